@@ -1,0 +1,189 @@
+//! A consumer as written in the file; `crate::consumer` compiles it.
+
+use std::collections::BTreeMap;
+
+use indexmap::IndexMap;
+use serde::{Deserialize, Serialize};
+
+/// What is served on a path, to whom, and how events and messages are handled.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Consumer {
+    /// Name for logs and metrics; unset: the path.
+    #[serde(default)]
+    pub name: Option<String>,
+    /// Path with parameters as Django writes them: `/ws/orders/<int:id>/`.
+    pub path: String,
+    /// Ways to authenticate, tried in order; the first that yields a user wins: `ws_token`, `jwt`, `anonymous`.
+    #[serde(default = "anonymous")]
+    pub auth: Vec<String>,
+    /// Templates of the groups joined at connect, over `route`, `user`, `claims` and `query`.
+    #[serde(default)]
+    pub groups: Vec<String>,
+    /// How a refused client learns of it.
+    #[serde(default)]
+    pub reject: Reject,
+    /// The key of a client message that names its handler.
+    #[serde(default = "type_key")]
+    pub message_key: String,
+    /// What happens on text that is no JSON.
+    #[serde(default)]
+    pub on_bad_json: Policy,
+    /// What happens on a message that no handler takes.
+    #[serde(default)]
+    pub on_unknown_message: Policy,
+    /// What is done once the socket is open.
+    #[serde(default)]
+    pub on_connect: Option<MessageHandler>,
+    /// Event types (dots and underscores are the same) to what is sent; `*` takes the rest.
+    #[serde(default)]
+    pub on_event: IndexMap<String, EventHandler>,
+    /// Client messages by the value of `message_key`.
+    #[serde(default)]
+    pub on_message: IndexMap<String, MessageHandler>,
+    /// Text messages taken as they are, before JSON is tried, by their exact text; `*` takes every text and binary message.
+    #[serde(default)]
+    pub on_raw: IndexMap<String, MessageHandler>,
+    /// Topics: what a connection gets.
+    #[serde(default)]
+    pub topics: Topics,
+    /// Overrides of `[socket]` for this consumer, in bytes.
+    #[serde(default)]
+    pub max_message: Option<usize>,
+    /// Free text for the live page: a sample event per line of business.
+    #[serde(default)]
+    pub samples: BTreeMap<String, Sample>,
+}
+
+fn anonymous() -> Vec<String> {
+    vec!["anonymous".to_owned()]
+}
+
+fn type_key() -> String {
+    "type".to_owned()
+}
+
+/// How a refused client learns of it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Reject {
+    /// Unset: HTTP 403 before the upgrade. Set: accepted, then closed with this code (4000–4999, 1000–1014 where legal).
+    pub close: Option<u16>,
+    /// The close reason, at most 123 bytes.
+    pub reason: String,
+    /// A frame before the close: an expression.
+    pub send: Option<String>,
+}
+
+/// What happens on a message that cannot be handled: one word (`ignore`, `close`), or a reply.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "snake_case")]
+pub enum Policy {
+    /// Nothing; counted.
+    #[default]
+    Ignore,
+    /// Close with this code.
+    Close(u16),
+    /// Answer with this expression.
+    Reply(String),
+}
+
+/// What an event becomes.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct EventHandler {
+    /// Expression over `event`: the frame as JSON. A list of expressions gives several frames.
+    pub send: Option<OneOrMany>,
+    /// Expression whose text goes out as it is.
+    pub send_text: Option<String>,
+    /// Expression: only events for which it is true are handled.
+    pub when: Option<String>,
+    /// Expression: the event's topic; only connections subscribed to it get the frame.
+    pub topic: Option<String>,
+}
+
+/// One expression, or several.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum OneOrMany {
+    /// One.
+    One(String),
+    /// Several.
+    Many(Vec<String>),
+}
+
+impl OneOrMany {
+    /// All of them.
+    pub fn as_slice(&self) -> &[String] {
+        match self {
+            Self::One(one) => std::slice::from_ref(one),
+            Self::Many(many) => many,
+        }
+    }
+}
+
+/// What a client's message does.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct MessageHandler {
+    /// Expression over `message`, `user`, `route`, `query`: the reply as JSON. A list gives several.
+    pub reply: Option<OneOrMany>,
+    /// Expression whose text or bytes go back as they are.
+    pub reply_raw: Option<String>,
+    /// Expression: a name or list of names to subscribe to.
+    pub subscribe: Option<String>,
+    /// Expression: a name or list of names to unsubscribe from.
+    pub unsubscribe: Option<String>,
+    /// Close with this code.
+    pub close: Option<u16>,
+}
+
+/// How topics select events.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Topics {
+    /// `exact`, or `words`: a subscribed name also matches topics that contain it as whole words between underscores.
+    pub matching: TopicMatching,
+    /// What a connection gets before its first subscribe.
+    pub before_subscribe: BeforeSubscribe,
+    /// Names one connection may hold; more close it with 1008.
+    pub max: usize,
+}
+
+impl Default for Topics {
+    fn default() -> Self {
+        Self { matching: TopicMatching::Exact, before_subscribe: BeforeSubscribe::None, max: 100 }
+    }
+}
+
+/// When a subscribed name matches a topic.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum TopicMatching {
+    /// When they are equal.
+    #[default]
+    Exact,
+    /// When the topic contains the name as whole words between underscores.
+    Words,
+}
+
+/// What a connection gets before its first subscribe.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum BeforeSubscribe {
+    /// Nothing that has a topic.
+    #[default]
+    None,
+    /// Everything.
+    All,
+}
+
+/// A sample event for the live page.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Sample {
+    /// The group it is published to.
+    pub group: String,
+    /// The event.
+    pub event: toml::Value,
+}

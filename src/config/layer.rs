@@ -1,0 +1,107 @@
+//! Redis: the channel layer that Django publishes through, and the Django cache.
+
+use serde::{Deserialize, Serialize};
+
+use super::{Secret, Span};
+
+/// Which layer of channels_redis publishes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LayerKind {
+    /// `channels_redis.core.RedisChannelLayer`.
+    Core,
+    /// `channels_redis.pubsub.RedisPubSubChannelLayer`.
+    Pubsub,
+    /// Whichever Django uses.
+    #[default]
+    Both,
+}
+
+/// Redis and the options of `CHANNEL_LAYERS`; the same values as in Django's settings.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Layer {
+    /// `redis://`, `rediss://`, `redis+sentinel://` or `redis+unix://`; unset: the embedded in-process layer.
+    pub url: Option<Secret>,
+    /// Several Redis servers, in the order of Django's `hosts`; overrides `url`.
+    pub hosts: Vec<Secret>,
+    /// Which layer Django uses.
+    pub kind: LayerKind,
+    /// Django's `prefix`.
+    pub prefix: String,
+    /// Django's `symmetric_encryption_keys`; the first encrypts, all decrypt.
+    pub keys: Vec<Secret>,
+    /// Django's `expiry`.
+    pub expiry: Span,
+    /// Django's `group_expiry`.
+    pub group_expiry: Span,
+    /// Django's `capacity`; a receive queue found this full is a gap.
+    pub capacity: usize,
+    /// Django's `random_prefix_length`.
+    pub random_prefix_length: usize,
+    /// Receive queues of this node (core layer); groups are spread over them.
+    pub queues: usize,
+    /// Plain `PUBLISH` channels are this prefix and the group.
+    pub publish_prefix: String,
+    /// Larger messages in Redis are dropped, in bytes.
+    pub max_message: usize,
+    /// How long a left group stays subscribed, for the next client to come.
+    pub linger: Span,
+    /// How often the node publishes a probe to itself; not ready after three are missed.
+    pub probe_interval: Span,
+}
+
+impl Default for Layer {
+    fn default() -> Self {
+        Self {
+            url: None,
+            hosts: Vec::new(),
+            kind: LayerKind::Both,
+            prefix: "asgi".to_owned(),
+            keys: Vec::new(),
+            expiry: Span::seconds(60),
+            group_expiry: Span::seconds(86_400),
+            capacity: 100,
+            random_prefix_length: 12,
+            queues: 4,
+            publish_prefix: "channelgate:".to_owned(),
+            max_message: 16 << 20,
+            linger: Span::seconds(5),
+            probe_interval: Span::seconds(5),
+        }
+    }
+}
+
+/// The Redis of Django's `CACHES["default"]`.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Cache {
+    /// Unset: the first Redis of the layer.
+    pub url: Option<Secret>,
+    /// Django's `KEY_PREFIX:VERSION:`.
+    pub prefix: String,
+    /// Connections of the pool.
+    pub pool: usize,
+    /// How long one command may take.
+    pub timeout: Span,
+}
+
+impl Default for Cache {
+    fn default() -> Self {
+        Self { url: None, prefix: ":1:".to_owned(), pool: 8, timeout: Span::seconds(2) }
+    }
+}
+
+/// A Redis channel, or pattern, whose JSON messages go to a group.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SourceMapping {
+    /// An exact Redis channel.
+    #[serde(default)]
+    pub channel: Option<String>,
+    /// A Redis pattern, as PSUBSCRIBE reads it.
+    #[serde(default)]
+    pub pattern: Option<String>,
+    /// A template for the group over `channel` and `event`.
+    pub group: String,
+}

@@ -1,0 +1,131 @@
+//! Keys and rules for tokens, and the key of the publish API.
+
+use serde::{Deserialize, Serialize};
+
+use super::{Secret, Span};
+
+/// How clients prove who they are.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Auth {
+    /// Django's `SECRET_KEY`.
+    pub secret_key: Option<Secret>,
+    /// Keys that were `SECRET_KEY` before, still accepted during a rotation (Django's `SECRET_KEY_FALLBACKS`).
+    pub secret_key_fallbacks: Vec<Secret>,
+    /// simplejwt access tokens.
+    pub jwt: Jwt,
+    /// Short-lived tokens for WebSockets, kept in the Django cache.
+    pub ws_token: WsToken,
+}
+
+/// `SIMPLE_JWT` of Django's settings.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Jwt {
+    /// `ALGORITHM`: HS256/384/512, RS256/384/512, PS256/384/512, ES256/384 or EdDSA.
+    pub algorithm: String,
+    /// `SIGNING_KEY` of the HS family; unset: `auth.secret_key`.
+    pub signing_key: Option<Secret>,
+    /// `VERIFYING_KEY` of the others, PEM.
+    pub verifying_key: Option<Secret>,
+    /// Keys accepted beside the current one during a rotation (secrets for HS, PEM for the others).
+    pub previous_keys: Vec<Secret>,
+    /// `LEEWAY`.
+    pub leeway: Span,
+    /// `AUDIENCE`.
+    pub audience: Option<String>,
+    /// `ISSUER`.
+    pub issuer: Option<String>,
+    /// Claims that may hold the user's id, tried in order; simplejwt's `USER_ID_CLAIM` first.
+    pub user_id_claims: Vec<String>,
+    /// `TOKEN_TYPE_CLAIM`; empty: not checked.
+    pub token_type_claim: String,
+    /// The value that claim must have.
+    pub token_type: String,
+    /// `JTI_CLAIM`; must be there; empty: not required.
+    pub jti_claim: String,
+    /// Where the token may be, tried in order: `query:NAME`, `header` (Authorization: Bearer), `cookie:NAME`, `subprotocol`, `subprotocol:NAME`.
+    pub sources: Vec<String>,
+}
+
+impl Default for Jwt {
+    fn default() -> Self {
+        Self {
+            algorithm: "HS256".to_owned(),
+            signing_key: None,
+            verifying_key: None,
+            previous_keys: Vec::new(),
+            leeway: Span::seconds(0),
+            audience: None,
+            issuer: None,
+            user_id_claims: vec!["user_id".to_owned()],
+            token_type_claim: "token_type".to_owned(),
+            token_type: "access".to_owned(),
+            jti_claim: "jti".to_owned(),
+            sources: vec!["query:token".to_owned(), "header".to_owned()],
+        }
+    }
+}
+
+/// In which form ws-tokens are accepted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum WsTokenForm {
+    /// A JWT with `type: "ws_token"`, valid while equal to the cached value.
+    Jwt,
+    /// An opaque text, a key of the cache.
+    Opaque,
+    /// Both.
+    #[default]
+    Any,
+}
+
+/// ws-tokens.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct WsToken {
+    /// Which forms are accepted.
+    pub form: WsTokenForm,
+    /// Cache key of a user's JWT ws-token; `{user_id}` is replaced.
+    pub jwt_key: String,
+    /// Cache key of an opaque token; `{token}` is replaced.
+    pub opaque_key: String,
+    /// Keys of a cached dict that may hold the user's id, tried in order.
+    pub user_id_keys: Vec<String>,
+    /// Whether a token is good for one connection only (GETDEL).
+    pub single_use: bool,
+    /// Lifetime of the tokens that `GET /api/user/ws-token/` gives out.
+    pub lifetime: Span,
+    /// Where the token may be; as `auth.jwt.sources`.
+    pub sources: Vec<String>,
+}
+
+impl Default for WsToken {
+    fn default() -> Self {
+        Self {
+            form: WsTokenForm::Any,
+            jwt_key: "ws_token_{user_id}".to_owned(),
+            opaque_key: "ws_token_{token}".to_owned(),
+            user_id_keys: vec!["user_id".to_owned(), "user_pk".to_owned(), "id".to_owned()],
+            single_use: false,
+            lifetime: Span::seconds(1800),
+            sources: vec!["query:token".to_owned(), "header".to_owned(), "subprotocol".to_owned()],
+        }
+    }
+}
+
+/// `POST /api/publish`.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Api {
+    /// `Authorization: Bearer <key>`; unset: off, or open with the embedded layer on loopback.
+    pub key: Option<Secret>,
+    /// Largest body, in bytes.
+    pub max_body: usize,
+}
+
+impl Default for Api {
+    fn default() -> Self {
+        Self { key: None, max_body: 1 << 20 }
+    }
+}

@@ -1,0 +1,57 @@
+//! One connection: heartbeat, limits, compression.
+
+use serde::{Deserialize, Serialize};
+
+use super::Span;
+
+/// Limits and timers of every connection.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Socket {
+    /// A ping after this long without data from the client; 0 sends none.
+    pub ping_interval: Span,
+    /// Closed when nothing came for this long after a ping.
+    pub ping_timeout: Span,
+    /// Largest client message, in bytes, after decompression; larger ones are closed with 1009.
+    pub max_message: usize,
+    /// Bytes that may wait for one slow client before it is closed with 1013.
+    pub outbox: usize,
+    /// Kernel send buffer of a connection, in bytes; 0 leaves the system's.
+    pub send_buffer: usize,
+    /// How long unacknowledged bytes may stay in the kernel before the connection is dead; 0 leaves the system's.
+    pub user_timeout: Span,
+    /// permessage-deflate.
+    pub compression: Compression,
+}
+
+impl Default for Socket {
+    fn default() -> Self {
+        Self {
+            ping_interval: Span::seconds(20),
+            ping_timeout: Span::seconds(20),
+            max_message: 1 << 20,
+            outbox: 1 << 20,
+            send_buffer: 256 << 10,
+            user_timeout: Span::seconds(30),
+            compression: Compression::default(),
+        }
+    }
+}
+
+/// permessage-deflate (RFC 7692), always without context takeover.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Compression {
+    /// Whether offers are accepted.
+    pub enabled: bool,
+    /// Messages smaller than this go out uncompressed, in bytes.
+    pub threshold: usize,
+    /// 1 (fast) to 9 (small).
+    pub level: u32,
+}
+
+impl Default for Compression {
+    fn default() -> Self {
+        Self { enabled: true, threshold: 512, level: 1 }
+    }
+}

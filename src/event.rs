@@ -1,0 +1,94 @@
+//! The only things that come out of a channel layer: an [`Event`] for a group, or a [`Gap`] where events may be missing.
+//!
+//! An event's body is the dict that Django gave to `group_send`, decoded from msgpack or JSON into [`Value`] and never
+//! changed after that. Nothing here knows Redis, a consumer or a socket.
+
+mod name;
+mod value;
+
+use std::time::Instant;
+
+pub use name::{GroupName, GroupNameError};
+pub use value::Value;
+
+/// Where an event was published.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Source {
+    /// `group_send` through `channels_redis.core.RedisChannelLayer`.
+    Core,
+    /// `group_send` through `channels_redis.pubsub.RedisPubSubChannelLayer`.
+    Pubsub,
+    /// `PUBLISH channelgate:<group> <json>`.
+    Publish,
+    /// Another Redis channel or pattern that the configuration maps to a group.
+    Mapped,
+    /// The embedded in-process layer.
+    Memory,
+}
+
+impl Source {
+    /// The metric label.
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::Core => "core",
+            Self::Pubsub => "pubsub",
+            Self::Publish => "publish",
+            Self::Mapped => "mapped",
+            Self::Memory => "memory",
+        }
+    }
+}
+
+/// One message to one group.
+#[derive(Clone, Debug)]
+pub struct Event {
+    /// The group it was sent to.
+    pub group: GroupName,
+    /// The dict given to `group_send`; always [`Value::Map`].
+    pub body: Value,
+    /// Which source it came from.
+    pub source: Source,
+    /// When this node had its bytes.
+    pub received: Instant,
+}
+
+impl Event {
+    /// The `type` of the event, as the publisher wrote it; `None` where there is none or it is no string.
+    pub fn kind(&self) -> Option<&str> {
+        self.body.get("type").and_then(Value::as_str)
+    }
+}
+
+/// Events may be missing: what was lost cannot be known, only where.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Gap {
+    /// The groups concerned; `None` for every group of the node.
+    pub groups: Option<Vec<GroupName>>,
+    /// Why.
+    pub reason: GapReason,
+}
+
+/// Why events may be missing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum GapReason {
+    /// The subscription's connection to Redis was lost and is back.
+    Reconnected,
+    /// A receive queue was found full: publishers drop silently beyond the layer's capacity.
+    Capacity,
+    /// The node did not read for longer than the layer's expiry.
+    Expired,
+    /// A worker's backlog went over its bound.
+    Backlog,
+}
+
+impl GapReason {
+    /// The metric label.
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::Reconnected => "reconnected",
+            Self::Capacity => "capacity",
+            Self::Expired => "expired",
+            Self::Backlog => "backlog",
+        }
+    }
+}

@@ -1,0 +1,78 @@
+//! Where events come from. A layer turns what publishers write into [`Event`]s and [`Gap`]s and hands them to one [`Sink`].
+//!
+//! In: Redis (or, embedded, this process). Out: [`Signal`]s, in publish order within a group.
+//! A layer knows no consumer, no connection and no browser.
+
+pub mod codec;
+
+use std::{fmt, sync::Arc, time::Duration};
+
+use futures_util::future::BoxFuture;
+
+use crate::event::{Event, Gap, GroupName, Value};
+
+/// What a layer hands on. It is called on the layer's own thread, must not block, and may be slow only as far as the
+/// layer may then be slow to read.
+pub type Sink = Arc<dyn Fn(Signal) + Send + Sync>;
+
+/// One thing that came out of a layer.
+#[derive(Clone, Debug)]
+pub enum Signal {
+    /// An event to deliver.
+    Event(Event),
+    /// Events may be missing.
+    Gap(Gap),
+}
+
+/// What a layer refuses, and how long the caller should wait before another try.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum LayerError {
+    /// Redis is out of reach; joins and publishes cannot be promised now.
+    #[error("the channel layer is not reachable: {reason}")]
+    Unavailable {
+        /// What went wrong, without secrets.
+        reason: String,
+        /// When another try makes sense.
+        retry_after: Duration,
+    },
+    /// Redis answered with an error.
+    #[error("the channel layer refused: {0}")]
+    Refused(String),
+}
+
+/// A source of events for groups, and a way to publish to them.
+pub trait Layer: Send + Sync + 'static {
+    /// Asks for a group's events. When it resolves with `Ok`, every event published from then on arrives at the sink.
+    /// Joining a joined group is free.
+    fn join<'a>(&'a self, group: &'a GroupName) -> BoxFuture<'a, Result<(), LayerError>>;
+
+    /// The last connection of this node left the group. The layer may linger before it stops listening.
+    fn leave(&self, group: &GroupName);
+
+    /// Publishes an event to a group on every node.
+    fn publish<'a>(&'a self, group: &'a GroupName, body: &'a Value) -> BoxFuture<'a, Result<(), LayerError>>;
+
+    /// Whether events arrive now, proven and not assumed.
+    fn readiness(&self) -> Readiness;
+
+    /// Takes this node's registrations away and stops; bounded in time.
+    fn stop(&self) -> BoxFuture<'_, ()>;
+}
+
+/// Whether a layer delivers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Readiness {
+    /// Events arrive.
+    Ready,
+    /// They do not, for this reason.
+    NotReady(String),
+}
+
+impl fmt::Display for Readiness {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Ready => f.write_str("ready"),
+            Self::NotReady(reason) => f.write_str(reason),
+        }
+    }
+}

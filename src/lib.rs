@@ -1,0 +1,32 @@
+//! Channelgate holds the WebSocket connections of a Django Channels project.
+//!
+//! Data flows one way; read the modules in this order:
+//!
+//! ```text
+//! Redis ─▶ layer ─▶ consumer (map once) ─▶ hub (who, on this node) ─▶ socket (outbox, frames) ─▶ client
+//! client ─▶ socket ─▶ protocol (plain JSON) ─▶ consumer (actions) ─▶ hub | layer
+//! ```
+//!
+//! A module imports only what stands above it in this list; `node`, `cli` and `main` see everything.
+
+pub mod config;
+pub mod telemetry;
+
+pub mod event;
+
+pub mod layer;
+
+pub mod consumer;
+
+pub mod socket;
+
+pub mod hub;
+
+pub mod auth;
+
+pub mod protocol;
+
+pub mod http;
+
+pub mod cli;
+pub mod node;

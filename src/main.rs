@@ -1,0 +1,2 @@
+//! channelgate
+fn main() {}

@@ -1,0 +1,191 @@
+//! The counters of a node. One enum names every reason for a drop, so that no event is lost without one.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicI64, AtomicU64},
+};
+
+use prometheus_client::{
+    encoding::{EncodeLabelSet, text::encode},
+    metrics::{counter::Counter, family::Family, gauge::Gauge},
+    registry::Registry,
+};
+
+/// Why something that was received did not reach a client.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum DropReason {
+    /// The bytes in Redis could not be decrypted with any key.
+    Decrypt,
+    /// The bytes in Redis are no msgpack, JSON or dict.
+    Decode,
+    /// The message is larger than the node accepts.
+    TooLarge,
+    /// A queue entry names no group of this node.
+    UnknownChannel,
+    /// A consumer has no handler for the event's type.
+    NoHandler,
+    /// A consumer's expression failed on the event, for instance for a missing key.
+    Mapping,
+    /// A connection's outbox was full and the connection was closed.
+    SlowClient,
+    /// A worker's backlog was full.
+    Backlog,
+    /// The event's channel is mapped, but the mapping gave no valid group.
+    Unmapped,
+}
+
+impl DropReason {
+    /// The metric label.
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::Decrypt => "decrypt",
+            Self::Decode => "decode",
+            Self::TooLarge => "too_large",
+            Self::UnknownChannel => "unknown_channel",
+            Self::NoHandler => "no_handler",
+            Self::Mapping => "mapping",
+            Self::SlowClient => "slow_client",
+            Self::Backlog => "backlog",
+            Self::Unmapped => "unmapped",
+        }
+    }
+}
+
+/// A label set of one label.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct Reason {
+    /// What kind.
+    pub reason: &'static str,
+}
+
+/// A label set of one label.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct Outcome {
+    /// How it ended.
+    pub outcome: &'static str,
+}
+
+/// A label set of one label.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct From {
+    /// Which source.
+    pub source: &'static str,
+}
+
+/// Every counter of a node; cheap to clone.
+#[derive(Clone)]
+pub struct Metrics {
+    registry: Arc<Registry>,
+    events: Family<From, Counter>,
+    drops: Family<Reason, Counter>,
+    gaps: Family<Reason, Counter>,
+    handshakes: Family<Outcome, Counter>,
+    closes: Family<Reason, Counter>,
+    tokens: Family<Outcome, Counter>,
+    reconnects: Counter,
+    /// Open WebSocket connections.
+    pub connections: Gauge<i64, AtomicI64>,
+    /// Frames handed to the kernel or to an outbox.
+    pub deliveries: Counter<u64, AtomicU64>,
+    /// Bytes of those frames.
+    pub delivered_bytes: Counter<u64, AtomicU64>,
+    /// Client messages received.
+    pub messages: Counter<u64, AtomicU64>,
+}
+
+impl Metrics {
+    /// Fresh counters at zero.
+    pub fn new() -> Self {
+        let mut registry = Registry::with_prefix("channelgate");
+        let events = Family::default();
+        let drops = Family::default();
+        let gaps = Family::default();
+        let handshakes = Family::default();
+        let closes = Family::default();
+        let tokens = Family::default();
+        let reconnects = Counter::default();
+        let connections = Gauge::default();
+        let deliveries = Counter::default();
+        let delivered_bytes = Counter::default();
+        let messages = Counter::default();
+        registry.register("events", "Events received, by source", events.clone());
+        registry.register("drops", "Events or frames that did not reach a client, by reason", drops.clone());
+        registry.register("gaps", "Times at which events may have been missed, by reason", gaps.clone());
+        registry.register("handshakes", "WebSocket handshakes, by outcome", handshakes.clone());
+        registry.register("closes", "Connections that the node closed, by reason", closes.clone());
+        registry.register("tokens", "Credentials checked, by outcome", tokens.clone());
+        registry.register("redis_reconnects", "Connections to Redis that were made again", reconnects.clone());
+        registry.register("connections", "Open WebSocket connections", connections.clone());
+        registry.register("deliveries", "Frames handed to a client's socket or outbox", deliveries.clone());
+        registry.register("delivered_bytes", "Bytes of those frames", delivered_bytes.clone());
+        registry.register("messages", "Messages received from clients", messages.clone());
+        Self {
+            registry: Arc::new(registry),
+            events,
+            drops,
+            gaps,
+            handshakes,
+            closes,
+            tokens,
+            reconnects,
+            connections,
+            deliveries,
+            delivered_bytes,
+            messages,
+        }
+    }
+
+    /// An event arrived from `source` (a [`crate::event::Source`] label).
+    pub fn event(&self, source: &'static str) {
+        self.events.get_or_create(&From { source }).inc();
+    }
+
+    /// Something was dropped.
+    pub fn dropped(&self, reason: DropReason, count: u64) {
+        self.drops.get_or_create(&Reason { reason: reason.label() }).inc_by(count);
+    }
+
+    /// How often something was dropped for this reason; for tests and the page.
+    pub fn drops(&self, reason: DropReason) -> u64 {
+        self.drops.get_or_create(&Reason { reason: reason.label() }).get()
+    }
+
+    /// A gap was seen (a [`crate::event::GapReason`] label).
+    pub fn gap(&self, reason: &'static str) {
+        self.gaps.get_or_create(&Reason { reason }).inc();
+    }
+
+    /// A handshake ended.
+    pub fn handshake(&self, outcome: &'static str) {
+        self.handshakes.get_or_create(&Outcome { outcome }).inc();
+    }
+
+    /// The node closed a connection.
+    pub fn closed(&self, reason: &'static str) {
+        self.closes.get_or_create(&Reason { reason }).inc();
+    }
+
+    /// A credential was checked.
+    pub fn token(&self, outcome: &'static str) {
+        self.tokens.get_or_create(&Outcome { outcome }).inc();
+    }
+
+    /// A connection to Redis was made again.
+    pub fn reconnected(&self) {
+        self.reconnects.inc();
+    }
+
+    /// All of it in the Prometheus text format.
+    pub fn render(&self) -> String {
+        let mut text = String::new();
+        // Writing to a String cannot fail.
+        let _ = encode(&mut text, &self.registry);
+        text
+    }
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        Self::new()
+    }
+}
