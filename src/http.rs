@@ -1,1 +1,3 @@
-//! http
+//! The HTTP side of the node.
+
+pub mod ws_token;
