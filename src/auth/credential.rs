@@ -267,9 +267,9 @@ mod tests {
             (JWT.to_owned(), JWT, JWT),
             ("access_token, opaque%3D%3D".to_owned(), "opaque==", "access_token"),
         ];
-        for (offered, token, echo) in cases {
-            let expected = Some((token.to_owned(), Some(echo.to_owned())));
-            assert_eq!(found("subprotocol", &with(&offered)), expected, "{offered}");
+        for (offered, token, echo) in &cases {
+            let expected = Some(((*token).to_owned(), Some((*echo).to_owned())));
+            assert_eq!(found("subprotocol", &with(offered)), expected, "{offered}");
         }
         for offered in ["", "chat.v1", "access_token", "access_token.", "graphql-ws, json", ",,", "é.x"] {
             assert_eq!(found("subprotocol", &with(offered)), None, "{offered}");
