@@ -17,6 +17,11 @@ pub mod msgpack;
 pub mod names;
 pub mod pickle;
 pub mod ring;
+#[cfg(test)]
+mod vectors;
 
 /// How deeply lists and maps may nest in any format; the limit of serde_json.
 pub const MAX_DEPTH: usize = 127;
+
+/// How many values one message may hold; a value takes up to 40 times the memory of its bytes.
+pub const MAX_VALUES: usize = 1 << 20;

@@ -8,10 +8,12 @@
 
 use std::time::{Duration, SystemTime};
 
+use indexmap::IndexMap;
+
 use super::{
     fernet::{FernetError, Keyring},
-    json::JsonError,
-    msgpack::MsgpackError,
+    json::{self, JsonError},
+    msgpack::{self, MsgpackError},
 };
 use crate::{config::Layer, event::Value, telemetry::DropReason};
 
@@ -81,6 +83,7 @@ impl EnvelopeError {
         match self {
             Self::TooLarge(_) => DropReason::TooLarge,
             Self::Decrypt(_) => DropReason::Decrypt,
+            Self::Msgpack(MsgpackError::TooMany) | Self::Json(JsonError::TooMany) => DropReason::TooLarge,
             _ => DropReason::Decode,
         }
     }
@@ -115,25 +118,125 @@ impl LayerCodec {
 
     /// Opens a queue member of the core layer, popped at `now`.
     pub fn decode_core(&self, member: &[u8], now: SystemTime) -> Result<Envelope, EnvelopeError> {
-        let _ = (member, now, &self.expiry, self.max_message, self.random_prefix_length);
-        Err(EnvelopeError::Truncated)
+        self.check_size(member)?;
+        let wire = member.get(self.random_prefix_length..).ok_or(EnvelopeError::Truncated)?;
+        let mut body = self.open(wire, Some(self.expiry + FERNET_GRACE), now)?;
+        let channels = match body.shift_remove(ASGI_CHANNEL) {
+            None => Vec::new(),
+            Some(Value::Str(channel)) => vec![channel.into_string()],
+            Some(Value::List(channels)) => {
+                let text = |channel| match channel {
+                    Value::Str(channel) => Ok(channel.into_string()),
+                    _ => Err(EnvelopeError::Address),
+                };
+                channels.into_iter().map(text).collect::<Result<_, _>>()?
+            }
+            Some(_) => return Err(EnvelopeError::Address),
+        };
+        Ok(Envelope { channels, body: Value::Map(body) })
     }
 
     /// Opens a message of the pub/sub layer: the event, always [`Value::Map`].
     pub fn decode_pubsub(&self, payload: &[u8]) -> Result<Value, EnvelopeError> {
-        let _ = (payload, &self.keyring, self.serializer);
-        Err(EnvelopeError::Truncated)
+        self.check_size(payload)?;
+        // Without a TTL the clock is not asked.
+        self.open(payload, None, SystemTime::UNIX_EPOCH).map(Value::Map)
     }
 
     /// A queue member of the core layer, for ZADD.
     pub fn encode_core(&self, body: &Value, address: Address<'_>, now: SystemTime) -> Result<Vec<u8>, EnvelopeError> {
-        let _ = (body, address, now);
-        Err(EnvelopeError::Truncated)
+        let mut wire = vec![0; self.random_prefix_length];
+        rand::fill(wire.as_mut_slice());
+        self.seal(body, address, now, wire)
     }
 
     /// A message of the pub/sub layer, for PUBLISH.
     pub fn encode_pubsub(&self, body: &Value, now: SystemTime) -> Result<Vec<u8>, EnvelopeError> {
-        let _ = (body, now);
-        Err(EnvelopeError::Truncated)
+        self.seal(body, Address::Plain, now, Vec::new())
+    }
+
+    fn check_size(&self, wire: &[u8]) -> Result<(), EnvelopeError> {
+        if wire.len() > self.max_message { Err(EnvelopeError::TooLarge(wire.len())) } else { Ok(()) }
+    }
+
+    fn open(&self, wire: &[u8], ttl: Option<Duration>, now: SystemTime) -> Result<Entries, EnvelopeError> {
+        if self.keyring.is_empty() { decode_map(wire) } else { decode_map(&self.keyring.decrypt(wire, ttl, now)?) }
+    }
+
+    /// Appends the serialized and perhaps encrypted event to `wire`.
+    fn seal(
+        &self,
+        body: &Value,
+        address: Address<'_>,
+        now: SystemTime,
+        mut wire: Vec<u8>,
+    ) -> Result<Vec<u8>, EnvelopeError> {
+        let Value::Map(entries) = body else { return Err(EnvelopeError::NotADict(body.kind())) };
+        let plain_at = wire.len();
+        match self.serializer {
+            Serializer::Msgpack => write_msgpack(entries, address, &mut wire),
+            Serializer::Json => {
+                let mut entries = entries.clone();
+                entries.shift_remove(ASGI_CHANNEL);
+                if let Some(address) = address.to_value() {
+                    entries.insert(ASGI_CHANNEL.into(), address);
+                }
+                wire.extend_from_slice(&json::encode(&Value::Map(entries)));
+            }
+        }
+        if let Some(token) = self.keyring.encrypt(&wire[plain_at..], now) {
+            wire.truncate(plain_at);
+            wire.extend_from_slice(&token);
+        }
+        Ok(wire)
+    }
+}
+
+impl Address<'_> {
+    fn to_value(self) -> Option<Value> {
+        match self {
+            Self::Plain => None,
+            Self::Channel(channel) => Some(channel.into()),
+            Self::Members(members) => {
+                Some(Value::List(members.iter().map(|member| Value::from(member.as_str())).collect()))
+            }
+        }
+    }
+}
+
+/// The reserved key of the core layer, last in the map.
+const ASGI_CHANNEL: &str = "__asgi_channel__";
+
+/// What the core layer adds to `expiry` for the TTL of an encrypted message.
+const FERNET_GRACE: Duration = Duration::from_secs(10);
+
+type Entries = IndexMap<Box<str>, Value>;
+
+fn decode_map(bytes: &[u8]) -> Result<Entries, EnvelopeError> {
+    let value = match bytes.first().copied().ok_or(EnvelopeError::Truncated)? {
+        // fixmap, map 16, map 32
+        0x80..=0x8f | 0xde | 0xdf => msgpack::decode(bytes)?,
+        b'{' | b' ' | b'\t' | b'\r' | b'\n' => json::decode(bytes)?,
+        other => return Err(EnvelopeError::Unrecognised(other)),
+    };
+    match value {
+        Value::Map(entries) => Ok(entries),
+        other => Err(EnvelopeError::NotADict(other.kind())),
+    }
+}
+
+/// The event with its address as last entry, without building that map first.
+fn write_msgpack(entries: &Entries, address: Address<'_>, out: &mut Vec<u8>) {
+    // A reserved key given by the publisher is replaced, as Python's dict assignment does.
+    let own = entries.iter().filter(|(key, _)| &***key != ASGI_CHANNEL);
+    let address = address.to_value();
+    msgpack::map_header(own.clone().count() + usize::from(address.is_some()), out);
+    for (key, value) in own {
+        msgpack::write_text(key, out);
+        msgpack::encode_into(value, out);
+    }
+    if let Some(address) = address {
+        msgpack::write_text(ASGI_CHANNEL, out);
+        msgpack::encode_into(&address, out);
     }
 }
