@@ -1,6 +1,7 @@
 //! Tokens in Django's cache, on real Redis servers that each test owns.
+#![allow(clippy::unwrap_used, reason = "a test may fail")]
 
-#[allow(dead_code, reason = "shared with the tests of the layers")]
+#[allow(dead_code, clippy::expect_used, reason = "shared with the tests of the layers")]
 #[path = "support/redis.rs"]
 mod redis_server;
 

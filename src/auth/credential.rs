@@ -146,8 +146,8 @@ pub fn authorization<'a>(header: Option<&'a str>, scheme: &str) -> Authorization
 /// A cookie's value, as `django.http.cookie.parse_cookie` reads it.
 fn cookie(headers: &[&str], name: &str) -> Option<String> {
     let pairs = headers.iter().flat_map(|header| header.split(';'));
-    let values = pairs.filter_map(|pair| pair.split_once('=')).filter(|(key, _)| key.trim() == name);
-    let value = values.last()?.1.trim();
+    let mut values = pairs.filter_map(|pair| pair.split_once('=')).filter(|(key, _)| key.trim() == name);
+    let value = values.next_back()?.1.trim();
     let value = value.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')).unwrap_or(value);
     (!value.is_empty()).then(|| value.to_owned())
 }

@@ -142,3 +142,9 @@ fn the_origin_is_judged_by_the_configured_list() {
     assert_eq!(allowed(Some(vec!["example.com".to_owned()]), None), Err(AuthError::Origin));
     assert_eq!(allowed(None, Some("https://evil.example")), Err(AuthError::Origin));
 }
+
+#[test]
+fn one_authenticator_serves_every_worker() {
+    fn shared<T: Send + Sync + 'static>(_: &T) {}
+    shared(&authenticator());
+}

@@ -244,7 +244,7 @@ fn malformed_tokens_are_refused_and_never_a_panic() {
         "...",
         "a.b.c",
         "é.é.é",
-        &message.to_owned(),
+        message,
         &format!("{message}."),
         &format!(".{payload}.{signature}"),
         &format!("{message}.{signature}==="),
@@ -254,10 +254,8 @@ fn malformed_tokens_are_refused_and_never_a_panic() {
     ] {
         assert_eq!(reason(verifier.verify(bad, at(0))), "Token is invalid", "{bad:.40}");
     }
-    for claims in ["[]", "7", r#"{"exp":1e400}"#, r#"{"exp":true}"#, r#"{"exp":null}"#] {
-        let Ok(value) = serde_json::from_str::<Value>(claims) else { continue };
-        let token = claims::sign(&value, Algorithm::HS256, &EncodingKey::from_secret(SECRET.as_bytes())).unwrap();
-        assert_eq!(reason(verifier.verify(&token, at(0))), "Token is invalid", "{claims}");
+    for claims in ["[]", "7", r#"{"exp":true}"#, r#"{"exp":null}"#, r#"{"exp":[1000]}"#] {
+        assert_eq!(reason(verifier.verify(&signed(claims), at(0))), "Token is invalid", "{claims}");
     }
 }
 
