@@ -1,1 +1,172 @@
-//! node
+//! The composition root: the only place that knows every part, and the story of a node's life.
+
+use std::{
+    process::ExitCode,
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
+
+use anyhow::Context as _;
+use tokio::{
+    signal::unix::{Signal, SignalKind, signal},
+    sync::watch,
+};
+
+use crate::{
+    auth::{Authenticator, Cache, MemoryCache, RedisCache, origin::OriginPolicy},
+    config::Config,
+    consumer::ConsumerSet,
+    http::{
+        health::Draining,
+        page::PageData,
+        publish::PublishAccess,
+        server::{self, Running, Services},
+    },
+    hub::{Dispatcher, Registry},
+    layer::{Layer, Sink, memory::MemoryLayer, redis::RedisLayer},
+    telemetry::Metrics,
+};
+
+/// The node stopped by itself, or was told to and every connection was closed in time.
+pub const EXIT_DRAINED: u8 = 0;
+/// It could not start, or failed while it ran.
+pub const EXIT_FAILED: u8 = 1;
+/// The configuration is not valid.
+pub const EXIT_CONFIGURATION: u8 = 2;
+/// A second signal ended it before the drain was over; 128 and the signal's number, as shells say it.
+const EXIT_FORCED: u8 = 128;
+
+/// Runs a node until it is told to stop.
+pub async fn serve(config: Config) -> anyhow::Result<ExitCode> {
+    let mut stop = StopSignals::new()?;
+    raise_file_limit();
+    let metrics = Metrics::new();
+    let embedded = config.layer.url.is_none() && config.layer.hosts.is_empty();
+    let consumers = Arc::new(ConsumerSet::compile(&config)?);
+
+    // The layer hands its signals to the dispatcher, which asks the registry, which tells the layer whom to hear.
+    let dispatcher: Arc<OnceLock<Arc<Dispatcher>>> = Arc::default();
+    let sink: Sink = {
+        let dispatcher = Arc::clone(&dispatcher);
+        Arc::new(move |signal| {
+            if let Some(dispatcher) = dispatcher.get() {
+                dispatcher.take(signal);
+            }
+        })
+    };
+    let layer: Arc<dyn Layer> = if embedded {
+        Arc::new(MemoryLayer::new(sink))
+    } else {
+        Arc::new(RedisLayer::start(&config.layer, consumers.sources(), sink, metrics.clone())?)
+    };
+    let cache: Arc<dyn Cache> = match (&config.cache.url, embedded) {
+        (None, true) => Arc::new(MemoryCache::default()),
+        _ => Arc::new(RedisCache::new(&config)?),
+    };
+    let registry = Arc::new(Registry::new(Arc::clone(&layer)));
+    let dispatcher = {
+        let made = Arc::new(Dispatcher::new(Arc::clone(&registry), Arc::clone(&consumers), metrics.clone()));
+        dispatcher.get_or_init(|| made)
+    };
+    let authenticator = Arc::new(Authenticator::new(&config, Arc::clone(&cache), metrics.clone())?);
+
+    let draining = Draining::default();
+    let (begin_drain, drain) = watch::channel(None);
+    let services = Services {
+        origins: OriginPolicy::new(config.server.allowed_origins.as_deref()),
+        publish: Arc::new(PublishAccess::of(&config, embedded)),
+        page: PageData::of(&config, embedded, &authenticator),
+        config: Arc::new(config.clone()),
+        consumers,
+        authenticator,
+        registry,
+        dispatcher: Arc::clone(dispatcher),
+        metrics: metrics.clone(),
+        draining: draining.clone(),
+        drain,
+    };
+    let Running { server, handle, address } =
+        server::start(services).with_context(|| format!("cannot listen on {}", config.server.listen))?;
+    announce(&config, address, embedded);
+
+    let mut server = actix_rt::spawn(server);
+    let asked = tokio::select! {
+        asked = stop.next() => asked,
+        ended = &mut server => {
+            ended.context("the server's task failed")?.context("the server failed")?;
+            anyhow::bail!("the server ended by itself");
+        }
+    };
+
+    // Not ready → the balancer looks away → no new connections → the old ones are closed, spread → the rest is cut.
+    let open = metrics.connections.get();
+    log::info!("{} received: draining {open} connections; a second signal ends at once", asked.name);
+    draining.begin();
+    let drained = async {
+        if !asked.interactive {
+            tokio::time::sleep(config.server.drain_delay.0).await;
+        }
+        let period = if asked.interactive { Duration::ZERO } else { config.server.drain_period.0 };
+        // Nobody listens where no worker has started.
+        let _ = begin_drain.send(Some(period));
+        handle.stop(true).await;
+        layer.stop().await;
+    };
+    tokio::select! {
+        () = drained => {
+            log::info!("drained; every registration in Redis is taken back");
+            Ok(ExitCode::from(EXIT_DRAINED))
+        }
+        again = stop.next() => {
+            log::warn!("{} received again: ending at once", again.name);
+            let _ = tokio::time::timeout(Duration::from_millis(500), layer.stop()).await;
+            std::process::exit(i32::from(EXIT_FORCED + again.number));
+        }
+    }
+}
+
+fn announce(config: &Config, address: std::net::SocketAddr, embedded: bool) {
+    log::info!("channelgate {} listens on http://{address}", env!("CARGO_PKG_VERSION"));
+    if embedded {
+        log::info!(
+            "no REDIS_URL: the embedded layer serves this one node; publish with POST http://{address}/api/publish, \
+             or set REDIS_URL to receive what Django's channel_layer.group_send writes"
+        );
+    }
+    if config.auth.secret_key.is_none() {
+        log::info!("no DJANGO_SECRET_KEY: routes that check JWTs answer 503");
+    }
+}
+
+/// As many sockets as the system allows; the default soft limit of 1,024 is for other programs.
+fn raise_file_limit() {
+    match rlimit::increase_nofile_limit(u64::MAX) {
+        Ok(limit) => log::debug!("up to {limit} open files"),
+        Err(error) => log::warn!("the limit of open files cannot be raised: {error}"),
+    }
+}
+
+struct StopSignals {
+    term: Signal,
+    interrupt: Signal,
+}
+
+struct Asked {
+    name: &'static str,
+    number: u8,
+    /// Ctrl-C: a person waits.
+    interactive: bool,
+}
+
+impl StopSignals {
+    fn new() -> std::io::Result<Self> {
+        Ok(Self { term: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
+    }
+
+    async fn next(&mut self) -> Asked {
+        tokio::select! {
+            _ = self.term.recv() => Asked { name: "SIGTERM", number: 15, interactive: false },
+            _ = self.interrupt.recv() => Asked { name: "SIGINT", number: 2, interactive: true },
+        }
+    }
+}

@@ -1,0 +1,1 @@
+//! `channelgate token`: a token for a test, printed alone on standard output.
