@@ -1,5 +1,7 @@
-//! One WebSocket connection: the socket taken over after the handshake, frames both ways, what waits for a slow client,
-//! and the sweep that keeps thousands of them alive. It does not know what an event means.
+//! One WebSocket connection: the socket taken over after the handshake, frames both ways (RFC 6455, RFC 7692), what waits
+//! for a slow client, and the sweep that keeps thousands of them alive. It does not know what an event means.
+//!
+//! `close`, `deflate`, `frame`, `negotiate` and `reader` are the protocol without a socket: bytes in, messages out.
 
 pub mod close;
 pub mod connection;
@@ -11,7 +13,7 @@ mod outbox;
 pub mod reader;
 pub mod roster;
 pub mod takeover;
-pub mod utf8;
+mod utf8;
 
 pub use connection::{Connection, ConnectionLimits, Delivery, Handler};
 pub use roster::Roster;
