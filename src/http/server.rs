@@ -45,8 +45,6 @@ pub struct Services {
     pub config: Arc<Config>,
     /// Its consumers, compiled.
     pub consumers: Arc<ConsumerSet>,
-    /// Its origin rules, compiled.
-    pub origins: OriginPolicy,
     /// Who is connecting.
     pub authenticator: Arc<Authenticator>,
     /// The groups of the node.
@@ -133,22 +131,16 @@ fn worker(
     actix_rt::spawn(Rc::clone(&roster).run());
     actix_rt::spawn(drain(services.drain.clone(), Rc::clone(&roster)));
 
-    let limits: HashMap<_, _> = services
-        .consumers
-        .iter()
-        .map(|consumer| (consumer.id(), Rc::new(ConnectionLimits::new(&config.socket, consumer.max_message()))))
-        .collect();
     let acceptor = Rc::new(Acceptor {
         consumers: Arc::clone(&services.consumers),
         authenticator: Arc::clone(&services.authenticator),
-        origins: services.origins.clone(),
         socket: config.socket.clone(),
         draining: services.draining.clone(),
         metrics: services.metrics.clone(),
         max_connections: config.server.max_connections,
         shard,
         roster,
-        limits,
+        rules: services.rules(),
     });
     let options =
         SocketOptions { send_buffer: config.socket.send_buffer, user_timeout: config.socket.user_timeout.0 };
@@ -193,8 +185,8 @@ fn routes(service: &mut web::ServiceConfig, services: Services, acceptor: Rc<Acc
         .route("/health/live", web::get().to(health::live))
         .route("/health/ready", web::get().to(health::ready))
         .route("/metrics", web::get().to(health::metrics))
-        .route("/api/user/ws-token/", web::get().to(ws_token::issue))
-        .route("/api/user/ws-token", web::get().to(ws_token::issue))
+        .route("/api/user/ws-token/", web::get().to(ws_token::get))
+        .route("/api/user/ws-token", web::get().to(ws_token::get))
         .service(
             web::resource("/api/publish")
                 .app_data(web::PayloadConfig::new(services.config.api.max_body))

@@ -8,19 +8,19 @@ use actix_web::{
     http::{StatusCode, header},
     web,
 };
+use futures_util::future::try_join_all;
 
 use super::{error, health::Draining, not_found, unavailable};
 use crate::{
-    auth::{Authenticator, AuthError, RequestHead, origin::OriginPolicy},
+    auth::{AuthConfigError, AuthError, Authenticator, Method, RequestHead, credential::looks_like_jwt},
     config,
-    consumer::{Consumer, ConsumerSet, Context},
+    consumer::{Consumer, ConsumerId, ConsumerSet, Context},
     event::{GroupName, Value},
     hub::Shard,
     layer::{LayerError, Readiness},
     protocol::plain::Session,
     socket::{
         Connection, ConnectionLimits, Roster,
-        close::CloseCode,
         negotiate::{self, HandshakeError},
         takeover::{Accepted, Slot},
     },
@@ -31,15 +31,30 @@ use crate::{
 pub struct Acceptor {
     pub(super) consumers: Arc<ConsumerSet>,
     pub(super) authenticator: Arc<Authenticator>,
-    pub(super) origins: OriginPolicy,
     pub(super) socket: config::Socket,
     pub(super) draining: Draining,
     pub(super) metrics: Metrics,
     pub(super) max_connections: usize,
     pub(super) shard: Rc<Shard>,
     pub(super) roster: Rc<Roster>,
-    /// Limits by consumer, shared by its connections.
-    pub(super) limits: HashMap<crate::consumer::ConsumerId, Rc<ConnectionLimits>>,
+    pub(super) rules: HashMap<ConsumerId, Rules>,
+}
+
+/// What all connections of a consumer share.
+pub(super) struct Rules {
+    methods: Vec<Method>,
+    limits: Rc<ConnectionLimits>,
+}
+
+impl Rules {
+    /// The rules of one consumer.
+    pub(super) fn new(consumer: &Consumer, socket: &config::Socket) -> Result<Self, AuthConfigError> {
+        let key = format!("consumer {}: auth", consumer.name());
+        Ok(Self {
+            methods: Method::parse_all(&key, consumer.auth())?,
+            limits: Rc::new(ConnectionLimits::new(socket, consumer.max_message())),
+        })
+    }
 }
 
 /// Everything that is not another route: WebSocket handshakes, or 404.
@@ -61,7 +76,6 @@ enum Refusal {
     NotAnUpgrade,
     Draining,
     Full,
-    Origin,
     Auth(AuthError),
     Group(String),
     Layer(LayerError),
@@ -69,6 +83,11 @@ enum Refusal {
 }
 
 impl Refusal {
+    /// Whether the client is at fault, and not the node.
+    const fn is_the_clients(&self) -> bool {
+        matches!(self, Self::Auth(AuthError::Missing | AuthError::Invalid(_)) | Self::Group(_))
+    }
+
     fn answer(self) -> (HttpResponse, &'static str) {
         let retry = std::time::Duration::from_secs(1);
         match self {
@@ -89,12 +108,13 @@ impl Refusal {
             }
             Self::Draining => (unavailable("the node is draining", retry), "draining"),
             Self::Full => (unavailable("the node has no room for more connections", retry), "full"),
-            Self::Origin => (error(StatusCode::FORBIDDEN, "this origin is not allowed", None), "origin"),
-            Self::Auth(AuthError::Unavailable { retry_after }) => {
-                (unavailable("the token store is not reachable", retry_after), "unavailable")
+            Self::Auth(reason) => {
+                let response = match reason.retry_after() {
+                    Some(after) => unavailable(&reason.to_string(), after),
+                    None => error(StatusCode::FORBIDDEN, &reason.to_string(), None),
+                };
+                (response, reason.label())
             }
-            Self::Auth(AuthError::Unconfigured(reason)) => (unavailable(reason, retry), "unconfigured"),
-            Self::Auth(reason) => (error(StatusCode::FORBIDDEN, &reason.to_string(), None), "denied"),
             Self::Group(reason) => (error(StatusCode::FORBIDDEN, &reason, None), "denied"),
             Self::Layer(LayerError::Unavailable { retry_after, .. }) => {
                 (unavailable("the channel layer is not reachable", retry_after), "unavailable")
@@ -123,31 +143,15 @@ impl Acceptor {
         if usize::try_from(self.metrics.connections.get()).unwrap_or(0) >= self.max_connections {
             return Err(Refusal::Full);
         }
-        let header = |name| request.headers().get(name).and_then(|value: &header::HeaderValue| value.to_str().ok());
-        if !self.origins.allows(header(header::ORIGIN), header(header::HOST)) {
-            return Err(Refusal::Origin);
-        }
-        let connection = Connection::pending(
-            Rc::clone(&self.roster),
-            self.limits_of(consumer),
-            agreed.deflate,
-        );
+        self.authenticator.check_origin(&Head::of(request).borrowed()).map_err(Refusal::Auth)?;
+        let rules = self.rules.get(&consumer.id()).ok_or(Refusal::NotAnUpgrade)?;
+        let connection = Connection::pending(Rc::clone(&self.roster), Rc::clone(&rules.limits), agreed.deflate);
         let accepted = Accepted::new(Rc::clone(&connection));
-        let subprotocol = match self.admit(request, consumer, route, &connection).await {
+        let subprotocol = match self.admit(request, consumer, &rules.methods, route, &connection).await {
             Ok(subprotocol) => subprotocol,
-            // Accepted after all, only to be closed with a code that a browser can read.
-            Err(refusal @ (Refusal::Auth(AuthError::Missing | AuthError::Invalid(_)) | Refusal::Group(_)))
-                if consumer.reject().is_some() =>
-            {
+            Err(refusal) if refusal.is_the_clients() && consumer.reject().is_some() => {
                 self.metrics.handshake("denied");
-                let _ = refusal;
-                if let Some(rejection) = consumer.reject() {
-                    if let Some(frame) = &rejection.frame {
-                        connection.send(frame);
-                    }
-                    connection.close(CloseCode::new(rejection.code), &rejection.reason);
-                }
-                None
+                turn_away(request, consumer, &connection)
             }
             Err(refusal) => return Err(refusal),
         };
@@ -169,12 +173,14 @@ impl Acceptor {
         &self,
         request: &HttpRequest,
         consumer: &Arc<Consumer>,
+        methods: &[Method],
         route: Value,
         connection: &Rc<Connection>,
     ) -> Result<Option<String>, Refusal> {
         let head = Head::of(request);
-        let identity =
-            self.authenticator.authenticate(consumer.auth(), &head.borrowed()).await.map_err(Refusal::Auth)?;
+        let identity = self.authenticator.authenticate(methods, &head.borrowed()).await;
+        self.metrics.token(identity.as_ref().map_or_else(AuthError::label, |_| "valid"));
+        let identity = identity.map_err(Refusal::Auth)?;
         let context = Context {
             route,
             query: query_of(request.query_string()),
@@ -198,23 +204,29 @@ impl Acceptor {
                 return Err(Refusal::NotReady(format!("the channel layer is not ready: {reason}")));
             }
             if let Some(member) = session.member() {
-                for group in &groups {
-                    self.shard.join(&member, group, consumer.id()).await.map_err(Refusal::Layer)?;
-                }
+                let joins = groups.iter().map(|group| self.shard.join(&member, group, consumer.id()));
+                try_join_all(joins).await.map_err(Refusal::Layer)?;
             }
         }
         Ok(identity.subprotocol)
     }
-
-    fn limits_of(&self, consumer: &Consumer) -> Rc<ConnectionLimits> {
-        self.limits.get(&consumer.id()).map_or_else(
-            || Rc::new(ConnectionLimits::new(&self.socket, consumer.max_message())),
-            Rc::clone,
-        )
-    }
 }
 
-/// Owned parts of a request's head that credentials are read from.
+/// Accepts after all, only to close with a code that a browser can read; the subprotocol to echo.
+fn turn_away(request: &HttpRequest, consumer: &Consumer, connection: &Connection) -> Option<String> {
+    if let Some(rejection) = consumer.reject() {
+        if let Some(frame) = &rejection.frame {
+            connection.send(frame);
+        }
+        connection.close(rejection.code, &rejection.reason);
+    }
+    // A browser that offered some and gets none back would see an error, not the code.
+    let head = Head::of(request);
+    let offered = head.subprotocols.split(',').map(str::trim).find(|name| !name.is_empty() && !looks_like_jwt(name));
+    offered.map(str::to_owned)
+}
+
+/// The parts of a request's head that say who asks.
 struct Head<'a> {
     request: &'a HttpRequest,
     cookies: Vec<&'a str>,
@@ -236,8 +248,10 @@ impl<'a> Head<'a> {
         RequestHead {
             query: self.request.query_string(),
             authorization: one(header::AUTHORIZATION),
-            cookies: &self.cookies,
+            cookie: &self.cookies,
             subprotocols: &self.subprotocols,
+            origin: one(header::ORIGIN),
+            host: one(header::HOST),
         }
     }
 }
