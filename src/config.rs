@@ -46,3 +46,15 @@ pub struct Config {
     #[serde(rename = "consumer")]
     pub consumers: Vec<Consumer>,
 }
+
+impl Config {
+    /// Whether events stay in this process: no Redis is named.
+    pub fn is_embedded(&self) -> bool {
+        self.layer.url.is_none() && self.layer.hosts.is_empty()
+    }
+
+    /// The Redis of the Django cache: its own, or the first of the layer.
+    pub fn cache_url(&self) -> Option<&Secret> {
+        self.cache.url.as_ref().or(self.layer.hosts.first()).or(self.layer.url.as_ref())
+    }
+}

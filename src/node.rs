@@ -1,29 +1,31 @@
 //! The composition root: the only place that knows every part, and the story of a node's life.
 
 use std::{
+    net::ToSocketAddrs as _,
     process::ExitCode,
     sync::{Arc, OnceLock},
     time::Duration,
 };
 
 use anyhow::Context as _;
+use futures_util::future::BoxFuture;
 use tokio::{
     signal::unix::{Signal, SignalKind, signal},
     sync::watch,
 };
 
 use crate::{
-    auth::{Authenticator, Cache, MemoryCache, RedisCache, origin::OriginPolicy},
+    auth::{Authenticator, Cache, MemoryCache, RedisCache},
     config::Config,
     consumer::ConsumerSet,
     http::{
         health::Draining,
-        page::PageData,
+        page::{PageData, TokenMaker},
         publish::PublishAccess,
         server::{self, Running, Services},
     },
     hub::{Dispatcher, Registry},
-    layer::{Layer, Sink, memory::MemoryLayer, redis::RedisLayer},
+    layer::{Layer, Sink, codec, memory::MemoryLayer, redis::RedisLayer},
     telemetry::Metrics,
 };
 
@@ -41,7 +43,7 @@ pub async fn serve(config: Config) -> anyhow::Result<ExitCode> {
     let mut stop = StopSignals::new()?;
     raise_file_limit();
     let metrics = Metrics::new();
-    let embedded = config.layer.url.is_none() && config.layer.hosts.is_empty();
+    let embedded = config.is_embedded();
     let consumers = Arc::new(ConsumerSet::compile(&config)?);
 
     // The layer hands its signals to the dispatcher, which asks the registry, which tells the layer whom to hear.
@@ -55,27 +57,26 @@ pub async fn serve(config: Config) -> anyhow::Result<ExitCode> {
         })
     };
     let layer: Arc<dyn Layer> = if embedded {
-        Arc::new(MemoryLayer::new(sink))
+        Arc::new(MemoryLayer::start(sink, metrics.clone())?)
     } else {
         Arc::new(RedisLayer::start(&config.layer, consumers.sources(), sink, metrics.clone())?)
     };
-    let cache: Arc<dyn Cache> = match (&config.cache.url, embedded) {
-        (None, true) => Arc::new(MemoryCache::default()),
-        _ => Arc::new(RedisCache::new(&config)?),
+    let cache: Arc<dyn Cache> = match config.cache_url() {
+        Some(url) => Arc::new(RedisCache::new(&config.cache, url)?),
+        None => Arc::new(MemoryCache::new()),
     };
     let registry = Arc::new(Registry::new(Arc::clone(&layer)));
     let dispatcher = {
         let made = Arc::new(Dispatcher::new(Arc::clone(&registry), Arc::clone(&consumers), metrics.clone()));
         dispatcher.get_or_init(|| made)
     };
-    let authenticator = Arc::new(Authenticator::new(&config, Arc::clone(&cache), metrics.clone())?);
+    let authenticator = Arc::new(Authenticator::new(&config, Arc::clone(&cache))?);
 
     let draining = Draining::default();
     let (begin_drain, drain) = watch::channel(None);
     let services = Services {
-        origins: OriginPolicy::new(config.server.allowed_origins.as_deref()),
-        publish: Arc::new(PublishAccess::of(&config, embedded)),
-        page: PageData::of(&config, embedded, &authenticator),
+        publish: Arc::new(publish_access(&config, embedded)),
+        page: config.page.enabled.unwrap_or(embedded).then(|| page(&config, embedded, &cache)),
         config: Arc::new(config.clone()),
         consumers,
         authenticator,
@@ -123,6 +124,36 @@ pub async fn serve(config: Config) -> anyhow::Result<ExitCode> {
             std::process::exit(i32::from(EXIT_FORCED + again.number));
         }
     }
+}
+
+/// Without a key the API is open to this machine alone, and only while nothing but this node hears what is published.
+fn publish_access(config: &Config, embedded: bool) -> PublishAccess {
+    let on_loopback = || {
+        let addresses = config.server.listen.to_socket_addrs();
+        addresses.is_ok_and(|mut addresses| addresses.all(|address| address.ip().is_loopback()))
+    };
+    match &config.api.key {
+        Some(key) => PublishAccess::Key(key.clone()),
+        None if embedded && on_loopback() => PublishAccess::Loopback,
+        None => PublishAccess::Off,
+    }
+}
+
+/// With the embedded cache, whose tokens open nothing but this node, the page can make itself a ws-token.
+fn page(config: &Config, embedded: bool, cache: &Arc<dyn Cache>) -> PageData {
+    let maker: Option<TokenMaker> = (embedded && config.cache_url().is_none()).then(|| {
+        let (cache, rules) = (Arc::clone(cache), config.auth.ws_token.clone());
+        Arc::new(move |user: String| {
+            let (cache, rules) = (Arc::clone(&cache), rules.clone());
+            Box::pin(async move {
+                let token = uuid::Uuid::new_v4().simple().to_string();
+                let key = rules.opaque_key.replace("{token}", &token);
+                let made = cache.set(&key, codec::cache_value::encode_cache_str(&user).into(), rules.lifetime.0).await;
+                made.map(|()| token).map_err(|error| error.to_string())
+            }) as BoxFuture<'static, _>
+        }) as TokenMaker
+    });
+    PageData::new(config, embedded, maker)
 }
 
 fn announce(config: &Config, address: std::net::SocketAddr, embedded: bool) {

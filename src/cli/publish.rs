@@ -32,10 +32,9 @@ pub(super) async fn run(config: &Config, arguments: Arguments) -> anyhow::Result
     if event.as_map().is_none() {
         bail!("the event is an object, not {}", event.kind());
     }
-    let embedded = config.layer.url.is_none() && config.layer.hosts.is_empty();
     match arguments.url {
         Some(url) => through_api(config, &url, &group, &event)?,
-        None if embedded => through_api(config, &format!("http://{}", config.server.listen), &group, &event)?,
+        None if config.is_embedded() => through_api(config, &format!("http://{}", config.server.listen), &group, &event)?,
         None => through_redis(config, &group, &event).await?,
     }
     println!("published to {group}");

@@ -45,8 +45,7 @@ pub(super) async fn run(config: &Config, arguments: Arguments) -> anyhow::Result
             jwt::mint(&config.auth, &arguments.user, arguments.lifetime.0, claims, SystemTime::now())?
         }
         Kind::Ws => {
-            let Some(url) = config.cache.url.as_ref().or(config.layer.url.as_ref()).or(config.layer.hosts.first())
-            else {
+            let Some(url) = config.cache_url() else {
                 bail!("a ws-token is kept in the Django cache: set REDIS_URL or CHANNELGATE_CACHE_URL");
             };
             let cache = RedisCache::new(&config.cache, url)?;

@@ -76,7 +76,6 @@ impl Dispatcher {
     }
 
     fn event(&self, event: &Event) {
-        self.metrics.event(event.source.label());
         let mut audiences: Vec<Audience> = Vec::new();
         self.registry.audiences(&event.group, |audience| audiences.push(audience));
         for audience in audiences {
