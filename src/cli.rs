@@ -8,9 +8,8 @@ use std::{path::PathBuf, process::ExitCode};
 use clap::{Parser, Subcommand};
 
 use crate::{
-    config::{self, Config, ConfigErrors},
-    consumer::ConsumerSet,
-    node,
+    config::{self, ConfigErrors, Environment},
+    consumer, node,
 };
 
 /// Holds the WebSocket connections of a Django Channels project, so that Django keeps only its group_send calls.
@@ -49,31 +48,23 @@ enum Command {
 pub fn run() -> ExitCode {
     let cli = Cli::parse();
     env_logger::Builder::from_env(env_logger::Env::default().default_filter_or("info")).init();
-    let config = match config::load(cli.config.as_deref(), &config::ProcessEnvironment) {
-        Ok(config) => config,
+    let (config, consumers) = match consumer::load(cli.config.as_deref(), &Environment::of_process()) {
+        Ok(loaded) => loaded,
         Err(errors) => return invalid(&errors),
     };
     match cli.command.unwrap_or(Command::Serve) {
-        Command::Check => check(cli.config, &config),
+        Command::Check => {
+            let file = cli.config.map_or_else(|| "the built-in default".to_owned(), |file| file.display().to_string());
+            println!("{file}: valid, {} consumers", consumers.len());
+            ExitCode::SUCCESS
+        }
         Command::PrintConfig => {
             print!("{}", config::effective_toml(&config));
             ExitCode::SUCCESS
         }
-        Command::Serve => done(actix_rt::System::new().block_on(node::serve(config))),
+        Command::Serve => done(actix_rt::System::new().block_on(node::serve(config, consumers))),
         Command::Token(arguments) => done(actix_rt::System::new().block_on(token::run(&config, arguments))),
         Command::Publish(arguments) => done(actix_rt::System::new().block_on(publish::run(&config, arguments))),
-    }
-}
-
-fn check(file: Option<PathBuf>, config: &Config) -> ExitCode {
-    // Loading has compiled every consumer already; compiling again only counts them.
-    match ConsumerSet::compile(config) {
-        Ok(consumers) => {
-            let file = file.map_or_else(|| "the built-in default".to_owned(), |file| file.display().to_string());
-            println!("{file}: valid, {} consumers", consumers.iter().count());
-            ExitCode::SUCCESS
-        }
-        Err(errors) => invalid(&errors),
     }
 }
 

@@ -16,16 +16,17 @@ use tokio::{
 
 use crate::{
     auth::{Authenticator, Cache, MemoryCache, RedisCache},
-    config::Config,
-    consumer::ConsumerSet,
+    config::{Config, SourceMapping},
+    consumer::{ConsumerSet, SourceGroup},
     http::{
         health::Draining,
         page::{PageData, TokenMaker},
         publish::PublishAccess,
         server::{self, Running, Services},
+        websocket::Rules,
     },
     hub::{Dispatcher, Registry},
-    layer::{Layer, Sink, codec, memory::MemoryLayer, redis::RedisLayer},
+    layer::{Layer, MappedFrom, Mapping, Sink, ToGroup, codec, memory::MemoryLayer, redis::RedisLayer},
     telemetry::Metrics,
 };
 
@@ -39,12 +40,12 @@ pub const EXIT_CONFIGURATION: u8 = 2;
 const EXIT_FORCED: u8 = 128;
 
 /// Runs a node until it is told to stop.
-pub async fn serve(config: Config) -> anyhow::Result<ExitCode> {
+pub async fn serve(config: Config, consumers: ConsumerSet) -> anyhow::Result<ExitCode> {
     let mut stop = StopSignals::new()?;
     raise_file_limit();
     let metrics = Metrics::new();
     let embedded = config.is_embedded();
-    let consumers = Arc::new(ConsumerSet::compile(&config)?);
+    let consumers = Arc::new(consumers);
 
     // The layer hands its signals to the dispatcher, which asks the registry, which tells the layer whom to hear.
     let dispatcher: Arc<OnceLock<Arc<Dispatcher>>> = Arc::default();
@@ -59,7 +60,7 @@ pub async fn serve(config: Config) -> anyhow::Result<ExitCode> {
     let layer: Arc<dyn Layer> = if embedded {
         Arc::new(MemoryLayer::start(sink, metrics.clone())?)
     } else {
-        Arc::new(RedisLayer::start(&config.layer, consumers.sources(), sink, metrics.clone())?)
+        Arc::new(RedisLayer::start(&config.layer, mappings(&config)?, sink, metrics.clone())?)
     };
     let cache: Arc<dyn Cache> = match config.cache_url() {
         Some(url) => Arc::new(RedisCache::new(&config.cache, url)?),
@@ -77,6 +78,7 @@ pub async fn serve(config: Config) -> anyhow::Result<ExitCode> {
     let services = Services {
         publish: Arc::new(publish_access(&config, embedded)),
         page: config.page.enabled.unwrap_or(embedded).then(|| page(&config, embedded, &cache)),
+        rules: Arc::new(Rules::new(&consumers, &config.socket)?),
         config: Arc::new(config.clone()),
         consumers,
         authenticator,
@@ -124,6 +126,22 @@ pub async fn serve(config: Config) -> anyhow::Result<ExitCode> {
             std::process::exit(i32::from(EXIT_FORCED + again.number));
         }
     }
+}
+
+/// `[[source]]`: Redis channels whose messages go to a group.
+fn mappings(config: &Config) -> anyhow::Result<Vec<Mapping>> {
+    let mapping = |source: &SourceMapping| {
+        let template = SourceGroup::compile(&source.group).map_err(anyhow::Error::msg)?;
+        let group: ToGroup =
+            Arc::new(move |channel, body| template.groups(channel, &Arc::new(body.clone())).ok()?.into_iter().next());
+        let from = match (&source.channel, &source.pattern) {
+            (Some(channel), _) => MappedFrom::Channel(channel.clone()),
+            (None, Some(pattern)) => MappedFrom::Pattern(pattern.clone()),
+            (None, None) => anyhow::bail!("a source names a channel or a pattern"),
+        };
+        Ok(Mapping { from, group })
+    };
+    config.sources.iter().map(mapping).collect()
 }
 
 /// Without a key the API is open to this machine alone, and only while nothing but this node hears what is published.

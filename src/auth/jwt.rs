@@ -71,7 +71,10 @@ impl Verifier {
             add(&format!("auth.jwt.previous_keys[{index}]"), key)?;
         }
         if rules.user_id_claims.is_empty() {
-            return Err(AuthConfigError::new("auth.jwt.user_id_claims", "names no claim, so that no user could be known"));
+            return Err(AuthConfigError::new(
+                "auth.jwt.user_id_claims",
+                "names no claim, so that no user could be known",
+            ));
         }
         Ok((!keys.is_empty()).then_some(Self { algorithm, keys, rules }))
     }
@@ -131,9 +134,12 @@ pub fn mint(
     now: SystemTime,
 ) -> Result<String, AuthError> {
     let rules = &auth.jwt;
-    let algorithm = algorithm(&rules.algorithm).map_err(|_| AuthError::Unconfigured("auth.jwt.algorithm is unknown"))?;
+    let algorithm =
+        algorithm(&rules.algorithm).map_err(|_| AuthError::Unconfigured("auth.jwt.algorithm is unknown"))?;
     if algorithm.family() != AlgorithmFamily::Hmac {
-        return Err(AuthError::Unconfigured("a token can be minted with an HS algorithm only: others need a private key"));
+        return Err(AuthError::Unconfigured(
+            "a token can be minted with an HS algorithm only: others need a private key",
+        ));
     }
     let key = rules.signing_key.as_ref().or(auth.secret_key.as_ref()).ok_or(NO_KEY)?;
     let mut token = IndexMap::new();
@@ -190,4 +196,3 @@ fn decoding_key(algorithm: Algorithm, key: &str) -> Result<DecodingKey, String> 
     };
     read.map_err(|_| format!("is no PEM public key for {algorithm:?}"))
 }
-

@@ -25,7 +25,8 @@ use crate::{
 };
 
 /// Why a node without a key cannot judge or give out ws-tokens.
-pub const NO_KEY: AuthError = AuthError::Unconfigured("DJANGO_SECRET_KEY is not set, so ws-tokens cannot be checked or signed");
+pub const NO_KEY: AuthError =
+    AuthError::Unconfigured("DJANGO_SECRET_KEY is not set, so ws-tokens cannot be checked or signed");
 
 const UNKNOWN: AuthError = AuthError::Invalid("the ws-token is unknown or no longer valid");
 

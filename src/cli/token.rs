@@ -1,9 +1,6 @@
 //! `channelgate token`: a token for a test, printed alone on standard output.
 
-use std::{
-    process::ExitCode,
-    time::SystemTime,
-};
+use std::{process::ExitCode, time::SystemTime};
 
 use anyhow::{Context as _, bail};
 use clap::{Args, ValueEnum};

@@ -8,11 +8,7 @@ use std::sync::{
 use actix_web::{HttpResponse, http::StatusCode, http::header, web};
 use serde_json::json;
 
-use crate::{
-    hub::Registry,
-    layer::Readiness,
-    telemetry::Metrics,
-};
+use crate::{hub::Registry, layer::Readiness, telemetry::Metrics};
 
 /// Whether the node is stopping.
 #[derive(Clone, Default)]

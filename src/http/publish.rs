@@ -129,19 +129,15 @@ fn parse(body: &[u8]) -> Result<Messages, Invalid> {
     let value = codec::json::decode(body)
         .map_err(|reason| Invalid { field: None, reason: format!("the body is no JSON: {reason}") })?;
     match value {
-        Value::List(items) => items
-            .into_iter()
-            .enumerate()
-            .map(|(index, item)| message(item, &format!("[{index}]")))
-            .collect(),
+        Value::List(items) => {
+            items.into_iter().enumerate().map(|(index, item)| message(item, &format!("[{index}]"))).collect()
+        }
         one => message(one, "").map(|message| vec![message]),
     }
 }
 
 fn message(item: Value, at: &str) -> Result<(GroupName, Value), Invalid> {
-    let field = |name: &str| {
-        Some(if at.is_empty() { name.to_owned() } else { format!("{at}.{name}") })
-    };
+    let field = |name: &str| Some(if at.is_empty() { name.to_owned() } else { format!("{at}.{name}") });
     let Value::Map(mut item) = item else {
         let field = (!at.is_empty()).then(|| at.to_owned());
         return Err(Invalid { field, reason: "a message is an object with group and event".to_owned() });
@@ -163,7 +159,9 @@ fn message(item: Value, at: &str) -> Result<(GroupName, Value), Invalid> {
         None => return Err(Invalid { field: field("event"), reason: "event is missing".to_owned() }),
     };
     match item.keys().next() {
-        Some(unknown) => Err(Invalid { field: field(unknown), reason: "a message has only group and event".to_owned() }),
+        Some(unknown) => {
+            Err(Invalid { field: field(unknown), reason: "a message has only group and event".to_owned() })
+        }
         None => Ok((group, event)),
     }
 }

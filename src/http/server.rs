@@ -1,7 +1,6 @@
 //! The HTTP server of a node: one listener, one `App` per worker, and around it the takeover of WebSockets.
 
 use std::{
-    collections::HashMap,
     io,
     net::{SocketAddr, TcpListener, ToSocketAddrs as _},
     rc::Rc,
@@ -20,15 +19,18 @@ use super::{
     health::{self, Draining},
     page,
     publish::{self, PublishAccess},
-    websocket::{self, Acceptor},
+    websocket::{self, Acceptor, Rules},
     ws_token,
 };
 use crate::{
-    auth::{Authenticator, origin::OriginPolicy},
+    auth::Authenticator,
     config::Config,
     consumer::ConsumerSet,
     hub::{Dispatcher, Registry, Shard},
-    socket::{ConnectionLimits, Roster, takeover::{self, SocketOptions}},
+    socket::{
+        Roster,
+        takeover::{self, SocketOptions},
+    },
     telemetry::Metrics,
 };
 
@@ -45,6 +47,8 @@ pub struct Services {
     pub config: Arc<Config>,
     /// Its consumers, compiled.
     pub consumers: Arc<ConsumerSet>,
+    /// What all connections of a consumer share.
+    pub rules: Arc<Rules>,
     /// Who is connecting.
     pub authenticator: Arc<Authenticator>,
     /// The groups of the node.
@@ -119,8 +123,13 @@ fn bind(address: SocketAddr) -> io::Result<TcpListener> {
 /// One worker: its part of the hub, its sweep, its drain, and its services. Called on the worker's own thread.
 fn worker(
     services: &Services,
-) -> impl actix_service::ServiceFactory<tokio::net::TcpStream, Config = (), Response = (), Error = actix_http::error::DispatchError, InitError = ()> + use<>
-{
+) -> impl actix_service::ServiceFactory<
+    tokio::net::TcpStream,
+    Config = (),
+    Response = (),
+    Error = actix_http::error::DispatchError,
+    InitError = (),
+> + use<> {
     let config = &services.config;
     let Some(inbox) = services.dispatcher.connect() else {
         panic!("a node has at most {} workers, restarted ones included", crate::hub::registry::MAX_WORKERS);
@@ -140,10 +149,9 @@ fn worker(
         max_connections: config.server.max_connections,
         shard,
         roster,
-        rules: services.rules(),
+        rules: Arc::clone(&services.rules),
     });
-    let options =
-        SocketOptions { send_buffer: config.socket.send_buffer, user_timeout: config.socket.user_timeout.0 };
+    let options = SocketOptions { send_buffer: config.socket.send_buffer, user_timeout: config.socket.user_timeout.0 };
     // Upgrade requests and all others go through the same App.
     let app = {
         let services = services.clone();
@@ -197,4 +205,3 @@ fn routes(service: &mut web::ServiceConfig, services: Services, acceptor: Rc<Acc
     }
     service.default_service(web::route().guard(actix_web::guard::Get()).to(websocket::handshake));
 }
-

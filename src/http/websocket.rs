@@ -21,10 +21,12 @@ use crate::{
     protocol::plain::Session,
     socket::{
         Connection, ConnectionLimits, Roster,
+        close::CloseCode,
         negotiate::{self, HandshakeError},
         takeover::{Accepted, Slot},
     },
     telemetry::Metrics,
+    warn_bounded,
 };
 
 /// What a worker needs to accept connections.
@@ -37,23 +39,27 @@ pub struct Acceptor {
     pub(super) max_connections: usize,
     pub(super) shard: Rc<Shard>,
     pub(super) roster: Rc<Roster>,
-    pub(super) rules: HashMap<ConsumerId, Rules>,
+    pub(super) rules: Arc<Rules>,
 }
 
-/// What all connections of a consumer share.
-pub(super) struct Rules {
+/// What all connections of a consumer share, by consumer.
+pub struct Rules(HashMap<ConsumerId, Rule>);
+
+struct Rule {
     methods: Vec<Method>,
-    limits: Rc<ConnectionLimits>,
+    limits: Arc<ConnectionLimits>,
 }
 
 impl Rules {
-    /// The rules of one consumer.
-    pub(super) fn new(consumer: &Consumer, socket: &config::Socket) -> Result<Self, AuthConfigError> {
-        let key = format!("consumer {}: auth", consumer.name());
-        Ok(Self {
-            methods: Method::parse_all(&key, consumer.auth())?,
-            limits: Rc::new(ConnectionLimits::new(socket, consumer.max_message())),
-        })
+    /// The rules of every consumer.
+    pub fn new(consumers: &ConsumerSet, socket: &config::Socket) -> Result<Self, AuthConfigError> {
+        let rule = |consumer: &Arc<Consumer>| {
+            let key = format!("consumer {}: auth", consumer.name());
+            let methods = Method::parse_all(&key, consumer.auth())?;
+            let limits = Arc::new(ConnectionLimits::new(socket, consumer.spec().max_message));
+            Ok((consumer.id(), Rule { methods, limits }))
+        };
+        consumers.iter().map(rule).collect::<Result<_, _>>().map(Self)
     }
 }
 
@@ -119,9 +125,7 @@ impl Refusal {
             Self::Layer(LayerError::Unavailable { retry_after, .. }) => {
                 (unavailable("the channel layer is not reachable", retry_after), "unavailable")
             }
-            Self::Layer(LayerError::Refused(_)) => {
-                (unavailable("the channel layer refused", retry), "unavailable")
-            }
+            Self::Layer(LayerError::Refused(_)) => (unavailable("the channel layer refused", retry), "unavailable"),
             Self::NotReady(reason) => (unavailable(&reason, retry), "unavailable"),
         }
     }
@@ -144,12 +148,12 @@ impl Acceptor {
             return Err(Refusal::Full);
         }
         self.authenticator.check_origin(&Head::of(request).borrowed()).map_err(Refusal::Auth)?;
-        let rules = self.rules.get(&consumer.id()).ok_or(Refusal::NotAnUpgrade)?;
-        let connection = Connection::pending(Rc::clone(&self.roster), Rc::clone(&rules.limits), agreed.deflate);
+        let rule = self.rules.0.get(&consumer.id()).ok_or(Refusal::NotAnUpgrade)?;
+        let connection = Connection::pending(Rc::clone(&self.roster), Arc::clone(&rule.limits), agreed.deflate);
         let accepted = Accepted::new(Rc::clone(&connection));
-        let subprotocol = match self.admit(request, consumer, &rules.methods, route, &connection).await {
+        let subprotocol = match self.admit(request, consumer, &rule.methods, route, &connection).await {
             Ok(subprotocol) => subprotocol,
-            Err(refusal) if refusal.is_the_clients() && consumer.reject().is_some() => {
+            Err(refusal) if refusal.is_the_clients() && consumer.reject().close.is_some() => {
                 self.metrics.handshake("denied");
                 turn_away(request, consumer, &connection)
             }
@@ -181,24 +185,17 @@ impl Acceptor {
         let identity = self.authenticator.authenticate(methods, &head.borrowed()).await;
         self.metrics.token(identity.as_ref().map_or_else(AuthError::label, |_| "valid"));
         let identity = identity.map_err(Refusal::Auth)?;
-        let context = Context {
-            route,
-            query: query_of(request.query_string()),
-            user: identity.user,
-            claims: identity.claims,
-        };
-        let groups: Vec<GroupName> =
-            consumer.groups(&context).map_err(|reason| Refusal::Group(reason.to_string()))?;
-        let greetings = consumer.on_connect(&context).map_err(|reason| Refusal::Group(reason.to_string()))?;
-        let session = Session::attach(
-            connection,
-            Arc::clone(consumer),
-            context,
-            Rc::clone(&self.shard),
-            self.metrics.clone(),
-        );
+        let context =
+            Context { route, query: query_of(request.query_string()), user: identity.user, claims: identity.claims };
+        let groups: Vec<GroupName> = consumer.groups(&context).map_err(|reason| Refusal::Group(reason.to_string()))?;
+        let greeting = consumer.on_connect(&context);
+        if let Some(problem) = greeting.problem {
+            warn_bounded!("{}: on_connect failed: {problem}", consumer.name());
+        }
+        let session =
+            Session::attach(connection, Arc::clone(consumer), context, Rc::clone(&self.shard), self.metrics.clone());
         // The greeting waits in the outbox before the first event can come.
-        session.perform(connection, greetings);
+        session.perform(connection, greeting.effects);
         if !groups.is_empty() {
             if let Readiness::NotReady(reason) = self.shard.registry().layer().readiness() {
                 return Err(Refusal::NotReady(format!("the channel layer is not ready: {reason}")));
@@ -214,12 +211,13 @@ impl Acceptor {
 
 /// Accepts after all, only to close with a code that a browser can read; the subprotocol to echo.
 fn turn_away(request: &HttpRequest, consumer: &Consumer, connection: &Connection) -> Option<String> {
-    if let Some(rejection) = consumer.reject() {
-        if let Some(frame) = &rejection.frame {
-            connection.send(frame);
-        }
-        connection.close(rejection.code, &rejection.reason);
+    let context = Context { query: query_of(request.query_string()), ..Context::default() };
+    if let Some(frame) = consumer.refusal_frame(&context) {
+        connection.send(&frame);
     }
+    let rejection = consumer.reject();
+    let code = rejection.close.and_then(CloseCode::new).unwrap_or(CloseCode::POLICY_VIOLATION);
+    connection.close(code, &rejection.reason);
     // A browser that offered some and gets none back would see an error, not the code.
     let head = Head::of(request);
     let offered = head.subprotocols.split(',').map(str::trim).find(|name| !name.is_empty() && !looks_like_jwt(name));

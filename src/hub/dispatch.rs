@@ -14,6 +14,7 @@ use super::{
     topics::matching_names,
 };
 use crate::{
+    config::TopicMatching,
     consumer::{ConsumerSet, MapError, Outgoing},
     event::{Event, Gap, GapReason},
     layer::Signal,
@@ -70,12 +71,12 @@ impl Dispatcher {
     /// Takes one signal of the layer; called on the layer's thread.
     pub fn take(&self, signal: Signal) {
         match signal {
-            Signal::Event(event) => self.event(&event),
+            Signal::Event(event) => self.event(&Arc::new(event)),
             Signal::Gap(gap) => self.gap(&gap),
         }
     }
 
-    fn event(&self, event: &Event) {
+    fn event(&self, event: &Arc<Event>) {
         let mut audiences: Vec<Audience> = Vec::new();
         self.registry.audiences(&event.group, |audience| audiences.push(audience));
         for audience in audiences {
@@ -83,7 +84,7 @@ impl Dispatcher {
             match consumer.on_event(event) {
                 Ok(messages) => {
                     for message in messages {
-                        self.send(audience, &message, consumer.topic_matching());
+                        self.send(audience, &message, consumer.topics().matching);
                     }
                 }
                 Err(MapError::NoHandler) => {
@@ -95,7 +96,7 @@ impl Dispatcher {
                         event.group
                     );
                 }
-                Err(MapError::Expression(reason)) => {
+                Err(MapError::Mapping(reason)) => {
                     self.metrics.dropped(DropReason::Mapping, 1);
                     warn_bounded!(
                         "{}: an event of type {:?} in group {} could not be mapped and is dropped: {reason}",
@@ -108,7 +109,7 @@ impl Dispatcher {
         }
     }
 
-    fn send(&self, audience: Audience, message: &Outgoing, matching: crate::config::TopicMatching) {
+    fn send(&self, audience: Audience, message: &Outgoing, matching: TopicMatching) {
         let delivery = Delivery {
             audience: audience.id,
             frame: Arc::new(Frame::new(&message.payload)),
@@ -133,7 +134,8 @@ impl Dispatcher {
 
     fn gap(&self, gap: &Gap) {
         self.metrics.gap(gap.reason.label());
-        let groups = gap.groups.as_ref().map_or_else(|| "all groups".to_owned(), |groups| format!("{} groups", groups.len()));
+        let groups =
+            gap.groups.as_ref().map_or_else(|| "all groups".to_owned(), |groups| format!("{} groups", groups.len()));
         warn_bounded!("events may have been missed in {groups}: {}", gap.reason.label());
     }
 }

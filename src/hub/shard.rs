@@ -54,12 +54,7 @@ struct Place {
 impl Member {
     /// A connection that is in no group yet.
     pub fn new(connection: Rc<Connection>, before_subscribe: BeforeSubscribe) -> Rc<Self> {
-        Rc::new(Self {
-            connection,
-            subscriptions: RefCell::default(),
-            before_subscribe,
-            places: RefCell::default(),
-        })
+        Rc::new(Self { connection, subscriptions: RefCell::default(), before_subscribe, places: RefCell::default() })
     }
 
     /// Adds topics.
@@ -204,12 +199,7 @@ impl Shard {
     }
 
     /// Puts a member into a group. When it resolves with `Ok`, every event published from then on reaches it.
-    pub async fn join(
-        &self,
-        member: &Rc<Member>,
-        group: &GroupName,
-        consumer: ConsumerId,
-    ) -> Result<(), LayerError> {
+    pub async fn join(&self, member: &Rc<Member>, group: &GroupName, consumer: ConsumerId) -> Result<(), LayerError> {
         self.add(member, group, consumer);
         self.registry.joined(group).await
     }

@@ -1,10 +1,6 @@
 //! Plain WebSocket: JSON or raw messages, answered by the consumer's handlers.
 
-use std::{
-    cell::RefCell,
-    rc::Rc,
-    sync::Arc,
-};
+use std::{cell::RefCell, rc::Rc, sync::Arc};
 
 use crate::{
     consumer::{Consumer, Context, Effect, Incoming},
@@ -34,8 +30,7 @@ impl Session {
     ) -> Rc<Self> {
         let member = Member::new(Rc::clone(connection), consumer.topics().before_subscribe);
         let context = consumer.needs_context().then(|| Box::new(context));
-        let session =
-            Rc::new(Self { consumer, context, shard, member: RefCell::new(Some(member)), metrics });
+        let session = Rc::new(Self { consumer, context, shard, member: RefCell::new(Some(member)), metrics });
         connection.handled_by(Rc::clone(&session) as Rc<dyn Handler>);
         session
     }
@@ -58,7 +53,10 @@ impl Session {
                         member.unsubscribe(&names);
                     }
                 }
-                Effect::Close { code, reason } => connection.close(CloseCode::new(code), &reason),
+                Effect::Close { code, reason } => {
+                    // The configuration was checked for codes that may be sent.
+                    connection.close(CloseCode::new(code).unwrap_or(CloseCode::NORMAL), &reason);
+                }
             }
         }
     }
@@ -78,8 +76,12 @@ impl Handler for Session {
         self.metrics.messages.inc();
         let empty = Context::default();
         let context = self.context.as_deref().unwrap_or(&empty);
-        let effects = self.consumer.on_message(context, message);
-        self.perform(connection, effects);
+        let reaction = self.consumer.on_message(context, message);
+        if let Some(problem) = &reaction.problem {
+            self.metrics.refused_message(problem.label());
+            log::debug!("{}: {problem}", self.consumer.name());
+        }
+        self.perform(connection, reaction.effects);
     }
 
     fn gone(&self) {

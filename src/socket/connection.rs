@@ -8,6 +8,7 @@ use std::{
     cell::{Cell, OnceCell, RefCell},
     io,
     rc::Rc,
+    sync::Arc,
     task::{Context, Poll, Waker},
 };
 
@@ -93,7 +94,7 @@ pub struct Connection {
     waker: RefCell<Option<Waker>>,
     handler: RefCell<Option<Rc<dyn Handler>>>,
     roster: Rc<Roster>,
-    limits: Rc<ConnectionLimits>,
+    limits: Arc<ConnectionLimits>,
     deflate: Option<Deflate>,
     state: Cell<State>,
     /// Seconds of the roster's clock.
@@ -103,7 +104,7 @@ pub struct Connection {
 
 impl Connection {
     /// A connection that is not accepted yet; what is delivered waits for its socket.
-    pub fn pending(roster: Rc<Roster>, limits: Rc<ConnectionLimits>, deflate: Option<Deflate>) -> Rc<Self> {
+    pub fn pending(roster: Rc<Roster>, limits: Arc<ConnectionLimits>, deflate: Option<Deflate>) -> Rc<Self> {
         Rc::new(Self {
             stream: OnceCell::new(),
             outbox: RefCell::default(),

@@ -50,12 +50,7 @@ impl Driver {
     pub fn new(connection: Rc<Connection>, stream: TcpStream, early: BytesMut) -> Self {
         connection.open(stream);
         let reader = Reader::new(connection.deflate().is_some());
-        Self {
-            connection,
-            reader,
-            early: (!early.is_empty()).then_some(early),
-            shut: false,
-        }
+        Self { connection, reader, early: (!early.is_empty()).then_some(early), shut: false }
     }
 
     /// Reads what is there. `Err` ends the connection.

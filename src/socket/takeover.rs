@@ -16,14 +16,13 @@ use std::{
     time::Duration,
 };
 
-use actix_codec::{Decoder, Encoder, Framed};
+use actix_codec::Framed;
 use actix_http::{
     ConnectionType, HttpMessage as _, Request, Response, StatusCode,
     body::{self, BodySize, BoxBody, MessageBody},
     h1::{Codec, Message},
 };
 use actix_service::{Service, ServiceFactory, fn_factory, fn_service};
-use bytes::Bytes;
 use futures_util::future::LocalBoxFuture;
 use socket2::SockRef;
 use tokio::net::TcpStream;
@@ -101,7 +100,13 @@ thread_local! {
 pub fn upgrade<A, B>(
     app: A,
     options: SocketOptions,
-) -> impl ServiceFactory<(Request, Framed<TcpStream, Codec>), Config = (), Response = (), Error = io::Error, InitError = A::InitError>
+) -> impl ServiceFactory<
+    (Request, Framed<TcpStream, Codec>),
+    Config = (),
+    Response = (),
+    Error = actix_web::Error,
+    InitError = A::InitError,
+>
 where
     A: ServiceFactory<Request, Config = ()> + 'static,
     A::Service: 'static,
@@ -126,7 +131,7 @@ async fn handshake<S, B>(
     request: Request,
     mut framed: Framed<TcpStream, Codec>,
     options: SocketOptions,
-) -> io::Result<()>
+) -> Result<(), actix_web::Error>
 where
     S: Service<Request>,
     S::Response: Into<Response<B>>,
@@ -153,7 +158,7 @@ where
             }
             Ok(())
         }
-        _ => refuse(&mut framed, response).await,
+        _ => Ok(refuse(&mut framed, response).await?),
     }
 }
 
@@ -175,10 +180,7 @@ async fn refuse(framed: &mut Framed<TcpStream, Codec>, response: Response<BoxBod
 
 type Answer = Message<(Response<()>, BodySize)>;
 
-async fn write(
-    framed: &mut Framed<TcpStream, Codec>,
-    messages: impl IntoIterator<Item = Answer>,
-) -> io::Result<()> {
+async fn write(framed: &mut Framed<TcpStream, Codec>, messages: impl IntoIterator<Item = Answer>) -> io::Result<()> {
     for message in messages {
         Pin::new(&mut *framed).write(message)?;
     }
@@ -187,7 +189,9 @@ async fn write(
 }
 
 /// Wraps the HTTP service of a socket: when its dispatcher is done and has left a [`Driver`], the driver goes on.
-pub fn keep_driving<F>(http: F) -> impl ServiceFactory<TcpStream, Config = (), Response = (), Error = F::Error, InitError = F::InitError>
+pub fn keep_driving<F>(
+    http: F,
+) -> impl ServiceFactory<TcpStream, Config = (), Response = (), Error = F::Error, InitError = F::InitError>
 where
     F: ServiceFactory<TcpStream, Config = (), Response = ()> + 'static,
     F::Service: 'static,
@@ -229,4 +233,3 @@ where
         })
     }
 }
-

@@ -42,9 +42,8 @@ impl RedisCache {
     /// A cache at `url`, which is `cache.url` or else the first Redis of the layer. Connects when first used.
     pub fn new(config: &config::Cache, url: &Secret) -> Result<Self, AuthConfigError> {
         let timeout = config.timeout.0;
-        let connection = AsyncConnectionConfig::new()
-            .set_connection_timeout(Some(timeout))
-            .set_response_timeout(Some(timeout));
+        let connection =
+            AsyncConnectionConfig::new().set_connection_timeout(Some(timeout)).set_response_timeout(Some(timeout));
         let manager = Manager::new_with_config(url.expose(), connection).map_err(|error| {
             // The text of the error may hold the URL, and with it a password.
             AuthConfigError::new("cache.url", format!("is no Redis URL that can be used ({:?})", error.kind()))
