@@ -166,6 +166,8 @@ impl RedisLayer {
             .enumerate()
             .map(|(at, url)| Host::parse(url.expose()).map_err(|error| StartError::Host { number: at + 1, error }))
             .collect::<Result<Vec<_>, _>>()?;
+        // Where the program has chosen a provider already, that one stays.
+        let _ = rustls::crypto::ring::default_provider().install_default();
         let node = uuid::Uuid::new_v4().simple().to_string();
         // A group's name has no colon, so no group's channel is like this one.
         let probe_channel = format!("{}probe:{node}", options.publish_prefix);

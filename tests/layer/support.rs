@@ -188,7 +188,9 @@ impl Django {
 
     /// `RedisChannelLayer.group_send`; the answer is how many queues were over capacity.
     pub fn core_send(&mut self, group: &str, body: &Value) -> usize {
-        self.core_send_with(group, |codec, members| codec.encode_core(body, Address::Members(members), SystemTime::now()).unwrap())
+        self.core_send_with(group, |codec, members| {
+            codec.encode_core(body, Address::Members(members), SystemTime::now()).unwrap()
+        })
     }
 
     /// The same with bytes of the test's own.

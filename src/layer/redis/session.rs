@@ -128,10 +128,7 @@ impl Session {
                     if missed >= MISSED_PROBES {
                         return End::Lost(format!("{missed} probes did not come back"));
                     }
-                    match self.send_probe().await {
-                        Err(error) if !error.is_timeout() => Err(error),
-                        _ => Ok(()),
-                    }
+                    self.send_probe().await
                 }
             };
             if let Err(error) = outcome {
@@ -195,13 +192,17 @@ impl Session {
         Ok(())
     }
 
+    /// Publishes the next probe. One that Redis does not take in time is as good as missed, and no failure yet.
     async fn send_probe(&mut self) -> Result<(), RedisError> {
         self.probes += 1;
-        redis::cmd("PUBLISH")
-            .arg(self.context.inbox.probe_channel())
-            .arg(self.probes)
-            .query_async(&mut self.commands)
-            .await
+        let channel = self.context.inbox.probe_channel();
+        let deadline = self.context.options.probe_interval.0.min(RESPONSE);
+        let mut command = redis::cmd("PUBLISH");
+        let sent = command.arg(channel).arg(self.probes).query_async::<()>(&mut self.commands);
+        match timeout(deadline, sent).await {
+            Ok(Err(error)) if !error.is_timeout() => Err(error),
+            _ => Ok(()),
+        }
     }
 
     /// Removes what this node has on this host; whatever fails expires by itself.
