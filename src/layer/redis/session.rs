@@ -71,7 +71,8 @@ impl Session {
         if !context.queues.is_empty() {
             let wait = pop_wait(context.options.expiry.0);
             let config = config.set_response_timeout(Some(wait + RESPONSE));
-            let connection = client.get_multiplexed_async_connection_with_config(&config).await.map_err(reason)?;
+            let mut connection = client.get_multiplexed_async_connection_with_config(&config).await.map_err(reason)?;
+            core::replace_popper(context, host, &mut connection).await;
             session.start_popping(connection);
         }
         session.send_probe().await.map_err(reason)?;
@@ -197,10 +198,24 @@ impl Session {
         self.probes += 1;
         let channel = self.context.inbox.probe_channel();
         let deadline = self.context.options.probe_interval.0.min(RESPONSE);
-        let mut command = redis::cmd("PUBLISH");
-        let sent = command.arg(channel).arg(self.probes).query_async::<()>(&mut self.commands);
-        match timeout(deadline, sent).await {
-            Ok(Err(error)) if !error.is_timeout() => Err(error),
+        let mut commands = redis::pipe();
+        commands.cmd("PUBLISH").arg(channel).arg(self.probes).ignore();
+        let moves = self.context.hosts[self.host].moves();
+        if moves {
+            commands.cmd("ROLE");
+        }
+        let answer = match timeout(deadline, commands.query_async::<Vec<redis::Value>>(&mut self.commands)).await {
+            Ok(Err(error)) if !error.is_timeout() => return Err(error),
+            Ok(Ok(answer)) => answer,
+            _ => return Ok(()),
+        };
+        // After a failover the old master may answer for long, as a replica that forwards nothing of ours.
+        match answer.first() {
+            Some(redis::Value::Array(role))
+                if moves && role.first() != Some(&redis::Value::BulkString(b"master".into())) =>
+            {
+                Err((redis::ErrorKind::Client, "this Redis is no longer the master").into())
+            }
             _ => Ok(()),
         }
     }
