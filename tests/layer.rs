@@ -6,5 +6,15 @@ mod redis_server;
 #[path = "layer/support.rs"]
 mod support;
 
+#[path = "layer/bad_input.rs"]
+mod bad_input;
+#[path = "layer/membership.rs"]
+mod membership;
+#[path = "layer/order.rs"]
+mod order;
+#[path = "layer/outage.rs"]
+mod outage;
+#[path = "layer/places.rs"]
+mod places;
 #[path = "layer/receive.rs"]
 mod receive;

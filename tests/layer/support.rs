@@ -89,7 +89,12 @@ impl Received {
 
     /// The numbers of a group's events, in the order of arrival.
     pub fn numbers(&self, name: &str) -> Vec<i64> {
-        self.events().iter().filter(|event| event.group.as_str() == name).map(number).collect()
+        let signals = self.0.lock().unwrap();
+        let numbers = signals.iter().filter_map(|signal| match signal {
+            Signal::Event(event) if event.group.as_str() == name => Some(number(event)),
+            _ => None,
+        });
+        numbers.collect()
     }
 
     pub fn count(&self) -> usize {

@@ -90,11 +90,6 @@ impl RedisServer {
         self.directory.path().join("redis.sock")
     }
 
-    /// Where its files are.
-    pub fn directory(&self) -> PathBuf {
-        self.directory.path().to_owned()
-    }
-
     /// Starts it again on the same port, empty.
     pub fn restart(&mut self) {
         self.kill();
