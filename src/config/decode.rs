@@ -38,7 +38,8 @@ pub(super) fn decode<T: DeserializeOwned>(node: &mut Node, errors: &mut Vec<Conf
                 silent = removed.contains(&key);
                 key.pop();
             }
-            Kind::Other(_) => {}
+            // Nor is what is left of a value without its wrong part.
+            Kind::Other(_) => silent = removed.iter().any(|gone| gone.starts_with(&key)),
         }
         if !silent {
             let path = KeyPath(key.clone());

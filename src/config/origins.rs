@@ -1,6 +1,6 @@
 //! Where each key of a configuration was read, so that an error found later still names its line.
 
-use std::sync::Arc;
+use std::{fmt, sync::Arc};
 
 use super::{
     Config,
@@ -9,8 +9,15 @@ use super::{
 };
 
 /// Where each key was read; knows nothing for a configuration that was built by hand.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub struct Origins(Option<Arc<Node>>);
+
+impl fmt::Debug for Origins {
+    // Not what it holds: secrets are among it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Origins")
+    }
+}
 
 impl Origins {
     pub(super) fn of(root: Node) -> Self {

@@ -47,7 +47,7 @@ pub(super) struct Entry {
 pub(super) fn parse(text: &str, source: Source) -> (Node, Vec<ConfigError>) {
     let (table, errors) = DeTable::parse_recoverable(text);
     let reader = Reader { lines: Lines::of(text), source: Arc::new(source) };
-    let errors = errors
+    let mut errors: Vec<_> = errors
         .into_iter()
         .map(|error| ConfigError {
             origin: Some(reader.origin(error.span().map_or(0, |span| span.start))),
@@ -55,6 +55,8 @@ pub(super) fn parse(text: &str, source: Source) -> (Node, Vec<ConfigError>) {
             reason: error.message().to_owned(),
         })
         .collect();
+    // After the first error of a line the others are mostly its consequences.
+    errors.dedup_by(|next, first| next.origin == first.origin);
     (reader.table(table.span().start, table.into_inner()), errors)
 }
 
