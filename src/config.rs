@@ -67,3 +67,6 @@ pub struct Config {
     #[serde(skip)]
     pub origins: Origins,
 }
+
+#[cfg(test)]
+mod tests;

@@ -130,3 +130,16 @@ fn the_echo_for_conformance_suites_echoes_on_every_path() {
     assert!(config.socket.ping_interval.0.is_zero() && config.socket.compression.enabled);
     assert_eq!(config.socket.max_message, 16 << 20);
 }
+
+#[test]
+fn every_example_of_the_reference_page_loads() {
+    let page = fs::read_to_string("docs/CONFIGURATION.md").unwrap();
+    let examples: Vec<_> = page.split("```toml\n").skip(1).filter_map(|rest| rest.split("```").next()).collect();
+    assert!(examples.len() >= 3);
+    for example in examples {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("example.toml");
+        fs::write(&path, example).unwrap();
+        consumer::load(Some(&path), &Environment::default()).unwrap_or_else(|errors| panic!("{errors}\n{example}"));
+    }
+}

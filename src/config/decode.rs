@@ -54,6 +54,15 @@ pub(super) fn decode<T: DeserializeOwned>(node: &mut Node, errors: &mut Vec<Conf
     None
 }
 
+/// The first fault, with its path outside in; for a test that asks which keys are known.
+#[cfg(test)]
+pub(super) fn decode_once<T: DeserializeOwned>(node: &Node) -> Result<T, Fault> {
+    T::deserialize(node).map_err(|mut fault| {
+        fault.path.reverse();
+        fault
+    })
+}
+
 /// Like [`Node::locate`], but places are as written.
 fn locate(node: &Node, path: &[Key]) -> super::error::Origin {
     let mut origin = &node.origin;

@@ -101,7 +101,7 @@ fn add_presets(root: &mut Node, overrides: &[(Vec<String>, Node)], errors: &mut 
         if !chosen.iter().any(|(chosen, _)| chosen == name) {
             let key = KeyPath::dotted("preset").then(name.as_str());
             let known = did_you_mean(name, chosen.iter().map(|(name, _)| name.as_str()));
-            let reason = format!("no preset of this name is in use{known}");
+            let reason = format!("no preset of this name is in use (see \"presets\"){known}");
             errors.push(ConfigError { origin: Some(origin.key.clone()), key, reason });
         }
     }
