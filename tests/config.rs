@@ -3,6 +3,8 @@
 //! A line `# env: NAME=value` at the top of a fixture sets a variable of its environment. To write the expected texts anew
 //! after a deliberate change, run with `UPDATE_EXPECTED=1`, and read the difference.
 
+#![allow(clippy::unwrap_used)]
+
 use std::{
     fs,
     path::{Path, PathBuf},

@@ -17,7 +17,7 @@ use super::{
 
 /// Reads the configuration: the file at `path`, else the one that `CHANNELGATE_CONFIG` names, else the built-in default.
 ///
-/// Expressions, templates and path patterns are not looked into here; [`crate::consumer::load`] does both.
+/// Expressions, templates and path patterns are not looked into here; the `load` of the consumers does both.
 pub fn load(path: Option<&Path>, environment: &Environment) -> Result<Config, ConfigErrors> {
     match load_lenient(path, environment) {
         (config, errors) if errors.is_empty() => Ok(config),

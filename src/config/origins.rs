@@ -26,8 +26,10 @@ impl Origins {
 
     /// Where `key` stands, or the nearest table around it, and the key as it was written.
     pub fn of_key(&self, key: &KeyPath) -> Option<(Origin, KeyPath)> {
-        let (origin, written) = self.0.as_ref()?.locate(key);
-        // The root of a file is no place to point at; the built-in default is no file at all.
+        let root = self.0.as_ref()?;
+        let written = root.as_written(key);
+        let origin = root.origin_of(&written).clone();
+        // A default that nobody wrote stands nowhere.
         Some((origin, written)).filter(|(origin, _)| origin.line > 0 || matches!(*origin.source, Source::Variable(_)))
     }
 }
