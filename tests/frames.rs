@@ -128,7 +128,7 @@ fn control() -> impl Strategy<Value = Sent> {
 fn message() -> impl Strategy<Value = Sent> {
     prop_oneof![
         4 => any::<String>().prop_map(Sent::Text),
-        2 => ("[a-z€\u{10ffff}]{1,6}", 1usize..4000).prop_map(|(word, times)| Sent::Text(word.repeat(times))),
+        2 => ("[a-z€\u{10ffff}]{1,6}", 1usize..2500).prop_map(|(word, times)| Sent::Text(word.repeat(times))),
         3 => prop::collection::vec(any::<u8>(), 0..400).prop_map(Sent::Binary),
         2 => (prop::collection::vec(any::<u8>(), 1..40), 1usize..1600).prop_map(|(part, n)| Sent::Binary(part.repeat(n))),
         1 => control(),
