@@ -31,7 +31,8 @@ fn describe_consumer(config: &Config, consumer: &Consumer) -> Json {
     let token_query = sources.iter().find_map(|source| source.strip_prefix("query:"));
     let samples: Map<String, Json> =
         consumer.samples.iter().map(|(title, sample)| (title.clone(), describe_sample(consumer, sample))).collect();
-    let messages: Vec<Json> = consumer.on_message.iter().map(|(name, handler)| describe_message(name, handler)).collect();
+    let messages: Vec<Json> =
+        consumer.on_message.iter().map(|(name, handler)| describe_message(name, handler)).collect();
     json!({
         "name": consumer.name.as_deref().unwrap_or(&consumer.path),
         "path": consumer.path,

@@ -72,8 +72,7 @@ fn post_token(body: &'static str) -> test::TestRequest {
 #[actix_web::test]
 async fn every_response_forbids_foreign_content_caching_and_sniffing() {
     for path in ASSETS.iter().map(|(path, ..)| *path).chain(["/page/consumers"]) {
-        let response =
-            ask(PageData::new(&config(), true, Some(maker())), test::TestRequest::get().uri(path)).await;
+        let response = ask(PageData::new(&config(), true, Some(maker())), test::TestRequest::get().uri(path)).await;
         assert_eq!(response.status(), StatusCode::OK, "{path}");
         let header = |name: header::HeaderName| response.headers().get(name).unwrap().to_str().unwrap().to_owned();
         let policy = header(header::CONTENT_SECURITY_POLICY);

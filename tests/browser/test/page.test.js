@@ -2,6 +2,7 @@
 
 import assert from "node:assert/strict";
 import { after, afterEach, before, beforeEach, describe, it } from "node:test";
+import { fileURLToPath } from "node:url";
 
 import { Gate } from "../support/gate.js";
 import { launch, Live } from "../support/live.js";
@@ -165,7 +166,7 @@ describe("the live page", () => {
     await live.test("publish-group").fill("broadcast");
     await live.test("django-toggle").click();
     const code = await live.test("django-code").textContent();
-    assert.match(code, /group_send\)\("broadcast", \{/);
+    assert.match(code, /channel_layer\.group_send\)\(\s+"broadcast",\s+\{/);
     assert.match(code, /"none": None,\s+"yes": True,\s+"list": \[\s+1,\s+"é",\s+\]/);
   });
 
@@ -212,5 +213,49 @@ describe("the live page", () => {
     assert.deepEqual((await live.receives("feed", 1))[0].data, data);
     assert.equal(await live.page.locator("[data-testid=frames] :is(img, script, b)").count(), 0);
     assert.equal(await live.page.title(), "Channelgate, live");
+  });
+});
+
+describe("the live page of a node whose publish API has a key", () => {
+  it("asks for the key and uses it", async () => {
+    const gate = await Gate.start({ environment: { CHANNELGATE_API_KEY: "the-key-of-this-test" } });
+    const browser = await launch();
+    try {
+      const live = await Live.open(browser, gate.url);
+      await live.connect("feed");
+      const { event } = await live.choose("client_create");
+      await live.test("publish-key").fill("another");
+      assert.match(await live.publish(), /^401 /);
+      await live.test("publish-key").fill("the-key-of-this-test");
+      await live.test("publish-send").click();
+      assert.deepEqual((await live.receives("feed", 1))[0], { event: "client_create", data: event.data });
+    } finally {
+      await browser.close();
+      await gate.stop();
+    }
+  });
+});
+
+describe("the live page of a node with its own configuration", () => {
+  it("asks for the parameters of a path and joins their group", async () => {
+    const config = fileURLToPath(new URL("../fixtures/orders.toml", import.meta.url));
+    const gate = await Gate.start({ environment: { CHANNELGATE_CONFIG: config } });
+    const browser = await launch();
+    try {
+      const live = await Live.open(browser, gate.url);
+      await live.in("orders", "route-id").fill("");
+      await live.in("orders", "consumer-toggle").click();
+      assert.match(await live.in("orders", "consumer-state").textContent(), /Fill in/);
+      await live.in("orders", "route-id").fill("12");
+      assert.equal(await live.in("orders", "consumer-groups").textContent(), "Joins order_12");
+      await live.connect("orders");
+      await gate.publish("order_11", { type: "order.paid", id: 11 });
+      await gate.publish("order_12", { type: "order.paid", id: 12 });
+      assert.deepEqual(await live.receives("orders", 1), [{ type: "order.paid", id: 12 }]);
+      assert.deepEqual(live.problems, []);
+    } finally {
+      await browser.close();
+      await gate.stop();
+    }
   });
 });
