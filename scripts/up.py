@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """A whole system on loopback: Redis, the demo Django project, Channelgate nodes and nginx. Ctrl-C ends all of it.
 
-Ports may be set: HTTP_PORT (nginx), DJANGO_PORT, NODE_PORT (the first node's), REDIS_PORT.
+Ports may be set: HTTP_PORT (nginx), DJANGO_PORT, NODE_PORT (the first node's), REDIS_PORT. Logs and the database are
+kept in .run/, or in UP_DIR.
 """
 
 import argparse
@@ -11,10 +12,11 @@ import shutil
 import signal
 import sys
 import time
+from pathlib import Path
 
 import stack
 
-RUN = stack.ROOT / ".run"
+RUN = Path(os.environ.get("UP_DIR", stack.ROOT / ".run")).resolve()
 # One grey pixel: what a camera would have seen.
 PIXEL = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAAAAAA6fptVAAAACklEQVR4nGNoAAAAggCBd81ytgAAAABJRU5ErkJggg=="
 
@@ -55,10 +57,11 @@ def plan(nodes: int) -> list[stack.Part]:
 
 def announce(parts: list[stack.Part]) -> None:
     site = f"http://{stack.LOOPBACK}:{parts[-1].port}"
+    shown = os.path.relpath(RUN)
     (RUN / "face.png").write_bytes(base64.b64decode(PIXEL))
     nodes = "  ".join(f"http://{stack.LOOPBACK}:{part.port}" for part in parts if part.name.startswith("node"))
     print(f"""
-Running. Ctrl-C ends all of it; logs are in {RUN.relative_to(stack.ROOT)}/.
+Running. Ctrl-C ends all of it; logs are in {shown}/.
 
   site     {site}  (nginx: /ws/, /socket.io/ and /api/user/ws-token/ to the nodes, the rest to Django)
   nodes    {nodes}  (each with a live page)
@@ -67,7 +70,7 @@ Running. Ctrl-C ends all of it; logs are in {RUN.relative_to(stack.ROOT)}/.
 Make Django publish; every client on /ws/ gets a client_create:
 
   curl -F first_seen=2025-06-01T09:00:00Z -F last_seen=2025-06-01T09:00:00Z -F gender=female -F age=31 \\
-       -F image=@{RUN.relative_to(stack.ROOT)}/face.png {site}/api/clients/
+       -F image=@{shown}/face.png {site}/api/clients/
 """)
 
 
@@ -79,7 +82,7 @@ def main() -> int:
         sys.exit("--nodes must be between 1 and 64.")
     stack.check_python()
     shutil.rmtree(RUN, ignore_errors=True)
-    RUN.mkdir()
+    RUN.mkdir(parents=True)
 
     stopping: list[int] = []
     for number in (signal.SIGINT, signal.SIGTERM):

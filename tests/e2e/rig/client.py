@@ -79,8 +79,12 @@ class Client:
 
     async def count(self, number: int, deadline: float = DEADLINE) -> list:
         """Waits for so many frames, and gives all of them decoded."""
-        await self.wait(lambda client: len(client.frames) >= number, f"{number} frames", deadline)
+        await self.count_of(number, deadline)
         return self.json()
+
+    async def count_of(self, number: int, deadline: float = DEADLINE) -> None:
+        """Waits for so many frames, without decoding them."""
+        await self.wait(lambda client: len(client.frames) >= number, f"{number} frames", deadline)
 
     async def gone(self, deadline: float = DEADLINE) -> tuple[int, str]:
         """Waits for the end; gives code and reason."""
