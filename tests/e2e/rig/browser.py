@@ -11,6 +11,7 @@ import tempfile
 from pathlib import Path
 
 import stack
+from websockets import ConnectionClosed
 from websockets.asyncio.client import connect
 
 from .client import until
@@ -30,12 +31,13 @@ class Page:
         self.reader = asyncio.create_task(self._read())
 
     async def _read(self) -> None:
-        async for text in self.connection:
-            message = json.loads(text)
-            if message.get("method") == "Runtime.exceptionThrown":
-                self.errors.append(json.dumps(message["params"])[:500])
-            if (reply := self.replies.pop(message.get("id"), None)) and not reply.done():
-                reply.set_result(message)
+        with contextlib.suppress(ConnectionClosed):
+            async for text in self.connection:
+                message = json.loads(text)
+                if message.get("method") == "Runtime.exceptionThrown":
+                    self.errors.append(json.dumps(message["params"])[:500])
+                if (reply := self.replies.pop(message.get("id"), None)) and not reply.done():
+                    reply.set_result(message)
 
     async def call(self, method: str, **params):
         """One command of the protocol."""
