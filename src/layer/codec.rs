@@ -12,10 +12,14 @@ pub mod cache_value;
 pub mod compress;
 pub mod envelope;
 pub mod fernet;
+#[cfg(test)]
+mod hostile;
 pub mod json;
 pub mod msgpack;
 pub mod names;
 pub mod pickle;
+#[cfg(test)]
+mod properties;
 pub mod ring;
 #[cfg(test)]
 mod vectors;
