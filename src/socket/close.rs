@@ -1,0 +1,182 @@
+//! Close codes, and what each broken rule of a client's bytes means: one mapping from [`ProtocolError`] to close
+//! code, reason and metric label.
+
+use std::fmt;
+
+/// A close code that may stand in a close frame (RFC 6455 §7.4 and the IANA registry).
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct CloseCode(u16);
+
+impl CloseCode {
+    /// 1000: the purpose is fulfilled.
+    pub const NORMAL: Self = Self(1000);
+    /// 1001: a page was left, or a server goes down for good.
+    pub const GOING_AWAY: Self = Self(1001);
+    /// 1002: the bytes break RFC 6455.
+    pub const PROTOCOL_ERROR: Self = Self(1002);
+    /// 1003: this kind of data (text or binary) is not accepted.
+    pub const UNSUPPORTED_DATA: Self = Self(1003);
+    /// 1007: the data contradicts its kind: text that is no UTF-8, or data that cannot be inflated.
+    pub const INVALID_PAYLOAD: Self = Self(1007);
+    /// 1008: refused for a reason that has no code of its own.
+    pub const POLICY_VIOLATION: Self = Self(1008);
+    /// 1009: the message is larger than the limit.
+    pub const MESSAGE_TOO_BIG: Self = Self(1009);
+    /// 1010: a client misses an extension in the server's answer; servers do not begin a close with it.
+    pub const MANDATORY_EXTENSION: Self = Self(1010);
+    /// 1011: the server failed.
+    pub const INTERNAL_ERROR: Self = Self(1011);
+    /// 1012: the server restarts; connect again after a random delay.
+    pub const SERVICE_RESTART: Self = Self(1012);
+    /// 1013: the server is overloaded, or the client is too slow; connect again later.
+    pub const TRY_AGAIN_LATER: Self = Self(1013);
+    /// 1014: a server behind this one answered wrongly.
+    pub const BAD_GATEWAY: Self = Self(1014);
+
+    /// The code, if it may stand in a close frame: 1000–1003, 1007–1014 and 3000–4999. Not 1004 (reserved), nor 1005,
+    /// 1006 and 1015, which only say locally that there was no frame, nor anything unassigned.
+    pub const fn new(code: u16) -> Option<Self> {
+        match code {
+            1000..=1003 | 1007..=1014 | 3000..=4999 => Some(Self(code)),
+            _ => None,
+        }
+    }
+
+    /// The number.
+    pub const fn get(self) -> u16 {
+        self.0
+    }
+
+    /// What the number means, as one word.
+    pub const fn name(self) -> &'static str {
+        match self.0 {
+            1000 => "normal",
+            1001 => "going_away",
+            1002 => "protocol_error",
+            1003 => "unsupported_data",
+            1007 => "invalid_payload",
+            1008 => "policy_violation",
+            1009 => "message_too_big",
+            1010 => "mandatory_extension",
+            1011 => "internal_error",
+            1012 => "service_restart",
+            1013 => "try_again_later",
+            1014 => "bad_gateway",
+            3000..=3999 => "registered",
+            _ => "private",
+        }
+    }
+}
+
+impl fmt::Display for CloseCode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.0)
+    }
+}
+
+impl fmt::Debug for CloseCode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} ({})", self.0, self.name())
+    }
+}
+
+/// A client's bytes break a rule; the connection is closed with [`ProtocolError::code`]. The text of the error is the
+/// close reason (never above 123 bytes).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, thiserror::Error)]
+pub enum ProtocolError {
+    /// RFC 6455 §5.1: a client masks every frame.
+    #[error("frame is not masked")]
+    Unmasked,
+    /// §5.2: a reserved bit that no negotiated extension gives a meaning here.
+    #[error("reserved bit is set")]
+    ReservedBit,
+    /// §5.2: opcodes 3–7 and 11–15.
+    #[error("unknown opcode")]
+    Opcode,
+    /// §5.5: control frames must not be fragmented.
+    #[error("fragmented control frame")]
+    FragmentedControl,
+    /// §5.5: control frames carry 125 bytes at most.
+    #[error("control frame above 125 bytes")]
+    LongControl,
+    /// §5.2: a length not in its shortest form, or with its highest bit set.
+    #[error("invalid frame length")]
+    Length,
+    /// §5.4: a continuation with nothing to continue.
+    #[error("continuation without a message")]
+    UnexpectedContinuation,
+    /// §5.4: a new message inside a fragmented one.
+    #[error("message inside a fragmented message")]
+    ExpectedContinuation,
+    /// §5.5.1: a close frame's body is empty or begins with two bytes of code.
+    #[error("close frame of one byte")]
+    CloseLength,
+    /// §7.4: a code that must not be on the wire.
+    #[error("invalid close code")]
+    CloseCode,
+    /// §5.5.1: the close reason is UTF-8.
+    #[error("close reason is not UTF-8")]
+    CloseReason,
+    /// §8.1: text is UTF-8.
+    #[error("text is not UTF-8")]
+    Utf8,
+    /// RFC 7692 §7.2.2: the data cannot be inflated.
+    #[error("compressed data is corrupt")]
+    Deflate,
+    /// The message is above the limit, on the wire or inflated.
+    #[error("message is too big")]
+    TooBig,
+}
+
+impl ProtocolError {
+    /// What the connection is closed with.
+    pub const fn code(self) -> CloseCode {
+        match self {
+            Self::Unmasked
+            | Self::ReservedBit
+            | Self::Opcode
+            | Self::FragmentedControl
+            | Self::LongControl
+            | Self::Length
+            | Self::UnexpectedContinuation
+            | Self::ExpectedContinuation
+            | Self::CloseLength
+            | Self::CloseCode => CloseCode::PROTOCOL_ERROR,
+            Self::CloseReason | Self::Utf8 | Self::Deflate => CloseCode::INVALID_PAYLOAD,
+            Self::TooBig => CloseCode::MESSAGE_TOO_BIG,
+        }
+    }
+
+    /// The metric label.
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::CloseReason | Self::Utf8 => "invalid_utf8",
+            Self::Deflate => "invalid_deflate",
+            Self::TooBig => "message_too_big",
+            _ => "protocol_error",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_codes_that_may_be_on_the_wire_are_codes() {
+        for good in (1000..=1003).chain(1007..=1014).chain([3000, 3999, 4000, 4999]) {
+            assert_eq!(CloseCode::new(good).map(CloseCode::get), Some(good), "{good}");
+        }
+        for bad in [0, 999, 1004, 1005, 1006, 1015, 1016, 1100, 2000, 2999, 5000, 65535] {
+            assert_eq!(CloseCode::new(bad), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn each_kind_of_error_has_its_code() {
+        assert_eq!(ProtocolError::Unmasked.code(), CloseCode::PROTOCOL_ERROR);
+        assert_eq!(ProtocolError::Utf8.code(), CloseCode::INVALID_PAYLOAD);
+        assert_eq!(ProtocolError::Deflate.code(), CloseCode::INVALID_PAYLOAD);
+        assert_eq!(ProtocolError::TooBig.code(), CloseCode::MESSAGE_TOO_BIG);
+    }
+}
