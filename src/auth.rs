@@ -1,10 +1,25 @@
 //! Who is connecting: where a credential is read from, what makes it valid, and which origins may ask.
 //!
-//! In: the head of a handshake request. Out: an [`Identity`], or an [`AuthError`] with the reason. Never logs a token.
+//! In: a [`RequestHead`], the parts of a handshake request that matter here. Out: an [`Identity`], or an [`AuthError`]
+//! with the reason. Never logs a token, never knows the web framework, and reads Redis only through [`Cache`].
+
+pub mod authenticator;
+pub mod cache;
+pub mod claims;
+pub mod credential;
+pub mod jwt;
+pub mod origin;
+pub mod ws_token;
 
 use std::time::{Duration, SystemTime};
 
 use crate::event::Value;
+
+pub use authenticator::{Authenticator, Method};
+pub use cache::{Cache, MemoryCache, RedisCache};
+pub use credential::{RequestHead, Source};
+pub use origin::OriginPolicy;
+pub use ws_token::IssuedToken;
 
 /// A user, proven.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -28,6 +43,9 @@ pub enum AuthError {
     /// The credential is not valid.
     #[error("{0}")]
     Invalid(&'static str),
+    /// The page that asks is not allowed to.
+    #[error("the origin is not allowed")]
+    Origin,
     /// The node was not given what it needs to check it.
     #[error("{0}")]
     Unconfigured(&'static str),
@@ -37,4 +55,51 @@ pub enum AuthError {
         /// When another try makes sense.
         retry_after: Duration,
     },
+}
+
+impl AuthError {
+    /// The HTTP status that refuses a handshake, as Daphne does: 403, or 503 where the node is at fault.
+    pub const fn status(&self) -> u16 {
+        match self {
+            Self::Missing | Self::Invalid(_) | Self::Origin => 403,
+            Self::Unconfigured(_) | Self::Unavailable { .. } => 503,
+        }
+    }
+
+    /// The metric label.
+    pub const fn label(&self) -> &'static str {
+        match self {
+            Self::Missing => "missing",
+            Self::Invalid(_) => "invalid",
+            Self::Origin => "origin",
+            Self::Unconfigured(_) => "unconfigured",
+            Self::Unavailable { .. } => "unavailable",
+        }
+    }
+
+    /// What `Retry-After` says, where the node is at fault and not the client.
+    pub const fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::Unavailable { retry_after } => Some(*retry_after),
+            // Somebody has to set the key and start the node again.
+            Self::Unconfigured(_) => Some(Duration::from_secs(60)),
+            Self::Missing | Self::Invalid(_) | Self::Origin => None,
+        }
+    }
+}
+
+/// A setting that cannot be used.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{key}: {reason}")]
+pub struct AuthConfigError {
+    /// The key of the file, `auth.jwt.sources[1]`.
+    pub key: String,
+    /// What is wrong with its value.
+    pub reason: String,
+}
+
+impl AuthConfigError {
+    fn new(key: impl Into<String>, reason: impl Into<String>) -> Self {
+        Self { key: key.into(), reason: reason.into() }
+    }
 }

@@ -1,1 +1,81 @@
-//! cli
+//! The commands and their flags. `serve` is what a bare `channelgate` does.
+
+mod publish;
+mod token;
+
+use std::{path::PathBuf, process::ExitCode};
+
+use clap::{Parser, Subcommand};
+
+use crate::{
+    config::{self, ConfigErrors, Environment},
+    consumer, node,
+};
+
+/// Holds the WebSocket connections of a Django Channels project, so that Django keeps only its group_send calls.
+#[derive(Debug, Parser)]
+#[command(
+    name = "channelgate",
+    version,
+    after_help = "Settings come from the file, then from the environment (REDIS_URL, DJANGO_SECRET_KEY, CHANNELGATE_…); \
+                  docs/CONFIGURATION.md lists every key.\n\nExit status: 0 drained or done, 1 failed, 2 the configuration \
+                  or a command line is not valid, 130 or 143 ended by a second signal."
+)]
+struct Cli {
+    /// The configuration file (TOML); without one, the built-in default serves all presets.
+    #[arg(long, short, global = true, env = "CHANNELGATE_CONFIG", value_name = "FILE")]
+    config: Option<PathBuf>,
+
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run a node (the default).
+    Serve,
+    /// Validate the configuration; errors name file, line, key and reason.
+    Check,
+    /// Print the effective configuration, secrets as ***.
+    PrintConfig,
+    /// Mint a token for a test.
+    Token(token::Arguments),
+    /// Send one event to a group.
+    Publish(publish::Arguments),
+}
+
+/// Runs the program.
+pub fn run() -> ExitCode {
+    let cli = Cli::parse();
+    env_logger::Builder::from_env(env_logger::Env::default().default_filter_or("info")).init();
+    let (config, consumers) = match consumer::load(cli.config.as_deref(), &Environment::of_process()) {
+        Ok(loaded) => loaded,
+        Err(errors) => return invalid(&errors),
+    };
+    match cli.command.unwrap_or(Command::Serve) {
+        Command::Check => {
+            let file = cli.config.map_or_else(|| "the built-in default".to_owned(), |file| file.display().to_string());
+            println!("{file}: valid, {} consumers", consumers.len());
+            ExitCode::SUCCESS
+        }
+        Command::PrintConfig => {
+            print!("{}", config::effective_toml(&config));
+            ExitCode::SUCCESS
+        }
+        Command::Serve => done(actix_rt::System::new().block_on(node::serve(config, consumers))),
+        Command::Token(arguments) => done(actix_rt::System::new().block_on(token::run(&config, arguments))),
+        Command::Publish(arguments) => done(actix_rt::System::new().block_on(publish::run(&config, arguments))),
+    }
+}
+
+fn invalid(errors: &ConfigErrors) -> ExitCode {
+    eprintln!("{errors}");
+    ExitCode::from(node::EXIT_CONFIGURATION)
+}
+
+fn done(result: anyhow::Result<ExitCode>) -> ExitCode {
+    result.unwrap_or_else(|error| {
+        log::error!("{error:#}");
+        ExitCode::from(node::EXIT_FAILED)
+    })
+}

@@ -3,19 +3,35 @@
 //! In: a TOML file (or the built-in default), then `CHANNELGATE__SECTION__KEY` and the named variables of the
 //! environment. Out: [`Config`], complete and checked, or an error with file, line, key and reason.
 
+mod check;
 mod consumer;
+mod decode;
 mod duration;
+mod environment;
+mod error;
 mod layer;
+mod load;
+mod origins;
+mod presets;
+mod print;
 mod secret;
 mod security;
 mod server;
 mod socket;
+mod tree;
 
 use serde::{Deserialize, Serialize};
 
+pub use check::AUTH_METHODS;
 pub use consumer::*;
 pub use duration::Span;
+pub use environment::{CONFIG_VARIABLE, Environment, GENERIC_PREFIX, NAMED};
+pub use error::{ConfigError, ConfigErrors, Key, KeyPath, Origin, Source, did_you_mean};
 pub use layer::{Cache, Layer, LayerKind, SourceMapping};
+pub use load::{load, load_lenient, load_text};
+pub use origins::Origins;
+pub use presets::PRESETS;
+pub use print::effective_toml;
 pub use secret::Secret;
 pub use security::{Api, Auth, Jwt, WsToken, WsTokenForm};
 pub use server::{Page, Server};
@@ -45,4 +61,24 @@ pub struct Config {
     /// What is served, and to whom.
     #[serde(rename = "consumer")]
     pub consumers: Vec<Consumer>,
+    /// Built-in presets that are served after the file's own consumers; unset: all, or none if the file has consumers.
+    pub presets: Option<Vec<String>>,
+    /// Where each key was read, for errors.
+    #[serde(skip)]
+    pub origins: Origins,
 }
+
+impl Config {
+    /// Whether events stay in this process: no Redis is named.
+    pub fn is_embedded(&self) -> bool {
+        self.layer.url.is_none() && self.layer.hosts.is_empty()
+    }
+
+    /// The Redis of the Django cache: its own, or the first of the layer.
+    pub fn cache_url(&self) -> Option<&Secret> {
+        self.cache.url.as_ref().or(self.layer.hosts.first()).or(self.layer.url.as_ref())
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -2,11 +2,33 @@
 //!
 //! In: an [`Event`] or a client's message. Out: frames, or [`Effect`]s for somebody else to carry out.
 
+mod action;
+mod compile;
+mod expression;
+mod frame;
+mod functions;
+mod mapping;
+mod route;
+mod view;
+
 use std::sync::Arc;
 
 use bytes::Bytes;
 
-use crate::event::Value;
+pub use action::{MessageProblem, Reaction};
+pub use compile::load;
+pub use expression::GroupError;
+pub use mapping::MapError;
+
+use crate::{
+    config::{self, Reject, Topics},
+    event::{Event, GroupName, Value},
+};
+use action::{Action, Actions, connection_scope};
+use expression::{Expression, GroupTemplate, Name, Scope};
+use mapping::Mappings;
+use route::Pattern;
+use view::Root;
 
 /// Which consumer, by its place in the configuration.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -69,3 +91,154 @@ pub enum Incoming<'a> {
     /// A binary message.
     Binary(&'a [u8]),
 }
+
+/// A compiled consumer.
+#[derive(Debug)]
+pub struct Consumer {
+    id: ConsumerId,
+    spec: config::Consumer,
+    pattern: Pattern,
+    groups: Vec<GroupTemplate>,
+    refusal: Option<Expression>,
+    on_connect: Option<Action>,
+    mappings: Mappings,
+    actions: Actions,
+}
+
+impl Consumer {
+    /// Its place in the set.
+    pub fn id(&self) -> ConsumerId {
+        self.id
+    }
+
+    /// Its name for logs and metrics.
+    pub fn name(&self) -> &str {
+        self.spec.name.as_deref().unwrap_or(&self.spec.path)
+    }
+
+    /// What the configuration says of it.
+    pub fn spec(&self) -> &config::Consumer {
+        &self.spec
+    }
+
+    /// Ways to authenticate, in the order they are tried.
+    pub fn auth(&self) -> &[String] {
+        &self.spec.auth
+    }
+
+    /// How topics select events for a connection.
+    pub fn topics(&self) -> &Topics {
+        &self.spec.topics
+    }
+
+    /// How a refused client learns of it.
+    pub fn reject(&self) -> &Reject {
+        &self.spec.reject
+    }
+
+    /// The frame for a refused client, sent before the close; nobody is authenticated, so only route and query are known.
+    pub fn refusal_frame(&self, context: &Context) -> Option<Payload> {
+        let refusal = self.refusal.as_ref()?;
+        let scope = connection_scope(Scope::default(), context, [refusal]).into_jinja();
+        refusal.evaluate(&scope).and_then(|value| frame::json(&value)).ok().map(Payload::Text)
+    }
+
+    /// The groups a connection joins, each once. An error refuses the connection.
+    pub fn groups(&self, context: &Context) -> Result<Vec<GroupName>, GroupError> {
+        let expressions = self.groups.iter().flat_map(GroupTemplate::expressions);
+        let scope = connection_scope(Scope::default(), context, expressions).into_jinja();
+        let mut names = Vec::with_capacity(self.groups.len());
+        for template in &self.groups {
+            for name in template.groups(&scope)? {
+                if !names.contains(&name) {
+                    names.push(name);
+                }
+            }
+        }
+        Ok(names)
+    }
+
+    /// What the members of an event's group are sent, in order; nothing where `when` says so.
+    pub fn on_event(&self, event: &Arc<Event>) -> Result<Vec<Outgoing>, MapError> {
+        self.mappings.map(event)
+    }
+
+    /// What happens once the socket is open and its groups are joined.
+    pub fn on_connect(&self, context: &Context) -> Reaction {
+        let effects = self.on_connect.as_ref().map_or_else(|| Ok(Vec::new()), |action| action.effects(context, None));
+        match effects {
+            Ok(effects) => Reaction { effects, problem: None },
+            Err(reason) => Reaction { effects: Vec::new(), problem: Some(MessageProblem::Failed(reason)) },
+        }
+    }
+
+    /// What a client's message makes happen.
+    pub fn on_message(&self, context: &Context, incoming: Incoming<'_>) -> Reaction {
+        self.actions.message(context, incoming)
+    }
+
+    /// Whether [`Self::on_message`] looks at its context; if not, an empty one does, and a connection need not keep its own.
+    pub fn needs_context(&self) -> bool {
+        self.actions.needs_context()
+    }
+
+    /// Sample events for the live page: name, group and event.
+    pub fn samples(&self) -> impl Iterator<Item = (&str, &str, serde_json::Value)> {
+        self.spec.samples.iter().filter_map(|(name, sample)| {
+            let event = serde_json::to_value(&sample.event).ok()?;
+            Some((name.as_str(), sample.group.as_str(), event))
+        })
+    }
+}
+
+/// All consumers, in the order in which paths are tried.
+#[derive(Clone, Debug, Default)]
+pub struct ConsumerSet(Vec<Arc<Consumer>>);
+
+impl ConsumerSet {
+    /// The first consumer for a request's path (percent-encoded, as it came, without the query), and the path's parameters.
+    pub fn route(&self, path: &str) -> Option<(&Arc<Consumer>, Value)> {
+        let path = route::decode(path);
+        self.0.iter().find_map(|consumer| Some((consumer, consumer.pattern.matches(&path)?)))
+    }
+
+    /// The consumer of this place.
+    pub fn get(&self, id: ConsumerId) -> Option<&Arc<Consumer>> {
+        self.0.get(usize::from(id.0))
+    }
+
+    /// All of them.
+    pub fn iter(&self) -> std::slice::Iter<'_, Arc<Consumer>> {
+        self.0.iter()
+    }
+
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+/// The group that a message on a mapped Redis channel goes to: a template over `channel` and `event`.
+#[derive(Debug)]
+pub struct SourceGroup(GroupTemplate);
+
+impl SourceGroup {
+    /// Compiles the `group` of a `[[source]]`.
+    pub fn compile(template: &str) -> Result<Self, String> {
+        GroupTemplate::compile(template, &[Name::Channel, Name::Event], "in the group of a source").map(Self)
+    }
+
+    /// The groups for one message; more than one where the template gives a list.
+    pub fn groups(&self, channel: &str, body: &Arc<Value>) -> Result<Vec<GroupName>, GroupError> {
+        let scope = Scope::default().with(Name::Channel, channel.into());
+        self.0.groups(&scope.with(Name::Event, Root::Data(body.clone()).into_jinja()).into_jinja())
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -4,6 +4,8 @@
 //! A layer knows no consumer, no connection and no browser.
 
 pub mod codec;
+pub mod memory;
+pub mod redis;
 
 use std::{fmt, sync::Arc, time::Duration};
 
@@ -38,6 +40,27 @@ pub enum LayerError {
     /// Redis answered with an error.
     #[error("the channel layer refused: {0}")]
     Refused(String),
+}
+
+/// Finds the group for a message of a mapped Redis channel: given the channel and the JSON object; `None` drops it.
+pub type ToGroup = Arc<dyn Fn(&str, &Value) -> Option<GroupName> + Send + Sync>;
+
+/// What a mapping listens to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum MappedFrom {
+    /// An exact Redis channel.
+    Channel(String),
+    /// A pattern, as PSUBSCRIBE reads it.
+    Pattern(String),
+}
+
+/// A Redis channel or pattern whose messages go to groups.
+#[derive(Clone)]
+pub struct Mapping {
+    /// Where the messages are.
+    pub from: MappedFrom,
+    /// Whose they are.
+    pub group: ToGroup,
 }
 
 /// A source of events for groups, and a way to publish to them.

@@ -1,1 +1,221 @@
-//! node
+//! The composition root: the only place that knows every part, and the story of a node's life.
+
+use std::{
+    net::ToSocketAddrs as _,
+    process::ExitCode,
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
+
+use anyhow::Context as _;
+use futures_util::future::BoxFuture;
+use tokio::{
+    signal::unix::{Signal, SignalKind, signal},
+    sync::watch,
+};
+
+use crate::{
+    auth::{Authenticator, Cache, MemoryCache, RedisCache},
+    config::{Config, SourceMapping},
+    consumer::{ConsumerSet, SourceGroup},
+    http::{
+        health::Draining,
+        page::{PageData, TokenMaker},
+        publish::PublishAccess,
+        server::{self, Running, Services},
+        websocket::Rules,
+    },
+    hub::{Dispatcher, Registry},
+    layer::{Layer, MappedFrom, Mapping, Sink, ToGroup, codec, memory::MemoryLayer, redis::RedisLayer},
+    telemetry::Metrics,
+};
+
+/// The node stopped by itself, or was told to and every connection was closed in time.
+pub const EXIT_DRAINED: u8 = 0;
+/// It could not start, or failed while it ran.
+pub const EXIT_FAILED: u8 = 1;
+/// The configuration is not valid.
+pub const EXIT_CONFIGURATION: u8 = 2;
+/// A second signal ended it before the drain was over; 128 and the signal's number, as shells say it.
+const EXIT_FORCED: u8 = 128;
+
+/// Runs a node until it is told to stop.
+pub async fn serve(config: Config, consumers: ConsumerSet) -> anyhow::Result<ExitCode> {
+    let mut stop = StopSignals::new()?;
+    raise_file_limit();
+    let metrics = Metrics::new();
+    let embedded = config.is_embedded();
+    let consumers = Arc::new(consumers);
+
+    // The layer hands its signals to the dispatcher, which asks the registry, which tells the layer whom to hear.
+    let dispatcher: Arc<OnceLock<Arc<Dispatcher>>> = Arc::default();
+    let sink: Sink = {
+        let dispatcher = Arc::clone(&dispatcher);
+        Arc::new(move |signal| {
+            if let Some(dispatcher) = dispatcher.get() {
+                dispatcher.take(signal);
+            }
+        })
+    };
+    let layer: Arc<dyn Layer> = if embedded {
+        Arc::new(MemoryLayer::start(sink, metrics.clone())?)
+    } else {
+        Arc::new(RedisLayer::start(&config.layer, mappings(&config)?, sink, metrics.clone())?)
+    };
+    let cache: Arc<dyn Cache> = match config.cache_url() {
+        Some(url) => Arc::new(RedisCache::new(&config.cache, url)?),
+        None => Arc::new(MemoryCache::new()),
+    };
+    let registry = Arc::new(Registry::new(Arc::clone(&layer)));
+    let dispatcher = {
+        let made = Arc::new(Dispatcher::new(Arc::clone(&registry), Arc::clone(&consumers), metrics.clone()));
+        dispatcher.get_or_init(|| made)
+    };
+    let authenticator = Arc::new(Authenticator::new(&config, Arc::clone(&cache))?);
+
+    let draining = Draining::default();
+    let (begin_drain, drain) = watch::channel(None);
+    let services = Services {
+        publish: Arc::new(publish_access(&config, embedded)),
+        page: config.page.enabled.unwrap_or(embedded).then(|| page(&config, embedded, &cache)),
+        rules: Arc::new(Rules::new(&consumers, &config.socket)?),
+        config: Arc::new(config.clone()),
+        consumers,
+        authenticator,
+        registry,
+        dispatcher: Arc::clone(dispatcher),
+        metrics: metrics.clone(),
+        draining: draining.clone(),
+        drain,
+    };
+    let Running { server, handle, address } =
+        server::start(services).with_context(|| format!("cannot listen on {}", config.server.listen))?;
+    announce(&config, address, embedded);
+
+    let mut server = actix_rt::spawn(server);
+    let asked = tokio::select! {
+        asked = stop.next() => asked,
+        ended = &mut server => {
+            ended.context("the server's task failed")?.context("the server failed")?;
+            anyhow::bail!("the server ended by itself");
+        }
+    };
+
+    // Not ready → the balancer looks away → no new connections → the old ones are closed, spread → the rest is cut.
+    let open = metrics.connections.get();
+    log::info!("{} received: draining {open} connections; a second signal ends at once", asked.name);
+    draining.begin();
+    let drained = async {
+        if !asked.interactive {
+            tokio::time::sleep(config.server.drain_delay.0).await;
+        }
+        let period = if asked.interactive { Duration::ZERO } else { config.server.drain_period.0 };
+        // Nobody listens where no worker has started.
+        let _ = begin_drain.send(Some(period));
+        handle.stop(true).await;
+        layer.stop().await;
+    };
+    tokio::select! {
+        () = drained => {
+            log::info!("drained; every registration in Redis is taken back");
+            Ok(ExitCode::from(EXIT_DRAINED))
+        }
+        again = stop.next() => {
+            log::warn!("{} received again: ending at once", again.name);
+            let _ = tokio::time::timeout(Duration::from_millis(500), layer.stop()).await;
+            std::process::exit(i32::from(EXIT_FORCED + again.number));
+        }
+    }
+}
+
+/// `[[source]]`: Redis channels whose messages go to a group.
+fn mappings(config: &Config) -> anyhow::Result<Vec<Mapping>> {
+    let mapping = |source: &SourceMapping| {
+        let template = SourceGroup::compile(&source.group).map_err(anyhow::Error::msg)?;
+        let group: ToGroup =
+            Arc::new(move |channel, body| template.groups(channel, &Arc::new(body.clone())).ok()?.into_iter().next());
+        let from = match (&source.channel, &source.pattern) {
+            (Some(channel), _) => MappedFrom::Channel(channel.clone()),
+            (None, Some(pattern)) => MappedFrom::Pattern(pattern.clone()),
+            (None, None) => anyhow::bail!("a source names a channel or a pattern"),
+        };
+        Ok(Mapping { from, group })
+    };
+    config.sources.iter().map(mapping).collect()
+}
+
+/// Without a key the API is open to this machine alone, and only while nothing but this node hears what is published.
+fn publish_access(config: &Config, embedded: bool) -> PublishAccess {
+    let on_loopback = || {
+        let addresses = config.server.listen.to_socket_addrs();
+        addresses.is_ok_and(|mut addresses| addresses.all(|address| address.ip().is_loopback()))
+    };
+    match &config.api.key {
+        Some(key) => PublishAccess::Key(key.clone()),
+        None if embedded && on_loopback() => PublishAccess::Loopback,
+        None => PublishAccess::Off,
+    }
+}
+
+/// With the embedded cache, whose tokens open nothing but this node, the page can make itself a ws-token.
+fn page(config: &Config, embedded: bool, cache: &Arc<dyn Cache>) -> PageData {
+    let maker: Option<TokenMaker> = (embedded && config.cache_url().is_none()).then(|| {
+        let (cache, rules) = (Arc::clone(cache), config.auth.ws_token.clone());
+        Arc::new(move |user: String| {
+            let (cache, rules) = (Arc::clone(&cache), rules.clone());
+            Box::pin(async move {
+                let token = uuid::Uuid::new_v4().simple().to_string();
+                let key = rules.opaque_key.replace("{token}", &token);
+                let made = cache.set(&key, codec::cache_value::encode_cache_str(&user).into(), rules.lifetime.0).await;
+                made.map(|()| token).map_err(|error| error.to_string())
+            }) as BoxFuture<'static, _>
+        }) as TokenMaker
+    });
+    PageData::new(config, embedded, maker)
+}
+
+fn announce(config: &Config, address: std::net::SocketAddr, embedded: bool) {
+    log::info!("channelgate {} listens on http://{address}", env!("CARGO_PKG_VERSION"));
+    if embedded {
+        log::info!(
+            "no REDIS_URL: the embedded layer serves this one node; publish with POST http://{address}/api/publish, \
+             or set REDIS_URL to receive what Django's channel_layer.group_send writes"
+        );
+    }
+    if config.auth.secret_key.is_none() {
+        log::info!("no DJANGO_SECRET_KEY: routes that check JWTs answer 503");
+    }
+}
+
+/// As many sockets as the system allows; the default soft limit of 1,024 is for other programs.
+fn raise_file_limit() {
+    match rlimit::increase_nofile_limit(u64::MAX) {
+        Ok(limit) => log::debug!("up to {limit} open files"),
+        Err(error) => log::warn!("the limit of open files cannot be raised: {error}"),
+    }
+}
+
+struct StopSignals {
+    term: Signal,
+    interrupt: Signal,
+}
+
+struct Asked {
+    name: &'static str,
+    number: u8,
+    /// Ctrl-C: a person waits.
+    interactive: bool,
+}
+
+impl StopSignals {
+    fn new() -> std::io::Result<Self> {
+        Ok(Self { term: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
+    }
+
+    async fn next(&mut self) -> Asked {
+        tokio::select! {
+            _ = self.term.recv() => Asked { name: "SIGTERM", number: 15, interactive: false },
+            _ = self.interrupt.recv() => Asked { name: "SIGINT", number: 2, interactive: true },
+        }
+    }
+}

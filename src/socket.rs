@@ -1,10 +1,19 @@
-//! One connection: the WebSocket protocol (RFC 6455) and permessage-deflate (RFC 7692), without a socket.
+//! One WebSocket connection: the socket taken over after the handshake, frames both ways (RFC 6455, RFC 7692), what waits
+//! for a slow client, and the sweep that keeps thousands of them alive. It does not know what an event means.
 //!
-//! In: bytes of a client, messages of the node. Out: messages of a client, bytes of frames. Nothing here awaits.
+//! `close`, `deflate`, `frame`, `negotiate` and `reader` are the protocol without a socket: bytes in, messages out.
 
 pub mod close;
+pub mod connection;
 pub mod deflate;
+mod driver;
 pub mod frame;
 pub mod negotiate;
+mod outbox;
 pub mod reader;
+pub mod roster;
+pub mod takeover;
 mod utf8;
+
+pub use connection::{Connection, ConnectionLimits, Delivery, Handler};
+pub use roster::Roster;

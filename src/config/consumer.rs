@@ -1,7 +1,5 @@
 //! A consumer as written in the file; `crate::consumer` compiles it.
 
-use std::collections::BTreeMap;
-
 use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 
@@ -50,9 +48,9 @@ pub struct Consumer {
     /// Overrides of `[socket]` for this consumer, in bytes.
     #[serde(default)]
     pub max_message: Option<usize>,
-    /// Free text for the live page: a sample event per line of business.
+    /// Free text for the live page: a sample event per line of business, in the order of the file.
     #[serde(default)]
-    pub samples: BTreeMap<String, Sample>,
+    pub samples: IndexMap<String, Sample>,
 }
 
 fn anonymous() -> Vec<String> {
@@ -104,7 +102,7 @@ pub struct EventHandler {
 
 /// One expression, or several.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(untagged)]
+#[serde(untagged, expecting = "expected an expression, or a list of expressions")]
 pub enum OneOrMany {
     /// One.
     One(String),

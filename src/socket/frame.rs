@@ -5,7 +5,7 @@ use std::sync::OnceLock;
 
 use bytes::Bytes;
 
-use crate::config::Compression;
+use crate::{config::Compression, consumer::Payload};
 
 use super::{
     close::CloseCode,
@@ -114,6 +114,14 @@ pub struct Frame {
 }
 
 impl Frame {
+    /// What a consumer sends.
+    pub fn new(payload: &Payload) -> Self {
+        match payload {
+            Payload::Text(text) => Self::text(text),
+            Payload::Binary(bytes) => Self::binary(bytes),
+        }
+    }
+
     /// A text message; `payload` is UTF-8.
     pub fn text(payload: &[u8]) -> Self {
         Self { plain: text(payload), compressed: OnceLock::new() }

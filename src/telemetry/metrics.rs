@@ -82,6 +82,7 @@ pub struct Metrics {
     handshakes: Family<Outcome, Counter>,
     closes: Family<Reason, Counter>,
     tokens: Family<Outcome, Counter>,
+    refused_messages: Family<Reason, Counter>,
     reconnects: Counter,
     /// Open WebSocket connections.
     pub connections: Gauge<i64, AtomicI64>,
@@ -103,6 +104,7 @@ impl Metrics {
         let handshakes = Family::default();
         let closes = Family::default();
         let tokens = Family::default();
+        let refused_messages = Family::default();
         let reconnects = Counter::default();
         let connections = Gauge::default();
         let deliveries = Counter::default();
@@ -114,6 +116,7 @@ impl Metrics {
         registry.register("handshakes", "WebSocket handshakes, by outcome", handshakes.clone());
         registry.register("closes", "Connections that the node closed, by reason", closes.clone());
         registry.register("tokens", "Credentials checked, by outcome", tokens.clone());
+        registry.register("refused_messages", "Client messages not handled, by reason", refused_messages.clone());
         registry.register("redis_reconnects", "Connections to Redis that were made again", reconnects.clone());
         registry.register("connections", "Open WebSocket connections", connections.clone());
         registry.register("deliveries", "Frames handed to a client's socket or outbox", deliveries.clone());
@@ -127,6 +130,7 @@ impl Metrics {
             handshakes,
             closes,
             tokens,
+            refused_messages,
             reconnects,
             connections,
             deliveries,
@@ -168,6 +172,11 @@ impl Metrics {
     /// A credential was checked.
     pub fn token(&self, outcome: &'static str) {
         self.tokens.get_or_create(&Outcome { outcome }).inc();
+    }
+
+    /// A client's message was not handled.
+    pub fn refused_message(&self, reason: &'static str) {
+        self.refused_messages.get_or_create(&Reason { reason }).inc();
     }
 
     /// A connection to Redis was made again.

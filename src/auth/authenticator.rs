@@ -1,0 +1,162 @@
+//! The ways to authenticate that a consumer lists, tried on one handshake.
+//!
+//! In: methods and a [`RequestHead`]. Out: an [`Identity`] or an [`AuthError`].
+//!
+//! The first method that yields a user wins. `anonymous` is the answer to *no* credential, wherever it stands in the list:
+//! a client that shows a token believes to be somebody, so a token that is there and not valid refuses the connection
+//! instead of quietly making an anonymous of it (as a Channels middleware would). Why: `docs/decisions/0004-auth.md`.
+
+use std::{fmt, str::FromStr, sync::Arc, time::SystemTime};
+
+use super::{
+    AuthConfigError, AuthError, Cache, Identity, IssuedToken, OriginPolicy, RequestHead, Source,
+    credential::{self, Authorization},
+    jwt,
+    ws_token::{self, WsTokens},
+};
+use crate::config::Config;
+
+/// A way to authenticate, as `consumer.auth` lists it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Method {
+    /// `ws_token`: a short-lived token from Django's cache.
+    WsToken,
+    /// `jwt`: a simplejwt access token.
+    Jwt,
+    /// `anonymous`: nobody in particular, where no credential is given.
+    Anonymous,
+}
+
+impl FromStr for Method {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "ws_token" => Ok(Self::WsToken),
+            "jwt" => Ok(Self::Jwt),
+            "anonymous" => Ok(Self::Anonymous),
+            _ => Err(format!("{text:?} is no way to authenticate; write \"ws_token\", \"jwt\" or \"anonymous\"")),
+        }
+    }
+}
+
+impl Method {
+    /// Reads a consumer's list; `key` is its name in the file.
+    pub fn parse_all(key: &str, texts: &[String]) -> Result<Vec<Self>, AuthConfigError> {
+        if texts.is_empty() {
+            return Err(AuthConfigError::new(key, "is empty; write [\"anonymous\"] to let everybody in"));
+        }
+        let parse = |(index, text): (usize, &String)| {
+            text.parse().map_err(|reason: String| AuthConfigError::new(format!("{key}[{index}]"), reason))
+        };
+        texts.iter().enumerate().map(parse).collect()
+    }
+}
+
+/// Proves who is connecting. One per node, shared by its workers.
+pub struct Authenticator {
+    jwt: Option<jwt::Verifier>,
+    jwt_sources: Vec<Source>,
+    ws_tokens: WsTokens,
+    ws_token_sources: Vec<Source>,
+    origins: OriginPolicy,
+    cache: Arc<dyn Cache>,
+}
+
+impl fmt::Debug for Authenticator {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Authenticator").field("jwt", &self.jwt).field("origins", &self.origins).finish_non_exhaustive()
+    }
+}
+
+impl Authenticator {
+    /// Reads keys, rules and sources. An error names the key of the file.
+    pub fn new(config: &Config, cache: Arc<dyn Cache>) -> Result<Self, AuthConfigError> {
+        let auth = &config.auth;
+        Ok(Self {
+            jwt: jwt::Verifier::new(auth)?,
+            jwt_sources: Source::parse_all("auth.jwt.sources", &auth.jwt.sources)?,
+            ws_tokens: WsTokens::new(auth)?,
+            ws_token_sources: Source::parse_all("auth.ws_token.sources", &auth.ws_token.sources)?,
+            origins: OriginPolicy::new(config.server.allowed_origins.as_deref()),
+            cache,
+        })
+    }
+
+    /// Which origins may connect.
+    pub const fn origins(&self) -> &OriginPolicy {
+        &self.origins
+    }
+
+    /// Whether the page that asks may.
+    pub fn check_origin(&self, head: &RequestHead<'_>) -> Result<(), AuthError> {
+        if self.origins.allows(head.origin, head.host) { Ok(()) } else { Err(AuthError::Origin) }
+    }
+
+    /// Who is connecting, by the first of `methods` that knows.
+    ///
+    /// If none does, the error that says most is given: a store out of reach before a key not set, that before a token
+    /// not valid, and that before no token at all.
+    pub async fn authenticate(&self, methods: &[Method], head: &RequestHead<'_>) -> Result<Identity, AuthError> {
+        let mut worst = AuthError::Missing;
+        let mut shown = false;
+        for method in methods {
+            let (sources, lacks_key) = match method {
+                Method::WsToken => (&self.ws_token_sources, self.ws_tokens.needs_key().then_some(ws_token::NO_KEY)),
+                Method::Jwt => (&self.jwt_sources, self.jwt.is_none().then_some(jwt::NO_KEY)),
+                Method::Anonymous => continue,
+            };
+            let result = match (credential::find(sources, head), lacks_key) {
+                (Some(credential), _) => {
+                    shown = true;
+                    let identity = self.identify(*method, &credential.token).await;
+                    identity.map(|identity| Identity { subprotocol: credential.subprotocol, ..identity })
+                }
+                (None, lacks_key) => Err(lacks_key.unwrap_or(AuthError::Missing)),
+            };
+            match result {
+                Ok(identity) => return Ok(identity),
+                Err(error) if weight(&error) > weight(&worst) => worst = error,
+                Err(_) => {}
+            }
+        }
+        if methods.contains(&Method::Anonymous) && !shown { Ok(Identity::default()) } else { Err(worst) }
+    }
+
+    /// The user of a token that was found elsewhere than in a request's head, by one method.
+    pub async fn identify(&self, method: Method, token: &str) -> Result<Identity, AuthError> {
+        match method {
+            Method::WsToken => self.ws_tokens.identify(&*self.cache, token, SystemTime::now()).await,
+            Method::Jwt => self.jwt.as_ref().ok_or(jwt::NO_KEY)?.identify(token, SystemTime::now()),
+            Method::Anonymous => Ok(Identity::default()),
+        }
+    }
+
+    /// A ws-token for the user of an access token in an `Authorization` header.
+    pub async fn issue_ws_token(&self, authorization: Option<&str>) -> Result<IssuedToken, AuthError> {
+        let token = match credential::authorization(authorization, "Bearer") {
+            Authorization::Token(token) => token,
+            Authorization::Malformed => return Err(MALFORMED_HEADER),
+            Authorization::None => return Err(self.jwt.as_ref().map_or(jwt::NO_KEY, |_| AuthError::Missing)),
+        };
+        let identity = self.identify(Method::Jwt, token).await?;
+        let id = identity.user.get("id").ok_or(AuthError::Missing)?;
+        self.ws_tokens.issue(&*self.cache, id, SystemTime::now()).await
+    }
+}
+
+/// simplejwt's words.
+pub const MALFORMED_HEADER: AuthError =
+    AuthError::Invalid("Authorization header must contain two space-delimited values");
+
+const fn weight(error: &AuthError) -> u8 {
+    match error {
+        AuthError::Missing => 0,
+        AuthError::Invalid(_) | AuthError::Origin => 1,
+        AuthError::Unconfigured(_) => 2,
+        AuthError::Unavailable { .. } => 3,
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,294 @@
+//! Where a credential is read from in the head of a handshake request, and which subprotocol to echo for it.
+//!
+//! In: a [`RequestHead`]. Out: a [`Credential`], or nothing. It judges no token, and shows none in `Debug`.
+
+use std::{borrow::Cow, fmt};
+
+use percent_encoding::percent_decode_str;
+
+use super::AuthConfigError;
+
+/// The parts of a handshake request that say who asks.
+#[derive(Clone, Copy, Default)]
+pub struct RequestHead<'a> {
+    /// The query string as it came, without `?`.
+    pub query: &'a str,
+    /// The `Authorization` header.
+    pub authorization: Option<&'a str>,
+    /// The `Cookie` headers, in order.
+    pub cookie: &'a [&'a str],
+    /// The `Sec-WebSocket-Protocol` header; several joined with `,`.
+    pub subprotocols: &'a str,
+    /// The `Origin` header.
+    pub origin: Option<&'a str>,
+    /// The `Host` header.
+    pub host: Option<&'a str>,
+}
+
+impl fmt::Debug for RequestHead<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RequestHead").field("origin", &self.origin).field("host", &self.host).finish_non_exhaustive()
+    }
+}
+
+/// A credential, unproven.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Credential {
+    /// The token.
+    pub token: String,
+    /// The subprotocol to echo, where the token came in one: browsers give up a connection that echoes none.
+    pub subprotocol: Option<String>,
+}
+
+impl fmt::Debug for Credential {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Credential(***)")
+    }
+}
+
+/// A place where a credential may be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// `query:NAME`: a parameter of the query string; the first that is not empty.
+    Query(String),
+    /// `header`: `Authorization: Bearer <token>`; `header:Token` for another scheme.
+    Header(String),
+    /// `cookie:NAME`: a cookie; later duplicates win, as in Django.
+    Cookie(String),
+    /// `subprotocol`: `["access_token", "<jwt>"]`, `["Bearer", "<jwt>"]`, `access_token.<jwt>` or a bare `"<jwt>"`.
+    Subprotocol,
+    /// `subprotocol:NAME`: `["NAME", "<token>"]` or `NAME.<token>`.
+    NamedSubprotocol(String),
+}
+
+/// The names that go before a token in the `subprotocol` source.
+const MARKERS: [&str; 2] = ["access_token", "Bearer"];
+
+impl Source {
+    /// Reads one entry of a `sources` list. The error names the entry and what would be right.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        let (kind, name) = text.split_once(':').map_or((text, None), |(kind, name)| (kind, Some(name)));
+        match (kind, name) {
+            ("query" | "cookie", None | Some("")) => Err(format!("{text:?} needs a name, as in \"{kind}:token\"")),
+            ("header" | "subprotocol", Some("")) => Err(format!("{text:?} has an empty name; write \"{kind}\"")),
+            (_, Some(name)) if kind != "query" && !name.bytes().all(is_token_byte) => {
+                Err(format!("{text:?}: the name after ':' has a character that cannot be in a {kind}"))
+            }
+            ("query", Some(name)) => Ok(Self::Query(name.to_owned())),
+            ("header", name) => Ok(Self::Header(name.unwrap_or("Bearer").to_owned())),
+            ("cookie", Some(name)) => Ok(Self::Cookie(name.to_owned())),
+            ("subprotocol", None) => Ok(Self::Subprotocol),
+            ("subprotocol", Some(name)) => Ok(Self::NamedSubprotocol(name.to_owned())),
+            _ => Err(format!(
+                "{text:?} is no place for a token; write \"query:NAME\", \"header\", \"header:SCHEME\", \"cookie:NAME\", \
+                 \"subprotocol\" or \"subprotocol:NAME\""
+            )),
+        }
+    }
+
+    /// Reads a whole `sources` list; `key` is its name in the file.
+    pub fn parse_all(key: &str, texts: &[String]) -> Result<Vec<Self>, AuthConfigError> {
+        if texts.is_empty() {
+            return Err(AuthConfigError::new(key, "names no place, so that no token could ever be found"));
+        }
+        let parse = |(index, text): (usize, &String)| {
+            Self::parse(text).map_err(|reason| AuthConfigError::new(format!("{key}[{index}]"), reason))
+        };
+        texts.iter().enumerate().map(parse).collect()
+    }
+
+    /// The credential in this place, if there is one.
+    pub fn find(&self, head: &RequestHead<'_>) -> Option<Credential> {
+        let plain = |token: String| Credential { token, subprotocol: None };
+        match self {
+            Self::Query(name) => url::form_urlencoded::parse(head.query.as_bytes())
+                .find(|(key, value)| key == name && !value.is_empty())
+                .map(|(_, value)| plain(value.into_owned())),
+            Self::Header(scheme) => match authorization(head.authorization, scheme) {
+                Authorization::Token(token) => Some(plain(token.to_owned())),
+                Authorization::None | Authorization::Malformed => None,
+            },
+            Self::Cookie(name) => cookie(head.cookie, name).map(plain),
+            Self::Subprotocol => subprotocol(head.subprotocols, &MARKERS, true),
+            Self::NamedSubprotocol(name) => subprotocol(head.subprotocols, &[name], false),
+        }
+    }
+}
+
+/// The first credential that any of `sources` holds, in their order.
+pub fn find(sources: &[Source], head: &RequestHead<'_>) -> Option<Credential> {
+    sources.iter().find_map(|source| source.find(head))
+}
+
+/// What an `Authorization` header says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Authorization<'a> {
+    /// Nothing of this scheme.
+    None,
+    /// The scheme without, or with more than, one token.
+    Malformed,
+    /// The token.
+    Token(&'a str),
+}
+
+/// Reads an `Authorization` header of one scheme (RFC 9110 §11.1: schemes do not differ by case).
+pub fn authorization<'a>(header: Option<&'a str>, scheme: &str) -> Authorization<'a> {
+    let mut words = header.unwrap_or_default().split_ascii_whitespace();
+    if !words.next().is_some_and(|word| word.eq_ignore_ascii_case(scheme)) {
+        return Authorization::None;
+    }
+    match (words.next(), words.next()) {
+        (Some(token), None) => Authorization::Token(token),
+        _ => Authorization::Malformed,
+    }
+}
+
+/// A cookie's value, as `django.http.cookie.parse_cookie` reads it.
+fn cookie(headers: &[&str], name: &str) -> Option<String> {
+    let pairs = headers.iter().flat_map(|header| header.split(';'));
+    let mut values = pairs.filter_map(|pair| pair.split_once('=')).filter(|(key, _)| key.trim() == name);
+    let value = values.next_back()?.1.trim();
+    let value = value.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')).unwrap_or(value);
+    (!value.is_empty()).then(|| value.to_owned())
+}
+
+/// A token among the offered subprotocols. What is echoed is never the token, unless nothing else was offered.
+fn subprotocol(offered: &str, markers: &[&str], bare: bool) -> Option<Credential> {
+    let offered: Vec<&str> = offered.split(',').map(str::trim).filter(|element| !element.is_empty()).collect();
+    let is_marker = |element: &str| markers.iter().any(|marker| element.eq_ignore_ascii_case(marker));
+    let credential = |token: &str, echo: &str| {
+        // Daphne decodes percent signs in this header; a browser lets nothing else through for `=` and `/`.
+        let token = percent_decode_str(token).decode_utf8().unwrap_or(Cow::Borrowed(token)).into_owned();
+        Credential { token, subprotocol: Some(echo.to_owned()) }
+    };
+    if let Some(pair) = offered.windows(2).find(|pair| is_marker(pair[0])) {
+        return Some(credential(pair[1], pair[0]));
+    }
+    let is_secret = |element: &str| looks_like_jwt(element) || dotted(element, markers).is_some();
+    for (index, element) in offered.iter().enumerate() {
+        if let Some(token) = dotted(element, markers).or((bare && looks_like_jwt(element)).then_some(element)) {
+            let other = offered.iter().enumerate().find(|(at, other)| *at != index && !is_secret(other));
+            return Some(credential(token, other.map_or(*element, |(_, other)| *other)));
+        }
+    }
+    None
+}
+
+/// The token of `access_token.<token>`.
+fn dotted<'a>(element: &'a str, markers: &[&str]) -> Option<&'a str> {
+    markers.iter().find_map(|marker| {
+        let head = element.get(..marker.len())?;
+        let token = element.get(marker.len()..)?.strip_prefix('.')?;
+        (head.eq_ignore_ascii_case(marker) && !token.is_empty()).then_some(token)
+    })
+}
+
+/// Three parts of base64url, the first of which begins as a JSON object does.
+pub fn looks_like_jwt(text: &str) -> bool {
+    let is_part = |part: &str| part.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'='));
+    text.starts_with("ey") && text.split('.').count() == 3 && text.split('.').all(is_part)
+}
+
+/// RFC 9110 §5.6.2.
+fn is_token_byte(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const JWT: &str = "eyJhbGciOiJIUzI1NiJ9.eyJ1c2VyX2lkIjo3fQ.c2lnbmF0dXJl";
+
+    fn head<'a>() -> RequestHead<'a> {
+        RequestHead::default()
+    }
+
+    fn found(source: &str, head: &RequestHead<'_>) -> Option<(String, Option<String>)> {
+        Source::parse(source).unwrap().find(head).map(|credential| (credential.token, credential.subprotocol))
+    }
+
+    #[test]
+    fn a_source_is_read_or_refused_with_what_would_be_right() {
+        assert_eq!(Source::parse("query:token"), Ok(Source::Query("token".into())));
+        assert_eq!(Source::parse("header"), Ok(Source::Header("Bearer".into())));
+        assert_eq!(Source::parse("header:Token"), Ok(Source::Header("Token".into())));
+        assert_eq!(Source::parse("subprotocol:app.token"), Ok(Source::NamedSubprotocol("app.token".into())));
+        for bad in ["", "query", "query:", "cookie", "header:", "subprotocol:", "cookie:a b", "cookies:x", "Query:x"] {
+            let error = Source::parse(bad).unwrap_err();
+            assert!(error.contains(&format!("{bad:?}")), "{error}");
+        }
+        let error = Source::parse_all("auth.jwt.sources", &["header".into(), "quary:token".into()]).unwrap_err();
+        assert_eq!(error.key, "auth.jwt.sources[1]");
+        assert!(Source::parse_all("auth.jwt.sources", &[]).is_err());
+    }
+
+    #[test]
+    fn the_query_is_decoded_and_empty_parameters_do_not_count() {
+        let with = |query| RequestHead { query, ..head() };
+        assert_eq!(found("query:token", &with("a=1&token=x%2By&token=z")), Some(("x+y".into(), None)));
+        assert_eq!(found("query:token", &with("token=&token=z")), Some(("z".into(), None)));
+        for query in ["", "token", "token=", "Token=x", "xtoken=x", "%ff&&=&"] {
+            assert_eq!(found("query:token", &with(query)), None, "{query}");
+        }
+    }
+
+    #[test]
+    fn a_header_counts_only_with_its_scheme_and_one_token() {
+        let with = |value| RequestHead { authorization: Some(value), ..head() };
+        for good in ["Bearer x", "bearer x", "Bearer   x "] {
+            assert_eq!(found("header", &with(good)), Some(("x".into(), None)), "{good}");
+        }
+        for bad in ["", "x", "Bearer", "Bearer a b", "Basic x", "Token x"] {
+            assert_eq!(found("header", &with(bad)), None, "{bad}");
+        }
+        assert_eq!(found("header:Token", &with("Token x")), Some(("x".into(), None)));
+        assert_eq!(authorization(Some("Bearer a b"), "Bearer"), Authorization::Malformed);
+    }
+
+    #[test]
+    fn the_last_of_several_cookies_wins_as_in_django() {
+        let with = |cookie| RequestHead { cookie, ..head() };
+        assert_eq!(found("cookie:a", &with(&["a=1; b=3; a=2"])), Some(("2".into(), None)));
+        assert_eq!(found("cookie:a", &with(&["a=1", "b=3;a=\"2\""])), Some(("2".into(), None)));
+        assert_eq!(found("cookie:a", &with(&["aa=1; b; a="])), None);
+    }
+
+    #[test]
+    fn a_token_in_a_subprotocol_is_found_and_never_echoed_unless_it_stands_alone() {
+        let with = |subprotocols| RequestHead { subprotocols, ..head() };
+        let cases = [
+            (format!("access_token, {JWT}"), JWT, "access_token"),
+            (format!("Bearer,{JWT}"), JWT, "Bearer"),
+            (format!("chat.v1, bearer, {JWT}"), JWT, "bearer"),
+            (format!("access_token.{JWT}, chat.v1"), JWT, "chat.v1"),
+            (format!("access_token.{JWT}"), JWT, &format!("access_token.{JWT}")),
+            (format!("chat.v1, {JWT}"), JWT, "chat.v1"),
+            (JWT.to_owned(), JWT, JWT),
+            ("access_token, opaque%3D%3D".to_owned(), "opaque==", "access_token"),
+        ];
+        for (offered, token, echo) in &cases {
+            let expected = Some(((*token).to_owned(), Some((*echo).to_owned())));
+            assert_eq!(found("subprotocol", &with(offered)), expected, "{offered}");
+        }
+        for offered in ["", "chat.v1", "access_token", "access_token.", "graphql-ws, json", ",,", "é.x"] {
+            assert_eq!(found("subprotocol", &with(offered)), None, "{offered}");
+        }
+        assert_eq!(found("subprotocol:app", &with("app, abc")), Some(("abc".into(), Some("app".into()))));
+        assert_eq!(found("subprotocol:app", &with("app.abc, v1")), Some(("abc".into(), Some("v1".into()))));
+        assert_eq!(found("subprotocol:app", &with(JWT)), None);
+    }
+
+    #[test]
+    fn no_token_is_shown_in_debug_output() {
+        let credential = Credential { token: "secret-token".into(), subprotocol: Some("secret-token".into()) };
+        let head = RequestHead {
+            query: "token=secret-token",
+            authorization: Some("Bearer secret-token"),
+            cookie: &["a=secret-token"],
+            subprotocols: "access_token, secret-token",
+            ..head()
+        };
+        assert!(!format!("{credential:?} {head:?}").contains("secret-token"));
+    }
+}

@@ -1,0 +1,247 @@
+//! Which pages may open a socket: the rules of `channels.security.websocket.OriginValidator`, or the request's own host.
+//!
+//! In: the `Origin` and `Host` headers. Out: yes or no. Never resolves or normalises a name beyond what Django does.
+
+/// Which origins may connect.
+#[derive(Clone, Debug)]
+pub struct OriginPolicy {
+    patterns: Option<Vec<Pattern>>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Pattern {
+    /// `*`
+    Any,
+    /// `example.com`, `.example.com`: scheme and port of the origin do not matter.
+    Host(String),
+    /// `https://example.com`, `http://.example.com:8080`.
+    Full { scheme: String, host: String, port: Option<u16> },
+    /// `localhost:3000`, `//example.com`: Channels never matches these.
+    Never(String),
+}
+
+impl OriginPolicy {
+    /// `None`: the request's own host, and requests without an Origin (not browsers). A list: Django's rules.
+    pub fn new(allowed: Option<&[String]>) -> Self {
+        Self { patterns: allowed.map(|patterns| patterns.iter().map(|pattern| Pattern::parse(pattern)).collect()) }
+    }
+
+    /// Patterns of the list that match no origin whatsoever, for a warning at start; Channels is silent about them.
+    pub fn useless(&self) -> impl Iterator<Item = &str> {
+        self.patterns.iter().flatten().filter_map(|pattern| match pattern {
+            Pattern::Never(text) => Some(text.as_str()),
+            _ => None,
+        })
+    }
+
+    /// Whether a request with these headers may connect.
+    pub fn allows(&self, origin: Option<&str>, host: Option<&str>) -> bool {
+        let Some(patterns) = &self.patterns else {
+            return origin.is_none_or(|origin| is_own(origin, host));
+        };
+        if patterns.contains(&Pattern::Any) {
+            return true;
+        }
+        let Some(origin) = origin.and_then(Url::parse) else { return false };
+        patterns.iter().any(|pattern| pattern.matches(&origin))
+    }
+}
+
+impl Pattern {
+    fn parse(text: &str) -> Self {
+        if text == "*" {
+            return Self::Any;
+        }
+        let pattern = text.to_lowercase();
+        let never = || Self::Never(text.to_owned());
+        let Some(url) = Url::parse(&pattern) else { return never() };
+        if url.scheme.is_empty() {
+            // Python: `urlparse("//" + pattern).hostname or pattern`.
+            return match Url::parse(&format!("//{pattern}")) {
+                Some(Url { host: Some(host), .. }) => Self::Host(host),
+                _ => never(),
+            };
+        }
+        match (url.host.clone(), url.port()) {
+            (Some(host), Ok(port)) => Self::Full { scheme: url.scheme, host, port },
+            _ => never(),
+        }
+    }
+
+    fn matches(&self, origin: &Url) -> bool {
+        let Some(origin_host) = &origin.host else { return false };
+        match self {
+            Self::Any => true,
+            Self::Never(_) => false,
+            Self::Host(host) => is_same_domain(origin_host, host),
+            Self::Full { scheme, host, port } => {
+                *scheme == origin.scheme && origin.port() == Ok(*port) && is_same_domain(origin_host, host)
+            }
+        }
+    }
+}
+
+/// `django.http.request.is_same_domain`.
+fn is_same_domain(host: &str, pattern: &str) -> bool {
+    match pattern.strip_prefix('.') {
+        Some(domain) => host.ends_with(pattern) || host == domain,
+        None => host == pattern,
+    }
+}
+
+/// Whether an origin is the host that the request was made to. A `Host` without a port has the origin scheme's own.
+fn is_own(origin: &str, host: Option<&str>) -> bool {
+    let (Some(origin), Some(host)) = (Url::parse(origin), host) else { return false };
+    let Some(host) = Url::parse(&format!("{}://{host}", origin.scheme)) else { return false };
+    let (Ok(Some(origin_port)), Ok(Some(host_port))) = (origin.port(), host.port()) else { return false };
+    origin.host.is_some() && origin.host == host.host && origin_port == host_port
+}
+
+/// What Python's `urllib.parse.urlparse` makes of an origin.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Url {
+    /// In lower case; may be empty.
+    scheme: String,
+    /// In lower case, an IPv6 address without its brackets.
+    host: Option<String>,
+    /// After the last `:` as it stands.
+    port_text: String,
+}
+
+impl Url {
+    /// `None` where Python raises: brackets that do not close, or hold no address.
+    fn parse(text: &str) -> Option<Self> {
+        let text = text.trim_start_matches(|c: char| c <= ' ').trim_end_matches(|c: char| c <= ' ');
+        let (scheme, rest) = split_scheme(text);
+        let authority = rest.strip_prefix("//").map_or("", |rest| rest.split(['/', '?', '#']).next().unwrap_or(""));
+        if authority.contains('[') != authority.contains(']') {
+            return None;
+        }
+        let host_and_port = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
+        let (host, port_text) = match host_and_port.split_once('[') {
+            Some((_, bracketed)) => {
+                let (host, rest) = bracketed.split_once(']')?;
+                host.split('%').next()?.parse::<std::net::Ipv6Addr>().ok()?;
+                (host, rest.strip_prefix(':').unwrap_or(""))
+            }
+            None => host_and_port.split_once(':').unwrap_or((host_and_port, "")),
+        };
+        let host = (!host.is_empty()).then(|| host.to_lowercase());
+        Some(Self { scheme: scheme.to_lowercase(), host, port_text: port_text.to_owned() })
+    }
+
+    /// The port, else that of the scheme, else none; an error where Python raises.
+    fn port(&self) -> Result<Option<u16>, std::num::ParseIntError> {
+        if !self.port_text.is_empty() {
+            // Rust would take a sign, Python does not.
+            return self.port_text.replace('+', "-").parse().map(Some);
+        }
+        Ok(match self.scheme.as_str() {
+            "http" | "ws" => Some(80),
+            "https" | "wss" => Some(443),
+            _ => None,
+        })
+    }
+}
+
+/// RFC 3986 §3.1, as Python reads it: without a valid scheme the whole is a path.
+fn split_scheme(text: &str) -> (&str, &str) {
+    match text.split_once(':') {
+        Some((scheme, rest))
+            if scheme.starts_with(|c: char| c.is_ascii_alphabetic())
+                && scheme.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte)) =>
+        {
+            (scheme, rest)
+        }
+        _ => ("", text),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde::Deserialize;
+
+    use super::*;
+
+    #[derive(Deserialize)]
+    struct Fixture {
+        vectors: Vec<Vector>,
+    }
+
+    #[derive(Deserialize)]
+    struct Vector {
+        id: String,
+        allowed: Vec<String>,
+        origin: Option<String>,
+        status: u16,
+    }
+
+    #[test]
+    fn an_origin_passes_where_channels_lets_it_pass() {
+        let fixture: Fixture = serde_json::from_str(include_str!("../../tests/fixtures/origin-vectors.json")).unwrap();
+        for vector in &fixture.vectors {
+            let policy = OriginPolicy::new(Some(&vector.allowed));
+            let allowed = policy.allows(vector.origin.as_deref(), Some("127.0.0.1"));
+            assert_eq!(allowed, vector.status == 101, "{}", vector.id);
+        }
+        assert_eq!(fixture.vectors.len(), 52);
+    }
+
+    #[test]
+    fn what_the_vectors_leave_open_follows_the_source_of_channels() {
+        let allows = |pattern: &str, origin| OriginPolicy::new(Some(&[pattern.to_owned()])).allows(Some(origin), None);
+        assert!(allows("[::1]", "http://[::1]:3000"));
+        assert!(allows("http://[::1]:3000", "http://[::1]:3000"));
+        assert!(allows("127.0.0.1:8000", "http://127.0.0.1:9000"), "a host without a scheme has its port ignored");
+        assert!(allows("Example.COM", "https://user:pw@EXAMPLE.com/path?q#f"));
+        assert!(allows("wss://example.com", "wss://example.com:443"));
+        assert!(!allows("https://example.com", "https://example.com:99999"));
+        assert!(!allows("https://example.com", "https://example.com:+443"));
+        assert!(!allows(".example.com", "https://evilexample.com"));
+        assert!(!allows("*.example.com", "https://a.example.com"));
+        assert!(!allows("", "https://example.com") && !allows("", "null"));
+        let nobody = OriginPolicy::new(Some(&[]));
+        assert!(!nobody.allows(None, Some("a")) && !nobody.allows(Some("http://a"), Some("a")));
+    }
+
+    #[test]
+    fn without_a_list_a_page_reaches_its_own_host_only_and_a_program_any() {
+        let policy = OriginPolicy::new(None);
+        for (origin, host) in [
+            (None, Some("example.com")),
+            (None, None),
+            (Some("http://example.com"), Some("example.com")),
+            (Some("https://Example.com"), Some("example.COM")),
+            (Some("https://example.com"), Some("example.com:443")),
+            (Some("http://example.com:80"), Some("example.com")),
+            (Some("http://localhost:8000"), Some("localhost:8000")),
+            (Some("http://[::1]:8000"), Some("[::1]:8000")),
+        ] {
+            assert!(policy.allows(origin, host), "{origin:?} {host:?}");
+        }
+        for (origin, host) in [
+            ("http://evil.example", Some("example.com")),
+            ("http://example.com:8080", Some("example.com")),
+            ("http://example.com", Some("example.com:8080")),
+            ("http://localhost:3000", Some("localhost:8000")),
+            ("https://sub.example.com", Some("example.com")),
+            ("https://example.com.evil.example", Some("example.com")),
+            ("chrome-extension://example.com", Some("example.com")),
+            ("null", Some("null")),
+            ("", Some("")),
+            ("http://", Some("")),
+            ("file://", Some("")),
+            ("http://[::1", Some("[::1")),
+            ("http://example.com", None),
+        ] {
+            assert!(!policy.allows(Some(origin), host), "{origin:?} {host:?}");
+        }
+    }
+
+    #[test]
+    fn patterns_that_match_nothing_are_told() {
+        let list = ["localhost:3000", "//plain.example.net", "example.com", "*"].map(str::to_owned);
+        let policy = OriginPolicy::new(Some(&list));
+        assert_eq!(policy.useless().collect::<Vec<_>>(), ["localhost:3000", "//plain.example.net"]);
+    }
+}

@@ -1,0 +1,204 @@
+//! Short-lived tokens for WebSockets, kept in Django's cache. Two forms are in use:
+//!
+//! - a JWT `{user_id, type: "ws_token", exp}` under HS256 with Django's `SECRET_KEY`, good while it equals what the cache
+//!   holds as `ws_token_<user id>`: one live token a user, a newer one revokes the older;
+//! - an opaque text, with the user's id (or a dict with more) in the cache as `ws_token_<token>`.
+//!
+//! In: a token. Out: an [`Identity`]. A client chooses the token and so the cache key: nothing is taken from the cache, and
+//! nothing there is deleted, that has not proven to be a ws-token.
+
+use std::{
+    fmt,
+    time::{Duration, SystemTime},
+};
+
+use bytes::Bytes;
+use indexmap::IndexMap;
+use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey};
+use subtle::ConstantTimeEq;
+
+use super::{AuthConfigError, AuthError, Cache, Identity, claims, credential::looks_like_jwt};
+use crate::{
+    config::{Auth, Secret, WsToken, WsTokenForm},
+    event::Value,
+    layer::codec::cache_value,
+};
+
+/// Why a node without a key cannot judge or give out ws-tokens.
+pub const NO_KEY: AuthError =
+    AuthError::Unconfigured("DJANGO_SECRET_KEY is not set, so ws-tokens cannot be checked or signed");
+
+const UNKNOWN: AuthError = AuthError::Invalid("the ws-token is unknown or no longer valid");
+
+/// Longer opaque tokens are refused unread, in bytes; those in use have 32 to 64.
+const MAX_OPAQUE: usize = 512;
+
+/// The values of `type` and its claim in the JWT form.
+const TYPE: (&str, &str) = ("type", "ws_token");
+
+/// Checks ws-tokens and gives them out.
+pub struct WsTokens {
+    keys: Vec<DecodingKey>,
+    signing_key: Option<EncodingKey>,
+    user_id_claims: Vec<String>,
+    rules: WsToken,
+}
+
+impl fmt::Debug for WsTokens {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("WsTokens").field("rules", &self.rules).finish_non_exhaustive()
+    }
+}
+
+/// A ws-token, given out.
+#[derive(Clone, PartialEq, Eq)]
+pub struct IssuedToken {
+    /// The token.
+    pub token: String,
+    /// How long it is good.
+    pub expires_in: Duration,
+}
+
+impl fmt::Debug for IssuedToken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("IssuedToken").field("expires_in", &self.expires_in).finish_non_exhaustive()
+    }
+}
+
+impl WsTokens {
+    /// Reads keys and rules.
+    pub fn new(auth: &Auth) -> Result<Self, AuthConfigError> {
+        let rules = auth.ws_token.clone();
+        for (key, template, name) in [
+            ("auth.ws_token.jwt_key", &rules.jwt_key, "{user_id}"),
+            ("auth.ws_token.opaque_key", &rules.opaque_key, "{token}"),
+        ] {
+            if template.matches(name).count() != 1 {
+                return Err(AuthConfigError::new(key, format!("{template:?} has to hold {name} once")));
+            }
+        }
+        if rules.lifetime.0 < Duration::from_secs(1) {
+            return Err(AuthConfigError::new("auth.ws_token.lifetime", "has to be a second or more"));
+        }
+        let mut secrets: Vec<&Secret> = auth.secret_key.iter().collect();
+        secrets.extend(&auth.secret_key_fallbacks);
+        if secrets.iter().any(|secret| secret.expose().is_empty()) {
+            return Err(AuthConfigError::new("auth.secret_key", "is empty"));
+        }
+        // The document of the parking system fixes `user_id`, whatever claim its access tokens use.
+        let mut user_id_claims = vec!["user_id".to_owned()];
+        user_id_claims.extend(auth.jwt.user_id_claims.iter().filter(|claim| *claim != "user_id").cloned());
+        Ok(Self {
+            keys: secrets.iter().map(|secret| DecodingKey::from_secret(secret.expose().as_bytes())).collect(),
+            signing_key: auth.secret_key.as_ref().map(|key| EncodingKey::from_secret(key.expose().as_bytes())),
+            user_id_claims,
+            rules,
+        })
+    }
+
+    /// Whether every token would be refused for want of a key.
+    pub const fn needs_key(&self) -> bool {
+        self.keys.is_empty() && matches!(self.rules.form, WsTokenForm::Jwt)
+    }
+
+    /// The user of a valid ws-token. With `single_use` the token is spent: of two racing uses one wins.
+    pub async fn identify(&self, cache: &dyn Cache, token: &str, now: SystemTime) -> Result<Identity, AuthError> {
+        match self.rules.form {
+            WsTokenForm::Jwt => self.identify_jwt(cache, token, now).await,
+            WsTokenForm::Any if looks_like_jwt(token) => self.identify_jwt(cache, token, now).await,
+            WsTokenForm::Any | WsTokenForm::Opaque => self.identify_opaque(cache, token).await,
+        }
+    }
+
+    async fn identify_jwt(&self, cache: &dyn Cache, token: &str, now: SystemTime) -> Result<Identity, AuthError> {
+        if self.keys.is_empty() {
+            return Err(NO_KEY);
+        }
+        let claims = claims::open(token, Algorithm::HS256, &self.keys)?;
+        claims::check(&claims, Duration::ZERO, now)?;
+        if claims.get(TYPE.0).and_then(Value::as_str) != Some(TYPE.1) {
+            return Err(AuthError::Invalid("Token has wrong type"));
+        }
+        let id = self.user_id_claims.iter().find_map(|name| claims.get(name)).and_then(claims::user_id);
+        let id = id.ok_or(AuthError::Invalid("the ws-token names no user"))?;
+        let key = self.jwt_key(&id).ok_or(UNKNOWN)?;
+        let cached = cache.get(&key).await?.ok_or(UNKNOWN)?;
+        let value = cache_value::decode(&cached).map_err(|_| UNKNOWN)?;
+        let current = value.as_str().ok_or(UNKNOWN)?;
+        if !bool::from(current.as_bytes().ct_eq(token.as_bytes())) {
+            return Err(UNKNOWN);
+        }
+        self.spend(cache, &key, &cached).await?;
+        let user = Value::Map(IndexMap::from([("id".into(), id)]));
+        let expires = claims::expiry(&claims);
+        Ok(Identity { user, claims, expires, subprotocol: None })
+    }
+
+    async fn identify_opaque(&self, cache: &dyn Cache, token: &str) -> Result<Identity, AuthError> {
+        if token.is_empty() || token.len() > MAX_OPAQUE || !token.bytes().all(|byte| byte.is_ascii_graphic()) {
+            return Err(UNKNOWN);
+        }
+        let key = self.rules.opaque_key.replacen("{token}", token, 1);
+        let cached = cache.get(&key).await?.ok_or(UNKNOWN)?;
+        let value = cache_value::decode(&cached).map_err(|_| UNKNOWN)?;
+        // Judged before it is spent: `?token=7` names the key where user 7's JWT lies, and must neither be taken for a
+        // user called "eyJ…" nor delete it.
+        let user = self.user_of(&value).ok_or(UNKNOWN)?;
+        self.spend(cache, &key, &cached).await?;
+        Ok(Identity { user, ..Identity::default() })
+    }
+
+    /// The user that an opaque token's cached value names: an id, or a dict with one and more.
+    fn user_of(&self, value: &Value) -> Option<Value> {
+        let Value::Map(entries) = value else {
+            return Some(Value::Map(IndexMap::from([("id".into(), opaque_user_id(value)?)])));
+        };
+        let (id_key, id) = self.rules.user_id_keys.iter().find_map(|name| Some((name, entries.get(&**name)?)))?;
+        let mut user = IndexMap::from([("id".into(), opaque_user_id(id)?)]);
+        let rest = entries.iter().filter(|(name, _)| ***name != **id_key && &***name != "id");
+        user.extend(rest.map(|(name, value)| (name.clone(), value.clone())));
+        Some(Value::Map(user))
+    }
+
+    async fn spend(&self, cache: &dyn Cache, key: &str, cached: &Bytes) -> Result<(), AuthError> {
+        if !self.rules.single_use || cache.compare_and_delete(key, cached).await? {
+            return Ok(());
+        }
+        Err(AuthError::Invalid("the ws-token was already used"))
+    }
+
+    /// Gives out a ws-token for a user: the JWT form, in the cache so that Django's own `cache.get` reads it.
+    ///
+    /// It revokes the user's older one.
+    pub async fn issue(&self, cache: &dyn Cache, user_id: &Value, now: SystemTime) -> Result<IssuedToken, AuthError> {
+        let signing_key = self.signing_key.as_ref().ok_or(NO_KEY)?;
+        let id = claims::user_id(user_id).ok_or(AuthError::Invalid("the user has no id"))?;
+        let key = self.jwt_key(&id).ok_or(UNKNOWN)?;
+        let expires_in = Duration::from_secs(self.rules.lifetime.0.as_secs());
+        // No `iat`: a Django whose clock is a second behind would refuse it. The `jti` makes each token another one, so
+        // that the newer revokes the older within a second, too.
+        let token = Value::Map(IndexMap::from([
+            ("user_id".into(), id),
+            (TYPE.0.into(), TYPE.1.into()),
+            ("exp".into(), claims::timestamp(now, expires_in)),
+            ("jti".into(), uuid::Uuid::new_v4().simple().to_string().into()),
+        ]));
+        let token = claims::sign(&token, Algorithm::HS256, signing_key).ok_or(NO_KEY)?;
+        cache.set(&key, cache_value::encode_cache_str(&token).into(), expires_in).await?;
+        Ok(IssuedToken { token, expires_in })
+    }
+
+    fn jwt_key(&self, id: &Value) -> Option<String> {
+        Some(self.rules.jwt_key.replacen("{user_id}", &claims::user_id_text(id)?, 1))
+    }
+}
+
+/// A cached value as a user's id. Text with a dot that reads as a JWT is a token of the other form, never an id.
+fn opaque_user_id(value: &Value) -> Option<Value> {
+    let id = claims::user_id(value)?;
+    let is_id = id.as_str().is_none_or(|text| !looks_like_jwt(text) && !text.contains(char::is_whitespace));
+    is_id.then_some(id)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,66 @@
+//! `channelgate publish`: one event to one group, through Redis or, without it, through a node's API.
+
+use std::{process::ExitCode, sync::Arc, time::Duration};
+
+use anyhow::{Context as _, bail};
+use clap::Args;
+
+use crate::{
+    config::Config,
+    event::{GroupName, Value},
+    layer::{Layer, codec, redis::RedisLayer},
+    telemetry::Metrics,
+};
+
+/// How long the node or Redis may take.
+const DEADLINE: Duration = Duration::from_secs(5);
+
+#[derive(Debug, Args)]
+pub(super) struct Arguments {
+    /// The group, as in channel_layer.group_send.
+    group: String,
+    /// The event, a JSON object such as '{"type": "send_event", "event": "ping", "data": {}}'.
+    event: String,
+    /// Publish through this node's POST /api/publish and not through Redis.
+    #[arg(long, value_name = "URL")]
+    url: Option<String>,
+}
+
+pub(super) async fn run(config: &Config, arguments: Arguments) -> anyhow::Result<ExitCode> {
+    let group = GroupName::new(&arguments.group)?;
+    let event = codec::json::decode(arguments.event.as_bytes()).context("the event is no JSON")?;
+    if event.as_map().is_none() {
+        bail!("the event is an object, not {}", event.kind());
+    }
+    match arguments.url {
+        Some(url) => through_api(config, &url, &group, &event)?,
+        None if config.is_embedded() => {
+            through_api(config, &format!("http://{}", config.server.listen), &group, &event)?
+        }
+        None => through_redis(config, &group, &event).await?,
+    }
+    println!("published to {group}");
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn through_redis(config: &Config, group: &GroupName, event: &Value) -> anyhow::Result<()> {
+    let layer = RedisLayer::start(&config.layer, Vec::new(), Arc::new(|_| ()), Metrics::new())?;
+    let published = tokio::time::timeout(DEADLINE, layer.publish(group, event)).await;
+    layer.stop().await;
+    Ok(published.context("Redis did not answer in time")??)
+}
+
+fn through_api(config: &Config, url: &str, group: &GroupName, event: &Value) -> anyhow::Result<()> {
+    let agent: ureq::Agent =
+        ureq::Agent::config_builder().timeout_global(Some(DEADLINE)).http_status_as_error(false).build().into();
+    let mut request = agent.post(format!("{}/api/publish", url.trim_end_matches('/')));
+    if let Some(key) = &config.api.key {
+        request = request.header("Authorization", format!("Bearer {}", key.expose()));
+    }
+    let body = serde_json::json!({ "group": group.as_str(), "event": event });
+    let mut response = request.send_json(&body).with_context(|| format!("{url} is not reachable"))?;
+    if !response.status().is_success() {
+        bail!("the node answered {}: {}", response.status(), response.body_mut().read_to_string().unwrap_or_default());
+    }
+    Ok(())
+}

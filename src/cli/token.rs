@@ -1,0 +1,61 @@
+//! `channelgate token`: a token for a test, printed alone on standard output.
+
+use std::{process::ExitCode, time::SystemTime};
+
+use anyhow::{Context as _, bail};
+use clap::{Args, ValueEnum};
+
+use crate::{
+    auth::{RedisCache, jwt, ws_token::WsTokens},
+    config::{Config, Span},
+    event::Value,
+};
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Kind {
+    /// A simplejwt access token.
+    Access,
+    /// A ws-token; it is stored in the Django cache, so it needs Redis.
+    Ws,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Arguments {
+    /// The user's id.
+    #[arg(long)]
+    user: String,
+    /// Which kind of token.
+    #[arg(long, value_enum, default_value = "access")]
+    kind: Kind,
+    /// How long an access token is good for: "5m", "1h", or seconds. A ws-token lasts auth.ws_token.lifetime.
+    #[arg(long, default_value = "5m")]
+    lifetime: Span,
+    /// A further claim of an access token, NAME=VALUE; the value is JSON, or else text. May be given several times.
+    #[arg(long = "claim", value_name = "NAME=VALUE")]
+    claims: Vec<String>,
+}
+
+pub(super) async fn run(config: &Config, arguments: Arguments) -> anyhow::Result<ExitCode> {
+    let token = match arguments.kind {
+        Kind::Access => {
+            let claims = arguments.claims.iter().map(|claim| parse_claim(claim)).collect::<Result<_, _>>()?;
+            jwt::mint(&config.auth, &arguments.user, arguments.lifetime.0, claims, SystemTime::now())?
+        }
+        Kind::Ws => {
+            let Some(url) = config.cache_url() else {
+                bail!("a ws-token is kept in the Django cache: set REDIS_URL or CHANNELGATE_CACHE_URL");
+            };
+            let cache = RedisCache::new(&config.cache, url)?;
+            let user = arguments.user.parse::<i64>().map_or_else(|_| Value::from(arguments.user.as_str()), Value::from);
+            WsTokens::new(&config.auth)?.issue(&cache, &user, SystemTime::now()).await?.token
+        }
+    };
+    println!("{token}");
+    Ok(ExitCode::SUCCESS)
+}
+
+fn parse_claim(text: &str) -> anyhow::Result<(Box<str>, Value)> {
+    let (name, value) = text.split_once('=').context("a claim is NAME=VALUE")?;
+    let value = serde_json::from_str(value).unwrap_or_else(|_| Value::from(value));
+    Ok((name.into(), value))
+}

@@ -1,0 +1,172 @@
+//! Values that have the right type and still make no sense.
+
+use super::{
+    Auth, Config, Policy,
+    error::{ConfigError, KeyPath, did_you_mean},
+};
+
+/// The ways to authenticate that a consumer may name.
+pub const AUTH_METHODS: &[&str] = &["ws_token", "jwt", "anonymous"];
+
+/// Adds what is wrong with `config` to `errors`.
+pub(super) fn check(config: &Config, errors: &mut Vec<ConfigError>) {
+    let mut note = |key: KeyPath, reason: String| errors.push(config.error(&key, reason));
+    sections(config, &mut note);
+    tokens(&config.auth, &mut note);
+    for (place, source) in config.sources.iter().enumerate() {
+        if source.channel.is_some() == source.pattern.is_some() {
+            let key = KeyPath::ROOT.then("source").then(place);
+            note(key, "needs either \"channel\" or \"pattern\"".to_owned());
+        }
+    }
+    for (place, consumer) in config.consumers.iter().enumerate() {
+        let here = KeyPath::ROOT.then("consumer").then(place);
+        if consumer.auth.is_empty() {
+            let reason = "names no way to authenticate; write [\"anonymous\"] to let everybody in".to_owned();
+            note(here.then("auth"), reason);
+        }
+        for (index, method) in consumer.auth.iter().enumerate() {
+            if !AUTH_METHODS.contains(&method.as_str()) {
+                let near = did_you_mean(method, AUTH_METHODS.iter().copied());
+                let known = AUTH_METHODS.join(", ");
+                let reason = format!("unknown way to authenticate {method:?}; known are {known}{near}");
+                note(here.then("auth").then(index), reason);
+            }
+        }
+        if consumer.auth.iter().any(|method| method == "anonymous")
+            && consumer.auth.last().map(String::as_str) != Some("anonymous")
+        {
+            note(here.then("auth"), "\"anonymous\" always succeeds, so nothing after it is ever tried".to_owned());
+        }
+        let reject = here.then("reject");
+        if let Some(code) = consumer.reject.close {
+            close_code(code, &reject.then("close"), &mut note);
+        }
+        if consumer.reject.reason.len() > 123 {
+            note(reject.then("reason"), "a close reason has at most 123 bytes (RFC 6455, section 5.5)".to_owned());
+        }
+        if consumer.reject.close.is_none() && consumer.reject.send.is_some() {
+            let reason = "a frame can only be sent before a close; set \"close\" too".to_owned();
+            note(reject.then("send"), reason);
+        }
+        for (name, policy) in
+            [("on_bad_json", &consumer.on_bad_json), ("on_unknown_message", &consumer.on_unknown_message)]
+        {
+            if let Policy::Close(code) = policy {
+                close_code(*code, &here.then(name).then("close"), &mut note);
+            }
+        }
+        let handlers = [("on_message", &consumer.on_message), ("on_raw", &consumer.on_raw)];
+        for (table, handlers) in handlers {
+            for (name, handler) in handlers {
+                if let Some(code) = handler.close {
+                    close_code(code, &here.then(table).then(name.as_str()).then("close"), &mut note);
+                }
+            }
+        }
+        if let Some(code) = consumer.on_connect.as_ref().and_then(|handler| handler.close) {
+            close_code(code, &here.then("on_connect").then("close"), &mut note);
+        }
+        if consumer.topics.max == 0 {
+            note(here.then("topics").then("max"), "must be at least 1".to_owned());
+        }
+        if consumer.max_message == Some(0) {
+            note(here.then("max_message"), "must be at least 1".to_owned());
+        }
+    }
+}
+
+fn sections(config: &Config, note: &mut impl FnMut(KeyPath, String)) {
+    if let Err(reason) = listen(&config.server.listen) {
+        note(KeyPath::dotted("server.listen"), reason);
+    }
+    let least_one = [
+        ("server.max_connections", config.server.max_connections),
+        ("socket.max_message", config.socket.max_message),
+        ("socket.outbox", config.socket.outbox),
+        ("layer.capacity", config.layer.capacity),
+        ("layer.queues", config.layer.queues),
+        ("layer.max_message", config.layer.max_message),
+        ("cache.pool", config.cache.pool),
+        ("api.max_body", config.api.max_body),
+    ];
+    for (key, value) in least_one {
+        if value == 0 {
+            note(KeyPath::dotted(key), "must be at least 1".to_owned());
+        }
+    }
+    let above_zero = [
+        ("server.handshake_timeout", config.server.handshake_timeout),
+        ("layer.expiry", config.layer.expiry),
+        ("layer.group_expiry", config.layer.group_expiry),
+        ("layer.probe_interval", config.layer.probe_interval),
+        ("cache.timeout", config.cache.timeout),
+        ("auth.ws_token.lifetime", config.auth.ws_token.lifetime),
+    ];
+    for (key, value) in above_zero {
+        if value.0.is_zero() {
+            note(KeyPath::dotted(key), "must be longer than 0".to_owned());
+        }
+    }
+    if !(1..=9).contains(&config.socket.compression.level) {
+        note(KeyPath::dotted("socket.compression.level"), "must be from 1 (fast) to 9 (small)".to_owned());
+    }
+    if config.layer.random_prefix_length == 0 || config.layer.random_prefix_length > 64 {
+        note(KeyPath::dotted("layer.random_prefix_length"), "must be from 1 to 64 bytes".to_owned());
+    }
+}
+
+/// simplejwt's algorithms that are implemented here.
+const ALGORITHMS: &[&str] =
+    &["HS256", "HS384", "HS512", "RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "EdDSA"];
+
+fn tokens(auth: &Auth, note: &mut impl FnMut(KeyPath, String)) {
+    if !ALGORITHMS.contains(&auth.jwt.algorithm.as_str()) {
+        let near = did_you_mean(&auth.jwt.algorithm, ALGORITHMS.iter().copied());
+        note(
+            KeyPath::dotted("auth.jwt.algorithm"),
+            format!("unknown algorithm; known are {}{near}", ALGORITHMS.join(", ")),
+        );
+    }
+    for (key, sources) in [("auth.jwt.sources", &auth.jwt.sources), ("auth.ws_token.sources", &auth.ws_token.sources)] {
+        for (place, source) in sources.iter().enumerate() {
+            let known = match source.split_once(':') {
+                Some((kind, name)) => ["query", "cookie", "subprotocol"].contains(&kind) && !name.is_empty(),
+                None => ["header", "subprotocol"].contains(&source.as_str()),
+            };
+            if !known {
+                let reason = format!(
+                    "unknown source {source:?}; known are query:NAME, header, cookie:NAME, subprotocol, subprotocol:NAME"
+                );
+                note(KeyPath::dotted(key).then(place), reason);
+            }
+        }
+    }
+    let templates = [
+        ("auth.ws_token.jwt_key", &auth.ws_token.jwt_key, "{user_id}"),
+        ("auth.ws_token.opaque_key", &auth.ws_token.opaque_key, "{token}"),
+    ];
+    for (key, template, part) in templates {
+        if !template.contains(part) {
+            // Without it one cached value would be everybody's token.
+            note(KeyPath::dotted(key), format!("must contain {part}"));
+        }
+    }
+}
+
+fn listen(text: &str) -> Result<(), String> {
+    let wrong = || format!("{text:?} is no address with a port, such as \"127.0.0.1:8000\" or \"[::]:8000\"");
+    let (host, port) = text.rsplit_once(':').ok_or_else(wrong)?;
+    if host.is_empty() || port.parse::<u16>().is_err() || (host.contains(':') && !host.starts_with('[')) {
+        return Err(wrong());
+    }
+    Ok(())
+}
+
+/// Codes that a server may send: RFC 6455, section 7.4, and IANA's registry (1012 to 1014).
+fn close_code(code: u16, key: &KeyPath, note: &mut impl FnMut(KeyPath, String)) {
+    if !matches!(code, 1000..=1003 | 1007..=1014 | 3000..=4999) {
+        let reason = format!("{code} may not be sent as a close code; use 4000 to 4999 for codes of your own");
+        note(key.clone(), reason);
+    }
+}

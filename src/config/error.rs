@@ -1,0 +1,179 @@
+//! What is wrong with a configuration, where, and why. Every error is reported, not only the first.
+
+use std::{fmt, path::PathBuf, sync::Arc};
+
+/// The way to a key: `consumer[1].on_event."*".send`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct KeyPath(pub(super) Vec<Key>);
+
+/// One step of a [`KeyPath`].
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Key {
+    /// A key of a table.
+    Name(String),
+    /// A place in a list, from 0.
+    Index(usize),
+}
+
+impl From<&str> for Key {
+    fn from(name: &str) -> Self {
+        Self::Name(name.to_owned())
+    }
+}
+
+impl From<usize> for Key {
+    fn from(index: usize) -> Self {
+        Self::Index(index)
+    }
+}
+
+impl KeyPath {
+    /// The root of the file.
+    pub const ROOT: Self = Self(Vec::new());
+
+    /// This path and one step more.
+    #[must_use]
+    pub fn then(&self, key: impl Into<Key>) -> Self {
+        let mut keys = self.0.clone();
+        keys.push(key.into());
+        Self(keys)
+    }
+
+    /// From `"server.listen"`; no quoting, no lists.
+    pub fn dotted(text: &str) -> Self {
+        Self(text.split('.').map(Key::from).collect())
+    }
+}
+
+impl fmt::Display for KeyPath {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (place, key) in self.0.iter().enumerate() {
+            match key {
+                Key::Index(index) => write!(f, "[{index}]")?,
+                Key::Name(name) => {
+                    if place > 0 {
+                        f.write_str(".")?;
+                    }
+                    let bare = !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || "_-".contains(c));
+                    if bare { f.write_str(name)? } else { write!(f, "{name:?}")? }
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// What a key was read from.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Source {
+    /// A file.
+    File(PathBuf),
+    /// A preset that is part of the program.
+    Preset(&'static str),
+    /// A variable of the environment.
+    Variable(String),
+}
+
+/// Where a key stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Origin {
+    /// What it was read from.
+    pub source: Arc<Source>,
+    /// The line, from 1; 0 where there are no lines.
+    pub line: usize,
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (&*self.source, self.line) {
+            (Source::File(path), 0) => write!(f, "{}", path.display()),
+            (Source::File(path), line) => write!(f, "{}:{line}", path.display()),
+            (Source::Preset(name), line) => write!(f, "presets/{name}.toml:{line}"),
+            (Source::Variable(name), _) => write!(f, "environment variable {name}"),
+        }
+    }
+}
+
+/// One thing that is wrong: `channelgate.toml:7: server.listn: unknown key; did you mean "listen"?`
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ConfigError {
+    /// Where; `None` for a default or a configuration built by hand.
+    pub origin: Option<Origin>,
+    /// Which key; the root where it concerns the whole file.
+    pub key: KeyPath,
+    /// Why. Never a secret's value.
+    pub reason: String,
+}
+
+impl fmt::Display for ConfigError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(origin) = &self.origin {
+            write!(f, "{origin}: ")?;
+        }
+        if self.key != KeyPath::ROOT {
+            write!(f, "{}: ", self.key)?;
+        }
+        f.write_str(&self.reason)
+    }
+}
+
+/// Everything that is wrong with a configuration; never empty. Prints one error a line.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ConfigErrors(pub Vec<ConfigError>);
+
+impl fmt::Display for ConfigErrors {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (place, error) in self.0.iter().enumerate() {
+            if place > 0 {
+                f.write_str("\n")?;
+            }
+            write!(f, "{error}")?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for ConfigErrors {}
+
+/// ` did you mean "listen"?` where a known name is near enough to what was written.
+pub fn did_you_mean<'a>(written: &str, known: impl IntoIterator<Item = &'a str>) -> String {
+    let near = known
+        .into_iter()
+        .map(|name| (distance(written, name), name))
+        .filter(|(distance, name)| *distance <= 1 + name.len().max(written.len()) / 4)
+        .min();
+    near.map_or_else(String::new, |(_, name)| format!("; did you mean {name:?}?"))
+}
+
+/// Levenshtein distance; letters of either case are the same.
+fn distance(a: &str, b: &str) -> usize {
+    let b: Vec<char> = b.to_lowercase().chars().collect();
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for (i, x) in a.to_lowercase().chars().enumerate() {
+        let mut diagonal = row[0];
+        row[0] = i + 1;
+        for (j, y) in b.iter().enumerate() {
+            let substituted = diagonal + usize::from(x != *y);
+            diagonal = row[j + 1];
+            row[j + 1] = substituted.min(row[j] + 1).min(diagonal + 1);
+        }
+    }
+    row[b.len()]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_reads_as_one_would_write_it() {
+        let path = KeyPath::ROOT.then("consumer").then(1).then("on_event").then("*").then("send");
+        assert_eq!(path.to_string(), "consumer[1].on_event.\"*\".send");
+    }
+
+    #[test]
+    fn only_near_names_are_suggested() {
+        assert_eq!(did_you_mean("listn", ["workers", "listen"]), "; did you mean \"listen\"?");
+        assert_eq!(did_you_mean("colour", ["workers", "listen"]), "");
+    }
+}

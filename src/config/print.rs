@@ -1,0 +1,10 @@
+//! The configuration in effect, as a file that could be loaded again, without secrets.
+
+use super::Config;
+
+/// `config` as TOML; secrets are `***`, presets are written out.
+pub fn effective_toml(config: &Config) -> String {
+    let mut shown = config.clone();
+    shown.presets = Some(Vec::new());
+    toml::to_string_pretty(&shown).unwrap_or_else(|error| format!("# this configuration cannot be shown: {error}\n"))
+}

@@ -1,0 +1,251 @@
+//! Paths as Django writes them: `/ws/orders/<int:id>/`, with Django's converters and rules for what they match.
+//!
+//! In: the path of a request, as it came. Out: the parameters, typed. The trailing slash is optional in both.
+
+use std::borrow::Cow;
+
+use percent_encoding::percent_decode_str;
+
+use crate::{config::did_you_mean, event::Value};
+
+/// Longer paths match nothing: the work for a hostile one stays small.
+const MAX_PATH: usize = 2048;
+
+/// A compiled path pattern.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Pattern(Vec<Part>);
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Part {
+    Text(Box<str>),
+    Parameter(Box<str>, Converter),
+}
+
+/// Django's path converters (`django/urls/converters.py`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Converter {
+    Str,
+    Int,
+    Slug,
+    Uuid,
+    Path,
+}
+
+const CONVERTERS: [(&str, Converter); 5] = [
+    ("str", Converter::Str),
+    ("int", Converter::Int),
+    ("slug", Converter::Slug),
+    ("uuid", Converter::Uuid),
+    ("path", Converter::Path),
+];
+
+impl Pattern {
+    pub fn compile(source: &str) -> Result<Self, String> {
+        if source.contains("(?P<") || source.contains('$') || source.starts_with('^') {
+            return Err("regular expressions are not supported; write <str:name>, <int:name> or <path:name>".to_owned());
+        }
+        if !source.starts_with('/') {
+            return Err("must begin with \"/\"".to_owned());
+        }
+        let mut parts = Vec::new();
+        let mut rest = source;
+        while let Some((text, after)) = rest.split_once('<') {
+            let (inside, after) = after.split_once('>').ok_or("\"<\" without \">\"")?;
+            push_text(&mut parts, text)?;
+            parts.push(parameter(inside)?);
+            rest = after;
+        }
+        push_text(&mut parts, rest)?;
+        let pattern = Self(parts);
+        let mut names = pattern.parameters();
+        names.sort_unstable();
+        match names.windows(2).find(|pair| pair[0] == pair[1]) {
+            Some(pair) => Err(format!("the parameter {:?} is there twice", pair[0])),
+            None => Ok(pattern),
+        }
+    }
+
+    /// Names of its parameters.
+    pub fn parameters(&self) -> Vec<&str> {
+        self.0
+            .iter()
+            .filter_map(|part| match part {
+                Part::Parameter(name, _) => Some(&**name),
+                Part::Text(_) => None,
+            })
+            .collect()
+    }
+
+    /// The parameters of `path`, which is already decoded; `None` if it does not match.
+    pub fn matches(&self, path: &str) -> Option<Value> {
+        if path.len() > MAX_PATH {
+            return None;
+        }
+        // As written first, so that `<path:rest>` keeps a slash at its end; then with the slash added or taken away.
+        self.exactly(path).or_else(|| match path.strip_suffix('/') {
+            Some(shorter) if shorter.ends_with('/') => None,
+            Some(shorter) => self.exactly(shorter),
+            None => self.exactly(&format!("{path}/")),
+        })
+    }
+
+    fn exactly(&self, path: &str) -> Option<Value> {
+        let mut found = Vec::new();
+        let mut dead = vec![false; (self.0.len() + 1) * (path.len() + 1)];
+        search(&self.0, path, 0, &mut dead, &mut found).then(|| {
+            // Filled from the last to the first.
+            found.into_iter().rev().map(|(name, value): (&str, Value)| (name, value)).collect()
+        })
+    }
+}
+
+/// Matches like Django's regular expression: each parameter as long as possible, shorter where the rest needs it.
+/// `dead` remembers what was tried in vain, so the work is at most parts × length².
+fn search<'a>(parts: &'a [Part], path: &str, at: usize, dead: &mut [bool], found: &mut Vec<(&'a str, Value)>) -> bool {
+    let place = parts.len() * (path.len() + 1) + at;
+    if dead[place] {
+        return false;
+    }
+    let rest = &path[at..];
+    let matched = match parts.split_first() {
+        None => rest.is_empty(),
+        Some((Part::Text(text), more)) => rest.starts_with(&**text) && search(more, path, at + text.len(), dead, found),
+        Some((Part::Parameter(name, converter), more)) => {
+            let longest = converter.longest(rest);
+            let ends = rest[..longest].char_indices().map(|(start, c)| start + c.len_utf8()).rev();
+            ends.into_iter().any(|end| {
+                if !converter.accepts(&rest[..end]) || !search(more, path, at + end, dead, found) {
+                    return false;
+                }
+                found.push((name, converter.value(&rest[..end])));
+                true
+            })
+        }
+    };
+    dead[place] = !matched;
+    matched
+}
+
+impl Converter {
+    /// How many bytes at the start of `text` it could take.
+    fn longest(self, text: &str) -> usize {
+        let fits = |c: char| match self {
+            Self::Str => c != '/',
+            Self::Int => c.is_ascii_digit(),
+            Self::Slug => c.is_ascii_alphanumeric() || c == '-' || c == '_',
+            Self::Uuid => c.is_ascii_digit() || ('a'..='f').contains(&c) || c == '-',
+            Self::Path => true,
+        };
+        text.find(|c| !fits(c)).unwrap_or(text.len())
+    }
+
+    /// Whether text of the right characters is right as a whole.
+    fn accepts(self, text: &str) -> bool {
+        match self {
+            Self::Int => text.parse::<u64>().is_ok(),
+            Self::Uuid => text.split('-').map(str::len).eq([8, 4, 4, 4, 12]),
+            Self::Str | Self::Slug | Self::Path => true,
+        }
+    }
+
+    fn value(self, text: &str) -> Value {
+        match (self, text.parse::<u64>()) {
+            (Self::Int, Ok(number)) => number.into(),
+            _ => text.into(),
+        }
+    }
+}
+
+fn push_text(parts: &mut Vec<Part>, text: &str) -> Result<(), String> {
+    if let Some(bad) = text.chars().find(|c| matches!(c, '>' | '{' | '}' | '?' | '#' | '*') || c.is_whitespace()) {
+        return Err(format!("{bad:?} has no place in a path; a parameter is written <int:id>"));
+    }
+    if !text.is_empty() {
+        parts.push(Part::Text(text.into()));
+    }
+    Ok(())
+}
+
+fn parameter(inside: &str) -> Result<Part, String> {
+    let (converter, name) = inside.split_once(':').unwrap_or(("str", inside));
+    let Some((_, converter)) = CONVERTERS.iter().find(|(known, _)| *known == converter) else {
+        let near = did_you_mean(converter, CONVERTERS.iter().map(|(known, _)| *known));
+        return Err(format!("unknown converter {converter:?}; known are str, int, slug, uuid, path{near}"));
+    };
+    let first = name.chars().next();
+    if !first.is_some_and(|c| c.is_ascii_alphabetic() || c == '_')
+        || !name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
+    {
+        return Err(format!("{name:?} is no name for a parameter"));
+    }
+    Ok(Part::Parameter(name.into(), *converter))
+}
+
+/// A path as an ASGI server hands it to Django: percent-decoded, whatever is no UTF-8 replaced.
+pub(super) fn decode(path: &str) -> Cow<'_, str> {
+    percent_decode_str(path).decode_utf8_lossy()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn matches(pattern: &str, path: &str) -> Option<String> {
+        let found = Pattern::compile(pattern).unwrap().matches(&decode(path))?;
+        Some(serde_json::to_string(&found).unwrap())
+    }
+
+    #[test]
+    fn parameters_are_what_django_makes_of_them() {
+        assert_eq!(matches("/ws/", "/ws/").as_deref(), Some("{}"));
+        assert_eq!(matches("/ws/orders/<int:id>/", "/ws/orders/007/").as_deref(), Some(r#"{"id":7}"#));
+        assert_eq!(matches("/ws/orders/<int:id>/", "/ws/orders/x/"), None);
+        assert_eq!(matches("/ws/orders/<int:id>/", "/ws/orders//"), None);
+        assert_eq!(matches("/c/<room>/", "/c/caf%C3%A9%20bar/").as_deref(), Some(r#"{"room":"café bar"}"#));
+        // The server decodes before it routes, so an encoded slash is a slash.
+        assert_eq!(matches("/c/<room>/", "/c/a%2Fb/"), None);
+        assert_eq!(matches("/c/<slug:s>/", "/c/a.b/"), None);
+        assert_eq!(matches("/f/<path:rest>", "/f/a/b/").as_deref(), Some(r#"{"rest":"a/b/"}"#));
+        let id = "01234567-89ab-cdef-0123-456789abcdef";
+        assert_eq!(matches("/u/<uuid:id>/", &format!("/u/{id}/")), Some(format!(r#"{{"id":"{id}"}}"#)));
+        assert_eq!(matches("/u/<uuid:id>/", &format!("/u/{}/", id.to_uppercase())), None);
+        assert_eq!(matches("/<str:a>-<int:b>/x", "/p-q-12/x").as_deref(), Some(r#"{"a":"p-q","b":12}"#));
+    }
+
+    #[test]
+    fn the_trailing_slash_is_optional_in_both() {
+        for pattern in ["/ws/a/", "/ws/a"] {
+            for path in ["/ws/a/", "/ws/a"] {
+                assert!(matches(pattern, path).is_some(), "{pattern} {path}");
+            }
+            assert!(matches(pattern, "/ws/a//").is_none(), "{pattern}");
+            assert!(matches(pattern, "/ws/ab").is_none(), "{pattern}");
+        }
+        assert!(matches("/", "/").is_some());
+    }
+
+    #[test]
+    fn a_hostile_path_costs_little() {
+        let pattern = Pattern::compile("/<path:a>/x/<path:b>/x/<path:c>/y").unwrap();
+        let started = std::time::Instant::now();
+        assert_eq!(pattern.matches(&"/x".repeat(1000)), None);
+        assert_eq!(pattern.matches(&"/x".repeat(10_000)), None);
+        assert!(started.elapsed().as_secs() < 5);
+    }
+
+    #[test]
+    fn mistakes_in_patterns_are_told() {
+        for (pattern, reason) in [
+            ("ws/", "must begin"),
+            ("^ws/(?P<room>\\w+)/$", "regular expressions"),
+            ("/ws/<int:id/", "without"),
+            ("/ws/<number:id>/", "unknown converter"),
+            ("/ws/<int:1d>/", "no name"),
+            ("/ws/<int:a>/<str:a>/", "twice"),
+            ("/ws/{id}/", "has no place"),
+        ] {
+            let error = Pattern::compile(pattern).unwrap_err();
+            assert!(error.contains(reason), "{pattern}: {error}");
+        }
+    }
+}

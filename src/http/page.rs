@@ -1,0 +1,153 @@
+//! The live page at `/`: what a stranger opens first. It connects to each consumer, shows frames as they arrive and
+//! publishes samples.
+//!
+//! In: the configuration and, with the embedded layer, a maker of ws-tokens. Out: fixed assets, a JSON description of
+//! the consumers, and `POST /page/token`. The page uses the same WebSockets and the same publish API as everybody
+//! else. It must never say a secret: what [`describe`] does not name does not leave the node.
+
+mod describe;
+
+use std::sync::Arc;
+
+use actix_web::{
+    HttpResponse, HttpResponseBuilder, Resource, error, guard,
+    http::{Method, StatusCode, header},
+    web,
+};
+use bytes::Bytes;
+use futures_util::future::BoxFuture;
+use serde::Deserialize;
+use serde_json::json;
+
+use crate::config::Config;
+
+/// Makes a ws-token for a user id, or says why it cannot.
+pub type TokenMaker = Arc<dyn Fn(String) -> BoxFuture<'static, Result<String, String>> + Send + Sync>;
+
+/// Own scripts, styles and images and nothing else; sockets to any host, because a proxy may serve them elsewhere.
+const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; \
+     connect-src 'self' ws: wss:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+
+/// The body of `POST /page/token` is one number or a short text.
+const MAX_TOKEN_REQUEST: usize = 1024;
+
+/// Path, media type, content. There is no other file, so no path is ever looked up on a disk.
+const ASSETS: [(&str, &str, &str); 9] = [
+    ("/", "text/html; charset=utf-8", include_str!("page/index.html")),
+    ("/page/style.css", "text/css; charset=utf-8", include_str!("page/style.css")),
+    ("/page/icon.svg", "image/svg+xml", include_str!("page/icon.svg")),
+    ("/page/app.js", SCRIPT, include_str!("page/app.js")),
+    ("/page/connection.js", SCRIPT, include_str!("page/connection.js")),
+    ("/page/card.js", SCRIPT, include_str!("page/card.js")),
+    ("/page/frames.js", SCRIPT, include_str!("page/frames.js")),
+    ("/page/publish.js", SCRIPT, include_str!("page/publish.js")),
+    ("/page/text.js", SCRIPT, include_str!("page/text.js")),
+];
+
+const SCRIPT: &str = "text/javascript; charset=utf-8";
+
+/// What the page shows and may do; cheap to clone, one for all workers.
+#[derive(Clone)]
+pub struct PageData {
+    description: Bytes,
+    token_maker: Option<TokenMaker>,
+}
+
+impl PageData {
+    /// `embedded`: events stay in this process. A `token_maker` makes `POST /page/token` exist; the caller passes one
+    /// only with the embedded layer, where tokens open nothing but this node.
+    pub fn new(config: &Config, embedded: bool, token_maker: Option<TokenMaker>) -> Self {
+        let description = describe::describe(config, embedded, token_maker.is_some());
+        Self { description: Bytes::from(description.to_string()), token_maker }
+    }
+}
+
+/// Registers the page's routes.
+pub fn configure(service: &mut web::ServiceConfig, page: PageData) {
+    for (path, media_type, content) in ASSETS {
+        service.service(read_only(path, move || {
+            strict(StatusCode::OK).insert_header((header::CONTENT_TYPE, media_type)).body(content)
+        }));
+    }
+    let description = page.description;
+    service.service(read_only("/page/consumers", move || {
+        strict(StatusCode::OK).content_type(mime_json()).body(description.clone())
+    }));
+    if let Some(maker) = page.token_maker {
+        service.service(
+            web::resource("/page/token")
+                .app_data(web::JsonConfig::default().limit(MAX_TOKEN_REQUEST).error_handler(bad_token_request))
+                .route(web::post().to(move |request| token(maker.clone(), request))),
+        );
+    }
+}
+
+fn read_only(path: &str, answer: impl Fn() -> HttpResponse + Clone + 'static) -> Resource {
+    let reading = guard::Any(guard::Method(Method::GET)).or(guard::Method(Method::HEAD));
+    web::resource(path).route(web::route().guard(reading).to(move || std::future::ready(answer())))
+}
+
+/// A response that no browser caches, sniffs, frames or lets load anything foreign.
+fn strict(status: StatusCode) -> HttpResponseBuilder {
+    let mut response = HttpResponse::build(status);
+    response
+        .insert_header((header::CONTENT_SECURITY_POLICY, CONTENT_SECURITY_POLICY))
+        .insert_header((header::X_CONTENT_TYPE_OPTIONS, "nosniff"))
+        .insert_header((header::REFERRER_POLICY, "no-referrer"))
+        .insert_header((header::CACHE_CONTROL, "no-store"));
+    response
+}
+
+fn mime_json() -> header::ContentType {
+    header::ContentType::json()
+}
+
+/// `{"user_id": 7}`. JSON only, so that a foreign site's form cannot ask without a preflight that nobody answers.
+#[derive(Deserialize)]
+struct TokenRequest {
+    user_id: UserId,
+}
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum UserId {
+    Number(u64),
+    Text(String),
+}
+
+async fn token(maker: TokenMaker, request: web::Json<TokenRequest>) -> HttpResponse {
+    let user_id = match request.into_inner().user_id {
+        UserId::Number(number) => number.to_string(),
+        UserId::Text(text) => text,
+    };
+    // What could not be part of a group's name could not receive anything either.
+    let legal = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
+    if user_id.is_empty() || user_id.len() > 64 || !user_id.chars().all(legal) {
+        let reason = "a user id is 1 to 64 ASCII letters, digits, '-', '_' or '.'";
+        return refusal(StatusCode::BAD_REQUEST, reason, "user_id");
+    }
+    match maker(user_id).await {
+        Ok(token) => strict(StatusCode::OK).json(json!({ "ws_token": token })),
+        Err(reason) => strict(StatusCode::SERVICE_UNAVAILABLE).json(json!({ "error": reason })),
+    }
+}
+
+fn bad_token_request(problem: error::JsonPayloadError, _: &actix_web::HttpRequest) -> actix_web::Error {
+    let response = match &problem {
+        error::JsonPayloadError::Overflow { .. } | error::JsonPayloadError::OverflowKnownLength { .. } => {
+            refusal(StatusCode::PAYLOAD_TOO_LARGE, "the body is longer than 1 KiB", "body")
+        }
+        error::JsonPayloadError::ContentType => {
+            refusal(StatusCode::UNSUPPORTED_MEDIA_TYPE, "send application/json", "content-type")
+        }
+        _ => refusal(StatusCode::BAD_REQUEST, "send {\"user_id\": 7}", "user_id"),
+    };
+    error::InternalError::from_response(problem, response).into()
+}
+
+fn refusal(status: StatusCode, reason: &str, field: &str) -> HttpResponse {
+    strict(status).json(json!({ "error": reason, "field": field }))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,165 @@
+// The page put together: loads what the node says of itself, then wires cards, frames and the publish panel.
+
+import { Card } from "./card.js";
+import { FrameLog } from "./frames.js";
+import { PublishPanel } from "./publish.js";
+import { formatBytes, formatMillis, median, plural } from "./text.js";
+
+/** How many colours tell consumers apart. */
+const HUES = 6;
+/** Latencies kept for the median. */
+const LATENCIES = 500;
+
+const byId = (id) => document.getElementById(id);
+const log = new FrameLog();
+const panel = new PublishPanel();
+const cards = [];
+const totals = { in: 0, bytes: 0, published: 0, latencies: [] };
+let countersDue = false;
+
+async function start() {
+  const response = await fetch("/page/consumers", { cache: "no-store" });
+  if (!response.ok) throw new Error(`the node answered HTTP ${response.status}`);
+  const node = await response.json();
+  byId("version").textContent = `version ${node.version}`;
+  byId("layer").textContent = node.layer === "embedded" ? "embedded layer" : "Redis";
+  if (node.layer === "redis") {
+    byId("next-step").textContent =
+      "This node reads the Redis that REDIS_URL names, so call group_send in your Django and watch the frame arrive here.";
+  }
+  node.consumers.forEach((consumer, index) => addCard(consumer, { tokens: node.tokens, hue: index % HUES }));
+  panel.start(cards, node.publish);
+  if (cards.length === 0) fail("This node serves no consumer: its configuration has no [[consumer]].");
+  byId("try").disabled = cards.length === 0;
+  showCounters();
+}
+
+function addCard(consumer, options) {
+  const card = new Card(consumer, options);
+  cards.push(card);
+  log.addConsumer(card.name);
+  byId("cards").append(card.element);
+  card.element.addEventListener("groups", () => panel.showGroups());
+  card.connection.addEventListener("frame", ({ detail }) => onFrame(card, detail));
+  let last = card.connection.state;
+  card.connection.addEventListener("state", () => {
+    const { state, ending, attempt } = card.connection;
+    if (state === "open") note(card, "open");
+    if (last === "open" && state !== "open") note(card, `${ending}${state === "waiting" ? ", reconnecting" : ""}`);
+    const text = { open: "open", connecting: attempt ? "" : "connecting", closed: ending, waiting: attempt === 1 ? `${ending}, reconnecting` : "" }[state];
+    if (text) byId("announce").textContent = `${card.name}: ${text}`;
+    last = state;
+    showCounters();
+  });
+}
+
+function onFrame(card, frame) {
+  let hit;
+  if (frame.direction === "in") {
+    totals.in += 1;
+    totals.bytes += frame.size;
+    hit = panel.match(card, frame.data, frame.clock);
+  }
+  log.add({ ...frame, consumer: card.name, hue: card.hue, latency: hit?.latency, open: panel.isShown(hit?.pending) });
+  showCounters();
+}
+
+function note(card, text) {
+  log.add({ direction: "note", data: text, at: new Date(), consumer: card.name, hue: card.hue });
+}
+
+function showCounters() {
+  if (countersDue) return;
+  countersDue = true;
+  requestAnimationFrame(() => {
+    countersDue = false;
+    byId("count-open").textContent = `${cards.filter((card) => card.connection.state === "open").length} of ${cards.length}`;
+    byId("count-in").textContent = totals.in.toLocaleString("en");
+    byId("count-bytes").textContent = formatBytes(totals.bytes);
+    byId("count-published").textContent = totals.published.toLocaleString("en");
+    const latency = median(totals.latencies);
+    byId("count-latency").textContent = latency === undefined ? "–" : formatMillis(latency);
+  });
+}
+
+/** Connects what can be connected, subscribes, publishes every sample, and says what came of it. */
+async function tryEverything() {
+  const button = byId("try");
+  const say = (text) => (byId("try-status").textContent = text);
+  button.disabled = true;
+  try {
+    say("Connecting…");
+    const usable = cards.filter((card) => card.complete);
+    for (const card of usable) card.connect();
+    await Promise.all(usable.map((card) => settled(card)));
+    const open = usable.filter((card) => card.connection.state === "open");
+    for (const card of open) if (card.hasTopics) card.subscribe();
+    // A subscribe has no answer and the publish takes another way to the node, so it gets a head start.
+    await pause(250);
+    if (!panel.possible) {
+      say(`${plural(open.length, "consumer")} connected. Publishing needs the API key.`);
+      return;
+    }
+    const results = [];
+    for (const { group, event, title } of panel.samples) {
+      say(`Publishing “${title}”…`);
+      results.push(await panel.send(group, event));
+      await pause(120);
+    }
+    await pause(300);
+    const sent = results.filter(({ ok }) => ok);
+    const arrived = sent.filter(({ pending }) => pending.reached.size > 0);
+    const failed = results.length - sent.length;
+    const skipped = cards.length - open.length;
+    say(
+      `${plural(sent.length, "event")} published, ${arrived.length} arrived.` +
+        (failed ? ` ${plural(failed, "publish")} failed.` : "") +
+        (skipped ? ` ${plural(skipped, "consumer")} not connected.` : " Now change one and publish it."),
+    );
+  } finally {
+    button.disabled = false;
+  }
+}
+
+/** Resolves when a card is neither closed on its way up nor still connecting, or after 5 s. */
+function settled(card) {
+  return new Promise((resolve) => {
+    const done = () => {
+      if (card.connection.state === "connecting") return;
+      card.connection.removeEventListener("state", done);
+      clearTimeout(timer);
+      resolve();
+    };
+    const timer = setTimeout(() => {
+      card.connection.removeEventListener("state", done);
+      resolve();
+    }, 5000);
+    card.connection.addEventListener("state", done);
+    done();
+  });
+}
+
+const pause = (ms) => new Promise((resolve) => void setTimeout(resolve, ms));
+
+function fail(text) {
+  byId("failure").textContent = text;
+  byId("failure").hidden = false;
+}
+
+panel.addEventListener("published", () => {
+  totals.published += 1;
+  showCounters();
+});
+panel.addEventListener("arrived", ({ detail }) => {
+  totals.latencies.push(detail.latency);
+  if (totals.latencies.length > LATENCIES) totals.latencies.shift();
+});
+byId("try").addEventListener("click", () => void tryEverything());
+byId("connect-all").addEventListener("click", () => {
+  for (const card of cards) if (card.complete) card.connect();
+});
+byId("disconnect-all").addEventListener("click", () => {
+  for (const card of cards) card.connection.disconnect();
+});
+
+start().catch((error) => fail(`The page could not be filled: ${error.message}. Reload to try again.`));

@@ -1,0 +1,234 @@
+//! The page's routes as a browser meets them.
+
+use actix_web::{
+    App,
+    body::to_bytes,
+    dev::ServiceResponse,
+    http::{StatusCode, header},
+    test,
+};
+use serde_json::{Value as Json, json};
+
+use super::*;
+
+const CONFIG: &str = r#"
+[auth]
+secret_key = "the-secret-of-django"
+
+[[consumer]]
+name = "parking"
+path = "/ws/notifications/"
+auth = ["ws_token"]
+groups = ["notifications", "user_{{ user.id }}"]
+topics = { matching = "words" }
+[consumer.on_event."*"]
+topic = "event.notification_type | default(event.type)"
+send = "{'type': 'notification', 'message': event.message, 'data': event.data}"
+[consumer.on_message.subscribe]
+subscribe = "message.notification_types"
+[consumer.samples."Zebra crossing"]
+group = "user_7"
+event = { type = "new_reservation", message = "Booked", data = { at = 2025-01-02T03:04:05Z, id = 1, alpha = 0.5 } }
+[consumer.samples."A lot opened"]
+group = "notifications"
+event = { type = "send.notification", notification_type = "new_parking_lot", message = "Opened", data = {} }
+
+[[consumer]]
+path = "/ws/attendance/"
+[consumer.on_event."attendance.update"]
+send = "event"
+[consumer.on_message.ping]
+reply = "{'type': 'pong', 'timestamp': message.timestamp, 'again': message.timestamp}"
+"#;
+
+fn config() -> Config {
+    toml::from_str(CONFIG).unwrap()
+}
+
+fn maker() -> TokenMaker {
+    Arc::new(|user_id| {
+        Box::pin(async move {
+            if user_id == "13" { Err("the cache is full".to_owned()) } else { Ok(format!("token-of-{user_id}")) }
+        })
+    })
+}
+
+async fn ask(page: PageData, request: test::TestRequest) -> ServiceResponse {
+    let app = test::init_service(App::new().configure(|service| configure(service, page))).await;
+    test::call_service(&app, request.to_request()).await
+}
+
+async fn body(response: ServiceResponse) -> Json {
+    serde_json::from_slice(&to_bytes(response.into_body()).await.unwrap()).unwrap()
+}
+
+fn post_token(body: &'static str) -> test::TestRequest {
+    test::TestRequest::post()
+        .uri("/page/token")
+        .insert_header((header::CONTENT_TYPE, "application/json"))
+        .set_payload(body)
+}
+
+#[actix_web::test]
+async fn every_response_forbids_foreign_content_caching_and_sniffing() {
+    for path in ASSETS.iter().map(|(path, ..)| *path).chain(["/page/consumers"]) {
+        let response = ask(PageData::new(&config(), true, Some(maker())), test::TestRequest::get().uri(path)).await;
+        assert_eq!(response.status(), StatusCode::OK, "{path}");
+        let header = |name: header::HeaderName| response.headers().get(name).unwrap().to_str().unwrap().to_owned();
+        let policy = header(header::CONTENT_SECURITY_POLICY);
+        assert!(policy.starts_with("default-src 'none'; script-src 'self';"), "{path}: {policy}");
+        assert!(policy.contains("connect-src 'self' ws: wss:"), "{path}: {policy}");
+        assert!(!policy.contains("unsafe"), "{path}: {policy}");
+        assert_eq!(header(header::X_CONTENT_TYPE_OPTIONS), "nosniff", "{path}");
+        assert_eq!(header(header::CACHE_CONTROL), "no-store", "{path}");
+    }
+}
+
+#[actix_web::test]
+async fn the_page_refers_only_to_files_that_are_served() {
+    let html = include_str!("index.html");
+    for attribute in ["src=\"", "href=\"/"] {
+        for (at, _) in html.match_indices(attribute) {
+            let rest = &html[at + attribute.find('"').unwrap() + 1..];
+            let path = &rest[..rest.find('"').unwrap()];
+            assert!(ASSETS.iter().any(|(served, ..)| *served == path), "{path}");
+        }
+    }
+    for (path, _, content) in ASSETS {
+        for (at, _) in content.match_indices("from \"./") {
+            let rest = &content[at + 8..];
+            let import = format!("/page/{}", &rest[..rest.find('"').unwrap()]);
+            assert!(ASSETS.iter().any(|(served, ..)| *served == import), "{path} imports {import}");
+        }
+        assert!(!content.contains("https://"), "{path} names a foreign address");
+        assert!(!content.contains("innerHTML"), "{path}: frames are foreign text, never markup");
+    }
+    assert!(!html.contains("<script>") && !html.contains("style=") && !html.contains("onclick"), "inline code");
+}
+
+#[actix_web::test]
+async fn scripts_and_styles_have_their_media_types() {
+    for (path, expected) in [("/", "text/html"), ("/page/app.js", "text/javascript"), ("/page/style.css", "text/css")] {
+        let response = ask(PageData::new(&config(), true, None), test::TestRequest::get().uri(path)).await;
+        let media_type = response.headers().get(header::CONTENT_TYPE).unwrap().to_str().unwrap().to_owned();
+        assert!(media_type.starts_with(expected), "{path}: {media_type}");
+    }
+}
+
+#[actix_web::test]
+async fn the_description_says_what_a_client_needs_and_no_secret() {
+    let page = PageData::new(&config(), true, Some(maker()));
+    let response = ask(page, test::TestRequest::get().uri("/page/consumers")).await;
+    let text = String::from_utf8(to_bytes(response.into_body()).await.unwrap().to_vec()).unwrap();
+    assert!(!text.contains("the-secret-of-django"));
+
+    let page: Json = serde_json::from_str(&text).unwrap();
+    assert_eq!(page["version"], env!("CARGO_PKG_VERSION"));
+    assert_eq!((&page["layer"], &page["publish"], &page["tokens"]), (&json!("embedded"), &json!("open"), &json!(true)));
+
+    let parking = &page["consumers"][0];
+    assert_eq!(parking["name"], "parking");
+    assert_eq!(parking["path"], "/ws/notifications/");
+    assert_eq!(parking["auth"], json!(["ws_token"]));
+    assert_eq!(parking["groups"], json!(["notifications", "user_{{ user.id }}"]));
+    assert_eq!(parking["token_query"], "token");
+    assert_eq!(parking["topics_by_words"], true);
+    assert_eq!(
+        parking["messages"],
+        json!([{"name": "subscribe", "does": "subscribe", "fields": ["notification_types"]}])
+    );
+
+    let attendance = &page["consumers"][1];
+    assert_eq!(attendance["name"], "/ws/attendance/", "without a name the path is the name");
+    assert_eq!(attendance["auth"], json!(["anonymous"]));
+    assert_eq!(attendance["messages"], json!([{"name": "ping", "does": "reply", "fields": ["timestamp"]}]));
+}
+
+#[actix_web::test]
+async fn samples_keep_the_order_of_the_file_and_become_plain_json() {
+    let page = PageData::new(&config(), true, None);
+    let page = body(ask(page, test::TestRequest::get().uri("/page/consumers")).await).await;
+    let samples = page["consumers"][0]["samples"].as_object().unwrap();
+    assert_eq!(samples.keys().collect::<Vec<_>>(), ["Zebra crossing", "A lot opened"]);
+    let booked = &samples["Zebra crossing"];
+    assert_eq!(booked["group"], "user_7");
+    assert_eq!(booked["topic"], "new_reservation", "no notification_type: the type");
+    assert_eq!(booked["event"]["data"], json!({"at": "2025-01-02T03:04:05Z", "id": 1, "alpha": 0.5}));
+    assert_eq!(
+        booked["event"].as_object().unwrap().keys().collect::<Vec<_>>(),
+        ["type", "message", "data"],
+        "an event reads as it was written"
+    );
+    assert_eq!(samples["A lot opened"]["topic"], "new_parking_lot");
+}
+
+#[actix_web::test]
+async fn with_redis_publishing_is_off_or_needs_the_key() {
+    let mut config = config();
+    for (key, expected) in [(None, "off"), (Some(crate::config::Secret::new("k")), "key")] {
+        config.api.key = key;
+        let request = test::TestRequest::get().uri("/page/consumers");
+        let page = body(ask(PageData::new(&config, false, None), request).await).await;
+        assert_eq!((&page["layer"], &page["publish"]), (&json!("redis"), &json!(expected)));
+    }
+}
+
+#[actix_web::test]
+async fn a_token_is_made_for_a_number_or_a_text() {
+    for (request, expected) in [
+        (r#"{"user_id": 7}"#, "token-of-7"),
+        (r#"{"user_id": "0b1f-uuid"}"#, "token-of-0b1f-uuid"),
+        (r#"{"user_id": 18446744073709551615}"#, "token-of-18446744073709551615"),
+    ] {
+        let response = ask(PageData::new(&config(), true, Some(maker())), post_token(request)).await;
+        assert_eq!(response.headers().get(header::CACHE_CONTROL).unwrap(), "no-store");
+        assert_eq!(body(response).await, json!({ "ws_token": expected }));
+    }
+}
+
+#[actix_web::test]
+async fn a_bad_token_request_is_told_the_field() {
+    let long = r#"{"user_id": "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"}"#;
+    for request in ["{}", "", "[", r#"{"user_id": -1}"#, r#"{"user_id": ""}"#, r#"{"user_id": "a b"}"#, long] {
+        let response = ask(PageData::new(&config(), true, Some(maker())), post_token(request)).await;
+        assert_eq!(response.status(), StatusCode::BAD_REQUEST, "{request}");
+        assert_eq!(body(response).await["field"], "user_id", "{request}");
+    }
+}
+
+#[actix_web::test]
+async fn a_token_request_is_bounded_and_must_be_json() {
+    let huge = test::TestRequest::post().uri("/page/token").set_json(json!({ "user_id": "x".repeat(2000) }));
+    let response = ask(PageData::new(&config(), true, Some(maker())), huge).await;
+    assert_eq!(response.status(), StatusCode::PAYLOAD_TOO_LARGE);
+
+    // A form of a foreign site can send text/plain without a preflight.
+    let form = test::TestRequest::post()
+        .uri("/page/token")
+        .insert_header((header::CONTENT_TYPE, "text/plain"))
+        .set_payload(r#"{"user_id": 7}"#);
+    let response = ask(PageData::new(&config(), true, Some(maker())), form).await;
+    assert_eq!(response.status(), StatusCode::UNSUPPORTED_MEDIA_TYPE);
+}
+
+#[actix_web::test]
+async fn a_token_that_cannot_be_made_says_why() {
+    let response = ask(PageData::new(&config(), true, Some(maker())), post_token(r#"{"user_id": 13}"#)).await;
+    assert_eq!(response.status(), StatusCode::SERVICE_UNAVAILABLE);
+    assert_eq!(body(response).await, json!({ "error": "the cache is full" }));
+}
+
+#[actix_web::test]
+async fn without_a_token_maker_there_is_no_token_route() {
+    let response = ask(PageData::new(&config(), false, None), post_token(r#"{"user_id": 7}"#)).await;
+    assert_eq!(response.status(), StatusCode::NOT_FOUND);
+}
+
+#[actix_web::test]
+async fn the_page_is_read_only() {
+    let head = test::TestRequest::default().method(actix_web::http::Method::HEAD).uri("/");
+    assert_eq!(ask(PageData::new(&config(), true, None), head).await.status(), StatusCode::OK);
+    let post = test::TestRequest::post().uri("/");
+    let status = ask(PageData::new(&config(), true, None), post).await.status();
+    assert!(status == StatusCode::METHOD_NOT_ALLOWED || status == StatusCode::NOT_FOUND, "{status}");
+}

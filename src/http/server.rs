@@ -1,0 +1,207 @@
+//! The HTTP server of a node: one listener, one `App` per worker, and around it the takeover of WebSockets.
+
+use std::{
+    io,
+    net::{SocketAddr, TcpListener, ToSocketAddrs as _},
+    rc::Rc,
+    sync::Arc,
+    time::Duration,
+};
+
+use actix_http::HttpService;
+use actix_server::{Server, ServerHandle};
+use actix_service::map_config;
+use actix_web::{App, dev::AppConfig, middleware::DefaultHeaders, web};
+use socket2::{Domain, Protocol, Socket, Type};
+use tokio::sync::watch;
+
+use super::{
+    health::{self, Draining},
+    page,
+    publish::{self, PublishAccess},
+    websocket::{self, Acceptor, Rules},
+    ws_token,
+};
+use crate::{
+    auth::Authenticator,
+    config::Config,
+    consumer::ConsumerSet,
+    hub::{Dispatcher, Registry, Shard},
+    socket::{
+        Roster,
+        takeover::{self, SocketOptions},
+    },
+    telemetry::Metrics,
+};
+
+/// Connections that the kernel keeps for us while a worker is busy: a storm of handshakes must not be refused.
+const BACKLOG: i32 = 4096;
+
+/// How long an idle HTTP connection is kept.
+const KEEP_ALIVE: Duration = Duration::from_secs(75);
+
+/// Everything the routes need, of the whole node.
+#[derive(Clone)]
+pub struct Services {
+    /// The configuration.
+    pub config: Arc<Config>,
+    /// Its consumers, compiled.
+    pub consumers: Arc<ConsumerSet>,
+    /// What all connections of a consumer share.
+    pub rules: Arc<Rules>,
+    /// Who is connecting.
+    pub authenticator: Arc<Authenticator>,
+    /// The groups of the node.
+    pub registry: Arc<Registry>,
+    /// Where workers get their deliveries from.
+    pub dispatcher: Arc<Dispatcher>,
+    /// The counters.
+    pub metrics: Metrics,
+    /// Whether the node is stopping.
+    pub draining: Draining,
+    /// Over how long the connections are closed; set once, when the drain begins.
+    pub drain: watch::Receiver<Option<Duration>>,
+    /// Who may publish.
+    pub publish: Arc<PublishAccess>,
+    /// The live page, if it is on.
+    pub page: Option<page::PageData>,
+}
+
+/// A server that runs once it is awaited.
+pub struct Running {
+    /// The server; resolves when it has stopped.
+    pub server: Server,
+    /// Stops it.
+    pub handle: ServerHandle,
+    /// Where it listens.
+    pub address: SocketAddr,
+}
+
+/// Binds and starts.
+pub fn start(services: Services) -> io::Result<Running> {
+    let server = &services.config.server;
+    let listener = listen(&server.listen)?;
+    let address = listener.local_addr()?;
+    let workers = match server.workers {
+        0 => std::thread::available_parallelism().map_or(1, usize::from).min(32),
+        some => some,
+    };
+    // What the drain takes at most, and a little for the last answers; after it, what is left is cut.
+    let patience = server.drain_period.0 + server.drain_grace.0 + Duration::from_secs(2);
+    // Beyond the limit of connections, handshakes are answered 503, so there must be room to answer them.
+    let per_worker = server.max_connections.div_ceil(workers) + 1024;
+    let server = Server::build()
+        .workers(workers)
+        .max_concurrent_connections(per_worker)
+        .shutdown_timeout(patience.as_secs())
+        .disable_signals()
+        .listen("channelgate", listener, move || worker(&services))?
+        .run();
+    Ok(Running { handle: server.handle(), server, address })
+}
+
+fn listen(address: &str) -> io::Result<TcpListener> {
+    let mut last = io::Error::new(io::ErrorKind::InvalidInput, format!("{address:?} is no address with a port"));
+    for address in address.to_socket_addrs()? {
+        match bind(address) {
+            Ok(listener) => return Ok(listener),
+            Err(error) => last = error,
+        }
+    }
+    Err(last)
+}
+
+fn bind(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    socket.set_reuse_address(true)?;
+    socket.set_nonblocking(true)?;
+    socket.bind(&address.into())?;
+    socket.listen(BACKLOG)?;
+    Ok(socket.into())
+}
+
+/// One worker: its part of the hub, its sweep, its drain, and its services. Called on the worker's own thread.
+fn worker(
+    services: &Services,
+) -> impl actix_service::ServiceFactory<
+    tokio::net::TcpStream,
+    Config = (),
+    Response = (),
+    Error = actix_http::error::DispatchError,
+    InitError = (),
+> + use<> {
+    let config = &services.config;
+    let Some(inbox) = services.dispatcher.connect() else {
+        panic!("a node has at most {} workers, restarted ones included", crate::hub::registry::MAX_WORKERS);
+    };
+    let shard = Shard::new(&inbox, Arc::clone(&services.registry), services.metrics.clone());
+    let roster = Roster::new(&config.socket, &config.server, services.metrics.clone());
+    actix_rt::spawn(Rc::clone(&shard).run(inbox));
+    actix_rt::spawn(Rc::clone(&roster).run());
+    actix_rt::spawn(drain(services.drain.clone(), Rc::clone(&roster)));
+
+    let acceptor = Rc::new(Acceptor {
+        consumers: Arc::clone(&services.consumers),
+        authenticator: Arc::clone(&services.authenticator),
+        socket: config.socket.clone(),
+        draining: services.draining.clone(),
+        metrics: services.metrics.clone(),
+        max_connections: config.server.max_connections,
+        shard,
+        roster,
+        rules: Arc::clone(&services.rules),
+    });
+    let options = SocketOptions { send_buffer: config.socket.send_buffer, user_timeout: config.socket.user_timeout.0 };
+    // Upgrade requests and all others go through the same App.
+    let app = {
+        let services = services.clone();
+        move || {
+            let services = services.clone();
+            let acceptor = Rc::clone(&acceptor);
+            let app = App::new()
+                .wrap(DefaultHeaders::new().add(("Server", "channelgate")))
+                .configure(move |service| routes(service, services, acceptor));
+            map_config(app, |()| AppConfig::default())
+        }
+    };
+    let http = HttpService::build()
+        .keep_alive(KEEP_ALIVE)
+        .client_request_timeout(config.server.handshake_timeout.0)
+        .tcp_nodelay(true)
+        .upgrade(takeover::upgrade(app(), options))
+        .h1(app())
+        .tcp();
+    takeover::keep_driving(http)
+}
+
+async fn drain(mut begin: watch::Receiver<Option<Duration>>, roster: Rc<Roster>) {
+    if let Ok(period) = begin.wait_for(Option::is_some).await.map(|period| *period)
+        && let Some(period) = period
+    {
+        roster.drain(period).await;
+    }
+}
+
+fn routes(service: &mut web::ServiceConfig, services: Services, acceptor: Rc<Acceptor>) {
+    service
+        .app_data(web::Data::from(services.registry))
+        .app_data(web::Data::from(services.authenticator))
+        .app_data(web::Data::from(services.publish))
+        .app_data(web::Data::new(services.draining))
+        .app_data(web::Data::new(services.metrics))
+        .app_data(web::Data::new(acceptor))
+        .route("/health/live", web::get().to(health::live))
+        .route("/health/ready", web::get().to(health::ready))
+        .route("/metrics", web::get().to(health::metrics))
+        .route("/api/user/ws-token/", web::get().to(ws_token::get))
+        .route("/api/user/ws-token", web::get().to(ws_token::get))
+        .service(
+            web::resource("/api/publish")
+                .app_data(web::PayloadConfig::new(services.config.api.max_body))
+                .route(web::post().to(publish::publish)),
+        );
+    if let Some(page) = services.page {
+        page::configure(service, page);
+    }
+    service.default_service(web::route().guard(actix_web::guard::Get()).to(websocket::handshake));
+}

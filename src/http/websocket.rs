@@ -1,0 +1,261 @@
+//! The handshake: which consumer serves the path, who asks, which groups to join; and only when every group is joined,
+//! the 101. Until then nothing of it is visible to the client, and whatever fails leaves nothing behind.
+
+use std::{collections::HashMap, rc::Rc, sync::Arc};
+
+use actix_web::{
+    HttpMessage as _, HttpRequest, HttpResponse,
+    http::{StatusCode, header},
+    web,
+};
+use futures_util::future::try_join_all;
+
+use super::{error, health::Draining, not_found, unavailable};
+use crate::{
+    auth::{AuthConfigError, AuthError, Authenticator, Method, RequestHead, credential::looks_like_jwt},
+    config,
+    consumer::{Consumer, ConsumerId, ConsumerSet, Context},
+    event::{GroupName, Value},
+    hub::Shard,
+    layer::{LayerError, Readiness},
+    protocol::plain::Session,
+    socket::{
+        Connection, ConnectionLimits, Roster,
+        close::CloseCode,
+        negotiate::{self, HandshakeError},
+        takeover::{Accepted, Slot},
+    },
+    telemetry::Metrics,
+    warn_bounded,
+};
+
+/// What a worker needs to accept connections.
+pub struct Acceptor {
+    pub(super) consumers: Arc<ConsumerSet>,
+    pub(super) authenticator: Arc<Authenticator>,
+    pub(super) socket: config::Socket,
+    pub(super) draining: Draining,
+    pub(super) metrics: Metrics,
+    pub(super) max_connections: usize,
+    pub(super) shard: Rc<Shard>,
+    pub(super) roster: Rc<Roster>,
+    pub(super) rules: Arc<Rules>,
+}
+
+/// What all connections of a consumer share, by consumer.
+pub struct Rules(HashMap<ConsumerId, Rule>);
+
+struct Rule {
+    methods: Vec<Method>,
+    limits: Arc<ConnectionLimits>,
+}
+
+impl Rules {
+    /// The rules of every consumer.
+    pub fn new(consumers: &ConsumerSet, socket: &config::Socket) -> Result<Self, AuthConfigError> {
+        let rule = |consumer: &Arc<Consumer>| {
+            let key = format!("consumer {}: auth", consumer.name());
+            let methods = Method::parse_all(&key, consumer.auth())?;
+            let limits = Arc::new(ConnectionLimits::new(socket, consumer.spec().max_message));
+            Ok((consumer.id(), Rule { methods, limits }))
+        };
+        consumers.iter().map(rule).collect::<Result<_, _>>().map(Self)
+    }
+}
+
+/// Everything that is not another route: WebSocket handshakes, or 404.
+pub async fn handshake(request: HttpRequest, acceptor: web::Data<Rc<Acceptor>>) -> HttpResponse {
+    let Some((consumer, route)) = acceptor.consumers.route(request.path()) else {
+        return not_found(request).await;
+    };
+    let (response, outcome) = match acceptor.accept(&request, consumer, route).await {
+        Ok(response) => (response, "accepted"),
+        Err(refusal) => refusal.answer(),
+    };
+    acceptor.metrics.handshake(outcome);
+    response
+}
+
+/// Why a handshake is not accepted.
+enum Refusal {
+    Handshake(HandshakeError),
+    NotAnUpgrade,
+    Draining,
+    Full,
+    Auth(AuthError),
+    Group(String),
+    Layer(LayerError),
+    NotReady(String),
+}
+
+impl Refusal {
+    /// Whether the client is at fault, and not the node.
+    const fn is_the_clients(&self) -> bool {
+        matches!(self, Self::Auth(AuthError::Missing | AuthError::Invalid(_)) | Self::Group(_))
+    }
+
+    fn answer(self) -> (HttpResponse, &'static str) {
+        let retry = std::time::Duration::from_secs(1);
+        match self {
+            Self::Handshake(bad) => {
+                let status = StatusCode::from_u16(bad.status()).unwrap_or(StatusCode::BAD_REQUEST);
+                let mut response = error(status, &bad.to_string(), None);
+                for (name, value) in bad.headers() {
+                    if let Ok(name) = header::HeaderName::from_bytes(name.as_bytes()) {
+                        response.headers_mut().insert(name, header::HeaderValue::from_static(value));
+                    }
+                }
+                (response, "bad_request")
+            }
+            Self::NotAnUpgrade => {
+                let mut response = error(StatusCode::UPGRADE_REQUIRED, "this path speaks WebSocket", None);
+                response.headers_mut().insert(header::UPGRADE, header::HeaderValue::from_static("websocket"));
+                (response, "bad_request")
+            }
+            Self::Draining => (unavailable("the node is draining", retry), "draining"),
+            Self::Full => (unavailable("the node has no room for more connections", retry), "full"),
+            Self::Auth(reason) => {
+                let response = match reason.retry_after() {
+                    Some(after) => unavailable(&reason.to_string(), after),
+                    None => error(StatusCode::FORBIDDEN, &reason.to_string(), None),
+                };
+                (response, reason.label())
+            }
+            Self::Group(reason) => (error(StatusCode::FORBIDDEN, &reason, None), "denied"),
+            Self::Layer(LayerError::Unavailable { retry_after, .. }) => {
+                (unavailable("the channel layer is not reachable", retry_after), "unavailable")
+            }
+            Self::Layer(LayerError::Refused(_)) => (unavailable("the channel layer refused", retry), "unavailable"),
+            Self::NotReady(reason) => (unavailable(&reason, retry), "unavailable"),
+        }
+    }
+}
+
+impl Acceptor {
+    async fn accept(
+        &self,
+        request: &HttpRequest,
+        consumer: &Arc<Consumer>,
+        route: Value,
+    ) -> Result<HttpResponse, Refusal> {
+        let slot = request.extensions().get::<Slot>().cloned().ok_or(Refusal::NotAnUpgrade)?;
+        let headers = request.headers().iter().map(|(name, value)| (name.as_str(), value.as_bytes()));
+        let agreed = negotiate::handshake(headers, self.socket.compression.enabled).map_err(Refusal::Handshake)?;
+        if self.draining.is_draining() {
+            return Err(Refusal::Draining);
+        }
+        if usize::try_from(self.metrics.connections.get()).unwrap_or(0) >= self.max_connections {
+            return Err(Refusal::Full);
+        }
+        self.authenticator.check_origin(&Head::of(request).borrowed()).map_err(Refusal::Auth)?;
+        let rule = self.rules.0.get(&consumer.id()).ok_or(Refusal::NotAnUpgrade)?;
+        let connection = Connection::pending(Rc::clone(&self.roster), Arc::clone(&rule.limits), agreed.deflate);
+        let accepted = Accepted::new(Rc::clone(&connection));
+        let subprotocol = match self.admit(request, consumer, &rule.methods, route, &connection).await {
+            Ok(subprotocol) => subprotocol,
+            Err(refusal) if refusal.is_the_clients() && consumer.reject().close.is_some() => {
+                self.metrics.handshake("denied");
+                turn_away(request, consumer, &connection)
+            }
+            Err(refusal) => return Err(refusal),
+        };
+
+        let mut response = HttpResponse::SwitchingProtocols();
+        response.upgrade("websocket").insert_header((header::SEC_WEBSOCKET_ACCEPT, agreed.accept));
+        if let Some(extensions) = agreed.extensions {
+            response.insert_header((header::SEC_WEBSOCKET_EXTENSIONS, extensions));
+        }
+        if let Some(subprotocol) = subprotocol {
+            response.insert_header((header::SEC_WEBSOCKET_PROTOCOL, subprotocol));
+        }
+        slot.accept(accepted);
+        Ok(response.finish())
+    }
+
+    /// Authenticates and joins; the subprotocol to echo, if any.
+    async fn admit(
+        &self,
+        request: &HttpRequest,
+        consumer: &Arc<Consumer>,
+        methods: &[Method],
+        route: Value,
+        connection: &Rc<Connection>,
+    ) -> Result<Option<String>, Refusal> {
+        let head = Head::of(request);
+        let identity = self.authenticator.authenticate(methods, &head.borrowed()).await;
+        self.metrics.token(identity.as_ref().map_or_else(AuthError::label, |_| "valid"));
+        let identity = identity.map_err(Refusal::Auth)?;
+        let context =
+            Context { route, query: query_of(request.query_string()), user: identity.user, claims: identity.claims };
+        let groups: Vec<GroupName> = consumer.groups(&context).map_err(|reason| Refusal::Group(reason.to_string()))?;
+        let greeting = consumer.on_connect(&context);
+        if let Some(problem) = greeting.problem {
+            warn_bounded!("{}: on_connect failed: {problem}", consumer.name());
+        }
+        let session =
+            Session::attach(connection, Arc::clone(consumer), context, Rc::clone(&self.shard), self.metrics.clone());
+        // The greeting waits in the outbox before the first event can come.
+        session.perform(connection, greeting.effects);
+        if !groups.is_empty() {
+            if let Readiness::NotReady(reason) = self.shard.registry().layer().readiness() {
+                return Err(Refusal::NotReady(format!("the channel layer is not ready: {reason}")));
+            }
+            if let Some(member) = session.member() {
+                let joins = groups.iter().map(|group| self.shard.join(&member, group, consumer.id()));
+                try_join_all(joins).await.map_err(Refusal::Layer)?;
+            }
+        }
+        Ok(identity.subprotocol)
+    }
+}
+
+/// Accepts after all, only to close with a code that a browser can read; the subprotocol to echo.
+fn turn_away(request: &HttpRequest, consumer: &Consumer, connection: &Connection) -> Option<String> {
+    let context = Context { query: query_of(request.query_string()), ..Context::default() };
+    if let Some(frame) = consumer.refusal_frame(&context) {
+        connection.send(&frame);
+    }
+    let rejection = consumer.reject();
+    let code = rejection.close.and_then(CloseCode::new).unwrap_or(CloseCode::POLICY_VIOLATION);
+    connection.close(code, &rejection.reason);
+    // A browser that offered some and gets none back would see an error, not the code.
+    let head = Head::of(request);
+    let offered = head.subprotocols.split(',').map(str::trim).find(|name| !name.is_empty() && !looks_like_jwt(name));
+    offered.map(str::to_owned)
+}
+
+/// The parts of a request's head that say who asks.
+struct Head<'a> {
+    request: &'a HttpRequest,
+    cookies: Vec<&'a str>,
+    subprotocols: String,
+}
+
+impl<'a> Head<'a> {
+    fn of(request: &'a HttpRequest) -> Self {
+        let all = |name| request.headers().get_all(name).filter_map(|value| value.to_str().ok());
+        Self {
+            request,
+            cookies: all(header::COOKIE).collect(),
+            subprotocols: all(header::SEC_WEBSOCKET_PROTOCOL).collect::<Vec<_>>().join(","),
+        }
+    }
+
+    fn borrowed(&self) -> RequestHead<'_> {
+        let one = |name| self.request.headers().get(name).and_then(|value| value.to_str().ok());
+        RequestHead {
+            query: self.request.query_string(),
+            authorization: one(header::AUTHORIZATION),
+            cookie: &self.cookies,
+            subprotocols: &self.subprotocols,
+            origin: one(header::ORIGIN),
+            host: one(header::HOST),
+        }
+    }
+}
+
+fn query_of(query: &str) -> Value {
+    url::form_urlencoded::parse(query.as_bytes())
+        .map(|(name, value)| (name.into_owned(), Value::from(value.into_owned())))
+        .collect()
+}

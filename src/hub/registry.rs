@@ -1,0 +1,127 @@
+//! The groups of the node, over all its workers: which consumers have members, and on which workers.
+//!
+//! The map is written on the first join and the last leave of a worker and read once per event. Whether the layer
+//! listens to a group is decided here, under the same lock, so that a leave and a join that cross cannot leave a member
+//! without events.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard},
+};
+
+use super::AudienceId;
+use crate::{
+    consumer::ConsumerId,
+    event::GroupName,
+    layer::{Layer, LayerError},
+};
+
+/// Workers a node can have: one bit each.
+pub const MAX_WORKERS: usize = 64;
+
+/// One consumer's part of a group.
+#[derive(Clone, Copy, Debug)]
+pub struct Audience {
+    /// Its number.
+    pub id: AudienceId,
+    /// Whose members they are.
+    pub consumer: ConsumerId,
+    /// The workers that have members, one bit each.
+    pub workers: u64,
+}
+
+#[derive(Default)]
+struct Group {
+    audiences: Vec<Audience>,
+    /// The layer has said that events arrive.
+    joined: bool,
+}
+
+#[derive(Default)]
+struct Groups {
+    by_name: HashMap<GroupName, Group>,
+    next: u64,
+}
+
+/// The groups of the node.
+pub struct Registry {
+    groups: RwLock<Groups>,
+    layer: Arc<dyn Layer>,
+}
+
+impl Registry {
+    /// No group yet; `layer` is told of the first join and the last leave.
+    pub fn new(layer: Arc<dyn Layer>) -> Self {
+        Self { groups: RwLock::default(), layer }
+    }
+
+    /// Says that `worker` has a member of this consumer and group from now on.
+    pub(super) fn interest(&self, group: &GroupName, consumer: ConsumerId, worker: usize) -> AudienceId {
+        let mut groups = self.write();
+        let Groups { by_name, next } = &mut *groups;
+        let audiences = &mut by_name.entry(group.clone()).or_default().audiences;
+        let bit = 1 << worker;
+        if let Some(audience) = audiences.iter_mut().find(|audience| audience.consumer == consumer) {
+            audience.workers |= bit;
+            return audience.id;
+        }
+        let id = AudienceId(*next);
+        *next += 1;
+        audiences.push(Audience { id, consumer, workers: bit });
+        id
+    }
+
+    /// Says that `worker` has no member of this consumer and group any more.
+    pub(super) fn no_interest(&self, group: &GroupName, consumer: ConsumerId, worker: usize) {
+        let mut groups = self.write();
+        let Some(entry) = groups.by_name.get_mut(group) else { return };
+        if let Some(index) = entry.audiences.iter().position(|audience| audience.consumer == consumer) {
+            entry.audiences[index].workers &= !(1 << worker);
+            if entry.audiences[index].workers == 0 {
+                entry.audiences.swap_remove(index);
+            }
+        }
+        if entry.audiences.is_empty() {
+            groups.by_name.remove(group);
+            // Under the lock: a join that comes next must reach the layer after this leave.
+            self.layer.leave(group);
+        }
+    }
+
+    /// Resolves once every event published from then on to `group` comes to this node. Interest must be said before.
+    pub(super) async fn joined(&self, group: &GroupName) -> Result<(), LayerError> {
+        if self.read().by_name.get(group).is_some_and(|entry| entry.joined) {
+            return Ok(());
+        }
+        self.layer.join(group).await?;
+        if let Some(entry) = self.write().by_name.get_mut(group) {
+            entry.joined = true;
+        }
+        Ok(())
+    }
+
+    /// Gives the audiences of a group to `each`.
+    pub(super) fn audiences(&self, group: &GroupName, mut each: impl FnMut(Audience)) {
+        if let Some(entry) = self.read().by_name.get(group) {
+            entry.audiences.iter().copied().for_each(&mut each);
+        }
+    }
+
+    /// Groups that have members on this node.
+    pub fn groups(&self) -> usize {
+        self.read().by_name.len()
+    }
+
+    /// The layer behind the groups.
+    pub fn layer(&self) -> &Arc<dyn Layer> {
+        &self.layer
+    }
+
+    fn read(&self) -> RwLockReadGuard<'_, Groups> {
+        self.groups.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn write(&self) -> RwLockWriteGuard<'_, Groups> {
+        self.groups.write().unwrap_or_else(PoisonError::into_inner)
+    }
+}

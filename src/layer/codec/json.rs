@@ -1,0 +1,224 @@
+//! JSON as Python's `json` writes and reads it, `NaN` and `Infinity` included.
+
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+
+use super::{MAX_DEPTH, MAX_VALUES};
+use crate::event::Value;
+
+/// Why bytes are no JSON that the node accepts.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum JsonError {
+    /// Not UTF-8.
+    #[error("the JSON is not UTF-8")]
+    Utf8,
+    /// Not JSON; the text says where and why, and quotes nothing.
+    #[error("not JSON: {0}")]
+    Syntax(String),
+    /// Nested deeper than [`MAX_DEPTH`].
+    #[error("the JSON is nested too deeply")]
+    TooDeep,
+    /// More values than [`MAX_VALUES`].
+    #[error("the JSON holds more than {MAX_VALUES} values")]
+    TooMany,
+}
+
+/// One JSON value, all of `bytes`. Integers beyond 64 bits become floats; a later equal key wins.
+pub fn decode(bytes: &[u8]) -> Result<Value, JsonError> {
+    // Two bytes are the least that a value takes (`0,`); a shorter text needs no count.
+    if bytes.len() / 2 > MAX_VALUES {
+        let outline = Outline::of(bytes);
+        if outline.values > MAX_VALUES {
+            return Err(JsonError::TooMany);
+        }
+    }
+    let error = match serde_json::from_slice(bytes) {
+        Ok(value) => return Ok(value),
+        Err(error) => error,
+    };
+    let text = std::str::from_utf8(bytes).map_err(|_| JsonError::Utf8)?;
+    let outline = Outline::of(bytes);
+    if outline.depth > MAX_DEPTH {
+        return Err(JsonError::TooDeep);
+    }
+    if outline.python_only {
+        // json5 reads `NaN` and `Infinity` and has no bound of its own on depth, which is why the outline is drawn first.
+        return json5::from_str(text).map_err(|error| JsonError::Syntax(error.to_string()));
+    }
+    Err(JsonError::Syntax(error.to_string()))
+}
+
+/// What a scan of a JSON text shows without parsing it.
+struct Outline {
+    /// The deepest nesting of brackets outside texts.
+    depth: usize,
+    /// An upper bound on the number of values.
+    values: usize,
+    /// `NaN` or `Infinity` stands outside texts, and nothing does that JSON does not know besides.
+    python_only: bool,
+}
+
+impl Outline {
+    fn of(bytes: &[u8]) -> Self {
+        let (mut depth, mut deepest, mut values) = (0usize, 0usize, 1usize);
+        let (mut special, mut foreign) = (false, false);
+        let mut rest = bytes.iter().copied().enumerate();
+        while let Some((at, byte)) = rest.next() {
+            match byte {
+                b'"' => {
+                    while let Some((_, byte)) = rest.next() {
+                        match byte {
+                            b'"' => break,
+                            b'\\' => drop(rest.next()),
+                            _ => {}
+                        }
+                    }
+                }
+                b'[' | b'{' => {
+                    depth += 1;
+                    values += 1;
+                    deepest = deepest.max(depth);
+                }
+                b']' | b'}' => depth = depth.saturating_sub(1),
+                b',' => values += 1,
+                b'N' => special |= bytes[at..].starts_with(b"NaN"),
+                b'I' => special |= bytes[at..].starts_with(b"Infinity"),
+                // Comments and other quotes are JSON5, not Python; they would also hide brackets from this scan.
+                b'\'' | b'/' | b'\\' => foreign = true,
+                _ => {}
+            }
+        }
+        Self { depth: deepest, values, python_only: special && !foreign }
+    }
+}
+
+/// The text that Python's `json.dumps` would give: `, ` and `: `, ASCII escapes, `NaN`. For Python readers, not for
+/// browsers. Bytes, which Python would refuse, become base64 text.
+pub fn encode(value: &Value) -> Vec<u8> {
+    let mut out = String::with_capacity(256);
+    write(value, &mut out);
+    out.into_bytes()
+}
+
+fn write(value: &Value, out: &mut String) {
+    match value {
+        Value::Null => out.push_str("null"),
+        Value::Bool(true) => out.push_str("true"),
+        Value::Bool(false) => out.push_str("false"),
+        Value::Int(number) => out.push_str(&number.to_string()),
+        Value::UInt(number) => out.push_str(&number.to_string()),
+        Value::Float(number) => out.push_str(&python_float(*number)),
+        Value::Str(text) => write_text(text, out),
+        Value::Bytes(bytes) => write_text(&STANDARD.encode(bytes), out),
+        Value::List(items) => {
+            out.push('[');
+            for (index, item) in items.iter().enumerate() {
+                separate(index, out);
+                write(item, out);
+            }
+            out.push(']');
+        }
+        Value::Map(entries) => {
+            out.push('{');
+            for (index, (key, value)) in entries.iter().enumerate() {
+                separate(index, out);
+                write_text(key, out);
+                out.push_str(": ");
+                write(value, out);
+            }
+            out.push('}');
+        }
+    }
+}
+
+fn separate(index: usize, out: &mut String) {
+    if index > 0 {
+        out.push_str(", ");
+    }
+}
+
+fn write_text(text: &str, out: &mut String) {
+    out.push('"');
+    for character in text.chars() {
+        match character {
+            '"' => out.push_str("\\\""),
+            '\\' => out.push_str("\\\\"),
+            '\n' => out.push_str("\\n"),
+            '\r' => out.push_str("\\r"),
+            '\t' => out.push_str("\\t"),
+            '\u{8}' => out.push_str("\\b"),
+            '\u{c}' => out.push_str("\\f"),
+            ' '..='~' => out.push(character),
+            _ => {
+                for unit in character.encode_utf16(&mut [0; 2]) {
+                    out.push_str(&format!("\\u{unit:04x}"));
+                }
+            }
+        }
+    }
+    out.push('"');
+}
+
+/// A float as Python's `json.dumps` writes it: the shortest digits that read back, `1e-05`, `1e+16`, `NaN`.
+pub(super) fn python_float(number: f64) -> String {
+    if number.is_nan() {
+        return "NaN".to_owned();
+    }
+    if number.is_infinite() {
+        return if number > 0.0 { "Infinity" } else { "-Infinity" }.to_owned();
+    }
+    // Rust's debug form has Python's digits and Python's limits for exponents, but writes them shorter.
+    let text = format!("{number:?}");
+    match text.split_once('e') {
+        Some((digits, exponent)) => match exponent.strip_prefix('-') {
+            Some(exponent) => format!("{digits}e-{exponent:0>2}"),
+            None => format!("{digits}e+{exponent:0>2}"),
+        },
+        None => text,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn json_is_written_as_python_writes_it() {
+        let value =
+            decode("{\"a\": 1, \"é\": [1.5, null], \"t\": \"\\\"\\\\\\n\\u0000\\u007f😀\"}".as_bytes()).unwrap();
+        let text = String::from_utf8(encode(&value)).unwrap();
+        assert_eq!(text, r#"{"a": 1, "\u00e9": [1.5, null], "t": "\"\\\n\u0000\u007f\ud83d\ude00"}"#);
+    }
+
+    #[test]
+    fn floats_have_the_digits_of_python() {
+        for (number, text) in [
+            (1.0, "1.0"),
+            (0.1, "0.1"),
+            (-0.0, "-0.0"),
+            (1e15, "1000000000000000.0"),
+            (1e16, "1e+16"),
+            (1.5e300, "1.5e+300"),
+            (0.0001, "0.0001"),
+            (0.00001, "1e-05"),
+            (5e-324, "5e-324"),
+            (f64::NAN, "NaN"),
+            (f64::INFINITY, "Infinity"),
+            (f64::NEG_INFINITY, "-Infinity"),
+        ] {
+            assert_eq!(python_float(number), text);
+        }
+    }
+
+    #[test]
+    fn what_only_python_writes_is_read_and_json5_is_not() {
+        let value =
+            decode(b"{\"a\": NaN, \"b\": [-Infinity, \"\\ud83d\\ude00 NaN\"], \"c\": 18446744073709551615}").unwrap();
+        assert!(matches!(value.get("a"), Some(Value::Float(number)) if number.is_nan()));
+        assert_eq!(value.get("b"), Some(&Value::List(vec![Value::Float(f64::NEG_INFINITY), "😀 NaN".into()])));
+        assert_eq!(value.get("c"), Some(&Value::UInt(u64::MAX)));
+        for json5 in ["{a: 1}", "['a']", "[NaN, 'a']", "[1,]", "// NaN\n1", "[NaN] x", "NaN NaN", "[\"\\ud800\"]", ""] {
+            assert!(decode(json5.as_bytes()).is_err(), "{json5}");
+        }
+        assert_eq!(decode(b"\"\xff\""), Err(JsonError::Utf8));
+    }
+}

@@ -1,0 +1,181 @@
+//! The embedded layer: one process, no Redis. What is published here reaches the groups that are joined here.
+//!
+//! In: [`Layer::publish`]. Out: [`Signal`]s to the sink, on this layer's own thread, in the order of publishing.
+//! It must never be taken for more than one node: nothing leaves the process.
+
+use std::{
+    collections::HashSet,
+    sync::{Arc, Mutex, PoisonError},
+    thread,
+    time::{Duration, Instant},
+};
+
+use futures_util::future::BoxFuture;
+use tokio::sync::{mpsc, oneshot};
+
+use super::{Layer, LayerError, Readiness, Signal, Sink};
+use crate::{
+    event::{Event, GroupName, Source, Value},
+    telemetry::Metrics,
+};
+
+/// Events that may wait for the layer's thread; publishers wait beyond it.
+const BACKLOG: usize = 4096;
+
+/// How long a stop waits for the thread to hand on what it has.
+const STOP: Duration = Duration::from_secs(2);
+
+enum Job {
+    Event(Event),
+    Stop(oneshot::Sender<()>),
+}
+
+/// The in-process layer, for one node.
+pub struct MemoryLayer {
+    groups: Arc<Mutex<HashSet<GroupName>>>,
+    jobs: mpsc::Sender<Job>,
+}
+
+impl MemoryLayer {
+    /// Starts the layer's thread.
+    ///
+    /// # Errors
+    /// When the operating system gives no thread.
+    pub fn start(sink: Sink, metrics: Metrics) -> std::io::Result<Self> {
+        let (jobs, queue) = mpsc::channel(BACKLOG);
+        let groups = Arc::new(Mutex::new(HashSet::new()));
+        let members = Arc::clone(&groups);
+        thread::Builder::new().name("layer".to_owned()).spawn(move || run(queue, &members, &sink, &metrics))?;
+        Ok(Self { groups, jobs })
+    }
+}
+
+fn run(mut queue: mpsc::Receiver<Job>, members: &Mutex<HashSet<GroupName>>, sink: &Sink, metrics: &Metrics) {
+    while let Some(job) = queue.blocking_recv() {
+        match job {
+            Job::Event(event) => {
+                if members.lock().unwrap_or_else(PoisonError::into_inner).contains(&event.group) {
+                    metrics.event(event.source.label());
+                    sink(Signal::Event(event));
+                }
+            }
+            Job::Stop(done) => {
+                // Nobody waits any more where this fails.
+                let _ = done.send(());
+                return;
+            }
+        }
+    }
+}
+
+impl Layer for MemoryLayer {
+    fn join<'a>(&'a self, group: &'a GroupName) -> BoxFuture<'a, Result<(), LayerError>> {
+        self.groups.lock().unwrap_or_else(PoisonError::into_inner).insert(group.clone());
+        Box::pin(async { Ok(()) })
+    }
+
+    fn leave(&self, group: &GroupName) {
+        self.groups.lock().unwrap_or_else(PoisonError::into_inner).remove(group);
+    }
+
+    fn publish<'a>(&'a self, group: &'a GroupName, body: &'a Value) -> BoxFuture<'a, Result<(), LayerError>> {
+        Box::pin(async move {
+            if body.as_map().is_none() {
+                return Err(LayerError::Refused(format!("an event must be an object, not {}", body.kind())));
+            }
+            let event =
+                Event { group: group.clone(), body: body.clone(), source: Source::Memory, received: Instant::now() };
+            self.jobs.send(Job::Event(event)).await.map_err(|_| LayerError::Unavailable {
+                reason: "the embedded layer has stopped".to_owned(),
+                retry_after: Duration::from_secs(1),
+            })
+        })
+    }
+
+    fn readiness(&self) -> Readiness {
+        if self.jobs.is_closed() {
+            Readiness::NotReady("the embedded layer has stopped".to_owned())
+        } else {
+            Readiness::Ready
+        }
+    }
+
+    fn stop(&self) -> BoxFuture<'_, ()> {
+        Box::pin(async {
+            let (done, stopped) = oneshot::channel();
+            let stop = async {
+                if self.jobs.send(Job::Stop(done)).await.is_ok() {
+                    // An error means that the thread has ended, which is what was asked for.
+                    let _ = stopped.await;
+                }
+            };
+            // Beyond the deadline the thread is left behind; the process ends soon.
+            let _ = tokio::time::timeout(STOP, stop).await;
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc as std_mpsc;
+
+    use super::*;
+
+    fn group(name: &str) -> GroupName {
+        GroupName::new(name).unwrap()
+    }
+
+    fn event(n: i64) -> Value {
+        [("type", Value::from("tick")), ("n", Value::from(n))].into_iter().collect()
+    }
+
+    fn layer() -> (MemoryLayer, std_mpsc::Receiver<Signal>) {
+        let (signals, received) = std_mpsc::channel();
+        let signals = Mutex::new(signals);
+        let sink: Sink = Arc::new(move |signal| signals.lock().unwrap().send(signal).unwrap());
+        (MemoryLayer::start(sink, Metrics::new()).unwrap(), received)
+    }
+
+    fn next(received: &std_mpsc::Receiver<Signal>) -> Event {
+        match received.recv_timeout(Duration::from_secs(5)).unwrap() {
+            Signal::Event(event) => event,
+            Signal::Gap(gap) => panic!("{gap:?}"),
+        }
+    }
+
+    #[tokio::test]
+    async fn joined_groups_receive_in_order_and_others_do_not() {
+        let (layer, received) = layer();
+        let (joined, other) = (group("joined"), group("other"));
+        layer.join(&joined).await.unwrap();
+        layer.publish(&other, &event(-1)).await.unwrap();
+        for n in 0..100 {
+            layer.publish(&joined, &event(n)).await.unwrap();
+        }
+        for n in 0..100 {
+            let event = next(&received);
+            assert_eq!(event.group, joined);
+            assert_eq!(event.body.get("n"), Some(&Value::Int(n)));
+        }
+        layer.leave(&joined);
+        layer.publish(&joined, &event(100)).await.unwrap();
+        layer.stop().await;
+        assert!(received.try_recv().is_err());
+    }
+
+    #[tokio::test]
+    async fn after_a_stop_it_is_not_ready_and_publishing_fails() {
+        let (layer, _received) = layer();
+        assert_eq!(layer.readiness(), Readiness::Ready);
+        layer.stop().await;
+        layer.stop().await;
+        assert!(matches!(layer.publish(&group("g"), &event(1)).await, Err(LayerError::Unavailable { .. })));
+        assert_ne!(layer.readiness(), Readiness::Ready);
+    }
+
+    #[tokio::test]
+    async fn an_event_that_is_no_object_is_refused() {
+        let (layer, _received) = layer();
+        assert!(matches!(layer.publish(&group("g"), &Value::Int(7)).await, Err(LayerError::Refused(_))));
+    }
+}

@@ -1,0 +1,286 @@
+//! The core layer's part of a session: memberships in the groups' sets, and the receive queues.
+//!
+//! In: registrations of one host. Out: ZADD, EXPIRE and ZREM on its command connection, and popped members for the
+//! [`Inbox`](super::inbox::Inbox) from a connection of its own. Every key written has a TTL.
+
+use std::{
+    rc::Rc,
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
+};
+
+use redis::{RedisError, RedisResult, Value, aio::MultiplexedConnection};
+
+use super::{
+    Context,
+    place::{Placement, Registration},
+};
+use crate::{event::GapReason, warn_bounded};
+
+/// Registrations in one pipeline.
+const CHUNK: usize = 500;
+
+/// The longest that a pop waits in Redis; a little later its connection counts as dead.
+const POP_WAIT: Duration = Duration::from_secs(5);
+
+/// Members in one pop: bounds the memory of one answer.
+const POP_COUNT: std::ops::RangeInclusive<usize> = 100..=1000;
+
+/// At most one gap per queue in this time: a full queue stays full for many pops.
+const GAP_PAUSE: Duration = Duration::from_secs(1);
+
+/// Makes this node a member of the groups whose sets are on `host`, and gives each set its TTL.
+///
+/// Answers with the positions of those that Redis did not have until now.
+pub(super) async fn add(
+    connection: &mut MultiplexedConnection,
+    host: usize,
+    registrations: &[Rc<Registration>],
+    group_expiry: Duration,
+) -> RedisResult<Vec<usize>> {
+    let here: Vec<_> = registrations
+        .iter()
+        .enumerate()
+        .filter_map(|(at, registration)| Some((at, registration.core_on(host)?)))
+        .collect();
+    let ttl = group_expiry.as_secs_f64().ceil().max(1.0) as u64;
+    let mut fresh = Vec::new();
+    for chunk in here.chunks(CHUNK) {
+        let now = now();
+        let mut pipeline = redis::pipe();
+        for (_, core) in chunk {
+            pipeline.cmd("ZADD").arg(&core.key).arg(now).arg(&core.member);
+            pipeline.cmd("EXPIRE").arg(&core.key).arg(ttl).ignore();
+        }
+        let added: Vec<i64> = pipeline.query_async(connection).await?;
+        fresh.extend(chunk.iter().zip(added).filter(|(_, added)| *added > 0).map(|((at, _), _)| *at));
+    }
+    Ok(fresh)
+}
+
+/// Takes this node out of the groups whose sets are on `host`.
+pub(super) async fn remove(
+    connection: &mut MultiplexedConnection,
+    host: usize,
+    registrations: &[Rc<Registration>],
+) -> RedisResult<()> {
+    let here: Vec<_> = registrations.iter().filter_map(|registration| registration.core_on(host)).collect();
+    for chunk in here.chunks(CHUNK) {
+        let mut pipeline = redis::pipe();
+        for core in chunk {
+            pipeline.cmd("ZREM").arg(&core.key).arg(&core.member).ignore();
+        }
+        let () = pipeline.query_async(connection).await?;
+    }
+    Ok(())
+}
+
+/// Removes this node's receive queues.
+pub(super) async fn delete_queues(connection: &mut MultiplexedConnection, queues: &[String]) -> RedisResult<()> {
+    if queues.is_empty() {
+        return Ok(());
+    }
+    redis::cmd("DEL").arg(queues).query_async(connection).await
+}
+
+/// Names the popping connection in Redis, and ends an earlier one of this node that Redis may still believe in: blocked
+/// there, it would be given the next messages and nobody would read them.
+///
+/// Best effort: an access rule may forbid it, and then Redis ends it after the pop's own timeout.
+pub(super) async fn replace_popper(context: &Context, host: usize, connection: &mut MultiplexedConnection) {
+    let name = format!("channelgate-{}-{host}", context.node);
+    let earlier = context.poppers.borrow()[host];
+    if let Some(earlier) = earlier {
+        // After a restart of Redis the number may be somebody else's.
+        let listed: RedisResult<String> =
+            redis::cmd("CLIENT").arg("LIST").arg("ID").arg(earlier).query_async(connection).await;
+        if listed.is_ok_and(|listed| listed.contains(&format!("name={name} "))) {
+            let killed: RedisResult<i64> =
+                redis::cmd("CLIENT").arg("KILL").arg("ID").arg(earlier).query_async(connection).await;
+            log::debug!("an earlier connection of this node was ended: {killed:?}");
+        }
+    }
+    let named: RedisResult<(String, i64)> =
+        redis::pipe().cmd("CLIENT").arg("SETNAME").arg(&name).cmd("CLIENT").arg("ID").query_async(connection).await;
+    context.poppers.borrow_mut()[host] = named.ok().map(|(_, id)| id);
+}
+
+/// Pops every receive queue on one host until the connection fails.
+pub(super) async fn pop_forever(
+    context: Rc<Context>,
+    host: usize,
+    mut connection: MultiplexedConnection,
+) -> RedisError {
+    let mut popper = Popper::new(&context, host);
+    loop {
+        if let Err(error) = popper.pop(&mut connection).await {
+            return error;
+        }
+    }
+}
+
+/// How long a pop waits: well inside the time for which publishers keep a message.
+pub(super) fn pop_wait(expiry: Duration) -> Duration {
+    Duration::from_secs((expiry.as_secs() / 2).clamp(1, POP_WAIT.as_secs()))
+}
+
+struct Popper<'a> {
+    context: &'a Context,
+    host: usize,
+    keys: &'a [String],
+    /// Which queue is asked first; the next time another, so that none starves.
+    first: usize,
+    /// `BZMPOP` (Redis ≥ 7), else `BZPOPMIN` and `ZPOPMIN`.
+    bulk: bool,
+    wait: Duration,
+    count: usize,
+    last_read: Instant,
+    last_gap: Vec<Option<Instant>>,
+}
+
+impl<'a> Popper<'a> {
+    fn new(context: &'a Context, host: usize) -> Self {
+        Self {
+            context,
+            host,
+            keys: &context.queues,
+            first: 0,
+            bulk: true,
+            wait: pop_wait(context.options.expiry.0),
+            count: context.options.capacity.clamp(*POP_COUNT.start(), *POP_COUNT.end()),
+            last_read: Instant::now(),
+            last_gap: vec![None; context.queues.len()],
+        }
+    }
+
+    async fn pop(&mut self, connection: &mut MultiplexedConnection) -> RedisResult<()> {
+        self.first = (self.first + 1) % self.keys.len();
+        let (before, after) = self.keys.split_at(self.first);
+        let answer = if self.bulk {
+            let mut command = redis::cmd("BZMPOP");
+            command.arg(self.wait.as_secs()).arg(self.keys.len()).arg(after).arg(before);
+            match command.arg("MIN").arg("COUNT").arg(self.count).query_async(connection).await {
+                Err(error) if unknown_command(&error) => {
+                    self.bulk = false;
+                    return Ok(());
+                }
+                answer => answer?,
+            }
+        } else {
+            let mut command = redis::cmd("BZPOPMIN");
+            command.arg(after).arg(before).arg(self.wait.as_secs()).query_async(connection).await?
+        };
+        self.note_pause();
+        let Some((key, mut members)) = popped(answer) else { return Ok(()) };
+        if !self.bulk {
+            let rest: Vec<(Vec<u8>, f64)> =
+                redis::cmd("ZPOPMIN").arg(&key).arg(self.count - 1).query_async(connection).await?;
+            members.extend(rest.into_iter().map(|(member, _)| member));
+        }
+        let mut found = self.deliver(members);
+        let Some(queue) = self.keys.iter().position(|own| own.as_bytes() == key) else { return Ok(()) };
+        if found == self.count && found < self.context.options.capacity {
+            let left: usize = redis::cmd("ZCARD").arg(&key).query_async(connection).await?;
+            found += left;
+        }
+        if found >= self.context.options.capacity {
+            self.full(queue);
+        }
+        Ok(())
+    }
+
+    fn deliver(&self, members: Vec<Vec<u8>>) -> usize {
+        let (found, now) = (members.len(), SystemTime::now());
+        for member in members {
+            self.context.inbox.member(&member, now, |name| {
+                let token = Placement::token(name).ok_or(())?;
+                let registry = self.context.registry.borrow();
+                match registry.group(token) {
+                    Some(group) => Ok(Some(group.clone())),
+                    None if registry.knows(token) => Ok(None),
+                    None => Err(()),
+                }
+            });
+        }
+        found
+    }
+
+    /// Publishers drop what a queue holds for longer than the layer's expiry.
+    fn note_pause(&mut self) {
+        let pause = self.last_read.elapsed();
+        self.last_read = Instant::now();
+        if pause > self.context.options.expiry.0.max(self.wait + Duration::from_secs(1)) {
+            let queues = (0..self.keys.len())
+                .filter(|queue| self.context.registry.borrow().placement().queue_host(*queue) == self.host);
+            let groups: Vec<_> =
+                queues.flat_map(|queue| self.context.registry.borrow().groups_of_queue(queue)).collect();
+            log::warn!(
+                "nothing was read for {} s, events of {} groups may have expired",
+                pause.as_secs(),
+                groups.len()
+            );
+            self.context.inbox.gap(Some(groups), GapReason::Expired);
+        }
+    }
+
+    fn full(&mut self, queue: usize) {
+        if self.last_gap[queue].is_some_and(|last| last.elapsed() < GAP_PAUSE) {
+            return;
+        }
+        self.last_gap[queue] = Some(Instant::now());
+        warn_bounded!(
+            "a receive queue held {} or more messages: publishers drop beyond the layer's capacity",
+            self.context.options.capacity
+        );
+        let groups = self.context.registry.borrow().groups_of_queue(queue);
+        self.context.inbox.gap(Some(groups), GapReason::Capacity);
+    }
+}
+
+fn now() -> f64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64()
+}
+
+fn unknown_command(error: &RedisError) -> bool {
+    error.detail().is_some_and(|detail| detail.to_ascii_lowercase().contains("unknown command"))
+}
+
+/// Key and members of an answer: `[key, [[member, score], …]]` of BZMPOP or `[key, member, score]` of BZPOPMIN.
+fn popped(answer: Value) -> Option<(Vec<u8>, Vec<Vec<u8>>)> {
+    let Value::Array(parts) = answer else { return None };
+    let mut parts = parts.into_iter();
+    match (parts.next()?, parts.next()?) {
+        (Value::BulkString(key), Value::BulkString(member)) => Some((key, vec![member])),
+        (Value::BulkString(key), Value::Array(pairs)) => {
+            let members = pairs.into_iter().filter_map(|pair| match pair {
+                Value::Array(pair) => match pair.into_iter().next() {
+                    Some(Value::BulkString(member)) => Some(member),
+                    _ => None,
+                },
+                _ => None,
+            });
+            Some((key, members.collect()))
+        }
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn bulk(text: &str) -> Value {
+        Value::BulkString(text.as_bytes().to_vec())
+    }
+
+    #[test]
+    fn both_pops_are_read() {
+        let batch = Value::Array(vec![
+            bulk("q"),
+            Value::Array(vec![Value::Array(vec![bulk("a"), bulk("1")]), Value::Array(vec![bulk("b"), bulk("2")])]),
+        ]);
+        assert_eq!(popped(batch), Some((b"q".to_vec(), vec![b"a".to_vec(), b"b".to_vec()])));
+        let single = Value::Array(vec![bulk("q"), bulk("a"), bulk("1")]);
+        assert_eq!(popped(single), Some((b"q".to_vec(), vec![b"a".to_vec()])));
+        assert_eq!(popped(Value::Nil), None);
+    }
+}

@@ -1,0 +1,239 @@
+//! What arrives from Redis: recognised by its channel, opened, counted and handed to the sink.
+//!
+//! In: payloads of subscriptions and members of receive queues. Out: [`Signal`]s. Bytes that cannot be opened are counted
+//! with a reason and logged at a bounded rate; the next message is not concerned.
+
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::{Instant, SystemTime},
+};
+
+use tokio::sync::Notify;
+
+use crate::{
+    config,
+    event::{Event, Gap, GapReason, GroupName, Source, Value},
+    layer::{
+        MappedFrom, Mapping, Signal, Sink, ToGroup,
+        codec::{envelope::LayerCodec, json, names::LayerNames},
+    },
+    telemetry::{DropReason, Metrics},
+    warn_bounded,
+};
+
+/// The last probe that came back through one subscription.
+#[derive(Default)]
+pub(super) struct Probe {
+    seen: AtomicU64,
+    back: Notify,
+}
+
+impl Probe {
+    pub fn seen(&self) -> u64 {
+        self.seen.load(Ordering::Relaxed)
+    }
+
+    /// Waits until this probe, or a later one, is back.
+    pub async fn until(&self, sequence: u64) {
+        loop {
+            let back = self.back.notified();
+            if self.seen() >= sequence {
+                return;
+            }
+            back.await;
+        }
+    }
+
+    fn arrived(&self, payload: &[u8]) {
+        if let Some(sequence) = std::str::from_utf8(payload).ok().and_then(|text| text.parse().ok()) {
+            self.seen.fetch_max(sequence, Ordering::Relaxed);
+            self.back.notify_one();
+        }
+    }
+}
+
+/// Turns bytes into signals.
+pub(super) struct Inbox {
+    sink: Sink,
+    metrics: Metrics,
+    codec: LayerCodec,
+    names: LayerNames,
+    publish_prefix: String,
+    max_message: usize,
+    probe_channel: String,
+    channels: HashMap<String, Vec<ToGroup>>,
+    patterns: HashMap<String, Vec<ToGroup>>,
+}
+
+impl Inbox {
+    pub fn new(
+        layer: &config::Layer,
+        probe_channel: String,
+        mappings: Vec<Mapping>,
+        sink: Sink,
+        metrics: Metrics,
+    ) -> Self {
+        let mut channels: HashMap<String, Vec<ToGroup>> = HashMap::new();
+        let mut patterns: HashMap<String, Vec<ToGroup>> = HashMap::new();
+        for Mapping { from, group } in mappings {
+            match from {
+                MappedFrom::Channel(channel) => channels.entry(channel).or_default().push(group),
+                MappedFrom::Pattern(pattern) => patterns.entry(pattern).or_default().push(group),
+            }
+        }
+        Self {
+            sink,
+            metrics,
+            codec: LayerCodec::new(layer),
+            names: LayerNames::new(&layer.prefix),
+            publish_prefix: layer.publish_prefix.clone(),
+            max_message: layer.max_message,
+            probe_channel,
+            channels,
+            patterns,
+        }
+    }
+
+    /// The channels that every session subscribes to, groups or not.
+    pub fn fixed_channels(&self) -> Vec<String> {
+        std::iter::once(&self.probe_channel).chain(self.channels.keys()).cloned().collect()
+    }
+
+    pub fn fixed_patterns(&self) -> Vec<String> {
+        self.patterns.keys().cloned().collect()
+    }
+
+    pub fn probe_channel(&self) -> &str {
+        &self.probe_channel
+    }
+
+    pub fn is_fixed(&self, channel: &str) -> bool {
+        self.channels.contains_key(channel)
+    }
+
+    pub const fn metrics(&self) -> &Metrics {
+        &self.metrics
+    }
+
+    pub fn gap(&self, groups: Option<Vec<GroupName>>, reason: GapReason) {
+        self.metrics.gap(reason.label());
+        (self.sink)(Signal::Gap(Gap { groups, reason }));
+    }
+
+    /// A message of a subscribed channel.
+    pub fn message(&self, channel: &[u8], payload: &[u8], probe: &Probe) {
+        let Ok(channel) = std::str::from_utf8(channel) else {
+            return self.drop(DropReason::UnknownChannel, "?", &"not UTF-8");
+        };
+        if let Some(group) = self.names.group_of_pubsub_channel(channel) {
+            if let Ok(group) = GroupName::new(group) {
+                match self.codec.decode_pubsub(payload) {
+                    Ok(body) => self.event(group, body, Source::Pubsub),
+                    Err(error) => self.drop(error.drop_reason(), channel, &error),
+                }
+            }
+        } else if channel == self.probe_channel {
+            probe.arrived(payload);
+        } else if let Some(group) = channel.strip_prefix(&self.publish_prefix)
+            && let Ok(group) = GroupName::new(group)
+        {
+            if let Some(body) = self.json(channel, payload) {
+                self.event(group, body, Source::Publish);
+            }
+        }
+        if !self.channels.is_empty()
+            && let Some(mappings) = self.channels.get(channel)
+        {
+            self.mapped(mappings, channel, payload);
+        }
+    }
+
+    /// A message of a subscribed pattern.
+    pub fn pattern_message(&self, pattern: &[u8], channel: &[u8], payload: &[u8]) {
+        let (Ok(pattern), Ok(channel)) = (std::str::from_utf8(pattern), std::str::from_utf8(channel)) else {
+            return self.drop(DropReason::UnknownChannel, "?", &"not UTF-8");
+        };
+        // A pattern may be wide enough to see the probes; those are nobody's events.
+        if let Some(mappings) = self.patterns.get(pattern)
+            && channel != self.probe_channel
+        {
+            self.mapped(mappings, channel, payload);
+        }
+    }
+
+    /// A member popped from a receive queue; `group_of` finds the group of a member name of this node, or `Err(())` if the
+    /// node never gave that name out.
+    pub fn member(&self, member: &[u8], now: SystemTime, group_of: impl Fn(&str) -> Result<Option<GroupName>, ()>) {
+        let envelope = match self.codec.decode_core(member, now) {
+            Ok(envelope) => envelope,
+            Err(error) => return self.drop(error.drop_reason(), "a receive queue", &error),
+        };
+        let mut body = Some(envelope.body);
+        let mut names = envelope.channels.iter().peekable();
+        if names.peek().is_none() {
+            self.drop(DropReason::UnknownChannel, "a receive queue", &"the message names no channel");
+        }
+        while let Some(name) = names.next() {
+            match group_of(name) {
+                Ok(Some(group)) => {
+                    // The usual message has one name, and then its body moves on without a copy.
+                    let body = if names.peek().is_none() { body.take() } else { body.clone() };
+                    self.event(group, body.unwrap_or_default(), Source::Core);
+                }
+                // Left a moment ago.
+                Ok(None) => {}
+                Err(()) => self.drop(DropReason::UnknownChannel, name, &"no group of this node has this name"),
+            }
+        }
+    }
+
+    fn mapped(&self, mappings: &[ToGroup], channel: &str, payload: &[u8]) {
+        let Some(body) = self.json(channel, payload) else { return };
+        for mapping in mappings {
+            match mapping(channel, &body) {
+                Some(group) => self.event(group, body.clone(), Source::Mapped),
+                None => self.drop(DropReason::Unmapped, channel, &"the mapping gives no valid group"),
+            }
+        }
+    }
+
+    /// A JSON object.
+    fn json(&self, channel: &str, payload: &[u8]) -> Option<Value> {
+        if payload.len() > self.max_message {
+            self.drop(DropReason::TooLarge, channel, &format_args!("{} bytes", payload.len()));
+            return None;
+        }
+        match json::decode(payload) {
+            Ok(body @ Value::Map(_)) => Some(body),
+            Ok(other) => {
+                self.drop(
+                    DropReason::Decode,
+                    channel,
+                    &format_args!("an event must be an object, not {}", other.kind()),
+                );
+                None
+            }
+            Err(error) => {
+                self.drop(DropReason::Decode, channel, &error);
+                None
+            }
+        }
+    }
+
+    fn event(&self, group: GroupName, body: Value, source: Source) {
+        self.metrics.event(source.label());
+        (self.sink)(Signal::Event(Event { group, body, source, received: Instant::now() }));
+    }
+
+    fn drop(&self, reason: DropReason, from: &str, why: &dyn std::fmt::Display) {
+        self.metrics.dropped(reason, 1);
+        warn_bounded!("a message from {from} was dropped ({}): {why}", reason.label());
+    }
+}
+
+/// An inbox that every session shares; its sink is called wherever the bytes are read, on the layer's thread.
+pub(super) type SharedInbox = Arc<Inbox>;

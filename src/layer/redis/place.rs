@@ -1,0 +1,172 @@
+//! What a group is called in Redis, and on which of several hosts.
+//!
+//! In: the layer's options, a group. Out: a [`Registration`] with every name that the group needs. Pure.
+
+use crate::{
+    config,
+    event::GroupName,
+    layer::codec::{
+        names::{LayerNames, specific_channel},
+        ring,
+    },
+};
+
+/// The names of one group of this node, worked out once when it is joined.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Registration {
+    pub group: GroupName,
+    /// What the node's member name ends in; never used twice.
+    pub token: u64,
+    /// Which receive queue the group's messages come through, so that their order is kept.
+    pub queue: usize,
+    /// Core layer: the group's set, our member name in it, and the host that has it.
+    pub core: Option<CoreNames>,
+    /// Pub/sub layer: the group's channel and its host.
+    pub pubsub: Option<(String, usize)>,
+    /// Plain publishes: the group's channel, on every host.
+    pub plain: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct CoreNames {
+    pub key: String,
+    pub member: String,
+    pub host: usize,
+}
+
+impl Registration {
+    /// The channels to subscribe to on `host`.
+    pub fn channels(&self, host: usize) -> impl Iterator<Item = &str> {
+        let pubsub = self.pubsub.as_ref().filter(|(_, at)| *at == host).map(|(channel, _)| channel.as_str());
+        std::iter::once(self.plain.as_str()).chain(pubsub)
+    }
+
+    /// The set to be a member of on `host`.
+    pub fn core_on(&self, host: usize) -> Option<&CoreNames> {
+        self.core.as_ref().filter(|core| core.host == host)
+    }
+}
+
+/// How names are made, for one node.
+#[derive(Debug, Clone)]
+pub(super) struct Placement {
+    names: LayerNames,
+    kind: config::LayerKind,
+    publish_prefix: String,
+    hosts: usize,
+    /// One client id per receive queue: the node's id and the number of the queue.
+    clients: Vec<String>,
+}
+
+impl Placement {
+    pub fn new(layer: &config::Layer, hosts: usize, node: &str) -> Self {
+        Self {
+            names: LayerNames::new(&layer.prefix),
+            kind: layer.kind,
+            publish_prefix: layer.publish_prefix.clone(),
+            hosts,
+            clients: (0..layer.queues.max(1)).map(|queue| format!("{node}{queue}")).collect(),
+        }
+    }
+
+    pub const fn hosts(&self) -> usize {
+        self.hosts
+    }
+
+    pub fn registration(&self, group: &GroupName, token: u64) -> Registration {
+        let name = group.as_str();
+        let queue = crc32fast::hash(name.as_bytes()) as usize % self.clients.len();
+        let core = matches!(self.kind, config::LayerKind::Core | config::LayerKind::Both).then(|| CoreNames {
+            key: self.names.core_group_key(name),
+            member: specific_channel(&self.clients[queue], &format!("{token:x}")),
+            host: ring::index(name, self.hosts),
+        });
+        let pubsub = matches!(self.kind, config::LayerKind::Pubsub | config::LayerKind::Both).then(|| {
+            let channel = self.names.pubsub_group_channel(name);
+            let host = ring::index(&channel, self.hosts);
+            (channel, host)
+        });
+        Registration {
+            group: group.clone(),
+            token,
+            queue,
+            core,
+            pubsub,
+            plain: format!("{}{name}", self.publish_prefix),
+        }
+    }
+
+    /// The receive queues of this node, in their order; none where the core layer is not served.
+    pub fn queues(&self) -> Vec<String> {
+        match self.kind {
+            config::LayerKind::Pubsub => Vec::new(),
+            config::LayerKind::Core | config::LayerKind::Both => {
+                self.clients.iter().map(|client| self.names.core_queue_key(&specific_channel(client, ""))).collect()
+            }
+        }
+    }
+
+    /// The host that `group_send` writes this queue's messages to.
+    pub fn queue_host(&self, queue: usize) -> usize {
+        ring::index(&format!("specific.{}!", self.clients[queue]), self.hosts)
+    }
+
+    /// The token in a member name of this node.
+    pub fn token(channel: &str) -> Option<u64> {
+        u64::from_str_radix(crate::layer::codec::names::local_name(channel)?, 16).ok()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::layer::codec::names::is_channel_name;
+
+    const NODE: &str = "0123456789abcdef0123456789abcdef";
+
+    fn placement(hosts: usize) -> Placement {
+        Placement::new(&config::Layer::default(), hosts, NODE)
+    }
+
+    #[test]
+    fn a_member_name_is_valid_for_channels_and_leads_back_to_its_token() {
+        let registration = placement(1).registration(&GroupName::new(&"g".repeat(99)).unwrap(), u64::MAX);
+        let member = registration.core.unwrap().member;
+        assert!(member.len() < 100 && is_channel_name(&member), "{member}");
+        assert_eq!(Placement::token(&member), Some(u64::MAX));
+        assert!(member.starts_with(&format!("specific.{NODE}{}!", registration.queue)));
+    }
+
+    #[test]
+    fn queues_are_the_keys_that_group_send_writes_to() {
+        let queues = placement(1).queues();
+        assert_eq!(queues.len(), 4);
+        assert_eq!(queues[2], format!("asgispecific.{NODE}2!"));
+    }
+
+    #[test]
+    fn the_two_layers_place_a_group_by_different_names() {
+        let placement = placement(3);
+        let apart = (0..100).any(|n| {
+            let registration = placement.registration(&GroupName::new(&format!("room_{n}")).unwrap(), 0);
+            registration.core.unwrap().host != registration.pubsub.unwrap().1
+        });
+        assert!(apart);
+    }
+
+    #[test]
+    fn a_kind_has_only_its_own_names() {
+        let group = GroupName::new("g").unwrap();
+        for (kind, core, pubsub) in [
+            (config::LayerKind::Core, true, false),
+            (config::LayerKind::Pubsub, false, true),
+            (config::LayerKind::Both, true, true),
+        ] {
+            let placement = Placement::new(&config::Layer { kind, ..Default::default() }, 1, NODE);
+            let registration = placement.registration(&group, 0);
+            assert_eq!((registration.core.is_some(), registration.pubsub.is_some()), (core, pubsub));
+            assert_eq!(placement.queues().is_empty(), !core);
+            assert_eq!(registration.plain, "channelgate:g");
+        }
+    }
+}

@@ -1,0 +1,267 @@
+//! One connected time of one host: connect, tell Redis everything, prove that events arrive, then serve until it fails.
+//!
+//! In: [`Op`]s of the registry. Out: registrations in Redis with their confirmations, and the reason of the end. A session
+//! that ends is never repaired: the next one begins from nothing, so there is one way into a working state.
+
+use std::{
+    collections::HashMap,
+    rc::Rc,
+    time::{Duration, Instant},
+};
+
+use redis::{AsyncConnectionConfig, ProtocolVersion, RedisError, aio::MultiplexedConnection};
+use tokio::{
+    sync::{mpsc, oneshot},
+    time::{Interval, MissedTickBehavior, interval_at, timeout},
+};
+
+use super::{
+    AbortOnDrop, CONNECT, Context, RESPONSE,
+    core::{self, pop_forever, pop_wait},
+    place::Registration,
+    registry::Op,
+    subscription::Subscription,
+};
+use crate::event::GapReason;
+
+/// Changes taken into one batch.
+const BATCH: usize = 4096;
+
+/// Probes that may miss before the connection counts as dead.
+const MISSED_PROBES: u64 = 3;
+
+/// Memberships are renewed at least this often, so that a flushed Redis is noticed.
+const REFRESH: Duration = Duration::from_secs(60);
+
+/// Why a session ended.
+pub(super) enum End {
+    /// It failed.
+    Lost(String),
+    /// The node stops; what it had in Redis is removed.
+    Stopped,
+}
+
+/// A connected host.
+pub(super) struct Session {
+    context: Rc<Context>,
+    host: usize,
+    commands: MultiplexedConnection,
+    subscription: Subscription,
+    popper: Option<(AbortOnDrop, oneshot::Receiver<RedisError>)>,
+    ops: mpsc::UnboundedReceiver<Op>,
+    probes: u64,
+}
+
+impl Session {
+    /// Connects, subscribes, registers and sees a probe come back. Nothing is promised to anybody before that.
+    pub async fn establish(context: &Rc<Context>, host: usize) -> Result<Self, String> {
+        let reason = |error: RedisError| said(&error);
+        let at = &context.hosts[host];
+        let client = at.client(ProtocolVersion::RESP2).await.map_err(reason)?;
+        let config = AsyncConnectionConfig::new()
+            .set_connection_timeout(Some(CONNECT))
+            .set_response_timeout(Some(RESPONSE))
+            .set_pipeline_buffer_size(1024);
+        let commands = client.get_multiplexed_async_connection_with_config(&config).await.map_err(reason)?;
+        let subscription = Subscription::open(at, &context.inbox).await.map_err(reason)?;
+        let (ops, registrations) = context.registry.borrow_mut().begin(host);
+        let mut session =
+            Self { context: Rc::clone(context), host, commands, subscription, popper: None, ops, probes: 0 };
+        session.register(&registrations).await.map_err(reason)?;
+        if !context.queues.is_empty() {
+            let wait = pop_wait(context.options.expiry.0);
+            let config = config.set_response_timeout(Some(wait + RESPONSE));
+            let mut connection = client.get_multiplexed_async_connection_with_config(&config).await.map_err(reason)?;
+            core::replace_popper(context, host, &mut connection).await;
+            session.start_popping(connection);
+        }
+        session.send_probe().await.map_err(reason)?;
+        timeout(RESPONSE, session.subscription.probe().until(session.probes))
+            .await
+            .map_err(|_| "the first probe did not come back".to_owned())?;
+        context.registry.borrow_mut().up(host, &registrations);
+        if host == 0 {
+            context.set_publisher(Some(session.commands.clone()));
+        }
+        Ok(session)
+    }
+
+    async fn register(&mut self, registrations: &[Rc<Registration>]) -> Result<(), RedisError> {
+        let inbox = Rc::clone(&self.context);
+        let inbox = &inbox.inbox;
+        let mut channels = inbox.fixed_channels();
+        channels.extend(registrations.iter().flat_map(|one| one.channels(self.host)).map(str::to_owned));
+        self.subscription.subscribe(&channels).await?;
+        self.subscription.psubscribe(&inbox.fixed_patterns()).await?;
+        core::add(&mut self.commands, self.host, registrations, self.context.options.group_expiry.0).await?;
+        Ok(())
+    }
+
+    fn start_popping(&mut self, connection: MultiplexedConnection) {
+        let (failed, failure) = oneshot::channel();
+        let (context, host) = (Rc::clone(&self.context), self.host);
+        let task = tokio::task::spawn_local(async move {
+            // Nobody hears it where the session has already ended.
+            let _ = failed.send(pop_forever(context, host, connection).await);
+        });
+        self.popper = Some((AbortOnDrop(task), failure));
+    }
+
+    /// Serves until the connection fails or the node stops.
+    pub async fn serve(mut self) -> End {
+        let mut stop = self.context.stop.subscribe();
+        let lost = self.subscription.lost();
+        let mut probe = every(self.context.options.probe_interval.0);
+        let mut refresh = every((self.context.options.group_expiry.0 / 3).min(REFRESH));
+        let mut batch = Vec::new();
+        loop {
+            let outcome = tokio::select! {
+                _ = stop.wait_for(|stop| *stop) => {
+                    self.withdraw().await;
+                    return End::Stopped;
+                }
+                () = lost.notified() => return End::Lost("the subscription's connection was closed".to_owned()),
+                error = failure(&mut self.popper) => Err(error),
+                _ = self.ops.recv_many(&mut batch, BATCH) => self.apply(std::mem::take(&mut batch)).await,
+                _ = refresh.tick() => self.refresh().await,
+                _ = probe.tick() => {
+                    let missed = self.probes - self.subscription.probe().seen();
+                    if missed >= MISSED_PROBES {
+                        return End::Lost(format!("{missed} probes did not come back"));
+                    }
+                    self.send_probe().await
+                }
+            };
+            if let Err(error) = outcome {
+                return End::Lost(said(&error));
+            }
+        }
+    }
+
+    /// Carries out a batch of joins and leaves: many handshakes at once cost few round trips.
+    async fn apply(&mut self, batch: Vec<Op>) -> Result<(), RedisError> {
+        let mut wanted: HashMap<String, bool> = HashMap::new();
+        let (mut added, mut removed) = (Vec::new(), Vec::new());
+        for op in batch {
+            // Of several changes to a channel the last one counts; member names never come twice.
+            let (registration, want, list) = match op {
+                Op::Add(registration) => (registration, true, &mut added),
+                Op::Remove(registration) => (registration, false, &mut removed),
+            };
+            wanted.extend(registration.channels(self.host).map(|channel| (channel.to_owned(), want)));
+            list.push(registration);
+        }
+        let (join, leave): (Vec<_>, Vec<_>) = wanted.into_iter().partition(|(_, want)| *want);
+        let names = |list: Vec<(String, bool)>| list.into_iter().map(|(channel, _)| channel);
+        let join: Vec<String> = names(join).collect();
+        let leave: Vec<String> = names(leave).filter(|channel| !self.context.inbox.is_fixed(channel)).collect();
+        let (host, group_expiry) = (self.host, self.context.options.group_expiry.0);
+        let (commands, subscription) = (&mut self.commands, &mut self.subscription);
+        let sets = async {
+            core::add(commands, host, &added, group_expiry).await?;
+            core::remove(commands, host, &removed).await
+        };
+        let channels = async {
+            subscription.subscribe(&join).await?;
+            subscription.unsubscribe(&leave).await
+        };
+        tokio::try_join!(sets, channels)?;
+        let mut registry = self.context.registry.borrow_mut();
+        for registration in &added {
+            registry.confirm(host, registration);
+        }
+        Ok(())
+    }
+
+    /// Renews every membership, long before it would expire.
+    async fn refresh(&mut self) -> Result<(), RedisError> {
+        let registrations = self.context.registry.borrow().registrations();
+        let group_expiry = self.context.options.group_expiry.0;
+        let fresh = core::add(&mut self.commands, self.host, &registrations, group_expiry).await?;
+        let registry = self.context.registry.borrow();
+        // A group that was joined a moment ago may be told to Redis here first, and is then not confirmed yet.
+        let lost: Vec<_> = fresh
+            .into_iter()
+            .filter(|at| registry.is_confirmed(self.host, &registrations[*at]))
+            .map(|at| registrations[at].group.clone())
+            .collect();
+        drop(registry);
+        if !lost.is_empty() {
+            log::warn!("{} groups had lost this node's membership (flushed?); registered again", lost.len());
+            self.context.inbox.gap(Some(lost), GapReason::Expired);
+        }
+        Ok(())
+    }
+
+    /// Publishes the next probe. One that Redis does not take in time is as good as missed, and no failure yet.
+    async fn send_probe(&mut self) -> Result<(), RedisError> {
+        self.probes += 1;
+        let channel = self.context.inbox.probe_channel();
+        let deadline = self.context.options.probe_interval.0.min(RESPONSE);
+        let mut commands = redis::pipe();
+        commands.cmd("PUBLISH").arg(channel).arg(self.probes).ignore();
+        let moves = self.context.hosts[self.host].moves();
+        if moves {
+            commands.cmd("ROLE");
+        }
+        let answer = match timeout(deadline, commands.query_async::<Vec<redis::Value>>(&mut self.commands)).await {
+            Ok(Err(error)) if !error.is_timeout() => return Err(error),
+            Ok(Ok(answer)) => answer,
+            _ => return Ok(()),
+        };
+        // After a failover the old master may answer for long, as a replica that forwards nothing of ours.
+        match answer.first() {
+            Some(redis::Value::Array(role))
+                if moves && role.first() != Some(&redis::Value::BulkString(b"master".into())) =>
+            {
+                Err((redis::ErrorKind::Client, "this Redis is no longer the master").into())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Removes what this node has on this host; whatever fails expires by itself.
+    async fn withdraw(&mut self) {
+        let registrations = self.context.registry.borrow().registrations();
+        let removed = async {
+            core::remove(&mut self.commands, self.host, &registrations).await?;
+            self.popper = None;
+            core::delete_queues(&mut self.commands, &self.context.queues).await
+        };
+        if let Err(error) = removed.await {
+            log::warn!(
+                "{}: this node's registrations stay until they expire: {}",
+                self.context.hosts[self.host].label(),
+                said(&error)
+            );
+        }
+    }
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        if self.host == 0 {
+            self.context.set_publisher(None);
+        }
+    }
+}
+
+/// The popper's failure; never, where there is no popper.
+async fn failure(popper: &mut Option<(AbortOnDrop, oneshot::Receiver<RedisError>)>) -> RedisError {
+    match popper {
+        Some((_, failure)) => failure.await.unwrap_or_else(|_| super::timed_out()),
+        None => std::future::pending().await,
+    }
+}
+
+fn every(period: Duration) -> Interval {
+    let period = period.max(Duration::from_millis(10));
+    let mut interval = interval_at((Instant::now() + period).into(), period);
+    interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    interval
+}
+
+/// An error as one line for people.
+fn said(error: &RedisError) -> String {
+    error.to_string().replace(['\r', '\n'], " ")
+}

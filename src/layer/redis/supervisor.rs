@@ -1,0 +1,108 @@
+//! Keeps one host connected for ever: session after session, with a random pause between, and says so once per change.
+//!
+//! In: nothing but the context. Out: readiness of the host, [`Gap`](crate::event::Gap)s after a loss. It gives up never.
+
+use std::{
+    rc::Rc,
+    time::{Duration, Instant},
+};
+
+use rand::Rng;
+use tokio::time::sleep;
+
+use super::{
+    Context,
+    session::{End, Session},
+};
+use crate::event::GapReason;
+
+const FIRST_PAUSE: Duration = Duration::from_millis(50);
+const LONGEST_PAUSE: Duration = Duration::from_secs(2);
+
+/// A session that lasted this long was a good one.
+const GOOD: Duration = Duration::from_secs(5);
+
+/// Full jitter: any pause up to a bound that doubles, so that many nodes do not return at once.
+#[derive(Default)]
+struct Backoff {
+    failures: u32,
+}
+
+impl Backoff {
+    fn bound(&self) -> Duration {
+        FIRST_PAUSE.saturating_mul(1 << self.failures.min(10)).min(LONGEST_PAUSE)
+    }
+
+    fn next(&mut self) -> Duration {
+        let bound = self.bound();
+        self.failures = self.failures.saturating_add(1);
+        rand::rng().random_range(Duration::ZERO..=bound)
+    }
+}
+
+/// Runs until the node stops.
+pub(super) async fn supervise(context: Rc<Context>, host: usize) {
+    let label = context.hosts[host].label();
+    let mut stop = context.stop.subscribe();
+    let mut backoff = Backoff::default();
+    let mut was_up = false;
+    let mut told = false;
+    loop {
+        let established = tokio::select! {
+            _ = stop.wait_for(|stop| *stop) => return,
+            established = Box::pin(Session::establish(&context, host)) => established,
+        };
+        let reason = match established {
+            Ok(session) => {
+                if was_up {
+                    log::warn!("{label}: connected again; what was published meanwhile is missing");
+                    context.inbox.metrics().reconnected();
+                    context.inbox.gap(None, GapReason::Reconnected);
+                } else {
+                    log::info!("{label}: connected");
+                }
+                was_up = true;
+                told = false;
+                let since = Instant::now();
+                context.readiness.set(host, None);
+                match Box::pin(session.serve()).await {
+                    End::Stopped => return,
+                    End::Lost(reason) => {
+                        if since.elapsed() >= GOOD {
+                            backoff = Backoff::default();
+                        }
+                        reason
+                    }
+                }
+            }
+            Err(reason) => reason,
+        };
+        context.readiness.set(host, Some(format!("Redis {label}: {reason}")));
+        context.registry.borrow_mut().down(host, &reason);
+        if !std::mem::replace(&mut told, true) {
+            log::warn!("{label}: {reason}; trying again until it answers");
+        }
+        tokio::select! {
+            _ = stop.wait_for(|stop| *stop) => return,
+            () = sleep(backoff.next()) => {}
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pauses_grow_to_two_seconds_and_no_further() {
+        let mut backoff = Backoff::default();
+        let mut last = Duration::ZERO;
+        for _ in 0..100 {
+            let bound = backoff.bound();
+            assert!(bound >= last && bound <= LONGEST_PAUSE);
+            assert!(backoff.next() <= bound);
+            last = bound;
+        }
+        assert_eq!(last, LONGEST_PAUSE);
+    }
+}

@@ -1,0 +1,91 @@
+//! The layer thread: one runtime for every connection to Redis, so that fan-out elsewhere never delays reading.
+//!
+//! In: [`Command`]s. Out: changes of the registry, and the end of everything at a stop.
+
+use std::{
+    rc::Rc,
+    thread,
+    time::{Duration, Instant},
+};
+
+use tokio::{
+    sync::mpsc,
+    task::{JoinSet, LocalSet},
+    time::{MissedTickBehavior, interval, sleep, timeout},
+};
+
+use super::{Command, Context, STOP, supervisor::supervise};
+
+/// Commands taken at once.
+const BATCH: usize = 1024;
+
+/// Starts the thread; `make` builds, on it, what its tasks share.
+pub(super) fn start(
+    commands: mpsc::UnboundedReceiver<Command>,
+    make: impl FnOnce() -> Rc<Context> + Send + 'static,
+) -> std::io::Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    thread::Builder::new().name("layer".to_owned()).spawn(move || {
+        LocalSet::new().block_on(&runtime, async {
+            let context = make();
+            run(context, commands).await;
+        });
+        // Connections that answer no more are not waited for.
+        runtime.shutdown_background();
+    })?;
+    Ok(())
+}
+
+async fn run(context: Rc<Context>, mut commands: mpsc::UnboundedReceiver<Command>) {
+    let mut supervisors = JoinSet::new();
+    for host in 0..context.hosts.len() {
+        supervisors.spawn_local(supervised(Rc::clone(&context), host));
+    }
+    let linger = context.options.linger.0;
+    let mut sweep = interval((linger / 4).clamp(Duration::from_millis(10), Duration::from_secs(1)));
+    sweep.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut batch = Vec::new();
+    loop {
+        tokio::select! {
+            taken = commands.recv_many(&mut batch, BATCH) => {
+                if taken == 0 {
+                    return;
+                }
+                for command in batch.drain(..) {
+                    let mut registry = context.registry.borrow_mut();
+                    match command {
+                        Command::Join(group, waiter) => registry.join(&group, waiter),
+                        Command::Leave(group) => registry.leave(&group, Instant::now()),
+                        Command::Stop(done) => {
+                            drop(registry);
+                            context.stop.send_replace(true);
+                            let ended = async { while supervisors.join_next().await.is_some() {} };
+                            if timeout(STOP, ended).await.is_err() {
+                                log::warn!("Redis did not confirm in time that this node is gone; its registrations expire");
+                            }
+                            // Whoever asked may have stopped waiting.
+                            let _ = done.send(());
+                            return;
+                        }
+                    }
+                }
+            }
+            _ = sweep.tick() => context.registry.borrow_mut().sweep(Instant::now()),
+        }
+    }
+}
+
+/// A supervisor returns only at a stop; one that panicked is begun again, so that a host is never given up.
+async fn supervised(context: Rc<Context>, host: usize) {
+    loop {
+        match tokio::task::spawn_local(supervise(Rc::clone(&context), host)).await {
+            Ok(()) => return,
+            Err(error) => {
+                log::error!("{}: {error}", context.hosts[host].label());
+                context.readiness.set(host, Some("the node has a fault; see its log".to_owned()));
+                context.registry.borrow_mut().down(host, "the node has a fault");
+                sleep(Duration::from_secs(1)).await;
+            }
+        }
+    }
+}

@@ -1,0 +1,330 @@
+//! One WebSocket connection of one worker thread: its socket, what waits to go out, and its state.
+//!
+//! In: frames to deliver, from the hub and from the protocol. Out: bytes on the socket, now if the kernel takes them,
+//! else through the outbox. It never waits: a client that does not read is bounded in bytes and closed. It does not
+//! know what a message means; [`Handler`] does.
+
+use std::{
+    cell::{Cell, OnceCell, RefCell},
+    io,
+    rc::Rc,
+    sync::Arc,
+    task::{Context, Poll, Waker},
+};
+
+use bytes::Bytes;
+use tokio::net::TcpStream;
+
+use super::{
+    close::CloseCode,
+    frame::{self, Frame},
+    negotiate::Deflate,
+    outbox::Outbox,
+    roster::Roster,
+};
+use crate::{
+    config::{self, Compression},
+    consumer::{Incoming, Payload},
+    telemetry::Metrics,
+};
+
+/// What a connection's messages mean: a protocol.
+pub trait Handler {
+    /// A whole message arrived.
+    fn received(&self, connection: &Rc<Connection>, message: Incoming<'_>);
+
+    /// The connection is gone; called once, for a connection that was open and for one that never came to be.
+    fn gone(&self);
+}
+
+/// Limits of a connection, shared by all of a consumer.
+#[derive(Clone, Debug)]
+pub struct ConnectionLimits {
+    /// Largest client message, in bytes.
+    pub max_message: usize,
+    /// Bytes that may wait for the client.
+    pub outbox: usize,
+    /// What is compressed, where the client agreed to it.
+    pub compression: Compression,
+}
+
+impl ConnectionLimits {
+    /// The limits of `[socket]`, with a consumer's own size of messages.
+    pub fn new(socket: &config::Socket, max_message: Option<usize>) -> Self {
+        Self {
+            max_message: max_message.unwrap_or(socket.max_message),
+            outbox: socket.outbox,
+            compression: socket.compression.clone(),
+        }
+    }
+}
+
+/// How far a connection is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    /// Not accepted yet: frames wait.
+    Pending,
+    /// Open.
+    Open,
+    /// A Close is on its way out; the socket is dropped when the client answers, or at a deadline.
+    Closing,
+    /// As `Closing`, but by the client's own Close or after an error: dropped once all is written.
+    Finishing,
+    /// Over.
+    Gone,
+}
+
+/// What became of a frame.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Delivery {
+    /// The kernel took it.
+    Sent,
+    /// It waits in the outbox.
+    Queued,
+    /// The outbox was full: the connection is being closed.
+    Overflow,
+    /// The connection is closing or gone.
+    Refused,
+}
+
+/// One WebSocket connection.
+pub struct Connection {
+    stream: OnceCell<TcpStream>,
+    outbox: RefCell<Outbox>,
+    waker: RefCell<Option<Waker>>,
+    handler: RefCell<Option<Rc<dyn Handler>>>,
+    roster: Rc<Roster>,
+    limits: Arc<ConnectionLimits>,
+    deflate: Option<Deflate>,
+    state: Cell<State>,
+    /// Seconds of the roster's clock.
+    heard: Cell<u32>,
+    place: Cell<u32>,
+}
+
+impl Connection {
+    /// A connection that is not accepted yet; what is delivered waits for its socket.
+    pub fn pending(roster: Rc<Roster>, limits: Arc<ConnectionLimits>, deflate: Option<Deflate>) -> Rc<Self> {
+        Rc::new(Self {
+            stream: OnceCell::new(),
+            outbox: RefCell::default(),
+            waker: RefCell::default(),
+            handler: RefCell::default(),
+            roster,
+            limits,
+            deflate,
+            state: Cell::new(State::Pending),
+            heard: Cell::new(0),
+            place: Cell::new(u32::MAX),
+        })
+    }
+
+    /// Names who takes this connection's messages.
+    pub fn handled_by(&self, handler: Rc<dyn Handler>) {
+        *self.handler.borrow_mut() = Some(handler);
+    }
+
+    /// The handshake is answered: from here on frames go to `stream`.
+    pub(super) fn open(self: &Rc<Self>, stream: TcpStream) {
+        if self.stream.set(stream).is_ok() && self.state.get() == State::Pending {
+            self.state.set(State::Open);
+        }
+        self.heard();
+        self.place.set(self.roster.enter(Rc::clone(self)));
+        if self.state.get() != State::Open {
+            // Accepted only to be closed with a code that the client can read.
+            self.roster.closing(self.place.get());
+        }
+    }
+
+    /// The negotiated compression.
+    pub const fn deflate(&self) -> Option<Deflate> {
+        self.deflate
+    }
+
+    /// The limits of this connection.
+    pub fn limits(&self) -> &ConnectionLimits {
+        &self.limits
+    }
+
+    /// Whether messages from the client still count.
+    pub fn is_open(&self) -> bool {
+        self.state.get() == State::Open
+    }
+
+    /// Encodes and sends one message to this connection alone.
+    pub fn send(&self, payload: &Payload) -> Delivery {
+        self.deliver(Frame::new(payload).bytes(self.deflate, &self.limits.compression))
+    }
+
+    /// Hands over encoded frames: straight to the kernel where nothing waits, else to the outbox.
+    pub fn deliver(&self, frames: &Bytes) -> Delivery {
+        match self.state.get() {
+            State::Pending | State::Open => {}
+            State::Closing | State::Finishing | State::Gone => return Delivery::Refused,
+        }
+        let mut outbox = self.outbox.borrow_mut();
+        let mut written = 0;
+        if outbox.is_empty() {
+            match self.stream.get().map(|stream| stream.try_write(frames)) {
+                Some(Ok(all)) if all == frames.len() => return Delivery::Sent,
+                Some(Ok(part)) => written = part,
+                Some(Err(error)) if error.kind() != io::ErrorKind::WouldBlock => {
+                    drop(outbox);
+                    self.abort();
+                    return Delivery::Refused;
+                }
+                Some(Err(_)) | None => {}
+            }
+        } else if outbox.bytes() + frames.len() > self.limits.outbox {
+            drop(outbox);
+            self.overflow();
+            return Delivery::Overflow;
+        }
+        // A frame larger than the outbox is let through where nothing else waits: it would never fit otherwise.
+        outbox.push(frames.clone(), written);
+        drop(outbox);
+        self.wake();
+        Delivery::Queued
+    }
+
+    /// Answers a ping; dropped when the client does not even read its pongs.
+    pub(super) fn pong(&self, payload: &[u8]) {
+        if self.outbox.borrow().bytes() < self.limits.outbox {
+            self.deliver(&frame::pong(payload));
+        }
+    }
+
+    /// Asks a silent client for a sign of life.
+    pub(super) fn ping(&self) {
+        if self.outbox.borrow().is_empty() {
+            self.deliver(&frame::ping(&[]));
+        }
+    }
+
+    /// Sends a Close and waits, for a bounded time, for the client's.
+    pub fn close(&self, code: CloseCode, reason: &str) {
+        self.begin_close(State::Closing, &frame::close(code, reason));
+    }
+
+    /// Sends a Close and ends the connection once it is written.
+    pub(super) fn finish(&self, close: &Bytes) {
+        self.begin_close(State::Finishing, close);
+    }
+
+    /// The client's Close came: answer it, unless ours went first.
+    pub(super) fn closed_by_client(&self, answer: &Bytes) {
+        if self.state.get() == State::Closing {
+            self.state.set(State::Finishing);
+            self.wake();
+        } else {
+            self.finish(answer);
+        }
+    }
+
+    fn begin_close(&self, next: State, close: &Bytes) {
+        match self.state.get() {
+            State::Pending | State::Open => {}
+            State::Closing | State::Finishing | State::Gone => return,
+        }
+        self.deliver_last(close);
+        self.state.set(next);
+        self.roster.closing(self.place.get());
+        self.wake();
+    }
+
+    /// A Close is queued whatever waits before it: its size is bounded by the protocol.
+    fn deliver_last(&self, close: &Bytes) {
+        let mut outbox = self.outbox.borrow_mut();
+        outbox.push(close.clone(), 0);
+    }
+
+    fn overflow(&self) {
+        self.outbox.borrow_mut().discard();
+        self.roster.metrics().closed("slow_client");
+        self.close(CloseCode::TRY_AGAIN_LATER, "slow client");
+    }
+
+    /// Drops the connection without another word.
+    pub(super) fn abort(&self) {
+        if self.state.get() != State::Gone {
+            self.state.set(State::Gone);
+            self.wake();
+        }
+    }
+
+    /// Bytes came from the client.
+    pub(super) fn heard(&self) {
+        self.heard.set(self.roster.now());
+    }
+
+    /// Since when nothing came, in seconds.
+    pub(super) fn silence(&self) -> u32 {
+        self.roster.now().saturating_sub(self.heard.get())
+    }
+
+    pub(super) fn is_gone(&self) -> bool {
+        self.state.get() == State::Gone
+    }
+
+    pub(super) fn is_finishing(&self) -> bool {
+        self.state.get() == State::Finishing
+    }
+
+    /// Whether the client must read before more of its messages are read: it sends and does not take the answers.
+    pub(super) fn is_congested(&self) -> bool {
+        self.outbox.borrow().bytes() > self.limits.outbox / 2
+    }
+
+    pub(super) fn metrics(&self) -> &Metrics {
+        self.roster.metrics()
+    }
+
+    pub(super) fn stream(&self) -> Option<&TcpStream> {
+        self.stream.get()
+    }
+
+    pub(super) fn handler(&self) -> Option<Rc<dyn Handler>> {
+        self.handler.borrow().clone()
+    }
+
+    /// Remembers whom to wake when frames come to wait.
+    pub(super) fn watch(&self, waker: &Waker) {
+        let mut current = self.waker.borrow_mut();
+        if !current.as_ref().is_some_and(|known| known.will_wake(waker)) {
+            *current = Some(waker.clone());
+        }
+    }
+
+    fn wake(&self) {
+        if let Some(waker) = self.waker.borrow().as_ref() {
+            waker.wake_by_ref();
+        }
+    }
+
+    /// Writes what waits; `Ready(Ok)` when nothing does.
+    pub(super) fn poll_flush(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let Some(stream) = self.stream.get() else { return Poll::Ready(Ok(())) };
+        let mut outbox = self.outbox.borrow_mut();
+        loop {
+            if outbox.is_empty() {
+                return Poll::Ready(Ok(()));
+            }
+            if outbox.flush(|slices| stream.try_write_vectored(slices))? {
+                return Poll::Ready(Ok(()));
+            }
+            std::task::ready!(stream.poll_write_ready(cx))?;
+        }
+    }
+
+    /// Takes the connection out of everything; called once, by its driver or by whoever gave the handshake up.
+    pub(super) fn release(&self) {
+        self.state.set(State::Gone);
+        *self.outbox.borrow_mut() = Outbox::default();
+        *self.waker.borrow_mut() = None;
+        self.roster.leave(self.place.replace(u32::MAX));
+        if let Some(handler) = self.handler.borrow_mut().take() {
+            handler.gone();
+        }
+    }
+}

@@ -1,0 +1,166 @@
+//! The small future that owns one open connection: reads, hands messages to the handler, writes what waits.
+//!
+//! Reads go into one scratch buffer per thread, so an idle connection holds none.
+
+use std::{
+    cell::Cell,
+    future::Future,
+    ops::ControlFlow,
+    pin::Pin,
+    rc::Rc,
+    task::{Context, Poll},
+};
+
+use bytes::BytesMut;
+use socket2::SockRef;
+use tokio::net::TcpStream;
+
+use super::{
+    connection::Connection,
+    frame,
+    reader::{Limits, Reader, Received},
+};
+use crate::consumer::Incoming;
+
+/// Bytes one read takes at most.
+const SCRATCH: usize = 64 << 10;
+
+/// Reads before other connections get their turn.
+const READS_PER_TURN: usize = 8;
+
+thread_local! {
+    static BUFFER: Cell<Option<Box<[u8]>>> = const { Cell::new(None) };
+}
+
+/// Why a connection ends.
+struct End;
+
+/// An open connection; ready when it is over.
+pub struct Driver {
+    connection: Rc<Connection>,
+    reader: Reader,
+    /// What came behind the handshake in the same packet.
+    early: Option<BytesMut>,
+    /// Nothing more is to be written; waiting for the client to hang up.
+    shut: bool,
+}
+
+impl Driver {
+    /// Takes `stream` over for an accepted connection.
+    pub fn new(connection: Rc<Connection>, stream: TcpStream, early: BytesMut) -> Self {
+        connection.open(stream);
+        let reader = Reader::new(connection.deflate().is_some());
+        Self { connection, reader, early: (!early.is_empty()).then_some(early), shut: false }
+    }
+
+    /// Reads what is there. `Err` ends the connection.
+    fn poll_read(&mut self, cx: &mut Context<'_>) -> Result<(), End> {
+        if let Some(mut early) = self.early.take() {
+            self.take(&mut early);
+        }
+        let connection = Rc::clone(&self.connection);
+        let Some(stream) = connection.stream() else { return Err(End) };
+        let mut buffer = BUFFER.take().unwrap_or_else(|| vec![0; SCRATCH].into_boxed_slice());
+        let result = self.read_some(stream, &mut buffer, cx);
+        BUFFER.set(Some(buffer));
+        result
+    }
+
+    fn read_some(&mut self, stream: &TcpStream, buffer: &mut [u8], cx: &mut Context<'_>) -> Result<(), End> {
+        for _ in 0..READS_PER_TURN {
+            if self.connection.is_gone() {
+                return Err(End);
+            }
+            if self.connection.is_congested() && !self.connection.is_finishing() {
+                // Reading goes on when the outbox is flushed, which wakes this future.
+                return Ok(());
+            }
+            match stream.poll_read_ready(cx) {
+                Poll::Pending => return Ok(()),
+                Poll::Ready(Err(_)) => return Err(End),
+                Poll::Ready(Ok(())) => {}
+            }
+            match stream.try_read(buffer) {
+                Ok(0) => return Err(End),
+                Ok(count) => self.take(&mut buffer[..count]),
+                Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {}
+                Err(_) => return Err(End),
+            }
+        }
+        cx.waker().wake_by_ref();
+        Ok(())
+    }
+
+    fn take(&mut self, bytes: &mut [u8]) {
+        let connection = &self.connection;
+        connection.heard();
+        if connection.is_finishing() {
+            return;
+        }
+        let handler = connection.handler();
+        let limits = Limits { max_message: connection.limits().max_message };
+        let result = self.reader.read(bytes, &limits, &mut |received| {
+            match received {
+                Received::Text(text) => {
+                    if let (true, Some(handler)) = (connection.is_open(), &handler) {
+                        handler.received(connection, Incoming::Text(text));
+                    }
+                }
+                Received::Binary(bytes) => {
+                    if let (true, Some(handler)) = (connection.is_open(), &handler) {
+                        handler.received(connection, Incoming::Binary(bytes));
+                    }
+                }
+                Received::Ping(payload) => connection.pong(payload),
+                Received::Pong(_) => {}
+                Received::Close(close) => {
+                    connection.closed_by_client(&frame::close_reply(close));
+                    return ControlFlow::Break(());
+                }
+            }
+            ControlFlow::Continue(())
+        });
+        if let Err(error) = result {
+            connection.metrics().closed(error.label());
+            connection.finish(&frame::close(error.code(), &error.to_string()));
+        }
+    }
+
+    /// Everything is written and the connection is to end: say so to the kernel, so that the client reads the Close
+    /// and not a reset for bytes of its own that nobody reads any more.
+    fn shut_down(&mut self) {
+        if !self.shut {
+            self.shut = true;
+            if let Some(stream) = self.connection.stream() {
+                let _ = SockRef::from(stream).shutdown(std::net::Shutdown::Write);
+            }
+        }
+    }
+}
+
+impl Future for Driver {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let this = &mut *self;
+        this.connection.watch(cx.waker());
+        let over = this.connection.is_gone()
+            || matches!(this.connection.poll_flush(cx), Poll::Ready(Err(_)))
+            || this.poll_read(cx).is_err();
+        if over {
+            return Poll::Ready(());
+        }
+        match this.connection.poll_flush(cx) {
+            Poll::Ready(Err(_)) => return Poll::Ready(()),
+            Poll::Ready(Ok(())) if this.connection.is_finishing() => this.shut_down(),
+            Poll::Ready(Ok(())) | Poll::Pending => {}
+        }
+        if this.connection.is_gone() { Poll::Ready(()) } else { Poll::Pending }
+    }
+}
+
+impl Drop for Driver {
+    fn drop(&mut self) {
+        self.connection.release();
+    }
+}

@@ -1,0 +1,158 @@
+//! All connections of one worker, its clock of seconds, and the sweep that stands for a timer per connection:
+//! pings to the silent, an end to the dead and to closes that nobody answers, and the spread closing of a drain.
+
+use std::{
+    cell::{Cell, RefCell},
+    rc::Rc,
+    time::{Duration, Instant},
+};
+
+use slab::Slab;
+use tokio::time::MissedTickBehavior;
+
+use super::{close::CloseCode, connection::Connection};
+use crate::{config, telemetry::Metrics};
+
+/// Times of the sweep, in seconds.
+#[derive(Clone, Copy, Debug)]
+struct Times {
+    ping_interval: u32,
+    ping_timeout: u32,
+    close_grace: u32,
+}
+
+/// The connections of one worker.
+pub struct Roster {
+    metrics: Metrics,
+    times: Times,
+    now: Cell<u32>,
+    connections: RefCell<Slab<Rc<Connection>>>,
+    /// Connections whose Close is out, with the second at which they are dropped.
+    closing: RefCell<Vec<(u32, Rc<Connection>)>>,
+}
+
+impl Roster {
+    /// An empty roster with the configuration's times.
+    pub fn new(socket: &config::Socket, server: &config::Server, metrics: Metrics) -> Rc<Self> {
+        let whole = |span: config::Span| u32::try_from(span.0.as_millis().div_ceil(1000)).unwrap_or(u32::MAX);
+        Rc::new(Self {
+            metrics,
+            times: Times {
+                ping_interval: whole(socket.ping_interval),
+                ping_timeout: whole(socket.ping_timeout),
+                close_grace: whole(server.drain_grace).max(1),
+            },
+            now: Cell::new(0),
+            connections: RefCell::default(),
+            closing: RefCell::default(),
+        })
+    }
+
+    pub(super) fn now(&self) -> u32 {
+        self.now.get()
+    }
+
+    pub(super) const fn metrics(&self) -> &Metrics {
+        &self.metrics
+    }
+
+    /// Open connections, the closing ones included.
+    pub fn len(&self) -> usize {
+        self.connections.borrow().len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.connections.borrow().is_empty()
+    }
+
+    pub(super) fn enter(&self, connection: Rc<Connection>) -> u32 {
+        self.metrics.connections.inc();
+        u32::try_from(self.connections.borrow_mut().insert(connection)).unwrap_or(u32::MAX)
+    }
+
+    pub(super) fn leave(&self, place: u32) {
+        let mut connections = self.connections.borrow_mut();
+        if connections.try_remove(place as usize).is_some() {
+            self.metrics.connections.dec();
+        }
+        // After a storm the memory goes back.
+        if connections.is_empty() || connections.capacity() > 4 * connections.len().max(256) {
+            connections.shrink_to_fit();
+        }
+    }
+
+    pub(super) fn closing(&self, place: u32) {
+        if let Some(connection) = self.connections.borrow().get(place as usize) {
+            let deadline = self.now.get() + self.times.close_grace;
+            self.closing.borrow_mut().push((deadline, Rc::clone(connection)));
+        }
+    }
+
+    /// Sweeps once a second, for as long as the worker lives.
+    pub async fn run(self: Rc<Self>) {
+        let started = Instant::now();
+        let mut ticks = tokio::time::interval(Duration::from_secs(1));
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
+        loop {
+            ticks.tick().await;
+            let now = u32::try_from(started.elapsed().as_secs()).unwrap_or(u32::MAX);
+            let passed = now - self.now.replace(now);
+            self.end_overdue_closes();
+            // A late tick looks after the places of the seconds it missed, too.
+            for second in now.saturating_sub(passed.saturating_sub(1))..=now {
+                self.look_after(second);
+            }
+        }
+    }
+
+    fn end_overdue_closes(&self) {
+        let now = self.now.get();
+        self.closing.borrow_mut().retain(|(deadline, connection)| {
+            if connection.is_gone() {
+                return false;
+            }
+            if *deadline > now {
+                return true;
+            }
+            connection.abort();
+            false
+        });
+    }
+
+    /// Each connection's turn comes once per ping interval, spread over its seconds by place.
+    fn look_after(&self, second: u32) {
+        let Times { ping_interval, ping_timeout, .. } = self.times;
+        if ping_interval == 0 {
+            return;
+        }
+        let connections = self.connections.borrow();
+        let end = connections.capacity();
+        let mut place = (second % ping_interval) as usize;
+        while place < end {
+            if let Some(connection) = connections.get(place) {
+                let silence = connection.silence();
+                if silence >= ping_interval + ping_timeout {
+                    self.metrics.closed("ping_timeout");
+                    connection.abort();
+                } else if silence * 2 >= ping_interval {
+                    connection.ping();
+                }
+            }
+            place += ping_interval as usize;
+        }
+    }
+
+    /// Closes every connection with 1012, evenly over `period`.
+    pub async fn drain(self: Rc<Self>, period: Duration) {
+        let all: Vec<Rc<Connection>> =
+            self.connections.borrow().iter().map(|(_, connection)| Rc::clone(connection)).collect();
+        let count = u32::try_from(all.len()).unwrap_or(u32::MAX).max(1);
+        let started = tokio::time::Instant::now();
+        for (index, connection) in (0u32..).zip(all) {
+            tokio::time::sleep_until(started + period * index / count).await;
+            self.metrics.closed("drain");
+            connection.close(CloseCode::SERVICE_RESTART, "service restart");
+        }
+    }
+}

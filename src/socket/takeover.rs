@@ -1,0 +1,235 @@
+//! From an HTTP request to an owned socket (docs/decisions/0001).
+//!
+//! actix-http hands every `Upgrade: websocket` request here together with its socket. The request goes through the same
+//! actix-web `App` as any other, so routing, authentication and error bodies are ordinary; the handler that accepts it
+//! answers 101 and fills the request's [`Slot`]. Then the socket leaves actix-http: its dispatcher, with two buffers of
+//! 8 KiB, is dropped, and the small [`Driver`] goes on in the same task, still counted as a connection by actix-server.
+
+use std::{
+    cell::RefCell,
+    collections::HashMap,
+    future::{Future, poll_fn},
+    io,
+    os::fd::{AsRawFd, RawFd},
+    pin::Pin,
+    rc::Rc,
+    time::Duration,
+};
+
+use actix_codec::Framed;
+use actix_http::{
+    ConnectionType, HttpMessage as _, Request, Response, StatusCode,
+    body::{self, BodySize, BoxBody, MessageBody},
+    h1::{Codec, Message},
+};
+use actix_service::{Service, ServiceFactory, fn_factory, fn_service};
+use futures_util::future::LocalBoxFuture;
+use socket2::SockRef;
+use tokio::net::TcpStream;
+
+use super::{connection::Connection, driver::Driver};
+
+/// How long writing the answer to a handshake may take.
+const WRITE_DEADLINE: Duration = Duration::from_secs(5);
+
+/// Where the handler of a handshake leaves the connection that it accepted.
+#[derive(Clone, Default)]
+pub struct Slot(Rc<RefCell<Option<Accepted>>>);
+
+impl Slot {
+    /// Accepts: after the 101, the socket belongs to this connection.
+    pub fn accept(&self, accepted: Accepted) {
+        *self.0.borrow_mut() = Some(accepted);
+    }
+}
+
+/// A connection that waits for its socket; released if the socket never comes.
+pub struct Accepted {
+    connection: Option<Rc<Connection>>,
+}
+
+impl Accepted {
+    /// Guards a pending connection.
+    pub const fn new(connection: Rc<Connection>) -> Self {
+        Self { connection: Some(connection) }
+    }
+
+    fn take(mut self) -> Option<Rc<Connection>> {
+        self.connection.take()
+    }
+}
+
+impl Drop for Accepted {
+    fn drop(&mut self) {
+        if let Some(connection) = self.connection.take() {
+            connection.release();
+        }
+    }
+}
+
+/// Options of the kernel for a socket that was taken over.
+#[derive(Clone, Copy, Debug)]
+pub struct SocketOptions {
+    /// `SO_SNDBUF` in bytes; 0 leaves the system's.
+    pub send_buffer: usize,
+    /// `TCP_USER_TIMEOUT`; zero leaves the system's.
+    pub user_timeout: Duration,
+}
+
+impl SocketOptions {
+    fn set(self, stream: &TcpStream) {
+        let socket = SockRef::from(stream);
+        // The connection works without them, too.
+        let _ = socket.set_tcp_nodelay(true);
+        if self.send_buffer > 0 {
+            let _ = socket.set_send_buffer_size(self.send_buffer);
+        }
+        if !self.user_timeout.is_zero() {
+            let _ = socket.set_tcp_user_timeout(Some(self.user_timeout));
+        }
+    }
+}
+
+thread_local! {
+    /// Drivers on their way from the upgrade service to [`keep_driving`], by socket. A socket stays open while its
+    /// driver is here, so its number cannot be taken by another.
+    static TAKEN: RefCell<HashMap<RawFd, Driver>> = RefCell::default();
+}
+
+/// The upgrade service of actix-http, around the `App` that answers all requests.
+pub fn upgrade<A, B>(
+    app: A,
+    options: SocketOptions,
+) -> impl ServiceFactory<
+    (Request, Framed<TcpStream, Codec>),
+    Config = (),
+    Response = (),
+    Error = actix_web::Error,
+    InitError = A::InitError,
+>
+where
+    A: ServiceFactory<Request, Config = ()> + 'static,
+    A::Service: 'static,
+    A::Response: Into<Response<B>>,
+    A::Error: Into<Response<BoxBody>>,
+    B: MessageBody + 'static,
+{
+    let app = Rc::new(app);
+    fn_factory(move || {
+        let app = Rc::clone(&app);
+        async move {
+            let service = Rc::new(app.new_service(()).await?);
+            Ok(fn_service(move |(request, framed): (Request, Framed<TcpStream, Codec>)| {
+                handshake(Rc::clone(&service), request, framed, options)
+            }))
+        }
+    })
+}
+
+async fn handshake<S, B>(
+    app: Rc<S>,
+    request: Request,
+    mut framed: Framed<TcpStream, Codec>,
+    options: SocketOptions,
+) -> Result<(), actix_web::Error>
+where
+    S: Service<Request>,
+    S::Response: Into<Response<B>>,
+    S::Error: Into<Response<BoxBody>>,
+    B: MessageBody + 'static,
+{
+    let slot = Slot::default();
+    request.extensions_mut().insert(slot.clone());
+    let response = match app.call(request).await {
+        Ok(response) => response.into().map_into_boxed_body(),
+        Err(error) => error.into(),
+    };
+    let accepted = slot.0.borrow_mut().take();
+    match accepted {
+        Some(accepted) if response.status() == StatusCode::SWITCHING_PROTOCOLS => {
+            let (head, _) = response.into_parts();
+            write(&mut framed, [Message::Item((head, BodySize::None))]).await?;
+            let parts = framed.into_parts();
+            options.set(&parts.io);
+            let socket = parts.io.as_raw_fd();
+            if let Some(connection) = accepted.take() {
+                let driver = Driver::new(connection, parts.io, parts.read_buf);
+                TAKEN.with_borrow_mut(|taken| taken.insert(socket, driver));
+            }
+            Ok(())
+        }
+        _ => Ok(refuse(&mut framed, response).await?),
+    }
+}
+
+/// Any other answer is written whole, and the connection ends.
+async fn refuse(framed: &mut Framed<TcpStream, Codec>, response: Response<BoxBody>) -> io::Result<()> {
+    let (mut head, body) = response.into_parts();
+    head.head_mut().set_connection_type(ConnectionType::Close);
+    let bytes = body::to_bytes(body).await.map_err(|_| io::Error::other("the body of the answer could not be made"))?;
+    let size = BodySize::Sized(u64::try_from(bytes.len()).unwrap_or(u64::MAX));
+    let head = Message::Item((head, size));
+    if bytes.is_empty() {
+        write(framed, [head]).await?;
+    } else {
+        write(framed, [head, Message::Chunk(Some(bytes)), Message::Chunk(None)]).await?;
+    }
+    let _ = SockRef::from(framed.io_ref()).shutdown(std::net::Shutdown::Write);
+    Ok(())
+}
+
+type Answer = Message<(Response<()>, BodySize)>;
+
+async fn write(framed: &mut Framed<TcpStream, Codec>, messages: impl IntoIterator<Item = Answer>) -> io::Result<()> {
+    for message in messages {
+        Pin::new(&mut *framed).write(message)?;
+    }
+    let flushed = poll_fn(|cx| Pin::new(&mut *framed).flush::<Answer>(cx));
+    tokio::time::timeout(WRITE_DEADLINE, flushed).await.map_err(|_| io::Error::from(io::ErrorKind::TimedOut))?
+}
+
+/// Wraps the HTTP service of a socket: when its dispatcher is done and has left a [`Driver`], the driver goes on.
+pub fn keep_driving<F>(
+    http: F,
+) -> impl ServiceFactory<TcpStream, Config = (), Response = (), Error = F::Error, InitError = F::InitError>
+where
+    F: ServiceFactory<TcpStream, Config = (), Response = ()> + 'static,
+    F::Service: 'static,
+{
+    let http = Rc::new(http);
+    fn_factory(move || {
+        let http = Rc::clone(&http);
+        async move { Ok(Wrap { http: http.new_service(()).await? }) }
+    })
+}
+
+struct Wrap<S> {
+    http: S,
+}
+
+impl<S> Service<TcpStream> for Wrap<S>
+where
+    S: Service<TcpStream, Response = ()>,
+    S::Future: 'static,
+    S::Error: 'static,
+{
+    type Response = ();
+    type Error = S::Error;
+    type Future = LocalBoxFuture<'static, Result<(), S::Error>>;
+
+    actix_service::forward_ready!(http);
+
+    fn call(&self, stream: TcpStream) -> Self::Future {
+        let socket = stream.as_raw_fd();
+        // Boxed apart, so that its memory goes when the driver takes over.
+        let dispatcher: Pin<Box<dyn Future<Output = Result<(), S::Error>>>> = Box::pin(self.http.call(stream));
+        Box::pin(async move {
+            dispatcher.await?;
+            let driver = TAKEN.with_borrow_mut(|taken| taken.remove(&socket));
+            if let Some(driver) = driver {
+                driver.await;
+            }
+            Ok(())
+        })
+    }
+}
