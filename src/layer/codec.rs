@@ -12,10 +12,14 @@ pub mod cache_value;
 pub mod compress;
 pub mod envelope;
 pub mod fernet;
+#[cfg(test)]
+mod hostile;
 pub mod json;
 pub mod msgpack;
 pub mod names;
 pub mod pickle;
+#[cfg(test)]
+mod properties;
 pub mod ring;
 #[cfg(test)]
 mod vectors;
@@ -23,5 +27,5 @@ mod vectors;
 /// How deeply lists and maps may nest in any format; the limit of serde_json.
 pub const MAX_DEPTH: usize = 127;
 
-/// How many values one message may hold; a value takes up to 40 times the memory of its bytes.
+/// How many values one message may hold; a value of one byte takes 72 in memory.
 pub const MAX_VALUES: usize = 1 << 20;

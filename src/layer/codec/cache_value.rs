@@ -1,6 +1,11 @@
 //! Values of Django's cache, as Django's RedisCache and django-redis write them with any of their serializers.
 
-use super::{compress::CompressError, json::JsonError, msgpack::MsgpackError, pickle::PickleError};
+use super::{
+    compress::{self, CompressError},
+    json::{self, JsonError},
+    msgpack::{self, MsgpackError},
+    pickle::{self, PickleError},
+};
 use crate::{event::Value, telemetry::DropReason};
 
 /// Larger values are refused, compressed or not, in bytes.
@@ -33,9 +38,11 @@ impl CacheValueError {
     /// How it is counted.
     pub const fn drop_reason(&self) -> DropReason {
         match self {
-            Self::TooLarge(_) | Self::Compress(CompressError::TooLarge(..)) | Self::Pickle(PickleError::TooLarge) => {
-                DropReason::TooLarge
-            }
+            Self::TooLarge(_)
+            | Self::Compress(CompressError::TooLarge(..))
+            | Self::Pickle(PickleError::TooLarge)
+            | Self::Json(JsonError::TooMany)
+            | Self::Msgpack(MsgpackError::TooMany) => DropReason::TooLarge,
             _ => DropReason::Decode,
         }
     }
@@ -43,16 +50,46 @@ impl CacheValueError {
 
 /// The plain data of a cache value: digits, or (perhaps compressed) a pickle, JSON or msgpack.
 ///
-/// An integer beyond 64 bits gives its digits as text.
+/// The form is told from the bytes, without doubt: a pickle of protocol 2 or later begins with `80` and its protocol, where
+/// msgpack's `80` is an empty map and has nothing behind it; JSON's and the compressors' first bytes are msgpack integers,
+/// which the cache would have written as digits. An integer beyond 64 bits gives its digits as text.
 pub fn decode(bytes: &[u8]) -> Result<Value, CacheValueError> {
-    let _ = bytes;
-    Err(CacheValueError::Empty)
+    if bytes.len() > MAX_CACHE_VALUE {
+        return Err(CacheValueError::TooLarge(bytes.len()));
+    }
+    if let Some(number) = integer(bytes) {
+        return Ok(number);
+    }
+    let plain = compress::decompress(bytes, MAX_CACHE_VALUE)?;
+    Ok(match &*plain {
+        [] => return Err(CacheValueError::Empty),
+        [0x80, 2..=5, ..] => pickle::decode(&plain)?,
+        b"NaN" | b"Infinity" => json::decode(&plain)?,
+        [b'{' | b'[' | b'"' | b't' | b'f' | b'n' | b'-' | b'0'..=b'9', ..] => json::decode(&plain)?,
+        // Protocols 0 and 1 have no header; their opcodes are ASCII, as no msgpack but an integer is.
+        [0..=0x7f, _, ..] => pickle::decode(&plain)?,
+        _ => msgpack::decode(&plain)?,
+    })
+}
+
+/// `^[+-]?[0-9]+$`, which both backends read as an integer before anything else.
+fn integer(bytes: &[u8]) -> Option<Value> {
+    let digits = bytes.strip_prefix(b"-").or_else(|| bytes.strip_prefix(b"+")).unwrap_or(bytes);
+    if digits.is_empty() || !digits.iter().all(u8::is_ascii_digit) {
+        return None;
+    }
+    let text = std::str::from_utf8(bytes).ok()?;
+    let number = text.parse().map(Value::Int).or_else(|_| text.parse().map(Value::UInt));
+    Some(number.unwrap_or_else(|_| text.into()))
 }
 
 /// What Django's RedisCache would store, for its own `cache.get` to read: digits for an integer, else a pickle.
 pub fn encode(value: &Value) -> Vec<u8> {
-    let _ = value;
-    Vec::new()
+    match value {
+        Value::Int(number) => number.to_string().into_bytes(),
+        Value::UInt(number) => number.to_string().into_bytes(),
+        other => pickle::encode(other),
+    }
 }
 
 /// [`encode`] for text.

@@ -176,3 +176,49 @@ pub(super) fn python_float(number: f64) -> String {
         None => text,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn json_is_written_as_python_writes_it() {
+        let value =
+            decode("{\"a\": 1, \"é\": [1.5, null], \"t\": \"\\\"\\\\\\n\\u0000\\u007f😀\"}".as_bytes()).unwrap();
+        let text = String::from_utf8(encode(&value)).unwrap();
+        assert_eq!(text, r#"{"a": 1, "\u00e9": [1.5, null], "t": "\"\\\n\u0000\u007f\ud83d\ude00"}"#);
+    }
+
+    #[test]
+    fn floats_have_the_digits_of_python() {
+        for (number, text) in [
+            (1.0, "1.0"),
+            (0.1, "0.1"),
+            (-0.0, "-0.0"),
+            (1e15, "1000000000000000.0"),
+            (1e16, "1e+16"),
+            (1.5e300, "1.5e+300"),
+            (0.0001, "0.0001"),
+            (0.00001, "1e-05"),
+            (5e-324, "5e-324"),
+            (f64::NAN, "NaN"),
+            (f64::INFINITY, "Infinity"),
+            (f64::NEG_INFINITY, "-Infinity"),
+        ] {
+            assert_eq!(python_float(number), text);
+        }
+    }
+
+    #[test]
+    fn what_only_python_writes_is_read_and_json5_is_not() {
+        let value =
+            decode(b"{\"a\": NaN, \"b\": [-Infinity, \"\\ud83d\\ude00 NaN\"], \"c\": 18446744073709551615}").unwrap();
+        assert!(matches!(value.get("a"), Some(Value::Float(number)) if number.is_nan()));
+        assert_eq!(value.get("b"), Some(&Value::List(vec![Value::Float(f64::NEG_INFINITY), "😀 NaN".into()])));
+        assert_eq!(value.get("c"), Some(&Value::UInt(u64::MAX)));
+        for json5 in ["{a: 1}", "['a']", "[NaN, 'a']", "[1,]", "// NaN\n1", "[NaN] x", "NaN NaN", "[\"\\ud800\"]", ""] {
+            assert!(decode(json5.as_bytes()).is_err(), "{json5}");
+        }
+        assert_eq!(decode(b"\"\xff\""), Err(JsonError::Utf8));
+    }
+}

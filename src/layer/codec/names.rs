@@ -70,3 +70,32 @@ pub fn is_channel_name(name: &str) -> bool {
 pub fn cache_key(prefix: &str, key: &str) -> String {
     format!("{prefix}{key}")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_are_those_of_channels_redis() {
+        let names = LayerNames::new("asgi");
+        assert_eq!(names.core_group_key("room_1"), "asgi:group:room_1");
+        assert_eq!(names.core_queue_key("specific.gw1!g.room_1"), "asgispecific.gw1!");
+        assert_eq!(names.core_queue_key("thumbnails"), "asgithumbnails");
+        assert_eq!(names.pubsub_group_channel("room_1"), "asgi__group__room_1");
+        assert_eq!(names.group_of_pubsub_channel("asgi__group__room:1 é"), Some("room:1 é"));
+        assert_eq!(names.group_of_pubsub_channel("asgispecific.1"), None);
+        // The prefix of channels_redis 2, still set by hand in projects.
+        assert_eq!(LayerNames::new("asgi:").core_group_key("g"), "asgi::group:g");
+        assert_eq!(cache_key(":1:", "ws_token é:1"), ":1:ws_token é:1");
+    }
+
+    #[test]
+    fn channel_names_follow_the_rule_of_channels() {
+        for good in ["thumbnails", "specific.gw1!", "specific.gw1!g.room_1", &"x".repeat(99)] {
+            assert!(is_channel_name(good), "{good}");
+        }
+        for bad in ["", "!x", "a!b!c", "a b", "a:b", "é", &"x".repeat(100)] {
+            assert!(!is_channel_name(bad), "{bad}");
+        }
+    }
+}

@@ -1,6 +1,20 @@
 //! Pickles of plain data, as Django's cache writes them. Nothing that a pickle names is ever called.
+//!
+//! A pickle is a program for a stack machine. [`machine`] runs the opcodes that build data, [`calls`] stands in for the few
+//! functions that plain data needs (dates, Decimal, UUID, …), [`tree`] holds what was built and makes a [`Value`] of it.
+//! Anything else in a pickle is an error. Opcodes: CPython `Lib/pickletools.py`.
+
+mod calls;
+mod encode;
+mod machine;
+mod tree;
 
 use crate::event::Value;
+
+pub use encode::encode;
+
+/// How much text and bytes a pickle may hold, counting every repeated reference to it.
+const MAX_TEXT: usize = 16 << 20;
 
 /// Why a pickle is refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -11,10 +25,13 @@ pub enum PickleError {
     /// It names a class or function that is no plain data.
     #[error("the pickle holds {0}, which is no plain data")]
     Forbidden(String),
-    /// Not a pickle, or one of objects.
-    #[error("{0}")]
+    /// An opcode that plain data does not need, or none at all.
+    #[error("the pickle holds the opcode 0x{0:02x}, which plain data does not need")]
+    Opcode(u8),
+    /// Not a pickle that Python writes.
+    #[error("malformed pickle: {0}")]
     Malformed(&'static str),
-    /// Nested deeper than [`super::MAX_DEPTH`], or within itself.
+    /// Nested deeper than [`MAX_DEPTH`](super::MAX_DEPTH), or within itself.
     #[error("the pickle is nested too deeply")]
     TooDeep,
     /// More values or text than the node accepts, counting every repeated reference.
@@ -24,15 +41,16 @@ pub enum PickleError {
 
 /// The plain data in a pickle of protocol 0 to 5.
 ///
-/// Dates and times become ISO text, timedeltas ISO durations, Decimal and UUID text, sets and tuples lists, integers beyond
-/// 64 bits their digits as text.
+/// | Python | here |
+/// | --- | --- |
+/// | int beyond 64 bits | its digits as text |
+/// | tuple, set, frozenset | a list |
+/// | datetime, date | `isoformat()` as text |
+/// | timedelta | an ISO duration as `DjangoJSONEncoder` writes it, `P1DT00H00M02S` |
+/// | Decimal, UUID, SafeString | text |
+/// | OrderedDict, defaultdict | a map |
+/// | a key that is no text | text as in `json.dumps` |
 pub fn decode(bytes: &[u8]) -> Result<Value, PickleError> {
-    let _ = bytes;
-    Err(PickleError::Truncated)
-}
-
-/// A pickle of protocol 4.
-pub fn encode(value: &Value) -> Vec<u8> {
-    let _ = value;
-    Vec::new()
+    let (tree, root) = machine::run(bytes)?;
+    tree.to_value(root)
 }

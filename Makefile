@@ -1,0 +1,50 @@
+# Everything a stranger needs. `make` lists the targets.
+
+NODES ?= 3
+CARGO ?= cargo
+
+.DEFAULT_GOAL := help
+.PHONY: help setup build run up test lint unit e2e clean
+
+help: ## what can be made
+	@awk -F ':.*## ' '/^[a-z0-9]+:.*## /{printf "  make %-7s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: ## install what is missing (Redis, nginx, Chromium, Python packages); quick when nothing is
+	@scripts/setup.sh
+
+build: ## the node, optimised, in target/release/
+	@$(CARGO) build --release --locked
+
+run: build ## one node on the embedded layer, with a live page
+	@echo
+	@echo "Starting one node without Redis, for a first look. To receive what your Django publishes:"
+	@echo "  REDIS_URL=redis://127.0.0.1:6379/0 DJANGO_SECRET_KEY=… target/release/channelgate"
+	@echo
+	@target/release/channelgate serve
+
+up: setup build ## Redis, NODES=3 nodes, nginx and the demo Django project, on loopback
+	@CHANNELGATE_BIN=target/release/channelgate .venv/bin/python scripts/up.py --nodes $(NODES)
+
+test: setup lint unit e2e ## everything: format, lints, unit tests, and the end-to-end suite
+
+lint: setup ## formatting and lints of Rust, Python and TypeScript
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --all-targets --locked -- -D warnings
+	.venv/bin/ruff check tests scripts
+	.venv/bin/ruff format --check tests scripts
+	@for project in clients/*/tsconfig.json tests/*/tsconfig.json; do \
+		[ -e "$$project" ] || continue; folder=$$(dirname "$$project"); echo "tsc and eslint in $$folder"; \
+		(cd "$$folder" && npx --no-install tsc --noEmit && npx --no-install eslint .) || exit 1; \
+	done
+
+unit: setup ## the tests of the Rust code
+	$(CARGO) test --locked
+
+e2e: setup ## real Django, Redis, nginx and Chromium against real nodes
+	$(CARGO) build --release --locked
+	CHANNELGATE_BIN=target/release/channelgate .venv/bin/python -m pytest tests/e2e
+
+clean: ## remove what was built and installed here
+	$(CARGO) clean
+	rm -rf .venv .run tests/*/node_modules clients/*/node_modules
+	find tests scripts -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,260 @@
+"""The parts of a whole system as child processes on loopback: Redis, Django under Daphne, Channelgate nodes, nginx.
+
+Used by `up.py` and by the end-to-end tests, so both run the same thing. Standard library only. Every child is ended by
+its own process id, and ends by itself when its parent is gone.
+"""
+
+import ctypes
+import http.client
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+PYTHON = ROOT / ".venv" / "bin" / "python"
+LOOPBACK = "127.0.0.1"
+SECRET_KEY = "only-for-the-demonstration-and-never-for-production"
+
+_LIBC = ctypes.CDLL(None, use_errno=True)
+_PR_SET_PDEATHSIG = 1
+
+
+class StackError(Exception):
+    """A part did not start, or ended when it should not."""
+
+
+class Part:
+    """One child process, its log and its readiness."""
+
+    def __init__(
+        self,
+        name: str,
+        argv: Sequence[str | Path],
+        directory: Path,
+        ready: Callable[[], bool],
+        env: Mapping[str, str] | None = None,
+        port: int = 0,
+    ):
+        self.name = name
+        self.argv = [str(word) for word in argv]
+        self.directory = directory
+        self.log = directory / f"{name}.log"
+        self.ready = ready
+        self.env = {**os.environ, **(env or {})}
+        self.port = port
+        self.process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def pid(self) -> int:
+        if self.process is None:
+            raise StackError(f"{self.name} was not started")
+        return self.process.pid
+
+    @property
+    def running(self) -> bool:
+        return self.process is not None and self.process.poll() is None
+
+    def start(self) -> "Part":
+        """Starts the process; `wait` then says whether it came up."""
+        with self.log.open("ab") as log:
+            # A session of its own, so that Ctrl-C reaches only the parent, which then ends all parts in order.
+            self.process = subprocess.Popen(
+                self.argv,
+                cwd=self.directory,
+                env=self.env,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+                preexec_fn=_end_with_parent,
+            )
+        return self
+
+    def wait(self, deadline: float = 30.0) -> "Part":
+        """Waits until the part is ready."""
+        end = time.monotonic() + deadline
+        while not self.ready():
+            if not self.running:
+                raise StackError(f"{self.name} ended with {self.process.returncode}:\n{self.tail()}")
+            if time.monotonic() > end:
+                raise StackError(f"{self.name} was not ready within {deadline:.0f} s:\n{self.tail()}")
+            time.sleep(0.02)
+        return self
+
+    def signal(self, number: int) -> None:
+        """Sends a signal to this process, if it still runs."""
+        if self.running:
+            os.kill(self.pid, number)
+
+    def join(self, deadline: float) -> int:
+        """Waits for the end and gives the exit code."""
+        return self.process.wait(deadline)
+
+    def stop(self, grace: float = 10.0) -> int | None:
+        """Asks the process to end, and ends it after `grace` seconds."""
+        if self.process is None:
+            return None
+        self.signal(signal.SIGTERM)
+        try:
+            return self.process.wait(grace)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            return self.process.wait(10)
+
+    def kill(self) -> None:
+        """Ends the process as a crash would."""
+        self.process.kill()
+        self.process.wait(10)
+
+    def tail(self, lines: int = 25) -> str:
+        """The end of the log."""
+        text = self.log.read_text(errors="replace") if self.log.exists() else ""
+        return "\n".join(text.splitlines()[-lines:])
+
+
+def _end_with_parent() -> None:
+    _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+
+
+def free_port() -> int:
+    """A port on which nothing listens now."""
+    with socket.socket() as probe:
+        probe.bind((LOOPBACK, 0))
+        return probe.getsockname()[1]
+
+
+def listening(port: int) -> bool:
+    """Whether something accepts connections."""
+    try:
+        with socket.create_connection((LOOPBACK, port), timeout=1):
+            return True
+    except OSError:
+        return False
+
+
+def http_status(port: int, path: str) -> int | None:
+    """The status of a GET, or None where nobody answers."""
+    connection = http.client.HTTPConnection(LOOPBACK, port, timeout=2)
+    try:
+        connection.request("GET", path)
+        return connection.getresponse().status
+    except (OSError, http.client.HTTPException):
+        return None
+    finally:
+        connection.close()
+
+
+def binary() -> Path:
+    """The node to run: CHANNELGATE_BIN, or what cargo built last."""
+    if given := os.environ.get("CHANNELGATE_BIN"):
+        return Path(given).resolve()
+    built = [ROOT / "target" / profile / "channelgate" for profile in ("release", "debug")]
+    built = [path for path in built if path.exists()]
+    if not built:
+        raise StackError("there is no target/release/channelgate; run `make build` first")
+    return max(built, key=lambda path: path.stat().st_mtime)
+
+
+def tool(name: str) -> str:
+    """The full path of a program that `make setup` installs."""
+    path = shutil.which(name, path=os.environ.get("PATH", "") + ":/usr/sbin:/sbin")
+    if path is None:
+        raise StackError(f"{name} is not installed; run `make setup` first")
+    return path
+
+
+def redis(directory: Path, port: int, name: str = "redis", arguments: Sequence[str] = ()) -> Part:
+    """A Redis that keeps nothing on disk."""
+
+    def ready() -> bool:
+        try:
+            with socket.create_connection((LOOPBACK, port), timeout=1) as connection:
+                connection.sendall(b"PING\r\n")
+                return connection.recv(64).startswith(b"+PONG")
+        except OSError:
+            return False
+
+    argv = [tool("redis-server"), "--bind", LOOPBACK, "--port", str(port), "--save", "", "--appendonly", "no"]
+    return Part(name, [*argv, "--dir", directory, *arguments], directory, ready, port=port)
+
+
+def django_env(directory: Path, redis_url: str, layer: str = "core", keys: str = "", **more: str) -> dict[str, str]:
+    """The environment of the demo project."""
+    env = {
+        "DJANGO_SETTINGS_MODULE": "demo.settings",
+        "PYTHONPATH": str(ROOT / "tests" / "django"),
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "PYTHONUNBUFFERED": "1",
+        "DJANGO_SECRET_KEY": SECRET_KEY,
+        "RUN_DIR": str(directory),
+        "REDIS_URL": redis_url,
+        "LAYER": layer,
+        "LAYER_KEYS": keys,
+    }
+    return {**env, **more}
+
+
+def migrate(directory: Path, env: Mapping[str, str]) -> None:
+    """Makes the demo project's database."""
+    result = subprocess.run(
+        [PYTHON, ROOT / "tests" / "django" / "manage.py", "migrate", "--verbosity", "0"],
+        env={**os.environ, **env},
+        cwd=directory,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if result.returncode:
+        raise StackError(f"the database of the demo project could not be made:\n{result.stderr}")
+
+
+def django(directory: Path, port: int, env: Mapping[str, str], name: str = "django") -> Part:
+    """The demo project under Daphne: REST, and ordinary Channels consumers."""
+    argv = [PYTHON, "-m", "daphne", "-b", LOOPBACK, "-p", str(port), "demo.asgi:application"]
+    return Part(name, argv, directory, lambda: http_status(port, "/api/") is not None, env, port)
+
+
+def node(
+    directory: Path,
+    port: int,
+    env: Mapping[str, str],
+    name: str = "node",
+    config: Path | None = None,
+    ready: str = "/health/ready",
+) -> Part:
+    """One Channelgate."""
+    argv = [binary(), "serve", *(["--config", config] if config else [])]
+    env = {"RUST_LOG": "info", "CHANNELGATE_LISTEN": f"{LOOPBACK}:{port}", **env}
+    return Part(name, argv, directory, lambda: http_status(port, ready) == 200, env, port)
+
+
+def nginx(directory: Path, port: int, nodes: Sequence[int], django_port: int, name: str = "nginx") -> Part:
+    """The repository's nginx configuration, with these ports in the place of its own."""
+    text = (ROOT / "nginx" / "channelgate.conf").read_text()
+    server = re.search(r"( *)server 127\.0\.0\.1:8001( .*;)\n", text)
+    if server is None or "127.0.0.1:8080" not in text or "127.0.0.1:8000" not in text:
+        raise StackError("nginx/channelgate.conf no longer has the addresses that are replaced here")
+    lines = "".join(f"{server[1]}server {LOOPBACK}:{node_port}{server[2]}\n" for node_port in nodes)
+    text = text.replace(server[0], lines)
+    text = text.replace("127.0.0.1:8000", f"{LOOPBACK}:{django_port}").replace("127.0.0.1:8080", f"{LOOPBACK}:{port}")
+    home = directory / name
+    home.mkdir(exist_ok=True)
+    (home / "channelgate.conf").write_text(text)
+    shutil.copy(ROOT / "nginx" / "nginx.conf", home / "nginx.conf")
+    # Workers of a root nginx would otherwise run as somebody who may not enter this directory.
+    user = "user root; " if os.geteuid() == 0 else ""
+    argv = [tool("nginx"), "-p", f"{home}/", "-c", home / "nginx.conf", "-e", home / "error.log"]
+    return Part(name, [*argv, "-g", f"{user}daemon off;"], directory, lambda: listening(port), port=port)
+
+
+def check_python() -> None:
+    """Says so early when `make setup` has not run."""
+    if not PYTHON.exists():
+        sys.exit("There is no .venv yet; run `make setup` first.")

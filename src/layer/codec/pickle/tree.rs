@@ -1,0 +1,201 @@
+//! What a pickle has built: nodes that refer to each other by number, since pickled objects are shared and filled later.
+//!
+//! A node is made once however often it is referred to; the references are counted only when the tree becomes a [`Value`],
+//! against a budget, so that a few bytes that refer to each other cannot become gigabytes.
+
+use std::borrow::Cow;
+
+use bytes::Bytes;
+use indexmap::IndexMap;
+
+use super::{MAX_TEXT, PickleError, calls::Callable};
+use crate::{
+    event::Value,
+    layer::codec::{MAX_DEPTH, MAX_VALUES, json::python_float},
+};
+
+/// A node's number.
+pub(super) type Id = u32;
+
+/// One object of a pickle. Text and bytes stay in the pickle where they can.
+#[derive(Clone, Debug)]
+pub(super) enum Node<'a> {
+    Null,
+    Bool(bool),
+    Int(i64),
+    UInt(u64),
+    /// An integer beyond 64 bits, little-endian two's complement.
+    Huge(&'a [u8]),
+    Float(f64),
+    Str(Cow<'a, str>),
+    Bytes(Cow<'a, [u8]>),
+    /// A list or set.
+    List(Vec<Id>),
+    Tuple(Vec<Id>),
+    Dict(Vec<(Id, Id)>),
+    /// A duration in microseconds.
+    Delta(i64),
+    /// A time zone, as its distance from UTC in microseconds.
+    Zone(i64),
+    /// A UUID whose number has not come yet.
+    Uuid,
+    /// A class or function that the machine knows.
+    Callable(Callable),
+}
+
+/// All nodes of a pickle.
+#[derive(Debug, Default)]
+pub(super) struct Tree<'a> {
+    nodes: Vec<Node<'a>>,
+    /// How many references are held inside collections.
+    links: usize,
+}
+
+impl<'a> Tree<'a> {
+    pub(super) fn add(&mut self, node: Node<'a>) -> Result<Id, PickleError> {
+        if self.nodes.len() >= MAX_VALUES {
+            return Err(PickleError::TooLarge);
+        }
+        let id = Id::try_from(self.nodes.len()).map_err(|_| PickleError::TooLarge)?;
+        self.nodes.push(node);
+        Ok(id)
+    }
+
+    /// The node; null for a number that was never given out, which cannot happen.
+    pub(super) fn get(&self, id: Id) -> &Node<'a> {
+        self.nodes.get(id as usize).unwrap_or(&Node::Null)
+    }
+
+    pub(super) fn get_mut(&mut self, id: Id) -> Result<&mut Node<'a>, PickleError> {
+        self.nodes.get_mut(id as usize).ok_or(PickleError::Malformed("a reference to nothing"))
+    }
+
+    /// Counts references that are about to be put into a collection.
+    pub(super) fn link(&mut self, count: usize) -> Result<(), PickleError> {
+        self.links = self.links.saturating_add(count);
+        if self.links > 2 * MAX_VALUES { Err(PickleError::TooLarge) } else { Ok(()) }
+    }
+
+    /// The plain data under `root`.
+    pub(super) fn to_value(&self, root: Id) -> Result<Value, PickleError> {
+        let mut budget = Budget { values: MAX_VALUES, text: MAX_TEXT };
+        self.convert(root, 0, &mut budget)
+    }
+
+    fn convert(&self, id: Id, depth: usize, budget: &mut Budget) -> Result<Value, PickleError> {
+        budget.value()?;
+        Ok(match self.get(id) {
+            Node::List(_) | Node::Tuple(_) | Node::Dict(_) if depth >= MAX_DEPTH => return Err(PickleError::TooDeep),
+            Node::Null => Value::Null,
+            Node::Bool(value) => Value::Bool(*value),
+            Node::Int(number) => Value::Int(*number),
+            Node::UInt(number) => Value::UInt(*number),
+            Node::Float(number) => Value::Float(*number),
+            Node::Bytes(bytes) => {
+                budget.text(bytes.len())?;
+                Value::Bytes(Bytes::copy_from_slice(bytes))
+            }
+            Node::List(items) | Node::Tuple(items) => {
+                let items = items.iter().map(|item| self.convert(*item, depth + 1, budget));
+                Value::List(items.collect::<Result<_, _>>()?)
+            }
+            Node::Dict(entries) => {
+                let mut map = IndexMap::new();
+                for (key, value) in entries {
+                    let key = self.key(*key, budget)?;
+                    map.insert(key, self.convert(*value, depth + 1, budget)?);
+                }
+                Value::Map(map)
+            }
+            Node::Callable(callable) => return Err(PickleError::Forbidden(callable.to_string())),
+            Node::Zone(_) => return Err(PickleError::Forbidden("a bare time zone".to_owned())),
+            Node::Uuid => return Err(PickleError::Malformed("a UUID without its number")),
+            Node::Str(_) | Node::Huge(_) | Node::Delta(_) => Value::Str(self.text(id, budget)?.into()),
+        })
+    }
+
+    /// A dict key as `json.dumps` writes it.
+    fn key(&self, id: Id, budget: &mut Budget) -> Result<Box<str>, PickleError> {
+        Ok(match self.get(id) {
+            Node::Null => "null".into(),
+            Node::Bool(true) => "true".into(),
+            Node::Bool(false) => "false".into(),
+            Node::Int(number) => number.to_string().into(),
+            Node::UInt(number) => number.to_string().into(),
+            Node::Float(number) => python_float(*number).into(),
+            Node::Str(_) | Node::Huge(_) | Node::Delta(_) => self.text(id, budget)?.into(),
+            _ => return Err(PickleError::Malformed("a dict key that JSON cannot write")),
+        })
+    }
+
+    fn text(&self, id: Id, budget: &mut Budget) -> Result<Cow<'_, str>, PickleError> {
+        let text = match self.get(id) {
+            Node::Str(text) => Cow::Borrowed(&**text),
+            Node::Huge(bytes) => Cow::Owned(digits(bytes)),
+            Node::Delta(micros) => Cow::Owned(iso_duration(*micros)),
+            _ => Cow::Borrowed(""),
+        };
+        budget.text(text.len())?;
+        Ok(text)
+    }
+}
+
+/// How much may still come.
+struct Budget {
+    values: usize,
+    text: usize,
+}
+
+impl Budget {
+    fn value(&mut self) -> Result<(), PickleError> {
+        self.values = self.values.checked_sub(1).ok_or(PickleError::TooLarge)?;
+        Ok(())
+    }
+
+    fn text(&mut self, length: usize) -> Result<(), PickleError> {
+        self.text = self.text.checked_sub(length).ok_or(PickleError::TooLarge)?;
+        Ok(())
+    }
+}
+
+/// The decimal digits of a little-endian two's complement number. Quadratic; the machine bounds its length.
+fn digits(bytes: &[u8]) -> String {
+    let negative = bytes.last().is_some_and(|top| top & 0x80 != 0);
+    let mut magnitude = bytes.to_vec();
+    if negative {
+        let mut carry = true;
+        for byte in &mut magnitude {
+            (*byte, carry) = (!*byte).overflowing_add(u8::from(carry));
+        }
+    }
+    // Nine digits at a time, from the lowest.
+    let mut groups = Vec::new();
+    while magnitude.iter().any(|byte| *byte != 0) {
+        let mut rest = 0u64;
+        for byte in magnitude.iter_mut().rev() {
+            let dividend = (rest << 8) | u64::from(*byte);
+            // The quotient fits: the rest is below the divisor.
+            *byte = (dividend / 1_000_000_000) as u8;
+            rest = dividend % 1_000_000_000;
+        }
+        groups.push(rest);
+    }
+    let mut text = String::from(if negative { "-" } else { "" });
+    text.push_str(&groups.pop().unwrap_or(0).to_string());
+    for group in groups.iter().rev() {
+        text.push_str(&format!("{group:09}"));
+    }
+    text
+}
+
+/// `django.utils.duration.duration_iso_string`.
+fn iso_duration(micros: i64) -> String {
+    let sign = if micros < 0 { "-" } else { "" };
+    let micros = micros.unsigned_abs();
+    let (seconds, micros) = (micros / 1_000_000, micros % 1_000_000);
+    let (minutes, seconds) = (seconds / 60, seconds % 60);
+    let (hours, minutes) = (minutes / 60, minutes % 60);
+    let (days, hours) = (hours / 24, hours % 24);
+    let fraction = if micros == 0 { String::new() } else { format!(".{micros:06}") };
+    format!("{sign}P{days}DT{hours:02}H{minutes:02}M{seconds:02}{fraction}S")
+}

@@ -1,0 +1,1 @@
+"""Live attendance for a manager dashboard (`/ws/attendance/`)."""

@@ -1,0 +1,33 @@
+"""What Daphne serves: Django over HTTP, and ordinary consumers over WebSocket."""
+
+import os
+
+from django.core.asgi import get_asgi_application
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "demo.settings")
+django_application = get_asgi_application()
+
+# Consumers import models, which exist only after the line above.
+from channels.routing import ProtocolTypeRouter, URLRouter  # noqa: E402
+from channels.security.websocket import AllowedHostsOriginValidator  # noqa: E402
+from django.urls import path  # noqa: E402
+
+from accounts.middleware import WsTokenAuthMiddleware  # noqa: E402
+from attendance.consumers import AttendanceConsumer  # noqa: E402
+from parking.consumers import NotificationConsumer  # noqa: E402
+from visitors.consumers import BroadcastConsumer  # noqa: E402
+
+application = ProtocolTypeRouter(
+    {
+        "http": django_application,
+        "websocket": AllowedHostsOriginValidator(
+            URLRouter(
+                [
+                    path("ws/", BroadcastConsumer.as_asgi()),
+                    path("ws/attendance/", AttendanceConsumer.as_asgi()),
+                    path("ws/notifications/", WsTokenAuthMiddleware(NotificationConsumer.as_asgi())),
+                ]
+            )
+        ),
+    }
+)

@@ -1,0 +1,29 @@
+"""REST."""
+
+from django.urls import include, path
+from rest_framework.routers import DefaultRouter
+from rest_framework_simplejwt.views import TokenObtainPairView, TokenRefreshView
+
+from accounts.views import RegisterView, WsTokenView
+from attendance.views import AttendanceViewSet
+from parking.views import NotificationViewSet, ParkingLotViewSet, ReservationViewSet
+from staff.views import EmployeeAttendanceViewSet, EmployeeViewSet
+from visitors.views import ClientViewSet, ClientVisitViewSet
+
+router = DefaultRouter()
+router.register("clients", ClientViewSet)
+router.register("visits", ClientVisitViewSet)
+router.register("employees", EmployeeViewSet)
+router.register("employee-attendances", EmployeeAttendanceViewSet)
+router.register("attendance", AttendanceViewSet)
+router.register("parking/lots", ParkingLotViewSet)
+router.register("parking/reservations", ReservationViewSet, basename="reservation")
+router.register("parking/notifications", NotificationViewSet, basename="notification")
+
+urlpatterns = [
+    path("api/", include(router.urls)),
+    path("api/token/", TokenObtainPairView.as_view()),
+    path("api/token/refresh/", TokenRefreshView.as_view()),
+    path("api/user/register/", RegisterView.as_view()),
+    path("api/user/ws-token/", WsTokenView.as_view()),
+]

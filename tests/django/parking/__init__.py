@@ -1,0 +1,1 @@
+"""Parking: reservations, and what their owners are told (`/ws/notifications/`)."""

@@ -1,0 +1,1 @@
+"""Employees, and their attendance as cameras record it (published on the same feed as visitors)."""

@@ -1,0 +1,47 @@
+"""Fixtures: a database made once, a whole stack per layer, and small systems for single tests."""
+
+from pathlib import Path
+
+import pytest
+import stack
+from rig.system import LAYERS, ORACLE_ONLY, System
+
+
+@pytest.fixture(scope="session")
+def database(tmp_path_factory) -> Path:
+    """The demo project's empty database."""
+    directory = tmp_path_factory.mktemp("database")
+    stack.migrate(directory, stack.django_env(directory, "redis://127.0.0.1:1/0"))
+    return directory / "db.sqlite3"
+
+
+@pytest.fixture(scope="session", params=LAYERS)
+def whole(request, tmp_path_factory, database):
+    """Redis, the demo project under Daphne, three nodes and nginx, for each way to set the channel layer."""
+    system = System(tmp_path_factory.mktemp(request.param), LAYERS[request.param])
+    try:
+        system.start_django(database, wait=False)
+        for _ in range(0 if ORACLE_ONLY else 3):
+            system.start_node(wait=False, CHANNELGATE_ALLOWED_ORIGINS="127.0.0.1,localhost")
+        system.wait()
+        if system.nodes:
+            system.start_nginx()
+        yield system
+    finally:
+        system.stop()
+
+
+@pytest.fixture(params=["core", "pubsub"])
+def bus(request, tmp_path):
+    """A Redis of the test's own, for each of the two layers; the test starts nodes itself."""
+    system = System(tmp_path, LAYERS[request.param])
+    yield system
+    system.stop()
+
+
+@pytest.fixture
+def system(tmp_path):
+    """A Redis of the test's own and the core layer; the test starts nodes itself."""
+    system = System(tmp_path, LAYERS["core"])
+    yield system
+    system.stop()

@@ -1,0 +1,151 @@
+"""Stacks: which processes run together, and how Django and the nodes are told of each other."""
+
+import contextlib
+import dataclasses
+import os
+import shutil
+from pathlib import Path
+
+import stack
+from channels_redis.core import RedisChannelLayer
+from channels_redis.pubsub import RedisPubSubChannelLayer
+
+from .http import Http
+
+#: E2E_ORACLE_ONLY=1 runs the comparison's scripts against Daphne alone, without any node.
+ORACLE_ONLY = os.environ.get("E2E_ORACLE_ONLY") == "1"
+API_KEY = "the-key-of-the-publish-api"
+#: A drain that does not make every test wait.
+QUICK_DRAIN = {
+    "CHANNELGATE__SERVER__DRAIN_DELAY": "0s",
+    "CHANNELGATE__SERVER__DRAIN_PERIOD": "200ms",
+    "CHANNELGATE__SERVER__DRAIN_GRACE": "1s",
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class Layer:
+    """One way to set CHANNEL_LAYERS."""
+
+    kind: str = "core"
+    keys: tuple[str, ...] = ()
+    serializer: str = "msgpack"
+    prefix: str = "asgi"
+    #: What the node is given, where that differs: the new key first, the old one after it.
+    node_keys: tuple[str, ...] = ()
+
+    def django(self) -> dict[str, str]:
+        return {
+            "LAYER": self.kind,
+            "LAYER_KEYS": ",".join(self.keys),
+            "SERIALIZER": self.serializer,
+            "LAYER_PREFIX": self.prefix,
+        }
+
+    def node(self) -> dict[str, str]:
+        keys = self.node_keys or self.keys
+        return {"CHANNELGATE_LAYER_PREFIX": self.prefix, **({"CHANNELGATE_LAYER_KEYS": ",".join(keys)} if keys else {})}
+
+    def publisher(self, redis_url: str, **options):
+        """A real layer of channels_redis, as any process of the project would have."""
+        kind = RedisChannelLayer if self.kind == "core" else RedisPubSubChannelLayer
+        return kind(
+            hosts=[redis_url],
+            prefix=self.prefix,
+            symmetric_encryption_keys=list(self.keys) or None,
+            serializer_format=self.serializer,
+            **options,
+        )
+
+
+LAYERS = {
+    "core": Layer(),
+    "core-encrypted": Layer(keys=("first key", "second key"), node_keys=("new key", "first key")),
+    "core-json": Layer(serializer="json", prefix="shop"),
+    "pubsub": Layer(kind="pubsub"),
+    "pubsub-encrypted": Layer(kind="pubsub", keys=("a key",), serializer="json"),
+}
+
+
+class System:
+    """A Redis, and beside it whatever a test starts; everything ends with the system."""
+
+    def __init__(self, directory: Path, layer: Layer):
+        self.directory = directory
+        self.layer = layer
+        self.parts: list[stack.Part] = []
+        self.redis = self._start(stack.redis(directory, stack.free_port()))
+        self.redis_url = f"redis://{stack.LOOPBACK}:{self.redis.port}/0"
+        self.nodes: list[stack.Part] = []
+        self.django: stack.Part | None = None
+        self.nginx: stack.Part | None = None
+
+    def _start(self, part: stack.Part, wait: bool = True) -> stack.Part:
+        self.parts.append(part.start())
+        return part.wait() if wait else part
+
+    def start_django(self, database: Path, wait: bool = True, **env: str) -> stack.Part:
+        """The demo project under Daphne, with a database of its own."""
+        shutil.copy(database, self.directory / "db.sqlite3")
+        env = stack.django_env(self.directory, self.redis_url, **{**self.layer.django(), **env})
+        self.django = self._start(stack.django(self.directory, stack.free_port(), env), wait)
+        return self.django
+
+    def node_env(self, **env: str) -> dict[str, str]:
+        return {
+            "REDIS_URL": self.redis_url,
+            "DJANGO_SECRET_KEY": stack.SECRET_KEY,
+            "CHANNELGATE_API_KEY": API_KEY,
+            **self.layer.node(),
+            **QUICK_DRAIN,
+            **env,
+        }
+
+    def start_node(self, wait: bool = True, config: str | None = None, **env: str) -> stack.Part:
+        """One more node; `config` is the text of a configuration file."""
+        name = f"node{len(self.nodes) + 1}"
+        file = None
+        if config is not None:
+            file = self.directory / f"{name}.toml"
+            file.write_text(config)
+        node = stack.node(self.directory, stack.free_port(), self.node_env(**env), name, file)
+        self.nodes.append(self._start(node, wait))
+        return node
+
+    def start_nginx(self) -> stack.Part:
+        ports = [node.port for node in self.nodes]
+        django_port = self.django.port if self.django else stack.free_port()
+        self.nginx = self._start(stack.nginx(self.directory, stack.free_port(), ports, django_port))
+        return self.nginx
+
+    def wait(self) -> None:
+        """Waits for what was started without waiting."""
+        for part in self.parts:
+            part.wait()
+
+    def restart_redis(self) -> None:
+        """A new, empty Redis on the old port."""
+        self._start(stack.redis(self.directory, self.redis.port, f"redis{len(self.parts)}"))
+
+    @contextlib.asynccontextmanager
+    async def publisher(self, **options):
+        """A channel layer to publish through, closed at the end."""
+        layer = self.layer.publisher(self.redis_url, **options)
+        try:
+            yield layer
+        finally:
+            with contextlib.suppress(Exception):
+                await (layer.close_pools() if self.layer.kind == "core" else layer.flush())
+
+    def metric(self, node: stack.Part, name: str, **labels: str) -> float:
+        """One value of a node's /metrics; 0 while it is not there."""
+        wanted = ",".join(f'{key}="{value}"' for key, value in labels.items())
+        series = f"{name}{{{wanted}}}" if wanted else name
+        for line in Http(node.port).request_now("GET", "/metrics").body.decode().splitlines():
+            if line.startswith(series + " "):
+                return float(line.rsplit(" ", 1)[1])
+        return 0.0
+
+    def stop(self) -> None:
+        for part in reversed(self.parts):
+            part.stop(grace=5)

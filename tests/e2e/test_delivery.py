@@ -1,0 +1,188 @@
+"""Nothing is missed from the moment a socket is open, nothing is doubled, and Redis carries one copy per node."""
+
+import asyncio
+import contextlib
+import itertools
+
+import redis.asyncio as redis
+from rig.client import Client, until
+from rig.config import ROOMS
+
+
+async def test_a_publish_right_after_open_is_never_missed(bus):
+    node = bus.start_node(config=ROOMS)
+    async with bus.publisher() as publisher:
+
+        async def visit(number: int) -> None:
+            client = await Client.open(node.port, f"/room/{number}/")
+            await publisher.group_send(f"room_{number}", {"type": "said", "number": number})
+            assert await client.count(1) == [{"type": "said", "number": number}]
+            await client.close()
+
+        for start in range(0, 1000, 25):
+            await asyncio.gather(*(visit(number) for number in range(start, start + 25)))
+
+
+async def test_joins_and_leaves_of_others_lose_double_and_reorder_nothing(bus):
+    nodes = [bus.start_node(wait=False, config=ROOMS) for _ in range(2)]
+    bus.wait()
+    started = 0
+    total = 3000
+    stop = asyncio.Event()
+    spells = 0
+
+    async def churn(seed: int) -> None:
+        nonlocal spells
+        for turn in itertools.count(seed):
+            if stop.is_set():
+                return
+            # Half of them come to the reader's own group, half to groups that come and go.
+            path = "/ws/" if turn % 2 else f"/room/{turn % 7}/"
+            client = await Client.open(nodes[turn % 2].port, path)
+            owed = started  # whatever is published from now on must arrive
+            if path == "/ws/":
+                with contextlib.suppress(AssertionError):
+                    await client.wait(lambda client: len(client.frames) >= 1 + seed, "some frames", 2)
+                numbers = [frame["data"] for frame in client.json()]
+                assert numbers == list(range(numbers[0], numbers[0] + len(numbers))) if numbers else True
+                assert not numbers or numbers[0] <= owed, "an event published after open was missed"
+            await client.close()
+            spells += 1
+
+    readers = [await Client.open(node.port, "/ws/") for node in nodes for _ in range(2)]
+    churners = [asyncio.create_task(churn(seed)) for seed in range(24)]
+    async with bus.publisher() as publisher:
+        for number in range(total):
+            started = number + 1
+            await publisher.group_send("broadcast", {"type": "send_event", "event": "n", "data": number})
+        for reader in readers:
+            await reader.wait(lambda client: len(client.frames) >= total, f"all {total} events")
+            assert [frame["data"] for frame in reader.json()] == list(range(total))
+        stop.set()
+        await asyncio.gather(*churners)
+        # Nothing comes after the last one either: the next event is the next frame.
+        await publisher.group_send("broadcast", {"type": "send_event", "event": "n", "data": "end"})
+        for reader in readers:
+            assert (await reader.count(total + 1))[total:] == [{"event": "n", "data": "end"}]
+            await reader.close()
+    assert spells > 100
+
+
+async def test_redis_carries_one_copy_per_node_however_many_sockets(system):
+    nodes = [system.start_node(wait=False) for _ in range(3)]
+    system.wait()
+    clients = [await Client.open(node.port, "/ws/") for node in nodes for _ in range(40)]
+    connection = redis.Redis.from_url(system.redis_url)
+    assert await connection.zcard("asgi:group:broadcast") == 3
+    copies = 0
+    async with connection.monitor() as monitor, system.publisher() as publisher:
+        for number in range(5):
+            await publisher.group_send("broadcast", {"type": "send_event", "event": "n", "data": number})
+        await connection.echo("the end")
+        async for command in monitor.listen():
+            words = command["command"].upper()
+            copies += words.startswith("ZADD ASGISPECIFIC")
+            if words.startswith("ECHO"):
+                break
+    assert copies == 15
+    for client in clients:
+        assert [frame["data"] for frame in await client.count(5)] == list(range(5))
+        await client.close()
+    await connection.aclose()
+
+
+async def test_membership_in_redis_is_exactly_what_the_nodes_need(system):
+    nodes = [system.start_node(wait=False, config=ROOMS, CHANNELGATE__LAYER__LINGER="200ms") for _ in range(2)]
+    system.wait()
+    connection = redis.Redis.from_url(system.redis_url)
+
+    async def members(group: str) -> int:
+        return await connection.zcard(f"asgi:group:{group}")
+
+    assert await members("room_a") == 0
+    first = [await Client.open(nodes[0].port, "/room/a/") for _ in range(3)]
+    assert await members("room_a") == 1
+    second = await Client.open(nodes[1].port, "/room/a/")
+    assert await members("room_a") == 2
+    for client in first[:2]:
+        await client.close()
+    await second.close()
+    await until(lambda: _equals(members("room_a"), 1), "the second node to leave the group")
+    await first[2].close()
+    await until(lambda: _equals(members("room_a"), 0), "the first node to leave the group")
+    # What else is kept in Redis ends by itself.
+    client = await Client.open(nodes[0].port, "/room/b/")
+    async for key in connection.scan_iter("*"):
+        assert await connection.ttl(key) > 0, key
+    # A clean stop takes the rest away.
+    await client.close()
+    again = [await Client.open(node.port, "/room/c/") for node in nodes]
+    assert await members("room_c") == 2
+    for node in nodes:
+        assert node.stop() == 0
+    assert await members("room_c") == 0
+    for client in again:
+        await client.gone()
+    await connection.aclose()
+
+
+async def _equals(coroutine, value) -> bool:
+    return await coroutine == value
+
+
+async def test_membership_outlives_group_expiry_while_the_node_lives_and_ends_with_it_when_it_is_killed(system):
+    node = system.start_node(config=ROOMS, CHANNELGATE__LAYER__GROUP_EXPIRY="2s")
+    connection = redis.Redis.from_url(system.redis_url)
+    client = await Client.open(node.port, "/room/a/")
+    loop = asyncio.get_running_loop()
+    async with system.publisher(group_expiry=2) as publisher:
+        # Three times the expiry: each publish first removes members that are older than it.
+        end = loop.time() + 6
+        sent = 0
+        while loop.time() < end:
+            await publisher.group_send("room_a", {"type": "said", "number": sent})
+            sent += 1
+            await client.count(sent)
+            await asyncio.sleep(0.1)
+        assert [frame["number"] for frame in client.json()] == list(range(sent))
+        node.kill()
+        await until(lambda: _equals(connection.zcard("asgi:group:room_a"), 0), "the dead node's membership to expire")
+    await client.gone()
+    await connection.aclose()
+
+
+async def test_a_node_hears_both_layers_and_plain_publishes_at_once(system):
+    node = system.start_node()
+    client = await Client.open(node.port, "/ws/")
+    connection = redis.Redis.from_url(system.redis_url)
+    from rig.system import LAYERS
+
+    expected = []
+    for name in ("core", "pubsub"):
+        layer = LAYERS[name].publisher(system.redis_url)
+        await layer.group_send("broadcast", {"type": "send_event", "event": name, "data": 1})
+        expected.append({"event": name, "data": 1})
+        assert await client.count(len(expected)) == expected
+    await connection.publish("channelgate:broadcast", '{"type": "send_event", "event": "plain", "data": NaN}')
+    expected.append({"event": "plain", "data": None})
+    assert await client.count(3) == expected
+    # Without a type it goes out as it came.
+    await connection.publish("channelgate:broadcast", '{"b": [1, {"a": "é"}], "a": 2.0}')
+    assert (await client.count(4))[3] == {"b": [1, {"a": "é"}], "a": 2.0}
+    await client.close()
+    await connection.aclose()
+
+
+async def test_any_redis_channel_can_be_mapped_to_a_group(system):
+    mapped = '[[source]]\nchannel = "comments"\ngroup = "broadcast"\n'
+    mapped += '[[source]]\npattern = "room.*"\ngroup = "room_{{ event.room }}"\n'
+    node = system.start_node(config=mapped + ROOMS)
+    feed, room = await Client.open(node.port, "/ws/"), await Client.open(node.port, "/room/7/")
+    connection = redis.Redis.from_url(system.redis_url)
+    await connection.publish("comments", '{"type": "send_event", "event": "comment", "data": "hello"}')
+    await connection.publish("room.any", '{"type": "said", "room": 7}')
+    assert await feed.count(1) == [{"event": "comment", "data": "hello"}]
+    assert await room.count(1) == [{"type": "said", "room": 7}]
+    await feed.close()
+    await room.close()
+    await connection.aclose()

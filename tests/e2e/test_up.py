@@ -1,0 +1,49 @@
+"""`make up`: a stranger's whole system, and its end."""
+
+import asyncio
+import os
+import re
+import shlex
+import signal
+import subprocess
+import sys
+
+import pytest
+import stack
+from rig.client import Client, until
+
+
+@pytest.fixture
+def ports() -> dict[str, str]:
+    names = ("HTTP_PORT", "DJANGO_PORT", "NODE_PORT", "REDIS_PORT")
+    chosen = {name: str(stack.free_port()) for name in names}
+    # The nodes need neighbouring ports.
+    while any(stack.listening(int(chosen["NODE_PORT"]) + offset) for offset in range(2)):
+        chosen["NODE_PORT"] = str(stack.free_port())
+    return chosen
+
+
+async def test_the_whole_system_starts_works_as_it_says_and_ends_on_ctrl_c(ports, tmp_path):
+    argv = [sys.executable, stack.ROOT / "scripts" / "up.py", "--nodes", "2"]
+    log = tmp_path / "up.log"
+    env = {**os.environ, **ports, "PYTHONUNBUFFERED": "1", "UP_DIR": str(tmp_path / "run")}
+    with log.open("wb") as output:
+        up = await asyncio.create_subprocess_exec(*argv, env=env, stdout=output, stderr=output)
+    try:
+        await until(lambda: up.returncode is not None or "curl" in log.read_text(), "the system to be up", 60)
+        text = log.read_text()
+        assert up.returncode is None, text
+        client = await Client.open(int(ports["HTTP_PORT"]), "/ws/")
+        command = text[text.index("curl") :].replace("\\\n", " ").split("\n")[0]
+        made = await asyncio.to_thread(
+            subprocess.run, shlex.split(command), capture_output=True, text=True, check=False
+        )
+        assert re.search(r'"id":\d+', made.stdout), made
+        assert (await client.count(1))[0]["event"] == "client_create"
+    finally:
+        up.send_signal(signal.SIGINT)
+        code = await asyncio.wait_for(up.wait(), 30)
+    assert code == 0, log.read_text()
+    assert (await client.gone())[0] == 1012
+    for name, number in ports.items():
+        assert not stack.listening(int(number)), name
