@@ -140,10 +140,9 @@ impl Inbox {
             probe.arrived(payload);
         } else if let Some(group) = channel.strip_prefix(&self.publish_prefix)
             && let Ok(group) = GroupName::new(group)
+            && let Some(body) = self.json(channel, payload)
         {
-            if let Some(body) = self.json(channel, payload) {
-                self.event(group, body, Source::Publish);
-            }
+            self.event(group, body, Source::Publish);
         }
         if !self.channels.is_empty()
             && let Some(mappings) = self.channels.get(channel)
