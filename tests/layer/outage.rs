@@ -91,7 +91,8 @@ async fn a_frozen_redis_is_not_ready_and_joins_end_in_time() {
 #[tokio::test(flavor = "multi_thread")]
 async fn three_missed_probes_are_enough_to_see_a_frozen_redis() {
     let redis = RedisServer::start();
-    let node = Node::ready(&options(&[&redis])).await;
+    let options = config::Layer { probe_interval: config::Span::millis(200), ..options(&[&redis]) };
+    let node = Node::ready(&options).await;
     redis.freeze();
     let started = Instant::now();
     not_ready(&node).await;
