@@ -120,7 +120,7 @@ impl Inbox {
     }
 
     pub fn gap(&self, groups: Option<Vec<GroupName>>, reason: GapReason) {
-        self.metrics.gap(reason.label());
+        // Counted where it is acted on, together with the gaps that the node finds itself.
         (self.sink)(Signal::Gap(Gap { groups, reason }));
     }
 
