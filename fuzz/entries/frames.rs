@@ -55,6 +55,9 @@ fn read(bytes: &[u8], step: usize, deflate: bool) -> Outcome {
         assert!(reader.held() <= MOST_HELD, "{} bytes held", reader.held());
         if result.is_err() || reader.is_done() {
             assert_eq!(reader.held(), 0);
+            // Compressed data may be wrong in several ways at once; which is seen first depends on how it is cut.
+            let several = [ProtocolError::Deflate, ProtocolError::Utf8, ProtocolError::TooBig];
+            let result = result.map_err(|error| if deflate && several.contains(&error) { several[0] } else { error });
             return (got, result);
         }
     }
