@@ -112,9 +112,10 @@ pub async fn serve(config: Config, consumers: ConsumerSet) -> anyhow::Result<Exi
 
     let draining = Draining::default();
     let (begin_drain, drain) = watch::channel(None);
+    let publish = Arc::new(publish_access(&config, embedded));
     let services = Services {
-        publish: Arc::new(publish_access(&config, embedded)),
-        page: config.page.enabled.unwrap_or(embedded).then(|| page(&config, embedded, &cache)),
+        page: config.page.enabled.unwrap_or(embedded).then(|| page(&config, embedded, &publish, &cache)),
+        publish,
         rules: Arc::new(Rules::new(&consumers, &config.socket)?),
         config: Arc::new(config.clone()),
         consumers,
@@ -195,7 +196,7 @@ fn publish_access(config: &Config, embedded: bool) -> PublishAccess {
 }
 
 /// With the embedded cache, whose tokens open nothing but this node, the page can make itself a ws-token.
-fn page(config: &Config, embedded: bool, cache: &Arc<dyn Cache>) -> PageData {
+fn page(config: &Config, embedded: bool, publish: &PublishAccess, cache: &Arc<dyn Cache>) -> PageData {
     let maker: Option<TokenMaker> = (embedded && config.cache_url().is_none()).then(|| {
         let (cache, rules) = (Arc::clone(cache), config.auth.ws_token.clone());
         Arc::new(move |user: String| {
@@ -208,7 +209,7 @@ fn page(config: &Config, embedded: bool, cache: &Arc<dyn Cache>) -> PageData {
             }) as BoxFuture<'static, _>
         }) as TokenMaker
     });
-    PageData::new(config, embedded, maker)
+    PageData::new(config, embedded, publish, maker)
 }
 
 fn announce(config: &Config, address: std::net::SocketAddr, embedded: bool) {
