@@ -50,6 +50,7 @@ class Part:
         self.env = {**os.environ, **(env or {})}
         self.port = port
         self.process: subprocess.Popen[bytes] | None = None
+        self.asked = False
 
     @property
     def pid(self) -> int:
@@ -97,11 +98,17 @@ class Part:
         """Waits for the end and gives the exit code."""
         return self.process.wait(deadline)
 
+    def ask(self) -> None:
+        """Asks the process to end, once: a second signal would cut a node's drain short."""
+        if not self.asked:
+            self.asked = True
+            self.signal(signal.SIGTERM)
+
     def stop(self, grace: float = 10.0) -> int | None:
         """Asks the process to end, and ends it after `grace` seconds."""
         if self.process is None:
             return None
-        self.signal(signal.SIGTERM)
+        self.ask()
         try:
             return self.process.wait(grace)
         except subprocess.TimeoutExpired:

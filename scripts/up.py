@@ -106,10 +106,12 @@ def main() -> int:
         print(error, file=sys.stderr)
         return 1
     finally:
-        # The last started goes first, so that nothing loses what it stands on.
-        for part in reversed(started):
-            code = part.stop()
-            print(f"{part.name} ended ({code}).")
+        # The nodes drain first, all at once, so that clients are told; then the rest, from the front to the back.
+        nodes = [part for part in started if part.name.startswith("node")]
+        for part in nodes:
+            part.ask()
+        for part in [*nodes, *reversed([part for part in started if part not in nodes])]:
+            print(f"{part.name} ended ({part.stop()}).")
     return 0
 
 

@@ -108,6 +108,13 @@ fn a_preset_is_adjusted_by_one_variable() {
 }
 
 #[test]
+fn presets_are_chosen_by_name() {
+    let environment = Environment::from([("CHANNELGATE__PRESETS", "parking, feed")]);
+    let (_, set) = consumer::load(None, &environment).unwrap();
+    assert_eq!(set.iter().map(|consumer| consumer.name()).collect::<Vec<_>>(), ["parking", "feed"]);
+}
+
+#[test]
 fn a_files_own_consumer_stands_before_a_presets() {
     let (_, set) = load(Path::new("tests/config/valid/own_feed.toml")).unwrap();
     assert_eq!(set.route("/ws/").unwrap().0.spec().groups, ["mine"]);

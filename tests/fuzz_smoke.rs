@@ -1,6 +1,8 @@
 //! A short fuzz run that is the same each time: every file of the corpus, then a fixed number of changes of it, through the
 //! functions of the fuzz targets. `cargo fuzz run <target>` goes on from the same corpus for as long as one likes.
 
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
 use std::{fs, path::Path};
 
 #[path = "../fuzz/entries.rs"]

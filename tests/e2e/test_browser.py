@@ -11,12 +11,12 @@ from rig.http import Http
 
 OPEN = """
 new Promise((resolve) => {
-    window.frames_ = []; window.closed = null;
+    window.frames_ = []; window.ended_ = null;
     const socket = new WebSocket(%s, %s);
     window.socket = socket;
     socket.onmessage = (event) => frames_.push(event.data);
     socket.onopen = () => resolve("open:" + socket.protocol);
-    socket.onclose = (event) => { window.closed = [event.code, event.reason]; resolve("closed:" + event.code); };
+    socket.onclose = (event) => { window.ended_ = [event.code, event.reason]; resolve("closed:" + event.code); };
 })
 """
 
@@ -52,8 +52,8 @@ async def test_a_browser_behind_nginx_gets_what_django_publishes(site):
         # A drain is something a page can tell from a failure.
         for node in site.nodes:
             node.signal(signal.SIGTERM)
-        await until(lambda: page.run("closed"), "the socket to close")
-        assert (await page.run("closed"))[0] == 1012
+        await until(lambda: page.run("ended_"), "the socket to close")
+        assert (await page.run("ended_"))[0] == 1012
 
 
 async def _frames(page, number: int) -> bool:

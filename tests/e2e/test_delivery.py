@@ -27,7 +27,7 @@ async def test_joins_and_leaves_of_others_lose_double_and_reorder_nothing(bus):
     nodes = [bus.start_node(wait=False, config=ROOMS) for _ in range(2)]
     bus.wait()
     started = 0
-    total = 3000
+    total = 1200
     stop = asyncio.Event()
     spells = 0
 
@@ -50,7 +50,7 @@ async def test_joins_and_leaves_of_others_lose_double_and_reorder_nothing(bus):
             spells += 1
 
     readers = [await Client.open(node.port, "/ws/") for node in nodes for _ in range(2)]
-    churners = [asyncio.create_task(churn(seed)) for seed in range(24)]
+    churners = [asyncio.create_task(churn(seed)) for seed in range(12)]
     async with bus.publisher() as publisher:
         for number in range(total):
             started = number + 1

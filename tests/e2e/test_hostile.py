@@ -111,7 +111,7 @@ async def test_json_made_to_hurt_is_ignored(system, node):
     for text in (DEEP.decode(), '{"a":' * 100_000, "9" * 400_000, '{"type": "ping", "type": "x"}', '"\\ud800"'):
         await client.send(text)
     await client.send({"type": "ping", "timestamp": "after"})
-    await client.wait(lambda client: client.json()[-1] == {"type": "pong", "timestamp": "after"}, "the last pong")
+    await client.wait(lambda client: {"type": "pong", "timestamp": "after"} in client.json(), "the last pong")
     await client.close()
     await undisturbed(system, node)
 
@@ -143,22 +143,26 @@ async def test_ten_thousand_subscribe_types_are_bounded(system, node, database):
 
 
 async def test_a_slow_reader_is_closed_with_1013_and_holds_nobody_up(system):
-    node = system.start_node(CHANNELGATE__SOCKET__OUTBOX="262144", CHANNELGATE__SOCKET__SEND_BUFFER="65536")
+    node = system.start_node(
+        CHANNELGATE__SOCKET__OUTBOX="262144",
+        CHANNELGATE__SOCKET__SEND_BUFFER="65536",
+        CHANNELGATE__SERVER__DRAIN_GRACE="20s",  # which is also how long it may take to read its Close
+    )
     quick = [await Client.open(node.port, "/ws/") for _ in range(5)]
     slow = [await Raw.open(node.port, "/ws/", limit=2**10) for _ in range(5)]
     before = memory(node)
     text = "x" * 50_000
     async with system.publisher() as publisher:
-        for number in range(400):
+        for number in range(60):
             data = {"number": number, "text": text}
             await publisher.group_send("broadcast", {"type": "send_event", "event": "n", "data": data})
             # Whoever reads gets everything at once, whatever the others do.
             for client in quick:
                 await client.count_of(number + 1)
     assert system.metric(node, "channelgate_drops_total", reason="slow_client") >= 5
-    assert memory(node) - before < 48 << 20
+    assert memory(node) - before < 32 << 20
     for client in quick:
-        assert [frame["data"]["number"] for frame in client.json()] == list(range(400))
+        assert [frame["data"]["number"] for frame in client.json()] == list(range(60))
         await client.close()
     for raw in slow:
         # What it did not read is still on the way; after that comes the reason.

@@ -33,7 +33,7 @@ describe("Chromium and the node", () => {
           };
           socket.onclose = ({ code }) => resolve({ opened: false, code });
         }),
-      [new URL(path, gate.url.replace("http", "ws")).href, protocols],
+      [new URL(path, live.page.url().replace("http", "ws")).href, protocols],
     );
 
   it("agree on permessage-deflate, and a large event arrives whole and small on the wire", async () => {
