@@ -79,3 +79,6 @@ impl Config {
         self.cache.url.as_ref().or(self.layer.hosts.first()).or(self.layer.url.as_ref())
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -157,3 +157,6 @@ const fn weight(error: &AuthError) -> u8 {
         AuthError::Unavailable { .. } => 3,
     }
 }
+
+#[cfg(test)]
+mod tests;

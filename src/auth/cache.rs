@@ -91,3 +91,32 @@ impl Cache for MemoryCache {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LONG: Duration = Duration::from_secs(60);
+
+    #[tokio::test]
+    async fn a_value_is_deleted_only_while_it_is_the_expected_one() {
+        let cache = MemoryCache::new();
+        let (one, two) = (Bytes::from_static(b"1"), Bytes::from_static(b"2"));
+        cache.set("k", one.clone(), LONG).await.unwrap();
+        assert!(!cache.compare_and_delete("k", &two).await.unwrap());
+        assert_eq!(cache.get("k").await.unwrap(), Some(one.clone()));
+        assert!(cache.compare_and_delete("k", &one).await.unwrap());
+        assert!(!cache.compare_and_delete("k", &one).await.unwrap());
+        assert_eq!(cache.get("k").await.unwrap(), None);
+    }
+
+    #[tokio::test]
+    async fn ended_values_are_gone_and_do_not_pile_up() {
+        let cache = MemoryCache::new();
+        for number in 0..5000 {
+            cache.set(&number.to_string(), Bytes::new(), Duration::ZERO).await.unwrap();
+        }
+        assert_eq!(cache.get("0").await.unwrap(), None);
+        assert!(cache.entries.lock().unwrap().values.len() <= 1024);
+    }
+}

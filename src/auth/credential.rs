@@ -146,8 +146,8 @@ pub fn authorization<'a>(header: Option<&'a str>, scheme: &str) -> Authorization
 /// A cookie's value, as `django.http.cookie.parse_cookie` reads it.
 fn cookie(headers: &[&str], name: &str) -> Option<String> {
     let pairs = headers.iter().flat_map(|header| header.split(';'));
-    let values = pairs.filter_map(|pair| pair.split_once('=')).filter(|(key, _)| key.trim() == name);
-    let value = values.last()?.1.trim();
+    let mut values = pairs.filter_map(|pair| pair.split_once('=')).filter(|(key, _)| key.trim() == name);
+    let value = values.next_back()?.1.trim();
     let value = value.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')).unwrap_or(value);
     (!value.is_empty()).then(|| value.to_owned())
 }
@@ -267,9 +267,9 @@ mod tests {
             (JWT.to_owned(), JWT, JWT),
             ("access_token, opaque%3D%3D".to_owned(), "opaque==", "access_token"),
         ];
-        for (offered, token, echo) in cases {
-            let expected = Some((token.to_owned(), Some(echo.to_owned())));
-            assert_eq!(found("subprotocol", &with(&offered)), expected, "{offered}");
+        for (offered, token, echo) in &cases {
+            let expected = Some(((*token).to_owned(), Some((*echo).to_owned())));
+            assert_eq!(found("subprotocol", &with(offered)), expected, "{offered}");
         }
         for offered in ["", "chat.v1", "access_token", "access_token.", "graphql-ws, json", ",,", "é.x"] {
             assert_eq!(found("subprotocol", &with(offered)), None, "{offered}");

@@ -196,3 +196,6 @@ fn decoding_key(algorithm: Algorithm, key: &str) -> Result<DecodingKey, String> 
     };
     read.map_err(|_| format!("is no PEM public key for {algorithm:?}"))
 }
+
+#[cfg(test)]
+mod tests;

@@ -156,3 +156,92 @@ fn split_scheme(text: &str) -> (&str, &str) {
         _ => ("", text),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde::Deserialize;
+
+    use super::*;
+
+    #[derive(Deserialize)]
+    struct Fixture {
+        vectors: Vec<Vector>,
+    }
+
+    #[derive(Deserialize)]
+    struct Vector {
+        id: String,
+        allowed: Vec<String>,
+        origin: Option<String>,
+        status: u16,
+    }
+
+    #[test]
+    fn an_origin_passes_where_channels_lets_it_pass() {
+        let fixture: Fixture = serde_json::from_str(include_str!("../../tests/fixtures/origin-vectors.json")).unwrap();
+        for vector in &fixture.vectors {
+            let policy = OriginPolicy::new(Some(&vector.allowed));
+            let allowed = policy.allows(vector.origin.as_deref(), Some("127.0.0.1"));
+            assert_eq!(allowed, vector.status == 101, "{}", vector.id);
+        }
+        assert_eq!(fixture.vectors.len(), 52);
+    }
+
+    #[test]
+    fn what_the_vectors_leave_open_follows_the_source_of_channels() {
+        let allows = |pattern: &str, origin| OriginPolicy::new(Some(&[pattern.to_owned()])).allows(Some(origin), None);
+        assert!(allows("[::1]", "http://[::1]:3000"));
+        assert!(allows("http://[::1]:3000", "http://[::1]:3000"));
+        assert!(allows("127.0.0.1:8000", "http://127.0.0.1:9000"), "a host without a scheme has its port ignored");
+        assert!(allows("Example.COM", "https://user:pw@EXAMPLE.com/path?q#f"));
+        assert!(allows("wss://example.com", "wss://example.com:443"));
+        assert!(!allows("https://example.com", "https://example.com:99999"));
+        assert!(!allows("https://example.com", "https://example.com:+443"));
+        assert!(!allows(".example.com", "https://evilexample.com"));
+        assert!(!allows("*.example.com", "https://a.example.com"));
+        assert!(!allows("", "https://example.com") && !allows("", "null"));
+        let nobody = OriginPolicy::new(Some(&[]));
+        assert!(!nobody.allows(None, Some("a")) && !nobody.allows(Some("http://a"), Some("a")));
+    }
+
+    #[test]
+    fn without_a_list_a_page_reaches_its_own_host_only_and_a_program_any() {
+        let policy = OriginPolicy::new(None);
+        for (origin, host) in [
+            (None, Some("example.com")),
+            (None, None),
+            (Some("http://example.com"), Some("example.com")),
+            (Some("https://Example.com"), Some("example.COM")),
+            (Some("https://example.com"), Some("example.com:443")),
+            (Some("http://example.com:80"), Some("example.com")),
+            (Some("http://localhost:8000"), Some("localhost:8000")),
+            (Some("http://[::1]:8000"), Some("[::1]:8000")),
+        ] {
+            assert!(policy.allows(origin, host), "{origin:?} {host:?}");
+        }
+        for (origin, host) in [
+            ("http://evil.example", Some("example.com")),
+            ("http://example.com:8080", Some("example.com")),
+            ("http://example.com", Some("example.com:8080")),
+            ("http://localhost:3000", Some("localhost:8000")),
+            ("https://sub.example.com", Some("example.com")),
+            ("https://example.com.evil.example", Some("example.com")),
+            ("chrome-extension://example.com", Some("example.com")),
+            ("null", Some("null")),
+            ("", Some("")),
+            ("http://", Some("")),
+            ("file://", Some("")),
+            ("http://[::1", Some("[::1")),
+            ("http://example.com", None),
+        ] {
+            assert!(!policy.allows(Some(origin), host), "{origin:?} {host:?}");
+        }
+    }
+
+    #[test]
+    fn patterns_that_match_nothing_are_told() {
+        let list = ["localhost:3000", "//plain.example.net", "example.com", "*"].map(str::to_owned);
+        let policy = OriginPolicy::new(Some(&list));
+        assert_eq!(policy.useless().collect::<Vec<_>>(), ["localhost:3000", "//plain.example.net"]);
+    }
+}

@@ -199,3 +199,6 @@ fn opaque_user_id(value: &Value) -> Option<Value> {
     let is_id = id.as_str().is_none_or(|text| !looks_like_jwt(text) && !text.contains(char::is_whitespace));
     is_id.then_some(id)
 }
+
+#[cfg(test)]
+mod tests;

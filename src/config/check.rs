@@ -1,7 +1,7 @@
 //! Values that have the right type and still make no sense.
 
 use super::{
-    Config, Policy,
+    Auth, Config, Policy,
     error::{ConfigError, KeyPath, did_you_mean},
 };
 
@@ -12,6 +12,7 @@ pub const AUTH_METHODS: &[&str] = &["ws_token", "jwt", "anonymous"];
 pub(super) fn check(config: &Config, errors: &mut Vec<ConfigError>) {
     let mut note = |key: KeyPath, reason: String| errors.push(config.error(&key, reason));
     sections(config, &mut note);
+    tokens(&config.auth, &mut note);
     for (place, source) in config.sources.iter().enumerate() {
         if source.channel.is_some() == source.pattern.is_some() {
             let key = KeyPath::ROOT.then("source").then(place);
@@ -112,6 +113,44 @@ fn sections(config: &Config, note: &mut impl FnMut(KeyPath, String)) {
     }
     if config.layer.random_prefix_length == 0 || config.layer.random_prefix_length > 64 {
         note(KeyPath::dotted("layer.random_prefix_length"), "must be from 1 to 64 bytes".to_owned());
+    }
+}
+
+/// simplejwt's algorithms that are implemented here.
+const ALGORITHMS: &[&str] =
+    &["HS256", "HS384", "HS512", "RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "EdDSA"];
+
+fn tokens(auth: &Auth, note: &mut impl FnMut(KeyPath, String)) {
+    if !ALGORITHMS.contains(&auth.jwt.algorithm.as_str()) {
+        let near = did_you_mean(&auth.jwt.algorithm, ALGORITHMS.iter().copied());
+        note(
+            KeyPath::dotted("auth.jwt.algorithm"),
+            format!("unknown algorithm; known are {}{near}", ALGORITHMS.join(", ")),
+        );
+    }
+    for (key, sources) in [("auth.jwt.sources", &auth.jwt.sources), ("auth.ws_token.sources", &auth.ws_token.sources)] {
+        for (place, source) in sources.iter().enumerate() {
+            let known = match source.split_once(':') {
+                Some((kind, name)) => ["query", "cookie", "subprotocol"].contains(&kind) && !name.is_empty(),
+                None => ["header", "subprotocol"].contains(&source.as_str()),
+            };
+            if !known {
+                let reason = format!(
+                    "unknown source {source:?}; known are query:NAME, header, cookie:NAME, subprotocol, subprotocol:NAME"
+                );
+                note(KeyPath::dotted(key).then(place), reason);
+            }
+        }
+    }
+    let templates = [
+        ("auth.ws_token.jwt_key", &auth.ws_token.jwt_key, "{user_id}"),
+        ("auth.ws_token.opaque_key", &auth.ws_token.opaque_key, "{token}"),
+    ];
+    for (key, template, part) in templates {
+        if !template.contains(part) {
+            // Without it one cached value would be everybody's token.
+            note(KeyPath::dotted(key), format!("must contain {part}"));
+        }
     }
 }
 

@@ -102,7 +102,7 @@ pub struct EventHandler {
 
 /// One expression, or several.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(untagged)]
+#[serde(untagged, expecting = "expected an expression, or a list of expressions")]
 pub enum OneOrMany {
     /// One.
     One(String),

@@ -38,11 +38,13 @@ pub(super) fn decode<T: DeserializeOwned>(node: &mut Node, errors: &mut Vec<Conf
                 silent = removed.contains(&key);
                 key.pop();
             }
-            Kind::Other(_) => {}
+            // Nor is what is left of a value without its wrong part.
+            Kind::Other(_) => silent = removed.iter().any(|gone| gone.starts_with(&key)),
         }
         if !silent {
             let path = KeyPath(key.clone());
-            errors.push(ConfigError { origin: Some(locate(node, &key)), key: path, reason: fault.to_string() });
+            let origin = node.origin_of(&path).clone();
+            errors.push(ConfigError { origin: Some(origin), key: path, reason: fault.to_string() });
         }
         let gone = node.remove(&key);
         removed.push(key);
@@ -53,30 +55,13 @@ pub(super) fn decode<T: DeserializeOwned>(node: &mut Node, errors: &mut Vec<Conf
     None
 }
 
-/// Like [`Node::locate`], but places are as written.
-fn locate(node: &Node, path: &[Key]) -> super::error::Origin {
-    let mut origin = &node.origin;
-    let mut node = node;
-    for key in path {
-        node = match (&node.value, key) {
-            (NodeValue::Table(entries), Key::Name(name)) => match entries.get(name) {
-                Some(entry) => {
-                    origin = &entry.key;
-                    &entry.node
-                }
-                None => break,
-            },
-            (NodeValue::Array(items), Key::Index(index)) => match items.get(*index) {
-                Some(item) => {
-                    origin = &item.origin;
-                    item
-                }
-                None => break,
-            },
-            _ => break,
-        };
-    }
-    origin.clone()
+/// The first fault, with its path outside in; for a test that asks which keys are known.
+#[cfg(test)]
+pub(super) fn decode_once<T: DeserializeOwned>(node: &Node) -> Result<T, Fault> {
+    T::deserialize(node).map_err(|mut fault| {
+        fault.path.reverse();
+        fault
+    })
 }
 
 /// What serde says is wrong. The path is collected inside out.

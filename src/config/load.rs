@@ -17,7 +17,7 @@ use super::{
 
 /// Reads the configuration: the file at `path`, else the one that `CHANNELGATE_CONFIG` names, else the built-in default.
 ///
-/// Expressions, templates and path patterns are not looked into here; [`crate::consumer::load`] does both.
+/// Expressions, templates and path patterns are not looked into here; the `load` of the consumers does both.
 pub fn load(path: Option<&Path>, environment: &Environment) -> Result<Config, ConfigErrors> {
     match load_lenient(path, environment) {
         (config, errors) if errors.is_empty() => Ok(config),
@@ -47,7 +47,10 @@ pub fn load_text(file: Option<(&Path, &str)>, environment: &Environment) -> (Con
         None => Node::empty(Source::File(PathBuf::from("built-in default"))),
         Some((path, text)) => {
             let (node, faults) = tree::parse(text, Source::File(path.to_owned()));
-            errors.extend(faults);
+            if !faults.is_empty() {
+                // What was read of a broken file would only give errors that are none.
+                return (Config::default(), faults);
+            }
             node
         }
     };
@@ -66,7 +69,8 @@ pub fn load_text(file: Option<(&Path, &str)>, environment: &Environment) -> (Con
     (config, errors)
 }
 
-/// Appends the consumers of the presets in use, each with its adjustments laid over, and takes `[preset]` away.
+/// Appends the consumers of the presets in use, each with its adjustments laid over, and takes `[preset]` away. A
+/// preset's consumer stands aside for one of the file's own with the same path.
 fn add_presets(root: &mut Node, overrides: &[(Vec<String>, Node)], errors: &mut Vec<ConfigError>) {
     let Some(entries) = root.table_mut() else { return };
     let adjustments = match entries.shift_remove("preset") {
@@ -78,6 +82,7 @@ fn add_presets(root: &mut Node, overrides: &[(Vec<String>, Node)], errors: &mut 
             IndexMap::new()
         }
     };
+    let own_paths: Vec<String> = entries.get("consumer").map(|entry| paths(&entry.node)).unwrap_or_default();
     let own_consumers = entries.contains_key("consumer") || overrides.iter().any(|(path, _)| path == &["consumer"]);
     let chosen = match overrides.iter().rev().find(|(path, _)| path == &["presets"]) {
         Some((_, node)) => Some(node.clone()),
@@ -96,7 +101,7 @@ fn add_presets(root: &mut Node, overrides: &[(Vec<String>, Node)], errors: &mut 
         if !chosen.iter().any(|(chosen, _)| chosen == name) {
             let key = KeyPath::dotted("preset").then(name.as_str());
             let known = did_you_mean(name, chosen.iter().map(|(name, _)| name.as_str()));
-            let reason = format!("no preset of this name is in use{known}");
+            let reason = format!("no preset of this name is in use (see \"presets\"){known}");
             errors.push(ConfigError { origin: Some(origin.key.clone()), key, reason });
         }
     }
@@ -113,6 +118,9 @@ fn add_presets(root: &mut Node, overrides: &[(Vec<String>, Node)], errors: &mut 
         errors.extend(faults);
         let Some(consumers) = preset.list_mut("consumer").map(std::mem::take) else { continue };
         for mut consumer in consumers {
+            if path(&consumer).is_some_and(|path| own_paths.contains(&path)) {
+                continue;
+            }
             if let Some(adjustment) = adjustments.get(*name) {
                 consumer.overlay(&adjustment.node);
             }
@@ -120,5 +128,21 @@ fn add_presets(root: &mut Node, overrides: &[(Vec<String>, Node)], errors: &mut 
                 list.push(consumer);
             }
         }
+    }
+}
+
+/// The path of a consumer, without the slash at its end, which makes no difference.
+fn path(consumer: &Node) -> Option<String> {
+    let NodeValue::Table(entries) = &consumer.value else { return None };
+    match &entries.get("path")?.node.value {
+        NodeValue::String(path) => Some(path.trim_end_matches('/').to_owned()),
+        _ => None,
+    }
+}
+
+fn paths(consumers: &Node) -> Vec<String> {
+    match &consumers.value {
+        NodeValue::Array(items) => items.iter().filter_map(path).collect(),
+        _ => Vec::new(),
     }
 }

@@ -1,6 +1,6 @@
 //! Where each key of a configuration was read, so that an error found later still names its line.
 
-use std::sync::Arc;
+use std::{fmt, sync::Arc};
 
 use super::{
     Config,
@@ -9,8 +9,15 @@ use super::{
 };
 
 /// Where each key was read; knows nothing for a configuration that was built by hand.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub struct Origins(Option<Arc<Node>>);
+
+impl fmt::Debug for Origins {
+    // Not what it holds: secrets are among it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Origins")
+    }
+}
 
 impl Origins {
     pub(super) fn of(root: Node) -> Self {
@@ -19,8 +26,10 @@ impl Origins {
 
     /// Where `key` stands, or the nearest table around it, and the key as it was written.
     pub fn of_key(&self, key: &KeyPath) -> Option<(Origin, KeyPath)> {
-        let (origin, written) = self.0.as_ref()?.locate(key);
-        // The root of a file is no place to point at; the built-in default is no file at all.
+        let root = self.0.as_ref()?;
+        let written = root.as_written(key);
+        let origin = root.origin_of(&written).clone();
+        // A default that nobody wrote stands nowhere.
         Some((origin, written)).filter(|(origin, _)| origin.line > 0 || matches!(*origin.source, Source::Variable(_)))
     }
 }

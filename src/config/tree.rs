@@ -47,7 +47,7 @@ pub(super) struct Entry {
 pub(super) fn parse(text: &str, source: Source) -> (Node, Vec<ConfigError>) {
     let (table, errors) = DeTable::parse_recoverable(text);
     let reader = Reader { lines: Lines::of(text), source: Arc::new(source) };
-    let errors = errors
+    let mut errors: Vec<_> = errors
         .into_iter()
         .map(|error| ConfigError {
             origin: Some(reader.origin(error.span().map_or(0, |span| span.start))),
@@ -55,6 +55,8 @@ pub(super) fn parse(text: &str, source: Source) -> (Node, Vec<ConfigError>) {
             reason: error.message().to_owned(),
         })
         .collect();
+    // After the first error of a line the others are mostly its consequences.
+    errors.dedup_by(|next, first| next.origin == first.origin);
     (reader.table(table.span().start, table.into_inner()), errors)
 }
 
@@ -189,32 +191,43 @@ impl Node {
         }
     }
 
-    /// Where `path` stands: the key itself, or the nearest table around it. Also the path with the places of lists as
-    /// they were written, counting what was taken out.
-    pub fn locate(&self, path: &KeyPath) -> (Origin, KeyPath) {
-        let mut origin = &self.origin;
-        let mut written = Vec::new();
+    /// `path` with the places of lists as they were written: counting what was taken out.
+    pub fn as_written(&self, path: &KeyPath) -> KeyPath {
         let mut node = Some(self);
+        let mut written = Vec::with_capacity(path.0.len());
         for key in &path.0 {
-            let mut shown = key.clone();
-            node = match (node.map(|node| &node.value), key) {
-                (Some(NodeValue::Table(entries)), Key::Name(name)) => entries.get(name).map(|entry| {
-                    origin = &entry.key;
-                    &entry.node
-                }),
+            let place = match (node.map(|node| &node.value), key) {
                 (Some(NodeValue::Array(items)), Key::Index(index)) => {
                     let mut kept = items.iter().enumerate().filter(|(_, item)| !item.is_removed());
-                    kept.nth(*index).map(|(place, item)| {
-                        origin = &item.origin;
-                        shown = Key::Index(place);
-                        item
-                    })
+                    kept.nth(*index).map(|(place, _)| Key::Index(place))
                 }
                 _ => None,
             };
-            written.push(shown);
+            let key = place.unwrap_or_else(|| key.clone());
+            node = node.and_then(|node| node.step(&key)).map(|(_, node)| node);
+            written.push(key);
         }
-        (origin.clone(), KeyPath(written))
+        KeyPath(written)
+    }
+
+    /// Where the key at `path`, as written, stands; else the nearest table around it.
+    pub fn origin_of(&self, path: &KeyPath) -> &Origin {
+        let mut found = (&self.origin, self);
+        for key in &path.0 {
+            match found.1.step(key) {
+                Some(next) => found = next,
+                None => break,
+            }
+        }
+        found.0
+    }
+
+    fn step(&self, key: &Key) -> Option<(&Origin, &Self)> {
+        match (&self.value, key) {
+            (NodeValue::Table(entries), Key::Name(name)) => entries.get(name).map(|entry| (&entry.key, &entry.node)),
+            (NodeValue::Array(items), Key::Index(index)) => items.get(*index).map(|item| (&item.origin, item)),
+            _ => None,
+        }
     }
 
     pub fn is_removed(&self) -> bool {

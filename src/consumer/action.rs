@@ -264,18 +264,15 @@ pub(super) fn connection_scope<'a>(
     context: &Context,
     expressions: impl IntoIterator<Item = &'a Expression>,
 ) -> Scope {
-    let mut used: Vec<Name> = expressions.into_iter().flat_map(|expression| expression.names()).copied().collect();
-    used.dedup();
-    used.into_iter().fold(scope, |scope, name| {
-        let value = match name {
-            Name::User => &context.user,
-            Name::Route => &context.route,
-            Name::Query => &context.query,
-            Name::Claims => &context.claims,
-            Name::Event | Name::Message | Name::Channel => return scope,
-        };
-        scope.with(name, Root::Data(Arc::new(value.clone())).into_jinja())
-    })
+    let used: Vec<Name> = expressions.into_iter().flat_map(|expression| expression.names()).copied().collect();
+    let parts = [
+        (Name::User, &context.user),
+        (Name::Route, &context.route),
+        (Name::Query, &context.query),
+        (Name::Claims, &context.claims),
+    ];
+    let used = parts.into_iter().filter(|(name, _)| used.contains(name));
+    used.fold(scope, |scope, (name, value)| scope.with(name, Root::Data(Arc::new(value.clone())).into_jinja()))
 }
 
 /// A name or a list of names. Of too many only one more than allowed is kept, which is enough to be refused.

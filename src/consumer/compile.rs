@@ -130,19 +130,13 @@ impl Compiler<'_> {
         }
     }
 
-    /// A consumer that is never reached is a mistake, unless it stands aside for one that the file put before a preset's.
+    /// A consumer that is never reached is a mistake.
     fn check_shadows(&mut self, consumers: &[Option<Arc<Consumer>>]) {
         for (place, consumer) in consumers.iter().enumerate() {
             let Some(consumer) = consumer else { continue };
-            let same =
-                |other: &&Option<Arc<Consumer>>| other.as_ref().is_some_and(|other| other.pattern == consumer.pattern);
-            let key = KeyPath::ROOT.then("consumer").then(place).then("path");
-            let of_preset = self
-                .config
-                .origins
-                .of_key(&key)
-                .is_some_and(|(origin, _)| matches!(*origin.source, config::Source::Preset(_)));
-            if !of_preset && consumers[..place].iter().find(same).is_some() {
+            let same = |other: &Arc<Consumer>| other.pattern == consumer.pattern;
+            if consumers[..place].iter().flatten().any(same) {
+                let key = KeyPath::ROOT.then("consumer").then(place).then("path");
                 self.note(&key, "is never reached: a consumer before this one has the same path");
             }
         }

@@ -2,7 +2,7 @@
 
 use minijinja::{
     Environment, Error, ErrorKind, State, UndefinedBehavior, Value as Jinja,
-    value::{Kwargs, Rest, ValueKind, from_args},
+    value::{Rest, ValueKind, from_args},
 };
 
 use super::frame;
@@ -125,7 +125,7 @@ fn method(_: &mut State<'_, '_>, value: &Jinja, name: &str, args: &[Jinja]) -> R
             _ => Err(ErrorKind::UnknownMethod.into()),
         };
     }
-    if value.kind() == ValueKind::Map && !value.as_object().is_some_and(|object| object.is::<Kwargs>()) {
+    if value.kind() == ValueKind::Map {
         return match name {
             "get" => {
                 let (key, default): (Jinja, Option<Jinja>) = from_args(args)?;

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use minijinja::{
-    Error, ErrorKind, State, Value as Jinja,
-    value::{DynObject, Enumerator, Object, ObjectRepr, from_args},
+    Value as Jinja,
+    value::{DynObject, Enumerator, Object, ObjectRepr},
 };
 
 use crate::event::{Event, Value};
@@ -135,24 +135,5 @@ impl Object for View {
     fn custom_cmp(self: &Arc<Self>, other: &DynObject) -> Option<std::cmp::Ordering> {
         let other = other.downcast_ref::<Self>()?;
         (self.target() == other.target()).then_some(std::cmp::Ordering::Equal)
-    }
-
-    // `event.get('x')`, as the Python it was copied from says.
-    fn call_method(self: &Arc<Self>, _: &mut State<'_, '_>, method: &str, args: &[Jinja]) -> Result<Jinja, Error> {
-        if self.target().as_map().is_none() {
-            return Err(ErrorKind::UnknownMethod.into());
-        }
-        match method {
-            "get" => {
-                let (key, default): (&str, Option<Jinja>) = from_args(args)?;
-                Ok(self.entry(key).or(default).unwrap_or_else(|| Jinja::from(())))
-            }
-            "keys" => Ok(self.keys().map(Jinja::from).collect()),
-            "values" => Ok(self.keys().filter_map(|key| self.entry(key)).collect()),
-            "items" => {
-                Ok(self.keys().filter_map(|key| Some(Jinja::from(vec![Jinja::from(key), self.entry(key)?]))).collect())
-            }
-            _ => Err(ErrorKind::UnknownMethod.into()),
-        }
     }
 }

@@ -65,3 +65,100 @@ fn refusal(error: &AuthError) -> HttpResponse {
         _ => json!({ "detail": error.to_string() }),
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        sync::Arc,
+        time::{Duration, SystemTime},
+    };
+
+    use actix_web::{App, http::header::HeaderMap, test};
+    use indexmap::IndexMap;
+    use serde_json::Value;
+
+    use super::*;
+    use crate::{
+        auth::MemoryCache,
+        config::{Auth, Config, Secret},
+    };
+
+    fn config() -> Config {
+        Config { auth: Auth { secret_key: Some(Secret::new("a-secret")), ..Auth::default() }, ..Config::default() }
+    }
+
+    fn access(lifetime: u64, extra: &[(&str, Option<&str>)]) -> String {
+        let extra = extra
+            .iter()
+            .map(|(name, value)| ((*name).into(), value.map_or(crate::event::Value::Null, crate::event::Value::from)));
+        let extra: IndexMap<_, _> = extra.collect();
+        let made = SystemTime::now() - Duration::from_secs(10);
+        format!("Bearer {}", jwt::mint(&config().auth, "7", Duration::from_secs(lifetime), extra, made).unwrap())
+    }
+
+    async fn ask(config: &Config, authorization: Option<&str>) -> (u16, HeaderMap, Value) {
+        let node = web::Data::new(Authenticator::new(config, Arc::new(MemoryCache::new())).unwrap());
+        let metrics = web::Data::new(Metrics::new());
+        let app = App::new().app_data(node).app_data(metrics).route(PATH, web::get().to(get));
+        let app = test::init_service(app).await;
+        let mut request = test::TestRequest::get().uri(PATH);
+        if let Some(authorization) = authorization {
+            request = request.insert_header((header::AUTHORIZATION, authorization));
+        }
+        let answer = test::call_service(&app, request.to_request()).await;
+        let (status, headers) = (answer.status().as_u16(), answer.headers().clone());
+        (status, headers, test::read_body_json(answer).await)
+    }
+
+    #[actix_web::test]
+    async fn an_access_token_buys_a_ws_token() {
+        let (status, headers, body) = ask(&config(), Some(&access(60, &[]))).await;
+        assert_eq!((status, &body["expires_in"]), (200, &json!(1800)));
+        assert_eq!(body["ws_token"].as_str().unwrap().split('.').count(), 3);
+        assert_eq!(headers.get("cache-control").unwrap(), "no-store");
+    }
+
+    // Recorded from Django REST framework 3.18.3 with simplejwt 5.5.1: a view with IsAuthenticated and JWTAuthentication.
+    #[actix_web::test]
+    async fn a_refusal_is_word_for_word_that_of_django_rest_framework() {
+        let not_valid = |message: &str| {
+            json!({
+                "detail": "Given token not valid for any token type",
+                "code": "token_not_valid",
+                "messages": [{ "token_class": "AccessToken", "token_type": "access", "message": message }],
+            })
+        };
+        let missing = json!({ "detail": "Authentication credentials were not provided." });
+        let malformed = json!({
+            "detail": "Authorization header must contain two space-delimited values",
+            "code": "bad_authorization_header",
+        });
+        let nobody =
+            json!({ "detail": "Token contained no recognizable user identification", "code": "token_not_valid" });
+        for (authorization, expected) in [
+            (None, &missing),
+            (Some("Basic x"), &missing),
+            (Some("Bearer"), &malformed),
+            (Some("Bearer a b"), &malformed),
+            (Some("Bearer abc"), &not_valid("Token is invalid")),
+            (Some(&access(5, &[])), &not_valid("Token is expired")),
+            (Some(&access(60, &[("token_type", Some("refresh"))])), &not_valid("Token has wrong type")),
+            (Some(&access(60, &[("user_id", None)])), &nobody),
+        ] {
+            let (status, headers, body) = ask(&config(), authorization).await;
+            assert_eq!((status, &body), (401, expected));
+            assert_eq!(body.to_string(), expected.to_string(), "the order of keys");
+            assert_eq!(headers.get("www-authenticate").unwrap(), r#"Bearer realm="api""#);
+        }
+    }
+
+    #[actix_web::test]
+    async fn a_node_without_a_key_answers_503_with_the_reason() {
+        for authorization in [None, Some("Bearer abc")] {
+            let (status, headers, body) = ask(&Config::default(), authorization).await;
+            assert_eq!(status, 503);
+            assert!(body["detail"].as_str().unwrap().starts_with("DJANGO_SECRET_KEY is not set"), "{body}");
+            assert!(headers.contains_key("retry-after"));
+        }
+    }
+}

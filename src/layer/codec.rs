@@ -27,5 +27,5 @@ mod vectors;
 /// How deeply lists and maps may nest in any format; the limit of serde_json.
 pub const MAX_DEPTH: usize = 127;
 
-/// How many values one message may hold; a value takes up to 40 times the memory of its bytes.
+/// How many values one message may hold; a value of one byte takes 72 in memory.
 pub const MAX_VALUES: usize = 1 << 20;

@@ -19,6 +19,7 @@ mod supervisor;
 mod thread;
 
 use std::{
+    cell::RefCell,
     rc::Rc,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
@@ -89,9 +90,13 @@ enum Command {
 /// What everything on the layer thread shares.
 struct Context {
     options: config::Layer,
+    /// This start of this process; in every name that the node has in Redis.
+    node: String,
     hosts: Vec<Host>,
     queues: Vec<String>,
-    registry: std::cell::RefCell<Registry>,
+    registry: RefCell<Registry>,
+    /// The popping connection that each host knew last, by its number there.
+    poppers: RefCell<Vec<Option<i64>>>,
     inbox: SharedInbox,
     readiness: Arc<HostStates>,
     publisher: Publisher,
@@ -166,6 +171,8 @@ impl RedisLayer {
             .enumerate()
             .map(|(at, url)| Host::parse(url.expose()).map_err(|error| StartError::Host { number: at + 1, error }))
             .collect::<Result<Vec<_>, _>>()?;
+        // Where the program has chosen a provider already, that one stays.
+        let _ = rustls::crypto::ring::default_provider().install_default();
         let node = uuid::Uuid::new_v4().simple().to_string();
         // A group's name has no colon, so no group's channel is like this one.
         let probe_channel = format!("{}probe:{node}", options.publish_prefix);
@@ -181,6 +188,8 @@ impl RedisLayer {
         thread::start(queue, move || {
             Rc::new(Context {
                 hosts,
+                node,
+                poppers: vec![None; placement.hosts()].into(),
                 queues: placement.queues(),
                 registry: Registry::new(placement, shared_options.linger.0).into(),
                 options: shared_options,

@@ -58,7 +58,7 @@ fn run(compressor: &mut Compress, payload: &[u8], start: usize, out: &mut Vec<u8
     out.reserve(payload.len() + TAIL.len());
     let mut rest = payload;
     loop {
-        let room = start + payload.len() + TAIL.len() - out.len();
+        let room = out.capacity() - out.len();
         let (taken, made) = (compressor.total_in(), out.len());
         if room == 0 || compressor.compress_vec(rest, out, FlushCompress::Sync).is_err() {
             return false;
@@ -169,5 +169,117 @@ impl Drop for Inflater {
                 pool.push(state);
             }
         });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rand::{Rng as _, SeedableRng as _, rngs::StdRng};
+
+    /// What a client with a window of 2^`window_bits` makes of a message, by zlib alone.
+    fn client_reads(compressed: &[u8], window_bits: u8) -> Vec<u8> {
+        let mut out = Vec::with_capacity(2 << 20);
+        let mut zlib = Decompress::new_with_window_bits(false, window_bits);
+        zlib.decompress_vec(&[compressed, &TAIL].concat(), &mut out, FlushDecompress::Sync).unwrap();
+        assert_eq!(zlib.total_in() as usize, compressed.len() + TAIL.len());
+        out
+    }
+
+    fn inflate(pieces: &[&[u8]]) -> Result<Vec<u8>, ProtocolError> {
+        let mut out = Vec::new();
+        let mut sink = |piece: &[u8]| {
+            out.extend_from_slice(piece);
+            Ok(())
+        };
+        let mut inflater = Inflater::take();
+        pieces.iter().try_for_each(|piece| inflater.push(piece, &mut sink))?;
+        inflater.finish(&mut sink)?;
+        Ok(out)
+    }
+
+    /// Text in which much repeats, at distances near and far.
+    fn sample(length: usize) -> Vec<u8> {
+        let mut random = StdRng::seed_from_u64(7);
+        let words: Vec<String> = (0..500).map(|_| format!("\"word{}\":{},", random.random::<u16>(), length)).collect();
+        let mut out = Vec::new();
+        while out.len() < length {
+            out.extend_from_slice(words[random.random_range(0..words.len())].as_bytes());
+        }
+        out.truncate(length);
+        out
+    }
+
+    #[test]
+    fn a_client_with_the_window_it_asked_for_reads_every_message() {
+        for window_bits in 9..=15 {
+            for level in [1, 6] {
+                for length in [64, 100, 513, 4096, 70_000] {
+                    let payload = sample(length);
+                    let mut out = b"before".to_vec();
+                    // Twice: the second message must not refer to the first.
+                    for _ in 0..2 {
+                        out.truncate(6);
+                        if compress(&payload, window_bits, level, &mut out) {
+                            let compressed = &out[6..];
+                            assert!(compressed.len() < payload.len());
+                            assert!(client_reads(compressed, window_bits) == payload, "{window_bits} {level} {length}");
+                            assert!(inflate(&[compressed]) == Ok(payload.clone()), "{window_bits} {level} {length}");
+                        } else {
+                            assert!(length < 4096, "{window_bits} {level} {length} did not compress");
+                        }
+                    }
+                    assert!(out.starts_with(b"before"));
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn what_does_not_become_smaller_is_left_alone() {
+        let mut random = StdRng::seed_from_u64(1);
+        let mut noise = vec![0; 20_000];
+        random.fill(&mut noise[..]);
+        for payload in [&b""[..], b"a", b"abcdefgh", &noise[..600], &noise] {
+            for level in 1..=9 {
+                let mut out = b"before".to_vec();
+                assert!(!compress(payload, 15, level, &mut out), "{} bytes at {level}", payload.len());
+                assert_eq!(out, b"before");
+            }
+        }
+        let mut out = Vec::new();
+        assert!(compress(&sample(600), 15, 1, &mut out), "the compressor is fit for use after it was cut short");
+        assert_eq!(client_reads(&out, 15), sample(600));
+    }
+
+    #[test]
+    fn an_error_of_the_sink_ends_the_inflating() {
+        let mut bomb = Vec::new();
+        assert!(compress(&vec![0; 2 << 20], 15, 6, &mut bomb));
+        let mut seen = 0;
+        let result = Inflater::take().push(&bomb, &mut |piece| {
+            seen += piece.len();
+            if seen > 100_000 { Err(ProtocolError::TooBig) } else { Ok(()) }
+        });
+        assert_eq!(result, Err(ProtocolError::TooBig));
+        assert!(seen <= 100_000 + STEP);
+    }
+
+    #[test]
+    fn inflaters_are_used_again_clean_and_few_are_kept() {
+        let mut compressed = Vec::new();
+        assert!(compress(&sample(5000), 15, 6, &mut compressed));
+        let mut many: Vec<Inflater> = (0..2 * POOL).map(|_| Inflater::take()).collect();
+        for inflater in &mut many {
+            inflater.push(&compressed[..compressed.len() / 2], &mut |_| Ok(())).unwrap();
+        }
+        drop(many);
+        INFLATERS.with_borrow(|pool| assert_eq!(pool.len(), POOL));
+        for _ in 0..2 * POOL {
+            let pieces: Vec<&[u8]> = compressed.chunks(100).collect();
+            assert_eq!(inflate(&pieces), Ok(sample(5000)));
+            assert_eq!(inflate(&[b"\xff"]), Err(ProtocolError::Deflate));
+        }
+        INFLATERS.with_borrow(|pool| assert_eq!(pool.len(), POOL));
     }
 }

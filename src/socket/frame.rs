@@ -155,3 +155,91 @@ impl Frame {
         &self.plain[header..]
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SETTINGS: Compression = Compression { enabled: true, threshold: 512, level: 1 };
+    const WINDOW_15: Option<Deflate> = Some(Deflate { server_window_bits: 15 });
+
+    #[test]
+    fn lengths_take_their_shortest_form() {
+        for (length, header) in [
+            (0, &[0x81, 0][..]),
+            (125, &[0x81, 125]),
+            (126, &[0x81, 126, 0, 126]),
+            (65535, &[0x81, 126, 0xFF, 0xFF]),
+            (65536, &[0x81, 127, 0, 0, 0, 0, 0, 1, 0, 0]),
+        ] {
+            let payload = vec![b'x'; length];
+            assert_eq!(text(&payload), [header, &payload].concat());
+            assert_eq!(Frame::text(&payload).payload(), payload);
+        }
+        assert_eq!(binary(b"\xff")[..], [0x82, 1, 0xFF]);
+    }
+
+    #[test]
+    fn control_frames_never_carry_more_than_125_bytes() {
+        assert_eq!(ping(b"a")[..], [0x89, 1, b'a']);
+        assert_eq!(pong(&[0; 200]).len(), 2 + 125);
+        assert_eq!(close(CloseCode::NORMAL, "bye")[..], *b"\x88\x05\x03\xe8bye");
+        // 122 bytes and a character of three: it is left out whole.
+        let cut = close(CloseCode::NORMAL, &format!("{}€", "x".repeat(122)));
+        assert_eq!(cut[..], [&b"\x88\x7c\x03\xe8"[..], &[b'x'; 122]].concat());
+    }
+
+    #[test]
+    fn a_close_is_answered_with_its_own_code() {
+        assert_eq!(close_reply(None)[..], [0x88, 0]);
+        let received = CloseFrame { code: CloseCode::GOING_AWAY, reason: "tab closed" };
+        assert_eq!(close_reply(Some(received))[..], [0x88, 2, 0x03, 0xE9]);
+    }
+
+    #[test]
+    fn a_frame_is_compressed_once_and_only_for_those_who_agreed() {
+        let frame = Frame::text(&[b'a'; 2000]);
+        assert_eq!(frame.bytes(None, &SETTINGS), &text(&[b'a'; 2000]));
+        let compressed = frame.bytes(WINDOW_15, &SETTINGS);
+        assert_eq!(compressed[0], 0xC1);
+        assert!(compressed.len() < 60 && usize::from(compressed[1]) == compressed.len() - 2);
+        assert_eq!(compressed.as_ptr(), frame.bytes(WINDOW_15, &SETTINGS).as_ptr());
+        let narrow = frame.bytes(Some(Deflate { server_window_bits: 9 }), &SETTINGS);
+        assert_ne!(compressed.as_ptr(), narrow.as_ptr());
+        assert_eq!(Frame::binary(&[b'a'; 2000]).bytes(WINDOW_15, &SETTINGS)[0], 0xC2);
+    }
+
+    #[test]
+    fn small_and_incompressible_frames_go_out_plain() {
+        assert_eq!(Frame::text(&[b'a'; 511]).bytes(WINDOW_15, &SETTINGS)[0], 0x81);
+        assert_eq!(Frame::text(&[b'a'; 512]).bytes(WINDOW_15, &SETTINGS)[0], 0xC1);
+        let noise: Vec<u8> = (0..600).map(|_| rand::random()).collect();
+        assert_eq!(Frame::binary(&noise).bytes(WINDOW_15, &SETTINGS), &binary(&noise));
+    }
+
+    #[test]
+    fn a_compressed_frame_may_need_each_form_of_length() {
+        for length in [700, 30_000, 300_000] {
+            let payload: Vec<u8> = (0..length).map(|_| rand::random_range(b'a'..=b'd')).collect();
+            let frame = Frame::text(&payload);
+            let bytes = frame.bytes(WINDOW_15, &SETTINGS);
+            let rest = match bytes[1] {
+                126 => &bytes[4..],
+                127 => &bytes[10..],
+                _ => &bytes[2..],
+            };
+            let mut again = Vec::new();
+            put_header(0xC1, rest.len(), &mut again);
+            assert_eq!(again, &bytes[..bytes.len() - rest.len()]);
+            let mut inflated = Vec::new();
+            let mut inflater = deflate::Inflater::take();
+            let mut sink = |piece: &[u8]| {
+                inflated.extend_from_slice(piece);
+                Ok(())
+            };
+            inflater.push(rest, &mut sink).unwrap();
+            inflater.finish(&mut sink).unwrap();
+            assert!(inflated == payload);
+        }
+    }
+}

@@ -291,3 +291,125 @@ const fn is_token(byte: u8) -> bool {
             b'!' | b'#' | b'$' | b'%' | b'&' | b'\'' | b'*' | b'+' | b'-' | b'.' | b'^' | b'_' | b'`' | b'|' | b'~'
         )
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const KEY: (&str, &str) = ("Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ==");
+    const VERSION: (&str, &str) = ("sec-websocket-version", "13");
+    const UPGRADE: (&str, &str) = ("Upgrade", "WebSocket");
+    const CONNECTION: (&str, &str) = ("connection", "keep-alive, Upgrade");
+
+    fn shake(headers: &[(&str, &str)]) -> Result<Agreed, HandshakeError> {
+        handshake(headers.iter().map(|(name, value)| (*name, value.as_bytes())), true)
+    }
+
+    /// What is agreed on for these `Sec-WebSocket-Extensions` headers.
+    fn agree(offers: &[&str]) -> Result<Option<(u8, &'static str)>, HandshakeError> {
+        let offers = offers.iter().map(|offer| ("Sec-WebSocket-Extensions", *offer));
+        let headers: Vec<_> = [UPGRADE, CONNECTION, VERSION, KEY].into_iter().chain(offers).collect();
+        let agreed = shake(&headers)?;
+        Ok(agreed.deflate.map(|deflate| deflate.server_window_bits).zip(agreed.extensions))
+    }
+
+    #[test]
+    fn the_example_of_rfc_6455_is_accepted() {
+        let agreed = shake(&[UPGRADE, CONNECTION, VERSION, KEY]).unwrap();
+        assert_eq!(agreed.accept, "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=");
+        assert_eq!((agreed.deflate, agreed.extensions), (None, None));
+    }
+
+    #[test]
+    fn what_is_no_handshake_is_refused_with_its_status() {
+        let bad_key = |key| shake(&[UPGRADE, CONNECTION, VERSION, ("Sec-WebSocket-Key", key)]).unwrap_err();
+        for (error, status) in [
+            (shake(&[CONNECTION, VERSION, KEY]).unwrap_err(), 400),
+            (shake(&[("Upgrade", "h2c"), CONNECTION, VERSION, KEY]).unwrap_err(), 400),
+            (shake(&[UPGRADE, ("Connection", "close"), VERSION, KEY]).unwrap_err(), 400),
+            (shake(&[UPGRADE, CONNECTION, KEY]).unwrap_err(), 400),
+            (shake(&[UPGRADE, CONNECTION, VERSION, VERSION, KEY]).unwrap_err(), 400),
+            (shake(&[UPGRADE, CONNECTION, ("Sec-WebSocket-Version", "8"), KEY]).unwrap_err(), 426),
+            (shake(&[UPGRADE, CONNECTION, VERSION]).unwrap_err(), 400),
+            (shake(&[UPGRADE, CONNECTION, VERSION, KEY, KEY]).unwrap_err(), 400),
+            (bad_key(""), 400),
+            (bad_key("dGhlIHNhbXBsZSBub25jZQ"), 400),
+            (bad_key("dGhlIHNhbXBsZSBub25jZTE="), 400),
+            (bad_key("!GhlIHNhbXBsZSBub25jZQ=="), 400),
+        ] {
+            assert_eq!(error.status(), status, "{error}");
+        }
+        let wrong_version = shake(&[UPGRADE, CONNECTION, ("Sec-WebSocket-Version", "8"), KEY]).unwrap_err();
+        assert!(wrong_version.headers().contains(&("Sec-WebSocket-Version", "13")));
+    }
+
+    const PLAIN: &str = "permessage-deflate; server_no_context_takeover; client_no_context_takeover";
+    const TEN: &str =
+        "permessage-deflate; server_no_context_takeover; client_no_context_takeover; server_max_window_bits=10";
+
+    #[test]
+    fn offers_of_browsers_and_of_the_rfc_are_accepted_without_context_takeover() {
+        for offer in [
+            "permessage-deflate",
+            "permessage-deflate; client_max_window_bits", // Chrome, Firefox
+            "permessage-deflate; client_max_window_bits=8",
+            "Permessage-Deflate;client_no_context_takeover ; server_no_context_takeover",
+            "x-webkit-deflate-frame, permessage-deflate",
+            "mux; max=\"4\"; flow , , permessage-deflate,",
+        ] {
+            assert_eq!(agree(&[offer]), Ok(Some((15, PLAIN))), "{offer}");
+        }
+        assert_eq!(agree(&["permessage-deflate; server_max_window_bits=10"]), Ok(Some((10, TEN))));
+        assert_eq!(agree(&["permessage-deflate; server_max_window_bits=\"1\\0\""]), Ok(Some((10, TEN))));
+        for bits in 9..=15 {
+            let (chosen, answer) =
+                agree(&[&format!("permessage-deflate; server_max_window_bits={bits}")]).unwrap().unwrap();
+            assert_eq!((chosen, answer), (bits, format!("{PLAIN}; server_max_window_bits={bits}").as_str()));
+        }
+    }
+
+    #[test]
+    fn an_offer_that_cannot_be_honoured_is_passed_over_for_the_next() {
+        for offer in [
+            "permessage-deflate; server_max_window_bits=8", // zlib cannot
+            "permessage-deflate; server_max_window_bits",
+            "permessage-deflate; server_max_window_bits=16",
+            "permessage-deflate; server_max_window_bits=010",
+            "permessage-deflate; server_max_window_bits=10; server_max_window_bits=10",
+            "permessage-deflate; client_max_window_bits=7",
+            "permessage-deflate; client_max_window_bits; client_max_window_bits=10",
+            "permessage-deflate; server_no_context_takeover=1",
+            "permessage-deflate; client_no_context_takeover; client_no_context_takeover",
+            "permessage-deflate; unknown",
+            "permessage-bzip2",
+            "",
+        ] {
+            assert_eq!(agree(&[offer]), Ok(None), "{offer}");
+            assert_eq!(agree(&[offer, "permessage-deflate"]), Ok(Some((15, PLAIN))), "{offer}, in the next header");
+            let both = format!("{offer}, permessage-deflate; server_max_window_bits=10");
+            assert_eq!(agree(&[&both]), Ok(Some((10, TEN))), "{offer}, next in the same header");
+        }
+        let first = "permessage-deflate; server_max_window_bits=10, permessage-deflate";
+        assert_eq!(agree(&[first]), Ok(Some((10, TEN))), "the first that can be honoured wins");
+    }
+
+    #[test]
+    fn broken_grammar_fails_the_handshake() {
+        for offer in [
+            "permessage-deflate;",
+            "permessage-deflate; =1",
+            "permessage-deflate; a=",
+            "permessage-deflate; a=\"1",
+            "permessage-deflate; a=\"\"",
+            "permessage-deflate; a=\"1 0\"",
+            "permessage-deflate foo",
+            "; a",
+            "permessage-deflate; a=\"1\\",
+        ] {
+            assert_eq!(agree(&[offer]), Err(HandshakeError::Extensions), "{offer}");
+        }
+        let off = [UPGRADE, CONNECTION, VERSION, KEY, ("Sec-WebSocket-Extensions", "permessage-deflate")];
+        let off = handshake(off.iter().map(|(name, value)| (*name, value.as_bytes())), false).unwrap();
+        assert_eq!((off.deflate, off.extensions), (None, None), "compression is off");
+    }
+}

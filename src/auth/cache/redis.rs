@@ -1,17 +1,21 @@
 //! Django's cache in Redis, over a pool of connections.
 
-use std::{fmt, time::Duration};
+use std::{
+    fmt,
+    sync::{Mutex, PoisonError},
+    time::Duration,
+};
 
 use bytes::Bytes;
 use deadpool_redis::{Manager, Pool, PoolConfig, Runtime, Timeouts};
 use futures_util::future::BoxFuture;
-use redis::{AsyncConnectionConfig, Cmd, FromRedisValue, Script, aio::MultiplexedConnection};
+use redis::{AsyncConnectionConfig, Cmd, FromRedisValue, ProtocolVersion, Script, aio::MultiplexedConnection};
 
 use super::{AuthError, Cache};
 use crate::{
     auth::AuthConfigError,
     config::{self, Secret},
-    layer::codec::names,
+    layer::{codec::names, redis::hosts::Host},
 };
 
 /// Deletes KEYS[1] if it holds ARGV[1].
@@ -26,7 +30,11 @@ const RETRY_AFTER: Duration = Duration::from_secs(2);
 
 /// Django's cache in Redis.
 pub struct RedisCache {
-    pool: Pool,
+    host: Host,
+    /// Connections to where the host was when it last answered; none before the first use and after a failure, so that
+    /// Sentinel is asked anew.
+    pool: Mutex<Option<Pool>>,
+    connections: usize,
     prefix: String,
     timeout: Duration,
     compare_and_delete: Script,
@@ -34,26 +42,28 @@ pub struct RedisCache {
 
 impl fmt::Debug for RedisCache {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("RedisCache").field("prefix", &self.prefix).finish_non_exhaustive()
+        f.debug_struct("RedisCache")
+            .field("host", &self.host.label())
+            .field("prefix", &self.prefix)
+            .finish_non_exhaustive()
     }
 }
 
 impl RedisCache {
     /// A cache at `url`, which is `cache.url` or else the first Redis of the layer. Connects when first used.
     pub fn new(config: &config::Cache, url: &Secret) -> Result<Self, AuthConfigError> {
-        let timeout = config.timeout.0;
-        let connection =
-            AsyncConnectionConfig::new().set_connection_timeout(Some(timeout)).set_response_timeout(Some(timeout));
-        let manager = Manager::new_with_config(url.expose(), connection).map_err(|error| {
-            // The text of the error may hold the URL, and with it a password.
-            AuthConfigError::new("cache.url", format!("is no Redis URL that can be used ({:?})", error.kind()))
-        })?;
-        let timeouts = Timeouts { wait: Some(timeout), create: Some(timeout), recycle: Some(timeout) };
-        let pool = PoolConfig { timeouts, ..PoolConfig::new(config.pool.max(1)) };
-        let pool = Pool::builder(manager).config(pool).runtime(Runtime::Tokio1).build();
-        let pool = pool.map_err(|error| AuthConfigError::new("cache", error.to_string()))?;
-        let compare_and_delete = Script::new(COMPARE_AND_DELETE);
-        Ok(Self { pool, prefix: config.prefix.clone(), timeout, compare_and_delete })
+        let host = Host::parse(url.expose()).map_err(|error| AuthConfigError::new("cache.url", error.to_string()))?;
+        if config.timeout.0.is_zero() {
+            return Err(AuthConfigError::new("cache.timeout", "has to be more than nothing"));
+        }
+        Ok(Self {
+            host,
+            pool: Mutex::new(None),
+            connections: config.pool.max(1),
+            prefix: config.prefix.clone(),
+            timeout: config.timeout.0,
+            compare_and_delete: Script::new(COMPARE_AND_DELETE),
+        })
     }
 
     /// Runs `work` on a connection of the pool, all of it within the deadline.
@@ -61,18 +71,39 @@ impl RedisCache {
         &self,
         work: impl AsyncFnOnce(&mut MultiplexedConnection) -> redis::RedisResult<T>,
     ) -> Result<T, AuthError> {
-        let unavailable = |reason: &dyn fmt::Display| {
-            crate::warn_bounded!("the Redis of the Django cache is out of reach: {reason}");
-            AuthError::Unavailable { retry_after: RETRY_AFTER }
-        };
         let all = async {
-            let mut connection = self.pool.get().await.map_err(|error| unavailable(&error))?;
-            work(&mut connection).await.map_err(|error| unavailable(&error))
+            let pool = self.pool().await?;
+            let mut connection = pool.get().await.map_err(|error| error.to_string())?;
+            work(&mut connection).await.map_err(|error| error.to_string())
         };
-        match tokio::time::timeout(self.timeout, all).await {
-            Ok(result) => result,
-            Err(_) => Err(unavailable(&format_args!("no answer in {} ms", self.timeout.as_millis()))),
+        let late = |_| Err(format!("no answer in {} ms", self.timeout.as_millis()));
+        tokio::time::timeout(self.timeout, all).await.unwrap_or_else(late).map_err(|reason: String| {
+            crate::warn_bounded!("the Redis of the Django cache, {}, failed: {reason}", self.host.label());
+            self.remember(None);
+            AuthError::Unavailable { retry_after: RETRY_AFTER }
+        })
+    }
+
+    async fn pool(&self) -> Result<Pool, String> {
+        let known = self.pool.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        if let Some(pool) = known {
+            return Ok(pool);
         }
+        let client = self.host.client(ProtocolVersion::RESP2).await.map_err(|error| error.to_string())?;
+        let connection = AsyncConnectionConfig::new()
+            .set_connection_timeout(Some(self.timeout))
+            .set_response_timeout(Some(self.timeout));
+        let manager = Manager::new_with_config(client.get_connection_info().clone(), connection);
+        let timeouts = Timeouts { wait: Some(self.timeout), create: Some(self.timeout), recycle: Some(self.timeout) };
+        let config = PoolConfig { timeouts, ..PoolConfig::new(self.connections) };
+        let builder = Pool::builder(manager.map_err(|error| error.to_string())?);
+        let pool = builder.config(config).runtime(Runtime::Tokio1).build().map_err(|error| error.to_string())?;
+        self.remember(Some(pool.clone()));
+        Ok(pool)
+    }
+
+    fn remember(&self, pool: Option<Pool>) {
+        *self.pool.lock().unwrap_or_else(PoisonError::into_inner) = pool;
     }
 
     async fn query<T: FromRedisValue>(&self, command: Cmd) -> Result<T, AuthError> {

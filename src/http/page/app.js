@@ -31,6 +31,7 @@ async function start() {
   panel.start(cards, node.publish);
   if (cards.length === 0) fail("This node serves no consumer: its configuration has no [[consumer]].");
   byId("try").disabled = cards.length === 0;
+  showCounters();
 }
 
 function addCard(consumer, options) {
@@ -138,7 +139,7 @@ function settled(card) {
   });
 }
 
-const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
+const pause = (ms) => new Promise((resolve) => void setTimeout(resolve, ms));
 
 function fail(text) {
   byId("failure").textContent = text;
@@ -161,5 +162,4 @@ byId("disconnect-all").addEventListener("click", () => {
   for (const card of cards) card.connection.disconnect();
 });
 
-showCounters();
 start().catch((error) => fail(`The page could not be filled: ${error.message}. Reload to try again.`));

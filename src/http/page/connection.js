@@ -34,10 +34,6 @@ export class Connection extends EventTarget {
     void this.#open();
   }
 
-  retryNow() {
-    if (this.state === "waiting") void this.#open();
-  }
-
   disconnect() {
     this.#generation += 1;
     clearTimeout(this.#timer);

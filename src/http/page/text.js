@@ -152,6 +152,7 @@ export function djangoSnippet(group, event) {
     "from asgiref.sync import async_to_sync",
     "from channels.layers import get_channel_layer",
     "",
-    `async_to_sync(get_channel_layer().group_send)(${JSON.stringify(group)}, ${python(event)})`,
+    "channel_layer = get_channel_layer()",
+    `async_to_sync(channel_layer.group_send)(\n    ${JSON.stringify(group)},\n    ${python(event, "    ")},\n)`,
   ].join("\n");
 }

@@ -4,8 +4,8 @@
 //! | --- | --- | --- |
 //! | zlib | `78 01/5e/9c/da` | flate2 |
 //! | gzip | `1f 8b 08` | flate2 |
-//! | lzma | `fd 37 7a 58 5a 00`, an .xz container | lzma-rs, after [`xz`] has measured it |
-//! | lz4 | `04 22 4d 18`, an LZ4 frame | [`lz4`] |
+//! | lzma | `fd 37 7a 58 5a 00`, an .xz container | lzma-rs, after `xz` has measured it |
+//! | lz4 | `04 22 4d 18`, an LZ4 frame | own (`lz4`) |
 //! | zstd | `28 b5 2f fd` | ruzstd |
 
 mod lz4;

@@ -295,7 +295,7 @@ pub fn encode(value: &Value) -> Vec<u8> {
     out
 }
 
-/// As [`encode`], appended to `out`.
+/// As [`encode()`], appended to `out`.
 pub fn encode_into(value: &Value, out: &mut Vec<u8>) {
     match value {
         Value::Null => out.push(Marker::Null.to_u8()),

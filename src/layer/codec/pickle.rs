@@ -1,7 +1,7 @@
 //! Pickles of plain data, as Django's cache writes them. Nothing that a pickle names is ever called.
 //!
-//! A pickle is a program for a stack machine. [`machine`] runs the opcodes that build data, [`calls`] stands in for the few
-//! functions that plain data needs (dates, Decimal, UUID, …), [`tree`] holds what was built and makes a [`Value`] of it.
+//! A pickle is a program for a stack machine. `machine` runs the opcodes that build data, `calls` stands in for the few
+//! functions that plain data needs (dates, Decimal, UUID, …), `tree` holds what was built and makes a [`Value`] of it.
 //! Anything else in a pickle is an error. Opcodes: CPython `Lib/pickletools.py`.
 
 mod calls;

@@ -253,7 +253,7 @@ fn check_pubsub_message(vector: &Vector) {
     match names.group_of_pubsub_channel(vector.name()) {
         Some(group) => assert_eq!(names.pubsub_group_channel(group), vector.name()),
         None => {
-            assert!(["send_plain", "send_specific"].iter().any(|own| vector.id().ends_with(own)), "{}", vector.id())
+            assert!(["send_plain", "send_specific"].iter().any(|own| vector.id().ends_with(own)), "{}", vector.id());
         }
     }
 }
@@ -323,7 +323,7 @@ fn check_ring(vector: &Vector) {
             // The library divides floats; no slot of any ring up to 64 hosts differs.
             for (slot, hosts) in (0..4096u32).flat_map(|slot| (1..=64u32).map(move |hosts| (slot, hosts))) {
                 let float = (f64::from(slot) / (4096.0 / f64::from(hosts))) as u32;
-                assert_eq!(slot * hosts >> 12, float);
+                assert_eq!((slot * hosts) >> 12, float);
             }
             assert_eq!(decoded["differences"], Json::Array(Vec::new()));
         }

@@ -82,6 +82,28 @@ pub(super) async fn delete_queues(connection: &mut MultiplexedConnection, queues
     redis::cmd("DEL").arg(queues).query_async(connection).await
 }
 
+/// Names the popping connection in Redis, and ends an earlier one of this node that Redis may still believe in: blocked
+/// there, it would be given the next messages and nobody would read them.
+///
+/// Best effort: an access rule may forbid it, and then Redis ends it after the pop's own timeout.
+pub(super) async fn replace_popper(context: &Context, host: usize, connection: &mut MultiplexedConnection) {
+    let name = format!("channelgate-{}-{host}", context.node);
+    let earlier = context.poppers.borrow()[host];
+    if let Some(earlier) = earlier {
+        // After a restart of Redis the number may be somebody else's.
+        let listed: RedisResult<String> =
+            redis::cmd("CLIENT").arg("LIST").arg("ID").arg(earlier).query_async(connection).await;
+        if listed.is_ok_and(|listed| listed.contains(&format!("name={name} "))) {
+            let killed: RedisResult<i64> =
+                redis::cmd("CLIENT").arg("KILL").arg("ID").arg(earlier).query_async(connection).await;
+            log::debug!("an earlier connection of this node was ended: {killed:?}");
+        }
+    }
+    let named: RedisResult<(String, i64)> =
+        redis::pipe().cmd("CLIENT").arg("SETNAME").arg(&name).cmd("CLIENT").arg("ID").query_async(connection).await;
+    context.poppers.borrow_mut()[host] = named.ok().map(|(_, id)| id);
+}
+
 /// Pops every receive queue on one host until the connection fails.
 pub(super) async fn pop_forever(
     context: Rc<Context>,

@@ -18,6 +18,10 @@ use redis::{
     io::tcp::{TcpSettings, socket2::TcpKeepalive},
     sentinel::{SentinelClientBuilder, SentinelServerType},
 };
+use tokio::time::timeout;
+
+/// Deadline for asking all Sentinels.
+const RESOLVE: Duration = Duration::from_secs(5);
 
 const DEFAULT_SENTINEL_PORT: u16 = 26379;
 
@@ -109,7 +113,9 @@ impl Host {
     pub async fn client(&self, protocol: ProtocolVersion) -> RedisResult<Client> {
         let info = match &self.endpoint {
             Endpoint::Direct(info) => (**info).clone(),
-            Endpoint::Sentinel(sentinel) => Box::pin(sentinel.resolve()).await?,
+            Endpoint::Sentinel(sentinel) => {
+                timeout(RESOLVE, Box::pin(sentinel.resolve())).await.map_err(|_| super::timed_out())??
+            }
         };
         let login = info.redis_settings().clone().set_protocol(protocol);
         Client::open(info.set_redis_settings(login).set_tcp_settings(tcp_settings()))

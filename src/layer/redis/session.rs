@@ -71,7 +71,8 @@ impl Session {
         if !context.queues.is_empty() {
             let wait = pop_wait(context.options.expiry.0);
             let config = config.set_response_timeout(Some(wait + RESPONSE));
-            let connection = client.get_multiplexed_async_connection_with_config(&config).await.map_err(reason)?;
+            let mut connection = client.get_multiplexed_async_connection_with_config(&config).await.map_err(reason)?;
+            core::replace_popper(context, host, &mut connection).await;
             session.start_popping(connection);
         }
         session.send_probe().await.map_err(reason)?;
@@ -128,10 +129,7 @@ impl Session {
                     if missed >= MISSED_PROBES {
                         return End::Lost(format!("{missed} probes did not come back"));
                     }
-                    match self.send_probe().await {
-                        Err(error) if !error.is_timeout() => Err(error),
-                        _ => Ok(()),
-                    }
+                    self.send_probe().await
                 }
             };
             if let Err(error) = outcome {
@@ -195,13 +193,31 @@ impl Session {
         Ok(())
     }
 
+    /// Publishes the next probe. One that Redis does not take in time is as good as missed, and no failure yet.
     async fn send_probe(&mut self) -> Result<(), RedisError> {
         self.probes += 1;
-        redis::cmd("PUBLISH")
-            .arg(self.context.inbox.probe_channel())
-            .arg(self.probes)
-            .query_async(&mut self.commands)
-            .await
+        let channel = self.context.inbox.probe_channel();
+        let deadline = self.context.options.probe_interval.0.min(RESPONSE);
+        let mut commands = redis::pipe();
+        commands.cmd("PUBLISH").arg(channel).arg(self.probes).ignore();
+        let moves = self.context.hosts[self.host].moves();
+        if moves {
+            commands.cmd("ROLE");
+        }
+        let answer = match timeout(deadline, commands.query_async::<Vec<redis::Value>>(&mut self.commands)).await {
+            Ok(Err(error)) if !error.is_timeout() => return Err(error),
+            Ok(Ok(answer)) => answer,
+            _ => return Ok(()),
+        };
+        // After a failover the old master may answer for long, as a replica that forwards nothing of ours.
+        match answer.first() {
+            Some(redis::Value::Array(role))
+                if moves && role.first() != Some(&redis::Value::BulkString(b"master".into())) =>
+            {
+                Err((redis::ErrorKind::Client, "this Redis is no longer the master").into())
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Removes what this node has on this host; whatever fails expires by itself.

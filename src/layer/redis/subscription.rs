@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use futures_util::StreamExt;
 use redis::{
-    AsyncConnectionConfig, ErrorKind, ProtocolVersion, PushInfo, PushKind, RedisResult, Value,
+    AsyncConnectionConfig, ErrorKind, ProtocolVersion, PushInfo, PushKind, RedisError, RedisResult, Value,
     aio::{MultiplexedConnection, PubSubSink},
 };
 use tokio::{sync::Notify, time::timeout};
@@ -46,9 +46,7 @@ impl Subscription {
     pub async fn open(host: &Host, inbox: &SharedInbox) -> RedisResult<Self> {
         let (probe, lost) = (Arc::new(Probe::default()), Arc::new(Notify::new()));
         let wire = match Self::resp3(host, inbox, &probe, &lost).await {
-            Err(error) if error.kind() == ErrorKind::RESP3NotSupported => {
-                Self::resp2(host, inbox, &probe, &lost).await?
-            }
+            Err(error) if no_resp3(&error) => Self::resp2(host, inbox, &probe, &lost).await?,
             other => other?,
         };
         Ok(Self { wire, probe, lost })
@@ -138,4 +136,10 @@ impl Subscription {
         }
         Ok(())
     }
+}
+
+/// Redis before 6 does not know HELLO.
+fn no_resp3(error: &RedisError) -> bool {
+    error.kind() == ErrorKind::RESP3NotSupported
+        || error.detail().is_some_and(|detail| detail.contains("unknown command") && detail.contains("HELLO"))
 }

@@ -54,10 +54,12 @@ pub(super) async fn supervise(context: Rc<Context>, host: usize) {
         };
         let reason = match established {
             Ok(session) => {
-                log::info!("{label}: connected");
                 if was_up {
+                    log::warn!("{label}: connected again; what was published meanwhile is missing");
                     context.inbox.metrics().reconnected();
                     context.inbox.gap(None, GapReason::Reconnected);
+                } else {
+                    log::info!("{label}: connected");
                 }
                 was_up = true;
                 told = false;

@@ -11,7 +11,7 @@ use std::{
 use tokio::{
     sync::mpsc,
     task::{JoinSet, LocalSet},
-    time::{MissedTickBehavior, interval, timeout},
+    time::{MissedTickBehavior, interval, sleep, timeout},
 };
 
 use super::{Command, Context, STOP, supervisor::supervise};
@@ -39,7 +39,7 @@ pub(super) fn start(
 async fn run(context: Rc<Context>, mut commands: mpsc::UnboundedReceiver<Command>) {
     let mut supervisors = JoinSet::new();
     for host in 0..context.hosts.len() {
-        supervisors.spawn_local(supervise(Rc::clone(&context), host));
+        supervisors.spawn_local(supervised(Rc::clone(&context), host));
     }
     let linger = context.options.linger.0;
     let mut sweep = interval((linger / 4).clamp(Duration::from_millis(10), Duration::from_secs(1)));
@@ -71,6 +71,21 @@ async fn run(context: Rc<Context>, mut commands: mpsc::UnboundedReceiver<Command
                 }
             }
             _ = sweep.tick() => context.registry.borrow_mut().sweep(Instant::now()),
+        }
+    }
+}
+
+/// A supervisor returns only at a stop; one that panicked is begun again, so that a host is never given up.
+async fn supervised(context: Rc<Context>, host: usize) {
+    loop {
+        match tokio::task::spawn_local(supervise(Rc::clone(&context), host)).await {
+            Ok(()) => return,
+            Err(error) => {
+                log::error!("{}: {error}", context.hosts[host].label());
+                context.readiness.set(host, Some("the node has a fault; see its log".to_owned()));
+                context.registry.borrow_mut().down(host, "the node has a fault");
+                sleep(Duration::from_secs(1)).await;
+            }
         }
     }
 }

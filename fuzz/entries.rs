@@ -1,0 +1,81 @@
+//! What each fuzz target does with its bytes. `tests/fuzz_smoke.rs` runs the same functions on the corpus and on changes of
+//! it, so that every `cargo test` is a short fuzz run.
+//!
+//! Each decoder must come back, with an error or with data; data that is written and read again must not change.
+
+#![allow(dead_code)]
+
+use std::time::{Duration, SystemTime};
+
+use channelgate::layer::codec::{
+    cache_value,
+    envelope::{Address, LayerCodec},
+    fernet::Keyring,
+    json, msgpack, pickle,
+};
+
+/// The passphrase of the corpus.
+const PASSPHRASE: &str = "wire-reference-encryption-key-one-0123456789";
+
+/// A msgpack value, alone and as an event of both layers.
+pub fn msgpack(data: &[u8]) {
+    if let Ok(value) = msgpack::decode(data) {
+        let written = msgpack::encode(&value);
+        let again = msgpack::decode(&written).expect("own msgpack is read");
+        assert_eq!(msgpack::encode(&again), written);
+    }
+    envelope(data);
+}
+
+/// A JSON value, alone and as an event of both layers.
+pub fn json(data: &[u8]) {
+    if let Ok(value) = json::decode(data) {
+        let written = json::encode(&value);
+        let again = json::decode(&written).expect("own JSON is read");
+        assert_eq!(json::encode(&again), written);
+    }
+    envelope(data);
+}
+
+fn envelope(data: &[u8]) {
+    let codec = LayerCodec::new(&channelgate::config::Layer { random_prefix_length: 0, ..Default::default() });
+    let now = SystemTime::now();
+    let _ = codec.decode_pubsub(data);
+    if let Ok(envelope) = codec.decode_core(data, now) {
+        let address = Address::Members(&envelope.channels);
+        let written = codec.encode_core(&envelope.body, address, now).expect("an event is written");
+        let again = codec.decode_core(&written, now).expect("an own event is read");
+        assert_eq!(again.channels, envelope.channels);
+    }
+}
+
+/// A pickle.
+pub fn pickle(data: &[u8]) {
+    if let Ok(value) = pickle::decode(data) {
+        let written = pickle::encode(&value);
+        let again = pickle::decode(&written).expect("own pickles are read");
+        assert_eq!(pickle::encode(&again), written);
+    }
+}
+
+/// A token, tried with a known key, with and without a TTL.
+pub fn fernet(data: &[u8]) {
+    let keyring = Keyring::new(["another", PASSPHRASE]);
+    let now = SystemTime::now();
+    let _ = keyring.decrypt(data, Some(Duration::from_secs(70)), now);
+    if let Ok(plaintext) = keyring.decrypt(data, None, now) {
+        let token = keyring.encrypt(&plaintext, now).expect("there is a key");
+        assert_eq!(keyring.decrypt(&token, Some(Duration::ZERO), now).as_deref(), Ok(&*plaintext));
+    }
+}
+
+/// A cache value: digits, compressed or not, pickle, JSON or msgpack.
+pub fn cache_value(data: &[u8]) {
+    if let Ok(value) = cache_value::decode(data) {
+        let written = cache_value::encode(&value);
+        if written.len() <= cache_value::MAX_CACHE_VALUE {
+            let again = cache_value::decode(&written).expect("own cache values are read");
+            assert_eq!(cache_value::encode(&again), written);
+        }
+    }
+}

@@ -1,0 +1,65 @@
+//! What the fuzz target `frames` checks; `tests/frames.rs` runs it for a short time.
+
+use std::ops::ControlFlow;
+
+use channelgate::socket::{
+    close::ProtocolError,
+    negotiate,
+    reader::{Limits, Reader, Received},
+};
+
+/// A small limit, so that a fuzzer reaches it.
+const LIMITS: Limits = Limits { max_message: 1 << 12 };
+
+/// More than an incomplete message may hold: its body, compressed bytes that wait, and the parts around them.
+const MOST_HELD: usize = (1 << 12) + (8 << 10) + 512;
+
+type Outcome = (Vec<String>, Result<(), ProtocolError>);
+
+/// Any bytes: nothing panics, memory is bounded, and how the bytes are cut changes nothing. The first byte chooses
+/// whether compression is negotiated and how the bytes are cut.
+pub fn run(data: &[u8]) {
+    let Some((choice, bytes)) = data.split_first() else { return };
+    let deflate = choice & 1 != 0;
+    let step = usize::from(choice >> 1) + 1;
+    let whole = read(bytes, bytes.len().max(1), deflate);
+    assert_eq!(read(bytes, step, deflate), whole, "in steps of {step}");
+    assert_eq!(read(bytes, 1, deflate), whole, "byte by byte");
+
+    let headers = [
+        ("Upgrade", &b"websocket"[..]),
+        ("Connection", b"upgrade"),
+        ("Sec-WebSocket-Version", b"13"),
+        ("Sec-WebSocket-Key", b"dGhlIHNhbXBsZSBub25jZQ=="),
+        ("Sec-WebSocket-Extensions", bytes),
+    ];
+    if let Ok(agreed) = negotiate::handshake(headers.into_iter(), true) {
+        assert_eq!(agreed.deflate.is_some(), agreed.extensions.is_some());
+    }
+}
+
+fn read(bytes: &[u8], step: usize, deflate: bool) -> Outcome {
+    let mut reader = Reader::new(deflate);
+    let mut got = Vec::new();
+    for piece in bytes.chunks(step) {
+        let result = reader.read(&mut piece.to_vec(), &LIMITS, &mut |received| {
+            if let Received::Text(text) = received {
+                assert!(text.len() <= LIMITS.max_message);
+            }
+            if let Received::Binary(bytes) = received {
+                assert!(bytes.len() <= LIMITS.max_message);
+            }
+            got.push(format!("{received:?}"));
+            ControlFlow::Continue(())
+        });
+        assert!(reader.held() <= MOST_HELD, "{} bytes held", reader.held());
+        if result.is_err() || reader.is_done() {
+            assert_eq!(reader.held(), 0);
+            // Compressed data may be wrong in several ways at once; which is seen first depends on how it is cut.
+            let several = [ProtocolError::Deflate, ProtocolError::Utf8, ProtocolError::TooBig];
+            let result = result.map_err(|error| if deflate && several.contains(&error) { several[0] } else { error });
+            return (got, result);
+        }
+    }
+    (got, Ok(()))
+}

@@ -1,0 +1,135 @@
+//! The built-in presets against the contracts of the systems they stand for.
+
+use super::*;
+
+#[test]
+fn the_feed_sends_event_and_data_and_nothing_else() {
+    let feed = preset("/ws/");
+    let data =
+        json!({"id": 1, "score": 0.5, "name": "Ada \u{e9}", "big": u64::MAX, "none": null, "list": [1, {"a": true}]});
+    let sent = frames(&feed, json!({"type": "send_event", "event": "client_create", "data": data}));
+    assert_eq!(
+        sent,
+        [
+            r#"{"event":"client_create","data":{"id":1,"score":0.5,"name":"Ada é","big":18446744073709551615,"none":null,"list":[1,{"a":true}]}}"#
+        ]
+    );
+    assert_eq!(
+        frames(&feed, json!({"type": "send.event", "event": "e", "data": null})),
+        [r#"{"event":"e","data":null}"#]
+    );
+    // A plain PUBLISH without a type goes out as it came.
+    assert_eq!(frames(&feed, json!({"b": 1, "a": 2})), [r#"{"b":1,"a":2}"#]);
+    let lacking = feed.on_event(&event(json!({"type": "send_event", "event": "e"})));
+    assert!(matches!(&lacking, Err(MapError::Mapping(reason)) if reason.contains("\"data\"")), "{lacking:?}");
+    assert_eq!(feed.groups(&Context::default()).unwrap(), [GroupName::new("broadcast").unwrap()]);
+    let ignored = feed.on_message(&Context::default(), Incoming::Text("hello"));
+    assert_eq!(ignored.effects, []);
+}
+
+#[test]
+fn a_parking_user_joins_three_groups_and_nobody_else_any() {
+    let parking = preset("/ws/notifications/?token=x".split('?').next().unwrap());
+    assert_eq!(parking.auth(), ["ws_token"]);
+    let context = Context { user: value(json!({"id": 7})), ..Context::default() };
+    let names: Vec<_> = parking.groups(&context).unwrap().iter().map(ToString::to_string).collect();
+    assert_eq!(names, ["notifications", "user_7", "user_7_notifications"]);
+    for user in [
+        json!(null),
+        json!({}),
+        json!({"id": null}),
+        json!({"id": ""}),
+        json!({"id": "a@b"}),
+        json!({"id": [1]}),
+        json!({"id": true}),
+    ] {
+        let context = Context { user: value(user.clone()), ..Context::default() };
+        assert!(parking.groups(&context).is_err(), "{user}");
+    }
+}
+
+#[test]
+fn parking_frames_carry_message_and_data_under_the_events_own_type() {
+    let parking = preset("/ws/notifications");
+    for kind in ["new_reservation", "reservation_expired", "reservation_cancelled", "upcoming_reservation"] {
+        let outgoing =
+            parking.on_event(&event(json!({"type": kind, "message": "m", "data": {"reservation_id": 1}}))).unwrap();
+        assert_eq!(outgoing.len(), 1);
+        assert_eq!(text(&outgoing[0].payload), r#"{"type":"notification","message":"m","data":{"reservation_id":1}}"#);
+        assert_eq!(outgoing[0].topic.as_deref(), Some(kind));
+    }
+    let named =
+        json!({"type": "send_notification", "notification_type": "new_reservation", "message": "m", "data": {}});
+    assert_eq!(parking.on_event(&event(named)).unwrap()[0].topic.as_deref(), Some("new_reservation"));
+    assert_eq!(
+        frames(&parking, json!({"type": "t", "message": "m"})),
+        [r#"{"type":"notification","message":"m","data":{}}"#]
+    );
+    assert_eq!(frames(&parking, json!({"type": "t", "data": 1})), [r#"{"type":"notification","message":"","data":1}"#]);
+    for lacking in [json!({"type": "send_notification", "content": {}}), json!({"message": "m"})] {
+        assert!(matches!(parking.on_event(&event(lacking)), Err(MapError::Mapping(_))));
+    }
+}
+
+#[test]
+fn parking_clients_subscribe_and_are_never_answered() {
+    let parking = preset("/ws/notifications/");
+    let on = |text: &str| parking.on_message(&Context::default(), Incoming::Text(text));
+    let subscribed =
+        on(r#"{"type": "subscribe", "notification_types": ["reservation", "parking_lot", "reservation"]}"#);
+    assert_eq!(subscribed.effects, [Effect::Subscribe(vec!["reservation".into(), "parking_lot".into()])]);
+    assert_eq!(subscribed.problem, None);
+    for malformed in [
+        "",
+        "subscribe",
+        "[]",
+        "1",
+        "{}",
+        r#"{"type": "subscribe"}"#,
+        r#"{"type": "subscribe", "notification_types": {"a": 1}}"#,
+        r#"{"type": "subscribe", "notification_types": [null]}"#,
+        r#"{"type": ["subscribe"]}"#,
+        r#"{"type": "other"}"#,
+    ] {
+        let reaction = on(malformed);
+        assert_eq!(reaction.effects, [], "{malformed}");
+        assert!(reaction.problem.is_some(), "{malformed}");
+    }
+    let many: Vec<_> = (0..10_000).map(|n| n.to_string()).collect();
+    let flooded = on(&json!({"type": "subscribe", "notification_types": many}).to_string());
+    assert!(matches!(&flooded.effects[..], [Effect::Subscribe(names)] if names.len() == 101));
+    assert!(!parking.needs_context());
+}
+
+#[test]
+fn attendance_says_hello_answers_ping_and_ignores_the_rest() {
+    let attendance = preset("/ws/attendance/");
+    let hello = attendance.on_connect(&Context::default());
+    assert_eq!(replies(&hello), [r#"{"type":"connection_established","message":"Connected to attendance updates"}"#]);
+    let on = |text: &str| attendance.on_message(&Context::default(), Incoming::Text(text));
+    assert_eq!(
+        replies(&on(r#"{"type":"ping","timestamp":1700000000123}"#)),
+        [r#"{"type":"pong","timestamp":1700000000123}"#]
+    );
+    assert_eq!(replies(&on(r#"{"timestamp":"2026","type":"ping"}"#)), [r#"{"type":"pong","timestamp":"2026"}"#]);
+    assert_eq!(replies(&on(r#"{"type":"ping"}"#)), [r#"{"type":"pong","timestamp":null}"#]);
+    for ignored in [r#"{"type":"get_attendance"}"#, r#"{"type":"authenticate"}"#, "{", "ping"] {
+        assert_eq!(on(ignored).effects, [], "{ignored}");
+    }
+    let update = json!({"type": "attendance_update", "data": {"id": "1", "action": "created"}});
+    assert_eq!(frames(&attendance, update.clone()), [update.to_string()]);
+    assert_eq!(attendance.on_event(&event(json!({"type": "other"}))), Err(MapError::NoHandler));
+    assert_eq!(attendance.groups(&Context::default()).unwrap()[0].as_str(), "attendance_updates");
+}
+
+#[test]
+fn the_samples_of_every_preset_reach_a_client() {
+    let (_, set) = load(None, &Environment::default()).unwrap();
+    for consumer in set.iter() {
+        assert!(consumer.samples().count() > 0, "{}", consumer.name());
+        for (name, group, body) in consumer.samples() {
+            assert!(GroupName::new(group).is_ok());
+            assert_eq!(frames(consumer, body).len(), 1, "{name}");
+        }
+    }
+}

@@ -1,0 +1,121 @@
+// The real node, with the embedded layer, on a loopback port of its own.
+
+import { spawn } from "node:child_process";
+import { existsSync, statSync } from "node:fs";
+import { createServer } from "node:net";
+import { fileURLToPath } from "node:url";
+
+import { until } from "./until.js";
+
+const root = new URL("../../../", import.meta.url);
+
+/** CHANNELGATE_BIN, or the younger of the two builds. */
+function binary() {
+  if (process.env.CHANNELGATE_BIN) return process.env.CHANNELGATE_BIN;
+  const builds = ["release", "debug"]
+    .map((profile) => fileURLToPath(new URL(`target/${profile}/channelgate`, root)))
+    .filter(existsSync)
+    .sort((a, b) => statSync(b).mtimeMs - statSync(a).mtimeMs);
+  if (builds.length === 0) throw new Error("no channelgate binary: run `cargo build`, or set CHANNELGATE_BIN");
+  return builds[0];
+}
+
+export function freePort() {
+  return new Promise((resolve, reject) => {
+    const server = createServer();
+    server.once("error", reject);
+    server.listen(0, "127.0.0.1", () => {
+      const { port } = server.address();
+      server.close(() => resolve(port));
+    });
+  });
+}
+
+export class Gate {
+  #child;
+  #log = "";
+
+  constructor(port, environment) {
+    this.port = port;
+    this.url = `http://127.0.0.1:${port}/`;
+    this.environment = environment;
+  }
+
+  /** Starts a node; `environment` adds variables, `port` asks for a port that was in use before. */
+  static async start({ environment = {}, port } = {}) {
+    const gate = new Gate(port ?? (await freePort()), environment);
+    await gate.start();
+    return gate;
+  }
+
+  async start() {
+    // Nothing of the caller's own set-up (REDIS_URL, keys) may reach the node.
+    const inherited = Object.entries(process.env).filter(([name]) => !/^(CHANNELGATE|REDIS_|DJANGO_|RUST_LOG)/.test(name));
+    const child = spawn(binary(), ["serve"], {
+      env: {
+        ...Object.fromEntries(inherited),
+        CHANNELGATE_LISTEN: `127.0.0.1:${this.port}`,
+        // A restart is what is tested, not how patient it is.
+        CHANNELGATE__SERVER__DRAIN_DELAY: "0s",
+        CHANNELGATE__SERVER__DRAIN_PERIOD: "200ms",
+        CHANNELGATE__SERVER__DRAIN_GRACE: "1s",
+        RUST_LOG: "info",
+        ...this.environment,
+      },
+      stdio: ["ignore", "pipe", "pipe"],
+    });
+    this.#child = child;
+    child.ended = new Promise((resolve) => {
+      child.once("exit", (code, signal) => resolve({ code, signal }));
+      child.once("error", (error) => resolve({ code: -1, error }));
+    });
+    child.stdout.on("data", (data) => (this.#log += data));
+    child.stderr.on("data", (data) => (this.#log += data));
+    let ended;
+    void child.ended.then((how) => (ended = how));
+    await until("the node is ready", async () => {
+      if (ended) throw new Error(`the node ended: ${JSON.stringify(ended)}\n${this.#log}`);
+      return (await fetch(`${this.url}health/ready`)).ok;
+    }, 15_000).catch((error) => {
+      child.kill("SIGKILL");
+      throw new Error(`${error.message}\n${this.#log}`, { cause: error });
+    });
+  }
+
+  get log() {
+    return this.#log;
+  }
+
+  /** Ends the node as an operator would, and waits for it; by force after 10 s. */
+  async stop() {
+    const child = this.#child;
+    if (!child || child.exitCode !== null || child.signalCode !== null) return child?.ended;
+    child.kill("SIGTERM");
+    const force = setTimeout(() => child.kill("SIGKILL"), 10_000);
+    const how = await child.ended;
+    clearTimeout(force);
+    return how;
+  }
+
+  /** Publishes as any program may, past the page. */
+  async publish(group, event) {
+    const response = await fetch(`${this.url}api/publish`, {
+      method: "POST",
+      headers: { "Content-Type": "application/json" },
+      body: JSON.stringify(Array.isArray(event) ? event.map((each) => ({ group, event: each })) : { group, event }),
+    });
+    if (!response.ok) throw new Error(`publish: HTTP ${response.status} ${await response.text()}`);
+    return response.json();
+  }
+
+  /** A ws-token for a user, from the page's own route. */
+  async token(userId) {
+    const response = await fetch(`${this.url}page/token`, {
+      method: "POST",
+      headers: { "Content-Type": "application/json" },
+      body: JSON.stringify({ user_id: userId }),
+    });
+    if (!response.ok) throw new Error(`token: HTTP ${response.status} ${await response.text()}`);
+    return (await response.json()).ws_token;
+  }
+}

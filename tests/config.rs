@@ -1,0 +1,154 @@
+//! Configurations as fixtures: every valid one loads, and every invalid one is refused with the text beside it.
+//!
+//! A line `# env: NAME=value` at the top of a fixture sets a variable of its environment. To write the expected texts anew
+//! after a deliberate change, run with `UPDATE_EXPECTED=1`, and read the difference.
+
+#![allow(clippy::unwrap_used)]
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+use channelgate::{
+    config::{Config, ConfigErrors, Environment, effective_toml},
+    consumer::{self, ConsumerId, ConsumerSet},
+};
+
+fn fixtures(folder: &str) -> Vec<PathBuf> {
+    let mut paths: Vec<_> = fs::read_dir(Path::new("tests/config").join(folder))
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.extension().is_some_and(|extension| extension == "toml"))
+        .collect();
+    paths.sort();
+    assert!(!paths.is_empty());
+    paths
+}
+
+fn load(path: &Path) -> Result<(Config, ConsumerSet), ConfigErrors> {
+    let text = fs::read_to_string(path).unwrap();
+    let environment: Environment =
+        text.lines().filter_map(|line| line.strip_prefix("# env: ")?.split_once('=')).collect();
+    consumer::load(Some(path), &environment)
+}
+
+#[test]
+fn every_valid_configuration_loads_and_its_effective_form_loads_again() {
+    let presets = fs::read_dir("presets").unwrap().map(|entry| entry.unwrap().path());
+    let conformance = fs::read_dir("tests/conformance").unwrap().map(|entry| entry.unwrap().path());
+    let shipped =
+        presets.chain(conformance).filter(|path| path.extension().is_some_and(|extension| extension == "toml"));
+    for path in fixtures("valid").into_iter().chain(shipped) {
+        let (config, _) = load(&path).unwrap_or_else(|errors| panic!("{}:\n{errors}", path.display()));
+        let shown = effective_toml(&config);
+        let folder = tempfile::tempdir().unwrap();
+        let copy = folder.path().join("effective.toml");
+        fs::write(&copy, &shown).unwrap();
+        let (again, _) = load(&copy).unwrap_or_else(|errors| panic!("{}:\n{errors}\n{shown}", path.display()));
+        assert_eq!(effective_toml(&again), shown, "{}", path.display());
+    }
+}
+
+#[test]
+fn every_invalid_configuration_is_refused_with_all_its_errors() {
+    for path in fixtures("invalid") {
+        let Err(errors) = load(&path) else { panic!("{} was accepted", path.display()) };
+        let told = format!("{errors}\n");
+        let expected = path.with_extension("errors");
+        if std::env::var_os("UPDATE_EXPECTED").is_some() {
+            fs::write(&expected, &told).unwrap();
+        }
+        assert_eq!(told, fs::read_to_string(&expected).unwrap_or_default(), "{}", path.display());
+    }
+}
+
+#[test]
+fn a_file_that_is_not_there_is_named() {
+    let Err(errors) = load_missing() else { panic!("loaded") };
+    assert!(errors.to_string().starts_with("no/such/file.toml: cannot be read: "), "{errors}");
+}
+
+fn load_missing() -> Result<(Config, ConsumerSet), ConfigErrors> {
+    consumer::load(None, &Environment::from([("CHANNELGATE_CONFIG", "no/such/file.toml")]))
+}
+
+#[test]
+fn the_environment_wins_over_the_file_and_text_stays_text() {
+    let (config, set) = load(Path::new("tests/config/valid/environment.toml")).unwrap();
+    assert_eq!(config.server.listen, "0.0.0.0:9000");
+    assert_eq!(config.layer.url.as_ref().unwrap().expose(), "redis://localhost:6379/0");
+    assert_eq!(config.layer.keys.iter().map(|key| key.expose()).collect::<Vec<_>>(), ["one", "two"]);
+    assert_eq!(config.server.allowed_origins.unwrap(), ["example.com", ".example.org"]);
+    assert_eq!(config.auth.secret_key.as_ref().unwrap().expose(), "12345");
+    assert_eq!(config.layer.prefix, "123");
+    assert!(config.api.key.is_none(), "an empty variable is as good as none");
+    assert!(!config.socket.compression.enabled);
+    assert_eq!(config.auth.jwt.sources, ["cookie:access"]);
+    assert_eq!(set.get(ConsumerId(0)).unwrap().auth(), ["jwt"]);
+    assert_eq!(set.len(), 1, "a file with consumers of its own has no presets unless it asks for them");
+}
+
+#[test]
+fn with_no_file_every_preset_is_served() {
+    let (config, set) = consumer::load(None, &Environment::default()).unwrap();
+    for path in ["/ws/", "/ws", "/ws/notifications/", "/ws/notifications", "/ws/attendance/"] {
+        assert!(set.route(path).is_some(), "{path}");
+    }
+    assert!(set.route("/").is_none() && set.route("/ws/other/").is_none());
+    assert!(config.layer.url.is_none() && config.auth.secret_key.is_none());
+}
+
+#[test]
+fn a_preset_is_adjusted_by_one_variable() {
+    let environment = Environment::from([("CHANNELGATE__PRESET__ATTENDANCE__AUTH", "jwt")]);
+    let (_, set) = consumer::load(None, &environment).unwrap();
+    assert_eq!(set.route("/ws/attendance/").unwrap().0.auth(), ["jwt"]);
+    assert_eq!(set.route("/ws/").unwrap().0.auth(), ["anonymous"]);
+}
+
+#[test]
+fn presets_are_chosen_by_name() {
+    let environment = Environment::from([("CHANNELGATE__PRESETS", "parking, feed")]);
+    let (_, set) = consumer::load(None, &environment).unwrap();
+    assert_eq!(set.iter().map(|consumer| consumer.name()).collect::<Vec<_>>(), ["parking", "feed"]);
+}
+
+#[test]
+fn a_files_own_consumer_stands_before_a_presets() {
+    let (_, set) = load(Path::new("tests/config/valid/own_feed.toml")).unwrap();
+    assert_eq!(set.route("/ws/").unwrap().0.spec().groups, ["mine"]);
+}
+
+#[test]
+fn nothing_shows_a_secret() {
+    let (config, _) = load(Path::new("tests/config/valid/everything.toml")).unwrap();
+    let shown = format!("{}\n{config:?}", effective_toml(&config));
+    for secret in ["not-a-real-key", "older", "publish-key", "new-key", "redis://a:6379/0", "redis://c:6379/1"] {
+        assert!(!shown.contains(secret), "{secret}");
+    }
+    assert!(shown.contains("***"));
+}
+
+#[test]
+fn the_echo_for_conformance_suites_echoes_on_every_path() {
+    let (config, set) = load(Path::new("tests/conformance/websocket-echo.toml")).unwrap();
+    for path in ["/", "/echo", "/ws/a/b/", "/%20"] {
+        assert!(set.route(path).is_some(), "{path}");
+    }
+    assert!(config.socket.ping_interval.0.is_zero() && config.socket.compression.enabled);
+    assert_eq!(config.socket.max_message, 16 << 20);
+}
+
+#[test]
+fn every_example_of_the_reference_page_loads() {
+    let page = fs::read_to_string("docs/CONFIGURATION.md").unwrap();
+    let examples: Vec<_> = page.split("```toml\n").skip(1).filter_map(|rest| rest.split("```").next()).collect();
+    assert!(examples.len() >= 3);
+    for example in examples {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("example.toml");
+        fs::write(&path, example).unwrap();
+        consumer::load(Some(&path), &Environment::default()).unwrap_or_else(|errors| panic!("{errors}\n{example}"));
+    }
+}

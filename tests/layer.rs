@@ -1,0 +1,20 @@
+//! The layers against real Redis servers, each owned by its test.
+
+#[path = "support/redis.rs"]
+mod redis_server;
+
+#[path = "layer/support.rs"]
+mod support;
+
+#[path = "layer/bad_input.rs"]
+mod bad_input;
+#[path = "layer/membership.rs"]
+mod membership;
+#[path = "layer/order.rs"]
+mod order;
+#[path = "layer/outage.rs"]
+mod outage;
+#[path = "layer/places.rs"]
+mod places;
+#[path = "layer/receive.rs"]
+mod receive;

@@ -1,0 +1,251 @@
+//! Redis gone is a state: not ready, joins refused, a gap told, and the first event after the return arrives.
+
+use std::{
+    io::{Read, Write},
+    net::{Ipv4Addr, Shutdown, TcpListener, TcpStream},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use channelgate::{
+    config,
+    event::GapReason,
+    layer::{Layer, LayerError, Readiness, Signal, redis::RedisLayer},
+};
+
+use crate::{
+    redis_server::RedisServer,
+    support::{Django, Node, event, eventually, group, options},
+};
+
+async fn not_ready(node: &Node) {
+    eventually("not ready", || node.layer.readiness() != Readiness::Ready).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_starts_without_redis_and_waits_for_it() {
+    let mut redis = RedisServer::start();
+    let options = options(&[&redis]);
+    redis.kill();
+    let node = Node::new(&options, Vec::new());
+    let started = Instant::now();
+    let refused = node.layer.join(&group("room")).await;
+    assert!(matches!(refused, Err(LayerError::Unavailable { retry_after, .. }) if retry_after > Duration::ZERO));
+    let refused = node.layer.publish(&group("room"), &event(1)).await;
+    assert!(matches!(refused, Err(LayerError::Unavailable { .. })));
+    assert!(started.elapsed() < Duration::from_secs(2), "a refusal is quick");
+    redis.restart();
+    node.until_ready().await;
+    node.join("room").await;
+    assert!(node.received.gaps().is_empty(), "nothing was promised, so nothing is missing");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn after_redis_is_killed_and_back_everything_is_registered_again() {
+    let mut redis = RedisServer::start();
+    let options = options(&[&redis]);
+    let node = Node::ready(&options).await;
+    for n in 0..100 {
+        node.join(&format!("room_{n}")).await;
+    }
+    for round in 0..3 {
+        redis.kill();
+        not_ready(&node).await;
+        assert!(matches!(node.layer.join(&group("late")).await, Err(LayerError::Unavailable { .. })));
+        assert!(matches!(node.layer.join(&group("room_1")).await, Err(LayerError::Unavailable { .. })));
+        redis.restart();
+        node.until_ready().await;
+        let gaps = node.received.gaps();
+        assert_eq!(gaps.len(), round + 1);
+        assert!(gaps.iter().all(|gap| gap.reason == GapReason::Reconnected && gap.groups.is_none()));
+        let mut django = Django::new(&options, &[&redis]);
+        let before = node.received.count();
+        for n in [0, 99] {
+            let name = format!("room_{n}");
+            assert_eq!(django.members(&name).len(), 1);
+            django.core_send(&name, &event(1));
+            django.pubsub_send(&name, &event(2));
+        }
+        node.until(before + 4).await;
+    }
+    assert!(node.metrics.render().contains("channelgate_redis_reconnects_total 3"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_frozen_redis_is_not_ready_and_joins_end_in_time() {
+    let redis = RedisServer::start();
+    let options = options(&[&redis]);
+    let node = Node::ready(&options).await;
+    node.join("room").await;
+    redis.freeze();
+    let started = Instant::now();
+    assert!(matches!(node.layer.join(&group("other")).await, Err(LayerError::Unavailable { .. })));
+    assert!(started.elapsed() < Duration::from_secs(8), "{:?}", started.elapsed());
+    not_ready(&node).await;
+    redis.thaw();
+    node.until_ready().await;
+    assert!(node.received.has_gap(GapReason::Reconnected));
+    Django::new(&options, &[&redis]).core_send("room", &event(1));
+    node.until(1).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn three_missed_probes_are_enough_to_see_a_frozen_redis() {
+    let redis = RedisServer::start();
+    let node = Node::ready(&options(&[&redis])).await;
+    redis.freeze();
+    let started = Instant::now();
+    not_ready(&node).await;
+    assert!(started.elapsed() < Duration::from_secs(5), "{:?}", started.elapsed());
+    redis.thaw();
+    node.until_ready().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_subscription_that_redis_closed_is_made_again() {
+    let redis = RedisServer::start();
+    let options = options(&[&redis]);
+    let node = Node::ready(&options).await;
+    node.join("room").await;
+    let mut django = Django::new(&options, &[&redis]);
+    let killed: i64 = redis::cmd("CLIENT").arg("KILL").arg("TYPE").arg("pubsub").query(django.host(0)).unwrap();
+    assert_eq!(killed, 1);
+    eventually("a gap", || node.received.has_gap(GapReason::Reconnected)).await;
+    node.until_ready().await;
+    django.pubsub_send("room", &event(1));
+    node.until(1).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_subscription_that_is_silent_but_open_is_found_by_its_probes() {
+    let redis = RedisServer::start();
+    let proxy = Proxy::before(&redis);
+    let options = config::Layer { hosts: vec![config::Secret::new(proxy.url())], ..options(&[&redis]) };
+    let node = Node::ready(&options).await;
+    node.join("room").await;
+    let mut django = Django::new(&options, &[&redis]);
+    django.pubsub_send("room", &event(1));
+    node.until(1).await;
+    // Commands are answered, nothing is closed, only the subscription brings nothing any more.
+    proxy.mute_subscriptions();
+    not_ready(&node).await;
+    node.until_ready().await;
+    assert!(node.received.has_gap(GapReason::Reconnected));
+    django.pubsub_send("room", &event(2));
+    node.until(2).await;
+    // The earlier popping connection is still open at the proxy; it must not swallow what comes now.
+    for n in 3..20 {
+        django.core_send("room", &event(n));
+    }
+    node.until(19).await;
+    assert_eq!(node.received.numbers("room"), (1..20).collect::<Vec<_>>());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pause_longer_than_the_expiry_is_a_gap() {
+    let redis = RedisServer::start();
+    let options = config::Layer { expiry: config::Span::seconds(2), ..options(&[&redis]) };
+    let received = crate::support::Received::default();
+    let sink = received.clone();
+    // The node stands still, as a suspended machine does.
+    let layer = RedisLayer::start(
+        &options,
+        Vec::new(),
+        std::sync::Arc::new(move |signal| {
+            if matches!(&signal, Signal::Event(event) if crate::support::number(event) == 0) {
+                std::thread::sleep(Duration::from_secs(4));
+            }
+            sink.push(signal);
+        }),
+        channelgate::telemetry::Metrics::new(),
+    )
+    .unwrap();
+    eventually("ready", || layer.readiness() == Readiness::Ready).await;
+    layer.join(&group("room")).await.unwrap();
+    Django::new(&options, &[&redis]).core_send("room", &event(0));
+    eventually("a gap", || received.has_gap(GapReason::Expired)).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_lost_host_of_two_refuses_joins_and_the_other_still_delivers() {
+    let mut servers = [RedisServer::start(), RedisServer::start()];
+    let options = config::Layer { kind: config::LayerKind::Pubsub, ..options(&[&servers[0], &servers[1]]) };
+    let node = Node::ready(&options).await;
+    let on_first = (0..).map(|n| format!("room_{n}")).find(|name| place(name) == 0).unwrap();
+    node.join(&on_first).await;
+    let mut django = Django::new(&options, &[&servers[0], &servers[1]]);
+    servers[1].kill();
+    not_ready(&node).await;
+    assert!(matches!(node.layer.join(&group("late")).await, Err(LayerError::Unavailable { .. })));
+    django.pubsub_send(&on_first, &event(1));
+    node.until(1).await;
+    servers[1].restart();
+    node.until_ready().await;
+    node.join("late").await;
+}
+
+fn place(group: &str) -> usize {
+    channelgate::layer::codec::ring::index(&format!("asgi__group__{group}"), 2)
+}
+
+/// Forwards to a Redis. When told, it swallows what Redis sends to connections that have subscribed until then, and closes none.
+struct Proxy {
+    port: u16,
+    /// Connections up to this number are muted.
+    muted: Arc<AtomicU64>,
+    accepted: Arc<AtomicU64>,
+}
+
+impl Proxy {
+    fn before(redis: &RedisServer) -> Self {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let (port, to) = (listener.local_addr().unwrap().port(), redis.port());
+        let (muted, accepted) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicU64::new(0)));
+        let (mute, count) = (Arc::clone(&muted), Arc::clone(&accepted));
+        std::thread::spawn(move || {
+            for client in listener.incoming() {
+                let (Ok(client), Ok(server)) = (client, TcpStream::connect((Ipv4Addr::LOCALHOST, to))) else { return };
+                let number = count.fetch_add(1, Ordering::SeqCst) + 1;
+                let subscribed = Arc::new(AtomicU64::new(0));
+                let (up, down) = (Arc::clone(&subscribed), subscribed);
+                let (from, into) = (client.try_clone().unwrap(), server.try_clone().unwrap());
+                // What the client closes stays open at Redis: the link is half dead.
+                std::thread::spawn(move || {
+                    pump(from, into, |bytes| {
+                        if bytes.windows(9).any(|word| word == b"SUBSCRIBE") {
+                            up.store(1, Ordering::SeqCst);
+                        }
+                        true
+                    })
+                });
+                let mute = Arc::clone(&mute);
+                std::thread::spawn(move || {
+                    pump(server, client, |_| down.load(Ordering::SeqCst) == 0 || number > mute.load(Ordering::SeqCst));
+                });
+            }
+        });
+        Self { port, muted, accepted }
+    }
+
+    fn url(&self) -> String {
+        format!("redis://127.0.0.1:{}", self.port)
+    }
+
+    fn mute_subscriptions(&self) {
+        self.muted.store(self.accepted.load(Ordering::SeqCst), Ordering::SeqCst);
+    }
+}
+
+fn pump(mut from: TcpStream, mut into: TcpStream, mut passes: impl FnMut(&[u8]) -> bool) {
+    let mut buffer = [0; 16384];
+    while let Ok(length @ 1..) = from.read(&mut buffer) {
+        if passes(&buffer[..length]) && into.write_all(&buffer[..length]).is_err() {
+            break;
+        }
+    }
+    // Nothing more is read here; the other direction ends by itself, or never.
+    let _ = from.shutdown(Shutdown::Read);
+}
