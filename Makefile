@@ -1,6 +1,8 @@
 # Everything a stranger needs. `make` lists the targets.
 
 NODES ?= 3
+# What `make e2e` tests: debug (built by the unit tests anyway) or release.
+PROFILE ?= debug
 CARGO ?= cargo
 
 .DEFAULT_GOAL := help
@@ -41,8 +43,8 @@ unit: setup ## the tests of the Rust code
 	$(CARGO) test --locked
 
 e2e: setup ## real Django, Redis, nginx and Chromium against real nodes
-	$(CARGO) build --release --locked
-	CHANNELGATE_BIN=target/release/channelgate .venv/bin/python -m pytest tests/e2e
+	$(CARGO) build --locked $(if $(filter release,$(PROFILE)),--release)
+	CHANNELGATE_BIN=target/$(PROFILE)/channelgate .venv/bin/python -m pytest tests/e2e
 
 clean: ## remove what was built and installed here
 	$(CARGO) clean
