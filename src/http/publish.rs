@@ -37,7 +37,7 @@ pub async fn publish(
     registry: web::Data<Registry>,
     access: web::Data<PublishAccess>,
 ) -> HttpResponse {
-    if let Err(refusal) = allowed(&request, &access) {
+    if let Some(refusal) = refusal(&request, &access) {
         return refusal;
     }
     let body = match body {
@@ -70,9 +70,10 @@ pub async fn publish(
     HttpResponse::Ok().json(json!({ "accepted": accepted }))
 }
 
-fn allowed(request: &HttpRequest, access: &PublishAccess) -> Result<(), HttpResponse> {
+/// Why this request may not publish, if it may not.
+fn refusal(request: &HttpRequest, access: &PublishAccess) -> Option<HttpResponse> {
     match access {
-        PublishAccess::Off => Err(error(
+        PublishAccess::Off => Some(error(
             StatusCode::FORBIDDEN,
             "the publish API is off: set CHANNELGATE_API_KEY on the node to turn it on",
             None,
@@ -85,18 +86,18 @@ fn allowed(request: &HttpRequest, access: &PublishAccess) -> Result<(), HttpResp
                 .and_then(|value| value.strip_prefix("Bearer "))
                 .unwrap_or_default();
             if bool::from(given.as_bytes().ct_eq(key.expose().as_bytes())) {
-                return Ok(());
+                return None;
             }
             let mut response =
                 error(StatusCode::UNAUTHORIZED, "give the key as Authorization: Bearer <CHANNELGATE_API_KEY>", None);
             response.headers_mut().insert(header::WWW_AUTHENTICATE, header::HeaderValue::from_static("Bearer"));
-            Err(response)
+            Some(response)
         }
         PublishAccess::Loopback => {
             if from_this_machine(request) {
-                Ok(())
+                None
             } else {
-                Err(error(StatusCode::FORBIDDEN, "without a key only this machine may publish", None))
+                Some(error(StatusCode::FORBIDDEN, "without a key only this machine may publish", None))
             }
         }
     }
