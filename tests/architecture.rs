@@ -1,6 +1,8 @@
 //! The folders of `src/` import in one direction only: a module knows what stands above it in `src/lib.rs`, never what
 //! stands below. `node`, `cli` and `main` put everything together and may import all.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use std::{
     fs,
     path::{Path, PathBuf},
