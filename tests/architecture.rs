@@ -52,7 +52,7 @@ fn imports(text: &str) -> Vec<String> {
                     }
                     ':' if depth == 0 => inside_path = true,
                     other if depth == 0 && !inside_path && (other.is_alphanumeric() || other == '_') => {
-                        name.push(other)
+                        name.push(other);
                     }
                     _ => {}
                 }
