@@ -14,6 +14,11 @@ use channelgate::layer::codec::{
     json, msgpack, pickle,
 };
 
+#[path = "entries/frames.rs"]
+mod client_frames;
+
+pub use client_frames::run as frames;
+
 /// The passphrase of the corpus.
 const PASSPHRASE: &str = "wire-reference-encryption-key-one-0123456789";
 

@@ -1,6 +1,8 @@
 //! Properties of the frame codec: whatever is sent, however it is cut, arrives; whatever bytes come, nothing breaks.
 //! The other side is tungstenite and zlib itself, which know nothing of this code.
 
+#![allow(clippy::unwrap_used)]
+
 use std::{io::Cursor, ops::ControlFlow};
 
 use channelgate::{

@@ -92,3 +92,8 @@ fn fernet_survives_changed_bytes() {
 fn cache_values_survive_changed_bytes() {
     run("cache_value", 15, entries::cache_value);
 }
+
+#[test]
+fn frames_survive_changed_bytes() {
+    run("frames", 12, entries::frames);
+}

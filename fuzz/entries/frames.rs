@@ -1,4 +1,4 @@
-//! What the fuzz target `frames` checks; `tests/frames.rs` runs it for a short time.
+//! A client's frames, and its offers of compression.
 
 use std::ops::ControlFlow;
 

@@ -1,8 +1,6 @@
-//! A client's bytes. `cargo +nightly fuzz run frames`
-
 #![no_main]
 
-#[path = "../entries/frames.rs"]
-mod entry;
+#[path = "../entries.rs"]
+mod entries;
 
-libfuzzer_sys::fuzz_target!(|data: &[u8]| entry::run(data));
+libfuzzer_sys::fuzz_target!(|data: &[u8]| entries::frames(data));

@@ -361,7 +361,7 @@ fn a_message_over_the_limit_is_an_error_when_its_header_is_there() {
 fn fragments_over_the_limit_are_an_error_when_the_header_that_says_so_is_there() {
     let half = frame(CONTINUATION, &[0; MAX / 2]);
     let begin = frame(BINARY, b"1");
-    let bytes = [begin.clone(), half.clone(), head(FIN | CONTINUATION, MAX / 2), vec![1, 2, 3, 4]].concat();
+    let bytes = [begin, half, head(FIN | CONTINUATION, MAX / 2), vec![1, 2, 3, 4]].concat();
     let (got, result, taken) = read_in_steps(&bytes, 1, false);
     assert_eq!((got, result, taken), (vec![], Err(ProtocolError::TooBig), bytes.len()));
 }
