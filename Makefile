@@ -1,6 +1,8 @@
 # Everything a stranger needs. `make` lists the targets.
 
 NODES ?= 3
+# What `make e2e` tests: debug (built by the unit tests anyway) or release.
+PROFILE ?= debug
 CARGO ?= cargo
 
 .DEFAULT_GOAL := help
@@ -32,17 +34,18 @@ lint: setup ## formatting and lints of Rust, Python and TypeScript
 	$(CARGO) clippy --all-targets --locked -- -D warnings
 	.venv/bin/ruff check tests scripts
 	.venv/bin/ruff format --check tests scripts
-	@for project in clients/*/tsconfig.json tests/*/tsconfig.json; do \
-		[ -e "$$project" ] || continue; folder=$$(dirname "$$project"); echo "tsc and eslint in $$folder"; \
-		(cd "$$folder" && npx --no-install tsc --noEmit && npx --no-install eslint .) || exit 1; \
+	@for package in tests/*/package.json clients/*/package.json; do \
+		[ -e "$$package" ] || continue; folder=$$(dirname "$$package"); echo "lint of $$folder"; \
+		npm run --silent --if-present --prefix "$$folder" types && npm run --silent --if-present --prefix "$$folder" lint || exit 1; \
 	done
 
 unit: setup ## the tests of the Rust code
 	$(CARGO) test --locked
 
 e2e: setup ## real Django, Redis, nginx and Chromium against real nodes
-	$(CARGO) build --release --locked
-	CHANNELGATE_BIN=target/release/channelgate .venv/bin/python -m pytest tests/e2e
+	$(CARGO) build --locked $(if $(filter release,$(PROFILE)),--release)
+	CHANNELGATE_BIN=$(CURDIR)/target/$(PROFILE)/channelgate npm test --silent --prefix tests/browser
+	CHANNELGATE_BIN=$(CURDIR)/target/$(PROFILE)/channelgate .venv/bin/python -m pytest tests/e2e
 
 clean: ## remove what was built and installed here
 	$(CARGO) clean

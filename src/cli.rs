@@ -52,6 +52,9 @@ pub fn run() -> ExitCode {
         Ok(loaded) => loaded,
         Err(errors) => return invalid(&errors),
     };
+    if let Err(errors) = node::check(&config) {
+        return invalid(&errors);
+    }
     match cli.command.unwrap_or(Command::Serve) {
         Command::Check => {
             let file = cli.config.map_or_else(|| "the built-in default".to_owned(), |file| file.display().to_string());

@@ -15,8 +15,8 @@ use tokio::{
 };
 
 use crate::{
-    auth::{Authenticator, Cache, MemoryCache, RedisCache},
-    config::{Config, SourceMapping},
+    auth::{Authenticator, Cache, MemoryCache, OriginPolicy, RedisCache},
+    config::{Config, ConfigErrors, KeyPath, SourceMapping},
     consumer::{ConsumerSet, SourceGroup},
     http::{
         health::Draining,
@@ -25,8 +25,12 @@ use crate::{
         server::{self, Running, Services},
         websocket::Rules,
     },
-    hub::{Dispatcher, Registry},
-    layer::{Layer, MappedFrom, Mapping, Sink, ToGroup, codec, memory::MemoryLayer, redis::RedisLayer},
+    hub::{Dispatcher, Registry, registry::MAX_WORKERS},
+    layer::{
+        Layer, MappedFrom, Mapping, Sink, ToGroup, codec,
+        memory::MemoryLayer,
+        redis::{RedisLayer, hosts::Host},
+    },
     telemetry::Metrics,
 };
 
@@ -38,6 +42,39 @@ pub const EXIT_FAILED: u8 = 1;
 pub const EXIT_CONFIGURATION: u8 = 2;
 /// A second signal ended it before the drain was over; 128 and the signal's number, as shells say it.
 const EXIT_FORCED: u8 = 128;
+
+/// What the parts demand of their settings beyond their types: URLs, keys, places of credentials.
+pub fn check(config: &Config) -> Result<(), ConfigErrors> {
+    let mut errors = Vec::new();
+    let mut note = |key: KeyPath, reason: String| errors.push(config.error(&key, reason));
+    let urls = config.layer.url.iter().map(|url| (KeyPath::dotted("layer.url"), url));
+    let hosts = config.layer.hosts.iter().enumerate();
+    let hosts = hosts.map(|(place, url)| (KeyPath::dotted("layer.hosts").then(place), url));
+    let cache = config.cache.url.iter().map(|url| (KeyPath::dotted("cache.url"), url));
+    for (key, url) in urls.chain(hosts).chain(cache) {
+        if let Err(reason) = Host::parse(url.expose()) {
+            note(key, reason.to_string());
+        }
+    }
+    if let Err(error) = Authenticator::new(config, Arc::new(MemoryCache::new())) {
+        note(KeyPath::dotted(&error.key), error.reason);
+    }
+    for source in OriginPolicy::new(config.server.allowed_origins.as_deref()).useless() {
+        note(KeyPath::dotted("server.allowed_origins"), format!("{source:?} can never match an Origin"));
+    }
+    if config.server.workers > MAX_WORKERS / 2 {
+        note(KeyPath::dotted("server.workers"), format!("a node has at most {} workers", MAX_WORKERS / 2));
+    }
+    for (place, source) in config.sources.iter().enumerate() {
+        if source.channel.is_some() == source.pattern.is_some() {
+            note(
+                KeyPath::dotted("source").then(place),
+                "a source names a channel or a pattern, one of them".to_owned(),
+            );
+        }
+    }
+    if errors.is_empty() { Ok(()) } else { Err(ConfigErrors(errors)) }
+}
 
 /// Runs a node until it is told to stop.
 pub async fn serve(config: Config, consumers: ConsumerSet) -> anyhow::Result<ExitCode> {
@@ -75,9 +112,10 @@ pub async fn serve(config: Config, consumers: ConsumerSet) -> anyhow::Result<Exi
 
     let draining = Draining::default();
     let (begin_drain, drain) = watch::channel(None);
+    let publish = Arc::new(publish_access(&config, embedded));
     let services = Services {
-        publish: Arc::new(publish_access(&config, embedded)),
-        page: config.page.enabled.unwrap_or(embedded).then(|| page(&config, embedded, &cache)),
+        page: config.page.enabled.unwrap_or(embedded).then(|| page(&config, embedded, &publish, &cache)),
+        publish,
         rules: Arc::new(Rules::new(&consumers, &config.socket)?),
         config: Arc::new(config.clone()),
         consumers,
@@ -158,7 +196,7 @@ fn publish_access(config: &Config, embedded: bool) -> PublishAccess {
 }
 
 /// With the embedded cache, whose tokens open nothing but this node, the page can make itself a ws-token.
-fn page(config: &Config, embedded: bool, cache: &Arc<dyn Cache>) -> PageData {
+fn page(config: &Config, embedded: bool, publish: &PublishAccess, cache: &Arc<dyn Cache>) -> PageData {
     let maker: Option<TokenMaker> = (embedded && config.cache_url().is_none()).then(|| {
         let (cache, rules) = (Arc::clone(cache), config.auth.ws_token.clone());
         Arc::new(move |user: String| {
@@ -171,7 +209,7 @@ fn page(config: &Config, embedded: bool, cache: &Arc<dyn Cache>) -> PageData {
             }) as BoxFuture<'static, _>
         }) as TokenMaker
     });
-    PageData::new(config, embedded, maker)
+    PageData::new(config, embedded, publish, maker)
 }
 
 fn announce(config: &Config, address: std::net::SocketAddr, embedded: bool) {

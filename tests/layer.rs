@@ -1,5 +1,8 @@
 //! The layers against real Redis servers, each owned by its test.
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on should end")]
 
+#[path = "support/proxy.rs"]
+mod proxy;
 #[path = "support/redis.rs"]
 mod redis_server;
 

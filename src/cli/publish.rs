@@ -35,7 +35,7 @@ pub(super) async fn run(config: &Config, arguments: Arguments) -> anyhow::Result
     match arguments.url {
         Some(url) => through_api(config, &url, &group, &event)?,
         None if config.is_embedded() => {
-            through_api(config, &format!("http://{}", config.server.listen), &group, &event)?
+            through_api(config, &format!("http://{}", config.server.listen), &group, &event)?;
         }
         None => through_redis(config, &group, &event).await?,
     }

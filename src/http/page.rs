@@ -10,7 +10,7 @@ mod describe;
 use std::sync::Arc;
 
 use actix_web::{
-    HttpResponse, HttpResponseBuilder, Resource, error, guard,
+    HttpRequest, HttpResponse, HttpResponseBuilder, Resource, error, guard,
     http::{Method, StatusCode, header},
     web,
 };
@@ -19,6 +19,7 @@ use futures_util::future::BoxFuture;
 use serde::Deserialize;
 use serde_json::json;
 
+use super::publish::{PublishAccess, from_this_machine};
 use crate::config::Config;
 
 /// Makes a ws-token for a user id, or says why it cannot.
@@ -55,9 +56,9 @@ pub struct PageData {
 
 impl PageData {
     /// `embedded`: events stay in this process. A `token_maker` makes `POST /page/token` exist; the caller passes one
-    /// only with the embedded layer, where tokens open nothing but this node.
-    pub fn new(config: &Config, embedded: bool, token_maker: Option<TokenMaker>) -> Self {
-        let description = describe::describe(config, embedded, token_maker.is_some());
+    /// only with the embedded cache, where tokens open nothing but this node.
+    pub fn new(config: &Config, embedded: bool, publish: &PublishAccess, token_maker: Option<TokenMaker>) -> Self {
+        let description = describe::describe(config, embedded, publish, token_maker.is_some());
         Self { description: Bytes::from(description.to_string()), token_maker }
     }
 }
@@ -77,7 +78,7 @@ pub fn configure(service: &mut web::ServiceConfig, page: PageData) {
         service.service(
             web::resource("/page/token")
                 .app_data(web::JsonConfig::default().limit(MAX_TOKEN_REQUEST).error_handler(bad_token_request))
-                .route(web::post().to(move |request| token(maker.clone(), request))),
+                .route(web::post().to(move |request, body| token(maker.clone(), request, body))),
         );
     }
 }
@@ -102,7 +103,7 @@ fn mime_json() -> header::ContentType {
     header::ContentType::json()
 }
 
-/// `{"user_id": 7}`. JSON only, so that a foreign site's form cannot ask without a preflight that nobody answers.
+/// `{"user_id": 7}`.
 #[derive(Deserialize)]
 struct TokenRequest {
     user_id: UserId,
@@ -115,8 +116,13 @@ enum UserId {
     Text(String),
 }
 
-async fn token(maker: TokenMaker, request: web::Json<TokenRequest>) -> HttpResponse {
-    let user_id = match request.into_inner().user_id {
+/// Makes a token for any user, so it is for whoever sits at this machine, like publishing without a key: not for other
+/// hosts, not for what a proxy lets through, not for another site in this machine's browser.
+async fn token(maker: TokenMaker, request: HttpRequest, body: web::Json<TokenRequest>) -> HttpResponse {
+    if !from_this_machine(&request) {
+        return super::error(StatusCode::FORBIDDEN, "only a browser on the node's own machine is given tokens", None);
+    }
+    let user_id = match body.into_inner().user_id {
         UserId::Number(number) => number.to_string(),
         UserId::Text(text) => text,
     };
@@ -124,29 +130,25 @@ async fn token(maker: TokenMaker, request: web::Json<TokenRequest>) -> HttpRespo
     let legal = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
     if user_id.is_empty() || user_id.len() > 64 || !user_id.chars().all(legal) {
         let reason = "a user id is 1 to 64 ASCII letters, digits, '-', '_' or '.'";
-        return refusal(StatusCode::BAD_REQUEST, reason, "user_id");
+        return super::error(StatusCode::BAD_REQUEST, reason, Some("user_id"));
     }
     match maker(user_id).await {
         Ok(token) => strict(StatusCode::OK).json(json!({ "ws_token": token })),
-        Err(reason) => strict(StatusCode::SERVICE_UNAVAILABLE).json(json!({ "error": reason })),
+        Err(reason) => super::error(StatusCode::SERVICE_UNAVAILABLE, &reason, None),
     }
 }
 
-fn bad_token_request(problem: error::JsonPayloadError, _: &actix_web::HttpRequest) -> actix_web::Error {
+fn bad_token_request(problem: error::JsonPayloadError, _: &HttpRequest) -> actix_web::Error {
     let response = match &problem {
         error::JsonPayloadError::Overflow { .. } | error::JsonPayloadError::OverflowKnownLength { .. } => {
-            refusal(StatusCode::PAYLOAD_TOO_LARGE, "the body is longer than 1 KiB", "body")
+            super::error(StatusCode::PAYLOAD_TOO_LARGE, "the body is longer than 1 KiB", None)
         }
         error::JsonPayloadError::ContentType => {
-            refusal(StatusCode::UNSUPPORTED_MEDIA_TYPE, "send application/json", "content-type")
+            super::error(StatusCode::UNSUPPORTED_MEDIA_TYPE, "send application/json", None)
         }
-        _ => refusal(StatusCode::BAD_REQUEST, "send {\"user_id\": 7}", "user_id"),
+        _ => super::error(StatusCode::BAD_REQUEST, "send {\"user_id\": 7}", Some("user_id")),
     };
     error::InternalError::from_response(problem, response).into()
-}
-
-fn refusal(status: StatusCode, reason: &str, field: &str) -> HttpResponse {
-    strict(status).json(json!({ "error": reason, "field": field }))
 }
 
 #[cfg(test)]

@@ -37,7 +37,7 @@ pub async fn publish(
     registry: web::Data<Registry>,
     access: web::Data<PublishAccess>,
 ) -> HttpResponse {
-    if let Err(refusal) = allowed(&request, &access) {
+    if let Some(refusal) = refusal(&request, &access) {
         return refusal;
     }
     let body = match body {
@@ -70,9 +70,10 @@ pub async fn publish(
     HttpResponse::Ok().json(json!({ "accepted": accepted }))
 }
 
-fn allowed(request: &HttpRequest, access: &PublishAccess) -> Result<(), HttpResponse> {
+/// Why this request may not publish, if it may not.
+fn refusal(request: &HttpRequest, access: &PublishAccess) -> Option<HttpResponse> {
     match access {
-        PublishAccess::Off => Err(error(
+        PublishAccess::Off => Some(error(
             StatusCode::FORBIDDEN,
             "the publish API is off: set CHANNELGATE_API_KEY on the node to turn it on",
             None,
@@ -85,22 +86,25 @@ fn allowed(request: &HttpRequest, access: &PublishAccess) -> Result<(), HttpResp
                 .and_then(|value| value.strip_prefix("Bearer "))
                 .unwrap_or_default();
             if bool::from(given.as_bytes().ct_eq(key.expose().as_bytes())) {
-                return Ok(());
+                return None;
             }
             let mut response =
                 error(StatusCode::UNAUTHORIZED, "give the key as Authorization: Bearer <CHANNELGATE_API_KEY>", None);
             response.headers_mut().insert(header::WWW_AUTHENTICATE, header::HeaderValue::from_static("Bearer"));
-            Err(response)
+            Some(response)
         }
         PublishAccess::Loopback => {
             if from_this_machine(request) {
-                Ok(())
+                None
             } else {
-                Err(error(StatusCode::FORBIDDEN, "without a key only this machine may publish", None))
+                Some(error(StatusCode::FORBIDDEN, "without a key only this machine may publish", None))
             }
         }
     }
 }
+
+/// Headers that proxies add: what comes through one is not from this machine, whatever its address says.
+const OF_PROXIES: [&str; 4] = ["x-forwarded-for", "x-real-ip", "forwarded", "via"];
 
 /// Neither another host, nor a page of another site in this machine's browser, nor a name that was rebound to it.
 pub(super) fn from_this_machine(request: &HttpRequest) -> bool {
@@ -114,7 +118,8 @@ pub(super) fn from_this_machine(request: &HttpRequest) -> bool {
         None => false,
     });
     let own_page = header(header::ORIGIN).is_none_or(|origin| origin == format!("http://{host}"));
-    peer_is_local && host_is_local && own_page
+    let is_direct = !OF_PROXIES.iter().any(|name| request.headers().contains_key(*name));
+    peer_is_local && host_is_local && own_page && is_direct
 }
 
 #[derive(Debug, PartialEq, Eq)]
@@ -168,7 +173,26 @@ fn message(item: Value, at: &str) -> Result<(GroupName, Value), Invalid> {
 
 #[cfg(test)]
 mod tests {
+    use actix_web::test::TestRequest;
+
     use super::*;
+
+    fn local(change: impl FnOnce(TestRequest) -> TestRequest) -> bool {
+        let request = TestRequest::post().peer_addr(([127, 0, 0, 1], 50000).into());
+        let request = change(request.insert_header(("host", "localhost:8000")));
+        from_this_machine(&request.to_http_request())
+    }
+
+    #[test]
+    fn only_this_machine_itself_is_from_this_machine() {
+        assert!(local(|request| request));
+        assert!(local(|request| request.insert_header(("origin", "http://localhost:8000"))));
+        assert!(local(|request| request.insert_header(("host", "[::1]:8000"))));
+        assert!(!local(|request| request.peer_addr(([10, 0, 0, 7], 50000).into())));
+        assert!(!local(|request| request.insert_header(("origin", "https://evil.example"))));
+        assert!(!local(|request| request.insert_header(("host", "rebound.example:8000"))));
+        assert!(!local(|request| request.insert_header(("x-forwarded-for", "203.0.113.9"))));
+    }
 
     fn at_fault(body: &str) -> Option<String> {
         parse(body.as_bytes()).unwrap_err().field

@@ -134,6 +134,16 @@ impl Connection {
         if self.state.get() != State::Open {
             // Accepted only to be closed with a code that the client can read.
             self.roster.closing(self.place.get());
+        } else if self.roster.is_draining() {
+            self.restart();
+        }
+    }
+
+    /// The node stops: the client should connect again, and will reach another.
+    pub(super) fn restart(&self) {
+        if self.is_open() {
+            self.roster.metrics().closed("drain");
+            self.close(CloseCode::SERVICE_RESTART, "service restart");
         }
     }
 

@@ -10,7 +10,7 @@ use std::{
 use slab::Slab;
 use tokio::time::MissedTickBehavior;
 
-use super::{close::CloseCode, connection::Connection};
+use super::connection::Connection;
 use crate::{config, telemetry::Metrics};
 
 /// Times of the sweep, in seconds.
@@ -29,6 +29,7 @@ pub struct Roster {
     connections: RefCell<Slab<Rc<Connection>>>,
     /// Connections whose Close is out, with the second at which they are dropped.
     closing: RefCell<Vec<(u32, Rc<Connection>)>>,
+    draining: Cell<bool>,
 }
 
 impl Roster {
@@ -45,6 +46,7 @@ impl Roster {
             now: Cell::new(0),
             connections: RefCell::default(),
             closing: RefCell::default(),
+            draining: Cell::new(false),
         })
     }
 
@@ -76,8 +78,8 @@ impl Roster {
         if connections.try_remove(place as usize).is_some() {
             self.metrics.connections.dec();
         }
-        // After a storm the memory goes back.
-        if connections.is_empty() || connections.capacity() > 4 * connections.len().max(256) {
+        // After a storm the memory goes back; looked at rarely, because looking costs a walk over the places.
+        if connections.len().count_ones() <= 1 && connections.capacity() > 4 * connections.len().max(256) {
             connections.shrink_to_fit();
         }
     }
@@ -143,16 +145,21 @@ impl Roster {
         }
     }
 
+    /// Whether a connection that opens now is late: its handshake was under way when the drain began.
+    pub(super) fn is_draining(&self) -> bool {
+        self.draining.get()
+    }
+
     /// Closes every connection with 1012, evenly over `period`.
     pub async fn drain(self: Rc<Self>, period: Duration) {
+        self.draining.set(true);
         let all: Vec<Rc<Connection>> =
             self.connections.borrow().iter().map(|(_, connection)| Rc::clone(connection)).collect();
         let count = u32::try_from(all.len()).unwrap_or(u32::MAX).max(1);
         let started = tokio::time::Instant::now();
         for (index, connection) in (0u32..).zip(all) {
             tokio::time::sleep_until(started + period * index / count).await;
-            self.metrics.closed("drain");
-            connection.close(CloseCode::SERVICE_RESTART, "service restart");
+            connection.restart();
         }
     }
 }

@@ -3,8 +3,12 @@
 import asyncio
 import contextlib
 import itertools
+import json
 
+import pytest
 import redis.asyncio as redis
+from channels_redis.core import RedisChannelLayer
+from channels_redis.pubsub import RedisPubSubChannelLayer
 from rig.client import Client, until
 from rig.config import ROOMS
 
@@ -186,3 +190,40 @@ async def test_any_redis_channel_can_be_mapped_to_a_group(system):
     await feed.close()
     await room.close()
     await connection.aclose()
+
+
+@pytest.mark.parametrize("kind", ["core", "pubsub"])
+async def test_several_redis_hosts_are_the_same_ring_for_django_and_the_node(system, kind):
+    servers = [system.redis, *(system.start_redis() for _ in range(2))]
+    urls = [f"redis://127.0.0.1:{server.port}/0" for server in servers]
+    node = system.start_node(config=ROOMS, CHANNELGATE__LAYER__HOSTS=json.dumps(urls))
+    layer = (RedisChannelLayer if kind == "core" else RedisPubSubChannelLayer)(hosts=urls)
+    clients = [await Client.open(node.port, f"/room/{number}/") for number in range(40)]
+    for turn in range(3):
+        for number in range(40):
+            await layer.group_send(f"room_{number}", {"type": "said", "number": number, "turn": turn})
+    for number, client in enumerate(clients):
+        assert await client.count(3) == [{"type": "said", "number": number, "turn": turn} for turn in range(3)]
+        await client.close()
+    if kind == "core":
+        for url in urls:
+            # The members are where that layer looks for them, some on every host.
+            connection = redis.Redis.from_url(url)
+            assert await connection.keys("asgi:group:room_*"), url
+            await connection.aclose()
+
+
+async def test_compressed_frames_hold_the_same_events(bus):
+    node = bus.start_node(config=ROOMS)
+    plain = await Client.open(node.port, "/ws/")
+    packed = await Client.open(node.port, "/ws/", compression="deflate")
+    assert "permessage-deflate" in packed.connection.response.headers["Sec-WebSocket-Extensions"]
+    assert "Sec-WebSocket-Extensions" not in plain.connection.response.headers
+    async with bus.publisher() as publisher:
+        for size in (0, 1, 511, 512, 513, 4096, 65535, 65536, 200_000):
+            data = "é{}".format("ab" * size)
+            await publisher.group_send("broadcast", {"type": "send_event", "event": "n", "data": data})
+    await packed.send("x" * 100_000)
+    assert await packed.count(9) == await plain.count(9)
+    await plain.close()
+    await packed.close()

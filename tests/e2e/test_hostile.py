@@ -261,3 +261,22 @@ async def test_a_flood_of_messages_and_pings_disturbs_nobody(system, node):
     for raw in floods:
         raw.abort()
     await until(lambda: system.metric(node, "channelgate_connections") == 0, "all connections to be gone")
+
+
+async def test_a_client_that_answers_no_ping_is_closed_and_one_that_does_stays(system):
+    node = system.start_node(CHANNELGATE__SOCKET__PING_INTERVAL="1s", CHANNELGATE__SOCKET__PING_TIMEOUT="1s")
+    lives = await Client.open(node.port, "/ws/")
+    dead = await Raw.open(node.port, "/ws/")
+    assert (await dead.read(5))[0] == PING
+    await dead.ended(8)
+    dead.abort()
+    for _ in range(2):
+        # Another one comes and goes while the first, which answers, stays.
+        raw = await Raw.open(node.port, "/ws/")
+        assert (await raw.read(5))[0] == PING
+        raw.abort()
+    assert lives.closed is None
+    async with system.publisher() as publisher:
+        await publisher.group_send("broadcast", {"type": "send_event", "event": "n", "data": 1})
+        assert await lives.count(1) == [{"event": "n", "data": 1}]
+    await lives.close()

@@ -396,9 +396,10 @@ async def test_malformed_subscribes_are_passed_over_in_silence(compare):
         {"type": "subscribe", "notification_types": "offer"},
         {"type": "subscribe", "notification_types": {"offer": True}},
         {"type": "subscribe", "notification_types": []},
-        {"type": "subscribe", "notification_types": [1, None, ["offer"], {"a": 1}, "payment"]},
+        {"type": "subscribe", "notification_types": [1, None, ["offer"], {"a": 1}, "offer"]},
         {"notification_types": ["offer"]},
         {"type": "unknown", "notification_types": ["offer"]},
+        {"type": "subscribe", "notification_types": ["payment"]},
     )
     await compare.settle()
     await notify(compare, ana, "offer", "payment", "1", "None")

@@ -10,7 +10,7 @@ import redis.asyncio as redis
 import stack
 from django.conf import settings
 from django.core.cache.backends.redis import RedisCache
-from rig.client import Client, refusal
+from rig.client import Client, refusal, until
 from rig.http import Http
 
 if not settings.configured:
@@ -233,3 +233,63 @@ async def test_no_token_stands_in_any_log(system, cache, database):
     for file in logs:
         text = file.read_text(errors="replace")
         assert not [secret for secret in (*signatures, stack.SECRET_KEY) if secret in text], file
+
+
+TOLD = """
+[[consumer]]
+path = "/ws/told/"
+auth = ["ws_token"]
+reject = { close = 4401, reason = "log in again", send = "{'type': 'error', 'message': 'log in again'}" }
+
+[[consumer]]
+path = "/ws/all/"
+auth = ["ws_token"]
+groups = ["user_{{ user.id }}"]
+topics = { before_subscribe = "all" }
+[consumer.on_event."*"]
+topic = "event.type"
+send = "{'type': event.type}"
+[consumer.on_message.subscribe]
+subscribe = "message.types"
+[consumer.on_message.unsubscribe]
+unsubscribe = "message.types"
+"""
+
+
+async def test_a_refusal_can_be_told_in_a_way_that_a_browser_can_read(system):
+    node = system.start_node(config=TOLD)
+    client = await Client.open(node.port, "/ws/told/?token=noise")
+    assert await client.gone() == (4401, "log in again")
+    assert client.json() == [{"type": "error", "message": "log in again"}]
+
+
+async def test_everything_can_be_delivered_before_the_first_subscribe(system, cache):
+    node = system.start_node(config=TOLD)
+    cache.set("ws_token_all", 7, timeout=60)
+    client = await Client.open(node.port, "/ws/all/?token=all")
+    told = []
+    async with system.publisher() as publisher:
+
+        async def publish(*types: str) -> None:
+            for name in types:
+                await publisher.group_send("user_7", {"type": name})
+
+        await publish("offer", "payment")
+        told += ["offer", "payment"]
+        assert [frame["type"] for frame in await client.count(2)] == told
+        await client.send({"type": "subscribe", "types": ["payment", "end"]})
+        # The subscribe holds from the moment an event of another type no longer comes.
+        await until(lambda: _is_silent(publish, client), "the subscribe to hold")
+        await client.send({"type": "unsubscribe", "types": ["payment"]})
+        before = len(client.frames)
+        await until(lambda: _is_silent(publish, client, "payment"), "the unsubscribe to hold")
+        assert all(frame["type"] in ("payment", "end") for frame in client.json()[before:])
+    await client.close()
+
+
+async def _is_silent(publish, client, name: str = "offer") -> bool:
+    """Whether an event of this type no longer comes, seen by the one behind it."""
+    seen = len(client.frames)
+    await publish(name, "end")
+    await client.wait(lambda client: {"type": "end"} in client.json()[seen:], "the event behind it")
+    return {"type": name} not in client.json()[seen:]

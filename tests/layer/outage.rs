@@ -1,12 +1,7 @@
 //! Redis gone is a state: not ready, joins refused, a gap told, and the first event after the return arrives.
 
 use std::{
-    io::{Read, Write},
-    net::{Ipv4Addr, Shutdown, TcpListener, TcpStream},
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -17,8 +12,9 @@ use channelgate::{
 };
 
 use crate::{
+    proxy::Proxy,
     redis_server::RedisServer,
-    support::{Django, Node, event, eventually, group, options},
+    support::{Django, Node, Received, event, eventually, group, number, options},
 };
 
 async fn not_ready(node: &Node) {
@@ -95,7 +91,8 @@ async fn a_frozen_redis_is_not_ready_and_joins_end_in_time() {
 #[tokio::test(flavor = "multi_thread")]
 async fn three_missed_probes_are_enough_to_see_a_frozen_redis() {
     let redis = RedisServer::start();
-    let node = Node::ready(&options(&[&redis])).await;
+    let options = config::Layer { probe_interval: config::Span::millis(200), ..options(&[&redis]) };
+    let node = Node::ready(&options).await;
     redis.freeze();
     let started = Instant::now();
     not_ready(&node).await;
@@ -122,7 +119,7 @@ async fn a_subscription_that_redis_closed_is_made_again() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_subscription_that_is_silent_but_open_is_found_by_its_probes() {
     let redis = RedisServer::start();
-    let proxy = Proxy::before(&redis);
+    let proxy = Proxy::before(redis.port());
     let options = config::Layer { hosts: vec![config::Secret::new(proxy.url())], ..options(&[&redis]) };
     let node = Node::ready(&options).await;
     node.join("room").await;
@@ -148,14 +145,14 @@ async fn a_subscription_that_is_silent_but_open_is_found_by_its_probes() {
 async fn a_pause_longer_than_the_expiry_is_a_gap() {
     let redis = RedisServer::start();
     let options = config::Layer { expiry: config::Span::seconds(2), ..options(&[&redis]) };
-    let received = crate::support::Received::default();
+    let received = Received::default();
     let sink = received.clone();
     // The node stands still, as a suspended machine does.
     let layer = RedisLayer::start(
         &options,
         Vec::new(),
-        std::sync::Arc::new(move |signal| {
-            if matches!(&signal, Signal::Event(event) if crate::support::number(event) == 0) {
+        Arc::new(move |signal| {
+            if matches!(&signal, Signal::Event(event) if number(event) == 0) {
                 std::thread::sleep(Duration::from_secs(4));
             }
             sink.push(signal);
@@ -189,63 +186,4 @@ async fn one_lost_host_of_two_refuses_joins_and_the_other_still_delivers() {
 
 fn place(group: &str) -> usize {
     channelgate::layer::codec::ring::index(&format!("asgi__group__{group}"), 2)
-}
-
-/// Forwards to a Redis. When told, it swallows what Redis sends to connections that have subscribed until then, and closes none.
-struct Proxy {
-    port: u16,
-    /// Connections up to this number are muted.
-    muted: Arc<AtomicU64>,
-    accepted: Arc<AtomicU64>,
-}
-
-impl Proxy {
-    fn before(redis: &RedisServer) -> Self {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
-        let (port, to) = (listener.local_addr().unwrap().port(), redis.port());
-        let (muted, accepted) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicU64::new(0)));
-        let (mute, count) = (Arc::clone(&muted), Arc::clone(&accepted));
-        std::thread::spawn(move || {
-            for client in listener.incoming() {
-                let (Ok(client), Ok(server)) = (client, TcpStream::connect((Ipv4Addr::LOCALHOST, to))) else { return };
-                let number = count.fetch_add(1, Ordering::SeqCst) + 1;
-                let subscribed = Arc::new(AtomicU64::new(0));
-                let (up, down) = (Arc::clone(&subscribed), subscribed);
-                let (from, into) = (client.try_clone().unwrap(), server.try_clone().unwrap());
-                // What the client closes stays open at Redis: the link is half dead.
-                std::thread::spawn(move || {
-                    pump(from, into, |bytes| {
-                        if bytes.windows(9).any(|word| word == b"SUBSCRIBE") {
-                            up.store(1, Ordering::SeqCst);
-                        }
-                        true
-                    })
-                });
-                let mute = Arc::clone(&mute);
-                std::thread::spawn(move || {
-                    pump(server, client, |_| down.load(Ordering::SeqCst) == 0 || number > mute.load(Ordering::SeqCst));
-                });
-            }
-        });
-        Self { port, muted, accepted }
-    }
-
-    fn url(&self) -> String {
-        format!("redis://127.0.0.1:{}", self.port)
-    }
-
-    fn mute_subscriptions(&self) {
-        self.muted.store(self.accepted.load(Ordering::SeqCst), Ordering::SeqCst);
-    }
-}
-
-fn pump(mut from: TcpStream, mut into: TcpStream, mut passes: impl FnMut(&[u8]) -> bool) {
-    let mut buffer = [0; 16384];
-    while let Ok(length @ 1..) = from.read(&mut buffer) {
-        if passes(&buffer[..length]) && into.write_all(&buffer[..length]).is_err() {
-            break;
-        }
-    }
-    // Nothing more is read here; the other direction ends by itself, or never.
-    let _ = from.shutdown(Shutdown::Read);
 }

@@ -51,7 +51,7 @@ pub fn number(event: &Event) -> i64 {
 pub fn options(servers: &[&RedisServer]) -> config::Layer {
     config::Layer {
         hosts: servers.iter().map(|server| config::Secret::new(server.url())).collect(),
-        probe_interval: config::Span::millis(200),
+        probe_interval: config::Span::seconds(1),
         linger: config::Span::millis(200),
         ..Default::default()
     }

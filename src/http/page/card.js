@@ -244,7 +244,7 @@ async function fetchToken(userId) {
     body: JSON.stringify({ user_id: /^\d{1,15}$/.test(userId) ? Number(userId) : userId }),
   });
   const answer = await response.json().catch(() => ({}));
-  if (!response.ok) throw new Error(`No token: ${answer.error ?? `HTTP ${response.status}`}`);
+  if (!response.ok) throw new Error(`No token: ${answer.detail ?? `HTTP ${response.status}`}`);
   return answer.ws_token;
 }
 

@@ -4,14 +4,17 @@
 
 use serde_json::{Map, Value as Json, json};
 
-use crate::config::{Config, Consumer, EventHandler, MessageHandler, OneOrMany, Sample, TopicMatching};
+use crate::{
+    config::{Config, Consumer, EventHandler, MessageHandler, OneOrMany, Sample, TopicMatching},
+    http::publish::PublishAccess,
+};
 
 /// The JSON of `GET /page/consumers`.
-pub(super) fn describe(config: &Config, embedded: bool, tokens: bool) -> Json {
-    let publish = match (&config.api.key, embedded) {
-        (Some(_), _) => "key",
-        (None, true) => "open",
-        (None, false) => "off",
+pub(super) fn describe(config: &Config, embedded: bool, publish: &PublishAccess, tokens: bool) -> Json {
+    let publish = match publish {
+        PublishAccess::Key(_) => "key",
+        PublishAccess::Loopback => "open",
+        PublishAccess::Off => "off",
     };
     json!({
         "version": env!("CARGO_PKG_VERSION"),

@@ -63,16 +63,24 @@ async fn body(response: ServiceResponse) -> Json {
 }
 
 fn post_token(body: &'static str) -> test::TestRequest {
+    at_this_machine().insert_header((header::CONTENT_TYPE, "application/json")).set_payload(body)
+}
+
+fn at_this_machine() -> test::TestRequest {
     test::TestRequest::post()
         .uri("/page/token")
-        .insert_header((header::CONTENT_TYPE, "application/json"))
-        .set_payload(body)
+        .peer_addr("127.0.0.1:50000".parse().unwrap())
+        .insert_header((header::HOST, "localhost:8000"))
 }
 
 #[actix_web::test]
 async fn every_response_forbids_foreign_content_caching_and_sniffing() {
     for path in ASSETS.iter().map(|(path, ..)| *path).chain(["/page/consumers"]) {
-        let response = ask(PageData::new(&config(), true, Some(maker())), test::TestRequest::get().uri(path)).await;
+        let response = ask(
+            PageData::new(&config(), true, &PublishAccess::Loopback, Some(maker())),
+            test::TestRequest::get().uri(path),
+        )
+        .await;
         assert_eq!(response.status(), StatusCode::OK, "{path}");
         let header = |name: header::HeaderName| response.headers().get(name).unwrap().to_str().unwrap().to_owned();
         let policy = header(header::CONTENT_SECURITY_POLICY);
@@ -109,7 +117,9 @@ async fn the_page_refers_only_to_files_that_are_served() {
 #[actix_web::test]
 async fn scripts_and_styles_have_their_media_types() {
     for (path, expected) in [("/", "text/html"), ("/page/app.js", "text/javascript"), ("/page/style.css", "text/css")] {
-        let response = ask(PageData::new(&config(), true, None), test::TestRequest::get().uri(path)).await;
+        let response =
+            ask(PageData::new(&config(), true, &PublishAccess::Loopback, None), test::TestRequest::get().uri(path))
+                .await;
         let media_type = response.headers().get(header::CONTENT_TYPE).unwrap().to_str().unwrap().to_owned();
         assert!(media_type.starts_with(expected), "{path}: {media_type}");
     }
@@ -117,7 +127,7 @@ async fn scripts_and_styles_have_their_media_types() {
 
 #[actix_web::test]
 async fn the_description_says_what_a_client_needs_and_no_secret() {
-    let page = PageData::new(&config(), true, Some(maker()));
+    let page = PageData::new(&config(), true, &PublishAccess::Loopback, Some(maker()));
     let response = ask(page, test::TestRequest::get().uri("/page/consumers")).await;
     let text = String::from_utf8(to_bytes(response.into_body()).await.unwrap().to_vec()).unwrap();
     assert!(!text.contains("the-secret-of-django"));
@@ -146,7 +156,7 @@ async fn the_description_says_what_a_client_needs_and_no_secret() {
 
 #[actix_web::test]
 async fn samples_keep_the_order_of_the_file_and_become_plain_json() {
-    let page = PageData::new(&config(), true, None);
+    let page = PageData::new(&config(), true, &PublishAccess::Loopback, None);
     let page = body(ask(page, test::TestRequest::get().uri("/page/consumers")).await).await;
     let samples = page["consumers"][0]["samples"].as_object().unwrap();
     assert_eq!(samples.keys().collect::<Vec<_>>(), ["Zebra crossing", "A lot opened"]);
@@ -164,12 +174,12 @@ async fn samples_keep_the_order_of_the_file_and_become_plain_json() {
 
 #[actix_web::test]
 async fn with_redis_publishing_is_off_or_needs_the_key() {
-    let mut config = config();
-    for (key, expected) in [(None, "off"), (Some(crate::config::Secret::new("k")), "key")] {
-        config.api.key = key;
+    let key = PublishAccess::Key(crate::config::Secret::new("the-key-itself"));
+    for (access, expected) in [(PublishAccess::Off, "off"), (key, "key")] {
         let request = test::TestRequest::get().uri("/page/consumers");
-        let page = body(ask(PageData::new(&config, false, None), request).await).await;
+        let page = body(ask(PageData::new(&config(), false, &access, None), request).await).await;
         assert_eq!((&page["layer"], &page["publish"]), (&json!("redis"), &json!(expected)));
+        assert!(!page.to_string().contains("the-key-itself"));
     }
 }
 
@@ -180,7 +190,8 @@ async fn a_token_is_made_for_a_number_or_a_text() {
         (r#"{"user_id": "0b1f-uuid"}"#, "token-of-0b1f-uuid"),
         (r#"{"user_id": 18446744073709551615}"#, "token-of-18446744073709551615"),
     ] {
-        let response = ask(PageData::new(&config(), true, Some(maker())), post_token(request)).await;
+        let response =
+            ask(PageData::new(&config(), true, &PublishAccess::Loopback, Some(maker())), post_token(request)).await;
         assert_eq!(response.headers().get(header::CACHE_CONTROL).unwrap(), "no-store");
         assert_eq!(body(response).await, json!({ "ws_token": expected }));
     }
@@ -190,7 +201,8 @@ async fn a_token_is_made_for_a_number_or_a_text() {
 async fn a_bad_token_request_is_told_the_field() {
     let long = r#"{"user_id": "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"}"#;
     for request in ["{}", "", "[", r#"{"user_id": -1}"#, r#"{"user_id": ""}"#, r#"{"user_id": "a b"}"#, long] {
-        let response = ask(PageData::new(&config(), true, Some(maker())), post_token(request)).await;
+        let response =
+            ask(PageData::new(&config(), true, &PublishAccess::Loopback, Some(maker())), post_token(request)).await;
         assert_eq!(response.status(), StatusCode::BAD_REQUEST, "{request}");
         assert_eq!(body(response).await["field"], "user_id", "{request}");
     }
@@ -198,37 +210,51 @@ async fn a_bad_token_request_is_told_the_field() {
 
 #[actix_web::test]
 async fn a_token_request_is_bounded_and_must_be_json() {
-    let huge = test::TestRequest::post().uri("/page/token").set_json(json!({ "user_id": "x".repeat(2000) }));
-    let response = ask(PageData::new(&config(), true, Some(maker())), huge).await;
+    let huge = at_this_machine().set_json(json!({ "user_id": "x".repeat(2000) }));
+    let response = ask(PageData::new(&config(), true, &PublishAccess::Loopback, Some(maker())), huge).await;
     assert_eq!(response.status(), StatusCode::PAYLOAD_TOO_LARGE);
 
     // A form of a foreign site can send text/plain without a preflight.
-    let form = test::TestRequest::post()
-        .uri("/page/token")
-        .insert_header((header::CONTENT_TYPE, "text/plain"))
-        .set_payload(r#"{"user_id": 7}"#);
-    let response = ask(PageData::new(&config(), true, Some(maker())), form).await;
+    let form = at_this_machine().insert_header((header::CONTENT_TYPE, "text/plain")).set_payload(r#"{"user_id": 7}"#);
+    let response = ask(PageData::new(&config(), true, &PublishAccess::Loopback, Some(maker())), form).await;
     assert_eq!(response.status(), StatusCode::UNSUPPORTED_MEDIA_TYPE);
 }
 
 #[actix_web::test]
+async fn nobody_but_this_machine_is_given_a_token() {
+    let elsewhere = post_token(r#"{"user_id": 7}"#).peer_addr("192.0.2.7:50000".parse().unwrap());
+    let through_a_proxy = post_token(r#"{"user_id": 7}"#).insert_header((header::HOST, "gate.example.com"));
+    let another_site = post_token(r#"{"user_id": 7}"#).insert_header((header::ORIGIN, "https://site.example"));
+    for request in [elsewhere, through_a_proxy, another_site] {
+        let page = PageData::new(&config(), true, &PublishAccess::Loopback, Some(maker()));
+        assert_eq!(ask(page, request).await.status(), StatusCode::FORBIDDEN);
+    }
+}
+
+#[actix_web::test]
 async fn a_token_that_cannot_be_made_says_why() {
-    let response = ask(PageData::new(&config(), true, Some(maker())), post_token(r#"{"user_id": 13}"#)).await;
+    let response =
+        ask(PageData::new(&config(), true, &PublishAccess::Loopback, Some(maker())), post_token(r#"{"user_id": 13}"#))
+            .await;
     assert_eq!(response.status(), StatusCode::SERVICE_UNAVAILABLE);
-    assert_eq!(body(response).await, json!({ "error": "the cache is full" }));
+    assert_eq!(body(response).await, json!({ "detail": "the cache is full" }));
 }
 
 #[actix_web::test]
 async fn without_a_token_maker_there_is_no_token_route() {
-    let response = ask(PageData::new(&config(), false, None), post_token(r#"{"user_id": 7}"#)).await;
+    let response =
+        ask(PageData::new(&config(), false, &PublishAccess::Off, None), post_token(r#"{"user_id": 7}"#)).await;
     assert_eq!(response.status(), StatusCode::NOT_FOUND);
 }
 
 #[actix_web::test]
 async fn the_page_is_read_only() {
     let head = test::TestRequest::default().method(actix_web::http::Method::HEAD).uri("/");
-    assert_eq!(ask(PageData::new(&config(), true, None), head).await.status(), StatusCode::OK);
+    assert_eq!(
+        ask(PageData::new(&config(), true, &PublishAccess::Loopback, None), head).await.status(),
+        StatusCode::OK
+    );
     let post = test::TestRequest::post().uri("/");
-    let status = ask(PageData::new(&config(), true, None), post).await.status();
+    let status = ask(PageData::new(&config(), true, &PublishAccess::Loopback, None), post).await.status();
     assert!(status == StatusCode::METHOD_NOT_ALLOWED || status == StatusCode::NOT_FOUND, "{status}");
 }

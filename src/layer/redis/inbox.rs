@@ -120,7 +120,7 @@ impl Inbox {
     }
 
     pub fn gap(&self, groups: Option<Vec<GroupName>>, reason: GapReason) {
-        self.metrics.gap(reason.label());
+        // Counted where it is acted on, together with the gaps that the node finds itself.
         (self.sink)(Signal::Gap(Gap { groups, reason }));
     }
 
@@ -140,10 +140,9 @@ impl Inbox {
             probe.arrived(payload);
         } else if let Some(group) = channel.strip_prefix(&self.publish_prefix)
             && let Ok(group) = GroupName::new(group)
+            && let Some(body) = self.json(channel, payload)
         {
-            if let Some(body) = self.json(channel, payload) {
-                self.event(group, body, Source::Publish);
-            }
+            self.event(group, body, Source::Publish);
         }
         if !self.channels.is_empty()
             && let Some(mappings) = self.channels.get(channel)

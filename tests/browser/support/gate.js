@@ -1,6 +1,6 @@
 // The real node, with the embedded layer, on a loopback port of its own.
 
-import { spawn } from "node:child_process";
+import { spawn, spawnSync } from "node:child_process";
 import { existsSync, statSync } from "node:fs";
 import { createServer } from "node:net";
 import { fileURLToPath } from "node:url";
@@ -48,22 +48,23 @@ export class Gate {
     return gate;
   }
 
-  async start() {
-    // Nothing of the caller's own set-up (REDIS_URL, keys) may reach the node.
+  /** Nothing of the caller's own set-up (REDIS_URL, keys) may reach the node. */
+  get #variables() {
     const inherited = Object.entries(process.env).filter(([name]) => !/^(CHANNELGATE|REDIS_|DJANGO_|RUST_LOG)/.test(name));
-    const child = spawn(binary(), ["serve"], {
-      env: {
-        ...Object.fromEntries(inherited),
-        CHANNELGATE_LISTEN: `127.0.0.1:${this.port}`,
-        // A restart is what is tested, not how patient it is.
-        CHANNELGATE__SERVER__DRAIN_DELAY: "0s",
-        CHANNELGATE__SERVER__DRAIN_PERIOD: "200ms",
-        CHANNELGATE__SERVER__DRAIN_GRACE: "1s",
-        RUST_LOG: "info",
-        ...this.environment,
-      },
-      stdio: ["ignore", "pipe", "pipe"],
-    });
+    return {
+      ...Object.fromEntries(inherited),
+      CHANNELGATE_LISTEN: `127.0.0.1:${this.port}`,
+      // A restart is what is tested, not how patient it is.
+      CHANNELGATE__SERVER__DRAIN_DELAY: "0s",
+      CHANNELGATE__SERVER__DRAIN_PERIOD: "200ms",
+      CHANNELGATE__SERVER__DRAIN_GRACE: "1s",
+      RUST_LOG: "info",
+      ...this.environment,
+    };
+  }
+
+  async start() {
+    const child = spawn(binary(), ["serve"], { env: this.#variables, stdio: ["ignore", "pipe", "pipe"] });
     this.#child = child;
     child.ended = new Promise((resolve) => {
       child.once("exit", (code, signal) => resolve({ code, signal }));
@@ -116,6 +117,15 @@ export class Gate {
       body: JSON.stringify({ user_id: userId }),
     });
     if (!response.ok) throw new Error(`token: HTTP ${response.status} ${await response.text()}`);
+    return (await response.json()).ws_token;
+  }
+
+  /** A ws-token in its JWT form, fetched as a front end does: with an access token, which the command line mints. */
+  async jwtToken(userId) {
+    const minted = spawnSync(binary(), ["token", "--user", String(userId)], { env: this.#variables, encoding: "utf8" });
+    if (minted.status !== 0) throw new Error(`channelgate token: ${minted.stderr}`);
+    const response = await fetch(`${this.url}api/user/ws-token/`, { headers: { Authorization: `Bearer ${minted.stdout.trim()}` } });
+    if (!response.ok) throw new Error(`ws-token: HTTP ${response.status} ${await response.text()}`);
     return (await response.json()).ws_token;
   }
 }

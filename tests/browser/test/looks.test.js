@@ -98,7 +98,7 @@ describe("the live page for everybody", () => {
   });
 
   it("is photographed for the README", { skip: process.env.UPDATE_SCREENSHOT !== "1" && "set UPDATE_SCREENSHOT=1" }, async () => {
-    const live = await filled({ viewport: { width: 1280, height: 860 }, deviceScaleFactor: 1.5, reducedMotion: "reduce" });
+    const live = await filled({ viewport: { width: 1280, height: 940 }, deviceScaleFactor: 1.5, reducedMotion: "reduce" });
     await live.choose("client_create");
     await live.publish();
     await until("the frame is marked", async () => /feed: frame after/.test(await live.test("publish-answer").textContent()));

@@ -62,17 +62,27 @@ describe("Chromium and the node", () => {
   });
 
   it("agree on the subprotocol that carries a token", async () => {
-    const live = await Live.open(browser, gate.url);
-    const token = await gate.token(7);
-    for (const [protocols, echoed] of [
-      [["access_token", token], "access_token"],
-      [["Bearer", token], "Bearer"],
-      [[token], token],
-    ]) {
-      const answer = await open(live, "/ws/notifications/", protocols);
-      assert.deepEqual([answer.opened, answer.protocol], [true, echoed], `${protocols[0]}: ${JSON.stringify(answer)}`);
+    const secret = "a-secret-key-for-this-test-alone-0123456789";
+    const keyed = await Gate.start({ environment: { DJANGO_SECRET_KEY: secret } });
+    const live = await Live.open(browser, keyed.url);
+    try {
+      const opaque = await keyed.token(7);
+      const jwt = await keyed.jwtToken(7);
+      for (const [protocols, echoed] of [
+        [["access_token", opaque], "access_token"],
+        [["Bearer", opaque], "Bearer"],
+        [["Bearer", jwt], "Bearer"],
+        [[jwt], jwt],
+      ]) {
+        const answer = await open(live, "/ws/notifications/", protocols);
+        assert.deepEqual([answer.opened, answer.protocol], [true, echoed], `${protocols}: ${JSON.stringify(answer)}`);
+      }
+      assert.deepEqual(live.problems, []);
+      assert.deepEqual(await open(live, "/ws/notifications/", ["graphql-ws"]), { opened: false, code: 1006 });
+    } finally {
+      await live.close();
+      await keyed.stop();
     }
-    await live.close();
   });
 
   it("refuses a missing or wrong token before the socket opens", async () => {

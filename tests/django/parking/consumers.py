@@ -35,8 +35,8 @@ class NotificationConsumer(AsyncWebsocketConsumer):
         if not isinstance(message, dict) or message.get("type") != "subscribe":
             return
         names = message.get("notification_types")
-        if isinstance(names, list):
-            self.subscribed.update(name for name in names if isinstance(name, str))
+        if isinstance(names, list) and all(isinstance(name, str) for name in names):
+            self.subscribed.update(names)
 
     async def send_notification(self, event):
         notification_type = event.get("notification_type", event["type"])

@@ -1,7 +1,8 @@
 """One script, several servers: what a client of Channelgate gets is compared with what a client of Daphne gets.
 
 A script connects each of its clients to every target at once, makes Django publish, and settles: fences are published
-to each group until every client has seen one, so all frames before them have arrived. Then every target's client must
+to each group until every client has seen one, so all frames before them have arrived; what clients said is fenced too,
+with a last message that is answered. Then every target's client must
 hold the same frames, in the same order, down to the order of keys. Nothing is normalised: all saw the same events.
 """
 
@@ -15,6 +16,8 @@ from .client import Client, refusal, until
 from .http import Http
 
 FENCE = "fence"
+#: In the place of a group: the answer to a client's own last message.
+ANSWER = "answer"
 
 
 class Comparison:
@@ -52,11 +55,14 @@ class Comparison:
 
     async def settle(self) -> None:
         """Returns once everything published or sent so far has reached every client."""
+        numbers: set[str] = set()
         for name, groups in self.groups.items():
             if any(is_notified(group) for group in groups):
                 await self.send(name, {"type": "subscribe", "notification_types": [FENCE]})
+            if "attendance_updates" in groups:
+                numbers.add(number := f"{ANSWER} {next(self.numbers)}")
+                await self.send(name, {"type": "ping", "timestamp": {FENCE: number}})
         pending = {group for groups in self.groups.values() for group in groups}
-        numbers: set[str] = set()
         end = asyncio.get_running_loop().time() + 15
         while pending:
             assert asyncio.get_running_loop().time() < end, self.missing(numbers)
@@ -76,7 +82,8 @@ class Comparison:
         for name, clients in self.clients.items():
             for target, client in clients.items():
                 seen = {number.rsplit(" ", 1)[0] for number in numbers & set(map(fence_number, client.frames))}
-                out += [f"{name} on {target}: {group}" for group in self.groups[name] - seen]
+                owed = self.groups[name] | ({ANSWER} if "attendance_updates" in self.groups[name] else set())
+                out += [f"{name} on {target}: {group}" for group in owed - seen]
         return out
 
     async def agree(self, **counts: int) -> dict[str, list]:
@@ -118,7 +125,7 @@ def fence_number(frame: str | bytes) -> str | None:
     value = json.loads(frame)
     if value.get("event") == FENCE:
         return value["data"]
-    data = value.get("data")
+    data = value.get("timestamp", value.get("data"))
     return data.get(FENCE) if isinstance(data, dict) else None
 
 

@@ -123,6 +123,10 @@ class System:
         for part in self.parts:
             part.wait()
 
+    def start_redis(self) -> stack.Part:
+        """One more Redis."""
+        return self._start(stack.redis(self.directory, stack.free_port(), f"redis{len(self.parts)}"))
+
     def restart_redis(self) -> None:
         """A new, empty Redis on the old port."""
         self._start(stack.redis(self.directory, self.redis.port, f"redis{len(self.parts)}"))

@@ -1,0 +1,72 @@
+//! A TCP proxy that can make a link half dead: open, and silent in one direction.
+
+use std::{
+    io::{Read, Write},
+    net::{Ipv4Addr, Shutdown, TcpListener, TcpStream},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+
+/// Forwards to a Redis. When told, it swallows what Redis sends to connections that have subscribed until then, and closes none.
+pub struct Proxy {
+    port: u16,
+    /// Connections up to this number are muted.
+    muted: Arc<AtomicU64>,
+    accepted: Arc<AtomicU64>,
+}
+
+impl Proxy {
+    /// A proxy in front of the server on this loopback port.
+    pub fn before(to: u16) -> Self {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let (muted, accepted) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicU64::new(0)));
+        let (mute, count) = (Arc::clone(&muted), Arc::clone(&accepted));
+        std::thread::spawn(move || {
+            for client in listener.incoming() {
+                let (Ok(client), Ok(server)) = (client, TcpStream::connect((Ipv4Addr::LOCALHOST, to))) else { return };
+                let number = count.fetch_add(1, Ordering::SeqCst) + 1;
+                let subscribed = Arc::new(AtomicU64::new(0));
+                let (up, down) = (Arc::clone(&subscribed), subscribed);
+                let (from, into) = (client.try_clone().unwrap(), server.try_clone().unwrap());
+                // What the client closes stays open at Redis: the link is half dead.
+                std::thread::spawn(move || {
+                    pump(from, into, |bytes| {
+                        if bytes.windows(9).any(|word| word == b"SUBSCRIBE") {
+                            up.store(1, Ordering::SeqCst);
+                        }
+                        true
+                    });
+                });
+                let mute = Arc::clone(&mute);
+                std::thread::spawn(move || {
+                    pump(server, client, |_| down.load(Ordering::SeqCst) == 0 || number > mute.load(Ordering::SeqCst));
+                });
+            }
+        });
+        Self { port, muted, accepted }
+    }
+
+    /// What to connect to instead of the Redis.
+    pub fn url(&self) -> String {
+        format!("redis://127.0.0.1:{}", self.port)
+    }
+
+    /// From now on, today's subscriptions bring nothing.
+    pub fn mute_subscriptions(&self) {
+        self.muted.store(self.accepted.load(Ordering::SeqCst), Ordering::SeqCst);
+    }
+}
+
+fn pump(mut from: TcpStream, mut into: TcpStream, mut passes: impl FnMut(&[u8]) -> bool) {
+    let mut buffer = [0; 16384];
+    while let Ok(length @ 1..) = from.read(&mut buffer) {
+        if passes(&buffer[..length]) && into.write_all(&buffer[..length]).is_err() {
+            break;
+        }
+    }
+    // Nothing more is read here; the other direction ends by itself, or never.
+    let _ = from.shutdown(Shutdown::Read);
+}
