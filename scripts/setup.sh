@@ -34,7 +34,7 @@ find_python() {
 
 # Debian starts and enables what it installs; here the tests start their own on ports of their own.
 install_packages() {
-    local policy=/usr/sbin/policy-rc.d made_policy='' package
+    local policy=/usr/sbin/policy-rc.d made_policy='' package log
     have apt-get || die "please install by hand: $*"
     say "installing $*"
     if [ ! -e "$policy" ]; then
@@ -43,8 +43,13 @@ install_packages() {
         made_policy=yes
         trap 'as_root rm -f /usr/sbin/policy-rc.d' EXIT
     fi
-    as_root apt-get update -qq
-    as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@" >/dev/null
+    log=$(mktemp)
+    if ! { as_root apt-get update -qq &&
+        as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@"; } >"$log" 2>&1; then
+        tail -n 40 "$log" >&2
+        die "the packages could not be installed"
+    fi
+    rm -f "$log"
     if [ -n "$made_policy" ]; then
         as_root rm -f "$policy"
         trap - EXIT

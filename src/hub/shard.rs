@@ -84,11 +84,18 @@ struct Group {
     consumer: ConsumerId,
     audience: AudienceId,
     /// Holes are kept, so that a running job's position stays right.
-    members: Vec<Option<Rc<Member>>>,
+    members: Vec<Option<Seat>>,
     free: Vec<u32>,
     pending: Vec<Delivery>,
     job: Option<Job>,
     queued: bool,
+}
+
+/// A member's place in a group. The connection stands here too: where everybody gets everything, delivering touches nothing
+/// else of the member.
+struct Seat {
+    connection: Rc<Connection>,
+    member: Rc<Member>,
 }
 
 /// Deliveries on their way through the members of a group.
@@ -133,8 +140,7 @@ impl Job {
         &self.joined[index].1
     }
 
-    fn serve(&mut self, member: &Member, served: &mut Served) {
-        let connection = &member.connection;
+    fn serve(&mut self, Seat { connection, member }: &Seat, served: &mut Served) {
         let (deflate, compression) = (connection.deflate(), &connection.limits().compression);
         if self.for_all || self.deliveries.iter().all(|delivery| member.wants(delivery)) {
             let frames = self.deliveries.len();
@@ -225,16 +231,19 @@ impl Shard {
             job: None,
             queued: false,
         });
+        let seat = Seat { connection: Rc::clone(&member.connection), member: Rc::clone(member) };
         let index = match group.free.pop() {
             Some(index) => {
-                group.members[index as usize] = Some(Rc::clone(member));
+                group.members[index as usize] = Some(seat);
                 index
             }
             None => {
-                group.members.push(Some(Rc::clone(member)));
+                group.members.push(Some(seat));
                 u32::try_from(group.members.len() - 1).unwrap_or(u32::MAX)
             }
         };
+        // Most connections are in one group, and there are many connections.
+        places.reserve_exact(1);
         places.push(Place { audience, index });
     }
 
@@ -315,8 +324,8 @@ impl Shard {
             let Some(group) = by_audience.get_mut(&audience) else { continue };
             let job = group.job.get_or_insert_with(|| Job::new(std::mem::take(&mut group.pending)));
             while budget > 0 && job.position < group.members.len() {
-                if let Some(member) = &group.members[job.position] {
-                    job.serve(member, &mut served);
+                if let Some(seat) = &group.members[job.position] {
+                    job.serve(seat, &mut served);
                     budget -= 1;
                 }
                 job.position += 1;

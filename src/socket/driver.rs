@@ -40,7 +40,7 @@ pub struct Driver {
     connection: Rc<Connection>,
     reader: Reader,
     /// What came behind the handshake in the same packet.
-    early: Option<BytesMut>,
+    early: Option<Box<BytesMut>>,
     /// Nothing more is to be written; waiting for the client to hang up.
     shut: bool,
 }
@@ -50,7 +50,7 @@ impl Driver {
     pub fn new(connection: Rc<Connection>, stream: TcpStream, early: BytesMut) -> Self {
         connection.open(stream);
         let reader = Reader::new(connection.deflate().is_some());
-        Self { connection, reader, early: (!early.is_empty()).then_some(early), shut: false }
+        Self { connection, reader, early: (!early.is_empty()).then(|| Box::new(early)), shut: false }
     }
 
     /// Reads what is there. `Err` ends the connection.

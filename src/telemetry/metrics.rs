@@ -72,10 +72,13 @@ pub struct From {
     pub source: &'static str,
 }
 
-/// Every counter of a node; cheap to clone.
+/// Every counter of a node; a handle, as small as a pointer and cheap to clone.
 #[derive(Clone)]
-pub struct Metrics {
-    registry: Arc<Registry>,
+pub struct Metrics(Arc<Counters>);
+
+/// The counters themselves.
+pub struct Counters {
+    registry: Registry,
     events: Family<From, Counter>,
     drops: Family<Reason, Counter>,
     gaps: Family<Reason, Counter>,
@@ -122,8 +125,8 @@ impl Metrics {
         registry.register("deliveries", "Frames handed to a client's socket or outbox", deliveries.clone());
         registry.register("delivered_bytes", "Bytes of those frames", delivered_bytes.clone());
         registry.register("messages", "Messages received from clients", messages.clone());
-        Self {
-            registry: Arc::new(registry),
+        Self(Arc::new(Counters {
+            registry,
             events,
             drops,
             gaps,
@@ -136,9 +139,11 @@ impl Metrics {
             deliveries,
             delivered_bytes,
             messages,
-        }
+        }))
     }
+}
 
+impl Counters {
     /// An event arrived from `source` (a [`crate::event::Source`] label).
     pub fn event(&self, source: &'static str) {
         self.events.get_or_create(&From { source }).inc();
@@ -190,6 +195,14 @@ impl Metrics {
         // Writing to a String cannot fail.
         let _ = encode(&mut text, &self.registry);
         text
+    }
+}
+
+impl std::ops::Deref for Metrics {
+    type Target = Counters;
+
+    fn deref(&self) -> &Counters {
+        &self.0
     }
 }
 
