@@ -1,10 +1,10 @@
-//! A client's frames, and its offers of compression.
+//! A client's frames, its offers of compression, and what is compressed for it.
 
 use std::ops::ControlFlow;
 
 use channelgate::socket::{
     close::ProtocolError,
-    negotiate,
+    deflate, negotiate,
     reader::{Limits, Reader, Received},
 };
 
@@ -25,6 +25,18 @@ pub fn run(data: &[u8]) {
     let whole = read(bytes, bytes.len().max(1), deflate);
     assert_eq!(read(bytes, step, deflate), whole, "in steps of {step}");
     assert_eq!(read(bytes, 1, deflate), whole, "byte by byte");
+
+    let mut compressed = Vec::new();
+    if deflate::compress(bytes, 9 + choice % 7, 1 + u32::from(choice / 32), &mut compressed) {
+        assert!(compressed.len() < bytes.len());
+        let (mut inflater, mut inflated) = (deflate::Inflater::take(), Vec::new());
+        let mut sink = |piece: &[u8]| {
+            inflated.extend_from_slice(piece);
+            Ok(())
+        };
+        let ended = inflater.push(&compressed, &mut sink).and_then(|()| inflater.finish(&mut sink));
+        assert!(ended.is_ok() && inflated == bytes, "what is compressed here is inflated here");
+    }
 
     let headers = [
         ("Upgrade", &b"websocket"[..]),

@@ -33,51 +33,42 @@ pub fn compress(payload: &[u8], window_bits: u8, level: u32, out: &mut Vec<u8>) 
     let start = out.len();
     let window_bits = window_bits.clamp(9, 15);
     let level = level.clamp(1, 9);
-    let smaller = COMPRESSORS.with_borrow_mut(|compressors| {
+    let whole = COMPRESSORS.with_borrow_mut(|compressors| {
         let place = &mut compressors[usize::from(window_bits - 9)];
-        let compressor = match place {
-            Some((of_level, compressor)) if *of_level == level => {
-                compressor.reset();
-                compressor
-            }
-            _ => {
-                let fresh = Compress::new_with_window_bits(Compression::new(level), false, window_bits);
-                &mut place.insert((level, fresh)).1
-            }
-        };
-        run(compressor, payload, start, out)
+        let (_, mut compressor) = place
+            .take()
+            .filter(|(of_level, _)| *of_level == level)
+            .unwrap_or_else(|| (level, Compress::new_with_window_bits(Compression::new(level), false, window_bits)));
+        let whole = run(&mut compressor, payload, out);
+        if whole {
+            // Only now: resetting zlib-rs in the middle of a message leaves it unfit for the next one.
+            compressor.reset();
+            *place = Some((level, compressor));
+        }
+        whole
     });
-    if !smaller {
-        out.truncate(start);
-    }
+    let smaller = whole && out.ends_with(&TAIL) && out.len() - start < payload.len() + TAIL.len();
+    out.truncate(if smaller { out.len() - TAIL.len() } else { start });
     smaller
 }
 
-fn run(compressor: &mut Compress, payload: &[u8], start: usize, out: &mut Vec<u8>) -> bool {
-    // With as much room as the payload there is nothing to grow: what does not fit is not smaller.
-    out.reserve(payload.len() + TAIL.len());
-    let mut rest = payload;
+/// Compresses and flushes all of `payload`; `false` if zlib fails.
+fn run(compressor: &mut Compress, mut payload: &[u8], out: &mut Vec<u8>) -> bool {
+    // Enough for the worst case (codes of nine bits for each byte), so that one call does.
+    out.reserve(payload.len() + payload.len() / 8 + 64);
     loop {
-        let room = out.capacity() - out.len();
-        let (taken, made) = (compressor.total_in(), out.len());
-        if room == 0 || compressor.compress_vec(rest, out, FlushCompress::Sync).is_err() {
+        let (taken, room) = (compressor.total_in(), out.capacity() - out.len());
+        let before = out.len();
+        if compressor.compress_vec(payload, out, FlushCompress::Sync).is_err() {
             return false;
         }
-        rest = &rest[(compressor.total_in() - taken) as usize..];
-        let made = out.len() - made;
-        if rest.is_empty() && made < room {
-            break;
+        payload = &payload[(compressor.total_in() - taken) as usize..];
+        // zlib has flushed everything when it leaves room unused.
+        if payload.is_empty() && out.len() - before < room {
+            return true;
         }
-        if made == 0 {
-            return false;
-        }
+        out.reserve(payload.len() + 64);
     }
-    let length = out.len() - start;
-    if length < TAIL.len() || length - TAIL.len() >= payload.len() || !out.ends_with(&TAIL) {
-        return false;
-    }
-    out.truncate(out.len() - TAIL.len());
-    true
 }
 
 struct State {
@@ -261,9 +252,24 @@ mod tests {
                 assert_eq!(out, b"before");
             }
         }
-        let mut out = Vec::new();
-        assert!(compress(&sample(600), 15, 1, &mut out), "the compressor is fit for use after it was cut short");
-        assert_eq!(client_reads(&out), sample(600));
+    }
+
+    #[test]
+    fn a_compressor_is_fit_for_use_after_what_did_not_become_smaller() {
+        let mut noise = vec![0; 120_000];
+        StdRng::seed_from_u64(9).fill(&mut noise[..]);
+        for level in [1, 6] {
+            for payload in
+                [&noise[..], &sample(90_000), &noise[..60_000], &noise, &sample(600), &noise, &sample(90_000)]
+            {
+                let mut out = Vec::new();
+                if compress(payload, 15, level, &mut out) {
+                    assert!(client_reads(&out) == payload);
+                } else {
+                    assert!(noise.starts_with(payload));
+                }
+            }
+        }
     }
 
     #[test]
