@@ -184,6 +184,7 @@ mod tests {
         assert_eq!(ping(b"a")[..], [0x89, 1, b'a']);
         assert_eq!(pong(&[0; 200]).len(), 2 + 125);
         assert_eq!(close(CloseCode::NORMAL, "bye")[..], *b"\x88\x05\x03\xe8bye");
+        assert_eq!(close(CloseCode::NORMAL, &"x".repeat(200)).len(), 2 + 125);
         // 122 bytes and a character of three: it is left out whole.
         let cut = close(CloseCode::NORMAL, &format!("{}€", "x".repeat(122)));
         assert_eq!(cut[..], [&b"\x88\x7c\x03\xe8"[..], &[b'x'; 122]].concat());

@@ -391,6 +391,7 @@ mod tests {
         }
         let first = "permessage-deflate; server_max_window_bits=10, permessage-deflate";
         assert_eq!(agree(&[first]), Ok(Some((10, TEN))), "the first that can be honoured wins");
+        assert_eq!(agree(&[first, "permessage-deflate"]), Ok(Some((10, TEN))), "in the first header");
     }
 
     #[test]

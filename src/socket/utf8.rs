@@ -96,6 +96,9 @@ mod tests {
         ];
         for (bytes, good) in cases {
             assert_eq!(accepted(bytes), good, "{bytes:x?}");
+            let wrong = (good + 1).min(bytes.len());
+            let at_once = Incomplete::default().push(&bytes[..wrong], &mut String::new());
+            assert_eq!(at_once.is_ok(), good == bytes.len(), "{bytes:x?} at once");
         }
     }
 

@@ -368,10 +368,12 @@ fn fragments_over_the_limit_are_an_error_when_the_header_that_says_so_is_there()
 
 #[test]
 fn a_header_alone_costs_no_memory() {
-    let mut reader = Reader::new(true);
-    let mut bytes = [head(RSV1 | BINARY, MAX), vec![1, 2, 3, 4, 5]].concat();
-    reader.read(&mut bytes, &Limits { max_message: 1 << 30 }, &mut |_| ControlFlow::Continue(())).unwrap();
-    assert!(reader.held() < 512, "{}", reader.held());
+    for first in [FIN | BINARY, FIN | TEXT, FIN | RSV1 | BINARY] {
+        let mut reader = Reader::new(true);
+        let mut bytes = [head(first, 1 << 29), vec![1, 2, 3, 4, 5]].concat();
+        reader.read(&mut bytes, &Limits { max_message: 1 << 30 }, &mut |_| ControlFlow::Continue(())).unwrap();
+        assert!(reader.held() < 5000, "{}", reader.held());
+    }
 }
 
 // 12, 13: compression
@@ -419,7 +421,6 @@ fn corrupt_and_cut_compressed_data_is_an_error() {
     let whole = deflated("some text, some more text, some more text".as_bytes(), 15);
     for (what, payload) in [
         ("a reserved block type", &b"\xff\xff\xff"[..]),
-        ("cut", &whole[..whole.len() - 3]),
         ("a distance before the beginning", b"\x02\x06\x00"),
         ("the tail left on", &[&whole[..], b"\x00\x00\xff\xff"].concat()),
     ] {
@@ -429,6 +430,26 @@ fn corrupt_and_cut_compressed_data_is_an_error() {
             "{what}"
         );
     }
+}
+
+#[test]
+fn compressed_data_that_is_cut_anywhere_is_an_error() {
+    for payload in [&b"some text, some more text, some more text"[..], &[b'a'; 1000], &[0; 20_000]] {
+        let whole = deflated(payload, 15);
+        for length in 1..whole.len() {
+            let cut = frame(FIN | RSV1 | BINARY, &whole[..length]);
+            assert_eq!(read_all(&[cut], true), (vec![], Err(ProtocolError::Deflate)), "{length} of {}", whole.len());
+        }
+    }
+}
+
+#[test]
+fn a_wrong_byte_of_a_long_compressed_text_is_an_error_before_its_end() {
+    let noise: String = (0..20_000).map(|_| rand::random_range('a'..='z')).collect();
+    let compressed = deflated(&[b"\xff", noise.as_bytes()].concat(), 15);
+    let (got, result, taken) = read_in_steps(&frame(FIN | RSV1 | TEXT, &compressed), 100, true);
+    assert_eq!((got, result), (vec![], Err(ProtocolError::Utf8)));
+    assert!(taken < 6000, "noticed only after {taken} bytes");
 }
 
 #[test]
@@ -443,6 +464,8 @@ fn inflated_text_is_checked() {
 fn a_bomb_is_an_error_when_it_passes_the_limit() {
     let fits = deflated(&vec![0; MAX], 15);
     assert_eq!(read_all(&[frame(FIN | RSV1 | BINARY, &fits)], true).1, Ok(()));
+    let one_more = deflated(&vec![0; MAX + 1], 15);
+    assert_eq!(read_all(&[frame(FIN | RSV1 | BINARY, &one_more)], true), (vec![], Err(ProtocolError::TooBig)));
     let bomb = deflated(&vec![0; 20 * MAX], 15);
     assert!(bomb.len() < MAX);
     assert_eq!(read_all(&[frame(FIN | RSV1 | BINARY, &bomb)], true), (vec![], Err(ProtocolError::TooBig)));
