@@ -45,3 +45,14 @@ def system(tmp_path):
     system = System(tmp_path, LAYERS["core"])
     yield system
     system.stop()
+
+
+@pytest.fixture
+def site(system, database):
+    """Django, two nodes and nginx, as a small site would have them."""
+    system.start_django(database, wait=False)
+    for _ in range(2):
+        system.start_node(wait=False)
+    system.wait()
+    system.start_nginx()
+    return system

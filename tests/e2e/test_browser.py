@@ -4,7 +4,6 @@ import json
 import signal
 import time
 
-import pytest
 from rig.browser import browser
 from rig.client import until
 from rig.http import Http
@@ -23,16 +22,6 @@ new Promise((resolve) => {
 
 def opening(url: str, *protocols: str) -> str:
     return OPEN % (json.dumps(url), json.dumps(protocols))
-
-
-@pytest.fixture
-def site(system, database):
-    system.start_django(database, wait=False)
-    for _ in range(2):
-        system.start_node(wait=False)
-    system.wait()
-    system.start_nginx()
-    return system
 
 
 async def test_a_browser_behind_nginx_gets_what_django_publishes(site):

@@ -11,6 +11,7 @@ from channels_redis.core import RedisChannelLayer
 from channels_redis.pubsub import RedisPubSubChannelLayer
 from rig.client import Client, until
 from rig.config import ROOMS
+from rig.system import LAYERS
 
 
 async def test_a_publish_right_after_open_is_never_missed(bus):
@@ -159,8 +160,6 @@ async def test_a_node_hears_both_layers_and_plain_publishes_at_once(system):
     node = system.start_node()
     client = await Client.open(node.port, "/ws/")
     connection = redis.Redis.from_url(system.redis_url)
-    from rig.system import LAYERS
-
     expected = []
     for name in ("core", "pubsub"):
         layer = LAYERS[name].publisher(system.redis_url)

@@ -11,7 +11,7 @@ from rig.client import Client, refusal, until
 from rig.config import ROOMS
 from rig.http import Http
 from rig.raw import Raw, request
-from rig.system import Layer
+from rig.system import Layer, System
 
 QUICK = {"CHANNELGATE__LAYER__PROBE_INTERVAL": "200ms"}
 
@@ -153,8 +153,6 @@ async def test_bytes_that_cannot_be_read_are_counted_and_harm_nothing(system):
 
 
 async def test_a_publisher_with_another_key_or_serializer_is_not_understood_and_does_no_harm(tmp_path):
-    from rig.system import System
-
     for kind in ("core", "pubsub"):
         (tmp_path / kind).mkdir()
         system = System(tmp_path / kind, Layer(kind=kind, keys=("right",)))

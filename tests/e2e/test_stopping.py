@@ -10,6 +10,7 @@ import pytest
 import stack
 from rig.client import Client, refusal, until
 from rig.http import Http
+from rig.raw import Raw
 from rig.system import System
 
 
@@ -91,8 +92,6 @@ async def _refuses(node) -> bool:
 
 
 async def test_a_client_that_never_answers_its_close_does_not_hold_up_the_end(system):
-    from rig.raw import Raw
-
     node = system.start_node()
     silent = [await Raw.open(node.port, "/ws/") for _ in range(5)]
     node.signal(signal.SIGTERM)
