@@ -7,6 +7,7 @@ its own process id, and ends by itself when its parent is gone.
 import ctypes
 import http.client
 import os
+import random
 import re
 import shutil
 import signal
@@ -130,11 +131,24 @@ def _end_with_parent() -> None:
     _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
-def free_port() -> int:
-    """A port on which nothing listens now."""
+def free_port(neighbours: int = 1) -> int:
+    """The first of so many neighbouring ports on which nothing listens now.
+
+    Below the range from which the system serves outgoing connections: one of those could take the port in between.
+    """
+    while True:
+        first = random.randrange(10240, 32000)
+        if all(_is_free(first + offset) for offset in range(neighbours)):
+            return first
+
+
+def _is_free(port: int) -> bool:
     with socket.socket() as probe:
-        probe.bind((LOOPBACK, 0))
-        return probe.getsockname()[1]
+        try:
+            probe.bind((LOOPBACK, port))
+        except OSError:
+            return False
+        return True
 
 
 def listening(port: int) -> bool:
