@@ -141,14 +141,18 @@ fn the_echo_for_conformance_suites_echoes_on_every_path() {
 }
 
 #[test]
-fn every_example_of_the_reference_page_loads() {
-    let page = fs::read_to_string("docs/CONFIGURATION.md").unwrap();
-    let examples: Vec<_> = page.split("```toml\n").skip(1).filter_map(|rest| rest.split("```").next()).collect();
-    assert!(examples.len() >= 3);
-    for example in examples {
+fn every_example_of_the_readme_and_the_reference_page_loads() {
+    let examples_of = |file: &str| {
+        let page = fs::read_to_string(file).unwrap();
+        let examples = page.split("```toml\n").skip(1).filter_map(|rest| rest.split("```").next());
+        examples.map(str::to_owned).collect::<Vec<_>>()
+    };
+    let (readme, reference) = (examples_of("README.md"), examples_of("docs/CONFIGURATION.md"));
+    assert!(!readme.is_empty() && reference.len() >= 3);
+    for example in [readme, reference].concat() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("example.toml");
-        fs::write(&path, example).unwrap();
+        fs::write(&path, &example).unwrap();
         consumer::load(Some(&path), &Environment::default()).unwrap_or_else(|errors| panic!("{errors}\n{example}"));
     }
 }
