@@ -8,7 +8,7 @@
 # Needs `wstest` on PATH or in $WSTEST. It is a Python 2.7 program:
 #   python2.7 -m virtualenv autobahn && autobahn/bin/pip install autobahntestsuite
 #   WSTEST=autobahn/bin/wstest scripts/conformance.sh
-# The report, with the bytes of each case, is left in .run/conformance/index.html.
+# The report, with the bytes of each case, is left in target/conformance/index.html.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -21,7 +21,7 @@ command -v "$wstest" >/dev/null 2>&1 || die "wstest is not there. Install it for
 command -v python3 >/dev/null 2>&1 || die "python3 is needed to read the report"
 
 cases=${CASES:-1.* 2.* 3.* 4.* 5.* 6.* 7.* 9.* 10.* 12.* 13.*}
-out=$PWD/.run/conformance
+out=$PWD/target/conformance
 rm -rf "$out"
 mkdir -p "$out"
 
