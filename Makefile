@@ -17,7 +17,7 @@ setup: ## install what is missing (Redis, nginx, Chromium, Python packages); qui
 build: ## the node, optimised, in target/release/
 	@$(CARGO) build --release --locked
 
-run: build ## one node on the embedded layer, with a live page
+run: setup build ## one node on the embedded layer, with a live page
 	@echo
 	@echo "Starting one node without Redis, for a first look. To receive what your Django publishes:"
 	@echo "  REDIS_URL=redis://127.0.0.1:6379/0 DJANGO_SECRET_KEY=… target/release/channelgate"

@@ -7,7 +7,7 @@ pub mod server;
 pub mod websocket;
 pub mod ws_token;
 
-use actix_web::{HttpRequest, HttpResponse, http::StatusCode, http::header, web};
+use actix_web::{HttpRequest, HttpResponse, http::StatusCode, http::header};
 use serde_json::json;
 use std::time::Duration;
 
@@ -31,9 +31,4 @@ pub fn unavailable(detail: &str, retry_after: Duration) -> HttpResponse {
 /// Nothing is served at this path.
 pub async fn not_found(request: HttpRequest) -> HttpResponse {
     error(StatusCode::NOT_FOUND, &format!("nothing is served at {}", request.path()), None)
-}
-
-/// The JSON that every route refuses wrong bodies with.
-pub fn json_config(max_body: usize) -> web::PayloadConfig {
-    web::PayloadConfig::new(max_body)
 }
