@@ -11,10 +11,9 @@ mod mapping;
 mod route;
 mod view;
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
-use bytes::Bytes;
-
+pub use crate::event::Payload;
 pub use action::{MessageProblem, Reaction};
 pub use compile::load;
 pub use expression::GroupError;
@@ -34,15 +33,6 @@ use view::Root;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ConsumerId(pub u16);
 
-/// The content of one WebSocket message.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Payload {
-    /// UTF-8 text (the constructor of a text is always a `String`, so it is).
-    Text(Bytes),
-    /// Bytes.
-    Binary(Bytes),
-}
-
 /// One message for the members of a group.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Outgoing {
@@ -50,24 +40,107 @@ pub struct Outgoing {
     pub payload: Payload,
     /// Only to connections subscribed to this topic.
     pub topic: Option<Arc<str>>,
+    /// To the consumer's members of this group instead of the event's own.
+    pub to: Option<GroupName>,
+    /// Dropped for clients that are behind with reading.
+    pub volatile: bool,
 }
 
-/// What a consumer asks for, in order, for one connection.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// What a consumer asks for, in order, for one connection. The next one is carried out when the one before is done.
+#[derive(Clone, Debug, PartialEq)]
 pub enum Effect {
     /// Send to this connection.
     Reply(Payload),
+    /// Send a Socket.IO event to this connection that asks for an acknowledgement, and go on with `then` when it comes.
+    Ask {
+        /// The event's name, then its arguments.
+        args: Vec<Value>,
+        /// How long the client has.
+        timeout: Duration,
+        /// What follows.
+        then: Continuation,
+    },
     /// Add topics.
     Subscribe(Vec<Arc<str>>),
     /// Take topics away.
     Unsubscribe(Vec<Arc<str>>),
-    /// Close the connection.
+    /// Join groups; effective before the next effect.
+    Join(Vec<GroupName>),
+    /// Leave groups.
+    Leave(Vec<GroupName>),
+    /// Publish an event to a group on every node, as `group_send` does.
+    Publish {
+        /// The group.
+        group: GroupName,
+        /// The event.
+        body: Value,
+    },
+    /// Set connection variables: [`Context::vars`] is replaced.
+    Set(Value),
+    /// Replace the user, as the backend knows it: [`Context::user`].
+    User(Value),
+    /// Ask the backend, and go on with `then` when it has answered.
+    Call {
+        /// What is asked.
+        request: CallRequest,
+        /// What follows.
+        then: Continuation,
+    },
+    /// Refuse the connection that is being made.
+    Refuse {
+        /// The reason for the client.
+        message: String,
+    },
+    /// Close the connection (Socket.IO: disconnect it from the namespace).
     Close {
         /// Close code.
         code: u16,
         /// Close reason.
         reason: String,
     },
+}
+
+/// A question to the backend.
+#[derive(Clone, Debug, PartialEq)]
+pub struct CallRequest {
+    /// The name of the action, `markAttendance`.
+    pub action: Arc<str>,
+    /// What the configuration sends along.
+    pub data: Value,
+    /// The user that the connection belongs to; null for the anonymous.
+    pub user: Value,
+    /// The connection's public id.
+    pub connection: Arc<str>,
+    /// The consumer's name.
+    pub consumer: Arc<str>,
+    /// Whether asking twice does no harm.
+    pub idempotent: bool,
+    /// How long the answer may take; unset: the backend's default.
+    pub timeout: Option<Duration>,
+}
+
+/// What came of a question.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Outcome {
+    /// The backend answered.
+    Answer {
+        /// Its status, as in HTTP.
+        status: u16,
+        /// Its body.
+        body: Value,
+    },
+    /// The client acknowledged, with these arguments.
+    Acknowledged(Value),
+    /// No answer in time, or none at all, for this reason.
+    Failed(String),
+}
+
+/// Where a handler goes on after an [`Outcome`]; made and read by the consumer alone.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Continuation {
+    pub(super) place: u32,
+    pub(super) message: Option<Arc<Value>>,
+    pub(super) ack: Option<u64>,
 }
 
 /// What expressions know of a connection.
@@ -81,6 +154,12 @@ pub struct Context {
     pub user: Value,
     /// All claims of the token.
     pub claims: Value,
+    /// What a Socket.IO client sent with its CONNECT packet.
+    pub auth: Value,
+    /// The connection's public id; in Socket.IO the socket's.
+    pub id: Arc<str>,
+    /// Connection variables.
+    pub vars: Value,
 }
 
 /// A message from a client.
@@ -90,6 +169,15 @@ pub enum Incoming<'a> {
     Text(&'a str),
     /// A binary message.
     Binary(&'a [u8]),
+    /// A Socket.IO event.
+    Event {
+        /// Its name.
+        name: &'a str,
+        /// Its arguments: a list.
+        args: &'a Arc<Value>,
+        /// The id of the acknowledgement that the client waits for.
+        ack: Option<u64>,
+    },
 }
 
 /// A compiled consumer.

@@ -3,12 +3,16 @@
 //! An event's body is the dict that Django gave to `group_send`, decoded from msgpack or JSON into [`Value`] and never
 //! changed after that. Nothing here knows Redis, a consumer or a socket.
 
+mod emission;
 mod name;
+mod payload;
 mod value;
 
 use std::time::Instant;
 
+pub use emission::{Audience, Content, Emission};
 pub use name::{GroupName, GroupNameError};
+pub use payload::Payload;
 pub use value::Value;
 
 /// Where an event was published.
@@ -24,6 +28,8 @@ pub enum Source {
     Mapped,
     /// The embedded in-process layer.
     Memory,
+    /// python-socketio's `RedisManager`, or `@socket.io/redis-emitter`.
+    Emitter,
 }
 
 impl Source {
@@ -35,6 +41,7 @@ impl Source {
             Self::Publish => "publish",
             Self::Mapped => "mapped",
             Self::Memory => "memory",
+            Self::Emitter => "emitter",
         }
     }
 }

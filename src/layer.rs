@@ -11,7 +11,7 @@ use std::{fmt, sync::Arc, time::Duration};
 
 use futures_util::future::BoxFuture;
 
-use crate::event::{Event, Gap, GroupName, Value};
+use crate::event::{Emission, Event, Gap, GroupName, Value};
 
 /// What a layer hands on. It is called on the layer's own thread, must not block, and may be slow only as far as the
 /// layer may then be slow to read.
@@ -22,6 +22,8 @@ pub type Sink = Arc<dyn Fn(Signal) + Send + Sync>;
 pub enum Signal {
     /// An event to deliver.
     Event(Event),
+    /// An event that names its receivers itself.
+    Emission(Emission),
     /// Events may be missing.
     Gap(Gap),
 }

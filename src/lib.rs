@@ -4,7 +4,7 @@
 //!
 //! ```text
 //! Redis ─▶ layer ─▶ consumer (map once) ─▶ hub (who, on this node) ─▶ socket (outbox, frames) ─▶ client
-//! client ─▶ socket ─▶ protocol (plain JSON) ─▶ consumer (actions) ─▶ hub | layer
+//! client ─▶ socket ─▶ protocol (plain JSON | Socket.IO) ─▶ consumer (actions) ─▶ hub | layer | backend
 //! ```
 //!
 //! A module imports only what stands above it in this list; `node`, `cli` and `main` see everything.
@@ -13,6 +13,8 @@ pub mod config;
 pub mod telemetry;
 
 pub mod event;
+
+pub mod packet;
 
 pub mod layer;
 
@@ -23,6 +25,12 @@ pub mod socket;
 pub mod hub;
 
 pub mod auth;
+
+pub mod presence;
+
+pub mod backend;
+
+pub mod cluster;
 
 pub mod protocol;
 

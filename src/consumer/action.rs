@@ -55,7 +55,7 @@ enum Policy {
 }
 
 /// What came of a message: what to do now, and what was wrong with it, if anything.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Reaction {
     /// What to do, in order; in answer to a problem, what the consumer's policy says.
     pub effects: Vec<Effect>,
@@ -134,6 +134,7 @@ impl Actions {
         let raw = match incoming {
             Incoming::Text(text) => self.raw.get(text).or(self.raw_rest.as_ref()),
             Incoming::Binary(_) => self.raw_rest.as_ref(),
+            Incoming::Event { .. } => None,
         };
         if let Some(action) = raw {
             return self.act(action, context, Message::Raw(incoming));
@@ -141,6 +142,7 @@ impl Actions {
         let parsed = match incoming {
             Incoming::Text(text) => serde_json::from_str::<Value>(text).map_err(|error| error.to_string()),
             Incoming::Binary(_) => Err("it is binary".to_owned()),
+            Incoming::Event { .. } => Err("it is a Socket.IO event".to_owned()),
         };
         let message = match parsed {
             Ok(message) => Arc::new(message),
@@ -201,6 +203,7 @@ impl Action {
             let payload = match incoming {
                 Incoming::Text(text) => Payload::Text(text.as_bytes().to_vec().into()),
                 Incoming::Binary(bytes) => Payload::Binary(bytes.to_vec().into()),
+                Incoming::Event { .. } => return Err("an event is not raw".to_owned()),
             };
             return Ok(std::iter::once(Effect::Reply(payload)).chain(self.closing()).collect());
         }
@@ -228,7 +231,7 @@ impl Action {
 
     fn scope(&self, context: &Context, message: Option<Message<'_>>) -> Jinja {
         let scope = match message {
-            None => Scope::default(),
+            None | Some(Message::Raw(Incoming::Event { .. })) => Scope::default(),
             Some(Message::Json(message)) => Scope::default().with(Name::Message, Root::Data(message).into_jinja()),
             Some(Message::Raw(Incoming::Text(text))) => Scope::default().with(Name::Message, Jinja::from(text)),
             Some(Message::Raw(Incoming::Binary(bytes))) => {

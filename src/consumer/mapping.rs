@@ -113,10 +113,10 @@ impl Mapping {
             } else {
                 frame::json(&send.evaluate(&scope)?)?
             };
-            outgoing.push(Outgoing { payload: Payload::Text(text), topic: topic.clone() });
+            outgoing.push(Outgoing { payload: Payload::Text(text), topic: topic.clone(), to: None, volatile: false });
         }
         if let Some(send) = &self.send_text {
-            outgoing.push(Outgoing { payload: raw(&send.evaluate(&scope)?)?, topic });
+            outgoing.push(Outgoing { payload: raw(&send.evaluate(&scope)?)?, topic, to: None, volatile: false });
         }
         Ok(outgoing)
     }

@@ -185,8 +185,13 @@ impl Acceptor {
         let identity = self.authenticator.authenticate(methods, &head.borrowed()).await;
         self.metrics.token(identity.as_ref().map_or_else(AuthError::label, |_| "valid"));
         let identity = identity.map_err(Refusal::Auth)?;
-        let context =
-            Context { route, query: query_of(request.query_string()), user: identity.user, claims: identity.claims };
+        let context = Context {
+            route,
+            query: query_of(request.query_string()),
+            user: identity.user,
+            claims: identity.claims,
+            ..Context::default()
+        };
         let groups: Vec<GroupName> = consumer.groups(&context).map_err(|reason| Refusal::Group(reason.to_string()))?;
         let greeting = consumer.on_connect(&context);
         if let Some(problem) = greeting.problem {

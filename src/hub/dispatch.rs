@@ -72,6 +72,7 @@ impl Dispatcher {
     pub fn take(&self, signal: Signal) {
         match signal {
             Signal::Event(event) => self.event(&Arc::new(event)),
+            Signal::Emission(_) => {}
             Signal::Gap(gap) => self.gap(&gap),
         }
     }

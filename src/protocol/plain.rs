@@ -57,6 +57,7 @@ impl Session {
                     // The configuration was checked for codes that may be sent.
                     connection.close(CloseCode::new(code).unwrap_or(CloseCode::NORMAL), &reason);
                 }
+                _ => {}
             }
         }
     }

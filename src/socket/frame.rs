@@ -119,6 +119,8 @@ impl Frame {
         match payload {
             Payload::Text(text) => Self::text(text),
             Payload::Binary(bytes) => Self::binary(bytes),
+            // A packet's frames stay together as they are; they are compressed apart where that is worth it.
+            Payload::Packet { text: packet, attachments: _ } => Self::text(packet),
         }
     }
 
