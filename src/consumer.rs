@@ -21,7 +21,7 @@ pub use mapping::MapError;
 
 use crate::{
     config::{self, Reject, Topics},
-    event::{Event, GroupName, Value},
+    event::{Content, Event, GroupName, Value},
 };
 use action::{Action, Actions, connection_scope};
 use expression::{Expression, GroupTemplate, Name, Scope};
@@ -202,6 +202,28 @@ impl Consumer {
     /// Its name for logs and metrics.
     pub fn name(&self) -> &str {
         self.spec.name.as_deref().unwrap_or(&self.spec.path)
+    }
+
+    /// The Socket.IO namespace that it serves.
+    pub fn namespace(&self) -> Option<&str> {
+        (self.spec.protocol == config::Protocol::SocketIo).then_some(&*self.spec.namespace)
+    }
+
+    /// What an emission's content is for the clients of this consumer.
+    pub fn encode(&self, content: &Content) -> Result<Payload, String> {
+        match (content, self.namespace()) {
+            (Content::Message(value), None) => frame::plain_json(value).map(Payload::Text),
+            (Content::Event(args), Some(namespace)) => {
+                let args = frame::plain_json(&Value::List(args.clone()))?;
+                let separator = if namespace == "/" { "" } else { "," };
+                let namespace = namespace.strip_suffix('/').unwrap_or(namespace);
+                let mut text = format!("42{namespace}{separator}").into_bytes();
+                text.extend_from_slice(&args);
+                Ok(Payload::Text(text.into()))
+            }
+            (Content::Event(_), None) => Err("an event with a name is for Socket.IO clients".to_owned()),
+            (Content::Message(_), Some(_)) => Err("a message without a name is for plain clients".to_owned()),
+        }
     }
 
     /// What the configuration says of it.

@@ -179,6 +179,17 @@ impl Connection {
         self.state.get() == State::Open
     }
 
+    /// Whether the client has not read all that was sent.
+    pub fn is_behind(&self) -> bool {
+        !self.outbox.borrow().is_empty()
+    }
+
+    /// The bytes that wait for the client, for tests.
+    #[cfg(test)]
+    pub(crate) fn waiting(&self) -> Vec<u8> {
+        self.outbox.borrow().contents()
+    }
+
     /// Encodes and sends one message to this connection alone.
     pub fn send(&self, payload: &Payload) -> Delivery {
         self.deliver(Frame::new(payload).bytes(self.deflate, &self.limits.compression))
