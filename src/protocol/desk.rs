@@ -32,7 +32,7 @@ impl Desk {
     /// Asks the consumer's `on_admit` whether a user that is authenticated may come in; gives the context as it then is.
     pub async fn admit(&self, consumer: &Consumer, mut context: Context) -> Result<Context, Refused> {
         let mut work: Vec<Effect> = Vec::new();
-        let mut push = |work: &mut Vec<Effect>, reaction: Reaction| {
+        let push = |work: &mut Vec<Effect>, reaction: Reaction| {
             if let Some(problem) = &reaction.problem {
                 self.metrics.refused_message(problem.label());
                 warn_bounded!("{}: on_admit failed: {problem}", consumer.name());
@@ -59,7 +59,13 @@ impl Desk {
 }
 
 /// Carries out what a consumer asks for when there is no connection (any more), such as the news that somebody has left.
-pub async fn carry_out_apart(layer: &dyn Layer, backend: &dyn Backend, consumer: &Consumer, context: &Context, reaction: Reaction) {
+pub async fn carry_out_apart(
+    layer: &dyn Layer,
+    backend: &dyn Backend,
+    consumer: &Consumer,
+    context: &Context,
+    reaction: Reaction,
+) {
     if let Some(problem) = &reaction.problem {
         warn_bounded!("{}: on_offline failed: {problem}", consumer.name());
     }

@@ -23,7 +23,7 @@ use self::{
 use super::desk::Desk;
 use crate::{
     consumer::{Consumer, Context, Continuation, Effect, Incoming, Limits, Outcome, Payload, Reaction},
-    event::{GroupName, Value},
+    event::{GroupName, Raw, Value},
     hub::Member,
     packet, presence,
     socket::close::CloseCode,
@@ -288,7 +288,9 @@ impl Session {
                     self.desk.presence.leave(&member);
                 }
             }
-            Work::Effect(Effect::Join { .. } | Effect::Publish { .. } | Effect::Call { .. }) | Work::Enter => return Err(work),
+            Work::Effect(Effect::Join { .. } | Effect::Publish { .. } | Effect::Call { .. }) | Work::Enter => {
+                return Err(work);
+            }
         }
         Ok(())
     }
@@ -357,7 +359,11 @@ impl Session {
 
     fn ask(self: &Rc<Self>, place: usize, args: &[Value], timeout: Duration, then: Continuation) {
         let id = self.asks.borrow_mut().get_or_insert_default().add(place, then);
-        match packet::event(self.parts[place].consumer.namespace(), Some(id), &packet::wire(args)) {
+        match packet::event(
+            self.parts[place].consumer.namespace().unwrap_or("/"),
+            Some(id),
+            &args.iter().map(Raw).collect::<Vec<_>>(),
+        ) {
             Ok(payload) => self.outlet.send(&payload),
             Err(error) => return self.resolve(id, Outcome::Failed(error.to_string())),
         }
