@@ -24,7 +24,6 @@ use crate::{
     event::Value,
     protocol::{
         engineio::{Answer, Carrier, PAYLOAD_TYPE, Sessions, Sid, Upper, Workers, raw::Raw},
-        session::Session,
         socketio::{self, Endpoint, Endpoints, Entry, Head, SocketIo},
     },
     socket::{
@@ -223,17 +222,17 @@ impl Reception {
         let head = Head::of(&RequestHead::of(request).borrowed());
         let connection = self.sessions.connection(websocket.as_ref().and_then(|(_, agreed)| agreed.deflate));
         let accepted = Accepted::new(Rc::clone(&connection));
-        let (upper, greets): (Rc<dyn Upper>, Option<Rc<Session>>) = if endpoint.is_raw() {
+        let (upper, raw): (Rc<dyn Upper>, Option<Rc<Raw>>) = if endpoint.is_raw() {
             let raw = self.raw(endpoint, &head, &route, &connection).await.map_err(|reason| {
                 log::debug!("a client is refused: {reason}");
                 Refusal::Forbidden
             })?;
-            let session = Rc::clone(raw.session());
-            (Rc::new(raw), Some(session))
+            let raw = Rc::new(raw);
+            (Rc::new(Rc::clone(&raw)), Some(raw))
         } else {
             (Rc::new(SocketIo::new(Rc::clone(&self.entry), Arc::clone(endpoint), head, route)), None)
         };
-        let (_, open) = self.sessions.open(Rc::clone(&connection), upper, websocket.is_none());
+        let (session, open) = self.sessions.open(Rc::clone(&connection), upper, websocket.is_none());
         metrics.handshake("accepted");
         let response = match websocket {
             Some((slot, agreed)) => {
@@ -247,8 +246,8 @@ impl Reception {
                 payload_response(open.into())
             }
         };
-        if let Some(session) = greets {
-            session.opened();
+        if let Some(raw) = raw {
+            raw.opened(&session);
         }
         Ok(response)
     }

@@ -140,6 +140,11 @@ impl EngineSession {
         if self.beat.get() != Some(Beat::Ping(due)) {
             return false;
         }
+        if self.connection.is_gone() {
+            // The client left, and never asked for its last messages.
+            self.sessions.remove(self.who);
+            return false;
+        }
         thread_local! {
             static PING: OnceCell<Bytes> = const { OnceCell::new() };
         }
@@ -170,6 +175,7 @@ impl EngineSession {
 
     fn time_out(&self) {
         self.beat.set(None);
+        self.sessions.remove(self.who);
         self.fail("ping_timeout", CloseCode::NORMAL, "ping timeout");
     }
 
@@ -183,7 +189,7 @@ impl EngineSession {
         if late {
             self.time_out();
         }
-        !late && !self.connection.is_gone()
+        !late && (!self.connection.is_gone() || self.is_left())
     }
 
     /// A packet of the client.
@@ -228,7 +234,9 @@ impl Handler for EngineSession {
     }
 
     fn gone(&self) {
-        self.sessions.remove(self.who);
+        if !self.is_left() {
+            self.sessions.remove(self.who);
+        }
         self.upper.gone();
     }
 }
