@@ -139,7 +139,7 @@ mod tests {
     fn next(received: &std_mpsc::Receiver<Signal>) -> Event {
         match received.recv_timeout(Duration::from_secs(5)).unwrap() {
             Signal::Event(event) => event,
-            Signal::Gap(gap) => panic!("{gap:?}"),
+            other => panic!("{other:?}"),
         }
     }
 

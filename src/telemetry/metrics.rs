@@ -28,6 +28,8 @@ pub enum DropReason {
     Mapping,
     /// A connection's outbox was full and the connection was closed.
     SlowClient,
+    /// A volatile message for a client that is behind with reading.
+    Volatile,
     /// A worker's backlog was full.
     Backlog,
     /// The event's channel is mapped, but the mapping gave no valid group.
@@ -45,6 +47,7 @@ impl DropReason {
             Self::NoHandler => "no_handler",
             Self::Mapping => "mapping",
             Self::SlowClient => "slow_client",
+            Self::Volatile => "volatile",
             Self::Backlog => "backlog",
             Self::Unmapped => "unmapped",
         }
