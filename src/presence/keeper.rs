@@ -86,6 +86,8 @@ struct Redis {
     epoch: String,
     join: bool,
     dead: VecDeque<String>,
+    /// Until then nobody counts as dead: where Redis was away for this node, it was so for the others.
+    hold: Instant,
     rewritten: Instant,
 }
 
@@ -111,6 +113,7 @@ impl Keeper {
             epoch: String::new(),
             join: true,
             dead: VecDeque::new(),
+            hold: Instant::now(),
             rewritten: Instant::now(),
         };
         Self { redis: Some(redis), ..Self::alone(graces, listener, metrics) }
@@ -250,10 +253,13 @@ impl Keeper {
                 if redis.link == Link::Down {
                     log::info!("presence: Redis {} is back", redis.store.label());
                 }
+                if redis.link != Link::Up || redis.join {
+                    redis.hold = now + redis.store.settle();
+                }
                 redis.link = Link::Up;
                 redis.epoch = epoch;
                 redis.join = false;
-                redis.dead = dead.into();
+                redis.dead = if now < redis.hold { VecDeque::new() } else { dead.into() };
                 if now.duration_since(redis.rewritten) >= KEEP / 30 {
                     redis.rewritten = now;
                     self.ledger.rewrite(now, KEEP / 3);

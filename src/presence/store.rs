@@ -35,8 +35,8 @@ const RECOVERING: &str = "channelgate:presence:recovering";
 /// One for the node's own steps, one for counting.
 const CONNECTIONS: usize = 2;
 
-/// Deadline of one exchange.
-const TIMEOUT: Duration = Duration::from_secs(2);
+/// Bounds of the deadline of one exchange, which else is two thirds of a heartbeat.
+const TIMEOUT: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(2));
 
 /// How long keys outlive the last word of a living node: time enough for a cluster that starts again after a break.
 pub(super) const KEEP: Duration = Duration::from_secs(600);
@@ -78,12 +78,13 @@ pub(super) struct Taken {
 
 impl Store {
     pub fn new(host: Host, node: &str, heartbeat: Duration) -> Self {
+        let timeout = (heartbeat * 2 / 3).clamp(TIMEOUT.0, TIMEOUT.1);
         Self {
-            pool: RedisPool::new(host, CONNECTIONS, TIMEOUT),
+            pool: RedisPool::new(host, CONNECTIONS, timeout),
             node: node.to_owned(),
             own: format!("{NODE}{node}"),
             lease: 3 * heartbeat,
-            settle: 2 * heartbeat,
+            settle: 2 * heartbeat + timeout,
             beat: Script::new(include_str!("beat.lua")),
             change: Script::new(include_str!("change.lua")),
             take: Script::new(include_str!("take.lua")),
@@ -93,6 +94,11 @@ impl Store {
 
     pub fn label(&self) -> &str {
         self.pool.label()
+    }
+
+    /// After an outage: how long it takes until every node that lives has said so.
+    pub const fn settle(&self) -> Duration {
+        self.settle
     }
 
     /// How long a node that fell silent has been so, at least, when its lease is over.
