@@ -180,6 +180,10 @@ pub enum Incoming<'a> {
     },
 }
 
+/// How fast a connection may still send.
+#[derive(Debug, Default)]
+pub struct Limits;
+
 /// A compiled consumer.
 #[derive(Debug)]
 pub struct Consumer {
@@ -283,8 +287,59 @@ impl Consumer {
     }
 
     /// What a client's message makes happen.
-    pub fn on_message(&self, context: &Context, incoming: Incoming<'_>) -> Reaction {
+    pub fn on_message(
+        &self,
+        context: &Context,
+        incoming: Incoming<'_>,
+        _limits: &mut Limits,
+        _now: std::time::Instant,
+    ) -> Reaction {
         self.actions.message(context, incoming)
+    }
+
+    /// Whether a handler takes the message.
+    pub fn handles(&self, _incoming: &Incoming<'_>) -> bool {
+        true
+    }
+
+    /// Whether an authenticated connection may come in.
+    pub fn admit(&self, _context: &Context) -> Reaction {
+        Reaction::default()
+    }
+
+    /// What happens when the connection has gone.
+    pub fn on_disconnect(&self, _context: &Context) -> Reaction {
+        Reaction::default()
+    }
+
+    /// What happens when the user's first connection has come.
+    pub fn on_online(&self, _context: &Context) -> Reaction {
+        Reaction::default()
+    }
+
+    /// What happens when the user's last connection has gone.
+    pub fn on_offline(&self, _context: &Context) -> Reaction {
+        Reaction::default()
+    }
+
+    /// Goes on after something that was waited for.
+    pub fn resume(&self, _context: &Context, _then: &Continuation, _outcome: Outcome) -> Reaction {
+        Reaction::default()
+    }
+
+    /// Whether connections are counted per user.
+    pub fn has_presence(&self) -> bool {
+        false
+    }
+
+    /// Who is present through a connection.
+    pub fn presence_member(&self, _context: &Context) -> Option<Arc<str>> {
+        None
+    }
+
+    /// The text for a client that is refused.
+    pub fn rejection_text(&self, _missing: bool) -> &str {
+        "Authentication error"
     }
 
     /// Whether [`Self::on_message`] looks at its context; if not, an empty one does, and a connection need not keep its own.

@@ -121,6 +121,8 @@ pub async fn serve(config: Config, consumers: ConsumerSet) -> anyhow::Result<Exi
         consumers,
         authenticator,
         registry,
+        backend: Arc::new(crate::backend::NoBackend),
+        presence: Arc::new(Nobody),
         dispatcher: Arc::clone(dispatcher),
         metrics: metrics.clone(),
         draining: draining.clone(),
@@ -255,5 +257,23 @@ impl StopSignals {
             _ = self.term.recv() => Asked { name: "SIGTERM", number: 15, interactive: false },
             _ = self.interrupt.recv() => Asked { name: "SIGINT", number: 2, interactive: true },
         }
+    }
+}
+
+struct Nobody;
+
+impl crate::presence::Presence for Nobody {
+    fn enter<'a>(&'a self, _: &'a crate::presence::Member, _: &'a crate::event::Value) -> BoxFuture<'a, bool> {
+        Box::pin(async { false })
+    }
+
+    fn leave(&self, _: &crate::presence::Member) {}
+
+    fn count(&self) -> BoxFuture<'_, usize> {
+        Box::pin(async { 0 })
+    }
+
+    fn stop(&self) -> BoxFuture<'_, ()> {
+        Box::pin(async {})
     }
 }

@@ -6,6 +6,8 @@ use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
 
+use crate::event::Value;
+
 /// A member of a scope, such as the user 7 of a consumer.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Member {
@@ -19,14 +21,29 @@ pub struct Member {
 pub trait Presence: Send + Sync + 'static {
     /// A connection of the member came. `true` for the one connection that makes it present in the cluster.
     /// `facts` is kept with the member and given to the listener when it leaves, on whichever node that is noticed.
-    fn enter<'a>(&'a self, member: &'a Member, facts: &'a crate::event::Value) -> BoxFuture<'a, bool>;
+    ///
+    /// Where Redis is away it is `false`, and the listener is told of the arrival once Redis has taken it.
+    fn enter<'a>(&'a self, member: &'a Member, facts: &'a Value) -> BoxFuture<'a, bool>;
 
     /// A connection of the member went. After the grace, and if none came meanwhile on any node, the listener is told.
     fn leave(&self, member: &Member);
 
     /// How many members are present in the whole cluster, over all scopes, each id once.
     fn count(&self) -> BoxFuture<'_, usize>;
+
+    /// Hands the members that are still here to the other nodes, which wait for their return as long as the grace says.
+    /// Bounded in time.
+    fn stop(&self) -> BoxFuture<'_, ()>;
 }
 
-/// Told, on one node of the cluster, that a member's last connection is gone; with the facts of [`Presence::enter`].
-pub type Departed = Arc<dyn Fn(Member, crate::event::Value) + Send + Sync>;
+/// What became of a member.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Change {
+    /// It is present, and nobody could be told when it came: Redis was away then.
+    Arrived,
+    /// Its last connection in the cluster is gone.
+    Departed,
+}
+
+/// Told of a change on one node of the cluster, with the facts of [`Presence::enter`]. It must not block.
+pub type Listener = Arc<dyn Fn(Change, Member, Value) + Send + Sync>;

@@ -135,6 +135,21 @@ impl Serialize for Value {
     }
 }
 
+/// The same data for a format that carries bytes beside it, as Socket.IO's packets do: they stay bytes.
+#[derive(Clone, Copy, Debug)]
+pub struct Raw<'a>(pub &'a Value);
+
+impl Serialize for Raw<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self.0 {
+            Value::Bytes(bytes) => serializer.serialize_bytes(bytes),
+            Value::List(items) => serializer.collect_seq(items.iter().map(Raw)),
+            Value::Map(entries) => serializer.collect_map(entries.iter().map(|(key, value)| (key, Raw(value)))),
+            plain => plain.serialize(serializer),
+        }
+    }
+}
+
 impl<'de> Deserialize<'de> for Value {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         deserializer.deserialize_any(AnyValue)

@@ -24,9 +24,12 @@ use super::{
 };
 use crate::{
     auth::Authenticator,
+    backend::Backend,
     config::Config,
     consumer::ConsumerSet,
     hub::{Dispatcher, Registry, Shard},
+    presence::Presence,
+    protocol::desk::Desk,
     socket::{
         Roster,
         takeover::{self, SocketOptions},
@@ -53,6 +56,10 @@ pub struct Services {
     pub authenticator: Arc<Authenticator>,
     /// The groups of the node.
     pub registry: Arc<Registry>,
+    /// Who answers calls.
+    pub backend: Arc<dyn Backend>,
+    /// Who is there.
+    pub presence: Arc<dyn Presence>,
     /// Where workers get their deliveries from.
     pub dispatcher: Arc<Dispatcher>,
     /// The counters.
@@ -147,7 +154,12 @@ fn worker(
         draining: services.draining.clone(),
         metrics: services.metrics.clone(),
         max_connections: config.server.max_connections,
-        shard,
+        desk: Rc::new(Desk {
+            shard,
+            backend: Arc::clone(&services.backend),
+            presence: Arc::clone(&services.presence),
+            metrics: services.metrics.clone(),
+        }),
         roster,
         rules: Arc::clone(&services.rules),
     });

@@ -7,11 +7,14 @@
 //! - `place`: what a group is called there; `registry`: which groups this node has
 //! - `supervisor`, `session`: one host, connected for ever; `subscription`, `core`: its two ways in
 //! - `inbox`: from bytes to signals
+//! - [`pool`]: commands of other parts to the same Redis
 
+pub mod backoff;
 mod core;
 pub mod hosts;
 mod inbox;
 mod place;
+pub mod pool;
 mod registry;
 mod session;
 mod subscription;
