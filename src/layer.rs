@@ -4,6 +4,7 @@
 //! A layer knows no consumer, no connection and no browser.
 
 pub mod codec;
+pub mod emitter;
 pub mod memory;
 pub mod redis;
 

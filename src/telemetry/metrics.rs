@@ -32,6 +32,8 @@ pub enum DropReason {
     Volatile,
     /// A worker's backlog was full.
     Backlog,
+    /// An emitter asks for what the node does not do.
+    Unsupported,
     /// The event's channel is mapped, but the mapping gave no valid group.
     Unmapped,
 }
@@ -49,6 +51,7 @@ impl DropReason {
             Self::SlowClient => "slow_client",
             Self::Volatile => "volatile",
             Self::Backlog => "backlog",
+            Self::Unsupported => "unsupported",
             Self::Unmapped => "unmapped",
         }
     }
