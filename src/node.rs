@@ -1,5 +1,8 @@
 //! The composition root: the only place that knows every part, and the story of a node's life.
 
+mod answers;
+mod presence;
+
 use std::{
     net::ToSocketAddrs as _,
     process::ExitCode,
@@ -109,6 +112,13 @@ pub async fn serve(config: Config, consumers: ConsumerSet) -> anyhow::Result<Exi
         dispatcher.get_or_init(|| made)
     };
     let authenticator = Arc::new(Authenticator::new(&config, Arc::clone(&cache))?);
+    let cluster = Arc::new(Cluster::new(&config, metrics.clone())?);
+    let (backend, worker) = backend::choose(&config.backend, || Arc::new(NodeChannel(Arc::clone(&layer))), metrics.clone())?;
+    if let Some(worker) = worker {
+        dispatcher.on_message(move |message| drop(worker.answered(message)));
+    }
+    let presence = presence::start(&config, cluster.id().as_str(), &consumers, &layer, &backend, metrics.clone())?;
+    let answers = Answers::new(Arc::clone(dispatcher), Arc::clone(&registry), Arc::clone(&consumers), metrics.clone());
 
     let draining = Draining::default();
     let (begin_drain, drain) = watch::channel(None);
@@ -121,8 +131,9 @@ pub async fn serve(config: Config, consumers: ConsumerSet) -> anyhow::Result<Exi
         consumers,
         authenticator,
         registry,
-        backend: Arc::new(crate::backend::NoBackend),
-        presence: Arc::new(Nobody),
+        backend,
+        presence: Arc::clone(&presence),
+        cluster: Arc::clone(&cluster),
         dispatcher: Arc::clone(dispatcher),
         metrics: metrics.clone(),
         draining: draining.clone(),
@@ -130,6 +141,7 @@ pub async fn serve(config: Config, consumers: ConsumerSet) -> anyhow::Result<Exi
     };
     let Running { server, handle, address } =
         server::start(services).with_context(|| format!("cannot listen on {}", config.server.listen))?;
+    cluster.start(address, Arc::new(answers));
     announce(&config, address, embedded);
 
     let mut server = actix_rt::spawn(server);
@@ -153,6 +165,8 @@ pub async fn serve(config: Config, consumers: ConsumerSet) -> anyhow::Result<Exi
         // Nobody listens where no worker has started.
         let _ = begin_drain.send(Some(period));
         handle.stop(true).await;
+        presence.stop().await;
+        cluster.stop().await;
         layer.stop().await;
     };
     tokio::select! {
@@ -257,23 +271,5 @@ impl StopSignals {
             _ = self.term.recv() => Asked { name: "SIGTERM", number: 15, interactive: false },
             _ = self.interrupt.recv() => Asked { name: "SIGINT", number: 2, interactive: true },
         }
-    }
-}
-
-struct Nobody;
-
-impl crate::presence::Presence for Nobody {
-    fn enter<'a>(&'a self, _: &'a crate::presence::Member, _: &'a crate::event::Value) -> BoxFuture<'a, bool> {
-        Box::pin(async { false })
-    }
-
-    fn leave(&self, _: &crate::presence::Member) {}
-
-    fn count(&self) -> BoxFuture<'_, usize> {
-        Box::pin(async { 0 })
-    }
-
-    fn stop(&self) -> BoxFuture<'_, ()> {
-        Box::pin(async {})
     }
 }
