@@ -57,6 +57,8 @@ impl Dispatcher {
                 }
             },
             Signal::Emission(emission) => self.emission(&emission),
+            // Answers to the node's own questions; they are for nobody's connection.
+            Signal::Message(_) => {}
             Signal::Gap(gap) => self.gap(&gap),
         }
     }
