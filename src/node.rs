@@ -13,12 +13,15 @@ use std::{
 use anyhow::Context as _;
 use futures_util::future::BoxFuture;
 use tokio::{
-    signal::unix::{Signal, SignalKind, signal},
+    signal::unix::{self, SignalKind, signal},
     sync::watch,
 };
 
+use self::answers::Answers;
 use crate::{
     auth::{Authenticator, Cache, MemoryCache, OriginPolicy, RedisCache},
+    backend::{self, WorkerBackend},
+    cluster::Cluster,
     config::{Config, ConfigErrors, KeyPath, SourceMapping},
     consumer::{ConsumerSet, SourceGroup},
     http::{
@@ -30,7 +33,7 @@ use crate::{
     },
     hub::{Dispatcher, Registry, registry::MAX_WORKERS},
     layer::{
-        Layer, MappedFrom, Mapping, Sink, ToGroup, codec,
+        Layer, MappedFrom, Mapping, Signal, Sink, ToGroup, codec,
         memory::MemoryLayer,
         redis::{RedisLayer, hosts::Host},
     },
@@ -89,12 +92,13 @@ pub async fn serve(config: Config, consumers: ConsumerSet) -> anyhow::Result<Exi
 
     // The layer hands its signals to the dispatcher, which asks the registry, which tells the layer whom to hear.
     let dispatcher: Arc<OnceLock<Arc<Dispatcher>>> = Arc::default();
+    let worker: Arc<OnceLock<Arc<WorkerBackend>>> = Arc::default();
     let sink: Sink = {
-        let dispatcher = Arc::clone(&dispatcher);
-        Arc::new(move |signal| {
-            if let Some(dispatcher) = dispatcher.get() {
-                dispatcher.take(signal);
-            }
+        let (dispatcher, worker) = (Arc::clone(&dispatcher), Arc::clone(&worker));
+        Arc::new(move |signal| match (signal, worker.get(), dispatcher.get()) {
+            (Signal::Message(message), Some(worker), _) => drop(worker.answered(&message)),
+            (signal, _, Some(dispatcher)) => dispatcher.take(signal),
+            (_, _, None) => {}
         })
     };
     let layer: Arc<dyn Layer> = if embedded {
@@ -113,9 +117,9 @@ pub async fn serve(config: Config, consumers: ConsumerSet) -> anyhow::Result<Exi
     };
     let authenticator = Arc::new(Authenticator::new(&config, Arc::clone(&cache))?);
     let cluster = Arc::new(Cluster::new(&config, metrics.clone())?);
-    let (backend, worker) = backend::choose(&config.backend, || Arc::new(NodeChannel(Arc::clone(&layer))), metrics.clone())?;
-    if let Some(worker) = worker {
-        dispatcher.on_message(move |message| drop(worker.answered(message)));
+    let (backend, answering) = backend::choose(&config.backend, &layer, metrics.clone())?;
+    if let Some(answering) = answering {
+        worker.get_or_init(|| answering);
     }
     let presence = presence::start(&config, cluster.id().as_str(), &consumers, &layer, &backend, metrics.clone())?;
     let answers = Answers::new(Arc::clone(dispatcher), Arc::clone(&registry), Arc::clone(&consumers), metrics.clone());
@@ -250,8 +254,8 @@ fn raise_file_limit() {
 }
 
 struct StopSignals {
-    term: Signal,
-    interrupt: Signal,
+    term: unix::Signal,
+    interrupt: unix::Signal,
 }
 
 struct Asked {
