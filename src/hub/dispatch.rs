@@ -57,6 +57,9 @@ impl Dispatcher {
                 }
             },
             Signal::Emission(emission) => self.emission(&emission),
+            // Answers to the node's own questions; they are for nobody's connection.
+            // The node's own affair.
+            Signal::Message(_) => {}
             Signal::Gap(gap) => self.gap(&gap),
         }
     }

@@ -35,11 +35,11 @@ const SLICE: usize = 256;
 const BATCH: usize = 1024;
 
 #[derive(Default)]
-struct Groups {
-    by_name: HashMap<(GroupName, ConsumerId), AudienceId>,
-    by_audience: HashMap<AudienceId, Group>,
+pub(super) struct Groups {
+    pub(super) by_name: HashMap<(GroupName, ConsumerId), AudienceId>,
+    pub(super) by_audience: HashMap<AudienceId, Group>,
     /// Members that emissions may name.
-    by_id: HashMap<Arc<str>, Rc<Member>>,
+    pub(super) by_id: HashMap<Arc<str>, Rc<Member>>,
     crossings: Crossings,
     /// Who has something to deliver, in turn.
     ready: VecDeque<Turn>,
@@ -51,7 +51,7 @@ pub struct Shard {
     registry: Arc<Registry>,
     metrics: Metrics,
     backlog: Arc<AtomicUsize>,
-    groups: RefCell<Groups>,
+    pub(super) groups: RefCell<Groups>,
 }
 
 impl Shard {

@@ -93,6 +93,14 @@ impl Layer for RecordingLayer {
         Box::pin(async { Ok(()) })
     }
 
+    fn send<'a>(&'a self, _: &'a str, _: &'a Value) -> BoxFuture<'a, Result<(), LayerError>> {
+        Box::pin(async { Ok(()) })
+    }
+
+    fn reply_channel(&self) -> Option<String> {
+        None
+    }
+
     fn readiness(&self) -> Readiness {
         Readiness::Ready
     }
