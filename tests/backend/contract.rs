@@ -1,12 +1,16 @@
 //! What goes out and what comes back.
 
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::{
+    sync::Arc,
+    time::{SystemTime, UNIX_EPOCH},
+};
 
 use channelgate::{
     backend::{Backend as _, NoBackend, choose},
     config::Secret,
     consumer::Outcome,
     event::Value,
+    layer::{Layer, memory::MemoryLayer},
     telemetry::Metrics,
 };
 use hmac::{Hmac, Mac as _};
@@ -111,7 +115,8 @@ async fn connections_are_used_again() {
 async fn without_a_backend_the_reason_is_said() {
     let Outcome::Failed(reason) = NoBackend.call(request()).await else { panic!() };
     assert!(reason.starts_with("no backend is configured"), "{reason}");
-    let (backend, worker) = choose(&settings(), || unreachable!(), Metrics::new()).unwrap();
+    let layer: Arc<dyn Layer> = Arc::new(MemoryLayer::start(Arc::new(|_| ()), Metrics::new()).unwrap());
+    let (backend, worker) = choose(&settings(), &layer, Metrics::new()).unwrap();
     assert!(worker.is_none());
     assert!(matches!(backend.call(request()).await, Outcome::Failed(_)));
 }

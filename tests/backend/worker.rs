@@ -3,11 +3,11 @@
 use std::{sync::Arc, time::Duration};
 
 use channelgate::{
-    backend::{Backend as _, WorkerBackend, WorkerSend, choose},
+    backend::{Backend as _, WorkerBackend, choose},
     config,
     consumer::{CallRequest, Outcome},
-    event::Value,
-    layer::LayerError,
+    event::{GroupName, Value},
+    layer::{Layer, LayerError, Readiness, memory::MemoryLayer},
     telemetry::Metrics,
 };
 use futures_util::future::{BoxFuture, join_all};
@@ -17,7 +17,8 @@ use crate::{counted, request, settings};
 
 struct Wire(mpsc::UnboundedSender<(String, Value)>);
 
-impl WorkerSend for Wire {
+/// Only `send` is of interest here.
+impl Layer for Wire {
     fn send<'a>(&'a self, channel: &'a str, message: &'a Value) -> BoxFuture<'a, Result<(), LayerError>> {
         let sent = self.0.send((channel.to_owned(), message.clone()));
         Box::pin(async move {
@@ -26,8 +27,26 @@ impl WorkerSend for Wire {
         })
     }
 
-    fn reply_channel(&self) -> Arc<str> {
-        "specific.node!calls".into()
+    fn reply_channel(&self) -> Option<String> {
+        Some("specific.node!calls".to_owned())
+    }
+
+    fn join<'a>(&'a self, _: &'a GroupName) -> BoxFuture<'a, Result<(), LayerError>> {
+        Box::pin(std::future::ready(Ok(())))
+    }
+
+    fn leave(&self, _: &GroupName) {}
+
+    fn publish<'a>(&'a self, _: &'a GroupName, _: &'a Value) -> BoxFuture<'a, Result<(), LayerError>> {
+        Box::pin(std::future::ready(Ok(())))
+    }
+
+    fn readiness(&self) -> Readiness {
+        Readiness::Ready
+    }
+
+    fn stop(&self) -> BoxFuture<'_, ()> {
+        Box::pin(std::future::ready(()))
     }
 }
 
@@ -36,7 +55,8 @@ fn worker(config: &config::Backend) -> (Arc<WorkerBackend>, mpsc::UnboundedRecei
     let metrics = Metrics::new();
     let config =
         config::Backend { worker: Some("worker".to_owned()), url: Some("http://x".to_owned()), ..config.clone() };
-    let (_, worker) = choose(&config, || Arc::new(Wire(sender)), metrics.clone()).unwrap();
+    let layer: Arc<dyn Layer> = Arc::new(Wire(sender));
+    let (_, worker) = choose(&config, &layer, metrics.clone()).unwrap();
     (worker.unwrap(), messages, metrics)
 }
 
@@ -106,4 +126,14 @@ async fn a_worker_that_is_not_there_is_a_timeout_and_a_closed_layer_is_said_at_o
     let Outcome::Failed(reason) = backend.call(request()).await else { panic!() };
     assert!(reason.contains("not reachable"), "{reason}");
     assert_eq!((counted(&metrics, "timeout"), counted(&metrics, "unreachable")), (1, 1));
+}
+
+#[tokio::test]
+async fn the_embedded_layer_has_no_way_to_a_worker() {
+    let metrics = Metrics::new();
+    let layer: Arc<dyn Layer> = Arc::new(MemoryLayer::start(Arc::new(|_| ()), metrics.clone()).unwrap());
+    let config = config::Backend { worker: Some("worker".to_owned()), ..settings() };
+    let (backend, _) = choose(&config, &layer, metrics).unwrap();
+    let Outcome::Failed(reason) = backend.call(request()).await else { panic!() };
+    assert!(reason.contains("a worker needs Redis"), "{reason}");
 }
