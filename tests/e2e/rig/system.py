@@ -91,6 +91,11 @@ class System:
         self.django = self._start(stack.django(self.directory, stack.free_port(), env), wait)
         return self.django
 
+    def start_worker(self, wait: bool = True) -> stack.Part:
+        """The demo project as a Channels worker, beside its Daphne and with the same database."""
+        env = stack.django_env(self.directory, self.redis_url, **self.layer.django())
+        return self._start(stack.worker(self.directory, self.redis.port, env), wait)
+
     def node_env(self, **env: str) -> dict[str, str]:
         return {
             "REDIS_URL": self.redis_url,
