@@ -7,8 +7,8 @@ import time
 import pytest
 import stack
 from rig.calls import OverHttp, OverWorker, call_of, post, signed
+from rig.demo import Demo, Person, mint_person
 from rig.http import Http
-from rig.people import Person, log_in, mint_person
 from rig.system import LAYERS, System
 
 ISO_MS = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
@@ -38,14 +38,7 @@ async def asker(request, answering):
 
 @pytest.fixture
 def ann(answering) -> Person:
-    return log_in(answering.django.port, "ann")
-
-
-async def make_session(answering, status: str = "active") -> int:
-    reply = await Http(answering.django.port).post(
-        "/api/tracker/sessions/", data={"title": "Standup", "status": status}
-    )
-    return reply.json()["id"]
+    return Demo(answering.django.port).person("ann")
 
 
 async def test_a_user_is_found_by_the_id_of_the_token_and_by_nothing_else(answering, asker, ann):
@@ -57,7 +50,7 @@ async def test_a_user_is_found_by_the_id_of_the_token_and_by_nothing_else(answer
 
 
 async def test_attendance_is_found_or_created(answering, asker, ann):
-    session = await make_session(answering)
+    session = await Demo(answering.django.port).session()
     status, first = await asker.ask("markAttendance", {"sessionId": session, "location": {"lat": 1.5}}, ann)
     attendance = first["attendance"]
     assert status == 200 and first["created"] is True
@@ -76,24 +69,23 @@ async def test_attendance_is_found_or_created(answering, asker, ann):
 
 
 async def test_unknown_and_inactive_sessions_are_refused(answering, asker, ann):
-    closed = await make_session(answering, "completed")
+    closed = await Demo(answering.django.port).session("completed")
     assert (await asker.ask("markAttendance", {"sessionId": closed}, ann))[0] == 409
     assert (await asker.ask("markAttendance", {"sessionId": 987_654}, ann))[0] == 404
     for noise in (None, [], {}, {"sessionId": None}, {"sessionId": "x"}, {"sessionId": [1]}, True):
         assert (await asker.ask("markAttendance", noise, ann))[0] == 400, noise
-    session = await make_session(answering)
+    session = await Demo(answering.django.port).session()
     assert (await asker.ask("markAttendance", {"sessionId": session}, mint_person(987_654)))[0] == 403
     assert await asker.ask("getAttendanceStats", session) == (200, {"stats": []})
 
 
 async def test_stats_are_counted_by_status(answering, asker):
-    session = await make_session(answering)
-    people = [log_in(answering.django.port, name) for name in ("ann", "ben", "cem")]
-    for person in people:
-        assert (await asker.ask("markAttendance", {"sessionId": session}, person))[0] == 200
-    api = Http(answering.django.port)
-    rows = [row for row in (await api.get("/api/tracker/attendances/")).json() if row["session"] == session]
-    await api.request("PATCH", f"/api/tracker/attendances/{rows[0]['id']}/", data={"status": "late"})
+    demo = Demo(answering.django.port)
+    session = await demo.session()
+    for name in ("ann", "ben", "cem"):
+        status, body = await asker.ask("markAttendance", {"sessionId": session}, demo.person(name))
+        assert status == 200
+    await demo.change("tracker/attendances", body["attendance"]["id"], status="late")
     counted = (200, {"stats": [{"status": "late", "count": 1}, {"status": "present", "count": 2}]})
     for data in (session, str(session), {"sessionId": session}):
         assert await asker.ask("getAttendanceStats", data) == counted

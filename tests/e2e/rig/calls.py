@@ -9,8 +9,8 @@ import uuid
 
 import stack
 
+from .demo import Person
 from .http import Http, Reply
-from .people import Person
 
 
 def call_of(action: str, data=None, user: Person | None = None) -> dict:
