@@ -27,7 +27,8 @@ export class Sockets {
     socket.onAny((event, ...args) => {
       const acknowledge = typeof args.at(-1) === "function" ? args.pop() : undefined;
       report("event", { event, args });
-      acknowledge?.(...(answers[event] ?? []));
+      // null stands for a client that does not answer.
+      if (answers[event] !== null) acknowledge?.(...(answers[event] ?? []));
     });
     this.#sockets.set(name, { manager, socket });
   }
