@@ -233,6 +233,12 @@ def django_env(directory: Path, redis_url: str, layer: str = "core", keys: str =
     return {**env, **more}
 
 
+def backend_env(django_port: int) -> dict[str, str]:
+    """What a node is told so that it asks the demo project over HTTP."""
+    url = f"http://{LOOPBACK}:{django_port}/channelgate"
+    return {"CHANNELGATE_BACKEND_URL": url, "CHANNELGATE__BACKEND__SECRET": BACKEND_SECRET}
+
+
 def migrate(directory: Path, env: Mapping[str, str]) -> None:
     """Makes the demo project's database, with some users of every role."""
     for command in ("migrate", "make_people"):

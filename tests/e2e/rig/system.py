@@ -118,8 +118,7 @@ class System:
     def _backend_env(self) -> dict[str, str]:
         match self.backend:
             case "http":
-                url = f"http://{stack.LOOPBACK}:{self.django.port}/channelgate"
-                return {"CHANNELGATE_BACKEND_URL": url, "CHANNELGATE__BACKEND__SECRET": stack.BACKEND_SECRET}
+                return stack.backend_env(self.django.port)
             case "worker":
                 return {"CHANNELGATE__BACKEND__WORKER": stack.WORKER}
         return {}
