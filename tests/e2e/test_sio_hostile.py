@@ -77,8 +77,8 @@ async def test_a_broken_payload_is_refused_or_ends_its_session(nodes, sockets, b
     await session.join()
     reply = await session.post(body)
     assert reply.status in (200, 400), reply
-    # Whatever was answered, the session is over.
-    await until(lambda: answers(session, 400), "the session to be gone")
+    # Whatever was answered, the session is over: a poll is told so, and the next one finds none.
+    await until(lambda: polls(session, 400), "the session to be gone")
     await undisturbed(sockets, nodes[0].port)
 
 
@@ -90,6 +90,10 @@ async def test_what_is_unusual_but_allowed_is_passed_over(nodes, frame):
     opcode, payload = await raw.read()
     assert (opcode, payload) == (TEXT, b"431[1]")
     raw.abort()
+
+
+async def polls(session: Polling, status: int) -> bool:
+    return (await session.get()).status == status
 
 
 async def answers(session: Polling, status: int, sid: str | None = None) -> bool:
@@ -172,7 +176,7 @@ async def test_a_thousand_sockets_that_never_say_who_they_are_are_closed_in_time
     assert memory(node) - before < 32 << 20
     # Others come and go meanwhile.
     await undisturbed(sockets, node.port)
-    await asyncio.gather(*(raw.ended(15) for raw in idle))
+    await asyncio.gather(*(raw.close_code(15) for raw in idle))
     assert loop.time() - began < 15
     for raw in idle:
         raw.abort()
