@@ -1,92 +1,55 @@
 #!/usr/bin/env bash
-# Runs the Autobahn|Testsuite against a node and fails on every case that is not OK, strictly.
+# Runs the official suites of Engine.IO and Socket.IO against a node, and fails unless every test passes.
 #
-#   scripts/conformance.sh                     starts target/release/channelgate (or $CHANNELGATE_BIN) and tests that
-#   scripts/conformance.sh ws://127.0.0.1:9001 tests a node that runs with tests/conformance/websocket-echo.toml
-#   CASES="6.* 12.1.*" scripts/conformance.sh  only these cases
+#   scripts/conformance.sh SUITES_DIR
 #
-# Needs `wstest` on PATH or in $WSTEST. It is a Python 2.7 program:
-#   python2.7 -m virtualenv autobahn && autobahn/bin/pip install autobahntestsuite
-#   WSTEST=autobahn/bin/wstest scripts/conformance.sh
-# The report, with the bytes of each case, is left in target/conformance/index.html.
+# SUITES_DIR is the folder `docs` of a checkout of github.com/socketio/socket.io, or any folder with
+#   engine.io-protocol/v4-test-suite    against tests/conformance/engineio-echo.toml
+#   socket.io-protocol/v5-test-suite    against tests/conformance/socketio-echo.toml
+# The suites are third-party code and stay where they are; their packages are installed there if they are missing.
+# They speak to port 3000 of this machine. Set CHANNELGATE_BIN for another node than target/release/channelgate.
+# The suite for plain WebSocket is Autobahn's: scripts/conformance-websocket.sh.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
 say() { printf 'conformance: %s\n' "$*"; }
 die() { printf 'conformance: %s\n' "$*" >&2; exit 2; }
 
-wstest=${WSTEST:-wstest}
-command -v "$wstest" >/dev/null 2>&1 || die "wstest is not there. Install it for CPython 2.7 (python2.7 -m virtualenv" \
-    "autobahn && autobahn/bin/pip install autobahntestsuite) and name it: WSTEST=autobahn/bin/wstest $0"
-command -v python3 >/dev/null 2>&1 || die "python3 is needed to read the report"
-
-cases=${CASES:-1.* 2.* 3.* 4.* 5.* 6.* 7.* 9.* 10.* 12.* 13.*}
+[ $# -eq 1 ] && [ -d "$1" ] || die "usage: $0 SUITES_DIR, the folder docs of a checkout of socketio/socket.io"
+suites=$(cd "$1" && pwd)
+node=${CHANNELGATE_BIN:-target/release/channelgate}
+[ -x "$node" ] || die "$node is not there: build it (cargo build --release), or set CHANNELGATE_BIN"
 out=$PWD/target/conformance
-rm -rf "$out"
 mkdir -p "$out"
 
-url=${1:-}
-if [ -z "$url" ]; then
-    node=${CHANNELGATE_BIN:-target/release/channelgate}
-    [ -x "$node" ] || die "$node is not there: build it (cargo build --release), or set CHANNELGATE_BIN, or give a URL"
-    address=127.0.0.1:$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
-    url=ws://$address
-    env -u REDIS_URL CHANNELGATE_LISTEN="$address" "$node" --config tests/conformance/websocket-echo.toml serve \
-        2>"$out/node.log" &
+pid=
+stop() {
+    [ -z "$pid" ] || { kill -INT "$pid" 2>/dev/null; wait "$pid" 2>/dev/null || true; }
+    pid=
+}
+trap stop EXIT
+
+run() { # suite, configuration, how many tests it has
+    local suite=$suites/$1 config=$2 expected=$3 log=$out/$(basename "$2" .toml)
+    [ -f "$suite/test-suite.js" ] || die "$suite/test-suite.js is not there"
+    [ -d "$suite/node_modules" ] || npm ci --silent --prefix "$suite"
+    env -u REDIS_URL "$node" --config "$config" serve 2>"$log.node.log" &
     pid=$!
-    trap 'kill "$pid" 2>/dev/null; wait "$pid" 2>/dev/null || true' EXIT
-    python3 - "$address" "$pid" <<'PYTHON' || { cat "$out/node.log" >&2; die "the node did not come up"; }
-import os, sys, time, urllib.request
+    for _ in $(seq 200); do
+        kill -0 "$pid" 2>/dev/null || { cat "$log.node.log" >&2; die "the node did not come up"; }
+        if (exec 3<>/dev/tcp/127.0.0.1/3000) 2>/dev/null; then break; fi
+        sleep 0.05
+    done
+    say "$1 against $config"
+    local passed=0
+    (cd "$suite" && npx --no-install mocha test-suite.js) | tee "$log.log" || passed=1
+    grep -q "^  $expected passing" "$log.log" || passed=1
+    stop
+    [ "$passed" -eq 0 ] || { say "not all of the $expected tests of $1 passed; see $log.log and $log.node.log"; return 1; }
+}
 
-address, pid = sys.argv[1], int(sys.argv[2])
-deadline = time.monotonic() + 30
-while time.monotonic() < deadline:
-    try:
-        os.kill(pid, 0)
-        urllib.request.urlopen(f"http://{address}/health/live", timeout=1).close()
-        break
-    except ProcessLookupError:
-        sys.exit(1)
-    except OSError:
-        time.sleep(0.05)
-else:
-    sys.exit(1)
-PYTHON
-fi
-
-python3 - "$url" "$out" $(set -f; printf '%s ' $cases) >"$out/spec.json" <<'PYTHON'
-import json, sys
-
-url, out, *cases = sys.argv[1:]
-servers = [{"agent": "channelgate", "url": url}]
-json.dump({"outdir": out, "servers": servers, "cases": cases, "exclude-cases": [], "exclude-agent-cases": {}}, sys.stdout)
-PYTHON
-
-say "testing $url with the cases $cases; this takes some minutes"
-"$wstest" -m fuzzingclient -s "$out/spec.json" >"$out/wstest.log" 2>&1 || { tail -20 "$out/wstest.log" >&2; die "wstest failed"; }
-
-python3 - "$out" <<'PYTHON'
-import collections, json, pathlib, re, sys
-
-out = pathlib.Path(sys.argv[1])
-# What the suite itself calls informational, because RFC 6455 says nothing of it.
-INFORMATIONAL = {"7.1.6", "7.13.1", "7.13.2"}
-
-planned = re.search(r"will run (\d+) test cases", (out / "wstest.log").read_text())
-index = out / "index.json"
-if not planned or not index.exists():
-    sys.exit("conformance: there is no report; see " + str(out / "wstest.log"))
-results = json.loads(index.read_text()).get("channelgate", {})
-counts, bad = collections.Counter(), []
-for case, result in results.items():
-    verdict = {result["behavior"], result["behaviorClose"]}
-    counts["/".join(sorted(verdict))] += 1
-    if verdict != {"OK"} and not (case in INFORMATIONAL and verdict == {"INFORMATIONAL"}):
-        bad.append((case, result["behavior"], result["behaviorClose"]))
-print("conformance:", ", ".join(f"{count} {verdict}" for verdict, count in sorted(counts.items())))
-for case, behavior, close in sorted(bad, key=lambda entry: [int(part) for part in entry[0].split(".")]):
-    print(f"conformance: case {case}: {behavior}, close {close}")
-if not results or len(results) != int(planned[1]):
-    sys.exit(f"conformance: {len(results)} of {planned[1]} cases ran")
-sys.exit(1 if bad else 0)
-PYTHON
+failed=0
+run engine.io-protocol/v4-test-suite tests/conformance/engineio-echo.toml 25 || failed=1
+run socket.io-protocol/v5-test-suite tests/conformance/socketio-echo.toml 32 || failed=1
+[ "$failed" -eq 0 ] && say "all 57 tests passed"
+exit "$failed"

@@ -1,3 +1,237 @@
 //! The nodes of the cluster: who they are, where they are reached, and questions to all of them.
 //!
 //! In: questions of the admin API. Out: answers, with the names of the nodes that did not answer in time.
+//! With the embedded layer a node is a cluster of its own. How a question is answered on a node is not known here.
+//!
+//! - `roll`: heartbeats in Redis, and who lives; `control`: the channel for questions and answers
+
+mod control;
+mod node;
+mod query;
+mod roll;
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::SocketAddr,
+    sync::{Arc, Mutex, OnceLock, PoisonError},
+    time::Duration,
+};
+
+use tokio::{
+    task::JoinHandle,
+    time::{MissedTickBehavior, timeout},
+};
+
+use self::{control::Control, roll::Roll};
+use crate::{
+    config::Config,
+    layer::redis::{
+        hosts::{Host, HostError},
+        pool::{PoolError, RedisPool},
+    },
+    telemetry::Metrics,
+    warn_bounded,
+};
+
+pub use node::{NodeFacts, NodeId};
+pub use query::{Answer, Answers, NodeStats, Order, Query, Responder, SocketRooms};
+
+/// Connections to Redis for heartbeats and questions.
+const CONNECTIONS: usize = 2;
+
+/// Deadline of one exchange with Redis.
+const TIMEOUT: Duration = Duration::from_secs(2);
+
+/// Who lives cannot be known, or not be asked, for this reason.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("the other nodes cannot be asked: {0}")]
+pub struct ClusterError(String);
+
+impl From<PoolError> for ClusterError {
+    fn from(error: PoolError) -> Self {
+        Self(error.to_string())
+    }
+}
+
+/// This node among the others. One per node.
+pub struct Cluster {
+    id: NodeId,
+    address: Option<Arc<str>>,
+    heartbeat: Duration,
+    metrics: Metrics,
+    started: u64,
+    /// Without Redis: what the only node says of itself.
+    alone: OnceLock<(NodeFacts, Arc<dyn Responder>)>,
+    redis: Option<Redis>,
+    tasks: Mutex<Vec<JoinHandle<()>>>,
+}
+
+struct Redis {
+    roll: Arc<Roll>,
+    control: Arc<Control>,
+    pool: Arc<RedisPool>,
+}
+
+impl Cluster {
+    /// A node with a new id, not yet known to the others.
+    ///
+    /// # Errors
+    /// A Redis URL that is none.
+    pub fn new(config: &Config, metrics: Metrics) -> Result<Self, HostError> {
+        let id = NodeId::random();
+        let heartbeat = config.cluster.heartbeat.0;
+        let redis = match config.redis_url() {
+            Some(url) => {
+                let pool = Arc::new(RedisPool::new(Host::parse(url.expose())?, CONNECTIONS, TIMEOUT));
+                Some(Redis {
+                    roll: Arc::new(Roll::new(id.clone(), Arc::clone(&pool), 3 * heartbeat)),
+                    control: Arc::new(Control::new(id.clone(), Arc::clone(&pool), metrics.clone())),
+                    pool,
+                })
+            }
+            None => None,
+        };
+        Ok(Self {
+            id,
+            address: config.cluster.address.as_deref().map(Arc::from),
+            heartbeat,
+            metrics,
+            started: node::unix_now(),
+            alone: OnceLock::new(),
+            redis,
+            tasks: Mutex::default(),
+        })
+    }
+
+    /// Who this node is.
+    pub const fn id(&self) -> &NodeId {
+        &self.id
+    }
+
+    /// Makes this node known to the others and answers them from now on. Runs on the runtime of the caller.
+    pub fn start(&self, listening: SocketAddr, responder: Arc<dyn Responder>) {
+        let address = self.address.clone();
+        let Some(redis) = &self.redis else {
+            let address = address.unwrap_or_else(|| listening.to_string().into());
+            let facts = NodeFacts { address, started: self.started, connections: 0 };
+            // Started twice, the first stays.
+            let _ = self.alone.set((facts, responder));
+            return;
+        };
+        let beats = heartbeats(
+            Arc::clone(&redis.roll),
+            Arc::clone(&redis.pool),
+            self.heartbeat,
+            (address, listening),
+            (self.started, self.metrics.clone()),
+        );
+        let listening = Arc::clone(&redis.control).listen(self.heartbeat, responder);
+        let tasks = [tokio::spawn(beats), tokio::spawn(listening)];
+        self.tasks.lock().unwrap_or_else(PoisonError::into_inner).extend(tasks);
+    }
+
+    /// The nodes that live now.
+    ///
+    /// # Errors
+    /// Redis is away.
+    pub async fn nodes(&self) -> Result<BTreeMap<NodeId, NodeFacts>, ClusterError> {
+        match &self.redis {
+            Some(redis) => redis.roll.nodes().await,
+            None => {
+                let facts = self.alone.get().map(|(facts, _)| facts.clone());
+                let connections = self.metrics.connections.get();
+                Ok(facts.map(|facts| (self.id.clone(), NodeFacts { connections, ..facts })).into_iter().collect())
+            }
+        }
+    }
+
+    /// Where a node is reached; `None` if no such node lives.
+    ///
+    /// # Errors
+    /// Redis is away.
+    pub async fn address_of(&self, node: &str) -> Result<Option<Arc<str>>, ClusterError> {
+        match (&self.redis, self.alone.get()) {
+            (Some(redis), _) => redis.roll.address_of(node).await,
+            (None, Some((facts, _))) if node == self.id.as_str() => Ok(Some(Arc::clone(&facts.address))),
+            _ => Ok(None),
+        }
+    }
+
+    /// Asks every live node, this one included, and waits at most until the deadline.
+    ///
+    /// # Errors
+    /// Redis is away, so that it is not known who lives.
+    pub async fn ask(&self, query: Query, deadline: Duration) -> Result<Answers, ClusterError> {
+        match (&self.redis, self.alone.get()) {
+            (Some(redis), _) => {
+                let live: BTreeSet<NodeId> = redis.roll.nodes().await?.into_keys().collect();
+                redis.control.ask(live, &query, deadline).await
+            }
+            (None, Some((_, responder))) => {
+                let mut answers = Answers::default();
+                match timeout(deadline, responder.answer(query)).await {
+                    Ok(answer) => drop(answers.by_node.insert(self.id.clone(), answer)),
+                    Err(_) => answers.silent.push(self.id.clone()),
+                }
+                Ok(answers)
+            }
+            (None, None) => Err(ClusterError("this node is starting".to_owned())),
+        }
+    }
+
+    /// Says goodbye; bounded in time.
+    pub async fn stop(&self) {
+        for task in self.tasks.lock().unwrap_or_else(PoisonError::into_inner).drain(..) {
+            task.abort();
+        }
+        if let Some(redis) = &self.redis
+            && let Err(error) = redis.roll.resign().await
+        {
+            log::warn!("this node stays on the roll until its lease ends: {error}");
+        }
+    }
+}
+
+async fn heartbeats(
+    roll: Arc<Roll>,
+    pool: Arc<RedisPool>,
+    heartbeat: Duration,
+    (mut address, listening): (Option<Arc<str>>, SocketAddr),
+    (started, metrics): (u64, Metrics),
+) {
+    let mut beat = tokio::time::interval(heartbeat);
+    beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        beat.tick().await;
+        let sent = async {
+            let address = match &address {
+                Some(address) => Arc::clone(address),
+                None => Arc::clone(address.insert(reachable(&pool, listening).await?)),
+            };
+            roll.beat(NodeFacts { address, started, connections: metrics.connections.get() }).await
+        };
+        if let Err(error) = sent.await {
+            warn_bounded!("no heartbeat: {error}");
+        }
+    }
+}
+
+/// Where others reach a node that listens on every address: the address that Redis sees it come from.
+async fn reachable(pool: &RedisPool, listening: SocketAddr) -> Result<Arc<str>, ClusterError> {
+    if !listening.ip().is_unspecified() {
+        return Ok(listening.to_string().into());
+    }
+    let work = async |connection: &mut redis::aio::MultiplexedConnection| {
+        match redis::cmd("CLIENT").arg("INFO").query_async::<String>(connection).await {
+            // Before Redis 6.2, or not allowed: no more is known than over a unix socket.
+            Err(error) if error.code().is_some() => Ok(String::new()),
+            other => other,
+        }
+    };
+    let info = pool.within(work).await?;
+    let seen = info.split(' ').find_map(|part| part.strip_prefix("addr=")?.parse::<SocketAddr>().ok());
+    // Over a unix socket Redis sees no address, and is on this machine.
+    let ip = seen.map_or(std::net::Ipv4Addr::LOCALHOST.into(), |seen| seen.ip());
+    log::info!("other nodes reach this one at {ip}:{}; cluster.address names another place", listening.port());
+    Ok(SocketAddr::new(ip, listening.port()).to_string().into())
+}

@@ -3,6 +3,7 @@
 //! In: a TOML file (or the built-in default), then `CHANNELGATE__SECTION__KEY` and the named variables of the
 //! environment. Out: [`Config`], complete and checked, or an error with file, line, key and reason.
 
+mod backend;
 mod check;
 mod consumer;
 mod decode;
@@ -22,12 +23,13 @@ mod tree;
 
 use serde::{Deserialize, Serialize};
 
+pub use backend::{Backend, Cluster};
 pub use check::AUTH_METHODS;
 pub use consumer::*;
 pub use duration::Span;
 pub use environment::{CONFIG_VARIABLE, Environment, GENERIC_PREFIX, NAMED};
 pub use error::{ConfigError, ConfigErrors, Key, KeyPath, Origin, Source, did_you_mean};
-pub use layer::{Cache, Layer, LayerKind, SourceMapping};
+pub use layer::{Cache, Emitters, Layer, LayerKind, PythonList, SourceMapping};
 pub use load::{load, load_lenient, load_text};
 pub use origins::Origins;
 pub use presets::PRESETS;
@@ -51,7 +53,11 @@ pub struct Config {
     pub cache: Cache,
     /// Keys and rules for tokens.
     pub auth: Auth,
-    /// `POST /api/publish`.
+    /// Questions to Django.
+    pub backend: Backend,
+    /// Several nodes on one Redis.
+    pub cluster: Cluster,
+    /// `POST /api/publish` and the admin API.
     pub api: Api,
     /// The live page at `/`.
     pub page: Page,
@@ -74,9 +80,14 @@ impl Config {
         self.layer.url.is_none() && self.layer.hosts.is_empty()
     }
 
+    /// The Redis of presence and of the nodes among themselves: the first of the layer; none with the embedded layer.
+    pub fn redis_url(&self) -> Option<&Secret> {
+        self.layer.hosts.first().or(self.layer.url.as_ref())
+    }
+
     /// The Redis of the Django cache: its own, or the first of the layer.
     pub fn cache_url(&self) -> Option<&Secret> {
-        self.cache.url.as_ref().or(self.layer.hosts.first()).or(self.layer.url.as_ref())
+        self.cache.url.as_ref().or(self.redis_url())
     }
 }
 

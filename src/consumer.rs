@@ -21,7 +21,8 @@ pub use mapping::MapError;
 
 use crate::{
     config::{self, Reject, Topics},
-    event::{Event, GroupName, Value},
+    event::{Content, Event, GroupName, Raw, Value},
+    packet,
 };
 use action::{Action, Actions, connection_scope};
 use expression::{Expression, GroupTemplate, Name, Scope};
@@ -180,6 +181,10 @@ pub enum Incoming<'a> {
     },
 }
 
+/// How fast a connection may still send.
+#[derive(Debug, Default)]
+pub struct Limits;
+
 /// A compiled consumer.
 #[derive(Debug)]
 pub struct Consumer {
@@ -202,6 +207,24 @@ impl Consumer {
     /// Its name for logs and metrics.
     pub fn name(&self) -> &str {
         self.spec.name.as_deref().unwrap_or(&self.spec.path)
+    }
+
+    /// The Socket.IO namespace that it serves.
+    pub fn namespace(&self) -> Option<&str> {
+        (self.spec.protocol == config::Protocol::SocketIo).then_some(&*self.spec.namespace)
+    }
+
+    /// What an emission's content is for the clients of this consumer.
+    pub fn encode(&self, content: &Content) -> Result<Payload, String> {
+        match (content, self.namespace()) {
+            (Content::Message(value), None) => frame::plain_json(value).map(Payload::Text),
+            (Content::Event(args), Some(namespace)) => {
+                let args: Vec<Raw<'_>> = args.iter().map(Raw).collect();
+                packet::event(namespace, None, &args).map_err(|error| error.to_string())
+            }
+            (Content::Event(_), None) => Err("an event with a name is for Socket.IO clients".to_owned()),
+            (Content::Message(_), Some(_)) => Err("a message without a name is for plain clients".to_owned()),
+        }
     }
 
     /// What the configuration says of it.
@@ -261,8 +284,64 @@ impl Consumer {
     }
 
     /// What a client's message makes happen.
-    pub fn on_message(&self, context: &Context, incoming: Incoming<'_>) -> Reaction {
+    pub fn on_message(
+        &self,
+        context: &Context,
+        incoming: Incoming<'_>,
+        _limits: &mut Limits,
+        _now: std::time::Instant,
+    ) -> Reaction {
         self.actions.message(context, incoming)
+    }
+
+    /// Whether a handler takes the message.
+    pub fn handles(&self, _incoming: &Incoming<'_>) -> bool {
+        true
+    }
+
+    /// Whether an authenticated connection may come in.
+    pub fn admit(&self, _context: &Context) -> Reaction {
+        Reaction::default()
+    }
+
+    /// What happens when the connection has gone.
+    pub fn on_disconnect(&self, _context: &Context) -> Reaction {
+        Reaction::default()
+    }
+
+    /// What happens when the user's first connection has come.
+    pub fn on_online(&self, _context: &Context) -> Reaction {
+        Reaction::default()
+    }
+
+    /// What happens when the user's last connection has gone.
+    pub fn on_offline(&self, _context: &Context) -> Reaction {
+        Reaction::default()
+    }
+
+    /// Goes on after something that was waited for.
+    pub fn resume(&self, _context: &Context, _then: &Continuation, _outcome: Outcome) -> Reaction {
+        Reaction::default()
+    }
+
+    /// Whether connections are counted per user.
+    pub fn has_presence(&self) -> bool {
+        false
+    }
+
+    /// Who is present through a connection.
+    pub fn presence_member(&self, _context: &Context) -> Option<Arc<str>> {
+        None
+    }
+
+    /// How long a user may be away before it counts as gone; `None` where nobody is counted.
+    pub fn presence_grace(&self) -> Option<Duration> {
+        None
+    }
+
+    /// The text for a client that is refused.
+    pub fn rejection_text(&self, _missing: bool) -> &str {
+        "Authentication error"
     }
 
     /// Whether [`Self::on_message`] looks at its context; if not, an empty one does, and a connection need not keep its own.

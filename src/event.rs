@@ -13,7 +13,7 @@ use std::time::Instant;
 pub use emission::{Audience, Content, Emission};
 pub use name::{GroupName, GroupNameError};
 pub use payload::Payload;
-pub use value::Value;
+pub use value::{Raw, Value};
 
 /// Where an event was published.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -4,6 +4,7 @@
 //! A layer knows no consumer, no connection and no browser.
 
 pub mod codec;
+pub mod emitter;
 pub mod memory;
 pub mod redis;
 
@@ -24,6 +25,8 @@ pub enum Signal {
     Event(Event),
     /// An event that names its receivers itself.
     Emission(Emission),
+    /// A message to the node itself, on its [`Layer::reply_channel`].
+    Message(Value),
     /// Events may be missing.
     Gap(Gap),
 }
@@ -76,6 +79,12 @@ pub trait Layer: Send + Sync + 'static {
 
     /// Publishes an event to a group on every node.
     fn publish<'a>(&'a self, group: &'a GroupName, body: &'a Value) -> BoxFuture<'a, Result<(), LayerError>>;
+
+    /// `channel_layer.send(channel, body)`: one message for one worker of Channels, or whoever has the channel.
+    fn send<'a>(&'a self, channel: &'a str, body: &'a Value) -> BoxFuture<'a, Result<(), LayerError>>;
+
+    /// The node's own channel: what others `send` to it arrives as [`Signal::Message`]. `None` where there is no way to it.
+    fn reply_channel(&self) -> Option<String>;
 
     /// Whether events arrive now, proven and not assumed.
     fn readiness(&self) -> Readiness;

@@ -1,4 +1,5 @@
-//! What clients speak: how messages become a consumer's actions, and a consumer's effects become frames and
-//! subscriptions. No path, no authentication, no Redis.
+//! What clients speak: plain WebSocket messages, or Socket.IO; and the session behind both.
 
+pub mod desk;
 pub mod plain;
+pub mod session;

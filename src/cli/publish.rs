@@ -6,6 +6,7 @@ use anyhow::{Context as _, bail};
 use clap::Args;
 
 use crate::{
+    backend,
     config::Config,
     event::{GroupName, Value},
     layer::{Layer, codec, redis::RedisLayer},
@@ -33,9 +34,9 @@ pub(super) async fn run(config: &Config, arguments: Arguments) -> anyhow::Result
         bail!("the event is an object, not {}", event.kind());
     }
     match arguments.url {
-        Some(url) => through_api(config, &url, &group, &event)?,
+        Some(url) => through_api(config, &url, &group, &event).await?,
         None if config.is_embedded() => {
-            through_api(config, &format!("http://{}", config.server.listen), &group, &event)?;
+            through_api(config, &format!("http://{}", config.server.listen), &group, &event).await?;
         }
         None => through_redis(config, &group, &event).await?,
     }
@@ -50,17 +51,19 @@ async fn through_redis(config: &Config, group: &GroupName, event: &Value) -> any
     Ok(published.context("Redis did not answer in time")??)
 }
 
-fn through_api(config: &Config, url: &str, group: &GroupName, event: &Value) -> anyhow::Result<()> {
-    let agent: ureq::Agent =
-        ureq::Agent::config_builder().timeout_global(Some(DEADLINE)).http_status_as_error(false).build().into();
-    let mut request = agent.post(format!("{}/api/publish", url.trim_end_matches('/')));
+async fn through_api(config: &Config, url: &str, group: &GroupName, event: &Value) -> anyhow::Result<()> {
+    let body = serde_json::json!({ "group": group.as_str(), "event": event });
+    let mut request = backend::http_client()?
+        .post(format!("{}/api/publish", url.trim_end_matches('/')))
+        .timeout(DEADLINE)
+        .header("Content-Type", "application/json")
+        .body(body.to_string());
     if let Some(key) = &config.api.key {
         request = request.header("Authorization", format!("Bearer {}", key.expose()));
     }
-    let body = serde_json::json!({ "group": group.as_str(), "event": event });
-    let mut response = request.send_json(&body).with_context(|| format!("{url} is not reachable"))?;
+    let response = request.send().await.with_context(|| format!("{url} is not reachable"))?;
     if !response.status().is_success() {
-        bail!("the node answered {}: {}", response.status(), response.body_mut().read_to_string().unwrap_or_default());
+        bail!("the node answered {}: {}", response.status(), response.text().await.unwrap_or_default());
     }
     Ok(())
 }

@@ -1,5 +1,7 @@
 //! Values that have the right type and still make no sense.
 
+use std::time::Duration;
+
 use super::{
     Auth, Config, Policy,
     error::{ConfigError, KeyPath, did_you_mean},
@@ -7,6 +9,9 @@ use super::{
 
 /// The ways to authenticate that a consumer may name.
 pub const AUTH_METHODS: &[&str] = &["ws_token", "jwt", "anonymous"];
+
+/// Faster heartbeats would be dead before Redis has answered.
+const MIN_HEARTBEAT: Duration = Duration::from_millis(100);
 
 /// Adds what is wrong with `config` to `errors`.
 pub(super) fn check(config: &Config, errors: &mut Vec<ConfigError>) {
@@ -80,6 +85,23 @@ fn sections(config: &Config, note: &mut impl FnMut(KeyPath, String)) {
     if let Err(reason) = listen(&config.server.listen) {
         note(KeyPath::dotted("server.listen"), reason);
     }
+    if let Some(Err(reason)) = config.cluster.address.as_deref().map(listen) {
+        note(KeyPath::dotted("cluster.address"), reason);
+    }
+    if config.cluster.heartbeat.0 < MIN_HEARTBEAT {
+        let reason = format!("must be at least {} ms", MIN_HEARTBEAT.as_millis());
+        note(KeyPath::dotted("cluster.heartbeat"), reason);
+    }
+    if let Some(Err(reason)) = config.backend.url.as_deref().map(backend_url) {
+        note(KeyPath::dotted("backend.url"), reason);
+    }
+    let in_channel = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
+    if let Some(worker) = &config.backend.worker
+        && (worker.is_empty() || worker.len() >= 100 || !worker.chars().all(in_channel))
+    {
+        let reason = "a channel's name is 1 to 99 ASCII letters, digits, '-', '_' and '.'".to_owned();
+        note(KeyPath::dotted("backend.worker"), reason);
+    }
     let least_one = [
         ("server.max_connections", config.server.max_connections),
         ("socket.max_message", config.socket.max_message),
@@ -89,6 +111,7 @@ fn sections(config: &Config, note: &mut impl FnMut(KeyPath, String)) {
         ("layer.max_message", config.layer.max_message),
         ("cache.pool", config.cache.pool),
         ("api.max_body", config.api.max_body),
+        ("backend.concurrency", config.backend.concurrency),
     ];
     for (key, value) in least_one {
         if value == 0 {
@@ -102,6 +125,7 @@ fn sections(config: &Config, note: &mut impl FnMut(KeyPath, String)) {
         ("layer.probe_interval", config.layer.probe_interval),
         ("cache.timeout", config.cache.timeout),
         ("auth.ws_token.lifetime", config.auth.ws_token.lifetime),
+        ("backend.timeout", config.backend.timeout),
     ];
     for (key, value) in above_zero {
         if value.0.is_zero() {
@@ -152,6 +176,21 @@ fn tokens(auth: &Auth, note: &mut impl FnMut(KeyPath, String)) {
             note(KeyPath::dotted(key), format!("must contain {part}"));
         }
     }
+}
+
+/// A base URL; what comes behind the path would be lost when the action's name is added.
+fn backend_url(text: &str) -> Result<(), String> {
+    let url = url::Url::parse(text).map_err(|error| format!("{text:?} is no URL: {error}"))?;
+    if !matches!(url.scheme(), "http" | "https") || !url.has_host() {
+        return Err("begins with http:// or https:// and a host".to_owned());
+    }
+    if !url.username().is_empty() || url.password().is_some() {
+        return Err("holds no user and no password, because it is shown in logs; sign with backend.secret".to_owned());
+    }
+    if url.query().is_some() || url.fragment().is_some() {
+        return Err("ends with its path: the action's name is added to it".to_owned());
+    }
+    Ok(())
 }
 
 fn listen(text: &str) -> Result<(), String> {

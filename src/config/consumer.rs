@@ -12,6 +12,12 @@ pub struct Consumer {
     pub name: Option<String>,
     /// Path with parameters as Django writes them: `/ws/orders/<int:id>/`.
     pub path: String,
+    /// What its clients speak.
+    #[serde(default)]
+    pub protocol: Protocol,
+    /// The Socket.IO namespace it serves.
+    #[serde(default = "main_namespace")]
+    pub namespace: String,
     /// Ways to authenticate, tried in order; the first that yields a user wins: `ws_token`, `jwt`, `anonymous`.
     #[serde(default = "anonymous")]
     pub auth: Vec<String>,
@@ -51,6 +57,25 @@ pub struct Consumer {
     /// Free text for the live page: a sample event per line of business, in the order of the file.
     #[serde(default)]
     pub samples: IndexMap<String, Sample>,
+}
+
+/// What clients speak.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Protocol {
+    /// Plain WebSocket.
+    #[default]
+    #[serde(rename = "websocket")]
+    WebSocket,
+    /// Socket.IO 5 over Engine.IO 4.
+    #[serde(rename = "socket.io")]
+    SocketIo,
+    /// Engine.IO 4 alone.
+    #[serde(rename = "engine.io")]
+    EngineIo,
+}
+
+fn main_namespace() -> String {
+    "/".to_owned()
 }
 
 fn anonymous() -> Vec<String> {

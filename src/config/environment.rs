@@ -86,5 +86,6 @@ pub const NAMED: &[(&str, &str)] = &[
     ("CHANNELGATE_CACHE_URL", "cache.url"),
     ("CHANNELGATE_CACHE_PREFIX", "cache.prefix"),
     ("DJANGO_SECRET_KEY", "auth.secret_key"),
+    ("CHANNELGATE_BACKEND_URL", "backend.url"),
     ("CHANNELGATE_API_KEY", "api.key"),
 ];

@@ -114,7 +114,7 @@ impl Default for WsToken {
     }
 }
 
-/// `POST /api/publish`.
+/// `POST /api/publish`, and the admin API under `/api/websocket/`.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Api {
@@ -122,10 +122,12 @@ pub struct Api {
     pub key: Option<Secret>,
     /// Largest body, in bytes.
     pub max_body: usize,
+    /// Values of the claim `role` that may use the admin API; the claims `is_staff` and `is_superuser` may, too.
+    pub admin_roles: Vec<String>,
 }
 
 impl Default for Api {
     fn default() -> Self {
-        Self { key: None, max_body: 1 << 20 }
+        Self { key: None, max_body: 1 << 20, admin_roles: vec!["admin".to_owned()] }
     }
 }

@@ -4,6 +4,7 @@ mod presets;
 
 use std::time::Instant;
 
+use bytes::Bytes;
 use serde_json::{Value as Json, json};
 
 use super::*;
@@ -43,7 +44,7 @@ fn preset(path: &str) -> Arc<Consumer> {
 fn text(payload: &Payload) -> &str {
     match payload {
         Payload::Text(text) => std::str::from_utf8(text).unwrap(),
-        Payload::Binary(_) => panic!("binary"),
+        other => panic!("{other:?}"),
     }
 }
 
@@ -173,6 +174,7 @@ fn groups_come_from_route_user_query_and_claims() {
         user: value(json!({"id": 9})),
         query: value(json!({"page": "/a/b?c", "orders": "1,2"})),
         claims: value(json!({"role": "admin"})),
+        ..Context::default()
     };
     let names = |context: &Context| {
         consumer.groups(context).map(|names| names.iter().map(ToString::to_string).collect::<Vec<_>>())

@@ -5,7 +5,7 @@
 
 use std::{sync::Arc, time::Instant};
 
-use super::{Source, Value};
+use super::{Event, Source, Value};
 
 /// Whose connections an emission is for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -47,4 +47,123 @@ pub struct Emission {
 impl Emission {
     /// The type of the events that carry emissions through the channel layer; no handler of a consumer ever sees it.
     pub const TYPE: &str = "channelgate.emit";
+
+    /// The event that carries an emission to one room of a consumer; the room is the group that it is published to.
+    ///
+    /// ```text
+    /// {"type": "channelgate.emit", "consumer": "chat", "event": ["said", {"text": "hi"}], "except": ["<id>"], "volatile": false}
+    /// {"type": "channelgate.emit", "consumer": "feed", "message": {"text": "hi"}, "except": [], "volatile": false}
+    /// ```
+    pub fn relay_body(consumer: &str, content: Content, except: &[Arc<str>], volatile: bool) -> Value {
+        let (key, content) = match content {
+            Content::Event(args) => ("event", Value::List(args)),
+            Content::Message(value) => ("message", value),
+        };
+        let except = except.iter().map(|id| Value::from(&**id)).collect();
+        let entries = [
+            ("type", Self::TYPE.into()),
+            ("consumer", consumer.into()),
+            (key, content),
+            ("except", Value::List(except)),
+            ("volatile", Value::Bool(volatile)),
+        ];
+        entries.into_iter().collect()
+    }
+
+    /// The emission that an event carries; `None` for every other event.
+    ///
+    /// # Errors
+    /// An event of [`Self::TYPE`] that is not as [`Self::relay_body`] makes it, with the reason.
+    pub fn from_event(event: &Event) -> Result<Option<Self>, &'static str> {
+        if event.kind() != Some(Self::TYPE) {
+            return Ok(None);
+        }
+        let consumer = event.body.get("consumer").and_then(Value::as_str).ok_or("its consumer is no text")?;
+        let content = match (event.body.get("event"), event.body.get("message")) {
+            (Some(Value::List(args)), None) => match args.first() {
+                Some(Value::Str(_)) => Content::Event(args.clone()),
+                _ => return Err("its event does not begin with a name"),
+            },
+            (None, Some(value)) => Content::Message(value.clone()),
+            (Some(_), None) => return Err("its event is no list"),
+            _ => return Err("it has not one of event and message"),
+        };
+        let except = match event.body.get("except") {
+            None => Vec::new(),
+            Some(Value::List(ids)) => {
+                let ids = ids.iter().map(|id| id.as_str().map(Arc::from).ok_or("an id in its except is no text"));
+                ids.collect::<Result<_, _>>()?
+            }
+            Some(_) => return Err("its except is no list"),
+        };
+        let volatile = match event.body.get("volatile") {
+            None => false,
+            Some(Value::Bool(volatile)) => *volatile,
+            Some(_) => return Err("its volatile is no boolean"),
+        };
+        Ok(Some(Self {
+            audience: Audience::Consumer(consumer.into()),
+            rooms: vec![event.group.as_str().into()],
+            except,
+            content,
+            volatile,
+            source: event.source,
+            received: event.received,
+        }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+
+    use super::*;
+    use crate::event::GroupName;
+
+    fn event(body: Value) -> Event {
+        Event { group: GroupName::new("room_1").unwrap(), body, source: Source::Memory, received: Instant::now() }
+    }
+
+    fn json(text: &str) -> Value {
+        serde_json::from_str(text).unwrap()
+    }
+
+    #[test]
+    fn what_is_relayed_comes_back_whole() {
+        let args = vec![Value::from("said"), Value::Bytes(Bytes::from_static(&[0, 255])), Value::Null];
+        for content in [Content::Event(args), Content::Message(Value::Int(7))] {
+            let body = Emission::relay_body("chat", content.clone(), &["a".into(), "b".into()], true);
+            let emission = Emission::from_event(&event(body)).unwrap().unwrap();
+            assert_eq!(emission.audience, Audience::Consumer("chat".into()));
+            assert_eq!(emission.rooms, [Arc::<str>::from("room_1")]);
+            assert_eq!(emission.except, [Arc::<str>::from("a"), "b".into()]);
+            assert_eq!((emission.content, emission.volatile), (content, true));
+        }
+    }
+
+    #[test]
+    fn other_events_are_left_alone() {
+        for body in [r#"{"type": "chat.message", "event": []}"#, r#"{"n": 1}"#, r#"{"type": ["channelgate.emit"]}"#] {
+            assert!(Emission::from_event(&event(json(body))).unwrap().is_none(), "{body}");
+        }
+    }
+
+    #[test]
+    fn malformed_emissions_are_errors() {
+        for rest in [
+            r#""event": ["e"]"#,
+            r#""consumer": 7, "event": ["e"]"#,
+            r#""consumer": "c""#,
+            r#""consumer": "c", "event": ["e"], "message": 1"#,
+            r#""consumer": "c", "event": []"#,
+            r#""consumer": "c", "event": [1]"#,
+            r#""consumer": "c", "event": "e""#,
+            r#""consumer": "c", "message": 1, "except": "id""#,
+            r#""consumer": "c", "message": 1, "except": [1]"#,
+            r#""consumer": "c", "message": 1, "volatile": 1"#,
+        ] {
+            let body = json(&format!(r#"{{"type": "channelgate.emit", {rest}}}"#));
+            assert!(Emission::from_event(&event(body)).is_err(), "{rest}");
+        }
+    }
 }

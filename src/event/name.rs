@@ -42,6 +42,12 @@ impl GroupName {
         Self::new(&name)
     }
 
+    /// The group of everybody in a Socket.IO namespace: `namespace.main` of `/`, `namespace.admin` of `/admin`.
+    pub fn of_namespace(namespace: &str) -> Result<Self, GroupNameError> {
+        let name = namespace.strip_prefix('/').unwrap_or(namespace);
+        Self::from_room(&format!("namespace.{}", if name.is_empty() { "main" } else { name }))
+    }
+
     /// The name as text.
     pub fn as_str(&self) -> &str {
         &self.0
@@ -89,5 +95,12 @@ mod tests {
     #[test]
     fn a_room_becomes_a_group() {
         assert_eq!(GroupName::from_room("session:7").unwrap().as_str(), "session.7");
+    }
+
+    #[test]
+    fn a_namespace_has_a_group_of_everybody() {
+        for (namespace, group) in [("/", "namespace.main"), ("/admin", "namespace.admin"), ("/a/b", "namespace.a.b")] {
+            assert_eq!(GroupName::of_namespace(namespace).unwrap().as_str(), group);
+        }
     }
 }

@@ -58,6 +58,16 @@ impl Value {
         }
     }
 
+    /// Whether there are bytes anywhere in it, which JSON cannot say.
+    pub fn holds_bytes(&self) -> bool {
+        match self {
+            Self::Bytes(_) => true,
+            Self::List(items) => items.iter().any(Self::holds_bytes),
+            Self::Map(entries) => entries.values().any(Self::holds_bytes),
+            _ => false,
+        }
+    }
+
     /// What kind of data this is, for error messages.
     pub const fn kind(&self) -> &'static str {
         match self {
@@ -131,6 +141,21 @@ impl Serialize for Value {
                 }
                 map.end()
             }
+        }
+    }
+}
+
+/// The same data for a format that carries bytes beside it, as Socket.IO's packets do: they stay bytes.
+#[derive(Clone, Copy, Debug)]
+pub struct Raw<'a>(pub &'a Value);
+
+impl Serialize for Raw<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self.0 {
+            Value::Bytes(bytes) => serializer.serialize_bytes(bytes),
+            Value::List(items) => serializer.collect_seq(items.iter().map(Raw)),
+            Value::Map(entries) => serializer.collect_map(entries.iter().map(|(key, value)| (key, Raw(value)))),
+            plain => plain.serialize(serializer),
         }
     }
 }

@@ -24,9 +24,13 @@ use super::{
 };
 use crate::{
     auth::Authenticator,
+    backend::Backend,
+    cluster::Cluster,
     config::Config,
     consumer::ConsumerSet,
     hub::{Dispatcher, Registry, Shard},
+    presence::Presence,
+    protocol::desk::Desk,
     socket::{
         Roster,
         takeover::{self, SocketOptions},
@@ -53,6 +57,12 @@ pub struct Services {
     pub authenticator: Arc<Authenticator>,
     /// The groups of the node.
     pub registry: Arc<Registry>,
+    /// Who answers calls.
+    pub backend: Arc<dyn Backend>,
+    /// Who is there.
+    pub presence: Arc<dyn Presence>,
+    /// The other nodes.
+    pub cluster: Arc<Cluster>,
     /// Where workers get their deliveries from.
     pub dispatcher: Arc<Dispatcher>,
     /// The counters.
@@ -147,7 +157,12 @@ fn worker(
         draining: services.draining.clone(),
         metrics: services.metrics.clone(),
         max_connections: config.server.max_connections,
-        shard,
+        desk: Rc::new(Desk {
+            shard,
+            backend: Arc::clone(&services.backend),
+            presence: Arc::clone(&services.presence),
+            metrics: services.metrics.clone(),
+        }),
         roster,
         rules: Arc::clone(&services.rules),
     });

@@ -16,9 +16,13 @@ use crate::{
     config,
     consumer::{Consumer, ConsumerId, ConsumerSet, Context},
     event::{GroupName, Value},
-    hub::Shard,
+    hub::Member,
     layer::{LayerError, Readiness},
-    protocol::plain::Session,
+    protocol::{
+        desk::{Desk, Refused},
+        plain::Plain,
+        session::{Outlet, Part, Session},
+    },
     socket::{
         Connection, ConnectionLimits, Roster,
         close::CloseCode,
@@ -26,7 +30,6 @@ use crate::{
         takeover::{Accepted, Slot},
     },
     telemetry::Metrics,
-    warn_bounded,
 };
 
 /// What a worker needs to accept connections.
@@ -37,7 +40,7 @@ pub struct Acceptor {
     pub(super) draining: Draining,
     pub(super) metrics: Metrics,
     pub(super) max_connections: usize,
-    pub(super) shard: Rc<Shard>,
+    pub(super) desk: Rc<Desk>,
     pub(super) roster: Rc<Roster>,
     pub(super) rules: Arc<Rules>,
 }
@@ -192,21 +195,23 @@ impl Acceptor {
             claims: identity.claims,
             ..Context::default()
         };
+        let admitted = self.desk.admit(consumer, context).await;
+        let context = admitted.map_err(|Refused(reason)| Refusal::Group(reason))?;
         let groups: Vec<GroupName> = consumer.groups(&context).map_err(|reason| Refusal::Group(reason.to_string()))?;
-        let greeting = consumer.on_connect(&context);
-        if let Some(problem) = greeting.problem {
-            warn_bounded!("{}: on_connect failed: {problem}", consumer.name());
-        }
-        let session =
-            Session::attach(connection, Arc::clone(consumer), context, Rc::clone(&self.shard), self.metrics.clone());
+        let member = Member::new(Rc::clone(connection), consumer.topics().before_subscribe);
+        let outlet: Rc<dyn Outlet> = Rc::clone(connection) as Rc<dyn Outlet>;
+        let parts = Box::new([Part::new(Arc::clone(consumer), context)]);
+        let session = Session::new(Rc::clone(&self.desk), outlet, member, parts);
+        connection.handled_by(Rc::new(Plain(Rc::clone(&session))));
         // The greeting waits in the outbox before the first event can come.
-        session.perform(connection, greeting.effects);
+        session.opened();
         if !groups.is_empty() {
-            if let Readiness::NotReady(reason) = self.shard.registry().layer().readiness() {
+            let shard = &self.desk.shard;
+            if let Readiness::NotReady(reason) = shard.registry().layer().readiness() {
                 return Err(Refusal::NotReady(format!("the channel layer is not ready: {reason}")));
             }
             if let Some(member) = session.member() {
-                let joins = groups.iter().map(|group| self.shard.join(&member, group, consumer.id()));
+                let joins = groups.iter().map(|group| shard.join(&member, group, consumer.id()));
                 try_join_all(joins).await.map_err(Refusal::Layer)?;
             }
         }

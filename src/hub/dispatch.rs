@@ -1,86 +1,71 @@
 //! From the layer's thread to the workers: each event is mapped once per consumer, its frames are encoded once, and one
 //! job goes to each worker that has members.
 
-use std::sync::{
-    Arc, PoisonError, RwLock,
-    atomic::{AtomicUsize, Ordering},
-};
-
-use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use std::{sync::Arc, time::Duration};
 
 use super::{
-    Delivery, Registry,
-    registry::{Audience, MAX_WORKERS},
-    topics::matching_names,
+    Answers, Delivery, Inbox, Registry, Rules, Shard, Union, Work, registry::Audience, size, topics::matching_names,
+    workers::Workers,
 };
 use crate::{
     config::TopicMatching,
-    consumer::{ConsumerSet, MapError, Outgoing},
-    event::{Event, Gap, GapReason},
+    consumer::{Consumer, ConsumerId, ConsumerSet, MapError, Outgoing},
+    event::{self, Emission, Event, Gap, GapReason, GroupName},
     layer::Signal,
     socket::frame::Frame,
     telemetry::{DropReason, Metrics},
     warn_bounded,
 };
 
-/// Bytes of frames that may wait for one worker before events are dropped, counted and called a gap.
-const MAX_BACKLOG: usize = 64 << 20;
-
-/// How the layer's thread reaches one worker.
-#[derive(Clone)]
-struct Link {
-    deliveries: UnboundedSender<Delivery>,
-    backlog: Arc<AtomicUsize>,
-}
-
-/// A worker's end of its link.
-pub struct Inbox {
-    /// Which worker, from 0.
-    pub worker: usize,
-    pub(super) deliveries: UnboundedReceiver<Delivery>,
-    pub(super) backlog: Arc<AtomicUsize>,
-}
-
 /// Hands what comes out of a layer to the workers.
 pub struct Dispatcher {
     registry: Arc<Registry>,
     consumers: Arc<ConsumerSet>,
-    links: RwLock<Vec<Link>>,
+    workers: Workers,
     metrics: Metrics,
 }
 
 impl Dispatcher {
     /// A dispatcher without workers yet.
     pub fn new(registry: Arc<Registry>, consumers: Arc<ConsumerSet>, metrics: Metrics) -> Self {
-        Self { registry, consumers, links: RwLock::default(), metrics }
+        Self { registry, consumers, workers: Workers::default(), metrics }
     }
 
     /// A worker starts: its end of a new link, or `None` if there are too many.
     pub fn connect(&self) -> Option<Inbox> {
-        let mut links = self.links.write().unwrap_or_else(PoisonError::into_inner);
-        let worker = links.len();
-        if worker >= MAX_WORKERS {
-            return None;
-        }
-        let (sender, deliveries) = unbounded_channel();
-        let backlog = Arc::new(AtomicUsize::new(0));
-        links.push(Link { deliveries: sender, backlog: Arc::clone(&backlog) });
-        Some(Inbox { worker, deliveries, backlog })
+        self.workers.connect()
+    }
+
+    /// Asks the worker threads, each about its own members; those that do not answer within `deadline` are counted.
+    pub async fn ask_workers<T: Send + 'static>(
+        &self,
+        question: impl Fn(&Shard) -> T + Send + Sync + 'static,
+        deadline: Duration,
+    ) -> Answers<T> {
+        self.workers.ask(question, deadline).await
     }
 
     /// Takes one signal of the layer; called on the layer's thread.
     pub fn take(&self, signal: Signal) {
         match signal {
-            Signal::Event(event) => self.event(&Arc::new(event)),
-            Signal::Emission(_) => {}
+            Signal::Event(event) => match Emission::from_event(&event) {
+                Ok(None) => self.event(&Arc::new(event)),
+                Ok(Some(emission)) => self.emission(&emission),
+                Err(reason) => {
+                    self.metrics.dropped(DropReason::Decode, 1);
+                    warn_bounded!("an emission to group {} is malformed and dropped: {reason}", event.group);
+                }
+            },
+            Signal::Emission(emission) => self.emission(&emission),
+            // Answers to the node's own questions; they are for nobody's connection.
+            // The node's own affair.
+            Signal::Message(_) => {}
             Signal::Gap(gap) => self.gap(&gap),
         }
     }
 
     fn event(&self, event: &Arc<Event>) {
-        let mut audiences: Vec<Audience> = Vec::new();
-        self.registry.audiences(&event.group, |audience| audiences.push(audience));
-        for audience in audiences {
+        for audience in self.audiences(&event.group) {
             let Some(consumer) = self.consumers.get(audience.consumer) else { continue };
             match consumer.on_event(event) {
                 Ok(messages) => {
@@ -110,27 +95,123 @@ impl Dispatcher {
         }
     }
 
-    fn send(&self, audience: Audience, message: &Outgoing, matching: TopicMatching) {
-        let delivery = Delivery {
-            audience: audience.id,
-            frame: Arc::new(Frame::new(&message.payload)),
-            names: message.topic.as_ref().map(|topic| matching_names(topic, matching)),
+    fn audiences(&self, group: &GroupName) -> Vec<Audience> {
+        let mut audiences = Vec::new();
+        self.registry.audiences(group, |audience| audiences.push(audience));
+        audiences
+    }
+
+    fn send(&self, own: Audience, message: &Outgoing, matching: TopicMatching) {
+        let audience = match &message.to {
+            None => own,
+            Some(room) => match self.audiences(room).into_iter().find(|other| other.consumer == own.consumer) {
+                Some(other) => other,
+                None => return,
+            },
         };
-        let size = delivery.size();
-        let links = self.links.read().unwrap_or_else(PoisonError::into_inner);
-        for (worker, link) in links.iter().enumerate() {
-            if audience.workers & (1 << worker) == 0 {
-                continue;
-            }
-            if link.backlog.fetch_add(size, Ordering::Relaxed) > MAX_BACKLOG {
-                link.backlog.fetch_sub(size, Ordering::Relaxed);
-                self.metrics.dropped(DropReason::Backlog, 1);
-                self.gap(&Gap { groups: None, reason: GapReason::Backlog });
-                continue;
-            }
-            // A worker that is gone has no members any more.
-            let _ = link.deliveries.send(delivery.clone());
+        let rules = Rules {
+            names: message.topic.as_ref().map(|topic| matching_names(topic, matching)),
+            volatile: message.volatile,
+            ..Rules::default()
+        };
+        self.deliver(audience, Arc::new(Frame::new(&message.payload)), rules.shared());
+    }
+
+    fn deliver(&self, audience: Audience, frame: Arc<Frame>, rules: Option<Arc<Rules>>) {
+        let size = size(&frame);
+        let delivery = Delivery { audience: audience.id, frame, rules };
+        self.give(audience.workers, size, || Work::Delivery(delivery.clone()));
+    }
+
+    fn give(&self, mask: u64, size: usize, work: impl Fn() -> Work) {
+        let refused = self.workers.send(mask, size, work);
+        if refused > 0 {
+            self.metrics.dropped(DropReason::Backlog, refused);
+            self.gap(&Gap { groups: None, reason: GapReason::Backlog });
         }
+    }
+
+    fn emission(&self, emission: &Emission) {
+        let consumers: Arc<[ConsumerId]> = self.served(&emission.audience).map(Consumer::id).collect();
+        let targets = self.targets(emission, &consumers);
+        let mask = targets.mask();
+        let Some(writer) = targets.audiences.first().map(|audience| audience.consumer).or(consumers.first().copied())
+        else {
+            return;
+        };
+        if mask == 0 {
+            return;
+        }
+        // All consumers of a namespace write the same.
+        let Some(consumer) = self.consumers.get(writer) else { return };
+        let frame = match consumer.encode(&emission.content) {
+            Ok(payload) => Arc::new(Frame::new(&payload)),
+            Err(reason) => {
+                self.metrics.dropped(DropReason::Mapping, 1);
+                warn_bounded!("{}: an emission could not be written and is dropped: {reason}", consumer.name());
+                return;
+            }
+        };
+        let rules = self.exceptions(emission, &consumers).shared();
+        match (targets.audiences.as_slice(), targets.ids.as_slice()) {
+            (&[audience], []) => self.deliver(audience, frame, rules),
+            _ => {
+                let size = size(&frame);
+                let ids = targets.ids.into_iter().map(|(id, _)| id).collect();
+                let audiences = targets.audiences.iter().map(|audience| audience.id).collect();
+                let union = Arc::new(Union { audiences, ids, consumers, frame, rules });
+                self.give(mask, size, || Work::Union(Arc::clone(&union)));
+            }
+        }
+    }
+
+    /// The consumers that an audience means.
+    fn served<'a>(&'a self, audience: &'a event::Audience) -> impl Iterator<Item = &'a Consumer> {
+        self.consumers.iter().map(Arc::as_ref).filter(move |consumer| match audience {
+            event::Audience::Namespace(namespace) => consumer.namespace() == Some(namespace),
+            event::Audience::Consumer(name) => consumer.name() == &**name,
+        })
+    }
+
+    fn targets(&self, emission: &Emission, consumers: &[ConsumerId]) -> Targets {
+        let mut targets = Targets::default();
+        if emission.rooms.is_empty() {
+            for consumer in self.served(&emission.audience) {
+                if let Some(group) = consumer.namespace().and_then(|namespace| GroupName::of_namespace(namespace).ok())
+                {
+                    targets.add(self.audiences(&group).into_iter().filter(|one| one.consumer == consumer.id()));
+                }
+            }
+            return targets;
+        }
+        for room in &emission.rooms {
+            let before = targets.audiences.len();
+            if let Ok(group) = GroupName::from_room(room) {
+                targets.add(self.audiences(&group).into_iter().filter(|one| consumers.contains(&one.consumer)));
+            }
+            // What is no room of this node may be the id of a member.
+            if targets.audiences.len() == before
+                && let Some(worker) = self.registry.worker_of(room)
+                && !targets.ids.iter().any(|(known, _)| known == room)
+            {
+                targets.ids.push((Arc::clone(room), worker));
+            }
+        }
+        targets
+    }
+
+    fn exceptions(&self, emission: &Emission, consumers: &[ConsumerId]) -> Rules {
+        let mut rules = Rules { volatile: emission.volatile, ..Rules::default() };
+        for except in &emission.except {
+            if self.registry.worker_of(except).is_some() {
+                rules.except_ids.push(Arc::clone(except));
+            }
+            if let Ok(group) = GroupName::from_room(except) {
+                let of_consumers = self.audiences(&group).into_iter().filter(|one| consumers.contains(&one.consumer));
+                rules.except_audiences.extend(of_consumers.map(|audience| audience.id));
+            }
+        }
+        rules
     }
 
     fn gap(&self, gap: &Gap) {
@@ -138,5 +219,29 @@ impl Dispatcher {
         let groups =
             gap.groups.as_ref().map_or_else(|| "all groups".to_owned(), |groups| format!("{} groups", groups.len()));
         warn_bounded!("events may have been missed in {groups}: {}", gap.reason.label());
+    }
+}
+
+/// Who is meant by an emission, on this node.
+#[derive(Default)]
+struct Targets {
+    audiences: Vec<Audience>,
+    /// Ids of members, with their workers.
+    ids: Vec<(Arc<str>, usize)>,
+}
+
+impl Targets {
+    fn add(&mut self, audiences: impl Iterator<Item = Audience>) {
+        for audience in audiences {
+            if !self.audiences.iter().any(|known| known.id == audience.id) {
+                self.audiences.push(audience);
+            }
+        }
+    }
+
+    /// The workers that have some of them.
+    fn mask(&self) -> u64 {
+        let of_audiences = self.audiences.iter().map(|audience| audience.workers);
+        of_audiences.chain(self.ids.iter().map(|(_, worker)| 1 << worker)).fold(0, |mask, one| mask | one)
     }
 }

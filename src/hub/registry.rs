@@ -30,9 +30,10 @@ pub struct Audience {
     pub workers: u64,
 }
 
-#[derive(Default)]
 struct Group {
     audiences: Vec<Audience>,
+    /// Which of the groups that had this name it is: a join that was asked for before the last leave says nothing of it.
+    epoch: u64,
     /// The layer has said that events arrive.
     joined: bool,
 }
@@ -40,34 +41,44 @@ struct Group {
 #[derive(Default)]
 struct Groups {
     by_name: HashMap<GroupName, Group>,
+    /// The next number of an audience or an epoch.
     next: u64,
+}
+
+impl Groups {
+    fn number(&mut self) -> u64 {
+        self.next += 1;
+        self.next
+    }
 }
 
 /// The groups of the node.
 pub struct Registry {
     groups: RwLock<Groups>,
+    /// On which worker each member with an id is.
+    ids: RwLock<HashMap<Arc<str>, usize>>,
     layer: Arc<dyn Layer>,
 }
 
 impl Registry {
     /// No group yet; `layer` is told of the first join and the last leave.
     pub fn new(layer: Arc<dyn Layer>) -> Self {
-        Self { groups: RwLock::default(), layer }
+        Self { groups: RwLock::default(), ids: RwLock::default(), layer }
     }
 
     /// Says that `worker` has a member of this consumer and group from now on.
     pub(super) fn interest(&self, group: &GroupName, consumer: ConsumerId, worker: usize) -> AudienceId {
         let mut groups = self.write();
-        let Groups { by_name, next } = &mut *groups;
-        let audiences = &mut by_name.entry(group.clone()).or_default().audiences;
+        let number = groups.number();
+        let entry = groups.by_name.entry(group.clone());
+        let entry = entry.or_insert_with(|| Group { audiences: Vec::new(), epoch: number, joined: false });
         let bit = 1 << worker;
-        if let Some(audience) = audiences.iter_mut().find(|audience| audience.consumer == consumer) {
+        if let Some(audience) = entry.audiences.iter_mut().find(|audience| audience.consumer == consumer) {
             audience.workers |= bit;
             return audience.id;
         }
-        let id = AudienceId(*next);
-        *next += 1;
-        audiences.push(Audience { id, consumer, workers: bit });
+        let id = AudienceId(number);
+        entry.audiences.push(Audience { id, consumer, workers: bit });
         id
     }
 
@@ -90,11 +101,15 @@ impl Registry {
 
     /// Resolves once every event published from then on to `group` comes to this node. Interest must be said before.
     pub(super) async fn joined(&self, group: &GroupName) -> Result<(), LayerError> {
-        if self.read().by_name.get(group).is_some_and(|entry| entry.joined) {
-            return Ok(());
-        }
+        let epoch = match self.read().by_name.get(group) {
+            Some(entry) if !entry.joined => entry.epoch,
+            // Joined, or left again by the one who asks.
+            _ => return Ok(()),
+        };
         self.layer.join(group).await?;
-        if let Some(entry) = self.write().by_name.get_mut(group) {
+        if let Some(entry) = self.write().by_name.get_mut(group)
+            && entry.epoch == epoch
+        {
             entry.joined = true;
         }
         Ok(())
@@ -110,6 +125,37 @@ impl Registry {
     /// Groups that have members on this node.
     pub fn groups(&self) -> usize {
         self.read().by_name.len()
+    }
+
+    /// Groups in which a consumer has members on this node.
+    pub fn groups_of(&self, consumer: ConsumerId) -> usize {
+        let has = |group: &&Group| group.audiences.iter().any(|audience| audience.consumer == consumer);
+        self.read().by_name.values().filter(has).count()
+    }
+
+    /// The names of the groups in which consumers that `which` accepts have members on this node.
+    pub fn names(&self, which: impl Fn(ConsumerId) -> bool) -> Vec<GroupName> {
+        let groups = self.read();
+        let has = |group: &Group| group.audiences.iter().any(|audience| which(audience.consumer));
+        groups.by_name.iter().filter(|(_, group)| has(group)).map(|(name, _)| name.clone()).collect()
+    }
+
+    /// A member with this id is on this worker.
+    pub(super) fn name(&self, id: &Arc<str>, worker: usize) {
+        self.ids.write().unwrap_or_else(PoisonError::into_inner).insert(Arc::clone(id), worker);
+    }
+
+    /// It is no more.
+    pub(super) fn unname(&self, id: &str, worker: usize) {
+        let mut ids = self.ids.write().unwrap_or_else(PoisonError::into_inner);
+        if ids.get(id) == Some(&worker) {
+            ids.remove(id);
+        }
+    }
+
+    /// The worker that has the member with this id.
+    pub(super) fn worker_of(&self, id: &str) -> Option<usize> {
+        self.ids.read().unwrap_or_else(PoisonError::into_inner).get(id).copied()
     }
 
     /// The layer behind the groups.

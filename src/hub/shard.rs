@@ -14,20 +14,18 @@ use std::{
     },
 };
 
-use bytes::{Bytes, BytesMut};
-
 use super::{
-    AudienceId, Delivery, Registry,
-    dispatch::Inbox,
-    topics::{Subscriptions, TooManyTopics},
+    AudienceId, Delivery, Inbox, Registry, Rules, Union, Work,
+    crossing::{Crossings, Turn},
+    group::{Applied, Group, Next, Seat, Served, Waiting},
+    member::{Member, Place, State},
+    size,
 };
 use crate::{
-    config::{BeforeSubscribe, Compression},
     consumer::ConsumerId,
     event::GroupName,
     layer::LayerError,
-    socket::{Connection, connection, negotiate::Deflate},
-    telemetry::Metrics,
+    telemetry::{DropReason, Metrics},
 };
 
 /// Members served before other groups, and other connections, get their turn.
@@ -36,146 +34,15 @@ const SLICE: usize = 256;
 /// Deliveries taken from the layer at once.
 const BATCH: usize = 1024;
 
-/// A connection as the hub sees it.
-pub struct Member {
-    connection: Rc<Connection>,
-    subscriptions: RefCell<Subscriptions>,
-    before_subscribe: BeforeSubscribe,
-    /// Where it stands in each group.
-    places: RefCell<Vec<Place>>,
-}
-
-#[derive(Clone, Copy)]
-struct Place {
-    audience: AudienceId,
-    index: u32,
-}
-
-impl Member {
-    /// A connection that is in no group yet.
-    pub fn new(connection: Rc<Connection>, before_subscribe: BeforeSubscribe) -> Rc<Self> {
-        Rc::new(Self { connection, subscriptions: RefCell::default(), before_subscribe, places: RefCell::default() })
-    }
-
-    /// Adds topics.
-    pub fn subscribe(&self, names: Vec<Arc<str>>, max: usize) -> Result<(), TooManyTopics> {
-        self.subscriptions.borrow_mut().add(names, max)
-    }
-
-    /// Takes topics away.
-    pub fn unsubscribe(&self, names: &[Arc<str>]) {
-        self.subscriptions.borrow_mut().remove(names);
-    }
-
-    fn wants(&self, delivery: &Delivery) -> bool {
-        let Some(names) = &delivery.names else { return true };
-        let subscriptions = self.subscriptions.borrow();
-        if subscriptions.any_ever() {
-            subscriptions.wants(names)
-        } else {
-            self.before_subscribe == BeforeSubscribe::All
-        }
-    }
-}
-
-/// This worker's members of one audience.
-struct Group {
-    name: GroupName,
-    consumer: ConsumerId,
-    audience: AudienceId,
-    /// Holes are kept, so that a running job's position stays right.
-    members: Vec<Option<Seat>>,
-    free: Vec<u32>,
-    pending: Vec<Delivery>,
-    job: Option<Job>,
-    queued: bool,
-}
-
-/// A member's place in a group. The connection stands here too: where everybody gets everything, delivering touches nothing
-/// else of the member.
-struct Seat {
-    connection: Rc<Connection>,
-    member: Rc<Member>,
-}
-
-/// Deliveries on their way through the members of a group.
-struct Job {
-    deliveries: Vec<Delivery>,
-    position: usize,
-    /// Whether every member gets all of it.
-    for_all: bool,
-    /// The frames as one piece, per compression.
-    joined: Vec<(Option<Deflate>, Bytes)>,
-}
-
-impl Job {
-    fn new(deliveries: Vec<Delivery>) -> Self {
-        let for_all = deliveries.iter().all(|delivery| delivery.names.is_none());
-        Self { deliveries, position: 0, for_all, joined: Vec::with_capacity(1) }
-    }
-
-    fn bytes(&self) -> usize {
-        self.deliveries.iter().map(Delivery::size).sum()
-    }
-
-    /// All frames as one piece.
-    fn joined(&mut self, deflate: Option<Deflate>, compression: &Compression) -> &Bytes {
-        let index = match self.joined.iter().position(|(kind, _)| *kind == deflate) {
-            Some(index) => index,
-            None => {
-                let piece = match self.deliveries.as_slice() {
-                    [one] => one.frame.bytes(deflate, compression).clone(),
-                    many => {
-                        let mut piece = BytesMut::with_capacity(self.bytes());
-                        for delivery in many {
-                            piece.extend_from_slice(delivery.frame.bytes(deflate, compression));
-                        }
-                        piece.freeze()
-                    }
-                };
-                self.joined.push((deflate, piece));
-                self.joined.len() - 1
-            }
-        };
-        &self.joined[index].1
-    }
-
-    fn serve(&mut self, Seat { connection, member }: &Seat, served: &mut Served) {
-        let (deflate, compression) = (connection.deflate(), &connection.limits().compression);
-        if self.for_all || self.deliveries.iter().all(|delivery| member.wants(delivery)) {
-            let frames = self.deliveries.len();
-            served.add(connection.deliver(self.joined(deflate, compression)), frames);
-        } else {
-            for delivery in self.deliveries.iter().filter(|delivery| member.wants(delivery)) {
-                served.add(connection.deliver(delivery.frame.bytes(deflate, compression)), 1);
-            }
-        }
-    }
-}
-
-/// What a slice did, for the counters.
 #[derive(Default)]
-struct Served {
-    delivered: u64,
-    overflowed: u64,
-}
-
-impl Served {
-    fn add(&mut self, delivery: connection::Delivery, frames: usize) {
-        match delivery {
-            connection::Delivery::Sent | connection::Delivery::Queued => self.delivered += frames as u64,
-            connection::Delivery::Overflow => self.overflowed += frames as u64,
-            connection::Delivery::Refused => {}
-        }
-    }
-}
-
-#[derive(Default)]
-struct Groups {
-    by_name: HashMap<(GroupName, ConsumerId), AudienceId>,
-    by_audience: HashMap<AudienceId, Group>,
-    /// Groups with something to deliver, in turn.
-    ready: VecDeque<AudienceId>,
+pub(super) struct Groups {
+    pub(super) by_name: HashMap<(GroupName, ConsumerId), AudienceId>,
+    pub(super) by_audience: HashMap<AudienceId, Group>,
+    /// Members that emissions may name.
+    pub(super) by_id: HashMap<Arc<str>, Rc<Member>>,
+    crossings: Crossings,
+    /// Who has something to deliver, in turn.
+    ready: VecDeque<Turn>,
 }
 
 /// One worker's members and deliveries.
@@ -184,7 +51,7 @@ pub struct Shard {
     registry: Arc<Registry>,
     metrics: Metrics,
     backlog: Arc<AtomicUsize>,
-    groups: RefCell<Groups>,
+    pub(super) groups: RefCell<Groups>,
 }
 
 impl Shard {
@@ -204,13 +71,21 @@ impl Shard {
         &self.registry
     }
 
-    /// Puts a member into a group. When it resolves with `Ok`, every event published from then on reaches it.
+    /// Puts a member into a group. When it resolves with `Ok`, every event published from then on reaches it, or does from
+    /// its [`Self::seat`] on. On an error, or where nobody waits for the end of it, the member is not in the group.
     pub async fn join(&self, member: &Rc<Member>, group: &GroupName, consumer: ConsumerId) -> Result<(), LayerError> {
-        self.add(member, group, consumer);
-        self.registry.joined(group).await
+        if member.state.get() == State::Gone {
+            return Ok(());
+        }
+        let added = self.add(member, group, consumer);
+        let undo = Undo { shard: self, member, group, consumer, armed: added };
+        self.registry.joined(group).await?;
+        undo.disarm();
+        Ok(())
     }
 
-    fn add(&self, member: &Rc<Member>, name: &GroupName, consumer: ConsumerId) {
+    /// Whether it was not in the group before.
+    fn add(&self, member: &Rc<Member>, name: &GroupName, consumer: ConsumerId) -> bool {
         let mut groups = self.groups.borrow_mut();
         let groups = &mut *groups;
         let audience = *groups
@@ -219,56 +94,100 @@ impl Shard {
             .or_insert_with(|| self.registry.interest(name, consumer, self.worker));
         let mut places = member.places.borrow_mut();
         if places.iter().any(|place| place.audience == audience) {
-            return;
+            return false;
         }
-        let group = groups.by_audience.entry(audience).or_insert_with(|| Group {
-            name: name.clone(),
-            consumer,
-            audience,
-            members: Vec::new(),
-            free: Vec::new(),
-            pending: Vec::new(),
-            job: None,
-            queued: false,
-        });
-        let seat = Seat { connection: Rc::clone(&member.connection), member: Rc::clone(member) };
-        let index = match group.free.pop() {
-            Some(index) => {
-                group.members[index as usize] = Some(seat);
-                index
-            }
-            None => {
-                group.members.push(Some(seat));
-                u32::try_from(group.members.len() - 1).unwrap_or(u32::MAX)
-            }
-        };
+        let group = groups.by_audience.entry(audience).or_insert_with(|| Group::new(name.clone(), consumer, audience));
+        let index = group.take_place(member.is_seated().then(|| Seat::of(member)));
         // Most connections are in one group, and there are many connections.
         places.reserve_exact(1);
         places.push(Place { audience, index });
+        true
     }
 
-    /// Takes a member out of all its groups.
+    /// Seats a waiting member in all its groups at once: everything published from now on reaches it.
+    pub fn seat(&self, member: &Rc<Member>) {
+        if member.state.get() != State::Waiting {
+            return;
+        }
+        member.state.set(State::Seated);
+        let mut groups = self.groups.borrow_mut();
+        for place in member.places.borrow().iter() {
+            if let Some(group) = groups.by_audience.get_mut(&place.audience) {
+                group.members[place.index as usize] = Some(Seat::of(member));
+            }
+        }
+        if let Some(id) = member.id() {
+            groups.by_id.insert(Arc::clone(id), Rc::clone(member));
+            self.registry.name(id, self.worker);
+        }
+    }
+
+    /// Takes a member out of one group.
+    pub fn leave(&self, member: &Member, group: &GroupName, consumer: ConsumerId) {
+        let mut groups = self.groups.borrow_mut();
+        let Some(audience) = groups.by_name.get(&(group.clone(), consumer)).copied() else { return };
+        let mut places = member.places.borrow_mut();
+        if let Some(at) = places.iter().position(|place| place.audience == audience) {
+            let place = places.swap_remove(at);
+            self.give_back(&mut groups, place);
+        }
+    }
+
+    /// Takes a member out of all its groups, for good.
     pub fn leave_all(&self, member: &Member) {
+        member.state.set(State::Gone);
         let places = std::mem::take(&mut *member.places.borrow_mut());
         let mut groups = self.groups.borrow_mut();
         for place in places {
-            let Some(group) = groups.by_audience.get_mut(&place.audience) else { continue };
-            group.members[place.index as usize] = None;
-            group.free.push(place.index);
-            if group.free.len() == group.members.len()
-                && let Some(group) = groups.by_audience.remove(&place.audience)
-            {
-                self.end(&mut groups, group);
-            }
+            self.give_back(&mut groups, place);
+        }
+        if let Some(id) = member.id()
+            && groups.by_id.get(id).is_some_and(|known| std::ptr::eq(&raw const **known, member))
+        {
+            groups.by_id.remove(id);
+            self.registry.unname(id, self.worker);
+        }
+    }
+
+    fn give_back(&self, groups: &mut Groups, place: Place) {
+        let Some(group) = groups.by_audience.get_mut(&place.audience) else { return };
+        if group.give_back(place.index)
+            && let Some(group) = groups.by_audience.remove(&place.audience)
+        {
+            self.end(groups, group);
         }
     }
 
     fn end(&self, groups: &mut Groups, group: Group) {
-        let waiting: usize = group.pending.iter().map(Delivery::size).sum();
-        self.done(waiting + group.job.as_ref().map_or(0, Job::bytes));
-        groups.ready.retain(|audience| *audience != group.audience);
+        self.done(group.bytes());
+        groups.ready.retain(|turn| *turn != Turn::Group(group.audience));
+        for crossing in group.awaited_by() {
+            groups.crossings.reached(crossing, &mut groups.ready);
+        }
         self.registry.no_interest(&group.name, group.consumer, self.worker);
         groups.by_name.remove(&(group.name, group.consumer));
+    }
+
+    /// How many members a consumer has in a group here.
+    pub fn count(&self, group: &GroupName, consumer: ConsumerId) -> usize {
+        let groups = self.groups.borrow();
+        let audience = groups.by_name.get(&(group.clone(), consumer));
+        audience.and_then(|audience| groups.by_audience.get(audience)).map_or(0, Group::len)
+    }
+
+    /// All groups of the consumer in which members of `group` are, each once.
+    pub fn groups_of(&self, group: &GroupName, consumer: ConsumerId) -> Vec<GroupName> {
+        let groups = self.groups.borrow();
+        let Some(audience) = groups.by_name.get(&(group.clone(), consumer)) else { return Vec::new() };
+        let members = groups.by_audience.get(audience).map_or(&[][..], |group| &group.members);
+        let mut audiences: Vec<AudienceId> = Vec::new();
+        for seat in members.iter().flatten() {
+            audiences.extend(seat.member.places.borrow().iter().map(|place| place.audience));
+        }
+        audiences.sort_unstable();
+        audiences.dedup();
+        let of_consumer = audiences.iter().filter_map(|audience| groups.by_audience.get(audience));
+        of_consumer.filter(|group| group.consumer == consumer).map(|group| group.name.clone()).collect()
     }
 
     fn done(&self, bytes: usize) {
@@ -279,77 +198,162 @@ impl Shard {
     pub async fn run(self: Rc<Self>, mut inbox: Inbox) {
         let mut batch = Vec::new();
         loop {
-            if self.groups.borrow().ready.is_empty() {
-                if inbox.deliveries.recv_many(&mut batch, BATCH).await == 0 {
+            if !self.is_busy() {
+                if inbox.work.recv_many(&mut batch, BATCH).await == 0 {
                     return;
                 }
             } else {
                 while batch.len() < BATCH
-                    && let Ok(delivery) = inbox.deliveries.try_recv()
+                    && let Ok(work) = inbox.work.try_recv()
                 {
-                    batch.push(delivery);
+                    batch.push(work);
                 }
             }
-            self.accept(batch.drain(..));
+            for work in batch.drain(..) {
+                self.accept(work);
+            }
             self.slice();
             tokio::task::yield_now().await;
         }
     }
 
-    fn accept(&self, deliveries: impl Iterator<Item = Delivery>) {
+    pub(super) fn is_busy(&self) -> bool {
+        !self.groups.borrow().ready.is_empty()
+    }
+
+    pub(super) fn accept(&self, work: Work) {
+        match work {
+            Work::Delivery(delivery) => self.accept_delivery(delivery),
+            Work::Union(union) => self.accept_union(&union),
+            Work::Question(question) => question(self),
+        }
+    }
+
+    fn accept_delivery(&self, Delivery { audience, frame, rules }: Delivery) {
+        let Groups { by_audience, by_id, ready, .. } = &mut *self.groups.borrow_mut();
+        let Some(group) = by_audience.get_mut(&audience) else {
+            return self.done(size(&frame));
+        };
+        if !group.queued {
+            group.queued = true;
+            ready.push_back(Turn::Group(audience));
+        }
+        let rules = rules.map(|rules| applied(by_id, rules));
+        group.pending.push(Waiting { frame, rules });
+    }
+
+    fn accept_union(&self, union: &Union) {
         let mut groups = self.groups.borrow_mut();
-        let Groups { by_audience, ready, .. } = &mut *groups;
-        for delivery in deliveries {
-            let Some(group) = by_audience.get_mut(&delivery.audience) else {
-                self.done(delivery.size());
-                continue;
-            };
-            if !group.queued {
-                group.queued = true;
-                ready.push_back(group.audience);
+        let here = |audience: &&AudienceId| groups.by_audience.contains_key(*audience);
+        let audiences: Vec<AudienceId> = union.audiences.iter().filter(here).copied().collect();
+        let named = union.ids.iter().filter_map(|id| groups.by_id.get(id));
+        let is_of = |member: &&Rc<Member>| {
+            let places = member.places.borrow();
+            let mut own = places.iter().filter_map(|place| groups.by_audience.get(&place.audience));
+            own.any(|group| union.consumers.contains(&group.consumer))
+        };
+        let single: Vec<Rc<Member>> = named.filter(is_of).cloned().collect();
+        let (frame, rules) = (Arc::clone(&union.frame), union.rules.clone());
+        match (audiences.as_slice(), single.as_slice()) {
+            ([], []) => self.done(size(&frame)),
+            (&[audience], []) => {
+                drop(groups);
+                self.accept_delivery(Delivery { audience, frame, rules });
             }
-            group.pending.push(delivery);
+            _ => {
+                let Groups { by_audience, by_id, crossings, ready, .. } = &mut *groups;
+                let waiting = Waiting { frame, rules: rules.map(|rules| applied(by_id, rules)) };
+                crossings.add(by_audience, audiences, single, waiting, ready);
+            }
         }
     }
 
     /// Serves up to [`SLICE`] members. Nothing here calls back into the shard: a connection only writes, or queues.
-    fn slice(&self) {
-        let mut groups = self.groups.borrow_mut();
-        let Groups { by_audience, ready, .. } = &mut *groups;
+    pub(super) fn slice(&self) {
+        let Groups { by_audience, crossings, ready, .. } = &mut *self.groups.borrow_mut();
         let mut budget = SLICE;
         let mut served = Served::default();
         while budget > 0
-            && let Some(audience) = ready.pop_front()
+            && let Some(turn) = ready.pop_front()
         {
-            let Some(group) = by_audience.get_mut(&audience) else { continue };
-            let job = group.job.get_or_insert_with(|| Job::new(std::mem::take(&mut group.pending)));
-            while budget > 0 && job.position < group.members.len() {
-                if let Some(seat) = &group.members[job.position] {
-                    job.serve(seat, &mut served);
-                    budget -= 1;
+            let audience = match turn {
+                Turn::Group(audience) => audience,
+                Turn::Crossing(id) => {
+                    self.done(crossings.serve(id, by_audience, &mut budget, &mut served, ready));
+                    continue;
                 }
-                job.position += 1;
+            };
+            let Some(group) = by_audience.get_mut(&audience) else { continue };
+            if group.job.is_none() {
+                match group.next() {
+                    Next::Job(job) => group.job = Some(job),
+                    // Until the crossing is over it is not ready, whatever comes.
+                    Next::Crossing(id) => {
+                        crossings.reached(id, ready);
+                        continue;
+                    }
+                    Next::Nothing => {}
+                }
             }
-            if job.position >= group.members.len() {
-                let bytes = job.bytes();
-                group.job = None;
-                self.done(bytes);
+            if let Some(job) = &mut group.job {
+                while budget > 0 && job.position < group.members.len() {
+                    if let Some(seat) = &group.members[job.position] {
+                        job.serve(&seat.connection, &seat.member, &mut served);
+                        budget -= 1;
+                    }
+                    job.position += 1;
+                }
+                if job.position >= group.members.len() {
+                    let bytes = job.bytes();
+                    group.job = None;
+                    self.done(bytes);
+                }
             }
-            if group.job.is_some() || !group.pending.is_empty() {
-                ready.push_back(audience);
+            if group.has_more() {
+                ready.push_back(turn);
             } else {
                 group.queued = false;
             }
         }
-        self.count(&served);
+        self.tally(&served);
     }
 
-    fn count(&self, served: &Served) {
+    fn tally(&self, served: &Served) {
         if served.delivered > 0 {
             self.metrics.deliveries.inc_by(served.delivered);
         }
-        if served.overflowed > 0 {
-            self.metrics.dropped(crate::telemetry::DropReason::SlowClient, served.overflowed);
+        for (reason, count) in [(DropReason::SlowClient, served.overflowed), (DropReason::Volatile, served.volatile)] {
+            if count > 0 {
+                self.metrics.dropped(reason, count);
+            }
+        }
+    }
+}
+
+fn applied(by_id: &HashMap<Arc<str>, Rc<Member>>, rules: Arc<Rules>) -> Box<Applied> {
+    let except = rules.except_ids.iter().filter_map(|id| by_id.get(id)).cloned().collect();
+    Box::new(Applied { rules, except })
+}
+
+/// Takes a member out of a group again, unless its join came to a good end.
+struct Undo<'a> {
+    shard: &'a Shard,
+    member: &'a Member,
+    group: &'a GroupName,
+    consumer: ConsumerId,
+    armed: bool,
+}
+
+impl Undo<'_> {
+    fn disarm(mut self) {
+        self.armed = false;
+    }
+}
+
+impl Drop for Undo<'_> {
+    fn drop(&mut self) {
+        if self.armed {
+            self.shard.leave(self.member, self.group, self.consumer);
         }
     }
 }

@@ -104,6 +104,8 @@ fn write_now(stream: &TcpStream, bytes: &[u8]) -> io::Result<usize> {
 #[repr(C)]
 pub struct Connection {
     state: Cell<State>,
+    /// Nothing is read from the client for now.
+    held: Cell<bool>,
     deflate: Option<Deflate>,
     limits: Arc<ConnectionLimits>,
     stream: OnceCell<TcpStream>,
@@ -128,6 +130,7 @@ impl Connection {
             limits,
             deflate,
             state: Cell::new(State::Pending),
+            held: Cell::new(false),
             heard: Cell::new(0),
             place: Cell::new(u32::MAX),
         })
@@ -174,6 +177,17 @@ impl Connection {
     /// Whether messages from the client still count.
     pub fn is_open(&self) -> bool {
         self.state.get() == State::Open
+    }
+
+    /// Whether the client has not read all that was sent.
+    pub fn is_behind(&self) -> bool {
+        !self.outbox.borrow().is_empty()
+    }
+
+    /// The bytes that wait for the client, for tests.
+    #[cfg(test)]
+    pub(crate) fn waiting(&self) -> Vec<u8> {
+        self.outbox.borrow().contents()
     }
 
     /// Encodes and sends one message to this connection alone.
@@ -295,9 +309,17 @@ impl Connection {
         self.state.get() == State::Finishing
     }
 
-    /// Whether the client must read before more of its messages are read: it sends and does not take the answers.
+    /// Stops reading from the client, or goes on with it.
+    pub fn hold(&self, hold: bool) {
+        if self.held.replace(hold) && !hold {
+            self.wake();
+        }
+    }
+
+    /// Whether no more of the client's messages are read for now: it must first take the answers, or those that came are
+    /// still being handled.
     pub(super) fn is_congested(&self) -> bool {
-        self.outbox.borrow().bytes() > self.limits.outbox / 2
+        self.held.get() || self.outbox.borrow().bytes() > self.limits.outbox / 2
     }
 
     pub(super) fn metrics(&self) -> &Metrics {

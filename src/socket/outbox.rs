@@ -33,6 +33,12 @@ impl Outbox {
         self.bytes
     }
 
+    /// All that waits, for tests.
+    #[cfg(test)]
+    pub fn contents(&self) -> Vec<u8> {
+        self.queue.iter().flatten().copied().skip(self.written).collect()
+    }
+
     /// Adds a frame, of which `written` bytes are already out (only where nothing waited before).
     pub fn push(&mut self, frame: Bytes, written: usize) {
         debug_assert!(written == 0 || self.queue.is_empty());

@@ -28,8 +28,12 @@ pub enum DropReason {
     Mapping,
     /// A connection's outbox was full and the connection was closed.
     SlowClient,
+    /// A volatile message for a client that is behind with reading.
+    Volatile,
     /// A worker's backlog was full.
     Backlog,
+    /// An emitter asks for what the node does not do.
+    Unsupported,
     /// The event's channel is mapped, but the mapping gave no valid group.
     Unmapped,
 }
@@ -45,7 +49,9 @@ impl DropReason {
             Self::NoHandler => "no_handler",
             Self::Mapping => "mapping",
             Self::SlowClient => "slow_client",
+            Self::Volatile => "volatile",
             Self::Backlog => "backlog",
+            Self::Unsupported => "unsupported",
             Self::Unmapped => "unmapped",
         }
     }
@@ -72,6 +78,15 @@ pub struct From {
     pub source: &'static str,
 }
 
+/// A question to the backend.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct Call {
+    /// Its name, one of those in the configuration.
+    pub action: String,
+    /// How it ended.
+    pub outcome: &'static str,
+}
+
 /// Every counter of a node; a handle, as small as a pointer and cheap to clone.
 #[derive(Clone)]
 pub struct Metrics(Arc<Counters>);
@@ -87,6 +102,10 @@ pub struct Counters {
     tokens: Family<Outcome, Counter>,
     refused_messages: Family<Reason, Counter>,
     reconnects: Counter,
+    backend_calls: Family<Call, Counter>,
+    presence_failures: Counter,
+    /// Events received, from all sources.
+    pub all_events: Counter<u64, AtomicU64>,
     /// Open WebSocket connections.
     pub connections: Gauge<i64, AtomicI64>,
     /// Frames handed to the kernel or to an outbox.
@@ -109,6 +128,8 @@ impl Metrics {
         let tokens = Family::default();
         let refused_messages = Family::default();
         let reconnects = Counter::default();
+        let backend_calls = Family::default();
+        let presence_failures = Counter::default();
         let connections = Gauge::default();
         let deliveries = Counter::default();
         let delivered_bytes = Counter::default();
@@ -121,6 +142,12 @@ impl Metrics {
         registry.register("tokens", "Credentials checked, by outcome", tokens.clone());
         registry.register("refused_messages", "Client messages not handled, by reason", refused_messages.clone());
         registry.register("redis_reconnects", "Connections to Redis that were made again", reconnects.clone());
+        registry.register("backend_calls", "Questions to the backend, by action and outcome", backend_calls.clone());
+        registry.register(
+            "presence_failures",
+            "Arrivals and departures that Redis did not take at first",
+            presence_failures.clone(),
+        );
         registry.register("connections", "Open WebSocket connections", connections.clone());
         registry.register("deliveries", "Frames handed to a client's socket or outbox", deliveries.clone());
         registry.register("delivered_bytes", "Bytes of those frames", delivered_bytes.clone());
@@ -135,10 +162,14 @@ impl Metrics {
             tokens,
             refused_messages,
             reconnects,
+            backend_calls,
+            presence_failures,
             connections,
             deliveries,
             delivered_bytes,
             messages,
+            // Not registered: it is the sum of `events`.
+            all_events: Counter::default(),
         }))
     }
 }
@@ -147,6 +178,7 @@ impl Counters {
     /// An event arrived from `source` (a [`crate::event::Source`] label).
     pub fn event(&self, source: &'static str) {
         self.events.get_or_create(&From { source }).inc();
+        self.all_events.inc();
     }
 
     /// Something was dropped.
@@ -187,6 +219,16 @@ impl Counters {
     /// A connection to Redis was made again.
     pub fn reconnected(&self) {
         self.reconnects.inc();
+    }
+
+    /// A question to the backend ended.
+    pub fn backend_call(&self, action: &str, outcome: &'static str) {
+        self.backend_calls.get_or_create(&Call { action: action.to_owned(), outcome }).inc();
+    }
+
+    /// Arrivals or departures of members that Redis did not take now.
+    pub fn presence_failed(&self, count: u64) {
+        self.presence_failures.inc_by(count);
     }
 
     /// All of it in the Prometheus text format.

@@ -214,8 +214,7 @@ type Entries = IndexMap<Box<str>, Value>;
 
 fn decode_map(bytes: &[u8]) -> Result<Entries, EnvelopeError> {
     let value = match bytes.first().copied().ok_or(EnvelopeError::Truncated)? {
-        // fixmap, map 16, map 32
-        0x80..=0x8f | 0xde | 0xdf => msgpack::decode(bytes)?,
+        _ if msgpack::begins_map(bytes) => msgpack::decode(bytes)?,
         b'{' | b' ' | b'\t' | b'\r' | b'\n' => json::decode(bytes)?,
         other => return Err(EnvelopeError::Unrecognised(other)),
     };

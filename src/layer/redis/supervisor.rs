@@ -7,38 +7,17 @@ use std::{
     time::{Duration, Instant},
 };
 
-use rand::Rng;
 use tokio::time::sleep;
 
 use super::{
     Context,
+    backoff::Backoff,
     session::{End, Session},
 };
 use crate::event::GapReason;
 
-const FIRST_PAUSE: Duration = Duration::from_millis(50);
-const LONGEST_PAUSE: Duration = Duration::from_secs(2);
-
 /// A session that lasted this long was a good one.
 const GOOD: Duration = Duration::from_secs(5);
-
-/// Full jitter: any pause up to a bound that doubles, so that many nodes do not return at once.
-#[derive(Default)]
-struct Backoff {
-    failures: u32,
-}
-
-impl Backoff {
-    fn bound(&self) -> Duration {
-        FIRST_PAUSE.saturating_mul(1 << self.failures.min(10)).min(LONGEST_PAUSE)
-    }
-
-    fn next(&mut self) -> Duration {
-        let bound = self.bound();
-        self.failures = self.failures.saturating_add(1);
-        rand::rng().random_range(Duration::ZERO..=bound)
-    }
-}
 
 /// Runs until the node stops.
 pub(super) async fn supervise(context: Rc<Context>, host: usize) {
@@ -84,25 +63,7 @@ pub(super) async fn supervise(context: Rc<Context>, host: usize) {
         }
         tokio::select! {
             _ = stop.wait_for(|stop| *stop) => return,
-            () = sleep(backoff.next()) => {}
+            () = sleep(backoff.next_pause()) => {}
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn pauses_grow_to_two_seconds_and_no_further() {
-        let mut backoff = Backoff::default();
-        let mut last = Duration::ZERO;
-        for _ in 0..100 {
-            let bound = backoff.bound();
-            assert!(bound >= last && bound <= LONGEST_PAUSE);
-            assert!(backoff.next() <= bound);
-            last = bound;
-        }
-        assert_eq!(last, LONGEST_PAUSE);
     }
 }

@@ -1,0 +1,281 @@
+//! Questions over HTTP: `POST <url>/<action>` with a JSON body; see docs/BACKEND.md for the contract.
+//!
+//! In: a [`CallRequest`]. Out: the status and the body, or why there are none. A question may have been carried out unless
+//! it certainly never left the node, so only an idempotent one is asked again after that. It follows no redirect, uses no
+//! proxy and never logs what is asked.
+
+use std::{
+    sync::Arc,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+
+use futures_util::future::BoxFuture;
+use hmac::{Hmac, Mac as _};
+use reqwest::{Client, Response, header, redirect::Policy};
+use rustls::{ClientConfig, RootCertStore};
+use serde::Serialize;
+use sha2::Sha256;
+use tokio::{
+    runtime::Handle,
+    time::{Instant, sleep, timeout_at},
+};
+use url::Url;
+
+use super::{Backend, Ending, turns::Turns};
+use crate::{
+    config::{self, Secret},
+    consumer::{CallRequest, Outcome},
+    event::Value,
+    layer::codec::json,
+    telemetry::Metrics,
+    warn_bounded,
+};
+
+/// Largest body of an answer, in bytes.
+const MAX_ANSWER: usize = 1 << 20;
+
+/// Deadline of a connection; a backend in the same network needs a thousandth of it.
+const CONNECT: Duration = Duration::from_secs(2);
+
+/// Django's servers close idle connections after a few seconds (gunicorn: 2 s); one that is closed as we write is a failure.
+const KEEP_IDLE: Duration = Duration::from_millis(1500);
+
+/// Before the second try.
+const PAUSE: Duration = Duration::from_millis(50);
+
+/// Why there is no backend.
+#[derive(Debug, thiserror::Error)]
+pub enum HttpBackendError {
+    /// The URL.
+    #[error("backend.url: {0}")]
+    Url(String),
+    /// The client.
+    #[error("the HTTP client cannot be made: {0}")]
+    Client(#[from] reqwest::Error),
+}
+
+/// The backend behind a URL.
+#[derive(Clone)]
+pub struct HttpBackend(Arc<Shared>);
+
+struct Shared {
+    client: Client,
+    url: Url,
+    secret: Option<Secret>,
+    timeout: Duration,
+    turns: Turns,
+    metrics: Metrics,
+    /// Where connections live: they outlast the worker that opened them.
+    runtime: Handle,
+}
+
+/// What is asked.
+#[derive(Serialize)]
+struct Body<'a> {
+    action: &'a str,
+    data: &'a Value,
+    user: &'a Value,
+    connection: &'a str,
+    consumer: &'a str,
+}
+
+/// One try.
+struct Question<'a> {
+    url: &'a Url,
+    body: &'a bytes::Bytes,
+    key: &'a str,
+}
+
+/// Why a try brought nothing.
+struct Failure {
+    ending: Ending,
+    reason: String,
+    /// The backend certainly has not seen it.
+    unsent: bool,
+}
+
+/// A client for HTTP and, with the roots that browsers trust, HTTPS.
+///
+/// # Errors
+/// When the TLS library cannot be set up.
+pub fn http_client() -> reqwest::Result<Client> {
+    // Where the program has chosen a provider already, that one stays.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let roots = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
+    let tls = ClientConfig::builder().with_root_certificates(roots).with_no_client_auth();
+    Client::builder()
+        .tls_backend_preconfigured(tls)
+        .user_agent(concat!("channelgate/", env!("CARGO_PKG_VERSION")))
+        .redirect(Policy::none())
+        .retry(reqwest::retry::never())
+        .no_proxy()
+        .connect_timeout(CONNECT)
+        .pool_idle_timeout(KEEP_IDLE)
+        .tcp_nodelay(true)
+        .build()
+}
+
+impl HttpBackend {
+    /// The backend at `url`. Connections live on the runtime of the caller.
+    ///
+    /// # Errors
+    /// A URL that is none.
+    pub fn new(config: &config::Backend, url: &str, metrics: Metrics) -> Result<Self, HttpBackendError> {
+        let url = Url::parse(url).map_err(|error| HttpBackendError::Url(error.to_string()))?;
+        if url.cannot_be_a_base() {
+            return Err(HttpBackendError::Url("no action can be added to it".to_owned()));
+        }
+        Ok(Self(Arc::new(Shared {
+            client: http_client()?,
+            url,
+            secret: config.secret.clone(),
+            timeout: config.timeout.0,
+            turns: Turns::new(config.concurrency),
+            metrics,
+            runtime: Handle::current(),
+        })))
+    }
+}
+
+impl Backend for HttpBackend {
+    fn call(&self, request: CallRequest) -> BoxFuture<'_, Outcome> {
+        let shared = Arc::clone(&self.0);
+        let asking = self.0.runtime.spawn(async move { shared.call(&request).await });
+        Box::pin(async { asking.await.unwrap_or_else(|_| Outcome::Failed("the node is stopping".to_owned())) })
+    }
+}
+
+impl Shared {
+    async fn call(&self, request: &CallRequest) -> Outcome {
+        let time = request.timeout.unwrap_or(self.timeout);
+        let deadline = Instant::now() + time;
+        let late = || Failure {
+            ending: Ending::Timeout,
+            reason: format!("no answer in {} ms", time.as_millis()),
+            unsent: false,
+        };
+        let ended = timeout_at(deadline, self.asked(request, deadline)).await.unwrap_or_else(|_| Err(late()));
+        let (ending, outcome) = match ended {
+            Ok((status, body)) => (Ending::Answered(status), Outcome::Answer { status, body }),
+            Err(Failure { ending, reason, .. }) => {
+                warn_bounded!("the backend did not answer {:?}: {reason}", &*request.action);
+                (ending, Outcome::Failed(reason))
+            }
+        };
+        self.metrics.backend_call(&request.action, ending.label());
+        outcome
+    }
+
+    async fn asked(&self, request: &CallRequest, deadline: Instant) -> Result<(u16, Value), Failure> {
+        let _turn = self.turns.take().await.map_err(|_| Failure {
+            ending: Ending::Overload,
+            reason: "too many calls wait for the backend".to_owned(),
+            unsent: true,
+        })?;
+        let body = Body {
+            action: &request.action,
+            data: &request.data,
+            user: &request.user,
+            connection: &request.connection,
+            consumer: &request.consumer,
+        };
+        let body = serde_json::to_vec(&body).map_err(|error| broken(error.to_string()))?.into();
+        let mut url = self.url.clone();
+        if let Ok(mut path) = url.path_segments_mut() {
+            path.pop_if_empty().push(&request.action);
+        }
+        let key = uuid::Uuid::new_v4().to_string();
+        let question = Question { url: &url, body: &body, key: &key };
+        let first = self.once(&question).await;
+        let again = match &first {
+            Ok((502..=504, _)) => request.idempotent,
+            Ok(_) => false,
+            Err(failure) => failure.unsent || (request.idempotent && failure.ending == Ending::Broken),
+        };
+        // Where no time is left for a second try, the first says more than a timeout would.
+        if !again || Instant::now() + PAUSE >= deadline {
+            return first;
+        }
+        sleep(PAUSE).await;
+        timeout_at(deadline, self.once(&question)).await.unwrap_or(first)
+    }
+
+    async fn once(&self, question: &Question<'_>) -> Result<(u16, Value), Failure> {
+        let timestamp = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_secs()).to_string();
+        let mut post = self
+            .client
+            .post(question.url.clone())
+            .header(header::CONTENT_TYPE, "application/json")
+            .header("Idempotency-Key", question.key)
+            .header("X-Channelgate-Timestamp", &timestamp);
+        if let Some(secret) = &self.secret {
+            post = post.header("X-Channelgate-Signature", signature(secret, &timestamp, question.body));
+        }
+        let response = post.body(question.body.clone()).send().await.map_err(|error| failure(&error))?;
+        let status = response.status().as_u16();
+        Ok((status, body_of(response).await?))
+    }
+}
+
+/// The body as data; null where it is no JSON.
+async fn body_of(mut response: Response) -> Result<Value, Failure> {
+    let mut body = Vec::new();
+    while let Some(chunk) = response.chunk().await.map_err(|error| failure(&error))? {
+        if body.len() + chunk.len() > MAX_ANSWER {
+            let reason = format!("the answer is larger than {MAX_ANSWER} bytes");
+            return Err(Failure { ending: Ending::TooLarge, reason, unsent: false });
+        }
+        body.extend_from_slice(&chunk);
+    }
+    Ok(json::decode(&body).unwrap_or_default())
+}
+
+fn broken(reason: String) -> Failure {
+    Failure { ending: Ending::Broken, reason, unsent: false }
+}
+
+/// The innermost reason says most, and none repeats the URL.
+fn failure(error: &reqwest::Error) -> Failure {
+    let mut innermost: &dyn std::error::Error = error;
+    while let Some(source) = innermost.source() {
+        innermost = source;
+    }
+    let reason = innermost.to_string();
+    match error.is_connect() {
+        true => Failure {
+            ending: Ending::Unreachable,
+            reason: format!("the backend is not reachable: {reason}"),
+            unsent: true,
+        },
+        false => broken(format!("the backend's answer broke off: {reason}")),
+    }
+}
+
+/// `sha256=<hex HMAC-SHA256(secret, timestamp + "." + body)>`
+fn signature(secret: &Secret, timestamp: &str, body: &[u8]) -> String {
+    use std::fmt::Write as _;
+    // HMAC takes a key of any length.
+    let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(secret.expose().as_bytes()) else { return String::new() };
+    mac.update(timestamp.as_bytes());
+    mac.update(b".");
+    mac.update(body);
+    mac.finalize().into_bytes().iter().fold("sha256=".to_owned(), |mut text, byte| {
+        // Writing to a String cannot fail.
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    // python3 -c 'import hmac,hashlib;print(hmac.new(b"key",b"1700000000.{\"a\":1}",hashlib.sha256).hexdigest())'
+    #[test]
+    fn the_signature_is_what_python_computes() {
+        assert_eq!(
+            signature(&Secret::new("key"), "1700000000", br#"{"a":1}"#),
+            "sha256=a438e398bfafc57e4396bb7fc2304422f0f768e965d073ca313cb52e22e6ad03"
+        );
+    }
+}

@@ -1,0 +1,76 @@
+//! How many questions are asked at once, and how many may wait for their turn.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use tokio::sync::{Semaphore, SemaphorePermit};
+
+/// For each question being asked, this many may wait.
+const WAITING_PER_TURN: usize = 16;
+
+/// Turns, handed out in the order of asking.
+pub(super) struct Turns {
+    turns: Semaphore,
+    waiting: AtomicUsize,
+    most_waiting: usize,
+}
+
+/// Too many wait already.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct TooMany;
+
+impl Turns {
+    pub fn new(concurrency: usize) -> Self {
+        let concurrency = concurrency.clamp(1, Semaphore::MAX_PERMITS);
+        Self {
+            turns: Semaphore::new(concurrency),
+            waiting: AtomicUsize::new(0),
+            most_waiting: concurrency.saturating_mul(WAITING_PER_TURN),
+        }
+    }
+
+    /// Waits for a turn, which ends when the permit is dropped. Whoever stops waiting makes room.
+    pub async fn take(&self) -> Result<SemaphorePermit<'_>, TooMany> {
+        if let Ok(turn) = self.turns.try_acquire() {
+            return Ok(turn);
+        }
+        if self.waiting.fetch_add(1, Ordering::Relaxed) >= self.most_waiting {
+            self.waiting.fetch_sub(1, Ordering::Relaxed);
+            return Err(TooMany);
+        }
+        let _place = Place(&self.waiting);
+        self.turns.acquire().await.map_err(|_| TooMany)
+    }
+}
+
+/// A place in the queue.
+struct Place<'a>(&'a AtomicUsize);
+
+impl Drop for Place<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use tokio::time::timeout;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn the_queue_is_bounded_and_whoever_gives_up_leaves_it() {
+        let turns = Turns::new(1);
+        let turn = turns.take().await.unwrap();
+        let mut queue: Vec<_> = (0..WAITING_PER_TURN).map(|_| Box::pin(turns.take())).collect();
+        for place in &mut queue {
+            assert!(timeout(Duration::from_millis(1), place).await.is_err(), "the turn is taken");
+        }
+        assert_eq!(turns.take().await.err(), Some(TooMany));
+        queue.clear();
+        assert!(timeout(Duration::from_millis(1), turns.take()).await.is_err(), "there is room to wait again");
+        drop(turn);
+        assert!(turns.take().await.is_ok());
+    }
+}

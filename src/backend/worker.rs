@@ -1,0 +1,143 @@
+//! Questions to a worker of Channels: one message to its channel, one answer on the node's own.
+//!
+//! In: a [`CallRequest`], and from the layer whatever arrives on the reply channel. Out: the answer, or why there is none.
+//! A worker that is not running takes no message, so a question to it ends at its deadline.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use futures_util::future::BoxFuture;
+use tokio::{
+    sync::oneshot,
+    time::{Instant, timeout_at},
+};
+
+use super::{Backend, Ending, turns::Turns};
+use crate::{
+    config,
+    consumer::{CallRequest, Outcome},
+    event::Value,
+    layer::Layer,
+    telemetry::Metrics,
+    warn_bounded,
+};
+
+/// The type of the message to the worker; its consumer's method is `channelgate_call`.
+const CALL: &str = "channelgate.call";
+
+/// The type of the worker's answer.
+const ANSWER: &str = "channelgate.answer";
+
+/// A worker of Channels.
+pub struct WorkerBackend {
+    layer: Arc<dyn Layer>,
+    worker: String,
+    timeout: Duration,
+    turns: Turns,
+    waiting: Mutex<HashMap<Box<str>, oneshot::Sender<(u16, Value)>>>,
+    metrics: Metrics,
+}
+
+impl WorkerBackend {
+    /// The worker that listens on the channel `worker`.
+    pub fn new(config: &config::Backend, worker: &str, layer: Arc<dyn Layer>, metrics: Metrics) -> Self {
+        Self {
+            layer,
+            worker: worker.to_owned(),
+            timeout: config.timeout.0,
+            turns: Turns::new(config.concurrency),
+            waiting: Mutex::default(),
+            metrics,
+        }
+    }
+
+    /// Takes a message that arrived on the reply channel; whether it was the answer to an open question.
+    pub fn answered(&self, message: &Value) -> bool {
+        let id = message.get("id").and_then(Value::as_str).unwrap_or_default();
+        if message.get("type").and_then(Value::as_str) != Some(ANSWER) {
+            warn_bounded!("a message on the reply channel is of no type {ANSWER:?}");
+            return false;
+        }
+        let Some(waiting) = self.waiting.lock().unwrap_or_else(PoisonError::into_inner).remove(id) else {
+            // Too late, or told twice.
+            return false;
+        };
+        let status = match message.get("status") {
+            Some(Value::Int(status)) => u16::try_from(*status).unwrap_or(500),
+            None => 200,
+            Some(_) => 500,
+        };
+        let body = message.get("body").cloned().unwrap_or_default();
+        waiting.send((status, body)).is_ok()
+    }
+
+    async fn asked(&self, request: &CallRequest) -> Result<(u16, Value), (Ending, String)> {
+        let overload = |_| (Ending::Overload, "too many calls wait for the worker".to_owned());
+        let _turn = self.turns.take().await.map_err(overload)?;
+        let id = uuid::Uuid::new_v4().to_string();
+        let no_way_back =
+            || (Ending::Unreachable, "the channel layer has no way back: a worker needs Redis".to_owned());
+        let reply_channel = self.layer.reply_channel().ok_or_else(no_way_back)?;
+        let (sender, answer) = oneshot::channel();
+        let _waiting = Waiting::new(self, &id, sender);
+        let message: Value = [
+            ("type", CALL.into()),
+            ("id", id.as_str().into()),
+            ("reply_channel", reply_channel.into()),
+            ("action", (&*request.action).into()),
+            ("data", request.data.clone()),
+            ("user", request.user.clone()),
+            ("connection", (&*request.connection).into()),
+            ("consumer", (&*request.consumer).into()),
+        ]
+        .into_iter()
+        .collect();
+        self.layer.send(&self.worker, &message).await.map_err(|error| (Ending::Unreachable, error.to_string()))?;
+        answer.await.map_err(|_| (Ending::Broken, "the question was forgotten".to_owned()))
+    }
+}
+
+impl Backend for WorkerBackend {
+    fn call(&self, request: CallRequest) -> BoxFuture<'_, Outcome> {
+        Box::pin(async move {
+            let time = request.timeout.unwrap_or(self.timeout);
+            let ended = timeout_at(Instant::now() + time, self.asked(&request)).await;
+            let late = |_| {
+                let reason =
+                    format!("no answer of a worker on the channel {:?} in {} ms", self.worker, time.as_millis());
+                Err((Ending::Timeout, reason))
+            };
+            let (ending, outcome) = match ended.unwrap_or_else(late) {
+                Ok((status, body)) => (Ending::Answered(status), Outcome::Answer { status, body }),
+                Err((ending, reason)) => {
+                    warn_bounded!("the worker did not answer {:?}: {reason}", &*request.action);
+                    (ending, Outcome::Failed(reason))
+                }
+            };
+            self.metrics.backend_call(&request.action, ending.label());
+            outcome
+        })
+    }
+}
+
+/// Forgets the question when nobody waits any more.
+struct Waiting<'a> {
+    backend: &'a WorkerBackend,
+    id: Box<str>,
+}
+
+impl<'a> Waiting<'a> {
+    fn new(backend: &'a WorkerBackend, id: &str, sender: oneshot::Sender<(u16, Value)>) -> Self {
+        backend.waiting.lock().unwrap_or_else(PoisonError::into_inner).insert(id.into(), sender);
+        Self { backend, id: id.into() }
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.backend.waiting.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.id);
+    }
+}

@@ -1,0 +1,254 @@
+//! The nodes' own channel: questions go to each live node, answers come back to the one that asked.
+//!
+//! In: messages on `channelgate:control:<this node>`, over a connection that does nothing else. Out: answers, and a probe to
+//! itself with every heartbeat, which proves that the subscription still brings something.
+
+use std::{
+    collections::{BTreeSet, HashMap},
+    sync::{
+        Arc, Mutex, OnceLock, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use futures_util::{Stream, StreamExt as _};
+use redis::{Msg, ProtocolVersion, aio::MultiplexedConnection};
+use serde::{Deserialize, Serialize};
+use tokio::{
+    sync::mpsc,
+    time::{Instant, MissedTickBehavior, sleep, timeout, timeout_at},
+};
+
+use super::{Answer, Answers, ClusterError, NodeId, Query, Responder};
+use crate::{
+    layer::redis::{backoff::Backoff, pool::RedisPool},
+    telemetry::Metrics,
+    warn_bounded,
+};
+
+/// Before a node's id: its channel. The second colon keeps it apart from the channel of any group.
+const CONTROL: &str = "channelgate:control:";
+
+/// Deadline of a connection and its subscription.
+const CONNECT: Duration = Duration::from_secs(3);
+
+/// Probes that may be missing before the subscription counts as dead.
+const MISSED_PROBES: u64 = 3;
+
+/// A node that is asked answers within this, whatever the asking one would wait.
+const LONGEST_ANSWER: Duration = Duration::from_secs(10);
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Message {
+    Ask {
+        id: u64,
+        from: NodeId,
+        wait_ms: u64,
+        /// Read only when it is answered: a node of another version may ask what this one does not know.
+        query: serde_json::Value,
+    },
+    Reply {
+        id: u64,
+        from: NodeId,
+        answer: Answer,
+    },
+    Probe(u64),
+}
+
+pub(super) struct Control {
+    id: NodeId,
+    pool: Arc<RedisPool>,
+    responder: OnceLock<Arc<dyn Responder>>,
+    asked: AtomicU64,
+    waiting: Mutex<HashMap<u64, mpsc::UnboundedSender<(NodeId, Answer)>>>,
+    metrics: Metrics,
+}
+
+impl Control {
+    pub fn new(id: NodeId, pool: Arc<RedisPool>, metrics: Metrics) -> Self {
+        Self { id, pool, responder: OnceLock::new(), asked: AtomicU64::new(0), waiting: Mutex::default(), metrics }
+    }
+
+    /// Asks every node of `live`, this one included.
+    pub async fn ask(&self, live: BTreeSet<NodeId>, query: &Query, wait: Duration) -> Result<Answers, ClusterError> {
+        let deadline = Instant::now() + wait;
+        let id = self.asked.fetch_add(1, Ordering::Relaxed);
+        let (sender, mut replies) = mpsc::unbounded_channel();
+        let _waiting = Waiting::new(self, id, sender);
+        let mut open = live;
+        let here = open.remove(&self.id);
+        let mut answers = Answers::default();
+
+        let message = Message::Ask {
+            id,
+            from: self.id.clone(),
+            wait_ms: u64::try_from(wait.as_millis()).unwrap_or(u64::MAX),
+            query: serde_json::to_value(query).map_err(|error| ClusterError(error.to_string()))?,
+        };
+        // A node whose subscription is away hears nothing, and need not be waited for.
+        for (node, heard) in open.iter().cloned().collect::<Vec<_>>().into_iter().zip(self.send(&open, &message).await?)
+        {
+            if heard == 0 {
+                open.remove(&node);
+                answers.silent.push(node);
+            }
+        }
+        let own = async {
+            match here {
+                true => Some(timeout_at(deadline, self.answer(query.clone())).await),
+                false => None,
+            }
+        };
+        let others = async {
+            let mut come = Vec::new();
+            while !open.is_empty() {
+                let Ok(Some((node, answer))) = timeout_at(deadline, replies.recv()).await else { break };
+                if open.remove(&node) {
+                    come.push((node, answer));
+                }
+            }
+            come
+        };
+        let (own, others) = tokio::join!(own, others);
+        answers.by_node.extend(others);
+        match own {
+            Some(Ok(answer)) => drop(answers.by_node.insert(self.id.clone(), answer)),
+            Some(Err(_)) => answers.silent.push(self.id.clone()),
+            None => {}
+        }
+        answers.silent.extend(open);
+        answers.silent.sort();
+        Ok(answers)
+    }
+
+    async fn answer(&self, query: Query) -> Answer {
+        match self.responder.get() {
+            Some(responder) => responder.answer(query).await,
+            None => Answer::Failed("the node is starting".to_owned()),
+        }
+    }
+
+    /// Publishes to the channels of these nodes; how many heard it, node by node.
+    async fn send(&self, nodes: &BTreeSet<NodeId>, message: &Message) -> Result<Vec<u64>, ClusterError> {
+        if nodes.is_empty() {
+            return Ok(Vec::new());
+        }
+        let text = serde_json::to_vec(message).map_err(|error| ClusterError(error.to_string()))?;
+        let mut commands = redis::pipe();
+        for node in nodes {
+            commands.publish(format!("{CONTROL}{node}"), &text[..]);
+        }
+        let work = async |connection: &mut MultiplexedConnection| commands.query_async(connection).await;
+        Ok(self.pool.within(work).await?)
+    }
+
+    /// Listens for ever, connection after connection.
+    pub async fn listen(self: Arc<Self>, heartbeat: Duration, responder: Arc<dyn Responder>) {
+        let _ = self.responder.set(responder);
+        let mut backoff = Backoff::default();
+        let mut was_up = false;
+        loop {
+            let reason = match timeout(CONNECT, self.subscribe()).await {
+                Ok(Ok(messages)) => {
+                    if std::mem::replace(&mut was_up, true) {
+                        self.metrics.reconnected();
+                    }
+                    backoff = Backoff::default();
+                    self.serve(messages, heartbeat).await
+                }
+                Ok(Err(error)) => error.to_string(),
+                Err(_) => "no answer in time".to_owned(),
+            };
+            warn_bounded!("the nodes' channel at {}: {reason}; connecting again", self.pool.label());
+            sleep(backoff.next_pause()).await;
+        }
+    }
+
+    async fn subscribe(&self) -> redis::RedisResult<impl Stream<Item = Msg> + Unpin + use<>> {
+        let client = self.pool.host().client(ProtocolVersion::RESP2).await?;
+        let mut connection = client.get_async_pubsub().await?;
+        connection.subscribe(format!("{CONTROL}{}", self.id)).await?;
+        Ok(connection.into_on_message())
+    }
+
+    /// Why it ended.
+    async fn serve(self: &Arc<Self>, mut messages: impl Stream<Item = Msg> + Unpin, heartbeat: Duration) -> String {
+        let mut beat = tokio::time::interval(heartbeat);
+        beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let (mut sent, mut seen) = (0, 0);
+        loop {
+            tokio::select! {
+                message = messages.next() => match message {
+                    Some(message) => {
+                        if let Some(probe) = self.take(message.get_payload_bytes()) {
+                            seen = probe;
+                        }
+                    }
+                    None => return "the connection was closed".to_owned(),
+                },
+                _ = beat.tick() => {
+                    if sent - seen >= MISSED_PROBES {
+                        return format!("{} probes did not come back", sent - seen);
+                    }
+                    sent += 1;
+                    let (control, probe) = (Arc::clone(self), Message::Probe(sent));
+                    // A failure here shows as a probe that does not come back.
+                    tokio::spawn(async move { drop(control.send(&BTreeSet::from([control.id.clone()]), &probe).await) });
+                }
+            }
+        }
+    }
+
+    /// One message; the number of a probe.
+    fn take(self: &Arc<Self>, payload: &[u8]) -> Option<u64> {
+        match serde_json::from_slice(payload) {
+            Ok(Message::Probe(number)) => return Some(number),
+            Ok(Message::Reply { id, from, answer }) => {
+                let waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+                if let Some(sender) = waiting.get(&id) {
+                    // The one who asked may have gone.
+                    let _ = sender.send((from, answer));
+                }
+            }
+            Ok(Message::Ask { id, from, wait_ms, query }) => {
+                let control = Arc::clone(self);
+                tokio::spawn(async move {
+                    let wait = Duration::from_millis(wait_ms).min(LONGEST_ANSWER);
+                    let answer = match serde_json::from_value(query) {
+                        Ok(query) => timeout(wait, control.answer(query)).await,
+                        Err(error) => Ok(Answer::Failed(format!("not understood: {error}"))),
+                    };
+                    // Too late is as good as never.
+                    let Ok(answer) = answer else { return };
+                    let reply = Message::Reply { id, from: control.id.clone(), answer };
+                    if let Err(error) = control.send(&BTreeSet::from([from]), &reply).await {
+                        warn_bounded!("an answer to another node is lost: {error}");
+                    }
+                });
+            }
+            Err(error) => warn_bounded!("a message of another node is not understood: {error}"),
+        }
+        None
+    }
+}
+
+/// Forgets the question when nobody waits any more.
+struct Waiting<'a> {
+    control: &'a Control,
+    id: u64,
+}
+
+impl<'a> Waiting<'a> {
+    fn new(control: &'a Control, id: u64, sender: mpsc::UnboundedSender<(NodeId, Answer)>) -> Self {
+        control.waiting.lock().unwrap_or_else(PoisonError::into_inner).insert(id, sender);
+        Self { control, id }
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.control.waiting.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.id);
+    }
+}

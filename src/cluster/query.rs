@@ -1,0 +1,100 @@
+//! Questions to all nodes, and what each answers.
+
+use std::{collections::BTreeMap, sync::Arc, time::Instant};
+
+use futures_util::future::BoxFuture;
+use serde::{Deserialize, Serialize};
+
+use super::NodeId;
+use crate::event::{Audience, Content, Emission, Source, Value};
+
+/// A question that every node answers for itself.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Query {
+    /// Its figures; answered with [`Answer::Stats`].
+    Stats,
+    /// The rooms that the sockets of this user are in; answered with [`Answer::Rooms`].
+    UserRooms(String),
+    /// Deliver to this node's own sockets; answered with [`Answer::Reached`].
+    Emit(Order),
+}
+
+/// An event that every node delivers to its own sockets.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Order {
+    /// The Socket.IO namespace.
+    pub namespace: Arc<str>,
+    /// The rooms, the union of them.
+    pub rooms: Vec<Arc<str>>,
+    /// The event's name, then its arguments.
+    pub args: Vec<Value>,
+}
+
+impl Order {
+    /// What a node's dispatcher delivers.
+    pub fn emission(self) -> Emission {
+        Emission {
+            audience: Audience::Namespace(self.namespace),
+            rooms: self.rooms,
+            except: Vec::new(),
+            content: Content::Event(self.args),
+            volatile: false,
+            source: Source::Emitter,
+            received: Instant::now(),
+        }
+    }
+}
+
+/// What one node answers.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Answer {
+    /// To [`Query::Stats`].
+    Stats(NodeStats),
+    /// To [`Query::UserRooms`].
+    Rooms(Vec<SocketRooms>),
+    /// To [`Query::Emit`]: how many sockets the event went to.
+    Reached(u64),
+    /// The node cannot say, for this reason.
+    Failed(String),
+}
+
+/// One node in figures.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NodeStats {
+    /// Open connections.
+    pub connections: u64,
+    /// Users with at least one connection here.
+    pub users: u64,
+    /// The rooms that have a member here, by name.
+    pub rooms: Vec<Arc<str>>,
+    /// Events received since the node started.
+    pub events: u64,
+}
+
+/// One socket and where it is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SocketRooms {
+    /// The socket's public id.
+    pub socket: Arc<str>,
+    /// Its namespace.
+    pub namespace: Arc<str>,
+    /// Its rooms.
+    pub rooms: Vec<Arc<str>>,
+}
+
+/// What came back.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Answers {
+    /// The nodes that answered in time.
+    pub by_node: BTreeMap<NodeId, Answer>,
+    /// The live nodes that did not.
+    pub silent: Vec<NodeId>,
+}
+
+/// Answers for this node.
+pub trait Responder: Send + Sync + 'static {
+    /// The answer; asked for again by nobody, so a late one is lost.
+    fn answer(&self, query: Query) -> BoxFuture<'_, Answer>;
+}

@@ -1,0 +1,110 @@
+//! Which nodes live, and where they are: a heartbeat of this node, and the answers of the others' heartbeats.
+//!
+//! In: this node's facts, every heartbeat. Out: the live nodes. What a request asks is answered from memory, so that made-up
+//! ids cost Redis nothing.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, PoisonError},
+    time::{Duration, Instant},
+};
+
+use redis::{Script, aio::MultiplexedConnection};
+
+use super::{ClusterError, NodeFacts, NodeId};
+use crate::layer::redis::pool::RedisPool;
+
+/// The nodes, by the end of their lease.
+const NODES: &str = "channelgate:nodes";
+
+/// Before a node's id: its facts.
+const NODE: &str = "channelgate:node:";
+
+/// An unknown id is looked up in Redis at most this often.
+const LOOK_UP: Duration = Duration::from_millis(250);
+
+pub(super) struct Roll {
+    id: NodeId,
+    pool: Arc<RedisPool>,
+    lease: Duration,
+    beat: Script,
+    known: Mutex<Known>,
+}
+
+#[derive(Default)]
+struct Known {
+    facts: Option<NodeFacts>,
+    nodes: BTreeMap<NodeId, NodeFacts>,
+    at: Option<Instant>,
+    /// A loop of heartbeats that ended may not write itself back.
+    resigned: bool,
+}
+
+impl Roll {
+    pub fn new(id: NodeId, pool: Arc<RedisPool>, lease: Duration) -> Self {
+        Self { id, pool, lease, beat: Script::new(include_str!("beat.lua")), known: Mutex::default() }
+    }
+
+    /// Says that this node lives, with these facts, and learns who else does.
+    pub async fn beat(&self, facts: NodeFacts) -> Result<(), ClusterError> {
+        let text = serde_json::to_string(&facts).map_err(|error| ClusterError(error.to_string()))?;
+        self.with(|known| known.facts = Some(facts));
+        let lease = u64::try_from(self.lease.as_millis()).unwrap_or(u64::MAX);
+        let mut call = self.beat.prepare_invoke();
+        call.key(NODES).key(format!("{NODE}{}", self.id)).arg(self.id.as_str()).arg(lease).arg(text).arg(NODE);
+        let work = async |connection: &mut MultiplexedConnection| call.invoke_async(connection).await;
+        let answer: Vec<(String, String)> = self.pool.within(work).await?;
+        let nodes = answer.into_iter().filter_map(|(id, facts)| {
+            // A node of another version may say more, but nothing less.
+            Some((NodeId::from(id.as_str()), serde_json::from_str(&facts).ok()?))
+        });
+        let nodes = nodes.collect();
+        self.with(|known| {
+            known.nodes = nodes;
+            known.at = Some(Instant::now());
+        });
+        Ok(())
+    }
+
+    /// The nodes that live now.
+    pub async fn nodes(&self) -> Result<BTreeMap<NodeId, NodeFacts>, ClusterError> {
+        self.refresh().await?;
+        Ok(self.with(|known| known.nodes.clone()))
+    }
+
+    /// Where a node is; `None` if no such node lives.
+    pub async fn address_of(&self, id: &str) -> Result<Option<Arc<str>>, ClusterError> {
+        let address = |known: &mut Known| known.nodes.get(id).map(|facts| Arc::clone(&facts.address));
+        let (found, fresh) = self.with(|known| {
+            let fresh = known.at.is_some_and(|at| at.elapsed() < LOOK_UP);
+            // The heartbeats fail: who lives is not known.
+            let stale = known.at.is_none_or(|at| at.elapsed() > self.lease);
+            (address(known).filter(|_| !stale), fresh)
+        });
+        if found.is_some() || fresh {
+            return Ok(found);
+        }
+        self.refresh().await?;
+        Ok(self.with(address))
+    }
+
+    async fn refresh(&self) -> Result<(), ClusterError> {
+        match self.with(|known| known.facts.clone().filter(|_| !known.resigned)) {
+            Some(facts) => self.beat(facts).await,
+            None => Err(ClusterError("this node is not part of the cluster now".to_owned())),
+        }
+    }
+
+    /// Takes this node off the roll.
+    pub async fn resign(&self) -> Result<(), ClusterError> {
+        self.with(|known| known.resigned = true);
+        let mut commands = redis::pipe();
+        commands.zrem(NODES, self.id.as_str()).ignore().del(format!("{NODE}{}", self.id)).ignore();
+        let work = async |connection: &mut MultiplexedConnection| commands.query_async::<()>(connection).await;
+        Ok(self.pool.within(work).await?)
+    }
+
+    fn with<T>(&self, work: impl FnOnce(&mut Known) -> T) -> T {
+        work(&mut self.known.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}

@@ -1,0 +1,188 @@
+//! One message for the union of several groups: each member gets it once, and in its right place among the events of every
+//! group that it is for.
+//!
+//! A crossing holds each of its groups where it stands in that group's queue. When the last of them has come so far, it is
+//! delivered to all of them, and then they go on. All unions of a worker are accepted in one order, so that no two can wait
+//! for each other.
+
+use std::{
+    collections::{HashMap, VecDeque},
+    rc::Rc,
+};
+
+use super::{
+    AudienceId,
+    group::{Group, Job, Served, Waiting},
+    member::Member,
+};
+
+/// Which crossing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) struct CrossingId(u64);
+
+/// Messages for one union, one after the other.
+pub(super) struct Crossing {
+    /// Whose members get them.
+    audiences: Vec<AudienceId>,
+    /// Members that were named themselves.
+    single: Vec<Rc<Member>>,
+    /// The groups that are held: those of `audiences`, and those of the single members that had something to deliver.
+    held: Vec<AudienceId>,
+    /// How many of them have not come so far.
+    awaited: usize,
+    pending: Vec<Waiting>,
+    running: Option<Running>,
+}
+
+struct Running {
+    job: Job,
+    /// Which audience is being served; its members from the job's position on.
+    audience: usize,
+    /// Who was served. They are held, so that no other member can have the same address meanwhile.
+    seen: HashMap<*const Member, Rc<Member>>,
+}
+
+/// The crossings of one worker.
+#[derive(Default)]
+pub(super) struct Crossings {
+    by_id: HashMap<CrossingId, Crossing>,
+    next: u64,
+}
+
+type GroupsById = HashMap<AudienceId, Group>;
+
+impl Crossings {
+    /// Puts a message into the queues of its groups; it is ready at once where no group is concerned.
+    pub fn add(
+        &mut self,
+        groups: &mut GroupsById,
+        audiences: Vec<AudienceId>,
+        single: Vec<Rc<Member>>,
+        waiting: Waiting,
+        ready: &mut VecDeque<Turn>,
+    ) {
+        if let Some(same) = self.same(groups, &audiences, &single) {
+            same.pending.push(waiting);
+            return;
+        }
+        let id = CrossingId(self.next);
+        self.next += 1;
+        let mut held = audiences.clone();
+        for place in single.iter().flat_map(|member| member.places.borrow().clone()) {
+            if !held.contains(&place.audience) && groups.get(&place.audience).is_some_and(|group| group.queued) {
+                held.push(place.audience);
+            }
+        }
+        for audience in &held {
+            let Some(group) = groups.get_mut(audience) else { continue };
+            group.hold_for(id);
+            if !group.queued {
+                group.queued = true;
+                ready.push_back(Turn::Group(*audience));
+            }
+        }
+        let awaited = held.len();
+        if awaited == 0 {
+            ready.push_back(Turn::Crossing(id));
+        }
+        let crossing = Crossing { audiences, single, held, awaited, pending: vec![waiting], running: None };
+        self.by_id.insert(id, crossing);
+    }
+
+    /// A crossing of the same union that has not begun and has nothing behind it in any of its groups.
+    fn same(&mut self, groups: &GroupsById, audiences: &[AudienceId], single: &[Rc<Member>]) -> Option<&mut Crossing> {
+        if !single.is_empty() {
+            return None;
+        }
+        let tail = |audience: &AudienceId| groups.get(audience).and_then(Group::tail);
+        let id = tail(audiences.first()?)?;
+        let last_everywhere = audiences.iter().all(|audience| tail(audience) == Some(id));
+        self.by_id.get_mut(&id).filter(|crossing| {
+            last_everywhere
+                && crossing.running.is_none()
+                && crossing.audiences == audiences
+                && crossing.single.is_empty()
+        })
+    }
+
+    /// One more group has come so far, or is gone.
+    pub fn reached(&mut self, id: CrossingId, ready: &mut VecDeque<Turn>) {
+        let Some(crossing) = self.by_id.get_mut(&id) else { return };
+        crossing.awaited -= 1;
+        if crossing.awaited == 0 {
+            ready.push_back(Turn::Crossing(id));
+        }
+    }
+
+    /// Serves up to `budget` members; the bytes that are done with.
+    pub fn serve(
+        &mut self,
+        id: CrossingId,
+        groups: &mut GroupsById,
+        budget: &mut usize,
+        served: &mut Served,
+        ready: &mut VecDeque<Turn>,
+    ) -> usize {
+        let Some(crossing) = self.by_id.get_mut(&id) else { return 0 };
+        if !crossing.slice(groups, budget, served) {
+            ready.push_back(Turn::Crossing(id));
+            return 0;
+        }
+        let Some(crossing) = self.by_id.remove(&id) else { return 0 };
+        for audience in &crossing.held {
+            let Some(group) = groups.get_mut(audience) else { continue };
+            if !group.release(id) {
+                continue;
+            }
+            group.queued = group.has_more();
+            if group.queued {
+                ready.push_back(Turn::Group(*audience));
+            }
+        }
+        crossing.running.map_or(0, |running| running.job.bytes())
+    }
+}
+
+impl Crossing {
+    /// Whether everybody was served.
+    fn slice(&mut self, groups: &GroupsById, budget: &mut usize, served: &mut Served) -> bool {
+        let Self { audiences, single, pending, running, .. } = self;
+        let Running { job, audience, seen } = running.get_or_insert_with(|| {
+            let job = Job::new(std::mem::take(pending));
+            Running { job, audience: 0, seen: HashMap::new() }
+        });
+        for member in single.drain(..) {
+            if member.is_seated() && seen.insert(Rc::as_ptr(&member), Rc::clone(&member)).is_none() {
+                job.serve(&member.connection, &member, served);
+                *budget = budget.saturating_sub(1);
+            }
+        }
+        while let Some(members) = audiences.get(*audience).map(|id| groups.get(id).map(|group| &group.members)) {
+            let members = members.map_or(&[][..], Vec::as_slice);
+            while job.position < members.len() {
+                if *budget == 0 {
+                    return false;
+                }
+                if let Some(seat) = &members[job.position]
+                    && seen.insert(Rc::as_ptr(&seat.member), Rc::clone(&seat.member)).is_none()
+                {
+                    job.serve(&seat.connection, &seat.member, served);
+                    *budget -= 1;
+                }
+                job.position += 1;
+            }
+            job.position = 0;
+            *audience += 1;
+        }
+        true
+    }
+}
+
+/// Whose turn it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Turn {
+    /// A group with something to deliver.
+    Group(AudienceId),
+    /// A crossing that all its groups have reached.
+    Crossing(CrossingId),
+}

@@ -1,0 +1,279 @@
+//! One worker's members of one audience, and deliveries on their way through them.
+
+use std::{rc::Rc, sync::Arc};
+
+use bytes::{Bytes, BytesMut};
+
+use super::{AudienceId, Rules, crossing::CrossingId, member::Member, size};
+use crate::{
+    config::Compression,
+    consumer::ConsumerId,
+    event::GroupName,
+    socket::{Connection, connection, frame::Frame, negotiate::Deflate},
+};
+
+/// This worker's members of one audience.
+pub(super) struct Group {
+    pub name: GroupName,
+    pub consumer: ConsumerId,
+    pub audience: AudienceId,
+    /// Holes are kept, so that a running job's position stays right. An empty seat that is not free is a waiting member's.
+    pub members: Vec<Option<Seat>>,
+    free: Vec<u32>,
+    pub pending: Vec<Waiting>,
+    pub job: Option<Job>,
+    /// Whether it is in the ready queue, or held at a barrier.
+    pub queued: bool,
+    /// What must happen between two of the pending deliveries; nearly always nothing.
+    #[expect(clippy::box_collection, reason = "nearly all groups have none: 8 bytes instead of 24")]
+    barriers: Option<Box<Vec<Barrier>>>,
+}
+
+/// A member's place in a group. The connection stands here too: where everybody gets everything, delivering touches nothing
+/// else of the member.
+pub(super) struct Seat {
+    pub connection: Rc<Connection>,
+    pub member: Rc<Member>,
+}
+
+impl Seat {
+    pub fn of(member: &Rc<Member>) -> Self {
+        Self { connection: Rc::clone(&member.connection), member: Rc::clone(member) }
+    }
+}
+
+/// A crossing in the queue of a group, behind so many of its pending deliveries.
+struct Barrier {
+    behind: usize,
+    crossing: CrossingId,
+    reached: bool,
+}
+
+/// What a group does next.
+pub(super) enum Next {
+    /// Deliver.
+    Job(Job),
+    /// Wait for this crossing, which it has reached now.
+    Crossing(CrossingId),
+    Nothing,
+}
+
+impl Group {
+    pub fn new(name: GroupName, consumer: ConsumerId, audience: AudienceId) -> Self {
+        Self {
+            name,
+            consumer,
+            audience,
+            members: Vec::new(),
+            free: Vec::new(),
+            pending: Vec::new(),
+            job: None,
+            queued: false,
+            barriers: None,
+        }
+    }
+
+    /// A place for one more member, seated or kept free for it.
+    pub fn take_place(&mut self, seat: Option<Seat>) -> u32 {
+        match self.free.pop() {
+            Some(index) => {
+                self.members[index as usize] = seat;
+                index
+            }
+            None => {
+                self.members.push(seat);
+                u32::try_from(self.members.len() - 1).unwrap_or(u32::MAX)
+            }
+        }
+    }
+
+    /// Gives a place back; whether nobody is left.
+    pub fn give_back(&mut self, index: u32) -> bool {
+        self.members[index as usize] = None;
+        self.free.push(index);
+        self.len() == 0
+    }
+
+    /// Members, the waiting ones included.
+    pub const fn len(&self) -> usize {
+        self.members.len() - self.free.len()
+    }
+
+    /// Lets a crossing happen when everything that is pending now has been delivered, and before what comes later.
+    pub fn hold_for(&mut self, crossing: CrossingId) {
+        let barrier = Barrier { behind: self.pending.len(), crossing, reached: false };
+        self.barriers.get_or_insert_default().push(barrier);
+    }
+
+    /// The crossing that comes last in its queue, with nothing behind it.
+    pub fn tail(&self) -> Option<CrossingId> {
+        let last = self.barriers.as_ref()?.last()?;
+        (last.behind == self.pending.len()).then_some(last.crossing)
+    }
+
+    /// The next deliveries up to a barrier, where no job is running.
+    pub fn next(&mut self) -> Next {
+        let Some(barriers) = &mut self.barriers else {
+            return if self.pending.is_empty() {
+                Next::Nothing
+            } else {
+                Next::Job(Job::new(std::mem::take(&mut self.pending)))
+            };
+        };
+        let Some(first) = barriers.first_mut() else { return Next::Nothing };
+        if first.behind == 0 {
+            first.reached = true;
+            return Next::Crossing(first.crossing);
+        }
+        let count = first.behind;
+        for barrier in barriers.iter_mut() {
+            barrier.behind -= count;
+        }
+        Next::Job(Job::new(self.pending.drain(..count).collect()))
+    }
+
+    /// A crossing is over: goes on with what is behind it, unless it never waited for this one, because it was made since.
+    /// Whether it did.
+    pub fn release(&mut self, crossing: CrossingId) -> bool {
+        let Some(barriers) = &mut self.barriers else { return false };
+        let before = barriers.len();
+        barriers.retain(|barrier| barrier.crossing != crossing);
+        let waited = barriers.len() < before;
+        if barriers.is_empty() {
+            self.barriers = None;
+        }
+        waited
+    }
+
+    pub fn has_more(&self) -> bool {
+        self.job.is_some() || !self.pending.is_empty() || self.barriers.is_some()
+    }
+
+    /// The crossings that still wait for this group.
+    pub fn awaited_by(&self) -> impl Iterator<Item = CrossingId> {
+        self.barriers.iter().flat_map(|all| all.iter()).filter(|one| !one.reached).map(|barrier| barrier.crossing)
+    }
+
+    /// Bytes that were on their way to its members.
+    pub fn bytes(&self) -> usize {
+        self.pending.iter().map(Waiting::size).sum::<usize>() + self.job.as_ref().map_or(0, Job::bytes)
+    }
+}
+
+/// A delivery as it waits on its worker.
+pub(super) struct Waiting {
+    pub frame: Arc<Frame>,
+    pub rules: Option<Box<Applied>>,
+}
+
+/// Rules with what they mean on this worker.
+pub(super) struct Applied {
+    pub rules: Arc<Rules>,
+    /// The members named in `except_ids`.
+    pub except: Vec<Rc<Member>>,
+}
+
+impl Waiting {
+    pub fn size(&self) -> usize {
+        size(&self.frame)
+    }
+}
+
+impl Applied {
+    /// Whether the member is meant, however its client reads.
+    fn is_for(&self, member: &Rc<Member>) -> bool {
+        self.rules.names.as_ref().is_none_or(|names| member.wants(names))
+            && !self.except.iter().any(|one| Rc::ptr_eq(one, member))
+            && !member.is_in(&self.rules.except_audiences)
+    }
+}
+
+/// Deliveries on their way through the members of a group.
+pub(super) struct Job {
+    deliveries: Vec<Waiting>,
+    pub position: usize,
+    /// Whether every member gets all of it.
+    for_all: bool,
+    /// Whether some of it is not for clients that are behind with reading.
+    volatile: bool,
+    /// The frames as one piece, per compression.
+    joined: Vec<(Option<Deflate>, Bytes)>,
+}
+
+impl Job {
+    pub fn new(deliveries: Vec<Waiting>) -> Self {
+        let for_all = deliveries.iter().all(|delivery| delivery.rules.is_none());
+        let is_volatile = |delivery: &Waiting| delivery.rules.as_ref().is_some_and(|applied| applied.rules.volatile);
+        let volatile = !for_all && deliveries.iter().any(is_volatile);
+        Self { deliveries, position: 0, for_all, volatile, joined: Vec::with_capacity(1) }
+    }
+
+    pub fn bytes(&self) -> usize {
+        self.deliveries.iter().map(Waiting::size).sum()
+    }
+
+    /// All frames as one piece.
+    fn joined(&mut self, deflate: Option<Deflate>, compression: &Compression) -> &Bytes {
+        let index = match self.joined.iter().position(|(kind, _)| *kind == deflate) {
+            Some(index) => index,
+            None => {
+                let piece = match self.deliveries.as_slice() {
+                    [one] => one.frame.bytes(deflate, compression).clone(),
+                    many => {
+                        let mut piece = BytesMut::with_capacity(self.bytes());
+                        for delivery in many {
+                            piece.extend_from_slice(delivery.frame.bytes(deflate, compression));
+                        }
+                        piece.freeze()
+                    }
+                };
+                self.joined.push((deflate, piece));
+                self.joined.len() - 1
+            }
+        };
+        &self.joined[index].1
+    }
+
+    pub fn serve(&mut self, connection: &Connection, member: &Rc<Member>, served: &mut Served) {
+        let (deflate, compression) = (connection.deflate(), &connection.limits().compression);
+        if self.for_all || (self.is_all_for(member) && !(self.volatile && connection.is_behind())) {
+            let frames = self.deliveries.len();
+            served.add(connection.deliver(self.joined(deflate, compression)), frames);
+            return;
+        }
+        for delivery in &self.deliveries {
+            if let Some(applied) = &delivery.rules {
+                if !applied.is_for(member) {
+                    continue;
+                }
+                if applied.rules.volatile && connection.is_behind() {
+                    served.volatile += 1;
+                    continue;
+                }
+            }
+            served.add(connection.deliver(delivery.frame.bytes(deflate, compression)), 1);
+        }
+    }
+
+    fn is_all_for(&self, member: &Rc<Member>) -> bool {
+        self.deliveries.iter().all(|delivery| delivery.rules.as_ref().is_none_or(|applied| applied.is_for(member)))
+    }
+}
+
+/// What a slice did, for the counters.
+#[derive(Default)]
+pub(super) struct Served {
+    pub delivered: u64,
+    pub overflowed: u64,
+    pub volatile: u64,
+}
+
+impl Served {
+    fn add(&mut self, delivery: connection::Delivery, frames: usize) {
+        match delivery {
+            connection::Delivery::Sent | connection::Delivery::Queued => self.delivered += frames as u64,
+            connection::Delivery::Overflow => self.overflowed += frames as u64,
+            connection::Delivery::Refused => {}
+        }
+    }
+}

@@ -1,0 +1,231 @@
+//! Who gets what: one worker's slices turned by hand, and many workers at once.
+
+mod delivery;
+mod emissions;
+mod membership;
+
+use std::{
+    collections::HashMap,
+    rc::Rc,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use futures_util::future::BoxFuture;
+
+use super::*;
+use crate::{
+    config::{self, BeforeSubscribe, Environment, load_text},
+    consumer::ConsumerSet,
+    event::{Audience, Content, Emission, Event, GroupName, Source, Value},
+    layer::{Layer, LayerError, Readiness, Signal},
+    socket::{Connection, ConnectionLimits, Roster},
+    telemetry::{DropReason, Metrics},
+};
+
+const CONSUMERS: &str = r#"
+[[consumer]]
+name = "feed"
+path = "/feed/"
+on_event."*" = { send = "event.n" }
+
+[[consumer]]
+name = "chat"
+protocol = "socket.io"
+path = "/chat/"
+on_event."*" = { send = "event.n" }
+
+[[consumer]]
+name = "shop"
+protocol = "socket.io"
+path = "/shop/"
+on_event."*" = { send = "event.n" }
+
+[[consumer]]
+name = "admin"
+protocol = "socket.io"
+namespace = "/admin"
+path = "/admin/"
+on_event."*" = { send = "event.n" }
+"#;
+
+const FEED: ConsumerId = ConsumerId(0);
+const CHAT: ConsumerId = ConsumerId(1);
+const SHOP: ConsumerId = ConsumerId(2);
+const ADMIN: ConsumerId = ConsumerId(3);
+
+/// A layer that remembers who it was asked for, answers late, and fails when told to.
+#[derive(Default)]
+struct RecordingLayer {
+    joined: Mutex<HashMap<GroupName, bool>>,
+    failing: AtomicBool,
+    /// Decides how late an answer comes.
+    turn: AtomicU64,
+}
+
+impl RecordingLayer {
+    fn has(&self, group: &GroupName) -> bool {
+        self.joined.lock().unwrap().get(group).copied().unwrap_or(false)
+    }
+}
+
+impl Layer for RecordingLayer {
+    fn join<'a>(&'a self, group: &'a GroupName) -> BoxFuture<'a, Result<(), LayerError>> {
+        let fails = self.failing.load(Ordering::Relaxed);
+        self.joined.lock().unwrap().insert(group.clone(), true);
+        let turns = self.turn.fetch_add(1, Ordering::Relaxed).wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 61;
+        Box::pin(async move {
+            for _ in 0..turns {
+                tokio::task::yield_now().await;
+            }
+            if fails { Err(LayerError::Refused("told to".to_owned())) } else { Ok(()) }
+        })
+    }
+
+    fn leave(&self, group: &GroupName) {
+        self.joined.lock().unwrap().insert(group.clone(), false);
+    }
+
+    fn publish<'a>(&'a self, _: &'a GroupName, _: &'a Value) -> BoxFuture<'a, Result<(), LayerError>> {
+        Box::pin(async { Ok(()) })
+    }
+
+    fn send<'a>(&'a self, _: &'a str, _: &'a Value) -> BoxFuture<'a, Result<(), LayerError>> {
+        Box::pin(async { Ok(()) })
+    }
+
+    fn reply_channel(&self) -> Option<String> {
+        None
+    }
+
+    fn readiness(&self) -> Readiness {
+        Readiness::Ready
+    }
+
+    fn stop(&self) -> BoxFuture<'_, ()> {
+        Box::pin(async {})
+    }
+}
+
+/// The node's part of a hub; workers are connected to it.
+#[derive(Clone)]
+struct Node {
+    layer: Arc<RecordingLayer>,
+    registry: Arc<Registry>,
+    dispatcher: Arc<Dispatcher>,
+    metrics: Metrics,
+}
+
+impl Node {
+    fn new() -> Self {
+        let layer = Arc::new(RecordingLayer::default());
+        let registry = Arc::new(Registry::new(Arc::clone(&layer) as Arc<dyn Layer>));
+        let file = Some((std::path::Path::new("test.toml"), CONSUMERS));
+        let (config, errors) = load_text(file, &Environment::default());
+        assert_eq!(errors, []);
+        let consumers = Arc::new(ConsumerSet::compile(&config).unwrap_or_else(|errors| panic!("{errors}")));
+        let metrics = Metrics::new();
+        let dispatcher = Arc::new(Dispatcher::new(Arc::clone(&registry), consumers, metrics.clone()));
+        Self { layer, registry, dispatcher, metrics }
+    }
+
+    fn worker(&self) -> Worker {
+        let inbox = self.dispatcher.connect().unwrap();
+        let shard = Shard::new(&inbox, Arc::clone(&self.registry), self.metrics.clone());
+        let roster = Roster::new(&config::Socket::default(), &config::Server::default(), self.metrics.clone());
+        Worker { shard, inbox, roster }
+    }
+
+    /// An event as `group_send` makes it.
+    fn event(&self, group: &str, n: i64) {
+        let body = [("type", Value::from("tick")), ("n", Value::from(n))].into_iter().collect();
+        let event = Event { group: name(group), body, source: Source::Memory, received: Instant::now() };
+        self.dispatcher.take(Signal::Event(event));
+    }
+
+    fn emit(&self, emission: Emission) {
+        self.dispatcher.take(Signal::Emission(emission));
+    }
+}
+
+/// One worker, whose slices the test turns.
+struct Worker {
+    shard: Rc<Shard>,
+    inbox: Inbox,
+    roster: Rc<Roster>,
+}
+
+impl Worker {
+    fn connection(&self) -> Rc<Connection> {
+        let limits = ConnectionLimits::new(&config::Socket::default(), None);
+        Connection::pending(Rc::clone(&self.roster), Arc::new(limits), None)
+    }
+
+    fn plain(&self) -> Rc<Member> {
+        Member::new(self.connection(), BeforeSubscribe::All)
+    }
+
+    /// A member with an id, seated.
+    fn socket(&self, id: &str) -> Rc<Member> {
+        let member = Member::waiting(self.connection(), id.into(), BeforeSubscribe::All);
+        self.shard.seat(&member);
+        member
+    }
+
+    async fn join(&self, member: &Rc<Member>, group: &str, consumer: ConsumerId) {
+        self.shard.join(member, &name(group), consumer).await.unwrap();
+    }
+
+    /// Everything that was sent to this worker is delivered.
+    fn turn(&mut self) {
+        while let Ok(work) = self.inbox.work.try_recv() {
+            self.shard.accept(work);
+        }
+        while self.shard.is_busy() {
+            self.shard.slice();
+        }
+    }
+
+    fn backlog(&self) -> usize {
+        self.inbox.backlog.load(Ordering::Relaxed)
+    }
+}
+
+fn name(group: &str) -> GroupName {
+    GroupName::new(group).unwrap()
+}
+
+/// The text messages that a member got, its connection having read none.
+fn got(member: &Member) -> Vec<String> {
+    let bytes = member.connection.waiting();
+    let mut rest = bytes.as_slice();
+    let mut messages = Vec::new();
+    while let [0x81, length, after @ ..] = rest {
+        let (text, next) = after.split_at(usize::from(*length));
+        messages.push(String::from_utf8(text.to_vec()).unwrap());
+        rest = next;
+    }
+    assert!(rest.is_empty(), "{rest:?}");
+    messages
+}
+
+/// An emission of one number to the rooms of the main namespace.
+fn emission(rooms: &[&str], n: i64) -> Emission {
+    Emission {
+        audience: Audience::Namespace("/".into()),
+        rooms: rooms.iter().map(|room| Arc::from(*room)).collect(),
+        except: Vec::new(),
+        content: Content::Event(vec!["n".into(), n.into()]),
+        volatile: false,
+        source: Source::Emitter,
+        received: Instant::now(),
+    }
+}
+
+/// What [`emission`] is on the wire.
+fn said(n: i64) -> String {
+    format!("42[\"n\",{n}]")
+}

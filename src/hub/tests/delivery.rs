@@ -1,0 +1,161 @@
+//! One worker: what a member gets, and when.
+
+use super::*;
+
+#[tokio::test]
+async fn a_member_gets_the_events_of_its_groups_in_order_until_it_leaves() {
+    let node = Node::new();
+    let mut worker = node.worker();
+    let (one, both) = (worker.plain(), worker.plain());
+    worker.join(&one, "a", FEED).await;
+    worker.join(&both, "a", FEED).await;
+    worker.join(&both, "b", FEED).await;
+    for n in 0..5 {
+        node.event("a", n);
+    }
+    worker.turn();
+    assert_eq!(got(&one), ["0", "1", "2", "3", "4"]);
+    worker.shard.leave(&both, &name("a"), FEED);
+    node.event("a", 5);
+    node.event("b", 6);
+    worker.turn();
+    assert_eq!(got(&one), ["0", "1", "2", "3", "4", "5"]);
+    assert_eq!(got(&both), ["0", "1", "2", "3", "4", "6"]);
+    worker.shard.leave_all(&one);
+    worker.shard.leave_all(&both);
+    assert_eq!((node.registry.groups(), worker.backlog()), (0, 0));
+    assert!(!node.layer.has(&name("a")) && !node.layer.has(&name("b")));
+}
+
+#[tokio::test]
+async fn a_waiting_member_gets_nothing_before_its_seat_and_everything_after() {
+    let node = Node::new();
+    let mut worker = node.worker();
+    let other = worker.plain();
+    let member = Member::waiting(worker.connection(), "id".into(), BeforeSubscribe::All);
+    for group in ["a", "b"] {
+        worker.join(&member, group, CHAT).await;
+        worker.join(&other, group, CHAT).await;
+        node.event(group, 1);
+    }
+    node.emit(emission(&["id"], 2));
+    worker.turn();
+    assert_eq!(got(&member), Vec::<String>::new());
+    assert_eq!(got(&other), ["1", "1"]);
+    worker.shard.seat(&member);
+    node.event("a", 3);
+    node.event("b", 4);
+    node.emit(emission(&["id"], 5));
+    worker.turn();
+    let mut messages = got(&member);
+    messages.sort();
+    assert_eq!(messages, ["3", "4", &said(5)]);
+    worker.join(&member, "c", CHAT).await;
+    node.event("c", 6);
+    worker.turn();
+    assert_eq!(got(&member).last().unwrap(), "6");
+}
+
+#[tokio::test]
+async fn a_waiting_member_that_goes_leaves_nothing() {
+    let node = Node::new();
+    let worker = node.worker();
+    let member = Member::waiting(worker.connection(), "id".into(), BeforeSubscribe::All);
+    worker.join(&member, "a", CHAT).await;
+    assert_eq!(worker.shard.count(&name("a"), CHAT), 1);
+    worker.shard.leave_all(&member);
+    worker.shard.seat(&member);
+    worker.join(&member, "b", CHAT).await;
+    assert_eq!((node.registry.groups(), node.registry.worker_of("id")), (0, None));
+}
+
+#[tokio::test]
+async fn a_place_kept_for_a_waiting_member_is_given_to_nobody_else() {
+    let node = Node::new();
+    let mut worker = node.worker();
+    let waiting = Member::waiting(worker.connection(), "w".into(), BeforeSubscribe::All);
+    let (first, second) = (worker.plain(), worker.plain());
+    worker.join(&first, "a", CHAT).await;
+    worker.join(&waiting, "a", CHAT).await;
+    worker.shard.leave(&first, &name("a"), CHAT);
+    worker.join(&second, "a", CHAT).await;
+    worker.shard.seat(&waiting);
+    node.event("a", 1);
+    worker.turn();
+    assert_eq!((got(&waiting), got(&second)), (vec!["1".to_owned()], vec!["1".to_owned()]));
+}
+
+#[tokio::test]
+async fn a_join_that_fails_or_is_given_up_leaves_no_member() {
+    let node = Node::new();
+    let worker = node.worker();
+    let member = worker.plain();
+    node.layer.failing.store(true, Ordering::Relaxed);
+    assert!(worker.shard.join(&member, &name("a"), FEED).await.is_err());
+    assert_eq!(node.registry.groups(), 0);
+    node.layer.failing.store(false, Ordering::Relaxed);
+    node.layer.turn.store(3, Ordering::Relaxed);
+    let group = name("a");
+    {
+        let mut join = Box::pin(worker.shard.join(&member, &group, FEED));
+        assert!(is_pending(&mut join).await);
+        assert_eq!(node.registry.groups(), 1);
+    }
+    assert_eq!(node.registry.groups(), 0);
+    // Where it was a member before, it stays one.
+    worker.join(&member, "a", FEED).await;
+    worker.join(&member, "a", FEED).await;
+    assert_eq!(worker.shard.count(&group, FEED), 1);
+}
+
+#[tokio::test]
+async fn a_join_that_was_asked_for_before_the_last_leave_says_nothing_of_the_next() {
+    let node = Node::new();
+    let worker = node.worker();
+    let (early, late) = (worker.plain(), worker.plain());
+    let group = name("a");
+    node.layer.turn.store(3, Ordering::Relaxed);
+    let mut join = Box::pin(worker.shard.join(&early, &group, FEED));
+    assert!(is_pending(&mut join).await);
+    worker.shard.leave_all(&early);
+    node.layer.turn.store(3, Ordering::Relaxed);
+    let mut next = Box::pin(worker.shard.join(&late, &group, FEED));
+    assert!(is_pending(&mut next).await);
+    join.await.unwrap();
+    let mut third = Box::pin(worker.shard.join(&late, &group, FEED));
+    node.layer.turn.store(3, Ordering::Relaxed);
+    assert!(is_pending(&mut third).await, "the layer has not answered the second join yet");
+    next.await.unwrap();
+}
+
+#[tokio::test]
+async fn groups_of_a_users_connections_are_counted_by_whoever_asks() {
+    let node = Node::new();
+    let mut worker = node.worker();
+    let (laptop, phone) = (worker.socket("l"), worker.socket("p"));
+    for (member, groups) in [(&laptop, ["user_7", "x"]), (&phone, ["user_7", "y"])] {
+        for group in groups {
+            worker.join(member, group, CHAT).await;
+        }
+    }
+    worker.join(&phone, "elsewhere", SHOP).await;
+    let asked = node.dispatcher.ask_workers(
+        |shard| (shard.count(&name("user_7"), CHAT), shard.groups_of(&name("user_7"), CHAT)),
+        Duration::from_secs(5),
+    );
+    let (answers, ()) = tokio::join!(asked, async { worker.turn() });
+    assert_eq!(answers.silent, 0);
+    let (count, groups) = &answers.answers[0];
+    assert_eq!((*count, groups.len()), (2, 3));
+    for group in ["user_7", "x", "y"] {
+        assert!(groups.contains(&name(group)));
+    }
+    assert_eq!((node.registry.groups_of(CHAT), node.registry.groups_of(SHOP)), (3, 1));
+    let silent = node.dispatcher.ask_workers(|_| (), Duration::from_millis(20)).await;
+    assert_eq!((silent.answers.len(), silent.silent), (0, 1));
+}
+
+/// Lets a future go one step.
+async fn is_pending<F: Future + Unpin>(future: &mut F) -> bool {
+    std::future::poll_fn(|cx| std::task::Poll::Ready(std::pin::Pin::new(&mut *future).poll(cx).is_pending())).await
+}

@@ -1,0 +1,105 @@
+//! The channels from the layer's thread, and from whoever asks, to the workers.
+
+use std::{
+    sync::{
+        Arc, PoisonError, RwLock,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use tokio::{
+    sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel},
+    time::{Instant, timeout_at},
+};
+
+use super::{Shard, Work, registry::MAX_WORKERS};
+
+/// Bytes of frames that may wait for one worker before events are dropped, counted and called a gap.
+const MAX_BACKLOG: usize = 64 << 20;
+
+/// How one worker is reached.
+struct Link {
+    work: UnboundedSender<Work>,
+    backlog: Arc<AtomicUsize>,
+}
+
+/// A worker's end of its link.
+pub struct Inbox {
+    /// Which worker, from 0.
+    pub worker: usize,
+    pub(super) work: UnboundedReceiver<Work>,
+    pub(super) backlog: Arc<AtomicUsize>,
+}
+
+/// What the workers answered to a question.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Answers<T> {
+    /// One answer per worker that gave one.
+    pub answers: Vec<T>,
+    /// Workers that did not answer in time.
+    pub silent: usize,
+}
+
+/// All workers of the node.
+#[derive(Default)]
+pub(super) struct Workers(RwLock<Vec<Link>>);
+
+impl Workers {
+    /// A worker starts: its end of a new link, or `None` if there are too many.
+    pub fn connect(&self) -> Option<Inbox> {
+        let mut links = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        let worker = links.len();
+        if worker >= MAX_WORKERS {
+            return None;
+        }
+        let (sender, work) = unbounded_channel();
+        let backlog = Arc::new(AtomicUsize::new(0));
+        links.push(Link { work: sender, backlog: Arc::clone(&backlog) });
+        Some(Inbox { worker, work, backlog })
+    }
+
+    /// Gives work of `size` bytes to the workers of `mask`; how many have too much already and did not take it.
+    pub fn send(&self, mask: u64, size: usize, work: impl Fn() -> Work) -> u64 {
+        let mut refused = 0;
+        let links = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        for (worker, link) in links.iter().enumerate() {
+            if mask & (1 << worker) == 0 {
+                continue;
+            }
+            if link.backlog.fetch_add(size, Ordering::Relaxed) > MAX_BACKLOG {
+                link.backlog.fetch_sub(size, Ordering::Relaxed);
+                refused += 1;
+                continue;
+            }
+            // A worker that is gone has no members any more.
+            let _ = link.work.send(work());
+        }
+        refused
+    }
+
+    /// Asks every worker, on its own thread.
+    pub async fn ask<T: Send + 'static>(
+        &self,
+        question: impl Fn(&Shard) -> T + Send + Sync + 'static,
+        deadline: Duration,
+    ) -> Answers<T> {
+        let until = Instant::now() + deadline;
+        let question = Arc::new(question);
+        let (sender, mut receiver) = unbounded_channel();
+        let mut asked = 0;
+        for link in self.0.read().unwrap_or_else(PoisonError::into_inner).iter() {
+            let (question, sender) = (Arc::clone(&question), sender.clone());
+            // Whoever asked may have stopped waiting.
+            let question = Box::new(move |shard: &Shard| drop(sender.send(question(shard))));
+            asked += usize::from(link.work.send(Work::Question(question)).is_ok());
+        }
+        drop(sender);
+        let mut answers = Vec::with_capacity(asked);
+        while let Ok(Some(answer)) = timeout_at(until, receiver.recv()).await {
+            answers.push(answer);
+        }
+        let silent = asked - answers.len();
+        Answers { answers, silent }
+    }
+}

@@ -1,0 +1,107 @@
+//! Commands to one Redis over a pool of connections: for everything that is no event.
+//!
+//! In: a command or a script, and a deadline for all of it. Out: its answer. After a failure the next command asks anew
+//! where the Redis is, so a failover of Sentinel is followed.
+
+use std::{
+    fmt,
+    sync::{Mutex, PoisonError},
+    time::Duration,
+};
+
+use deadpool_redis::{Manager, Pool, PoolConfig, Runtime, Timeouts};
+use redis::{AsyncConnectionConfig, Cmd, FromRedisValue, ProtocolVersion, RedisResult, aio::MultiplexedConnection};
+
+use super::hosts::Host;
+
+/// A command failed, for this reason; without secrets.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("Redis {label}: {reason}")]
+pub struct PoolError {
+    /// Which Redis.
+    pub label: String,
+    /// What went wrong.
+    pub reason: String,
+}
+
+/// Connections to one Redis. Connects when first used.
+pub struct RedisPool {
+    host: Host,
+    /// Connections to where the host was when it last answered; none before the first use and after a failure.
+    pool: Mutex<Option<Pool>>,
+    connections: usize,
+    timeout: Duration,
+}
+
+impl fmt::Debug for RedisPool {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RedisPool").field("host", &self.host.label()).finish_non_exhaustive()
+    }
+}
+
+impl RedisPool {
+    /// At most this many connections; `timeout` is the deadline of a whole piece of work.
+    pub fn new(host: Host, connections: usize, timeout: Duration) -> Self {
+        Self { host, pool: Mutex::new(None), connections: connections.max(1), timeout }
+    }
+
+    /// The address without credentials.
+    pub fn label(&self) -> &str {
+        self.host.label()
+    }
+
+    /// Where the Redis is.
+    pub const fn host(&self) -> &Host {
+        &self.host
+    }
+
+    /// Runs `work` on a connection of the pool, all of it within the deadline.
+    ///
+    /// # Errors
+    /// When Redis is out of reach, late, or answers with an error.
+    pub async fn within<T>(
+        &self,
+        work: impl AsyncFnOnce(&mut MultiplexedConnection) -> RedisResult<T>,
+    ) -> Result<T, PoolError> {
+        let all = async {
+            let pool = self.pool().await?;
+            let mut connection = pool.get().await.map_err(|error| error.to_string())?;
+            work(&mut connection).await.map_err(|error| error.to_string())
+        };
+        let late = |_| Err(format!("no answer in {} ms", self.timeout.as_millis()));
+        tokio::time::timeout(self.timeout, all).await.unwrap_or_else(late).map_err(|reason: String| {
+            self.remember(None);
+            PoolError { label: self.label().to_owned(), reason: reason.replace(['\r', '\n'], " ") }
+        })
+    }
+
+    /// One command.
+    ///
+    /// # Errors
+    /// As [`Self::within`].
+    pub async fn query<T: FromRedisValue>(&self, command: &Cmd) -> Result<T, PoolError> {
+        self.within(async |connection: &mut MultiplexedConnection| command.query_async(connection).await).await
+    }
+
+    async fn pool(&self) -> Result<Pool, String> {
+        let known = self.pool.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        if let Some(pool) = known {
+            return Ok(pool);
+        }
+        let client = self.host.client(ProtocolVersion::RESP2).await.map_err(|error| error.to_string())?;
+        let connection = AsyncConnectionConfig::new()
+            .set_connection_timeout(Some(self.timeout))
+            .set_response_timeout(Some(self.timeout));
+        let manager = Manager::new_with_config(client.get_connection_info().clone(), connection);
+        let timeouts = Timeouts { wait: Some(self.timeout), create: Some(self.timeout), recycle: Some(self.timeout) };
+        let config = PoolConfig { timeouts, ..PoolConfig::new(self.connections) };
+        let builder = Pool::builder(manager.map_err(|error| error.to_string())?);
+        let pool = builder.config(config).runtime(Runtime::Tokio1).build().map_err(|error| error.to_string())?;
+        self.remember(Some(pool.clone()));
+        Ok(pool)
+    }
+
+    fn remember(&self, pool: Option<Pool>) {
+        *self.pool.lock().unwrap_or_else(PoisonError::into_inner) = pool;
+    }
+}

@@ -1,0 +1,181 @@
+//! What a client sends: packets of Socket.IO with their attachments, and the data in them.
+
+use std::collections::VecDeque;
+
+use bytes::Bytes;
+use socketioxide_core::{
+    Value as Data,
+    packet::{Packet, PacketData},
+    parser::{Parse as _, ParseConfig, ParseError, ParserState},
+};
+use socketioxide_parser_common::CommonParser;
+
+use super::{PacketError, Text};
+use crate::event::Value;
+
+/// Names that Socket.IO keeps for itself: a client that sends one breaks the protocol (socket.io-parser `isPayloadValid`).
+const RESERVED: [&str; 6] =
+    ["connect", "connect_error", "disconnect", "disconnecting", "newListener", "removeListener"];
+
+/// What a client may send.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// Attachments of one packet.
+    pub attachments: usize,
+    /// Bytes of all attachments of one packet.
+    pub bytes: usize,
+}
+
+/// A whole packet of a client.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Incoming {
+    /// The client wants into a namespace.
+    Connect {
+        /// Which one.
+        namespace: Text,
+        /// What it says of itself: an object, or null where it said nothing.
+        auth: Value,
+    },
+    /// An event.
+    Event {
+        /// Of which namespace.
+        namespace: Text,
+        /// Its name.
+        name: Box<str>,
+        /// Its arguments: a list, without the name.
+        args: Value,
+        /// The id of the acknowledgement that the client waits for.
+        ack: Option<u64>,
+    },
+    /// The answer to an event of the server.
+    Ack {
+        /// Of which namespace.
+        namespace: Text,
+        /// The event's id.
+        id: u64,
+        /// The arguments: a list.
+        args: Value,
+    },
+    /// The client leaves a namespace.
+    Disconnect {
+        /// Which one.
+        namespace: Text,
+    },
+}
+
+/// Puts packets and their attachments together. Small while nothing is incomplete.
+#[derive(Debug, Default)]
+pub struct Decoder(Option<Box<ParserState>>);
+
+impl Decoder {
+    /// A text message: a packet, or `None` where its attachments are still to come.
+    pub fn text(&mut self, text: Text, limits: &Limits) -> Result<Option<Incoming>, PacketError> {
+        self.step(limits, |config, state| CommonParser.decode_str(config, state, text))
+    }
+
+    /// A binary message: the next attachment.
+    pub fn binary(&mut self, bytes: Bytes, limits: &Limits) -> Result<Option<Incoming>, PacketError> {
+        self.step(limits, |config, state| CommonParser.decode_bin(config, state, bytes))
+    }
+
+    fn step(
+        &mut self,
+        limits: &Limits,
+        decode: impl FnOnce(&ParseConfig, &ParserState) -> Result<Packet, ParseError>,
+    ) -> Result<Option<Incoming>, PacketError> {
+        let config = ParseConfig {
+            max_incoming_binary_buf_size: limits.bytes,
+            max_incoming_binaries: limits.attachments,
+            ..ParseConfig::default()
+        };
+        let state = self.0.take().unwrap_or_default();
+        match decode(&config, &state) {
+            Ok(packet) => read(packet).map(Some),
+            Err(ParseError::NeedsMoreBinaryData) => {
+                self.0 = Some(state);
+                Ok(None)
+            }
+            Err(error) => Err(refusal(&error, limits)),
+        }
+    }
+}
+
+fn refusal(error: &ParseError, limits: &Limits) -> PacketError {
+    match error {
+        ParseError::InvalidAttachments => PacketError::AttachmentCount,
+        ParseError::TooManyAttachments { .. } => PacketError::TooManyAttachments(limits.attachments),
+        ParseError::AttachmentsTooHeavy { .. } => PacketError::AttachmentsTooLarge(limits.bytes),
+        ParseError::UnexpectedBinaryPacket => PacketError::UnexpectedBinary,
+        ParseError::UnexpectedStringPacket | ParseError::TimeoutWhileWaitingAttachments => PacketError::AttachmentDue,
+        _ => PacketError::Type,
+    }
+}
+
+fn read(packet: Packet) -> Result<Incoming, PacketError> {
+    let namespace = packet.ns;
+    match packet.inner {
+        PacketData::Connect(data) => Ok(Incoming::Connect { namespace, auth: auth(data)? }),
+        PacketData::Disconnect => Ok(Incoming::Disconnect { namespace }),
+        PacketData::Event(data, ack) | PacketData::BinaryEvent(data, ack) => {
+            let mut items = list(data)?.into_iter();
+            let name: Box<str> = match items.next() {
+                Some(Value::Str(name)) => name,
+                // The reference takes numbers for names, too.
+                Some(Value::Int(name)) => name.to_string().into(),
+                _ => return Err(PacketError::Data("the first of an event's arguments is its name")),
+            };
+            if RESERVED.contains(&&*name) {
+                return Err(PacketError::Data("the name of the event is reserved"));
+            }
+            let ack = ack.and_then(|id| u64::try_from(id).ok());
+            Ok(Incoming::Event { namespace, name, args: Value::List(items.collect()), ack })
+        }
+        PacketData::EventAck(data, id) | PacketData::BinaryAck(data, id) => {
+            let id = u64::try_from(id).map_err(|_| PacketError::Type)?;
+            Ok(Incoming::Ack { namespace, id, args: Value::List(list(data)?) })
+        }
+        // Only a server refuses connections.
+        PacketData::ConnectError(_) => Err(PacketError::Type),
+    }
+}
+
+fn auth(data: Option<Data>) -> Result<Value, PacketError> {
+    let Some(data) = data else { return Ok(Value::Null) };
+    match data.as_str().and_then(|text| serde_json::from_str(text).ok()) {
+        Some(value @ Value::Map(_)) => Ok(value),
+        _ => Err(PacketError::Data("what a client connects with is an object")),
+    }
+}
+
+fn list(data: Data) -> Result<Vec<Value>, PacketError> {
+    let Data::Str(text, attachments) = data else { return Err(PacketError::UnexpectedBinary) };
+    let mut items: Vec<Value> =
+        serde_json::from_str(&text).map_err(|_| PacketError::Data("arguments are a JSON list"))?;
+    if let Some(attachments) = attachments {
+        for item in &mut items {
+            attach(item, &attachments)?;
+        }
+    }
+    Ok(items)
+}
+
+/// Puts attachments where their placeholders stand. They are named by number and may stand in any order.
+///
+/// The crate's own decoder takes them in the order in which they come, and fails on a key with an escape (`"pr\u00e9nom"`,
+/// as Python's clients write it). The data is no deeper than JSON's reader allows.
+fn attach(value: &mut Value, attachments: &VecDeque<Bytes>) -> Result<(), PacketError> {
+    match value {
+        Value::List(items) => items.iter_mut().try_for_each(|item| attach(item, attachments)),
+        Value::Map(entries) if entries.get("_placeholder") == Some(&Value::Bool(true)) => {
+            let place = match entries.get("num") {
+                Some(Value::Int(number)) => usize::try_from(*number).ok(),
+                _ => None,
+            };
+            let bytes = place.and_then(|place| attachments.get(place)).ok_or(PacketError::Placeholder)?;
+            *value = Value::Bytes(bytes.clone());
+            Ok(())
+        }
+        Value::Map(entries) => entries.values_mut().try_for_each(|item| attach(item, attachments)),
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,396 @@
+//! One connection at work, whatever it speaks: carries out what its consumers ask for, in order.
+//!
+//! In: messages, acknowledgements, and the end of the connection. Out: sends through an [`Outlet`], joins and leaves in the
+//! hub, publishes to the layer, calls to the backend. As in Channels, one message is handled at a time: while something is
+//! waited for (a join, a publish, the backend), what comes next from this connection waits, bounded, and other
+//! connections go on. It knows no protocol.
+
+mod asks;
+mod queue;
+
+use std::{
+    cell::RefCell,
+    collections::VecDeque,
+    rc::Rc,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use self::{
+    asks::Asks,
+    queue::{Queue, Waiting},
+};
+use super::desk::Desk;
+use crate::{
+    consumer::{Consumer, Context, Continuation, Effect, Incoming, Limits, Outcome, Payload, Reaction},
+    event::{GroupName, Raw, Value},
+    hub::Member,
+    packet, presence,
+    socket::close::CloseCode,
+    warn_bounded,
+};
+
+/// Messages that may wait before the client is read no further.
+const HOLD_AT: usize = 64;
+
+/// Messages that may wait at all: a polling client can send many at once.
+const MAX_WAITING: usize = 4096;
+
+/// What a session says to its client with.
+pub trait Outlet {
+    /// Sends.
+    fn send(&self, payload: &Payload);
+
+    /// Ends the connection, or in Socket.IO the client's membership of the namespace.
+    fn close(&self, code: CloseCode, reason: &str);
+
+    /// Whether to stop reading from the client for now.
+    fn hold(&self, hold: bool);
+}
+
+/// A consumer that admitted the connection, and what its expressions know of it.
+pub struct Part {
+    consumer: Arc<Consumer>,
+    /// Absent where no handler of the consumer looks at it.
+    context: RefCell<Option<Box<Context>>>,
+    limits: RefCell<Limits>,
+    present: RefCell<Option<presence::Member>>,
+}
+
+impl Part {
+    /// A consumer's part in a connection.
+    pub fn new(consumer: Arc<Consumer>, context: Context) -> Self {
+        let context = consumer.needs_context().then(|| Box::new(context));
+        Self { consumer, context: RefCell::new(context), limits: RefCell::default(), present: RefCell::default() }
+    }
+
+    fn with_context<T>(&self, read: impl FnOnce(&Context) -> T) -> T {
+        match self.context.borrow().as_deref() {
+            Some(context) => read(context),
+            None => read(&Context::default()),
+        }
+    }
+
+    fn change(&self, change: impl FnOnce(&mut Context)) {
+        if let Some(context) = self.context.borrow_mut().as_deref_mut() {
+            change(context);
+        }
+    }
+}
+
+/// Something to do for one part.
+enum Work {
+    Effect(Effect),
+    /// Count the connection among those of its user.
+    Enter,
+    /// Take it out again.
+    Exit,
+}
+
+type Agenda = VecDeque<(usize, Work)>;
+
+/// One connection's session.
+pub struct Session {
+    desk: Rc<Desk>,
+    outlet: Rc<dyn Outlet>,
+    member: RefCell<Option<Rc<Member>>>,
+    parts: Box<[Part]>,
+    /// There while something is waited for.
+    queue: RefCell<Option<Box<Queue>>>,
+    asks: RefCell<Option<Box<Asks>>>,
+}
+
+impl Session {
+    /// A session that is not open yet.
+    pub fn new(desk: Rc<Desk>, outlet: Rc<dyn Outlet>, member: Rc<Member>, parts: Box<[Part]>) -> Rc<Self> {
+        let (member, queue, asks) = (RefCell::new(Some(member)), RefCell::default(), RefCell::default());
+        Rc::new(Self { desk, outlet, member, parts, queue, asks })
+    }
+
+    /// The connection as the hub sees it; `None` once it is gone.
+    pub fn member(&self) -> Option<Rc<Member>> {
+        self.member.borrow().clone()
+    }
+
+    /// The connection is there: the consumers' `on_connect`, then their presence.
+    pub fn opened(self: &Rc<Self>) {
+        let mut agenda = Agenda::new();
+        for (place, part) in self.parts.iter().enumerate() {
+            let reaction = part.with_context(|context| part.consumer.on_connect(context));
+            self.plan(&mut agenda, place, reaction, "on_connect");
+        }
+        for (place, part) in self.parts.iter().enumerate() {
+            if part.consumer.has_presence() {
+                agenda.push_back((place, Work::Enter));
+            }
+        }
+        self.start(agenda);
+    }
+
+    /// A message came.
+    pub fn received(self: &Rc<Self>, incoming: Incoming<'_>) {
+        self.desk.metrics.messages.inc();
+        if let Some(queue) = self.queue.borrow_mut().as_deref_mut() {
+            queue.push(Waiting::message(incoming));
+            self.bound(queue.len());
+            return;
+        }
+        let agenda = self.react(incoming);
+        self.start(agenda);
+    }
+
+    /// An acknowledgement came, with its arguments.
+    pub fn acknowledged(self: &Rc<Self>, id: u64, args: Value) {
+        self.resolve(id, Outcome::Acknowledged(args));
+    }
+
+    /// The connection is gone: nothing reaches it any more, and the consumers' `on_disconnect` runs.
+    pub fn gone(self: &Rc<Self>) {
+        let Some(member) = self.member.borrow_mut().take() else { return };
+        self.desk.shard.leave_all(&member);
+        *self.asks.borrow_mut() = None;
+        if let Some(queue) = self.queue.borrow_mut().as_deref_mut() {
+            queue.push(Waiting::Gone);
+            return;
+        }
+        let agenda = self.farewell();
+        self.start(agenda);
+    }
+
+    /// Messages that wait to be handled.
+    pub fn waiting(&self) -> usize {
+        self.queue.borrow().as_ref().map_or(0, |queue| queue.len())
+    }
+
+    fn bound(&self, waiting: usize) {
+        if waiting == HOLD_AT {
+            self.outlet.hold(true);
+        } else if waiting > MAX_WAITING {
+            self.desk.metrics.closed("too_many_messages");
+            self.outlet.close(CloseCode::POLICY_VIOLATION, "too many messages wait");
+        }
+    }
+
+    fn react(&self, incoming: Incoming<'_>) -> Agenda {
+        let mut agenda = Agenda::new();
+        let handled = |part: &Part| self.parts.len() == 1 || part.consumer.handles(&incoming);
+        let mut any = false;
+        for (place, part) in self.parts.iter().enumerate().filter(|(_, part)| handled(part)) {
+            any = true;
+            self.plan(&mut agenda, place, part.react(incoming), "a message");
+        }
+        // Nobody's: the first consumer says what becomes of such messages.
+        if let (false, Some(first)) = (any, self.parts.first()) {
+            self.plan(&mut agenda, 0, first.react(incoming), "a message");
+        }
+        agenda
+    }
+
+    fn farewell(&self) -> Agenda {
+        let mut agenda = Agenda::new();
+        for (place, part) in self.parts.iter().enumerate() {
+            let reaction = part.with_context(|context| part.consumer.on_disconnect(context));
+            self.plan(&mut agenda, place, reaction, "on_disconnect");
+            agenda.push_back((place, Work::Exit));
+        }
+        agenda
+    }
+
+    fn plan(&self, agenda: &mut Agenda, place: usize, reaction: Reaction, what: &str) {
+        self.note(place, &reaction, what);
+        agenda.extend(reaction.effects.into_iter().map(|effect| (place, Work::Effect(effect))));
+    }
+
+    fn note(&self, place: usize, reaction: &Reaction, what: &str) {
+        if let Some(problem) = &reaction.problem {
+            self.desk.metrics.refused_message(problem.label());
+            log::debug!("{}: {what}: {problem}", self.parts[place].consumer.name());
+        }
+    }
+
+    /// Does what can be done at once; if something is to be waited for, a task goes on with the rest.
+    fn start(self: &Rc<Self>, mut agenda: Agenda) {
+        while let Some((place, work)) = agenda.pop_front() {
+            if let Err(work) = self.at_once(place, work) {
+                agenda.push_front((place, work));
+                *self.queue.borrow_mut() = Some(Box::default());
+                actix_rt::spawn(Rc::clone(self).go_on(agenda));
+                return;
+            }
+        }
+    }
+
+    async fn go_on(self: Rc<Self>, mut agenda: Agenda) {
+        loop {
+            while let Some((place, work)) = agenda.pop_front() {
+                if let Err(work) = self.at_once(place, work) {
+                    for more in self.in_time(place, work).await.into_iter().rev() {
+                        agenda.push_front((place, more));
+                    }
+                }
+            }
+            let next = {
+                let mut queue = self.queue.borrow_mut();
+                let next = queue.as_deref_mut().and_then(Queue::pop);
+                if next.is_none() {
+                    *queue = None;
+                }
+                next
+            };
+            agenda = match next {
+                None => {
+                    self.outlet.hold(false);
+                    return;
+                }
+                Some(Waiting::Gone) => self.farewell(),
+                Some(Waiting::Resume { place, then, outcome }) => self.resume(place, &then, outcome),
+                Some(Waiting::Message(message)) => self.react(message.as_incoming()),
+            };
+        }
+    }
+
+    fn resume(&self, place: usize, then: &Continuation, outcome: Outcome) -> Agenda {
+        let part = &self.parts[place];
+        let reaction = part.with_context(|context| part.consumer.resume(context, then, outcome));
+        let mut agenda = Agenda::new();
+        self.plan(&mut agenda, place, reaction, "an answer");
+        agenda
+    }
+
+    /// Carries out what needs no waiting; gives back what does.
+    fn at_once(self: &Rc<Self>, place: usize, work: Work) -> Result<(), Work> {
+        let part = &self.parts[place];
+        match work {
+            Work::Effect(Effect::Reply(payload)) => self.outlet.send(&payload),
+            Work::Effect(Effect::Subscribe(names)) => self.subscribe(part, names),
+            Work::Effect(Effect::Unsubscribe(names)) => {
+                if let Some(member) = self.member() {
+                    member.unsubscribe(&names);
+                }
+            }
+            Work::Effect(Effect::Leave(groups)) => {
+                if let Some(member) = self.member() {
+                    for group in &groups {
+                        self.desk.shard.leave(&member, group, part.consumer.id());
+                    }
+                }
+            }
+            Work::Effect(Effect::Set(vars)) => part.change(|context| context.vars = vars),
+            Work::Effect(Effect::User(user)) => part.change(|context| context.user = user),
+            Work::Effect(Effect::Ask { args, timeout, then }) => self.ask(place, &args, timeout, then),
+            Work::Effect(Effect::Refuse { message }) => self.outlet.close(CloseCode::POLICY_VIOLATION, &message),
+            Work::Effect(Effect::Close { code, reason }) => {
+                // The configuration was checked for codes that may be sent.
+                self.outlet.close(CloseCode::new(code).unwrap_or(CloseCode::NORMAL), &reason);
+            }
+            Work::Exit => {
+                if let Some(member) = part.present.borrow_mut().take() {
+                    self.desk.presence.leave(&member);
+                }
+            }
+            Work::Effect(Effect::Join { .. } | Effect::Publish { .. } | Effect::Call { .. }) | Work::Enter => {
+                return Err(work);
+            }
+        }
+        Ok(())
+    }
+
+    /// Carries out what must be waited for; gives what follows from it.
+    async fn in_time(&self, place: usize, work: Work) -> Vec<Work> {
+        let part = &self.parts[place];
+        let reaction = match work {
+            Work::Effect(Effect::Join(groups)) => {
+                self.join(part, &groups).await;
+                return Vec::new();
+            }
+            Work::Effect(Effect::Publish { group, body }) => {
+                if let Err(error) = self.desk.shard.registry().layer().publish(&group, &body).await {
+                    self.desk.metrics.refused_message("not_published");
+                    warn_bounded!("{}: an event for group {group} is not published: {error}", part.consumer.name());
+                }
+                return Vec::new();
+            }
+            Work::Effect(Effect::Call { request, then }) => {
+                let outcome = self.desk.backend.call(request).await;
+                part.with_context(|context| part.consumer.resume(context, &then, outcome))
+            }
+            Work::Enter => match self.enter(part).await {
+                true => part.with_context(|context| part.consumer.on_online(context)),
+                false => return Vec::new(),
+            },
+            Work::Effect(_) | Work::Exit => return Vec::new(),
+        };
+        self.note(place, &reaction, "an answer");
+        reaction.effects.into_iter().map(Work::Effect).collect()
+    }
+
+    async fn join(&self, part: &Part, groups: &[GroupName]) {
+        for group in groups {
+            // A connection that is gone joins nothing.
+            let Some(member) = self.member() else { return };
+            if let Err(error) = self.desk.shard.join(&member, group, part.consumer.id()).await {
+                self.desk.shard.leave(&member, group, part.consumer.id());
+                self.desk.metrics.refused_message("not_joined");
+                warn_bounded!("{}: group {group} is not joined: {error}", part.consumer.name());
+            }
+        }
+    }
+
+    /// Whether the user was not there before.
+    async fn enter(&self, part: &Part) -> bool {
+        let entering = part.with_context(|context| {
+            let id = part.consumer.presence_member(context)?;
+            Some((presence::Member { scope: part.consumer.name().into(), id }, context.user.clone()))
+        });
+        let Some((member, user)) = entering else { return false };
+        let first = self.desk.presence.enter(&member, &user).await;
+        *part.present.borrow_mut() = Some(member);
+        first
+    }
+
+    fn subscribe(&self, part: &Part, names: Vec<Arc<str>>) {
+        let max = part.consumer.topics().max;
+        let Some(member) = self.member() else { return };
+        if member.subscribe(names, max).is_err() {
+            self.desk.metrics.closed("too_many_topics");
+            self.outlet.close(CloseCode::POLICY_VIOLATION, &format!("more than {max} topics"));
+        }
+    }
+
+    fn ask(self: &Rc<Self>, place: usize, args: &[Value], timeout: Duration, then: Continuation) {
+        let id = self.asks.borrow_mut().get_or_insert_default().add(place, then);
+        match packet::event(
+            self.parts[place].consumer.namespace().unwrap_or("/"),
+            Some(id),
+            &args.iter().map(Raw).collect::<Vec<_>>(),
+        ) {
+            Ok(payload) => self.outlet.send(&payload),
+            Err(error) => return self.resolve(id, Outcome::Failed(error.to_string())),
+        }
+        let session = Rc::downgrade(self);
+        actix_rt::spawn(async move {
+            tokio::time::sleep(timeout).await;
+            if let Some(session) = session.upgrade() {
+                session.resolve(id, Outcome::Failed("the client did not acknowledge in time".to_owned()));
+            }
+        });
+    }
+
+    fn resolve(self: &Rc<Self>, id: u64, outcome: Outcome) {
+        let asked = self.asks.borrow_mut().as_deref_mut().and_then(|asks| asks.take(id));
+        let Some((place, then)) = asked else { return };
+        if let Some(queue) = self.queue.borrow_mut().as_deref_mut() {
+            queue.push(Waiting::Resume { place, then, outcome });
+            return;
+        }
+        let agenda = self.resume(place, &then, outcome);
+        self.start(agenda);
+    }
+}
+
+impl Part {
+    fn react(&self, incoming: Incoming<'_>) -> Reaction {
+        let limits = &mut *self.limits.borrow_mut();
+        self.with_context(|context| self.consumer.on_message(context, incoming, limits, Instant::now()))
+    }
+}
