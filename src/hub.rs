@@ -6,11 +6,12 @@
 //!
 //! - `dispatch`, `workers`: from the layer's thread to the workers
 //! - [`registry`]: which groups the node has, on which workers
-//! - [`shard`]: one worker's part, made of `member`, `group` and `crossing`
+//! - [`shard`]: one worker's part, made of `member`, `group`, `job` and `crossing`
 
 mod crossing;
 mod dispatch;
 mod group;
+mod job;
 mod member;
 pub mod registry;
 pub mod shard;

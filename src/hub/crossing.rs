@@ -12,7 +12,8 @@ use std::{
 
 use super::{
     AudienceId,
-    group::{Group, Job, Served, Waiting},
+    group::Group,
+    job::{Job, Served, Waiting},
     member::Member,
 };
 
