@@ -334,6 +334,11 @@ impl Consumer {
         None
     }
 
+    /// How long a user may be away before it counts as gone; `None` where nobody is counted.
+    pub fn presence_grace(&self) -> Option<Duration> {
+        None
+    }
+
     /// The text for a client that is refused.
     pub fn rejection_text(&self, _missing: bool) -> &str {
         "Authentication error"

@@ -25,6 +25,7 @@ use super::{
 use crate::{
     auth::Authenticator,
     backend::Backend,
+    cluster::Cluster,
     config::Config,
     consumer::ConsumerSet,
     hub::{Dispatcher, Registry, Shard},
@@ -60,6 +61,8 @@ pub struct Services {
     pub backend: Arc<dyn Backend>,
     /// Who is there.
     pub presence: Arc<dyn Presence>,
+    /// The other nodes.
+    pub cluster: Arc<Cluster>,
     /// Where workers get their deliveries from.
     pub dispatcher: Arc<Dispatcher>,
     /// The counters.

@@ -20,11 +20,11 @@ use super::{
 use crate::{consumer::ConsumerId, event::GroupName, layer::LayerError, telemetry::Metrics};
 
 #[derive(Default)]
-struct Groups {
-    by_name: HashMap<(GroupName, ConsumerId), AudienceId>,
-    by_audience: HashMap<AudienceId, Group>,
+pub(super) struct Groups {
+    pub(super) by_name: HashMap<(GroupName, ConsumerId), AudienceId>,
+    pub(super) by_audience: HashMap<AudienceId, Group>,
     /// Members that emissions may name.
-    by_id: HashMap<Arc<str>, Rc<Member>>,
+    pub(super) by_id: HashMap<Arc<str>, Rc<Member>>,
     crossings: Crossings,
     /// Who has something to deliver, in turn.
     ready: VecDeque<Turn>,
@@ -36,7 +36,7 @@ pub struct Shard {
     registry: Arc<Registry>,
     metrics: Metrics,
     backlog: Arc<AtomicUsize>,
-    groups: RefCell<Groups>,
+    pub(super) groups: RefCell<Groups>,
 }
 
 impl Shard {
@@ -134,6 +134,26 @@ impl Shard {
         }
     }
 
+    /// Takes the seated members of a group out of it, or the one with this id, once they have what was sent to them before.
+    pub(super) fn evict(&self, group: &GroupName, consumers: &[ConsumerId], id: Option<&str>) {
+        for consumer in consumers {
+            let key = (group.clone(), *consumer);
+            let Some(audience) = self.groups.borrow().by_name.get(&key).copied() else { continue };
+            let waits = || self.groups.borrow().by_audience.get(&audience).is_some_and(Group::has_more);
+            while waits() && self.is_busy() {
+                self.slice();
+            }
+            let groups = self.groups.borrow();
+            let seats = groups.by_audience.get(&audience).map_or(&[][..], |group| &group.members).iter().flatten();
+            let is_meant = |member: &&Rc<Member>| id.is_none() || member.id().map(|own| &**own) == id;
+            let members: Vec<Rc<Member>> = seats.map(|seat| &seat.member).filter(is_meant).cloned().collect();
+            drop(groups);
+            for member in members {
+                self.leave(&member, group, *consumer);
+            }
+        }
+    }
+
     fn give_back(&self, groups: &mut Groups, place: Place) {
         let Some(group) = groups.by_audience.get_mut(&place.audience) else { return };
         if group.give_back(place.index)
@@ -151,28 +171,6 @@ impl Shard {
         }
         self.registry.no_interest(&group.name, group.consumer, self.worker);
         groups.by_name.remove(&(group.name, group.consumer));
-    }
-
-    /// How many members a consumer has in a group here.
-    pub fn count(&self, group: &GroupName, consumer: ConsumerId) -> usize {
-        let groups = self.groups.borrow();
-        let audience = groups.by_name.get(&(group.clone(), consumer));
-        audience.and_then(|audience| groups.by_audience.get(audience)).map_or(0, Group::len)
-    }
-
-    /// All groups of the consumer in which members of `group` are, each once.
-    pub fn groups_of(&self, group: &GroupName, consumer: ConsumerId) -> Vec<GroupName> {
-        let groups = self.groups.borrow();
-        let Some(audience) = groups.by_name.get(&(group.clone(), consumer)) else { return Vec::new() };
-        let members = groups.by_audience.get(audience).map_or(&[][..], |group| &group.members);
-        let mut audiences: Vec<AudienceId> = Vec::new();
-        for seat in members.iter().flatten() {
-            audiences.extend(seat.member.places.borrow().iter().map(|place| place.audience));
-        }
-        audiences.sort_unstable();
-        audiences.dedup();
-        let of_consumer = audiences.iter().filter_map(|audience| groups.by_audience.get(audience));
-        of_consumer.filter(|group| group.consumer == consumer).map(|group| group.name.clone()).collect()
     }
 }
 

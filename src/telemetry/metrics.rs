@@ -104,6 +104,8 @@ pub struct Counters {
     reconnects: Counter,
     backend_calls: Family<Call, Counter>,
     presence_failures: Counter,
+    /// Events received, from all sources.
+    pub all_events: Counter<u64, AtomicU64>,
     /// Open WebSocket connections.
     pub connections: Gauge<i64, AtomicI64>,
     /// Frames handed to the kernel or to an outbox.
@@ -166,6 +168,8 @@ impl Metrics {
             deliveries,
             delivered_bytes,
             messages,
+            // Not registered: it is the sum of `events`.
+            all_events: Counter::default(),
         }))
     }
 }
@@ -174,6 +178,7 @@ impl Counters {
     /// An event arrived from `source` (a [`crate::event::Source`] label).
     pub fn event(&self, source: &'static str) {
         self.events.get_or_create(&From { source }).inc();
+        self.all_events.inc();
     }
 
     /// Something was dropped.
