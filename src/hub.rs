@@ -6,11 +6,12 @@
 //!
 //! - `dispatch`, `workers`: from the layer's thread to the workers
 //! - [`registry`]: which groups the node has, on which workers
-//! - [`shard`]: one worker's part, made of `member`, `group` and `crossing`; `questions`: what it can say of them
+//! - [`shard`]: one worker's part, made of `member`, `group`, `job` and `crossing`; `questions`: what it can say of them
 
 mod crossing;
 mod dispatch;
 mod group;
+mod job;
 mod member;
 mod questions;
 pub mod registry;
