@@ -13,11 +13,12 @@ use futures_util::future::{self, BoxFuture};
 use crate::{
     config,
     consumer::{CallRequest, Outcome},
+    layer::Layer,
     telemetry::Metrics,
 };
 
 pub use http::{HttpBackend, HttpBackendError, http_client};
-pub use worker::{WorkerBackend, WorkerSend};
+pub use worker::WorkerBackend;
 
 /// Somebody who answers questions.
 pub trait Backend: Send + Sync + 'static {
@@ -46,12 +47,12 @@ impl Backend for NoBackend {
 /// A URL that is none.
 pub fn choose(
     config: &config::Backend,
-    layer: impl FnOnce() -> Arc<dyn WorkerSend>,
+    layer: &Arc<dyn Layer>,
     metrics: Metrics,
 ) -> Result<(Arc<dyn Backend>, Option<Arc<WorkerBackend>>), HttpBackendError> {
     match (&config.worker, &config.url) {
         (Some(worker), _) => {
-            let worker = Arc::new(WorkerBackend::new(config, worker, layer(), metrics));
+            let worker = Arc::new(WorkerBackend::new(config, worker, Arc::clone(layer), metrics));
             Ok((Arc::clone(&worker) as Arc<dyn Backend>, Some(worker)))
         }
         (None, Some(url)) => Ok((Arc::new(HttpBackend::new(config, url, metrics)?), None)),

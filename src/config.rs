@@ -30,7 +30,7 @@ pub use consumer::*;
 pub use duration::Span;
 pub use environment::{CONFIG_VARIABLE, Environment, GENERIC_PREFIX, NAMED};
 pub use error::{ConfigError, ConfigErrors, Key, KeyPath, Origin, Source, did_you_mean};
-pub use layer::{Cache, Layer, LayerKind, SourceMapping};
+pub use layer::{Cache, Emitters, Layer, LayerKind, PythonList, Serializer, SourceMapping};
 pub use load::{load, load_lenient, load_text};
 pub use origins::Origins;
 pub use presets::PRESETS;

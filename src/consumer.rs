@@ -21,7 +21,8 @@ pub use mapping::MapError;
 
 use crate::{
     config::{self, Reject, Topics},
-    event::{Content, Event, GroupName, Value},
+    event::{Content, Event, GroupName, Raw, Value},
+    packet,
 };
 use action::{Action, Actions, connection_scope};
 use expression::{Expression, GroupTemplate, Name, Scope};
@@ -218,12 +219,8 @@ impl Consumer {
         match (content, self.namespace()) {
             (Content::Message(value), None) => frame::plain_json(value).map(Payload::Text),
             (Content::Event(args), Some(namespace)) => {
-                let args = frame::plain_json(&Value::List(args.clone()))?;
-                let separator = if namespace == "/" { "" } else { "," };
-                let namespace = namespace.strip_suffix('/').unwrap_or(namespace);
-                let mut text = format!("42{namespace}{separator}").into_bytes();
-                text.extend_from_slice(&args);
-                Ok(Payload::Text(text.into()))
+                let args: Vec<Raw<'_>> = args.iter().map(Raw).collect();
+                packet::event(namespace, None, &args).map_err(|error| error.to_string())
             }
             (Content::Event(_), None) => Err("an event with a name is for Socket.IO clients".to_owned()),
             (Content::Message(_), Some(_)) => Err("a message without a name is for plain clients".to_owned()),
@@ -334,6 +331,11 @@ impl Consumer {
 
     /// Who is present through a connection.
     pub fn presence_member(&self, _context: &Context) -> Option<Arc<str>> {
+        None
+    }
+
+    /// How long a user may be away before it counts as gone; `None` where nobody is counted.
+    pub fn presence_grace(&self) -> Option<Duration> {
         None
     }
 

@@ -1,5 +1,6 @@
 //! The node's HTTP side: WebSocket handshakes, health, metrics, the publish API, ws-tokens and the live page.
 
+pub mod admin;
 pub mod health;
 pub mod page;
 pub mod publish;

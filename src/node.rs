@@ -1,5 +1,8 @@
 //! The composition root: the only place that knows every part, and the story of a node's life.
 
+mod answers;
+mod presence;
+
 use std::{
     net::ToSocketAddrs as _,
     process::ExitCode,
@@ -10,12 +13,15 @@ use std::{
 use anyhow::Context as _;
 use futures_util::future::BoxFuture;
 use tokio::{
-    signal::unix::{Signal, SignalKind, signal},
+    signal::unix::{self, SignalKind, signal},
     sync::watch,
 };
 
+use self::answers::Answers;
 use crate::{
     auth::{Authenticator, Cache, MemoryCache, OriginPolicy, RedisCache},
+    backend::{self, WorkerBackend},
+    cluster::Cluster,
     config::{Config, ConfigErrors, KeyPath, SourceMapping},
     consumer::{ConsumerSet, SourceGroup},
     http::{
@@ -28,7 +34,7 @@ use crate::{
     },
     hub::{Dispatcher, Registry, registry::MAX_WORKERS},
     layer::{
-        Layer, MappedFrom, Mapping, Sink, ToGroup, codec,
+        Layer, MappedFrom, Mapping, Signal, Sink, ToGroup, codec,
         memory::MemoryLayer,
         redis::{RedisLayer, hosts::Host},
     },
@@ -87,12 +93,13 @@ pub async fn serve(config: Config, consumers: ConsumerSet) -> anyhow::Result<Exi
 
     // The layer hands its signals to the dispatcher, which asks the registry, which tells the layer whom to hear.
     let dispatcher: Arc<OnceLock<Arc<Dispatcher>>> = Arc::default();
+    let worker: Arc<OnceLock<Arc<WorkerBackend>>> = Arc::default();
     let sink: Sink = {
-        let dispatcher = Arc::clone(&dispatcher);
-        Arc::new(move |signal| {
-            if let Some(dispatcher) = dispatcher.get() {
-                dispatcher.take(signal);
-            }
+        let (dispatcher, worker) = (Arc::clone(&dispatcher), Arc::clone(&worker));
+        Arc::new(move |signal| match (signal, worker.get(), dispatcher.get()) {
+            (Signal::Message(message), Some(worker), _) => drop(worker.answered(&message)),
+            (signal, _, Some(dispatcher)) => dispatcher.take(signal),
+            (_, _, None) => {}
         })
     };
     let layer: Arc<dyn Layer> = if embedded {
@@ -110,6 +117,13 @@ pub async fn serve(config: Config, consumers: ConsumerSet) -> anyhow::Result<Exi
         dispatcher.get_or_init(|| made)
     };
     let authenticator = Arc::new(Authenticator::new(&config, Arc::clone(&cache))?);
+    let cluster = Arc::new(Cluster::new(&config, metrics.clone())?);
+    let (backend, answering) = backend::choose(&config.backend, &layer, metrics.clone())?;
+    if let Some(answering) = answering {
+        worker.get_or_init(|| answering);
+    }
+    let presence = presence::start(&config, cluster.id().as_str(), &consumers, &layer, &backend, metrics.clone())?;
+    let answers = Answers::new(Arc::clone(dispatcher), Arc::clone(&registry), Arc::clone(&consumers), metrics.clone());
 
     let draining = Draining::default();
     let (begin_drain, drain) = watch::channel(None);
@@ -123,8 +137,9 @@ pub async fn serve(config: Config, consumers: ConsumerSet) -> anyhow::Result<Exi
         authenticator,
         registry,
         engine: Arc::new(Engine::new(&config, &consumers)?),
-        backend: Arc::new(crate::backend::NoBackend),
-        presence: Arc::new(Nobody),
+        backend,
+        presence: Arc::clone(&presence),
+        cluster: Arc::clone(&cluster),
         dispatcher: Arc::clone(dispatcher),
         metrics: metrics.clone(),
         draining: draining.clone(),
@@ -132,6 +147,7 @@ pub async fn serve(config: Config, consumers: ConsumerSet) -> anyhow::Result<Exi
     };
     let Running { server, handle, address } =
         server::start(services).with_context(|| format!("cannot listen on {}", config.server.listen))?;
+    cluster.start(address, Arc::new(answers));
     announce(&config, address, embedded);
 
     let mut server = actix_rt::spawn(server);
@@ -155,6 +171,8 @@ pub async fn serve(config: Config, consumers: ConsumerSet) -> anyhow::Result<Exi
         // Nobody listens where no worker has started.
         let _ = begin_drain.send(Some(period));
         handle.stop(true).await;
+        presence.stop().await;
+        cluster.stop().await;
         layer.stop().await;
     };
     tokio::select! {
@@ -238,8 +256,8 @@ fn raise_file_limit() {
 }
 
 struct StopSignals {
-    term: Signal,
-    interrupt: Signal,
+    term: unix::Signal,
+    interrupt: unix::Signal,
 }
 
 struct Asked {
@@ -259,23 +277,5 @@ impl StopSignals {
             _ = self.term.recv() => Asked { name: "SIGTERM", number: 15, interactive: false },
             _ = self.interrupt.recv() => Asked { name: "SIGINT", number: 2, interactive: true },
         }
-    }
-}
-
-struct Nobody;
-
-impl crate::presence::Presence for Nobody {
-    fn enter<'a>(&'a self, _: &'a crate::presence::Member, _: &'a crate::event::Value) -> BoxFuture<'a, bool> {
-        Box::pin(async { false })
-    }
-
-    fn leave(&self, _: &crate::presence::Member) {}
-
-    fn count(&self) -> BoxFuture<'_, usize> {
-        Box::pin(async { 0 })
-    }
-
-    fn stop(&self) -> BoxFuture<'_, ()> {
-        Box::pin(async {})
     }
 }

@@ -16,6 +16,7 @@ use socket2::{Domain, Protocol, Socket, Type};
 use tokio::sync::watch;
 
 use super::{
+    admin::{self, Admin},
     health::{self, Draining},
     page,
     publish::{self, PublishAccess},
@@ -26,6 +27,7 @@ use super::{
 use crate::{
     auth::Authenticator,
     backend::Backend,
+    cluster::Cluster,
     config::Config,
     consumer::ConsumerSet,
     hub::{Dispatcher, Registry, Shard},
@@ -65,6 +67,8 @@ pub struct Services {
     pub backend: Arc<dyn Backend>,
     /// Who is there.
     pub presence: Arc<dyn Presence>,
+    /// The other nodes.
+    pub cluster: Arc<Cluster>,
     /// What Engine.IO sessions share.
     pub engine: Arc<Engine>,
     /// Where workers get their deliveries from.
@@ -104,12 +108,18 @@ pub fn start(services: Services) -> io::Result<Running> {
     let patience = server.drain_period.0 + server.drain_grace.0 + Duration::from_secs(2);
     // Beyond the limit of connections, handshakes are answered 503, so there must be room to answer them.
     let per_worker = server.max_connections.div_ceil(workers) + 1024;
+    let admin = Admin::new(
+        &services.config,
+        Arc::clone(&services.authenticator),
+        Arc::clone(&services.cluster),
+        Arc::clone(&services.presence),
+    );
     let server = Server::build()
         .workers(workers)
         .max_concurrent_connections(per_worker)
         .shutdown_timeout(patience.as_secs())
         .disable_signals()
-        .listen("channelgate", listener, move || worker(&services))?
+        .listen("channelgate", listener, move || worker(&services, &admin))?
         .run();
     Ok(Running { handle: server.handle(), server, address })
 }
@@ -137,6 +147,7 @@ fn bind(address: SocketAddr) -> io::Result<TcpListener> {
 /// One worker: its part of the hub, its sweep, its drain, and its services. Called on the worker's own thread.
 fn worker(
     services: &Services,
+    admin: &Admin,
 ) -> impl actix_service::ServiceFactory<
     tokio::net::TcpStream,
     Config = (),
@@ -188,13 +199,13 @@ fn worker(
     let options = SocketOptions { send_buffer: config.socket.send_buffer, user_timeout: config.socket.user_timeout.0 };
     // Upgrade requests and all others go through the same App.
     let app = {
-        let services = services.clone();
+        let (services, admin) = (services.clone(), admin.clone());
         move || {
-            let services = services.clone();
+            let (services, admin) = (services.clone(), admin.clone());
             let (acceptor, reception) = (Rc::clone(&acceptor), Rc::clone(&reception));
             let app = App::new()
                 .wrap(DefaultHeaders::new().add(("Server", "channelgate")))
-                .configure(move |service| routes(service, services, acceptor, reception));
+                .configure(move |service| routes(service, services, &admin, acceptor, reception));
             map_config(app, |()| AppConfig::default())
         }
     };
@@ -218,7 +229,13 @@ async fn drain(mut begin: watch::Receiver<Option<Duration>>, roster: Rc<Roster>)
     }
 }
 
-fn routes(service: &mut web::ServiceConfig, services: Services, acceptor: Rc<Acceptor>, reception: Rc<Reception>) {
+fn routes(
+    service: &mut web::ServiceConfig,
+    services: Services,
+    admin: &Admin,
+    acceptor: Rc<Acceptor>,
+    reception: Rc<Reception>,
+) {
     service
         .app_data(web::Data::from(services.registry))
         .app_data(web::Data::from(services.authenticator))
@@ -237,6 +254,7 @@ fn routes(service: &mut web::ServiceConfig, services: Services, acceptor: Rc<Acc
                 .app_data(web::PayloadConfig::new(services.config.api.max_body))
                 .route(web::post().to(publish::publish)),
         );
+    admin::configure(service, admin);
     if let Some(page) = services.page {
         page::configure(service, page);
     }
