@@ -62,12 +62,12 @@ impl Raw {
     }
 }
 
-impl Upper for Rc<Raw> {
-    fn text(&self, _session: &Rc<EngineSession>, text: Text) {
+impl Upper for Raw {
+    fn text(self: Rc<Self>, _session: &Rc<EngineSession>, text: Text) {
         self.session.received(Incoming::Text(&text));
     }
 
-    fn binary(&self, _session: &Rc<EngineSession>, bytes: &[u8]) {
+    fn binary(self: Rc<Self>, _session: &Rc<EngineSession>, bytes: &[u8]) {
         self.session.received(Incoming::Binary(bytes));
     }
 

@@ -22,10 +22,10 @@ use crate::{
 /// The protocol whose messages a session carries.
 pub trait Upper {
     /// A text message.
-    fn text(&self, session: &Rc<EngineSession>, text: Text);
+    fn text(self: Rc<Self>, session: &Rc<EngineSession>, text: Text);
 
     /// A binary message.
-    fn binary(&self, session: &Rc<EngineSession>, bytes: &[u8]);
+    fn binary(self: Rc<Self>, session: &Rc<EngineSession>, bytes: &[u8]);
 
     /// Whether the client has said what it came for; one that has not in time is sent away.
     fn is_settled(&self) -> bool;
@@ -195,8 +195,8 @@ impl EngineSession {
     /// A packet of the client.
     pub(super) fn take(self: &Rc<Self>, packet: Received) {
         match packet {
-            Received::Message(text) => self.upper.text(self, text),
-            Received::Binary(bytes) => self.upper.binary(self, &bytes),
+            Received::Message(text) => Rc::clone(&self.upper).text(self, text),
+            Received::Binary(bytes) => Rc::clone(&self.upper).binary(self, &bytes),
             Received::Pong => {
                 if matches!(self.beat.get(), Some(Beat::Pong(_))) {
                     self.expect_ping(self.sessions.schedule_ping(self.who));
@@ -228,7 +228,7 @@ impl Handler for EngineSession {
                 Ok(packet) => session.take(packet),
                 Err(error) => session.fail_packet(&error),
             },
-            Incoming::Binary(bytes) => session.upper.binary(&session, bytes),
+            Incoming::Binary(bytes) => Rc::clone(&session.upper).binary(&session, bytes),
             Incoming::Event { .. } => {}
         }
     }
