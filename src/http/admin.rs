@@ -120,7 +120,7 @@ fn problem(status: StatusCode, message: &str, field: Option<&str>) -> HttpRespon
 
 impl From<ClusterError> for Refusal {
     fn from(error: ClusterError) -> Self {
-        Self::Unavailable(error.to_string(), RETRY_AFTER)
+        Self::Unavailable(format!("The other nodes cannot be asked: {error}"), RETRY_AFTER)
     }
 }
 
