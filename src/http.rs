@@ -5,6 +5,7 @@ pub mod health;
 pub mod page;
 pub mod publish;
 pub mod server;
+pub mod socketio;
 pub mod websocket;
 pub mod ws_token;
 

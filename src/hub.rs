@@ -6,11 +6,12 @@
 //!
 //! - `dispatch`, `workers`: from the layer's thread to the workers
 //! - [`registry`]: which groups the node has, on which workers
-//! - [`shard`]: one worker's part, made of `member`, `group` and `crossing`; `questions`: what it can say of them
+//! - [`shard`]: one worker's part, made of `member`, `group`, `job` and `crossing`; `questions`: what it can say of them
 
 mod crossing;
 mod dispatch;
 mod group;
+mod job;
 mod member;
 mod questions;
 pub mod registry;
@@ -85,5 +86,5 @@ enum Work {
 
 /// Bytes of a message, for the bound on what may wait.
 fn size(frame: &Frame) -> usize {
-    frame.payload().len()
+    frame.size()
 }

@@ -12,7 +12,7 @@ use std::{fmt, sync::Arc, time::Duration};
 
 use futures_util::future::BoxFuture;
 
-use crate::event::{Emission, Event, Gap, GroupName, Value};
+use crate::event::{Emission, Event, Eviction, Gap, GroupName, Value};
 
 /// What a layer hands on. It is called on the layer's own thread, must not block, and may be slow only as far as the
 /// layer may then be slow to read.
@@ -25,6 +25,8 @@ pub enum Signal {
     Event(Event),
     /// An event that names its receivers itself.
     Emission(Emission),
+    /// Members to be taken out of a room.
+    Eviction(Eviction),
     /// A message to the node itself, on its [`Layer::reply_channel`].
     Message(Value),
     /// Events may be missing.

@@ -17,6 +17,17 @@ pub enum LayerKind {
     Both,
 }
 
+/// How events are written; either is read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Serializer {
+    /// channels_redis' default.
+    #[default]
+    Msgpack,
+    /// `serializer_format="json"`.
+    Json,
+}
+
 /// Where other programs publish Socket.IO events, in the Redis servers of the layer; an empty name is not listened to.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -67,6 +78,8 @@ pub struct Layer {
     pub prefix: String,
     /// Django's `symmetric_encryption_keys`; the first encrypts, all decrypt.
     pub keys: Vec<Secret>,
+    /// Django's `serializer_format`, for messages to workers; what comes may be either.
+    pub serializer: Serializer,
     /// Django's `expiry`.
     pub expiry: Span,
     /// Django's `group_expiry`.
@@ -97,6 +110,7 @@ impl Default for Layer {
             kind: LayerKind::Both,
             prefix: "asgi".to_owned(),
             keys: Vec::new(),
+            serializer: Serializer::Msgpack,
             expiry: Span::seconds(60),
             group_expiry: Span::seconds(86_400),
             capacity: 100,

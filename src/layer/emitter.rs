@@ -1,6 +1,6 @@
-//! What publishers of Socket.IO events write to Redis, read as [`Emission`]s.
+//! What publishers of Socket.IO events write to Redis, read as [`Signal`](super::Signal)s.
 //!
-//! In: the payload of a PUBLISH. Out: an emission, or why there is none. Pure; every decoder behind it expects hostile input.
+//! In: the payload of a PUBLISH. Out: an emission, members to take out of a room, or why there is neither. Pure; every decoder behind it expects hostile input.
 //!
 //! - `python`: python-socketio's `RedisManager(write_only=True)`, in its four forms
 //! - `node`: `@socket.io/redis-emitter`, and the broadcasts of `@socket.io/redis-adapter`

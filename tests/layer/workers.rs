@@ -45,6 +45,20 @@ async fn a_message_to_a_worker_of_the_core_layer_waits_in_its_channel_for_no_lon
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_worker_is_written_to_in_the_serializer_of_its_layer() {
+    let redis = RedisServer::start();
+    for (serializer, first) in [(config::Serializer::Json, b'{'), (config::Serializer::Msgpack, 0x82)] {
+        let node = Node::ready(&config::Layer { serializer, ..of_kind(LayerKind::Core, &[&redis]) }).await;
+        let channel = format!("worker-{serializer:?}");
+        node.layer.send(&channel, &event(1)).await.unwrap();
+        let mut connection = redis.connection();
+        let members: Vec<Vec<u8>> =
+            redis::cmd("ZRANGE").arg(format!("asgi{channel}")).arg(0).arg(-1).query(&mut connection).unwrap();
+        assert_eq!(members[0][12], first);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_has_expired_makes_room() {
     let redis = RedisServer::start();
     let options =

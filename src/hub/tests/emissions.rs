@@ -245,6 +245,34 @@ async fn a_group_that_ends_holds_up_no_union() {
     assert_eq!(worker.backlog(), 0);
 }
 
+#[tokio::test]
+async fn members_are_taken_out_of_a_room_after_what_was_sent_before_and_before_what_comes_after() {
+    let node = Node::new();
+    let mut worker = node.worker();
+    let (one, two, admin) = (worker.socket("one"), worker.socket("two"), worker.socket("admin"));
+    for consumer in [CHAT, SHOP] {
+        worker.join(&one, "r", consumer).await;
+        worker.join(&two, "r", consumer).await;
+    }
+    worker.join(&admin, "r", ADMIN).await;
+    let evict = |id: Option<&str>| {
+        let audience = Audience::Namespace("/".into());
+        node.dispatcher.take(Signal::Eviction(Eviction { audience, room: "r".into(), id: id.map(Into::into) }));
+    };
+    node.emit(emission(&["r"], 1));
+    evict(Some("one"));
+    node.emit(emission(&["r"], 2));
+    evict(Some("nobody"));
+    node.event("r", 3);
+    evict(None);
+    node.emit(emission(&["r"], 4));
+    worker.turn();
+    assert_eq!(got(&one), [said(1)]);
+    assert_eq!(got(&two), [said(1), said(2), "3".to_owned(), "3".to_owned()]);
+    assert_eq!(got(&admin), ["3"]);
+    assert_eq!((node.registry.groups(), worker.backlog()), (1, 0));
+}
+
 /// A generator that gives the same numbers below its argument every time.
 pub(super) fn fastrand(seed: u64) -> impl FnMut(usize) -> usize {
     let mut state = seed;

@@ -97,7 +97,7 @@ fn ten_thousand_joins_and_leaves_leave_exactly_who_is_in() {
                     model.iter().flatten().for_each(|key| *counts.entry(*key).or_default() += 1);
                     for group in 0..GROUPS {
                         for consumer in [FEED, CHAT] {
-                            let here = worker.shard.count(&name(&format!("g{group}")), consumer);
+                            let here = worker.count(&format!("g{group}"), consumer);
                             assert_eq!(here, counts.get(&(group, consumer)).copied().unwrap_or(0));
                         }
                     }

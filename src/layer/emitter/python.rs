@@ -6,6 +6,11 @@
 //! | 5.14.0, 5.14.1 | JSON | as given; a tuple has become a list and is taken for one, as that version's own server does |
 //! | 5.14.2 to 5.15.0 | JSON with `binary` | as given; if binary `[data with placeholders, base64…]` |
 //! | 5.15.1 and later | JSON with `binary` | the list of arguments; if binary `[[arguments with placeholders], base64…]` |
+//!
+//! `close_room` and `leave_room` are carried out, too. `enter_room` is not: who may be in a room is the configuration's to
+//! say; `disconnect` is not, and no write-only manager since 5.10 publishes it.
+
+use std::sync::Arc;
 
 use base64::Engine as _;
 use bytes::Bytes;
@@ -13,14 +18,17 @@ use bytes::Bytes;
 use super::{EmitterError, Parts, room, rooms};
 use crate::{
     config::PythonList,
-    event::{Emission, Value},
-    layer::codec::{json, pickle},
+    event::{Audience, Emission, Eviction, Value},
+    layer::{
+        Signal,
+        codec::{json, pickle},
+    },
 };
 
 use EmitterError::Malformed;
 
-/// The emission in a message; none in one that only servers among themselves need.
-pub fn decode(payload: &[u8], list: PythonList) -> Result<Option<Emission>, EmitterError> {
+/// What a message asks for; nothing in one that only servers among themselves need.
+pub fn decode(payload: &[u8], list: PythonList) -> Result<Option<Signal>, EmitterError> {
     // Every pickle since protocol 2 begins so, and no JSON does.
     let (message, data_is_tuple) = if payload.first() == Some(&0x80) {
         let entries = pickle::decode_entries(payload)?;
@@ -33,7 +41,12 @@ pub fn decode(payload: &[u8], list: PythonList) -> Result<Option<Emission>, Emit
         return Err(Malformed("no dict"));
     }
     match message.get("method").and_then(Value::as_str) {
-        Some("emit") => emission(message, data_is_tuple, list).map(Some),
+        Some("emit") => emission(message, data_is_tuple, list).map(Signal::Emission).map(Some),
+        Some("close_room") => eviction(&message, None).map(Some),
+        Some("leave_room") => {
+            let id = message.get("sid").and_then(Value::as_str).ok_or(Malformed("the id is no text"))?;
+            eviction(&message, Some(id.into())).map(Some)
+        }
         Some("callback") => Ok(None),
         Some(other) => Err(EmitterError::Unsupported(format!("the method {other:?} of python-socketio"))),
         None => Err(Malformed("no method")),
@@ -56,11 +69,7 @@ fn emission(mut message: Value, data_is_tuple: Option<bool>, list: PythonList) -
         }
         (None, Some(_)) => arguments(data, list == PythonList::Arguments),
     };
-    let namespace = match message.get("namespace") {
-        None | Some(Value::Null) => "/",
-        Some(Value::Str(namespace)) => namespace,
-        Some(_) => return Err(Malformed("the namespace is no text")),
-    };
+    let namespace = namespace(&message)?;
     let rooms = match message.get("room") {
         None | Some(Value::Null) => Vec::new(),
         // Without a room an emission would be for everybody.
@@ -72,11 +81,24 @@ fn emission(mut message: Value, data_is_tuple: Option<bool>, list: PythonList) -
         Some(ids) => names(ids).ok_or(Malformed("an id to skip is no text"))?,
     };
     let event = std::iter::once(name).chain(args).collect();
-    Ok(Parts { namespace: namespace.into(), rooms, except, event, volatile: false }.emission())
+    Ok(Parts { namespace, rooms, except, event, volatile: false }.emission())
+}
+
+fn eviction(message: &Value, id: Option<Arc<str>>) -> Result<Signal, EmitterError> {
+    let room = message.get("room").and_then(room).ok_or(Malformed("the room is no text"))?;
+    Ok(Signal::Eviction(Eviction { audience: Audience::Namespace(namespace(message)?), room, id }))
+}
+
+fn namespace(message: &Value) -> Result<Arc<str>, EmitterError> {
+    match message.get("namespace") {
+        None | Some(Value::Null) => Ok("/".into()),
+        Some(Value::Str(namespace)) => Ok((**namespace).into()),
+        Some(_) => Err(Malformed("the namespace is no text")),
+    }
 }
 
 /// One name or a list of them.
-fn names(value: &Value) -> Option<Vec<std::sync::Arc<str>>> {
+fn names(value: &Value) -> Option<Vec<Arc<str>>> {
     match value {
         Value::List(list) => rooms(list),
         one => room(one).map(|room| vec![room]),
@@ -137,9 +159,9 @@ mod tests {
     use crate::event::Content;
 
     fn args(text: &str, list: PythonList) -> Result<Vec<Value>, EmitterError> {
-        decode(text.as_bytes(), list).map(|emission| match emission.unwrap().content {
-            Content::Event(args) => args[1..].to_vec(),
-            Content::Message(_) => panic!("a named event"),
+        decode(text.as_bytes(), list).map(|signal| match signal {
+            Some(Signal::Emission(Emission { content: Content::Event(args), .. })) => args[1..].to_vec(),
+            other => panic!("{other:?}"),
         })
     }
 
@@ -169,7 +191,10 @@ mod tests {
     fn rooms_are_texts_or_numbers_and_an_empty_list_is_not_everybody() {
         let rooms = |room: &str| {
             let message = format!(r#"{{"method":"emit","event":"e","data":1,"room":{room}}}"#);
-            decode(message.as_bytes(), PythonList::Arguments).map(|emission| emission.unwrap().rooms.join(","))
+            decode(message.as_bytes(), PythonList::Arguments).map(|signal| match signal {
+                Some(Signal::Emission(emission)) => emission.rooms.join(","),
+                other => panic!("{other:?}"),
+            })
         };
         assert_eq!(rooms("7").unwrap(), "7");
         assert_eq!(rooms(r#"["a", 7]"#).unwrap(), "a,7");
@@ -188,6 +213,9 @@ mod tests {
             r#"{"method":"emit","event":1}"#,
             r#"{"method":"emit","event":"e","namespace":1}"#,
             r#"{"method":"emit","event":"e","skip_sid":{}}"#,
+            r#"{"method":"close_room"}"#,
+            r#"{"method":"close_room","room":null}"#,
+            r#"{"method":"leave_room","room":"r"}"#,
             r#"{"method":"emit","event":"e","binary":true,"data":1}"#,
             r#"{"method":"emit","event":"e","binary":true,"data":[]}"#,
             r#"{"method":"emit","event":"e","binary":true,"data":[1,2]}"#,

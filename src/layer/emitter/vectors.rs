@@ -9,7 +9,8 @@ use serde_json::{Value as Json, json};
 use super::{EmitterError, decode_node, decode_python};
 use crate::{
     config::PythonList,
-    event::{Audience, Content, Emission, Source, Value},
+    event::{Audience, Content, Emission, Eviction, Source, Value},
+    layer::Signal,
 };
 
 const VECTORS: &str = include_str!("../../../tests/fixtures/emitter-vectors.json");
@@ -120,15 +121,19 @@ fn every_message_of_the_real_emitters_is_read_as_they_mean_it() {
             ("node_emitter", "elsewhere", 4),
             ("node_emitter", "emission", 12),
             ("sio461", "emission", 16),
-            ("sio461", "unsupported", 1),
+            ("sio461", "eviction", 1),
             ("sio513", "emission", 16),
-            ("sio513", "unsupported", 3),
+            ("sio513", "eviction", 2),
+            ("sio513", "unsupported", 1),
             ("sio5140", "emission", 13),
-            ("sio5140", "unsupported", 3),
+            ("sio5140", "eviction", 2),
+            ("sio5140", "unsupported", 1),
             ("sio5150", "emission", 15),
-            ("sio5150", "unsupported", 3),
+            ("sio5150", "eviction", 2),
+            ("sio5150", "unsupported", 1),
             ("sio518", "emission", 15),
-            ("sio518", "unsupported", 3),
+            ("sio518", "eviction", 2),
+            ("sio518", "unsupported", 1),
         ]
     );
 }
@@ -136,10 +141,25 @@ fn every_message_of_the_real_emitters_is_read_as_they_mean_it() {
 fn check_python(id: &str, family: &str, name: &str, bytes: &[u8]) -> &'static str {
     let list = if family == "sio5150" { PythonList::Argument } else { PythonList::Arguments };
     let decoded = decode_python(bytes, list);
-    let Some(mut expected) = python(name) else {
-        assert!(matches!(decoded, Err(EmitterError::Unsupported(_))), "{id}: {decoded:?}");
-        return "unsupported";
+    let evicted = |room: &str, id: Option<&str>| Eviction {
+        audience: Audience::Namespace("/".into()),
+        room: room.into(),
+        id: id.map(Into::into),
     };
+    let decoded = match (name, decoded) {
+        ("enter_room", Err(EmitterError::Unsupported(_))) => return "unsupported",
+        ("close_room", Ok(Some(Signal::Eviction(eviction)))) => {
+            assert_eq!(eviction, evicted("room_1", None), "{id}");
+            return "eviction";
+        }
+        ("leave_room", Ok(Some(Signal::Eviction(eviction)))) => {
+            assert_eq!(eviction, evicted("room_2", Some("SID1")), "{id}");
+            return "eviction";
+        }
+        (_, Ok(Some(Signal::Emission(emission)))) => emission,
+        (_, other) => panic!("{id}: {other:?}"),
+    };
+    let mut expected = python(name).unwrap();
     // These versions write a tuple as they write a list.
     if ["sio5140", "sio5150"].contains(&family) {
         match name {
@@ -148,7 +168,7 @@ fn check_python(id: &str, family: &str, name: &str, bytes: &[u8]) -> &'static st
             _ => {}
         }
     }
-    check(id, &decoded.unwrap().unwrap(), &expected);
+    check(id, &decoded, &expected);
     "emission"
 }
 

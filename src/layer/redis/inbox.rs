@@ -16,7 +16,7 @@ use tokio::sync::Notify;
 
 use crate::{
     config,
-    event::{Emission, Event, Gap, GapReason, GroupName, Source, Value},
+    event::{Event, Gap, GapReason, GroupName, Source, Value},
     layer::{
         MappedFrom, Mapping, Signal, Sink, ToGroup,
         codec::{envelope::LayerCodec, json, msgpack, names::LayerNames},
@@ -186,7 +186,7 @@ impl Inbox {
             self.mapped(mappings, channel, payload);
         }
         if self.node_pattern.as_deref() == Some(pattern) {
-            self.emitted(channel, payload, |payload| emitter::decode_node(payload).map(Some));
+            self.emitted(channel, payload, |payload| emitter::decode_node(payload).map(Signal::Emission).map(Some));
         }
     }
 
@@ -194,15 +194,15 @@ impl Inbox {
         &self,
         channel: &str,
         payload: &[u8],
-        decode: impl FnOnce(&[u8]) -> Result<Option<Emission>, EmitterError>,
+        decode: impl FnOnce(&[u8]) -> Result<Option<Signal>, EmitterError>,
     ) {
         if payload.len() > self.max_message {
             return self.drop(DropReason::TooLarge, channel, &format_args!("{} bytes", payload.len()));
         }
         match decode(payload) {
-            Ok(Some(emission)) => {
-                self.metrics.event(emission.source.label());
-                (self.sink)(Signal::Emission(emission));
+            Ok(Some(signal)) => {
+                self.metrics.event(Source::Emitter.label());
+                (self.sink)(signal);
             }
             Ok(None) => {}
             Err(error) => self.drop(error.drop_reason(), channel, &error),

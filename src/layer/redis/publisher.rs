@@ -4,6 +4,7 @@
 //! with, within a deadline. A key that is written has a TTL.
 
 use std::{
+    fmt,
     sync::{
         Mutex, PoisonError,
         atomic::{AtomicUsize, Ordering},
@@ -49,12 +50,10 @@ pub(super) enum Failure {
 }
 
 impl Failure {
-    fn refused(reason: impl ToString) -> Self {
-        Self::Refused(reason.to_string())
+    fn refused(reason: impl fmt::Display) -> Self {
+        Self::Refused(format!("{reason}"))
     }
-}
 
-impl Failure {
     /// The same for those outside, who may know why Redis does not answer.
     pub fn into_error(self, unavailable: impl FnOnce() -> LayerError) -> LayerError {
         match self {
