@@ -10,7 +10,7 @@ use indexmap::IndexMap;
 use super::*;
 use crate::{
     auth::{MemoryCache, jwt},
-    cluster::{NodeStats, Responder, SocketRooms},
+    cluster::{NodeStats, Order, Responder, SocketRooms},
     config::{Auth, Secret},
     event::Value,
     layer::memory::MemoryLayer,
