@@ -272,22 +272,11 @@ impl Keeper {
         self.metrics.presence_failed(waited);
     }
 
-    /// Writes what can be written, then leaves the rest to the others.
+    /// Leaves everybody to the others, those too whose grace is over: what was told here now might not get out any more.
     async fn stop(&mut self, exchange: Option<BoxFuture<'static, Exchange>>) {
-        let mut beat_due = false;
         if let Some(exchange) = exchange {
             let done = exchange.await;
-            self.after(done, &mut beat_due);
-        }
-        self.ledger.end_graces(Instant::now());
-        beat_due = false;
-        while let Some(exchange) = self.next(&mut beat_due) {
-            let done = exchange.await;
-            self.after(done, &mut beat_due);
-            // Taking part anew would be for nothing.
-            if std::mem::take(&mut beat_due) {
-                break;
-            }
+            self.after(done, &mut false);
         }
         if let Some(redis) = &self.redis
             && let Err(error) = redis.store.goodbye().await
