@@ -19,6 +19,7 @@ mod secret;
 mod security;
 mod server;
 mod socket;
+mod socketio;
 mod tree;
 
 use serde::{Deserialize, Serialize};
@@ -38,6 +39,7 @@ pub use secret::Secret;
 pub use security::{Api, Auth, Jwt, WsToken, WsTokenForm};
 pub use server::{Page, Server};
 pub use socket::{Compression, Socket};
+pub use socketio::{SocketIo, Transport};
 
 /// Everything a node can be told.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -47,6 +49,8 @@ pub struct Config {
     pub server: Server,
     /// Connections: heartbeat, limits, compression.
     pub socket: Socket,
+    /// Socket.IO: heartbeat, limits, transports.
+    pub socketio: SocketIo,
     /// Redis and the channel layer.
     pub layer: Layer,
     /// The Django cache.

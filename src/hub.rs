@@ -86,5 +86,5 @@ enum Work {
 
 /// Bytes of a message, for the bound on what may wait.
 fn size(frame: &Frame) -> usize {
-    frame.payload().len()
+    frame.size()
 }

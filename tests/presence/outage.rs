@@ -90,3 +90,47 @@ async fn a_node_starts_while_redis_is_away() {
     node.leave("7");
     eventually("the departure", async || cluster.diary.departed("7") == 1).await;
 }
+
+/// Another node, played by the test: it has the member 7 and lives long.
+fn write_slow_node(cluster: &Cluster) {
+    let mut commands = redis::pipe();
+    commands.zadd("channelgate:presence:nodes", "slow", 1e15);
+    commands.hset("channelgate:presence:node:slow", r#"["shop","7"]"#, r#"{"id":"7","name":"Ann 7"}"#);
+    commands.sadd(r#"channelgate:presence:member:["shop","7"]"#, "slow");
+    commands.query::<()>(&mut cluster.redis.connection()).unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn after_a_loss_of_data_nobody_is_gone_before_every_node_has_had_time_to_say_who_is_there() {
+    let mut cluster = Cluster::new(Duration::from_millis(50));
+    let node = cluster.settled().await;
+    write_slow_node(&cluster);
+    assert!(!node.enter("7").await);
+    cluster.redis.kill();
+    node.leave("7");
+    tokio::time::sleep(LEASE).await;
+    cluster.redis.restart();
+    eventually("the node is back", async || cluster.keys().keys().any(|key| key.ends_with(":recovering"))).await;
+    tokio::time::sleep(HEARTBEAT).await;
+    write_slow_node(&cluster);
+    cluster.quiet().await;
+    assert!(cluster.diary.is_empty(), "{}", cluster.diary.text());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_that_has_just_come_takes_nobody_for_dead_at_once() {
+    let mut cluster = Cluster::new(Duration::from_millis(50));
+    let late = cluster.settled().await;
+    assert!(late.enter("7").await);
+    // As after an outage: the lease is over, and its owner has not been heard yet.
+    let expired = redis::cmd("ZADD").arg(&["channelgate:presence:nodes", "1", "node1"]).to_owned();
+    let mut connection = cluster.redis.connection();
+    expired.query::<()>(&mut connection).unwrap();
+    let _fresh = cluster.node();
+    let until = std::time::Instant::now() + 2 * HEARTBEAT;
+    while std::time::Instant::now() < until {
+        expired.query::<()>(&mut connection).unwrap();
+    }
+    cluster.quiet().await;
+    assert!(cluster.diary.is_empty(), "{}", cluster.diary.text());
+}

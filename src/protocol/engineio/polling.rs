@@ -1,0 +1,191 @@
+//! A session without a socket: requests fetch what waits in the connection's outbox, and bring what the client says.
+
+use std::{
+    cell::{Cell, RefCell},
+    future::poll_fn,
+    rc::Rc,
+    task::{Poll, Waker},
+};
+
+use bytes::Bytes;
+use tokio::time::timeout;
+
+use super::session::EngineSession;
+use crate::packet::engine::{self, SEPARATOR};
+
+/// The content type of a payload.
+pub const PAYLOAD_TYPE: &str = "text/plain; charset=UTF-8";
+
+/// Packets in one payload: python-engineio refuses more.
+const MAX_PACKETS: usize = 16;
+
+/// What a request for a session is answered.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Answer {
+    /// 200 with this payload.
+    Payload(Bytes),
+    /// 400: there is no such session.
+    Unknown,
+    /// 400: the request does not fit the session, which ends, or goes on over its WebSocket.
+    Bad,
+}
+
+/// What a polling session has that others need not.
+#[derive(Default)]
+pub struct Polling {
+    /// A request waits for messages.
+    fetching: Cell<bool>,
+    /// A request brings messages.
+    bringing: Cell<bool>,
+    /// A WebSocket has shown that it works; requests that wait are let go.
+    pub(super) probed: Cell<bool>,
+    /// The client said that it ends.
+    left: Cell<bool>,
+    /// A request that brings messages and waits for those before them to be handled.
+    held: RefCell<Option<Waker>>,
+}
+
+impl Polling {
+    /// Messages may be taken again.
+    pub(super) fn go_on(&self) {
+        if let Some(waker) = self.held.borrow_mut().take() {
+            waker.wake();
+        }
+    }
+
+    pub(super) fn closed_by_client(&self) {
+        self.left.set(true);
+    }
+}
+
+/// Ends the session of a request that is given up.
+struct Given<'a> {
+    session: &'a Rc<EngineSession>,
+    up: bool,
+}
+
+impl Drop for Given<'_> {
+    fn drop(&mut self) {
+        // Once it goes on over a WebSocket, a request that was forgotten says nothing.
+        if self.up && self.session.is_polling() {
+            self.session.sessions().desk().metrics.closed("poll_cancelled");
+            self.session.connection().hang_up();
+        }
+    }
+}
+
+impl EngineSession {
+    fn with_polling<T>(&self, read: impl FnOnce(&Polling) -> T) -> Option<T> {
+        self.polling.borrow().as_deref().map(read)
+    }
+
+    /// Waits for messages. The session ends with a request that is given up before the answer.
+    pub async fn fetch(self: &Rc<Self>) -> Answer {
+        match self.with_polling(|polling| polling.fetching.replace(true)) {
+            None => return Answer::Bad,
+            Some(true) => {
+                self.sessions().desk().metrics.closed("duplicate_poll");
+                self.connection().hang_up();
+                return Answer::Bad;
+            }
+            Some(false) => {}
+        }
+        let mut given = Given { session: self, up: true };
+        let payload = poll_fn(|cx| {
+            self.connection().watch(cx.waker());
+            self.payload().map_or(Poll::Pending, Poll::Ready)
+        })
+        .await;
+        given.up = false;
+        self.with_polling(|polling| polling.fetching.set(false));
+        Answer::Payload(payload)
+    }
+
+    /// What a waiting request is answered with now, if there is anything.
+    fn payload(&self) -> Option<Bytes> {
+        if self.connection().is_gone() {
+            let left = self.with_polling(|polling| polling.left.get());
+            // A client that ends the session itself wants its request back, and no word of the end.
+            return Some(Bytes::from_static(if left == Some(true) { b"6" } else { b"1" }));
+        }
+        let (mut payload, mut packets, mut closed) = (String::new(), 0, false);
+        let max = self.sessions().settings().max_payload;
+        self.connection().take_messages(|content| {
+            use crate::socket::frame::Content;
+            let length = match content {
+                Content::Text(text) => text.len(),
+                Content::Binary(bytes) => engine::binary_length(bytes.len()),
+                Content::Close => 1,
+            };
+            if packets == MAX_PACKETS || (packets > 0 && payload.len() + 1 + length > max) {
+                return false;
+            }
+            if packets > 0 {
+                payload.push(char::from(SEPARATOR));
+            }
+            match content {
+                Content::Text(text) => payload.push_str(&String::from_utf8_lossy(text)),
+                Content::Binary(bytes) => engine::push_binary(bytes, &mut payload),
+                Content::Close => {
+                    payload.push('1');
+                    closed = true;
+                }
+            }
+            packets += 1;
+            true
+        });
+        if closed {
+            self.connection().hang_up();
+        }
+        if packets > 0 {
+            return Some(payload.into());
+        }
+        // Without a socket of its own any more, or with another that waits for this request to end.
+        let done = self.with_polling(|polling| polling.probed.get()).unwrap_or(true);
+        done.then(|| Bytes::from_static(b"6"))
+    }
+
+    /// Takes what a request brought: packets, each to be handled before the next.
+    pub async fn bring(self: &Rc<Self>, body: &[u8]) -> Answer {
+        match self.with_polling(|polling| polling.bringing.replace(true)) {
+            None => return Answer::Bad,
+            Some(true) => {
+                self.sessions().desk().metrics.closed("overlapping_post");
+                self.connection().hang_up();
+                return Answer::Bad;
+            }
+            Some(false) => {}
+        }
+        let free = timeout(self.sessions().settings().ping_timeout, self.until_free()).await;
+        self.with_polling(|polling| polling.bringing.set(false));
+        if free.is_err() {
+            self.connection().hang_up();
+        }
+        for packet in body.split(|byte| *byte == SEPARATOR) {
+            if self.connection().is_gone() {
+                break;
+            }
+            let packet = std::str::from_utf8(packet).map_err(|_| crate::packet::PacketError::Utf8);
+            match packet.and_then(engine::parse) {
+                Ok(packet) => self.take(packet),
+                Err(error) => {
+                    self.fail_packet(&error);
+                    return Answer::Bad;
+                }
+            }
+        }
+        Answer::Payload(Bytes::from_static(b"ok"))
+    }
+
+    /// Waits until the messages that came before are handled.
+    async fn until_free(&self) {
+        poll_fn(|cx| {
+            if !self.connection().is_held() || self.connection().is_gone() {
+                return Poll::Ready(());
+            }
+            self.with_polling(|polling| *polling.held.borrow_mut() = Some(cx.waker().clone()));
+            Poll::Pending
+        })
+        .await;
+    }
+}
