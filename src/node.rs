@@ -140,7 +140,7 @@ pub async fn serve(config: Config, consumers: ConsumerSet) -> anyhow::Result<Exi
         consumers: Arc::clone(&consumers),
         authenticator,
         registry,
-        engine: Arc::new(Engine::new(&config, &consumers)?),
+        engine: Arc::new(Engine::new(&config, &consumers, Arc::clone(&cluster) as _)?),
         backend,
         presence: Arc::clone(&presence),
         cluster: Arc::clone(&cluster),

@@ -32,11 +32,7 @@ use crate::{
     consumer::ConsumerSet,
     hub::{Dispatcher, Registry, Shard},
     presence::Presence,
-    protocol::{
-        desk::Desk,
-        engineio::{Sessions, Settings as EngineSettings},
-        socketio::Entry,
-    },
+    protocol::desk::Desk,
     socket::{
         Roster,
         takeover::{self, SocketOptions},
@@ -171,20 +167,7 @@ fn worker(
         presence: Arc::clone(&services.presence),
         metrics: services.metrics.clone(),
     });
-    let reception = Rc::new(Reception {
-        sessions: Sessions::start(
-            Rc::clone(&desk),
-            Rc::clone(&roster),
-            EngineSettings::new(config),
-            &services.engine.node,
-            &services.engine.workers,
-        ),
-        entry: Rc::new(Entry { desk: Rc::clone(&desk), authenticator: Arc::clone(&services.authenticator) }),
-        engine: Arc::clone(&services.engine),
-        draining: services.draining.clone(),
-        max_connections: config.server.max_connections,
-        compression: config.socket.compression.enabled,
-    });
+    let reception = Reception::start(services, Rc::clone(&desk), Rc::clone(&roster));
     let acceptor = Rc::new(Acceptor {
         consumers: Arc::clone(&services.consumers),
         authenticator: Arc::clone(&services.authenticator),

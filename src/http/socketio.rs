@@ -3,6 +3,7 @@
 //! A request for a session of another worker is handed over to it, and one for a session of another node is relayed.
 
 mod cors;
+mod relay;
 
 use std::{rc::Rc, sync::Arc, time::Duration};
 
@@ -15,20 +16,21 @@ use bytes::Bytes;
 use serde_json::json;
 use tokio::time::timeout;
 
-use self::cors::Cors;
-use super::{health::Draining, unavailable, websocket::Head as RequestHead};
+pub use self::relay::Peers;
+use self::{cors::Cors, relay::Relay};
+use super::{health::Draining, server::Services, unavailable, websocket::Head as RequestHead};
 use crate::{
     auth::AuthConfigError,
     config::{Config, Transport},
     consumer::{ConsumerId, ConsumerSet},
     event::Value,
     protocol::{
-        engineio::{Answer, Carrier, PAYLOAD_TYPE, Sessions, Sid, Upper, Workers, raw::Raw},
-        session::Session,
+        desk::Desk,
+        engineio::{Answer, Carrier, PAYLOAD_TYPE, Sessions, Settings, Sid, Upper, Workers, raw::Raw},
         socketio::{self, Endpoint, Endpoints, Entry, Head, SocketIo},
     },
     socket::{
-        Connection,
+        Connection, Roster,
         close::CloseCode,
         frame,
         negotiate::{self, Agreed},
@@ -38,10 +40,8 @@ use crate::{
 
 /// What the Engine.IO sessions of all workers share. One per node.
 pub struct Engine {
-    /// The node's name in the ids of its sessions.
-    pub node: Box<str>,
-    /// Its workers.
-    pub workers: Arc<Workers>,
+    peers: Arc<dyn Peers>,
+    workers: Arc<Workers>,
     endpoints: Endpoints,
     transports: Vec<Transport>,
     cors: Cors,
@@ -49,9 +49,9 @@ pub struct Engine {
 
 impl Engine {
     /// For the consumers of the configuration.
-    pub fn new(config: &Config, consumers: &ConsumerSet) -> Result<Self, AuthConfigError> {
+    pub fn new(config: &Config, consumers: &ConsumerSet, peers: Arc<dyn Peers>) -> Result<Self, AuthConfigError> {
         Ok(Self {
-            node: "local".into(),
+            peers,
             workers: Arc::default(),
             endpoints: Endpoints::new(consumers)?,
             transports: config.socketio.transports.clone(),
@@ -62,12 +62,13 @@ impl Engine {
 
 /// What a worker needs to answer Engine.IO requests.
 pub struct Reception {
-    pub(super) engine: Arc<Engine>,
-    pub(super) sessions: Rc<Sessions>,
-    pub(super) entry: Rc<Entry>,
-    pub(super) draining: Draining,
-    pub(super) max_connections: usize,
-    pub(super) compression: bool,
+    engine: Arc<Engine>,
+    sessions: Rc<Sessions>,
+    entry: Rc<Entry>,
+    relay: Option<Relay>,
+    draining: Draining,
+    max_connections: usize,
+    compression: bool,
 }
 
 /// Why a request is not answered as it wishes: the codes of the reference server (engine.io `lib/server.ts`).
@@ -143,6 +144,23 @@ impl Query {
 type Answered = Result<HttpResponse, Refusal>;
 
 impl Reception {
+    /// Starts the sessions of this worker, on its thread.
+    pub(super) fn start(services: &Services, desk: Rc<Desk>, roster: Rc<Roster>) -> Rc<Self> {
+        let (config, engine) = (&services.config, &services.engine);
+        let settings = Settings::new(config);
+        let patience = settings.ping_interval + settings.ping_timeout + Duration::from_secs(5);
+        let relay = Relay::new(Arc::clone(&engine.peers), services.drain.clone(), patience);
+        Rc::new(Self {
+            entry: Rc::new(Entry { desk: Rc::clone(&desk), authenticator: Arc::clone(&services.authenticator) }),
+            sessions: Sessions::start(desk, roster, settings, engine.peers.node_id(), &engine.workers),
+            engine: Arc::clone(engine),
+            relay: relay.inspect_err(|error| log::error!("no request reaches another node: {error}")).ok(),
+            draining: services.draining.clone(),
+            max_connections: config.server.max_connections,
+            compression: config.socket.compression.enabled,
+        })
+    }
+
     /// Where the consumer is served, unless it speaks plain WebSocket.
     pub(super) fn endpoint(&self, consumer: ConsumerId) -> Option<&Arc<Endpoint>> {
         self.engine.endpoints.of(consumer)
@@ -197,7 +215,7 @@ impl Reception {
         };
         let sid = Sid::parse(&sid).ok_or(Refusal::UnknownSession)?;
         if !self.sessions.is_of_this_node(&sid) {
-            return Err(Refusal::UnknownSession);
+            return self.relay(request, payload, &sid.node, websocket.map(|(slot, _)| slot)).await;
         }
         match websocket {
             Some((slot, agreed)) => self.upgrade(sid, &slot, agreed).await,
@@ -223,17 +241,17 @@ impl Reception {
         let head = Head::of(&RequestHead::of(request).borrowed());
         let connection = self.sessions.connection(websocket.as_ref().and_then(|(_, agreed)| agreed.deflate));
         let accepted = Accepted::new(Rc::clone(&connection));
-        let (upper, greets): (Rc<dyn Upper>, Option<Rc<Session>>) = if endpoint.is_raw() {
+        let (upper, raw): (Rc<dyn Upper>, Option<Rc<Raw>>) = if endpoint.is_raw() {
             let raw = self.raw(endpoint, &head, &route, &connection).await.map_err(|reason| {
                 log::debug!("a client is refused: {reason}");
                 Refusal::Forbidden
             })?;
-            let session = Rc::clone(raw.session());
-            (Rc::new(raw), Some(session))
+            let raw = Rc::new(raw);
+            (Rc::clone(&raw) as Rc<dyn Upper>, Some(raw))
         } else {
-            (Rc::new(SocketIo::new(Rc::clone(&self.entry), Arc::clone(endpoint), head, route)), None)
+            (SocketIo::new(Rc::clone(&self.entry), Arc::clone(endpoint), head, route), None)
         };
-        let (_, open) = self.sessions.open(Rc::clone(&connection), upper, websocket.is_none());
+        let (session, open) = self.sessions.open(Rc::clone(&connection), upper, websocket.is_none());
         metrics.handshake("accepted");
         let response = match websocket {
             Some((slot, agreed)) => {
@@ -247,8 +265,8 @@ impl Reception {
                 payload_response(open.into())
             }
         };
-        if let Some(session) = greets {
-            session.opened();
+        if let Some(raw) = raw {
+            raw.opened(&session);
         }
         Ok(response)
     }
@@ -285,6 +303,26 @@ impl Reception {
         }
     }
 
+    /// Whatever it is, the session is on another node.
+    async fn relay(
+        &self,
+        request: &HttpRequest,
+        payload: web::Payload,
+        node: &str,
+        websocket: Option<Slot>,
+    ) -> Answered {
+        let relay = self.relay.as_ref().ok_or(Refusal::UnknownSession)?;
+        let Some(slot) = websocket else {
+            let body = self.body(request, payload).await?;
+            return relay.poll(node, request, body).await.ok_or(Refusal::UnknownSession);
+        };
+        let (response, splice) = relay.upgrade(node, request).await.ok_or(Refusal::UnknownSession)?;
+        if let Some(splice) = splice {
+            slot.accept(Accepted::by(splice));
+        }
+        Ok(response)
+    }
+
     /// A body within the limit, in time.
     async fn body(&self, request: &HttpRequest, payload: web::Payload) -> Result<Bytes, Refusal> {
         let settings = self.sessions.settings();
@@ -306,7 +344,7 @@ impl Reception {
             None => return Err(Refusal::UnknownSession),
             Some(Carrier::Polling) => {
                 let (sessions, deflate) = (Rc::clone(&self.sessions), agreed.deflate);
-                slot.accept(Accepted::by(move |stream, early| async move {
+                slot.accept(Accepted::by(async move |stream, early| {
                     sessions.upgrade(sid, stream, early, deflate).await;
                 }));
             }

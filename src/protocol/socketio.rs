@@ -168,13 +168,13 @@ impl SocketIo {
     }
 }
 
-impl Upper for Rc<SocketIo> {
-    fn text(&self, session: &Rc<EngineSession>, text: Text) {
+impl Upper for SocketIo {
+    fn text(self: Rc<Self>, session: &Rc<EngineSession>, text: Text) {
         let packet = self.decoder.borrow_mut().text(text, &session.sessions().settings().packets);
         self.packet(session, packet);
     }
 
-    fn binary(&self, session: &Rc<EngineSession>, bytes: &[u8]) {
+    fn binary(self: Rc<Self>, session: &Rc<EngineSession>, bytes: &[u8]) {
         let bytes = Bytes::copy_from_slice(bytes);
         let packet = self.decoder.borrow_mut().binary(bytes, &session.sessions().settings().packets);
         self.packet(session, packet);

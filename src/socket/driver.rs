@@ -179,6 +179,10 @@ impl Future for Driver {
 
 impl Drop for Driver {
     fn drop(&mut self) {
+        // The client waits for the end, and others may still hold the connection for a while: the sweep does.
+        if let Some(stream) = self.connection.stream() {
+            let _ = SockRef::from(stream).shutdown(std::net::Shutdown::Both);
+        }
         self.connection.release();
     }
 }

@@ -62,11 +62,8 @@ impl Accepted {
     }
 
     /// Somebody else than a new connection goes on with the socket.
-    pub fn by<F>(take: impl FnOnce(TcpStream, BytesMut) -> F + 'static) -> Self
-    where
-        F: Future<Output = ()> + 'static,
-    {
-        Self(Some(Next::Other(Box::new(move |stream, early| Box::pin(take(stream, early))))))
+    pub fn by(take: impl AsyncFnOnce(TcpStream, BytesMut) + 'static) -> Self {
+        Self(Some(Next::Other(Box::new(move |stream, early| Box::pin(async move { take(stream, early).await })))))
     }
 
     /// The connection goes on without a socket.

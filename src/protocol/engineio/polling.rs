@@ -5,6 +5,7 @@ use std::{
     future::poll_fn,
     rc::Rc,
     task::{Poll, Waker},
+    time::Duration,
 };
 
 use bytes::Bytes;
@@ -30,6 +31,12 @@ pub enum Answer {
     Bad,
 }
 
+/// A payload that says nothing: the request is over.
+const NOTHING: Answer = Answer::Payload(Bytes::from_static(b"6"));
+
+/// How long a request that comes while the session is being upgraded is kept.
+const LET_GO: Duration = Duration::from_millis(50);
+
 /// What a polling session has that others need not.
 #[derive(Default)]
 pub struct Polling {
@@ -37,7 +44,9 @@ pub struct Polling {
     fetching: Cell<bool>,
     /// A request brings messages.
     bringing: Cell<bool>,
-    /// A WebSocket has shown that it works; requests that wait are let go.
+    /// A WebSocket wants to carry the session. One at a time.
+    pub(super) upgrading: Cell<bool>,
+    /// It has shown that it works; requests that wait are let go.
     pub(super) probed: Cell<bool>,
     /// The client said that it ends.
     left: Cell<bool>,
@@ -91,23 +100,53 @@ impl EngineSession {
             Some(false) => {}
         }
         let mut given = Given { session: self, up: true };
-        let payload = poll_fn(|cx| {
+        // The client ends its polling once a WebSocket works. A request that comes even so waits a moment: the upgrade may
+        // be on its way, on another connection.
+        let late = self.with_polling(|polling| polling.probed.get()) == Some(true);
+        let messages = poll_fn(|cx| {
             self.connection().watch(cx.waker());
-            self.payload().map_or(Poll::Pending, Poll::Ready)
-        })
-        .await;
+            self.answer(late).map_or(Poll::Pending, Poll::Ready)
+        });
+        let answer = match late {
+            false => messages.await,
+            true => timeout(LET_GO, messages).await.unwrap_or(NOTHING),
+        };
         given.up = false;
         self.with_polling(|polling| polling.fetching.set(false));
-        Answer::Payload(payload)
+        answer
     }
 
-    /// What a waiting request is answered with now, if there is anything.
-    fn payload(&self) -> Option<Bytes> {
+    /// The last request of a client that ended the session itself, which was faster: it is let go as if it had waited.
+    pub(super) fn fetch_last(&self) -> Answer {
+        self.sessions().remove(self.who());
+        NOTHING
+    }
+
+    /// Whether the client ended the session while its request for messages was still on its way.
+    pub(super) fn is_left(&self) -> bool {
+        self.with_polling(|polling| polling.left.get() && !polling.fetching.get()) == Some(true)
+    }
+
+    /// What a waiting request is answered now, if anything. A late one is let go by time, and refused where the session
+    /// goes on over a WebSocket.
+    fn answer(&self, late: bool) -> Option<Answer> {
         if self.connection().is_gone() {
             let left = self.with_polling(|polling| polling.left.get());
             // A client that ends the session itself wants its request back, and no word of the end.
-            return Some(Bytes::from_static(if left == Some(true) { b"6" } else { b"1" }));
+            return Some(if left == Some(true) { NOTHING } else { Answer::Payload(Bytes::from_static(b"1")) });
         }
+        if let Some(payload) = self.payload() {
+            return Some(Answer::Payload(payload));
+        }
+        match self.with_polling(|polling| polling.probed.get()) {
+            None if late => Some(Answer::Bad),
+            None => Some(NOTHING),
+            Some(probed) => (probed && !late).then_some(NOTHING),
+        }
+    }
+
+    /// What waits for the client, as much as one payload takes.
+    fn payload(&self) -> Option<Bytes> {
         let (mut payload, mut packets, mut closed) = (String::new(), 0, false);
         let max = self.sessions().settings().max_payload;
         self.connection().take_messages(|content| {
@@ -137,12 +176,7 @@ impl EngineSession {
         if closed {
             self.connection().hang_up();
         }
-        if packets > 0 {
-            return Some(payload.into());
-        }
-        // Without a socket of its own any more, or with another that waits for this request to end.
-        let done = self.with_polling(|polling| polling.probed.get()).unwrap_or(true);
-        done.then(|| Bytes::from_static(b"6"))
+        (packets > 0).then(|| payload.into())
     }
 
     /// Takes what a request brought: packets, each to be handled before the next.

@@ -1,6 +1,9 @@
 //! Engine.IO without anything above it: messages as they are, for a consumer's `on_raw` and `on_message`.
 
-use std::rc::Rc;
+use std::{
+    cell::OnceCell,
+    rc::{Rc, Weak},
+};
 
 use super::session::{EngineSession, Upper};
 use crate::{
@@ -16,44 +19,56 @@ use crate::{
 };
 
 /// What a consumer's session says goes out as messages of Engine.IO.
-struct RawOutlet(Rc<Connection>);
+struct RawOutlet {
+    connection: Rc<Connection>,
+    carrier: OnceCell<Weak<EngineSession>>,
+}
 
 impl Outlet for RawOutlet {
     fn send(&self, payload: &Payload) {
-        self.0.send(&engine::message(payload));
+        self.connection.send(&engine::message(payload));
     }
 
     fn close(&self, code: CloseCode, reason: &str) {
-        self.0.close(code, reason);
+        self.connection.close(code, reason);
     }
 
     fn hold(&self, hold: bool) {
-        self.0.hold(hold);
+        if let Some(carrier) = self.carrier.get().and_then(Weak::upgrade) {
+            carrier.hold(hold);
+        }
     }
 }
 
 /// The messages of a session, for its consumer.
-pub struct Raw(Rc<Session>);
+pub struct Raw {
+    session: Rc<Session>,
+    outlet: Rc<RawOutlet>,
+}
 
 impl Raw {
     /// A session for the members of the hub and the consumers that admitted the client.
     pub fn new(desk: &Rc<Desk>, connection: &Rc<Connection>, member: Rc<Member>, parts: Box<[Part]>) -> Self {
-        Self(Session::new(Rc::clone(desk), Rc::new(RawOutlet(Rc::clone(connection))), member, parts))
+        let outlet = Rc::new(RawOutlet { connection: Rc::clone(connection), carrier: OnceCell::new() });
+        let session = Session::new(Rc::clone(desk), Rc::clone(&outlet) as Rc<dyn Outlet>, member, parts);
+        Self { session, outlet }
     }
 
-    /// The session behind it.
-    pub const fn session(&self) -> &Rc<Session> {
-        &self.0
+    /// The session is open, and carried by this one.
+    pub fn opened(&self, carrier: &Rc<EngineSession>) {
+        if self.outlet.carrier.set(Rc::downgrade(carrier)).is_ok() {
+            self.session.opened();
+        }
     }
 }
 
 impl Upper for Raw {
-    fn text(&self, _session: &Rc<EngineSession>, text: Text) {
-        self.0.received(Incoming::Text(&text));
+    fn text(self: Rc<Self>, _session: &Rc<EngineSession>, text: Text) {
+        self.session.received(Incoming::Text(&text));
     }
 
-    fn binary(&self, _session: &Rc<EngineSession>, bytes: &[u8]) {
-        self.0.received(Incoming::Binary(bytes));
+    fn binary(self: Rc<Self>, _session: &Rc<EngineSession>, bytes: &[u8]) {
+        self.session.received(Incoming::Binary(bytes));
     }
 
     fn is_settled(&self) -> bool {
@@ -61,6 +76,6 @@ impl Upper for Raw {
     }
 
     fn gone(&self) {
-        self.0.gone();
+        self.session.gone();
     }
 }

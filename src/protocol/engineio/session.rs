@@ -22,10 +22,10 @@ use crate::{
 /// The protocol whose messages a session carries.
 pub trait Upper {
     /// A text message.
-    fn text(&self, session: &Rc<EngineSession>, text: Text);
+    fn text(self: Rc<Self>, session: &Rc<EngineSession>, text: Text);
 
     /// A binary message.
-    fn binary(&self, session: &Rc<EngineSession>, bytes: &[u8]);
+    fn binary(self: Rc<Self>, session: &Rc<EngineSession>, bytes: &[u8]);
 
     /// Whether the client has said what it came for; one that has not in time is sent away.
     fn is_settled(&self) -> bool;
@@ -140,6 +140,11 @@ impl EngineSession {
         if self.beat.get() != Some(Beat::Ping(due)) {
             return false;
         }
+        if self.connection.is_gone() {
+            // The client left, and never asked for its last messages.
+            self.sessions.remove(self.who);
+            return false;
+        }
         thread_local! {
             static PING: OnceCell<Bytes> = const { OnceCell::new() };
         }
@@ -170,6 +175,7 @@ impl EngineSession {
 
     fn time_out(&self) {
         self.beat.set(None);
+        self.sessions.remove(self.who);
         self.fail("ping_timeout", CloseCode::NORMAL, "ping timeout");
     }
 
@@ -183,14 +189,14 @@ impl EngineSession {
         if late {
             self.time_out();
         }
-        !late && !self.connection.is_gone()
+        !late && (!self.connection.is_gone() || self.is_left())
     }
 
     /// A packet of the client.
     pub(super) fn take(self: &Rc<Self>, packet: Received) {
         match packet {
-            Received::Message(text) => self.upper.text(self, text),
-            Received::Binary(bytes) => self.upper.binary(self, &bytes),
+            Received::Message(text) => Rc::clone(&self.upper).text(self, text),
+            Received::Binary(bytes) => Rc::clone(&self.upper).binary(self, &bytes),
             Received::Pong => {
                 if matches!(self.beat.get(), Some(Beat::Pong(_))) {
                     self.expect_ping(self.sessions.schedule_ping(self.who));
@@ -222,13 +228,15 @@ impl Handler for EngineSession {
                 Ok(packet) => session.take(packet),
                 Err(error) => session.fail_packet(&error),
             },
-            Incoming::Binary(bytes) => session.upper.binary(&session, bytes),
+            Incoming::Binary(bytes) => Rc::clone(&session.upper).binary(&session, bytes),
             Incoming::Event { .. } => {}
         }
     }
 
     fn gone(&self) {
-        self.sessions.remove(self.who);
+        if !self.is_left() {
+            self.sessions.remove(self.who);
+        }
         self.upper.gone();
     }
 }

@@ -47,8 +47,10 @@ impl Judge for Candidate {
 
 impl Drop for Candidate {
     fn drop(&mut self) {
-        if self.probed.get() {
-            self.session.give_upgrade_up();
+        // Where it came to nothing; else there is no polling any more.
+        if let Some(polling) = self.session.polling.borrow().as_deref() {
+            polling.upgrading.set(false);
+            polling.probed.set(false);
         }
     }
 }
@@ -56,6 +58,9 @@ impl Drop for Candidate {
 impl EngineSession {
     /// Reads a WebSocket that came for this session; if it proves itself, until the session is over.
     pub async fn upgrade(self: Rc<Self>, stream: TcpStream, early: BytesMut, deflate: Option<Deflate>) {
+        if let Some(polling) = self.polling.borrow().as_deref() {
+            polling.upgrading.set(true);
+        }
         let max = self.sessions().settings().max_payload;
         let candidate = Candidate { session: self, probed: Cell::new(false) };
         let deadline = Instant::now() + DEADLINE;
@@ -65,13 +70,18 @@ impl EngineSession {
         }
     }
 
-    /// One WebSocket at a time.
+    /// Whether it is carried by requests, and no WebSocket wants to carry it yet.
+    pub(super) fn may_upgrade(&self) -> bool {
+        self.polling.borrow().as_deref().is_some_and(|polling| !polling.upgrading.get())
+    }
+
     fn begin_upgrade(&self) -> bool {
-        let polling = self.polling.borrow();
-        let begun = polling.as_deref().is_some_and(|polling| !polling.probed.replace(true));
+        if let Some(polling) = self.polling.borrow().as_deref() {
+            polling.probed.set(true);
+        }
         // The client ends its polling before it goes on, so a request that waits is let go.
         self.connection().wake();
-        begun && !self.connection().is_gone()
+        !self.connection().is_gone()
     }
 
     fn end_upgrade(&self) -> bool {
@@ -81,11 +91,5 @@ impl EngineSession {
         let ended = self.polling.borrow_mut().take();
         self.connection().wake();
         ended.is_some()
-    }
-
-    fn give_upgrade_up(&self) {
-        if let Some(polling) = self.polling.borrow().as_deref() {
-            polling.probed.set(false);
-        }
     }
 }

@@ -14,7 +14,7 @@ use tokio::{
     },
 };
 
-use super::{polling::Answer, session::EngineSession, sessions::Sessions, sid::Sid};
+use super::{polling::Answer, sessions::Sessions, sid::Sid};
 use crate::socket::negotiate::Deflate;
 
 /// What a session is carried by.
@@ -22,7 +22,7 @@ use crate::socket::negotiate::Deflate;
 pub enum Carrier {
     /// Requests: it may be upgraded.
     Polling,
-    /// A WebSocket.
+    /// A WebSocket, or one is about to.
     Websocket,
 }
 
@@ -68,6 +68,7 @@ impl Sessions {
     pub async fn fetch(&self, sid: Sid) -> Answer {
         if sid.worker == self.worker() {
             return match self.find(&sid) {
+                Some(session) if session.is_left() => session.fetch_last(),
                 Some(session) => session.fetch().await,
                 None => Answer::Unknown,
             };
@@ -79,8 +80,8 @@ impl Sessions {
     pub async fn bring(&self, sid: Sid, body: Bytes) -> Answer {
         if sid.worker == self.worker() {
             return match self.find(&sid) {
-                Some(session) => session.bring(&body).await,
-                None => Answer::Unknown,
+                Some(session) if !session.is_left() => session.bring(&body).await,
+                _ => Answer::Unknown,
             };
         }
         self.ask(sid.worker, |answer| Handover::Bring { sid, body, answer }).await.unwrap_or(Answer::Unknown)
@@ -97,7 +98,7 @@ impl Sessions {
     /// Gives a session a WebSocket that was accepted here; over when the WebSocket is.
     pub async fn upgrade(&self, sid: Sid, stream: TcpStream, early: BytesMut, deflate: Option<Deflate>) {
         if sid.worker == self.worker() {
-            if let Some(session) = self.find(&sid) {
+            if let Some(session) = self.find(&sid).filter(|session| session.may_upgrade()) {
                 session.upgrade(stream, early, deflate).await;
             }
             return;
@@ -113,11 +114,8 @@ impl Sessions {
     }
 
     fn carrier(&self, sid: &Sid) -> Option<Carrier> {
-        let carrier = |session: Rc<EngineSession>| match session.is_polling() {
-            true => Carrier::Polling,
-            false => Carrier::Websocket,
-        };
-        self.find(sid).map(carrier)
+        let session = self.find(sid).filter(|session| !session.is_left())?;
+        Some(if session.may_upgrade() { Carrier::Polling } else { Carrier::Websocket })
     }
 
     /// Does what other workers hand over, for as long as the worker lives.
