@@ -4,30 +4,49 @@
 
 mod action;
 mod compile;
+mod emit;
 mod expression;
 mod frame;
 mod functions;
+mod limits;
 mod mapping;
+mod place;
+mod program;
 mod route;
+mod run;
+mod scope;
+mod step;
+mod template;
 mod view;
+mod wire;
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 pub use crate::event::Payload;
 pub use action::{MessageProblem, Reaction};
 pub use compile::load;
-pub use expression::GroupError;
+pub use limits::Limits;
 pub use mapping::MapError;
+pub use template::GroupError;
 
 use crate::{
     config::{self, Reject, Topics},
     event::{Content, Event, GroupName, Value},
 };
-use action::{Action, Actions, connection_scope};
-use expression::{Expression, GroupTemplate, Name, Scope};
+use action::Actions;
+use expression::Expression;
 use mapping::Mappings;
 use route::Pattern;
+use run::{Kept, of_connection};
+use scope::{Name, NameSet, Scope};
+use template::GroupTemplate;
 use view::Root;
+
+/// Longer names of members are nobody's, in bytes.
+const MAX_MEMBER: usize = 255;
 
 /// Which consumer, by its place in the configuration.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -138,9 +157,10 @@ pub enum Outcome {
 /// Where a handler goes on after an [`Outcome`]; made and read by the consumer alone.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Continuation {
-    pub(super) place: u32,
-    pub(super) message: Option<Arc<Value>>,
-    pub(super) ack: Option<u64>,
+    place: u32,
+    message: Kept,
+    ack: Option<u64>,
+    results: Vec<Arc<Value>>,
 }
 
 /// What expressions know of a connection.
@@ -180,10 +200,6 @@ pub enum Incoming<'a> {
     },
 }
 
-/// How fast a connection may still send.
-#[derive(Debug, Default)]
-pub struct Limits;
-
 /// A compiled consumer.
 #[derive(Debug)]
 pub struct Consumer {
@@ -192,7 +208,7 @@ pub struct Consumer {
     pattern: Pattern,
     groups: Vec<GroupTemplate>,
     refusal: Option<Expression>,
-    on_connect: Option<Action>,
+    presence: Option<Expression>,
     mappings: Mappings,
     actions: Actions,
 }
@@ -213,20 +229,19 @@ impl Consumer {
         (self.spec.protocol == config::Protocol::SocketIo).then_some(&*self.spec.namespace)
     }
 
+    /// What its clients speak.
+    pub fn protocol(&self) -> config::Protocol {
+        self.spec.protocol
+    }
+
     /// What an emission's content is for the clients of this consumer.
     pub fn encode(&self, content: &Content) -> Result<Payload, String> {
-        match (content, self.namespace()) {
-            (Content::Message(value), None) => frame::plain_json(value).map(Payload::Text),
-            (Content::Event(args), Some(namespace)) => {
-                let args = frame::plain_json(&Value::List(args.clone()))?;
-                let separator = if namespace == "/" { "" } else { "," };
-                let namespace = namespace.strip_suffix('/').unwrap_or(namespace);
-                let mut text = format!("42{namespace}{separator}").into_bytes();
-                text.extend_from_slice(&args);
-                Ok(Payload::Text(text.into()))
-            }
-            (Content::Event(_), None) => Err("an event with a name is for Socket.IO clients".to_owned()),
-            (Content::Message(_), Some(_)) => Err("a message without a name is for plain clients".to_owned()),
+        let wire = self.actions.wire();
+        match (content, wire.is_socketio()) {
+            (Content::Message(value), false) => wire.plain_json(value),
+            (Content::Event(args), true) => wire.plain_event(args),
+            (Content::Event(_), false) => Err("an event with a name is for Socket.IO clients".to_owned()),
+            (Content::Message(_), true) => Err("a message without a name is for plain clients".to_owned()),
         }
     }
 
@@ -253,14 +268,15 @@ impl Consumer {
     /// The frame for a refused client, sent before the close; nobody is authenticated, so only route and query are known.
     pub fn refusal_frame(&self, context: &Context) -> Option<Payload> {
         let refusal = self.refusal.as_ref()?;
-        let scope = connection_scope(Scope::default(), context, [refusal]).into_jinja();
-        refusal.evaluate(&scope).and_then(|value| frame::json(&value)).ok().map(Payload::Text)
+        let scope = of_connection(context, refusal.names()).into_jinja();
+        refusal.evaluate(&scope).and_then(|value| self.actions.wire().json(&value)).ok()
     }
 
     /// The groups a connection joins, each once. An error refuses the connection.
     pub fn groups(&self, context: &Context) -> Result<Vec<GroupName>, GroupError> {
-        let expressions = self.groups.iter().flat_map(GroupTemplate::expressions);
-        let scope = connection_scope(Scope::default(), context, expressions).into_jinja();
+        let mut used = NameSet::default();
+        self.groups.iter().for_each(|group| used.add(group.template().names()));
+        let scope = of_connection(context, used).into_jinja();
         let mut names = Vec::with_capacity(self.groups.len());
         for template in &self.groups {
             for name in template.groups(&scope)? {
@@ -277,74 +293,81 @@ impl Consumer {
         self.mappings.map(event)
     }
 
+    /// Whether an authenticated connection may come in.
+    pub fn admit(&self, context: &Context) -> Reaction {
+        self.actions.happen(self.actions.admit, context)
+    }
+
+    /// Whether [`Self::admit`] has anything to say.
+    pub fn has_on_admit(&self) -> bool {
+        self.actions.admit.is_some()
+    }
+
     /// What happens once the socket is open and its groups are joined.
     pub fn on_connect(&self, context: &Context) -> Reaction {
-        let effects = self.on_connect.as_ref().map_or_else(|| Ok(Vec::new()), |action| action.effects(context, None));
-        match effects {
-            Ok(effects) => Reaction { effects, problem: None },
-            Err(reason) => Reaction { effects: Vec::new(), problem: Some(MessageProblem::Failed(reason)) },
-        }
-    }
-
-    /// What a client's message makes happen.
-    pub fn on_message(
-        &self,
-        context: &Context,
-        incoming: Incoming<'_>,
-        _limits: &mut Limits,
-        _now: std::time::Instant,
-    ) -> Reaction {
-        self.actions.message(context, incoming)
-    }
-
-    /// Whether a handler takes the message.
-    pub fn handles(&self, _incoming: &Incoming<'_>) -> bool {
-        true
-    }
-
-    /// Whether an authenticated connection may come in.
-    pub fn admit(&self, _context: &Context) -> Reaction {
-        Reaction::default()
+        self.actions.happen(self.actions.connect, context)
     }
 
     /// What happens when the connection has gone.
-    pub fn on_disconnect(&self, _context: &Context) -> Reaction {
-        Reaction::default()
+    pub fn on_disconnect(&self, context: &Context) -> Reaction {
+        self.actions.happen(self.actions.disconnect, context)
     }
 
-    /// What happens when the user's first connection has come.
-    pub fn on_online(&self, _context: &Context) -> Reaction {
-        Reaction::default()
+    /// What happens when the member's first connection has come, on that connection.
+    pub fn on_online(&self, context: &Context) -> Reaction {
+        self.actions.happen(self.actions.online, context)
     }
 
-    /// What happens when the user's last connection has gone.
-    pub fn on_offline(&self, _context: &Context) -> Reaction {
-        Reaction::default()
+    /// What happens when the member's last connection has gone; of the context only the user is looked at.
+    pub fn on_offline(&self, context: &Context) -> Reaction {
+        self.actions.happen(self.actions.offline, context)
+    }
+
+    /// Whether a handler takes the message.
+    pub fn handles(&self, incoming: &Incoming<'_>) -> bool {
+        self.actions.handles(incoming)
+    }
+
+    /// What a client's message makes happen.
+    pub fn on_message(&self, context: &Context, incoming: Incoming<'_>, limits: &mut Limits, now: Instant) -> Reaction {
+        self.actions.message(context, incoming, limits, now)
     }
 
     /// Goes on after something that was waited for.
-    pub fn resume(&self, _context: &Context, _then: &Continuation, _outcome: Outcome) -> Reaction {
-        Reaction::default()
+    pub fn resume(&self, context: &Context, then: &Continuation, outcome: Outcome) -> Reaction {
+        self.actions.resume(context, then, outcome)
     }
 
-    /// Whether connections are counted per user.
+    /// Whether connections are counted per member.
     pub fn has_presence(&self) -> bool {
-        false
+        self.presence.is_some()
     }
 
-    /// Who is present through a connection.
-    pub fn presence_member(&self, _context: &Context) -> Option<Arc<str>> {
-        None
+    /// Who is present through a connection; nobody where the expression gives none, or nothing.
+    pub fn presence_member(&self, context: &Context) -> Option<Arc<str>> {
+        let member = self.presence.as_ref()?;
+        let value = member.evaluate(&of_connection(context, member.names()).into_jinja()).ok()?;
+        mapping::name(&value).ok().filter(|name| !name.is_empty() && name.len() <= MAX_MEMBER)
     }
 
-    /// The text for a client that is refused.
-    pub fn rejection_text(&self, _missing: bool) -> &str {
-        "Authentication error"
+    /// How long a member may be without a connection before it is gone.
+    pub fn presence_grace(&self) -> Duration {
+        self.spec.presence.as_ref().map_or(Duration::ZERO, |presence| presence.grace.0)
     }
 
-    /// Whether [`Self::on_message`] looks at its context; if not, an empty one does, and a connection need not keep its own.
+    /// The text for a client that is refused, with a token that is not valid or with none.
+    pub fn rejection_text(&self, missing: bool) -> &str {
+        rejection_text(&self.spec.reject, missing)
+    }
+
+    /// Rooms that one connection may have joined by its messages.
+    pub fn max_rooms(&self) -> usize {
+        self.spec.max_rooms
+    }
+
+    /// Whether its handlers look at their context; if not, an empty one does, and a connection need not keep its own.
     pub fn needs_context(&self) -> bool {
-        self.actions.needs_context()
+        self.has_presence() || self.actions.needs_context()
     }
 
     /// Sample events for the live page: name, group and event.
@@ -354,6 +377,11 @@ impl Consumer {
             Some((name.as_str(), sample.group.as_str(), event))
         })
     }
+}
+
+fn rejection_text(reject: &Reject, missing: bool) -> &str {
+    let first = if missing { &reject.missing } else { &reject.invalid };
+    first.as_ref().or(reject.message.as_ref()).map_or("Authentication error", String::as_str)
 }
 
 /// All consumers, in the order in which paths are tried.
