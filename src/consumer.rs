@@ -4,12 +4,15 @@
 
 mod action;
 mod compile;
+mod context;
+mod effect;
 mod emit;
 mod expression;
 mod frame;
 mod functions;
 mod limits;
 mod mapping;
+mod message;
 mod place;
 mod program;
 mod route;
@@ -28,6 +31,8 @@ use std::{
 pub use crate::event::Payload;
 pub use action::{MessageProblem, Reaction};
 pub use compile::load;
+pub use context::{Context, Incoming};
+pub use effect::{CallRequest, Continuation, Effect, Outcome, Outgoing};
 pub use limits::Limits;
 pub use mapping::MapError;
 pub use template::GroupError;
@@ -39,8 +44,8 @@ use crate::{
 use action::Actions;
 use expression::Expression;
 use mapping::Mappings;
+use message::of_connection;
 use route::Pattern;
-use run::{Kept, of_connection};
 use scope::{Name, NameSet, Scope};
 use template::GroupTemplate;
 use view::Root;
@@ -51,154 +56,6 @@ const MAX_MEMBER: usize = 255;
 /// Which consumer, by its place in the configuration.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ConsumerId(pub u16);
-
-/// One message for the members of a group.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Outgoing {
-    /// What is sent.
-    pub payload: Payload,
-    /// Only to connections subscribed to this topic.
-    pub topic: Option<Arc<str>>,
-    /// To the consumer's members of this group instead of the event's own.
-    pub to: Option<GroupName>,
-    /// Dropped for clients that are behind with reading.
-    pub volatile: bool,
-}
-
-/// What a consumer asks for, in order, for one connection. The next one is carried out when the one before is done.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Effect {
-    /// Send to this connection.
-    Reply(Payload),
-    /// Send a Socket.IO event to this connection that asks for an acknowledgement, and go on with `then` when it comes.
-    Ask {
-        /// The event's name, then its arguments.
-        args: Vec<Value>,
-        /// How long the client has.
-        timeout: Duration,
-        /// What follows.
-        then: Continuation,
-    },
-    /// Add topics.
-    Subscribe(Vec<Arc<str>>),
-    /// Take topics away.
-    Unsubscribe(Vec<Arc<str>>),
-    /// Join groups; effective before the next effect.
-    Join(Vec<GroupName>),
-    /// Leave groups.
-    Leave(Vec<GroupName>),
-    /// Publish an event to a group on every node, as `group_send` does.
-    Publish {
-        /// The group.
-        group: GroupName,
-        /// The event.
-        body: Value,
-    },
-    /// Set connection variables: [`Context::vars`] is replaced.
-    Set(Value),
-    /// Replace the user, as the backend knows it: [`Context::user`].
-    User(Value),
-    /// Ask the backend, and go on with `then` when it has answered.
-    Call {
-        /// What is asked.
-        request: CallRequest,
-        /// What follows.
-        then: Continuation,
-    },
-    /// Refuse the connection that is being made.
-    Refuse {
-        /// The reason for the client.
-        message: String,
-    },
-    /// Close the connection (Socket.IO: disconnect it from the namespace).
-    Close {
-        /// Close code.
-        code: u16,
-        /// Close reason.
-        reason: String,
-    },
-}
-
-/// A question to the backend.
-#[derive(Clone, Debug, PartialEq)]
-pub struct CallRequest {
-    /// The name of the action, `markAttendance`.
-    pub action: Arc<str>,
-    /// What the configuration sends along.
-    pub data: Value,
-    /// The user that the connection belongs to; null for the anonymous.
-    pub user: Value,
-    /// The connection's public id.
-    pub connection: Arc<str>,
-    /// The consumer's name.
-    pub consumer: Arc<str>,
-    /// Whether asking twice does no harm.
-    pub idempotent: bool,
-    /// How long the answer may take; unset: the backend's default.
-    pub timeout: Option<Duration>,
-}
-
-/// What came of a question.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Outcome {
-    /// The backend answered.
-    Answer {
-        /// Its status, as in HTTP.
-        status: u16,
-        /// Its body.
-        body: Value,
-    },
-    /// The client acknowledged, with these arguments.
-    Acknowledged(Value),
-    /// No answer in time, or none at all, for this reason.
-    Failed(String),
-}
-
-/// Where a handler goes on after an [`Outcome`]; made and read by the consumer alone.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Continuation {
-    place: u32,
-    message: Kept,
-    ack: Option<u64>,
-    results: Vec<Arc<Value>>,
-}
-
-/// What expressions know of a connection.
-#[derive(Clone, Debug, Default)]
-pub struct Context {
-    /// Parameters of the path.
-    pub route: Value,
-    /// The query string, last value of a name.
-    pub query: Value,
-    /// The user, as authentication gave it; null for the anonymous.
-    pub user: Value,
-    /// All claims of the token.
-    pub claims: Value,
-    /// What a Socket.IO client sent with its CONNECT packet.
-    pub auth: Value,
-    /// The connection's public id; in Socket.IO the socket's.
-    pub id: Arc<str>,
-    /// Connection variables.
-    pub vars: Value,
-}
-
-/// A message from a client.
-#[derive(Clone, Copy, Debug)]
-pub enum Incoming<'a> {
-    /// A text message.
-    Text(&'a str),
-    /// A binary message.
-    Binary(&'a [u8]),
-    /// A Socket.IO event.
-    Event {
-        /// Its name.
-        name: &'a str,
-        /// Its arguments: a list.
-        args: &'a Arc<Value>,
-        /// The id of the acknowledgement that the client waits for.
-        ack: Option<u64>,
-    },
-}
 
 /// A compiled consumer.
 #[derive(Debug)]

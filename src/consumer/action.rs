@@ -9,9 +9,10 @@ use super::{
     Context, Continuation, Effect, Incoming, Limits, Outcome,
     compile::Compiler,
     mapping::name,
+    message::Message,
     place::Place,
     program::{HandlerId, Op, Program},
-    run::{Buckets, Message, Ran},
+    run::{Buckets, Ran},
     scope::NameSet,
     step::Writer,
 };

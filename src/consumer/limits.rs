@@ -1,6 +1,6 @@
 //! How fast one connection may send: a token bucket for each `limit` it has come to.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use crate::config::Rate;
 
@@ -29,8 +29,7 @@ impl Limits {
         let bucket = &mut buckets[place];
         let each = rate.per.0 / rate.count;
         let full = bucket.full.max(now) + each;
-        // A rate such as 3/1s does not divide evenly; what is lost by rounding must not cost the last token.
-        if full.duration_since(now) > rate.per.0 + Duration::from_nanos(rate.count.into()) {
+        if full.duration_since(now) > rate.per.0 {
             return false;
         }
         bucket.full = full;
@@ -40,6 +39,8 @@ impl Limits {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     #[test]

@@ -1,5 +1,6 @@
 //! The engine on small consumers of every kind; `presets` has the built-in ones.
 
+mod actions;
 mod presets;
 
 use std::time::Instant;
@@ -222,7 +223,7 @@ fn messages_meet_raw_handlers_then_json_handlers_then_policies() {
     let binary = on(&consumer, &context, Incoming::Binary(b"{}"));
     assert!(matches!(binary.problem, Some(MessageProblem::BadJson(_))));
     let deep = "[".repeat(100_000);
-    assert!(matches!(on(&deep).problem, Some(MessageProblem::BadJson(_))));
+    assert!(matches!(hear(&deep).problem, Some(MessageProblem::BadJson(_))));
 }
 
 #[test]

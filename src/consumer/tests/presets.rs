@@ -96,7 +96,7 @@ fn parking_clients_subscribe_and_are_never_answered() {
         assert!(reaction.problem.is_some(), "{malformed}");
     }
     let many: Vec<_> = (0..10_000).map(|n| n.to_string()).collect();
-    let flooded = on(&json!({"type": "subscribe", "notification_types": many}).to_string());
+    let flooded = hear(&json!({"type": "subscribe", "notification_types": many}).to_string());
     assert!(matches!(&flooded.effects[..], [Effect::Subscribe(names)] if names.len() == 101));
     assert!(!parking.needs_context());
 }
