@@ -4,186 +4,58 @@
 
 mod action;
 mod compile;
+mod context;
+mod effect;
+mod emit;
 mod expression;
 mod frame;
 mod functions;
+mod limits;
 mod mapping;
+mod message;
+mod place;
+mod program;
 mod route;
+mod run;
+mod scope;
+mod step;
+mod template;
 mod view;
+mod wire;
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 pub use crate::event::Payload;
 pub use action::{MessageProblem, Reaction};
 pub use compile::load;
-pub use expression::GroupError;
+pub use context::{Context, Incoming};
+pub use effect::{CallRequest, Continuation, Effect, Outcome, Outgoing};
+pub use limits::Limits;
 pub use mapping::MapError;
+pub use template::GroupError;
 
 use crate::{
     config::{self, Reject, Topics},
-    event::{Content, Event, GroupName, Raw, Value},
-    packet,
+    event::{Content, Event, GroupName, Value},
 };
-use action::{Action, Actions, connection_scope};
-use expression::{Expression, GroupTemplate, Name, Scope};
+use action::Actions;
+use expression::Expression;
 use mapping::Mappings;
+use message::of_connection;
 use route::Pattern;
+use scope::{Name, NameSet, Scope};
+use template::GroupTemplate;
 use view::Root;
+
+/// Longer names of members are nobody's, in bytes.
+const MAX_MEMBER: usize = 255;
 
 /// Which consumer, by its place in the configuration.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ConsumerId(pub u16);
-
-/// One message for the members of a group.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Outgoing {
-    /// What is sent.
-    pub payload: Payload,
-    /// Only to connections subscribed to this topic.
-    pub topic: Option<Arc<str>>,
-    /// To the consumer's members of this group instead of the event's own.
-    pub to: Option<GroupName>,
-    /// Dropped for clients that are behind with reading.
-    pub volatile: bool,
-}
-
-/// What a consumer asks for, in order, for one connection. The next one is carried out when the one before is done.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Effect {
-    /// Send to this connection.
-    Reply(Payload),
-    /// Send a Socket.IO event to this connection that asks for an acknowledgement, and go on with `then` when it comes.
-    Ask {
-        /// The event's name, then its arguments.
-        args: Vec<Value>,
-        /// How long the client has.
-        timeout: Duration,
-        /// What follows.
-        then: Continuation,
-    },
-    /// Add topics.
-    Subscribe(Vec<Arc<str>>),
-    /// Take topics away.
-    Unsubscribe(Vec<Arc<str>>),
-    /// Join groups; effective before the next effect.
-    Join(Vec<GroupName>),
-    /// Leave groups.
-    Leave(Vec<GroupName>),
-    /// Publish an event to a group on every node, as `group_send` does.
-    Publish {
-        /// The group.
-        group: GroupName,
-        /// The event.
-        body: Value,
-    },
-    /// Set connection variables: [`Context::vars`] is replaced.
-    Set(Value),
-    /// Replace the user, as the backend knows it: [`Context::user`].
-    User(Value),
-    /// Ask the backend, and go on with `then` when it has answered.
-    Call {
-        /// What is asked.
-        request: CallRequest,
-        /// What follows.
-        then: Continuation,
-    },
-    /// Refuse the connection that is being made.
-    Refuse {
-        /// The reason for the client.
-        message: String,
-    },
-    /// Close the connection (Socket.IO: disconnect it from the namespace).
-    Close {
-        /// Close code.
-        code: u16,
-        /// Close reason.
-        reason: String,
-    },
-}
-
-/// A question to the backend.
-#[derive(Clone, Debug, PartialEq)]
-pub struct CallRequest {
-    /// The name of the action, `markAttendance`.
-    pub action: Arc<str>,
-    /// What the configuration sends along.
-    pub data: Value,
-    /// The user that the connection belongs to; null for the anonymous.
-    pub user: Value,
-    /// The connection's public id.
-    pub connection: Arc<str>,
-    /// The consumer's name.
-    pub consumer: Arc<str>,
-    /// Whether asking twice does no harm.
-    pub idempotent: bool,
-    /// How long the answer may take; unset: the backend's default.
-    pub timeout: Option<Duration>,
-}
-
-/// What came of a question.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Outcome {
-    /// The backend answered.
-    Answer {
-        /// Its status, as in HTTP.
-        status: u16,
-        /// Its body.
-        body: Value,
-    },
-    /// The client acknowledged, with these arguments.
-    Acknowledged(Value),
-    /// No answer in time, or none at all, for this reason.
-    Failed(String),
-}
-
-/// Where a handler goes on after an [`Outcome`]; made and read by the consumer alone.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Continuation {
-    pub(super) place: u32,
-    pub(super) message: Option<Arc<Value>>,
-    pub(super) ack: Option<u64>,
-}
-
-/// What expressions know of a connection.
-#[derive(Clone, Debug, Default)]
-pub struct Context {
-    /// Parameters of the path.
-    pub route: Value,
-    /// The query string, last value of a name.
-    pub query: Value,
-    /// The user, as authentication gave it; null for the anonymous.
-    pub user: Value,
-    /// All claims of the token.
-    pub claims: Value,
-    /// What a Socket.IO client sent with its CONNECT packet.
-    pub auth: Value,
-    /// The connection's public id; in Socket.IO the socket's.
-    pub id: Arc<str>,
-    /// Connection variables.
-    pub vars: Value,
-}
-
-/// A message from a client.
-#[derive(Clone, Copy, Debug)]
-pub enum Incoming<'a> {
-    /// A text message.
-    Text(&'a str),
-    /// A binary message.
-    Binary(&'a [u8]),
-    /// A Socket.IO event.
-    Event {
-        /// Its name.
-        name: &'a str,
-        /// Its arguments: a list.
-        args: &'a Arc<Value>,
-        /// The id of the acknowledgement that the client waits for.
-        ack: Option<u64>,
-    },
-}
-
-/// How fast a connection may still send.
-#[derive(Debug, Default)]
-pub struct Limits;
 
 /// A compiled consumer.
 #[derive(Debug)]
@@ -193,7 +65,7 @@ pub struct Consumer {
     pattern: Pattern,
     groups: Vec<GroupTemplate>,
     refusal: Option<Expression>,
-    on_connect: Option<Action>,
+    presence: Option<Expression>,
     mappings: Mappings,
     actions: Actions,
 }
@@ -214,16 +86,19 @@ impl Consumer {
         (self.spec.protocol == config::Protocol::SocketIo).then_some(&*self.spec.namespace)
     }
 
+    /// What its clients speak.
+    pub fn protocol(&self) -> config::Protocol {
+        self.spec.protocol
+    }
+
     /// What an emission's content is for the clients of this consumer.
     pub fn encode(&self, content: &Content) -> Result<Payload, String> {
-        match (content, self.namespace()) {
-            (Content::Message(value), None) => frame::plain_json(value).map(Payload::Text),
-            (Content::Event(args), Some(namespace)) => {
-                let args: Vec<Raw<'_>> = args.iter().map(Raw).collect();
-                packet::event(namespace, None, &args).map_err(|error| error.to_string())
-            }
-            (Content::Event(_), None) => Err("an event with a name is for Socket.IO clients".to_owned()),
-            (Content::Message(_), Some(_)) => Err("a message without a name is for plain clients".to_owned()),
+        let wire = self.actions.wire();
+        match (content, wire.is_socketio()) {
+            (Content::Message(value), false) => wire.plain_json(value),
+            (Content::Event(args), true) => wire.plain_event(args),
+            (Content::Event(_), false) => Err("an event with a name is for Socket.IO clients".to_owned()),
+            (Content::Message(_), true) => Err("a message without a name is for plain clients".to_owned()),
         }
     }
 
@@ -250,14 +125,15 @@ impl Consumer {
     /// The frame for a refused client, sent before the close; nobody is authenticated, so only route and query are known.
     pub fn refusal_frame(&self, context: &Context) -> Option<Payload> {
         let refusal = self.refusal.as_ref()?;
-        let scope = connection_scope(Scope::default(), context, [refusal]).into_jinja();
-        refusal.evaluate(&scope).and_then(|value| frame::json(&value)).ok().map(Payload::Text)
+        let scope = of_connection(context, refusal.names()).into_jinja();
+        refusal.evaluate(&scope).and_then(|value| self.actions.wire().json(&value)).ok()
     }
 
     /// The groups a connection joins, each once. An error refuses the connection.
     pub fn groups(&self, context: &Context) -> Result<Vec<GroupName>, GroupError> {
-        let expressions = self.groups.iter().flat_map(GroupTemplate::expressions);
-        let scope = connection_scope(Scope::default(), context, expressions).into_jinja();
+        let mut used = NameSet::default();
+        self.groups.iter().for_each(|group| used.add(group.template().names()));
+        let scope = of_connection(context, used).into_jinja();
         let mut names = Vec::with_capacity(self.groups.len());
         for template in &self.groups {
             for name in template.groups(&scope)? {
@@ -274,79 +150,81 @@ impl Consumer {
         self.mappings.map(event)
     }
 
+    /// Whether an authenticated connection may come in.
+    pub fn admit(&self, context: &Context) -> Reaction {
+        self.actions.happen(self.actions.admit, context)
+    }
+
+    /// Whether [`Self::admit`] has anything to say.
+    pub fn has_on_admit(&self) -> bool {
+        self.actions.admit.is_some()
+    }
+
     /// What happens once the socket is open and its groups are joined.
     pub fn on_connect(&self, context: &Context) -> Reaction {
-        let effects = self.on_connect.as_ref().map_or_else(|| Ok(Vec::new()), |action| action.effects(context, None));
-        match effects {
-            Ok(effects) => Reaction { effects, problem: None },
-            Err(reason) => Reaction { effects: Vec::new(), problem: Some(MessageProblem::Failed(reason)) },
-        }
-    }
-
-    /// What a client's message makes happen.
-    pub fn on_message(
-        &self,
-        context: &Context,
-        incoming: Incoming<'_>,
-        _limits: &mut Limits,
-        _now: std::time::Instant,
-    ) -> Reaction {
-        self.actions.message(context, incoming)
-    }
-
-    /// Whether a handler takes the message.
-    pub fn handles(&self, _incoming: &Incoming<'_>) -> bool {
-        true
-    }
-
-    /// Whether an authenticated connection may come in.
-    pub fn admit(&self, _context: &Context) -> Reaction {
-        Reaction::default()
+        self.actions.happen(self.actions.connect, context)
     }
 
     /// What happens when the connection has gone.
-    pub fn on_disconnect(&self, _context: &Context) -> Reaction {
-        Reaction::default()
+    pub fn on_disconnect(&self, context: &Context) -> Reaction {
+        self.actions.happen(self.actions.disconnect, context)
     }
 
-    /// What happens when the user's first connection has come.
-    pub fn on_online(&self, _context: &Context) -> Reaction {
-        Reaction::default()
+    /// What happens when the member's first connection has come, on that connection.
+    pub fn on_online(&self, context: &Context) -> Reaction {
+        self.actions.happen(self.actions.online, context)
     }
 
-    /// What happens when the user's last connection has gone.
-    pub fn on_offline(&self, _context: &Context) -> Reaction {
-        Reaction::default()
+    /// What happens when the member's last connection has gone; of the context only the user is looked at.
+    pub fn on_offline(&self, context: &Context) -> Reaction {
+        self.actions.happen(self.actions.offline, context)
+    }
+
+    /// Whether a handler takes the message.
+    pub fn handles(&self, incoming: &Incoming<'_>) -> bool {
+        self.actions.handles(incoming)
+    }
+
+    /// What a client's message makes happen.
+    pub fn on_message(&self, context: &Context, incoming: Incoming<'_>, limits: &mut Limits, now: Instant) -> Reaction {
+        self.actions.message(context, incoming, limits, now)
     }
 
     /// Goes on after something that was waited for.
-    pub fn resume(&self, _context: &Context, _then: &Continuation, _outcome: Outcome) -> Reaction {
-        Reaction::default()
+    pub fn resume(&self, context: &Context, then: &Continuation, outcome: Outcome) -> Reaction {
+        self.actions.resume(context, then, outcome)
     }
 
-    /// Whether connections are counted per user.
+    /// Whether connections are counted per member.
     pub fn has_presence(&self) -> bool {
-        false
+        self.presence.is_some()
     }
 
-    /// Who is present through a connection.
-    pub fn presence_member(&self, _context: &Context) -> Option<Arc<str>> {
-        None
+    /// Who is present through a connection; nobody where the expression gives none, or nothing.
+    pub fn presence_member(&self, context: &Context) -> Option<Arc<str>> {
+        let member = self.presence.as_ref()?;
+        let value = member.evaluate(&of_connection(context, member.names()).into_jinja()).ok()?;
+        mapping::name(&value).ok().filter(|name| !name.is_empty() && name.len() <= MAX_MEMBER)
     }
 
-    /// How long a user may be away before it counts as gone; `None` where nobody is counted.
+    /// How long a member may be without a connection before it is gone; `None` where nobody is counted.
     pub fn presence_grace(&self) -> Option<Duration> {
-        None
+        self.spec.presence.as_ref().map(|presence| presence.grace.0)
     }
 
-    /// The text for a client that is refused.
-    pub fn rejection_text(&self, _missing: bool) -> &str {
-        "Authentication error"
+    /// The text for a client that is refused, with a token that is not valid or with none.
+    pub fn rejection_text(&self, missing: bool) -> &str {
+        rejection_text(&self.spec.reject, missing)
     }
 
-    /// Whether [`Self::on_message`] looks at its context; if not, an empty one does, and a connection need not keep its own.
+    /// Rooms that one connection may have joined by its messages.
+    pub fn max_rooms(&self) -> usize {
+        self.spec.max_rooms
+    }
+
+    /// Whether its handlers look at their context; if not, an empty one does, and a connection need not keep its own.
     pub fn needs_context(&self) -> bool {
-        self.actions.needs_context()
+        self.has_presence() || self.actions.needs_context()
     }
 
     /// Sample events for the live page: name, group and event.
@@ -356,6 +234,11 @@ impl Consumer {
             Some((name.as_str(), sample.group.as_str(), event))
         })
     }
+}
+
+fn rejection_text(reject: &Reject, missing: bool) -> &str {
+    let first = if missing { &reject.missing } else { &reject.invalid };
+    first.as_ref().or(reject.message.as_ref()).map_or("Authentication error", String::as_str)
 }
 
 /// All consumers, in the order in which paths are tried.

@@ -22,7 +22,7 @@ use crate::{
     auth::{Authenticator, Cache, MemoryCache, OriginPolicy, RedisCache},
     backend::{self, WorkerBackend},
     cluster::Cluster,
-    config::{Config, ConfigErrors, KeyPath, SourceMapping},
+    config::{Config, ConfigErrors, Emitters, KeyPath, SourceMapping},
     consumer::{ConsumerSet, SourceGroup},
     http::{
         health::Draining,
@@ -105,7 +105,11 @@ pub async fn serve(config: Config, consumers: ConsumerSet) -> anyhow::Result<Exi
     let layer: Arc<dyn Layer> = if embedded {
         Arc::new(MemoryLayer::start(sink, metrics.clone())?)
     } else {
-        Arc::new(RedisLayer::start(&config.layer, mappings(&config)?, sink, metrics.clone())?)
+        let mut options = config.layer.clone();
+        if consumers.iter().all(|consumer| consumer.namespace().is_none()) {
+            options.emitters = Emitters::off();
+        }
+        Arc::new(RedisLayer::start(&options, mappings(&config)?, sink, metrics.clone())?)
     };
     let cache: Arc<dyn Cache> = match config.cache_url() {
         Some(url) => Arc::new(RedisCache::new(&config.cache, url)?),

@@ -2,6 +2,7 @@
 //!
 //! In: connections that come and go on this node. Out: a member's first arrival and last departure, each told on one node.
 
+mod grace;
 mod keeper;
 mod ledger;
 mod store;
@@ -24,7 +25,7 @@ use crate::{
     telemetry::Metrics,
 };
 
-pub use keeper::Graces;
+pub use grace::Graces;
 
 /// Longest wait for an answer of [`Presence::enter`]; two exchanges with a Redis that is slow.
 const ANSWER: Duration = Duration::from_secs(5);

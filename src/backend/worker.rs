@@ -31,13 +31,16 @@ const CALL: &str = "channelgate.call";
 /// The type of the worker's answer.
 const ANSWER: &str = "channelgate.answer";
 
+/// Waits for a status and a body.
+type Waiter = oneshot::Sender<(u16, Value)>;
+
 /// A worker of Channels.
 pub struct WorkerBackend {
     layer: Arc<dyn Layer>,
     worker: String,
     timeout: Duration,
     turns: Turns,
-    waiting: Mutex<HashMap<Box<str>, oneshot::Sender<(u16, Value)>>>,
+    waiting: Mutex<HashMap<Box<str>, Waiter>>,
     metrics: Metrics,
 }
 
@@ -130,7 +133,7 @@ struct Waiting<'a> {
 }
 
 impl<'a> Waiting<'a> {
-    fn new(backend: &'a WorkerBackend, id: &str, sender: oneshot::Sender<(u16, Value)>) -> Self {
+    fn new(backend: &'a WorkerBackend, id: &str, sender: Waiter) -> Self {
         backend.waiting.lock().unwrap_or_else(PoisonError::into_inner).insert(id.into(), sender);
         Self { backend, id: id.into() }
     }

@@ -1,9 +1,11 @@
 //! Values that have the right type and still make no sense.
 
+mod consumers;
+
 use std::time::Duration;
 
 use super::{
-    Auth, Config, Policy,
+    Auth, Config,
     error::{ConfigError, KeyPath, did_you_mean},
 };
 
@@ -25,59 +27,7 @@ pub(super) fn check(config: &Config, errors: &mut Vec<ConfigError>) {
         }
     }
     for (place, consumer) in config.consumers.iter().enumerate() {
-        let here = KeyPath::ROOT.then("consumer").then(place);
-        if consumer.auth.is_empty() {
-            let reason = "names no way to authenticate; write [\"anonymous\"] to let everybody in".to_owned();
-            note(here.then("auth"), reason);
-        }
-        for (index, method) in consumer.auth.iter().enumerate() {
-            if !AUTH_METHODS.contains(&method.as_str()) {
-                let near = did_you_mean(method, AUTH_METHODS.iter().copied());
-                let known = AUTH_METHODS.join(", ");
-                let reason = format!("unknown way to authenticate {method:?}; known are {known}{near}");
-                note(here.then("auth").then(index), reason);
-            }
-        }
-        if consumer.auth.iter().any(|method| method == "anonymous")
-            && consumer.auth.last().map(String::as_str) != Some("anonymous")
-        {
-            note(here.then("auth"), "\"anonymous\" always succeeds, so nothing after it is ever tried".to_owned());
-        }
-        let reject = here.then("reject");
-        if let Some(code) = consumer.reject.close {
-            close_code(code, &reject.then("close"), &mut note);
-        }
-        if consumer.reject.reason.len() > 123 {
-            note(reject.then("reason"), "a close reason has at most 123 bytes (RFC 6455, section 5.5)".to_owned());
-        }
-        if consumer.reject.close.is_none() && consumer.reject.send.is_some() {
-            let reason = "a frame can only be sent before a close; set \"close\" too".to_owned();
-            note(reject.then("send"), reason);
-        }
-        for (name, policy) in
-            [("on_bad_json", &consumer.on_bad_json), ("on_unknown_message", &consumer.on_unknown_message)]
-        {
-            if let Policy::Close(code) = policy {
-                close_code(*code, &here.then(name).then("close"), &mut note);
-            }
-        }
-        let handlers = [("on_message", &consumer.on_message), ("on_raw", &consumer.on_raw)];
-        for (table, handlers) in handlers {
-            for (name, handler) in handlers {
-                if let Some(code) = handler.close {
-                    close_code(code, &here.then(table).then(name.as_str()).then("close"), &mut note);
-                }
-            }
-        }
-        if let Some(code) = consumer.on_connect.as_ref().and_then(|handler| handler.close) {
-            close_code(code, &here.then("on_connect").then("close"), &mut note);
-        }
-        if consumer.topics.max == 0 {
-            note(here.then("topics").then("max"), "must be at least 1".to_owned());
-        }
-        if consumer.max_message == Some(0) {
-            note(here.then("max_message"), "must be at least 1".to_owned());
-        }
+        consumers::check(consumer, &KeyPath::ROOT.then("consumer").then(place), &mut note);
     }
 }
 
@@ -210,12 +160,4 @@ fn listen(text: &str) -> Result<(), String> {
         return Err(wrong());
     }
     Ok(())
-}
-
-/// Codes that a server may send: RFC 6455, section 7.4, and IANA's registry (1012 to 1014).
-fn close_code(code: u16, key: &KeyPath, note: &mut impl FnMut(KeyPath, String)) {
-    if !matches!(code, 1000..=1003 | 1007..=1014 | 3000..=4999) {
-        let reason = format!("{code} may not be sent as a close code; use 4000 to 4999 for codes of your own");
-        note(key.clone(), reason);
-    }
 }

@@ -3,6 +3,8 @@
 use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 
+use super::{Emits, Handler, OneOrMany, Span};
+
 /// What is served on a path, to whom, and how events and messages are handled.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -36,18 +38,36 @@ pub struct Consumer {
     /// What happens on a message that no handler takes.
     #[serde(default)]
     pub on_unknown_message: Policy,
+    /// What is done before a connection whose user is known is let in.
+    #[serde(default)]
+    pub on_admit: Option<Handler>,
     /// What is done once the socket is open.
     #[serde(default)]
-    pub on_connect: Option<MessageHandler>,
+    pub on_connect: Option<Handler>,
+    /// What is done when it is gone.
+    #[serde(default)]
+    pub on_disconnect: Option<Handler>,
+    /// What is done when the first connection of a member has come, on that connection.
+    #[serde(default)]
+    pub on_online: Option<Handler>,
+    /// What is done when the last connection of a member is gone, on one node.
+    #[serde(default)]
+    pub on_offline: Option<Handler>,
+    /// Counts connections per member.
+    #[serde(default)]
+    pub presence: Option<Presence>,
     /// Event types (dots and underscores are the same) to what is sent; `*` takes the rest.
     #[serde(default)]
     pub on_event: IndexMap<String, EventHandler>,
-    /// Client messages by the value of `message_key`.
+    /// Client messages by the value of `message_key`, or Socket.IO events by their name; `*` takes the rest.
     #[serde(default)]
-    pub on_message: IndexMap<String, MessageHandler>,
+    pub on_message: IndexMap<String, Handler>,
     /// Text messages taken as they are, before JSON is tried, by their exact text; `*` takes every text and binary message.
     #[serde(default)]
-    pub on_raw: IndexMap<String, MessageHandler>,
+    pub on_raw: IndexMap<String, Handler>,
+    /// Rooms that one connection may be in by its messages.
+    #[serde(default = "hundred")]
+    pub max_rooms: usize,
     /// Topics: what a connection gets.
     #[serde(default)]
     pub topics: Topics,
@@ -82,6 +102,10 @@ fn anonymous() -> Vec<String> {
     vec!["anonymous".to_owned()]
 }
 
+fn hundred() -> usize {
+    100
+}
+
 fn type_key() -> String {
     "type".to_owned()
 }
@@ -96,6 +120,12 @@ pub struct Reject {
     pub reason: String,
     /// A frame before the close: an expression.
     pub send: Option<String>,
+    /// The message of Socket.IO's `connect_error`.
+    pub message: Option<String>,
+    /// The same, for a client that shows no token.
+    pub missing: Option<String>,
+    /// The same, for one whose token is not valid.
+    pub invalid: Option<String>,
 }
 
 /// What happens on a message that cannot be handled: one word (`ignore`, `close`), or a reply.
@@ -107,15 +137,15 @@ pub enum Policy {
     Ignore,
     /// Close with this code.
     Close(u16),
-    /// Answer with this expression.
-    Reply(String),
+    /// Answer with this.
+    Reply(Emits),
 }
 
 /// What an event becomes.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct EventHandler {
-    /// Expression over `event`: the frame as JSON. A list of expressions gives several frames.
+    /// Expression over `event` and `group`: the frame as JSON. A list of expressions gives several frames.
     pub send: Option<OneOrMany>,
     /// Expression whose text goes out as it is.
     pub send_text: Option<String>,
@@ -123,42 +153,23 @@ pub struct EventHandler {
     pub when: Option<String>,
     /// Expression: the event's topic; only connections subscribed to it get the frame.
     pub topic: Option<String>,
+    /// What is sent to the group's members, or where it says `to`, to those of another room of the consumer.
+    pub emit: Option<Emits>,
 }
 
-/// One expression, or several.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(untagged, expecting = "expected an expression, or a list of expressions")]
-pub enum OneOrMany {
-    /// One.
-    One(String),
-    /// Several.
-    Many(Vec<String>),
+/// Connections counted per member.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Presence {
+    /// Expression: who it is, text or an integer; none counts nobody.
+    pub member: String,
+    /// How long a member may be without a connection before it is gone.
+    #[serde(default = "two_seconds")]
+    pub grace: Span,
 }
 
-impl OneOrMany {
-    /// All of them.
-    pub fn as_slice(&self) -> &[String] {
-        match self {
-            Self::One(one) => std::slice::from_ref(one),
-            Self::Many(many) => many,
-        }
-    }
-}
-
-/// What a client's message does.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct MessageHandler {
-    /// Expression over `message`, `user`, `route`, `query`: the reply as JSON. A list gives several.
-    pub reply: Option<OneOrMany>,
-    /// Expression whose text or bytes go back as they are.
-    pub reply_raw: Option<String>,
-    /// Expression: a name or list of names to subscribe to.
-    pub subscribe: Option<String>,
-    /// Expression: a name or list of names to unsubscribe from.
-    pub unsubscribe: Option<String>,
-    /// Close with this code.
-    pub close: Option<u16>,
+fn two_seconds() -> Span {
+    Span::seconds(2)
 }
 
 /// How topics select events.

@@ -3,15 +3,12 @@
 use std::{path::Path, sync::Arc};
 
 use super::{
-    Consumer, ConsumerId, ConsumerSet,
-    action::Action,
-    action::Actions,
-    action::CONNECTION,
-    expression::{Expression, GroupTemplate, Name},
-    mapping::Mappings,
-    route::Pattern,
+    Consumer, ConsumerId, ConsumerSet, action::Actions, expression::Expression, mapping::Mappings, place,
+    program::Program, route::Pattern, scope::Name, template::GroupTemplate, wire::Wire,
 };
-use crate::config::{self, Config, ConfigError, ConfigErrors, Environment, KeyPath, OneOrMany, SourceMapping};
+use crate::config::{
+    self, Config, ConfigError, ConfigErrors, Environment, KeyPath, OneOrMany, Protocol, SourceMapping,
+};
 
 /// Reads and compiles a configuration; everything that is wrong is reported, from the file's syntax to its expressions.
 pub fn load(path: Option<&Path>, environment: &Environment) -> Result<(Config, ConsumerSet), ConfigErrors> {
@@ -63,19 +60,35 @@ impl Compiler<'_> {
     }
 
     pub fn list(&mut self, sources: Option<&OneOrMany>, names: &[Name], place: &str, key: &KeyPath) -> Vec<Expression> {
-        match sources {
-            None => Vec::new(),
-            Some(OneOrMany::One(source)) => self.expression(source, names, place, key).into_iter().collect(),
-            Some(OneOrMany::Many(sources)) => {
-                let compile = |(place_in_list, source): (usize, &String)| {
-                    self.expression(source, names, place, &key.then(place_in_list))
-                };
-                sources.iter().enumerate().filter_map(compile).collect()
+        let compile = |(index, source): (Option<usize>, &String)| {
+            let here = index.map_or_else(|| key.clone(), |index| key.then(index));
+            self.expression(source, names, place, &here)
+        };
+        sources.into_iter().flat_map(OneOrMany::indexed).filter_map(compile).collect()
+    }
+
+    /// The template of a group, or of a Socket.IO room.
+    pub fn group(
+        &mut self,
+        source: &str,
+        names: &[Name],
+        place: &str,
+        room: bool,
+        key: &KeyPath,
+    ) -> Option<GroupTemplate> {
+        match GroupTemplate::either(source, names, place, room) {
+            Ok(group) => {
+                group.template().expressions().for_each(|expression| self.check_route(expression, key));
+                Some(group)
+            }
+            Err(reason) => {
+                self.note(key, format!("bad group name: {reason}"));
+                None
             }
         }
     }
 
-    fn check_route(&mut self, expression: &Expression, key: &KeyPath) {
+    pub fn check_route(&mut self, expression: &Expression, key: &KeyPath) {
         let known: Vec<&str> = self.parameters.iter().map(String::as_str).collect();
         if let Some(name) = expression.unknown_route(&known) {
             let near = config::did_you_mean(name, known.iter().copied());
@@ -93,26 +106,31 @@ impl Compiler<'_> {
             }
         };
         self.parameters = pattern.iter().flat_map(Pattern::parameters).map(str::to_owned).collect();
-        let mut groups = Vec::new();
-        for (index, source) in spec.groups.iter().enumerate() {
-            let here = key.then("groups").then(index);
-            match GroupTemplate::compile(source, CONNECTION, "in a group's name") {
-                Ok(group) => {
-                    group.expressions().for_each(|expression| self.check_route(expression, &here));
-                    groups.push(group);
-                }
-                Err(reason) => self.note(&here, format!("bad group name: {reason}")),
-            }
-        }
+        let wire = Wire { protocol: spec.protocol, namespace: spec.namespace.as_str().into() };
+        let known = place::of_groups(spec.protocol);
+        let group = |(index, source): (usize, &String)| {
+            self.group(source, known, "in a group's name", wire.is_socketio(), &key.then("groups").then(index))
+        };
+        let groups = spec.groups.iter().enumerate().filter_map(group).collect();
         let refusal_names = &[Name::Route, Name::Query];
         let refusal =
             self.optional(spec.reject.send.as_ref(), refusal_names, "in a refusal", &key.then("reject").then("send"));
-        let on_connect = spec
-            .on_connect
-            .as_ref()
-            .map(|handler| Action::compile(handler, CONNECTION, spec, &key.then("on_connect"), self));
-        let mappings = Mappings::compile(&spec.on_event, &key.then("on_event"), self);
-        let actions = Actions::compile(spec, &key, self);
+        let presence = spec.presence.as_ref().and_then(|presence| {
+            self.expression(&presence.member, known, "in a member", &key.then("presence").then("member"))
+        });
+        self.check_protocol(spec, &key);
+        let mappings = Mappings::compile(&spec.on_event, wire.clone(), &key.then("on_event"), self);
+        let program = Program {
+            ops: Vec::new(),
+            handlers: Vec::new(),
+            limits: 0,
+            name: spec.name.as_deref().unwrap_or(&spec.path).into(),
+            wire,
+            backend: self.config.backend.url.is_some() || self.config.backend.worker.is_some(),
+            max_topics: spec.topics.max,
+            rejection: super::rejection_text(&spec.reject, false).into(),
+        };
+        let actions = Actions::compile(spec, program, &key, self);
         let id = match u16::try_from(place) {
             Ok(id) => ConsumerId(id),
             Err(_) => {
@@ -120,7 +138,21 @@ impl Compiler<'_> {
                 return None;
             }
         };
-        Some(Consumer { id, spec: spec.clone(), pattern: pattern?, groups, refusal, on_connect, mappings, actions })
+        let spec = spec.clone();
+        Some(Consumer { id, spec, pattern: pattern?, groups, refusal, presence, mappings, actions })
+    }
+
+    /// Keys that Socket.IO has no use for.
+    fn check_protocol(&mut self, spec: &config::Consumer, key: &KeyPath) {
+        if spec.protocol != Protocol::SocketIo {
+            return;
+        }
+        if !spec.on_raw.is_empty() {
+            self.note(&key.then("on_raw"), "Socket.IO clients send events; write on_message");
+        }
+        if spec.message_key != "type" {
+            self.note(&key.then("message_key"), "Socket.IO events are found by their name");
+        }
     }
 
     fn source(&mut self, place: usize, source: &SourceMapping) {
@@ -130,14 +162,28 @@ impl Compiler<'_> {
         }
     }
 
-    /// A consumer that is never reached is a mistake.
+    /// A consumer that is never reached is a mistake, and so are two of one name.
     fn check_shadows(&mut self, consumers: &[Option<Arc<Consumer>>]) {
         for (place, consumer) in consumers.iter().enumerate() {
             let Some(consumer) = consumer else { continue };
-            let same = |other: &Arc<Consumer>| other.pattern == consumer.pattern;
-            if consumers[..place].iter().flatten().any(same) {
-                let key = KeyPath::ROOT.then("consumer").then(place).then("path");
-                self.note(&key, "is never reached: a consumer before this one has the same path");
+            let key = KeyPath::ROOT.then("consumer").then(place);
+            let before = || consumers[..place].iter().flatten();
+            let socketio = |one: &Consumer| one.spec.protocol == Protocol::SocketIo;
+            let same = |other: &&Arc<Consumer>| other.pattern == consumer.pattern;
+            match before().find(|other| same(other) && !(socketio(other) && socketio(consumer))) {
+                Some(other) if other.spec.protocol == consumer.spec.protocol => {
+                    self.note(&key.then("path"), "is never reached: a consumer before this one has the same path");
+                }
+                Some(_) => {
+                    let reason = "is never reached: a consumer before this one has the same path and speaks another \
+                                  protocol there";
+                    self.note(&key.then("path"), reason);
+                }
+                None if before().any(|other| other.name() == consumer.name()) => {
+                    let reason = "a consumer before this one has the same name, and messages between nodes go by names";
+                    self.note(&key.then("name"), reason);
+                }
+                None => {}
             }
         }
     }

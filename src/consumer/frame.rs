@@ -1,4 +1,5 @@
-//! JSON for browsers: compact, keys in the order they were written, numbers exact, NaN as null, bytes as base64.
+//! What expressions gave, written for clients: compact JSON, keys in the order they were written, numbers exact, NaN as
+//! null. Bytes become base64 text, or where the format carries them beside the JSON, stay bytes.
 
 use bytes::Bytes;
 use minijinja::{Value as Jinja, value::ValueKind};
@@ -8,14 +9,14 @@ use serde::{
 };
 
 use super::view::View;
-use crate::event::Value;
+use crate::event::{Raw, Value};
 
 /// A value as JSON text; an error names the key that has no value.
 pub(super) fn json(value: &Jinja) -> Result<Bytes, String> {
     if value.is_undefined() {
         return Err("the result is undefined: a key is missing".to_owned());
     }
-    write(&Json(value)).map_err(|error| error.to_string())
+    write(&Json::<false>(value)).map_err(|error| error.to_string())
 }
 
 /// Plain data as JSON text.
@@ -29,20 +30,22 @@ fn write(value: &impl Serialize) -> Result<Bytes, serde_json::Error> {
     Ok(text.into())
 }
 
-struct Json<'a>(&'a Jinja);
+/// A value to be written; `BYTES` where bytes stay bytes.
+pub(super) struct Json<'a, const BYTES: bool>(pub &'a Jinja);
 
-impl Serialize for Json<'_> {
+impl<const BYTES: bool> Serialize for Json<'_, BYTES> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let value = self.0;
         // Most of a frame is a part of the event as it came.
         if let Some(view) = value.downcast_object_ref::<View>() {
-            return view.target().serialize(serializer);
+            return if BYTES { Raw(view.target()).serialize(serializer) } else { view.target().serialize(serializer) };
         }
         match value.kind() {
             ValueKind::None => serializer.serialize_unit(),
             ValueKind::Bool => serializer.serialize_bool(value.is_true()),
             ValueKind::Number => number(value, serializer),
             ValueKind::String => serializer.serialize_str(value.as_str().unwrap_or_default()),
+            ValueKind::Bytes if BYTES => serializer.serialize_bytes(value.as_bytes().unwrap_or_default()),
             ValueKind::Bytes => {
                 Value::Bytes(Bytes::copy_from_slice(value.as_bytes().unwrap_or_default())).serialize(serializer)
             }
@@ -52,7 +55,7 @@ impl Serialize for Json<'_> {
                     if item.is_undefined() {
                         return Err(S::Error::custom("an item of a list is undefined: a key is missing"));
                     }
-                    list.serialize_element(&Json(&item))?;
+                    list.serialize_element(&Json::<BYTES>(&item))?;
                 }
                 list.end()
             }
@@ -64,14 +67,60 @@ impl Serialize for Json<'_> {
                         return Err(S::Error::custom(format_args!("\"{key}\" is undefined: a key is missing")));
                     }
                     match key.as_str() {
-                        Some(name) => map.serialize_entry(name, &Json(&item))?,
-                        None => map.serialize_entry(&key.to_string(), &Json(&item))?,
+                        Some(name) => map.serialize_entry(name, &Json::<BYTES>(&item))?,
+                        None => map.serialize_entry(&key.to_string(), &Json::<BYTES>(&item))?,
                     }
                 }
                 map.end()
             }
             kind => Err(S::Error::custom(format_args!("{kind} cannot be sent as JSON"))),
         }
+    }
+}
+
+/// A value as plain data; an error names the key that has no value.
+pub(super) fn value(value: &Jinja) -> Result<Value, String> {
+    if let Some(view) = value.downcast_object_ref::<View>() {
+        return Ok(view.target().clone());
+    }
+    Ok(match value.kind() {
+        ValueKind::None => Value::Null,
+        ValueKind::Bool => Value::Bool(value.is_true()),
+        ValueKind::Number => match value.as_i64() {
+            Some(number) if value.is_integer() => Value::Int(number),
+            _ if value.is_integer() => u64::try_from(value.clone()).map_err(|error| error.to_string())?.into(),
+            _ => Value::Float(f64::try_from(value.clone()).map_err(|error| error.to_string())?),
+        },
+        ValueKind::String => value.as_str().unwrap_or_default().into(),
+        ValueKind::Bytes => Value::Bytes(Bytes::copy_from_slice(value.as_bytes().unwrap_or_default())),
+        ValueKind::Undefined => return Err("a key is missing".to_owned()),
+        ValueKind::Seq | ValueKind::Iterable => {
+            Value::List(items(value)?.iter().map(self::value).collect::<Result<_, _>>()?)
+        }
+        ValueKind::Map => {
+            let pairs = value.as_object().and_then(|object| object.try_iter_pairs());
+            let entry = |(key, item): (Jinja, Jinja)| {
+                let name = key.as_str().map_or_else(|| key.to_string(), str::to_owned);
+                match item.is_undefined() {
+                    true => Err(format!("\"{name}\" is undefined: a key is missing")),
+                    false => Ok((name, self::value(&item)?)),
+                }
+            };
+            pairs.into_iter().flatten().map(entry).collect::<Result<_, _>>()?
+        }
+        kind => return Err(format!("{kind} is no plain data")),
+    })
+}
+
+/// The items of a list.
+pub(super) fn items(value: &Jinja) -> Result<Vec<Jinja>, String> {
+    if !matches!(value.kind(), ValueKind::Seq | ValueKind::Iterable) {
+        return Err(format!("{} is no list", value.kind()));
+    }
+    let items: Vec<Jinja> = value.try_iter().map_err(|error| error.to_string())?.collect();
+    match items.iter().any(Jinja::is_undefined) {
+        true => Err("an item of a list is undefined: a key is missing".to_owned()),
+        false => Ok(items),
     }
 }
 

@@ -8,13 +8,17 @@ use minijinja::Value as Jinja;
 use super::{
     Outgoing, Payload,
     compile::Compiler,
-    expression::{Expression, Name, Scope},
-    frame,
+    emit::Content,
+    expression::Expression,
+    place::OF_EVENTS,
+    scope::{Name, Scope},
+    template::GroupTemplate,
     view::Root,
+    wire::Wire,
 };
 use crate::{
-    config::{self, KeyPath},
-    event::Event,
+    config::{self, Emits, KeyPath},
+    event::{Event, GroupName},
 };
 
 const PLACE: &str = "in on_event, which is evaluated once for all connections";
@@ -22,6 +26,7 @@ const PLACE: &str = "in on_event, which is evaluated once for all connections";
 /// The handlers for events, by type.
 #[derive(Debug)]
 pub(super) struct Mappings {
+    wire: Wire,
     by_type: IndexMap<Box<str>, Mapping>,
     rest: Option<Mapping>,
 }
@@ -32,6 +37,16 @@ struct Mapping {
     topic: Option<Expression>,
     send: Vec<Expression>,
     send_text: Option<Expression>,
+    emits: Vec<Emit>,
+}
+
+/// What goes to the members of the event's group, or to those of other rooms.
+#[derive(Debug)]
+struct Emit {
+    to: Option<GroupTemplate>,
+    when: Option<Expression>,
+    content: Content,
+    volatile: bool,
 }
 
 /// Why a consumer sends nothing for an event.
@@ -48,6 +63,7 @@ pub enum MapError {
 impl Mappings {
     pub fn compile(
         handlers: &IndexMap<String, config::EventHandler>,
+        wire: Wire,
         key: &KeyPath,
         compiler: &mut Compiler<'_>,
     ) -> Self {
@@ -55,7 +71,7 @@ impl Mappings {
         let mut rest = None;
         for (kind, handler) in handlers {
             let here = key.then(kind.as_str());
-            let mapping = Mapping::compile(handler, &here, compiler);
+            let mapping = Mapping::compile(handler, &wire, &here, compiler);
             if kind == "*" {
                 rest = Some(mapping);
                 continue;
@@ -68,11 +84,11 @@ impl Mappings {
                 compiler.note(&here, "is there twice: dots and underscores are the same in event types");
             }
         }
-        Self { by_type, rest }
+        Self { wire, by_type, rest }
     }
 
     pub fn map(&self, event: &Arc<Event>) -> Result<Vec<Outgoing>, MapError> {
-        self.handler(event.kind()).ok_or(MapError::NoHandler)?.map(event).map_err(MapError::Mapping)
+        self.handler(event.kind()).ok_or(MapError::NoHandler)?.map(event, &self.wire).map_err(MapError::Mapping)
     }
 
     /// As `channels.consumer.get_handler_name`: dots become underscores, and a leading underscore is refused.
@@ -88,46 +104,83 @@ impl Mappings {
 }
 
 impl Mapping {
-    fn compile(handler: &config::EventHandler, key: &KeyPath, compiler: &mut Compiler<'_>) -> Self {
-        let names = &[Name::Event];
+    fn compile(handler: &config::EventHandler, wire: &Wire, key: &KeyPath, compiler: &mut Compiler<'_>) -> Self {
+        if wire.is_socketio() {
+            for (name, is_set) in [("send", handler.send.is_some()), ("send_text", handler.send_text.is_some())] {
+                if is_set {
+                    compiler.note(&key.then(name), "Socket.IO clients get events; write \"emit\"");
+                }
+            }
+        }
+        let emits = handler.emit.iter().flat_map(Emits::indexed).filter_map(|(index, emit)| {
+            let here = key.then("emit");
+            let here = index.map_or_else(|| here.clone(), |index| here.then(index));
+            Emit::compile(emit, wire, &here, compiler)
+        });
+        let emits = emits.collect();
         Self {
-            when: compiler.optional(handler.when.as_ref(), names, PLACE, &key.then("when")),
-            topic: compiler.optional(handler.topic.as_ref(), names, PLACE, &key.then("topic")),
-            send: compiler.list(handler.send.as_ref(), names, PLACE, &key.then("send")),
-            send_text: compiler.optional(handler.send_text.as_ref(), names, PLACE, &key.then("send_text")),
+            when: compiler.optional(handler.when.as_ref(), OF_EVENTS, PLACE, &key.then("when")),
+            topic: compiler.optional(handler.topic.as_ref(), OF_EVENTS, PLACE, &key.then("topic")),
+            send: compiler.list(handler.send.as_ref(), OF_EVENTS, PLACE, &key.then("send")),
+            send_text: compiler.optional(handler.send_text.as_ref(), OF_EVENTS, PLACE, &key.then("send_text")),
+            emits,
         }
     }
 
-    fn map(&self, event: &Arc<Event>) -> Result<Vec<Outgoing>, String> {
-        let scope = Scope::default().with(Name::Event, Root::Event(event.clone()).into_jinja()).into_jinja();
+    fn map(&self, event: &Arc<Event>, wire: &Wire) -> Result<Vec<Outgoing>, String> {
+        let scope = Scope::default()
+            .with(Name::Event, Root::Event(event.clone()).into_jinja())
+            .with(Name::Group, event.group.as_str().into())
+            .into_jinja();
         if let Some(when) = &self.when
             && !when.evaluate(&scope)?.is_true()
         {
             return Ok(Vec::new());
         }
         let topic = self.topic.as_ref().map(|topic| name(&topic.evaluate(&scope)?)).transpose()?;
-        let mut outgoing = Vec::with_capacity(self.send.len() + usize::from(self.send_text.is_some()));
+        let mut outgoing =
+            Vec::with_capacity(self.send.len() + self.emits.len() + usize::from(self.send_text.is_some()));
+        let mut add = |payload: Payload, to: Option<GroupName>, volatile: bool| {
+            outgoing.push(Outgoing { payload, topic: topic.clone(), to, volatile });
+        };
         for send in &self.send {
-            let text = if send.is_just(Name::Event) {
-                frame::plain_json(&event.body)?
-            } else {
-                frame::json(&send.evaluate(&scope)?)?
+            let payload = match send.is_just(Name::Event) {
+                true => wire.plain_json(&event.body)?,
+                false => wire.json(&send.evaluate(&scope)?)?,
             };
-            outgoing.push(Outgoing { payload: Payload::Text(text), topic: topic.clone(), to: None, volatile: false });
+            add(payload, None, false);
         }
         if let Some(send) = &self.send_text {
-            outgoing.push(Outgoing { payload: raw(&send.evaluate(&scope)?)?, topic, to: None, volatile: false });
+            add(wire.raw(&send.evaluate(&scope)?)?, None, false);
+        }
+        for emit in &self.emits {
+            if let Some(when) = &emit.when
+                && !when.evaluate(&scope)?.is_true()
+            {
+                continue;
+            }
+            let payload = emit.content.payload(&scope, wire)?;
+            match &emit.to {
+                None => add(payload, None, emit.volatile),
+                Some(to) => to.groups(&scope)?.into_iter().for_each(|to| add(payload.clone(), Some(to), emit.volatile)),
+            }
         }
         Ok(outgoing)
     }
 }
 
-/// Text or bytes as they are.
-pub(super) fn raw(value: &Jinja) -> Result<Payload, String> {
-    match (value.as_str(), value.as_bytes()) {
-        (Some(text), _) => Ok(Payload::Text(text.as_bytes().to_vec().into())),
-        (None, Some(bytes)) => Ok(Payload::Binary(bytes.to_vec().into())),
-        (None, None) => Err(format!("{} is neither text nor bytes", value.kind())),
+impl Emit {
+    fn compile(emit: &config::Emit, wire: &Wire, key: &KeyPath, compiler: &mut Compiler<'_>) -> Option<Self> {
+        if emit.expect.is_some() {
+            compiler.note(&key.then("expect"), "only a reply can expect an acknowledgement");
+        }
+        let when = compiler.optional(emit.when.as_ref(), OF_EVENTS, PLACE, &key.then("when"));
+        let content = compiler.content(emit, OF_EVENTS, PLACE, wire.is_socketio(), key);
+        let to = match &emit.to {
+            None => None,
+            Some(to) => Some(compiler.group(to, OF_EVENTS, PLACE, wire.is_socketio(), &key.then("to"))?),
+        };
+        Some(Self { to, when, content: content?, volatile: emit.volatile })
     }
 }
 

@@ -1,4 +1,5 @@
-//! Paths as Django writes them: `/ws/orders/<int:id>/`, with Django's converters and rules for what they match.
+//! Paths as Django writes them: `/ws/orders/<int:id>/`, with Django's converters and rules for what they match; and the
+//! rooms that clients may name, written alike: `work_order_<int>`.
 //!
 //! In: the path of a request, as it came. Out: the parameters, typed. The trailing slash is optional in both.
 
@@ -63,6 +64,35 @@ impl Pattern {
             Some(pair) => Err(format!("the parameter {:?} is there twice", pair[0])),
             None => Ok(pattern),
         }
+    }
+
+    /// The pattern of a room that clients may name: `work_order_<int>`. Parameters need no names.
+    pub fn room(source: &str) -> Result<Self, String> {
+        let mut parts = Vec::new();
+        let mut rest = source;
+        while let Some((text, after)) = rest.split_once('<') {
+            let (inside, after) = after.split_once('>').ok_or("\"<\" without \">\"")?;
+            parts.push(Part::Text(text.into()));
+            let (word, name) = inside.split_once(':').unwrap_or((inside, inside));
+            parts.push(Part::Parameter(name.into(), converter(word)?));
+            rest = after;
+        }
+        parts.push(Part::Text(rest.into()));
+        parts.retain(|part| !matches!(part, Part::Text(text) if text.is_empty()));
+        let text_has = |part: &Part, bad: &[char]| matches!(part, Part::Text(text) if text.contains(bad));
+        if parts.iter().any(|part| text_has(part, &['{', '}', '>', '*'])) {
+            return Err("a part that may vary is written <int>, <str>, <slug> or <uuid>".to_owned());
+        }
+        match parts.first() {
+            Some(Part::Text(_)) => Ok(Self(parts)),
+            Some(Part::Parameter(..)) => Err("would let clients name every room; begin it with text".to_owned()),
+            None => Err("is empty".to_owned()),
+        }
+    }
+
+    /// Whether a room's name is of this pattern.
+    pub fn is_of(&self, room: &str) -> bool {
+        room.len() <= MAX_PATH && self.exactly(room).is_some()
     }
 
     /// Names of its parameters.
@@ -167,18 +197,23 @@ fn push_text(parts: &mut Vec<Part>, text: &str) -> Result<(), String> {
 }
 
 fn parameter(inside: &str) -> Result<Part, String> {
-    let (converter, name) = inside.split_once(':').unwrap_or(("str", inside));
-    let Some((_, converter)) = CONVERTERS.iter().find(|(known, _)| *known == converter) else {
-        let near = did_you_mean(converter, CONVERTERS.iter().map(|(known, _)| *known));
-        return Err(format!("unknown converter {converter:?}; known are str, int, slug, uuid, path{near}"));
-    };
+    let (word, name) = inside.split_once(':').unwrap_or(("str", inside));
+    let converter = converter(word)?;
     let first = name.chars().next();
     if !first.is_some_and(|c| c.is_ascii_alphabetic() || c == '_')
         || !name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
     {
         return Err(format!("{name:?} is no name for a parameter"));
     }
-    Ok(Part::Parameter(name.into(), *converter))
+    Ok(Part::Parameter(name.into(), converter))
+}
+
+fn converter(word: &str) -> Result<Converter, String> {
+    let found = CONVERTERS.iter().find(|(known, _)| *known == word);
+    found.map(|(_, converter)| *converter).ok_or_else(|| {
+        let near = did_you_mean(word, CONVERTERS.iter().map(|(known, _)| *known));
+        format!("unknown converter {word:?}; known are str, int, slug, uuid, path{near}")
+    })
 }
 
 /// A path as an ASGI server hands it to Django: percent-decoded, whatever is no UTF-8 replaced.
@@ -231,6 +266,32 @@ mod tests {
         assert_eq!(pattern.matches(&"/x".repeat(1000)), None);
         assert_eq!(pattern.matches(&"/x".repeat(10_000)), None);
         assert!(started.elapsed().as_secs() < 5);
+    }
+
+    #[test]
+    fn a_room_is_of_its_pattern_whole_or_not_at_all() {
+        let pattern = Pattern::room("work_order_<int>").unwrap();
+        for good in ["work_order_1", "work_order_007"] {
+            assert!(pattern.is_of(good), "{good}");
+        }
+        for bad in
+            ["work_order_", "work_order_x", "work_order_1x", "work_order_-1", "xwork_order_1", "work_order_1\n", ""]
+        {
+            assert!(!pattern.is_of(bad), "{bad:?}");
+        }
+        assert!(Pattern::room("chat:<slug:room>/<int>").unwrap().is_of("chat:a-b/7"));
+        assert!(Pattern::room("lobby").unwrap().is_of("lobby"));
+        assert!(!Pattern::room("lobby").unwrap().is_of("lobby/"));
+        for (bad, reason) in [
+            ("<str>", "every room"),
+            ("", "empty"),
+            ("a_<number>", "unknown converter"),
+            ("a_<int", "without"),
+            ("a_{{ x }}", "is written"),
+        ] {
+            let error = Pattern::room(bad).unwrap_err();
+            assert!(error.contains(reason), "{bad}: {error}");
+        }
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! The engine on small consumers of every kind; `presets` has the built-in ones.
 
+mod actions;
 mod presets;
 
 use std::time::Instant;
@@ -46,6 +47,10 @@ fn text(payload: &Payload) -> &str {
         Payload::Text(text) => std::str::from_utf8(text).unwrap(),
         other => panic!("{other:?}"),
     }
+}
+
+fn on(consumer: &Consumer, context: &Context, incoming: Incoming<'_>) -> Reaction {
+    consumer.on_message(context, incoming, &mut Limits::default(), Instant::now())
 }
 
 fn frames(consumer: &Consumer, body: Json) -> Vec<String> {
@@ -200,25 +205,25 @@ fn messages_meet_raw_handlers_then_json_handlers_then_policies() {
          [consumer.on_message.leave]\nunsubscribe = \"message.topic\"\n");
     assert!(consumer.needs_context());
     let context = Context { user: value(json!({"id": 3})), query: value(json!({"q": "x"})), ..Context::default() };
-    let on = |text: &str| consumer.on_message(&context, Incoming::Text(text));
-    assert_eq!(replies(&on("ping")), ["pong"]);
-    assert_eq!(replies(&on(r#"{"action":"hello"}"#)), [r#"{"you":3,"q":"x"}"#, r#"{"action":"hello"}"#]);
-    let bye = on(r#"{"action":"bye"}"#);
+    let hear = |text: &str| on(&consumer, &context, Incoming::Text(text));
+    assert_eq!(replies(&hear("ping")), ["pong"]);
+    assert_eq!(replies(&hear(r#"{"action":"hello"}"#)), [r#"{"you":3,"q":"x"}"#, r#"{"action":"hello"}"#]);
+    let bye = hear(r#"{"action":"bye"}"#);
     assert_eq!(bye.effects[1..], [Effect::Close { code: 4001, reason: String::new() }]);
-    assert_eq!(on(r#"{"action":"leave","topic":7}"#).effects, [Effect::Unsubscribe(vec!["7".into()])]);
-    let bad = on("{");
+    assert_eq!(hear(r#"{"action":"leave","topic":7}"#).effects, [Effect::Unsubscribe(vec!["7".into()])]);
+    let bad = hear("{");
     assert_eq!(replies(&bad), [r#"{"type":"error","message":"bad"}"#]);
     assert!(matches!(bad.problem, Some(MessageProblem::BadJson(_))));
-    let unknown = on(r#"{"action":"fly"}"#);
+    let unknown = hear(r#"{"action":"fly"}"#);
     assert_eq!((replies(&unknown), &unknown.problem), (vec![r#"{"error":"fly"}"#], &Some(MessageProblem::Unknown)));
-    assert_eq!(replies(&on("[1]")), [r#"{"error":"?"}"#]);
-    let failed = on(r#"{"action":"leave"}"#);
+    assert_eq!(replies(&hear("[1]")), [r#"{"error":"?"}"#]);
+    let failed = hear(r#"{"action":"leave"}"#);
     assert_eq!(replies(&failed), [r#"{"type":"error","message":"bad"}"#]);
     assert!(matches!(failed.problem, Some(MessageProblem::Failed(_))));
-    let binary = consumer.on_message(&context, Incoming::Binary(b"{}"));
+    let binary = on(&consumer, &context, Incoming::Binary(b"{}"));
     assert!(matches!(binary.problem, Some(MessageProblem::BadJson(_))));
     let deep = "[".repeat(100_000);
-    assert!(matches!(on(&deep).problem, Some(MessageProblem::BadJson(_))));
+    assert!(matches!(hear(&deep).problem, Some(MessageProblem::BadJson(_))));
 }
 
 #[test]
@@ -227,12 +232,9 @@ fn an_echo_gives_text_and_bytes_back_as_they_came() {
     assert!(!echo.needs_context());
     let context = Context::default();
     let text = "\u{20ac}".repeat(1000);
-    let Effect::Reply(Payload::Text(back)) = &echo.on_message(&context, Incoming::Text(&text)).effects[0] else {
-        panic!()
-    };
+    let Effect::Reply(Payload::Text(back)) = &on(&echo, &context, Incoming::Text(&text)).effects[0] else { panic!() };
     assert_eq!(back, text.as_bytes());
-    let Effect::Reply(Payload::Binary(back)) = &echo.on_message(&context, Incoming::Binary(&[0, 255])).effects[0]
-    else {
+    let Effect::Reply(Payload::Binary(back)) = &on(&echo, &context, Incoming::Binary(&[0, 255])).effects[0] else {
         panic!()
     };
     assert_eq!(back[..], [0, 255]);

@@ -4,6 +4,7 @@
 //! what was asked of all nodes also names in `silent` those that did not answer in time. docs/ADMIN.md is the contract.
 
 mod access;
+mod emit;
 mod order;
 
 use std::{
@@ -20,9 +21,8 @@ use self::access::{Access, Refusal};
 use super::health::Draining;
 use crate::{
     auth::Authenticator,
-    cluster::{Answer, Answers, Cluster, ClusterError, NodeId, Order, Query},
+    cluster::{Answer, Answers, Cluster, ClusterError, NodeId, Query},
     config::Config,
-    event::GroupName,
     hub::Registry,
     layer::Readiness,
     presence::Presence,
@@ -98,7 +98,7 @@ struct Asked {
 
 impl Asked {
     /// A success, unless nobody answered.
-    fn respond(self, message: &str, data: Json) -> HttpResponse {
+    fn respond(self, message: &str, data: &Json) -> HttpResponse {
         if self.answers.is_empty() {
             let mut response = problem(StatusCode::SERVICE_UNAVAILABLE, "No node answered in time", None);
             response.headers_mut().insert(header::RETRY_AFTER, RETRY_AFTER.as_secs().into());
@@ -120,7 +120,7 @@ fn problem(status: StatusCode, message: &str, field: Option<&str>) -> HttpRespon
 
 impl From<ClusterError> for Refusal {
     fn from(error: ClusterError) -> Self {
-        Self::Unavailable(error.to_string(), RETRY_AFTER)
+        Self::Unavailable(format!("The other nodes cannot be asked: {error}"), RETRY_AFTER)
     }
 }
 
@@ -132,9 +132,9 @@ pub fn configure(service: &mut web::ServiceConfig, admin: &Admin) {
         .service(both("/health").route(web::get().to(health)))
         .service(both("/stats").route(web::get().to(stats)))
         .service(both("/user/{id}/rooms").route(web::get().to(user_rooms)))
-        .service(both("/emit/room/{name}").route(web::post().to(emit_to_room)))
-        .service(both("/emit/role/{name}").route(web::post().to(emit_to_role)))
-        .service(both("/emit/{name}").route(web::post().to(emit_to_user)))
+        .service(both("/emit/room/{name}").route(web::post().to(emit::to_room)))
+        .service(both("/emit/role/{name}").route(web::post().to(emit::to_role)))
+        .service(both("/emit/{name}").route(web::post().to(emit::to_user)))
         .default_service(web::to(unknown));
     service.service(scope);
 }
@@ -203,7 +203,7 @@ async fn stats(request: HttpRequest, admin: web::Data<Admin>) -> Result<HttpResp
         "events": events,
         "perNode": nodes,
     });
-    Ok(asked.respond("Statistics of the cluster", data))
+    Ok(asked.respond("Statistics of the cluster", &data))
 }
 
 /// `GET user/{id}/rooms`: where a user's sockets are.
@@ -226,65 +226,7 @@ async fn user_rooms(
         }
     }
     let message = format!("{} in {}", plural(sockets.len() as u64, "connection"), plural(rooms.len() as u64, "room"));
-    Ok(asked.respond(&message, json!({ "userId": id, "rooms": rooms, "sockets": sockets })))
-}
-
-/// `POST emit/{userId}`
-async fn emit_to_user(
-    request: HttpRequest,
-    admin: web::Data<Admin>,
-    id: web::Path<String>,
-    body: Result<web::Bytes, actix_web::Error>,
-) -> Result<HttpResponse, Refusal> {
-    // What is missing its last part is no user of this name.
-    if matches!(id.as_str(), "room" | "role") {
-        return Ok(unknown(request).await);
-    }
-    emit(&request, &admin, ("userId", "user_", &id), body).await
-}
-
-/// `POST emit/role/{role}`
-async fn emit_to_role(
-    request: HttpRequest,
-    admin: web::Data<Admin>,
-    role: web::Path<String>,
-    body: Result<web::Bytes, actix_web::Error>,
-) -> Result<HttpResponse, Refusal> {
-    emit(&request, &admin, ("role", "role_", &role), body).await
-}
-
-/// `POST emit/room/{room}`
-async fn emit_to_room(
-    request: HttpRequest,
-    admin: web::Data<Admin>,
-    room: web::Path<String>,
-    body: Result<web::Bytes, actix_web::Error>,
-) -> Result<HttpResponse, Refusal> {
-    emit(&request, &admin, ("room", "", &room), body).await
-}
-
-async fn emit(
-    request: &HttpRequest,
-    admin: &Admin,
-    (field, prefix, name): (&'static str, &str, &str),
-    body: Result<web::Bytes, actix_web::Error>,
-) -> Result<HttpResponse, Refusal> {
-    admin.0.access.check(request).await?;
-    let (namespace, args) = order::read(body)?;
-    let room = format!("{prefix}{name}");
-    if let Err(reason) = GroupName::from_room(&room) {
-        let reason = reason.to_string().replace("group name", "name of a room");
-        return Err(Refusal::Invalid { field: field.into(), reason });
-    }
-    let event = args.first().cloned();
-    let asked = admin.ask(Query::Emit(Order { namespace, rooms: vec![room.into()], args })).await?;
-    let sockets = asked.answers.iter().map(|(_, answer)| match answer {
-        Answer::Reached(sockets) => *sockets,
-        _ => 0,
-    });
-    let sockets: u64 = sockets.sum();
-    let message = format!("Event sent to {}", plural(sockets, "connection"));
-    Ok(asked.respond(&message, json!({ "event": event, field: name, "sockets": sockets })))
+    Ok(asked.respond(&message, &json!({ "userId": id, "rooms": rooms, "sockets": sockets })))
 }
 
 fn plural(count: u64, word: &str) -> String {

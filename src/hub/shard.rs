@@ -83,6 +83,9 @@ impl Shard {
         }
         let group = groups.by_audience.entry(audience).or_insert_with(|| Group::new(name.clone(), consumer, audience));
         let index = group.take_place(member.is_seated().then(|| Seat::of(member)));
+        if places.is_empty() {
+            self.introduce(&mut groups.by_id, member);
+        }
         // Most connections are in one group, and there are many connections.
         places.reserve_exact(1);
         places.push(Place { audience, index });
@@ -101,8 +104,13 @@ impl Shard {
                 group.members[place.index as usize] = Some(Seat::of(member));
             }
         }
+        self.introduce(&mut groups.by_id, member);
+    }
+
+    /// Makes a member known by its id: also before it is seated, or what excepts it could reach it right after.
+    fn introduce(&self, by_id: &mut HashMap<Arc<str>, Rc<Member>>, member: &Rc<Member>) {
         if let Some(id) = member.id() {
-            groups.by_id.insert(Arc::clone(id), Rc::clone(member));
+            by_id.insert(Arc::clone(id), Rc::clone(member));
             self.registry.name(id, self.worker);
         }
     }

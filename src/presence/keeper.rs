@@ -4,7 +4,7 @@
 //! go on, and what they did is written when it is back.
 
 use std::{
-    collections::{HashMap, VecDeque},
+    collections::VecDeque,
     future::pending,
     sync::Arc,
     time::{Duration, Instant},
@@ -17,7 +17,7 @@ use tokio::{
 };
 
 use super::{
-    Listener, Member,
+    Graces, Listener, Member,
     ledger::{Done, Ledger, Loss, News, Step},
     store::{Beat, KEEP, Store, Taken},
 };
@@ -35,24 +35,6 @@ pub(super) enum Order {
     /// How many ids are present on this node.
     Count(oneshot::Sender<usize>),
     Stop(oneshot::Sender<()>),
-}
-
-/// How long a member of a scope may be away before it counts as gone.
-#[derive(Clone, Debug)]
-pub struct Graces {
-    by_scope: HashMap<Arc<str>, Duration>,
-    default: Duration,
-}
-
-impl Graces {
-    /// One for each scope, and one for every other.
-    pub fn new(by_scope: impl IntoIterator<Item = (Arc<str>, Duration)>, default: Duration) -> Self {
-        Self { by_scope: by_scope.into_iter().collect(), default }
-    }
-
-    fn of(&self, scope: &str) -> Duration {
-        self.by_scope.get(scope).copied().unwrap_or(self.default)
-    }
 }
 
 /// What was done in Redis.
@@ -161,9 +143,9 @@ impl Keeper {
                     self.metrics.presence_failed(1);
                     // Nobody waits for a Redis that is away; the listener is told when it is back.
                     let _ = waiter.send(false);
-                    self.ledger.enter(member, facts, oneshot::channel().0);
+                    self.ledger.enter(&member, facts, oneshot::channel().0);
                 } else {
-                    self.ledger.enter(member, facts, waiter);
+                    self.ledger.enter(&member, facts, waiter);
                 }
             }
             Order::Leave(member) => {
@@ -290,22 +272,11 @@ impl Keeper {
         self.metrics.presence_failed(waited);
     }
 
-    /// Writes what can be written, then leaves the rest to the others.
+    /// Leaves everybody to the others, those too whose grace is over: what was told here now might not get out any more.
     async fn stop(&mut self, exchange: Option<BoxFuture<'static, Exchange>>) {
-        let mut beat_due = false;
         if let Some(exchange) = exchange {
             let done = exchange.await;
-            self.after(done, &mut beat_due);
-        }
-        self.ledger.end_graces(Instant::now());
-        beat_due = false;
-        while let Some(exchange) = self.next(&mut beat_due) {
-            let done = exchange.await;
-            self.after(done, &mut beat_due);
-            // Taking part anew would be for nothing.
-            if std::mem::take(&mut beat_due) {
-                break;
-            }
+            self.after(done, &mut false);
         }
         if let Some(redis) = &self.redis
             && let Err(error) = redis.store.goodbye().await

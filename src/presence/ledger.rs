@@ -91,7 +91,7 @@ pub(super) struct Ledger {
 
 impl Ledger {
     /// A connection came.
-    pub fn enter(&mut self, member: Member, facts: Value, waiter: oneshot::Sender<bool>) {
+    pub fn enter(&mut self, member: &Member, facts: Value, waiter: oneshot::Sender<bool>) {
         let entry = self.entries.entry(member.clone()).or_default();
         entry.connections += 1;
         entry.until = None;
@@ -108,7 +108,7 @@ impl Ledger {
         } else {
             let _ = waiter.send(false);
         }
-        self.queue(&member);
+        self.queue(member);
     }
 
     /// A connection went; the member counts as gone at `until`.

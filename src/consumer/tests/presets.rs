@@ -23,7 +23,7 @@ fn the_feed_sends_event_and_data_and_nothing_else() {
     let lacking = feed.on_event(&event(json!({"type": "send_event", "event": "e"})));
     assert!(matches!(&lacking, Err(MapError::Mapping(reason)) if reason.contains("\"data\"")), "{lacking:?}");
     assert_eq!(feed.groups(&Context::default()).unwrap(), [GroupName::new("broadcast").unwrap()]);
-    let ignored = feed.on_message(&Context::default(), Incoming::Text("hello"));
+    let ignored = on(&feed, &Context::default(), Incoming::Text("hello"));
     assert_eq!(ignored.effects, []);
 }
 
@@ -74,9 +74,9 @@ fn parking_frames_carry_message_and_data_under_the_events_own_type() {
 #[test]
 fn parking_clients_subscribe_and_are_never_answered() {
     let parking = preset("/ws/notifications/");
-    let on = |text: &str| parking.on_message(&Context::default(), Incoming::Text(text));
+    let hear = |text: &str| on(&parking, &Context::default(), Incoming::Text(text));
     let subscribed =
-        on(r#"{"type": "subscribe", "notification_types": ["reservation", "parking_lot", "reservation"]}"#);
+        hear(r#"{"type": "subscribe", "notification_types": ["reservation", "parking_lot", "reservation"]}"#);
     assert_eq!(subscribed.effects, [Effect::Subscribe(vec!["reservation".into(), "parking_lot".into()])]);
     assert_eq!(subscribed.problem, None);
     for malformed in [
@@ -91,12 +91,12 @@ fn parking_clients_subscribe_and_are_never_answered() {
         r#"{"type": ["subscribe"]}"#,
         r#"{"type": "other"}"#,
     ] {
-        let reaction = on(malformed);
+        let reaction = hear(malformed);
         assert_eq!(reaction.effects, [], "{malformed}");
         assert!(reaction.problem.is_some(), "{malformed}");
     }
     let many: Vec<_> = (0..10_000).map(|n| n.to_string()).collect();
-    let flooded = on(&json!({"type": "subscribe", "notification_types": many}).to_string());
+    let flooded = hear(&json!({"type": "subscribe", "notification_types": many}).to_string());
     assert!(matches!(&flooded.effects[..], [Effect::Subscribe(names)] if names.len() == 101));
     assert!(!parking.needs_context());
 }
@@ -106,15 +106,15 @@ fn attendance_says_hello_answers_ping_and_ignores_the_rest() {
     let attendance = preset("/ws/attendance/");
     let hello = attendance.on_connect(&Context::default());
     assert_eq!(replies(&hello), [r#"{"type":"connection_established","message":"Connected to attendance updates"}"#]);
-    let on = |text: &str| attendance.on_message(&Context::default(), Incoming::Text(text));
+    let hear = |text: &str| on(&attendance, &Context::default(), Incoming::Text(text));
     assert_eq!(
-        replies(&on(r#"{"type":"ping","timestamp":1700000000123}"#)),
+        replies(&hear(r#"{"type":"ping","timestamp":1700000000123}"#)),
         [r#"{"type":"pong","timestamp":1700000000123}"#]
     );
-    assert_eq!(replies(&on(r#"{"timestamp":"2026","type":"ping"}"#)), [r#"{"type":"pong","timestamp":"2026"}"#]);
-    assert_eq!(replies(&on(r#"{"type":"ping"}"#)), [r#"{"type":"pong","timestamp":null}"#]);
+    assert_eq!(replies(&hear(r#"{"timestamp":"2026","type":"ping"}"#)), [r#"{"type":"pong","timestamp":"2026"}"#]);
+    assert_eq!(replies(&hear(r#"{"type":"ping"}"#)), [r#"{"type":"pong","timestamp":null}"#]);
     for ignored in [r#"{"type":"get_attendance"}"#, r#"{"type":"authenticate"}"#, "{", "ping"] {
-        assert_eq!(on(ignored).effects, [], "{ignored}");
+        assert_eq!(hear(ignored).effects, [], "{ignored}");
     }
     let update = json!({"type": "attendance_update", "data": {"id": "1", "action": "created"}});
     assert_eq!(frames(&attendance, update.clone()), [update.to_string()]);

@@ -10,7 +10,7 @@ use indexmap::IndexMap;
 use super::*;
 use crate::{
     auth::{MemoryCache, jwt},
-    cluster::{NodeStats, Responder, SocketRooms},
+    cluster::{NodeStats, Order, Responder, SocketRooms},
     config::{Auth, Secret},
     event::Value,
     layer::memory::MemoryLayer,
@@ -326,7 +326,7 @@ async fn a_node_that_cannot_say_is_named_and_a_cluster_that_cannot_is_503() {
     desk.config.layer.url = Some(Secret::new("redis://127.0.0.1:1"));
     let (status, body) = desk.post("/api/websocket/emit/7", r#"{"event": "x"}"#).await;
     assert_eq!(status, 503, "{body}");
-    assert!(body["message"].as_str().unwrap().starts_with("the other nodes cannot be asked"), "{body}");
+    assert!(body["message"].as_str().unwrap().starts_with("The other nodes cannot be asked"), "{body}");
 
     let silent = Desk { responder: Arc::new(Answering { silent: true, ..Answering::default() }), ..Desk::new() };
     assert_eq!(silent.get("/api/websocket/stats").await.0, 503);

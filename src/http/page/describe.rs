@@ -5,7 +5,7 @@
 use serde_json::{Map, Value as Json, json};
 
 use crate::{
-    config::{Config, Consumer, EventHandler, MessageHandler, OneOrMany, Sample, TopicMatching},
+    config::{Config, Consumer, Emits, EventHandler, Handler, Protocol, Sample, Step, TopicMatching},
     http::publish::PublishAccess,
 };
 
@@ -16,12 +16,14 @@ pub(super) fn describe(config: &Config, embedded: bool, publish: &PublishAccess,
         PublishAccess::Loopback => "open",
         PublishAccess::Off => "off",
     };
+    // The page speaks plain WebSocket.
+    let plain = config.consumers.iter().filter(|consumer| consumer.protocol == Protocol::WebSocket);
     json!({
         "version": env!("CARGO_PKG_VERSION"),
         "layer": if embedded { "embedded" } else { "redis" },
         "publish": publish,
         "tokens": tokens,
-        "consumers": config.consumers.iter().map(|consumer| describe_consumer(config, consumer)).collect::<Vec<_>>(),
+        "consumers": plain.map(|consumer| describe_consumer(config, consumer)).collect::<Vec<_>>(),
     })
 }
 
@@ -50,20 +52,19 @@ fn describe_consumer(config: &Config, consumer: &Consumer) -> Json {
 }
 
 /// What a client message does, and which fields its expressions read, so that the page can offer one to fill in.
-fn describe_message(name: &str, handler: &MessageHandler) -> Json {
-    let does = if handler.subscribe.is_some() {
+fn describe_message(name: &str, handler: &Handler) -> Json {
+    let steps = handler.as_slice();
+    let does = if steps.iter().any(|step| step.subscribe.is_some()) {
         "subscribe"
-    } else if handler.unsubscribe.is_some() {
+    } else if steps.iter().any(|step| step.unsubscribe.is_some()) {
         "unsubscribe"
-    } else if handler.close.is_some() {
+    } else if steps.iter().any(|step| step.close.is_some()) {
         "close"
     } else {
         "reply"
     };
-    let replies = handler.reply.iter().flat_map(OneOrMany::as_slice);
-    let others = [&handler.reply_raw, &handler.subscribe, &handler.unsubscribe];
     let mut fields: Vec<&str> = Vec::new();
-    for expression in replies.chain(others.into_iter().flatten()) {
+    for expression in steps.iter().flat_map(expressions) {
         for field in attributes(expression, "message.") {
             if !fields.contains(&field) {
                 fields.push(field);
@@ -71,6 +72,13 @@ fn describe_message(name: &str, handler: &MessageHandler) -> Json {
         }
     }
     json!({ "name": name, "does": does, "fields": fields })
+}
+
+/// What a step reads of the message to answer it.
+fn expressions(step: &Step) -> impl Iterator<Item = &str> {
+    let replies = step.reply.iter().flat_map(Emits::as_slice).filter_map(|reply| reply.send.as_deref());
+    let others = [&step.reply_raw, &step.subscribe, &step.unsubscribe];
+    replies.chain(others.into_iter().flatten().map(String::as_str))
 }
 
 fn describe_sample(consumer: &Consumer, sample: &Sample) -> Json {

@@ -68,6 +68,21 @@ async fn exceptions_are_ids_and_rooms() {
 }
 
 #[tokio::test]
+async fn an_exception_holds_for_a_member_that_is_seated_while_the_message_waits() {
+    let node = Node::new();
+    let mut worker = node.worker();
+    let member = Member::waiting(worker.connection(), "id".into(), BeforeSubscribe::All);
+    worker.join(&member, "r", CHAT).await;
+    node.emit(Emission { except: vec!["id".into()], ..emission(&["r"], 1) });
+    while let Ok(work) = worker.inbox.work.try_recv() {
+        worker.shard.accept(work);
+    }
+    worker.shard.seat(&member);
+    worker.turn();
+    assert_eq!(got(&member), Vec::<String>::new());
+}
+
+#[tokio::test]
 async fn an_id_is_a_room_of_its_own_in_its_namespace_alone() {
     let node = Node::new();
     let mut worker = node.worker();

@@ -170,7 +170,7 @@ mod tests {
         let (list, nested) =
             (Value::List(vec![1.into_value(), 2.into_value()]), r#"{"method":"emit","event":"e","data":[1,2]"#);
         let with = |rest: &str, meaning| args(&format!("{nested}{rest}}}"), meaning).unwrap();
-        assert_eq!(with("", PythonList::Arguments), [list.clone()], "5.14.0 writes no `binary`");
+        assert_eq!(with("", PythonList::Arguments), std::slice::from_ref(&list), "5.14.0 writes no `binary`");
         assert_eq!(with(r#","binary":false"#, PythonList::Arguments), [1.into_value(), 2.into_value()]);
         assert_eq!(with(r#","binary":false"#, PythonList::Argument), [list]);
     }

@@ -23,7 +23,7 @@ impl Desk {
 
     fn enter(&mut self, id: &str) -> oneshot::Receiver<bool> {
         let (waiter, answer) = oneshot::channel();
-        self.ledger.enter(member(id), "facts".into(), waiter);
+        self.ledger.enter(&member(id), "facts".into(), waiter);
         answer
     }
 

@@ -1,0 +1,168 @@
+//! Values of one consumer that have the right type and still make no sense. What depends on where a key stands, or on
+//! what the consumer's clients speak, is checked when it is compiled.
+
+use super::AUTH_METHODS;
+use crate::config::{
+    Consumer, Emits, Handler, Policy, Protocol, Reject, Step,
+    error::{KeyPath, did_you_mean},
+};
+
+/// Adds what is wrong with `consumer`.
+pub(super) fn check(consumer: &Consumer, here: &KeyPath, note: &mut impl FnMut(KeyPath, String)) {
+    auth(&consumer.auth, &here.then("auth"), note);
+    namespace(consumer, &here.then("namespace"), note);
+    reject(&consumer.reject, consumer.protocol, &here.then("reject"), note);
+    for (name, policy) in [("on_bad_json", &consumer.on_bad_json), ("on_unknown_message", &consumer.on_unknown_message)]
+    {
+        if let Policy::Close(code) = policy {
+            close_code(*code, &here.then(name).then("close"), note);
+        }
+    }
+    for (table, handlers) in [("on_message", &consumer.on_message), ("on_raw", &consumer.on_raw)] {
+        for (name, one) in handlers {
+            handler(Some(one), &here.then(table).then(name.as_str()), note);
+        }
+    }
+    let alone = [
+        ("on_admit", &consumer.on_admit),
+        ("on_connect", &consumer.on_connect),
+        ("on_disconnect", &consumer.on_disconnect),
+        ("on_online", &consumer.on_online),
+        ("on_offline", &consumer.on_offline),
+    ];
+    for (name, one) in alone {
+        handler(one.as_ref(), &here.then(name), note);
+    }
+    if consumer.presence.is_none() {
+        for (name, handler) in [("on_online", &consumer.on_online), ("on_offline", &consumer.on_offline)] {
+            if handler.is_some() {
+                note(here.then(name), "is never reached: nobody is counted without \"presence\"".to_owned());
+            }
+        }
+    }
+    let least_one = [
+        ("max_message", consumer.max_message == Some(0)),
+        ("max_rooms", consumer.max_rooms == 0),
+        ("topics.max", consumer.topics.max == 0),
+    ];
+    for (key, is_zero) in least_one {
+        if is_zero {
+            note(key.split('.').fold(here.clone(), |path, part| path.then(part)), "must be at least 1".to_owned());
+        }
+    }
+    if consumer.protocol != Protocol::WebSocket && consumer.max_message.is_some() {
+        note(here.then("max_message"), "the limit of these clients is \"socketio.max_payload\"".to_owned());
+    }
+}
+
+fn auth(methods: &[String], key: &KeyPath, note: &mut impl FnMut(KeyPath, String)) {
+    if methods.is_empty() {
+        let reason = "names no way to authenticate; write [\"anonymous\"] to let everybody in".to_owned();
+        note(key.clone(), reason);
+    }
+    for (index, method) in methods.iter().enumerate() {
+        if !AUTH_METHODS.contains(&method.as_str()) {
+            let near = did_you_mean(method, AUTH_METHODS.iter().copied());
+            let known = AUTH_METHODS.join(", ");
+            note(key.then(index), format!("unknown way to authenticate {method:?}; known are {known}{near}"));
+        }
+    }
+    if methods.iter().any(|method| method == "anonymous") && methods.last().map(String::as_str) != Some("anonymous") {
+        note(key.clone(), "\"anonymous\" always succeeds, so nothing after it is ever tried".to_owned());
+    }
+}
+
+fn namespace(consumer: &Consumer, key: &KeyPath, note: &mut impl FnMut(KeyPath, String)) {
+    let name = consumer.namespace.as_str();
+    if consumer.protocol != Protocol::SocketIo && name != "/" {
+        note(key.clone(), "only Socket.IO has namespaces; write protocol = \"socket.io\"".to_owned());
+    } else if !name.starts_with('/') {
+        note(key.clone(), "must begin with \"/\"".to_owned());
+    } else if name.contains(',') || name.contains('?') || name.chars().any(char::is_whitespace) {
+        // It ends at the first comma of a packet, and a query is cut off.
+        note(key.clone(), "holds no comma, \"?\" or space".to_owned());
+    } else if name.len() > 80 {
+        note(key.clone(), "must be at most 80 bytes long".to_owned());
+    }
+}
+
+fn reject(reject: &Reject, protocol: Protocol, key: &KeyPath, note: &mut impl FnMut(KeyPath, String)) {
+    if protocol == Protocol::SocketIo {
+        for (name, is_set) in
+            [("close", reject.close.is_some()), ("send", reject.send.is_some()), ("reason", !reject.reason.is_empty())]
+        {
+            if is_set {
+                let reason = "a Socket.IO client is refused with connect_error; write \"message\"".to_owned();
+                note(key.then(name), reason);
+            }
+        }
+        return;
+    }
+    for (name, text) in [("message", &reject.message), ("missing", &reject.missing), ("invalid", &reject.invalid)] {
+        if text.is_some() {
+            note(key.then(name), "is for Socket.IO's connect_error; write \"close\" and \"reason\"".to_owned());
+        }
+    }
+    if let Some(code) = reject.close {
+        close_code(code, &key.then("close"), note);
+    }
+    if reject.reason.len() > 123 {
+        note(key.then("reason"), "a close reason has at most 123 bytes (RFC 6455, section 5.5)".to_owned());
+    }
+    if reject.close.is_none() && reject.send.is_some() {
+        note(key.then("send"), "a frame can only be sent before a close; set \"close\" too".to_owned());
+    }
+}
+
+fn handler(handler: Option<&Handler>, key: &KeyPath, note: &mut impl FnMut(KeyPath, String)) {
+    for (index, step) in handler.into_iter().flat_map(Handler::indexed) {
+        let here = index.map_or_else(|| key.clone(), |index| key.then(index));
+        one_step(step, &here, note);
+    }
+}
+
+fn one_step(step: &Step, key: &KeyPath, note: &mut impl FnMut(KeyPath, String)) {
+    if let Some(code) = step.close {
+        close_code(code, &key.then("close"), note);
+    }
+    if let Some(call) = &step.call {
+        let here = key.then("call");
+        handler(call.ok.as_ref(), &here.then("ok"), note);
+        handler(call.error.as_ref(), &here.then("error"), note);
+        for (status, branch) in &call.status {
+            let here = here.then("status").then(status.as_str());
+            if !status.parse::<u16>().is_ok_and(|status| (200..=599).contains(&status)) {
+                note(here.clone(), "is no status of an answer; write 200 to 599".to_owned());
+            }
+            handler(Some(branch), &here, note);
+        }
+        if call.timeout.is_some_and(|timeout| timeout.0.is_zero()) {
+            note(here.then("timeout"), "must be longer than 0".to_owned());
+        }
+        if !call.action.starts_with(|c: char| c.is_ascii_alphanumeric())
+            || !call.action.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.'))
+        {
+            // It becomes a part of a URL.
+            let reason = "an action's name begins with a letter or digit and holds only those, '-', '_' and '.'";
+            note(here.then("action"), reason.to_owned());
+        }
+    }
+    for (index, emit) in step.reply.iter().flat_map(Emits::indexed) {
+        let Some(expect) = &emit.expect else { continue };
+        let here = key.then("reply");
+        let here = index.map_or_else(|| here.clone(), |index| here.then(index)).then("expect");
+        if expect.timeout.0.is_zero() {
+            note(here.then("timeout"), "must be longer than 0".to_owned());
+        }
+        handler(expect.ok.as_ref(), &here.then("ok"), note);
+        handler(expect.error.as_ref(), &here.then("error"), note);
+    }
+}
+
+/// Codes that a server may send: RFC 6455, section 7.4, and IANA's registry (1012 to 1014).
+fn close_code(code: u16, key: &KeyPath, note: &mut impl FnMut(KeyPath, String)) {
+    if !matches!(code, 1000..=1003 | 1007..=1014 | 3000..=4999) {
+        let reason = format!("{code} may not be sent as a close code; use 4000 to 4999 for codes of your own");
+        note(key.clone(), reason);
+    }
+}

@@ -1,0 +1,75 @@
+//! One value where one is enough, or a list of them.
+
+use std::{fmt, marker::PhantomData};
+
+use serde::{
+    Deserialize, Deserializer, Serialize, Serializer,
+    de::{
+        self, Visitor,
+        value::{MapAccessDeserializer, SeqAccessDeserializer, StrDeserializer},
+    },
+};
+
+/// One, or several in their order.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OneOrMany<T = String>(Vec<T>);
+
+/// What can be written alone or in a list.
+pub trait Listed {
+    /// The form, for errors.
+    const EXPECTED: &str;
+}
+
+impl Listed for String {
+    const EXPECTED: &str = "text, or a list of texts";
+}
+
+impl<T> OneOrMany<T> {
+    /// All of them.
+    pub fn as_slice(&self) -> &[T] {
+        &self.0
+    }
+
+    /// All of them, each with its key's last part: none where it was written alone.
+    pub fn indexed(&self) -> impl Iterator<Item = (Option<usize>, &T)> {
+        let alone = self.0.len() == 1;
+        self.0.iter().enumerate().map(move |(place, item)| ((!alone).then_some(place), item))
+    }
+}
+
+impl<T: Serialize> Serialize for OneOrMany<T> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self.0.as_slice() {
+            [one] => one.serialize(serializer),
+            several => several.serialize(serializer),
+        }
+    }
+}
+
+impl<'de, T: Deserialize<'de> + Listed> Deserialize<'de> for OneOrMany<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(Forms(PhantomData))
+    }
+}
+
+struct Forms<T>(PhantomData<T>);
+
+impl<'de, T: Deserialize<'de> + Listed> Visitor<'de> for Forms<T> {
+    type Value = OneOrMany<T>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(T::EXPECTED)
+    }
+
+    fn visit_str<E: de::Error>(self, text: &str) -> Result<Self::Value, E> {
+        T::deserialize(StrDeserializer::new(text)).map(|one| OneOrMany(vec![one]))
+    }
+
+    fn visit_map<A: de::MapAccess<'de>>(self, map: A) -> Result<Self::Value, A::Error> {
+        T::deserialize(MapAccessDeserializer::new(map)).map(|one| OneOrMany(vec![one]))
+    }
+
+    fn visit_seq<A: de::SeqAccess<'de>>(self, items: A) -> Result<Self::Value, A::Error> {
+        Vec::deserialize(SeqAccessDeserializer::new(items)).map(OneOrMany)
+    }
+}

@@ -1,0 +1,42 @@
+//! What consumers are told: what is known of a connection, and its messages.
+
+use std::sync::Arc;
+
+use crate::event::Value;
+
+/// What expressions know of a connection.
+#[derive(Clone, Debug, Default)]
+pub struct Context {
+    /// Parameters of the path.
+    pub route: Value,
+    /// The query string, last value of a name.
+    pub query: Value,
+    /// The user, as authentication gave it; null for the anonymous.
+    pub user: Value,
+    /// All claims of the token.
+    pub claims: Value,
+    /// What a Socket.IO client sent with its CONNECT packet.
+    pub auth: Value,
+    /// The connection's public id; in Socket.IO the socket's.
+    pub id: Arc<str>,
+    /// Connection variables.
+    pub vars: Value,
+}
+
+/// A message from a client.
+#[derive(Clone, Copy, Debug)]
+pub enum Incoming<'a> {
+    /// A text message.
+    Text(&'a str),
+    /// A binary message.
+    Binary(&'a [u8]),
+    /// A Socket.IO event.
+    Event {
+        /// Its name.
+        name: &'a str,
+        /// Its arguments: a list.
+        args: &'a Arc<Value>,
+        /// The id of the acknowledgement that the client waits for.
+        ack: Option<u64>,
+    },
+}

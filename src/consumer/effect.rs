@@ -1,0 +1,117 @@
+//! What consumers ask for, and what comes back to them: the language between them and whoever carries it out.
+
+use std::{sync::Arc, time::Duration};
+
+use super::message::Kept;
+use crate::event::{GroupName, Payload, Value};
+
+/// One message for the members of a group.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Outgoing {
+    /// What is sent.
+    pub payload: Payload,
+    /// Only to connections subscribed to this topic.
+    pub topic: Option<Arc<str>>,
+    /// To the consumer's members of this group instead of the event's own.
+    pub to: Option<GroupName>,
+    /// Dropped for clients that are behind with reading.
+    pub volatile: bool,
+}
+
+/// What a consumer asks for, in order, for one connection. The next one is carried out when the one before is done.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Effect {
+    /// Send to this connection.
+    Reply(Payload),
+    /// Send a Socket.IO event to this connection that asks for an acknowledgement, and go on with `then` when it comes.
+    Ask {
+        /// The event's name, then its arguments.
+        args: Vec<Value>,
+        /// How long the client has.
+        timeout: Duration,
+        /// What follows.
+        then: Continuation,
+    },
+    /// Add topics.
+    Subscribe(Vec<Arc<str>>),
+    /// Take topics away.
+    Unsubscribe(Vec<Arc<str>>),
+    /// Join groups; effective before the next effect.
+    Join(Vec<GroupName>),
+    /// Leave groups.
+    Leave(Vec<GroupName>),
+    /// Publish an event to a group on every node, as `group_send` does.
+    Publish {
+        /// The group.
+        group: GroupName,
+        /// The event.
+        body: Value,
+    },
+    /// Set connection variables: [`Context::vars`] is replaced.
+    Set(Value),
+    /// Replace the user, as the backend knows it: [`Context::user`].
+    User(Value),
+    /// Ask the backend, and go on with `then` when it has answered.
+    Call {
+        /// What is asked.
+        request: CallRequest,
+        /// What follows.
+        then: Continuation,
+    },
+    /// Refuse the connection that is being made.
+    Refuse {
+        /// The reason for the client.
+        message: String,
+    },
+    /// Close the connection (Socket.IO: disconnect it from the namespace).
+    Close {
+        /// Close code.
+        code: u16,
+        /// Close reason.
+        reason: String,
+    },
+}
+
+/// A question to the backend.
+#[derive(Clone, Debug, PartialEq)]
+pub struct CallRequest {
+    /// The name of the action, `markAttendance`.
+    pub action: Arc<str>,
+    /// What the configuration sends along.
+    pub data: Value,
+    /// The user that the connection belongs to; null for the anonymous.
+    pub user: Value,
+    /// The connection's public id.
+    pub connection: Arc<str>,
+    /// The consumer's name.
+    pub consumer: Arc<str>,
+    /// Whether asking twice does no harm.
+    pub idempotent: bool,
+    /// How long the answer may take; unset: the backend's default.
+    pub timeout: Option<Duration>,
+}
+
+/// What came of a question.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Outcome {
+    /// The backend answered.
+    Answer {
+        /// Its status, as in HTTP.
+        status: u16,
+        /// Its body.
+        body: Value,
+    },
+    /// The client acknowledged, with these arguments.
+    Acknowledged(Value),
+    /// No answer in time, or none at all, for this reason.
+    Failed(String),
+}
+
+/// Where a handler goes on after an [`Outcome`]; made and read by the consumer alone.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Continuation {
+    pub(super) place: u32,
+    pub(super) message: Kept,
+    pub(super) ack: Option<u64>,
+    pub(super) results: Vec<Arc<Value>>,
+}

@@ -1,0 +1,117 @@
+//! Something to send, compiled: what it is, to whom, and when.
+
+use minijinja::Value as Jinja;
+
+use super::{
+    Payload,
+    expression::Expression,
+    frame,
+    scope::NameSet,
+    template::{GroupTemplate, Template},
+    wire::{Wire, check_name},
+};
+use crate::event::{self, GroupName, Value};
+
+/// A compiled emit.
+#[derive(Debug)]
+pub(super) struct Emit {
+    pub target: Target,
+    pub when: Option<Expression>,
+    pub content: Content,
+    pub volatile: bool,
+}
+
+/// Whom it is for.
+#[derive(Debug)]
+pub(super) enum Target {
+    /// This connection; in `on_event` the members of the event's own group.
+    Own,
+    /// All in these rooms, or all but this connection.
+    Rooms { rooms: Vec<GroupTemplate>, but_me: bool },
+    /// All in this group.
+    Group(GroupName),
+}
+
+/// What is sent.
+#[derive(Debug)]
+pub(super) enum Content {
+    /// A Socket.IO event.
+    Event { name: Template, args: Args },
+    /// A message of JSON.
+    Message(Expression),
+}
+
+/// The arguments of an event.
+#[derive(Debug)]
+pub(super) enum Args {
+    None,
+    One(Expression),
+    List(Expression),
+}
+
+impl Emit {
+    /// Whether its `when` lets it through.
+    pub fn is_due(&self, scope: &Jinja) -> Result<bool, String> {
+        self.when.as_ref().map_or(Ok(true), |when| Ok(when.evaluate(scope)?.is_true()))
+    }
+
+    /// The names it starts from.
+    pub fn names(&self) -> NameSet {
+        let mut names = self.content.names();
+        names.add(self.when.as_ref().map_or_else(NameSet::default, Expression::names));
+        if let Target::Rooms { rooms, .. } = &self.target {
+            rooms.iter().for_each(|room| names.add(room.template().names()));
+        }
+        names
+    }
+}
+
+impl Content {
+    fn names(&self) -> NameSet {
+        match self {
+            Self::Message(expression) => expression.names(),
+            Self::Event { name, args } => {
+                let mut names = name.names();
+                if let Args::One(expression) | Args::List(expression) = args {
+                    names.add(expression.names());
+                }
+                names
+            }
+        }
+    }
+
+    /// It, written for the clients of the consumer.
+    pub fn payload(&self, scope: &Jinja, wire: &Wire) -> Result<Payload, String> {
+        match self {
+            Self::Message(expression) => wire.json(&expression.evaluate(scope)?),
+            Self::Event { name, args } => wire.event(&name.text(scope)?, &args.evaluate(scope)?),
+        }
+    }
+
+    /// It as plain data, for other connections.
+    pub fn plain(&self, scope: &Jinja) -> Result<event::Content, String> {
+        match self {
+            Self::Message(expression) => frame::value(&expression.evaluate(scope)?).map(event::Content::Message),
+            Self::Event { .. } => self.arguments(scope).map(event::Content::Event),
+        }
+    }
+
+    /// An event's name and arguments as plain data.
+    pub fn arguments(&self, scope: &Jinja) -> Result<Vec<Value>, String> {
+        let Self::Event { name, args } = self else { return Err("a message has no arguments".to_owned()) };
+        let name = name.text(scope)?;
+        check_name(&name)?;
+        let args = args.evaluate(scope)?;
+        std::iter::once(Ok(name.into())).chain(args.iter().map(frame::value)).collect()
+    }
+}
+
+impl Args {
+    pub fn evaluate(&self, scope: &Jinja) -> Result<Vec<Jinja>, String> {
+        match self {
+            Self::None => Ok(Vec::new()),
+            Self::One(data) => Ok(vec![data.evaluate(scope)?]),
+            Self::List(args) => frame::items(&args.evaluate(scope)?),
+        }
+    }
+}

@@ -1,0 +1,67 @@
+//! How fast one connection may send: a token bucket for each `limit` it has come to.
+
+use std::time::Instant;
+
+use crate::config::Rate;
+
+/// The buckets of one connection; costs nothing before the first limit.
+#[derive(Debug, Default)]
+pub struct Limits(Option<Box<Vec<Bucket>>>);
+
+/// A bucket as one moment: when it will be full again.
+#[derive(Debug)]
+struct Bucket {
+    limit: u16,
+    full: Instant,
+}
+
+impl Limits {
+    /// Takes one token out of the bucket of a limit; `false` if it is empty.
+    pub(super) fn take(&mut self, limit: u16, rate: Rate, now: Instant) -> bool {
+        let buckets = self.0.get_or_insert_default();
+        let place = match buckets.iter().position(|bucket| bucket.limit == limit) {
+            Some(place) => place,
+            None => {
+                buckets.push(Bucket { limit, full: now });
+                buckets.len() - 1
+            }
+        };
+        let bucket = &mut buckets[place];
+        let each = rate.per.0 / rate.count;
+        let full = bucket.full.max(now) + each;
+        if full.duration_since(now) > rate.per.0 {
+            return false;
+        }
+        bucket.full = full;
+        true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn a_burst_then_a_steady_trickle() {
+        let (mut limits, start) = (Limits::default(), Instant::now());
+        let rate: Rate = "5/1s".parse().unwrap();
+        let mut at = |millis| limits.take(0, rate, start + Duration::from_millis(millis));
+        assert_eq!([0, 0, 1, 1, 2, 3, 100].map(&mut at), [true, true, true, true, true, false, false]);
+        assert_eq!([201, 202, 401, 402].map(&mut at), [true, false, true, false]);
+        // Never more than a full bucket.
+        assert_eq!([9000; 6].map(&mut at), [true, true, true, true, true, false]);
+    }
+
+    #[test]
+    fn every_limit_has_a_bucket_of_its_own() {
+        let (mut limits, now) = (Limits::default(), Instant::now());
+        for limit in 0..3 {
+            for rate in ["3/1s", "3/1s", "3/1s"] {
+                assert!(limits.take(limit, rate.parse().unwrap(), now));
+            }
+            assert!(!limits.take(limit, "3/1s".parse().unwrap(), now));
+        }
+    }
+}

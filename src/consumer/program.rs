@@ -1,0 +1,134 @@
+//! All handlers of a consumer, compiled to one list of operations: so that a handler can stop at a question to the
+//! backend, and go on from there when it is answered, with nothing but a number in between.
+
+use std::sync::Arc;
+
+use super::{
+    emit::Emit,
+    expression::Expression,
+    route::Pattern,
+    scope::NameSet,
+    template::{GroupTemplate, Template},
+    wire::Wire,
+};
+use crate::config::{Rate, Span};
+
+/// The compiled handlers of a consumer.
+#[derive(Debug)]
+pub(super) struct Program {
+    pub ops: Vec<Instruction>,
+    pub handlers: Vec<HandlerInfo>,
+    /// How many limits there are.
+    pub limits: u16,
+    /// The consumer's name.
+    pub name: Arc<str>,
+    pub wire: Wire,
+    /// Whether there is anybody to ask.
+    pub backend: bool,
+    pub max_topics: usize,
+    /// What a client is told that is refused without a text of its own.
+    pub rejection: Box<str>,
+}
+
+/// A handler, by its place in [`Program::handlers`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct HandlerId(pub u16);
+
+/// What is known of a handler.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct HandlerInfo {
+    pub start: u32,
+    /// The names that its expressions start from.
+    pub names: NameSet,
+}
+
+/// One operation, and how many answers around it are known to its expressions.
+#[derive(Debug)]
+pub(super) struct Instruction {
+    pub depth: u8,
+    pub op: Op,
+}
+
+#[derive(Debug)]
+pub(super) enum Op {
+    /// Goes on at `or_else` unless it is true.
+    When {
+        test: Expression,
+        or_else: u32,
+    },
+    /// Ends unless it is true.
+    Require(Expression, Arc<Guard>),
+    /// Refuses the connection unless it is true.
+    Admit(Expression),
+    /// Ends if it comes too often.
+    Limit {
+        limit: u16,
+        rate: Rate,
+        limited: Vec<Emit>,
+    },
+    Set(Vec<(Box<str>, Expression)>),
+    User(Expression),
+    Refuse(Box<str>),
+    Leave(Vec<GroupTemplate>, Arc<Guard>),
+    Join(Vec<GroupTemplate>, Arc<Guard>),
+    Subscribe(Expression),
+    Unsubscribe(Expression),
+    Call(Box<Call>),
+    Emit(Emit, Arc<Guard>),
+    Ask(Box<Ask>),
+    ReplyRaw(Expression),
+    Ack(Expression),
+    AckArgs(Expression),
+    Publish {
+        group: GroupTemplate,
+        event: Expression,
+        guard: Arc<Guard>,
+    },
+    Close(u16),
+    Jump(u32),
+    End,
+}
+
+/// What stands before rooms that a client names.
+#[derive(Debug, Default)]
+pub(super) struct Guard {
+    /// Unset: every room.
+    pub allow: Option<Vec<Pattern>>,
+    /// What the client is told.
+    pub denied: Vec<Emit>,
+}
+
+impl Guard {
+    /// Whether the room that the template gave is allowed.
+    pub fn allows(&self, template: &Template, room: &str) -> bool {
+        match &self.allow {
+            Some(allow) if template.names().meets(NameSet::OF_CLIENTS) => allow.iter().any(|one| one.is_of(room)),
+            _ => true,
+        }
+    }
+}
+
+/// A question to the backend, and where to go on.
+#[derive(Debug)]
+pub(super) struct Call {
+    pub handler: HandlerId,
+    pub action: Arc<str>,
+    pub data: Option<Expression>,
+    pub idempotent: bool,
+    pub timeout: Option<Span>,
+    pub ok: Option<u32>,
+    pub statuses: Vec<(u16, u32)>,
+    pub error: Option<u32>,
+    /// What follows the call.
+    pub after: u32,
+}
+
+/// An event that asks for an acknowledgement, and where to go on with it.
+#[derive(Debug)]
+pub(super) struct Ask {
+    pub handler: HandlerId,
+    pub emit: Emit,
+    pub timeout: Span,
+    pub ok: Option<u32>,
+    pub error: Option<u32>,
+}

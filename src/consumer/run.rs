@@ -1,0 +1,377 @@
+//! Carries out the operations of a handler, up to its end or its next question. Pure: what is to be done comes out as
+//! effects, and if an expression fails, nothing of it does.
+
+use std::{borrow::Cow, sync::Arc, time::Instant};
+
+use bytes::Bytes;
+use minijinja::Value as Jinja;
+
+use super::{
+    CallRequest, Context, Continuation, Effect, Incoming, Limits, MessageProblem, Outcome, Payload,
+    action::topics,
+    emit::{Emit, Target},
+    expression::Expression,
+    frame,
+    message::{Kept, Message, of_connection, of_message},
+    program::{Ask, Call, Guard, HandlerId, Op, Program},
+    scope::{Name, NameSet},
+    template::GroupTemplate,
+    view::Root,
+};
+use crate::event::{Emission, GroupName, Value};
+
+/// What came of a handler: the effects, and what was wrong.
+pub(super) type Ran = (Vec<Effect>, Option<MessageProblem>);
+
+/// The buckets of the connection, and the time.
+pub(super) type Buckets<'a> = (&'a mut Limits, Instant);
+
+impl Program {
+    /// Carries out a handler from its beginning.
+    pub fn start(
+        &self,
+        handler: HandlerId,
+        context: &Context,
+        message: Message<'_>,
+        ack: Option<u64>,
+        buckets: Option<Buckets<'_>>,
+    ) -> Result<Ran, String> {
+        let start = self.handlers[usize::from(handler.0)].start;
+        Run { ack, buckets, ..Run::new(self, handler, context, message) }.go(start)
+    }
+
+    /// Goes on after a question.
+    pub fn resume(&self, context: &Context, then: &Continuation, outcome: Outcome) -> Result<Ran, String> {
+        let Some(instruction) = self.ops.get(then.place as usize) else { return Ok(Ran::default()) };
+        let (handler, next) = match &instruction.op {
+            Op::Call(call) => match call.branch(&outcome) {
+                Ok(place) => (call.handler, place),
+                Err(problem) => return Ok((Vec::new(), Some(problem))),
+            },
+            Op::Ask(ask) => {
+                let branch = if matches!(outcome, Outcome::Acknowledged(_)) { ask.ok } else { ask.error };
+                let Some(place) = branch else { return Ok(Ran::default()) };
+                (ask.handler, place)
+            }
+            _ => return Ok(Ran::default()),
+        };
+        let mut results = then.results.clone();
+        results.push(Arc::new(result(outcome)));
+        Run { ack: then.ack, results, ..Run::new(self, handler, context, then.message.message()) }.go(next)
+    }
+}
+
+impl Call {
+    /// Where to go on.
+    fn branch(&self, outcome: &Outcome) -> Result<u32, MessageProblem> {
+        match outcome {
+            Outcome::Answer { status, .. } => {
+                let exactly = self.statuses.iter().find(|(one, _)| one == status).map(|(_, place)| *place);
+                let good = (200..300).contains(status);
+                exactly.or(if good { Some(self.ok.unwrap_or(self.after)) } else { self.error }).ok_or_else(|| {
+                    MessageProblem::Unanswered(format!("{} was answered with status {status}", self.action))
+                })
+            }
+            Outcome::Acknowledged(_) => Ok(self.after),
+            Outcome::Failed(reason) => {
+                self.error.ok_or_else(|| MessageProblem::Unanswered(format!("{}: {reason}", self.action)))
+            }
+        }
+    }
+}
+
+/// What expressions see of an answer.
+fn result(outcome: Outcome) -> Value {
+    let entries = match outcome {
+        Outcome::Answer { status, body } => [("status", Value::Int(status.into())), ("body", body)],
+        Outcome::Acknowledged(args) => [("args", args), ("error", Value::Null)],
+        Outcome::Failed(reason) => {
+            let nothing = [("status", Value::Null), ("body", Value::Null), ("error", reason.into())];
+            return nothing.into_iter().collect();
+        }
+    };
+    entries.into_iter().collect()
+}
+
+/// A handler at work.
+struct Run<'a> {
+    program: &'a Program,
+    context: Cow<'a, Context>,
+    message: Message<'a>,
+    ack: Option<u64>,
+    buckets: Option<Buckets<'a>>,
+    /// The answers so far, the innermost last.
+    results: Vec<Arc<Value>>,
+    names: NameSet,
+    scope: Option<Jinja>,
+    effects: Vec<Effect>,
+}
+
+/// How it goes on after an operation.
+enum Flow {
+    Next,
+    To(u32),
+    End(Option<MessageProblem>),
+}
+
+impl<'a> Run<'a> {
+    fn new(program: &'a Program, handler: HandlerId, context: &'a Context, message: Message<'a>) -> Self {
+        let names = program.handlers[usize::from(handler.0)].names;
+        Self {
+            program,
+            context: Cow::Borrowed(context),
+            message,
+            ack: None,
+            buckets: None,
+            results: Vec::new(),
+            names,
+            scope: None,
+            effects: Vec::new(),
+        }
+    }
+
+    fn go(mut self, mut place: u32) -> Result<Ran, String> {
+        while let Some(instruction) = self.program.ops.get(place as usize) {
+            if self.results.len() > usize::from(instruction.depth) {
+                self.results.truncate(instruction.depth.into());
+                self.scope = None;
+            }
+            place = match self.perform(&instruction.op, place)? {
+                Flow::Next => place + 1,
+                Flow::To(place) => place,
+                Flow::End(problem) => return Ok((self.effects, problem)),
+            };
+        }
+        Ok((self.effects, None))
+    }
+
+    fn perform(&mut self, op: &Op, place: u32) -> Result<Flow, String> {
+        match op {
+            Op::When { test, or_else } if !self.evaluate(test)?.is_true() => return Ok(Flow::To(*or_else)),
+            Op::Require(test, guard) if !self.evaluate(test)?.is_true() => return self.denied(guard),
+            Op::Admit(test) if !self.evaluate(test)?.is_true() => {
+                self.effects.push(Effect::Refuse { message: self.program.rejection.to_string() });
+                return Ok(Flow::End(None));
+            }
+            Op::When { .. } | Op::Require(..) | Op::Admit(_) => {}
+            Op::Limit { limit, rate, limited } => {
+                if let Some((limits, now)) = &mut self.buckets
+                    && !limits.take(*limit, *rate, *now)
+                {
+                    limited.iter().try_for_each(|emit| self.emit(emit, &Guard::default()).map(drop))?;
+                    return Ok(Flow::End(Some(MessageProblem::Limited)));
+                }
+            }
+            Op::Set(vars) => self.set(vars)?,
+            Op::User(user) => {
+                let user = frame::value(&self.evaluate(user)?)?;
+                self.context.to_mut().user = user.clone();
+                self.scope = None;
+                self.effects.push(Effect::User(user));
+            }
+            Op::Refuse(message) => {
+                self.effects.push(Effect::Refuse { message: message.to_string() });
+                return Ok(Flow::End(None));
+            }
+            Op::Leave(rooms, guard) => match self.rooms(rooms, guard)? {
+                Some(groups) => self.effects.extend((!groups.is_empty()).then_some(Effect::Leave(groups))),
+                None => return self.denied(guard),
+            },
+            Op::Join(rooms, guard) => match self.rooms(rooms, guard)? {
+                Some(groups) => self.effects.extend((!groups.is_empty()).then_some(Effect::Join(groups))),
+                None => return self.denied(guard),
+            },
+            Op::Subscribe(names) => {
+                let names = topics(&self.evaluate(names)?, self.program.max_topics)?;
+                self.effects.push(Effect::Subscribe(names));
+            }
+            Op::Unsubscribe(names) => {
+                let names = topics(&self.evaluate(names)?, self.program.max_topics)?;
+                self.effects.push(Effect::Unsubscribe(names));
+            }
+            Op::Call(call) => {
+                let request = self.request(call)?;
+                let then = self.continuation(call.handler, place);
+                self.effects.push(Effect::Call { request, then });
+                return Ok(Flow::End(None));
+            }
+            Op::Emit(emit, guard) => {
+                if !self.emit(emit, guard)? {
+                    return self.denied(guard);
+                }
+            }
+            Op::Ask(ask) => self.ask(ask, place)?,
+            Op::ReplyRaw(reply) => {
+                let payload = self.raw(reply)?;
+                self.effects.push(Effect::Reply(payload));
+            }
+            Op::Ack(data) => {
+                if let Some(id) = self.ack {
+                    let data = self.evaluate(data)?;
+                    self.effects.push(Effect::Reply(self.program.wire.ack(id, &[data])?));
+                }
+            }
+            Op::AckArgs(args) => {
+                if let Some(id) = self.ack {
+                    let args = frame::items(&self.evaluate(args)?)?;
+                    self.effects.push(Effect::Reply(self.program.wire.ack(id, &args)?));
+                }
+            }
+            Op::Publish { group, event, guard } => {
+                let Some(groups) = self.rooms(std::slice::from_ref(group), guard)? else { return self.denied(guard) };
+                let body = self.event_body(event)?;
+                let publish = groups.into_iter().map(|group| Effect::Publish { group, body: body.clone() });
+                self.effects.extend(publish);
+            }
+            Op::Close(code) => {
+                self.effects.push(Effect::Close { code: *code, reason: String::new() });
+                return Ok(Flow::End(None));
+            }
+            Op::Jump(place) => return Ok(Flow::To(*place)),
+            Op::End => return Ok(Flow::End(None)),
+        }
+        Ok(Flow::Next)
+    }
+
+    fn denied(&mut self, guard: &Guard) -> Result<Flow, String> {
+        guard.denied.iter().try_for_each(|emit| self.emit(emit, &Guard::default()).map(drop))?;
+        Ok(Flow::End(Some(MessageProblem::Denied)))
+    }
+
+    fn set(&mut self, vars: &[(Box<str>, Expression)]) -> Result<(), String> {
+        for (name, expression) in vars {
+            let value = frame::value(&self.evaluate(expression)?)?;
+            let all = match std::mem::take(&mut self.context.to_mut().vars) {
+                Value::Map(mut all) => {
+                    all.insert(name.clone(), value);
+                    Value::Map(all)
+                }
+                _ => std::iter::once((name.clone(), value)).collect(),
+            };
+            self.context.to_mut().vars = all;
+            self.scope = None;
+        }
+        self.effects.push(Effect::Set(self.context.vars.clone()));
+        Ok(())
+    }
+
+    /// The groups of rooms; `None` where one is not allowed.
+    fn rooms(&mut self, rooms: &[GroupTemplate], guard: &Guard) -> Result<Option<Vec<GroupName>>, String> {
+        let mut groups = Vec::with_capacity(rooms.len());
+        for template in rooms {
+            let names = template.rooms(self.scope())?;
+            if !names.iter().all(|room| guard.allows(template.template(), room)) {
+                return Ok(None);
+            }
+            for room in &names {
+                let group = template.name(room)?;
+                if !groups.contains(&group) {
+                    groups.push(group);
+                }
+            }
+        }
+        Ok(Some(groups))
+    }
+
+    /// Sends; `false` where a room is not allowed.
+    fn emit(&mut self, emit: &Emit, guard: &Guard) -> Result<bool, String> {
+        if !emit.is_due(self.scope())? {
+            return Ok(true);
+        }
+        let (groups, but_me) = match &emit.target {
+            Target::Own => {
+                let wire = &self.program.wire;
+                let payload = emit.content.payload(self.scope(), wire)?;
+                self.effects.push(Effect::Reply(payload));
+                return Ok(true);
+            }
+            Target::Group(group) => (vec![group.clone()], false),
+            Target::Rooms { rooms, but_me } => match self.rooms(rooms, guard)? {
+                Some(groups) => (groups, *but_me),
+                None => return Ok(false),
+            },
+        };
+        let content = emit.content.plain(self.scope())?;
+        let except: &[Arc<str>] = if but_me { &[Arc::clone(&self.context.id)] } else { &[] };
+        let body = Emission::relay_body(&self.program.name, content, except, emit.volatile);
+        self.effects.extend(groups.into_iter().map(|group| Effect::Publish { group, body: body.clone() }));
+        Ok(true)
+    }
+
+    fn ask(&mut self, ask: &Ask, place: u32) -> Result<(), String> {
+        if ask.emit.is_due(self.scope())? {
+            let args = ask.emit.content.arguments(self.scope())?;
+            let then = self.continuation(ask.handler, place);
+            self.effects.push(Effect::Ask { args, timeout: ask.timeout.0, then });
+        }
+        Ok(())
+    }
+
+    fn request(&mut self, call: &Call) -> Result<CallRequest, String> {
+        let data = match &call.data {
+            Some(data) => frame::value(&self.evaluate(data)?)?,
+            None => Value::Null,
+        };
+        Ok(CallRequest {
+            action: Arc::clone(&call.action),
+            data,
+            user: self.context.user.clone(),
+            connection: Arc::clone(&self.context.id),
+            consumer: Arc::clone(&self.program.name),
+            idempotent: call.idempotent,
+            timeout: call.timeout.map(|timeout| timeout.0),
+        })
+    }
+
+    fn continuation(&self, handler: HandlerId, place: u32) -> Continuation {
+        let names = self.program.handlers[usize::from(handler.0)].names;
+        let uses_message = names.meets(NameSet::of(&[Name::Message, Name::Args]));
+        let message = if uses_message { self.message.keep() } else { Kept::None };
+        Continuation { place, message, ack: self.ack, results: self.results.clone() }
+    }
+
+    /// An event for other consumers; the type of emissions is not for them to write.
+    fn event_body(&mut self, event: &Expression) -> Result<Value, String> {
+        let body = frame::value(&self.evaluate(event)?)?;
+        match &body {
+            Value::Map(entries) if entries.get("type").and_then(Value::as_str) == Some(Emission::TYPE) => {
+                Err(format!("{:?} is no type for events of one's own", Emission::TYPE))
+            }
+            Value::Map(_) => Ok(body),
+            other => Err(format!("an event is an object, not {}", other.kind())),
+        }
+    }
+
+    fn raw(&mut self, reply: &Expression) -> Result<Payload, String> {
+        // An echo of up to 16 MiB: one copy, and no look inside.
+        match self.message {
+            Message::Raw(Incoming::Text(text)) if reply.is_just(Name::Message) => {
+                Ok(self.program.wire.text(Bytes::copy_from_slice(text.as_bytes())))
+            }
+            Message::Raw(Incoming::Binary(bytes)) if reply.is_just(Name::Message) => {
+                Ok(Payload::Binary(bytes.to_vec().into()))
+            }
+            _ => self.program.wire.raw(&self.evaluate(reply)?),
+        }
+    }
+
+    fn evaluate(&mut self, expression: &Expression) -> Result<Jinja, String> {
+        expression.evaluate(self.scope())
+    }
+
+    /// What the names of this handler stand for now, and nothing more: it is copied.
+    fn scope(&mut self) -> &Jinja {
+        let (names, context, message) = (self.names, &self.context, self.message);
+        let (result, backend) = (self.results.last(), self.program.backend);
+        self.scope.get_or_insert_with(|| {
+            let mut scope = of_connection(context, names);
+            if names.has(Name::Backend) {
+                scope = scope.with(Name::Backend, backend.into());
+            }
+            if let (true, Some(result)) = (names.has(Name::Result), result) {
+                scope = scope.with(Name::Result, Root::Data(Arc::clone(result)).into_jinja());
+            }
+            of_message(scope, message, names).into_jinja()
+        })
+    }
+}

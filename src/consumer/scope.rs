@@ -1,0 +1,126 @@
+//! The names that expressions start from, and what they stand for in one evaluation.
+
+use std::sync::Arc;
+
+use minijinja::{Value as Jinja, value::Object};
+
+/// A name an expression can start from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Name {
+    Event,
+    Group,
+    Message,
+    Args,
+    Result,
+    User,
+    Route,
+    Query,
+    Claims,
+    Auth,
+    Id,
+    Vars,
+    Backend,
+    Channel,
+}
+
+impl Name {
+    const ALL: [Self; 14] = [
+        Self::Event,
+        Self::Group,
+        Self::Message,
+        Self::Args,
+        Self::Result,
+        Self::User,
+        Self::Route,
+        Self::Query,
+        Self::Claims,
+        Self::Auth,
+        Self::Id,
+        Self::Vars,
+        Self::Backend,
+        Self::Channel,
+    ];
+
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Event => "event",
+            Self::Group => "group",
+            Self::Message => "message",
+            Self::Args => "args",
+            Self::Result => "result",
+            Self::User => "user",
+            Self::Route => "route",
+            Self::Query => "query",
+            Self::Claims => "claims",
+            Self::Auth => "auth",
+            Self::Id => "id",
+            Self::Vars => "vars",
+            Self::Backend => "backend",
+            Self::Channel => "channel",
+        }
+    }
+
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|name| name.as_str() == text)
+    }
+}
+
+/// Some of the names.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct NameSet(u16);
+
+impl NameSet {
+    /// What a connection is kept for.
+    pub const CONNECTION: Self =
+        Self::of(&[Name::User, Name::Route, Name::Query, Name::Claims, Name::Auth, Name::Id, Name::Vars]);
+
+    /// What a client can have chosen as it likes.
+    pub const OF_CLIENTS: Self =
+        Self::of(&[Name::Message, Name::Args, Name::Route, Name::Query, Name::Auth, Name::Vars]);
+
+    pub const fn of(names: &[Name]) -> Self {
+        let (mut set, mut place) = (0, 0);
+        while place < names.len() {
+            set |= 1 << names[place] as u16;
+            place += 1;
+        }
+        Self(set)
+    }
+
+    pub const fn has(self, name: Name) -> bool {
+        self.0 & (1 << name as u16) != 0
+    }
+
+    pub const fn meets(self, other: Self) -> bool {
+        self.0 & other.0 != 0
+    }
+
+    pub fn add(&mut self, other: Self) {
+        self.0 |= other.0;
+    }
+}
+
+/// What the names stand for in one evaluation.
+#[derive(Debug, Default)]
+pub(super) struct Scope([Option<Jinja>; Name::ALL.len()]);
+
+impl Scope {
+    pub fn with(mut self, name: Name, value: Jinja) -> Self {
+        self.0[name as usize] = Some(value);
+        self
+    }
+
+    pub fn into_jinja(self) -> Jinja {
+        Jinja::from_object(self)
+    }
+}
+
+impl Object for Scope {
+    fn get_value(self: &Arc<Self>, key: &Jinja) -> Option<Jinja> {
+        self.get_value_by_str(key.as_str()?)
+    }
+
+    fn get_value_by_str(self: &Arc<Self>, key: &str) -> Option<Jinja> {
+        self.0[Name::parse(key)? as usize].clone()
+    }
+}

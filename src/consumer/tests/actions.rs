@@ -1,0 +1,427 @@
+//! What handlers do, of both protocols.
+
+use super::*;
+use crate::event::Emission;
+
+pub(super) fn socketio(text: &str) -> Arc<Consumer> {
+    set(&format!("[[consumer]]\nname = \"chat\"\npath = \"/socket.io/\"\nprotocol = \"socket.io\"\n{text}"))
+        .get(ConsumerId(0))
+        .unwrap()
+        .clone()
+}
+
+/// A connection of the user 7.
+pub(super) fn ann() -> Context {
+    Context {
+        user: value(json!({"id": 7, "name": "Ann", "role": "user"})),
+        id: "socket-1".into(),
+        ..Context::default()
+    }
+}
+
+pub(super) fn hear(consumer: &Consumer, context: &Context, name: &str, args: Json) -> Reaction {
+    on(consumer, context, Incoming::Event { name, args: &Arc::new(value(args)), ack: Some(5) })
+}
+
+/// Effects in few words.
+pub(super) fn told(reaction: &Reaction) -> Vec<String> {
+    reaction.effects.iter().map(say).collect()
+}
+
+fn say(effect: &Effect) -> String {
+    let names = |groups: &[GroupName]| groups.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ");
+    let text = |value: &Value| serde_json::to_string(value).unwrap();
+    match effect {
+        Effect::Reply(payload) => super::text(payload).to_owned(),
+        Effect::Join(groups) => format!("join {}", names(groups)),
+        Effect::Leave(groups) => format!("leave {}", names(groups)),
+        Effect::Publish { group, body } if body.get("type").and_then(Value::as_str) == Some(Emission::TYPE) => {
+            let content = body.get("event").or(body.get("message")).unwrap();
+            let except = match body.get("except") {
+                Some(Value::List(except)) if !except.is_empty() => format!(" but {}", text(&except[0])),
+                _ => String::new(),
+            };
+            let volatile = if body.get("volatile") == Some(&Value::Bool(true)) { " if it can" } else { "" };
+            format!("to {group}{except}{volatile}: {}", text(content))
+        }
+        Effect::Publish { group, body } => format!("publish {group}: {}", text(body)),
+        Effect::Set(vars) => format!("set {}", text(vars)),
+        Effect::User(user) => format!("user {}", text(user)),
+        Effect::Call { request, .. } => format!(
+            "call {} {} as {}{}",
+            request.action,
+            text(&request.data),
+            text(&request.user),
+            if request.idempotent { " again" } else { "" }
+        ),
+        Effect::Ask { args, timeout, .. } => format!("ask {} for {timeout:?}", text(&Value::List(args.clone()))),
+        Effect::Refuse { message } => format!("refuse {message}"),
+        Effect::Close { code, .. } => format!("close {code}"),
+        Effect::Subscribe(names) => format!("subscribe {}", names.join(" ")),
+        Effect::Unsubscribe(names) => format!("unsubscribe {}", names.join(" ")),
+    }
+}
+
+pub(super) fn then(reaction: &Reaction) -> &Continuation {
+    match reaction.effects.last() {
+        Some(Effect::Call { then, .. } | Effect::Ask { then, .. }) => then,
+        other => panic!("{other:?}"),
+    }
+}
+
+pub(super) fn answer(status: u16, body: Json) -> Outcome {
+    Outcome::Answer { status, body: value(body) }
+}
+
+#[test]
+fn the_keys_of_a_step_are_done_in_their_order() {
+    let chat = socketio(
+        "[consumer.on_message.go]\ndisconnect = true\nall = { event = 'e8' }\nto_role = { to = '{{ user.role }}', event = 'e7' }\n\
+         to_user = { to = '{{ args[0] }}', event = 'e6' }\nroom = { to = 'lobby', event = 'e5', data = 'now() is string' }\n\
+         others = { event = 'e4', args = '[user.id, args[0]]', volatile = true }\nack = 'vars.n'\nreply = { event = 'e1' }\n\
+         unsubscribe = '\"a\"'\nsubscribe = '[\"a\", \"b\"]'\njoin = 'room:{{ vars.n }}'\nleave = 'old'\nset = { n = 'args[0] + 1' }\n\
+         require = 'args[0] > 0'\nwhen = 'args[0] > -1'\npublish = { group = 'audit', event = \"{'type': 'seen', 'by': user.id}\" }\n",
+    );
+    let reaction = hear(&chat, &ann(), "go", json!([1]));
+    assert_eq!(reaction.problem, None);
+    assert_eq!(
+        told(&reaction),
+        [
+            r#"set {"n":2}"#,
+            "leave old",
+            "join room.2",
+            "subscribe a b",
+            "unsubscribe a",
+            r#"42["e1"]"#,
+            "435[2]",
+            r#"to room.2 but "socket-1" if it can: ["e4",7,1]"#,
+            r#"to lobby: ["e5",true]"#,
+            r#"to user_1: ["e6"]"#,
+            r#"to role_user: ["e7"]"#,
+            r#"to namespace.main: ["e8"]"#,
+            r#"publish audit: {"type":"seen","by":7}"#,
+            "close 1000",
+        ]
+    );
+    assert_eq!(hear(&chat, &ann(), "go", json!([-1])), Reaction::default());
+    let denied = hear(&chat, &ann(), "go", json!([0]));
+    assert_eq!((denied.effects, denied.problem), (vec![], Some(MessageProblem::Denied)));
+}
+
+#[test]
+fn a_handler_that_fails_does_nothing_and_answers_nothing() {
+    let chat = socketio(
+        "[consumer.on_message.join]\njoin = 'session:{{ args[0] }}'\nack = 'true'\nothers = { event = 'joined', data = 'args[0]' }\n",
+    );
+    assert_eq!(
+        told(&hear(&chat, &ann(), "join", json!(["7"]))),
+        ["join session.7", "435[true]", r#"to session.7 but "socket-1": ["joined","7"]"#]
+    );
+    for malformed in [json!([]), json!([null]), json!([{}]), json!([""]), json!([1.5]), json!(["x".repeat(200)])] {
+        let reaction = hear(&chat, &ann(), "join", malformed.clone());
+        assert_eq!(reaction.effects, [], "{malformed}");
+        assert!(matches!(reaction.problem, Some(MessageProblem::Failed(_))), "{malformed}");
+    }
+    let unknown = hear(&chat, &ann(), "nothing", json!([]));
+    assert_eq!((unknown.effects, unknown.problem), (vec![], Some(MessageProblem::Unknown)));
+    assert!(!chat.handles(&Incoming::Event { name: "nothing", args: &Arc::default(), ack: None }));
+    assert!(chat.handles(&Incoming::Event { name: "join", args: &Arc::default(), ack: None }));
+}
+
+#[test]
+fn clients_name_only_the_rooms_that_they_may() {
+    let chat = socketio(
+        "[consumer.on_message.join_room]\njoin = '{{ args[0] }}'\nallow = ['work_order_<int>', 'ticket_<int>']\n\
+         denied = { event = 'error', data = \"{'message': 'Not allowed'}\" }\n\
+         [consumer.on_message.typing]\nothers = { to = '{{ args[0].room }}', event = 'typing', data = 'user.id' }\nallow = 'work_order_<int>'\n\
+         [consumer.on_message.leave_room]\nleave = '{{ args[0] }}'\nallow = 'ticket_<int>'\n\
+         [consumer.on_message.mixed]\njoin = ['lobby', 'ticket_{{ args[0] }}']\nallow = 'ticket_<int>'\n",
+    );
+    assert_eq!(told(&hear(&chat, &ann(), "join_room", json!(["work_order_12"]))), ["join work_order_12"]);
+    for room in ["user_7", "role_admin", "admin_room", "work_order_", "work_order_1x", "ticket_-1", "namespace.main"] {
+        let reaction = hear(&chat, &ann(), "join_room", json!([room]));
+        assert_eq!(told(&reaction), [r#"42["error",{"message":"Not allowed"}]"#], "{room}");
+        assert_eq!(reaction.problem, Some(MessageProblem::Denied), "{room}");
+        assert_eq!(hear(&chat, &ann(), "typing", json!([{"room": room}])).effects, [], "{room}");
+        assert_eq!(hear(&chat, &ann(), "leave_room", json!([room])).effects, [], "{room}");
+    }
+    assert_eq!(
+        told(&hear(&chat, &ann(), "typing", json!([{"room": "work_order_1"}]))),
+        [r#"to work_order_1 but "socket-1": ["typing",7]"#]
+    );
+    assert_eq!(told(&hear(&chat, &ann(), "leave_room", json!(["ticket_3"]))), ["leave ticket_3"]);
+    assert_eq!(told(&hear(&chat, &ann(), "mixed", json!([3]))), ["join lobby ticket_3"]);
+    assert_eq!(hear(&chat, &ann(), "mixed", json!(["x"])).problem, Some(MessageProblem::Denied));
+}
+
+#[test]
+fn one_who_sends_too_fast_is_stopped_and_told() {
+    let chat = socketio(
+        "[consumer.on_message.say]\nlimit = '2/10s'\nlimited = { event = 'error', data = \"'slow down'\" }\nreply = { event = 'said' }\n\
+         [consumer.on_message.other]\nlimit = '1/10s'\nreply = { event = 'other' }\n",
+    );
+    let (mut limits, now) = (Limits::default(), Instant::now());
+    let mut say = |name: &str, seconds: u64| {
+        let args = Arc::new(value(json!([])));
+        let event = Incoming::Event { name, args: &args, ack: None };
+        let reaction = chat.on_message(&ann(), event, &mut limits, now + Duration::from_secs(seconds));
+        (told(&reaction), reaction.problem)
+    };
+    let said = (vec![r#"42["said"]"#.to_owned()], None);
+    let limited = (vec![r#"42["error","slow down"]"#.to_owned()], Some(MessageProblem::Limited));
+    assert_eq!([0, 0, 1].map(|seconds| say("say", seconds)), [said.clone(), said.clone(), limited]);
+    assert_eq!(say("other", 1).1, None);
+    assert_eq!(say("other", 1), (vec![], Some(MessageProblem::Limited)));
+    assert_eq!(say("say", 6), said);
+}
+
+#[test]
+fn a_call_stops_the_handler_and_its_answer_goes_on() {
+    let chat = socketio(
+        "[[consumer.on_message.mark]]\nset = { asked = 'args[0].id' }\n\
+         call = { action = 'mark', data = 'args[0]', idempotent = true, timeout = '2s', ok = { reply = { event = 'marked', data = 'result.body.n' } }, \
+         status.404 = { reply = { event = 'error', data = \"'unknown'\" } }, error = { reply = { event = 'error', data = 'result.status' } } }\n\
+         reply = { event = 'after', data = 'vars.asked' }\n\
+         [[consumer.on_message.mark]]\nroom = { to = 'r{{ args[0].id }}', event = 'update', data = 'user.id' }\nack = \"'done'\"\n",
+    );
+    let mut context = ann();
+    let asked = hear(&chat, &context, "mark", json!([{"id": 4}]));
+    assert_eq!(
+        told(&asked),
+        [r#"set {"asked":4}"#, r#"call mark {"id":4} as {"id":7,"name":"Ann","role":"user"} again"#]
+    );
+    let Some(Effect::Call { request, .. }) = asked.effects.last() else { panic!() };
+    assert_eq!((&*request.connection, &*request.consumer), ("socket-1", "chat"));
+    assert_eq!(request.timeout, Some(Duration::from_secs(2)));
+    let Effect::Set(vars) = &asked.effects[0] else { panic!() };
+    context.vars = vars.clone();
+    let after = |outcome| {
+        let reaction = chat.resume(&context, then(&asked), outcome);
+        (told(&reaction), reaction.problem)
+    };
+    let good = [r#"42["marked",9]"#, r#"42["after",4]"#, r#"435["done"]"#, r#"to r4: ["update",7]"#];
+    let (told, problem) = after(answer(201, json!({"n": 9})));
+    assert_eq!((told, problem), (good.map(str::to_owned).to_vec(), None));
+    // Whatever did not succeed ends the handler.
+    assert_eq!(after(answer(404, json!(null))), (vec![r#"42["error","unknown"]"#.to_owned()], None));
+    assert_eq!(after(answer(500, json!(null))), (vec![r#"42["error",500]"#.to_owned()], None));
+    assert_eq!(after(Outcome::Failed("no time".to_owned())), (vec![r#"42["error",null]"#.to_owned()], None));
+    let (told, problem) = after(answer(200, json!({})));
+    assert_eq!(told, [""; 0]);
+    assert!(matches!(problem, Some(MessageProblem::Failed(_))));
+}
+
+#[test]
+fn a_call_without_an_error_branch_ends_in_a_problem() {
+    let chat =
+        socketio("[consumer.on_message.enter]\ncall = { action = 'may', ok = { join = 'vip' } }\nack = 'true'\n");
+    let asked = hear(&chat, &ann(), "enter", json!([]));
+    for outcome in [answer(403, json!({})), answer(302, json!({})), Outcome::Failed("no url".to_owned())] {
+        let reaction = chat.resume(&ann(), then(&asked), outcome);
+        assert_eq!(reaction.effects, []);
+        assert!(matches!(reaction.problem, Some(MessageProblem::Unanswered(_))));
+    }
+    assert_eq!(told(&chat.resume(&ann(), then(&asked), answer(204, json!(null)))), ["join vip", "435[true]"]);
+}
+
+#[test]
+fn calls_nest_and_each_branch_sees_its_own_answer() {
+    let chat = socketio(
+        "[consumer.on_message.go.call]\naction = 'one'\n[[consumer.on_message.go.call.ok]]\nset = { one = 'result.body' }\n\
+         call = { action = 'two', data = 'result.body', ok = { reply = { event = 'inner', data = 'result.body' } } }\n\
+         reply = { event = 'outer', data = 'result.body' }\n[[consumer.on_message.go.call.ok]]\nreply = { event = 'last', data = '[result.body, args[0]]' }\n",
+    );
+    let one = hear(&chat, &ann(), "go", json!(["x"]));
+    let two = chat.resume(&ann(), then(&one), answer(200, json!(1)));
+    assert_eq!(told(&two)[1], r#"call two 1 as {"id":7,"name":"Ann","role":"user"}"#);
+    let end = chat.resume(&ann(), then(&two), answer(200, json!(2)));
+    assert_eq!(told(&end), [r#"42["inner",2]"#, r#"42["outer",1]"#, r#"42["last",[1,"x"]]"#]);
+}
+
+#[test]
+fn a_client_can_be_asked_and_what_follows_does_not_wait() {
+    let chat = socketio(
+        "[[consumer.on_connect]]\nreply = { event = 'who', data = 'id', expect = { timeout = '300ms', ok = { set = { name = 'result.args[0]' }, \
+         reply = { event = 'hello', data = 'vars.name' } }, error = { reply = { event = 'gone', data = 'result.error' } } } }\n\
+         [[consumer.on_connect]]\nreply = { event = 'welcome' }\n",
+    );
+    let greeting = chat.on_connect(&ann());
+    assert_eq!(told(&greeting), [r#"ask ["who","socket-1"] for 300ms"#, r#"42["welcome"]"#]);
+    let Effect::Ask { then, .. } = &greeting.effects[0] else { panic!() };
+    let told_name = chat.resume(&ann(), then, Outcome::Acknowledged(value(json!(["Bob"]))));
+    assert_eq!(told(&told_name), [r#"set {"name":"Bob"}"#, r#"42["hello","Bob"]"#]);
+    assert_eq!(told(&chat.resume(&ann(), then, Outcome::Failed("late".to_owned()))), [r#"42["gone","late"]"#]);
+}
+
+#[test]
+fn who_somebody_is_is_never_what_a_client_says() {
+    let chat = socketio(
+        "[[consumer.on_admit]]\ncall = { action = 'findUser', ok = { user = 'result.body' }, status.404 = { refuse = 'User not found' } }\n\
+         [[consumer.on_admit]]\nrequire = 'user.active'\nset = { since = 'user.since' }\n[consumer.reject]\nmessage = 'Go away'\n",
+    );
+    assert!(chat.has_on_admit());
+    let asked = chat.admit(&ann());
+    let admitted = chat.resume(&ann(), then(&asked), answer(200, json!({"id": 7, "active": true, "since": 3})));
+    assert_eq!(told(&admitted), [r#"user {"id":7,"active":true,"since":3}"#, r#"set {"since":3}"#]);
+    let asleep = chat.resume(&ann(), then(&asked), answer(200, json!({"id": 7, "active": false})));
+    assert_eq!(told(&asleep)[1..], ["refuse Go away"]);
+    assert_eq!(told(&chat.resume(&ann(), then(&asked), answer(404, json!(null)))), ["refuse User not found"]);
+    let down = chat.resume(&ann(), then(&asked), Outcome::Failed("down".to_owned()));
+    assert!(down.effects.is_empty() && down.problem.is_some());
+}
+
+#[test]
+fn bytes_stay_bytes_for_socketio_and_become_text_elsewhere() {
+    let chat = socketio(
+        "[consumer.on_message.message]\nreply = { event = 'message-back', args = 'args' }\n[consumer.on_message.with-ack]\nack_args = 'args'\n\
+         [consumer.on_message.both]\nreply = { event = 'one', data = \"{'event': message.event, 'file': args[0]}\" }\n\
+         room = { to = 'r', event = 'file', args = 'args' }\n\
+         [consumer.on_event.file]\nemit = { event = 'file', data = \"[event.data, 1]\" }\n",
+    );
+    let bytes = || Value::Bytes(bytes::Bytes::from_static(&[0, 255]));
+    let args = Arc::new(Value::List(vec![bytes(), Value::Int(1)]));
+    let send = |name| on(&chat, &ann(), Incoming::Event { name, args: &args, ack: Some(3) });
+    let packet = |reaction: &Reaction, place: usize| match &reaction.effects[place] {
+        Effect::Reply(Payload::Packet { text, attachments }) => {
+            (String::from_utf8(text.to_vec()).unwrap(), attachments.iter().map(|one| one.to_vec()).collect::<Vec<_>>())
+        }
+        other => panic!("{other:?}"),
+    };
+    let attached = vec![vec![0, 255]];
+    let back = r#"451-["message-back",{"_placeholder":true,"num":0},1]"#.to_owned();
+    assert_eq!(packet(&send("message"), 0), (back, attached.clone()));
+    let ack = r#"461-3[{"_placeholder":true,"num":0},1]"#.to_owned();
+    assert_eq!(packet(&send("with-ack"), 0), (ack, attached.clone()));
+    let both = send("both");
+    let first = r#"451-["one",{"event":"both","file":{"_placeholder":true,"num":0}}]"#.to_owned();
+    assert_eq!(packet(&both, 0), (first, attached));
+    let Effect::Publish { body, .. } = &both.effects[1] else { panic!() };
+    assert_eq!(body.get("event"), Some(&Value::List(vec!["file".into(), bytes(), Value::Int(1)])));
+    let mut event = (*event(json!({"type": "file"}))).clone();
+    if let Value::Map(body) = &mut event.body {
+        body.insert("data".into(), bytes());
+    }
+    let sent = chat.on_event(&Arc::new(event)).unwrap();
+    assert!(matches!(&sent[0].payload, Payload::Packet { attachments, .. } if attachments.len() == 1));
+    let content = Content::Event(vec!["f".into(), bytes()]);
+    assert!(matches!(chat.encode(&content), Ok(Payload::Packet { .. })));
+    let plain = one("[consumer.on_raw.\"*\"]\nreply = \"{'got': message}\"\n");
+    assert_eq!(replies(&on(&plain, &ann(), Incoming::Binary(&[0, 255]))), [r#"{"got":"AP8="}"#]);
+}
+
+#[test]
+fn one_event_of_django_goes_to_rooms_under_names_of_their_own() {
+    let chat = socketio(
+        "[consumer.on_event.update]\nwhen = \"group == 'g'\"\nemit = [\n  { to = 'employee:{{ event.data.id }}', event = 'update', data = 'event.data' },\n\
+         { to = 'all', event = 'general_{{ event.type }}', data = 'event.data', volatile = true, when = 'event.data.id > 1' },\n  { event = 'own' },\n]\n\
+         [consumer.on_event.\"*\"]\nemit = { event = '{{ event.type }}', args = 'event.args' }\n",
+    );
+    let sent = chat.on_event(&event(json!({"type": "update", "data": {"id": 2}}))).unwrap();
+    let lines: Vec<_> =
+        sent.iter().map(|one| (text(&one.payload), one.to.as_ref().map(ToString::to_string), one.volatile)).collect();
+    let room = |name: &str| Some(name.to_owned());
+    assert_eq!(
+        lines,
+        [
+            (r#"42["update",{"id":2}]"#, room("employee.2"), false),
+            (r#"42["general_update",{"id":2}]"#, room("all"), true),
+            (r#"42["own"]"#, None, false)
+        ]
+    );
+    assert_eq!(chat.on_event(&event(json!({"type": "update", "data": {"id": 1}}))).unwrap().len(), 2);
+    assert_eq!(frames(&chat, json!({"type": "x", "args": [1, null]})), [r#"42["x",1,null]"#]);
+    // A name that would make every client break off is not sent.
+    for kind in ["connect", "disconnect", "newListener"] {
+        let mapped = chat.on_event(&event(json!({"type": kind, "args": []})));
+        assert!(matches!(mapped, Err(MapError::Mapping(_))), "{kind}");
+        assert!(chat.encode(&Content::Event(vec![kind.into()])).is_err(), "{kind}");
+    }
+}
+
+#[test]
+fn plain_consumers_do_the_same_in_frames_of_their_own() {
+    let plain = one(
+        "name = 'notes'\n[consumer.on_message.say]\njoin = 'room_{{ message.room }}'\nset = { last = 'message.room' }\nothers = \"{'type': 'said', 'by': user.id}\"\n\
+         room = [{ to = 'log', send = 'message', volatile = true }]\nreply = [\"{'ok': true}\", { send = \"'maybe'\", when = 'false' }]\n\
+         [consumer.on_event.said]\nemit = { to = 'room_{{ event.n }}', send = 'event.n' }\n",
+    );
+    assert!(plain.needs_context());
+    let said = on(&plain, &ann(), Incoming::Text(r#"{"type":"say","room":5}"#));
+    assert_eq!(
+        told(&said),
+        [
+            r#"set {"last":5}"#,
+            "join room_5",
+            r#"{"ok":true}"#,
+            r#"to room_5 but "socket-1": {"type":"said","by":7}"#,
+            r#"to log if it can: {"type":"say","room":5}"#,
+        ]
+    );
+    let sent = plain.on_event(&event(json!({"type": "said", "n": 4}))).unwrap();
+    assert_eq!((text(&sent[0].payload), sent[0].to.as_ref().unwrap().as_str()), ("4", "room_4"));
+    assert_eq!(plain.encode(&Content::Message(value(json!({"a": 1})))), Ok(Payload::Text("{\"a\":1}".into())));
+    assert!(plain.encode(&Content::Event(vec!["e".into()])).is_err());
+}
+
+#[test]
+fn engine_io_messages_carry_their_type() {
+    let echo = one(
+        "protocol = 'engine.io'\n[consumer.on_raw.\"*\"]\nreply_raw = 'message'\n[consumer.on_event.\"*\"]\nsend = 'event.n'\n",
+    );
+    assert_eq!(replies(&on(&echo, &ann(), Incoming::Text("hello"))), ["4hello"]);
+    let back = on(&echo, &ann(), Incoming::Binary(&[1]));
+    assert_eq!(back.effects, [Effect::Reply(Payload::Binary(vec![1].into()))]);
+    assert_eq!(frames(&echo, json!({"n": 1})), ["41"]);
+}
+
+#[test]
+fn coming_and_going_have_handlers_of_their_own() {
+    let chat = socketio(
+        "presence = { member = 'user.id', grace = '3s' }\nmax_rooms = 3\n\
+         [consumer.on_connect]\nreply = { event = 'auth', data = 'auth' }\n\
+         [consumer.on_online]\nto_role = { to = '{{ user.role }}', event = 'online', data = 'user.id' }\n\
+         [consumer.on_offline]\nto_role = { to = '{{ user.role }}', event = 'offline', data = 'user.id' }\nset = { a = 'user.id' }\n\
+         [consumer.on_disconnect]\nroom = { to = 'r', event = 'left', data = 'id' }\n[consumer.reject]\nmissing = 'No token'\n",
+    );
+    let context = Context { auth: value(json!({"token": "x"})), ..ann() };
+    assert_eq!(told(&chat.on_connect(&context)), [r#"42["auth",{"token":"x"}]"#]);
+    assert_eq!(told(&chat.on_online(&context)), [r#"to role_user: ["online",7]"#]);
+    let facts = Context { user: context.user.clone(), ..Context::default() };
+    assert_eq!(told(&chat.on_offline(&facts)), [r#"set {"a":7}"#, r#"to role_user: ["offline",7]"#]);
+    assert_eq!(told(&chat.on_disconnect(&context)), [r#"to r: ["left","socket-1"]"#]);
+    assert_eq!(chat.presence_member(&context).as_deref(), Some("7"));
+    for user in [json!(null), json!({}), json!({"id": null}), json!({"id": ""}), json!({"id": [1]})] {
+        assert_eq!(chat.presence_member(&Context { user: value(user), ..Context::default() }), None);
+    }
+    assert_eq!((chat.presence_grace(), chat.max_rooms(), chat.has_presence()), (Duration::from_secs(3), 3, true));
+    assert_eq!((chat.rejection_text(true), chat.rejection_text(false)), ("No token", "Authentication error"));
+}
+
+#[test]
+fn a_connection_is_remembered_only_where_a_handler_looks_at_it() {
+    for (handlers, needs) in [
+        (
+            "[consumer.on_message.a]\nreply = { event = 'e', data = 'args[0]' }\n[consumer.on_admit]\nset = { a = 'user.id' }\n",
+            false,
+        ),
+        ("[consumer.on_message.a]\njoin = 'r{{ args[0] }}'\nroom = { to = 'r', event = 'e' }\n", false),
+        ("[consumer.on_message.a]\nothers = { to = 'r', event = 'e' }\n", true),
+        ("[consumer.on_message.a]\ncall = { action = 'x' }\n", true),
+        ("[consumer.on_message.a]\nset = { a = '1' }\n", true),
+        ("[consumer.on_connect]\nreply = { event = 'e', data = 'auth' }\n", true),
+        ("[consumer.on_disconnect]\nroom = { to = 'r{{ user.id }}', event = 'e' }\n", true),
+        ("presence = { member = 'user.id' }\n", true),
+    ] {
+        assert_eq!(socketio(handlers).needs_context(), needs, "{handlers}");
+    }
+}
+
+#[test]
+fn nobody_forges_what_nodes_tell_each_other() {
+    let plain = one("[consumer.on_message.p]\npublish = { group = 'g', event = 'message.event' }\n");
+    let publish = |event: Json| on(&plain, &ann(), Incoming::Text(&json!({"type": "p", "event": event}).to_string()));
+    assert_eq!(told(&publish(json!({"type": "note", "n": 1}))), [r#"publish g: {"type":"note","n":1}"#]);
+    for forged in [json!({"type": "channelgate.emit", "consumer": "x", "event": ["e"]}), json!("text"), json!([1])] {
+        assert!(matches!(publish(forged).problem, Some(MessageProblem::Failed(_))));
+    }
+}
