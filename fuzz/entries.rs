@@ -14,6 +14,8 @@ use channelgate::layer::codec::{
     json, msgpack, pickle,
 };
 
+use channelgate::{config::PythonList, layer::emitter};
+
 #[path = "entries/frames.rs"]
 mod client_frames;
 
@@ -42,7 +44,16 @@ pub fn json(data: &[u8]) {
     envelope(data);
 }
 
+/// A message of an emitter of Socket.IO events, which is msgpack, JSON or a pickle.
+fn emission(data: &[u8]) {
+    let _ = emitter::decode_node(data);
+    for list in [PythonList::Arguments, PythonList::Argument] {
+        let _ = emitter::decode_python(data, list);
+    }
+}
+
 fn envelope(data: &[u8]) {
+    emission(data);
     let codec = LayerCodec::new(&channelgate::config::Layer { random_prefix_length: 0, ..Default::default() });
     let now = SystemTime::now();
     let _ = codec.decode_pubsub(data);
@@ -56,6 +67,7 @@ fn envelope(data: &[u8]) {
 
 /// A pickle.
 pub fn pickle(data: &[u8]) {
+    emission(data);
     if let Ok(value) = pickle::decode(data) {
         let written = pickle::encode(&value);
         let again = pickle::decode(&written).expect("own pickles are read");

@@ -79,12 +79,16 @@ for component in fmt clippy; do
 done
 
 # A stamp of the pins, so that an unchanged environment costs one checksum.
-pins=$(cat tests/django/requirements.txt tests/e2e/requirements.txt tests/constraints.txt | sha256sum | cut -d' ' -f1)
+pins=$(cat tests/django/requirements.txt tests/e2e/requirements.txt tests/e2e/emitters.txt tests/constraints.txt | sha256sum | cut -d' ' -f1)
 if [ "$(cat .venv/pins 2>/dev/null)" != "$pins" ]; then
     say "installing the Python packages of the tests into .venv"
     [ -x .venv/bin/python ] || "$python" -m venv .venv
     .venv/bin/python -m pip install --quiet --disable-pip-version-check \
         --constraint tests/constraints.txt --requirement tests/e2e/requirements.txt
+    rm -rf .venv/emitters
+    for package in $(grep -v '^#' tests/e2e/emitters.txt); do
+        .venv/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --target ".venv/emitters/${package##*==}" "$package"
+    done
     echo "$pins" >.venv/pins
 fi
 

@@ -20,8 +20,13 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 PYTHON = ROOT / ".venv" / "bin" / "python"
+MANAGE = ROOT / "tests" / "django" / "manage.py"
 LOOPBACK = "127.0.0.1"
 SECRET_KEY = "only-for-the-demonstration-and-never-for-production"
+#: What nodes sign their calls to Django with.
+BACKEND_SECRET = "between-the-nodes-and-django-in-the-demonstration"
+#: The Channels channel on which the demo project's worker takes the same calls.
+WORKER = "channelgate"
 
 _LIBC = ctypes.CDLL(None, use_errno=True)
 _PR_SET_PDEATHSIG = 1
@@ -191,18 +196,23 @@ def tool(name: str) -> str:
     return path
 
 
+def redis_command(port: int, command: str) -> str:
+    """The raw answer to one command; empty where nobody answers."""
+    try:
+        with socket.create_connection((LOOPBACK, port), timeout=1) as connection:
+            connection.sendall(f"{command}\r\nQUIT\r\n".encode())
+            return b"".join(iter(lambda: connection.recv(65536), b"")).decode(errors="replace")
+    except OSError:
+        return ""
+
+
 def redis(directory: Path, port: int, name: str = "redis", arguments: Sequence[str] = ()) -> Part:
     """A Redis that keeps nothing on disk."""
+    argv = [tool("redis-server"), "--bind", LOOPBACK, "--port", str(port), "--save", "", "--appendonly", "no"]
 
     def ready() -> bool:
-        try:
-            with socket.create_connection((LOOPBACK, port), timeout=1) as connection:
-                connection.sendall(b"PING\r\n")
-                return connection.recv(64).startswith(b"+PONG")
-        except OSError:
-            return False
+        return redis_command(port, "PING").startswith("+PONG")
 
-    argv = [tool("redis-server"), "--bind", LOOPBACK, "--port", str(port), "--save", "", "--appendonly", "no"]
     return Part(name, [*argv, "--dir", directory, *arguments], directory, ready, port=port)
 
 
@@ -214,6 +224,7 @@ def django_env(directory: Path, redis_url: str, layer: str = "core", keys: str =
         "PYTHONDONTWRITEBYTECODE": "1",
         "PYTHONUNBUFFERED": "1",
         "DJANGO_SECRET_KEY": SECRET_KEY,
+        "CHANNELGATE_SECRET": BACKEND_SECRET,
         "RUN_DIR": str(directory),
         "REDIS_URL": redis_url,
         "LAYER": layer,
@@ -222,24 +233,42 @@ def django_env(directory: Path, redis_url: str, layer: str = "core", keys: str =
     return {**env, **more}
 
 
+def backend_env(django_port: int) -> dict[str, str]:
+    """What a node is told so that it asks the demo project over HTTP."""
+    url = f"http://{LOOPBACK}:{django_port}/channelgate"
+    return {"CHANNELGATE_BACKEND_URL": url, "CHANNELGATE__BACKEND__SECRET": BACKEND_SECRET}
+
+
 def migrate(directory: Path, env: Mapping[str, str]) -> None:
-    """Makes the demo project's database."""
-    result = subprocess.run(
-        [PYTHON, ROOT / "tests" / "django" / "manage.py", "migrate", "--verbosity", "0"],
-        env={**os.environ, **env},
-        cwd=directory,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if result.returncode:
-        raise StackError(f"the database of the demo project could not be made:\n{result.stderr}")
+    """Makes the demo project's database, with some users of every role."""
+    for command in ("migrate", "make_people"):
+        result = subprocess.run(
+            [PYTHON, MANAGE, command, "--verbosity", "0"],
+            env={**os.environ, **env},
+            cwd=directory,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if result.returncode:
+            raise StackError(f"the database of the demo project could not be made:\n{result.stderr}")
 
 
 def django(directory: Path, port: int, env: Mapping[str, str], name: str = "django") -> Part:
     """The demo project under Daphne: REST, and ordinary Channels consumers."""
     argv = [PYTHON, "-m", "daphne", "-b", LOOPBACK, "-p", str(port), "demo.asgi:application"]
     return Part(name, argv, directory, lambda: http_status(port, "/api/") is not None, env, port)
+
+
+def worker(directory: Path, redis_port: int, env: Mapping[str, str], name: str = "worker") -> Part:
+    """The demo project as a Channels worker."""
+
+    def ready() -> bool:
+        # Waiting at its queue (core layer), or subscribed.
+        waits = "cmd=bzpopmin" in redis_command(redis_port, "CLIENT LIST")
+        return waits or f"{WORKER}\r\n:1" in redis_command(redis_port, f"PUBSUB NUMSUB {WORKER}")
+
+    return Part(name, [PYTHON, MANAGE, "runworker", WORKER], directory, ready, env)
 
 
 def node(

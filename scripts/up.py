@@ -40,6 +40,7 @@ def plan(nodes: int) -> list[stack.Part]:
     gate = {
         "REDIS_URL": redis_url,
         "DJANGO_SECRET_KEY": stack.SECRET_KEY,
+        **stack.backend_env(django_port),
         "CHANNELGATE__PAGE__ENABLED": "true",
         # Nobody waits for a balancer here, and Ctrl-C should not take long.
         "CHANNELGATE__SERVER__DRAIN_DELAY": "0s",
@@ -66,11 +67,16 @@ Running. Ctrl-C ends all of it; logs are in {shown}/.
   site     {site}  (nginx: /ws/, /socket.io/ and /api/user/ws-token/ to the nodes, the rest to Django)
   nodes    {nodes}  (each with a live page)
   sockets  {site.replace("http", "ws")}/ws/   /ws/attendance/   /ws/notifications/?token=…
+  socket.io  io("{site}", {{auth: {{token}}}}) for the attendance tracker, the dashboard and the repair shop
 
 Make Django publish; every client on /ws/ gets a client_create:
 
   curl -F first_seen=2025-06-01T09:00:00Z -F last_seen=2025-06-01T09:00:00Z -F gender=female -F age=31 \\
        -F image=@{shown}/face.png {site}/api/clients/
+
+Tokens for ada (admin), mia (manager), moe (moderator), tom, tia (technicians), ann, ben and cem, for instance:
+
+  curl -d username=ann -d password=demonstration {site}/api/token/
 """)
 
 

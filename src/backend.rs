@@ -3,6 +3,7 @@
 //! In: a [`CallRequest`]. Out: an [`Outcome`], always, within a deadline. What is asked is in docs/BACKEND.md.
 
 mod http;
+mod signature;
 mod turns;
 mod worker;
 
@@ -13,11 +14,12 @@ use futures_util::future::{self, BoxFuture};
 use crate::{
     config,
     consumer::{CallRequest, Outcome},
+    layer::Layer,
     telemetry::Metrics,
 };
 
 pub use http::{HttpBackend, HttpBackendError, http_client};
-pub use worker::{WorkerBackend, WorkerSend};
+pub use worker::WorkerBackend;
 
 /// Somebody who answers questions.
 pub trait Backend: Send + Sync + 'static {
@@ -39,19 +41,17 @@ impl Backend for NoBackend {
     }
 }
 
-/// The backend that the configuration names: a worker before a URL before none. A worker is given twice: whoever hears the
-/// node's reply channel hands it the messages.
+/// A backend, and if it is a worker, that once more: whoever hears the node's reply channel hands it the messages.
+pub type Choice = (Arc<dyn Backend>, Option<Arc<WorkerBackend>>);
+
+/// The backend that the configuration names: a worker before a URL before none.
 ///
 /// # Errors
 /// A URL that is none.
-pub fn choose(
-    config: &config::Backend,
-    layer: impl FnOnce() -> Arc<dyn WorkerSend>,
-    metrics: Metrics,
-) -> Result<(Arc<dyn Backend>, Option<Arc<WorkerBackend>>), HttpBackendError> {
+pub fn choose(config: &config::Backend, layer: &Arc<dyn Layer>, metrics: Metrics) -> Result<Choice, HttpBackendError> {
     match (&config.worker, &config.url) {
         (Some(worker), _) => {
-            let worker = Arc::new(WorkerBackend::new(config, worker, layer(), metrics));
+            let worker = Arc::new(WorkerBackend::new(config, worker, Arc::clone(layer), metrics));
             Ok((Arc::clone(&worker) as Arc<dyn Backend>, Some(worker)))
         }
         (None, Some(url)) => Ok((Arc::new(HttpBackend::new(config, url, metrics)?), None)),

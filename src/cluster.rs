@@ -44,7 +44,7 @@ const TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Who lives cannot be known, or not be asked, for this reason.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("the other nodes cannot be asked: {0}")]
+#[error("{0}")]
 pub struct ClusterError(String);
 
 impl From<PoolError> for ClusterError {

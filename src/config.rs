@@ -21,6 +21,7 @@ mod secret;
 mod security;
 mod server;
 mod socket;
+mod socketio;
 mod tree;
 
 use serde::{Deserialize, Serialize};
@@ -32,7 +33,7 @@ pub use duration::Span;
 pub use environment::{CONFIG_VARIABLE, Environment, GENERIC_PREFIX, NAMED};
 pub use error::{ConfigError, ConfigErrors, Key, KeyPath, Origin, Source, did_you_mean};
 pub use handler::{Call, Emit, Emits, Expect, Handler, Publish, Rate, Step};
-pub use layer::{Cache, Layer, LayerKind, SourceMapping};
+pub use layer::{Cache, Emitters, Layer, LayerKind, PythonList, Serializer, SourceMapping};
 pub use list::OneOrMany;
 pub use load::{load, load_lenient, load_text};
 pub use origins::Origins;
@@ -42,6 +43,7 @@ pub use secret::Secret;
 pub use security::{Api, Auth, Jwt, WsToken, WsTokenForm};
 pub use server::{Page, Server};
 pub use socket::{Compression, Socket};
+pub use socketio::{SocketIo, Transport};
 
 /// Everything a node can be told.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -51,6 +53,8 @@ pub struct Config {
     pub server: Server,
     /// Connections: heartbeat, limits, compression.
     pub socket: Socket,
+    /// Socket.IO: heartbeat, limits, transports.
+    pub socketio: SocketIo,
     /// Redis and the channel layer.
     pub layer: Layer,
     /// The Django cache.

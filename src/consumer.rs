@@ -208,9 +208,9 @@ impl Consumer {
         mapping::name(&value).ok().filter(|name| !name.is_empty() && name.len() <= MAX_MEMBER)
     }
 
-    /// How long a member may be without a connection before it is gone.
-    pub fn presence_grace(&self) -> Duration {
-        self.spec.presence.as_ref().map_or(Duration::ZERO, |presence| presence.grace.0)
+    /// How long a member may be without a connection before it is gone; `None` where nobody is counted.
+    pub fn presence_grace(&self) -> Option<Duration> {
+        self.spec.presence.as_ref().map(|presence| presence.grace.0)
     }
 
     /// The text for a client that is refused, with a token that is not valid or with none.

@@ -10,7 +10,7 @@ mod value;
 
 use std::time::Instant;
 
-pub use emission::{Audience, Content, Emission};
+pub use emission::{Audience, Content, Emission, Eviction};
 pub use name::{GroupName, GroupNameError};
 pub use payload::Payload;
 pub use value::{Raw, Value};

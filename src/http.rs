@@ -1,9 +1,11 @@
 //! The node's HTTP side: WebSocket handshakes, health, metrics, the publish API, ws-tokens and the live page.
 
+pub mod admin;
 pub mod health;
 pub mod page;
 pub mod publish;
 pub mod server;
+pub mod socketio;
 pub mod websocket;
 pub mod ws_token;
 

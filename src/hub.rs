@@ -6,12 +6,14 @@
 //!
 //! - `dispatch`, `workers`: from the layer's thread to the workers
 //! - [`registry`]: which groups the node has, on which workers
-//! - [`shard`]: one worker's part, made of `member`, `group` and `crossing`
+//! - [`shard`]: one worker's part, made of `member`, `group`, `job` and `crossing`; `questions`: what it can say of them
 
 mod crossing;
 mod dispatch;
 mod group;
+mod job;
 mod member;
+mod questions;
 pub mod registry;
 pub mod shard;
 #[cfg(test)]
@@ -21,6 +23,7 @@ mod workers;
 
 pub use dispatch::Dispatcher;
 pub use member::Member;
+pub use questions::Whereabouts;
 pub use registry::Registry;
 pub use shard::Shard;
 pub use workers::{Answers, Inbox};
@@ -83,5 +86,5 @@ enum Work {
 
 /// Bytes of a message, for the bound on what may wait.
 fn size(frame: &Frame) -> usize {
-    frame.payload().len()
+    frame.size()
 }

@@ -4,6 +4,7 @@
 //! A layer knows no consumer, no connection and no browser.
 
 pub mod codec;
+pub mod emitter;
 pub mod memory;
 pub mod redis;
 
@@ -11,7 +12,7 @@ use std::{fmt, sync::Arc, time::Duration};
 
 use futures_util::future::BoxFuture;
 
-use crate::event::{Emission, Event, Gap, GroupName, Value};
+use crate::event::{Emission, Event, Eviction, Gap, GroupName, Value};
 
 /// What a layer hands on. It is called on the layer's own thread, must not block, and may be slow only as far as the
 /// layer may then be slow to read.
@@ -24,6 +25,10 @@ pub enum Signal {
     Event(Event),
     /// An event that names its receivers itself.
     Emission(Emission),
+    /// Members to be taken out of a room.
+    Eviction(Eviction),
+    /// A message to the node itself, on its [`Layer::reply_channel`].
+    Message(Value),
     /// Events may be missing.
     Gap(Gap),
 }
@@ -76,6 +81,12 @@ pub trait Layer: Send + Sync + 'static {
 
     /// Publishes an event to a group on every node.
     fn publish<'a>(&'a self, group: &'a GroupName, body: &'a Value) -> BoxFuture<'a, Result<(), LayerError>>;
+
+    /// `channel_layer.send(channel, body)`: one message for one worker of Channels, or whoever has the channel.
+    fn send<'a>(&'a self, channel: &'a str, body: &'a Value) -> BoxFuture<'a, Result<(), LayerError>>;
+
+    /// The node's own channel: what others `send` to it arrives as [`Signal::Message`]. `None` where there is no way to it.
+    fn reply_channel(&self) -> Option<String>;
 
     /// Whether events arrive now, proven and not assumed.
     fn readiness(&self) -> Readiness;

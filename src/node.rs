@@ -1,5 +1,8 @@
 //! The composition root: the only place that knows every part, and the story of a node's life.
 
+mod answers;
+mod presence;
+
 use std::{
     net::ToSocketAddrs as _,
     process::ExitCode,
@@ -10,24 +13,28 @@ use std::{
 use anyhow::Context as _;
 use futures_util::future::BoxFuture;
 use tokio::{
-    signal::unix::{Signal, SignalKind, signal},
+    signal::unix::{self, SignalKind, signal},
     sync::watch,
 };
 
+use self::answers::Answers;
 use crate::{
     auth::{Authenticator, Cache, MemoryCache, OriginPolicy, RedisCache},
-    config::{Config, ConfigErrors, KeyPath, SourceMapping},
+    backend::{self, WorkerBackend},
+    cluster::Cluster,
+    config::{Config, ConfigErrors, Emitters, KeyPath, SourceMapping},
     consumer::{ConsumerSet, SourceGroup},
     http::{
         health::Draining,
         page::{PageData, TokenMaker},
         publish::PublishAccess,
         server::{self, Running, Services},
+        socketio::Engine,
         websocket::Rules,
     },
     hub::{Dispatcher, Registry, registry::MAX_WORKERS},
     layer::{
-        Layer, MappedFrom, Mapping, Sink, ToGroup, codec,
+        Layer, MappedFrom, Mapping, Signal, Sink, ToGroup, codec,
         memory::MemoryLayer,
         redis::{RedisLayer, hosts::Host},
     },
@@ -86,18 +93,23 @@ pub async fn serve(config: Config, consumers: ConsumerSet) -> anyhow::Result<Exi
 
     // The layer hands its signals to the dispatcher, which asks the registry, which tells the layer whom to hear.
     let dispatcher: Arc<OnceLock<Arc<Dispatcher>>> = Arc::default();
+    let worker: Arc<OnceLock<Arc<WorkerBackend>>> = Arc::default();
     let sink: Sink = {
-        let dispatcher = Arc::clone(&dispatcher);
-        Arc::new(move |signal| {
-            if let Some(dispatcher) = dispatcher.get() {
-                dispatcher.take(signal);
-            }
+        let (dispatcher, worker) = (Arc::clone(&dispatcher), Arc::clone(&worker));
+        Arc::new(move |signal| match (signal, worker.get(), dispatcher.get()) {
+            (Signal::Message(message), Some(worker), _) => drop(worker.answered(&message)),
+            (signal, _, Some(dispatcher)) => dispatcher.take(signal),
+            (_, _, None) => {}
         })
     };
     let layer: Arc<dyn Layer> = if embedded {
         Arc::new(MemoryLayer::start(sink, metrics.clone())?)
     } else {
-        Arc::new(RedisLayer::start(&config.layer, mappings(&config)?, sink, metrics.clone())?)
+        let mut options = config.layer.clone();
+        if consumers.iter().all(|consumer| consumer.namespace().is_none()) {
+            options.emitters = Emitters::off();
+        }
+        Arc::new(RedisLayer::start(&options, mappings(&config)?, sink, metrics.clone())?)
     };
     let cache: Arc<dyn Cache> = match config.cache_url() {
         Some(url) => Arc::new(RedisCache::new(&config.cache, url)?),
@@ -109,6 +121,13 @@ pub async fn serve(config: Config, consumers: ConsumerSet) -> anyhow::Result<Exi
         dispatcher.get_or_init(|| made)
     };
     let authenticator = Arc::new(Authenticator::new(&config, Arc::clone(&cache))?);
+    let cluster = Arc::new(Cluster::new(&config, metrics.clone())?);
+    let (backend, answering) = backend::choose(&config.backend, &layer, metrics.clone())?;
+    if let Some(answering) = answering {
+        worker.get_or_init(|| answering);
+    }
+    let presence = presence::start(&config, cluster.id().as_str(), &consumers, &layer, &backend, metrics.clone())?;
+    let answers = Answers::new(Arc::clone(dispatcher), Arc::clone(&registry), Arc::clone(&consumers), metrics.clone());
 
     let draining = Draining::default();
     let (begin_drain, drain) = watch::channel(None);
@@ -118,11 +137,13 @@ pub async fn serve(config: Config, consumers: ConsumerSet) -> anyhow::Result<Exi
         publish,
         rules: Arc::new(Rules::new(&consumers, &config.socket)?),
         config: Arc::new(config.clone()),
-        consumers,
+        consumers: Arc::clone(&consumers),
         authenticator,
         registry,
-        backend: Arc::new(crate::backend::NoBackend),
-        presence: Arc::new(Nobody),
+        engine: Arc::new(Engine::new(&config, &consumers, Arc::clone(&cluster) as _)?),
+        backend,
+        presence: Arc::clone(&presence),
+        cluster: Arc::clone(&cluster),
         dispatcher: Arc::clone(dispatcher),
         metrics: metrics.clone(),
         draining: draining.clone(),
@@ -130,6 +151,7 @@ pub async fn serve(config: Config, consumers: ConsumerSet) -> anyhow::Result<Exi
     };
     let Running { server, handle, address } =
         server::start(services).with_context(|| format!("cannot listen on {}", config.server.listen))?;
+    cluster.start(address, Arc::new(answers));
     announce(&config, address, embedded);
 
     let mut server = actix_rt::spawn(server);
@@ -153,6 +175,8 @@ pub async fn serve(config: Config, consumers: ConsumerSet) -> anyhow::Result<Exi
         // Nobody listens where no worker has started.
         let _ = begin_drain.send(Some(period));
         handle.stop(true).await;
+        presence.stop().await;
+        cluster.stop().await;
         layer.stop().await;
     };
     tokio::select! {
@@ -236,8 +260,8 @@ fn raise_file_limit() {
 }
 
 struct StopSignals {
-    term: Signal,
-    interrupt: Signal,
+    term: unix::Signal,
+    interrupt: unix::Signal,
 }
 
 struct Asked {
@@ -257,23 +281,5 @@ impl StopSignals {
             _ = self.term.recv() => Asked { name: "SIGTERM", number: 15, interactive: false },
             _ = self.interrupt.recv() => Asked { name: "SIGINT", number: 2, interactive: true },
         }
-    }
-}
-
-struct Nobody;
-
-impl crate::presence::Presence for Nobody {
-    fn enter<'a>(&'a self, _: &'a crate::presence::Member, _: &'a crate::event::Value) -> BoxFuture<'a, bool> {
-        Box::pin(async { false })
-    }
-
-    fn leave(&self, _: &crate::presence::Member) {}
-
-    fn count(&self) -> BoxFuture<'_, usize> {
-        Box::pin(async { 0 })
-    }
-
-    fn stop(&self) -> BoxFuture<'_, ()> {
-        Box::pin(async {})
     }
 }

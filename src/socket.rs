@@ -10,6 +10,7 @@ mod driver;
 pub mod frame;
 pub mod negotiate;
 mod outbox;
+pub mod probe;
 pub mod reader;
 pub mod roster;
 pub mod takeover;

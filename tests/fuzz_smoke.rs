@@ -70,17 +70,17 @@ fn run(target: &str, least: usize, entry: fn(&[u8])) {
 
 #[test]
 fn msgpack_survives_changed_bytes() {
-    run("msgpack", 8, entries::msgpack);
+    run("msgpack", 10, entries::msgpack);
 }
 
 #[test]
 fn json_survives_changed_bytes() {
-    run("json", 7, entries::json);
+    run("json", 10, entries::json);
 }
 
 #[test]
 fn pickle_survives_changed_bytes() {
-    run("pickle", 28, entries::pickle);
+    run("pickle", 30, entries::pickle);
 }
 
 #[test]

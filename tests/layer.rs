@@ -11,6 +11,8 @@ mod support;
 
 #[path = "layer/bad_input.rs"]
 mod bad_input;
+#[path = "layer/emitters.rs"]
+mod emitters;
 #[path = "layer/membership.rs"]
 mod membership;
 #[path = "layer/order.rs"]
@@ -21,3 +23,5 @@ mod outage;
 mod places;
 #[path = "layer/receive.rs"]
 mod receive;
+#[path = "layer/workers.rs"]
+mod workers;

@@ -20,7 +20,7 @@ use crate::{
     config,
     consumer::{CallRequest, Outcome},
     event::Value,
-    layer::LayerError,
+    layer::Layer,
     telemetry::Metrics,
     warn_bounded,
 };
@@ -31,28 +31,22 @@ const CALL: &str = "channelgate.call";
 /// The type of the worker's answer.
 const ANSWER: &str = "channelgate.answer";
 
-/// Sends a message to a channel, as Django's `channel_layer.send` does; and where answers arrive.
-pub trait WorkerSend: Send + Sync + 'static {
-    /// `channel_layer.send(channel, message)`.
-    fn send<'a>(&'a self, channel: &'a str, message: &'a Value) -> BoxFuture<'a, Result<(), LayerError>>;
-
-    /// The channel on which this node hears answers.
-    fn reply_channel(&self) -> Arc<str>;
-}
+/// Waits for a status and a body.
+type Waiter = oneshot::Sender<(u16, Value)>;
 
 /// A worker of Channels.
 pub struct WorkerBackend {
-    layer: Arc<dyn WorkerSend>,
+    layer: Arc<dyn Layer>,
     worker: String,
     timeout: Duration,
     turns: Turns,
-    waiting: Mutex<HashMap<Box<str>, oneshot::Sender<(u16, Value)>>>,
+    waiting: Mutex<HashMap<Box<str>, Waiter>>,
     metrics: Metrics,
 }
 
 impl WorkerBackend {
     /// The worker that listens on the channel `worker`.
-    pub fn new(config: &config::Backend, worker: &str, layer: Arc<dyn WorkerSend>, metrics: Metrics) -> Self {
+    pub fn new(config: &config::Backend, worker: &str, layer: Arc<dyn Layer>, metrics: Metrics) -> Self {
         Self {
             layer,
             worker: worker.to_owned(),
@@ -87,12 +81,15 @@ impl WorkerBackend {
         let overload = |_| (Ending::Overload, "too many calls wait for the worker".to_owned());
         let _turn = self.turns.take().await.map_err(overload)?;
         let id = uuid::Uuid::new_v4().to_string();
+        let no_way_back =
+            || (Ending::Unreachable, "the channel layer has no way back: a worker needs Redis".to_owned());
+        let reply_channel = self.layer.reply_channel().ok_or_else(no_way_back)?;
         let (sender, answer) = oneshot::channel();
         let _waiting = Waiting::new(self, &id, sender);
         let message: Value = [
             ("type", CALL.into()),
             ("id", id.as_str().into()),
-            ("reply_channel", (&*self.layer.reply_channel()).into()),
+            ("reply_channel", reply_channel.into()),
             ("action", (&*request.action).into()),
             ("data", request.data.clone()),
             ("user", request.user.clone()),
@@ -136,7 +133,7 @@ struct Waiting<'a> {
 }
 
 impl<'a> Waiting<'a> {
-    fn new(backend: &'a WorkerBackend, id: &str, sender: oneshot::Sender<(u16, Value)>) -> Self {
+    fn new(backend: &'a WorkerBackend, id: &str, sender: Waiter) -> Self {
         backend.waiting.lock().unwrap_or_else(PoisonError::into_inner).insert(id.into(), sender);
         Self { backend, id: id.into() }
     }

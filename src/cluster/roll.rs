@@ -10,6 +10,7 @@ use std::{
 };
 
 use redis::{Script, aio::MultiplexedConnection};
+use tokio::time::sleep;
 
 use super::{ClusterError, NodeFacts, NodeId};
 use crate::layer::redis::pool::RedisPool;
@@ -20,7 +21,7 @@ const NODES: &str = "channelgate:nodes";
 /// Before a node's id: its facts.
 const NODE: &str = "channelgate:node:";
 
-/// An unknown id is looked up in Redis at most this often.
+/// Unknown ids are looked up in Redis at most this often, all that are asked for meanwhile at once.
 const LOOK_UP: Duration = Duration::from_millis(250);
 
 pub(super) struct Roll {
@@ -29,7 +30,13 @@ pub(super) struct Roll {
     lease: Duration,
     beat: Script,
     known: Mutex<Known>,
+    /// Whoever has it looks unknown ids up; the others wait for what it finds.
+    look_up: tokio::sync::Mutex<LookUp>,
 }
+
+/// The last look-up: when it began, and what was wrong.
+#[derive(Default)]
+struct LookUp(Option<(Instant, Result<(), ClusterError>)>);
 
 #[derive(Default)]
 struct Known {
@@ -42,7 +49,14 @@ struct Known {
 
 impl Roll {
     pub fn new(id: NodeId, pool: Arc<RedisPool>, lease: Duration) -> Self {
-        Self { id, pool, lease, beat: Script::new(include_str!("beat.lua")), known: Mutex::default() }
+        Self {
+            id,
+            pool,
+            lease,
+            beat: Script::new(include_str!("beat.lua")),
+            known: Mutex::default(),
+            look_up: tokio::sync::Mutex::default(),
+        }
     }
 
     /// Says that this node lives, with these facts, and learns who else does.
@@ -74,18 +88,24 @@ impl Roll {
 
     /// Where a node is; `None` if no such node lives.
     pub async fn address_of(&self, id: &str) -> Result<Option<Arc<str>>, ClusterError> {
-        let address = |known: &mut Known| known.nodes.get(id).map(|facts| Arc::clone(&facts.address));
-        let (found, fresh) = self.with(|known| {
-            let fresh = known.at.is_some_and(|at| at.elapsed() < LOOK_UP);
-            // The heartbeats fail: who lives is not known.
-            let stale = known.at.is_none_or(|at| at.elapsed() > self.lease);
-            (address(known).filter(|_| !stale), fresh)
-        });
-        if found.is_some() || fresh {
-            return Ok(found);
+        let asked = Instant::now();
+        let address = |known: &Known| known.nodes.get(id).map(|facts| Arc::clone(&facts.address));
+        // Where heartbeats fail for longer than a lease, who lives is not known.
+        let known = self.with(|known| known.at.filter(|at| at.elapsed() <= self.lease).and_then(|_| address(known)));
+        if known.is_some() {
+            return Ok(known);
         }
-        self.refresh().await?;
-        Ok(self.with(address))
+        let mut look_up = self.look_up.lock().await;
+        if let Some((began, result)) = &look_up.0 {
+            if *began >= asked {
+                return result.clone().map(|()| self.with(|known| address(known)));
+            }
+            sleep(LOOK_UP.saturating_sub(began.elapsed())).await;
+        }
+        let began = Instant::now();
+        let result = self.refresh().await;
+        look_up.0 = Some((began, result.clone()));
+        result.map(|()| self.with(|known| address(known)))
     }
 
     async fn refresh(&self) -> Result<(), ClusterError> {

@@ -56,6 +56,7 @@ fn sections(config: &Config, note: &mut impl FnMut(KeyPath, String)) {
         ("server.max_connections", config.server.max_connections),
         ("socket.max_message", config.socket.max_message),
         ("socket.outbox", config.socket.outbox),
+        ("socketio.max_payload", config.socketio.max_payload),
         ("layer.capacity", config.layer.capacity),
         ("layer.queues", config.layer.queues),
         ("layer.max_message", config.layer.max_message),
@@ -70,6 +71,9 @@ fn sections(config: &Config, note: &mut impl FnMut(KeyPath, String)) {
     }
     let above_zero = [
         ("server.handshake_timeout", config.server.handshake_timeout),
+        ("socketio.ping_interval", config.socketio.ping_interval),
+        ("socketio.ping_timeout", config.socketio.ping_timeout),
+        ("socketio.connect_timeout", config.socketio.connect_timeout),
         ("layer.expiry", config.layer.expiry),
         ("layer.group_expiry", config.layer.group_expiry),
         ("layer.probe_interval", config.layer.probe_interval),
@@ -81,6 +85,12 @@ fn sections(config: &Config, note: &mut impl FnMut(KeyPath, String)) {
         if value.0.is_zero() {
             note(KeyPath::dotted(key), "must be longer than 0".to_owned());
         }
+    }
+    if config.socketio.transports.is_empty() {
+        note(
+            KeyPath::dotted("socketio.transports"),
+            "names no transport; write [\"polling\", \"websocket\"]".to_owned(),
+        );
     }
     if !(1..=9).contains(&config.socket.compression.level) {
         note(KeyPath::dotted("socket.compression.level"), "must be from 1 (fast) to 9 (small)".to_owned());

@@ -17,6 +17,53 @@ pub enum LayerKind {
     Both,
 }
 
+/// How events are written; either is read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Serializer {
+    /// channels_redis' default.
+    #[default]
+    Msgpack,
+    /// `serializer_format="json"`.
+    Json,
+}
+
+/// Where other programs publish Socket.IO events, in the Redis servers of the layer; an empty name is not listened to.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Emitters {
+    /// The `channel` of python-socketio's `RedisManager`.
+    pub python: String,
+    /// What a list is in the data that python-socketio 5.14.2 or later publishes.
+    pub python_list: PythonList,
+    /// The `key` of `@socket.io/redis-emitter` and `@socket.io/redis-adapter`.
+    pub node: String,
+}
+
+impl Emitters {
+    /// Nobody is listened to.
+    pub fn off() -> Self {
+        Self { python: String::new(), python_list: PythonList::default(), node: String::new() }
+    }
+}
+
+impl Default for Emitters {
+    fn default() -> Self {
+        Self { python: "socketio".to_owned(), python_list: PythonList::default(), node: "socket.io".to_owned() }
+    }
+}
+
+/// What a list in the data of a python-socketio message is; its versions cannot be told apart by their messages.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum PythonList {
+    /// The arguments of the event: 5.15.1 and later.
+    #[default]
+    Arguments,
+    /// One argument that is a list: 5.14.2 to 5.15.0.
+    Argument,
+}
+
 /// Redis and the options of `CHANNEL_LAYERS`; the same values as in Django's settings.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -31,6 +78,8 @@ pub struct Layer {
     pub prefix: String,
     /// Django's `symmetric_encryption_keys`; the first encrypts, all decrypt.
     pub keys: Vec<Secret>,
+    /// Django's `serializer_format`, for messages to workers; what comes may be either.
+    pub serializer: Serializer,
     /// Django's `expiry`.
     pub expiry: Span,
     /// Django's `group_expiry`.
@@ -49,6 +98,8 @@ pub struct Layer {
     pub linger: Span,
     /// How often the node publishes a probe to itself; not ready after three are missed.
     pub probe_interval: Span,
+    /// Publishers of Socket.IO events; listened to where a consumer speaks Socket.IO.
+    pub emitters: Emitters,
 }
 
 impl Default for Layer {
@@ -59,6 +110,7 @@ impl Default for Layer {
             kind: LayerKind::Both,
             prefix: "asgi".to_owned(),
             keys: Vec::new(),
+            serializer: Serializer::Msgpack,
             expiry: Span::seconds(60),
             group_expiry: Span::seconds(86_400),
             capacity: 100,
@@ -68,6 +120,7 @@ impl Default for Layer {
             max_message: 16 << 20,
             linger: Span::seconds(5),
             probe_interval: Span::seconds(5),
+            emitters: Emitters::default(),
         }
     }
 }

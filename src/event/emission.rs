@@ -44,6 +44,17 @@ pub struct Emission {
     pub received: Instant,
 }
 
+/// Members that are taken out of a room, as an emitter asks for with `close_room` and `leave_room`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Eviction {
+    /// Whose connections.
+    pub audience: Audience,
+    /// Out of which room.
+    pub room: Arc<str>,
+    /// Only the member with this id; unset: everybody.
+    pub id: Option<Arc<str>>,
+}
+
 impl Emission {
     /// The type of the events that carry emissions through the channel layer; no handler of a consumer ever sees it.
     pub const TYPE: &str = "channelgate.emit";

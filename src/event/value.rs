@@ -58,6 +58,16 @@ impl Value {
         }
     }
 
+    /// Whether there are bytes anywhere in it, which JSON cannot say.
+    pub fn holds_bytes(&self) -> bool {
+        match self {
+            Self::Bytes(_) => true,
+            Self::List(items) => items.iter().any(Self::holds_bytes),
+            Self::Map(entries) => entries.values().any(Self::holds_bytes),
+            _ => false,
+        }
+    }
+
     /// What kind of data this is, for error messages.
     pub const fn kind(&self) -> &'static str {
         match self {

@@ -16,15 +16,18 @@ use socket2::{Domain, Protocol, Socket, Type};
 use tokio::sync::watch;
 
 use super::{
+    admin::{self, Admin},
     health::{self, Draining},
     page,
     publish::{self, PublishAccess},
+    socketio::{Engine, Reception},
     websocket::{self, Acceptor, Rules},
     ws_token,
 };
 use crate::{
     auth::Authenticator,
     backend::Backend,
+    cluster::Cluster,
     config::Config,
     consumer::ConsumerSet,
     hub::{Dispatcher, Registry, Shard},
@@ -60,6 +63,10 @@ pub struct Services {
     pub backend: Arc<dyn Backend>,
     /// Who is there.
     pub presence: Arc<dyn Presence>,
+    /// The other nodes.
+    pub cluster: Arc<Cluster>,
+    /// What Engine.IO sessions share.
+    pub engine: Arc<Engine>,
     /// Where workers get their deliveries from.
     pub dispatcher: Arc<Dispatcher>,
     /// The counters.
@@ -97,12 +104,18 @@ pub fn start(services: Services) -> io::Result<Running> {
     let patience = server.drain_period.0 + server.drain_grace.0 + Duration::from_secs(2);
     // Beyond the limit of connections, handshakes are answered 503, so there must be room to answer them.
     let per_worker = server.max_connections.div_ceil(workers) + 1024;
+    let admin = Admin::new(
+        &services.config,
+        Arc::clone(&services.authenticator),
+        Arc::clone(&services.cluster),
+        Arc::clone(&services.presence),
+    );
     let server = Server::build()
         .workers(workers)
         .max_concurrent_connections(per_worker)
         .shutdown_timeout(patience.as_secs())
         .disable_signals()
-        .listen("channelgate", listener, move || worker(&services))?
+        .listen("channelgate", listener, move || worker(&services, &admin))?
         .run();
     Ok(Running { handle: server.handle(), server, address })
 }
@@ -130,6 +143,7 @@ fn bind(address: SocketAddr) -> io::Result<TcpListener> {
 /// One worker: its part of the hub, its sweep, its drain, and its services. Called on the worker's own thread.
 fn worker(
     services: &Services,
+    admin: &Admin,
 ) -> impl actix_service::ServiceFactory<
     tokio::net::TcpStream,
     Config = (),
@@ -147,6 +161,13 @@ fn worker(
     actix_rt::spawn(Rc::clone(&roster).run());
     actix_rt::spawn(drain(services.drain.clone(), Rc::clone(&roster)));
 
+    let desk = Rc::new(Desk {
+        shard,
+        backend: Arc::clone(&services.backend),
+        presence: Arc::clone(&services.presence),
+        metrics: services.metrics.clone(),
+    });
+    let reception = Reception::start(services, Rc::clone(&desk), Rc::clone(&roster));
     let acceptor = Rc::new(Acceptor {
         consumers: Arc::clone(&services.consumers),
         authenticator: Arc::clone(&services.authenticator),
@@ -154,25 +175,20 @@ fn worker(
         draining: services.draining.clone(),
         metrics: services.metrics.clone(),
         max_connections: config.server.max_connections,
-        desk: Rc::new(Desk {
-            shard,
-            backend: Arc::clone(&services.backend),
-            presence: Arc::clone(&services.presence),
-            metrics: services.metrics.clone(),
-        }),
+        desk,
         roster,
         rules: Arc::clone(&services.rules),
     });
     let options = SocketOptions { send_buffer: config.socket.send_buffer, user_timeout: config.socket.user_timeout.0 };
     // Upgrade requests and all others go through the same App.
     let app = {
-        let services = services.clone();
+        let (services, admin) = (services.clone(), admin.clone());
         move || {
-            let services = services.clone();
-            let acceptor = Rc::clone(&acceptor);
+            let (services, admin) = (services.clone(), admin.clone());
+            let (acceptor, reception) = (Rc::clone(&acceptor), Rc::clone(&reception));
             let app = App::new()
                 .wrap(DefaultHeaders::new().add(("Server", "channelgate")))
-                .configure(move |service| routes(service, services, acceptor));
+                .configure(move |service| routes(service, services, &admin, acceptor, reception));
             map_config(app, |()| AppConfig::default())
         }
     };
@@ -180,6 +196,8 @@ fn worker(
         .keep_alive(KEEP_ALIVE)
         .client_request_timeout(config.server.handshake_timeout.0)
         .tcp_nodelay(true)
+        // A client that is gone gets no answer: a polling request that is given up must be known at once.
+        .h1_allow_half_closed(false)
         .upgrade(takeover::upgrade(app(), options))
         .h1(app())
         .tcp();
@@ -194,7 +212,13 @@ async fn drain(mut begin: watch::Receiver<Option<Duration>>, roster: Rc<Roster>)
     }
 }
 
-fn routes(service: &mut web::ServiceConfig, services: Services, acceptor: Rc<Acceptor>) {
+fn routes(
+    service: &mut web::ServiceConfig,
+    services: Services,
+    admin: &Admin,
+    acceptor: Rc<Acceptor>,
+    reception: Rc<Reception>,
+) {
     service
         .app_data(web::Data::from(services.registry))
         .app_data(web::Data::from(services.authenticator))
@@ -202,6 +226,7 @@ fn routes(service: &mut web::ServiceConfig, services: Services, acceptor: Rc<Acc
         .app_data(web::Data::new(services.draining))
         .app_data(web::Data::new(services.metrics))
         .app_data(web::Data::new(acceptor))
+        .app_data(web::Data::new(reception))
         .route("/health/live", web::get().to(health::live))
         .route("/health/ready", web::get().to(health::ready))
         .route("/metrics", web::get().to(health::metrics))
@@ -212,8 +237,9 @@ fn routes(service: &mut web::ServiceConfig, services: Services, acceptor: Rc<Acc
                 .app_data(web::PayloadConfig::new(services.config.api.max_body))
                 .route(web::post().to(publish::publish)),
         );
+    admin::configure(service, admin);
     if let Some(page) = services.page {
         page::configure(service, page);
     }
-    service.default_service(web::route().guard(actix_web::guard::Get()).to(websocket::handshake));
+    service.default_service(web::route().to(websocket::serve));
 }

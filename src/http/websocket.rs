@@ -10,7 +10,7 @@ use actix_web::{
 };
 use futures_util::future::try_join_all;
 
-use super::{error, health::Draining, not_found, unavailable};
+use super::{error, health::Draining, not_found, socketio::Reception, unavailable};
 use crate::{
     auth::{AuthConfigError, AuthError, Authenticator, Method, RequestHead, credential::looks_like_jwt},
     config,
@@ -19,6 +19,7 @@ use crate::{
     hub::Member,
     layer::{LayerError, Readiness},
     protocol::{
+        self,
         desk::{Desk, Refused},
         plain::Plain,
         session::{Outlet, Part, Session},
@@ -66,11 +67,19 @@ impl Rules {
     }
 }
 
-/// Everything that is not another route: WebSocket handshakes, or 404.
-pub async fn handshake(request: HttpRequest, acceptor: web::Data<Rc<Acceptor>>) -> HttpResponse {
+/// Everything that is not another route: WebSocket handshakes, Socket.IO, or 404.
+pub async fn serve(
+    request: HttpRequest,
+    payload: web::Payload,
+    acceptor: web::Data<Rc<Acceptor>>,
+    reception: web::Data<Rc<Reception>>,
+) -> HttpResponse {
     let Some((consumer, route)) = acceptor.consumers.route(request.path()) else {
         return not_found(request).await;
     };
+    if let Some(endpoint) = reception.endpoint(consumer.id()) {
+        return reception.serve(&request, payload, endpoint, route).await;
+    }
     let (response, outcome) = match acceptor.accept(&request, consumer, route).await {
         Ok(response) => (response, "accepted"),
         Err(refusal) => refusal.answer(),
@@ -190,7 +199,7 @@ impl Acceptor {
         let identity = identity.map_err(Refusal::Auth)?;
         let context = Context {
             route,
-            query: query_of(request.query_string()),
+            query: protocol::query(request.query_string()),
             user: identity.user,
             claims: identity.claims,
             ..Context::default()
@@ -221,7 +230,7 @@ impl Acceptor {
 
 /// Accepts after all, only to close with a code that a browser can read; the subprotocol to echo.
 fn turn_away(request: &HttpRequest, consumer: &Consumer, connection: &Connection) -> Option<String> {
-    let context = Context { query: query_of(request.query_string()), ..Context::default() };
+    let context = Context { query: protocol::query(request.query_string()), ..Context::default() };
     if let Some(frame) = consumer.refusal_frame(&context) {
         connection.send(&frame);
     }
@@ -235,14 +244,14 @@ fn turn_away(request: &HttpRequest, consumer: &Consumer, connection: &Connection
 }
 
 /// The parts of a request's head that say who asks.
-struct Head<'a> {
+pub(super) struct Head<'a> {
     request: &'a HttpRequest,
     cookies: Vec<&'a str>,
     subprotocols: String,
 }
 
 impl<'a> Head<'a> {
-    fn of(request: &'a HttpRequest) -> Self {
+    pub(super) fn of(request: &'a HttpRequest) -> Self {
         let all = |name| request.headers().get_all(name).filter_map(|value| value.to_str().ok());
         Self {
             request,
@@ -251,7 +260,7 @@ impl<'a> Head<'a> {
         }
     }
 
-    fn borrowed(&self) -> RequestHead<'_> {
+    pub(super) fn borrowed(&self) -> RequestHead<'_> {
         let one = |name| self.request.headers().get(name).and_then(|value| value.to_str().ok());
         RequestHead {
             query: self.request.query_string(),
@@ -262,10 +271,4 @@ impl<'a> Head<'a> {
             host: one(header::HOST),
         }
     }
-}
-
-fn query_of(query: &str) -> Value {
-    url::form_urlencoded::parse(query.as_bytes())
-        .map(|(name, value)| (name.into_owned(), Value::from(value.into_owned())))
-        .collect()
 }

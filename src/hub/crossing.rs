@@ -6,13 +6,14 @@
 //! for each other.
 
 use std::{
-    collections::{HashMap, VecDeque},
+    collections::{HashMap, HashSet, VecDeque},
     rc::Rc,
 };
 
 use super::{
     AudienceId,
-    group::{Group, Job, Served, Waiting},
+    group::Group,
+    job::{Job, Served, Waiting},
     member::Member,
 };
 
@@ -38,8 +39,8 @@ struct Running {
     job: Job,
     /// Which audience is being served; its members from the job's position on.
     audience: usize,
-    /// Who was served. They are held, so that no other member can have the same address meanwhile.
-    seen: HashMap<*const Member, Rc<Member>>,
+    /// Who was served, by address. A member that gets the address of one that has gone meanwhile came after these messages.
+    seen: HashSet<*const Member>,
 }
 
 /// The crossings of one worker.
@@ -149,10 +150,10 @@ impl Crossing {
         let Self { audiences, single, pending, running, .. } = self;
         let Running { job, audience, seen } = running.get_or_insert_with(|| {
             let job = Job::new(std::mem::take(pending));
-            Running { job, audience: 0, seen: HashMap::new() }
+            Running { job, audience: 0, seen: HashSet::new() }
         });
         for member in single.drain(..) {
-            if member.is_seated() && seen.insert(Rc::as_ptr(&member), Rc::clone(&member)).is_none() {
+            if member.is_seated() && seen.insert(Rc::as_ptr(&member)) {
                 job.serve(&member.connection, &member, served);
                 *budget = budget.saturating_sub(1);
             }
@@ -164,7 +165,7 @@ impl Crossing {
                     return false;
                 }
                 if let Some(seat) = &members[job.position]
-                    && seen.insert(Rc::as_ptr(&seat.member), Rc::clone(&seat.member)).is_none()
+                    && seen.insert(Rc::as_ptr(&seat.member))
                 {
                     job.serve(&seat.connection, &seat.member, served);
                     *budget -= 1;

@@ -10,7 +10,7 @@ use super::{
 use crate::{
     config::TopicMatching,
     consumer::{Consumer, ConsumerId, ConsumerSet, MapError, Outgoing},
-    event::{self, Emission, Event, Gap, GapReason, GroupName},
+    event::{self, Emission, Event, Eviction, Gap, GapReason, GroupName},
     layer::Signal,
     socket::frame::Frame,
     telemetry::{DropReason, Metrics},
@@ -57,6 +57,9 @@ impl Dispatcher {
                 }
             },
             Signal::Emission(emission) => self.emission(&emission),
+            Signal::Eviction(eviction) => self.evict(&eviction),
+            // Answers to the node's own questions; they are for nobody's connection.
+            Signal::Message(_) => {}
             Signal::Gap(gap) => self.gap(&gap),
         }
     }
@@ -160,6 +163,20 @@ impl Dispatcher {
                 self.give(mask, size, || Work::Union(Arc::clone(&union)));
             }
         }
+    }
+
+    fn evict(&self, eviction: &Eviction) {
+        let Ok(group) = GroupName::from_room(&eviction.room) else { return };
+        let consumers: Vec<ConsumerId> = self.served(&eviction.audience).map(Consumer::id).collect();
+        let concerned = self.audiences(&group).into_iter().filter(|audience| consumers.contains(&audience.consumer));
+        let mut mask = 0;
+        let consumers: Arc<[ConsumerId]> =
+            concerned.inspect(|one| mask |= one.workers).map(|one| one.consumer).collect();
+        let id = eviction.id.clone();
+        self.give(mask, 0, || {
+            let (group, consumers, id) = (group.clone(), Arc::clone(&consumers), id.clone());
+            Work::Question(Box::new(move |shard| shard.evict(&group, &consumers, id.as_deref())))
+        });
     }
 
     /// The consumers that an audience means.

@@ -127,10 +127,11 @@ impl Registry {
         self.read().by_name.len()
     }
 
-    /// Groups in which a consumer has members on this node.
-    pub fn groups_of(&self, consumer: ConsumerId) -> usize {
-        let has = |group: &&Group| group.audiences.iter().any(|audience| audience.consumer == consumer);
-        self.read().by_name.values().filter(has).count()
+    /// The names of the groups in which consumers that `which` accepts have members on this node.
+    pub fn names(&self, which: impl Fn(ConsumerId) -> bool) -> Vec<GroupName> {
+        let groups = self.read();
+        let has = |group: &Group| group.audiences.iter().any(|audience| which(audience.consumer));
+        groups.by_name.iter().filter(|(_, group)| has(group)).map(|(name, _)| name.clone()).collect()
     }
 
     /// A member with this id is on this worker.

@@ -1,45 +1,30 @@
-//! One worker's part of the hub: its members by group, and the delivery in slices.
+//! One worker's part of the hub: its members by group. `serve` delivers to them.
 //!
-//! A slice serves at most [`SLICE`] members, groups in turn, so that a large group does not hold up a small one. While
-//! a group's slices run, newly arrived events of that group pile up and become one write per member: bursts cost little
-//! more than single events.
+//! In: joins and leaves of the worker's connections. Out: what the registry must know of them, and who is where.
+
+mod serve;
 
 use std::{
     cell::RefCell,
     collections::{HashMap, VecDeque},
     rc::Rc,
-    sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering},
-    },
+    sync::{Arc, atomic::AtomicUsize},
 };
 
 use super::{
-    AudienceId, Delivery, Inbox, Registry, Rules, Union, Work,
+    AudienceId, Inbox, Registry,
     crossing::{Crossings, Turn},
-    group::{Applied, Group, Next, Seat, Served, Waiting},
+    group::{Group, Seat},
     member::{Member, Place, State},
-    size,
 };
-use crate::{
-    consumer::ConsumerId,
-    event::GroupName,
-    layer::LayerError,
-    telemetry::{DropReason, Metrics},
-};
-
-/// Members served before other groups, and other connections, get their turn.
-const SLICE: usize = 256;
-
-/// Deliveries taken from the layer at once.
-const BATCH: usize = 1024;
+use crate::{consumer::ConsumerId, event::GroupName, layer::LayerError, telemetry::Metrics};
 
 #[derive(Default)]
-struct Groups {
-    by_name: HashMap<(GroupName, ConsumerId), AudienceId>,
-    by_audience: HashMap<AudienceId, Group>,
+pub(super) struct Groups {
+    pub(super) by_name: HashMap<(GroupName, ConsumerId), AudienceId>,
+    pub(super) by_audience: HashMap<AudienceId, Group>,
     /// Members that emissions may name.
-    by_id: HashMap<Arc<str>, Rc<Member>>,
+    pub(super) by_id: HashMap<Arc<str>, Rc<Member>>,
     crossings: Crossings,
     /// Who has something to deliver, in turn.
     ready: VecDeque<Turn>,
@@ -51,7 +36,7 @@ pub struct Shard {
     registry: Arc<Registry>,
     metrics: Metrics,
     backlog: Arc<AtomicUsize>,
-    groups: RefCell<Groups>,
+    pub(super) groups: RefCell<Groups>,
 }
 
 impl Shard {
@@ -98,6 +83,9 @@ impl Shard {
         }
         let group = groups.by_audience.entry(audience).or_insert_with(|| Group::new(name.clone(), consumer, audience));
         let index = group.take_place(member.is_seated().then(|| Seat::of(member)));
+        if places.is_empty() {
+            self.introduce(&mut groups.by_id, member);
+        }
         // Most connections are in one group, and there are many connections.
         places.reserve_exact(1);
         places.push(Place { audience, index });
@@ -116,8 +104,13 @@ impl Shard {
                 group.members[place.index as usize] = Some(Seat::of(member));
             }
         }
+        self.introduce(&mut groups.by_id, member);
+    }
+
+    /// Makes a member known by its id: also before it is seated, or what excepts it could reach it right after.
+    fn introduce(&self, by_id: &mut HashMap<Arc<str>, Rc<Member>>, member: &Rc<Member>) {
         if let Some(id) = member.id() {
-            groups.by_id.insert(Arc::clone(id), Rc::clone(member));
+            by_id.insert(Arc::clone(id), Rc::clone(member));
             self.registry.name(id, self.worker);
         }
     }
@@ -149,6 +142,26 @@ impl Shard {
         }
     }
 
+    /// Takes the seated members of a group out of it, or the one with this id, once they have what was sent to them before.
+    pub(super) fn evict(&self, group: &GroupName, consumers: &[ConsumerId], id: Option<&str>) {
+        for consumer in consumers {
+            let key = (group.clone(), *consumer);
+            let Some(audience) = self.groups.borrow().by_name.get(&key).copied() else { continue };
+            let waits = || self.groups.borrow().by_audience.get(&audience).is_some_and(Group::has_more);
+            while waits() && self.is_busy() {
+                self.slice();
+            }
+            let groups = self.groups.borrow();
+            let seats = groups.by_audience.get(&audience).map_or(&[][..], |group| &group.members).iter().flatten();
+            let is_meant = |member: &&Rc<Member>| id.is_none() || member.id().map(|own| &**own) == id;
+            let members: Vec<Rc<Member>> = seats.map(|seat| &seat.member).filter(is_meant).cloned().collect();
+            drop(groups);
+            for member in members {
+                self.leave(&member, group, *consumer);
+            }
+        }
+    }
+
     fn give_back(&self, groups: &mut Groups, place: Place) {
         let Some(group) = groups.by_audience.get_mut(&place.audience) else { return };
         if group.give_back(place.index)
@@ -167,172 +180,6 @@ impl Shard {
         self.registry.no_interest(&group.name, group.consumer, self.worker);
         groups.by_name.remove(&(group.name, group.consumer));
     }
-
-    /// How many members a consumer has in a group here.
-    pub fn count(&self, group: &GroupName, consumer: ConsumerId) -> usize {
-        let groups = self.groups.borrow();
-        let audience = groups.by_name.get(&(group.clone(), consumer));
-        audience.and_then(|audience| groups.by_audience.get(audience)).map_or(0, Group::len)
-    }
-
-    /// All groups of the consumer in which members of `group` are, each once.
-    pub fn groups_of(&self, group: &GroupName, consumer: ConsumerId) -> Vec<GroupName> {
-        let groups = self.groups.borrow();
-        let Some(audience) = groups.by_name.get(&(group.clone(), consumer)) else { return Vec::new() };
-        let members = groups.by_audience.get(audience).map_or(&[][..], |group| &group.members);
-        let mut audiences: Vec<AudienceId> = Vec::new();
-        for seat in members.iter().flatten() {
-            audiences.extend(seat.member.places.borrow().iter().map(|place| place.audience));
-        }
-        audiences.sort_unstable();
-        audiences.dedup();
-        let of_consumer = audiences.iter().filter_map(|audience| groups.by_audience.get(audience));
-        of_consumer.filter(|group| group.consumer == consumer).map(|group| group.name.clone()).collect()
-    }
-
-    fn done(&self, bytes: usize) {
-        self.backlog.fetch_sub(bytes, Ordering::Relaxed);
-    }
-
-    /// Delivers for as long as the node lives.
-    pub async fn run(self: Rc<Self>, mut inbox: Inbox) {
-        let mut batch = Vec::new();
-        loop {
-            if !self.is_busy() {
-                if inbox.work.recv_many(&mut batch, BATCH).await == 0 {
-                    return;
-                }
-            } else {
-                while batch.len() < BATCH
-                    && let Ok(work) = inbox.work.try_recv()
-                {
-                    batch.push(work);
-                }
-            }
-            for work in batch.drain(..) {
-                self.accept(work);
-            }
-            self.slice();
-            tokio::task::yield_now().await;
-        }
-    }
-
-    pub(super) fn is_busy(&self) -> bool {
-        !self.groups.borrow().ready.is_empty()
-    }
-
-    pub(super) fn accept(&self, work: Work) {
-        match work {
-            Work::Delivery(delivery) => self.accept_delivery(delivery),
-            Work::Union(union) => self.accept_union(&union),
-            Work::Question(question) => question(self),
-        }
-    }
-
-    fn accept_delivery(&self, Delivery { audience, frame, rules }: Delivery) {
-        let Groups { by_audience, by_id, ready, .. } = &mut *self.groups.borrow_mut();
-        let Some(group) = by_audience.get_mut(&audience) else {
-            return self.done(size(&frame));
-        };
-        if !group.queued {
-            group.queued = true;
-            ready.push_back(Turn::Group(audience));
-        }
-        let rules = rules.map(|rules| applied(by_id, rules));
-        group.pending.push(Waiting { frame, rules });
-    }
-
-    fn accept_union(&self, union: &Union) {
-        let mut groups = self.groups.borrow_mut();
-        let here = |audience: &&AudienceId| groups.by_audience.contains_key(*audience);
-        let audiences: Vec<AudienceId> = union.audiences.iter().filter(here).copied().collect();
-        let named = union.ids.iter().filter_map(|id| groups.by_id.get(id));
-        let is_of = |member: &&Rc<Member>| {
-            let places = member.places.borrow();
-            let mut own = places.iter().filter_map(|place| groups.by_audience.get(&place.audience));
-            own.any(|group| union.consumers.contains(&group.consumer))
-        };
-        let single: Vec<Rc<Member>> = named.filter(is_of).cloned().collect();
-        let (frame, rules) = (Arc::clone(&union.frame), union.rules.clone());
-        match (audiences.as_slice(), single.as_slice()) {
-            ([], []) => self.done(size(&frame)),
-            (&[audience], []) => {
-                drop(groups);
-                self.accept_delivery(Delivery { audience, frame, rules });
-            }
-            _ => {
-                let Groups { by_audience, by_id, crossings, ready, .. } = &mut *groups;
-                let waiting = Waiting { frame, rules: rules.map(|rules| applied(by_id, rules)) };
-                crossings.add(by_audience, audiences, single, waiting, ready);
-            }
-        }
-    }
-
-    /// Serves up to [`SLICE`] members. Nothing here calls back into the shard: a connection only writes, or queues.
-    pub(super) fn slice(&self) {
-        let Groups { by_audience, crossings, ready, .. } = &mut *self.groups.borrow_mut();
-        let mut budget = SLICE;
-        let mut served = Served::default();
-        while budget > 0
-            && let Some(turn) = ready.pop_front()
-        {
-            let audience = match turn {
-                Turn::Group(audience) => audience,
-                Turn::Crossing(id) => {
-                    self.done(crossings.serve(id, by_audience, &mut budget, &mut served, ready));
-                    continue;
-                }
-            };
-            let Some(group) = by_audience.get_mut(&audience) else { continue };
-            if group.job.is_none() {
-                match group.next() {
-                    Next::Job(job) => group.job = Some(job),
-                    // Until the crossing is over it is not ready, whatever comes.
-                    Next::Crossing(id) => {
-                        crossings.reached(id, ready);
-                        continue;
-                    }
-                    Next::Nothing => {}
-                }
-            }
-            if let Some(job) = &mut group.job {
-                while budget > 0 && job.position < group.members.len() {
-                    if let Some(seat) = &group.members[job.position] {
-                        job.serve(&seat.connection, &seat.member, &mut served);
-                        budget -= 1;
-                    }
-                    job.position += 1;
-                }
-                if job.position >= group.members.len() {
-                    let bytes = job.bytes();
-                    group.job = None;
-                    self.done(bytes);
-                }
-            }
-            if group.has_more() {
-                ready.push_back(turn);
-            } else {
-                group.queued = false;
-            }
-        }
-        self.tally(&served);
-    }
-
-    fn tally(&self, served: &Served) {
-        if served.delivered > 0 {
-            self.metrics.deliveries.inc_by(served.delivered);
-        }
-        for (reason, count) in [(DropReason::SlowClient, served.overflowed), (DropReason::Volatile, served.volatile)] {
-            if count > 0 {
-                self.metrics.dropped(reason, count);
-            }
-        }
-    }
-}
-
-fn applied(by_id: &HashMap<Arc<str>, Rc<Member>>, rules: Arc<Rules>) -> Box<Applied> {
-    let except = rules.except_ids.iter().filter_map(|id| by_id.get(id)).cloned().collect();
-    Box::new(Applied { rules, except })
 }
 
 /// Takes a member out of a group again, unless its join came to a good end.

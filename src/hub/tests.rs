@@ -20,7 +20,7 @@ use super::*;
 use crate::{
     config::{self, BeforeSubscribe, Environment, load_text},
     consumer::ConsumerSet,
-    event::{Audience, Content, Emission, Event, GroupName, Source, Value},
+    event::{Audience, Content, Emission, Event, Eviction, GroupName, Source, Value},
     layer::{Layer, LayerError, Readiness, Signal},
     socket::{Connection, ConnectionLimits, Roster},
     telemetry::{DropReason, Metrics},
@@ -91,6 +91,14 @@ impl Layer for RecordingLayer {
 
     fn publish<'a>(&'a self, _: &'a GroupName, _: &'a Value) -> BoxFuture<'a, Result<(), LayerError>> {
         Box::pin(async { Ok(()) })
+    }
+
+    fn send<'a>(&'a self, _: &'a str, _: &'a Value) -> BoxFuture<'a, Result<(), LayerError>> {
+        Box::pin(async { Ok(()) })
+    }
+
+    fn reply_channel(&self) -> Option<String> {
+        None
     }
 
     fn readiness(&self) -> Readiness {
@@ -179,6 +187,13 @@ impl Worker {
         while self.shard.is_busy() {
             self.shard.slice();
         }
+    }
+
+    /// Members in a group, the waiting ones included.
+    fn count(&self, group: &str, consumer: ConsumerId) -> usize {
+        let groups = self.shard.groups.borrow();
+        let audience = groups.by_name.get(&(name(group), consumer));
+        audience.and_then(|audience| groups.by_audience.get(audience)).map_or(0, group::Group::len)
     }
 
     fn backlog(&self) -> usize {

@@ -92,6 +92,16 @@ impl Layer for MemoryLayer {
         })
     }
 
+    fn send<'a>(&'a self, _: &'a str, _: &'a Value) -> BoxFuture<'a, Result<(), LayerError>> {
+        Box::pin(async {
+            Err(LayerError::Refused("the embedded layer reaches no worker; that needs Redis".to_owned()))
+        })
+    }
+
+    fn reply_channel(&self) -> Option<String> {
+        None
+    }
+
     fn readiness(&self) -> Readiness {
         if self.jobs.is_closed() {
             Readiness::NotReady("the embedded layer has stopped".to_owned())

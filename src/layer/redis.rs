@@ -6,7 +6,7 @@
 //! - [`hosts`]: where a Redis is
 //! - `place`: what a group is called there; `registry`: which groups this node has
 //! - `supervisor`, `session`: one host, connected for ever; `subscription`, `core`: its two ways in
-//! - `inbox`: from bytes to signals
+//! - `inbox`: from bytes to signals; `publisher`: what the node writes for others
 //! - [`pool`]: commands of other parts to the same Redis
 
 pub mod backoff;
@@ -15,6 +15,7 @@ pub mod hosts;
 mod inbox;
 mod place;
 pub mod pool;
+mod publisher;
 mod registry;
 mod session;
 mod subscription;
@@ -29,7 +30,7 @@ use std::{
 };
 
 use futures_util::future::BoxFuture;
-use redis::{RedisError, aio::MultiplexedConnection};
+use redis::RedisError;
 use tokio::{
     sync::{mpsc, oneshot, watch},
     task::JoinHandle,
@@ -40,6 +41,7 @@ use self::{
     hosts::{Host, HostError},
     inbox::{Inbox, SharedInbox},
     place::Placement,
+    publisher::Publisher,
     registry::{RETRY_AFTER, Registry, Waiter},
 };
 use super::{Layer, LayerError, Mapping, Readiness, Sink};
@@ -102,16 +104,8 @@ struct Context {
     poppers: RefCell<Vec<Option<i64>>>,
     inbox: SharedInbox,
     readiness: Arc<HostStates>,
-    publisher: Publisher,
+    publisher: Arc<Publisher>,
     stop: watch::Sender<bool>,
-}
-
-type Publisher = Arc<Mutex<Option<MultiplexedConnection>>>;
-
-impl Context {
-    fn set_publisher(&self, connection: Option<MultiplexedConnection>) {
-        *self.publisher.lock().unwrap_or_else(PoisonError::into_inner) = connection;
-    }
 }
 
 /// What is wrong with each host; nothing where it serves.
@@ -144,9 +138,8 @@ fn timed_out() -> RedisError {
 pub struct RedisLayer {
     commands: mpsc::UnboundedSender<Command>,
     readiness: Arc<HostStates>,
-    publisher: Publisher,
-    publish_prefix: String,
-    max_message: usize,
+    publisher: Arc<Publisher>,
+    reply_channel: String,
 }
 
 impl RedisLayer {
@@ -180,10 +173,12 @@ impl RedisLayer {
         // A group's name has no colon, so no group's channel is like this one.
         let probe_channel = format!("{}probe:{node}", options.publish_prefix);
         let placement = Placement::new(options, hosts.len(), &node);
-        let inbox = Arc::new(Inbox::new(options, probe_channel, mappings, sink, metrics));
+        let reply_channel = placement.reply_channel();
+        let inbox = Inbox::new(options, probe_channel, reply_channel.clone(), mappings, sink, metrics);
+        let inbox = Arc::new(inbox);
         let states = hosts.iter().map(|host| Some(format!("Redis {}: not connected yet", host.label()))).collect();
         let readiness = Arc::new(HostStates(Mutex::new(states)));
-        let publisher = Publisher::default();
+        let publisher = Arc::new(Publisher::new(options, hosts.len()));
         let (commands, queue) = mpsc::unbounded_channel();
         let (shared_readiness, shared_publisher) = (Arc::clone(&readiness), Arc::clone(&publisher));
         let shared_options = options.clone();
@@ -202,30 +197,12 @@ impl RedisLayer {
                 stop: watch::Sender::new(false),
             })
         })?;
-        Ok(Self {
-            commands,
-            readiness,
-            publisher,
-            publish_prefix: options.publish_prefix.clone(),
-            max_message: options.max_message,
-        })
+        Ok(Self { commands, readiness, publisher, reply_channel })
     }
 
     fn unavailable(&self) -> LayerError {
         let reason = self.readiness.outage().unwrap_or_else(|| "Redis does not answer in time".to_owned());
         LayerError::Unavailable { reason, retry_after: RETRY_AFTER }
-    }
-
-    async fn publish_payload(&self, group: &GroupName, payload: Vec<u8>) -> Result<(), LayerError> {
-        let connection = self.publisher.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        let Some(mut connection) = connection else { return Err(self.unavailable()) };
-        let channel = format!("{}{group}", self.publish_prefix);
-        let command = redis::cmd("PUBLISH").arg(channel).arg(payload).to_owned();
-        match timeout(RESPONSE, command.query_async::<()>(&mut connection)).await {
-            Ok(Ok(())) => Ok(()),
-            Ok(Err(error)) if error.code().is_some() => Err(LayerError::Refused(error.to_string())),
-            _ => Err(self.unavailable()),
-        }
     }
 }
 
@@ -251,16 +228,20 @@ impl Layer for RedisLayer {
 
     fn publish<'a>(&'a self, group: &'a GroupName, body: &'a Value) -> BoxFuture<'a, Result<(), LayerError>> {
         Box::pin(async move {
-            if body.as_map().is_none() {
-                return Err(LayerError::Refused(format!("an event must be an object, not {}", body.kind())));
-            }
-            let payload = serde_json::to_vec(body).map_err(|error| LayerError::Refused(error.to_string()))?;
-            if payload.len() > self.max_message {
-                let reason = format!("{} bytes are more than a message may have", payload.len());
-                return Err(LayerError::Refused(reason));
-            }
-            self.publish_payload(group, payload).await
+            let published = self.publisher.publish(group, body).await;
+            published.map_err(|failure| failure.into_error(|| self.unavailable()))
         })
+    }
+
+    fn send<'a>(&'a self, channel: &'a str, body: &'a Value) -> BoxFuture<'a, Result<(), LayerError>> {
+        Box::pin(async move {
+            let sent = self.publisher.send(channel, body).await;
+            sent.map_err(|failure| failure.into_error(|| self.unavailable()))
+        })
+    }
+
+    fn reply_channel(&self) -> Option<String> {
+        Some(self.reply_channel.clone())
     }
 
     fn readiness(&self) -> Readiness {

@@ -8,6 +8,7 @@ use engineioxide_core::{Packet, PacketParseError, ProtocolVersion};
 use serde_json::json;
 
 use super::{PacketError, Text};
+use crate::event::Payload;
 
 /// Between the packets of a payload.
 pub const SEPARATOR: u8 = 0x1e;
@@ -47,10 +48,13 @@ pub fn parse(text: &str) -> Result<Received, PacketError> {
     }
 }
 
-/// All packets of a payload, or the first error in it.
-pub fn parse_payload(payload: &[u8]) -> Result<Vec<Received>, PacketError> {
-    let text = std::str::from_utf8(payload).map_err(|_| PacketError::Utf8)?;
-    text.split(char::from(SEPARATOR)).map(parse).collect()
+/// A message for the protocol above as the packet that carries it over a WebSocket: text gets its type in front, bytes are
+/// what they are.
+pub fn message(payload: &Payload) -> Payload {
+    match payload {
+        Payload::Text(text) => Payload::Text([b"4", &**text].concat().into()),
+        other => other.clone(),
+    }
 }
 
 /// A message of bytes as a packet of a payload, put behind what `payload` holds.

@@ -18,7 +18,7 @@ use tokio::net::TcpStream;
 
 use super::{
     close::CloseCode,
-    frame::{self, Frame},
+    frame::{self, Content, Frame},
     negotiate::Deflate,
     outbox::Outbox,
     roster::Roster,
@@ -47,6 +47,8 @@ pub struct ConnectionLimits {
     pub outbox: usize,
     /// What is compressed, where the client agreed to it.
     pub compression: Compression,
+    /// Whether the sweep asks silent clients for a sign of life; where the protocol above does, it need not.
+    pub pings: bool,
 }
 
 impl ConnectionLimits {
@@ -56,6 +58,7 @@ impl ConnectionLimits {
             max_message: max_message.unwrap_or(socket.max_message),
             outbox: socket.outbox,
             compression: socket.compression.clone(),
+            pings: true,
         }
     }
 }
@@ -106,7 +109,7 @@ pub struct Connection {
     state: Cell<State>,
     /// Nothing is read from the client for now.
     held: Cell<bool>,
-    deflate: Option<Deflate>,
+    deflate: Cell<Option<Deflate>>,
     limits: Arc<ConnectionLimits>,
     stream: OnceCell<TcpStream>,
     outbox: RefCell<Outbox>,
@@ -128,7 +131,7 @@ impl Connection {
             handler: RefCell::default(),
             roster,
             limits,
-            deflate,
+            deflate: Cell::new(deflate),
             state: Cell::new(State::Pending),
             held: Cell::new(false),
             heard: Cell::new(0),
@@ -143,7 +146,25 @@ impl Connection {
 
     /// The handshake is answered: from here on frames go to `stream`.
     pub(super) fn open(self: &Rc<Self>, stream: TcpStream) {
-        if self.stream.set(stream).is_ok() && self.state.get() == State::Pending {
+        if self.stream.set(stream).is_ok() {
+            self.enter();
+        }
+    }
+
+    /// Opens it for a client that fetches its messages ([`Self::take_messages`]) and may get a socket later.
+    pub fn open_without_socket(self: &Rc<Self>) {
+        self.enter();
+    }
+
+    /// The socket that a connection without one gets; what waits goes there now.
+    pub(super) fn adopt(&self, stream: TcpStream, deflate: Option<Deflate>) {
+        if self.stream.set(stream).is_ok() {
+            self.deflate.set(deflate);
+        }
+    }
+
+    fn enter(self: &Rc<Self>) {
+        if self.state.get() == State::Pending {
             self.state.set(State::Open);
         }
         self.heard();
@@ -165,8 +186,8 @@ impl Connection {
     }
 
     /// The negotiated compression.
-    pub const fn deflate(&self) -> Option<Deflate> {
-        self.deflate
+    pub fn deflate(&self) -> Option<Deflate> {
+        self.deflate.get()
     }
 
     /// The limits of this connection.
@@ -192,7 +213,7 @@ impl Connection {
 
     /// Encodes and sends one message to this connection alone.
     pub fn send(&self, payload: &Payload) -> Delivery {
-        self.deliver(Frame::new(payload).bytes(self.deflate, &self.limits.compression))
+        self.deliver(Frame::new(payload).bytes(self.deflate.get(), &self.limits.compression))
     }
 
     /// Hands over encoded frames: straight to the kernel where nothing waits, else to the outbox.
@@ -283,6 +304,21 @@ impl Connection {
         self.close(CloseCode::TRY_AGAIN_LATER, "slow client");
     }
 
+    /// Takes messages that wait for a client without a socket, for as long as `want` takes them.
+    pub fn take_messages(&self, want: impl FnMut(Content<'_>) -> bool) {
+        if self.stream.get().is_none() {
+            self.outbox.borrow_mut().take_messages(want);
+        }
+    }
+
+    /// Ends the connection without another word, whether it has a socket or not.
+    pub fn hang_up(&self) {
+        self.abort();
+        if self.stream.get().is_none() {
+            self.release();
+        }
+    }
+
     /// Drops the connection without another word.
     pub(super) fn abort(&self) {
         if self.state.get() != State::Gone {
@@ -301,7 +337,8 @@ impl Connection {
         self.roster.now().saturating_sub(self.heard.get())
     }
 
-    pub(super) fn is_gone(&self) -> bool {
+    /// Whether it is over.
+    pub fn is_gone(&self) -> bool {
         self.state.get() == State::Gone
     }
 
@@ -314,6 +351,11 @@ impl Connection {
         if self.held.replace(hold) && !hold {
             self.wake();
         }
+    }
+
+    /// Whether the client is not read.
+    pub fn is_held(&self) -> bool {
+        self.held.get()
     }
 
     /// Whether no more of the client's messages are read for now: it must first take the answers, or those that came are
@@ -335,14 +377,15 @@ impl Connection {
     }
 
     /// Remembers whom to wake when frames come to wait.
-    pub(super) fn watch(&self, waker: &Waker) {
+    pub fn watch(&self, waker: &Waker) {
         let mut current = self.waker.borrow_mut();
         if !current.as_ref().is_some_and(|known| known.will_wake(waker)) {
             *current = Some(waker.clone());
         }
     }
 
-    fn wake(&self) {
+    /// Wakes whoever watches.
+    pub fn wake(&self) {
         if let Some(waker) = self.waker.borrow().as_ref() {
             waker.wake_by_ref();
         }
@@ -369,7 +412,8 @@ impl Connection {
         *self.outbox.borrow_mut() = Outbox::default();
         *self.waker.borrow_mut() = None;
         self.roster.leave(self.place.replace(u32::MAX));
-        if let Some(handler) = self.handler.borrow_mut().take() {
+        let handler = self.handler.borrow_mut().take();
+        if let Some(handler) = handler {
             handler.gone();
         }
     }

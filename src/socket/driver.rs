@@ -16,7 +16,8 @@ use socket2::SockRef;
 use tokio::net::TcpStream;
 
 use super::{
-    connection::Connection,
+    close::ProtocolError,
+    connection::{Connection, Handler},
     frame,
     reader::{Limits, Reader, Received},
 };
@@ -51,6 +52,11 @@ impl Driver {
         connection.open(stream);
         let reader = Reader::new(connection.deflate().is_some());
         Self { connection, reader, early: (!early.is_empty()).then(|| Box::new(early)), shut: false }
+    }
+
+    /// Goes on with an open connection whose socket was read by somebody else until now.
+    pub(super) const fn resume(connection: Rc<Connection>, reader: Reader) -> Self {
+        Self { connection, reader, early: None, shut: false }
     }
 
     /// Reads what is there. `Err` ends the connection.
@@ -99,30 +105,9 @@ impl Driver {
         }
         let handler = connection.handler();
         let limits = Limits { max_message: connection.limits().max_message };
-        let result = self.reader.read(bytes, &limits, &mut |received| {
-            match received {
-                Received::Text(text) => {
-                    if let (true, Some(handler)) = (connection.is_open(), &handler) {
-                        handler.received(connection, Incoming::Text(text));
-                    }
-                }
-                Received::Binary(bytes) => {
-                    if let (true, Some(handler)) = (connection.is_open(), &handler) {
-                        handler.received(connection, Incoming::Binary(bytes));
-                    }
-                }
-                Received::Ping(payload) => connection.pong(payload),
-                Received::Pong(_) => {}
-                Received::Close(close) => {
-                    connection.closed_by_client(&frame::close_reply(close));
-                    return ControlFlow::Break(());
-                }
-            }
-            ControlFlow::Continue(())
-        });
+        let result = self.reader.read(bytes, &limits, &mut |received| hand_on(connection, handler.as_ref(), received));
         if let Err(error) = result {
-            connection.metrics().closed(error.label());
-            connection.finish(&frame::close(error.code(), &error.to_string()));
+            fail(connection, error);
         }
     }
 
@@ -136,6 +121,39 @@ impl Driver {
             }
         }
     }
+}
+
+/// Gives one thing that a client sent to whom it concerns.
+pub(super) fn hand_on(
+    connection: &Rc<Connection>,
+    handler: Option<&Rc<dyn Handler>>,
+    received: Received<'_>,
+) -> ControlFlow<()> {
+    match received {
+        Received::Text(text) => {
+            if let (true, Some(handler)) = (connection.is_open(), handler) {
+                handler.received(connection, Incoming::Text(text));
+            }
+        }
+        Received::Binary(bytes) => {
+            if let (true, Some(handler)) = (connection.is_open(), handler) {
+                handler.received(connection, Incoming::Binary(bytes));
+            }
+        }
+        Received::Ping(payload) => connection.pong(payload),
+        Received::Pong(_) => {}
+        Received::Close(close) => {
+            connection.closed_by_client(&frame::close_reply(close));
+            return ControlFlow::Break(());
+        }
+    }
+    ControlFlow::Continue(())
+}
+
+/// The client's bytes break a rule.
+pub(super) fn fail(connection: &Connection, error: ProtocolError) {
+    connection.metrics().closed(error.label());
+    connection.finish(&frame::close(error.code(), &error.to_string()));
 }
 
 impl Future for Driver {
@@ -161,6 +179,10 @@ impl Future for Driver {
 
 impl Drop for Driver {
     fn drop(&mut self) {
+        // The client waits for the end, and others may still hold the connection for a while: the sweep does.
+        if let Some(stream) = self.connection.stream() {
+            let _ = SockRef::from(stream).shutdown(std::net::Shutdown::Both);
+        }
         self.connection.release();
     }
 }

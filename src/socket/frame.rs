@@ -61,9 +61,13 @@ pub fn close_reply(received: Option<CloseFrame<'_>>) -> Bytes {
 
 fn plain(opcode: u8, payload: &[u8]) -> Bytes {
     let mut frame = Vec::with_capacity(header_length(payload.len()) + payload.len());
-    put_header(FIN | opcode, payload.len(), &mut frame);
-    frame.extend_from_slice(payload);
+    put(opcode, payload, &mut frame);
     frame.into()
+}
+
+fn put(opcode: u8, payload: &[u8], out: &mut Vec<u8>) {
+    put_header(FIN | opcode, payload.len(), out);
+    out.extend_from_slice(payload);
 }
 
 const fn header_length(payload: usize) -> usize {
@@ -106,7 +110,87 @@ fn compressed(opcode: u8, payload: &[u8], window_bits: u8, level: u32) -> Option
     Some(Bytes::from(frame).slice(start..))
 }
 
-/// One message for many connections. It crosses threads inside an `Arc`; whoever first needs a compressed form makes it.
+/// Frames that belong together, each compressed on its own where that is worth it; `None` where it is for none of them.
+fn compressed_parts(parts: &[u8], window_bits: u8, settings: &Compression) -> Option<Bytes> {
+    let squeeze = |part: Part<'_>| {
+        let worthwhile = part.payload.len() >= settings.threshold;
+        worthwhile.then(|| compressed(part.opcode, part.payload, window_bits, settings.level)).flatten()
+    };
+    let first = Parts(parts).next()?;
+    if first.frame.len() == parts.len() {
+        return squeeze(first);
+    }
+    let mut all = Vec::with_capacity(parts.len());
+    let mut smaller = false;
+    for part in Parts(parts) {
+        match squeeze(part) {
+            Some(frame) => {
+                smaller = true;
+                all.extend_from_slice(&frame);
+            }
+            None => all.extend_from_slice(part.frame),
+        }
+    }
+    smaller.then(|| all.into())
+}
+
+/// Reads frames that were made here, uncompressed.
+pub(super) struct Parts<'a>(pub &'a [u8]);
+
+/// One of them.
+#[derive(Clone, Copy)]
+pub(super) struct Part<'a> {
+    opcode: u8,
+    /// Its payload.
+    pub payload: &'a [u8],
+    /// All of it.
+    pub frame: &'a [u8],
+}
+
+/// What a frame carries.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Content<'a> {
+    /// A text message; it was made of UTF-8.
+    Text(&'a [u8]),
+    /// A binary message.
+    Binary(&'a [u8]),
+    /// The end.
+    Close,
+}
+
+impl<'a> Part<'a> {
+    /// What it says, if it is a message or the end.
+    pub fn content(self) -> Option<Content<'a>> {
+        match self.opcode {
+            TEXT => Some(Content::Text(self.payload)),
+            BINARY => Some(Content::Binary(self.payload)),
+            CLOSE => Some(Content::Close),
+            _ => None,
+        }
+    }
+}
+
+impl<'a> Iterator for Parts<'a> {
+    type Item = Part<'a>;
+
+    fn next(&mut self) -> Option<Part<'a>> {
+        let (header, length) = match self.0 {
+            [_, 126, high, low, ..] => (4, usize::from(u16::from_be_bytes([*high, *low]))),
+            [_, 127, rest @ ..] => {
+                let length = u64::from_be_bytes(*rest.first_chunk::<8>()?);
+                (10, usize::try_from(length).ok()?)
+            }
+            [_, length, ..] => (2, usize::from(*length)),
+            _ => return None,
+        };
+        let (frame, rest) = self.0.split_at_checked(header + length)?;
+        self.0 = rest;
+        Some(Part { opcode: frame[0] & 0x0F, payload: &frame[header..], frame })
+    }
+}
+
+/// One message for many connections, or a few that belong together. It crosses threads inside an `Arc`; whoever first needs
+/// a compressed form makes it.
 #[derive(Debug)]
 pub struct Frame {
     plain: Bytes,
@@ -119,8 +203,15 @@ impl Frame {
         match payload {
             Payload::Text(text) => Self::text(text),
             Payload::Binary(bytes) => Self::binary(bytes),
-            // A packet's frames stay together as they are; they are compressed apart where that is worth it.
-            Payload::Packet { text: packet, attachments: _ } => Self::text(packet),
+            Payload::Packet { text, attachments } => {
+                let room = |payload: &Bytes| HEADER_ROOM + payload.len();
+                let mut parts = Vec::with_capacity(room(text) + attachments.iter().map(room).sum::<usize>());
+                put(TEXT, text, &mut parts);
+                for bytes in attachments.iter() {
+                    put(BINARY, bytes, &mut parts);
+                }
+                Self { plain: parts.into(), compressed: OnceLock::new() }
+            }
         }
     }
 
@@ -137,24 +228,24 @@ impl Frame {
     /// The bytes for a connection: compressed where it negotiated that, the payload has at least
     /// `compression.threshold` bytes, and compression makes it smaller.
     pub fn bytes(&self, deflate: Option<Deflate>, compression: &Compression) -> &Bytes {
-        let payload = self.payload();
-        let Some(deflate) = deflate.filter(|_| payload.len() >= compression.threshold) else { return &self.plain };
+        // A frame is longer than its payload; which payloads are long enough is looked at once, below.
+        let Some(deflate) = deflate.filter(|_| self.plain.len() > compression.threshold) else { return &self.plain };
         let window_bits = deflate.server_window_bits.clamp(9, 15);
         let forms = self.compressed.get_or_init(Box::default);
         forms[usize::from(window_bits - 9)]
-            .get_or_init(|| compressed(self.plain[0] & 0x0F, payload, window_bits, compression.level))
+            .get_or_init(|| compressed_parts(&self.plain, window_bits, compression))
             .as_ref()
             .unwrap_or(&self.plain)
     }
 
-    /// The payload, uncompressed.
-    pub fn payload(&self) -> &[u8] {
-        let header = match self.plain[1] {
-            126 => 4,
-            127 => 10,
-            _ => 2,
-        };
-        &self.plain[header..]
+    /// Its bytes, uncompressed.
+    pub fn into_bytes(self) -> Bytes {
+        self.plain
+    }
+
+    /// How long it is, uncompressed.
+    pub fn size(&self) -> usize {
+        self.plain.len()
     }
 }
 
@@ -176,7 +267,8 @@ mod tests {
         ] {
             let payload = vec![b'x'; length];
             assert_eq!(text(&payload), [header, &payload].concat());
-            assert_eq!(Frame::text(&payload).payload(), payload);
+            let parts = Frame::text(&payload).plain;
+            assert_eq!(Parts(&parts).map(|part| part.payload.to_vec()).collect::<Vec<_>>(), [payload]);
         }
         assert_eq!(binary(b"\xff")[..], [0x82, 1, 0xFF]);
     }
@@ -210,6 +302,20 @@ mod tests {
         let narrow = frame.bytes(Some(Deflate { server_window_bits: 9 }), &SETTINGS);
         assert_ne!(compressed.as_ptr(), narrow.as_ptr());
         assert_eq!(Frame::binary(&[b'a'; 2000]).bytes(WINDOW_15, &SETTINGS)[0], 0xC2);
+    }
+
+    #[test]
+    fn a_packet_is_one_piece_of_several_frames_each_compressed_apart() {
+        let attachments = [Bytes::from_static(b"\x01"), Bytes::from(vec![b'a'; 2000])];
+        let packet = Payload::Packet { text: Bytes::from_static(b"452-[]"), attachments: attachments.into() };
+        let frame = Frame::new(&packet);
+        let plain = frame.bytes(None, &SETTINGS);
+        assert_eq!(plain, &[&text(b"452-[]")[..], &binary(b"\x01"), &binary(&[b'a'; 2000])].concat());
+        let contents: Vec<_> = Parts(plain).filter_map(Part::content).collect();
+        assert_eq!(contents[..2], [Content::Text(b"452-[]"), Content::Binary(b"\x01")]);
+        let squeezed = frame.bytes(WINDOW_15, &SETTINGS);
+        assert_eq!(squeezed[..11], plain[..11], "what is small stays as it is");
+        assert!(squeezed[11] == 0xC2 && squeezed.len() < 80);
     }
 
     #[test]

@@ -10,6 +10,8 @@ use std::{
 
 use bytes::Bytes;
 
+use super::frame::{Content, Parts};
+
 /// How many frames one system call takes.
 const BATCH: usize = 32;
 
@@ -78,6 +80,21 @@ impl Outbox {
         Ok(true)
     }
 
+    /// Takes whole messages out of their frames, in order, for as long as `want` takes them; it gets what they carry. Only
+    /// where nothing is written to a socket, so that all frames are whole and uncompressed.
+    pub fn take_messages(&mut self, mut want: impl FnMut(Content<'_>) -> bool) {
+        loop {
+            let Some(piece) = self.queue.front().cloned() else { break };
+            for part in Parts(&piece[self.written..]) {
+                if part.content().is_some_and(|content| !want(content)) {
+                    return;
+                }
+                self.take(part.frame.len());
+            }
+        }
+        self.queue = VecDeque::new();
+    }
+
     fn take(&mut self, mut taken: usize) {
         self.bytes -= taken;
         while let Some(first) = self.queue.front() {
@@ -96,6 +113,7 @@ impl Outbox {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::socket::frame;
 
     fn written(outbox: &mut Outbox, mut room: usize, chunk: usize) -> (Vec<u8>, bool) {
         let mut out = Vec::new();
@@ -127,6 +145,30 @@ mod tests {
             let (rest, done) = written(&mut outbox, usize::MAX, chunk);
             assert_eq!((rest.as_slice(), done, outbox.bytes()), (&b"fghijkl"[..], true, 0));
         }
+    }
+
+    #[test]
+    fn messages_are_taken_one_by_one_out_of_pieces_of_several_frames() {
+        let mut outbox = Outbox::default();
+        outbox.push(Bytes::from([frame::text(b"one"), frame::binary(b"\x02")].concat()), 0);
+        outbox.push(frame::text(b"three"), 0);
+        let take = |outbox: &mut Outbox, mut count: usize| {
+            let mut taken = Vec::new();
+            outbox.take_messages(|content| {
+                count = count.wrapping_sub(1);
+                let wanted = count != usize::MAX;
+                if wanted {
+                    taken.push(format!("{content:?}"));
+                }
+                wanted
+            });
+            taken
+        };
+        assert_eq!(take(&mut outbox, 1), [format!("{:?}", Content::Text(b"one"))]);
+        assert_eq!(outbox.bytes(), 3 + 7);
+        let rest = [format!("{:?}", Content::Binary(b"\x02")), format!("{:?}", Content::Text(b"three"))];
+        assert_eq!(take(&mut outbox, 9), rest);
+        assert!(outbox.is_empty() && outbox.bytes() == 0);
     }
 
     #[test]

@@ -132,7 +132,7 @@ impl Roster {
         let end = connections.capacity();
         let mut place = (second % ping_interval) as usize;
         while place < end {
-            if let Some(connection) = connections.get(place) {
+            if let Some(connection) = connections.get(place).filter(|connection| connection.limits().pings) {
                 let silence = connection.silence();
                 if silence >= ping_interval + ping_timeout {
                     self.metrics.closed("ping_timeout");

@@ -23,6 +23,7 @@ use actix_http::{
     h1::{Codec, Message},
 };
 use actix_service::{Service, ServiceFactory, fn_factory, fn_service};
+use bytes::BytesMut;
 use futures_util::future::LocalBoxFuture;
 use socket2::SockRef;
 use tokio::net::TcpStream;
@@ -43,28 +44,53 @@ impl Slot {
     }
 }
 
-/// A connection that waits for its socket; released if the socket never comes.
-pub struct Accepted {
-    connection: Option<Rc<Connection>>,
+/// Who waits for a socket; a connection is released if the socket never comes.
+pub struct Accepted(Option<Next>);
+
+enum Next {
+    Connection(Rc<Connection>),
+    Other(TakeSocket),
 }
+
+/// Goes on with a socket and what was already read from it; the connection counts as open until that is done.
+type TakeSocket = Box<dyn FnOnce(TcpStream, BytesMut) -> LocalBoxFuture<'static, ()>>;
 
 impl Accepted {
     /// Guards a pending connection.
     pub const fn new(connection: Rc<Connection>) -> Self {
-        Self { connection: Some(connection) }
+        Self(Some(Next::Connection(connection)))
     }
 
-    fn take(mut self) -> Option<Rc<Connection>> {
-        self.connection.take()
+    /// Somebody else than a new connection goes on with the socket.
+    pub fn by(take: impl AsyncFnOnce(TcpStream, BytesMut) + 'static) -> Self {
+        Self(Some(Next::Other(Box::new(move |stream, early| Box::pin(async move { take(stream, early).await })))))
+    }
+
+    /// The connection goes on without a socket.
+    pub fn keep(mut self) {
+        self.0 = None;
+    }
+
+    fn take(mut self, stream: TcpStream, early: BytesMut) -> Option<Taken> {
+        Some(match self.0.take()? {
+            Next::Connection(connection) => Taken::Driver(Driver::new(connection, stream, early)),
+            Next::Other(take) => Taken::Other(take(stream, early)),
+        })
     }
 }
 
 impl Drop for Accepted {
     fn drop(&mut self) {
-        if let Some(connection) = self.connection.take() {
+        if let Some(Next::Connection(connection)) = self.0.take() {
             connection.release();
         }
     }
+}
+
+/// What goes on with a socket that was taken over.
+enum Taken {
+    Driver(Driver),
+    Other(LocalBoxFuture<'static, ()>),
 }
 
 /// Options of the kernel for a socket that was taken over.
@@ -91,9 +117,9 @@ impl SocketOptions {
 }
 
 thread_local! {
-    /// Drivers on their way from the upgrade service to [`keep_driving`], by socket. A socket stays open while its
-    /// driver is here, so its number cannot be taken by another.
-    static TAKEN: RefCell<HashMap<RawFd, Driver>> = RefCell::default();
+    /// Sockets on their way from the upgrade service to [`keep_driving`], with who goes on with them. A socket stays open
+    /// while it is here, so its number cannot be taken by another.
+    static TAKEN: RefCell<HashMap<RawFd, Taken>> = RefCell::default();
 }
 
 /// The upgrade service of actix-http, around the `App` that answers all requests.
@@ -152,9 +178,8 @@ where
             let parts = framed.into_parts();
             options.set(&parts.io);
             let socket = parts.io.as_raw_fd();
-            if let Some(connection) = accepted.take() {
-                let driver = Driver::new(connection, parts.io, parts.read_buf);
-                TAKEN.with_borrow_mut(|taken| taken.insert(socket, driver));
+            if let Some(next) = accepted.take(parts.io, parts.read_buf) {
+                TAKEN.with_borrow_mut(|taken| taken.insert(socket, next));
             }
             Ok(())
         }
@@ -225,9 +250,10 @@ where
         let dispatcher: Pin<Box<dyn Future<Output = Result<(), S::Error>>>> = Box::pin(self.http.call(stream));
         Box::pin(async move {
             dispatcher.await?;
-            let driver = TAKEN.with_borrow_mut(|taken| taken.remove(&socket));
-            if let Some(driver) = driver {
-                driver.await;
+            match TAKEN.with_borrow_mut(|taken| taken.remove(&socket)) {
+                Some(Taken::Driver(driver)) => driver.await,
+                Some(Taken::Other(other)) => other.await,
+                None => {}
             }
             Ok(())
         })

@@ -32,6 +32,8 @@ pub enum DropReason {
     Volatile,
     /// A worker's backlog was full.
     Backlog,
+    /// An emitter asks for what the node does not do.
+    Unsupported,
     /// The event's channel is mapped, but the mapping gave no valid group.
     Unmapped,
 }
@@ -49,6 +51,7 @@ impl DropReason {
             Self::SlowClient => "slow_client",
             Self::Volatile => "volatile",
             Self::Backlog => "backlog",
+            Self::Unsupported => "unsupported",
             Self::Unmapped => "unmapped",
         }
     }
@@ -101,6 +104,8 @@ pub struct Counters {
     reconnects: Counter,
     backend_calls: Family<Call, Counter>,
     presence_failures: Counter,
+    /// Events received, from all sources.
+    pub all_events: Counter<u64, AtomicU64>,
     /// Open WebSocket connections.
     pub connections: Gauge<i64, AtomicI64>,
     /// Frames handed to the kernel or to an outbox.
@@ -163,6 +168,8 @@ impl Metrics {
             deliveries,
             delivered_bytes,
             messages,
+            // Not registered: it is the sum of `events`.
+            all_events: Counter::default(),
         }))
     }
 }
@@ -171,6 +178,7 @@ impl Counters {
     /// An event arrived from `source` (a [`crate::event::Source`] label).
     pub fn event(&self, source: &'static str) {
         self.events.get_or_create(&From { source }).inc();
+        self.all_events.inc();
     }
 
     /// Something was dropped.

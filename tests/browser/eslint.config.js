@@ -1,6 +1,6 @@
 // Rules for the live page's scripts and for these tests; no plugin, so the list is written out.
 
-const rules = {
+export const rules = {
   "array-callback-return": "error",
   "constructor-super": "error",
   curly: ["error", "multi-line"],

@@ -4,7 +4,9 @@ from pathlib import Path
 
 import pytest
 import stack
-from rig.system import LAYERS, ORACLE_ONLY, System
+from rig.driver import Driver
+from rig.sio import KINDS, Sockets
+from rig.system import GATES, LAYERS, ORACLE_ONLY, System
 
 
 @pytest.fixture(scope="session")
@@ -47,6 +49,14 @@ def system(tmp_path):
     system.stop()
 
 
+@pytest.fixture(scope="module")
+def module_system(tmp_path_factory):
+    """The same for the tests of one file."""
+    system = System(tmp_path_factory.mktemp("module"), LAYERS["core"])
+    yield system
+    system.stop()
+
+
 @pytest.fixture
 def site(system, database):
     """Django, two nodes and nginx, as a small site would have them."""
@@ -56,3 +66,38 @@ def site(system, database):
     system.wait()
     system.start_nginx()
     return system
+
+
+@pytest.fixture(scope="session", params=GATES)
+def gate(request, tmp_path_factory, database):
+    """The built-in configuration with the demo project as its backend, on one node and on three behind nginx."""
+    nodes, layer, backend = GATES[request.param]
+    system = System(tmp_path_factory.mktemp(request.param), LAYERS[layer])
+    try:
+        yield system.start_gate(nodes, database, backend)
+    finally:
+        system.stop()
+
+
+@pytest.fixture(scope="session")
+def driver():
+    """The process of socket.io-client."""
+    driver = Driver()
+    yield driver
+    driver.stop()
+
+
+@pytest.fixture
+async def sockets(driver):
+    """Opens Socket.IO sockets by WebSocket."""
+    sockets = Sockets(driver, "js-websocket")
+    yield sockets
+    await sockets.close_all()
+
+
+@pytest.fixture(params=KINDS)
+async def clients(request, driver):
+    """Opens Socket.IO sockets of every kind: both clients, each of the transports, and the upgrade."""
+    sockets = Sockets(driver, request.param)
+    yield sockets
+    await sockets.close_all()

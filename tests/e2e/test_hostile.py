@@ -3,12 +3,11 @@
 import asyncio
 import contextlib
 import resource
-from pathlib import Path
 
 import pytest
-import stack
 from rig.client import Client, until
 from rig.http import Http
+from rig.memory import memory
 from rig.raw import BINARY, CLOSE, PING, PONG, TEXT, Raw, encode, request
 
 UTF8 = "ü".encode()
@@ -29,14 +28,6 @@ async def undisturbed(system, node) -> None:
     frames = await client.count(3)
     assert {"type": "pong", "timestamp": 1} in frames and {"type": "attendance_update", "data": 1} in frames
     await client.close()
-
-
-def memory(part: stack.Part) -> int:
-    """Resident memory, in bytes."""
-    for line in Path(f"/proc/{part.pid}/status").read_text().splitlines():
-        if line.startswith("VmRSS:"):
-            return int(line.split()[1]) * 1024
-    raise AssertionError("no VmRSS")
 
 
 VIOLATIONS = {

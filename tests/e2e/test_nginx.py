@@ -15,8 +15,8 @@ async def test_sockets_and_tokens_go_to_the_nodes_and_the_rest_to_django(site):
     assert (await client.count(1))[0]["event"] == "client_create"
     reply = await web.get("/api/user/ws-token/", token="noise")
     assert reply.status == 401
-    # The publish API and the metrics are not for the public.
-    for path in ("/api/publish", "/metrics", "/health/ready"):
+    # The publish API, the metrics and what the nodes ask Django are not for the public.
+    for path in ("/api/publish", "/metrics", "/health/ready", "/channelgate/findUser"):
         assert (await web.post(path, data={})).status == 404, path
     await client.close()
 

@@ -11,6 +11,7 @@ import sys
 import pytest
 import stack
 from rig.client import Client, until
+from rig.demo import Demo
 
 
 @pytest.fixture
@@ -19,7 +20,7 @@ def ports() -> dict[str, str]:
     return {name: str(stack.free_port(2 if name == "NODE_PORT" else 1)) for name in names}
 
 
-async def test_the_whole_system_starts_works_as_it_says_and_ends_on_ctrl_c(ports, tmp_path):
+async def test_the_whole_system_starts_works_as_it_says_and_ends_on_ctrl_c(ports, tmp_path, sockets):
     argv = [sys.executable, stack.ROOT / "scripts" / "up.py", "--nodes", "2"]
     log = tmp_path / "up.log"
     env = {**os.environ, **ports, "PYTHONUNBUFFERED": "1", "UP_DIR": str(tmp_path / "run")}
@@ -36,6 +37,11 @@ async def test_the_whole_system_starts_works_as_it_says_and_ends_on_ctrl_c(ports
         )
         assert re.search(r'"id":\d+', made.stdout), made
         assert (await client.count(1))[0]["event"] == "client_create"
+        demo = Demo(int(ports["HTTP_PORT"]))
+        session = await demo.session()
+        marking = await sockets.open(int(ports["HTTP_PORT"]), demo.person("ann"))
+        await marking.emit("markAttendance", {"sessionId": session, "location": None})
+        assert (await marking.data("attendanceMarked"))["attendance"]["sessionId"] == session
     finally:
         if up.returncode is None:
             up.send_signal(signal.SIGINT)

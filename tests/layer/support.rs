@@ -7,7 +7,7 @@ use std::{
 
 use channelgate::{
     config,
-    event::{Event, Gap, GapReason, GroupName, Source, Value},
+    event::{Emission, Event, Gap, GapReason, GroupName, Source, Value},
     layer::{
         Layer, Mapping, Readiness, Signal,
         codec::{
@@ -69,7 +69,7 @@ impl Received {
         let signals = self.0.lock().unwrap();
         let events = signals.iter().filter_map(|signal| match signal {
             Signal::Event(event) => Some(event.clone()),
-            Signal::Gap(_) => None,
+            _ => None,
         });
         events.collect()
     }
@@ -78,9 +78,28 @@ impl Received {
         let signals = self.0.lock().unwrap();
         let gaps = signals.iter().filter_map(|signal| match signal {
             Signal::Gap(gap) => Some(gap.clone()),
-            Signal::Event(_) => None,
+            _ => None,
         });
         gaps.collect()
+    }
+
+    pub fn emissions(&self) -> Vec<Emission> {
+        let signals = self.0.lock().unwrap();
+        let emissions = signals.iter().filter_map(|signal| match signal {
+            Signal::Emission(emission) => Some(emission.clone()),
+            _ => None,
+        });
+        emissions.collect()
+    }
+
+    /// What came on the node's own channel.
+    pub fn messages(&self) -> Vec<Value> {
+        let signals = self.0.lock().unwrap();
+        let messages = signals.iter().filter_map(|signal| match signal {
+            Signal::Message(message) => Some(message.clone()),
+            _ => None,
+        });
+        messages.collect()
     }
 
     pub fn has_gap(&self, reason: GapReason) -> bool {
@@ -244,6 +263,37 @@ impl Django {
             over += script.arg(unix_now()).arg(expiry as u64).query::<usize>(connection).unwrap();
         }
         over
+    }
+
+    /// `RedisChannelLayer.send` to a channel of one process.
+    pub fn core_send_to(&mut self, channel: &str, body: &Value) {
+        let host = ring::index(channel, self.hosts.len());
+        let key = self.names.core_queue_key(channel);
+        let member = self.codec.encode_core(body, Address::Channel(channel), SystemTime::now()).unwrap();
+        let mut send = redis::pipe();
+        send.cmd("ZADD").arg(&key).arg(unix_now()).arg(member).ignore().cmd("EXPIRE").arg(&key).arg(60).ignore();
+        let () = send.query(&mut self.hosts[host]).unwrap();
+    }
+
+    /// `RedisPubSubChannelLayer.send`.
+    pub fn pubsub_send_to(&mut self, channel: &str, body: &Value) {
+        let bytes = self.codec.encode_pubsub(body, SystemTime::now()).unwrap();
+        self.publish(ring::index(channel, self.hosts.len()), channel, &bytes);
+    }
+
+    /// What a worker of the core layer would take from a channel, on whichever host, with the TTL of the key in ms.
+    pub fn queued(&mut self, channel: &str) -> Vec<(Value, Vec<String>, i64)> {
+        let key = self.names.core_queue_key(channel);
+        let mut found = Vec::new();
+        for host in &mut self.hosts {
+            let members: Vec<Vec<u8>> = redis::cmd("ZRANGE").arg(&key).arg(0).arg(-1).query(host).unwrap();
+            let ttl: i64 = redis::cmd("PTTL").arg(&key).query(host).unwrap();
+            found.extend(members.iter().map(|member| {
+                let envelope = self.codec.decode_core(member, SystemTime::now()).unwrap();
+                (envelope.body, envelope.channels, ttl)
+            }));
+        }
+        found
     }
 
     /// `RedisPubSubChannelLayer.group_send`.

@@ -393,7 +393,7 @@ fn coming_and_going_have_handlers_of_their_own() {
     for user in [json!(null), json!({}), json!({"id": null}), json!({"id": ""}), json!({"id": [1]})] {
         assert_eq!(chat.presence_member(&Context { user: value(user), ..Context::default() }), None);
     }
-    assert_eq!((chat.presence_grace(), chat.max_rooms(), chat.has_presence()), (Duration::from_secs(3), 3, true));
+    assert_eq!((chat.presence_grace(), chat.max_rooms(), chat.has_presence()), (Some(Duration::from_secs(3)), 3, true));
     assert_eq!((chat.rejection_text(true), chat.rejection_text(false)), ("No token", "Authentication error"));
 }
 

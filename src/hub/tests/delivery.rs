@@ -62,7 +62,7 @@ async fn a_waiting_member_that_goes_leaves_nothing() {
     let worker = node.worker();
     let member = Member::waiting(worker.connection(), "id".into(), BeforeSubscribe::All);
     worker.join(&member, "a", CHAT).await;
-    assert_eq!(worker.shard.count(&name("a"), CHAT), 1);
+    assert_eq!(worker.count("a", CHAT), 1);
     worker.shard.leave_all(&member);
     worker.shard.seat(&member);
     worker.join(&member, "b", CHAT).await;
@@ -105,7 +105,7 @@ async fn a_join_that_fails_or_is_given_up_leaves_no_member() {
     // Where it was a member before, it stays one.
     worker.join(&member, "a", FEED).await;
     worker.join(&member, "a", FEED).await;
-    assert_eq!(worker.shard.count(&group, FEED), 1);
+    assert_eq!(worker.count("a", FEED), 1);
 }
 
 #[tokio::test]
@@ -139,18 +139,21 @@ async fn groups_of_a_users_connections_are_counted_by_whoever_asks() {
         }
     }
     worker.join(&phone, "elsewhere", SHOP).await;
-    let asked = node.dispatcher.ask_workers(
-        |shard| (shard.count(&name("user_7"), CHAT), shard.groups_of(&name("user_7"), CHAT)),
-        Duration::from_secs(5),
-    );
+    let user = name("user_7");
+    let named = [(user.clone(), CHAT), (name("elsewhere"), SHOP)];
+    let ids = [Arc::from("l"), Arc::from("unknown")];
+    let asked = node
+        .dispatcher
+        .ask_workers(move |shard| (shard.whereabouts(&user, CHAT), shard.reach(&named, &ids)), Duration::from_secs(5));
     let (answers, ()) = tokio::join!(asked, async { worker.turn() });
     assert_eq!(answers.silent, 0);
-    let (count, groups) = &answers.answers[0];
-    assert_eq!((*count, groups.len()), (2, 3));
-    for group in ["user_7", "x", "y"] {
-        assert!(groups.contains(&name(group)));
-    }
-    assert_eq!((node.registry.groups_of(CHAT), node.registry.groups_of(SHOP)), (3, 1));
+    let (whereabouts, reached) = &answers.answers[0];
+    assert_eq!(*reached, 2, "each once");
+    let [laptop, phone] = whereabouts.as_slice() else { panic!("{whereabouts:?}") };
+    assert_eq!((&*laptop.id, &*phone.id), ("l", "p"));
+    assert_eq!(laptop.groups, [(name("user_7"), CHAT), (name("x"), CHAT)]);
+    assert_eq!(phone.groups, [(name("user_7"), CHAT), (name("y"), CHAT), (name("elsewhere"), SHOP)]);
+    assert_eq!(node.registry.names(|consumer| consumer == SHOP), [name("elsewhere")]);
     let silent = node.dispatcher.ask_workers(|_| (), Duration::from_millis(20)).await;
     assert_eq!((silent.answers.len(), silent.silent), (0, 1));
 }

@@ -68,6 +68,21 @@ async fn exceptions_are_ids_and_rooms() {
 }
 
 #[tokio::test]
+async fn an_exception_holds_for_a_member_that_is_seated_while_the_message_waits() {
+    let node = Node::new();
+    let mut worker = node.worker();
+    let member = Member::waiting(worker.connection(), "id".into(), BeforeSubscribe::All);
+    worker.join(&member, "r", CHAT).await;
+    node.emit(Emission { except: vec!["id".into()], ..emission(&["r"], 1) });
+    while let Ok(work) = worker.inbox.work.try_recv() {
+        worker.shard.accept(work);
+    }
+    worker.shard.seat(&member);
+    worker.turn();
+    assert_eq!(got(&member), Vec::<String>::new());
+}
+
+#[tokio::test]
 async fn an_id_is_a_room_of_its_own_in_its_namespace_alone() {
     let node = Node::new();
     let mut worker = node.worker();
@@ -243,6 +258,34 @@ async fn a_group_that_ends_holds_up_no_union() {
     assert_eq!(got(&again).last().unwrap(), "6");
     assert_eq!(got(&stayer)[3..], [said(4), said(5)]);
     assert_eq!(worker.backlog(), 0);
+}
+
+#[tokio::test]
+async fn members_are_taken_out_of_a_room_after_what_was_sent_before_and_before_what_comes_after() {
+    let node = Node::new();
+    let mut worker = node.worker();
+    let (one, two, admin) = (worker.socket("one"), worker.socket("two"), worker.socket("admin"));
+    for consumer in [CHAT, SHOP] {
+        worker.join(&one, "r", consumer).await;
+        worker.join(&two, "r", consumer).await;
+    }
+    worker.join(&admin, "r", ADMIN).await;
+    let evict = |id: Option<&str>| {
+        let audience = Audience::Namespace("/".into());
+        node.dispatcher.take(Signal::Eviction(Eviction { audience, room: "r".into(), id: id.map(Into::into) }));
+    };
+    node.emit(emission(&["r"], 1));
+    evict(Some("one"));
+    node.emit(emission(&["r"], 2));
+    evict(Some("nobody"));
+    node.event("r", 3);
+    evict(None);
+    node.emit(emission(&["r"], 4));
+    worker.turn();
+    assert_eq!(got(&one), [said(1)]);
+    assert_eq!(got(&two), [said(1), said(2), "3".to_owned(), "3".to_owned()]);
+    assert_eq!(got(&admin), ["3"]);
+    assert_eq!((node.registry.groups(), worker.backlog()), (1, 0));
 }
 
 /// A generator that gives the same numbers below its argument every time.

@@ -97,7 +97,7 @@ fn ten_thousand_joins_and_leaves_leave_exactly_who_is_in() {
                     model.iter().flatten().for_each(|key| *counts.entry(*key).or_default() += 1);
                     for group in 0..GROUPS {
                         for consumer in [FEED, CHAT] {
-                            let here = worker.shard.count(&name(&format!("g{group}")), consumer);
+                            let here = worker.count(&format!("g{group}"), consumer);
                             assert_eq!(here, counts.get(&(group, consumer)).copied().unwrap_or(0));
                         }
                     }
@@ -132,4 +132,37 @@ fn ten_thousand_joins_and_leaves_leave_exactly_who_is_in() {
     assert_eq!(masks, expected);
     assert_eq!(node.registry.groups(), 0);
     assert!((0..GROUPS).all(|group| !node.layer.has(&name(&format!("g{group}")))));
+}
+
+#[test]
+fn what_is_published_after_a_join_arrives_while_others_come_and_go() {
+    let node = Node::new();
+    let threads: Vec<_> = (0..WORKERS)
+        .map(|_| {
+            let node = node.clone();
+            std::thread::spawn(move || {
+                let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+                runtime.block_on(async {
+                    let mut worker = node.worker();
+                    let mut random = fastrand(worker.inbox.worker as u64 + 99);
+                    for n in 0..500 {
+                        let (member, group) = (worker.plain(), ["a", "b"][random(2)]);
+                        worker.join(&member, group, FEED).await;
+                        let own = n * WORKERS as i64 + worker.inbox.worker as i64;
+                        node.event(group, own);
+                        worker.turn();
+                        assert!(got(&member).contains(&own.to_string()));
+                        worker.shard.leave(&member, &name(group), FEED);
+                        let before = got(&member).len();
+                        node.event(group, own);
+                        worker.turn();
+                        assert_eq!(got(&member).len(), before);
+                    }
+                    assert_eq!(worker.backlog(), 0);
+                });
+            })
+        })
+        .collect();
+    threads.into_iter().for_each(|thread| thread.join().unwrap());
+    assert_eq!(node.registry.groups(), 0);
 }

@@ -38,15 +38,7 @@ pub enum Address<'a> {
     Members(&'a [String]),
 }
 
-/// How events are written.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Serializer {
-    /// channels_redis' default.
-    #[default]
-    Msgpack,
-    /// `serializer_format="json"`.
-    Json,
-}
+pub use crate::config::Serializer;
 
 /// Why a message could not be opened, or an event not be written.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -100,11 +92,11 @@ pub struct LayerCodec {
 }
 
 impl LayerCodec {
-    /// The codec for a layer's options; writes msgpack, reads either serializer.
+    /// The codec for a layer's options; reads either serializer, whichever it writes.
     pub fn new(layer: &Layer) -> Self {
         Self {
             keyring: Keyring::new(layer.keys.iter().map(|key| key.expose())),
-            serializer: Serializer::Msgpack,
+            serializer: layer.serializer,
             random_prefix_length: layer.random_prefix_length,
             expiry: layer.expiry.0,
             max_message: layer.max_message,
@@ -214,8 +206,7 @@ type Entries = IndexMap<Box<str>, Value>;
 
 fn decode_map(bytes: &[u8]) -> Result<Entries, EnvelopeError> {
     let value = match bytes.first().copied().ok_or(EnvelopeError::Truncated)? {
-        // fixmap, map 16, map 32
-        0x80..=0x8f | 0xde | 0xdf => msgpack::decode(bytes)?,
+        _ if msgpack::begins_map(bytes) => msgpack::decode(bytes)?,
         b'{' | b' ' | b'\t' | b'\r' | b'\n' => json::decode(bytes)?,
         other => return Err(EnvelopeError::Unrecognised(other)),
     };

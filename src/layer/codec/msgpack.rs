@@ -325,6 +325,12 @@ pub(super) fn map_header(length: usize, out: &mut Vec<u8>) {
     drop(encode::write_map_len(out, u32::try_from(length).unwrap_or(u32::MAX)));
 }
 
+/// Whether these are the bytes of a map; no JSON text begins as one.
+pub fn begins_map(bytes: &[u8]) -> bool {
+    // fixmap, map 16, map 32
+    matches!(bytes.first(), Some(0x80..=0x8f | 0xde | 0xdf))
+}
+
 /// A text.
 pub(super) fn write_text(text: &str, out: &mut Vec<u8>) {
     drop(encode::write_str(out, text));

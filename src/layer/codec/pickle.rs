@@ -54,3 +54,18 @@ pub fn decode(bytes: &[u8]) -> Result<Value, PickleError> {
     let (tree, root) = machine::run(bytes)?;
     tree.to_value(root)
 }
+
+/// The entries of a pickled dict, where what [`decode`] cannot say counts: whether a value is a tuple and not a list.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Entries {
+    /// The dict.
+    pub values: Value,
+    /// Its keys whose values are tuples.
+    pub tuples: Vec<Box<str>>,
+}
+
+/// As [`decode`], for a dict.
+pub fn decode_entries(bytes: &[u8]) -> Result<Entries, PickleError> {
+    let (tree, root) = machine::run(bytes)?;
+    Ok(Entries { values: tree.to_value(root)?, tuples: tree.tuples_in(root) })
+}

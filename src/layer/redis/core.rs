@@ -209,10 +209,11 @@ impl<'a> Popper<'a> {
         let pause = self.last_read.elapsed();
         self.last_read = Instant::now();
         if pause > self.context.options.expiry.0.max(self.wait + Duration::from_secs(1)) {
-            let queues = (0..self.keys.len())
-                .filter(|queue| self.context.registry.borrow().placement().queue_host(*queue) == self.host);
-            let groups: Vec<_> =
-                queues.flat_map(|queue| self.context.registry.borrow().groups_of_queue(queue)).collect();
+            let registry = self.context.registry.borrow();
+            let placement = registry.placement();
+            let queues = (0..placement.group_queues()).filter(|queue| placement.queue_host(*queue) == self.host);
+            let groups: Vec<_> = queues.flat_map(|queue| registry.groups_of_queue(queue)).collect();
+            drop(registry);
             log::warn!(
                 "nothing was read for {} s, events of {} groups may have expired",
                 pause.as_secs(),
@@ -232,6 +233,10 @@ impl<'a> Popper<'a> {
             self.context.options.capacity
         );
         let groups = self.context.registry.borrow().groups_of_queue(queue);
+        if groups.is_empty() {
+            // The queue for messages to the node itself: their senders are told.
+            return;
+        }
         self.context.inbox.gap(Some(groups), GapReason::Capacity);
     }
 }

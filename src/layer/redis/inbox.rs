@@ -19,7 +19,8 @@ use crate::{
     event::{Event, Gap, GapReason, GroupName, Source, Value},
     layer::{
         MappedFrom, Mapping, Signal, Sink, ToGroup,
-        codec::{envelope::LayerCodec, json, names::LayerNames},
+        codec::{envelope::LayerCodec, json, msgpack, names::LayerNames},
+        emitter::{self, EmitterError},
     },
     telemetry::{DropReason, Metrics},
     warn_bounded,
@@ -65,14 +66,21 @@ pub(super) struct Inbox {
     publish_prefix: String,
     max_message: usize,
     probe_channel: String,
+    /// The node's own channel; the pub/sub layer publishes to it where that is served.
+    reply_channel: String,
+    hears_replies: bool,
     channels: HashMap<String, Vec<ToGroup>>,
     patterns: HashMap<String, Vec<ToGroup>>,
+    emitters: config::Emitters,
+    /// The pattern of the Node emitters' channels; `None` where they are not listened to.
+    node_pattern: Option<String>,
 }
 
 impl Inbox {
     pub fn new(
         layer: &config::Layer,
         probe_channel: String,
+        reply_channel: String,
         mappings: Vec<Mapping>,
         sink: Sink,
         metrics: Metrics,
@@ -93,18 +101,25 @@ impl Inbox {
             publish_prefix: layer.publish_prefix.clone(),
             max_message: layer.max_message,
             probe_channel,
+            reply_channel,
+            hears_replies: layer.kind != config::LayerKind::Core,
             channels,
             patterns,
+            node_pattern: (!layer.emitters.node.is_empty()).then(|| format!("{}#*", literal(&layer.emitters.node))),
+            emitters: layer.emitters.clone(),
         }
     }
 
     /// The channels that every session subscribes to, groups or not.
     pub fn fixed_channels(&self) -> Vec<String> {
-        std::iter::once(&self.probe_channel).chain(self.channels.keys()).cloned().collect()
+        let emitter = (!self.emitters.python.is_empty()).then_some(&self.emitters.python);
+        let reply = self.hears_replies.then_some(&self.reply_channel);
+        let own = [&self.probe_channel].into_iter().chain(reply);
+        own.chain(self.channels.keys()).chain(emitter).cloned().collect()
     }
 
     pub fn fixed_patterns(&self) -> Vec<String> {
-        self.patterns.keys().cloned().collect()
+        self.patterns.keys().chain(&self.node_pattern).cloned().collect()
     }
 
     pub fn probe_channel(&self) -> &str {
@@ -112,7 +127,7 @@ impl Inbox {
     }
 
     pub fn is_fixed(&self, channel: &str) -> bool {
-        self.channels.contains_key(channel)
+        self.channels.contains_key(channel) || (!channel.is_empty() && channel == self.emitters.python)
     }
 
     pub const fn metrics(&self) -> &Metrics {
@@ -140,9 +155,17 @@ impl Inbox {
             probe.arrived(payload);
         } else if let Some(group) = channel.strip_prefix(&self.publish_prefix)
             && let Ok(group) = GroupName::new(group)
-            && let Some(body) = self.json(channel, payload)
         {
-            self.event(group, body, Source::Publish);
+            if let Some(body) = self.plain(channel, payload) {
+                self.event(group, body, Source::Publish);
+            }
+        } else if channel == self.reply_channel {
+            match self.codec.decode_pubsub(payload) {
+                Ok(body) => self.reply(body, Source::Pubsub),
+                Err(error) => self.drop(error.drop_reason(), channel, &error),
+            }
+        } else if channel == self.emitters.python {
+            self.emitted(channel, payload, |payload| emitter::decode_python(payload, self.emitters.python_list));
         }
         if !self.channels.is_empty()
             && let Some(mappings) = self.channels.get(channel)
@@ -162,6 +185,28 @@ impl Inbox {
         {
             self.mapped(mappings, channel, payload);
         }
+        if self.node_pattern.as_deref() == Some(pattern) {
+            self.emitted(channel, payload, |payload| emitter::decode_node(payload).map(Signal::Emission).map(Some));
+        }
+    }
+
+    fn emitted(
+        &self,
+        channel: &str,
+        payload: &[u8],
+        decode: impl FnOnce(&[u8]) -> Result<Option<Signal>, EmitterError>,
+    ) {
+        if payload.len() > self.max_message {
+            return self.drop(DropReason::TooLarge, channel, &format_args!("{} bytes", payload.len()));
+        }
+        match decode(payload) {
+            Ok(Some(signal)) => {
+                self.metrics.event(Source::Emitter.label());
+                (self.sink)(signal);
+            }
+            Ok(None) => {}
+            Err(error) => self.drop(error.drop_reason(), channel, &error),
+        }
     }
 
     /// A member popped from a receive queue; `group_of` finds the group of a member name of this node, or `Err(())` if the
@@ -177,6 +222,10 @@ impl Inbox {
             self.drop(DropReason::UnknownChannel, "a receive queue", &"the message names no channel");
         }
         while let Some(name) = names.next() {
+            if *name == self.reply_channel {
+                self.reply(body.clone().unwrap_or_default(), Source::Core);
+                continue;
+            }
             match group_of(name) {
                 Ok(Some(group)) => {
                     // The usual message has one name, and then its body moves on without a copy.
@@ -200,27 +249,41 @@ impl Inbox {
         }
     }
 
+    /// A plain publish: a JSON object, or the msgpack map that a node writes where the event holds bytes.
+    fn plain(&self, channel: &str, payload: &[u8]) -> Option<Value> {
+        if !msgpack::begins_map(payload) {
+            return self.json(channel, payload);
+        }
+        self.object(channel, payload, |payload| msgpack::decode(payload).map_err(|error| error.to_string()))
+    }
+
     /// A JSON object.
     fn json(&self, channel: &str, payload: &[u8]) -> Option<Value> {
+        self.object(channel, payload, |payload| json::decode(payload).map_err(|error| error.to_string()))
+    }
+
+    fn object(
+        &self,
+        channel: &str,
+        payload: &[u8],
+        decode: impl FnOnce(&[u8]) -> Result<Value, String>,
+    ) -> Option<Value> {
         if payload.len() > self.max_message {
             self.drop(DropReason::TooLarge, channel, &format_args!("{} bytes", payload.len()));
             return None;
         }
-        match json::decode(payload) {
-            Ok(body @ Value::Map(_)) => Some(body),
-            Ok(other) => {
-                self.drop(
-                    DropReason::Decode,
-                    channel,
-                    &format_args!("an event must be an object, not {}", other.kind()),
-                );
-                None
-            }
-            Err(error) => {
-                self.drop(DropReason::Decode, channel, &error);
-                None
-            }
-        }
+        let why = match decode(payload) {
+            Ok(body @ Value::Map(_)) => return Some(body),
+            Ok(other) => format!("an event must be an object, not {}", other.kind()),
+            Err(error) => error,
+        };
+        self.drop(DropReason::Decode, channel, &why);
+        None
+    }
+
+    fn reply(&self, body: Value, source: Source) {
+        self.metrics.event(source.label());
+        (self.sink)(Signal::Message(body));
     }
 
     fn event(&self, group: GroupName, body: Value, source: Source) {
@@ -232,6 +295,18 @@ impl Inbox {
         self.metrics.dropped(reason, 1);
         warn_bounded!("a message from {from} was dropped ({}): {why}", reason.label());
     }
+}
+
+/// A text as a pattern of PSUBSCRIBE that matches only itself.
+fn literal(text: &str) -> String {
+    let mut pattern = String::with_capacity(text.len());
+    for character in text.chars() {
+        if matches!(character, '*' | '?' | '[' | ']' | '\\' | '^') {
+            pattern.push('\\');
+        }
+        pattern.push(character);
+    }
+    pattern
 }
 
 /// An inbox that every session shares; its sink is called wherever the bytes are read, on the layer's thread.

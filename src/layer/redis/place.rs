@@ -56,6 +56,8 @@ pub(super) struct Placement {
     hosts: usize,
     /// One client id per receive queue: the node's id and the number of the queue.
     clients: Vec<String>,
+    /// The client id of the queue for messages to the node itself, so that these and events do not fill each other's.
+    reply_client: String,
 }
 
 impl Placement {
@@ -66,6 +68,7 @@ impl Placement {
             publish_prefix: layer.publish_prefix.clone(),
             hosts,
             clients: (0..layer.queues.max(1)).map(|queue| format!("{node}{queue}")).collect(),
+            reply_client: format!("{node}r"),
         }
     }
 
@@ -96,14 +99,26 @@ impl Placement {
         }
     }
 
-    /// The receive queues of this node, in their order; none where the core layer is not served.
+    /// The receive queues of this node, in their order, and last the one for messages to the node itself; none where the core
+    /// layer is not served.
     pub fn queues(&self) -> Vec<String> {
         match self.kind {
             config::LayerKind::Pubsub => Vec::new(),
             config::LayerKind::Core | config::LayerKind::Both => {
-                self.clients.iter().map(|client| self.names.core_queue_key(&specific_channel(client, ""))).collect()
+                let clients = self.clients.iter().chain([&self.reply_client]);
+                clients.map(|client| self.names.core_queue_key(&specific_channel(client, ""))).collect()
             }
         }
+    }
+
+    /// How many of the receive queues are for groups.
+    pub const fn group_queues(&self) -> usize {
+        self.clients.len()
+    }
+
+    /// The node's own channel. It is one of the core layer's names; the pub/sub layer publishes to it as it is.
+    pub fn reply_channel(&self) -> String {
+        specific_channel(&self.reply_client, "reply")
     }
 
     /// The host that `group_send` writes this queue's messages to.
@@ -140,8 +155,11 @@ mod tests {
     #[test]
     fn queues_are_the_keys_that_group_send_writes_to() {
         let queues = placement(1).queues();
-        assert_eq!(queues.len(), 4);
+        assert_eq!(queues.len(), 5);
         assert_eq!(queues[2], format!("asgispecific.{NODE}2!"));
+        let reply = placement(1).reply_channel();
+        assert!(is_channel_name(&reply) && Placement::token(&reply).is_none(), "{reply}");
+        assert_eq!(LayerNames::new("asgi").core_queue_key(&reply), queues[4]);
     }
 
     #[test]

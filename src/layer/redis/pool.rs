@@ -42,6 +42,8 @@ impl fmt::Debug for RedisPool {
 impl RedisPool {
     /// At most this many connections; `timeout` is the deadline of a whole piece of work.
     pub fn new(host: Host, connections: usize, timeout: Duration) -> Self {
+        // For rediss://; where the program has chosen a provider already, that one stays.
+        let _ = rustls::crypto::ring::default_provider().install_default();
         Self { host, pool: Mutex::new(None), connections: connections.max(1), timeout }
     }
 

@@ -80,9 +80,7 @@ impl Session {
             .await
             .map_err(|_| "the first probe did not come back".to_owned())?;
         context.registry.borrow_mut().up(host, &registrations);
-        if host == 0 {
-            context.set_publisher(Some(session.commands.clone()));
-        }
+        context.publisher.set(host, Some(session.commands.clone()));
         Ok(session)
     }
 
@@ -240,9 +238,7 @@ impl Session {
 
 impl Drop for Session {
     fn drop(&mut self) {
-        if self.host == 0 {
-            self.context.set_publisher(None);
-        }
+        self.context.publisher.set(self.host, None);
     }
 }
 

@@ -20,6 +20,9 @@ INSTALLED_APPS = [
     "staff",
     "attendance",
     "parking",
+    "tracker",
+    "repairs",
+    "gateway",
 ]
 MIDDLEWARE = ["django.middleware.common.CommonMiddleware"]
 ROOT_URLCONF = "demo.urls"
@@ -61,6 +64,9 @@ CHANNEL_LAYERS = {
     "default": {"BACKEND": _LAYERS[os.environ.get("LAYER", "core")], "CONFIG": _layer_options},
 }
 
+# Shared with Channelgate, which signs its calls with it (`gateway`); without one all of them are refused.
+CHANNELGATE_SECRET = os.environ.get("CHANNELGATE_SECRET", "")
+
 # Demonstration users only, made by the hundred in tests.
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 
@@ -69,6 +75,8 @@ REST_FRAMEWORK = {
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.AllowAny"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
 }
+
+SIMPLE_JWT = {"TOKEN_OBTAIN_SERIALIZER": "accounts.people.PersonTokenSerializer"}
 
 LOGGING = {
     "version": 1,

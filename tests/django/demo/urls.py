@@ -1,4 +1,4 @@
-"""REST."""
+"""REST, and what Channelgate calls."""
 
 from django.urls import include, path
 from rest_framework.routers import DefaultRouter
@@ -6,8 +6,12 @@ from rest_framework_simplejwt.views import TokenObtainPairView, TokenRefreshView
 
 from accounts.views import RegisterView, WsTokenView
 from attendance.views import AttendanceViewSet
+from gateway.views import call
 from parking.views import NotificationViewSet, ParkingLotViewSet, ReservationViewSet
+from repairs.views import NotificationViewSet as RepairNotificationViewSet
+from repairs.views import TicketViewSet, WorkOrderViewSet
 from staff.views import EmployeeAttendanceViewSet, EmployeeViewSet
+from tracker.views import SessionAttendanceViewSet, SessionViewSet
 from visitors.views import ClientViewSet, ClientVisitViewSet
 
 router = DefaultRouter()
@@ -19,8 +23,14 @@ router.register("attendance", AttendanceViewSet)
 router.register("parking/lots", ParkingLotViewSet)
 router.register("parking/reservations", ReservationViewSet, basename="reservation")
 router.register("parking/notifications", NotificationViewSet, basename="notification")
+router.register("tracker/sessions", SessionViewSet)
+router.register("tracker/attendances", SessionAttendanceViewSet, basename="session-attendance")
+router.register("repairs/work-orders", WorkOrderViewSet)
+router.register("repairs/tickets", TicketViewSet)
+router.register("repairs/notifications", RepairNotificationViewSet, basename="repair-notification")
 
 urlpatterns = [
+    path("channelgate/<str:action>", call),
     path("api/", include(router.urls)),
     path("api/token/", TokenObtainPairView.as_view()),
     path("api/token/refresh/", TokenRefreshView.as_view()),

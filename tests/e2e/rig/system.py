@@ -10,6 +10,7 @@ import stack
 from channels_redis.core import RedisChannelLayer
 from channels_redis.pubsub import RedisPubSubChannelLayer
 
+from .demo import Demo
 from .http import Http
 
 #: E2E_ORACLE_ONLY=1 runs the comparison's scripts against Daphne alone, without any node.
@@ -67,6 +68,10 @@ LAYERS = {
 }
 
 
+#: How the topologies of the Socket.IO tests differ: nodes, channel layer, and the way to the backend.
+GATES = {"one": (1, "core", "http"), "three": (3, "pubsub", "http"), "three-worker": (3, "core", "worker")}
+
+
 class System:
     """A Redis, and beside it whatever a test starts; everything ends with the system."""
 
@@ -78,7 +83,10 @@ class System:
         self.redis_url = f"redis://{stack.LOOPBACK}:{self.redis.port}/0"
         self.nodes: list[stack.Part] = []
         self.django: stack.Part | None = None
+        #: How the nodes ask Django: "http", "worker", or not at all.
+        self.backend: str | None = None
         self.nginx: stack.Part | None = None
+        self._demo: Demo | None = None
 
     def _start(self, part: stack.Part, wait: bool = True) -> stack.Part:
         self.parts.append(part.start())
@@ -91,15 +99,54 @@ class System:
         self.django = self._start(stack.django(self.directory, stack.free_port(), env), wait)
         return self.django
 
+    def start_worker(self, wait: bool = True) -> stack.Part:
+        """The demo project as a Channels worker, beside its Daphne and with the same database."""
+        env = stack.django_env(self.directory, self.redis_url, **self.layer.django())
+        return self._start(stack.worker(self.directory, self.redis.port, env), wait)
+
     def node_env(self, **env: str) -> dict[str, str]:
         return {
             "REDIS_URL": self.redis_url,
             "DJANGO_SECRET_KEY": stack.SECRET_KEY,
             "CHANNELGATE_API_KEY": API_KEY,
             **self.layer.node(),
+            **self._backend_env(),
             **QUICK_DRAIN,
             **env,
         }
+
+    def _backend_env(self) -> dict[str, str]:
+        match self.backend:
+            case "http":
+                return stack.backend_env(self.django.port)
+            case "worker":
+                return {"CHANNELGATE__BACKEND__WORKER": stack.WORKER}
+        return {}
+
+    def start_gate(self, nodes: int, database: Path, backend: str = "http", config: str | None = None, **env: str):
+        """Django and nodes that ask it; several nodes stand behind nginx."""
+        self.backend = backend
+        self.start_django(database, wait=False)
+        if backend == "worker":
+            self.start_worker(wait=False)
+        for _ in range(nodes):
+            self.start_node(wait=False, config=config, **env)
+        self.wait()
+        if nodes > 1:
+            self.start_nginx()
+        return self
+
+    @property
+    def port(self) -> int:
+        """Where clients go."""
+        return (self.nginx or self.nodes[0]).port
+
+    @property
+    def demo(self) -> Demo:
+        """Django's REST API."""
+        if self._demo is None:
+            self._demo = Demo(self.django.port)
+        return self._demo
 
     def start_node(self, wait: bool = True, config: str | None = None, **env: str) -> stack.Part:
         """One more node; `config` is the text of a configuration file."""

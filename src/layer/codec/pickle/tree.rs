@@ -82,6 +82,17 @@ impl<'a> Tree<'a> {
         self.convert(root, 0, &mut budget)
     }
 
+    /// The text keys of a dict whose values are tuples.
+    pub(super) fn tuples_in(&self, root: Id) -> Vec<Box<str>> {
+        let Node::Dict(entries) = self.get(root) else { return Vec::new() };
+        let tuples = entries.iter().filter(|(_, value)| matches!(self.get(*value), Node::Tuple(_)));
+        let key = |(key, _): &(Id, Id)| match self.get(*key) {
+            Node::Str(text) => Some((**text).into()),
+            _ => None,
+        };
+        tuples.filter_map(key).collect()
+    }
+
     fn convert(&self, id: Id, depth: usize, budget: &mut Budget) -> Result<Value, PickleError> {
         budget.value()?;
         Ok(match self.get(id) {

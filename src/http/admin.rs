@@ -1,0 +1,237 @@
+//! The admin API under `/api/websocket/`: how the cluster is, where a user is, and events to users, rooms and roles.
+//!
+//! In: requests with the project's access token of somebody who may. Out: `{"status": "success"|"error", "message", "data"}`;
+//! what was asked of all nodes also names in `silent` those that did not answer in time. docs/ADMIN.md is the contract.
+
+mod access;
+mod emit;
+mod order;
+
+use std::{
+    collections::BTreeSet,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use actix_web::{HttpRequest, HttpResponse, Resource, http::StatusCode, http::header, web};
+use serde_json::{Value as Json, json};
+use tokio::sync::Mutex;
+
+use self::access::{Access, Refusal};
+use super::health::Draining;
+use crate::{
+    auth::Authenticator,
+    cluster::{Answer, Answers, Cluster, ClusterError, NodeId, Query},
+    config::Config,
+    hub::Registry,
+    layer::Readiness,
+    presence::Presence,
+};
+
+/// How long the other nodes have.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// When another try makes sense while Redis is away.
+const RETRY_AFTER: Duration = Duration::from_secs(2);
+
+/// The health check is open to everybody, so it asks Redis at most this often.
+const COUNT_AGE: Duration = Duration::from_secs(1);
+
+/// What the routes need; cheap to clone, one for all workers.
+#[derive(Clone)]
+pub struct Admin(Arc<Shared>);
+
+struct Shared {
+    access: Access,
+    cluster: Arc<Cluster>,
+    presence: Arc<dyn Presence>,
+    users: Mutex<Option<(Instant, usize)>>,
+    max_body: usize,
+}
+
+impl Admin {
+    /// The API of this node.
+    pub fn new(
+        config: &Config,
+        authenticator: Arc<Authenticator>,
+        cluster: Arc<Cluster>,
+        presence: Arc<dyn Presence>,
+    ) -> Self {
+        let access = Access::new(authenticator, config.api.admin_roles.clone());
+        let users = Mutex::new(None);
+        Self(Arc::new(Shared { access, cluster, presence, users, max_body: config.api.max_body }))
+    }
+
+    async fn users(&self) -> usize {
+        let mut known = self.0.users.lock().await;
+        if let Some((at, count)) = *known
+            && at.elapsed() < COUNT_AGE
+        {
+            return count;
+        }
+        let count = self.0.presence.count().await;
+        *known = Some((Instant::now(), count));
+        count
+    }
+
+    async fn ask(&self, query: Query) -> Result<Asked, ClusterError> {
+        let Answers { by_node, silent } = self.0.cluster.ask(query, PATIENCE).await?;
+        let mut asked = Asked { answers: Vec::new(), silent };
+        for (node, answer) in by_node {
+            match answer {
+                Answer::Failed(reason) => {
+                    log::warn!("node {node} could not answer: {reason}");
+                    asked.silent.push(node);
+                }
+                answer => asked.answers.push((node, answer)),
+            }
+        }
+        Ok(asked)
+    }
+}
+
+/// What the nodes said.
+struct Asked {
+    answers: Vec<(NodeId, Answer)>,
+    silent: Vec<NodeId>,
+}
+
+impl Asked {
+    /// A success, unless nobody answered.
+    fn respond(self, message: &str, data: &Json) -> HttpResponse {
+        if self.answers.is_empty() {
+            let mut response = problem(StatusCode::SERVICE_UNAVAILABLE, "No node answered in time", None);
+            response.headers_mut().insert(header::RETRY_AFTER, RETRY_AFTER.as_secs().into());
+            return response;
+        }
+        let body = json!({ "status": "success", "message": message, "data": data, "silent": self.silent });
+        HttpResponse::Ok().insert_header((header::CACHE_CONTROL, "no-store")).json(body)
+    }
+}
+
+/// `{"status": "error", "message": …}`, with the field at fault if any.
+fn problem(status: StatusCode, message: &str, field: Option<&str>) -> HttpResponse {
+    let mut body = json!({ "status": "error", "message": message });
+    if let Some(field) = field {
+        body["field"] = field.into();
+    }
+    HttpResponse::build(status).insert_header((header::CACHE_CONTROL, "no-store")).json(body)
+}
+
+impl From<ClusterError> for Refusal {
+    fn from(error: ClusterError) -> Self {
+        Self::Unavailable(format!("The other nodes cannot be asked: {error}"), RETRY_AFTER)
+    }
+}
+
+/// Registers the routes.
+pub fn configure(service: &mut web::ServiceConfig, admin: &Admin) {
+    let scope = web::scope("/api/websocket")
+        .app_data(web::Data::new(admin.clone()))
+        .app_data(web::PayloadConfig::new(admin.0.max_body))
+        .service(both("/health").route(web::get().to(health)))
+        .service(both("/stats").route(web::get().to(stats)))
+        .service(both("/user/{id}/rooms").route(web::get().to(user_rooms)))
+        .service(both("/emit/room/{name}").route(web::post().to(emit::to_room)))
+        .service(both("/emit/role/{name}").route(web::post().to(emit::to_role)))
+        .service(both("/emit/{name}").route(web::post().to(emit::to_user)))
+        .default_service(web::to(unknown));
+    service.service(scope);
+}
+
+/// With and without a trailing slash.
+fn both(path: &str) -> Resource {
+    web::resource([path.to_owned(), format!("{path}/")]).default_service(web::to(wrong_method))
+}
+
+async fn unknown(request: HttpRequest) -> HttpResponse {
+    problem(StatusCode::NOT_FOUND, &format!("Nothing is served at {}", request.path()), None)
+}
+
+async fn wrong_method(request: HttpRequest) -> HttpResponse {
+    let message = format!("{} does not take {}", request.path(), request.method());
+    problem(StatusCode::METHOD_NOT_ALLOWED, &message, None)
+}
+
+/// `GET health`: open to everybody.
+async fn health(admin: web::Data<Admin>, registry: web::Data<Registry>, draining: web::Data<Draining>) -> HttpResponse {
+    let reason = match registry.layer().readiness() {
+        _ if draining.is_draining() => Some("the node is draining".to_owned()),
+        Readiness::Ready => None,
+        Readiness::NotReady(reason) => Some(reason),
+    };
+    let mut body = json!({
+        "service": "websocket",
+        "status": if reason.is_none() { "active" } else { "inactive" },
+        "connectedUsers": admin.users().await,
+        "timestamp": jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%S%.3fZ").to_string(),
+    });
+    let status = if reason.is_none() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    if let Some(reason) = reason {
+        body["reason"] = reason.into();
+    }
+    HttpResponse::build(status).insert_header((header::CACHE_CONTROL, "no-store")).json(body)
+}
+
+/// `GET stats`: the whole cluster.
+async fn stats(request: HttpRequest, admin: web::Data<Admin>) -> Result<HttpResponse, Refusal> {
+    admin.0.access.check(&request).await?;
+    let asked = admin.ask(Query::Stats).await?;
+    let known = admin.0.cluster.nodes().await?;
+    let (mut connections, mut events, mut rooms, mut nodes) = (0, 0, BTreeSet::new(), Vec::new());
+    for (node, answer) in &asked.answers {
+        let Answer::Stats(stats) = answer else { continue };
+        connections += stats.connections;
+        events += stats.events;
+        rooms.extend(stats.rooms.iter().cloned());
+        let facts = known.get(node);
+        nodes.push(json!({
+            "node": node,
+            "address": facts.map(|facts| &facts.address),
+            "started": facts.map(|facts| facts.started),
+            "connections": stats.connections,
+            "users": stats.users,
+            "rooms": stats.rooms.len(),
+            "events": stats.events,
+        }));
+    }
+    let data = json!({
+        "nodes": nodes.len() + asked.silent.len(),
+        "connections": connections,
+        "users": admin.users().await,
+        "rooms": rooms.len(),
+        "events": events,
+        "perNode": nodes,
+    });
+    Ok(asked.respond("Statistics of the cluster", &data))
+}
+
+/// `GET user/{id}/rooms`: where a user's sockets are.
+async fn user_rooms(
+    request: HttpRequest,
+    admin: web::Data<Admin>,
+    id: web::Path<String>,
+) -> Result<HttpResponse, Refusal> {
+    admin.0.access.check(&request).await?;
+    let id = id.into_inner();
+    let asked = admin.ask(Query::UserRooms(id.clone())).await?;
+    let (mut rooms, mut sockets) = (BTreeSet::new(), Vec::new());
+    for (node, answer) in &asked.answers {
+        let Answer::Rooms(found) = answer else { continue };
+        for socket in found {
+            rooms.extend(socket.rooms.iter().cloned());
+            sockets.push(json!({
+                "id": socket.socket, "namespace": socket.namespace, "node": node, "rooms": socket.rooms,
+            }));
+        }
+    }
+    let message = format!("{} in {}", plural(sockets.len() as u64, "connection"), plural(rooms.len() as u64, "room"));
+    Ok(asked.respond(&message, &json!({ "userId": id, "rooms": rooms, "sockets": sockets })))
+}
+
+fn plural(count: u64, word: &str) -> String {
+    format!("{count} {word}{}", if count == 1 { "" } else { "s" })
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,111 @@
+//! Who may use the admin API: whoever shows the project's access token with a role, or a flag of Django's, that says so.
+
+use std::{fmt, sync::Arc, time::Duration};
+
+use actix_web::{
+    HttpRequest, HttpResponse, ResponseError,
+    http::{StatusCode, header},
+};
+
+use super::problem;
+use crate::{
+    auth::{
+        AuthError, Authenticator, Method,
+        credential::{self, Authorization},
+    },
+    event::Value,
+};
+
+/// Claims that let in whoever has them, true.
+const FLAGS: [&str; 2] = ["is_staff", "is_superuser"];
+
+/// Why a request is not carried out.
+#[derive(Debug)]
+pub(super) enum Refusal {
+    /// No token, or none that is valid.
+    Unauthorized(String),
+    /// Somebody else's token.
+    Forbidden,
+    /// A field is missing or wrong.
+    Invalid { field: String, reason: String },
+    /// The body is larger than `api.max_body`.
+    TooLarge,
+    /// The node cannot, for this reason.
+    Unavailable(String, Duration),
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unauthorized(reason) | Self::Invalid { reason, .. } | Self::Unavailable(reason, _) => {
+                f.write_str(reason)
+            }
+            Self::Forbidden => f.write_str("Admin access required"),
+            Self::TooLarge => f.write_str("The body is larger than api.max_body"),
+        }
+    }
+}
+
+impl ResponseError for Refusal {
+    fn status_code(&self) -> StatusCode {
+        match self {
+            Self::Unauthorized(_) => StatusCode::UNAUTHORIZED,
+            Self::Forbidden => StatusCode::FORBIDDEN,
+            Self::Invalid { .. } => StatusCode::BAD_REQUEST,
+            Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::Unavailable(..) => StatusCode::SERVICE_UNAVAILABLE,
+        }
+    }
+
+    fn error_response(&self) -> HttpResponse {
+        let field = match self {
+            Self::Invalid { field, .. } => Some(field.as_str()),
+            _ => None,
+        };
+        let mut response = problem(self.status_code(), &self.to_string(), field);
+        match self {
+            Self::Unauthorized(_) => {
+                let scheme = header::HeaderValue::from_static(r#"Bearer realm="api""#);
+                response.headers_mut().insert(header::WWW_AUTHENTICATE, scheme);
+            }
+            Self::Unavailable(_, after) => {
+                response.headers_mut().insert(header::RETRY_AFTER, after.as_secs().max(1).into());
+            }
+            _ => {}
+        }
+        response
+    }
+}
+
+pub(super) struct Access {
+    authenticator: Arc<Authenticator>,
+    roles: Vec<String>,
+}
+
+impl Access {
+    pub const fn new(authenticator: Arc<Authenticator>, roles: Vec<String>) -> Self {
+        Self { authenticator, roles }
+    }
+
+    /// Whether this request may.
+    pub async fn check(&self, request: &HttpRequest) -> Result<(), Refusal> {
+        let header = request.headers().get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
+        // Not from the query: an address ends up in logs.
+        let identity = match credential::authorization(header, "Bearer") {
+            Authorization::Token(token) => self.authenticator.identify(Method::Jwt, token).await,
+            Authorization::None | Authorization::Malformed => Err(AuthError::Missing),
+        };
+        let identity = identity.map_err(|error| match error.retry_after() {
+            Some(after) => Refusal::Unavailable(error.to_string(), after),
+            None if error == AuthError::Missing => Refusal::Unauthorized("Authentication token required".to_owned()),
+            None => Refusal::Unauthorized(error.to_string()),
+        })?;
+        if self.is_admin(&identity.claims) { Ok(()) } else { Err(Refusal::Forbidden) }
+    }
+
+    fn is_admin(&self, claims: &Value) -> bool {
+        let role = claims.get("role").and_then(Value::as_str);
+        role.is_some_and(|role| self.roles.iter().any(|known| known == role))
+            || FLAGS.iter().any(|flag| claims.get(flag) == Some(&Value::Bool(true)))
+    }
+}

@@ -1,0 +1,68 @@
+//! Events of an admin to users, roles and rooms: every node delivers to its own sockets and says how many they were.
+
+use actix_web::{HttpRequest, HttpResponse, web};
+use serde_json::json;
+
+use super::{Admin, access::Refusal, order, plural, unknown};
+use crate::{
+    cluster::{Answer, Order, Query},
+    event::GroupName,
+};
+
+/// `POST emit/{userId}`
+pub(super) async fn to_user(
+    request: HttpRequest,
+    admin: web::Data<Admin>,
+    id: web::Path<String>,
+    body: Result<web::Bytes, actix_web::Error>,
+) -> Result<HttpResponse, Refusal> {
+    // What is missing its last part is no user of this name.
+    if matches!(id.as_str(), "room" | "role") {
+        return Ok(unknown(request).await);
+    }
+    emit(&request, &admin, ("userId", "user_", &id), body).await
+}
+
+/// `POST emit/role/{role}`
+pub(super) async fn to_role(
+    request: HttpRequest,
+    admin: web::Data<Admin>,
+    role: web::Path<String>,
+    body: Result<web::Bytes, actix_web::Error>,
+) -> Result<HttpResponse, Refusal> {
+    emit(&request, &admin, ("role", "role_", &role), body).await
+}
+
+/// `POST emit/room/{room}`
+pub(super) async fn to_room(
+    request: HttpRequest,
+    admin: web::Data<Admin>,
+    room: web::Path<String>,
+    body: Result<web::Bytes, actix_web::Error>,
+) -> Result<HttpResponse, Refusal> {
+    emit(&request, &admin, ("room", "", &room), body).await
+}
+
+async fn emit(
+    request: &HttpRequest,
+    admin: &Admin,
+    (field, prefix, name): (&'static str, &str, &str),
+    body: Result<web::Bytes, actix_web::Error>,
+) -> Result<HttpResponse, Refusal> {
+    admin.0.access.check(request).await?;
+    let (namespace, args) = order::read(body)?;
+    let room = format!("{prefix}{name}");
+    if let Err(reason) = GroupName::from_room(&room) {
+        let reason = reason.to_string().replace("group name", "name of a room");
+        return Err(Refusal::Invalid { field: field.into(), reason });
+    }
+    let event = args.first().cloned();
+    let asked = admin.ask(Query::Emit(Order { namespace, rooms: vec![room.into()], args })).await?;
+    let sockets = asked.answers.iter().map(|(_, answer)| match answer {
+        Answer::Reached(sockets) => *sockets,
+        _ => 0,
+    });
+    let sockets: u64 = sockets.sum();
+    let message = format!("Event sent to {}", plural(sockets, "connection"));
+    Ok(asked.respond(&message, &json!({ "event": event, field: name, "sockets": sockets })))
+}

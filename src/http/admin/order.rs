@@ -1,0 +1,46 @@
+//! The body of an emit: `{"event": "notice", "data": {"text": "…"}, "namespace": "/"}`.
+
+use std::sync::Arc;
+
+use actix_web::{http::StatusCode, web};
+
+use super::access::Refusal;
+use crate::{event::Value, layer::codec::json};
+
+/// Names that Socket.IO keeps for itself (socket.io, `lib/socket-types.ts`).
+const RESERVED: [&str; 6] =
+    ["connect", "connect_error", "disconnect", "disconnecting", "newListener", "removeListener"];
+
+/// The namespace, and the event's name with its argument, if it has one.
+pub(super) fn read(body: Result<web::Bytes, actix_web::Error>) -> Result<(Arc<str>, Vec<Value>), Refusal> {
+    let body = body.map_err(|reason| match reason.as_response_error().status_code() {
+        StatusCode::PAYLOAD_TOO_LARGE => Refusal::TooLarge,
+        _ => invalid("body", format!("The body cannot be read: {reason}")),
+    })?;
+    let order = json::decode(&body).map_err(|reason| invalid("body", format!("The body cannot be read: {reason}")))?;
+    if order.as_map().is_none() {
+        return Err(invalid("body", format!("The body is a JSON object, not {}", order.kind())));
+    }
+    let event = match order.get("event") {
+        None | Some(Value::Null) => return Err(invalid("event", "Event name is required".to_owned())),
+        Some(Value::Str(name)) if name.is_empty() => {
+            return Err(invalid("event", "Event name must not be empty".to_owned()));
+        }
+        Some(Value::Str(name)) if RESERVED.contains(&&**name) => {
+            return Err(invalid("event", format!("Event name {name:?} is reserved by Socket.IO")));
+        }
+        Some(Value::Str(name)) => Value::Str(name.clone()),
+        Some(other) => return Err(invalid("event", format!("Event name must be text, not {}", other.kind()))),
+    };
+    let namespace = match order.get("namespace") {
+        None | Some(Value::Null) => "/",
+        Some(Value::Str(name)) if name.starts_with('/') => name,
+        Some(_) => return Err(invalid("namespace", "Namespace must be text that begins with \"/\"".to_owned())),
+    };
+    let args = [Some(event), order.get("data").cloned()];
+    Ok((namespace.into(), args.into_iter().flatten().collect()))
+}
+
+fn invalid(field: &str, reason: String) -> Refusal {
+    Refusal::Invalid { field: field.to_owned(), reason }
+}

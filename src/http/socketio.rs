@@ -1,0 +1,378 @@
+//! Engine.IO over HTTP: handshakes, polling requests and upgrades, with the reference server's words for what is wrong.
+//!
+//! A request for a session of another worker is handed over to it, and one for a session of another node is relayed.
+
+mod cors;
+mod relay;
+
+use std::{rc::Rc, sync::Arc, time::Duration};
+
+use actix_web::{
+    HttpMessage as _, HttpRequest, HttpResponse,
+    http::{Method as Verb, StatusCode, header},
+    web,
+};
+use bytes::Bytes;
+use serde_json::json;
+use tokio::time::timeout;
+
+pub use self::relay::Peers;
+use self::{cors::Cors, relay::Relay};
+use super::{health::Draining, server::Services, unavailable, websocket::Head as RequestHead};
+use crate::{
+    auth::AuthConfigError,
+    config::{Config, Transport},
+    consumer::{ConsumerId, ConsumerSet},
+    event::Value,
+    protocol::{
+        desk::Desk,
+        engineio::{Answer, Carrier, PAYLOAD_TYPE, Sessions, Settings, Sid, Upper, Workers, raw::Raw},
+        socketio::{self, Endpoint, Endpoints, Entry, Head, SocketIo},
+    },
+    socket::{
+        Connection, Roster,
+        close::CloseCode,
+        frame,
+        negotiate::{self, Agreed},
+        takeover::{Accepted, Slot},
+    },
+};
+
+/// What the Engine.IO sessions of all workers share. One per node.
+pub struct Engine {
+    peers: Arc<dyn Peers>,
+    workers: Arc<Workers>,
+    endpoints: Endpoints,
+    transports: Vec<Transport>,
+    cors: Cors,
+}
+
+impl Engine {
+    /// For the consumers of the configuration.
+    pub fn new(config: &Config, consumers: &ConsumerSet, peers: Arc<dyn Peers>) -> Result<Self, AuthConfigError> {
+        Ok(Self {
+            peers,
+            workers: Arc::default(),
+            endpoints: Endpoints::new(consumers)?,
+            transports: config.socketio.transports.clone(),
+            cors: Cors::new(config),
+        })
+    }
+}
+
+/// What a worker needs to answer Engine.IO requests.
+pub struct Reception {
+    engine: Arc<Engine>,
+    sessions: Rc<Sessions>,
+    entry: Rc<Entry>,
+    relay: Option<Relay>,
+    draining: Draining,
+    max_connections: usize,
+    compression: bool,
+}
+
+/// Why a request is not answered as it wishes: the codes of the reference server (engine.io `lib/server.ts`).
+#[derive(Clone, Copy, Debug)]
+enum Refusal {
+    Transport,
+    UnknownSession,
+    Method,
+    BadRequest,
+    Forbidden,
+    Version,
+    TooLarge,
+    Draining,
+    Full,
+}
+
+impl Refusal {
+    fn answer(self) -> HttpResponse {
+        let (code, message) = match self {
+            Self::Transport => (0, "Transport unknown"),
+            Self::UnknownSession => (1, "Session ID unknown"),
+            Self::Method => (2, "Bad handshake method"),
+            Self::BadRequest | Self::TooLarge => (3, "Bad request"),
+            Self::Forbidden => (4, "Forbidden"),
+            Self::Version => (5, "Unsupported protocol version"),
+            Self::Draining => return unavailable("the node is draining", Duration::from_secs(1)),
+            Self::Full => return unavailable("the node has no room for more connections", Duration::from_secs(1)),
+        };
+        let status = match self {
+            Self::Forbidden => StatusCode::FORBIDDEN,
+            Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            _ => StatusCode::BAD_REQUEST,
+        };
+        let mut response = HttpResponse::build(status);
+        response.insert_header((header::CACHE_CONTROL, "no-store"));
+        response.json(json!({ "code": code, "message": message }))
+    }
+
+    const fn label(self) -> &'static str {
+        match self {
+            Self::Draining => "draining",
+            Self::Full => "full",
+            Self::Forbidden => "origin",
+            _ => "bad_request",
+        }
+    }
+}
+
+/// The parameters of a request.
+struct Query {
+    transport: Option<Transport>,
+    version: bool,
+    sid: Option<String>,
+}
+
+impl Query {
+    fn of(text: &str) -> Self {
+        let (mut transport, mut version, mut sid) = (None, false, None);
+        for (name, value) in url::form_urlencoded::parse(text.as_bytes()) {
+            match (&*name, &*value) {
+                ("transport", "polling") => transport = Some(Transport::Polling),
+                ("transport", "websocket") => transport = Some(Transport::Websocket),
+                ("transport", _) => transport = None,
+                ("EIO", value) => version = value == "4",
+                ("sid", value) => sid = Some(value.to_owned()),
+                _ => {}
+            }
+        }
+        Self { transport, version, sid }
+    }
+}
+
+type Answered = Result<HttpResponse, Refusal>;
+
+impl Reception {
+    /// Starts the sessions of this worker, on its thread.
+    pub(super) fn start(services: &Services, desk: Rc<Desk>, roster: Rc<Roster>) -> Rc<Self> {
+        let (config, engine) = (&services.config, &services.engine);
+        let settings = Settings::new(config);
+        let patience = settings.ping_interval + settings.ping_timeout + Duration::from_secs(5);
+        let relay = Relay::new(Arc::clone(&engine.peers), services.drain.clone(), patience);
+        Rc::new(Self {
+            entry: Rc::new(Entry { desk: Rc::clone(&desk), authenticator: Arc::clone(&services.authenticator) }),
+            sessions: Sessions::start(desk, roster, settings, engine.peers.node_id(), &engine.workers),
+            engine: Arc::clone(engine),
+            relay: relay.inspect_err(|error| log::error!("no request reaches another node: {error}")).ok(),
+            draining: services.draining.clone(),
+            max_connections: config.server.max_connections,
+            compression: config.socket.compression.enabled,
+        })
+    }
+
+    /// Where the consumer is served, unless it speaks plain WebSocket.
+    pub(super) fn endpoint(&self, consumer: ConsumerId) -> Option<&Arc<Endpoint>> {
+        self.engine.endpoints.of(consumer)
+    }
+
+    /// Answers a request at the path of an endpoint.
+    pub(super) async fn serve(
+        &self,
+        request: &HttpRequest,
+        payload: web::Payload,
+        endpoint: &Arc<Endpoint>,
+        route: Value,
+    ) -> HttpResponse {
+        let answered = match self.engine.cors.allows(request) {
+            false => Err(Refusal::Forbidden),
+            true if request.method() == Verb::OPTIONS => Ok(self.engine.cors.preflight(request)),
+            true => self.answer(request, payload, endpoint, route).await,
+        };
+        let mut response = answered.unwrap_or_else(|refusal| {
+            self.sessions.desk().metrics.handshake(refusal.label());
+            refusal.answer()
+        });
+        self.engine.cors.add(request, &mut response);
+        response
+    }
+
+    async fn answer(
+        &self,
+        request: &HttpRequest,
+        payload: web::Payload,
+        endpoint: &Arc<Endpoint>,
+        route: Value,
+    ) -> Answered {
+        let query = Query::of(request.query_string());
+        let slot = request.extensions().get::<Slot>().cloned();
+        let transport = query.transport.filter(|transport| self.engine.transports.contains(transport));
+        let transport = transport.ok_or(Refusal::Transport)?;
+        // A WebSocket is spoken over an upgraded connection, polling is not.
+        let websocket = match (transport, slot) {
+            (Transport::Websocket, Some(slot)) => Some((slot, agree(request, self.compression)?)),
+            (Transport::Polling, None) => None,
+            _ => return Err(Refusal::BadRequest),
+        };
+        let Some(sid) = query.sid else {
+            if request.method() != Verb::GET {
+                return Err(Refusal::Method);
+            }
+            if !query.version {
+                return Err(Refusal::Version);
+            }
+            return self.open(request, websocket, endpoint, route).await;
+        };
+        let sid = Sid::parse(&sid).ok_or(Refusal::UnknownSession)?;
+        if !self.sessions.is_of_this_node(&sid) {
+            return self.relay(request, payload, &sid.node, websocket.map(|(slot, _)| slot)).await;
+        }
+        match websocket {
+            Some((slot, agreed)) => self.upgrade(sid, &slot, agreed).await,
+            None => self.poll(request, payload, sid).await,
+        }
+    }
+
+    /// A new session.
+    async fn open(
+        &self,
+        request: &HttpRequest,
+        websocket: Option<(Slot, Agreed)>,
+        endpoint: &Arc<Endpoint>,
+        route: Value,
+    ) -> Answered {
+        let metrics = &self.sessions.desk().metrics;
+        if self.draining.is_draining() {
+            return Err(Refusal::Draining);
+        }
+        if usize::try_from(metrics.connections.get()).unwrap_or(0) >= self.max_connections {
+            return Err(Refusal::Full);
+        }
+        let head = Head::of(&RequestHead::of(request).borrowed());
+        let connection = self.sessions.connection(websocket.as_ref().and_then(|(_, agreed)| agreed.deflate));
+        let accepted = Accepted::new(Rc::clone(&connection));
+        let (upper, raw): (Rc<dyn Upper>, Option<Rc<Raw>>) = if endpoint.is_raw() {
+            let raw = self.raw(endpoint, &head, &route, &connection).await.map_err(|reason| {
+                log::debug!("a client is refused: {reason}");
+                Refusal::Forbidden
+            })?;
+            let raw = Rc::new(raw);
+            (Rc::clone(&raw) as Rc<dyn Upper>, Some(raw))
+        } else {
+            (SocketIo::new(Rc::clone(&self.entry), Arc::clone(endpoint), head, route), None)
+        };
+        let (session, open) = self.sessions.open(Rc::clone(&connection), upper, websocket.is_none());
+        metrics.handshake("accepted");
+        let response = match websocket {
+            Some((slot, agreed)) => {
+                connection.deliver(&frame::text(open.as_bytes()));
+                slot.accept(accepted);
+                switch(agreed)
+            }
+            None => {
+                connection.open_without_socket();
+                accepted.keep();
+                payload_response(open.into())
+            }
+        };
+        if let Some(raw) = raw {
+            raw.opened(&session);
+        }
+        Ok(response)
+    }
+
+    /// Without Socket.IO there is nothing to connect to later: the consumer admits the client at once.
+    async fn raw(
+        &self,
+        endpoint: &Endpoint,
+        head: &Head,
+        route: &Value,
+        connection: &Rc<Connection>,
+    ) -> Result<Raw, String> {
+        let id = socketio::new_id();
+        let admitted = self.entry.admit(endpoint.consumers("/"), head, (route, Value::Null), &id).await?;
+        let (member, parts) = self.entry.join(connection, admitted, &id).await?;
+        self.entry.desk.shard.seat(&member);
+        Ok(Raw::new(&self.entry.desk, connection, member, parts))
+    }
+
+    /// Messages to or from a polling session.
+    async fn poll(&self, request: &HttpRequest, payload: web::Payload, sid: Sid) -> Answered {
+        let answer = if request.method() == Verb::GET {
+            self.sessions.fetch(sid).await
+        } else if request.method() == Verb::POST {
+            let body = self.body(request, payload).await?;
+            self.sessions.bring(sid, body).await
+        } else {
+            return Err(Refusal::BadRequest);
+        };
+        match answer {
+            Answer::Payload(payload) => Ok(payload_response(payload)),
+            Answer::Unknown => Err(Refusal::UnknownSession),
+            Answer::Bad => Err(Refusal::BadRequest),
+        }
+    }
+
+    /// Whatever it is, the session is on another node.
+    async fn relay(
+        &self,
+        request: &HttpRequest,
+        payload: web::Payload,
+        node: &str,
+        websocket: Option<Slot>,
+    ) -> Answered {
+        let relay = self.relay.as_ref().ok_or(Refusal::UnknownSession)?;
+        let Some(slot) = websocket else {
+            let body = self.body(request, payload).await?;
+            return relay.poll(node, request, body).await.ok_or(Refusal::UnknownSession);
+        };
+        let (response, splice) = relay.upgrade(node, request).await.ok_or(Refusal::UnknownSession)?;
+        if let Some(splice) = splice {
+            slot.accept(Accepted::by(splice));
+        }
+        Ok(response)
+    }
+
+    /// A body within the limit, in time.
+    async fn body(&self, request: &HttpRequest, payload: web::Payload) -> Result<Bytes, Refusal> {
+        let settings = self.sessions.settings();
+        let announced =
+            request.headers().get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
+        if announced.is_some_and(|length: usize| length > settings.max_payload) {
+            return Err(Refusal::TooLarge);
+        }
+        match timeout(settings.ping_timeout, payload.to_bytes_limited(settings.max_payload)).await {
+            Ok(Ok(Ok(body))) => Ok(body),
+            Ok(Err(_)) => Err(Refusal::TooLarge),
+            Ok(Ok(Err(_))) | Err(_) => Err(Refusal::BadRequest),
+        }
+    }
+
+    /// A WebSocket that wants to carry a polling session.
+    async fn upgrade(&self, sid: Sid, slot: &Slot, agreed: Agreed) -> Answered {
+        match self.sessions.look(sid.clone()).await {
+            None => return Err(Refusal::UnknownSession),
+            Some(Carrier::Polling) => {
+                let (sessions, deflate) = (Rc::clone(&self.sessions), agreed.deflate);
+                slot.accept(Accepted::by(async move |stream, early| {
+                    sessions.upgrade(sid, stream, early, deflate).await;
+                }));
+            }
+            // As in the reference server: accepted, so that the client learns of it, and closed.
+            Some(Carrier::Websocket) => {
+                let connection = self.sessions.connection(agreed.deflate);
+                Connection::close(&connection, CloseCode::NORMAL, "");
+                slot.accept(Accepted::new(connection));
+            }
+        }
+        Ok(switch(agreed))
+    }
+}
+
+fn agree(request: &HttpRequest, compression: bool) -> Result<Agreed, Refusal> {
+    let headers = request.headers().iter().map(|(name, value)| (name.as_str(), value.as_bytes()));
+    negotiate::handshake(headers, compression).map_err(|_| Refusal::BadRequest)
+}
+
+fn switch(agreed: Agreed) -> HttpResponse {
+    let mut response = HttpResponse::SwitchingProtocols();
+    response.upgrade("websocket").insert_header((header::SEC_WEBSOCKET_ACCEPT, agreed.accept));
+    if let Some(extensions) = agreed.extensions {
+        response.insert_header((header::SEC_WEBSOCKET_EXTENSIONS, extensions));
+    }
+    response.finish()
+}
+
+fn payload_response(payload: Bytes) -> HttpResponse {
+    HttpResponse::Ok().content_type(PAYLOAD_TYPE).insert_header((header::CACHE_CONTROL, "no-store")).body(payload)
+}

@@ -1,0 +1,60 @@
+//! Which pages may ask, and what their browsers are told (https://fetch.spec.whatwg.org/#http-cors-protocol).
+
+use actix_web::{
+    HttpRequest, HttpResponse,
+    http::header::{self, HeaderName, HeaderValue},
+};
+
+use crate::{auth::OriginPolicy, config::Config};
+
+/// Seconds for which a browser need not ask again.
+const MAX_AGE: &str = "600";
+
+/// The rule of `socketio.cors`, or that of `server.allowed_origins`.
+pub(super) struct Cors {
+    policy: OriginPolicy,
+    any: bool,
+}
+
+impl Cors {
+    pub fn new(config: &Config) -> Self {
+        let allowed = config.socketio.cors.as_deref().or(config.server.allowed_origins.as_deref());
+        let any = allowed.is_some_and(|allowed| allowed.iter().any(|origin| origin == "*"));
+        Self { policy: OriginPolicy::new(allowed), any }
+    }
+
+    /// Whether whoever asks may. A request without an origin passes: a browser sends one with each WebSocket and with each
+    /// request to another host, so it is no browser, or its own host's page.
+    pub fn allows(&self, request: &HttpRequest) -> bool {
+        let one = |name: HeaderName| request.headers().get(name).map(|value| value.to_str().unwrap_or("null"));
+        one(header::ORIGIN).is_none_or(|origin| self.policy.allows(Some(origin), one(header::HOST)))
+    }
+
+    /// The answer to a browser that asks whether it may ask.
+    pub fn preflight(&self, request: &HttpRequest) -> HttpResponse {
+        let mut response = HttpResponse::NoContent();
+        response
+            .insert_header((header::ACCESS_CONTROL_ALLOW_METHODS, "GET, POST"))
+            .insert_header((header::ACCESS_CONTROL_MAX_AGE, MAX_AGE));
+        if let Some(wanted) = request.headers().get(header::ACCESS_CONTROL_REQUEST_HEADERS) {
+            response.insert_header((header::ACCESS_CONTROL_ALLOW_HEADERS, wanted.clone()));
+        }
+        response.finish()
+    }
+
+    /// Lets the page read an answer, and send cookies where the page's origin is named and not just any.
+    pub fn add(&self, request: &HttpRequest, response: &mut HttpResponse) {
+        let Some(origin) = request.headers().get(header::ORIGIN) else { return };
+        if !self.allows(request) {
+            return;
+        }
+        let headers = response.headers_mut();
+        if self.any {
+            headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
+            return;
+        }
+        headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin.clone());
+        headers.insert(header::ACCESS_CONTROL_ALLOW_CREDENTIALS, HeaderValue::from_static("true"));
+        headers.append(header::VARY, HeaderValue::from_static("Origin"));
+    }
+}

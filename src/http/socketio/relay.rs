@@ -1,0 +1,178 @@
+//! Requests for a session of another node, passed on to it as a reverse proxy does; the socket of an upgrade is spliced.
+//!
+//! In: the id of a node. Out: that node's answer, or nothing, where there is no such node or it cannot be reached. A
+//! request that is given up here is given up there.
+
+use std::{sync::Arc, time::Duration};
+
+use actix_web::{
+    HttpRequest, HttpResponse,
+    http::{StatusCode, header},
+};
+use bytes::{Bytes, BytesMut};
+use futures_util::future::BoxFuture;
+use reqwest::{Client, Response};
+use tokio::{
+    io::{AsyncWriteExt as _, copy_bidirectional},
+    net::TcpStream,
+    sync::watch,
+    time::timeout,
+};
+
+use crate::{backend::http_client, cluster::Cluster, warn_bounded};
+
+/// How long it may take to find a node, and to reach it.
+const FIND: Duration = Duration::from_secs(2);
+
+/// A request that was passed on once is not passed on again.
+const RELAYED: &str = "x-channelgate-relay";
+
+/// Headers of a client that the other node looks at.
+const PASSED_ON: [&str; 9] = [
+    "host",
+    "origin",
+    "content-type",
+    "upgrade",
+    "connection",
+    "sec-websocket-key",
+    "sec-websocket-version",
+    "sec-websocket-extensions",
+    "user-agent",
+];
+
+/// Headers of an answer that the client is told.
+const PASSED_BACK: [&str; 4] = ["content-type", "cache-control", "sec-websocket-accept", "sec-websocket-extensions"];
+
+/// The nodes that sessions may be on.
+pub trait Peers: Send + Sync + 'static {
+    /// This node.
+    fn node_id(&self) -> &str;
+
+    /// Where another node is reached, host and port; `None` if no such node lives. Bounded in time.
+    fn address_of<'a>(&'a self, node: &'a str) -> BoxFuture<'a, Option<Arc<str>>>;
+}
+
+impl Peers for Cluster {
+    fn node_id(&self) -> &str {
+        self.id().as_str()
+    }
+
+    fn address_of<'a>(&'a self, node: &'a str) -> BoxFuture<'a, Option<Arc<str>>> {
+        Box::pin(async move {
+            match timeout(FIND, Self::address_of(self, node)).await {
+                Ok(Ok(address)) => address,
+                Ok(Err(error)) => {
+                    warn_bounded!("the node of a session cannot be looked up: {error}");
+                    None
+                }
+                Err(_) => None,
+            }
+        })
+    }
+}
+
+/// Passes requests on. One per worker.
+pub(super) struct Relay {
+    peers: Arc<dyn Peers>,
+    client: Client,
+    drain: watch::Receiver<Option<Duration>>,
+    /// The longest time a request may wait for its answer there.
+    patience: Duration,
+}
+
+impl Relay {
+    /// Without a client there is no TLS library; nothing here needs one, but requests are made with the one that has it.
+    pub fn new(
+        peers: Arc<dyn Peers>,
+        drain: watch::Receiver<Option<Duration>>,
+        patience: Duration,
+    ) -> reqwest::Result<Self> {
+        Ok(Self { peers, client: http_client()?, drain, patience })
+    }
+
+    /// Whether the request was passed on to this node by another.
+    fn is_relayed(request: &HttpRequest) -> bool {
+        request.headers().contains_key(RELAYED)
+    }
+
+    async fn ask(&self, node: &str, request: &HttpRequest, body: Bytes) -> Option<Response> {
+        if Self::is_relayed(request) {
+            return None;
+        }
+        let address = self.peers.address_of(node).await?;
+        let target = request.uri().path_and_query().map_or("/", |target| target.as_str());
+        let verb = reqwest::Method::from_bytes(request.method().as_str().as_bytes()).ok()?;
+        let mut asked = self.client.request(verb, format!("http://{address}{target}")).header(RELAYED, "1").body(body);
+        for name in PASSED_ON {
+            for value in request.headers().get_all(name) {
+                asked = asked.header(name, value.as_bytes());
+            }
+        }
+        match timeout(self.patience, asked.send()).await {
+            Ok(Ok(response)) => Some(response),
+            Ok(Err(error)) => {
+                warn_bounded!("node {node} at {address} cannot be asked: {error}");
+                None
+            }
+            Err(_) => None,
+        }
+    }
+
+    /// A polling request.
+    pub async fn poll(&self, node: &str, request: &HttpRequest, body: Bytes) -> Option<HttpResponse> {
+        let answer = self.ask(node, request, body).await?;
+        Some(passed_back(answer).await)
+    }
+
+    /// A WebSocket: the answer, and, if it is accepted, what carries its bytes to the other node and back.
+    pub async fn upgrade(
+        &self,
+        node: &str,
+        request: &HttpRequest,
+    ) -> Option<(HttpResponse, Option<impl AsyncFnOnce(TcpStream, BytesMut) + 'static>)> {
+        let answer = self.ask(node, request, Bytes::new()).await?;
+        if answer.status() != reqwest::StatusCode::SWITCHING_PROTOCOLS {
+            return Some((passed_back(answer).await, None));
+        }
+        let mut response = HttpResponse::SwitchingProtocols();
+        response.upgrade("websocket");
+        copy_headers(&answer, &mut response);
+        let mut there = timeout(self.patience, answer.upgrade()).await.ok()?.ok()?;
+        let drain = self.drain.clone();
+        let splice = async move |mut here: TcpStream, early: BytesMut| {
+            if there.write_all(&early).await.is_ok() {
+                tokio::select! {
+                    _ = copy_bidirectional(&mut here, &mut there) => {}
+                    () = until_drained(drain) => {}
+                }
+            }
+        };
+        Some((response.finish(), Some(splice)))
+    }
+}
+
+/// When this node stops, what it carries for another ends, too, at some time within the drain.
+async fn until_drained(mut drain: watch::Receiver<Option<Duration>>) {
+    let period = drain.wait_for(Option::is_some).await.map_or(None, |period| *period);
+    tokio::time::sleep(period.unwrap_or_default().mul_f64(rand::random())).await;
+}
+
+async fn passed_back(answer: Response) -> HttpResponse {
+    let status = StatusCode::from_u16(answer.status().as_u16()).unwrap_or(StatusCode::BAD_GATEWAY);
+    let mut response = HttpResponse::build(status);
+    copy_headers(&answer, &mut response);
+    match answer.bytes().await {
+        Ok(body) => response.body(body),
+        Err(_) => HttpResponse::BadGateway().finish(),
+    }
+}
+
+fn copy_headers(answer: &Response, response: &mut actix_web::HttpResponseBuilder) {
+    for name in PASSED_BACK {
+        if let Some(value) = answer.headers().get(name)
+            && let Ok(value) = header::HeaderValue::from_bytes(value.as_bytes())
+        {
+            response.insert_header((name, value));
+        }
+    }
+}

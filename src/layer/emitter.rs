@@ -1,0 +1,93 @@
+//! What publishers of Socket.IO events write to Redis, read as [`Signal`](super::Signal)s.
+//!
+//! In: the payload of a PUBLISH. Out: an emission, members to take out of a room, or why there is neither. Pure; every decoder behind it expects hostile input.
+//!
+//! - `python`: python-socketio's `RedisManager(write_only=True)`, in its four forms
+//! - `node`: `@socket.io/redis-emitter`, and the broadcasts of `@socket.io/redis-adapter`
+
+mod node;
+mod python;
+#[cfg(test)]
+mod vectors;
+
+use std::{sync::Arc, time::Instant};
+
+use super::codec::{json::JsonError, msgpack::MsgpackError, pickle::PickleError};
+use crate::{
+    event::{Audience, Content, Emission, Source, Value},
+    telemetry::DropReason,
+};
+
+pub use node::decode as decode_node;
+pub use python::decode as decode_python;
+
+/// Why a message gives no emission.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum EmitterError {
+    /// Bad JSON.
+    #[error(transparent)]
+    Json(#[from] JsonError),
+    /// Bad msgpack.
+    #[error(transparent)]
+    Msgpack(#[from] MsgpackError),
+    /// A pickle of more than plain data, or none.
+    #[error(transparent)]
+    Pickle(#[from] PickleError),
+    /// Not as the publishers write it.
+    #[error("not as an emitter writes it: {0}")]
+    Malformed(&'static str),
+    /// A request that the node does not serve.
+    #[error("{0} is not supported")]
+    Unsupported(String),
+}
+
+impl EmitterError {
+    /// How it is counted.
+    pub const fn drop_reason(&self) -> DropReason {
+        match self {
+            Self::Unsupported(_) => DropReason::Unsupported,
+            Self::Json(JsonError::TooMany)
+            | Self::Msgpack(MsgpackError::TooMany)
+            | Self::Pickle(PickleError::TooLarge) => DropReason::TooLarge,
+            _ => DropReason::Decode,
+        }
+    }
+}
+
+/// The parts of an emission that differ; `args` without the name.
+struct Parts {
+    namespace: Arc<str>,
+    rooms: Vec<Arc<str>>,
+    except: Vec<Arc<str>>,
+    event: Vec<Value>,
+    volatile: bool,
+}
+
+impl Parts {
+    fn emission(self) -> Emission {
+        Emission {
+            audience: Audience::Namespace(self.namespace),
+            rooms: self.rooms,
+            except: self.except,
+            content: Content::Event(self.event),
+            volatile: self.volatile,
+            source: Source::Emitter,
+            received: Instant::now(),
+        }
+    }
+}
+
+/// The name of a room: text, or a number, as Django's primary keys are.
+fn room(value: &Value) -> Option<Arc<str>> {
+    match value {
+        Value::Str(text) => Some((**text).into()),
+        Value::Int(number) => Some(number.to_string().into()),
+        Value::UInt(number) => Some(number.to_string().into()),
+        _ => None,
+    }
+}
+
+/// All of them; `None` if one is no room.
+fn rooms(values: &[Value]) -> Option<Vec<Arc<str>>> {
+    values.iter().map(room).collect()
+}

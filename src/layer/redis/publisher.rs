@@ -1,0 +1,186 @@
+//! What the node itself writes for others: events for groups, and messages for workers of Channels.
+//!
+//! In: an event or message, from any thread. Out: one or two commands on the connection that the session of a host serves
+//! with, within a deadline. A key that is written has a TTL.
+
+use std::{
+    fmt,
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+
+use redis::{Cmd, FromRedisValue, aio::MultiplexedConnection};
+use tokio::time::timeout;
+
+use super::RESPONSE;
+use crate::{
+    config::{self, LayerKind},
+    event::{GroupName, Value},
+    layer::{
+        LayerError,
+        codec::{
+            envelope::{Address, LayerCodec},
+            msgpack,
+            names::{LayerNames, is_channel_name},
+            ring,
+        },
+    },
+};
+
+/// What `RedisChannelLayer.send` does, in one round trip: an expired message makes room, a full channel takes none.
+const SEND: &str = "
+    redis.call('ZREMRANGEBYSCORE', KEYS[1], 0, ARGV[1])
+    if redis.call('ZCOUNT', KEYS[1], '-inf', '+inf') >= tonumber(ARGV[2]) then
+        return 0
+    end
+    redis.call('ZADD', KEYS[1], ARGV[3], ARGV[4])
+    redis.call('EXPIRE', KEYS[1], ARGV[5])
+    return 1
+";
+
+/// Why something was not written.
+pub(super) enum Failure {
+    /// Redis does not answer.
+    Unavailable,
+    /// It answered with an error, or what is to be written is none.
+    Refused(String),
+}
+
+impl Failure {
+    fn refused(reason: impl fmt::Display) -> Self {
+        Self::Refused(format!("{reason}"))
+    }
+
+    /// The same for those outside, who may know why Redis does not answer.
+    pub fn into_error(self, unavailable: impl FnOnce() -> LayerError) -> LayerError {
+        match self {
+            Self::Unavailable => unavailable(),
+            Self::Refused(reason) => LayerError::Refused(reason),
+        }
+    }
+}
+
+/// The connections to write on, and how what is written looks.
+pub(super) struct Publisher {
+    /// One per host that serves now.
+    connections: Mutex<Vec<Option<MultiplexedConnection>>>,
+    kind: LayerKind,
+    codec: LayerCodec,
+    names: LayerNames,
+    publish_prefix: String,
+    max_message: usize,
+    capacity: usize,
+    expiry: Duration,
+    /// Plain channels are on no host of their own: their messages go round.
+    turn: AtomicUsize,
+}
+
+impl Publisher {
+    pub fn new(layer: &config::Layer, hosts: usize) -> Self {
+        Self {
+            connections: Mutex::new(vec![None; hosts]),
+            kind: layer.kind,
+            codec: LayerCodec::new(layer),
+            names: LayerNames::new(&layer.prefix),
+            publish_prefix: layer.publish_prefix.clone(),
+            max_message: layer.max_message,
+            capacity: layer.capacity,
+            expiry: layer.expiry.0,
+            turn: AtomicUsize::new(0),
+        }
+    }
+
+    /// A host serves with this connection, or does not serve.
+    pub fn set(&self, host: usize, connection: Option<MultiplexedConnection>) {
+        self.connections.lock().unwrap_or_else(PoisonError::into_inner)[host] = connection;
+    }
+
+    /// Publishes an event to a group's plain channel, where every node hears it: JSON, or msgpack if it holds bytes.
+    pub async fn publish(&self, group: &GroupName, body: &Value) -> Result<(), Failure> {
+        let payload = if body.holds_bytes() {
+            msgpack::encode(body)
+        } else {
+            serde_json::to_vec(body).map_err(Failure::refused)?
+        };
+        self.check(body, &payload)?;
+        let channel = format!("{}{group}", self.publish_prefix);
+        self.run(0, redis::cmd("PUBLISH").arg(channel).arg(payload)).await
+    }
+
+    /// `channel_layer.send(channel, body)`. Where either layer of channels_redis may be in use, whoever listens decides.
+    pub async fn send(&self, channel: &str, body: &Value) -> Result<(), Failure> {
+        if !is_channel_name(channel) {
+            return Err(Failure::refused(format_args!("{channel:?} is no name of a channel")));
+        }
+        let by_pubsub = match self.kind {
+            LayerKind::Core => false,
+            LayerKind::Pubsub => true,
+            LayerKind::Both => self.is_heard(channel).await?,
+        };
+        if by_pubsub { self.send_pubsub(channel, body).await } else { self.send_core(channel, body).await }
+    }
+
+    /// Whether somebody subscribes to the channel itself; those who listen to patterns do not count.
+    async fn is_heard(&self, channel: &str) -> Result<bool, Failure> {
+        let command = redis::cmd("PUBSUB").arg("NUMSUB").arg(channel).to_owned();
+        let (_, listeners): (String, u64) = self.run(self.host_of(channel), &command).await?;
+        Ok(listeners > 0)
+    }
+
+    async fn send_pubsub(&self, channel: &str, body: &Value) -> Result<(), Failure> {
+        let payload = self.codec.encode_pubsub(body, SystemTime::now()).map_err(Failure::refused)?;
+        self.check(body, &payload)?;
+        self.run(self.host_of(channel), redis::cmd("PUBLISH").arg(channel).arg(payload)).await
+    }
+
+    async fn send_core(&self, channel: &str, body: &Value) -> Result<(), Failure> {
+        let (address, host) = if channel.contains('!') {
+            (Address::Channel(channel), self.host_of(channel))
+        } else {
+            (Address::Plain, self.turn.fetch_add(1, Ordering::Relaxed) % self.hosts())
+        };
+        let now = SystemTime::now();
+        let member = self.codec.encode_core(body, address, now).map_err(Failure::refused)?;
+        self.check(body, &member)?;
+        let now = now.duration_since(UNIX_EPOCH).unwrap_or_default();
+        let mut command = redis::cmd("EVAL");
+        command.arg(SEND).arg(1).arg(self.names.core_queue_key(channel));
+        command.arg(now.as_secs().saturating_sub(self.expiry.as_secs())).arg(self.capacity);
+        command.arg(now.as_secs_f64()).arg(member).arg(self.expiry.as_secs().max(1));
+        match self.run(host, &command).await? {
+            1 => Ok(()),
+            _ => Err(Failure::refused(format_args!("the channel {channel:?} is full: nobody takes its messages"))),
+        }
+    }
+
+    fn check(&self, body: &Value, payload: &[u8]) -> Result<(), Failure> {
+        if body.as_map().is_none() {
+            return Err(Failure::refused(format_args!("an event must be an object, not {}", body.kind())));
+        }
+        if payload.len() > self.max_message {
+            return Err(Failure::refused(format_args!("{} bytes are more than a message may have", payload.len())));
+        }
+        Ok(())
+    }
+
+    fn hosts(&self) -> usize {
+        self.connections.lock().unwrap_or_else(PoisonError::into_inner).len()
+    }
+
+    fn host_of(&self, channel: &str) -> usize {
+        ring::index(channel, self.hosts())
+    }
+
+    async fn run<T: FromRedisValue>(&self, host: usize, command: &Cmd) -> Result<T, Failure> {
+        let connection = self.connections.lock().unwrap_or_else(PoisonError::into_inner)[host].clone();
+        let Some(mut connection) = connection else { return Err(Failure::Unavailable) };
+        match timeout(RESPONSE, command.query_async(&mut connection)).await {
+            Ok(Ok(answer)) => Ok(answer),
+            Ok(Err(error)) if error.code().is_some() => Err(Failure::refused(error)),
+            _ => Err(Failure::Unavailable),
+        }
+    }
+}

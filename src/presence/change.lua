@@ -1,0 +1,47 @@
+-- Members come to this node and go from it, in the order given.
+-- KEYS: nodes, this node's members, ids, epoch, recovering
+-- ARGV: node, keep ms, the epoch it knows, prefix of the members' keys, then for each step: what, field, id, facts
+--   '+' came; 'p' came, and may have been written already; '-' went; 'm' went, and may have been taken out already
+-- Returns: {-1} if this node has to join first, else {recovering ms, one of these for each step}
+--   0 no change for the cluster; 1 it was absent before, or is now; 2 not done: it is not known yet who is where
+local node, keep, prefix = ARGV[1], ARGV[2], ARGV[4]
+local lease = redis.call('ZSCORE', KEYS[1], node)
+if redis.call('GET', KEYS[4]) ~= ARGV[3] or not lease or tonumber(lease) <= 0 then
+    return { -1 }
+end
+local recovering = math.max(redis.call('PTTL', KEYS[5]), 0)
+local answer = { recovering }
+for i = 5, #ARGV, 4 do
+    local what, field, id, facts = ARGV[i], ARGV[i + 1], ARGV[i + 2], ARGV[i + 3]
+    local key, result = prefix .. field, 0
+    if what == '+' or what == 'p' then
+        local absent = redis.call('EXISTS', key) == 0
+        if absent then
+            redis.call('HINCRBY', KEYS[3], id, 1)
+        end
+        redis.call('SADD', key, node)
+        redis.call('PEXPIRE', key, keep)
+        redis.call('HSET', KEYS[2], field, facts)
+        local alone = absent or (what == 'p' and redis.call('SCARD', key) == 1)
+        if alone and recovering == 0 then
+            result = 1
+        end
+    elseif recovering > 0 then
+        result = 2
+    else
+        local listed = redis.call('HDEL', KEYS[2], field) == 1
+        redis.call('SREM', key, node)
+        if redis.call('EXISTS', key) == 0 then
+            if listed and redis.call('HINCRBY', KEYS[3], id, -1) <= 0 then
+                redis.call('HDEL', KEYS[3], id)
+            end
+            if listed or what == 'm' then
+                result = 1
+            end
+        end
+    end
+    answer[#answer + 1] = result
+end
+redis.call('PEXPIRE', KEYS[2], keep)
+redis.call('PEXPIRE', KEYS[3], keep)
+return answer

@@ -1,0 +1,331 @@
+//! What this node knows of its members, and what has to be told to Redis: pure, without time and without I/O of its own.
+//!
+//! In: connections that come and go, what Redis answered. Out: steps for Redis, in order per member and one at a time, and
+//! what the listener is to hear. It never forgets a member that Redis may still list for this node.
+
+use std::{
+    collections::{BTreeMap, HashMap, HashSet, VecDeque},
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use tokio::sync::oneshot;
+
+use super::{Change, Member};
+use crate::event::Value;
+
+/// One change of a member for Redis.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Step {
+    pub member: Member,
+    pub what: What,
+    pub facts: Value,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum What {
+    /// It came. `unsure`: this may have been written already, only the answer was lost.
+    Came { unsure: bool },
+    /// It went.
+    Went { unsure: bool },
+}
+
+/// What Redis says of one step.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Done {
+    /// Another node has the member, too, or this one had it before.
+    NoChange,
+    /// The cluster did not have it before, or has it no more.
+    Changed,
+    /// Not done: who is where is known after this time.
+    Held(Duration),
+}
+
+/// Why this node has to join anew.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Loss {
+    /// The others held it for dead and took its members over.
+    Lease,
+    /// Redis lost its data.
+    Data,
+}
+
+pub(super) type News = (Change, Member, Value);
+
+#[derive(Default)]
+struct Entry {
+    facts: Value,
+    connections: usize,
+    /// Without connections: when it counts as gone.
+    until: Option<Instant>,
+    /// Whether Redis lists it for this node, as far as is known.
+    listed: bool,
+    /// The last step's answer was lost.
+    unsure: bool,
+    /// A step is on its way.
+    busy: bool,
+    /// It stands in the queue.
+    queued: bool,
+    written: Option<Instant>,
+    /// The connection that may have made it present.
+    waiter: Option<oneshot::Sender<bool>>,
+}
+
+impl Entry {
+    const fn wanted(&self) -> bool {
+        self.connections > 0 || self.until.is_some()
+    }
+
+    fn answer(&mut self, first: bool) -> bool {
+        self.waiter.take().is_some_and(|waiter| waiter.send(first).is_ok())
+    }
+}
+
+#[derive(Default)]
+pub(super) struct Ledger {
+    entries: HashMap<Member, Entry>,
+    queue: VecDeque<Member>,
+    graces: BTreeMap<(Instant, u64), Member>,
+    grace_number: u64,
+}
+
+impl Ledger {
+    /// A connection came.
+    pub fn enter(&mut self, member: &Member, facts: Value, waiter: oneshot::Sender<bool>) {
+        let entry = self.entries.entry(member.clone()).or_default();
+        entry.connections += 1;
+        entry.until = None;
+        if entry.connections == 1 {
+            entry.facts = facts;
+        }
+        let decided = entry.listed && !entry.busy;
+        // Somebody who stopped waiting makes room for the next.
+        if decided || entry.waiter.as_ref().is_some_and(|other| !other.is_closed()) {
+            // Whoever stopped waiting needs no answer.
+            let _ = waiter.send(false);
+        } else if entry.connections == 1 {
+            entry.waiter = Some(waiter);
+        } else {
+            let _ = waiter.send(false);
+        }
+        self.queue(member);
+    }
+
+    /// A connection went; the member counts as gone at `until`.
+    pub fn leave(&mut self, member: &Member, until: Instant) {
+        let Some(entry) = self.entries.get_mut(member).filter(|entry| entry.connections > 0) else { return };
+        entry.connections -= 1;
+        if entry.connections == 0 {
+            self.wait(member, until);
+        }
+    }
+
+    fn wait(&mut self, member: &Member, until: Instant) {
+        if let Some(entry) = self.entries.get_mut(member) {
+            entry.until = Some(until);
+            self.grace_number += 1;
+            self.graces.insert((until, self.grace_number), member.clone());
+        }
+    }
+
+    /// When the next grace ends.
+    pub fn next_end(&self) -> Option<Instant> {
+        self.graces.keys().next().map(|(until, _)| *until)
+    }
+
+    /// Ends the graces that are over.
+    pub fn end_graces(&mut self, now: Instant) {
+        while let Some(first) = self.graces.first_entry().filter(|first| first.key().0 <= now) {
+            let member = first.remove();
+            if let Some(entry) = self.entries.get_mut(&member)
+                && entry.connections == 0
+                && entry.until.is_some_and(|until| until <= now)
+            {
+                entry.until = None;
+                self.queue(&member);
+            }
+        }
+    }
+
+    fn queue(&mut self, member: &Member) {
+        if let Some(entry) = self.entries.get_mut(member)
+            && !entry.busy
+            && entry.wanted() != entry.listed
+            && !std::mem::replace(&mut entry.queued, true)
+        {
+            self.queue.push_back(member.clone());
+        }
+    }
+
+    /// Steps to carry out now; each has to come back through [`Self::done`] or [`Self::failed`].
+    pub fn steps(&mut self, most: usize) -> Vec<Step> {
+        let mut steps = Vec::new();
+        while steps.len() < most
+            && let Some(member) = self.queue.pop_front()
+        {
+            let Some(entry) = self.entries.get_mut(&member) else { continue };
+            entry.queued = false;
+            let unsure = entry.unsure;
+            // A member that is listed and wanted stands here to be written again before it expires.
+            let what = match (entry.wanted(), entry.listed) {
+                (true, _) => What::Came { unsure },
+                (false, true) => What::Went { unsure },
+                (false, false) if unsure => What::Went { unsure },
+                (false, false) => {
+                    self.entries.remove(&member);
+                    continue;
+                }
+            };
+            entry.busy = true;
+            steps.push(Step { what, facts: entry.facts.clone(), member });
+        }
+        steps
+    }
+
+    /// Redis has answered these steps.
+    pub fn done(&mut self, steps: Vec<Step>, answers: &[Done], now: Instant) -> Vec<News> {
+        let mut news = Vec::new();
+        for (Step { member, what, facts }, done) in steps.into_iter().zip(answers) {
+            let Some(entry) = self.entries.get_mut(&member) else { continue };
+            entry.busy = false;
+            match (what, *done) {
+                (What::Came { .. }, done) => {
+                    let came = done == Done::Changed && !entry.listed;
+                    entry.listed = true;
+                    entry.unsure = false;
+                    entry.written = Some(now);
+                    if !entry.answer(came) && came {
+                        news.push((Change::Arrived, member.clone(), facts));
+                    }
+                }
+                (What::Went { .. }, Done::Held(time)) => {
+                    if entry.connections == 0 {
+                        self.wait(&member, now + time);
+                    } else {
+                        entry.answer(false);
+                    }
+                    continue;
+                }
+                (What::Went { .. }, done) => {
+                    entry.listed = false;
+                    entry.unsure = false;
+                    if done == Done::Changed {
+                        news.push((Change::Departed, member.clone(), facts));
+                    }
+                    if !entry.wanted() {
+                        self.entries.remove(&member);
+                    }
+                }
+            }
+            self.queue(&member);
+        }
+        news
+    }
+
+    /// These steps may have been carried out or not. They stand in the queue again.
+    pub fn failed(&mut self, steps: &[Step]) {
+        for step in steps {
+            let Some(entry) = self.entries.get_mut(&step.member) else { continue };
+            entry.busy = false;
+            entry.unsure = true;
+            entry.answer(false);
+            if !std::mem::replace(&mut entry.queued, true) {
+                self.queue.push_back(step.member.clone());
+            }
+        }
+    }
+
+    /// These steps were not carried out; they stand in the queue again.
+    pub fn put_back(&mut self, steps: &[Step]) {
+        for step in steps {
+            let Some(entry) = self.entries.get_mut(&step.member) else { continue };
+            entry.busy = false;
+            if !std::mem::replace(&mut entry.queued, true) {
+                self.queue.push_back(step.member.clone());
+            }
+        }
+    }
+
+    /// Nobody is kept waiting: Redis is away. How many were.
+    pub fn answer_all(&mut self) -> u64 {
+        let mut answered = 0;
+        for entry in self.entries.values_mut() {
+            if entry.waiter.is_some() {
+                entry.answer(false);
+                answered += 1;
+            }
+        }
+        answered
+    }
+
+    /// Redis lists this node's members no more, or not all of them; no step is on its way.
+    pub fn lost(&mut self, loss: Loss) {
+        for (member, entry) in &mut self.entries {
+            match loss {
+                // Who has only its grace left is the others' now, except where they have not come to it yet; so it is
+                // taken out, and told of only by who had it.
+                Loss::Lease if entry.connections == 0 => {
+                    entry.until = None;
+                    entry.listed = true;
+                    entry.unsure = false;
+                }
+                Loss::Lease => {
+                    entry.listed = false;
+                    entry.unsure = false;
+                }
+                Loss::Data if entry.wanted() => {
+                    entry.listed = false;
+                    entry.unsure = false;
+                }
+                // Gone for this node, and nobody else can know that it was here.
+                Loss::Data => {
+                    entry.listed = true;
+                    entry.unsure = true;
+                }
+            }
+            if !std::mem::replace(&mut entry.queued, true) {
+                self.queue.push_back(member.clone());
+            }
+        }
+    }
+
+    /// A member of a dead node is this node's now, and waits for its return until then.
+    pub fn adopt(&mut self, member: &Member, facts: Value, now: Instant, until: Instant) {
+        let entry = self.entries.entry(member.clone()).or_default();
+        entry.listed = true;
+        entry.unsure = false;
+        entry.written = Some(now);
+        entry.answer(false);
+        if entry.connections == 0 {
+            entry.facts = facts;
+            self.wait(member, until);
+        }
+    }
+
+    /// Queues who was written longer than `age` ago, so that nothing of a live node expires.
+    pub fn rewrite(&mut self, now: Instant, age: Duration) {
+        for (member, entry) in &mut self.entries {
+            if entry.written.is_some_and(|written| now.duration_since(written) >= age)
+                && entry.listed
+                && !entry.busy
+                && !std::mem::replace(&mut entry.queued, true)
+            {
+                self.queue.push_back(member.clone());
+            }
+        }
+    }
+
+    /// How many ids are present on this node.
+    pub fn count(&self) -> usize {
+        let present = self.entries.iter().filter(|(_, entry)| entry.wanted());
+        present.map(|(member, _)| Arc::clone(&member.id)).collect::<HashSet<_>>().len()
+    }
+
+    /// Whether a step waits.
+    pub fn has_steps(&self) -> bool {
+        !self.queue.is_empty()
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,218 @@
+use super::*;
+
+fn member(id: &str) -> Member {
+    Member { scope: "shop".into(), id: id.into() }
+}
+
+/// A ledger against a Redis that knows one node only.
+struct Desk {
+    ledger: Ledger,
+    start: Instant,
+}
+
+const GRACE: Duration = Duration::from_secs(2);
+
+impl Desk {
+    fn new() -> Self {
+        Self { ledger: Ledger::default(), start: Instant::now() }
+    }
+
+    fn at(&self, seconds: u64) -> Instant {
+        self.start + Duration::from_secs(seconds)
+    }
+
+    fn enter(&mut self, id: &str) -> oneshot::Receiver<bool> {
+        let (waiter, answer) = oneshot::channel();
+        self.ledger.enter(&member(id), "facts".into(), waiter);
+        answer
+    }
+
+    fn leave(&mut self, id: &str, second: u64) {
+        let until = self.at(second) + GRACE;
+        self.ledger.leave(&member(id), until);
+    }
+
+    /// The steps due now, as text.
+    fn steps(&mut self, second: u64) -> (Vec<Step>, String) {
+        let now = self.at(second);
+        self.ledger.end_graces(now);
+        let steps = self.ledger.steps(100);
+        let said = steps.iter().map(|step| {
+            let sign = match step.what {
+                What::Came { unsure: false } => '+',
+                What::Came { unsure: true } => 'p',
+                What::Went { unsure: false } => '-',
+                What::Went { unsure: true } => 'm',
+            };
+            format!("{sign}{}", step.member.id)
+        });
+        let said = said.collect::<Vec<_>>().join(" ");
+        (steps, said)
+    }
+
+    /// Carries out what is due, every step answered with `done`; the steps and the news.
+    fn run(&mut self, second: u64, done: Done) -> (String, Vec<(Change, String)>) {
+        let (steps, said) = self.steps(second);
+        let answers = vec![done; steps.len()];
+        let news = self.ledger.done(steps, &answers, self.at(second));
+        (said, news.into_iter().map(|(change, member, _)| (change, member.id.to_string())).collect())
+    }
+}
+
+#[test]
+fn redis_hears_of_the_first_and_of_the_last_connection_only() {
+    let mut desk = Desk::new();
+    let mut first = desk.enter("7");
+    let mut second = desk.enter("7");
+    assert_eq!(desk.run(0, Done::Changed), ("+7".into(), vec![]));
+    assert_eq!((first.try_recv(), second.try_recv()), (Ok(true), Ok(false)));
+    desk.leave("7", 1);
+    assert_eq!(desk.run(9, Done::Changed).0, "");
+    desk.leave("7", 10);
+    assert_eq!(desk.run(11, Done::Changed).0, "", "within its grace");
+    assert_eq!(desk.ledger.count(), 1);
+    assert_eq!(desk.run(12, Done::Changed), ("-7".into(), vec![(Change::Departed, "7".into())]));
+    assert!(desk.ledger.entries.is_empty() && desk.ledger.graces.is_empty());
+}
+
+#[test]
+fn who_comes_back_within_the_grace_was_never_gone() {
+    let mut desk = Desk::new();
+    drop(desk.enter("7"));
+    desk.run(0, Done::NoChange);
+    desk.leave("7", 1);
+    let mut again = desk.enter("7");
+    assert_eq!(again.try_recv(), Ok(false));
+    assert_eq!(desk.run(60, Done::Changed).0, "");
+    desk.leave("7", 60);
+    desk.leave("7", 60);
+    assert_eq!(desk.run(62, Done::NoChange), ("-7".into(), vec![]), "one leave too many is none");
+}
+
+#[test]
+fn a_departure_is_told_before_the_arrival_that_overtook_it() {
+    let mut desk = Desk::new();
+    drop(desk.enter("7"));
+    desk.run(0, Done::NoChange);
+    desk.leave("7", 0);
+    let (steps, said) = desk.steps(2);
+    assert_eq!(said, "-7");
+    let mut again = desk.enter("7");
+    assert_eq!(desk.steps(2).1, "", "one step of a member at a time");
+    let news = desk.ledger.done(steps, &[Done::Changed], desk.at(2));
+    assert_eq!(news.len(), 1);
+    assert!(again.try_recv().is_err(), "not decided yet");
+    assert_eq!(desk.run(2, Done::Changed), ("+7".into(), vec![]));
+    assert_eq!(again.try_recv(), Ok(true));
+}
+
+#[test]
+fn an_arrival_that_nobody_waits_for_any_more_goes_to_the_listener() {
+    let mut desk = Desk::new();
+    drop(desk.enter("7"));
+    assert_eq!(desk.run(0, Done::Changed).1, [(Change::Arrived, "7".into())]);
+}
+
+#[test]
+fn a_lost_answer_leaves_a_step_that_can_be_repeated() {
+    let mut desk = Desk::new();
+    let mut first = desk.enter("7");
+    let (steps, _) = desk.steps(0);
+    desk.ledger.failed(&steps);
+    assert_eq!(first.try_recv(), Ok(false));
+    assert_eq!(desk.run(1, Done::Changed), ("p7".into(), vec![(Change::Arrived, "7".into())]));
+    desk.leave("7", 2);
+    let (steps, said) = desk.steps(9);
+    assert_eq!(said, "-7");
+    desk.ledger.failed(&steps);
+    assert_eq!(desk.run(9, Done::Changed), ("m7".into(), vec![(Change::Departed, "7".into())]));
+    assert!(desk.ledger.entries.is_empty());
+}
+
+#[test]
+fn who_came_and_went_while_redis_was_away_leaves_nothing() {
+    let mut desk = Desk::new();
+    drop(desk.enter("7"));
+    desk.leave("7", 0);
+    desk.ledger.end_graces(desk.at(5));
+    assert_eq!(desk.run(5, Done::Changed), (String::new(), vec![]));
+    assert!(desk.ledger.entries.is_empty());
+}
+
+#[test]
+fn after_a_loss_of_data_everybody_is_written_again_and_departures_wait() {
+    let mut desk = Desk::new();
+    for id in ["here", "grace", "going"] {
+        drop(desk.enter(id));
+    }
+    desk.run(0, Done::NoChange);
+    desk.leave("going", 1);
+    let (steps, said) = desk.steps(8);
+    assert_eq!(said, "-going");
+    desk.leave("grace", 7);
+    desk.ledger.put_back(&steps);
+    desk.ledger.lost(Loss::Data);
+    let (steps, said) = desk.steps(8);
+    let mut sorted: Vec<_> = said.split(' ').collect();
+    sorted.sort_unstable();
+    assert_eq!(sorted, ["+grace", "+here", "mgoing"]);
+    let answers: Vec<_> = steps
+        .iter()
+        .map(|step| match step.what {
+            What::Came { .. } => Done::NoChange,
+            What::Went { .. } => Done::Held(Duration::from_secs(6)),
+        })
+        .collect();
+    assert!(desk.ledger.done(steps, &answers, desk.at(8)).is_empty());
+    assert_eq!(desk.run(9, Done::Changed), ("-grace".into(), vec![(Change::Departed, "grace".into())]));
+    assert_eq!(desk.run(14, Done::Changed), ("mgoing".into(), vec![(Change::Departed, "going".into())]));
+    assert_eq!(desk.ledger.entries.len(), 1);
+}
+
+#[test]
+fn who_was_taken_over_is_written_again_and_told_to_have_come_back() {
+    let mut desk = Desk::new();
+    drop(desk.enter("here"));
+    drop(desk.enter("grace"));
+    desk.run(0, Done::NoChange);
+    desk.leave("grace", 9);
+    desk.ledger.lost(Loss::Lease);
+    let (steps, _) = desk.steps(9);
+    let answers: Vec<_> = steps
+        .iter()
+        .map(|step| match step.what {
+            What::Came { .. } => Done::Changed,
+            // The one who took it over has told of it.
+            What::Went { .. } => Done::NoChange,
+        })
+        .collect();
+    let news = desk.ledger.done(steps, &answers, desk.at(9));
+    assert_eq!(news.len(), 1);
+    assert_eq!((news[0].0, &*news[0].1.id), (Change::Arrived, "here"));
+    assert_eq!(desk.run(60, Done::Changed).0, "");
+}
+
+#[test]
+fn a_member_of_a_dead_node_waits_for_its_return() {
+    let mut desk = Desk::new();
+    let (now, until) = (desk.at(0), desk.at(2));
+    desk.ledger.adopt(&member("gone"), "old".into(), now, until);
+    desk.ledger.adopt(&member("back"), "old".into(), now, until);
+    let mut back = desk.enter("back");
+    assert_eq!(back.try_recv(), Ok(false));
+    assert_eq!(desk.run(1, Done::Changed).0, "");
+    assert_eq!(desk.run(2, Done::Changed), ("-gone".into(), vec![(Change::Departed, "gone".into())]));
+}
+
+#[test]
+fn nothing_of_a_living_node_expires() {
+    let mut desk = Desk::new();
+    drop(desk.enter("7"));
+    desk.run(0, Done::Changed);
+    desk.ledger.rewrite(desk.at(100), Duration::from_secs(200));
+    assert_eq!(desk.run(100, Done::NoChange).0, "");
+    desk.ledger.rewrite(desk.at(200), Duration::from_secs(200));
+    assert_eq!(desk.run(200, Done::Changed), ("+7".into(), vec![]), "it never was gone");
+    desk.ledger.rewrite(desk.at(300), Duration::from_secs(200));
+    assert_eq!(desk.run(300, Done::NoChange).0, "");
+}

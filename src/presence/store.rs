@@ -1,0 +1,207 @@
+//! Presence in Redis: scripts, so that each exchange is one step for all nodes.
+//!
+//! | key | what it holds |
+//! | --- | --- |
+//! | `channelgate:presence:nodes` | nodes by the end of their lease; 0 said goodbye, -1 is being taken over |
+//! | `channelgate:presence:node:<id>` | a node's members, `["scope","id"]`, with their facts |
+//! | `channelgate:presence:member:<member>` | the nodes that have a member |
+//! | `channelgate:presence:ids` | for each id, in how many scopes it is present |
+//! | `channelgate:presence:epoch` | gone or another one when Redis has lost its data |
+//! | `channelgate:presence:recovering` | after that: the nodes write their members again |
+
+use std::{sync::Arc, time::Duration};
+
+use redis::{Script, ScriptInvocation, Value as Reply, aio::MultiplexedConnection, from_redis_value};
+
+use super::{
+    Member,
+    ledger::{Done, Loss, Step, What},
+};
+use crate::{
+    event::Value,
+    layer::redis::{
+        hosts::Host,
+        pool::{PoolError, RedisPool},
+    },
+};
+
+const NODES: &str = "channelgate:presence:nodes";
+const NODE: &str = "channelgate:presence:node:";
+const MEMBER: &str = "channelgate:presence:member:";
+const IDS: &str = "channelgate:presence:ids";
+const EPOCH: &str = "channelgate:presence:epoch";
+const RECOVERING: &str = "channelgate:presence:recovering";
+
+/// One for the node's own steps, one for counting.
+const CONNECTIONS: usize = 2;
+
+/// Bounds of the deadline of one exchange, which else is two thirds of a heartbeat.
+const TIMEOUT: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(2));
+
+/// How long keys outlive the last word of a living node: time enough for a cluster that starts again after a break.
+pub(super) const KEEP: Duration = Duration::from_secs(600);
+
+/// Members taken over in one step.
+const TAKE: usize = 200;
+
+pub(super) struct Store {
+    pool: RedisPool,
+    node: String,
+    own: String,
+    lease: Duration,
+    settle: Duration,
+    beat: Script,
+    change: Script,
+    take: Script,
+    goodbye: Script,
+}
+
+/// What a heartbeat brought.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Beat {
+    /// This node has to join, anew or for the first time.
+    Lost(Loss),
+    /// It belongs to this epoch; these nodes are dead.
+    Alive { epoch: String, dead: Vec<String> },
+}
+
+/// What a step of taking over brought.
+#[derive(Debug, Default)]
+pub(super) struct Taken {
+    /// Nothing is left.
+    pub complete: bool,
+    /// The node had stopped, and not died.
+    pub goodbye: bool,
+    /// Who is this node's now.
+    pub members: Vec<(Member, Value)>,
+}
+
+impl Store {
+    pub fn new(host: Host, node: &str, heartbeat: Duration) -> Self {
+        let timeout = (heartbeat * 2 / 3).clamp(TIMEOUT.0, TIMEOUT.1);
+        Self {
+            pool: RedisPool::new(host, CONNECTIONS, timeout),
+            node: node.to_owned(),
+            own: format!("{NODE}{node}"),
+            lease: 3 * heartbeat,
+            settle: 2 * heartbeat + timeout,
+            beat: Script::new(include_str!("beat.lua")),
+            change: Script::new(include_str!("change.lua")),
+            take: Script::new(include_str!("take.lua")),
+            goodbye: Script::new(include_str!("goodbye.lua")),
+        }
+    }
+
+    pub fn label(&self) -> &str {
+        self.pool.label()
+    }
+
+    /// After an outage: how long it takes until every node that lives has said so.
+    pub const fn settle(&self) -> Duration {
+        self.settle
+    }
+
+    /// How long a node that fell silent has been so, at least, when its lease is over.
+    pub fn silence(&self, beat: Duration) -> Duration {
+        self.lease.saturating_sub(beat)
+    }
+
+    /// Renews the lease; `join` takes part in whatever epoch it is.
+    pub async fn beat(&self, epoch: &str, join: bool) -> Result<Beat, PoolError> {
+        let mut call = self.beat.prepare_invoke();
+        for key in [NODES, &self.own, IDS, EPOCH, RECOVERING] {
+            call.key(key);
+        }
+        call.arg(&self.node).arg(millis(self.lease)).arg(millis(KEEP)).arg(epoch);
+        call.arg(uuid::Uuid::new_v4().simple().to_string()).arg(millis(self.settle)).arg(u8::from(join));
+        let reply: Vec<Reply> = self.invoke(&call).await?;
+        let mut words = reply.into_iter().map(|word| from_redis_value::<String>(word).unwrap_or_default());
+        let (first, second) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
+        Ok(match (first.as_str(), second.as_str()) {
+            ("lost", "lease") => Beat::Lost(Loss::Lease),
+            ("lost", _) => Beat::Lost(Loss::Data),
+            _ => Beat::Alive { epoch: first, dead: words.collect() },
+        })
+    }
+
+    /// Carries out steps; `None` where this node has to join first.
+    pub async fn change(&self, epoch: &str, steps: &[Step]) -> Result<Option<Vec<Done>>, PoolError> {
+        let mut call = self.change.prepare_invoke();
+        for key in [NODES, &self.own, IDS, EPOCH, RECOVERING] {
+            call.key(key);
+        }
+        call.arg(&self.node).arg(millis(KEEP)).arg(epoch).arg(MEMBER);
+        for Step { member, what, facts } in steps {
+            let what = match what {
+                What::Came { unsure: false } => "+",
+                What::Came { unsure: true } => "p",
+                What::Went { unsure: false } => "-",
+                What::Went { unsure: true } => "m",
+            };
+            let facts = serde_json::to_string(facts).unwrap_or_default();
+            call.arg(what).arg(field(member)).arg(&*member.id).arg(facts);
+        }
+        let reply: Vec<i64> = self.invoke(&call).await?;
+        let Some((recovering, codes)) = reply.split_first().filter(|(first, _)| **first >= 0) else {
+            return Ok(None);
+        };
+        let held = Duration::from_millis(u64::try_from(*recovering).unwrap_or_default());
+        let done = codes.iter().map(|code| match code {
+            0 => Done::NoChange,
+            1 => Done::Changed,
+            _ => Done::Held(held),
+        });
+        Ok(Some(done.collect()))
+    }
+
+    /// Takes some members of a dead node over.
+    pub async fn take(&self, dead: &str) -> Result<Taken, PoolError> {
+        let mut call = self.take.prepare_invoke();
+        call.key(NODES).key(&self.own).key(format!("{NODE}{dead}"));
+        call.arg(&self.node).arg(millis(KEEP)).arg(MEMBER).arg(dead).arg(TAKE);
+        let reply: Vec<Reply> = self.invoke(&call).await?;
+        let mut taken = Taken {
+            complete: matches!(reply.first(), Some(Reply::Int(1))),
+            goodbye: matches!(reply.get(1), Some(Reply::Int(1))),
+            members: Vec::new(),
+        };
+        for pair in reply.get(2..).unwrap_or_default().chunks_exact(2) {
+            if let [Reply::BulkString(member), Reply::BulkString(facts)] = pair
+                && let Some(member) = of_field(member)
+            {
+                taken.members.push((member, serde_json::from_slice(facts).unwrap_or_default()));
+            }
+        }
+        Ok(taken)
+    }
+
+    /// Leaves this node's members to the others.
+    pub async fn goodbye(&self) -> Result<(), PoolError> {
+        let mut call = self.goodbye.prepare_invoke();
+        call.key(NODES).key(&self.own).arg(&self.node).arg(millis(KEEP));
+        self.invoke(&call).await
+    }
+
+    /// How many ids are present in the cluster.
+    pub async fn count(&self) -> Result<usize, PoolError> {
+        self.pool.query(redis::cmd("HLEN").arg(IDS)).await
+    }
+
+    async fn invoke<T: redis::FromRedisValue>(&self, call: &ScriptInvocation<'_>) -> Result<T, PoolError> {
+        self.pool.within(async |connection: &mut MultiplexedConnection| call.invoke_async(connection).await).await
+    }
+}
+
+fn millis(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// A member as text that no other member has.
+fn field(member: &Member) -> String {
+    serde_json::json!([&*member.scope, &*member.id]).to_string()
+}
+
+fn of_field(text: &[u8]) -> Option<Member> {
+    let (scope, id): (Arc<str>, Arc<str>) = serde_json::from_slice(text).ok()?;
+    Some(Member { scope, id })
+}

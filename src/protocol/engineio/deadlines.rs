@@ -1,0 +1,66 @@
+//! Deadlines that all lie equally far ahead: the first that is set is the first that is due, so a queue is enough.
+
+use std::{collections::VecDeque, time::Duration};
+
+use tokio::time::Instant;
+
+/// Whose deadline: a place among the worker's sessions, and which of those that had the place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Who {
+    /// The place.
+    pub place: u32,
+    /// Which session it was; places are used again.
+    pub serial: u32,
+}
+
+/// Deadlines of one delay.
+pub struct Deadlines {
+    delay: Duration,
+    queue: VecDeque<(Instant, Who)>,
+}
+
+impl Deadlines {
+    /// None yet.
+    pub const fn new(delay: Duration) -> Self {
+        Self { delay, queue: VecDeque::new() }
+    }
+
+    /// Sets one, counted from `from`, which is not before that of the last call.
+    pub fn add(&mut self, from: Instant, who: Who) -> Instant {
+        let due = from + self.delay;
+        self.queue.push_back((due, who));
+        due
+    }
+
+    /// Takes the next one that is due.
+    pub fn due(&mut self, now: Instant) -> Option<(Instant, Who)> {
+        match self.queue.front() {
+            Some((due, _)) if *due <= now => self.queue.pop_front(),
+            _ => None,
+        }
+    }
+
+    /// When the next one is due.
+    pub fn next(&self) -> Option<Instant> {
+        self.queue.front().map(|(due, _)| *due)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn deadlines_come_in_order_and_not_before_their_time() {
+        let start = Instant::now();
+        let at = |millis| start + Duration::from_millis(millis);
+        let who = |place| Who { place, serial: 0 };
+        let mut deadlines = Deadlines::new(Duration::from_millis(300));
+        assert_eq!(deadlines.add(start, who(1)), at(300));
+        deadlines.add(at(5), who(2));
+        assert_eq!(deadlines.due(at(299)), None);
+        assert_eq!(deadlines.due(at(301)), Some((at(300), who(1))));
+        assert_eq!(deadlines.due(at(301)), None);
+        assert_eq!(deadlines.next(), Some(at(305)));
+    }
+}

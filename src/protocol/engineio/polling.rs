@@ -1,0 +1,225 @@
+//! A session without a socket: requests fetch what waits in the connection's outbox, and bring what the client says.
+
+use std::{
+    cell::{Cell, RefCell},
+    future::poll_fn,
+    rc::Rc,
+    task::{Poll, Waker},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use tokio::time::timeout;
+
+use super::session::EngineSession;
+use crate::packet::engine::{self, SEPARATOR};
+
+/// The content type of a payload.
+pub const PAYLOAD_TYPE: &str = "text/plain; charset=UTF-8";
+
+/// Packets in one payload: python-engineio refuses more.
+const MAX_PACKETS: usize = 16;
+
+/// What a request for a session is answered.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Answer {
+    /// 200 with this payload.
+    Payload(Bytes),
+    /// 400: there is no such session.
+    Unknown,
+    /// 400: the request does not fit the session, which ends, or goes on over its WebSocket.
+    Bad,
+}
+
+/// A payload that says nothing: the request is over.
+const NOTHING: Answer = Answer::Payload(Bytes::from_static(b"6"));
+
+/// How long a request that comes while the session is being upgraded is kept.
+const LET_GO: Duration = Duration::from_millis(50);
+
+/// What a polling session has that others need not.
+#[derive(Default)]
+pub struct Polling {
+    /// A request waits for messages.
+    fetching: Cell<bool>,
+    /// A request brings messages.
+    bringing: Cell<bool>,
+    /// A WebSocket wants to carry the session. One at a time.
+    pub(super) upgrading: Cell<bool>,
+    /// It has shown that it works; requests that wait are let go.
+    pub(super) probed: Cell<bool>,
+    /// The client said that it ends.
+    left: Cell<bool>,
+    /// A request that brings messages and waits for those before them to be handled.
+    held: RefCell<Option<Waker>>,
+}
+
+impl Polling {
+    /// Messages may be taken again.
+    pub(super) fn go_on(&self) {
+        if let Some(waker) = self.held.borrow_mut().take() {
+            waker.wake();
+        }
+    }
+
+    pub(super) fn closed_by_client(&self) {
+        self.left.set(true);
+    }
+}
+
+/// Ends the session of a request that is given up.
+struct Given<'a> {
+    session: &'a Rc<EngineSession>,
+    up: bool,
+}
+
+impl Drop for Given<'_> {
+    fn drop(&mut self) {
+        // Once it goes on over a WebSocket, a request that was forgotten says nothing.
+        if self.up && self.session.is_polling() {
+            self.session.sessions().desk().metrics.closed("poll_cancelled");
+            self.session.connection().hang_up();
+        }
+    }
+}
+
+impl EngineSession {
+    fn with_polling<T>(&self, read: impl FnOnce(&Polling) -> T) -> Option<T> {
+        self.polling.borrow().as_deref().map(read)
+    }
+
+    /// Waits for messages. The session ends with a request that is given up before the answer.
+    pub async fn fetch(self: &Rc<Self>) -> Answer {
+        match self.with_polling(|polling| polling.fetching.replace(true)) {
+            None => return Answer::Bad,
+            Some(true) => {
+                self.sessions().desk().metrics.closed("duplicate_poll");
+                self.connection().hang_up();
+                return Answer::Bad;
+            }
+            Some(false) => {}
+        }
+        let mut given = Given { session: self, up: true };
+        // The client ends its polling once a WebSocket works. A request that comes even so waits a moment: the upgrade may
+        // be on its way, on another connection.
+        let late = self.with_polling(|polling| polling.probed.get()) == Some(true);
+        let messages = poll_fn(|cx| {
+            self.connection().watch(cx.waker());
+            self.answer(late).map_or(Poll::Pending, Poll::Ready)
+        });
+        let answer = match late {
+            false => messages.await,
+            true => timeout(LET_GO, messages).await.unwrap_or(NOTHING),
+        };
+        given.up = false;
+        self.with_polling(|polling| polling.fetching.set(false));
+        answer
+    }
+
+    /// The last request of a client that ended the session itself, which was faster: it is let go as if it had waited.
+    pub(super) fn fetch_last(&self) -> Answer {
+        self.sessions().remove(self.who());
+        NOTHING
+    }
+
+    /// Whether the client ended the session while its request for messages was still on its way.
+    pub(super) fn is_left(&self) -> bool {
+        self.with_polling(|polling| polling.left.get() && !polling.fetching.get()) == Some(true)
+    }
+
+    /// What a waiting request is answered now, if anything. A late one is let go by time, and refused where the session
+    /// goes on over a WebSocket.
+    fn answer(&self, late: bool) -> Option<Answer> {
+        if self.connection().is_gone() {
+            let left = self.with_polling(|polling| polling.left.get());
+            // A client that ends the session itself wants its request back, and no word of the end.
+            return Some(if left == Some(true) { NOTHING } else { Answer::Payload(Bytes::from_static(b"1")) });
+        }
+        if let Some(payload) = self.payload() {
+            return Some(Answer::Payload(payload));
+        }
+        match self.with_polling(|polling| polling.probed.get()) {
+            None if late => Some(Answer::Bad),
+            None => Some(NOTHING),
+            Some(probed) => (probed && !late).then_some(NOTHING),
+        }
+    }
+
+    /// What waits for the client, as much as one payload takes.
+    fn payload(&self) -> Option<Bytes> {
+        let (mut payload, mut packets, mut closed) = (String::new(), 0, false);
+        let max = self.sessions().settings().max_payload;
+        self.connection().take_messages(|content| {
+            use crate::socket::frame::Content;
+            let length = match content {
+                Content::Text(text) => text.len(),
+                Content::Binary(bytes) => engine::binary_length(bytes.len()),
+                Content::Close => 1,
+            };
+            if packets == MAX_PACKETS || (packets > 0 && payload.len() + 1 + length > max) {
+                return false;
+            }
+            if packets > 0 {
+                payload.push(char::from(SEPARATOR));
+            }
+            match content {
+                Content::Text(text) => payload.push_str(&String::from_utf8_lossy(text)),
+                Content::Binary(bytes) => engine::push_binary(bytes, &mut payload),
+                Content::Close => {
+                    payload.push('1');
+                    closed = true;
+                }
+            }
+            packets += 1;
+            true
+        });
+        if closed {
+            self.connection().hang_up();
+        }
+        (packets > 0).then(|| payload.into())
+    }
+
+    /// Takes what a request brought: packets, each to be handled before the next.
+    pub async fn bring(self: &Rc<Self>, body: &[u8]) -> Answer {
+        match self.with_polling(|polling| polling.bringing.replace(true)) {
+            None => return Answer::Bad,
+            Some(true) => {
+                self.sessions().desk().metrics.closed("overlapping_post");
+                self.connection().hang_up();
+                return Answer::Bad;
+            }
+            Some(false) => {}
+        }
+        let free = timeout(self.sessions().settings().ping_timeout, self.until_free()).await;
+        self.with_polling(|polling| polling.bringing.set(false));
+        if free.is_err() {
+            self.connection().hang_up();
+        }
+        for packet in body.split(|byte| *byte == SEPARATOR) {
+            if self.connection().is_gone() {
+                break;
+            }
+            let packet = std::str::from_utf8(packet).map_err(|_| crate::packet::PacketError::Utf8);
+            match packet.and_then(engine::parse) {
+                Ok(packet) => self.take(packet),
+                Err(error) => {
+                    self.fail_packet(&error);
+                    return Answer::Bad;
+                }
+            }
+        }
+        Answer::Payload(Bytes::from_static(b"ok"))
+    }
+
+    /// Waits until the messages that came before are handled.
+    async fn until_free(&self) {
+        poll_fn(|cx| {
+            if !self.connection().is_held() || self.connection().is_gone() {
+                return Poll::Ready(());
+            }
+            self.with_polling(|polling| *polling.held.borrow_mut() = Some(cx.waker().clone()));
+            Poll::Pending
+        })
+        .await;
+    }
+}

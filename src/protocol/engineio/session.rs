@@ -1,0 +1,242 @@
+//! One Engine.IO session: its heartbeat, its transport, and the protocol above it.
+
+use std::{
+    cell::{Cell, OnceCell, RefCell},
+    rc::{Rc, Weak},
+};
+
+use bytes::Bytes;
+use tokio::time::Instant;
+
+use super::{deadlines::Who, polling::Polling, sessions::Sessions, sid::Secret};
+use crate::{
+    consumer::Incoming,
+    event::Payload,
+    packet::{
+        Text,
+        engine::{self, Received},
+    },
+    socket::{Connection, Handler, close::CloseCode},
+};
+
+/// The protocol whose messages a session carries.
+pub trait Upper {
+    /// A text message.
+    fn text(self: Rc<Self>, session: &Rc<EngineSession>, text: Text);
+
+    /// A binary message.
+    fn binary(self: Rc<Self>, session: &Rc<EngineSession>, bytes: &[u8]);
+
+    /// Whether the client has said what it came for; one that has not in time is sent away.
+    fn is_settled(&self) -> bool;
+
+    /// The session is over.
+    fn gone(&self);
+}
+
+/// The next thing that is to happen in the heartbeat.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Beat {
+    /// The server asks at this time.
+    Ping(Instant),
+    /// The client must have answered by this time.
+    Pong(Instant),
+}
+
+/// One session.
+pub struct EngineSession {
+    this: Weak<Self>,
+    sessions: Rc<Sessions>,
+    connection: Rc<Connection>,
+    upper: Rc<dyn Upper>,
+    who: Who,
+    secret: Secret,
+    beat: Cell<Option<Beat>>,
+    /// Absent over a WebSocket.
+    pub(super) polling: RefCell<Option<Box<Polling>>>,
+}
+
+impl EngineSession {
+    pub(super) fn new(
+        sessions: Rc<Sessions>,
+        connection: Rc<Connection>,
+        upper: Rc<dyn Upper>,
+        (who, secret): (Who, Secret),
+        polling: bool,
+    ) -> Rc<Self> {
+        let session = Rc::new_cyclic(|this| Self {
+            this: Weak::clone(this),
+            sessions,
+            upper,
+            who,
+            secret,
+            beat: Cell::new(None),
+            polling: RefCell::new(polling.then(Box::default)),
+            connection,
+        });
+        session.connection.handled_by(Rc::clone(&session) as Rc<dyn Handler>);
+        session
+    }
+
+    /// The connection that carries it, or will.
+    pub const fn connection(&self) -> &Rc<Connection> {
+        &self.connection
+    }
+
+    /// The worker's sessions.
+    pub const fn sessions(&self) -> &Rc<Sessions> {
+        &self.sessions
+    }
+
+    pub(super) const fn who(&self) -> Who {
+        self.who
+    }
+
+    pub(super) fn is_known_by(&self, secret: &Secret) -> bool {
+        self.secret.is(secret)
+    }
+
+    /// Whether messages are fetched by requests.
+    pub(super) fn is_polling(&self) -> bool {
+        self.polling.borrow().is_some()
+    }
+
+    /// Sends a packet or several.
+    pub fn send(&self, payload: &Payload) {
+        self.connection.send(payload);
+    }
+
+    /// Reads no more from the client for now, or goes on.
+    pub fn hold(&self, hold: bool) {
+        self.connection.hold(hold);
+        if let (false, Some(polling)) = (hold, self.polling.borrow().as_deref()) {
+            polling.go_on();
+        }
+    }
+
+    /// Ends the session in an orderly way: what waits is still sent.
+    pub fn close(&self, code: CloseCode, reason: &str) {
+        self.connection.close(code, reason);
+    }
+
+    /// The client breaks the protocol, or its time is over.
+    pub fn fail(&self, label: &'static str, code: CloseCode, reason: &str) {
+        self.sessions.desk().metrics.closed(label);
+        if self.is_polling() {
+            self.connection.hang_up();
+        } else {
+            self.connection.close(code, reason);
+        }
+    }
+
+    /// The client sent what is no packet.
+    pub fn fail_packet(&self, error: &crate::packet::PacketError) {
+        log::debug!("a packet of a client: {error}");
+        self.fail("bad_packet", CloseCode::PROTOCOL_ERROR, &error.to_string());
+    }
+
+    /// Sends a ping that is due; whether it was.
+    pub(super) fn ping(&self, due: Instant) -> bool {
+        if self.beat.get() != Some(Beat::Ping(due)) {
+            return false;
+        }
+        if self.connection.is_gone() {
+            // The client left, and never asked for its last messages.
+            self.sessions.remove(self.who);
+            return false;
+        }
+        thread_local! {
+            static PING: OnceCell<Bytes> = const { OnceCell::new() };
+        }
+        let ping = PING.with(|ping| ping.get_or_init(|| crate::socket::frame::text(b"2")).clone());
+        self.connection.deliver(&ping);
+        true
+    }
+
+    pub(super) fn expect_ping(&self, due: Instant) {
+        self.beat.set(Some(Beat::Ping(due)));
+    }
+
+    pub(super) fn expect_pong(&self, due: Instant) {
+        self.beat.set(Some(Beat::Pong(due)));
+    }
+
+    pub(super) fn pong_was_due(&self, due: Instant) {
+        if self.beat.get() == Some(Beat::Pong(due)) {
+            self.time_out();
+        }
+    }
+
+    pub(super) fn connect_was_due(&self) {
+        if !self.upper.is_settled() {
+            self.fail("connect_timeout", CloseCode::POLICY_VIOLATION, "no namespace was connected to in time");
+        }
+    }
+
+    fn time_out(&self) {
+        self.beat.set(None);
+        self.sessions.remove(self.who);
+        self.fail("ping_timeout", CloseCode::NORMAL, "ping timeout");
+    }
+
+    /// Whether the session goes on; one whose time is over by now ends, even if the timer is late.
+    pub(super) fn is_alive(&self, now: Instant) -> bool {
+        let late = match self.beat.get() {
+            Some(Beat::Pong(due)) => due <= now,
+            Some(Beat::Ping(due)) => due + self.sessions.settings().ping_timeout <= now,
+            None => false,
+        };
+        if late {
+            self.time_out();
+        }
+        !late && (!self.connection.is_gone() || self.is_left())
+    }
+
+    /// A packet of the client.
+    pub(super) fn take(self: &Rc<Self>, packet: Received) {
+        match packet {
+            Received::Message(text) => Rc::clone(&self.upper).text(self, text),
+            Received::Binary(bytes) => Rc::clone(&self.upper).binary(self, &bytes),
+            Received::Pong => {
+                if matches!(self.beat.get(), Some(Beat::Pong(_))) {
+                    self.expect_ping(self.sessions.schedule_ping(self.who));
+                }
+            }
+            Received::Close => self.closed_by_client(),
+            // A probe means something only to a second WebSocket.
+            Received::Probe | Received::Upgrade | Received::Noop => {}
+        }
+    }
+
+    fn closed_by_client(&self) {
+        match self.polling.borrow().as_deref() {
+            Some(polling) => polling.closed_by_client(),
+            None => return self.connection.close(CloseCode::NORMAL, ""),
+        }
+        self.connection.hang_up();
+    }
+}
+
+impl Handler for EngineSession {
+    fn received(&self, _connection: &Rc<Connection>, message: Incoming<'_>) {
+        let Some(session) = self.this.upgrade() else { return };
+        if !session.is_alive(Instant::now()) {
+            return;
+        }
+        match message {
+            Incoming::Text(text) => match engine::parse(text) {
+                Ok(packet) => session.take(packet),
+                Err(error) => session.fail_packet(&error),
+            },
+            Incoming::Binary(bytes) => Rc::clone(&session.upper).binary(&session, bytes),
+            Incoming::Event { .. } => {}
+        }
+    }
+
+    fn gone(&self) {
+        if !self.is_left() {
+            self.sessions.remove(self.who);
+        }
+        self.upper.gone();
+    }
+}

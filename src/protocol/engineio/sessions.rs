@@ -1,0 +1,249 @@
+//! The Engine.IO sessions of one worker: where they are found, and one timer for all their heartbeats.
+
+use std::{
+    cell::{Cell, RefCell},
+    rc::Rc,
+    sync::Arc,
+    time::Duration,
+};
+
+use slab::Slab;
+use tokio::{sync::Notify, time::Instant};
+
+use super::{
+    deadlines::{Deadlines, Who},
+    session::{EngineSession, Upper},
+    sid::{Secret, Sid},
+    workers::Workers,
+};
+use crate::{
+    config,
+    packet::engine::Open,
+    protocol::desk::Desk,
+    socket::{Connection, ConnectionLimits, Roster, negotiate::Deflate},
+};
+
+/// Attachments of one packet.
+const MAX_ATTACHMENTS: usize = 256;
+
+/// What all sessions of the node keep to.
+#[derive(Clone)]
+pub struct Settings {
+    /// When the next ping goes out after a pong.
+    pub ping_interval: Duration,
+    /// How long a pong may take.
+    pub ping_timeout: Duration,
+    /// How long a client may take to connect to a namespace.
+    pub connect_timeout: Duration,
+    /// Bytes of one message or payload.
+    pub max_payload: usize,
+    /// Whether a polling session may go on over a WebSocket.
+    pub upgrades: bool,
+    /// What a packet may have beside its text.
+    pub packets: crate::packet::Limits,
+    limits: Arc<ConnectionLimits>,
+}
+
+impl Settings {
+    /// Those of the configuration.
+    pub fn new(config: &config::Config) -> Self {
+        let own = &config.socketio;
+        // The heartbeat is this protocol's own.
+        let limits = ConnectionLimits { pings: false, ..ConnectionLimits::new(&config.socket, Some(own.max_payload)) };
+        Self {
+            ping_interval: own.ping_interval.0,
+            ping_timeout: own.ping_timeout.0,
+            connect_timeout: own.connect_timeout.0,
+            max_payload: own.max_payload,
+            upgrades: own.transports.contains(&config::Transport::Websocket),
+            packets: crate::packet::Limits { attachments: MAX_ATTACHMENTS, bytes: own.max_payload },
+            limits: Arc::new(limits),
+        }
+    }
+}
+
+/// The sessions of one worker.
+pub struct Sessions {
+    desk: Rc<Desk>,
+    roster: Rc<Roster>,
+    settings: Settings,
+    node: Box<str>,
+    worker: u8,
+    workers: Arc<Workers>,
+    all: RefCell<Slab<Rc<EngineSession>>>,
+    serial: Cell<u32>,
+    /// When pings are to be sent.
+    pings: RefCell<Deadlines>,
+    /// When pongs must have come.
+    pongs: RefCell<Deadlines>,
+    /// When clients must have connected to a namespace.
+    connects: RefCell<Deadlines>,
+    /// What the timer is set to.
+    timer: Cell<Option<Instant>>,
+    sooner: Notify,
+}
+
+impl Sessions {
+    /// None yet, of a worker of the node `node`. Keeps the sessions' times and takes what other workers hand over, on this
+    /// thread.
+    pub fn start(
+        desk: Rc<Desk>,
+        roster: Rc<Roster>,
+        settings: Settings,
+        node: &str,
+        workers: &Arc<Workers>,
+    ) -> Rc<Self> {
+        let (worker, inbox) = workers.connect();
+        let sessions = Rc::new(Self {
+            desk,
+            roster,
+            node: node.into(),
+            worker,
+            workers: Arc::clone(workers),
+            all: RefCell::default(),
+            serial: Cell::default(),
+            pings: RefCell::new(Deadlines::new(settings.ping_interval)),
+            pongs: RefCell::new(Deadlines::new(settings.ping_timeout)),
+            connects: RefCell::new(Deadlines::new(settings.connect_timeout)),
+            timer: Cell::default(),
+            sooner: Notify::new(),
+            settings,
+        });
+        actix_rt::spawn(Rc::clone(&sessions).run());
+        actix_rt::spawn(Rc::clone(&sessions).serve(inbox));
+        sessions
+    }
+
+    /// What the sessions keep to.
+    pub const fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// What the worker works with.
+    pub const fn desk(&self) -> &Rc<Desk> {
+        &self.desk
+    }
+
+    /// Whether the session is one of this node.
+    pub fn is_of_this_node(&self, sid: &Sid) -> bool {
+        sid.node == self.node
+    }
+
+    pub(super) const fn worker(&self) -> u8 {
+        self.worker
+    }
+
+    pub(super) const fn workers(&self) -> &Arc<Workers> {
+        &self.workers
+    }
+
+    /// A connection for a session that is to be opened.
+    pub fn connection(&self, deflate: Option<Deflate>) -> Rc<Connection> {
+        Connection::pending(Rc::clone(&self.roster), Arc::clone(&self.settings.limits), deflate)
+    }
+
+    /// Opens a session; gives it with the packet that says so, which is not sent yet.
+    pub fn open(
+        self: &Rc<Self>,
+        connection: Rc<Connection>,
+        upper: Rc<dyn Upper>,
+        polling: bool,
+    ) -> (Rc<EngineSession>, String) {
+        let (now, secret, serial) = (Instant::now(), Secret::random(), self.serial.get());
+        self.serial.set(serial.wrapping_add(1));
+        let mut all = self.all.borrow_mut();
+        let entry = all.vacant_entry();
+        let who = Who { place: u32::try_from(entry.key()).unwrap_or(u32::MAX), serial };
+        let session = EngineSession::new(Rc::clone(self), connection, upper, (who, secret), polling);
+        entry.insert(Rc::clone(&session));
+        session.expect_ping(self.pings.borrow_mut().add(now, who));
+        self.connects.borrow_mut().add(now, who);
+        self.set_timer();
+        let sid = Sid { node: self.node.clone(), worker: self.worker, place: who.place, secret };
+        let open = Open {
+            sid: &sid.text(),
+            upgrade: polling && self.settings.upgrades,
+            ping_interval: self.settings.ping_interval,
+            ping_timeout: self.settings.ping_timeout,
+            max_payload: self.settings.max_payload,
+        };
+        (session, open.packet())
+    }
+
+    /// The session of this id; one whose time is over ends now.
+    pub(super) fn find(&self, sid: &Sid) -> Option<Rc<EngineSession>> {
+        let session = self.all.borrow().get(sid.place as usize).cloned()?;
+        (session.is_known_by(&sid.secret) && session.is_alive(Instant::now())).then_some(session)
+    }
+
+    pub(super) fn remove(&self, who: Who) {
+        let mut all = self.all.borrow_mut();
+        let here = all.get(who.place as usize).is_some_and(|session| session.who() == who);
+        let removed = here.then(|| all.remove(who.place as usize));
+        drop(all);
+        drop(removed);
+    }
+
+    /// A pong came: when the next ping goes out.
+    pub(super) fn schedule_ping(&self, who: Who) -> Instant {
+        let due = self.pings.borrow_mut().add(Instant::now(), who);
+        self.set_timer();
+        due
+    }
+
+    fn who(&self, who: Who) -> Option<Rc<EngineSession>> {
+        let session = self.all.borrow().get(who.place as usize).cloned()?;
+        (session.who() == who).then_some(session)
+    }
+
+    fn next(&self) -> Option<Instant> {
+        let queues = [&self.pings, &self.pongs, &self.connects];
+        queues.into_iter().filter_map(|queue| queue.borrow().next()).min()
+    }
+
+    fn set_timer(&self) {
+        let next = self.next();
+        if next.is_some_and(|next| self.timer.get().is_none_or(|timer| next < timer)) {
+            self.sooner.notify_one();
+        }
+    }
+
+    /// Keeps the times of all sessions, for as long as the worker lives.
+    async fn run(self: Rc<Self>) {
+        loop {
+            self.do_what_is_due();
+            let next = self.next();
+            self.timer.set(next);
+            match next {
+                Some(next) => tokio::select! {
+                    () = tokio::time::sleep_until(next) => {}
+                    () = self.sooner.notified() => {}
+                },
+                None => self.sooner.notified().await,
+            }
+        }
+    }
+
+    fn do_what_is_due(&self) {
+        let now = Instant::now();
+        while let Some((due, who)) = { self.pings.borrow_mut().due(now) } {
+            if let Some(session) = self.who(who)
+                && session.ping(due)
+            {
+                // Counted from when the ping was due: a late timer takes nothing from the client's time, and adds nothing.
+                let by = self.pongs.borrow_mut().add(due, who);
+                session.expect_pong(by);
+            }
+        }
+        while let Some((due, who)) = { self.pongs.borrow_mut().due(now) } {
+            if let Some(session) = self.who(who) {
+                session.pong_was_due(due);
+            }
+        }
+        while let Some((_, who)) = { self.connects.borrow_mut().due(now) } {
+            if let Some(session) = self.who(who) {
+                session.connect_was_due();
+            }
+        }
+    }
+}

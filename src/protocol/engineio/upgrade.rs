@@ -1,0 +1,95 @@
+//! The upgrade: a WebSocket that asks whether it works (`2probe`, `3probe`) and then carries the session (`5`).
+
+use std::{cell::Cell, rc::Rc, time::Duration};
+
+use bytes::{Bytes, BytesMut};
+use tokio::{net::TcpStream, time::Instant};
+
+use super::session::EngineSession;
+use crate::{
+    consumer::Incoming,
+    event::Payload,
+    packet::engine::{self, Received},
+    socket::{
+        negotiate::Deflate,
+        probe::{Judge, Verdict, probe},
+    },
+};
+
+/// How long a WebSocket may take from the handshake to the end of the upgrade, as in the reference server.
+const DEADLINE: Duration = Duration::from_secs(10);
+
+/// A WebSocket that wants to carry a session.
+struct Candidate {
+    session: Rc<EngineSession>,
+    probed: Cell<bool>,
+}
+
+impl Judge for Candidate {
+    fn judge(&self, message: Incoming<'_>) -> Verdict {
+        let packet = match message {
+            Incoming::Text(text) => engine::parse(text),
+            _ => return Verdict::End,
+        };
+        match packet {
+            Ok(Received::Probe) if !self.probed.get() && self.session.begin_upgrade() => {
+                self.probed.set(true);
+                Verdict::Answer(Payload::Text(Bytes::from_static(b"3probe")))
+            }
+            Ok(Received::Upgrade) if self.probed.get() && self.session.end_upgrade() => {
+                self.probed.set(false);
+                Verdict::Adopt(Rc::clone(self.session.connection()))
+            }
+            _ => Verdict::End,
+        }
+    }
+}
+
+impl Drop for Candidate {
+    fn drop(&mut self) {
+        // Where it came to nothing; else there is no polling any more.
+        if let Some(polling) = self.session.polling.borrow().as_deref() {
+            polling.upgrading.set(false);
+            polling.probed.set(false);
+        }
+    }
+}
+
+impl EngineSession {
+    /// Reads a WebSocket that came for this session; if it proves itself, until the session is over.
+    pub async fn upgrade(self: Rc<Self>, stream: TcpStream, early: BytesMut, deflate: Option<Deflate>) {
+        if let Some(polling) = self.polling.borrow().as_deref() {
+            polling.upgrading.set(true);
+        }
+        let max = self.sessions().settings().max_payload;
+        let candidate = Candidate { session: self, probed: Cell::new(false) };
+        let deadline = Instant::now() + DEADLINE;
+        // Apart, so that its memory goes when the session goes on.
+        if let Some(driver) = Box::pin(probe(stream, early, deflate, max, candidate, deadline)).await {
+            driver.await;
+        }
+    }
+
+    /// Whether it is carried by requests, and no WebSocket wants to carry it yet.
+    pub(super) fn may_upgrade(&self) -> bool {
+        self.polling.borrow().as_deref().is_some_and(|polling| !polling.upgrading.get())
+    }
+
+    fn begin_upgrade(&self) -> bool {
+        if let Some(polling) = self.polling.borrow().as_deref() {
+            polling.probed.set(true);
+        }
+        // The client ends its polling before it goes on, so a request that waits is let go.
+        self.connection().wake();
+        !self.connection().is_gone()
+    }
+
+    fn end_upgrade(&self) -> bool {
+        if self.connection().is_gone() {
+            return false;
+        }
+        let ended = self.polling.borrow_mut().take();
+        self.connection().wake();
+        ended.is_some()
+    }
+}

@@ -1,0 +1,149 @@
+//! Requests and sockets for a session of another worker of this node, on their way to it.
+
+use std::{
+    rc::Rc,
+    sync::{PoisonError, RwLock},
+};
+
+use bytes::{Bytes, BytesMut};
+use tokio::{
+    net::TcpStream,
+    sync::{
+        mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel},
+        oneshot,
+    },
+};
+
+use super::{polling::Answer, sessions::Sessions, sid::Sid};
+use crate::socket::negotiate::Deflate;
+
+/// What a session is carried by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Carrier {
+    /// Requests: it may be upgraded.
+    Polling,
+    /// A WebSocket, or one is about to.
+    Websocket,
+}
+
+/// Something that another worker has to do. Each belongs to an open request or socket of the worker it came from, so that
+/// there are no more of them than connections.
+pub(super) enum Handover {
+    Fetch { sid: Sid, answer: oneshot::Sender<Answer> },
+    Bring { sid: Sid, body: Bytes, answer: oneshot::Sender<Answer> },
+    Look { sid: Sid, found: oneshot::Sender<Option<Carrier>> },
+    Upgrade { sid: Sid, socket: Socket, done: oneshot::Sender<()> },
+}
+
+/// A socket between two threads.
+pub(super) struct Socket {
+    stream: std::net::TcpStream,
+    early: BytesMut,
+    deflate: Option<Deflate>,
+}
+
+/// The workers of the node. One per node.
+#[derive(Default)]
+pub struct Workers(RwLock<Vec<UnboundedSender<Handover>>>);
+
+impl Workers {
+    /// A worker starts: its number among the sessions, and its end of the channel.
+    pub(super) fn connect(&self) -> (u8, UnboundedReceiver<Handover>) {
+        let (sender, receiver) = unbounded_channel();
+        let mut all = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        all.push(sender);
+        // The hub allows no more than 64.
+        (u8::try_from(all.len() - 1).unwrap_or(u8::MAX), receiver)
+    }
+
+    /// Whether there is such a worker to take it.
+    fn send(&self, worker: u8, handover: Handover) -> bool {
+        let all = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        all.get(usize::from(worker)).is_some_and(|worker| worker.send(handover).is_ok())
+    }
+}
+
+impl Sessions {
+    /// Waits for the messages of a session, wherever on the node it is. Giving it up ends the session.
+    pub async fn fetch(&self, sid: Sid) -> Answer {
+        if sid.worker == self.worker() {
+            return match self.find(&sid) {
+                Some(session) if session.is_left() => session.fetch_last(),
+                Some(session) => session.fetch().await,
+                None => Answer::Unknown,
+            };
+        }
+        self.ask(sid.worker, |answer| Handover::Fetch { sid, answer }).await.unwrap_or(Answer::Unknown)
+    }
+
+    /// Brings messages to a session.
+    pub async fn bring(&self, sid: Sid, body: Bytes) -> Answer {
+        if sid.worker == self.worker() {
+            return match self.find(&sid) {
+                Some(session) if !session.is_left() => session.bring(&body).await,
+                _ => Answer::Unknown,
+            };
+        }
+        self.ask(sid.worker, |answer| Handover::Bring { sid, body, answer }).await.unwrap_or(Answer::Unknown)
+    }
+
+    /// Whether there is such a session.
+    pub async fn look(&self, sid: Sid) -> Option<Carrier> {
+        if sid.worker == self.worker() {
+            return self.carrier(&sid);
+        }
+        self.ask(sid.worker, |found| Handover::Look { sid, found }).await.flatten()
+    }
+
+    /// Gives a session a WebSocket that was accepted here; over when the WebSocket is.
+    pub async fn upgrade(&self, sid: Sid, stream: TcpStream, early: BytesMut, deflate: Option<Deflate>) {
+        if sid.worker == self.worker() {
+            if let Some(session) = self.find(&sid).filter(|session| session.may_upgrade()) {
+                session.upgrade(stream, early, deflate).await;
+            }
+            return;
+        }
+        let Ok(stream) = stream.into_std() else { return };
+        let socket = Socket { stream, early, deflate };
+        self.ask(sid.worker, |done| Handover::Upgrade { sid, socket, done }).await;
+    }
+
+    async fn ask<T>(&self, worker: u8, handover: impl FnOnce(oneshot::Sender<T>) -> Handover) -> Option<T> {
+        let (sender, receiver) = oneshot::channel();
+        if self.workers().send(worker, handover(sender)) { receiver.await.ok() } else { None }
+    }
+
+    fn carrier(&self, sid: &Sid) -> Option<Carrier> {
+        let session = self.find(sid).filter(|session| !session.is_left())?;
+        Some(if session.may_upgrade() { Carrier::Polling } else { Carrier::Websocket })
+    }
+
+    /// Does what other workers hand over, for as long as the worker lives.
+    pub(super) async fn serve(self: Rc<Self>, mut inbox: UnboundedReceiver<Handover>) {
+        while let Some(handover) = inbox.recv().await {
+            let sessions = Rc::clone(&self);
+            actix_rt::spawn(async move {
+                match handover {
+                    Handover::Fetch { sid, answer } => reply(answer, sessions.fetch(sid)).await,
+                    Handover::Bring { sid, body, answer } => reply(answer, sessions.bring(sid, body)).await,
+                    Handover::Look { sid, found } => drop(found.send(sessions.carrier(&sid))),
+                    Handover::Upgrade { sid, socket: Socket { stream, early, deflate }, done } => {
+                        if let Ok(stream) = TcpStream::from_std(stream) {
+                            sessions.upgrade(sid, stream, early, deflate).await;
+                        }
+                        let _ = done.send(());
+                    }
+                }
+            });
+        }
+    }
+}
+
+/// Answers, unless the request is given up meanwhile.
+async fn reply(mut answer: oneshot::Sender<Answer>, work: impl Future<Output = Answer>) {
+    let worked = tokio::select! {
+        worked = work => worked,
+        () = answer.closed() => return,
+    };
+    let _ = answer.send(worked);
+}

@@ -1,0 +1,200 @@
+//! Socket.IO 5: namespaces over an Engine.IO session.
+//!
+//! In: messages of the session. Out: for each namespace that the client connects to, a session of the consumers that serve
+//! it; a refusal, if none of them admits the client. What breaks the protocol ends the Engine.IO session, as in the
+//! reference server.
+
+mod endpoint;
+mod entry;
+mod head;
+mod outlet;
+
+use std::{
+    cell::{Cell, RefCell},
+    rc::Rc,
+    sync::Arc,
+};
+
+use bytes::Bytes;
+
+pub use endpoint::{Endpoint, Endpoints};
+pub use entry::{Admitted, Entry};
+pub use head::Head;
+
+use self::outlet::NamespaceOutlet;
+use super::{
+    engineio::{EngineSession, Upper},
+    session::Session,
+};
+use crate::{
+    consumer,
+    event::Value,
+    packet::{self, Decoder, Incoming, PacketError, Text},
+    socket::close::CloseCode,
+};
+
+/// The namespaces of one Engine.IO session.
+pub struct SocketIo {
+    entry: Rc<Entry>,
+    endpoint: Arc<Endpoint>,
+    head: Head,
+    route: Value,
+    decoder: RefCell<Decoder>,
+    places: RefCell<Vec<Place>>,
+    /// How often the client has asked to be connected, so that each attempt is known from the others.
+    attempts: Cell<u32>,
+}
+
+/// A namespace that the client is connected to, or about to be.
+struct Place {
+    name: Arc<str>,
+    attempt: u32,
+    session: Option<Rc<Session>>,
+}
+
+impl SocketIo {
+    /// For a session whose client is connected to nothing yet.
+    pub fn new(entry: Rc<Entry>, endpoint: Arc<Endpoint>, head: Head, route: Value) -> Rc<Self> {
+        Rc::new(Self {
+            entry,
+            endpoint,
+            head,
+            route,
+            decoder: RefCell::default(),
+            places: RefCell::default(),
+            attempts: Cell::default(),
+        })
+    }
+
+    fn packet(self: &Rc<Self>, engine: &Rc<EngineSession>, packet: Result<Option<Incoming>, PacketError>) {
+        match packet {
+            Ok(None) => {}
+            Ok(Some(Incoming::Connect { namespace, auth })) => self.connect(engine, &namespace, auth),
+            Ok(Some(Incoming::Event { namespace, name, args, ack })) => {
+                if let Some(session) = self.connected(engine, &namespace) {
+                    session.received(consumer::Incoming::Event { name: &name, args: &Arc::new(args), ack });
+                }
+            }
+            Ok(Some(Incoming::Ack { namespace, id, args })) => {
+                if let Some(session) = self.connected(engine, &namespace) {
+                    session.acknowledged(id, args);
+                }
+            }
+            Ok(Some(Incoming::Disconnect { namespace })) => {
+                if let Some(session) = self.remove(&namespace) {
+                    session.gone();
+                }
+            }
+            Err(error) => engine.fail_packet(&error),
+        }
+    }
+
+    /// The session of a namespace; a packet for one that the client is not connected to ends everything.
+    fn connected(&self, engine: &EngineSession, namespace: &str) -> Option<Rc<Session>> {
+        let places = self.places.borrow();
+        let session = places.iter().find(|place| *place.name == *namespace).and_then(|place| place.session.clone());
+        drop(places);
+        if session.is_none() {
+            engine.fail("not_connected", CloseCode::PROTOCOL_ERROR, "a packet for a namespace that is not connected");
+        }
+        session
+    }
+
+    fn connect(self: &Rc<Self>, engine: &Rc<EngineSession>, namespace: &str, auth: Value) {
+        let Some(served) = self.endpoint.namespace(namespace) else {
+            engine.send(&packet::refused(namespace, "Invalid namespace"));
+            return;
+        };
+        let mut places = self.places.borrow_mut();
+        if places.iter().any(|place| *place.name == *namespace) {
+            drop(places);
+            engine.fail("connected_twice", CloseCode::PROTOCOL_ERROR, "the namespace is connected already");
+            return;
+        }
+        let attempt = self.attempts.get();
+        self.attempts.set(attempt.wrapping_add(1));
+        // Most clients need one.
+        places.reserve_exact(1);
+        places.push(Place { name: Arc::clone(served), attempt, session: None });
+        drop(places);
+        let work = Rc::clone(self).enter(Rc::clone(engine), Arc::clone(served), attempt, auth);
+        // Apart, so that it takes no memory while nothing is connected.
+        actix_rt::spawn(work);
+    }
+
+    async fn enter(self: Rc<Self>, engine: Rc<EngineSession>, namespace: Arc<str>, attempt: u32, auth: Value) {
+        let id = new_id();
+        let consumers = self.endpoint.consumers(&namespace);
+        let admitted = self.entry.admit(consumers, &self.head, (&self.route, auth), &id).await;
+        let joined = match admitted {
+            Ok(admitted) => self.entry.join(engine.connection(), admitted, &id).await,
+            Err(refused) => Err(refused),
+        };
+        if !self.is_waited_for(&namespace, attempt) || !engine.connection().is_open() {
+            // The client has left meanwhile; a join without its session is undone.
+            if let Ok((member, _)) = joined {
+                self.entry.desk.shard.leave_all(&member);
+            }
+            return;
+        }
+        match joined {
+            Ok((member, parts)) => {
+                let outlet = NamespaceOutlet::new(&engine, &self, Arc::clone(&namespace));
+                let session = Session::new(Rc::clone(&self.entry.desk), outlet, Rc::clone(&member), parts);
+                for place in self.places.borrow_mut().iter_mut().filter(|place| place.attempt == attempt) {
+                    place.session = Some(Rc::clone(&session));
+                }
+                // First the word that it is connected, then, in the same breath, everything that is published.
+                engine.send(&packet::connected(&namespace, &id));
+                self.entry.desk.shard.seat(&member);
+                session.opened();
+            }
+            Err(refused) => {
+                self.remove(&namespace);
+                engine.send(&packet::refused(&namespace, &refused));
+            }
+        }
+    }
+
+    fn is_waited_for(&self, namespace: &str, attempt: u32) -> bool {
+        self.places.borrow().iter().any(|place| *place.name == *namespace && place.attempt == attempt)
+    }
+
+    /// Takes a namespace away; its session, if the client was connected.
+    fn remove(&self, namespace: &str) -> Option<Rc<Session>> {
+        let mut places = self.places.borrow_mut();
+        let at = places.iter().position(|place| *place.name == *namespace)?;
+        places.swap_remove(at).session
+    }
+}
+
+impl Upper for SocketIo {
+    fn text(self: Rc<Self>, session: &Rc<EngineSession>, text: Text) {
+        let packet = self.decoder.borrow_mut().text(text, &session.sessions().settings().packets);
+        self.packet(session, packet);
+    }
+
+    fn binary(self: Rc<Self>, session: &Rc<EngineSession>, bytes: &[u8]) {
+        let bytes = Bytes::copy_from_slice(bytes);
+        let packet = self.decoder.borrow_mut().binary(bytes, &session.sessions().settings().packets);
+        self.packet(session, packet);
+    }
+
+    fn is_settled(&self) -> bool {
+        self.places.borrow().iter().any(|place| place.session.is_some())
+    }
+
+    fn gone(&self) {
+        for place in self.places.take() {
+            if let Some(session) = place.session {
+                session.gone();
+            }
+        }
+    }
+}
+
+/// The id of a client in a namespace: 20 characters, as in the reference server, and not that of the session below.
+pub fn new_id() -> Arc<str> {
+    use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+    URL_SAFE_NO_PAD.encode(rand::random::<[u8; 15]>()).into()
+}

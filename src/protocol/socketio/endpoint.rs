@@ -1,0 +1,82 @@
+//! What is served at one path: an Engine.IO consumer, or Socket.IO namespaces with their consumers.
+
+use std::{collections::HashMap, sync::Arc};
+
+use crate::{
+    auth::{AuthConfigError, Method},
+    config::Protocol,
+    consumer::{Consumer, ConsumerId, ConsumerSet},
+};
+
+/// A consumer and its ways to authenticate.
+pub struct Served {
+    pub(super) consumer: Arc<Consumer>,
+    pub(super) methods: Vec<Method>,
+}
+
+/// All consumers at one path.
+pub struct Endpoint {
+    namespaces: Vec<(Arc<str>, Vec<Served>)>,
+    raw: bool,
+}
+
+impl Endpoint {
+    /// Whether messages are the consumer's own, without Socket.IO.
+    pub const fn is_raw(&self) -> bool {
+        self.raw
+    }
+
+    /// The name of a namespace, if it is served.
+    pub fn namespace(&self, name: &str) -> Option<&Arc<str>> {
+        self.namespaces.iter().map(|(known, _)| known).find(|known| ***known == *name)
+    }
+
+    /// The consumers of a namespace, in the order of the file.
+    pub fn consumers(&self, name: &str) -> &[Served] {
+        self.namespaces.iter().find(|(known, _)| **known == *name).map_or(&[], |(_, served)| served)
+    }
+}
+
+/// All endpoints of the node, by each of their consumers.
+#[derive(Default)]
+pub struct Endpoints(HashMap<ConsumerId, Arc<Endpoint>>);
+
+impl Endpoints {
+    /// Those of the configuration: consumers that spell the same path share it.
+    pub fn new(consumers: &ConsumerSet) -> Result<Self, AuthConfigError> {
+        let mut by_path: Vec<(&str, Endpoint, Vec<ConsumerId>)> = Vec::new();
+        for consumer in consumers.iter() {
+            let spec = consumer.spec();
+            let raw = match spec.protocol {
+                Protocol::WebSocket => continue,
+                Protocol::EngineIo => true,
+                Protocol::SocketIo => false,
+            };
+            let key = format!("consumer {}: auth", consumer.name());
+            let served = Served { consumer: Arc::clone(consumer), methods: Method::parse_all(&key, consumer.auth())? };
+            let path = spec.path.trim_end_matches('/');
+            let at = by_path.iter().position(|(known, endpoint, _)| *known == path && endpoint.raw == raw);
+            let at = at.unwrap_or_else(|| {
+                by_path.push((path, Endpoint { namespaces: Vec::new(), raw }, Vec::new()));
+                by_path.len() - 1
+            });
+            let (_, endpoint, ids) = &mut by_path[at];
+            ids.push(consumer.id());
+            let name = consumer.namespace().unwrap_or("/");
+            match endpoint.namespaces.iter_mut().find(|(known, _)| **known == *name) {
+                Some((_, all)) => all.push(served),
+                None => endpoint.namespaces.push((name.into(), vec![served])),
+            }
+        }
+        let shared = by_path.into_iter().flat_map(|(_, endpoint, ids)| {
+            let endpoint = Arc::new(endpoint);
+            ids.into_iter().map(move |id| (id, Arc::clone(&endpoint)))
+        });
+        Ok(Self(shared.collect()))
+    }
+
+    /// Where a consumer is served, unless it speaks plain WebSocket.
+    pub fn of(&self, consumer: ConsumerId) -> Option<&Arc<Endpoint>> {
+        self.0.get(&consumer)
+    }
+}

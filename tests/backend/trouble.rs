@@ -1,0 +1,190 @@
+//! Backends that are slow, absent, broken or greedy.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use channelgate::{backend::Backend as _, config, consumer::Outcome};
+use futures_util::future::join_all;
+use tokio::{
+    net::TcpListener,
+    time::{Instant, sleep},
+};
+
+use crate::{
+    A_MOMENT, backend, counted, request,
+    server::{Server, answer},
+    settings,
+};
+
+fn reason(outcome: Outcome) -> String {
+    match outcome {
+        Outcome::Failed(reason) => reason,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn a_slow_answer_ends_at_the_deadline_of_the_backend_or_of_the_question() {
+    let server = Server::start(|_| async {
+        sleep(Duration::from_secs(60)).await;
+        Vec::new()
+    })
+    .await;
+    let config = config::Backend { timeout: config::Span::millis(300), ..settings() };
+    let (backend, metrics) = backend(&config, &server.url());
+    for (timeout, idempotent) in [(None, false), (Some(Duration::from_millis(100)), true)] {
+        let started = Instant::now();
+        let question = channelgate::consumer::CallRequest { timeout, idempotent, ..request() };
+        let said = reason(backend.call(question).await);
+        let expected = timeout.unwrap_or(A_MOMENT);
+        assert_eq!(said, format!("no answer in {} ms", expected.as_millis()));
+        assert!(started.elapsed() >= expected && started.elapsed() < expected + Duration::from_secs(2));
+    }
+    assert_eq!((server.count(), counted(&metrics, "timeout")), (2, 2), "asked once each");
+}
+
+#[tokio::test]
+async fn a_body_that_never_ends_is_a_timeout_and_a_huge_one_is_refused() {
+    let endless = b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n{\"a\":".to_vec();
+    let server = Server::start(move |_| {
+        let endless = endless.clone();
+        async move { endless }
+    })
+    .await;
+    let config = config::Backend { timeout: config::Span::millis(300), ..settings() };
+    let (slow, _) = backend(&config, &server.url());
+    assert!(reason(slow.call(request()).await).contains("no answer in 300 ms"));
+
+    let huge = answer("200 OK", &format!("\"{}\"", "x".repeat(1 << 20)));
+    let server = Server::start(move |_| {
+        let huge = huge.clone();
+        async move { huge }
+    })
+    .await;
+    let (backend, metrics) = backend(&settings(), &server.url());
+    assert!(reason(backend.call(request()).await).contains("larger than 1048576 bytes"));
+    assert_eq!(counted(&metrics, "too_large"), 1);
+}
+
+#[tokio::test]
+async fn nobody_there_is_tried_twice_and_then_said() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    drop(listener);
+    let (backend, metrics) = backend(&settings(), &format!("http://{address}"));
+    let said = reason(backend.call(request()).await);
+    assert!(said.starts_with("the backend is not reachable"), "{said}");
+    assert!(!said.contains("markAttendance"), "{said}");
+    assert_eq!(counted(&metrics, "unreachable"), 1);
+
+    // It comes up between the two tries: nothing was sent before, so even what may not be repeated is asked.
+    let asking = tokio::spawn(async move { backend.call(request()).await });
+    sleep(Duration::from_millis(10)).await;
+    let server = Server::at(address, |_| async { answer("200 OK", "{}") }).await;
+    assert!(matches!(asking.await.unwrap(), Outcome::Answer { status: 200, .. }));
+    assert_eq!(server.count(), 1);
+}
+
+#[tokio::test]
+async fn what_may_have_been_done_is_asked_again_only_where_it_does_no_harm() {
+    for broken in [answer("503 Service Unavailable", "{}"), answer("502 Bad Gateway", "{}"), Vec::new()] {
+        for idempotent in [false, true] {
+            let first = broken.clone();
+            let server = Server::start(move |number| {
+                let bytes = if number == 0 { first.clone() } else { answer("200 OK", "{}") };
+                async move { bytes }
+            })
+            .await;
+            let (backend, _) = backend(&settings(), &server.url());
+            let outcome = backend.call(channelgate::consumer::CallRequest { idempotent, ..request() }).await;
+            let keys: Vec<_> =
+                server.received.lock().unwrap().iter().map(|asked| asked.headers["idempotency-key"].clone()).collect();
+            if idempotent {
+                assert!(matches!(outcome, Outcome::Answer { status: 200, .. }), "{outcome:?}");
+                assert_eq!(keys.len(), 2);
+                assert_eq!(keys[0], keys[1], "the same question has the same key");
+            } else {
+                assert!(!matches!(outcome, Outcome::Answer { status: 200, .. }), "{outcome:?}");
+                assert_eq!(keys.len(), 1);
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn garbage_is_a_failure() {
+    for garbage in ["nonsense\r\n\r\n", "HTTP/1.1 200 OK\r\nContent-Length: x\r\n\r\n", "\u{16}\u{3}\u{1}"] {
+        let server = Server::start(move |_| async move { garbage.as_bytes().to_vec() }).await;
+        let config = config::Backend { timeout: config::Span::seconds(2), ..settings() };
+        let (backend, _) = backend(&config, &server.url());
+        reason(backend.call(request()).await);
+        assert_eq!(server.count(), 1);
+    }
+}
+
+#[tokio::test]
+async fn so_many_are_asked_at_once_so_many_wait_and_the_rest_is_told() {
+    let (now, most) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+    let (running, peak) = (Arc::clone(&now), Arc::clone(&most));
+    let server = Server::start(move |_| {
+        let (running, peak) = (Arc::clone(&running), Arc::clone(&peak));
+        async move {
+            peak.fetch_max(running.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
+            sleep(Duration::from_millis(20)).await;
+            running.fetch_sub(1, Ordering::SeqCst);
+            answer("200 OK", "{}")
+        }
+    })
+    .await;
+    let config = config::Backend { concurrency: 3, ..settings() };
+    let (backend, metrics) = backend(&config, &server.url());
+    let outcomes = join_all((0..80).map(|_| backend.call(request()))).await;
+    let answered = outcomes.iter().filter(|outcome| matches!(outcome, Outcome::Answer { .. })).count();
+    assert_eq!(answered, 3 + 3 * 16);
+    assert_eq!(most.load(Ordering::SeqCst), 3);
+    assert_eq!(counted(&metrics, "overload"), 80 - 51);
+    assert!(outcomes.contains(&Outcome::Failed("too many calls wait for the backend".into())));
+    assert!(matches!(backend.call(request()).await, Outcome::Answer { .. }), "and then there is room again");
+}
+
+#[tokio::test]
+async fn waiting_for_a_turn_is_part_of_the_time() {
+    let server = Server::start(|_| async {
+        sleep(Duration::from_millis(600)).await;
+        answer("200 OK", "{}")
+    })
+    .await;
+    let config = config::Backend { concurrency: 1, timeout: config::Span::millis(800), ..settings() };
+    let (backend, _) = backend(&config, &server.url());
+    let outcomes = join_all((0..3).map(|_| backend.call(request()))).await;
+    let answered = outcomes.iter().filter(|outcome| matches!(outcome, Outcome::Answer { .. })).count();
+    assert_eq!(answered, 1, "{outcomes:?}");
+}
+
+#[test]
+fn an_asker_that_ends_harms_nobody_else() {
+    // A worker's runtime ends while its question is under way, and its connection is used by another one.
+    let main = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+    let (server, backend) = main.block_on(async {
+        let server = Server::start(|_| async {
+            sleep(Duration::from_millis(50)).await;
+            answer("200 OK", "{}")
+        })
+        .await;
+        let (backend, _) = backend(&settings(), &server.url());
+        (server, backend)
+    });
+    for _ in 0..3 {
+        let worker = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        assert!(matches!(worker.block_on(backend.call(request())), Outcome::Answer { status: 200, .. }));
+        let given_up =
+            worker.block_on(async { tokio::time::timeout(Duration::from_millis(5), backend.call(request())).await });
+        assert!(given_up.is_err());
+    }
+    drop(server);
+}

@@ -1,0 +1,118 @@
+//! Who lives, and where.
+
+use std::time::{Duration, Instant};
+
+use channelgate::{
+    cluster::{Cluster, Query},
+    config::Config,
+    telemetry::Metrics,
+};
+
+use futures_util::future::join_all;
+
+use crate::{
+    redis_server::RedisServer,
+    support::{HEARTBEAT, Node, config, eventually},
+};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nodes_know_where_the_others_are_and_forget_who_is_gone() {
+    let redis = RedisServer::start();
+    let (one, two) = (Node::start(&redis.url(), 1), Node::start(&redis.url(), 2));
+    one.until(&[1, 2]).await;
+    two.metrics.connections.set(41);
+    assert_eq!(one.cluster.address_of(&two.id()).await.unwrap().as_deref(), Some("127.0.0.1:7002"));
+    assert_eq!(two.cluster.address_of(&two.id()).await.unwrap().as_deref(), Some("127.0.0.1:7002"));
+    assert_eq!(one.cluster.address_of("nosuchnode00").await.unwrap(), None);
+    eventually("the facts of the other", async || {
+        let nodes = one.cluster.nodes().await.unwrap();
+        nodes.len() == 2 && nodes[two.cluster.id()].connections == 41
+    })
+    .await;
+    let id = two.id();
+    two.cluster.stop().await;
+    assert_eq!(one.cluster.nodes().await.unwrap().len(), 1, "a clean stop is known at once");
+    eventually("its address is forgotten", async || one.cluster.address_of(&id).await.unwrap().is_none()).await;
+    assert!(two.ask().await.is_err(), "a node that has stopped does not come back by asking");
+    assert_eq!(one.cluster.nodes().await.unwrap().len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_that_ends_without_a_word_is_forgotten_when_its_lease_is_over() {
+    let redis = RedisServer::start();
+    let one = Node::start(&redis.url(), 1);
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+    let url = redis.url();
+    let two = runtime.spawn(async move { Node::start(&url, 2) }).await.unwrap();
+    one.until(&[1, 2]).await;
+    // As kill -9: nothing of it runs any more.
+    runtime.shutdown_background();
+    let killed = Instant::now();
+    eventually("it is forgotten", async || one.cluster.nodes().await.unwrap().len() == 1).await;
+    assert!(killed.elapsed() < 4 * HEARTBEAT, "{:?}", killed.elapsed());
+    assert_eq!(one.cluster.address_of(&two.id()).await.unwrap(), None);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn made_up_ids_cost_redis_nothing() {
+    let redis = RedisServer::start();
+    let one = Node::start(&redis.url(), 1);
+    one.until(&[1]).await;
+    let calls = || {
+        let info: String = redis::cmd("INFO").arg("stats").query(&mut redis.connection()).unwrap();
+        let line = info.lines().find_map(|line| line.strip_prefix("total_commands_processed:")).unwrap();
+        line.parse::<u64>().unwrap()
+    };
+    let (before, started) = (calls(), Instant::now());
+    for turn in 0..4 {
+        let ids: Vec<String> = (0..2000).map(|number| format!("made-up-{turn}-{number}")).collect();
+        let addresses = join_all(ids.iter().map(|id| one.cluster.address_of(id))).await;
+        assert!(addresses.iter().all(|address| matches!(address, Ok(None))));
+    }
+    // A look-up is one script of seven commands, at most four times a second, besides heartbeats and probes.
+    let bound = 100 + 60 * started.elapsed().as_secs();
+    assert!(calls() - before < bound, "{}", calls() - before);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_that_listens_everywhere_is_reached_where_redis_sees_it_come_from() {
+    let redis = RedisServer::start();
+    let everywhere = Node::with(&config(&redis.url()), 1, "0.0.0.0:7001");
+    let mut named = config(&redis.url());
+    named.cluster.address = Some("gate-2.internal:80".to_owned());
+    let named = Node::with(&named, 2, "0.0.0.0:7002");
+    let local = Node::with(&config(&format!("redis+unix://{}", redis.socket().display())), 3, "[::]:7003");
+    named.until(&[1, 2, 3]).await;
+    for (node, address) in [(&everywhere, "127.0.0.1:7001"), (&named, "gate-2.internal:80"), (&local, "127.0.0.1:7003")]
+    {
+        assert_eq!(local.cluster.address_of(&node.id()).await.unwrap().as_deref(), Some(address));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_key_is_the_nodes_own_and_ends_by_itself() {
+    let redis = RedisServer::start();
+    let (one, two) = (Node::start(&redis.url(), 1), Node::start(&redis.url(), 2));
+    one.until(&[1, 2]).await;
+    let mut connection = redis.connection();
+    let keys: Vec<String> = redis::cmd("KEYS").arg("*").query(&mut connection).unwrap();
+    assert_eq!(keys.len(), 3, "{keys:?}");
+    for key in keys {
+        assert!(key.starts_with("channelgate:node"), "{key}");
+        let ttl: i64 = redis::cmd("PTTL").arg(&key).query(&mut connection).unwrap();
+        assert!((1..=900).contains(&ttl), "{key}: {ttl} ms");
+    }
+    drop(two);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_redis_a_node_is_a_cluster_of_its_own() {
+    let cluster = Cluster::new(&Config::default(), Metrics::new()).unwrap();
+    assert!(cluster.ask(Query::Stats, Duration::from_secs(1)).await.is_err(), "not started");
+    let node = Node::with(&Config::default(), 5, "127.0.0.1:7005");
+    assert_eq!(node.numbers().await, (vec![5], 0));
+    assert_eq!(node.cluster.nodes().await.unwrap().len(), 1);
+    assert_eq!(node.cluster.address_of(&node.id()).await.unwrap().as_deref(), Some("127.0.0.1:7005"));
+    assert_eq!(node.cluster.address_of("other").await.unwrap(), None);
+    node.cluster.stop().await;
+}

@@ -1,0 +1,1 @@
+"""A repair shop: work orders, tickets and notifications, told to browsers over Socket.IO."""

@@ -1,0 +1,80 @@
+from rest_framework import serializers, viewsets
+from rest_framework.permissions import IsAuthenticated
+
+from repairs import events
+from repairs.models import Notification, Ticket, WorkOrder
+
+
+class WorkOrderSerializer(serializers.ModelSerializer):
+    class Meta:
+        model = WorkOrder
+        fields = "__all__"
+
+
+class TicketSerializer(serializers.ModelSerializer):
+    class Meta:
+        model = Ticket
+        fields = "__all__"
+
+
+class NotificationSerializer(serializers.ModelSerializer):
+    class Meta:
+        model = Notification
+        fields = "__all__"
+
+
+def changes_of(serializer):
+    """Saves, and gives the fields that are different now, with their old values."""
+    row = serializer.instance
+    before = {name: getattr(row, name) for name in serializer.validated_data}
+    serializer.save()
+    return {name: value for name, value in before.items() if getattr(row, name) != value}
+
+
+class WorkOrderViewSet(viewsets.ModelViewSet):
+    permission_classes = [IsAuthenticated]
+    queryset = WorkOrder.objects.select_related("technician").order_by("id")
+    serializer_class = WorkOrderSerializer
+
+    def perform_update(self, serializer):
+        """Up to three events: a new status, a new technician, then whatever else is new."""
+        changes = changes_of(serializer)
+        order, by = serializer.instance, self.request.user.id
+        if "status" in changes:
+            old = changes.pop("status")
+            events.work_order_updated(order, "status_changed", oldStatus=old, newStatus=order.status, updatedBy=by)
+        if "technician" in changes:
+            del changes["technician"]
+            events.work_order_updated(order, "assigned", technicianId=order.technician_id, assignedBy=by)
+        if changes:
+            events.work_order_updated(order, "updated", updatedFields=list(changes), updatedBy=by)
+
+
+class TicketViewSet(viewsets.ModelViewSet):
+    permission_classes = [IsAuthenticated]
+    queryset = Ticket.objects.order_by("id")
+    serializer_class = TicketSerializer
+
+    def perform_update(self, serializer):
+        changes = changes_of(serializer)
+        ticket, by = serializer.instance, self.request.user.id
+        if "status" in changes:
+            old = changes.pop("status")
+            events.ticket_updated(ticket, "status_changed", oldStatus=old, newStatus=ticket.status, updatedBy=by)
+        if changes:
+            events.ticket_updated(ticket, "updated", updatedFields=list(changes), updatedBy=by)
+
+
+class NotificationViewSet(viewsets.ModelViewSet):
+    permission_classes = [IsAuthenticated]
+    queryset = Notification.objects.order_by("id")
+    serializer_class = NotificationSerializer
+
+    def perform_create(self, serializer):
+        notification = serializer.save()
+        events.notification_received(notification)
+        events.notification_count_updated(notification.user_id)
+
+    def perform_update(self, serializer):
+        if "read" in changes_of(serializer):
+            events.notification_count_updated(serializer.instance.user_id)

@@ -1,0 +1,1 @@
+"""Attendance of sessions: browsers mark it over Socket.IO, and the gateway asks here (`actions.py`)."""

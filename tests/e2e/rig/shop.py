@@ -1,0 +1,40 @@
+"""Scenes of the repair shop that several tests begin with."""
+
+import itertools
+import uuid
+
+from .demo import mint_person
+
+
+def stranger(role: str | None = None):
+    """Somebody with a number, and unless it is given a role, of their own."""
+    number = uuid.uuid4().int % 10**9
+    return mint_person(number, role or f"role{number}")
+
+
+def told(client, event: str) -> list:
+    return [args[0]["userId"] for args in client.all(event)]
+
+
+async def joined(client, watcher, room: str) -> None:
+    """Returns once the client, which may join this room, has: it then hears the watcher, who is in it."""
+    for number in itertools.count(1):
+        before = len(client.all("user_typing_stop"))
+        await watcher.emit("typing_stop", {"roomName": room})
+        try:
+            await client.args("user_typing_stop", before + 1, 0.2)
+        except AssertionError:
+            assert number < 50, f"never in {room}"
+            continue
+        return
+
+
+async def pair_in(gate, clients, room: str):
+    """Two people in a room, who know of each other."""
+    people = stranger(), stranger()
+    pair = [await clients.open(gate.port, person) for person in people]
+    for client in pair:
+        await client.emit("join_room", room)
+    await joined(pair[0], pair[1], room)
+    await joined(pair[1], pair[0], room)
+    return *pair, *people

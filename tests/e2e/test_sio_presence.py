@@ -1,0 +1,91 @@
+"""Who is online: told once per user, however many tabs on however many nodes, and when the last one is gone."""
+
+import asyncio
+
+import pytest
+from rig.demo import mint_person
+from rig.shop import stranger, told
+from rig.times import timed
+
+#: A user is gone after the preset's grace.
+GRACE = 2.0
+
+
+def tab_ports(gate) -> list[int]:
+    """Two nodes where there are as many, past the balancer, so that the tabs are not on the same."""
+    return [gate.nodes[0].port, gate.nodes[-1].port]
+
+
+async def colleague(gate, sockets, role: str):
+    """Somebody of the same role, who is told."""
+    watcher = await sockets.open(gate.port, mint_person(stranger().id, role))
+    await watcher.wait(lambda: told(watcher, "user_online"), "to be told of oneself")
+    return watcher
+
+
+async def passer_by(sockets, watcher, port: int, role: str) -> None:
+    """Somebody of this role comes, goes, and is missed: whatever was to be told of earlier visits, has been."""
+    person = mint_person(stranger().id, role)
+    await sockets.close(await sockets.open(port, person))
+    await watcher.wait(lambda: person.id in told(watcher, "user_offline"), "the passer-by to be missed")
+
+
+async def test_two_tabs_are_online_once_and_offline_once(gate, sockets):
+    person = stranger()
+    watcher = await colleague(gate, sockets, person.role)
+    tabs = [await sockets.open(port, person) for port in tab_ports(gate)]
+    await sockets.close(tabs[0])
+    await passer_by(sockets, watcher, gate.nodes[0].port, person.role)
+    (online,) = [args[0] for args in watcher.all("user_online") if args[0]["userId"] == person.id]
+    assert timed(online) == {"userId": person.id, "userName": person.name}
+    assert person.id not in told(watcher, "user_offline")
+    loop = asyncio.get_running_loop()
+    began = loop.time()
+    await sockets.close(tabs[1])
+    await watcher.wait(lambda: person.id in told(watcher, "user_offline"), "the last tab to be missed")
+    assert loop.time() - began > GRACE * 0.8, "told before the grace was over"
+    (offline,) = [args[0] for args in watcher.all("user_offline") if args[0]["userId"] == person.id]
+    assert timed(offline) == {"userId": person.id, "userName": person.name}
+    assert told(watcher, "user_online").count(person.id) == 1
+
+
+async def test_a_page_that_is_loaded_anew_was_never_away(gate, sockets):
+    person = stranger()
+    watcher = await colleague(gate, sockets, person.role)
+    tab = await sockets.open(gate.nodes[0].port, person)
+    for number in range(4):
+        await sockets.close(tab)
+        tab = await sockets.open(tab_ports(gate)[number % 2], person)
+    for port in tab_ports(gate):
+        await passer_by(sockets, watcher, port, person.role)
+    assert told(watcher, "user_online").count(person.id) == 1
+    assert person.id not in told(watcher, "user_offline")
+
+
+async def test_the_room_of_admins_and_managers_is_told_too(gate, sockets):
+    admin = await sockets.open(gate.port, stranger("admin"))
+    person = stranger()
+    await sockets.close(await sockets.open(gate.port, person))
+
+    def states() -> list[str]:
+        return [args[0]["status"] for args in admin.all("user_activity_update") if args[0]["userId"] == person.id]
+
+    await admin.wait(lambda: states() == ["online", "offline"], "online, then offline")
+
+
+@pytest.mark.parametrize("people", [30])
+async def test_many_people_who_come_and_go_at_once_are_each_told_of_once(gate, sockets, people):
+    role = stranger().role
+    watcher = await colleague(gate, sockets, role)
+    crowd = [mint_person(stranger().id, role) for _ in range(people)]
+
+    async def visit(person) -> None:
+        tabs = await asyncio.gather(*(sockets.open(port, person) for port in tab_ports(gate)))
+        await asyncio.gather(*(sockets.close(tab) for tab in tabs))
+
+    await asyncio.gather(*(visit(person) for person in crowd))
+    ids = sorted(person.id for person in crowd)
+    await watcher.wait(lambda: len(told(watcher, "user_offline")) >= people, "everybody to be gone", 15)
+    assert sorted(told(watcher, "user_offline")) == ids
+    assert sorted(set(told(watcher, "user_online")) & set(ids)) == ids
+    assert len([who for who in told(watcher, "user_online") if who in set(ids)]) == people

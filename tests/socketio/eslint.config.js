@@ -1,0 +1,14 @@
+// The rules of the browser tests, for Node.
+
+import { rules } from "../browser/eslint.config.js";
+
+const names = ["process", "Buffer", "console", "setTimeout", "clearTimeout"];
+
+export default [
+  { linterOptions: { reportUnusedDisableDirectives: "error" } },
+  {
+    files: ["**/*.js"],
+    languageOptions: { sourceType: "module", globals: Object.fromEntries(names.map((name) => [name, "readonly"])) },
+    rules,
+  },
+];

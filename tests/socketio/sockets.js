@@ -1,0 +1,62 @@
+// Sockets of socket.io-client that report everything that happens to them, in order.
+
+import { Manager } from "socket.io-client";
+
+export class Sockets {
+  #sockets = new Map();
+  #report;
+
+  constructor(report) {
+    this.#report = report;
+  }
+
+  /** Opens a socket on a connection of its own; `options` are the Manager's, `answers` what it acknowledges events with. */
+  open({ socket: name, url, namespace = "/", auth, options, answers = {} }) {
+    const report = (what, more) => this.#report({ socket: name, what, ...more });
+    const manager = new Manager(url, { forceNew: true, reconnectionDelay: 50, reconnectionDelayMax: 250, ...options });
+    const socket = manager.socket(namespace, { auth });
+    const transport = () => report("transport", { name: manager.engine.transport.name });
+    manager.on("open", () => {
+      transport();
+      manager.engine.on("upgrade", transport);
+    });
+    manager.on("error", (error) => report("error", { message: String(error.message) }));
+    socket.on("connect", () => report("connect", { id: socket.id }));
+    socket.on("disconnect", (reason) => report("disconnect", { reason }));
+    socket.on("connect_error", (error) => report("connect_error", { message: error.message, data: error.data ?? null }));
+    socket.onAny((event, ...args) => {
+      const acknowledge = typeof args.at(-1) === "function" ? args.pop() : undefined;
+      report("event", { event, args });
+      // null stands for a client that does not answer.
+      if (answers[event] !== null) acknowledge?.(...(answers[event] ?? []));
+    });
+    this.#sockets.set(name, { manager, socket });
+  }
+
+  /** Emits; with `ack`, resolves with the arguments of the acknowledgement, at the latest after so many milliseconds. */
+  emit({ socket: name, event, args, ack, volatile }) {
+    const { socket } = this.#sockets.get(name);
+    if (!ack) {
+      (volatile ? socket.volatile : socket).emit(event, ...args);
+      return undefined;
+    }
+    return new Promise((resolve, reject) => {
+      socket.timeout(ack).emit(event, ...args, (error, ...answer) => {
+        if (error) reject(error);
+        else resolve(answer);
+      });
+    });
+  }
+
+  /** `how`: "disconnect" leaves the namespace and closes; "drop" ends the connection as a lost network does. */
+  close({ socket: name, how = "disconnect" }) {
+    const { manager, socket } = this.#sockets.get(name);
+    if (how === "drop") {
+      manager.engine.close();
+      return;
+    }
+    this.#sockets.delete(name);
+    socket.disconnect();
+    manager.engine?.close();
+  }
+}
