@@ -174,7 +174,7 @@ impl Compiler<'_> {
             let key = KeyPath::ROOT.then("consumer").then(place);
             let before = || consumers[..place].iter().flatten();
             let socketio = |one: &Consumer| one.spec.protocol == Protocol::SocketIo;
-            let same = |other: &&Arc<Consumer>| other.pattern == consumer.pattern;
+            let same = |other: &&Arc<Consumer>| other.pattern.is_same(&consumer.pattern);
             match before().find(|other| same(other) && !(socketio(other) && socketio(consumer))) {
                 Some(other) if other.spec.protocol == consumer.spec.protocol => {
                     self.note(&key.then("path"), "is never reached: a consumer before this one has the same path");

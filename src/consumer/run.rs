@@ -148,8 +148,9 @@ impl<'a> Run<'a> {
     fn perform(&mut self, op: &Op, place: u32) -> Result<Flow, String> {
         match op {
             Op::When { test, or_else } if !self.evaluate(test)?.is_true() => return Ok(Flow::To(*or_else)),
-            Op::Require(test, guard) if !self.evaluate(test)?.is_true() => return self.denied(guard),
-            Op::Admit(test) if !self.evaluate(test)?.is_true() => {
+            // What fails for a missing key is not fulfilled.
+            Op::Require(test, guard) if !self.holds(test) => return self.denied(guard),
+            Op::Admit(test) if !self.holds(test) => {
                 self.effects.push(Effect::Refuse { message: self.program.rejection.to_string() });
                 return Ok(Flow::End(None));
             }
@@ -353,6 +354,10 @@ impl<'a> Run<'a> {
             }
             _ => self.program.wire.raw(&self.evaluate(reply)?),
         }
+    }
+
+    fn holds(&mut self, test: &Expression) -> bool {
+        self.evaluate(test).is_ok_and(|value| value.is_true())
     }
 
     fn evaluate(&mut self, expression: &Expression) -> Result<Jinja, String> {

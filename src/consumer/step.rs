@@ -29,7 +29,10 @@ struct Site {
 /// Whom an emit is for, by its key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Whom {
+    /// A reply.
     Own,
+    /// This connection, too, which is told that something is wrong.
+    Told,
     Others,
     Room,
     User,
@@ -52,7 +55,7 @@ impl Writer<'_, '_> {
     /// Adds a handler that only replies.
     pub fn replies(&mut self, replies: &Emits, place: Place, key: &KeyPath) -> HandlerId {
         self.add(place, |writer, site| {
-            for emit in writer.emits(Some(replies), Whom::Own, Rooms::default(), *site, key) {
+            for emit in writer.emits(Some(replies), Whom::Told, Rooms::default(), *site, key) {
                 writer.push(*site, Op::Emit(emit, Arc::default()));
             }
         })
@@ -112,7 +115,7 @@ impl Writer<'_, '_> {
         });
         let guard = Arc::new(Guard {
             allow: step.allow.as_ref().map(|allow| self.patterns(allow, &key.then("allow"))),
-            denied: self.emits(step.denied.as_ref(), Whom::Own, Rooms::default(), *site, &key.then("denied")),
+            denied: self.emits(step.denied.as_ref(), Whom::Told, Rooms::default(), *site, &key.then("denied")),
         });
         if let Some(require) = &step.require
             && let Some(test) = self.expression(require, *site, &key.then("require"))
@@ -121,7 +124,7 @@ impl Writer<'_, '_> {
             self.push(*site, op);
         }
         if let Some(rate) = step.limit {
-            let limited = self.emits(step.limited.as_ref(), Whom::Own, Rooms::default(), *site, &key.then("limited"));
+            let limited = self.emits(step.limited.as_ref(), Whom::Told, Rooms::default(), *site, &key.then("limited"));
             self.push(*site, Op::Limit { limit: self.program.limits, rate, limited });
             self.program.limits = self.program.limits.saturating_add(1);
         }

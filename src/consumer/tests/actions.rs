@@ -450,3 +450,14 @@ fn the_application_of_the_official_suite_is_configuration() {
     assert_eq!(told(&hear(custom, &context, "message-with-ack", args)), [r#"43/custom,5[1,"2",{"3":[true]}]"#]);
     assert_eq!(told(&hear(main, &context, "message", json!([]))), [r#"42["message-back"]"#]);
 }
+
+#[test]
+fn what_is_required_and_not_there_is_denied() {
+    let chat = socketio(
+        "[consumer.on_message.go]\nrequire = \"user.role == 'admin'\"\ndenied = { event = 'error', data = \"'no'\" }\nreply = { event = 'yes' }\n",
+    );
+    for user in [json!(null), json!({}), json!({"role": "user"})] {
+        let context = Context { user: value(user), ..Context::default() };
+        assert_eq!(told(&hear(&chat, &context, "go", json!([]))), [r#"42["error","no"]"#]);
+    }
+}

@@ -336,7 +336,7 @@ fn a_repair_shops_user_is_online_for_the_role_and_for_admins() {
     let shop = named("repair-shop", &Environment::default());
     let context = somebody("technician");
     assert_eq!(shop.presence_member(&context).as_deref(), Some("7"));
-    assert_eq!(shop.presence_grace(), Duration::from_secs(2));
+    assert_eq!(shop.presence_grace(), Some(Duration::from_secs(2)));
     let facts = Context { user: context.user.clone(), ..Context::default() };
     for (reaction, state) in [(shop.on_online(&context), "online"), (shop.on_offline(&facts), "offline")] {
         assert_eq!(
