@@ -9,6 +9,7 @@ use minijinja::Value as Jinja;
 use super::{
     CallRequest, Context, Continuation, Effect, Incoming, Limits, MessageProblem, Outcome, Payload,
     action::topics,
+    effect::Held,
     emit::{Emit, Target},
     expression::Expression,
     frame,
@@ -42,6 +43,7 @@ impl Program {
 
     /// Goes on after a question.
     pub fn resume(&self, context: &Context, then: &Continuation, outcome: Outcome) -> Result<Ran, String> {
+        let Continuation(then) = then;
         let Some(instruction) = self.ops.get(then.place as usize) else { return Ok(Ran::default()) };
         let (handler, next) = match &instruction.op {
             Op::Call(call) => match call.branch(&outcome) {
@@ -193,7 +195,7 @@ impl<'a> Run<'a> {
             Op::Call(call) => {
                 let request = self.request(call)?;
                 let then = self.continuation(call.handler, place);
-                self.effects.push(Effect::Call { request, then });
+                self.effects.push(Effect::Call { request: Box::new(request), then });
                 return Ok(Flow::End(None));
             }
             Op::Emit(emit, guard) => {
@@ -328,7 +330,7 @@ impl<'a> Run<'a> {
         let names = self.program.handlers[usize::from(handler.0)].names;
         let uses_message = names.meets(NameSet::of(&[Name::Message, Name::Args]));
         let message = if uses_message { self.message.keep() } else { Kept::None };
-        Continuation { place, message, ack: self.ack, results: self.results.clone() }
+        Continuation(Box::new(Held { place, message, ack: self.ack, results: self.results.clone() }))
     }
 
     /// An event for other consumers; the type of emissions is not for them to write.

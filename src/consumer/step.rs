@@ -56,7 +56,7 @@ impl Writer<'_, '_> {
     pub fn replies(&mut self, replies: &Emits, place: Place, key: &KeyPath) -> HandlerId {
         self.add(place, |writer, site| {
             for emit in writer.emits(Some(replies), Whom::Told, Rooms::default(), *site, key) {
-                writer.push(*site, Op::Emit(emit, Arc::default()));
+                writer.push(*site, Op::Emit(Box::new(emit), Arc::default()));
             }
         })
     }
@@ -196,7 +196,7 @@ impl Writer<'_, '_> {
             let here = index.map_or_else(|| here.clone(), |index| here.then(index));
             let Some(emit) = self.emit(reply, Whom::Own, Rooms::default(), site, &here) else { continue };
             match &reply.expect {
-                None => self.push(site, Op::Emit(emit, Arc::default())),
+                None => self.push(site, Op::Emit(Box::new(emit), Arc::default())),
                 Some(expect) => self.ask(emit, expect, site, &here.then("expect")),
             }
         }
@@ -227,7 +227,7 @@ impl Writer<'_, '_> {
                 if whom == Whom::Others {
                     self.uses(NameSet::of(&[Name::Id]));
                 }
-                self.push(site, Op::Emit(emit, Arc::clone(guard)));
+                self.push(site, Op::Emit(Box::new(emit), Arc::clone(guard)));
             }
         }
         for (index, publish) in step.publish.iter().flat_map(OneOrMany::indexed) {
