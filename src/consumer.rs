@@ -61,6 +61,7 @@ pub struct ConsumerId(pub u16);
 #[derive(Debug)]
 pub struct Consumer {
     id: ConsumerId,
+    name: Arc<str>,
     spec: config::Consumer,
     pattern: Pattern,
     groups: Vec<GroupTemplate>,
@@ -78,7 +79,7 @@ impl Consumer {
 
     /// Its name for logs and metrics.
     pub fn name(&self) -> &str {
-        self.spec.name.as_deref().unwrap_or(&self.spec.path)
+        &self.name
     }
 
     /// The Socket.IO namespace that it serves.

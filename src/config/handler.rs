@@ -106,6 +106,11 @@ impl Emit {
     fn short(send: &str) -> Self {
         Self { send: Some(send.to_owned()), ..Self::default() }
     }
+
+    /// Whether it can be written as an expression alone.
+    pub fn is_short(&self) -> bool {
+        self.send.as_deref().is_some_and(|send| *self == Self::short(send))
+    }
 }
 
 impl Listed for Emit {
@@ -115,7 +120,7 @@ impl Listed for Emit {
 impl Serialize for Emit {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match &self.send {
-            Some(send) if *self == Self::short(send) => serializer.serialize_str(send),
+            Some(send) if self.is_short() => serializer.serialize_str(send),
             _ => Self::serialize(self, serializer),
         }
     }

@@ -70,7 +70,8 @@ pub fn load_text(file: Option<(&Path, &str)>, environment: &Environment) -> (Con
 }
 
 /// Appends the consumers of the presets in use, each with its adjustments laid over, and takes `[preset]` away. A
-/// preset's consumer stands aside for one of the file's own with the same path.
+/// preset's consumer stands aside for one of the file's own with the same path; of Socket.IO consumers, which share
+/// their path, for one of the same name.
 fn add_presets(root: &mut Node, overrides: &[(Vec<String>, Node)], errors: &mut Vec<ConfigError>) {
     let Some(entries) = root.table_mut() else { return };
     let adjustments = match entries.shift_remove("preset") {
@@ -82,7 +83,7 @@ fn add_presets(root: &mut Node, overrides: &[(Vec<String>, Node)], errors: &mut 
             IndexMap::new()
         }
     };
-    let own_paths: Vec<String> = entries.get("consumer").map(|entry| paths(&entry.node)).unwrap_or_default();
+    let own_seats: Vec<Seat> = entries.get("consumer").map(|entry| seats(&entry.node)).unwrap_or_default();
     let own_consumers = entries.contains_key("consumer") || overrides.iter().any(|(path, _)| path == &["consumer"]);
     let chosen = match overrides.iter().rev().find(|(path, _)| path == &["presets"]) {
         Some((_, node)) => Some(node.clone()),
@@ -98,7 +99,7 @@ fn add_presets(root: &mut Node, overrides: &[(Vec<String>, Node)], errors: &mut 
         None => presets::names().map(|name| (name.to_owned(), root.origin.clone())).collect(),
     };
     for (name, origin) in &adjustments {
-        if !chosen.iter().any(|(chosen, _)| chosen == name) {
+        if !chosen.iter().any(|(chosen, _)| is_same(chosen, name)) {
             let key = KeyPath::dotted("preset").then(name.as_str());
             let known = did_you_mean(name, chosen.iter().map(|(name, _)| name.as_str()));
             let reason = format!("no preset of this name is in use (see \"presets\"){known}");
@@ -118,10 +119,10 @@ fn add_presets(root: &mut Node, overrides: &[(Vec<String>, Node)], errors: &mut 
         errors.extend(faults);
         let Some(consumers) = preset.list_mut("consumer").map(std::mem::take) else { continue };
         for mut consumer in consumers {
-            if path(&consumer).is_some_and(|path| own_paths.contains(&path)) {
+            if seat(&consumer).is_some_and(|seat| own_seats.contains(&seat)) {
                 continue;
             }
-            if let Some(adjustment) = adjustments.get(*name) {
+            for (_, adjustment) in adjustments.iter().filter(|(adjusted, _)| is_same(name, adjusted)) {
                 consumer.overlay(&adjustment.node);
             }
             if let Some(list) = root.list_mut("consumer") {
@@ -131,18 +132,29 @@ fn add_presets(root: &mut Node, overrides: &[(Vec<String>, Node)], errors: &mut 
     }
 }
 
-/// The path of a consumer, without the slash at its end, which makes no difference.
-fn path(consumer: &Node) -> Option<String> {
-    let NodeValue::Table(entries) = &consumer.value else { return None };
-    match &entries.get("path")?.node.value {
-        NodeValue::String(path) => Some(path.trim_end_matches('/').to_owned()),
-        _ => None,
-    }
+/// Whether both name one preset: a variable of the environment holds no hyphen.
+fn is_same(preset: &str, adjusted: &str) -> bool {
+    preset == adjusted || preset.replace('-', "_") == adjusted
 }
 
-fn paths(consumers: &Node) -> Vec<String> {
+/// What only one consumer can have: its path, without the slash at its end, which makes no difference; in Socket.IO its
+/// path and name.
+type Seat = (String, Option<String>);
+
+fn seat(consumer: &Node) -> Option<Seat> {
+    let NodeValue::Table(entries) = &consumer.value else { return None };
+    let text = |key: &str| match &entries.get(key)?.node.value {
+        NodeValue::String(text) => Some(text.clone()),
+        _ => None,
+    };
+    let path = text("path")?.trim_end_matches('/').to_owned();
+    let name = (text("protocol").as_deref() == Some("socket.io")).then(|| text("name").unwrap_or_default());
+    Some((path, name))
+}
+
+fn seats(consumers: &Node) -> Vec<Seat> {
     match &consumers.value {
-        NodeValue::Array(items) => items.iter().filter_map(path).collect(),
+        NodeValue::Array(items) => items.iter().filter_map(seat).collect(),
         _ => Vec::new(),
     }
 }

@@ -58,7 +58,7 @@ impl Default for Jwt {
             leeway: Span::seconds(0),
             audience: None,
             issuer: None,
-            user_id_claims: vec!["user_id".to_owned()],
+            user_id_claims: ["user_id", "id", "sub"].map(str::to_owned).to_vec(),
             token_type_claim: "token_type".to_owned(),
             token_type: "access".to_owned(),
             jti_claim: "jti".to_owned(),

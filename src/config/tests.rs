@@ -9,18 +9,31 @@ use super::{
 };
 
 /// Every key there is, found by asking for one that cannot exist and hearing which are known.
-/// `consumer.on_event.<type>.send` is `on_event` of any consumer, for any type.
+/// `consumer.on_event.<type>.send` is `on_event` of any consumer, for any type. A step and an emit, which stand in many
+/// places and in each other, are shown once, as `step.when` and `emit.to`.
 fn known_keys() -> Vec<String> {
     let mut keys = Vec::new();
     let mut open: Vec<(String, String)> = vec![(String::new(), String::new())];
+    let mut shared = vec![("step", fields("consumer.on_connect")), ("emit", fields("consumer.on_connect.reply"))];
+    assert!(shared.iter().all(|(_, fields)| fields.len() > 5), "{shared:?}");
     while let Some((shown, path)) = open.pop() {
-        for name in fields(&path, &shown) {
+        for name in fields(&path) {
             let shown = join(&shown, name);
             let path = join(&path, name);
             let nested = [(shown.clone(), path.clone()), (join(&shown, "<name>"), join(&path, "x"))];
-            match nested.into_iter().find(|(shown, path)| !fields(path, shown).is_empty()) {
-                Some(next) => open.push(next),
-                None => keys.push(shown),
+            let Some((shown, path)) = nested.into_iter().find(|(_, path)| !fields(path).is_empty()) else {
+                keys.push(shown);
+                continue;
+            };
+            match shared.iter_mut().find(|(_, shared)| *shared == fields(&path)) {
+                None => open.push((shown, path)),
+                Some((name, _)) => {
+                    keys.push(shown);
+                    let name = std::mem::take(name);
+                    if !name.is_empty() {
+                        open.push((name.to_owned(), path));
+                    }
+                }
             }
         }
     }
@@ -33,7 +46,7 @@ fn join(path: &str, key: &str) -> String {
 }
 
 /// The keys that a table at `path` may have; none if there is no table.
-fn fields(path: &str, shown: &str) -> &'static [&'static str] {
+fn fields(path: &str) -> &'static [&'static str] {
     let bogus = "no-such-key = 0";
     let text = match (path, path.split_once('.')) {
         ("", _) => bogus.to_owned(),
@@ -44,7 +57,7 @@ fn fields(path: &str, shown: &str) -> &'static [&'static str] {
     let (node, errors) = tree::parse(&text, super::Source::Preset("probe"));
     assert!(errors.is_empty(), "{text}");
     match decode_once::<Config>(&node) {
-        Err(fault) if fault.path.len() >= shown.split('.').filter(|key| !key.is_empty()).count() => match fault.kind {
+        Err(fault) if fault.path.len() >= path.split('.').filter(|key| !key.is_empty()).count() => match fault.kind {
             Kind::Unknown { name, expected } if name == "no-such-key" => expected,
             _ => &[],
         },
@@ -96,7 +109,7 @@ fn documented_defaults_are_the_defaults() {
         }
         let variable = NAMED.iter().find(|(_, named)| *named == key).map(|(variable, _)| (*variable).to_owned());
         let generic = format!("{GENERIC_PREFIX}{}", key.replace('.', "__").to_uppercase());
-        if !key.starts_with("consumer.") && !key.starts_with("source.") && !key.starts_with("preset.") {
+        if !["consumer.", "source.", "preset.", "step.", "emit."].iter().any(|table| key.starts_with(table)) {
             assert_eq!(cells[3], format!("`{}`", variable.unwrap_or(generic)), "variable of {key}");
         }
     }

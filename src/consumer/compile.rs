@@ -120,11 +120,16 @@ impl Compiler<'_> {
         });
         self.check_protocol(spec, &key);
         let mappings = Mappings::compile(&spec.on_event, wire.clone(), &key.then("on_event"), self);
+        let name: Arc<str> = match &spec.name {
+            Some(name) => name.as_str().into(),
+            // Several namespaces of one path are told apart.
+            None => format!("{}{}", spec.path, spec.namespace.trim_start_matches('/')).into(),
+        };
         let program = Program {
             ops: Vec::new(),
             handlers: Vec::new(),
             limits: 0,
-            name: spec.name.as_deref().unwrap_or(&spec.path).into(),
+            name: Arc::clone(&name),
             wire,
             backend: self.config.backend.url.is_some() || self.config.backend.worker.is_some(),
             max_topics: spec.topics.max,
@@ -139,7 +144,7 @@ impl Compiler<'_> {
             }
         };
         let spec = spec.clone();
-        Some(Consumer { id, spec, pattern: pattern?, groups, refusal, presence, mappings, actions })
+        Some(Consumer { id, name, spec, pattern: pattern?, groups, refusal, presence, mappings, actions })
     }
 
     /// Keys that Socket.IO has no use for.
@@ -169,7 +174,7 @@ impl Compiler<'_> {
             let key = KeyPath::ROOT.then("consumer").then(place);
             let before = || consumers[..place].iter().flatten();
             let socketio = |one: &Consumer| one.spec.protocol == Protocol::SocketIo;
-            let same = |other: &&Arc<Consumer>| other.pattern == consumer.pattern;
+            let same = |other: &&Arc<Consumer>| other.pattern.is_same(&consumer.pattern);
             match before().find(|other| same(other) && !(socketio(other) && socketio(consumer))) {
                 Some(other) if other.spec.protocol == consumer.spec.protocol => {
                     self.note(&key.then("path"), "is never reached: a consumer before this one has the same path");

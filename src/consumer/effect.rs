@@ -54,7 +54,7 @@ pub enum Effect {
     /// Ask the backend, and go on with `then` when it has answered.
     Call {
         /// What is asked.
-        request: CallRequest,
+        request: Box<CallRequest>,
         /// What follows.
         then: Continuation,
     },
@@ -109,9 +109,16 @@ pub enum Outcome {
 
 /// Where a handler goes on after an [`Outcome`]; made and read by the consumer alone.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Continuation {
-    pub(super) place: u32,
-    pub(super) message: Kept,
-    pub(super) ack: Option<u64>,
-    pub(super) results: Vec<Arc<Value>>,
+pub struct Continuation(pub(super) Box<Held>);
+
+/// What a handler holds while it waits.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Held {
+    /// The operation that waits.
+    pub place: u32,
+    pub message: Kept,
+    /// The id of the acknowledgement that the client waits for.
+    pub ack: Option<u64>,
+    /// The answers so far.
+    pub results: Vec<Arc<Value>>,
 }

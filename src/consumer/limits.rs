@@ -6,10 +6,10 @@ use crate::config::Rate;
 
 /// The buckets of one connection; costs nothing before the first limit.
 #[derive(Debug, Default)]
-pub struct Limits(Option<Box<Vec<Bucket>>>);
+pub struct Limits(Box<[Bucket]>);
 
 /// A bucket as one moment: when it will be full again.
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 struct Bucket {
     limit: u16,
     full: Instant,
@@ -18,21 +18,16 @@ struct Bucket {
 impl Limits {
     /// Takes one token out of the bucket of a limit; `false` if it is empty.
     pub(super) fn take(&mut self, limit: u16, rate: Rate, now: Instant) -> bool {
-        let buckets = self.0.get_or_insert_default();
-        let place = match buckets.iter().position(|bucket| bucket.limit == limit) {
-            Some(place) => place,
-            None => {
-                buckets.push(Bucket { limit, full: now });
-                buckets.len() - 1
-            }
-        };
-        let bucket = &mut buckets[place];
-        let each = rate.per.0 / rate.count;
-        let full = bucket.full.max(now) + each;
+        let place = self.0.iter().position(|bucket| bucket.limit == limit);
+        let full = place.map_or(now, |place| self.0[place].full.max(now)) + rate.per.0 / rate.count;
         if full.duration_since(now) > rate.per.0 {
             return false;
         }
-        bucket.full = full;
+        match place {
+            Some(place) => self.0[place].full = full,
+            // Once for each limit that a connection comes to.
+            None => self.0 = self.0.iter().copied().chain([Bucket { limit, full }]).collect(),
+        }
         true
     }
 }

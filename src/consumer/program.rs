@@ -74,7 +74,7 @@ pub(super) enum Op {
     Subscribe(Expression),
     Unsubscribe(Expression),
     Call(Box<Call>),
-    Emit(Emit, Arc<Guard>),
+    Emit(Box<Emit>, Arc<Guard>),
     Ask(Box<Ask>),
     ReplyRaw(Expression),
     Ack(Expression),

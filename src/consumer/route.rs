@@ -106,6 +106,21 @@ impl Pattern {
             .collect()
     }
 
+    /// Whether both match the same paths, as far as can be told.
+    pub fn is_same(&self, other: &Self) -> bool {
+        self.without_slash() == other.without_slash()
+    }
+
+    /// Its parts without the slash at the end, which is optional.
+    fn without_slash(&self) -> Vec<Part> {
+        let mut parts = self.0.clone();
+        if let Some(Part::Text(text)) = parts.last_mut() {
+            *text = text.strip_suffix('/').unwrap_or(text).into();
+        }
+        parts.retain(|part| !matches!(part, Part::Text(text) if text.is_empty()));
+        parts
+    }
+
     /// The parameters of `path`, which is already decoded; `None` if it does not match.
     pub fn matches(&self, path: &str) -> Option<Value> {
         if path.len() > MAX_PATH {
@@ -255,6 +270,8 @@ mod tests {
             }
             assert!(matches(pattern, "/ws/a//").is_none(), "{pattern}");
             assert!(matches(pattern, "/ws/ab").is_none(), "{pattern}");
+            let other = |source: &str| Pattern::compile(source).unwrap().is_same(&Pattern::compile(pattern).unwrap());
+            assert!(other("/ws/a") && other("/ws/a/") && !other("/ws/") && !other("/ws/a/<x>"));
         }
         assert!(matches("/", "/").is_some());
     }

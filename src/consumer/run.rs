@@ -9,6 +9,7 @@ use minijinja::Value as Jinja;
 use super::{
     CallRequest, Context, Continuation, Effect, Incoming, Limits, MessageProblem, Outcome, Payload,
     action::topics,
+    effect::Held,
     emit::{Emit, Target},
     expression::Expression,
     frame,
@@ -42,6 +43,7 @@ impl Program {
 
     /// Goes on after a question.
     pub fn resume(&self, context: &Context, then: &Continuation, outcome: Outcome) -> Result<Ran, String> {
+        let Continuation(then) = then;
         let Some(instruction) = self.ops.get(then.place as usize) else { return Ok(Ran::default()) };
         let (handler, next) = match &instruction.op {
             Op::Call(call) => match call.branch(&outcome) {
@@ -148,8 +150,9 @@ impl<'a> Run<'a> {
     fn perform(&mut self, op: &Op, place: u32) -> Result<Flow, String> {
         match op {
             Op::When { test, or_else } if !self.evaluate(test)?.is_true() => return Ok(Flow::To(*or_else)),
-            Op::Require(test, guard) if !self.evaluate(test)?.is_true() => return self.denied(guard),
-            Op::Admit(test) if !self.evaluate(test)?.is_true() => {
+            // What fails for a missing key is not fulfilled.
+            Op::Require(test, guard) if !self.holds(test) => return self.denied(guard),
+            Op::Admit(test) if !self.holds(test) => {
                 self.effects.push(Effect::Refuse { message: self.program.rejection.to_string() });
                 return Ok(Flow::End(None));
             }
@@ -192,7 +195,7 @@ impl<'a> Run<'a> {
             Op::Call(call) => {
                 let request = self.request(call)?;
                 let then = self.continuation(call.handler, place);
-                self.effects.push(Effect::Call { request, then });
+                self.effects.push(Effect::Call { request: Box::new(request), then });
                 return Ok(Flow::End(None));
             }
             Op::Emit(emit, guard) => {
@@ -327,7 +330,7 @@ impl<'a> Run<'a> {
         let names = self.program.handlers[usize::from(handler.0)].names;
         let uses_message = names.meets(NameSet::of(&[Name::Message, Name::Args]));
         let message = if uses_message { self.message.keep() } else { Kept::None };
-        Continuation { place, message, ack: self.ack, results: self.results.clone() }
+        Continuation(Box::new(Held { place, message, ack: self.ack, results: self.results.clone() }))
     }
 
     /// An event for other consumers; the type of emissions is not for them to write.
@@ -353,6 +356,10 @@ impl<'a> Run<'a> {
             }
             _ => self.program.wire.raw(&self.evaluate(reply)?),
         }
+    }
+
+    fn holds(&mut self, test: &Expression) -> bool {
+        self.evaluate(test).is_ok_and(|value| value.is_true())
     }
 
     fn evaluate(&mut self, expression: &Expression) -> Result<Jinja, String> {

@@ -29,7 +29,10 @@ struct Site {
 /// Whom an emit is for, by its key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Whom {
+    /// A reply.
     Own,
+    /// This connection, too, which is told that something is wrong.
+    Told,
     Others,
     Room,
     User,
@@ -52,8 +55,8 @@ impl Writer<'_, '_> {
     /// Adds a handler that only replies.
     pub fn replies(&mut self, replies: &Emits, place: Place, key: &KeyPath) -> HandlerId {
         self.add(place, |writer, site| {
-            for emit in writer.emits(Some(replies), Whom::Own, Rooms::default(), *site, key) {
-                writer.push(*site, Op::Emit(emit, Arc::default()));
+            for emit in writer.emits(Some(replies), Whom::Told, Rooms::default(), *site, key) {
+                writer.push(*site, Op::Emit(Box::new(emit), Arc::default()));
             }
         })
     }
@@ -112,7 +115,7 @@ impl Writer<'_, '_> {
         });
         let guard = Arc::new(Guard {
             allow: step.allow.as_ref().map(|allow| self.patterns(allow, &key.then("allow"))),
-            denied: self.emits(step.denied.as_ref(), Whom::Own, Rooms::default(), *site, &key.then("denied")),
+            denied: self.emits(step.denied.as_ref(), Whom::Told, Rooms::default(), *site, &key.then("denied")),
         });
         if let Some(require) = &step.require
             && let Some(test) = self.expression(require, *site, &key.then("require"))
@@ -121,7 +124,7 @@ impl Writer<'_, '_> {
             self.push(*site, op);
         }
         if let Some(rate) = step.limit {
-            let limited = self.emits(step.limited.as_ref(), Whom::Own, Rooms::default(), *site, &key.then("limited"));
+            let limited = self.emits(step.limited.as_ref(), Whom::Told, Rooms::default(), *site, &key.then("limited"));
             self.push(*site, Op::Limit { limit: self.program.limits, rate, limited });
             self.program.limits = self.program.limits.saturating_add(1);
         }
@@ -193,7 +196,7 @@ impl Writer<'_, '_> {
             let here = index.map_or_else(|| here.clone(), |index| here.then(index));
             let Some(emit) = self.emit(reply, Whom::Own, Rooms::default(), site, &here) else { continue };
             match &reply.expect {
-                None => self.push(site, Op::Emit(emit, Arc::default())),
+                None => self.push(site, Op::Emit(Box::new(emit), Arc::default())),
                 Some(expect) => self.ask(emit, expect, site, &here.then("expect")),
             }
         }
@@ -224,7 +227,7 @@ impl Writer<'_, '_> {
                 if whom == Whom::Others {
                     self.uses(NameSet::of(&[Name::Id]));
                 }
-                self.push(site, Op::Emit(emit, Arc::clone(guard)));
+                self.push(site, Op::Emit(Box::new(emit), Arc::clone(guard)));
             }
         }
         for (index, publish) in step.publish.iter().flat_map(OneOrMany::indexed) {

@@ -2,6 +2,7 @@
 
 mod actions;
 mod presets;
+mod socketio_presets;
 
 use std::time::Instant;
 

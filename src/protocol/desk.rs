@@ -48,7 +48,7 @@ impl Desk {
                 Effect::Set(vars) => context.vars = vars,
                 Effect::User(user) => context.user = user,
                 Effect::Call { request, then } => {
-                    let outcome = self.backend.call(request).await;
+                    let outcome = self.backend.call(*request).await;
                     push(&mut work, consumer.resume(&context, &then, outcome))?;
                 }
                 other => log::debug!("{}: {other:?} has no effect before the connection is open", consumer.name()),
@@ -81,7 +81,7 @@ pub async fn carry_out_apart(
             Effect::Set(vars) => context.vars = vars,
             Effect::User(user) => context.user = user,
             Effect::Call { request, then } => {
-                let outcome = backend.call(request).await;
+                let outcome = backend.call(*request).await;
                 work.extend(consumer.resume(&context, &then, outcome).effects.into_iter().rev());
             }
             other => log::debug!("{}: {other:?} has no effect without a connection", consumer.name()),

@@ -311,7 +311,7 @@ impl Session {
                 return Vec::new();
             }
             Work::Effect(Effect::Call { request, then }) => {
-                let outcome = self.desk.backend.call(request).await;
+                let outcome = self.desk.backend.call(*request).await;
                 part.with_context(|context| part.consumer.resume(context, &then, outcome))
             }
             Work::Enter => match self.enter(part).await {

@@ -122,8 +122,11 @@ impl Writer<'_, '_> {
         let when = self.optional(emit.when.as_ref(), site, &key.then("when"));
         let content = self.compiler.content(emit, &names, "here", self.program.wire.is_socketio(), key);
         let target = self.target(emit, whom, rooms, site, key);
-        if whom == Whom::Own && emit.volatile {
+        if matches!(whom, Whom::Own | Whom::Told) && emit.volatile {
             self.compiler.note(&key.then("volatile"), "is for what goes to others; a reply is always sent");
+        }
+        if whom != Whom::Own && emit.expect.is_some() {
+            self.compiler.note(&key.then("expect"), "only a reply can expect an acknowledgement");
         }
         let compiled = Emit { target: target?, when, content: content?, volatile: emit.volatile };
         self.uses(compiled.names());
@@ -140,11 +143,15 @@ impl Writer<'_, '_> {
     ) -> Option<Target> {
         let to = key.then("to");
         let prefix = match (whom, &emit.to) {
-            (Whom::Own | Whom::All, Some(_)) => {
-                self.compiler.note(&to, "goes nowhere else; write room = { to = … }");
+            (Whom::Own | Whom::Told, Some(_)) => {
+                self.compiler.note(&to, "goes to this connection alone; write room = { to = … }");
                 return None;
             }
-            (Whom::Own, None) => return Some(Target::Own),
+            (Whom::All, Some(_)) => {
+                self.compiler.note(&to, "goes to the whole namespace; write room = { to = … }");
+                return None;
+            }
+            (Whom::Own | Whom::Told, None) => return Some(Target::Own),
             (Whom::All, None) => {
                 return GroupName::of_namespace(&self.program.wire.namespace).ok().map(Target::Group);
             }
@@ -195,7 +202,8 @@ impl crate::consumer::compile::Compiler<'_> {
             if emit.send.is_none() {
                 self.note(key, "the key \"send\" is missing");
             }
-            return self.optional(emit.send.as_ref(), names, place, &key.then("send")).map(Content::Message);
+            let key = if emit.is_short() { key.clone() } else { key.then("send") };
+            return self.optional(emit.send.as_ref(), names, place, &key).map(Content::Message);
         }
         if emit.send.is_some() {
             let reason = "Socket.IO clients get events: write { event = \"name\", data = \"…\" }";

@@ -115,9 +115,5 @@ fn of_each_other(step: &Step) -> Vec<Wrong> {
     if step.ack.is_some() && step.ack_args.is_some() {
         wrong.push(("ack_args", "an event is acknowledged once; write either \"ack\" or \"ack_args\"".to_owned()));
     }
-    let anywhere = [&step.denied, &step.limited, &step.others, &step.room, &step.to_user, &step.to_role, &step.all];
-    if anywhere.into_iter().flatten().flat_map(|emits| emits.as_slice()).any(|emit| emit.expect.is_some()) {
-        wrong.push(("reply", "only a reply can \"expect\" an acknowledgement".to_owned()));
-    }
     wrong
 }

@@ -425,3 +425,39 @@ fn nobody_forges_what_nodes_tell_each_other() {
         assert!(matches!(publish(forged).problem, Some(MessageProblem::Failed(_))));
     }
 }
+
+#[test]
+fn the_application_of_the_official_suite_is_configuration() {
+    let handlers = "[consumer.on_connect]\nreply = { event = 'auth', data = 'auth or {}' }\n\
+        [consumer.on_message.message]\nreply = { event = 'message-back', args = 'args' }\n\
+        [consumer.on_message.message-with-ack]\nack_args = 'args'\n";
+    let consumer = |namespace: &str| {
+        format!("[[consumer]]\npath = '/socket.io/'\nprotocol = 'socket.io'\nnamespace = '{namespace}'\n{handlers}")
+    };
+    let set = set(&format!("{}{}", consumer("/"), consumer("/custom")));
+    let [main, custom] = [0, 1].map(|place| set.get(ConsumerId(place)).unwrap());
+    assert_eq!((main.name(), main.namespace()), ("/socket.io/", Some("/")));
+    assert_eq!((custom.name(), custom.namespace()), ("/socket.io/custom", Some("/custom")));
+    let context = Context { auth: value(json!({"token": "123"})), ..Context::default() };
+    assert_eq!(told(&main.on_connect(&context)), [r#"42["auth",{"token":"123"}]"#]);
+    assert_eq!(told(&custom.on_connect(&context)), [r#"42/custom,["auth",{"token":"123"}]"#]);
+    assert_eq!(told(&main.on_connect(&Context::default())), [r#"42["auth",{}]"#]);
+    let args = json!([1, "2", {"3": [true]}]);
+    assert_eq!(
+        told(&hear(custom, &context, "message", args.clone())),
+        [r#"42/custom,["message-back",1,"2",{"3":[true]}]"#]
+    );
+    assert_eq!(told(&hear(custom, &context, "message-with-ack", args)), [r#"43/custom,5[1,"2",{"3":[true]}]"#]);
+    assert_eq!(told(&hear(main, &context, "message", json!([]))), [r#"42["message-back"]"#]);
+}
+
+#[test]
+fn what_is_required_and_not_there_is_denied() {
+    let chat = socketio(
+        "[consumer.on_message.go]\nrequire = \"user.role == 'admin'\"\ndenied = { event = 'error', data = \"'no'\" }\nreply = { event = 'yes' }\n",
+    );
+    for user in [json!(null), json!({}), json!({"role": "user"})] {
+        let context = Context { user: value(user), ..Context::default() };
+        assert_eq!(told(&hear(&chat, &context, "go", json!([]))), [r#"42["error","no"]"#]);
+    }
+}
