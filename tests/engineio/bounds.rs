@@ -62,6 +62,44 @@ async fn messages_and_attachments_above_the_limit_end_the_connection() {
 }
 
 #[tokio::test]
+async fn a_polling_client_that_does_not_fetch_is_bounded_and_ended() {
+    let feed = r#"
+[socket]
+outbox = 2000
+[socketio]
+ping_interval = "20s"
+[[consumer]]
+protocol = "engine.io"
+path = "/engine.io/"
+groups = ["news"]
+[consumer.on_event."*"]
+send = "event.text"
+"#;
+    let node = Node::start(&format!("drain_grace = \"1s\"\n{feed}"));
+    let (told, forgotten) = (node.session("/engine.io/").await, node.session("/engine.io/").await);
+    let client = client();
+    for _ in 0..4 {
+        let body =
+            serde_json::json!({ "group": "news", "event": { "type": "x", "text": "x".repeat(900) } }).to_string();
+        let asked = client.post(node.http("/api/publish")).header("content-type", "application/json").body(body);
+        assert_eq!(asked.send().await.unwrap().status(), 200);
+    }
+    let open = async || {
+        let metrics = client.get(node.http("/metrics")).send().await.unwrap().text().await.unwrap();
+        let line = metrics.lines().find(|line| line.starts_with("channelgate_connections ")).unwrap().to_owned();
+        line.rsplit(' ').next().unwrap().parse::<u32>().unwrap()
+    };
+    assert_eq!(told.get().await.text().await.unwrap(), "1");
+    assert_eq!(told.get().await.status(), 400);
+    let start = Instant::now();
+    while open().await > 0 {
+        assert!(start.elapsed() < crate::support::PATIENCE, "the other one is ended, too");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    assert_eq!(forgotten.get().await.status(), 400);
+}
+
+#[tokio::test]
 async fn what_breaks_socket_io_ends_the_connection() {
     let node = Node::start(CHAT);
     for wrong in ["4abc", "42{}", "42abc[\"say\"]", "40", "42/other,[\"say\"]", "44{\"message\":\"no\"}", "431", "abc"]
