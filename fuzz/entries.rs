@@ -7,11 +7,15 @@
 
 use std::time::{Duration, SystemTime};
 
-use channelgate::layer::codec::{
-    cache_value,
-    envelope::{Address, LayerCodec},
-    fernet::Keyring,
-    json, msgpack, pickle,
+use channelgate::{
+    event::{Payload, Raw, Value},
+    layer::codec::{
+        cache_value,
+        envelope::{Address, LayerCodec},
+        fernet::Keyring,
+        json, msgpack, pickle,
+    },
+    packet::{self, Decoder, engine},
 };
 
 use channelgate::{config::PythonList, layer::emitter};
@@ -23,6 +27,9 @@ pub use client_frames::run as frames;
 
 /// The passphrase of the corpus.
 const PASSPHRASE: &str = "wire-reference-encryption-key-one-0123456789";
+
+/// Small limits, so that a fuzzer reaches them.
+const PACKETS: packet::Limits = packet::Limits { attachments: 8, bytes: 256 };
 
 /// A msgpack value, alone and as an event of both layers.
 pub fn msgpack(data: &[u8]) {
@@ -63,6 +70,52 @@ fn envelope(data: &[u8]) {
         let again = codec.decode_core(&written, now).expect("an own event is read");
         assert_eq!(again.channels, envelope.channels);
     }
+}
+
+/// What a client of Socket.IO sends: messages cut at zero bytes, text where they are UTF-8 and attachments where not.
+pub fn packets(data: &[u8]) {
+    let mut decoder = Decoder::default();
+    for message in data.split(|byte| *byte == 0) {
+        let read = match std::str::from_utf8(message) {
+            Ok(text) => match engine::parse(text) {
+                Ok(engine::Received::Message(text)) => decoder.text(text, &PACKETS),
+                Ok(engine::Received::Binary(bytes)) => decoder.binary(bytes, &PACKETS),
+                Ok(_) | Err(_) => continue,
+            },
+            Err(_) => decoder.binary(message.to_vec().into(), &PACKETS),
+        };
+        if let Ok(Some(packet::Incoming::Event { namespace, name, args, ack })) = read {
+            event(&namespace, &name, args, ack);
+        }
+    }
+}
+
+/// An event that was read is written and read again.
+fn event(namespace: &str, name: &str, args: Value, ack: Option<u64>) {
+    let Value::List(args) = args else { panic!("arguments are a list") };
+    let all = Value::List(std::iter::once(name.into()).chain(args.iter().cloned()).collect());
+    let written = packet::event(namespace, ack, &Raw(&all)).expect("what was read can be written");
+    let (text, attachments) = match written {
+        Payload::Text(text) => (text, Vec::new()),
+        Payload::Packet { text, attachments } => (text, attachments.to_vec()),
+        Payload::Binary(_) => panic!("a packet begins with text"),
+    };
+    // A map that looks like a placeholder may stand where it is none: it is data, until it is written beside attachments.
+    if !attachments.is_empty() && text.windows(12).filter(|part| part == b"_placeholder").count() > attachments.len() {
+        return;
+    }
+    let text = std::str::from_utf8(&text).expect("text is UTF-8");
+    let Ok(engine::Received::Message(text)) = engine::parse(text) else { panic!("own packets are read: {text}") };
+    let mut decoder = Decoder::default();
+    let mut again = decoder.text(text, &PACKETS);
+    for bytes in attachments {
+        assert_eq!(again, Ok(None));
+        again = decoder.binary(bytes, &PACKETS);
+    }
+    let Ok(Some(packet::Incoming::Event { name: name_again, args: args_again, ack: ack_again, .. })) = again else {
+        panic!("an own event is read: {again:?}")
+    };
+    assert_eq!((&*name_again, args_again, ack_again), (name, Value::List(args), ack));
 }
 
 /// A pickle.

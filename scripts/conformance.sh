@@ -33,6 +33,7 @@ run() { # suite, configuration, how many tests it has
     local suite=$suites/$1 config=$2 expected=$3 log=$out/$(basename "$2" .toml)
     [ -f "$suite/test-suite.js" ] || die "$suite/test-suite.js is not there"
     [ -d "$suite/node_modules" ] || npm ci --silent --prefix "$suite"
+    if (exec 3<>/dev/tcp/127.0.0.1/3000) 2>/dev/null; then die "something else listens on port 3000"; fi
     env -u REDIS_URL "$node" --config "$config" serve 2>"$log.node.log" &
     pid=$!
     for _ in $(seq 200); do

@@ -97,3 +97,8 @@ fn cache_values_survive_changed_bytes() {
 fn frames_survive_changed_bytes() {
     run("frames", 12, entries::frames);
 }
+
+#[test]
+fn packets_survive_changed_bytes() {
+    run("packets", 14, entries::packets);
+}

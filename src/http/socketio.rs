@@ -4,26 +4,31 @@
 
 mod cors;
 mod relay;
+mod wish;
 
 use std::{rc::Rc, sync::Arc, time::Duration};
 
 use actix_web::{
     HttpMessage as _, HttpRequest, HttpResponse,
-    http::{Method as Verb, StatusCode, header},
+    http::{Method as Verb, header},
     web,
 };
 use bytes::Bytes;
-use serde_json::json;
 use tokio::time::timeout;
 
 pub use self::relay::Peers;
-use self::{cors::Cors, relay::Relay};
-use super::{health::Draining, server::Services, unavailable, websocket::Head as RequestHead};
+use self::{
+    cors::Cors,
+    relay::Relay,
+    wish::{Refusal, Wish},
+};
+use super::{health::Draining, server::Services, websocket::Head as RequestHead};
 use crate::{
     auth::AuthConfigError,
     config::{Config, Transport},
     consumer::{ConsumerId, ConsumerSet},
     event::Value,
+    layer::Readiness,
     protocol::{
         desk::Desk,
         engineio::{Answer, Carrier, PAYLOAD_TYPE, Sessions, Settings, Sid, Upper, Workers, raw::Raw},
@@ -69,76 +74,6 @@ pub struct Reception {
     draining: Draining,
     max_connections: usize,
     compression: bool,
-}
-
-/// Why a request is not answered as it wishes: the codes of the reference server (engine.io `lib/server.ts`).
-#[derive(Clone, Copy, Debug)]
-enum Refusal {
-    Transport,
-    UnknownSession,
-    Method,
-    BadRequest,
-    Forbidden,
-    Version,
-    TooLarge,
-    Draining,
-    Full,
-}
-
-impl Refusal {
-    fn answer(self) -> HttpResponse {
-        let (code, message) = match self {
-            Self::Transport => (0, "Transport unknown"),
-            Self::UnknownSession => (1, "Session ID unknown"),
-            Self::Method => (2, "Bad handshake method"),
-            Self::BadRequest | Self::TooLarge => (3, "Bad request"),
-            Self::Forbidden => (4, "Forbidden"),
-            Self::Version => (5, "Unsupported protocol version"),
-            Self::Draining => return unavailable("the node is draining", Duration::from_secs(1)),
-            Self::Full => return unavailable("the node has no room for more connections", Duration::from_secs(1)),
-        };
-        let status = match self {
-            Self::Forbidden => StatusCode::FORBIDDEN,
-            Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
-            _ => StatusCode::BAD_REQUEST,
-        };
-        let mut response = HttpResponse::build(status);
-        response.insert_header((header::CACHE_CONTROL, "no-store"));
-        response.json(json!({ "code": code, "message": message }))
-    }
-
-    const fn label(self) -> &'static str {
-        match self {
-            Self::Draining => "draining",
-            Self::Full => "full",
-            Self::Forbidden => "origin",
-            _ => "bad_request",
-        }
-    }
-}
-
-/// The parameters of a request.
-struct Query {
-    transport: Option<Transport>,
-    version: bool,
-    sid: Option<String>,
-}
-
-impl Query {
-    fn of(text: &str) -> Self {
-        let (mut transport, mut version, mut sid) = (None, false, None);
-        for (name, value) in url::form_urlencoded::parse(text.as_bytes()) {
-            match (&*name, &*value) {
-                ("transport", "polling") => transport = Some(Transport::Polling),
-                ("transport", "websocket") => transport = Some(Transport::Websocket),
-                ("transport", _) => transport = None,
-                ("EIO", value) => version = value == "4",
-                ("sid", value) => sid = Some(value.to_owned()),
-                _ => {}
-            }
-        }
-        Self { transport, version, sid }
-    }
 }
 
 type Answered = Result<HttpResponse, Refusal>;
@@ -194,7 +129,7 @@ impl Reception {
         endpoint: &Arc<Endpoint>,
         route: Value,
     ) -> Answered {
-        let query = Query::of(request.query_string());
+        let query = Wish::of(request.query_string());
         let slot = request.extensions().get::<Slot>().cloned();
         let transport = query.transport.filter(|transport| self.engine.transports.contains(transport));
         let transport = transport.ok_or(Refusal::Transport)?;
@@ -237,6 +172,11 @@ impl Reception {
         }
         if usize::try_from(metrics.connections.get()).unwrap_or(0) >= self.max_connections {
             return Err(Refusal::Full);
+        }
+        // Whoever comes in joins groups.
+        if let Readiness::NotReady(reason) = self.sessions.desk().shard.registry().layer().readiness() {
+            log::debug!("the channel layer is not ready: {reason}");
+            return Err(Refusal::NotReady);
         }
         let head = Head::of(&RequestHead::of(request).borrowed());
         let connection = self.sessions.connection(websocket.as_ref().and_then(|(_, agreed)| agreed.deflate));

@@ -224,6 +224,7 @@ impl Acceptor {
                 try_join_all(joins).await.map_err(Refusal::Layer)?;
             }
         }
+        session.joined();
         Ok(identity.subprotocol)
     }
 }

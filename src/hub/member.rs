@@ -78,6 +78,11 @@ impl Member {
         self.state.get() == State::Seated
     }
 
+    /// How many groups it is in.
+    pub fn groups(&self) -> usize {
+        self.places.borrow().len()
+    }
+
     /// Adds topics.
     pub fn subscribe(&self, names: Vec<Arc<str>>, max: usize) -> Result<(), TooManyTopics> {
         self.subscriptions.borrow_mut().add(names, max)

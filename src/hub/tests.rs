@@ -36,20 +36,20 @@ on_event."*" = { send = "event.n" }
 name = "chat"
 protocol = "socket.io"
 path = "/chat/"
-on_event."*" = { emit = { event = "tick", data = "event.n" } }
+on_event."*" = { emit = { event = "e", data = "event.n" } }
 
 [[consumer]]
 name = "shop"
 protocol = "socket.io"
 path = "/shop/"
-on_event."*" = { emit = { event = "tick", data = "event.n" } }
+on_event."*" = { emit = { event = "e", data = "event.n" } }
 
 [[consumer]]
 name = "admin"
 protocol = "socket.io"
 namespace = "/admin"
 path = "/admin/"
-on_event."*" = { emit = { event = "tick", data = "event.n" } }
+on_event."*" = { emit = { event = "e", data = "event.n" } }
 "#;
 
 const FEED: ConsumerId = ConsumerId(0);
@@ -205,7 +205,7 @@ fn name(group: &str) -> GroupName {
     GroupName::new(group).unwrap()
 }
 
-/// The text messages that a member got, its connection having read none; of a `tick` only its number.
+/// The text messages that a member got, its connection having read none; of a mapped event only its number.
 fn got(member: &Member) -> Vec<String> {
     let bytes = member.connection.waiting();
     let mut rest = bytes.as_slice();
@@ -213,8 +213,8 @@ fn got(member: &Member) -> Vec<String> {
     while let [0x81, length, after @ ..] = rest {
         let (text, next) = after.split_at(usize::from(*length));
         let text = String::from_utf8(text.to_vec()).unwrap();
-        let number = text.split_once(r#"["tick","#).and_then(|(_, rest)| rest.strip_suffix(']'));
-        messages.push(number.unwrap_or(&text).to_owned());
+        let number = text.split_once("[\"e\",").and_then(|(_, number)| number.strip_suffix(']')).map(str::to_owned);
+        messages.push(number.unwrap_or(text));
         rest = next;
     }
     assert!(rest.is_empty(), "{rest:?}");

@@ -8,7 +8,6 @@ use engineioxide_core::{Packet, PacketParseError, ProtocolVersion};
 use serde_json::json;
 
 use super::{PacketError, Text};
-use crate::event::Payload;
 
 /// Between the packets of a payload.
 pub const SEPARATOR: u8 = 0x1e;
@@ -45,15 +44,6 @@ pub fn parse(text: &str) -> Result<Received, PacketError> {
         Err(PacketParseError::Base64Decode(_)) => Err(PacketError::Base64),
         // Version 4 turned heartbeats round: only a server sends pings.
         Ok(_) | Err(_) => Err(PacketError::EngineType),
-    }
-}
-
-/// A message for the protocol above as the packet that carries it over a WebSocket: text gets its type in front, bytes are
-/// what they are.
-pub fn message(payload: &Payload) -> Payload {
-    match payload {
-        Payload::Text(text) => Payload::Text([b"4", &**text].concat().into()),
-        other => other.clone(),
     }
 }
 

@@ -33,6 +33,9 @@ use crate::{
     socket::close::CloseCode,
 };
 
+/// Attempts to connect that one client may have under way.
+const MAX_PENDING: u32 = 16;
+
 /// The namespaces of one Engine.IO session.
 pub struct SocketIo {
     entry: Rc<Entry>,
@@ -43,6 +46,8 @@ pub struct SocketIo {
     places: RefCell<Vec<Place>>,
     /// How often the client has asked to be connected, so that each attempt is known from the others.
     attempts: Cell<u32>,
+    /// Attempts whose outcome is not known yet.
+    pending: Cell<u32>,
 }
 
 /// A namespace that the client is connected to, or about to be.
@@ -63,6 +68,7 @@ impl SocketIo {
             decoder: RefCell::default(),
             places: RefCell::default(),
             attempts: Cell::default(),
+            pending: Cell::default(),
         })
     }
 
@@ -111,6 +117,13 @@ impl SocketIo {
             engine.fail("connected_twice", CloseCode::PROTOCOL_ERROR, "the namespace is connected already");
             return;
         }
+        // One that comes and goes before it is known who it is costs a look at its token each time.
+        if self.pending.get() >= MAX_PENDING {
+            drop(places);
+            engine.fail("too_many_connects", CloseCode::POLICY_VIOLATION, "too many attempts to connect at once");
+            return;
+        }
+        self.pending.set(self.pending.get() + 1);
         let attempt = self.attempts.get();
         self.attempts.set(attempt.wrapping_add(1));
         // Most clients need one.
@@ -130,6 +143,7 @@ impl SocketIo {
             Ok(admitted) => self.entry.join(engine.connection(), admitted, &id).await,
             Err(refused) => Err(refused),
         };
+        self.pending.set(self.pending.get() - 1);
         if !self.is_waited_for(&namespace, attempt) || !engine.connection().is_open() {
             // The client has left meanwhile; a join without its session is undone.
             if let Ok((member, _)) = joined {
@@ -147,6 +161,7 @@ impl SocketIo {
                 // First the word that it is connected, then, in the same breath, everything that is published.
                 engine.send(&packet::connected(&namespace, &id));
                 self.entry.desk.shard.seat(&member);
+                session.joined();
                 session.opened();
             }
             Err(refused) => {

@@ -4,6 +4,8 @@
 //! else through the outbox. It never waits: a client that does not read is bounded in bytes and closed. It does not
 //! know what a message means; [`Handler`] does.
 
+mod detached;
+
 use std::{
     cell::{Cell, OnceCell, RefCell},
     io,
@@ -18,7 +20,7 @@ use tokio::net::TcpStream;
 
 use super::{
     close::CloseCode,
-    frame::{self, Content, Frame},
+    frame::{self, Frame},
     negotiate::Deflate,
     outbox::Outbox,
     roster::Roster,
@@ -148,18 +150,6 @@ impl Connection {
     pub(super) fn open(self: &Rc<Self>, stream: TcpStream) {
         if self.stream.set(stream).is_ok() {
             self.enter();
-        }
-    }
-
-    /// Opens it for a client that fetches its messages ([`Self::take_messages`]) and may get a socket later.
-    pub fn open_without_socket(self: &Rc<Self>) {
-        self.enter();
-    }
-
-    /// The socket that a connection without one gets; what waits goes there now.
-    pub(super) fn adopt(&self, stream: TcpStream, deflate: Option<Deflate>) {
-        if self.stream.set(stream).is_ok() {
-            self.deflate.set(deflate);
         }
     }
 
@@ -302,21 +292,6 @@ impl Connection {
         self.outbox.borrow_mut().discard();
         self.roster.metrics().closed("slow_client");
         self.close(CloseCode::TRY_AGAIN_LATER, "slow client");
-    }
-
-    /// Takes messages that wait for a client without a socket, for as long as `want` takes them.
-    pub fn take_messages(&self, want: impl FnMut(Content<'_>) -> bool) {
-        if self.stream.get().is_none() {
-            self.outbox.borrow_mut().take_messages(want);
-        }
-    }
-
-    /// Ends the connection without another word, whether it has a socket or not.
-    pub fn hang_up(&self) {
-        self.abort();
-        if self.stream.get().is_none() {
-            self.release();
-        }
     }
 
     /// Drops the connection without another word.

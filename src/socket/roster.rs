@@ -110,6 +110,7 @@ impl Roster {
 
     fn end_overdue_closes(&self) {
         let now = self.now.get();
+        let mut overdue = Vec::new();
         self.closing.borrow_mut().retain(|(deadline, connection)| {
             if connection.is_gone() {
                 return false;
@@ -117,9 +118,13 @@ impl Roster {
             if *deadline > now {
                 return true;
             }
-            connection.abort();
+            overdue.push(Rc::clone(connection));
             false
         });
+        // What follows from an end may close other connections.
+        for connection in overdue {
+            connection.hang_up();
+        }
     }
 
     /// Each connection's turn comes once per ping interval, spread over its seconds by place.

@@ -67,7 +67,11 @@ impl RedisPool {
     ) -> Result<T, PoolError> {
         let all = async {
             let pool = self.pool().await?;
-            let mut connection = pool.get().await.map_err(|error| error.to_string())?;
+            let mut connection = pool.get().await.map_err(|error| match error {
+                // What Redis says, without the pool's own words around it.
+                deadpool_redis::PoolError::Backend(error) => error.to_string(),
+                error => error.to_string(),
+            })?;
             work(&mut connection).await.map_err(|error| error.to_string())
         };
         let late = |_| Err(format!("no answer in {} ms", self.timeout.as_millis()));

@@ -10,7 +10,7 @@ use crate::{
     consumer::Incoming,
     event::Payload,
     hub::Member,
-    packet::{Text, engine},
+    packet::Text,
     protocol::{
         desk::Desk,
         session::{Outlet, Part, Session},
@@ -18,7 +18,7 @@ use crate::{
     socket::{Connection, close::CloseCode},
 };
 
-/// What a consumer's session says goes out as messages of Engine.IO.
+/// What a consumer's session says; its payloads are packets of Engine.IO already.
 struct RawOutlet {
     connection: Rc<Connection>,
     carrier: OnceCell<Weak<EngineSession>>,
@@ -26,7 +26,7 @@ struct RawOutlet {
 
 impl Outlet for RawOutlet {
     fn send(&self, payload: &Payload) {
-        self.connection.send(&engine::message(payload));
+        self.connection.send(payload);
     }
 
     fn close(&self, code: CloseCode, reason: &str) {

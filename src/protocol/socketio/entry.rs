@@ -19,6 +19,9 @@ use crate::{
     warn_bounded,
 };
 
+/// What a client is told where the node is at fault; why is in the log.
+const UNAVAILABLE: &str = "Service unavailable";
+
 /// Lets clients in. One per worker.
 pub struct Entry {
     /// What the worker works with.
@@ -88,13 +91,13 @@ impl Entry {
         if !admitted.groups.is_empty() {
             if let Readiness::NotReady(reason) = shard.registry().layer().readiness() {
                 log::debug!("the channel layer is not ready: {reason}");
-                return Err("the channel layer is not ready".to_owned());
+                return Err(UNAVAILABLE.to_owned());
             }
             let joins = admitted.groups.iter().map(|(group, consumer)| shard.join(&member, group, *consumer));
             if let Err(error) = try_join_all(joins).await {
                 warn_bounded!("a client is refused: {error}");
                 shard.leave_all(&member);
-                return Err("the channel layer is not ready".to_owned());
+                return Err(UNAVAILABLE.to_owned());
             }
         }
         Ok((member, admitted.parts.into_boxed_slice()))
@@ -164,6 +167,9 @@ fn refusal(consumer: &Consumer, error: &AuthError) -> String {
     match error {
         AuthError::Missing => consumer.rejection_text(true).to_owned(),
         AuthError::Invalid(_) | AuthError::Origin => consumer.rejection_text(false).to_owned(),
-        AuthError::Unconfigured(_) | AuthError::Unavailable { .. } => error.to_string(),
+        AuthError::Unconfigured(_) | AuthError::Unavailable { .. } => {
+            warn_bounded!("{}: a client is refused: {error}", consumer.name());
+            UNAVAILABLE.to_owned()
+        }
     }
 }

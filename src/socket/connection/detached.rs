@@ -1,0 +1,36 @@
+//! A connection without a socket: its client fetches what waits, and may get a socket later.
+
+use std::rc::Rc;
+
+use tokio::net::TcpStream;
+
+use super::{super::frame::Content, Connection, Deflate};
+
+impl Connection {
+    /// Opens it for a client that fetches its messages ([`Self::take_messages`]) and may get a socket later.
+    pub fn open_without_socket(self: &Rc<Self>) {
+        self.enter();
+    }
+
+    /// The socket that a connection without one gets; what waits goes there now.
+    pub(in crate::socket) fn adopt(&self, stream: TcpStream, deflate: Option<Deflate>) {
+        if self.stream.set(stream).is_ok() {
+            self.deflate.set(deflate);
+        }
+    }
+
+    /// Takes messages that wait for a client without a socket, for as long as `want` takes them.
+    pub fn take_messages(&self, want: impl FnMut(Content<'_>) -> bool) {
+        if self.stream.get().is_none() {
+            self.outbox.borrow_mut().take_messages(want);
+        }
+    }
+
+    /// Ends the connection without another word, whether it has a socket or not.
+    pub fn hang_up(&self) {
+        self.abort();
+        if self.stream.get().is_none() {
+            self.release();
+        }
+    }
+}

@@ -1,0 +1,118 @@
+//! What a client may not do for ever, or at all.
+
+use std::time::{Duration, Instant};
+
+use futures_util::future::join_all;
+
+use crate::support::{Node, client};
+
+const CHAT: &str = r#"
+[[consumer]]
+protocol = "socket.io"
+path = "/socket.io/"
+[consumer.on_message.say]
+reply = { event = "said", args = "args" }
+"#;
+
+const SOCKET: &str = "/socket.io/?EIO=4&transport=websocket";
+
+#[tokio::test]
+async fn clients_that_connect_to_no_namespace_are_sent_away() {
+    let node = Node::start(&format!("[socketio]\nping_interval = \"20s\"\nconnect_timeout = \"400ms\"\n{CHAT}"));
+    let start = Instant::now();
+    let mut sockets = join_all((0..200).map(|_| node.socket(SOCKET))).await;
+    let mut good = node.socket(SOCKET).await;
+    good.next().await;
+    good.send("40").await;
+    assert!(good.next().await.starts_with("40{"));
+    let session = node.session("/socket.io/").await;
+    let closed = join_all(sockets.iter_mut().map(|socket| socket.closed())).await;
+    assert_eq!(closed, vec![Some(1008); 200]);
+    assert!(start.elapsed() >= Duration::from_millis(400));
+    assert_eq!(session.get().await.text().await.unwrap(), "1");
+    good.send("420[\"say\"]").await;
+    assert_eq!(good.next().await, "42[\"said\"]");
+    let metrics = client().get(node.http("/metrics")).send().await.unwrap().text().await.unwrap();
+    assert!(metrics.contains("channelgate_closes_total{reason=\"connect_timeout\"} 201"), "{metrics}");
+}
+
+#[tokio::test]
+async fn messages_and_attachments_above_the_limit_end_the_connection() {
+    let node = Node::start(&format!("[socketio]\nmax_payload = 1000\n{CHAT}"));
+    let connected = async || {
+        let mut socket = node.socket(SOCKET).await;
+        socket.next().await;
+        socket.send("40").await;
+        socket.next().await;
+        socket
+    };
+    let mut socket = connected().await;
+    socket.send(&format!("42[\"say\",\"{}\"]", "x".repeat(1000))).await;
+    assert_eq!(socket.closed().await, Some(1009));
+
+    let mut socket = connected().await;
+    socket.send(r#"452-["say",{"_placeholder":true,"num":0},{"_placeholder":true,"num":1}]"#).await;
+    socket.send_bytes(&[1; 600]).await;
+    socket.send_bytes(&[2; 600]).await;
+    assert_eq!(socket.closed().await, Some(1002));
+
+    let mut socket = connected().await;
+    socket.send("45100000-[\"say\"]").await;
+    assert_eq!(socket.closed().await, Some(1002));
+}
+
+#[tokio::test]
+async fn a_polling_client_that_does_not_fetch_is_bounded_and_ended() {
+    let feed = r#"
+[socket]
+outbox = 2000
+[socketio]
+ping_interval = "20s"
+[[consumer]]
+protocol = "engine.io"
+path = "/engine.io/"
+groups = ["news"]
+[consumer.on_event."*"]
+send = "event.text"
+"#;
+    let node = Node::start(&format!("drain_grace = \"1s\"\n{feed}"));
+    let (told, forgotten) = (node.session("/engine.io/").await, node.session("/engine.io/").await);
+    let client = client();
+    for _ in 0..4 {
+        let body =
+            serde_json::json!({ "group": "news", "event": { "type": "x", "text": "x".repeat(900) } }).to_string();
+        let asked = client.post(node.http("/api/publish")).header("content-type", "application/json").body(body);
+        assert_eq!(asked.send().await.unwrap().status(), 200);
+    }
+    let open = async || {
+        let metrics = client.get(node.http("/metrics")).send().await.unwrap().text().await.unwrap();
+        let line = metrics.lines().find(|line| line.starts_with("channelgate_connections ")).unwrap().to_owned();
+        line.rsplit(' ').next().unwrap().parse::<u32>().unwrap()
+    };
+    assert_eq!(told.get().await.text().await.unwrap(), "1");
+    assert_eq!(told.get().await.status(), 400);
+    let start = Instant::now();
+    while open().await > 0 {
+        assert!(start.elapsed() < crate::support::PATIENCE, "the other one is ended, too");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    assert_eq!(forgotten.get().await.status(), 400);
+}
+
+#[tokio::test]
+async fn what_breaks_socket_io_ends_the_connection() {
+    let node = Node::start(CHAT);
+    for wrong in ["4abc", "42{}", "42abc[\"say\"]", "40", "42/other,[\"say\"]", "44{\"message\":\"no\"}", "431", "abc"]
+    {
+        let mut socket = node.socket(SOCKET).await;
+        socket.next().await;
+        socket.send("40").await;
+        assert!(socket.next().await.starts_with("40{"));
+        socket.send(wrong).await;
+        assert_eq!(socket.closed().await, Some(1002), "{wrong}");
+    }
+    let mut socket = node.socket(SOCKET).await;
+    socket.next().await;
+    socket.send_bytes(b"bytes of nothing").await;
+    assert_eq!(socket.closed().await, Some(1002));
+}

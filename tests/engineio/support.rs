@@ -1,0 +1,218 @@
+//! A node of its own for a test, and clients that speak to it packet by packet.
+
+use std::{
+    io::{BufRead as _, BufReader, Write as _},
+    process::{Child, Command, Stdio},
+    time::Duration,
+};
+
+use futures_util::{SinkExt as _, StreamExt as _};
+use reqwest::{Client, Response};
+use tokio::net::TcpStream;
+use tokio_tungstenite::{
+    MaybeTlsStream, WebSocketStream, connect_async,
+    tungstenite::{self, Message},
+};
+
+/// Long enough for a busy machine.
+pub const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Echoes on `/engine.io/`.
+pub const ECHO: &str = r#"
+[[consumer]]
+protocol = "engine.io"
+path = "/engine.io/"
+[consumer.on_raw."*"]
+reply_raw = "message"
+"#;
+
+/// A node that ends with its test.
+pub struct Node {
+    child: Child,
+    address: String,
+}
+
+impl Node {
+    /// Starts one on a free port, with fast heartbeats unless `config` says otherwise.
+    pub fn start(config: &str) -> Self {
+        Self::with(config, &[])
+    }
+
+    pub fn with(config: &str, environment: &[(&str, &str)]) -> Self {
+        let mut file = tempfile::NamedTempFile::with_suffix(".toml").unwrap();
+        let base = "presets = []\n[page]\nenabled = false\n[server]\nlisten = \"127.0.0.1:0\"\nworkers = 3\n";
+        let heartbeat = "[socketio]\nping_interval = \"300ms\"\nping_timeout = \"200ms\"\n";
+        let heartbeat = if config.contains("[socketio]") { "" } else { heartbeat };
+        write!(file, "{base}{heartbeat}{config}").unwrap();
+        let mut child = Command::new(env!("CARGO_BIN_EXE_channelgate"))
+            .arg("--config")
+            .arg(file.path())
+            .env_remove("REDIS_URL")
+            .env("RUST_LOG", "info")
+            .envs(environment.iter().copied())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
+        let address = loop {
+            let line = lines.next().expect("the node starts").unwrap();
+            if let Some((_, address)) = line.split_once("listens on http://") {
+                break address.to_owned();
+            }
+            assert!(!line.contains("ERROR"), "{line}");
+        };
+        std::thread::spawn(move || lines.for_each(drop));
+        Self { child, address }
+    }
+
+    pub fn http(&self, path: &str) -> String {
+        format!("http://{}{path}", self.address)
+    }
+
+    /// A WebSocket at `path`.
+    pub async fn socket(&self, path: &str) -> Socket {
+        self.try_socket(path).await.unwrap()
+    }
+
+    /// The same, where the handshake may be refused.
+    pub async fn try_socket(&self, path: &str) -> tungstenite::Result<Socket> {
+        let connected = connect_async(format!("ws://{}{path}", self.address));
+        let (socket, _) = tokio::time::timeout(PATIENCE, connected).await.expect("an answer in time")?;
+        Ok(Socket(socket))
+    }
+
+    /// A polling session at `path`.
+    pub async fn session(&self, path: &str) -> Session {
+        Session::open(self, path).await
+    }
+}
+
+impl Drop for Node {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// A WebSocket and its messages.
+pub struct Socket(WebSocketStream<MaybeTlsStream<TcpStream>>);
+
+impl Socket {
+    pub async fn send(&mut self, text: &str) {
+        self.0.send(Message::text(text)).await.unwrap();
+    }
+
+    pub async fn send_bytes(&mut self, bytes: &[u8]) {
+        self.0.send(Message::binary(bytes.to_vec())).await.unwrap();
+    }
+
+    /// The next message that is no ping of Engine.IO; those are answered. Bytes are shown in hex.
+    pub async fn next(&mut self) -> String {
+        loop {
+            let text = self.next_packet().await;
+            if text != "2" {
+                return text;
+            }
+            self.send("3").await;
+        }
+    }
+
+    /// The next message, whatever it is.
+    pub async fn next_packet(&mut self) -> String {
+        match self.message().await {
+            Some(Message::Text(text)) => text.to_string(),
+            Some(Message::Binary(bytes)) => hex::encode(bytes),
+            other => panic!("instead of a message: {other:?}"),
+        }
+    }
+
+    /// The code with which the server closes; other messages are passed over.
+    pub async fn closed(&mut self) -> Option<u16> {
+        loop {
+            match self.message().await {
+                Some(Message::Close(frame)) => return frame.map(|frame| frame.code.into()),
+                Some(_) => {}
+                None => return None,
+            }
+        }
+    }
+
+    async fn message(&mut self) -> Option<Message> {
+        let next = tokio::time::timeout(PATIENCE, self.0.next()).await.expect("a message in time");
+        next.and_then(Result::ok)
+    }
+}
+
+/// A polling session. Every request comes over a connection of its own, so that any worker may get it.
+pub struct Session {
+    client: Client,
+    url: String,
+    path: String,
+}
+
+/// A client that keeps its connections.
+pub fn client() -> Client {
+    channelgate::backend::http_client().unwrap()
+}
+
+impl Session {
+    async fn open(node: &Node, path: &str) -> Self {
+        // The node's own client has the TLS library set up, which every other one wants to find.
+        drop(client());
+        let client = Client::builder().pool_max_idle_per_host(0).build().unwrap();
+        let opened = client.get(node.http(&format!("{path}?EIO=4&transport=polling"))).send().await.unwrap();
+        assert_eq!(opened.status(), 200);
+        assert_eq!(opened.headers()["content-type"], "text/plain; charset=UTF-8");
+        let open: serde_json::Value = serde_json::from_str(&opened.text().await.unwrap()[1..]).unwrap();
+        assert_eq!(open["upgrades"], serde_json::json!(["websocket"]));
+        let sid = open["sid"].as_str().unwrap();
+        Self { client, url: node.http(path), path: format!("{path}?EIO=4&transport=websocket&sid={sid}") }.with(sid)
+    }
+
+    fn with(mut self, sid: &str) -> Self {
+        self.url = format!("{}?EIO=4&transport=polling&sid={sid}", self.url);
+        self
+    }
+
+    /// The same session, asked for at another node.
+    pub fn through(&self, node: &Node) -> Self {
+        let query = self.url.split_once('?').unwrap().1;
+        let path = self.path.split_once('?').unwrap().0;
+        Self { client: self.client.clone(), url: node.http(&format!("{path}?{query}")), path: self.path.clone() }
+    }
+
+    /// Where a WebSocket for the same session goes.
+    pub fn upgrade_path(&self) -> &str {
+        &self.path
+    }
+
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    pub async fn get(&self) -> Response {
+        tokio::time::timeout(PATIENCE, self.client.get(&self.url).send()).await.expect("an answer in time").unwrap()
+    }
+
+    /// The payload that waits, without pings, which are answered.
+    pub async fn poll(&self) -> String {
+        loop {
+            let answer = self.get().await;
+            assert_eq!(answer.status(), 200);
+            let text = answer.text().await.unwrap();
+            if !text.split('\x1e').any(|packet| packet == "2") {
+                return text;
+            }
+            self.post("3").await;
+            let rest: Vec<_> = text.split('\x1e').filter(|packet| *packet != "2").collect();
+            if !rest.is_empty() {
+                return rest.join("\x1e");
+            }
+        }
+    }
+
+    pub async fn post(&self, body: impl Into<String>) -> (u16, String) {
+        let answer = self.client.post(&self.url).body(body.into()).send().await.unwrap();
+        (answer.status().as_u16(), answer.text().await.unwrap())
+    }
+}
