@@ -174,6 +174,9 @@ pub async fn serve(config: Config, consumers: ConsumerSet) -> anyhow::Result<Exi
         let period = if asked.interactive { Duration::ZERO } else { config.server.drain_period.0 };
         // Nobody listens where no worker has started.
         let _ = begin_drain.send(Some(period));
+        // Clients that poll are told by the next answer to them, so there must be somebody to answer.
+        let patience = period + config.server.drain_grace.0 + Duration::from_secs(2);
+        let _ = tokio::time::timeout(patience, no_session_polls(&metrics)).await;
         handle.stop(true).await;
         presence.stop().await;
         cluster.stop().await;
@@ -189,6 +192,14 @@ pub async fn serve(config: Config, consumers: ConsumerSet) -> anyhow::Result<Exi
             let _ = tokio::time::timeout(Duration::from_millis(500), layer.stop()).await;
             std::process::exit(i32::from(EXIT_FORCED + again.number));
         }
+    }
+}
+
+/// Waits until every Engine.IO session that polls is over.
+async fn no_session_polls(metrics: &Metrics) {
+    let mut look = tokio::time::interval(Duration::from_millis(50));
+    while metrics.polling.get() > 0 {
+        look.tick().await;
     }
 }
 

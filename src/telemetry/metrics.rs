@@ -106,8 +106,10 @@ pub struct Counters {
     presence_failures: Counter,
     /// Events received, from all sources.
     pub all_events: Counter<u64, AtomicU64>,
-    /// Open WebSocket connections.
+    /// Open connections: WebSockets, and Engine.IO sessions without one.
     pub connections: Gauge<i64, AtomicI64>,
+    /// Of those, Engine.IO sessions that poll.
+    pub polling: Gauge<i64, AtomicI64>,
     /// Frames handed to the kernel or to an outbox.
     pub deliveries: Counter<u64, AtomicU64>,
     /// Bytes of those frames.
@@ -131,6 +133,7 @@ impl Metrics {
         let backend_calls = Family::default();
         let presence_failures = Counter::default();
         let connections = Gauge::default();
+        let polling = Gauge::default();
         let deliveries = Counter::default();
         let delivered_bytes = Counter::default();
         let messages = Counter::default();
@@ -148,7 +151,8 @@ impl Metrics {
             "Arrivals and departures that Redis did not take at first",
             presence_failures.clone(),
         );
-        registry.register("connections", "Open WebSocket connections", connections.clone());
+        registry.register("connections", "Open connections, polling sessions included", connections.clone());
+        registry.register("polling", "Open Engine.IO sessions that poll", polling.clone());
         registry.register("deliveries", "Frames handed to a client's socket or outbox", deliveries.clone());
         registry.register("delivered_bytes", "Bytes of those frames", delivered_bytes.clone());
         registry.register("messages", "Messages received from clients", messages.clone());
@@ -165,6 +169,7 @@ impl Metrics {
             backend_calls,
             presence_failures,
             connections,
+            polling,
             deliveries,
             delivered_bytes,
             messages,

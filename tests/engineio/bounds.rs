@@ -18,7 +18,7 @@ const SOCKET: &str = "/socket.io/?EIO=4&transport=websocket";
 
 #[tokio::test]
 async fn clients_that_connect_to_no_namespace_are_sent_away() {
-    let node = Node::start(&format!("[socketio]\nping_interval = \"20s\"\nconnect_timeout = \"400ms\"\n{CHAT}"));
+    let node = Node::start(&format!("[socketio]\nconnect_timeout = \"400ms\"\n{CHAT}"));
     let start = Instant::now();
     let mut sockets = join_all((0..200).map(|_| node.socket(SOCKET))).await;
     let mut good = node.socket(SOCKET).await;
@@ -66,8 +66,6 @@ async fn a_polling_client_that_does_not_fetch_is_bounded_and_ended() {
     let feed = r#"
 [socket]
 outbox = 2000
-[socketio]
-ping_interval = "20s"
 [[consumer]]
 protocol = "engine.io"
 path = "/engine.io/"
@@ -84,18 +82,20 @@ send = "event.text"
         let asked = client.post(node.http("/api/publish")).header("content-type", "application/json").body(body);
         assert_eq!(asked.send().await.unwrap().status(), 200);
     }
-    let open = async || {
-        let metrics = client.get(node.http("/metrics")).send().await.unwrap().text().await.unwrap();
-        let line = metrics.lines().find(|line| line.starts_with("channelgate_connections ")).unwrap().to_owned();
-        line.rsplit(' ').next().unwrap().parse::<u32>().unwrap()
+    let metrics = async || client.get(node.http("/metrics")).send().await.unwrap().text().await.unwrap();
+    let until = async |line: &str| {
+        let start = Instant::now();
+        while !metrics().await.contains(line) {
+            assert!(start.elapsed() < crate::support::PATIENCE, "{line}");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
     };
+    until("channelgate_closes_total{reason=\"slow_client\"} 2\n").await;
     assert_eq!(told.get().await.text().await.unwrap(), "1");
     assert_eq!(told.get().await.status(), 400);
-    let start = Instant::now();
-    while open().await > 0 {
-        assert!(start.elapsed() < crate::support::PATIENCE, "the other one is ended, too");
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
+    // The other one is ended, too, though it never asks.
+    until("channelgate_connections 0\n").await;
+    until("channelgate_polling 0\n").await;
     assert_eq!(forgotten.get().await.status(), 400);
 }
 
@@ -119,7 +119,7 @@ async fn what_breaks_socket_io_ends_the_connection() {
 
 #[tokio::test]
 async fn a_node_that_stops_ends_every_session_and_is_not_held_up_by_any() {
-    let node = Node::start(&format!("[socketio]\nping_interval = \"20s\"\n{CHAT}"));
+    let node = Node::start(&format!("drain_grace = \"1s\"\n{CHAT}"));
     let mut socket = node.socket(SOCKET).await;
     socket.next().await;
     socket.send("40").await;

@@ -9,7 +9,7 @@ use crate::{
 async fn any_node_serves_the_polling_and_the_upgrade_of_a_session() {
     let redis = RedisServer::start();
     let url = redis.url();
-    let start = || Node::with(&format!("[socketio]\nping_interval = \"20s\"\n{ECHO}"), &[("REDIS_URL", &url)]);
+    let start = || Node::with(ECHO, &[("REDIS_URL", &url)]);
     let (one, two) = (start(), start());
     let session = one.session("/engine.io/").await;
     let elsewhere = session.through(&two);

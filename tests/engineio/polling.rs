@@ -37,7 +37,8 @@ async fn a_payload_is_no_larger_than_agreed() {
 
 #[tokio::test]
 async fn pings_come_when_they_are_due_and_silence_ends_the_session() {
-    let node = Node::start(ECHO);
+    let heartbeat = "[socketio]\nping_interval = \"300ms\"\nping_timeout = \"200ms\"\n";
+    let node = Node::start(&format!("{heartbeat}{ECHO}"));
     let start = Instant::now();
     let session = node.session("/engine.io/").await;
     let answer = session.get().await.text().await.unwrap();
@@ -118,7 +119,7 @@ async fn an_upgrade_loses_nothing_and_doubles_nothing() {
 
 #[tokio::test]
 async fn a_request_that_waits_is_let_go_for_the_upgrade_and_a_failed_one_changes_nothing() {
-    let node = Node::start(&format!("[socketio]\nping_interval = \"20s\"\n{ECHO}"));
+    let node = Node::start(ECHO);
     let session = node.session("/engine.io/").await;
     let upgrade = async {
         tokio::time::sleep(Duration::from_millis(50)).await;

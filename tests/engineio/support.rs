@@ -33,7 +33,7 @@ pub struct Node {
 }
 
 impl Node {
-    /// Starts one on a free port, with fast heartbeats unless `config` says otherwise.
+    /// Starts one on a free port; `config` goes on in the section `[server]`.
     pub fn start(config: &str) -> Self {
         Self::with(config, &[])
     }
@@ -41,9 +41,7 @@ impl Node {
     pub fn with(config: &str, environment: &[(&str, &str)]) -> Self {
         let mut file = tempfile::NamedTempFile::with_suffix(".toml").unwrap();
         let base = "presets = []\n[page]\nenabled = false\n[server]\nlisten = \"127.0.0.1:0\"\nworkers = 3\n";
-        let heartbeat = "[socketio]\nping_interval = \"300ms\"\nping_timeout = \"200ms\"\n";
-        let heartbeat = if config.contains("[socketio]") { "" } else { heartbeat };
-        write!(file, "{base}{heartbeat}{config}").unwrap();
+        write!(file, "{base}{config}").unwrap();
         let mut child = Command::new(env!("CARGO_BIN_EXE_channelgate"))
             .arg("--config")
             .arg(file.path())

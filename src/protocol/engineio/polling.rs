@@ -50,6 +50,8 @@ pub struct Polling {
     pub(super) probed: Cell<bool>,
     /// The client said that it ends.
     left: Cell<bool>,
+    /// It is over, or goes on over a WebSocket.
+    ended: Cell<bool>,
     /// A request that brings messages and waits for those before them to be handled.
     held: RefCell<Option<Waker>>,
 }
@@ -64,6 +66,11 @@ impl Polling {
 
     pub(super) fn closed_by_client(&self) {
         self.left.set(true);
+    }
+
+    /// Whether it has not ended before.
+    pub(super) fn end(&self) -> bool {
+        !self.ended.replace(true)
     }
 }
 

@@ -75,6 +75,9 @@ impl EngineSession {
             connection,
         });
         session.connection.handled_by(Rc::clone(&session) as Rc<dyn Handler>);
+        if polling {
+            session.sessions.desk().metrics.polling.inc();
+        }
         session
     }
 
@@ -99,6 +102,13 @@ impl EngineSession {
     /// Whether messages are fetched by requests.
     pub(super) fn is_polling(&self) -> bool {
         self.polling.borrow().is_some()
+    }
+
+    /// It polls no more.
+    pub(super) fn polling_ended(&self, polling: &Polling) {
+        if polling.end() {
+            self.sessions.desk().metrics.polling.dec();
+        }
     }
 
     /// Sends a packet or several.
@@ -234,6 +244,9 @@ impl Handler for EngineSession {
     }
 
     fn gone(&self) {
+        if let Some(polling) = self.polling.borrow().as_deref() {
+            self.polling_ended(polling);
+        }
         if !self.is_left() {
             self.sessions.remove(self.who);
         }

@@ -88,8 +88,9 @@ impl EngineSession {
         if self.connection().is_gone() {
             return false;
         }
-        let ended = self.polling.borrow_mut().take();
+        let Some(ended) = self.polling.borrow_mut().take() else { return false };
+        self.polling_ended(&ended);
         self.connection().wake();
-        ended.is_some()
+        true
     }
 }
