@@ -61,7 +61,7 @@ pub struct Part {
 impl Part {
     /// A consumer's part in a connection.
     pub fn new(consumer: Arc<Consumer>, context: Context) -> Self {
-        let context = consumer.needs_context().then(|| Box::new(context));
+        let context = consumer.keep(context);
         Self { consumer, context: RefCell::new(context), limits: RefCell::default(), present: RefCell::default() }
     }
 

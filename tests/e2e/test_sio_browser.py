@@ -58,8 +58,8 @@ async def test_a_page_of_an_allowed_origin_marks_attendance(open_gate, transport
             await until(lambda: page.run("ids_.length"), "the page to be connected")
             last = transports[-1]
             await until(lambda: page.run(f"transports_.at(-1) === {json.dumps(last)}"), f"the page to be on {last}")
-            await page.run(f"socket.emit('joinSession', '{session}')")
-            await page.run(f"socket.emit('markAttendance', {{sessionId: {session}, location: null}})")
+            await page.run(f"void socket.emit('joinSession', '{session}')")
+            await page.run(f"void socket.emit('markAttendance', {{sessionId: {session}, location: null}})")
             (((update,),)) = await events(page, "attendanceUpdate")
             assert (update["userId"], update["sessionId"]) == (ann.id, session)
             names = await page.run("log_.map(([name]) => name).filter((name) => name.startsWith('attendance'))")

@@ -43,7 +43,7 @@ event = "question"
 data = "args[0]"
 [consumer.on_message.ask_me.reply.expect]
 timeout = "500ms"
-ok = { reply = { event = "answered", data = "result" } }
+ok = { reply = { event = "answered", data = "result.args" } }
 error = { reply = { event = "unanswered" } }
 [consumer.on_message.bye]
 disconnect = true
