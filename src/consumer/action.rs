@@ -11,7 +11,7 @@ use super::{
     mapping::name,
     message::Message,
     place::Place,
-    program::{HandlerId, Op, Program},
+    program::{HandlerId, Program},
     run::{Buckets, Ran},
     scope::NameSet,
     step::Writer,
@@ -254,7 +254,6 @@ impl Actions {
 /// Whether the handlers so far look at the connection, or change what is known of it.
 fn needs_context(program: &Program) -> bool {
     program.handlers.iter().any(|handler| handler.names.meets(NameSet::CONNECTION))
-        || program.ops.iter().any(|instruction| matches!(instruction.op, Op::Set(_) | Op::User(_) | Op::Call(_)))
 }
 
 /// A name or a list of names. Of too many only one more than allowed is kept, which is enough to be refused.
