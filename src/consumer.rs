@@ -15,6 +15,7 @@ mod mapping;
 mod message;
 mod place;
 mod program;
+mod resume;
 mod route;
 mod run;
 mod scope;

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use minijinja::Value as Jinja;
 
 use super::{
-    CallRequest, Context, Continuation, Effect, Incoming, Limits, MessageProblem, Outcome, Payload,
+    CallRequest, Context, Continuation, Effect, Incoming, Limits, MessageProblem, Payload,
     action::topics,
     effect::Held,
     emit::{Emit, Target},
@@ -40,63 +40,10 @@ impl Program {
         let start = self.handlers[usize::from(handler.0)].start;
         Run { ack, buckets, ..Run::new(self, handler, context, message) }.go(start)
     }
-
-    /// Goes on after a question.
-    pub fn resume(&self, context: &Context, then: &Continuation, outcome: Outcome) -> Result<Ran, String> {
-        let Continuation(then) = then;
-        let Some(instruction) = self.ops.get(then.place as usize) else { return Ok(Ran::default()) };
-        let (handler, next) = match &instruction.op {
-            Op::Call(call) => match call.branch(&outcome) {
-                Ok(place) => (call.handler, place),
-                Err(problem) => return Ok((Vec::new(), Some(problem))),
-            },
-            Op::Ask(ask) => {
-                let branch = if matches!(outcome, Outcome::Acknowledged(_)) { ask.ok } else { ask.error };
-                let Some(place) = branch else { return Ok(Ran::default()) };
-                (ask.handler, place)
-            }
-            _ => return Ok(Ran::default()),
-        };
-        let mut results = then.results.clone();
-        results.push(Arc::new(result(outcome)));
-        Run { ack: then.ack, results, ..Run::new(self, handler, context, then.message.message()) }.go(next)
-    }
-}
-
-impl Call {
-    /// Where to go on.
-    fn branch(&self, outcome: &Outcome) -> Result<u32, MessageProblem> {
-        match outcome {
-            Outcome::Answer { status, .. } => {
-                let exactly = self.statuses.iter().find(|(one, _)| one == status).map(|(_, place)| *place);
-                let good = (200..300).contains(status);
-                exactly.or(if good { Some(self.ok.unwrap_or(self.after)) } else { self.error }).ok_or_else(|| {
-                    MessageProblem::Unanswered(format!("{} was answered with status {status}", self.action))
-                })
-            }
-            Outcome::Acknowledged(_) => Ok(self.after),
-            Outcome::Failed(reason) => {
-                self.error.ok_or_else(|| MessageProblem::Unanswered(format!("{}: {reason}", self.action)))
-            }
-        }
-    }
-}
-
-/// What expressions see of an answer.
-fn result(outcome: Outcome) -> Value {
-    let entries = match outcome {
-        Outcome::Answer { status, body } => [("status", Value::Int(status.into())), ("body", body)],
-        Outcome::Acknowledged(args) => [("args", args), ("error", Value::Null)],
-        Outcome::Failed(reason) => {
-            let nothing = [("status", Value::Null), ("body", Value::Null), ("error", reason.into())];
-            return nothing.into_iter().collect();
-        }
-    };
-    entries.into_iter().collect()
 }
 
 /// A handler at work.
-struct Run<'a> {
+pub(super) struct Run<'a> {
     program: &'a Program,
     context: Cow<'a, Context>,
     message: Message<'a>,
@@ -117,7 +64,8 @@ enum Flow {
 }
 
 impl<'a> Run<'a> {
-    fn new(program: &'a Program, handler: HandlerId, context: &'a Context, message: Message<'a>) -> Self {
+    /// A handler that knows its connection and its message.
+    pub fn new(program: &'a Program, handler: HandlerId, context: &'a Context, message: Message<'a>) -> Self {
         let names = program.handlers[usize::from(handler.0)].names;
         Self {
             program,
@@ -132,7 +80,13 @@ impl<'a> Run<'a> {
         }
     }
 
-    fn go(mut self, mut place: u32) -> Result<Ran, String> {
+    /// The same, behind what was asked, with the answers so far.
+    pub fn after(self, ack: Option<u64>, results: Vec<Arc<Value>>) -> Self {
+        Self { ack, results, ..self }
+    }
+
+    /// Carries out what stands at `place`, and on.
+    pub fn go(mut self, mut place: u32) -> Result<Ran, String> {
         while let Some(instruction) = self.program.ops.get(place as usize) {
             if self.results.len() > usize::from(instruction.depth) {
                 self.results.truncate(instruction.depth.into());

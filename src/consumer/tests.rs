@@ -1,6 +1,7 @@
 //! The engine on small consumers of every kind; `presets` has the built-in ones.
 
 mod actions;
+mod calls;
 mod presets;
 mod socketio_presets;
 

@@ -1,0 +1,65 @@
+//! Where a handler goes on after a question, and what its expressions see of the answer.
+
+use std::sync::Arc;
+
+use super::{
+    Context, Continuation, MessageProblem, Outcome,
+    program::{Call, Op, Program},
+    run::{Ran, Run},
+};
+use crate::event::Value;
+
+impl Program {
+    /// Goes on after a question.
+    pub fn resume(&self, context: &Context, then: &Continuation, outcome: Outcome) -> Result<Ran, String> {
+        let Continuation(then) = then;
+        let Some(instruction) = self.ops.get(then.place as usize) else { return Ok(Ran::default()) };
+        let (handler, next) = match &instruction.op {
+            Op::Call(call) => match call.branch(&outcome) {
+                Ok(place) => (call.handler, place),
+                Err(problem) => return Ok((Vec::new(), Some(problem))),
+            },
+            Op::Ask(ask) => {
+                let branch = if matches!(outcome, Outcome::Acknowledged(_)) { ask.ok } else { ask.error };
+                let Some(place) = branch else { return Ok(Ran::default()) };
+                (ask.handler, place)
+            }
+            _ => return Ok(Ran::default()),
+        };
+        let mut results = then.results.clone();
+        results.push(Arc::new(result(outcome)));
+        Run::new(self, handler, context, then.message.message()).after(then.ack, results).go(next)
+    }
+}
+
+impl Call {
+    /// Where to go on.
+    fn branch(&self, outcome: &Outcome) -> Result<u32, MessageProblem> {
+        match outcome {
+            Outcome::Answer { status, .. } => {
+                let exactly = self.statuses.iter().find(|(one, _)| one == status).map(|(_, place)| *place);
+                let good = (200..300).contains(status);
+                exactly.or(if good { Some(self.ok.unwrap_or(self.after)) } else { self.error }).ok_or_else(|| {
+                    MessageProblem::Unanswered(format!("{} was answered with status {status}", self.action))
+                })
+            }
+            Outcome::Acknowledged(_) => Ok(self.after),
+            Outcome::Failed(reason) => {
+                self.error.ok_or_else(|| MessageProblem::Unanswered(format!("{}: {reason}", self.action)))
+            }
+        }
+    }
+}
+
+/// What expressions see of an answer.
+fn result(outcome: Outcome) -> Value {
+    let entries = match outcome {
+        Outcome::Answer { status, body } => [("status", Value::Int(status.into())), ("body", body)],
+        Outcome::Acknowledged(args) => [("args", args), ("error", Value::Null)],
+        Outcome::Failed(reason) => {
+            let nothing = [("status", Value::Null), ("body", Value::Null), ("error", reason.into())];
+            return nothing.into_iter().collect();
+        }
+    };
+    entries.into_iter().collect()
+}

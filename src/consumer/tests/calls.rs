@@ -1,0 +1,101 @@
+//! Questions of handlers to the backend and to the client, and what follows their answers.
+
+use super::{
+    actions::{ann, answer, hear, socketio, then, told},
+    *,
+};
+
+#[test]
+fn a_call_stops_the_handler_and_its_answer_goes_on() {
+    let chat = socketio(
+        "[[consumer.on_message.mark]]\nset = { asked = 'args[0].id' }\n\
+         call = { action = 'mark', data = 'args[0]', idempotent = true, timeout = '2s', ok = { reply = { event = 'marked', data = 'result.body.n' } }, \
+         status.404 = { reply = { event = 'error', data = \"'unknown'\" } }, error = { reply = { event = 'error', data = 'result.status' } } }\n\
+         reply = { event = 'after', data = 'vars.asked' }\n\
+         [[consumer.on_message.mark]]\nroom = { to = 'r{{ args[0].id }}', event = 'update', data = 'user.id' }\nack = \"'done'\"\n",
+    );
+    let mut context = ann();
+    let asked = hear(&chat, &context, "mark", json!([{"id": 4}]));
+    assert_eq!(
+        told(&asked),
+        [r#"set {"asked":4}"#, r#"call mark {"id":4} as {"id":7,"name":"Ann","role":"user"} again"#]
+    );
+    let Some(Effect::Call { request, .. }) = asked.effects.last() else { panic!() };
+    assert_eq!((&*request.connection, &*request.consumer), ("socket-1", "chat"));
+    assert_eq!(request.timeout, Some(Duration::from_secs(2)));
+    let Effect::Set(vars) = &asked.effects[0] else { panic!() };
+    context.vars = vars.clone();
+    let after = |outcome| {
+        let reaction = chat.resume(&context, then(&asked), outcome);
+        (told(&reaction), reaction.problem)
+    };
+    let good = [r#"42["marked",9]"#, r#"42["after",4]"#, r#"435["done"]"#, r#"to r4: ["update",7]"#];
+    let (told, problem) = after(answer(201, json!({"n": 9})));
+    assert_eq!((told, problem), (good.map(str::to_owned).to_vec(), None));
+    // Whatever did not succeed ends the handler.
+    assert_eq!(after(answer(404, json!(null))), (vec![r#"42["error","unknown"]"#.to_owned()], None));
+    assert_eq!(after(answer(500, json!(null))), (vec![r#"42["error",500]"#.to_owned()], None));
+    assert_eq!(after(Outcome::Failed("no time".to_owned())), (vec![r#"42["error",null]"#.to_owned()], None));
+    let (told, problem) = after(answer(200, json!({})));
+    assert_eq!(told, [""; 0]);
+    assert!(matches!(problem, Some(MessageProblem::Failed(_))));
+}
+
+#[test]
+fn a_call_without_an_error_branch_ends_in_a_problem() {
+    let chat =
+        socketio("[consumer.on_message.enter]\ncall = { action = 'may', ok = { join = 'vip' } }\nack = 'true'\n");
+    let asked = hear(&chat, &ann(), "enter", json!([]));
+    for outcome in [answer(403, json!({})), answer(302, json!({})), Outcome::Failed("no url".to_owned())] {
+        let reaction = chat.resume(&ann(), then(&asked), outcome);
+        assert_eq!(reaction.effects, []);
+        assert!(matches!(reaction.problem, Some(MessageProblem::Unanswered(_))));
+    }
+    assert_eq!(told(&chat.resume(&ann(), then(&asked), answer(204, json!(null)))), ["join vip", "435[true]"]);
+}
+
+#[test]
+fn calls_nest_and_each_branch_sees_its_own_answer() {
+    let chat = socketio(
+        "[consumer.on_message.go.call]\naction = 'one'\n[[consumer.on_message.go.call.ok]]\nset = { one = 'result.body' }\n\
+         call = { action = 'two', data = 'result.body', ok = { reply = { event = 'inner', data = 'result.body' } } }\n\
+         reply = { event = 'outer', data = 'result.body' }\n[[consumer.on_message.go.call.ok]]\nreply = { event = 'last', data = '[result.body, args[0]]' }\n",
+    );
+    let one = hear(&chat, &ann(), "go", json!(["x"]));
+    let two = chat.resume(&ann(), then(&one), answer(200, json!(1)));
+    assert_eq!(told(&two)[1], r#"call two 1 as {"id":7,"name":"Ann","role":"user"}"#);
+    let end = chat.resume(&ann(), then(&two), answer(200, json!(2)));
+    assert_eq!(told(&end), [r#"42["inner",2]"#, r#"42["outer",1]"#, r#"42["last",[1,"x"]]"#]);
+}
+
+#[test]
+fn a_client_can_be_asked_and_what_follows_does_not_wait() {
+    let chat = socketio(
+        "[[consumer.on_connect]]\nreply = { event = 'who', data = 'id', expect = { timeout = '300ms', ok = { set = { name = 'result.args[0]' }, \
+         reply = { event = 'hello', data = 'vars.name' } }, error = { reply = { event = 'gone', data = 'result.error' } } } }\n\
+         [[consumer.on_connect]]\nreply = { event = 'welcome' }\n",
+    );
+    let greeting = chat.on_connect(&ann());
+    assert_eq!(told(&greeting), [r#"ask ["who","socket-1"] for 300ms"#, r#"42["welcome"]"#]);
+    let Effect::Ask { then, .. } = &greeting.effects[0] else { panic!() };
+    let told_name = chat.resume(&ann(), then, Outcome::Acknowledged(value(json!(["Bob"]))));
+    assert_eq!(told(&told_name), [r#"set {"name":"Bob"}"#, r#"42["hello","Bob"]"#]);
+    assert_eq!(told(&chat.resume(&ann(), then, Outcome::Failed("late".to_owned()))), [r#"42["gone","late"]"#]);
+}
+
+#[test]
+fn who_somebody_is_is_never_what_a_client_says() {
+    let chat = socketio(
+        "[[consumer.on_admit]]\ncall = { action = 'findUser', ok = { user = 'result.body' }, status.404 = { refuse = 'User not found' } }\n\
+         [[consumer.on_admit]]\nrequire = 'user.active'\nset = { since = 'user.since' }\n[consumer.reject]\nmessage = 'Go away'\n",
+    );
+    assert!(chat.has_on_admit());
+    let asked = chat.admit(&ann());
+    let admitted = chat.resume(&ann(), then(&asked), answer(200, json!({"id": 7, "active": true, "since": 3})));
+    assert_eq!(told(&admitted), [r#"user {"id":7,"active":true,"since":3}"#, r#"set {"since":3}"#]);
+    let asleep = chat.resume(&ann(), then(&asked), answer(200, json!({"id": 7, "active": false})));
+    assert_eq!(told(&asleep)[1..], ["refuse Go away"]);
+    assert_eq!(told(&chat.resume(&ann(), then(&asked), answer(404, json!(null)))), ["refuse User not found"]);
+    let down = chat.resume(&ann(), then(&asked), Outcome::Failed("down".to_owned()));
+    assert!(down.effects.is_empty() && down.problem.is_some());
+}
