@@ -228,6 +228,30 @@ impl Consumer {
         self.has_presence() || self.actions.needs_context()
     }
 
+    /// Of what is known of a connection, what must be kept for its handlers: there are many connections, and a token's
+    /// claims alone take a kilobyte.
+    pub fn keep(&self, mut context: Context) -> Option<Box<Context>> {
+        if !self.needs_context() {
+            return None;
+        }
+        let mut names = self.actions.names();
+        if let Some(member) = &self.presence {
+            names.add(member.names());
+        }
+        // The user goes along with calls and presence, and the variables are the handlers' own.
+        for (name, value) in [
+            (Name::Route, &mut context.route),
+            (Name::Query, &mut context.query),
+            (Name::Claims, &mut context.claims),
+            (Name::Auth, &mut context.auth),
+        ] {
+            if !names.has(name) {
+                *value = Value::Null;
+            }
+        }
+        Some(Box::new(context))
+    }
+
     /// Sample events for the live page: name, group and event.
     pub fn samples(&self) -> impl Iterator<Item = (&str, &str, serde_json::Value)> {
         self.spec.samples.iter().filter_map(|(name, sample)| {

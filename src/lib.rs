@@ -1,4 +1,4 @@
-//! Channelgate holds the WebSocket connections of a Django Channels project.
+//! Channelgate holds the WebSocket and Socket.IO connections of a Django Channels project.
 //!
 //! Data flows one way; read the modules in this order:
 //!

@@ -6,6 +6,10 @@ pub mod plain;
 pub mod session;
 pub mod socketio;
 
+use std::sync::Arc;
+
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+
 use crate::event::Value;
 
 /// A query string as expressions see it: the last value of each name.
@@ -13,4 +17,10 @@ pub fn query(text: &str) -> Value {
     url::form_urlencoded::parse(text.as_bytes())
         .map(|(name, value)| (name.into_owned(), Value::from(value.into_owned())))
         .collect()
+}
+
+/// The public id of a connection: 20 characters, as in the reference server of Socket.IO, where it is not that of the
+/// session below.
+pub fn new_id() -> Arc<str> {
+    URL_SAFE_NO_PAD.encode(rand::random::<[u8; 15]>()).into()
 }

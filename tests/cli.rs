@@ -61,7 +61,7 @@ impl Drop for Node {
 fn check_accepts_the_built_in_default() {
     let output = run(&["check"], EMPTY);
     assert!(output.status.success(), "{}", text(&output.stderr));
-    assert!(text(&output.stdout).contains("3 consumers"));
+    assert!(text(&output.stdout).contains("6 consumers"));
 }
 
 #[test]

@@ -30,6 +30,8 @@ pub struct Step {
     pub limit: Option<Rate>,
     /// What the client is told then.
     pub limited: Option<Emits>,
+    /// What the client is told where a room cannot be joined or an event not be published, because Redis is away.
+    pub failed: Option<Emits>,
     /// Connection variables: names to expressions.
     #[serde(skip_serializing_if = "IndexMap::is_empty")]
     pub set: IndexMap<String, String>,

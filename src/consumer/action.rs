@@ -11,7 +11,7 @@ use super::{
     mapping::name,
     message::Message,
     place::Place,
-    program::{HandlerId, Op, Program},
+    program::{HandlerId, Program},
     run::{Buckets, Ran},
     scope::NameSet,
     step::Writer,
@@ -42,6 +42,7 @@ pub(super) struct Actions {
     pub online: Option<HandlerId>,
     pub offline: Option<HandlerId>,
     needs_context: bool,
+    names: NameSet,
 }
 
 /// What came of a message: what to do now, and what was wrong with it, if anything.
@@ -132,6 +133,8 @@ impl Actions {
         let online = one(&mut writer, &spec.on_online, Place::Online, "on_online");
         // The others have a context of their own.
         let needs_context = needs_context(&writer.program);
+        let mut names = NameSet::default();
+        writer.program.handlers.iter().for_each(|handler| names.add(handler.names));
         let offline = one(&mut writer, &spec.on_offline, Place::Offline, "on_offline");
         let admit = one(&mut writer, &spec.on_admit, Place::Admit, "on_admit");
         let program = writer.program;
@@ -148,12 +151,18 @@ impl Actions {
             online,
             offline,
             needs_context,
+            names,
         }
     }
 
     /// Whether any of it uses what is known of the connection.
     pub const fn needs_context(&self) -> bool {
         self.needs_context
+    }
+
+    /// The names that handlers of a connection's life start from.
+    pub const fn names(&self) -> NameSet {
+        self.names
     }
 
     /// What is written for the consumer's clients.
@@ -245,7 +254,6 @@ impl Actions {
 /// Whether the handlers so far look at the connection, or change what is known of it.
 fn needs_context(program: &Program) -> bool {
     program.handlers.iter().any(|handler| handler.names.meets(NameSet::CONNECTION))
-        || program.ops.iter().any(|instruction| matches!(instruction.op, Op::Set(_) | Op::User(_) | Op::Call(_)))
 }
 
 /// A name or a list of names. Of too many only one more than allowed is kept, which is enough to be refused.

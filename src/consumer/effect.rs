@@ -37,7 +37,12 @@ pub enum Effect {
     /// Take topics away.
     Unsubscribe(Vec<Arc<str>>),
     /// Join groups; effective before the next effect.
-    Join(Vec<GroupName>),
+    Join {
+        /// The groups.
+        groups: Vec<GroupName>,
+        /// What the client is told if that fails; the handler ends then.
+        failed: Option<Arc<[Payload]>>,
+    },
     /// Leave groups.
     Leave(Vec<GroupName>),
     /// Publish an event to a group on every node, as `group_send` does.
@@ -46,6 +51,8 @@ pub enum Effect {
         group: GroupName,
         /// The event.
         body: Value,
+        /// What the client is told if that fails; the handler ends then.
+        failed: Option<Arc<[Payload]>>,
     },
     /// Set connection variables: [`Context::vars`] is replaced.
     Set(Value),

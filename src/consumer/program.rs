@@ -89,13 +89,15 @@ pub(super) enum Op {
     End,
 }
 
-/// What stands before rooms that a client names.
+/// What stands around the rooms of a step: which of them a client may name, and what it is told otherwise.
 #[derive(Debug, Default)]
 pub(super) struct Guard {
     /// Unset: every room.
     pub allow: Option<Vec<Pattern>>,
     /// What the client is told.
     pub denied: Vec<Emit>,
+    /// What the client is told if Redis does not take it.
+    pub failed: Vec<Emit>,
 }
 
 impl Guard {

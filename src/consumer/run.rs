@@ -181,7 +181,11 @@ impl<'a> Run<'a> {
                 None => return self.denied(guard),
             },
             Op::Join(rooms, guard) => match self.rooms(rooms, guard)? {
-                Some(groups) => self.effects.extend((!groups.is_empty()).then_some(Effect::Join(groups))),
+                Some(groups) if groups.is_empty() => {}
+                Some(groups) => {
+                    let failed = self.failed(guard)?;
+                    self.effects.push(Effect::Join { groups, failed });
+                }
                 None => return self.denied(guard),
             },
             Op::Subscribe(names) => {
@@ -223,8 +227,7 @@ impl<'a> Run<'a> {
             Op::Publish { group, event, guard } => {
                 let Some(groups) = self.rooms(std::slice::from_ref(group), guard)? else { return self.denied(guard) };
                 let body = self.event_body(event)?;
-                let publish = groups.into_iter().map(|group| Effect::Publish { group, body: body.clone() });
-                self.effects.extend(publish);
+                self.publish(groups, &body, guard)?;
             }
             Op::Close(code) => {
                 self.effects.push(Effect::Close { code: *code, reason: String::new() });
@@ -297,8 +300,30 @@ impl<'a> Run<'a> {
         let content = emit.content.plain(self.scope())?;
         let except: &[Arc<str>] = if but_me { &[Arc::clone(&self.context.id)] } else { &[] };
         let body = Emission::relay_body(&self.program.name, content, except, emit.volatile);
-        self.effects.extend(groups.into_iter().map(|group| Effect::Publish { group, body: body.clone() }));
+        self.publish(groups, &body, guard)?;
         Ok(true)
+    }
+
+    fn publish(&mut self, groups: Vec<GroupName>, body: &Value, guard: &Guard) -> Result<(), String> {
+        let failed = self.failed(guard)?;
+        let to = |group| Effect::Publish { group, body: body.clone(), failed: failed.clone() };
+        self.effects.extend(groups.into_iter().map(to));
+        Ok(())
+    }
+
+    /// What the client is told if Redis takes no join or event of this step.
+    fn failed(&mut self, guard: &Guard) -> Result<Option<Arc<[Payload]>>, String> {
+        if guard.failed.is_empty() {
+            return Ok(None);
+        }
+        let mut told = Vec::with_capacity(guard.failed.len());
+        for emit in &guard.failed {
+            if emit.is_due(self.scope())? {
+                let wire = &self.program.wire;
+                told.push(emit.content.payload(self.scope(), wire)?);
+            }
+        }
+        Ok(Some(told.into()))
     }
 
     fn ask(&mut self, ask: &Ask, place: u32) -> Result<(), String> {

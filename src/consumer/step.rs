@@ -116,6 +116,7 @@ impl Writer<'_, '_> {
         let guard = Arc::new(Guard {
             allow: step.allow.as_ref().map(|allow| self.patterns(allow, &key.then("allow"))),
             denied: self.emits(step.denied.as_ref(), Whom::Told, Rooms::default(), *site, &key.then("denied")),
+            failed: self.emits(step.failed.as_ref(), Whom::Told, Rooms::default(), *site, &key.then("failed")),
         });
         if let Some(require) = &step.require
             && let Some(test) = self.expression(require, *site, &key.then("require"))

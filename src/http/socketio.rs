@@ -32,7 +32,7 @@ use crate::{
     protocol::{
         desk::Desk,
         engineio::{Answer, Carrier, PAYLOAD_TYPE, Sessions, Settings, Sid, Upper, Workers, raw::Raw},
-        socketio::{self, Endpoint, Endpoints, Entry, Head, SocketIo},
+        socketio::{Endpoint, Endpoints, Entry, Head, SocketIo},
     },
     socket::{
         Connection, Roster,
@@ -219,7 +219,7 @@ impl Reception {
         route: &Value,
         connection: &Rc<Connection>,
     ) -> Result<Raw, String> {
-        let id = socketio::new_id();
+        let id = crate::protocol::new_id();
         let admitted = self.entry.admit(endpoint.consumers("/"), head, (route, Value::Null), &id).await?;
         let (member, parts) = self.entry.join(connection, admitted, &id).await?;
         self.entry.desk.shard.seat(&member);

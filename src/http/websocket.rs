@@ -21,6 +21,7 @@ use crate::{
     protocol::{
         self,
         desk::{Desk, Refused},
+        new_id,
         plain::Plain,
         session::{Outlet, Part, Session},
     },
@@ -202,12 +203,19 @@ impl Acceptor {
             query: protocol::query(request.query_string()),
             user: identity.user,
             claims: identity.claims,
+            // Known to others only where a handler can name it.
+            id: if consumer.needs_context() { new_id() } else { Arc::default() },
             ..Context::default()
         };
         let admitted = self.desk.admit(consumer, context).await;
         let context = admitted.map_err(|Refused(reason)| Refusal::Group(reason))?;
         let groups: Vec<GroupName> = consumer.groups(&context).map_err(|reason| Refusal::Group(reason.to_string()))?;
-        let member = Member::new(Rc::clone(connection), consumer.topics().before_subscribe);
+        let before_subscribe = consumer.topics().before_subscribe;
+        let member = if context.id.is_empty() {
+            Member::new(Rc::clone(connection), before_subscribe)
+        } else {
+            Member::named(Rc::clone(connection), Arc::clone(&context.id), before_subscribe)
+        };
         let outlet: Rc<dyn Outlet> = Rc::clone(connection) as Rc<dyn Outlet>;
         let parts = Box::new([Part::new(Arc::clone(consumer), context)]);
         let session = Session::new(Rc::clone(&self.desk), outlet, member, parts);
@@ -224,6 +232,7 @@ impl Acceptor {
                 try_join_all(joins).await.map_err(Refusal::Layer)?;
             }
         }
+        session.joined();
         Ok(identity.subprotocol)
     }
 }

@@ -65,24 +65,22 @@ impl Dispatcher {
     }
 
     fn event(&self, event: &Arc<Event>) {
+        // Consumers of one namespace share its rooms: what one of them takes is no loss for the others.
+        let mut handled = false;
+        let mut unhandled: Option<&Consumer> = None;
         for audience in self.audiences(&event.group) {
             let Some(consumer) = self.consumers.get(audience.consumer) else { continue };
             match consumer.on_event(event) {
                 Ok(messages) => {
+                    handled = true;
                     for message in messages {
                         self.send(audience, &message, consumer.topics().matching);
                     }
                 }
-                Err(MapError::NoHandler) => {
-                    self.metrics.dropped(DropReason::NoHandler, 1);
-                    warn_bounded!(
-                        "{}: no handler for events of type {:?} in group {}; dropped",
-                        consumer.name(),
-                        event.kind().unwrap_or_default(),
-                        event.group
-                    );
-                }
+                Err(MapError::NoHandler) if consumer.namespace().is_some() => unhandled = Some(consumer),
+                Err(MapError::NoHandler) => self.no_handler(consumer, event),
                 Err(MapError::Mapping(reason)) => {
+                    handled = true;
                     self.metrics.dropped(DropReason::Mapping, 1);
                     warn_bounded!(
                         "{}: an event of type {:?} in group {} could not be mapped and is dropped: {reason}",
@@ -93,6 +91,19 @@ impl Dispatcher {
                 }
             }
         }
+        if let (false, Some(consumer)) = (handled, unhandled) {
+            self.no_handler(consumer, event);
+        }
+    }
+
+    fn no_handler(&self, consumer: &Consumer, event: &Event) {
+        self.metrics.dropped(DropReason::NoHandler, 1);
+        warn_bounded!(
+            "{}: no handler for events of type {:?} in group {}; dropped",
+            consumer.name(),
+            event.kind().unwrap_or_default(),
+            event.group
+        );
     }
 
     fn audiences(&self, group: &GroupName) -> Vec<Audience> {

@@ -46,6 +46,11 @@ impl Member {
         Self::with(connection, None, before_subscribe, State::Seated)
     }
 
+    /// As [`Self::new`], known to others by `id`.
+    pub fn named(connection: Rc<Connection>, id: Arc<str>, before_subscribe: BeforeSubscribe) -> Rc<Self> {
+        Self::with(connection, Some(id), before_subscribe, State::Seated)
+    }
+
     /// A connection known to others by `id`, which gets nothing before [`Shard::seat`](super::Shard::seat): what says that
     /// it is connected must come first.
     pub fn waiting(connection: Rc<Connection>, id: Arc<str>, before_subscribe: BeforeSubscribe) -> Rc<Self> {
@@ -76,6 +81,11 @@ impl Member {
     /// Whether it gets what its groups get.
     pub(super) fn is_seated(&self) -> bool {
         self.state.get() == State::Seated
+    }
+
+    /// How many groups it is in.
+    pub fn groups(&self) -> usize {
+        self.places.borrow().len()
     }
 
     /// Adds topics.

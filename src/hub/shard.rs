@@ -126,6 +126,12 @@ impl Shard {
         }
     }
 
+    /// Whether a member is in a group, or about to be.
+    pub fn holds(&self, member: &Member, group: &GroupName, consumer: ConsumerId) -> bool {
+        let audience = self.groups.borrow().by_name.get(&(group.clone(), consumer)).copied();
+        audience.is_some_and(|audience| member.places.borrow().iter().any(|place| place.audience == audience))
+    }
+
     /// Takes a member out of all its groups, for good.
     pub fn leave_all(&self, member: &Member) {
         member.state.set(State::Gone);

@@ -73,7 +73,7 @@ pub async fn carry_out_apart(
     let mut work: Vec<Effect> = reaction.effects.into_iter().rev().collect();
     while let Some(effect) = work.pop() {
         match effect {
-            Effect::Publish { group, body } => {
+            Effect::Publish { group, body, .. } => {
                 if let Err(error) = layer.publish(&group, &body).await {
                     warn_bounded!("{}: an event for group {group} is not published: {error}", consumer.name());
                 }

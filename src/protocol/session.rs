@@ -7,27 +7,28 @@
 
 mod asks;
 mod queue;
+mod work;
 
 use std::{
-    cell::RefCell,
+    cell::{Cell, RefCell},
     collections::VecDeque,
     rc::Rc,
     sync::Arc,
-    time::{Duration, Instant},
+    time::Instant,
 };
 
 use self::{
     asks::Asks,
     queue::{Queue, Waiting},
+    work::{After, Work},
 };
 use super::desk::Desk;
 use crate::{
-    consumer::{Consumer, Context, Continuation, Effect, Incoming, Limits, Outcome, Payload, Reaction},
-    event::{GroupName, Raw, Value},
+    consumer::{Consumer, Context, Continuation, Incoming, Limits, Outcome, Payload, Reaction},
+    event::Value,
     hub::Member,
-    packet, presence,
+    presence,
     socket::close::CloseCode,
-    warn_bounded,
 };
 
 /// Messages that may wait before the client is read no further.
@@ -60,7 +61,7 @@ pub struct Part {
 impl Part {
     /// A consumer's part in a connection.
     pub fn new(consumer: Arc<Consumer>, context: Context) -> Self {
-        let context = consumer.needs_context().then(|| Box::new(context));
+        let context = consumer.keep(context);
         Self { consumer, context: RefCell::new(context), limits: RefCell::default(), present: RefCell::default() }
     }
 
@@ -78,15 +79,6 @@ impl Part {
     }
 }
 
-/// Something to do for one part.
-enum Work {
-    Effect(Effect),
-    /// Count the connection among those of its user.
-    Enter,
-    /// Take it out again.
-    Exit,
-}
-
 type Agenda = VecDeque<(usize, Work)>;
 
 /// One connection's session.
@@ -98,13 +90,15 @@ pub struct Session {
     /// There while something is waited for.
     queue: RefCell<Option<Box<Queue>>>,
     asks: RefCell<Option<Box<Asks>>>,
+    /// Groups that the connection was put into when it came; the rest it joined by its messages.
+    own_groups: Cell<u16>,
 }
 
 impl Session {
     /// A session that is not open yet.
     pub fn new(desk: Rc<Desk>, outlet: Rc<dyn Outlet>, member: Rc<Member>, parts: Box<[Part]>) -> Rc<Self> {
         let (member, queue, asks) = (RefCell::new(Some(member)), RefCell::default(), RefCell::default());
-        Rc::new(Self { desk, outlet, member, parts, queue, asks })
+        Rc::new(Self { desk, outlet, member, parts, queue, asks, own_groups: Cell::new(u16::MAX) })
     }
 
     /// The connection as the hub sees it; `None` once it is gone.
@@ -125,6 +119,13 @@ impl Session {
             }
         }
         self.start(agenda);
+    }
+
+    /// The groups that it came for are joined; those it joins from here on are rooms of its own choice, and bounded.
+    pub fn joined(&self) {
+        if let Some(member) = self.member() {
+            self.own_groups.set(u16::try_from(member.groups()).unwrap_or(u16::MAX));
+        }
     }
 
     /// A message came.
@@ -223,10 +224,10 @@ impl Session {
     async fn go_on(self: Rc<Self>, mut agenda: Agenda) {
         loop {
             while let Some((place, work)) = agenda.pop_front() {
-                if let Err(work) = self.at_once(place, work) {
-                    for more in self.in_time(place, work).await.into_iter().rev() {
-                        agenda.push_front((place, more));
-                    }
+                let Err(work) = self.at_once(place, work) else { continue };
+                match self.in_time(place, work).await {
+                    After::More(more) => more.into_iter().rev().for_each(|work| agenda.push_front((place, work))),
+                    After::End => agenda.retain(|(of, work)| *of != place || !matches!(work, Work::Effect(_))),
                 }
             }
             let next = {
@@ -255,136 +256,6 @@ impl Session {
         let mut agenda = Agenda::new();
         self.plan(&mut agenda, place, reaction, "an answer");
         agenda
-    }
-
-    /// Carries out what needs no waiting; gives back what does.
-    fn at_once(self: &Rc<Self>, place: usize, work: Work) -> Result<(), Work> {
-        let part = &self.parts[place];
-        match work {
-            Work::Effect(Effect::Reply(payload)) => self.outlet.send(&payload),
-            Work::Effect(Effect::Subscribe(names)) => self.subscribe(part, names),
-            Work::Effect(Effect::Unsubscribe(names)) => {
-                if let Some(member) = self.member() {
-                    member.unsubscribe(&names);
-                }
-            }
-            Work::Effect(Effect::Leave(groups)) => {
-                if let Some(member) = self.member() {
-                    for group in &groups {
-                        self.desk.shard.leave(&member, group, part.consumer.id());
-                    }
-                }
-            }
-            Work::Effect(Effect::Set(vars)) => part.change(|context| context.vars = vars),
-            Work::Effect(Effect::User(user)) => part.change(|context| context.user = user),
-            Work::Effect(Effect::Ask { args, timeout, then }) => self.ask(place, &args, timeout, then),
-            Work::Effect(Effect::Refuse { message }) => self.outlet.close(CloseCode::POLICY_VIOLATION, &message),
-            Work::Effect(Effect::Close { code, reason }) => {
-                // The configuration was checked for codes that may be sent.
-                self.outlet.close(CloseCode::new(code).unwrap_or(CloseCode::NORMAL), &reason);
-            }
-            Work::Exit => {
-                if let Some(member) = part.present.borrow_mut().take() {
-                    self.desk.presence.leave(&member);
-                }
-            }
-            Work::Effect(Effect::Join { .. } | Effect::Publish { .. } | Effect::Call { .. }) | Work::Enter => {
-                return Err(work);
-            }
-        }
-        Ok(())
-    }
-
-    /// Carries out what must be waited for; gives what follows from it.
-    async fn in_time(&self, place: usize, work: Work) -> Vec<Work> {
-        let part = &self.parts[place];
-        let reaction = match work {
-            Work::Effect(Effect::Join(groups)) => {
-                self.join(part, &groups).await;
-                return Vec::new();
-            }
-            Work::Effect(Effect::Publish { group, body }) => {
-                if let Err(error) = self.desk.shard.registry().layer().publish(&group, &body).await {
-                    self.desk.metrics.refused_message("not_published");
-                    warn_bounded!("{}: an event for group {group} is not published: {error}", part.consumer.name());
-                }
-                return Vec::new();
-            }
-            Work::Effect(Effect::Call { request, then }) => {
-                let outcome = self.desk.backend.call(*request).await;
-                part.with_context(|context| part.consumer.resume(context, &then, outcome))
-            }
-            Work::Enter => match self.enter(part).await {
-                true => part.with_context(|context| part.consumer.on_online(context)),
-                false => return Vec::new(),
-            },
-            Work::Effect(_) | Work::Exit => return Vec::new(),
-        };
-        self.note(place, &reaction, "an answer");
-        reaction.effects.into_iter().map(Work::Effect).collect()
-    }
-
-    async fn join(&self, part: &Part, groups: &[GroupName]) {
-        for group in groups {
-            // A connection that is gone joins nothing.
-            let Some(member) = self.member() else { return };
-            if let Err(error) = self.desk.shard.join(&member, group, part.consumer.id()).await {
-                self.desk.shard.leave(&member, group, part.consumer.id());
-                self.desk.metrics.refused_message("not_joined");
-                warn_bounded!("{}: group {group} is not joined: {error}", part.consumer.name());
-            }
-        }
-    }
-
-    /// Whether the user was not there before.
-    async fn enter(&self, part: &Part) -> bool {
-        let entering = part.with_context(|context| {
-            let id = part.consumer.presence_member(context)?;
-            Some((presence::Member { scope: part.consumer.name().into(), id }, context.user.clone()))
-        });
-        let Some((member, user)) = entering else { return false };
-        let first = self.desk.presence.enter(&member, &user).await;
-        *part.present.borrow_mut() = Some(member);
-        first
-    }
-
-    fn subscribe(&self, part: &Part, names: Vec<Arc<str>>) {
-        let max = part.consumer.topics().max;
-        let Some(member) = self.member() else { return };
-        if member.subscribe(names, max).is_err() {
-            self.desk.metrics.closed("too_many_topics");
-            self.outlet.close(CloseCode::POLICY_VIOLATION, &format!("more than {max} topics"));
-        }
-    }
-
-    fn ask(self: &Rc<Self>, place: usize, args: &[Value], timeout: Duration, then: Continuation) {
-        let id = self.asks.borrow_mut().get_or_insert_default().add(place, then);
-        match packet::event(
-            self.parts[place].consumer.namespace().unwrap_or("/"),
-            Some(id),
-            &args.iter().map(Raw).collect::<Vec<_>>(),
-        ) {
-            Ok(payload) => self.outlet.send(&payload),
-            Err(error) => return self.resolve(id, Outcome::Failed(error.to_string())),
-        }
-        let session = Rc::downgrade(self);
-        actix_rt::spawn(async move {
-            tokio::time::sleep(timeout).await;
-            if let Some(session) = session.upgrade() {
-                session.resolve(id, Outcome::Failed("the client did not acknowledge in time".to_owned()));
-            }
-        });
-    }
-
-    fn resolve(self: &Rc<Self>, id: u64, outcome: Outcome) {
-        let asked = self.asks.borrow_mut().as_deref_mut().and_then(|asks| asks.take(id));
-        let Some((place, then)) = asked else { return };
-        if let Some(queue) = self.queue.borrow_mut().as_deref_mut() {
-            queue.push(Waiting::Resume { place, then, outcome });
-            return;
-        }
-        let agenda = self.resume(place, &then, outcome);
-        self.start(agenda);
     }
 }
 

@@ -136,7 +136,7 @@ impl SocketIo {
     }
 
     async fn enter(self: Rc<Self>, engine: Rc<EngineSession>, namespace: Arc<str>, attempt: u32, auth: Value) {
-        let id = new_id();
+        let id = super::new_id();
         let consumers = self.endpoint.consumers(&namespace);
         let admitted = self.entry.admit(consumers, &self.head, (&self.route, auth), &id).await;
         let joined = match admitted {
@@ -161,6 +161,7 @@ impl SocketIo {
                 // First the word that it is connected, then, in the same breath, everything that is published.
                 engine.send(&packet::connected(&namespace, &id));
                 self.entry.desk.shard.seat(&member);
+                session.joined();
                 session.opened();
             }
             Err(refused) => {
@@ -205,10 +206,4 @@ impl Upper for SocketIo {
             }
         }
     }
-}
-
-/// The id of a client in a namespace: 20 characters, as in the reference server, and not that of the session below.
-pub fn new_id() -> Arc<str> {
-    use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
-    URL_SAFE_NO_PAD.encode(rand::random::<[u8; 15]>()).into()
 }

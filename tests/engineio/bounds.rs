@@ -116,3 +116,23 @@ async fn what_breaks_socket_io_ends_the_connection() {
     socket.send_bytes(b"bytes of nothing").await;
     assert_eq!(socket.closed().await, Some(1002));
 }
+
+#[tokio::test]
+async fn a_node_that_stops_ends_every_session_and_is_not_held_up_by_any() {
+    let node = Node::start(&format!("[socketio]\nping_interval = \"20s\"\n{CHAT}"));
+    let mut socket = node.socket(SOCKET).await;
+    socket.next().await;
+    socket.send("40").await;
+    socket.next().await;
+    let (session, unheard) = (node.session("/socket.io/").await, node.session("/socket.io/").await);
+    let waiting = session.get();
+    let stop = async {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        node.interrupt();
+    };
+    let (answer, ()) = tokio::join!(waiting, stop);
+    assert_eq!(answer.text().await.unwrap(), "1");
+    assert_eq!(socket.closed().await, Some(1012));
+    drop((socket, unheard));
+    assert!(node.ended().await);
+}

@@ -37,6 +37,11 @@ async fn any_node_serves_the_polling_and_the_upgrade_of_a_session() {
     while cancelled.post("6").await.0 == 200 {
         assert!(std::time::Instant::now() < deadline, "a request that is given up there is given up here");
     }
+
+    // What a node carries for another ends with it.
+    two.interrupt();
+    assert_eq!(socket.closed().await, None);
+    assert!(two.ended().await);
 }
 
 #[tokio::test]

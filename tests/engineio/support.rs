@@ -65,6 +65,24 @@ impl Node {
         Self { child, address }
     }
 
+    /// Tells the node to stop, as Ctrl-C does.
+    pub fn interrupt(&self) {
+        let told = Command::new("kill").args(["-INT", &self.child.id().to_string()]).status().unwrap();
+        assert!(told.success());
+    }
+
+    /// Waits for its end; whether it was a good one.
+    pub async fn ended(mut self) -> bool {
+        let deadline = std::time::Instant::now() + PATIENCE;
+        loop {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                return status.success();
+            }
+            assert!(std::time::Instant::now() < deadline, "the node ends");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
     pub fn http(&self, path: &str) -> String {
         format!("http://{}{path}", self.address)
     }

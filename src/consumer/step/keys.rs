@@ -24,6 +24,7 @@ fn of_place(step: &Step, site: Site) -> Vec<Wrong> {
     let mut wrong = Vec::new();
     let to_itself = [
         ("denied", step.denied.is_some()),
+        ("failed", step.failed.is_some()),
         ("limited", step.limited.is_some()),
         ("leave", step.leave.is_some()),
         ("join", step.join.is_some()),

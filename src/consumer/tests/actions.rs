@@ -33,9 +33,9 @@ fn say(effect: &Effect) -> String {
     let text = |value: &Value| serde_json::to_string(value).unwrap();
     match effect {
         Effect::Reply(payload) => super::text(payload).to_owned(),
-        Effect::Join(groups) => format!("join {}", names(groups)),
+        Effect::Join { groups, .. } => format!("join {}", names(groups)),
         Effect::Leave(groups) => format!("leave {}", names(groups)),
-        Effect::Publish { group, body } if body.get("type").and_then(Value::as_str) == Some(Emission::TYPE) => {
+        Effect::Publish { group, body, .. } if body.get("type").and_then(Value::as_str) == Some(Emission::TYPE) => {
             let content = body.get("event").or(body.get("message")).unwrap();
             let except = match body.get("except") {
                 Some(Value::List(except)) if !except.is_empty() => format!(" but {}", text(&except[0])),
@@ -44,7 +44,7 @@ fn say(effect: &Effect) -> String {
             let volatile = if body.get("volatile") == Some(&Value::Bool(true)) { " if it can" } else { "" };
             format!("to {group}{except}{volatile}: {}", text(content))
         }
-        Effect::Publish { group, body } => format!("publish {group}: {}", text(body)),
+        Effect::Publish { group, body, .. } => format!("publish {group}: {}", text(body)),
         Effect::Set(vars) => format!("set {}", text(vars)),
         Effect::User(user) => format!("user {}", text(user)),
         Effect::Call { request, .. } => format!(
