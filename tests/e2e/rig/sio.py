@@ -181,6 +181,9 @@ class PySocket(Socket):
         return await asyncio.wait_for(answer, 5)
 
     async def close(self) -> None:
+        if self.client.connected:
+            # While a POST is under way python-engineio drops what `disconnect` wants to send, and waits for a ping.
+            await asyncio.wait_for(self.client.eio.queue.join(), DEADLINE)
         await self.client.disconnect()
         await self.client.shutdown()
 
