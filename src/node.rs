@@ -38,6 +38,7 @@ use crate::{
         memory::MemoryLayer,
         redis::{RedisLayer, hosts::Host},
     },
+    protocol::apart::Apart,
     telemetry::Metrics,
 };
 
@@ -49,6 +50,9 @@ pub const EXIT_FAILED: u8 = 1;
 pub const EXIT_CONFIGURATION: u8 = 2;
 /// A second signal ended it before the drain was over; 128 and the signal's number, as shells say it.
 const EXIT_FORCED: u8 = 128;
+
+/// How long the last farewells of clients may take at a stop.
+const FAREWELL: Duration = Duration::from_secs(5);
 
 /// What the parts demand of their settings beyond their types: URLs, keys, places of credentials.
 pub fn check(config: &Config) -> Result<(), ConfigErrors> {
@@ -126,7 +130,8 @@ pub async fn serve(config: Config, consumers: ConsumerSet) -> anyhow::Result<Exi
     if let Some(answering) = answering {
         worker.get_or_init(|| answering);
     }
-    let presence = presence::start(&config, cluster.id().as_str(), &consumers, &layer, &backend, metrics.clone())?;
+    let apart = Apart::new(Arc::clone(&layer), Arc::clone(&backend));
+    let presence = presence::start(&config, cluster.id().as_str(), &consumers, &apart, metrics.clone())?;
     let answers = Answers::new(Arc::clone(dispatcher), Arc::clone(&registry), Arc::clone(&consumers), metrics.clone());
 
     let draining = Draining::default();
@@ -143,6 +148,7 @@ pub async fn serve(config: Config, consumers: ConsumerSet) -> anyhow::Result<Exi
         engine: Arc::new(Engine::new(&config, &consumers, Arc::clone(&cluster) as _)?),
         backend,
         presence: Arc::clone(&presence),
+        apart: apart.clone(),
         cluster: Arc::clone(&cluster),
         dispatcher: Arc::clone(dispatcher),
         metrics: metrics.clone(),
@@ -179,6 +185,8 @@ pub async fn serve(config: Config, consumers: ConsumerSet) -> anyhow::Result<Exi
         let _ = tokio::time::timeout(patience, no_session_polls(&metrics)).await;
         handle.stop(true).await;
         presence.stop().await;
+        // What consumers still have to say of clients that have gone.
+        let _ = tokio::time::timeout(FAREWELL, apart.finished()).await;
         cluster.stop().await;
         layer.stop().await;
     };

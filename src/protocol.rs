@@ -1,5 +1,6 @@
 //! What clients speak: plain WebSocket messages, or Socket.IO; and the session behind both.
 
+pub mod apart;
 pub mod desk;
 pub mod engineio;
 pub mod plain;

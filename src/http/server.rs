@@ -32,7 +32,7 @@ use crate::{
     consumer::ConsumerSet,
     hub::{Dispatcher, Registry, Shard},
     presence::Presence,
-    protocol::desk::Desk,
+    protocol::{apart::Apart, desk::Desk},
     socket::{
         Roster,
         takeover::{self, SocketOptions},
@@ -61,6 +61,8 @@ pub struct Services {
     pub registry: Arc<Registry>,
     /// Who answers calls.
     pub backend: Arc<dyn Backend>,
+    /// What is done when a connection has gone.
+    pub apart: Apart,
     /// Who is there.
     pub presence: Arc<dyn Presence>,
     /// The other nodes.
@@ -163,6 +165,7 @@ fn worker(
 
     let desk = Rc::new(Desk {
         shard,
+        apart: services.apart.clone(),
         backend: Arc::clone(&services.backend),
         presence: Arc::clone(&services.presence),
         metrics: services.metrics.clone(),

@@ -5,12 +5,10 @@ use std::{sync::Arc, time::Duration};
 use anyhow::Context as _;
 
 use crate::{
-    backend::Backend,
     config::Config,
     consumer::{ConsumerSet, Context},
-    layer::Layer,
     presence::{Change, Graces, Listener, LocalPresence, Presence, RedisPresence},
-    protocol::desk::carry_out_apart,
+    protocol::apart::Apart,
     telemetry::Metrics,
 };
 
@@ -22,13 +20,12 @@ pub fn start(
     config: &Config,
     node: &str,
     consumers: &Arc<ConsumerSet>,
-    layer: &Arc<dyn Layer>,
-    backend: &Arc<dyn Backend>,
+    apart: &Apart,
     metrics: Metrics,
 ) -> anyhow::Result<Arc<dyn Presence>> {
     let of = |consumer: &Arc<crate::consumer::Consumer>| Some((consumer.name().into(), consumer.presence_grace()?));
     let graces = Graces::new(consumers.iter().filter_map(of), GRACE);
-    let listener = listener(consumers, layer, backend);
+    let listener = listener(consumers, apart);
     Ok(match config.redis_url() {
         None => Arc::new(LocalPresence::start(graces, listener, metrics)),
         Some(url) => {
@@ -39,20 +36,17 @@ pub fn start(
     })
 }
 
-fn listener(consumers: &Arc<ConsumerSet>, layer: &Arc<dyn Layer>, backend: &Arc<dyn Backend>) -> Listener {
-    let (consumers, layer, backend) = (Arc::clone(consumers), Arc::clone(layer), Arc::clone(backend));
+fn listener(consumers: &Arc<ConsumerSet>, apart: &Apart) -> Listener {
+    let (consumers, apart) = (Arc::clone(consumers), apart.clone());
     Arc::new(move |change, member, user| {
         let Some(consumer) = consumers.iter().find(|consumer| consumer.name() == &*member.scope).cloned() else {
             return;
         };
-        let (layer, backend) = (Arc::clone(&layer), Arc::clone(&backend));
-        tokio::spawn(async move {
-            let context = Context { user, ..Context::default() };
-            let reaction = match change {
-                Change::Arrived => consumer.on_online(&context),
-                Change::Departed => consumer.on_offline(&context),
-            };
-            carry_out_apart(&*layer, &*backend, &consumer, &context, reaction).await;
-        });
+        let context = Context { user, ..Context::default() };
+        let (reaction, what) = match change {
+            Change::Arrived => (consumer.on_online(&context), "on_online"),
+            Change::Departed => (consumer.on_offline(&context), "on_offline"),
+        };
+        apart.carry_out(consumer, context, reaction, what);
     })
 }

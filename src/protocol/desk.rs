@@ -2,11 +2,11 @@
 
 use std::{rc::Rc, sync::Arc};
 
+use super::apart::Apart;
 use crate::{
     backend::Backend,
     consumer::{Consumer, Context, Effect, Reaction},
     hub::Shard,
-    layer::Layer,
     presence::Presence,
     telemetry::Metrics,
     warn_bounded,
@@ -20,6 +20,8 @@ pub struct Desk {
     pub backend: Arc<dyn Backend>,
     /// Who is there.
     pub presence: Arc<dyn Presence>,
+    /// What is done when a connection has gone.
+    pub apart: Apart,
     /// The counters.
     pub metrics: Metrics,
 }
@@ -55,36 +57,5 @@ impl Desk {
             }
         }
         Ok(context)
-    }
-}
-
-/// Carries out what a consumer asks for when there is no connection (any more), such as the news that somebody has left.
-pub async fn carry_out_apart(
-    layer: &dyn Layer,
-    backend: &dyn Backend,
-    consumer: &Consumer,
-    context: &Context,
-    reaction: Reaction,
-) {
-    if let Some(problem) = &reaction.problem {
-        warn_bounded!("{}: on_offline failed: {problem}", consumer.name());
-    }
-    let mut context = context.clone();
-    let mut work: Vec<Effect> = reaction.effects.into_iter().rev().collect();
-    while let Some(effect) = work.pop() {
-        match effect {
-            Effect::Publish { group, body, .. } => {
-                if let Err(error) = layer.publish(&group, &body).await {
-                    warn_bounded!("{}: an event for group {group} is not published: {error}", consumer.name());
-                }
-            }
-            Effect::Set(vars) => context.vars = vars,
-            Effect::User(user) => context.user = user,
-            Effect::Call { request, then } => {
-                let outcome = backend.call(*request).await;
-                work.extend(consumer.resume(&context, &then, outcome).effects.into_iter().rev());
-            }
-            other => log::debug!("{}: {other:?} has no effect without a connection", consumer.name()),
-        }
     }
 }

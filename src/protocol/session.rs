@@ -55,7 +55,8 @@ pub struct Part {
     /// Absent where no handler of the consumer looks at it.
     context: RefCell<Option<Box<Context>>>,
     limits: RefCell<Limits>,
-    present: RefCell<Option<presence::Member>>,
+    /// Boxed, because most connections are counted nowhere.
+    present: RefCell<Option<Box<presence::Member>>>,
 }
 
 impl Part {
@@ -190,8 +191,10 @@ impl Session {
     fn farewell(&self) -> Agenda {
         let mut agenda = Agenda::new();
         for (place, part) in self.parts.iter().enumerate() {
-            let reaction = part.with_context(|context| part.consumer.on_disconnect(context));
-            self.plan(&mut agenda, place, reaction, "on_disconnect");
+            let (context, reaction) =
+                part.with_context(|context| (context.clone(), part.consumer.on_disconnect(context)));
+            // Nothing of it is for the client, and the worker may end with its last connection.
+            self.desk.apart.carry_out(Arc::clone(&part.consumer), context, reaction, "on_disconnect");
             agenda.push_back((place, Work::Exit));
         }
         agenda

@@ -125,7 +125,7 @@ impl Session {
         });
         let Some((member, user)) = entering else { return false };
         let first = self.desk.presence.enter(&member, &user).await;
-        *part.present.borrow_mut() = Some(member);
+        *part.present.borrow_mut() = Some(Box::new(member));
         first
     }
 
