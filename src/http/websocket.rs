@@ -22,11 +22,10 @@ use crate::{
         self,
         desk::{Desk, Refused},
         new_id,
-        plain::Plain,
         session::{Outlet, Part, Session},
     },
     socket::{
-        Connection, ConnectionLimits, Roster,
+        Connection, ConnectionLimits, Handler, Roster,
         close::CloseCode,
         negotiate::{self, HandshakeError},
         takeover::{Accepted, Slot},
@@ -219,7 +218,7 @@ impl Acceptor {
         let outlet: Rc<dyn Outlet> = Rc::clone(connection) as Rc<dyn Outlet>;
         let parts = Box::new([Part::new(Arc::clone(consumer), context)]);
         let session = Session::new(Rc::clone(&self.desk), outlet, member, parts);
-        connection.handled_by(Rc::new(Plain(Rc::clone(&session))));
+        connection.handled_by(Rc::clone(&session) as Rc<dyn Handler>);
         // The greeting waits in the outbox before the first event can come.
         session.opened();
         if !groups.is_empty() {

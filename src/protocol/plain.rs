@@ -22,15 +22,12 @@ impl Outlet for Connection {
     }
 }
 
-/// The messages of a connection that has one session.
-pub struct Plain(pub Rc<Session>);
-
-impl Handler for Plain {
-    fn received(&self, _connection: &Rc<Connection>, message: Incoming<'_>) {
-        self.0.received(message);
+impl Handler for Session {
+    fn received(self: Rc<Self>, _connection: &Rc<Connection>, message: Incoming<'_>) {
+        Self::received(&self, message);
     }
 
-    fn gone(&self) {
-        self.0.gone();
+    fn gone(self: Rc<Self>) {
+        Self::gone(&self);
     }
 }

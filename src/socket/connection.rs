@@ -34,10 +34,10 @@ use crate::{
 /// What a connection's messages mean: a protocol.
 pub trait Handler {
     /// A whole message arrived.
-    fn received(&self, connection: &Rc<Connection>, message: Incoming<'_>);
+    fn received(self: Rc<Self>, connection: &Rc<Connection>, message: Incoming<'_>);
 
     /// The connection is gone; called once, for a connection that was open and for one that never came to be.
-    fn gone(&self);
+    fn gone(self: Rc<Self>);
 }
 
 /// Limits of a connection, shared by all of a consumer.

@@ -132,12 +132,12 @@ pub(super) fn hand_on(
     match received {
         Received::Text(text) => {
             if let (true, Some(handler)) = (connection.is_open(), handler) {
-                handler.received(connection, Incoming::Text(text));
+                Rc::clone(handler).received(connection, Incoming::Text(text));
             }
         }
         Received::Binary(bytes) => {
             if let (true, Some(handler)) = (connection.is_open(), handler) {
-                handler.received(connection, Incoming::Binary(bytes));
+                Rc::clone(handler).received(connection, Incoming::Binary(bytes));
             }
         }
         Received::Ping(payload) => connection.pong(payload),

@@ -2,7 +2,7 @@
 
 use std::{
     cell::{Cell, OnceCell, RefCell},
-    rc::{Rc, Weak},
+    rc::Rc,
 };
 
 use bytes::Bytes;
@@ -45,7 +45,6 @@ enum Beat {
 
 /// One session.
 pub struct EngineSession {
-    this: Weak<Self>,
     sessions: Rc<Sessions>,
     connection: Rc<Connection>,
     upper: Rc<dyn Upper>,
@@ -64,8 +63,7 @@ impl EngineSession {
         (who, secret): (Who, Secret),
         polling: bool,
     ) -> Rc<Self> {
-        let session = Rc::new_cyclic(|this| Self {
-            this: Weak::clone(this),
+        let session = Rc::new(Self {
             sessions,
             upper,
             who,
@@ -228,8 +226,8 @@ impl EngineSession {
 }
 
 impl Handler for EngineSession {
-    fn received(&self, _connection: &Rc<Connection>, message: Incoming<'_>) {
-        let Some(session) = self.this.upgrade() else { return };
+    fn received(self: Rc<Self>, _connection: &Rc<Connection>, message: Incoming<'_>) {
+        let session = self;
         if !session.is_alive(Instant::now()) {
             return;
         }
@@ -243,7 +241,7 @@ impl Handler for EngineSession {
         }
     }
 
-    fn gone(&self) {
+    fn gone(self: Rc<Self>) {
         if let Some(polling) = self.polling.borrow().as_deref() {
             self.polling_ended(polling);
         }
