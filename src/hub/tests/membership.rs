@@ -137,9 +137,10 @@ fn ten_thousand_joins_and_leaves_leave_exactly_who_is_in() {
 #[test]
 fn what_is_published_after_a_join_arrives_while_others_come_and_go() {
     let node = Node::new();
+    let all_have_published = Arc::new(std::sync::Barrier::new(WORKERS));
     let threads: Vec<_> = (0..WORKERS)
         .map(|_| {
-            let node = node.clone();
+            let (node, all_have_published) = (node.clone(), Arc::clone(&all_have_published));
             std::thread::spawn(move || {
                 let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
                 runtime.block_on(async {
@@ -158,6 +159,9 @@ fn what_is_published_after_a_join_arrives_while_others_come_and_go() {
                         worker.turn();
                         assert_eq!(got(&member).len(), before);
                     }
+                    // What another thread was about to send here when the last member left is taken, too.
+                    all_have_published.wait();
+                    worker.turn();
                     assert_eq!(worker.backlog(), 0);
                 });
             })
