@@ -98,8 +98,17 @@ pub struct Session {
 impl Session {
     /// A session that is not open yet.
     pub fn new(desk: Rc<Desk>, outlet: Rc<dyn Outlet>, member: Rc<Member>, parts: Box<[Part]>) -> Rc<Self> {
-        let (member, queue, asks) = (RefCell::new(Some(member)), RefCell::default(), RefCell::default());
-        Rc::new(Self { desk, outlet, member, parts, queue, asks, own_groups: Cell::new(u16::MAX) })
+        let session = Self {
+            desk,
+            outlet,
+            member: RefCell::new(Some(member)),
+            parts,
+            queue: RefCell::default(),
+            asks: RefCell::default(),
+            own_groups: Cell::default(),
+        };
+        session.joined();
+        Rc::new(session)
     }
 
     /// The connection as the hub sees it; `None` once it is gone.
@@ -122,7 +131,8 @@ impl Session {
         self.start(agenda);
     }
 
-    /// The groups that it came for are joined; those it joins from here on are rooms of its own choice, and bounded.
+    /// The groups that it came for are joined; those it joins from here on are rooms of its own choice, and bounded. To be
+    /// called only where they are joined after the session was made.
     pub fn joined(&self) {
         if let Some(member) = self.member() {
             self.own_groups.set(u16::try_from(member.groups()).unwrap_or(u16::MAX));

@@ -161,7 +161,6 @@ impl SocketIo {
                 // First the word that it is connected, then, in the same breath, everything that is published.
                 engine.send(&packet::connected(&namespace, &id));
                 self.entry.desk.shard.seat(&member);
-                session.joined();
                 session.opened();
             }
             Err(refused) => {

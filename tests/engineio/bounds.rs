@@ -136,3 +136,36 @@ async fn a_node_that_stops_ends_every_session_and_is_not_held_up_by_any() {
     drop((socket, unheard));
     assert!(node.ended().await);
 }
+
+/// Two rooms, of which a connection may join one.
+const ROOMS: &str = r#"
+max_rooms = 1
+[consumer.on_raw.a]
+join = "room_a"
+failed = "'full'"
+reply_raw = "'in a'"
+[consumer.on_raw.b]
+join = "room_b"
+failed = "'full'"
+reply_raw = "'in b'"
+[consumer.on_raw.leave]
+leave = "room_a"
+reply_raw = "'out of a'"
+"#;
+
+#[tokio::test]
+async fn a_connection_joins_so_many_rooms_and_no_more_whatever_it_speaks() {
+    let plain = format!("[[consumer]]\npath = \"/ws/\"\ngroups = [\"one\", \"two\"]\n{ROOMS}");
+    let engine = format!("[[consumer]]\nprotocol = \"engine.io\"\npath = \"/engine.io/\"\ngroups = [\"one\"]\n{ROOMS}");
+    for (config, path, head) in [(plain, "/ws/", ""), (engine, "/engine.io/?EIO=4&transport=websocket", "4")] {
+        let node = Node::start(&config);
+        let mut client = node.socket(path).await;
+        if !head.is_empty() {
+            assert!(client.next().await.starts_with('0'));
+        }
+        for (said, answer) in [("a", "in a"), ("a", "in a"), ("b", "\"full\""), ("leave", "out of a"), ("b", "in b")] {
+            client.send(&format!("{head}{said}")).await;
+            assert_eq!(client.next().await, format!("{head}{answer}"), "{path}: {said}");
+        }
+    }
+}
