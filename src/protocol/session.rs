@@ -142,10 +142,12 @@ impl Session {
     /// A message came.
     pub fn received(self: &Rc<Self>, incoming: Incoming<'_>) {
         self.desk.metrics.messages.inc();
-        if let Some(queue) = self.queue.borrow_mut().as_deref_mut() {
+        let waiting = self.queue.borrow_mut().as_deref_mut().map(|queue| {
             queue.push(Waiting::message(incoming));
-            self.bound(queue.len());
-            return;
+            queue.len()
+        });
+        if let Some(waiting) = waiting {
+            return self.bound(waiting);
         }
         let agenda = self.react(incoming);
         self.start(agenda);
@@ -201,10 +203,13 @@ impl Session {
     fn farewell(&self) -> Agenda {
         let mut agenda = Agenda::new();
         for (place, part) in self.parts.iter().enumerate() {
-            let (context, reaction) =
-                part.with_context(|context| (context.clone(), part.consumer.on_disconnect(context)));
-            // Nothing of it is for the client, and the worker may end with its last connection.
-            self.desk.apart.carry_out(Arc::clone(&part.consumer), context, reaction, "on_disconnect");
+            let reaction = part.with_context(|context| part.consumer.on_disconnect(context));
+            self.note(place, &reaction, "on_disconnect");
+            if !reaction.effects.is_empty() {
+                // Nothing of it is for the client, and the worker may end with its last connection.
+                let context = part.with_context(Context::clone);
+                self.desk.apart.carry_out(Arc::clone(&part.consumer), context, reaction, "on_disconnect");
+            }
             agenda.push_back((place, Work::Exit));
         }
         agenda
