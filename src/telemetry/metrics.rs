@@ -11,6 +11,8 @@ use prometheus_client::{
     registry::Registry,
 };
 
+use super::name::Name;
+
 /// Why something that was received did not reach a client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum DropReason {
@@ -118,6 +120,10 @@ pub struct Counters {
     pub messages: Counter<u64, AtomicU64>,
 }
 
+fn add<M: Clone + prometheus_client::registry::Metric>(registry: &mut Registry, name: Name, metric: &M) {
+    registry.register(name.text(), name.help(), metric.clone());
+}
+
 impl Metrics {
     /// Fresh counters at zero.
     pub fn new() -> Self {
@@ -137,25 +143,21 @@ impl Metrics {
         let deliveries = Counter::default();
         let delivered_bytes = Counter::default();
         let messages = Counter::default();
-        registry.register("events", "Events received, by source", events.clone());
-        registry.register("drops", "Events or frames that did not reach a client, by reason", drops.clone());
-        registry.register("gaps", "Times at which events may have been missed, by reason", gaps.clone());
-        registry.register("handshakes", "WebSocket handshakes, by outcome", handshakes.clone());
-        registry.register("closes", "Connections that the node closed, by reason", closes.clone());
-        registry.register("tokens", "Credentials checked, by outcome", tokens.clone());
-        registry.register("refused_messages", "Client messages not handled, by reason", refused_messages.clone());
-        registry.register("redis_reconnects", "Connections to Redis that were made again", reconnects.clone());
-        registry.register("backend_calls", "Questions to the backend, by action and outcome", backend_calls.clone());
-        registry.register(
-            "presence_failures",
-            "Arrivals and departures that Redis did not take at first",
-            presence_failures.clone(),
-        );
-        registry.register("connections", "Open connections, polling sessions included", connections.clone());
-        registry.register("polling", "Open Engine.IO sessions that poll", polling.clone());
-        registry.register("deliveries", "Frames handed to a client's socket or outbox", deliveries.clone());
-        registry.register("delivered_bytes", "Bytes of those frames", delivered_bytes.clone());
-        registry.register("messages", "Messages received from clients", messages.clone());
+        add(&mut registry, Name::Events, &events);
+        add(&mut registry, Name::Drops, &drops);
+        add(&mut registry, Name::Gaps, &gaps);
+        add(&mut registry, Name::Handshakes, &handshakes);
+        add(&mut registry, Name::Closes, &closes);
+        add(&mut registry, Name::Tokens, &tokens);
+        add(&mut registry, Name::RefusedMessages, &refused_messages);
+        add(&mut registry, Name::RedisReconnects, &reconnects);
+        add(&mut registry, Name::BackendCalls, &backend_calls);
+        add(&mut registry, Name::PresenceFailures, &presence_failures);
+        add(&mut registry, Name::Connections, &connections);
+        add(&mut registry, Name::Polling, &polling);
+        add(&mut registry, Name::Deliveries, &deliveries);
+        add(&mut registry, Name::DeliveredBytes, &delivered_bytes);
+        add(&mut registry, Name::Messages, &messages);
         Self(Arc::new(Counters {
             registry,
             events,
