@@ -22,8 +22,11 @@ use channelgate::{config::PythonList, layer::emitter};
 
 #[path = "entries/frames.rs"]
 mod client_frames;
+#[path = "entries/heads.rs"]
+mod request_heads;
 
 pub use client_frames::run as frames;
+pub use request_heads::run as heads;
 
 /// The passphrase of the corpus.
 const PASSPHRASE: &str = "wire-reference-encryption-key-one-0123456789";

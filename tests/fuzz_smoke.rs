@@ -102,3 +102,8 @@ fn frames_survive_changed_bytes() {
 fn packets_survive_changed_bytes() {
     run("packets", 14, entries::packets);
 }
+
+#[test]
+fn heads_survive_changed_bytes() {
+    run("heads", 8, entries::heads);
+}
