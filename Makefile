@@ -6,7 +6,7 @@ PROFILE ?= debug
 CARGO ?= cargo
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build run up test lint unit e2e clean
+.PHONY: help setup build run up test lint unit e2e audit clean
 
 help: ## what can be made
 	@awk -F ':.*## ' '/^[a-z0-9]+:.*## /{printf "  make %-7s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -46,6 +46,9 @@ e2e: setup ## real Django, Redis, nginx and Chromium against real nodes
 	$(CARGO) build --locked $(if $(filter release,$(PROFILE)),--release)
 	CHANNELGATE_BIN=$(CURDIR)/target/$(PROFILE)/channelgate npm test --silent --prefix tests/browser
 	CHANNELGATE_BIN=$(CURDIR)/target/$(PROFILE)/channelgate .venv/bin/python -m pytest tests/e2e
+
+audit: setup ## licences, sources, withdrawn versions and known weaknesses of everything it is built from
+	@scripts/audit.sh
 
 clean: ## remove what was built and installed here
 	$(CARGO) clean
