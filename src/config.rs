@@ -12,8 +12,10 @@ mod environment;
 mod error;
 mod handler;
 mod layer;
+mod limits;
 mod list;
 mod load;
+mod network;
 mod origins;
 mod presets;
 mod print;
@@ -34,14 +36,16 @@ pub use environment::{CONFIG_VARIABLE, Environment, GENERIC_PREFIX, NAMED};
 pub use error::{ConfigError, ConfigErrors, Key, KeyPath, Origin, Source, did_you_mean};
 pub use handler::{Call, Emit, Emits, Expect, Handler, Publish, Rate, Step};
 pub use layer::{Cache, Emitters, Layer, LayerKind, PythonList, Serializer, SourceMapping};
+pub use limits::Limits;
 pub use list::OneOrMany;
 pub use load::{load, load_lenient, load_text};
+pub use network::Network;
 pub use origins::Origins;
 pub use presets::PRESETS;
 pub use print::effective_toml;
 pub use secret::Secret;
 pub use security::{Api, Auth, Jwt, WsToken, WsTokenForm};
-pub use server::{Page, Server};
+pub use server::{ForwardedHeader, Page, Server};
 pub use socket::{Compression, Socket};
 pub use socketio::{SocketIo, Transport};
 
@@ -51,6 +55,8 @@ pub use socketio::{SocketIo, Transport};
 pub struct Config {
     /// Listening, origins, drain.
     pub server: Server,
+    /// Limits at the door: connections and handshakes, of an address, of a user, of the node.
+    pub limits: Limits,
     /// Connections: heartbeat, limits, compression.
     pub socket: Socket,
     /// Socket.IO: heartbeat, limits, transports.

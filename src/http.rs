@@ -1,6 +1,7 @@
 //! The node's HTTP side: WebSocket handshakes, health, metrics, the publish API, ws-tokens and the live page.
 
 pub mod admin;
+pub mod client;
 pub mod health;
 pub mod page;
 pub mod publish;
@@ -9,6 +10,7 @@ pub mod socketio;
 pub mod websocket;
 pub mod ws_token;
 
+use crate::admission::Refused;
 use actix_web::{HttpRequest, HttpResponse, http::StatusCode, http::header};
 use serde_json::json;
 use std::time::Duration;
@@ -25,9 +27,26 @@ pub fn error(status: StatusCode, detail: &str, field: Option<&str>) -> HttpRespo
 /// 503 with `Retry-After` in whole seconds, at least one.
 pub fn unavailable(detail: &str, retry_after: Duration) -> HttpResponse {
     let mut response = error(StatusCode::SERVICE_UNAVAILABLE, detail, None);
-    let seconds = retry_after.as_secs_f64().ceil().max(1.0) as u64;
-    response.headers_mut().insert(header::RETRY_AFTER, header::HeaderValue::from(seconds));
+    let seconds = header::HeaderValue::from(whole_seconds(retry_after));
+    response.headers_mut().insert(header::RETRY_AFTER, seconds);
     response
+}
+
+/// A limit at the door is reached: 429 where it is the client's own, else 503. `body` names the limit.
+fn limited(refused: Refused, mut body: serde_json::Value) -> HttpResponse {
+    let status = match refused.limit.is_the_clients() {
+        true => StatusCode::TOO_MANY_REQUESTS,
+        false => StatusCode::SERVICE_UNAVAILABLE,
+    };
+    body["limit"] = refused.limit.key().into();
+    let mut response = HttpResponse::build(status);
+    let seconds = whole_seconds(refused.retry_after);
+    response.insert_header((header::CACHE_CONTROL, "no-store")).insert_header((header::RETRY_AFTER, seconds));
+    response.json(body)
+}
+
+fn whole_seconds(time: Duration) -> u64 {
+    time.as_secs_f64().ceil().max(1.0) as u64
 }
 
 /// Nothing is served at this path.

@@ -20,6 +20,8 @@ pub mod layer;
 
 pub mod consumer;
 
+pub mod admission;
+
 pub mod socket;
 
 pub mod hub;

@@ -19,6 +19,7 @@ use tokio::{
 
 use self::answers::Answers;
 use crate::{
+    admission::Door,
     auth::{Authenticator, Cache, MemoryCache, OriginPolicy, RedisCache},
     backend::{self, WorkerBackend},
     cluster::Cluster,
@@ -134,6 +135,9 @@ pub async fn serve(config: Config, consumers: ConsumerSet) -> anyhow::Result<Exi
     let presence = presence::start(&config, cluster.id().as_str(), &consumers, &apart, metrics.clone())?;
     let answers = Answers::new(Arc::clone(dispatcher), Arc::clone(&registry), Arc::clone(&consumers), metrics.clone());
 
+    let door = Door::new(&config, cluster.id().as_str(), metrics.clone())?;
+    actix_rt::spawn(Arc::clone(&door).run());
+
     let draining = Draining::default();
     let (begin_drain, drain) = watch::channel(None);
     let publish = Arc::new(publish_access(&config, embedded));
@@ -150,6 +154,7 @@ pub async fn serve(config: Config, consumers: ConsumerSet) -> anyhow::Result<Exi
         presence: Arc::clone(&presence),
         apart: apart.clone(),
         cluster: Arc::clone(&cluster),
+        door: Arc::clone(&door),
         dispatcher: Arc::clone(dispatcher),
         metrics: metrics.clone(),
         draining: draining.clone(),
@@ -184,6 +189,7 @@ pub async fn serve(config: Config, consumers: ConsumerSet) -> anyhow::Result<Exi
         let patience = period + config.server.drain_grace.0 + Duration::from_secs(2);
         let _ = tokio::time::timeout(patience, no_session_polls(&metrics)).await;
         handle.stop(true).await;
+        door.stop().await;
         presence.stop().await;
         // What consumers still have to say of clients that have gone.
         let _ = tokio::time::timeout(FAREWELL, apart.finished()).await;

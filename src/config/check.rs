@@ -71,6 +71,7 @@ fn sections(config: &Config, note: &mut impl FnMut(KeyPath, String)) {
     }
     let above_zero = [
         ("server.handshake_timeout", config.server.handshake_timeout),
+        ("limits.admission_timeout", config.limits.admission_timeout),
         ("socketio.ping_interval", config.socketio.ping_interval),
         ("socketio.ping_timeout", config.socketio.ping_timeout),
         ("socketio.connect_timeout", config.socketio.connect_timeout),
@@ -84,6 +85,20 @@ fn sections(config: &Config, note: &mut impl FnMut(KeyPath, String)) {
     for (key, value) in above_zero {
         if value.0.is_zero() {
             note(KeyPath::dotted(key), "must be longer than 0".to_owned());
+        }
+    }
+    let limits = &config.limits;
+    for (burst, value, rate, of) in [
+        ("handshake_burst", limits.handshake_burst, "handshakes_per_second", limits.handshakes_per_second),
+        (
+            "handshake_burst_per_address",
+            limits.handshake_burst_per_address,
+            "handshakes_per_second_per_address",
+            limits.handshakes_per_second_per_address,
+        ),
+    ] {
+        if value > 0 && of == 0 {
+            note(KeyPath::ROOT.then("limits").then(burst), format!("means nothing without limits.{rate}"));
         }
     }
     if config.socketio.transports.is_empty() {

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::Span;
+use super::{Network, Span};
 
 /// Listening, origins, drain.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -16,6 +16,10 @@ pub struct Server {
     pub max_connections: usize,
     /// Time for a client to send its request's headers.
     pub handshake_timeout: Span,
+    /// Proxies whose word on a client's address is taken.
+    pub trusted_proxies: Vec<Network>,
+    /// The header in which they say it.
+    pub forwarded_header: ForwardedHeader,
     /// `None`: the request's own host, and requests without an Origin pass. A list: Django's `ALLOWED_HOSTS` rules.
     pub allowed_origins: Option<Vec<String>>,
     /// After SIGTERM: how long readiness says 503 before the listener closes.
@@ -33,12 +37,25 @@ impl Default for Server {
             workers: 0,
             max_connections: 100_000,
             handshake_timeout: Span::seconds(5),
+            trusted_proxies: Vec::new(),
+            forwarded_header: ForwardedHeader::default(),
             allowed_origins: None,
             drain_delay: Span::seconds(2),
             drain_period: Span::seconds(15),
             drain_grace: Span::seconds(5),
         }
     }
+}
+
+/// Where a proxy says whose request it passes on. Only one is read: the other is whatever the client sent.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ForwardedHeader {
+    /// `X-Forwarded-For`, as nginx writes it.
+    #[default]
+    XForwardedFor,
+    /// `Forwarded`, RFC 7239.
+    Forwarded,
 }
 
 /// The live page.

@@ -17,6 +17,7 @@ use tokio::sync::watch;
 
 use super::{
     admin::{self, Admin},
+    client::Hops,
     health::{self, Draining},
     page,
     publish::{self, PublishAccess},
@@ -25,6 +26,7 @@ use super::{
     ws_token,
 };
 use crate::{
+    admission::Door,
     auth::Authenticator,
     backend::Backend,
     cluster::Cluster,
@@ -69,6 +71,8 @@ pub struct Services {
     pub cluster: Arc<Cluster>,
     /// What Engine.IO sessions share.
     pub engine: Arc<Engine>,
+    /// Who may come in at all.
+    pub door: Arc<Door>,
     /// Where workers get their deliveries from.
     pub dispatcher: Arc<Dispatcher>,
     /// The counters.
@@ -177,7 +181,8 @@ fn worker(
         socket: config.socket.clone(),
         draining: services.draining.clone(),
         metrics: services.metrics.clone(),
-        max_connections: config.server.max_connections,
+        door: Arc::clone(&services.door),
+        hops: Hops::new(&config.server),
         desk,
         roster,
         rules: Arc::clone(&services.rules),

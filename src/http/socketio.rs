@@ -22,8 +22,9 @@ use self::{
     relay::Relay,
     wish::{Refusal, Wish},
 };
-use super::{health::Draining, server::Services, websocket::Head as RequestHead};
+use super::{client::Hops, health::Draining, server::Services, websocket::Head as RequestHead};
 use crate::{
+    admission::{Door, Pass},
     auth::AuthConfigError,
     config::{Config, Transport},
     consumer::{ConsumerId, ConsumerSet},
@@ -32,7 +33,7 @@ use crate::{
     protocol::{
         desk::Desk,
         engineio::{Answer, Carrier, PAYLOAD_TYPE, Sessions, Settings, Sid, Upper, Workers, raw::Raw},
-        socketio::{Endpoint, Endpoints, Entry, Head, SocketIo},
+        socketio::{Denied, Endpoint, Endpoints, Entry, Head, SocketIo},
     },
     socket::{
         Connection, Roster,
@@ -72,7 +73,8 @@ pub struct Reception {
     entry: Rc<Entry>,
     relay: Option<Relay>,
     draining: Draining,
-    max_connections: usize,
+    door: Arc<Door>,
+    hops: Hops,
     compression: bool,
 }
 
@@ -86,12 +88,17 @@ impl Reception {
         let patience = settings.ping_interval + settings.ping_timeout + Duration::from_secs(5);
         let relay = Relay::new(Arc::clone(&engine.peers), services.drain.clone(), patience);
         Rc::new(Self {
-            entry: Rc::new(Entry { desk: Rc::clone(&desk), authenticator: Arc::clone(&services.authenticator) }),
+            entry: Rc::new(Entry {
+                desk: Rc::clone(&desk),
+                authenticator: Arc::clone(&services.authenticator),
+                door: Arc::clone(&services.door),
+            }),
             sessions: Sessions::start(desk, roster, settings, engine.peers.node_id(), &engine.workers),
             engine: Arc::clone(engine),
             relay: relay.inspect_err(|error| log::error!("no request reaches another node: {error}")).ok(),
             draining: services.draining.clone(),
-            max_connections: config.server.max_connections,
+            door: Arc::clone(&services.door),
+            hops: Hops::new(&config.server),
             compression: config.socket.compression.enabled,
         })
     }
@@ -170,9 +177,8 @@ impl Reception {
         if self.draining.is_draining() {
             return Err(Refusal::Draining);
         }
-        if usize::try_from(metrics.connections.get()).unwrap_or(0) >= self.max_connections {
-            return Err(Refusal::Full);
-        }
+        let address = self.door.counts_addresses().then(|| self.hops.client(request)).flatten();
+        let Pass { admitting, address } = self.door.knock(address).map_err(Refusal::Limited)?;
         // Whoever comes in joins groups.
         if let Readiness::NotReady(reason) = self.sessions.desk().shard.registry().layer().readiness() {
             log::debug!("the channel layer is not ready: {reason}");
@@ -180,11 +186,18 @@ impl Reception {
         }
         let head = Head::of(&RequestHead::of(request).borrowed());
         let connection = self.sessions.connection(websocket.as_ref().and_then(|(_, agreed)| agreed.deflate));
-        let accepted = Accepted::new(Rc::clone(&connection));
+        if address.is_some() {
+            connection.with_places(|places| places.address = address);
+        }
+        let accepted = Accepted::new(Rc::clone(&connection), Some(admitting));
         let (upper, raw): (Rc<dyn Upper>, Option<Rc<Raw>>) = if endpoint.is_raw() {
-            let raw = self.raw(endpoint, &head, &route, &connection).await.map_err(|reason| {
-                log::debug!("a client is refused: {reason}");
-                Refusal::Forbidden
+            let raw = timeout(self.door.admission_timeout(), self.raw(endpoint, &head, &route, &connection)).await;
+            let raw = raw.map_err(|_| Refusal::Late)?.map_err(|denied| match denied {
+                Denied::Limited(refused) => Refusal::Limited(refused),
+                Denied::Text(reason) => {
+                    log::debug!("a client is refused: {reason}");
+                    Refusal::Forbidden
+                }
             })?;
             let raw = Rc::new(raw);
             (Rc::clone(&raw) as Rc<dyn Upper>, Some(raw))
@@ -218,10 +231,11 @@ impl Reception {
         head: &Head,
         route: &Value,
         connection: &Rc<Connection>,
-    ) -> Result<Raw, String> {
+    ) -> Result<Raw, Denied> {
         let id = crate::protocol::new_id();
-        let admitted = self.entry.admit(endpoint.consumers("/"), head, (route, Value::Null), &id).await?;
-        let (member, parts) = self.entry.join(connection, admitted, &id).await?;
+        let (consumers, asked) = (endpoint.consumers("/"), (route, Value::Null));
+        let admitted = self.entry.admit(consumers, head, asked, connection, &id).await?;
+        let (member, parts) = self.entry.join(connection, 0, admitted, &id).await?;
         self.entry.desk.shard.seat(&member);
         Ok(Raw::new(&self.entry.desk, connection, member, parts))
     }
@@ -292,7 +306,7 @@ impl Reception {
             Some(Carrier::Websocket) => {
                 let connection = self.sessions.connection(agreed.deflate);
                 Connection::close(&connection, CloseCode::NORMAL, "");
-                slot.accept(Accepted::new(connection));
+                slot.accept(Accepted::new(connection, None));
             }
         }
         Ok(switch(agreed))

@@ -9,10 +9,16 @@ use actix_web::{
     web,
 };
 use futures_util::future::try_join_all;
+use serde_json::json;
+use tokio::time::timeout;
 
-use super::{error, health::Draining, not_found, socketio::Reception, unavailable};
+use super::{client::Hops, error, health::Draining, limited, not_found, socketio::Reception, unavailable};
 use crate::{
-    auth::{AuthConfigError, AuthError, Authenticator, Method, RequestHead, credential::looks_like_jwt},
+    admission::{Door, Limit, Pass, Refused as Limited},
+    auth::{
+        AuthConfigError, AuthError, Authenticator, Method, RequestHead, claims::user_id_text,
+        credential::looks_like_jwt,
+    },
     config,
     consumer::{Consumer, ConsumerId, ConsumerSet, Context},
     event::{GroupName, Value},
@@ -40,7 +46,8 @@ pub struct Acceptor {
     pub(super) socket: config::Socket,
     pub(super) draining: Draining,
     pub(super) metrics: Metrics,
-    pub(super) max_connections: usize,
+    pub(super) door: Arc<Door>,
+    pub(super) hops: Hops,
     pub(super) desk: Rc<Desk>,
     pub(super) roster: Rc<Roster>,
     pub(super) rules: Arc<Rules>,
@@ -93,7 +100,8 @@ enum Refusal {
     Handshake(HandshakeError),
     NotAnUpgrade,
     Draining,
-    Full,
+    Limited(Limited),
+    Late,
     Auth(AuthError),
     Group(String),
     Layer(LayerError),
@@ -125,7 +133,10 @@ impl Refusal {
                 (response, "bad_request")
             }
             Self::Draining => (unavailable("the node is draining", retry), "draining"),
-            Self::Full => (unavailable("the node has no room for more connections", retry), "full"),
+            Self::Limited(refused) => {
+                (limited(refused, json!({ "detail": refused.limit.text() })), refused.limit.label())
+            }
+            Self::Late => (unavailable("it took too long to let the client in", retry), "timeout"),
             Self::Auth(reason) => {
                 let response = match reason.retry_after() {
                     Some(after) => unavailable(&reason.to_string(), after),
@@ -156,18 +167,26 @@ impl Acceptor {
         if self.draining.is_draining() {
             return Err(Refusal::Draining);
         }
-        if usize::try_from(self.metrics.connections.get()).unwrap_or(0) >= self.max_connections {
-            return Err(Refusal::Full);
-        }
+        let address = self.door.counts_addresses().then(|| self.hops.client(request)).flatten();
+        let Pass { admitting, address } = self.door.knock(address).map_err(Refusal::Limited)?;
         self.authenticator.check_origin(&Head::of(request).borrowed()).map_err(Refusal::Auth)?;
         let rule = self.rules.0.get(&consumer.id()).ok_or(Refusal::NotAnUpgrade)?;
         let connection = Connection::pending(Rc::clone(&self.roster), Arc::clone(&rule.limits), agreed.deflate);
-        let accepted = Accepted::new(Rc::clone(&connection));
-        let subprotocol = match self.admit(request, consumer, &rule.methods, route, &connection).await {
+        if address.is_some() {
+            connection.with_places(|places| places.address = address);
+        }
+        let accepted = Accepted::new(Rc::clone(&connection), Some(admitting));
+        let admitted = self.admit(request, consumer, &rule.methods, route, &connection);
+        let admitted = timeout(self.door.admission_timeout(), admitted).await;
+        let subprotocol = match admitted.unwrap_or(Err(Refusal::Late)) {
             Ok(subprotocol) => subprotocol,
             Err(refusal) if refusal.is_the_clients() && consumer.reject().close.is_some() => {
                 self.metrics.handshake("denied");
-                turn_away(request, consumer, &connection)
+                turn_away(request, consumer, &connection, None)
+            }
+            Err(Refusal::Limited(refused)) if refused.limit == Limit::User && consumer.reject().close.is_some() => {
+                self.metrics.handshake(refused.limit.label());
+                turn_away(request, consumer, &connection, Some(refused.limit))
             }
             Err(refusal) => return Err(refusal),
         };
@@ -197,6 +216,13 @@ impl Acceptor {
         let identity = self.authenticator.authenticate(methods, &head.borrowed()).await;
         self.metrics.token(identity.as_ref().map_or_else(AuthError::label, |_| "valid"));
         let identity = identity.map_err(Refusal::Auth)?;
+        if let Some(users) = self.door.users()
+            && let Some(user) = identity.user.get("id").and_then(user_id_text)
+        {
+            let seat = connection.with_places(|places| places.seat(&user));
+            seat.take(users).await.map_err(Refusal::Limited)?;
+            connection.with_places(|places| places.keep(0, vec![seat]));
+        }
         let context = Context {
             route,
             query: protocol::query(request.query_string()),
@@ -236,8 +262,18 @@ impl Acceptor {
     }
 }
 
-/// Accepts after all, only to close with a code that a browser can read; the subprotocol to echo.
-fn turn_away(request: &HttpRequest, consumer: &Consumer, connection: &Connection) -> Option<String> {
+/// Accepts after all, only to close with a code that a browser can read; the subprotocol to echo. Whoever has reached a
+/// limit is told to come again later, and not what others are told.
+fn turn_away(
+    request: &HttpRequest,
+    consumer: &Consumer,
+    connection: &Connection,
+    limit: Option<Limit>,
+) -> Option<String> {
+    if let Some(limit) = limit {
+        connection.close(CloseCode::TRY_AGAIN_LATER, limit.text());
+        return offered_subprotocol(request);
+    }
     let context = Context { query: protocol::query(request.query_string()), ..Context::default() };
     if let Some(frame) = consumer.refusal_frame(&context) {
         connection.send(&frame);
@@ -245,6 +281,10 @@ fn turn_away(request: &HttpRequest, consumer: &Consumer, connection: &Connection
     let rejection = consumer.reject();
     let code = rejection.close.and_then(CloseCode::new).unwrap_or(CloseCode::POLICY_VIOLATION);
     connection.close(code, &rejection.reason);
+    offered_subprotocol(request)
+}
+
+fn offered_subprotocol(request: &HttpRequest) -> Option<String> {
     // A browser that offered some and gets none back would see an error, not the code.
     let head = Head::of(request);
     let offered = head.subprotocols.split(',').map(str::trim).find(|name| !name.is_empty() && !looks_like_jwt(name));

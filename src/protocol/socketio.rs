@@ -16,9 +16,10 @@ use std::{
 };
 
 use bytes::Bytes;
+use tokio::time::timeout;
 
 pub use endpoint::{Endpoint, Endpoints};
-pub use entry::{Admitted, Entry};
+pub use entry::{Admitted, Denied, Entry};
 pub use head::Head;
 
 use self::outlet::NamespaceOutlet;
@@ -87,7 +88,7 @@ impl SocketIo {
                 }
             }
             Ok(Some(Incoming::Disconnect { namespace })) => {
-                if let Some(session) = self.remove(&namespace) {
+                if let Some(session) = self.remove(engine, &namespace) {
                     session.gone();
                 }
             }
@@ -138,10 +139,14 @@ impl SocketIo {
     async fn enter(self: Rc<Self>, engine: Rc<EngineSession>, namespace: Arc<str>, attempt: u32, auth: Value) {
         let id = super::new_id();
         let consumers = self.endpoint.consumers(&namespace);
-        let admitted = self.entry.admit(consumers, &self.head, (&self.route, auth), &id).await;
-        let joined = match admitted {
-            Ok(admitted) => self.entry.join(engine.connection(), admitted, &id).await,
-            Err(refused) => Err(refused),
+        let connection = engine.connection();
+        let entered = async {
+            let admitted = self.entry.admit(consumers, &self.head, (&self.route, auth), connection, &id).await?;
+            self.entry.join(connection, attempt, admitted, &id).await.map_err(Denied::Text)
+        };
+        let joined = match timeout(self.entry.door.admission_timeout(), entered).await {
+            Ok(joined) => joined.map_err(|denied| denied.text().to_owned()),
+            Err(_) => Err(self.entry.too_late()),
         };
         self.pending.set(self.pending.get() - 1);
         if !self.is_waited_for(&namespace, attempt) || !engine.connection().is_open() {
@@ -149,6 +154,7 @@ impl SocketIo {
             if let Ok((member, _)) = joined {
                 self.entry.desk.shard.leave_all(&member);
             }
+            connection.give_back(attempt);
             return;
         }
         match joined {
@@ -164,7 +170,7 @@ impl SocketIo {
                 session.opened();
             }
             Err(refused) => {
-                self.remove(&namespace);
+                self.remove(&engine, &namespace);
                 engine.send(&packet::refused(&namespace, &refused));
             }
         }
@@ -175,10 +181,12 @@ impl SocketIo {
     }
 
     /// Takes a namespace away; its session, if the client was connected.
-    fn remove(&self, namespace: &str) -> Option<Rc<Session>> {
+    fn remove(&self, engine: &EngineSession, namespace: &str) -> Option<Rc<Session>> {
         let mut places = self.places.borrow_mut();
         let at = places.iter().position(|place| *place.name == *namespace)?;
-        places.swap_remove(at).session
+        let place = places.swap_remove(at);
+        engine.connection().give_back(place.attempt);
+        place.session
     }
 }
 

@@ -26,6 +26,7 @@ use super::{
     roster::Roster,
 };
 use crate::{
+    admission::Places,
     config::{self, Compression},
     consumer::{Incoming, Payload},
     telemetry::Metrics,
@@ -121,6 +122,8 @@ pub struct Connection {
     /// Seconds of the roster's clock.
     heard: Cell<u32>,
     place: Cell<u32>,
+    /// What it holds of what is limited; nothing, where nothing is.
+    places: Cell<Option<Box<Places>>>,
 }
 
 impl Connection {
@@ -138,12 +141,29 @@ impl Connection {
             held: Cell::new(false),
             heard: Cell::new(0),
             place: Cell::new(u32::MAX),
+            places: Cell::default(),
         })
     }
 
     /// Names who takes this connection's messages.
     pub fn handled_by(&self, handler: Rc<dyn Handler>) {
         *self.handler.borrow_mut() = Some(handler);
+    }
+
+    /// Looks at what the connection holds, which is given back when it is over.
+    pub fn with_places<T>(&self, change: impl FnOnce(&mut Places) -> T) -> T {
+        let mut places = self.places.take().unwrap_or_default();
+        let result = change(&mut places);
+        self.places.set(Some(places).filter(|places| !places.is_empty() && !self.is_gone()));
+        result
+    }
+
+    /// Gives back what it held for one attempt to connect to a namespace.
+    pub fn give_back(&self, attempt: u32) {
+        if let Some(mut places) = self.places.take() {
+            places.give_back(attempt);
+            self.places.set(Some(places).filter(|places| !places.is_empty()));
+        }
     }
 
     /// The handshake is answered: from here on frames go to `stream`.
@@ -387,6 +407,7 @@ impl Connection {
         *self.outbox.borrow_mut() = Outbox::default();
         *self.waker.borrow_mut() = None;
         self.roster.leave(self.place.replace(u32::MAX));
+        drop(self.places.take());
         let handler = self.handler.borrow_mut().take();
         if let Some(handler) = handler {
             handler.gone();

@@ -29,6 +29,7 @@ use socket2::SockRef;
 use tokio::net::TcpStream;
 
 use super::{connection::Connection, driver::Driver};
+use crate::admission::Admitting;
 
 /// How long writing the answer to a handshake may take.
 const WRITE_DEADLINE: Duration = Duration::from_secs(5);
@@ -48,7 +49,8 @@ impl Slot {
 pub struct Accepted(Option<Next>);
 
 enum Next {
-    Connection(Rc<Connection>),
+    /// Counted as one that is being let in until it is open.
+    Connection(Rc<Connection>, Option<Admitting>),
     Other(TakeSocket),
 }
 
@@ -57,8 +59,8 @@ type TakeSocket = Box<dyn FnOnce(TcpStream, BytesMut) -> LocalBoxFuture<'static,
 
 impl Accepted {
     /// Guards a pending connection.
-    pub const fn new(connection: Rc<Connection>) -> Self {
-        Self(Some(Next::Connection(connection)))
+    pub const fn new(connection: Rc<Connection>, admitting: Option<Admitting>) -> Self {
+        Self(Some(Next::Connection(connection, admitting)))
     }
 
     /// Somebody else than a new connection goes on with the socket.
@@ -73,7 +75,7 @@ impl Accepted {
 
     fn take(mut self, stream: TcpStream, early: BytesMut) -> Option<Taken> {
         Some(match self.0.take()? {
-            Next::Connection(connection) => Taken::Driver(Driver::new(connection, stream, early)),
+            Next::Connection(connection, _admitting) => Taken::Driver(Driver::new(connection, stream, early)),
             Next::Other(take) => Taken::Other(take(stream, early)),
         })
     }
@@ -81,7 +83,7 @@ impl Accepted {
 
 impl Drop for Accepted {
     fn drop(&mut self) {
-        if let Some(Next::Connection(connection)) = self.0.take() {
+        if let Some(Next::Connection(connection, _)) = self.0.take() {
             connection.release();
         }
     }

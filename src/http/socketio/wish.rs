@@ -8,7 +8,11 @@ use actix_web::{
 };
 use serde_json::json;
 
-use crate::{config::Transport, http::unavailable};
+use crate::{
+    admission::Refused as Limited,
+    config::Transport,
+    http::{limited, unavailable},
+};
 
 /// Why a request is not answered as it wishes: the codes of the reference server (engine.io `lib/server.ts`).
 #[derive(Clone, Copy, Debug)]
@@ -21,7 +25,8 @@ pub(super) enum Refusal {
     Version,
     TooLarge,
     Draining,
-    Full,
+    Limited(Limited),
+    Late,
     NotReady,
 }
 
@@ -35,7 +40,11 @@ impl Refusal {
             Self::Forbidden => (4, "Forbidden"),
             Self::Version => (5, "Unsupported protocol version"),
             Self::Draining => return unavailable("the node is draining", Duration::from_secs(1)),
-            Self::Full => return unavailable("the node has no room for more connections", Duration::from_secs(1)),
+            // As the reference server's `allowRequest` refuses.
+            Self::Limited(refused) => {
+                return limited(refused, json!({ "code": 4, "message": refused.limit.text() }));
+            }
+            Self::Late => return unavailable("it took too long to let the client in", Duration::from_secs(1)),
             Self::NotReady => return unavailable("the channel layer is not ready", Duration::from_secs(1)),
         };
         let status = match self {
@@ -51,7 +60,8 @@ impl Refusal {
     pub const fn label(self) -> &'static str {
         match self {
             Self::Draining => "draining",
-            Self::Full => "full",
+            Self::Limited(refused) => refused.limit.label(),
+            Self::Late => "timeout",
             Self::NotReady => "unavailable",
             Self::Forbidden => "origin",
             _ => "bad_request",

@@ -6,10 +6,11 @@ use futures_util::future::try_join_all;
 
 use super::{endpoint::Served, head::Head};
 use crate::{
-    auth::{AuthError, Authenticator, Identity, Method},
+    admission::{Door, Refused as Limited, Seat},
+    auth::{AuthError, Authenticator, Identity, Method, claims::user_id_text},
     consumer::{Consumer, ConsumerId, Context},
     event::{GroupName, Value},
-    hub::Member,
+    hub::{Member, Shard},
     layer::Readiness,
     protocol::{
         desk::{Desk, Refused},
@@ -28,12 +29,42 @@ pub struct Entry {
     pub desk: Rc<Desk>,
     /// Who is connecting.
     pub authenticator: Arc<Authenticator>,
+    /// How many connections a user may have.
+    pub door: Arc<Door>,
+}
+
+/// Why a client does not come in.
+#[derive(Clone, Debug)]
+pub enum Denied {
+    /// For this reason, in words for the client.
+    Text(String),
+    /// Its user has reached a limit.
+    Limited(Limited),
+}
+
+impl Denied {
+    /// What the client is told.
+    pub fn text(&self) -> &str {
+        match self {
+            Self::Text(text) => text,
+            Self::Limited(refused) if refused.limit.is_the_clients() => refused.limit.text(),
+            Self::Limited(_) => UNAVAILABLE,
+        }
+    }
+}
+
+impl From<String> for Denied {
+    fn from(text: String) -> Self {
+        Self::Text(text)
+    }
 }
 
 /// A client that one consumer at least has admitted.
 pub struct Admitted {
     parts: Vec<Part>,
     groups: Vec<(GroupName, ConsumerId)>,
+    /// The places of its users among their connections.
+    seats: Vec<Rc<Seat>>,
     before_subscribe: crate::config::BeforeSubscribe,
 }
 
@@ -45,8 +76,9 @@ impl Entry {
         consumers: &[Served],
         head: &Head,
         (route, auth): (&Value, Value),
+        connection: &Connection,
         id: &Arc<str>,
-    ) -> Result<Admitted, String> {
+    ) -> Result<Admitted, Denied> {
         let mut known: Option<(&[Method], Result<Identity, AuthError>)> = None;
         let mut refused = None;
         let mut admitted: Option<Admitted> = None;
@@ -58,36 +90,59 @@ impl Entry {
             };
             known = Some((methods, identity.clone()));
             let admission = match identity {
-                Ok(identity) => self.ask(consumer, identity, head, (route, &auth), id).await,
-                Err(error) => Err(refusal(consumer, &error)),
+                Ok(identity) => match self.seat(connection, &identity).await {
+                    Ok(seat) => {
+                        let asked = self.ask(consumer, identity, head, (route, &auth), id).await;
+                        asked.map(|(context, groups)| (context, groups, seat)).map_err(Denied::Text)
+                    }
+                    Err(refused) => Err(Denied::Limited(refused)),
+                },
+                Err(error) => Err(Denied::Text(refusal(consumer, &error))),
             };
             match admission {
-                Ok((context, groups)) => {
+                Ok((context, groups, seat)) => {
                     let all = admitted.get_or_insert_with(|| Admitted {
                         parts: Vec::with_capacity(1),
                         groups: Vec::new(),
+                        seats: Vec::new(),
                         before_subscribe: consumer.topics().before_subscribe,
                     });
                     all.parts.push(Part::new(Arc::clone(consumer), context));
+                    all.seats.extend(seat);
                     all.groups.extend(groups.into_iter().map(|group| (group, consumer.id())));
                 }
-                Err(text) => {
-                    refused.get_or_insert(text);
+                Err(denied) => {
+                    refused.get_or_insert(denied);
                 }
             }
         }
-        admitted.ok_or_else(|| refused.unwrap_or_else(|| "Invalid namespace".to_owned()))
+        admitted.ok_or_else(|| refused.unwrap_or_else(|| Denied::Text("Invalid namespace".to_owned())))
     }
 
-    /// Joins all groups, as a member that gets nothing before it is seated.
+    /// The user's place for this connection, where users are counted.
+    async fn seat(&self, connection: &Connection, identity: &Identity) -> Result<Option<Rc<Seat>>, Limited> {
+        let Some(users) = self.door.users() else { return Ok(None) };
+        let Some(user) = identity.user.get("id").and_then(user_id_text) else { return Ok(None) };
+        let seat = connection.with_places(|places| places.seat(&user));
+        let taken = seat.take(users).await;
+        if let Err(refused) = &taken {
+            self.desk.metrics.handshake(refused.limit.label());
+        }
+        taken.map(|()| Some(seat))
+    }
+
+    /// Joins all groups, as a member that gets nothing before it is seated. Its users' places are the connection's then, for as
+    /// long as this attempt lasts.
     pub async fn join(
         &self,
         connection: &Rc<Connection>,
+        attempt: u32,
         admitted: Admitted,
         id: &Arc<str>,
     ) -> Result<(Rc<Member>, Box<[Part]>), String> {
         let member = Member::waiting(Rc::clone(connection), Arc::clone(id), admitted.before_subscribe);
         let shard = &self.desk.shard;
+        let joining = Joining { shard, member: Some(&member) };
         if !admitted.groups.is_empty() {
             if let Readiness::NotReady(reason) = shard.registry().layer().readiness() {
                 log::debug!("the channel layer is not ready: {reason}");
@@ -96,11 +151,21 @@ impl Entry {
             let joins = admitted.groups.iter().map(|(group, consumer)| shard.join(&member, group, *consumer));
             if let Err(error) = try_join_all(joins).await {
                 warn_bounded!("a client is refused: {error}");
-                shard.leave_all(&member);
                 return Err(UNAVAILABLE.to_owned());
             }
         }
+        joining.done();
+        if !admitted.seats.is_empty() {
+            connection.with_places(|places| places.keep(attempt, admitted.seats));
+        }
         Ok((member, admitted.parts.into_boxed_slice()))
+    }
+
+    /// What a client is told whom it took too long to let in.
+    pub fn too_late(&self) -> String {
+        self.desk.metrics.handshake("timeout");
+        warn_bounded!("a client is refused: it took longer than {:?} to let it in", self.door.admission_timeout());
+        UNAVAILABLE.to_owned()
     }
 
     async fn identity(&self, methods: &[Method], head: &Head, auth: &Value) -> Result<Identity, AuthError> {
@@ -159,6 +224,26 @@ impl Entry {
             groups.push(everybody);
         }
         Ok((context, groups))
+    }
+}
+
+/// Takes a member out of what it joined, unless it joined all.
+struct Joining<'a> {
+    shard: &'a Shard,
+    member: Option<&'a Rc<Member>>,
+}
+
+impl Joining<'_> {
+    fn done(mut self) {
+        self.member = None;
+    }
+}
+
+impl Drop for Joining<'_> {
+    fn drop(&mut self) {
+        if let Some(member) = self.member {
+            self.shard.leave_all(member);
+        }
     }
 }
 

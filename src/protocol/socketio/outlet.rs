@@ -40,7 +40,7 @@ impl Outlet for NamespaceOutlet {
     fn close(&self, _code: CloseCode, _reason: &str) {
         self.hold(false);
         let (Some(engine), Some(namespaces)) = (self.engine.upgrade(), self.namespaces.upgrade()) else { return };
-        if let Some(session) = namespaces.remove(&self.name) {
+        if let Some(session) = namespaces.remove(&engine, &self.name) {
             engine.send(&packet::disconnect(&self.name));
             // Its session may be in the middle of what made it close.
             actix_rt::spawn(async move { session.gone() });

@@ -1,0 +1,189 @@
+//! Who comes from where: open connections and recent handshakes per address.
+//!
+//! An entry lives while a connection of it is open or its bucket is not full: at one handshake per second at least, no
+//! longer than a second per handshake. So a flood from many addresses keeps no more than what came last.
+
+use std::{
+    collections::{HashMap, hash_map::RandomState},
+    hash::BuildHasher as _,
+    net::{IpAddr, Ipv6Addr},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::{Duration, Instant},
+};
+
+use super::{
+    Limit, Refused,
+    bucket::{Bucket, Rate},
+};
+
+/// Parts of the table, each with a lock of its own.
+const PARTS: usize = 16;
+
+/// Entries of a part below which nobody looks for old ones between two sweeps.
+const FEW: usize = 1024;
+
+/// Whom an address is counted as: an IPv4 address itself, and of an IPv6 address the network of 64 bits, which is the least
+/// that one customer of a provider has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+struct Prefix(IpAddr);
+
+impl Prefix {
+    fn of(address: IpAddr) -> Self {
+        Self(match address.to_canonical() {
+            IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() >> 64 << 64).into(),
+            address => address,
+        })
+    }
+}
+
+#[derive(Default)]
+struct Entry {
+    open: u32,
+    bucket: Bucket,
+}
+
+impl Entry {
+    fn is_needed(&self, now: Instant) -> bool {
+        self.open > 0 || !self.bucket.is_full(now)
+    }
+}
+
+struct Part {
+    entries: HashMap<Prefix, Entry>,
+    /// When there are so many entries, old ones are looked for.
+    sweep_at: usize,
+}
+
+impl Part {
+    fn sweep(&mut self, now: Instant) {
+        self.entries.retain(|_, entry| entry.is_needed(now));
+        if self.entries.capacity() > 4 * self.entries.len().max(FEW) {
+            self.entries.shrink_to_fit();
+        }
+        self.sweep_at = 2 * self.entries.len().max(FEW);
+    }
+}
+
+/// The table.
+pub(super) struct Addresses {
+    parts: Box<[Mutex<Part>]>,
+    hasher: RandomState,
+    /// Open connections of one; 0: any number.
+    most: u32,
+    rate: Option<Rate>,
+}
+
+impl Addresses {
+    pub fn new(most: u32, rate: Option<Rate>) -> Arc<Self> {
+        let part = || Mutex::new(Part { entries: HashMap::new(), sweep_at: FEW });
+        Arc::new(Self { parts: (0..PARTS).map(|_| part()).collect(), hasher: RandomState::new(), most, rate })
+    }
+
+    fn part(&self, prefix: Prefix) -> MutexGuard<'_, Part> {
+        #[expect(clippy::cast_possible_truncation, reason = "any bits will do")]
+        let part = self.hasher.hash_one(prefix) as usize % self.parts.len();
+        self.parts[part].lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A handshake from an address; its place, where open connections are counted.
+    pub fn enter(self: &Arc<Self>, address: IpAddr, now: Instant) -> Result<Option<AddressPlace>, Refused> {
+        let prefix = Prefix::of(address);
+        let mut part = self.part(prefix);
+        if part.entries.len() >= part.sweep_at {
+            part.sweep(now);
+        }
+        let entry = part.entries.entry(prefix).or_default();
+        if let Some(rate) = &self.rate {
+            entry.bucket.take(rate, now).map_err(|wait| Refused::by(Limit::AddressRate, wait))?;
+        }
+        if self.most == 0 {
+            return Ok(None);
+        }
+        if entry.open >= self.most {
+            return Err(Refused::by(Limit::Address, Duration::ZERO));
+        }
+        entry.open += 1;
+        Ok(Some(AddressPlace { table: Arc::clone(self), prefix }))
+    }
+
+    /// Forgets whom nobody needs to know any more.
+    pub fn sweep(&self, now: Instant) {
+        for part in &self.parts {
+            part.lock().unwrap_or_else(PoisonError::into_inner).sweep(now);
+        }
+    }
+
+    #[cfg(test)]
+    pub fn len(&self) -> usize {
+        self.parts.iter().map(|part| part.lock().unwrap_or_else(PoisonError::into_inner).entries.len()).sum()
+    }
+}
+
+/// One connection among those of its address; given back when it is dropped.
+pub struct AddressPlace {
+    table: Arc<Addresses>,
+    prefix: Prefix,
+}
+
+impl Drop for AddressPlace {
+    fn drop(&mut self) {
+        let mut part = self.table.part(self.prefix);
+        let Some(entry) = part.entries.get_mut(&self.prefix) else { return };
+        entry.open = entry.open.saturating_sub(1);
+        if !entry.is_needed(Instant::now()) {
+            part.entries.remove(&self.prefix);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ip(text: &str) -> IpAddr {
+        text.parse().unwrap_or([0; 4].into())
+    }
+
+    #[test]
+    fn connections_are_counted_by_address_and_by_64_bits_of_ipv6() {
+        let table = Addresses::new(2, None);
+        let now = Instant::now();
+        let enter = |address: &str| table.enter(ip(address), now);
+        let held: Vec<_> = ["10.0.0.1", "::ffff:10.0.0.1", "2001:db8::1", "2001:db8::2"].map(enter).into();
+        assert!(held.iter().all(Result::is_ok));
+        for full in ["10.0.0.1", "2001:db8::ffff:1"] {
+            assert_eq!(enter(full).err().map(|refused| refused.limit), Some(Limit::Address), "{full}");
+        }
+        for free in ["10.0.0.2", "2001:db8:0:1::1"] {
+            assert!(enter(free).is_ok(), "{free}");
+        }
+        assert_eq!(table.len(), 2, "who left is forgotten at once");
+        drop(held);
+        assert_eq!(table.len(), 0);
+    }
+
+    #[test]
+    fn a_flood_from_many_addresses_keeps_only_what_came_last() {
+        let table = Addresses::new(0, Rate::new(1, 1));
+        let start = Instant::now();
+        // 200,000 addresses over 20 seconds: 10,000 of them within the second that a bucket takes to fill.
+        for number in 0..200_000_u32 {
+            let now = start + Duration::from_micros(u64::from(number) * 100);
+            assert!(table.enter(IpAddr::from(number.to_be_bytes()), now).is_ok());
+            assert!(number % 1000 != 0 || table.len() <= 10_000 * 2 + PARTS * FEW * 2, "{}", table.len());
+        }
+        table.sweep(start + Duration::from_secs(22));
+        assert_eq!(table.len(), 0);
+    }
+
+    #[test]
+    fn a_refused_handshake_is_told_when_to_come_again() {
+        let table = Addresses::new(0, Rate::new(2, 1));
+        let now = Instant::now();
+        assert!(table.enter(ip("10.0.0.1"), now).is_ok());
+        let refused = table.enter(ip("10.0.0.1"), now).err().unwrap_or_else(|| unreachable!());
+        assert_eq!(refused.limit, Limit::AddressRate);
+        assert!(refused.retry_after >= Duration::from_millis(500));
+        assert!(table.enter(ip("10.0.0.1"), now + Duration::from_millis(500)).is_ok());
+    }
+}

@@ -1,0 +1,76 @@
+//! A token bucket as one point in time: when it is full again (the generic cell rate algorithm).
+
+use std::time::{Duration, Instant};
+
+/// So many per second, and so many at once.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Rate {
+    /// The time in which one token comes.
+    interval: Duration,
+    /// The time in which an empty bucket is filled.
+    whole: Duration,
+}
+
+impl Rate {
+    /// `None` where there is no limit; a burst of 0 is as many as in one second.
+    pub fn new(per_second: u32, burst: u32) -> Option<Self> {
+        let interval = Duration::from_secs(1).checked_div(per_second)?;
+        let burst = if burst == 0 { per_second } else { burst };
+        Some(Self { interval, whole: interval.saturating_mul(burst) })
+    }
+}
+
+/// A bucket; full at first.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Bucket {
+    full_at: Option<Instant>,
+}
+
+impl Bucket {
+    /// Takes a token, or says when there is one.
+    pub fn take(&mut self, rate: &Rate, now: Instant) -> Result<(), Duration> {
+        let full_at = self.full_at.map_or(now, |full_at| full_at.max(now)) + rate.interval;
+        match full_at.duration_since(now).checked_sub(rate.whole) {
+            None | Some(Duration::ZERO) => {
+                self.full_at = Some(full_at);
+                Ok(())
+            }
+            Some(wait) => Err(wait),
+        }
+    }
+
+    /// Whether it is as good as a new one.
+    pub fn is_full(&self, now: Instant) -> bool {
+        self.full_at.is_none_or(|full_at| full_at <= now)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bucket_gives_its_burst_and_then_its_rate() {
+        let rate = Rate::new(10, 3).unwrap_or_else(|| unreachable!());
+        let start = Instant::now();
+        let at = |millis| start + Duration::from_millis(millis);
+        let mut bucket = Bucket::default();
+        assert!((0..3).all(|_| bucket.take(&rate, start).is_ok()));
+        assert_eq!(bucket.take(&rate, start), Err(Duration::from_millis(100)));
+        assert_eq!(bucket.take(&rate, at(99)), Err(Duration::from_millis(1)));
+        assert_eq!(bucket.take(&rate, at(100)), Ok(()));
+        assert!(bucket.take(&rate, at(100)).is_err());
+        assert!(!bucket.is_full(at(399)) && bucket.is_full(at(400)));
+        assert!((0..3).all(|_| bucket.take(&rate, at(10_000)).is_ok()));
+        assert!(bucket.take(&rate, at(10_000)).is_err());
+    }
+
+    #[test]
+    fn a_burst_that_is_not_named_is_one_second() {
+        assert!(Rate::new(0, 0).is_none());
+        let rate = Rate::new(7, 0).unwrap_or_else(|| unreachable!());
+        let (mut bucket, now) = (Bucket::default(), Instant::now());
+        assert!((0..7).all(|_| bucket.take(&rate, now).is_ok()));
+        assert!(bucket.take(&rate, now).is_err());
+    }
+}

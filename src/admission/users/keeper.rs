@@ -1,0 +1,197 @@
+//! The one task of a node that counts users: it alone tells Redis, one exchange after the other, many users in each.
+//!
+//! In: orders of the node's connections. Out: places. What an exchange says is not a change but how many there are, so one
+//! whose answer was lost is put right by the next. While Redis is away nobody gets a place, and nobody loses one.
+
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use tokio::{
+    sync::{mpsc, oneshot},
+    time::{MissedTickBehavior, interval},
+};
+
+use super::{
+    Count, UserPlace,
+    store::{Done, KEEP, Step, Store},
+};
+use crate::{layer::redis::pool::PoolError, warn_bounded};
+
+/// Users of one exchange.
+const STEPS: usize = 200;
+
+pub(super) enum Order {
+    /// A place for one more connection; the answer is `None` where there is none, and none at all where it is not known.
+    Take(Arc<str>, oneshot::Sender<Option<UserPlace>>),
+    GiveBack(Arc<str>),
+    Stop(oneshot::Sender<()>),
+}
+
+struct Held {
+    open: u32,
+    written: Instant,
+}
+
+pub(super) struct Keeper {
+    store: Store,
+    orders: mpsc::WeakUnboundedSender<Order>,
+    heartbeat: Duration,
+    most: u32,
+    held: HashMap<Arc<str>, Held>,
+    /// Users of whom Redis has to be told.
+    news: HashSet<Arc<str>>,
+    /// Those who want a place.
+    waiting: HashMap<Arc<str>, Vec<oneshot::Sender<Option<UserPlace>>>>,
+}
+
+impl Keeper {
+    pub fn new(store: Store, orders: mpsc::WeakUnboundedSender<Order>, heartbeat: Duration, most: u32) -> Self {
+        Self { store, orders, heartbeat, most, held: HashMap::new(), news: HashSet::new(), waiting: HashMap::new() }
+    }
+
+    /// Until the node stops.
+    pub async fn run(mut self, mut orders: mpsc::UnboundedReceiver<Order>) {
+        let mut beat = interval(self.heartbeat);
+        beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let (mut some, mut reminded, mut away) = (Vec::new(), Instant::now(), false);
+        loop {
+            if away || (self.waiting.is_empty() && self.news.is_empty()) {
+                tokio::select! {
+                    biased;
+                    count = orders.recv_many(&mut some, STEPS) => {
+                        if count == 0 {
+                            return;
+                        }
+                    }
+                    _ = beat.tick() => {}
+                }
+            } else {
+                while some.len() < STEPS
+                    && let Ok(order) = orders.try_recv()
+                {
+                    some.push(order);
+                }
+            }
+            for order in some.drain(..) {
+                match order {
+                    Order::Take(user, waiter) => self.want(user, waiter),
+                    Order::GiveBack(user) => self.give_back(user),
+                    Order::Stop(done) => return self.stop(done).await,
+                }
+            }
+            let due = reminded.elapsed() >= self.heartbeat;
+            if due {
+                reminded = Instant::now();
+                self.remind();
+            }
+            away = !self.tell(due).await;
+        }
+    }
+
+    async fn stop(self, done: oneshot::Sender<()>) {
+        if let Err(error) = self.store.goodbye().await {
+            log::warn!("the users of this node are counted until its lease ends: {error}");
+        }
+        let _ = done.send(());
+    }
+
+    fn want(&mut self, user: Arc<str>, waiter: oneshot::Sender<Option<UserPlace>>) {
+        // What this node has itself is known without asking.
+        if self.held.get(&user).is_some_and(|held| held.open >= self.most) {
+            let _ = waiter.send(None);
+        } else {
+            self.waiting.entry(user).or_default().push(waiter);
+        }
+    }
+
+    fn give_back(&mut self, user: Arc<str>) {
+        if let Some(held) = self.held.get_mut(&user) {
+            held.open = held.open.saturating_sub(1);
+        }
+        self.news.insert(user);
+    }
+
+    /// What is held is written again before it expires.
+    fn remind(&mut self) {
+        let old = self.held.iter().filter(|(_, held)| held.written.elapsed() > KEEP / 3);
+        self.news.extend(old.map(|(user, _)| Arc::clone(user)));
+        if self.held.capacity() > 4 * self.held.len().max(STEPS) {
+            self.held.shrink_to_fit();
+        }
+    }
+
+    /// Tells Redis what there is to tell; at a heartbeat at least that this node lives. Whether Redis heard it.
+    async fn tell(&mut self, due: bool) -> bool {
+        let steps = self.steps();
+        if steps.is_empty() && !(due && !self.held.is_empty()) {
+            return true;
+        }
+        match self.store.exchange(&steps).await {
+            Ok(done) => self.done(&steps, done),
+            Err(error) => {
+                self.failed(&steps, &error);
+                return false;
+            }
+        }
+        true
+    }
+
+    fn steps(&mut self) -> Vec<Step> {
+        let mut steps = Vec::new();
+        self.waiting.retain(|user, waiters| {
+            // Whoever stopped waiting needs no place.
+            waiters.retain(|waiter| !waiter.is_closed());
+            if !waiters.is_empty() && steps.len() < STEPS {
+                let (open, want) = (0, u32::try_from(waiters.len()).unwrap_or(u32::MAX));
+                steps.push(Step { user: Arc::clone(user), open, want });
+            }
+            !waiters.is_empty()
+        });
+        let told = self.news.iter().filter(|user| !self.waiting.contains_key(*user));
+        let room = STEPS - steps.len();
+        steps.extend(told.take(room).map(|user| Step { user: Arc::clone(user), open: 0, want: 0 }));
+        for step in &mut steps {
+            self.news.remove(&step.user);
+            step.open = self.held.get(&step.user).map_or(0, |held| held.open);
+        }
+        steps
+    }
+
+    fn done(&mut self, steps: &[Step], done: Done) {
+        if done.lapsed {
+            self.news.extend(self.held.keys().cloned());
+        }
+        let Some(orders) = self.orders.upgrade() else { return };
+        for (step, granted) in steps.iter().zip(done.granted) {
+            self.news.remove(&step.user);
+            let mut waiters = self.waiting.remove(&step.user).unwrap_or_default().into_iter();
+            if step.open + granted == 0 {
+                self.held.remove(&step.user);
+            } else {
+                let open = step.open + granted;
+                self.held.insert(Arc::clone(&step.user), Held { open, written: Instant::now() });
+            }
+            for _ in 0..granted {
+                // Given back by its drop where the one who waited is gone.
+                let place = UserPlace { user: Arc::clone(&step.user), count: Count::Shared(orders.clone()) };
+                match waiters.next() {
+                    Some(waiter) => drop(waiter.send(Some(place))),
+                    None => drop(place),
+                }
+            }
+            for waiter in waiters {
+                let _ = waiter.send(None);
+            }
+        }
+    }
+
+    fn failed(&mut self, steps: &[Step], error: &PoolError) {
+        warn_bounded!("the users' connections cannot be counted: {error}");
+        // It may have been done or not; the next one says how it is.
+        self.news.extend(steps.iter().map(|step| Arc::clone(&step.user)));
+        self.waiting.clear();
+    }
+}

@@ -1,0 +1,235 @@
+//! Whose request it is, where proxies stand in between.
+//!
+//! In: the address that the socket came from, and one header. Out: the client's address, where it is to be counted. Only what
+//! a trusted hop has written is believed. Each hop writes behind what it was given, so the list is read from its end: the first
+//! address that is no trusted hop is the client's, and what stands before it may be anybody's invention.
+
+use std::net::{IpAddr, SocketAddr};
+
+use actix_web::{
+    HttpRequest,
+    http::header::{FORWARDED, HeaderMap, HeaderName, X_FORWARDED_FOR},
+};
+
+use crate::{
+    config::{ForwardedHeader, Network, Server},
+    warn_bounded,
+};
+
+/// The hops whose word is taken.
+#[derive(Clone)]
+pub struct Hops {
+    trusted: Box<[Network]>,
+    header: ForwardedHeader,
+}
+
+impl Hops {
+    /// Those of the configuration.
+    pub fn new(server: &Server) -> Self {
+        Self { trusted: server.trusted_proxies.as_slice().into(), header: server.forwarded_header }
+    }
+
+    /// The address to count a request as; `None` where it is not known, or is a trusted hop's own: what comes from it without a
+    /// word of whom it is for is counted nowhere.
+    pub fn client(&self, request: &HttpRequest) -> Option<IpAddr> {
+        let peer = request.peer_addr()?.ip();
+        if !self.trusts(peer) {
+            if request.headers().contains_key(self.header_name()) {
+                warn_bounded!(
+                    "{peer} names a client in {}, but is not in server.trusted_proxies: all that it passes on is counted \
+                     as its own",
+                    self.header_name()
+                );
+            }
+            return Some(peer);
+        }
+        self.behind(request.headers())
+    }
+
+    /// Whether an address is one of a trusted hop.
+    pub fn trusts(&self, address: IpAddr) -> bool {
+        self.trusted.iter().any(|network| network.contains(address))
+    }
+
+    const fn header_name(&self) -> HeaderName {
+        match self.header {
+            ForwardedHeader::XForwardedFor => X_FORWARDED_FOR,
+            ForwardedHeader::Forwarded => FORWARDED,
+        }
+    }
+
+    /// Whom the trusted hops name.
+    fn behind(&self, headers: &HeaderMap) -> Option<IpAddr> {
+        // A header that is there several times is one list (RFC 9110, section 5.3).
+        let lines: Vec<&str> = headers.get_all(self.header_name()).map(|line| line.to_str().unwrap_or("?")).collect();
+        lines.iter().rev().find_map(|line| self.last_unknown(line)).flatten()
+    }
+
+    /// The last address of a line that is no trusted hop; the inner `None` where it is none that can be read.
+    fn last_unknown(&self, line: &str) -> Option<Option<IpAddr>> {
+        let mut elements = Vec::new();
+        split(line, ',', |element| elements.push(element));
+        elements.into_iter().rev().filter(|element| !element.is_empty()).find_map(|element| {
+            let named = match self.header {
+                ForwardedHeader::XForwardedFor => node(element),
+                ForwardedHeader::Forwarded => forwarded_for(element),
+            };
+            match named {
+                Some(address) if self.trusts(address) => None,
+                // `unknown`, `_hidden` or nonsense: the hop that wrote it would not say.
+                named => Some(named),
+            }
+        })
+    }
+}
+
+/// Splits outside of quoted strings.
+fn split<'a>(text: &'a str, separator: char, mut each: impl FnMut(&'a str)) {
+    let (mut quoted, mut escaped, mut start) = (false, false, 0);
+    for (at, character) in text.char_indices() {
+        match character {
+            _ if escaped => escaped = false,
+            '\\' if quoted => escaped = true,
+            '"' => quoted = !quoted,
+            other if other == separator && !quoted => {
+                each(text[start..at].trim());
+                start = at + separator.len_utf8();
+            }
+            _ => {}
+        }
+    }
+    each(text[start..].trim());
+}
+
+/// `for=192.0.2.60;proto=http;by=203.0.113.43` (RFC 7239, section 4): whom a hop passed on.
+fn forwarded_for(element: &str) -> Option<IpAddr> {
+    let mut found = None;
+    split(element, ';', |pair| {
+        if let Some((name, value)) = pair.split_once('=')
+            && name.trim().eq_ignore_ascii_case("for")
+        {
+            let value = value.trim();
+            let value = value.strip_prefix('"').and_then(|value| value.strip_suffix('"')).unwrap_or(value);
+            // Named twice, it is none.
+            found = Some(if found.is_none() { node(value) } else { None });
+        }
+    });
+    found.flatten()
+}
+
+/// An address, perhaps with a port: `192.0.2.60`, `192.0.2.60:4711`, `2001:db8::1`, `[2001:db8::1]`, `[2001:db8::1]:4711`.
+fn node(text: &str) -> Option<IpAddr> {
+    let bare = || text.strip_prefix('[')?.strip_suffix(']')?.parse().ok().map(IpAddr::V6);
+    let address = text.parse().ok().or_else(bare);
+    let with_port = || text.parse::<SocketAddr>().ok().map(|address| address.ip());
+    let obfuscated_port = || {
+        // A port may be hidden, too: `192.0.2.60:_port`.
+        let (address, port) = text.rsplit_once(':').filter(|(_, port)| port.starts_with('_'))?;
+        (port.len() > 1).then(|| node(address)).flatten()
+    };
+    address.or_else(with_port).or_else(obfuscated_port).map(|address: IpAddr| address.to_canonical())
+}
+
+#[cfg(test)]
+mod tests {
+    use actix_web::test::TestRequest;
+
+    use super::*;
+
+    fn hops(trusted: &[&str], header: ForwardedHeader) -> Hops {
+        let trusted_proxies = trusted.iter().filter_map(|network| network.parse().ok()).collect();
+        Hops::new(&Server { trusted_proxies, forwarded_header: header, ..Server::default() })
+    }
+
+    fn client(hops: &Hops, peer: &str, headers: &[(&str, &str)]) -> Option<String> {
+        let mut request = TestRequest::default();
+        if let Ok(peer) = peer.parse() {
+            request = request.peer_addr(SocketAddr::new(peer, 1234));
+        }
+        for header in headers {
+            request = request.append_header(*header);
+        }
+        hops.client(&request.to_http_request()).map(|address| address.to_string())
+    }
+
+    const XFF: &str = "X-Forwarded-For";
+
+    #[test]
+    fn a_header_of_somebody_who_is_not_trusted_is_ignored() {
+        for hops in [hops(&[], ForwardedHeader::XForwardedFor), hops(&["10.0.0.0/8"], ForwardedHeader::XForwardedFor)] {
+            assert_eq!(client(&hops, "192.0.2.1", &[(XFF, "198.51.100.7")]).as_deref(), Some("192.0.2.1"));
+            assert_eq!(client(&hops, "", &[(XFF, "198.51.100.7")]), None, "no socket address: a unix socket");
+        }
+    }
+
+    #[test]
+    fn the_client_is_the_last_address_that_is_no_trusted_hop() {
+        let hops = hops(&["10.0.0.0/8", "fd00::/8"], ForwardedHeader::XForwardedFor);
+        let of = |list: &str| client(&hops, "10.0.0.1", &[(XFF, list)]);
+        for (list, expected) in [
+            ("198.51.100.7", Some("198.51.100.7")),
+            ("203.0.113.9, 198.51.100.7", Some("198.51.100.7")),
+            ("203.0.113.9, 198.51.100.7, 10.0.0.2, 10.0.0.3", Some("198.51.100.7")),
+            ("10.0.0.9, 198.51.100.7 ,fd00::1", Some("198.51.100.7")),
+            ("198.51.100.7:4711", Some("198.51.100.7")),
+            ("2001:db8::1", Some("2001:db8::1")),
+            ("[2001:db8::1]:4711", Some("2001:db8::1")),
+            ("[2001:db8::1]", Some("2001:db8::1")),
+            ("::ffff:198.51.100.7", Some("198.51.100.7")),
+            ("198.51.100.7,", Some("198.51.100.7")),
+            // What cannot be read ends the search: what stands before it is not the word of a trusted hop.
+            ("203.0.113.9, unknown", None),
+            ("203.0.113.9, _hidden, 10.0.0.2", None),
+            ("203.0.113.9, 1.2.3.4.5", None),
+            ("203.0.113.9, 198.51.100.7:port", None),
+            ("203.0.113.9, \"198.51.100.7", None),
+            ("203.0.113.9, [198.51.100.7]", None),
+            ("203.0.113.9, <script>", None),
+            // Only hops: nobody to be counted.
+            ("10.0.0.2, 10.0.0.3", None),
+            ("", None),
+            (",,", None),
+        ] {
+            assert_eq!(of(list).as_deref(), expected, "{list:?}");
+        }
+        assert_eq!(client(&hops, "10.0.0.1", &[]), None);
+        assert_eq!(client(&hops, "::ffff:10.0.0.1", &[(XFF, "198.51.100.7")]).as_deref(), Some("198.51.100.7"));
+        let lines = [(XFF, "198.51.100.7"), (XFF, "203.0.113.9, 10.0.0.2"), (XFF, "10.0.0.3")];
+        assert_eq!(client(&hops, "10.0.0.1", &lines).as_deref(), Some("203.0.113.9"), "lines are one list");
+    }
+
+    #[test]
+    fn only_the_named_header_is_read() {
+        let both = [(XFF, "198.51.100.7"), ("Forwarded", "for=203.0.113.9")];
+        for (header, expected) in
+            [(ForwardedHeader::XForwardedFor, "198.51.100.7"), (ForwardedHeader::Forwarded, "203.0.113.9")]
+        {
+            assert_eq!(client(&hops(&["10.0.0.1"], header), "10.0.0.1", &both).as_deref(), Some(expected));
+        }
+        let spoofed = [("Forwarded", "for=203.0.113.9")];
+        assert_eq!(client(&hops(&["10.0.0.1"], ForwardedHeader::XForwardedFor), "10.0.0.1", &spoofed), None);
+    }
+
+    #[test]
+    fn forwarded_is_read_as_rfc_7239_writes_it() {
+        let hops = hops(&["10.0.0.0/8"], ForwardedHeader::Forwarded);
+        let of = |value: &str| client(&hops, "10.0.0.1", &[("Forwarded", value)]);
+        for (value, expected) in [
+            ("for=192.0.2.43", Some("192.0.2.43")),
+            ("For=\"[2001:db8:cafe::17]:4711\"", Some("2001:db8:cafe::17")),
+            ("for=192.0.2.60;proto=http;by=203.0.113.43", Some("192.0.2.60")),
+            ("proto=http; FOR = \"192.0.2.60:80\" ;by=10.0.0.1", Some("192.0.2.60")),
+            ("for=192.0.2.43, for=198.51.100.17", Some("198.51.100.17")),
+            ("for=192.0.2.43, for=10.0.0.9", Some("192.0.2.43")),
+            ("for=192.0.2.60:_port", Some("192.0.2.60")),
+            ("for=192.0.2.43;by=\"a, b\", for=10.0.0.9", Some("192.0.2.43")),
+            ("for=192.0.2.43, for=unknown", None),
+            ("for=192.0.2.43, for=\"_gazonk\"", None),
+            ("for=192.0.2.43, by=203.0.113.43", None),
+            ("for=192.0.2.43, for=198.51.100.1;for=198.51.100.2", None),
+            ("for=192.0.2.43, for=", None),
+        ] {
+            assert_eq!(of(value).as_deref(), expected, "{value:?}");
+        }
+    }
+}
