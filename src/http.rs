@@ -4,6 +4,7 @@ pub mod admin;
 pub mod client;
 pub mod health;
 pub mod page;
+pub mod proxy_protocol;
 pub mod publish;
 pub mod server;
 pub mod socketio;

@@ -87,6 +87,12 @@ fn sections(config: &Config, note: &mut impl FnMut(KeyPath, String)) {
             note(KeyPath::dotted(key), "must be longer than 0".to_owned());
         }
     }
+    if config.server.proxy_protocol && config.server.trusted_proxies.is_empty() {
+        note(
+            KeyPath::dotted("server.proxy_protocol"),
+            "needs server.trusted_proxies: nobody else may speak it".to_owned(),
+        );
+    }
     let limits = &config.limits;
     for (burst, value, rate, of) in [
         ("handshake_burst", limits.handshake_burst, "handshakes_per_second", limits.handshakes_per_second),

@@ -20,6 +20,8 @@ pub struct Server {
     pub trusted_proxies: Vec<Network>,
     /// The header in which they say it.
     pub forwarded_header: ForwardedHeader,
+    /// Whether those proxies begin each connection with a header of the PROXY protocol.
+    pub proxy_protocol: bool,
     /// `None`: the request's own host, and requests without an Origin pass. A list: Django's `ALLOWED_HOSTS` rules.
     pub allowed_origins: Option<Vec<String>>,
     /// After SIGTERM: how long readiness says 503 before the listener closes.
@@ -39,6 +41,7 @@ impl Default for Server {
             handshake_timeout: Span::seconds(5),
             trusted_proxies: Vec::new(),
             forwarded_header: ForwardedHeader::default(),
+            proxy_protocol: false,
             allowed_origins: None,
             drain_delay: Span::seconds(2),
             drain_period: Span::seconds(15),

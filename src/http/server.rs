@@ -10,7 +10,7 @@ use std::{
 
 use actix_http::HttpService;
 use actix_server::{Server, ServerHandle};
-use actix_service::map_config;
+use actix_service::{ServiceFactoryExt as _, map_config};
 use actix_web::{App, dev::AppConfig, middleware::DefaultHeaders, web};
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::sync::watch;
@@ -20,6 +20,7 @@ use super::{
     client::Hops,
     health::{self, Draining},
     page,
+    proxy_protocol::Before,
     publish::{self, PublishAccess},
     socketio::{Engine, Reception},
     websocket::{self, Acceptor, Rules},
@@ -188,6 +189,12 @@ fn worker(
         rules: Arc::clone(&services.rules),
     });
     let options = SocketOptions { send_buffer: config.socket.send_buffer, user_timeout: config.socket.user_timeout.0 };
+    let before = Before {
+        enabled: config.server.proxy_protocol,
+        hops: Hops::new(&config.server),
+        deadline: config.server.handshake_timeout.0,
+        metrics: services.metrics.clone(),
+    };
     // Upgrade requests and all others go through the same App.
     let app = {
         let (services, admin) = (services.clone(), admin.clone());
@@ -207,9 +214,8 @@ fn worker(
         // A client that is gone gets no answer: a polling request that is given up must be known at once.
         .h1_allow_half_closed(false)
         .upgrade(takeover::upgrade(app(), options))
-        .h1(app())
-        .tcp();
-    takeover::keep_driving(http)
+        .h1(app());
+    takeover::keep_driving(before.service().and_then(http))
 }
 
 async fn drain(mut begin: watch::Receiver<Option<Duration>>, roster: Rc<Roster>) {

@@ -26,12 +26,14 @@ class Knock:
         self.raw.writer.close()
 
 
-async def knock(port: int, path: str, source: str = "127.0.0.1", token: str | None = None, **headers: str) -> Knock:
-    """One handshake from an address of loopback; underscores in the names of headers are hyphens."""
+async def knock(
+    port: int, path: str, source: str = "127.0.0.1", token: str | None = None, first: bytes = b"", **headers: str
+) -> Knock:
+    """One handshake from an address of loopback, behind `first`; underscores in the names of headers are hyphens."""
     if token:
         headers["Authorization"] = f"Bearer {token}"
     raw = await Raw.tcp(port, local_addr=(source, 0))
-    await raw.write(request(port, path, **headers))
+    await raw.write(first + request(port, path, **headers))
     status, found = await raw.head(30)
     body = {}
     if status != 101:
