@@ -58,19 +58,17 @@ impl Hops {
         }
     }
 
-    /// Whom the trusted hops name.
+    /// Whom the trusted hops name. What is there twice is one list (RFC 9110, section 5.3), and what is no text is the client's.
     fn behind(&self, headers: &HeaderMap) -> Option<IpAddr> {
-        // A header that is there several times is one list (RFC 9110, section 5.3).
-        let lines: Vec<&str> = headers.get_all(self.header_name()).map(|line| line.to_str().unwrap_or("?")).collect();
-        lines.iter().rev().find_map(|line| self.last_unknown(line)).flatten()
+        let lines: Vec<_> = headers.get_all(self.header_name()).collect();
+        lines.into_iter().rev().find_map(|line| self.last_unknown(&String::from_utf8_lossy(line.as_bytes()))).flatten()
     }
 
     /// The last address of a line that is no trusted hop; the inner `None` where it is none that can be read.
     fn last_unknown(&self, line: &str) -> Option<Option<IpAddr>> {
-        let mut elements = Vec::new();
-        split(line, ',', |element| elements.push(element));
-        elements.into_iter().rev().filter(|element| !element.is_empty()).find_map(|element| {
+        let mut hop = |element: &str| {
             let named = match self.header {
+                _ if element.is_empty() => return None,
                 ForwardedHeader::XForwardedFor => node(element),
                 ForwardedHeader::Forwarded => forwarded_for(element),
             };
@@ -79,42 +77,51 @@ impl Hops {
                 // `unknown`, `_hidden` or nonsense: the hop that wrote it would not say.
                 named => Some(named),
             }
-        })
+        };
+        match self.header {
+            ForwardedHeader::XForwardedFor => line.rsplit(',').map(str::trim).find_map(hop),
+            ForwardedHeader::Forwarded => find_last(line, ',', &mut hop),
+        }
     }
 }
 
-/// Splits outside of quoted strings.
-fn split<'a>(text: &'a str, separator: char, mut each: impl FnMut(&'a str)) {
-    let (mut quoted, mut escaped, mut start) = (false, false, 0);
-    for (at, character) in text.char_indices() {
+/// Looks at the parts between separators that stand outside of quoted strings, the last one first: so that a quote that a
+/// client opened and never closed swallows nothing of what came behind it.
+fn find_last<T>(text: &str, separator: char, look: &mut impl FnMut(&str) -> Option<T>) -> Option<T> {
+    let (mut quoted, mut end) = (false, text.len());
+    for (at, character) in text.char_indices().rev() {
         match character {
-            _ if escaped => escaped = false,
-            '\\' if quoted => escaped = true,
-            '"' => quoted = !quoted,
+            '"' => {
+                let escapes = text[..at].bytes().rev().take_while(|byte| *byte == b'\\').count();
+                quoted ^= escapes % 2 == 0;
+            }
             other if other == separator && !quoted => {
-                each(text[start..at].trim());
-                start = at + separator.len_utf8();
+                if let Some(found) = look(text[at + separator.len_utf8()..end].trim()) {
+                    return Some(found);
+                }
+                end = at;
             }
             _ => {}
         }
     }
-    each(text[start..].trim());
+    look(text[..end].trim())
 }
 
 /// `for=192.0.2.60;proto=http;by=203.0.113.43` (RFC 7239, section 4): whom a hop passed on.
 fn forwarded_for(element: &str) -> Option<IpAddr> {
-    let mut found = None;
-    split(element, ';', |pair| {
+    let mut named = Vec::new();
+    let _: Option<()> = find_last(element, ';', &mut |pair| {
         if let Some((name, value)) = pair.split_once('=')
             && name.trim().eq_ignore_ascii_case("for")
         {
             let value = value.trim();
             let value = value.strip_prefix('"').and_then(|value| value.strip_suffix('"')).unwrap_or(value);
-            // Named twice, it is none.
-            found = Some(if found.is_none() { node(value) } else { None });
+            named.push(node(value));
         }
+        None
     });
-    found.flatten()
+    // Named twice, it is none.
+    if let [one] = named[..] { one } else { None }
 }
 
 /// An address, perhaps with a port: `192.0.2.60`, `192.0.2.60:4711`, `2001:db8::1`, `[2001:db8::1]`, `[2001:db8::1]:4711`.
@@ -132,7 +139,8 @@ fn node(text: &str) -> Option<IpAddr> {
 
 #[cfg(test)]
 mod tests {
-    use actix_web::test::TestRequest;
+    use actix_web::{http::header::HeaderValue, test::TestRequest};
+    use proptest::prelude::*;
 
     use super::*;
 
@@ -182,7 +190,8 @@ mod tests {
             ("203.0.113.9, _hidden, 10.0.0.2", None),
             ("203.0.113.9, 1.2.3.4.5", None),
             ("203.0.113.9, 198.51.100.7:port", None),
-            ("203.0.113.9, \"198.51.100.7", None),
+            ("203.0.113.9, \"198.51.100.7\"", None),
+            ("203.0.113.9, \", 198.51.100.7", Some("198.51.100.7")),
             ("203.0.113.9, [198.51.100.7]", None),
             ("203.0.113.9, <script>", None),
             // Only hops: nobody to be counted.
@@ -223,6 +232,8 @@ mod tests {
             ("for=192.0.2.43, for=10.0.0.9", Some("192.0.2.43")),
             ("for=192.0.2.60:_port", Some("192.0.2.60")),
             ("for=192.0.2.43;by=\"a, b\", for=10.0.0.9", Some("192.0.2.43")),
+            ("for=\"192.0.2.43, for=198.51.100.17", Some("198.51.100.17")),
+            ("for=\\\", for=\"198.51.100.17\"", Some("198.51.100.17")),
             ("for=192.0.2.43, for=unknown", None),
             ("for=192.0.2.43, for=\"_gazonk\"", None),
             ("for=192.0.2.43, by=203.0.113.43", None),
@@ -230,6 +241,31 @@ mod tests {
             ("for=192.0.2.43, for=", None),
         ] {
             assert_eq!(of(value).as_deref(), expected, "{value:?}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn nothing_that_a_client_sends_changes_what_a_hop_writes_behind_it(
+            sent in proptest::collection::vec(prop_oneof![Just(b'"'), Just(b'\\'), Just(b','), Just(b';'), Just(b'='),
+                Just(b'['), Just(b' '), 0x20..=0x7e_u8, 0x80..=0xff_u8], 0..40),
+            apart in any::<bool>(),
+        ) {
+            for (header, name, hop) in [
+                (ForwardedHeader::XForwardedFor, "x-forwarded-for", "198.51.100.7, 10.0.0.2"),
+                (ForwardedHeader::Forwarded, "forwarded", "for=198.51.100.7;proto=https, for=\"10.0.0.2:80\""),
+            ] {
+                let hops = hops(&["10.0.0.0/8"], header);
+                let mut request = TestRequest::default().peer_addr(([10, 0, 0, 1], 1).into());
+                let value = |bytes: &[u8]| HeaderValue::from_bytes(bytes).unwrap_or(HeaderValue::from_static(""));
+                request = if apart {
+                    request.append_header((name, value(&sent))).append_header((name, hop))
+                } else {
+                    request.append_header((name, value(&[&*sent, b", ", hop.as_bytes()].concat())))
+                };
+                let client = hops.client(&request.to_http_request());
+                prop_assert_eq!(client, Some([198, 51, 100, 7].into()), "{} {:?}", name, String::from_utf8_lossy(&sent));
+            }
         }
     }
 }

@@ -4,10 +4,13 @@ import asyncio
 import contextlib
 import json
 import random
+import re
+import signal
 import socket
 import struct
 
 import pytest
+import stack
 from rig.client import until
 from rig.demo import mint_person
 from rig.door import connect, fill, get_in, knock
@@ -126,7 +129,7 @@ async def test_behind_nginx_clients_are_told_apart_and_cannot_pretend(system, no
     path = SIO
     let_in, refused = await fill(port, path, source="127.0.0.5")
     assert len(let_in) == 2 * nodes and refused.status == 429, refused.body
-    for spoof in ("203.0.113.77", "127.0.0.1", "203.0.113.77, 127.0.0.1", "unknown", "_x", ",", "a, b"):
+    for spoof in ("203.0.113.77", "127.0.0.1", "203.0.113.77, 127.0.0.1", "unknown", '"', "\\", "\xff", ",", "a, b"):
         answer = await knock(port, path, source="127.0.0.5", X_Forwarded_For=spoof)
         assert answer.status == 429, spoof
     assert (await knock(port, path, source="127.0.0.5", Forwarded="for=203.0.113.77")).status == 429
@@ -287,6 +290,50 @@ async def test_the_real_client_is_told_of_the_limit(system, sockets):
     await sockets.open(node.port, person)
     second = await sockets.start(node.port, person.token)
     assert (await second.refused())["message"] == "too many connections of this user"
+
+
+def scripts(system) -> int:
+    """How many scripts Redis has run."""
+    found = re.search(r"cmdstat_evalsha:calls=(\d+)", stack.redis_command(system.redis.port, "INFO commandstats"))
+    return int(found[1]) if found else 0
+
+
+@pytest.mark.parametrize("most", [0, 100])
+async def test_a_handshake_with_a_token_costs_one_exchange_with_redis_and_none_without_the_limit(system, most):
+    # Heartbeats are scripts, too.
+    node = start(system, **{"CHANNELGATE__CLUSTER__HEARTBEAT": "60s"}, **limits(connections_per_user=most))
+    token = mint_person(7).token
+    held = [await knock(node.port, "/mine/", token=token)]
+    before = scripts(system)
+    held += [await knock(node.port, "/mine/", token=token) for _ in range(20)]
+    held += [await knock(node.port, "/open/") for _ in range(20)]
+    assert scripts(system) - before == (20 if most else 0)
+    # Those that come together go together.
+    before = scripts(system)
+    held += await asyncio.gather(*(knock(node.port, "/mine/", token=token) for _ in range(50)))
+    assert scripts(system) - before <= (50 if most else 0)
+    assert {answer.status for answer in held} == {101}
+    for answer in held:
+        answer.close()
+
+
+async def test_while_redis_is_frozen_a_user_is_refused_in_time_and_nobody_loses_a_place(system):
+    node = start(system, **{"CHANNELGATE__CLUSTER__HEARTBEAT": "1s"}, **limits(connections_per_user=1))
+    token, other = mint_person(7).token, mint_person(8).token
+    held = await knock(node.port, "/told/", token=token)
+    system.redis.signal(signal.SIGSTOP)
+    loop = asyncio.get_running_loop()
+    began = loop.time()
+    # A consumer without groups, so that nothing but the count needs Redis.
+    answers = await asyncio.gather(*(knock(node.port, "/told/", token=other) for _ in range(10)))
+    assert loop.time() - began < 6
+    assert {(answer.status, answer.body["limit"]) for answer in answers} == {(503, "connections_per_user")}
+    assert all("retry-after" in answer.headers for answer in answers)
+    system.redis.signal(signal.SIGCONT)
+    await get_in(node.port, "/told/", 10, token=other)
+    refused = await knock(node.port, "/told/", token=token)
+    assert await refused.raw.close_code() == 1013, "whose connection is open has no other place"
+    held.close(), refused.close()
 
 
 async def test_the_places_of_a_killed_node_are_free_after_three_heartbeats(system):
