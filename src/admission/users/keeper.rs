@@ -126,7 +126,8 @@ impl Keeper {
     /// Tells Redis what there is to tell; at a heartbeat at least that this node lives. Whether Redis heard it.
     async fn tell(&mut self, due: bool) -> bool {
         let steps = self.steps();
-        if steps.is_empty() && !(due && !self.held.is_empty()) {
+        let beats = due && !self.held.is_empty();
+        if steps.is_empty() && !beats {
             return true;
         }
         match self.store.exchange(&steps).await {
