@@ -47,6 +47,11 @@ fn those_who_are_refused_together_are_not_told_to_come_back_together() {
     assert!(whole.len() >= 4, "{whole:?}");
 }
 
+#[test]
+fn a_connection_for_which_nothing_is_counted_has_one_pointer_for_it() {
+    assert_eq!(size_of::<std::cell::Cell<Option<Box<Places>>>>(), size_of::<usize>());
+}
+
 #[tokio::test]
 async fn a_user_has_one_place_for_a_connection_however_many_namespaces_are_his() {
     let door = door("[limits]\nconnections_per_user = 1");

@@ -489,6 +489,22 @@ async def test_letting_somebody_in_has_one_deadline(system):
         await until(all_free, "three places", 5)
 
 
+async def test_those_who_are_being_let_in_count_as_connections(system):
+    async with silent_backend() as (backend, _):
+        env = {"CHANNELGATE_BACKEND_URL": f"http://127.0.0.1:{backend}/", "CHANNELGATE__SERVER__MAX_CONNECTIONS": "3"}
+        node = start(system, config=ADMISSION, **env, **limits(admission_timeout="2s"))
+        token = mint_person(7).token
+        answers = await asyncio.gather(*(knock(node.port, "/slow/", token=token) for _ in range(12)))
+        told = sorted(answer.body["detail"] for answer in answers)
+        full = "the node has no room for more connections"
+        assert told == ["it took too long to let the client in"] * 3 + [full] * 9
+        assert {answer.body.get("limit") for answer in answers} == {None, "max_connections"}
+        let_in, refused = await fill(node.port, "/open/")
+        assert len(let_in) == 3 and refused.status == 503
+        for one in let_in:
+            one.close()
+
+
 async def test_who_connects_and_says_nothing_is_sent_away(system):
     node = start(system, **{"CHANNELGATE__SERVER__HANDSHAKE_TIMEOUT": "1s"})
     for sent in (b"", b"GET /open/ HT", b"GET /open/ HTTP/1.1\r\nHost: x\r\n"):
