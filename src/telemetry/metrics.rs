@@ -28,10 +28,16 @@ pub enum DropReason {
     NoHandler,
     /// A consumer's expression failed on the event, for instance for a missing key.
     Mapping,
-    /// A connection's outbox was full and the connection was closed.
+    /// A connection's outbox was full and the connection was closed: what waited, and what did not fit.
     SlowClient,
     /// A volatile message for a client that is behind with reading.
     Volatile,
+    /// The oldest that waited for a client, where its consumer lets a newer one take its room.
+    Oldest,
+    /// One that waited for a client, and a newer one with the same key took its place.
+    Superseded,
+    /// It waited for a slow client, and the node had no room for all that did.
+    Shed,
     /// A worker's backlog was full.
     Backlog,
     /// An emitter asks for what the node does not do.
@@ -52,6 +58,9 @@ impl DropReason {
             Self::Mapping => "mapping",
             Self::SlowClient => "slow_client",
             Self::Volatile => "volatile",
+            Self::Oldest => "oldest",
+            Self::Superseded => "superseded",
+            Self::Shed => "shed",
             Self::Backlog => "backlog",
             Self::Unsupported => "unsupported",
             Self::Unmapped => "unmapped",
@@ -112,6 +121,8 @@ pub struct Counters {
     pub connections: Gauge<i64, AtomicI64>,
     /// Of those, Engine.IO sessions that poll.
     pub polling: Gauge<i64, AtomicI64>,
+    /// Bytes that wait for slow clients.
+    pub outbox_bytes: Gauge<i64, AtomicI64>,
     /// Frames handed to the kernel or to an outbox.
     pub deliveries: Counter<u64, AtomicU64>,
     /// Bytes of those frames.
@@ -140,6 +151,7 @@ impl Metrics {
         let presence_failures = Counter::default();
         let connections = Gauge::default();
         let polling = Gauge::default();
+        let outbox_bytes = Gauge::default();
         let deliveries = Counter::default();
         let delivered_bytes = Counter::default();
         let messages = Counter::default();
@@ -155,6 +167,7 @@ impl Metrics {
         add(&mut registry, Name::PresenceFailures, &presence_failures);
         add(&mut registry, Name::Connections, &connections);
         add(&mut registry, Name::Polling, &polling);
+        add(&mut registry, Name::OutboxBytes, &outbox_bytes);
         add(&mut registry, Name::Deliveries, &deliveries);
         add(&mut registry, Name::DeliveredBytes, &delivered_bytes);
         add(&mut registry, Name::Messages, &messages);
@@ -172,6 +185,7 @@ impl Metrics {
             presence_failures,
             connections,
             polling,
+            outbox_bytes,
             deliveries,
             delivered_bytes,
             messages,
@@ -190,7 +204,14 @@ impl Counters {
 
     /// Something was dropped.
     pub fn dropped(&self, reason: DropReason, count: u64) {
-        self.drops.get_or_create(&Reason { reason: reason.label() }).inc_by(count);
+        if count > 0 {
+            self.drops.get_or_create(&Reason { reason: reason.label() }).inc_by(count);
+        }
+    }
+
+    /// What counts drops for this reason, for whoever counts many.
+    pub fn drop_counter(&self, reason: DropReason) -> Counter {
+        self.drops.get_or_create(&Reason { reason: reason.label() }).clone()
     }
 
     /// How often something was dropped for this reason; for tests and the page.

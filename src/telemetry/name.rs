@@ -27,6 +27,8 @@ pub enum Name {
     Connections,
     /// Open Engine.IO sessions that poll.
     Polling,
+    /// Bytes that wait for slow clients, and what keeping them takes.
+    OutboxBytes,
     /// Frames handed to a client's socket or outbox.
     Deliveries,
     /// Bytes of those frames.
@@ -50,6 +52,7 @@ impl Name {
         Self::PresenceFailures,
         Self::Connections,
         Self::Polling,
+        Self::OutboxBytes,
         Self::Deliveries,
         Self::DeliveredBytes,
         Self::Messages,
@@ -70,6 +73,7 @@ impl Name {
             Self::PresenceFailures => "presence_failures",
             Self::Connections => "connections",
             Self::Polling => "polling",
+            Self::OutboxBytes => "outbox_bytes",
             Self::Deliveries => "deliveries",
             Self::DeliveredBytes => "delivered_bytes",
             Self::Messages => "messages",
@@ -91,6 +95,7 @@ impl Name {
             Self::PresenceFailures => "Arrivals and departures that Redis did not take at first",
             Self::Connections => "Open connections, polling sessions included",
             Self::Polling => "Open Engine.IO sessions that poll",
+            Self::OutboxBytes => "Bytes that wait for slow clients, and what keeping them takes",
             Self::Deliveries => "Frames handed to a client's socket or outbox",
             Self::DeliveredBytes => "Bytes of those frames",
             Self::Messages => "Messages received from clients",

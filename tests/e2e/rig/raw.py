@@ -26,10 +26,14 @@ class Raw:
     async def open(cls, port: int, path: str, **options) -> "Raw":
         """Connects and shakes hands."""
         raw = await cls.tcp(port, **options)
-        await raw.write(request(port, path))
-        status, _ = await raw.head()
-        assert status == 101, status
+        await raw.shake(port, path)
         return raw
+
+    async def shake(self, port: int, path: str) -> None:
+        """Makes a WebSocket of it."""
+        await self.write(request(port, path))
+        status, _ = await self.head()
+        assert status == 101, status
 
     async def write(self, data: bytes) -> None:
         self.writer.write(data)
