@@ -8,6 +8,7 @@ pub mod connection;
 pub mod deflate;
 mod driver;
 pub mod frame;
+pub mod meter;
 pub mod negotiate;
 mod outbox;
 pub mod parcel;

@@ -21,6 +21,7 @@ use tokio::net::TcpStream;
 use super::{
     close::CloseCode,
     frame::{self, Frame},
+    meter::Rates,
     negotiate::Deflate,
     outbox::Outbox,
     parcel::{Loss, Parcel, Piece},
@@ -54,6 +55,8 @@ pub struct ConnectionLimits {
     pub max_message: usize,
     /// Bytes that may wait for the client.
     pub outbox: usize,
+    /// How fast the client may send.
+    pub rates: Rates,
     /// What is compressed, where the client agreed to it.
     pub compression: Compression,
     /// Whether the sweep asks silent clients for a sign of life; where the protocol above does, it need not.
@@ -66,6 +69,7 @@ impl ConnectionLimits {
         Self {
             max_message: max_message.unwrap_or(socket.max_message),
             outbox: socket.outbox,
+            rates: Rates::new(socket),
             compression: socket.compression.clone(),
             pings: true,
         }
@@ -105,6 +109,8 @@ pub struct Connection {
     state: Cell<State>,
     /// Nothing is read from the client for now.
     held: Cell<bool>,
+    /// Nothing is read because the client sent too fast.
+    throttled: Cell<bool>,
     deflate: Cell<Option<Deflate>>,
     limits: Arc<ConnectionLimits>,
     stream: OnceCell<TcpStream>,
@@ -130,6 +136,7 @@ impl Connection {
             deflate: Cell::new(deflate),
             state: Cell::new(State::Pending),
             held: Cell::new(false),
+            throttled: Cell::new(false),
             heard: Cell::new(0),
             place: Cell::new(u32::MAX),
         })
@@ -374,6 +381,25 @@ impl Connection {
         self.held.get()
     }
 
+    /// The client sent too fast and is not read for a while, or is again.
+    pub(super) fn throttle(&self, throttled: bool) {
+        self.throttled.set(throttled);
+        if throttled {
+            self.roster.metrics().held("rate");
+        }
+        self.heard();
+    }
+
+    /// Whether the client is not read because it sent too fast, so that its silence means nothing.
+    pub(super) fn is_throttled(&self) -> bool {
+        self.throttled.get()
+    }
+
+    /// The worker's clock, in microseconds.
+    pub fn micros(&self) -> u64 {
+        self.roster.micros()
+    }
+
     /// Whether no more of the client's messages are read for now: it must first take the answers, or those that came are
     /// still being handled.
     pub(super) fn is_congested(&self) -> bool {
@@ -449,3 +475,6 @@ impl Connection {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

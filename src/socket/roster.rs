@@ -26,6 +26,7 @@ pub struct Roster {
     metrics: Metrics,
     pressure: Rc<Pressure>,
     times: Times,
+    started: Instant,
     now: Cell<u32>,
     connections: RefCell<Slab<Rc<Connection>>>,
     /// Connections whose Close is out, with the second at which they are dropped.
@@ -45,11 +46,17 @@ impl Roster {
                 ping_timeout: whole(socket.ping_timeout),
                 close_grace: whole(server.drain_grace).max(1),
             },
+            started: Instant::now(),
             now: Cell::new(0),
             connections: RefCell::default(),
             closing: RefCell::default(),
             draining: Cell::new(false),
         })
+    }
+
+    /// Microseconds since the worker began.
+    pub(super) fn micros(&self) -> u64 {
+        u64::try_from(self.started.elapsed().as_micros()).unwrap_or(u64::MAX)
     }
 
     pub(super) fn now(&self) -> u32 {
@@ -117,12 +124,11 @@ impl Roster {
 
     /// Sweeps once a second, for as long as the worker lives.
     pub async fn run(self: Rc<Self>) {
-        let started = Instant::now();
         let mut ticks = tokio::time::interval(Duration::from_secs(1));
         ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
         loop {
             ticks.tick().await;
-            let now = u32::try_from(started.elapsed().as_secs()).unwrap_or(u32::MAX);
+            let now = u32::try_from(self.started.elapsed().as_secs()).unwrap_or(u32::MAX);
             let passed = now - self.now.replace(now);
             self.end_overdue_closes();
             self.pressure.tell();
@@ -165,7 +171,9 @@ impl Roster {
         let end = connections.capacity();
         let mut place = (second % ping_interval) as usize;
         while place < end {
-            if let Some(connection) = connections.get(place).filter(|connection| connection.limits().pings) {
+            if let Some(connection) =
+                connections.get(place).filter(|connection| connection.limits().pings && !connection.is_throttled())
+            {
                 let silence = connection.silence();
                 if silence >= ping_interval + ping_timeout {
                     self.metrics.closed("ping_timeout");

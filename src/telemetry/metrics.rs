@@ -112,6 +112,7 @@ pub struct Counters {
     closes: Family<Reason, Counter>,
     tokens: Family<Outcome, Counter>,
     refused_messages: Family<Reason, Counter>,
+    holds: Family<Reason, Counter>,
     reconnects: Counter,
     backend_calls: Family<Call, Counter>,
     presence_failures: Counter,
@@ -146,6 +147,7 @@ impl Metrics {
         let closes = Family::default();
         let tokens = Family::default();
         let refused_messages = Family::default();
+        let holds = Family::default();
         let reconnects = Counter::default();
         let backend_calls = Family::default();
         let presence_failures = Counter::default();
@@ -162,6 +164,7 @@ impl Metrics {
         add(&mut registry, Name::Closes, &closes);
         add(&mut registry, Name::Tokens, &tokens);
         add(&mut registry, Name::RefusedMessages, &refused_messages);
+        add(&mut registry, Name::Holds, &holds);
         add(&mut registry, Name::RedisReconnects, &reconnects);
         add(&mut registry, Name::BackendCalls, &backend_calls);
         add(&mut registry, Name::PresenceFailures, &presence_failures);
@@ -180,6 +183,7 @@ impl Metrics {
             closes,
             tokens,
             refused_messages,
+            holds,
             reconnects,
             backend_calls,
             presence_failures,
@@ -242,6 +246,11 @@ impl Counters {
     /// A client's message was not handled.
     pub fn refused_message(&self, reason: &'static str) {
         self.refused_messages.get_or_create(&Reason { reason }).inc();
+    }
+
+    /// A client is read no further for a while.
+    pub fn held(&self, reason: &'static str) {
+        self.holds.get_or_create(&Reason { reason }).inc();
     }
 
     /// A connection to Redis was made again.

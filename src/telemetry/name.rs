@@ -17,6 +17,8 @@ pub enum Name {
     Tokens,
     /// Client messages not handled, by reason.
     RefusedMessages,
+    /// Times at which a client was read no further for a while, by reason.
+    Holds,
     /// Connections to Redis that were made again.
     RedisReconnects,
     /// Questions to the backend, by action and outcome.
@@ -47,6 +49,7 @@ impl Name {
         Self::Closes,
         Self::Tokens,
         Self::RefusedMessages,
+        Self::Holds,
         Self::RedisReconnects,
         Self::BackendCalls,
         Self::PresenceFailures,
@@ -68,6 +71,7 @@ impl Name {
             Self::Closes => "closes",
             Self::Tokens => "tokens",
             Self::RefusedMessages => "refused_messages",
+            Self::Holds => "holds",
             Self::RedisReconnects => "redis_reconnects",
             Self::BackendCalls => "backend_calls",
             Self::PresenceFailures => "presence_failures",
@@ -90,6 +94,7 @@ impl Name {
             Self::Closes => "Connections that the node closed, by reason",
             Self::Tokens => "Credentials checked, by outcome",
             Self::RefusedMessages => "Client messages not handled, by reason",
+            Self::Holds => "Times at which a client was read no further for a while, by reason",
             Self::RedisReconnects => "Connections to Redis that were made again",
             Self::BackendCalls => "Questions to the backend, by action and outcome",
             Self::PresenceFailures => "Arrivals and departures that Redis did not take at first",
