@@ -63,6 +63,13 @@ name = "prices"
 path = "/prices/"
 slow = "latest"
 on_event.tick = { send = ["event.n", "-event.n"], key = "event.n % 3" }
+
+[[consumer]]
+name = "radio"
+protocol = "socket.io"
+namespace = "/radio"
+path = "/radio/"
+slow = "drop_oldest"
 "#;
 
 const FEED: ConsumerId = ConsumerId(0);
@@ -71,6 +78,7 @@ const SHOP: ConsumerId = ConsumerId(2);
 const ADMIN: ConsumerId = ConsumerId(3);
 const LOG: ConsumerId = ConsumerId(4);
 const PRICES: ConsumerId = ConsumerId(5);
+const RADIO: ConsumerId = ConsumerId(6);
 
 /// A layer that remembers who it was asked for, answers late, and fails when told to.
 #[derive(Default)]

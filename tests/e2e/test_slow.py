@@ -7,6 +7,8 @@ import time
 
 import stack
 from rig.client import Client, until
+from rig.config import ROOMS
+from rig.memory import proportional
 from rig.raw import Raw
 
 #: One group, and a consumer of it for each policy.
@@ -120,3 +122,80 @@ async def read_to_newest(raw: Raw, total: int) -> list[dict]:
         events.append(json.loads((await raw.read())[1]))
         missing.discard(events[-1]["number"])
     return events
+
+
+async def test_a_message_larger_than_the_outbox_never_closes_the_same_client_again_and_again(system):
+    node = system.start_node(config=FEEDS, **{**SMALL, "CHANNELGATE__SOCKET__OUTBOX": "65536"})
+    async with system.publisher() as publisher:
+        for _ in range(4):
+            # As after a reconnect, each time the same: something large, and what goes on meanwhile.
+            raw = await stalled(node.port, "/close/")
+            await publisher.group_send("feed", {"type": "tick", "number": -1, "text": "x" * 6_000_000})
+            for number in range(20):
+                await publisher.group_send("feed", {"type": "tick", "number": number, "text": "x" * 1000})
+            await until(lambda: system.metric(node, "channelgate_outbox_bytes") > 0, "it to wait")
+            assert [event["number"] for event in await read_to(raw, 19)] == [-1, *range(20)]
+            raw.abort()
+            await until(lambda: system.metric(node, "channelgate_connections") == 0, "the client to be gone")
+    assert system.metric(node, "channelgate_closes_total", reason="slow_client") == 0
+
+
+async def test_a_thousand_stalled_readers_stay_within_their_bound_and_delay_nobody(system):
+    outbox, many = 262_144, 1000
+    node = system.start_node(config=FEEDS, **SMALL)
+    reader = await Client.open(node.port, "/oldest/")
+    alone = await publish(system, 100, 2_000, readers=[reader])
+    stalls = []
+    for _ in range(0, many, 50):
+        stalls += await asyncio.gather(*(stalled(node.port, "/oldest/") for _ in range(50)))
+    before = proportional(node)
+    took = await publish(system, 400, 2_000, readers=[reader], already=100)
+    grown = proportional(node) - before
+    # Each has a full outbox, of bytes that are there once.
+    assert system.metric(node, "channelgate_drops_total", reason="oldest") > many * 100
+    assert system.metric(node, "channelgate_connections") == many + 1
+    print(
+        f"\n{many} stalled readers: {grown / many:.0f} bytes each, of {outbox}; gauge "
+        f"{system.metric(node, 'channelgate_outbox_bytes'):.0f}; "
+        f"latency ms, alone {percentile(alone, 99) * 1000:.1f}, beside them {percentile(took, 99) * 1000:.1f} (p99)"
+    )
+    assert grown < 16_384 * many + (8 << 20)
+    assert [event["number"] for event in reader.json()] == list(range(500))
+    assert max(took) < 1
+    for raw in stalls:
+        raw.abort()
+    await until(lambda: system.metric(node, "channelgate_outbox_bytes") == 0, "nothing to wait any more")
+
+
+def percentile(values: list[float], percent: int) -> float:
+    return sorted(values)[min(len(values) - 1, len(values) * percent // 100)]
+
+
+async def test_what_waits_on_the_node_is_bounded_and_the_fullest_go_first(system):
+    limit = 8 << 20
+    env = {**SMALL, "CHANNELGATE__SOCKET__OUTBOX": "1048576", "CHANNELGATE__SOCKET__OUTBOX_TOTAL": str(limit)}
+    node = system.start_node(config=FEEDS + ROOMS, **env)
+    reader = await Client.open(node.port, "/close/")
+    before = proportional(node)
+    stalls = [await stalled(node.port, f"/room/{number}/") for number in range(40)]
+    highest = 0.0
+    async with system.publisher() as publisher:
+        for turn in range(40):
+            # To each its own, so that nothing is shared; the first ten get twice as much.
+            for number in range(40):
+                size = 40_000 if number < 10 else 20_000
+                await publisher.group_send(f"room_{number}", {"type": "said", "text": "x" * size})
+            await publisher.group_send("feed", {"type": "tick", "number": turn})
+            await reader.count_of(turn + 1)
+            highest = max(highest, system.metric(node, "channelgate_outbox_bytes"))
+    closed = system.metric(node, "channelgate_closes_total", reason="outbox_total")
+    assert 10 <= closed < 40 and system.metric(node, "channelgate_closes_total", reason="slow_client") == 0
+    # Exact to what the workers have not told yet.
+    assert limit / 2 < highest < limit * 1.1
+    assert proportional(node) - before < limit + (16 << 20)
+    assert system.metric(node, "channelgate_drops_total", reason="shed") > closed
+    codes = await asyncio.gather(*(raw.close_code() for raw in stalls[:10]))
+    assert codes == [1013] * 10, "the fullest went"
+    for raw in stalls:
+        raw.abort()
+    assert [event["number"] for event in reader.json()] == list(range(40))

@@ -58,17 +58,33 @@ async fn the_newest_of_each_key_is_kept_apart_by_group_and_by_place_in_the_handl
 }
 
 #[tokio::test]
-async fn a_message_of_several_frames_is_lost_whole() {
-    let node = Node::new();
-    let mut worker = node.worker();
-    let member = behind(&worker, 100, "a", CHAT).await;
-    for n in 0..3 {
-        node.event("a", n);
+async fn a_packet_and_its_attachments_are_lost_together() {
+    for burst in [1, 5, 20] {
+        let node = Node::new();
+        let mut worker = node.worker();
+        let member = behind(&worker, 1000, "a", RADIO).await;
+        for n in 0..20 {
+            let attachment = Value::Bytes(vec![n; 100].into());
+            let content = Content::Event(vec!["n".into(), attachment.clone(), attachment]);
+            let audience = Audience::Namespace("/radio".into());
+            node.emit(Emission { audience, content, ..emission(&["a"], 0) });
+            if n % burst == burst - 1 {
+                worker.turn();
+            }
+        }
+        let bytes = member.connection.waiting();
+        let mut rest = bytes.as_slice();
+        let mut kept = Vec::new();
+        while let [0x81, length, after @ ..] = rest {
+            let (text, after) = after.split_at(usize::from(*length));
+            assert!(text.starts_with(b"452-/radio,"));
+            let (one, other, next) = (&after[..102], &after[102..204], &after[204..]);
+            assert_eq!((one, &one[..2]), (other, &[0x82, 100][..]));
+            kept.push(one[2]);
+            rest = next;
+        }
+        assert!(rest.is_empty());
+        assert_eq!(kept, [17, 18, 19], "bursts of {burst}");
+        assert_eq!(node.metrics.drops(DropReason::Oldest), 17);
     }
-    let content = Content::Event(vec!["n".into(), Value::Bytes(vec![0; 90].into())]);
-    node.emit(Emission { content, ..emission(&["a"], 0) });
-    worker.turn();
-    // This consumer loses nothing: what waited is gone with the connection, and counted.
-    assert_eq!(node.metrics.drops(DropReason::SlowClient), 4);
-    assert!(!member.connection.is_open());
 }
