@@ -118,7 +118,7 @@ async def test_rooms_are_bounded_in_one_message_and_by_what_the_backend_says(sys
         async with system.publisher() as publisher:
             for room in rooms[:20]:
                 await publisher.group_send(room, {"type": "said"})
-        assert await client.count(11) == ["no", *rooms[:10]]
+        assert sorted(await client.count(11)) == ["no", *rooms[:10]]
         await client.send({"type": "count"})
         assert (await client.count(12))[-1] == "here"
         await client.close()
