@@ -211,12 +211,11 @@ impl Connection {
     }
 
     /// Hands over encoded messages: straight to the kernel where nothing waits, else to the outbox. `each` is what `whole`
-    /// is made of, where it may have to wait in pieces. How many messages were taken; the others are counted as lost, unless
-    /// the connection was closing already.
+    /// is made of, where it may have to wait in pieces. How many messages were taken; the others are counted as lost.
     pub fn deliver(&self, whole: &Piece, each: &[Piece]) -> u32 {
         match self.state.get() {
             State::Pending | State::Open => {}
-            State::Closing | State::Finishing | State::Gone => return 0,
+            State::Closing | State::Finishing | State::Gone => return self.refuse(whole),
         }
         let mut written = 0;
         if self.outbox.borrow().is_empty()
@@ -228,11 +227,17 @@ impl Connection {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                 Err(_) => {
                     self.abort();
-                    return 0;
+                    return self.refuse(whole);
                 }
             }
         }
         self.queue(if each.is_empty() { std::slice::from_ref(whole) } else { each }, written)
+    }
+
+    #[cold]
+    fn refuse(&self, whole: &Piece) -> u32 {
+        self.roster.metrics().dropped(DropReason::Closed, u64::from(whole.messages()));
+        0
     }
 
     /// Lets messages wait, the first `written` bytes of which are out.
@@ -466,7 +471,7 @@ impl Connection {
     /// Takes the connection out of everything; called once, by its driver or by whoever gave the handshake up.
     pub(super) fn release(&self) {
         self.state.set(State::Gone);
-        *self.outbox.borrow_mut() = Outbox::default();
+        self.roster.metrics().dropped(DropReason::Closed, self.outbox.take().discard_all());
         *self.waker.borrow_mut() = None;
         self.roster.leave(self.place.replace(u32::MAX));
         let handler = self.handler.borrow_mut().take();

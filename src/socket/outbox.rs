@@ -12,7 +12,7 @@ use std::{
 };
 
 use super::{
-    frame::{Content, Parts},
+    frame::{Content, Part, Parts},
     parcel::{Loss, Parcel},
     pressure::Pressure,
 };
@@ -129,6 +129,13 @@ impl Outbox {
             self.0 = None;
         }
         gone
+    }
+
+    /// Forgets all that waits, the connection having gone. How many messages are not out whole.
+    pub fn discard_all(self) -> u64 {
+        let Some(backlog) = &self.0 else { return 0 };
+        let waiting: u64 = backlog.queue.iter().flatten().map(|parcel| u64::from(parcel.messages)).sum();
+        waiting - backlog.messages_out()
     }
 
     /// Forgets what may be lost as the oldest. How many messages.
@@ -262,6 +269,17 @@ impl Backlog {
         let lost = found.and_then(|number| self.remove(number)).is_some();
         self.lost += u64::from(lost);
         lost
+    }
+
+    /// Of several messages in one piece, those that are out whole. Only single ones have attachments beside them.
+    fn messages_out(&self) -> u64 {
+        let Some(Some(first)) = self.queue.front() else { return 0 };
+        let mut end = 0;
+        let is_out = |part: &Part<'_>| {
+            end += part.frame.len();
+            end <= self.written
+        };
+        (Parts(&first.bytes).take_while(is_out).count() as u64).min(u64::from(first.messages.saturating_sub(1)))
     }
 
     fn rest_of_large(&self) -> usize {

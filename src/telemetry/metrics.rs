@@ -30,6 +30,8 @@ pub enum DropReason {
     Mapping,
     /// A connection's outbox was full and the connection was closed: what waited, and what did not fit.
     SlowClient,
+    /// The connection ended, or was closing, before the frame was written to it.
+    Closed,
     /// A volatile message for a client that is behind with reading.
     Volatile,
     /// The oldest that waited for a client, where its consumer lets a newer one take its room.
@@ -57,6 +59,7 @@ impl DropReason {
             Self::NoHandler => "no_handler",
             Self::Mapping => "mapping",
             Self::SlowClient => "slow_client",
+            Self::Closed => "closed",
             Self::Volatile => "volatile",
             Self::Oldest => "oldest",
             Self::Superseded => "superseded",
