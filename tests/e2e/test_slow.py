@@ -2,14 +2,13 @@
 
 import asyncio
 import json
-import socket
 import time
 
-import stack
 from rig.client import Client, until
 from rig.config import ROOMS
 from rig.memory import proportional
 from rig.raw import Raw
+from rig.stall import Stalling
 
 #: One group, and a consumer of it for each policy.
 FEEDS = """
@@ -43,17 +42,6 @@ SMALL = {
 KEYS = 20
 
 
-async def stalled(port: int, path: str) -> Raw:
-    """A client whose system takes a few kilobytes, and that does not read until it is asked to."""
-    sock = socket.socket()
-    sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-    sock.setblocking(False)
-    await asyncio.get_running_loop().sock_connect(sock, (stack.LOOPBACK, port))
-    raw = Raw(*await asyncio.open_connection(sock=sock, limit=2**10))
-    await raw.shake(port, path)
-    return raw
-
-
 async def read_to(raw: Raw, number: int) -> list[dict]:
     """Reads until the event with this number."""
     events = []
@@ -80,7 +68,7 @@ async def test_each_policy_keeps_its_word_and_healthy_readers_miss_nothing(syste
     node = system.start_node(config=FEEDS, **SMALL)
     paths = ("/close/", "/oldest/", "/latest/")
     healthy = [await Client.open(node.port, path) for path in paths]
-    close, oldest, latest = [await stalled(node.port, path) for path in paths]
+    close, oldest, latest = [await Raw.stalled(node.port, path) for path in paths]
     total = 400
     took = await publish(system, total, 5_000, readers=healthy)
     for client in healthy:
@@ -129,7 +117,7 @@ async def test_a_message_larger_than_the_outbox_never_closes_the_same_client_aga
     async with system.publisher() as publisher:
         for _ in range(4):
             # As after a reconnect, each time the same: something large, and what goes on meanwhile.
-            raw = await stalled(node.port, "/close/")
+            raw = await Raw.stalled(node.port, "/close/")
             await publisher.group_send("feed", {"type": "tick", "number": -1, "text": "x" * 6_000_000})
             for number in range(20):
                 await publisher.group_send("feed", {"type": "tick", "number": number, "text": "x" * 1000})
@@ -147,7 +135,7 @@ async def test_a_thousand_stalled_readers_stay_within_their_bound_and_delay_nobo
     alone = await publish(system, 100, 2_000, readers=[reader])
     stalls = []
     for _ in range(0, many, 50):
-        stalls += await asyncio.gather(*(stalled(node.port, "/oldest/") for _ in range(50)))
+        stalls += await asyncio.gather(*(Raw.stalled(node.port, "/oldest/") for _ in range(50)))
     before = proportional(node)
     took = await publish(system, 400, 2_000, readers=[reader], already=100)
     grown = proportional(node) - before
@@ -177,7 +165,7 @@ async def test_what_waits_on_the_node_is_bounded_and_the_fullest_go_first(system
     node = system.start_node(config=FEEDS + ROOMS, **env)
     reader = await Client.open(node.port, "/close/")
     before = proportional(node)
-    stalls = [await stalled(node.port, f"/room/{number}/") for number in range(40)]
+    stalls = [await Raw.stalled(node.port, f"/room/{number}/") for number in range(40)]
     highest = 0.0
     async with system.publisher() as publisher:
         for turn in range(40):
@@ -199,3 +187,62 @@ async def test_what_waits_on_the_node_is_bounded_and_the_fullest_go_first(system
     for raw in stalls:
         raw.abort()
     assert [event["number"] for event in reader.json()] == list(range(40))
+
+
+async def test_memory_stays_flat_behind_a_link_that_stalls_and_clients_catch_up_once_it_is_mended(system):
+    node, total = system.start_node(config=FEEDS, **SMALL), 600
+    reader = await Client.open(node.port, "/close/")
+    async with Stalling(node.port) as link:
+        paths = ("/oldest/", "/latest/", "/close/")
+        opened = await asyncio.gather(*(Client.open(link.port, path) for path in paths for _ in range(20)))
+        late, closed = {"/oldest/": opened[:20], "/latest/": opened[20:40]}, opened[40:]
+        # Buffers between here and there are filled, and then the outboxes.
+        await publish(system, 200, 4_000, readers=[reader])
+        full = proportional(node)
+        waiting = system.metric(node, "channelgate_outbox_bytes")
+        await publish(system, total - 200, 4_000, readers=[reader], already=200)
+        assert proportional(node) - full < 4 << 20
+        assert system.metric(node, "channelgate_outbox_bytes") < 2 * waiting
+        link.mended.set()
+        for client in closed:
+            assert (await client.gone(30))[0] == 1013
+        newest = set(range(total - KEYS, total))
+        lost = dict.fromkeys(late, 0)
+        for path, clients in late.items():
+            for client in clients:
+                await client.wait(lambda client: newest <= tail(client), "the newest of each key", 30)
+                numbers = [event["number"] for event in client.json()]
+                assert path == "/latest/" or numbers == sorted(set(numbers))
+                lost[path] += total - len(numbers)
+        drops = {"/oldest/": "oldest", "/latest/": "superseded"}
+        assert lost == {path: system.metric(node, "channelgate_drops_total", reason=drops[path]) for path in late}
+        assert all(lost.values())
+    assert [event["number"] for event in reader.json()] == list(range(total))
+
+
+async def test_a_client_that_reads_slowly_is_alive_and_one_that_reads_nothing_is_cut(system):
+    env = {"PING_INTERVAL": "1s", "PING_TIMEOUT": "1s", "USER_TIMEOUT": "3s"}
+    node = system.start_node(config=FEEDS, **{**SMALL, **{f"CHANNELGATE__SOCKET__{key}": env[key] for key in env}})
+    slow, dead = [await Raw.stalled(node.port, "/oldest/") for _ in range(2)]
+    async with system.publisher() as publisher:
+        for number in range(300):
+            await publisher.group_send("feed", {"type": "tick", "number": number, "text": "x" * 4_000})
+        # Never up to date, and silent: only that it reads says that it lives.
+        end = asyncio.get_running_loop().time() + 8
+        while asyncio.get_running_loop().time() < end:
+            opcode, _ = await slow.read()
+            assert opcode == 0x1
+            for _ in range(2):
+                number += 1
+                await publisher.group_send("feed", {"type": "tick", "number": number, "text": "x" * 4_000})
+            await asyncio.sleep(0.1)
+    assert system.metric(node, "channelgate_connections") == 1
+    assert system.metric(node, "channelgate_outbox_bytes") > 0
+    await read_to(slow, number)
+    for raw in (slow, dead):
+        raw.abort()
+
+
+def tail(client: Client) -> set[int]:
+    """The last numbers that came: those of a queue of replaced events, or of one without its oldest."""
+    return {json.loads(frame)["number"] for frame in client.frames[-10 * KEYS :]}
