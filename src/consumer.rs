@@ -219,6 +219,11 @@ impl Consumer {
         rejection_text(&self.spec.reject, missing)
     }
 
+    /// What becomes of events that wait for a slow client, when there is no room for more.
+    pub fn slow(&self) -> config::Slow {
+        self.spec.slow
+    }
+
     /// Rooms that one connection may have joined by its messages.
     pub fn max_rooms(&self) -> usize {
         self.spec.max_rooms

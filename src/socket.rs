@@ -8,13 +8,17 @@ pub mod connection;
 pub mod deflate;
 mod driver;
 pub mod frame;
+pub mod meter;
 pub mod negotiate;
 mod outbox;
+pub mod parcel;
+mod pressure;
 pub mod probe;
 pub mod reader;
 pub mod roster;
 pub mod takeover;
 mod utf8;
 
-pub use connection::{Connection, ConnectionLimits, Delivery, Handler};
+pub use connection::{Connection, ConnectionLimits, Handler};
+pub use parcel::{Loss, Piece};
 pub use roster::Roster;

@@ -69,6 +69,10 @@ fn sections(config: &Config, note: &mut impl FnMut(KeyPath, String)) {
             note(KeyPath::dotted(key), "must be at least 1".to_owned());
         }
     }
+    // What one read may bring costs a client at most a minute then.
+    if (1..1024).contains(&config.socket.max_bytes_per_second) {
+        note(KeyPath::dotted("socket.max_bytes_per_second"), "must be at least 1024, or 0 for no limit".to_owned());
+    }
     let above_zero = [
         ("server.handshake_timeout", config.server.handshake_timeout),
         ("limits.admission_timeout", config.limits.admission_timeout),

@@ -68,6 +68,9 @@ pub struct Consumer {
     /// Rooms that one connection may be in by its messages.
     #[serde(default = "hundred")]
     pub max_rooms: usize,
+    /// What becomes of events that wait for a client that is behind with reading, when there is no room for more.
+    #[serde(default)]
+    pub slow: Slow,
     /// Topics: what a connection gets.
     #[serde(default)]
     pub topics: Topics,
@@ -151,10 +154,25 @@ pub struct EventHandler {
     pub send_text: Option<String>,
     /// Expression: only events for which it is true are handled.
     pub when: Option<String>,
+    /// Expression: of several events with the same, only the newest waits for a slow client.
+    pub key: Option<String>,
     /// Expression: the event's topic; only connections subscribed to it get the frame.
     pub topic: Option<String>,
     /// What is sent to the group's members, or where it says `to`, to those of another room of the consumer.
     pub emit: Option<Emits>,
+}
+
+/// What becomes of events that wait for a client that is behind with reading.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Slow {
+    /// All are kept; when there is no room for another, the connection is closed.
+    #[default]
+    Close,
+    /// The oldest give way to newer ones.
+    DropOldest,
+    /// Of those with the same key, only the newest is kept.
+    Latest,
 }
 
 /// Connections counted per member.

@@ -32,6 +32,16 @@ pub struct Server {
     pub drain_grace: Span,
 }
 
+impl Server {
+    /// How many worker threads there are.
+    pub fn worker_threads(&self) -> usize {
+        match self.workers {
+            0 => std::thread::available_parallelism().map_or(1, usize::from).min(32),
+            workers => workers,
+        }
+    }
+}
+
 impl Default for Server {
     fn default() -> Self {
         Self {

@@ -16,6 +16,12 @@ pub struct Socket {
     pub max_message: usize,
     /// Bytes that may wait for one slow client before it is closed with 1013.
     pub outbox: usize,
+    /// Bytes that may wait for all slow clients of the node together; 0 is no limit.
+    pub outbox_total: usize,
+    /// Frames that a client may send in a second, ten times as many at once; 0 is no limit.
+    pub max_frames_per_second: u32,
+    /// Bytes that a client may send in a second, ten times as many at once; 0 is no limit.
+    pub max_bytes_per_second: usize,
     /// Kernel send buffer of a connection, in bytes; 0 leaves the system's.
     pub send_buffer: usize,
     /// How long unacknowledged bytes may stay in the kernel before the connection is dead; 0 leaves the system's.
@@ -31,6 +37,9 @@ impl Default for Socket {
             ping_timeout: Span::seconds(20),
             max_message: 1 << 20,
             outbox: 1 << 20,
+            outbox_total: 256 << 20,
+            max_frames_per_second: 1000,
+            max_bytes_per_second: 4 << 20,
             send_buffer: 256 << 10,
             user_timeout: Span::seconds(30),
             compression: Compression::default(),

@@ -16,6 +16,8 @@ pub struct Outgoing {
     pub to: Option<GroupName>,
     /// Dropped for clients that are behind with reading.
     pub volatile: bool,
+    /// Of several with the same, only the newest waits for such clients.
+    pub key: Option<Arc<str>>,
 }
 
 /// What a consumer asks for, in order, for one connection. The next one is carried out when the one before is done.

@@ -35,6 +35,7 @@ pub(super) struct Mappings {
 struct Mapping {
     when: Option<Expression>,
     topic: Option<Expression>,
+    key: Option<Expression>,
     send: Vec<Expression>,
     send_text: Option<Expression>,
     emits: Vec<Emit>,
@@ -121,6 +122,7 @@ impl Mapping {
         Self {
             when: compiler.optional(handler.when.as_ref(), OF_EVENTS, PLACE, &key.then("when")),
             topic: compiler.optional(handler.topic.as_ref(), OF_EVENTS, PLACE, &key.then("topic")),
+            key: compiler.optional(handler.key.as_ref(), OF_EVENTS, PLACE, &key.then("key")),
             send: compiler.list(handler.send.as_ref(), OF_EVENTS, PLACE, &key.then("send")),
             send_text: compiler.optional(handler.send_text.as_ref(), OF_EVENTS, PLACE, &key.then("send_text")),
             emits,
@@ -138,22 +140,26 @@ impl Mapping {
             return Ok(Vec::new());
         }
         let topic = self.topic.as_ref().map(|topic| name(&topic.evaluate(&scope)?)).transpose()?;
-        let mut outgoing =
+        let key = self.key.as_ref().map(|key| name(&key.evaluate(&scope)?)).transpose()?;
+        let mut outgoing: Vec<Outgoing> =
             Vec::with_capacity(self.send.len() + self.emits.len() + usize::from(self.send_text.is_some()));
-        let mut add = |payload: Payload, to: Option<GroupName>, volatile: bool| {
-            outgoing.push(Outgoing { payload, topic: topic.clone(), to, volatile });
+        let mut add = |place: usize, payload: Payload, to: Option<GroupName>, volatile: bool| {
+            // What a handler sends in one place does not replace what it sends in another.
+            let key = key.as_ref().map(|key| format!("{place}/{key}").into());
+            outgoing.push(Outgoing { payload, topic: topic.clone(), to, volatile, key });
         };
-        for send in &self.send {
+        for (place, send) in self.send.iter().enumerate() {
             let payload = match send.is_just(Name::Event) {
                 true => wire.plain_json(&event.body)?,
                 false => wire.json(&send.evaluate(&scope)?)?,
             };
-            add(payload, None, false);
+            add(place, payload, None, false);
         }
+        let place = self.send.len();
         if let Some(send) = &self.send_text {
-            add(wire.raw(&send.evaluate(&scope)?)?, None, false);
+            add(place, wire.raw(&send.evaluate(&scope)?)?, None, false);
         }
-        for emit in &self.emits {
+        for (place, emit) in (place + 1..).zip(&self.emits) {
             if let Some(when) = &emit.when
                 && !when.evaluate(&scope)?.is_true()
             {
@@ -161,8 +167,11 @@ impl Mapping {
             }
             let payload = emit.content.payload(&scope, wire)?;
             match &emit.to {
-                None => add(payload, None, emit.volatile),
-                Some(to) => to.groups(&scope)?.into_iter().for_each(|to| add(payload.clone(), Some(to), emit.volatile)),
+                None => add(place, payload, None, emit.volatile),
+                Some(to) => {
+                    let rooms = to.groups(&scope)?.into_iter();
+                    rooms.for_each(|to| add(place, payload.clone(), Some(to), emit.volatile));
+                }
             }
         }
         Ok(outgoing)
@@ -184,11 +193,11 @@ impl Emit {
     }
 }
 
-/// The name of a topic: text, or an integer as text.
+/// The name of a topic, a key or a member: text, or an integer as text.
 pub(super) fn name(value: &Jinja) -> Result<Arc<str>, String> {
     match value.as_str() {
         Some(text) => Ok(text.into()),
         None if value.is_integer() => Ok(value.to_string().into()),
-        None => Err(format!("{} is no name of a topic", value.kind())),
+        None => Err(format!("{} is no name: neither text nor an integer", value.kind())),
     }
 }

@@ -103,10 +103,7 @@ pub fn start(services: Services) -> io::Result<Running> {
     let server = &services.config.server;
     let listener = listen(&server.listen)?;
     let address = listener.local_addr()?;
-    let workers = match server.workers {
-        0 => std::thread::available_parallelism().map_or(1, usize::from).min(32),
-        some => some,
-    };
+    let workers = server.worker_threads();
     // What the drain takes at most, and a little for the last answers; after it, what is left is cut.
     let patience = server.drain_period.0 + server.drain_grace.0 + Duration::from_secs(2);
     // Beyond the limit of connections, handshakes are answered 503, so there must be room to answer them.

@@ -36,7 +36,7 @@ use crate::{
         socketio::{Denied, Endpoint, Endpoints, Entry, Head, SocketIo},
     },
     socket::{
-        Connection, Roster,
+        Connection, Piece, Roster,
         close::CloseCode,
         frame,
         negotiate::{self, Agreed},
@@ -208,7 +208,7 @@ impl Reception {
         metrics.handshake("accepted");
         let response = match websocket {
             Some((slot, agreed)) => {
-                connection.deliver(&frame::text(open.as_bytes()));
+                connection.deliver(&Piece::control(frame::text(open.as_bytes())), &[]);
                 slot.accept(accepted);
                 switch(agreed)
             }

@@ -4,15 +4,15 @@
 use std::{sync::Arc, time::Duration};
 
 use super::{
-    Answers, Delivery, Inbox, Registry, Rules, Shard, Union, Work, registry::Audience, size, topics::matching_names,
-    workers::Workers,
+    Answers, AudienceId, Delivery, Inbox, Registry, Rules, Shard, Union, Work, registry::Audience, size,
+    topics::matching_names, workers::Workers,
 };
 use crate::{
-    config::TopicMatching,
+    config::Slow,
     consumer::{Consumer, ConsumerId, ConsumerSet, MapError, Outgoing},
     event::{self, Emission, Event, Eviction, Gap, GapReason, GroupName},
     layer::Signal,
-    socket::frame::Frame,
+    socket::{Loss, frame::Frame},
     telemetry::{DropReason, Metrics},
     warn_bounded,
 };
@@ -74,7 +74,7 @@ impl Dispatcher {
                 Ok(messages) => {
                     handled = true;
                     for message in messages {
-                        self.send(audience, &message, consumer.topics().matching);
+                        self.send(audience, &message, consumer);
                     }
                 }
                 Err(MapError::NoHandler) if consumer.namespace().is_some() => unhandled = Some(consumer),
@@ -112,7 +112,7 @@ impl Dispatcher {
         audiences
     }
 
-    fn send(&self, own: Audience, message: &Outgoing, matching: TopicMatching) {
+    fn send(&self, own: Audience, message: &Outgoing, consumer: &Consumer) {
         let audience = match &message.to {
             None => own,
             Some(room) => match self.audiences(room).into_iter().find(|other| other.consumer == own.consumer) {
@@ -121,11 +121,12 @@ impl Dispatcher {
             },
         };
         let rules = Rules {
-            names: message.topic.as_ref().map(|topic| matching_names(topic, matching)),
+            names: message.topic.as_ref().map(|topic| matching_names(topic, consumer.topics().matching)),
             volatile: message.volatile,
             ..Rules::default()
         };
-        self.deliver(audience, Arc::new(Frame::new(&message.payload)), rules.shared());
+        let loss = loss(consumer, audience.id, message.key.as_deref());
+        self.deliver(audience, Arc::new(Frame::new(&message.payload).losable(loss)), rules.shared());
     }
 
     fn deliver(&self, audience: Audience, frame: Arc<Frame>, rules: Option<Arc<Rules>>) {
@@ -156,7 +157,7 @@ impl Dispatcher {
         // All consumers of a namespace write the same.
         let Some(consumer) = self.consumers.get(writer) else { return };
         let frame = match consumer.encode(&emission.content) {
-            Ok(payload) => Arc::new(Frame::new(&payload)),
+            Ok(payload) => Arc::new(Frame::new(&payload).losable(loss(consumer, AudienceId(0), None))),
             Err(reason) => {
                 self.metrics.dropped(DropReason::Mapping, 1);
                 warn_bounded!("{}: an emission could not be written and is dropped: {reason}", consumer.name());
@@ -244,6 +245,16 @@ impl Dispatcher {
         let groups =
             gap.groups.as_ref().map_or_else(|| "all groups".to_owned(), |groups| format!("{} groups", groups.len()));
         warn_bounded!("events may have been missed in {groups}: {}", gap.reason.label());
+    }
+}
+
+/// How a message of a consumer may be lost while it waits for a slow client. Keys of different groups have nothing to do with
+/// each other; a message without one is kept where others have them.
+fn loss(consumer: &Consumer, audience: AudienceId, key: Option<&str>) -> Loss {
+    match (consumer.slow(), key) {
+        (Slow::Close, _) | (Slow::Latest, None) => Loss::Never,
+        (Slow::DropOldest, _) => Loss::Oldest,
+        (Slow::Latest, Some(key)) => Loss::Superseded(format!("{}/{key}", audience.0).into()),
     }
 }
 

@@ -1,13 +1,13 @@
 //! Deliveries on their way through the members of a group: who gets which, in as few writes as can be.
 
-use std::{rc::Rc, sync::Arc};
+use std::{cell::OnceCell, rc::Rc, sync::Arc};
 
-use bytes::{Bytes, BytesMut};
+use bytes::BytesMut;
 
 use super::{Rules, member::Member, size};
 use crate::{
     config::Compression,
-    socket::{Connection, connection, frame::Frame, negotiate::Deflate},
+    socket::{Connection, Loss, Piece, frame::Frame, negotiate::Deflate},
 };
 
 /// A delivery as it waits on its worker.
@@ -46,8 +46,18 @@ pub(super) struct Job {
     for_all: bool,
     /// Whether some of it is not for clients that are behind with reading.
     volatile: bool,
-    /// The frames as one piece, per compression.
-    joined: Vec<(Option<Deflate>, Bytes)>,
+    /// Whether some of it may be lost while it waits for such a client.
+    losable: bool,
+    forms: Vec<Form>,
+}
+
+/// The messages as connections with one kind of compression get them.
+struct Form {
+    deflate: Option<Deflate>,
+    /// All as one piece.
+    whole: OnceCell<Piece>,
+    /// Each apart; made where not every member gets all of it, or where some of it may be lost.
+    each: OnceCell<Box<[Piece]>>,
 }
 
 impl Job {
@@ -55,43 +65,32 @@ impl Job {
         let for_all = deliveries.iter().all(|delivery| delivery.rules.is_none());
         let is_volatile = |delivery: &Waiting| delivery.rules.as_ref().is_some_and(|applied| applied.rules.volatile);
         let volatile = !for_all && deliveries.iter().any(is_volatile);
-        Self { deliveries, position: 0, for_all, volatile, joined: Vec::with_capacity(1) }
+        // One alone is whole as it is.
+        let losable = deliveries.len() > 1 && deliveries.iter().any(|delivery| *delivery.frame.loss() != Loss::Never);
+        Self { deliveries, position: 0, for_all, volatile, losable, forms: Vec::with_capacity(1) }
     }
 
     pub fn bytes(&self) -> usize {
         self.deliveries.iter().map(Waiting::size).sum()
     }
 
-    /// All frames as one piece.
-    fn joined(&mut self, deflate: Option<Deflate>, compression: &Compression) -> &Bytes {
-        let index = match self.joined.iter().position(|(kind, _)| *kind == deflate) {
-            Some(index) => index,
-            None => {
-                let piece = match self.deliveries.as_slice() {
-                    [one] => one.frame.bytes(deflate, compression).clone(),
-                    many => {
-                        let mut piece = BytesMut::with_capacity(self.bytes());
-                        for delivery in many {
-                            piece.extend_from_slice(delivery.frame.bytes(deflate, compression));
-                        }
-                        piece.freeze()
-                    }
-                };
-                self.joined.push((deflate, piece));
-                self.joined.len() - 1
-            }
-        };
-        &self.joined[index].1
+    fn form(&mut self, deflate: Option<Deflate>) -> usize {
+        self.forms.iter().position(|form| form.deflate == deflate).unwrap_or_else(|| {
+            self.forms.push(Form { deflate, whole: OnceCell::new(), each: OnceCell::new() });
+            self.forms.len() - 1
+        })
     }
 
     pub fn serve(&mut self, connection: &Connection, member: &Rc<Member>, served: &mut Served) {
         let (deflate, compression) = (connection.deflate(), &connection.limits().compression);
+        let form = self.form(deflate);
+        let (deliveries, form) = (self.deliveries.as_slice(), &self.forms[form]);
         if self.for_all || (self.is_all_for(member) && !(self.volatile && connection.is_behind())) {
-            let frames = self.deliveries.len();
-            served.add(connection.deliver(self.joined(deflate, compression)), frames);
+            let each = if self.losable { form.each(deliveries, compression) } else { &[] };
+            served.delivered += u64::from(connection.deliver(form.whole(deliveries, compression), each));
             return;
         }
-        for delivery in &self.deliveries {
+        for (delivery, piece) in deliveries.iter().zip(form.each(deliveries, compression)) {
             if let Some(applied) = &delivery.rules {
                 if !applied.is_for(member) {
                     continue;
@@ -101,7 +100,7 @@ impl Job {
                     continue;
                 }
             }
-            served.add(connection.deliver(delivery.frame.bytes(deflate, compression)), 1);
+            served.delivered += u64::from(connection.deliver(piece, &[]));
         }
     }
 
@@ -110,20 +109,32 @@ impl Job {
     }
 }
 
+impl Form {
+    fn whole(&self, deliveries: &[Waiting], compression: &Compression) -> &Piece {
+        self.whole.get_or_init(|| match deliveries {
+            [one] => self.one(one, compression),
+            many => {
+                let mut all = BytesMut::with_capacity(many.iter().map(Waiting::size).sum());
+                for delivery in many {
+                    all.extend_from_slice(delivery.frame.bytes(self.deflate, compression));
+                }
+                Piece::new(all.freeze(), u32::try_from(many.len()).unwrap_or(u32::MAX), Loss::Never)
+            }
+        })
+    }
+
+    fn each(&self, deliveries: &[Waiting], compression: &Compression) -> &[Piece] {
+        self.each.get_or_init(|| deliveries.iter().map(|delivery| self.one(delivery, compression)).collect())
+    }
+
+    fn one(&self, delivery: &Waiting, compression: &Compression) -> Piece {
+        Piece::new(delivery.frame.bytes(self.deflate, compression).clone(), 1, delivery.frame.loss().clone())
+    }
+}
+
 /// What a slice did, for the counters.
 #[derive(Default)]
 pub(super) struct Served {
     pub delivered: u64,
-    pub overflowed: u64,
     pub volatile: u64,
-}
-
-impl Served {
-    fn add(&mut self, delivery: connection::Delivery, frames: usize) {
-        match delivery {
-            connection::Delivery::Sent | connection::Delivery::Queued => self.delivered += frames as u64,
-            connection::Delivery::Overflow => self.overflowed += frames as u64,
-            connection::Delivery::Refused => {}
-        }
-    }
 }

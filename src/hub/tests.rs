@@ -3,6 +3,7 @@
 mod delivery;
 mod emissions;
 mod membership;
+mod slow;
 
 use std::{
     collections::HashMap,
@@ -50,12 +51,34 @@ protocol = "socket.io"
 namespace = "/admin"
 path = "/admin/"
 on_event."*" = { emit = { event = "e", data = "event.n" } }
+
+[[consumer]]
+name = "log"
+path = "/log/"
+slow = "drop_oldest"
+on_event."*" = { send = "event.n", topic = "'all'" }
+
+[[consumer]]
+name = "prices"
+path = "/prices/"
+slow = "latest"
+on_event.tick = { send = ["event.n", "-event.n"], key = "event.n % 3" }
+
+[[consumer]]
+name = "radio"
+protocol = "socket.io"
+namespace = "/radio"
+path = "/radio/"
+slow = "drop_oldest"
 "#;
 
 const FEED: ConsumerId = ConsumerId(0);
 const CHAT: ConsumerId = ConsumerId(1);
 const SHOP: ConsumerId = ConsumerId(2);
 const ADMIN: ConsumerId = ConsumerId(3);
+const LOG: ConsumerId = ConsumerId(4);
+const PRICES: ConsumerId = ConsumerId(5);
+const RADIO: ConsumerId = ConsumerId(6);
 
 /// A layer that remembers who it was asked for, answers late, and fails when told to.
 #[derive(Default)]
@@ -160,7 +183,11 @@ struct Worker {
 
 impl Worker {
     fn connection(&self) -> Rc<Connection> {
-        let limits = ConnectionLimits::new(&config::Socket::default(), None);
+        self.connection_with(config::Socket::default().outbox)
+    }
+
+    fn connection_with(&self, outbox: usize) -> Rc<Connection> {
+        let limits = ConnectionLimits::new(&config::Socket { outbox, ..config::Socket::default() }, None);
         Connection::pending(Rc::clone(&self.roster), Arc::new(limits), None)
     }
 

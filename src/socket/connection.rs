@@ -21,21 +21,29 @@ use tokio::net::TcpStream;
 use super::{
     close::CloseCode,
     frame::{self, Frame},
+    meter::Rates,
     negotiate::Deflate,
     outbox::Outbox,
+    parcel::{Loss, Parcel, Piece},
     roster::Roster,
 };
 use crate::{
     admission::Places,
     config::{self, Compression},
     consumer::{Incoming, Payload},
-    telemetry::Metrics,
+    telemetry::{DropReason, Metrics},
 };
 
 /// What a connection's messages mean: a protocol.
 pub trait Handler {
     /// A whole message arrived.
     fn received(self: Rc<Self>, connection: &Rc<Connection>, message: Incoming<'_>);
+
+    /// The client missed so many messages while it was behind with reading, and has caught up: called once each time.
+    /// What its consumer's policy replaced by newer values is no loss.
+    fn lost(self: Rc<Self>, messages: u64) {
+        let _ = messages;
+    }
 
     /// The connection is gone; called once, for a connection that was open and for one that never came to be.
     fn gone(self: Rc<Self>);
@@ -48,6 +56,8 @@ pub struct ConnectionLimits {
     pub max_message: usize,
     /// Bytes that may wait for the client.
     pub outbox: usize,
+    /// How fast the client may send.
+    pub rates: Rates,
     /// What is compressed, where the client agreed to it.
     pub compression: Compression,
     /// Whether the sweep asks silent clients for a sign of life; where the protocol above does, it need not.
@@ -60,6 +70,7 @@ impl ConnectionLimits {
         Self {
             max_message: max_message.unwrap_or(socket.max_message),
             outbox: socket.outbox,
+            rates: Rates::new(socket),
             compression: socket.compression.clone(),
             pings: true,
         }
@@ -81,19 +92,6 @@ enum State {
     Gone,
 }
 
-/// What became of a frame.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Delivery {
-    /// The kernel took it.
-    Sent,
-    /// It waits in the outbox.
-    Queued,
-    /// The outbox was full: the connection is being closed.
-    Overflow,
-    /// The connection is closing or gone.
-    Refused,
-}
-
 /// Writes without asking the runtime whether the socket is ready: nearly always it is, and the kernel knows best. Where it
 /// is not, the runtime is asked, too, so that it tells when it is again.
 fn write_now(stream: &TcpStream, bytes: &[u8]) -> io::Result<usize> {
@@ -112,6 +110,8 @@ pub struct Connection {
     state: Cell<State>,
     /// Nothing is read from the client for now.
     held: Cell<bool>,
+    /// Nothing is read because the client sent too fast.
+    throttled: Cell<bool>,
     deflate: Cell<Option<Deflate>>,
     limits: Arc<ConnectionLimits>,
     stream: OnceCell<TcpStream>,
@@ -139,6 +139,7 @@ impl Connection {
             deflate: Cell::new(deflate),
             state: Cell::new(State::Pending),
             held: Cell::new(false),
+            throttled: Cell::new(false),
             heard: Cell::new(0),
             place: Cell::new(u32::MAX),
             places: Cell::default(),
@@ -179,6 +180,7 @@ impl Connection {
         }
         self.heard();
         self.place.set(self.roster.enter(Rc::clone(self)));
+        self.outbox.borrow().placed(self.place.get());
         if self.state.get() != State::Open {
             // Accepted only to be closed with a code that the client can read.
             self.roster.closing(self.place.get());
@@ -221,53 +223,80 @@ impl Connection {
         self.outbox.borrow().contents()
     }
 
-    /// Encodes and sends one message to this connection alone.
-    pub fn send(&self, payload: &Payload) -> Delivery {
-        self.deliver(Frame::new(payload).bytes(self.deflate.get(), &self.limits.compression))
+    /// Encodes and sends one message to this connection alone. It is never lost as long as the connection lives.
+    pub fn send(&self, payload: &Payload) {
+        let frame = Frame::new(payload);
+        let bytes = frame.bytes(self.deflate.get(), &self.limits.compression).clone();
+        self.deliver(&Piece::new(bytes, 1, Loss::Never), &[]);
     }
 
-    /// Hands over encoded frames: straight to the kernel where nothing waits, else to the outbox.
-    pub fn deliver(&self, frames: &Bytes) -> Delivery {
+    /// Hands over encoded messages: straight to the kernel where nothing waits, else to the outbox. `each` is what `whole`
+    /// is made of, where it may have to wait in pieces. How many messages were taken; the others are counted as lost.
+    pub fn deliver(&self, whole: &Piece, each: &[Piece]) -> u32 {
         match self.state.get() {
             State::Pending | State::Open => {}
-            State::Closing | State::Finishing | State::Gone => return Delivery::Refused,
+            State::Closing | State::Finishing | State::Gone => return self.refuse(whole),
         }
-        let mut outbox = self.outbox.borrow_mut();
         let mut written = 0;
-        if outbox.is_empty() {
-            match self.stream.get().map(|stream| write_now(stream, frames)) {
-                Some(Ok(all)) if all == frames.len() => return Delivery::Sent,
-                Some(Ok(part)) => written = part,
-                Some(Err(error)) if error.kind() != io::ErrorKind::WouldBlock => {
-                    drop(outbox);
+        if self.outbox.borrow().is_empty()
+            && let Some(stream) = self.stream.get()
+        {
+            match write_now(stream, whole.bytes()) {
+                Ok(all) if all == whole.bytes().len() => return whole.messages(),
+                Ok(part) => written = part,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                Err(_) => {
                     self.abort();
-                    return Delivery::Refused;
+                    return self.refuse(whole);
                 }
-                Some(Err(_)) | None => {}
             }
-        } else if outbox.bytes() + frames.len() > self.limits.outbox {
-            drop(outbox);
-            self.overflow();
-            return Delivery::Overflow;
         }
-        // A frame larger than the outbox is let through where nothing else waits: it would never fit otherwise.
-        outbox.push(frames.clone(), written);
-        drop(outbox);
+        self.queue(if each.is_empty() { std::slice::from_ref(whole) } else { each }, written)
+    }
+
+    #[cold]
+    fn refuse(&self, whole: &Piece) -> u32 {
+        self.roster.metrics().dropped(DropReason::Closed, u64::from(whole.messages()));
+        0
+    }
+
+    /// Lets messages wait, the first `written` bytes of which are out.
+    #[cold]
+    fn queue(&self, pieces: &[Piece], mut written: usize) -> u32 {
+        let pressure = self.roster.pressure();
+        let mut taken = 0;
+        for (index, piece) in pieces.iter().enumerate() {
+            if written >= piece.bytes().len() {
+                written -= piece.bytes().len();
+            } else {
+                let (parcel, from) = (piece.parcel(pressure), (pressure, self.place.get()));
+                let pushed = self.outbox.borrow_mut().push(parcel, written, self.limits.outbox, from);
+                if pushed.is_err() {
+                    self.overflow(pieces[index..].iter().map(|piece| u64::from(piece.messages())).sum());
+                    return taken;
+                }
+                written = 0;
+            }
+            taken += piece.messages();
+        }
         self.wake();
-        Delivery::Queued
+        if pressure.take_over() {
+            self.roster.relieve();
+        }
+        taken
     }
 
     /// Answers a ping; dropped when the client does not even read its pongs.
     pub(super) fn pong(&self, payload: &[u8]) {
         if self.outbox.borrow().bytes() < self.limits.outbox {
-            self.deliver(&frame::pong(payload));
+            self.deliver(&Piece::control(frame::pong(payload)), &[]);
         }
     }
 
     /// Asks a silent client for a sign of life.
     pub(super) fn ping(&self) {
         if self.outbox.borrow().is_empty() {
-            self.deliver(&frame::ping(&[]));
+            self.deliver(&Piece::control(frame::ping(&[])), &[]);
         }
     }
 
@@ -304,14 +333,38 @@ impl Connection {
 
     /// A Close is queued whatever waits before it: its size is bounded by the protocol.
     fn deliver_last(&self, close: &Bytes) {
-        let mut outbox = self.outbox.borrow_mut();
-        outbox.push(close.clone(), 0);
+        let pressure = self.roster.pressure();
+        let parcel = Parcel::new(close.clone(), 0, Loss::Never, pressure);
+        self.outbox.borrow_mut().push_last(&parcel, (pressure, self.place.get()));
     }
 
-    fn overflow(&self) {
-        self.outbox.borrow_mut().discard();
+    /// There is no room: what waits is lost, and so many messages that came.
+    fn overflow(&self, more: u64) {
+        let lost = self.outbox.borrow_mut().discard() + more;
+        self.roster.metrics().dropped(DropReason::SlowClient, lost);
         self.roster.metrics().closed("slow_client");
         self.close(CloseCode::TRY_AGAIN_LATER, "slow client");
+    }
+
+    /// What waits for the client costs the worker so much.
+    pub(super) fn cost(&self) -> usize {
+        if self.is_open() { self.outbox.borrow().cost() } else { 0 }
+    }
+
+    /// The node has no room for all that waits: what may be lost is, and if that is less than half, the connection is closed.
+    pub(super) fn shed(&self) {
+        let (before, lost, after) = {
+            let mut outbox = self.outbox.borrow_mut();
+            (outbox.bytes(), outbox.discard_oldest(), outbox.bytes())
+        };
+        self.roster.metrics().dropped(DropReason::Shed, lost);
+        if after * 2 <= before {
+            return self.wake();
+        }
+        let lost = self.outbox.borrow_mut().discard();
+        self.roster.metrics().dropped(DropReason::Shed, lost);
+        self.roster.metrics().closed("outbox_total");
+        self.close(CloseCode::TRY_AGAIN_LATER, "the node is overloaded");
     }
 
     /// Drops the connection without another word.
@@ -353,10 +406,29 @@ impl Connection {
         self.held.get()
     }
 
+    /// The client sent too fast and is not read for a while, or is again.
+    pub(super) fn throttle(&self, throttled: bool) {
+        self.throttled.set(throttled);
+        if throttled {
+            self.roster.metrics().held("rate");
+        }
+        self.heard();
+    }
+
+    /// Whether the client is not read because it sent too fast, so that its silence means nothing.
+    pub(super) fn is_throttled(&self) -> bool {
+        self.throttled.get()
+    }
+
+    /// The worker's clock, in microseconds.
+    pub fn micros(&self) -> u64 {
+        self.roster.micros()
+    }
+
     /// Whether no more of the client's messages are read for now: it must first take the answers, or those that came are
     /// still being handled.
     pub(super) fn is_congested(&self) -> bool {
-        self.held.get() || self.outbox.borrow().bytes() > self.limits.outbox / 2
+        self.held.get() || self.outbox.borrow().kept() > self.limits.outbox / 2
     }
 
     pub(super) fn metrics(&self) -> &Metrics {
@@ -389,22 +461,37 @@ impl Connection {
     /// Writes what waits; `Ready(Ok)` when nothing does.
     pub(super) fn poll_flush(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let Some(stream) = self.stream.get() else { return Poll::Ready(Ok(())) };
-        let mut outbox = self.outbox.borrow_mut();
-        loop {
-            if outbox.is_empty() {
-                return Poll::Ready(Ok(()));
+        while !self.outbox.borrow().is_empty() {
+            let (before, lost, after) = {
+                let mut outbox = self.outbox.borrow_mut();
+                (outbox.bytes(), outbox.flush(|slices| stream.try_write_vectored(slices))?, outbox.bytes())
+            };
+            if after < before {
+                // The kernel had no room for it before, so the client's has taken some.
+                self.heard();
             }
-            if outbox.flush(|slices| stream.try_write_vectored(slices))? {
-                return Poll::Ready(Ok(()));
+            match lost {
+                Some(lost) => self.caught_up(lost),
+                None => std::task::ready!(stream.poll_write_ready(cx))?,
             }
-            std::task::ready!(stream.poll_write_ready(cx))?;
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    /// Nothing waits any more; the handler is told what was lost while something did.
+    fn caught_up(&self, lost: u64) {
+        if lost > 0
+            && self.is_open()
+            && let Some(handler) = self.handler()
+        {
+            handler.lost(lost);
         }
     }
 
     /// Takes the connection out of everything; called once, by its driver or by whoever gave the handshake up.
     pub(super) fn release(&self) {
         self.state.set(State::Gone);
-        *self.outbox.borrow_mut() = Outbox::default();
+        self.roster.metrics().dropped(DropReason::Closed, self.outbox.take().discard_all());
         *self.waker.borrow_mut() = None;
         self.roster.leave(self.place.replace(u32::MAX));
         drop(self.places.take());
@@ -414,3 +501,6 @@ impl Connection {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -13,12 +13,16 @@ use std::{
 
 use bytes::BytesMut;
 use socket2::SockRef;
-use tokio::net::TcpStream;
+use tokio::{
+    net::TcpStream,
+    time::{Sleep, sleep},
+};
 
 use super::{
     close::ProtocolError,
     connection::{Connection, Handler},
     frame,
+    meter::Meter,
     reader::{Limits, Reader, Received},
 };
 use crate::consumer::Incoming;
@@ -42,6 +46,9 @@ pub struct Driver {
     reader: Reader,
     /// What came behind the handshake in the same packet.
     early: Option<Box<BytesMut>>,
+    meter: Meter,
+    /// The client sent too fast, and is read again after this.
+    pause: Option<Pin<Box<Sleep>>>,
     /// Nothing more is to be written; waiting for the client to hang up.
     shut: bool,
 }
@@ -51,12 +58,14 @@ impl Driver {
     pub fn new(connection: Rc<Connection>, stream: TcpStream, early: BytesMut) -> Self {
         connection.open(stream);
         let reader = Reader::new(connection.deflate().is_some());
-        Self { connection, reader, early: (!early.is_empty()).then(|| Box::new(early)), shut: false }
+        let mut driver = Self::resume(connection, reader);
+        driver.early = (!early.is_empty()).then(|| Box::new(early));
+        driver
     }
 
     /// Goes on with an open connection whose socket was read by somebody else until now.
-    pub(super) const fn resume(connection: Rc<Connection>, reader: Reader) -> Self {
-        Self { connection, reader, early: None, shut: false }
+    pub(super) fn resume(connection: Rc<Connection>, reader: Reader) -> Self {
+        Self { connection, reader, early: None, meter: Meter::default(), pause: None, shut: false }
     }
 
     /// Reads what is there. `Err` ends the connection.
@@ -79,6 +88,9 @@ impl Driver {
             }
             if self.connection.is_congested() && !self.connection.is_finishing() {
                 // Reading goes on when the outbox is flushed, which wakes this future.
+                return Ok(());
+            }
+            if self.is_paused(cx) && !self.connection.is_finishing() {
                 return Ok(());
             }
             match stream.poll_read_ready(cx) {
@@ -109,6 +121,23 @@ impl Driver {
         if let Err(error) = result {
             fail(connection, error);
         }
+        let (frames, rates) = (u64::from(self.reader.take_frames()), connection.limits().rates);
+        let wait = self.meter.take(frames, bytes.len(), rates, connection.micros());
+        if !wait.is_zero() {
+            connection.throttle(true);
+            self.pause = Some(Box::pin(sleep(wait)));
+        }
+    }
+
+    /// Whether the client is not read because it sent too fast.
+    fn is_paused(&mut self, cx: &mut Context<'_>) -> bool {
+        let Some(pause) = &mut self.pause else { return false };
+        if pause.as_mut().poll(cx).is_pending() {
+            return true;
+        }
+        self.pause = None;
+        self.connection.throttle(false);
+        false
     }
 
     /// Everything is written and the connection is to end: say so to the kernel, so that the client reads the Close

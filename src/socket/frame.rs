@@ -11,6 +11,7 @@ use super::{
     close::CloseCode,
     deflate,
     negotiate::Deflate,
+    parcel::Loss,
     reader::{CONTROL_LIMIT, CloseFrame},
 };
 
@@ -194,6 +195,7 @@ impl<'a> Iterator for Parts<'a> {
 #[derive(Debug)]
 pub struct Frame {
     plain: Bytes,
+    loss: Loss,
     compressed: OnceLock<Box<[OnceLock<Option<Bytes>>; 7]>>,
 }
 
@@ -210,19 +212,34 @@ impl Frame {
                 for bytes in attachments.iter() {
                     put(BINARY, bytes, &mut parts);
                 }
-                Self { plain: parts.into(), compressed: OnceLock::new() }
+                Self::of(parts.into())
             }
         }
     }
 
     /// A text message; `payload` is UTF-8.
     pub fn text(payload: &[u8]) -> Self {
-        Self { plain: text(payload), compressed: OnceLock::new() }
+        Self::of(text(payload))
     }
 
     /// A binary message.
     pub fn binary(payload: &[u8]) -> Self {
-        Self { plain: binary(payload), compressed: OnceLock::new() }
+        Self::of(binary(payload))
+    }
+
+    fn of(plain: Bytes) -> Self {
+        Self { plain, loss: Loss::default(), compressed: OnceLock::new() }
+    }
+
+    /// The same, which may be lost while it waits for a client that is behind.
+    pub fn losable(mut self, loss: Loss) -> Self {
+        self.loss = loss;
+        self
+    }
+
+    /// How it may be lost while it waits.
+    pub const fn loss(&self) -> &Loss {
+        &self.loss
     }
 
     /// The bytes for a connection: compressed where it negotiated that, the payload has at least

@@ -1,193 +1,423 @@
-//! What waits for one slow client: shared frames, bounded in bytes, written with one `writev`.
+//! What waits for one slow client: shared frames, bounded in bytes, written with one `writev`; and which of them go when
+//! there is no room for another.
 //!
-//! Empty for nearly every connection nearly always, so it costs nothing then: the queue's memory is given back once it
-//! is drained.
+//! A message goes whole or stays whole, with its attachments; one that is partly written stays. Empty for nearly every
+//! connection nearly always, so it is a null pointer then.
 
 use std::{
-    collections::VecDeque,
+    collections::{HashMap, VecDeque},
     io::{self, IoSlice},
+    rc::Rc,
+    sync::Arc,
 };
 
-use bytes::Bytes;
-
-use super::frame::{Content, Parts};
+use super::{
+    frame::{Content, Part, Parts},
+    parcel::{Loss, Parcel},
+    pressure::Pressure,
+};
 
 /// How many frames one system call takes.
 const BATCH: usize = 32;
 
+/// What a waiting message costs a connection beside its shared bytes: a pointer, in a queue that doubles when it grows.
+const POINTER: usize = 2 * size_of::<Option<Rc<Parcel>>>();
+
+/// The same for a message that has a key.
+const KEY: usize = 2 * size_of::<(Arc<str>, u64)>();
+
+/// Places of messages that have gone are kept up to this many, and up to half of the queue.
+const HOLES: usize = 32;
+
+/// There is no room for a message, and none can be made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Full;
+
 /// Frames that the kernel has not taken yet.
-#[derive(Debug, Default)]
-pub struct Outbox {
-    queue: VecDeque<Bytes>,
-    /// Bytes of the first frame that are already written.
+#[derive(Default)]
+pub struct Outbox(Option<Box<Backlog>>);
+
+struct Backlog {
+    /// Messages that were lost leave a hole, so that the numbers of the others stay right. The first is never one.
+    queue: VecDeque<Option<Rc<Parcel>>>,
+    /// The number of the first.
+    first: u64,
+    /// Bytes of the first that are already out.
     written: usize,
+    /// Bytes that wait, and those among them that are never lost.
     bytes: usize,
+    kept: usize,
+    holes: usize,
+    /// The one that is larger than the outbox.
+    large: Option<u64>,
+    /// None that may be lost as the oldest stands before this number.
+    oldest: u64,
+    /// Where the last message of a key waits, if nothing of it is out.
+    latest: HashMap<Arc<str>, u64>,
+    /// Messages lost as the oldest since nothing waited.
+    lost: u64,
+    pressure: Rc<Pressure>,
+    listed: usize,
 }
 
 impl Outbox {
     /// Whether nothing waits.
-    pub fn is_empty(&self) -> bool {
-        self.queue.is_empty()
+    pub const fn is_empty(&self) -> bool {
+        self.0.is_none()
     }
 
     /// Bytes that wait.
-    pub const fn bytes(&self) -> usize {
-        self.bytes
+    pub fn bytes(&self) -> usize {
+        self.0.as_ref().map_or(0, |backlog| backlog.bytes)
+    }
+
+    /// Of those, what is never lost.
+    pub fn kept(&self) -> usize {
+        self.0.as_ref().map_or(0, |backlog| backlog.kept)
     }
 
     /// All that waits, for tests.
     #[cfg(test)]
     pub fn contents(&self) -> Vec<u8> {
-        self.queue.iter().flatten().copied().skip(self.written).collect()
+        let Some(backlog) = &self.0 else { return Vec::new() };
+        let parcels = backlog.queue.iter().flatten();
+        parcels.flat_map(|parcel| parcel.bytes.iter()).copied().skip(backlog.written).collect()
     }
 
-    /// Adds a frame, of which `written` bytes are already out (only where nothing waited before).
-    pub fn push(&mut self, frame: Bytes, written: usize) {
-        debug_assert!(written == 0 || self.queue.is_empty());
-        self.bytes += frame.len() - written;
-        if self.queue.is_empty() {
-            self.written = written;
+    /// Adds messages, of which `written` bytes are already out (only where nothing waited before). Where there are more than
+    /// `limit` bytes then, what may be lost makes room. `place` is the connection's in its roster.
+    pub fn push(
+        &mut self,
+        parcel: &Rc<Parcel>,
+        written: usize,
+        limit: usize,
+        (pressure, place): (&Rc<Pressure>, u32),
+    ) -> Result<(), Full> {
+        debug_assert!(written == 0 || self.is_empty());
+        if let Some(backlog) = &mut self.0 {
+            return backlog.push(parcel, limit);
         }
-        self.queue.push_back(frame);
+        let mut backlog = Box::new(Backlog::new(pressure, place));
+        backlog.append(parcel, parcel.len() > limit);
+        backlog.advance(written);
+        self.0 = Some(backlog);
+        Ok(())
     }
 
-    /// Forgets what waits, but for a frame that is partly written: without its rest the stream would be broken.
-    pub fn discard(&mut self) {
-        let keep = usize::from(self.written > 0);
-        self.queue.truncate(keep);
-        self.bytes = self.queue.front().map_or(0, |frame| frame.len() - self.written);
+    /// Adds a Close, whatever waits before it: its size is bounded by the protocol.
+    pub fn push_last(&mut self, parcel: &Rc<Parcel>, (pressure, place): (&Rc<Pressure>, u32)) {
+        self.0.get_or_insert_with(|| Box::new(Backlog::new(pressure, place))).append(parcel, false);
     }
 
-    /// Writes with `write` until all is out (`Ok(true)`) or the kernel takes no more (`Ok(false)`).
-    pub fn flush(&mut self, mut write: impl FnMut(&[IoSlice<'_>]) -> io::Result<usize>) -> io::Result<bool> {
-        while !self.queue.is_empty() {
+    /// The connection has its place in the roster now.
+    pub fn placed(&self, place: u32) {
+        if let Some(backlog) = &self.0 {
+            backlog.pressure.place(backlog.listed, place);
+        }
+    }
+
+    /// Forgets what waits, but for what is partly written: without its rest the stream would be broken. How many messages.
+    pub fn discard(&mut self) -> u64 {
+        let Some(backlog) = &mut self.0 else { return 0 };
+        let keep = usize::from(backlog.written > 0);
+        let (first, end) = (backlog.first + keep as u64, backlog.end());
+        let gone =
+            (first..end).filter_map(|number| backlog.remove(number)).map(|parcel| u64::from(parcel.messages)).sum();
+        backlog.queue.truncate(keep);
+        backlog.holes = 0;
+        if keep == 0 {
+            self.0 = None;
+        }
+        gone
+    }
+
+    /// Forgets all that waits, the connection having gone. How many messages are not out whole.
+    pub fn discard_all(self) -> u64 {
+        let Some(backlog) = &self.0 else { return 0 };
+        let waiting: u64 = backlog.queue.iter().flatten().map(|parcel| u64::from(parcel.messages)).sum();
+        waiting - backlog.messages_out()
+    }
+
+    /// Forgets what may be lost as the oldest. How many messages.
+    pub fn discard_oldest(&mut self) -> u64 {
+        let Some(backlog) = &mut self.0 else { return 0 };
+        let before = backlog.lost;
+        while backlog.lose_oldest() {}
+        backlog.settle();
+        backlog.lost - before
+    }
+
+    /// What the connection costs the worker alone: its part of what waits for several.
+    pub fn cost(&self) -> usize {
+        let Some(backlog) = &self.0 else { return 0 };
+        let part = |parcel: &Rc<Parcel>| POINTER + (size_of::<Parcel>() + parcel.len()) / Rc::strong_count(parcel);
+        backlog.queue.iter().flatten().map(part).sum()
+    }
+
+    /// Writes with `write` until all is out (then how many messages were lost on the way) or the kernel takes no more (`None`).
+    pub fn flush(&mut self, mut write: impl FnMut(&[IoSlice<'_>]) -> io::Result<usize>) -> io::Result<Option<u64>> {
+        let Some(backlog) = &mut self.0 else { return Ok(Some(0)) };
+        while !backlog.queue.is_empty() {
             let mut slices = [IoSlice::new(&[]); BATCH];
             let mut count = 0;
-            for (slice, frame) in slices.iter_mut().zip(&self.queue) {
-                let start = if count == 0 { self.written } else { 0 };
-                *slice = IoSlice::new(&frame[start..]);
+            for (slice, parcel) in slices.iter_mut().zip(backlog.queue.iter().flatten()) {
+                let start = if count == 0 { backlog.written } else { 0 };
+                *slice = IoSlice::new(&parcel.bytes[start..]);
                 count += 1;
             }
             match write(&slices[..count]) {
                 Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
-                Ok(taken) => self.take(taken),
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(false),
+                Ok(taken) => backlog.advance(taken),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(None),
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) => return Err(error),
             }
         }
-        self.queue = VecDeque::new();
-        Ok(true)
+        let lost = backlog.lost;
+        self.0 = None;
+        Ok(Some(lost))
     }
 
     /// Takes whole messages out of their frames, in order, for as long as `want` takes them; it gets what they carry. Only
-    /// where nothing is written to a socket, so that all frames are whole and uncompressed.
-    pub fn take_messages(&mut self, mut want: impl FnMut(Content<'_>) -> bool) {
-        loop {
-            let Some(piece) = self.queue.front().cloned() else { break };
-            for part in Parts(&piece[self.written..]) {
+    /// where nothing is written to a socket, so that all frames are whole and uncompressed. How many messages were lost on
+    /// the way, if nothing waits any more.
+    pub fn take_messages(&mut self, mut want: impl FnMut(Content<'_>) -> bool) -> u64 {
+        let Some(backlog) = &mut self.0 else { return 0 };
+        while let Some(parcel) = backlog.queue.front().cloned().flatten() {
+            for part in Parts(&parcel.bytes[backlog.written..]) {
                 if part.content().is_some_and(|content| !want(content)) {
-                    return;
+                    return 0;
                 }
-                self.take(part.frame.len());
+                backlog.advance(part.frame.len());
             }
         }
-        self.queue = VecDeque::new();
+        let lost = backlog.lost;
+        self.0 = None;
+        lost
+    }
+}
+
+impl Backlog {
+    fn new(pressure: &Rc<Pressure>, place: u32) -> Self {
+        pressure.more(size_of::<Self>());
+        Self {
+            queue: VecDeque::new(),
+            first: 0,
+            written: 0,
+            bytes: 0,
+            kept: 0,
+            holes: 0,
+            large: None,
+            oldest: 0,
+            latest: HashMap::new(),
+            lost: 0,
+            listed: pressure.enter(place),
+            pressure: Rc::clone(pressure),
+        }
     }
 
-    fn take(&mut self, mut taken: usize) {
-        self.bytes -= taken;
-        while let Some(first) = self.queue.front() {
-            let rest = first.len() - self.written;
-            if taken < rest {
-                self.written += taken;
-                return;
+    fn push(&mut self, parcel: &Rc<Parcel>, limit: usize) -> Result<(), Full> {
+        let older = match &parcel.loss {
+            Loss::Superseded(key) => self.latest.get(key).copied(),
+            Loss::Never | Loss::Oldest => None,
+        };
+        let pushed = match older {
+            Some(number) => self.supersede(number, parcel, limit),
+            None => self.make_room(parcel, limit).map(|()| self.append(parcel, parcel.len() > limit)),
+        };
+        self.settle();
+        pushed
+    }
+
+    /// Puts a message where an older one of its key waits.
+    fn supersede(&mut self, number: u64, parcel: &Rc<Parcel>, limit: usize) -> Result<(), Full> {
+        let was_large = self.large == Some(number);
+        let Some(older) = self.remove(number) else { return Err(Full) };
+        if let Err(full) = self.make_room(parcel, limit) {
+            // It goes with the others, and is counted with them.
+            self.put(number, &older, was_large);
+            return Err(full);
+        }
+        self.put(number, parcel, parcel.len() > limit);
+        self.pressure.superseded.inc();
+        Ok(())
+    }
+
+    /// Loses the oldest until a message fits. One that is larger than the outbox never would: it is let through where no other
+    /// such waits, and what waits beside it is bounded as if it were not there.
+    fn make_room(&mut self, parcel: &Parcel, limit: usize) -> Result<(), Full> {
+        let fits = |backlog: &Self| match parcel.len() > limit {
+            true => parcel.messages <= 1 && backlog.large.is_none(),
+            false => backlog.bytes - backlog.rest_of_large() + parcel.len() <= limit,
+        };
+        while !fits(self) {
+            if !self.lose_oldest() {
+                return Err(Full);
             }
-            taken -= rest;
-            self.written = 0;
-            self.queue.pop_front();
+            self.pressure.oldest.inc();
+        }
+        Ok(())
+    }
+
+    /// Whether one could be lost.
+    fn lose_oldest(&mut self) -> bool {
+        let from = self.oldest.max(self.first + u64::from(self.written > 0));
+        let is_losable = |number: &u64| self.get(*number).is_some_and(|parcel| parcel.loss == Loss::Oldest);
+        let found = (from..self.end()).find(is_losable);
+        // Whatever comes later stands behind it.
+        self.oldest = found.map_or(self.end(), |number| number + 1);
+        let lost = found.and_then(|number| self.remove(number)).is_some();
+        self.lost += u64::from(lost);
+        lost
+    }
+
+    /// Of several messages in one piece, those that are out whole. Only single ones have attachments beside them.
+    fn messages_out(&self) -> u64 {
+        let Some(Some(first)) = self.queue.front() else { return 0 };
+        let mut end = 0;
+        let is_out = |part: &Part<'_>| {
+            end += part.frame.len();
+            end <= self.written
+        };
+        (Parts(&first.bytes).take_while(is_out).count() as u64).min(u64::from(first.messages.saturating_sub(1)))
+    }
+
+    fn rest_of_large(&self) -> usize {
+        let Some(number) = self.large else { return 0 };
+        let out = if number == self.first { self.written } else { 0 };
+        self.get(number).map_or(0, |parcel| parcel.len() - out)
+    }
+
+    fn end(&self) -> u64 {
+        self.first + self.queue.len() as u64
+    }
+
+    fn index(&self, number: u64) -> usize {
+        usize::try_from(number.wrapping_sub(self.first)).unwrap_or(usize::MAX)
+    }
+
+    fn get(&self, number: u64) -> Option<&Rc<Parcel>> {
+        self.queue.get(self.index(number))?.as_ref()
+    }
+
+    fn append(&mut self, parcel: &Rc<Parcel>, is_large: bool) {
+        let number = self.end();
+        self.queue.push_back(None);
+        self.holes += 1;
+        self.put(number, parcel, is_large);
+    }
+
+    /// Fills a hole.
+    fn put(&mut self, number: u64, parcel: &Rc<Parcel>, is_large: bool) {
+        let index = self.index(number);
+        self.queue[index] = Some(Rc::clone(parcel));
+        self.holes -= 1;
+        self.bytes += parcel.len();
+        match &parcel.loss {
+            Loss::Never => self.kept += parcel.len(),
+            Loss::Oldest => {}
+            Loss::Superseded(key) => drop(self.latest.insert(Arc::clone(key), number)),
+        }
+        if is_large {
+            self.large = Some(number);
+        }
+        self.pressure.more(place_of(parcel));
+    }
+
+    /// Leaves a hole where nothing is out yet.
+    fn remove(&mut self, number: u64) -> Option<Rc<Parcel>> {
+        let index = self.index(number);
+        let parcel = self.queue.get_mut(index)?.take()?;
+        self.holes += 1;
+        self.bytes -= parcel.len();
+        if parcel.loss == Loss::Never {
+            self.kept -= parcel.len();
+        }
+        self.forget(number, &parcel);
+        Some(parcel)
+    }
+
+    /// A parcel is gone, whole or with its rest.
+    fn forget(&mut self, number: u64, parcel: &Parcel) {
+        self.unkey(number, parcel);
+        if self.large == Some(number) {
+            self.large = None;
+        }
+        self.pressure.less(place_of(parcel));
+    }
+
+    /// No newer one takes its place any more.
+    fn unkey(&mut self, number: u64, parcel: &Parcel) {
+        if let Loss::Superseded(key) = &parcel.loss
+            && self.latest.get(key) == Some(&number)
+        {
+            self.latest.remove(key);
         }
     }
+
+    /// So many bytes are out.
+    fn advance(&mut self, mut taken: usize) {
+        self.bytes -= taken;
+        while let Some(parcel) = self.queue.front().cloned().flatten() {
+            let rest = parcel.len() - self.written;
+            let now = taken.min(rest);
+            taken -= now;
+            if parcel.loss == Loss::Never {
+                self.kept -= now;
+            }
+            if now < rest {
+                self.written += now;
+                if self.written > 0 {
+                    self.unkey(self.first, &parcel);
+                }
+                return;
+            }
+            self.written = 0;
+            self.forget(self.first, &parcel);
+            self.queue.pop_front();
+            self.first += 1;
+            self.settle();
+        }
+    }
+
+    /// Takes holes away: those at the front, and all where they are more than what waits.
+    fn settle(&mut self) {
+        while let Some(None) = self.queue.front() {
+            self.queue.pop_front();
+            self.first += 1;
+            self.holes -= 1;
+        }
+        if self.holes <= HOLES || self.holes <= self.queue.len() / 2 {
+            return;
+        }
+        let large = self.large.and_then(|number| self.get(number)).cloned();
+        self.queue.retain(Option::is_some);
+        self.queue.shrink_to(2 * self.queue.len());
+        self.holes = 0;
+        self.oldest = self.first;
+        let all = || (self.first..).zip(self.queue.iter().flatten());
+        self.large =
+            large.and_then(|large| all().find(|(_, parcel)| Rc::ptr_eq(parcel, &large))).map(|(number, _)| number);
+        let keyed = all().skip(usize::from(self.written > 0)).filter_map(|(number, parcel)| match &parcel.loss {
+            Loss::Superseded(key) => Some((Arc::clone(key), number)),
+            Loss::Never | Loss::Oldest => None,
+        });
+        self.latest = keyed.collect();
+    }
+}
+
+impl Drop for Backlog {
+    fn drop(&mut self) {
+        let places: usize = self.queue.iter().flatten().map(|parcel| place_of(parcel)).sum();
+        self.pressure.less(size_of::<Self>() + places);
+        self.pressure.leave(self.listed);
+    }
+}
+
+/// What a connection pays for a parcel beside its bytes.
+const fn place_of(parcel: &Parcel) -> usize {
+    POINTER + if matches!(parcel.loss, Loss::Superseded(_)) { KEY } else { 0 }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::socket::frame;
-
-    fn written(outbox: &mut Outbox, mut room: usize, chunk: usize) -> (Vec<u8>, bool) {
-        let mut out = Vec::new();
-        let done = outbox
-            .flush(|slices| {
-                if room == 0 {
-                    return Err(io::ErrorKind::WouldBlock.into());
-                }
-                let all: Vec<u8> = slices.iter().flat_map(|slice| slice.iter().copied()).collect();
-                let taken = all.len().min(room).min(chunk);
-                room -= taken;
-                out.extend_from_slice(&all[..taken]);
-                Ok(taken)
-            })
-            .unwrap();
-        (out, done)
-    }
-
-    #[test]
-    fn every_byte_leaves_once_and_in_order_however_little_the_kernel_takes() {
-        for chunk in 1..9 {
-            let mut outbox = Outbox::default();
-            outbox.push(Bytes::from_static(b"xxabc"), 2);
-            for frame in ["defg", "h", "ijkl"] {
-                outbox.push(Bytes::from_static(frame.as_bytes()), 0);
-            }
-            let (first, done) = written(&mut outbox, 5, chunk);
-            assert_eq!((first.as_slice(), done, outbox.bytes()), (&b"abcde"[..], false, 7));
-            let (rest, done) = written(&mut outbox, usize::MAX, chunk);
-            assert_eq!((rest.as_slice(), done, outbox.bytes()), (&b"fghijkl"[..], true, 0));
-        }
-    }
-
-    #[test]
-    fn messages_are_taken_one_by_one_out_of_pieces_of_several_frames() {
-        let mut outbox = Outbox::default();
-        outbox.push(Bytes::from([frame::text(b"one"), frame::binary(b"\x02")].concat()), 0);
-        outbox.push(frame::text(b"three"), 0);
-        let take = |outbox: &mut Outbox, mut count: usize| {
-            let mut taken = Vec::new();
-            outbox.take_messages(|content| {
-                count = count.wrapping_sub(1);
-                let wanted = count != usize::MAX;
-                if wanted {
-                    taken.push(format!("{content:?}"));
-                }
-                wanted
-            });
-            taken
-        };
-        assert_eq!(take(&mut outbox, 1), [format!("{:?}", Content::Text(b"one"))]);
-        assert_eq!(outbox.bytes(), 3 + 7);
-        let rest = [format!("{:?}", Content::Binary(b"\x02")), format!("{:?}", Content::Text(b"three"))];
-        assert_eq!(take(&mut outbox, 9), rest);
-        assert!(outbox.is_empty() && outbox.bytes() == 0);
-    }
-
-    #[test]
-    fn discarding_keeps_the_rest_of_a_frame_that_is_partly_out() {
-        let mut outbox = Outbox::default();
-        outbox.push(Bytes::from_static(b"abcd"), 1);
-        outbox.push(Bytes::from_static(b"efgh"), 0);
-        outbox.discard();
-        assert_eq!(outbox.bytes(), 3);
-        outbox.push(Bytes::from_static(b"close"), 0);
-        assert_eq!(written(&mut outbox, usize::MAX, 99).0, b"bcdclose");
-    }
-
-    #[test]
-    fn discarding_an_untouched_queue_leaves_nothing() {
-        let mut outbox = Outbox::default();
-        outbox.push(Bytes::from_static(b"abcd"), 0);
-        outbox.discard();
-        assert!(outbox.is_empty());
-        assert_eq!(outbox.bytes(), 0);
-    }
-}
+mod tests;

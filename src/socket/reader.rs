@@ -56,6 +56,8 @@ pub struct Reader {
     partial: Option<Box<Partial>>,
     deflate: bool,
     done: bool,
+    /// Frames begun since they were last asked for.
+    frames: u32,
 }
 
 /// What has arrived of something incomplete.
@@ -81,7 +83,7 @@ struct Open {
 impl Reader {
     /// A reader for a fresh connection; `deflate` says whether permessage-deflate was negotiated.
     pub fn new(deflate: bool) -> Self {
-        Self { partial: None, deflate, done: false }
+        Self { partial: None, deflate, done: false, frames: 0 }
     }
 
     /// Reads `input`, the bytes that follow those of the last call, and gives what is complete to `on`, in order.
@@ -106,6 +108,11 @@ impl Reader {
             self.partial = None;
         }
         step.map(|_| ())
+    }
+
+    /// How many frames began since the last call, fragments and control frames included.
+    pub fn take_frames(&mut self) -> u32 {
+        std::mem::take(&mut self.frames)
     }
 
     /// Whether nothing more will be read.
@@ -170,6 +177,7 @@ impl Reader {
         };
         match &parsed {
             Some((header, _)) => {
+                self.frames = self.frames.saturating_add(1);
                 let compressed = header.compressed || message_is_compressed(self.partial.as_deref());
                 header.check_size(so_far.unwrap_or(0), compressed, limits)?;
             }

@@ -10,7 +10,7 @@ use std::{
 use slab::Slab;
 use tokio::time::MissedTickBehavior;
 
-use super::connection::Connection;
+use super::{connection::Connection, pressure::Pressure};
 use crate::{config, telemetry::Metrics};
 
 /// Times of the sweep, in seconds.
@@ -24,7 +24,9 @@ struct Times {
 /// The connections of one worker.
 pub struct Roster {
     metrics: Metrics,
+    pressure: Rc<Pressure>,
     times: Times,
+    started: Instant,
     now: Cell<u32>,
     connections: RefCell<Slab<Rc<Connection>>>,
     /// Connections whose Close is out, with the second at which they are dropped.
@@ -37,17 +39,24 @@ impl Roster {
     pub fn new(socket: &config::Socket, server: &config::Server, metrics: Metrics) -> Rc<Self> {
         let whole = |span: config::Span| u32::try_from(span.0.as_millis().div_ceil(1000)).unwrap_or(u32::MAX);
         Rc::new(Self {
+            pressure: Rc::new(Pressure::new(socket, server, metrics.clone())),
             metrics,
             times: Times {
                 ping_interval: whole(socket.ping_interval),
                 ping_timeout: whole(socket.ping_timeout),
                 close_grace: whole(server.drain_grace).max(1),
             },
+            started: Instant::now(),
             now: Cell::new(0),
             connections: RefCell::default(),
             closing: RefCell::default(),
             draining: Cell::new(false),
         })
+    }
+
+    /// Microseconds since the worker began.
+    pub(super) fn micros(&self) -> u64 {
+        u64::try_from(self.started.elapsed().as_micros()).unwrap_or(u64::MAX)
     }
 
     pub(super) fn now(&self) -> u32 {
@@ -56,6 +65,28 @@ impl Roster {
 
     pub(super) const fn metrics(&self) -> &Metrics {
         &self.metrics
+    }
+
+    /// What waits for all of them.
+    pub(super) const fn pressure(&self) -> &Rc<Pressure> {
+        &self.pressure
+    }
+
+    /// Too much waits on the node: those for whom the worker keeps the most lose it, until it is enough.
+    pub(super) fn relieve(&self) {
+        let places = self.pressure.behind();
+        let connections = self.connections.borrow();
+        let behind = places.iter().filter_map(|place| connections.get(*place as usize));
+        let mut costly: Vec<(usize, Rc<Connection>)> =
+            behind.map(|connection| (connection.cost(), Rc::clone(connection))).collect();
+        drop(connections);
+        costly.sort_by_key(|(cost, _)| std::cmp::Reverse(*cost));
+        for (_, connection) in costly.iter().filter(|(cost, _)| *cost > 0) {
+            if self.pressure.is_relieved() {
+                return;
+            }
+            connection.shed();
+        }
     }
 
     /// Open connections, the closing ones included.
@@ -93,14 +124,17 @@ impl Roster {
 
     /// Sweeps once a second, for as long as the worker lives.
     pub async fn run(self: Rc<Self>) {
-        let started = Instant::now();
         let mut ticks = tokio::time::interval(Duration::from_secs(1));
         ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
         loop {
             ticks.tick().await;
-            let now = u32::try_from(started.elapsed().as_secs()).unwrap_or(u32::MAX);
+            let now = u32::try_from(self.started.elapsed().as_secs()).unwrap_or(u32::MAX);
             let passed = now - self.now.replace(now);
             self.end_overdue_closes();
+            self.pressure.tell();
+            if self.pressure.take_over() {
+                self.relieve();
+            }
             // A late tick looks after the places of the seconds it missed, too.
             for second in now.saturating_sub(passed.saturating_sub(1))..=now {
                 self.look_after(second);
@@ -137,7 +171,9 @@ impl Roster {
         let end = connections.capacity();
         let mut place = (second % ping_interval) as usize;
         while place < end {
-            if let Some(connection) = connections.get(place).filter(|connection| connection.limits().pings) {
+            if let Some(connection) =
+                connections.get(place).filter(|connection| connection.limits().pings && !connection.is_throttled())
+            {
                 let silence = connection.silence();
                 if silence >= ping_interval + ping_timeout {
                     self.metrics.closed("ping_timeout");

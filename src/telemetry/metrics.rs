@@ -28,10 +28,18 @@ pub enum DropReason {
     NoHandler,
     /// A consumer's expression failed on the event, for instance for a missing key.
     Mapping,
-    /// A connection's outbox was full and the connection was closed.
+    /// A connection's outbox was full and the connection was closed: what waited, and what did not fit.
     SlowClient,
+    /// The connection ended, or was closing, before the frame was written to it.
+    Closed,
     /// A volatile message for a client that is behind with reading.
     Volatile,
+    /// The oldest that waited for a client, where its consumer lets a newer one take its room.
+    Oldest,
+    /// One that waited for a client, and a newer one with the same key took its place.
+    Superseded,
+    /// It waited for a slow client, and the node had no room for all that did.
+    Shed,
     /// A worker's backlog was full.
     Backlog,
     /// An emitter asks for what the node does not do.
@@ -51,7 +59,11 @@ impl DropReason {
             Self::NoHandler => "no_handler",
             Self::Mapping => "mapping",
             Self::SlowClient => "slow_client",
+            Self::Closed => "closed",
             Self::Volatile => "volatile",
+            Self::Oldest => "oldest",
+            Self::Superseded => "superseded",
+            Self::Shed => "shed",
             Self::Backlog => "backlog",
             Self::Unsupported => "unsupported",
             Self::Unmapped => "unmapped",
@@ -103,6 +115,7 @@ pub struct Counters {
     closes: Family<Reason, Counter>,
     tokens: Family<Outcome, Counter>,
     refused_messages: Family<Reason, Counter>,
+    holds: Family<Reason, Counter>,
     reconnects: Counter,
     backend_calls: Family<Call, Counter>,
     presence_failures: Counter,
@@ -112,6 +125,8 @@ pub struct Counters {
     pub connections: Gauge<i64, AtomicI64>,
     /// Of those, Engine.IO sessions that poll.
     pub polling: Gauge<i64, AtomicI64>,
+    /// Bytes that wait for slow clients.
+    pub outbox_bytes: Gauge<i64, AtomicI64>,
     /// Frames handed to the kernel or to an outbox.
     pub deliveries: Counter<u64, AtomicU64>,
     /// Bytes of those frames.
@@ -135,11 +150,13 @@ impl Metrics {
         let closes = Family::default();
         let tokens = Family::default();
         let refused_messages = Family::default();
+        let holds = Family::default();
         let reconnects = Counter::default();
         let backend_calls = Family::default();
         let presence_failures = Counter::default();
         let connections = Gauge::default();
         let polling = Gauge::default();
+        let outbox_bytes = Gauge::default();
         let deliveries = Counter::default();
         let delivered_bytes = Counter::default();
         let messages = Counter::default();
@@ -150,11 +167,13 @@ impl Metrics {
         add(&mut registry, Name::Closes, &closes);
         add(&mut registry, Name::Tokens, &tokens);
         add(&mut registry, Name::RefusedMessages, &refused_messages);
+        add(&mut registry, Name::Holds, &holds);
         add(&mut registry, Name::RedisReconnects, &reconnects);
         add(&mut registry, Name::BackendCalls, &backend_calls);
         add(&mut registry, Name::PresenceFailures, &presence_failures);
         add(&mut registry, Name::Connections, &connections);
         add(&mut registry, Name::Polling, &polling);
+        add(&mut registry, Name::OutboxBytes, &outbox_bytes);
         add(&mut registry, Name::Deliveries, &deliveries);
         add(&mut registry, Name::DeliveredBytes, &delivered_bytes);
         add(&mut registry, Name::Messages, &messages);
@@ -167,11 +186,13 @@ impl Metrics {
             closes,
             tokens,
             refused_messages,
+            holds,
             reconnects,
             backend_calls,
             presence_failures,
             connections,
             polling,
+            outbox_bytes,
             deliveries,
             delivered_bytes,
             messages,
@@ -190,7 +211,14 @@ impl Counters {
 
     /// Something was dropped.
     pub fn dropped(&self, reason: DropReason, count: u64) {
-        self.drops.get_or_create(&Reason { reason: reason.label() }).inc_by(count);
+        if count > 0 {
+            self.drops.get_or_create(&Reason { reason: reason.label() }).inc_by(count);
+        }
+    }
+
+    /// What counts drops for this reason, for whoever counts many.
+    pub fn drop_counter(&self, reason: DropReason) -> Counter {
+        self.drops.get_or_create(&Reason { reason: reason.label() }).clone()
     }
 
     /// How often something was dropped for this reason; for tests and the page.
@@ -221,6 +249,11 @@ impl Counters {
     /// A client's message was not handled.
     pub fn refused_message(&self, reason: &'static str) {
         self.refused_messages.get_or_create(&Reason { reason }).inc();
+    }
+
+    /// A client is read no further for a while.
+    pub fn held(&self, reason: &'static str) {
+        self.holds.get_or_create(&Reason { reason }).inc();
     }
 
     /// A connection to Redis was made again.

@@ -17,6 +17,8 @@ pub enum Name {
     Tokens,
     /// Client messages not handled, by reason.
     RefusedMessages,
+    /// Times at which a client was read no further for a while, by reason.
+    Holds,
     /// Connections to Redis that were made again.
     RedisReconnects,
     /// Questions to the backend, by action and outcome.
@@ -27,6 +29,8 @@ pub enum Name {
     Connections,
     /// Open Engine.IO sessions that poll.
     Polling,
+    /// Bytes that wait for slow clients, and what keeping them takes.
+    OutboxBytes,
     /// Frames handed to a client's socket or outbox.
     Deliveries,
     /// Bytes of those frames.
@@ -45,11 +49,13 @@ impl Name {
         Self::Closes,
         Self::Tokens,
         Self::RefusedMessages,
+        Self::Holds,
         Self::RedisReconnects,
         Self::BackendCalls,
         Self::PresenceFailures,
         Self::Connections,
         Self::Polling,
+        Self::OutboxBytes,
         Self::Deliveries,
         Self::DeliveredBytes,
         Self::Messages,
@@ -65,11 +71,13 @@ impl Name {
             Self::Closes => "closes",
             Self::Tokens => "tokens",
             Self::RefusedMessages => "refused_messages",
+            Self::Holds => "holds",
             Self::RedisReconnects => "redis_reconnects",
             Self::BackendCalls => "backend_calls",
             Self::PresenceFailures => "presence_failures",
             Self::Connections => "connections",
             Self::Polling => "polling",
+            Self::OutboxBytes => "outbox_bytes",
             Self::Deliveries => "deliveries",
             Self::DeliveredBytes => "delivered_bytes",
             Self::Messages => "messages",
@@ -86,11 +94,13 @@ impl Name {
             Self::Closes => "Connections that the node closed, by reason",
             Self::Tokens => "Credentials checked, by outcome",
             Self::RefusedMessages => "Client messages not handled, by reason",
+            Self::Holds => "Times at which a client was read no further for a while, by reason",
             Self::RedisReconnects => "Connections to Redis that were made again",
             Self::BackendCalls => "Questions to the backend, by action and outcome",
             Self::PresenceFailures => "Arrivals and departures that Redis did not take at first",
             Self::Connections => "Open connections, polling sessions included",
             Self::Polling => "Open Engine.IO sessions that poll",
+            Self::OutboxBytes => "Bytes that wait for slow clients, and what keeping them takes",
             Self::Deliveries => "Frames handed to a client's socket or outbox",
             Self::DeliveredBytes => "Bytes of those frames",
             Self::Messages => "Messages received from clients",

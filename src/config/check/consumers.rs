@@ -3,12 +3,13 @@
 
 use super::AUTH_METHODS;
 use crate::config::{
-    Consumer, Emits, Handler, Policy, Protocol, Reject, Step,
+    Consumer, Emits, Handler, Policy, Protocol, Reject, Slow, Step,
     error::{KeyPath, did_you_mean},
 };
 
 /// Adds what is wrong with `consumer`.
 pub(super) fn check(consumer: &Consumer, here: &KeyPath, note: &mut impl FnMut(KeyPath, String)) {
+    slow(consumer, here, note);
     auth(&consumer.auth, &here.then("auth"), note);
     namespace(consumer, &here.then("namespace"), note);
     reject(&consumer.reject, consumer.protocol, &here.then("reject"), note);
@@ -52,6 +53,19 @@ pub(super) fn check(consumer: &Consumer, here: &KeyPath, note: &mut impl FnMut(K
     }
     if consumer.protocol != Protocol::WebSocket && consumer.max_message.is_some() {
         note(here.then("max_message"), "the limit of these clients is \"socketio.max_payload\"".to_owned());
+    }
+}
+
+fn slow(consumer: &Consumer, here: &KeyPath, note: &mut impl FnMut(KeyPath, String)) {
+    let keyed = || consumer.on_event.iter().filter(|(_, handler)| handler.key.is_some());
+    if consumer.slow != Slow::Latest {
+        for (name, _) in keyed() {
+            let reason = "only slow = \"latest\" looks at keys";
+            note(here.then("on_event").then(name.as_str()).then("key"), reason.to_owned());
+        }
+    } else if keyed().next().is_none() {
+        let reason = "no event has a \"key\", so none would replace another; write key = \"event.id\" in on_event";
+        note(here.then("slow"), reason.to_owned());
     }
 }
 

@@ -162,11 +162,7 @@ impl Shard {
         if served.delivered > 0 {
             self.metrics.deliveries.inc_by(served.delivered);
         }
-        for (reason, count) in [(DropReason::SlowClient, served.overflowed), (DropReason::Volatile, served.volatile)] {
-            if count > 0 {
-                self.metrics.dropped(reason, count);
-            }
-        }
+        self.metrics.dropped(DropReason::Volatile, served.volatile);
     }
 }
 

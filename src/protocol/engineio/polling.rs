@@ -9,10 +9,13 @@ use std::{
 };
 
 use bytes::Bytes;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
 use super::session::EngineSession;
-use crate::packet::engine::{self, SEPARATOR};
+use crate::{
+    packet::engine::{self, SEPARATOR},
+    socket::{close::CloseCode, meter::Meter},
+};
 
 /// The content type of a payload.
 pub const PAYLOAD_TYPE: &str = "text/plain; charset=UTF-8";
@@ -48,6 +51,8 @@ pub struct Polling {
     pub(super) upgrading: Cell<bool>,
     /// It has shown that it works; requests that wait are let go.
     pub(super) probed: Cell<bool>,
+    /// How fast the client sends.
+    meter: Cell<Meter>,
     /// The client said that it ends.
     left: Cell<bool>,
     /// It is over, or goes on over a WebSocket.
@@ -197,10 +202,21 @@ impl EngineSession {
             }
             Some(false) => {}
         }
-        let free = timeout(self.sessions().settings().ping_timeout, self.until_free()).await;
+        let patience = self.sessions().settings().ping_timeout;
+        let free = timeout(patience, self.until_free()).await;
+        // The next request comes after the answer to this one: a client that sends too fast is answered late.
+        let wait = self.meter(body);
+        if wait <= patience {
+            sleep(wait).await;
+        }
         self.with_polling(|polling| polling.bringing.set(false));
         if free.is_err() {
             self.connection().hang_up();
+        }
+        if wait > patience {
+            self.sessions().desk().metrics.refused_message("rate");
+            self.fail("rate", CloseCode::POLICY_VIOLATION, "too many messages");
+            return Answer::Bad;
         }
         for packet in body.split(|byte| *byte == SEPARATOR) {
             if self.connection().is_gone() {
@@ -216,6 +232,23 @@ impl EngineSession {
             }
         }
         Answer::Payload(Bytes::from_static(b"ok"))
+    }
+
+    /// How long it takes until the client may have sent what it brings.
+    fn meter(&self, body: &[u8]) -> Duration {
+        let packets = body.split(|byte| *byte == SEPARATOR).count() as u64;
+        let (rates, now) = (self.connection().limits().rates, self.connection().micros());
+        let wait = self.with_polling(|polling| {
+            let mut meter = polling.meter.get();
+            let wait = meter.take(packets, body.len(), rates, now);
+            polling.meter.set(meter);
+            wait
+        });
+        let wait = wait.unwrap_or_default();
+        if !wait.is_zero() {
+            self.sessions().desk().metrics.held("rate");
+        }
+        wait
     }
 
     /// Waits until the messages that came before are handled.

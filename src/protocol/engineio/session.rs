@@ -16,7 +16,7 @@ use crate::{
         Text,
         engine::{self, Received},
     },
-    socket::{Connection, Handler, close::CloseCode},
+    socket::{Connection, Handler, Piece, close::CloseCode},
 };
 
 /// The protocol whose messages a session carries.
@@ -157,7 +157,7 @@ impl EngineSession {
             static PING: OnceCell<Bytes> = const { OnceCell::new() };
         }
         let ping = PING.with(|ping| ping.get_or_init(|| crate::socket::frame::text(b"2")).clone());
-        self.connection.deliver(&ping);
+        self.connection.deliver(&Piece::control(ping), &[]);
         true
     }
 

@@ -73,7 +73,7 @@ impl Session {
         let reaction = match work {
             Work::Effect(Effect::Join { groups, failed }) => {
                 let joined = self.join(part, &groups).await;
-                return self.or_tell(part, joined.map_err(|reason| ("not_joined", reason)), failed.as_deref());
+                return self.or_tell(part, joined, failed.as_deref());
             }
             Work::Effect(Effect::Publish { group, body, failed }) => {
                 let published = self.desk.shard.registry().layer().publish(&group, &body).await;
@@ -103,16 +103,18 @@ impl Session {
         After::End
     }
 
-    async fn join(&self, part: &Part, groups: &[GroupName]) -> Result<(), String> {
+    async fn join(&self, part: &Part, groups: &[GroupName]) -> Result<(), (&'static str, String)> {
         let (shard, consumer) = (&self.desk.shard, part.consumer.id());
         for group in groups {
             // A connection that is gone joins nothing.
             let Some(member) = self.member() else { return Ok(()) };
             let most = usize::from(self.own_groups.get()).saturating_add(part.consumer.max_rooms());
             if member.groups() >= most && !shard.holds(&member, group, consumer) {
-                return Err(format!("a connection is in more than {} rooms", part.consumer.max_rooms()));
+                let reason = format!("a connection would be in more than {} rooms", part.consumer.max_rooms());
+                return Err(("too_many_rooms", reason));
             }
-            shard.join(&member, group, consumer).await.map_err(|error| format!("group {group}: {error}"))?;
+            let joined = shard.join(&member, group, consumer).await;
+            joined.map_err(|error| ("not_joined", format!("group {group}: {error}")))?;
         }
         Ok(())
     }

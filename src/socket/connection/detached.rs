@@ -22,7 +22,8 @@ impl Connection {
     /// Takes messages that wait for a client without a socket, for as long as `want` takes them.
     pub fn take_messages(&self, want: impl FnMut(Content<'_>) -> bool) {
         if self.stream.get().is_none() {
-            self.outbox.borrow_mut().take_messages(want);
+            let lost = self.outbox.borrow_mut().take_messages(want);
+            self.caught_up(lost);
         }
     }
 

@@ -7,7 +7,16 @@ import stack
 
 def memory(part: stack.Part) -> int:
     """Resident memory, in bytes."""
-    for line in Path(f"/proc/{part.pid}/status").read_text().splitlines():
-        if line.startswith("VmRSS:"):
+    return _field(part, "status", "VmRSS:")
+
+
+def proportional(part: stack.Part) -> int:
+    """Its proportional share of memory (PSS), in bytes."""
+    return _field(part, "smaps_rollup", "Pss:")
+
+
+def _field(part: stack.Part, file: str, name: str) -> int:
+    for line in Path(f"/proc/{part.pid}/{file}").read_text().splitlines():
+        if line.startswith(name):
             return int(line.split()[1]) * 1024
-    raise AssertionError("no VmRSS")
+    raise AssertionError(f"no {name}")

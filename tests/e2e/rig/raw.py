@@ -4,6 +4,7 @@ import asyncio
 import base64
 import contextlib
 import os
+import socket
 import struct
 
 import stack
@@ -23,13 +24,24 @@ class Raw:
         return cls(*await asyncio.open_connection(stack.LOOPBACK, port, **options))
 
     @classmethod
+    async def stalled(cls, port: int, path: str) -> "Raw":
+        """A WebSocket whose client does not read before it is asked to, and has next to no room until then."""
+        raw = cls(*await asyncio.open_connection(sock=await narrow(port), limit=2**10))
+        await raw.shake(port, path)
+        return raw
+
+    @classmethod
     async def open(cls, port: int, path: str, **options) -> "Raw":
         """Connects and shakes hands."""
         raw = await cls.tcp(port, **options)
-        await raw.write(request(port, path))
-        status, _ = await raw.head()
-        assert status == 101, status
+        await raw.shake(port, path)
         return raw
+
+    async def shake(self, port: int, path: str) -> None:
+        """Makes a WebSocket of it."""
+        await self.write(request(port, path))
+        status, _ = await self.head()
+        assert status == 101, status
 
     async def write(self, data: bytes) -> None:
         self.writer.write(data)
@@ -80,6 +92,15 @@ class Raw:
 
     def abort(self) -> None:
         self.writer.transport.abort()
+
+
+async def narrow(port: int) -> socket.socket:
+    """A TCP connection whose receiving side takes a few kilobytes, and then no more."""
+    sock = socket.socket()
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    sock.setblocking(False)
+    await asyncio.get_running_loop().sock_connect(sock, (stack.LOOPBACK, port))
+    return sock
 
 
 def request(port: int, path: str, **headers: str) -> bytes:

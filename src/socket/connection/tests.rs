@@ -1,0 +1,249 @@
+//! Connections whose clients do not read, over real sockets: what is lost, who is told, and whom the node gives up first.
+
+use bytes::{Bytes, BytesMut};
+use tokio::{
+    io::AsyncReadExt as _,
+    net::{TcpListener, TcpStream},
+    task::LocalSet,
+    time::{Duration, timeout},
+};
+
+use super::*;
+use crate::socket::{driver::Driver, frame::Parts};
+
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// A worker's part of a node.
+struct Worker {
+    metrics: Metrics,
+    socket: config::Socket,
+    roster: Rc<Roster>,
+}
+
+impl Worker {
+    fn new(socket: config::Socket) -> Self {
+        let metrics = Metrics::new();
+        let server = config::Server { workers: 1, ..config::Server::default() };
+        let roster = Roster::new(&socket, &server, metrics.clone());
+        Self { metrics, socket, roster }
+    }
+
+    fn pending(&self) -> Rc<Connection> {
+        let limits = ConnectionLimits::new(&self.socket, None);
+        Connection::pending(Rc::clone(&self.roster), Arc::new(limits), None)
+    }
+
+    /// An open connection and its client, whose systems take a few kilobytes.
+    async fn open(&self, handler: Option<Rc<Recorder>>) -> (Rc<Connection>, TcpStream) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        SockRef::from(&listener).set_send_buffer_size(4096).unwrap();
+        let client = tokio::net::TcpSocket::new_v4().unwrap();
+        client.set_recv_buffer_size(4096).unwrap();
+        let connected = client.connect(listener.local_addr().unwrap());
+        let (client, accepted) = tokio::join!(connected, listener.accept());
+        let connection = self.pending();
+        if let Some(handler) = handler {
+            connection.handled_by(handler);
+        }
+        tokio::task::spawn_local(Driver::new(Rc::clone(&connection), accepted.unwrap().0, BytesMut::new()));
+        (connection, client.unwrap())
+    }
+
+    fn drops(&self, reason: DropReason) -> u64 {
+        self.metrics.drops(reason)
+    }
+
+    /// Delivers so many numbered messages of a kilobyte, together or one by one.
+    fn deliver(&self, connection: &Connection, numbers: std::ops::Range<u32>, loss: &Loss, together: bool) -> u32 {
+        let all: Vec<Piece> = numbers.map(|number| piece(number, loss.clone())).collect();
+        if together {
+            let bytes: Vec<u8> = all.iter().flat_map(|piece| piece.bytes().to_vec()).collect();
+            let whole = Piece::new(bytes.into(), u32::try_from(all.len()).unwrap(), Loss::Never);
+            return connection.deliver(&whole, &all);
+        }
+        all.iter().map(|piece| connection.deliver(piece, &[])).sum()
+    }
+}
+
+/// Remembers what it is told, and tells the client in turn.
+#[derive(Default)]
+struct Recorder {
+    lost: RefCell<Vec<u64>>,
+    connection: RefCell<Option<Rc<Connection>>>,
+}
+
+impl Handler for Recorder {
+    fn received(self: Rc<Self>, _: &Rc<Connection>, _: Incoming<'_>) {}
+
+    fn lost(self: Rc<Self>, messages: u64) {
+        self.lost.borrow_mut().push(messages);
+        let connection = self.connection.borrow().clone();
+        connection.unwrap().send(&Payload::Text(format!("gap of {messages}").into()));
+    }
+
+    fn gone(self: Rc<Self>) {
+        *self.connection.borrow_mut() = None;
+    }
+}
+
+fn piece(number: u32, loss: Loss) -> Piece {
+    Piece::new(frame::text(format!("{number} {}", "x".repeat(1000)).as_bytes()), 1, loss)
+}
+
+/// The first words of the messages up to and with the one that begins so.
+async fn read_to(client: &mut TcpStream, last: &str) -> Vec<String> {
+    let mut bytes = Vec::new();
+    loop {
+        let words: Vec<String> = Parts(&bytes)
+            .filter_map(|part| match part.content() {
+                Some(frame::Content::Text(text)) => Some(String::from_utf8(text.to_vec()).unwrap()),
+                _ => None,
+            })
+            .map(|text| text.trim_end_matches('x').trim().to_owned())
+            .collect();
+        if words.last().is_some_and(|word| word == last) {
+            let whole: usize = Parts(&bytes).map(|part| part.frame.len()).sum();
+            assert_eq!(whole, bytes.len());
+            return words;
+        }
+        let read = timeout(PATIENCE, client.read_buf(&mut bytes)).await.expect("more to read").unwrap();
+        assert!(read > 0, "ended after {words:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_handler_is_told_once_each_time_how_much_was_lost_when_the_client_has_caught_up() {
+    let run = async {
+        let worker = Worker::new(config::Socket { outbox: 50_000, ..config::Socket::default() });
+        let recorder = Rc::new(Recorder::default());
+        let (connection, mut client) = worker.open(Some(Rc::clone(&recorder))).await;
+        *recorder.connection.borrow_mut() = Some(Rc::clone(&connection));
+        let mut before = 0;
+        for (round, together) in [false, true].into_iter().enumerate() {
+            assert_eq!(worker.deliver(&connection, 0..500, &Loss::Oldest, together), 500);
+            let lost = worker.drops(DropReason::Oldest) - before;
+            before += lost;
+            assert!((100..450).contains(&lost), "{lost}");
+            assert_eq!(recorder.lost.borrow().len(), round, "not before it has caught up");
+            let words = read_to(&mut client, &format!("gap of {lost}")).await;
+            let numbers: Vec<u32> = words.iter().filter_map(|word| word.parse().ok()).collect();
+            assert!(numbers.is_sorted() && numbers.last() == Some(&499));
+            assert_eq!(numbers.len() as u64 + lost, 500);
+        }
+        assert_eq!(recorder.lost.borrow().len(), 2);
+        // Where nothing is lost, nothing is said.
+        assert_eq!(worker.deliver(&connection, 0..30, &Loss::Oldest, false), 30);
+        assert_eq!(read_to(&mut client, "29").await.len(), 30);
+        worker.deliver(&connection, 30..31, &Loss::Oldest, false);
+        read_to(&mut client, "30").await;
+        assert_eq!(recorder.lost.borrow().len(), 2);
+        connection.abort();
+    };
+    LocalSet::new().run_until(run).await;
+}
+
+#[tokio::test]
+async fn a_polling_client_is_told_too() {
+    let worker = Worker::new(config::Socket { outbox: 5000, ..config::Socket::default() });
+    let recorder = Rc::new(Recorder::default());
+    let connection = worker.pending();
+    connection.handled_by(Rc::clone(&recorder) as Rc<dyn Handler>);
+    *recorder.connection.borrow_mut() = Some(Rc::clone(&connection));
+    connection.open_without_socket();
+    worker.deliver(&connection, 0..10, &Loss::Oldest, true);
+    let mut taken = 0;
+    connection.take_messages(|_| {
+        taken += 1;
+        taken <= 2
+    });
+    assert_eq!(*recorder.lost.borrow(), [0; 0]);
+    connection.take_messages(|_| true);
+    assert_eq!(*recorder.lost.borrow(), [6]);
+    assert_eq!(connection.waiting(), frame::text(b"gap of 6"));
+}
+
+#[tokio::test]
+async fn a_full_outbox_that_may_not_lose_closes_and_all_that_waited_is_counted() {
+    let run = async {
+        let worker = Worker::new(config::Socket { outbox: 50_000, ..config::Socket::default() });
+        let (connection, mut client) = worker.open(None).await;
+        let taken = worker.deliver(&connection, 0..500, &Loss::Never, false);
+        let mut bytes = Vec::new();
+        timeout(PATIENCE, async {
+            while client.read_buf(&mut bytes).await.unwrap() > 0 && !ends_with_close(&bytes) {}
+        })
+        .await
+        .unwrap();
+        let got = Parts(&bytes).count() as u64 - 1;
+        assert!(!connection.is_open() && taken < 500);
+        // What was taken and not read is lost, with the one that did not fit; nobody was there for what came after it.
+        assert_eq!(worker.drops(DropReason::SlowClient), u64::from(taken) - got + 1);
+    };
+    LocalSet::new().run_until(run).await;
+}
+
+fn ends_with_close(bytes: &[u8]) -> bool {
+    Parts(bytes).last().is_some_and(|part| part.content() == Some(frame::Content::Close))
+}
+
+#[tokio::test]
+async fn the_node_gives_up_those_that_cost_the_most_and_no_more_than_it_must() {
+    let worker = Worker::new(config::Socket { outbox_total: 260_000, ..config::Socket::default() });
+    let open = || {
+        let connection = worker.pending();
+        connection.open_without_socket();
+        connection
+    };
+    let all: Vec<Rc<Connection>> = (0..5).map(|_| open()).collect();
+    // What waits for many is nobody's fault.
+    let shared = piece(0, Loss::Never);
+    let many: Vec<Rc<Connection>> = (0..200).map(|_| open()).collect();
+    assert!(many.iter().all(|connection| connection.deliver(&shared, &[]) == 1));
+    for (count, connection) in [10, 20, 60, 30, 40].into_iter().zip(&all) {
+        worker.deliver(connection, 0..count, &Loss::Never, false);
+    }
+    assert!(all.iter().all(|connection| connection.is_open()));
+    let losing = open();
+    worker.deliver(&losing, 0..58, &Loss::Oldest, false);
+    let are_open = || all.iter().map(|connection| connection.is_open()).collect::<Vec<bool>>();
+    assert_eq!((are_open(), worker.drops(DropReason::Shed)), (vec![true, true, false, true, true], 60));
+    // One that may lose what waits loses it, and stays.
+    worker.deliver(&losing, 58..120, &Loss::Oldest, false);
+    assert_eq!((are_open(), losing.is_open()), (vec![true, true, false, true, true], true));
+    let shed = worker.drops(DropReason::Shed) - 60;
+    assert!((58..120).contains(&shed), "{shed}");
+    assert!(many.iter().all(|connection| connection.is_open()));
+    worker.roster.pressure().tell();
+    assert!((100_000..260_000).contains(&worker.metrics.outbox_bytes.get()));
+    for connection in many.iter().chain(&all).chain([&losing]) {
+        connection.hang_up();
+    }
+    drop(shared);
+    assert_eq!(worker.metrics.outbox_bytes.get(), 0);
+}
+
+#[tokio::test]
+async fn what_may_be_lost_does_not_keep_a_slow_client_from_being_heard() {
+    let worker = Worker::new(config::Socket { outbox: 10_000, ..config::Socket::default() });
+    let connection = worker.pending();
+    connection.open_without_socket();
+    worker.deliver(&connection, 0..50, &Loss::Oldest, false);
+    assert!(connection.is_behind() && !connection.is_congested());
+    worker.deliver(&connection, 0..6, &Loss::Never, false);
+    assert!(connection.is_congested(), "its own answers do");
+}
+
+#[test]
+fn an_idle_connection_keeps_nothing_for_the_day_it_falls_behind() {
+    assert_eq!(size_of::<Outbox>(), 8);
+    // Before there were policies and rates it was 176 and 40.
+    assert!(size_of::<Connection>() <= 136 && size_of::<Driver>() <= 64);
+}
+
+#[test]
+fn a_piece_shares_its_bytes() {
+    let bytes = Bytes::from(vec![1; 100]);
+    let worker = Worker::new(config::Socket::default());
+    let piece = Piece::new(bytes.clone(), 1, Loss::Never);
+    assert_eq!(piece.parcel(worker.roster.pressure()).bytes.as_ptr(), bytes.as_ptr());
+}

@@ -1,0 +1,91 @@
+//! How fast one client may send: two token buckets, of frames and of bytes, as two moments.
+//!
+//! In: what was just read. Out: how long to read no further. It never refuses what was read, so it may run into debt by one
+//! read; the client pays for it with time, and its own system holds it back meanwhile.
+
+use std::time::Duration;
+
+use crate::config;
+
+/// What a bucket holds: so much of a second's worth at once. An honest client comes in bursts.
+const BURST: Duration = Duration::from_secs(10);
+
+/// What a client may send in a second; 0 is no limit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rates {
+    frames: u64,
+    bytes: u64,
+}
+
+impl Rates {
+    /// Those of `[socket]`.
+    pub fn new(socket: &config::Socket) -> Self {
+        Self { frames: u64::from(socket.max_frames_per_second), bytes: socket.max_bytes_per_second as u64 }
+    }
+}
+
+/// When each of one client's buckets will be full again, in microseconds of the worker's clock.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Meter {
+    frames: u64,
+    bytes: u64,
+}
+
+impl Meter {
+    /// Takes what was read at `now`; how long it takes until the client may be read again.
+    pub fn take(&mut self, frames: u64, bytes: usize, rates: Rates, now: u64) -> Duration {
+        let wait = take(&mut self.frames, frames, rates.frames, now).max(take(
+            &mut self.bytes,
+            bytes as u64,
+            rates.bytes,
+            now,
+        ));
+        Duration::from_micros(wait)
+    }
+}
+
+fn take(full: &mut u64, count: u64, rate: u64, now: u64) -> u64 {
+    if rate == 0 {
+        return 0;
+    }
+    *full = now.max(*full) + count * 1_000_000 / rate;
+    (*full - now).saturating_sub(u64::try_from(BURST.as_micros()).unwrap_or(u64::MAX))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECOND: u64 = 1_000_000;
+
+    #[test]
+    fn ten_seconds_worth_at_once_and_then_the_rate() {
+        let rates = Rates { frames: 100, bytes: 1000 };
+        let mut meter = Meter::default();
+        assert_eq!(meter.take(1000, 10_000, rates, 0), Duration::ZERO);
+        assert_eq!(meter.take(1, 10, rates, 0), Duration::from_millis(10));
+        assert_eq!(meter.take(1, 200, rates, SECOND), Duration::ZERO);
+        assert_eq!(meter.take(0, 1000, rates, SECOND), Duration::from_millis(210), "bytes count by themselves");
+        assert_eq!(meter.take(300, 0, rates, SECOND), Duration::from_millis(2020), "and so do frames");
+        // Never more than a full bucket.
+        assert_eq!(meter.take(1000, 10_000, rates, 3600 * SECOND), Duration::ZERO);
+        assert!(meter.take(10, 0, rates, 3600 * SECOND) > Duration::ZERO);
+    }
+
+    #[test]
+    fn over_any_time_no_more_than_the_burst_and_the_rate() {
+        let rates = Rates { frames: 50, bytes: 0 };
+        let (mut meter, mut now, mut sent) = (Meter::default(), 0, 0);
+        while now < 100 * SECOND {
+            sent += 7;
+            now += 1 + u64::try_from(meter.take(7, 1 << 20, rates, now).as_micros()).unwrap();
+        }
+        assert!((5400..5520).contains(&sent), "{sent}");
+    }
+
+    #[test]
+    fn no_limit_is_no_limit() {
+        let mut meter = Meter::default();
+        assert_eq!(meter.take(u64::MAX, usize::MAX, Rates { frames: 0, bytes: 0 }, 5), Duration::ZERO);
+    }
+}

@@ -1,0 +1,79 @@
+"""Memory comes back: many rounds of connecting, traffic and leaving end where the first one did.
+
+`SOAK=10000` makes it ten thousand connections a round; that takes files: `ulimit -n`.
+"""
+
+import asyncio
+import os
+import resource
+
+import pytest
+from rig.client import until
+from rig.memory import proportional
+from rig.raw import PING, TEXT, Raw
+
+ROUNDS = 10
+CONNECTIONS = int(os.environ.get("SOAK", "500"))
+#: Handshakes under way at once.
+AT_ONCE = 100
+CONFIG = """
+[[consumer]]
+path = "/ws/"
+groups = ["broadcast"]
+[consumer.on_raw.hello]
+reply_raw = "'welcome'"
+[consumer.on_event."*"]
+send = "event"
+"""
+
+
+async def one_round(system, node, number: int) -> tuple[int, int]:
+    """Everybody comes, says something, gets what is published, and goes; memory with them and without."""
+    raws: list[Raw] = []
+    for start in range(0, CONNECTIONS, AT_ONCE):
+        some = range(start, min(start + AT_ONCE, CONNECTIONS))
+        raws += await asyncio.gather(*(Raw.open(node.port, "/ws/", limit=2**16) for _ in some))
+    for raw in raws:
+        await raw.frame(TEXT, b"hello")
+        await raw.frame(PING, b"")
+    async with system.publisher() as publisher:
+        for size in (10, 1_000, 100_000):
+            await publisher.group_send("broadcast", {"type": "tick", "round": number, "text": "x" * size})
+    # The answers to itself, and three events, whole.
+    for raw in raws:
+        frames = [await raw.read(60) for _ in range(5)]
+        assert sorted(len(payload) > 90_000 for _, payload in frames) == [False] * 4 + [True]
+    full = proportional(node)
+    for raw in raws:
+        raw.abort()
+    gone = lambda: system.metric(node, "channelgate_connections") == 0  # noqa: E731
+    await until(gone, "everybody to be gone", 60)
+    await until(lambda: system.metric(node, "channelgate_outbox_bytes") == 0, "nothing to wait", 60)
+    return full, await settled(node)
+
+
+async def settled(node) -> int:
+    """Memory once the allocator has given back what it will: when it falls no more."""
+    lowest, since = proportional(node), 0
+    while since < 6:
+        await asyncio.sleep(0.5)
+        now = proportional(node)
+        lowest, since = (now, 0) if now < lowest * 0.99 else (lowest, since + 1)
+    return lowest
+
+
+async def test_memory_comes_back_after_every_round(system):
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = 2 * CONNECTIONS + 1000
+    if hard != resource.RLIM_INFINITY and hard < wanted:
+        pytest.skip(f"only {hard} files may be open")
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, wanted), hard))
+    node = system.start_node(config=CONFIG)
+    start = proportional(node)
+    after = []
+    for number in range(ROUNDS):
+        full, left = await one_round(system, node, number)
+        after.append(left)
+        print(f"round {number + 1}: {full / 2**20:.1f} MiB with {CONNECTIONS}, {left / 2**20:.1f} MiB without")
+    print(f"before the first: {start / 2**20:.1f} MiB")
+    assert max(after[1:]) <= after[0] * 1.1
