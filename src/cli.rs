@@ -1,6 +1,7 @@
 //! The commands and their flags. `serve` is what a bare `channelgate` does.
 
 mod publish;
+mod tail;
 mod token;
 
 use std::{path::PathBuf, process::ExitCode};
@@ -10,6 +11,7 @@ use clap::{Parser, Subcommand};
 use crate::{
     config::{self, ConfigErrors, Environment},
     consumer, node,
+    telemetry::logging,
 };
 
 /// Holds the WebSocket connections of a Django Channels project, so that Django keeps only its group_send calls.
@@ -42,16 +44,18 @@ enum Command {
     Token(token::Arguments),
     /// Send one event to a group.
     Publish(publish::Arguments),
+    /// Show what becomes of events, live: received, mapped, delivered, dropped and why.
+    Tail(tail::Arguments),
 }
 
 /// Runs the program.
 pub fn run() -> ExitCode {
     let cli = Cli::parse();
-    env_logger::Builder::from_env(env_logger::Env::default().default_filter_or("info")).init();
     let (config, consumers) = match consumer::load(cli.config.as_deref(), &Environment::of_process()) {
         Ok(loaded) => loaded,
         Err(errors) => return invalid(&errors),
     };
+    logging::start(config.log.format);
     if let Err(errors) = node::check(&config) {
         return invalid(&errors);
     }
@@ -67,6 +71,7 @@ pub fn run() -> ExitCode {
         }
         Command::Serve => done(actix_rt::System::new().block_on(node::serve(config, consumers))),
         Command::Token(arguments) => done(actix_rt::System::new().block_on(token::run(&config, arguments))),
+        Command::Tail(arguments) => done(actix_rt::System::new().block_on(tail::run(&config, arguments))),
         Command::Publish(arguments) => done(actix_rt::System::new().block_on(publish::run(&config, arguments))),
     }
 }

@@ -145,6 +145,17 @@ impl Cluster {
         }
     }
 
+    /// Where the nodes are reached that live now, asked by a program that is none of them; nothing without Redis.
+    ///
+    /// # Errors
+    /// Redis is away.
+    pub async fn addresses(&self) -> Result<Vec<Arc<str>>, ClusterError> {
+        match &self.redis {
+            Some(redis) => redis.roll.addresses().await,
+            None => Ok(Vec::new()),
+        }
+    }
+
     /// Where a node is reached; `None` if no such node lives.
     ///
     /// # Errors

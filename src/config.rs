@@ -15,6 +15,7 @@ mod layer;
 mod limits;
 mod list;
 mod load;
+mod log;
 mod network;
 mod origins;
 mod presets;
@@ -39,6 +40,7 @@ pub use layer::{Cache, Emitters, Layer, LayerKind, PythonList, Serializer, Sourc
 pub use limits::Limits;
 pub use list::OneOrMany;
 pub use load::{load, load_lenient, load_text};
+pub use log::{Log, LogFormat};
 pub use network::Network;
 pub use origins::Origins;
 pub use presets::PRESETS;
@@ -73,6 +75,8 @@ pub struct Config {
     pub cluster: Cluster,
     /// `POST /api/publish` and the admin API.
     pub api: Api,
+    /// How the log is written.
+    pub log: Log,
     /// The live page at `/`.
     pub page: Page,
     /// Redis channels or patterns mapped to groups.

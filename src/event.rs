@@ -33,6 +33,9 @@ pub enum Source {
 }
 
 impl Source {
+    /// All of them.
+    pub const ALL: &[Self] = &[Self::Core, Self::Pubsub, Self::Publish, Self::Mapped, Self::Memory, Self::Emitter];
+
     /// The metric label.
     pub const fn label(self) -> &'static str {
         match self {
@@ -89,6 +92,9 @@ pub enum GapReason {
 }
 
 impl GapReason {
+    /// All of them.
+    pub const ALL: &[Self] = &[Self::Reconnected, Self::Capacity, Self::Expired, Self::Backlog];
+
     /// The metric label.
     pub const fn label(self) -> &'static str {
         match self {

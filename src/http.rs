@@ -8,6 +8,7 @@ pub mod proxy_protocol;
 pub mod publish;
 pub mod server;
 pub mod socketio;
+mod tail;
 pub mod websocket;
 pub mod ws_token;
 

@@ -7,6 +7,7 @@
 //! - `dispatch`, `workers`: from the layer's thread to the workers
 //! - [`registry`]: which groups the node has, on which workers
 //! - [`shard`]: one worker's part, made of `member`, `group`, `job` and `crossing`; `questions`: what it can say of them
+//! - `story`: what is told to whoever watches
 
 mod crossing;
 mod dispatch;
@@ -16,6 +17,7 @@ mod member;
 mod questions;
 pub mod registry;
 pub mod shard;
+mod story;
 #[cfg(test)]
 mod tests;
 pub mod topics;
@@ -28,7 +30,7 @@ pub use registry::Registry;
 pub use shard::Shard;
 pub use workers::{Answers, Inbox};
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Instant};
 
 use crate::{consumer::ConsumerId, socket::frame::Frame};
 
@@ -64,6 +66,8 @@ struct Delivery {
     audience: AudienceId,
     frame: Arc<Frame>,
     rules: Option<Arc<Rules>>,
+    /// When the node had what it is made of.
+    received: Instant,
 }
 
 /// One message on its way to the union of several audiences and of single members: each gets it once.
@@ -75,6 +79,7 @@ struct Union {
     consumers: Arc<[ConsumerId]>,
     frame: Arc<Frame>,
     rules: Option<Arc<Rules>>,
+    received: Instant,
 }
 
 /// What a worker is given.

@@ -25,6 +25,7 @@ use crate::{
     cluster::Cluster,
     config::{Config, ConfigErrors, Emitters, KeyPath, SourceMapping},
     consumer::{ConsumerSet, SourceGroup},
+    event::{GapReason, Source},
     http::{
         health::Draining,
         page::{PageData, TokenMaker},
@@ -95,6 +96,8 @@ pub async fn serve(config: Config, consumers: ConsumerSet) -> anyhow::Result<Exi
     let metrics = Metrics::new();
     let embedded = config.is_embedded();
     let consumers = Arc::new(consumers);
+    metrics.expect(Source::ALL.iter().map(|one| one.label()), GapReason::ALL.iter().map(|one| one.label()));
+    metrics.tail.name_consumers(consumers.iter().map(|consumer| consumer.name().into()));
 
     // The layer hands its signals to the dispatcher, which asks the registry, which tells the layer whom to hear.
     let dispatcher: Arc<OnceLock<Arc<Dispatcher>>> = Arc::default();
@@ -127,6 +130,7 @@ pub async fn serve(config: Config, consumers: ConsumerSet) -> anyhow::Result<Exi
     };
     let authenticator = Arc::new(Authenticator::new(&config, Arc::clone(&cache))?);
     let cluster = Arc::new(Cluster::new(&config, metrics.clone())?);
+    metrics.of_node(cluster.id().as_str());
     let (backend, answering) = backend::choose(&config.backend, &layer, metrics.clone())?;
     if let Some(answering) = answering {
         worker.get_or_init(|| answering);
@@ -144,12 +148,12 @@ pub async fn serve(config: Config, consumers: ConsumerSet) -> anyhow::Result<Exi
     let services = Services {
         page: config.page.enabled.unwrap_or(embedded).then(|| page(&config, embedded, &publish, &cache)),
         publish,
-        rules: Arc::new(Rules::new(&consumers, &config.socket)?),
+        rules: Arc::new(Rules::new(&consumers, &config.socket, &metrics)?),
         config: Arc::new(config.clone()),
         consumers: Arc::clone(&consumers),
         authenticator,
         registry,
-        engine: Arc::new(Engine::new(&config, &consumers, Arc::clone(&cluster) as _)?),
+        engine: Arc::new(Engine::new(&config, &consumers, Arc::clone(&cluster) as _, &metrics)?),
         backend,
         presence: Arc::clone(&presence),
         apart: apart.clone(),

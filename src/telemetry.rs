@@ -1,9 +1,17 @@
-//! What the node says about itself: counters with fixed names, and warnings at a bounded rate.
+//! What the node says about itself: counters with fixed names, log lines without secrets, warnings at a bounded rate, and
+//! what becomes of each event, told live to whoever watches.
 
+mod exposition;
+pub mod label;
+pub mod logging;
 pub mod metrics;
 pub mod name;
+pub mod process;
+pub mod tail;
 pub mod throttle;
 
-pub use metrics::{DropReason, Metrics};
+pub use exposition::Format;
+pub use metrics::{DropCounter, DropReason, Metrics, OpenGauge};
 pub use name::Name;
+pub use prometheus_client::metrics::histogram::Histogram;
 pub use throttle::Throttle;

@@ -146,7 +146,8 @@ impl Backend for HttpBackend {
 impl Shared {
     async fn call(&self, request: &CallRequest) -> Outcome {
         let time = request.timeout.unwrap_or(self.timeout);
-        let deadline = Instant::now() + time;
+        let began = Instant::now();
+        let deadline = began + time;
         let late = || Failure {
             ending: Ending::Timeout,
             reason: format!("no answer in {} ms", time.as_millis()),
@@ -160,7 +161,7 @@ impl Shared {
                 (ending, Outcome::Failed(reason))
             }
         };
-        self.metrics.backend_call(&request.action, ending.label());
+        self.metrics.backend_call(&request.action, ending.label(), began.elapsed());
         outcome
     }
 

@@ -107,7 +107,8 @@ impl Backend for WorkerBackend {
     fn call(&self, request: CallRequest) -> BoxFuture<'_, Outcome> {
         Box::pin(async move {
             let time = request.timeout.unwrap_or(self.timeout);
-            let ended = timeout_at(Instant::now() + time, self.asked(&request)).await;
+            let began = Instant::now();
+            let ended = timeout_at(began + time, self.asked(&request)).await;
             let late = |_| {
                 let reason =
                     format!("no answer of a worker on the channel {:?} in {} ms", self.worker, time.as_millis());
@@ -120,7 +121,7 @@ impl Backend for WorkerBackend {
                     (ending, Outcome::Failed(reason))
                 }
             };
-            self.metrics.backend_call(&request.action, ending.label());
+            self.metrics.backend_call(&request.action, ending.label(), began.elapsed());
             outcome
         })
     }

@@ -86,6 +86,22 @@ impl Roll {
         Ok(self.with(|known| known.nodes.clone()))
     }
 
+    /// Where the nodes are that live now, for somebody who is none of them.
+    pub async fn addresses(&self) -> Result<Vec<Arc<str>>, ClusterError> {
+        let work = async |connection: &mut MultiplexedConnection| {
+            let ids: Vec<String> = redis::cmd("ZRANGE").arg(NODES).arg(0).arg(-1).query_async(connection).await?;
+            let mut facts = redis::pipe();
+            for id in &ids {
+                facts.get(format!("{NODE}{id}"));
+            }
+            if ids.is_empty() { Ok(Vec::new()) } else { facts.query_async::<Vec<Option<String>>>(connection).await }
+        };
+        let facts = self.pool.within(work).await?;
+        // Those of a node that has gone have expired.
+        let facts = facts.iter().flatten().filter_map(|text| serde_json::from_str::<NodeFacts>(text).ok());
+        Ok(facts.map(|facts| facts.address).collect())
+    }
+
     /// Where a node is; `None` if no such node lives.
     pub async fn address_of(&self, id: &str) -> Result<Option<Arc<str>>, ClusterError> {
         let asked = Instant::now();

@@ -5,10 +5,14 @@ use std::sync::{
     atomic::{AtomicBool, Ordering},
 };
 
-use actix_web::{HttpResponse, http::StatusCode, http::header, web};
+use actix_web::{HttpRequest, HttpResponse, http::StatusCode, http::header, web};
 use serde_json::json;
 
-use crate::{hub::Registry, layer::Readiness, telemetry::Metrics};
+use crate::{
+    hub::Registry,
+    layer::Readiness,
+    telemetry::{Format, Metrics},
+};
 
 /// Whether the node is stopping.
 #[derive(Clone, Default)]
@@ -50,9 +54,19 @@ fn answer(status: StatusCode, word: &str, reason: Option<&str>) -> HttpResponse 
     HttpResponse::build(status).insert_header((header::CACHE_CONTROL, "no-store")).json(body)
 }
 
-/// `GET /metrics`: the counters in the Prometheus text format.
-pub async fn metrics(metrics: web::Data<Metrics>) -> HttpResponse {
-    HttpResponse::Ok()
-        .insert_header((header::CONTENT_TYPE, "application/openmetrics-text; version=1.0.0; charset=utf-8"))
-        .body(metrics.render())
+/// `GET /metrics`: the counters, as OpenMetrics where the scraper asks for it, else in the classic Prometheus format.
+pub async fn metrics(
+    request: HttpRequest,
+    metrics: web::Data<Metrics>,
+    registry: web::Data<Registry>,
+    draining: web::Data<Draining>,
+) -> HttpResponse {
+    metrics.set_ready(!draining.is_draining() && registry.layer().readiness() == Readiness::Ready);
+    let accept = request.headers().get(header::ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let format = Format::asked_for(accept);
+    // Away from the worker's thread: it reads /proc, and deliveries wait for nobody.
+    match web::block(move || metrics.render_as(format)).await {
+        Ok(text) => HttpResponse::Ok().insert_header((header::CONTENT_TYPE, format.content_type())).body(text),
+        Err(error) => super::error(StatusCode::SERVICE_UNAVAILABLE, &error.to_string(), None),
+    }
 }

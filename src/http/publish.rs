@@ -70,12 +70,12 @@ pub async fn publish(
     HttpResponse::Ok().json(json!({ "accepted": accepted }))
 }
 
-/// Why this request may not publish, if it may not.
-fn refusal(request: &HttpRequest, access: &PublishAccess) -> Option<HttpResponse> {
+/// Why this request may not publish, nor watch, if it may not.
+pub(super) fn refusal(request: &HttpRequest, access: &PublishAccess) -> Option<HttpResponse> {
     match access {
         PublishAccess::Off => Some(error(
             StatusCode::FORBIDDEN,
-            "the publish API is off: set CHANNELGATE_API_KEY on the node to turn it on",
+            "this API is off: set CHANNELGATE_API_KEY on the node to turn it on",
             None,
         )),
         PublishAccess::Key(key) => {
@@ -97,7 +97,7 @@ fn refusal(request: &HttpRequest, access: &PublishAccess) -> Option<HttpResponse
             if from_this_machine(request) {
                 None
             } else {
-                Some(error(StatusCode::FORBIDDEN, "without a key only this machine may publish", None))
+                Some(error(StatusCode::FORBIDDEN, "without a key only this machine may do that", None))
             }
         }
     }

@@ -23,6 +23,7 @@ use super::{
     proxy_protocol::Before,
     publish::{self, PublishAccess},
     socketio::{Engine, Reception},
+    tail,
     websocket::{self, Acceptor, Rules},
     ws_token,
 };
@@ -236,11 +237,13 @@ fn routes(
         .app_data(web::Data::from(services.publish))
         .app_data(web::Data::new(services.draining))
         .app_data(web::Data::new(services.metrics))
+        .app_data(web::Data::new(services.drain))
         .app_data(web::Data::new(acceptor))
         .app_data(web::Data::new(reception))
         .route("/health/live", web::get().to(health::live))
         .route("/health/ready", web::get().to(health::ready))
         .route("/metrics", web::get().to(health::metrics))
+        .route("/api/tail", web::get().to(tail::tail))
         .route("/api/user/ws-token/", web::get().to(ws_token::get))
         .route("/api/user/ws-token", web::get().to(ws_token::get))
         .service(

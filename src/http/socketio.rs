@@ -42,6 +42,7 @@ use crate::{
         negotiate::{self, Agreed},
         takeover::{Accepted, Slot},
     },
+    telemetry::Metrics,
 };
 
 /// What the Engine.IO sessions of all workers share. One per node.
@@ -55,11 +56,16 @@ pub struct Engine {
 
 impl Engine {
     /// For the consumers of the configuration.
-    pub fn new(config: &Config, consumers: &ConsumerSet, peers: Arc<dyn Peers>) -> Result<Self, AuthConfigError> {
+    pub fn new(
+        config: &Config,
+        consumers: &ConsumerSet,
+        peers: Arc<dyn Peers>,
+        metrics: &Metrics,
+    ) -> Result<Self, AuthConfigError> {
         Ok(Self {
             peers,
             workers: Arc::default(),
-            endpoints: Endpoints::new(consumers)?,
+            endpoints: Endpoints::new(consumers, &Settings::new(config), metrics)?,
             transports: config.socketio.transports.clone(),
             cors: Cors::new(config),
         })
@@ -160,7 +166,7 @@ impl Reception {
             return self.relay(request, payload, &sid.node, websocket.map(|(slot, _)| slot)).await;
         }
         match websocket {
-            Some((slot, agreed)) => self.upgrade(sid, &slot, agreed).await,
+            Some((slot, agreed)) => self.upgrade(sid, &slot, agreed, endpoint).await,
             None => self.poll(request, payload, sid).await,
         }
     }
@@ -185,7 +191,8 @@ impl Reception {
             return Err(Refusal::NotReady);
         }
         let head = Head::of(&RequestHead::of(request).borrowed());
-        let connection = self.sessions.connection(websocket.as_ref().and_then(|(_, agreed)| agreed.deflate));
+        let deflate = websocket.as_ref().and_then(|(_, agreed)| agreed.deflate);
+        let connection = self.sessions.connection(endpoint.limits(), deflate);
         if address.is_some() {
             connection.with_places(|places| places.address = address);
         }
@@ -293,7 +300,7 @@ impl Reception {
     }
 
     /// A WebSocket that wants to carry a polling session.
-    async fn upgrade(&self, sid: Sid, slot: &Slot, agreed: Agreed) -> Answered {
+    async fn upgrade(&self, sid: Sid, slot: &Slot, agreed: Agreed, endpoint: &Endpoint) -> Answered {
         match self.sessions.look(sid.clone()).await {
             None => return Err(Refusal::UnknownSession),
             Some(Carrier::Polling) => {
@@ -304,7 +311,7 @@ impl Reception {
             }
             // As in the reference server: accepted, so that the client learns of it, and closed.
             Some(Carrier::Websocket) => {
-                let connection = self.sessions.connection(agreed.deflate);
+                let connection = self.sessions.connection(endpoint.limits(), agreed.deflate);
                 Connection::close(&connection, CloseCode::NORMAL, "");
                 slot.accept(Accepted::new(connection, None));
             }

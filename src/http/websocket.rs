@@ -63,14 +63,16 @@ struct Rule {
 
 impl Rules {
     /// The rules of every consumer.
-    pub fn new(consumers: &ConsumerSet, socket: &config::Socket) -> Result<Self, AuthConfigError> {
+    pub fn new(consumers: &ConsumerSet, socket: &config::Socket, metrics: &Metrics) -> Result<Self, AuthConfigError> {
         let rule = |consumer: &Arc<Consumer>| {
             let key = format!("consumer {}: auth", consumer.name());
             let methods = Method::parse_all(&key, consumer.auth())?;
-            let limits = Arc::new(ConnectionLimits::new(socket, consumer.spec().max_message));
-            Ok((consumer.id(), Rule { methods, limits }))
+            let open = metrics.open(consumer.name(), "websocket");
+            let limits = ConnectionLimits { open, ..ConnectionLimits::new(socket, consumer.spec().max_message) };
+            Ok((consumer.id(), Rule { methods, limits: Arc::new(limits) }))
         };
-        consumers.iter().map(rule).collect::<Result<_, _>>().map(Self)
+        let plain = |consumer: &&Arc<Consumer>| consumer.spec().protocol == config::Protocol::WebSocket;
+        consumers.iter().filter(plain).map(rule).collect::<Result<_, _>>().map(Self)
     }
 }
 

@@ -35,6 +35,12 @@ pub(super) struct Crossing {
     running: Option<Running>,
 }
 
+/// A crossing that is over.
+pub(super) struct Crossed {
+    pub audiences: Vec<AudienceId>,
+    pub job: Job,
+}
+
 struct Running {
     job: Job,
     /// Which audience is being served; its members from the job's position on.
@@ -115,7 +121,7 @@ impl Crossings {
         }
     }
 
-    /// Serves up to `budget` members; the bytes that are done with.
+    /// Serves up to `budget` members; what is done with.
     pub fn serve(
         &mut self,
         id: CrossingId,
@@ -123,13 +129,16 @@ impl Crossings {
         budget: &mut usize,
         served: &mut Served,
         ready: &mut VecDeque<Turn>,
-    ) -> usize {
-        let Some(crossing) = self.by_id.get_mut(&id) else { return 0 };
-        if !crossing.slice(groups, budget, served) {
+    ) -> Option<Crossed> {
+        let crossing = self.by_id.get_mut(&id)?;
+        let before = crossing.served();
+        let is_over = crossing.slice(groups, budget);
+        served.add_since(before, crossing.served());
+        if !is_over {
             ready.push_back(Turn::Crossing(id));
-            return 0;
+            return None;
         }
-        let Some(crossing) = self.by_id.remove(&id) else { return 0 };
+        let crossing = self.by_id.remove(&id)?;
         for audience in &crossing.held {
             let Some(group) = groups.get_mut(audience) else { continue };
             if !group.release(id) {
@@ -140,13 +149,17 @@ impl Crossings {
                 ready.push_back(Turn::Group(*audience));
             }
         }
-        crossing.running.map_or(0, |running| running.job.bytes())
+        crossing.running.map(|running| Crossed { audiences: crossing.audiences, job: running.job })
     }
 }
 
 impl Crossing {
+    fn served(&self) -> Served {
+        self.running.as_ref().map_or_else(Served::default, |running| running.job.served)
+    }
+
     /// Whether everybody was served.
-    fn slice(&mut self, groups: &GroupsById, budget: &mut usize, served: &mut Served) -> bool {
+    fn slice(&mut self, groups: &GroupsById, budget: &mut usize) -> bool {
         let Self { audiences, single, pending, running, .. } = self;
         let Running { job, audience, seen } = running.get_or_insert_with(|| {
             let job = Job::new(std::mem::take(pending));
@@ -154,7 +167,7 @@ impl Crossing {
         });
         for member in single.drain(..) {
             if member.is_seated() && seen.insert(Rc::as_ptr(&member)) {
-                job.serve(&member.connection, &member, served);
+                job.serve(&member.connection, &member);
                 *budget = budget.saturating_sub(1);
             }
         }
@@ -167,7 +180,7 @@ impl Crossing {
                 if let Some(seat) = &members[job.position]
                     && seen.insert(Rc::as_ptr(&seat.member))
                 {
-                    job.serve(&seat.connection, &seat.member, served);
+                    job.serve(&seat.connection, &seat.member);
                     *budget -= 1;
                 }
                 job.position += 1;

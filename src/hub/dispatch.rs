@@ -1,10 +1,13 @@
 //! From the layer's thread to the workers: each event is mapped once per consumer, its frames are encoded once, and one
 //! job goes to each worker that has members.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use super::{
-    Answers, AudienceId, Delivery, Inbox, Registry, Rules, Shard, Union, Work, registry::Audience, size,
+    Answers, AudienceId, Delivery, Inbox, Registry, Rules, Shard, Union, Work, registry::Audience, size, story,
     topics::matching_names, workers::Workers,
 };
 use crate::{
@@ -52,7 +55,7 @@ impl Dispatcher {
                 Ok(None) => self.event(&Arc::new(event)),
                 Ok(Some(emission)) => self.emission(&emission),
                 Err(reason) => {
-                    self.metrics.dropped(DropReason::Decode, 1);
+                    self.metrics.lost(DropReason::Decode, 1, Some(event.group.as_str()), None, &reason);
                     warn_bounded!("an emission to group {} is malformed and dropped: {reason}", event.group);
                 }
             },
@@ -65,6 +68,7 @@ impl Dispatcher {
     }
 
     fn event(&self, event: &Arc<Event>) {
+        story::received(&self.metrics.tail, event);
         // Consumers of one namespace share its rooms: what one of them takes is no loss for the others.
         let mut handled = false;
         let mut unhandled: Option<&Consumer> = None;
@@ -73,15 +77,17 @@ impl Dispatcher {
             match consumer.on_event(event) {
                 Ok(messages) => {
                     handled = true;
+                    story::mapped(&self.metrics.tail, event, consumer, messages.len());
                     for message in messages {
-                        self.send(audience, &message, consumer);
+                        self.send(audience, &message, consumer, event.received);
                     }
                 }
                 Err(MapError::NoHandler) if consumer.namespace().is_some() => unhandled = Some(consumer),
                 Err(MapError::NoHandler) => self.no_handler(consumer, event),
                 Err(MapError::Mapping(reason)) => {
                     handled = true;
-                    self.metrics.dropped(DropReason::Mapping, 1);
+                    let group = Some(event.group.as_str());
+                    self.metrics.lost(DropReason::Mapping, 1, group, Some(consumer.name()), &reason);
                     warn_bounded!(
                         "{}: an event of type {:?} in group {} could not be mapped and is dropped: {reason}",
                         consumer.name(),
@@ -97,7 +103,8 @@ impl Dispatcher {
     }
 
     fn no_handler(&self, consumer: &Consumer, event: &Event) {
-        self.metrics.dropped(DropReason::NoHandler, 1);
+        let detail = format_args!("no handler for events of type {:?}", event.kind().unwrap_or_default());
+        self.metrics.lost(DropReason::NoHandler, 1, Some(event.group.as_str()), Some(consumer.name()), &detail);
         warn_bounded!(
             "{}: no handler for events of type {:?} in group {}; dropped",
             consumer.name(),
@@ -112,7 +119,7 @@ impl Dispatcher {
         audiences
     }
 
-    fn send(&self, own: Audience, message: &Outgoing, consumer: &Consumer) {
+    fn send(&self, own: Audience, message: &Outgoing, consumer: &Consumer, received: Instant) {
         let audience = match &message.to {
             None => own,
             Some(room) => match self.audiences(room).into_iter().find(|other| other.consumer == own.consumer) {
@@ -126,12 +133,12 @@ impl Dispatcher {
             ..Rules::default()
         };
         let loss = loss(consumer, audience.id, message.key.as_deref());
-        self.deliver(audience, Arc::new(Frame::new(&message.payload).losable(loss)), rules.shared());
+        self.deliver(audience, Arc::new(Frame::new(&message.payload).losable(loss)), rules.shared(), received);
     }
 
-    fn deliver(&self, audience: Audience, frame: Arc<Frame>, rules: Option<Arc<Rules>>) {
+    fn deliver(&self, audience: Audience, frame: Arc<Frame>, rules: Option<Arc<Rules>>, received: Instant) {
         let size = size(&frame);
-        let delivery = Delivery { audience: audience.id, frame, rules };
+        let delivery = Delivery { audience: audience.id, frame, rules, received };
         self.give(audience.workers, size, || Work::Delivery(delivery.clone()));
     }
 
@@ -144,6 +151,7 @@ impl Dispatcher {
     }
 
     fn emission(&self, emission: &Emission) {
+        story::emitted(&self.metrics.tail, emission);
         let consumers: Arc<[ConsumerId]> = self.served(&emission.audience).map(Consumer::id).collect();
         let targets = self.targets(emission, &consumers);
         let mask = targets.mask();
@@ -159,19 +167,19 @@ impl Dispatcher {
         let frame = match consumer.encode(&emission.content) {
             Ok(payload) => Arc::new(Frame::new(&payload).losable(loss(consumer, AudienceId(0), None))),
             Err(reason) => {
-                self.metrics.dropped(DropReason::Mapping, 1);
+                self.metrics.lost(DropReason::Mapping, 1, None, Some(consumer.name()), &reason);
                 warn_bounded!("{}: an emission could not be written and is dropped: {reason}", consumer.name());
                 return;
             }
         };
         let rules = self.exceptions(emission, &consumers).shared();
         match (targets.audiences.as_slice(), targets.ids.as_slice()) {
-            (&[audience], []) => self.deliver(audience, frame, rules),
+            (&[audience], []) => self.deliver(audience, frame, rules, emission.received),
             _ => {
                 let size = size(&frame);
                 let ids = targets.ids.into_iter().map(|(id, _)| id).collect();
                 let audiences = targets.audiences.iter().map(|audience| audience.id).collect();
-                let union = Arc::new(Union { audiences, ids, consumers, frame, rules });
+                let union = Arc::new(Union { audiences, ids, consumers, frame, rules, received: emission.received });
                 self.give(mask, size, || Work::Union(Arc::clone(&union)));
             }
         }
@@ -242,6 +250,7 @@ impl Dispatcher {
 
     fn gap(&self, gap: &Gap) {
         self.metrics.gap(gap.reason.label());
+        story::gap(&self.metrics.tail, gap);
         let groups =
             gap.groups.as_ref().map_or_else(|| "all groups".to_owned(), |groups| format!("{} groups", groups.len()));
         warn_bounded!("events may have been missed in {groups}: {}", gap.reason.label());

@@ -19,7 +19,8 @@ pub(super) struct Group {
     pub members: Vec<Option<Seat>>,
     free: Vec<u32>,
     pub pending: Vec<Waiting>,
-    pub job: Option<Job>,
+    /// Boxed, because most groups have nothing to deliver, and there are many groups.
+    pub job: Option<Box<Job>>,
     /// Whether it is in the ready queue, or held at a barrier.
     pub queued: bool,
     /// What must happen between two of the pending deliveries; nearly always nothing.
@@ -154,6 +155,6 @@ impl Group {
 
     /// Bytes that were on their way to its members.
     pub fn bytes(&self) -> usize {
-        self.pending.iter().map(Waiting::size).sum::<usize>() + self.job.as_ref().map_or(0, Job::bytes)
+        self.pending.iter().map(Waiting::size).sum::<usize>() + self.job.as_ref().map_or(0, |job| job.bytes())
     }
 }

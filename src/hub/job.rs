@@ -1,6 +1,6 @@
 //! Deliveries on their way through the members of a group: who gets which, in as few writes as can be.
 
-use std::{cell::OnceCell, rc::Rc, sync::Arc};
+use std::{cell::OnceCell, rc::Rc, sync::Arc, time::Instant};
 
 use bytes::BytesMut;
 
@@ -14,6 +14,7 @@ use crate::{
 pub(super) struct Waiting {
     pub frame: Arc<Frame>,
     pub rules: Option<Box<Applied>>,
+    pub received: Instant,
 }
 
 /// Rules with what they mean on this worker.
@@ -49,6 +50,10 @@ pub(super) struct Job {
     /// Whether some of it may be lost while it waits for such a client.
     losable: bool,
     forms: Vec<Form>,
+    /// Whether the node counts how long it takes.
+    pub is_timed: bool,
+    /// What was done of it so far.
+    pub served: Served,
 }
 
 /// The messages as connections with one kind of compression get them.
@@ -67,7 +72,26 @@ impl Job {
         let volatile = !for_all && deliveries.iter().any(is_volatile);
         // One alone is whole as it is.
         let losable = deliveries.len() > 1 && deliveries.iter().any(|delivery| *delivery.frame.loss() != Loss::Never);
-        Self { deliveries, position: 0, for_all, volatile, losable, forms: Vec::with_capacity(1) }
+        Self {
+            deliveries,
+            position: 0,
+            for_all,
+            volatile,
+            losable,
+            forms: Vec::with_capacity(1),
+            is_timed: false,
+            served: Served::default(),
+        }
+    }
+
+    /// How many messages.
+    pub const fn len(&self) -> usize {
+        self.deliveries.len()
+    }
+
+    /// When the node had the first of them: the one that waits longest.
+    pub fn received(&self) -> Option<Instant> {
+        self.deliveries.first().map(|first| first.received)
     }
 
     pub fn bytes(&self) -> usize {
@@ -81,27 +105,34 @@ impl Job {
         })
     }
 
-    pub fn serve(&mut self, connection: &Connection, member: &Rc<Member>, served: &mut Served) {
+    pub fn serve(&mut self, connection: &Connection, member: &Rc<Member>) {
         let (deflate, compression) = (connection.deflate(), &connection.limits().compression);
         let form = self.form(deflate);
         let (deliveries, form) = (self.deliveries.as_slice(), &self.forms[form]);
         if self.for_all || (self.is_all_for(member) && !(self.volatile && connection.is_behind())) {
             let each = if self.losable { form.each(deliveries, compression) } else { &[] };
-            served.delivered += u64::from(connection.deliver(form.whole(deliveries, compression), each));
+            let whole = form.whole(deliveries, compression);
+            let taken = connection.deliver(whole, each);
+            self.served.add(taken, whole);
+            self.served.members += u64::from(taken > 0);
             return;
         }
+        let mut reached = false;
         for (delivery, piece) in deliveries.iter().zip(form.each(deliveries, compression)) {
             if let Some(applied) = &delivery.rules {
                 if !applied.is_for(member) {
                     continue;
                 }
                 if applied.rules.volatile && connection.is_behind() {
-                    served.volatile += 1;
+                    self.served.volatile += 1;
                     continue;
                 }
             }
-            served.delivered += u64::from(connection.deliver(piece, &[]));
+            let taken = connection.deliver(piece, &[]);
+            self.served.add(taken, piece);
+            reached |= taken > 0;
         }
+        self.served.members += u64::from(reached);
     }
 
     fn is_all_for(&self, member: &Rc<Member>) -> bool {
@@ -132,9 +163,29 @@ impl Form {
     }
 }
 
-/// What a slice did, for the counters.
-#[derive(Default)]
+/// What was done, for the counters.
+#[derive(Clone, Copy, Default)]
 pub(super) struct Served {
+    /// Members that got something.
+    pub members: u64,
+    /// Messages that they got.
     pub delivered: u64,
+    pub bytes: u64,
+    /// Messages that were left out for a client that is behind.
     pub volatile: u64,
+}
+
+impl Served {
+    fn add(&mut self, taken: u32, piece: &Piece) {
+        self.delivered += u64::from(taken);
+        self.bytes += if taken > 0 { piece.size() as u64 } else { 0 };
+    }
+
+    /// Adds what was done between `before` and `after`.
+    pub fn add_since(&mut self, before: Self, after: Self) {
+        self.members += after.members - before.members;
+        self.delivered += after.delivered - before.delivered;
+        self.bytes += after.bytes - before.bytes;
+        self.volatile += after.volatile - before.volatile;
+    }
 }

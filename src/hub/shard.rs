@@ -5,7 +5,7 @@
 mod serve;
 
 use std::{
-    cell::RefCell,
+    cell::{Cell, RefCell},
     collections::{HashMap, VecDeque},
     rc::Rc,
     sync::{Arc, atomic::AtomicUsize},
@@ -37,6 +37,8 @@ pub struct Shard {
     metrics: Metrics,
     backlog: Arc<AtomicUsize>,
     pub(super) groups: RefCell<Groups>,
+    /// Deliveries to small groups that were begun.
+    begun: Cell<u32>,
 }
 
 impl Shard {
@@ -48,6 +50,7 @@ impl Shard {
             metrics,
             backlog: Arc::clone(&inbox.backlog),
             groups: RefCell::default(),
+            begun: Cell::default(),
         })
     }
 

@@ -31,7 +31,7 @@ use crate::{
     admission::Places,
     config::{self, Compression},
     consumer::{Incoming, Payload},
-    telemetry::{DropReason, Metrics},
+    telemetry::{DropReason, Metrics, OpenGauge},
 };
 
 /// What a connection's messages mean: a protocol.
@@ -62,6 +62,8 @@ pub struct ConnectionLimits {
     pub compression: Compression,
     /// Whether the sweep asks silent clients for a sign of life; where the protocol above does, it need not.
     pub pings: bool,
+    /// Counts the open ones.
+    pub open: OpenGauge,
 }
 
 impl ConnectionLimits {
@@ -73,6 +75,7 @@ impl ConnectionLimits {
             rates: Rates::new(socket),
             compression: socket.compression.clone(),
             pings: true,
+            open: OpenGauge::default(),
         }
     }
 }

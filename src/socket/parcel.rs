@@ -45,6 +45,11 @@ impl Piece {
         &self.bytes
     }
 
+    /// How many bytes it is.
+    pub const fn size(&self) -> usize {
+        self.bytes.len()
+    }
+
     /// How many messages it is.
     pub const fn messages(&self) -> u32 {
         self.messages

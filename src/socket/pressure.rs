@@ -6,12 +6,11 @@
 
 use std::cell::{Cell, RefCell};
 
-use prometheus_client::metrics::counter::Counter;
 use slab::Slab;
 
 use crate::{
     config,
-    telemetry::{DropReason, Metrics},
+    telemetry::{DropCounter, DropReason, Metrics},
 };
 
 /// What a worker keeps to itself before it tells the node.
@@ -32,8 +31,8 @@ pub struct Pressure {
     over: Cell<bool>,
     /// Places in the roster of the connections that are behind.
     behind: RefCell<Slab<u32>>,
-    pub(super) oldest: Counter,
-    pub(super) superseded: Counter,
+    pub(super) oldest: DropCounter,
+    pub(super) superseded: DropCounter,
 }
 
 impl Pressure {

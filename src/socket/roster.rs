@@ -101,13 +101,15 @@ impl Roster {
 
     pub(super) fn enter(&self, connection: Rc<Connection>) -> u32 {
         self.metrics.connections.inc();
+        connection.limits().open.inc();
         u32::try_from(self.connections.borrow_mut().insert(connection)).unwrap_or(u32::MAX)
     }
 
     pub(super) fn leave(&self, place: u32) {
         let mut connections = self.connections.borrow_mut();
-        if connections.try_remove(place as usize).is_some() {
+        if let Some(connection) = connections.try_remove(place as usize) {
             self.metrics.connections.dec();
+            connection.limits().open.dec();
         }
         // After a storm the memory goes back; looked at rarely, because looking costs a walk over the places.
         if connections.len().count_ones() <= 1 && connections.capacity() > 4 * connections.len().max(256) {

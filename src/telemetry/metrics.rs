@@ -1,17 +1,29 @@
 //! The counters of a node. One enum names every reason for a drop, so that no event is lost without one.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicI64, AtomicU64},
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicI64, AtomicU64},
+    },
+    time::Duration,
 };
 
 use prometheus_client::{
-    encoding::{EncodeLabelSet, text::encode},
-    metrics::{counter::Counter, family::Family, gauge::Gauge},
+    encoding::{
+        EncodeLabelSet,
+        text::{encode, encode_registry},
+    },
+    metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram},
     registry::Registry,
 };
 
-use super::name::Name;
+use super::{
+    exposition::{self, Format},
+    label,
+    name::Name,
+    process::Process,
+    tail::{Tail, What},
+};
 
 /// Why something that was received did not reach a client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -49,6 +61,25 @@ pub enum DropReason {
 }
 
 impl DropReason {
+    /// All of them.
+    pub const ALL: &[Self] = &[
+        Self::Decrypt,
+        Self::Decode,
+        Self::TooLarge,
+        Self::UnknownChannel,
+        Self::NoHandler,
+        Self::Mapping,
+        Self::SlowClient,
+        Self::Volatile,
+        Self::Backlog,
+        Self::Unsupported,
+        Self::Unmapped,
+        Self::Closed,
+        Self::Oldest,
+        Self::Superseded,
+        Self::Shed,
+    ];
+
     /// The metric label.
     pub const fn label(self) -> &'static str {
         match self {
@@ -101,6 +132,57 @@ pub struct Call {
     pub outcome: &'static str,
 }
 
+/// A label set of one label.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Action {
+    /// Its name, one of those in the configuration.
+    action: String,
+}
+
+/// Whose connection.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Served {
+    consumer: String,
+    protocol: &'static str,
+}
+
+/// What runs.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Build {
+    version: &'static str,
+}
+
+/// Who runs it.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Node {
+    node: String,
+}
+
+/// From a tenth of a millisecond to ten seconds.
+fn seconds() -> Histogram {
+    Histogram::new([
+        0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0,
+    ])
+}
+
+/// Counts drops for one reason, one by one.
+pub struct DropCounter {
+    reason: DropReason,
+    counter: Counter,
+    metrics: Metrics,
+}
+
+impl DropCounter {
+    /// One more; whoever watches is told.
+    pub fn inc(&self) {
+        self.counter.inc();
+        self.metrics.tail.tell(None, || What::dropped(self.reason, 1, None, &""));
+    }
+}
+
+/// A gauge; its clones count together.
+pub type OpenGauge = Gauge<i64, AtomicI64>;
+
 /// Every counter of a node; a handle, as small as a pointer and cheap to clone.
 #[derive(Clone)]
 pub struct Metrics(Arc<Counters>);
@@ -108,6 +190,8 @@ pub struct Metrics(Arc<Counters>);
 /// The counters themselves.
 pub struct Counters {
     registry: Registry,
+    /// Its names begin with nothing of ours.
+    process: Registry,
     events: Family<From, Counter>,
     drops: Family<Reason, Counter>,
     gaps: Family<Reason, Counter>,
@@ -118,13 +202,26 @@ pub struct Counters {
     holds: Family<Reason, Counter>,
     reconnects: Counter,
     backend_calls: Family<Call, Counter>,
+    backend_seconds: Family<Action, Histogram, fn() -> Histogram>,
     presence_failures: Counter,
+    served: Family<Served, OpenGauge>,
+    node: Family<Node, Gauge>,
+    ready: Gauge,
+    tail_watchers: Gauge,
+    /// What is told to whoever watches.
+    pub tail: Tail,
+    /// From an event to its first frame.
+    pub first_write: Histogram,
+    /// From an event to the frame of a worker's last member.
+    pub fanout: Histogram,
+    /// A probe's way through Redis.
+    pub redis_round_trip: Histogram,
     /// Events received, from all sources.
     pub all_events: Counter<u64, AtomicU64>,
     /// Open connections: WebSockets, and Engine.IO sessions without one.
-    pub connections: Gauge<i64, AtomicI64>,
+    pub connections: OpenGauge,
     /// Of those, Engine.IO sessions that poll.
-    pub polling: Gauge<i64, AtomicI64>,
+    pub polling: OpenGauge,
     /// Bytes that wait for slow clients.
     pub outbox_bytes: Gauge<i64, AtomicI64>,
     /// Frames handed to the kernel or to an outbox.
@@ -142,6 +239,8 @@ fn add<M: Clone + prometheus_client::registry::Metric>(registry: &mut Registry, 
 impl Metrics {
     /// Fresh counters at zero.
     pub fn new() -> Self {
+        let mut process = Registry::default();
+        process.register_collector(Box::new(Process));
         let mut registry = Registry::with_prefix("channelgate");
         let events = Family::default();
         let drops = Family::default();
@@ -154,7 +253,12 @@ impl Metrics {
         let reconnects = Counter::default();
         let backend_calls = Family::default();
         let presence_failures = Counter::default();
-        let connections = Gauge::default();
+        let backend_seconds = Family::new_with_constructor(seconds as fn() -> Histogram);
+        let (first_write, fanout, redis_round_trip) = (seconds(), seconds(), seconds());
+        let served = Family::default();
+        let (ready, tail_watchers) = (Gauge::default(), Gauge::default());
+        let (build, node) = (Family::<Build, Gauge>::default(), Family::default());
+        build.get_or_create(&Build { version: env!("CARGO_PKG_VERSION") }).set(1);
         let polling = Gauge::default();
         let outbox_bytes = Gauge::default();
         let deliveries = Counter::default();
@@ -171,14 +275,23 @@ impl Metrics {
         add(&mut registry, Name::RedisReconnects, &reconnects);
         add(&mut registry, Name::BackendCalls, &backend_calls);
         add(&mut registry, Name::PresenceFailures, &presence_failures);
-        add(&mut registry, Name::Connections, &connections);
+        add(&mut registry, Name::Connections, &served);
         add(&mut registry, Name::Polling, &polling);
         add(&mut registry, Name::OutboxBytes, &outbox_bytes);
         add(&mut registry, Name::Deliveries, &deliveries);
         add(&mut registry, Name::DeliveredBytes, &delivered_bytes);
         add(&mut registry, Name::Messages, &messages);
-        Self(Arc::new(Counters {
+        add(&mut registry, Name::EventFirstWrite, &first_write);
+        add(&mut registry, Name::EventFanout, &fanout);
+        add(&mut registry, Name::RedisRoundTrip, &redis_round_trip);
+        add(&mut registry, Name::BackendSeconds, &backend_seconds);
+        add(&mut registry, Name::Ready, &ready);
+        add(&mut registry, Name::TailWatchers, &tail_watchers);
+        add(&mut registry, Name::BuildInfo, &build);
+        add(&mut registry, Name::NodeInfo, &node);
+        let metrics = Self(Arc::new(Counters {
             registry,
+            process,
             events,
             drops,
             gaps,
@@ -189,36 +302,108 @@ impl Metrics {
             holds,
             reconnects,
             backend_calls,
+            backend_seconds,
             presence_failures,
-            connections,
+            served,
+            node,
+            ready,
+            tail_watchers,
+            tail: Tail::default(),
+            first_write,
+            fanout,
+            redis_round_trip,
             polling,
             outbox_bytes,
             deliveries,
             delivered_bytes,
             messages,
-            // Not registered: it is the sum of `events`.
+            // Not registered: they are the sums of `events` and `served`.
             all_events: Counter::default(),
-        }))
+            connections: OpenGauge::default(),
+        }));
+        metrics.begin_at_zero();
+        metrics
+    }
+
+    /// What counts drops for this reason, for whoever counts many.
+    pub fn drop_counter(&self, reason: DropReason) -> DropCounter {
+        let counter = self.drops.get_or_create_owned(&Reason { reason: reason.label() });
+        DropCounter { reason, counter, metrics: self.clone() }
+    }
+
+    fn begin_at_zero(&self) {
+        for reason in DropReason::ALL {
+            drop(self.drops.get_or_create(&Reason { reason: reason.label() }));
+        }
+        for (family, reasons) in [
+            (&self.closes, label::CLOSES),
+            (&self.refused_messages, label::REFUSED_MESSAGES),
+            (&self.holds, label::HOLDS),
+        ] {
+            reasons.iter().for_each(|reason| drop(family.get_or_create(&Reason { reason })));
+        }
+        for (family, outcomes) in [(&self.handshakes, label::HANDSHAKES), (&self.tokens, label::TOKENS)] {
+            outcomes.iter().for_each(|outcome| drop(family.get_or_create(&Outcome { outcome })));
+        }
     }
 }
 
 impl Counters {
+    /// Names the sources of events and the reasons for gaps that there are, so that they are there before they happen.
+    pub fn expect(&self, sources: impl Iterator<Item = &'static str>, gaps: impl Iterator<Item = &'static str>) {
+        sources.for_each(|source| drop(self.events.get_or_create(&From { source })));
+        gaps.for_each(|reason| drop(self.gaps.get_or_create(&Reason { reason })));
+    }
+
+    /// Which node this is.
+    pub fn of_node(&self, node: &str) {
+        self.node.get_or_create(&Node { node: node.to_owned() }).set(1);
+    }
+
+    /// Whether it is ready.
+    pub fn set_ready(&self, ready: bool) {
+        self.ready.set(ready.into());
+    }
+
+    /// Counts the open connections of a consumer, or of all consumers behind one door. Shared by them, so that none costs
+    /// a byte for it.
+    pub fn open(&self, consumer: &str, protocol: &'static str) -> OpenGauge {
+        label::known(label::PROTOCOLS, protocol);
+        self.served.get_or_create_owned(&Served { consumer: consumer.to_owned(), protocol })
+    }
+
     /// An event arrived from `source` (a [`crate::event::Source`] label).
     pub fn event(&self, source: &'static str) {
         self.events.get_or_create(&From { source }).inc();
         self.all_events.inc();
     }
 
-    /// Something was dropped.
+    /// Something was dropped, and whoever watches is told.
     pub fn dropped(&self, reason: DropReason, count: u64) {
+        self.lost(reason, count, None, None, &"");
+    }
+
+    /// As [`Self::dropped`], with all that is known of it.
+    pub fn lost(
+        &self,
+        reason: DropReason,
+        count: u64,
+        group: Option<&str>,
+        consumer: Option<&str>,
+        detail: &dyn std::fmt::Display,
+    ) {
+        if count == 0 {
+            return;
+        }
+        self.count_drops(reason, count);
+        self.tail.tell(group, || What::dropped(reason, count, consumer, detail));
+    }
+
+    /// Something was dropped, of which whoever watches is told otherwise.
+    pub fn count_drops(&self, reason: DropReason, count: u64) {
         if count > 0 {
             self.drops.get_or_create(&Reason { reason: reason.label() }).inc_by(count);
         }
-    }
-
-    /// What counts drops for this reason, for whoever counts many.
-    pub fn drop_counter(&self, reason: DropReason) -> Counter {
-        self.drops.get_or_create(&Reason { reason: reason.label() }).clone()
     }
 
     /// How often something was dropped for this reason; for tests and the page.
@@ -233,26 +418,31 @@ impl Counters {
 
     /// A handshake ended.
     pub fn handshake(&self, outcome: &'static str) {
+        label::known(label::HANDSHAKES, outcome);
         self.handshakes.get_or_create(&Outcome { outcome }).inc();
     }
 
     /// The node closed a connection.
     pub fn closed(&self, reason: &'static str) {
+        label::known(label::CLOSES, reason);
         self.closes.get_or_create(&Reason { reason }).inc();
     }
 
     /// A credential was checked.
     pub fn token(&self, outcome: &'static str) {
+        label::known(label::TOKENS, outcome);
         self.tokens.get_or_create(&Outcome { outcome }).inc();
     }
 
     /// A client's message was not handled.
     pub fn refused_message(&self, reason: &'static str) {
+        label::known(label::REFUSED_MESSAGES, reason);
         self.refused_messages.get_or_create(&Reason { reason }).inc();
     }
 
     /// A client is read no further for a while.
     pub fn held(&self, reason: &'static str) {
+        label::known(label::HOLDS, reason);
         self.holds.get_or_create(&Reason { reason }).inc();
     }
 
@@ -261,8 +451,10 @@ impl Counters {
         self.reconnects.inc();
     }
 
-    /// A question to the backend ended.
-    pub fn backend_call(&self, action: &str, outcome: &'static str) {
+    /// A question to the backend ended, after so long.
+    pub fn backend_call(&self, action: &str, outcome: &'static str, took: Duration) {
+        label::known(label::BACKEND_CALLS, outcome);
+        self.backend_seconds.get_or_create(&Action { action: action.to_owned() }).observe(took.as_secs_f64());
         self.backend_calls.get_or_create(&Call { action: action.to_owned(), outcome }).inc();
     }
 
@@ -271,12 +463,21 @@ impl Counters {
         self.presence_failures.inc_by(count);
     }
 
-    /// All of it in the Prometheus text format.
+    /// All of it as OpenMetrics text.
     pub fn render(&self) -> String {
+        self.render_as(Format::OpenMetrics)
+    }
+
+    /// All of it as text.
+    pub fn render_as(&self, format: Format) -> String {
+        self.tail_watchers.set(i64::try_from(self.tail.watchers()).unwrap_or(i64::MAX));
         let mut text = String::new();
         // Writing to a String cannot fail.
-        let _ = encode(&mut text, &self.registry);
-        text
+        let _ = encode_registry(&mut text, &self.process).and_then(|()| encode(&mut text, &self.registry));
+        match format {
+            Format::OpenMetrics => text,
+            Format::Classic => exposition::classic(&text),
+        }
     }
 }
 

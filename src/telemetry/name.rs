@@ -25,7 +25,7 @@ pub enum Name {
     BackendCalls,
     /// Arrivals and departures that Redis did not take at first.
     PresenceFailures,
-    /// Open connections, polling sessions included.
+    /// Open connections by consumer and protocol, polling sessions included.
     Connections,
     /// Open Engine.IO sessions that poll.
     Polling,
@@ -37,6 +37,22 @@ pub enum Name {
     DeliveredBytes,
     /// Messages received from clients.
     Messages,
+    /// From an event on the node to its first frame in the kernel or an outbox; sampled.
+    EventFirstWrite,
+    /// From an event on the node to the frame of the last member of a worker; sampled.
+    EventFanout,
+    /// A probe through Redis back to the node.
+    RedisRoundTrip,
+    /// How long questions to the backend take, by action.
+    BackendSeconds,
+    /// Whether the node is ready.
+    Ready,
+    /// Streams of `channelgate tail`.
+    TailWatchers,
+    /// Which version runs.
+    BuildInfo,
+    /// Which node this is.
+    NodeInfo,
 }
 
 impl Name {
@@ -59,6 +75,14 @@ impl Name {
         Self::Deliveries,
         Self::DeliveredBytes,
         Self::Messages,
+        Self::EventFirstWrite,
+        Self::EventFanout,
+        Self::RedisRoundTrip,
+        Self::BackendSeconds,
+        Self::Ready,
+        Self::TailWatchers,
+        Self::BuildInfo,
+        Self::NodeInfo,
     ];
 
     /// The name, without prefix and suffix.
@@ -81,6 +105,14 @@ impl Name {
             Self::Deliveries => "deliveries",
             Self::DeliveredBytes => "delivered_bytes",
             Self::Messages => "messages",
+            Self::EventFirstWrite => "event_first_write_seconds",
+            Self::EventFanout => "event_fanout_seconds",
+            Self::RedisRoundTrip => "redis_round_trip_seconds",
+            Self::BackendSeconds => "backend_call_seconds",
+            Self::Ready => "ready",
+            Self::TailWatchers => "tail_watchers",
+            Self::BuildInfo => "build_info",
+            Self::NodeInfo => "node_info",
         }
     }
 
@@ -98,12 +130,24 @@ impl Name {
             Self::RedisReconnects => "Connections to Redis that were made again",
             Self::BackendCalls => "Questions to the backend, by action and outcome",
             Self::PresenceFailures => "Arrivals and departures that Redis did not take at first",
-            Self::Connections => "Open connections, polling sessions included",
+            Self::Connections => "Open connections by consumer and protocol, polling sessions included",
             Self::Polling => "Open Engine.IO sessions that poll",
             Self::OutboxBytes => "Bytes that wait for slow clients, and what keeping them takes",
             Self::Deliveries => "Frames handed to a client's socket or outbox",
             Self::DeliveredBytes => "Bytes of those frames",
             Self::Messages => "Messages received from clients",
+            Self::EventFirstWrite => {
+                "From an event's bytes on the node to its first frame handed to the kernel; sampled"
+            }
+            Self::EventFanout => "From an event's bytes on the node to the frame of a worker's last member; sampled",
+            Self::RedisRoundTrip => "A probe published to Redis, until it is back through the node's own subscription",
+            Self::BackendSeconds => {
+                "How long questions to the backend take, second tries and waiting included, by action"
+            }
+            Self::Ready => "1 while /health/ready answers 200",
+            Self::TailWatchers => "Open streams of channelgate tail",
+            Self::BuildInfo => "1, with the version that runs",
+            Self::NodeInfo => "1, with the node's id in the cluster",
         }
     }
 }

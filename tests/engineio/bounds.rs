@@ -94,7 +94,7 @@ send = "event.text"
     assert_eq!(told.get().await.text().await.unwrap(), "1");
     assert_eq!(told.get().await.status(), 400);
     // The other one is ended, too, though it never asks.
-    until("channelgate_connections 0\n").await;
+    until("channelgate_connections{consumer=\"/engine.io/\",protocol=\"engine.io\"} 0\n").await;
     until("channelgate_polling 0\n").await;
     assert_eq!(forgotten.get().await.status(), 400);
 }

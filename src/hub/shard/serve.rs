@@ -14,17 +14,23 @@ use super::{Groups, Shard};
 use crate::{
     hub::{
         AudienceId, Delivery, Inbox, Rules, Union, Work,
-        crossing::Turn,
-        group::Next,
-        job::{Applied, Served, Waiting},
+        crossing::{Crossed, Turn},
+        group::{Group, Next},
+        job::{Applied, Job, Served, Waiting},
         member::Member,
         size,
     },
-    telemetry::DropReason,
+    telemetry::{DropReason, Histogram, tail::What},
 };
 
 /// Members served before other groups, and other connections, get their turn.
 const SLICE: usize = 256;
+
+/// Deliveries to so many members of a worker are all timed.
+const MANY: usize = 64;
+
+/// Of the others one of so many.
+const TIMED: u32 = 8;
 
 /// Deliveries taken from the layer at once.
 const BATCH: usize = 1024;
@@ -69,7 +75,7 @@ impl Shard {
         }
     }
 
-    fn accept_delivery(&self, Delivery { audience, frame, rules }: Delivery) {
+    fn accept_delivery(&self, Delivery { audience, frame, rules, received }: Delivery) {
         let Groups { by_audience, by_id, ready, .. } = &mut *self.groups.borrow_mut();
         let Some(group) = by_audience.get_mut(&audience) else {
             return self.done(size(&frame));
@@ -79,7 +85,7 @@ impl Shard {
             ready.push_back(Turn::Group(audience));
         }
         let rules = rules.map(|rules| applied(by_id, rules));
-        group.pending.push(Waiting { frame, rules });
+        group.pending.push(Waiting { frame, rules, received });
     }
 
     fn accept_union(&self, union: &Union) {
@@ -93,16 +99,16 @@ impl Shard {
             own.any(|group| union.consumers.contains(&group.consumer))
         };
         let single: Vec<Rc<Member>> = named.filter(is_of).cloned().collect();
-        let (frame, rules) = (Arc::clone(&union.frame), union.rules.clone());
+        let (frame, rules, received) = (Arc::clone(&union.frame), union.rules.clone(), union.received);
         match (audiences.as_slice(), single.as_slice()) {
             ([], []) => self.done(size(&frame)),
             (&[audience], []) => {
                 drop(groups);
-                self.accept_delivery(Delivery { audience, frame, rules });
+                self.accept_delivery(Delivery { audience, frame, rules, received });
             }
             _ => {
                 let Groups { by_audience, by_id, crossings, ready, .. } = &mut *groups;
-                let waiting = Waiting { frame, rules: rules.map(|rules| applied(by_id, rules)) };
+                let waiting = Waiting { frame, rules: rules.map(|rules| applied(by_id, rules)), received };
                 crossings.add(by_audience, audiences, single, waiting, ready);
             }
         }
@@ -119,14 +125,26 @@ impl Shard {
             let audience = match turn {
                 Turn::Group(audience) => audience,
                 Turn::Crossing(id) => {
-                    self.done(crossings.serve(id, by_audience, &mut budget, &mut served, ready));
+                    if let Some(Crossed { audiences, job }) =
+                        crossings.serve(id, by_audience, &mut budget, &mut served, ready)
+                    {
+                        let groups = audiences.iter().filter_map(|audience| by_audience.get(audience));
+                        self.delivered(groups, &job);
+                        self.done(job.bytes());
+                    }
                     continue;
                 }
             };
             let Some(group) = by_audience.get_mut(&audience) else { continue };
+            let mut awaits_first = false;
             if group.job.is_none() {
                 match group.next() {
-                    Next::Job(job) => group.job = Some(job),
+                    Next::Job(job) => {
+                        let mut job = Box::new(job);
+                        job.is_timed = self.is_timed(group.len());
+                        awaits_first = job.is_timed;
+                        group.job = Some(job);
+                    }
                     // Until the crossing is over it is not ready, whatever comes.
                     Next::Crossing(id) => {
                         crossings.reached(id, ready);
@@ -136,17 +154,24 @@ impl Shard {
                 }
             }
             if let Some(job) = &mut group.job {
+                let before = job.served;
                 while budget > 0 && job.position < group.members.len() {
                     if let Some(seat) = &group.members[job.position] {
-                        job.serve(&seat.connection, &seat.member, &mut served);
+                        job.serve(&seat.connection, &seat.member);
                         budget -= 1;
+                        if awaits_first && job.served.members > 0 {
+                            awaits_first = false;
+                            observe(&self.metrics.first_write, job);
+                        }
                     }
                     job.position += 1;
                 }
-                if job.position >= group.members.len() {
-                    let bytes = job.bytes();
-                    group.job = None;
-                    self.done(bytes);
+                served.add_since(before, job.served);
+                if job.position >= group.members.len()
+                    && let Some(job) = group.job.take()
+                {
+                    self.delivered(std::iter::once(&*group), &job);
+                    self.done(job.bytes());
                 }
             }
             if group.has_more() {
@@ -158,11 +183,56 @@ impl Shard {
         self.tally(&served);
     }
 
+    /// Whether a delivery to so many members is timed: always to many, and else one of a few, so that small groups do not
+    /// pay for the clock.
+    fn is_timed(&self, members: usize) -> bool {
+        if members >= MANY {
+            return true;
+        }
+        let begun = self.begun.get();
+        self.begun.set(begun.wrapping_add(1));
+        begun.is_multiple_of(TIMED)
+    }
+
+    /// Everybody here who was to get it has it.
+    fn delivered<'a>(&self, groups: impl Iterator<Item = &'a Group>, job: &Job) {
+        if job.is_timed && job.served.members > 0 {
+            observe(&self.metrics.fanout, job);
+        }
+        let tail = &self.metrics.tail;
+        if !tail.is_watched() {
+            return;
+        }
+        let groups: Vec<&Group> = groups.collect();
+        let Some(consumer) = groups.first().map(|group| tail.consumer(group.consumer.0)) else { return };
+        let names = || groups.iter().map(|group| group.name.as_str());
+        tail.tell(names(), || What::Delivered {
+            consumer: Arc::clone(&consumer),
+            worker: self.worker,
+            events: job.len(),
+            members: job.served.members,
+            bytes: job.served.bytes,
+            us: job.received().map_or(0, |received| u64::try_from(received.elapsed().as_micros()).unwrap_or(u64::MAX)),
+        });
+        if job.served.volatile > 0 {
+            tail.tell(names(), || What::dropped(DropReason::Volatile, job.served.volatile, Some(&consumer), &""));
+        }
+    }
+
     fn tally(&self, served: &Served) {
         if served.delivered > 0 {
             self.metrics.deliveries.inc_by(served.delivered);
+            self.metrics.delivered_bytes.inc_by(served.bytes);
         }
-        self.metrics.dropped(DropReason::Volatile, served.volatile);
+        // Told, with its group, when the delivery is over.
+        self.metrics.count_drops(DropReason::Volatile, served.volatile);
+    }
+}
+
+/// Counts the time since the node had the first of what is delivered.
+fn observe(histogram: &Histogram, job: &Job) {
+    if let Some(received) = job.received() {
+        histogram.observe(received.elapsed().as_secs_f64());
     }
 }
 

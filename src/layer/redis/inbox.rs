@@ -6,10 +6,10 @@
 use std::{
     collections::HashMap,
     sync::{
-        Arc,
+        Arc, Mutex, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
-    time::{Instant, SystemTime},
+    time::{Duration, Instant, SystemTime},
 };
 
 use tokio::sync::Notify;
@@ -31,6 +31,8 @@ use crate::{
 pub(super) struct Probe {
     seen: AtomicU64,
     back: Notify,
+    /// The last one that was sent, and when.
+    sent: Mutex<Option<(u64, Instant)>>,
 }
 
 impl Probe {
@@ -49,11 +51,18 @@ impl Probe {
         }
     }
 
-    fn arrived(&self, payload: &[u8]) {
-        if let Some(sequence) = std::str::from_utf8(payload).ok().and_then(|text| text.parse().ok()) {
-            self.seen.fetch_max(sequence, Ordering::Relaxed);
-            self.back.notify_one();
-        }
+    /// It is sent now.
+    pub fn sent(&self, sequence: u64) {
+        *self.sent.lock().unwrap_or_else(PoisonError::into_inner) = Some((sequence, Instant::now()));
+    }
+
+    /// How long it took, if it was the last one that was sent.
+    fn arrived(&self, payload: &[u8]) -> Option<Duration> {
+        let sequence = std::str::from_utf8(payload).ok()?.parse().ok()?;
+        self.seen.fetch_max(sequence, Ordering::Relaxed);
+        self.back.notify_one();
+        let sent = *self.sent.lock().unwrap_or_else(PoisonError::into_inner);
+        sent.filter(|(last, _)| *last == sequence).map(|(_, at)| at.elapsed())
     }
 }
 
@@ -152,7 +161,9 @@ impl Inbox {
                 }
             }
         } else if channel == self.probe_channel {
-            probe.arrived(payload);
+            if let Some(took) = probe.arrived(payload) {
+                self.metrics.redis_round_trip.observe(took.as_secs_f64());
+            }
         } else if let Some(group) = channel.strip_prefix(&self.publish_prefix)
             && let Ok(group) = GroupName::new(group)
         {
@@ -291,8 +302,14 @@ impl Inbox {
         (self.sink)(Signal::Event(Event { group, body, source, received: Instant::now() }));
     }
 
+    /// The group that a channel is for, as far as its name says so.
+    fn group_of<'a>(&self, channel: &'a str) -> Option<&'a str> {
+        self.names.group_of_pubsub_channel(channel).or_else(|| channel.strip_prefix(&self.publish_prefix))
+    }
+
     fn drop(&self, reason: DropReason, from: &str, why: &dyn std::fmt::Display) {
-        self.metrics.dropped(reason, 1);
+        let detail = format_args!("a message from {from}: {why}");
+        self.metrics.lost(reason, 1, self.group_of(from), None, &detail);
         warn_bounded!("a message from {from} was dropped ({}): {why}", reason.label());
     }
 }

@@ -194,6 +194,7 @@ impl Session {
     /// Publishes the next probe. One that Redis does not take in time is as good as missed, and no failure yet.
     async fn send_probe(&mut self) -> Result<(), RedisError> {
         self.probes += 1;
+        self.subscription.probe().sent(self.probes);
         let channel = self.context.inbox.probe_channel();
         let deadline = self.context.options.probe_interval.0.min(RESPONSE);
         let mut commands = redis::pipe();

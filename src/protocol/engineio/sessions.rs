@@ -21,6 +21,7 @@ use crate::{
     packet::engine::Open,
     protocol::desk::Desk,
     socket::{Connection, ConnectionLimits, Roster, negotiate::Deflate},
+    telemetry::OpenGauge,
 };
 
 /// Attachments of one packet.
@@ -41,7 +42,7 @@ pub struct Settings {
     pub upgrades: bool,
     /// What a packet may have beside its text.
     pub packets: crate::packet::Limits,
-    limits: Arc<ConnectionLimits>,
+    limits: ConnectionLimits,
 }
 
 impl Settings {
@@ -57,8 +58,13 @@ impl Settings {
             max_payload: own.max_payload,
             upgrades: own.transports.contains(&config::Transport::Websocket),
             packets: crate::packet::Limits { attachments: MAX_ATTACHMENTS, bytes: own.max_payload },
-            limits: Arc::new(limits),
+            limits,
         }
+    }
+
+    /// The limits of connections that `open` counts.
+    pub fn limits(&self, open: OpenGauge) -> Arc<ConnectionLimits> {
+        Arc::new(ConnectionLimits { open, ..self.limits.clone() })
     }
 }
 
@@ -138,8 +144,8 @@ impl Sessions {
     }
 
     /// A connection for a session that is to be opened.
-    pub fn connection(&self, deflate: Option<Deflate>) -> Rc<Connection> {
-        Connection::pending(Rc::clone(&self.roster), Arc::clone(&self.settings.limits), deflate)
+    pub fn connection(&self, limits: &Arc<ConnectionLimits>, deflate: Option<Deflate>) -> Rc<Connection> {
+        Connection::pending(Rc::clone(&self.roster), Arc::clone(limits), deflate)
     }
 
     /// Opens a session; gives it with the packet that says so, which is not sent yet.

@@ -6,6 +6,9 @@ use crate::{
     auth::{AuthConfigError, Method},
     config::Protocol,
     consumer::{Consumer, ConsumerId, ConsumerSet},
+    protocol::engineio::Settings,
+    socket::ConnectionLimits,
+    telemetry::Metrics,
 };
 
 /// A consumer and its ways to authenticate.
@@ -18,12 +21,18 @@ pub struct Served {
 pub struct Endpoint {
     namespaces: Vec<(Arc<str>, Vec<Served>)>,
     raw: bool,
+    limits: Arc<ConnectionLimits>,
 }
 
 impl Endpoint {
     /// Whether messages are the consumer's own, without Socket.IO.
     pub const fn is_raw(&self) -> bool {
         self.raw
+    }
+
+    /// The limits of connections that come in here; they count them, too.
+    pub const fn limits(&self) -> &Arc<ConnectionLimits> {
+        &self.limits
     }
 
     /// The name of a namespace, if it is served.
@@ -37,14 +46,22 @@ impl Endpoint {
     }
 }
 
+/// What will be an endpoint.
+struct Door<'a> {
+    path: &'a str,
+    raw: bool,
+    consumers: Vec<&'a Arc<Consumer>>,
+    namespaces: Vec<(Arc<str>, Vec<Served>)>,
+}
+
 /// All endpoints of the node, by each of their consumers.
 #[derive(Default)]
 pub struct Endpoints(HashMap<ConsumerId, Arc<Endpoint>>);
 
 impl Endpoints {
     /// Those of the configuration: consumers that spell the same path share it.
-    pub fn new(consumers: &ConsumerSet) -> Result<Self, AuthConfigError> {
-        let mut by_path: Vec<(&str, Endpoint, Vec<ConsumerId>)> = Vec::new();
+    pub fn new(consumers: &ConsumerSet, settings: &Settings, metrics: &Metrics) -> Result<Self, AuthConfigError> {
+        let mut by_path: Vec<Door> = Vec::new();
         for consumer in consumers.iter() {
             let spec = consumer.spec();
             let raw = match spec.protocol {
@@ -55,22 +72,24 @@ impl Endpoints {
             let key = format!("consumer {}: auth", consumer.name());
             let served = Served { consumer: Arc::clone(consumer), methods: Method::parse_all(&key, consumer.auth())? };
             let path = spec.path.trim_end_matches('/');
-            let at = by_path.iter().position(|(known, endpoint, _)| *known == path && endpoint.raw == raw);
-            let at = at.unwrap_or_else(|| {
-                by_path.push((path, Endpoint { namespaces: Vec::new(), raw }, Vec::new()));
+            let at = by_path.iter().position(|door| door.path == path && door.raw == raw).unwrap_or_else(|| {
+                by_path.push(Door { path, raw, consumers: Vec::new(), namespaces: Vec::new() });
                 by_path.len() - 1
             });
-            let (_, endpoint, ids) = &mut by_path[at];
-            ids.push(consumer.id());
+            let Door { consumers, namespaces, .. } = &mut by_path[at];
+            consumers.push(consumer);
             let name = consumer.namespace().unwrap_or("/");
-            match endpoint.namespaces.iter_mut().find(|(known, _)| **known == *name) {
+            match namespaces.iter_mut().find(|(known, _)| **known == *name) {
                 Some((_, all)) => all.push(served),
-                None => endpoint.namespaces.push((name.into(), vec![served])),
+                None => namespaces.push((name.into(), vec![served])),
             }
         }
-        let shared = by_path.into_iter().flat_map(|(_, endpoint, ids)| {
-            let endpoint = Arc::new(endpoint);
-            ids.into_iter().map(move |id| (id, Arc::clone(&endpoint)))
+        let shared = by_path.into_iter().flat_map(|Door { raw, consumers, namespaces, .. }| {
+            // A connection is nobody's alone: which consumers take it shows only when it connects to a namespace.
+            let names: Vec<&str> = consumers.iter().map(|consumer| consumer.name()).collect();
+            let open = metrics.open(&names.join(","), if raw { "engine.io" } else { "socket.io" });
+            let endpoint = Arc::new(Endpoint { namespaces, raw, limits: settings.limits(open) });
+            consumers.into_iter().map(move |consumer| (consumer.id(), Arc::clone(&endpoint)))
         });
         Ok(Self(shared.collect()))
     }

@@ -189,13 +189,14 @@ class System:
                 await (layer.close_pools() if self.layer.kind == "core" else layer.flush())
 
     def metric(self, node: stack.Part, name: str, **labels: str) -> float:
-        """One value of a node's /metrics; 0 while it is not there."""
-        wanted = ",".join(f'{key}="{value}"' for key, value in labels.items())
-        series = f"{name}{{{wanted}}}" if wanted else name
+        """The sum of a node's series with this name and these labels; 0 while there is none."""
+        wanted = [f'{key}="{value}"' for key, value in labels.items()]
+        total = 0.0
         for line in Http(node.port).request_now("GET", "/metrics").body.decode().splitlines():
-            if line.startswith(series + " "):
-                return float(line.rsplit(" ", 1)[1])
-        return 0.0
+            series, _, value = line.rpartition(" ")
+            if series.partition("{")[0] == name and all(label in series for label in wanted):
+                total += float(value)
+        return total
 
     def stop(self) -> None:
         for part in reversed(self.parts):

@@ -1,0 +1,172 @@
+//! `channelgate tail`: what becomes of events, live, of one node or several, as aligned text or as JSON lines.
+
+mod line;
+
+use std::{
+    io::{self, IsTerminal as _, Write as _},
+    process::ExitCode,
+    time::Duration,
+};
+
+use anyhow::{Context as _, bail};
+use clap::Args;
+use reqwest::{Client, Response, StatusCode};
+use tokio::{
+    sync::mpsc,
+    time::{sleep, timeout},
+};
+use url::Url;
+
+use self::line::Printer;
+use crate::{backend, cluster::Cluster, config::Config, telemetry::Metrics};
+
+/// How long a node may take to answer.
+const DEADLINE: Duration = Duration::from_secs(5);
+
+/// A node says something, if only that there is nothing, every ten seconds.
+const SILENCE: Duration = Duration::from_secs(30);
+
+/// Before another try.
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// Longest line that is read; a payload is part of it.
+const MAX_LINE: usize = 64 << 20;
+
+#[derive(Debug, Args)]
+pub(super) struct Arguments {
+    /// A node, such as http://10.0.0.5:8000; may be given several times. Unset: the one that this configuration describes.
+    #[arg(long, value_name = "URL")]
+    url: Vec<String>,
+    /// Every node of the cluster that lives now; their addresses are in the Redis of this configuration.
+    #[arg(long, conflicts_with = "url")]
+    cluster: bool,
+    /// Only this group, and what may concern it; may be given several times.
+    #[arg(long, value_name = "GROUP")]
+    group: Vec<String>,
+    /// The key of the publish API; unset: that of the configuration. Others on this machine see it: better set CHANNELGATE_API_KEY.
+    #[arg(long, value_name = "KEY")]
+    key: Option<String>,
+    /// Show what the events hold, too.
+    #[arg(long)]
+    payload: bool,
+    /// Print the node's JSON lines.
+    #[arg(long)]
+    json: bool,
+}
+
+/// A line of a node.
+struct Told {
+    node: usize,
+    line: String,
+}
+
+pub(super) async fn run(config: &Config, arguments: Arguments) -> anyhow::Result<ExitCode> {
+    let urls = match arguments.url.as_slice() {
+        [] if arguments.cluster => of_cluster(config).await?,
+        [] => vec![format!("http://{}", config.server.listen)],
+        some => some.to_vec(),
+    };
+    let key = arguments.key.clone().or_else(|| config.api.key.as_ref().map(|key| key.expose().to_owned()));
+    let (told, mut lines) = mpsc::channel(1024);
+    let mut nodes = Vec::new();
+    for (node, url) in urls.iter().enumerate() {
+        let source = Source { client: backend::http_client()?, url: address(url, &arguments)?, key: key.clone() };
+        // Whatever is wrong with one of them is said before anything is shown.
+        let first = source.connect().await.with_context(|| url.clone())?;
+        nodes.push(url.clone());
+        actix_rt::spawn(source.follow(node, first, told.clone()));
+    }
+    drop(told);
+    let mut out = io::stdout().lock();
+    let colour = out.is_terminal() && std::env::var_os("NO_COLOR").is_none();
+    let printer = Printer { json: arguments.json, colour, nodes: if nodes.len() > 1 { nodes } else { Vec::new() } };
+    while let Some(Told { node, line }) = lines.recv().await {
+        // Whoever read it may have gone.
+        if writeln!(out, "{}", printer.print(node, &line)).and_then(|()| out.flush()).is_err() {
+            break;
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn of_cluster(config: &Config) -> anyhow::Result<Vec<String>> {
+    let addresses = Cluster::new(config, Metrics::new())?.addresses().await?;
+    if addresses.is_empty() {
+        bail!("no node of a cluster lives on this Redis");
+    }
+    Ok(addresses.iter().map(|address| format!("http://{address}")).collect())
+}
+
+fn address(url: &str, arguments: &Arguments) -> anyhow::Result<Url> {
+    let mut address = Url::parse(url).with_context(|| format!("{url:?} is no URL"))?;
+    address
+        .path_segments_mut()
+        .map_err(|()| anyhow::anyhow!("{url:?} has no path"))?
+        .pop_if_empty()
+        .extend(["api", "tail"]);
+    for group in &arguments.group {
+        address.query_pairs_mut().append_pair("group", group);
+    }
+    if arguments.payload {
+        address.query_pairs_mut().append_pair("payload", "1");
+    }
+    Ok(address)
+}
+
+struct Source {
+    client: Client,
+    url: Url,
+    key: Option<String>,
+}
+
+impl Source {
+    async fn connect(&self) -> anyhow::Result<Response> {
+        let mut request = self.client.get(self.url.clone());
+        if let Some(key) = &self.key {
+            request = request.bearer_auth(key);
+        }
+        let response = timeout(DEADLINE, request.send()).await.context("the node did not answer in time")??;
+        match response.status() {
+            StatusCode::OK => Ok(response),
+            status => bail!("the node answered {status}: {}", response.text().await.unwrap_or_default()),
+        }
+    }
+
+    /// Hands every line on; connects again when the node has gone, until nobody wants more.
+    async fn follow(self, node: usize, first: Response, told: mpsc::Sender<Told>) {
+        let mut response = Some(first);
+        loop {
+            if let Some(response) = response.take() {
+                let reason = match read(response, node, &told).await {
+                    Ok(()) if told.is_closed() => return,
+                    Ok(()) => "the node ended it".to_owned(),
+                    Err(error) => format!("{error:#}"),
+                };
+                eprintln!("{}: {reason}; trying again", self.url.origin().ascii_serialization());
+            }
+            sleep(PAUSE).await;
+            response = self.connect().await.ok();
+        }
+    }
+}
+
+async fn read(mut response: Response, node: usize, told: &mpsc::Sender<Told>) -> anyhow::Result<()> {
+    let mut rest = Vec::new();
+    while let Some(chunk) = timeout(SILENCE, response.chunk()).await.context("the node is silent")?? {
+        rest.extend_from_slice(&chunk);
+        let Some(end) = rest.iter().rposition(|byte| *byte == b'\n') else {
+            if rest.len() > MAX_LINE {
+                bail!("a line is longer than {MAX_LINE} bytes");
+            }
+            continue;
+        };
+        let after = rest.split_off(end + 1);
+        for line in String::from_utf8_lossy(&rest).lines().filter(|line| !line.is_empty()) {
+            if told.send(Told { node, line: line.to_owned() }).await.is_err() {
+                return Ok(());
+            }
+        }
+        rest = after;
+    }
+    Ok(())
+}

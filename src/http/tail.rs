@@ -1,0 +1,87 @@
+//! `GET /api/tail`: what becomes of events, live, as JSON lines for as long as the client reads. Who may publish may watch.
+//!
+//! `?group=` names a group, once or several times; `?payload=1` shows what events hold. The stream ends when the node drains.
+
+use std::{collections::BTreeSet, convert::Infallible, time::Duration};
+
+use actix_web::{
+    HttpRequest, HttpResponse,
+    http::{StatusCode, header},
+    web::{self, Bytes},
+};
+use futures_util::stream;
+use tokio::sync::watch;
+
+use super::{
+    error,
+    publish::{self, PublishAccess},
+};
+use crate::telemetry::{
+    Metrics,
+    tail::{MAX_WATCHERS, Watch},
+};
+
+/// Lines that are written at once.
+const BATCH: usize = 256;
+
+/// Between two batches, so that a flood costs the worker that writes them little; what comes faster is told as missed.
+const PAUSE: Duration = Duration::from_millis(20);
+
+/// An empty line goes out after so long without another, so that a client that is gone is noticed.
+const IDLE: Duration = Duration::from_secs(10);
+
+/// When the node begins to drain.
+pub(super) type Drain = watch::Receiver<Option<Duration>>;
+
+/// Handles the request.
+pub(super) async fn tail(
+    request: HttpRequest,
+    access: web::Data<PublishAccess>,
+    metrics: web::Data<Metrics>,
+    drain: web::Data<Drain>,
+) -> HttpResponse {
+    if let Some(refusal) = publish::refusal(&request, &access) {
+        return refusal;
+    }
+    let (mut groups, mut payloads) = (BTreeSet::new(), false);
+    for (name, value) in url::form_urlencoded::parse(request.query_string().as_bytes()) {
+        match &*name {
+            "group" => drop(groups.insert(value.into_owned())),
+            "payload" => payloads = value == "1" || value == "true",
+            _ => return error(StatusCode::BAD_REQUEST, "known are group and payload", Some(&name)),
+        }
+    }
+    let Some(watch) = metrics.tail.watch(groups, payloads) else {
+        let detail = format!("{MAX_WATCHERS} watch already");
+        return error(StatusCode::TOO_MANY_REQUESTS, &detail, None);
+    };
+    let drain = drain.get_ref().clone();
+    HttpResponse::Ok()
+        .insert_header((header::CONTENT_TYPE, "application/x-ndjson"))
+        .insert_header((header::CACHE_CONTROL, "no-store"))
+        // nginx would keep lines back.
+        .insert_header(("X-Accel-Buffering", "no"))
+        .streaming(stream::unfold(Some((watch, drain, true)), |state| async {
+            let (watch, drain, is_first) = state?;
+            if is_first {
+                // The client knows that it watches before the first thing happens.
+                return Some((Ok::<_, Infallible>(Bytes::from_static(b"\n")), Some((watch, drain, false))));
+            }
+            lines(watch, drain).await.map(|(text, state)| (Ok(text), state.map(|(watch, drain)| (watch, drain, false))))
+        }))
+}
+
+/// The next lines, and who goes on.
+async fn lines(mut watch: Watch, mut drain: Drain) -> Option<(Bytes, Option<(Watch, Drain)>)> {
+    let next = tokio::select! {
+        next = watch.next_within(IDLE) => next,
+        _ = drain.wait_for(Option::is_some) => return None,
+    };
+    let mut text = match next {
+        Ok(line) => line?,
+        Err(_) => return Some((Bytes::from_static(b"\n"), Some((watch, drain)))),
+    };
+    tokio::time::sleep(PAUSE).await;
+    watch.rest(BATCH, &mut text);
+    Some((text.into(), Some((watch, drain))))
+}

@@ -1,0 +1,52 @@
+//! What is told of events to whoever watches; nothing is made where nobody does.
+
+use crate::{
+    consumer::Consumer,
+    event::{Content, Emission, Event, Gap, GroupName, Value},
+    telemetry::tail::{Tail, What},
+};
+
+/// An event came.
+pub(super) fn received(tail: &Tail, event: &Event) {
+    tail.tell([event.group.as_str()], || {
+        came(tail, event.source.label(), event.kind().unwrap_or_default(), &event.body)
+    });
+}
+
+/// An event came that names its receivers itself.
+pub(super) fn emitted(tail: &Tail, emission: &Emission) {
+    if !tail.is_watched() {
+        return;
+    }
+    let groups: Vec<GroupName> = emission.rooms.iter().filter_map(|room| GroupName::from_room(room).ok()).collect();
+    let (of, body) = match &emission.content {
+        Content::Event(args) => (args.first().and_then(Value::as_str), Value::List(args.clone())),
+        Content::Message(message) => (None, message.clone()),
+    };
+    tail.tell(groups.iter().map(GroupName::as_str), || {
+        came(tail, emission.source.label(), of.unwrap_or_default(), &body)
+    });
+}
+
+/// A consumer made so many messages of an event.
+pub(super) fn mapped(tail: &Tail, event: &Event, consumer: &Consumer, frames: usize) {
+    tail.tell([event.group.as_str()], || What::Mapped {
+        consumer: consumer.name().into(),
+        of: event.kind().unwrap_or_default().to_owned(),
+        frames,
+    });
+}
+
+/// Events may have been missed.
+pub(super) fn gap(tail: &Tail, gap: &Gap) {
+    let groups = gap.groups.iter().flatten().map(GroupName::as_str);
+    tail.tell(groups, || What::Gap { reason: gap.reason.label() });
+}
+
+fn came(tail: &Tail, source: &'static str, of: &str, body: &Value) -> What {
+    // Data that was read can be written.
+    let text = serde_json::to_string(body).unwrap_or_default();
+    let bytes = text.len();
+    let payload = tail.shows_payloads().then(|| text.into());
+    What::Event { source, of: of.to_owned(), bytes, payload }
+}

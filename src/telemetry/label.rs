@@ -1,0 +1,76 @@
+//! The values that labels of metrics have, so that each stands in docs/METRICS.md and is there, at 0, before it first
+//! happens: an alert on a rate would miss the first time otherwise. Reasons for drops and gaps are enums of their own.
+
+/// How a handshake ends.
+pub const HANDSHAKES: &[&str] = &[
+    "accepted",
+    "address_limit",
+    "address_rate_limit",
+    "bad_request",
+    "denied",
+    "draining",
+    "full",
+    "invalid",
+    "missing",
+    "origin",
+    "proxy_protocol",
+    "rate_limit",
+    "timeout",
+    "unavailable",
+    "unconfigured",
+    "user_limit",
+];
+
+/// How the check of a credential ends, or the wish for a ws-token.
+pub const TOKENS: &[&str] = &["invalid", "issued", "missing", "origin", "unavailable", "unconfigured", "valid"];
+
+/// Why the node closes a connection.
+pub const CLOSES: &[&str] = &[
+    "bad_packet",
+    "connect_timeout",
+    "connected_twice",
+    "drain",
+    "duplicate_poll",
+    "invalid_deflate",
+    "invalid_utf8",
+    "message_too_big",
+    "not_connected",
+    "outbox_total",
+    "overlapping_post",
+    "ping_timeout",
+    "poll_cancelled",
+    "protocol_error",
+    "rate",
+    "slow_client",
+    "too_many_connects",
+    "too_many_messages",
+    "too_many_topics",
+];
+
+/// Why a client's message is not handled.
+pub const REFUSED_MESSAGES: &[&str] = &[
+    "bad_json",
+    "denied_message",
+    "failed_message",
+    "limited_message",
+    "not_joined",
+    "not_published",
+    "rate",
+    "unanswered_call",
+    "unknown_message",
+];
+
+/// Why a client is read no further for a while.
+pub const HOLDS: &[&str] = &["rate"];
+
+/// How a question to the backend ends.
+pub const BACKEND_CALLS: &[&str] =
+    &["2xx", "3xx", "4xx", "5xx", "broken", "other", "overload", "timeout", "too_large", "unreachable"];
+
+/// What a connection speaks.
+pub const PROTOCOLS: &[&str] = &["engine.io", "socket.io", "websocket"];
+
+/// In a test a value that is not in its list is a mistake; a node counts it all the same.
+pub(super) fn known(list: &[&str], value: &str) {
+    debug_assert!(list.contains(&value), "{value:?} is missing in telemetry/label.rs and docs/METRICS.md");
+}

@@ -1,0 +1,132 @@
+//! The log: lines for people or JSON for programs, on standard error, filtered by `RUST_LOG` (`info` where it is not set).
+//!
+//! A record is always one line, whatever a client wrote into it. Below `info` only this program's own records are written:
+//! other libraries put what clients sent into theirs (actix-http a header that it cannot read).
+
+use std::{
+    fmt::{self, Write as _},
+    io::{self, Write as _},
+    time::SystemTime,
+};
+
+use env_logger::{Builder, Env, fmt::Formatter};
+use log::{Level, Record};
+use serde::Serialize;
+
+use crate::config::LogFormat;
+
+/// Starts the log. Called once.
+pub fn start(format: LogFormat) {
+    let mut builder = Builder::from_env(Env::default().default_filter_or("info"));
+    builder.format(move |out, record| match (is_written(record.level(), record.target()), format) {
+        (false, _) => Ok(()),
+        (true, LogFormat::Human) => human(out, record),
+        (true, LogFormat::Json) => writeln!(out, "{}", json(record, SystemTime::now())),
+    });
+    builder.init();
+}
+
+/// Whether a record may be seen at all.
+fn is_written(level: Level, target: &str) -> bool {
+    level <= Level::Info || target == "channelgate" || target.starts_with("channelgate::")
+}
+
+fn human(out: &mut Formatter, record: &Record<'_>) -> io::Result<()> {
+    let (time, style) = (out.timestamp_millis(), out.default_level_style(record.level()));
+    let message = OneLine(record.args());
+    writeln!(out, "[{time} {style}{:<5}{style:#} {}] {message}", record.level(), record.target())
+}
+
+#[derive(Serialize)]
+struct Entry<'a> {
+    timestamp: String,
+    level: &'static str,
+    target: &'a str,
+    message: String,
+}
+
+fn json(record: &Record<'_>, now: SystemTime) -> String {
+    let entry = Entry {
+        timestamp: Rfc3339(now).to_string(),
+        level: match record.level() {
+            Level::Error => "error",
+            Level::Warn => "warn",
+            Level::Info => "info",
+            Level::Debug => "debug",
+            Level::Trace => "trace",
+        },
+        target: record.target(),
+        message: record.args().to_string(),
+    };
+    // Four texts can be written.
+    serde_json::to_string(&entry).unwrap_or_default()
+}
+
+/// A text with its control characters escaped, so that nobody can forge a line of the log, or move a terminal's cursor.
+pub struct OneLine<T>(pub T);
+
+impl<T: fmt::Display> fmt::Display for OneLine<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(Escaping(f), "{}", self.0)
+    }
+}
+
+struct Escaping<'a, 'b>(&'a mut fmt::Formatter<'b>);
+
+impl fmt::Write for Escaping<'_, '_> {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        text.chars().try_for_each(|character| match character.is_control() {
+            true => write!(self.0, "{}", character.escape_default()),
+            false => self.0.write_char(character),
+        })
+    }
+}
+
+/// A time as RFC 3339 with microseconds, in UTC.
+pub struct Rfc3339(pub SystemTime);
+
+impl fmt::Display for Rfc3339 {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match jiff::Timestamp::try_from(self.0) {
+            Ok(time) => write!(f, "{time:.6}"),
+            Err(_) => f.write_str("1970-01-01T00:00:00.000000Z"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    const MOMENT: Duration = Duration::from_micros(1_766_304_000_250_000);
+
+    #[test]
+    fn a_json_line_is_valid_whatever_the_message_holds() {
+        let nasty = "\"quoted\" \\ \n new line \u{0} \u{1b}[31m ünï \u{2028} {\"a\": 1}";
+        let arguments = format_args!("{nasty}");
+        let record = Record::builder().args(arguments).level(Level::Warn).target("channelgate::hub").build();
+        let line = json(&record, SystemTime::UNIX_EPOCH + MOMENT);
+        assert!(!line.contains('\n'));
+        let read: serde_json::Value = serde_json::from_str(&line).unwrap();
+        assert_eq!(read["message"], nasty);
+        assert_eq!(read["timestamp"], "2025-12-21T08:00:00.250000Z");
+        assert_eq!((read["level"].as_str(), read["target"].as_str()), (Some("warn"), Some("channelgate::hub")));
+    }
+
+    #[test]
+    fn nobody_forges_a_line_for_people() {
+        let message = "type \"x\"\r\n[2026 INFO channelgate] all is well\u{1b}[2J";
+        let shown = OneLine(&format_args!("{message}")).to_string();
+        assert_eq!(shown, "type \"x\"\\r\\n[2026 INFO channelgate] all is well\\u{1b}[2J");
+    }
+
+    #[test]
+    fn what_other_libraries_say_below_info_is_not_written() {
+        assert!(is_written(Level::Trace, "channelgate::node"));
+        assert!(is_written(Level::Info, "actix_server::builder"));
+        assert!(!is_written(Level::Debug, "actix_http::h1::decoder"));
+        assert!(!is_written(Level::Trace, "channelgated"));
+    }
+}

@@ -1,0 +1,331 @@
+//! What becomes of events, live, for whoever watches: `channelgate tail`.
+//!
+//! In: what the layer, the hub and its workers see. Out: [`Line`]s to a bounded number of watchers. Where nobody watches,
+//! it costs one relaxed load and nothing is made. It never waits: a watcher that is too slow misses lines, and is told how many.
+
+use std::{
+    collections::BTreeSet,
+    fmt,
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::{Duration, SystemTime},
+};
+
+use serde::Serialize;
+use tokio::sync::broadcast::{
+    self,
+    error::{RecvError, TryRecvError},
+};
+
+use super::{DropReason, logging::Rfc3339};
+
+/// Lines that a watcher may be behind.
+const BACKLOG: usize = 4096;
+
+/// Watchers at once.
+pub const MAX_WATCHERS: usize = 16;
+
+/// One thing that happened.
+#[derive(Clone, Debug, Serialize)]
+pub struct Line {
+    /// When, in RFC 3339.
+    #[serde(serialize_with = "rfc3339")]
+    pub time: SystemTime,
+    /// In which group; several where one message is for the union of them, none where it is not known or is all of them.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub groups: Vec<Arc<str>>,
+    /// What.
+    #[serde(flatten)]
+    pub what: What,
+}
+
+/// What happened.
+#[derive(Clone, Debug, Serialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum What {
+    /// The node received an event.
+    Event {
+        /// From which source.
+        source: &'static str,
+        /// Its type, or the name of a Socket.IO event.
+        #[serde(rename = "type")]
+        of: String,
+        /// Its length as JSON.
+        bytes: usize,
+        /// Its body, for those who ask.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        payload: Option<Arc<str>>,
+    },
+    /// A consumer said what is to be sent for it.
+    Mapped {
+        /// Which consumer.
+        consumer: Arc<str>,
+        /// The event's type.
+        #[serde(rename = "type")]
+        of: String,
+        /// How many messages.
+        frames: usize,
+    },
+    /// A worker has delivered.
+    Delivered {
+        /// Whose members got it.
+        consumer: Arc<str>,
+        /// Which worker.
+        worker: usize,
+        /// How many events at once.
+        events: usize,
+        /// How many members.
+        members: u64,
+        /// Bytes on the wire, of all of them.
+        bytes: u64,
+        /// From the node's having the first of the events to the last member's frame.
+        us: u64,
+    },
+    /// Something was dropped.
+    Dropped {
+        /// Why, as in the metric.
+        reason: &'static str,
+        /// How often.
+        count: u64,
+        /// At which consumer.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        consumer: Option<Arc<str>>,
+        /// What else is known.
+        #[serde(skip_serializing_if = "String::is_empty")]
+        detail: String,
+    },
+    /// Events may have been missed.
+    Gap {
+        /// Why, as in the metric.
+        reason: &'static str,
+    },
+    /// The watcher was too slow.
+    Missed {
+        /// So many lines are missing here.
+        lines: u64,
+    },
+}
+
+impl What {
+    /// What is told of a drop.
+    pub fn dropped(reason: DropReason, count: u64, consumer: Option<&str>, detail: &dyn fmt::Display) -> Self {
+        Self::Dropped { reason: reason.label(), count, consumer: consumer.map(Arc::from), detail: detail.to_string() }
+    }
+
+    fn payload(&mut self) -> Option<&mut Option<Arc<str>>> {
+        match self {
+            Self::Event { payload, .. } => Some(payload),
+            _ => None,
+        }
+    }
+}
+
+/// Where it is told.
+#[derive(Default)]
+pub struct Tail {
+    watchers: Arc<Watchers>,
+    lines: OnceLock<broadcast::Sender<Arc<Line>>>,
+    consumers: OnceLock<Vec<Arc<str>>>,
+}
+
+#[derive(Default)]
+struct Watchers {
+    all: AtomicUsize,
+    of_payloads: AtomicUsize,
+}
+
+impl Tail {
+    /// Whether somebody watches.
+    pub fn is_watched(&self) -> bool {
+        self.watchers() > 0
+    }
+
+    /// How many watch.
+    pub fn watchers(&self) -> usize {
+        self.watchers.all.load(Ordering::Relaxed)
+    }
+
+    /// Whether somebody wants to see what events hold.
+    pub fn shows_payloads(&self) -> bool {
+        self.watchers.of_payloads.load(Ordering::Relaxed) > 0
+    }
+
+    /// The consumers' names, by their place in the configuration.
+    pub fn name_consumers(&self, names: impl Iterator<Item = Arc<str>>) {
+        // Named twice, the first names stay.
+        let _ = self.consumers.set(names.collect());
+    }
+
+    /// The name of a consumer.
+    pub fn consumer(&self, place: u16) -> Arc<str> {
+        let known = self.consumers.get().and_then(|names| names.get(usize::from(place)));
+        known.map_or_else(|| format!("consumer[{place}]").into(), Arc::clone)
+    }
+
+    /// Tells what happened in a group, if somebody watches.
+    pub fn tell<'a>(&self, groups: impl IntoIterator<Item = &'a str>, what: impl FnOnce() -> What) {
+        if self.is_watched() {
+            self.tell_now(groups.into_iter().map(Arc::from).collect(), what());
+        }
+    }
+
+    #[cold]
+    fn tell_now(&self, groups: Vec<Arc<str>>, what: What) {
+        if let Some(lines) = self.lines.get() {
+            // The last watcher may have gone this moment.
+            let _ = lines.send(Arc::new(Line { time: SystemTime::now(), groups, what }));
+        }
+    }
+
+    /// Watches from now on; `None` where too many do.
+    pub fn watch(&self, groups: BTreeSet<String>, payloads: bool) -> Option<Watch> {
+        let lines = self.lines.get_or_init(|| broadcast::Sender::new(BACKLOG)).subscribe();
+        let watch = Watch { lines, groups, payloads, watchers: Arc::clone(&self.watchers) };
+        watch.watchers.of_payloads.fetch_add(payloads.into(), Ordering::Relaxed);
+        // Where it was one too many, the watch is dropped, and counts down again.
+        (watch.watchers.all.fetch_add(1, Ordering::Relaxed) < MAX_WATCHERS).then_some(watch)
+    }
+}
+
+/// Somebody who watches.
+pub struct Watch {
+    lines: broadcast::Receiver<Arc<Line>>,
+    /// Only these; all, where there are none.
+    groups: BTreeSet<String>,
+    payloads: bool,
+    watchers: Arc<Watchers>,
+}
+
+impl Watch {
+    /// The next line; `None` where there will be none. What may concern a group that is watched, because its group is not
+    /// known, is told, too.
+    pub async fn next(&mut self) -> Option<String> {
+        loop {
+            match self.lines.recv().await {
+                Ok(line) if self.concerns(&line) => return Some(self.written(&line)),
+                Ok(_) => {}
+                Err(RecvError::Lagged(lines)) => return Some(self.missed(lines)),
+                Err(RecvError::Closed) => return None,
+            }
+        }
+    }
+
+    /// As [`Self::next`], for up to `patience`.
+    pub async fn next_within(&mut self, patience: Duration) -> Result<Option<String>, tokio::time::error::Elapsed> {
+        tokio::time::timeout(patience, self.next()).await
+    }
+
+    /// What of the backlog is there now, up to `most` lines.
+    pub fn rest(&mut self, most: usize, text: &mut String) {
+        for _ in 0..most {
+            match self.lines.try_recv() {
+                Ok(line) if self.concerns(&line) => text.push_str(&self.written(&line)),
+                Ok(_) => {}
+                Err(TryRecvError::Lagged(lines)) => text.push_str(&self.missed(lines)),
+                Err(TryRecvError::Empty | TryRecvError::Closed) => return,
+            }
+        }
+    }
+
+    fn missed(&self, lines: u64) -> String {
+        self.written(&Line { time: SystemTime::now(), groups: Vec::new(), what: What::Missed { lines } })
+    }
+
+    fn concerns(&self, line: &Line) -> bool {
+        self.groups.is_empty()
+            || line.groups.is_empty()
+            || line.groups.iter().any(|group| self.groups.contains(&**group))
+    }
+
+    fn written(&self, line: &Line) -> String {
+        let mut line = line.clone();
+        if let (false, Some(payload)) = (self.payloads, line.what.payload()) {
+            *payload = None;
+        }
+        // A line is made of texts and numbers: it can be written.
+        serde_json::to_string(&line).unwrap_or_default() + "\n"
+    }
+}
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        self.watchers.all.fetch_sub(1, Ordering::Relaxed);
+        self.watchers.of_payloads.fetch_sub(self.payloads.into(), Ordering::Relaxed);
+    }
+}
+
+fn rfc3339<S: serde::Serializer>(time: &SystemTime, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(&Rfc3339(*time))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn gap() -> What {
+        What::Gap { reason: "capacity" }
+    }
+
+    fn groups(names: &[&str]) -> BTreeSet<String> {
+        names.iter().map(|name| (*name).to_owned()).collect()
+    }
+
+    fn kinds(text: &str) -> Vec<String> {
+        let line =
+            |line: &str| serde_json::from_str::<serde_json::Value>(line).unwrap()["kind"].as_str().unwrap().to_owned();
+        text.lines().map(line).collect()
+    }
+
+    #[test]
+    fn nothing_is_made_where_nobody_watches() {
+        let tail = Tail::default();
+        tail.tell(["a"], || unreachable!("nobody would see it"));
+        drop(tail.watch(BTreeSet::new(), true));
+        assert!(!tail.is_watched() && !tail.shows_payloads());
+        tail.tell(["a"], || unreachable!("nobody would see it any more"));
+    }
+
+    #[tokio::test]
+    async fn a_slow_watcher_is_told_how_many_lines_it_missed() {
+        let tail = Tail::default();
+        let mut watch = tail.watch(BTreeSet::new(), false).unwrap();
+        for _ in 0..BACKLOG + 7 {
+            tail.tell(["a"], gap);
+        }
+        let first: serde_json::Value = serde_json::from_str(&watch.next().await.unwrap()).unwrap();
+        assert_eq!((&first["kind"], &first["lines"]), (&"missed".into(), &7.into()));
+        let mut text = String::new();
+        watch.rest(BACKLOG + 1, &mut text);
+        assert_eq!(kinds(&text), vec!["gap"; BACKLOG]);
+    }
+
+    #[tokio::test]
+    async fn what_may_concern_a_group_is_told_to_whoever_watches_it() {
+        let tail = Tail::default();
+        let mut watch = tail.watch(groups(&["a"]), false).unwrap();
+        tail.tell(["b"], gap);
+        tail.tell(["b", "a"], gap);
+        tail.tell(None, || What::dropped(DropReason::Decode, 1, None, &"of nobody knows which group"));
+        let mut text = watch.next().await.unwrap();
+        watch.rest(9, &mut text);
+        assert_eq!(kinds(&text), ["gap", "dropped"]);
+    }
+
+    #[tokio::test]
+    async fn payloads_are_for_those_who_asked() {
+        let tail = Tail::default();
+        let (mut plain, mut curious) =
+            (tail.watch(BTreeSet::new(), false).unwrap(), tail.watch(BTreeSet::new(), true).unwrap());
+        assert!(tail.shows_payloads());
+        tail.tell(["a"], || What::Event {
+            source: "core",
+            of: "t".into(),
+            bytes: 8,
+            payload: Some("{\"k\": 1}".into()),
+        });
+        assert!(!plain.next().await.unwrap().contains("payload"));
+        assert!(curious.next().await.unwrap().contains(r#""payload":"{\"k\": 1}""#));
+    }
+}
