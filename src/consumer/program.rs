@@ -66,6 +66,12 @@ pub(super) enum Op {
         rate: Rate,
         limited: Vec<Emit>,
     },
+    /// Takes another token of the same user, and goes on behind this.
+    Refresh {
+        handler: HandlerId,
+        token: Expression,
+        guard: Arc<Guard>,
+    },
     Set(Vec<(Box<str>, Expression)>),
     User(Expression),
     Refuse(Box<str>),

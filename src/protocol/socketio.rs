@@ -206,6 +206,12 @@ impl Upper for SocketIo {
         self.places.borrow().iter().any(|place| place.session.is_some())
     }
 
+    fn farewell(&self, session: &EngineSession) {
+        for place in self.places.borrow().iter().filter(|place| place.session.is_some()) {
+            session.send(&packet::disconnect(&place.name));
+        }
+    }
+
     fn gone(&self) {
         for place in self.places.take() {
             if let Some(session) = place.session {

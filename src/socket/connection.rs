@@ -19,7 +19,7 @@ use socket2::SockRef;
 use tokio::net::TcpStream;
 
 use super::{
-    close::CloseCode,
+    close::{CloseCode, Ending},
     frame::{self, Frame},
     meter::Rates,
     negotiate::Deflate,
@@ -47,6 +47,9 @@ pub trait Handler {
 
     /// The connection is gone; called once, for a connection that was open and for one that never came to be.
     fn gone(self: Rc<Self>);
+
+    /// The node ends the connection for good: what the protocol says before the Close.
+    fn farewell(&self) {}
 }
 
 /// Limits of a connection, shared by all of a consumer.
@@ -303,6 +306,19 @@ impl Connection {
     /// Sends a Close and waits, for a bounded time, for the client's.
     pub fn close(&self, code: CloseCode, reason: &str) {
         self.begin_close(State::Closing, &frame::close(code, reason));
+    }
+
+    /// Ends a connection that does nothing wrong; `false` where it was ending already.
+    pub fn end(&self, ending: &Ending) -> bool {
+        if !matches!(self.state.get(), State::Pending | State::Open) {
+            return false;
+        }
+        self.roster.metrics().closed(ending.label);
+        if let (false, Some(handler)) = (ending.reconnect, self.handler()) {
+            handler.farewell();
+        }
+        self.close(ending.code, &ending.reason);
+        true
     }
 
     /// Sends a Close and ends the connection once it is written.

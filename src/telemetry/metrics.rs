@@ -114,6 +114,7 @@ pub struct Counters {
     handshakes: Family<Outcome, Counter>,
     closes: Family<Reason, Counter>,
     tokens: Family<Outcome, Counter>,
+    revocations: Family<Outcome, Counter>,
     refused_messages: Family<Reason, Counter>,
     holds: Family<Reason, Counter>,
     reconnects: Counter,
@@ -149,6 +150,7 @@ impl Metrics {
         let handshakes = Family::default();
         let closes = Family::default();
         let tokens = Family::default();
+        let revocations = Family::default();
         let refused_messages = Family::default();
         let holds = Family::default();
         let reconnects = Counter::default();
@@ -166,6 +168,7 @@ impl Metrics {
         add(&mut registry, Name::Handshakes, &handshakes);
         add(&mut registry, Name::Closes, &closes);
         add(&mut registry, Name::Tokens, &tokens);
+        add(&mut registry, Name::Revocations, &revocations);
         add(&mut registry, Name::RefusedMessages, &refused_messages);
         add(&mut registry, Name::Holds, &holds);
         add(&mut registry, Name::RedisReconnects, &reconnects);
@@ -185,6 +188,7 @@ impl Metrics {
             handshakes,
             closes,
             tokens,
+            revocations,
             refused_messages,
             holds,
             reconnects,
@@ -244,6 +248,11 @@ impl Counters {
     /// A credential was checked.
     pub fn token(&self, outcome: &'static str) {
         self.tokens.get_or_create(&Outcome { outcome }).inc();
+    }
+
+    /// Orders to disconnect, or what they came across.
+    pub fn revocation(&self, outcome: &'static str, count: u64) {
+        self.revocations.get_or_create(&Outcome { outcome }).inc_by(count);
     }
 
     /// A client's message was not handled.
