@@ -174,7 +174,8 @@ pub async fn serve(config: Config, consumers: ConsumerSet) -> anyhow::Result<Exi
         server::start(services).with_context(|| format!("cannot listen on {}", config.server.listen))?;
     cluster.start(address, Arc::new(answers));
     let recheck = config.auth.ws_token.recheck.0;
-    if !recheck.is_zero() && !config.auth.ws_token.single_use {
+    let takes_them = consumers.iter().any(|consumer| consumer.auth().iter().any(|method| method == "ws_token"));
+    if takes_them && !recheck.is_zero() && !config.auth.ws_token.single_use {
         tokio::spawn(tokens::look_after(Arc::clone(&cache), Arc::clone(dispatcher), recheck));
     }
     announce(&config, address, embedded);

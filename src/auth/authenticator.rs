@@ -145,7 +145,9 @@ impl Authenticator {
             Method::Anonymous => return Ok(Identity::default()),
         };
         // Last, so that nothing is waited for between this look and the place among those who can be disconnected.
-        identity.token.map_or(Ok(()), |token| self.revocations.check(token))?;
+        if let Some(token) = identity.token {
+            self.revocations.check(token).await?;
+        }
         Ok(identity)
     }
 

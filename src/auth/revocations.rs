@@ -4,15 +4,17 @@
 
 use std::{
     collections::HashMap,
-    sync::{
-        PoisonError, RwLock,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::{PoisonError, RwLock},
     time::{Duration, SystemTime},
 };
 
+use tokio::{sync::watch, time::timeout};
+
 use super::AuthError;
 use crate::event::Fingerprint;
+
+/// How long a handshake waits for a node that has just started to know them.
+const PATIENCE: Duration = Duration::from_secs(2);
 
 /// When a client should try again while the node does not know them yet.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
@@ -25,7 +27,7 @@ const FIRST_SWEEP: usize = 1024;
 pub struct Revocations {
     known: RwLock<Known>,
     /// Redis has not been asked yet.
-    unread: AtomicBool,
+    unread: watch::Sender<bool>,
 }
 
 #[derive(Debug, Default)]
@@ -37,12 +39,12 @@ struct Known {
 impl Revocations {
     /// Lets no token in until [`Self::read`].
     pub fn expect(&self) {
-        self.unread.store(true, Ordering::Release);
+        self.unread.send_replace(true);
     }
 
     /// What was revoked before is known now.
     pub fn read(&self) {
-        self.unread.store(false, Ordering::Release);
+        self.unread.send_replace(false);
     }
 
     /// From now until `end` the token is not good.
@@ -59,9 +61,13 @@ impl Revocations {
     }
 
     /// Whether a token may come in.
-    pub fn check(&self, token: Fingerprint) -> Result<(), AuthError> {
-        if self.unread.load(Ordering::Acquire) {
-            return Err(AuthError::Unavailable { retry_after: RETRY_AFTER });
+    pub async fn check(&self, token: Fingerprint) -> Result<(), AuthError> {
+        if *self.unread.borrow() {
+            let mut unread = self.unread.subscribe();
+            let read = timeout(PATIENCE, unread.wait_for(|unread| !unread)).await;
+            if !matches!(read, Ok(Ok(_))) {
+                return Err(AuthError::Unavailable { retry_after: RETRY_AFTER });
+            }
         }
         let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
         match known.ends.get(&token) {
@@ -79,19 +85,19 @@ mod tests {
         SystemTime::now() + Duration::from_secs(seconds)
     }
 
-    #[test]
-    fn a_token_is_refused_until_it_would_have_ended() {
+    #[tokio::test(start_paused = true)]
+    async fn a_token_is_refused_until_it_would_have_ended() {
         let revocations = Revocations::default();
         let (one, two) = (Fingerprint::of_jti("one"), Fingerprint::of_jti("two"));
         revocations.add(one, later(60));
         revocations.add(one, SystemTime::UNIX_EPOCH);
         revocations.add(two, SystemTime::UNIX_EPOCH);
-        assert_eq!(revocations.check(one), Err(AuthError::Revoked));
-        assert_eq!(revocations.check(two), Ok(()));
+        assert_eq!(revocations.check(one).await, Err(AuthError::Revoked));
+        assert_eq!(revocations.check(two).await, Ok(()));
         revocations.expect();
-        assert_eq!(revocations.check(two), Err(AuthError::Unavailable { retry_after: RETRY_AFTER }));
+        assert_eq!(revocations.check(two).await, Err(AuthError::Unavailable { retry_after: RETRY_AFTER }));
         revocations.read();
-        assert_eq!(revocations.check(two), Ok(()));
+        assert_eq!(revocations.check(two).await, Ok(()));
     }
 
     #[test]
