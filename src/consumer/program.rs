@@ -25,6 +25,8 @@ pub(super) struct Program {
     pub wire: Wire,
     /// Whether there is anybody to ask.
     pub backend: bool,
+    /// Whether clients show tokens.
+    pub tokens: bool,
     pub max_topics: usize,
     /// What a client is told that is refused without a text of its own.
     pub rejection: Box<str>,

@@ -12,6 +12,9 @@ impl Writer<'_, '_> {
         wrong.extend(of_place(step, site));
         wrong.extend(of_protocol(step, site, self.program.wire.protocol));
         wrong.extend(of_each_other(step));
+        if step.refresh.is_some() && !self.program.tokens {
+            wrong.push(("refresh", "nobody here has shown a token that another could stand for".to_owned()));
+        }
         for (name, reason) in wrong {
             self.compiler.note(&key.then(name), reason);
         }

@@ -23,6 +23,9 @@ use crate::{
 /// What a client is told where the node is at fault; why is in the log.
 const UNAVAILABLE: &str = "Service unavailable";
 
+/// Who it is, and its place among those who can be disconnected.
+type Entered = Result<(Identity, Option<Rc<Bearer>>), AuthError>;
+
 /// Lets clients in. One per worker.
 pub struct Entry {
     /// What the worker works with.
@@ -79,7 +82,7 @@ impl Entry {
         connection: &Rc<Connection>,
         id: &Arc<str>,
     ) -> Result<Admitted, Denied> {
-        let mut known: Option<(&[Method], Result<(Identity, Option<Rc<Bearer>>), AuthError>)> = None;
+        let mut known: Option<(&[Method], Entered)> = None;
         let mut refused = None;
         let mut admitted: Option<Admitted> = None;
         for Served { consumer, methods } in consumers {
