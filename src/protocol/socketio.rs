@@ -208,7 +208,8 @@ impl Upper for SocketIo {
 
     fn farewell(&self, session: &EngineSession) {
         for place in self.places.borrow().iter().filter(|place| place.session.is_some()) {
-            session.send(&packet::disconnect(&place.name));
+            // Also to a client that is behind: without it, it would come back.
+            session.connection().send_last(&packet::disconnect(&place.name));
         }
     }
 

@@ -354,6 +354,11 @@ impl Connection {
         self.outbox.borrow_mut().push_last(&parcel, (pressure, self.place.get()));
     }
 
+    /// Sends a last word before a Close, whatever waits before it: for a protocol's own, which are small.
+    pub fn send_last(&self, payload: &Payload) {
+        self.deliver_last(Frame::new(payload).bytes(self.deflate.get(), &self.limits.compression));
+    }
+
     /// There is no room: what waits is lost, and so many messages that came.
     fn overflow(&self, more: u64) {
         let lost = self.outbox.borrow_mut().discard() + more;

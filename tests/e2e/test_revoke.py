@@ -3,7 +3,9 @@
 import asyncio
 import base64
 import json
+import signal
 import time
+from functools import partial
 
 import pytest
 import redis.asyncio as redis
@@ -11,6 +13,7 @@ import stack
 import websockets
 from django.conf import settings
 from django.core.cache.backends.redis import RedisCache
+from rig.browser import browser
 from rig.client import Client, refusal, until
 from rig.demo import access_claims, mint, mint_person
 from rig.http import Http
@@ -714,3 +717,48 @@ async def test_a_site_that_logs_a_user_out_ends_its_sockets(system, database, so
         assert await tab.gone() == (4403, "logged out")
     await client.wait(lambda: client.disconnects, "the end")
     assert client.disconnects == ["io server disconnect"]
+
+
+async def test_a_browser_can_read_why_it_was_disconnected(one):
+    port = one.nodes[0].port
+    script = """
+    Promise.all(%s.map((url) => new Promise((resolve) => {
+        const socket = new WebSocket(url);
+        socket.onopen = () => { window.opened = (window.opened ?? 0) + 1; };
+        socket.onclose = (event) => resolve([event.code, event.reason, event.wasClean]);
+    })))
+    """
+    urls = [f"ws://{stack.LOOPBACK}:{port}/ws/{path}/" for path in ("mine", "ending")]
+    urls = [f"{url}?token={token_for(user, life)}" for url, user, life in zip(urls, (7, 8), (300, 3), strict=True)]
+    async with browser() as page:
+        await page.goto(f"http://{stack.LOOPBACK}:{port}/health/live")
+        told = asyncio.create_task(page.run(script % json.dumps(urls)))
+        await until(lambda: page.run("window.opened === 2"), "both sockets to open")
+        await disconnect(port, {"user": 7, "code": 4123, "reason": "von der Verwaltung gekündigt"})
+        assert await told == [[4123, "von der Verwaltung gekündigt", True], [4401, "token expired", True]]
+
+
+async def test_a_client_that_is_behind_is_told_too(system, driver):
+    """What waits for a slow client goes before the word that it is disconnected, and does not take its place."""
+    frame = len('42["notice",""]') + 1000 + 4
+    # There is room for these and for nothing more.
+    limits = {"CHANNELGATE__SOCKET__OUTBOX": str(19 * frame + 2), "CHANNELGATE__SERVER__WORKERS": "1"}
+    node = system.start_node(config=CONFIG, **limits)
+    sockets = Sockets(driver, "js-polling")
+    client = await (await sockets.start(node.port, token_for(7))).opened()
+    async with system.publisher() as layer:
+        # Frozen, the client asks for nothing, and what is published waits.
+        driver.process.send_signal(signal.SIGSTOP)
+        try:
+            # The first is the answer to the request that waited for it.
+            for count, in_all in ((1, 1), (19, 20)):
+                for _ in range(count):
+                    await layer.group_send("user_7", {"type": "notice", "text": "x" * 1000})
+                delivered = partial(system.metric, node, "channelgate_deliveries_total")
+                await until(lambda delivered=delivered, all_=in_all: delivered() >= all_, "all of it to be delivered")
+            assert (await disconnect(node.port, {"user": 7}))["data"] == {"sockets": 1}
+        finally:
+            driver.process.send_signal(signal.SIGCONT)
+    await client.wait(lambda: client.disconnects, "the end")
+    assert client.disconnects == ["io server disconnect"] and len(client.all("notice")) == 20
+    await sockets.close_all()
