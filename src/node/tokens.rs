@@ -125,7 +125,9 @@ mod tests {
     };
 
     /// What the cache says next: which start of it, and what it has of the key "k".
-    struct Says(Mutex<Result<(&'static str, Option<Option<Instant>>), AuthError>>);
+    struct Says(Mutex<Result<Said, AuthError>>);
+
+    type Said = (&'static str, Option<Option<Instant>>);
 
     impl Cache for Says {
         fn get<'a>(&'a self, _: &'a str) -> BoxFuture<'a, Result<Option<Cached>, AuthError>> {
