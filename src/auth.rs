@@ -9,16 +9,21 @@ pub mod claims;
 pub mod credential;
 pub mod jwt;
 pub mod origin;
+pub mod revocations;
 pub mod ws_token;
 
 use std::time::{Duration, SystemTime};
 
-use crate::event::Value;
+use crate::{
+    event::{Fingerprint, Value},
+    hub::Watch,
+};
 
 pub use authenticator::{Authenticator, Method};
-pub use cache::{Cache, MemoryCache, RedisCache};
+pub use cache::{Cache, Cached, Ends, MemoryCache, RedisCache};
 pub use credential::{RequestHead, Source};
 pub use origin::OriginPolicy;
+pub use revocations::Revocations;
 pub use ws_token::IssuedToken;
 
 /// A user, proven.
@@ -28,10 +33,14 @@ pub struct Identity {
     pub user: Value,
     /// All claims of the token, or null.
     pub claims: Value,
-    /// When the token ends, where it says so.
+    /// When the token ends, with the leeway, where it says so.
     pub expires: Option<SystemTime>,
     /// The subprotocol to echo, where the credential came in one.
     pub subprotocol: Option<String>,
+    /// What stands for the token.
+    pub token: Option<Fingerprint>,
+    /// What is to be looked after in the cache while the connection is open.
+    pub watch: Option<Watch>,
 }
 
 /// Why there is no identity.
@@ -43,6 +52,9 @@ pub enum AuthError {
     /// The credential is not valid.
     #[error("{0}")]
     Invalid(&'static str),
+    /// The credential would be valid, but was revoked.
+    #[error("the token was revoked")]
+    Revoked,
     /// The page that asks is not allowed to.
     #[error("the origin is not allowed")]
     Origin,
@@ -61,7 +73,7 @@ impl AuthError {
     /// The HTTP status that refuses a handshake, as Daphne does: 403, or 503 where the node is at fault.
     pub const fn status(&self) -> u16 {
         match self {
-            Self::Missing | Self::Invalid(_) | Self::Origin => 403,
+            Self::Missing | Self::Invalid(_) | Self::Revoked | Self::Origin => 403,
             Self::Unconfigured(_) | Self::Unavailable { .. } => 503,
         }
     }
@@ -71,6 +83,7 @@ impl AuthError {
         match self {
             Self::Missing => "missing",
             Self::Invalid(_) => "invalid",
+            Self::Revoked => "revoked",
             Self::Origin => "origin",
             Self::Unconfigured(_) => "unconfigured",
             Self::Unavailable { .. } => "unavailable",
@@ -83,7 +96,7 @@ impl AuthError {
             Self::Unavailable { retry_after } => Some(*retry_after),
             // Somebody has to set the key and start the node again.
             Self::Unconfigured(_) => Some(Duration::from_secs(60)),
-            Self::Missing | Self::Invalid(_) | Self::Origin => None,
+            Self::Missing | Self::Invalid(_) | Self::Revoked | Self::Origin => None,
         }
     }
 }

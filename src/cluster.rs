@@ -4,10 +4,13 @@
 //! With the embedded layer a node is a cluster of its own. How a question is answered on a node is not known here.
 //!
 //! - `roll`: heartbeats in Redis, and who lives; `control`: the channel for questions and answers
+//! - `disconnect`: orders to disconnect somebody; `record`: those that stand in Redis for nodes that could not hear
 
 mod control;
+mod disconnect;
 mod node;
 mod query;
+mod record;
 mod roll;
 
 use std::{
@@ -22,7 +25,7 @@ use tokio::{
     time::{MissedTickBehavior, timeout},
 };
 
-use self::{control::Control, roll::Roll};
+use self::{control::Control, record::Record, roll::Roll};
 use crate::{
     config::Config,
     layer::redis::{
@@ -33,8 +36,10 @@ use crate::{
     warn_bounded,
 };
 
+pub use disconnect::{Disconnect, Target, Wrong};
 pub use node::{NodeFacts, NodeId};
 pub use query::{Answer, Answers, NodeStats, Order, Query, Responder, SocketRooms};
+pub use record::Recorded;
 
 /// Connections to Redis for heartbeats and questions.
 const CONNECTIONS: usize = 2;
@@ -69,6 +74,7 @@ pub struct Cluster {
 struct Redis {
     roll: Arc<Roll>,
     control: Arc<Control>,
+    record: Arc<Record>,
     pool: Arc<RedisPool>,
 }
 
@@ -83,9 +89,12 @@ impl Cluster {
         let redis = match config.redis_url() {
             Some(url) => {
                 let pool = Arc::new(RedisPool::new(Host::parse(url.expose())?, CONNECTIONS, TIMEOUT));
+                let record = Arc::new(Record::new(Arc::clone(&pool), metrics.clone()));
+                let control = Control::new(id.clone(), Arc::clone(&pool), Arc::clone(&record), metrics.clone());
                 Some(Redis {
                     roll: Arc::new(Roll::new(id.clone(), Arc::clone(&pool), 3 * heartbeat)),
-                    control: Arc::new(Control::new(id.clone(), Arc::clone(&pool), metrics.clone())),
+                    control: Arc::new(control),
+                    record,
                     pool,
                 })
             }
@@ -188,6 +197,18 @@ impl Cluster {
             }
             (None, None) => Err(ClusterError("this node is starting".to_owned())),
         }
+    }
+
+    /// Disconnects somebody on every node; those that cannot be asked now learn of it when they can.
+    ///
+    /// # Errors
+    /// Redis is away.
+    pub async fn disconnect(&self, order: Disconnect, deadline: Duration) -> Result<Answers, ClusterError> {
+        if let Some(redis) = &self.redis {
+            // First, so that no node that comes back meanwhile misses it.
+            redis.record.write(&order).await?;
+        }
+        self.ask(Query::Disconnect(order), deadline).await
     }
 
     /// Says goodbye; bounded in time.

@@ -114,6 +114,23 @@ impl Consumer {
         &self.spec.auth
     }
 
+    /// Whether a connection ends with its token.
+    pub fn ends_with_token(&self) -> bool {
+        self.spec.at_expiry == config::AtExpiry::Close
+    }
+
+    /// Another token of the same user: what it says stands for what the last one said. A user whom `on_admit` may have
+    /// replaced stays.
+    pub fn renew(&self, context: &mut Context, user: &Value, claims: &Value) {
+        if !self.has_on_admit() {
+            context.user = user.clone();
+        }
+        // Absent where no handler looks at them.
+        if context.claims != Value::Null {
+            context.claims = claims.clone();
+        }
+    }
+
     /// How topics select events for a connection.
     pub fn topics(&self) -> &Topics {
         &self.spec.topics

@@ -4,6 +4,7 @@
 //! changed after that. Nothing here knows Redis, a consumer or a socket.
 
 mod emission;
+mod fingerprint;
 mod name;
 mod payload;
 mod value;
@@ -11,6 +12,7 @@ mod value;
 use std::time::Instant;
 
 pub use emission::{Audience, Content, Emission, Eviction};
+pub use fingerprint::Fingerprint;
 pub use name::{GroupName, GroupNameError};
 pub use payload::Payload;
 pub use value::{Raw, Value};

@@ -6,9 +6,11 @@
 //!
 //! - `dispatch`, `workers`: from the layer's thread to the workers
 //! - [`registry`]: which groups the node has, on which workers
+//! - `bearers`: who is behind the connections of a worker
 //! - [`shard`]: one worker's part, made of `member`, `group`, `job` and `crossing`; `questions`: what it can say of them
 //! - `story`: what is told to whoever watches
 
+mod bearers;
 mod crossing;
 mod dispatch;
 mod group;
@@ -23,6 +25,7 @@ mod tests;
 pub mod topics;
 mod workers;
 
+pub use bearers::{Bearer, Bearers, Kick, Proof, Watch, Watched, Whom};
 pub use dispatch::Dispatcher;
 pub use member::Member;
 pub use questions::Whereabouts;

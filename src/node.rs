@@ -2,6 +2,7 @@
 
 mod answers;
 mod presence;
+mod tokens;
 
 use std::{
     net::ToSocketAddrs as _,
@@ -131,13 +132,22 @@ pub async fn serve(config: Config, consumers: ConsumerSet) -> anyhow::Result<Exi
     let authenticator = Arc::new(Authenticator::new(&config, Arc::clone(&cache))?);
     let cluster = Arc::new(Cluster::new(&config, metrics.clone())?);
     metrics.of_node(cluster.id().as_str());
+    if config.redis_url().is_some() {
+        authenticator.revocations().expect();
+    }
     let (backend, answering) = backend::choose(&config.backend, &layer, metrics.clone())?;
     if let Some(answering) = answering {
         worker.get_or_init(|| answering);
     }
     let apart = Apart::new(Arc::clone(&layer), Arc::clone(&backend));
     let presence = presence::start(&config, cluster.id().as_str(), &consumers, &apart, metrics.clone())?;
-    let answers = Answers::new(Arc::clone(dispatcher), Arc::clone(&registry), Arc::clone(&consumers), metrics.clone());
+    let answers = Answers::new(
+        Arc::clone(dispatcher),
+        Arc::clone(&registry),
+        Arc::clone(&consumers),
+        Arc::clone(&authenticator),
+        metrics.clone(),
+    );
 
     let door = Door::new(&config, cluster.id().as_str(), metrics.clone())?;
     actix_rt::spawn(Arc::clone(&door).run());
@@ -167,6 +177,11 @@ pub async fn serve(config: Config, consumers: ConsumerSet) -> anyhow::Result<Exi
     let Running { server, handle, address } =
         server::start(services).with_context(|| format!("cannot listen on {}", config.server.listen))?;
     cluster.start(address, Arc::new(answers));
+    let recheck = config.auth.ws_token.recheck.0;
+    let takes_them = consumers.iter().any(|consumer| consumer.auth().iter().any(|method| method == "ws_token"));
+    if takes_them && !recheck.is_zero() && !config.auth.ws_token.single_use {
+        tokio::spawn(tokens::look_after(Arc::clone(&cache), Arc::clone(dispatcher), recheck));
+    }
     announce(&config, address, embedded);
 
     let mut server = actix_rt::spawn(server);

@@ -1,6 +1,7 @@
 //! What clients speak: plain WebSocket messages, or Socket.IO; and the session behind both.
 
 pub mod apart;
+mod bearer;
 pub mod desk;
 pub mod engineio;
 pub mod plain;

@@ -12,5 +12,7 @@ mod support;
 
 #[path = "cluster/nodes.rs"]
 mod nodes;
+#[path = "cluster/orders.rs"]
+mod orders;
 #[path = "cluster/questions.rs"]
 mod questions;

@@ -9,12 +9,12 @@
 use std::{fmt, str::FromStr, sync::Arc, time::SystemTime};
 
 use super::{
-    AuthConfigError, AuthError, Cache, Identity, IssuedToken, OriginPolicy, RequestHead, Source,
+    AuthConfigError, AuthError, Cache, Identity, IssuedToken, OriginPolicy, RequestHead, Revocations, Source, claims,
     credential::{self, Authorization},
     jwt,
     ws_token::{self, WsTokens},
 };
-use crate::config::Config;
+use crate::{config::Config, event::Fingerprint};
 
 /// A way to authenticate, as `consumer.auth` lists it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,6 +61,8 @@ pub struct Authenticator {
     ws_token_sources: Vec<Source>,
     origins: OriginPolicy,
     cache: Arc<dyn Cache>,
+    jti_claim: String,
+    revocations: Arc<Revocations>,
 }
 
 impl fmt::Debug for Authenticator {
@@ -80,7 +82,19 @@ impl Authenticator {
             ws_token_sources: Source::parse_all("auth.ws_token.sources", &auth.ws_token.sources)?,
             origins: OriginPolicy::new(config.server.allowed_origins.as_deref()),
             cache,
+            jti_claim: auth.jwt.jti_claim.clone(),
+            revocations: Arc::default(),
         })
+    }
+
+    /// The tokens that are not good any more.
+    pub const fn revocations(&self) -> &Arc<Revocations> {
+        &self.revocations
+    }
+
+    /// What stands for a token, and when it ends as far as it says so itself. Nothing of it is checked.
+    pub fn recognise(&self, token: &str) -> (Fingerprint, Option<SystemTime>) {
+        claims::recognise(token, &self.jti_claim)
     }
 
     /// Which origins may connect.
@@ -125,11 +139,33 @@ impl Authenticator {
 
     /// The user of a token that was found elsewhere than in a request's head, by one method.
     pub async fn identify(&self, method: Method, token: &str) -> Result<Identity, AuthError> {
-        match method {
-            Method::WsToken => self.ws_tokens.identify(&*self.cache, token, SystemTime::now()).await,
-            Method::Jwt => self.jwt.as_ref().ok_or(jwt::NO_KEY)?.identify(token, SystemTime::now()),
-            Method::Anonymous => Ok(Identity::default()),
+        let identity = match method {
+            Method::WsToken => self.ws_tokens.identify(&*self.cache, token, SystemTime::now()).await?,
+            Method::Jwt => self.jwt.as_ref().ok_or(jwt::NO_KEY)?.identify(token, SystemTime::now())?,
+            Method::Anonymous => return Ok(Identity::default()),
+        };
+        // Last, so that nothing is waited for between this look and the place among those who can be disconnected.
+        if let Some(token) = identity.token {
+            self.revocations.check(token).await?;
         }
+        Ok(identity)
+    }
+
+    /// As [`Self::authenticate`], with a token that is already found.
+    pub async fn identify_by(&self, methods: &[Method], token: &str) -> Result<Identity, AuthError> {
+        let mut worst = None;
+        for method in methods.iter().filter(|method| **method != Method::Anonymous) {
+            match self.identify(*method, token).await {
+                Ok(identity) => return Ok(identity),
+                Err(error) => {
+                    if worst.as_ref().is_none_or(|worst: &AuthError| weight(&error) > weight(worst)) {
+                        worst = Some(error);
+                    }
+                }
+            }
+        }
+        // Nobody here looks at tokens.
+        worst.map_or_else(|| Ok(Identity::default()), Err)
     }
 
     /// A ws-token for the user of an access token in an `Authorization` header.
@@ -153,8 +189,9 @@ const fn weight(error: &AuthError) -> u8 {
     match error {
         AuthError::Missing => 0,
         AuthError::Invalid(_) | AuthError::Origin => 1,
-        AuthError::Unconfigured(_) => 2,
-        AuthError::Unavailable { .. } => 3,
+        AuthError::Revoked => 2,
+        AuthError::Unconfigured(_) => 3,
+        AuthError::Unavailable { .. } => 4,
     }
 }
 

@@ -5,7 +5,7 @@
 
 use std::{
     collections::HashMap,
-    sync::{Mutex, PoisonError},
+    sync::{Arc, Mutex, PoisonError},
     time::{Duration, Instant},
 };
 
@@ -18,10 +18,31 @@ mod redis;
 
 pub use self::redis::RedisCache;
 
+/// A value, and when it ends.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Cached {
+    /// The value.
+    pub value: Bytes,
+    /// When it ends by itself, rather too early than too late; unset: never.
+    pub end: Option<Instant>,
+}
+
+/// How long several keys have.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ends {
+    /// Which start of the store answers: what is not in another one need not have been deleted.
+    pub run: Box<str>,
+    /// For each key: whether it is there, and when it ends by itself, rather too early than too late.
+    pub ends: Vec<Option<Option<Instant>>>,
+}
+
 /// What tokens need of a cache.
 pub trait Cache: Send + Sync + 'static {
     /// The value of a key.
-    fn get<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<Option<Bytes>, AuthError>>;
+    fn get<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<Option<Cached>, AuthError>>;
+
+    /// How long keys have, in one exchange.
+    fn ends<'a>(&'a self, keys: &'a [Arc<str>]) -> BoxFuture<'a, Result<Ends, AuthError>>;
 
     /// Writes a value that ends after `ttl`, whole seconds.
     fn set<'a>(&'a self, key: &'a str, value: Bytes, ttl: Duration) -> BoxFuture<'a, Result<(), AuthError>>;
@@ -45,8 +66,8 @@ struct Entries {
 }
 
 impl Entries {
-    fn live(&self, key: &str) -> Option<&Bytes> {
-        self.values.get(key).filter(|(_, end)| *end > Instant::now()).map(|(value, _)| value)
+    fn live(&self, key: &str) -> Option<&(Bytes, Instant)> {
+        self.values.get(key).filter(|(_, end)| *end > Instant::now())
     }
 }
 
@@ -66,8 +87,15 @@ impl MemoryCache {
 }
 
 impl Cache for MemoryCache {
-    fn get<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<Option<Bytes>, AuthError>> {
-        self.with(|entries| entries.live(key).cloned())
+    fn get<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<Option<Cached>, AuthError>> {
+        self.with(|entries| entries.live(key).cloned().map(|(value, end)| Cached { value, end: Some(end) }))
+    }
+
+    fn ends<'a>(&'a self, keys: &'a [Arc<str>]) -> BoxFuture<'a, Result<Ends, AuthError>> {
+        self.with(|entries| {
+            let ends = keys.iter().map(|key| entries.live(key).map(|(_, end)| Some(*end))).collect();
+            Ends { run: "".into(), ends }
+        })
     }
 
     fn set<'a>(&'a self, key: &'a str, value: Bytes, ttl: Duration) -> BoxFuture<'a, Result<(), AuthError>> {
@@ -83,7 +111,7 @@ impl Cache for MemoryCache {
 
     fn compare_and_delete<'a>(&'a self, key: &'a str, expected: &'a Bytes) -> BoxFuture<'a, Result<bool, AuthError>> {
         self.with(|entries| {
-            let is_same = entries.live(key) == Some(expected);
+            let is_same = entries.live(key).is_some_and(|(value, _)| value == expected);
             if is_same {
                 entries.values.remove(key);
             }
@@ -104,7 +132,7 @@ mod tests {
         let (one, two) = (Bytes::from_static(b"1"), Bytes::from_static(b"2"));
         cache.set("k", one.clone(), LONG).await.unwrap();
         assert!(!cache.compare_and_delete("k", &two).await.unwrap());
-        assert_eq!(cache.get("k").await.unwrap(), Some(one.clone()));
+        assert_eq!(cache.get("k").await.unwrap().map(|cached| cached.value), Some(one.clone()));
         assert!(cache.compare_and_delete("k", &one).await.unwrap());
         assert!(!cache.compare_and_delete("k", &one).await.unwrap());
         assert_eq!(cache.get("k").await.unwrap(), None);

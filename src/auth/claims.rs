@@ -8,8 +8,8 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, crypto};
 
-use super::AuthError;
-use crate::event::Value;
+use super::{AuthError, credential::looks_like_jwt};
+use crate::event::{Fingerprint, Value};
 
 /// simplejwt's words for everything that is wrong with a token's form or signature.
 pub const INVALID: AuthError = AuthError::Invalid("Token is invalid");
@@ -66,6 +66,24 @@ pub fn check(claims: &Value, leeway: Duration, now: SystemTime) -> Result<(), Au
 pub fn expiry(claims: &Value) -> Option<SystemTime> {
     let seconds = whole(claims.get("exp")?).ok()?;
     UNIX_EPOCH.checked_add(Duration::try_from_secs_f64(seconds).ok()?)
+}
+
+/// What stands for a token: its id, or else what is signed of it. The signature has several spellings, and says nothing more.
+pub fn fingerprint(token: &str, claims: &Value, jti_claim: &str) -> Fingerprint {
+    let claim = if jti_claim.is_empty() { "jti" } else { jti_claim };
+    match claims.get(claim).and_then(Value::as_str).filter(|jti| !jti.is_empty()) {
+        Some(jti) => Fingerprint::of_jti(jti),
+        None => Fingerprint::of_text(token.rsplit_once('.').map_or(token, |(signed, _)| signed)),
+    }
+}
+
+/// The fingerprint of a token that is to be revoked, and when it ends, as it says itself: nothing of it is checked.
+pub fn recognise(token: &str, jti_claim: &str) -> (Fingerprint, Option<SystemTime>) {
+    let payload = token.split('.').nth(1).filter(|_| looks_like_jwt(token));
+    match payload.and_then(|payload| part(payload).ok()) {
+        Some(claims) => (fingerprint(token, &claims, jti_claim), expiry(&claims)),
+        None => (Fingerprint::of_text(token), None),
+    }
 }
 
 /// A user's id as it stands in a token or in the cache: a number where it is one, whoever wrote it as text.

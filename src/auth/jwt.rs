@@ -118,8 +118,9 @@ impl Verifier {
                 user.insert(name.clone(), value.clone());
             }
         }
-        let expires = claims::expiry(&claims);
-        Ok(Identity { user: Value::Map(user), claims, expires, subprotocol: None })
+        let expires = claims::expiry(&claims).and_then(|end| end.checked_add(self.rules.leeway.0));
+        let token = Some(claims::fingerprint(token, &claims, &self.rules.jti_claim));
+        Ok(Identity { user: Value::Map(user), claims, expires, token, ..Identity::default() })
     }
 }
 

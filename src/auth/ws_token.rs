@@ -17,10 +17,11 @@ use indexmap::IndexMap;
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey};
 use subtle::ConstantTimeEq;
 
-use super::{AuthConfigError, AuthError, Cache, Identity, claims, credential::looks_like_jwt};
+use super::{AuthConfigError, AuthError, Cache, Cached, Identity, claims, credential::looks_like_jwt};
 use crate::{
     config::{Auth, Secret, WsToken, WsTokenForm},
-    event::Value,
+    event::{Fingerprint, Value},
+    hub::Watch,
     layer::codec::cache_value,
 };
 
@@ -41,6 +42,7 @@ pub struct WsTokens {
     keys: Vec<DecodingKey>,
     signing_key: Option<EncodingKey>,
     user_id_claims: Vec<String>,
+    jti_claim: String,
     rules: WsToken,
 }
 
@@ -92,6 +94,7 @@ impl WsTokens {
             keys: secrets.iter().map(|secret| DecodingKey::from_secret(secret.expose().as_bytes())).collect(),
             signing_key: auth.secret_key.as_ref().map(|key| EncodingKey::from_secret(key.expose().as_bytes())),
             user_id_claims,
+            jti_claim: auth.jwt.jti_claim.clone(),
             rules,
         })
     }
@@ -123,15 +126,16 @@ impl WsTokens {
         let id = id.ok_or(AuthError::Invalid("the ws-token names no user"))?;
         let key = self.jwt_key(&id).ok_or(UNKNOWN)?;
         let cached = cache.get(&key).await?.ok_or(UNKNOWN)?;
-        let value = cache_value::decode(&cached).map_err(|_| UNKNOWN)?;
+        let value = cache_value::decode(&cached.value).map_err(|_| UNKNOWN)?;
         let current = value.as_str().ok_or(UNKNOWN)?;
         if !bool::from(current.as_bytes().ct_eq(token.as_bytes())) {
             return Err(UNKNOWN);
         }
-        self.spend(cache, &key, &cached).await?;
+        self.spend(cache, &key, &cached.value).await?;
         let user = Value::Map(IndexMap::from([("id".into(), id)]));
         let expires = claims::expiry(&claims);
-        Ok(Identity { user, claims, expires, subprotocol: None })
+        let token = Some(claims::fingerprint(token, &claims, &self.jti_claim));
+        Ok(Identity { user, claims, expires, token, watch: self.watch(key, &cached), subprotocol: None })
     }
 
     async fn identify_opaque(&self, cache: &dyn Cache, token: &str) -> Result<Identity, AuthError> {
@@ -140,12 +144,19 @@ impl WsTokens {
         }
         let key = self.rules.opaque_key.replacen("{token}", token, 1);
         let cached = cache.get(&key).await?.ok_or(UNKNOWN)?;
-        let value = cache_value::decode(&cached).map_err(|_| UNKNOWN)?;
+        let value = cache_value::decode(&cached.value).map_err(|_| UNKNOWN)?;
         // Judged before it is spent: `?token=7` names the key where user 7's JWT lies, and must neither be taken for a
         // user called "eyJ…" nor delete it.
         let user = self.user_of(&value).ok_or(UNKNOWN)?;
-        self.spend(cache, &key, &cached).await?;
-        Ok(Identity { user, ..Identity::default() })
+        self.spend(cache, &key, &cached.value).await?;
+        let token = Some(Fingerprint::of_text(token));
+        Ok(Identity { user, token, watch: self.watch(key, &cached), ..Identity::default() })
+    }
+
+    /// What is looked after while a connection is open: not what this node itself deletes.
+    fn watch(&self, key: String, cached: &Cached) -> Option<Watch> {
+        let wanted = !self.rules.single_use && !self.rules.recheck.0.is_zero();
+        wanted.then(|| Watch { key: key.into(), end: cached.end })
     }
 
     /// The user that an opaque token's cached value names: an id, or a dict with one and more.

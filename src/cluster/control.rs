@@ -20,7 +20,7 @@ use tokio::{
     time::{Instant, MissedTickBehavior, sleep, timeout, timeout_at},
 };
 
-use super::{Answer, Answers, ClusterError, NodeId, Query, Responder};
+use super::{Answer, Answers, ClusterError, Disconnect, NodeId, Query, Responder, record::Record};
 use crate::{
     layer::redis::{backoff::Backoff, pool::RedisPool},
     telemetry::Metrics,
@@ -29,6 +29,12 @@ use crate::{
 
 /// Before a node's id: its channel. The second colon keeps it apart from the channel of any group.
 const CONTROL: &str = "channelgate:control:";
+
+/// Where whoever can publish in Redis orders somebody to be disconnected, on all nodes.
+const DISCONNECT: &str = "channelgate:control:disconnect";
+
+/// Larger orders are not read, in bytes.
+const MAX_ORDER: usize = 32 << 10;
 
 /// Deadline of a connection and its subscription.
 const CONNECT: Duration = Duration::from_secs(3);
@@ -60,6 +66,7 @@ enum Message {
 pub(super) struct Control {
     id: NodeId,
     pool: Arc<RedisPool>,
+    record: Arc<Record>,
     responder: OnceLock<Arc<dyn Responder>>,
     asked: AtomicU64,
     waiting: Mutex<HashMap<u64, mpsc::UnboundedSender<(NodeId, Answer)>>>,
@@ -67,8 +74,9 @@ pub(super) struct Control {
 }
 
 impl Control {
-    pub fn new(id: NodeId, pool: Arc<RedisPool>, metrics: Metrics) -> Self {
-        Self { id, pool, responder: OnceLock::new(), asked: AtomicU64::new(0), waiting: Mutex::default(), metrics }
+    pub fn new(id: NodeId, pool: Arc<RedisPool>, record: Arc<Record>, metrics: Metrics) -> Self {
+        let (responder, asked, waiting) = (OnceLock::new(), AtomicU64::new(0), Mutex::default());
+        Self { id, pool, record, responder, asked, waiting, metrics }
     }
 
     /// Asks every node of `live`, this one included.
@@ -150,7 +158,7 @@ impl Control {
         let mut backoff = Backoff::default();
         let mut was_up = false;
         loop {
-            let reason = match timeout(CONNECT, self.subscribe()).await {
+            let reason = match timeout(CONNECT, self.begin()).await {
                 Ok(Ok(messages)) => {
                     if std::mem::replace(&mut was_up, true) {
                         self.metrics.reconnected();
@@ -166,10 +174,20 @@ impl Control {
         }
     }
 
+    /// Hears again, and then catches up with what it did not hear.
+    async fn begin(&self) -> Result<impl Stream<Item = Msg> + Unpin + use<>, ClusterError> {
+        let messages = self.subscribe().await.map_err(|error| ClusterError(error.to_string()))?;
+        let recorded = self.record.read().await?;
+        if let Some(responder) = self.responder.get() {
+            responder.learn(recorded).await;
+        }
+        Ok(messages)
+    }
+
     async fn subscribe(&self) -> redis::RedisResult<impl Stream<Item = Msg> + Unpin + use<>> {
         let client = self.pool.host().client(ProtocolVersion::RESP2).await?;
         let mut connection = client.get_async_pubsub().await?;
-        connection.subscribe(format!("{CONTROL}{}", self.id)).await?;
+        connection.subscribe(&[format!("{CONTROL}{}", self.id), DISCONNECT.to_owned()]).await?;
         Ok(connection.into_on_message())
     }
 
@@ -181,6 +199,9 @@ impl Control {
         loop {
             tokio::select! {
                 message = messages.next() => match message {
+                    Some(message) if message.get_channel_name() == DISCONNECT => {
+                        self.ordered(message.get_payload_bytes());
+                    }
                     Some(message) => {
                         if let Some(probe) = self.take(message.get_payload_bytes()) {
                             seen = probe;
@@ -198,6 +219,32 @@ impl Control {
                     tokio::spawn(async move { drop(control.send(&BTreeSet::from([control.id.clone()]), &probe).await) });
                 }
             }
+        }
+    }
+
+    /// Somebody ordered with PUBLISH that somebody be disconnected; each node hears it, and each writes it down for those
+    /// that do not.
+    fn ordered(self: &Arc<Self>, payload: &[u8]) {
+        let order = self.responder.get().filter(|_| payload.len() <= MAX_ORDER);
+        let Some(order) = order.and_then(|responder| responder.order(payload)) else {
+            self.metrics.revocation("malformed", 1);
+            warn_bounded!("a message on {DISCONNECT} is no order to disconnect somebody; docs/ADMIN.md has its form");
+            return;
+        };
+        self.metrics.revocation("heard", 1);
+        let control = Arc::clone(self);
+        tokio::spawn(async move { control.carry_out(order).await });
+    }
+
+    async fn carry_out(&self, order: Disconnect) {
+        let ended = timeout(LONGEST_ANSWER, self.answer(Query::Disconnect(order.clone())));
+        let (answer, written) = tokio::join!(ended, self.record.write(&order));
+        if let Err(error) = written {
+            warn_bounded!("an order to disconnect is not written down for nodes that do not hear now: {error}");
+        }
+        if let Err(_) | Ok(Answer::Failed(_)) = answer {
+            self.metrics.revocation("failed", 1);
+            warn_bounded!("an order to disconnect was not carried out in time by every worker of this node");
         }
     }
 

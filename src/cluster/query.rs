@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, sync::Arc, time::Instant};
 use futures_util::future::BoxFuture;
 use serde::{Deserialize, Serialize};
 
-use super::NodeId;
+use super::{Disconnect, NodeId, Recorded};
 use crate::event::{Audience, Content, Emission, Source, Value};
 
 /// A question that every node answers for itself.
@@ -18,6 +18,8 @@ pub enum Query {
     UserRooms(String),
     /// Deliver to this node's own sockets; answered with [`Answer::Reached`].
     Emit(Order),
+    /// Disconnect this node's own sockets; answered with [`Answer::Reached`].
+    Disconnect(Disconnect),
 }
 
 /// An event that every node delivers to its own sockets.
@@ -54,7 +56,7 @@ pub enum Answer {
     Stats(NodeStats),
     /// To [`Query::UserRooms`].
     Rooms(Vec<SocketRooms>),
-    /// To [`Query::Emit`]: how many sockets the event went to.
+    /// To [`Query::Emit`] and [`Query::Disconnect`]: how many sockets it went to.
     Reached(u64),
     /// The node cannot say, for this reason.
     Failed(String),
@@ -97,4 +99,16 @@ pub struct Answers {
 pub trait Responder: Send + Sync + 'static {
     /// The answer; asked for again by nobody, so a late one is lost.
     fn answer(&self, query: Query) -> BoxFuture<'_, Answer>;
+
+    /// An order to disconnect that came over Redis, from whoever can publish there.
+    fn order(&self, payload: &[u8]) -> Option<Disconnect> {
+        let _ = payload;
+        None
+    }
+
+    /// Orders to disconnect that stand in Redis: all of them, heard or not, each time the node can hear again.
+    fn learn(&self, recorded: Vec<Recorded>) -> BoxFuture<'_, ()> {
+        drop(recorded);
+        Box::pin(std::future::ready(()))
+    }
 }

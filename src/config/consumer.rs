@@ -29,6 +29,9 @@ pub struct Consumer {
     /// How a refused client learns of it.
     #[serde(default)]
     pub reject: Reject,
+    /// What becomes of a connection whose token ends.
+    #[serde(default)]
+    pub at_expiry: AtExpiry,
     /// The key of a client message that names its handler.
     #[serde(default = "type_key")]
     pub message_key: String,
@@ -95,6 +98,17 @@ pub enum Protocol {
     /// Engine.IO 4 alone.
     #[serde(rename = "engine.io")]
     EngineIo,
+}
+
+/// What becomes of a connection whose token ends.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum AtExpiry {
+    /// It stays open, as in Channels.
+    #[default]
+    Keep,
+    /// It is closed with 4401.
+    Close,
 }
 
 fn main_namespace() -> String {

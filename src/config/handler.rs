@@ -32,6 +32,8 @@ pub struct Step {
     pub limited: Option<Emits>,
     /// What the client is told where a room cannot be joined or an event not be published, because Redis is away.
     pub failed: Option<Emits>,
+    /// Expression: another token of the same user; the handler ends here unless it is good.
+    pub refresh: Option<String>,
     /// Connection variables: names to expressions.
     #[serde(skip_serializing_if = "IndexMap::is_empty")]
     pub set: IndexMap<String, String>,

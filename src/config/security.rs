@@ -94,6 +94,8 @@ pub struct WsToken {
     pub user_id_keys: Vec<String>,
     /// Whether a token is good for one connection only (GETDEL).
     pub single_use: bool,
+    /// How often the tokens of open connections are looked for in the cache; zero: never.
+    pub recheck: Span,
     /// Lifetime of the tokens that `GET /api/user/ws-token/` gives out.
     pub lifetime: Span,
     /// Where the token may be; as `auth.jwt.sources`.
@@ -108,6 +110,7 @@ impl Default for WsToken {
             opaque_key: "ws_token_{token}".to_owned(),
             user_id_keys: vec!["user_id".to_owned(), "user_pk".to_owned(), "id".to_owned()],
             single_use: false,
+            recheck: Span::seconds(5),
             lifetime: Span::seconds(1800),
             sources: vec!["query:token".to_owned(), "header".to_owned(), "subprotocol".to_owned()],
         }

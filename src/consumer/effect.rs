@@ -3,7 +3,10 @@
 use std::{sync::Arc, time::Duration};
 
 use super::message::Kept;
-use crate::event::{GroupName, Payload, Value};
+use crate::{
+    config::Secret,
+    event::{GroupName, Payload, Value},
+};
 
 /// One message for the members of a group.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -66,6 +69,17 @@ pub enum Effect {
         request: Box<CallRequest>,
         /// What follows.
         then: Continuation,
+    },
+    /// Take another token of the same user, and go on with `then`.
+    Refresh {
+        /// The token; empty where the client sent none.
+        token: Secret,
+        /// What follows.
+        then: Continuation,
+        /// What the client is told if the token is not good; the handler ends then.
+        denied: Option<Arc<[Payload]>>,
+        /// What the client is told if that cannot be known now; the handler ends then.
+        failed: Option<Arc<[Payload]>>,
     },
     /// Refuse the connection that is being made.
     Refuse {

@@ -25,6 +25,8 @@ pub(super) struct Program {
     pub wire: Wire,
     /// Whether there is anybody to ask.
     pub backend: bool,
+    /// Whether clients show tokens.
+    pub tokens: bool,
     pub max_topics: usize,
     /// What a client is told that is refused without a text of its own.
     pub rejection: Box<str>,
@@ -65,6 +67,12 @@ pub(super) enum Op {
         limit: u16,
         rate: Rate,
         limited: Vec<Emit>,
+    },
+    /// Takes another token of the same user, and goes on behind this.
+    Refresh {
+        handler: HandlerId,
+        token: Expression,
+        guard: Arc<Guard>,
     },
     Set(Vec<(Box<str>, Expression)>),
     User(Expression),

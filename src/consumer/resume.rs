@@ -24,6 +24,7 @@ impl Program {
                 let Some(place) = branch else { return Ok(Ran::default()) };
                 (ask.handler, place)
             }
+            Op::Refresh { handler, .. } => (*handler, then.place + 1),
             _ => return Ok(Ran::default()),
         };
         let mut results = then.results.clone();

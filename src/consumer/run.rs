@@ -19,7 +19,10 @@ use super::{
     template::GroupTemplate,
     view::Root,
 };
-use crate::event::{Emission, GroupName, Value};
+use crate::{
+    config::Secret,
+    event::{Emission, GroupName, Value},
+};
 
 /// What came of a handler: the effects, and what was wrong.
 pub(super) type Ran = (Vec<Effect>, Option<MessageProblem>);
@@ -119,6 +122,15 @@ impl<'a> Run<'a> {
                     return Ok(Flow::End(Some(MessageProblem::Limited)));
                 }
             }
+            Op::Refresh { handler, token, guard } => {
+                // One that is missing is as bad as one that is wrong.
+                let token = self.evaluate(token).ok().and_then(|token| token.as_str().map(Secret::new));
+                let token = token.unwrap_or_else(|| Secret::new(""));
+                let (denied, failed) = (self.told(&guard.denied)?, self.told(&guard.failed)?);
+                let then = self.continuation(*handler, place);
+                self.effects.push(Effect::Refresh { token, then, denied, failed });
+                return Ok(Flow::End(None));
+            }
             Op::Set(vars) => self.set(vars)?,
             Op::User(user) => {
                 let user = frame::value(&self.evaluate(user)?)?;
@@ -137,7 +149,7 @@ impl<'a> Run<'a> {
             Op::Join(rooms, guard) => match self.rooms(rooms, guard)? {
                 Some(groups) if groups.is_empty() => {}
                 Some(groups) => {
-                    let failed = self.failed(guard)?;
+                    let failed = self.told(&guard.failed)?;
                     self.effects.push(Effect::Join { groups, failed });
                 }
                 None => return self.denied(guard),
@@ -259,19 +271,19 @@ impl<'a> Run<'a> {
     }
 
     fn publish(&mut self, groups: Vec<GroupName>, body: &Value, guard: &Guard) -> Result<(), String> {
-        let failed = self.failed(guard)?;
+        let failed = self.told(&guard.failed)?;
         let to = |group| Effect::Publish { group, body: body.clone(), failed: failed.clone() };
         self.effects.extend(groups.into_iter().map(to));
         Ok(())
     }
 
-    /// What the client is told if Redis takes no join or event of this step.
-    fn failed(&mut self, guard: &Guard) -> Result<Option<Arc<[Payload]>>, String> {
-        if guard.failed.is_empty() {
+    /// What the client is told if something of this step does not come to a good end.
+    fn told(&mut self, emits: &[Emit]) -> Result<Option<Arc<[Payload]>>, String> {
+        if emits.is_empty() {
             return Ok(None);
         }
-        let mut told = Vec::with_capacity(guard.failed.len());
-        for emit in &guard.failed {
+        let mut told = Vec::with_capacity(emits.len());
+        for emit in emits {
             if emit.is_due(self.scope())? {
                 let wire = &self.program.wire;
                 told.push(emit.content.payload(self.scope(), wire)?);

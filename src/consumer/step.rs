@@ -129,6 +129,10 @@ impl Writer<'_, '_> {
             self.push(*site, Op::Limit { limit: self.program.limits, rate, limited });
             self.program.limits = self.program.limits.saturating_add(1);
         }
+        if let Some(token) = self.optional(step.refresh.as_ref(), *site, &key.then("refresh")) {
+            self.push(*site, Op::Refresh { handler: self.current(), token, guard: Arc::clone(&guard) });
+            site.called = true;
+        }
         self.identity(step, *site, key);
         self.membership(step, &guard, *site, key);
         if let Some(call) = &step.call {

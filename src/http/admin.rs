@@ -4,6 +4,7 @@
 //! what was asked of all nodes also names in `silent` those that did not answer in time. docs/ADMIN.md is the contract.
 
 mod access;
+mod disconnect;
 mod emit;
 mod order;
 
@@ -75,7 +76,10 @@ impl Admin {
     }
 
     async fn ask(&self, query: Query) -> Result<Asked, ClusterError> {
-        let Answers { by_node, silent } = self.0.cluster.ask(query, PATIENCE).await?;
+        Ok(Self::asked(self.0.cluster.ask(query, PATIENCE).await?))
+    }
+
+    fn asked(Answers { by_node, silent }: Answers) -> Asked {
         let mut asked = Asked { answers: Vec::new(), silent };
         for (node, answer) in by_node {
             match answer {
@@ -86,7 +90,7 @@ impl Admin {
                 answer => asked.answers.push((node, answer)),
             }
         }
-        Ok(asked)
+        asked
     }
 }
 
@@ -132,6 +136,7 @@ pub fn configure(service: &mut web::ServiceConfig, admin: &Admin) {
         .service(both("/health").route(web::get().to(health)))
         .service(both("/stats").route(web::get().to(stats)))
         .service(both("/user/{id}/rooms").route(web::get().to(user_rooms)))
+        .service(both("/disconnect").route(web::post().to(disconnect::disconnect)))
         .service(both("/emit/room/{name}").route(web::post().to(emit::to_room)))
         .service(both("/emit/role/{name}").route(web::post().to(emit::to_role)))
         .service(both("/emit/{name}").route(web::post().to(emit::to_user)))

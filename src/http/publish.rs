@@ -70,6 +70,11 @@ pub async fn publish(
     HttpResponse::Ok().json(json!({ "accepted": accepted }))
 }
 
+/// Whether this request may publish.
+pub(super) fn may(request: &HttpRequest, access: &PublishAccess) -> bool {
+    refusal(request, access).is_none()
+}
+
 /// Why this request may not publish, nor watch, if it may not.
 pub(super) fn refusal(request: &HttpRequest, access: &PublishAccess) -> Option<HttpResponse> {
     match access {

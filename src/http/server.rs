@@ -163,12 +163,14 @@ fn worker(
     let shard = Shard::new(&inbox, Arc::clone(&services.registry), services.metrics.clone());
     let roster = Roster::new(&config.socket, &config.server, services.metrics.clone());
     actix_rt::spawn(Rc::clone(&shard).run(inbox));
+    actix_rt::spawn(Rc::clone(shard.bearers()).run());
     actix_rt::spawn(Rc::clone(&roster).run());
     actix_rt::spawn(drain(services.drain.clone(), Rc::clone(&roster)));
 
     let desk = Rc::new(Desk {
         shard,
         apart: services.apart.clone(),
+        authenticator: Arc::clone(&services.authenticator),
         backend: Arc::clone(&services.backend),
         presence: Arc::clone(&services.presence),
         metrics: services.metrics.clone(),

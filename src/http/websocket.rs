@@ -1,7 +1,7 @@
 //! The handshake: which consumer serves the path, who asks, which groups to join; and only when every group is joined,
 //! the 101. Until then nothing of it is visible to the client, and whatever fails leaves nothing behind.
 
-use std::{collections::HashMap, rc::Rc, sync::Arc};
+use std::{collections::HashMap, rc::Rc, sync::Arc, time::Instant};
 
 use actix_web::{
     HttpMessage as _, HttpRequest, HttpResponse,
@@ -113,7 +113,7 @@ enum Refusal {
 impl Refusal {
     /// Whether the client is at fault, and not the node.
     const fn is_the_clients(&self) -> bool {
-        matches!(self, Self::Auth(AuthError::Missing | AuthError::Invalid(_)) | Self::Group(_))
+        matches!(self, Self::Auth(AuthError::Missing | AuthError::Invalid(_) | AuthError::Revoked) | Self::Group(_))
     }
 
     fn answer(self) -> (HttpResponse, &'static str) {
@@ -215,9 +215,12 @@ impl Acceptor {
         connection: &Rc<Connection>,
     ) -> Result<Option<String>, Refusal> {
         let head = Head::of(request);
+        let began = Instant::now();
         let identity = self.authenticator.authenticate(methods, &head.borrowed()).await;
         self.metrics.token(identity.as_ref().map_or_else(AuthError::label, |_| "valid"));
         let identity = identity.map_err(Refusal::Auth)?;
+        let bearer =
+            self.desk.enter(connection, &identity, consumer.ends_with_token(), began).map_err(Refusal::Auth)?;
         if let Some(users) = self.door.users()
             && let Some(user) = identity.user.get("id").and_then(user_id_text)
         {
@@ -244,13 +247,18 @@ impl Acceptor {
             Member::named(Rc::clone(connection), Arc::clone(&context.id), before_subscribe)
         };
         let outlet: Rc<dyn Outlet> = Rc::clone(connection) as Rc<dyn Outlet>;
-        let parts = Box::new([Part::new(Arc::clone(consumer), context)]);
+        let parts = Box::new([Part::new(Arc::clone(consumer), context, bearer)]);
         let session = Session::new(Rc::clone(&self.desk), outlet, member, parts);
         connection.handled_by(Rc::clone(&session) as Rc<dyn Handler>);
         // The greeting waits in the outbox before the first event can come.
         session.opened();
-        if !groups.is_empty() {
-            let shard = &self.desk.shard;
+        let shard = &self.desk.shard;
+        if groups.is_empty() {
+            // Nothing else would make it known.
+            if let Some(member) = session.member() {
+                shard.announce(&member);
+            }
+        } else {
             if let Readiness::NotReady(reason) = shard.registry().layer().readiness() {
                 return Err(Refusal::NotReady(format!("the channel layer is not ready: {reason}")));
             }

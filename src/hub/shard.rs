@@ -12,7 +12,7 @@ use std::{
 };
 
 use super::{
-    AudienceId, Inbox, Registry,
+    AudienceId, Bearers, Inbox, Kick, Registry,
     crossing::{Crossings, Turn},
     group::{Group, Seat},
     member::{Member, Place, State},
@@ -39,6 +39,7 @@ pub struct Shard {
     pub(super) groups: RefCell<Groups>,
     /// Deliveries to small groups that were begun.
     begun: Cell<u32>,
+    bearers: Rc<Bearers>,
 }
 
 impl Shard {
@@ -51,12 +52,31 @@ impl Shard {
             backlog: Arc::clone(&inbox.backlog),
             groups: RefCell::default(),
             begun: Cell::default(),
+            bearers: Bearers::new(),
         })
     }
 
     /// The registry of the node.
     pub fn registry(&self) -> &Arc<Registry> {
         &self.registry
+    }
+
+    /// Who is behind its connections.
+    pub const fn bearers(&self) -> &Rc<Bearers> {
+        &self.bearers
+    }
+
+    /// Disconnects; how many connections it were.
+    pub fn kick(&self, kicks: &[Kick]) -> usize {
+        self.bearers.kick(kicks, |id| {
+            let groups = self.groups.borrow();
+            groups.by_id.get(id).map(|member| Rc::clone(&member.connection))
+        })
+    }
+
+    /// Makes a member that joins no group known by its id.
+    pub fn announce(&self, member: &Rc<Member>) {
+        self.introduce(&mut self.groups.borrow_mut().by_id, member);
     }
 
     /// Puts a member into a group. When it resolves with `Ok`, every event published from then on reaches it, or does from

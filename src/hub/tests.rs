@@ -1,5 +1,6 @@
 //! Who gets what: one worker's slices turned by hand, and many workers at once.
 
+mod bearers;
 mod delivery;
 mod emissions;
 mod membership;

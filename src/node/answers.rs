@@ -1,16 +1,21 @@
 //! What this node answers when somebody asks the cluster.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant, SystemTime},
+};
 
 use futures_util::future::BoxFuture;
 
 use crate::{
-    cluster::{Answer, NodeStats, Order, Query, Responder, SocketRooms},
+    auth::Authenticator,
+    cluster::{Answer, Disconnect, NodeStats, Order, Query, Recorded, Responder, SocketRooms, Target},
     consumer::{Consumer, ConsumerId, ConsumerSet},
-    event::GroupName,
-    hub::{Dispatcher, Registry},
-    layer::Signal,
+    event::{Fingerprint, GroupName},
+    hub::{Dispatcher, Kick, Registry, Whom},
+    layer::{Signal, codec::json},
     telemetry::Metrics,
+    warn_bounded,
 };
 
 /// How long the worker threads have; a question of the cluster waits longer.
@@ -24,6 +29,7 @@ pub struct Answers {
     dispatcher: Arc<Dispatcher>,
     registry: Arc<Registry>,
     consumers: Arc<ConsumerSet>,
+    authenticator: Arc<Authenticator>,
     metrics: Metrics,
 }
 
@@ -33,9 +39,10 @@ impl Answers {
         dispatcher: Arc<Dispatcher>,
         registry: Arc<Registry>,
         consumers: Arc<ConsumerSet>,
+        authenticator: Arc<Authenticator>,
         metrics: Metrics,
     ) -> Self {
-        Self { dispatcher, registry, consumers, metrics }
+        Self { dispatcher, registry, consumers, authenticator, metrics }
     }
 
     fn stats(&self) -> NodeStats {
@@ -90,6 +97,38 @@ impl Answers {
         self.dispatcher.take(Signal::Emission(order.emission()));
         Answer::Reached(reached.answers.into_iter().sum())
     }
+
+    async fn disconnect(&self, orders: Vec<(Disconnect, Instant)>) -> Answer {
+        let mut kicks = Vec::with_capacity(orders.len());
+        for (order, until) in orders {
+            let ending = order.ending();
+            let whom = match &order.target {
+                Target::User(id) => Whom::Bearer(Fingerprint::of_user(id)),
+                Target::Socket(id) => Whom::Socket(Arc::clone(id)),
+                Target::Fingerprint(token) => {
+                    // Refused from now on, and then ended: nobody comes in between.
+                    let end = order.refused_until().unwrap_or_else(SystemTime::now);
+                    self.authenticator.revocations().add(*token, end);
+                    Whom::Bearer(*token)
+                }
+            };
+            kicks.push(Kick { whom, until, ending });
+        }
+        let ended = self.dispatcher.ask_workers(move |shard| shard.kick(&kicks) as u64, PATIENCE).await;
+        if ended.silent > 0 {
+            return Answer::Failed("a worker thread did not answer in time".to_owned());
+        }
+        Answer::Reached(ended.answers.into_iter().sum())
+    }
+
+    async fn catch_up(&self, recorded: Vec<Recorded>) {
+        let orders = recorded.into_iter().map(|recorded| (recorded.order, recorded.at)).collect();
+        match self.disconnect(orders).await {
+            Answer::Reached(late) => self.metrics.revocation("late", late),
+            _ => warn_bounded!("orders to disconnect that were missed are not carried out in time by every worker"),
+        }
+        self.authenticator.revocations().read();
+    }
 }
 
 impl Responder for Answers {
@@ -99,7 +138,17 @@ impl Responder for Answers {
                 Query::Stats => Answer::Stats(self.stats()),
                 Query::UserRooms(user) => self.rooms_of(&user).await,
                 Query::Emit(order) => self.emit(order).await,
+                Query::Disconnect(order) => self.disconnect(vec![(order, Instant::now())]).await,
             }
         })
+    }
+
+    fn order(&self, payload: &[u8]) -> Option<Disconnect> {
+        let order = json::decode(payload).ok()?;
+        Disconnect::read(&order, |token| self.authenticator.recognise(token), SystemTime::now()).ok()
+    }
+
+    fn learn(&self, recorded: Vec<Recorded>) -> BoxFuture<'_, ()> {
+        Box::pin(self.catch_up(recorded))
     }
 }

@@ -4,6 +4,7 @@ use std::{rc::Rc, sync::Arc};
 
 use super::apart::Apart;
 use crate::{
+    auth::Authenticator,
     backend::Backend,
     consumer::{Consumer, Context, Effect, Reaction},
     hub::Shard,
@@ -16,6 +17,8 @@ use crate::{
 pub struct Desk {
     /// Who gets what, on this worker.
     pub shard: Rc<Shard>,
+    /// Who shows a new token.
+    pub authenticator: Arc<Authenticator>,
     /// Who answers calls.
     pub backend: Arc<dyn Backend>,
     /// Who is there.

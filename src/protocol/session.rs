@@ -7,6 +7,7 @@
 
 mod asks;
 mod queue;
+mod refresh;
 mod work;
 
 use std::{
@@ -26,7 +27,7 @@ use super::desk::Desk;
 use crate::{
     consumer::{Consumer, Context, Continuation, Incoming, Limits, Outcome, Payload, Reaction},
     event::Value,
-    hub::Member,
+    hub::{Bearer, Member},
     presence,
     socket::close::CloseCode,
 };
@@ -57,13 +58,21 @@ pub struct Part {
     limits: RefCell<Limits>,
     /// Boxed, because most connections are counted nowhere.
     present: RefCell<Option<Box<presence::Member>>>,
+    /// Nobody in particular has none.
+    bearer: Option<Rc<Bearer>>,
 }
 
 impl Part {
     /// A consumer's part in a connection.
-    pub fn new(consumer: Arc<Consumer>, context: Context) -> Self {
+    pub fn new(consumer: Arc<Consumer>, context: Context, bearer: Option<Rc<Bearer>>) -> Self {
         let context = consumer.keep(context);
-        Self { consumer, context: RefCell::new(context), limits: RefCell::default(), present: RefCell::default() }
+        Self {
+            consumer,
+            context: RefCell::new(context),
+            limits: RefCell::default(),
+            present: RefCell::default(),
+            bearer,
+        }
     }
 
     fn with_context<T>(&self, read: impl FnOnce(&Context) -> T) -> T {

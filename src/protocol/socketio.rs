@@ -206,6 +206,13 @@ impl Upper for SocketIo {
         self.places.borrow().iter().any(|place| place.session.is_some())
     }
 
+    fn farewell(&self, session: &EngineSession) {
+        for place in self.places.borrow().iter().filter(|place| place.session.is_some()) {
+            // Also to a client that is behind: without it, it would come back.
+            session.connection().send_last(&packet::disconnect(&place.name));
+        }
+    }
+
     fn gone(&self) {
         for place in self.places.take() {
             if let Some(session) = place.session {

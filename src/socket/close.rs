@@ -1,7 +1,7 @@
 //! Close codes, and what each broken rule of a client's bytes means: one mapping from [`ProtocolError`] to close
 //! code, reason and metric label.
 
-use std::fmt;
+use std::{fmt, sync::Arc};
 
 /// A close code that may stand in a close frame (RFC 6455 §7.4 and the IANA registry).
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
@@ -32,6 +32,10 @@ impl CloseCode {
     pub const TRY_AGAIN_LATER: Self = Self(1013);
     /// 1014: a server behind this one answered wrongly.
     pub const BAD_GATEWAY: Self = Self(1014);
+    /// 4401: the token has ended; come back with another.
+    pub const EXPIRED: Self = Self(4401);
+    /// 4403: somebody who may disconnected this user or token.
+    pub const DISCONNECTED: Self = Self(4403);
 
     /// The code, if it may stand in a close frame: 1000–1003, 1007–1014 and 3000–4999. Not 1004 (reserved), nor 1005,
     /// 1006 and 1015, which only say locally that there was no frame, nor anything unassigned.
@@ -77,6 +81,31 @@ impl fmt::Display for CloseCode {
 impl fmt::Debug for CloseCode {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} ({})", self.0, self.name())
+    }
+}
+
+/// Why the node ends a connection that does nothing wrong, and what its client is told.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ending {
+    /// The metric label.
+    pub label: &'static str,
+    /// The close code.
+    pub code: CloseCode,
+    /// The close reason, at most 123 bytes.
+    pub reason: Arc<str>,
+    /// Whether the client should connect again; a Socket.IO client does so by itself unless it is told not to.
+    pub reconnect: bool,
+}
+
+impl Ending {
+    /// The connection's token has ended.
+    pub fn expired() -> Self {
+        Self { label: "expired", code: CloseCode::EXPIRED, reason: Arc::from("token expired"), reconnect: false }
+    }
+
+    /// The connection's token is not good any more.
+    pub fn revoked() -> Self {
+        Self { label: "revoked", code: CloseCode::DISCONNECTED, reason: Arc::from("token revoked"), reconnect: false }
     }
 }
 

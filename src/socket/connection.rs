@@ -19,7 +19,7 @@ use socket2::SockRef;
 use tokio::net::TcpStream;
 
 use super::{
-    close::CloseCode,
+    close::{CloseCode, Ending},
     frame::{self, Frame},
     meter::Rates,
     negotiate::Deflate,
@@ -47,6 +47,9 @@ pub trait Handler {
 
     /// The connection is gone; called once, for a connection that was open and for one that never came to be.
     fn gone(self: Rc<Self>);
+
+    /// The node ends the connection for good: what the protocol says before the Close.
+    fn farewell(&self) {}
 }
 
 /// Limits of a connection, shared by all of a consumer.
@@ -308,6 +311,19 @@ impl Connection {
         self.begin_close(State::Closing, &frame::close(code, reason));
     }
 
+    /// Ends a connection that does nothing wrong; `false` where it was ending already.
+    pub fn end(&self, ending: &Ending) -> bool {
+        if !matches!(self.state.get(), State::Pending | State::Open) {
+            return false;
+        }
+        self.roster.metrics().closed(ending.label);
+        if let (false, Some(handler)) = (ending.reconnect, self.handler()) {
+            handler.farewell();
+        }
+        self.close(ending.code, &ending.reason);
+        true
+    }
+
     /// Sends a Close and ends the connection once it is written.
     pub(super) fn finish(&self, close: &Bytes) {
         self.begin_close(State::Finishing, close);
@@ -339,6 +355,11 @@ impl Connection {
         let pressure = self.roster.pressure();
         let parcel = Parcel::new(close.clone(), 0, Loss::Never, pressure);
         self.outbox.borrow_mut().push_last(&parcel, (pressure, self.place.get()));
+    }
+
+    /// Sends a last word before a Close, whatever waits before it: for a protocol's own, which are small.
+    pub fn send_last(&self, payload: &Payload) {
+        self.deliver_last(Frame::new(payload).bytes(self.deflate.get(), &self.limits.compression));
     }
 
     /// There is no room: what waits is lost, and so many messages that came.

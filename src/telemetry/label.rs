@@ -15,6 +15,7 @@ pub const HANDSHAKES: &[&str] = &[
     "origin",
     "proxy_protocol",
     "rate_limit",
+    "revoked",
     "timeout",
     "unavailable",
     "unconfigured",
@@ -22,7 +23,8 @@ pub const HANDSHAKES: &[&str] = &[
 ];
 
 /// How the check of a credential ends, or the wish for a ws-token.
-pub const TOKENS: &[&str] = &["invalid", "issued", "missing", "origin", "unavailable", "unconfigured", "valid"];
+pub const TOKENS: &[&str] =
+    &["invalid", "issued", "missing", "origin", "revoked", "unavailable", "unconfigured", "valid"];
 
 /// Why the node closes a connection.
 pub const CLOSES: &[&str] = &[
@@ -31,8 +33,10 @@ pub const CLOSES: &[&str] = &[
     "connected_twice",
     "drain",
     "duplicate_poll",
+    "expired",
     "invalid_deflate",
     "invalid_utf8",
+    "kicked",
     "message_too_big",
     "not_connected",
     "outbox_total",
@@ -41,6 +45,7 @@ pub const CLOSES: &[&str] = &[
     "poll_cancelled",
     "protocol_error",
     "rate",
+    "revoked",
     "slow_client",
     "too_many_connects",
     "too_many_messages",
@@ -62,6 +67,9 @@ pub const REFUSED_MESSAGES: &[&str] = &[
 
 /// Why a client is read no further for a while.
 pub const HOLDS: &[&str] = &["rate"];
+
+/// What becomes of an order to disconnect.
+pub const REVOCATIONS: &[&str] = &["dropped", "failed", "heard", "late", "malformed", "refused"];
 
 /// How a question to the backend ends.
 pub const BACKEND_CALLS: &[&str] =

@@ -198,6 +198,7 @@ pub struct Counters {
     handshakes: Family<Outcome, Counter>,
     closes: Family<Reason, Counter>,
     tokens: Family<Outcome, Counter>,
+    revocations: Family<Outcome, Counter>,
     refused_messages: Family<Reason, Counter>,
     holds: Family<Reason, Counter>,
     reconnects: Counter,
@@ -248,6 +249,7 @@ impl Metrics {
         let handshakes = Family::default();
         let closes = Family::default();
         let tokens = Family::default();
+        let revocations = Family::default();
         let refused_messages = Family::default();
         let holds = Family::default();
         let reconnects = Counter::default();
@@ -270,6 +272,7 @@ impl Metrics {
         add(&mut registry, Name::Handshakes, &handshakes);
         add(&mut registry, Name::Closes, &closes);
         add(&mut registry, Name::Tokens, &tokens);
+        add(&mut registry, Name::Revocations, &revocations);
         add(&mut registry, Name::RefusedMessages, &refused_messages);
         add(&mut registry, Name::Holds, &holds);
         add(&mut registry, Name::RedisReconnects, &reconnects);
@@ -298,6 +301,7 @@ impl Metrics {
             handshakes,
             closes,
             tokens,
+            revocations,
             refused_messages,
             holds,
             reconnects,
@@ -342,7 +346,11 @@ impl Metrics {
         ] {
             reasons.iter().for_each(|reason| drop(family.get_or_create(&Reason { reason })));
         }
-        for (family, outcomes) in [(&self.handshakes, label::HANDSHAKES), (&self.tokens, label::TOKENS)] {
+        for (family, outcomes) in [
+            (&self.handshakes, label::HANDSHAKES),
+            (&self.tokens, label::TOKENS),
+            (&self.revocations, label::REVOCATIONS),
+        ] {
             outcomes.iter().for_each(|outcome| drop(family.get_or_create(&Outcome { outcome })));
         }
     }
@@ -432,6 +440,12 @@ impl Counters {
     pub fn token(&self, outcome: &'static str) {
         label::known(label::TOKENS, outcome);
         self.tokens.get_or_create(&Outcome { outcome }).inc();
+    }
+
+    /// Orders to disconnect, or what they came across.
+    pub fn revocation(&self, outcome: &'static str, count: u64) {
+        label::known(label::REVOCATIONS, outcome);
+        self.revocations.get_or_create(&Outcome { outcome }).inc_by(count);
     }
 
     /// A client's message was not handled.

@@ -15,6 +15,8 @@ pub enum Name {
     Closes,
     /// Credentials checked, by outcome.
     Tokens,
+    /// Orders to disconnect users or tokens, and handshakes that they came across, by outcome.
+    Revocations,
     /// Client messages not handled, by reason.
     RefusedMessages,
     /// Times at which a client was read no further for a while, by reason.
@@ -64,6 +66,7 @@ impl Name {
         Self::Handshakes,
         Self::Closes,
         Self::Tokens,
+        Self::Revocations,
         Self::RefusedMessages,
         Self::Holds,
         Self::RedisReconnects,
@@ -94,6 +97,7 @@ impl Name {
             Self::Handshakes => "handshakes",
             Self::Closes => "closes",
             Self::Tokens => "tokens",
+            Self::Revocations => "revocations",
             Self::RefusedMessages => "refused_messages",
             Self::Holds => "holds",
             Self::RedisReconnects => "redis_reconnects",
@@ -125,6 +129,7 @@ impl Name {
             Self::Handshakes => "WebSocket and Engine.IO handshakes, by outcome",
             Self::Closes => "Connections that the node closed, by reason",
             Self::Tokens => "Credentials checked, by outcome",
+            Self::Revocations => "Orders to disconnect users or tokens, by outcome",
             Self::RefusedMessages => "Client messages not handled, by reason",
             Self::Holds => "Times at which a client was read no further for a while, by reason",
             Self::RedisReconnects => "Connections to Redis that were made again",

@@ -9,7 +9,7 @@ use std::{
 };
 
 use channelgate::{
-    cluster::{Answer, Answers, Cluster, ClusterError, Query, Responder},
+    cluster::{Answer, Answers, Cluster, ClusterError, Query, Recorded, Responder},
     config::{Config, Secret, Span},
     telemetry::Metrics,
 };
@@ -32,6 +32,8 @@ pub struct Numbered {
     pub number: u64,
     pub pause_ms: AtomicU64,
     pub asked: Mutex<Vec<Query>>,
+    /// What stood in Redis, each time it was looked at.
+    pub learned: Mutex<Vec<Vec<Recorded>>>,
 }
 
 impl Responder for Numbered {
@@ -41,6 +43,11 @@ impl Responder for Numbered {
             tokio::time::sleep(Duration::from_millis(self.pause_ms.load(Ordering::SeqCst))).await;
             Answer::Reached(self.number)
         })
+    }
+
+    fn learn(&self, recorded: Vec<Recorded>) -> BoxFuture<'_, ()> {
+        self.learned.lock().unwrap().push(recorded);
+        Box::pin(std::future::ready(()))
     }
 }
 
@@ -65,7 +72,12 @@ impl Node {
     pub fn with(config: &Config, number: u64, listening: &str) -> Self {
         let metrics = Metrics::new();
         let cluster = Cluster::new(config, metrics.clone()).unwrap();
-        let responder = Arc::new(Numbered { number, pause_ms: AtomicU64::new(0), asked: Mutex::default() });
+        let responder = Arc::new(Numbered {
+            number,
+            pause_ms: AtomicU64::new(0),
+            asked: Mutex::default(),
+            learned: Mutex::default(),
+        });
         let given: Arc<dyn Responder> = responder.clone();
         cluster.start(listening.parse().unwrap(), given);
         Self { cluster, responder, metrics }

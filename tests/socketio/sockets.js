@@ -10,9 +10,12 @@ export class Sockets {
     this.#report = report;
   }
 
-  /** Opens a socket on a connection of its own; `options` are the Manager's, `answers` what it acknowledges events with. */
-  open({ socket: name, url, namespace = "/", auth, options, answers = {} }) {
-    const report = (what, more) => this.#report({ socket: name, what, ...more });
+  /**
+   * Opens a socket on a connection of its own; `options` are the Manager's, `answers` what it acknowledges events with, and
+   * `more` further namespaces on the same connection, of which only coming and going are reported.
+   */
+  open({ socket: name, url, namespace = "/", auth, options, answers = {}, more = [] }) {
+    const report = (what, details) => this.#report({ socket: name, what, namespace, ...details });
     const manager = new Manager(url, { forceNew: true, reconnectionDelay: 50, reconnectionDelayMax: 250, ...options });
     const socket = manager.socket(namespace, { auth });
     const transport = () => report("transport", { name: manager.engine.transport.name });
@@ -30,6 +33,11 @@ export class Sockets {
       // null stands for a client that does not answer.
       if (answers[event] !== null) acknowledge?.(...(answers[event] ?? []));
     });
+    for (const further of more) {
+      const beside = manager.socket(further, { auth });
+      beside.on("connect", () => report("connect", { id: beside.id, namespace: further }));
+      beside.on("disconnect", (reason) => report("disconnect", { reason, namespace: further }));
+    }
     this.#sockets.set(name, { manager, socket });
   }
 

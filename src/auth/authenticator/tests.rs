@@ -6,7 +6,7 @@ use indexmap::IndexMap;
 
 use super::*;
 use crate::{
-    auth::MemoryCache,
+    auth::{Cached, Ends, MemoryCache},
     config::{Auth, Secret, Server},
     event::Value,
 };
@@ -18,7 +18,10 @@ const LATER: Duration = Duration::from_secs(2);
 struct Away;
 
 impl Cache for Away {
-    fn get<'a>(&'a self, _: &'a str) -> BoxFuture<'a, Result<Option<Bytes>, AuthError>> {
+    fn get<'a>(&'a self, _: &'a str) -> BoxFuture<'a, Result<Option<Cached>, AuthError>> {
+        Box::pin(future::ready(Err(AuthError::Unavailable { retry_after: LATER })))
+    }
+    fn ends<'a>(&'a self, _: &'a [Arc<str>]) -> BoxFuture<'a, Result<Ends, AuthError>> {
         Box::pin(future::ready(Err(AuthError::Unavailable { retry_after: LATER })))
     }
     fn set<'a>(&'a self, _: &'a str, _: Bytes, _: Duration) -> BoxFuture<'a, Result<(), AuthError>> {

@@ -1,12 +1,16 @@
 //! Django's cache in Redis, over a pool of connections.
 
-use std::{fmt, time::Duration};
+use std::{
+    fmt,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use redis::{Cmd, FromRedisValue, Script, aio::MultiplexedConnection};
 
-use super::{AuthError, Cache};
+use super::{AuthError, Cache, Cached, Ends};
 use crate::{
     auth::AuthConfigError,
     config::{self, Secret},
@@ -68,6 +72,14 @@ impl RedisCache {
     }
 }
 
+/// When a key ends that was asked for at `asked` with PTTL; `None` where it is not there.
+fn end(asked: Instant, left: i64) -> Option<Option<Instant>> {
+    match u64::try_from(left) {
+        Ok(left) => Some(Some(asked + Duration::from_millis(left))),
+        Err(_) => (left == -1).then_some(None),
+    }
+}
+
 fn unavailable(error: PoolError) -> AuthError {
     let PoolError { label, reason } = error;
     crate::warn_bounded!("the Redis of the Django cache, {label}, failed: {reason}");
@@ -75,8 +87,35 @@ fn unavailable(error: PoolError) -> AuthError {
 }
 
 impl Cache for RedisCache {
-    fn get<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<Option<Bytes>, AuthError>> {
-        Box::pin(self.query(Cmd::get(self.key(key))))
+    fn get<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<Option<Cached>, AuthError>> {
+        Box::pin(async move {
+            let key = self.key(key);
+            let mut commands = redis::pipe();
+            commands.cmd("GET").arg(&key).cmd("PTTL").arg(&key);
+            let asked = Instant::now();
+            let work = async |connection: &mut MultiplexedConnection| commands.query_async(connection).await;
+            let (value, left): (Option<Bytes>, i64) = self.pool.within(work).await.map_err(unavailable)?;
+            // Ended between the two commands, it is as good as gone.
+            Ok(value.zip(end(asked, left)).map(|(value, end)| Cached { value, end }))
+        })
+    }
+
+    fn ends<'a>(&'a self, keys: &'a [Arc<str>]) -> BoxFuture<'a, Result<Ends, AuthError>> {
+        Box::pin(async move {
+            let mut commands = redis::pipe();
+            commands.cmd("INFO").arg("server");
+            for key in keys {
+                commands.cmd("PTTL").arg(self.key(key));
+            }
+            let asked = Instant::now();
+            let work = async |connection: &mut MultiplexedConnection| commands.query_async(connection).await;
+            let answers: Vec<redis::Value> = self.pool.within(work).await.map_err(unavailable)?;
+            let mut answers = answers.into_iter();
+            let info: String = answers.next().and_then(|info| redis::from_redis_value(info).ok()).unwrap_or_default();
+            let run = info.lines().find_map(|line| line.strip_prefix("run_id:")).unwrap_or_default().trim().into();
+            let ends = answers.map(|left| redis::from_redis_value(left).ok().and_then(|left| end(asked, left)));
+            Ok(Ends { run, ends: ends.collect() })
+        })
     }
 
     fn set<'a>(&'a self, key: &'a str, value: Bytes, ttl: Duration) -> BoxFuture<'a, Result<(), AuthError>> {

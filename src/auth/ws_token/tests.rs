@@ -114,7 +114,7 @@ async fn a_token_that_names_the_key_of_a_jwt_proves_nothing_and_deletes_nothing(
         });
         let token = tokens.issue(&cache, &Value::Int(7), at(NOW)).await.unwrap().token;
         assert_eq!(user(&tokens, &cache, "7").await, Err(UNKNOWN));
-        let kept = cache.get("ws_token_7").await.unwrap().unwrap();
+        let kept = cache.get("ws_token_7").await.unwrap().unwrap().value;
         assert_eq!(cache_value::decode(&kept).unwrap().as_str(), Some(&*token));
     }
 }

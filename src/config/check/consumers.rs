@@ -3,7 +3,7 @@
 
 use super::AUTH_METHODS;
 use crate::config::{
-    Consumer, Emits, Handler, Policy, Protocol, Reject, Slow, Step,
+    AtExpiry, Consumer, Emits, Handler, Policy, Protocol, Reject, Slow, Step,
     error::{KeyPath, did_you_mean},
 };
 
@@ -11,6 +11,9 @@ use crate::config::{
 pub(super) fn check(consumer: &Consumer, here: &KeyPath, note: &mut impl FnMut(KeyPath, String)) {
     slow(consumer, here, note);
     auth(&consumer.auth, &here.then("auth"), note);
+    if consumer.at_expiry == AtExpiry::Close && consumer.auth.iter().all(|method| method == "anonymous") {
+        note(here.then("at_expiry"), "nobody here has a token that could end".to_owned());
+    }
     namespace(consumer, &here.then("namespace"), note);
     reject(&consumer.reject, consumer.protocol, &here.then("reject"), note);
     for (name, policy) in [("on_bad_json", &consumer.on_bad_json), ("on_unknown_message", &consumer.on_unknown_message)]

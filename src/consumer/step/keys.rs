@@ -12,6 +12,9 @@ impl Writer<'_, '_> {
         wrong.extend(of_place(step, site));
         wrong.extend(of_protocol(step, site, self.program.wire.protocol));
         wrong.extend(of_each_other(step));
+        if step.refresh.is_some() && !self.program.tokens {
+            wrong.push(("refresh", "nobody here has shown a token that another could stand for".to_owned()));
+        }
         for (name, reason) in wrong {
             self.compiler.note(&key.then(name), reason);
         }
@@ -64,6 +67,9 @@ fn of_place(step: &Step, site: Site) -> Vec<Wrong> {
     } else if step.limit.is_some() && site.called {
         wrong.push(("limit", "comes too late behind a call; write it in a step before".to_owned()));
     }
+    if step.refresh.is_some() && site.place != Place::Message {
+        wrong.push(("refresh", "takes a token that a client sends; write it in on_message".to_owned()));
+    }
     if site.place != Place::Message {
         for (name, is_set) in [("ack", step.ack.is_some()), ("ack_args", step.ack_args.is_some())] {
             if is_set {
@@ -103,8 +109,8 @@ fn of_protocol(step: &Step, site: Site, protocol: Protocol) -> Vec<Wrong> {
 
 fn of_each_other(step: &Step) -> Vec<Wrong> {
     let mut wrong = Vec::new();
-    if step.denied.is_some() && step.require.is_none() && step.allow.is_none() {
-        wrong.push(("denied", "is never sent without \"require\" or \"allow\"".to_owned()));
+    if step.denied.is_some() && step.require.is_none() && step.allow.is_none() && step.refresh.is_none() {
+        wrong.push(("denied", "is never sent without \"require\", \"allow\" or \"refresh\"".to_owned()));
     }
     if step.limited.is_some() && step.limit.is_none() {
         wrong.push(("limited", "is never sent without \"limit\"".to_owned()));

@@ -57,6 +57,7 @@ fn say(effect: &Effect) -> String {
         Effect::Ask { args, timeout, .. } => format!("ask {} for {timeout:?}", text(&Value::List(args.clone()))),
         Effect::Refuse { message } => format!("refuse {message}"),
         Effect::Close { code, .. } => format!("close {code}"),
+        Effect::Refresh { token, .. } => format!("refresh {}", token.expose()),
         Effect::Subscribe(names) => format!("subscribe {}", names.join(" ")),
         Effect::Unsubscribe(names) => format!("unsubscribe {}", names.join(" ")),
     }
@@ -64,7 +65,7 @@ fn say(effect: &Effect) -> String {
 
 pub(super) fn then(reaction: &Reaction) -> &Continuation {
     match reaction.effects.last() {
-        Some(Effect::Call { then, .. } | Effect::Ask { then, .. }) => then,
+        Some(Effect::Call { then, .. } | Effect::Ask { then, .. } | Effect::Refresh { then, .. }) => then,
         other => panic!("{other:?}"),
     }
 }

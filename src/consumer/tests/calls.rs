@@ -99,3 +99,36 @@ fn who_somebody_is_is_never_what_a_client_says() {
     let down = chat.resume(&ann(), then(&asked), Outcome::Failed("down".to_owned()));
     assert!(down.effects.is_empty() && down.problem.is_some());
 }
+
+#[test]
+fn a_new_token_stops_the_handler_until_it_is_taken() {
+    let chat = socketio(
+        "auth = ['jwt']\n[consumer.on_message.refresh]\nwhen = 'args | length'\nrefresh = 'args[0].token'\n\
+         denied = { event = 'denied', data = 'user.role' }\nset = { n = '1' }\nreply = { event = 'now', data = '[user.role, claims.role, args[0].x]' }\n",
+    );
+    let mut context = Context { claims: value(json!({"role": "user"})), ..ann() };
+    let asked = hear(&chat, &context, "refresh", json!([{"token": "t", "x": 5}]));
+    assert_eq!(told(&asked), ["refresh t"]);
+    let Some(Effect::Refresh { token, denied: Some(denied), failed: None, .. }) = asked.effects.last() else {
+        panic!()
+    };
+    assert_eq!(format!("{token:?}"), "***");
+    assert_eq!(super::text(&denied[0]), r#"42["denied","user"]"#);
+    chat.renew(&mut context, &value(json!({"id": 7, "role": "chef"})), &value(json!({"role": "cook"})));
+    let taken = chat.resume(&context, then(&asked), Outcome::Acknowledged(Value::Null));
+    assert_eq!(told(&taken), [r#"set {"n":1}"#, r#"42["now",["chef","cook",5]]"#]);
+    // What is no token is as bad as one that is not good.
+    for args in [json!([{}]), json!([{"token": 7}]), json!([{"token": null}])] {
+        assert_eq!(told(&hear(&chat, &context, "refresh", args)), ["refresh "]);
+    }
+}
+
+#[test]
+fn a_user_whom_the_backend_knows_stays_when_a_new_token_comes() {
+    let chat = socketio(
+        "auth = ['jwt']\non_admit = { set = { n = '1' } }\n[consumer.on_message.refresh]\nrefresh = 'args[0]'\nreply = { event = 'now', data = 'user.role' }\n",
+    );
+    let mut context = ann();
+    chat.renew(&mut context, &value(json!({"id": 7, "role": "chef"})), &value(json!({"role": "cook"})));
+    assert_eq!((context.user, context.claims), (ann().user, Value::Null));
+}

@@ -87,6 +87,11 @@ impl Access {
         Self { authenticator, roles }
     }
 
+    /// Who knows tokens.
+    pub fn authenticator(&self) -> &Authenticator {
+        &self.authenticator
+    }
+
     /// Whether this request may.
     pub async fn check(&self, request: &HttpRequest) -> Result<(), Refusal> {
         let header = request.headers().get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());

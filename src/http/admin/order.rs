@@ -11,13 +11,18 @@ use crate::{event::Value, layer::codec::json};
 const RESERVED: [&str; 6] =
     ["connect", "connect_error", "disconnect", "disconnecting", "newListener", "removeListener"];
 
-/// The namespace, and the event's name with its argument, if it has one.
-pub(super) fn read(body: Result<web::Bytes, actix_web::Error>) -> Result<(Arc<str>, Vec<Value>), Refusal> {
+/// A body of JSON.
+pub(super) fn json(body: Result<web::Bytes, actix_web::Error>) -> Result<Value, Refusal> {
     let body = body.map_err(|reason| match reason.as_response_error().status_code() {
         StatusCode::PAYLOAD_TOO_LARGE => Refusal::TooLarge,
         _ => invalid("body", format!("The body cannot be read: {reason}")),
     })?;
-    let order = json::decode(&body).map_err(|reason| invalid("body", format!("The body cannot be read: {reason}")))?;
+    json::decode(&body).map_err(|reason| invalid("body", format!("The body cannot be read: {reason}")))
+}
+
+/// The namespace, and the event's name with its argument, if it has one.
+pub(super) fn read(body: Result<web::Bytes, actix_web::Error>) -> Result<(Arc<str>, Vec<Value>), Refusal> {
+    let order = json(body)?;
     if order.as_map().is_none() {
         return Err(invalid("body", format!("The body is a JSON object, not {}", order.kind())));
     }

@@ -49,7 +49,7 @@ impl Responder for Answering {
                         rooms: vec!["user_7".into(), "ticket_1".into()],
                     },
                 ]),
-                (None, Query::Emit(_)) => Answer::Reached(2),
+                (None, Query::Emit(_) | Query::Disconnect(_)) => Answer::Reached(2),
             }
         })
     }

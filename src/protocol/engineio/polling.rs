@@ -168,7 +168,10 @@ impl EngineSession {
                 Content::Binary(bytes) => engine::binary_length(bytes.len()),
                 Content::Close => 1,
             };
-            if packets == MAX_PACKETS || (packets > 0 && payload.len() + 1 + length > max) {
+            // The end comes alone, as from the reference server: clients look at it before they look at a Socket.IO packet
+            // that came with it, and would take a disconnect for a lost connection.
+            let is_end = matches!(content, Content::Close);
+            if packets == MAX_PACKETS || (packets > 0 && (is_end || payload.len() + 1 + length > max)) {
                 return false;
             }
             if packets > 0 {

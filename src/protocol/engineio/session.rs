@@ -32,6 +32,9 @@ pub trait Upper {
 
     /// The session is over.
     fn gone(&self);
+
+    /// The node is about to end the session for good: what the client is told before.
+    fn farewell(&self, _session: &EngineSession) {}
 }
 
 /// The next thing that is to happen in the heartbeat.
@@ -249,5 +252,9 @@ impl Handler for EngineSession {
             self.sessions.remove(self.who);
         }
         self.upper.gone();
+    }
+
+    fn farewell(&self) {
+        self.upper.farewell(self);
     }
 }

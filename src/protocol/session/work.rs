@@ -2,9 +2,9 @@
 
 use std::{rc::Rc, sync::Arc, time::Duration};
 
-use super::{Part, Session, queue::Waiting};
+use super::{Part, Session, queue::Waiting, refresh::Told};
 use crate::{
-    consumer::{Continuation, Effect, Outcome, Payload},
+    consumer::{Continuation, Effect, Outcome, Payload, Reaction},
     event::{GroupName, Raw, Value},
     packet, presence,
     socket::close::CloseCode,
@@ -60,9 +60,10 @@ impl Session {
                     self.desk.presence.leave(&member);
                 }
             }
-            Work::Effect(Effect::Join { .. } | Effect::Publish { .. } | Effect::Call { .. }) | Work::Enter => {
-                return Err(work);
-            }
+            Work::Effect(
+                Effect::Join { .. } | Effect::Publish { .. } | Effect::Call { .. } | Effect::Refresh { .. },
+            )
+            | Work::Enter => return Err(work),
         }
         Ok(())
     }
@@ -84,12 +85,20 @@ impl Session {
                 let outcome = self.desk.backend.call(*request).await;
                 part.with_context(|context| part.consumer.resume(context, &then, outcome))
             }
+            Work::Effect(Effect::Refresh { token, then, denied, failed }) => {
+                let told = Told { denied: denied.as_deref(), failed: failed.as_deref() };
+                return self.refresh(place, token.expose(), &then, told).await;
+            }
             Work::Enter => match self.enter(part).await {
                 true => part.with_context(|context| part.consumer.on_online(context)),
                 false => return After::More(Vec::new()),
             },
             Work::Effect(_) | Work::Exit => return After::More(Vec::new()),
         };
+        self.go_on_with(place, reaction)
+    }
+
+    pub(super) fn go_on_with(&self, place: usize, reaction: Reaction) -> After {
         self.note(place, &reaction, "an answer");
         After::More(reaction.effects.into_iter().map(Work::Effect).collect())
     }

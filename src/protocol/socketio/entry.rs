@@ -1,6 +1,6 @@
 //! Who comes in: authenticates, asks each consumer of a namespace, and joins the groups of those that admit.
 
-use std::{rc::Rc, sync::Arc};
+use std::{rc::Rc, sync::Arc, time::Instant};
 
 use futures_util::future::try_join_all;
 
@@ -10,7 +10,7 @@ use crate::{
     auth::{AuthError, Authenticator, Identity, Method, claims::user_id_text},
     consumer::{Consumer, ConsumerId, Context},
     event::{GroupName, Value},
-    hub::{Member, Shard},
+    hub::{Bearer, Member, Shard},
     layer::Readiness,
     protocol::{
         desk::{Desk, Refused},
@@ -22,6 +22,9 @@ use crate::{
 
 /// What a client is told where the node is at fault; why is in the log.
 const UNAVAILABLE: &str = "Service unavailable";
+
+/// Who it is, and its place among those who can be disconnected.
+type Entered = Result<(Identity, Option<Rc<Bearer>>), AuthError>;
 
 /// Lets clients in. One per worker.
 pub struct Entry {
@@ -76,38 +79,47 @@ impl Entry {
         consumers: &[Served],
         head: &Head,
         (route, auth): (&Value, Value),
-        connection: &Connection,
+        connection: &Rc<Connection>,
         id: &Arc<str>,
     ) -> Result<Admitted, Denied> {
-        let mut known: Option<(&[Method], Result<Identity, AuthError>)> = None;
+        let mut known: Option<(&[Method], Entered)> = None;
         let mut refused = None;
         let mut admitted: Option<Admitted> = None;
         for Served { consumer, methods } in consumers {
             // Consumers that authenticate alike see the same user; some tokens are good for one look only.
             let identity = match known.take().filter(|(tried, _)| *tried == methods.as_slice()) {
                 Some((_, identity)) => identity,
-                None => self.identity(methods, head, &auth).await,
+                None => {
+                    let alike = |served: &&Served| served.methods == *methods;
+                    let ends = consumers.iter().filter(alike).any(|served| served.consumer.ends_with_token());
+                    let began = Instant::now();
+                    let identity = self.identity(methods, head, &auth).await;
+                    identity.and_then(|identity| {
+                        let bearer = self.desk.enter(connection, &identity, ends, began)?;
+                        Ok((identity, bearer))
+                    })
+                }
             };
             known = Some((methods, identity.clone()));
             let admission = match identity {
-                Ok(identity) => match self.seat(connection, &identity).await {
+                Ok((identity, bearer)) => match self.seat(connection, &identity).await {
                     Ok(seat) => {
                         let asked = self.ask(consumer, identity, head, (route, &auth), id).await;
-                        asked.map(|(context, groups)| (context, groups, seat)).map_err(Denied::Text)
+                        asked.map(|(context, groups)| (context, groups, seat, bearer)).map_err(Denied::Text)
                     }
                     Err(refused) => Err(Denied::Limited(refused)),
                 },
                 Err(error) => Err(Denied::Text(refusal(consumer, &error))),
             };
             match admission {
-                Ok((context, groups, seat)) => {
+                Ok((context, groups, seat, bearer)) => {
                     let all = admitted.get_or_insert_with(|| Admitted {
                         parts: Vec::with_capacity(1),
                         groups: Vec::new(),
                         seats: Vec::new(),
                         before_subscribe: consumer.topics().before_subscribe,
                     });
-                    all.parts.push(Part::new(Arc::clone(consumer), context));
+                    all.parts.push(Part::new(Arc::clone(consumer), context, bearer));
                     all.seats.extend(seat);
                     all.groups.extend(groups.into_iter().map(|group| (group, consumer.id())));
                 }
@@ -171,7 +183,10 @@ impl Entry {
     async fn identity(&self, methods: &[Method], head: &Head, auth: &Value) -> Result<Identity, AuthError> {
         let shown = auth.get("token").and_then(Value::as_str).filter(|token| !token.is_empty());
         let identity = match shown {
-            Some(token) => self.by_token(methods, token.strip_prefix("Bearer ").unwrap_or(token)).await,
+            Some(token) => {
+                let token = token.strip_prefix("Bearer ").unwrap_or(token);
+                self.authenticator.identify_by(methods, token.trim()).await
+            }
             None => {
                 let cookies = head.cookies();
                 self.authenticator.authenticate(methods, &head.request(&cookies)).await
@@ -179,23 +194,6 @@ impl Entry {
         };
         self.desk.metrics.token(identity.as_ref().map_or_else(AuthError::label, |_| "valid"));
         identity
-    }
-
-    /// As [`Authenticator::authenticate`], with a token that is already found.
-    async fn by_token(&self, methods: &[Method], token: &str) -> Result<Identity, AuthError> {
-        let mut worst = None;
-        for method in methods.iter().filter(|method| **method != Method::Anonymous) {
-            match self.authenticator.identify(*method, token.trim()).await {
-                Ok(identity) => return Ok(identity),
-                Err(error) => {
-                    if worst.as_ref().is_none_or(|worst: &AuthError| error.retry_after() > worst.retry_after()) {
-                        worst = Some(error);
-                    }
-                }
-            }
-        }
-        // Nobody here looks at tokens.
-        worst.map_or_else(|| Ok(Identity::default()), Err)
     }
 
     async fn ask(
@@ -251,7 +249,7 @@ impl Drop for Joining<'_> {
 fn refusal(consumer: &Consumer, error: &AuthError) -> String {
     match error {
         AuthError::Missing => consumer.rejection_text(true).to_owned(),
-        AuthError::Invalid(_) | AuthError::Origin => consumer.rejection_text(false).to_owned(),
+        AuthError::Invalid(_) | AuthError::Revoked | AuthError::Origin => consumer.rejection_text(false).to_owned(),
         AuthError::Unconfigured(_) | AuthError::Unavailable { .. } => {
             warn_bounded!("{}: a client is refused: {error}", consumer.name());
             UNAVAILABLE.to_owned()

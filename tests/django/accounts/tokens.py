@@ -22,6 +22,11 @@ def issue(user_id):
     return token
 
 
+def take_back(user_id):
+    """Ends what came in with the user's token."""
+    cache.delete(f"ws_token_{user_id}")
+
+
 def user_id_of(token):
     """The user a token stands for, or None."""
     try:

@@ -4,7 +4,7 @@ from rest_framework.permissions import IsAuthenticated
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from accounts import tokens
+from accounts import sessions, tokens
 
 
 class RegisterSerializer(serializers.ModelSerializer):
@@ -23,6 +23,19 @@ class RegisterView(APIView):
         serializer.is_valid(raise_exception=True)
         serializer.save()
         return Response(serializer.data, status=status.HTTP_201_CREATED)
+
+
+class LogoutView(APIView):
+    """Ends what a user has open: by taking the ws-token back, or everything by an order in Redis."""
+
+    permission_classes = [IsAuthenticated]
+
+    def post(self, request, what):
+        if what == "ws-token":
+            tokens.take_back(request.user.id)
+        else:
+            sessions.end(request.user.id, "logged out")
+        return Response(status=status.HTTP_204_NO_CONTENT)
 
 
 class WsTokenView(APIView):

@@ -4,7 +4,7 @@ from django.urls import include, path
 from rest_framework.routers import DefaultRouter
 from rest_framework_simplejwt.views import TokenObtainPairView, TokenRefreshView
 
-from accounts.views import RegisterView, WsTokenView
+from accounts.views import LogoutView, RegisterView, WsTokenView
 from attendance.views import AttendanceViewSet
 from gateway.views import call
 from parking.views import NotificationViewSet, ParkingLotViewSet, ReservationViewSet
@@ -35,5 +35,6 @@ urlpatterns = [
     path("api/token/", TokenObtainPairView.as_view()),
     path("api/token/refresh/", TokenRefreshView.as_view()),
     path("api/user/register/", RegisterView.as_view()),
+    path("api/user/logout/<str:what>/", LogoutView.as_view()),
     path("api/user/ws-token/", WsTokenView.as_view()),
 ]

@@ -1,0 +1,111 @@
+//! The tokens that are not good any more although they verify: each node holds all of them, so that a handshake asks nobody.
+//!
+//! In: fingerprints with the time at which their tokens end anyhow. Out: whether a token is among them.
+
+use std::{
+    collections::HashMap,
+    sync::{PoisonError, RwLock},
+    time::{Duration, SystemTime},
+};
+
+use tokio::{sync::watch, time::timeout};
+
+use super::AuthError;
+use crate::event::Fingerprint;
+
+/// How long a handshake waits for a node that has just started to know them.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// When a client should try again while the node does not know them yet.
+const RETRY_AFTER: Duration = Duration::from_secs(1);
+
+/// Below this many the ended ones are not looked for.
+const FIRST_SWEEP: usize = 1024;
+
+/// The revoked tokens. One per node.
+#[derive(Debug, Default)]
+pub struct Revocations {
+    known: RwLock<Known>,
+    /// Redis has not been asked yet.
+    unread: watch::Sender<bool>,
+}
+
+#[derive(Debug, Default)]
+struct Known {
+    ends: HashMap<Fingerprint, SystemTime>,
+    sweep_at: usize,
+}
+
+impl Revocations {
+    /// Lets no token in until [`Self::read`].
+    pub fn expect(&self) {
+        self.unread.send_replace(true);
+    }
+
+    /// What was revoked before is known now.
+    pub fn read(&self) {
+        self.unread.send_replace(false);
+    }
+
+    /// From now until `end` the token is not good.
+    pub fn add(&self, token: Fingerprint, end: SystemTime) {
+        let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
+        let known = &mut *known;
+        if known.ends.len() >= known.sweep_at {
+            let now = SystemTime::now();
+            known.ends.retain(|_, end| *end > now);
+            known.sweep_at = (known.ends.len() * 2).max(FIRST_SWEEP);
+        }
+        let entry = known.ends.entry(token).or_insert(end);
+        *entry = end.max(*entry);
+    }
+
+    /// Whether a token may come in.
+    pub async fn check(&self, token: Fingerprint) -> Result<(), AuthError> {
+        if *self.unread.borrow() {
+            let mut unread = self.unread.subscribe();
+            let read = timeout(PATIENCE, unread.wait_for(|unread| !unread)).await;
+            if !matches!(read, Ok(Ok(_))) {
+                return Err(AuthError::Unavailable { retry_after: RETRY_AFTER });
+            }
+        }
+        let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
+        match known.ends.get(&token) {
+            Some(end) if *end > SystemTime::now() => Err(AuthError::Revoked),
+            _ => Ok(()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn later(seconds: u64) -> SystemTime {
+        SystemTime::now() + Duration::from_secs(seconds)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_token_is_refused_until_it_would_have_ended() {
+        let revocations = Revocations::default();
+        let (one, two) = (Fingerprint::of_jti("one"), Fingerprint::of_jti("two"));
+        revocations.add(one, later(60));
+        revocations.add(one, SystemTime::UNIX_EPOCH);
+        revocations.add(two, SystemTime::UNIX_EPOCH);
+        assert_eq!(revocations.check(one).await, Err(AuthError::Revoked));
+        assert_eq!(revocations.check(two).await, Ok(()));
+        revocations.expect();
+        assert_eq!(revocations.check(two).await, Err(AuthError::Unavailable { retry_after: RETRY_AFTER }));
+        revocations.read();
+        assert_eq!(revocations.check(two).await, Ok(()));
+    }
+
+    #[test]
+    fn ended_ones_do_not_pile_up() {
+        let revocations = Revocations::default();
+        for number in 0..10_000 {
+            revocations.add(Fingerprint::of_jti(&number.to_string()), SystemTime::UNIX_EPOCH);
+        }
+        assert!(revocations.known.read().unwrap().ends.len() <= FIRST_SWEEP);
+    }
+}

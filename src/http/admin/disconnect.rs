@@ -1,0 +1,41 @@
+//! A user, a token or a socket is disconnected, on every node.
+
+use std::time::SystemTime;
+
+use actix_web::{HttpRequest, HttpResponse, web};
+use serde_json::json;
+
+use super::{Admin, access::Refusal, order, plural};
+use crate::{
+    cluster::{Answer, Disconnect, Wrong},
+    http::publish::{self, PublishAccess},
+};
+
+impl From<Wrong> for Refusal {
+    fn from(Wrong { field, reason }: Wrong) -> Self {
+        Self::Invalid { field, reason }
+    }
+}
+
+/// `POST disconnect`: for admins, and for who may publish.
+pub(super) async fn disconnect(
+    request: HttpRequest,
+    admin: web::Data<Admin>,
+    publish: Option<web::Data<PublishAccess>>,
+    body: Result<web::Bytes, actix_web::Error>,
+) -> Result<HttpResponse, Refusal> {
+    if !publish.is_some_and(|access| publish::may(&request, &access)) {
+        admin.0.access.check(&request).await?;
+    }
+    let order = order::json(body)?;
+    let recognise = |token: &str| admin.0.access.authenticator().recognise(token);
+    let order = Disconnect::read(&order, recognise, SystemTime::now())?;
+    let asked = Admin::asked(admin.0.cluster.disconnect(order, super::PATIENCE).await?);
+    let sockets = asked.answers.iter().map(|(_, answer)| match answer {
+        Answer::Reached(sockets) => *sockets,
+        _ => 0,
+    });
+    let sockets: u64 = sockets.sum();
+    let message = format!("{} disconnected", plural(sockets, "connection"));
+    Ok(asked.respond(&message, &json!({ "sockets": sockets })))
+}

@@ -1,0 +1,166 @@
+//! Who is found by what, and when connections end.
+
+use super::*;
+use crate::event::Fingerprint;
+
+const SECOND: Duration = Duration::from_secs(1);
+
+fn proof(user: &str, token: &str) -> Proof {
+    let token = Some(Fingerprint::of_jti(token));
+    Proof { user: Fingerprint::of_user(user), token, began: Instant::now(), deadline: None, watch: None }
+}
+
+fn kick(whom: Fingerprint) -> Kick {
+    Kick { whom: Whom::Bearer(whom), until: Instant::now(), ending: crate::socket::close::Ending::revoked() }
+}
+
+/// Bearers of these users, each with a token of its own name, and their connections.
+fn crowd(worker: &Worker, users: &[&str]) -> Vec<(Rc<Bearer>, Rc<Connection>)> {
+    let enter = |(number, user): (usize, &&str)| {
+        let connection = worker.connection();
+        let bearer = worker.shard.bearers().enter(&connection, proof(user, &number.to_string())).unwrap();
+        (bearer, connection)
+    };
+    users.iter().enumerate().map(enter).collect()
+}
+
+fn ended(crowd: &[(Rc<Bearer>, Rc<Connection>)]) -> Vec<bool> {
+    crowd.iter().map(|(_, connection)| !connection.waiting().is_empty()).collect()
+}
+
+#[test]
+fn a_kick_ends_all_connections_of_its_user_or_token_once_and_no_others() {
+    let worker = Node::new().worker();
+    let crowd = crowd(&worker, &["7", "8", "7", "70"]);
+    assert_eq!(worker.shard.kick(&[kick(Fingerprint::of_user("7"))]), 2);
+    assert_eq!(ended(&crowd), [true, false, true, false]);
+    assert_eq!(worker.shard.kick(&[kick(Fingerprint::of_user("7"))]), 0);
+    assert_eq!(worker.shard.kick(&[kick(Fingerprint::of_jti("3")), kick(Fingerprint::of_user("9"))]), 1);
+    assert_eq!(ended(&crowd), [true, false, true, true]);
+}
+
+#[test]
+fn nothing_is_left_of_who_has_gone() {
+    let worker = Node::new().worker();
+    let mut all = crowd(&worker, &["7", "7", "8"]);
+    let bearers = worker.shard.bearers();
+    assert_eq!(bearers.len(), 6);
+    all.truncate(1);
+    assert_eq!(bearers.len(), 2);
+    assert_eq!(worker.shard.kick(&[kick(Fingerprint::of_user("7")), kick(Fingerprint::of_user("8"))]), 1);
+    all.clear();
+    assert!(bearers.is_empty());
+}
+
+#[test]
+fn one_socket_is_found_by_its_id() {
+    let worker = Node::new().worker();
+    let (one, two) = (worker.socket("one"), worker.socket("two"));
+    let order = Kick { whom: Whom::Socket("one".into()), ..kick(Fingerprint::of_user("7")) };
+    assert_eq!(worker.shard.kick(&[order.clone(), order]), 1);
+    assert!(!one.connection.waiting().is_empty() && two.connection.waiting().is_empty());
+}
+
+#[test]
+fn a_kick_counts_for_handshakes_that_had_begun_and_for_no_later_ones() {
+    let worker = Node::new().worker();
+    let bearers = worker.shard.bearers();
+    let (by_user, by_token, later) = (proof("7", "a"), proof("8", "b"), Instant::now() + SECOND);
+    worker.shard.kick(&[kick(Fingerprint::of_user("7")), kick(Fingerprint::of_jti("b"))]);
+    assert!(bearers.enter(&worker.connection(), by_user).is_none());
+    assert!(bearers.enter(&worker.connection(), by_token).is_none());
+    let back = bearers.enter(&worker.connection(), Proof { began: later, ..proof("7", "c") });
+    assert!(back.is_some());
+    // Nor does one that is learned of late end who came after it.
+    assert_eq!(worker.shard.kick(&[kick(Fingerprint::of_user("7"))]), 0);
+    let learned = Kick { until: later + SECOND, ..kick(Fingerprint::of_user("7")) };
+    assert_eq!(worker.shard.kick(&[learned]), 1);
+}
+
+#[test]
+fn kicks_that_are_learned_of_out_of_order_count_for_handshakes_too() {
+    let worker = Node::new().worker();
+    let early = Instant::now();
+    let under_way = Proof { began: early + SECOND, ..proof("7", "a") };
+    let at = |user: &str, until| Kick { until, ..kick(Fingerprint::of_user(user)) };
+    worker.shard.kick(&[at("7", early + 2 * SECOND), at("8", early + 3 * SECOND), at("9", early)]);
+    let bearers = worker.shard.bearers();
+    assert!(bearers.enter(&worker.connection(), under_way.clone()).is_none());
+    let user = Fingerprint::of_user("9");
+    assert!(bearers.enter(&worker.connection(), Proof { user, ..under_way }).is_some());
+}
+
+#[test]
+fn a_new_token_stands_for_the_old_one() {
+    let worker = Node::new().worker();
+    let crowd = crowd(&worker, &["7"]);
+    let (bearer, connection) = &crowd[0];
+    assert!(bearer.renew(proof("7", "new")));
+    assert_eq!(worker.shard.bearers().len(), 2);
+    assert_eq!(worker.shard.kick(&[kick(Fingerprint::of_jti("0"))]), 0);
+    let under_way = proof("7", "newer");
+    assert_eq!(worker.shard.kick(&[kick(Fingerprint::of_jti("newer"))]), 0);
+    // Disconnected while it was looked at.
+    assert!(!bearer.renew(under_way));
+    assert_eq!(worker.shard.kick(&[kick(Fingerprint::of_jti("new"))]), 1);
+    assert!(!connection.waiting().is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn connections_end_at_their_deadlines_and_not_before() {
+    let worker = Node::new().worker();
+    let bearers = worker.shard.bearers();
+    // The runtime's clock stands still, and jumps to the next deadline.
+    let now = tokio::time::Instant::now().into_std();
+    let ends = |after: u32| Proof { deadline: Some(now + after * SECOND), ..proof("7", &after.to_string()) };
+    let connections = [3, 1, 2, 5].map(|after| {
+        let connection = worker.connection();
+        let bearer = bearers.enter(&connection, ends(after)).unwrap();
+        (bearer, connection)
+    });
+    assert!(connections[0].0.renew(ends(4)));
+    drop(worker.shard.bearers().enter(&worker.connection(), ends(1)));
+    let open = || connections.iter().map(|(_, connection)| connection.waiting().is_empty()).collect::<Vec<_>>();
+    let local = tokio::task::LocalSet::new();
+    local.spawn_local(Rc::clone(bearers).run());
+    local
+        .run_until(async {
+            for (at, expected) in [
+                (500, [true, true, true, true]),
+                (1500, [true, false, true, true]),
+                (2500, [true, false, false, true]),
+                (3500, [true, false, false, true]),
+                (4500, [false, false, false, true]),
+                (5500, [false, false, false, false]),
+            ] {
+                tokio::time::sleep_until((now + Duration::from_millis(at)).into()).await;
+                assert_eq!(open(), expected, "after {at} ms");
+            }
+        })
+        .await;
+}
+
+#[test]
+fn tokens_are_watched_until_they_end_or_their_bearers_go() {
+    let worker = Node::new().worker();
+    let bearers = worker.shard.bearers();
+    let now = Instant::now();
+    let watched = |key: &str, end| {
+        let watch = Some(Watch { key: key.into(), end });
+        bearers.enter(&worker.connection(), Proof { watch, ..proof("7", key) }).unwrap()
+    };
+    let (brief, lasting, gone) =
+        (watched("brief", Some(now + SECOND)), watched("lasting", None), watched("gone", Some(now + SECOND)));
+    let keys = |at| {
+        let mut keys: Vec<String> = bearers.watched(at).iter().map(|one| one.watch.key.to_string()).collect();
+        keys.sort();
+        keys
+    };
+    assert_eq!(keys(now), ["brief", "gone", "lasting"]);
+    drop(gone);
+    assert_eq!(keys(now), ["brief", "lasting"]);
+    assert_eq!(keys(now + SECOND), ["lasting"]);
+    assert_eq!(keys(now), ["lasting"]);
+    drop((brief, lasting));
+    assert_eq!(keys(now), [""; 0]);
+}

@@ -1,0 +1,208 @@
+//! Looks after the cached tokens of open connections: one that is deleted before its time ends the connections that came in
+//! with it.
+//!
+//! In: what the workers watch, and what the cache says of it. Out: kicks. A cache that is away, or that has started anew, says
+//! nothing of any token; nor does one whose time is over.
+
+use std::{
+    collections::HashMap,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use tokio::time::{MissedTickBehavior, interval};
+
+use crate::{
+    auth::{AuthError, Cache},
+    hub::{Dispatcher, Kick, Watched, Whom},
+    socket::close::Ending,
+    warn_bounded,
+};
+
+/// How long the worker threads have.
+const PATIENCE: Duration = Duration::from_millis(800);
+
+/// Keys asked for in one exchange.
+const BATCH: usize = 500;
+
+/// A token that has no more than this left is let be: clocks run differently, if little.
+const MARGIN: Duration = Duration::from_millis(500);
+
+/// Looks every `period`, for as long as the node lives.
+pub(super) async fn look_after(cache: Arc<dyn Cache>, dispatcher: Arc<Dispatcher>, period: Duration) {
+    let mut looks = interval(period);
+    looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut known = Known::default();
+    loop {
+        looks.tick().await;
+        let now = Instant::now();
+        let asked = dispatcher.ask_workers(move |shard| shard.bearers().watched(now), PATIENCE).await;
+        let watched: Vec<Watched> = asked.answers.into_iter().flatten().collect();
+        let deleted = match known.deleted(&*cache, watched).await {
+            Ok(deleted) => deleted,
+            Err(error) => {
+                warn_bounded!("tokens of open connections cannot be looked after: {error}");
+                continue;
+            }
+        };
+        if deleted.is_empty() {
+            continue;
+        }
+        let kick = |one: Watched| Kick { whom: Whom::Bearer(one.token), until: one.began, ending: Ending::revoked() };
+        let kicks: Vec<Kick> = deleted.into_iter().map(kick).collect();
+        // What is not done in time is found deleted again.
+        dispatcher.ask_workers(move |shard| shard.kick(&kicks), PATIENCE).await;
+    }
+}
+
+/// What was seen of the cache before.
+#[derive(Default)]
+struct Known {
+    /// Which start of the store, and since when.
+    run: Option<(Box<str>, Instant)>,
+    /// When keys end, as was seen last: a value may have been replaced by one with less time.
+    ends: HashMap<Arc<str>, Instant>,
+}
+
+impl Known {
+    /// Those of `watched` whose keys were deleted.
+    async fn deleted(&mut self, cache: &dyn Cache, watched: Vec<Watched>) -> Result<Vec<Watched>, AuthError> {
+        let mut keys: Vec<Arc<str>> = watched.iter().map(|one| Arc::clone(&one.watch.key)).collect();
+        keys.sort_unstable();
+        keys.dedup();
+        let mut ends = HashMap::new();
+        let mut gone: HashMap<Arc<str>, Option<Instant>> = HashMap::new();
+        // Also where nothing is to be asked: a start of the store must not pass unseen.
+        let batches = if keys.is_empty() { vec![&keys[..]] } else { keys.chunks(BATCH).collect() };
+        for batch in batches {
+            let asked = Instant::now();
+            let found = cache.ends(batch).await?;
+            if self.run.as_ref().is_none_or(|(run, _)| *run != found.run) {
+                // What this start of the store does not have, it may never have had.
+                self.run = Some((found.run, asked));
+                gone.clear();
+            }
+            for (key, end) in batch.iter().zip(found.ends) {
+                // When one that is gone would have ended stays known for as long as it is watched.
+                let end = match end {
+                    None => {
+                        let seen = self.ends.get(key).copied();
+                        gone.insert(Arc::clone(key), seen);
+                        seen
+                    }
+                    Some(end) => end,
+                };
+                ends.extend(end.map(|end| (Arc::clone(key), end)));
+            }
+        }
+        // Kept where the cache did not answer.
+        self.ends = ends;
+        let Some((_, since)) = self.run else { return Ok(Vec::new()) };
+        // Answered by now: before then the key was already missing.
+        let safe = Instant::now() + MARGIN;
+        let mut deleted = watched;
+        deleted.retain(|one| {
+            let Some(seen) = gone.get(&one.watch.key) else { return false };
+            let in_time = |end: Option<Instant>| end.is_none_or(|end| end > safe);
+            one.began >= since && in_time(one.watch.end) && in_time(*seen)
+        });
+        Ok(deleted)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use bytes::Bytes;
+    use futures_util::future::{self, BoxFuture};
+
+    use super::*;
+    use crate::{
+        auth::{Cached, Ends},
+        event::Fingerprint,
+        hub::Watch,
+    };
+
+    /// What the cache says next: which start of it, and what it has of the key "k".
+    struct Says(Mutex<Result<Said, AuthError>>);
+
+    type Said = (&'static str, Option<Option<Instant>>);
+
+    impl Cache for Says {
+        fn get<'a>(&'a self, _: &'a str) -> BoxFuture<'a, Result<Option<Cached>, AuthError>> {
+            Box::pin(future::ready(Ok(None)))
+        }
+        fn ends<'a>(&'a self, keys: &'a [Arc<str>]) -> BoxFuture<'a, Result<Ends, AuthError>> {
+            let said = self.0.lock().unwrap().clone();
+            Box::pin(future::ready(said.map(|(run, end)| Ends { run: run.into(), ends: vec![end; keys.len()] })))
+        }
+        fn set<'a>(&'a self, _: &'a str, _: Bytes, _: Duration) -> BoxFuture<'a, Result<(), AuthError>> {
+            Box::pin(future::ready(Ok(())))
+        }
+        fn compare_and_delete<'a>(&'a self, _: &'a str, _: &'a Bytes) -> BoxFuture<'a, Result<bool, AuthError>> {
+            Box::pin(future::ready(Ok(false)))
+        }
+    }
+
+    fn later(seconds: u64) -> Instant {
+        Instant::now() + Duration::from_secs(seconds)
+    }
+
+    fn token(end: Option<Instant>) -> Vec<Watched> {
+        let watch = Watch { key: "k".into(), end };
+        vec![Watched { watch, token: Fingerprint::of_text("t"), began: Instant::now() }]
+    }
+
+    async fn is_deleted(known: &mut Known, says: &Says, token: &[Watched]) -> bool {
+        !known.deleted(says, token.to_vec()).await.unwrap().is_empty()
+    }
+
+    async fn started(run: &'static str, end: Option<Instant>) -> (Known, Says) {
+        let (mut known, says) = (Known::default(), Says(Mutex::new(Ok((run, Some(end))))));
+        assert!(!is_deleted(&mut known, &says, &token(end)).await);
+        (known, says)
+    }
+
+    #[tokio::test]
+    async fn a_key_that_is_gone_before_its_time_was_deleted() {
+        for end in [Some(later(60)), None] {
+            let (mut known, says) = started("one", end).await;
+            let token = token(end);
+            assert!(!is_deleted(&mut known, &says, &token).await);
+            *says.0.lock().unwrap() = Ok(("one", None));
+            assert!(is_deleted(&mut known, &says, &token).await);
+        }
+    }
+
+    #[tokio::test]
+    async fn one_whose_time_is_over_was_not() {
+        let (mut known, says) = started("one", Some(later(0))).await;
+        *says.0.lock().unwrap() = Ok(("one", None));
+        assert!(!is_deleted(&mut known, &says, &token(Some(later(0)))).await);
+    }
+
+    #[tokio::test]
+    async fn nor_one_that_was_given_less_time_since() {
+        let (mut known, says) = started("one", Some(later(60))).await;
+        let token = token(Some(later(60)));
+        *says.0.lock().unwrap() = Ok(("one", Some(Some(later(0)))));
+        assert!(!is_deleted(&mut known, &says, &token).await);
+        *says.0.lock().unwrap() = Ok(("one", None));
+        for _ in 0..3 {
+            assert!(!is_deleted(&mut known, &says, &token).await);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_store_that_is_away_or_has_started_anew_says_nothing() {
+        let (mut known, says) = started("one", Some(later(60))).await;
+        let token = token(Some(later(60)));
+        *says.0.lock().unwrap() = Err(AuthError::Unavailable { retry_after: Duration::ZERO });
+        assert!(known.deleted(&says, token.clone()).await.is_err());
+        *says.0.lock().unwrap() = Ok(("two", None));
+        for _ in 0..2 {
+            assert!(!is_deleted(&mut known, &says, &token).await);
+        }
+    }
+}

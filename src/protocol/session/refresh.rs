@@ -1,0 +1,68 @@
+//! Another token of the same user, shown over the open connection.
+
+use std::{rc::Rc, time::Instant};
+
+use super::{Part, Session, work::After};
+use crate::{
+    auth::{AuthError, Method},
+    consumer::{Continuation, Outcome, Payload},
+    event::Value,
+    protocol::bearer::proof,
+};
+
+/// Somebody else's token.
+const ANOTHER: AuthError = AuthError::Invalid("the token is another user's");
+
+/// What the client is told where its token is not good, and where it cannot be known.
+pub(super) struct Told<'a> {
+    pub denied: Option<&'a [Payload]>,
+    pub failed: Option<&'a [Payload]>,
+}
+
+impl Session {
+    /// Takes the token, and goes on with the handler; or tells the client, and leaves everything as it is.
+    pub(super) async fn refresh(&self, place: usize, token: &str, then: &Continuation, told: Told<'_>) -> After {
+        let part = &self.parts[place];
+        let error = match self.renew(part, token).await {
+            Ok(()) => {
+                let outcome = Outcome::Acknowledged(Value::Null);
+                let reaction = part.with_context(|context| part.consumer.resume(context, then, outcome));
+                return self.go_on_with(place, reaction);
+            }
+            Err(error) => error,
+        };
+        log::debug!("{}: a new token is refused: {error}", part.consumer.name());
+        let (label, payloads) = match error.retry_after() {
+            Some(_) => ("refresh_failed", told.failed),
+            None => ("refresh_denied", told.denied),
+        };
+        self.desk.metrics.refused_message(label);
+        payloads.into_iter().flatten().for_each(|payload| self.outlet.send(payload));
+        After::End
+    }
+
+    async fn renew(&self, part: &Part, token: &str) -> Result<(), AuthError> {
+        let bearer = part.bearer.as_ref().ok_or(AuthError::Missing)?;
+        let methods = Method::parse_all("auth", part.consumer.auth()).unwrap_or_default();
+        let began = Instant::now();
+        let token = token.trim();
+        let token = token.strip_prefix("Bearer ").unwrap_or(token);
+        let identity = match token.is_empty() {
+            true => Err(AuthError::Missing),
+            false => self.desk.authenticator.identify_by(&methods, token).await,
+        };
+        self.desk.metrics.token(identity.as_ref().map_or_else(AuthError::label, |_| "valid"));
+        let identity = identity?;
+        // Consumers that authenticate alike have the token in common.
+        let alike = || self.parts.iter().filter(|one| one.bearer.as_ref().is_some_and(|own| Rc::ptr_eq(own, bearer)));
+        let ends = alike().any(|one| one.consumer.ends_with_token());
+        let proof = proof(&identity, ends, began).filter(|proof| proof.user == bearer.user()).ok_or(ANOTHER)?;
+        if !bearer.renew(proof) {
+            return Err(AuthError::Revoked);
+        }
+        for one in alike() {
+            one.change(|context| one.consumer.renew(context, &identity.user, &identity.claims));
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,109 @@
+//! Orders to disconnect: who hears them, and what stands in Redis for those who do not.
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use channelgate::{
+    cluster::{Disconnect, Query, Target},
+    event::Fingerprint,
+};
+use redis::Commands as _;
+
+use crate::{
+    proxy::Proxy,
+    redis_server::RedisServer,
+    support::{DEADLINE, Node, config, eventually},
+};
+
+const KICKS: &str = "channelgate:disconnected";
+const TOKENS: &str = "channelgate:revoked";
+const MOST: usize = 20_000;
+
+fn order(target: Target, until: Option<u64>) -> Disconnect {
+    Disconnect { target, code: 4403, reason: String::new(), reconnect: false, until }
+}
+
+fn user(id: &str) -> Disconnect {
+    order(Target::User(id.to_owned()), None)
+}
+
+fn token(jti: &str, seconds: u64) -> Disconnect {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
+    order(Target::Fingerprint(Fingerprint::of_jti(jti)), Some(now + seconds))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_order_is_told_to_every_node_and_stands_in_redis_for_a_time() {
+    let redis = RedisServer::start();
+    let nodes = [1, 2].map(|number| Node::start(&redis.url(), number));
+    nodes[0].until(&[1, 2]).await;
+    nodes[1].until(&[1, 2]).await;
+    for order in [user("7"), token("a", 60), token("b", 600)] {
+        let answers = nodes[0].cluster.disconnect(order.clone(), DEADLINE).await.unwrap();
+        assert_eq!((answers.by_node.len(), answers.silent.len()), (2, 0));
+        for node in &nodes {
+            assert_eq!(node.responder.asked.lock().unwrap().last(), Some(&Query::Disconnect(order.clone())));
+        }
+    }
+    let mut commands = redis.connection();
+    let left: (i64, i64) = (commands.pttl(KICKS).unwrap(), commands.pttl(TOKENS).unwrap());
+    assert!((3_590_000..=3_600_000).contains(&left.0) && (590_000..=600_000).contains(&left.1), "{left:?}");
+    // A shorter one does not cut the others' time, and one that has ended goes with the next.
+    nodes[0].cluster.disconnect(token("c", 1), DEADLINE).await.unwrap();
+    assert!(commands.pttl::<_, i64>(TOKENS).unwrap() > 580_000);
+    tokio::time::sleep(Duration::from_millis(1100)).await;
+    nodes[0].cluster.disconnect(token("d", 60), DEADLINE).await.unwrap();
+    assert_eq!(commands.zcard::<_, usize>(TOKENS).unwrap(), 3);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_that_comes_back_learns_all_that_is_still_wanted_and_when_it_was_ordered() {
+    let redis = RedisServer::start();
+    let proxy = Proxy::before(redis.port());
+    let near = Node::start(&redis.url(), 1);
+    let far = Node::with(&config(&proxy.url()), 2, "127.0.0.1:7002");
+    near.until(&[1, 2]).await;
+    eventually("the first look", async || far.responder.learned.lock().unwrap().len() == 1).await;
+    assert_eq!(far.responder.learned.lock().unwrap()[0], []);
+    // Redis still takes it for a listener, so that nobody could know.
+    proxy.mute_subscriptions();
+    let before = std::time::Instant::now();
+    for order in [user("7"), token("a", 60)] {
+        let answers = near.cluster.disconnect(order, Duration::from_millis(200)).await.unwrap();
+        assert_eq!(answers.silent, [far.cluster.id().clone()]);
+    }
+    let after = std::time::Instant::now();
+    let mut commands = redis.connection();
+    let _: () = commands.zadd(KICKS, "no order", 1).unwrap();
+    eventually("the second look", async || far.responder.learned.lock().unwrap().len() == 2).await;
+    let learned = far.responder.learned.lock().unwrap()[1].clone();
+    let orders: Vec<&Disconnect> = learned.iter().map(|one| &one.order).collect();
+    assert_eq!(orders[0], &user("7"));
+    assert!(orders.len() == 2 && matches!(orders[1].target, Target::Fingerprint(_)), "{orders:?}");
+    // By the clock of Redis, to the millisecond of an exchange.
+    let slack = Duration::from_millis(50);
+    assert!(learned[0].at + slack >= before && learned[0].at <= after + slack, "{:?}", learned[0].at);
+    assert!(far.metrics.render().contains(r#"channelgate_revocations_total{outcome="malformed"} 1"#));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_stands_in_redis_is_bounded_and_what_has_to_go_is_counted() {
+    let redis = RedisServer::start();
+    let node = Node::start(&redis.url(), 1);
+    node.until(&[1]).await;
+    let mut commands = redis.connection();
+    let (soon, text) = (order(Target::Fingerprint(Fingerprint::of_jti("soon")), Some(1)), serde_json::to_string);
+    let far = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs() + 900;
+    let mut fill = redis::pipe();
+    for number in 0..MOST {
+        let one = order(Target::Fingerprint(Fingerprint::of_jti(&number.to_string())), Some(far));
+        fill.zadd(TOKENS, text(&one).unwrap(), far * 1000 + number as u64).ignore();
+    }
+    // This one has ended, so it is not missed.
+    fill.zadd(TOKENS, text(&soon).unwrap(), 1000).ignore();
+    fill.exec(&mut commands).unwrap();
+    node.cluster.disconnect(token("one more", 3000), DEADLINE).await.unwrap();
+    assert_eq!(commands.zcard::<_, usize>(TOKENS).unwrap(), MOST);
+    assert!(node.metrics.render().contains(r#"channelgate_revocations_total{outcome="dropped"} 1"#));
+    let first: Vec<String> = commands.zrange(TOKENS, 0, 0).unwrap();
+    assert!(first[0].contains(&Fingerprint::of_jti("1").to_string()), "the one that ends first had to go: {first:?}");
+}
