@@ -62,6 +62,7 @@ async def settled(node) -> int:
     return lowest
 
 
+@pytest.mark.timeout(120 + CONNECTIONS // 5)
 async def test_memory_comes_back_after_every_round(system):
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = CONNECTIONS + 1000  # of each, the test and the node
@@ -75,6 +76,8 @@ async def test_memory_comes_back_after_every_round(system):
     for number in range(ROUNDS):
         full, left = await one_round(system, node, number)
         after.append(left)
-        print(f"round {number + 1}: {full / 2**20:.1f} MiB with {CONNECTIONS}, {left / 2**20:.1f} MiB without")
+        print(
+            f"round {number + 1}: {full / 2**20:.1f} MiB with {CONNECTIONS}, {left / 2**20:.1f} MiB without", flush=True
+        )
     print(f"before the first: {start / 2**20:.1f} MiB")
     assert max(after[1:]) <= after[0] * 1.1
