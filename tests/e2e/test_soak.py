@@ -37,12 +37,12 @@ async def one_round(system, node, number: int) -> tuple[int, int]:
         await raw.frame(TEXT, b"hello")
         await raw.frame(PING, b"")
     async with system.publisher() as publisher:
-        for size in (10, 1_000, 100_000):
+        for size in (10, 1_000, 20_000):
             await publisher.group_send("broadcast", {"type": "tick", "round": number, "text": "x" * size})
     # The answers to itself, and three events, whole.
     for raw in raws:
         frames = [await raw.read(60) for _ in range(5)]
-        assert sorted(len(payload) > 90_000 for _, payload in frames) == [False] * 4 + [True]
+        assert sorted(len(payload) > 15_000 for _, payload in frames) == [False] * 4 + [True]
     full = proportional(node)
     for raw in raws:
         raw.abort()
@@ -62,18 +62,22 @@ async def settled(node) -> int:
     return lowest
 
 
+@pytest.mark.timeout(120 + CONNECTIONS // 5)
 async def test_memory_comes_back_after_every_round(system):
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = 2 * CONNECTIONS + 1000
+    wanted = CONNECTIONS + 1000  # of each, the test and the node
     if hard != resource.RLIM_INFINITY and hard < wanted:
         pytest.skip(f"only {hard} files may be open")
     resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, wanted), hard))
-    node = system.start_node(config=CONFIG)
+    # No pings: while ten thousand others come, these clients say nothing and answer nothing.
+    node = system.start_node(config=CONFIG, CHANNELGATE__SOCKET__PING_INTERVAL="0s")
     start = proportional(node)
     after = []
     for number in range(ROUNDS):
         full, left = await one_round(system, node, number)
         after.append(left)
-        print(f"round {number + 1}: {full / 2**20:.1f} MiB with {CONNECTIONS}, {left / 2**20:.1f} MiB without")
+        print(
+            f"round {number + 1}: {full / 2**20:.1f} MiB with {CONNECTIONS}, {left / 2**20:.1f} MiB without", flush=True
+        )
     print(f"before the first: {start / 2**20:.1f} MiB")
     assert max(after[1:]) <= after[0] * 1.1
