@@ -161,26 +161,27 @@ def channels(server: str, layer: str) -> Callable[[Bench], Running]:
 
 # -- Socket.IO and ws on Node --------------------------------------------------------------------------------------
 
-MODULES = WORK / "node" / "node_modules"
+NODE = RIVALS / "node"
+MODULES = NODE / "node_modules"
 
 
 def socketio_publisher(bench: Bench) -> str:
     port = stack.free_port()
-    argv = ["node", WORK / "node" / "socketio" / "publisher.js", str(port), bench.redis_url]
+    argv = ["node", NODE / "publisher.js", str(port), bench.redis_url]
     bench.program("publisher", [*argv, "many" if bench.groups else "one"], port, LOAD)
     return f"tcp://{stack.LOOPBACK}:{port}"
 
 
 def socketio_node(bench: Bench) -> Running:
     port = stack.free_port()
-    argv = ["node", WORK / "node" / "socketio" / "server.js", str(port), bench.redis_url]
+    argv = ["node", NODE / "socketio.js", str(port), bench.redis_url]
     part = bench.program("socketio", argv, port, SERVER, NODE_ENV="production")
     return Running(socketio_urls(port), socketio_publisher(bench), servers=[part], arguments=["--socketio"])
 
 
 def ws_node(bench: Bench) -> Running:
     port = stack.free_port()
-    argv = ["node", WORK / "node" / "ws" / "server.js", str(port), bench.redis_url, *(["deflate"] if bench.deflate else [])]
+    argv = ["node", NODE / "ws.js", str(port), bench.redis_url, *(["deflate"] if bench.deflate else [])]
     part = bench.program("ws", argv, port, SERVER, NODE_ENV="production")
     return Running([f"ws://{stack.LOOPBACK}:{port}/?g={{g}}" if bench.groups else f"ws://{stack.LOOPBACK}:{port}/"],
                    bench_channel(bench), FRAME, [part])  # fmt: skip
@@ -226,12 +227,11 @@ def socketioxide(bench: Bench) -> Running:
     return Running(socketio_urls(port), publish, servers=[part], arguments=["--socketio"])
 
 
-def socketify(bench: Bench) -> Running:
+def uwebsockets(bench: Bench) -> Running:
     port = stack.free_port()
-    argv = [PYTHON, RIVALS / "socketify" / "server.py", str(port), bench.redis_url, *(["deflate"] if bench.deflate else [])]
-    part = bench.program("socketify", argv, port, SERVER)
-    return Running([f"ws://{stack.LOOPBACK}:{port}/?g={{g}}" if bench.groups else f"ws://{stack.LOOPBACK}:{port}/"],
-                   bench_channel(bench), FRAME, [part])  # fmt: skip
+    argv = [BUILT / "uwebsockets-server", str(port), str(bench.redis.port), "groups" if bench.groups else "all"]
+    part = bench.program("uwebsockets", [*argv, *(["deflate"] if bench.deflate else [])], port, SERVER)
+    return Running([f"ws://{stack.LOOPBACK}:{port}/?g={{g}}"], bench_channel(bench), FRAME, [part])
 
 
 _CHANNELS = (("pip", "Django"), ("pip", "channels"), ("pip", "channels_redis"))
@@ -268,7 +268,7 @@ CANDIDATES: dict[str, Candidate] = {
         needs=(BUILT / "socketioxide-server",),
     ),
     "uwebsockets": Candidate(
-        "uWebSockets (socketify)", socketify, (("pip", "socketify"),), needs=(WORK / "venv" / "socketify",)
+        "uWebSockets", uwebsockets, (("pip", "socketify"),), needs=(BUILT / "uwebsockets-server",)
     ),
 }  # fmt: skip
 

@@ -6,7 +6,7 @@ import re
 import subprocess
 from pathlib import Path
 
-from .paths import MANIFEST, ROOT, WORK, stack
+from .paths import MANIFEST, RIVALS, ROOT, WORK, stack
 
 
 def _run(*argv: str | Path) -> str:
@@ -48,7 +48,7 @@ def version(kind: str, name: str) -> str:
     if kind == "pip":
         return _word(_run(WORK / "venv" / "bin" / "python", "-m", "pip", "show", name), r"Version: (\S+)")
     if kind == "npm":
-        package = WORK / "node" / "node_modules" / name / "package.json"
+        package = RIVALS / "node" / "node_modules" / name / "package.json"
         return _word(package.read_text() if package.exists() else "", r'"version": "([^"]+)"')
     if kind == "cargo":
         lock = MANIFEST.read_text() if MANIFEST.exists() else ""
