@@ -21,7 +21,7 @@ import time
 
 from rig import cell, machine
 from rig.candidates import CANDIDATES
-from rig.paths import BUILT, RESULTS, WORK, stack
+from rig.paths import BUILT, RESULTS, ROOT, WORK, stack
 from rig.rows import ROWS, Row
 
 
@@ -40,9 +40,9 @@ def main() -> int:
         for name, row in ROWS.items():
             print(f"{name:20} {row.rounds} x {len(row.candidates):2}  {row.title}")
         return 0
-    if not (BUILT / "load").exists():
+    os.environ.setdefault("CHANNELGATE_BIN", str(ROOT / "target" / "release" / "channelgate"))
+    if not (BUILT / "load").exists() or not stack.binary().exists():
         parser.error("run benches/setup.sh first")
-    os.environ.setdefault("CHANNELGATE_BIN", str(BUILT / "channelgate"))
     raise_limits()
     wrong: list[str] = []
     for name in options.rows or ROWS:
@@ -94,7 +94,9 @@ def measure(name: str, row: Row, options: argparse.Namespace) -> list[str]:
         "measured": time.strftime("%Y-%m-%d", time.gmtime()),
         "machine": machine.describe(),
         "channelgate": machine.channelgate(),
-        "versions": {c: {package: machine.version(kind, package) for kind, package in CANDIDATES[c].versions} for c in candidates},
+        "versions": {
+            c: {package: machine.version(kind, package) for kind, package in CANDIDATES[c].versions} for c in candidates
+        },
         "not_available": missing,
         "titles": {candidate: CANDIDATES[candidate].title for candidate in candidates},
         "seconds": round(time.monotonic() - began),

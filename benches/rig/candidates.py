@@ -92,11 +92,11 @@ def bench_channel(bench: Bench) -> str:
 # -- Channelgate ---------------------------------------------------------------------------------------------------
 
 
-def node(bench: Bench, **env: str) -> stack.Part:
+def node(bench: Bench, port: int | None = None) -> stack.Part:
     """One node, with the configuration of the benchmarks."""
-    env = {"REDIS_URL": bench.redis_url, "RUST_LOG": "warn", **env}
+    env = {"REDIS_URL": bench.redis_url, "RUST_LOG": "warn"}
     name = f"node{sum(part.name.startswith('node') for part in bench.parts) + 1}"
-    return bench.start(stack.node(bench.directory, stack.free_port(), env, name, BENCHES / "node.toml"), SERVER)
+    return bench.start(stack.node(bench.directory, port or stack.free_port(), env, name, BENCHES / "node.toml"), SERVER)
 
 
 def channelgate(bench: Bench) -> Running:
@@ -234,6 +234,8 @@ def uwebsockets(bench: Bench) -> Running:
     return Running([f"ws://{stack.LOOPBACK}:{port}/?g={{g}}"], bench_channel(bench), FRAME, [part])
 
 
+_UVICORN = (("pip", "uvicorn"), ("pip", "websockets"), ("pip", "uvloop"))
+_EMITTER = (("npm", "@socket.io/redis-adapter"), ("npm", "@socket.io/redis-emitter"))
 _CHANNELS = (("pip", "Django"), ("pip", "channels"), ("pip", "channels_redis"))
 
 CANDIDATES: dict[str, Candidate] = {
@@ -250,26 +252,28 @@ CANDIDATES: dict[str, Candidate] = {
         "Channels, Daphne, pub/sub", channels("daphne", "pubsub"), (*_CHANNELS, ("pip", "daphne")), needs=(PYTHON,)
     ),
     "uvicorn-core": Candidate(
-        "Channels, uvicorn, core", channels("uvicorn", "core"), (*_CHANNELS, ("pip", "uvicorn"), ("pip", "websockets"), ("pip", "uvloop")), needs=(PYTHON,)
+        "Channels, uvicorn, core", channels("uvicorn", "core"), (*_CHANNELS, *_UVICORN), needs=(PYTHON,)
     ),
     "uvicorn-pubsub": Candidate(
-        "Channels, uvicorn, pub/sub", channels("uvicorn", "pubsub"), (*_CHANNELS, ("pip", "uvicorn"), ("pip", "websockets"), ("pip", "uvloop")), needs=(PYTHON,)
+        "Channels, uvicorn, pub/sub", channels("uvicorn", "pubsub"), (*_CHANNELS, *_UVICORN), needs=(PYTHON,)
     ),
     "socketio-node": Candidate(
         "Socket.IO on Node",
         socketio_node,
-        (("node", "node"), ("npm", "socket.io"), ("npm", "@socket.io/redis-adapter"), ("npm", "@socket.io/redis-emitter")),
+        (("node", "node"), ("npm", "socket.io"), *_EMITTER),
         needs=(MODULES,),
     ),
     "ws-node": Candidate("ws on Node", ws_node, (("node", "node"), ("npm", "ws")), needs=(MODULES,)),
     "nchan": Candidate("Nchan", nchan, (("nginx", "nginx"), ("deb", "libnginx-mod-nchan")), needs=(NCHAN,)),
     "socketioxide": Candidate(
-        "socketioxide", socketioxide, (("cargo", "socketioxide"), ("cargo", "socketioxide-redis")),
+        "socketioxide",
+        socketioxide,
+        (("cargo", "socketioxide"), ("cargo", "socketioxide-redis")),
         needs=(BUILT / "socketioxide-server",),
     ),
     "uwebsockets": Candidate(
         "uWebSockets", uwebsockets, (("pip", "socketify"),), needs=(BUILT / "uwebsockets-server",)
     ),
-}  # fmt: skip
+}
 
 __all__ = ["CANDIDATES", "EVENT", "FRAME", "ROOT", "Bench", "Candidate", "Running"]

@@ -1,4 +1,4 @@
-"""One cell: one candidate, one row, one round. A Redis of its own, the candidate, the generator, and all of it ended."""
+"""One cell: one candidate, one row, one round. A Redis of its own, the candidate and the generator, then all ended."""
 
 import json
 import subprocess
@@ -6,6 +6,7 @@ import tempfile
 import time
 from pathlib import Path
 
+from . import storms
 from .candidates import CANDIDATES, LOAD, Bench, Running
 from .paths import BUILT, WORK, stack
 from .rows import UNPINNED, Row
@@ -27,8 +28,6 @@ def run(name: str, row: Row, candidate: str, arguments: dict[str, object]) -> di
             running = CANDIDATES[candidate].start(bench)
             command = generator(row, bench, running, arguments)
             if row.mode == "storm":
-                from . import storms
-
                 return storms.run(name, bench, running, command)
             limit = float(arguments.get("seconds", 30)) + 120
             return measured(subprocess.run(command, capture_output=True, text=True, timeout=limit, check=False))
@@ -48,7 +47,12 @@ def generator(row: Row, bench: Bench, running: Running, arguments: dict[str, obj
         command += ["--silent", f"{bench.redis_url}/silent:{{g}}"]
     if bench.deflate:
         command.append("--deflate")
-    command += ["--server-pid", ",".join(str(part.pid) for part in running.servers), "--aux", f"redis={bench.redis.pid}"]
+    command += [
+        "--server-pid",
+        ",".join(str(part.pid) for part in running.servers),
+        "--aux",
+        f"redis={bench.redis.pid}",
+    ]
     for name, part in running.aux.items():
         command += ["--aux", f"{name}={part.pid}"]
     for key, value in arguments.items():

@@ -22,7 +22,7 @@ def describe() -> dict[str, str]:
     cpuinfo = Path("/proc/cpuinfo").read_text()
     model = re.search(r"model name\s*: (.*)", cpuinfo)
     release = Path("/etc/os-release").read_text()
-    system = re.search(r'ID=debian', release) and re.search(r'VERSION_ID="?(\d+)', release)
+    system = re.search(r"ID=debian", release) and re.search(r'VERSION_ID="?(\d+)', release)
     return {
         "cores": str(os.cpu_count()),
         "processor": model[1].strip() if model else platform.machine(),

@@ -28,7 +28,9 @@ class Row:
 
 def _broadcast(conns: int, candidates: tuple[str, ...], rounds: int, **more: object) -> Row:
     inflight = more.get("inflight", 1)
-    title = f"broadcast to {conns:,}" + (f", {inflight} messages under way" if inflight != 1 else ", one message at a time")
+    title = f"broadcast to {conns:,}" + (
+        f", {inflight} messages under way" if inflight != 1 else ", one message at a time"
+    )
     # A cell is bounded by time; so many messages are the most.
     arguments = {"conns": conns, "messages": 4_000_000 // conns, "seconds": 6, **more}
     quick = {"conns": max(100, conns // 10), "messages": 40 * int(inflight), "seconds": 2}

@@ -40,7 +40,9 @@ class Generator:
 def run(name: str, bench: Bench, running: Running, command: list[str]) -> dict:
     """One storm."""
     if name == "rolling-restart":
-        front = stack.nginx(bench.directory, stack.free_port(), [part.port for part in running.servers], stack.free_port())
+        front = stack.nginx(
+            bench.directory, stack.free_port(), [part.port for part in running.servers], stack.free_port()
+        )
         bench.start(front, "0")
         at = command.index("--url")
         command = [*command[: at + 1], f"ws://{stack.LOOPBACK}:{front.port}/ws/", *command[at + 2 :]]
@@ -68,7 +70,6 @@ def rolling(bench: Bench, running: Running, generator: Generator) -> None:
         generator.say(f"mark node {number}")
         old.ask()
         old.join(30)
-        new = node(bench, CHANNELGATE_LISTEN=f"{stack.LOOPBACK}:{old.port}")
-        new.port = old.port
+        node(bench, old.port)
         # Clients that were sent away last are still on their way.
         time.sleep(4)

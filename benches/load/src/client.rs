@@ -31,6 +31,8 @@ pub struct Totals {
     pub other: u64,
     /// How connections ended, by close code; 1006 without one.
     pub ended: BTreeMap<u16, u64>,
+    /// Why attempts failed, the first so many reasons.
+    pub failures: BTreeMap<String, u64>,
 }
 
 #[derive(PartialEq, Eq, Clone, Copy)]
@@ -92,6 +94,7 @@ impl Client {
             misrouted: 0,
             other: 0,
             ended: BTreeMap::new(),
+            failures: BTreeMap::new(),
         };
         Ok(Self {
             poll: Poll::new()?,
@@ -195,10 +198,8 @@ impl Client {
 
     fn failed(&mut self, ci: usize, why: &str) {
         self.shared.failed.fetch_add(1, SeqCst);
-        if let Ok(mut first) = self.shared.first_failure.lock()
-            && first.is_empty()
-        {
-            why.clone_into(&mut first);
+        if self.totals.failures.len() < 10 || self.totals.failures.contains_key(why) {
+            *self.totals.failures.entry(why.to_owned()).or_default() += 1;
         }
         let conn = &mut self.conns[ci];
         conn.tries += 1;
@@ -387,8 +388,8 @@ impl Client {
         let head = &bytes[..end];
         let deflates = memchr::memmem::find(head, b"permessage-deflate").is_some();
         if !head.starts_with(b"HTTP/1.1 101") || memchr::memmem::find(head, frames::ACCEPT).is_none() {
-            let head = String::from_utf8_lossy(&head[..head.len().min(120)]).replace("\r\n", " | ");
-            self.gone(ci, &format!("handshake: {head}"));
+            let status = String::from_utf8_lossy(head).lines().next().unwrap_or_default().to_owned();
+            self.gone(ci, &status);
             return bytes.len();
         }
         if self.options.deflate && !deflates {

@@ -72,11 +72,6 @@ fn measure(options: Options) -> Result<ExitCode, Box<dyn std::error::Error>> {
     part.insert("seconds".into(), figure(seconds));
     part.insert("per_s".into(), figure(open as f64 / seconds));
     Moment::now(&options).spent(&before, "handshake", open, &mut part);
-    if let Ok(why) = shared.first_failure.lock()
-        && !why.is_empty()
-    {
-        part.insert("first_failure".into(), json!(*why));
-    }
     report.insert("connect".into(), part.into());
     report.insert("memory".into(), memory_since(&options, memory, open));
 

@@ -82,6 +82,9 @@ pub fn reconciled(totals: &Totals, missing: Missing, storm: bool, to: &mut Map<S
         to.insert("missed_away".into(), json!(missing.away));
         to.insert("cut_at_the_end".into(), json!(missing.cut));
     }
+    if !totals.failures.is_empty() {
+        to.insert("failures".into(), json!(totals.failures));
+    }
     if !totals.ended.is_empty() {
         let codes: Map<String, Value> =
             totals.ended.iter().map(|(code, count)| (code.to_string(), json!(count))).collect();

@@ -1,9 +1,6 @@
 //! What the receiving thread and the measuring thread tell each other, and the clock both use.
 
-use std::sync::{
-    Mutex,
-    atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::SeqCst},
-};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::SeqCst};
 use std::thread::Thread;
 
 use hdrhistogram::Histogram;
@@ -53,7 +50,6 @@ pub struct Shared {
     /// Open connections by group.
     pub members: Vec<AtomicU64>,
     pub stop: AtomicBool,
-    pub first_failure: Mutex<String>,
     waiter: Thread,
 }
 
@@ -76,7 +72,6 @@ impl Shared {
             published: AtomicU32::new(0),
             members: (0..groups).map(|_| zero()).collect(),
             stop: AtomicBool::new(false),
-            first_failure: Mutex::new(String::new()),
             waiter: std::thread::current(),
         }
     }

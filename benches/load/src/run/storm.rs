@@ -11,7 +11,7 @@ use serde_json::{Map, Value, json};
 
 use crate::options::Options;
 use crate::publish::Publisher;
-use crate::report::{Moment, figure};
+use crate::report::figure;
 use crate::shared::{Shared, now_ns};
 use crate::stamp;
 
@@ -42,7 +42,7 @@ pub fn run(options: &Options, shared: &Shared, publisher: &mut Publisher, to: &m
     });
     println!("{}", json!({ "ready": shared.open.load(SeqCst) }));
     let conns = options.conns as u64;
-    let (before, start) = (Moment::now(options), now_ns());
+    let start = now_ns();
     let at = || (now_ns() - start) as f64 / 1e9;
     let step = (1e9 / options.rate.max(1.0)) as u64;
     let (mut next, mut due, mut tick) = (0u32, start, start);
@@ -101,7 +101,6 @@ pub fn run(options: &Options, shared: &Shared, publisher: &mut Publisher, to: &m
         std::thread::sleep(Duration::from_nanos(pause));
     }
     let seconds = at();
-    let after = Moment::now(options);
     // What was published last is still under way: wait until nothing more comes for a while.
     let deadline = now_ns() + (options.timeout * 1e9) as u64;
     while now_ns() < deadline && now_ns() < shared.last_delivery_ns.load(SeqCst) + 1_000_000_000 {
@@ -131,8 +130,5 @@ pub fn run(options: &Options, shared: &Shared, publisher: &mut Publisher, to: &m
         })
     });
     to.insert("marks".into(), marks.collect());
-    let mut spent = Map::new();
-    after.spent(&before, "s", seconds.round() as u64, &mut spent);
-    to.extend(spent.into_iter().filter(|(name, _)| name.ends_with("_per_s")));
     Ok(next)
 }
