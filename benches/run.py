@@ -102,7 +102,7 @@ def measure(name: str, row: Row, options: argparse.Namespace) -> list[str]:
         "seconds": round(time.monotonic() - began),
         "rounds": results,
     }
-    folder = WORK / "quick" if options.quick or options.only else RESULTS
+    folder = WORK / "quick" if options.quick or options.only or options.rounds else RESULTS
     folder.mkdir(parents=True, exist_ok=True)
     (folder / f"{name}.json").write_text(json.dumps(document, indent=1) + "\n")
     print(f"{name}: {document['seconds']} s", flush=True)

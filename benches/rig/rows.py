@@ -113,9 +113,10 @@ ROWS: dict[str, Row] = {
     "ingest-member": Row(
         "100 groups with one member, pipelined",
         "ingest",
-        ("channelgate",),
+        ("raw", "channelgate"),
         {"conns": 100, "groups": 100, "messages": 1_000_000, "seconds": 20, "size": 120},
         {"conns": 100, "groups": 100, "messages": 60_000, "seconds": 5, "size": 120},
+        reference="raw",
         groups=True,
     ),
     "ingest-silent": Row(
@@ -149,8 +150,8 @@ ROWS: dict[str, Row] = {
         "rolling restart of three nodes behind nginx",
         "storm",
         ("channelgate",),
-        {"conns": 10_000, "rate": 10, "messages": 4000, "seconds": 180, "jitter-ms": 3000},
-        {"conns": 1000, "rate": 10, "messages": 4000, "seconds": 120, "jitter-ms": 1000},
+        {"conns": 10_000, "rate": 2, "messages": 4000, "seconds": 180, "jitter-ms": 3000},
+        {"conns": 1000, "rate": 2, "messages": 4000, "seconds": 120, "jitter-ms": 1000},
         rounds=1,
         nodes=3,
     ),

@@ -1,7 +1,7 @@
 //! The receiving thread: non-blocking sockets under edge-triggered epoll, one buffer for all, frames read in place.
 
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, BinaryHeap};
+use std::collections::{BTreeMap, BinaryHeap, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::Ordering::{Relaxed, SeqCst};
 
@@ -65,6 +65,8 @@ pub struct Client {
     conns: Vec<Conn>,
     under_way: usize,
     retry: BinaryHeap<Reverse<(u64, usize)>>,
+    /// When an attempt that began then has taken too long.
+    overdue: VecDeque<(u64, usize)>,
     salt: u32,
     random: u64,
     hint: usize,
@@ -101,6 +103,7 @@ impl Client {
             conns: Vec::new(),
             under_way: 0,
             retry: BinaryHeap::new(),
+            overdue: VecDeque::new(),
             // Another source address each run, so that the TIME_WAIT of an earlier one does not matter.
             salt: (std::process::id() ^ (now_ns() >> 20) as u32) % 60_000,
             random: now_ns() | 1,
@@ -149,6 +152,16 @@ impl Client {
     }
 
     fn start_some(&mut self) {
+        let patience = self.options.handshake_seconds * 1_000_000_000;
+        while let Some(&(began, ci)) = self.overdue.front()
+            && began + patience < now_ns()
+        {
+            self.overdue.pop_front();
+            let conn = &self.conns[ci];
+            if conn.began == began && !matches!(conn.state, State::Open | State::Down) {
+                self.gone(ci, "no answer in time");
+            }
+        }
         let storm = self.options.mode == Mode::Storm;
         while let Some(&Reverse((due, ci))) = self.retry.peek() {
             // In a storm nobody asks the others before coming back.
@@ -187,6 +200,7 @@ impl Client {
             Ok(fd) => {
                 conn.fd = fd;
                 conn.state = State::Connecting;
+                self.overdue.push_back((conn.began, ci));
                 self.poll.add(fd, ci);
             }
             Err(error) => {

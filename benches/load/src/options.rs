@@ -38,6 +38,9 @@ pub struct Options {
     /// How long connecting may take in all.
     #[arg(long, default_value_t = 60.0)]
     pub connect_seconds: f64,
+    /// How long one attempt may take.
+    #[arg(long, default_value_t = 20)]
+    pub handshake_seconds: u64,
     /// New attempts of one connection.
     #[arg(long, default_value_t = 3)]
     pub retries: u32,
@@ -71,7 +74,7 @@ pub struct Options {
     #[arg(long, default_value_t = 1)]
     pub groups: usize,
     /// How long missing deliveries are waited for.
-    #[arg(long, default_value_t = 10.0)]
+    #[arg(long, default_value_t = 40.0)]
     pub timeout: f64,
 
     /// ingest: how many messages are published before the one that tells that they all have been read.
