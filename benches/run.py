@@ -74,6 +74,8 @@ def measure(name: str, row: Row, options: argparse.Namespace) -> list[str]:
         # Whoever comes first has another machine than whoever comes last.
         turn = candidates[number % len(candidates) :] + candidates[: number % len(candidates)] if candidates else []
         for candidate in turn:
+            if number >= CANDIDATES[candidate].rounds:
+                continue
             try:
                 report = cell.run(name, row, candidate, arguments)
             except cell.CellError as error:

@@ -70,6 +70,8 @@ class Candidate:
     #: Packages whose versions are recorded: (kind, name).
     versions: tuple[tuple[str, str], ...] = ()
     ours: bool = False
+    #: So many rounds are enough: it takes long, and is far from the others.
+    rounds: int = 99
     #: What has to be there; without it the candidate is left out, and the result says so.
     needs: tuple[Path, ...] = ()
 
@@ -246,16 +248,20 @@ CANDIDATES: dict[str, Candidate] = {
     "channelgate-pubsub": Candidate("Channelgate, pub/sub layer", channelgate_django("pubsub"), ours=True),
     "channelgate-sio": Candidate("Channelgate, Socket.IO", channelgate_socketio, ours=True),
     "daphne-core": Candidate(
-        "Channels, Daphne, core", channels("daphne", "core"), (*_CHANNELS, ("pip", "daphne")), needs=(PYTHON,)
+        "Channels, Daphne, core", channels("daphne", "core"), (*_CHANNELS, ("pip", "daphne")), needs=(PYTHON,), rounds=2
     ),
     "daphne-pubsub": Candidate(
-        "Channels, Daphne, pub/sub", channels("daphne", "pubsub"), (*_CHANNELS, ("pip", "daphne")), needs=(PYTHON,)
+        "Channels, Daphne, pub/sub",
+        channels("daphne", "pubsub"),
+        (*_CHANNELS, ("pip", "daphne")),
+        needs=(PYTHON,),
+        rounds=2,
     ),
     "uvicorn-core": Candidate(
-        "Channels, uvicorn, core", channels("uvicorn", "core"), (*_CHANNELS, *_UVICORN), needs=(PYTHON,)
+        "Channels, uvicorn, core", channels("uvicorn", "core"), (*_CHANNELS, *_UVICORN), needs=(PYTHON,), rounds=2
     ),
     "uvicorn-pubsub": Candidate(
-        "Channels, uvicorn, pub/sub", channels("uvicorn", "pubsub"), (*_CHANNELS, *_UVICORN), needs=(PYTHON,)
+        "Channels, uvicorn, pub/sub", channels("uvicorn", "pubsub"), (*_CHANNELS, *_UVICORN), needs=(PYTHON,), rounds=2
     ),
     "socketio-node": Candidate(
         "Socket.IO on Node",

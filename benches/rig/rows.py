@@ -32,7 +32,7 @@ def _broadcast(conns: int, candidates: tuple[str, ...], rounds: int, **more: obj
         f", {inflight} messages under way" if inflight != 1 else ", one message at a time"
     )
     # A cell is bounded by time; so many messages are the most.
-    arguments = {"conns": conns, "messages": 4_000_000 // conns, "seconds": 6, **more}
+    arguments = {"conns": conns, "messages": 4_000_000 // conns, "seconds": 4, **more}
     quick = {"conns": max(100, conns // 10), "messages": 40 * int(inflight), "seconds": 2}
     return Row(title, "broadcast", candidates, arguments, quick, rounds, reference="raw")
 
@@ -47,7 +47,7 @@ ROWS: dict[str, Row] = {
         "500 groups of 4, one message at a time",
         "groups",
         (*PLAIN, "channelgate-pubsub", "uvicorn-pubsub"),
-        {"conns": 2000, "groups": 500, "messages": 40_000, "seconds": 5},
+        {"conns": 2000, "groups": 500, "messages": 40_000, "seconds": 4},
         {"conns": 400, "groups": 100, "messages": 400, "seconds": 2},
         reference="raw",
         groups=True,
@@ -56,7 +56,7 @@ ROWS: dict[str, Row] = {
         "500 groups of 4, 64 messages under way",
         "groups",
         PLAIN,
-        {"conns": 2000, "groups": 500, "messages": 200_000, "seconds": 5, "inflight": 64},
+        {"conns": 2000, "groups": 500, "messages": 200_000, "seconds": 4, "inflight": 64},
         {"conns": 400, "groups": 100, "messages": 2000, "seconds": 2, "inflight": 64},
         reference="raw",
         groups=True,
@@ -65,7 +65,7 @@ ROWS: dict[str, Row] = {
         "latency: 20 messages a second to 1,000",
         "broadcast",
         (*PLAIN, "channelgate-pubsub", "daphne-pubsub", "uvicorn-pubsub", *SOCKETIO),
-        {"conns": 1000, "rate": 20, "messages": 160, "seconds": 20},
+        {"conns": 1000, "rate": 20, "messages": 120, "seconds": 20},
         {"conns": 200, "rate": 20, "messages": 40, "seconds": 10},
         reference="raw",
     ),
@@ -160,7 +160,7 @@ ROWS: dict[str, Row] = {
 for _nodes in (1, 2, 3):
     ROWS[f"growth-{_nodes}"] = dataclasses.replace(
         ROWS[f"growth-{_nodes}"],
-        arguments={"conns": 6000, "messages": 2000, "seconds": 6},
+        arguments={"conns": 6000, "messages": 2000, "seconds": 4},
         quick={"conns": 600, "messages": 40, "seconds": 2},
     )
 
