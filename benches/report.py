@@ -257,11 +257,12 @@ def machine(results: list[Result]) -> str:
 
 
 def rendered(names: list[str], folder: Path) -> str:
-    if names == ["versions"]:
-        return machine([Result(path) for path in sorted(folder.glob("*.json"))])
-    results = [Result(folder / f"{name}.json") for name in names if (folder / f"{name}.json").exists()]
+    paths = sorted(folder.glob("*.json")) if names == ["versions"] else [folder / f"{name}.json" for name in names]
+    results = [Result(path) for path in paths if path.exists()]
     if not results:
         return "*not measured yet*"
+    if names == ["versions"]:
+        return machine(results)
     result, mode = results[0], results[0].document["mode"]
     if names[0].startswith("growth"):
         return growth(results)
