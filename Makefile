@@ -4,9 +4,13 @@ NODES ?= 3
 # What `make e2e` tests: debug (built by the unit tests anyway) or release.
 PROFILE ?= debug
 CARGO ?= cargo
+# The load generator is a package of its own, and built apart from the node.
+LOAD = CARGO_TARGET_DIR=benches/.work/target $(CARGO)
+# What `make bench` measures: rows of benches/run.py, or --quick; nothing is everything.
+BENCH ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build run up test lint unit e2e audit clean
+.PHONY: help setup build run up test lint unit e2e audit bench clean
 
 help: ## what can be made
 	@awk -F ':.*## ' '/^[a-z0-9]+:.*## /{printf "  make %-7s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -32,8 +36,10 @@ test: setup lint unit e2e ## everything: format, lints, unit tests, and the end-
 lint: setup ## formatting and lints of Rust, Python and TypeScript
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --all-targets --locked -- -D warnings
-	.venv/bin/ruff check tests scripts
-	.venv/bin/ruff format --check tests scripts
+	$(LOAD) fmt --manifest-path benches/load/Cargo.toml --check
+	$(LOAD) clippy --manifest-path benches/load/Cargo.toml --all-targets --locked -- -D warnings
+	.venv/bin/ruff check tests scripts benches
+	.venv/bin/ruff format --check tests scripts benches
 	@for package in tests/*/package.json clients/*/package.json; do \
 		[ -e "$$package" ] || continue; folder=$$(dirname "$$package"); echo "lint of $$folder"; \
 		npm run --silent --if-present --prefix "$$folder" types && npm run --silent --if-present --prefix "$$folder" lint || exit 1; \
@@ -41,6 +47,7 @@ lint: setup ## formatting and lints of Rust, Python and TypeScript
 
 unit: setup ## the tests of the Rust code
 	$(CARGO) test --locked
+	$(LOAD) test --quiet --manifest-path benches/load/Cargo.toml --locked
 
 e2e: setup ## real Django, Redis, nginx and Chromium against real nodes
 	$(CARGO) build --locked $(if $(filter release,$(PROFILE)),--release)
@@ -50,7 +57,12 @@ e2e: setup ## real Django, Redis, nginx and Chromium against real nodes
 audit: setup ## licences, sources, withdrawn versions and known weaknesses of everything it is built from
 	@scripts/audit.sh
 
+bench: setup ## BENCH="--quick": the load tests beside other servers, into benches/results/ and docs/BENCHMARKS.md
+	@benches/setup.sh
+	@.venv/bin/python benches/run.py $(BENCH)
+	@.venv/bin/python benches/report.py
+
 clean: ## remove what was built and installed here
 	$(CARGO) clean
-	rm -rf .venv .run tests/*/node_modules clients/*/node_modules
-	find tests scripts -name __pycache__ -type d -prune -exec rm -rf {} +
+	rm -rf .venv .run benches/.work benches/rivals/*/node_modules tests/*/node_modules clients/*/node_modules
+	find tests scripts benches -name __pycache__ -type d -prune -exec rm -rf {} +

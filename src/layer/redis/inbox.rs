@@ -251,9 +251,12 @@ impl Inbox {
     }
 
     fn mapped(&self, mappings: &[ToGroup], channel: &str, payload: &[u8]) {
-        let Some(body) = self.json(channel, payload) else { return };
-        for mapping in mappings {
+        let Some(mut body) = self.json(channel, payload) else { return };
+        let last = mappings.len().saturating_sub(1);
+        for (index, mapping) in mappings.iter().enumerate() {
             match mapping(channel, &body) {
+                // The usual channel has one mapping, and then its body moves on without a copy.
+                Some(group) if index == last => self.event(group, std::mem::take(&mut body), Source::Mapped),
                 Some(group) => self.event(group, body.clone(), Source::Mapped),
                 None => self.drop(DropReason::Unmapped, channel, &"the mapping gives no valid group"),
             }

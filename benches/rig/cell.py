@@ -1,0 +1,75 @@
+"""One cell: one candidate, one row, one round. A Redis of its own, the candidate and the generator, then all ended."""
+
+import json
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+
+from . import storms
+from .candidates import CANDIDATES, LOAD, Bench, Running
+from .paths import BUILT, WORK, stack
+from .rows import UNPINNED, Row
+
+
+class CellError(Exception):
+    """A candidate did not start, or the generator gave no figures."""
+
+
+def run(name: str, row: Row, candidate: str, arguments: dict[str, object]) -> dict:
+    """Measures one candidate once; gives what the generator printed, and its exit code."""
+    (WORK / "run").mkdir(parents=True, exist_ok=True)
+    pinned = name not in UNPINNED
+    with tempfile.TemporaryDirectory(dir=WORK / "run", prefix=f"{name}-{candidate}-") as directory:
+        part = stack.redis(Path(directory), stack.free_port())
+        bench = Bench(Path(directory), part, row.groups, row.deflate, row.nodes, pinned)
+        try:
+            bench.start(part, LOAD)
+            running = CANDIDATES[candidate].start(bench)
+            command = generator(row, bench, running, arguments)
+            if row.mode == "storm":
+                return storms.run(name, bench, running, command)
+            limit = float(arguments.get("seconds", 30)) + 120
+            return measured(subprocess.run(command, capture_output=True, text=True, timeout=limit, check=False))
+        except (stack.StackError, subprocess.TimeoutExpired) as error:
+            raise CellError(f"{candidate}: {error}") from error
+        finally:
+            bench.stop()
+
+
+def generator(row: Row, bench: Bench, running: Running, arguments: dict[str, object]) -> list[str]:
+    """The generator's command line."""
+    command = ["taskset", "-c", LOAD] if bench.pinned else []
+    command += [str(BUILT / "load"), row.mode, "--url", ",".join(running.urls), *running.arguments]
+    if row.mode not in ("idle", "connect"):
+        command += ["--pub", running.publish, "--template", running.template]
+    if row.mode == "ingest" and not row.groups:
+        command += ["--silent", f"{bench.redis_url}/silent:{{g}}"]
+    if bench.deflate:
+        command.append("--deflate")
+    command += [
+        "--server-pid",
+        ",".join(str(part.pid) for part in running.servers),
+        "--aux",
+        f"redis={bench.redis.pid}",
+    ]
+    for name, part in running.aux.items():
+        command += ["--aux", f"{name}={part.pid}"]
+    for key, value in arguments.items():
+        command += [f"--{key}", str(value)]
+    return command
+
+
+def measured(result: subprocess.CompletedProcess) -> dict:
+    """The last line is the report."""
+    lines = result.stdout.strip().splitlines()
+    try:
+        report = json.loads(lines[-1])
+    except (IndexError, ValueError):
+        raise CellError(f"the generator ended with {result.returncode}: {result.stderr.strip()[-300:]}") from None
+    return {**report, "exit": result.returncode}
+
+
+def pause() -> None:
+    """What the last cell leaves behind (sockets in TIME_WAIT, freed memory) settles."""
+    time.sleep(0.5)
