@@ -15,7 +15,7 @@ use std::time::{Duration, SystemTime};
 
 use crate::event::Value;
 
-pub use authenticator::{Authenticator, Method};
+pub use authenticator::{Authenticator, Keys, Method};
 pub use cache::{Cache, MemoryCache, RedisCache};
 pub use credential::{RequestHead, Source};
 pub use origin::OriginPolicy;

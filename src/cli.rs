@@ -3,13 +3,14 @@
 mod publish;
 mod token;
 
-use std::{path::PathBuf, process::ExitCode};
+use std::{path::PathBuf, process::ExitCode, sync::Arc};
 
 use clap::{Parser, Subcommand};
 
 use crate::{
     config::{self, ConfigErrors, Environment},
-    consumer, node,
+    consumer,
+    node::{self, Reader},
 };
 
 /// Holds the WebSocket connections of a Django Channels project, so that Django keeps only its group_send calls.
@@ -48,13 +49,15 @@ enum Command {
 pub fn run() -> ExitCode {
     let cli = Cli::parse();
     env_logger::Builder::from_env(env_logger::Env::default().default_filter_or("info")).init();
-    let (config, consumers) = match consumer::load(cli.config.as_deref(), &Environment::of_process()) {
+    let file = cli.config.clone();
+    let load = move || {
+        let (config, consumers) = consumer::load(file.as_deref(), &Environment::of_process())?;
+        node::check(&config).map(|()| (config, consumers))
+    };
+    let (config, consumers) = match load() {
         Ok(loaded) => loaded,
         Err(errors) => return invalid(&errors),
     };
-    if let Err(errors) = node::check(&config) {
-        return invalid(&errors);
-    }
     match cli.command.unwrap_or(Command::Serve) {
         Command::Check => {
             let file = cli.config.map_or_else(|| "the built-in default".to_owned(), |file| file.display().to_string());
@@ -65,7 +68,10 @@ pub fn run() -> ExitCode {
             print!("{}", config::effective_toml(&config));
             ExitCode::SUCCESS
         }
-        Command::Serve => done(actix_rt::System::new().block_on(node::serve(config, consumers))),
+        Command::Serve => {
+            let reader: Reader = Arc::new(move || load().map(|(config, _)| config));
+            done(actix_rt::System::new().block_on(node::serve(config, consumers, reader)))
+        }
         Command::Token(arguments) => done(actix_rt::System::new().block_on(token::run(&config, arguments))),
         Command::Publish(arguments) => done(actix_rt::System::new().block_on(publish::run(&config, arguments))),
     }

@@ -2,6 +2,7 @@
 
 mod answers;
 mod presence;
+mod reload;
 
 use std::{
     net::ToSocketAddrs as _,
@@ -11,27 +12,29 @@ use std::{
 };
 
 use anyhow::Context as _;
+use arc_swap::ArcSwap;
 use futures_util::future::BoxFuture;
 use tokio::{
     signal::unix::{self, SignalKind, signal},
     sync::watch,
 };
 
-use self::answers::Answers;
+pub use self::reload::Reader;
+use self::{answers::Answers, reload::Reload};
 use crate::{
     admission::Door,
     auth::{Authenticator, Cache, MemoryCache, OriginPolicy, RedisCache},
     backend::{self, WorkerBackend},
     cluster::Cluster,
     config::{Config, ConfigErrors, Emitters, KeyPath, SourceMapping},
-    consumer::{ConsumerSet, SourceGroup},
+    consumer::{ConsumerSet, Consumers, SourceGroup},
     http::{
         health::Draining,
+        offer::Offer,
         page::{PageData, TokenMaker},
         publish::PublishAccess,
         server::{self, Running, Services},
         socketio::Engine,
-        websocket::Rules,
     },
     hub::{Dispatcher, Registry, registry::MAX_WORKERS},
     layer::{
@@ -88,13 +91,14 @@ pub fn check(config: &Config) -> Result<(), ConfigErrors> {
     if errors.is_empty() { Ok(()) } else { Err(ConfigErrors(errors)) }
 }
 
-/// Runs a node until it is told to stop.
-pub async fn serve(config: Config, consumers: ConsumerSet) -> anyhow::Result<ExitCode> {
+/// Runs a node until it is told to stop; `reader` reads the configuration again.
+pub async fn serve(config: Config, consumers: ConsumerSet, reader: Reader) -> anyhow::Result<ExitCode> {
     let mut stop = StopSignals::new()?;
+    let mut hangup = signal(SignalKind::hangup())?;
     raise_file_limit();
     let metrics = Metrics::new();
     let embedded = config.is_embedded();
-    let consumers = Arc::new(consumers);
+    let emitters = consumers.iter().any(|consumer| consumer.namespace().is_some());
 
     // The layer hands its signals to the dispatcher, which asks the registry, which tells the layer whom to hear.
     let dispatcher: Arc<OnceLock<Arc<Dispatcher>>> = Arc::default();
@@ -111,7 +115,7 @@ pub async fn serve(config: Config, consumers: ConsumerSet) -> anyhow::Result<Exi
         Arc::new(MemoryLayer::start(sink, metrics.clone())?)
     } else {
         let mut options = config.layer.clone();
-        if consumers.iter().all(|consumer| consumer.namespace().is_none()) {
+        if !emitters {
             options.emitters = Emitters::off();
         }
         Arc::new(RedisLayer::start(&options, mappings(&config)?, sink, metrics.clone())?)
@@ -120,9 +124,11 @@ pub async fn serve(config: Config, consumers: ConsumerSet) -> anyhow::Result<Exi
         Some(url) => Arc::new(RedisCache::new(&config.cache, url)?),
         None => Arc::new(MemoryCache::new()),
     };
+    let offer = Arc::new(ArcSwap::from_pointee(Offer::new(&config, &consumers)?));
+    let consumers = Consumers::new(consumers);
     let registry = Arc::new(Registry::new(Arc::clone(&layer)));
     let dispatcher = {
-        let made = Arc::new(Dispatcher::new(Arc::clone(&registry), Arc::clone(&consumers), metrics.clone()));
+        let made = Arc::new(Dispatcher::new(Arc::clone(&registry), consumers.clone(), metrics.clone()));
         dispatcher.get_or_init(|| made)
     };
     let authenticator = Arc::new(Authenticator::new(&config, Arc::clone(&cache))?);
@@ -132,24 +138,39 @@ pub async fn serve(config: Config, consumers: ConsumerSet) -> anyhow::Result<Exi
         worker.get_or_init(|| answering);
     }
     let apart = Apart::new(Arc::clone(&layer), Arc::clone(&backend));
-    let presence = presence::start(&config, cluster.id().as_str(), &consumers, &apart, metrics.clone())?;
-    let answers = Answers::new(Arc::clone(dispatcher), Arc::clone(&registry), Arc::clone(&consumers), metrics.clone());
+    let (presence, graces) = presence::start(&config, cluster.id().as_str(), &consumers, &apart, metrics.clone())?;
+    let answers = Answers::new(Arc::clone(dispatcher), Arc::clone(&registry), consumers.clone(), metrics.clone());
 
     let door = Door::new(&config, cluster.id().as_str(), metrics.clone())?;
     actix_rt::spawn(Arc::clone(&door).run());
 
     let draining = Draining::default();
     let (begin_drain, drain) = watch::channel(None);
-    let publish = Arc::new(publish_access(&config, embedded));
+    let publish = publish_access(&config, embedded);
+    let page = config.page.enabled.unwrap_or(embedded).then(|| page(&config, embedded, &publish, &cache));
+    let publish = Arc::new(ArcSwap::from_pointee(publish));
+    let mut reload = Reload {
+        reader,
+        most_connections: config.server.max_connections,
+        config: config.clone(),
+        consumers,
+        offer: Arc::clone(&offer),
+        authenticator: Arc::clone(&authenticator),
+        publish: Arc::clone(&publish),
+        page: page.clone(),
+        graces,
+        metrics: metrics.clone(),
+        emitters: embedded || emitters,
+        door: Arc::clone(&door),
+    };
     let services = Services {
-        page: config.page.enabled.unwrap_or(embedded).then(|| page(&config, embedded, &publish, &cache)),
+        page,
         publish,
-        rules: Arc::new(Rules::new(&consumers, &config.socket)?),
+        offer,
         config: Arc::new(config.clone()),
-        consumers: Arc::clone(&consumers),
         authenticator,
         registry,
-        engine: Arc::new(Engine::new(&config, &consumers, Arc::clone(&cluster) as _)?),
+        engine: Arc::new(Engine::new(Arc::clone(&cluster) as _)),
         backend,
         presence: Arc::clone(&presence),
         apart: apart.clone(),
@@ -166,11 +187,14 @@ pub async fn serve(config: Config, consumers: ConsumerSet) -> anyhow::Result<Exi
     announce(&config, address, embedded);
 
     let mut server = actix_rt::spawn(server);
-    let asked = tokio::select! {
-        asked = stop.next() => asked,
-        ended = &mut server => {
-            ended.context("the server's task failed")?.context("the server failed")?;
-            anyhow::bail!("the server ended by itself");
+    let asked = loop {
+        tokio::select! {
+            asked = stop.next() => break asked,
+            _ = hangup.recv() => reload.run().await,
+            ended = &mut server => {
+                ended.context("the server's task failed")?.context("the server failed")?;
+                anyhow::bail!("the server ended by itself");
+            }
         }
     };
 

@@ -8,6 +8,8 @@
 
 use std::{fmt, str::FromStr, sync::Arc, time::SystemTime};
 
+use arc_swap::ArcSwap;
+
 use super::{
     AuthConfigError, AuthError, Cache, Identity, IssuedToken, OriginPolicy, RequestHead, Source,
     credential::{self, Authorization},
@@ -55,23 +57,30 @@ impl Method {
 
 /// Proves who is connecting. One per node, shared by its workers.
 pub struct Authenticator {
+    /// Exchanged by a reload.
+    keys: ArcSwap<Keys>,
+    cache: Arc<dyn Cache>,
+}
+
+/// What a configuration says of credentials and origins.
+pub struct Keys {
     jwt: Option<jwt::Verifier>,
     jwt_sources: Vec<Source>,
     ws_tokens: WsTokens,
     ws_token_sources: Vec<Source>,
     origins: OriginPolicy,
-    cache: Arc<dyn Cache>,
 }
 
 impl fmt::Debug for Authenticator {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Authenticator").field("jwt", &self.jwt).field("origins", &self.origins).finish_non_exhaustive()
+        let keys = self.keys.load();
+        f.debug_struct("Authenticator").field("jwt", &keys.jwt).field("origins", &keys.origins).finish_non_exhaustive()
     }
 }
 
-impl Authenticator {
+impl Keys {
     /// Reads keys, rules and sources. An error names the key of the file.
-    pub fn new(config: &Config, cache: Arc<dyn Cache>) -> Result<Self, AuthConfigError> {
+    pub fn new(config: &Config) -> Result<Self, AuthConfigError> {
         let auth = &config.auth;
         Ok(Self {
             jwt: jwt::Verifier::new(auth)?,
@@ -79,18 +88,24 @@ impl Authenticator {
             ws_tokens: WsTokens::new(auth)?,
             ws_token_sources: Source::parse_all("auth.ws_token.sources", &auth.ws_token.sources)?,
             origins: OriginPolicy::new(config.server.allowed_origins.as_deref()),
-            cache,
         })
     }
+}
 
-    /// Which origins may connect.
-    pub const fn origins(&self) -> &OriginPolicy {
-        &self.origins
+impl Authenticator {
+    /// With the rules of the configuration, and the cache in which ws-tokens are. An error names the key of the file.
+    pub fn new(config: &Config, cache: Arc<dyn Cache>) -> Result<Self, AuthConfigError> {
+        Ok(Self { keys: ArcSwap::from_pointee(Keys::new(config)?), cache })
+    }
+
+    /// Goes on with other rules, from the next credential on.
+    pub fn exchange(&self, keys: Keys) {
+        self.keys.store(Arc::new(keys));
     }
 
     /// Whether the page that asks may.
     pub fn check_origin(&self, head: &RequestHead<'_>) -> Result<(), AuthError> {
-        if self.origins.allows(head.origin, head.host) { Ok(()) } else { Err(AuthError::Origin) }
+        if self.keys.load().origins.allows(head.origin, head.host) { Ok(()) } else { Err(AuthError::Origin) }
     }
 
     /// Who is connecting, by the first of `methods` that knows.
@@ -98,12 +113,13 @@ impl Authenticator {
     /// If none does, the error that says most is given: a store out of reach before a key not set, that before a token
     /// not valid, and that before no token at all.
     pub async fn authenticate(&self, methods: &[Method], head: &RequestHead<'_>) -> Result<Identity, AuthError> {
+        let keys = self.keys.load_full();
         let mut worst = AuthError::Missing;
         let mut shown = false;
         for method in methods {
             let (sources, lacks_key) = match method {
-                Method::WsToken => (&self.ws_token_sources, self.ws_tokens.needs_key().then_some(ws_token::NO_KEY)),
-                Method::Jwt => (&self.jwt_sources, self.jwt.is_none().then_some(jwt::NO_KEY)),
+                Method::WsToken => (&keys.ws_token_sources, keys.ws_tokens.needs_key().then_some(ws_token::NO_KEY)),
+                Method::Jwt => (&keys.jwt_sources, keys.jwt.is_none().then_some(jwt::NO_KEY)),
                 Method::Anonymous => continue,
             };
             let result = match (credential::find(sources, head), lacks_key) {
@@ -125,23 +141,25 @@ impl Authenticator {
 
     /// The user of a token that was found elsewhere than in a request's head, by one method.
     pub async fn identify(&self, method: Method, token: &str) -> Result<Identity, AuthError> {
+        let keys = self.keys.load_full();
         match method {
-            Method::WsToken => self.ws_tokens.identify(&*self.cache, token, SystemTime::now()).await,
-            Method::Jwt => self.jwt.as_ref().ok_or(jwt::NO_KEY)?.identify(token, SystemTime::now()),
+            Method::WsToken => keys.ws_tokens.identify(&*self.cache, token, SystemTime::now()).await,
+            Method::Jwt => keys.jwt.as_ref().ok_or(jwt::NO_KEY)?.identify(token, SystemTime::now()),
             Method::Anonymous => Ok(Identity::default()),
         }
     }
 
     /// A ws-token for the user of an access token in an `Authorization` header.
     pub async fn issue_ws_token(&self, authorization: Option<&str>) -> Result<IssuedToken, AuthError> {
+        let keys = self.keys.load_full();
         let token = match credential::authorization(authorization, "Bearer") {
             Authorization::Token(token) => token,
             Authorization::Malformed => return Err(MALFORMED_HEADER),
-            Authorization::None => return Err(self.jwt.as_ref().map_or(jwt::NO_KEY, |_| AuthError::Missing)),
+            Authorization::None => return Err(keys.jwt.as_ref().map_or(jwt::NO_KEY, |_| AuthError::Missing)),
         };
         let identity = self.identify(Method::Jwt, token).await?;
         let id = identity.user.get("id").ok_or(AuthError::Missing)?;
-        self.ws_tokens.issue(&*self.cache, id, SystemTime::now()).await
+        keys.ws_tokens.issue(&*self.cache, id, SystemTime::now()).await
     }
 }
 

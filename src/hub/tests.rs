@@ -149,7 +149,8 @@ impl Node {
         let file = Some((std::path::Path::new("test.toml"), CONSUMERS));
         let (config, errors) = load_text(file, &Environment::default());
         assert_eq!(errors, []);
-        let consumers = Arc::new(ConsumerSet::compile(&config).unwrap_or_else(|errors| panic!("{errors}")));
+        let set = ConsumerSet::compile(&config).unwrap_or_else(|errors| panic!("{errors}"));
+        let consumers = Consumers::new(set);
         let metrics = Metrics::new();
         let dispatcher = Arc::new(Dispatcher::new(Arc::clone(&registry), consumers, metrics.clone()));
         Self { layer, registry, dispatcher, metrics }

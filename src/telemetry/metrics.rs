@@ -119,6 +119,7 @@ pub struct Counters {
     reconnects: Counter,
     backend_calls: Family<Call, Counter>,
     presence_failures: Counter,
+    reloads: Family<Outcome, Counter>,
     /// Events received, from all sources.
     pub all_events: Counter<u64, AtomicU64>,
     /// Open connections: WebSockets, and Engine.IO sessions without one.
@@ -154,6 +155,7 @@ impl Metrics {
         let reconnects = Counter::default();
         let backend_calls = Family::default();
         let presence_failures = Counter::default();
+        let reloads = Family::default();
         let connections = Gauge::default();
         let polling = Gauge::default();
         let outbox_bytes = Gauge::default();
@@ -171,6 +173,7 @@ impl Metrics {
         add(&mut registry, Name::RedisReconnects, &reconnects);
         add(&mut registry, Name::BackendCalls, &backend_calls);
         add(&mut registry, Name::PresenceFailures, &presence_failures);
+        add(&mut registry, Name::Reloads, &reloads);
         add(&mut registry, Name::Connections, &connections);
         add(&mut registry, Name::Polling, &polling);
         add(&mut registry, Name::OutboxBytes, &outbox_bytes);
@@ -190,6 +193,7 @@ impl Metrics {
             reconnects,
             backend_calls,
             presence_failures,
+            reloads,
             connections,
             polling,
             outbox_bytes,
@@ -269,6 +273,11 @@ impl Counters {
     /// Arrivals or departures of members that Redis did not take now.
     pub fn presence_failed(&self, count: u64) {
         self.presence_failures.inc_by(count);
+    }
+
+    /// A reload of the configuration ended.
+    pub fn reloaded(&self, outcome: &'static str) {
+        self.reloads.get_or_create(&Outcome { outcome }).inc();
     }
 
     /// All of it in the Prometheus text format.

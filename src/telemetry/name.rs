@@ -25,6 +25,8 @@ pub enum Name {
     BackendCalls,
     /// Arrivals and departures that Redis did not take at first.
     PresenceFailures,
+    /// Reloads of the configuration, by outcome.
+    Reloads,
     /// Open connections, polling sessions included.
     Connections,
     /// Open Engine.IO sessions that poll.
@@ -53,6 +55,7 @@ impl Name {
         Self::RedisReconnects,
         Self::BackendCalls,
         Self::PresenceFailures,
+        Self::Reloads,
         Self::Connections,
         Self::Polling,
         Self::OutboxBytes,
@@ -75,6 +78,7 @@ impl Name {
             Self::RedisReconnects => "redis_reconnects",
             Self::BackendCalls => "backend_calls",
             Self::PresenceFailures => "presence_failures",
+            Self::Reloads => "reloads",
             Self::Connections => "connections",
             Self::Polling => "polling",
             Self::OutboxBytes => "outbox_bytes",
@@ -98,6 +102,7 @@ impl Name {
             Self::RedisReconnects => "Connections to Redis that were made again",
             Self::BackendCalls => "Questions to the backend, by action and outcome",
             Self::PresenceFailures => "Arrivals and departures that Redis did not take at first",
+            Self::Reloads => "Reloads of the configuration, by outcome",
             Self::Connections => "Open connections, polling sessions included",
             Self::Polling => "Open Engine.IO sessions that poll",
             Self::OutboxBytes => "Bytes that wait for slow clients, and what keeping them takes",

@@ -37,27 +37,20 @@ pub struct Settings {
     pub connect_timeout: Duration,
     /// Bytes of one message or payload.
     pub max_payload: usize,
-    /// Whether a polling session may go on over a WebSocket.
-    pub upgrades: bool,
     /// What a packet may have beside its text.
     pub packets: crate::packet::Limits,
-    limits: Arc<ConnectionLimits>,
 }
 
 impl Settings {
     /// Those of the configuration.
     pub fn new(config: &config::Config) -> Self {
         let own = &config.socketio;
-        // The heartbeat is this protocol's own.
-        let limits = ConnectionLimits { pings: false, ..ConnectionLimits::new(&config.socket, Some(own.max_payload)) };
         Self {
             ping_interval: own.ping_interval.0,
             ping_timeout: own.ping_timeout.0,
             connect_timeout: own.connect_timeout.0,
             max_payload: own.max_payload,
-            upgrades: own.transports.contains(&config::Transport::Websocket),
             packets: crate::packet::Limits { attachments: MAX_ATTACHMENTS, bytes: own.max_payload },
-            limits: Arc::new(limits),
         }
     }
 }
@@ -138,16 +131,18 @@ impl Sessions {
     }
 
     /// A connection for a session that is to be opened.
-    pub fn connection(&self, deflate: Option<Deflate>) -> Rc<Connection> {
-        Connection::pending(Rc::clone(&self.roster), Arc::clone(&self.settings.limits), deflate)
+    pub fn connection(&self, limits: Arc<ConnectionLimits>, deflate: Option<Deflate>) -> Rc<Connection> {
+        Connection::pending(Rc::clone(&self.roster), limits, deflate)
     }
 
-    /// Opens a session; gives it with the packet that says so, which is not sent yet.
+    /// Opens a session; gives it with the packet that says so, which is not sent yet. One that polls may go on over a
+    /// WebSocket where `upgrades` says so.
     pub fn open(
         self: &Rc<Self>,
         connection: Rc<Connection>,
         upper: Rc<dyn Upper>,
         polling: bool,
+        upgrades: bool,
     ) -> (Rc<EngineSession>, String) {
         let (now, secret, serial) = (Instant::now(), Secret::random(), self.serial.get());
         self.serial.set(serial.wrapping_add(1));
@@ -162,7 +157,7 @@ impl Sessions {
         let sid = Sid { node: self.node.clone(), worker: self.worker, place: who.place, secret };
         let open = Open {
             sid: &sid.text(),
-            upgrade: polling && self.settings.upgrades,
+            upgrade: polling && upgrades,
             ping_interval: self.settings.ping_interval,
             ping_timeout: self.settings.ping_timeout,
             max_payload: self.settings.max_payload,
