@@ -47,8 +47,10 @@ class Part:
         ready: Callable[[], bool],
         env: Mapping[str, str] | None = None,
         port: int = 0,
+        fds: Sequence[int] = (),
     ):
         self.name = name
+        self.fds = tuple(fds)
         self.argv = [str(word) for word in argv]
         self.directory = directory
         self.log = directory / f"{name}.log"
@@ -80,6 +82,7 @@ class Part:
                 stdout=log,
                 stderr=log,
                 start_new_session=True,
+                pass_fds=self.fds,
                 preexec_fn=_end_with_parent,
             )
         return self
@@ -271,6 +274,15 @@ def worker(directory: Path, redis_port: int, env: Mapping[str, str], name: str =
     return Part(name, [PYTHON, MANAGE, "runworker", WORKER], directory, ready, env)
 
 
+#: sd_listen_fds(3): the first socket is number 3, and the variables name the process that they are for.
+_ACTIVATE = """
+import os, sys
+os.dup2(int(sys.argv[1]), 3)
+os.environ.update(LISTEN_PID=str(os.getpid()), LISTEN_FDS="1")
+os.execv(sys.argv[2], sys.argv[2:])
+"""
+
+
 def node(
     directory: Path,
     port: int,
@@ -278,11 +290,16 @@ def node(
     name: str = "node",
     config: Path | None = None,
     ready: str = "/health/ready",
+    listener: socket.socket | None = None,
 ) -> Part:
-    """One Channelgate."""
+    """One Channelgate; with a listener, it is given that one as systemd would give it."""
     argv = [binary(), "serve", *(["--config", config] if config else [])]
     env = {"RUST_LOG": "info", "CHANNELGATE_LISTEN": f"{LOOPBACK}:{port}", **env}
-    return Part(name, argv, directory, lambda: http_status(port, ready) == 200, env, port)
+    fds = []
+    if listener is not None:
+        fds.append(listener.fileno())
+        argv = [sys.executable, "-c", _ACTIVATE, listener.fileno(), *argv]
+    return Part(name, argv, directory, lambda: http_status(port, ready) == 200, env, port, fds)
 
 
 def nginx(directory: Path, port: int, nodes: Sequence[int], django_port: int, name: str = "nginx") -> Part:

@@ -1,5 +1,6 @@
 //! The commands and their flags. `serve` is what a bare `channelgate` does.
 
+mod health;
 mod publish;
 mod token;
 
@@ -43,6 +44,8 @@ enum Command {
     Token(token::Arguments),
     /// Send one event to a group.
     Publish(publish::Arguments),
+    /// Ask a node whether it is ready: exit status 0 if it is.
+    Health(health::Arguments),
 }
 
 /// Runs the program.
@@ -74,6 +77,7 @@ pub fn run() -> ExitCode {
         }
         Command::Token(arguments) => done(actix_rt::System::new().block_on(token::run(&config, arguments))),
         Command::Publish(arguments) => done(actix_rt::System::new().block_on(publish::run(&config, arguments))),
+        Command::Health(arguments) => done(actix_rt::System::new().block_on(health::run(&config, arguments))),
     }
 }
 

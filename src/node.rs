@@ -3,8 +3,10 @@
 mod answers;
 mod presence;
 mod reload;
+mod systemd;
 
 use std::{
+    convert::Infallible,
     net::ToSocketAddrs as _,
     process::ExitCode,
     sync::{Arc, OnceLock},
@@ -181,10 +183,18 @@ pub async fn serve(config: Config, consumers: ConsumerSet, reader: Reader) -> an
         draining: draining.clone(),
         drain,
     };
+    let given = systemd::listener().context("the socket of the service manager")?;
+    let activated = given.is_some();
+    if activated {
+        // Who connects meanwhile waits in the socket; let in now, it would be turned away.
+        systemd::ready(&layer).await;
+    }
     let Running { server, handle, address } =
-        server::start(services).with_context(|| format!("cannot listen on {}", config.server.listen))?;
+        server::start(services, given).with_context(|| format!("cannot listen on {}", config.server.listen))?;
     cluster.start(address, Arc::new(answers));
     announce(&config, address, embedded);
+    actix_rt::spawn(systemd::started(Arc::clone(&layer)));
+    actix_rt::spawn(systemd::watched(Arc::clone(dispatcher)));
 
     let mut server = actix_rt::spawn(server);
     let asked = loop {
@@ -201,7 +211,13 @@ pub async fn serve(config: Config, consumers: ConsumerSet, reader: Reader) -> an
     // Not ready → the balancer looks away → no new connections → the old ones are closed, spread → the rest is cut.
     let open = metrics.connections.get();
     log::info!("{} received: draining {open} connections; a second signal ends at once", asked.name);
-    draining.begin();
+    systemd::stopping(open);
+    if activated {
+        // The socket outlives this process: who connects from now on waits in it for the next one.
+        handle.pause().await;
+    } else {
+        draining.begin();
+    }
     let drained = async {
         if !asked.interactive {
             tokio::time::sleep(config.server.drain_delay.0).await;
@@ -209,6 +225,11 @@ pub async fn serve(config: Config, consumers: ConsumerSet, reader: Reader) -> an
         let period = if asked.interactive { Duration::ZERO } else { config.server.drain_period.0 };
         // Nobody listens where no worker has started.
         let _ = begin_drain.send(Some(period));
+        if activated {
+            // Who had just been let in is not turned away, but closed like all others.
+            tokio::time::sleep(period).await;
+            draining.begin();
+        }
         // Clients that poll are told by the next answer to them, so there must be somebody to answer.
         let patience = period + config.server.drain_grace.0 + Duration::from_secs(2);
         let _ = tokio::time::timeout(patience, no_session_polls(&metrics)).await;
@@ -229,6 +250,17 @@ pub async fn serve(config: Config, consumers: ConsumerSet, reader: Reader) -> an
             log::warn!("{} received again: ending at once", again.name);
             let _ = tokio::time::timeout(Duration::from_millis(500), layer.stop()).await;
             std::process::exit(i32::from(EXIT_FORCED + again.number));
+        }
+        never = refuse_reloads(&mut hangup) => match never {},
+    }
+}
+
+/// Nothing is reloaded any more.
+async fn refuse_reloads(hangup: &mut unix::Signal) -> Infallible {
+    loop {
+        match hangup.recv().await {
+            Some(()) => log::warn!("SIGHUP received: the node is draining and reloads nothing"),
+            None => std::future::pending().await,
         }
     }
 }

@@ -97,10 +97,13 @@ pub struct Running {
     pub address: SocketAddr,
 }
 
-/// Binds and starts.
-pub fn start(services: Services) -> io::Result<Running> {
+/// Binds, unless it is given a listener, and starts.
+pub fn start(services: Services, given: Option<TcpListener>) -> io::Result<Running> {
     let server = &services.config.server;
-    let listener = listen(&server.listen)?;
+    let listener = match given {
+        Some(listener) => listener,
+        None => listen(&server.listen)?,
+    };
     let address = listener.local_addr()?;
     let workers = server.worker_threads();
     // What the drain takes at most, and a little for the last answers; after it, what is left is cut.

@@ -7,7 +7,7 @@ use std::{fmt, sync::Arc};
 
 use arc_swap::ArcSwap;
 
-use super::{presence::graces, publish_access};
+use super::{presence::graces, publish_access, systemd};
 use crate::{
     admission::Door,
     auth::{Authenticator, Keys},
@@ -43,12 +43,19 @@ pub(super) struct Reload {
 impl Reload {
     /// Carries out one reload.
     pub async fn run(&mut self) {
+        systemd::reloading();
+        let outcome = self.outcome().await;
+        self.metrics.reloaded(outcome);
+        systemd::reloaded(outcome);
+    }
+
+    async fn outcome(&mut self) -> &'static str {
         let reader = Arc::clone(&self.reader);
         // A file may be slow to read.
         let read = match tokio::task::spawn_blocking(move || reader()).await {
             Ok(Ok(read)) => read,
-            Ok(Err(errors)) => return self.refuse(&errors),
-            Err(error) => return self.refuse(&error),
+            Ok(Err(errors)) => return refuse(&errors),
+            Err(error) => return refuse(&error),
         };
         let mut next = self.config.reloaded(&read);
         next.server.max_connections = next.server.max_connections.min(self.most_connections);
@@ -56,12 +63,12 @@ impl Reload {
         let changes = self.config.changes(&next);
         if changes.is_empty() && kept.is_empty() {
             log::info!("the configuration is read again and unchanged");
-            return self.metrics.reloaded("unchanged");
+            return "unchanged";
         }
         if !changes.is_empty()
             && let Err(reason) = self.exchange(&next)
         {
-            return self.refuse(&reason);
+            return refuse(&reason);
         }
         for change in &changes {
             log::info!("reload: {change}");
@@ -75,9 +82,8 @@ impl Reload {
                 "reload: no consumer spoke Socket.IO at the start, so emitters are heard only after the next one"
             );
         }
-        let outcome = if changes.is_empty() { "unchanged" } else { "applied" };
         log::info!("the configuration is reloaded: {} keys applied, {} wait for a start", changes.len(), kept.len());
-        self.metrics.reloaded(outcome);
+        if changes.is_empty() { "unchanged" } else { "applied" }
     }
 
     /// Makes everything first and exchanges it then, so that nothing is half done.
@@ -100,12 +106,12 @@ impl Reload {
         self.config = next.clone();
         Ok(())
     }
+}
 
-    fn refuse(&self, reason: &dyn fmt::Display) {
-        for line in reason.to_string().lines() {
-            log::error!("reload refused: {line}");
-        }
-        log::error!("the configuration is not reloaded; the old one stays in effect");
-        self.metrics.reloaded("refused");
+fn refuse(reason: &dyn fmt::Display) -> &'static str {
+    for line in reason.to_string().lines() {
+        log::error!("reload refused: {line}");
     }
+    log::error!("the configuration is not reloaded; the old one stays in effect");
+    "refused"
 }
