@@ -302,19 +302,38 @@ def node(
     return Part(name, argv, directory, lambda: http_status(port, ready) == 200, env, port, fds)
 
 
-def nginx(directory: Path, port: int, nodes: Sequence[int], django_port: int, name: str = "nginx") -> Part:
-    """The repository's nginx configuration, with these ports in the place of its own."""
-    text = (ROOT / "nginx" / "channelgate.conf").read_text()
-    server = re.search(r"( *)server 127\.0\.0\.1:8001( .*;)\n", text)
-    if server is None or "127.0.0.1:8080" not in text or "127.0.0.1:8000" not in text:
-        raise StackError("nginx/channelgate.conf no longer has the addresses that are replaced here")
-    lines = "".join(f"{server[1]}server {LOOPBACK}:{node_port}{server[2]}\n" for node_port in nodes)
-    text = text.replace(server[0], lines)
-    text = text.replace("127.0.0.1:8000", f"{LOOPBACK}:{django_port}").replace("127.0.0.1:8080", f"{LOOPBACK}:{port}")
+def nginx(
+    directory: Path,
+    port: int,
+    nodes: Sequence[int],
+    django_port: int,
+    name: str = "nginx",
+    server: str = "channelgate.conf",
+    replace: Mapping[str, str] | None = None,
+) -> Part:
+    """The repository's nginx configuration, with these ports in the place of its own.
+
+    `server` is the file that nginx.conf includes; further texts may be replaced.
+    """
     home = directory / name
     home.mkdir(exist_ok=True)
-    (home / "channelgate.conf").write_text(text)
-    shutil.copy(ROOT / "nginx" / "nginx.conf", home / "nginx.conf")
+    texts = {path.name: path.read_text() for path in (ROOT / "nginx").glob("*.conf")}
+    node = re.search(r"( *)server 127\.0\.0\.1:8001( .*;)\n", texts["channelgate-http.conf"])
+    if node is None:
+        raise StackError("nginx/channelgate-http.conf no longer has the node that is replaced here")
+    swaps = {
+        node[0]: "".join(f"{node[1]}server {LOOPBACK}:{node_port}{node[2]}\n" for node_port in nodes),
+        "127.0.0.1:8000": f"{LOOPBACK}:{django_port}",
+        "127.0.0.1:8080": f"{LOOPBACK}:{port}",
+        "include channelgate.conf;": f"include {server};",
+        **(replace or {}),
+    }
+    for old, new in swaps.items():
+        if not any(old in text for text in texts.values()):
+            raise StackError(f"nginx/ no longer has {old!r}, which is replaced here")
+        texts = {file: text.replace(old, new) for file, text in texts.items()}
+    for file, text in texts.items():
+        (home / file).write_text(text)
     # Workers of a root nginx would otherwise run as somebody who may not enter this directory.
     user = "user root; " if os.geteuid() == 0 else ""
     argv = [tool("nginx"), "-p", f"{home}/", "-c", home / "nginx.conf", "-e", home / "error.log"]

@@ -39,7 +39,7 @@ async def test_no_connection_is_refused_while_a_node_restarts_on_the_socket_it_i
                 await client.close()
                 if client.closed[0] not in (1000, 1012):
                     problems.append(client.closed)
-            except Exception as problem:  # noqa: BLE001 - any problem is one too many
+            except Exception as problem:
                 problems.append(repr(problem))
                 return
 
@@ -78,15 +78,13 @@ async def test_systemd_itself_activates_a_node(system):
     argv = [tool, "--listen", f"{stack.LOOPBACK}:{port}"]
     # Only what is named reaches the child.
     argv += [f"--setenv={name}" for name in env if name.startswith(("CHANNELGATE", "REDIS", "DJANGO"))]
-    log = (system.directory / "activated.log").open("wb")
-    process = subprocess.Popen([*argv, stack.binary(), "serve"], env=env, stdout=log, stderr=log)
-    try:
-        await until(lambda: stack.listening(port), "systemd to listen")
-        client = await Client.open(port, "/ws/")
-        await client.close()
-    finally:
-        process.terminate()
-        assert await asyncio.to_thread(process.wait, 20) == 0
+    part = stack.Part(
+        "activated", [*argv, stack.binary(), "serve"], system.directory, lambda: stack.listening(port), env
+    )
+    await asyncio.to_thread(part.start().wait)
+    client = await Client.open(port, "/ws/")
+    await client.close()
+    assert await asyncio.to_thread(part.stop, 20) == 0
 
 
 @contextlib.asynccontextmanager

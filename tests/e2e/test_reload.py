@@ -52,7 +52,9 @@ async def test_new_connections_get_the_new_consumer_and_open_ones_keep_theirs(sy
     old, room = await Client.open(gate.port, "/feed/"), await Client.open(gate.port, "/room/a/")
     log = await gate.reload(feed(2) + ROOMS + '\n[[consumer]]\npath = "/new/"\ngroups = ["feed"]\n', "applied")
     assert 'consumer "/feed/".on_event.tick.send' in log and "'version': 1" in log and "'version': 2" in log, log
-    assert 'consumer "/new/".path: "/new/", which was not there' in log and "/room/" not in log.split("in order")[0], log
+    assert 'consumer "/new/".path: "/new/", which was not there' in log and "/room/" not in log.split("in order")[0], (
+        log
+    )
     new, fresh = await Client.open(gate.port, "/feed/"), await Client.open(gate.port, "/new/")
     async with system.publisher() as publisher:
         await publish(publisher, "feed", 1)
@@ -115,7 +117,9 @@ async def test_origins_limits_and_keys_hold_for_the_next_handshake(system):
     here = {"origin": f"http://127.0.0.1:{gate.port}"}
     first = await Client.open(gate.port, "/feed/", **here)
     assert await refusal(gate.port, "/mine/") == 503
-    config = feed(1, '[server]\nallowed_origins = ["shop.example"]\n[auth]\nsecret_key = "a-key-of-thirty-two-bytes-or-more!"\n')
+    config = feed(
+        1, '[server]\nallowed_origins = ["shop.example"]\n[auth]\nsecret_key = "a-key-of-thirty-two-bytes-or-more!"\n'
+    )
     await gate.reload(config + '[[consumer]]\npath = "/mine/"\nauth = ["jwt"]\n', "applied")
     assert await refusal(gate.port, "/feed/", **here) == 403
     shop = {"origin": "https://shop.example"}
@@ -195,7 +199,7 @@ async def test_socket_io_rooms_reach_clients_from_before_and_after_a_reload(syst
     gate = Gate(system, ECHO)
     old = await sockets.open(gate.port)
     assert await old.ask("join", "x") == ["joined"]
-    changed = ECHO.replace("ack_args = \"args\"", "ack_args = \"['new'] + args\"", 1)
+    changed = ECHO.replace('ack_args = "args"', "ack_args = \"['new'] + args\"", 1)
     await gate.reload(changed, "applied")
     new = await sockets.open(gate.port)
     assert await new.ask("join", "x") == ["joined"]

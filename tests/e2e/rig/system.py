@@ -163,10 +163,11 @@ class System:
         self.nodes.append(self._start(node, wait))
         return node
 
-    def start_nginx(self) -> stack.Part:
+    def start_nginx(self, **options) -> stack.Part:
+        """nginx before the nodes; options are those of `stack.nginx`."""
         ports = [node.port for node in self.nodes]
         django_port = self.django.port if self.django else stack.free_port()
-        self.nginx = self._start(stack.nginx(self.directory, stack.free_port(), ports, django_port))
+        self.nginx = self._start(stack.nginx(self.directory, stack.free_port(), ports, django_port, **options))
         return self.nginx
 
     def wait(self) -> None:
