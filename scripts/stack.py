@@ -318,9 +318,9 @@ def nginx(
     home = directory / name
     home.mkdir(exist_ok=True)
     texts = {path.name: path.read_text() for path in (ROOT / "nginx").glob("*.conf")}
-    node = re.search(r"( *)server 127\.0\.0\.1:8001( .*;)\n", texts["channelgate-http.conf"])
+    node = re.search(r"( *)server 127\.0\.0\.1:8001( .*;)\n", texts["channelgate-upstreams.conf"])
     if node is None:
-        raise StackError("nginx/channelgate-http.conf no longer has the node that is replaced here")
+        raise StackError("nginx/channelgate-upstreams.conf no longer has the node that is replaced here")
     swaps = {
         node[0]: "".join(f"{node[1]}server {LOOPBACK}:{node_port}{node[2]}\n" for node_port in nodes),
         "127.0.0.1:8000": f"{LOOPBACK}:{django_port}",

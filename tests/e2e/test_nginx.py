@@ -160,13 +160,12 @@ async def test_when_one_of_three_nodes_dies_new_connections_go_to_the_others(sys
     clients = [await Client.open(port, "/ws/", **origin) for _ in range(30)]
     shares = [system.metric(node, "channelgate_connections") for node in (system.nodes[0], system.nodes[2])]
     assert sum(shares) == 30 and min(shares) >= 10, shares
-    lines = (system.directory / "nginx" / "access.log").read_text()
+    # Back again, it gets its share: nginx does not hold against it that it was away.
+    system.nodes[1].start().wait()
+    clients += [await Client.open(port, "/ws/", **origin) for _ in range(30)]
+    assert system.metric(system.nodes[1], "channelgate_connections") >= 15
     for client in clients:
         await client.close()
-    # It was tried, and then left alone.
-    await until(lambda: (system.directory / "nginx" / "access.log").read_text().count(" 101 ") == 30, "the log")
-    lines = (system.directory / "nginx" / "access.log").read_text().splitlines()
-    assert 1 <= sum(f":{system.nodes[1].port}," in line for line in lines) <= 4
 
 
 async def test_handshakes_pass_by_a_node_that_is_going(system):
