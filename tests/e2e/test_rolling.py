@@ -53,8 +53,7 @@ class Viewer:
             self.stays.append(stay)
             await self.client.wait(lambda client: client.closed or not self.roll.going, "the end", 120)
             if not self.roll.going:
-                last = self.roll.sent
-                await self.client.wait(lambda client: client.frames and client.json()[-1]["data"] >= last, "the last")
+                await self.client.wait(self.has_the_last, "the last")
             stay.closed = self.roll.sent
             stay.numbers = [frame["data"] for frame in self.client.json()]
             if self.client.closed:
@@ -63,6 +62,9 @@ class Viewer:
                 await asyncio.sleep(random.uniform(0, 0.3))
             else:
                 await self.client.close()
+
+    def has_the_last(self, client: Client) -> bool:
+        return bool(client.frames) and client.json()[-1]["data"] >= self.roll.sent
 
 
 class Roll:
