@@ -20,7 +20,7 @@ use futures_util::future::BoxFuture;
 use super::*;
 use crate::{
     config::{self, BeforeSubscribe, Environment, load_text},
-    consumer::ConsumerSet,
+    consumer::{ConsumerSet, Consumers},
     event::{Audience, Content, Emission, Event, Eviction, GroupName, Source, Value},
     layer::{Layer, LayerError, Readiness, Signal},
     socket::{Connection, ConnectionLimits, Roster},
