@@ -2,8 +2,8 @@
 # Installs what `make test` and `make up` need and is not there yet; does nothing, quickly, when all of it is.
 #
 # Expected: Debian or Ubuntu with Rust, Node and Python 3.11 or newer. Installed where missing: Redis, nginx, Chromium and
-# Prometheus (for promtool, which checks the alert rules) from the distribution, the Python packages of the tests in .venv,
-# their Node modules. No service is left running.
+# systemd's tools and Prometheus (for promtool, which checks the alert rules) from the distribution, the Python packages of the
+# tests in .venv, their Node modules. No service is left running.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 PATH=$PATH:/usr/sbin:/sbin
@@ -67,6 +67,7 @@ packages=()
 have redis-server || packages+=(redis-server)
 have nginx || packages+=(nginx)
 have promtool || packages+=(prometheus)
+have systemd-analyze || packages+=(systemd)
 have chromium || have chromium-browser || have google-chrome || packages+=(chromium fonts-dejavu-core)
 "$python" -c 'import ensurepip, venv' 2>/dev/null || packages+=("$("$python" -c 'import sys; print("python%d.%d-venv" % sys.version_info[:2])')")
 [ ${#packages[@]} -eq 0 ] || install_packages "${packages[@]}"

@@ -47,8 +47,10 @@ class Part:
         ready: Callable[[], bool],
         env: Mapping[str, str] | None = None,
         port: int = 0,
+        fds: Sequence[int] = (),
     ):
         self.name = name
+        self.fds = tuple(fds)
         self.argv = [str(word) for word in argv]
         self.directory = directory
         self.log = directory / f"{name}.log"
@@ -80,6 +82,7 @@ class Part:
                 stdout=log,
                 stderr=log,
                 start_new_session=True,
+                pass_fds=self.fds,
                 preexec_fn=_end_with_parent,
             )
         return self
@@ -271,6 +274,15 @@ def worker(directory: Path, redis_port: int, env: Mapping[str, str], name: str =
     return Part(name, [PYTHON, MANAGE, "runworker", WORKER], directory, ready, env)
 
 
+#: sd_listen_fds(3): the first socket is number 3, and the variables name the process that they are for.
+_ACTIVATE = """
+import os, sys
+os.dup2(int(sys.argv[1]), 3)
+os.environ.update(LISTEN_PID=str(os.getpid()), LISTEN_FDS="1")
+os.execv(sys.argv[2], sys.argv[2:])
+"""
+
+
 def node(
     directory: Path,
     port: int,
@@ -278,26 +290,50 @@ def node(
     name: str = "node",
     config: Path | None = None,
     ready: str = "/health/ready",
+    listener: socket.socket | None = None,
 ) -> Part:
-    """One Channelgate."""
+    """One Channelgate; with a listener, it is given that one as systemd would give it."""
     argv = [binary(), "serve", *(["--config", config] if config else [])]
     env = {"RUST_LOG": "info", "CHANNELGATE_LISTEN": f"{LOOPBACK}:{port}", **env}
-    return Part(name, argv, directory, lambda: http_status(port, ready) == 200, env, port)
+    fds = []
+    if listener is not None:
+        fds.append(listener.fileno())
+        argv = [sys.executable, "-c", _ACTIVATE, listener.fileno(), *argv]
+    return Part(name, argv, directory, lambda: http_status(port, ready) == 200, env, port, fds)
 
 
-def nginx(directory: Path, port: int, nodes: Sequence[int], django_port: int, name: str = "nginx") -> Part:
-    """The repository's nginx configuration, with these ports in the place of its own."""
-    text = (ROOT / "nginx" / "channelgate.conf").read_text()
-    server = re.search(r"( *)server 127\.0\.0\.1:8001( .*;)\n", text)
-    if server is None or "127.0.0.1:8080" not in text or "127.0.0.1:8000" not in text:
-        raise StackError("nginx/channelgate.conf no longer has the addresses that are replaced here")
-    lines = "".join(f"{server[1]}server {LOOPBACK}:{node_port}{server[2]}\n" for node_port in nodes)
-    text = text.replace(server[0], lines)
-    text = text.replace("127.0.0.1:8000", f"{LOOPBACK}:{django_port}").replace("127.0.0.1:8080", f"{LOOPBACK}:{port}")
+def nginx(
+    directory: Path,
+    port: int,
+    nodes: Sequence[int],
+    django_port: int,
+    name: str = "nginx",
+    server: str = "channelgate.conf",
+    replace: Mapping[str, str] | None = None,
+) -> Part:
+    """The repository's nginx configuration, with these ports in the place of its own.
+
+    `server` is the file that nginx.conf includes; further texts may be replaced.
+    """
     home = directory / name
     home.mkdir(exist_ok=True)
-    (home / "channelgate.conf").write_text(text)
-    shutil.copy(ROOT / "nginx" / "nginx.conf", home / "nginx.conf")
+    texts = {path.name: path.read_text() for path in (ROOT / "nginx").glob("*.conf")}
+    node = re.search(r"( *)server 127\.0\.0\.1:8001( .*;)\n", texts["channelgate-upstreams.conf"])
+    if node is None:
+        raise StackError("nginx/channelgate-upstreams.conf no longer has the node that is replaced here")
+    swaps = {
+        node[0]: "".join(f"{node[1]}server {LOOPBACK}:{node_port}{node[2]}\n" for node_port in nodes),
+        "127.0.0.1:8000": f"{LOOPBACK}:{django_port}",
+        "127.0.0.1:8080": f"{LOOPBACK}:{port}",
+        "include channelgate.conf;": f"include {server};",
+        **(replace or {}),
+    }
+    for old, new in swaps.items():
+        if not any(old in text for text in texts.values()):
+            raise StackError(f"nginx/ no longer has {old!r}, which is replaced here")
+        texts = {file: text.replace(old, new) for file, text in texts.items()}
+    for file, text in texts.items():
+        (home / file).write_text(text)
     # Workers of a root nginx would otherwise run as somebody who may not enter this directory.
     user = "user root; " if os.geteuid() == 0 else ""
     argv = [tool("nginx"), "-p", f"{home}/", "-c", home / "nginx.conf", "-e", home / "error.log"]

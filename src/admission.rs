@@ -138,7 +138,7 @@ pub struct Pass {
 
 /// The limits of a node. One per node, shared by its workers.
 pub struct Door {
-    max_connections: usize,
+    max_connections: AtomicUsize,
     admitting: AtomicUsize,
     addresses: Option<Arc<Addresses>>,
     rate: Option<(Rate, Mutex<Bucket>)>,
@@ -163,7 +163,7 @@ impl Door {
         };
         let counts_addresses = limits.connections_per_address > 0 || of_address.is_some();
         Ok(Arc::new(Self {
-            max_connections: config.server.max_connections,
+            max_connections: config.server.max_connections.into(),
             admitting: AtomicUsize::default(),
             addresses: counts_addresses.then(|| Addresses::new(limits.connections_per_address, of_address)),
             rate: rate.map(|rate| (rate, Mutex::default())),
@@ -171,6 +171,11 @@ impl Door {
             admission_timeout: limits.admission_timeout.0,
             metrics,
         }))
+    }
+
+    /// From now on the node has so many connections at most; those that are open stay.
+    pub fn admit_up_to(&self, max_connections: usize) {
+        self.max_connections.store(max_connections, Ordering::Relaxed);
     }
 
     /// Whether addresses matter.
@@ -205,7 +210,7 @@ impl Door {
         let others = self.admitting.fetch_add(1, Ordering::Relaxed);
         let admitting = Admitting(Arc::clone(self));
         let open = usize::try_from(self.metrics.connections.get()).unwrap_or(0);
-        if open + others >= self.max_connections {
+        if open + others >= self.max_connections.load(Ordering::Relaxed) {
             return Err(Refused::by(Limit::Connections, Duration::ZERO));
         }
         Ok(Pass { admitting, address })

@@ -19,7 +19,7 @@ use crate::{
     hub::Watch,
 };
 
-pub use authenticator::{Authenticator, Method};
+pub use authenticator::{Authenticator, Keys, Method};
 pub use cache::{Cache, Cached, Ends, MemoryCache, RedisCache};
 pub use credential::{RequestHead, Source};
 pub use origin::OriginPolicy;

@@ -1,16 +1,18 @@
 //! The commands and their flags. `serve` is what a bare `channelgate` does.
 
+mod health;
 mod publish;
 mod tail;
 mod token;
 
-use std::{path::PathBuf, process::ExitCode};
+use std::{path::PathBuf, process::ExitCode, sync::Arc};
 
 use clap::{Parser, Subcommand};
 
 use crate::{
     config::{self, ConfigErrors, Environment},
-    consumer, node,
+    consumer,
+    node::{self, Reader},
     telemetry::logging,
 };
 
@@ -46,19 +48,23 @@ enum Command {
     Publish(publish::Arguments),
     /// Show what becomes of events, live: received, mapped, delivered, dropped and why.
     Tail(tail::Arguments),
+    /// Ask a node whether it is ready: exit status 0 if it is.
+    Health(health::Arguments),
 }
 
 /// Runs the program.
 pub fn run() -> ExitCode {
     let cli = Cli::parse();
-    let (config, consumers) = match consumer::load(cli.config.as_deref(), &Environment::of_process()) {
+    let file = cli.config.clone();
+    let load = move || {
+        let (config, consumers) = consumer::load(file.as_deref(), &Environment::of_process())?;
+        node::check(&config).map(|()| (config, consumers))
+    };
+    let (config, consumers) = match load() {
         Ok(loaded) => loaded,
         Err(errors) => return invalid(&errors),
     };
     logging::start(config.log.format);
-    if let Err(errors) = node::check(&config) {
-        return invalid(&errors);
-    }
     match cli.command.unwrap_or(Command::Serve) {
         Command::Check => {
             let file = cli.config.map_or_else(|| "the built-in default".to_owned(), |file| file.display().to_string());
@@ -69,10 +75,14 @@ pub fn run() -> ExitCode {
             print!("{}", config::effective_toml(&config));
             ExitCode::SUCCESS
         }
-        Command::Serve => done(actix_rt::System::new().block_on(node::serve(config, consumers))),
+        Command::Serve => {
+            let reader: Reader = Arc::new(move || load().map(|(config, _)| config));
+            done(actix_rt::System::new().block_on(node::serve(config, consumers, reader)))
+        }
         Command::Token(arguments) => done(actix_rt::System::new().block_on(token::run(&config, arguments))),
         Command::Tail(arguments) => done(actix_rt::System::new().block_on(tail::run(&config, arguments))),
         Command::Publish(arguments) => done(actix_rt::System::new().block_on(publish::run(&config, arguments))),
+        Command::Health(arguments) => done(actix_rt::System::new().block_on(health::run(&config, arguments))),
     }
 }
 

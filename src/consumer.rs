@@ -5,6 +5,7 @@
 mod action;
 mod compile;
 mod context;
+mod current;
 mod effect;
 mod emit;
 mod expression;
@@ -33,6 +34,7 @@ pub use crate::event::Payload;
 pub use action::{MessageProblem, Reaction};
 pub use compile::load;
 pub use context::{Context, Incoming};
+pub use current::{Consumers, Known};
 pub use effect::{CallRequest, Continuation, Effect, Outcome, Outgoing};
 pub use limits::Limits;
 pub use mapping::MapError;
@@ -54,9 +56,9 @@ use view::Root;
 /// Longer names of members are nobody's, in bytes.
 const MAX_MEMBER: usize = 255;
 
-/// Which consumer, by its place in the configuration.
+/// Which consumer; after a reload, no other gets the id of one that was.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct ConsumerId(pub u16);
+pub struct ConsumerId(pub u32);
 
 /// A compiled consumer.
 #[derive(Debug)]
@@ -81,6 +83,11 @@ impl Consumer {
     /// Its name for logs and metrics.
     pub fn name(&self) -> &str {
         &self.name
+    }
+
+    /// Its number and its name.
+    pub fn numbered(&self) -> (u32, Arc<str>) {
+        (self.id.0, self.name().into())
     }
 
     /// The Socket.IO namespace that it serves.
@@ -291,33 +298,44 @@ fn rejection_text(reject: &Reject, missing: bool) -> &str {
 
 /// All consumers, in the order in which paths are tried.
 #[derive(Clone, Debug, Default)]
-pub struct ConsumerSet(Vec<Arc<Consumer>>);
+pub struct ConsumerSet {
+    consumers: Vec<Arc<Consumer>>,
+    /// The id of the next new one.
+    next: u32,
+}
 
 impl ConsumerSet {
     /// The first consumer for a request's path (percent-encoded, as it came, without the query), and the path's parameters.
     pub fn route(&self, path: &str) -> Option<(&Arc<Consumer>, Value)> {
         let path = route::decode(path);
-        self.0.iter().find_map(|consumer| Some((consumer, consumer.pattern.matches(&path)?)))
+        self.consumers.iter().find_map(|consumer| Some((consumer, consumer.pattern.matches(&path)?)))
     }
 
-    /// The consumer of this place.
+    /// The consumer with this id.
     pub fn get(&self, id: ConsumerId) -> Option<&Arc<Consumer>> {
-        self.0.get(usize::from(id.0))
+        self.consumers.iter().find(|consumer| consumer.id == id)
+    }
+
+    /// The one of the same name that is written alike.
+    fn same(&self, other: &Consumer) -> Option<&Arc<Consumer>> {
+        let mine = self.consumers.iter().find(|consumer| consumer.name == other.name)?;
+        let alike = serde_json::to_value(&mine.spec).ok()? == serde_json::to_value(&other.spec).ok()?;
+        alike.then_some(mine)
     }
 
     /// All of them.
     pub fn iter(&self) -> std::slice::Iter<'_, Arc<Consumer>> {
-        self.0.iter()
+        self.consumers.iter()
     }
 
     /// How many there are.
     pub fn len(&self) -> usize {
-        self.0.len()
+        self.consumers.len()
     }
 
     /// Whether there is none.
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.consumers.is_empty()
     }
 }
 

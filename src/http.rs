@@ -3,6 +3,7 @@
 pub mod admin;
 pub mod client;
 pub mod health;
+pub mod offer;
 pub mod page;
 pub mod proxy_protocol;
 pub mod publish;

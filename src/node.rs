@@ -2,9 +2,12 @@
 
 mod answers;
 mod presence;
+mod reload;
+mod systemd;
 mod tokens;
 
 use std::{
+    convert::Infallible,
     net::ToSocketAddrs as _,
     process::ExitCode,
     sync::{Arc, OnceLock},
@@ -12,28 +15,30 @@ use std::{
 };
 
 use anyhow::Context as _;
+use arc_swap::ArcSwap;
 use futures_util::future::BoxFuture;
 use tokio::{
     signal::unix::{self, SignalKind, signal},
     sync::watch,
 };
 
-use self::answers::Answers;
+pub use self::reload::Reader;
+use self::{answers::Answers, reload::Reload};
 use crate::{
     admission::Door,
     auth::{Authenticator, Cache, MemoryCache, OriginPolicy, RedisCache},
     backend::{self, WorkerBackend},
     cluster::Cluster,
     config::{Config, ConfigErrors, Emitters, KeyPath, SourceMapping},
-    consumer::{ConsumerSet, SourceGroup},
+    consumer::{ConsumerSet, Consumers, SourceGroup},
     event::{GapReason, Source},
     http::{
         health::Draining,
+        offer::Offer,
         page::{PageData, TokenMaker},
         publish::PublishAccess,
         server::{self, Running, Services},
         socketio::Engine,
-        websocket::Rules,
     },
     hub::{Dispatcher, Registry, registry::MAX_WORKERS},
     layer::{
@@ -90,15 +95,15 @@ pub fn check(config: &Config) -> Result<(), ConfigErrors> {
     if errors.is_empty() { Ok(()) } else { Err(ConfigErrors(errors)) }
 }
 
-/// Runs a node until it is told to stop.
-pub async fn serve(config: Config, consumers: ConsumerSet) -> anyhow::Result<ExitCode> {
+/// Runs a node until it is told to stop; `reader` reads the configuration again.
+pub async fn serve(config: Config, consumers: ConsumerSet, reader: Reader) -> anyhow::Result<ExitCode> {
     let mut stop = StopSignals::new()?;
+    let mut hangup = signal(SignalKind::hangup())?;
     raise_file_limit();
     let metrics = Metrics::new();
     let embedded = config.is_embedded();
-    let consumers = Arc::new(consumers);
+    let emitters = consumers.iter().any(|consumer| consumer.namespace().is_some());
     metrics.expect(Source::ALL.iter().map(|one| one.label()), GapReason::ALL.iter().map(|one| one.label()));
-    metrics.tail.name_consumers(consumers.iter().map(|consumer| consumer.name().into()));
 
     // The layer hands its signals to the dispatcher, which asks the registry, which tells the layer whom to hear.
     let dispatcher: Arc<OnceLock<Arc<Dispatcher>>> = Arc::default();
@@ -115,7 +120,7 @@ pub async fn serve(config: Config, consumers: ConsumerSet) -> anyhow::Result<Exi
         Arc::new(MemoryLayer::start(sink, metrics.clone())?)
     } else {
         let mut options = config.layer.clone();
-        if consumers.iter().all(|consumer| consumer.namespace().is_none()) {
+        if !emitters {
             options.emitters = Emitters::off();
         }
         Arc::new(RedisLayer::start(&options, mappings(&config)?, sink, metrics.clone())?)
@@ -124,9 +129,12 @@ pub async fn serve(config: Config, consumers: ConsumerSet) -> anyhow::Result<Exi
         Some(url) => Arc::new(RedisCache::new(&config.cache, url)?),
         None => Arc::new(MemoryCache::new()),
     };
+    metrics.tail.name_consumers(consumers.iter().map(|consumer| consumer.numbered()));
+    let offer = Arc::new(ArcSwap::from_pointee(Offer::new(&config, &consumers, &metrics)?));
+    let consumers = Consumers::new(consumers);
     let registry = Arc::new(Registry::new(Arc::clone(&layer)));
     let dispatcher = {
-        let made = Arc::new(Dispatcher::new(Arc::clone(&registry), Arc::clone(&consumers), metrics.clone()));
+        let made = Arc::new(Dispatcher::new(Arc::clone(&registry), consumers.clone(), metrics.clone()));
         dispatcher.get_or_init(|| made)
     };
     let authenticator = Arc::new(Authenticator::new(&config, Arc::clone(&cache))?);
@@ -140,11 +148,11 @@ pub async fn serve(config: Config, consumers: ConsumerSet) -> anyhow::Result<Exi
         worker.get_or_init(|| answering);
     }
     let apart = Apart::new(Arc::clone(&layer), Arc::clone(&backend));
-    let presence = presence::start(&config, cluster.id().as_str(), &consumers, &apart, metrics.clone())?;
+    let (presence, graces) = presence::start(&config, cluster.id().as_str(), &consumers, &apart, metrics.clone())?;
     let answers = Answers::new(
         Arc::clone(dispatcher),
         Arc::clone(&registry),
-        Arc::clone(&consumers),
+        consumers.clone(),
         Arc::clone(&authenticator),
         metrics.clone(),
     );
@@ -154,16 +162,31 @@ pub async fn serve(config: Config, consumers: ConsumerSet) -> anyhow::Result<Exi
 
     let draining = Draining::default();
     let (begin_drain, drain) = watch::channel(None);
-    let publish = Arc::new(publish_access(&config, embedded));
+    let publish = publish_access(&config, embedded);
+    let page = config.page.enabled.unwrap_or(embedded).then(|| page(&config, embedded, &publish, &cache));
+    let publish = Arc::new(ArcSwap::from_pointee(publish));
+    let mut reload = Reload {
+        reader,
+        most_connections: config.server.max_connections,
+        config: config.clone(),
+        consumers,
+        offer: Arc::clone(&offer),
+        authenticator: Arc::clone(&authenticator),
+        publish: Arc::clone(&publish),
+        page: page.clone(),
+        graces,
+        metrics: metrics.clone(),
+        emitters: embedded || emitters,
+        door: Arc::clone(&door),
+    };
     let services = Services {
-        page: config.page.enabled.unwrap_or(embedded).then(|| page(&config, embedded, &publish, &cache)),
+        page,
         publish,
-        rules: Arc::new(Rules::new(&consumers, &config.socket, &metrics)?),
+        offer,
         config: Arc::new(config.clone()),
-        consumers: Arc::clone(&consumers),
         authenticator,
         registry,
-        engine: Arc::new(Engine::new(&config, &consumers, Arc::clone(&cluster) as _, &metrics)?),
+        engine: Arc::new(Engine::new(Arc::clone(&cluster) as _)),
         backend,
         presence: Arc::clone(&presence),
         apart: apart.clone(),
@@ -174,29 +197,45 @@ pub async fn serve(config: Config, consumers: ConsumerSet) -> anyhow::Result<Exi
         draining: draining.clone(),
         drain,
     };
+    let given = systemd::listener().context("the socket of the service manager")?;
+    let activated = given.is_some();
+    if activated {
+        // Who connects meanwhile waits in the socket; let in now, it would be turned away.
+        systemd::ready(&layer).await;
+    }
     let Running { server, handle, address } =
-        server::start(services).with_context(|| format!("cannot listen on {}", config.server.listen))?;
+        server::start(services, given).with_context(|| format!("cannot listen on {}", config.server.listen))?;
     cluster.start(address, Arc::new(answers));
     let recheck = config.auth.ws_token.recheck.0;
-    let takes_them = consumers.iter().any(|consumer| consumer.auth().iter().any(|method| method == "ws_token"));
-    if takes_them && !recheck.is_zero() && !config.auth.ws_token.single_use {
+    if !recheck.is_zero() && !config.auth.ws_token.single_use {
         tokio::spawn(tokens::look_after(Arc::clone(&cache), Arc::clone(dispatcher), recheck));
     }
     announce(&config, address, embedded);
+    actix_rt::spawn(systemd::started(Arc::clone(&layer)));
+    actix_rt::spawn(systemd::watched(Arc::clone(dispatcher)));
 
     let mut server = actix_rt::spawn(server);
-    let asked = tokio::select! {
-        asked = stop.next() => asked,
-        ended = &mut server => {
-            ended.context("the server's task failed")?.context("the server failed")?;
-            anyhow::bail!("the server ended by itself");
+    let asked = loop {
+        tokio::select! {
+            asked = stop.next() => break asked,
+            _ = hangup.recv() => reload.run().await,
+            ended = &mut server => {
+                ended.context("the server's task failed")?.context("the server failed")?;
+                anyhow::bail!("the server ended by itself");
+            }
         }
     };
 
     // Not ready → the balancer looks away → no new connections → the old ones are closed, spread → the rest is cut.
     let open = metrics.connections.get();
     log::info!("{} received: draining {open} connections; a second signal ends at once", asked.name);
-    draining.begin();
+    systemd::stopping(open);
+    if activated {
+        // The socket outlives this process: who connects from now on waits in it for the next one.
+        handle.pause().await;
+    } else {
+        draining.begin();
+    }
     let drained = async {
         if !asked.interactive {
             tokio::time::sleep(config.server.drain_delay.0).await;
@@ -204,6 +243,11 @@ pub async fn serve(config: Config, consumers: ConsumerSet) -> anyhow::Result<Exi
         let period = if asked.interactive { Duration::ZERO } else { config.server.drain_period.0 };
         // Nobody listens where no worker has started.
         let _ = begin_drain.send(Some(period));
+        if activated {
+            // Who had just been let in is not turned away, but closed like all others.
+            tokio::time::sleep(period).await;
+            draining.begin();
+        }
         // Clients that poll are told by the next answer to them, so there must be somebody to answer.
         let patience = period + config.server.drain_grace.0 + Duration::from_secs(2);
         let _ = tokio::time::timeout(patience, no_session_polls(&metrics)).await;
@@ -224,6 +268,17 @@ pub async fn serve(config: Config, consumers: ConsumerSet) -> anyhow::Result<Exi
             log::warn!("{} received again: ending at once", again.name);
             let _ = tokio::time::timeout(Duration::from_millis(500), layer.stop()).await;
             std::process::exit(i32::from(EXIT_FORCED + again.number));
+        }
+        never = refuse_reloads(&mut hangup) => match never {},
+    }
+}
+
+/// Nothing is reloaded any more.
+async fn refuse_reloads(hangup: &mut unix::Signal) -> Infallible {
+    loop {
+        match hangup.recv().await {
+            Some(()) => log::warn!("SIGHUP received: the node is draining and reloads nothing"),
+            None => std::future::pending().await,
         }
     }
 }

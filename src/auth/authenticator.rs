@@ -8,6 +8,8 @@
 
 use std::{fmt, str::FromStr, sync::Arc, time::SystemTime};
 
+use arc_swap::ArcSwap;
+
 use super::{
     AuthConfigError, AuthError, Cache, Identity, IssuedToken, OriginPolicy, RequestHead, Revocations, Source, claims,
     credential::{self, Authorization},
@@ -55,25 +57,32 @@ impl Method {
 
 /// Proves who is connecting. One per node, shared by its workers.
 pub struct Authenticator {
+    /// Exchanged by a reload.
+    keys: ArcSwap<Keys>,
+    cache: Arc<dyn Cache>,
+    revocations: Arc<Revocations>,
+}
+
+/// What a configuration says of credentials and origins.
+pub struct Keys {
     jwt: Option<jwt::Verifier>,
     jwt_sources: Vec<Source>,
     ws_tokens: WsTokens,
     ws_token_sources: Vec<Source>,
     origins: OriginPolicy,
-    cache: Arc<dyn Cache>,
     jti_claim: String,
-    revocations: Arc<Revocations>,
 }
 
 impl fmt::Debug for Authenticator {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Authenticator").field("jwt", &self.jwt).field("origins", &self.origins).finish_non_exhaustive()
+        let keys = self.keys.load();
+        f.debug_struct("Authenticator").field("jwt", &keys.jwt).field("origins", &keys.origins).finish_non_exhaustive()
     }
 }
 
-impl Authenticator {
+impl Keys {
     /// Reads keys, rules and sources. An error names the key of the file.
-    pub fn new(config: &Config, cache: Arc<dyn Cache>) -> Result<Self, AuthConfigError> {
+    pub fn new(config: &Config) -> Result<Self, AuthConfigError> {
         let auth = &config.auth;
         Ok(Self {
             jwt: jwt::Verifier::new(auth)?,
@@ -81,10 +90,20 @@ impl Authenticator {
             ws_tokens: WsTokens::new(auth)?,
             ws_token_sources: Source::parse_all("auth.ws_token.sources", &auth.ws_token.sources)?,
             origins: OriginPolicy::new(config.server.allowed_origins.as_deref()),
-            cache,
             jti_claim: auth.jwt.jti_claim.clone(),
-            revocations: Arc::default(),
         })
+    }
+}
+
+impl Authenticator {
+    /// With the rules of the configuration, and the cache in which ws-tokens are. An error names the key of the file.
+    pub fn new(config: &Config, cache: Arc<dyn Cache>) -> Result<Self, AuthConfigError> {
+        Ok(Self { keys: ArcSwap::from_pointee(Keys::new(config)?), cache, revocations: Arc::default() })
+    }
+
+    /// Goes on with other rules, from the next credential on.
+    pub fn exchange(&self, keys: Keys) {
+        self.keys.store(Arc::new(keys));
     }
 
     /// The tokens that are not good any more.
@@ -94,17 +113,12 @@ impl Authenticator {
 
     /// What stands for a token, and when it ends as far as it says so itself. Nothing of it is checked.
     pub fn recognise(&self, token: &str) -> (Fingerprint, Option<SystemTime>) {
-        claims::recognise(token, &self.jti_claim)
-    }
-
-    /// Which origins may connect.
-    pub const fn origins(&self) -> &OriginPolicy {
-        &self.origins
+        claims::recognise(token, &self.keys.load().jti_claim)
     }
 
     /// Whether the page that asks may.
     pub fn check_origin(&self, head: &RequestHead<'_>) -> Result<(), AuthError> {
-        if self.origins.allows(head.origin, head.host) { Ok(()) } else { Err(AuthError::Origin) }
+        if self.keys.load().origins.allows(head.origin, head.host) { Ok(()) } else { Err(AuthError::Origin) }
     }
 
     /// Who is connecting, by the first of `methods` that knows.
@@ -112,12 +126,13 @@ impl Authenticator {
     /// If none does, the error that says most is given: a store out of reach before a key not set, that before a token
     /// not valid, and that before no token at all.
     pub async fn authenticate(&self, methods: &[Method], head: &RequestHead<'_>) -> Result<Identity, AuthError> {
+        let keys = self.keys.load_full();
         let mut worst = AuthError::Missing;
         let mut shown = false;
         for method in methods {
             let (sources, lacks_key) = match method {
-                Method::WsToken => (&self.ws_token_sources, self.ws_tokens.needs_key().then_some(ws_token::NO_KEY)),
-                Method::Jwt => (&self.jwt_sources, self.jwt.is_none().then_some(jwt::NO_KEY)),
+                Method::WsToken => (&keys.ws_token_sources, keys.ws_tokens.needs_key().then_some(ws_token::NO_KEY)),
+                Method::Jwt => (&keys.jwt_sources, keys.jwt.is_none().then_some(jwt::NO_KEY)),
                 Method::Anonymous => continue,
             };
             let result = match (credential::find(sources, head), lacks_key) {
@@ -139,9 +154,10 @@ impl Authenticator {
 
     /// The user of a token that was found elsewhere than in a request's head, by one method.
     pub async fn identify(&self, method: Method, token: &str) -> Result<Identity, AuthError> {
+        let keys = self.keys.load_full();
         let identity = match method {
-            Method::WsToken => self.ws_tokens.identify(&*self.cache, token, SystemTime::now()).await?,
-            Method::Jwt => self.jwt.as_ref().ok_or(jwt::NO_KEY)?.identify(token, SystemTime::now())?,
+            Method::WsToken => keys.ws_tokens.identify(&*self.cache, token, SystemTime::now()).await?,
+            Method::Jwt => keys.jwt.as_ref().ok_or(jwt::NO_KEY)?.identify(token, SystemTime::now())?,
             Method::Anonymous => return Ok(Identity::default()),
         };
         // Last, so that nothing is waited for between this look and the place among those who can be disconnected.
@@ -170,14 +186,15 @@ impl Authenticator {
 
     /// A ws-token for the user of an access token in an `Authorization` header.
     pub async fn issue_ws_token(&self, authorization: Option<&str>) -> Result<IssuedToken, AuthError> {
+        let keys = self.keys.load_full();
         let token = match credential::authorization(authorization, "Bearer") {
             Authorization::Token(token) => token,
             Authorization::Malformed => return Err(MALFORMED_HEADER),
-            Authorization::None => return Err(self.jwt.as_ref().map_or(jwt::NO_KEY, |_| AuthError::Missing)),
+            Authorization::None => return Err(keys.jwt.as_ref().map_or(jwt::NO_KEY, |_| AuthError::Missing)),
         };
         let identity = self.identify(Method::Jwt, token).await?;
         let id = identity.user.get("id").ok_or(AuthError::Missing)?;
-        self.ws_tokens.issue(&*self.cache, id, SystemTime::now()).await
+        keys.ws_tokens.issue(&*self.cache, id, SystemTime::now()).await
     }
 }
 

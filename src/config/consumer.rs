@@ -85,6 +85,13 @@ pub struct Consumer {
     pub samples: IndexMap<String, Sample>,
 }
 
+impl Consumer {
+    /// Its name for logs, metrics and other nodes: its own, or its path; several namespaces of one path are told apart.
+    pub fn label(&self) -> String {
+        self.name.clone().unwrap_or_else(|| format!("{}{}", self.path, self.namespace.trim_start_matches('/')))
+    }
+}
+
 /// What clients speak.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Protocol {

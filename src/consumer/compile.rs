@@ -27,6 +27,8 @@ pub fn load(path: Option<&Path>, environment: &Environment) -> Result<(Config, C
 pub(super) struct Compiler<'a> {
     config: &'a Config,
     errors: Vec<ConfigError>,
+    /// The id of the first consumer.
+    first: u32,
     /// Parameters of the path of the consumer at hand.
     parameters: Vec<String>,
 }
@@ -120,11 +122,7 @@ impl Compiler<'_> {
         });
         self.check_protocol(spec, &key);
         let mappings = Mappings::compile(&spec.on_event, wire.clone(), &key.then("on_event"), self);
-        let name: Arc<str> = match &spec.name {
-            Some(name) => name.as_str().into(),
-            // Several namespaces of one path are told apart.
-            None => format!("{}{}", spec.path, spec.namespace.trim_start_matches('/')).into(),
-        };
+        let name: Arc<str> = spec.label().into();
         let program = Program {
             ops: Vec::new(),
             handlers: Vec::new(),
@@ -137,9 +135,9 @@ impl Compiler<'_> {
             rejection: super::rejection_text(&spec.reject, false).into(),
         };
         let actions = Actions::compile(spec, program, &key, self);
-        let id = match u16::try_from(place) {
-            Ok(id) => ConsumerId(id),
-            Err(_) => {
+        let id = match u32::try_from(place).ok().and_then(|place| self.first.checked_add(place)) {
+            Some(id) => ConsumerId(id),
+            None => {
                 self.note(&key, "there are too many consumers");
                 return None;
             }
@@ -198,7 +196,13 @@ impl Compiler<'_> {
 impl ConsumerSet {
     /// Compiles every consumer, or says everything that is wrong with them.
     pub fn compile(config: &Config) -> Result<Self, ConfigErrors> {
-        let mut compiler = Compiler { config, errors: Vec::new(), parameters: Vec::new() };
+        Self::default().followed_by(config)
+    }
+
+    /// The consumers after a reload: one that is as it was is the same, so that its connections notice nothing, and any
+    /// other has an id that none had before.
+    pub fn followed_by(&self, config: &Config) -> Result<Self, ConfigErrors> {
+        let mut compiler = Compiler { config, errors: Vec::new(), first: self.next, parameters: Vec::new() };
         let consumers: Vec<_> = config
             .consumers
             .iter()
@@ -210,7 +214,9 @@ impl ConsumerSet {
             compiler.source(place, source);
         }
         if compiler.errors.is_empty() {
-            Ok(Self(consumers.into_iter().flatten().collect()))
+            let next = self.next.saturating_add(u32::try_from(consumers.len()).unwrap_or(u32::MAX));
+            let same = |one: Arc<Consumer>| self.same(&one).cloned().unwrap_or(one);
+            Ok(Self { consumers: consumers.into_iter().flatten().map(same).collect(), next })
         } else {
             Err(ConfigErrors(compiler.errors))
         }

@@ -14,6 +14,7 @@ use actix_web::{
     http::{Method, StatusCode, header},
     web,
 };
+use arc_swap::ArcSwap;
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use serde::Deserialize;
@@ -50,7 +51,7 @@ const SCRIPT: &str = "text/javascript; charset=utf-8";
 /// What the page shows and may do; cheap to clone, one for all workers.
 #[derive(Clone)]
 pub struct PageData {
-    description: Bytes,
+    description: Arc<ArcSwap<Bytes>>,
     token_maker: Option<TokenMaker>,
 }
 
@@ -59,7 +60,13 @@ impl PageData {
     /// only with the embedded cache, where tokens open nothing but this node.
     pub fn new(config: &Config, embedded: bool, publish: &PublishAccess, token_maker: Option<TokenMaker>) -> Self {
         let description = describe::describe(config, embedded, publish, token_maker.is_some());
-        Self { description: Bytes::from(description.to_string()), token_maker }
+        Self { description: Arc::new(ArcSwap::from_pointee(description.to_string().into())), token_maker }
+    }
+
+    /// Describes another configuration from now on.
+    pub fn exchange(&self, config: &Config, embedded: bool, publish: &PublishAccess) {
+        let description = describe::describe(config, embedded, publish, self.token_maker.is_some());
+        self.description.store(Arc::new(description.to_string().into()));
     }
 }
 
@@ -72,7 +79,7 @@ pub fn configure(service: &mut web::ServiceConfig, page: PageData) {
     }
     let description = page.description;
     service.service(read_only("/page/consumers", move || {
-        strict(StatusCode::OK).content_type(mime_json()).body(description.clone())
+        strict(StatusCode::OK).content_type(mime_json()).body(Bytes::clone(&description.load()))
     }));
     if let Some(maker) = page.token_maker {
         service.service(

@@ -9,6 +9,7 @@ use actix_web::{
     http::{StatusCode, header},
     web,
 };
+use arc_swap::ArcSwap;
 use serde_json::json;
 use subtle::ConstantTimeEq as _;
 
@@ -35,9 +36,9 @@ pub async fn publish(
     request: HttpRequest,
     body: Result<web::Bytes, actix_web::Error>,
     registry: web::Data<Registry>,
-    access: web::Data<PublishAccess>,
+    access: web::Data<ArcSwap<PublishAccess>>,
 ) -> HttpResponse {
-    if let Some(refusal) = refusal(&request, &access) {
+    if let Some(refusal) = refusal(&request, &access.load()) {
         return refusal;
     }
     let body = match body {

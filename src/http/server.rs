@@ -12,6 +12,7 @@ use actix_http::HttpService;
 use actix_server::{Server, ServerHandle};
 use actix_service::{ServiceFactoryExt as _, map_config};
 use actix_web::{App, dev::AppConfig, middleware::DefaultHeaders, web};
+use arc_swap::ArcSwap;
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::sync::watch;
 
@@ -19,12 +20,13 @@ use super::{
     admin::{self, Admin},
     client::Hops,
     health::{self, Draining},
+    offer::Offer,
     page,
     proxy_protocol::Before,
     publish::{self, PublishAccess},
     socketio::{Engine, Reception},
     tail,
-    websocket::{self, Acceptor, Rules},
+    websocket::{self, Acceptor},
     ws_token,
 };
 use crate::{
@@ -33,7 +35,6 @@ use crate::{
     backend::Backend,
     cluster::Cluster,
     config::Config,
-    consumer::ConsumerSet,
     hub::{Dispatcher, Registry, Shard},
     presence::Presence,
     protocol::{apart::Apart, desk::Desk},
@@ -53,12 +54,10 @@ const KEEP_ALIVE: Duration = Duration::from_secs(75);
 /// Everything the routes need, of the whole node.
 #[derive(Clone)]
 pub struct Services {
-    /// The configuration.
+    /// The configuration at the start.
     pub config: Arc<Config>,
-    /// Its consumers, compiled.
-    pub consumers: Arc<ConsumerSet>,
-    /// What all connections of a consumer share.
-    pub rules: Arc<Rules>,
+    /// What of it is offered to new connections; exchanged by a reload.
+    pub offer: Arc<ArcSwap<Offer>>,
     /// Who is connecting.
     pub authenticator: Arc<Authenticator>,
     /// The groups of the node.
@@ -84,7 +83,7 @@ pub struct Services {
     /// Over how long the connections are closed; set once, when the drain begins.
     pub drain: watch::Receiver<Option<Duration>>,
     /// Who may publish.
-    pub publish: Arc<PublishAccess>,
+    pub publish: Arc<ArcSwap<PublishAccess>>,
     /// The live page, if it is on.
     pub page: Option<page::PageData>,
 }
@@ -99,10 +98,13 @@ pub struct Running {
     pub address: SocketAddr,
 }
 
-/// Binds and starts.
-pub fn start(services: Services) -> io::Result<Running> {
+/// Binds, unless it is given a listener, and starts.
+pub fn start(services: Services, given: Option<TcpListener>) -> io::Result<Running> {
     let server = &services.config.server;
-    let listener = listen(&server.listen)?;
+    let listener = match given {
+        Some(listener) => listener,
+        None => listen(&server.listen)?,
+    };
     let address = listener.local_addr()?;
     let workers = server.worker_threads();
     // What the drain takes at most, and a little for the last answers; after it, what is left is cut.
@@ -177,16 +179,14 @@ fn worker(
     });
     let reception = Reception::start(services, Rc::clone(&desk), Rc::clone(&roster));
     let acceptor = Rc::new(Acceptor {
-        consumers: Arc::clone(&services.consumers),
+        offer: Arc::clone(&services.offer),
         authenticator: Arc::clone(&services.authenticator),
-        socket: config.socket.clone(),
         draining: services.draining.clone(),
         metrics: services.metrics.clone(),
         door: Arc::clone(&services.door),
         hops: Hops::new(&config.server),
         desk,
         roster,
-        rules: Arc::clone(&services.rules),
     });
     let options = SocketOptions { send_buffer: config.socket.send_buffer, user_timeout: config.socket.user_timeout.0 };
     let before = Before {

@@ -16,24 +16,22 @@ use actix_web::{
 use bytes::Bytes;
 use tokio::time::timeout;
 
+pub(super) use self::cors::Cors;
 pub use self::relay::Peers;
 use self::{
-    cors::Cors,
     relay::Relay,
     wish::{Refusal, Wish},
 };
-use super::{client::Hops, health::Draining, server::Services, websocket::Head as RequestHead};
+use super::{client::Hops, health::Draining, offer::Offer, server::Services, websocket::Head as RequestHead};
 use crate::{
     admission::{Door, Pass},
-    auth::AuthConfigError,
-    config::{Config, Transport},
-    consumer::{ConsumerId, ConsumerSet},
+    config::Transport,
     event::Value,
     layer::Readiness,
     protocol::{
         desk::Desk,
         engineio::{Answer, Carrier, PAYLOAD_TYPE, Sessions, Settings, Sid, Upper, Workers, raw::Raw},
-        socketio::{Denied, Endpoint, Endpoints, Entry, Head, SocketIo},
+        socketio::{Denied, Endpoint, Entry, Head, SocketIo},
     },
     socket::{
         Connection, Piece, Roster,
@@ -42,46 +40,29 @@ use crate::{
         negotiate::{self, Agreed},
         takeover::{Accepted, Slot},
     },
-    telemetry::Metrics,
 };
 
 /// What the Engine.IO sessions of all workers share. One per node.
 pub struct Engine {
     peers: Arc<dyn Peers>,
     workers: Arc<Workers>,
-    endpoints: Endpoints,
-    transports: Vec<Transport>,
-    cors: Cors,
 }
 
 impl Engine {
-    /// For the consumers of the configuration.
-    pub fn new(
-        config: &Config,
-        consumers: &ConsumerSet,
-        peers: Arc<dyn Peers>,
-        metrics: &Metrics,
-    ) -> Result<Self, AuthConfigError> {
-        Ok(Self {
-            peers,
-            workers: Arc::default(),
-            endpoints: Endpoints::new(consumers, &Settings::new(config), metrics)?,
-            transports: config.socketio.transports.clone(),
-            cors: Cors::new(config),
-        })
+    /// Of a node with these peers.
+    pub fn new(peers: Arc<dyn Peers>) -> Self {
+        Self { peers, workers: Arc::default() }
     }
 }
 
 /// What a worker needs to answer Engine.IO requests.
 pub struct Reception {
-    engine: Arc<Engine>,
     sessions: Rc<Sessions>,
     entry: Rc<Entry>,
     relay: Option<Relay>,
     draining: Draining,
     door: Arc<Door>,
     hops: Hops,
-    compression: bool,
 }
 
 type Answered = Result<HttpResponse, Refusal>;
@@ -100,43 +81,38 @@ impl Reception {
                 door: Arc::clone(&services.door),
             }),
             sessions: Sessions::start(desk, roster, settings, engine.peers.node_id(), &engine.workers),
-            engine: Arc::clone(engine),
             relay: relay.inspect_err(|error| log::error!("no request reaches another node: {error}")).ok(),
             draining: services.draining.clone(),
             door: Arc::clone(&services.door),
             hops: Hops::new(&config.server),
-            compression: config.socket.compression.enabled,
         })
-    }
-
-    /// Where the consumer is served, unless it speaks plain WebSocket.
-    pub(super) fn endpoint(&self, consumer: ConsumerId) -> Option<&Arc<Endpoint>> {
-        self.engine.endpoints.of(consumer)
     }
 
     /// Answers a request at the path of an endpoint.
     pub(super) async fn serve(
         &self,
+        offer: &Offer,
         request: &HttpRequest,
         payload: web::Payload,
         endpoint: &Arc<Endpoint>,
         route: Value,
     ) -> HttpResponse {
-        let answered = match self.engine.cors.allows(request) {
+        let answered = match offer.cors.allows(request) {
             false => Err(Refusal::Forbidden),
-            true if request.method() == Verb::OPTIONS => Ok(self.engine.cors.preflight(request)),
-            true => self.answer(request, payload, endpoint, route).await,
+            true if request.method() == Verb::OPTIONS => Ok(offer.cors.preflight(request)),
+            true => self.answer(offer, request, payload, endpoint, route).await,
         };
         let mut response = answered.unwrap_or_else(|refusal| {
             self.sessions.desk().metrics.handshake(refusal.label());
             refusal.answer()
         });
-        self.engine.cors.add(request, &mut response);
+        offer.cors.add(request, &mut response);
         response
     }
 
     async fn answer(
         &self,
+        offer: &Offer,
         request: &HttpRequest,
         payload: web::Payload,
         endpoint: &Arc<Endpoint>,
@@ -144,11 +120,11 @@ impl Reception {
     ) -> Answered {
         let query = Wish::of(request.query_string());
         let slot = request.extensions().get::<Slot>().cloned();
-        let transport = query.transport.filter(|transport| self.engine.transports.contains(transport));
+        let transport = query.transport.filter(|transport| offer.transports.contains(transport));
         let transport = transport.ok_or(Refusal::Transport)?;
         // A WebSocket is spoken over an upgraded connection, polling is not.
         let websocket = match (transport, slot) {
-            (Transport::Websocket, Some(slot)) => Some((slot, agree(request, self.compression)?)),
+            (Transport::Websocket, Some(slot)) => Some((slot, agree(request, offer.compression)?)),
             (Transport::Polling, None) => None,
             _ => return Err(Refusal::BadRequest),
         };
@@ -159,7 +135,7 @@ impl Reception {
             if !query.version {
                 return Err(Refusal::Version);
             }
-            return self.open(request, websocket, endpoint, route).await;
+            return self.open(offer, request, websocket, endpoint, route).await;
         };
         let sid = Sid::parse(&sid).ok_or(Refusal::UnknownSession)?;
         if !self.sessions.is_of_this_node(&sid) {
@@ -174,6 +150,7 @@ impl Reception {
     /// A new session.
     async fn open(
         &self,
+        offer: &Offer,
         request: &HttpRequest,
         websocket: Option<(Slot, Agreed)>,
         endpoint: &Arc<Endpoint>,
@@ -211,7 +188,8 @@ impl Reception {
         } else {
             (SocketIo::new(Rc::clone(&self.entry), Arc::clone(endpoint), head, route), None)
         };
-        let (session, open) = self.sessions.open(Rc::clone(&connection), upper, websocket.is_none());
+        let upgrades = offer.transports.contains(&Transport::Websocket);
+        let (session, open) = self.sessions.open(Rc::clone(&connection), upper, websocket.is_none(), upgrades);
         metrics.handshake("accepted");
         let response = match websocket {
             Some((slot, agreed)) => {

@@ -8,11 +8,14 @@ use actix_web::{
     http::{StatusCode, header},
     web,
 };
+use arc_swap::ArcSwap;
 use futures_util::future::try_join_all;
 use serde_json::json;
 use tokio::time::timeout;
 
-use super::{client::Hops, error, health::Draining, limited, not_found, socketio::Reception, unavailable};
+use super::{
+    client::Hops, error, health::Draining, limited, not_found, offer::Offer, socketio::Reception, unavailable,
+};
 use crate::{
     admission::{Door, Limit, Pass, Refused as Limited},
     auth::{
@@ -41,16 +44,14 @@ use crate::{
 
 /// What a worker needs to accept connections.
 pub struct Acceptor {
-    pub(super) consumers: Arc<ConsumerSet>,
+    pub(super) offer: Arc<ArcSwap<Offer>>,
     pub(super) authenticator: Arc<Authenticator>,
-    pub(super) socket: config::Socket,
     pub(super) draining: Draining,
     pub(super) metrics: Metrics,
     pub(super) door: Arc<Door>,
     pub(super) hops: Hops,
     pub(super) desk: Rc<Desk>,
     pub(super) roster: Rc<Roster>,
-    pub(super) rules: Arc<Rules>,
 }
 
 /// What all connections of a consumer share, by consumer.
@@ -83,13 +84,14 @@ pub async fn serve(
     acceptor: web::Data<Rc<Acceptor>>,
     reception: web::Data<Rc<Reception>>,
 ) -> HttpResponse {
-    let Some((consumer, route)) = acceptor.consumers.route(request.path()) else {
+    let offer = acceptor.offer.load_full();
+    let Some((consumer, route)) = offer.consumers.route(request.path()) else {
         return not_found(request).await;
     };
-    if let Some(endpoint) = reception.endpoint(consumer.id()) {
-        return reception.serve(&request, payload, endpoint, route).await;
+    if let Some(endpoint) = offer.endpoints.of(consumer.id()) {
+        return reception.serve(&offer, &request, payload, endpoint, route).await;
     }
-    let (response, outcome) = match acceptor.accept(&request, consumer, route).await {
+    let (response, outcome) = match acceptor.accept(&offer, &request, consumer, route).await {
         Ok(response) => (response, "accepted"),
         Err(refusal) => refusal.answer(),
     };
@@ -159,20 +161,21 @@ impl Refusal {
 impl Acceptor {
     async fn accept(
         &self,
+        offer: &Offer,
         request: &HttpRequest,
         consumer: &Arc<Consumer>,
         route: Value,
     ) -> Result<HttpResponse, Refusal> {
         let slot = request.extensions().get::<Slot>().cloned().ok_or(Refusal::NotAnUpgrade)?;
         let headers = request.headers().iter().map(|(name, value)| (name.as_str(), value.as_bytes()));
-        let agreed = negotiate::handshake(headers, self.socket.compression.enabled).map_err(Refusal::Handshake)?;
+        let agreed = negotiate::handshake(headers, offer.compression).map_err(Refusal::Handshake)?;
         if self.draining.is_draining() {
             return Err(Refusal::Draining);
         }
         let address = self.door.counts_addresses().then(|| self.hops.client(request)).flatten();
         let Pass { admitting, address } = self.door.knock(address).map_err(Refusal::Limited)?;
         self.authenticator.check_origin(&Head::of(request).borrowed()).map_err(Refusal::Auth)?;
-        let rule = self.rules.0.get(&consumer.id()).ok_or(Refusal::NotAnUpgrade)?;
+        let rule = offer.rules.0.get(&consumer.id()).ok_or(Refusal::NotAnUpgrade)?;
         let connection = Connection::pending(Rc::clone(&self.roster), Arc::clone(&rule.limits), agreed.deflate);
         if address.is_some() {
             connection.with_places(|places| places.address = address);

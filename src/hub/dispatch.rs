@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     config::Slow,
-    consumer::{Consumer, ConsumerId, ConsumerSet, MapError, Outgoing},
+    consumer::{Consumer, ConsumerId, Consumers, Known, MapError, Outgoing},
     event::{self, Emission, Event, Eviction, Gap, GapReason, GroupName},
     layer::Signal,
     socket::{Loss, frame::Frame},
@@ -23,14 +23,14 @@ use crate::{
 /// Hands what comes out of a layer to the workers.
 pub struct Dispatcher {
     registry: Arc<Registry>,
-    consumers: Arc<ConsumerSet>,
+    consumers: Consumers,
     workers: Workers,
     metrics: Metrics,
 }
 
 impl Dispatcher {
     /// A dispatcher without workers yet.
-    pub fn new(registry: Arc<Registry>, consumers: Arc<ConsumerSet>, metrics: Metrics) -> Self {
+    pub fn new(registry: Arc<Registry>, consumers: Consumers, metrics: Metrics) -> Self {
         Self { registry, consumers, workers: Workers::default(), metrics }
     }
 
@@ -70,10 +70,11 @@ impl Dispatcher {
     fn event(&self, event: &Arc<Event>) {
         story::received(&self.metrics.tail, event);
         // Consumers of one namespace share its rooms: what one of them takes is no loss for the others.
+        let known = self.consumers.now();
         let mut handled = false;
         let mut unhandled: Option<&Consumer> = None;
         for audience in self.audiences(&event.group) {
-            let Some(consumer) = self.consumers.get(audience.consumer) else { continue };
+            let Some(consumer) = known.get(audience.consumer) else { continue };
             match consumer.on_event(event) {
                 Ok(messages) => {
                     handled = true;
@@ -152,18 +153,27 @@ impl Dispatcher {
 
     fn emission(&self, emission: &Emission) {
         story::emitted(&self.metrics.tail, emission);
-        let consumers: Arc<[ConsumerId]> = self.served(&emission.audience).map(Consumer::id).collect();
-        let targets = self.targets(emission, &consumers);
+        let known = self.consumers.now();
+        let mut served: Vec<&Consumer> = served(&known, &emission.audience).collect();
+        // A reload may have changed what the consumer of a name speaks, while older connections go on.
+        while let Some(protocol) = served.first().map(|consumer| consumer.protocol()) {
+            let (alike, others): (Vec<_>, Vec<_>) =
+                served.into_iter().partition(|consumer| consumer.protocol() == protocol);
+            self.emission_to(emission, &alike);
+            served = others;
+        }
+    }
+
+    /// An emission to consumers that write it alike.
+    fn emission_to(&self, emission: &Emission, served: &[&Consumer]) {
+        let consumers: Arc<[ConsumerId]> = served.iter().map(|consumer| consumer.id()).collect();
+        let targets = self.targets(emission, served, &consumers);
         let mask = targets.mask();
-        let Some(writer) = targets.audiences.first().map(|audience| audience.consumer).or(consumers.first().copied())
-        else {
-            return;
-        };
         if mask == 0 {
             return;
         }
         // All consumers of a namespace write the same.
-        let Some(consumer) = self.consumers.get(writer) else { return };
+        let Some(consumer) = served.first() else { return };
         let frame = match consumer.encode(&emission.content) {
             Ok(payload) => Arc::new(Frame::new(&payload).losable(loss(consumer, AudienceId(0), None))),
             Err(reason) => {
@@ -187,7 +197,8 @@ impl Dispatcher {
 
     fn evict(&self, eviction: &Eviction) {
         let Ok(group) = GroupName::from_room(&eviction.room) else { return };
-        let consumers: Vec<ConsumerId> = self.served(&eviction.audience).map(Consumer::id).collect();
+        let known = self.consumers.now();
+        let consumers: Vec<ConsumerId> = served(&known, &eviction.audience).map(Consumer::id).collect();
         let concerned = self.audiences(&group).into_iter().filter(|audience| consumers.contains(&audience.consumer));
         let mut mask = 0;
         let consumers: Arc<[ConsumerId]> =
@@ -199,18 +210,10 @@ impl Dispatcher {
         });
     }
 
-    /// The consumers that an audience means.
-    fn served<'a>(&'a self, audience: &'a event::Audience) -> impl Iterator<Item = &'a Consumer> {
-        self.consumers.iter().map(Arc::as_ref).filter(move |consumer| match audience {
-            event::Audience::Namespace(namespace) => consumer.namespace() == Some(namespace),
-            event::Audience::Consumer(name) => consumer.name() == &**name,
-        })
-    }
-
-    fn targets(&self, emission: &Emission, consumers: &[ConsumerId]) -> Targets {
+    fn targets(&self, emission: &Emission, served: &[&Consumer], consumers: &[ConsumerId]) -> Targets {
         let mut targets = Targets::default();
         if emission.rooms.is_empty() {
-            for consumer in self.served(&emission.audience) {
+            for consumer in served {
                 if let Some(group) = consumer.namespace().and_then(|namespace| GroupName::of_namespace(namespace).ok())
                 {
                     targets.add(self.audiences(&group).into_iter().filter(|one| one.consumer == consumer.id()));
@@ -265,6 +268,14 @@ fn loss(consumer: &Consumer, audience: AudienceId, key: Option<&str>) -> Loss {
         (Slow::DropOldest, _) => Loss::Oldest,
         (Slow::Latest, Some(key)) => Loss::Superseded(format!("{}/{key}", audience.0).into()),
     }
+}
+
+/// The consumers that an audience means.
+fn served<'a>(known: &'a Known, audience: &'a event::Audience) -> impl Iterator<Item = &'a Consumer> {
+    known.iter().map(Arc::as_ref).filter(move |consumer| match audience {
+        event::Audience::Namespace(namespace) => consumer.namespace() == Some(namespace),
+        event::Audience::Consumer(name) => consumer.name() == &**name,
+    })
 }
 
 /// Who is meant by an emission, on this node.

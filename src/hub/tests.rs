@@ -21,7 +21,7 @@ use futures_util::future::BoxFuture;
 use super::*;
 use crate::{
     config::{self, BeforeSubscribe, Environment, load_text},
-    consumer::ConsumerSet,
+    consumer::{ConsumerSet, Consumers},
     event::{Audience, Content, Emission, Event, Eviction, GroupName, Source, Value},
     layer::{Layer, LayerError, Readiness, Signal},
     socket::{Connection, ConnectionLimits, Roster},
@@ -150,7 +150,8 @@ impl Node {
         let file = Some((std::path::Path::new("test.toml"), CONSUMERS));
         let (config, errors) = load_text(file, &Environment::default());
         assert_eq!(errors, []);
-        let consumers = Arc::new(ConsumerSet::compile(&config).unwrap_or_else(|errors| panic!("{errors}")));
+        let set = ConsumerSet::compile(&config).unwrap_or_else(|errors| panic!("{errors}"));
+        let consumers = Consumers::new(set);
         let metrics = Metrics::new();
         let dispatcher = Arc::new(Dispatcher::new(Arc::clone(&registry), consumers, metrics.clone()));
         Self { layer, registry, dispatcher, metrics }

@@ -10,7 +10,7 @@ use futures_util::future::BoxFuture;
 use crate::{
     auth::Authenticator,
     cluster::{Answer, Disconnect, NodeStats, Order, Query, Recorded, Responder, SocketRooms, Target},
-    consumer::{Consumer, ConsumerId, ConsumerSet},
+    consumer::{Consumer, ConsumerId, Consumers},
     event::{Fingerprint, GroupName},
     hub::{Dispatcher, Kick, Registry, Whom},
     layer::{Signal, codec::json},
@@ -28,7 +28,7 @@ const NAMESPACE: &str = "namespace.";
 pub struct Answers {
     dispatcher: Arc<Dispatcher>,
     registry: Arc<Registry>,
-    consumers: Arc<ConsumerSet>,
+    consumers: Consumers,
     authenticator: Arc<Authenticator>,
     metrics: Metrics,
 }
@@ -38,7 +38,7 @@ impl Answers {
     pub const fn new(
         dispatcher: Arc<Dispatcher>,
         registry: Arc<Registry>,
-        consumers: Arc<ConsumerSet>,
+        consumers: Consumers,
         authenticator: Arc<Authenticator>,
         metrics: Metrics,
     ) -> Self {
@@ -46,7 +46,8 @@ impl Answers {
     }
 
     fn stats(&self) -> NodeStats {
-        let has_rooms = |id| self.consumers.get(id).is_some_and(|consumer| consumer.namespace().is_some());
+        let known = self.consumers.now();
+        let has_rooms = |id| known.get(id).is_some_and(|consumer| consumer.namespace().is_some());
         let names = self.registry.names(has_rooms);
         let rooms: Vec<Arc<str>> =
             names.iter().map(GroupName::as_str).filter(|name| !name.starts_with(NAMESPACE)).map(Arc::from).collect();
@@ -60,8 +61,9 @@ impl Answers {
 
     async fn rooms_of(&self, user: &str) -> Answer {
         let Ok(group) = GroupName::from_room(&format!("user_{user}")) else { return Answer::Rooms(Vec::new()) };
+        let known = self.consumers.now();
         let asked: Vec<ConsumerId> =
-            self.consumers.iter().filter(|consumer| consumer.namespace().is_some()).map(|one| one.id()).collect();
+            known.iter().filter(|consumer| consumer.namespace().is_some()).map(|one| one.id()).collect();
         let question = move |shard: &crate::hub::Shard| {
             asked.iter().flat_map(|consumer| shard.whereabouts(&group, *consumer)).collect::<Vec<_>>()
         };
@@ -71,7 +73,7 @@ impl Answers {
         }
         let mut sockets: Vec<SocketRooms> = Vec::new();
         for member in found.answers.into_iter().flatten() {
-            let namespace = member.groups.iter().find_map(|(_, consumer)| self.consumers.get(*consumer)?.namespace());
+            let namespace = member.groups.iter().find_map(|(_, consumer)| known.get(*consumer)?.namespace());
             let names = member.groups.iter().map(|(group, _)| group.as_str());
             let mut rooms: Vec<Arc<str>> = names.filter(|name| !name.starts_with(NAMESPACE)).map(Arc::from).collect();
             rooms.sort();
@@ -87,7 +89,7 @@ impl Answers {
     async fn emit(&self, order: Order) -> Answer {
         let serving: Vec<ConsumerId> = {
             let of = |consumer: &&Arc<Consumer>| consumer.namespace() == Some(&order.namespace);
-            self.consumers.iter().filter(of).map(|consumer| consumer.id()).collect()
+            self.consumers.now().iter().filter(of).map(|consumer| consumer.id()).collect()
         };
         let groups: Vec<GroupName> = order.rooms.iter().filter_map(|room| GroupName::from_room(room).ok()).collect();
         let named: Vec<(GroupName, ConsumerId)> =

@@ -6,7 +6,7 @@ use anyhow::Context as _;
 
 use crate::{
     config::Config,
-    consumer::{ConsumerSet, Context},
+    consumer::{Consumer, Consumers, Context},
     presence::{Change, Graces, Listener, LocalPresence, Presence, RedisPresence},
     protocol::apart::Apart,
     telemetry::Metrics,
@@ -15,31 +15,36 @@ use crate::{
 /// Before a member of an unknown scope counts as gone: of another node's consumer, while the cluster is being rolled.
 const GRACE: Duration = Duration::from_secs(2);
 
-/// Starts counting.
+/// What consumers say of how long their members may be away.
+pub fn graces<'a>(consumers: impl Iterator<Item = &'a Arc<Consumer>>) -> impl Iterator<Item = (Arc<str>, Duration)> {
+    consumers.filter_map(|consumer| Some((consumer.name().into(), consumer.presence_grace()?)))
+}
+
+/// Starts counting; the graces may be exchanged later.
 pub fn start(
     config: &Config,
     node: &str,
-    consumers: &Arc<ConsumerSet>,
+    consumers: &Consumers,
     apart: &Apart,
     metrics: Metrics,
-) -> anyhow::Result<Arc<dyn Presence>> {
-    let of = |consumer: &Arc<crate::consumer::Consumer>| Some((consumer.name().into(), consumer.presence_grace()?));
-    let graces = Graces::new(consumers.iter().filter_map(of), GRACE);
-    let listener = listener(consumers, apart);
-    Ok(match config.redis_url() {
+) -> anyhow::Result<(Arc<dyn Presence>, Graces)> {
+    let known = Graces::new(graces(consumers.now().set().iter()), GRACE);
+    let (graces, listener) = (known.clone(), listener(consumers, apart));
+    let presence: Arc<dyn Presence> = match config.redis_url() {
         None => Arc::new(LocalPresence::start(graces, listener, metrics)),
         Some(url) => {
             let heartbeat = config.cluster.heartbeat.0;
             let presence = RedisPresence::start(url.expose(), node, heartbeat, graces, listener, metrics);
             Arc::new(presence.context("the Redis of the presence")?)
         }
-    })
+    };
+    Ok((presence, known))
 }
 
-fn listener(consumers: &Arc<ConsumerSet>, apart: &Apart) -> Listener {
-    let (consumers, apart) = (Arc::clone(consumers), apart.clone());
+fn listener(consumers: &Consumers, apart: &Apart) -> Listener {
+    let (consumers, apart) = (consumers.clone(), apart.clone());
     Arc::new(move |change, member, user| {
-        let Some(consumer) = consumers.iter().find(|consumer| consumer.name() == &*member.scope).cloned() else {
+        let Some(consumer) = consumers.now().iter().find(|consumer| consumer.name() == &*member.scope).cloned() else {
             return;
         };
         let context = Context { user, ..Context::default() };

@@ -71,6 +71,9 @@ pub const HOLDS: &[&str] = &["rate"];
 /// What becomes of an order to disconnect.
 pub const REVOCATIONS: &[&str] = &["dropped", "failed", "heard", "late", "malformed", "refused"];
 
+/// How a reload of the configuration ends.
+pub const RELOADS: &[&str] = &["applied", "refused", "unchanged"];
+
 /// How a question to the backend ends.
 pub const BACKEND_CALLS: &[&str] =
     &["2xx", "3xx", "4xx", "5xx", "broken", "other", "overload", "timeout", "too_large", "unreachable"];

@@ -205,6 +205,7 @@ pub struct Counters {
     backend_calls: Family<Call, Counter>,
     backend_seconds: Family<Action, Histogram, fn() -> Histogram>,
     presence_failures: Counter,
+    reloads: Family<Outcome, Counter>,
     served: Family<Served, OpenGauge>,
     node: Family<Node, Gauge>,
     ready: Gauge,
@@ -261,6 +262,7 @@ impl Metrics {
         let (ready, tail_watchers) = (Gauge::default(), Gauge::default());
         let (build, node) = (Family::<Build, Gauge>::default(), Family::default());
         build.get_or_create(&Build { version: env!("CARGO_PKG_VERSION") }).set(1);
+        let reloads = Family::default();
         let polling = Gauge::default();
         let outbox_bytes = Gauge::default();
         let deliveries = Counter::default();
@@ -278,6 +280,7 @@ impl Metrics {
         add(&mut registry, Name::RedisReconnects, &reconnects);
         add(&mut registry, Name::BackendCalls, &backend_calls);
         add(&mut registry, Name::PresenceFailures, &presence_failures);
+        add(&mut registry, Name::Reloads, &reloads);
         add(&mut registry, Name::Connections, &served);
         add(&mut registry, Name::Polling, &polling);
         add(&mut registry, Name::OutboxBytes, &outbox_bytes);
@@ -308,6 +311,7 @@ impl Metrics {
             backend_calls,
             backend_seconds,
             presence_failures,
+            reloads,
             served,
             node,
             ready,
@@ -350,6 +354,7 @@ impl Metrics {
             (&self.handshakes, label::HANDSHAKES),
             (&self.tokens, label::TOKENS),
             (&self.revocations, label::REVOCATIONS),
+            (&self.reloads, label::RELOADS),
         ] {
             outcomes.iter().for_each(|outcome| drop(family.get_or_create(&Outcome { outcome })));
         }
@@ -475,6 +480,12 @@ impl Counters {
     /// Arrivals or departures of members that Redis did not take now.
     pub fn presence_failed(&self, count: u64) {
         self.presence_failures.inc_by(count);
+    }
+
+    /// A reload of the configuration ended.
+    pub fn reloaded(&self, outcome: &'static str) {
+        label::known(label::RELOADS, outcome);
+        self.reloads.get_or_create(&Outcome { outcome }).inc();
     }
 
     /// All of it as OpenMetrics text.

@@ -27,6 +27,8 @@ pub enum Name {
     BackendCalls,
     /// Arrivals and departures that Redis did not take at first.
     PresenceFailures,
+    /// Reloads of the configuration, by outcome.
+    Reloads,
     /// Open connections by consumer and protocol, polling sessions included.
     Connections,
     /// Open Engine.IO sessions that poll.
@@ -72,6 +74,7 @@ impl Name {
         Self::RedisReconnects,
         Self::BackendCalls,
         Self::PresenceFailures,
+        Self::Reloads,
         Self::Connections,
         Self::Polling,
         Self::OutboxBytes,
@@ -103,6 +106,7 @@ impl Name {
             Self::RedisReconnects => "redis_reconnects",
             Self::BackendCalls => "backend_calls",
             Self::PresenceFailures => "presence_failures",
+            Self::Reloads => "reloads",
             Self::Connections => "connections",
             Self::Polling => "polling",
             Self::OutboxBytes => "outbox_bytes",
@@ -135,6 +139,7 @@ impl Name {
             Self::RedisReconnects => "Connections to Redis that were made again",
             Self::BackendCalls => "Questions to the backend, by action and outcome",
             Self::PresenceFailures => "Arrivals and departures that Redis did not take at first",
+            Self::Reloads => "Reloads of the configuration, by outcome",
             Self::Connections => "Open connections by consumer and protocol, polling sessions included",
             Self::Polling => "Open Engine.IO sessions that poll",
             Self::OutboxBytes => "Bytes that wait for slow clients, and what keeping them takes",

@@ -4,10 +4,10 @@
 //! it costs one relaxed load and nothing is made. It never waits: a watcher that is too slow misses lines, and is told how many.
 
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeSet, HashMap},
     fmt,
     sync::{
-        Arc, OnceLock,
+        Arc, Mutex, OnceLock, PoisonError,
         atomic::{AtomicUsize, Ordering},
     },
     time::{Duration, SystemTime},
@@ -127,7 +127,8 @@ impl What {
 pub struct Tail {
     watchers: Arc<Watchers>,
     lines: OnceLock<broadcast::Sender<Arc<Line>>>,
-    consumers: OnceLock<Vec<Arc<str>>>,
+    /// By their numbers; looked at only while somebody watches.
+    consumers: Mutex<HashMap<u32, Arc<str>>>,
 }
 
 #[derive(Default)]
@@ -152,16 +153,15 @@ impl Tail {
         self.watchers.of_payloads.load(Ordering::Relaxed) > 0
     }
 
-    /// The consumers' names, by their place in the configuration.
-    pub fn name_consumers(&self, names: impl Iterator<Item = Arc<str>>) {
-        // Named twice, the first names stay.
-        let _ = self.consumers.set(names.collect());
+    /// Consumers' numbers and names, beside those of before.
+    pub fn name_consumers(&self, names: impl Iterator<Item = (u32, Arc<str>)>) {
+        self.consumers.lock().unwrap_or_else(PoisonError::into_inner).extend(names);
     }
 
     /// The name of a consumer.
-    pub fn consumer(&self, place: u16) -> Arc<str> {
-        let known = self.consumers.get().and_then(|names| names.get(usize::from(place)));
-        known.map_or_else(|| format!("consumer[{place}]").into(), Arc::clone)
+    pub fn consumer(&self, number: u32) -> Arc<str> {
+        let names = self.consumers.lock().unwrap_or_else(PoisonError::into_inner);
+        names.get(&number).map_or_else(|| format!("consumer[{number}]").into(), Arc::clone)
     }
 
     /// Tells what happened in a group, if somebody watches.

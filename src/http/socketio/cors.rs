@@ -11,7 +11,7 @@ use crate::{auth::OriginPolicy, config::Config};
 const MAX_AGE: &str = "600";
 
 /// The rule of `socketio.cors`, or that of `server.allowed_origins`.
-pub(super) struct Cors {
+pub struct Cors {
     policy: OriginPolicy,
     any: bool,
 }

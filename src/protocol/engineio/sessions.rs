@@ -38,8 +38,6 @@ pub struct Settings {
     pub connect_timeout: Duration,
     /// Bytes of one message or payload.
     pub max_payload: usize,
-    /// Whether a polling session may go on over a WebSocket.
-    pub upgrades: bool,
     /// What a packet may have beside its text.
     pub packets: crate::packet::Limits,
     limits: ConnectionLimits,
@@ -56,7 +54,6 @@ impl Settings {
             ping_timeout: own.ping_timeout.0,
             connect_timeout: own.connect_timeout.0,
             max_payload: own.max_payload,
-            upgrades: own.transports.contains(&config::Transport::Websocket),
             packets: crate::packet::Limits { attachments: MAX_ATTACHMENTS, bytes: own.max_payload },
             limits,
         }
@@ -148,12 +145,14 @@ impl Sessions {
         Connection::pending(Rc::clone(&self.roster), Arc::clone(limits), deflate)
     }
 
-    /// Opens a session; gives it with the packet that says so, which is not sent yet.
+    /// Opens a session; gives it with the packet that says so, which is not sent yet. One that polls may go on over a
+    /// WebSocket where `upgrades` says so.
     pub fn open(
         self: &Rc<Self>,
         connection: Rc<Connection>,
         upper: Rc<dyn Upper>,
         polling: bool,
+        upgrades: bool,
     ) -> (Rc<EngineSession>, String) {
         let (now, secret, serial) = (Instant::now(), Secret::random(), self.serial.get());
         self.serial.set(serial.wrapping_add(1));
@@ -168,7 +167,7 @@ impl Sessions {
         let sid = Sid { node: self.node.clone(), worker: self.worker, place: who.place, secret };
         let open = Open {
             sid: &sid.text(),
-            upgrade: polling && self.settings.upgrades,
+            upgrade: polling && upgrades,
             ping_interval: self.settings.ping_interval,
             ping_timeout: self.settings.ping_timeout,
             max_payload: self.settings.max_payload,

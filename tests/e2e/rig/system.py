@@ -4,6 +4,7 @@ import contextlib
 import dataclasses
 import os
 import shutil
+import socket
 from pathlib import Path
 
 import stack
@@ -148,21 +149,25 @@ class System:
             self._demo = Demo(self.django.port)
         return self._demo
 
-    def start_node(self, wait: bool = True, config: str | None = None, **env: str) -> stack.Part:
-        """One more node; `config` is the text of a configuration file."""
+    def start_node(
+        self, wait: bool = True, config: str | None = None, listener: socket.socket | None = None, **env: str
+    ) -> stack.Part:
+        """One more node; `config` is the text of a configuration file, `listener` a socket to take over."""
         name = f"node{len(self.nodes) + 1}"
         file = None
         if config is not None:
             file = self.directory / f"{name}.toml"
             file.write_text(config)
-        node = stack.node(self.directory, stack.free_port(), self.node_env(**env), name, file)
+        port = listener.getsockname()[1] if listener else stack.free_port()
+        node = stack.node(self.directory, port, self.node_env(**env), name, file, listener=listener)
         self.nodes.append(self._start(node, wait))
         return node
 
-    def start_nginx(self) -> stack.Part:
+    def start_nginx(self, **options) -> stack.Part:
+        """nginx before the nodes; options are those of `stack.nginx`."""
         ports = [node.port for node in self.nodes]
         django_port = self.django.port if self.django else stack.free_port()
-        self.nginx = self._start(stack.nginx(self.directory, stack.free_port(), ports, django_port))
+        self.nginx = self._start(stack.nginx(self.directory, stack.free_port(), ports, django_port, **options))
         return self.nginx
 
     def wait(self) -> None:

@@ -1,0 +1,11 @@
+# The demo project under Daphne, for compose.yml. A project of one's own has its own image.
+FROM python:3.12.10-slim-bookworm
+WORKDIR /srv
+COPY requirements.txt /srv/
+RUN pip install --no-cache-dir --disable-pip-version-check -r requirements.txt \
+    && useradd --uid 65532 --no-create-home demo && mkdir /data && chown 65532:65532 /data
+COPY . /srv/
+ENV PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 DJANGO_SETTINGS_MODULE=demo.settings
+USER 65532:65532
+EXPOSE 8000
+CMD ["sh", "-c", "python manage.py migrate --verbosity 0 && python manage.py make_people && exec python -m daphne -b 0.0.0.0 -p 8000 demo.asgi:application"]

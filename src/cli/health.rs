@@ -1,0 +1,62 @@
+//! `channelgate health`: whether a node is ready, as an exit status, for containers that have no curl.
+
+use std::{net::ToSocketAddrs as _, process::ExitCode, time::Duration};
+
+use anyhow::{Context as _, bail};
+use clap::Args;
+
+use crate::{backend, config::Config};
+
+#[derive(Debug, Args)]
+pub(super) struct Arguments {
+    /// The node, http://host:port; without it, the one of this configuration on this machine.
+    #[arg(long, value_name = "URL")]
+    url: Option<String>,
+    /// Ask only whether the process answers (/health/live), not whether events arrive (/health/ready).
+    #[arg(long)]
+    live: bool,
+    /// How long the answer may take, in seconds.
+    #[arg(long, value_name = "SECONDS", default_value_t = 3)]
+    timeout: u64,
+}
+
+pub(super) async fn run(config: &Config, arguments: Arguments) -> anyhow::Result<ExitCode> {
+    let url = match arguments.url {
+        Some(url) => url.trim_end_matches('/').to_owned(),
+        None => here(&config.server.listen)?,
+    };
+    let url = format!("{url}/health/{}", if arguments.live { "live" } else { "ready" });
+    let request = backend::http_client()?.get(&url).timeout(Duration::from_secs(arguments.timeout));
+    let answer = request.send().await.with_context(|| format!("{url} is not reachable"))?;
+    let status = answer.status();
+    let body = answer.text().await.unwrap_or_default();
+    if !status.is_success() {
+        bail!("{url} answered {status}: {body}");
+    }
+    println!("{body}");
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Where a node that listens on this address is reached from its own machine.
+fn here(listen: &str) -> anyhow::Result<String> {
+    let mut address = listen.to_socket_addrs()?.next().context("there is no address to ask")?;
+    if address.ip().is_unspecified() {
+        address.set_ip(match address {
+            std::net::SocketAddr::V4(_) => std::net::Ipv4Addr::LOCALHOST.into(),
+            std::net::SocketAddr::V6(_) => std::net::Ipv6Addr::LOCALHOST.into(),
+        });
+    }
+    Ok(format!("http://{address}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::here;
+
+    #[test]
+    fn a_node_that_listens_everywhere_is_asked_on_loopback() {
+        assert_eq!(here("0.0.0.0:8000").unwrap(), "http://127.0.0.1:8000");
+        assert_eq!(here("[::]:80").unwrap(), "http://[::1]:80");
+        assert_eq!(here("127.0.0.1:9").unwrap(), "http://127.0.0.1:9");
+    }
+}

@@ -1,0 +1,224 @@
+//! What is different between two configurations, key by key, and which of it a running node can take over.
+//!
+//! In: the configuration in effect and one that was read anew. Out: [`Change`]s to log, without secrets, and the
+//! configuration that is in effect after a reload. What is not taken over there stays as it was, and shows as a difference
+//! between that and what was read: so no key can be forgotten.
+
+use std::fmt;
+
+use indexmap::IndexMap;
+use serde_json::Value as Json;
+
+use super::{Config, KeyPath, Secret};
+
+/// Longer values are cut in the log, in characters.
+const SHOWN: usize = 120;
+
+/// One key whose value is another; shown without its value where that is a secret.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Change {
+    /// The key; of a consumer, which has a name, `consumer "name".key`.
+    pub key: String,
+    /// Where it stands in the new configuration.
+    pub path: KeyPath,
+    was: Option<String>,
+    is: Option<String>,
+}
+
+impl fmt::Display for Change {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (&self.was, &self.is) {
+            (Some(was), Some(is)) => write!(f, "{}: {was} → {is}", self.key),
+            (None, Some(is)) => write!(f, "{}: {is}, which was not there", self.key),
+            (Some(was), None) => write!(f, "{}: gone, it was {was}", self.key),
+            (None, None) => write!(f, "{}: changed", self.key),
+        }
+    }
+}
+
+impl Change {
+    /// What stays in effect where the change is not taken over.
+    pub fn kept(&self) -> &str {
+        match &self.was {
+            Some(was) => was,
+            None if self.is.is_some() => "unset",
+            None => "what it was",
+        }
+    }
+}
+
+impl Config {
+    /// What is different in `other`, in the order of the documentation.
+    pub fn changes(&self, other: &Self) -> Vec<Change> {
+        let (mine, theirs) = (leaves(self), leaves(other));
+        let mut changes: Vec<Change> = Vec::new();
+        for (key, (path, is)) in &theirs {
+            let was = mine.get(key).map(|(_, was)| was);
+            if was != Some(is) {
+                changes.push(Change { key: key.clone(), path: path.clone(), was: was.map(shown), is: Some(shown(is)) });
+            }
+        }
+        for (key, (path, was)) in &mine {
+            if !theirs.contains_key(key) {
+                changes.push(Change { key: key.clone(), path: path.clone(), was: Some(shown(was)), is: None });
+            }
+        }
+        for ((key, was), (_, is)) in secrets(self).into_iter().zip(secrets(other)) {
+            if was != is {
+                changes.retain(|change| change.key != key);
+                changes.push(Change { key: key.to_owned(), path: KeyPath::dotted(key), was: None, is: None });
+            }
+        }
+        changes
+    }
+
+    /// The configuration that is in effect after a reload of `read`: of `self` what only a start can change, of `read` the
+    /// rest.
+    #[must_use]
+    pub fn reloaded(&self, read: &Self) -> Self {
+        let mut next = self.clone();
+        next.consumers.clone_from(&read.consumers);
+        next.presets.clone_from(&read.presets);
+        next.auth.clone_from(&read.auth);
+        next.api.key.clone_from(&read.api.key);
+        next.server.allowed_origins.clone_from(&read.server.allowed_origins);
+        next.server.max_connections = read.server.max_connections;
+        next.socket.max_message = read.socket.max_message;
+        next.socket.outbox = read.socket.outbox;
+        next.socket.max_frames_per_second = read.socket.max_frames_per_second;
+        next.socket.max_bytes_per_second = read.socket.max_bytes_per_second;
+        next.socket.compression.clone_from(&read.socket.compression);
+        next.socketio.cors.clone_from(&read.socketio.cors);
+        next.socketio.transports.clone_from(&read.socketio.transports);
+        next.origins = read.origins.clone();
+        next
+    }
+}
+
+/// Every key with its value, those of a consumer under its name: its place says nothing of who it is.
+fn leaves(config: &Config) -> IndexMap<String, (KeyPath, Json)> {
+    let mut found = IndexMap::new();
+    let Ok(Json::Object(sections)) = serde_json::to_value(config) else { return found };
+    for (section, value) in sections {
+        if section == "consumer" {
+            continue;
+        }
+        collect(&section, KeyPath::ROOT.then(section.as_str()), value, &mut found);
+    }
+    let names: Vec<String> = config.consumers.iter().map(super::Consumer::label).collect();
+    for (place, (name, consumer)) in names.iter().zip(&config.consumers).enumerate() {
+        let path = KeyPath::ROOT.then("consumer").then(place);
+        let Ok(Json::Object(keys)) = serde_json::to_value(consumer) else { continue };
+        for (key, value) in keys {
+            collect(&format!("consumer {name:?}.{key}"), path.then(key.as_str()), value, &mut found);
+        }
+    }
+    // Paths are tried in this order.
+    found.insert("consumers, in order".to_owned(), (KeyPath::ROOT.then("consumer"), names.into()));
+    found
+}
+
+fn collect(key: &str, path: KeyPath, value: Json, found: &mut IndexMap<String, (KeyPath, Json)>) {
+    match value {
+        Json::Null => {}
+        Json::Object(entries) => {
+            for (name, value) in entries {
+                collect(&format!("{key}.{name}"), path.then(name.as_str()), value, found);
+            }
+        }
+        value => {
+            found.insert(key.to_owned(), (path, value));
+        }
+    }
+}
+
+fn shown(value: &Json) -> String {
+    let text = value.to_string();
+    match text.char_indices().nth(SHOWN) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text,
+    }
+}
+
+/// The keys whose values are never shown; a test holds them against docs/CONFIGURATION.md.
+fn secrets(config: &Config) -> [(&'static str, Vec<&Secret>); 11] {
+    let Config { layer, cache, auth, backend, api, .. } = config;
+    [
+        ("layer.url", layer.url.iter().collect()),
+        ("layer.hosts", layer.hosts.iter().collect()),
+        ("layer.keys", layer.keys.iter().collect()),
+        ("cache.url", cache.url.iter().collect()),
+        ("auth.secret_key", auth.secret_key.iter().collect()),
+        ("auth.secret_key_fallbacks", auth.secret_key_fallbacks.iter().collect()),
+        ("auth.jwt.signing_key", auth.jwt.signing_key.iter().collect()),
+        ("auth.jwt.verifying_key", auth.jwt.verifying_key.iter().collect()),
+        ("auth.jwt.previous_keys", auth.jwt.previous_keys.iter().collect()),
+        ("backend.secret", backend.secret.iter().collect()),
+        ("api.key", api.key.iter().collect()),
+    ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{super::Environment, *};
+
+    fn read(text: &str, environment: &Environment) -> Config {
+        let (config, errors) = super::super::load_text(Some((std::path::Path::new("gate.toml"), text)), environment);
+        assert_eq!(errors, [], "{text}");
+        config
+    }
+
+    fn keys(changes: &[Change]) -> Vec<&str> {
+        changes.iter().map(|change| change.key.as_str()).collect()
+    }
+
+    #[test]
+    fn every_secret_of_the_documentation_that_changes_is_named_and_not_shown() {
+        let before = read("", &Environment::default());
+        let mut seen = 0;
+        for line in include_str!("../../docs/CONFIGURATION.md").lines() {
+            let cells: Vec<&str> = line.trim_matches('|').split('|').map(str::trim).collect();
+            let [key, kind, ..] = cells.as_slice() else { continue };
+            let key = key.trim_matches('`');
+            if !kind.contains("secret") || !key.contains('.') || key.starts_with("consumer") {
+                continue;
+            }
+            seen += 1;
+            let section = key.rsplit_once('.').unwrap();
+            let mut told = Vec::new();
+            for value in ["redis://:hidden@a:1/0", "redis://:hidden@b:1/0"] {
+                let value = if kind.contains("list") { format!("[{value:?}]") } else { format!("{value:?}") };
+                let after = read(&format!("[{}]\n{} = {value}\n", section.0, section.1), &Environment::default());
+                told.push(after.clone());
+                let changes = before.changes(&after);
+                assert_eq!(keys(&changes), [key]);
+                assert!(!changes[0].to_string().contains("hidden"));
+            }
+            assert_eq!(keys(&told[0].changes(&told[1])), [key], "one value for another");
+        }
+        assert_eq!(seen, secrets(&before).len());
+    }
+
+    #[test]
+    fn a_consumer_is_found_by_its_name_wherever_it_stands() {
+        let one = "[[consumer]]\npath = \"/a/\"\ngroups = [\"a\"]\n";
+        let two = "[[consumer]]\npath = \"/b/\"\ngroups = [\"b\"]\n";
+        let before = read(&format!("{one}{two}"), &Environment::default());
+        let after = read(&format!("{two}{}", one.replace("\"a\"", "\"other\"")), &Environment::default());
+        let changes = before.changes(&after);
+        assert_eq!(keys(&changes), ["consumer \"/a/\".groups", "consumers, in order"]);
+        assert_eq!(changes[0].to_string(), "consumer \"/a/\".groups: [\"a\"] → [\"other\"]");
+        assert_eq!(after.error(&changes[0].path, "x").to_string(), "gate.toml:6: consumer[1].groups: x");
+    }
+
+    #[test]
+    fn what_only_a_start_can_change_stays_and_is_named() {
+        let before = read("", &Environment::default());
+        let text = "[server]\nlisten = \"127.0.0.1:1\"\nmax_connections = 5\n[socket]\nping_interval = \"3s\"\noutbox = 9\n\
+                    [layer]\nprefix = \"shop\"\n[auth]\nsecret_key = \"new\"\n";
+        let after = read(text, &Environment::default());
+        let next = before.reloaded(&after);
+        assert_eq!(keys(&before.changes(&next)), ["server.max_connections", "socket.outbox", "auth.secret_key"]);
+        assert_eq!(keys(&next.changes(&after)), ["server.listen", "socket.ping_interval", "layer.prefix"]);
+    }
+}

@@ -1,0 +1,114 @@
+//! The consumers in effect, which a reload exchanges while others look at them.
+//!
+//! A connection keeps the consumer that it came with, so whoever is given an id or a name of a consumer must find the former
+//! ones, too, for as long as they have connections.
+
+use std::{collections::HashMap, sync::Arc};
+
+use arc_swap::ArcSwap;
+
+use super::{Consumer, ConsumerId, ConsumerSet};
+
+/// The consumers of a node; a handle.
+#[derive(Clone, Debug)]
+pub struct Consumers(Arc<ArcSwap<Known>>);
+
+/// Those of one moment.
+#[derive(Debug)]
+pub struct Known {
+    set: ConsumerSet,
+    /// Of earlier configurations, the latest first.
+    former: Vec<Arc<Consumer>>,
+    by_id: HashMap<ConsumerId, Arc<Consumer>>,
+}
+
+impl Known {
+    fn new(set: ConsumerSet, former: Vec<Arc<Consumer>>) -> Self {
+        let by_id = set.iter().chain(&former).map(|consumer| (consumer.id(), Arc::clone(consumer))).collect();
+        Self { set, former, by_id }
+    }
+
+    /// Those that are offered to new connections.
+    pub const fn set(&self) -> &ConsumerSet {
+        &self.set
+    }
+
+    /// The consumer with this id, in effect or former.
+    pub fn get(&self, id: ConsumerId) -> Option<&Arc<Consumer>> {
+        self.by_id.get(&id)
+    }
+
+    /// Those in effect, then those that only older connections have.
+    pub fn iter(&self) -> impl Iterator<Item = &Arc<Consumer>> {
+        self.set.iter().chain(&self.former)
+    }
+}
+
+impl Consumers {
+    /// Those of the configuration at the start.
+    pub fn new(set: ConsumerSet) -> Self {
+        Self(Arc::new(ArcSwap::from_pointee(Known::new(set, Vec::new()))))
+    }
+
+    /// Those of now.
+    pub fn now(&self) -> Arc<Known> {
+        self.0.load_full()
+    }
+
+    /// Exchanges them for those of a new configuration. Former ones that no connection has any more are forgotten.
+    pub fn exchange(&self, set: ConsumerSet) {
+        let before = self.0.load_full();
+        // Held twice by `before` itself, and besides by whoever still uses it.
+        let in_use = |consumer: &&Arc<Consumer>| Arc::strong_count(consumer) > 2;
+        let gone = |consumer: &&Arc<Consumer>| set.get(consumer.id()).is_none();
+        let former = before.set.iter().chain(before.former.iter().filter(in_use)).filter(gone).cloned().collect();
+        self.0.store(Arc::new(Known::new(set, former)));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{Environment, load_text};
+
+    fn followed(set: &ConsumerSet, text: &str) -> ConsumerSet {
+        let (config, errors) = load_text(Some((std::path::Path::new("test.toml"), text)), &Environment::default());
+        assert_eq!(errors, []);
+        set.followed_by(&config).unwrap_or_else(|errors| panic!("{errors}"))
+    }
+
+    const A: &str = "[[consumer]]\npath = \"/a/\"\ngroups = [\"a\"]\n";
+    const B: &str = "[[consumer]]\npath = \"/b/\"\ngroups = [\"b\"]\n";
+
+    #[test]
+    fn a_consumer_as_it_was_is_the_same_and_a_changed_one_gets_a_new_id() {
+        let first = followed(&ConsumerSet::default(), &format!("{A}{B}"));
+        let second = followed(&first, &format!("{}{A}", B.replace("\"b\"", "\"c\"")));
+        let of = |set: &ConsumerSet, path| set.route(path).unwrap().0.clone();
+        assert!(Arc::ptr_eq(&of(&first, "/a/"), &of(&second, "/a/")));
+        assert_ne!(of(&first, "/b/").id(), of(&second, "/b/").id());
+        let third = followed(&second, &format!("{A}{B}"));
+        let ids = [&first, &second, &third].map(|set| of(set, "/b/").id());
+        assert!(ids[0] < ids[1] && ids[1] < ids[2], "{ids:?}");
+    }
+
+    #[test]
+    fn a_former_consumer_is_known_for_as_long_as_a_connection_has_it() {
+        let first = followed(&ConsumerSet::default(), &format!("{A}{B}"));
+        let consumers = Consumers::new(first.clone());
+        let held = first.route("/b/").unwrap().0.clone();
+        drop(first);
+        for round in 0..3 {
+            let now = consumers.now();
+            consumers.exchange(followed(now.set(), &format!("{A}{}", B.replace("\"b\"", &format!("\"b{round}\"")))));
+        }
+        let known = consumers.now();
+        assert!(known.get(held.id()).is_some_and(|known| Arc::ptr_eq(known, &held)));
+        // In effect, the one before it, which a worker may be about to seat, and the one that is held.
+        assert_eq!(known.iter().filter(|consumer| consumer.name() == "/b/").count(), 3);
+        drop((held, known));
+        consumers.exchange(consumers.now().set().clone());
+        consumers.exchange(consumers.now().set().clone());
+        assert_eq!(consumers.now().iter().count(), 2);
+    }
+}

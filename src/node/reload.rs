@@ -1,0 +1,118 @@
+//! SIGHUP: the configuration is read again, checked whole, and what may change in a running node is exchanged.
+//!
+//! Refused whole if anything is wrong with it. Open connections go on with the consumer that they came with; what only a
+//! start can change is named in the log and stays as it was (docs/decisions/0017-reload.md).
+
+use std::{fmt, sync::Arc};
+
+use arc_swap::ArcSwap;
+
+use super::{presence::graces, publish_access, systemd};
+use crate::{
+    admission::Door,
+    auth::{Authenticator, Keys},
+    config::{Config, ConfigErrors},
+    consumer::Consumers,
+    http::{offer::Offer, page::PageData, publish::PublishAccess},
+    presence::Graces,
+    telemetry::Metrics,
+};
+
+/// Reads the configuration again, from where it was read at the start, and checks it as `check` does.
+pub type Reader = Arc<dyn Fn() -> Result<Config, ConfigErrors> + Send + Sync>;
+
+/// The parts of a node that a reload exchanges.
+pub(super) struct Reload {
+    pub reader: Reader,
+    /// What is in effect.
+    pub config: Config,
+    pub consumers: Consumers,
+    pub offer: Arc<ArcSwap<Offer>>,
+    pub authenticator: Arc<Authenticator>,
+    pub publish: Arc<ArcSwap<PublishAccess>>,
+    pub page: Option<PageData>,
+    pub graces: Graces,
+    pub metrics: Metrics,
+    /// More connections than the workers were started for cannot be taken.
+    pub most_connections: usize,
+    /// Whether the layer listens to emitters of Socket.IO events.
+    pub emitters: bool,
+    pub door: Arc<Door>,
+}
+
+impl Reload {
+    /// Carries out one reload.
+    pub async fn run(&mut self) {
+        systemd::reloading();
+        let outcome = self.outcome().await;
+        self.metrics.reloaded(outcome);
+        systemd::reloaded(outcome);
+    }
+
+    async fn outcome(&mut self) -> &'static str {
+        let reader = Arc::clone(&self.reader);
+        // A file may be slow to read.
+        let read = match tokio::task::spawn_blocking(move || reader()).await {
+            Ok(Ok(read)) => read,
+            Ok(Err(errors)) => return refuse(&errors),
+            Err(error) => return refuse(&error),
+        };
+        let mut next = self.config.reloaded(&read);
+        next.server.max_connections = next.server.max_connections.min(self.most_connections);
+        let kept = next.changes(&read);
+        let changes = self.config.changes(&next);
+        if changes.is_empty() && kept.is_empty() {
+            log::info!("the configuration is read again and unchanged");
+            return "unchanged";
+        }
+        if !changes.is_empty()
+            && let Err(reason) = self.exchange(&next)
+        {
+            return refuse(&reason);
+        }
+        for change in &changes {
+            log::info!("reload: {change}");
+        }
+        for change in &kept {
+            let stays = format!("takes effect at the next start; {} stays in effect", change.kept());
+            log::warn!("reload: {}", read.error(&change.path, stays));
+        }
+        if !self.emitters && self.consumers.now().set().iter().any(|consumer| consumer.namespace().is_some()) {
+            log::warn!(
+                "reload: no consumer spoke Socket.IO at the start, so emitters are heard only after the next one"
+            );
+        }
+        log::info!("the configuration is reloaded: {} keys applied, {} wait for a start", changes.len(), kept.len());
+        if changes.is_empty() { "unchanged" } else { "applied" }
+    }
+
+    /// Makes everything first and exchanges it then, so that nothing is half done.
+    fn exchange(&mut self, next: &Config) -> anyhow::Result<()> {
+        let set = self.consumers.now().set().followed_by(next)?;
+        let offer = Offer::new(next, &set, &self.metrics)?;
+        let keys = Keys::new(next)?;
+        let embedded = next.is_embedded();
+        let publish = publish_access(next, embedded);
+        self.metrics.tail.name_consumers(set.iter().map(|consumer| consumer.numbered()));
+        // Who gives out events must know a consumer before it has a connection.
+        self.graces.exchange(graces(set.iter()));
+        self.consumers.exchange(set);
+        self.authenticator.exchange(keys);
+        self.door.admit_up_to(next.server.max_connections);
+        self.offer.store(Arc::new(offer));
+        if let Some(page) = &self.page {
+            page.exchange(next, embedded, &publish);
+        }
+        self.publish.store(Arc::new(publish));
+        self.config = next.clone();
+        Ok(())
+    }
+}
+
+fn refuse(reason: &dyn fmt::Display) -> &'static str {
+    for line in reason.to_string().lines() {
+        log::error!("reload refused: {line}");
+    }
+    log::error!("the configuration is not reloaded; the old one stays in effect");
+    "refused"
+}
