@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
 # Installs what `make test` and `make up` need and is not there yet; does nothing, quickly, when all of it is.
 #
-# Expected: Debian or Ubuntu with Rust, Node and Python 3.11 or newer. Installed where missing: Redis, nginx, Chromium and
-# Prometheus (for promtool, which checks the alert rules) from the distribution, the Python packages of the tests in .venv,
-# their Node modules. No service is left running.
+# Expected: Debian or Ubuntu with Rust, Node and Python 3.11 or newer. Installed where missing: Redis, nginx, iproute2,
+# Chromium and Prometheus (for promtool, which checks the alert rules) from the distribution, the Python packages of the tests in
+# .venv, their Node modules. No service is left running.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 PATH=$PATH:/usr/sbin:/sbin
@@ -66,6 +66,7 @@ python=$(find_python)
 packages=()
 have redis-server || packages+=(redis-server)
 have nginx || packages+=(nginx)
+have ip || packages+=(iproute2)
 have promtool || packages+=(prometheus)
 have chromium || have chromium-browser || have google-chrome || packages+=(chromium fonts-dejavu-core)
 "$python" -c 'import ensurepip, venv' 2>/dev/null || packages+=("$("$python" -c 'import sys; print("python%d.%d-venv" % sys.version_info[:2])')")
