@@ -89,6 +89,8 @@ pub enum GapReason {
     Expired,
     /// A worker's backlog went over its bound.
     Backlog,
+    /// The client was behind with reading, and some of what waited for it was given up.
+    SlowClient,
 }
 
 impl GapReason {
@@ -102,6 +104,7 @@ impl GapReason {
             Self::Capacity => "capacity",
             Self::Expired => "expired",
             Self::Backlog => "backlog",
+            Self::SlowClient => "slow_client",
         }
     }
 }

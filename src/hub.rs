@@ -7,13 +7,14 @@
 //! - `dispatch`, `workers`: from the layer's thread to the workers
 //! - [`registry`]: which groups the node has, on which workers
 //! - [`shard`]: one worker's part, made of `member`, `group`, `job` and `crossing`; `questions`: what it can say of them
-//! - `story`: what is told to whoever watches
+//! - `missed`: what is told of gaps; `story`: what is told to whoever watches
 
 mod crossing;
 mod dispatch;
 mod group;
 mod job;
 mod member;
+mod missed;
 mod questions;
 pub mod registry;
 pub mod shard;
@@ -86,6 +87,7 @@ struct Union {
 enum Work {
     Delivery(Delivery),
     Union(Arc<Union>),
+    Gap(Arc<missed::Missed>),
     Question(Box<dyn FnOnce(&Shard) + Send>),
 }
 

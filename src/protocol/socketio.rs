@@ -29,7 +29,7 @@ use super::{
 };
 use crate::{
     consumer,
-    event::Value,
+    event::{GapReason, Value},
     packet::{self, Decoder, Incoming, PacketError, Text},
     socket::close::CloseCode,
 };
@@ -204,6 +204,13 @@ impl Upper for SocketIo {
 
     fn is_settled(&self) -> bool {
         self.places.borrow().iter().any(|place| place.session.is_some())
+    }
+
+    fn lost(&self) {
+        let sessions: Vec<_> = self.places.borrow().iter().filter_map(|place| place.session.clone()).collect();
+        for session in sessions {
+            session.missed(GapReason::SlowClient);
+        }
     }
 
     fn gone(&self) {
