@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Installs what `make test` and `make up` need and is not there yet; does nothing, quickly, when all of it is.
 #
-# Expected: Debian or Ubuntu with Rust, Node and Python 3.11 or newer. Installed where missing: Redis, nginx, Chromium and
+# Expected: Debian or Ubuntu with Rust, Node and Python 3.11 or newer. Installed where missing: Redis, nginx, Chromium, iproute2,
 # systemd's tools and Prometheus (for promtool, which checks the alert rules) from the distribution, the Python packages of the
 # tests in .venv, their Node modules. No service is left running.
 set -euo pipefail
@@ -66,6 +66,7 @@ python=$(find_python)
 packages=()
 have redis-server || packages+=(redis-server)
 have nginx || packages+=(nginx)
+have ip || packages+=(iproute2)
 have promtool || packages+=(prometheus)
 have systemd-analyze || packages+=(systemd)
 have chromium || have chromium-browser || have google-chrome || packages+=(chromium fonts-dejavu-core)

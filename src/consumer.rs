@@ -14,6 +14,7 @@ mod functions;
 mod limits;
 mod mapping;
 mod message;
+mod notice;
 mod place;
 mod program;
 mod resume;
@@ -42,12 +43,13 @@ pub use template::GroupError;
 
 use crate::{
     config::{self, Reject, Topics},
-    event::{Content, Event, GroupName, Value},
+    event::{Content, Event, GapReason, GroupName, Value},
 };
 use action::Actions;
 use expression::Expression;
 use mapping::Mappings;
 use message::of_connection;
+use notice::GapNotice;
 use route::Pattern;
 use scope::{Name, NameSet, Scope};
 use template::GroupTemplate;
@@ -71,6 +73,7 @@ pub struct Consumer {
     refusal: Option<Expression>,
     presence: Option<Expression>,
     mappings: Mappings,
+    notice: Option<GapNotice>,
     actions: Actions,
 }
 
@@ -174,6 +177,22 @@ impl Consumer {
     /// What the members of an event's group are sent, in order; nothing where `when` says so.
     pub fn on_event(&self, event: &Arc<Event>) -> Result<Vec<Outgoing>, MapError> {
         self.mappings.map(event)
+    }
+
+    /// Whether any of its connections is told of gaps.
+    pub fn has_gap_notice(&self) -> bool {
+        self.notice.is_some()
+    }
+
+    /// Whether this connection asks to be told of gaps; looked at once, when it comes.
+    pub fn asks_for_gaps(&self, context: &Context) -> bool {
+        self.notice.as_ref().is_some_and(|notice| notice.is_asked_for(context))
+    }
+
+    /// What a connection that asked is told of a gap in these of its groups; `None`: in any of them.
+    pub fn gap_notice(&self, reason: GapReason, groups: Option<&[&GroupName]>) -> Result<Payload, String> {
+        let notice = self.notice.as_ref().ok_or("this consumer tells nothing of gaps")?;
+        notice.payload(reason, groups, self.actions.wire())
     }
 
     /// Whether an authenticated connection may come in.

@@ -91,11 +91,13 @@ pub enum GapReason {
     Expired,
     /// A worker's backlog went over its bound.
     Backlog,
+    /// The client was behind with reading, and some of what waited for it was given up.
+    SlowClient,
 }
 
 impl GapReason {
     /// All of them.
-    pub const ALL: &[Self] = &[Self::Reconnected, Self::Capacity, Self::Expired, Self::Backlog];
+    pub const ALL: &[Self] = &[Self::Reconnected, Self::Capacity, Self::Expired, Self::Backlog, Self::SlowClient];
 
     /// The metric label.
     pub const fn label(self) -> &'static str {
@@ -104,6 +106,7 @@ impl GapReason {
             Self::Capacity => "capacity",
             Self::Expired => "expired",
             Self::Backlog => "backlog",
+            Self::SlowClient => "slow_client",
         }
     }
 }

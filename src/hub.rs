@@ -8,7 +8,7 @@
 //! - [`registry`]: which groups the node has, on which workers
 //! - `bearers`: who is behind the connections of a worker
 //! - [`shard`]: one worker's part, made of `member`, `group`, `job` and `crossing`; `questions`: what it can say of them
-//! - `story`: what is told to whoever watches
+//! - `missed`: what is told of gaps; `story`: what is told to whoever watches
 
 mod bearers;
 mod crossing;
@@ -16,6 +16,7 @@ mod dispatch;
 mod group;
 mod job;
 mod member;
+mod missed;
 mod questions;
 pub mod registry;
 pub mod shard;
@@ -89,6 +90,7 @@ struct Union {
 enum Work {
     Delivery(Delivery),
     Union(Arc<Union>),
+    Gap(Arc<missed::Missed>),
     Question(Box<dyn FnOnce(&Shard) + Send>),
 }
 

@@ -91,6 +91,11 @@ pub trait Layer: Send + Sync + 'static {
     /// Whether events arrive now, proven and not assumed.
     fn readiness(&self) -> Readiness;
 
+    /// Why the events of this group cannot be promised now, or with `None` those of any group at all.
+    fn outage(&self, _group: Option<&GroupName>) -> Option<LayerError> {
+        None
+    }
+
     /// Takes this node's registrations away and stops; bounded in time.
     fn stop(&self) -> BoxFuture<'_, ()>;
 }
@@ -100,6 +105,8 @@ pub trait Layer: Send + Sync + 'static {
 pub enum Readiness {
     /// Events arrive.
     Ready,
+    /// Those of some groups arrive, those of others do not, for this reason.
+    Degraded(String),
     /// They do not, for this reason.
     NotReady(String),
 }
@@ -108,7 +115,7 @@ impl fmt::Display for Readiness {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Ready => f.write_str("ready"),
-            Self::NotReady(reason) => f.write_str(reason),
+            Self::Degraded(reason) | Self::NotReady(reason) => f.write_str(reason),
         }
     }
 }

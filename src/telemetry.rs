@@ -1,5 +1,5 @@
-//! What the node says about itself: counters with fixed names, log lines without secrets, warnings at a bounded rate, and
-//! what becomes of each event, told live to whoever watches.
+//! What the node says about itself: counters with fixed names, log lines without secrets, warnings at a bounded rate,
+//! whether its threads live, and what becomes of each event, told live to whoever watches.
 
 mod exposition;
 pub mod label;
@@ -7,6 +7,7 @@ pub mod logging;
 pub mod metrics;
 pub mod name;
 pub mod process;
+pub mod pulse;
 pub mod tail;
 pub mod throttle;
 
@@ -14,4 +15,5 @@ pub use exposition::Format;
 pub use metrics::{DropCounter, DropReason, Metrics, OpenGauge};
 pub use name::Name;
 pub use prometheus_client::metrics::histogram::Histogram;
+pub use pulse::{Pulse, Pulses};
 pub use throttle::Throttle;

@@ -3,7 +3,7 @@
 use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 
-use super::{Emits, Handler, OneOrMany, Span};
+use super::{Emit, Emits, Handler, OneOrMany, Span};
 
 /// What is served on a path, to whom, and how events and messages are handled.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -62,6 +62,9 @@ pub struct Consumer {
     /// Event types (dots and underscores are the same) to what is sent; `*` takes the rest.
     #[serde(default)]
     pub on_event: IndexMap<String, EventHandler>,
+    /// What a client is told where events may have been missed; unset: nothing.
+    #[serde(default)]
+    pub on_gap: Option<GapHandler>,
     /// Client messages by the value of `message_key`, or Socket.IO events by their name; `*` takes the rest.
     #[serde(default)]
     pub on_message: IndexMap<String, Handler>,
@@ -194,6 +197,18 @@ pub enum Slow {
     DropOldest,
     /// Of those with the same key, only the newest is kept.
     Latest,
+}
+
+/// A notice that events may have been missed.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct GapHandler {
+    /// Expression over the connection, evaluated once when it comes: who is told. Unset: everybody.
+    pub when: Option<String>,
+    /// Expression over `gap`: the frame as JSON.
+    pub send: Option<String>,
+    /// The Socket.IO event, over `gap`.
+    pub emit: Option<Box<Emit>>,
 }
 
 /// Connections counted per member.

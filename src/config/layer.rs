@@ -96,8 +96,14 @@ pub struct Layer {
     pub max_message: usize,
     /// How long a left group stays subscribed, for the next client to come.
     pub linger: Span,
-    /// How often the node publishes a probe to itself; not ready after three are missed.
+    /// How often the node publishes a probe to itself.
     pub probe_interval: Span,
+    /// So many missed probes, and the node is not ready and promises nothing new.
+    pub probe_failures: u32,
+    /// So many good probes in a row after an outage, and it is ready again.
+    pub probe_successes: u32,
+    /// A connection without a probe for this long is given up and made anew; what is published meanwhile may be lost.
+    pub probe_timeout: Span,
     /// Publishers of Socket.IO events; listened to where a consumer speaks Socket.IO.
     pub emitters: Emitters,
 }
@@ -119,7 +125,10 @@ impl Default for Layer {
             publish_prefix: "channelgate:".to_owned(),
             max_message: 16 << 20,
             linger: Span::seconds(5),
-            probe_interval: Span::seconds(5),
+            probe_interval: Span::seconds(1),
+            probe_failures: 3,
+            probe_successes: 3,
+            probe_timeout: Span::seconds(10),
             emitters: Emitters::default(),
         }
     }

@@ -30,6 +30,8 @@ pub struct Server {
     pub drain_period: Span,
     /// How long a client may take to answer its Close before the connection is dropped.
     pub drain_grace: Span,
+    /// A thread that stands still for this long, while another goes on, is stuck: liveness says 503.
+    pub stuck_after: Span,
 }
 
 impl Server {
@@ -56,6 +58,7 @@ impl Default for Server {
             drain_delay: Span::seconds(2),
             drain_period: Span::seconds(15),
             drain_grace: Span::seconds(5),
+            stuck_after: Span::seconds(15),
         }
     }
 }

@@ -3,8 +3,8 @@
 use std::{path::Path, sync::Arc};
 
 use super::{
-    Consumer, ConsumerId, ConsumerSet, action::Actions, expression::Expression, mapping::Mappings, place,
-    program::Program, route::Pattern, scope::Name, template::GroupTemplate, wire::Wire,
+    Consumer, ConsumerId, ConsumerSet, action::Actions, expression::Expression, mapping::Mappings, notice::GapNotice,
+    place, program::Program, route::Pattern, scope::Name, template::GroupTemplate, wire::Wire,
 };
 use crate::config::{
     self, Config, ConfigError, ConfigErrors, Environment, KeyPath, OneOrMany, Protocol, SourceMapping,
@@ -122,6 +122,8 @@ impl Compiler<'_> {
         });
         self.check_protocol(spec, &key);
         let mappings = Mappings::compile(&spec.on_event, wire.clone(), &key.then("on_event"), self);
+        let notice = spec.on_gap.as_ref();
+        let notice = notice.and_then(|gap| GapNotice::compile(gap, &wire, &key.then("on_gap"), self));
         let name: Arc<str> = spec.label().into();
         let program = Program {
             ops: Vec::new(),
@@ -143,7 +145,7 @@ impl Compiler<'_> {
             }
         };
         let spec = spec.clone();
-        Some(Consumer { id, name, spec, pattern: pattern?, groups, refusal, presence, mappings, actions })
+        Some(Consumer { id, name, spec, pattern: pattern?, groups, refusal, presence, mappings, notice, actions })
     }
 
     /// Keys that Socket.IO has no use for.

@@ -21,10 +21,11 @@ pub(super) enum Name {
     Vars,
     Backend,
     Channel,
+    Gap,
 }
 
 impl Name {
-    const ALL: [Self; 14] = [
+    const ALL: [Self; 15] = [
         Self::Event,
         Self::Group,
         Self::Message,
@@ -39,6 +40,7 @@ impl Name {
         Self::Vars,
         Self::Backend,
         Self::Channel,
+        Self::Gap,
     ];
 
     pub const fn as_str(self) -> &'static str {
@@ -57,6 +59,7 @@ impl Name {
             Self::Vars => "vars",
             Self::Backend => "backend",
             Self::Channel => "channel",
+            Self::Gap => "gap",
         }
     }
 

@@ -162,7 +162,7 @@ async fn wrong_method(request: HttpRequest) -> HttpResponse {
 async fn health(admin: web::Data<Admin>, registry: web::Data<Registry>, draining: web::Data<Draining>) -> HttpResponse {
     let reason = match registry.layer().readiness() {
         _ if draining.is_draining() => Some("the node is draining".to_owned()),
-        Readiness::Ready => None,
+        Readiness::Ready | Readiness::Degraded(_) => None,
         Readiness::NotReady(reason) => Some(reason),
     };
     let mut body = json!({

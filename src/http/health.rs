@@ -1,8 +1,11 @@
 //! Liveness, readiness and metrics.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicBool, Ordering},
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
 };
 
 use actix_web::{HttpRequest, HttpResponse, http::StatusCode, http::header, web};
@@ -30,18 +33,33 @@ impl Draining {
     }
 }
 
-/// `GET /health/live`: the process answers.
-pub async fn live() -> HttpResponse {
-    answer(StatusCode::OK, "alive", None)
+/// How long a thread may stand still.
+#[derive(Clone, Copy)]
+pub struct Patience(pub Duration);
+
+/// `GET /health/live`: the process works: this worker answers, and the other threads turn. Nothing outside it is asked.
+pub async fn live(metrics: web::Data<Metrics>, patience: web::Data<Patience>) -> HttpResponse {
+    match metrics.pulses.stuck(patience.0) {
+        None => answer(StatusCode::OK, "alive", None),
+        Some((thread, still)) => {
+            let reason = format!("{thread} has stood still for {} s", still.as_secs());
+            log::error!("liveness: {reason}");
+            answer(StatusCode::SERVICE_UNAVAILABLE, "stuck", Some(&reason))
+        }
+    }
 }
 
 /// `GET /health/ready`: events arrive and new connections are welcome.
+///
+/// With one of several Redis servers away the answer stays 200, *degraded*: every node sees the same servers, and a balancer
+/// that looked away from all of them would end what still works.
 pub async fn ready(registry: web::Data<Registry>, draining: web::Data<Draining>) -> HttpResponse {
     if draining.is_draining() {
-        return answer(StatusCode::SERVICE_UNAVAILABLE, "draining", None);
+        return answer(StatusCode::SERVICE_UNAVAILABLE, "draining", Some("the node is stopping"));
     }
     match registry.layer().readiness() {
         Readiness::Ready => answer(StatusCode::OK, "ready", None),
+        Readiness::Degraded(reason) => answer(StatusCode::OK, "degraded", Some(&reason)),
         Readiness::NotReady(reason) => answer(StatusCode::SERVICE_UNAVAILABLE, "not ready", Some(&reason)),
     }
 }
@@ -61,7 +79,7 @@ pub async fn metrics(
     registry: web::Data<Registry>,
     draining: web::Data<Draining>,
 ) -> HttpResponse {
-    metrics.set_ready(!draining.is_draining() && registry.layer().readiness() == Readiness::Ready);
+    metrics.set_ready(!draining.is_draining() && !matches!(registry.layer().readiness(), Readiness::NotReady(_)));
     let accept = request.headers().get(header::ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let format = Format::asked_for(accept);
     // Away from the worker's thread: it reads /proc, and deliveries wait for nobody.

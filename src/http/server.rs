@@ -238,6 +238,7 @@ fn routes(
         .app_data(web::Data::from(services.authenticator))
         .app_data(web::Data::from(services.publish))
         .app_data(web::Data::new(services.draining))
+        .app_data(web::Data::new(health::Patience(services.config.server.stuck_after.0)))
         .app_data(web::Data::new(services.metrics))
         .app_data(web::Data::new(services.drain))
         .app_data(web::Data::new(acceptor))

@@ -27,7 +27,6 @@ use crate::{
     admission::{Door, Pass},
     config::Transport,
     event::Value,
-    layer::Readiness,
     protocol::{
         desk::Desk,
         engineio::{Answer, Carrier, PAYLOAD_TYPE, Sessions, Settings, Sid, Upper, Workers, raw::Raw},
@@ -163,8 +162,8 @@ impl Reception {
         let address = self.door.counts_addresses().then(|| self.hops.client(request)).flatten();
         let Pass { admitting, address } = self.door.knock(address).map_err(Refusal::Limited)?;
         // Whoever comes in joins groups.
-        if let Readiness::NotReady(reason) = self.sessions.desk().shard.registry().layer().readiness() {
-            log::debug!("the channel layer is not ready: {reason}");
+        if let Some(outage) = self.sessions.desk().shard.registry().layer().outage(None) {
+            log::debug!("a client is refused: {outage}");
             return Err(Refusal::NotReady);
         }
         let head = Head::of(&RequestHead::of(request).borrowed());

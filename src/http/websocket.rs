@@ -26,7 +26,7 @@ use crate::{
     consumer::{Consumer, ConsumerId, ConsumerSet, Context},
     event::{GroupName, Value},
     hub::Member,
-    layer::{LayerError, Readiness},
+    layer::LayerError,
     protocol::{
         self,
         desk::{Desk, Refused},
@@ -109,7 +109,6 @@ enum Refusal {
     Auth(AuthError),
     Group(String),
     Layer(LayerError),
-    NotReady(String),
 }
 
 impl Refusal {
@@ -149,11 +148,10 @@ impl Refusal {
                 (response, reason.label())
             }
             Self::Group(reason) => (error(StatusCode::FORBIDDEN, &reason, None), "denied"),
-            Self::Layer(LayerError::Unavailable { retry_after, .. }) => {
-                (unavailable("the channel layer is not reachable", retry_after), "unavailable")
+            Self::Layer(LayerError::Unavailable { reason, retry_after }) => {
+                (unavailable(&format!("the channel layer is not ready: {reason}"), retry_after), "unavailable")
             }
             Self::Layer(LayerError::Refused(_)) => (unavailable("the channel layer refused", retry), "unavailable"),
-            Self::NotReady(reason) => (unavailable(&reason, retry), "unavailable"),
         }
     }
 }
@@ -249,6 +247,9 @@ impl Acceptor {
         } else {
             Member::named(Rc::clone(connection), Arc::clone(&context.id), before_subscribe)
         };
+        if consumer.asks_for_gaps(&context) {
+            member.tell_gaps(consumer.id());
+        }
         let outlet: Rc<dyn Outlet> = Rc::clone(connection) as Rc<dyn Outlet>;
         let parts = Box::new([Part::new(Arc::clone(consumer), context, bearer)]);
         let session = Session::new(Rc::clone(&self.desk), outlet, member, parts);
@@ -262,9 +263,6 @@ impl Acceptor {
                 shard.announce(&member);
             }
         } else {
-            if let Readiness::NotReady(reason) = shard.registry().layer().readiness() {
-                return Err(Refusal::NotReady(format!("the channel layer is not ready: {reason}")));
-            }
             if let Some(member) = session.member() {
                 let joins = groups.iter().map(|group| shard.join(&member, group, consumer.id()));
                 try_join_all(joins).await.map_err(Refusal::Layer)?;

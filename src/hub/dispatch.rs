@@ -7,8 +7,8 @@ use std::{
 };
 
 use super::{
-    Answers, AudienceId, Delivery, Inbox, Registry, Rules, Shard, Union, Work, registry::Audience, size, story,
-    topics::matching_names, workers::Workers,
+    Answers, AudienceId, Delivery, Inbox, Registry, Rules, Shard, Union, Work, missed::Missed, registry::Audience,
+    size, story, topics::matching_names, workers::Workers,
 };
 use crate::{
     config::Slow,
@@ -36,7 +36,7 @@ impl Dispatcher {
 
     /// A worker starts: its end of a new link, or `None` if there are too many.
     pub fn connect(&self) -> Option<Inbox> {
-        self.workers.connect()
+        self.workers.connect(&self.consumers)
     }
 
     /// Asks the worker threads, each about its own members; those that do not answer within `deadline` are counted.
@@ -145,9 +145,12 @@ impl Dispatcher {
 
     fn give(&self, mask: u64, size: usize, work: impl Fn() -> Work) {
         let refused = self.workers.send(mask, size, work);
-        if refused > 0 {
-            self.metrics.dropped(DropReason::Backlog, refused);
-            self.gap(&Gap { groups: None, reason: GapReason::Backlog });
+        if refused.workers > 0 {
+            self.metrics.dropped(DropReason::Backlog, refused.workers);
+        }
+        // The worker itself tells its members, once it has room again.
+        if refused.newly > 0 {
+            self.count(&Gap { groups: None, reason: GapReason::Backlog });
         }
     }
 
@@ -252,6 +255,14 @@ impl Dispatcher {
     }
 
     fn gap(&self, gap: &Gap) {
+        self.count(gap);
+        if let Some(missed) = Missed::new(gap, &self.consumers.now()) {
+            let missed = Arc::new(missed);
+            self.workers.tell(|| Work::Gap(Arc::clone(&missed)));
+        }
+    }
+
+    fn count(&self, gap: &Gap) {
         self.metrics.gap(gap.reason.label());
         story::gap(&self.metrics.tail, gap);
         let groups =

@@ -4,7 +4,7 @@ use std::{cell::OnceCell, rc::Rc, sync::Arc, time::Instant};
 
 use bytes::BytesMut;
 
-use super::{Rules, member::Member, size};
+use super::{Rules, member::Member, missed::Notice, size};
 use crate::{
     config::Compression,
     socket::{Connection, Loss, Piece, frame::Frame, negotiate::Deflate},
@@ -22,18 +22,25 @@ pub(super) struct Applied {
     pub rules: Arc<Rules>,
     /// The members named in `except_ids`.
     pub except: Vec<Rc<Member>>,
+    /// It tells of a gap, to those that asked for it.
+    pub notice: Option<Box<Notice>>,
 }
 
 impl Waiting {
     pub fn size(&self) -> usize {
         size(&self.frame)
     }
+
+    fn notice(&self) -> Option<&Notice> {
+        self.rules.as_ref()?.notice.as_deref()
+    }
 }
 
 impl Applied {
     /// Whether the member is meant, however its client reads.
     fn is_for(&self, member: &Rc<Member>) -> bool {
-        self.rules.names.as_ref().is_none_or(|names| member.wants(names))
+        self.notice.as_ref().is_none_or(|notice| notice.is_for(member))
+            && self.rules.names.as_ref().is_none_or(|names| member.wants(names))
             && !self.except.iter().any(|one| Rc::ptr_eq(one, member))
             && !member.is_in(&self.rules.except_audiences)
     }
@@ -49,6 +56,8 @@ pub(super) struct Job {
     volatile: bool,
     /// Whether some of it may be lost while it waits for such a client.
     losable: bool,
+    /// Whether some of it is not the same for all who get it.
+    personal: bool,
     forms: Vec<Form>,
     /// Whether the node counts how long it takes.
     pub is_timed: bool,
@@ -72,12 +81,15 @@ impl Job {
         let volatile = !for_all && deliveries.iter().any(is_volatile);
         // One alone is whole as it is.
         let losable = deliveries.len() > 1 && deliveries.iter().any(|delivery| *delivery.frame.loss() != Loss::Never);
+        let is_personal = |delivery: &Waiting| delivery.notice().is_some_and(Notice::is_personal);
+        let personal = !for_all && deliveries.iter().any(is_personal);
         Self {
             deliveries,
             position: 0,
             for_all,
             volatile,
             losable,
+            personal,
             forms: Vec::with_capacity(1),
             is_timed: false,
             served: Served::default(),
@@ -109,7 +121,8 @@ impl Job {
         let (deflate, compression) = (connection.deflate(), &connection.limits().compression);
         let form = self.form(deflate);
         let (deliveries, form) = (self.deliveries.as_slice(), &self.forms[form]);
-        if self.for_all || (self.is_all_for(member) && !(self.volatile && connection.is_behind())) {
+        let apart = || self.personal || !self.is_all_for(member) || (self.volatile && connection.is_behind());
+        if self.for_all || !apart() {
             let each = if self.losable { form.each(deliveries, compression) } else { &[] };
             let whole = form.whole(deliveries, compression);
             let taken = connection.deliver(whole, each);
@@ -128,6 +141,9 @@ impl Job {
                     continue;
                 }
             }
+            let own = delivery.notice().and_then(|notice| notice.own_frame(member));
+            let own = own.map(|frame| Piece::new(frame.bytes(deflate, compression).clone(), 1, frame.loss().clone()));
+            let piece = own.as_ref().unwrap_or(piece);
             let taken = connection.deliver(piece, &[]);
             self.served.add(taken, piece);
             reached |= taken > 0;

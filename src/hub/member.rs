@@ -10,7 +10,7 @@ use super::{
     AudienceId,
     topics::{Subscriptions, TooManyTopics},
 };
-use crate::{config::BeforeSubscribe, socket::Connection};
+use crate::{config::BeforeSubscribe, consumer::ConsumerId, socket::Connection};
 
 /// How far a member is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,8 +37,13 @@ pub struct Member {
     subscriptions: RefCell<Subscriptions>,
     id: Option<Arc<str>>,
     before_subscribe: BeforeSubscribe,
+    /// The consumer that tells the client of gaps; [`NOBODY`] where it did not ask.
+    teller: Cell<u32>,
     pub(super) state: Cell<State>,
 }
+
+/// No consumer's number.
+const NOBODY: u32 = u32::MAX;
 
 impl Member {
     /// A connection that is in no group yet, and gets what its groups get from its first join on.
@@ -69,6 +74,7 @@ impl Member {
             subscriptions: RefCell::default(),
             id,
             before_subscribe,
+            teller: Cell::new(NOBODY),
             state: Cell::new(state),
         })
     }
@@ -76,6 +82,16 @@ impl Member {
     /// The id by which emissions may name it.
     pub const fn id(&self) -> Option<&Arc<str>> {
         self.id.as_ref()
+    }
+
+    /// From now on this consumer tells the client of gaps.
+    pub fn tell_gaps(&self, consumer: ConsumerId) {
+        self.teller.set(consumer.0);
+    }
+
+    /// Which consumer tells the client of gaps, if it asked for that.
+    pub fn teller(&self) -> Option<ConsumerId> {
+        Some(ConsumerId(self.teller.get())).filter(|consumer| consumer.0 != NOBODY)
     }
 
     /// Whether it gets what its groups get.

@@ -103,8 +103,10 @@ impl Registry {
     pub(super) async fn joined(&self, group: &GroupName) -> Result<(), LayerError> {
         let epoch = match self.read().by_name.get(group) {
             Some(entry) if !entry.joined => entry.epoch,
-            // Joined, or left again by the one who asks.
-            _ => return Ok(()),
+            // Joined: that holds only while its events come.
+            Some(_) => return self.layer.outage(Some(group)).map_or(Ok(()), Err),
+            // Left again by the one who asks.
+            None => return Ok(()),
         };
         self.layer.join(group).await?;
         if let Some(entry) = self.write().by_name.get_mut(group)

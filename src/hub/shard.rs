@@ -8,7 +8,10 @@ use std::{
     cell::{Cell, RefCell},
     collections::{HashMap, VecDeque},
     rc::Rc,
-    sync::{Arc, atomic::AtomicUsize},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
+    },
 };
 
 use super::{
@@ -16,8 +19,15 @@ use super::{
     crossing::{Crossings, Turn},
     group::{Group, Seat},
     member::{Member, Place, State},
+    missed::Missed,
+    workers::MAX_BACKLOG,
 };
-use crate::{consumer::ConsumerId, event::GroupName, layer::LayerError, telemetry::Metrics};
+use crate::{
+    consumer::{ConsumerId, Consumers},
+    event::{Gap, GapReason, GroupName},
+    layer::LayerError,
+    telemetry::Metrics,
+};
 
 #[derive(Default)]
 pub(super) struct Groups {
@@ -36,6 +46,9 @@ pub struct Shard {
     registry: Arc<Registry>,
     metrics: Metrics,
     backlog: Arc<AtomicUsize>,
+    /// The backlog was full, and nobody has been told yet.
+    overrun: Arc<AtomicBool>,
+    consumers: Consumers,
     pub(super) groups: RefCell<Groups>,
     /// Deliveries to small groups that were begun.
     begun: Cell<u32>,
@@ -50,6 +63,8 @@ impl Shard {
             registry,
             metrics,
             backlog: Arc::clone(&inbox.backlog),
+            overrun: Arc::clone(&inbox.overrun),
+            consumers: inbox.consumers.clone(),
             groups: RefCell::default(),
             begun: Cell::default(),
             bearers: Bearers::new(),
@@ -188,6 +203,25 @@ impl Shard {
             for member in members {
                 self.leave(&member, group, *consumer);
             }
+        }
+    }
+
+    /// Tells the members that asked for it of a gap, in order with what is delivered to them.
+    pub(super) fn missed(&self, missed: &Missed) {
+        let groups = &mut *self.groups.borrow_mut();
+        for (audiences, waiting) in missed.waiting(&groups.by_name) {
+            self.enqueue_notice(groups, audiences, waiting);
+        }
+    }
+
+    /// Once there is room again: everything that was dropped before is told of.
+    fn tell_of_backlog(&self) {
+        if self.overrun.load(Ordering::Relaxed)
+            && self.backlog.load(Ordering::Relaxed) < MAX_BACKLOG / 2
+            && self.overrun.swap(false, Ordering::Relaxed)
+            && let Some(missed) = Missed::new(&Gap { groups: None, reason: GapReason::Backlog }, &self.consumers.now())
+        {
+            self.missed(&missed);
         }
     }
 

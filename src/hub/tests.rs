@@ -4,6 +4,7 @@ mod bearers;
 mod delivery;
 mod emissions;
 mod membership;
+mod notices;
 mod slow;
 
 use std::{
@@ -33,18 +34,21 @@ const CONSUMERS: &str = r#"
 name = "feed"
 path = "/feed/"
 on_event."*" = { send = "event.n" }
+on_gap = { send = "[gap.reason, gap.groups]" }
 
 [[consumer]]
 name = "chat"
 protocol = "socket.io"
 path = "/chat/"
 on_event."*" = { emit = { event = "e", data = "event.n" } }
+on_gap = { emit = { event = "gap", data = "gap.groups" } }
 
 [[consumer]]
 name = "shop"
 protocol = "socket.io"
 path = "/shop/"
 on_event."*" = { emit = { event = "e", data = "event.n" } }
+on_gap = { emit = { event = "shop_gap", data = "gap.groups" } }
 
 [[consumer]]
 name = "admin"

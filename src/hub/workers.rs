@@ -3,7 +3,7 @@
 use std::{
     sync::{
         Arc, PoisonError, RwLock,
-        atomic::{AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     time::Duration,
 };
@@ -14,14 +14,16 @@ use tokio::{
 };
 
 use super::{Shard, Work, registry::MAX_WORKERS};
+use crate::consumer::Consumers;
 
 /// Bytes of frames that may wait for one worker before events are dropped, counted and called a gap.
-const MAX_BACKLOG: usize = 64 << 20;
+pub(super) const MAX_BACKLOG: usize = 64 << 20;
 
 /// How one worker is reached.
 struct Link {
     work: UnboundedSender<Work>,
     backlog: Arc<AtomicUsize>,
+    overrun: Arc<AtomicBool>,
 }
 
 /// A worker's end of its link.
@@ -30,6 +32,17 @@ pub struct Inbox {
     pub worker: usize,
     pub(super) work: UnboundedReceiver<Work>,
     pub(super) backlog: Arc<AtomicUsize>,
+    /// The backlog was full, and no member has been told yet.
+    pub(super) overrun: Arc<AtomicBool>,
+    pub(super) consumers: Consumers,
+}
+
+/// How many workers did not take something.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Refused {
+    pub workers: u64,
+    /// Those of them that had taken everything until then.
+    pub newly: u64,
 }
 
 /// What the workers answered to a question.
@@ -47,7 +60,7 @@ pub(super) struct Workers(RwLock<Vec<Link>>);
 
 impl Workers {
     /// A worker starts: its end of a new link, or `None` if there are too many.
-    pub fn connect(&self) -> Option<Inbox> {
+    pub fn connect(&self, consumers: &Consumers) -> Option<Inbox> {
         let mut links = self.0.write().unwrap_or_else(PoisonError::into_inner);
         let worker = links.len();
         if worker >= MAX_WORKERS {
@@ -55,13 +68,14 @@ impl Workers {
         }
         let (sender, work) = unbounded_channel();
         let backlog = Arc::new(AtomicUsize::new(0));
-        links.push(Link { work: sender, backlog: Arc::clone(&backlog) });
-        Some(Inbox { worker, work, backlog })
+        let overrun = Arc::new(AtomicBool::new(false));
+        links.push(Link { work: sender, backlog: Arc::clone(&backlog), overrun: Arc::clone(&overrun) });
+        Some(Inbox { worker, work, backlog, overrun, consumers: consumers.clone() })
     }
 
     /// Gives work of `size` bytes to the workers of `mask`; how many have too much already and did not take it.
-    pub fn send(&self, mask: u64, size: usize, work: impl Fn() -> Work) -> u64 {
-        let mut refused = 0;
+    pub fn send(&self, mask: u64, size: usize, work: impl Fn() -> Work) -> Refused {
+        let mut refused = Refused::default();
         let links = self.0.read().unwrap_or_else(PoisonError::into_inner);
         for (worker, link) in links.iter().enumerate() {
             if mask & (1 << worker) == 0 {
@@ -69,13 +83,21 @@ impl Workers {
             }
             if link.backlog.fetch_add(size, Ordering::Relaxed) > MAX_BACKLOG {
                 link.backlog.fetch_sub(size, Ordering::Relaxed);
-                refused += 1;
+                refused.workers += 1;
+                refused.newly += u64::from(!link.overrun.swap(true, Ordering::Relaxed));
                 continue;
             }
             // A worker that is gone has no members any more.
             let _ = link.work.send(work());
         }
         refused
+    }
+
+    /// Gives every worker what takes no room and must not be refused.
+    pub fn tell(&self, work: impl Fn() -> Work) {
+        for link in self.0.read().unwrap_or_else(PoisonError::into_inner).iter() {
+            let _ = link.work.send(work());
+        }
     }
 
     /// Asks every worker, on its own thread.

@@ -5,16 +5,19 @@
 //!
 //! - [`hosts`]: where a Redis is
 //! - `place`: what a group is called there; `registry`: which groups this node has
-//! - `supervisor`, `session`: one host, connected for ever; `subscription`, `core`: its two ways in
+//! - `supervisor`, `session`: one host, connected for ever; `subscription`, `core`: its two ways in; `probes`: what proves that it serves
+//! - `health`: which hosts serve
 //! - `inbox`: from bytes to signals; `publisher`: what the node writes for others
 //! - [`pool`]: commands of other parts to the same Redis
 
 pub mod backoff;
 mod core;
+mod health;
 pub mod hosts;
 mod inbox;
 mod place;
 pub mod pool;
+mod probes;
 mod publisher;
 mod registry;
 mod session;
@@ -22,12 +25,7 @@ mod subscription;
 mod supervisor;
 mod thread;
 
-use std::{
-    cell::RefCell,
-    rc::Rc,
-    sync::{Arc, Mutex, PoisonError},
-    time::Duration,
-};
+use std::{cell::RefCell, rc::Rc, sync::Arc, time::Duration};
 
 use futures_util::future::BoxFuture;
 use redis::RedisError;
@@ -38,6 +36,7 @@ use tokio::{
 };
 
 use self::{
+    health::HostStates,
     hosts::{Host, HostError},
     inbox::{Inbox, SharedInbox},
     place::Placement,
@@ -48,7 +47,7 @@ use super::{Layer, LayerError, Mapping, Readiness, Sink};
 use crate::{
     config,
     event::{GroupName, Value},
-    telemetry::Metrics,
+    telemetry::{Metrics, Pulse},
 };
 
 /// Deadline of a connection with its setup.
@@ -103,22 +102,10 @@ struct Context {
     /// The popping connection that each host knew last, by its number there.
     poppers: RefCell<Vec<Option<i64>>>,
     inbox: SharedInbox,
-    readiness: Arc<HostStates>,
+    states: Arc<HostStates>,
     publisher: Arc<Publisher>,
+    pulse: Pulse,
     stop: watch::Sender<bool>,
-}
-
-/// What is wrong with each host; nothing where it serves.
-struct HostStates(Mutex<Vec<Option<String>>>);
-
-impl HostStates {
-    fn set(&self, host: usize, state: Option<String>) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)[host] = state;
-    }
-
-    fn outage(&self) -> Option<String> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).iter().flatten().next().cloned()
-    }
 }
 
 /// Ends a task that nobody waits for any more.
@@ -137,7 +124,8 @@ fn timed_out() -> RedisError {
 /// The layer over Redis, for any number of nodes.
 pub struct RedisLayer {
     commands: mpsc::UnboundedSender<Command>,
-    readiness: Arc<HostStates>,
+    states: Arc<HostStates>,
+    placement: Placement,
     publisher: Arc<Publisher>,
     reply_channel: String,
 }
@@ -174,34 +162,36 @@ impl RedisLayer {
         let probe_channel = format!("{}probe:{node}", options.publish_prefix);
         let placement = Placement::new(options, hosts.len(), &node);
         let reply_channel = placement.reply_channel();
+        let pulse = metrics.pulses.start("the layer thread");
         let inbox = Inbox::new(options, probe_channel, reply_channel.clone(), mappings, sink, metrics);
         let inbox = Arc::new(inbox);
-        let states = hosts.iter().map(|host| Some(format!("Redis {}: not connected yet", host.label()))).collect();
-        let readiness = Arc::new(HostStates(Mutex::new(states)));
+        let states = Arc::new(HostStates::new(hosts.iter().map(Host::label), options.probe_successes));
         let publisher = Arc::new(Publisher::new(options, hosts.len()));
         let (commands, queue) = mpsc::unbounded_channel();
-        let (shared_readiness, shared_publisher) = (Arc::clone(&readiness), Arc::clone(&publisher));
-        let shared_options = options.clone();
+        let (shared_states, shared_publisher) = (Arc::clone(&states), Arc::clone(&publisher));
+        let (shared_options, shared_placement) = (options.clone(), placement.clone());
+
         // The context is made on its thread: it is that thread's alone.
         thread::start(queue, move || {
             Rc::new(Context {
                 hosts,
                 node,
-                poppers: vec![None; placement.hosts()].into(),
-                queues: placement.queues(),
-                registry: Registry::new(placement, shared_options.linger.0).into(),
+                poppers: vec![None; shared_placement.hosts()].into(),
+                queues: shared_placement.queues(),
+                registry: Registry::new(shared_placement, shared_options.linger.0).into(),
                 options: shared_options,
                 inbox,
-                readiness: shared_readiness,
+                states: shared_states,
                 publisher: shared_publisher,
+                pulse,
                 stop: watch::Sender::new(false),
             })
         })?;
-        Ok(Self { commands, readiness, publisher, reply_channel })
+        Ok(Self { commands, states, placement, publisher, reply_channel })
     }
 
     fn unavailable(&self) -> LayerError {
-        let reason = self.readiness.outage().unwrap_or_else(|| "Redis does not answer in time".to_owned());
+        let reason = self.states.outage(u64::MAX).unwrap_or_else(|| "Redis does not answer in time".to_owned());
         LayerError::Unavailable { reason, retry_after: RETRY_AFTER }
     }
 }
@@ -245,7 +235,16 @@ impl Layer for RedisLayer {
     }
 
     fn readiness(&self) -> Readiness {
-        self.readiness.outage().map_or(Readiness::Ready, Readiness::NotReady)
+        self.states.readiness()
+    }
+
+    fn outage(&self, group: Option<&GroupName>) -> Option<LayerError> {
+        let reason = match group {
+            Some(group) => self.states.outage(self.placement.needs(group)),
+            None if self.states.any_serves() => None,
+            None => self.states.outage(u64::MAX),
+        };
+        reason.map(|reason| LayerError::Unavailable { reason, retry_after: RETRY_AFTER })
     }
 
     fn stop(&self) -> BoxFuture<'_, ()> {

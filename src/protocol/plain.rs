@@ -5,6 +5,7 @@ use std::rc::Rc;
 use super::session::{Outlet, Session};
 use crate::{
     consumer::{Incoming, Payload},
+    event::GapReason,
     socket::{Connection, Handler, close::CloseCode},
 };
 
@@ -25,6 +26,10 @@ impl Outlet for Connection {
 impl Handler for Session {
     fn received(self: Rc<Self>, _connection: &Rc<Connection>, message: Incoming<'_>) {
         Self::received(&self, message);
+    }
+
+    fn lost(self: Rc<Self>, _messages: u64) {
+        self.missed(GapReason::SlowClient);
     }
 
     fn gone(self: Rc<Self>) {

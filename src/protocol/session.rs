@@ -26,10 +26,11 @@ use self::{
 use super::desk::Desk;
 use crate::{
     consumer::{Consumer, Context, Continuation, Incoming, Limits, Outcome, Payload, Reaction},
-    event::Value,
+    event::{GapReason, Value},
     hub::{Bearer, Member},
     presence,
     socket::close::CloseCode,
+    warn_bounded,
 };
 
 /// Messages that may wait before the client is read no further.
@@ -180,6 +181,16 @@ impl Session {
         self.start(agenda);
     }
 
+    /// Something that was for the client is lost: it is told, if it asked for that.
+    pub fn missed(&self, reason: GapReason) {
+        let Some(teller) = self.member().and_then(|member| member.teller()) else { return };
+        let Some(part) = self.parts.iter().find(|part| part.consumer.id() == teller) else { return };
+        match part.consumer.gap_notice(reason, None) {
+            Ok(notice) => self.outlet.send(&notice),
+            Err(reason) => warn_bounded!("{}: a client is not told of a gap: {reason}", part.consumer.name()),
+        }
+    }
+
     /// Messages that wait to be handled.
     pub fn waiting(&self) -> usize {
         self.queue.borrow().as_ref().map_or(0, |queue| queue.len())
@@ -292,3 +303,6 @@ impl Part {
         self.with_context(|context| self.consumer.on_message(context, incoming, limits, Instant::now()))
     }
 }
+
+#[cfg(test)]
+mod tests;

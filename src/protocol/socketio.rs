@@ -29,7 +29,7 @@ use super::{
 };
 use crate::{
     consumer,
-    event::Value,
+    event::{GapReason, Value},
     packet::{self, Decoder, Incoming, PacketError, Text},
     socket::close::CloseCode,
 };
@@ -210,6 +210,13 @@ impl Upper for SocketIo {
         for place in self.places.borrow().iter().filter(|place| place.session.is_some()) {
             // Also to a client that is behind: without it, it would come back.
             session.connection().send_last(&packet::disconnect(&place.name));
+        }
+    }
+
+    fn lost(&self) {
+        let sessions: Vec<_> = self.places.borrow().iter().filter_map(|place| place.session.clone()).collect();
+        for session in sessions {
+            session.missed(GapReason::SlowClient);
         }
     }
 

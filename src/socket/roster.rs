@@ -126,10 +126,13 @@ impl Roster {
 
     /// Sweeps once a second, for as long as the worker lives.
     pub async fn run(self: Rc<Self>) {
+        let name = std::thread::current().name().unwrap_or("a worker").to_owned();
+        let pulse = self.metrics.pulses.start(name);
         let mut ticks = tokio::time::interval(Duration::from_secs(1));
         ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
         loop {
             ticks.tick().await;
+            pulse.beat();
             let now = u32::try_from(self.started.elapsed().as_secs()).unwrap_or(u32::MAX);
             let passed = now - self.now.replace(now);
             self.end_overdue_closes();

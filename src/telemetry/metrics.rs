@@ -22,6 +22,7 @@ use super::{
     label,
     name::Name,
     process::Process,
+    pulse::Pulses,
     tail::{Tail, What},
 };
 
@@ -232,6 +233,8 @@ pub struct Counters {
     pub delivered_bytes: Counter<u64, AtomicU64>,
     /// Client messages received.
     pub messages: Counter<u64, AtomicU64>,
+    /// The threads' signs of life; no metric, but needed where the metrics are.
+    pub pulses: Pulses,
 }
 
 fn add<M: Clone + prometheus_client::registry::Metric>(registry: &mut Registry, name: Name, metric: &M) {
@@ -325,6 +328,7 @@ impl Metrics {
             deliveries,
             delivered_bytes,
             messages,
+            pulses: Pulses::default(),
             // Not registered: they are the sums of `events` and `served`.
             all_events: Counter::default(),
             connections: OpenGauge::default(),

@@ -71,7 +71,7 @@ async fn after_redis_is_killed_and_back_everything_is_registered_again() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_frozen_redis_is_not_ready_and_joins_end_in_time() {
+async fn a_frozen_redis_is_not_ready_and_joins_end_in_time_and_a_thaw_loses_nothing() {
     let redis = RedisServer::start();
     let options = options(&[&redis]);
     let node = Node::ready(&options).await;
@@ -79,8 +79,40 @@ async fn a_frozen_redis_is_not_ready_and_joins_end_in_time() {
     redis.freeze();
     let started = Instant::now();
     assert!(matches!(node.layer.join(&group("other")).await, Err(LayerError::Unavailable { .. })));
-    assert!(started.elapsed() < Duration::from_secs(8), "{:?}", started.elapsed());
+    assert!(started.elapsed() < Duration::from_secs(5), "{:?}", started.elapsed());
     not_ready(&node).await;
+    assert!(started.elapsed() < Duration::from_secs(5), "{:?}", started.elapsed());
+    let refused = Instant::now();
+    assert!(node.layer.join(&group("room")).await.is_err() && node.layer.outage(Some(&group("room"))).is_some());
+    assert!(refused.elapsed() < Duration::from_millis(500), "a refusal is quick");
+    redis.thaw();
+    node.until_ready().await;
+    node.join("other").await;
+    let mut django = Django::new(&options, &[&redis]);
+    for (n, room) in [(1, "room"), (2, "other")] {
+        django.core_send(room, &event(n));
+        django.pubsub_send(room, &event(n));
+    }
+    node.until(4).await;
+    // The connection never ended, so nothing was missed and nobody is told that something was.
+    assert_eq!(node.received.gaps(), []);
+    assert!(node.metrics.render().contains("channelgate_redis_reconnects_total 0"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_redis_that_is_frozen_for_long_is_given_up_and_its_return_is_a_gap() {
+    let redis = RedisServer::start();
+    let options = config::Layer {
+        probe_interval: config::Span::millis(100),
+        probe_timeout: config::Span::seconds(1),
+        ..options(&[&redis])
+    };
+    let node = Node::ready(&options).await;
+    node.join("room").await;
+    redis.freeze();
+    let said = |node: &Node, what: &str| node.layer.readiness().to_string().contains(what);
+    // Made anew, it gets no answer either.
+    eventually("a new connection", || !said(&node, "probes did not come back") && !said(&node, "ready")).await;
     redis.thaw();
     node.until_ready().await;
     assert!(node.received.has_gap(GapReason::Reconnected));
@@ -89,16 +121,77 @@ async fn a_frozen_redis_is_not_ready_and_joins_end_in_time() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn three_missed_probes_are_enough_to_see_a_frozen_redis() {
+async fn a_short_pause_under_load_is_no_alarm() {
     let redis = RedisServer::start();
-    let options = config::Layer { probe_interval: config::Span::millis(200), ..options(&[&redis]) };
+    let defaults = config::Layer::default();
+    let options = config::Layer { probe_interval: defaults.probe_interval, ..options(&[&redis]) };
+    assert_eq!((defaults.probe_interval, defaults.probe_failures), (config::Span::seconds(1), 3));
     let node = Node::ready(&options).await;
-    redis.freeze();
+    node.join("room").await;
+    let mut django = Django::new(&options, &[&redis]);
+    let flood = std::thread::spawn(move || {
+        let started = Instant::now();
+        let mut sent = 0;
+        while started.elapsed() < Duration::from_secs(6) {
+            for _ in 0..200 {
+                django.pubsub_send("room", &event(sent));
+                sent += 1;
+            }
+        }
+        sent
+    });
     let started = Instant::now();
+    let (mut frozen, mut thawed) = (false, false);
+    while started.elapsed() < Duration::from_secs(6) {
+        assert_eq!(node.layer.readiness(), Readiness::Ready, "after {:?}", started.elapsed());
+        if !frozen && started.elapsed() > Duration::from_secs(1) {
+            redis.freeze();
+            frozen = true;
+        }
+        if !thawed && started.elapsed() > Duration::from_millis(2500) {
+            redis.thaw();
+            thawed = true;
+        }
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    let sent = flood.join().unwrap();
+    node.until(usize::try_from(sent).unwrap()).await;
+    assert_eq!(node.received.numbers("room"), (0..sent).collect::<Vec<_>>());
+    assert_eq!(node.received.gaps(), []);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn after_an_outage_it_is_ready_when_its_probes_have_come_back_several_times() {
+    let mut redis = RedisServer::start();
+    let options = config::Layer { probe_interval: config::Span::millis(300), ..options(&[&redis]) };
+    let node = Node::ready(&options).await;
+    redis.kill();
     not_ready(&node).await;
-    assert!(started.elapsed() < Duration::from_secs(5), "{:?}", started.elapsed());
-    redis.thaw();
+    redis.restart();
+    eventually("joins work", || node.layer.outage(Some(&group("room"))).is_none()).await;
+    let (back, readiness) = (Instant::now(), node.layer.readiness());
+    assert!(matches!(&readiness, Readiness::NotReady(reason) if reason.contains("of 3 good probes")), "{readiness:?}");
+    node.join("room").await;
     node.until_ready().await;
+    assert!(back.elapsed() > Duration::from_millis(500), "{:?}", back.elapsed());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn missed_probes_are_enough_to_see_a_frozen_redis_in_the_stated_time() {
+    for (interval, within) in [(200, 1600), (1000, 4600)] {
+        let redis = RedisServer::start();
+        let options = config::Layer { probe_interval: config::Span::millis(interval), ..options(&[&redis]) };
+        let node = Node::ready(&options).await;
+        redis.freeze();
+        let started = Instant::now();
+        not_ready(&node).await;
+        assert!(started.elapsed() < Duration::from_millis(within), "{:?}", started.elapsed());
+        println!("frozen: noticed after {:?} with probes every {interval} ms", started.elapsed());
+        redis.thaw();
+        let started = Instant::now();
+        node.until_ready().await;
+        println!("thawed: ready after {:?}", started.elapsed());
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -167,23 +260,47 @@ async fn a_pause_longer_than_the_expiry_is_a_gap() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn one_lost_host_of_two_refuses_joins_and_the_other_still_delivers() {
-    let mut servers = [RedisServer::start(), RedisServer::start()];
-    let options = config::Layer { kind: config::LayerKind::Pubsub, ..options(&[&servers[0], &servers[1]]) };
-    let node = Node::ready(&options).await;
-    let on_first = (0..).map(|n| format!("room_{n}")).find(|name| place(name) == 0).unwrap();
-    node.join(&on_first).await;
-    let mut django = Django::new(&options, &[&servers[0], &servers[1]]);
-    servers[1].kill();
-    not_ready(&node).await;
-    assert!(matches!(node.layer.join(&group("late")).await, Err(LayerError::Unavailable { .. })));
-    django.pubsub_send(&on_first, &event(1));
-    node.until(1).await;
-    servers[1].restart();
-    node.until_ready().await;
-    node.join("late").await;
+async fn one_lost_host_of_two_refuses_its_own_groups_and_no_others() {
+    for kind in [config::LayerKind::Core, config::LayerKind::Pubsub] {
+        let mut servers = [RedisServer::start(), RedisServer::start()];
+        let options = config::Layer { kind, ..options(&[&servers[0], &servers[1]]) };
+        let node = Node::ready(&options).await;
+        let names = |host: usize| (0..).map(|n| format!("room_{n}")).filter(move |name| place(kind, name) == host);
+        let (here, lost): (Vec<_>, Vec<_>) = (names(0).take(3).collect(), names(1).take(3).collect());
+        node.join(&here[0]).await;
+        node.join(&lost[0]).await;
+        let mut django = Django::new(&options, &[&servers[0], &servers[1]]);
+        servers[1].kill();
+        not_ready(&node).await;
+        let readiness = node.layer.readiness();
+        let said = format!("Redis 127.0.0.1:{}", servers[1].port());
+        assert!(matches!(&readiness, Readiness::Degraded(reason) if reason.starts_with(&said)), "{readiness:?}");
+        for name in &lost[..2] {
+            assert!(matches!(node.layer.join(&group(name)).await, Err(LayerError::Unavailable { .. })), "{name}");
+            assert!(node.layer.outage(Some(&group(name))).is_some());
+        }
+        assert!(node.layer.outage(None).is_none());
+        node.join(&here[1]).await;
+        for name in &here[..2] {
+            match kind {
+                config::LayerKind::Core => drop(django.core_send(name, &event(1))),
+                _ => django.pubsub_send(name, &event(1)),
+            }
+            node.layer.publish(&group(name), &event(2)).await.unwrap();
+        }
+        node.until(4).await;
+        servers[1].restart();
+        node.until_ready().await;
+        node.join(&lost[1]).await;
+        node.join(&here[2]).await;
+        assert!(node.received.has_gap(GapReason::Reconnected));
+    }
 }
 
-fn place(group: &str) -> usize {
-    channelgate::layer::codec::ring::index(&format!("asgi__group__{group}"), 2)
+fn place(kind: config::LayerKind, group: &str) -> usize {
+    let ring = channelgate::layer::codec::ring::index;
+    match kind {
+        config::LayerKind::Pubsub => ring(&format!("asgi__group__{group}"), 2),
+        _ => ring(group, 2),
+    }
 }

@@ -71,21 +71,40 @@ impl Shard {
         match work {
             Work::Delivery(delivery) => self.accept_delivery(delivery),
             Work::Union(union) => self.accept_union(&union),
+            Work::Gap(missed) => self.missed(&missed),
             Work::Question(question) => question(self),
         }
     }
 
     fn accept_delivery(&self, Delivery { audience, frame, rules, received }: Delivery) {
-        let Groups { by_audience, by_id, ready, .. } = &mut *self.groups.borrow_mut();
+        let groups = &mut *self.groups.borrow_mut();
+        let rules = rules.map(|rules| applied(&groups.by_id, rules));
+        self.enqueue(groups, audience, Waiting { frame, rules, received });
+    }
+
+    fn enqueue(&self, groups: &mut Groups, audience: AudienceId, waiting: Waiting) {
+        let Groups { by_audience, ready, .. } = groups;
         let Some(group) = by_audience.get_mut(&audience) else {
-            return self.done(size(&frame));
+            return self.done(waiting.size());
         };
         if !group.queued {
             group.queued = true;
             ready.push_back(Turn::Group(audience));
         }
-        let rules = rules.map(|rules| applied(by_id, rules));
-        group.pending.push(Waiting { frame, rules, received });
+        group.pending.push(waiting);
+    }
+
+    /// Puts a notice behind everything that waits for the members of these audiences; each of them gets it once.
+    pub(in crate::hub) fn enqueue_notice(&self, groups: &mut Groups, audiences: Vec<AudienceId>, waiting: Waiting) {
+        self.backlog.fetch_add(waiting.size(), Ordering::Relaxed);
+        match audiences.as_slice() {
+            [] => self.done(waiting.size()),
+            &[audience] => self.enqueue(groups, audience, waiting),
+            _ => {
+                let Groups { by_audience, crossings, ready, .. } = groups;
+                crossings.add(by_audience, audiences, Vec::new(), waiting, ready);
+            }
+        }
     }
 
     fn accept_union(&self, union: &Union) {
@@ -116,6 +135,11 @@ impl Shard {
 
     /// Serves up to [`SLICE`] members. Nothing here calls back into the shard: a connection only writes, or queues.
     pub(in crate::hub) fn slice(&self) {
+        self.serve();
+        self.tell_of_backlog();
+    }
+
+    fn serve(&self) {
         let Groups { by_audience, crossings, ready, .. } = &mut *self.groups.borrow_mut();
         let mut budget = SLICE;
         let mut served = Served::default();
@@ -238,5 +262,5 @@ fn observe(histogram: &Histogram, job: &Job) {
 
 fn applied(by_id: &HashMap<Arc<str>, Rc<Member>>, rules: Arc<Rules>) -> Box<Applied> {
     let except = rules.except_ids.iter().filter_map(|id| by_id.get(id)).cloned().collect();
-    Box::new(Applied { rules, except })
+    Box::new(Applied { rules, except, notice: None })
 }

@@ -170,13 +170,14 @@ impl<'a> Popper<'a> {
             command.arg(after).arg(before).arg(self.wait.as_secs()).query_async(connection).await?
         };
         self.note_pause();
-        let Some((key, mut members)) = popped(answer) else { return Ok(()) };
+        let Some((key, members)) = popped(answer) else { return Ok(()) };
+        // It is no longer in Redis: nothing that can fail comes before it is delivered.
+        let mut found = self.deliver(members);
         if !self.bulk {
             let rest: Vec<(Vec<u8>, f64)> =
                 redis::cmd("ZPOPMIN").arg(&key).arg(self.count - 1).query_async(connection).await?;
-            members.extend(rest.into_iter().map(|(member, _)| member));
+            found += self.deliver(rest.into_iter().map(|(member, _)| member).collect());
         }
-        let mut found = self.deliver(members);
         let Some(queue) = self.keys.iter().position(|own| own.as_bytes() == key) else { return Ok(()) };
         if found == self.count && found < self.context.options.capacity {
             let left: usize = redis::cmd("ZCARD").arg(&key).query_async(connection).await?;

@@ -121,6 +121,14 @@ impl Host {
         Client::open(info.set_redis_settings(login).set_tcp_settings(tcp_settings()))
     }
 
+    /// Where the master is now, of a Redis that moves; `None` where that is not known.
+    pub async fn master(&self) -> Option<String> {
+        match &self.endpoint {
+            Endpoint::Direct(_) => None,
+            Endpoint::Sentinel(sentinel) => Box::pin(sentinel.resolve()).await.ok().map(|info| info.addr().to_string()),
+        }
+    }
+
     fn direct(url: &str) -> Result<Self, HostError> {
         let parsed = url::Url::parse(url).map_err(|error| malformed(error.to_string()))?;
         if parsed.fragment().is_some() {

@@ -25,6 +25,8 @@ pub(super) struct Registration {
     pub pubsub: Option<(String, usize)>,
     /// Plain publishes: the group's channel, on every host.
     pub plain: String,
+    /// The hosts without which the group's events do not arrive, a bit each.
+    pub needs: u64,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -67,7 +69,7 @@ impl Placement {
             kind: layer.kind,
             publish_prefix: layer.publish_prefix.clone(),
             hosts,
-            clients: (0..layer.queues.max(1)).map(|queue| format!("{node}{queue}")).collect(),
+            clients: clients(node, layer.queues.max(1), hosts),
             reply_client: format!("{node}r"),
         }
     }
@@ -78,7 +80,7 @@ impl Placement {
 
     pub fn registration(&self, group: &GroupName, token: u64) -> Registration {
         let name = group.as_str();
-        let queue = crc32fast::hash(name.as_bytes()) as usize % self.clients.len();
+        let queue = self.queue_of(name);
         let core = matches!(self.kind, config::LayerKind::Core | config::LayerKind::Both).then(|| CoreNames {
             key: self.names.core_group_key(name),
             member: specific_channel(&self.clients[queue], &format!("{token:x}")),
@@ -96,6 +98,34 @@ impl Placement {
             core,
             pubsub,
             plain: format!("{}{name}", self.publish_prefix),
+            needs: self.needs(group),
+        }
+    }
+
+    /// The hosts without which a group's events do not arrive, a bit each.
+    pub fn needs(&self, group: &GroupName) -> u64 {
+        if self.hosts == 1 {
+            return 1;
+        }
+        let name = group.as_str();
+        let mut needs = 0;
+        if self.kind != config::LayerKind::Pubsub {
+            needs |= 1 << ring::index(name, self.hosts) | 1 << self.queue_host(self.queue_of(name));
+        }
+        if self.kind != config::LayerKind::Core {
+            needs |= 1 << ring::index(&self.names.pubsub_group_channel(name), self.hosts);
+        }
+        needs
+    }
+
+    /// The receive queue of a group: one on the host that has its set, if there is any, so that it needs no other host.
+    fn queue_of(&self, name: &str) -> usize {
+        let hash = crc32fast::hash(name.as_bytes()) as usize;
+        let home = ring::index(name, self.hosts);
+        let at_home = || (0..self.clients.len()).filter(|queue| self.queue_host(*queue) == home);
+        match if self.hosts == 1 { 0 } else { at_home().count() } {
+            0 => hash % self.clients.len(),
+            some => at_home().nth(hash % some).unwrap_or_default(),
         }
     }
 
@@ -123,13 +153,31 @@ impl Placement {
 
     /// The host that `group_send` writes this queue's messages to.
     pub fn queue_host(&self, queue: usize) -> usize {
-        ring::index(&format!("specific.{}!", self.clients[queue]), self.hosts)
+        client_host(&self.clients[queue], self.hosts)
     }
 
     /// The token in a member name of this node.
     pub fn token(channel: &str) -> Option<u64> {
         u64::from_str_radix(crate::layer::codec::names::local_name(channel)?, 16).ok()
     }
+}
+
+fn client_host(client: &str, hosts: usize) -> usize {
+    ring::index(&format!("specific.{client}!"), hosts)
+}
+
+/// The client ids of the receive queues: the node's id and a number each, chosen so that every host has some of them.
+fn clients(node: &str, queues: usize, hosts: usize) -> Vec<String> {
+    let mut clients: Vec<String> = Vec::with_capacity(queues);
+    for queue in 0..queues {
+        let candidates = (0..64 * queues).map(|number| format!("{node}{number}"));
+        let mut unused = candidates.filter(|client| !clients.contains(client));
+        let first = unused.next();
+        let fits = |client: &String| client_host(client, hosts) == queue % hosts;
+        let fitting = first.clone().into_iter().chain(unused).find(fits);
+        clients.extend(fitting.or(first));
+    }
+    clients
 }
 
 #[cfg(test)]
@@ -160,6 +208,24 @@ mod tests {
         let reply = placement(1).reply_channel();
         assert!(is_channel_name(&reply) && Placement::token(&reply).is_none(), "{reply}");
         assert_eq!(LayerNames::new("asgi").core_queue_key(&reply), queues[4]);
+    }
+
+    #[test]
+    fn every_host_has_a_queue_so_that_a_group_of_the_core_layer_needs_one_host_only() {
+        let layer = config::Layer { kind: config::LayerKind::Core, ..Default::default() };
+        for hosts in 1..=4 {
+            let placement = Placement::new(&layer, hosts, NODE);
+            let queues = placement.queues();
+            assert!(
+                queues.iter().all(|queue| queues.iter().filter(|other| *other == queue).count() == 1),
+                "{queues:?}"
+            );
+            for n in 0..100 {
+                let registration = placement.registration(&GroupName::new(&format!("room_{n}")).unwrap(), 0);
+                assert_eq!(registration.needs, 1 << registration.core.unwrap().host);
+                assert_eq!(placement.queue_host(registration.queue), registration.needs.trailing_zeros() as usize);
+            }
+        }
     }
 
     #[test]

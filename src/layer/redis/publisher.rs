@@ -107,7 +107,12 @@ impl Publisher {
         };
         self.check(body, &payload)?;
         let channel = format!("{}{group}", self.publish_prefix);
-        self.run(0, redis::cmd("PUBLISH").arg(channel).arg(payload)).await
+        // Every node listens to it on every host; this one the group needs in any case.
+        let home = match self.kind {
+            LayerKind::Pubsub => self.host_of(&self.names.pubsub_group_channel(group.as_str())),
+            LayerKind::Core | LayerKind::Both => self.host_of(group.as_str()),
+        };
+        self.run(home, redis::cmd("PUBLISH").arg(channel).arg(payload)).await
     }
 
     /// `channel_layer.send(channel, body)`. Where either layer of channels_redis may be in use, whoever listens decides.

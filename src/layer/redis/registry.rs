@@ -34,6 +34,20 @@ struct Membership {
     left: Option<Instant>,
 }
 
+impl Membership {
+    /// Answers those who wait, if every one of these hosts has confirmed; whether nobody is left who was not heard.
+    fn answer(&mut self, serving: u64) -> bool {
+        if self.confirmed & serving != serving || self.waiters.is_empty() {
+            return true;
+        }
+        let mut heard = false;
+        for waiter in self.waiters.drain(..) {
+            heard |= waiter.send(Ok(())).is_ok();
+        }
+        heard
+    }
+}
+
 #[derive(Default)]
 struct Link {
     up: bool,
@@ -75,26 +89,28 @@ impl Registry {
         &self.placement
     }
 
-    fn all_confirmed(&self) -> u64 {
-        u64::MAX >> (64 - self.links.len())
+    /// The hosts that serve, a bit each.
+    fn serving(&self) -> u64 {
+        self.links.iter().enumerate().filter(|(_, link)| link.up).fold(0, |mask, (host, _)| mask | 1 << host)
     }
 
-    /// Why joins cannot be promised now.
-    pub fn outage(&self) -> Option<LayerError> {
-        let link = self.links.iter().find(|link| !link.up)?;
+    /// Why the events of a group that needs these hosts cannot be promised now.
+    fn outage(&self, needs: u64) -> Option<LayerError> {
+        let link = self.links.iter().enumerate().find(|(host, link)| needs & (1 << host) != 0 && !link.up)?.1;
         Some(LayerError::Unavailable { reason: link.reason.clone(), retry_after: RETRY_AFTER })
     }
 
     pub fn join(&mut self, group: &GroupName, waiter: Waiter) {
         // A waiter that has gone needs no answer; this holds for every send below.
-        if let Some(outage) = self.outage() {
+        if let Some(outage) = self.outage(self.placement.needs(group)) {
             let _ = waiter.send(Err(outage));
             return;
         }
-        let all = self.all_confirmed();
+        // A plain publish may come on any host that serves.
+        let all = self.serving();
         if let Some(membership) = self.groups.get_mut(group) {
             membership.left = None;
-            if membership.confirmed == all {
+            if membership.confirmed & all == all {
                 let _ = waiter.send(Ok(()));
             } else {
                 membership.waiters.push(waiter);
@@ -158,20 +174,13 @@ impl Registry {
 
     /// Redis has confirmed a registration on this host.
     pub fn confirm(&mut self, host: usize, registration: &Registration) {
-        let all = self.all_confirmed();
+        let all = self.serving();
         let Some(membership) = self.groups.get_mut(&registration.group) else { return };
         if membership.registration.token != registration.token {
             return;
         }
         membership.confirmed |= 1 << host;
-        if membership.confirmed != all || membership.waiters.is_empty() {
-            return;
-        }
-        let mut heard = false;
-        for waiter in membership.waiters.drain(..) {
-            heard |= waiter.send(Ok(())).is_ok();
-        }
-        if !heard {
+        if !membership.answer(all) {
             self.leave(&registration.group, Instant::now());
         }
     }
@@ -185,13 +194,28 @@ impl Registry {
 
     /// A session has ended.
     pub fn down(&mut self, host: usize, reason: &str) {
+        self.links[host].ops = None;
+        for membership in self.groups.values_mut() {
+            membership.confirmed &= !(1 << host);
+        }
+        self.suspend(host, reason);
+    }
+
+    /// A session goes on, but its host does not answer: nothing new is promised, and who waits is told.
+    pub fn suspend(&mut self, host: usize, reason: &str) {
         let link = &mut self.links[host];
         link.up = false;
         reason.clone_into(&mut link.reason);
-        link.ops = None;
+        let all = self.serving();
         let mut forsaken = Vec::new();
         for (group, membership) in &mut self.groups {
-            membership.confirmed &= !(1 << host);
+            if membership.registration.needs & (1 << host) == 0 {
+                // It can do without this host, and may have waited for nothing else.
+                if !membership.answer(all) {
+                    forsaken.push(group.clone());
+                }
+                continue;
+            }
             // Whoever waits has no earlier promise, so the group has nobody once they are refused.
             if !membership.waiters.is_empty() {
                 forsaken.push(group.clone());
@@ -204,6 +228,12 @@ impl Registry {
         for group in forsaken {
             self.leave(&group, Instant::now());
         }
+    }
+
+    /// The host answers again, and nothing was lost.
+    pub fn resume(&mut self, host: usize) {
+        self.links[host].up = true;
+        self.links[host].reason.clear();
     }
 
     /// The group that a token was given to; `None` once it was left.
@@ -342,5 +372,39 @@ mod tests {
         assert_eq!(registrations.len(), 2);
         registry.up(0, &registrations);
         assert!(join(&mut registry, "a").try_recv().unwrap().is_ok());
+    }
+
+    #[test]
+    fn a_silent_host_refuses_who_waits_and_keeps_what_was_confirmed_for_its_return() {
+        let mut registry = registry(1);
+        let mut ops = up(&mut registry, 0);
+        let _joined = join(&mut registry, "joined");
+        let registration = added(&mut ops);
+        registry.confirm(0, &registration);
+        let mut waiting = join(&mut registry, "late");
+        registry.suspend(0, "silent");
+        assert!(waiting.try_recv().unwrap().is_err());
+        assert!(join(&mut registry, "joined").try_recv().unwrap().is_err());
+        registry.resume(0);
+        assert!(join(&mut registry, "joined").try_recv().unwrap().is_ok(), "nothing has to be told again");
+    }
+
+    #[test]
+    fn a_group_waits_for_the_hosts_that_serve_and_is_refused_only_for_those_that_it_needs() {
+        let mut registry = registry(2);
+        let (_first, _second) = (up(&mut registry, 0), up(&mut registry, 1));
+        let all = (0..60).map(|n| format!("g{}{n}", "x".repeat(n)));
+        let needs = |registry: &Registry, name: &String| registry.placement().needs(&GroupName::new(name).unwrap());
+        let (alone, both): (Vec<_>, Vec<_>) = all.partition(|name| needs(&registry, name) == 0b01);
+        let both = both.iter().find(|name| needs(&registry, name) == 0b11).unwrap();
+        let (mut first, mut second) = (join(&mut registry, &alone[0]), join(&mut registry, both));
+        let registrations = registry.registrations();
+        for registration in &registrations {
+            registry.confirm(0, registration);
+        }
+        assert!(first.try_recv().is_err(), "a plain publish may come on the other host, too");
+        registry.down(1, "gone");
+        assert!(first.try_recv().unwrap().is_ok(), "that host is no longer waited for");
+        assert!(second.try_recv().unwrap().is_err());
     }
 }

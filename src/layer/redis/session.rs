@@ -12,13 +12,14 @@ use std::{
 use redis::{AsyncConnectionConfig, ProtocolVersion, RedisError, aio::MultiplexedConnection};
 use tokio::{
     sync::{mpsc, oneshot},
-    time::{Interval, MissedTickBehavior, interval_at, timeout},
+    time::{Interval, MissedTickBehavior, interval_at},
 };
 
 use super::{
     AbortOnDrop, CONNECT, Context, RESPONSE,
     core::{self, pop_forever, pop_wait},
     place::Registration,
+    probes::Watch,
     registry::Op,
     subscription::Subscription,
 };
@@ -27,8 +28,8 @@ use crate::event::GapReason;
 /// Changes taken into one batch.
 const BATCH: usize = 4096;
 
-/// Probes that may miss before the connection counts as dead.
-const MISSED_PROBES: u64 = 3;
+/// How often a change is told to Redis that does not confirm it in time; its probes say first whether it still answers.
+const TRIES: usize = 5;
 
 /// Memberships are renewed at least this often, so that a flushed Redis is noticed.
 const REFRESH: Duration = Duration::from_secs(60);
@@ -46,10 +47,11 @@ pub(super) struct Session {
     context: Rc<Context>,
     host: usize,
     commands: MultiplexedConnection,
+    /// Where it is connected to.
+    address: String,
     subscription: Subscription,
     popper: Option<(AbortOnDrop, oneshot::Receiver<RedisError>)>,
     ops: mpsc::UnboundedReceiver<Op>,
-    probes: u64,
 }
 
 impl Session {
@@ -63,22 +65,21 @@ impl Session {
             .set_response_timeout(Some(RESPONSE))
             .set_pipeline_buffer_size(1024);
         let commands = client.get_multiplexed_async_connection_with_config(&config).await.map_err(reason)?;
+        let address = client.get_connection_info().addr().to_string();
         let subscription = Subscription::open(at, &context.inbox).await.map_err(reason)?;
         let (ops, registrations) = context.registry.borrow_mut().begin(host);
         let mut session =
-            Self { context: Rc::clone(context), host, commands, subscription, popper: None, ops, probes: 0 };
+            Self { context: Rc::clone(context), host, commands, address, subscription, popper: None, ops };
         session.register(&registrations).await.map_err(reason)?;
         if !context.queues.is_empty() {
             let wait = pop_wait(context.options.expiry.0);
-            let config = config.set_response_timeout(Some(wait + RESPONSE));
+            // A pause that the probes forgive must not end it.
+            let config = config.set_response_timeout(Some(wait + context.options.probe_timeout.0.max(RESPONSE)));
             let mut connection = client.get_multiplexed_async_connection_with_config(&config).await.map_err(reason)?;
             core::replace_popper(context, host, &mut connection).await;
             session.start_popping(connection);
         }
-        session.send_probe().await.map_err(reason)?;
-        timeout(RESPONSE, session.subscription.probe().until(session.probes))
-            .await
-            .map_err(|_| "the first probe did not come back".to_owned())?;
+        session.watch().first().await?;
         context.registry.borrow_mut().up(host, &registrations);
         context.publisher.set(host, Some(session.commands.clone()));
         Ok(session)
@@ -105,33 +106,49 @@ impl Session {
         self.popper = Some((AbortOnDrop(task), failure));
     }
 
+    fn watch(&self) -> Watch {
+        let connection = (self.commands.clone(), self.address.clone());
+        Watch::new(&self.context, self.host, connection, self.subscription.probe())
+    }
+
     /// Serves until the connection fails or the node stops.
     pub async fn serve(mut self) -> End {
         let mut stop = self.context.stop.subscribe();
         let lost = self.subscription.lost();
-        let mut probe = every(self.context.options.probe_interval.0);
+        let mut popper = self.popper.take();
+        let watch = self.watch();
+        let ended = tokio::select! {
+            _ = stop.wait_for(|stop| *stop) => None,
+            () = lost.notified() => Some("the subscription's connection was closed".to_owned()),
+            error = failure(&mut popper) => Some(said(&error)),
+            reason = watch.run() => Some(reason),
+            error = self.work() => Some(said(&error)),
+        };
+        match ended {
+            Some(reason) => End::Lost(reason),
+            None => {
+                self.popper = popper;
+                self.withdraw().await;
+                End::Stopped
+            }
+        }
+    }
+
+    /// Tells Redis of joins and leaves until that fails.
+    async fn work(&mut self) -> RedisError {
         let mut refresh = every((self.context.options.group_expiry.0 / 3).min(REFRESH));
         let mut batch = Vec::new();
         loop {
-            let outcome = tokio::select! {
-                _ = stop.wait_for(|stop| *stop) => {
-                    self.withdraw().await;
-                    return End::Stopped;
-                }
-                () = lost.notified() => return End::Lost("the subscription's connection was closed".to_owned()),
-                error = failure(&mut self.popper) => Err(error),
+            let done = tokio::select! {
                 _ = self.ops.recv_many(&mut batch, BATCH) => self.apply(std::mem::take(&mut batch)).await,
-                _ = refresh.tick() => self.refresh().await,
-                _ = probe.tick() => {
-                    let missed = self.probes - self.subscription.probe().seen();
-                    if missed >= MISSED_PROBES {
-                        return End::Lost(format!("{missed} probes did not come back"));
-                    }
-                    self.send_probe().await
-                }
+                _ = refresh.tick() => match self.refresh().await {
+                    // The next one comes in time.
+                    Err(error) if error.is_timeout() => Ok(()),
+                    done => done,
+                },
             };
-            if let Err(error) = outcome {
-                return End::Lost(said(&error));
+            if let Err(error) = done {
+                return error;
             }
         }
     }
@@ -154,16 +171,25 @@ impl Session {
         let join: Vec<String> = names(join).collect();
         let leave: Vec<String> = names(leave).filter(|channel| !self.context.inbox.is_fixed(channel)).collect();
         let (host, group_expiry) = (self.host, self.context.options.group_expiry.0);
-        let (commands, subscription) = (&mut self.commands, &mut self.subscription);
-        let sets = async {
-            core::add(commands, host, &added, group_expiry).await?;
-            core::remove(commands, host, &removed).await
-        };
-        let channels = async {
-            subscription.subscribe(&join).await?;
-            subscription.unsubscribe(&leave).await
-        };
-        tokio::try_join!(sets, channels)?;
+        let mut tries = 1..=TRIES;
+        loop {
+            let (commands, subscription) = (&mut self.commands, &mut self.subscription);
+            let sets = async {
+                core::add(commands, host, &added, group_expiry).await?;
+                core::remove(commands, host, &removed).await
+            };
+            let channels = async {
+                subscription.subscribe(&join).await?;
+                subscription.unsubscribe(&leave).await
+            };
+            tries.next();
+            match tokio::try_join!(sets, channels) {
+                // Told twice, nothing is different.
+                Err(error) if error.is_timeout() && !tries.is_empty() => {}
+                Err(error) => return Err(error),
+                Ok(((), ())) => break,
+            };
+        }
         let mut registry = self.context.registry.borrow_mut();
         for registration in &added {
             registry.confirm(host, registration);
@@ -189,34 +215,6 @@ impl Session {
             self.context.inbox.gap(Some(lost), GapReason::Expired);
         }
         Ok(())
-    }
-
-    /// Publishes the next probe. One that Redis does not take in time is as good as missed, and no failure yet.
-    async fn send_probe(&mut self) -> Result<(), RedisError> {
-        self.probes += 1;
-        self.subscription.probe().sent(self.probes);
-        let channel = self.context.inbox.probe_channel();
-        let deadline = self.context.options.probe_interval.0.min(RESPONSE);
-        let mut commands = redis::pipe();
-        commands.cmd("PUBLISH").arg(channel).arg(self.probes).ignore();
-        let moves = self.context.hosts[self.host].moves();
-        if moves {
-            commands.cmd("ROLE");
-        }
-        let answer = match timeout(deadline, commands.query_async::<Vec<redis::Value>>(&mut self.commands)).await {
-            Ok(Err(error)) if !error.is_timeout() => return Err(error),
-            Ok(Ok(answer)) => answer,
-            _ => return Ok(()),
-        };
-        // After a failover the old master may answer for long, as a replica that forwards nothing of ours.
-        match answer.first() {
-            Some(redis::Value::Array(role))
-                if moves && role.first() != Some(&redis::Value::BulkString(b"master".into())) =>
-            {
-                Err((redis::ErrorKind::Client, "this Redis is no longer the master").into())
-            }
-            _ => Ok(()),
-        }
     }
 
     /// Removes what this node has on this host; whatever fails expires by itself.
@@ -251,7 +249,7 @@ async fn failure(popper: &mut Option<(AbortOnDrop, oneshot::Receiver<RedisError>
     }
 }
 
-fn every(period: Duration) -> Interval {
+pub(super) fn every(period: Duration) -> Interval {
     let period = period.max(Duration::from_millis(10));
     let mut interval = interval_at((Instant::now() + period).into(), period);
     interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -259,6 +257,6 @@ fn every(period: Duration) -> Interval {
 }
 
 /// An error as one line for people.
-fn said(error: &RedisError) -> String {
+pub(super) fn said(error: &RedisError) -> String {
     error.to_string().replace(['\r', '\n'], " ")
 }

@@ -95,8 +95,8 @@ impl Subscription {
     }
 
     /// The probes that came back through this connection.
-    pub fn probe(&self) -> &Probe {
-        &self.probe
+    pub fn probe(&self) -> Arc<Probe> {
+        Arc::clone(&self.probe)
     }
 
     /// Resolves once the connection is lost.

@@ -43,7 +43,8 @@ pub(super) async fn supervise(context: Rc<Context>, host: usize) {
                 was_up = true;
                 told = false;
                 let since = Instant::now();
-                context.readiness.set(host, None);
+                // Its first probe came back.
+                context.states.good(host);
                 match Box::pin(session.serve()).await {
                     End::Stopped => return,
                     End::Lost(reason) => {
@@ -56,7 +57,7 @@ pub(super) async fn supervise(context: Rc<Context>, host: usize) {
             }
             Err(reason) => reason,
         };
-        context.readiness.set(host, Some(format!("Redis {label}: {reason}")));
+        context.states.out(host, &reason);
         context.registry.borrow_mut().down(host, &reason);
         if !std::mem::replace(&mut told, true) {
             log::warn!("{label}: {reason}; trying again until it answers");

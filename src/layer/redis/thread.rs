@@ -70,7 +70,10 @@ async fn run(context: Rc<Context>, mut commands: mpsc::UnboundedReceiver<Command
                     }
                 }
             }
-            _ = sweep.tick() => context.registry.borrow_mut().sweep(Instant::now()),
+            _ = sweep.tick() => {
+                context.pulse.beat();
+                context.registry.borrow_mut().sweep(Instant::now());
+            }
         }
     }
 }
@@ -82,7 +85,7 @@ async fn supervised(context: Rc<Context>, host: usize) {
             Ok(()) => return,
             Err(error) => {
                 log::error!("{}: {error}", context.hosts[host].label());
-                context.readiness.set(host, Some("the node has a fault; see its log".to_owned()));
+                context.states.out(host, "the node has a fault; see its log");
                 context.registry.borrow_mut().down(host, "the node has a fault");
                 sleep(Duration::from_secs(1)).await;
             }

@@ -8,7 +8,7 @@ use std::{
 use super::session::{EngineSession, Upper};
 use crate::{
     consumer::Incoming,
-    event::Payload,
+    event::{GapReason, Payload},
     hub::Member,
     packet::Text,
     protocol::{
@@ -73,6 +73,10 @@ impl Upper for Raw {
 
     fn is_settled(&self) -> bool {
         true
+    }
+
+    fn lost(&self) {
+        self.session.missed(GapReason::SlowClient);
     }
 
     fn gone(&self) {

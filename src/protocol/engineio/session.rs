@@ -30,6 +30,9 @@ pub trait Upper {
     /// Whether the client has said what it came for; one that has not in time is sent away.
     fn is_settled(&self) -> bool;
 
+    /// Some of what was sent to the client is lost.
+    fn lost(&self);
+
     /// The session is over.
     fn gone(&self);
 
@@ -242,6 +245,10 @@ impl Handler for EngineSession {
             Incoming::Binary(bytes) => Rc::clone(&session.upper).binary(&session, bytes),
             Incoming::Event { .. } => {}
         }
+    }
+
+    fn lost(self: Rc<Self>, _messages: u64) {
+        self.upper.lost();
     }
 
     fn gone(self: Rc<Self>) {

@@ -11,7 +11,6 @@ use crate::{
     consumer::{Consumer, ConsumerId, Context},
     event::{GroupName, Value},
     hub::{Bearer, Member, Shard},
-    layer::Readiness,
     protocol::{
         desk::{Desk, Refused},
         session::Part,
@@ -69,6 +68,8 @@ pub struct Admitted {
     /// The places of its users among their connections.
     seats: Vec<Rc<Seat>>,
     before_subscribe: crate::config::BeforeSubscribe,
+    /// The consumer that tells the client of gaps: the first that it asked.
+    teller: Option<ConsumerId>,
 }
 
 impl Entry {
@@ -118,7 +119,9 @@ impl Entry {
                         groups: Vec::new(),
                         seats: Vec::new(),
                         before_subscribe: consumer.topics().before_subscribe,
+                        teller: None,
                     });
+                    all.teller = all.teller.or_else(|| consumer.asks_for_gaps(&context).then(|| consumer.id()));
                     all.parts.push(Part::new(Arc::clone(consumer), context, bearer));
                     all.seats.extend(seat);
                     all.groups.extend(groups.into_iter().map(|group| (group, consumer.id())));
@@ -153,13 +156,12 @@ impl Entry {
         id: &Arc<str>,
     ) -> Result<(Rc<Member>, Box<[Part]>), String> {
         let member = Member::waiting(Rc::clone(connection), Arc::clone(id), admitted.before_subscribe);
+        if let Some(teller) = admitted.teller {
+            member.tell_gaps(teller);
+        }
         let shard = &self.desk.shard;
         let joining = Joining { shard, member: Some(&member) };
         if !admitted.groups.is_empty() {
-            if let Readiness::NotReady(reason) = shard.registry().layer().readiness() {
-                log::debug!("the channel layer is not ready: {reason}");
-                return Err(UNAVAILABLE.to_owned());
-            }
             let joins = admitted.groups.iter().map(|(group, consumer)| shard.join(&member, group, *consumer));
             if let Err(error) = try_join_all(joins).await {
                 warn_bounded!("a client is refused: {error}");

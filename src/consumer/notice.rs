@@ -1,0 +1,100 @@
+//! What clients that asked for it are told where events may have been missed.
+//!
+//! In: a gap's reason and groups. Out: a frame, or a Socket.IO event. Who asks is looked at once, when a connection comes.
+
+use minijinja::Value as Jinja;
+
+use super::{
+    Context, Payload,
+    compile::Compiler,
+    emit::Content,
+    expression::Expression,
+    message::of_connection,
+    place,
+    scope::{Name, Scope},
+    wire::Wire,
+};
+use crate::{
+    config::{self, KeyPath},
+    event::{GapReason, GroupName},
+};
+
+const PLACE: &str = "in on_gap, which is not evaluated for a connection";
+
+/// A compiled `on_gap`.
+#[derive(Debug)]
+pub(super) struct GapNotice {
+    when: Option<Expression>,
+    content: Content,
+}
+
+impl GapNotice {
+    pub fn compile(
+        handler: &config::GapHandler,
+        wire: &Wire,
+        key: &KeyPath,
+        compiler: &mut Compiler<'_>,
+    ) -> Option<Self> {
+        let names = place::of_groups(wire.protocol);
+        let when = compiler.optional(handler.when.as_ref(), names, "in the \"when\" of on_gap", &key.then("when"));
+        let here = key.then("emit");
+        let content = match (wire.is_socketio(), &handler.send, &handler.emit) {
+            (true, Some(_), _) => {
+                compiler.note(&key.then("send"), "Socket.IO clients get events; write \"emit\"");
+                None
+            }
+            (false, _, Some(_)) => {
+                compiler.note(&here, "is for Socket.IO; clients of this consumer get a frame: write \"send\"");
+                None
+            }
+            (true, None, Some(emit)) => {
+                for (name, is_set) in [
+                    ("to", emit.to.is_some()),
+                    ("when", emit.when.is_some()),
+                    ("volatile", emit.volatile),
+                    ("expect", emit.expect.is_some()),
+                ] {
+                    if is_set {
+                        compiler.note(&here.then(name), "a notice goes to each connection that asked, and to no other");
+                    }
+                }
+                compiler.content(emit, &[Name::Gap], PLACE, true, &here)
+            }
+            (false, Some(send), None) => {
+                compiler.expression(send, &[Name::Gap], PLACE, &key.then("send")).map(Content::Message)
+            }
+            (socketio, None, None) => {
+                let missing = if socketio { "emit" } else { "send" };
+                compiler.note(key, format!("the key \"{missing}\" is missing"));
+                None
+            }
+        };
+        let notice = Self { when, content: content? };
+        // What it cannot say is found now and not at the first gap.
+        for groups in [None, Some(&[][..])] {
+            if let Err(reason) = notice.payload(GapReason::Reconnected, groups, wire) {
+                compiler.note(key, format!("gives no notice: {reason}; known are gap.reason and gap.groups"));
+                return None;
+            }
+        }
+        Some(notice)
+    }
+
+    pub fn is_asked_for(&self, context: &Context) -> bool {
+        let Some(when) = &self.when else { return true };
+        match when.evaluate(&of_connection(context, when.names()).into_jinja()) {
+            Ok(value) => value.is_true(),
+            Err(reason) => {
+                log::debug!("a connection is not told of gaps: {reason}");
+                false
+            }
+        }
+    }
+
+    pub fn payload(&self, reason: GapReason, groups: Option<&[&GroupName]>, wire: &Wire) -> Result<Payload, String> {
+        let groups =
+            groups.map_or_else(|| Jinja::from(()), |groups| groups.iter().map(|group| group.as_str()).collect());
+        let gap = Jinja::from_pairs([("reason", Jinja::from(reason.label())), ("groups", groups)]);
+        self.content.payload(&Scope::default().with(Name::Gap, gap).into_jinja(), wire)
+    }
+}

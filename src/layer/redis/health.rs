@@ -1,0 +1,159 @@
+//! Whether each host serves, as others may rely on it.
+//!
+//! In: probes that came back or did not, connections lost. Out: whether joins can be promised now, and readiness, with
+//! hysteresis: a host that was out counts as ready again only after several good probes in a row, so that one that comes and
+//! goes does not make the node come and go at its balancer. Pure, but for the lock.
+
+use std::sync::{Mutex, PoisonError};
+
+use crate::layer::Readiness;
+
+/// What is known of one host.
+#[derive(Debug)]
+struct Health {
+    label: String,
+    /// Why nothing can be promised of it now.
+    outage: Option<String>,
+    /// Good probes that it still owes.
+    owed: u32,
+    /// It has served before.
+    served: bool,
+}
+
+/// What is known of every host.
+#[derive(Debug)]
+pub(super) struct HostStates {
+    /// Good probes in a row that a host owes after an outage.
+    successes: u32,
+    hosts: Mutex<Vec<Health>>,
+}
+
+impl HostStates {
+    pub fn new<'a>(labels: impl Iterator<Item = &'a str>, successes: u32) -> Self {
+        let host = |label: &str| Health {
+            label: label.to_owned(),
+            outage: Some("not connected yet".to_owned()),
+            owed: 0,
+            served: false,
+        };
+        Self { successes, hosts: Mutex::new(labels.map(host).collect()) }
+    }
+
+    /// A host does not serve, for this reason.
+    pub fn out(&self, host: usize, reason: &str) {
+        self.with(|hosts| {
+            let health = &mut hosts[host];
+            health.outage = Some(reason.to_owned());
+            // Nobody has counted on it before it served for the first time.
+            health.owed = if health.served { self.successes } else { 0 };
+        });
+    }
+
+    /// A probe came back from a host, in time.
+    pub fn good(&self, host: usize) {
+        self.with(|hosts| {
+            let health = &mut hosts[host];
+            health.outage = None;
+            health.served = true;
+            health.owed = health.owed.saturating_sub(1);
+        });
+    }
+
+    /// Why one of these hosts, a bit each, can promise nothing now.
+    pub fn outage(&self, mask: u64) -> Option<String> {
+        self.with(|hosts| {
+            let asked = hosts.iter().enumerate().filter(|(host, _)| mask & (1 << host) != 0);
+            asked.filter_map(|(_, health)| health.why()).next()
+        })
+    }
+
+    /// Whether there is a host that serves.
+    pub fn any_serves(&self) -> bool {
+        self.with(|hosts| hosts.iter().any(|health| health.outage.is_none()))
+    }
+
+    pub fn readiness(&self) -> Readiness {
+        self.with(|hosts| {
+            let troubles: Vec<String> = hosts.iter().filter_map(|health| health.trouble(self.successes)).collect();
+            match troubles.len() {
+                0 => Readiness::Ready,
+                some if some < hosts.len() => Readiness::Degraded(troubles.join("; ")),
+                _ => Readiness::NotReady(troubles.join("; ")),
+            }
+        })
+    }
+
+    fn with<T>(&self, work: impl FnOnce(&mut Vec<Health>) -> T) -> T {
+        work(&mut self.hosts.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+impl Health {
+    fn why(&self) -> Option<String> {
+        self.outage.as_ref().map(|reason| format!("Redis {}: {reason}", self.label))
+    }
+
+    /// What keeps it from being ready.
+    fn trouble(&self, successes: u32) -> Option<String> {
+        self.why().or_else(|| {
+            let good = successes.saturating_sub(self.owed);
+            (self.owed > 0).then(|| format!("Redis {}: back, {good} of {successes} good probes", self.label))
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn states(hosts: &[&'static str]) -> HostStates {
+        HostStates::new(hosts.iter().copied(), 3)
+    }
+
+    fn not_ready(states: &HostStates) -> String {
+        match states.readiness() {
+            Readiness::NotReady(reason) => reason,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn the_first_time_one_probe_is_enough() {
+        let states = states(&["a"]);
+        assert_eq!(not_ready(&states), "Redis a: not connected yet");
+        states.out(0, "refused");
+        states.good(0);
+        assert_eq!(states.readiness(), Readiness::Ready);
+    }
+
+    #[test]
+    fn after_an_outage_it_is_ready_when_enough_probes_in_a_row_came_back() {
+        let states = states(&["a"]);
+        states.good(0);
+        states.out(0, "3 probes did not come back");
+        assert_eq!(not_ready(&states), "Redis a: 3 probes did not come back");
+        states.good(0);
+        states.good(0);
+        assert_eq!(not_ready(&states), "Redis a: back, 2 of 3 good probes");
+        assert_eq!(states.outage(1), None, "joins need not wait for the balancer");
+        states.out(0, "gone again");
+        for _ in 0..2 {
+            states.good(0);
+            not_ready(&states);
+        }
+        states.good(0);
+        assert_eq!(states.readiness(), Readiness::Ready);
+    }
+
+    #[test]
+    fn with_one_host_of_several_out_the_node_is_degraded_and_says_which() {
+        let states = states(&["a", "b"]);
+        states.good(0);
+        assert_eq!(states.readiness(), Readiness::Degraded("Redis b: not connected yet".to_owned()));
+        assert_eq!(states.outage(0b01), None);
+        assert!(states.outage(0b10).is_some() && states.outage(0b11).is_some() && states.any_serves());
+        states.out(0, "gone");
+        assert_eq!(not_ready(&states), "Redis a: gone; Redis b: not connected yet");
+        assert!(!states.any_serves());
+    }
+}

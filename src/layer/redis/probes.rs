@@ -1,0 +1,136 @@
+//! Probes: a message through Redis back to the node itself proves that events arrive.
+//!
+//! In: what comes back through the subscription. Out: the state of the host. Missed probes make the host *suspected*: nothing
+//! new is promised, but the connection stays, because a Redis that only paused has lost nothing, and a new connection would
+//! lose what waits in the old one. Only when they are missing for long is the connection given up. All of it is counted in
+//! probes, never by the clock, so that a node that stood still itself blames nobody.
+
+use std::{rc::Rc, sync::Arc, time::Duration};
+
+use redis::{RedisError, aio::MultiplexedConnection};
+use tokio::time::timeout;
+
+use super::{
+    Context, RESPONSE,
+    inbox::Probe,
+    session::{every, said},
+};
+
+/// Sentinel is asked with every so many probes who the master is: the old one may live on and hear of it late, and until
+/// then it serves whoever is connected, while others publish elsewhere. A suspected one is asked about each time.
+const SENTINEL: u64 = 3;
+
+/// The probes of one session.
+pub(super) struct Watch {
+    context: Rc<Context>,
+    host: usize,
+    commands: MultiplexedConnection,
+    /// Where the connection leads.
+    address: String,
+    probe: Arc<Probe>,
+    sent: u64,
+}
+
+impl Watch {
+    pub fn new(
+        context: &Rc<Context>,
+        host: usize,
+        (commands, address): (MultiplexedConnection, String),
+        probe: Arc<Probe>,
+    ) -> Self {
+        let sent = probe.seen();
+        Self { context: Rc::clone(context), host, commands, address, probe, sent }
+    }
+
+    /// Resolves when the first probe is back.
+    pub async fn first(mut self) -> Result<(), String> {
+        self.send().await.map_err(|error| said(&error))?;
+        let late = |_| "the first probe did not come back".to_owned();
+        timeout(RESPONSE, self.probe.until(self.sent)).await.map_err(late)
+    }
+
+    /// Probes until the connection is to be given up; gives the reason.
+    pub async fn run(mut self) -> String {
+        let interval = self.context.options.probe_interval.0;
+        let failures = u64::from(self.context.options.probe_failures);
+        let patience = self.context.options.probe_timeout.0.as_millis().div_ceil(interval.as_millis().max(1));
+        let patience = u64::try_from(patience).unwrap_or(u64::MAX).max(failures);
+        let (mut ticks, mut suspected, mut last) = (every(interval), false, self.probe.seen());
+        loop {
+            ticks.tick().await;
+            let seen = self.probe.seen();
+            let missed = self.sent - seen;
+            if missed >= patience {
+                return format!("{missed} probes did not come back");
+            }
+            if missed >= failures {
+                let reason = format!("{missed} probes did not come back");
+                self.context.states.out(self.host, &reason);
+                if !std::mem::replace(&mut suspected, true) {
+                    log::warn!("{}: {reason}; nothing new is promised", self.label());
+                    self.context.registry.borrow_mut().suspend(self.host, &reason);
+                }
+            } else if seen > last {
+                if std::mem::take(&mut suspected) {
+                    log::warn!("{}: answers again, and nothing is lost", self.label());
+                    self.context.registry.borrow_mut().resume(self.host);
+                }
+                self.context.states.good(self.host);
+            }
+            last = seen;
+            let context = Rc::clone(&self.context);
+            let elsewhere = master(&context, self.host, suspected || self.sent.is_multiple_of(SENTINEL));
+            let (sent, master) = tokio::join!(self.send(), elsewhere);
+            match (sent, master) {
+                (Err(error), _) => return said(&error),
+                (Ok(()), Some(master)) if master != self.address => {
+                    return format!("Sentinel names {master} as the master");
+                }
+                (Ok(()), _) => {}
+            }
+        }
+    }
+
+    fn label(&self) -> &str {
+        self.context.hosts[self.host].label()
+    }
+
+    /// Publishes the next probe. One that Redis does not take in time is as good as missed, and no failure yet.
+    async fn send(&mut self) -> Result<(), RedisError> {
+        self.sent += 1;
+        self.probe.sent(self.sent);
+        let mut commands = redis::pipe();
+        commands.cmd("PUBLISH").arg(self.context.inbox.probe_channel()).arg(self.sent).ignore();
+        let moves = self.context.hosts[self.host].moves();
+        if moves {
+            commands.cmd("ROLE");
+        }
+        let deadline = deadline(&self.context);
+        let answer = match timeout(deadline, commands.query_async::<Vec<redis::Value>>(&mut self.commands)).await {
+            Ok(Err(error)) if !error.is_timeout() => return Err(error),
+            Ok(Ok(answer)) => answer,
+            _ => return Ok(()),
+        };
+        // After a failover the old master may answer for long, as a replica that forwards nothing of ours.
+        match answer.first() {
+            Some(redis::Value::Array(role))
+                if moves && role.first() != Some(&redis::Value::BulkString(b"master".into())) =>
+            {
+                Err((redis::ErrorKind::Client, "this Redis is no longer the master").into())
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+/// The master that Sentinel names, if it is to be asked and answers.
+async fn master(context: &Context, host: usize, ask: bool) -> Option<String> {
+    if !ask {
+        return None;
+    }
+    timeout(deadline(context), context.hosts[host].master()).await.ok()?
+}
+
+fn deadline(context: &Context) -> Duration {
+    context.options.probe_interval.0.min(RESPONSE)
+}

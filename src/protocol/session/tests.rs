@@ -1,0 +1,66 @@
+//! A session whose client is told that something for it is lost.
+
+use super::*;
+use crate::{
+    auth::{Authenticator, MemoryCache},
+    backend::NoBackend,
+    config::{self, Config, Environment, load_text},
+    consumer::{ConsumerSet, Consumers},
+    hub::{Dispatcher, Registry, Shard},
+    layer::{Layer, memory::MemoryLayer},
+    presence::{Graces, LocalPresence},
+    protocol::apart::Apart,
+    socket::{Connection, ConnectionLimits, Roster},
+    telemetry::Metrics,
+};
+
+const CONSUMER: &str = r#"
+[[consumer]]
+path = "/feed/"
+[consumer.on_gap]
+when = "query.gaps == '1'"
+send = "{'lost': gap.reason}"
+"#;
+
+fn consumers() -> ConsumerSet {
+    let (config, errors) = load_text(Some((std::path::Path::new("test.toml"), CONSUMER)), &Environment::default());
+    assert_eq!(errors, []);
+    ConsumerSet::compile(&config).unwrap_or_else(|errors| panic!("{errors}"))
+}
+
+#[tokio::test]
+async fn a_client_that_asked_is_told_that_something_for_it_is_lost_and_another_is_not() {
+    let (consumers, metrics) = (consumers(), Metrics::new());
+    let layer: Arc<dyn Layer> = Arc::new(MemoryLayer::start(Arc::new(drop), metrics.clone()).unwrap());
+    let registry = Arc::new(Registry::new(Arc::clone(&layer)));
+    let dispatcher = Dispatcher::new(Arc::clone(&registry), Consumers::new(consumers.clone()), metrics.clone());
+    let inbox = dispatcher.connect().unwrap();
+    let graces = Graces::new(std::iter::empty(), std::time::Duration::ZERO);
+    let desk = Rc::new(Desk {
+        shard: Shard::new(&inbox, registry, metrics.clone()),
+        backend: Arc::new(NoBackend),
+        presence: Arc::new(LocalPresence::start(graces, Arc::new(|_, _, _| {}), metrics.clone())),
+        apart: Apart::new(layer, Arc::new(NoBackend)),
+        authenticator: Arc::new(Authenticator::new(&Config::default(), Arc::new(MemoryCache::new())).unwrap()),
+        metrics: metrics.clone(),
+    });
+    let roster = Roster::new(&config::Socket::default(), &config::Server::default(), metrics);
+    let consumer = consumers.iter().next().unwrap();
+    for (query, told) in [("gaps=1", &br#"{"lost":"slow_client"}"#[..]), ("gaps=0", b""), ("", b"")] {
+        let limits = Arc::new(ConnectionLimits::new(&config::Socket::default(), None));
+        let connection = Connection::pending(Rc::clone(&roster), limits, None);
+        let member = Member::new(Rc::clone(&connection), config::BeforeSubscribe::None);
+        let context = Context { query: crate::protocol::query(query), ..Context::default() };
+        if consumer.asks_for_gaps(&context) {
+            member.tell_gaps(consumer.id());
+        }
+        let parts = Box::new([Part::new(Arc::clone(consumer), context, None)]);
+        let session = Session::new(Rc::clone(&desk), Rc::clone(&connection) as Rc<dyn Outlet>, member, parts);
+        session.missed(GapReason::SlowClient);
+        let waiting = connection.waiting();
+        assert!(waiting.ends_with(told) && waiting.is_empty() == told.is_empty(), "{query}: {waiting:?}");
+        session.gone();
+        session.missed(GapReason::SlowClient);
+        assert_eq!(connection.waiting(), waiting, "nothing reaches a client that is gone");
+    }
+}

@@ -1,0 +1,125 @@
+//! Signs of life of the threads that everything depends on: each beats about once a second, from its own event loop.
+//!
+//! Whether one is stuck is judged by another one's beats and not by the clock: a process that was stopped as a whole, with
+//! the machine it runs on, is not stuck.
+
+use std::{
+    sync::{
+        Arc, Mutex, PoisonError, Weak,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+/// The threads of a node.
+#[derive(Clone, Debug)]
+pub struct Pulses(Arc<Shared>);
+
+#[derive(Debug)]
+struct Shared {
+    started: Instant,
+    all: Mutex<Vec<Slot>>,
+}
+
+#[derive(Debug)]
+struct Slot {
+    name: String,
+    last: Arc<AtomicU64>,
+}
+
+/// One thread's part. Dropped, the thread has ended and nobody waits for it; unless it panicked, which is found.
+#[derive(Debug)]
+pub struct Pulse {
+    shared: Weak<Shared>,
+    last: Arc<AtomicU64>,
+}
+
+impl Default for Pulses {
+    fn default() -> Self {
+        Self(Arc::new(Shared { started: Instant::now(), all: Mutex::default() }))
+    }
+}
+
+impl Pulses {
+    /// A thread begins; it beats about once a second from now on.
+    pub fn start(&self, name: impl Into<String>) -> Pulse {
+        let last = Arc::new(AtomicU64::new(self.0.now()));
+        self.0.lock().push(Slot { name: name.into(), last: Arc::clone(&last) });
+        Pulse { shared: Arc::downgrade(&self.0), last }
+    }
+
+    /// The first thread that has stood still for longer than `limit` while another one went on, and for how long.
+    pub fn stuck(&self, limit: Duration) -> Option<(String, Duration)> {
+        let all = self.0.lock();
+        let latest = all.iter().map(|slot| slot.last.load(Ordering::Relaxed)).max()?;
+        let behind = |slot: &Slot| Duration::from_millis(latest.saturating_sub(slot.last.load(Ordering::Relaxed)));
+        all.iter()
+            .map(|slot| (slot, behind(slot)))
+            .find(|(_, still)| *still > limit)
+            .map(|(slot, still)| (slot.name.clone(), still))
+    }
+}
+
+impl Shared {
+    fn now(&self) -> u64 {
+        u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX)
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Vec<Slot>> {
+        self.all.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Pulse {
+    /// It lives.
+    pub fn beat(&self) {
+        if let Some(shared) = self.shared.upgrade() {
+            self.last.store(shared.now(), Ordering::Relaxed);
+        }
+    }
+}
+
+impl Drop for Pulse {
+    fn drop(&mut self) {
+        if let (false, Some(shared)) = (std::thread::panicking(), self.shared.upgrade()) {
+            shared.lock().retain(|slot| !Arc::ptr_eq(&slot.last, &self.last));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn later(pulse: &Pulse, millis: u64) {
+        pulse.last.fetch_add(millis, Ordering::Relaxed);
+    }
+
+    #[test]
+    fn a_thread_that_stands_still_while_another_goes_on_is_stuck() {
+        let pulses = Pulses::default();
+        let (worker, layer) = (pulses.start("worker 0"), pulses.start("the layer thread"));
+        let limit = Duration::from_secs(15);
+        later(&worker, 15_000);
+        assert_eq!(pulses.stuck(limit + Duration::from_secs(1)), None);
+        later(&worker, 10_000);
+        assert_eq!(pulses.stuck(limit).unwrap().0, "the layer thread");
+        later(&layer, 25_000);
+        assert_eq!(pulses.stuck(limit), None, "a process that was stopped as a whole goes on");
+    }
+
+    #[test]
+    fn a_thread_that_ended_is_not_waited_for_and_one_that_panicked_is_found() {
+        let pulses = Pulses::default();
+        let (ended, layer) = (pulses.start("worker 0"), pulses.start("the layer thread"));
+        let worker = pulses.start("worker 1");
+        drop(ended);
+        let crashed = std::thread::spawn(move || {
+            let _layer = layer;
+            panic!("for the test");
+        });
+        assert!(crashed.join().is_err());
+        later(&worker, 60_000);
+        assert_eq!(pulses.stuck(Duration::from_secs(15)).unwrap().0, "the layer thread");
+    }
+}
