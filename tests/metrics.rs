@@ -133,6 +133,12 @@ fn what_is_counted_with_a_literal_is_in_the_lists() {
             ("metrics.handshake(", label::HANDSHAKES),
             ("metrics.token(", label::TOKENS),
             ("metrics.refused_message(", label::REFUSED_MESSAGES),
+            // In `work.rs` and beside it a failure is a label and a text.
+            ("Some(_) => (", label::REFUSED_MESSAGES),
+            ("None => (", label::REFUSED_MESSAGES),
+            ("Err((", label::REFUSED_MESSAGES),
+            ("|reason| (", label::REFUSED_MESSAGES),
+            ("|error| (", label::REFUSED_MESSAGES),
         ] {
             for word in literals(&text, marker) {
                 seen += 1;

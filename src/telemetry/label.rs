@@ -61,6 +61,9 @@ pub const REFUSED_MESSAGES: &[&str] = &[
     "not_joined",
     "not_published",
     "rate",
+    "refresh_denied",
+    "refresh_failed",
+    "too_many_rooms",
     "unanswered_call",
     "unknown_message",
 ];
