@@ -1,6 +1,7 @@
 //! What the node says about itself: counters with fixed names, log lines without secrets, warnings at a bounded rate,
 //! whether its threads live, and what becomes of each event, told live to whoever watches.
 
+mod drop_reason;
 mod exposition;
 pub mod label;
 pub mod logging;
@@ -11,8 +12,9 @@ pub mod pulse;
 pub mod tail;
 pub mod throttle;
 
+pub use drop_reason::DropReason;
 pub use exposition::Format;
-pub use metrics::{DropCounter, DropReason, Metrics, OpenGauge};
+pub use metrics::{DropCounter, Metrics, OpenGauge};
 pub use name::Name;
 pub use prometheus_client::metrics::histogram::Histogram;
 pub use pulse::{Pulse, Pulses};

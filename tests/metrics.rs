@@ -155,7 +155,7 @@ fn no_variant_is_left_out_of_its_list() {
         let body = text.split_once(of).unwrap().1.split_once("pub const fn label").unwrap().1;
         body.split_once("\n    }\n").unwrap().0.matches("Self::").count()
     };
-    let metrics = include_str!("../src/telemetry/metrics.rs");
+    let metrics = include_str!("../src/telemetry/drop_reason.rs");
     assert_eq!(variants(metrics, "impl DropReason"), DropReason::ALL.len());
     let event = include_str!("../src/event.rs");
     assert_eq!(variants(event, "impl Source"), Source::ALL.len());

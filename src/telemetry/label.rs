@@ -1,6 +1,8 @@
 //! The values that labels of metrics have, so that each stands in docs/METRICS.md and is there, at 0, before it first
 //! happens: an alert on a rate would miss the first time otherwise. Reasons for drops and gaps are enums of their own.
 
+use prometheus_client::encoding::EncodeLabelSet;
+
 /// How a handshake ends.
 pub const HANDSHAKES: &[&str] = &[
     "accepted",
@@ -83,6 +85,62 @@ pub const BACKEND_CALLS: &[&str] =
 
 /// What a connection speaks.
 pub const PROTOCOLS: &[&str] = &["engine.io", "socket.io", "websocket"];
+
+/// A label set of one label.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(super) struct Reason {
+    /// What kind.
+    pub reason: &'static str,
+}
+
+/// A label set of one label.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(super) struct Outcome {
+    /// How it ended.
+    pub outcome: &'static str,
+}
+
+/// A label set of one label.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(super) struct From {
+    /// Which source.
+    pub source: &'static str,
+}
+
+/// A question to the backend.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(super) struct Call {
+    /// Its name, one of those in the configuration.
+    pub action: String,
+    /// How it ended.
+    pub outcome: &'static str,
+}
+
+/// A label set of one label.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(super) struct Action {
+    /// Its name, one of those in the configuration.
+    pub action: String,
+}
+
+/// Whose connection.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(super) struct Served {
+    pub consumer: String,
+    pub protocol: &'static str,
+}
+
+/// What runs.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(super) struct Build {
+    pub version: &'static str,
+}
+
+/// Who runs it.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(super) struct Node {
+    pub node: String,
+}
 
 /// In a test a value that is not in its list is a mistake; a node counts it all the same.
 pub(super) fn known(list: &[&str], value: &str) {

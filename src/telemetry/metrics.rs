@@ -1,4 +1,4 @@
-//! The counters of a node. One enum names every reason for a drop, so that no event is lost without one.
+//! The counters of a node.
 
 use std::{
     sync::{
@@ -9,155 +9,20 @@ use std::{
 };
 
 use prometheus_client::{
-    encoding::{
-        EncodeLabelSet,
-        text::{encode, encode_registry},
-    },
+    encoding::text::{encode, encode_registry},
     metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram},
     registry::Registry,
 };
 
 use super::{
+    drop_reason::DropReason,
     exposition::{self, Format},
-    label,
+    label::{self, Action, Build, Call, From, Node, Outcome, Reason, Served},
     name::Name,
     process::Process,
     pulse::Pulses,
     tail::{Tail, What},
 };
-
-/// Why something that was received did not reach a client.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum DropReason {
-    /// The bytes in Redis could not be decrypted with any key.
-    Decrypt,
-    /// The bytes in Redis are no msgpack, JSON or dict.
-    Decode,
-    /// The message is larger than the node accepts.
-    TooLarge,
-    /// A queue entry names no group of this node.
-    UnknownChannel,
-    /// A consumer has no handler for the event's type.
-    NoHandler,
-    /// A consumer's expression failed on the event, for instance for a missing key.
-    Mapping,
-    /// A connection's outbox was full and the connection was closed: what waited, and what did not fit.
-    SlowClient,
-    /// The connection ended, or was closing, before the frame was written to it.
-    Closed,
-    /// A volatile message for a client that is behind with reading.
-    Volatile,
-    /// The oldest that waited for a client, where its consumer lets a newer one take its room.
-    Oldest,
-    /// One that waited for a client, and a newer one with the same key took its place.
-    Superseded,
-    /// It waited for a slow client, and the node had no room for all that did.
-    Shed,
-    /// A worker's backlog was full.
-    Backlog,
-    /// An emitter asks for what the node does not do.
-    Unsupported,
-    /// The event's channel is mapped, but the mapping gave no valid group.
-    Unmapped,
-}
-
-impl DropReason {
-    /// All of them.
-    pub const ALL: &[Self] = &[
-        Self::Decrypt,
-        Self::Decode,
-        Self::TooLarge,
-        Self::UnknownChannel,
-        Self::NoHandler,
-        Self::Mapping,
-        Self::SlowClient,
-        Self::Volatile,
-        Self::Backlog,
-        Self::Unsupported,
-        Self::Unmapped,
-        Self::Closed,
-        Self::Oldest,
-        Self::Superseded,
-        Self::Shed,
-    ];
-
-    /// The metric label.
-    pub const fn label(self) -> &'static str {
-        match self {
-            Self::Decrypt => "decrypt",
-            Self::Decode => "decode",
-            Self::TooLarge => "too_large",
-            Self::UnknownChannel => "unknown_channel",
-            Self::NoHandler => "no_handler",
-            Self::Mapping => "mapping",
-            Self::SlowClient => "slow_client",
-            Self::Closed => "closed",
-            Self::Volatile => "volatile",
-            Self::Oldest => "oldest",
-            Self::Superseded => "superseded",
-            Self::Shed => "shed",
-            Self::Backlog => "backlog",
-            Self::Unsupported => "unsupported",
-            Self::Unmapped => "unmapped",
-        }
-    }
-}
-
-/// A label set of one label.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-pub struct Reason {
-    /// What kind.
-    pub reason: &'static str,
-}
-
-/// A label set of one label.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-pub struct Outcome {
-    /// How it ended.
-    pub outcome: &'static str,
-}
-
-/// A label set of one label.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-pub struct From {
-    /// Which source.
-    pub source: &'static str,
-}
-
-/// A question to the backend.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-pub struct Call {
-    /// Its name, one of those in the configuration.
-    pub action: String,
-    /// How it ended.
-    pub outcome: &'static str,
-}
-
-/// A label set of one label.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct Action {
-    /// Its name, one of those in the configuration.
-    action: String,
-}
-
-/// Whose connection.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct Served {
-    consumer: String,
-    protocol: &'static str,
-}
-
-/// What runs.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct Build {
-    version: &'static str,
-}
-
-/// Who runs it.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct Node {
-    node: String,
-}
 
 /// From a tenth of a millisecond to ten seconds.
 fn seconds() -> Histogram {

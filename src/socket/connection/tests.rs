@@ -1,6 +1,7 @@
 //! Connections whose clients do not read, over real sockets: what is lost, who is told, and whom the node gives up first.
 
 use bytes::{Bytes, BytesMut};
+use socket2::SockRef;
 use tokio::{
     io::AsyncReadExt as _,
     net::{TcpListener, TcpStream},
@@ -9,7 +10,14 @@ use tokio::{
 };
 
 use super::*;
-use crate::socket::{driver::Driver, frame::Parts};
+use crate::{
+    consumer::Payload,
+    socket::{
+        driver::Driver,
+        frame::{self, Parts},
+        parcel::{Loss, Piece},
+    },
+};
 
 const PATIENCE: Duration = Duration::from_secs(10);
 

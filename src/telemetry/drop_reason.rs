@@ -1,0 +1,78 @@
+//! Every reason for a drop, in one enum, so that no event is lost without one.
+
+/// Why something that was received did not reach a client.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum DropReason {
+    /// The bytes in Redis could not be decrypted with any key.
+    Decrypt,
+    /// The bytes in Redis are no msgpack, JSON or dict.
+    Decode,
+    /// The message is larger than the node accepts.
+    TooLarge,
+    /// A queue entry names no group of this node.
+    UnknownChannel,
+    /// A consumer has no handler for the event's type.
+    NoHandler,
+    /// A consumer's expression failed on the event, for instance for a missing key.
+    Mapping,
+    /// A connection's outbox was full and the connection was closed: what waited, and what did not fit.
+    SlowClient,
+    /// The connection ended, or was closing, before the frame was written to it.
+    Closed,
+    /// A volatile message for a client that is behind with reading.
+    Volatile,
+    /// The oldest that waited for a client, where its consumer lets a newer one take its room.
+    Oldest,
+    /// One that waited for a client, and a newer one with the same key took its place.
+    Superseded,
+    /// It waited for a slow client, and the node had no room for all that did.
+    Shed,
+    /// A worker's backlog was full.
+    Backlog,
+    /// An emitter asks for what the node does not do.
+    Unsupported,
+    /// The event's channel is mapped, but the mapping gave no valid group.
+    Unmapped,
+}
+
+impl DropReason {
+    /// All of them.
+    pub const ALL: &[Self] = &[
+        Self::Decrypt,
+        Self::Decode,
+        Self::TooLarge,
+        Self::UnknownChannel,
+        Self::NoHandler,
+        Self::Mapping,
+        Self::SlowClient,
+        Self::Volatile,
+        Self::Backlog,
+        Self::Unsupported,
+        Self::Unmapped,
+        Self::Closed,
+        Self::Oldest,
+        Self::Superseded,
+        Self::Shed,
+    ];
+
+    /// The metric label.
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::Decrypt => "decrypt",
+            Self::Decode => "decode",
+            Self::TooLarge => "too_large",
+            Self::UnknownChannel => "unknown_channel",
+            Self::NoHandler => "no_handler",
+            Self::Mapping => "mapping",
+            Self::SlowClient => "slow_client",
+            Self::Closed => "closed",
+            Self::Volatile => "volatile",
+            Self::Oldest => "oldest",
+            Self::Superseded => "superseded",
+            Self::Shed => "shed",
+            Self::Backlog => "backlog",
+            Self::Unsupported => "unsupported",
+            Self::Unmapped => "unmapped",
+        }
+    }
+}

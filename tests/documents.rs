@@ -1,0 +1,92 @@
+//! What the documents say of the project is there.
+#![allow(clippy::unwrap_used, reason = "a test may fail")]
+
+use std::{
+    collections::BTreeSet,
+    fs,
+    path::{Path, PathBuf},
+};
+
+fn root() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn files(folder: &Path, extensions: &[&str], found: &mut Vec<PathBuf>) {
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        let name = path.file_name().unwrap().to_string_lossy().into_owned();
+        if path.is_dir() {
+            if !["node_modules", "target", "__pycache__"].contains(&&*name) && !name.starts_with('.') {
+                files(&path, extensions, found);
+            }
+        } else if path.extension().is_some_and(|kind| extensions.iter().any(|one| kind == *one)) {
+            found.push(path);
+        }
+    }
+}
+
+/// Names of the tests, in the three languages that they are written in.
+fn tests() -> BTreeSet<String> {
+    let mut paths = Vec::new();
+    for folder in ["src", "tests"] {
+        files(&root().join(folder), &["rs", "py", "js", "ts", "tsx"], &mut paths);
+    }
+    let mut names = BTreeSet::new();
+    for text in paths.iter().map(|path| fs::read_to_string(path).unwrap()) {
+        for line in text.lines().map(str::trim_start) {
+            let line = line.strip_prefix("async ").unwrap_or(line);
+            let called = line.strip_prefix("fn ").or_else(|| line.strip_prefix("def "));
+            if let Some(called) = called {
+                names.insert(called.split(['(', '<']).next().unwrap().to_owned());
+            }
+        }
+    }
+    names
+}
+
+/// The number and the names in the last cell of each row of a table whose rows are numbered.
+fn numbered_rows(text: &str) -> Vec<(usize, Vec<String>)> {
+    let rows = text.lines().filter_map(|line| line.strip_prefix("| "));
+    let numbered = rows.filter_map(|row| Some((row.split(" |").next()?.parse().ok()?, row)));
+    let names = |row: &str| {
+        let last = row.trim_end_matches('|').rsplit('|').next().unwrap();
+        last.split('`').skip(1).step_by(2).map(str::to_owned).collect()
+    };
+    numbered.map(|(number, row)| (number, names(row))).collect()
+}
+
+#[test]
+fn every_promise_is_held_by_a_test_that_is_there() {
+    let tests = tests();
+    let rows = numbered_rows(&fs::read_to_string(root().join("docs/PROOF.md")).unwrap());
+    let numbers: Vec<usize> = rows.iter().map(|(number, _)| *number).collect();
+    assert_eq!(numbers, (1..=25).collect::<Vec<_>>(), "one row per demand, in order");
+    for (number, names) in rows {
+        for name in names {
+            assert!(tests.contains(&name), "row {number} of docs/PROOF.md names {name}, and no test is called so");
+        }
+    }
+}
+
+#[test]
+fn every_link_between_documents_leads_somewhere() {
+    let mut paths = Vec::new();
+    for folder in ["docs", "deploy", "benches"] {
+        let folder = root().join(folder);
+        if folder.is_dir() {
+            files(&folder, &["md"], &mut paths);
+        }
+    }
+    paths.extend(["README.md", "CHANGELOG.md", "SECURITY.md"].map(|name| root().join(name)));
+    for path in paths {
+        let text = fs::read_to_string(&path).unwrap();
+        for (place, _) in text.match_indices("](") {
+            let link = text[place + 2..].split([')', '#', '\n']).next().unwrap();
+            if link.is_empty() || link.contains("://") {
+                continue;
+            }
+            let target = path.parent().unwrap().join(link);
+            assert!(target.exists(), "{} links to {link}, which is not there", path.display());
+        }
+    }
+}
