@@ -20,7 +20,8 @@ CARGO_TARGET_DIR=$work/target cargo build --release --locked --manifest-path ben
 [ "${1:-all}" = ours ] && exit 0
 
 say "Django Channels under Daphne and uvicorn, and the library of uWebSockets"
-python=$(command -v python3.13 || command -v python3.12 || command -v python3.11 || command -v python3)
+# One that runs: a version manager may have a name for it and nothing behind it.
+for python in python3.13 python3.12 python3.11 python3; do "$python" --version >/dev/null 2>&1 && break; done
 [ -x "$work/venv/bin/python" ] || "$python" -m venv "$work/venv"
 "$work/venv/bin/python" -m pip install --quiet --disable-pip-version-check \
     --constraint tests/constraints.txt --requirement benches/rivals/channels/requirements.txt ||

@@ -31,12 +31,15 @@ pub enum PublishAccess {
     Off,
 }
 
+/// The rule in effect, exchanged by a reload; under this name every route asks for it.
+pub type Gate = ArcSwap<PublishAccess>;
+
 /// Handles the request.
 pub async fn publish(
     request: HttpRequest,
     body: Result<web::Bytes, actix_web::Error>,
     registry: web::Data<Registry>,
-    access: web::Data<ArcSwap<PublishAccess>>,
+    access: web::Data<Gate>,
 ) -> HttpResponse {
     if let Some(refusal) = refusal(&request, &access.load()) {
         return refusal;

@@ -23,7 +23,7 @@ use super::{
     offer::Offer,
     page,
     proxy_protocol::Before,
-    publish::{self, PublishAccess},
+    publish::{self, Gate},
     socketio::{Engine, Reception},
     tail,
     websocket::{self, Acceptor},
@@ -83,7 +83,7 @@ pub struct Services {
     /// Over how long the connections are closed; set once, when the drain begins.
     pub drain: watch::Receiver<Option<Duration>>,
     /// Who may publish.
-    pub publish: Arc<ArcSwap<PublishAccess>>,
+    pub publish: Arc<Gate>,
     /// The live page, if it is on.
     pub page: Option<page::PageData>,
 }

@@ -14,7 +14,7 @@ use tokio::sync::watch;
 
 use super::{
     error,
-    publish::{self, PublishAccess},
+    publish::{self, Gate},
 };
 use crate::telemetry::{
     Metrics,
@@ -36,11 +36,11 @@ pub(super) type Drain = watch::Receiver<Option<Duration>>;
 /// Handles the request.
 pub(super) async fn tail(
     request: HttpRequest,
-    access: web::Data<PublishAccess>,
+    access: web::Data<Gate>,
     metrics: web::Data<Metrics>,
     drain: web::Data<Drain>,
 ) -> HttpResponse {
-    if let Some(refusal) = publish::refusal(&request, &access) {
+    if let Some(refusal) = publish::refusal(&request, &access.load()) {
         return refusal;
     }
     let (mut groups, mut payloads) = (BTreeSet::new(), false);

@@ -13,7 +13,7 @@ use crate::{
     auth::{Authenticator, Keys},
     config::{Config, ConfigErrors},
     consumer::Consumers,
-    http::{offer::Offer, page::PageData, publish::PublishAccess},
+    http::{offer::Offer, page::PageData, publish::Gate},
     presence::Graces,
     telemetry::Metrics,
 };
@@ -29,7 +29,7 @@ pub(super) struct Reload {
     pub consumers: Consumers,
     pub offer: Arc<ArcSwap<Offer>>,
     pub authenticator: Arc<Authenticator>,
-    pub publish: Arc<ArcSwap<PublishAccess>>,
+    pub publish: Arc<Gate>,
     pub page: Option<PageData>,
     pub graces: Graces,
     pub metrics: Metrics,

@@ -124,7 +124,7 @@ async def test_behind_nginx_clients_are_told_apart_and_cannot_pretend(system, no
     start(system, nodes, "127.0.0.1", **limits(connections_per_address=2))
     port = system.start_nginx().port
     path = "/ws/open/"
-    config = (system.nginx.directory / "nginx" / "channelgate.conf").read_text()
+    config = (system.nginx.directory / "nginx" / "channelgate-locations.conf").read_text()
     assert "proxy_set_header X-Forwarded-For   $proxy_add_x_forwarded_for;" in config
     path = SIO
     let_in, refused = await fill(port, path, source="127.0.0.5")

@@ -8,7 +8,7 @@ use serde_json::json;
 use super::{Admin, access::Refusal, order, plural};
 use crate::{
     cluster::{Answer, Disconnect, Wrong},
-    http::publish::{self, PublishAccess},
+    http::publish::{self, Gate},
 };
 
 impl From<Wrong> for Refusal {
@@ -21,10 +21,10 @@ impl From<Wrong> for Refusal {
 pub(super) async fn disconnect(
     request: HttpRequest,
     admin: web::Data<Admin>,
-    publish: Option<web::Data<PublishAccess>>,
+    publish: web::Data<Gate>,
     body: Result<web::Bytes, actix_web::Error>,
 ) -> Result<HttpResponse, Refusal> {
-    if !publish.is_some_and(|access| publish::may(&request, &access)) {
+    if !publish::may(&request, &publish.load()) {
         admin.0.access.check(&request).await?;
     }
     let order = order::json(body)?;

@@ -13,6 +13,7 @@ use crate::{
     cluster::{NodeStats, Order, Responder, SocketRooms},
     config::{Auth, Secret},
     event::Value,
+    http::publish::{Gate, PublishAccess},
     layer::memory::MemoryLayer,
     presence::{Graces, LocalPresence, Member},
     telemetry::Metrics,
@@ -104,6 +105,7 @@ impl Desk {
         let app = App::new()
             .app_data(web::Data::new(Registry::new(Arc::new(layer))))
             .app_data(web::Data::new(self.draining.clone()))
+            .app_data(web::Data::new(Gate::from_pointee(PublishAccess::Off)))
             .configure(|service| configure(service, &admin));
         let app = test::init_service(app).await;
         let answer = test::call_service(&app, request.to_request()).await;
