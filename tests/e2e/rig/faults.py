@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import ctypes
+import itertools
 import os
 import signal
 import subprocess
@@ -60,9 +61,11 @@ class Link:
     """
 
     OUTSIDE, INSIDE = "10.213.77.1", "10.213.77.2"
+    #: The kernel takes its time to forget a namespace and what was in it.
+    NUMBERS = itertools.count()
 
     def __init__(self, directory: Path):
-        self.name = f"cg{os.getpid()}"
+        self.name = f"cg{os.getpid()}n{next(self.NUMBERS)}"
         self.outside, self.inside = f"{self.name}o"[-15:], f"{self.name}i"[-15:]
         self.socket = directory / "redis-in-namespace.sock"
         self.ip = stack.tool("ip")
