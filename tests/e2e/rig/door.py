@@ -66,13 +66,22 @@ async def connect(port: int, token: str | None = None, namespace: str = "/", raw
     return raw, (await raw.read())[1].decode().replace(where, "", 1)
 
 
-async def get_in(port: int, path: str, deadline: float, **options) -> float:
-    """Knocks until it is let in; how long that took."""
+async def stay(port: int, path: str, deadline: float, **options) -> Knock:
+    """Knocks until it is let in, and stays."""
     loop = asyncio.get_running_loop()
     began = loop.time()
     while (answer := await knock(port, path, **options)).status != 101:
         took = loop.time() - began
         assert took < deadline, f"still {answer.status} {answer.body} after {took:.1f} s"
         await asyncio.sleep(0.05)
+    return answer
+
+
+async def get_in(port: int, path: str, deadline: float, **options) -> float:
+    """Knocks until it is let in, and leaves; how long it took to get in."""
+    loop = asyncio.get_running_loop()
+    began = loop.time()
+    answer = await stay(port, path, deadline, **options)
+    took = loop.time() - began
     answer.close()
-    return loop.time() - began
+    return took
