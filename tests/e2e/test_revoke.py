@@ -507,7 +507,7 @@ async def test_a_kick_during_a_handshake_ends_it(system, driver):
 
 async def test_a_connection_ends_with_its_token_where_the_consumer_says_so(one, sockets):
     port = one.nodes[0].port
-    token = token_for(7, 2.5)
+    token = token_for(7, 6)
     keeps, ends = await plain(port, token), await plain(port, token, "/ws/ending/")
     client = await sockets.start(port, token, namespace="/brief")
     await client.opened()
@@ -537,7 +537,7 @@ async def test_the_leeway_is_granted_at_the_end_too(system):
 
 async def test_a_new_token_over_the_open_connection_keeps_it_open(one, sockets):
     port = one.nodes[0].port
-    short = token_for(7, 2)
+    short = token_for(7, 6)
     client, ends = await plain(port, short, "/ws/ending/"), await plain(port, short, "/ws/ending/")
     socket = await sockets.start(port, short, namespace="/brief")
     await socket.opened()
@@ -546,9 +546,9 @@ async def test_a_new_token_over_the_open_connection_keeps_it_open(one, sockets):
     assert await socket.ask("refresh", token_for(7, 300)) == ["ok"]
     assert await ends.gone() == (4401, "token expired")
     # The same deadline has passed for both, and they are there.
-    await client.send({"type": "refresh", "token": token_for(7, 2)})
+    await client.send({"type": "refresh", "token": token_for(7, 4)})
     assert await client.count(2) == [{"type": "refreshed"}] * 2
-    assert await socket.ask("refresh", token_for(7, 2)) == ["ok"]
+    assert await socket.ask("refresh", token_for(7, 4)) == ["ok"]
     # A shorter one counts, too.
     assert await client.gone() == (4401, "token expired")
     await socket.wait(lambda: socket.disconnects, "the end")
@@ -557,7 +557,7 @@ async def test_a_new_token_over_the_open_connection_keeps_it_open(one, sockets):
 
 async def test_a_new_token_that_is_not_good_is_denied_and_changes_nothing(one, sockets):
     port = one.nodes[0].port
-    first = token_for(7, 3, jti="first", role="cook")
+    first = token_for(7, 8, jti="first", role="cook")
     client, ends = await plain(port, first), await plain(port, first, "/ws/ending/")
     socket = await sockets.start(port, first)
     await socket.opened()
