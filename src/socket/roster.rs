@@ -119,9 +119,16 @@ impl Roster {
 
     pub(super) fn closing(&self, place: u32) {
         if let Some(connection) = self.connections.borrow().get(place as usize) {
-            let deadline = self.now.get() + self.times.close_grace;
+            let deadline = self.end_of_grace(self.started.elapsed());
             self.closing.borrow_mut().push((deadline, Rc::clone(connection)));
         }
+    }
+
+    /// The second in which a Close that goes out now is overdue. The clock of the sweep stands still between its ticks, and
+    /// what it says may be a second old: a Close that was queued right before a tick would have no time at all.
+    fn end_of_grace(&self, now: Duration) -> u32 {
+        let end = now.as_secs() + u64::from(self.times.close_grace) + 1;
+        u32::try_from(end).unwrap_or(u32::MAX)
     }
 
     /// Sweeps once a second, for as long as the worker lives.
@@ -206,6 +213,24 @@ impl Roster {
         for (index, connection) in (0u32..).zip(all) {
             tokio::time::sleep_until(started + period * index / count).await;
             connection.restart();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_close_has_its_whole_grace_whenever_it_is_said() {
+        let server = config::Server { drain_grace: config::Span::seconds(1), ..config::Server::default() };
+        let roster = Roster::new(&config::Socket::default(), &server, Metrics::new());
+        for millis in [0, 1, 500, 999, 1000, 2999] {
+            let said = Duration::from_millis(millis);
+            // The sweep looks at whole seconds; the first in which it ends the connection begins here.
+            let ends = Duration::from_secs(u64::from(roster.end_of_grace(said)));
+            assert!(ends - said >= Duration::from_secs(1), "{millis} ms: only {:?}", ends - said);
+            assert!(ends - said <= Duration::from_secs(2), "{millis} ms: {:?}", ends - said);
         }
     }
 }
