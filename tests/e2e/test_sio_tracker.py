@@ -46,7 +46,7 @@ async def test_attendance_is_answered_first_and_told_to_the_room_then(gate, clie
     ann, ben = (gate.demo.person(name) for name in ("ann", "ben"))
     marking, watching = await clients.open(gate.port, ann), await clients.open(gate.port, ben, kind="js-websocket")
     await watching.emit("joinSession", str(session))
-    # One client's events are handled in order, so with this answer the join is done; of another client nothing is promised.
+    # One client's events are handled in order, so with this answer its join is done.
     await watching.emit("getAttendanceStats", str(session))
     await watching.data("attendanceStats")
     # No pause between the two: the join takes effect before the next event of the same client.
