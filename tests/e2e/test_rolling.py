@@ -49,8 +49,8 @@ class Viewer:
                 await asyncio.sleep(0.1)
                 continue
             self.roll.handshakes.append(asyncio.get_running_loop().time())
-            # What is published from now on must arrive.
-            stay = Stay(opened=self.roll.sent + 1)
+            # What is published from now on must arrive; what is under way to Redis at this moment may.
+            stay = Stay(opened=self.roll.begun + 1)
             self.stays.append(stay)
             await self.client.wait(lambda client: client.closed or not self.roll.going, "the end", 120)
             if not self.roll.going:
@@ -76,15 +76,16 @@ class Roll:
         self.port = system.start_nginx().port
         self.origin = {"origin": f"http://{stack.LOOPBACK}:{self.port}"}
         self.going = True
-        self.sent = 0
+        self.begun = self.sent = 0
         self.handshakes: list[float] = []
         self.viewers = [Viewer(self) for _ in range(CLIENTS)]
 
     async def stream(self) -> None:
         async with self.system.publisher(capacity=10_000) as publisher:
             while self.going:
-                await publisher.group_send("broadcast", {"type": "send_event", "event": "n", "data": self.sent + 1})
-                self.sent += 1
+                self.begun += 1
+                await publisher.group_send("broadcast", {"type": "send_event", "event": "n", "data": self.begun})
+                self.sent = self.begun
                 await asyncio.sleep(0.1)
 
     def open(self) -> int:
@@ -118,7 +119,7 @@ async def test_a_rolling_restart_loses_nothing_unnoticed_refuses_nobody_and_make
         viewer.client.news.set()
     await asyncio.gather(*tasks)
 
-    away, again, moves = 0, 0, 0
+    away, moves = 0, 0
     for viewer in roll.viewers:
         assert viewer.refusals == []
         assert len(viewer.stays) >= 2, "everybody was moved at least once"
@@ -131,13 +132,12 @@ async def test_a_rolling_restart_loses_nothing_unnoticed_refuses_nobody_and_make
         assert viewer.stays[-1].numbers[-1] >= roll.sent
         for before, after in itertools.pairwise(viewer.stays):
             missed = after.numbers[0] - before.numbers[-1] - 1
-            # The node that it comes to may be a moment behind the one that it left: only positions could tell.
-            away, again = away + max(missed, 0), again + max(-missed, 0)
+            assert missed >= 0, "none twice"
+            away += missed
     expected = CLIENTS * roll.sent
     got = sum(len(stay.numbers) for viewer in roll.viewers for stay in viewer.stays)
     joined = sum(viewer.stays[0].numbers[0] - 1 for viewer in roll.viewers)
-    assert got - again + away + joined == expected, "every event of every client is accounted for"
-    assert again <= moves // 50, "and hardly any comes again after a move"
+    assert got + away + joined == expected, "every event of every client is accounted for"
 
     # Spread as the drain says: in no tenth of it more than a few times its share comes.
     for began, ended in rolled:
