@@ -31,10 +31,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-pub use crate::event::Payload;
+pub use crate::event::{Incoming, Payload};
 pub use action::{MessageProblem, Reaction};
 pub use compile::load;
-pub use context::{Context, Incoming};
+pub use context::Context;
 pub use current::{Consumers, Known};
 pub use effect::{CallRequest, Continuation, Effect, Outcome, Outgoing};
 pub use limits::Limits;

@@ -1,10 +1,13 @@
-//! The only things that come out of a channel layer: an [`Event`] for a group, or a [`Gap`] where events may be missing.
+//! The data that flows through a node. All that comes out of a channel layer is an [`Event`] for a group, or a [`Gap`] where
+//! events may be missing.
 //!
 //! An event's body is the dict that Django gave to `group_send`, decoded from msgpack or JSON into [`Value`] and never
-//! changed after that. Nothing here knows Redis, a consumer or a socket.
+//! changed after that. Beside them stands what passes between a connection and its consumer: [`Incoming`] and [`Payload`].
+//! Nothing here knows Redis, a consumer or a socket.
 
 mod emission;
 mod fingerprint;
+mod incoming;
 mod name;
 mod payload;
 mod value;
@@ -13,6 +16,7 @@ use std::time::Instant;
 
 pub use emission::{Audience, Content, Emission, Eviction};
 pub use fingerprint::Fingerprint;
+pub use incoming::Incoming;
 pub use name::{GroupName, GroupNameError};
 pub use payload::Payload;
 pub use value::{Raw, Value};

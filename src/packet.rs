@@ -4,16 +4,28 @@
 //! a client sends is an error or a packet, bounded by [`Limits`], and never a panic. No connection, no state but that of a
 //! packet whose attachments are still on their way.
 
+mod attachments;
 mod decode;
 mod encode;
 pub mod engine;
 
+pub use attachments::fill_placeholders;
 pub use decode::{Decoder, Incoming, Limits};
 pub use encode::{ack, connected, disconnect, event, refused};
 /// Text of a packet: shared, and known to be UTF-8.
 pub use engineioxide_core::Str as Text;
 
 use crate::event::Payload;
+
+/// Names of events that Socket.IO keeps for itself (socket.io `lib/socket-types.ts`). Whoever is sent one breaks off, server
+/// or client (socket.io-parser `isPayloadValid`).
+const RESERVED_EVENTS: [&str; 6] =
+    ["connect", "connect_error", "disconnect", "disconnecting", "newListener", "removeListener"];
+
+/// Whether Socket.IO keeps this name of an event for itself.
+pub fn is_reserved_event(name: &str) -> bool {
+    RESERVED_EVENTS.contains(&name)
+}
 
 /// Why a packet cannot be read or written.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

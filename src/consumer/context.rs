@@ -1,4 +1,4 @@
-//! What consumers are told: what is known of a connection, and its messages.
+//! What is known of a connection when its consumer looks at it.
 
 use std::sync::Arc;
 
@@ -21,22 +21,4 @@ pub struct Context {
     pub id: Arc<str>,
     /// Connection variables.
     pub vars: Value,
-}
-
-/// A message from a client.
-#[derive(Clone, Copy, Debug)]
-pub enum Incoming<'a> {
-    /// A text message.
-    Text(&'a str),
-    /// A binary message.
-    Binary(&'a [u8]),
-    /// A Socket.IO event.
-    Event {
-        /// Its name.
-        name: &'a str,
-        /// Its arguments: a list.
-        args: &'a Arc<Value>,
-        /// The id of the acknowledgement that the client waits for.
-        ack: Option<u64>,
-    },
 }

@@ -7,16 +7,12 @@ use bytes::Bytes;
 use minijinja::Value as Jinja;
 use serde::{Serialize, Serializer, ser::SerializeSeq};
 
-use super::{Payload, frame};
+use super::frame;
 use crate::{
     config::Protocol,
-    event::{Raw, Value},
+    event::{Payload, Raw, Value},
     packet,
 };
-
-/// Names that Socket.IO keeps for itself; a client that is sent one breaks off (socket.io-parser, `isPayloadValid`).
-pub(super) const RESERVED: [&str; 6] =
-    ["connect", "connect_error", "disconnect", "disconnecting", "newListener", "removeListener"];
 
 /// Writes for the clients of one consumer.
 #[derive(Clone, Debug)]
@@ -79,7 +75,7 @@ impl Wire {
 
 /// Whether an event may be called so.
 pub(super) fn check_name(name: &str) -> Result<(), String> {
-    if RESERVED.contains(&name) {
+    if packet::is_reserved_event(name) {
         return Err(format!("{name:?} is a name that Socket.IO keeps for itself"));
     }
     Ok(())

@@ -1,7 +1,5 @@
 //! What a client sends: packets of Socket.IO with their attachments, and the data in them.
 
-use std::collections::VecDeque;
-
 use bytes::Bytes;
 use socketioxide_core::{
     Value as Data,
@@ -10,12 +8,8 @@ use socketioxide_core::{
 };
 use socketioxide_parser_common::CommonParser;
 
-use super::{PacketError, Text};
+use super::{PacketError, Text, fill_placeholders, is_reserved_event};
 use crate::event::Value;
-
-/// Names that Socket.IO keeps for itself: a client that sends one breaks the protocol (socket.io-parser `isPayloadValid`).
-const RESERVED: [&str; 6] =
-    ["connect", "connect_error", "disconnect", "disconnecting", "newListener", "removeListener"];
 
 /// What a client may send.
 #[derive(Clone, Copy, Debug)]
@@ -124,7 +118,7 @@ fn read(packet: Packet) -> Result<Incoming, PacketError> {
                 Some(Value::Int(name)) => name.to_string().into(),
                 _ => return Err(PacketError::Data("the first of an event's arguments is its name")),
             };
-            if RESERVED.contains(&&*name) {
+            if is_reserved_event(&name) {
                 return Err(PacketError::Data("the name of the event is reserved"));
             }
             let ack = ack.and_then(|id| u64::try_from(id).ok());
@@ -151,31 +145,8 @@ fn list(data: Data) -> Result<Vec<Value>, PacketError> {
     let Data::Str(text, attachments) = data else { return Err(PacketError::UnexpectedBinary) };
     let mut items: Vec<Value> =
         serde_json::from_str(&text).map_err(|_| PacketError::Data("arguments are a JSON list"))?;
-    if let Some(attachments) = attachments {
-        for item in &mut items {
-            attach(item, &attachments)?;
-        }
+    if let Some(mut attachments) = attachments {
+        fill_placeholders(&mut items, attachments.make_contiguous())?;
     }
     Ok(items)
-}
-
-/// Puts attachments where their placeholders stand. They are named by number and may stand in any order.
-///
-/// The crate's own decoder takes them in the order in which they come, and fails on a key with an escape (`"pr\u00e9nom"`,
-/// as Python's clients write it). The data is no deeper than JSON's reader allows.
-fn attach(value: &mut Value, attachments: &VecDeque<Bytes>) -> Result<(), PacketError> {
-    match value {
-        Value::List(items) => items.iter_mut().try_for_each(|item| attach(item, attachments)),
-        Value::Map(entries) if entries.get("_placeholder") == Some(&Value::Bool(true)) => {
-            let place = match entries.get("num") {
-                Some(Value::Int(number)) => usize::try_from(*number).ok(),
-                _ => None,
-            };
-            let bytes = place.and_then(|place| attachments.get(place)).ok_or(PacketError::Placeholder)?;
-            *value = Value::Bytes(bytes.clone());
-            Ok(())
-        }
-        Value::Map(entries) => entries.values_mut().try_for_each(|item| attach(item, attachments)),
-        _ => Ok(()),
-    }
 }

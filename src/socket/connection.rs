@@ -21,7 +21,7 @@ use super::{close::CloseCode, meter::Rates, negotiate::Deflate, outbox::Outbox, 
 use crate::{
     admission::Places,
     config::{self, Compression},
-    consumer::Incoming,
+    event::Incoming,
     telemetry::{DropReason, Metrics, OpenGauge},
 };
 

@@ -25,7 +25,7 @@ use super::{
     meter::Meter,
     reader::{Limits, Reader, Received},
 };
-use crate::consumer::Incoming;
+use crate::event::Incoming;
 
 /// Bytes one read takes at most.
 const SCRATCH: usize = 64 << 10;

@@ -5,7 +5,7 @@ use std::sync::OnceLock;
 
 use bytes::Bytes;
 
-use crate::{config::Compression, consumer::Payload};
+use crate::{config::Compression, event::Payload};
 
 use super::{
     close::CloseCode,

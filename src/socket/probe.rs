@@ -17,7 +17,7 @@ use super::{
     negotiate::Deflate,
     reader::{Limits, Reader, Received},
 };
-use crate::{consumer::Incoming, event::Payload};
+use crate::event::{Incoming, Payload};
 
 /// Bytes one read takes at most: a probe is short.
 const SCRATCH: usize = 4 << 10;

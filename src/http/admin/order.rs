@@ -5,11 +5,7 @@ use std::sync::Arc;
 use actix_web::{http::StatusCode, web};
 
 use super::access::Refusal;
-use crate::{event::Value, layer::codec::json};
-
-/// Names that Socket.IO keeps for itself (socket.io, `lib/socket-types.ts`).
-const RESERVED: [&str; 6] =
-    ["connect", "connect_error", "disconnect", "disconnecting", "newListener", "removeListener"];
+use crate::{event::Value, layer::codec::json, packet::is_reserved_event};
 
 /// A body of JSON.
 pub(super) fn json(body: Result<web::Bytes, actix_web::Error>) -> Result<Value, Refusal> {
@@ -31,7 +27,7 @@ pub(super) fn read(body: Result<web::Bytes, actix_web::Error>) -> Result<(Arc<st
         Some(Value::Str(name)) if name.is_empty() => {
             return Err(invalid("event", "Event name must not be empty".to_owned()));
         }
-        Some(Value::Str(name)) if RESERVED.contains(&&**name) => {
+        Some(Value::Str(name)) if is_reserved_event(name) => {
             return Err(invalid("event", format!("Event name {name:?} is reserved by Socket.IO")));
         }
         Some(Value::Str(name)) => Value::Str(name.clone()),

@@ -23,6 +23,7 @@ use crate::{
         Signal,
         codec::{json, pickle},
     },
+    packet::fill_placeholders,
 };
 
 use EmitterError::Malformed;
@@ -130,27 +131,8 @@ fn with_attachments(data: Value) -> Result<Value, EmitterError> {
         _ => Err(Malformed("an attachment is no text")),
     });
     let attachments: Vec<Bytes> = attachments.collect::<Result<_, _>>()?;
-    let mut data = parts.pop().unwrap_or_default();
-    fill(&mut data, &attachments)?;
-    Ok(data)
-}
-
-/// The depth is the JSON decoder's.
-fn fill(value: &mut Value, attachments: &[Bytes]) -> Result<(), EmitterError> {
-    match value {
-        Value::List(items) => items.iter_mut().try_for_each(|item| fill(item, attachments)),
-        Value::Map(entries) if entries.get("_placeholder") == Some(&Value::Bool(true)) => {
-            let number = match entries.get("num") {
-                Some(Value::Int(number)) => usize::try_from(*number).ok(),
-                _ => None,
-            };
-            let attachment = number.and_then(|number| attachments.get(number));
-            *value = Value::Bytes(attachment.ok_or(Malformed("a placeholder without its attachment"))?.clone());
-            Ok(())
-        }
-        Value::Map(entries) => entries.values_mut().try_for_each(|item| fill(item, attachments)),
-        _ => Ok(()),
-    }
+    fill_placeholders(&mut parts, &attachments).map_err(|_| Malformed("a placeholder without its attachment"))?;
+    Ok(parts.pop().unwrap_or_default())
 }
 
 #[cfg(test)]

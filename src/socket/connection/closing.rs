@@ -4,7 +4,7 @@ use bytes::Bytes;
 
 use super::{CloseCode, Connection, State};
 use crate::{
-    consumer::Payload,
+    event::Payload,
     socket::{
         close::Ending,
         frame::{self, Frame},

@@ -10,7 +10,7 @@ use tokio::net::TcpStream;
 
 use super::{CloseCode, Connection, State};
 use crate::{
-    consumer::Payload,
+    event::Payload,
     socket::{
         frame::{self, Frame},
         parcel::{Loss, Piece},

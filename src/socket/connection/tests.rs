@@ -11,7 +11,7 @@ use tokio::{
 
 use super::*;
 use crate::{
-    consumer::Payload,
+    event::Payload,
     socket::{
         driver::Driver,
         frame::{self, Parts},
