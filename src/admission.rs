@@ -22,7 +22,7 @@ use self::{
     addresses::Addresses,
     bucket::{Bucket, Rate},
 };
-use crate::{config::Config, layer::redis::hosts::HostError, telemetry::Metrics};
+use crate::{config::Config, redis::HostError, telemetry::Metrics};
 
 pub use addresses::AddressPlace;
 pub use places::{Places, Seat};

@@ -14,10 +14,7 @@ pub mod ws_token;
 
 use std::time::{Duration, SystemTime};
 
-use crate::{
-    event::{Fingerprint, Value},
-    hub::Watch,
-};
+use crate::event::{Fingerprint, Value, Watch};
 
 pub use authenticator::{Authenticator, Keys, Method};
 pub use cache::{Cache, Cached, Ends, MemoryCache, RedisCache};

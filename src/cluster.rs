@@ -28,10 +28,7 @@ use tokio::{
 use self::{control::Control, record::Record, roll::Roll};
 use crate::{
     config::Config,
-    layer::redis::{
-        hosts::{Host, HostError},
-        pool::{PoolError, RedisPool},
-    },
+    redis::{Host, HostError, PoolError, RedisPool},
     telemetry::Metrics,
     warn_bounded,
 };

@@ -10,6 +10,7 @@ mod fingerprint;
 mod incoming;
 mod name;
 mod payload;
+mod proof;
 mod value;
 
 use std::time::Instant;
@@ -19,6 +20,7 @@ pub use fingerprint::Fingerprint;
 pub use incoming::Incoming;
 pub use name::{GroupName, GroupNameError};
 pub use payload::Payload;
+pub use proof::{Proof, Watch};
 pub use value::{Raw, Value};
 
 /// Where an event was published.

@@ -26,7 +26,7 @@ mod tests;
 pub mod topics;
 mod workers;
 
-pub use bearers::{Bearer, Bearers, Kick, Proof, Watch, Watched, Whom};
+pub use bearers::{Bearer, Bearers, Kick, Watched, Whom};
 pub use dispatch::Dispatcher;
 pub use member::Member;
 pub use questions::Whereabouts;

@@ -9,10 +9,13 @@
 //!
 //! A module imports only what stands above it in this list; `node`, `cli` and `main` see everything.
 
-pub mod config;
-pub mod telemetry;
-
 pub mod event;
+
+pub mod config;
+
+pub mod redis;
+
+pub mod telemetry;
 
 pub mod packet;
 
@@ -20,17 +23,17 @@ pub mod layer;
 
 pub mod consumer;
 
+pub mod presence;
+
 pub mod admission;
-
-pub mod socket;
-
-pub mod hub;
 
 pub mod auth;
 
-pub mod presence;
+pub mod socket;
 
 pub mod backend;
+
+pub mod hub;
 
 pub mod cluster;
 

@@ -41,12 +41,9 @@ use crate::{
         socketio::Engine,
     },
     hub::{Dispatcher, Registry, registry::MAX_WORKERS},
-    layer::{
-        Layer, MappedFrom, Mapping, Signal, Sink, ToGroup, codec,
-        memory::MemoryLayer,
-        redis::{RedisLayer, hosts::Host},
-    },
+    layer::{Layer, MappedFrom, Mapping, Signal, Sink, ToGroup, codec, memory::MemoryLayer, redis::RedisLayer},
     protocol::apart::Apart,
+    redis::Host,
     telemetry::Metrics,
 };
 

@@ -21,7 +21,7 @@ use self::{
 };
 use crate::{
     event::Value,
-    layer::redis::hosts::{Host, HostError},
+    redis::{Host, HostError},
     telemetry::Metrics,
 };
 

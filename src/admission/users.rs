@@ -21,7 +21,7 @@ use self::{
     store::Store,
 };
 use super::{Limit, Refused};
-use crate::layer::redis::hosts::{Host, HostError};
+use crate::redis::{Host, HostError};
 
 /// How long the keeper may take, an exchange that is under way included.
 const ANSWER: Duration = Duration::from_secs(5);

@@ -20,8 +20,7 @@ use subtle::ConstantTimeEq;
 use super::{AuthConfigError, AuthError, Cache, Cached, Identity, claims, credential::looks_like_jwt};
 use crate::{
     config::{Auth, Secret, WsToken, WsTokenForm},
-    event::{Fingerprint, Value},
-    hub::Watch,
+    event::{Fingerprint, Value, Watch},
     layer::codec::cache_value,
 };
 

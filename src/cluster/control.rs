@@ -22,7 +22,7 @@ use tokio::{
 
 use super::{Answer, Answers, ClusterError, Disconnect, NodeId, Query, Responder, record::Record};
 use crate::{
-    layer::redis::{backoff::Backoff, pool::RedisPool},
+    redis::{Backoff, RedisPool},
     telemetry::Metrics,
     warn_bounded,
 };

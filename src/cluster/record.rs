@@ -11,7 +11,7 @@ use std::{
 use redis::{Script, aio::MultiplexedConnection};
 
 use super::{ClusterError, Disconnect, Target};
-use crate::{layer::redis::pool::RedisPool, telemetry::Metrics, warn_bounded};
+use crate::{redis::RedisPool, telemetry::Metrics, warn_bounded};
 
 /// Users and sockets, by when they were to be disconnected.
 const DISCONNECTED: &str = "channelgate:disconnected";

@@ -13,7 +13,7 @@ use redis::{Script, aio::MultiplexedConnection};
 use tokio::time::sleep;
 
 use super::{ClusterError, NodeFacts, NodeId};
-use crate::layer::redis::pool::RedisPool;
+use crate::redis::RedisPool;
 
 /// The nodes, by the end of their lease.
 const NODES: &str = "channelgate:nodes";

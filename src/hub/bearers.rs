@@ -17,7 +17,7 @@ use std::{
 use tokio::sync::Notify;
 
 use crate::{
-    event::Fingerprint,
+    event::{Fingerprint, Proof, Watch},
     socket::{Connection, close::Ending},
 };
 
@@ -42,30 +42,6 @@ pub struct Kick {
     pub until: Instant,
     /// What the client is told.
     pub ending: Ending,
-}
-
-/// A cached token that must not be deleted while its connection is open.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Watch {
-    /// Its key in the cache.
-    pub key: Arc<str>,
-    /// When it ends by itself, which is no deletion.
-    pub end: Option<Instant>,
-}
-
-/// What is known of who is behind a connection.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Proof {
-    /// The user.
-    pub user: Fingerprint,
-    /// The token.
-    pub token: Option<Fingerprint>,
-    /// When the look at the token began.
-    pub began: Instant,
-    /// When the connection is to end.
-    pub deadline: Option<Instant>,
-    /// What to look after.
-    pub watch: Option<Watch>,
 }
 
 /// A watched token, and by which fingerprint its bearers are found.

@@ -3,20 +3,15 @@
 //! In: what channels_redis' two layers write, plain publishes, mapped channels. Out: [`Signal`](super::Signal)s to one sink.
 //! All of it runs on one thread, the layer thread; the methods of [`Layer`] send it commands and wait, with a deadline.
 //!
-//! - [`hosts`]: where a Redis is
 //! - `place`: what a group is called there; `registry`: which groups this node has
 //! - `supervisor`, `session`: one host, connected for ever; `subscription`, `core`: its two ways in; `probes`: what proves that it serves
 //! - `health`: which hosts serve
 //! - `inbox`: from bytes to signals; `publisher`: what the node writes for others
-//! - [`pool`]: commands of other parts to the same Redis
 
-pub mod backoff;
 mod core;
 mod health;
-pub mod hosts;
 mod inbox;
 mod place;
-pub mod pool;
 mod probes;
 mod publisher;
 mod registry;
@@ -28,16 +23,13 @@ mod thread;
 use std::{cell::RefCell, rc::Rc, sync::Arc, time::Duration};
 
 use futures_util::future::BoxFuture;
-use redis::RedisError;
 use tokio::{
     sync::{mpsc, oneshot, watch},
-    task::JoinHandle,
     time::timeout,
 };
 
 use self::{
     health::HostStates,
-    hosts::{Host, HostError},
     inbox::{Inbox, SharedInbox},
     place::Placement,
     publisher::Publisher,
@@ -47,14 +39,9 @@ use super::{Layer, LayerError, Mapping, Readiness, Sink};
 use crate::{
     config,
     event::{GroupName, Value},
+    redis::{Host, HostError},
     telemetry::{Metrics, Pulse},
 };
-
-/// Deadline of a connection with its setup.
-const CONNECT: Duration = Duration::from_secs(3);
-
-/// Deadline of an answer.
-const RESPONSE: Duration = Duration::from_secs(3);
 
 /// Deadline of a join, which may wait for a batch and is then in one.
 const JOIN: Duration = Duration::from_secs(5);
@@ -62,7 +49,7 @@ const JOIN: Duration = Duration::from_secs(5);
 /// Deadline of a clean stop.
 const STOP: Duration = Duration::from_secs(3);
 
-/// Why a layer does not start. Redis being away is no reason: that is a state.
+/// Why a layer does not start. An unreachable Redis does not prevent starting.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
     /// There is no URL.
@@ -108,19 +95,6 @@ struct Context {
     stop: watch::Sender<bool>,
 }
 
-/// Ends a task that nobody waits for any more.
-struct AbortOnDrop(JoinHandle<()>);
-
-impl Drop for AbortOnDrop {
-    fn drop(&mut self) {
-        self.0.abort();
-    }
-}
-
-fn timed_out() -> RedisError {
-    std::io::Error::from(std::io::ErrorKind::TimedOut).into()
-}
-
 /// The layer over Redis, for any number of nodes.
 pub struct RedisLayer {
     commands: mpsc::UnboundedSender<Command>,
@@ -136,7 +110,7 @@ impl RedisLayer {
     /// Dropping the layer without [`Layer::stop`] leaves its registrations in Redis to expire, as a crash does.
     ///
     /// # Errors
-    /// A URL that is none, or no thread. Redis need not be there.
+    /// A URL is not valid, or there is no thread. Redis need not be reachable.
     pub fn start(
         options: &config::Layer,
         mappings: Vec<Mapping>,

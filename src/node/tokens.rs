@@ -120,8 +120,7 @@ mod tests {
     use super::*;
     use crate::{
         auth::{Cached, Ends},
-        event::Fingerprint,
-        hub::Watch,
+        event::{Fingerprint, Watch},
     };
 
     /// What the cache says next: which start of it, and what it has of the key "k".

@@ -21,7 +21,7 @@ use super::{
     ledger::{Done, Ledger, Loss, News, Step},
     store::{Beat, KEEP, Store, Taken},
 };
-use crate::{event::Value, layer::redis::pool::PoolError, telemetry::Metrics};
+use crate::{event::Value, redis::PoolError, telemetry::Metrics};
 
 /// Steps of one exchange.
 const STEPS: usize = 200;

@@ -19,10 +19,7 @@ use super::{
 };
 use crate::{
     event::Value,
-    layer::redis::{
-        hosts::Host,
-        pool::{PoolError, RedisPool},
-    },
+    redis::{Host, PoolError, RedisPool},
 };
 
 const NODES: &str = "channelgate:presence:nodes";

@@ -8,8 +8,8 @@ use std::{
 use super::desk::Desk;
 use crate::{
     auth::{AuthError, Identity, claims},
-    event::Fingerprint,
-    hub::{Bearer, Proof},
+    event::{Fingerprint, Proof},
+    hub::Bearer,
     socket::Connection,
 };
 

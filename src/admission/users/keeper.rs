@@ -18,7 +18,7 @@ use super::{
     Count, UserPlace,
     store::{Done, KEEP, Step, Store},
 };
-use crate::{layer::redis::pool::PoolError, warn_bounded};
+use crate::{redis::PoolError, warn_bounded};
 
 /// Users of one exchange.
 const STEPS: usize = 200;

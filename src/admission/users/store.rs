@@ -9,10 +9,7 @@ use std::{sync::Arc, time::Duration};
 
 use redis::{Script, aio::MultiplexedConnection};
 
-use crate::layer::redis::{
-    hosts::Host,
-    pool::{PoolError, RedisPool},
-};
+use crate::redis::{Host, PoolError, RedisPool};
 
 const USER: &str = "channelgate:limit:user:";
 const NODE: &str = "channelgate:limit:node:";

@@ -14,13 +14,8 @@ use super::{AuthError, Cache, Cached, Ends};
 use crate::{
     auth::AuthConfigError,
     config::{self, Secret},
-    layer::{
-        codec::names,
-        redis::{
-            hosts::Host,
-            pool::{PoolError, RedisPool},
-        },
-    },
+    layer::codec::names,
+    redis::{Host, PoolError, RedisPool},
 };
 
 /// Deletes KEYS[1] if it holds ARGV[1].

@@ -1,7 +1,7 @@
 //! Who is found by what, and when connections end.
 
 use super::*;
-use crate::event::Fingerprint;
+use crate::event::{Fingerprint, Proof, Watch};
 
 const SECOND: Duration = Duration::from_secs(1);
 

@@ -167,6 +167,9 @@ fn client_host(client: &str, hosts: usize) -> usize {
 }
 
 /// The client ids of the receive queues: the node's id and a number each, chosen so that every host has some of them.
+///
+/// channels_redis picks the host of a queue by the CRC of the name up to the `!`, so the only way to put a queue on a given
+/// host is to try names until one falls there: with 64 tries per queue and at most 64 hosts nearly every queue finds one.
 fn clients(node: &str, queues: usize, hosts: usize) -> Vec<String> {
     let mut clients: Vec<String> = Vec::with_capacity(queues);
     for queue in 0..queues {

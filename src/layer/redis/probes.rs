@@ -10,11 +10,8 @@ use std::{rc::Rc, sync::Arc, time::Duration};
 use redis::{RedisError, aio::MultiplexedConnection};
 use tokio::time::timeout;
 
-use super::{
-    Context, RESPONSE,
-    inbox::Probe,
-    session::{every, said},
-};
+use super::{Context, inbox::Probe};
+use crate::redis::{RESPONSE, every, one_line};
 
 /// Sentinel is asked with every so many probes who the master is: the old one may live on and hear of it late, and until
 /// then it serves whoever is connected, while others publish elsewhere. A suspected one is asked about each time.
@@ -44,7 +41,7 @@ impl Watch {
 
     /// Resolves when the first probe is back.
     pub async fn first(mut self) -> Result<(), String> {
-        self.send().await.map_err(|error| said(&error))?;
+        self.send().await.map_err(|error| one_line(&error))?;
         let late = |_| "the first probe did not come back".to_owned();
         timeout(RESPONSE, self.probe.until(self.sent)).await.map_err(late)
     }
@@ -82,7 +79,7 @@ impl Watch {
             let elsewhere = master(&context, self.host, suspected || self.sent.is_multiple_of(SENTINEL));
             let (sent, master) = tokio::join!(self.send(), elsewhere);
             match (sent, master) {
-                (Err(error), _) => return said(&error),
+                (Err(error), _) => return one_line(&error),
                 (Ok(()), Some(master)) if master != self.address => {
                     return format!("Sentinel names {master} as the master");
                 }

@@ -15,7 +15,6 @@ use std::{
 use redis::{Cmd, FromRedisValue, aio::MultiplexedConnection};
 use tokio::time::timeout;
 
-use super::RESPONSE;
 use crate::{
     config::{self, LayerKind},
     event::{GroupName, Value},
@@ -28,6 +27,7 @@ use crate::{
             ring,
         },
     },
+    redis::RESPONSE,
 };
 
 /// What `RedisChannelLayer.send` does, in one round trip: an expired message makes room, a full channel takes none.

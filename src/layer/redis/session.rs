@@ -3,27 +3,23 @@
 //! In: [`Op`]s of the registry. Out: registrations in Redis with their confirmations, and the reason of the end. A session
 //! that ends is never repaired: the next one begins from nothing, so there is one way into a working state.
 
-use std::{
-    collections::HashMap,
-    rc::Rc,
-    time::{Duration, Instant},
-};
+use std::{collections::HashMap, rc::Rc, time::Duration};
 
 use redis::{AsyncConnectionConfig, ProtocolVersion, RedisError, aio::MultiplexedConnection};
-use tokio::{
-    sync::{mpsc, oneshot},
-    time::{Interval, MissedTickBehavior, interval_at},
-};
+use tokio::sync::{mpsc, oneshot};
 
 use super::{
-    AbortOnDrop, CONNECT, Context, RESPONSE,
+    Context,
     core::{self, pop_forever, pop_wait},
     place::Registration,
     probes::Watch,
     registry::Op,
     subscription::Subscription,
 };
-use crate::event::GapReason;
+use crate::{
+    event::GapReason,
+    redis::{AbortOnDrop, CONNECT, RESPONSE, every, one_line, timed_out},
+};
 
 /// Changes taken into one batch.
 const BATCH: usize = 4096;
@@ -57,7 +53,7 @@ pub(super) struct Session {
 impl Session {
     /// Connects, subscribes, registers and sees a probe come back. Nothing is promised to anybody before that.
     pub async fn establish(context: &Rc<Context>, host: usize) -> Result<Self, String> {
-        let reason = |error: RedisError| said(&error);
+        let reason = |error: RedisError| one_line(&error);
         let at = &context.hosts[host];
         let client = at.client(ProtocolVersion::RESP2).await.map_err(reason)?;
         let config = AsyncConnectionConfig::new()
@@ -120,9 +116,9 @@ impl Session {
         let ended = tokio::select! {
             _ = stop.wait_for(|stop| *stop) => None,
             () = lost.notified() => Some("the subscription's connection was closed".to_owned()),
-            error = failure(&mut popper) => Some(said(&error)),
+            error = failure(&mut popper) => Some(one_line(&error)),
             reason = watch.run() => Some(reason),
-            error = self.work() => Some(said(&error)),
+            error = self.work() => Some(one_line(&error)),
         };
         match ended {
             Some(reason) => End::Lost(reason),
@@ -229,7 +225,7 @@ impl Session {
             log::warn!(
                 "{}: this node's registrations stay until they expire: {}",
                 self.context.hosts[self.host].label(),
-                said(&error)
+                one_line(&error)
             );
         }
     }
@@ -244,19 +240,7 @@ impl Drop for Session {
 /// The popper's failure; never, where there is no popper.
 async fn failure(popper: &mut Option<(AbortOnDrop, oneshot::Receiver<RedisError>)>) -> RedisError {
     match popper {
-        Some((_, failure)) => failure.await.unwrap_or_else(|_| super::timed_out()),
+        Some((_, failure)) => failure.await.unwrap_or_else(|_| timed_out()),
         None => std::future::pending().await,
     }
-}
-
-pub(super) fn every(period: Duration) -> Interval {
-    let period = period.max(Duration::from_millis(10));
-    let mut interval = interval_at((Instant::now() + period).into(), period);
-    interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    interval
-}
-
-/// An error as one line for people.
-pub(super) fn said(error: &RedisError) -> String {
-    error.to_string().replace(['\r', '\n'], " ")
 }

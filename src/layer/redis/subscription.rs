@@ -12,12 +12,8 @@ use redis::{
 };
 use tokio::{sync::Notify, time::timeout};
 
-use super::{
-    AbortOnDrop, CONNECT, RESPONSE,
-    hosts::Host,
-    inbox::{Probe, SharedInbox},
-    timed_out,
-};
+use super::inbox::{Probe, SharedInbox};
+use crate::redis::{AbortOnDrop, CONNECT, Host, RESPONSE, timed_out};
 
 /// Names in one command; more are sent in several.
 const CHUNK: usize = 1000;

@@ -1,6 +1,6 @@
 //! Keeps one host connected for ever: session after session, with a random pause between, and says so once per change.
 //!
-//! In: nothing but the context. Out: readiness of the host, [`Gap`](crate::event::Gap)s after a loss. It gives up never.
+//! In: nothing but the context. Out: readiness of the host, [`Gap`](crate::event::Gap)s after a loss. It retries forever.
 
 use std::{
     rc::Rc,
@@ -11,10 +11,9 @@ use tokio::time::sleep;
 
 use super::{
     Context,
-    backoff::Backoff,
     session::{End, Session},
 };
-use crate::event::GapReason;
+use crate::{event::GapReason, redis::Backoff};
 
 /// A session that lasted this long was a good one.
 const GOOD: Duration = Duration::from_secs(5);

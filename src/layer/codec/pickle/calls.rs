@@ -1,10 +1,10 @@
 //! The few classes and functions that plain data needs. They are recognised by name and imitated, never called.
 
-use std::{borrow::Cow, fmt};
+use std::borrow::Cow;
 
 use super::{
     PickleError,
-    tree::{Id, Node, Tree},
+    tree::{Callable, Id, Node, Tree},
 };
 
 const BAD_ARGUMENTS: PickleError = PickleError::Malformed("unexpected arguments");
@@ -13,115 +13,59 @@ const MICROS: i64 = 1_000_000;
 /// Python's bound on a timedelta.
 const MAX_DAYS: i64 = 999_999_999;
 
-/// A name that is understood.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Callable {
-    Datetime,
-    Date,
-    Timedelta,
-    Timezone,
-    Utc,
-    Decimal,
-    Uuid,
-    Dict,
-    DefaultDict,
-    Set,
-    Bytes,
-    Encode,
-    SafeString,
-    /// A built-in type that appears only as the default of a defaultdict.
-    Factory,
+/// Imitates a call with the arguments of REDUCE or NEWOBJ.
+pub(super) fn call<'a>(callable: Callable, arguments: &[Id], tree: &mut Tree<'a>) -> Result<Node<'a>, PickleError> {
+    let nodes: Vec<&Node<'a>> = arguments.iter().map(|id| tree.get(*id)).collect();
+    Ok(match (callable, nodes.as_slice()) {
+        (Callable::Datetime, [Node::Bytes(state)]) => Node::Str(datetime(state, None)?.into()),
+        (Callable::Datetime, [Node::Bytes(state), Node::Zone(zone)]) => Node::Str(datetime(state, Some(*zone))?.into()),
+        (Callable::Date, [Node::Bytes(state)]) => Node::Str(date(state)?.into()),
+        (Callable::Timedelta, [Node::Int(days), Node::Int(seconds), Node::Int(micros)]) => {
+            Node::Delta(delta(*days, *seconds, *micros)?)
+        }
+        (Callable::Timezone, [Node::Delta(offset)] | [Node::Delta(offset), Node::Str(_)])
+            if offset.abs() < 86_400 * MICROS =>
+        {
+            Node::Zone(*offset)
+        }
+        (Callable::Utc, []) => Node::Zone(0),
+        (Callable::Decimal | Callable::SafeString, [Node::Str(text)]) => Node::Str(text.clone()),
+        (Callable::Uuid, []) => Node::Uuid,
+        (Callable::Dict, []) | (Callable::DefaultDict, [] | [Node::Null | Node::Callable(_)]) => Node::Dict(Vec::new()),
+        (Callable::Dict, [Node::Dict(entries)]) => {
+            let entries = entries.clone();
+            tree.link(entries.len())?;
+            Node::Dict(entries)
+        }
+        (Callable::Set, []) => Node::List(Vec::new()),
+        (Callable::Set, [Node::List(items) | Node::Tuple(items)]) => {
+            let items = items.clone();
+            tree.link(items.len())?;
+            Node::List(items)
+        }
+        (Callable::Bytes, []) => Node::Bytes(Cow::Borrowed(&[])),
+        (Callable::Encode, [Node::Str(text), Node::Str(encoding)]) if matches!(&**encoding, "latin1" | "latin-1") => {
+            Node::Bytes(Cow::Owned(latin1(text)?))
+        }
+        _ => return Err(BAD_ARGUMENTS),
+    })
 }
 
-impl Callable {
-    /// Finds a name; an unknown one is refused.
-    pub(super) fn find(module: &str, name: &str) -> Result<Self, PickleError> {
-        Ok(match (module, name) {
-            ("datetime", "datetime") => Self::Datetime,
-            ("datetime", "date") => Self::Date,
-            ("datetime", "timedelta") => Self::Timedelta,
-            ("datetime", "timezone") => Self::Timezone,
-            // django.utils.timezone.utc of Django 2 and 3
-            ("pytz", "_UTC") => Self::Utc,
-            ("decimal", "Decimal") => Self::Decimal,
-            ("uuid", "UUID") => Self::Uuid,
-            ("collections", "OrderedDict") | ("builtins" | "__builtin__", "dict") => Self::Dict,
-            ("collections", "defaultdict") => Self::DefaultDict,
-            ("builtins" | "__builtin__", "set" | "frozenset") => Self::Set,
-            ("builtins" | "__builtin__", "bytes") => Self::Bytes,
-            ("builtins" | "__builtin__", "list" | "int" | "float" | "str" | "bool" | "tuple")
-            | ("__builtin__", "unicode" | "long") => Self::Factory,
-            ("_codecs", "encode") => Self::Encode,
-            ("django.utils.safestring", "SafeString" | "SafeText") => Self::SafeString,
-            _ => return Err(PickleError::Forbidden(shown(module, name))),
-        })
-    }
-
-    /// Imitates a call with the arguments of REDUCE or NEWOBJ.
-    pub(super) fn call<'a>(self, arguments: &[Id], tree: &mut Tree<'a>) -> Result<Node<'a>, PickleError> {
-        let nodes: Vec<&Node<'a>> = arguments.iter().map(|id| tree.get(*id)).collect();
-        Ok(match (self, nodes.as_slice()) {
-            (Self::Datetime, [Node::Bytes(state)]) => Node::Str(datetime(state, None)?.into()),
-            (Self::Datetime, [Node::Bytes(state), Node::Zone(zone)]) => Node::Str(datetime(state, Some(*zone))?.into()),
-            (Self::Date, [Node::Bytes(state)]) => Node::Str(date(state)?.into()),
-            (Self::Timedelta, [Node::Int(days), Node::Int(seconds), Node::Int(micros)]) => {
-                Node::Delta(delta(*days, *seconds, *micros)?)
-            }
-            (Self::Timezone, [Node::Delta(offset)] | [Node::Delta(offset), Node::Str(_)])
-                if offset.abs() < 86_400 * MICROS =>
-            {
-                Node::Zone(*offset)
-            }
-            (Self::Utc, []) => Node::Zone(0),
-            (Self::Decimal | Self::SafeString, [Node::Str(text)]) => Node::Str(text.clone()),
-            (Self::Uuid, []) => Node::Uuid,
-            (Self::Dict, []) | (Self::DefaultDict, [] | [Node::Null | Node::Callable(_)]) => Node::Dict(Vec::new()),
-            (Self::Dict, [Node::Dict(entries)]) => {
-                let entries = entries.clone();
-                tree.link(entries.len())?;
-                Node::Dict(entries)
-            }
-            (Self::Set, []) => Node::List(Vec::new()),
-            (Self::Set, [Node::List(items) | Node::Tuple(items)]) => {
-                let items = items.clone();
-                tree.link(items.len())?;
-                Node::List(items)
-            }
-            (Self::Bytes, []) => Node::Bytes(Cow::Borrowed(&[])),
-            (Self::Encode, [Node::Str(text), Node::Str(encoding)]) if matches!(&**encoding, "latin1" | "latin-1") => {
-                Node::Bytes(Cow::Owned(latin1(text)?))
-            }
-            _ => return Err(BAD_ARGUMENTS),
-        })
-    }
-
-    /// Imitates BUILD, which fills an object after it was made: only a UUID needs it.
-    pub(super) fn build(object: Id, state: Id, tree: &mut Tree<'_>) -> Result<(), PickleError> {
-        let (Node::Uuid, Node::Dict(entries)) = (tree.get(object), tree.get(state)) else {
-            return Err(PickleError::Forbidden("an object with attributes".to_owned()));
-        };
-        let is_int = |key: Id| matches!(tree.get(key), Node::Str(text) if text == "int");
-        let number = entries.iter().find(|(key, _)| is_int(*key)).and_then(|(_, value)| match tree.get(*value) {
-            Node::Int(number) => u128::try_from(*number).ok(),
-            Node::UInt(number) => Some((*number).into()),
-            Node::Huge(bytes) => unsigned(bytes),
-            _ => None,
-        });
-        let number = number.ok_or(PickleError::Malformed("a UUID without its number"))?;
-        *tree.get_mut(object)? = Node::Str(uuid::Uuid::from_u128(number).to_string().into());
-        Ok(())
-    }
-}
-
-impl fmt::Display for Callable {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "the class or function {self:?}")
-    }
-}
-
-/// A name from a pickle, fit for a log line.
-fn shown(module: &str, name: &str) -> String {
-    format!("{module}.{name}").chars().take(100).flat_map(char::escape_debug).collect()
+/// Imitates BUILD, which fills an object after it was made: only a UUID needs it.
+pub(super) fn build(object: Id, state: Id, tree: &mut Tree<'_>) -> Result<(), PickleError> {
+    let (Node::Uuid, Node::Dict(entries)) = (tree.get(object), tree.get(state)) else {
+        return Err(PickleError::Forbidden("an object with attributes".to_owned()));
+    };
+    let is_int = |key: Id| matches!(tree.get(key), Node::Str(text) if text == "int");
+    let number = entries.iter().find(|(key, _)| is_int(*key)).and_then(|(_, value)| match tree.get(*value) {
+        Node::Int(number) => u128::try_from(*number).ok(),
+        Node::UInt(number) => Some((*number).into()),
+        Node::Huge(bytes) => unsigned(bytes),
+        _ => None,
+    });
+    let number = number.ok_or(PickleError::Malformed("a UUID without its number"))?;
+    *tree.get_mut(object)? = Node::Str(uuid::Uuid::from_u128(number).to_string().into());
+    Ok(())
 }
 
 fn latin1(text: &str) -> Result<Vec<u8>, PickleError> {

@@ -3,9 +3,8 @@
 use std::{borrow::Cow, collections::HashMap};
 
 use super::{
-    PickleError,
-    calls::Callable,
-    tree::{Id, Node, Tree},
+    PickleError, calls,
+    tree::{Callable, Id, Node, Tree},
 };
 
 const UNDERFLOW: PickleError = PickleError::Malformed("the stack is empty");
@@ -195,12 +194,12 @@ impl<'a> Machine<'a> {
                     return Err(PickleError::Malformed("unexpected arguments"));
                 }
                 let arguments = arguments.clone();
-                let result = callable.call(&arguments, &mut self.tree)?;
+                let result = calls::call(callable, &arguments, &mut self.tree)?;
                 self.push(result)?;
             }
             b'b' => {
                 let state = self.pop()?;
-                Callable::build(self.top()?, state, &mut self.tree)?;
+                calls::build(self.top()?, state, &mut self.tree)?;
             }
             other => return Err(PickleError::Opcode(other)),
         }

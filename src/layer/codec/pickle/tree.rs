@@ -3,12 +3,12 @@
 //! A node is made once however often it is referred to; the references are counted only when the tree becomes a [`Value`],
 //! against a budget, so that a few bytes that refer to each other cannot become gigabytes.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, fmt};
 
 use bytes::Bytes;
 use indexmap::IndexMap;
 
-use super::{MAX_TEXT, PickleError, calls::Callable};
+use super::{MAX_TEXT, PickleError};
 use crate::{
     event::Value,
     layer::codec::{MAX_DEPTH, MAX_VALUES, json::python_float},
@@ -41,6 +41,62 @@ pub(super) enum Node<'a> {
     Uuid,
     /// A class or function that the machine knows.
     Callable(Callable),
+}
+
+/// A name that is understood.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Callable {
+    Datetime,
+    Date,
+    Timedelta,
+    Timezone,
+    Utc,
+    Decimal,
+    Uuid,
+    Dict,
+    DefaultDict,
+    Set,
+    Bytes,
+    Encode,
+    SafeString,
+    /// A built-in type that appears only as the default of a defaultdict.
+    Factory,
+}
+
+impl Callable {
+    /// Finds a name; an unknown one is refused.
+    pub(super) fn find(module: &str, name: &str) -> Result<Self, PickleError> {
+        Ok(match (module, name) {
+            ("datetime", "datetime") => Self::Datetime,
+            ("datetime", "date") => Self::Date,
+            ("datetime", "timedelta") => Self::Timedelta,
+            ("datetime", "timezone") => Self::Timezone,
+            // django.utils.timezone.utc of Django 2 and 3
+            ("pytz", "_UTC") => Self::Utc,
+            ("decimal", "Decimal") => Self::Decimal,
+            ("uuid", "UUID") => Self::Uuid,
+            ("collections", "OrderedDict") | ("builtins" | "__builtin__", "dict") => Self::Dict,
+            ("collections", "defaultdict") => Self::DefaultDict,
+            ("builtins" | "__builtin__", "set" | "frozenset") => Self::Set,
+            ("builtins" | "__builtin__", "bytes") => Self::Bytes,
+            ("builtins" | "__builtin__", "list" | "int" | "float" | "str" | "bool" | "tuple")
+            | ("__builtin__", "unicode" | "long") => Self::Factory,
+            ("_codecs", "encode") => Self::Encode,
+            ("django.utils.safestring", "SafeString" | "SafeText") => Self::SafeString,
+            _ => return Err(PickleError::Forbidden(shown(module, name))),
+        })
+    }
+}
+
+impl fmt::Display for Callable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "the class or function {self:?}")
+    }
+}
+
+/// A name from a pickle, fit for a log line.
+fn shown(module: &str, name: &str) -> String {
+    format!("{module}.{name}").chars().take(100).flat_map(char::escape_debug).collect()
 }
 
 /// All nodes of a pickle.

@@ -12,7 +12,7 @@ use std::{
 use deadpool_redis::{Manager, Pool, PoolConfig, Runtime, Timeouts};
 use redis::{AsyncConnectionConfig, Cmd, FromRedisValue, ProtocolVersion, RedisResult, aio::MultiplexedConnection};
 
-use super::hosts::Host;
+use super::{hosts::Host, one_line};
 
 /// A command failed, for this reason; without secrets.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -77,7 +77,7 @@ impl RedisPool {
         let late = |_| Err(format!("no answer in {} ms", self.timeout.as_millis()));
         tokio::time::timeout(self.timeout, all).await.unwrap_or_else(late).map_err(|reason: String| {
             self.remember(None);
-            PoolError { label: self.label().to_owned(), reason: reason.replace(['\r', '\n'], " ") }
+            PoolError { label: self.label().to_owned(), reason: one_line(&reason) }
         })
     }
 
