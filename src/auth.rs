@@ -16,7 +16,7 @@ use std::time::{Duration, SystemTime};
 
 use crate::event::{Fingerprint, Value, Watch};
 
-pub use authenticator::{Authenticator, Keys, Method};
+pub use authenticator::{Authenticator, Keys};
 pub use cache::{Cache, Cached, Ends, MemoryCache, RedisCache};
 pub use credential::{RequestHead, Source};
 pub use origin::OriginPolicy;

@@ -31,7 +31,6 @@ mod tree;
 use serde::{Deserialize, Serialize};
 
 pub use backend::{Backend, Cluster};
-pub use check::AUTH_METHODS;
 pub use consumer::*;
 pub use difference::Change;
 pub use duration::Span;

@@ -42,7 +42,7 @@ pub use mapping::MapError;
 pub use template::GroupError;
 
 use crate::{
-    config::{self, Reject, Topics},
+    config::{self, AuthMethod, Reject, Topics},
     event::{Content, Event, GapReason, GroupName, Value},
 };
 use action::Actions;
@@ -120,7 +120,7 @@ impl Consumer {
     }
 
     /// Ways to authenticate, in the order they are tried.
-    pub fn auth(&self) -> &[String] {
+    pub fn auth(&self) -> &[AuthMethod] {
         &self.spec.auth
     }
 

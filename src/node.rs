@@ -127,7 +127,7 @@ pub async fn serve(config: Config, consumers: ConsumerSet, reader: Reader) -> an
         None => Arc::new(MemoryCache::new()),
     };
     metrics.tail.name_consumers(consumers.iter().map(|consumer| consumer.numbered()));
-    let offer = Arc::new(ArcSwap::from_pointee(Offer::new(&config, &consumers, &metrics)?));
+    let offer = Arc::new(ArcSwap::from_pointee(Offer::new(&config, &consumers, &metrics)));
     let consumers = Consumers::new(consumers);
     let registry = Arc::new(Registry::new(Arc::clone(&layer)));
     let dispatcher = {

@@ -14,8 +14,8 @@ use std::{
 
 use actix_web::{App, test, web};
 use channelgate::{
-    auth::{AuthError, Authenticator, Identity, Method, RedisCache, RequestHead, jwt},
-    config::{Auth, Cache, Config, Secret, Span},
+    auth::{AuthError, Authenticator, Identity, RedisCache, RequestHead, jwt},
+    config::{Auth, AuthMethod, Cache, Config, Secret, Span},
     event::Value,
     http::ws_token,
     layer::codec::cache_value,
@@ -45,7 +45,7 @@ fn node(url: &str, change: impl FnOnce(&mut Config)) -> Authenticator {
 
 async fn connect(node: &Authenticator, token: &str) -> Result<Identity, AuthError> {
     let query = format!("token={token}");
-    node.authenticate(&[Method::WsToken], &RequestHead { query: &query, ..RequestHead::default() }).await
+    node.authenticate(&[AuthMethod::WsToken], &RequestHead { query: &query, ..RequestHead::default() }).await
 }
 
 fn access() -> String {

@@ -11,7 +11,7 @@ use std::{
 };
 
 use channelgate::{
-    config::{Config, ConfigErrors, Environment, effective_toml},
+    config::{AuthMethod, Config, ConfigErrors, Environment, effective_toml},
     consumer::{self, ConsumerId, ConsumerSet},
 };
 
@@ -85,7 +85,7 @@ fn the_environment_wins_over_the_file_and_text_stays_text() {
     assert!(config.api.key.is_none(), "an empty variable is as good as none");
     assert!(!config.socket.compression.enabled);
     assert_eq!(config.auth.jwt.sources, ["cookie:access"]);
-    assert_eq!(set.get(ConsumerId(0)).unwrap().auth(), ["jwt"]);
+    assert_eq!(set.get(ConsumerId(0)).unwrap().auth(), [AuthMethod::Jwt]);
     assert_eq!(set.len(), 1, "a file with consumers of its own has no presets unless it asks for them");
 }
 
@@ -103,8 +103,8 @@ fn with_no_file_every_preset_is_served() {
 fn a_preset_is_adjusted_by_one_variable() {
     let environment = Environment::from([("CHANNELGATE__PRESET__ATTENDANCE__AUTH", "jwt")]);
     let (_, set) = consumer::load(None, &environment).unwrap();
-    assert_eq!(set.route("/ws/attendance/").unwrap().0.auth(), ["jwt"]);
-    assert_eq!(set.route("/ws/").unwrap().0.auth(), ["anonymous"]);
+    assert_eq!(set.route("/ws/attendance/").unwrap().0.auth(), [AuthMethod::Jwt]);
+    assert_eq!(set.route("/ws/").unwrap().0.auth(), [AuthMethod::Anonymous]);
 }
 
 #[test]

@@ -6,7 +6,7 @@
 //! a client that shows a token believes to be somebody, so a token that is there and not valid refuses the connection
 //! instead of quietly making an anonymous of it (as a Channels middleware would). Why: `docs/decisions/0004-auth.md`.
 
-use std::{fmt, str::FromStr, sync::Arc, time::SystemTime};
+use std::{fmt, sync::Arc, time::SystemTime};
 
 use arc_swap::ArcSwap;
 
@@ -16,44 +16,10 @@ use super::{
     jwt,
     ws_token::{self, WsTokens},
 };
-use crate::{config::Config, event::Fingerprint};
-
-/// A way to authenticate, as `consumer.auth` lists it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Method {
-    /// `ws_token`: a short-lived token from Django's cache.
-    WsToken,
-    /// `jwt`: a simplejwt access token.
-    Jwt,
-    /// `anonymous`: nobody in particular, where no credential is given.
-    Anonymous,
-}
-
-impl FromStr for Method {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        match text {
-            "ws_token" => Ok(Self::WsToken),
-            "jwt" => Ok(Self::Jwt),
-            "anonymous" => Ok(Self::Anonymous),
-            _ => Err(format!("{text:?} is no way to authenticate; write \"ws_token\", \"jwt\" or \"anonymous\"")),
-        }
-    }
-}
-
-impl Method {
-    /// Reads a consumer's list; `key` is its name in the file.
-    pub fn parse_all(key: &str, texts: &[String]) -> Result<Vec<Self>, AuthConfigError> {
-        if texts.is_empty() {
-            return Err(AuthConfigError::new(key, "is empty; write [\"anonymous\"] to let everybody in"));
-        }
-        let parse = |(index, text): (usize, &String)| {
-            text.parse().map_err(|reason: String| AuthConfigError::new(format!("{key}[{index}]"), reason))
-        };
-        texts.iter().enumerate().map(parse).collect()
-    }
-}
+use crate::{
+    config::{AuthMethod, Config},
+    event::Fingerprint,
+};
 
 /// Proves who is connecting. One per node, shared by its workers.
 pub struct Authenticator {
@@ -125,15 +91,15 @@ impl Authenticator {
     ///
     /// If none does, the error that says most is given: a store out of reach before a key not set, that before a token
     /// not valid, and that before no token at all.
-    pub async fn authenticate(&self, methods: &[Method], head: &RequestHead<'_>) -> Result<Identity, AuthError> {
+    pub async fn authenticate(&self, methods: &[AuthMethod], head: &RequestHead<'_>) -> Result<Identity, AuthError> {
         let keys = self.keys.load_full();
         let mut worst = AuthError::Missing;
         let mut shown = false;
         for method in methods {
             let (sources, lacks_key) = match method {
-                Method::WsToken => (&keys.ws_token_sources, keys.ws_tokens.needs_key().then_some(ws_token::NO_KEY)),
-                Method::Jwt => (&keys.jwt_sources, keys.jwt.is_none().then_some(jwt::NO_KEY)),
-                Method::Anonymous => continue,
+                AuthMethod::WsToken => (&keys.ws_token_sources, keys.ws_tokens.needs_key().then_some(ws_token::NO_KEY)),
+                AuthMethod::Jwt => (&keys.jwt_sources, keys.jwt.is_none().then_some(jwt::NO_KEY)),
+                AuthMethod::Anonymous => continue,
             };
             let result = match (credential::find(sources, head), lacks_key) {
                 (Some(credential), _) => {
@@ -149,16 +115,16 @@ impl Authenticator {
                 Err(_) => {}
             }
         }
-        if methods.contains(&Method::Anonymous) && !shown { Ok(Identity::default()) } else { Err(worst) }
+        if methods.contains(&AuthMethod::Anonymous) && !shown { Ok(Identity::default()) } else { Err(worst) }
     }
 
     /// The user of a token that was found elsewhere than in a request's head, by one method.
-    pub async fn identify(&self, method: Method, token: &str) -> Result<Identity, AuthError> {
+    pub async fn identify(&self, method: AuthMethod, token: &str) -> Result<Identity, AuthError> {
         let keys = self.keys.load_full();
         let identity = match method {
-            Method::WsToken => keys.ws_tokens.identify(&*self.cache, token, SystemTime::now()).await?,
-            Method::Jwt => keys.jwt.as_ref().ok_or(jwt::NO_KEY)?.identify(token, SystemTime::now())?,
-            Method::Anonymous => return Ok(Identity::default()),
+            AuthMethod::WsToken => keys.ws_tokens.identify(&*self.cache, token, SystemTime::now()).await?,
+            AuthMethod::Jwt => keys.jwt.as_ref().ok_or(jwt::NO_KEY)?.identify(token, SystemTime::now())?,
+            AuthMethod::Anonymous => return Ok(Identity::default()),
         };
         // Last, so that nothing is waited for between this look and the place among those who can be disconnected.
         if let Some(token) = identity.token {
@@ -168,9 +134,9 @@ impl Authenticator {
     }
 
     /// As [`Self::authenticate`], with a token that is already found.
-    pub async fn identify_by(&self, methods: &[Method], token: &str) -> Result<Identity, AuthError> {
+    pub async fn identify_by(&self, methods: &[AuthMethod], token: &str) -> Result<Identity, AuthError> {
         let mut worst = None;
-        for method in methods.iter().filter(|method| **method != Method::Anonymous) {
+        for method in methods.iter().filter(|method| **method != AuthMethod::Anonymous) {
             match self.identify(*method, token).await {
                 Ok(identity) => return Ok(identity),
                 Err(error) => {
@@ -192,7 +158,7 @@ impl Authenticator {
             Authorization::Malformed => return Err(MALFORMED_HEADER),
             Authorization::None => return Err(keys.jwt.as_ref().map_or(jwt::NO_KEY, |_| AuthError::Missing)),
         };
-        let identity = self.identify(Method::Jwt, token).await?;
+        let identity = self.identify(AuthMethod::Jwt, token).await?;
         let id = identity.user.get("id").ok_or(AuthError::Missing)?;
         keys.ws_tokens.issue(&*self.cache, id, SystemTime::now()).await
     }

@@ -9,15 +9,18 @@ use super::{
     error::{ConfigError, KeyPath, did_you_mean},
 };
 
-/// The ways to authenticate that a consumer may name.
-pub const AUTH_METHODS: &[&str] = &["ws_token", "jwt", "anonymous"];
-
 /// Faster heartbeats would be dead before Redis has answered.
 const MIN_HEARTBEAT: Duration = Duration::from_millis(100);
 
 /// Adds what is wrong with `config` to `errors`.
 pub(super) fn check(config: &Config, errors: &mut Vec<ConfigError>) {
-    let mut note = |key: KeyPath, reason: String| errors.push(config.error(&key, reason));
+    let mut note = |key: KeyPath, reason: String| {
+        let error = config.error(&key, reason);
+        // What is left of a list without its wrong parts is not reported a second time.
+        if !errors.iter().any(|known| known.key.is_inside(&error.key)) {
+            errors.push(error);
+        }
+    };
     sections(config, &mut note);
     tokens(&config.auth, &mut note);
     for (place, source) in config.sources.iter().enumerate() {

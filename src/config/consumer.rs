@@ -1,9 +1,9 @@
 //! A consumer as written in the file; `crate::consumer` compiles it.
 
 use indexmap::IndexMap;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, de};
 
-use super::{Emit, Emits, Handler, OneOrMany, Span};
+use super::{Emit, Emits, Handler, OneOrMany, Span, did_you_mean};
 
 /// What is served on a path, to whom, and how events and messages are handled.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -20,9 +20,9 @@ pub struct Consumer {
     /// The Socket.IO namespace it serves.
     #[serde(default = "main_namespace")]
     pub namespace: String,
-    /// Ways to authenticate, tried in order; the first that yields a user wins: `ws_token`, `jwt`, `anonymous`.
+    /// Ways to authenticate, tried in order; the first that yields a user wins.
     #[serde(default = "anonymous")]
-    pub auth: Vec<String>,
+    pub auth: Vec<AuthMethod>,
     /// Templates of the groups joined at connect, over `route`, `user`, `claims` and `query`.
     #[serde(default)]
     pub groups: Vec<String>,
@@ -93,6 +93,40 @@ impl Consumer {
     pub fn label(&self) -> String {
         self.name.clone().unwrap_or_else(|| format!("{}{}", self.path, self.namespace.trim_start_matches('/')))
     }
+
+    /// Whether no client of it ever shows a token.
+    pub fn is_anonymous(&self) -> bool {
+        !self.auth.is_empty() && self.auth.iter().all(|method| *method == AuthMethod::Anonymous)
+    }
+}
+
+/// A way to authenticate.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AuthMethod {
+    /// A short-lived token from Django's cache.
+    WsToken,
+    /// A simplejwt access token.
+    Jwt,
+    /// No user, where no credential is given.
+    Anonymous,
+}
+
+impl AuthMethod {
+    /// All of them, by their names in the file.
+    const NAMED: [(&str, Self); 3] = [("ws_token", Self::WsToken), ("jwt", Self::Jwt), ("anonymous", Self::Anonymous)];
+}
+
+impl<'de> Deserialize<'de> for AuthMethod {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        let named = Self::NAMED.iter().find(|(name, _)| *name == text);
+        named.map(|(_, method)| *method).ok_or_else(|| {
+            let names = Self::NAMED.map(|(name, _)| name);
+            let near = did_you_mean(&text, names);
+            de::Error::custom(format!("unknown way to authenticate {text:?}; known are {}{near}", names.join(", ")))
+        })
+    }
 }
 
 /// What clients speak.
@@ -125,8 +159,8 @@ fn main_namespace() -> String {
     "/".to_owned()
 }
 
-fn anonymous() -> Vec<String> {
-    vec!["anonymous".to_owned()]
+fn anonymous() -> Vec<AuthMethod> {
+    vec![AuthMethod::Anonymous]
 }
 
 fn hundred() -> usize {

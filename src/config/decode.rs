@@ -220,7 +220,7 @@ impl<'de> Deserializer<'de> for &Node {
             }
             NodeValue::Raw { text, .. } => {
                 let items: Vec<&str> = text.split(',').map(str::trim).filter(|item| !item.is_empty()).collect();
-                visitor.visit_seq(de::value::SeqDeserializer::new(items.into_iter()))
+                visitor.visit_seq(Words(items.into_iter().enumerate()))
             }
             _ => self.deserialize_any(visitor),
         }
@@ -265,6 +265,18 @@ impl<'de> de::SeqAccess<'de> for Items<'_> {
             Some((index, item)) => seed.deserialize(item).map(Some).map_err(|fault| fault.inside(index)),
             None => Ok(None),
         }
+    }
+}
+
+/// The items of a list in a variable of the environment.
+struct Words<'a>(std::iter::Enumerate<vec::IntoIter<&'a str>>);
+
+impl<'de> de::SeqAccess<'de> for Words<'_> {
+    type Error = Fault;
+
+    fn next_element_seed<T: DeserializeSeed<'de>>(&mut self, seed: T) -> Result<Option<T::Value>, Fault> {
+        let Some((index, word)) = self.0.next() else { return Ok(None) };
+        seed.deserialize(StrDeserializer::new(word)).map(Some).map_err(|fault: Fault| fault.inside(index))
     }
 }
 

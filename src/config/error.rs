@@ -39,6 +39,11 @@ impl KeyPath {
         Self(keys)
     }
 
+    /// Whether this is the way to a part of what is at `other`.
+    pub(super) fn is_inside(&self, other: &Self) -> bool {
+        self.0.len() > other.0.len() && self.0.starts_with(&other.0)
+    }
+
     /// From `"server.listen"`; no quoting, no lists.
     pub fn dotted(text: &str) -> Self {
         Self(text.split('.').map(Key::from).collect())

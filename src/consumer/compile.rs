@@ -132,7 +132,7 @@ impl Compiler<'_> {
             name: Arc::clone(&name),
             wire,
             backend: self.config.backend.url.is_some() || self.config.backend.worker.is_some(),
-            tokens: spec.auth.iter().any(|method| method != "anonymous"),
+            tokens: !spec.is_anonymous(),
             max_topics: spec.topics.max,
             rejection: super::rejection_text(&spec.reject, false).into(),
         };

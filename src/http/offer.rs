@@ -3,7 +3,6 @@
 
 use super::{socketio::Cors, websocket::Rules};
 use crate::{
-    auth::AuthConfigError,
     config::{Config, Transport},
     consumer::ConsumerSet,
     protocol::{engineio::Settings, socketio::Endpoints},
@@ -22,14 +21,14 @@ pub struct Offer {
 
 impl Offer {
     /// That of a configuration and its consumers.
-    pub fn new(config: &Config, consumers: &ConsumerSet, metrics: &Metrics) -> Result<Self, AuthConfigError> {
-        Ok(Self {
+    pub fn new(config: &Config, consumers: &ConsumerSet, metrics: &Metrics) -> Self {
+        Self {
             consumers: consumers.clone(),
-            rules: Rules::new(consumers, &config.socket, metrics)?,
+            rules: Rules::new(consumers, &config.socket, metrics),
             compression: config.socket.compression.enabled,
-            endpoints: Endpoints::new(consumers, &Settings::new(config), metrics)?,
+            endpoints: Endpoints::new(consumers, &Settings::new(config), metrics),
             transports: config.socketio.transports.clone(),
             cors: Cors::new(config),
-        })
+        }
     }
 }

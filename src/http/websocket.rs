@@ -18,10 +18,7 @@ use super::{
 };
 use crate::{
     admission::{Door, Limit, Pass, Refused as Limited},
-    auth::{
-        AuthConfigError, AuthError, Authenticator, Method, RequestHead, claims::user_id_text,
-        credential::looks_like_jwt,
-    },
+    auth::{AuthError, Authenticator, RequestHead, claims::user_id_text, credential::looks_like_jwt},
     config,
     consumer::{Consumer, ConsumerId, ConsumerSet, Context},
     event::{GroupName, Value},
@@ -55,25 +52,18 @@ pub struct Acceptor {
 }
 
 /// What all connections of a consumer share, by consumer.
-pub struct Rules(HashMap<ConsumerId, Rule>);
-
-struct Rule {
-    methods: Vec<Method>,
-    limits: Arc<ConnectionLimits>,
-}
+pub struct Rules(HashMap<ConsumerId, Arc<ConnectionLimits>>);
 
 impl Rules {
     /// The rules of every consumer.
-    pub fn new(consumers: &ConsumerSet, socket: &config::Socket, metrics: &Metrics) -> Result<Self, AuthConfigError> {
+    pub fn new(consumers: &ConsumerSet, socket: &config::Socket, metrics: &Metrics) -> Self {
         let rule = |consumer: &Arc<Consumer>| {
-            let key = format!("consumer {}: auth", consumer.name());
-            let methods = Method::parse_all(&key, consumer.auth())?;
             let open = metrics.open(consumer.name(), "websocket");
             let limits = ConnectionLimits { open, ..ConnectionLimits::new(socket, consumer.spec().max_message) };
-            Ok((consumer.id(), Rule { methods, limits: Arc::new(limits) }))
+            (consumer.id(), Arc::new(limits))
         };
         let plain = |consumer: &&Arc<Consumer>| consumer.spec().protocol == config::Protocol::WebSocket;
-        consumers.iter().filter(plain).map(rule).collect::<Result<_, _>>().map(Self)
+        Self(consumers.iter().filter(plain).map(rule).collect())
     }
 }
 
@@ -173,13 +163,13 @@ impl Acceptor {
         let address = self.door.counts_addresses().then(|| self.hops.client(request)).flatten();
         let Pass { admitting, address } = self.door.knock(address).map_err(Refusal::Limited)?;
         self.authenticator.check_origin(&Head::of(request).borrowed()).map_err(Refusal::Auth)?;
-        let rule = offer.rules.0.get(&consumer.id()).ok_or(Refusal::NotAnUpgrade)?;
-        let connection = Connection::pending(Rc::clone(&self.roster), Arc::clone(&rule.limits), agreed.deflate);
+        let limits = offer.rules.0.get(&consumer.id()).ok_or(Refusal::NotAnUpgrade)?;
+        let connection = Connection::pending(Rc::clone(&self.roster), Arc::clone(limits), agreed.deflate);
         if address.is_some() {
             connection.with_places(|places| places.address = address);
         }
         let accepted = Accepted::new(Rc::clone(&connection), Some(admitting));
-        let admitted = self.admit(request, consumer, &rule.methods, route, &connection);
+        let admitted = self.admit(request, consumer, route, &connection);
         let admitted = timeout(self.door.admission_timeout(), admitted).await;
         let subprotocol = match admitted.unwrap_or(Err(Refusal::Late)) {
             Ok(subprotocol) => subprotocol,
@@ -211,13 +201,12 @@ impl Acceptor {
         &self,
         request: &HttpRequest,
         consumer: &Arc<Consumer>,
-        methods: &[Method],
         route: Value,
         connection: &Rc<Connection>,
     ) -> Result<Option<String>, Refusal> {
         let head = Head::of(request);
         let began = Instant::now();
-        let identity = self.authenticator.authenticate(methods, &head.borrowed()).await;
+        let identity = self.authenticator.authenticate(consumer.auth(), &head.borrowed()).await;
         self.metrics.token(identity.as_ref().map_or_else(AuthError::label, |_| "valid"));
         let identity = identity.map_err(Refusal::Auth)?;
         let bearer =

@@ -89,7 +89,7 @@ impl Reload {
     /// Makes everything first and exchanges it then, so that nothing is half done.
     fn exchange(&mut self, next: &Config) -> anyhow::Result<()> {
         let set = self.consumers.now().set().followed_by(next)?;
-        let offer = Offer::new(next, &set, &self.metrics)?;
+        let offer = Offer::new(next, &set, &self.metrics);
         let keys = Keys::new(next)?;
         let embedded = next.is_embedded();
         let publish = publish_access(next, embedded);

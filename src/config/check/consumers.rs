@@ -1,17 +1,15 @@
 //! Values of one consumer that have the right type and still make no sense. What depends on where a key stands, or on
 //! what the consumer's clients speak, is checked when it is compiled.
 
-use super::AUTH_METHODS;
 use crate::config::{
-    AtExpiry, Consumer, Emits, Handler, Policy, Protocol, Reject, Slow, Step,
-    error::{KeyPath, did_you_mean},
+    AtExpiry, AuthMethod, Consumer, Emits, Handler, Policy, Protocol, Reject, Slow, Step, error::KeyPath,
 };
 
 /// Adds what is wrong with `consumer`.
 pub(super) fn check(consumer: &Consumer, here: &KeyPath, note: &mut impl FnMut(KeyPath, String)) {
     slow(consumer, here, note);
     auth(&consumer.auth, &here.then("auth"), note);
-    if consumer.at_expiry == AtExpiry::Close && consumer.auth.iter().all(|method| method == "anonymous") {
+    if consumer.at_expiry == AtExpiry::Close && consumer.is_anonymous() {
         note(here.then("at_expiry"), "nobody here has a token that could end".to_owned());
     }
     namespace(consumer, &here.then("namespace"), note);
@@ -72,19 +70,12 @@ fn slow(consumer: &Consumer, here: &KeyPath, note: &mut impl FnMut(KeyPath, Stri
     }
 }
 
-fn auth(methods: &[String], key: &KeyPath, note: &mut impl FnMut(KeyPath, String)) {
+fn auth(methods: &[AuthMethod], key: &KeyPath, note: &mut impl FnMut(KeyPath, String)) {
     if methods.is_empty() {
         let reason = "names no way to authenticate; write [\"anonymous\"] to let everybody in".to_owned();
         note(key.clone(), reason);
     }
-    for (index, method) in methods.iter().enumerate() {
-        if !AUTH_METHODS.contains(&method.as_str()) {
-            let near = did_you_mean(method, AUTH_METHODS.iter().copied());
-            let known = AUTH_METHODS.join(", ");
-            note(key.then(index), format!("unknown way to authenticate {method:?}; known are {known}{near}"));
-        }
-    }
-    if methods.iter().any(|method| method == "anonymous") && methods.last().map(String::as_str) != Some("anonymous") {
+    if methods.contains(&AuthMethod::Anonymous) && methods.last() != Some(&AuthMethod::Anonymous) {
         note(key.clone(), "\"anonymous\" always succeeds, so nothing after it is ever tried".to_owned());
     }
 }

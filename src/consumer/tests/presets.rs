@@ -30,7 +30,7 @@ fn the_feed_sends_event_and_data_and_nothing_else() {
 #[test]
 fn a_parking_user_joins_three_groups_and_nobody_else_any() {
     let parking = preset("/ws/notifications/?token=x".split('?').next().unwrap());
-    assert_eq!(parking.auth(), ["ws_token"]);
+    assert_eq!(parking.auth(), [AuthMethod::WsToken]);
     let context = Context { user: value(json!({"id": 7})), ..Context::default() };
     let names: Vec<_> = parking.groups(&context).unwrap().iter().map(ToString::to_string).collect();
     assert_eq!(names, ["notifications", "user_7", "user_7_notifications"]);

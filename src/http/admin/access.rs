@@ -10,9 +10,10 @@ use actix_web::{
 use super::problem;
 use crate::{
     auth::{
-        AuthError, Authenticator, Method,
+        AuthError, Authenticator,
         credential::{self, Authorization},
     },
+    config::AuthMethod,
     event::Value,
 };
 
@@ -97,7 +98,7 @@ impl Access {
         let header = request.headers().get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
         // Not from the query: an address ends up in logs.
         let identity = match credential::authorization(header, "Bearer") {
-            Authorization::Token(token) => self.authenticator.identify(Method::Jwt, token).await,
+            Authorization::Token(token) => self.authenticator.identify(AuthMethod::Jwt, token).await,
             Authorization::None | Authorization::Malformed => Err(AuthError::Missing),
         };
         let identity = identity.map_err(|error| match error.retry_after() {

@@ -5,7 +5,7 @@
 use serde_json::{Map, Value as Json, json};
 
 use crate::{
-    config::{Config, Consumer, Emits, EventHandler, Handler, Protocol, Sample, Step, TopicMatching},
+    config::{AuthMethod, Config, Consumer, Emits, EventHandler, Handler, Protocol, Sample, Step, TopicMatching},
     http::publish::PublishAccess,
 };
 
@@ -28,9 +28,9 @@ pub(super) fn describe(config: &Config, embedded: bool, publish: &PublishAccess,
 }
 
 fn describe_consumer(config: &Config, consumer: &Consumer) -> Json {
-    let sources = match consumer.auth.first().map(String::as_str) {
-        Some("ws_token") => config.auth.ws_token.sources.as_slice(),
-        Some("jwt") => config.auth.jwt.sources.as_slice(),
+    let sources = match consumer.auth.first() {
+        Some(AuthMethod::WsToken) => config.auth.ws_token.sources.as_slice(),
+        Some(AuthMethod::Jwt) => config.auth.jwt.sources.as_slice(),
         _ => &[],
     };
     let token_query = sources.iter().find_map(|source| source.strip_prefix("query:"));

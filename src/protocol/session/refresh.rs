@@ -4,7 +4,7 @@ use std::{rc::Rc, time::Instant};
 
 use super::{Part, Session, work::After};
 use crate::{
-    auth::{AuthError, Method},
+    auth::AuthError,
     consumer::{Continuation, Outcome, Payload},
     event::Value,
     protocol::bearer::proof,
@@ -43,13 +43,12 @@ impl Session {
 
     async fn renew(&self, part: &Part, token: &str) -> Result<(), AuthError> {
         let bearer = part.bearer.as_ref().ok_or(AuthError::Missing)?;
-        let methods = Method::parse_all("auth", part.consumer.auth()).unwrap_or_default();
         let began = Instant::now();
         let token = token.trim();
         let token = token.strip_prefix("Bearer ").unwrap_or(token);
         let identity = match token.is_empty() {
             true => Err(AuthError::Missing),
-            false => self.desk.authenticator.identify_by(&methods, token).await,
+            false => self.desk.authenticator.identify_by(part.consumer.auth(), token).await,
         };
         self.desk.metrics.token(identity.as_ref().map_or_else(AuthError::label, |_| "valid"));
         let identity = identity?;

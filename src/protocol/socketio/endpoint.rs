@@ -3,7 +3,6 @@
 use std::{collections::HashMap, sync::Arc};
 
 use crate::{
-    auth::{AuthConfigError, Method},
     config::Protocol,
     consumer::{Consumer, ConsumerId, ConsumerSet},
     protocol::engineio::Settings,
@@ -11,15 +10,9 @@ use crate::{
     telemetry::Metrics,
 };
 
-/// A consumer and its ways to authenticate.
-pub struct Served {
-    pub(super) consumer: Arc<Consumer>,
-    pub(super) methods: Vec<Method>,
-}
-
 /// All consumers at one path.
 pub struct Endpoint {
-    namespaces: Vec<(Arc<str>, Vec<Served>)>,
+    namespaces: Vec<(Arc<str>, Vec<Arc<Consumer>>)>,
     raw: bool,
     limits: Arc<ConnectionLimits>,
 }
@@ -41,7 +34,7 @@ impl Endpoint {
     }
 
     /// The consumers of a namespace, in the order of the file.
-    pub fn consumers(&self, name: &str) -> &[Served] {
+    pub fn consumers(&self, name: &str) -> &[Arc<Consumer>] {
         self.namespaces.iter().find(|(known, _)| **known == *name).map_or(&[], |(_, served)| served)
     }
 }
@@ -51,7 +44,7 @@ struct Door<'a> {
     path: &'a str,
     raw: bool,
     consumers: Vec<&'a Arc<Consumer>>,
-    namespaces: Vec<(Arc<str>, Vec<Served>)>,
+    namespaces: Vec<(Arc<str>, Vec<Arc<Consumer>>)>,
 }
 
 /// All endpoints of the node, by each of their consumers.
@@ -60,7 +53,7 @@ pub struct Endpoints(HashMap<ConsumerId, Arc<Endpoint>>);
 
 impl Endpoints {
     /// Those of the configuration: consumers that spell the same path share it.
-    pub fn new(consumers: &ConsumerSet, settings: &Settings, metrics: &Metrics) -> Result<Self, AuthConfigError> {
+    pub fn new(consumers: &ConsumerSet, settings: &Settings, metrics: &Metrics) -> Self {
         let mut by_path: Vec<Door> = Vec::new();
         for consumer in consumers.iter() {
             let spec = consumer.spec();
@@ -69,8 +62,6 @@ impl Endpoints {
                 Protocol::EngineIo => true,
                 Protocol::SocketIo => false,
             };
-            let key = format!("consumer {}: auth", consumer.name());
-            let served = Served { consumer: Arc::clone(consumer), methods: Method::parse_all(&key, consumer.auth())? };
             let path = spec.path.trim_end_matches('/');
             let at = by_path.iter().position(|door| door.path == path && door.raw == raw).unwrap_or_else(|| {
                 by_path.push(Door { path, raw, consumers: Vec::new(), namespaces: Vec::new() });
@@ -80,8 +71,8 @@ impl Endpoints {
             consumers.push(consumer);
             let name = consumer.namespace().unwrap_or("/");
             match namespaces.iter_mut().find(|(known, _)| **known == *name) {
-                Some((_, all)) => all.push(served),
-                None => namespaces.push((name.into(), vec![served])),
+                Some((_, all)) => all.push(Arc::clone(consumer)),
+                None => namespaces.push((name.into(), vec![Arc::clone(consumer)])),
             }
         }
         let shared = by_path.into_iter().flat_map(|Door { raw, consumers, namespaces, .. }| {
@@ -91,7 +82,7 @@ impl Endpoints {
             let endpoint = Arc::new(Endpoint { namespaces, raw, limits: settings.limits(open) });
             consumers.into_iter().map(move |consumer| (consumer.id(), Arc::clone(&endpoint)))
         });
-        Ok(Self(shared.collect()))
+        Self(shared.collect())
     }
 
     /// Where a consumer is served, unless it speaks plain WebSocket.

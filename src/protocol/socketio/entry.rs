@@ -4,10 +4,11 @@ use std::{rc::Rc, sync::Arc, time::Instant};
 
 use futures_util::future::try_join_all;
 
-use super::{endpoint::Served, head::Head};
+use super::head::Head;
 use crate::{
     admission::{Door, Refused as Limited, Seat},
-    auth::{AuthError, Authenticator, Identity, Method, claims::user_id_text},
+    auth::{AuthError, Authenticator, Identity, claims::user_id_text},
+    config::AuthMethod,
     consumer::{Consumer, ConsumerId, Context},
     event::{GroupName, Value},
     hub::{Bearer, Member, Shard},
@@ -77,22 +78,23 @@ impl Entry {
     /// client sent with its CONNECT packet; a token in it goes before those of the request's head.
     pub async fn admit(
         &self,
-        consumers: &[Served],
+        consumers: &[Arc<Consumer>],
         head: &Head,
         (route, auth): (&Value, Value),
         connection: &Rc<Connection>,
         id: &Arc<str>,
     ) -> Result<Admitted, Denied> {
-        let mut known: Option<(&[Method], Entered)> = None;
+        let mut known: Option<(&[AuthMethod], Entered)> = None;
         let mut refused = None;
         let mut admitted: Option<Admitted> = None;
-        for Served { consumer, methods } in consumers {
+        for consumer in consumers {
+            let methods = consumer.auth();
             // Consumers that authenticate alike see the same user; some tokens are good for one look only.
-            let identity = match known.take().filter(|(tried, _)| *tried == methods.as_slice()) {
+            let identity = match known.take().filter(|(tried, _)| *tried == methods) {
                 Some((_, identity)) => identity,
                 None => {
-                    let alike = |served: &&Served| served.methods == *methods;
-                    let ends = consumers.iter().filter(alike).any(|served| served.consumer.ends_with_token());
+                    let alike = |other: &&Arc<Consumer>| other.auth() == methods;
+                    let ends = consumers.iter().filter(alike).any(|other| other.ends_with_token());
                     let began = Instant::now();
                     let identity = self.identity(methods, head, &auth).await;
                     identity.and_then(|identity| {
@@ -182,7 +184,7 @@ impl Entry {
         UNAVAILABLE.to_owned()
     }
 
-    async fn identity(&self, methods: &[Method], head: &Head, auth: &Value) -> Result<Identity, AuthError> {
+    async fn identity(&self, methods: &[AuthMethod], head: &Head, auth: &Value) -> Result<Identity, AuthError> {
         let shown = auth.get("token").and_then(Value::as_str).filter(|token| !token.is_empty());
         let identity = match shown {
             Some(token) => {
