@@ -5,59 +5,76 @@ NODES ?= 3
 PROFILE ?= debug
 CARGO ?= cargo
 # The load generator is a package of its own, and built apart from the node.
-LOAD = CARGO_TARGET_DIR=benches/.work/target $(CARGO)
+LOAD_TARGET = $(CURDIR)/benches/.work/target
 # What `make bench` measures: rows of benches/run.py, or --quick; nothing is everything.
 BENCH ?=
 
+# How many files of the end-to-end tests run side by side.
+WORKERS ?= 3
+# Connections in each round of `make soak`, and seconds for each target of `make fuzz`.
+SOAK ?= 5000
+FUZZ_SECONDS ?= 180
+
+PYTEST = CHANNELGATE_BIN=$(CURDIR)/target/$(PROFILE)/channelgate .venv/bin/python -m pytest tests/e2e
+
 .DEFAULT_GOAL := help
-.PHONY: help setup build run up test lint unit e2e audit bench clean
+.PHONY: help setup build run up test lint unit node browser e2e soak fuzz audit bench clean
 
 help: ## what can be made
 	@awk -F ':.*## ' '/^[a-z0-9]+:.*## /{printf "  make %-7s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-setup: ## install what is missing (Redis, nginx, Chromium, Python packages); quick when nothing is
-	@scripts/setup.sh
+setup: ## install what the tests need and is not there; quick when all of it is
+	@scripts/setup.sh test
 
-build: ## the node, optimised, in target/release/
-	@$(CARGO) build --release --locked
+build: ## the node, optimised, in target/release/, with its debug information beside it
+	@scripts/setup.sh run
+	@scripts/build.sh
 
-run: setup build ## one node on the embedded layer, with a live page
+run: build ## one node on the embedded layer, with a live page
 	@echo
 	@echo "Starting one node without Redis, for a first look. To receive what your Django publishes:"
 	@echo "  REDIS_URL=redis://127.0.0.1:6379/0 DJANGO_SECRET_KEY=… target/release/channelgate"
 	@echo
 	@target/release/channelgate serve
 
-up: setup build ## Redis, NODES=3 nodes, nginx and the demo Django project, on loopback
+up: build ## Redis, NODES=3 nodes, nginx and the demo Django project, on loopback
+	@scripts/setup.sh up
 	@CHANNELGATE_BIN=target/release/channelgate .venv/bin/python scripts/up.py --nodes $(NODES)
 
-test: setup lint unit e2e ## everything: format, lints, unit tests, and the end-to-end suite
+test: setup ## everything: format, lints, unit tests, the page in a browser, and the end-to-end suite
+	@.venv/bin/python scripts/test.py lint unit browser e2e
 
-lint: setup ## formatting and lints of Rust, Python and TypeScript
-	$(CARGO) fmt --all --check
-	$(CARGO) clippy --all-targets --locked -- -D warnings
-	$(LOAD) fmt --manifest-path benches/load/Cargo.toml --check
-	$(LOAD) clippy --manifest-path benches/load/Cargo.toml --all-targets --locked -- -D warnings
-	.venv/bin/ruff check tests scripts benches
-	.venv/bin/ruff format --check tests scripts benches
-	@for package in tests/*/package.json clients/*/package.json; do \
-		[ -e "$$package" ] || continue; folder=$$(dirname "$$package"); echo "lint of $$folder"; \
-		npm run --silent --if-present --prefix "$$folder" types && npm run --silent --if-present --prefix "$$folder" lint || exit 1; \
-	done
+lint: setup ## formatting and lints of Rust, Python and JavaScript
+	@LOAD_TARGET=$(LOAD_TARGET) scripts/lint.sh
 
 unit: setup ## the tests of the Rust code
 	$(CARGO) test --locked
-	$(LOAD) test --quiet --manifest-path benches/load/Cargo.toml --locked
+	CARGO_TARGET_DIR=$(LOAD_TARGET) $(CARGO) test --quiet --manifest-path benches/load/Cargo.toml --locked
 
-e2e: setup ## real Django, Redis, nginx and Chromium against real nodes
-	$(CARGO) build --locked $(if $(filter release,$(PROFILE)),--release)
+node:
+	$(if $(filter release,$(PROFILE)),scripts/build.sh,$(CARGO) build --locked)
+
+browser: setup node ## the live page in Chromium
 	CHANNELGATE_BIN=$(CURDIR)/target/$(PROFILE)/channelgate npm test --silent --prefix tests/browser
-	CHANNELGATE_BIN=$(CURDIR)/target/$(PROFILE)/channelgate .venv/bin/python -m pytest tests/e2e
+
+# What measures time or memory, or needs both cores, runs alone afterwards.
+e2e: setup node ## real Django, Redis, nginx and Chromium against real nodes
+	@failed=0; \
+	$(PYTEST) -m "not alone" --numprocesses $(WORKERS) --dist loadgroup || failed=1; \
+	$(PYTEST) -m alone || failed=1; \
+	exit $$failed
+
+soak: setup build ## SOAK=5000: memory over ten rounds of so many connections
+	CHANNELGATE_BIN=$(CURDIR)/target/release/channelgate SOAK=$(SOAK) .venv/bin/python -m pytest tests/e2e/test_soak.py -s
+
+fuzz: ## FUZZ_SECONDS=180: every fuzz target for so long, two at a time; needs nightly and cargo-fuzz
+	@FUZZ_SECONDS=$(FUZZ_SECONDS) scripts/fuzz.sh $(TARGETS)
 
 audit: setup ## licences, sources, withdrawn versions and known weaknesses of everything it is built from
 	@scripts/audit.sh
 
-bench: setup ## BENCH="--quick": the load tests beside other servers, into benches/results/ and docs/BENCHMARKS.md
+bench: ## BENCH="--quick": the load tests beside other servers, into benches/results/ and docs/BENCHMARKS.md
+	@scripts/setup.sh up
 	@benches/setup.sh
 	@.venv/bin/python benches/run.py $(BENCH)
 	@.venv/bin/python benches/report.py

@@ -15,7 +15,7 @@ skipped() { printf 'left out: %s\n' "$*" >&2; }
 have() { PATH="$PATH:/usr/sbin:/sbin" command -v "$1" >/dev/null 2>&1; }
 
 say "the node, the generator and the raw writer"
-cargo build --release --locked
+scripts/build.sh
 CARGO_TARGET_DIR=$work/target cargo build --release --locked --manifest-path benches/load/Cargo.toml
 [ "${1:-all}" = ours ] && exit 0
 

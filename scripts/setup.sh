@@ -1,12 +1,23 @@
 #!/usr/bin/env bash
-# Installs what `make test` and `make up` need and is not there yet; does nothing, quickly, when all of it is.
+# Installs what one of these needs and is not there yet; does nothing, quickly, when all of it is.
 #
-# Expected: Debian or Ubuntu with Rust, Node and Python 3.11 or newer. Installed where missing: Redis, nginx, Chromium, iproute2,
-# systemd's tools and Prometheus (for promtool, which checks the alert rules) from the distribution, the Python packages of the
-# tests in .venv, their Node modules. No service is left running.
+#   scripts/setup.sh run    one node: a C compiler, make and binutils, with which cargo builds jemalloc and ring
+#   scripts/setup.sh up     a whole system: also Redis, nginx, and the demo project's Python packages in .venv
+#   scripts/setup.sh test   every test: also Chromium, Prometheus (for promtool), iproute2, systemd's tools, rustfmt and
+#                           clippy, the Python packages of the tests in .venv, and Node modules
+#
+# Expected: Debian or Ubuntu with Rust; for the tests also Node, with npm. No service is left running.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 PATH=$PATH:/usr/sbin:/sbin
+
+need=${1:-}
+case $need in
+    run) level=1 ;;
+    up) level=2 ;;
+    test) level=3 ;;
+    *) sed -n '2,/^set/{/^#/s/^# \{0,1\}//p}' "$0" >&2; exit 2 ;;
+esac
 
 say() { printf 'setup: %s\n' "$*"; }
 die() { printf 'setup: %s\n' "$*" >&2; exit 1; }
@@ -30,7 +41,7 @@ find_python() {
             return
         fi
     done
-    die "Python 3.11 or newer is needed"
+    return 1
 }
 
 # Debian starts and enables what it installs; here the tests start their own on ports of their own.
@@ -62,47 +73,72 @@ install_packages() {
     fi
 }
 
-python=$(find_python)
-packages=()
-have redis-server || packages+=(redis-server)
-have nginx || packages+=(nginx)
-have ip || packages+=(iproute2)
-have promtool || packages+=(prometheus)
-have systemd-analyze || packages+=(systemd)
-have chromium || have chromium-browser || have google-chrome || packages+=(chromium fonts-dejavu-core)
-"$python" -c 'import ensurepip, venv' 2>/dev/null || packages+=("$("$python" -c 'import sys; print("python%d.%d-venv" % sys.version_info[:2])')")
-[ ${#packages[@]} -eq 0 ] || install_packages "${packages[@]}"
+# Installs requirements into .venv. A stamp of the pins makes an unchanged environment cost one checksum.
+python_packages() {
+    local pins
+    pins=$(cat tests/constraints.txt tests/*/requirements.txt tests/e2e/emitters.txt | sha256sum | cut -d' ' -f1)
+    [ "$(cat ".venv/pins.$need" 2>/dev/null)" != "$pins" ] || return 0
+    say "installing the Python packages of $1 into .venv"
+    [ -x .venv/bin/python ] || "$(find_python)" -m venv .venv
+    .venv/bin/python -m pip install --quiet --disable-pip-version-check --constraint tests/constraints.txt --requirement "$1"
+    [ "$need" != test ] || emitters
+    echo "$pins" >".venv/pins.$need"
+}
 
-have cargo || die "Rust is needed: https://rustup.rs"
-for component in fmt clippy; do
-    cargo "$component" --version >/dev/null 2>&1 && continue
-    have rustup || die "cargo $component is missing"
-    [ "$component" = fmt ] && component=rustfmt
-    say "adding $component to the Rust toolchain"
-    rustup component add "$component" >/dev/null
-done
-
-# A stamp of the pins, so that an unchanged environment costs one checksum.
-pins=$(cat tests/django/requirements.txt tests/e2e/requirements.txt tests/e2e/emitters.txt tests/constraints.txt | sha256sum | cut -d' ' -f1)
-if [ "$(cat .venv/pins 2>/dev/null)" != "$pins" ]; then
-    say "installing the Python packages of the tests into .venv"
-    [ -x .venv/bin/python ] || "$python" -m venv .venv
-    .venv/bin/python -m pip install --quiet --disable-pip-version-check \
-        --constraint tests/constraints.txt --requirement tests/e2e/requirements.txt
+# Each version of the emitters has a folder of its own.
+emitters() {
+    local package
     rm -rf .venv/emitters
     for package in $(grep -v '^#' tests/e2e/emitters.txt); do
         .venv/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --target ".venv/emitters/${package##*==}" "$package"
     done
-    echo "$pins" >.venv/pins
-fi
+}
 
-for lock in tests/*/package-lock.json clients/*/package-lock.json; do
-    [ -e "$lock" ] || continue
-    folder=$(dirname "$lock")
-    hash=$(sha256sum "$lock" | cut -d' ' -f1)
-    [ "$(cat "$folder/node_modules/.lock-hash" 2>/dev/null)" != "$hash" ] || continue
-    have npm || die "Node and npm are needed for $folder"
-    say "installing the Node modules of $folder"
-    npm ci --prefix "$folder" --silent --no-audit --no-fund
-    echo "$hash" >"$folder/node_modules/.lock-hash"
-done
+node_modules() {
+    local lock folder hash
+    for lock in tests/*/package-lock.json clients/*/package-lock.json; do
+        [ -e "$lock" ] || continue
+        folder=$(dirname "$lock")
+        hash=$(sha256sum "$lock" | cut -d' ' -f1)
+        [ "$(cat "$folder/node_modules/.lock-hash" 2>/dev/null)" != "$hash" ] || continue
+        have npm || die "Node and npm are needed for $folder"
+        say "installing the Node modules of $folder"
+        npm ci --prefix "$folder" --silent --no-audit --no-fund
+        echo "$hash" >"$folder/node_modules/.lock-hash"
+    done
+}
+
+rust_components() {
+    local component
+    for component in rustfmt clippy; do
+        ! cargo "${component/rustfmt/fmt}" --version >/dev/null 2>&1 || continue
+        have rustup || die "$component is missing"
+        say "adding $component to the Rust toolchain"
+        rustup component add "$component" >/dev/null
+    done
+}
+
+have cargo || die "Rust is needed: https://rustup.rs"
+packages=()
+have cc || packages+=(gcc libc6-dev)
+have make || packages+=(make)
+have objcopy || packages+=(binutils)
+if [ "$level" -ge 2 ]; then
+    have redis-server || packages+=(redis-server)
+    have nginx || packages+=(nginx)
+    if ! python=$(find_python); then
+        packages+=(python3 python3-venv)
+    elif ! "$python" -c 'import ensurepip, venv' 2>/dev/null; then
+        packages+=("$("$python" -c 'import sys; print("python%d.%d-venv" % sys.version_info[:2])')")
+    fi
+fi
+if [ "$level" -ge 3 ]; then
+    have ip || packages+=(iproute2)
+    have promtool || packages+=(prometheus)
+    have systemd-analyze || packages+=(systemd)
+    have chromium || have chromium-browser || have google-chrome || packages+=(chromium fonts-dejavu-core)
+fi
+[ ${#packages[@]} -eq 0 ] || install_packages "${packages[@]}"
+[ "$level" -lt 2 ] || find_python >/dev/null || die "Python 3.11 or newer is needed"
+[ "$level" -ne 2 ] || python_packages tests/django/requirements.txt
+[ "$level" -lt 3 ] || { rust_components; python_packages tests/e2e/requirements.txt; node_modules; }

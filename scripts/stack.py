@@ -28,6 +28,10 @@ BACKEND_SECRET = "between-the-nodes-and-django-in-the-demonstration"
 #: The Channels channel on which the demo project's worker takes the same calls.
 WORKER = "channelgate"
 
+#: Where `free_port` looks: below the range from which the system serves outgoing connections, because one of those
+#: could take a port between the look and the start. Test processes that run side by side take separate parts of it.
+PORTS = range(10240, 32000)
+
 _LIBC = ctypes.CDLL(None, use_errno=True)
 _PR_SET_PDEATHSIG = 1
 
@@ -140,12 +144,9 @@ def _end_with_parent() -> None:
 
 
 def free_port(neighbours: int = 1) -> int:
-    """The first of so many neighbouring ports on which nothing listens now.
-
-    Below the range from which the system serves outgoing connections: one of those could take the port in between.
-    """
+    """The first of so many neighbouring ports on which nothing listens now."""
     while True:
-        first = random.randrange(10240, 32000)
+        first = random.randrange(PORTS.start, PORTS.stop - neighbours + 1)
         if all(_is_free(first + offset) for offset in range(neighbours)):
             return first
 

@@ -1,5 +1,6 @@
 """Fixtures: a database made once, a whole stack per layer, and small systems for single tests."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -7,6 +8,31 @@ import stack
 from rig.driver import Driver
 from rig.sio import KINDS, Sockets
 from rig.system import GATES, LAYERS, ORACLE_ONLY, System
+
+# Each of the processes that pytest-xdist starts takes ports of its own.
+if worker := os.environ.get("PYTEST_XDIST_WORKER"):
+    share = len(stack.PORTS) // int(os.environ["PYTEST_XDIST_WORKER_COUNT"])
+    stack.PORTS = stack.PORTS[int(worker.removeprefix("gw")) * share :][:share]
+
+#: What takes longest begins first, so that it is not what all wait for in the end.
+LONGEST = ("failover", "test_revoke", "link", "test_faults", "test_sio_failures", "test_limits")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Says which tests stay together when several processes run (`--dist loadgroup`): those that share servers, and
+    otherwise those of a file, unless they name a group themselves."""
+    groups: dict[pytest.Item, str] = {}
+    for item in items:
+        if own := item.get_closest_marker("xdist_group"):
+            groups[item] = own.args[0]
+            continue
+        parameters = item.callspec.params if hasattr(item, "callspec") else {}
+        servers = [f"{name}-{parameters[name]}" for name in ("whole", "gate") if name in parameters]
+        groups[item] = servers[0] if servers else item.path.stem
+        item.add_marker(pytest.mark.xdist_group(groups[item]))
+    ranks = {name: rank for rank, name in enumerate(dict.fromkeys((*LONGEST, *groups.values())))}
+    items.sort(key=lambda item: ranks[groups[item]])
 
 
 @pytest.fixture(scope="session")

@@ -195,6 +195,7 @@ def link(tmp_path):
     link.down()
 
 
+@pytest.mark.xdist_group("link")
 @pytest.mark.parametrize("kind", ["core", "pubsub"])
 async def test_a_link_that_drops_every_packet(kind, link, tmp_path, record_property):
     system = System(tmp_path, LAYERS[kind])
@@ -246,6 +247,7 @@ async def test_a_link_that_drops_every_packet(kind, link, tmp_path, record_prope
         system.stop()
 
 
+@pytest.mark.xdist_group("failover")
 @pytest.mark.parametrize("how", ["killed", "frozen", "demoted"])
 async def test_a_failover_of_sentinel(bus, how):
     watched = Watched(bus)
@@ -280,6 +282,7 @@ async def test_a_failover_of_sentinel(bus, how):
         await client.close()
 
 
+@pytest.mark.xdist_group("failover")
 @pytest.mark.parametrize("how", ["killed", "frozen"])
 async def test_presence_cluster_and_cache_follow_a_failover(system, sockets, how):
     watched = Watched(system)

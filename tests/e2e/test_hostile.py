@@ -205,6 +205,7 @@ async def test_a_broken_handshake_is_a_4xx(system, node):
     await undisturbed(system, node)
 
 
+@pytest.mark.alone("needs the cores for 5,000 sockets, and bounds what others wait")
 async def test_five_thousand_half_open_handshakes_end_and_disturb_nobody(system):
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = 5000
@@ -238,6 +239,7 @@ async def test_pipelined_bytes_after_the_handshake_are_not_lost(node):
     raw.abort()
 
 
+@pytest.mark.alone("floods a node, and bounds what others wait")
 async def test_a_flood_of_messages_and_pings_disturbs_nobody(system, node):
     floods = [await Raw.open(node.port, "/ws/attendance/") for _ in range(10)]
     before = memory(node)

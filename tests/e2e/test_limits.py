@@ -380,6 +380,7 @@ async def test_who_is_open_counts_again_when_redis_has_lost_everything(system):
     await get_in(two.port, "/mine/", 20, token=token)
 
 
+@pytest.mark.alone("storms a node, and counts handshakes by time")
 async def test_a_storm_beyond_the_rate_is_told_when_to_come_again_and_the_node_stays_well(system):
     node = start(system, **limits(handshakes_per_second=20, handshake_burst=50))
     web = Http(node.port)
@@ -407,6 +408,7 @@ async def test_a_storm_beyond_the_rate_is_told_when_to_come_again_and_the_node_s
         answer.close()
 
 
+@pytest.mark.alone("storms a node, and counts handshakes by time")
 async def test_one_address_that_storms_takes_nothing_from_another(system):
     keys = {"handshakes_per_second_per_address": 2, "handshake_burst_per_address": 5, "handshakes_per_second": 30}
     node = start(system, **limits(**keys))

@@ -40,6 +40,7 @@ async def test_the_host_reaches_the_node_unchanged_so_that_origins_compare(site)
     assert await refusal(site.nginx.port, "/ws/", origin="http://evil.example") == 403
 
 
+@pytest.mark.alone("bounds the time of an event")
 async def test_a_socket_through_nginx_outlives_silence_and_carries_large_events_at_once(site):
     client = await Client.open(site.nginx.port, "/ws/")
     loop = asyncio.get_running_loop()

@@ -56,6 +56,7 @@ def slow_talk(system):
     )
 
 
+@pytest.mark.alone("measures how fast a client is read, and what another waits")
 @pytest.mark.parametrize(
     ("frame", "count"),
     [(encode(TEXT, b"x"), 1400), (encode(PING, b""), 1400), (encode(TEXT, b"x" * 280_000), 1)],

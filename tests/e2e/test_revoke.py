@@ -505,6 +505,7 @@ async def test_a_kick_during_a_handshake_ends_it(system, driver):
     server.close()
 
 
+@pytest.mark.alone("bounds the time between the end of a token and the close")
 async def test_a_connection_ends_with_its_token_where_the_consumer_says_so(one, sockets):
     port = one.nodes[0].port
     token = token_for(7, 6)
@@ -526,6 +527,7 @@ def _payload(token: str) -> bytes:
     return base64.urlsafe_b64decode(token.split(".")[1] + "==")
 
 
+@pytest.mark.alone("bounds the time between the end of a token and the close")
 async def test_the_leeway_is_granted_at_the_end_too(system):
     node = system.start_node(config=CONFIG, CHANNELGATE__AUTH__JWT__LEEWAY="2s")
     token = token_for(7, -1)

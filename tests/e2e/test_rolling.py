@@ -92,6 +92,7 @@ class Roll:
         return sum(viewer.client is not None and viewer.client.closed is None for viewer in self.viewers)
 
 
+@pytest.mark.alone("needs the cores for 200 clients and three nodes, and measures how they come back")
 @pytest.mark.timeout(180)
 async def test_a_rolling_restart_loses_nothing_unnoticed_refuses_nobody_and_makes_no_storm(system):
     for _ in range(3):

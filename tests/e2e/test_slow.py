@@ -4,6 +4,7 @@ import asyncio
 import json
 import time
 
+import pytest
 from rig.client import Client, until
 from rig.config import ROOMS
 from rig.memory import proportional
@@ -64,6 +65,7 @@ async def publish(system, count: int, size: int, *, readers: list[Client], alrea
     return took
 
 
+@pytest.mark.alone("bounds what healthy readers wait")
 async def test_each_policy_keeps_its_word_and_healthy_readers_miss_nothing(system):
     node = system.start_node(config=FEEDS, **SMALL)
     paths = ("/close/", "/oldest/", "/latest/")
@@ -128,6 +130,7 @@ async def test_a_message_larger_than_the_outbox_never_closes_the_same_client_aga
     assert system.metric(node, "channelgate_closes_total", reason="slow_client") == 0
 
 
+@pytest.mark.alone("bounds what a healthy reader waits, and the memory of a thousand")
 async def test_a_thousand_stalled_readers_stay_within_their_bound_and_delay_nobody(system):
     outbox, many = 262_144, 1000
     node = system.start_node(config=FEEDS, **SMALL)
@@ -189,6 +192,7 @@ async def test_what_waits_on_the_node_is_bounded_and_the_fullest_go_first(system
     assert [event["number"] for event in reader.json()] == list(range(40))
 
 
+@pytest.mark.alone("measures memory while clients stall")
 async def test_memory_stays_flat_behind_a_link_that_stalls_and_clients_catch_up_once_it_is_mended(system):
     node, total = system.start_node(config=FEEDS, **SMALL), 600
     reader = await Client.open(node.port, "/close/")

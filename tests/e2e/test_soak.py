@@ -62,6 +62,7 @@ async def settled(node) -> int:
     return lowest
 
 
+@pytest.mark.alone("measures memory, and needs the cores for many connections")
 @pytest.mark.timeout(120 + CONNECTIONS // 5)
 async def test_memory_comes_back_after_every_round(system):
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)

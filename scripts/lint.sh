@@ -1,0 +1,25 @@
+#!/usr/bin/env bash
+# Formatting and lints of Rust, Python and JavaScript; every one is run, also after another has failed. LOAD_TARGET is where
+# the load generator, a cargo package of its own, is built.
+set -uo pipefail
+cd "$(dirname "$0")/.."
+cargo=${CARGO:-cargo} load=benches/load/Cargo.toml passed=0 failed=0
+
+check() {
+    printf 'lint: %s\n' "$*"
+    if "$@"; then passed=$((passed + 1)); else failed=$((failed + 1)); fi
+}
+
+check "$cargo" fmt --all --check
+check "$cargo" clippy --all-targets --locked -- -D warnings
+check "$cargo" fmt --manifest-path $load --check
+CARGO_TARGET_DIR=$LOAD_TARGET check "$cargo" clippy --manifest-path $load --all-targets --locked -- -D warnings
+check .venv/bin/ruff check tests scripts benches
+check .venv/bin/ruff format --check tests scripts benches
+for package in tests/*/package.json clients/*/package.json; do
+    [ -e "$package" ] || continue
+    check npm run --silent --if-present --prefix "$(dirname "$package")" types
+    check npm run --silent --if-present --prefix "$(dirname "$package")" lint
+done
+echo "lint: $passed passed, $failed failed"
+[ "$failed" -eq 0 ]
