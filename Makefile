@@ -9,8 +9,8 @@ LOAD_TARGET = $(CURDIR)/benches/.work/target
 # What `make bench` measures: rows of benches/run.py, or --quick; nothing is everything.
 BENCH ?=
 
-# How many files of the end-to-end tests run side by side.
-WORKERS ?= 3
+# Processes of the end-to-end tests; they wait more than they compute.
+WORKERS ?= 4
 # Connections in each round of `make soak`, and seconds for each target of `make fuzz`.
 SOAK ?= 5000
 FUZZ_SECONDS ?= 180
@@ -60,7 +60,7 @@ browser: setup node ## the live page in Chromium
 # What measures time or memory, or needs both cores, runs alone afterwards.
 e2e: setup node ## real Django, Redis, nginx and Chromium against real nodes
 	@failed=0; \
-	$(PYTEST) -m "not alone" --numprocesses $(WORKERS) --dist loadgroup || failed=1; \
+	$(PYTEST) -m "not alone" --numprocesses $(WORKERS) --dist loadgroup --no-loadscope-reorder || failed=1; \
 	$(PYTEST) -m alone || failed=1; \
 	exit $$failed
 

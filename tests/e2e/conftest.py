@@ -15,24 +15,39 @@ if worker := os.environ.get("PYTEST_XDIST_WORKER"):
     stack.PORTS = stack.PORTS[int(worker.removeprefix("gw")) * share :][:share]
 
 #: What takes longest begins first, so that it is not what all wait for in the end.
-LONGEST = ("failover", "test_revoke", "link", "test_faults", "test_sio_failures", "test_limits")
+LONGEST = (
+    "link",
+    "test_revoke.py",
+    "test_a_failover_of_sentinel",
+    "test_joins_and_leaves_of_others",
+    "test_sio_clients.py",
+)
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Says which tests stay together when several processes run (`--dist loadgroup`): those that share servers, and
-    otherwise those of a file, unless they name a group themselves."""
-    groups: dict[pytest.Item, str] = {}
-    for item in items:
+    """Says which tests run in one process where there are several (`--dist loadgroup`): those that share servers."""
+
+    def group(item: pytest.Item) -> str:
         if own := item.get_closest_marker("xdist_group"):
-            groups[item] = own.args[0]
-            continue
+            return own.args[0]
         parameters = item.callspec.params if hasattr(item, "callspec") else {}
-        servers = [f"{name}-{parameters[name]}" for name in ("whole", "gate") if name in parameters]
-        groups[item] = servers[0] if servers else item.path.stem
-        item.add_marker(pytest.mark.xdist_group(groups[item]))
-    ranks = {name: rank for rank, name in enumerate(dict.fromkeys((*LONGEST, *groups.values())))}
-    items.sort(key=lambda item: ranks[groups[item]])
+        for name in ("whole", "gate"):
+            if name in parameters:
+                return f"{name}-{parameters[name]}"
+        scopes = {fixtures[-1].scope for fixtures in item._fixtureinfo.name2fixturedefs.values()}
+        return item.path.name if "module" in scopes else item.name
+
+    groups = {item: group(item) for item in items}
+    for item, name in groups.items():
+        item.add_marker(pytest.mark.xdist_group(name))
+    first = {name: rank for rank, name in enumerate(dict.fromkeys(groups.values()))}
+
+    def rank(item: pytest.Item) -> tuple[int, int]:
+        long = (rank for rank, name in enumerate(LONGEST) if groups[item].startswith(name))
+        return next(long, len(LONGEST)), first[groups[item]]
+
+    items.sort(key=rank)
 
 
 @pytest.fixture(scope="session")

@@ -247,7 +247,6 @@ async def test_a_link_that_drops_every_packet(kind, link, tmp_path, record_prope
         system.stop()
 
 
-@pytest.mark.xdist_group("failover")
 @pytest.mark.parametrize("how", ["killed", "frozen", "demoted"])
 async def test_a_failover_of_sentinel(bus, how):
     watched = Watched(bus)
@@ -282,7 +281,6 @@ async def test_a_failover_of_sentinel(bus, how):
         await client.close()
 
 
-@pytest.mark.xdist_group("failover")
 @pytest.mark.parametrize("how", ["killed", "frozen"])
 async def test_presence_cluster_and_cache_follow_a_failover(system, sockets, how):
     watched = Watched(system)

@@ -11,6 +11,9 @@ from rig.memory import proportional
 from rig.raw import Raw
 from rig.stall import Stalling
 
+#: What is measured here is memory, and what healthy readers wait while others do not read.
+pytestmark = pytest.mark.alone("measures memory, and bounds what healthy readers wait")
+
 #: One group, and a consumer of it for each policy.
 FEEDS = """
 [[consumer]]
@@ -65,7 +68,6 @@ async def publish(system, count: int, size: int, *, readers: list[Client], alrea
     return took
 
 
-@pytest.mark.alone("bounds what healthy readers wait")
 async def test_each_policy_keeps_its_word_and_healthy_readers_miss_nothing(system):
     node = system.start_node(config=FEEDS, **SMALL)
     paths = ("/close/", "/oldest/", "/latest/")
@@ -130,7 +132,6 @@ async def test_a_message_larger_than_the_outbox_never_closes_the_same_client_aga
     assert system.metric(node, "channelgate_closes_total", reason="slow_client") == 0
 
 
-@pytest.mark.alone("bounds what a healthy reader waits, and the memory of a thousand")
 async def test_a_thousand_stalled_readers_stay_within_their_bound_and_delay_nobody(system):
     outbox, many = 262_144, 1000
     node = system.start_node(config=FEEDS, **SMALL)
@@ -192,7 +193,6 @@ async def test_what_waits_on_the_node_is_bounded_and_the_fullest_go_first(system
     assert [event["number"] for event in reader.json()] == list(range(40))
 
 
-@pytest.mark.alone("measures memory while clients stall")
 async def test_memory_stays_flat_behind_a_link_that_stalls_and_clients_catch_up_once_it_is_mended(system):
     node, total = system.start_node(config=FEEDS, **SMALL), 600
     reader = await Client.open(node.port, "/close/")

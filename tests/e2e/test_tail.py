@@ -3,6 +3,7 @@
 import asyncio
 import json
 
+import pytest
 import redis.asyncio as redis
 import stack
 from rig.client import Client, until
@@ -159,6 +160,7 @@ async def test_who_may_not_publish_may_not_watch(system):
     assert process.returncode == 1 and out == b"" and b"401" in error, error
 
 
+@pytest.mark.alone("needs the cores for 40,000 events in a time")
 async def test_a_watcher_that_does_not_read_delays_nobody_and_is_told_what_it_missed(system):
     node = system.start_node(CHANNELGATE__SOCKET__OUTBOX="67108864")
     client = await Client.open(node.port, "/ws/")

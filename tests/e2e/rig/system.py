@@ -204,5 +204,8 @@ class System:
         return total
 
     def stop(self) -> None:
+        # Nodes drain, and do so side by side.
+        for node in self.nodes:
+            node.ask()
         for part in reversed(self.parts):
             part.stop(grace=5)
