@@ -12,7 +12,7 @@ BENCH ?=
 # Processes of the end-to-end tests; they wait more than they compute.
 WORKERS ?= 4
 # Connections in each round of `make soak`, and seconds for each target of `make fuzz`.
-SOAK ?= 5000
+SOAK ?= 10000
 FUZZ_SECONDS ?= 180
 
 PYTEST = CHANNELGATE_BIN=$(CURDIR)/target/$(PROFILE)/channelgate .venv/bin/python -m pytest tests/e2e
@@ -64,7 +64,7 @@ e2e: setup node ## real Django, Redis, nginx and Chromium against real nodes
 	$(PYTEST) -m alone || failed=1; \
 	exit $$failed
 
-soak: setup build ## SOAK=5000: memory over ten rounds of so many connections
+soak: setup build ## SOAK=10000: memory over ten rounds of so many connections
 	CHANNELGATE_BIN=$(CURDIR)/target/release/channelgate SOAK=$(SOAK) .venv/bin/python -m pytest tests/e2e/test_soak.py -s
 
 fuzz: ## FUZZ_SECONDS=180: every fuzz target for so long, two at a time; needs nightly and cargo-fuzz

@@ -77,7 +77,7 @@ fn every_link_between_documents_leads_somewhere() {
             files(&folder, &["md"], &mut paths);
         }
     }
-    paths.extend(["README.md", "CHANGELOG.md", "SECURITY.md"].map(|name| root().join(name)));
+    paths.extend(["README.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md"].map(|name| root().join(name)));
     for path in paths {
         let text = fs::read_to_string(&path).unwrap();
         for (place, _) in text.match_indices("](") {

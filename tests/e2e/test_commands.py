@@ -1,4 +1,7 @@
-"""What scripts/setup.sh may install for each need, held by stand-ins for whatever installs; and what is built."""
+"""The commands of the Makefile: what each may install, what is built, and when `make test` has failed.
+
+Stand-ins take the place of whatever installs, builds or tests.
+"""
 
 import os
 import shutil
@@ -133,3 +136,65 @@ def test_debug_information_lies_in_a_file_beside_the_program(tmp_path):
         assert ".debug_line" not in sections(node) and ".gnu_debuglink" in sections(node)
         assert ".debug_line" in sections(node.with_name("channelgate.debug"))
         subprocess.run([node], check=True)
+
+
+CARGO = "test result: ok. 40 passed; 0 failed; 1 ignored; 0 measured; 0 filtered out; finished in 1.00s"
+PYTEST = "================== 7 passed, 2 skipped in 60.10s (0:01:00) =================="
+NODE = "\u2139 tests 3\n\u2139 pass 3\n\u2139 fail 0\n\u2139 skipped 0"
+
+
+def run_kinds(directory: Path, outputs: dict[str, tuple[str, int]]) -> tuple[int, list[str]]:
+    """`scripts/test.py` with a `make` that prints this, and ends so, for each kind."""
+    make = directory / "make"
+    cases = []
+    for kind, (text, code) in outputs.items():
+        (directory / kind).write_text(f"{text}\n")
+        cases.append(f"{kind}) cat {directory / kind}; exit {code} ;;\n")
+    make.write_text(f'#!/bin/sh\ncase "$2" in\n{"".join(cases)}esac\n')
+    make.chmod(0o755)
+    done = subprocess.run(
+        [stack.PYTHON, stack.ROOT / "scripts" / "test.py", *outputs],
+        env={**os.environ, "MAKE": str(make)},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    return done.returncode, done.stdout.splitlines()
+
+
+def test_the_tests_end_with_one_line_per_kind_and_with_the_closing_lines_of_the_runners(tmp_path):
+    two = f"{CARGO}\n{CARGO}"
+    outputs = {"unit": two, "lint": "lint: 9 passed, 0 failed", "browser": NODE, "e2e": f"{PYTEST}\n{PYTEST}"}
+    code, lines = run_kinds(tmp_path, {kind: (text, 0) for kind, text in outputs.items()})
+    table = [line.split() for line in lines[-6:-1]]
+    assert code == 0 and lines[-1] == "106 passed, 0 failed"
+    assert table[0] == ["kind", "passed", "failed", "skipped", "seconds"]
+    assert [row[:4] for row in table[1:]] == [
+        ["unit", "80", "0", "2"],
+        ["lint", "9", "0", "0"],
+        ["browser", "3", "0", "0"],
+        ["e2e", "14", "0", "4"],
+    ]
+    closing = lines[-13:-6]
+    assert [line for line in (CARGO, PYTEST, "\u2139 pass 3") if line not in closing] == []
+
+
+@pytest.mark.parametrize(
+    ("text", "code", "why"),
+    [
+        ("", 0, "no test ran"),
+        (CARGO.replace("40 passed", "0 passed"), 0, "no test ran"),
+        ("= no tests ran in 0.01s =", 5, "no test ran"),
+        (CARGO, 1, "ended with 1"),
+        (CARGO.replace("0 failed", "1 failed").replace("ok", "FAILED"), 0, "1 failed"),
+        (PYTEST.replace("2 skipped", "1 error"), 0, "1 failed"),
+        (NODE.replace("fail 0", "fail 2"), 0, "2 failed"),
+        (f"warning: unused variable: `x`\n{CARGO}", 0, "a warning"),
+        (PYTEST.replace("2 skipped", "3 warnings"), 0, "a warning"),
+    ],
+)
+def test_a_kind_fails_with_a_failure_a_warning_and_when_it_ran_nothing(tmp_path, text, code, why):
+    code, lines = run_kinds(tmp_path, {"unit": (text, code), "lint": ("lint: 9 passed, 0 failed", 0)})
+    assert code == 1 and any(line.startswith("unit: ") and why in line for line in lines)
+    assert lines[-1].endswith((" 1 failed", " 2 failed")), "and the other kinds were run"
