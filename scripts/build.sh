@@ -10,7 +10,7 @@ cd "$(dirname "$0")/.."
 node=${CARGO_TARGET_DIR:-target}/release/channelgate
 
 if [ ! -e "$node" ]; then
-    echo "Building the node, optimised: about MINUTES minutes on two cores this first time, later only what changed."
+    echo "Building the node, optimised: about 5 minutes on two cores this first time, later only what changed."
 fi
 ${CARGO:-cargo} build --release --locked
 # cargo puts the program that it linked back with each call.
