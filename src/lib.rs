@@ -9,6 +9,8 @@
 //!
 //! A module imports only what stands above it in this list; `node`, `cli` and `main` see everything.
 
+pub mod gcra;
+
 pub mod event;
 
 pub mod config;

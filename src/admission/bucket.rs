@@ -1,6 +1,8 @@
-//! A token bucket as one point in time: when it is full again (the generic cell rate algorithm).
+//! How many may come: a rate, and a bucket that refuses what comes faster.
 
 use std::time::{Duration, Instant};
+
+use crate::gcra;
 
 /// So many per second, and so many at once.
 #[derive(Clone, Copy, Debug)]
@@ -29,13 +31,13 @@ pub(super) struct Bucket {
 impl Bucket {
     /// Takes a token, or says when there is one.
     pub fn take(&mut self, rate: &Rate, now: Instant) -> Result<(), Duration> {
-        let full_at = self.full_at.map_or(now, |full_at| full_at.max(now)) + rate.interval;
-        match full_at.duration_since(now).checked_sub(rate.whole) {
-            None | Some(Duration::ZERO) => {
+        let full_at = gcra::next(self.full_at.unwrap_or(now), rate.interval, now);
+        match gcra::overdrawn(full_at, rate.whole, now) {
+            Duration::ZERO => {
                 self.full_at = Some(full_at);
                 Ok(())
             }
-            Some(wait) => Err(wait),
+            wait => Err(wait),
         }
     }
 

@@ -1,8 +1,8 @@
 //! How fast one connection may send: a token bucket for each `limit` it has come to.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use crate::config::Rate;
+use crate::{config::Rate, gcra};
 
 /// The buckets of one connection; costs nothing before the first limit.
 #[derive(Debug, Default)]
@@ -19,8 +19,8 @@ impl Limits {
     /// Takes one token out of the bucket of a limit; `false` if it is empty.
     pub(super) fn take(&mut self, limit: u16, rate: Rate, now: Instant) -> bool {
         let place = self.0.iter().position(|bucket| bucket.limit == limit);
-        let full = place.map_or(now, |place| self.0[place].full.max(now)) + rate.per.0 / rate.count;
-        if full.duration_since(now) > rate.per.0 {
+        let full = gcra::next(place.map_or(now, |place| self.0[place].full), rate.per.0 / rate.count, now);
+        if gcra::overdrawn(full, rate.per.0, now) > Duration::ZERO {
             return false;
         }
         match place {
@@ -34,8 +34,6 @@ impl Limits {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
 
     #[test]

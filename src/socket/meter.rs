@@ -5,10 +5,10 @@
 
 use std::time::Duration;
 
-use crate::config;
+use crate::{config, gcra};
 
-/// What a bucket holds: so much of a second's worth at once. An honest client comes in bursts.
-const BURST: Duration = Duration::from_secs(10);
+/// What a bucket holds, as the microseconds in which it fills. An honest client comes in bursts.
+const BURST: u64 = 10_000_000;
 
 /// What a client may send in a second; 0 is no limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,8 +48,8 @@ fn take(full: &mut u64, count: u64, rate: u64, now: u64) -> u64 {
     if rate == 0 {
         return 0;
     }
-    *full = now.max(*full) + count * 1_000_000 / rate;
-    (*full - now).saturating_sub(u64::try_from(BURST.as_micros()).unwrap_or(u64::MAX))
+    *full = gcra::next(*full, count * 1_000_000 / rate, now);
+    gcra::overdrawn(*full, BURST, now)
 }
 
 #[cfg(test)]
