@@ -24,6 +24,28 @@ use super::{
     tail::{Tail, What},
 };
 
+/// How long things take.
+pub struct Durations {
+    /// From an event to its first frame.
+    pub first_write: Histogram,
+    /// From an event to the frame of a worker's last member.
+    pub fanout: Histogram,
+    /// A probe's way through Redis.
+    pub redis_round_trip: Histogram,
+    backend_calls: Family<Action, Histogram, fn() -> Histogram>,
+}
+
+impl Default for Durations {
+    fn default() -> Self {
+        Self {
+            first_write: seconds(),
+            fanout: seconds(),
+            redis_round_trip: seconds(),
+            backend_calls: Family::new_with_constructor(seconds),
+        }
+    }
+}
+
 /// From a tenth of a millisecond to ten seconds.
 fn seconds() -> Histogram {
     Histogram::new([
@@ -54,6 +76,7 @@ pub type OpenGauge = Gauge<i64, AtomicI64>;
 pub struct Metrics(Arc<Counters>);
 
 /// The counters themselves.
+#[derive(Default)]
 pub struct Counters {
     registry: Registry,
     /// Its names begin with nothing of ours.
@@ -71,7 +94,6 @@ pub struct Counters {
     holds: Family<Reason, Counter>,
     reconnects: Counter,
     backend_calls: Family<Call, Counter>,
-    backend_seconds: Family<Action, Histogram, fn() -> Histogram>,
     presence_failures: Counter,
     reloads: Family<Outcome, Counter>,
     served: Family<Served, OpenGauge>,
@@ -80,15 +102,11 @@ pub struct Counters {
     tail_watchers: Gauge,
     /// What is told to whoever watches.
     pub tail: Tail,
-    /// From an event to its first frame.
-    pub first_write: Histogram,
-    /// From an event to the frame of a worker's last member.
-    pub fanout: Histogram,
-    /// A probe's way through Redis.
-    pub redis_round_trip: Histogram,
-    /// Events received, from all sources.
+    /// How long things take.
+    pub durations: Durations,
+    /// Events received, from all sources; not registered, as it is the sum of `events`.
     pub all_events: Counter<u64, AtomicU64>,
-    /// Open connections: WebSockets, and Engine.IO sessions without one.
+    /// Open connections: WebSockets, and Engine.IO sessions without one; not registered, as it is the sum of `served`.
     pub connections: OpenGauge,
     /// Of those, Engine.IO sessions that poll.
     pub polling: OpenGauge,
@@ -111,104 +129,54 @@ fn add<M: Clone + prometheus_client::registry::Metric>(registry: &mut Registry, 
 impl Metrics {
     /// Fresh counters at zero.
     pub fn new() -> Self {
-        let mut process = Registry::default();
-        process.register_collector(Box::new(Process));
-        let mut registry = Registry::with_prefix("channelgate");
-        let events = Family::default();
-        let drops = Family::default();
-        let gaps = Family::default();
-        let handshakes = Family::default();
-        let closes = Family::default();
-        let tokens = Family::default();
-        let revocations = Family::default();
-        let refused_messages = Family::default();
-        let holds = Family::default();
-        let reconnects = Counter::default();
-        let backend_calls = Family::default();
-        let presence_failures = Counter::default();
-        let backend_seconds = Family::new_with_constructor(seconds as fn() -> Histogram);
-        let (first_write, fanout, redis_round_trip) = (seconds(), seconds(), seconds());
-        let served = Family::default();
-        let (ready, tail_watchers) = (Gauge::default(), Gauge::default());
-        let (build, node) = (Family::<Build, Gauge>::default(), Family::default());
-        build.get_or_create(&Build { version: env!("CARGO_PKG_VERSION") }).set(1);
-        let reloads = Family::default();
-        let polling = Gauge::default();
-        let outbox_bytes = Gauge::default();
-        let deliveries = Counter::default();
-        let delivered_bytes = Counter::default();
-        let messages = Counter::default();
-        add(&mut registry, Name::Events, &events);
-        add(&mut registry, Name::Drops, &drops);
-        add(&mut registry, Name::Gaps, &gaps);
-        add(&mut registry, Name::Handshakes, &handshakes);
-        add(&mut registry, Name::Closes, &closes);
-        add(&mut registry, Name::Tokens, &tokens);
-        add(&mut registry, Name::Revocations, &revocations);
-        add(&mut registry, Name::RefusedMessages, &refused_messages);
-        add(&mut registry, Name::Holds, &holds);
-        add(&mut registry, Name::RedisReconnects, &reconnects);
-        add(&mut registry, Name::BackendCalls, &backend_calls);
-        add(&mut registry, Name::PresenceFailures, &presence_failures);
-        add(&mut registry, Name::Reloads, &reloads);
-        add(&mut registry, Name::Connections, &served);
-        add(&mut registry, Name::Polling, &polling);
-        add(&mut registry, Name::OutboxBytes, &outbox_bytes);
-        add(&mut registry, Name::Deliveries, &deliveries);
-        add(&mut registry, Name::DeliveredBytes, &delivered_bytes);
-        add(&mut registry, Name::Messages, &messages);
-        add(&mut registry, Name::EventFirstWrite, &first_write);
-        add(&mut registry, Name::EventFanout, &fanout);
-        add(&mut registry, Name::RedisRoundTrip, &redis_round_trip);
-        add(&mut registry, Name::BackendSeconds, &backend_seconds);
-        add(&mut registry, Name::Ready, &ready);
-        add(&mut registry, Name::TailWatchers, &tail_watchers);
-        add(&mut registry, Name::BuildInfo, &build);
-        add(&mut registry, Name::NodeInfo, &node);
-        let metrics = Self(Arc::new(Counters {
-            registry,
-            process,
-            events,
-            sources: OnceLock::new(),
-            drops,
-            gaps,
-            handshakes,
-            closes,
-            tokens,
-            revocations,
-            refused_messages,
-            holds,
-            reconnects,
-            backend_calls,
-            backend_seconds,
-            presence_failures,
-            reloads,
-            served,
-            node,
-            ready,
-            tail_watchers,
-            tail: Tail::default(),
-            first_write,
-            fanout,
-            redis_round_trip,
-            polling,
-            outbox_bytes,
-            deliveries,
-            delivered_bytes,
-            messages,
-            pulses: Pulses::default(),
-            // Not registered: they are the sums of `events` and `served`.
-            all_events: Counter::default(),
-            connections: OpenGauge::default(),
-        }));
-        metrics.begin_at_zero();
-        metrics
+        let mut counters = Counters::default();
+        counters.process.register_collector(Box::new(Process));
+        counters.registry = counters.registered();
+        counters.begin_at_zero();
+        Self(Arc::new(counters))
     }
 
     /// What counts drops for this reason, for whoever counts many.
     pub fn drop_counter(&self, reason: DropReason) -> DropCounter {
         let counter = self.drops.get_or_create_owned(&Reason { reason: reason.label() });
         DropCounter { reason, counter, metrics: self.clone() }
+    }
+}
+
+impl Counters {
+    /// All of them under their names, in the order of `/metrics`.
+    fn registered(&self) -> Registry {
+        let mut registry = Registry::with_prefix("channelgate");
+        let build = Family::<Build, Gauge>::default();
+        build.get_or_create(&Build { version: env!("CARGO_PKG_VERSION") }).set(1);
+        add(&mut registry, Name::Events, &self.events);
+        add(&mut registry, Name::Drops, &self.drops);
+        add(&mut registry, Name::Gaps, &self.gaps);
+        add(&mut registry, Name::Handshakes, &self.handshakes);
+        add(&mut registry, Name::Closes, &self.closes);
+        add(&mut registry, Name::Tokens, &self.tokens);
+        add(&mut registry, Name::Revocations, &self.revocations);
+        add(&mut registry, Name::RefusedMessages, &self.refused_messages);
+        add(&mut registry, Name::Holds, &self.holds);
+        add(&mut registry, Name::RedisReconnects, &self.reconnects);
+        add(&mut registry, Name::BackendCalls, &self.backend_calls);
+        add(&mut registry, Name::PresenceFailures, &self.presence_failures);
+        add(&mut registry, Name::Reloads, &self.reloads);
+        add(&mut registry, Name::Connections, &self.served);
+        add(&mut registry, Name::Polling, &self.polling);
+        add(&mut registry, Name::OutboxBytes, &self.outbox_bytes);
+        add(&mut registry, Name::Deliveries, &self.deliveries);
+        add(&mut registry, Name::DeliveredBytes, &self.delivered_bytes);
+        add(&mut registry, Name::Messages, &self.messages);
+        add(&mut registry, Name::EventFirstWrite, &self.durations.first_write);
+        add(&mut registry, Name::EventFanout, &self.durations.fanout);
+        add(&mut registry, Name::RedisRoundTrip, &self.durations.redis_round_trip);
+        add(&mut registry, Name::BackendSeconds, &self.durations.backend_calls);
+        add(&mut registry, Name::Ready, &self.ready);
+        add(&mut registry, Name::TailWatchers, &self.tail_watchers);
+        add(&mut registry, Name::BuildInfo, &build);
+        add(&mut registry, Name::NodeInfo, &self.node);
+        registry
     }
 
     fn begin_at_zero(&self) {
@@ -231,9 +199,7 @@ impl Metrics {
             outcomes.iter().for_each(|outcome| drop(family.get_or_create(&Outcome { outcome })));
         }
     }
-}
 
-impl Counters {
     /// Names the sources of events and the reasons for gaps that there are, so that they are there before they happen.
     pub fn expect(&self, sources: impl Iterator<Item = &'static str>, gaps: impl Iterator<Item = &'static str>) {
         let counters = sources.map(|source| (source, self.events.get_or_create_owned(&From { source })));
@@ -351,7 +317,7 @@ impl Counters {
     /// A question to the backend ended, after so long.
     pub fn backend_call(&self, action: &str, outcome: &'static str, took: Duration) {
         label::known(label::BACKEND_CALLS, outcome);
-        self.backend_seconds.get_or_create(&Action { action: action.to_owned() }).observe(took.as_secs_f64());
+        self.durations.backend_calls.get_or_create(&Action { action: action.to_owned() }).observe(took.as_secs_f64());
         self.backend_calls.get_or_create(&Call { action: action.to_owned(), outcome }).inc();
     }
 

@@ -185,7 +185,7 @@ impl Shard {
                         budget -= 1;
                         if awaits_first && job.served.members > 0 {
                             awaits_first = false;
-                            observe(&self.metrics.first_write, job);
+                            observe(&self.metrics.durations.first_write, job);
                         }
                     }
                     job.position += 1;
@@ -221,7 +221,7 @@ impl Shard {
     /// Everybody here who was to get it has it.
     fn delivered<'a>(&self, groups: impl Iterator<Item = &'a Group>, job: &Job) {
         if job.is_timed && job.served.members > 0 {
-            observe(&self.metrics.fanout, job);
+            observe(&self.metrics.durations.fanout, job);
         }
         let tail = &self.metrics.tail;
         if !tail.is_watched() {

@@ -162,7 +162,7 @@ impl Inbox {
             }
         } else if channel == self.probe_channel {
             if let Some(took) = probe.arrived(payload) {
-                self.metrics.redis_round_trip.observe(took.as_secs_f64());
+                self.metrics.durations.redis_round_trip.observe(took.as_secs_f64());
             }
         } else if let Some(group) = channel.strip_prefix(&self.publish_prefix)
             && let Ok(group) = GroupName::new(group)
