@@ -1,4 +1,14 @@
-//! The presets that are part of the program: whole systems, as consumers.
+//! The presets that are part of the program: whole systems, as consumers; and how they join a configuration.
+//!
+//! In: a configuration as it was written. Out: the same with the consumers of its presets, and without `[preset]`.
+
+use indexmap::IndexMap;
+
+use super::{
+    decode::decode,
+    error::{ConfigError, Key, KeyPath, Origin, Source, did_you_mean},
+    tree::{self, Entry, Node, NodeValue},
+};
 
 /// Every preset: its name, and its text as a configuration file.
 ///
@@ -13,7 +23,125 @@ pub const PRESETS: &[(&str, &str)] = &[
     ("dashboard", include_str!("../../presets/dashboard.toml")),
 ];
 
+/// The tables under `[preset]`: what a preset's consumers have differently.
+type Adjustments = IndexMap<String, Entry>;
+
+/// A preset to be added, by its name as written, and where that stands.
+type Choice = (String, Origin);
+
+/// Appends the consumers of the presets in use, each with its adjustments laid over, and takes `[preset]` away.
+///
+/// A preset's consumer stands aside for one of the file's own with the same [`Endpoint`]. `overrides` are not in `root`
+/// yet, but may choose the presets.
+pub(super) fn add_presets(root: &mut Node, overrides: &[(Vec<String>, Node)], errors: &mut Vec<ConfigError>) {
+    if root.table_mut().is_none() {
+        return;
+    }
+    let adjustments = take_adjustments(root, errors);
+    let chosen = chosen(root, overrides);
+    errors.extend(unused(&adjustments, &chosen));
+    let own = endpoints(root);
+    for (place, choice) in chosen.iter().enumerate() {
+        let Some((name, text)) = PRESETS.iter().find(|(known, _)| *known == choice.0) else {
+            errors.push(unknown(place, choice));
+            continue;
+        };
+        let (mut preset, faults) = tree::parse(text, Source::Preset(name));
+        errors.extend(faults);
+        let mut consumers = preset.list_mut("consumer").map(std::mem::take).unwrap_or_default();
+        consumers.retain(|consumer| endpoint(consumer).is_none_or(|endpoint| !own.contains(&endpoint)));
+        adjust(&mut consumers, name, &adjustments);
+        if let Some(list) = root.list_mut("consumer") {
+            list.append(&mut consumers);
+        }
+    }
+}
+
+fn take_adjustments(root: &mut Node, errors: &mut Vec<ConfigError>) -> Adjustments {
+    match root.table_mut().and_then(|entries| entries.shift_remove("preset")) {
+        None => Adjustments::new(),
+        Some(Entry { node: Node { value: NodeValue::Table(tables), .. }, .. }) => tables,
+        Some(Entry { key, .. }) => {
+            let reason = "expected tables such as [preset.attendance]".to_owned();
+            errors.push(ConfigError { origin: Some(key), key: KeyPath::dotted("preset"), reason });
+            Adjustments::new()
+        }
+    }
+}
+
+/// Which presets are in use: those of `presets`, where the environment wins over the file; without it all of them, unless
+/// there are consumers of the file's own.
+fn chosen(root: &Node, overrides: &[(Vec<String>, Node)]) -> Vec<Choice> {
+    let overriding = |key: &str| overrides.iter().rev().find(|(path, _)| path == &[key]).map(|(_, node)| node);
+    match overriding("presets").or_else(|| root.get("presets")) {
+        Some(list) => {
+            // A wrong type is reported once, when the whole is decoded.
+            let names: Vec<String> = decode(&mut list.clone(), &mut Vec::new()).unwrap_or_default();
+            names.into_iter().map(|name| (name, list.origin.clone())).collect()
+        }
+        None if overriding("consumer").or_else(|| root.get("consumer")).is_some() => Vec::new(),
+        None => names().map(|name| (name.to_owned(), root.origin.clone())).collect(),
+    }
+}
+
 /// The names of all presets.
-pub fn names() -> impl Iterator<Item = &'static str> {
+fn names() -> impl Iterator<Item = &'static str> {
     PRESETS.iter().map(|(name, _)| *name)
+}
+
+/// An error for each adjustment of a preset that is not in use.
+fn unused(adjustments: &Adjustments, chosen: &[Choice]) -> impl Iterator<Item = ConfigError> {
+    let unused = adjustments.iter().filter(|(name, _)| !chosen.iter().any(|(chosen, _)| is_same(chosen, name)));
+    unused.map(|(name, entry)| {
+        let near = did_you_mean(name, chosen.iter().map(|(name, _)| name.as_str()));
+        ConfigError {
+            origin: Some(entry.key.clone()),
+            key: KeyPath::dotted("preset").then(name.as_str()),
+            reason: format!("no preset of this name is in use (see \"presets\"){near}"),
+        }
+    })
+}
+
+/// The error for a name in `presets` that no preset has.
+fn unknown(place: usize, (name, origin): &Choice) -> ConfigError {
+    let near = did_you_mean(name, names());
+    let known = names().collect::<Vec<_>>().join(", ");
+    ConfigError {
+        origin: Some(origin.clone()),
+        key: KeyPath(vec![Key::from("presets"), Key::Index(place)]),
+        reason: format!("there is no preset {name:?}; known are {known}{near}"),
+    }
+}
+
+fn adjust(consumers: &mut [Node], preset: &str, adjustments: &Adjustments) {
+    for (_, adjustment) in adjustments.iter().filter(|(name, _)| is_same(preset, name)) {
+        consumers.iter_mut().for_each(|consumer| consumer.overlay(&adjustment.node));
+    }
+}
+
+/// Whether both name one preset: a variable of the environment holds no hyphen.
+fn is_same(preset: &str, adjusted: &str) -> bool {
+    preset == adjusted || preset.replace('-', "_") == adjusted
+}
+
+/// What only one consumer can have: its path, without the slash at its end, which makes no difference; in Socket.IO, where
+/// consumers share their path, its path and name.
+type Endpoint = (String, Option<String>);
+
+fn endpoint(consumer: &Node) -> Option<Endpoint> {
+    let text = |key: &str| match &consumer.get(key)?.value {
+        NodeValue::String(text) => Some(text.as_str()),
+        _ => None,
+    };
+    let path = text("path")?.trim_end_matches('/').to_owned();
+    let name = (text("protocol") == Some("socket.io")).then(|| text("name").unwrap_or_default().to_owned());
+    Some((path, name))
+}
+
+/// Those of the file's own consumers.
+fn endpoints(root: &Node) -> Vec<Endpoint> {
+    match root.get("consumer").map(|consumers| &consumers.value) {
+        Some(NodeValue::Array(items)) => items.iter().filter_map(endpoint).collect(),
+        _ => Vec::new(),
+    }
 }

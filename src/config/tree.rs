@@ -133,6 +133,14 @@ impl Node {
         }
     }
 
+    /// What a table has under `key`.
+    pub fn get(&self, key: &str) -> Option<&Self> {
+        match &self.value {
+            NodeValue::Table(entries) => entries.get(key).map(|entry| &entry.node),
+            _ => None,
+        }
+    }
+
     /// The list under `key`, made if there is none; `None` if something else is there.
     pub fn list_mut(&mut self, key: &str) -> Option<&mut Vec<Self>> {
         let origin = self.origin.clone();
