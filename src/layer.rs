@@ -8,7 +8,7 @@ pub mod emitter;
 pub mod memory;
 pub mod redis;
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{fmt, io, sync::Arc, time::Duration};
 
 use futures_util::future::BoxFuture;
 
@@ -72,6 +72,13 @@ pub struct Mapping {
 
 /// A source of events for groups, and a way to publish to them.
 pub trait Layer: Send + Sync + 'static {
+    /// Begins to hand signals to `sink`, which must be ready for the first one now. Once in a layer's life; until then it
+    /// hands on nothing and loses nothing.
+    ///
+    /// # Errors
+    /// When it has been started before, or the operating system gives no thread.
+    fn start(&self, sink: Sink) -> io::Result<()>;
+
     /// Asks for a group's events. When it resolves with `Ok`, every event published from then on arrives at the sink.
     /// Joining a joined group is free.
     fn join<'a>(&'a self, group: &'a GroupName) -> BoxFuture<'a, Result<(), LayerError>>;
@@ -98,6 +105,11 @@ pub trait Layer: Send + Sync + 'static {
 
     /// Takes this node's registrations away and stops; bounded in time.
     fn stop(&self) -> BoxFuture<'_, ()>;
+}
+
+/// The error of a second start.
+fn started_before() -> io::Error {
+    io::Error::other("the channel layer has been started before")
 }
 
 /// Whether a layer delivers.

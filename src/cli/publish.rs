@@ -45,7 +45,8 @@ pub(super) async fn run(config: &Config, arguments: Arguments) -> anyhow::Result
 }
 
 async fn through_redis(config: &Config, group: &GroupName, event: &Value) -> anyhow::Result<()> {
-    let layer = RedisLayer::start(&config.layer, Vec::new(), Arc::new(|_| ()), Metrics::new())?;
+    let layer = RedisLayer::new(&config.layer, Vec::new(), Metrics::new())?;
+    layer.start(Arc::new(drop))?;
     let published = tokio::time::timeout(DEADLINE, layer.publish(group, event)).await;
     layer.stop().await;
     Ok(published.context("Redis did not answer in time")??)

@@ -24,7 +24,7 @@ use crate::{
     config::{self, BeforeSubscribe, Environment, load_text},
     consumer::{ConsumerSet, Consumers},
     event::{Audience, Content, Emission, Event, Eviction, GroupName, Source, Value},
-    layer::{Layer, LayerError, Readiness, Signal},
+    layer::{Layer, LayerError, Readiness, Signal, Sink},
     socket::{Connection, ConnectionLimits, Roster},
     telemetry::{DropReason, Metrics},
 };
@@ -101,6 +101,10 @@ impl RecordingLayer {
 }
 
 impl Layer for RecordingLayer {
+    fn start(&self, _: Sink) -> std::io::Result<()> {
+        Ok(())
+    }
+
     fn join<'a>(&'a self, group: &'a GroupName) -> BoxFuture<'a, Result<(), LayerError>> {
         let fails = self.failing.load(Ordering::Relaxed);
         self.joined.lock().unwrap().insert(group.clone(), true);

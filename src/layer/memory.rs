@@ -5,6 +5,7 @@
 
 use std::{
     collections::HashSet,
+    io,
     sync::{Arc, Mutex, PoisonError},
     thread,
     time::{Duration, Instant},
@@ -13,7 +14,7 @@ use std::{
 use futures_util::future::BoxFuture;
 use tokio::sync::{mpsc, oneshot};
 
-use super::{Layer, LayerError, Readiness, Signal, Sink};
+use super::{Layer, LayerError, Readiness, Signal, Sink, started_before};
 use crate::{
     event::{Event, GroupName, Source, Value},
     telemetry::Metrics,
@@ -34,19 +35,20 @@ enum Job {
 pub struct MemoryLayer {
     groups: Arc<Mutex<HashSet<GroupName>>>,
     jobs: mpsc::Sender<Job>,
+    /// What is published, until the layer starts.
+    queue: Mutex<Option<mpsc::Receiver<Job>>>,
+    metrics: Metrics,
 }
 
 impl MemoryLayer {
-    /// Starts the layer's thread.
-    ///
-    /// # Errors
-    /// When the operating system gives no thread.
-    pub fn start(sink: Sink, metrics: Metrics) -> std::io::Result<Self> {
+    /// A layer that waits for its start.
+    pub fn new(metrics: Metrics) -> Self {
         let (jobs, queue) = mpsc::channel(BACKLOG);
-        let groups = Arc::new(Mutex::new(HashSet::new()));
-        let members = Arc::clone(&groups);
-        thread::Builder::new().name("layer".to_owned()).spawn(move || run(queue, &members, &sink, &metrics))?;
-        Ok(Self { groups, jobs })
+        Self { groups: Arc::default(), jobs, queue: Mutex::new(Some(queue)), metrics }
+    }
+
+    fn take_queue(&self) -> Option<mpsc::Receiver<Job>> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 }
 
@@ -69,6 +71,13 @@ fn run(mut queue: mpsc::Receiver<Job>, members: &Mutex<HashSet<GroupName>>, sink
 }
 
 impl Layer for MemoryLayer {
+    fn start(&self, sink: Sink) -> io::Result<()> {
+        let queue = self.take_queue().ok_or_else(started_before)?;
+        let (members, metrics) = (Arc::clone(&self.groups), self.metrics.clone());
+        thread::Builder::new().name("layer".to_owned()).spawn(move || run(queue, &members, &sink, &metrics))?;
+        Ok(())
+    }
+
     fn join<'a>(&'a self, group: &'a GroupName) -> BoxFuture<'a, Result<(), LayerError>> {
         self.groups.lock().unwrap_or_else(PoisonError::into_inner).insert(group.clone());
         Box::pin(async { Ok(()) })
@@ -112,6 +121,7 @@ impl Layer for MemoryLayer {
 
     fn stop(&self) -> BoxFuture<'_, ()> {
         Box::pin(async {
+            drop(self.take_queue());
             let (done, stopped) = oneshot::channel();
             let stop = async {
                 if self.jobs.send(Job::Stop(done)).await.is_ok() {
@@ -143,7 +153,9 @@ mod tests {
         let (signals, received) = std_mpsc::channel();
         let signals = Mutex::new(signals);
         let sink: Sink = Arc::new(move |signal| signals.lock().unwrap().send(signal).unwrap());
-        (MemoryLayer::start(sink, Metrics::new()).unwrap(), received)
+        let layer = MemoryLayer::new(Metrics::new());
+        layer.start(sink).unwrap();
+        (layer, received)
     }
 
     fn next(received: &std_mpsc::Receiver<Signal>) -> Event {
@@ -171,6 +183,27 @@ mod tests {
         layer.publish(&joined, &event(100)).await.unwrap();
         layer.stop().await;
         assert!(received.try_recv().is_err());
+    }
+
+    #[tokio::test]
+    async fn what_is_published_before_the_start_is_handed_on_after_it() {
+        let layer = MemoryLayer::new(Metrics::new());
+        layer.join(&group("early")).await.unwrap();
+        layer.publish(&group("early"), &event(1)).await.unwrap();
+        let (signals, received) = std_mpsc::channel();
+        let signals = Mutex::new(signals);
+        layer.start(Arc::new(move |signal| signals.lock().unwrap().send(signal).unwrap())).unwrap();
+        assert_eq!(next(&received).body.get("n"), Some(&Value::Int(1)));
+        assert!(layer.start(Arc::new(drop)).is_err(), "a second sink would be one too many");
+    }
+
+    #[tokio::test]
+    async fn a_layer_that_never_started_stops_at_once() {
+        let layer = MemoryLayer::new(Metrics::new());
+        let began = Instant::now();
+        layer.stop().await;
+        assert!(began.elapsed() < STOP);
+        assert_ne!(layer.readiness(), Readiness::Ready);
     }
 
     #[tokio::test]

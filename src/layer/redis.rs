@@ -20,7 +20,13 @@ mod subscription;
 mod supervisor;
 mod thread;
 
-use std::{cell::RefCell, rc::Rc, sync::Arc, time::Duration};
+use std::{
+    cell::RefCell,
+    io,
+    rc::Rc,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
 use futures_util::future::BoxFuture;
 use tokio::{
@@ -35,7 +41,7 @@ use self::{
     publisher::Publisher,
     registry::{RETRY_AFTER, Registry, Waiter},
 };
-use super::{Layer, LayerError, Mapping, Readiness, Sink};
+use super::{Layer, LayerError, Mapping, Readiness, Sink, started_before};
 use crate::{
     config,
     event::{GroupName, Value},
@@ -66,9 +72,6 @@ pub enum StartError {
         /// What is wrong with it.
         error: HostError,
     },
-    /// The operating system gives no thread.
-    #[error("the layer's thread cannot start: {0}")]
-    Thread(#[from] std::io::Error),
 }
 
 /// What the layer thread is asked to do.
@@ -95,6 +98,9 @@ struct Context {
     stop: watch::Sender<bool>,
 }
 
+/// What is left to do at the start: the layer thread gets a sink.
+type Starter = Box<dyn FnOnce(Sink) -> io::Result<()> + Send>;
+
 /// The layer over Redis, for any number of nodes.
 pub struct RedisLayer {
     commands: mpsc::UnboundedSender<Command>,
@@ -102,66 +108,57 @@ pub struct RedisLayer {
     placement: Placement,
     publisher: Arc<Publisher>,
     reply_channel: String,
+    starter: Mutex<Option<Starter>>,
 }
 
 impl RedisLayer {
-    /// Starts the layer thread, which connects and stays connected. Joins are refused until it is [`Readiness::Ready`].
+    /// A layer that waits for its start: then its thread connects and stays connected. Joins are refused until it is
+    /// [`Readiness::Ready`].
     ///
     /// Dropping the layer without [`Layer::stop`] leaves its registrations in Redis to expire, as a crash does.
     ///
     /// # Errors
-    /// A URL is not valid, or there is no thread. Redis need not be reachable.
-    pub fn start(
-        options: &config::Layer,
-        mappings: Vec<Mapping>,
-        sink: Sink,
-        metrics: Metrics,
-    ) -> Result<Self, StartError> {
-        let urls: Vec<_> =
-            if options.hosts.is_empty() { options.url.iter().collect() } else { options.hosts.iter().collect() };
-        match urls.len() {
-            0 => return Err(StartError::NoHost),
-            65.. => return Err(StartError::TooManyHosts(urls.len())),
-            _ => {}
-        }
-        let hosts = urls
-            .iter()
-            .enumerate()
-            .map(|(at, url)| Host::parse(url.expose()).map_err(|error| StartError::Host { number: at + 1, error }))
-            .collect::<Result<Vec<_>, _>>()?;
+    /// A URL is not valid. Redis need not be reachable.
+    pub fn new(options: &config::Layer, mappings: Vec<Mapping>, metrics: Metrics) -> Result<Self, StartError> {
+        let hosts = hosts(options)?;
         // Where the program has chosen a provider already, that one stays.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let node = uuid::Uuid::new_v4().simple().to_string();
-        // A group's name has no colon, so no group's channel is like this one.
-        let probe_channel = format!("{}probe:{node}", options.publish_prefix);
         let placement = Placement::new(options, hosts.len(), &node);
         let reply_channel = placement.reply_channel();
-        let pulse = metrics.pulses.start("the layer thread");
-        let inbox = Inbox::new(options, probe_channel, reply_channel.clone(), mappings, sink, metrics);
-        let inbox = Arc::new(inbox);
         let states = Arc::new(HostStates::new(hosts.iter().map(Host::label), options.probe_successes));
         let publisher = Arc::new(Publisher::new(options, hosts.len()));
         let (commands, queue) = mpsc::unbounded_channel();
-        let (shared_states, shared_publisher) = (Arc::clone(&states), Arc::clone(&publisher));
-        let (shared_options, shared_placement) = (options.clone(), placement.clone());
-
-        // The context is made on its thread: it is that thread's alone.
-        thread::start(queue, move || {
-            Rc::new(Context {
-                hosts,
-                node,
-                poppers: vec![None; shared_placement.hosts()].into(),
-                queues: shared_placement.queues(),
-                registry: Registry::new(shared_placement, shared_options.linger.0).into(),
-                options: shared_options,
-                inbox,
-                states: shared_states,
-                publisher: shared_publisher,
-                pulse,
-                stop: watch::Sender::new(false),
+        let shared = (placement.clone(), Arc::clone(&states), Arc::clone(&publisher), reply_channel.clone());
+        let options = options.clone();
+        let starter: Starter = Box::new(move |sink| {
+            let (placement, states, publisher, reply_channel) = shared;
+            // A group's name has no colon, so no group's channel is like this one.
+            let probe_channel = format!("{}probe:{node}", options.publish_prefix);
+            let pulse = metrics.pulses.start("the layer thread");
+            let inbox = Arc::new(Inbox::new(&options, probe_channel, reply_channel, mappings, sink, metrics));
+            // The context is made on its thread: it is that thread's alone.
+            thread::start(queue, move || {
+                Rc::new(Context {
+                    hosts,
+                    node,
+                    poppers: vec![None; placement.hosts()].into(),
+                    queues: placement.queues(),
+                    registry: Registry::new(placement, options.linger.0).into(),
+                    options,
+                    inbox,
+                    states,
+                    publisher,
+                    pulse,
+                    stop: watch::Sender::new(false),
+                })
             })
-        })?;
-        Ok(Self { commands, states, placement, publisher, reply_channel })
+        });
+        Ok(Self { commands, states, placement, publisher, reply_channel, starter: Mutex::new(Some(starter)) })
+    }
+
+    fn take_starter(&self) -> Option<Starter> {
+        self.starter.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
     fn unavailable(&self) -> LayerError {
@@ -170,7 +167,25 @@ impl RedisLayer {
     }
 }
 
+fn hosts(options: &config::Layer) -> Result<Vec<Host>, StartError> {
+    let urls: Vec<_> =
+        if options.hosts.is_empty() { options.url.iter().collect() } else { options.hosts.iter().collect() };
+    match urls.len() {
+        0 => return Err(StartError::NoHost),
+        65.. => return Err(StartError::TooManyHosts(urls.len())),
+        _ => {}
+    }
+    let parse = |(at, url): (usize, &&config::Secret)| {
+        Host::parse(url.expose()).map_err(|error| StartError::Host { number: at + 1, error })
+    };
+    urls.iter().enumerate().map(parse).collect()
+}
+
 impl Layer for RedisLayer {
+    fn start(&self, sink: Sink) -> io::Result<()> {
+        self.take_starter().ok_or_else(started_before)?(sink)
+    }
+
     fn join<'a>(&'a self, group: &'a GroupName) -> BoxFuture<'a, Result<(), LayerError>> {
         let (waiter, answer) = oneshot::channel();
         let sent = self.commands.send(Command::Join(group.clone(), waiter));
@@ -223,6 +238,7 @@ impl Layer for RedisLayer {
 
     fn stop(&self) -> BoxFuture<'_, ()> {
         Box::pin(async {
+            drop(self.take_starter());
             let (done, stopped) = oneshot::channel();
             if self.commands.send(Command::Stop(done)).is_ok() {
                 // Beyond the deadline, or where the thread has ended, what is left in Redis expires.

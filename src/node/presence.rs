@@ -15,30 +15,36 @@ use crate::{
 /// Before a member of an unknown scope counts as gone: of another node's consumer, while the cluster is being rolled.
 const GRACE: Duration = Duration::from_secs(2);
 
-/// What consumers say of how long their members may be away.
-pub fn graces<'a>(consumers: impl Iterator<Item = &'a Arc<Consumer>>) -> impl Iterator<Item = (Arc<str>, Duration)> {
+/// How long members may be away, as the consumers say it.
+pub fn graces<'a>(consumers: impl Iterator<Item = &'a Arc<Consumer>>) -> Graces {
+    Graces::new(by_consumer(consumers), GRACE)
+}
+
+/// The same, by the consumers' names.
+pub fn by_consumer<'a>(
+    consumers: impl Iterator<Item = &'a Arc<Consumer>>,
+) -> impl Iterator<Item = (Arc<str>, Duration)> {
     consumers.filter_map(|consumer| Some((consumer.name().into(), consumer.presence_grace()?)))
 }
 
-/// Starts counting; the graces may be exchanged later.
+/// Starts counting; `graces` may be exchanged later.
 pub fn start(
     config: &Config,
     node: &str,
     consumers: &Consumers,
+    graces: Graces,
     apart: &Apart,
     metrics: Metrics,
-) -> anyhow::Result<(Arc<dyn Presence>, Graces)> {
-    let known = Graces::new(graces(consumers.now().set().iter()), GRACE);
-    let (graces, listener) = (known.clone(), listener(consumers, apart));
-    let presence: Arc<dyn Presence> = match config.redis_url() {
+) -> anyhow::Result<Arc<dyn Presence>> {
+    let listener = listener(consumers, apart);
+    Ok(match config.redis_url() {
         None => Arc::new(LocalPresence::start(graces, listener, metrics)),
         Some(url) => {
             let heartbeat = config.cluster.heartbeat.0;
             let presence = RedisPresence::start(url.expose(), node, heartbeat, graces, listener, metrics);
             Arc::new(presence.context("the Redis of the presence")?)
         }
-    };
-    Ok((presence, known))
+    })
 }
 
 fn listener(consumers: &Consumers, apart: &Apart) -> Listener {

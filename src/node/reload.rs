@@ -7,12 +7,12 @@ use std::{fmt, sync::Arc};
 
 use arc_swap::ArcSwap;
 
-use super::{presence::graces, publish_access, systemd};
+use super::{access, layer, presence, systemd};
 use crate::{
     admission::Door,
-    auth::{Authenticator, Keys},
+    auth::{Authenticator, Cache, Keys},
     config::{Config, ConfigErrors},
-    consumer::Consumers,
+    consumer::{ConsumerSet, Consumers},
     http::{offer::Offer, page::PageData, publish::Gate},
     presence::Graces,
     telemetry::Metrics,
@@ -22,7 +22,7 @@ use crate::{
 pub type Reader = Arc<dyn Fn() -> Result<Config, ConfigErrors> + Send + Sync>;
 
 /// The parts of a node that a reload exchanges.
-pub(super) struct Reload {
+pub struct Reload {
     pub reader: Reader,
     /// What is in effect.
     pub config: Config,
@@ -41,6 +41,39 @@ pub(super) struct Reload {
 }
 
 impl Reload {
+    /// As the configuration at the start has them.
+    pub fn new(
+        reader: Reader,
+        config: Config,
+        consumers: ConsumerSet,
+        cache: &Arc<dyn Cache>,
+        door: Arc<Door>,
+        metrics: Metrics,
+    ) -> anyhow::Result<Self> {
+        metrics.tail.name_consumers(consumers.iter().map(|consumer| consumer.numbered()));
+        let authenticator = Authenticator::new(&config, Arc::clone(cache))?;
+        if config.redis_url().is_some() {
+            authenticator.revocations().expect();
+        }
+        let embedded = config.is_embedded();
+        let publish = access::publish_access(&config);
+        let shows_page = config.page.enabled.unwrap_or(embedded);
+        Ok(Self {
+            reader,
+            offer: Arc::new(ArcSwap::from_pointee(Offer::new(&config, &consumers, &metrics))),
+            authenticator: Arc::new(authenticator),
+            page: shows_page.then(|| access::page(&config, &publish, cache)),
+            publish: Arc::new(ArcSwap::from_pointee(publish)),
+            graces: presence::graces(consumers.iter()),
+            most_connections: config.server.max_connections,
+            emitters: embedded || layer::speak_socketio(&consumers),
+            consumers: Consumers::new(consumers),
+            config,
+            door,
+            metrics,
+        })
+    }
+
     /// Carries out one reload.
     pub async fn run(&mut self) {
         systemd::reloading();
@@ -77,7 +110,7 @@ impl Reload {
             let stays = format!("takes effect at the next start; {} stays in effect", change.kept());
             log::warn!("reload: {}", read.error(&change.path, stays));
         }
-        if !self.emitters && self.consumers.now().set().iter().any(|consumer| consumer.namespace().is_some()) {
+        if !self.emitters && layer::speak_socketio(self.consumers.now().set()) {
             log::warn!(
                 "reload: no consumer spoke Socket.IO at the start, so emitters are heard only after the next one"
             );
@@ -92,10 +125,10 @@ impl Reload {
         let offer = Offer::new(next, &set, &self.metrics);
         let keys = Keys::new(next)?;
         let embedded = next.is_embedded();
-        let publish = publish_access(next, embedded);
+        let publish = access::publish_access(next);
         self.metrics.tail.name_consumers(set.iter().map(|consumer| consumer.numbered()));
         // Who gives out events must know a consumer before it has a connection.
-        self.graces.exchange(graces(set.iter()));
+        self.graces.exchange(presence::by_consumer(set.iter()));
         self.consumers.exchange(set);
         self.authenticator.exchange(keys);
         self.door.admit_up_to(next.server.max_connections);

@@ -29,7 +29,7 @@ const BATCH: usize = 500;
 const MARGIN: Duration = Duration::from_millis(500);
 
 /// Looks every `period`, for as long as the node lives.
-pub(super) async fn look_after(cache: Arc<dyn Cache>, dispatcher: Arc<Dispatcher>, period: Duration) {
+pub async fn look_after(cache: Arc<dyn Cache>, dispatcher: Arc<Dispatcher>, period: Duration) {
     let mut looks = interval(period);
     looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut known = Known::default();

@@ -115,7 +115,7 @@ async fn connections_are_used_again() {
 async fn without_a_backend_the_reason_is_said() {
     let Outcome::Failed(reason) = NoBackend.call(request()).await else { panic!() };
     assert!(reason.starts_with("no backend is configured"), "{reason}");
-    let layer: Arc<dyn Layer> = Arc::new(MemoryLayer::start(Arc::new(|_| ()), Metrics::new()).unwrap());
+    let layer: Arc<dyn Layer> = Arc::new(MemoryLayer::new(Metrics::new()));
     let (backend, worker) = choose(&settings(), &layer, Metrics::new()).unwrap();
     assert!(worker.is_none());
     assert!(matches!(backend.call(request()).await, Outcome::Failed(_)));

@@ -7,7 +7,7 @@ use channelgate::{
     config,
     consumer::{CallRequest, Outcome},
     event::{GroupName, Value},
-    layer::{Layer, LayerError, Readiness, memory::MemoryLayer},
+    layer::{Layer, LayerError, Readiness, Sink, memory::MemoryLayer},
     telemetry::Metrics,
 };
 use futures_util::future::{BoxFuture, join_all};
@@ -19,6 +19,10 @@ struct Wire(mpsc::UnboundedSender<(String, Value)>);
 
 /// Only `send` is of interest here.
 impl Layer for Wire {
+    fn start(&self, _: Sink) -> std::io::Result<()> {
+        Ok(())
+    }
+
     fn send<'a>(&'a self, channel: &'a str, message: &'a Value) -> BoxFuture<'a, Result<(), LayerError>> {
         let sent = self.0.send((channel.to_owned(), message.clone()));
         Box::pin(async move {
@@ -131,7 +135,7 @@ async fn a_worker_that_is_not_there_is_a_timeout_and_a_closed_layer_is_said_at_o
 #[tokio::test]
 async fn the_embedded_layer_has_no_way_to_a_worker() {
     let metrics = Metrics::new();
-    let layer: Arc<dyn Layer> = Arc::new(MemoryLayer::start(Arc::new(|_| ()), metrics.clone()).unwrap());
+    let layer: Arc<dyn Layer> = Arc::new(MemoryLayer::new(metrics.clone()));
     let config = config::Backend { worker: Some("worker".to_owned()), ..settings() };
     let (backend, _) = choose(&config, &layer, metrics).unwrap();
     let Outcome::Failed(reason) = backend.call(request()).await else { panic!() };

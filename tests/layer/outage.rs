@@ -241,18 +241,14 @@ async fn a_pause_longer_than_the_expiry_is_a_gap() {
     let received = Received::default();
     let sink = received.clone();
     // The node stands still, as a suspended machine does.
-    let layer = RedisLayer::start(
-        &options,
-        Vec::new(),
-        Arc::new(move |signal| {
-            if matches!(&signal, Signal::Event(event) if number(event) == 0) {
-                std::thread::sleep(Duration::from_secs(4));
-            }
-            sink.push(signal);
-        }),
-        channelgate::telemetry::Metrics::new(),
-    )
-    .unwrap();
+    let layer = RedisLayer::new(&options, Vec::new(), channelgate::telemetry::Metrics::new()).unwrap();
+    let pausing = move |signal| {
+        if matches!(&signal, Signal::Event(event) if number(event) == 0) {
+            std::thread::sleep(Duration::from_secs(4));
+        }
+        sink.push(signal);
+    };
+    layer.start(Arc::new(pausing)).unwrap();
     eventually("ready", || layer.readiness() == Readiness::Ready).await;
     layer.join(&group("room")).await.unwrap();
     Django::new(&options, &[&redis]).core_send("room", &event(0));

@@ -278,9 +278,7 @@ async fn sentinel_names_the_master_and_after_a_failover_the_new_one() {
 
 #[test]
 fn a_url_that_is_none_is_an_error_at_start_without_its_password() {
-    let start = |options: &config::Layer| {
-        RedisLayer::start(options, Vec::new(), std::sync::Arc::new(|_| {}), Metrics::new()).err().unwrap()
-    };
+    let start = |options: &config::Layer| RedisLayer::new(options, Vec::new(), Metrics::new()).err().unwrap();
     assert!(matches!(start(&config::Layer::default()), StartError::NoHost));
     let hosts = vec![Secret::new("redis://127.0.0.1"), Secret::new("http://u:secret@h")];
     let error = start(&config::Layer { hosts, ..Default::default() }).to_string();

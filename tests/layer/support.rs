@@ -132,8 +132,9 @@ impl Node {
     pub fn new(options: &config::Layer, mappings: Vec<Mapping>) -> Self {
         let (received, metrics) = (Received::default(), Metrics::new());
         let sink = received.clone();
-        let layer = RedisLayer::start(options, mappings, Arc::new(move |signal| sink.push(signal)), metrics.clone());
-        Self { layer: layer.unwrap(), received, metrics }
+        let layer = RedisLayer::new(options, mappings, metrics.clone()).unwrap();
+        layer.start(Arc::new(move |signal| sink.push(signal))).unwrap();
+        Self { layer, received, metrics }
     }
 
     pub async fn ready(options: &config::Layer) -> Self {

@@ -3,7 +3,6 @@
 use std::{
     path::PathBuf,
     process::{Child, Command, Stdio},
-    sync::Arc,
 };
 
 use bytes::Bytes;
@@ -118,7 +117,7 @@ async fn bad_messages_and_a_redis_that_is_away_are_errors() {
     assert!(matches!(node.layer.send("worker", &Value::Null).await, Err(LayerError::Refused(_))));
     redis.kill();
     assert!(matches!(node.layer.send("worker", &event(1)).await, Err(LayerError::Unavailable { .. })));
-    let memory = MemoryLayer::start(Arc::new(|_| {}), Metrics::new()).unwrap();
+    let memory = MemoryLayer::new(Metrics::new());
     assert!(matches!(memory.send("worker", &event(1)).await, Err(LayerError::Refused(_))));
     assert_eq!(memory.reply_channel(), None);
 }

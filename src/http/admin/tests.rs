@@ -101,7 +101,7 @@ impl Desk {
             assert!(presence.enter(&member, &Value::Null).await);
         }
         let admin = Admin::new(&self.config, authenticator, cluster, Arc::new(presence));
-        let layer = MemoryLayer::start(Arc::new(|_| ()), metrics).unwrap();
+        let layer = MemoryLayer::new(metrics);
         let app = App::new()
             .app_data(web::Data::new(Registry::new(Arc::new(layer))))
             .app_data(web::Data::new(self.draining.clone()))

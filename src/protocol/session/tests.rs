@@ -31,7 +31,7 @@ fn consumers() -> ConsumerSet {
 #[tokio::test]
 async fn a_client_that_asked_is_told_that_something_for_it_is_lost_and_another_is_not() {
     let (consumers, metrics) = (consumers(), Metrics::new());
-    let layer: Arc<dyn Layer> = Arc::new(MemoryLayer::start(Arc::new(drop), metrics.clone()).unwrap());
+    let layer: Arc<dyn Layer> = Arc::new(MemoryLayer::new(metrics.clone()));
     let registry = Arc::new(Registry::new(Arc::clone(&layer)));
     let dispatcher = Dispatcher::new(Arc::clone(&registry), Consumers::new(consumers.clone()), metrics.clone());
     let inbox = dispatcher.connect().unwrap();

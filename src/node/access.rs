@@ -1,0 +1,46 @@
+//! Who may publish to a node, and what its live page may do.
+
+use std::{net::ToSocketAddrs as _, sync::Arc};
+
+use futures_util::future::BoxFuture;
+
+use crate::{
+    auth::Cache,
+    config::Config,
+    http::{
+        page::{PageData, TokenMaker},
+        publish::PublishAccess,
+    },
+    layer::codec,
+};
+
+/// Without a key the API is open to this machine alone, and only while nothing but this node hears what is published.
+pub fn publish_access(config: &Config) -> PublishAccess {
+    let on_loopback = || {
+        let addresses = config.server.listen.to_socket_addrs();
+        addresses.is_ok_and(|mut addresses| addresses.all(|address| address.ip().is_loopback()))
+    };
+    match &config.api.key {
+        Some(key) => PublishAccess::Key(key.clone()),
+        None if config.is_embedded() && on_loopback() => PublishAccess::Loopback,
+        None => PublishAccess::Off,
+    }
+}
+
+/// With the embedded cache, whose tokens open nothing but this node, the page can make itself a ws-token.
+pub fn page(config: &Config, publish: &PublishAccess, cache: &Arc<dyn Cache>) -> PageData {
+    let embedded = config.is_embedded();
+    let maker: Option<TokenMaker> = (embedded && config.cache_url().is_none()).then(|| {
+        let (cache, rules) = (Arc::clone(cache), config.auth.ws_token.clone());
+        Arc::new(move |user: String| {
+            let (cache, rules) = (Arc::clone(&cache), rules.clone());
+            Box::pin(async move {
+                let token = uuid::Uuid::new_v4().simple().to_string();
+                let key = rules.opaque_key.replace("{token}", &token);
+                let made = cache.set(&key, codec::cache_value::encode_cache_str(&user).into(), rules.lifetime.0).await;
+                made.map(|()| token).map_err(|error| error.to_string())
+            }) as BoxFuture<'static, _>
+        }) as TokenMaker
+    });
+    PageData::new(config, embedded, publish, maker)
+}

@@ -1,0 +1,149 @@
+//! What a node is made of.
+//!
+//! In: the configuration and its consumers. Out: a [`Node`] whose parts know each other. It starts no layer and no server.
+
+use std::{sync::Arc, time::Duration};
+
+use tokio::sync::watch;
+
+use super::{
+    answers::Answers,
+    layer, presence,
+    reload::{Reader, Reload},
+};
+use crate::{
+    admission::Door,
+    auth::{Cache, MemoryCache, RedisCache},
+    backend::{self, Backend, WorkerBackend},
+    cluster::Cluster,
+    config::Config,
+    consumer::ConsumerSet,
+    event::{GapReason, Source},
+    http::{health::Draining, server::Services, socketio::Engine},
+    hub::{Dispatcher, Registry},
+    layer::{Layer, Sink},
+    presence::Presence,
+    protocol::apart::Apart,
+    telemetry::Metrics,
+};
+
+/// The parts of a node.
+pub struct Node {
+    /// The configuration at the start.
+    pub config: Arc<Config>,
+    /// What a reload exchanges.
+    pub reload: Reload,
+    pub metrics: Metrics,
+    pub layer: Arc<dyn Layer>,
+    pub registry: Arc<Registry>,
+    pub dispatcher: Arc<Dispatcher>,
+    pub backend: Arc<dyn Backend>,
+    /// The backend, if it is a worker of Channels: its answers come through the layer.
+    pub worker: Option<Arc<WorkerBackend>>,
+    pub cache: Arc<dyn Cache>,
+    pub door: Arc<Door>,
+    pub apart: Apart,
+    pub presence: Arc<dyn Presence>,
+    pub cluster: Arc<Cluster>,
+    pub draining: Draining,
+    /// Says when the drain begins, and how long it takes.
+    pub drain: watch::Sender<Option<Duration>>,
+}
+
+impl Node {
+    /// Makes every part; what is wrong with the configuration shows here.
+    pub fn build(config: Config, consumers: ConsumerSet, reader: Reader) -> anyhow::Result<Self> {
+        let metrics = Metrics::new();
+        let layer = layer::choose(&config, &consumers, metrics.clone())?;
+        Self::around(layer, config, consumers, reader, metrics)
+    }
+
+    /// Makes every part around this layer, which is not started.
+    pub(super) fn around(
+        layer: Arc<dyn Layer>,
+        config: Config,
+        consumers: ConsumerSet,
+        reader: Reader,
+        metrics: Metrics,
+    ) -> anyhow::Result<Self> {
+        metrics.expect(Source::ALL.iter().map(|one| one.label()), GapReason::ALL.iter().map(|one| one.label()));
+        let cluster = Cluster::new(&config, metrics.clone())?;
+        let id = cluster.id().as_str();
+        metrics.of_node(id);
+        let door = Door::new(&config, id, metrics.clone())?;
+        let cache = cache(&config)?;
+        let reload = Reload::new(reader, config.clone(), consumers, &cache, Arc::clone(&door), metrics.clone())?;
+        let registry = Arc::new(Registry::new(Arc::clone(&layer)));
+        let dispatcher = Dispatcher::new(Arc::clone(&registry), reload.consumers.clone(), metrics.clone());
+        let (backend, worker) = backend::choose(&config.backend, &layer, metrics.clone())?;
+        let apart = Apart::new(Arc::clone(&layer), Arc::clone(&backend));
+        let presence = presence::start(&config, id, &reload.consumers, reload.graces.clone(), &apart, metrics.clone())?;
+        Ok(Self {
+            config: Arc::new(config),
+            reload,
+            metrics,
+            layer,
+            registry,
+            dispatcher: Arc::new(dispatcher),
+            backend,
+            worker,
+            cache,
+            door,
+            apart,
+            presence,
+            cluster: Arc::new(cluster),
+            draining: Draining::default(),
+            drain: watch::Sender::new(None),
+        })
+    }
+
+    /// Where the layer's signals go.
+    pub fn sink(&self) -> Sink {
+        layer::sink(Arc::clone(&self.dispatcher), self.worker.clone())
+    }
+
+    /// What the routes of the server need.
+    pub fn services(&self) -> Services {
+        Services {
+            config: Arc::clone(&self.config),
+            offer: Arc::clone(&self.reload.offer),
+            authenticator: Arc::clone(&self.reload.authenticator),
+            publish: Arc::clone(&self.reload.publish),
+            page: self.reload.page.clone(),
+            registry: Arc::clone(&self.registry),
+            engine: Arc::new(Engine::new(Arc::clone(&self.cluster) as _)),
+            backend: Arc::clone(&self.backend),
+            presence: Arc::clone(&self.presence),
+            apart: self.apart.clone(),
+            cluster: Arc::clone(&self.cluster),
+            door: Arc::clone(&self.door),
+            dispatcher: Arc::clone(&self.dispatcher),
+            metrics: self.metrics.clone(),
+            draining: self.draining.clone(),
+            drain: self.drain.subscribe(),
+        }
+    }
+
+    /// What it answers when somebody asks the cluster.
+    pub fn answers(&self) -> Answers {
+        Answers::new(
+            Arc::clone(&self.dispatcher),
+            Arc::clone(&self.registry),
+            self.reload.consumers.clone(),
+            Arc::clone(&self.reload.authenticator),
+            self.metrics.clone(),
+        )
+    }
+
+    /// Reads the configuration again.
+    pub async fn reload(&mut self) {
+        self.reload.run().await;
+    }
+}
+
+fn cache(config: &Config) -> anyhow::Result<Arc<dyn Cache>> {
+    Ok(match config.cache_url() {
+        Some(url) => Arc::new(RedisCache::new(&config.cache, url)?),
+        None => Arc::new(MemoryCache::new()),
+    })
+}

@@ -1,0 +1,43 @@
+//! What the parts of a node demand of their settings beyond the types: URLs, keys, places of credentials.
+
+use std::sync::Arc;
+
+use crate::{
+    auth::{Authenticator, MemoryCache, OriginPolicy},
+    config::{Config, ConfigErrors, KeyPath},
+    hub::registry::MAX_WORKERS,
+    redis::Host,
+};
+
+/// Checks all of it; every error is reported.
+pub fn check(config: &Config) -> Result<(), ConfigErrors> {
+    let mut errors = Vec::new();
+    let mut note = |key: KeyPath, reason: String| errors.push(config.error(&key, reason));
+    let urls = config.layer.url.iter().map(|url| (KeyPath::dotted("layer.url"), url));
+    let hosts = config.layer.hosts.iter().enumerate();
+    let hosts = hosts.map(|(place, url)| (KeyPath::dotted("layer.hosts").then(place), url));
+    let cache = config.cache.url.iter().map(|url| (KeyPath::dotted("cache.url"), url));
+    for (key, url) in urls.chain(hosts).chain(cache) {
+        if let Err(reason) = Host::parse(url.expose()) {
+            note(key, reason.to_string());
+        }
+    }
+    if let Err(error) = Authenticator::new(config, Arc::new(MemoryCache::new())) {
+        note(KeyPath::dotted(&error.key), error.reason);
+    }
+    for source in OriginPolicy::new(config.server.allowed_origins.as_deref()).useless() {
+        note(KeyPath::dotted("server.allowed_origins"), format!("{source:?} can never match an Origin"));
+    }
+    if config.server.workers > MAX_WORKERS / 2 {
+        note(KeyPath::dotted("server.workers"), format!("a node has at most {} workers", MAX_WORKERS / 2));
+    }
+    for (place, source) in config.sources.iter().enumerate() {
+        if source.channel.is_some() == source.pattern.is_some() {
+            note(
+                KeyPath::dotted("source").then(place),
+                "a source names a channel or a pattern, one of them".to_owned(),
+            );
+        }
+    }
+    if errors.is_empty() { Ok(()) } else { Err(ConfigErrors(errors)) }
+}

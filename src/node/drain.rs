@@ -1,0 +1,92 @@
+//! The end of a node: not ready → the balancer looks away → no new connections → the old ones are closed, spread → the rest
+//! is cut.
+
+use std::{process::ExitCode, time::Duration};
+
+use super::{
+    EXIT_DRAINED,
+    build::Node,
+    signals::{Asked, Signals},
+    start::Serving,
+    systemd,
+};
+use crate::telemetry::Metrics;
+
+/// A second signal ended it before the drain was over; 128 and the signal's number, as shells say it.
+const EXIT_FORCED: u8 = 128;
+
+/// How long the last farewells of clients may take at a stop.
+const FAREWELL: Duration = Duration::from_secs(5);
+
+/// How long a node that is ended at once may take to leave Redis.
+const HASTE: Duration = Duration::from_millis(500);
+
+impl Node {
+    /// Drains the node; a second signal ends the process at once.
+    pub async fn drain(&self, serving: &Serving, asked: &Asked, signals: Signals) -> ExitCode {
+        let open = self.metrics.connections.get();
+        log::info!("{} received: draining {open} connections; a second signal ends at once", asked.name);
+        systemd::stopping(open);
+        let Signals { mut stop, mut hangup } = signals;
+        tokio::select! {
+            () = self.wind_down(serving, asked.interactive) => {
+                log::info!("drained; every registration in Redis is taken back");
+                ExitCode::from(EXIT_DRAINED)
+            }
+            again = stop.next() => {
+                log::warn!("{} received again: ending at once", again.name);
+                let _ = tokio::time::timeout(HASTE, self.layer.stop()).await;
+                std::process::exit(i32::from(EXIT_FORCED + again.number));
+            }
+            never = hangup.refuse() => match never {},
+        }
+    }
+
+    async fn wind_down(&self, serving: &Serving, interactive: bool) {
+        let server = &self.config.server;
+        let (delay, period) =
+            if interactive { Default::default() } else { (server.drain_delay.0, server.drain_period.0) };
+        self.close_connections(serving, delay, period).await;
+        // Clients that poll are told by the next answer to them, so there must be somebody to answer.
+        let patience = period + server.drain_grace.0 + Duration::from_secs(2);
+        let _ = tokio::time::timeout(patience, no_session_polls(&self.metrics)).await;
+        serving.handle.stop(true).await;
+        self.stop_parts().await;
+    }
+
+    /// Refuses new clients, and asks the workers to close the others over `period`.
+    async fn close_connections(&self, serving: &Serving, delay: Duration, period: Duration) {
+        if serving.activated {
+            // The socket outlives this process: who connects from now on waits in it for the next one.
+            serving.handle.pause().await;
+        } else {
+            self.draining.begin();
+        }
+        tokio::time::sleep(delay).await;
+        // Nobody listens where no worker has started.
+        let _ = self.drain.send(Some(period));
+        if serving.activated {
+            // Who had just been let in is not turned away, but closed like all others.
+            tokio::time::sleep(period).await;
+            self.draining.begin();
+        }
+    }
+
+    /// Takes back what the node has in Redis; the layer goes last, because the others speak through it.
+    async fn stop_parts(&self) {
+        self.door.stop().await;
+        self.presence.stop().await;
+        // What consumers still have to say of clients that have gone.
+        let _ = tokio::time::timeout(FAREWELL, self.apart.finished()).await;
+        self.cluster.stop().await;
+        self.layer.stop().await;
+    }
+}
+
+/// Waits until every Engine.IO session that polls is over.
+async fn no_session_polls(metrics: &Metrics) {
+    let mut look = tokio::time::interval(Duration::from_millis(50));
+    while metrics.polling.get() > 0 {
+        look.tick().await;
+    }
+}

@@ -1,0 +1,67 @@
+//! The signals of the operating system: SIGTERM and SIGINT stop a node, SIGHUP reloads its configuration.
+
+use std::{convert::Infallible, io};
+
+use tokio::signal::unix::{self, SignalKind, signal};
+
+/// All that a node listens to.
+pub struct Signals {
+    /// Those that stop it.
+    pub stop: StopSignals,
+    /// The one that reloads.
+    pub hangup: Hangup,
+}
+
+impl Signals {
+    /// Listens from now on.
+    pub fn new() -> io::Result<Self> {
+        let stop = StopSignals { term: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? };
+        Ok(Self { stop, hangup: Hangup(signal(SignalKind::hangup())?) })
+    }
+}
+
+/// SIGTERM and SIGINT.
+pub struct StopSignals {
+    term: unix::Signal,
+    interrupt: unix::Signal,
+}
+
+/// Which signal asked the node to stop.
+pub struct Asked {
+    /// Its name.
+    pub name: &'static str,
+    /// Its number.
+    pub number: u8,
+    /// Ctrl-C: a person waits.
+    pub interactive: bool,
+}
+
+impl StopSignals {
+    /// The next of them.
+    pub async fn next(&mut self) -> Asked {
+        tokio::select! {
+            _ = self.term.recv() => Asked { name: "SIGTERM", number: 15, interactive: false },
+            _ = self.interrupt.recv() => Asked { name: "SIGINT", number: 2, interactive: true },
+        }
+    }
+}
+
+/// SIGHUP.
+pub struct Hangup(unix::Signal);
+
+impl Hangup {
+    /// The next one.
+    pub async fn next(&mut self) {
+        if self.0.recv().await.is_none() {
+            std::future::pending::<()>().await;
+        }
+    }
+
+    /// Nothing is reloaded any more.
+    pub async fn refuse(&mut self) -> Infallible {
+        loop {
+            self.next().await;
+            log::warn!("SIGHUP received: the node is draining and reloads nothing");
+        }
+    }
+}

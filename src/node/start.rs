@@ -1,0 +1,69 @@
+//! The start of a node: from parts that wait to a server that lets clients in.
+
+use std::{io, net::SocketAddr, sync::Arc};
+
+use actix_server::ServerHandle;
+use anyhow::Context as _;
+use tokio::task::JoinHandle;
+
+use super::{build::Node, systemd, tokens};
+use crate::{
+    config::Config,
+    http::server::{self, Running},
+};
+
+/// A node that lets clients in.
+pub struct Serving {
+    /// The server; ends when it has stopped.
+    pub server: JoinHandle<io::Result<()>>,
+    /// Stops it.
+    pub handle: ServerHandle,
+    /// Whether the service manager gave the socket, which then outlives this process.
+    pub activated: bool,
+}
+
+impl Node {
+    /// Starts the layer, then the server, then the answers to the cluster.
+    pub async fn start(&self) -> anyhow::Result<Serving> {
+        let given = systemd::listener().context("the socket of the service manager")?;
+        let activated = given.is_some();
+        // All that takes a signal is there by now: none is lost.
+        self.layer.start(self.sink()).context("the thread of the channel layer cannot start")?;
+        actix_rt::spawn(Arc::clone(&self.door).run());
+        if activated {
+            // Who connects meanwhile waits in the socket; let in now, it would be turned away.
+            systemd::ready(&self.layer).await;
+        }
+        let Running { server, handle, address } = server::start(self.services(), given)
+            .with_context(|| format!("cannot listen on {}", self.config.server.listen))?;
+        let server = actix_rt::spawn(server);
+        self.cluster.start(address, Arc::new(self.answers()));
+        self.watch_tokens();
+        announce(&self.config, address);
+        actix_rt::spawn(systemd::started(Arc::clone(&self.layer)));
+        actix_rt::spawn(systemd::watched(Arc::clone(&self.dispatcher)));
+        Ok(Serving { server, handle, activated })
+    }
+
+    /// Looks after the cached tokens of open connections, unless each serves one handshake only.
+    fn watch_tokens(&self) {
+        let ws_token = &self.config.auth.ws_token;
+        if !ws_token.recheck.0.is_zero() && !ws_token.single_use {
+            let (cache, dispatcher) = (Arc::clone(&self.cache), Arc::clone(&self.dispatcher));
+            tokio::spawn(tokens::look_after(cache, dispatcher, ws_token.recheck.0));
+        }
+    }
+}
+
+fn announce(config: &Config, address: SocketAddr) {
+    log::info!("channelgate {} listens on http://{address}", env!("CARGO_PKG_VERSION"));
+    if config.is_embedded() {
+        log::info!(
+            "no REDIS_URL: the embedded layer serves this one node; publish with POST http://{address}/api/publish, \
+             or set REDIS_URL to receive what Django's channel_layer.group_send writes"
+        );
+    }
+    if config.auth.secret_key.is_none() {
+        log::info!("no DJANGO_SECRET_KEY: routes that check JWTs answer 503");
+    }
+}
