@@ -16,6 +16,6 @@ ${CARGO:-cargo} build --release --locked
 # cargo puts the program that it linked back with each call.
 if readelf --section-headers --wide "$node" | grep -q '\.debug_line'; then
     objcopy --only-keep-debug "$node" "$node.debug"
-    objcopy --strip-debug --add-gnu-debuglink="$node.debug" "$node" "$node.stripped"
+    objcopy --strip-all --add-gnu-debuglink="$node.debug" "$node" "$node.stripped"
     mv "$node.stripped" "$node"
 fi

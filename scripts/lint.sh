@@ -13,7 +13,7 @@ check() {
 check "$cargo" fmt --all --check
 check "$cargo" clippy --all-targets --locked -- -D warnings
 check "$cargo" fmt --manifest-path $load --check
-CARGO_TARGET_DIR=$LOAD_TARGET check "$cargo" clippy --manifest-path $load --all-targets --locked -- -D warnings
+CARGO_TARGET_DIR=${LOAD_TARGET:-$PWD/benches/.work/target} check "$cargo" clippy --manifest-path $load --all-targets --locked -- -D warnings
 check .venv/bin/ruff check tests scripts benches
 check .venv/bin/ruff format --check tests scripts benches
 for package in tests/*/package.json clients/*/package.json; do
