@@ -18,8 +18,9 @@ check .venv/bin/ruff check tests scripts benches
 check .venv/bin/ruff format --check tests scripts benches
 for package in tests/*/package.json clients/*/package.json; do
     [ -e "$package" ] || continue
-    check npm run --silent --if-present --prefix "$(dirname "$package")" types
-    check npm run --silent --if-present --prefix "$(dirname "$package")" lint
+    for script in types lint; do
+        grep -q "\"$script\":" "$package" && check npm run --silent --prefix "$(dirname "$package")" "$script"
+    done
 done
 echo "lint: $passed passed, $failed failed"
 [ "$failed" -eq 0 ]
