@@ -14,6 +14,9 @@ use std::{
     },
 };
 
+use futures_util::future::try_join_all;
+use scopeguard::{ScopeGuard, guard};
+
 use super::{
     AudienceId, Bearers, Inbox, Kick, Registry,
     crossing::{Crossings, Turn},
@@ -101,9 +104,22 @@ impl Shard {
             return Ok(());
         }
         let added = self.add(member, group, consumer);
-        let undo = Undo { shard: self, member, group, consumer, armed: added };
+        let undo = guard(added, |added| {
+            if added {
+                self.leave(member, group, consumer);
+            }
+        });
         self.registry.joined(group).await?;
-        undo.disarm();
+        ScopeGuard::into_inner(undo);
+        Ok(())
+    }
+
+    /// Puts a member into several groups, as [`Self::join`] does. On an error, or where nobody waits for the end of it, the
+    /// member has left the hub for good.
+    pub async fn join_all(&self, member: &Rc<Member>, groups: &[(GroupName, ConsumerId)]) -> Result<(), LayerError> {
+        let undo = guard((), |()| self.leave_all(member));
+        try_join_all(groups.iter().map(|(group, consumer)| self.join(member, group, *consumer))).await?;
+        ScopeGuard::into_inner(undo);
         Ok(())
     }
 
@@ -242,28 +258,5 @@ impl Shard {
         }
         self.registry.no_interest(&group.name, group.consumer, self.worker);
         groups.by_name.remove(&(group.name, group.consumer));
-    }
-}
-
-/// Takes a member out of a group again, unless its join came to a good end.
-struct Undo<'a> {
-    shard: &'a Shard,
-    member: &'a Member,
-    group: &'a GroupName,
-    consumer: ConsumerId,
-    armed: bool,
-}
-
-impl Undo<'_> {
-    fn disarm(mut self) {
-        self.armed = false;
-    }
-}
-
-impl Drop for Undo<'_> {
-    fn drop(&mut self) {
-        if self.armed {
-            self.shard.leave(self.member, self.group, self.consumer);
-        }
     }
 }

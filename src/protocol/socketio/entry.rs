@@ -2,8 +2,6 @@
 
 use std::{rc::Rc, sync::Arc, time::Instant};
 
-use futures_util::future::try_join_all;
-
 use super::head::Head;
 use crate::{
     admission::{Door, Refused as Limited, Seat},
@@ -11,7 +9,7 @@ use crate::{
     config::AuthMethod,
     consumer::{Consumer, ConsumerId, Context},
     event::{GroupName, Value},
-    hub::{Bearer, Member, Shard},
+    hub::{Bearer, Member},
     protocol::{
         desk::{Desk, Refused},
         session::Part,
@@ -161,16 +159,10 @@ impl Entry {
         if let Some(teller) = admitted.teller {
             member.tell_gaps(teller);
         }
-        let shard = &self.desk.shard;
-        let joining = Joining { shard, member: Some(&member) };
-        if !admitted.groups.is_empty() {
-            let joins = admitted.groups.iter().map(|(group, consumer)| shard.join(&member, group, *consumer));
-            if let Err(error) = try_join_all(joins).await {
-                warn_bounded!("a client is refused: {error}");
-                return Err(UNAVAILABLE.to_owned());
-            }
+        if let Err(error) = self.desk.shard.join_all(&member, &admitted.groups).await {
+            warn_bounded!("a client is refused: {error}");
+            return Err(UNAVAILABLE.to_owned());
         }
-        joining.done();
         if !admitted.seats.is_empty() {
             connection.with_places(|places| places.keep(attempt, admitted.seats));
         }
@@ -226,26 +218,6 @@ impl Entry {
             groups.push(everybody);
         }
         Ok((context, groups))
-    }
-}
-
-/// Takes a member out of what it joined, unless it joined all.
-struct Joining<'a> {
-    shard: &'a Shard,
-    member: Option<&'a Rc<Member>>,
-}
-
-impl Joining<'_> {
-    fn done(mut self) {
-        self.member = None;
-    }
-}
-
-impl Drop for Joining<'_> {
-    fn drop(&mut self) {
-        if let Some(member) = self.member {
-            self.shard.leave_all(member);
-        }
     }
 }
 
