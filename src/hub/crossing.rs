@@ -11,15 +11,12 @@ use std::{
 };
 
 use super::{
-    AudienceId,
-    group::Group,
-    job::{Job, Served, Waiting},
+    delivery::Waiting,
+    group::{CrossingId, Group},
+    job::{Job, Served},
     member::Member,
+    registry::AudienceId,
 };
-
-/// Which crossing.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(super) struct CrossingId(u64);
 
 /// Messages for one union, one after the other.
 pub(super) struct Crossing {

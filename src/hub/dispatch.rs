@@ -7,8 +7,13 @@ use std::{
 };
 
 use super::{
-    Answers, AudienceId, Delivery, Inbox, Registry, Rules, Shard, Union, Work, missed::Missed, registry::Audience,
-    size, story, topics::matching_names, workers::Workers,
+    delivery::{Delivery, Rules, Union},
+    missed::Missed,
+    registry::{Audience, AudienceId, Registry},
+    shard::{Inbox, Shard, Work},
+    story,
+    topics::matching_names,
+    workers::{Answers, Workers},
 };
 use crate::{
     config::Slow,
@@ -138,7 +143,7 @@ impl Dispatcher {
     }
 
     fn deliver(&self, audience: Audience, frame: Arc<Frame>, rules: Option<Arc<Rules>>, received: Instant) {
-        let size = size(&frame);
+        let size = frame.size();
         let delivery = Delivery { audience: audience.id, frame, rules, received };
         self.give(audience.workers, size, || Work::Delivery(delivery.clone()));
     }
@@ -189,7 +194,7 @@ impl Dispatcher {
         match (targets.audiences.as_slice(), targets.ids.as_slice()) {
             (&[audience], []) => self.deliver(audience, frame, rules, emission.received),
             _ => {
-                let size = size(&frame);
+                let size = frame.size();
                 let ids = targets.ids.into_iter().map(|(id, _)| id).collect();
                 let audiences = targets.audiences.iter().map(|audience| audience.id).collect();
                 let union = Arc::new(Union { audiences, ids, consumers, frame, rules, received: emission.received });

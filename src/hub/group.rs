@@ -2,13 +2,12 @@
 
 use std::rc::Rc;
 
-use super::{
-    AudienceId,
-    crossing::CrossingId,
-    job::{Job, Waiting},
-    member::Member,
-};
+use super::{delivery::Waiting, job::Job, member::Member, registry::AudienceId};
 use crate::{consumer::ConsumerId, event::GroupName, socket::Connection};
+
+/// Which crossing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) struct CrossingId(pub u64);
 
 /// This worker's members of one audience.
 pub(super) struct Group {

@@ -1,50 +1,14 @@
 //! Deliveries on their way through the members of a group: who gets which, in as few writes as can be.
 
-use std::{cell::OnceCell, rc::Rc, sync::Arc, time::Instant};
+use std::{cell::OnceCell, rc::Rc, time::Instant};
 
 use bytes::BytesMut;
 
-use super::{Rules, member::Member, missed::Notice, size};
+use super::{delivery::Waiting, member::Member, notice::Notice};
 use crate::{
     config::Compression,
-    socket::{Connection, Loss, Piece, frame::Frame, negotiate::Deflate},
+    socket::{Connection, Loss, Piece, negotiate::Deflate},
 };
-
-/// A delivery as it waits on its worker.
-pub(super) struct Waiting {
-    pub frame: Arc<Frame>,
-    pub rules: Option<Box<Applied>>,
-    pub received: Instant,
-}
-
-/// Rules with what they mean on this worker.
-pub(super) struct Applied {
-    pub rules: Arc<Rules>,
-    /// The members named in `except_ids`.
-    pub except: Vec<Rc<Member>>,
-    /// It tells of a gap, to those that asked for it.
-    pub notice: Option<Box<Notice>>,
-}
-
-impl Waiting {
-    pub fn size(&self) -> usize {
-        size(&self.frame)
-    }
-
-    fn notice(&self) -> Option<&Notice> {
-        self.rules.as_ref()?.notice.as_deref()
-    }
-}
-
-impl Applied {
-    /// Whether the member is meant, however its client reads.
-    fn is_for(&self, member: &Rc<Member>) -> bool {
-        self.notice.as_ref().is_none_or(|notice| notice.is_for(member))
-            && self.rules.names.as_ref().is_none_or(|names| member.wants(names))
-            && !self.except.iter().any(|one| Rc::ptr_eq(one, member))
-            && !member.is_in(&self.rules.except_audiences)
-    }
-}
 
 /// Deliveries on their way through the members of a group.
 pub(super) struct Job {

@@ -7,7 +7,7 @@ use std::{
 };
 
 use super::{
-    AudienceId,
+    registry::AudienceId,
     topics::{Subscriptions, TooManyTopics},
 };
 use crate::{config::BeforeSubscribe, consumer::ConsumerId, socket::Connection};

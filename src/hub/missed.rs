@@ -1,26 +1,19 @@
-//! What is told of a gap: to whom, and in which frame.
+//! A gap, and what is told of it.
 //!
 //! In: a gap, on the thread that found it. Out, on each worker: a notice that takes its place among the deliveries of the
 //! groups concerned, as a union does. Members that did not ask for it are passed by.
 
-use std::{
-    cell::RefCell,
-    collections::{BTreeSet, HashMap},
-    rc::Rc,
-    sync::Arc,
-    time::Instant,
-};
+use std::{collections::HashMap, sync::Arc, time::Instant};
 
 use super::{
-    AudienceId, Rules,
-    job::{Applied, Waiting},
-    member::Member,
+    delivery::{Applied, Rules, Waiting},
+    notice::{Notice, frame},
+    registry::AudienceId,
 };
 use crate::{
     consumer::{Consumer, ConsumerId, Known},
     event::{Gap, GapReason, GroupName},
     socket::frame::Frame,
-    warn_bounded,
 };
 
 /// A gap, with what the members of each consumer are told.
@@ -73,12 +66,8 @@ impl Missed {
             if audiences.is_empty() {
                 continue;
             }
-            let notice = Notice {
-                consumer: Arc::clone(&told.consumer),
-                reason: self.reason,
-                names: self.groups.is_some().then_some(names),
-                frames: RefCell::default(),
-            };
+            let names = self.groups.is_some().then_some(names);
+            let notice = Notice::new(Arc::clone(&told.consumer), self.reason, names);
             let applied =
                 Applied { rules: Arc::new(Rules::default()), except: Vec::new(), notice: Some(Box::new(notice)) };
             all.push((
@@ -98,53 +87,5 @@ impl Told {
         };
         let with = consumers.iter().filter(|other| shares(other)).map(|other| other.id()).collect();
         Some(Self { consumer: Arc::clone(consumer), with, frame })
-    }
-}
-
-fn frame(consumer: &Consumer, reason: GapReason, groups: Option<&[&GroupName]>) -> Option<Arc<Frame>> {
-    match consumer.gap_notice(reason, groups) {
-        Ok(payload) => Some(Arc::new(Frame::new(&payload))),
-        Err(reason) => {
-            warn_bounded!("{}: clients are not told of a gap: {reason}", consumer.name());
-            None
-        }
-    }
-}
-
-/// A notice on one worker.
-pub(super) struct Notice {
-    consumer: Arc<Consumer>,
-    reason: GapReason,
-    /// The groups concerned by this worker's audiences; `None`: every group.
-    names: Option<HashMap<AudienceId, GroupName>>,
-    /// Frames by the groups that they name: nobody is told the name of a group that it is not in.
-    frames: RefCell<HashMap<BTreeSet<GroupName>, Option<Arc<Frame>>>>,
-}
-
-impl Notice {
-    /// Whether this member asked for it.
-    pub fn is_for(&self, member: &Member) -> bool {
-        member.teller() == Some(self.consumer.id())
-    }
-
-    /// Whether it names groups.
-    pub const fn is_personal(&self) -> bool {
-        self.names.is_some()
-    }
-
-    /// What this member is told, where it names groups.
-    pub fn own_frame(&self, member: &Rc<Member>) -> Option<Arc<Frame>> {
-        let names = self.names.as_ref()?;
-        let places = member.places.borrow();
-        let own: BTreeSet<GroupName> = places.iter().filter_map(|place| names.get(&place.audience)).cloned().collect();
-        let make =
-            |own: &BTreeSet<GroupName>| frame(&self.consumer, self.reason, Some(&own.iter().collect::<Vec<_>>()));
-        let mut frames = self.frames.borrow_mut();
-        if let Some(known) = frames.get(&own) {
-            return known.clone();
-        }
-        let made = make(&own);
-        frames.insert(own, made.clone());
-        made
     }
 }

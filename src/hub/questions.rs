@@ -2,7 +2,7 @@
 
 use std::{collections::HashSet, rc::Rc, sync::Arc};
 
-use super::{Shard, group::Group, member::Member};
+use super::{group::Group, member::Member, shard::Shard};
 use crate::{consumer::ConsumerId, event::GroupName};
 
 /// One member that has an id, and where it is.

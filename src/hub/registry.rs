@@ -9,7 +9,6 @@ use std::{
     sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard},
 };
 
-use super::AudienceId;
 use crate::{
     consumer::ConsumerId,
     event::GroupName,
@@ -18,6 +17,10 @@ use crate::{
 
 /// Workers a node can have: one bit each.
 pub const MAX_WORKERS: usize = 64;
+
+/// One consumer's members of one group, on all workers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct AudienceId(pub(crate) u64);
 
 /// One consumer's part of a group.
 #[derive(Clone, Copy, Debug)]

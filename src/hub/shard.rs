@@ -2,6 +2,7 @@
 //!
 //! In: joins and leaves of the worker's connections. Out: what the registry must know of them, and who is where.
 
+mod inbox;
 mod serve;
 
 use std::{
@@ -18,12 +19,12 @@ use futures_util::future::try_join_all;
 use scopeguard::{ScopeGuard, guard};
 
 use super::{
-    AudienceId, Bearers, Inbox, Kick, Registry,
+    bearers::{Bearers, Kick},
     crossing::{Crossings, Turn},
     group::{Group, Seat},
     member::{Member, Place, State},
     missed::Missed,
-    workers::MAX_BACKLOG,
+    registry::{AudienceId, Registry},
 };
 use crate::{
     consumer::{ConsumerId, Consumers},
@@ -31,6 +32,9 @@ use crate::{
     layer::LayerError,
     telemetry::Metrics,
 };
+
+pub use inbox::Inbox;
+pub(super) use inbox::{MAX_BACKLOG, Work};
 
 #[derive(Default)]
 pub(super) struct Groups {

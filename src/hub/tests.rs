@@ -22,7 +22,7 @@ use futures_util::future::BoxFuture;
 use super::*;
 use crate::{
     config::{self, BeforeSubscribe, Environment, load_text},
-    consumer::{ConsumerSet, Consumers},
+    consumer::{ConsumerId, ConsumerSet, Consumers},
     event::{Audience, Content, Emission, Event, Eviction, GroupName, Source, Value},
     layer::{Layer, LayerError, Readiness, Signal, Sink},
     socket::{Connection, ConnectionLimits, Roster},

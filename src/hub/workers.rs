@@ -9,32 +9,21 @@ use std::{
 };
 
 use tokio::{
-    sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel},
+    sync::mpsc::{UnboundedSender, unbounded_channel},
     time::{Instant, timeout_at},
 };
 
-use super::{Shard, Work, registry::MAX_WORKERS};
+use super::{
+    registry::MAX_WORKERS,
+    shard::{Inbox, MAX_BACKLOG, Shard, Work},
+};
 use crate::consumer::Consumers;
-
-/// Bytes of frames that may wait for one worker before events are dropped, counted and called a gap.
-pub(super) const MAX_BACKLOG: usize = 64 << 20;
 
 /// How one worker is reached.
 struct Link {
     work: UnboundedSender<Work>,
     backlog: Arc<AtomicUsize>,
     overrun: Arc<AtomicBool>,
-}
-
-/// A worker's end of its link.
-pub struct Inbox {
-    /// Which worker, from 0.
-    pub worker: usize,
-    pub(super) work: UnboundedReceiver<Work>,
-    pub(super) backlog: Arc<AtomicUsize>,
-    /// The backlog was full, and no member has been told yet.
-    pub(super) overrun: Arc<AtomicBool>,
-    pub(super) consumers: Consumers,
 }
 
 /// How many workers did not take something.

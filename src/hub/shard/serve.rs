@@ -10,15 +10,15 @@ use std::{
     sync::{Arc, atomic::Ordering},
 };
 
-use super::{Groups, Shard};
+use super::{Groups, Inbox, Shard, Work};
 use crate::{
     hub::{
-        AudienceId, Delivery, Inbox, Rules, Union, Work,
         crossing::{Crossed, Turn},
+        delivery::{Applied, Delivery, Rules, Union, Waiting},
         group::{Group, Next},
-        job::{Applied, Job, Served, Waiting},
+        job::{Job, Served},
         member::Member,
-        size,
+        registry::AudienceId,
     },
     telemetry::{DropReason, Histogram, tail::What},
 };
@@ -120,7 +120,7 @@ impl Shard {
         let single: Vec<Rc<Member>> = named.filter(is_of).cloned().collect();
         let (frame, rules, received) = (Arc::clone(&union.frame), union.rules.clone(), union.received);
         match (audiences.as_slice(), single.as_slice()) {
-            ([], []) => self.done(size(&frame)),
+            ([], []) => self.done(frame.size()),
             (&[audience], []) => {
                 drop(groups);
                 self.accept_delivery(Delivery { audience, frame, rules, received });

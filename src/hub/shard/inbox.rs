@@ -1,0 +1,39 @@
+//! What a worker is given, and its end of the link that brings it.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, AtomicUsize},
+};
+
+use tokio::sync::mpsc::UnboundedReceiver;
+
+use super::Shard;
+use crate::{
+    consumer::Consumers,
+    hub::{
+        delivery::{Delivery, Union},
+        missed::Missed,
+    },
+};
+
+/// Bytes of frames that may wait for one worker before events are dropped, counted and called a gap.
+pub const MAX_BACKLOG: usize = 64 << 20;
+
+/// What a worker is given.
+pub enum Work {
+    Delivery(Delivery),
+    Union(Arc<Union>),
+    Gap(Arc<Missed>),
+    Question(Box<dyn FnOnce(&Shard) + Send>),
+}
+
+/// A worker's end of its link.
+pub struct Inbox {
+    /// Which worker, from 0.
+    pub worker: usize,
+    pub(in crate::hub) work: UnboundedReceiver<Work>,
+    pub(in crate::hub) backlog: Arc<AtomicUsize>,
+    /// The backlog was full, and no member has been told yet.
+    pub(in crate::hub) overrun: Arc<AtomicBool>,
+    pub(in crate::hub) consumers: Consumers,
+}
