@@ -6,12 +6,11 @@
 //!
 //! - `dispatch`, `workers`: from the layer's thread to the workers
 //! - [`registry`]: which groups the node has, on which workers
-//! - `bearers`: who is behind the connections of a worker
+//! - `principals`: who is behind the connections of a worker
 //! - [`shard`]: one worker's part, made of `member`, `group`, `job` and `crossing`; `questions`: what it can say of them
 //! - `delivery`: one message, from `dispatch` to the members
 //! - `missed`, `notice`: what is told of gaps; `story`: what is told to whoever watches
 
-mod bearers;
 mod crossing;
 mod delivery;
 mod dispatch;
@@ -20,6 +19,7 @@ mod job;
 mod member;
 mod missed;
 mod notice;
+mod principals;
 mod questions;
 pub mod registry;
 pub mod shard;
@@ -29,9 +29,9 @@ mod tests;
 pub mod topics;
 mod workers;
 
-pub use bearers::{Bearer, Bearers, Kick, Watched, Whom};
 pub use dispatch::Dispatcher;
 pub use member::Member;
+pub use principals::{Kick, Principal, PrincipalIndex, Watched, Whom};
 pub use questions::Whereabouts;
 pub use registry::Registry;
 pub use shard::{Inbox, Shard};

@@ -1,10 +1,10 @@
 //! What clients speak: plain WebSocket messages, or Socket.IO; and the session behind both.
 
 pub mod apart;
-mod bearer;
 pub mod desk;
 pub mod engineio;
 pub mod plain;
+mod principal;
 pub mod session;
 pub mod socketio;
 

@@ -165,7 +165,7 @@ fn worker(
     let shard = Shard::new(&inbox, Arc::clone(&services.registry), services.metrics.clone());
     let roster = Roster::new(&config.socket, &config.server, services.metrics.clone());
     actix_rt::spawn(Rc::clone(&shard).run(inbox));
-    actix_rt::spawn(Rc::clone(shard.bearers()).run());
+    actix_rt::spawn(Rc::clone(shard.principals()).run());
     actix_rt::spawn(Rc::clone(&roster).run());
     actix_rt::spawn(drain(services.drain.clone(), Rc::clone(&roster)));
 

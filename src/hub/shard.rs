@@ -19,11 +19,11 @@ use futures_util::future::try_join_all;
 use scopeguard::{ScopeGuard, guard};
 
 use super::{
-    bearers::{Bearers, Kick},
     crossing::{Crossings, Turn},
     group::{Group, Seat},
     member::{Member, Place, State},
     missed::Missed,
+    principals::{Kick, PrincipalIndex},
     registry::{AudienceId, Registry},
 };
 use crate::{
@@ -59,7 +59,7 @@ pub struct Shard {
     pub(super) groups: RefCell<Groups>,
     /// Deliveries to small groups that were begun.
     begun: Cell<u32>,
-    bearers: Rc<Bearers>,
+    principals: Rc<PrincipalIndex>,
 }
 
 impl Shard {
@@ -74,7 +74,7 @@ impl Shard {
             consumers: inbox.consumers.clone(),
             groups: RefCell::default(),
             begun: Cell::default(),
-            bearers: Bearers::new(),
+            principals: PrincipalIndex::new(),
         })
     }
 
@@ -84,13 +84,13 @@ impl Shard {
     }
 
     /// Who is behind its connections.
-    pub const fn bearers(&self) -> &Rc<Bearers> {
-        &self.bearers
+    pub const fn principals(&self) -> &Rc<PrincipalIndex> {
+        &self.principals
     }
 
     /// Disconnects; how many connections it were.
     pub fn kick(&self, kicks: &[Kick]) -> usize {
-        self.bearers.kick(kicks, |id| {
+        self.principals.kick(kicks, |id| {
             let groups = self.groups.borrow();
             groups.by_id.get(id).map(|member| Rc::clone(&member.connection))
         })

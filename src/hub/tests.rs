@@ -1,10 +1,10 @@
 //! Who gets what: one worker's slices turned by hand, and many workers at once.
 
-mod bearers;
 mod delivery;
 mod emissions;
 mod membership;
 mod notices;
+mod principals;
 mod slow;
 
 use std::{

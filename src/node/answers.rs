@@ -105,13 +105,13 @@ impl Answers {
         for (order, until) in orders {
             let ending = order.ending();
             let whom = match &order.target {
-                Target::User(id) => Whom::Bearer(Fingerprint::of_user(id)),
+                Target::User(id) => Whom::Principal(Fingerprint::of_user(id)),
                 Target::Socket(id) => Whom::Socket(Arc::clone(id)),
                 Target::Fingerprint(token) => {
                     // Refused from now on, and then ended: nobody comes in between.
                     let end = order.refused_until().unwrap_or_else(SystemTime::now);
                     self.authenticator.revocations().add(*token, end);
-                    Whom::Bearer(*token)
+                    Whom::Principal(*token)
                 }
             };
             kicks.push(Kick { whom, until, ending });

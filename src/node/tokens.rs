@@ -36,7 +36,7 @@ pub async fn look_after(cache: Arc<dyn Cache>, dispatcher: Arc<Dispatcher>, peri
     loop {
         looks.tick().await;
         let now = Instant::now();
-        let asked = dispatcher.ask_workers(move |shard| shard.bearers().watched(now), PATIENCE).await;
+        let asked = dispatcher.ask_workers(move |shard| shard.principals().watched(now), PATIENCE).await;
         let watched: Vec<Watched> = asked.answers.into_iter().flatten().collect();
         let deleted = match known.deleted(&*cache, watched).await {
             Ok(deleted) => deleted,
@@ -48,7 +48,8 @@ pub async fn look_after(cache: Arc<dyn Cache>, dispatcher: Arc<Dispatcher>, peri
         if deleted.is_empty() {
             continue;
         }
-        let kick = |one: Watched| Kick { whom: Whom::Bearer(one.token), until: one.began, ending: Ending::revoked() };
+        let kick =
+            |one: Watched| Kick { whom: Whom::Principal(one.token), until: one.began, ending: Ending::revoked() };
         let kicks: Vec<Kick> = deleted.into_iter().map(kick).collect();
         // What is not done in time is found deleted again.
         dispatcher.ask_workers(move |shard| shard.kick(&kicks), PATIENCE).await;

@@ -27,7 +27,7 @@ use super::desk::Desk;
 use crate::{
     consumer::{Consumer, Context, Continuation, Incoming, Limits, Outcome, Payload, Reaction},
     event::{GapReason, Value},
-    hub::{Bearer, Member},
+    hub::{Member, Principal},
     presence,
     socket::close::CloseCode,
     warn_bounded,
@@ -60,19 +60,19 @@ pub struct Part {
     /// Boxed, because most connections are counted nowhere.
     present: RefCell<Option<Box<presence::Member>>>,
     /// Nobody in particular has none.
-    bearer: Option<Rc<Bearer>>,
+    principal: Option<Rc<Principal>>,
 }
 
 impl Part {
     /// A consumer's part in a connection.
-    pub fn new(consumer: Arc<Consumer>, context: Context, bearer: Option<Rc<Bearer>>) -> Self {
+    pub fn new(consumer: Arc<Consumer>, context: Context, principal: Option<Rc<Principal>>) -> Self {
         let context = consumer.keep(context);
         Self {
             consumer,
             context: RefCell::new(context),
             limits: RefCell::default(),
             present: RefCell::default(),
-            bearer,
+            principal,
         }
     }
 

@@ -7,7 +7,7 @@ use crate::{
     auth::AuthError,
     consumer::{Continuation, Outcome, Payload},
     event::Value,
-    protocol::bearer::proof,
+    protocol::principal::proof,
 };
 
 /// Somebody else's token.
@@ -42,7 +42,7 @@ impl Session {
     }
 
     async fn renew(&self, part: &Part, token: &str) -> Result<(), AuthError> {
-        let bearer = part.bearer.as_ref().ok_or(AuthError::Missing)?;
+        let principal = part.principal.as_ref().ok_or(AuthError::Missing)?;
         let began = Instant::now();
         let token = token.trim();
         let token = token.strip_prefix("Bearer ").unwrap_or(token);
@@ -53,10 +53,11 @@ impl Session {
         self.desk.metrics.token(identity.as_ref().map_or_else(AuthError::label, |_| "valid"));
         let identity = identity?;
         // Consumers that authenticate alike have the token in common.
-        let alike = || self.parts.iter().filter(|one| one.bearer.as_ref().is_some_and(|own| Rc::ptr_eq(own, bearer)));
+        let alike =
+            || self.parts.iter().filter(|one| one.principal.as_ref().is_some_and(|own| Rc::ptr_eq(own, principal)));
         let ends = alike().any(|one| one.consumer.ends_with_token());
-        let proof = proof(&identity, ends, began).filter(|proof| proof.user == bearer.user()).ok_or(ANOTHER)?;
-        if !bearer.renew(proof) {
+        let proof = proof(&identity, ends, began).filter(|proof| proof.user == principal.user()).ok_or(ANOTHER)?;
+        if !principal.renew(proof) {
             return Err(AuthError::Revoked);
         }
         for one in alike() {

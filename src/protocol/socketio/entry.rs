@@ -9,7 +9,7 @@ use crate::{
     config::AuthMethod,
     consumer::{Consumer, ConsumerId, Context},
     event::{GroupName, Value},
-    hub::{Bearer, Member},
+    hub::{Member, Principal},
     protocol::{
         desk::{Desk, Refused},
         session::Part,
@@ -22,7 +22,7 @@ use crate::{
 const UNAVAILABLE: &str = "Service unavailable";
 
 /// Who it is, and its place among those who can be disconnected.
-type Entered = Result<(Identity, Option<Rc<Bearer>>), AuthError>;
+type Entered = Result<(Identity, Option<Rc<Principal>>), AuthError>;
 
 /// Lets clients in. One per worker.
 pub struct Entry {
@@ -96,24 +96,24 @@ impl Entry {
                     let began = Instant::now();
                     let identity = self.identity(methods, head, &auth).await;
                     identity.and_then(|identity| {
-                        let bearer = self.desk.enter(connection, &identity, ends, began)?;
-                        Ok((identity, bearer))
+                        let principal = self.desk.enter(connection, &identity, ends, began)?;
+                        Ok((identity, principal))
                     })
                 }
             };
             known = Some((methods, identity.clone()));
             let admission = match identity {
-                Ok((identity, bearer)) => match self.seat(connection, &identity).await {
+                Ok((identity, principal)) => match self.seat(connection, &identity).await {
                     Ok(seat) => {
                         let asked = self.ask(consumer, identity, head, (route, &auth), id).await;
-                        asked.map(|(context, groups)| (context, groups, seat, bearer)).map_err(Denied::Text)
+                        asked.map(|(context, groups)| (context, groups, seat, principal)).map_err(Denied::Text)
                     }
                     Err(refused) => Err(Denied::Limited(refused)),
                 },
                 Err(error) => Err(Denied::Text(refusal(consumer, &error))),
             };
             match admission {
-                Ok((context, groups, seat, bearer)) => {
+                Ok((context, groups, seat, principal)) => {
                     let all = admitted.get_or_insert_with(|| Admitted {
                         parts: Vec::with_capacity(1),
                         groups: Vec::new(),
@@ -122,7 +122,7 @@ impl Entry {
                         teller: None,
                     });
                     all.teller = all.teller.or_else(|| consumer.asks_for_gaps(&context).then(|| consumer.id()));
-                    all.parts.push(Part::new(Arc::clone(consumer), context, bearer));
+                    all.parts.push(Part::new(Arc::clone(consumer), context, principal));
                     all.seats.extend(seat);
                     all.groups.extend(groups.into_iter().map(|group| (group, consumer.id())));
                 }

@@ -5,10 +5,8 @@
 //! cost nothing. It knows no token: a [`Fingerprint`] stands for it.
 
 use std::{
-    borrow::Borrow,
     cell::{Cell, RefCell},
-    cmp::Ordering,
-    collections::{BTreeSet, VecDeque},
+    collections::{BTreeMap, VecDeque},
     rc::{Rc, Weak},
     sync::Arc,
     time::{Duration, Instant},
@@ -28,7 +26,7 @@ const REMEMBERED: Duration = Duration::from_secs(60);
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Whom {
     /// A user, or whoever came in with a token.
-    Bearer(Fingerprint),
+    Principal(Fingerprint),
     /// The connection that is known by this id.
     Socket(Arc<str>),
 }
@@ -44,7 +42,7 @@ pub struct Kick {
     pub ending: Ending,
 }
 
-/// A watched token, and by which fingerprint its bearers are found.
+/// A watched token, and by which fingerprint its principals are found.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Watched {
     /// What to look after.
@@ -56,8 +54,8 @@ pub struct Watched {
 }
 
 /// Somebody behind a connection; gone from the index when it is dropped.
-pub struct Bearer {
-    bearers: Rc<Bearers>,
+pub struct Principal {
+    principals: Rc<PrincipalIndex>,
     connection: Rc<Connection>,
     user: Cell<Fingerprint>,
     token: Cell<Option<Fingerprint>>,
@@ -73,160 +71,80 @@ struct Extra {
     watch: Option<Watch>,
 }
 
-/// The bearers of one worker.
-pub struct Bearers {
+/// The principals of one worker.
+pub struct PrincipalIndex {
     epoch: Instant,
-    sets: RefCell<Sets>,
+    index: RefCell<Index>,
     /// The next deadline is sooner than it was.
     sooner: Notify,
 }
 
+/// By a number and, because several may have the same, by address.
+type ByNumber = BTreeMap<(u64, usize), Weak<Principal>>;
+
 #[derive(Default)]
-struct Sets {
+struct Index {
     /// By user, and by token.
-    known: BTreeSet<Slot>,
+    known: ByNumber,
     /// By the millisecond at which they end.
-    ending: BTreeSet<Slot>,
-    /// With a token to look after.
-    watched: BTreeSet<Slot>,
+    ending: ByNumber,
+    /// With a token to look after; by address.
+    watched: BTreeMap<usize, Weak<Principal>>,
     /// The latest kicks, for handshakes that are under way.
     recent: VecDeque<(Fingerprint, Instant)>,
 }
 
-/// A place in a set: sixteen bytes, because there are many.
-struct Slot {
-    key: u64,
-    bearer: Weak<Bearer>,
-}
-
-/// Where a slot is, as it can be said without one.
-trait At {
-    fn at(&self) -> (u64, *const Bearer);
-}
-
-impl At for Slot {
-    fn at(&self) -> (u64, *const Bearer) {
-        (self.key, self.bearer.as_ptr())
-    }
-}
-
-impl At for (u64, *const Bearer) {
-    fn at(&self) -> Self {
-        *self
-    }
-}
-
-impl PartialEq for dyn At + '_ {
-    fn eq(&self, other: &Self) -> bool {
-        self.at() == other.at()
-    }
-}
-
-impl Eq for dyn At + '_ {}
-
-impl PartialOrd for dyn At + '_ {
-    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-impl Ord for dyn At + '_ {
-    fn cmp(&self, other: &Self) -> Ordering {
-        self.at().cmp(&other.at())
-    }
-}
-
-impl PartialEq for Slot {
-    fn eq(&self, other: &Self) -> bool {
-        self.at() == other.at()
-    }
-}
-
-impl Eq for Slot {}
-
-impl PartialOrd for Slot {
-    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-impl Ord for Slot {
-    fn cmp(&self, other: &Self) -> Ordering {
-        self.at().cmp(&other.at())
-    }
-}
-
-impl<'a> Borrow<dyn At + 'a> for Slot {
-    fn borrow(&self) -> &(dyn At + 'a) {
-        self
-    }
-}
-
-fn remove(set: &mut BTreeSet<Slot>, key: u64, bearer: *const Bearer) {
-    let at = (key, bearer);
-    let at: &dyn At = &at;
-    set.remove(at);
-}
-
-/// The bearers under one key.
-fn under(set: &BTreeSet<Slot>, key: u64) -> Vec<Rc<Bearer>> {
-    let first = (key, std::ptr::null::<Bearer>());
-    let first: &dyn At = &first;
-    let rest = set.range::<dyn At, _>((std::ops::Bound::Included(first), std::ops::Bound::Unbounded));
-    rest.take_while(|slot| slot.key == key).filter_map(|slot| slot.bearer.upgrade()).collect()
-}
-
-impl Bearers {
+impl PrincipalIndex {
     /// Nobody yet.
     pub fn new() -> Rc<Self> {
-        Rc::new(Self { epoch: Instant::now(), sets: RefCell::default(), sooner: Notify::new() })
+        Rc::new(Self { epoch: Instant::now(), index: RefCell::default(), sooner: Notify::new() })
     }
 
     /// Somebody has proven who it is. `None` where it was disconnected while it did.
-    pub fn enter(self: &Rc<Self>, connection: &Rc<Connection>, proof: Proof) -> Option<Rc<Bearer>> {
+    pub fn enter(self: &Rc<Self>, connection: &Rc<Connection>, proof: Proof) -> Option<Rc<Principal>> {
         if self.was_kicked(&proof) {
             return None;
         }
-        let bearer = Rc::new(Bearer {
-            bearers: Rc::clone(self),
+        let principal = Rc::new(Principal {
+            principals: Rc::clone(self),
             connection: Rc::clone(connection),
             user: Cell::new(proof.user),
             token: Cell::new(proof.token),
             began: Cell::new(self.millis(proof.began)),
             extra: Cell::default(),
         });
-        self.add(&bearer, proof);
-        Some(bearer)
+        self.add(&principal, proof);
+        Some(principal)
     }
 
     /// Whether a kick came after the look at the token had begun.
     fn was_kicked(&self, proof: &Proof) -> bool {
-        let sets = self.sets.borrow();
-        let mut since = sets.recent.iter().rev().take_while(|(_, at)| *at >= proof.began);
+        let index = self.index.borrow();
+        let mut since = index.recent.iter().rev().take_while(|(_, at)| *at >= proof.began);
         since.any(|(whom, _)| *whom == proof.user || Some(*whom) == proof.token)
     }
 
-    fn add(&self, bearer: &Rc<Bearer>, proof: Proof) {
-        let mut sets = self.sets.borrow_mut();
-        let slot = |key| Slot { key, bearer: Rc::downgrade(bearer) };
-        sets.known.insert(slot(proof.user.get()));
+    fn add(&self, principal: &Rc<Principal>, proof: Proof) {
+        let mut index = self.index.borrow_mut();
+        let (address, weak) = (Rc::as_ptr(principal).addr(), Rc::downgrade(principal));
+        index.known.insert((proof.user.get(), address), Weak::clone(&weak));
         if let Some(token) = proof.token {
-            sets.known.insert(slot(token.get()));
+            index.known.insert((token.get(), address), Weak::clone(&weak));
         }
         if proof.deadline.is_none() && proof.watch.is_none() {
             return;
         }
         let deadline = proof.deadline.map(|deadline| self.millis(deadline));
         if let Some(deadline) = deadline {
-            if sets.ending.first().is_none_or(|first| deadline < first.key) {
+            if index.ending.first_key_value().is_none_or(|((first, _), _)| deadline < *first) {
                 self.sooner.notify_one();
             }
-            sets.ending.insert(slot(deadline));
+            index.ending.insert((deadline, address), Weak::clone(&weak));
         }
         if proof.watch.is_some() {
-            sets.watched.insert(slot(0));
+            index.watched.insert(address, weak);
         }
-        bearer.extra.set(Some(Box::new(Extra { deadline, watch: proof.watch })));
+        principal.extra.set(Some(Box::new(Extra { deadline, watch: proof.watch })));
     }
 
     /// Disconnects; how many connections it were.
@@ -237,12 +155,16 @@ impl Bearers {
                 Whom::Socket(id) => {
                     ended += usize::from(by_id(id).is_some_and(|connection| connection.end(&kick.ending)));
                 }
-                Whom::Bearer(whom) => {
+                Whom::Principal(whom) => {
                     self.remember(*whom, kick.until);
                     let until = self.millis(kick.until);
-                    let bearers = under(&self.sets.borrow().known, whom.get());
-                    let meant = bearers.iter().filter(|bearer| bearer.began.get() <= until);
-                    ended += meant.filter(|bearer| bearer.connection.end(&kick.ending)).count();
+                    let range = (whom.get(), 0)..=(whom.get(), usize::MAX);
+                    // Gathered first: the end of a connection may take others out of the index.
+                    let index = self.index.borrow();
+                    let principals: Vec<_> = index.known.range(range).filter_map(|(_, one)| one.upgrade()).collect();
+                    drop(index);
+                    let meant = principals.iter().filter(|principal| principal.began.get() <= until);
+                    ended += meant.filter(|principal| principal.connection.end(&kick.ending)).count();
                 }
             }
         }
@@ -250,7 +172,7 @@ impl Bearers {
     }
 
     fn remember(&self, whom: Fingerprint, until: Instant) {
-        let recent = &mut self.sets.borrow_mut().recent;
+        let recent = &mut self.index.borrow_mut().recent;
         while recent.front().is_some_and(|(_, at)| at.elapsed() > REMEMBERED) {
             recent.pop_front();
         }
@@ -263,19 +185,18 @@ impl Bearers {
 
     /// The tokens to look after. Those whose time is over are forgotten.
     pub fn watched(&self, now: Instant) -> Vec<Watched> {
-        let bearers: Vec<Rc<Bearer>> =
-            self.sets.borrow().watched.iter().filter_map(|slot| slot.bearer.upgrade()).collect();
-        let mut watched = Vec::with_capacity(bearers.len());
-        for bearer in bearers {
-            let Some(extra) = bearer.extra() else { continue };
-            let (Some(watch), Some(token)) = (extra.watch, bearer.token.get()) else { continue };
+        let principals: Vec<Rc<Principal>> = self.index.borrow().watched.values().filter_map(Weak::upgrade).collect();
+        let mut watched = Vec::with_capacity(principals.len());
+        for principal in principals {
+            let Some(extra) = principal.extra() else { continue };
+            let (Some(watch), Some(token)) = (extra.watch, principal.token.get()) else { continue };
             if watch.end.is_some_and(|end| end <= now) {
-                remove(&mut self.sets.borrow_mut().watched, 0, Rc::as_ptr(&bearer));
+                self.index.borrow_mut().watched.remove(&Rc::as_ptr(&principal).addr());
                 let rest = extra.deadline.map(|_| Box::new(Extra { watch: None, ..extra }));
-                bearer.extra.set(rest);
+                principal.extra.set(rest);
                 continue;
             }
-            watched.push(Watched { watch, token, began: self.epoch + Duration::from_millis(bearer.began.get()) });
+            watched.push(Watched { watch, token, began: self.epoch + Duration::from_millis(principal.began.get()) });
         }
         watched
     }
@@ -283,7 +204,7 @@ impl Bearers {
     /// Ends connections at their deadlines, for as long as the worker lives.
     pub async fn run(self: Rc<Self>) {
         loop {
-            let next = self.sets.borrow().ending.first().map(|slot| slot.key);
+            let next = self.index.borrow().ending.first_key_value().map(|((first, _), _)| *first);
             let due = async {
                 match next {
                     Some(next) => {
@@ -305,19 +226,19 @@ impl Bearers {
         let now = self.millis(Instant::now());
         let mut due = Vec::new();
         {
-            let ending = &mut self.sets.borrow_mut().ending;
-            while ending.first().is_some_and(|slot| slot.key < now) {
-                due.extend(ending.pop_first().and_then(|slot| slot.bearer.upgrade()));
+            let ending = &mut self.index.borrow_mut().ending;
+            while let Some(first) = ending.first_entry().filter(|first| first.key().0 < now) {
+                due.extend(first.remove().upgrade());
             }
         }
-        for bearer in due {
-            bearer.connection.end(&Ending::expired());
+        for principal in due {
+            principal.connection.end(&Ending::expired());
         }
     }
 
     /// How many there are.
     pub fn len(&self) -> usize {
-        self.sets.borrow().known.len()
+        self.index.borrow().known.len()
     }
 
     /// Whether there is nobody.
@@ -330,7 +251,7 @@ impl Bearers {
     }
 }
 
-impl Bearer {
+impl Principal {
     /// Who it is.
     pub const fn user(&self) -> Fingerprint {
         self.user.get()
@@ -338,14 +259,14 @@ impl Bearer {
 
     /// The same user has shown another token; `false` where it was disconnected while it did.
     pub fn renew(self: &Rc<Self>, proof: Proof) -> bool {
-        if self.bearers.was_kicked(&proof) {
+        if self.principals.was_kicked(&proof) {
             return false;
         }
         self.withdraw();
         self.user.set(proof.user);
         self.token.set(proof.token);
-        self.began.set(self.bearers.millis(proof.began));
-        self.bearers.add(self, proof);
+        self.began.set(self.principals.millis(proof.began));
+        self.principals.add(self, proof);
         true
     }
 
@@ -356,26 +277,26 @@ impl Bearer {
         copy
     }
 
-    /// Takes it out of all sets.
+    /// Takes it out of the index.
     fn withdraw(&self) {
-        let mut sets = self.bearers.sets.borrow_mut();
-        let own: *const Self = self;
-        remove(&mut sets.known, self.user.get().get(), own);
+        let mut index = self.principals.index.borrow_mut();
+        let address = std::ptr::from_ref(self).addr();
+        index.known.remove(&(self.user.get().get(), address));
         if let Some(token) = self.token.get() {
-            remove(&mut sets.known, token.get(), own);
+            index.known.remove(&(token.get(), address));
         }
         if let Some(extra) = self.extra.take() {
             if let Some(deadline) = extra.deadline {
-                remove(&mut sets.ending, deadline, own);
+                index.ending.remove(&(deadline, address));
             }
             if extra.watch.is_some() {
-                remove(&mut sets.watched, 0, own);
+                index.watched.remove(&address);
             }
         }
     }
 }
 
-impl Drop for Bearer {
+impl Drop for Principal {
     fn drop(&mut self) {
         self.withdraw();
     }

@@ -9,7 +9,7 @@ use super::desk::Desk;
 use crate::{
     auth::{AuthError, Identity, claims},
     event::{Fingerprint, Proof},
-    hub::Bearer,
+    hub::Principal,
     socket::Connection,
 };
 
@@ -22,10 +22,10 @@ impl Desk {
         identity: &Identity,
         ends: bool,
         began: Instant,
-    ) -> Result<Option<Rc<Bearer>>, AuthError> {
+    ) -> Result<Option<Rc<Principal>>, AuthError> {
         let Some(proof) = proof(identity, ends, began) else { return Ok(None) };
-        let bearer = self.shard.bearers().enter(connection, proof);
-        bearer.map(Some).ok_or_else(|| {
+        let principal = self.shard.principals().enter(connection, proof);
+        principal.map(Some).ok_or_else(|| {
             self.metrics.revocation("refused", 1);
             AuthError::Revoked
         })

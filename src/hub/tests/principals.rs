@@ -11,20 +11,20 @@ fn proof(user: &str, token: &str) -> Proof {
 }
 
 fn kick(whom: Fingerprint) -> Kick {
-    Kick { whom: Whom::Bearer(whom), until: Instant::now(), ending: crate::socket::close::Ending::revoked() }
+    Kick { whom: Whom::Principal(whom), until: Instant::now(), ending: crate::socket::close::Ending::revoked() }
 }
 
-/// Bearers of these users, each with a token of its own name, and their connections.
-fn crowd(worker: &Worker, users: &[&str]) -> Vec<(Rc<Bearer>, Rc<Connection>)> {
+/// Principals of these users, each with a token of its own name, and their connections.
+fn crowd(worker: &Worker, users: &[&str]) -> Vec<(Rc<Principal>, Rc<Connection>)> {
     let enter = |(number, user): (usize, &&str)| {
         let connection = worker.connection();
-        let bearer = worker.shard.bearers().enter(&connection, proof(user, &number.to_string())).unwrap();
-        (bearer, connection)
+        let principal = worker.shard.principals().enter(&connection, proof(user, &number.to_string())).unwrap();
+        (principal, connection)
     };
     users.iter().enumerate().map(enter).collect()
 }
 
-fn ended(crowd: &[(Rc<Bearer>, Rc<Connection>)]) -> Vec<bool> {
+fn ended(crowd: &[(Rc<Principal>, Rc<Connection>)]) -> Vec<bool> {
     crowd.iter().map(|(_, connection)| !connection.waiting().is_empty()).collect()
 }
 
@@ -43,13 +43,13 @@ fn a_kick_ends_all_connections_of_its_user_or_token_once_and_no_others() {
 fn nothing_is_left_of_who_has_gone() {
     let worker = Node::new().worker();
     let mut all = crowd(&worker, &["7", "7", "8"]);
-    let bearers = worker.shard.bearers();
-    assert_eq!(bearers.len(), 6);
+    let principals = worker.shard.principals();
+    assert_eq!(principals.len(), 6);
     all.truncate(1);
-    assert_eq!(bearers.len(), 2);
+    assert_eq!(principals.len(), 2);
     assert_eq!(worker.shard.kick(&[kick(Fingerprint::of_user("7")), kick(Fingerprint::of_user("8"))]), 1);
     all.clear();
-    assert!(bearers.is_empty());
+    assert!(principals.is_empty());
 }
 
 #[test]
@@ -64,12 +64,12 @@ fn one_socket_is_found_by_its_id() {
 #[test]
 fn a_kick_counts_for_handshakes_that_had_begun_and_for_no_later_ones() {
     let worker = Node::new().worker();
-    let bearers = worker.shard.bearers();
+    let principals = worker.shard.principals();
     let (by_user, by_token, later) = (proof("7", "a"), proof("8", "b"), Instant::now() + SECOND);
     worker.shard.kick(&[kick(Fingerprint::of_user("7")), kick(Fingerprint::of_jti("b"))]);
-    assert!(bearers.enter(&worker.connection(), by_user).is_none());
-    assert!(bearers.enter(&worker.connection(), by_token).is_none());
-    let back = bearers.enter(&worker.connection(), Proof { began: later, ..proof("7", "c") });
+    assert!(principals.enter(&worker.connection(), by_user).is_none());
+    assert!(principals.enter(&worker.connection(), by_token).is_none());
+    let back = principals.enter(&worker.connection(), Proof { began: later, ..proof("7", "c") });
     assert!(back.is_some());
     // Nor does one that is learned of late end who came after it.
     assert_eq!(worker.shard.kick(&[kick(Fingerprint::of_user("7"))]), 0);
@@ -84,24 +84,24 @@ fn kicks_that_are_learned_of_out_of_order_count_for_handshakes_too() {
     let under_way = Proof { began: early + SECOND, ..proof("7", "a") };
     let at = |user: &str, until| Kick { until, ..kick(Fingerprint::of_user(user)) };
     worker.shard.kick(&[at("7", early + 2 * SECOND), at("8", early + 3 * SECOND), at("9", early)]);
-    let bearers = worker.shard.bearers();
-    assert!(bearers.enter(&worker.connection(), under_way.clone()).is_none());
+    let principals = worker.shard.principals();
+    assert!(principals.enter(&worker.connection(), under_way.clone()).is_none());
     let user = Fingerprint::of_user("9");
-    assert!(bearers.enter(&worker.connection(), Proof { user, ..under_way }).is_some());
+    assert!(principals.enter(&worker.connection(), Proof { user, ..under_way }).is_some());
 }
 
 #[test]
 fn a_new_token_stands_for_the_old_one() {
     let worker = Node::new().worker();
     let crowd = crowd(&worker, &["7"]);
-    let (bearer, connection) = &crowd[0];
-    assert!(bearer.renew(proof("7", "new")));
-    assert_eq!(worker.shard.bearers().len(), 2);
+    let (principal, connection) = &crowd[0];
+    assert!(principal.renew(proof("7", "new")));
+    assert_eq!(worker.shard.principals().len(), 2);
     assert_eq!(worker.shard.kick(&[kick(Fingerprint::of_jti("0"))]), 0);
     let under_way = proof("7", "newer");
     assert_eq!(worker.shard.kick(&[kick(Fingerprint::of_jti("newer"))]), 0);
     // Disconnected while it was looked at.
-    assert!(!bearer.renew(under_way));
+    assert!(!principal.renew(under_way));
     assert_eq!(worker.shard.kick(&[kick(Fingerprint::of_jti("new"))]), 1);
     assert!(!connection.waiting().is_empty());
 }
@@ -109,20 +109,20 @@ fn a_new_token_stands_for_the_old_one() {
 #[tokio::test(start_paused = true)]
 async fn connections_end_at_their_deadlines_and_not_before() {
     let worker = Node::new().worker();
-    let bearers = worker.shard.bearers();
+    let principals = worker.shard.principals();
     // The runtime's clock stands still, and jumps to the next deadline.
     let now = tokio::time::Instant::now().into_std();
     let ends = |after: u32| Proof { deadline: Some(now + after * SECOND), ..proof("7", &after.to_string()) };
     let connections = [3, 1, 2, 5].map(|after| {
         let connection = worker.connection();
-        let bearer = bearers.enter(&connection, ends(after)).unwrap();
-        (bearer, connection)
+        let principal = principals.enter(&connection, ends(after)).unwrap();
+        (principal, connection)
     });
     assert!(connections[0].0.renew(ends(4)));
-    drop(worker.shard.bearers().enter(&worker.connection(), ends(1)));
+    drop(worker.shard.principals().enter(&worker.connection(), ends(1)));
     let open = || connections.iter().map(|(_, connection)| connection.waiting().is_empty()).collect::<Vec<_>>();
     let local = tokio::task::LocalSet::new();
-    local.spawn_local(Rc::clone(bearers).run());
+    local.spawn_local(Rc::clone(principals).run());
     local
         .run_until(async {
             for (at, expected) in [
@@ -141,18 +141,18 @@ async fn connections_end_at_their_deadlines_and_not_before() {
 }
 
 #[test]
-fn tokens_are_watched_until_they_end_or_their_bearers_go() {
+fn tokens_are_watched_until_they_end_or_their_principals_go() {
     let worker = Node::new().worker();
-    let bearers = worker.shard.bearers();
+    let principals = worker.shard.principals();
     let now = Instant::now();
     let watched = |key: &str, end| {
         let watch = Some(Watch { key: key.into(), end });
-        bearers.enter(&worker.connection(), Proof { watch, ..proof("7", key) }).unwrap()
+        principals.enter(&worker.connection(), Proof { watch, ..proof("7", key) }).unwrap()
     };
     let (brief, lasting, gone) =
         (watched("brief", Some(now + SECOND)), watched("lasting", None), watched("gone", Some(now + SECOND)));
     let keys = |at| {
-        let mut keys: Vec<String> = bearers.watched(at).iter().map(|one| one.watch.key.to_string()).collect();
+        let mut keys: Vec<String> = principals.watched(at).iter().map(|one| one.watch.key.to_string()).collect();
         keys.sort();
         keys
     };
