@@ -1,10 +1,12 @@
 //! What clients speak: plain WebSocket messages, or Socket.IO; and the session behind both.
 
-pub mod apart;
-pub mod desk;
+pub mod background;
+mod effects;
 pub mod engineio;
+mod part;
 pub mod plain;
 mod principal;
+pub mod services;
 pub mod session;
 pub mod socketio;
 

@@ -37,7 +37,7 @@ use crate::{
     config::Config,
     hub::{Dispatcher, Registry, Shard},
     presence::Presence,
-    protocol::{apart::Apart, desk::Desk},
+    protocol::{background::Background, services::WorkerServices},
     socket::{
         Roster,
         takeover::{self, SocketOptions},
@@ -65,7 +65,7 @@ pub struct Services {
     /// Who answers calls.
     pub backend: Arc<dyn Backend>,
     /// What is done when a connection has gone.
-    pub apart: Apart,
+    pub background: Background,
     /// Who is there.
     pub presence: Arc<dyn Presence>,
     /// The other nodes.
@@ -169,9 +169,9 @@ fn worker(
     actix_rt::spawn(Rc::clone(&roster).run());
     actix_rt::spawn(drain(services.drain.clone(), Rc::clone(&roster)));
 
-    let desk = Rc::new(Desk {
+    let desk = Rc::new(WorkerServices {
         shard,
-        apart: services.apart.clone(),
+        background: services.background.clone(),
         authenticator: Arc::clone(&services.authenticator),
         backend: Arc::clone(&services.backend),
         presence: Arc::clone(&services.presence),

@@ -28,8 +28,8 @@ use crate::{
     config::Transport,
     event::Value,
     protocol::{
-        desk::Desk,
         engineio::{Answer, Carrier, PAYLOAD_TYPE, Sessions, Settings, Sid, Upper, Workers, raw::Raw},
+        services::WorkerServices,
         socketio::{Denied, Endpoint, Entry, Head, SocketIo},
     },
     socket::{
@@ -68,7 +68,7 @@ type Answered = Result<HttpResponse, Refusal>;
 
 impl Reception {
     /// Starts the sessions of this worker, on its thread.
-    pub(super) fn start(services: &Services, desk: Rc<Desk>, roster: Rc<Roster>) -> Rc<Self> {
+    pub(super) fn start(services: &Services, desk: Rc<WorkerServices>, roster: Rc<Roster>) -> Rc<Self> {
         let (config, engine) = (&services.config, &services.engine);
         let settings = Settings::new(config);
         let patience = settings.ping_interval + settings.ping_timeout + Duration::from_secs(5);

@@ -25,9 +25,8 @@ use crate::{
     hub::Member,
     layer::LayerError,
     protocol::{
-        self,
-        desk::{Desk, Refused},
-        new_id,
+        self, new_id,
+        services::{Refused, WorkerServices},
         session::{Outlet, Part, Session},
     },
     socket::{
@@ -47,7 +46,7 @@ pub struct Acceptor {
     pub(super) metrics: Metrics,
     pub(super) door: Arc<Door>,
     pub(super) hops: Hops,
-    pub(super) desk: Rc<Desk>,
+    pub(super) desk: Rc<WorkerServices>,
     pub(super) roster: Rc<Roster>,
 }
 

@@ -38,7 +38,7 @@ pub struct Member {
     id: Option<Arc<str>>,
     before_subscribe: BeforeSubscribe,
     /// The consumer that tells the client of gaps; [`NOBODY`] where it did not ask.
-    teller: Cell<u32>,
+    gap_consumer: Cell<u32>,
     pub(super) state: Cell<State>,
 }
 
@@ -74,7 +74,7 @@ impl Member {
             subscriptions: RefCell::default(),
             id,
             before_subscribe,
-            teller: Cell::new(NOBODY),
+            gap_consumer: Cell::new(NOBODY),
             state: Cell::new(state),
         })
     }
@@ -86,12 +86,12 @@ impl Member {
 
     /// From now on this consumer tells the client of gaps.
     pub fn tell_gaps(&self, consumer: ConsumerId) {
-        self.teller.set(consumer.0);
+        self.gap_consumer.set(consumer.0);
     }
 
     /// Which consumer tells the client of gaps, if it asked for that.
-    pub fn teller(&self) -> Option<ConsumerId> {
-        Some(ConsumerId(self.teller.get())).filter(|consumer| consumer.0 != NOBODY)
+    pub fn gap_consumer(&self) -> Option<ConsumerId> {
+        Some(ConsumerId(self.gap_consumer.get())).filter(|consumer| consumer.0 != NOBODY)
     }
 
     /// Whether it gets what its groups get.

@@ -32,7 +32,7 @@ impl Notice {
 
     /// Whether this member asked for it.
     pub fn is_for(&self, member: &Member) -> bool {
-        member.teller() == Some(self.consumer.id())
+        member.gap_consumer() == Some(self.consumer.id())
     }
 
     /// Whether it names groups.

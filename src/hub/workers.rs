@@ -1,4 +1,7 @@
 //! The channels from the layer's thread, and from whoever asks, to the workers.
+//!
+//! Engine.IO has channels of its own between workers (`protocol/engineio/workers.rs`): what goes through those concerns one
+//! session of one worker and is bounded by the open requests; what goes through these is for all members, and bounded in bytes.
 
 use std::{
     sync::{

@@ -23,7 +23,7 @@ use crate::{
     hub::{Dispatcher, Registry},
     layer::{Layer, Sink},
     presence::Presence,
-    protocol::apart::Apart,
+    protocol::background::Background,
     telemetry::Metrics,
 };
 
@@ -42,7 +42,7 @@ pub struct Node {
     pub worker: Option<Arc<WorkerBackend>>,
     pub cache: Arc<dyn Cache>,
     pub door: Arc<Door>,
-    pub apart: Apart,
+    pub background: Background,
     pub presence: Arc<dyn Presence>,
     pub cluster: Arc<Cluster>,
     pub draining: Draining,
@@ -76,8 +76,9 @@ impl Node {
         let registry = Arc::new(Registry::new(Arc::clone(&layer)));
         let dispatcher = Dispatcher::new(Arc::clone(&registry), reload.consumers.clone(), metrics.clone());
         let (backend, worker) = backend::choose(&config.backend, &layer, metrics.clone())?;
-        let apart = Apart::new(Arc::clone(&layer), Arc::clone(&backend));
-        let presence = presence::start(&config, id, &reload.consumers, reload.graces.clone(), &apart, metrics.clone())?;
+        let background = Background::new(Arc::clone(&layer), Arc::clone(&backend));
+        let presence =
+            presence::start(&config, id, &reload.consumers, reload.graces.clone(), &background, metrics.clone())?;
         Ok(Self {
             config: Arc::new(config),
             reload,
@@ -89,7 +90,7 @@ impl Node {
             worker,
             cache,
             door,
-            apart,
+            background,
             presence,
             cluster: Arc::new(cluster),
             draining: Draining::default(),
@@ -114,7 +115,7 @@ impl Node {
             engine: Arc::new(Engine::new(Arc::clone(&self.cluster) as _)),
             backend: Arc::clone(&self.backend),
             presence: Arc::clone(&self.presence),
-            apart: self.apart.clone(),
+            background: self.background.clone(),
             cluster: Arc::clone(&self.cluster),
             door: Arc::clone(&self.door),
             dispatcher: Arc::clone(&self.dispatcher),

@@ -77,7 +77,7 @@ impl Node {
         self.door.stop().await;
         self.presence.stop().await;
         // What consumers still have to say of clients that have gone.
-        let _ = tokio::time::timeout(FAREWELL, self.apart.finished()).await;
+        let _ = tokio::time::timeout(FAREWELL, self.background.finished()).await;
         self.cluster.stop().await;
         self.layer.stop().await;
     }

@@ -8,7 +8,7 @@ use crate::{
     config::Config,
     consumer::{Consumer, Consumers, Context},
     presence::{Change, Graces, Listener, LocalPresence, Presence, RedisPresence},
-    protocol::apart::Apart,
+    protocol::background::Background,
     telemetry::Metrics,
 };
 
@@ -33,10 +33,10 @@ pub fn start(
     node: &str,
     consumers: &Consumers,
     graces: Graces,
-    apart: &Apart,
+    background: &Background,
     metrics: Metrics,
 ) -> anyhow::Result<Arc<dyn Presence>> {
-    let listener = listener(consumers, apart);
+    let listener = listener(consumers, background);
     Ok(match config.redis_url() {
         None => Arc::new(LocalPresence::start(graces, listener, metrics)),
         Some(url) => {
@@ -47,8 +47,8 @@ pub fn start(
     })
 }
 
-fn listener(consumers: &Consumers, apart: &Apart) -> Listener {
-    let (consumers, apart) = (consumers.clone(), apart.clone());
+fn listener(consumers: &Consumers, background: &Background) -> Listener {
+    let (consumers, background) = (consumers.clone(), background.clone());
     Arc::new(move |change, member, user| {
         let Some(consumer) = consumers.now().iter().find(|consumer| consumer.name() == &*member.scope).cloned() else {
             return;
@@ -58,6 +58,6 @@ fn listener(consumers: &Consumers, apart: &Apart) -> Listener {
             Change::Arrived => (consumer.on_online(&context), "on_online"),
             Change::Departed => (consumer.on_offline(&context), "on_offline"),
         };
-        apart.carry_out(consumer, context, reaction, what);
+        background.start(consumer, context, reaction, what);
     })
 }

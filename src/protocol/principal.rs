@@ -5,7 +5,7 @@ use std::{
     time::{Instant, SystemTime},
 };
 
-use super::desk::Desk;
+use super::services::WorkerServices;
 use crate::{
     auth::{AuthError, Identity, claims},
     event::{Fingerprint, Proof},
@@ -13,7 +13,7 @@ use crate::{
     socket::Connection,
 };
 
-impl Desk {
+impl WorkerServices {
     /// Notes who is behind a connection; `None` for nobody in particular. `ends` says whether the connection ends with the
     /// token, `began` when the look at it began. An error where it was disconnected meanwhile.
     pub fn enter(

@@ -15,23 +15,23 @@ use std::{
     collections::VecDeque,
     rc::Rc,
     sync::Arc,
-    time::Instant,
 };
 
 use self::{
     asks::Asks,
     queue::{Queue, Waiting},
-    work::{After, Work},
+    work::{Pending, Work},
 };
-use super::desk::Desk;
+use super::services::WorkerServices;
 use crate::{
-    consumer::{Consumer, Context, Continuation, Incoming, Limits, Outcome, Payload, Reaction},
+    consumer::{Context, Continuation, Incoming, Outcome, Reaction},
     event::{GapReason, Value},
-    hub::{Member, Principal},
-    presence,
+    hub::Member,
     socket::close::CloseCode,
     warn_bounded,
 };
+
+pub use super::{effects::Outlet, part::Part};
 
 /// Messages that may wait before the client is read no further.
 const HOLD_AT: usize = 64;
@@ -39,62 +39,20 @@ const HOLD_AT: usize = 64;
 /// Messages that may wait at all: a polling client can send many at once.
 const MAX_WAITING: usize = 4096;
 
-/// What a session says to its client with.
-pub trait Outlet {
-    /// Sends.
-    fn send(&self, payload: &Payload);
-
-    /// Ends the connection, or in Socket.IO the client's membership of the namespace.
-    fn close(&self, code: CloseCode, reason: &str);
-
-    /// Whether to stop reading from the client for now.
-    fn hold(&self, hold: bool);
-}
-
-/// A consumer that admitted the connection, and what its expressions know of it.
-pub struct Part {
-    consumer: Arc<Consumer>,
-    /// Absent where no handler of the consumer looks at it.
-    context: RefCell<Option<Box<Context>>>,
-    limits: RefCell<Limits>,
-    /// Boxed, because most connections are counted nowhere.
-    present: RefCell<Option<Box<presence::Member>>>,
-    /// Nobody in particular has none.
-    principal: Option<Rc<Principal>>,
-}
-
-impl Part {
-    /// A consumer's part in a connection.
-    pub fn new(consumer: Arc<Consumer>, context: Context, principal: Option<Rc<Principal>>) -> Self {
-        let context = consumer.keep(context);
-        Self {
-            consumer,
-            context: RefCell::new(context),
-            limits: RefCell::default(),
-            present: RefCell::default(),
-            principal,
-        }
-    }
-
-    fn with_context<T>(&self, read: impl FnOnce(&Context) -> T) -> T {
-        match self.context.borrow().as_deref() {
-            Some(context) => read(context),
-            None => read(&Context::default()),
-        }
-    }
-
-    fn change(&self, change: impl FnOnce(&mut Context)) {
-        if let Some(context) = self.context.borrow_mut().as_deref_mut() {
-            change(context);
-        }
-    }
-}
-
+/// What is to be done, in order, each for one of the session's parts.
 type Agenda = VecDeque<(usize, Work)>;
+
+/// How it goes on after something that was waited for.
+enum After {
+    /// First with this.
+    More(Vec<Work>),
+    /// Not with the rest of the handler.
+    End,
+}
 
 /// One connection's session.
 pub struct Session {
-    desk: Rc<Desk>,
+    services: Rc<WorkerServices>,
     outlet: Rc<dyn Outlet>,
     member: RefCell<Option<Rc<Member>>>,
     parts: Box<[Part]>,
@@ -107,9 +65,14 @@ pub struct Session {
 
 impl Session {
     /// A session that is not open yet.
-    pub fn new(desk: Rc<Desk>, outlet: Rc<dyn Outlet>, member: Rc<Member>, parts: Box<[Part]>) -> Rc<Self> {
+    pub fn new(
+        services: Rc<WorkerServices>,
+        outlet: Rc<dyn Outlet>,
+        member: Rc<Member>,
+        parts: Box<[Part]>,
+    ) -> Rc<Self> {
         let session = Self {
-            desk,
+            services,
             outlet,
             member: RefCell::new(Some(member)),
             parts,
@@ -151,7 +114,7 @@ impl Session {
 
     /// A message came.
     pub fn received(self: &Rc<Self>, incoming: Incoming<'_>) {
-        self.desk.metrics.messages.inc();
+        self.services.metrics.messages.inc();
         let waiting = self.queue.borrow_mut().as_deref_mut().map(|queue| {
             queue.push(Waiting::message(incoming));
             queue.len()
@@ -171,7 +134,7 @@ impl Session {
     /// The connection is gone: nothing reaches it any more, and the consumers' `on_disconnect` runs.
     pub fn gone(self: &Rc<Self>) {
         let Some(member) = self.member.borrow_mut().take() else { return };
-        self.desk.shard.leave_all(&member);
+        self.services.shard.leave_all(&member);
         *self.asks.borrow_mut() = None;
         if let Some(queue) = self.queue.borrow_mut().as_deref_mut() {
             queue.push(Waiting::Gone);
@@ -183,8 +146,8 @@ impl Session {
 
     /// Something that was for the client is lost: it is told, if it asked for that.
     pub fn missed(&self, reason: GapReason) {
-        let Some(teller) = self.member().and_then(|member| member.teller()) else { return };
-        let Some(part) = self.parts.iter().find(|part| part.consumer.id() == teller) else { return };
+        let Some(consumer) = self.member().and_then(|member| member.gap_consumer()) else { return };
+        let Some(part) = self.parts.iter().find(|part| part.consumer.id() == consumer) else { return };
         match part.consumer.gap_notice(reason, None) {
             Ok(notice) => self.outlet.send(&notice),
             Err(reason) => warn_bounded!("{}: a client is not told of a gap: {reason}", part.consumer.name()),
@@ -200,7 +163,7 @@ impl Session {
         if waiting == HOLD_AT {
             self.outlet.hold(true);
         } else if waiting > MAX_WAITING {
-            self.desk.metrics.closed("too_many_messages");
+            self.services.metrics.closed("too_many_messages");
             self.outlet.close(CloseCode::POLICY_VIOLATION, "too many messages wait");
         }
     }
@@ -228,7 +191,7 @@ impl Session {
             if !reaction.effects.is_empty() {
                 // Nothing of it is for the client, and the worker may end with its last connection.
                 let context = part.with_context(Context::clone);
-                self.desk.apart.carry_out(Arc::clone(&part.consumer), context, reaction, "on_disconnect");
+                self.services.background.start(Arc::clone(&part.consumer), context, reaction, "on_disconnect");
             }
             agenda.push_back((place, Work::Exit));
         }
@@ -242,41 +205,48 @@ impl Session {
 
     fn note(&self, place: usize, reaction: &Reaction, what: &str) {
         if let Some(problem) = &reaction.problem {
-            self.desk.metrics.refused_message(problem.label());
+            self.services.metrics.refused_message(problem.label());
             log::debug!("{}: {what}: {problem}", self.parts[place].consumer.name());
         }
     }
 
     /// Does what can be done at once; if something is to be waited for, a task goes on with the rest.
     fn start(self: &Rc<Self>, mut agenda: Agenda) {
-        while let Some((place, work)) = agenda.pop_front() {
-            if let Err(work) = self.at_once(place, work) {
-                agenda.push_front((place, work));
-                *self.queue.borrow_mut() = Some(Box::default());
-                actix_rt::spawn(Rc::clone(self).go_on(agenda));
-                return;
-            }
+        if let Some(pending) = self.advance(&mut agenda) {
+            *self.queue.borrow_mut() = Some(Box::default());
+            actix_rt::spawn(Rc::clone(self).go_on(pending, agenda));
         }
     }
 
-    async fn go_on(self: Rc<Self>, mut agenda: Agenda) {
+    /// Works the agenda off up to something that is to be waited for.
+    fn advance(self: &Rc<Self>, agenda: &mut Agenda) -> Option<(usize, Pending)> {
+        while let Some((place, work)) = agenda.pop_front() {
+            if let Some(pending) = self.at_once(place, work) {
+                return Some((place, pending));
+            }
+        }
+        None
+    }
+
+    async fn go_on(self: Rc<Self>, first: (usize, Pending), mut agenda: Agenda) {
+        let mut next = Some(first);
         loop {
-            while let Some((place, work)) = agenda.pop_front() {
-                let Err(work) = self.at_once(place, work) else { continue };
-                match self.in_time(place, work).await {
+            while let Some((place, pending)) = next {
+                match self.in_time(place, pending).await {
                     After::More(more) => more.into_iter().rev().for_each(|work| agenda.push_front((place, work))),
                     After::End => agenda.retain(|(of, work)| *of != place || !matches!(work, Work::Effect(_))),
                 }
+                next = self.advance(&mut agenda);
             }
-            let next = {
+            let waiting = {
                 let mut queue = self.queue.borrow_mut();
-                let next = queue.as_deref_mut().and_then(Queue::pop);
-                if next.is_none() {
+                let waiting = queue.as_deref_mut().and_then(Queue::pop);
+                if waiting.is_none() {
                     *queue = None;
                 }
-                next
+                waiting
             };
-            agenda = match next {
+            agenda = match waiting {
                 None => {
                     self.outlet.hold(false);
                     return;
@@ -285,6 +255,7 @@ impl Session {
                 Some(Waiting::Resume { place, then, outcome }) => self.resume(place, &then, outcome),
                 Some(Waiting::Message(message)) => self.react(message.as_incoming()),
             };
+            next = self.advance(&mut agenda);
         }
     }
 
@@ -294,13 +265,6 @@ impl Session {
         let mut agenda = Agenda::new();
         self.plan(&mut agenda, place, reaction, "an answer");
         agenda
-    }
-}
-
-impl Part {
-    fn react(&self, incoming: Incoming<'_>) -> Reaction {
-        let limits = &mut *self.limits.borrow_mut();
-        self.with_context(|context| self.consumer.on_message(context, incoming, limits, Instant::now()))
     }
 }
 

@@ -12,7 +12,7 @@ use crate::{
     hub::Member,
     packet::Text,
     protocol::{
-        desk::Desk,
+        services::WorkerServices,
         session::{Outlet, Part, Session},
     },
     socket::{Connection, close::CloseCode},
@@ -48,7 +48,7 @@ pub struct Raw {
 
 impl Raw {
     /// A session for the members of the hub and the consumers that admitted the client.
-    pub fn new(desk: &Rc<Desk>, connection: &Rc<Connection>, member: Rc<Member>, parts: Box<[Part]>) -> Self {
+    pub fn new(desk: &Rc<WorkerServices>, connection: &Rc<Connection>, member: Rc<Member>, parts: Box<[Part]>) -> Self {
         let outlet = Rc::new(RawOutlet { connection: Rc::clone(connection), carrier: OnceCell::new() });
         let session = Session::new(Rc::clone(desk), Rc::clone(&outlet) as Rc<dyn Outlet>, member, parts);
         Self { session, outlet }

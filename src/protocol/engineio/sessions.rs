@@ -19,7 +19,7 @@ use super::{
 use crate::{
     config,
     packet::engine::Open,
-    protocol::desk::Desk,
+    protocol::services::WorkerServices,
     socket::{Connection, ConnectionLimits, Roster, negotiate::Deflate},
     telemetry::OpenGauge,
 };
@@ -67,7 +67,7 @@ impl Settings {
 
 /// The sessions of one worker.
 pub struct Sessions {
-    desk: Rc<Desk>,
+    desk: Rc<WorkerServices>,
     roster: Rc<Roster>,
     settings: Settings,
     node: Box<str>,
@@ -90,7 +90,7 @@ impl Sessions {
     /// None yet, of a worker of the node `node`. Keeps the sessions' times and takes what other workers hand over, on this
     /// thread.
     pub fn start(
-        desk: Rc<Desk>,
+        desk: Rc<WorkerServices>,
         roster: Rc<Roster>,
         settings: Settings,
         node: &str,
@@ -123,7 +123,7 @@ impl Sessions {
     }
 
     /// What the worker works with.
-    pub const fn desk(&self) -> &Rc<Desk> {
+    pub const fn desk(&self) -> &Rc<WorkerServices> {
         &self.desk
     }
 

@@ -1,4 +1,6 @@
 //! Requests and sockets for a session of another worker of this node, on their way to it.
+//!
+//! Not the channels of the hub (`hub/workers.rs`): those are for events, know no protocol, and drop what is too much.
 
 use std::{
     rc::Rc,

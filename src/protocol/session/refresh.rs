@@ -2,26 +2,26 @@
 
 use std::{rc::Rc, time::Instant};
 
-use super::{Part, Session, work::After};
+use super::{After, Part, Session};
 use crate::{
     auth::AuthError,
-    consumer::{Continuation, Outcome, Payload},
+    consumer::{Continuation, Outcome},
     event::Value,
-    protocol::principal::proof,
+    protocol::{effects::FailureReplies, principal::proof},
 };
 
 /// Somebody else's token.
 const ANOTHER: AuthError = AuthError::Invalid("the token is another user's");
 
-/// What the client is told where its token is not good, and where it cannot be known.
-pub(super) struct Told<'a> {
-    pub denied: Option<&'a [Payload]>,
-    pub failed: Option<&'a [Payload]>,
-}
-
 impl Session {
-    /// Takes the token, and goes on with the handler; or tells the client, and leaves everything as it is.
-    pub(super) async fn refresh(&self, place: usize, token: &str, then: &Continuation, told: Told<'_>) -> After {
+    /// Takes the token, and goes on with the handler; or replies that it failed, and leaves everything as it is.
+    pub(super) async fn refresh(
+        &self,
+        place: usize,
+        token: &str,
+        then: &Continuation,
+        replies: &FailureReplies,
+    ) -> After {
         let part = &self.parts[place];
         let error = match self.renew(part, token).await {
             Ok(()) => {
@@ -33,11 +33,11 @@ impl Session {
         };
         log::debug!("{}: a new token is refused: {error}", part.consumer.name());
         let (label, payloads) = match error.retry_after() {
-            Some(_) => ("refresh_failed", told.failed),
-            None => ("refresh_denied", told.denied),
+            Some(_) => ("refresh_failed", &replies.failed),
+            None => ("refresh_denied", &replies.denied),
         };
-        self.desk.metrics.refused_message(label);
-        payloads.into_iter().flatten().for_each(|payload| self.outlet.send(payload));
+        self.services.metrics.refused_message(label);
+        payloads.as_deref().into_iter().flatten().for_each(|payload| self.outlet.send(payload));
         After::End
     }
 
@@ -48,9 +48,9 @@ impl Session {
         let token = token.strip_prefix("Bearer ").unwrap_or(token);
         let identity = match token.is_empty() {
             true => Err(AuthError::Missing),
-            false => self.desk.authenticator.identify_by(part.consumer.auth(), token).await,
+            false => self.services.authenticator.identify_by(part.consumer.auth(), token).await,
         };
-        self.desk.metrics.token(identity.as_ref().map_or_else(AuthError::label, |_| "valid"));
+        self.services.metrics.token(identity.as_ref().map_or_else(AuthError::label, |_| "valid"));
         let identity = identity?;
         // Consumers that authenticate alike have the token in common.
         let alike =

@@ -9,7 +9,7 @@ use crate::{
     hub::{Dispatcher, Registry, Shard},
     layer::{Layer, memory::MemoryLayer},
     presence::{Graces, LocalPresence},
-    protocol::apart::Apart,
+    protocol::background::Background,
     socket::{Connection, ConnectionLimits, Roster},
     telemetry::Metrics,
 };
@@ -36,11 +36,11 @@ async fn a_client_that_asked_is_told_that_something_for_it_is_lost_and_another_i
     let dispatcher = Dispatcher::new(Arc::clone(&registry), Consumers::new(consumers.clone()), metrics.clone());
     let inbox = dispatcher.connect().unwrap();
     let graces = Graces::new(std::iter::empty(), std::time::Duration::ZERO);
-    let desk = Rc::new(Desk {
+    let services = Rc::new(WorkerServices {
         shard: Shard::new(&inbox, registry, metrics.clone()),
         backend: Arc::new(NoBackend),
         presence: Arc::new(LocalPresence::start(graces, Arc::new(|_, _, _| {}), metrics.clone())),
-        apart: Apart::new(layer, Arc::new(NoBackend)),
+        background: Background::new(layer, Arc::new(NoBackend)),
         authenticator: Arc::new(Authenticator::new(&Config::default(), Arc::new(MemoryCache::new())).unwrap()),
         metrics: metrics.clone(),
     });
@@ -55,7 +55,7 @@ async fn a_client_that_asked_is_told_that_something_for_it_is_lost_and_another_i
             member.tell_gaps(consumer.id());
         }
         let parts = Box::new([Part::new(Arc::clone(consumer), context, None)]);
-        let session = Session::new(Rc::clone(&desk), Rc::clone(&connection) as Rc<dyn Outlet>, member, parts);
+        let session = Session::new(Rc::clone(&services), Rc::clone(&connection) as Rc<dyn Outlet>, member, parts);
         session.missed(GapReason::SlowClient);
         let waiting = connection.waiting();
         assert!(waiting.ends_with(told) && waiting.is_empty() == told.is_empty(), "{query}: {waiting:?}");

@@ -1,13 +1,13 @@
 //! One effect at a time: what can be done at once, and what must be waited for.
 
-use std::{rc::Rc, sync::Arc, time::Duration};
+use std::{rc::Rc, time::Duration};
 
-use super::{Part, Session, queue::Waiting, refresh::Told};
+use super::{After, Part, Session, queue::Waiting};
 use crate::{
     consumer::{Continuation, Effect, Outcome, Payload, Reaction},
     event::{GroupName, Raw, Value},
     packet, presence,
-    socket::close::CloseCode,
+    protocol::effects::{Open, Stage, Step, Wait, carry_out},
     warn_bounded,
 };
 
@@ -20,80 +20,63 @@ pub(super) enum Work {
     Exit,
 }
 
-/// How it goes on after something that was waited for.
-pub(super) enum After {
-    /// First with this.
-    More(Vec<Work>),
-    /// Not with the rest of the handler.
-    End,
+/// What must be waited for.
+pub(super) enum Pending {
+    Effect(Wait),
+    Enter,
 }
 
 impl Session {
     /// Carries out what needs no waiting; gives back what does.
-    pub(super) fn at_once(self: &Rc<Self>, place: usize, work: Work) -> Result<(), Work> {
+    pub(super) fn at_once(self: &Rc<Self>, place: usize, work: Work) -> Option<Pending> {
         let part = &self.parts[place];
-        match work {
-            Work::Effect(Effect::Reply(payload)) => self.outlet.send(&payload),
-            Work::Effect(Effect::Subscribe(names)) => self.subscribe(part, names),
-            Work::Effect(Effect::Unsubscribe(names)) => {
-                if let Some(member) = self.member() {
-                    member.unsubscribe(&names);
-                }
-            }
-            Work::Effect(Effect::Leave(groups)) => {
-                if let Some(member) = self.member() {
-                    for group in &groups {
-                        self.desk.shard.leave(&member, group, part.consumer.id());
-                    }
-                }
-            }
-            Work::Effect(Effect::Set(vars)) => part.change(|context| context.vars = vars),
-            Work::Effect(Effect::User(user)) => part.change(|context| context.user = user),
-            Work::Effect(Effect::Ask { args, timeout, then }) => self.ask(place, &args, timeout, then),
-            Work::Effect(Effect::Refuse { message }) => self.outlet.close(CloseCode::POLICY_VIOLATION, &message),
-            Work::Effect(Effect::Close { code, reason }) => {
-                // The configuration was checked for codes that may be sent.
-                self.outlet.close(CloseCode::new(code).unwrap_or(CloseCode::NORMAL), &reason);
-            }
+        let effect = match work {
+            Work::Effect(effect) => effect,
+            Work::Enter => return Some(Pending::Enter),
             Work::Exit => {
                 if let Some(member) = part.present.borrow_mut().take() {
-                    self.desk.presence.leave(&member);
+                    self.services.presence.leave(&member);
                 }
+                return None;
             }
-            Work::Effect(
-                Effect::Join { .. } | Effect::Publish { .. } | Effect::Call { .. } | Effect::Refresh { .. },
-            )
-            | Work::Enter => return Err(work),
+        };
+        match carry_out(effect, &part.consumer, Stage::Open(self.open(part))) {
+            Step::Wait(wait) => return Some(Pending::Effect(wait)),
+            Step::Ask { args, timeout, then } => self.ask(place, &args, timeout, then),
+            Step::Done | Step::Refuse(_) => {}
         }
-        Ok(())
+        None
+    }
+
+    fn open<'a>(&'a self, part: &'a Part) -> Open<'a> {
+        let services = &*self.services;
+        Open { part, member: &self.member, outlet: &*self.outlet, shard: &services.shard, metrics: &services.metrics }
     }
 
     /// Carries out what must be waited for.
-    pub(super) async fn in_time(&self, place: usize, work: Work) -> After {
+    pub(super) async fn in_time(&self, place: usize, pending: Pending) -> After {
         let part = &self.parts[place];
-        let reaction = match work {
-            Work::Effect(Effect::Join { groups, failed }) => {
+        let reaction = match pending {
+            Pending::Effect(Wait::Join { groups, failed }) => {
                 let joined = self.join(part, &groups).await;
-                return self.or_tell(part, joined, failed.as_deref());
+                return self.or_reply(part, joined, failed.as_deref());
             }
-            Work::Effect(Effect::Publish { group, body, failed }) => {
-                let published = self.desk.shard.registry().layer().publish(&group, &body).await;
+            Pending::Effect(Wait::Publish { group, body, failed }) => {
+                let published = self.services.shard.registry().layer().publish(&group, &body).await;
                 let published = published.map_err(|error| ("not_published", format!("to group {group}: {error}")));
-                return self.or_tell(part, published, failed.as_deref());
+                return self.or_reply(part, published, failed.as_deref());
             }
-            Work::Effect(Effect::Call { request, then }) => {
-                let outcome = self.desk.backend.call(*request).await;
+            Pending::Effect(Wait::Call { request, then }) => {
+                let outcome = self.services.backend.call(*request).await;
                 part.with_context(|context| part.consumer.resume(context, &then, outcome))
             }
-            Work::Effect(Effect::Refresh { token, then, denied, failed }) => {
-                let told = Told { denied: denied.as_deref(), failed: failed.as_deref() };
-                return self.refresh(place, token.expose(), &then, told).await;
+            Pending::Effect(Wait::Refresh { token, then, replies }) => {
+                return self.refresh(place, token.expose(), &then, &replies).await;
             }
-            Work::Enter => match self.enter(part).await {
+            Pending::Enter => match self.enter(part).await {
                 true => part.with_context(|context| part.consumer.on_online(context)),
                 false => return After::More(Vec::new()),
             },
-            Work::Effect(_) | Work::Exit => return After::More(Vec::new()),
         };
         self.go_on_with(place, reaction)
     }
@@ -103,17 +86,17 @@ impl Session {
         After::More(reaction.effects.into_iter().map(Work::Effect).collect())
     }
 
-    /// Where Redis did not take it, the client is told what the handler says, and the handler ends.
-    fn or_tell(&self, part: &Part, done: Result<(), (&'static str, String)>, failed: Option<&[Payload]>) -> After {
+    /// Where Redis did not take it, the client gets the handler's replies to a failure, and the handler ends.
+    fn or_reply(&self, part: &Part, done: Result<(), (&'static str, String)>, failed: Option<&[Payload]>) -> After {
         let Err((label, reason)) = done else { return After::More(Vec::new()) };
-        self.desk.metrics.refused_message(label);
+        self.services.metrics.refused_message(label);
         warn_bounded!("{}: {label}: {reason}", part.consumer.name());
         failed.into_iter().flatten().for_each(|payload| self.outlet.send(payload));
         After::End
     }
 
     async fn join(&self, part: &Part, groups: &[GroupName]) -> Result<(), (&'static str, String)> {
-        let (shard, consumer) = (&self.desk.shard, part.consumer.id());
+        let (shard, consumer) = (&self.services.shard, part.consumer.id());
         for group in groups {
             // A connection that is gone joins nothing.
             let Some(member) = self.member() else { return Ok(()) };
@@ -135,18 +118,9 @@ impl Session {
             Some((presence::Member { scope: part.consumer.name().into(), id }, context.user.clone()))
         });
         let Some((member, user)) = entering else { return false };
-        let first = self.desk.presence.enter(&member, &user).await;
+        let first = self.services.presence.enter(&member, &user).await;
         *part.present.borrow_mut() = Some(Box::new(member));
         first
-    }
-
-    fn subscribe(&self, part: &Part, names: Vec<Arc<str>>) {
-        let max = part.consumer.topics().max;
-        let Some(member) = self.member() else { return };
-        if member.subscribe(names, max).is_err() {
-            self.desk.metrics.closed("too_many_topics");
-            self.outlet.close(CloseCode::POLICY_VIOLATION, &format!("more than {max} topics"));
-        }
     }
 
     fn ask(self: &Rc<Self>, place: usize, args: &[Value], timeout: Duration, then: Continuation) {

@@ -11,7 +11,7 @@ use crate::{
     event::{GroupName, Value},
     hub::{Member, Principal},
     protocol::{
-        desk::{Desk, Refused},
+        services::{Refused, WorkerServices},
         session::Part,
     },
     socket::Connection,
@@ -27,7 +27,7 @@ type Entered = Result<(Identity, Option<Rc<Principal>>), AuthError>;
 /// Lets clients in. One per worker.
 pub struct Entry {
     /// What the worker works with.
-    pub desk: Rc<Desk>,
+    pub desk: Rc<WorkerServices>,
     /// Who is connecting.
     pub authenticator: Arc<Authenticator>,
     /// How many connections a user may have.

@@ -13,6 +13,7 @@ use std::{
 
 use tokio::runtime::Handle;
 
+use super::effects::{Stage, Step, Wait, carry_out};
 use crate::{
     backend::Backend,
     consumer::{Consumer, Context, Effect, Reaction},
@@ -25,21 +26,21 @@ const LOOK: Duration = Duration::from_millis(20);
 
 /// Carries out what has no connection.
 #[derive(Clone)]
-pub struct Apart {
+pub struct Background {
     layer: Arc<dyn Layer>,
     backend: Arc<dyn Backend>,
     runtime: Handle,
     open: Arc<AtomicUsize>,
 }
 
-impl Apart {
+impl Background {
     /// With these parts of the node, on the runtime of the caller.
     pub fn new(layer: Arc<dyn Layer>, backend: Arc<dyn Backend>) -> Self {
         Self { layer, backend, runtime: Handle::current(), open: Arc::default() }
     }
 
     /// Begins to carry out a reaction; `what` it is of is for the log.
-    pub fn carry_out(&self, consumer: Arc<Consumer>, context: Context, reaction: Reaction, what: &'static str) {
+    pub fn start(&self, consumer: Arc<Consumer>, context: Context, reaction: Reaction, what: &'static str) {
         if let Some(problem) = &reaction.problem {
             warn_bounded!("{}: {what} failed: {problem}", consumer.name());
         }
@@ -57,19 +58,19 @@ impl Apart {
     async fn work(&self, consumer: &Consumer, mut context: Context, effects: Vec<Effect>) {
         let mut work: Vec<Effect> = effects.into_iter().rev().collect();
         while let Some(effect) = work.pop() {
-            match effect {
-                Effect::Publish { group, body, .. } => {
+            // Not in the `match`: the stage must not live across what is waited for.
+            let step = carry_out(effect, consumer, Stage::Background(&mut context));
+            match step {
+                Step::Wait(Wait::Publish { group, body, .. }) => {
                     if let Err(error) = self.layer.publish(&group, &body).await {
                         warn_bounded!("{}: an event for group {group} is not published: {error}", consumer.name());
                     }
                 }
-                Effect::Set(vars) => context.vars = vars,
-                Effect::User(user) => context.user = user,
-                Effect::Call { request, then } => {
+                Step::Wait(Wait::Call { request, then }) => {
                     let outcome = self.backend.call(*request).await;
                     work.extend(consumer.resume(&context, &then, outcome).effects.into_iter().rev());
                 }
-                other => log::debug!("{}: {other:?} has no effect without a connection", consumer.name()),
+                Step::Done | Step::Refuse(_) | Step::Ask { .. } | Step::Wait(_) => {}
             }
         }
     }

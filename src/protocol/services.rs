@@ -2,7 +2,10 @@
 
 use std::{rc::Rc, sync::Arc};
 
-use super::apart::Apart;
+use super::{
+    background::Background,
+    effects::{Stage, Step, Wait, carry_out},
+};
 use crate::{
     auth::Authenticator,
     backend::Backend,
@@ -14,7 +17,7 @@ use crate::{
 };
 
 /// The parts of the node that carry out what consumers ask for.
-pub struct Desk {
+pub struct WorkerServices {
     /// Who gets what, on this worker.
     pub shard: Rc<Shard>,
     /// Who shows a new token.
@@ -24,7 +27,7 @@ pub struct Desk {
     /// Who is there.
     pub presence: Arc<dyn Presence>,
     /// What is done when a connection has gone.
-    pub apart: Apart,
+    pub background: Background,
     /// The counters.
     pub metrics: Metrics,
 }
@@ -33,7 +36,7 @@ pub struct Desk {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Refused(pub String);
 
-impl Desk {
+impl WorkerServices {
     /// Asks the consumer's `on_admit` whether a user that is authenticated may come in; gives the context as it then is.
     pub async fn admit(&self, consumer: &Consumer, mut context: Context) -> Result<Context, Refused> {
         let mut work: Vec<Effect> = Vec::new();
@@ -48,15 +51,13 @@ impl Desk {
         };
         push(&mut work, consumer.admit(&context))?;
         while let Some(effect) = work.pop() {
-            match effect {
-                Effect::Refuse { message } => return Err(Refused(message)),
-                Effect::Set(vars) => context.vars = vars,
-                Effect::User(user) => context.user = user,
-                Effect::Call { request, then } => {
+            match carry_out(effect, consumer, Stage::Admission(&mut context)) {
+                Step::Refuse(message) => return Err(Refused(message)),
+                Step::Wait(Wait::Call { request, then }) => {
                     let outcome = self.backend.call(*request).await;
                     push(&mut work, consumer.resume(&context, &then, outcome))?;
                 }
-                other => log::debug!("{}: {other:?} has no effect before the connection is open", consumer.name()),
+                Step::Done | Step::Ask { .. } | Step::Wait(_) => {}
             }
         }
         Ok(context)

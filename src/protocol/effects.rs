@@ -1,0 +1,230 @@
+//! Carries out what a consumer asks for. The one place that says which effect is possible at which stage of a connection.
+//!
+//! In: an [`Effect`], of a handler or of anything else that speaks for a consumer, and the [`Stage`]. What can be done at once
+//! is done. Out: the [`Step`] that is left, for the caller, who keeps the order. It never waits, and starts no task.
+
+use std::{cell::RefCell, rc::Rc, sync::Arc, time::Duration};
+
+use super::part::Part;
+use crate::{
+    config::Secret,
+    consumer::{CallRequest, Consumer, Context, Continuation, Effect, Payload},
+    event::{GroupName, Value},
+    hub::{Member, Shard},
+    socket::close::CloseCode,
+    telemetry::Metrics,
+};
+
+/// What a session says to its client with.
+pub trait Outlet {
+    /// Sends.
+    fn send(&self, payload: &Payload);
+
+    /// Ends the connection, or in Socket.IO the client's membership of the namespace.
+    fn close(&self, code: CloseCode, reason: &str);
+
+    /// Whether to stop reading from the client for now.
+    fn hold(&self, hold: bool);
+}
+
+/// Where effects are carried out, and on what.
+pub(super) enum Stage<'a> {
+    /// A client asks to come in: nothing can be sent to it, and it has joined nothing.
+    Admission(&'a mut Context),
+    /// The connection is open.
+    Open(Open<'a>),
+    /// There is no connection, or no longer: a client has gone, a user is online or offline.
+    Background(&'a mut Context),
+}
+
+/// An open connection, with the part that the consumer has in it.
+pub(super) struct Open<'a> {
+    pub part: &'a Part,
+    /// `None` once the client has gone.
+    pub member: &'a RefCell<Option<Rc<Member>>>,
+    pub outlet: &'a dyn Outlet,
+    pub shard: &'a Shard,
+    pub metrics: &'a Metrics,
+}
+
+/// What is left to do for an effect.
+pub(super) enum Step {
+    /// Nothing.
+    Done,
+    /// To refuse the client, with this text; only at admission.
+    Refuse(String),
+    /// To ask the client; only where the connection is open. What follows comes with its answer.
+    Ask { args: Vec<Value>, timeout: Duration, then: Continuation },
+    /// Something that takes time. The next effect is carried out when it is done.
+    Wait(Wait),
+}
+
+/// What takes time.
+pub(super) enum Wait {
+    /// At every stage.
+    Call { request: Box<CallRequest>, then: Continuation },
+    /// Not at admission.
+    Publish { group: GroupName, body: Value, failed: Option<Arc<[Payload]>> },
+    /// Only where the connection is open.
+    Join { groups: Vec<GroupName>, failed: Option<Arc<[Payload]>> },
+    /// Only where the connection is open.
+    Refresh { token: Secret, then: Continuation, replies: FailureReplies },
+}
+
+/// What the client gets where its new token is not good, and where that cannot be known.
+pub(super) struct FailureReplies {
+    pub denied: Option<Arc<[Payload]>>,
+    pub failed: Option<Arc<[Payload]>>,
+}
+
+/// Carries out one effect of a consumer, as far as that takes no time.
+pub(super) fn carry_out(effect: Effect, consumer: &Consumer, stage: Stage<'_>) -> Step {
+    use Stage::{Admission, Background, Open};
+    match (effect, stage) {
+        // At every stage.
+        (Effect::Set(vars), stage) => stage.change(|context| context.vars = vars),
+        (Effect::User(user), stage) => stage.change(|context| context.user = user),
+        (Effect::Call { request, then }, _) => return Step::Wait(Wait::Call { request, then }),
+
+        // Not before the client is in.
+        (Effect::Publish { group, body, failed }, Open(_) | Background(_)) => {
+            return Step::Wait(Wait::Publish { group, body, failed });
+        }
+
+        // Where there is a client to turn away.
+        (Effect::Refuse { message }, Admission(_)) => return Step::Refuse(message),
+        (Effect::Refuse { message }, Open(open)) => open.outlet.close(CloseCode::POLICY_VIOLATION, &message),
+
+        // Only where the connection is open.
+        (Effect::Reply(payload), Open(open)) => open.outlet.send(&payload),
+        (Effect::Ask { args, timeout, then }, Open(_)) => return Step::Ask { args, timeout, then },
+        (Effect::Subscribe(names), Open(open)) => open.subscribe(names),
+        (Effect::Unsubscribe(names), Open(open)) => open.unsubscribe(&names),
+        (Effect::Join { groups, failed }, Open(_)) => return Step::Wait(Wait::Join { groups, failed }),
+        (Effect::Leave(groups), Open(open)) => open.leave(&groups),
+        (Effect::Refresh { token, then, denied, failed }, Open(_)) => {
+            return Step::Wait(Wait::Refresh { token, then, replies: FailureReplies { denied, failed } });
+        }
+        (Effect::Close { code, reason }, Open(open)) => {
+            // The configuration was checked for codes that may be sent.
+            open.outlet.close(CloseCode::new(code).unwrap_or(CloseCode::NORMAL), &reason);
+        }
+
+        // Not possible here.
+        (
+            effect @ (Effect::Publish { .. }
+            | Effect::Refuse { .. }
+            | Effect::Reply(_)
+            | Effect::Ask { .. }
+            | Effect::Subscribe(_)
+            | Effect::Unsubscribe(_)
+            | Effect::Join { .. }
+            | Effect::Leave(_)
+            | Effect::Refresh { .. }
+            | Effect::Close { .. }),
+            stage @ (Admission(_) | Background(_)),
+        ) => log::debug!("{}: {effect:?} has no effect {}", consumer.name(), stage.label()),
+    }
+    Step::Done
+}
+
+impl Stage<'_> {
+    fn change(self, change: impl FnOnce(&mut Context)) {
+        match self {
+            Self::Admission(context) | Self::Background(context) => change(context),
+            Self::Open(open) => open.part.change(change),
+        }
+    }
+
+    const fn label(&self) -> &'static str {
+        match self {
+            Self::Admission(_) => "before the connection is open",
+            Self::Open(_) => "while the connection is open",
+            Self::Background(_) => "without a connection",
+        }
+    }
+}
+
+impl Open<'_> {
+    fn member(&self) -> Option<Rc<Member>> {
+        self.member.borrow().clone()
+    }
+
+    fn subscribe(&self, names: Vec<Arc<str>>) {
+        let max = self.part.consumer.topics().max;
+        let Some(member) = self.member() else { return };
+        if member.subscribe(names, max).is_err() {
+            self.metrics.closed("too_many_topics");
+            self.outlet.close(CloseCode::POLICY_VIOLATION, &format!("more than {max} topics"));
+        }
+    }
+
+    fn unsubscribe(&self, names: &[Arc<str>]) {
+        if let Some(member) = self.member() {
+            member.unsubscribe(names);
+        }
+    }
+
+    fn leave(&self, groups: &[GroupName]) {
+        if let Some(member) = self.member() {
+            for group in groups {
+                self.shard.leave(&member, group, self.part.consumer.id());
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        config::{Environment, load_text},
+        consumer::ConsumerSet,
+    };
+
+    const CONSUMER: &str = "[[consumer]]\npath = '/feed/'\n";
+
+    /// One of each that any handler can ask for without a connection.
+    fn effects() -> [Effect; 9] {
+        let group = GroupName::new("news").unwrap();
+        [
+            Effect::Set(Value::from("vars")),
+            Effect::User(Value::from("user")),
+            Effect::Publish { group: group.clone(), body: Value::Null, failed: None },
+            Effect::Refuse { message: "full".to_owned() },
+            Effect::Reply(Payload::Text("x".into())),
+            Effect::Subscribe(vec!["x".into()]),
+            Effect::Join { groups: vec![group.clone()], failed: None },
+            Effect::Leave(vec![group]),
+            Effect::Close { code: 1000, reason: String::new() },
+        ]
+    }
+
+    fn steps(stage: for<'a> fn(&'a mut Context) -> Stage<'a>) -> (Vec<&'static str>, Context) {
+        let (config, _) = load_text(Some((std::path::Path::new("test.toml"), CONSUMER)), &Environment::default());
+        let consumers = ConsumerSet::compile(&config).unwrap_or_else(|errors| panic!("{errors}"));
+        let consumer = consumers.iter().next().unwrap();
+        let mut context = Context::default();
+        let steps = effects().map(|effect| match carry_out(effect, consumer, stage(&mut context)) {
+            Step::Done => "",
+            Step::Refuse(_) => "refuse",
+            Step::Ask { .. } => "ask",
+            Step::Wait(_) => "wait",
+        });
+        (steps.to_vec(), context)
+    }
+
+    #[test]
+    fn a_client_that_asks_to_come_in_can_be_refused_and_nothing_is_published_or_sent_for_it() {
+        let (steps, context) = steps(|context| Stage::Admission(context));
+        assert_eq!(steps, ["", "", "", "refuse", "", "", "", "", ""]);
+        assert_eq!((context.vars, context.user), (Value::from("vars"), Value::from("user")));
+    }
+
+    #[test]
+    fn without_a_connection_events_are_published_and_nothing_is_sent_or_joined() {
+        let (steps, context) = steps(|context| Stage::Background(context));
+        assert_eq!(steps, ["", "", "wait", "", "", "", "", "", ""]);
+        assert_eq!((context.vars, context.user), (Value::from("vars"), Value::from("user")));
+    }
+}

@@ -1,0 +1,53 @@
+//! A consumer's part in a connection: what its handlers know of it, and what they have done so far.
+
+use std::{cell::RefCell, rc::Rc, sync::Arc, time::Instant};
+
+use crate::{
+    consumer::{Consumer, Context, Incoming, Limits, Reaction},
+    hub::Principal,
+    presence,
+};
+
+/// A consumer that admitted the connection, and what its expressions know of it.
+pub struct Part {
+    pub(super) consumer: Arc<Consumer>,
+    /// Absent where no handler of the consumer looks at it.
+    context: RefCell<Option<Box<Context>>>,
+    limits: RefCell<Limits>,
+    /// Boxed, because most connections are counted nowhere.
+    pub(super) present: RefCell<Option<Box<presence::Member>>>,
+    /// Absent for an anonymous client.
+    pub(super) principal: Option<Rc<Principal>>,
+}
+
+impl Part {
+    /// A consumer's part in a connection.
+    pub fn new(consumer: Arc<Consumer>, context: Context, principal: Option<Rc<Principal>>) -> Self {
+        let context = consumer.keep(context);
+        Self {
+            consumer,
+            context: RefCell::new(context),
+            limits: RefCell::default(),
+            present: RefCell::default(),
+            principal,
+        }
+    }
+
+    pub(super) fn with_context<T>(&self, read: impl FnOnce(&Context) -> T) -> T {
+        match self.context.borrow().as_deref() {
+            Some(context) => read(context),
+            None => read(&Context::default()),
+        }
+    }
+
+    pub(super) fn change(&self, change: impl FnOnce(&mut Context)) {
+        if let Some(context) = self.context.borrow_mut().as_deref_mut() {
+            change(context);
+        }
+    }
+
+    pub(super) fn react(&self, incoming: Incoming<'_>) -> Reaction {
+        let limits = &mut *self.limits.borrow_mut();
+        self.with_context(|context| self.consumer.on_message(context, incoming, limits, Instant::now()))
+    }
+}
