@@ -17,7 +17,7 @@ import time
 #: Closing lines of cargo test, pytest, node's test runner and scripts/lint.sh, and what is counted in them.
 CLOSING = re.compile(
     r"test result: (ok|FAILED)\. |=+ .*\b(passed|failed|error|skipped|no tests ran)\b.* in [\d.]+s"
-    r"|ℹ (pass|fail|skipped) \d+|lint: \d+ passed, \d+ failed"
+    r"|ℹ (tests|pass|fail|skipped) \d+|lint: \d+ passed, \d+ failed"
 )
 COUNTS = re.compile(r"(\d+) (passed|failed|errors?|skipped|ignored)\b|ℹ (pass|fail|skipped) (\d+)")
 NAMES = {"pass": "passed", "fail": "failed", "error": "failed", "errors": "failed", "ignored": "skipped"}
@@ -70,7 +70,8 @@ def report(kinds: list[Kind]) -> bool:
     print()
     for kind in kinds:
         for line in kind.closing:
-            if not re.search(r"\. 0 passed; 0 failed; 0 ignored|ℹ (fail|skipped) 0$", line):
+            # Of a package or of documents that have no test.
+            if not re.search(r"\. 0 passed; 0 failed; 0 ignored", line):
                 print(line)
     print(f"\n{'kind':10}{'passed':>8}{'failed':>8}{'skipped':>9}{'seconds':>9}")
     for kind in kinds:
