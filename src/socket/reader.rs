@@ -115,11 +115,6 @@ impl Reader {
         std::mem::take(&mut self.frames)
     }
 
-    /// Whether nothing more will be read.
-    pub fn is_done(&self) -> bool {
-        self.done
-    }
-
     /// Bytes of heap held for something incomplete, without what an inflater of the thread's pool has.
     pub fn held(&self) -> usize {
         self.partial.as_deref().map_or(0, |partial| {

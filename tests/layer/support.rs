@@ -190,7 +190,7 @@ impl Django {
         Self {
             hosts: servers.iter().map(|server| server.connection()).collect(),
             names: LayerNames::new(&options.prefix),
-            codec: LayerCodec::new(options).with_serializer(serializer),
+            codec: LayerCodec::new(&config::Layer { serializer, ..options.clone() }),
             options: options.clone(),
         }
     }

@@ -103,11 +103,6 @@ impl LayerCodec {
         }
     }
 
-    /// The same, writing with another serializer.
-    pub fn with_serializer(self, serializer: Serializer) -> Self {
-        Self { serializer, ..self }
-    }
-
     /// Opens a queue member of the core layer, popped at `now`.
     pub fn decode_core(&self, member: &[u8], now: SystemTime) -> Result<Envelope, EnvelopeError> {
         self.check_size(member)?;

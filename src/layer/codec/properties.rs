@@ -104,9 +104,10 @@ proptest! {
         json in any::<bool>(),
         random_prefix_length in 0usize..20,
     ) {
-        let layer = Layer { random_prefix_length, keys: keys.iter().map(Secret::new).collect(), ..Layer::default() };
         let serializer = if json { Serializer::Json } else { Serializer::Msgpack };
-        let codec = LayerCodec::new(&layer).with_serializer(serializer);
+        let keys = keys.iter().map(Secret::new).collect();
+        let layer = Layer { random_prefix_length, keys, serializer, ..Layer::default() };
+        let codec = LayerCodec::new(&layer);
         let now = SystemTime::now();
         let member = codec.encode_core(&body, Address::Members(&channels), now).unwrap();
         let envelope = codec.decode_core(&member, now).unwrap();
@@ -118,7 +119,7 @@ proptest! {
         prop_assert!(codec.decode_core(&plain, now).unwrap().channels.is_empty());
         let message = codec.encode_pubsub(&body, now).unwrap();
         prop_assert_eq!(codec.decode_pubsub(&message).unwrap(), body);
-        if !keys.is_empty() {
+        if !layer.keys.is_empty() {
             let late = now + layer.expiry.0 + Duration::from_secs(12);
             prop_assert!(codec.decode_core(&member, late).is_err());
             prop_assert!(codec.decode_pubsub(&message).is_ok());

@@ -76,7 +76,8 @@ impl Vector {
     }
     fn codec(&self) -> LayerCodec {
         let json = self.0["config"]["serializer_format"] == "json" && !self.id().ends_with("serializer_format_ignored");
-        LayerCodec::new(&self.layer()).with_serializer(if json { Serializer::Json } else { Serializer::Msgpack })
+        let serializer = if json { Serializer::Json } else { Serializer::Msgpack };
+        LayerCodec::new(&Layer { serializer, ..self.layer() })
     }
 }
 

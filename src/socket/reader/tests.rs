@@ -336,13 +336,13 @@ fn nothing_is_read_after_the_receiver_breaks_off_or_an_error() {
     };
     assert_eq!(reader.read(&mut two, &limits, &mut on), Ok(()));
     assert_eq!(reader.read(&mut frame(FIN | TEXT, b"3"), &limits, &mut on), Ok(()));
-    assert_eq!((count, reader.is_done()), (1, true));
+    assert_eq!((count, reader.done), (1, true));
 
     let mut reader = Reader::new(false);
     let mut nothing = |_: Received<'_>| unreachable!();
     assert_eq!(reader.read(&mut [0x83], &limits, &mut nothing), Err(ProtocolError::Opcode));
     assert_eq!(reader.read(&mut frame(FIN | TEXT, b"3"), &limits, &mut nothing), Ok(()));
-    assert!(reader.is_done());
+    assert!(reader.done);
 }
 
 // 9: limits
