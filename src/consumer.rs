@@ -3,7 +3,7 @@
 //! In: an [`Event`] or a client's message. Out: frames, or [`Effect`]s for somebody else to carry out.
 
 mod action;
-mod compile;
+mod compiler;
 mod context;
 mod current;
 mod effect;
@@ -12,8 +12,10 @@ mod expression;
 mod frame;
 mod functions;
 mod limits;
+mod load;
 mod mapping;
 mod message;
+mod names;
 mod notice;
 mod place;
 mod program;
@@ -32,12 +34,11 @@ use std::{
 };
 
 pub use crate::event::{Incoming, Payload};
-pub use action::{MessageProblem, Reaction};
-pub use compile::load;
 pub use context::Context;
 pub use current::{Consumers, Known};
-pub use effect::{CallRequest, Continuation, Effect, Outcome, Outgoing};
+pub use effect::{CallRequest, Continuation, Effect, MessageProblem, Outcome, Outgoing, Reaction};
 pub use limits::Limits;
+pub use load::load;
 pub use mapping::MapError;
 pub use template::GroupError;
 
@@ -51,7 +52,7 @@ use mapping::Mappings;
 use message::of_connection;
 use notice::GapNotice;
 use route::Pattern;
-use scope::{Name, NameSet, Scope};
+use scope::{Allowed, Name, NameSet, Scope};
 use template::GroupTemplate;
 use view::Root;
 
@@ -249,7 +250,7 @@ impl Consumer {
     pub fn presence_member(&self, context: &Context) -> Option<Arc<str>> {
         let member = self.presence.as_ref()?;
         let value = member.evaluate(&of_connection(context, member.names()).into_jinja()).ok()?;
-        mapping::name(&value).ok().filter(|name| !name.is_empty() && name.len() <= MAX_MEMBER)
+        names::name(&value).ok().filter(|name| !name.is_empty() && name.len() <= MAX_MEMBER)
     }
 
     /// How long a member may be without a connection before it is gone; `None` where nobody is counted.
@@ -365,7 +366,8 @@ pub struct SourceGroup(GroupTemplate);
 impl SourceGroup {
     /// Compiles the `group` of a `[[source]]`.
     pub fn compile(template: &str) -> Result<Self, String> {
-        GroupTemplate::compile(template, &[Name::Channel, Name::Event], "in the group of a source").map(Self)
+        let allowed = Allowed { names: &[Name::Channel, Name::Event], place: "in the group of a source" };
+        GroupTemplate::compile(template, allowed).map(Self)
     }
 
     /// The groups for one message; more than one where the template gives a list.

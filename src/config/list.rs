@@ -10,6 +10,8 @@ use serde::{
     },
 };
 
+use super::KeyPath;
+
 /// One, or several in their order.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OneOrMany<T = String>(Vec<T>);
@@ -30,10 +32,10 @@ impl<T> OneOrMany<T> {
         &self.0
     }
 
-    /// All of them, each with its key's last part: none where it was written alone.
-    pub fn indexed(&self) -> impl Iterator<Item = (Option<usize>, &T)> {
+    /// All of them, each with its key: `key` itself where one was written alone.
+    pub fn keyed<'a>(&'a self, key: &'a KeyPath) -> impl Iterator<Item = (KeyPath, &'a T)> {
         let alone = self.0.len() == 1;
-        self.0.iter().enumerate().map(move |(place, item)| ((!alone).then_some(place), item))
+        self.0.iter().enumerate().map(move |(place, item)| (if alone { key.clone() } else { key.then(place) }, item))
     }
 }
 

@@ -95,6 +95,58 @@ pub enum Effect {
     },
 }
 
+/// What came of a message, or of what else happened: what to do now, and what was wrong with it, if anything.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Reaction {
+    /// What to do, in order; in answer to a problem, what the consumer's policy says.
+    pub effects: Vec<Effect>,
+    /// For counting and, at a bounded rate, for the log.
+    pub problem: Option<MessageProblem>,
+}
+
+impl From<MessageProblem> for Reaction {
+    fn from(problem: MessageProblem) -> Self {
+        Self { effects: Vec::new(), problem: Some(problem) }
+    }
+}
+
+/// What was wrong with a message.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum MessageProblem {
+    /// No JSON, or binary where JSON is spoken.
+    #[error("the message is no JSON: {0}")]
+    BadJson(String),
+    /// No handler takes it.
+    #[error("no handler takes the message")]
+    Unknown,
+    /// Its handler failed on it, for instance for a missing key.
+    #[error("the message's handler failed: {0}")]
+    Failed(String),
+    /// What `require` or `allow` says stands against it.
+    #[error("the message is not allowed")]
+    Denied,
+    /// It came too soon after others.
+    #[error("the client sends too fast")]
+    Limited,
+    /// The backend did not answer, or with a status that the handler does not know.
+    #[error("the backend did not help: {0}")]
+    Unanswered(String),
+}
+
+impl MessageProblem {
+    /// The metric label.
+    pub const fn label(&self) -> &'static str {
+        match self {
+            Self::BadJson(_) => "bad_json",
+            Self::Unknown => "unknown_message",
+            Self::Failed(_) => "failed_message",
+            Self::Denied => "denied_message",
+            Self::Limited => "limited_message",
+            Self::Unanswered(_) => "unanswered_call",
+        }
+    }
+}
+
 /// A question to the backend.
 #[derive(Clone, Debug, PartialEq)]
 pub struct CallRequest {

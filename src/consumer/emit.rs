@@ -3,14 +3,17 @@
 use minijinja::Value as Jinja;
 
 use super::{
-    Payload,
+    compiler::Compiler,
     expression::Expression,
     frame,
-    scope::NameSet,
+    scope::{Allowed, NameSet},
     template::{GroupTemplate, Template},
     wire::{Wire, check_name},
 };
-use crate::event::{self, GroupName, Value};
+use crate::{
+    config::{self, KeyPath},
+    event::{self, GroupName, Payload, Value},
+};
 
 /// A compiled emit.
 #[derive(Debug)]
@@ -50,6 +53,18 @@ pub(super) enum Args {
 }
 
 impl Emit {
+    /// Compiles what is sent, and when; it is [`Target::Own`] until the place of the emit says more.
+    pub fn compile(
+        emit: &config::Emit,
+        allowed: Allowed<'_>,
+        key: &KeyPath,
+        compiler: &mut Compiler<'_>,
+    ) -> Option<Self> {
+        let when = compiler.optional(emit.when.as_ref(), allowed, &key.then("when"));
+        let content = Content::compile(emit, allowed, key, compiler);
+        Some(Self { target: Target::Own, when, content: content?, volatile: emit.volatile })
+    }
+
     /// Whether its `when` lets it through.
     pub fn is_due(&self, scope: &Jinja) -> Result<bool, String> {
         self.when.as_ref().map_or(Ok(true), |when| Ok(when.evaluate(scope)?.is_true()))
@@ -67,6 +82,63 @@ impl Emit {
 }
 
 impl Content {
+    /// Compiles what is sent: an event for Socket.IO, a message of JSON for others.
+    pub fn compile(
+        emit: &config::Emit,
+        allowed: Allowed<'_>,
+        key: &KeyPath,
+        compiler: &mut Compiler<'_>,
+    ) -> Option<Self> {
+        if compiler.socketio {
+            Self::event(emit, allowed, key, compiler)
+        } else {
+            Self::message(emit, allowed, key, compiler)
+        }
+    }
+
+    fn message(emit: &config::Emit, allowed: Allowed<'_>, key: &KeyPath, compiler: &mut Compiler<'_>) -> Option<Self> {
+        for (name, is_set) in
+            [("event", emit.event.is_some()), ("data", emit.data.is_some()), ("args", emit.args.is_some())]
+        {
+            if is_set {
+                let reason = "is for Socket.IO; clients of this consumer get a frame: write \"send\"";
+                compiler.note(&key.then(name), reason);
+            }
+        }
+        if emit.send.is_none() {
+            compiler.note(key, "the key \"send\" is missing");
+        }
+        let key = if emit.is_short() { key.clone() } else { key.then("send") };
+        compiler.optional(emit.send.as_ref(), allowed, &key).map(Self::Message)
+    }
+
+    fn event(emit: &config::Emit, allowed: Allowed<'_>, key: &KeyPath, compiler: &mut Compiler<'_>) -> Option<Self> {
+        if emit.send.is_some() {
+            compiler.note(key, "Socket.IO clients get events: write { event = \"name\", data = \"…\" }");
+            return None;
+        }
+        let Some(event) = &emit.event else {
+            compiler.note(key, "the key \"event\" is missing");
+            return None;
+        };
+        let here = key.then("event");
+        let name = compiler.event_name(event, allowed, &here)?;
+        if let Some(constant) = name.constant() {
+            compiler.noted(check_name(constant), &here);
+        }
+        let args = match (&emit.data, &emit.args) {
+            (Some(_), Some(_)) => {
+                let reason = "is the whole list of arguments; \"data\" is the only one: write either";
+                compiler.note(&key.then("args"), reason);
+                return None;
+            }
+            (Some(data), None) => Args::One(compiler.expression(data, allowed, &key.then("data"))?),
+            (None, Some(args)) => Args::List(compiler.expression(args, allowed, &key.then("args"))?),
+            (None, None) => Args::None,
+        };
+        Some(Self::Event { name, args })
+    }
+
     fn names(&self) -> NameSet {
         match self {
             Self::Message(expression) => expression.names(),

@@ -9,7 +9,7 @@ use minijinja::{Environment, Error, ErrorKind, Value as Jinja};
 
 use super::{
     functions::{self, FUNCTIONS, METHODS},
-    scope::{Name, NameSet},
+    scope::{Allowed, Name, NameSet},
 };
 use crate::config::did_you_mean;
 
@@ -26,8 +26,9 @@ pub(super) struct Expression {
 }
 
 impl Expression {
-    /// Compiles `source`, which may start from the names in `allowed`; `place` says in an error where that is.
-    pub fn compile(source: &str, allowed: &[Name], place: &str) -> Result<Self, String> {
+    /// Compiles `source`.
+    pub fn compile(source: &str, allowed: Allowed<'_>) -> Result<Self, String> {
+        let Allowed { names: allowed, place } = allowed;
         if source.trim().is_empty() {
             return Err("the expression is empty".to_owned());
         }

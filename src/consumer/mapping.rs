@@ -3,25 +3,25 @@
 use std::sync::Arc;
 
 use indexmap::IndexMap;
-use minijinja::Value as Jinja;
 
 use super::{
-    Outgoing, Payload,
-    compile::Compiler,
-    emit::Content,
+    compiler::Compiler,
+    effect::Outgoing,
+    emit::{Emit, Target},
     expression::Expression,
+    names::name,
     place::OF_EVENTS,
-    scope::{Name, Scope},
-    template::GroupTemplate,
+    scope::{Allowed, Name, Scope},
     view::Root,
     wire::Wire,
 };
 use crate::{
-    config::{self, Emits, KeyPath},
-    event::{Event, GroupName},
+    config::{self, KeyPath},
+    event::{Event, GroupName, Payload},
 };
 
-const PLACE: &str = "in on_event, which is evaluated once for all connections";
+const ALLOWED: Allowed<'static> =
+    Allowed { names: OF_EVENTS, place: "in on_event, which is evaluated once for all connections" };
 
 /// The handlers for events, by type.
 #[derive(Debug)]
@@ -39,15 +39,6 @@ struct Mapping {
     send: Vec<Expression>,
     send_text: Option<Expression>,
     emits: Vec<Emit>,
-}
-
-/// What goes to the members of the event's group, or to those of other rooms.
-#[derive(Debug)]
-struct Emit {
-    to: Option<GroupTemplate>,
-    when: Option<Expression>,
-    content: Content,
-    volatile: bool,
 }
 
 /// Why a consumer sends nothing for an event.
@@ -113,20 +104,33 @@ impl Mapping {
                 }
             }
         }
-        let emits = handler.emit.iter().flat_map(Emits::indexed).filter_map(|(index, emit)| {
-            let here = key.then("emit");
-            let here = index.map_or_else(|| here.clone(), |index| here.then(index));
-            Emit::compile(emit, wire, &here, compiler)
-        });
-        let emits = emits.collect();
+        let here = key.then("emit");
+        let emits = handler.emit.iter().flat_map(|emits| emits.keyed(&here));
+        let emits = emits.filter_map(|(here, emit)| Self::emit(emit, &here, compiler)).collect();
         Self {
-            when: compiler.optional(handler.when.as_ref(), OF_EVENTS, PLACE, &key.then("when")),
-            topic: compiler.optional(handler.topic.as_ref(), OF_EVENTS, PLACE, &key.then("topic")),
-            key: compiler.optional(handler.key.as_ref(), OF_EVENTS, PLACE, &key.then("key")),
-            send: compiler.list(handler.send.as_ref(), OF_EVENTS, PLACE, &key.then("send")),
-            send_text: compiler.optional(handler.send_text.as_ref(), OF_EVENTS, PLACE, &key.then("send_text")),
+            when: compiler.optional(handler.when.as_ref(), ALLOWED, &key.then("when")),
+            topic: compiler.optional(handler.topic.as_ref(), ALLOWED, &key.then("topic")),
+            key: compiler.optional(handler.key.as_ref(), ALLOWED, &key.then("key")),
+            send: compiler.list(handler.send.as_ref(), ALLOWED, &key.then("send")),
+            send_text: compiler.optional(handler.send_text.as_ref(), ALLOWED, &key.then("send_text")),
             emits,
         }
+    }
+
+    /// What goes to the members of the event's group, or to those of another room.
+    fn emit(emit: &config::Emit, key: &KeyPath, compiler: &mut Compiler<'_>) -> Option<Emit> {
+        if emit.expect.is_some() {
+            compiler.note(&key.then("expect"), "only a reply can expect an acknowledgement");
+        }
+        let compiled = Emit::compile(emit, ALLOWED, key, compiler);
+        let target = match &emit.to {
+            None => Target::Own,
+            Some(to) => {
+                let room = compiler.group(to, ALLOWED, &key.then("to"))?;
+                Target::Rooms { rooms: vec![room], but_me: false }
+            }
+        };
+        Some(Emit { target, ..compiled? })
     }
 
     fn map(&self, event: &Arc<Event>, wire: &Wire) -> Result<Vec<Outgoing>, String> {
@@ -160,44 +164,21 @@ impl Mapping {
             add(place, wire.raw(&send.evaluate(&scope)?)?, None, false);
         }
         for (place, emit) in (place + 1..).zip(&self.emits) {
-            if let Some(when) = &emit.when
-                && !when.evaluate(&scope)?.is_true()
-            {
+            if !emit.is_due(&scope)? {
                 continue;
             }
             let payload = emit.content.payload(&scope, wire)?;
-            match &emit.to {
-                None => add(place, payload, None, emit.volatile),
-                Some(to) => {
-                    let rooms = to.groups(&scope)?.into_iter();
-                    rooms.for_each(|to| add(place, payload.clone(), Some(to), emit.volatile));
+            match &emit.target {
+                Target::Own => add(place, payload, None, emit.volatile),
+                Target::Group(group) => add(place, payload, Some(group.clone()), emit.volatile),
+                Target::Rooms { rooms, .. } => {
+                    for room in rooms {
+                        let groups = room.groups(&scope)?.into_iter();
+                        groups.for_each(|to| add(place, payload.clone(), Some(to), emit.volatile));
+                    }
                 }
             }
         }
         Ok(outgoing)
-    }
-}
-
-impl Emit {
-    fn compile(emit: &config::Emit, wire: &Wire, key: &KeyPath, compiler: &mut Compiler<'_>) -> Option<Self> {
-        if emit.expect.is_some() {
-            compiler.note(&key.then("expect"), "only a reply can expect an acknowledgement");
-        }
-        let when = compiler.optional(emit.when.as_ref(), OF_EVENTS, PLACE, &key.then("when"));
-        let content = compiler.content(emit, OF_EVENTS, PLACE, wire.is_socketio(), key);
-        let to = match &emit.to {
-            None => None,
-            Some(to) => Some(compiler.group(to, OF_EVENTS, PLACE, wire.is_socketio(), &key.then("to"))?),
-        };
-        Some(Self { to, when, content: content?, volatile: emit.volatile })
-    }
-}
-
-/// The name of a topic, a key or a member: text, or an integer as text.
-pub(super) fn name(value: &Jinja) -> Result<Arc<str>, String> {
-    match value.as_str() {
-        Some(text) => Ok(text.into()),
-        None if value.is_integer() => Ok(value.to_string().into()),
-        None => Err(format!("{} is no name: neither text nor an integer", value.kind())),
     }
 }

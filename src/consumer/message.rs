@@ -6,11 +6,11 @@ use bytes::Bytes;
 use minijinja::Value as Jinja;
 
 use super::{
-    Context, Incoming,
+    context::Context,
     scope::{Name, NameSet, Scope},
     view::Root,
 };
-use crate::event::Value;
+use crate::event::{Incoming, Value};
 
 /// What a handler is about.
 #[derive(Clone, Copy, Debug)]

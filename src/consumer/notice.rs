@@ -5,21 +5,22 @@
 use minijinja::Value as Jinja;
 
 use super::{
-    Context, Payload,
-    compile::Compiler,
+    compiler::Compiler,
+    context::Context,
     emit::Content,
     expression::Expression,
     message::of_connection,
     place,
-    scope::{Name, Scope},
+    scope::{Allowed, Name, Scope},
     wire::Wire,
 };
 use crate::{
     config::{self, KeyPath},
-    event::{GapReason, GroupName},
+    event::{GapReason, GroupName, Payload},
 };
 
-const PLACE: &str = "in on_gap, which is not evaluated for a connection";
+const ALLOWED: Allowed<'static> =
+    Allowed { names: &[Name::Gap], place: "in on_gap, which is not evaluated for a connection" };
 
 /// A compiled `on_gap`.
 #[derive(Debug)]
@@ -35,8 +36,8 @@ impl GapNotice {
         key: &KeyPath,
         compiler: &mut Compiler<'_>,
     ) -> Option<Self> {
-        let names = place::of_groups(wire.protocol);
-        let when = compiler.optional(handler.when.as_ref(), names, "in the \"when\" of on_gap", &key.then("when"));
+        let allowed = Allowed { names: place::of_groups(wire.protocol), place: "in the \"when\" of on_gap" };
+        let when = compiler.optional(handler.when.as_ref(), allowed, &key.then("when"));
         let here = key.then("emit");
         let content = match (wire.is_socketio(), &handler.send, &handler.emit) {
             (true, Some(_), _) => {
@@ -58,11 +59,9 @@ impl GapNotice {
                         compiler.note(&here.then(name), "a notice goes to each connection that asked, and to no other");
                     }
                 }
-                compiler.content(emit, &[Name::Gap], PLACE, true, &here)
+                Content::compile(emit, ALLOWED, &here, compiler)
             }
-            (false, Some(send), None) => {
-                compiler.expression(send, &[Name::Gap], PLACE, &key.then("send")).map(Content::Message)
-            }
+            (false, Some(send), None) => compiler.expression(send, ALLOWED, &key.then("send")).map(Content::Message),
             (socketio, None, None) => {
                 let missing = if socketio { "emit" } else { "send" };
                 compiler.note(key, format!("the key \"{missing}\" is missing"));

@@ -1,7 +1,7 @@
 //! All handlers of a consumer, compiled to one list of operations: so that a handler can stop at a question to the
 //! backend, and go on from there when it is answered, with nothing but a number in between.
 
-use std::sync::Arc;
+use std::{collections::HashMap, sync::Arc};
 
 use super::{
     emit::Emit,
@@ -35,6 +35,20 @@ pub(super) struct Program {
 /// A handler, by its place in [`Program::handlers`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct HandlerId(pub u16);
+
+/// Handlers by name, and one for the rest.
+#[derive(Debug, Default)]
+pub(super) struct HandlerTable {
+    pub by_name: HashMap<Box<str>, HandlerId>,
+    pub rest: Option<HandlerId>,
+}
+
+impl HandlerTable {
+    /// The handler for a name, or for what has none.
+    pub fn find(&self, name: Option<&str>) -> Option<HandlerId> {
+        name.and_then(|name| self.by_name.get(name)).copied().or(self.rest)
+    }
+}
 
 /// What is known of a handler.
 #[derive(Clone, Copy, Debug, Default)]

@@ -3,29 +3,30 @@
 use std::sync::Arc;
 
 use super::{
-    Context, Continuation, MessageProblem, Outcome,
+    context::Context,
+    effect::{Continuation, MessageProblem, Outcome, Reaction},
     program::{Call, Op, Program},
-    run::{Ran, Run},
+    run::Run,
 };
 use crate::event::Value;
 
 impl Program {
     /// Goes on after a question.
-    pub fn resume(&self, context: &Context, then: &Continuation, outcome: Outcome) -> Result<Ran, String> {
+    pub fn resume(&self, context: &Context, then: &Continuation, outcome: Outcome) -> Result<Reaction, String> {
         let Continuation(then) = then;
-        let Some(instruction) = self.ops.get(then.place as usize) else { return Ok(Ran::default()) };
+        let Some(instruction) = self.ops.get(then.place as usize) else { return Ok(Reaction::default()) };
         let (handler, next) = match &instruction.op {
             Op::Call(call) => match call.branch(&outcome) {
                 Ok(place) => (call.handler, place),
-                Err(problem) => return Ok((Vec::new(), Some(problem))),
+                Err(problem) => return Ok(problem.into()),
             },
             Op::Ask(ask) => {
                 let branch = if matches!(outcome, Outcome::Acknowledged(_)) { ask.ok } else { ask.error };
-                let Some(place) = branch else { return Ok(Ran::default()) };
+                let Some(place) = branch else { return Ok(Reaction::default()) };
                 (ask.handler, place)
             }
             Op::Refresh { handler, .. } => (*handler, then.place + 1),
-            _ => return Ok(Ran::default()),
+            _ => return Ok(Reaction::default()),
         };
         let mut results = then.results.clone();
         results.push(Arc::new(result(outcome)));

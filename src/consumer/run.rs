@@ -7,13 +7,14 @@ use bytes::Bytes;
 use minijinja::Value as Jinja;
 
 use super::{
-    CallRequest, Context, Continuation, Effect, Incoming, Limits, MessageProblem, Payload,
-    action::topics,
-    effect::Held,
+    context::Context,
+    effect::{CallRequest, Continuation, Effect, Held, MessageProblem, Reaction},
     emit::{Emit, Target},
     expression::Expression,
     frame,
+    limits::Limits,
     message::{Kept, Message, of_connection, of_message},
+    names::topics,
     program::{Ask, Call, Guard, HandlerId, Op, Program},
     scope::{Name, NameSet},
     template::GroupTemplate,
@@ -21,11 +22,8 @@ use super::{
 };
 use crate::{
     config::Secret,
-    event::{Emission, GroupName, Value},
+    event::{Emission, GroupName, Incoming, Payload, Value},
 };
-
-/// What came of a handler: the effects, and what was wrong.
-pub(super) type Ran = (Vec<Effect>, Option<MessageProblem>);
 
 /// The buckets of the connection, and the time.
 pub(super) type Buckets<'a> = (&'a mut Limits, Instant);
@@ -39,7 +37,7 @@ impl Program {
         message: Message<'_>,
         ack: Option<u64>,
         buckets: Option<Buckets<'_>>,
-    ) -> Result<Ran, String> {
+    ) -> Result<Reaction, String> {
         let start = self.handlers[usize::from(handler.0)].start;
         Run { ack, buckets, ..Run::new(self, handler, context, message) }.go(start)
     }
@@ -89,7 +87,7 @@ impl<'a> Run<'a> {
     }
 
     /// Carries out what stands at `place`, and on.
-    pub fn go(mut self, mut place: u32) -> Result<Ran, String> {
+    pub fn go(mut self, mut place: u32) -> Result<Reaction, String> {
         while let Some(instruction) = self.program.ops.get(place as usize) {
             if self.results.len() > usize::from(instruction.depth) {
                 self.results.truncate(instruction.depth.into());
@@ -98,10 +96,10 @@ impl<'a> Run<'a> {
             place = match self.perform(&instruction.op, place)? {
                 Flow::Next => place + 1,
                 Flow::To(place) => place,
-                Flow::End(problem) => return Ok((self.effects, problem)),
+                Flow::End(problem) => return Ok(Reaction { effects: self.effects, problem }),
             };
         }
-        Ok((self.effects, None))
+        Ok(Reaction { effects: self.effects, problem: None })
     }
 
     fn perform(&mut self, op: &Op, place: u32) -> Result<Flow, String> {

@@ -68,6 +68,14 @@ impl Name {
     }
 }
 
+/// The names that an expression may start from where it stands.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Allowed<'a> {
+    pub names: &'a [Name],
+    /// Where that is, as errors say it.
+    pub place: &'a str,
+}
+
 /// Some of the names.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct NameSet(u16);

@@ -1,50 +1,30 @@
-//! From the steps of a handler in the file to the operations of a [`Program`]; every key that makes no sense where it
-//! stands is noted.
+//! From the steps of a handler in the file to the operations of a [`Program`](super::program::Program); every key that makes
+//! no sense where it stands is noted.
+//!
+//! A new key is a field of [`Step`], the lines here that compile it, an [`Op`] and its arm in `run`.
 
 mod emits;
 mod keys;
+mod writer;
 
 use std::sync::Arc;
 
+use indexmap::IndexMap;
+
+use self::{
+    emits::{Receivers, Whom},
+    keys::unless,
+    writer::Site,
+};
 use super::{
-    compile::Compiler,
     emit::Emit,
     place::Place,
-    program::{Ask, Call, Guard, HandlerId, HandlerInfo, Instruction, Op, Program},
-    scope::{Name, NameSet},
+    program::{Ask, Call, Guard, HandlerId, HandlerTable, Op},
+    scope::{Allowed, Name, NameSet},
 };
-use crate::config::{self, Emits, Handler, KeyPath, OneOrMany, Step};
-use emits::Rooms;
+use crate::config::{self, Emits, Handler, KeyPath, OneOrMany, Policy, Protocol, Step};
 
-/// Where the step at hand stands.
-#[derive(Clone, Copy, Debug)]
-struct Site {
-    place: Place,
-    /// How many answers are known.
-    depth: u8,
-    /// Whether something was asked before: then the connection's limits are not at hand.
-    called: bool,
-}
-
-/// Whom an emit is for, by its key.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Whom {
-    /// A reply.
-    Own,
-    /// This connection, too, which is told that something is wrong.
-    Told,
-    Others,
-    Room,
-    User,
-    Role,
-    All,
-}
-
-/// Writes the program of one consumer.
-pub(super) struct Writer<'a, 'b> {
-    pub compiler: &'a mut Compiler<'b>,
-    pub program: Program,
-}
+pub(super) use writer::Writer;
 
 impl Writer<'_, '_> {
     /// Adds a handler.
@@ -52,87 +32,59 @@ impl Writer<'_, '_> {
         self.add(place, |writer, site| writer.steps(handler, site, key))
     }
 
-    /// Adds a handler that only replies.
-    pub fn replies(&mut self, replies: &Emits, place: Place, key: &KeyPath) -> HandlerId {
-        self.add(place, |writer, site| {
-            for emit in writer.emits(Some(replies), Whom::Told, Rooms::default(), *site, key) {
-                writer.push(*site, Op::Emit(Box::new(emit), Arc::default()));
+    /// Adds a handler that need not be there.
+    pub fn maybe(&mut self, handler: Option<&Handler>, place: Place, key: &KeyPath) -> Option<HandlerId> {
+        handler.map(|handler| self.handler(handler, place, key))
+    }
+
+    /// Adds the handlers of messages.
+    pub fn table(&mut self, handlers: &IndexMap<String, Handler>, key: &KeyPath) -> HandlerTable {
+        let mut table = HandlerTable::default();
+        for (name, handler) in handlers {
+            let id = self.handler(handler, Place::Message, &key.then(name.as_str()));
+            match name.as_str() {
+                "*" => table.rest = Some(id),
+                name => drop(table.by_name.insert(name.into(), id)),
             }
-        })
+        }
+        table
     }
 
-    /// Adds a handler that only closes the connection.
-    pub fn close(&mut self, code: u16) -> HandlerId {
-        self.add(Place::BadMessage, |writer, site| writer.push(*site, Op::Close(code)))
-    }
-
-    fn add(&mut self, place: Place, write: impl FnOnce(&mut Self, &mut Site)) -> HandlerId {
-        let id = HandlerId(u16::try_from(self.program.handlers.len()).unwrap_or(u16::MAX));
-        self.program.handlers.push(HandlerInfo { start: self.next(), names: NameSet::default() });
-        let mut site = Site { place, depth: 0, called: false };
-        write(self, &mut site);
-        self.push(site, Op::End);
-        id
-    }
-
-    fn next(&self) -> u32 {
-        u32::try_from(self.program.ops.len()).unwrap_or(u32::MAX)
-    }
-
-    fn push(&mut self, site: Site, op: Op) {
-        self.program.ops.push(Instruction { depth: site.depth, op });
-    }
-
-    fn op_at(&mut self, place: u32) -> Option<&mut Op> {
-        self.program.ops.get_mut(place as usize).map(|instruction| &mut instruction.op)
-    }
-
-    /// The handler that is being written.
-    fn current(&self) -> HandlerId {
-        HandlerId(u16::try_from(self.program.handlers.len().saturating_sub(1)).unwrap_or(u16::MAX))
-    }
-
-    fn uses(&mut self, names: NameSet) {
-        if let Some(handler) = self.program.handlers.last_mut() {
-            handler.names.add(names);
+    /// Adds what is done about a message that is wrong.
+    pub fn policy(&mut self, policy: &Policy, place: Place, key: &KeyPath) -> Option<HandlerId> {
+        match policy {
+            Policy::Ignore => None,
+            Policy::Close(code) => {
+                Some(self.add(Place::BadMessage, |writer, site| writer.push(*site, Op::Close(*code))))
+            }
+            Policy::Reply(replies) => Some(self.add(place, |writer, site| {
+                for emit in writer.emits(replies, Receivers::connection(Whom::Told), *site, &key.then("reply")) {
+                    writer.push(*site, Op::Emit(Box::new(emit), Arc::default()));
+                }
+            })),
         }
     }
 
     fn steps(&mut self, handler: &Handler, site: &mut Site, key: &KeyPath) {
-        for (index, step) in handler.indexed() {
-            self.step(step, site, &index.map_or_else(|| key.clone(), |index| key.then(index)));
+        for (here, step) in handler.keyed(key) {
+            self.step(step, site, &here);
         }
     }
 
     /// The keys of a step in the order in which they are done.
     fn step(&mut self, step: &Step, site: &mut Site, key: &KeyPath) {
-        self.check_keys(step, *site, key);
-        let when = step.when.as_ref().and_then(|when| {
-            let test = self.expression(when, *site, &key.then("when"))?;
+        self.check_together(step, key);
+        let when = self.optional("when", step.when.as_ref(), None, *site, key).map(|test| {
             let place = self.next();
             self.push(*site, Op::When { test, or_else: 0 });
-            Some(place)
+            place
         });
         let guard = Arc::new(Guard {
             allow: step.allow.as_ref().map(|allow| self.patterns(allow, &key.then("allow"))),
-            denied: self.emits(step.denied.as_ref(), Whom::Told, Rooms::default(), *site, &key.then("denied")),
-            failed: self.emits(step.failed.as_ref(), Whom::Told, Rooms::default(), *site, &key.then("failed")),
+            denied: self.told("denied", step.denied.as_ref(), *site, key),
+            failed: self.told("failed", step.failed.as_ref(), *site, key),
         });
-        if let Some(require) = &step.require
-            && let Some(test) = self.expression(require, *site, &key.then("require"))
-        {
-            let op = if site.place == Place::Admit { Op::Admit(test) } else { Op::Require(test, Arc::clone(&guard)) };
-            self.push(*site, op);
-        }
-        if let Some(rate) = step.limit {
-            let limited = self.emits(step.limited.as_ref(), Whom::Told, Rooms::default(), *site, &key.then("limited"));
-            self.push(*site, Op::Limit { limit: self.program.limits, rate, limited });
-            self.program.limits = self.program.limits.saturating_add(1);
-        }
-        if let Some(token) = self.optional(step.refresh.as_ref(), *site, &key.then("refresh")) {
-            self.push(*site, Op::Refresh { handler: self.current(), token, guard: Arc::clone(&guard) });
-            site.called = true;
-        }
+        self.conditions(step, &guard, site, key);
         self.identity(step, *site, key);
         self.membership(step, &guard, *site, key);
         if let Some(call) = &step.call {
@@ -140,38 +92,76 @@ impl Writer<'_, '_> {
         }
         self.answers(step, *site, key);
         self.messages(step, &guard, *site, key);
-        if let Some(code) = step.close.or(step.disconnect.then_some(1000)) {
-            self.push(*site, Op::Close(code));
-        }
+        self.end(step, *site, key);
         let end = self.next();
         if let Some(Op::When { or_else, .. }) = when.and_then(|place| self.op_at(place)) {
             *or_else = end;
         }
     }
 
+    /// What this connection is told if the step does not come to a good end.
+    fn told(&mut self, name: &str, emits: Option<&Emits>, site: Site, key: &KeyPath) -> Vec<Emit> {
+        let Some(emits) = emits else { return Vec::new() };
+        let here = self.key(name, site.unconnected(), key);
+        self.emits(emits, Receivers::connection(Whom::Told), site, &here)
+    }
+
+    /// `require`, `limit` and `refresh`: where a handler may end.
+    fn conditions(&mut self, step: &Step, guard: &Arc<Guard>, site: &mut Site, key: &KeyPath) {
+        if let Some(test) = self.optional("require", step.require.as_ref(), None, *site, key) {
+            let op = if site.place == Place::Admit { Op::Admit(test) } else { Op::Require(test, Arc::clone(guard)) };
+            self.push(*site, op);
+        }
+        let limited = self.told("limited", step.limited.as_ref(), *site, key);
+        if let Some(rate) = step.limit {
+            let against = match site.place {
+                Place::Message => unless(!site.called, "comes too late behind a call; write it in a step before"),
+                _ => Some("limits how often a client may send; write it in on_message"),
+            };
+            self.key("limit", against, key);
+            self.push(*site, Op::Limit { limit: self.program.limits, rate, limited });
+            self.program.limits = self.program.limits.saturating_add(1);
+        }
+        let here = site.place == Place::Message;
+        let against = [
+            unless(here, "takes a token that a client sends; write it in on_message"),
+            unless(self.program.tokens, "nobody here has shown a token that another could stand for"),
+        ];
+        let against = against.into_iter().flatten();
+        if let Some(token) = self.optional("refresh", step.refresh.as_ref(), against, *site, key) {
+            self.push(*site, Op::Refresh { handler: self.current(), token, guard: Arc::clone(guard) });
+            site.called = true;
+        }
+    }
+
     /// `set`, `user` and `refuse`.
     fn identity(&mut self, step: &Step, site: Site, key: &KeyPath) {
+        let here = key.then("set");
         let mut vars = Vec::new();
         for (name, source) in &step.set {
-            let key = key.then("set").then(name.as_str());
-            vars.extend(self.expression(source, site, &key).map(|value| (name.as_str().into(), value)));
+            let value = self.expression(source, site, &here.then(name.as_str()));
+            vars.extend(value.map(|value| (name.as_str().into(), value)));
         }
         if !vars.is_empty() {
             self.uses(NameSet::of(&[Name::Vars]));
             self.push(site, Op::Set(vars));
         }
         if let Some(source) = &step.user {
+            let knows = site.place == Place::Admit || site.depth > 0;
+            let against = unless(knows, "the user is set in on_admit, or from what the backend answers to a call");
+            let here = self.key("user", against, key);
             // Nothing that a client says: who somebody is, is known from its token or from the backend.
             let known: &[Name] = &[Name::User, Name::Claims, Name::Result, Name::Backend];
-            let known = if site.depth > 0 { known } else { &[Name::User, Name::Claims, Name::Backend] };
-            let place = "where the user is set";
-            if let Some(user) = self.compiler.expression(source, known, place, &key.then("user")) {
+            let names = if site.depth > 0 { known } else { &[Name::User, Name::Claims, Name::Backend] };
+            let allowed = Allowed { names, place: "where the user is set" };
+            if let Some(user) = self.compiler.expression(source, allowed, &here) {
                 self.uses(user.names());
                 self.uses(NameSet::of(&[Name::User]));
                 self.push(site, Op::User(user));
             }
         }
         if let Some(text) = &step.refuse {
+            self.key("refuse", unless(site.place == Place::Admit, "a connection is refused in on_admit"), key);
             self.push(site, Op::Refuse(text.as_str().into()));
         }
     }
@@ -179,39 +169,51 @@ impl Writer<'_, '_> {
     /// Rooms and topics.
     fn membership(&mut self, step: &Step, guard: &Arc<Guard>, site: Site, key: &KeyPath) {
         if let Some(leave) = &step.leave {
-            let rooms = self.rooms(leave, None, site, &key.then("leave"));
+            let here = self.key("leave", site.unconnected(), key);
+            let rooms = self.rooms(leave, None, site, &here);
             self.push(site, Op::Leave(rooms, Arc::clone(guard)));
         }
         if let Some(join) = &step.join {
-            let rooms = self.rooms(join, Some(guard), site, &key.then("join"));
+            let here = self.key("join", site.unconnected(), key);
+            let rooms = self.rooms(join, Some(guard), site, &here);
             self.push(site, Op::Join(rooms, Arc::clone(guard)));
         }
-        if let Some(names) = self.optional(step.subscribe.as_ref(), site, &key.then("subscribe")) {
+        if let Some(names) = self.optional("subscribe", step.subscribe.as_ref(), site.unconnected(), site, key) {
             self.push(site, Op::Subscribe(names));
         }
-        if let Some(names) = self.optional(step.unsubscribe.as_ref(), site, &key.then("unsubscribe")) {
+        if let Some(names) = self.optional("unsubscribe", step.unsubscribe.as_ref(), site.unconnected(), site, key) {
             self.push(site, Op::Unsubscribe(names));
         }
     }
 
     /// What goes back to this connection.
     fn answers(&mut self, step: &Step, site: Site, key: &KeyPath) {
-        let here = key.then("reply");
-        for (index, reply) in step.reply.iter().flat_map(Emits::indexed) {
-            let here = index.map_or_else(|| here.clone(), |index| here.then(index));
-            let Some(emit) = self.emit(reply, Whom::Own, Rooms::default(), site, &here) else { continue };
-            match &reply.expect {
-                None => self.push(site, Op::Emit(Box::new(emit), Arc::default())),
-                Some(expect) => self.ask(emit, expect, site, &here.then("expect")),
+        let socketio = self.program.wire.is_socketio();
+        if let Some(replies) = &step.reply {
+            let expects = replies.as_slice().iter().any(|emit| emit.expect.is_some());
+            let against = unless(socketio || !expects, "only Socket.IO has acknowledgements to expect");
+            let here = self.key("reply", site.unconnected().into_iter().chain(against), key);
+            for (here, reply) in replies.keyed(&here) {
+                let Some(emit) = self.emit(reply, Receivers::connection(Whom::Own), site, &here) else { continue };
+                match &reply.expect {
+                    None => self.push(site, Op::Emit(Box::new(emit), Arc::default())),
+                    Some(expect) => self.ask(emit, expect, site, &here.then("expect")),
+                }
             }
         }
-        if let Some(reply) = self.optional(step.reply_raw.as_ref(), site, &key.then("reply_raw")) {
+        let against = unless(!socketio, "Socket.IO clients get events; write \"reply\" or \"ack\"");
+        let against = site.unconnected().into_iter().chain(against);
+        if let Some(reply) = self.optional("reply_raw", step.reply_raw.as_ref(), against, site, key) {
             self.push(site, Op::ReplyRaw(reply));
         }
-        if let Some(data) = self.optional(step.ack.as_ref(), site, &key.then("ack")) {
+        let against = match site.place {
+            Place::Message => unless(socketio, "only Socket.IO has acknowledgements; write \"reply\""),
+            _ => Some("only a client's event can be acknowledged"),
+        };
+        if let Some(data) = self.optional("ack", step.ack.as_ref(), against, site, key) {
             self.push(site, Op::Ack(data));
         }
-        if let Some(args) = self.optional(step.ack_args.as_ref(), site, &key.then("ack_args")) {
+        if let Some(args) = self.optional("ack_args", step.ack_args.as_ref(), against, site, key) {
             self.push(site, Op::AckArgs(args));
         }
     }
@@ -219,25 +221,30 @@ impl Writer<'_, '_> {
     /// What goes to others.
     fn messages(&mut self, step: &Step, guard: &Arc<Guard>, site: Site, key: &KeyPath) {
         let own = step.join.as_ref().or(step.leave.as_ref()).map_or(&[][..], OneOrMany::as_slice);
-        let rooms = Rooms { own, guard: Some(guard) };
+        let connection = site.place != Place::Offline;
+        let against_others = unless(connection, "there is no connection any more; write \"room\"");
+        let socketio = self.program.wire.is_socketio();
+        let against_all = unless(socketio, "only Socket.IO has namespaces; write room = { to = … }");
         let keys = [
-            ("others", &step.others, Whom::Others),
-            ("room", &step.room, Whom::Room),
-            ("to_user", &step.to_user, Whom::User),
-            ("to_role", &step.to_role, Whom::Role),
-            ("all", &step.all, Whom::All),
+            ("others", &step.others, Whom::Others, against_others),
+            ("room", &step.room, Whom::Room, None),
+            ("to_user", &step.to_user, Whom::User, None),
+            ("to_role", &step.to_role, Whom::Role, None),
+            ("all", &step.all, Whom::All, against_all),
         ];
-        for (name, emits, whom) in keys {
-            for emit in self.emits(emits.as_ref(), whom, rooms, site, &key.then(name)) {
+        for (name, emits, whom, against) in keys {
+            let Some(emits) = emits else { continue };
+            let here = self.key(name, site.unadmitted().into_iter().chain(against), key);
+            for emit in self.emits(emits, Receivers { whom, own, guard: Some(guard) }, site, &here) {
                 if whom == Whom::Others {
                     self.uses(NameSet::of(&[Name::Id]));
                 }
                 self.push(site, Op::Emit(Box::new(emit), Arc::clone(guard)));
             }
         }
-        for (index, publish) in step.publish.iter().flat_map(OneOrMany::indexed) {
-            let here = key.then("publish");
-            let here = index.map_or_else(|| here.clone(), |index| here.then(index));
+        let Some(publish) = &step.publish else { return };
+        let here = self.key("publish", site.unadmitted(), key);
+        for (here, publish) in publish.keyed(&here) {
             let group = self.room(&publish.group, Some(guard), site, &here.then("group"));
             let event = self.expression(&publish.event, site, &here.then("event"));
             if let (Some(group), Some(event)) = (group, event) {
@@ -246,9 +253,25 @@ impl Writer<'_, '_> {
         }
     }
 
+    /// `close` and `disconnect`.
+    fn end(&mut self, step: &Step, site: Site, key: &KeyPath) {
+        let plain = self.program.wire.protocol == Protocol::WebSocket;
+        if step.close.is_some() {
+            let against = unless(plain, "only a plain WebSocket has close codes; write disconnect = true");
+            self.key("close", site.unconnected().into_iter().chain(against), key);
+        }
+        if step.disconnect {
+            let against = unless(!plain, "is for Socket.IO and Engine.IO; write close = 1000");
+            self.key("disconnect", site.unconnected().into_iter().chain(against), key);
+        }
+        if let Some(code) = step.close.or(step.disconnect.then_some(1000)) {
+            self.push(site, Op::Close(code));
+        }
+    }
+
     fn call(&mut self, call: &config::Call, site: &mut Site, key: &KeyPath) {
         self.uses(NameSet::of(&[Name::User, Name::Id]));
-        let data = self.optional(call.data.as_ref(), *site, &key.then("data"));
+        let data = self.optional("data", call.data.as_ref(), None, *site, key);
         let place = self.next();
         let compiled = Call {
             handler: self.current(),

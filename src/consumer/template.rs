@@ -4,7 +4,7 @@ use minijinja::{Value as Jinja, value::ValueKind};
 
 use super::{
     expression::{Expression, describe},
-    scope::{Name, NameSet},
+    scope::{Allowed, NameSet},
 };
 use crate::event::{GroupName, GroupNameError};
 
@@ -42,7 +42,7 @@ enum Part {
 
 impl Template {
     /// Compiles `source` over the names in `allowed`.
-    pub fn compile(source: &str, allowed: &[Name], place: &str) -> Result<Self, String> {
+    pub fn compile(source: &str, allowed: Allowed<'_>) -> Result<Self, String> {
         let mut parts = Vec::new();
         let mut rest = source;
         while let Some((text, after)) = rest.split_once("{{") {
@@ -50,7 +50,7 @@ impl Template {
             let Some((expression, after)) = after.split_once("}}") else {
                 return Err("\"{{\" without \"}}\"".to_owned());
             };
-            parts.push(Part::Value(Expression::compile(expression, allowed, place)?));
+            parts.push(Part::Value(Expression::compile(expression, allowed)?));
             rest = after;
         }
         push_text(&mut parts, rest)?;
@@ -154,13 +154,13 @@ pub(super) struct GroupTemplate {
 
 impl GroupTemplate {
     /// Compiles the template of a group.
-    pub fn compile(source: &str, allowed: &[Name], place: &str) -> Result<Self, String> {
-        Self::either(source, allowed, place, false)
+    pub fn compile(source: &str, allowed: Allowed<'_>) -> Result<Self, String> {
+        Self::either(source, allowed, false)
     }
 
     /// Compiles the template of a Socket.IO room, or of a group.
-    pub fn either(source: &str, allowed: &[Name], place: &str, room: bool) -> Result<Self, String> {
-        let template = Template::compile(source, allowed, place)?;
+    pub fn either(source: &str, allowed: Allowed<'_>, room: bool) -> Result<Self, String> {
+        let template = Template::compile(source, allowed)?;
         let compiled = Self { template, room };
         match compiled.template.0.as_slice() {
             [] => return Err(GroupNameError::Empty.to_string()),

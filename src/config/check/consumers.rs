@@ -1,9 +1,7 @@
 //! Values of one consumer that have the right type and still make no sense. What depends on where a key stands, or on
 //! what the consumer's clients speak, is checked when it is compiled.
 
-use crate::config::{
-    AtExpiry, AuthMethod, Consumer, Emits, Handler, Policy, Protocol, Reject, Slow, Step, error::KeyPath,
-};
+use crate::config::{AtExpiry, AuthMethod, Consumer, Handler, Policy, Protocol, Reject, Slow, Step, error::KeyPath};
 
 /// Adds what is wrong with `consumer`.
 pub(super) fn check(consumer: &Consumer, here: &KeyPath, note: &mut impl FnMut(KeyPath, String)) {
@@ -123,8 +121,7 @@ fn reject(reject: &Reject, protocol: Protocol, key: &KeyPath, note: &mut impl Fn
 }
 
 fn handler(handler: Option<&Handler>, key: &KeyPath, note: &mut impl FnMut(KeyPath, String)) {
-    for (index, step) in handler.into_iter().flat_map(Handler::indexed) {
-        let here = index.map_or_else(|| key.clone(), |index| key.then(index));
+    for (here, step) in handler.into_iter().flat_map(|handler| handler.keyed(key)) {
         one_step(step, &here, note);
     }
 }
@@ -155,10 +152,10 @@ fn one_step(step: &Step, key: &KeyPath, note: &mut impl FnMut(KeyPath, String)) 
             note(here.then("action"), reason.to_owned());
         }
     }
-    for (index, emit) in step.reply.iter().flat_map(Emits::indexed) {
+    let here = key.then("reply");
+    for (here, emit) in step.reply.iter().flat_map(|reply| reply.keyed(&here)) {
         let Some(expect) = &emit.expect else { continue };
-        let here = key.then("reply");
-        let here = index.map_or_else(|| here.clone(), |index| here.then(index)).then("expect");
+        let here = here.then("expect");
         if expect.timeout.0.is_zero() {
             note(here.then("timeout"), "must be longer than 0".to_owned());
         }

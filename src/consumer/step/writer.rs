@@ -1,0 +1,83 @@
+//! The program that is being written, and what every key of a step needs: its operations, and its expressions over the
+//! names that are known where it stands.
+
+use crate::{
+    config::KeyPath,
+    consumer::{
+        compiler::Compiler,
+        expression::Expression,
+        place::Place,
+        program::{HandlerId, HandlerInfo, Instruction, Op, Program},
+        scope::{Allowed, Name, NameSet},
+    },
+};
+
+/// Where the step at hand stands.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::consumer) struct Site {
+    pub place: Place,
+    /// How many answers are known.
+    pub depth: u8,
+    /// Whether something was asked before: then the connection's limits are not at hand.
+    pub called: bool,
+}
+
+/// Writes the program of one consumer.
+pub(in crate::consumer) struct Writer<'a, 'b> {
+    pub compiler: &'a mut Compiler<'b>,
+    pub program: Program,
+}
+
+impl Writer<'_, '_> {
+    /// Adds a handler.
+    pub(super) fn add(&mut self, place: Place, write: impl FnOnce(&mut Self, &mut Site)) -> HandlerId {
+        let id = HandlerId(u16::try_from(self.program.handlers.len()).unwrap_or(u16::MAX));
+        self.program.handlers.push(HandlerInfo { start: self.next(), names: NameSet::default() });
+        let mut site = Site { place, depth: 0, called: false };
+        write(self, &mut site);
+        self.push(site, Op::End);
+        id
+    }
+
+    pub(super) fn next(&self) -> u32 {
+        u32::try_from(self.program.ops.len()).unwrap_or(u32::MAX)
+    }
+
+    pub(super) fn push(&mut self, site: Site, op: Op) {
+        self.program.ops.push(Instruction { depth: site.depth, op });
+    }
+
+    pub(super) fn op_at(&mut self, place: u32) -> Option<&mut Op> {
+        self.program.ops.get_mut(place as usize).map(|instruction| &mut instruction.op)
+    }
+
+    /// The handler that is being written.
+    pub(super) fn current(&self) -> HandlerId {
+        HandlerId(u16::try_from(self.program.handlers.len().saturating_sub(1)).unwrap_or(u16::MAX))
+    }
+
+    pub(super) fn uses(&mut self, names: NameSet) {
+        if let Some(handler) = self.program.handlers.last_mut() {
+            handler.names.add(names);
+        }
+    }
+
+    /// Compiles something with the names that are known here.
+    pub(super) fn compile<T>(
+        &mut self,
+        site: Site,
+        compile: impl FnOnce(&mut Compiler<'_>, Allowed<'_>) -> Option<T>,
+    ) -> Option<T> {
+        let mut names = site.place.names(self.program.wire.protocol);
+        if site.depth > 0 {
+            names.insert(0, Name::Result);
+        }
+        compile(self.compiler, Allowed { names: &names, place: "here" })
+    }
+
+    pub(super) fn expression(&mut self, source: &str, site: Site, key: &KeyPath) -> Option<Expression> {
+        let expression = self.compile(site, |compiler, allowed| compiler.expression(source, allowed, key))?;
+        self.uses(expression.names());
+        Some(expression)
+    }
+}
