@@ -110,20 +110,10 @@ pub(super) fn carry_out(effect: Effect, consumer: &Consumer, stage: Stage<'_>) -
             open.outlet.close(CloseCode::new(code).unwrap_or(CloseCode::NORMAL), &reason);
         }
 
-        // Not possible here.
-        (
-            effect @ (Effect::Publish { .. }
-            | Effect::Refuse { .. }
-            | Effect::Reply(_)
-            | Effect::Ask { .. }
-            | Effect::Subscribe(_)
-            | Effect::Unsubscribe(_)
-            | Effect::Join { .. }
-            | Effect::Leave(_)
-            | Effect::Refresh { .. }
-            | Effect::Close { .. }),
-            stage @ (Admission(_) | Background(_)),
-        ) => log::debug!("{}: {effect:?} has no effect {}", consumer.name(), stage.label()),
+        // Everything else.
+        (effect, stage @ (Admission(_) | Background(_))) => {
+            log::debug!("{}: {effect:?} has no effect {}", consumer.name(), stage.label());
+        }
     }
     Step::Done
 }
