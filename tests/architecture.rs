@@ -1,25 +1,76 @@
-//! The folders of `src/` import in one direction only: a module knows what stands above it in `src/lib.rs`, never what
-//! stands below. `node`, `cli` and `main` put everything together and may import all.
+//! Imports run in one direction only, between the folders of `src/` and inside each of them.
+//!
+//! Between folders: a module knows what stands above it in `src/lib.rs`, never what stands below; `node`, `cli` and `main`
+//! put everything together and may import all. Inside a folder no files import each other in a circle. The file that is
+//! named like its folder is left out there: it holds what the others share, and shows what they offer.
 
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+#[path = "architecture/modules.rs"]
+mod modules;
 
 use std::{
+    collections::{BTreeMap, BTreeSet},
     fs,
     path::{Path, PathBuf},
 };
 
+use self::modules::{Import, Modules};
+
 /// Modules that see everything.
 const COMPOSERS: [&str; 2] = ["cli", "node"];
 
-fn source() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("src")
-}
+/// Circles that stay: a table and what is in it, which takes itself out.
+const PAIRS: &[(&str, &[&str])] =
+    &[("protocol::engineio", &["polling", "session", "sessions", "workers"]), ("socket", &["connection", "roster"])];
 
-/// The modules in the order in which `lib.rs` declares them.
-fn order() -> Vec<String> {
-    let lib = fs::read_to_string(source().join("lib.rs")).unwrap();
-    lib.lines().filter_map(|line| line.strip_prefix("pub mod ")?.strip_suffix(';')).map(str::to_owned).collect()
-}
+/// Circles that are not cut yet.
+const NOT_YET: &[(&str, &[&str])] = &[
+    ("consumer", &["action", "compile", "mapping", "notice", "resume", "run", "step"]),
+    ("http", &["offer", "server", "socketio", "websocket"]),
+];
+
+/// Folders whose files have an order, too: each imports only what stands before it.
+const ORDERS: &[(&str, &[&str])] = &[
+    (
+        "hub",
+        &[
+            "principals",
+            "registry",
+            "story",
+            "topics",
+            "member",
+            "notice",
+            "delivery",
+            "job",
+            "missed",
+            "group",
+            "crossing",
+            "shard",
+            "questions",
+            "workers",
+            "dispatch",
+        ],
+    ),
+    ("layer::codec::pickle", &["tree", "encode", "calls", "machine"]),
+    (
+        "layer::redis",
+        &[
+            "health",
+            "place",
+            "publisher",
+            "inbox",
+            "registry",
+            "probes",
+            "core",
+            "subscription",
+            "session",
+            "supervisor",
+            "thread",
+        ],
+    ),
+    ("protocol::session", &["asks", "queue", "refresh", "work"]),
+];
 
 fn rust_files(folder: &Path, found: &mut Vec<PathBuf>) {
     for entry in fs::read_dir(folder).unwrap() {
@@ -32,79 +83,159 @@ fn rust_files(folder: &Path, found: &mut Vec<PathBuf>) {
     }
 }
 
-/// The modules of the crate that a file names: `crate::hub`, and `crate::{hub, layer::{…}}`.
-fn imports(text: &str) -> Vec<String> {
-    let mut found = Vec::new();
-    for (at, _) in text.match_indices("crate::") {
-        let rest = &text[at + "crate::".len()..];
-        if let Some(list) = rest.strip_prefix('{') {
-            let mut depth = 0;
-            let mut name = String::new();
-            let mut inside_path = false;
-            for character in list.chars() {
-                match character {
-                    '{' => depth += 1,
-                    '}' if depth == 0 => break,
-                    '}' => depth -= 1,
-                    ',' if depth == 0 => {
-                        found.push(std::mem::take(&mut name));
-                        inside_path = false;
-                    }
-                    ':' if depth == 0 => inside_path = true,
-                    other if depth == 0 && !inside_path && (other.is_alphanumeric() || other == '_') => {
-                        name.push(other);
-                    }
-                    _ => {}
-                }
-            }
-            found.push(name);
-        } else {
-            found.push(rest.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect());
+/// What the files of `src/` import from each other.
+fn imports() -> BTreeSet<Import> {
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut files = Vec::new();
+    rust_files(&source, &mut files);
+    let read = |file: &PathBuf| {
+        (file.strip_prefix(&source).unwrap().to_str().unwrap().to_owned(), fs::read_to_string(file).unwrap())
+    };
+    let texts: Vec<(String, String)> = files.iter().map(read).collect();
+    let imports = Modules::read(texts.iter().map(|(path, text)| (path.as_str(), text.as_str()))).imports();
+    assert!(imports.len() > 500, "only {} imports were found: the test reads them wrongly", imports.len());
+    imports
+}
+
+/// The imports between the files or folders in one folder, by their names there.
+type Arrows<'a> = BTreeMap<(&'a str, &'a str), Vec<&'a Import>>;
+
+/// Every import belongs to the folder in which its two ends part; what begins or ends at a folder's own file to none.
+fn by_folder(imports: &BTreeSet<Import>) -> BTreeMap<String, Arrows<'_>> {
+    let mut folders: BTreeMap<String, Arrows<'_>> = BTreeMap::new();
+    for import in imports {
+        let common = import.from.iter().zip(&import.to).take_while(|(from, to)| from == to).count();
+        if let (Some(from), Some(to)) = (import.from.get(common), import.to.get(common)) {
+            let folder = import.from[..common].join("::");
+            folders.entry(folder).or_default().entry((from, to)).or_default().push(import);
         }
     }
-    found.retain(|name| !name.is_empty());
-    found
+    folders
+}
+
+/// The files of a folder that import each other in a circle, each set as large as it can be.
+fn circles<'a>(arrows: &Arrows<'a>) -> BTreeSet<BTreeSet<&'a str>> {
+    let reached_from = |start: &'a str| {
+        let (mut reached, mut open) = (BTreeSet::new(), vec![start]);
+        while let Some(at) = open.pop() {
+            let next = arrows.keys().filter(|(from, _)| *from == at).map(|(_, to)| *to);
+            open.extend(next.filter(|to| reached.insert(*to)));
+        }
+        reached
+    };
+    let reach: BTreeMap<&str, BTreeSet<&str>> = arrows.keys().map(|(from, _)| (*from, reached_from(from))).collect();
+    let in_a_circle = reach.iter().filter(|(name, reached)| reached.contains(*name));
+    in_a_circle
+        .map(|(name, reached)| {
+            reached.iter().copied().filter(|other| reach.get(other).is_some_and(|back| back.contains(name))).collect()
+        })
+        .collect()
+}
+
+/// For people: each arrow of a circle with one import that draws it.
+fn explain(folder: &str, circle: &BTreeSet<&str>, arrows: &Arrows<'_>) -> String {
+    let inside = arrows.iter().filter(|((from, to), _)| circle.contains(from) && circle.contains(to));
+    let lines = inside.map(|((from, to), imports)| {
+        format!("    {from} → {to}: {} names {}\n", imports[0].from.join("::"), imports[0].text)
+    });
+    format!("in {folder}:\n{}", lines.collect::<String>())
 }
 
 #[test]
 fn a_module_imports_only_what_stands_above_it() {
-    let order = order();
-    assert!(order.len() > 8, "lib.rs declares its modules as `pub mod name;`");
-    let rank = |module: &str| order.iter().position(|known| known == module);
+    let lib = include_str!("../src/lib.rs");
+    let declared = |line: &'static str| line.strip_prefix("pub mod ")?.strip_suffix(';');
+    let order: Vec<&str> = lib.lines().filter_map(declared).collect();
+    let rank = |module: &str| order.iter().position(|known| *known == module);
+    let imports = imports();
+    let folders = by_folder(&imports);
     let mut wrong = Vec::new();
-    let mut seen = 0;
-    let mut files = Vec::new();
-    rust_files(&source(), &mut files);
-    for file in files {
-        let inside = file.strip_prefix(source()).unwrap();
-        let module =
-            inside.components().next().unwrap().as_os_str().to_str().unwrap().trim_end_matches(".rs").to_owned();
-        let Some(own) = rank(&module) else { continue };
-        if COMPOSERS.contains(&module.as_str()) {
-            continue;
-        }
-        let text = fs::read_to_string(&file).unwrap();
-        // A comment may point at what it likes.
-        let text: String =
-            text.lines().filter(|line| !line.trim_start().starts_with("//")).map(|line| format!("{line}\n")).collect();
-        for imported in imports(&text) {
-            let Some(other) = rank(&imported) else { continue };
-            seen += 1;
-            if other > own {
-                wrong.push(format!("{} imports {imported}", inside.display()));
-            }
+    for ((from, to), imports) in &folders[""] {
+        if !COMPOSERS.contains(from) && rank(to) > rank(from) {
+            wrong.push(format!("{} names {}", imports[0].from.join("::"), imports[0].text));
         }
     }
-    assert!(seen > 100, "only {seen} imports were found: the test reads them wrongly");
+    assert!(folders[""].len() > 80, "only {} arrows between folders: the test reads them wrongly", folders[""].len());
     assert!(wrong.is_empty(), "arrows that point the wrong way:\n{}", wrong.join("\n"));
 }
 
 #[test]
-fn imports_are_read_in_every_form() {
-    assert_eq!(imports("use crate::hub::Shard;"), ["hub"]);
-    assert_eq!(
-        imports("use crate::{\n    event::{Event, Gap},\n    layer::Layer,\n    node,\n};"),
-        ["event", "layer", "node"]
-    );
-    assert_eq!(imports("let x = crate::telemetry::Metrics::new();"), ["telemetry"]);
+fn files_of_a_folder_import_each_other_in_no_circle() {
+    let imports = imports();
+    let mut left: BTreeSet<&str> = PAIRS.iter().chain(NOT_YET).map(|(folder, _)| *folder).collect();
+    let mut wrong = String::new();
+    for (folder, arrows) in by_folder(&imports).iter().filter(|(folder, _)| !folder.is_empty()) {
+        for circle in circles(arrows) {
+            let mut known = PAIRS.iter().chain(NOT_YET).filter(|(place, _)| place == folder);
+            if known.any(|(_, files)| circle.iter().all(|file| files.contains(file))) {
+                left.remove(folder.as_str());
+            } else {
+                wrong.push_str(&explain(folder, &circle, arrows));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "files that import each other:\n{wrong}");
+    assert!(left.is_empty(), "no circle is left in {left:?}: take it out of the list");
+}
+
+#[test]
+fn files_of_a_folder_with_an_order_keep_it() {
+    let imports = imports();
+    let folders = by_folder(&imports);
+    let mut wrong = Vec::new();
+    for (folder, order) in ORDERS {
+        let rank = |file: &str| order.iter().position(|known| *known == file);
+        for ((from, to), imports) in &folders[*folder] {
+            // A file that the order does not know has the place `None`, below which there is nothing.
+            if rank(to).is_none() || rank(to) >= rank(from) {
+                wrong.push(format!("{} names {}", imports[0].from.join("::"), imports[0].text));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "imports against the order, or of files without a place in it:\n{}", wrong.join("\n"));
+}
+
+#[cfg(test)]
+mod of_this_test {
+    use super::*;
+
+    /// A hub whose files import each other, and a consumer whose folder looks as if it did.
+    const FILES: &[(&str, &str)] = &[
+        ("lib.rs", "pub mod consumer; pub mod hub;"),
+        ("consumer.rs", "mod step; mod text; pub use self::text::Text; pub struct Shared;"),
+        ("consumer/text.rs", "use super::Shared; pub struct Text;"),
+        ("consumer/step.rs", "use super::{Shared, Text}; #[cfg(test)] mod tests; pub mod emits; pub fn step() {}"),
+        ("consumer/step/emits.rs", "pub fn emit() { super::step(); log!(\"{}\", super::super::text::Text) }"),
+        ("consumer/step/tests.rs", "use crate::hub::Job;"),
+        ("hub.rs", "mod job; mod member; mod missed; mod topics; pub use job::Job; use topics::*;"),
+        ("hub/job.rs", "use super::{missed::{self, Missed}, Member}; pub struct Job;"),
+        ("hub/missed.rs", "pub struct Missed; fn f() { let job = crate::hub::Job; }"),
+        ("hub/member.rs", "#[cfg(test)] mod inside { use super::super::Job; } impl super::Topic for Member {}"),
+        ("hub/topics.rs", "pub trait Topic {} use crate::consumer::Text as T; fn f(_: T) {}"),
+    ];
+
+    fn arrows(folder: &str) -> Vec<String> {
+        let imports = Modules::read(FILES.iter().copied()).imports();
+        let folders = by_folder(&imports);
+        folders[folder].keys().map(|(from, to)| format!("{from} → {to}")).collect()
+    }
+
+    #[test]
+    fn imports_are_followed_through_re_exports_and_found_in_every_form() {
+        assert_eq!(arrows(""), ["hub → consumer"]);
+        assert_eq!(arrows("consumer"), ["step → text"]);
+        assert_eq!(arrows("hub"), ["job → missed", "member → topics", "missed → job"]);
+    }
+
+    #[test]
+    fn a_circle_is_found_and_shown() {
+        let imports = Modules::read(FILES.iter().copied()).imports();
+        let folders = by_folder(&imports);
+        let hub = &folders["hub"];
+        let circle = BTreeSet::from(["job", "missed"]);
+        assert_eq!(circles(hub), BTreeSet::from([circle.clone()]));
+        assert_eq!(circles(&folders["consumer"]), BTreeSet::new());
+        let text = explain("hub", &circle, hub);
+        assert!(text.contains("missed → job: hub::missed names crate::hub::Job"), "{text}");
+    }
 }
