@@ -17,6 +17,8 @@ use std::{
 
 use self::modules::{Import, Modules};
 
+const SOURCE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/src");
+
 /// Modules that see everything.
 const COMPOSERS: [&str; 2] = ["cli", "node"];
 
@@ -85,11 +87,10 @@ fn rust_files(folder: &Path, found: &mut Vec<PathBuf>) {
 
 /// What the files of `src/` import from each other.
 fn imports() -> BTreeSet<Import> {
-    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
     let mut files = Vec::new();
-    rust_files(&source, &mut files);
+    rust_files(Path::new(SOURCE), &mut files);
     let read = |file: &PathBuf| {
-        (file.strip_prefix(&source).unwrap().to_str().unwrap().to_owned(), fs::read_to_string(file).unwrap())
+        (file.strip_prefix(SOURCE).unwrap().to_str().unwrap().to_owned(), fs::read_to_string(file).unwrap())
     };
     let texts: Vec<(String, String)> = files.iter().map(read).collect();
     let imports = Modules::read(texts.iter().map(|(path, text)| (path.as_str(), text.as_str()))).imports();
@@ -184,6 +185,10 @@ fn files_of_a_folder_with_an_order_keep_it() {
     let folders = by_folder(&imports);
     let mut wrong = Vec::new();
     for (folder, order) in ORDERS {
+        let place = Path::new(SOURCE).join(folder.replace("::", "/"));
+        for gone in order.iter().filter(|file| !place.join(file).with_extension("rs").exists()) {
+            wrong.push(format!("{folder} has no {gone}"));
+        }
         let rank = |file: &str| order.iter().position(|known| *known == file);
         for ((from, to), imports) in &folders[*folder] {
             // A file that the order does not know has the place `None`, below which there is nothing.

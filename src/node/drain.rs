@@ -44,8 +44,11 @@ impl Node {
 
     async fn wind_down(&self, serving: &Serving, interactive: bool) {
         let server = &self.config.server;
-        let (delay, period) =
-            if interactive { Default::default() } else { (server.drain_delay.0, server.drain_period.0) };
+        // Who waits at a terminal does not wait for a balancer.
+        let (delay, period) = match interactive {
+            true => (Duration::ZERO, Duration::ZERO),
+            false => (server.drain_delay.0, server.drain_period.0),
+        };
         self.close_connections(serving, delay, period).await;
         // Clients that poll are told by the next answer to them, so there must be somebody to answer.
         let patience = period + server.drain_grace.0 + Duration::from_secs(2);

@@ -67,14 +67,31 @@ struct Known {
 
 impl Known {
     /// Those of `watched` whose keys were deleted.
-    async fn deleted(&mut self, cache: &dyn Cache, watched: Vec<Watched>) -> Result<Vec<Watched>, AuthError> {
+    async fn deleted(&mut self, cache: &dyn Cache, mut watched: Vec<Watched>) -> Result<Vec<Watched>, AuthError> {
         let mut keys: Vec<Arc<str>> = watched.iter().map(|one| Arc::clone(&one.watch.key)).collect();
         keys.sort_unstable();
         keys.dedup();
-        let mut ends = HashMap::new();
-        let mut gone: HashMap<Arc<str>, Option<Instant>> = HashMap::new();
+        let gone = self.look(cache, &keys).await?;
+        let Some((_, since)) = self.run else { return Ok(Vec::new()) };
+        // Answered by now: before then the key was already missing.
+        let safe = Instant::now() + MARGIN;
+        watched.retain(|one| {
+            let Some(seen) = gone.get(&one.watch.key) else { return false };
+            let in_time = |end: Option<Instant>| end.is_none_or(|end| end > safe);
+            one.began >= since && in_time(one.watch.end) && in_time(*seen)
+        });
+        Ok(watched)
+    }
+
+    /// Those of `keys` that the cache does not have, each with when it would have ended, as far as that was seen.
+    async fn look(
+        &mut self,
+        cache: &dyn Cache,
+        keys: &[Arc<str>],
+    ) -> Result<HashMap<Arc<str>, Option<Instant>>, AuthError> {
+        let (mut ends, mut gone) = (HashMap::new(), HashMap::new());
         // Also where nothing is to be asked: a start of the store must not pass unseen.
-        let batches = if keys.is_empty() { vec![&keys[..]] } else { keys.chunks(BATCH).collect() };
+        let batches = if keys.is_empty() { vec![keys] } else { keys.chunks(BATCH).collect() };
         for batch in batches {
             let asked = Instant::now();
             let found = cache.ends(batch).await?;
@@ -84,30 +101,17 @@ impl Known {
                 gone.clear();
             }
             for (key, end) in batch.iter().zip(found.ends) {
+                let seen = self.ends.get(key).copied();
+                if end.is_none() {
+                    gone.insert(Arc::clone(key), seen);
+                }
                 // When one that is gone would have ended stays known for as long as it is watched.
-                let end = match end {
-                    None => {
-                        let seen = self.ends.get(key).copied();
-                        gone.insert(Arc::clone(key), seen);
-                        seen
-                    }
-                    Some(end) => end,
-                };
-                ends.extend(end.map(|end| (Arc::clone(key), end)));
+                ends.extend(end.unwrap_or(seen).map(|end| (Arc::clone(key), end)));
             }
         }
         // Kept where the cache did not answer.
         self.ends = ends;
-        let Some((_, since)) = self.run else { return Ok(Vec::new()) };
-        // Answered by now: before then the key was already missing.
-        let safe = Instant::now() + MARGIN;
-        let mut deleted = watched;
-        deleted.retain(|one| {
-            let Some(seen) = gone.get(&one.watch.key) else { return false };
-            let in_time = |end: Option<Instant>| end.is_none_or(|end| end > safe);
-            one.began >= since && in_time(one.watch.end) && in_time(*seen)
-        });
-        Ok(deleted)
+        Ok(gone)
     }
 }
 
