@@ -33,7 +33,6 @@ use std::{
     time::{Duration, Instant},
 };
 
-pub use crate::event::{Incoming, Payload};
 pub use context::Context;
 pub use current::{Consumers, Known};
 pub use effect::{CallRequest, Continuation, Effect, MessageProblem, Outcome, Outgoing, Reaction};
@@ -44,7 +43,7 @@ pub use template::GroupError;
 
 use crate::{
     config::{self, AuthMethod, Reject, Topics},
-    event::{Content, Event, GapReason, GroupName, Value},
+    event::{Content, Event, GapReason, GroupName, Incoming, Payload, Value},
 };
 use action::Actions;
 use expression::Expression;

@@ -90,13 +90,8 @@ impl Content {
         compiler: &mut Compiler<'_>,
     ) -> Option<Self> {
         if compiler.socketio {
-            Self::event(emit, allowed, key, compiler)
-        } else {
-            Self::message(emit, allowed, key, compiler)
+            return Self::event(emit, allowed, key, compiler);
         }
-    }
-
-    fn message(emit: &config::Emit, allowed: Allowed<'_>, key: &KeyPath, compiler: &mut Compiler<'_>) -> Option<Self> {
         for (name, is_set) in
             [("event", emit.event.is_some()), ("data", emit.data.is_some()), ("args", emit.args.is_some())]
         {

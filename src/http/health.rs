@@ -83,7 +83,7 @@ pub async fn metrics(
     let accept = request.headers().get(header::ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let format = Format::asked_for(accept);
     // Away from the worker's thread: it reads /proc, and deliveries wait for nobody.
-    match web::block(move || metrics.render_as(format)).await {
+    match web::block(move || format.convert(metrics.render())).await {
         Ok(text) => HttpResponse::Ok().insert_header((header::CONTENT_TYPE, format.content_type())).body(text),
         Err(error) => super::error(StatusCode::SERVICE_UNAVAILABLE, &error.to_string(), None),
     }

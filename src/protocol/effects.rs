@@ -8,8 +8,8 @@ use std::{cell::RefCell, rc::Rc, sync::Arc, time::Duration};
 use super::part::Part;
 use crate::{
     config::Secret,
-    consumer::{CallRequest, Consumer, Context, Continuation, Effect, Payload},
-    event::{GroupName, Value},
+    consumer::{CallRequest, Consumer, Context, Continuation, Effect},
+    event::{GroupName, Payload, Value},
     hub::{Member, Shard},
     socket::close::CloseCode,
     telemetry::Metrics,

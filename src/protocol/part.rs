@@ -3,7 +3,8 @@
 use std::{cell::RefCell, rc::Rc, sync::Arc, time::Instant};
 
 use crate::{
-    consumer::{Consumer, Context, Incoming, Limits, Reaction},
+    consumer::{Consumer, Context, Limits, Reaction},
+    event::Incoming,
     hub::Principal,
     presence,
 };

@@ -4,8 +4,7 @@ use std::rc::Rc;
 
 use super::session::{Outlet, Session};
 use crate::{
-    consumer::{Incoming, Payload},
-    event::GapReason,
+    event::{GapReason, Incoming, Payload},
     socket::{Connection, Handler, close::CloseCode},
 };
 

@@ -24,8 +24,8 @@ use self::{
 };
 use super::services::WorkerServices;
 use crate::{
-    consumer::{Context, Continuation, Incoming, Outcome, Reaction},
-    event::{GapReason, Value},
+    consumer::{Context, Continuation, Outcome, Reaction},
+    event::{GapReason, Incoming, Value},
     hub::Member,
     socket::close::CloseCode,
     warn_bounded,

@@ -28,8 +28,7 @@ use super::{
     session::Session,
 };
 use crate::{
-    consumer,
-    event::{GapReason, Value},
+    event::{self, GapReason, Value},
     packet::{self, Decoder, Incoming, PacketError, Text},
     socket::close::CloseCode,
 };
@@ -79,7 +78,7 @@ impl SocketIo {
             Ok(Some(Incoming::Connect { namespace, auth })) => self.connect(engine, &namespace, auth),
             Ok(Some(Incoming::Event { namespace, name, args, ack })) => {
                 if let Some(session) = self.connected(engine, &namespace) {
-                    session.received(consumer::Incoming::Event { name: &name, args: &Arc::new(args), ack });
+                    session.received(event::Incoming::Event { name: &name, args: &Arc::new(args), ack });
                 }
             }
             Ok(Some(Incoming::Ack { namespace, id, args })) => {

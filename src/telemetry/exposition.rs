@@ -22,10 +22,18 @@ impl Format {
             Self::Classic => "text/plain; version=0.0.4; charset=utf-8",
         }
     }
+
+    /// The counters in this format.
+    pub fn convert(self, open_metrics: String) -> String {
+        match self {
+            Self::OpenMetrics => open_metrics,
+            Self::Classic => classic(&open_metrics),
+        }
+    }
 }
 
 /// OpenMetrics names a counter's family without `_total` and ends with `# EOF`; the classic format does neither.
-pub(super) fn classic(open_metrics: &str) -> String {
+fn classic(open_metrics: &str) -> String {
     let mut text = String::with_capacity(open_metrics.len());
     let mut lines = open_metrics.lines().peekable();
     while let Some(line) = lines.next() {

@@ -16,7 +16,6 @@ use prometheus_client::{
 
 use super::{
     drop_reason::DropReason,
-    exposition::{self, Format},
     label::{self, Action, Build, Call, From, Node, Outcome, Reason, Served},
     name::Name,
     process::Process,
@@ -334,19 +333,11 @@ impl Counters {
 
     /// All of it as OpenMetrics text.
     pub fn render(&self) -> String {
-        self.render_as(Format::OpenMetrics)
-    }
-
-    /// All of it as text.
-    pub fn render_as(&self, format: Format) -> String {
         self.tail_watchers.set(i64::try_from(self.tail.watchers()).unwrap_or(i64::MAX));
         let mut text = String::new();
         // Writing to a String cannot fail.
         let _ = encode_registry(&mut text, &self.process).and_then(|()| encode(&mut text, &self.registry));
-        match format {
-            Format::OpenMetrics => text,
-            Format::Classic => exposition::classic(&text),
-        }
+        text
     }
 }
 

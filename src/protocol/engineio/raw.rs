@@ -7,8 +7,7 @@ use std::{
 
 use super::session::{EngineSession, Upper};
 use crate::{
-    consumer::Incoming,
-    event::{GapReason, Payload},
+    event::{GapReason, Incoming, Payload},
     hub::Member,
     packet::Text,
     protocol::{

@@ -10,8 +10,7 @@ use tokio::time::Instant;
 
 use super::{deadlines::Who, polling::Polling, sessions::Sessions, sid::Secret};
 use crate::{
-    consumer::Incoming,
-    event::Payload,
+    event::{Incoming, Payload},
     packet::{
         Text,
         engine::{self, Received},

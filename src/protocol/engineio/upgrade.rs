@@ -7,8 +7,7 @@ use tokio::{net::TcpStream, time::Instant};
 
 use super::session::EngineSession;
 use crate::{
-    consumer::Incoming,
-    event::Payload,
+    event::{Incoming, Payload},
     packet::engine::{self, Received},
     socket::{
         negotiate::Deflate,

@@ -3,8 +3,8 @@
 use std::{collections::VecDeque, sync::Arc};
 
 use crate::{
-    consumer::{Continuation, Incoming, Outcome},
-    event::Value,
+    consumer::{Continuation, Outcome},
+    event::{Incoming, Value},
 };
 
 /// A message that waits, with its bytes.

@@ -4,8 +4,8 @@ use std::{rc::Rc, time::Duration};
 
 use super::{After, Part, Session, queue::Waiting};
 use crate::{
-    consumer::{Continuation, Effect, Outcome, Payload, Reaction},
-    event::{GroupName, Raw, Value},
+    consumer::{Continuation, Effect, Outcome, Reaction},
+    event::{GroupName, Payload, Raw, Value},
     packet, presence,
     protocol::effects::{Open, Stage, Step, Wait, carry_out},
     warn_bounded,
