@@ -52,20 +52,54 @@ pub(super) enum Loss {
 
 pub(super) type News = (Change, Member, Value);
 
+/// Whether Redis lists a member for this node, as far as is known.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Listing {
+    #[default]
+    Absent,
+    /// It was absent, and the answer to the last step is lost.
+    PerhapsListed,
+    Listed,
+    /// It was listed, and the answer to the last step is lost.
+    PerhapsAbsent,
+}
+
+impl Listing {
+    /// As it was by the last answer.
+    const fn is_listed(self) -> bool {
+        matches!(self, Self::Listed | Self::PerhapsAbsent)
+    }
+
+    const fn is_unsure(self) -> bool {
+        matches!(self, Self::PerhapsListed | Self::PerhapsAbsent)
+    }
+
+    /// The answer to a step is lost.
+    const fn doubted(self) -> Self {
+        if self.is_listed() { Self::PerhapsAbsent } else { Self::PerhapsListed }
+    }
+}
+
+/// Where a member's next step for Redis is: idle → queued → under way → idle, or queued again.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Progress {
+    /// There is none.
+    #[default]
+    Idle,
+    /// It stands in the queue.
+    Queued,
+    /// Redis has not answered it yet; until then there is no other one.
+    UnderWay,
+}
+
 #[derive(Default)]
 struct Entry {
     facts: Value,
     connections: usize,
     /// Without connections: when it counts as gone.
     until: Option<Instant>,
-    /// Whether Redis lists it for this node, as far as is known.
-    listed: bool,
-    /// The last step's answer was lost.
-    unsure: bool,
-    /// A step is on its way.
-    busy: bool,
-    /// It stands in the queue.
-    queued: bool,
+    listing: Listing,
+    progress: Progress,
     written: Option<Instant>,
     /// The connection that may have made it present.
     waiter: Option<oneshot::Sender<bool>>,
@@ -74,6 +108,11 @@ struct Entry {
 impl Entry {
     const fn wanted(&self) -> bool {
         self.connections > 0 || self.until.is_some()
+    }
+
+    /// Whether it has to be put in the queue, where it then stands.
+    fn line_up(&mut self) -> bool {
+        std::mem::replace(&mut self.progress, Progress::Queued) != Progress::Queued
     }
 
     fn answer(&mut self, first: bool) -> bool {
@@ -98,7 +137,7 @@ impl Ledger {
         if entry.connections == 1 {
             entry.facts = facts;
         }
-        let decided = entry.listed && !entry.busy;
+        let decided = entry.listing.is_listed() && entry.progress != Progress::UnderWay;
         // Somebody who stopped waiting makes room for the next.
         if decided || entry.waiter.as_ref().is_some_and(|other| !other.is_closed()) {
             // Whoever stopped waiting needs no answer.
@@ -149,10 +188,10 @@ impl Ledger {
 
     fn queue(&mut self, member: &Member) {
         if let Some(entry) = self.entries.get_mut(member)
-            && !entry.busy
-            && entry.wanted() != entry.listed
-            && !std::mem::replace(&mut entry.queued, true)
+            && entry.progress == Progress::Idle
+            && entry.wanted() != entry.listing.is_listed()
         {
+            entry.progress = Progress::Queued;
             self.queue.push_back(member.clone());
         }
     }
@@ -164,10 +203,10 @@ impl Ledger {
             && let Some(member) = self.queue.pop_front()
         {
             let Some(entry) = self.entries.get_mut(&member) else { continue };
-            entry.queued = false;
-            let unsure = entry.unsure;
+            entry.progress = Progress::Idle;
+            let unsure = entry.listing.is_unsure();
             // A member that is listed and wanted stands here to be written again before it expires.
-            let what = match (entry.wanted(), entry.listed) {
+            let what = match (entry.wanted(), entry.listing.is_listed()) {
                 (true, _) => What::Came { unsure },
                 (false, true) => What::Went { unsure },
                 (false, false) if unsure => What::Went { unsure },
@@ -176,7 +215,7 @@ impl Ledger {
                     continue;
                 }
             };
-            entry.busy = true;
+            entry.progress = Progress::UnderWay;
             steps.push(Step { what, facts: entry.facts.clone(), member });
         }
         steps
@@ -187,12 +226,11 @@ impl Ledger {
         let mut news = Vec::new();
         for (Step { member, what, facts }, done) in steps.into_iter().zip(answers) {
             let Some(entry) = self.entries.get_mut(&member) else { continue };
-            entry.busy = false;
+            entry.progress = Progress::Idle;
             match (what, *done) {
                 (What::Came { .. }, done) => {
-                    let came = done == Done::Changed && !entry.listed;
-                    entry.listed = true;
-                    entry.unsure = false;
+                    let came = done == Done::Changed && !entry.listing.is_listed();
+                    entry.listing = Listing::Listed;
                     entry.written = Some(now);
                     if !entry.answer(came) && came {
                         news.push((Change::Arrived, member.clone(), facts));
@@ -207,8 +245,7 @@ impl Ledger {
                     continue;
                 }
                 (What::Went { .. }, done) => {
-                    entry.listed = false;
-                    entry.unsure = false;
+                    entry.listing = Listing::Absent;
                     if done == Done::Changed {
                         news.push((Change::Departed, member.clone(), facts));
                     }
@@ -226,10 +263,9 @@ impl Ledger {
     pub fn failed(&mut self, steps: &[Step]) {
         for step in steps {
             let Some(entry) = self.entries.get_mut(&step.member) else { continue };
-            entry.busy = false;
-            entry.unsure = true;
+            entry.listing = entry.listing.doubted();
             entry.answer(false);
-            if !std::mem::replace(&mut entry.queued, true) {
+            if entry.line_up() {
                 self.queue.push_back(step.member.clone());
             }
         }
@@ -239,8 +275,7 @@ impl Ledger {
     pub fn put_back(&mut self, steps: &[Step]) {
         for step in steps {
             let Some(entry) = self.entries.get_mut(&step.member) else { continue };
-            entry.busy = false;
-            if !std::mem::replace(&mut entry.queued, true) {
+            if entry.line_up() {
                 self.queue.push_back(step.member.clone());
             }
         }
@@ -266,24 +301,14 @@ impl Ledger {
                 // taken out, and told of only by who had it.
                 Loss::Lease if entry.connections == 0 => {
                     entry.until = None;
-                    entry.listed = true;
-                    entry.unsure = false;
+                    entry.listing = Listing::Listed;
                 }
-                Loss::Lease => {
-                    entry.listed = false;
-                    entry.unsure = false;
-                }
-                Loss::Data if entry.wanted() => {
-                    entry.listed = false;
-                    entry.unsure = false;
-                }
+                Loss::Lease => entry.listing = Listing::Absent,
+                Loss::Data if entry.wanted() => entry.listing = Listing::Absent,
                 // Gone for this node, and nobody else can know that it was here.
-                Loss::Data => {
-                    entry.listed = true;
-                    entry.unsure = true;
-                }
+                Loss::Data => entry.listing = Listing::PerhapsAbsent,
             }
-            if !std::mem::replace(&mut entry.queued, true) {
+            if entry.line_up() {
                 self.queue.push_back(member.clone());
             }
         }
@@ -292,8 +317,7 @@ impl Ledger {
     /// A member of a dead node is this node's now, and waits for its return until then.
     pub fn adopt(&mut self, member: &Member, facts: Value, now: Instant, until: Instant) {
         let entry = self.entries.entry(member.clone()).or_default();
-        entry.listed = true;
-        entry.unsure = false;
+        entry.listing = Listing::Listed;
         entry.written = Some(now);
         entry.answer(false);
         if entry.connections == 0 {
@@ -306,9 +330,9 @@ impl Ledger {
     pub fn rewrite(&mut self, now: Instant, age: Duration) {
         for (member, entry) in &mut self.entries {
             if entry.written.is_some_and(|written| now.duration_since(written) >= age)
-                && entry.listed
-                && !entry.busy
-                && !std::mem::replace(&mut entry.queued, true)
+                && entry.listing.is_listed()
+                && entry.progress != Progress::UnderWay
+                && entry.line_up()
             {
                 self.queue.push_back(member.clone());
             }
