@@ -3,15 +3,15 @@
 //! In: questions of the admin API. Out: answers, with the names of the nodes that did not answer in time.
 //! With the embedded layer a node is a cluster of its own. How a question is answered on a node is not known here.
 //!
-//! - `roll`: heartbeats in Redis, and who lives; `control`: the channel for questions and answers
+//! - `membership`: heartbeats in Redis, and who lives; `control`: the channel for questions and answers
 //! - `disconnect`: orders to disconnect somebody; `record`: those that stand in Redis for nodes that could not hear
 
 mod control;
 mod disconnect;
+mod membership;
 mod node;
 mod query;
 mod record;
-mod roll;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -20,17 +20,13 @@ use std::{
     time::Duration,
 };
 
-use tokio::{
-    task::JoinHandle,
-    time::{MissedTickBehavior, timeout},
-};
+use tokio::{task::JoinHandle, time::timeout};
 
-use self::{control::Control, record::Record, roll::Roll};
+use self::{control::Control, membership::Membership, record::Record};
 use crate::{
     config::Config,
-    redis::{Host, HostError, PoolError, RedisPool},
+    redis::{Host, HostError, Lease, PoolError, RedisPool},
     telemetry::Metrics,
-    warn_bounded,
 };
 
 pub use disconnect::{Disconnect, Target, Wrong};
@@ -41,7 +37,7 @@ pub use record::Recorded;
 /// Connections to Redis for heartbeats and questions.
 const CONNECTIONS: usize = 2;
 
-/// Deadline of one exchange with Redis.
+/// Deadline of one exchange with Redis; not that of the lease, because questions to the nodes use the same connections.
 const TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Who lives cannot be known, or not be asked, for this reason.
@@ -59,7 +55,6 @@ impl From<PoolError> for ClusterError {
 pub struct Cluster {
     id: NodeId,
     address: Option<Arc<str>>,
-    heartbeat: Duration,
     metrics: Metrics,
     started: u64,
     /// Without Redis: what the only node says of itself.
@@ -69,38 +64,31 @@ pub struct Cluster {
 }
 
 struct Redis {
-    roll: Arc<Roll>,
+    membership: Arc<Membership>,
     control: Arc<Control>,
     record: Arc<Record>,
-    pool: Arc<RedisPool>,
 }
 
 impl Cluster {
     /// A node with a new id, not yet known to the others.
     ///
     /// # Errors
-    /// A Redis URL that is none.
+    /// The Redis URL is not valid.
     pub fn new(config: &Config, metrics: Metrics) -> Result<Self, HostError> {
         let id = NodeId::random();
-        let heartbeat = config.cluster.heartbeat.0;
         let redis = match config.redis_url() {
             Some(url) => {
                 let pool = Arc::new(RedisPool::new(Host::parse(url.expose())?, CONNECTIONS, TIMEOUT));
                 let record = Arc::new(Record::new(Arc::clone(&pool), metrics.clone()));
                 let control = Control::new(id.clone(), Arc::clone(&pool), Arc::clone(&record), metrics.clone());
-                Some(Redis {
-                    roll: Arc::new(Roll::new(id.clone(), Arc::clone(&pool), 3 * heartbeat)),
-                    control: Arc::new(control),
-                    record,
-                    pool,
-                })
+                let lease = Lease { node: id.to_string(), heartbeat: config.cluster.heartbeat.0 };
+                Some(Redis { membership: Arc::new(Membership::new(lease, pool)), control: Arc::new(control), record })
             }
             None => None,
         };
         Ok(Self {
             id,
             address: config.cluster.address.as_deref().map(Arc::from),
-            heartbeat,
             metrics,
             started: node::unix_now(),
             alone: OnceLock::new(),
@@ -124,15 +112,10 @@ impl Cluster {
             let _ = self.alone.set((facts, responder));
             return;
         };
-        let beats = heartbeats(
-            Arc::clone(&redis.roll),
-            Arc::clone(&redis.pool),
-            self.heartbeat,
-            (address, listening),
-            (self.started, self.metrics.clone()),
-        );
-        let listening = Arc::clone(&redis.control).listen(self.heartbeat, responder);
-        let tasks = [tokio::spawn(beats), tokio::spawn(listening)];
+        let heartbeat = redis.membership.lease.heartbeat;
+        let beats = Arc::clone(&redis.membership).run((address, listening), self.started, self.metrics.clone());
+        let questions = Arc::clone(&redis.control).listen(heartbeat, responder);
+        let tasks = [tokio::spawn(beats), tokio::spawn(questions)];
         self.tasks.lock().unwrap_or_else(PoisonError::into_inner).extend(tasks);
     }
 
@@ -142,7 +125,7 @@ impl Cluster {
     /// Redis is away.
     pub async fn nodes(&self) -> Result<BTreeMap<NodeId, NodeFacts>, ClusterError> {
         match &self.redis {
-            Some(redis) => redis.roll.nodes().await,
+            Some(redis) => redis.membership.nodes().await,
             None => {
                 let facts = self.alone.get().map(|(facts, _)| facts.clone());
                 let connections = self.metrics.connections.get();
@@ -157,7 +140,7 @@ impl Cluster {
     /// Redis is away.
     pub async fn addresses(&self) -> Result<Vec<Arc<str>>, ClusterError> {
         match &self.redis {
-            Some(redis) => redis.roll.addresses().await,
+            Some(redis) => redis.membership.addresses().await,
             None => Ok(Vec::new()),
         }
     }
@@ -168,7 +151,7 @@ impl Cluster {
     /// Redis is away.
     pub async fn address_of(&self, node: &str) -> Result<Option<Arc<str>>, ClusterError> {
         match (&self.redis, self.alone.get()) {
-            (Some(redis), _) => redis.roll.address_of(node).await,
+            (Some(redis), _) => redis.membership.address_of(node).await,
             (None, Some((facts, _))) if node == self.id.as_str() => Ok(Some(Arc::clone(&facts.address))),
             _ => Ok(None),
         }
@@ -181,7 +164,7 @@ impl Cluster {
     pub async fn ask(&self, query: Query, deadline: Duration) -> Result<Answers, ClusterError> {
         match (&self.redis, self.alone.get()) {
             (Some(redis), _) => {
-                let live: BTreeSet<NodeId> = redis.roll.nodes().await?.into_keys().collect();
+                let live: BTreeSet<NodeId> = redis.membership.nodes().await?.into_keys().collect();
                 redis.control.ask(live, &query, deadline).await
             }
             (None, Some((_, responder))) => {
@@ -214,53 +197,9 @@ impl Cluster {
             task.abort();
         }
         if let Some(redis) = &self.redis
-            && let Err(error) = redis.roll.resign().await
+            && let Err(error) = redis.membership.resign().await
         {
             log::warn!("this node stays on the roll until its lease ends: {error}");
         }
     }
-}
-
-async fn heartbeats(
-    roll: Arc<Roll>,
-    pool: Arc<RedisPool>,
-    heartbeat: Duration,
-    (mut address, listening): (Option<Arc<str>>, SocketAddr),
-    (started, metrics): (u64, Metrics),
-) {
-    let mut beat = tokio::time::interval(heartbeat);
-    beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    loop {
-        beat.tick().await;
-        let sent = async {
-            let address = match &address {
-                Some(address) => Arc::clone(address),
-                None => Arc::clone(address.insert(reachable(&pool, listening).await?)),
-            };
-            roll.beat(NodeFacts { address, started, connections: metrics.connections.get() }).await
-        };
-        if let Err(error) = sent.await {
-            warn_bounded!("no heartbeat: {error}");
-        }
-    }
-}
-
-/// Where others reach a node that listens on every address: the address that Redis sees it come from.
-async fn reachable(pool: &RedisPool, listening: SocketAddr) -> Result<Arc<str>, ClusterError> {
-    if !listening.ip().is_unspecified() {
-        return Ok(listening.to_string().into());
-    }
-    let work = async |connection: &mut redis::aio::MultiplexedConnection| {
-        match redis::cmd("CLIENT").arg("INFO").query_async::<String>(connection).await {
-            // Before Redis 6.2, or not allowed: no more is known than over a unix socket.
-            Err(error) if error.code().is_some() => Ok(String::new()),
-            other => other,
-        }
-    };
-    let info = pool.within(work).await?;
-    let seen = info.split(' ').find_map(|part| part.strip_prefix("addr=")?.parse::<SocketAddr>().ok());
-    // Over a unix socket Redis sees no address, and is on this machine.
-    let ip = seen.map_or(std::net::Ipv4Addr::LOCALHOST.into(), |seen| seen.ip());
-    log::info!("other nodes reach this one at {ip}:{}; cluster.address names another place", listening.port());
-    Ok(SocketAddr::new(ip, listening.port()).to_string().into())
 }

@@ -2,26 +2,23 @@
 //!
 //! In: connections that come and go on this node. Out: a member's first arrival and last departure, each told on one node.
 
+mod actor;
 mod grace;
-mod keeper;
 mod ledger;
 mod store;
 
 use std::{sync::Arc, time::Duration};
 
-use futures_util::future::BoxFuture;
-use tokio::{
-    sync::{mpsc, oneshot},
-    time::timeout,
-};
+use futures_util::future::{self, BoxFuture, FutureExt as _};
+use tokio::sync::mpsc;
 
 use self::{
-    keeper::{Keeper, Order},
-    store::Store,
+    actor::{PresenceActor, PresenceCommand},
+    store::PresenceStore,
 };
 use crate::{
     event::Value,
-    redis::{Host, HostError},
+    redis::{Host, HostError, Lease, ask},
     telemetry::Metrics,
 };
 
@@ -77,30 +74,24 @@ pub enum Change {
 /// Told of a change on one node of the cluster, with the facts of [`Presence::enter`]. It must not block.
 pub type Listener = Arc<dyn Fn(Change, Member, Value) + Send + Sync>;
 
-/// Presence on one node, in its memory.
-pub struct LocalPresence(Orders);
-
-/// Presence over all nodes on one Redis, which hears only of a member's first and last connection on each node.
-pub struct RedisPresence {
-    orders: Orders,
-    store: Arc<Store>,
+/// Presence as this node counts it.
+pub struct NodePresence {
+    actor: mpsc::UnboundedSender<PresenceCommand>,
+    store: Option<Arc<PresenceStore>>,
 }
 
-struct Orders(mpsc::UnboundedSender<Order>);
-
-impl LocalPresence {
-    /// Starts counting, on the runtime of the caller.
-    pub fn start(graces: Graces, listener: Listener, metrics: Metrics) -> Self {
-        Self(Orders::start(Keeper::alone(graces, listener, metrics)))
+impl NodePresence {
+    /// Counts in the memory of this node, on the runtime of the caller.
+    pub fn alone(graces: Graces, listener: Listener, metrics: Metrics) -> Self {
+        Self::start(PresenceActor::new(None, graces, listener, metrics), None)
     }
-}
 
-impl RedisPresence {
-    /// Starts counting as this node, on the runtime of the caller. `node` is the id of this start of this node.
+    /// Counts over all nodes on one Redis, which hears only of a member's first and last connection on each node; on the
+    /// runtime of the caller. `node` is the id of this start of this node.
     ///
     /// # Errors
-    /// A URL that is none. Redis need not be there.
-    pub fn start(
+    /// The URL is not valid. Redis need not be reachable.
+    pub fn shared(
         url: &str,
         node: &str,
         heartbeat: Duration,
@@ -108,84 +99,45 @@ impl RedisPresence {
         listener: Listener,
         metrics: Metrics,
     ) -> Result<Self, HostError> {
-        let store = Arc::new(Store::new(Host::parse(url)?, node, heartbeat));
-        let keeper = Keeper::shared(Arc::clone(&store), heartbeat, graces, listener, metrics);
-        Ok(Self { orders: Orders::start(keeper), store })
+        let lease = Lease { node: node.to_owned(), heartbeat };
+        let store = Arc::new(PresenceStore::new(Host::parse(url)?, lease));
+        Ok(Self::start(PresenceActor::new(Some(&store), graces, listener, metrics), Some(store)))
+    }
+
+    fn start(actor: PresenceActor, store: Option<Arc<PresenceStore>>) -> Self {
+        let (sender, commands) = mpsc::unbounded_channel();
+        tokio::spawn(actor.run(commands));
+        Self { actor: sender, store }
     }
 }
 
-impl Orders {
-    fn start(keeper: Keeper) -> Self {
-        let (sender, orders) = mpsc::unbounded_channel();
-        tokio::spawn(keeper.run(orders));
-        Self(sender)
-    }
-
-    fn enter(&self, member: &Member, facts: &Value) -> BoxFuture<'static, bool> {
-        let (waiter, answer) = oneshot::channel();
-        // After the stop nobody is there to count.
-        if member.id.len() <= MAX_ID {
-            let _ = self.0.send(Order::Enter(member.clone(), facts.clone(), waiter));
-        }
-        Box::pin(async { matches!(timeout(ANSWER, answer).await, Ok(Ok(true))) })
-    }
-
-    fn leave(&self, member: &Member) {
-        let _ = self.0.send(Order::Leave(member.clone()));
-    }
-
-    async fn count(&self) -> usize {
-        let (sender, answer) = oneshot::channel();
-        let _ = self.0.send(Order::Count(sender));
-        timeout(ANSWER, answer).await.ok().and_then(Result::ok).unwrap_or_default()
-    }
-
-    async fn stop(&self) {
-        let (done, stopped) = oneshot::channel();
-        if self.0.send(Order::Stop(done)).is_ok() {
-            let _ = timeout(STOP, stopped).await;
-        }
-    }
-}
-
-impl Presence for LocalPresence {
+impl Presence for NodePresence {
     fn enter<'a>(&'a self, member: &'a Member, facts: &'a Value) -> BoxFuture<'a, bool> {
-        self.0.enter(member, facts)
+        if member.id.len() > MAX_ID {
+            return future::ready(false).boxed();
+        }
+        let enter = |waiter| PresenceCommand::Enter(member.clone(), facts.clone(), waiter);
+        ask(&self.actor, enter, ANSWER).map(|first| first == Some(true)).boxed()
     }
 
     fn leave(&self, member: &Member) {
-        self.0.leave(member);
-    }
-
-    fn count(&self) -> BoxFuture<'_, usize> {
-        Box::pin(self.0.count())
-    }
-
-    fn stop(&self) -> BoxFuture<'_, ()> {
-        Box::pin(self.0.stop())
-    }
-}
-
-impl Presence for RedisPresence {
-    fn enter<'a>(&'a self, member: &'a Member, facts: &'a Value) -> BoxFuture<'a, bool> {
-        self.orders.enter(member, facts)
-    }
-
-    fn leave(&self, member: &Member) {
-        self.orders.leave(member);
+        // After the stop there is no actor.
+        let _ = self.actor.send(PresenceCommand::Leave(member.clone()));
     }
 
     /// Where Redis is away, those of this node.
     fn count(&self) -> BoxFuture<'_, usize> {
         Box::pin(async {
-            match self.store.count().await {
-                Ok(count) => count,
-                Err(_) => self.orders.count().await,
+            if let Some(store) = &self.store
+                && let Ok(count) = store.count().await
+            {
+                return count;
             }
+            ask(&self.actor, PresenceCommand::Count, ANSWER).await.unwrap_or_default()
         })
     }
 
     fn stop(&self) -> BoxFuture<'_, ()> {
-        Box::pin(self.orders.stop())
+        Box::pin(ask(&self.actor, PresenceCommand::Stop, STOP).map(|_| ()))
     }
 }

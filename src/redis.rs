@@ -5,53 +5,29 @@
 //!
 //! - `hosts`: where a Redis is
 //! - `pool`: commands
-//! - `backoff`: the pause before another try
+//! - `subscription`: a connection that only listens; `probe`: what proves that it brings something
+//! - `reconnect`, `backoff`: one connection after the other, and the pauses between
+//! - `lease`: how a node says that it lives
+//! - `time`, `error`, `task`: deadlines and ticks, errors as text, tasks that are asked and ended
 
 mod backoff;
+mod error;
 mod hosts;
+mod lease;
 mod pool;
+mod probe;
+mod reconnect;
+mod subscription;
+mod task;
+mod time;
 
-use std::time::{Duration, Instant};
-
-use redis::RedisError;
-use tokio::{
-    task::JoinHandle,
-    time::{Interval, MissedTickBehavior, interval_at},
-};
-
-pub use backoff::Backoff;
 pub use hosts::{Host, HostError};
 pub use pool::{PoolError, RedisPool};
 
-/// Deadline of a connection with its setup.
-pub const CONNECT: Duration = Duration::from_secs(3);
-
-/// Deadline of an answer.
-pub const RESPONSE: Duration = Duration::from_secs(3);
-
-/// The error of an answer that did not come in time.
-pub fn timed_out() -> RedisError {
-    std::io::Error::from(std::io::ErrorKind::TimedOut).into()
-}
-
-/// An error as one line for people.
-pub fn one_line(error: &impl ToString) -> String {
-    error.to_string().replace(['\r', '\n'], " ")
-}
-
-/// Ticks every `period`, for the first time after one; a tick that comes late moves the next.
-pub fn every(period: Duration) -> Interval {
-    let period = period.max(Duration::from_millis(10));
-    let mut interval = interval_at((Instant::now() + period).into(), period);
-    interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    interval
-}
-
-/// Ends a task when it is dropped.
-pub struct AbortOnDrop(pub JoinHandle<()>);
-
-impl Drop for AbortOnDrop {
-    fn drop(&mut self) {
-        self.0.abort();
-    }
-}
+pub(crate) use error::{one_line, timed_out};
+pub(crate) use lease::{KEEP, Lease};
+pub(crate) use probe::Probe;
+pub(crate) use reconnect::reconnect;
+pub(crate) use subscription::{Message, Subscription};
+pub(crate) use task::{AbortOnDrop, ask};
+pub(crate) use time::{CONNECT, RESPONSE, beats, every, millis};

@@ -1,8 +1,8 @@
 //! How many connections a user has: in this process, or over all nodes on one Redis.
 //!
-//! - `keeper`: the one task of a node that talks to Redis; `store` and `take.lua`: what it says
+//! - `actor`: the one task of a node that talks to Redis; `store` and `take.lua`: what it says
 
-mod keeper;
+mod actor;
 mod store;
 
 use std::{
@@ -11,19 +11,16 @@ use std::{
     time::Duration,
 };
 
-use tokio::{
-    sync::{mpsc, oneshot},
-    time::timeout,
-};
+use tokio::sync::mpsc;
 
 use self::{
-    keeper::{Keeper, Order},
-    store::Store,
+    actor::{UserLimitActor, UserLimitCommand},
+    store::UserLimitStore,
 };
 use super::{Limit, Refused};
-use crate::redis::{Host, HostError};
+use crate::redis::{Host, HostError, Lease, ask};
 
-/// How long the keeper may take, an exchange that is under way included.
+/// How long the actor may take, an exchange that is under way included.
 const ANSWER: Duration = Duration::from_secs(5);
 
 /// Deadline of a clean stop.
@@ -38,7 +35,7 @@ pub struct Users {
 #[derive(Clone)]
 enum Count {
     Local(Arc<Mutex<HashMap<Arc<str>, u32>>>),
-    Shared(mpsc::UnboundedSender<Order>),
+    Shared(mpsc::UnboundedSender<UserLimitCommand>),
 }
 
 impl Users {
@@ -51,12 +48,11 @@ impl Users {
     /// that says nothing for three heartbeats counts no more.
     ///
     /// # Errors
-    /// A URL that is none. Redis need not be there.
+    /// The URL is not valid. Redis need not be reachable.
     pub fn shared(most: u32, url: &str, node: &str, heartbeat: Duration) -> Result<Self, HostError> {
-        let store = Store::new(Host::parse(url)?, node, heartbeat, most);
-        let (sender, orders) = mpsc::unbounded_channel();
-        let keeper = Keeper::new(store, sender.downgrade(), heartbeat, most);
-        tokio::spawn(keeper.run(orders));
+        let store = UserLimitStore::new(Host::parse(url)?, Lease { node: node.to_owned(), heartbeat }, most);
+        let (sender, commands) = mpsc::unbounded_channel();
+        tokio::spawn(UserLimitActor::new(store, sender.downgrade(), most).run(commands));
         Ok(Self { most, count: Count::Shared(sender) })
     }
 
@@ -75,13 +71,11 @@ impl Users {
                 }
                 *open += 1;
             }
-            Count::Shared(orders) => {
-                let (waiter, answer) = oneshot::channel();
-                let unknown = || Refused::by(Limit::UserUnknown, Duration::ZERO);
-                orders.send(Order::Take(Arc::clone(user), waiter)).map_err(|_| unknown())?;
-                return match timeout(ANSWER, answer).await {
-                    Ok(Ok(place)) => place.ok_or_else(full),
-                    _ => Err(unknown()),
+            Count::Shared(actor) => {
+                let user = Arc::clone(user);
+                return match ask(actor, |waiter| UserLimitCommand::Take(user, waiter), ANSWER).await {
+                    Some(place) => place.ok_or_else(full),
+                    None => Err(Refused::by(Limit::UserUnknown, Duration::ZERO)),
                 };
             }
         }
@@ -90,11 +84,8 @@ impl Users {
 
     /// Gives this node's places back; bounded in time.
     pub async fn stop(&self) {
-        if let Count::Shared(orders) = &self.count {
-            let (done, stopped) = oneshot::channel();
-            if orders.send(Order::Stop(done)).is_ok() {
-                let _ = timeout(STOP, stopped).await;
-            }
+        if let Count::Shared(actor) = &self.count {
+            ask(actor, UserLimitCommand::Stop, STOP).await;
         }
     }
 
@@ -127,7 +118,7 @@ impl Drop for UserPlace {
                 }
             }
             // After the stop nobody counts.
-            Count::Shared(orders) => drop(orders.send(Order::GiveBack(Arc::clone(&self.user)))),
+            Count::Shared(actor) => drop(actor.send(UserLimitCommand::GiveBack(Arc::clone(&self.user)))),
         }
     }
 }

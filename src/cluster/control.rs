@@ -1,10 +1,12 @@
 //! The nodes' own channel: questions go to each live node, answers come back to the one that asked.
 //!
 //! In: messages on `channelgate:control:<this node>`, over a connection that does nothing else. Out: answers, and a probe to
-//! itself with every heartbeat, which proves that the subscription still brings something.
+//! itself with every heartbeat, which proves that the subscription still brings something. A few that do not come back end
+//! the connection: unlike the layer's, it holds nothing back that is worth waiting for, because a new one reads the record.
 
 use std::{
     collections::{BTreeSet, HashMap},
+    future::pending,
     sync::{
         Arc, Mutex, OnceLock, PoisonError,
         atomic::{AtomicU64, Ordering},
@@ -12,17 +14,15 @@ use std::{
     time::Duration,
 };
 
-use futures_util::{Stream, StreamExt as _};
-use redis::{Msg, ProtocolVersion, aio::MultiplexedConnection};
 use serde::{Deserialize, Serialize};
 use tokio::{
     sync::mpsc,
-    time::{Instant, MissedTickBehavior, sleep, timeout, timeout_at},
+    time::{Instant, timeout, timeout_at},
 };
 
 use super::{Answer, Answers, ClusterError, Disconnect, NodeId, Query, Responder, record::Record};
 use crate::{
-    redis::{Backoff, RedisPool},
+    redis::{CONNECT, Message as Published, Probe, RedisPool, Subscription, beats, millis, one_line, reconnect},
     telemetry::Metrics,
     warn_bounded,
 };
@@ -35,9 +35,6 @@ const DISCONNECT: &str = "channelgate:control:disconnect";
 
 /// Larger orders are not read, in bytes.
 const MAX_ORDER: usize = 32 << 10;
-
-/// Deadline of a connection and its subscription.
-const CONNECT: Duration = Duration::from_secs(3);
 
 /// Probes that may be missing before the subscription counts as dead.
 const MISSED_PROBES: u64 = 3;
@@ -92,7 +89,7 @@ impl Control {
         let message = Message::Ask {
             id,
             from: self.id.clone(),
-            wait_ms: u64::try_from(wait.as_millis()).unwrap_or(u64::MAX),
+            wait_ms: millis(wait),
             query: serde_json::to_value(query).map_err(|error| ClusterError(error.to_string()))?,
         };
         // A node whose subscription is away hears nothing, and need not be waited for.
@@ -148,75 +145,72 @@ impl Control {
         for node in nodes {
             commands.publish(format!("{CONTROL}{node}"), &text[..]);
         }
-        let work = async |connection: &mut MultiplexedConnection| commands.query_async(connection).await;
-        Ok(self.pool.within(work).await?)
+        Ok(self.pool.exchange(&commands).await?)
     }
 
     /// Listens for ever, connection after connection.
     pub async fn listen(self: Arc<Self>, heartbeat: Duration, responder: Arc<dyn Responder>) {
         let _ = self.responder.set(responder);
-        let mut backoff = Backoff::default();
-        let mut was_up = false;
-        loop {
-            let reason = match timeout(CONNECT, self.begin()).await {
-                Ok(Ok(messages)) => {
-                    if std::mem::replace(&mut was_up, true) {
-                        self.metrics.reconnected();
-                    }
-                    backoff = Backoff::default();
-                    self.serve(messages, heartbeat).await
-                }
-                Ok(Err(error)) => error.to_string(),
-                Err(_) => "no answer in time".to_owned(),
-            };
+        let control = &self;
+        let establish = || async move {
+            let late = |_| Err("no answer in time".to_owned());
+            timeout(CONNECT, control.begin()).await.map_or_else(late, |begun| begun.map_err(|error| error.to_string()))
+        };
+        let serve = |channel, again| async move {
+            if again {
+                control.metrics.reconnected();
+            }
+            Some(control.serve(channel, heartbeat).await)
+        };
+        let down = |reason: &str, _| {
             warn_bounded!("the nodes' channel at {}: {reason}; connecting again", self.pool.label());
-            sleep(backoff.next_pause()).await;
-        }
+        };
+        reconnect(pending(), establish, serve, down).await;
     }
 
     /// Hears again, and then catches up with what it did not hear.
-    async fn begin(&self) -> Result<impl Stream<Item = Msg> + Unpin + use<>, ClusterError> {
-        let messages = self.subscribe().await.map_err(|error| ClusterError(error.to_string()))?;
+    async fn begin(&self) -> Result<Channel, ClusterError> {
+        let channel = self.subscribe().await.map_err(|error| ClusterError(one_line(&error)))?;
         let recorded = self.record.read().await?;
         if let Some(responder) = self.responder.get() {
             responder.learn(recorded).await;
         }
-        Ok(messages)
+        Ok(channel)
     }
 
-    async fn subscribe(&self) -> redis::RedisResult<impl Stream<Item = Msg> + Unpin + use<>> {
-        let client = self.pool.host().client(ProtocolVersion::RESP2).await?;
-        let mut connection = client.get_async_pubsub().await?;
-        connection.subscribe(&[format!("{CONTROL}{}", self.id), DISCONNECT.to_owned()]).await?;
-        Ok(connection.into_on_message())
+    async fn subscribe(&self) -> redis::RedisResult<Channel> {
+        let (sender, messages) = mpsc::unbounded_channel();
+        // What comes before this node has caught up waits.
+        let hear = move |message: Published<'_>| {
+            let _ = sender.send((message.channel == DISCONNECT.as_bytes(), message.payload.into()));
+        };
+        let mut subscription = Subscription::open(self.pool.host(), hear).await?;
+        subscription.subscribe(&[format!("{CONTROL}{}", self.id), DISCONNECT.to_owned()]).await?;
+        Ok(Channel { subscription, messages })
     }
 
     /// Why it ended.
-    async fn serve(self: &Arc<Self>, mut messages: impl Stream<Item = Msg> + Unpin, heartbeat: Duration) -> String {
-        let mut beat = tokio::time::interval(heartbeat);
-        beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let (mut sent, mut seen) = (0, 0);
+    async fn serve(self: &Arc<Self>, mut channel: Channel, heartbeat: Duration) -> String {
+        let (lost, probe, mut beat) = (channel.subscription.lost(), Probe::default(), beats(heartbeat));
         loop {
             tokio::select! {
-                message = messages.next() => match message {
-                    Some(message) if message.get_channel_name() == DISCONNECT => {
-                        self.ordered(message.get_payload_bytes());
-                    }
-                    Some(message) => {
-                        if let Some(probe) = self.take(message.get_payload_bytes()) {
-                            seen = probe;
+                Some((is_order, payload)) = channel.messages.recv() => match is_order {
+                    true => self.ordered(&payload),
+                    false => {
+                        if let Some(number) = self.take(&payload) {
+                            probe.arrived(number);
                         }
                     }
-                    None => return "the connection was closed".to_owned(),
                 },
+                () = lost.notified() => return "the connection was closed".to_owned(),
                 _ = beat.tick() => {
-                    if sent - seen >= MISSED_PROBES {
-                        return format!("{} probes did not come back", sent - seen);
+                    let missed = probe.missed();
+                    if missed >= MISSED_PROBES {
+                        return format!("{missed} probes did not come back");
                     }
-                    sent += 1;
-                    let (control, probe) = (Arc::clone(self), Message::Probe(sent));
+                    let (control, message) = (Arc::clone(self), Message::Probe(probe.next()));
                     // A failure here shows as a probe that does not come back.
-                    tokio::spawn(async move { drop(control.send(&BTreeSet::from([control.id.clone()]), &probe).await) });
+                    tokio::spawn(async move { drop(control.send(&BTreeSet::from([control.id.clone()]), &message).await) });
                 }
             }
         }
@@ -279,6 +273,12 @@ impl Control {
         }
         None
     }
+}
+
+/// What brings the messages: whether each is an order to disconnect, and its payload.
+struct Channel {
+    subscription: Subscription,
+    messages: mpsc::UnboundedReceiver<(bool, Box<[u8]>)>,
 }
 
 /// Forgets the question when nobody waits any more.

@@ -8,10 +8,14 @@ use std::{
     time::{Duration, Instant},
 };
 
-use redis::{Script, aio::MultiplexedConnection};
+use redis::Script;
 
 use super::{ClusterError, Disconnect, Target};
-use crate::{redis::RedisPool, telemetry::Metrics, warn_bounded};
+use crate::{
+    redis::{RedisPool, millis},
+    telemetry::Metrics,
+    warn_bounded,
+};
 
 /// Users and sockets, by when they were to be disconnected.
 const DISCONNECTED: &str = "channelgate:disconnected";
@@ -58,8 +62,7 @@ impl Record {
             }
         }
         call.arg(MOST);
-        let work = async |connection: &mut MultiplexedConnection| call.invoke_async(connection).await;
-        let over: u64 = self.pool.within(work).await?;
+        let over: u64 = self.pool.invoke(&call).await?;
         if over > 0 {
             self.metrics.revocation("dropped", over);
             warn_bounded!("more than {MOST} orders to disconnect stand in Redis; {over} had to go");
@@ -74,8 +77,7 @@ impl Record {
         commands.cmd("ZRANGE").arg(REVOKED).arg(0).arg(-1);
         let asked = Instant::now();
         type Answer = ((u64, u64), Vec<(String, f64)>, Vec<String>);
-        let work = async |connection: &mut MultiplexedConnection| commands.query_async(connection).await;
-        let ((seconds, micros), kicks, tokens): Answer = self.pool.within(work).await?;
+        let ((seconds, micros), kicks, tokens): Answer = self.pool.exchange(&commands).await?;
         let now = seconds * 1000 + micros / 1000;
         let kicks = kicks.into_iter().map(|(text, score)| {
             // Scores are whole milliseconds.
@@ -98,8 +100,4 @@ impl Record {
         }
         Ok(recorded)
     }
-}
-
-fn millis(span: Duration) -> u64 {
-    u64::try_from(span.as_millis()).unwrap_or(u64::MAX)
 }

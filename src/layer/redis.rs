@@ -4,7 +4,7 @@
 //! All of it runs on one thread, the layer thread; the methods of [`Layer`] send it commands and wait, with a deadline.
 //!
 //! - `place`: what a group is called there; `registry`: which groups this node has
-//! - `supervisor`, `session`: one host, connected for ever; `subscription`, `core`: its two ways in; `probes`: what proves that it serves
+//! - `supervisor`, `session`: one host, connected for ever; `core`: its receive queues; `probes`: what proves that it serves
 //! - `health`: which hosts serve
 //! - `inbox`: from bytes to signals; `publisher`: what the node writes for others
 
@@ -16,7 +16,6 @@ mod probes;
 mod publisher;
 mod registry;
 mod session;
-mod subscription;
 mod supervisor;
 mod thread;
 
@@ -29,10 +28,7 @@ use std::{
 };
 
 use futures_util::future::BoxFuture;
-use tokio::{
-    sync::{mpsc, oneshot, watch},
-    time::timeout,
-};
+use tokio::sync::{mpsc, oneshot, watch};
 
 use self::{
     health::HostStates,
@@ -45,7 +41,7 @@ use super::{Layer, LayerError, Mapping, Readiness, Sink, started_before};
 use crate::{
     config,
     event::{GroupName, Value},
-    redis::{Host, HostError},
+    redis::{Host, HostError, ask},
     telemetry::{Metrics, Pulse},
 };
 
@@ -187,17 +183,8 @@ impl Layer for RedisLayer {
     }
 
     fn join<'a>(&'a self, group: &'a GroupName) -> BoxFuture<'a, Result<(), LayerError>> {
-        let (waiter, answer) = oneshot::channel();
-        let sent = self.commands.send(Command::Join(group.clone(), waiter));
-        Box::pin(async move {
-            if sent.is_err() {
-                return Err(self.unavailable());
-            }
-            match timeout(JOIN, answer).await {
-                Ok(Ok(answer)) => answer,
-                _ => Err(self.unavailable()),
-            }
-        })
+        let joined = ask(&self.commands, |waiter| Command::Join(group.clone(), waiter), JOIN);
+        Box::pin(async move { joined.await.unwrap_or_else(|| Err(self.unavailable())) })
     }
 
     fn leave(&self, group: &GroupName) {
@@ -239,11 +226,8 @@ impl Layer for RedisLayer {
     fn stop(&self) -> BoxFuture<'_, ()> {
         Box::pin(async {
             drop(self.take_starter());
-            let (done, stopped) = oneshot::channel();
-            if self.commands.send(Command::Stop(done)).is_ok() {
-                // Beyond the deadline, or where the thread has ended, what is left in Redis expires.
-                let _ = timeout(STOP + Duration::from_secs(1), stopped).await;
-            }
+            // Beyond the deadline, or where the thread has ended, what is left in Redis expires.
+            ask(&self.commands, Command::Stop, STOP + Duration::from_secs(1)).await;
         })
     }
 }

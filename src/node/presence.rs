@@ -7,7 +7,7 @@ use anyhow::Context as _;
 use crate::{
     config::Config,
     consumer::{Consumer, Consumers, Context},
-    presence::{Change, Graces, Listener, LocalPresence, Presence, RedisPresence},
+    presence::{Change, Graces, Listener, NodePresence, Presence},
     protocol::background::Background,
     telemetry::Metrics,
 };
@@ -38,10 +38,10 @@ pub fn start(
 ) -> anyhow::Result<Arc<dyn Presence>> {
     let listener = listener(consumers, background);
     Ok(match config.redis_url() {
-        None => Arc::new(LocalPresence::start(graces, listener, metrics)),
+        None => Arc::new(NodePresence::alone(graces, listener, metrics)),
         Some(url) => {
             let heartbeat = config.cluster.heartbeat.0;
-            let presence = RedisPresence::start(url.expose(), node, heartbeat, graces, listener, metrics);
+            let presence = NodePresence::shared(url.expose(), node, heartbeat, graces, listener, metrics);
             Arc::new(presence.context("the Redis of the presence")?)
         }
     })

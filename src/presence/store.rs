@@ -11,7 +11,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use redis::{Script, ScriptInvocation, Value as Reply, aio::MultiplexedConnection, from_redis_value};
+use redis::{Script, Value as Reply, from_redis_value};
 
 use super::{
     Member,
@@ -19,7 +19,7 @@ use super::{
 };
 use crate::{
     event::Value,
-    redis::{Host, PoolError, RedisPool},
+    redis::{Host, KEEP, Lease, PoolError, RedisPool, millis},
 };
 
 const NODES: &str = "channelgate:presence:nodes";
@@ -32,21 +32,13 @@ const RECOVERING: &str = "channelgate:presence:recovering";
 /// One for the node's own steps, one for counting.
 const CONNECTIONS: usize = 2;
 
-/// Bounds of the deadline of one exchange, which else is two thirds of a heartbeat.
-const TIMEOUT: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(2));
-
-/// How long keys outlive the last word of a living node: time enough for a cluster that starts again after a break.
-pub(super) const KEEP: Duration = Duration::from_secs(600);
-
 /// Members taken over in one step.
 const TAKE: usize = 200;
 
-pub(super) struct Store {
+pub(super) struct PresenceStore {
     pool: RedisPool,
-    node: String,
+    pub lease: Lease,
     own: String,
-    lease: Duration,
-    settle: Duration,
     beat: Script,
     change: Script,
     take: Script,
@@ -73,15 +65,12 @@ pub(super) struct Taken {
     pub members: Vec<(Member, Value)>,
 }
 
-impl Store {
-    pub fn new(host: Host, node: &str, heartbeat: Duration) -> Self {
-        let timeout = (heartbeat * 2 / 3).clamp(TIMEOUT.0, TIMEOUT.1);
+impl PresenceStore {
+    pub fn new(host: Host, lease: Lease) -> Self {
         Self {
-            pool: RedisPool::new(host, CONNECTIONS, timeout),
-            node: node.to_owned(),
-            own: format!("{NODE}{node}"),
-            lease: 3 * heartbeat,
-            settle: 2 * heartbeat + timeout,
+            pool: lease.pool(host, CONNECTIONS),
+            own: format!("{NODE}{}", lease.node),
+            lease,
             beat: Script::new(include_str!("beat.lua")),
             change: Script::new(include_str!("change.lua")),
             take: Script::new(include_str!("take.lua")),
@@ -94,13 +83,13 @@ impl Store {
     }
 
     /// After an outage: how long it takes until every node that lives has said so.
-    pub const fn settle(&self) -> Duration {
-        self.settle
+    pub fn settle(&self) -> Duration {
+        2 * self.lease.heartbeat + self.lease.deadline()
     }
 
     /// How long a node that fell silent has been so, at least, when its lease is over.
     pub fn silence(&self, beat: Duration) -> Duration {
-        self.lease.saturating_sub(beat)
+        self.lease.length().saturating_sub(beat)
     }
 
     /// Renews the lease; `join` takes part in whatever epoch it is.
@@ -109,9 +98,9 @@ impl Store {
         for key in [NODES, &self.own, IDS, EPOCH, RECOVERING] {
             call.key(key);
         }
-        call.arg(&self.node).arg(millis(self.lease)).arg(millis(KEEP)).arg(epoch);
-        call.arg(uuid::Uuid::new_v4().simple().to_string()).arg(millis(self.settle)).arg(u8::from(join));
-        let reply: Vec<Reply> = self.invoke(&call).await?;
+        call.arg(&self.lease.node).arg(millis(self.lease.length())).arg(millis(KEEP)).arg(epoch);
+        call.arg(uuid::Uuid::new_v4().simple().to_string()).arg(millis(self.settle())).arg(u8::from(join));
+        let reply: Vec<Reply> = self.pool.invoke(&call).await?;
         let mut words = reply.into_iter().map(|word| from_redis_value::<String>(word).unwrap_or_default());
         let (first, second) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
         Ok(match (first.as_str(), second.as_str()) {
@@ -127,7 +116,7 @@ impl Store {
         for key in [NODES, &self.own, IDS, EPOCH, RECOVERING] {
             call.key(key);
         }
-        call.arg(&self.node).arg(millis(KEEP)).arg(epoch).arg(MEMBER);
+        call.arg(&self.lease.node).arg(millis(KEEP)).arg(epoch).arg(MEMBER);
         for Step { member, what, facts } in steps {
             let what = match what {
                 What::Came { unsure: false } => "+",
@@ -138,7 +127,7 @@ impl Store {
             let facts = serde_json::to_string(facts).unwrap_or_default();
             call.arg(what).arg(field(member)).arg(&*member.id).arg(facts);
         }
-        let reply: Vec<i64> = self.invoke(&call).await?;
+        let reply: Vec<i64> = self.pool.invoke(&call).await?;
         let Some((recovering, codes)) = reply.split_first().filter(|(first, _)| **first >= 0) else {
             return Ok(None);
         };
@@ -155,8 +144,8 @@ impl Store {
     pub async fn take(&self, dead: &str) -> Result<Taken, PoolError> {
         let mut call = self.take.prepare_invoke();
         call.key(NODES).key(&self.own).key(format!("{NODE}{dead}"));
-        call.arg(&self.node).arg(millis(KEEP)).arg(MEMBER).arg(dead).arg(TAKE);
-        let reply: Vec<Reply> = self.invoke(&call).await?;
+        call.arg(&self.lease.node).arg(millis(KEEP)).arg(MEMBER).arg(dead).arg(TAKE);
+        let reply: Vec<Reply> = self.pool.invoke(&call).await?;
         let mut taken = Taken {
             complete: matches!(reply.first(), Some(Reply::Int(1))),
             goodbye: matches!(reply.get(1), Some(Reply::Int(1))),
@@ -175,22 +164,14 @@ impl Store {
     /// Leaves this node's members to the others.
     pub async fn goodbye(&self) -> Result<(), PoolError> {
         let mut call = self.goodbye.prepare_invoke();
-        call.key(NODES).key(&self.own).arg(&self.node).arg(millis(KEEP));
-        self.invoke(&call).await
+        call.key(NODES).key(&self.own).arg(&self.lease.node).arg(millis(KEEP));
+        self.pool.invoke(&call).await
     }
 
     /// How many ids are present in the cluster.
     pub async fn count(&self) -> Result<usize, PoolError> {
         self.pool.query(redis::cmd("HLEN").arg(IDS)).await
     }
-
-    async fn invoke<T: redis::FromRedisValue>(&self, call: &ScriptInvocation<'_>) -> Result<T, PoolError> {
-        self.pool.within(async |connection: &mut MultiplexedConnection| call.invoke_async(connection).await).await
-    }
-}
-
-fn millis(time: Duration) -> u64 {
-    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// A member as text that no other member has.

@@ -20,6 +20,8 @@ use redis::{
 };
 use tokio::time::timeout;
 
+use super::error::timed_out;
+
 /// Deadline for asking all Sentinels.
 const RESOLVE: Duration = Duration::from_secs(5);
 
@@ -114,7 +116,7 @@ impl Host {
         let info = match &self.endpoint {
             Endpoint::Direct(info) => (**info).clone(),
             Endpoint::Sentinel(sentinel) => {
-                timeout(RESOLVE, Box::pin(sentinel.resolve())).await.map_err(|_| super::timed_out())??
+                timeout(RESOLVE, Box::pin(sentinel.resolve())).await.map_err(|_| timed_out())??
             }
         };
         let login = info.redis_settings().clone().set_protocol(protocol);

@@ -10,9 +10,12 @@ use std::{
 };
 
 use deadpool_redis::{Manager, Pool, PoolConfig, Runtime, Timeouts};
-use redis::{AsyncConnectionConfig, Cmd, FromRedisValue, ProtocolVersion, RedisResult, aio::MultiplexedConnection};
+use redis::{
+    AsyncConnectionConfig, Cmd, FromRedisValue, Pipeline, ProtocolVersion, RedisResult, ScriptInvocation,
+    aio::MultiplexedConnection,
+};
 
-use super::{hosts::Host, one_line};
+use super::{error::one_line, hosts::Host};
 
 /// A command failed, for this reason; without secrets.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -87,6 +90,22 @@ impl RedisPool {
     /// As [`Self::within`].
     pub async fn query<T: FromRedisValue>(&self, command: &Cmd) -> Result<T, PoolError> {
         self.within(async |connection: &mut MultiplexedConnection| command.query_async(connection).await).await
+    }
+
+    /// Several commands in one exchange.
+    ///
+    /// # Errors
+    /// As [`Self::within`].
+    pub async fn exchange<T: FromRedisValue>(&self, commands: &Pipeline) -> Result<T, PoolError> {
+        self.within(async |connection: &mut MultiplexedConnection| commands.query_async(connection).await).await
+    }
+
+    /// One script, which Redis carries out as one step.
+    ///
+    /// # Errors
+    /// As [`Self::within`].
+    pub async fn invoke<T: FromRedisValue>(&self, script: &ScriptInvocation<'_>) -> Result<T, PoolError> {
+        self.within(async |connection: &mut MultiplexedConnection| script.invoke_async(connection).await).await
     }
 
     async fn pool(&self) -> Result<Pool, String> {

@@ -8,7 +8,7 @@ use std::{
 
 use channelgate::{
     event::Value,
-    presence::{Change, Graces, Listener, Member, Presence, RedisPresence},
+    presence::{Change, Graces, Listener, Member, NodePresence, Presence},
     telemetry::Metrics,
 };
 
@@ -76,7 +76,7 @@ pub struct Cluster {
 }
 
 pub struct Node {
-    pub presence: RedisPresence,
+    pub presence: NodePresence,
     pub metrics: Metrics,
 }
 
@@ -88,7 +88,7 @@ impl Cluster {
     pub fn node(&mut self) -> Node {
         self.made += 1;
         let metrics = Metrics::new();
-        let presence = RedisPresence::start(
+        let presence = NodePresence::shared(
             &self.redis.url(),
             &format!("node{}", self.made),
             HEARTBEAT,

@@ -5,20 +5,14 @@
 //! | `channelgate:limit:user:<id>` | for each node, how many connections of the user it has |
 //! | `channelgate:limit:node:<id>` | the number of a node's last exchange, for as long as its lease; without it, it has none |
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
-use redis::{Script, aio::MultiplexedConnection};
+use redis::Script;
 
-use crate::redis::{Host, PoolError, RedisPool};
+use crate::redis::{Host, KEEP, Lease, PoolError, RedisPool, millis};
 
 const USER: &str = "channelgate:limit:user:";
 const NODE: &str = "channelgate:limit:node:";
-
-/// Bounds of the deadline of one exchange, which else is two thirds of a heartbeat.
-const TIMEOUT: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(2));
-
-/// How long a user's key outlives the last word of it; what is still held is written again before.
-pub(super) const KEEP: Duration = Duration::from_secs(600);
 
 /// What a node has of a user, and would like to have more.
 pub(super) struct Step {
@@ -35,25 +29,22 @@ pub(super) struct Done {
     pub granted: Vec<u32>,
 }
 
-pub(super) struct Store {
+pub(super) struct UserLimitStore {
     pool: RedisPool,
-    node: String,
+    pub lease: Lease,
     own: String,
-    lease: Duration,
     most: u32,
     /// Each exchange has a number, so that one that Redis reads late is not taken for the last.
     number: u64,
     take: Script,
 }
 
-impl Store {
-    pub fn new(host: Host, node: &str, heartbeat: Duration, most: u32) -> Self {
-        let timeout = (heartbeat * 2 / 3).clamp(TIMEOUT.0, TIMEOUT.1);
+impl UserLimitStore {
+    pub fn new(host: Host, lease: Lease, most: u32) -> Self {
         Self {
-            pool: RedisPool::new(host, 1, timeout),
-            node: node.to_owned(),
-            own: format!("{NODE}{node}"),
-            lease: 3 * heartbeat,
+            pool: lease.pool(host, 1),
+            own: format!("{NODE}{}", lease.node),
+            lease,
             most,
             number: 0,
             take: Script::new(include_str!("take.lua")),
@@ -62,16 +53,14 @@ impl Store {
 
     /// Says what this node has, asks for what it wants, and renews its lease.
     pub async fn exchange(&mut self, steps: &[Step]) -> Result<Done, PoolError> {
-        let millis = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
         self.number += 1;
         let mut call = self.take.prepare_invoke();
-        call.key(&self.own).arg(self.number).arg(millis(self.lease)).arg(millis(KEEP)).arg(self.most);
-        call.arg(USER).arg(NODE).arg(&self.node);
+        call.key(&self.own).arg(self.number).arg(millis(self.lease.length())).arg(millis(KEEP)).arg(self.most);
+        call.arg(USER).arg(NODE).arg(&self.lease.node);
         for Step { user, open, want } in steps {
             call.arg(&**user).arg(open).arg(want);
         }
-        let work = async |connection: &mut MultiplexedConnection| call.invoke_async::<Vec<u32>>(connection).await;
-        let mut granted = self.pool.within(work).await?;
+        let mut granted: Vec<u32> = self.pool.invoke(&call).await?;
         if granted.len() != steps.len() + 1 {
             let reason = "an exchange overtook this one".to_owned();
             return Err(PoolError { label: self.pool.label().to_owned(), reason });

@@ -8,7 +8,7 @@ use std::{
 
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
-use redis::{Cmd, FromRedisValue, Script, aio::MultiplexedConnection};
+use redis::{Cmd, FromRedisValue, Script};
 
 use super::{AuthError, Cache, Cached, Ends};
 use crate::{
@@ -88,8 +88,7 @@ impl Cache for RedisCache {
             let mut commands = redis::pipe();
             commands.cmd("GET").arg(&key).cmd("PTTL").arg(&key);
             let asked = Instant::now();
-            let work = async |connection: &mut MultiplexedConnection| commands.query_async(connection).await;
-            let (value, left): (Option<Bytes>, i64) = self.pool.within(work).await.map_err(unavailable)?;
+            let (value, left): (Option<Bytes>, i64) = self.pool.exchange(&commands).await.map_err(unavailable)?;
             // Ended between the two commands, it is as good as gone.
             Ok(value.zip(end(asked, left)).map(|(value, end)| Cached { value, end }))
         })
@@ -103,8 +102,7 @@ impl Cache for RedisCache {
                 commands.cmd("PTTL").arg(self.key(key));
             }
             let asked = Instant::now();
-            let work = async |connection: &mut MultiplexedConnection| commands.query_async(connection).await;
-            let answers: Vec<redis::Value> = self.pool.within(work).await.map_err(unavailable)?;
+            let answers: Vec<redis::Value> = self.pool.exchange(&commands).await.map_err(unavailable)?;
             let mut answers = answers.into_iter();
             let info: String = answers.next().and_then(|info| redis::from_redis_value(info).ok()).unwrap_or_default();
             let run = info.lines().find_map(|line| line.strip_prefix("run_id:")).unwrap_or_default().trim().into();
@@ -121,8 +119,7 @@ impl Cache for RedisCache {
         Box::pin(async move {
             let mut call = self.compare_and_delete.prepare_invoke();
             call.key(self.key(key)).arg(&expected[..]);
-            let work = async |connection: &mut MultiplexedConnection| call.invoke_async(connection).await;
-            self.pool.within(work).await.map_err(unavailable)
+            self.pool.invoke(&call).await.map_err(unavailable)
         })
     }
 }

@@ -15,7 +15,7 @@ use crate::{
     event::Value,
     http::publish::{Gate, PublishAccess},
     layer::memory::MemoryLayer,
-    presence::{Graces, LocalPresence, Member},
+    presence::{Graces, Member, NodePresence},
     telemetry::Metrics,
 };
 
@@ -95,7 +95,7 @@ impl Desk {
         let responder: Arc<dyn Responder> = self.responder.clone();
         cluster.start("127.0.0.1:8000".parse().unwrap(), responder);
         let presence =
-            LocalPresence::start(Graces::new([], Duration::from_secs(1)), Arc::new(|_, _, _| ()), metrics.clone());
+            NodePresence::alone(Graces::new([], Duration::from_secs(1)), Arc::new(|_, _, _| ()), metrics.clone());
         for id in ["7", "8"] {
             let member = Member { scope: "shop".into(), id: id.into() };
             assert!(presence.enter(&member, &Value::Null).await);

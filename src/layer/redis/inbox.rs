@@ -5,14 +5,9 @@
 
 use std::{
     collections::HashMap,
-    sync::{
-        Arc, Mutex, PoisonError,
-        atomic::{AtomicU64, Ordering},
-    },
-    time::{Duration, Instant, SystemTime},
+    sync::Arc,
+    time::{Instant, SystemTime},
 };
-
-use tokio::sync::Notify;
 
 use crate::{
     config,
@@ -22,49 +17,10 @@ use crate::{
         codec::{envelope::LayerCodec, json, msgpack, names::LayerNames},
         emitter::{self, EmitterError},
     },
+    redis::{Message, Probe},
     telemetry::{DropReason, Metrics},
     warn_bounded,
 };
-
-/// The last probe that came back through one subscription.
-#[derive(Default)]
-pub(super) struct Probe {
-    seen: AtomicU64,
-    back: Notify,
-    /// The last one that was sent, and when.
-    sent: Mutex<Option<(u64, Instant)>>,
-}
-
-impl Probe {
-    pub fn seen(&self) -> u64 {
-        self.seen.load(Ordering::Relaxed)
-    }
-
-    /// Waits until this probe, or a later one, is back.
-    pub async fn until(&self, sequence: u64) {
-        loop {
-            let back = self.back.notified();
-            if self.seen() >= sequence {
-                return;
-            }
-            back.await;
-        }
-    }
-
-    /// It is sent now.
-    pub fn sent(&self, sequence: u64) {
-        *self.sent.lock().unwrap_or_else(PoisonError::into_inner) = Some((sequence, Instant::now()));
-    }
-
-    /// How long it took, if it was the last one that was sent.
-    fn arrived(&self, payload: &[u8]) -> Option<Duration> {
-        let sequence = std::str::from_utf8(payload).ok()?.parse().ok()?;
-        self.seen.fetch_max(sequence, Ordering::Relaxed);
-        self.back.notify_one();
-        let sent = *self.sent.lock().unwrap_or_else(PoisonError::into_inner);
-        sent.filter(|(last, _)| *last == sequence).map(|(_, at)| at.elapsed())
-    }
-}
 
 /// Turns bytes into signals.
 pub(super) struct Inbox {
@@ -148,8 +104,15 @@ impl Inbox {
         (self.sink)(Signal::Gap(Gap { groups, reason }));
     }
 
-    /// A message of a subscribed channel.
-    pub fn message(&self, channel: &[u8], payload: &[u8], probe: &Probe) {
+    /// A message of a subscribed channel or pattern.
+    pub fn hear(&self, Message { pattern, channel, payload }: Message<'_>, probe: &Probe) {
+        match pattern {
+            Some(pattern) => self.pattern_message(pattern, channel, payload),
+            None => self.message(channel, payload, probe),
+        }
+    }
+
+    fn message(&self, channel: &[u8], payload: &[u8], probe: &Probe) {
         let Ok(channel) = std::str::from_utf8(channel) else {
             return self.drop(DropReason::UnknownChannel, "?", &"not UTF-8");
         };
@@ -161,7 +124,8 @@ impl Inbox {
                 }
             }
         } else if channel == self.probe_channel {
-            if let Some(took) = probe.arrived(payload) {
+            let number = std::str::from_utf8(payload).ok().and_then(|number| number.parse().ok());
+            if let Some(took) = number.and_then(|number| probe.arrived(number)) {
                 self.metrics.durations.redis_round_trip.observe(took.as_secs_f64());
             }
         } else if let Some(group) = channel.strip_prefix(&self.publish_prefix)
@@ -185,8 +149,7 @@ impl Inbox {
         }
     }
 
-    /// A message of a subscribed pattern.
-    pub fn pattern_message(&self, pattern: &[u8], channel: &[u8], payload: &[u8]) {
+    fn pattern_message(&self, pattern: &[u8], channel: &[u8], payload: &[u8]) {
         let (Ok(pattern), Ok(channel)) = (std::str::from_utf8(pattern), std::str::from_utf8(channel)) else {
             return self.drop(DropReason::UnknownChannel, "?", &"not UTF-8");
         };

@@ -2,48 +2,46 @@
 //!
 //! In: what comes back through the subscription. Out: the state of the host. Missed probes make the host *suspected*: nothing
 //! new is promised, but the connection stays, because a Redis that only paused has lost nothing, and a new connection would
-//! lose what waits in the old one. Only when they are missing for long is the connection given up. All of it is counted in
-//! probes, never by the clock, so that a node that stood still itself blames nobody.
+//! lose what waits in the old one. Only when they are missing for long is the connection given up.
 
 use std::{rc::Rc, sync::Arc, time::Duration};
 
 use redis::{RedisError, aio::MultiplexedConnection};
 use tokio::time::timeout;
 
-use super::{Context, inbox::Probe};
-use crate::redis::{RESPONSE, every, one_line};
+use super::Context;
+use crate::redis::{Probe, RESPONSE, every, one_line};
 
 /// Sentinel is asked with every so many probes who the master is: the old one may live on and hear of it late, and until
 /// then it serves whoever is connected, while others publish elsewhere. A suspected one is asked about each time.
 const SENTINEL: u64 = 3;
 
-/// The probes of one session.
-pub(super) struct Watch {
+/// Sends the probes of one session.
+pub(super) struct Prober {
     context: Rc<Context>,
     host: usize,
     commands: MultiplexedConnection,
     /// Where the connection leads.
     address: String,
     probe: Arc<Probe>,
-    sent: u64,
 }
 
-impl Watch {
+impl Prober {
     pub fn new(
         context: &Rc<Context>,
         host: usize,
         (commands, address): (MultiplexedConnection, String),
         probe: Arc<Probe>,
     ) -> Self {
-        let sent = probe.seen();
-        Self { context: Rc::clone(context), host, commands, address, probe, sent }
+        Self { context: Rc::clone(context), host, commands, address, probe }
     }
 
     /// Resolves when the first probe is back.
     pub async fn first(mut self) -> Result<(), String> {
-        self.send().await.map_err(|error| one_line(&error))?;
+        let number = self.probe.next();
+        self.send(number).await.map_err(|error| one_line(&error))?;
         let late = |_| "the first probe did not come back".to_owned();
-        timeout(RESPONSE, self.probe.until(self.sent)).await.map_err(late)
+        timeout(RESPONSE, self.probe.until(number)).await.map_err(late)
     }
 
     /// Probes until the connection is to be given up; gives the reason.
@@ -56,7 +54,7 @@ impl Watch {
         loop {
             ticks.tick().await;
             let seen = self.probe.seen();
-            let missed = self.sent - seen;
+            let missed = self.probe.missed();
             if missed >= patience {
                 return format!("{missed} probes did not come back");
             }
@@ -75,9 +73,9 @@ impl Watch {
                 self.context.states.good(self.host);
             }
             last = seen;
-            let context = Rc::clone(&self.context);
-            let elsewhere = master(&context, self.host, suspected || self.sent.is_multiple_of(SENTINEL));
-            let (sent, master) = tokio::join!(self.send(), elsewhere);
+            let (context, number) = (Rc::clone(&self.context), self.probe.next());
+            let elsewhere = master(&context, self.host, suspected || number % SENTINEL == 1);
+            let (sent, master) = tokio::join!(self.send(number), elsewhere);
             match (sent, master) {
                 (Err(error), _) => return one_line(&error),
                 (Ok(()), Some(master)) if master != self.address => {
@@ -92,12 +90,10 @@ impl Watch {
         self.context.hosts[self.host].label()
     }
 
-    /// Publishes the next probe. One that Redis does not take in time is as good as missed, and no failure yet.
-    async fn send(&mut self) -> Result<(), RedisError> {
-        self.sent += 1;
-        self.probe.sent(self.sent);
+    /// Publishes a probe. One that Redis does not take in time is as good as missed, and no failure yet.
+    async fn send(&mut self, number: u64) -> Result<(), RedisError> {
         let mut commands = redis::pipe();
-        commands.cmd("PUBLISH").arg(self.context.inbox.probe_channel()).arg(self.sent).ignore();
+        commands.cmd("PUBLISH").arg(self.context.inbox.probe_channel()).arg(number).ignore();
         let moves = self.context.hosts[self.host].moves();
         if moves {
             commands.cmd("ROLE");

@@ -3,7 +3,7 @@
 //! In: [`Op`]s of the registry. Out: registrations in Redis with their confirmations, and the reason of the end. A session
 //! that ends is never repaired: the next one begins from nothing, so there is one way into a working state.
 
-use std::{collections::HashMap, rc::Rc, time::Duration};
+use std::{collections::HashMap, rc::Rc, sync::Arc, time::Duration};
 
 use redis::{AsyncConnectionConfig, ProtocolVersion, RedisError, aio::MultiplexedConnection};
 use tokio::sync::{mpsc, oneshot};
@@ -12,13 +12,12 @@ use super::{
     Context,
     core::{self, pop_forever, pop_wait},
     place::Registration,
-    probes::Watch,
+    probes::Prober,
     registry::Op,
-    subscription::Subscription,
 };
 use crate::{
     event::GapReason,
-    redis::{AbortOnDrop, CONNECT, RESPONSE, every, one_line, timed_out},
+    redis::{AbortOnDrop, CONNECT, Message, Probe, RESPONSE, Subscription, every, one_line, timed_out},
 };
 
 /// Changes taken into one batch.
@@ -30,14 +29,6 @@ const TRIES: usize = 5;
 /// Memberships are renewed at least this often, so that a flushed Redis is noticed.
 const REFRESH: Duration = Duration::from_secs(60);
 
-/// Why a session ended.
-pub(super) enum End {
-    /// It failed.
-    Lost(String),
-    /// The node stops; what it had in Redis is removed.
-    Stopped,
-}
-
 /// A connected host.
 pub(super) struct Session {
     context: Rc<Context>,
@@ -46,6 +37,7 @@ pub(super) struct Session {
     /// Where it is connected to.
     address: String,
     subscription: Subscription,
+    probe: Arc<Probe>,
     popper: Option<(AbortOnDrop, oneshot::Receiver<RedisError>)>,
     ops: mpsc::UnboundedReceiver<Op>,
 }
@@ -62,10 +54,13 @@ impl Session {
             .set_pipeline_buffer_size(1024);
         let commands = client.get_multiplexed_async_connection_with_config(&config).await.map_err(reason)?;
         let address = client.get_connection_info().addr().to_string();
-        let subscription = Subscription::open(at, &context.inbox).await.map_err(reason)?;
+        let probe = Arc::new(Probe::default());
+        let (inbox, back) = (Arc::clone(&context.inbox), Arc::clone(&probe));
+        let hear = move |message: Message<'_>| inbox.hear(message, &back);
+        let subscription = Subscription::open(at, hear).await.map_err(reason)?;
         let (ops, registrations) = context.registry.borrow_mut().begin(host);
         let mut session =
-            Self { context: Rc::clone(context), host, commands, address, subscription, popper: None, ops };
+            Self { context: Rc::clone(context), host, commands, address, subscription, probe, popper: None, ops };
         session.register(&registrations).await.map_err(reason)?;
         if !context.queues.is_empty() {
             let wait = pop_wait(context.options.expiry.0);
@@ -75,7 +70,7 @@ impl Session {
             core::replace_popper(context, host, &mut connection).await;
             session.start_popping(connection);
         }
-        session.watch().first().await?;
+        session.prober().first().await?;
         context.registry.borrow_mut().up(host, &registrations);
         context.publisher.set(host, Some(session.commands.clone()));
         Ok(session)
@@ -102,32 +97,30 @@ impl Session {
         self.popper = Some((AbortOnDrop(task), failure));
     }
 
-    fn watch(&self) -> Watch {
+    fn prober(&self) -> Prober {
         let connection = (self.commands.clone(), self.address.clone());
-        Watch::new(&self.context, self.host, connection, self.subscription.probe())
+        Prober::new(&self.context, self.host, connection, Arc::clone(&self.probe))
     }
 
-    /// Serves until the connection fails or the node stops.
-    pub async fn serve(mut self) -> End {
+    /// Serves until the connection fails, for the reason that it gives, or the node stops; then what it has in Redis is
+    /// removed.
+    pub async fn serve(mut self) -> Option<String> {
         let mut stop = self.context.stop.subscribe();
         let lost = self.subscription.lost();
         let mut popper = self.popper.take();
-        let watch = self.watch();
+        let prober = self.prober();
         let ended = tokio::select! {
             _ = stop.wait_for(|stop| *stop) => None,
             () = lost.notified() => Some("the subscription's connection was closed".to_owned()),
             error = failure(&mut popper) => Some(one_line(&error)),
-            reason = watch.run() => Some(reason),
+            reason = prober.run() => Some(reason),
             error = self.work() => Some(one_line(&error)),
         };
-        match ended {
-            Some(reason) => End::Lost(reason),
-            None => {
-                self.popper = popper;
-                self.withdraw().await;
-                End::Stopped
-            }
+        if ended.is_none() {
+            self.popper = popper;
+            self.withdraw().await;
         }
+        ended
     }
 
     /// Tells Redis of joins and leaves until that fails.

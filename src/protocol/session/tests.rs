@@ -8,7 +8,7 @@ use crate::{
     consumer::{ConsumerSet, Consumers},
     hub::{Dispatcher, Registry, Shard},
     layer::{Layer, memory::MemoryLayer},
-    presence::{Graces, LocalPresence},
+    presence::{Graces, NodePresence},
     protocol::background::Background,
     socket::{Connection, ConnectionLimits, Roster},
     telemetry::Metrics,
@@ -39,7 +39,7 @@ async fn a_client_that_asked_is_told_that_something_for_it_is_lost_and_another_i
     let services = Rc::new(WorkerServices {
         shard: Shard::new(&inbox, registry, metrics.clone()),
         backend: Arc::new(NoBackend),
-        presence: Arc::new(LocalPresence::start(graces, Arc::new(|_, _, _| {}), metrics.clone())),
+        presence: Arc::new(NodePresence::alone(graces, Arc::new(|_, _, _| {}), metrics.clone())),
         background: Background::new(layer, Arc::new(NoBackend)),
         authenticator: Arc::new(Authenticator::new(&Config::default(), Arc::new(MemoryCache::new())).unwrap()),
         metrics: metrics.clone(),

@@ -1,7 +1,8 @@
 //! The one task that keeps the ledger: it alone talks to Redis about presence, one exchange after the other.
 //!
-//! In: orders of the node's connections. Out: answers to them, and news for the listener. Redis away is a state: connections
-//! go on, and what they did is written when it is back.
+//! In: commands of the node's connections. Out: answers to them, and news for the listener. Redis away is a state: connections
+//! go on, and what they did is written when it is back. Its loop takes commands while an exchange is under way, unlike that
+//! of the limit per user, because a member may come and go faster than Redis answers.
 
 use std::{
     collections::VecDeque,
@@ -13,15 +14,19 @@ use std::{
 use futures_util::{FutureExt as _, future::BoxFuture};
 use tokio::{
     sync::{mpsc, oneshot},
-    time::{MissedTickBehavior, interval, sleep_until, timeout},
+    time::{sleep_until, timeout},
 };
 
 use super::{
     Graces, Listener, Member,
     ledger::{Done, Ledger, Loss, News, Step},
-    store::{Beat, KEEP, Store, Taken},
+    store::{Beat, PresenceStore, Taken},
 };
-use crate::{event::Value, redis::PoolError, telemetry::Metrics};
+use crate::{
+    event::Value,
+    redis::{KEEP, PoolError, beats},
+    telemetry::Metrics,
+};
 
 /// Steps of one exchange.
 const STEPS: usize = 200;
@@ -29,7 +34,7 @@ const STEPS: usize = 200;
 /// Deadline of a clean stop.
 const STOP: Duration = Duration::from_secs(3);
 
-pub(super) enum Order {
+pub(super) enum PresenceCommand {
     Enter(Member, Value, oneshot::Sender<bool>),
     Leave(Member),
     /// How many ids are present on this node.
@@ -52,7 +57,7 @@ enum Link {
     Down,
 }
 
-pub(super) struct Keeper {
+pub(super) struct PresenceActor {
     ledger: Ledger,
     listener: Listener,
     graces: Graces,
@@ -62,7 +67,7 @@ pub(super) struct Keeper {
 
 /// The node's place among the others; none with the embedded layer.
 struct Redis {
-    store: Arc<Store>,
+    store: Arc<PresenceStore>,
     beat: Duration,
     link: Link,
     epoch: String,
@@ -73,39 +78,27 @@ struct Redis {
     rewritten: Instant,
 }
 
-impl Keeper {
-    /// A node of its own.
-    pub fn alone(graces: Graces, listener: Listener, metrics: Metrics) -> Self {
-        Self { ledger: Ledger::default(), listener, graces, metrics, redis: None }
-    }
-
-    /// A node among others.
-    pub fn shared(
-        store: Arc<Store>,
-        heartbeat: Duration,
-        graces: Graces,
-        listener: Listener,
-        metrics: Metrics,
-    ) -> Self {
-        let redis = Redis {
-            store,
-            // A lease is three heartbeats, so nine may be missed, and a dead node is found soon after its lease.
-            beat: heartbeat / 3,
+impl PresenceActor {
+    /// A node among others, or without a store a node of its own.
+    pub fn new(store: Option<&Arc<PresenceStore>>, graces: Graces, listener: Listener, metrics: Metrics) -> Self {
+        let redis = store.map(|store| Redis {
+            store: Arc::clone(store),
+            // Thrice as often as the lease asks for, so that a dead node is found soon after its lease.
+            beat: store.lease.heartbeat / 3,
             link: Link::Unknown,
             epoch: String::new(),
             join: true,
             dead: VecDeque::new(),
             hold: Instant::now(),
             rewritten: Instant::now(),
-        };
-        Self { redis: Some(redis), ..Self::alone(graces, listener, metrics) }
+        });
+        Self { ledger: Ledger::default(), listener, graces, metrics, redis }
     }
 
-    /// Runs until it is stopped or nobody can order anything any more.
-    pub async fn run(mut self, mut orders: mpsc::UnboundedReceiver<Order>) {
+    /// Runs until it is stopped or every handle is dropped.
+    pub async fn run(mut self, mut commands: mpsc::UnboundedReceiver<PresenceCommand>) {
         let mut exchange: Option<BoxFuture<'static, Exchange>> = None;
-        let mut beat = interval(self.redis.as_ref().map_or(KEEP, |redis| redis.beat).max(Duration::from_millis(1)));
-        beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut beat = beats(self.redis.as_ref().map_or(KEEP, |redis| redis.beat));
         let mut beat_due = false;
         loop {
             self.ledger.end_graces(Instant::now());
@@ -114,8 +107,8 @@ impl Keeper {
             }
             let grace = self.ledger.next_end();
             tokio::select! {
-                order = orders.recv() => match order {
-                    Some(Order::Stop(done)) => {
+                command = commands.recv() => match command {
+                    Some(PresenceCommand::Stop(done)) => {
                         if timeout(STOP, self.stop(exchange)).await.is_err() {
                             log::warn!("presence: Redis does not answer; the members of this node are found in time");
                         }
@@ -123,7 +116,7 @@ impl Keeper {
                         let _ = done.send(());
                         return;
                     }
-                    Some(order) => self.obey(order),
+                    Some(command) => self.obey(command),
                     None => return,
                 },
                 done = async { match &mut exchange { Some(exchange) => exchange.await, None => pending().await } } => {
@@ -136,9 +129,9 @@ impl Keeper {
         }
     }
 
-    fn obey(&mut self, order: Order) {
-        match order {
-            Order::Enter(member, facts, waiter) => {
+    fn obey(&mut self, command: PresenceCommand) {
+        match command {
+            PresenceCommand::Enter(member, facts, waiter) => {
                 if self.redis.as_ref().is_some_and(|redis| redis.link == Link::Down) {
                     self.metrics.presence_failed(1);
                     // Nobody waits for a Redis that is away; the listener is told when it is back.
@@ -148,12 +141,12 @@ impl Keeper {
                     self.ledger.enter(&member, facts, waiter);
                 }
             }
-            Order::Leave(member) => {
+            PresenceCommand::Leave(member) => {
                 let until = Instant::now() + self.graces.of(&member.scope);
                 self.ledger.leave(&member, until);
             }
-            Order::Count(answer) => drop(answer.send(self.ledger.count())),
-            Order::Stop(_) => {}
+            PresenceCommand::Count(answer) => drop(answer.send(self.ledger.count())),
+            PresenceCommand::Stop(_) => {}
         }
     }
 

@@ -5,6 +5,7 @@
 
 use std::{
     collections::BTreeMap,
+    net::{Ipv4Addr, SocketAddr},
     sync::{Arc, Mutex, PoisonError},
     time::{Duration, Instant},
 };
@@ -13,7 +14,11 @@ use redis::{Script, aio::MultiplexedConnection};
 use tokio::time::sleep;
 
 use super::{ClusterError, NodeFacts, NodeId};
-use crate::redis::RedisPool;
+use crate::{
+    redis::{Lease, RedisPool, beats, millis},
+    telemetry::Metrics,
+    warn_bounded,
+};
 
 /// The nodes, by the end of their lease.
 const NODES: &str = "channelgate:nodes";
@@ -24,10 +29,9 @@ const NODE: &str = "channelgate:node:";
 /// Unknown ids are looked up in Redis at most this often, all that are asked for meanwhile at once.
 const LOOK_UP: Duration = Duration::from_millis(250);
 
-pub(super) struct Roll {
-    id: NodeId,
+pub(super) struct Membership {
+    pub lease: Lease,
     pool: Arc<RedisPool>,
-    lease: Duration,
     beat: Script,
     known: Mutex<Known>,
     /// Whoever has it looks unknown ids up; the others wait for what it finds.
@@ -47,27 +51,69 @@ struct Known {
     resigned: bool,
 }
 
-impl Roll {
-    pub fn new(id: NodeId, pool: Arc<RedisPool>, lease: Duration) -> Self {
+impl Membership {
+    pub fn new(lease: Lease, pool: Arc<RedisPool>) -> Self {
         Self {
-            id,
-            pool,
             lease,
+            pool,
             beat: Script::new(include_str!("beat.lua")),
             known: Mutex::default(),
             look_up: tokio::sync::Mutex::default(),
         }
     }
 
+    /// Heartbeats for ever. No actor as presence and the limit per user have: a heartbeat says all that there is to say, so
+    /// nothing has to wait for another one, and a request may send one, too.
+    pub async fn run(
+        self: Arc<Self>,
+        (mut address, listening): (Option<Arc<str>>, SocketAddr),
+        started: u64,
+        metrics: Metrics,
+    ) {
+        let mut beats = beats(self.lease.heartbeat);
+        loop {
+            beats.tick().await;
+            let sent = async {
+                let address = match &address {
+                    Some(address) => Arc::clone(address),
+                    None => Arc::clone(address.insert(self.reachable(listening).await?)),
+                };
+                self.beat(NodeFacts { address, started, connections: metrics.connections.get() }).await
+            };
+            if let Err(error) = sent.await {
+                warn_bounded!("no heartbeat: {error}");
+            }
+        }
+    }
+
+    /// Where others reach a node that listens on every address: the address that Redis sees it come from.
+    async fn reachable(&self, listening: SocketAddr) -> Result<Arc<str>, ClusterError> {
+        if !listening.ip().is_unspecified() {
+            return Ok(listening.to_string().into());
+        }
+        let work = async |connection: &mut MultiplexedConnection| {
+            match redis::cmd("CLIENT").arg("INFO").query_async::<String>(connection).await {
+                // Before Redis 6.2, or not allowed: no more is known than over a unix socket.
+                Err(error) if error.code().is_some() => Ok(String::new()),
+                other => other,
+            }
+        };
+        let info = self.pool.within(work).await?;
+        let seen = info.split(' ').find_map(|part| part.strip_prefix("addr=")?.parse::<SocketAddr>().ok());
+        // Over a unix socket Redis sees no address, and is on this machine.
+        let ip = seen.map_or(Ipv4Addr::LOCALHOST.into(), |seen| seen.ip());
+        log::info!("other nodes reach this one at {ip}:{}; cluster.address names another place", listening.port());
+        Ok(SocketAddr::new(ip, listening.port()).to_string().into())
+    }
+
     /// Says that this node lives, with these facts, and learns who else does.
-    pub async fn beat(&self, facts: NodeFacts) -> Result<(), ClusterError> {
+    async fn beat(&self, facts: NodeFacts) -> Result<(), ClusterError> {
         let text = serde_json::to_string(&facts).map_err(|error| ClusterError(error.to_string()))?;
         self.with(|known| known.facts = Some(facts));
-        let lease = u64::try_from(self.lease.as_millis()).unwrap_or(u64::MAX);
+        let (id, lease) = (&self.lease.node, millis(self.lease.length()));
         let mut call = self.beat.prepare_invoke();
-        call.key(NODES).key(format!("{NODE}{}", self.id)).arg(self.id.as_str()).arg(lease).arg(text).arg(NODE);
-        let work = async |connection: &mut MultiplexedConnection| call.invoke_async(connection).await;
-        let answer: Vec<(String, String)> = self.pool.within(work).await?;
+        call.key(NODES).key(format!("{NODE}{id}")).arg(id).arg(lease).arg(text).arg(NODE);
+        let answer: Vec<(String, String)> = self.pool.invoke(&call).await?;
         let nodes = answer.into_iter().filter_map(|(id, facts)| {
             // A node of another version may say more, but nothing less.
             Some((NodeId::from(id.as_str()), serde_json::from_str(&facts).ok()?))
@@ -107,7 +153,8 @@ impl Roll {
         let asked = Instant::now();
         let address = |known: &Known| known.nodes.get(id).map(|facts| Arc::clone(&facts.address));
         // Where heartbeats fail for longer than a lease, who lives is not known.
-        let known = self.with(|known| known.at.filter(|at| at.elapsed() <= self.lease).and_then(|_| address(known)));
+        let known =
+            self.with(|known| known.at.filter(|at| at.elapsed() <= self.lease.length()).and_then(|_| address(known)));
         if known.is_some() {
             return Ok(known);
         }
@@ -134,10 +181,9 @@ impl Roll {
     /// Takes this node off the roll.
     pub async fn resign(&self) -> Result<(), ClusterError> {
         self.with(|known| known.resigned = true);
-        let mut commands = redis::pipe();
-        commands.zrem(NODES, self.id.as_str()).ignore().del(format!("{NODE}{}", self.id)).ignore();
-        let work = async |connection: &mut MultiplexedConnection| commands.query_async::<()>(connection).await;
-        Ok(self.pool.within(work).await?)
+        let (mut commands, id) = (redis::pipe(), &self.lease.node);
+        commands.zrem(NODES, id).ignore().del(format!("{NODE}{id}")).ignore();
+        Ok(self.pool.exchange(&commands).await?)
     }
 
     fn with<T>(&self, work: impl FnOnce(&mut Known) -> T) -> T {

@@ -1,29 +1,31 @@
 //! The one task of a node that counts users: it alone tells Redis, one exchange after the other, many users in each.
 //!
-//! In: orders of the node's connections. Out: places. What an exchange says is not a change but how many there are, so one
-//! whose answer was lost is put right by the next. While Redis is away nobody gets a place, and nobody loses one.
+//! In: commands of the node's connections. Out: places. What an exchange says is not a change but how many there are, so one
+//! whose answer was lost is put right by the next. While Redis is away nobody gets a place, and nobody loses one. Its loop
+//! takes no command while an exchange is under way, unlike that of presence, because the counts that it tells must be those
+//! that are answered.
 
 use std::{
     collections::{HashMap, HashSet},
     sync::Arc,
-    time::{Duration, Instant},
+    time::Instant,
 };
 
-use tokio::{
-    sync::{mpsc, oneshot},
-    time::{MissedTickBehavior, interval},
-};
+use tokio::sync::{mpsc, oneshot};
 
 use super::{
     Count, UserPlace,
-    store::{Done, KEEP, Step, Store},
+    store::{Done, Step, UserLimitStore},
 };
-use crate::{redis::PoolError, warn_bounded};
+use crate::{
+    redis::{KEEP, PoolError, beats},
+    warn_bounded,
+};
 
 /// Users of one exchange.
 const STEPS: usize = 200;
 
-pub(super) enum Order {
+pub(super) enum UserLimitCommand {
     /// A place for one more connection; the answer is `None` where there is none, and none at all where it is not known.
     Take(Arc<str>, oneshot::Sender<Option<UserPlace>>),
     GiveBack(Arc<str>),
@@ -35,10 +37,9 @@ struct Held {
     written: Instant,
 }
 
-pub(super) struct Keeper {
-    store: Store,
-    orders: mpsc::WeakUnboundedSender<Order>,
-    heartbeat: Duration,
+pub(super) struct UserLimitActor {
+    store: UserLimitStore,
+    commands: mpsc::WeakUnboundedSender<UserLimitCommand>,
     most: u32,
     held: HashMap<Arc<str>, Held>,
     /// Users of whom Redis has to be told.
@@ -47,21 +48,21 @@ pub(super) struct Keeper {
     waiting: HashMap<Arc<str>, Vec<oneshot::Sender<Option<UserPlace>>>>,
 }
 
-impl Keeper {
-    pub fn new(store: Store, orders: mpsc::WeakUnboundedSender<Order>, heartbeat: Duration, most: u32) -> Self {
-        Self { store, orders, heartbeat, most, held: HashMap::new(), news: HashSet::new(), waiting: HashMap::new() }
+impl UserLimitActor {
+    pub fn new(store: UserLimitStore, commands: mpsc::WeakUnboundedSender<UserLimitCommand>, most: u32) -> Self {
+        Self { store, commands, most, held: HashMap::new(), news: HashSet::new(), waiting: HashMap::new() }
     }
 
     /// Until the node stops.
-    pub async fn run(mut self, mut orders: mpsc::UnboundedReceiver<Order>) {
-        let mut beat = interval(self.heartbeat);
-        beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    pub async fn run(mut self, mut commands: mpsc::UnboundedReceiver<UserLimitCommand>) {
+        let heartbeat = self.store.lease.heartbeat;
+        let mut beat = beats(heartbeat);
         let (mut some, mut reminded, mut away) = (Vec::new(), Instant::now(), false);
         loop {
             if away || (self.waiting.is_empty() && self.news.is_empty()) {
                 tokio::select! {
                     biased;
-                    count = orders.recv_many(&mut some, STEPS) => {
+                    count = commands.recv_many(&mut some, STEPS) => {
                         if count == 0 {
                             return;
                         }
@@ -70,19 +71,19 @@ impl Keeper {
                 }
             } else {
                 while some.len() < STEPS
-                    && let Ok(order) = orders.try_recv()
+                    && let Ok(command) = commands.try_recv()
                 {
-                    some.push(order);
+                    some.push(command);
                 }
             }
-            for order in some.drain(..) {
-                match order {
-                    Order::Take(user, waiter) => self.want(user, waiter),
-                    Order::GiveBack(user) => self.give_back(user),
-                    Order::Stop(done) => return self.stop(done).await,
+            for command in some.drain(..) {
+                match command {
+                    UserLimitCommand::Take(user, waiter) => self.want(user, waiter),
+                    UserLimitCommand::GiveBack(user) => self.give_back(user),
+                    UserLimitCommand::Stop(done) => return self.stop(done).await,
                 }
             }
-            let due = reminded.elapsed() >= self.heartbeat;
+            let due = reminded.elapsed() >= heartbeat;
             if due {
                 reminded = Instant::now();
                 self.remind();
@@ -165,7 +166,7 @@ impl Keeper {
         if done.lapsed {
             self.news.extend(self.held.keys().cloned());
         }
-        let Some(orders) = self.orders.upgrade() else { return };
+        let Some(commands) = self.commands.upgrade() else { return };
         for (step, granted) in steps.iter().zip(done.granted) {
             self.news.remove(&step.user);
             let mut waiters = self.waiting.remove(&step.user).unwrap_or_default().into_iter();
@@ -177,7 +178,7 @@ impl Keeper {
             }
             for _ in 0..granted {
                 // Given back by its drop where the one who waited is gone.
-                let place = UserPlace { user: Arc::clone(&step.user), count: Count::Shared(orders.clone()) };
+                let place = UserPlace { user: Arc::clone(&step.user), count: Count::Shared(commands.clone()) };
                 match waiters.next() {
                     Some(waiter) => drop(waiter.send(Some(place))),
                     None => drop(place),

@@ -1,0 +1,152 @@
+//! One connection that only listens: RESP3 where the server speaks it (Redis ≥ 6), else RESP2.
+//!
+//! In: channels to listen to. Out: messages, in the order in which Redis sends them, and word that the connection is lost.
+//! A confirmation of Redis is awaited for every change.
+
+use std::sync::Arc;
+
+use futures_util::StreamExt;
+use redis::{
+    AsyncConnectionConfig, ErrorKind, ProtocolVersion, PushInfo, PushKind, RedisError, RedisResult, Value,
+    aio::{MultiplexedConnection, PubSubSink},
+};
+use tokio::{sync::Notify, time::timeout};
+
+use super::{
+    error::timed_out,
+    hosts::Host,
+    task::AbortOnDrop,
+    time::{CONNECT, RESPONSE},
+};
+
+/// Names in one command; more are sent in several.
+const CHUNK: usize = 1000;
+
+/// What was published on a channel that is listened to.
+pub struct Message<'a> {
+    /// The pattern that it matched, where it comes through a pattern.
+    pub pattern: Option<&'a [u8]>,
+    /// Where it was published.
+    pub channel: &'a [u8],
+    /// What was published.
+    pub payload: &'a [u8],
+}
+
+/// A connection that listens.
+pub struct Subscription {
+    wire: Wire,
+    lost: Arc<Notify>,
+}
+
+enum Wire {
+    Resp3(MultiplexedConnection),
+    Resp2(PubSubSink, #[allow(dead_code, reason = "its drop ends the reader")] AbortOnDrop),
+}
+
+#[derive(Clone, Copy)]
+enum Change {
+    Subscribe,
+    Unsubscribe,
+    Psubscribe,
+}
+
+impl Subscription {
+    /// Connects; nothing is subscribed yet. `hear` is called wherever the bytes are read.
+    pub async fn open<F>(host: &Host, hear: F) -> RedisResult<Self>
+    where
+        F: Fn(Message<'_>) + Clone + Send + Sync + 'static,
+    {
+        let lost = Arc::new(Notify::new());
+        let wire = match resp3(host, hear.clone(), Arc::clone(&lost)).await {
+            Err(error) if no_resp3(&error) => resp2(host, hear, Arc::clone(&lost)).await?,
+            other => other?,
+        };
+        Ok(Self { wire, lost })
+    }
+
+    /// Notified once the connection is lost.
+    pub fn lost(&self) -> Arc<Notify> {
+        Arc::clone(&self.lost)
+    }
+
+    /// Resolves when Redis has confirmed every channel.
+    pub async fn subscribe<S: AsRef<str>>(&mut self, channels: &[S]) -> RedisResult<()> {
+        self.change(Change::Subscribe, channels).await
+    }
+
+    /// Resolves when Redis has confirmed every pattern.
+    pub async fn psubscribe<S: AsRef<str>>(&mut self, patterns: &[S]) -> RedisResult<()> {
+        self.change(Change::Psubscribe, patterns).await
+    }
+
+    /// Resolves when Redis has confirmed that nothing more comes.
+    pub async fn unsubscribe<S: AsRef<str>>(&mut self, channels: &[S]) -> RedisResult<()> {
+        self.change(Change::Unsubscribe, channels).await
+    }
+
+    async fn change<S: AsRef<str>>(&mut self, change: Change, names: &[S]) -> RedisResult<()> {
+        for chunk in names.chunks(CHUNK) {
+            let names: Vec<&str> = chunk.iter().map(AsRef::as_ref).collect();
+            let confirmed = async {
+                match (&mut self.wire, change) {
+                    (Wire::Resp3(connection), Change::Subscribe) => connection.subscribe(names).await,
+                    (Wire::Resp3(connection), Change::Unsubscribe) => connection.unsubscribe(names).await,
+                    (Wire::Resp3(connection), Change::Psubscribe) => connection.psubscribe(names).await,
+                    (Wire::Resp2(sink, _), Change::Subscribe) => sink.subscribe(names).await,
+                    (Wire::Resp2(sink, _), Change::Unsubscribe) => sink.unsubscribe(names).await,
+                    (Wire::Resp2(sink, _), Change::Psubscribe) => sink.psubscribe(names).await,
+                }
+            };
+            timeout(RESPONSE, confirmed).await.map_err(|_| timed_out())??;
+        }
+        Ok(())
+    }
+}
+
+async fn resp3(
+    host: &Host,
+    hear: impl Fn(Message<'_>) + Send + Sync + 'static,
+    lost: Arc<Notify>,
+) -> RedisResult<Wire> {
+    let client = host.client(ProtocolVersion::RESP3).await?;
+    let config = AsyncConnectionConfig::new()
+        .set_connection_timeout(Some(CONNECT))
+        .set_response_timeout(Some(RESPONSE))
+        .set_push_sender(move |PushInfo { kind, data }| -> Result<(), redis::aio::SendError> {
+            match (kind, data.as_slice()) {
+                (PushKind::Message, [Value::BulkString(channel), Value::BulkString(payload)]) => {
+                    hear(Message { pattern: None, channel, payload });
+                }
+                (
+                    PushKind::PMessage,
+                    [Value::BulkString(pattern), Value::BulkString(channel), Value::BulkString(payload)],
+                ) => {
+                    hear(Message { pattern: Some(pattern), channel, payload });
+                }
+                (PushKind::Disconnection, _) => lost.notify_one(),
+                _ => {}
+            }
+            Ok(())
+        });
+    Ok(Wire::Resp3(client.get_multiplexed_async_connection_with_config(&config).await?))
+}
+
+async fn resp2(host: &Host, hear: impl Fn(Message<'_>) + Send + 'static, lost: Arc<Notify>) -> RedisResult<Wire> {
+    let client = host.client(ProtocolVersion::RESP2).await?;
+    let (sink, mut messages) = timeout(CONNECT, client.get_async_pubsub()).await.map_err(|_| timed_out())??.split();
+    let reader = tokio::spawn(async move {
+        while let Some(message) = messages.next().await {
+            let pattern = message.get_pattern::<Option<Vec<u8>>>().unwrap_or_default();
+            let (channel, payload) = (message.get_channel_name().as_bytes(), message.get_payload_bytes());
+            hear(Message { pattern: pattern.as_deref(), channel, payload });
+        }
+        lost.notify_one();
+    });
+    Ok(Wire::Resp2(sink, AbortOnDrop(reader)))
+}
+
+/// Redis before 6 does not know HELLO.
+fn no_resp3(error: &RedisError) -> bool {
+    error.kind() == ErrorKind::RESP3NotSupported
+        || error.detail().is_some_and(|detail| detail.contains("unknown command") && detail.contains("HELLO"))
+}
