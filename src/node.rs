@@ -52,7 +52,7 @@ async fn run(node: &mut Node, serving: &mut Serving, signals: &mut Signals) -> a
     loop {
         tokio::select! {
             asked = signals.stop.next() => return Ok(asked),
-            () = signals.hangup.next() => node.reload().await,
+            () = signals.hangup.next() => node.reload.run().await,
             ended = &mut serving.server => {
                 ended.context("the server's task failed")?.context("the server failed")?;
                 anyhow::bail!("the server ended by itself");

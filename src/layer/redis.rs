@@ -51,7 +51,7 @@ const JOIN: Duration = Duration::from_secs(5);
 /// Deadline of a clean stop.
 const STOP: Duration = Duration::from_secs(3);
 
-/// Why a layer does not start. An unreachable Redis does not prevent starting.
+/// Why there can be no layer with these options. An unreachable Redis is not a reason.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
     /// There is no URL.

@@ -135,11 +135,6 @@ impl Node {
             self.metrics.clone(),
         )
     }
-
-    /// Reads the configuration again.
-    pub async fn reload(&mut self) {
-        self.reload.run().await;
-    }
 }
 
 fn cache(config: &Config) -> anyhow::Result<Arc<dyn Cache>> {
