@@ -1,12 +1,12 @@
 //! Who may come in at all: connections of the node, of an address and of a user, and how fast handshakes may come.
 //!
-//! In: addresses and users. Out: places, which give themselves back when they are dropped, or which limit is reached and when
-//! to come again. It knows no request and no protocol, and it never keeps what nobody holds: a table is as large as what is
-//! open, and what was refused within the time that a bucket takes to fill.
+//! In: addresses and users. Out: permits, which give themselves back when they are dropped, or which limit is reached and
+//! when to come again. It knows no request and no protocol, and it never keeps what nobody holds: a table is as large as
+//! what is open, and what was refused within the time that a bucket takes to fill.
 
 mod addresses;
 mod bucket;
-mod places;
+mod permits;
 mod users;
 
 use std::{
@@ -25,13 +25,13 @@ use self::{
 use crate::{config::Config, redis::HostError, telemetry::Metrics};
 
 pub use addresses::AddressPlace;
-pub use places::{Places, Seat};
+pub use permits::{ConnectionPermits, UserPermit};
 pub use users::{UserPlace, Users};
 
 /// How often the table of addresses is looked through for what nobody needs any more.
 const SWEEP: Duration = Duration::from_secs(5);
 
-/// What is refused at the door.
+/// What a client is refused by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Limit {
     /// `server.max_connections`.
@@ -49,46 +49,6 @@ pub enum Limit {
 }
 
 impl Limit {
-    /// The key of the configuration.
-    pub const fn key(self) -> &'static str {
-        match self {
-            Self::Connections => "max_connections",
-            Self::Address => "connections_per_address",
-            Self::User | Self::UserUnknown => "connections_per_user",
-            Self::Rate => "handshakes_per_second",
-            Self::AddressRate => "handshakes_per_second_per_address",
-        }
-    }
-
-    /// The metric label.
-    pub const fn label(self) -> &'static str {
-        match self {
-            Self::Connections => "full",
-            Self::Address => "address_limit",
-            Self::User => "user_limit",
-            Self::UserUnknown => "unavailable",
-            Self::Rate => "rate_limit",
-            Self::AddressRate => "address_rate_limit",
-        }
-    }
-
-    /// What the client is told.
-    pub const fn text(self) -> &'static str {
-        match self {
-            Self::Connections => "the node has no room for more connections",
-            Self::Address => "too many connections from this address",
-            Self::User => "too many connections of this user",
-            Self::UserUnknown => "the connections of this user cannot be counted now",
-            Self::Rate => "too many handshakes",
-            Self::AddressRate => "too many handshakes from this address",
-        }
-    }
-
-    /// Whether somebody else could be let in now.
-    pub const fn is_the_clients(self) -> bool {
-        matches!(self, Self::Address | Self::User | Self::AddressRate)
-    }
-
     /// From when on to come again, at the earliest, and within how much time then: whoever is refused together shall not come
     /// back together.
     const fn pause(self) -> (Duration, Duration) {
@@ -120,7 +80,7 @@ impl Refused {
 }
 
 /// A connection that is being let in, and is not counted among the open ones yet.
-pub struct Admitting(Arc<Door>);
+pub struct Admitting(Arc<AdmissionControl>);
 
 impl Drop for Admitting {
     fn drop(&mut self) {
@@ -129,7 +89,7 @@ impl Drop for Admitting {
 }
 
 /// What a handshake gets that may go on: both are given back when they are dropped.
-pub struct Pass {
+pub struct HandshakePermit {
     /// A place among the node's connections, until the connection is open.
     pub admitting: Admitting,
     /// A place among those of its address, for as long as it is open; none where they are not counted.
@@ -137,7 +97,7 @@ pub struct Pass {
 }
 
 /// The limits of a node. One per node, shared by its workers.
-pub struct Door {
+pub struct AdmissionControl {
     max_connections: AtomicUsize,
     admitting: AtomicUsize,
     addresses: Option<Arc<Addresses>>,
@@ -147,8 +107,8 @@ pub struct Door {
     metrics: Metrics,
 }
 
-impl Door {
-    /// The door of the node `node`, on whose runtime the users are counted.
+impl AdmissionControl {
+    /// Those of the node `node`, on whose runtime the users are counted.
     ///
     /// # Errors
     /// A Redis URL that is none.
@@ -197,7 +157,7 @@ impl Door {
     ///
     /// # Errors
     /// The limit that is reached. Those of the address go first: one that floods takes nothing from the others.
-    pub fn knock(self: &Arc<Self>, address: Option<IpAddr>) -> Result<Pass, Refused> {
+    pub fn try_admit(self: &Arc<Self>, address: Option<IpAddr>) -> Result<HandshakePermit, Refused> {
         let now = Instant::now();
         let address = match (&self.addresses, address) {
             (Some(addresses), Some(address)) => addresses.enter(address, now)?,
@@ -213,7 +173,7 @@ impl Door {
         if open + others >= self.max_connections.load(Ordering::Relaxed) {
             return Err(Refused::by(Limit::Connections, Duration::ZERO));
         }
-        Ok(Pass { admitting, address })
+        Ok(HandshakePermit { admitting, address })
     }
 
     /// Keeps the tables small, for as long as the node lives.

@@ -39,6 +39,7 @@ pub use effect::{CallRequest, Continuation, Effect, MessageProblem, Outcome, Out
 pub use limits::Limits;
 pub use load::load;
 pub use mapping::MapError;
+pub use route::decode as decode_path;
 pub use template::GroupError;
 
 use crate::{
@@ -96,6 +97,11 @@ impl Consumer {
     /// The Socket.IO namespace that it serves.
     pub fn namespace(&self) -> Option<&str> {
         (self.spec.protocol == config::Protocol::SocketIo).then_some(&*self.spec.namespace)
+    }
+
+    /// The parameters of a request's path, which [`decode_path`] has decoded; `None` where it is not this consumer's.
+    pub fn matches(&self, path: &str) -> Option<Value> {
+        self.pattern.matches(path)
     }
 
     /// What its clients speak.
@@ -327,7 +333,7 @@ impl ConsumerSet {
     /// The first consumer for a request's path (percent-encoded, as it came, without the query), and the path's parameters.
     pub fn route(&self, path: &str) -> Option<(&Arc<Consumer>, Value)> {
         let path = route::decode(path);
-        self.consumers.iter().find_map(|consumer| Some((consumer, consumer.pattern.matches(&path)?)))
+        self.consumers.iter().find_map(|consumer| Some((consumer, consumer.matches(&path)?)))
     }
 
     /// The consumer with this id.

@@ -1,11 +1,15 @@
 //! What clients speak: plain WebSocket messages, or Socket.IO; and the session behind both.
 
+pub mod admission;
 pub mod background;
 mod effects;
+pub mod endpoint;
 pub mod engineio;
+mod head;
 mod part;
 pub mod plain;
 mod principal;
+pub mod refusal;
 pub mod services;
 pub mod session;
 pub mod socketio;

@@ -18,8 +18,8 @@ pub fn run(data: &[u8]) {
     let query = lines.next().unwrap_or_default();
     let (authorization, cookie, subprotocols) = (lines.next(), lines.next(), lines.next().unwrap_or_default());
     let (origin, host, path) = (lines.next(), lines.next(), lines.next().unwrap_or("/"));
-    let cookies: Vec<&str> = cookie.into_iter().collect();
-    let head = RequestHead { query, authorization, cookie: &cookies, subprotocols, origin, host };
+    let cookie = cookie.into_iter().collect();
+    let head = RequestHead { query, authorization, cookie, subprotocols: subprotocols.into(), origin, host };
 
     let auth = Auth { secret_key: Some(Secret::new(KEY)), ..Auth::default() };
     let verifier = Verifier::new(&auth).expect("a key").expect("a verifier");

@@ -9,16 +9,16 @@ use percent_encoding::percent_decode_str;
 use super::AuthConfigError;
 
 /// The parts of a handshake request that say who asks.
-#[derive(Clone, Copy, Default)]
+#[derive(Clone, Default)]
 pub struct RequestHead<'a> {
     /// The query string as it came, without `?`.
     pub query: &'a str,
     /// The `Authorization` header.
     pub authorization: Option<&'a str>,
     /// The `Cookie` headers, in order.
-    pub cookie: &'a [&'a str],
+    pub cookie: Vec<&'a str>,
     /// The `Sec-WebSocket-Protocol` header; several joined with `,`.
-    pub subprotocols: &'a str,
+    pub subprotocols: Cow<'a, str>,
     /// The `Origin` header.
     pub origin: Option<&'a str>,
     /// The `Host` header.
@@ -108,9 +108,9 @@ impl Source {
                 Authorization::Token(token) => Some(plain(token.to_owned())),
                 Authorization::None | Authorization::Malformed => None,
             },
-            Self::Cookie(name) => cookie(head.cookie, name).map(plain),
-            Self::Subprotocol => subprotocol(head.subprotocols, &MARKERS, true),
-            Self::NamedSubprotocol(name) => subprotocol(head.subprotocols, &[name], false),
+            Self::Cookie(name) => cookie(&head.cookie, name).map(plain),
+            Self::Subprotocol => subprotocol(&head.subprotocols, &MARKERS, true),
+            Self::NamedSubprotocol(name) => subprotocol(&head.subprotocols, &[name], false),
         }
     }
 }
@@ -248,7 +248,7 @@ mod tests {
 
     #[test]
     fn the_last_of_several_cookies_wins_as_in_django() {
-        let with = |cookie| RequestHead { cookie, ..head() };
+        let with = |cookie: &[&'static str]| RequestHead { cookie: cookie.into(), ..head() };
         assert_eq!(found("cookie:a", &with(&["a=1; b=3; a=2"])), Some(("2".into(), None)));
         assert_eq!(found("cookie:a", &with(&["a=1", "b=3;a=\"2\""])), Some(("2".into(), None)));
         assert_eq!(found("cookie:a", &with(&["aa=1; b; a="])), None);
@@ -256,7 +256,7 @@ mod tests {
 
     #[test]
     fn a_token_in_a_subprotocol_is_found_and_never_echoed_unless_it_stands_alone() {
-        let with = |subprotocols| RequestHead { subprotocols, ..head() };
+        let with = |offered: &str| RequestHead { subprotocols: offered.to_owned().into(), ..head() };
         let cases = [
             (format!("access_token, {JWT}"), JWT, "access_token"),
             (format!("Bearer,{JWT}"), JWT, "Bearer"),
@@ -285,8 +285,8 @@ mod tests {
         let head = RequestHead {
             query: "token=secret-token",
             authorization: Some("Bearer secret-token"),
-            cookie: &["a=secret-token"],
-            subprotocols: "access_token, secret-token",
+            cookie: vec!["a=secret-token"],
+            subprotocols: "access_token, secret-token".into(),
             ..head()
         };
         assert!(!format!("{credential:?} {head:?}").contains("secret-token"));

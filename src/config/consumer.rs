@@ -144,6 +144,17 @@ pub enum Protocol {
     EngineIo,
 }
 
+impl Protocol {
+    /// Its name in the file, and in labels of metrics.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::WebSocket => "websocket",
+            Self::SocketIo => "socket.io",
+            Self::EngineIo => "engine.io",
+        }
+    }
+}
+
 /// What becomes of a connection whose token ends.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]

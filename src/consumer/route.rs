@@ -232,7 +232,7 @@ fn converter(word: &str) -> Result<Converter, String> {
 }
 
 /// A path as an ASGI server hands it to Django: percent-decoded, whatever is no UTF-8 replaced.
-pub(super) fn decode(path: &str) -> Cow<'_, str> {
+pub fn decode(path: &str) -> Cow<'_, str> {
     percent_decode_str(path).decode_utf8_lossy()
 }
 

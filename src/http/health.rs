@@ -85,6 +85,6 @@ pub async fn metrics(
     // Away from the worker's thread: it reads /proc, and deliveries wait for nobody.
     match web::block(move || format.convert(metrics.render())).await {
         Ok(text) => HttpResponse::Ok().insert_header((header::CONTENT_TYPE, format.content_type())).body(text),
-        Err(error) => super::error(StatusCode::SERVICE_UNAVAILABLE, &error.to_string(), None),
+        Err(error) => super::refusal::error(StatusCode::SERVICE_UNAVAILABLE, &error.to_string(), None),
     }
 }

@@ -20,7 +20,10 @@ use futures_util::future::BoxFuture;
 use serde::Deserialize;
 use serde_json::json;
 
-use super::publish::{PublishAccess, from_this_machine};
+use super::{
+    publish::{PublishAccess, from_this_machine},
+    refusal,
+};
 use crate::config::Config;
 
 /// Makes a ws-token for a user id, or says why it cannot.
@@ -127,7 +130,7 @@ enum UserId {
 /// hosts, not for what a proxy lets through, not for another site in this machine's browser.
 async fn token(maker: TokenMaker, request: HttpRequest, body: web::Json<TokenRequest>) -> HttpResponse {
     if !from_this_machine(&request) {
-        return super::error(StatusCode::FORBIDDEN, "only a browser on the node's own machine is given tokens", None);
+        return refusal::error(StatusCode::FORBIDDEN, "only a browser on the node's own machine is given tokens", None);
     }
     let user_id = match body.into_inner().user_id {
         UserId::Number(number) => number.to_string(),
@@ -137,23 +140,23 @@ async fn token(maker: TokenMaker, request: HttpRequest, body: web::Json<TokenReq
     let legal = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
     if user_id.is_empty() || user_id.len() > 64 || !user_id.chars().all(legal) {
         let reason = "a user id is 1 to 64 ASCII letters, digits, '-', '_' or '.'";
-        return super::error(StatusCode::BAD_REQUEST, reason, Some("user_id"));
+        return refusal::error(StatusCode::BAD_REQUEST, reason, Some("user_id"));
     }
     match maker(user_id).await {
         Ok(token) => strict(StatusCode::OK).json(json!({ "ws_token": token })),
-        Err(reason) => super::error(StatusCode::SERVICE_UNAVAILABLE, &reason, None),
+        Err(reason) => refusal::error(StatusCode::SERVICE_UNAVAILABLE, &reason, None),
     }
 }
 
 fn bad_token_request(problem: error::JsonPayloadError, _: &HttpRequest) -> actix_web::Error {
     let response = match &problem {
         error::JsonPayloadError::Overflow { .. } | error::JsonPayloadError::OverflowKnownLength { .. } => {
-            super::error(StatusCode::PAYLOAD_TOO_LARGE, "the body is longer than 1 KiB", None)
+            refusal::error(StatusCode::PAYLOAD_TOO_LARGE, "the body is longer than 1 KiB", None)
         }
         error::JsonPayloadError::ContentType => {
-            super::error(StatusCode::UNSUPPORTED_MEDIA_TYPE, "send application/json", None)
+            refusal::error(StatusCode::UNSUPPORTED_MEDIA_TYPE, "send application/json", None)
         }
-        _ => super::error(StatusCode::BAD_REQUEST, "send {\"user_id\": 7}", Some("user_id")),
+        _ => refusal::error(StatusCode::BAD_REQUEST, "send {\"user_id\": 7}", Some("user_id")),
     };
     error::InternalError::from_response(problem, response).into()
 }

@@ -13,7 +13,7 @@ use arc_swap::ArcSwap;
 use serde_json::json;
 use subtle::ConstantTimeEq as _;
 
-use super::{error, unavailable};
+use super::refusal::{error, unavailable};
 use crate::{
     config::Secret,
     event::{GroupName, Value},

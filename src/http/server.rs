@@ -11,7 +11,7 @@ use std::{
 use actix_http::HttpService;
 use actix_server::{Server, ServerHandle};
 use actix_service::{ServiceFactoryExt as _, map_config};
-use actix_web::{App, dev::AppConfig, middleware::DefaultHeaders, web};
+use actix_web::{App, HttpRequest, HttpResponse, dev::AppConfig, middleware::DefaultHeaders, web};
 use arc_swap::ArcSwap;
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::sync::watch;
@@ -20,24 +20,26 @@ use super::{
     admin::{self, Admin},
     client::Hops,
     health::{self, Draining},
-    offer::Offer,
     page,
+    precheck::Precheck,
     proxy_protocol::Before,
     publish::{self, Gate},
-    socketio::{Engine, Reception},
+    refusal::not_found,
+    serving::ServingConfig,
+    socketio::{Engine, SocketIoHandler},
     tail,
-    websocket::{self, Acceptor},
+    websocket::WebSocketHandler,
     ws_token,
 };
 use crate::{
-    admission::Door,
+    admission::AdmissionControl,
     auth::Authenticator,
     backend::Backend,
     cluster::Cluster,
-    config::Config,
+    config::{Config, Protocol as Spoken},
     hub::{Dispatcher, Registry, Shard},
     presence::Presence,
-    protocol::{background::Background, services::WorkerServices},
+    protocol::{admission::Admission, background::Background, services::WorkerServices},
     socket::{
         Roster,
         takeover::{self, SocketOptions},
@@ -56,8 +58,8 @@ const KEEP_ALIVE: Duration = Duration::from_secs(75);
 pub struct Services {
     /// The configuration at the start.
     pub config: Arc<Config>,
-    /// What of it is offered to new connections; exchanged by a reload.
-    pub offer: Arc<ArcSwap<Offer>>,
+    /// What of it is served to new connections; exchanged by a reload.
+    pub serving: Arc<ArcSwap<ServingConfig>>,
     /// Who is connecting.
     pub authenticator: Arc<Authenticator>,
     /// The groups of the node.
@@ -72,8 +74,8 @@ pub struct Services {
     pub cluster: Arc<Cluster>,
     /// What Engine.IO sessions share.
     pub engine: Arc<Engine>,
-    /// Who may come in at all.
-    pub door: Arc<Door>,
+    /// How many may come in.
+    pub control: Arc<AdmissionControl>,
     /// Where workers get their deliveries from.
     pub dispatcher: Arc<Dispatcher>,
     /// The counters.
@@ -169,7 +171,7 @@ fn worker(
     actix_rt::spawn(Rc::clone(&roster).run());
     actix_rt::spawn(drain(services.drain.clone(), Rc::clone(&roster)));
 
-    let desk = Rc::new(WorkerServices {
+    let worker = Rc::new(WorkerServices {
         shard,
         background: services.background.clone(),
         authenticator: Arc::clone(&services.authenticator),
@@ -177,16 +179,23 @@ fn worker(
         presence: Arc::clone(&services.presence),
         metrics: services.metrics.clone(),
     });
-    let reception = Reception::start(services, Rc::clone(&desk), Rc::clone(&roster));
-    let acceptor = Rc::new(Acceptor {
-        offer: Arc::clone(&services.offer),
-        authenticator: Arc::clone(&services.authenticator),
+    let admission = Rc::new(Admission { services: worker, control: Arc::clone(&services.control) });
+    let precheck = Rc::new(Precheck {
         draining: services.draining.clone(),
-        metrics: services.metrics.clone(),
-        door: Arc::clone(&services.door),
+        control: Arc::clone(&services.control),
         hops: Hops::new(&config.server),
-        desk,
-        roster,
+    });
+    let handlers = Rc::new(Handlers {
+        serving: Arc::clone(&services.serving),
+        socketio: SocketIoHandler::start(
+            config,
+            &services.engine,
+            services.drain.clone(),
+            Rc::clone(&admission),
+            Rc::clone(&precheck),
+            Rc::clone(&roster),
+        ),
+        websocket: WebSocketHandler { admission, precheck, roster },
     });
     let options = SocketOptions { send_buffer: config.socket.send_buffer, user_timeout: config.socket.user_timeout.0 };
     let before = Before {
@@ -200,10 +209,10 @@ fn worker(
         let (services, admin) = (services.clone(), admin.clone());
         move || {
             let (services, admin) = (services.clone(), admin.clone());
-            let (acceptor, reception) = (Rc::clone(&acceptor), Rc::clone(&reception));
+            let handlers = Rc::clone(&handlers);
             let app = App::new()
                 .wrap(DefaultHeaders::new().add(("Server", "channelgate")))
-                .configure(move |service| routes(service, services, &admin, acceptor, reception));
+                .configure(move |service| routes(service, services, &admin, handlers));
             map_config(app, |()| AppConfig::default())
         }
     };
@@ -226,13 +235,28 @@ async fn drain(mut begin: watch::Receiver<Option<Duration>>, roster: Rc<Roster>)
     }
 }
 
-fn routes(
-    service: &mut web::ServiceConfig,
-    services: Services,
-    admin: &Admin,
-    acceptor: Rc<Acceptor>,
-    reception: Rc<Reception>,
-) {
+/// Who answers at the paths of the configuration. One per worker.
+struct Handlers {
+    serving: Arc<ArcSwap<ServingConfig>>,
+    websocket: WebSocketHandler,
+    socketio: Rc<SocketIoHandler>,
+}
+
+/// Everything that is not another route: the endpoints of the configuration, or 404.
+async fn serve(request: HttpRequest, payload: web::Payload, handlers: web::Data<Rc<Handlers>>) -> HttpResponse {
+    let serving = handlers.serving.load_full();
+    let Some((endpoint, route)) = serving.endpoints.route(request.path()) else {
+        return not_found(&request);
+    };
+    match endpoint.protocol() {
+        Spoken::WebSocket => handlers.websocket.serve(&serving, &request, endpoint, route).await,
+        Spoken::EngineIo | Spoken::SocketIo => {
+            handlers.socketio.serve(&serving, &request, payload, endpoint, route).await
+        }
+    }
+}
+
+fn routes(service: &mut web::ServiceConfig, services: Services, admin: &Admin, handlers: Rc<Handlers>) {
     service
         .app_data(web::Data::from(services.registry))
         .app_data(web::Data::from(services.authenticator))
@@ -241,8 +265,7 @@ fn routes(
         .app_data(web::Data::new(health::Patience(services.config.server.stuck_after.0)))
         .app_data(web::Data::new(services.metrics))
         .app_data(web::Data::new(services.drain))
-        .app_data(web::Data::new(acceptor))
-        .app_data(web::Data::new(reception))
+        .app_data(web::Data::new(handlers))
         .route("/health/live", web::get().to(health::live))
         .route("/health/ready", web::get().to(health::ready))
         .route("/metrics", web::get().to(health::metrics))
@@ -258,5 +281,5 @@ fn routes(
     if let Some(page) = services.page {
         page::configure(service, page);
     }
-    service.default_service(web::route().to(websocket::serve));
+    service.default_service(web::route().to(serve));
 }

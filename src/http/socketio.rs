@@ -2,9 +2,9 @@
 //!
 //! A request for a session of another worker is handed over to it, and one for a session of another node is relayed.
 
-mod cors;
+pub(super) mod cors;
+mod query;
 mod relay;
-mod wish;
 
 use std::{rc::Rc, sync::Arc, time::Duration};
 
@@ -14,29 +14,32 @@ use actix_web::{
     web,
 };
 use bytes::Bytes;
-use tokio::time::timeout;
+use tokio::{sync::watch, time::timeout};
 
-pub(super) use self::cors::Cors;
 pub use self::relay::Peers;
-use self::{
-    relay::Relay,
-    wish::{Refusal, Wish},
+use self::{query::Query, relay::Relay};
+use super::{
+    head,
+    precheck::{Precheck, pending},
+    refusal,
+    serving::ServingConfig,
+    upgrade::{self, switch},
 };
-use super::{client::Hops, health::Draining, offer::Offer, server::Services, websocket::Head as RequestHead};
 use crate::{
-    admission::{Door, Pass},
-    config::Transport,
+    config::{Config, Protocol, Transport},
     event::Value,
     protocol::{
+        admission::Admission,
+        endpoint::Endpoint,
         engineio::{Answer, Carrier, PAYLOAD_TYPE, Sessions, Settings, Sid, Upper, Workers, raw::Raw},
-        services::WorkerServices,
-        socketio::{Denied, Endpoint, Entry, Head, SocketIo},
+        refusal::{Breach, Refusal},
+        socketio::SocketIo,
     },
     socket::{
         Connection, Piece, Roster,
         close::CloseCode,
         frame,
-        negotiate::{self, Agreed},
+        negotiate::Agreed,
         takeover::{Accepted, Slot},
     },
 };
@@ -55,88 +58,90 @@ impl Engine {
 }
 
 /// What a worker needs to answer Engine.IO requests.
-pub struct Reception {
+pub(super) struct SocketIoHandler {
     sessions: Rc<Sessions>,
-    entry: Rc<Entry>,
+    admission: Rc<Admission>,
     relay: Option<Relay>,
-    draining: Draining,
-    door: Arc<Door>,
-    hops: Hops,
+    precheck: Rc<Precheck>,
 }
 
 type Answered = Result<HttpResponse, Refusal>;
 
-impl Reception {
-    /// Starts the sessions of this worker, on its thread.
-    pub(super) fn start(services: &Services, desk: Rc<WorkerServices>, roster: Rc<Roster>) -> Rc<Self> {
-        let (config, engine) = (&services.config, &services.engine);
+impl SocketIoHandler {
+    /// Starts the sessions of this worker, on its thread. What it carries for other nodes ends with the `drain`.
+    pub fn start(
+        config: &Config,
+        engine: &Engine,
+        drain: watch::Receiver<Option<Duration>>,
+        admission: Rc<Admission>,
+        precheck: Rc<Precheck>,
+        roster: Rc<Roster>,
+    ) -> Rc<Self> {
         let settings = Settings::new(config);
         let patience = settings.ping_interval + settings.ping_timeout + Duration::from_secs(5);
-        let relay = Relay::new(Arc::clone(&engine.peers), services.drain.clone(), patience);
+        let relay = Relay::new(Arc::clone(&engine.peers), drain, patience);
+        let (services, node) = (Rc::clone(&admission.services), engine.peers.node_id());
         Rc::new(Self {
-            entry: Rc::new(Entry {
-                desk: Rc::clone(&desk),
-                authenticator: Arc::clone(&services.authenticator),
-                door: Arc::clone(&services.door),
-            }),
-            sessions: Sessions::start(desk, roster, settings, engine.peers.node_id(), &engine.workers),
+            sessions: Sessions::start(services, roster, settings, node, &engine.workers),
+            admission,
             relay: relay.inspect_err(|error| log::error!("no request reaches another node: {error}")).ok(),
-            draining: services.draining.clone(),
-            door: Arc::clone(&services.door),
-            hops: Hops::new(&config.server),
+            precheck,
         })
     }
 
     /// Answers a request at the path of an endpoint.
-    pub(super) async fn serve(
+    pub async fn serve(
         &self,
-        offer: &Offer,
+        serving: &ServingConfig,
         request: &HttpRequest,
         payload: web::Payload,
         endpoint: &Arc<Endpoint>,
         route: Value,
     ) -> HttpResponse {
-        let answered = match offer.cors.allows(request) {
-            false => Err(Refusal::Forbidden),
-            true if request.method() == Verb::OPTIONS => Ok(offer.cors.preflight(request)),
-            true => self.answer(offer, request, payload, endpoint, route).await,
+        let answered = match serving.cors.allows(request) {
+            false => Err(Breach::Forbidden.into()),
+            true if request.method() == Verb::OPTIONS => Ok(serving.cors.preflight(request)),
+            true => self.answer(serving, request, payload, endpoint, route).await,
         };
         let mut response = answered.unwrap_or_else(|refusal| {
-            self.sessions.desk().metrics.handshake(refusal.label());
-            refusal.answer()
+            self.admission.services.metrics.handshake(refusal.row().label);
+            refusal::answer(&refusal, endpoint.protocol())
         });
-        offer.cors.add(request, &mut response);
+        serving.cors.add(request, &mut response);
         response
     }
 
     async fn answer(
         &self,
-        offer: &Offer,
+        serving: &ServingConfig,
         request: &HttpRequest,
         payload: web::Payload,
         endpoint: &Arc<Endpoint>,
         route: Value,
     ) -> Answered {
-        let query = Wish::of(request.query_string());
+        let query = Query::of(request.query_string());
         let slot = request.extensions().get::<Slot>().cloned();
-        let transport = query.transport.filter(|transport| offer.transports.contains(transport));
-        let transport = transport.ok_or(Refusal::Transport)?;
+        let transport = query.transport.filter(|transport| serving.transports.contains(transport));
+        let transport = transport.ok_or(Breach::Transport)?;
         // A WebSocket is spoken over an upgraded connection, polling is not.
         let websocket = match (transport, slot) {
-            (Transport::Websocket, Some(slot)) => Some((slot, agree(request, offer.compression)?)),
+            (Transport::Websocket, Some(slot)) => {
+                let agreed = upgrade::agree(request, serving.compression).map_err(|_| Breach::Request)?;
+                Some((slot, agreed))
+            }
             (Transport::Polling, None) => None,
-            _ => return Err(Refusal::BadRequest),
+            _ => return Err(Breach::Request.into()),
         };
         let Some(sid) = query.sid else {
             if request.method() != Verb::GET {
-                return Err(Refusal::Method);
+                return Err(Breach::Method.into());
             }
             if !query.version {
-                return Err(Refusal::Version);
+                return Err(Breach::Version.into());
             }
-            return self.open(offer, request, websocket, endpoint, route).await;
+            return self.open(serving, request, websocket, endpoint, route).await;
         };
-        let sid = Sid::parse(&sid).ok_or(Refusal::UnknownSession)?;
+        let sid = Sid::parse(&sid).ok_or(Breach::Session)?;
         if !self.sessions.is_of_this_node(&sid) {
             return self.relay(request, payload, &sid.node, websocket.map(|(slot, _)| slot)).await;
         }
@@ -149,52 +154,39 @@ impl Reception {
     /// A new session.
     async fn open(
         &self,
-        offer: &Offer,
+        serving: &ServingConfig,
         request: &HttpRequest,
         websocket: Option<(Slot, Agreed)>,
         endpoint: &Arc<Endpoint>,
         route: Value,
     ) -> Answered {
-        let metrics = &self.sessions.desk().metrics;
-        if self.draining.is_draining() {
-            return Err(Refusal::Draining);
-        }
-        let address = self.door.counts_addresses().then(|| self.hops.client(request)).flatten();
-        let Pass { admitting, address } = self.door.knock(address).map_err(Refusal::Limited)?;
+        let services = &self.admission.services;
+        let permit = self.precheck.permit(request)?;
         // Whoever comes in joins groups.
-        if let Some(outage) = self.sessions.desk().shard.registry().layer().outage(None) {
+        if let Some(outage) = services.shard.registry().layer().outage(None) {
             log::debug!("a client is refused: {outage}");
             return Err(Refusal::NotReady);
         }
-        let head = Head::of(&RequestHead::of(request).borrowed());
+        let head = head::of(request);
         let deflate = websocket.as_ref().and_then(|(_, agreed)| agreed.deflate);
         let connection = self.sessions.connection(endpoint.limits(), deflate);
-        if address.is_some() {
-            connection.with_places(|places| places.address = address);
-        }
-        let accepted = Accepted::new(Rc::clone(&connection), Some(admitting));
-        let (upper, raw): (Rc<dyn Upper>, Option<Rc<Raw>>) = if endpoint.is_raw() {
-            let raw = timeout(self.door.admission_timeout(), self.raw(endpoint, &head, &route, &connection)).await;
-            let raw = raw.map_err(|_| Refusal::Late)?.map_err(|denied| match denied {
-                Denied::Limited(refused) => Refusal::Limited(refused),
-                Denied::Text(reason) => {
-                    log::debug!("a client is refused: {reason}");
-                    Refusal::Forbidden
-                }
-            })?;
-            let raw = Rc::new(raw);
-            (Rc::clone(&raw) as Rc<dyn Upper>, Some(raw))
-        } else {
-            (SocketIo::new(Rc::clone(&self.entry), Arc::clone(endpoint), head, route), None)
+        let accepted = pending(&connection, permit);
+        let (upper, raw): (Rc<dyn Upper>, Option<Rc<Raw>>) = match endpoint.protocol() {
+            Protocol::EngineIo => {
+                let raw = Raw::admit(&self.admission, endpoint, &head, route, &connection).await;
+                let raw = Rc::new(raw.map_err(Refusal::for_engine_io)?);
+                (Rc::clone(&raw) as Rc<dyn Upper>, Some(raw))
+            }
+            _ => (SocketIo::new(&self.admission, endpoint, &head, route), None),
         };
-        let upgrades = offer.transports.contains(&Transport::Websocket);
+        let upgrades = serving.transports.contains(&Transport::Websocket);
         let (session, open) = self.sessions.open(Rc::clone(&connection), upper, websocket.is_none(), upgrades);
-        metrics.handshake("accepted");
+        services.metrics.handshake("accepted");
         let response = match websocket {
             Some((slot, agreed)) => {
                 connection.deliver(&Piece::control(frame::text(open.as_bytes())), &[]);
                 slot.accept(accepted);
-                switch(agreed)
+                switch(agreed, None)
             }
             None => {
                 connection.open_without_socket();
@@ -208,22 +200,6 @@ impl Reception {
         Ok(response)
     }
 
-    /// Without Socket.IO there is nothing to connect to later: the consumer admits the client at once.
-    async fn raw(
-        &self,
-        endpoint: &Endpoint,
-        head: &Head,
-        route: &Value,
-        connection: &Rc<Connection>,
-    ) -> Result<Raw, Denied> {
-        let id = crate::protocol::new_id();
-        let (consumers, asked) = (endpoint.consumers("/"), (route, Value::Null));
-        let admitted = self.entry.admit(consumers, head, asked, connection, &id).await?;
-        let (member, parts) = self.entry.join(connection, 0, admitted, &id).await?;
-        self.entry.desk.shard.seat(&member);
-        Ok(Raw::new(&self.entry.desk, connection, member, parts))
-    }
-
     /// Messages to or from a polling session.
     async fn poll(&self, request: &HttpRequest, payload: web::Payload, sid: Sid) -> Answered {
         let answer = if request.method() == Verb::GET {
@@ -232,12 +208,12 @@ impl Reception {
             let body = self.body(request, payload).await?;
             self.sessions.bring(sid, body).await
         } else {
-            return Err(Refusal::BadRequest);
+            return Err(Breach::Request.into());
         };
         match answer {
             Answer::Payload(payload) => Ok(payload_response(payload)),
-            Answer::Unknown => Err(Refusal::UnknownSession),
-            Answer::Bad => Err(Refusal::BadRequest),
+            Answer::Unknown => Err(Breach::Session.into()),
+            Answer::Bad => Err(Breach::Request.into()),
         }
     }
 
@@ -249,12 +225,12 @@ impl Reception {
         node: &str,
         websocket: Option<Slot>,
     ) -> Answered {
-        let relay = self.relay.as_ref().ok_or(Refusal::UnknownSession)?;
+        let relay = self.relay.as_ref().ok_or(Breach::Session)?;
         let Some(slot) = websocket else {
             let body = self.body(request, payload).await?;
-            return relay.poll(node, request, body).await.ok_or(Refusal::UnknownSession);
+            return Ok(relay.poll(node, request, body).await.ok_or(Breach::Session)?);
         };
-        let (response, splice) = relay.upgrade(node, request).await.ok_or(Refusal::UnknownSession)?;
+        let (response, splice) = relay.upgrade(node, request).await.ok_or(Breach::Session)?;
         if let Some(splice) = splice {
             slot.accept(Accepted::by(splice));
         }
@@ -262,24 +238,24 @@ impl Reception {
     }
 
     /// A body within the limit, in time.
-    async fn body(&self, request: &HttpRequest, payload: web::Payload) -> Result<Bytes, Refusal> {
+    async fn body(&self, request: &HttpRequest, payload: web::Payload) -> Result<Bytes, Breach> {
         let settings = self.sessions.settings();
         let announced =
             request.headers().get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
         if announced.is_some_and(|length: usize| length > settings.max_payload) {
-            return Err(Refusal::TooLarge);
+            return Err(Breach::TooLarge);
         }
         match timeout(settings.ping_timeout, payload.to_bytes_limited(settings.max_payload)).await {
             Ok(Ok(Ok(body))) => Ok(body),
-            Ok(Err(_)) => Err(Refusal::TooLarge),
-            Ok(Ok(Err(_))) | Err(_) => Err(Refusal::BadRequest),
+            Ok(Err(_)) => Err(Breach::TooLarge),
+            Ok(Ok(Err(_))) | Err(_) => Err(Breach::Request),
         }
     }
 
     /// A WebSocket that wants to carry a polling session.
     async fn upgrade(&self, sid: Sid, slot: &Slot, agreed: Agreed, endpoint: &Endpoint) -> Answered {
         match self.sessions.look(sid.clone()).await {
-            None => return Err(Refusal::UnknownSession),
+            None => return Err(Breach::Session.into()),
             Some(Carrier::Polling) => {
                 let (sessions, deflate) = (Rc::clone(&self.sessions), agreed.deflate);
                 slot.accept(Accepted::by(async move |stream, early| {
@@ -293,22 +269,8 @@ impl Reception {
                 slot.accept(Accepted::new(connection, None));
             }
         }
-        Ok(switch(agreed))
+        Ok(switch(agreed, None))
     }
-}
-
-fn agree(request: &HttpRequest, compression: bool) -> Result<Agreed, Refusal> {
-    let headers = request.headers().iter().map(|(name, value)| (name.as_str(), value.as_bytes()));
-    negotiate::handshake(headers, compression).map_err(|_| Refusal::BadRequest)
-}
-
-fn switch(agreed: Agreed) -> HttpResponse {
-    let mut response = HttpResponse::SwitchingProtocols();
-    response.upgrade("websocket").insert_header((header::SEC_WEBSOCKET_ACCEPT, agreed.accept));
-    if let Some(extensions) = agreed.extensions {
-        response.insert_header((header::SEC_WEBSOCKET_EXTENSIONS, extensions));
-    }
-    response.finish()
 }
 
 fn payload_response(payload: Bytes) -> HttpResponse {

@@ -13,8 +13,8 @@ use futures_util::stream;
 use tokio::sync::watch;
 
 use super::{
-    error,
     publish::{self, Gate},
+    refusal::error,
 };
 use crate::telemetry::{
     Metrics,

@@ -12,7 +12,7 @@ use super::{
     reload::{Reader, Reload},
 };
 use crate::{
-    admission::Door,
+    admission::AdmissionControl,
     auth::{Cache, MemoryCache, RedisCache},
     backend::{self, Backend, WorkerBackend},
     cluster::Cluster,
@@ -41,7 +41,7 @@ pub struct Node {
     /// The backend, if it is a worker of Channels: its answers come through the layer.
     pub worker: Option<Arc<WorkerBackend>>,
     pub cache: Arc<dyn Cache>,
-    pub door: Arc<Door>,
+    pub control: Arc<AdmissionControl>,
     pub background: Background,
     pub presence: Arc<dyn Presence>,
     pub cluster: Arc<Cluster>,
@@ -70,9 +70,9 @@ impl Node {
         let cluster = Cluster::new(&config, metrics.clone())?;
         let id = cluster.id().as_str();
         metrics.of_node(id);
-        let door = Door::new(&config, id, metrics.clone())?;
+        let control = AdmissionControl::new(&config, id, metrics.clone())?;
         let cache = cache(&config)?;
-        let reload = Reload::new(reader, config.clone(), consumers, &cache, Arc::clone(&door), metrics.clone())?;
+        let reload = Reload::new(reader, config.clone(), consumers, &cache, Arc::clone(&control), metrics.clone())?;
         let registry = Arc::new(Registry::new(Arc::clone(&layer)));
         let dispatcher = Dispatcher::new(Arc::clone(&registry), reload.consumers.clone(), metrics.clone());
         let (backend, worker) = backend::choose(&config.backend, &layer, metrics.clone())?;
@@ -89,7 +89,7 @@ impl Node {
             backend,
             worker,
             cache,
-            door,
+            control,
             background,
             presence,
             cluster: Arc::new(cluster),
@@ -107,7 +107,7 @@ impl Node {
     pub fn services(&self) -> Services {
         Services {
             config: Arc::clone(&self.config),
-            offer: Arc::clone(&self.reload.offer),
+            serving: Arc::clone(&self.reload.serving),
             authenticator: Arc::clone(&self.reload.authenticator),
             publish: Arc::clone(&self.reload.publish),
             page: self.reload.page.clone(),
@@ -117,7 +117,7 @@ impl Node {
             presence: Arc::clone(&self.presence),
             background: self.background.clone(),
             cluster: Arc::clone(&self.cluster),
-            door: Arc::clone(&self.door),
+            control: Arc::clone(&self.control),
             dispatcher: Arc::clone(&self.dispatcher),
             metrics: self.metrics.clone(),
             draining: self.draining.clone(),

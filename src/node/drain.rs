@@ -77,7 +77,7 @@ impl Node {
 
     /// Takes back what the node has in Redis; the layer goes last, because the others speak through it.
     async fn stop_parts(&self) {
-        self.door.stop().await;
+        self.control.stop().await;
         self.presence.stop().await;
         // What consumers still have to say of clients that have gone.
         let _ = tokio::time::timeout(FAREWELL, self.background.finished()).await;

@@ -9,11 +9,11 @@ use arc_swap::ArcSwap;
 
 use super::{access, layer, presence, systemd};
 use crate::{
-    admission::Door,
+    admission::AdmissionControl,
     auth::{Authenticator, Cache, Keys},
     config::{Config, ConfigErrors},
     consumer::{ConsumerSet, Consumers},
-    http::{offer::Offer, page::PageData, publish::Gate},
+    http::{page::PageData, publish::Gate, serving::ServingConfig},
     presence::Graces,
     telemetry::Metrics,
 };
@@ -27,7 +27,7 @@ pub struct Reload {
     /// What is in effect.
     pub config: Config,
     pub consumers: Consumers,
-    pub offer: Arc<ArcSwap<Offer>>,
+    pub serving: Arc<ArcSwap<ServingConfig>>,
     pub authenticator: Arc<Authenticator>,
     pub publish: Arc<Gate>,
     pub page: Option<PageData>,
@@ -37,7 +37,7 @@ pub struct Reload {
     pub most_connections: usize,
     /// Whether the layer listens to emitters of Socket.IO events.
     pub emitters: bool,
-    pub door: Arc<Door>,
+    pub control: Arc<AdmissionControl>,
 }
 
 impl Reload {
@@ -47,7 +47,7 @@ impl Reload {
         config: Config,
         consumers: ConsumerSet,
         cache: &Arc<dyn Cache>,
-        door: Arc<Door>,
+        control: Arc<AdmissionControl>,
         metrics: Metrics,
     ) -> anyhow::Result<Self> {
         metrics.tail.name_consumers(consumers.iter().map(|consumer| consumer.numbered()));
@@ -60,7 +60,7 @@ impl Reload {
         let shows_page = config.page.enabled.unwrap_or(embedded);
         Ok(Self {
             reader,
-            offer: Arc::new(ArcSwap::from_pointee(Offer::new(&config, &consumers, &metrics))),
+            serving: Arc::new(ArcSwap::from_pointee(ServingConfig::new(&config, &consumers, &metrics))),
             authenticator: Arc::new(authenticator),
             page: shows_page.then(|| access::page(&config, &publish, cache)),
             publish: Arc::new(ArcSwap::from_pointee(publish)),
@@ -69,7 +69,7 @@ impl Reload {
             emitters: embedded || layer::speak_socketio(&consumers),
             consumers: Consumers::new(consumers),
             config,
-            door,
+            control,
             metrics,
         })
     }
@@ -122,7 +122,7 @@ impl Reload {
     /// Makes everything first and exchanges it then, so that nothing is half done.
     fn exchange(&mut self, next: &Config) -> anyhow::Result<()> {
         let set = self.consumers.now().set().followed_by(next)?;
-        let offer = Offer::new(next, &set, &self.metrics);
+        let serving = ServingConfig::new(next, &set, &self.metrics);
         let keys = Keys::new(next)?;
         let embedded = next.is_embedded();
         let publish = access::publish_access(next);
@@ -131,8 +131,8 @@ impl Reload {
         self.graces.exchange(presence::by_consumer(set.iter()));
         self.consumers.exchange(set);
         self.authenticator.exchange(keys);
-        self.door.admit_up_to(next.server.max_connections);
-        self.offer.store(Arc::new(offer));
+        self.control.admit_up_to(next.server.max_connections);
+        self.serving.store(Arc::new(serving));
         if let Some(page) = &self.page {
             page.exchange(next, embedded, &publish);
         }

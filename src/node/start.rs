@@ -29,7 +29,7 @@ impl Node {
         let activated = given.is_some();
         // All that takes a signal is there by now: none is lost.
         self.layer.start(self.sink()).context("the thread of the channel layer cannot start")?;
-        actix_rt::spawn(Arc::clone(&self.door).run());
+        actix_rt::spawn(Arc::clone(&self.control).run());
         if activated {
             // Who connects meanwhile waits in the socket; let in now, it would be turned away.
             systemd::ready(&self.layer).await;

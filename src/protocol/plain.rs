@@ -1,12 +1,70 @@
 //! Plain WebSocket: JSON or raw messages, answered by the consumer's handlers.
 
-use std::rc::Rc;
+use std::{rc::Rc, sync::Arc};
 
-use super::session::{Outlet, Session};
+use super::{
+    admission::{Admission, Client},
+    endpoint::Endpoint,
+    new_id, query,
+    refusal::{Closing, Refusal},
+    session::{Outlet, Session},
+};
 use crate::{
-    event::{GapReason, Incoming, Payload},
+    auth::RequestHead,
+    consumer::{Consumer, Context},
+    event::{GapReason, Incoming, Payload, Value},
+    hub::Member,
     socket::{Connection, Handler, close::CloseCode},
 };
+
+/// Lets a client in, whose connection then has a session; the subprotocol to echo, if any.
+pub async fn admit(
+    admission: &Admission,
+    endpoint: &Endpoint,
+    head: &RequestHead<'_>,
+    route: Value,
+    connection: &Rc<Connection>,
+) -> Result<Option<String>, Refusal> {
+    let namespace = endpoint.namespace("/").ok_or(Refusal::Namespace)?;
+    // Known to others only where a handler can name it.
+    let id = if endpoint.consumer().needs_context() { new_id() } else { Arc::default() };
+    let context = Context { route, query: query(head.query), id: Arc::clone(&id), ..Context::default() };
+    let client = Client { head, connection, context };
+    let work = async {
+        let mut admitted = admission.admit(namespace, client).await?;
+        let (parts, subprotocol) = (admitted.take_parts(), admitted.take_subprotocol());
+        let member = admitted.member(|topics| match id.is_empty() {
+            true => Member::new(Rc::clone(connection), topics),
+            false => Member::named(Rc::clone(connection), id, topics),
+        });
+        let outlet = Rc::clone(connection) as Rc<dyn Outlet>;
+        let session = Session::new(Rc::clone(&admission.services), outlet, Rc::clone(&member), parts);
+        connection.handled_by(Rc::clone(&session) as Rc<dyn Handler>);
+        // The greeting waits in the outbox before the first event can come.
+        session.opened();
+        if session.member().is_some() {
+            if !admitted.has_groups() {
+                // Nothing else would make it known.
+                admission.services.shard.announce(&member);
+            }
+            admission.join(admitted, &member, connection, 0).await?;
+        }
+        session.joined();
+        Ok(subprotocol)
+    };
+    admission.in_time(namespace, work).await
+}
+
+/// Closes a connection that is accepted only for this, because a browser cannot read another answer.
+pub fn turn_away(consumer: &Consumer, connection: &Connection, query_string: &str, closing: &Closing<'_>) {
+    let context = Context { query: query(query_string), ..Context::default() };
+    if closing.frame
+        && let Some(frame) = consumer.refusal_frame(&context)
+    {
+        connection.send(&frame);
+    }
+    connection.close(closing.code, &closing.reason);
+}
 
 impl Outlet for Connection {
     fn send(&self, payload: &Payload) {

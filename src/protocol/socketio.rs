@@ -4,9 +4,6 @@
 //! it; a refusal, if none of them admits the client. What breaks the protocol ends the Engine.IO session, as in the
 //! reference server.
 
-mod endpoint;
-mod entry;
-mod head;
 mod outlet;
 
 use std::{
@@ -16,18 +13,20 @@ use std::{
 };
 
 use bytes::Bytes;
-use tokio::time::timeout;
-
-pub use endpoint::{Endpoint, Endpoints};
-pub use entry::{Admitted, Denied, Entry};
-pub use head::Head;
 
 use self::outlet::NamespaceOutlet;
 use super::{
+    admission::{Admission, Client},
+    endpoint::{Endpoint, Namespace},
     engineio::{EngineSession, Upper},
+    head::Head,
+    new_id, query,
+    refusal::Refusal,
     session::Session,
 };
 use crate::{
+    auth::RequestHead,
+    consumer::Context,
     event::{self, GapReason, Value},
     packet::{self, Decoder, Incoming, PacketError, Text},
     socket::close::CloseCode,
@@ -38,7 +37,7 @@ const MAX_PENDING: u32 = 16;
 
 /// The namespaces of one Engine.IO session.
 pub struct SocketIo {
-    entry: Rc<Entry>,
+    admission: Rc<Admission>,
     endpoint: Arc<Endpoint>,
     head: Head,
     route: Value,
@@ -59,11 +58,11 @@ struct Place {
 
 impl SocketIo {
     /// For a session whose client is connected to nothing yet.
-    pub fn new(entry: Rc<Entry>, endpoint: Arc<Endpoint>, head: Head, route: Value) -> Rc<Self> {
+    pub fn new(admission: &Rc<Admission>, endpoint: &Arc<Endpoint>, head: &RequestHead<'_>, route: Value) -> Rc<Self> {
         Rc::new(Self {
-            entry,
-            endpoint,
-            head,
+            admission: Rc::clone(admission),
+            endpoint: Arc::clone(endpoint),
+            head: Head::of(head),
             route,
             decoder: RefCell::default(),
             places: RefCell::default(),
@@ -108,7 +107,8 @@ impl SocketIo {
 
     fn connect(self: &Rc<Self>, engine: &Rc<EngineSession>, namespace: &str, auth: Value) {
         let Some(served) = self.endpoint.namespace(namespace) else {
-            engine.send(&packet::refused(namespace, "Invalid namespace"));
+            let told = Refusal::Namespace.connect_error(self.endpoint.consumer()).to_owned();
+            engine.send(&packet::refused(namespace, &told));
             return;
         };
         let mut places = self.places.borrow_mut();
@@ -128,49 +128,47 @@ impl SocketIo {
         self.attempts.set(attempt.wrapping_add(1));
         // Most clients need one.
         places.reserve_exact(1);
-        places.push(Place { name: Arc::clone(served), attempt, session: None });
+        places.push(Place { name: Arc::clone(served.name()), attempt, session: None });
         drop(places);
         let work = Rc::clone(self).enter(Rc::clone(engine), Arc::clone(served), attempt, auth);
         // Apart, so that it takes no memory while nothing is connected.
         actix_rt::spawn(work);
     }
 
-    async fn enter(self: Rc<Self>, engine: Rc<EngineSession>, namespace: Arc<str>, attempt: u32, auth: Value) {
-        let id = super::new_id();
-        let consumers = self.endpoint.consumers(&namespace);
-        let connection = engine.connection();
-        let entered = async {
-            let admitted = self.entry.admit(consumers, &self.head, (&self.route, auth), connection, &id).await?;
-            self.entry.join(connection, attempt, admitted, &id).await.map_err(Denied::Text)
-        };
-        let joined = match timeout(self.entry.door.admission_timeout(), entered).await {
-            Ok(joined) => joined.map_err(|denied| denied.text().to_owned()),
-            Err(_) => Err(self.entry.too_late()),
-        };
+    async fn enter(self: Rc<Self>, engine: Rc<EngineSession>, namespace: Arc<Namespace>, attempt: u32, auth: Value) {
+        let (id, connection) = (new_id(), engine.connection());
+        let head = self.head.as_request();
+        let (route, query) = (self.route.clone(), query(head.query));
+        let context = Context { route, query, auth, id: Arc::clone(&id), ..Context::default() };
+        let client = Client { head: &head, connection, context };
+        let let_in = self.admission.let_in(&namespace, client, attempt).await;
+        if let Err(refusal @ (Refusal::Limited(_) | Refusal::Late)) = &let_in {
+            self.admission.services.metrics.handshake(refusal.row().label);
+        }
         self.pending.set(self.pending.get() - 1);
-        if !self.is_waited_for(&namespace, attempt) || !engine.connection().is_open() {
+        if !self.is_waited_for(namespace.name(), attempt) || !engine.connection().is_open() {
             // The client has left meanwhile; a join without its session is undone.
-            if let Ok((member, _)) = joined {
-                self.entry.desk.shard.leave_all(&member);
+            if let Ok((member, _)) = let_in {
+                self.admission.services.shard.leave_all(&member);
             }
             connection.give_back(attempt);
             return;
         }
-        match joined {
+        match let_in {
             Ok((member, parts)) => {
-                let outlet = NamespaceOutlet::new(&engine, &self, Arc::clone(&namespace));
-                let session = Session::new(Rc::clone(&self.entry.desk), outlet, Rc::clone(&member), parts);
+                let outlet = NamespaceOutlet::new(&engine, &self, Arc::clone(namespace.name()));
+                let session = Session::new(Rc::clone(&self.admission.services), outlet, Rc::clone(&member), parts);
                 for place in self.places.borrow_mut().iter_mut().filter(|place| place.attempt == attempt) {
                     place.session = Some(Rc::clone(&session));
                 }
                 // First the word that it is connected, then, in the same breath, everything that is published.
-                engine.send(&packet::connected(&namespace, &id));
-                self.entry.desk.shard.seat(&member);
+                engine.send(&packet::connected(namespace.name(), &id));
+                self.admission.services.shard.seat(&member);
                 session.opened();
             }
-            Err(refused) => {
-                self.remove(&engine, &namespace);
-                engine.send(&packet::refused(&namespace, &refused));
+            Err(refusal) => {
+                self.remove(&engine, namespace.name());
+                engine.send(&packet::refused(namespace.name(), refusal.connect_error(namespace.consumer())));
             }
         }
     }

@@ -19,7 +19,7 @@ use tokio::net::TcpStream;
 
 use super::{close::CloseCode, meter::Rates, negotiate::Deflate, outbox::Outbox, roster::Roster};
 use crate::{
-    admission::Places,
+    admission::ConnectionPermits,
     config::{self, Compression},
     event::Incoming,
     telemetry::{DropReason, Metrics, OpenGauge},
@@ -111,7 +111,7 @@ pub struct Connection {
     heard: Cell<u32>,
     place: Cell<u32>,
     /// What it holds of what is limited; nothing, where nothing is.
-    places: Cell<Option<Box<Places>>>,
+    permits: Cell<Option<Box<ConnectionPermits>>>,
 }
 
 impl Connection {
@@ -130,7 +130,7 @@ impl Connection {
             throttled: Cell::new(false),
             heard: Cell::new(0),
             place: Cell::new(u32::MAX),
-            places: Cell::default(),
+            permits: Cell::default(),
         })
     }
 
@@ -140,18 +140,18 @@ impl Connection {
     }
 
     /// Looks at what the connection holds, which is given back when it is over.
-    pub fn with_places<T>(&self, change: impl FnOnce(&mut Places) -> T) -> T {
-        let mut places = self.places.take().unwrap_or_default();
-        let result = change(&mut places);
-        self.places.set(Some(places).filter(|places| !places.is_empty() && !self.is_gone()));
+    pub fn with_permits<T>(&self, change: impl FnOnce(&mut ConnectionPermits) -> T) -> T {
+        let mut permits = self.permits.take().unwrap_or_default();
+        let result = change(&mut permits);
+        self.permits.set(Some(permits).filter(|permits| !permits.is_empty() && !self.is_gone()));
         result
     }
 
     /// Gives back what it held for one attempt to connect to a namespace.
     pub fn give_back(&self, attempt: u32) {
-        if let Some(mut places) = self.places.take() {
-            places.give_back(attempt);
-            self.places.set(Some(places).filter(|places| !places.is_empty()));
+        if let Some(mut permits) = self.permits.take() {
+            permits.give_back(attempt);
+            self.permits.set(Some(permits).filter(|permits| !permits.is_empty()));
         }
     }
 
@@ -292,7 +292,7 @@ impl Connection {
         self.roster.metrics().dropped(DropReason::Closed, self.outbox.take().discard_all());
         *self.waker.borrow_mut() = None;
         self.roster.leave(self.place.replace(u32::MAX));
-        drop(self.places.take());
+        drop(self.permits.take());
         let handler = self.handler.borrow_mut().take();
         if let Some(handler) = handler {
             handler.gone();

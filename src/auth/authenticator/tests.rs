@@ -117,7 +117,7 @@ async fn the_subprotocol_of_the_token_is_handed_on_to_be_echoed() {
     let bearer = format!("Bearer {}", access());
     let token = node.issue_ws_token(Some(&bearer)).await.unwrap().token;
     let offered = format!("Bearer, {token}");
-    let head = RequestHead { subprotocols: &offered, ..RequestHead::default() };
+    let head = RequestHead { subprotocols: offered.into(), ..RequestHead::default() };
     let identity = node.authenticate(&[AuthMethod::WsToken], &head).await.unwrap();
     assert_eq!(identity.subprotocol.as_deref(), Some("Bearer"));
     assert_eq!(identity.user.get("id"), Some(&Value::Int(7)));

@@ -7,12 +7,16 @@ use std::{
 
 use super::session::{EngineSession, Upper};
 use crate::{
-    event::{GapReason, Incoming, Payload},
-    hub::Member,
+    auth::RequestHead,
+    consumer::Context,
+    event::{GapReason, Incoming, Payload, Value},
     packet::Text,
     protocol::{
-        services::WorkerServices,
-        session::{Outlet, Part, Session},
+        admission::{Admission, Client},
+        endpoint::Endpoint,
+        new_id, query,
+        refusal::Refusal,
+        session::{Outlet, Session},
     },
     socket::{Connection, close::CloseCode},
 };
@@ -46,11 +50,21 @@ pub struct Raw {
 }
 
 impl Raw {
-    /// A session for the members of the hub and the consumers that admitted the client.
-    pub fn new(desk: &Rc<WorkerServices>, connection: &Rc<Connection>, member: Rc<Member>, parts: Box<[Part]>) -> Self {
+    /// Lets a client in at once: without Socket.IO there is nothing to connect to later.
+    pub async fn admit(
+        admission: &Admission,
+        endpoint: &Endpoint,
+        head: &RequestHead<'_>,
+        route: Value,
+        connection: &Rc<Connection>,
+    ) -> Result<Self, Refusal> {
+        let namespace = endpoint.namespace("/").ok_or(Refusal::Namespace)?;
+        let context = Context { route, query: query(head.query), id: new_id(), ..Context::default() };
+        let (member, parts) = admission.let_in(namespace, Client { head, connection, context }, 0).await?;
+        admission.services.shard.seat(&member);
         let outlet = Rc::new(RawOutlet { connection: Rc::clone(connection), carrier: OnceCell::new() });
-        let session = Session::new(Rc::clone(desk), Rc::clone(&outlet) as Rc<dyn Outlet>, member, parts);
-        Self { session, outlet }
+        let session = Session::new(Rc::clone(&admission.services), Rc::clone(&outlet) as Rc<dyn Outlet>, member, parts);
+        Ok(Self { session, outlet })
     }
 
     /// The session is open, and carried by this one.

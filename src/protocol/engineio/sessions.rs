@@ -21,7 +21,6 @@ use crate::{
     packet::engine::Open,
     protocol::services::WorkerServices,
     socket::{Connection, ConnectionLimits, Roster, negotiate::Deflate},
-    telemetry::OpenGauge,
 };
 
 /// Attachments of one packet.
@@ -40,28 +39,19 @@ pub struct Settings {
     pub max_payload: usize,
     /// What a packet may have beside its text.
     pub packets: crate::packet::Limits,
-    limits: ConnectionLimits,
 }
 
 impl Settings {
     /// Those of the configuration.
     pub fn new(config: &config::Config) -> Self {
         let own = &config.socketio;
-        // The heartbeat is this protocol's own.
-        let limits = ConnectionLimits { pings: false, ..ConnectionLimits::new(&config.socket, Some(own.max_payload)) };
         Self {
             ping_interval: own.ping_interval.0,
             ping_timeout: own.ping_timeout.0,
             connect_timeout: own.connect_timeout.0,
             max_payload: own.max_payload,
             packets: crate::packet::Limits { attachments: MAX_ATTACHMENTS, bytes: own.max_payload },
-            limits,
         }
-    }
-
-    /// The limits of connections that `open` counts.
-    pub fn limits(&self, open: OpenGauge) -> Arc<ConnectionLimits> {
-        Arc::new(ConnectionLimits { open, ..self.limits.clone() })
     }
 }
 

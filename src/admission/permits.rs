@@ -13,12 +13,12 @@ use tokio::sync::OnceCell;
 use super::{AddressPlace, Refused, UserPlace, Users};
 
 /// A user's place for one connection, perhaps not taken yet; given back with the last who holds it.
-pub struct Seat {
+pub struct UserPermit {
     user: Arc<str>,
     place: OnceCell<Result<UserPlace, Refused>>,
 }
 
-impl Seat {
+impl UserPermit {
     /// Takes the place, unless it is taken: those who ask at the same time get the same answer.
     ///
     /// # Errors
@@ -31,35 +31,35 @@ impl Seat {
 
 /// What one connection holds.
 #[derive(Default)]
-pub struct Places {
+pub struct ConnectionPermits {
     /// Its place among those of its address.
     pub address: Option<AddressPlace>,
-    /// Seats that somebody has, or is about to.
-    known: Vec<Weak<Seat>>,
+    /// Permits of users that somebody has, or is about to.
+    known: Vec<Weak<UserPermit>>,
     /// Whose they are: attempts to connect to a namespace.
-    held: Vec<(u32, Rc<Seat>)>,
+    held: Vec<(u32, Rc<UserPermit>)>,
 }
 
-impl Places {
-    /// The seat of a user; a new one, if the connection has none.
-    pub fn seat(&mut self, user: &str) -> Rc<Seat> {
-        self.known.retain(|seat| seat.strong_count() > 0);
-        let known = self.known.iter().filter_map(Weak::upgrade).find(|seat| *seat.user == *user);
+impl ConnectionPermits {
+    /// The permit of a user; a new one, if the connection has none.
+    pub fn of_user(&mut self, user: &str) -> Rc<UserPermit> {
+        self.known.retain(|permit| permit.strong_count() > 0);
+        let known = self.known.iter().filter_map(Weak::upgrade).find(|permit| *permit.user == *user);
         known.unwrap_or_else(|| {
-            let seat = Rc::new(Seat { user: user.into(), place: OnceCell::new() });
-            self.known.push(Rc::downgrade(&seat));
-            seat
+            let permit = Rc::new(UserPermit { user: user.into(), place: OnceCell::new() });
+            self.known.push(Rc::downgrade(&permit));
+            permit
         })
     }
 
     /// Whether it holds nothing.
     pub fn is_empty(&self) -> bool {
-        self.address.is_none() && self.held.is_empty() && self.known.iter().all(|seat| seat.strong_count() == 0)
+        self.address.is_none() && self.held.is_empty() && self.known.iter().all(|permit| permit.strong_count() == 0)
     }
 
-    /// Keeps seats, for as long as the connection is open or until it is given back.
-    pub fn keep(&mut self, attempt: u32, seats: Vec<Rc<Seat>>) {
-        self.held.extend(seats.into_iter().map(|seat| (attempt, seat)));
+    /// Keeps permits, for as long as the connection is open or until it is given back.
+    pub fn keep(&mut self, attempt: u32, permits: Vec<Rc<UserPermit>>) {
+        self.held.extend(permits.into_iter().map(|permit| (attempt, permit)));
     }
 
     /// Gives back what was kept for one attempt.

@@ -1,32 +1,28 @@
-//! What is offered to those who connect: consumers, their rules and limits. A reload exchanges it whole, so that a handshake
+//! What is served to those who connect: endpoints, transports, origins. A reload exchanges it whole, so that a handshake
 //! sees one configuration from its beginning to its end.
 
-use super::{socketio::Cors, websocket::Rules};
+use super::socketio::cors::Cors;
 use crate::{
     config::{Config, Transport},
     consumer::ConsumerSet,
-    protocol::{engineio::Settings, socketio::Endpoints},
+    protocol::endpoint::Endpoints,
     telemetry::Metrics,
 };
 
 /// One configuration, for new connections.
-pub struct Offer {
-    pub(super) consumers: ConsumerSet,
-    pub(super) rules: Rules,
-    pub(super) compression: bool,
+pub struct ServingConfig {
     pub(super) endpoints: Endpoints,
+    pub(super) compression: bool,
     pub(super) transports: Vec<Transport>,
     pub(super) cors: Cors,
 }
 
-impl Offer {
+impl ServingConfig {
     /// That of a configuration and its consumers.
     pub fn new(config: &Config, consumers: &ConsumerSet, metrics: &Metrics) -> Self {
         Self {
-            consumers: consumers.clone(),
-            rules: Rules::new(consumers, &config.socket, metrics),
+            endpoints: Endpoints::new(consumers, config, metrics),
             compression: config.socket.compression.enabled,
-            endpoints: Endpoints::new(consumers, &Settings::new(config), metrics),
             transports: config.socketio.transports.clone(),
             cors: Cors::new(config),
         }

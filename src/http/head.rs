@@ -1,0 +1,51 @@
+//! From an HTTP request to what matters of its head.
+
+use std::borrow::Cow;
+
+use actix_web::{HttpRequest, http::header};
+
+use crate::auth::RequestHead;
+
+/// The parts of a request's head that say who asks. What is not text is as good as absent.
+pub(super) fn of(request: &HttpRequest) -> RequestHead<'_> {
+    let all = |name| request.headers().get_all(name).filter_map(|value| value.to_str().ok());
+    let one = |name| request.headers().get(name).and_then(|value| value.to_str().ok());
+    let subprotocols = all(header::SEC_WEBSOCKET_PROTOCOL).fold(Cow::Borrowed(""), |known, more| match &*known {
+        "" => Cow::Borrowed(more),
+        known => format!("{known},{more}").into(),
+    });
+    RequestHead {
+        query: request.query_string(),
+        authorization: one(header::AUTHORIZATION),
+        cookie: all(header::COOKIE).collect(),
+        subprotocols,
+        origin: one(header::ORIGIN),
+        host: one(header::HOST),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use actix_web::test::TestRequest;
+
+    use super::*;
+
+    #[test]
+    fn what_comes_in_several_headers_is_one_list() {
+        let request = TestRequest::with_uri("/ws/?token=x")
+            .append_header(("Cookie", "a=1"))
+            .append_header(("Cookie", "b=2"))
+            .append_header(("Sec-WebSocket-Protocol", "access_token"))
+            .append_header(("Sec-WebSocket-Protocol", "abc, chat"))
+            .to_http_request();
+        let head = of(&request);
+        assert_eq!(
+            (head.query, head.cookie, &*head.subprotocols),
+            ("token=x", vec!["a=1", "b=2"], "access_token,abc, chat")
+        );
+        let bare = TestRequest::default().to_http_request();
+        let head = of(&bare);
+        assert_eq!((&*head.subprotocols, head.authorization, head.origin), ("", None, None));
+        assert!(head.cookie.is_empty());
+    }
+}

@@ -1,0 +1,40 @@
+//! What every handshake is looked at for before anything is known of the client: whether the node takes any, and whether a
+//! limit is reached.
+
+use std::{rc::Rc, sync::Arc};
+
+use actix_web::HttpRequest;
+
+use super::{client::Hops, health::Draining};
+use crate::{
+    admission::{AdmissionControl, HandshakePermit},
+    protocol::refusal::Refusal,
+    socket::{Connection, takeover::Accepted},
+};
+
+/// Looks at handshakes first. One per worker.
+pub(super) struct Precheck {
+    pub draining: Draining,
+    pub control: Arc<AdmissionControl>,
+    pub hops: Hops,
+}
+
+impl Precheck {
+    /// A permit to go on.
+    pub fn permit(&self, request: &HttpRequest) -> Result<HandshakePermit, Refusal> {
+        if self.draining.is_draining() {
+            return Err(Refusal::Draining);
+        }
+        let address = self.control.counts_addresses().then(|| self.hops.client(request)).flatten();
+        self.control.try_admit(address).map_err(Refusal::Limited)
+    }
+}
+
+/// A connection that holds its permit from now on, and waits for its socket.
+pub(super) fn pending(connection: &Rc<Connection>, permit: HandshakePermit) -> Accepted {
+    let HandshakePermit { admitting, address } = permit;
+    if address.is_some() {
+        connection.with_permits(|permits| permits.address = address);
+    }
+    Accepted::new(Rc::clone(connection), Some(admitting))
+}
