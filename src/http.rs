@@ -2,6 +2,7 @@
 
 pub mod admin;
 pub mod client;
+mod cors;
 mod head;
 pub mod health;
 pub mod page;

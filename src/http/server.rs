@@ -239,7 +239,7 @@ async fn drain(mut begin: watch::Receiver<Option<Duration>>, roster: Rc<Roster>)
 struct Handlers {
     serving: Arc<ArcSwap<ServingConfig>>,
     websocket: WebSocketHandler,
-    socketio: Rc<SocketIoHandler>,
+    socketio: SocketIoHandler,
 }
 
 /// Everything that is not another route: the endpoints of the configuration, or 404.

@@ -1,7 +1,7 @@
 //! What is served to those who connect: endpoints, transports, origins. A reload exchanges it whole, so that a handshake
 //! sees one configuration from its beginning to its end.
 
-use super::socketio::cors::Cors;
+use super::cors::Cors;
 use crate::{
     config::{Config, Transport},
     consumer::ConsumerSet,

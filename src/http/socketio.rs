@@ -2,7 +2,6 @@
 //!
 //! A request for a session of another worker is handed over to it, and one for a session of another node is relayed.
 
-pub(super) mod cors;
 mod query;
 mod relay;
 
@@ -76,17 +75,17 @@ impl SocketIoHandler {
         admission: Rc<Admission>,
         precheck: Rc<Precheck>,
         roster: Rc<Roster>,
-    ) -> Rc<Self> {
+    ) -> Self {
         let settings = Settings::new(config);
         let patience = settings.ping_interval + settings.ping_timeout + Duration::from_secs(5);
         let relay = Relay::new(Arc::clone(&engine.peers), drain, patience);
         let (services, node) = (Rc::clone(&admission.services), engine.peers.node_id());
-        Rc::new(Self {
+        Self {
             sessions: Sessions::start(services, roster, settings, node, &engine.workers),
             admission,
             relay: relay.inspect_err(|error| log::error!("no request reaches another node: {error}")).ok(),
             precheck,
-        })
+        }
     }
 
     /// Answers a request at the path of an endpoint.
