@@ -4,18 +4,17 @@
 //! | --- | --- | --- |
 //! | zlib | `78 01/5e/9c/da` | flate2 |
 //! | gzip | `1f 8b 08` | flate2 |
-//! | lzma | `fd 37 7a 58 5a 00`, an .xz container | lzma-rs, after `xz` has measured it |
-//! | lz4 | `04 22 4d 18`, an LZ4 frame | own (`lz4`) |
+//! | lzma | `fd 37 7a 58 5a 00`, an .xz container | lzma-rust2 |
+//! | lz4 | `04 22 4d 18`, an LZ4 frame | lz4_flex |
 //! | zstd | `28 b5 2f fd` | ruzstd |
-
-mod lz4;
-mod xz;
 
 use std::{
     borrow::Cow,
     io::Read,
     panic::{AssertUnwindSafe, catch_unwind},
 };
+
+use lz4_flex::frame::FrameDecoder;
 
 /// The largest zstd stream that is read. Unlike the others, ruzstd cannot be stopped within a block, and a hostile block
 /// grows some 65,000-fold; django-redis compresses a ws-token or a user to a few hundred bytes.
@@ -37,15 +36,11 @@ pub fn decompress(bytes: &[u8], limit: usize) -> Result<Cow<'_, [u8]>, CompressE
     let plain = match bytes {
         [0x78, 0x01 | 0x5e | 0x9c | 0xda, ..] => drain("zlib", flate2::read::ZlibDecoder::new(bytes), limit)?,
         [0x1f, 0x8b, 0x08, ..] => drain("gzip", flate2::read::GzDecoder::new(bytes), limit)?,
+        // Its window grows with what it has written, whatever size the container states.
         [0xfd, b'7', b'z', b'X', b'Z', 0, ..] => {
-            xz::measure(bytes, limit)?;
-            guarded("xz", || {
-                let mut plain = Vec::new();
-                lzma_rs::xz_decompress(&mut &*bytes, &mut plain).map_err(|_| CompressError::Damaged("xz"))?;
-                Ok(plain)
-            })?
+            guarded("xz", || drain("xz", lzma_rust2::XzReader::new(bytes, false), limit))?
         }
-        [0x04, 0x22, 0x4d, 0x18, frame @ ..] => lz4::decompress(frame, limit)?,
+        [0x04, 0x22, 0x4d, 0x18, ..] => guarded("lz4", || drain("lz4", FrameDecoder::new(bytes), limit))?,
         [0x28, 0xb5, 0x2f, 0xfd, ..] if bytes.len() > MAX_ZSTD_STREAM => {
             return Err(CompressError::TooLarge("compressed zstd", MAX_ZSTD_STREAM));
         }
