@@ -44,7 +44,7 @@ const ORDERS: &[(&str, &str)] = &[
          socketio server",
     ),
     ("layer::codec::pickle", "tree encode calls machine"),
-    ("layer::redis", "health place publisher inbox registry probes core subscription session supervisor thread"),
+    ("layer::redis", "health place publisher inbox registry probes core session supervisor thread"),
     (
         "protocol",
         "part effects background services principal session refusal endpoint admission head plain engineio socketio",
