@@ -45,11 +45,13 @@ const ORDERS: &[(&str, &str)] = &[
     ),
     ("layer::codec::pickle", "tree encode calls machine"),
     ("layer::redis", "health place publisher inbox registry probes core session supervisor thread"),
+    ("presence", "grace ledger store actor"),
     (
         "protocol",
         "part effects background services principal session refusal endpoint admission head plain engineio socketio",
     ),
     ("protocol::session", "asks queue refresh work"),
+    ("redis", "error time task backoff hosts pool lease probe reconnect subscription"),
 ];
 
 fn rust_files(folder: &Path, found: &mut Vec<PathBuf>) {

@@ -63,3 +63,26 @@ impl Probe {
         (number == last).then(|| at.elapsed())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_sent_and_did_not_come_back_is_missed() {
+        let probe = Probe::default();
+        assert_eq!((probe.next(), probe.next(), probe.next()), (1, 2, 3));
+        assert_eq!(probe.missed(), 3);
+        assert_eq!(probe.arrived(2), None, "how long it took is known of the last one only");
+        assert_eq!((probe.seen(), probe.missed()), (2, 1));
+        assert!(probe.arrived(3).is_some());
+        assert_eq!((probe.seen(), probe.missed()), (3, 0));
+    }
+
+    #[test]
+    fn a_probe_of_an_earlier_subscription_proves_nothing() {
+        let probe = Probe::default();
+        probe.next();
+        assert_eq!((probe.arrived(70), probe.seen(), probe.missed()), (None, 0, 1));
+    }
+}
