@@ -48,9 +48,9 @@ const ORDERS: &[(&str, &str)] = &[
     ("presence", "grace ledger store actor"),
     (
         "protocol",
-        "part effects background services principal session refusal endpoint admission head plain engineio socketio",
+        "part effects background services principal refusal session endpoint admission head plain engineio socketio",
     ),
-    ("protocol::session", "asks queue refresh work"),
+    ("protocol::session", "asks queue refresh work identity"),
     ("redis", "error time task backoff hosts pool lease probe reconnect subscription"),
 ];
 

@@ -62,6 +62,15 @@ impl ConnectionPermits {
         self.held.extend(permits.into_iter().map(|permit| (attempt, permit)));
     }
 
+    /// For one attempt another user stands for `old` from now on, who has this permit.
+    pub fn exchange(&mut self, attempt: u32, old: Option<&str>, permit: Option<Rc<UserPermit>>) {
+        let place = self.held.iter().position(|(of, held)| *of == attempt && Some(&*held.user) == old);
+        if let Some(place) = place {
+            self.held.swap_remove(place);
+        }
+        self.held.extend(permit.map(|permit| (attempt, permit)));
+    }
+
     /// Gives back what was kept for one attempt.
     pub fn give_back(&mut self, attempt: u32) {
         self.held.retain(|(of, _)| *of != attempt);

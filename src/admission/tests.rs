@@ -1,5 +1,7 @@
 #![allow(clippy::unwrap_used)]
 
+use std::rc::Rc;
+
 use rand::Rng as _;
 
 use super::*;
@@ -68,6 +70,29 @@ async fn a_user_has_one_place_for_a_connection_however_many_namespaces_are_his()
     one.give_back(2);
     assert!(one.is_empty());
     assert!(other.of_user("7").take(users).await.is_ok());
+    assert_eq!(users.len(), 0);
+}
+
+#[tokio::test]
+async fn a_user_that_changes_takes_its_own_place_and_gives_the_other_one_back_once() {
+    let control = control("[limits]\nconnections_per_user = 1");
+    let users = control.users().unwrap();
+    let mut one = ConnectionPermits::default();
+    let (seven, again) = (one.of_user("7"), one.of_user("7"));
+    assert!(seven.take(users).await.is_ok());
+    // Two consumers of one namespace know it as 7, and one of another.
+    one.keep(1, vec![seven, Rc::clone(&again)]);
+    one.keep(2, vec![again]);
+    let eight = one.of_user("8");
+    assert!(eight.take(users).await.is_ok());
+    one.exchange(1, Some("7"), Some(eight));
+    assert_eq!(users.len(), 2, "the others still know it as 7");
+    one.exchange(1, Some("7"), None);
+    one.exchange(1, Some("7"), None);
+    assert_eq!(users.len(), 2);
+    one.give_back(2);
+    assert_eq!(users.len(), 1);
+    one.give_back(1);
     assert_eq!(users.len(), 0);
 }
 

@@ -111,6 +111,11 @@ pub fn user_id_text(id: &Value) -> Option<String> {
     }
 }
 
+/// The id of a user, as text.
+pub fn user_id_of(user: &Value) -> Option<String> {
+    user_id_text(user.get("id")?)
+}
+
 /// A signed token with these claims, in their order, with the header that PyJWT writes.
 pub fn sign(claims: &Value, algorithm: Algorithm, key: &EncodingKey) -> Option<String> {
     let header = format!(r#"{{"alg":"{algorithm:?}","typ":"JWT"}}"#);

@@ -147,12 +147,12 @@ impl Writer<'_, '_> {
             self.push(site, Op::Set(vars));
         }
         if let Some(source) = &step.user {
-            let knows = site.place == Place::Admit || site.depth > 0;
+            let knows = site.place == Place::Admit || site.backend;
             let against = unless(knows, "the user is set in on_admit, or from what the backend answers to a call");
             let here = self.key("user", against, key);
             // Nothing that a client says: who somebody is, is known from its token or from the backend.
             let known: &[Name] = &[Name::User, Name::Claims, Name::Result, Name::Backend];
-            let names = if site.depth > 0 { known } else { &[Name::User, Name::Claims, Name::Backend] };
+            let names = if site.backend { known } else { &[Name::User, Name::Claims, Name::Backend] };
             let allowed = Allowed { names, place: "where the user is set" };
             if let Some(user) = self.compiler.expression(source, allowed, &here) {
                 self.uses(user.names());
@@ -286,17 +286,18 @@ impl Writer<'_, '_> {
         };
         self.push(*site, Op::Call(Box::new(compiled)));
         site.called = true;
+        let answered = Site { backend: true, ..*site };
         // Branches that go on behind the call end in a jump whose end is known only then.
         let mut jumps = Vec::new();
-        let ok = call.ok.as_ref().map(|branch| self.branch(branch, *site, &key.then("ok"), Some(&mut jumps)));
+        let ok = call.ok.as_ref().map(|branch| self.branch(branch, answered, &key.then("ok"), Some(&mut jumps)));
         let mut statuses = Vec::new();
         for (status, branch) in &call.status {
             // What is no status is noted by the check of values.
             let Ok(number) = status.parse::<u16>() else { continue };
             let good = (200..300).contains(&number).then_some(&mut jumps);
-            statuses.push((number, self.branch(branch, *site, &key.then("status").then(status.as_str()), good)));
+            statuses.push((number, self.branch(branch, answered, &key.then("status").then(status.as_str()), good)));
         }
-        let error = call.error.as_ref().map(|branch| self.branch(branch, *site, &key.then("error"), None));
+        let error = call.error.as_ref().map(|branch| self.branch(branch, answered, &key.then("error"), None));
         let end = self.next();
         for jump in jumps {
             if let Some(Op::Jump(place)) = self.op_at(jump) {
@@ -315,8 +316,9 @@ impl Writer<'_, '_> {
         // Whatever follows in this handler does not wait for the client.
         let over = self.next();
         self.push(site, Op::Jump(0));
-        let ok = expect.ok.as_ref().map(|branch| self.branch(branch, site, &key.then("ok"), None));
-        let error = expect.error.as_ref().map(|branch| self.branch(branch, site, &key.then("error"), None));
+        let answered = Site { backend: false, ..site };
+        let ok = expect.ok.as_ref().map(|branch| self.branch(branch, answered, &key.then("ok"), None));
+        let error = expect.error.as_ref().map(|branch| self.branch(branch, answered, &key.then("error"), None));
         let end = self.next();
         if let Some(Op::Jump(place)) = self.op_at(over) {
             *place = end;

@@ -172,6 +172,7 @@ fn worker(
     actix_rt::spawn(drain(services.drain.clone(), Rc::clone(&roster)));
 
     let worker = Rc::new(WorkerServices {
+        control: Arc::clone(&services.control),
         shard,
         background: services.background.clone(),
         authenticator: Arc::clone(&services.authenticator),
@@ -179,7 +180,7 @@ fn worker(
         presence: Arc::clone(&services.presence),
         metrics: services.metrics.clone(),
     });
-    let admission = Rc::new(Admission { services: worker, control: Arc::clone(&services.control) });
+    let admission = Rc::new(Admission { services: worker });
     let precheck = Rc::new(Precheck {
         draining: services.draining.clone(),
         control: Arc::clone(&services.control),

@@ -79,6 +79,11 @@ impl Member {
         })
     }
 
+    /// The connection itself.
+    pub const fn connection(&self) -> &Rc<Connection> {
+        &self.connection
+    }
+
     /// The id by which emissions may name it.
     pub const fn id(&self) -> Option<&Arc<str>> {
         self.id.as_ref()

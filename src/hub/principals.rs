@@ -57,7 +57,10 @@ pub struct Watched {
 pub struct Principal {
     principals: Rc<PrincipalIndex>,
     connection: Rc<Connection>,
+    /// Who it is now, which a handler may have changed.
     user: Cell<Fingerprint>,
+    /// Who its token says it is.
+    subject: Fingerprint,
     token: Cell<Option<Fingerprint>>,
     /// In milliseconds of the worker's clock.
     began: Cell<u64>,
@@ -65,7 +68,7 @@ pub struct Principal {
     extra: Cell<Option<Box<Extra>>>,
 }
 
-#[derive(Clone)]
+#[derive(Clone, Default)]
 struct Extra {
     deadline: Option<u64>,
     watch: Option<Watch>,
@@ -100,15 +103,27 @@ impl PrincipalIndex {
         Rc::new(Self { epoch: Instant::now(), index: RefCell::default(), sooner: Notify::new() })
     }
 
-    /// Somebody has proven who it is. `None` where it was disconnected while it did.
+    /// A client has proven who it is. `None` where it was disconnected while it did.
     pub fn enter(self: &Rc<Self>, connection: &Rc<Connection>, proof: Proof) -> Option<Rc<Principal>> {
-        if self.was_kicked(&proof) {
+        let user = proof.user;
+        self.enter_as(connection, proof, user)
+    }
+
+    /// The same, where a consumer knows it as another `user` than its token does.
+    pub fn enter_as(
+        self: &Rc<Self>,
+        connection: &Rc<Connection>,
+        proof: Proof,
+        user: Fingerprint,
+    ) -> Option<Rc<Principal>> {
+        if self.was_kicked(user, proof.token, proof.began) {
             return None;
         }
         let principal = Rc::new(Principal {
             principals: Rc::clone(self),
             connection: Rc::clone(connection),
-            user: Cell::new(proof.user),
+            user: Cell::new(user),
+            subject: proof.user,
             token: Cell::new(proof.token),
             began: Cell::new(self.millis(proof.began)),
             extra: Cell::default(),
@@ -117,17 +132,17 @@ impl PrincipalIndex {
         Some(principal)
     }
 
-    /// Whether a kick came after the look at the token had begun.
-    fn was_kicked(&self, proof: &Proof) -> bool {
+    /// Whether a kick came after the question who it is was asked.
+    fn was_kicked(&self, user: Fingerprint, token: Option<Fingerprint>, began: Instant) -> bool {
         let index = self.index.borrow();
-        let mut since = index.recent.iter().rev().take_while(|(_, at)| *at >= proof.began);
-        since.any(|(whom, _)| *whom == proof.user || Some(*whom) == proof.token)
+        let mut since = index.recent.iter().rev().take_while(|(_, at)| *at >= began);
+        since.any(|(whom, _)| *whom == user || Some(*whom) == token)
     }
 
     fn add(&self, principal: &Rc<Principal>, proof: Proof) {
         let mut index = self.index.borrow_mut();
         let (address, weak) = (Rc::as_ptr(principal).addr(), Rc::downgrade(principal));
-        index.known.insert((proof.user.get(), address), Weak::clone(&weak));
+        index.known.insert((principal.user().get(), address), Weak::clone(&weak));
         if let Some(token) = proof.token {
             index.known.insert((token.get(), address), Weak::clone(&weak));
         }
@@ -257,13 +272,47 @@ impl Principal {
         self.user.get()
     }
 
-    /// The same user has shown another token; `false` where it was disconnected while it did.
+    /// Who its token says it is.
+    pub const fn subject(&self) -> Fingerprint {
+        self.subject
+    }
+
+    /// From now on it is `user`; `false` where that one was disconnected since `began`, when the question was asked.
+    pub fn become_user(self: &Rc<Self>, user: Fingerprint, began: Instant) -> bool {
+        if self.principals.was_kicked(user, None, began) {
+            return false;
+        }
+        let mut index = self.principals.index.borrow_mut();
+        let address = Rc::as_ptr(self).addr();
+        index.known.remove(&(self.user.replace(user).get(), address));
+        index.known.insert((user.get(), address), Rc::downgrade(self));
+        true
+    }
+
+    /// The same client with the same token, as another `user`: one of its consumers knows it by that. `None` where that
+    /// one was disconnected since `began`.
+    pub fn also_user(&self, user: Fingerprint, began: Instant) -> Option<Rc<Self>> {
+        if self.principals.was_kicked(user, None, began) {
+            return None;
+        }
+        let at = |millis| self.principals.epoch + Duration::from_millis(millis);
+        let Extra { deadline, watch } = self.extra().unwrap_or_default();
+        let proof = Proof {
+            user: self.subject,
+            token: self.token.get(),
+            began: at(self.began.get()),
+            deadline: deadline.map(at),
+            watch,
+        };
+        self.principals.enter_as(&self.connection, proof, user)
+    }
+
+    /// Its subject has shown another token; `false` where it was disconnected while it did.
     pub fn renew(self: &Rc<Self>, proof: Proof) -> bool {
-        if self.principals.was_kicked(&proof) {
+        if self.principals.was_kicked(self.user(), proof.token, proof.began) {
             return false;
         }
         self.withdraw();
-        self.user.set(proof.user);
         self.token.set(proof.token);
         self.began.set(self.principals.millis(proof.began));
         self.principals.add(self, proof);

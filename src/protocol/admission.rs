@@ -14,8 +14,8 @@ use super::{
     session::Part,
 };
 use crate::{
-    admission::{AdmissionControl, UserPermit},
-    auth::{AuthError, Identity, RequestHead, claims::user_id_text},
+    admission::UserPermit,
+    auth::{AuthError, Identity, RequestHead, claims::user_id_of},
     config::BeforeSubscribe,
     consumer::{Consumer, ConsumerId, Context},
     event::{GroupName, Value},
@@ -27,8 +27,6 @@ use crate::{
 pub struct Admission {
     /// What the worker works with.
     pub services: Rc<WorkerServices>,
-    /// How many may come in.
-    pub control: Arc<AdmissionControl>,
 }
 
 /// A client that asks to be let in; whether its page may ask was looked at when its request came.
@@ -41,11 +39,14 @@ pub struct Client<'a> {
     pub context: Context,
 }
 
-/// Who a client is, and its entry among those who can be disconnected.
+/// Who a client is by its token, and its entry among those who can be disconnected.
 #[derive(Clone)]
 struct Known {
     identity: Identity,
     principal: Option<Rc<Principal>>,
+    /// Whether the connection ends with the token, and when the look at it began.
+    ends: bool,
+    began: Instant,
 }
 
 /// A client that one consumer at least has admitted.
@@ -112,25 +113,23 @@ impl Admission {
         namespace: &Namespace,
         work: impl Future<Output = Result<T, Refusal>>,
     ) -> Result<T, Refusal> {
-        timeout(self.control.admission_timeout(), work).await.unwrap_or_else(|_| {
+        timeout(self.services.control.admission_timeout(), work).await.unwrap_or_else(|_| {
             Refusal::Late.log(namespace.consumer().name());
             Err(Refusal::Late)
         })
     }
 
     /// Puts a client into its groups; out of all of them again, if that fails or is given up. Its users' permits are the
-    /// connection's then, for as long as this attempt lasts.
+    /// connection's then.
     pub async fn join(
         &self,
-        admitted: Admitted,
+        mut admitted: Admitted,
         member: &Rc<Member>,
         connection: &Connection,
         attempt: u32,
     ) -> Result<(), Refusal> {
         self.services.shard.join_all(member, &admitted.groups).await.map_err(Refusal::Layer)?;
-        if !admitted.permits.is_empty() {
-            connection.with_permits(|permits| permits.keep(attempt, admitted.permits));
-        }
+        admitted.keep_permits(connection, attempt);
         Ok(())
     }
 
@@ -153,8 +152,9 @@ impl Admission {
         };
         self.services.metrics.token(identity.as_ref().map_or_else(AuthError::label, |_| "valid"));
         let identity = identity?;
-        let principal = self.services.enter(connection, &identity, alike.end_with_token(), began)?;
-        Ok(Known { identity, principal })
+        let ends = alike.end_with_token();
+        let principal = self.services.enter(connection, &identity, &identity.user, ends, began)?;
+        Ok(Known { identity, principal, ends, began })
     }
 
     /// Whether a consumer admits a client, and what it joins then.
@@ -163,13 +163,19 @@ impl Admission {
         consumer: &Arc<Consumer>,
         known: Known,
         context: Context,
-        connection: &Connection,
+        connection: &Rc<Connection>,
         admitted: &mut Option<Admitted>,
     ) -> Result<(), Refusal> {
-        let Known { identity, principal } = known;
-        let permit = self.permit(connection, &identity).await?;
-        let context = Context { user: identity.user, claims: identity.claims, ..context };
+        let Known { identity, principal, ends, began } = known;
+        let context = Context { user: identity.user.clone(), claims: identity.claims.clone(), ..context };
         let context = self.services.admit(consumer, context).await.map_err(|Refused(text)| Refusal::Denied(text))?;
+        // Whom `on_admit` found stands for whom the token named, also where it is counted and disconnected.
+        let user = user_id_of(&context.user);
+        let principal = match user == user_id_of(&identity.user) {
+            true => principal,
+            false => self.services.enter(connection, &identity, &context.user, ends, began).map_err(Refusal::Auth)?,
+        };
+        let permit = self.permit(connection, user.as_deref()).await?;
         let groups = consumer.groups(&context).map_err(|reason| Refusal::Groups(reason.to_string()))?;
         let everybody = consumer.namespace().and_then(|name| GroupName::of_namespace(name).ok());
 
@@ -189,10 +195,9 @@ impl Admission {
     }
 
     /// The user's permit for this connection, where users are counted.
-    async fn permit(&self, connection: &Connection, identity: &Identity) -> Result<Option<Rc<UserPermit>>, Refusal> {
-        let Some(users) = self.control.users() else { return Ok(None) };
-        let Some(user) = identity.user.get("id").and_then(user_id_text) else { return Ok(None) };
-        let permit = connection.with_permits(|permits| permits.of_user(&user));
+    async fn permit(&self, connection: &Connection, user: Option<&str>) -> Result<Option<Rc<UserPermit>>, Refusal> {
+        let (Some(users), Some(user)) = (self.services.control.users(), user) else { return Ok(None) };
+        let permit = connection.with_permits(|permits| permits.of_user(user));
         permit.take(users).await.map_err(Refusal::Limited)?;
         Ok(Some(permit))
     }
@@ -211,6 +216,13 @@ impl Admitted {
     /// Its consumers' parts in the session.
     pub fn take_parts(&mut self) -> Box<[Part]> {
         std::mem::take(&mut self.parts).into_boxed_slice()
+    }
+
+    /// Its users' permits are the connection's from now on, for as long as this attempt lasts.
+    pub fn keep_permits(&mut self, connection: &Connection, attempt: u32) {
+        if !self.permits.is_empty() {
+            connection.with_permits(|permits| permits.keep(attempt, std::mem::take(&mut self.permits)));
+        }
     }
 
     /// The subprotocol to echo, if any.

@@ -7,6 +7,7 @@ use std::{cell::RefCell, rc::Rc, sync::Arc, time::Duration};
 
 use super::part::Part;
 use crate::{
+    auth::claims::user_id_of,
     config::Secret,
     consumer::{CallRequest, Consumer, Context, Continuation, Effect},
     event::{GroupName, Payload, Value},
@@ -67,6 +68,8 @@ pub(super) enum Wait {
     Publish { group: GroupName, body: Value, failed: Option<Arc<[Payload]>> },
     /// Only where the connection is open.
     Join { groups: Vec<GroupName>, failed: Option<Arc<[Payload]>> },
+    /// Only where the connection is open: another user is behind it from now on.
+    BecomeUser(Value),
     /// Only where the connection is open.
     Refresh { token: Secret, then: Continuation, replies: FailureReplies },
 }
@@ -83,6 +86,9 @@ pub(super) fn carry_out(effect: Effect, consumer: &Consumer, stage: Stage<'_>) -
     match (effect, stage) {
         // At every stage.
         (Effect::Set(vars), stage) => stage.change(|context| context.vars = vars),
+        (Effect::User(user), Open(open)) if open.part.user_id() != user_id_of(&user) => {
+            return Step::Wait(Wait::BecomeUser(user));
+        }
         (Effect::User(user), stage) => stage.change(|context| context.user = user),
         (Effect::Call { request, then }, _) => return Step::Wait(Wait::Call { request, then }),
 

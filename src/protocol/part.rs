@@ -1,8 +1,14 @@
 //! A consumer's part in a connection: what its handlers know of it, and what they have done so far.
 
-use std::{cell::RefCell, rc::Rc, sync::Arc, time::Instant};
+use std::{
+    cell::{Cell, RefCell},
+    rc::Rc,
+    sync::Arc,
+    time::Instant,
+};
 
 use crate::{
+    auth::claims::user_id_of,
     consumer::{Consumer, Context, Limits, Reaction},
     event::Incoming,
     hub::Principal,
@@ -18,7 +24,7 @@ pub struct Part {
     /// Boxed, because most connections are counted nowhere.
     pub(super) present: RefCell<Option<Box<presence::Member>>>,
     /// Absent for an anonymous client.
-    pub(super) principal: Option<Rc<Principal>>,
+    principal: Cell<Option<Rc<Principal>>>,
 }
 
 impl Part {
@@ -30,8 +36,24 @@ impl Part {
             context: RefCell::new(context),
             limits: RefCell::default(),
             present: RefCell::default(),
-            principal,
+            principal: Cell::new(principal),
         }
+    }
+
+    /// Who is behind the connection for this consumer.
+    pub(super) fn principal(&self) -> Option<Rc<Principal>> {
+        let principal = self.principal.take();
+        self.principal.set(principal.clone());
+        principal
+    }
+
+    pub(super) fn set_principal(&self, principal: Option<Rc<Principal>>) {
+        self.principal.set(principal);
+    }
+
+    /// The id of its user, as text.
+    pub(super) fn user_id(&self) -> Option<String> {
+        self.with_context(|context| user_id_of(&context.user))
     }
 
     pub(super) fn with_context<T>(&self, read: impl FnOnce(&Context) -> T) -> T {

@@ -38,8 +38,10 @@ pub async fn admit(
             false => Member::named(Rc::clone(connection), id, topics),
         });
         let outlet = Rc::clone(connection) as Rc<dyn Outlet>;
-        let session = Session::new(Rc::clone(&admission.services), outlet, Rc::clone(&member), parts);
+        let session = Session::new(Rc::clone(&admission.services), outlet, Rc::clone(&member), parts, 0);
         connection.handled_by(Rc::clone(&session) as Rc<dyn Handler>);
+        // Before a handler can say that the user is another.
+        admitted.keep_permits(connection, 0);
         // The greeting waits in the outbox before the first event can come.
         session.opened();
         if session.member().is_some() {

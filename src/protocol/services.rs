@@ -7,6 +7,7 @@ use super::{
     effects::{Stage, Step, Wait, carry_out},
 };
 use crate::{
+    admission::AdmissionControl,
     auth::Authenticator,
     backend::Backend,
     consumer::{Consumer, Context, Effect, Reaction},
@@ -18,6 +19,8 @@ use crate::{
 
 /// The parts of the node that carry out what consumers ask for.
 pub struct WorkerServices {
+    /// How many may come in.
+    pub control: Arc<AdmissionControl>,
     /// Who gets what, on this worker.
     pub shard: Rc<Shard>,
     /// Who shows a new token.

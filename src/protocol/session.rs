@@ -6,6 +6,7 @@
 //! connections go on. It knows no protocol.
 
 mod asks;
+mod identity;
 mod queue;
 mod refresh;
 mod work;
@@ -61,6 +62,8 @@ pub struct Session {
     asks: RefCell<Option<Box<Asks>>>,
     /// Groups that the connection was put into when it came; the rest it joined by its messages.
     own_groups: Cell<u16>,
+    /// Under which number the connection keeps the permits of its users.
+    attempt: u32,
 }
 
 impl Session {
@@ -70,6 +73,7 @@ impl Session {
         outlet: Rc<dyn Outlet>,
         member: Rc<Member>,
         parts: Box<[Part]>,
+        attempt: u32,
     ) -> Rc<Self> {
         let session = Self {
             services,
@@ -79,6 +83,7 @@ impl Session {
             queue: RefCell::default(),
             asks: RefCell::default(),
             own_groups: Cell::default(),
+            attempt,
         };
         session.joined();
         Rc::new(session)
@@ -246,6 +251,7 @@ impl Session {
                 }
                 waiting
             };
+            self.set_asked(None);
             agenda = match waiting {
                 None => {
                     self.outlet.hold(false);

@@ -157,7 +157,8 @@ impl SocketIo {
         match let_in {
             Ok((member, parts)) => {
                 let outlet = NamespaceOutlet::new(&engine, &self, Arc::clone(namespace.name()));
-                let session = Session::new(Rc::clone(&self.admission.services), outlet, Rc::clone(&member), parts);
+                let session =
+                    Session::new(Rc::clone(&self.admission.services), outlet, Rc::clone(&member), parts, attempt);
                 for place in self.places.borrow_mut().iter_mut().filter(|place| place.attempt == attempt) {
                     place.session = Some(Rc::clone(&session));
                 }

@@ -103,6 +103,11 @@ impl Ending {
         Self { label: "expired", code: CloseCode::EXPIRED, reason: Arc::from("token expired"), reconnect: false }
     }
 
+    /// The connection's user was disconnected.
+    pub fn disconnected() -> Self {
+        Self { label: "kicked", code: CloseCode::DISCONNECTED, reason: Arc::from("disconnected"), reconnect: false }
+    }
+
     /// The connection's token is not good any more.
     pub fn revoked() -> Self {
         Self { label: "revoked", code: CloseCode::DISCONNECTED, reason: Arc::from("token revoked"), reconnect: false }

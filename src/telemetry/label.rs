@@ -52,6 +52,7 @@ pub const CLOSES: &[&str] = &[
     "too_many_connects",
     "too_many_messages",
     "too_many_topics",
+    "user_limit",
 ];
 
 /// Why a client's message is not handled.

@@ -18,6 +18,8 @@ pub(in crate::consumer) struct Site {
     pub place: Place,
     /// How many answers are known.
     pub depth: u8,
+    /// Whether the last of them is the backend's, and not a client's acknowledgement.
+    pub backend: bool,
     /// Whether something was asked before: then the connection's limits are not at hand.
     pub called: bool,
 }
@@ -33,7 +35,7 @@ impl Writer<'_, '_> {
     pub(super) fn add(&mut self, place: Place, write: impl FnOnce(&mut Self, &mut Site)) -> HandlerId {
         let id = HandlerId(u16::try_from(self.program.handlers.len()).unwrap_or(u16::MAX));
         self.program.handlers.push(HandlerInfo { start: self.next(), names: NameSet::default() });
-        let mut site = Site { place, depth: 0, called: false };
+        let mut site = Site { place, depth: 0, backend: false, called: false };
         write(self, &mut site);
         self.push(site, Op::End);
         id

@@ -106,6 +106,48 @@ fn a_new_token_stands_for_the_old_one() {
     assert!(!connection.waiting().is_empty());
 }
 
+#[test]
+fn a_user_that_changes_moves_and_keeps_its_token() {
+    let worker = Node::new().worker();
+    let crowd = crowd(&worker, &["1"]);
+    let (principal, connection) = &crowd[0];
+    assert!(principal.become_user(Fingerprint::of_user("7"), Instant::now()));
+    assert_eq!((principal.user(), principal.subject()), (Fingerprint::of_user("7"), Fingerprint::of_user("1")));
+    assert_eq!(worker.shard.kick(&[kick(Fingerprint::of_user("1"))]), 0);
+    // Another token of the one whom the token names changes nothing of that.
+    assert!(principal.renew(Proof { began: Instant::now() + SECOND, ..proof("1", "new") }));
+    assert_eq!(worker.shard.principals().len(), 2);
+    let later = |whom| Kick { until: Instant::now() + 2 * SECOND, ..kick(whom) };
+    assert_eq!(worker.shard.kick(&[later(Fingerprint::of_user("7"))]), 1);
+    assert!(!connection.waiting().is_empty());
+}
+
+#[test]
+fn a_user_that_was_disconnected_since_the_question_was_asked_is_not_become() {
+    let worker = Node::new().worker();
+    let crowd = crowd(&worker, &["1"]);
+    let (principal, asked) = (&crowd[0].0, Instant::now());
+    worker.shard.kick(&[Kick { until: asked + SECOND, ..kick(Fingerprint::of_user("7")) }]);
+    assert!(!principal.become_user(Fingerprint::of_user("7"), asked));
+    assert!(principal.also_user(Fingerprint::of_user("7"), asked).is_none());
+    assert_eq!(principal.user(), Fingerprint::of_user("1"));
+    assert!(principal.become_user(Fingerprint::of_user("7"), asked + 2 * SECOND));
+}
+
+#[test]
+fn consumers_may_know_a_client_as_different_users() {
+    let worker = Node::new().worker();
+    let crowd = crowd(&worker, &["1"]);
+    let (principal, connection) = &crowd[0];
+    let other = principal.also_user(Fingerprint::of_user("7"), Instant::now()).unwrap();
+    assert_eq!(worker.shard.principals().len(), 4);
+    drop(other);
+    assert_eq!(worker.shard.kick(&[kick(Fingerprint::of_user("7"))]), 0);
+    let _other = principal.also_user(Fingerprint::of_user("8"), Instant::now() + SECOND).unwrap();
+    assert_eq!(worker.shard.kick(&[kick(Fingerprint::of_user("8"))]), 1);
+    assert!(!connection.waiting().is_empty());
+}
+
 #[tokio::test(start_paused = true)]
 async fn connections_end_at_their_deadlines_and_not_before() {
     let worker = Node::new().worker();

@@ -63,7 +63,8 @@ impl Raw {
         let (member, parts) = admission.let_in(namespace, Client { head, connection, context }, 0).await?;
         admission.services.shard.seat(&member);
         let outlet = Rc::new(RawOutlet { connection: Rc::clone(connection), carrier: OnceCell::new() });
-        let session = Session::new(Rc::clone(&admission.services), Rc::clone(&outlet) as Rc<dyn Outlet>, member, parts);
+        let session =
+            Session::new(Rc::clone(&admission.services), Rc::clone(&outlet) as Rc<dyn Outlet>, member, parts, 0);
         Ok(Self { session, outlet })
     }
 

@@ -1,6 +1,6 @@
 //! What came from a client, or for it, while its session waits for something else.
 
-use std::{collections::VecDeque, sync::Arc};
+use std::{collections::VecDeque, sync::Arc, time::Instant};
 
 use crate::{
     consumer::{Continuation, Outcome},
@@ -43,18 +43,22 @@ impl Waiting {
 
 /// In the order in which they came.
 #[derive(Default)]
-pub(super) struct Queue(VecDeque<Waiting>);
+pub(super) struct Queue {
+    waiting: VecDeque<Waiting>,
+    /// When the handler at work asked the backend first.
+    pub asked: Option<Instant>,
+}
 
 impl Queue {
     pub fn push(&mut self, waiting: Waiting) {
-        self.0.push_back(waiting);
+        self.waiting.push_back(waiting);
     }
 
     pub fn pop(&mut self) -> Option<Waiting> {
-        self.0.pop_front()
+        self.waiting.pop_front()
     }
 
     pub fn len(&self) -> usize {
-        self.0.len()
+        self.waiting.len()
     }
 }

@@ -1,6 +1,6 @@
 //! Another token of the same user, shown over the open connection.
 
-use std::{rc::Rc, time::Instant};
+use std::time::Instant;
 
 use super::{After, Part, Session};
 use crate::{
@@ -42,7 +42,7 @@ impl Session {
     }
 
     async fn renew(&self, part: &Part, token: &str) -> Result<(), AuthError> {
-        let principal = part.principal.as_ref().ok_or(AuthError::Missing)?;
+        let principal = part.principal().ok_or(AuthError::Missing)?;
         let began = Instant::now();
         let token = token.trim();
         let token = token.strip_prefix("Bearer ").unwrap_or(token);
@@ -53,15 +53,20 @@ impl Session {
         self.services.metrics.token(identity.as_ref().map_or_else(AuthError::label, |_| "valid"));
         let identity = identity?;
         // Consumers that authenticate alike have the token in common.
-        let alike =
-            || self.parts.iter().filter(|one| one.principal.as_ref().is_some_and(|own| Rc::ptr_eq(own, principal)));
+        let alike = || self.parts.iter().filter(|one| one.consumer.auth() == part.consumer.auth());
         let ends = alike().any(|one| one.consumer.ends_with_token());
-        let proof = proof(&identity, ends, began).filter(|proof| proof.user == principal.user()).ok_or(ANOTHER)?;
-        if !principal.renew(proof) {
-            return Err(AuthError::Revoked);
-        }
+        let proof = proof(&identity, ends, began).filter(|proof| proof.user == principal.subject()).ok_or(ANOTHER)?;
         for one in alike() {
-            one.change(|context| one.consumer.renew(context, &identity.user, &identity.claims));
+            let Some(principal) = one.principal() else { continue };
+            if !principal.renew(proof.clone()) {
+                return Err(AuthError::Revoked);
+            }
+            // Whom a handler found stays, as the one whom `on_admit` found does.
+            let found = principal.user() != principal.subject();
+            one.change(|context| {
+                let user = if found { context.user.clone() } else { identity.user.clone() };
+                one.consumer.renew(context, &user, &identity.claims);
+            });
         }
         Ok(())
     }

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::{
+    admission::AdmissionControl,
     auth::{Authenticator, MemoryCache},
     backend::NoBackend,
     config::{self, Config, Environment, load_text},
@@ -37,6 +38,7 @@ async fn a_client_that_asked_is_told_that_something_for_it_is_lost_and_another_i
     let inbox = dispatcher.connect().unwrap();
     let graces = Graces::new(std::iter::empty(), std::time::Duration::ZERO);
     let services = Rc::new(WorkerServices {
+        control: AdmissionControl::new(&Config::default(), "node", metrics.clone()).unwrap(),
         shard: Shard::new(&inbox, registry, metrics.clone()),
         backend: Arc::new(NoBackend),
         presence: Arc::new(NodePresence::alone(graces, Arc::new(|_, _, _| {}), metrics.clone())),
@@ -55,7 +57,7 @@ async fn a_client_that_asked_is_told_that_something_for_it_is_lost_and_another_i
             member.tell_gaps(consumer.id());
         }
         let parts = Box::new([Part::new(Arc::clone(consumer), context, None)]);
-        let session = Session::new(Rc::clone(&services), Rc::clone(&connection) as Rc<dyn Outlet>, member, parts);
+        let session = Session::new(Rc::clone(&services), Rc::clone(&connection) as Rc<dyn Outlet>, member, parts, 0);
         session.missed(GapReason::SlowClient);
         let waiting = connection.waiting();
         assert!(waiting.ends_with(told) && waiting.is_empty() == told.is_empty(), "{query}: {waiting:?}");

@@ -1,6 +1,9 @@
 //! One effect at a time: what can be done at once, and what must be waited for.
 
-use std::{rc::Rc, time::Duration};
+use std::{
+    rc::Rc,
+    time::{Duration, Instant},
+};
 
 use super::{After, Part, Session, queue::Waiting};
 use crate::{
@@ -66,7 +69,9 @@ impl Session {
                 let published = published.map_err(|error| ("not_published", format!("to group {group}: {error}")));
                 return self.or_reply(part, published, failed.as_deref());
             }
+            Pending::Effect(Wait::BecomeUser(user)) => return self.become_user(part, user).await,
             Pending::Effect(Wait::Call { request, then }) => {
+                self.set_asked(Some(Instant::now()));
                 let outcome = self.services.backend.call(*request).await;
                 part.with_context(|context| part.consumer.resume(context, &then, outcome))
             }
@@ -111,12 +116,20 @@ impl Session {
         Ok(())
     }
 
-    /// Whether the user was not there before.
+    /// Whether the user was not there before. Whom the connection was counted for until now is not there any more.
     async fn enter(&self, part: &Part) -> bool {
         let entering = part.with_context(|context| {
             let id = part.consumer.presence_member(context)?;
             Some((presence::Member { scope: part.consumer.name().into(), id }, context.user.clone()))
         });
+        let before = part.present.borrow_mut().take();
+        if before.is_some() && before.as_deref() == entering.as_ref().map(|(member, _)| member) {
+            *part.present.borrow_mut() = before;
+            return false;
+        }
+        if let Some(member) = before {
+            self.services.presence.leave(&member);
+        }
         let Some((member, user)) = entering else { return false };
         let first = self.services.presence.enter(&member, &user).await;
         *part.present.borrow_mut() = Some(Box::new(member));

@@ -1,0 +1,320 @@
+"""Who becomes known after the token is known everywhere: to be disconnected, to be counted, and as present."""
+
+import time
+
+import pytest
+from rig.answers import backend
+from rig.check import refused
+from rig.client import Client, refusal, until
+from rig.demo import access_claims, mint
+from rig.http import Http
+from rig.system import API_KEY
+
+HANDLERS = """
+[consumer.on_message.whoami]
+reply = "{'user': user}"
+"""
+
+#: Ways in which a plain connection of the token's user 1 becomes somebody.
+WAYS = {
+    "on_admit": """
+auth = ["jwt"]
+on_admit = { user = "{'id': claims.is, 'name': 'somebody'}" }
+""",
+    "on_admit by a call": """
+auth = ["jwt"]
+on_admit = { call = { action = "who", data = "claims.is", ok = { user = "result.body" } } }
+""",
+    "on_admit by a status": """
+auth = ["jwt"]
+on_admit = { call = { action = "moved", data = "claims.is", status.207 = { user = "result.body" } } }
+""",
+    "on_connect": """
+auth = ["jwt", "anonymous"]
+on_connect = { call = { action = "who", data = "claims.is | default(query.is)", ok = { user = "result.body" } } }
+""",
+    "on_message": """
+auth = ["anonymous"]
+[consumer.on_message.login]
+call = { action = "who", data = "message.is", ok = { user = "result.body" } }
+reply = "{'user': user}"
+""",
+    "on_message by a status": """
+auth = ["anonymous"]
+[consumer.on_message.login]
+call = { action = "moved", data = "message.is", status.207 = { user = "result.body" } }
+reply = "{'user': user}"
+""",
+    "on_message after an error": """
+auth = ["anonymous"]
+[consumer.on_message.login]
+call = { action = "nothing", error = { user = "{'id': 7}", reply = "{'user': user}" } }
+""",
+}
+LOGS_IN = {way for way in WAYS if way.startswith("on_message")}
+
+
+def config(way: str, more: str = "") -> str:
+    head, table, rest = WAYS[way].partition("[consumer.")
+    return f'[[consumer]]\nname = "mine"\npath = "/ws/mine/"\n{head}{more}{table}{rest}{HANDLERS}'
+
+
+@pytest.fixture
+def asked():
+    """A backend that says who somebody is."""
+    with backend() as answers:
+        answers.answers["who"] = lambda call: {"id": call["data"], "name": "somebody"}
+        answers.answers["moved"] = lambda call: (207, {"id": call["data"], "name": "somebody"})
+        answers.answers["nothing"] = (500, None)
+        yield answers
+
+
+@pytest.fixture
+def start(system, asked):
+    """Starts nodes with one of the ways."""
+
+    def nodes(way: str, number: int = 1, more: str = "", text: str | None = None, **env):
+        for _ in range(number):
+            system.start_node(wait=False, config=text or config(way, more), CHANNELGATE_BACKEND_URL=asked.url, **env)
+        system.wait()
+        return system.nodes
+
+    return nodes
+
+
+def token(who, **claims) -> str:
+    """Of the user 1, who is somebody else for the backend."""
+    return mint(**access_claims(1), user_id="1", **{"is": who}, **claims)
+
+
+async def come(node, way: str, who=7) -> Client:
+    """Connects, and is somebody."""
+    client = await Client.open(node.port, f"/ws/mine/?is={who}&token={token(who)}")
+    if way in LOGS_IN:
+        await client.send({"type": "login", "is": who})
+        assert (await client.count(1))[-1]["user"]["id"] == who
+        return client
+
+    async def is_known() -> bool:
+        before = len(client.frames)
+        await client.send({"type": "whoami"})
+        return (await client.count(before + 1))[-1]["user"].get("id") == who
+
+    await until(is_known, "the connection to be somebody's")
+    return client
+
+
+async def disconnect(node, **whom) -> int:
+    reply = await Http(node.port).post("/api/websocket/disconnect", data=whom, token=API_KEY)
+    assert reply.status == 200, reply
+    return reply.json()["data"]["sockets"]
+
+
+@pytest.mark.parametrize("way", WAYS)
+async def test_whoever_is_known_can_be_disconnected(start, way):
+    nodes = start(way, 2)
+    one, other = await come(nodes[0], way), await come(nodes[1], way, 7)
+    stays = None
+    if "error" not in way:
+        stays = await come(nodes[0], way, 8)
+    assert await disconnect(nodes[1], user=7, reason="logged out") == 2
+    assert (await one.gone(), await other.gone()) == ((4403, "logged out"), (4403, "logged out"))
+    if stays:
+        assert stays.closed is None
+        await stays.close()
+
+
+async def test_an_identity_that_changes_moves(start):
+    """One connection logs in as 7 and then as 8: it is 8's alone."""
+    way = "on_message"
+    (node,) = start(way)
+    client = await come(node, way)
+    await client.send({"type": "login", "is": 8})
+    await client.count(2)
+    assert await disconnect(node, user=7) == 0
+    assert client.closed is None
+    assert await disconnect(node, user=8) == 1
+    await client.gone()
+
+
+async def test_a_token_still_ends_what_came_in_with_it_after_its_user_is_another(start):
+    (node,) = start("on_admit")
+    shown = token(7)
+    client = await Client.open(node.port, f"/ws/mine/?token={shown}")
+    assert await disconnect(node, token=shown) == 1
+    await client.gone()
+    # Whom the token names is not who is there.
+    client = await come(node, "on_admit")
+    assert await disconnect(node, user=1) == 0 and client.closed is None
+    await client.close()
+
+
+async def test_who_was_disconnected_while_a_call_asked_who_it_is_does_not_stay(start, asked):
+    """The kick comes after the question was asked, and before the answer."""
+    way = "on_message"
+    (node,) = start(way)
+    client = await Client.open(node.port, "/ws/mine/")
+
+    def slowly(call):
+        time.sleep(1)
+        return {"id": call["data"]}
+
+    asked.answers["who"] = slowly
+    await client.send({"type": "login", "is": 7})
+    await until(lambda: asked.calls("who"), "the question")
+    await disconnect(node, user=7)
+    assert (await client.gone(5))[0] == 4403
+
+
+@pytest.mark.parametrize("way", ["on_admit", "on_admit by a call", "on_admit by a status"])
+async def test_whoever_is_known_before_it_is_let_in_is_counted(start, way):
+    nodes = start(way, 2, CHANNELGATE__LIMITS__CONNECTIONS_PER_USER="1")
+    client = await come(nodes[0], way)
+    assert await refusal(nodes[1].port, f"/ws/mine/?token={token(7)}") == 429
+    # The token's own user is not who is there: others who share it have places of their own.
+    other = await come(nodes[1], way, 8)
+    await client.close()
+
+    async def has_room() -> bool:
+        return await refusal(nodes[1].port, f"/ws/mine/?token={token(7)}") == 101
+
+    await until(has_room, "the place to be given back")
+    await other.close()
+
+
+@pytest.mark.parametrize("way", ["on_connect", "on_message", "on_message by a status"])
+async def test_whoever_becomes_known_later_is_counted_from_then_on(start, way):
+    nodes = start(way, 2, CHANNELGATE__LIMITS__CONNECTIONS_PER_USER="1")
+    client = await come(nodes[0], way)
+    second = await Client.open(nodes[1].port, "/ws/mine/?is=7")
+    if way in LOGS_IN:
+        await second.send({"type": "login", "is": 7})
+    assert (await second.gone(5))[0] == 1013
+    # The first one is let be, and gives its place back when it is somebody else, or gone.
+    assert client.closed is None
+    if way in LOGS_IN:
+        await client.send({"type": "login", "is": 8})
+        await client.count(2)
+        again = await come(nodes[1], way)
+        await again.close()
+    await client.close()
+
+
+PRESENT = """
+presence = { member = "user.id", grace = "100ms" }
+on_online = { publish = { group = "lobby", event = "{'type': 'online', 'user': user.id}" } }
+on_offline = { publish = { group = "lobby", event = "{'type': 'offline', 'user': user.id}" } }
+"""
+LOBBY = """
+[[consumer]]
+name = "lobby"
+path = "/ws/lobby/"
+groups = ["lobby"]
+[consumer.on_event."*"]
+send = "[event.type, event.user]"
+"""
+
+
+@pytest.mark.parametrize("way", ["on_admit", "on_connect", "on_message", "on_message by a status"])
+async def test_whoever_is_known_is_present(start, way):
+    (node,) = start(way, text=config(way, PRESENT) + LOBBY)
+    lobby = await Client.open(node.port, "/ws/lobby/")
+    client = await come(node, way)
+    assert await lobby.count(1) == [["online", 7]]
+    if way in LOGS_IN:
+        await client.send({"type": "login", "is": 8})
+        frames = await lobby.count(3)
+        assert sorted(frames[1:]) == [["offline", 7], ["online", 8]]
+    await client.close()
+    frames = await lobby.count(4 if way in LOGS_IN else 2)
+    assert frames[-1] == ["offline", 8 if way in LOGS_IN else 7]
+    await lobby.close()
+
+
+SOCKETIO = """
+[[consumer]]
+name = "rooms"
+protocol = "socket.io"
+path = "/socket.io/"
+auth = ["jwt"]
+on_admit = { user = "{'id': claims.is}" }
+[consumer.on_message.login]
+call = { action = "who", data = "args[0]", ok = { user = "result.body" } }
+ack = "user.id"
+
+[[consumer]]
+name = "other"
+protocol = "socket.io"
+path = "/socket.io/"
+namespace = "/other"
+auth = ["anonymous"]
+[consumer.on_message.login]
+call = { action = "who", data = "args[0]", ok = { user = "result.body" } }
+ack = "user.id"
+"""
+
+
+async def test_the_same_holds_for_socketio(start, sockets):
+    (node,) = start("", text=SOCKETIO)
+    client = await (await sockets.start(node.port, token(7))).opened()
+    assert await disconnect(node, user=1) == 0
+    assert await disconnect(node, user=7) == 1
+    await client.wait(lambda: client.disconnects, "the end")
+    client = await (await sockets.start(node.port, token(7))).opened()
+    assert await client.ask("login", 9) == [9]
+    assert await disconnect(node, user=7) == 0
+    assert await disconnect(node, user=9) == 1
+    await client.wait(lambda: client.disconnects, "the end")
+
+
+async def test_each_namespace_has_somebody_of_its_own(start, sockets):
+    (node,) = start("", text=SOCKETIO)
+    client = await (await sockets.start(node.port, namespace="/other")).opened()
+    assert await client.ask("login", 9) == [9]
+    assert await disconnect(node, user=9) == 1
+    await client.wait(lambda: client.disconnects, "the end")
+
+
+async def test_a_refreshed_token_leaves_who_was_found_to_be_there(start):
+    """`user` stays where there is an on_admit: so does who is disconnected by it."""
+    more = '[consumer.on_message.refresh]\nrefresh = "message.token"\ndenied = "\'denied\'"\nreply = "user.id"\n'
+    text = config("on_admit") + more
+    (node,) = start("on_admit", text=text)
+    client = await Client.open(node.port, f"/ws/mine/?token={token(7)}")
+    await client.send({"type": "refresh", "token": mint(**access_claims(2), user_id="2", **{"is": 7})})
+    assert await client.count(1) == ["denied"], "another user's token"
+    await client.send({"type": "refresh", "token": token(7)})
+    assert await client.count(2) == ["denied", 7]
+    assert await disconnect(node, user=7) == 1
+    await client.gone()
+
+
+WHOSE = """
+[[consumer]]
+name = "rooms"
+protocol = "socket.io"
+path = "/socket.io/"
+[consumer.on_message.ask]
+{reply}
+"""
+
+
+@pytest.mark.parametrize("branch", ["ok", "error"])
+def test_nobody_says_who_it_is_by_an_acknowledgement(tmp_path, branch):
+    """What a client acknowledges is what a client says: never who it is."""
+    reply = f'reply = {{ event = "who", expect = {{ {branch} = {{ user = "result.args[0]" }} }} }}'
+    refused(tmp_path, WHOSE.replace("{reply}", reply), f"consumer[0].on_message.ask.reply.expect.{branch}.user", line=7)
+
+
+async def test_a_client_that_acknowledges_is_not_somebody_else(start, sockets):
+    """The same, where the user comes of an answer within an acknowledgement: the call decides."""
+    reply = (
+        'reply = { event = "who", expect = { ok = { call = { action = "who", data = "result.args[0]", '
+        'ok = { user = "result.body", reply = { event = "you", data = "user.id" } } } } } }'
+    )
+    (node,) = start("", text=WHOSE.replace("{reply}", reply))
+    client = await (await sockets.start(node.port, answers={"who": [7]})).opened()
+    await client.emit("ask")
+    assert await client.data("you") == 7
+    assert await disconnect(node, user=7) == 1
+    await client.wait(lambda: client.disconnects, "the end")
