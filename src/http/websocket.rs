@@ -61,10 +61,9 @@ impl WebSocketHandler {
         let subprotocol = match plain::admit(&self.admission, endpoint, &head, route, &connection).await {
             Ok(subprotocol) => subprotocol,
             Err(refusal) => {
-                let consumer = endpoint.consumer();
-                let Some(closing) = refusal.closing(consumer.reject()) else { return Err(refusal) };
-                self.admission.services.metrics.handshake(closing.label);
-                plain::turn_away(consumer, &connection, head.query, &closing);
+                let turned_away = plain::turn_away(&refusal, endpoint.consumer(), &connection, head.query);
+                let Some(outcome) = turned_away else { return Err(refusal) };
+                self.admission.services.metrics.handshake(outcome);
                 // A browser that offered some and gets none back would see an error, not the code.
                 let mut offered = head.subprotocols.split(',').map(str::trim);
                 offered.find(|name| !name.is_empty() && !looks_like_jwt(name)).map(str::to_owned)

@@ -8,7 +8,7 @@ use std::{iter::repeat_n, rc::Rc, sync::Arc, time::Instant};
 use tokio::time::timeout;
 
 use super::{
-    endpoint::{Alike, Namespace},
+    endpoint::Namespace,
     refusal::Refusal,
     services::{Refused, WorkerServices},
     session::Part,
@@ -53,8 +53,8 @@ struct Known {
 pub struct Admitted {
     parts: Vec<Part>,
     /// The subprotocol to echo, if any.
-    subprotocol: Option<String>,
-    groups: Vec<(GroupName, ConsumerId)>,
+    pub(super) subprotocol: Option<String>,
+    pub(super) groups: Vec<(GroupName, ConsumerId)>,
     permits: Vec<Rc<UserPermit>>,
     before_subscribe: BeforeSubscribe,
     /// The consumer that tells the client of gaps: the first that it asked.
@@ -67,13 +67,12 @@ impl Admission {
         let Client { head, connection, context } = client;
         let token = context.auth.get("token").and_then(Value::as_str).filter(|token| !token.is_empty());
         let token = token.map(str::to_owned);
-        let mut contexts = repeat_n(context, namespace.count());
+        let mut contexts = repeat_n(context, namespace.alike.iter().map(Vec::len).sum());
         let mut admitted = None;
         let mut refused = None;
-        for alike in namespace.alike() {
+        for alike in &namespace.alike {
             let known = self.identify(alike, head, token.as_deref(), connection).await;
-            let consumers = alike.consumers();
-            let each = consumers.iter().zip(repeat_n(known, consumers.len())).zip(contexts.by_ref());
+            let each = alike.iter().zip(repeat_n(known, alike.len())).zip(contexts.by_ref());
             for ((consumer, known), context) in each {
                 let asked = match known {
                     Ok(known) => self.ask(consumer, known, context, connection, &mut admitted).await,
@@ -114,7 +113,7 @@ impl Admission {
         work: impl Future<Output = Result<T, Refusal>>,
     ) -> Result<T, Refusal> {
         timeout(self.services.control.admission_timeout(), work).await.unwrap_or_else(|_| {
-            Refusal::Late.log(namespace.consumer().name());
+            Refusal::Late.log(namespace.first.name());
             Err(Refusal::Late)
         })
     }
@@ -133,16 +132,16 @@ impl Admission {
         Ok(())
     }
 
-    /// Who it is, and among whom it is found from now on.
+    /// Who it is for consumers that authenticate alike; from now on it can be disconnected.
     async fn identify(
         &self,
-        alike: &Alike,
+        alike: &[Arc<Consumer>],
         head: &RequestHead<'_>,
         token: Option<&str>,
         connection: &Rc<Connection>,
     ) -> Result<Known, AuthError> {
         let began = Instant::now();
-        let (authenticator, methods) = (&self.services.authenticator, alike.methods());
+        let (authenticator, methods) = (&self.services.authenticator, alike.first().map_or(&[][..], |one| one.auth()));
         let identity = match token {
             Some(token) => {
                 let token = token.strip_prefix("Bearer ").unwrap_or(token);
@@ -152,7 +151,7 @@ impl Admission {
         };
         self.services.metrics.token(identity.as_ref().map_or_else(AuthError::label, |_| "valid"));
         let identity = identity?;
-        let ends = alike.end_with_token();
+        let ends = alike.iter().any(|consumer| consumer.ends_with_token());
         let principal = self.services.enter(connection, &identity, &identity.user, ends, began)?;
         Ok(Known { identity, principal, ends, began })
     }
@@ -223,15 +222,5 @@ impl Admitted {
         if !self.permits.is_empty() {
             connection.with_permits(|permits| permits.keep(attempt, std::mem::take(&mut self.permits)));
         }
-    }
-
-    /// The subprotocol to echo, if any.
-    pub const fn take_subprotocol(&mut self) -> Option<String> {
-        self.subprotocol.take()
-    }
-
-    /// Whether there is a group to join.
-    pub fn has_groups(&self) -> bool {
-        !self.groups.is_empty()
     }
 }

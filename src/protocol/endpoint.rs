@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use crate::{
-    config::{AuthMethod, Config, Protocol},
+    config::{Config, Protocol},
     consumer::{Consumer, ConsumerSet, decode_path},
     event::Value,
     socket::ConnectionLimits,
@@ -24,19 +24,6 @@ pub struct Endpoint {
 }
 
 impl Endpoint {
-    fn new(protocol: Protocol, consumers: &[&Arc<Consumer>], first: &Arc<Consumer>, limits: ConnectionLimits) -> Self {
-        let mut namespaces: Vec<Namespace> = Vec::new();
-        for consumer in consumers {
-            let name = consumer.namespace().unwrap_or("/");
-            match namespaces.iter_mut().find(|known| *known.name == *name) {
-                Some(namespace) => namespace.add(consumer),
-                None => namespaces.push(Namespace::new(name, consumer)),
-            }
-        }
-        let namespaces = namespaces.into_iter().map(Arc::new).collect();
-        Self { protocol, first: Arc::clone(first), namespaces, limits: Arc::new(limits) }
-    }
-
     /// What its clients speak.
     pub const fn protocol(&self) -> Protocol {
         self.protocol
@@ -60,62 +47,21 @@ impl Endpoint {
 
 /// Consumers whose clients come in together.
 pub struct Namespace {
-    name: Arc<str>,
-    first: Arc<Consumer>,
-    alike: Vec<Alike>,
+    pub(super) name: Arc<str>,
+    /// The first of its consumers in the file, whose words a client gets that none admits.
+    pub(super) first: Arc<Consumer>,
+    /// Its consumers by their ways to authenticate: those that authenticate alike see the same user, and some tokens are good
+    /// for one look only.
+    pub(super) alike: Vec<Vec<Arc<Consumer>>>,
 }
-
-/// Consumers that authenticate alike, in the order of the file: they see the same user, and some tokens are good for one
-/// look only.
-pub struct Alike(Vec<Arc<Consumer>>);
 
 impl Namespace {
-    fn new(name: &str, first: &Arc<Consumer>) -> Self {
-        Self { name: name.into(), first: Arc::clone(first), alike: vec![Alike(vec![Arc::clone(first)])] }
-    }
-
     fn add(&mut self, consumer: &Arc<Consumer>) {
-        match self.alike.iter_mut().find(|alike| alike.methods() == consumer.auth()) {
-            Some(Alike(consumers)) => consumers.push(Arc::clone(consumer)),
-            None => self.alike.push(Alike(vec![Arc::clone(consumer)])),
+        let is_alike = |alike: &&mut Vec<Arc<Consumer>>| alike.iter().any(|other| other.auth() == consumer.auth());
+        match self.alike.iter_mut().find(is_alike) {
+            Some(alike) => alike.push(Arc::clone(consumer)),
+            None => self.alike.push(vec![Arc::clone(consumer)]),
         }
-    }
-
-    /// Its name.
-    pub const fn name(&self) -> &Arc<str> {
-        &self.name
-    }
-
-    /// The first of its consumers in the file, which has the word where none admits a client.
-    pub const fn consumer(&self) -> &Arc<Consumer> {
-        &self.first
-    }
-
-    /// How many consumers it has.
-    pub fn count(&self) -> usize {
-        self.alike.iter().map(|Alike(consumers)| consumers.len()).sum()
-    }
-
-    /// Its consumers by their ways to authenticate; those of the first one in the file stand first.
-    pub fn alike(&self) -> &[Alike] {
-        &self.alike
-    }
-}
-
-impl Alike {
-    /// Their ways to authenticate.
-    pub fn methods(&self) -> &[AuthMethod] {
-        self.0.first().map_or(&[], |consumer| consumer.auth())
-    }
-
-    /// Whether a connection ends with its token for one of them.
-    pub fn end_with_token(&self) -> bool {
-        self.0.iter().any(|consumer| consumer.ends_with_token())
-    }
-
-    /// The consumers.
-    pub fn consumers(&self) -> &[Arc<Consumer>] {
-        &self.0
     }
 }
 
@@ -134,9 +80,21 @@ impl Endpoints {
             }
         }
         let endpoint = |(_, protocol, consumers): (&str, Protocol, Vec<&Arc<Consumer>>)| {
+            // A connection belongs to no single consumer: which of them take it shows only when it connects to a namespace.
+            let names: Vec<&str> = consumers.iter().map(|consumer| consumer.name()).collect();
+            let open = metrics.open(&names.join(","), protocol.name());
             let first = *consumers.first()?;
-            let limits = limits(protocol, first, &consumers, config, metrics);
-            Some(Arc::new(Endpoint::new(protocol, &consumers, first, limits)))
+            let limits = match protocol {
+                Protocol::WebSocket => ConnectionLimits::new(&config.socket, first.spec().max_message),
+                // The heartbeat is Engine.IO's own.
+                Protocol::EngineIo | Protocol::SocketIo => {
+                    let most = Some(config.socketio.max_payload);
+                    ConnectionLimits { pings: false, ..ConnectionLimits::new(&config.socket, most) }
+                }
+            };
+            let limits = Arc::new(ConnectionLimits { open, ..limits });
+            let namespaces = namespaces(&consumers).into_iter().map(Arc::new).collect();
+            Some(Arc::new(Endpoint { protocol, first: Arc::clone(first), namespaces, limits }))
         };
         Self(by_path.into_iter().filter_map(endpoint).collect())
     }
@@ -148,26 +106,17 @@ impl Endpoints {
     }
 }
 
-fn limits(
-    protocol: Protocol,
-    first: &Consumer,
-    consumers: &[&Arc<Consumer>],
-    config: &Config,
-    metrics: &Metrics,
-) -> ConnectionLimits {
-    // A connection belongs to no single consumer: which of them take it shows only when it connects to a namespace.
-    let names: Vec<&str> = consumers.iter().map(|consumer| consumer.name()).collect();
-    let open = metrics.open(&names.join(","), protocol.name());
-    match protocol {
-        Protocol::WebSocket => {
-            ConnectionLimits { open, ..ConnectionLimits::new(&config.socket, first.spec().max_message) }
-        }
-        // The heartbeat is Engine.IO's own.
-        Protocol::EngineIo | Protocol::SocketIo => {
-            let most = Some(config.socketio.max_payload);
-            ConnectionLimits { open, pings: false, ..ConnectionLimits::new(&config.socket, most) }
-        }
+fn namespaces(consumers: &[&Arc<Consumer>]) -> Vec<Namespace> {
+    let mut namespaces: Vec<Namespace> = Vec::new();
+    for consumer in consumers {
+        let name = consumer.namespace().unwrap_or("/");
+        let at = namespaces.iter().position(|known| *known.name == *name).unwrap_or_else(|| {
+            namespaces.push(Namespace { name: name.into(), first: Arc::clone(consumer), alike: Vec::new() });
+            namespaces.len() - 1
+        });
+        namespaces[at].add(consumer);
     }
+    namespaces
 }
 
 #[cfg(test)]
@@ -195,13 +144,11 @@ name = "b"
 protocol = "socket.io"
 path = "/socket.io"
 auth = ["jwt", "anonymous"]
-at_expiry = "close"
 [[consumer]]
 name = "c"
 protocol = "socket.io"
 path = "/socket.io/"
 auth = ["ws_token"]
-at_expiry = "close"
 [[consumer]]
 name = "d"
 protocol = "socket.io"
@@ -237,21 +184,11 @@ namespace = "/admin"
         let endpoints = endpoints();
         let (endpoint, _) = endpoints.route("/socket.io/").unwrap();
         let namespace = endpoint.namespace("/").unwrap();
-        let groups: Vec<(Vec<&str>, &[AuthMethod], bool)> = namespace
-            .alike()
-            .iter()
-            .map(|alike| {
-                let names = alike.consumers().iter().map(|consumer| consumer.name()).collect();
-                (names, alike.methods(), alike.end_with_token())
-            })
-            .collect();
-        let expected: [(Vec<&str>, &[AuthMethod], bool); 2] = [
-            (vec!["a", "c"], &[AuthMethod::WsToken], true),
-            (vec!["b"], &[AuthMethod::Jwt, AuthMethod::Anonymous], true),
-        ];
-        assert_eq!(groups, expected);
-        assert_eq!((namespace.count(), namespace.consumer().name(), &**namespace.name()), (3, "a", "/"));
-        assert_eq!(endpoint.namespace("/admin").unwrap().count(), 1);
+        let names = |alike: &Vec<Arc<Consumer>>| alike.iter().map(|consumer| consumer.name().to_owned()).collect();
+        let alike: Vec<Vec<String>> = namespace.alike.iter().map(names).collect();
+        assert_eq!(alike, [vec!["a", "c"], vec!["b"]]);
+        assert_eq!((namespace.first.name(), &*namespace.name), ("a", "/"));
+        assert_eq!(endpoint.namespace("/admin").unwrap().first.name(), "d");
         assert!(endpoint.namespace("/other").is_none());
     }
 }

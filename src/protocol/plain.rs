@@ -6,7 +6,7 @@ use super::{
     admission::{Admission, Client},
     endpoint::Endpoint,
     new_id, query,
-    refusal::{Closing, Refusal},
+    refusal::{Close, Refusal},
     session::{Outlet, Session},
 };
 use crate::{
@@ -32,7 +32,7 @@ pub async fn admit(
     let client = Client { head, connection, context };
     let work = async {
         let mut admitted = admission.admit(namespace, client).await?;
-        let (parts, subprotocol) = (admitted.take_parts(), admitted.take_subprotocol());
+        let (parts, subprotocol) = (admitted.take_parts(), admitted.subprotocol.take());
         let member = admitted.member(|topics| match id.is_empty() {
             true => Member::new(Rc::clone(connection), topics),
             false => Member::named(Rc::clone(connection), id, topics),
@@ -45,7 +45,7 @@ pub async fn admit(
         // The greeting waits in the outbox before the first event can come.
         session.opened();
         if session.member().is_some() {
-            if !admitted.has_groups() {
+            if admitted.groups.is_empty() {
                 // Nothing else would make it known.
                 admission.services.shard.announce(&member);
             }
@@ -57,15 +57,26 @@ pub async fn admit(
     admission.in_time(namespace, work).await
 }
 
-/// Closes a connection that is accepted only for this, because a browser cannot read another answer.
-pub fn turn_away(consumer: &Consumer, connection: &Connection, query_string: &str, closing: &Closing<'_>) {
-    let context = Context { query: query(query_string), ..Context::default() };
-    if closing.frame
-        && let Some(frame) = consumer.refusal_frame(&context)
-    {
-        connection.send(&frame);
+/// Closes a connection that is accepted only for this, because a browser cannot read another answer; the outcome that is
+/// counted. `None`, and nothing done, where the client is to have the answer.
+pub fn turn_away(
+    refusal: &Refusal,
+    consumer: &Consumer,
+    connection: &Connection,
+    query_string: &str,
+) -> Option<&'static str> {
+    let (row, reject) = (refusal.row(), consumer.reject());
+    let (code, outcome) = row.closing(reject)?;
+    if row.close == Close::AsConfigured {
+        let context = Context { query: query(query_string), ..Context::default() };
+        if let Some(frame) = consumer.refusal_frame(&context) {
+            connection.send(&frame);
+        }
+        connection.close(code, &reject.reason);
+    } else {
+        connection.close(code, &row.detail);
     }
-    connection.close(closing.code, &closing.reason);
+    Some(outcome)
 }
 
 impl Outlet for Connection {

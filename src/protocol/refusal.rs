@@ -3,7 +3,7 @@
 //! In: what stood against a client. Out: the answer of HTTP, the message of Socket.IO's `connect_error` or the close code,
 //! and where it is counted and logged. It builds no response.
 
-use std::{borrow::Cow, fmt, time::Duration};
+use std::{borrow::Cow, time::Duration};
 
 use log::Level;
 
@@ -107,7 +107,7 @@ pub struct Row<'a> {
 pub enum Close {
     /// Never: accepting is what is to be avoided, or nobody is there yet to be accepted.
     Never,
-    /// With code, reason and frame of `consumer.reject`; counted as `denied`.
+    /// With code, reason and frame of `consumer.reject`.
     AsConfigured,
     /// With 1013 and the text.
     TryAgainLater,
@@ -124,19 +124,6 @@ pub enum Told<'a> {
     Invalid,
     /// That the node is at fault.
     Unavailable,
-}
-
-/// A close instead of an answer.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Closing<'a> {
-    /// The close code.
-    pub code: CloseCode,
-    /// The reason.
-    pub reason: Cow<'a, str>,
-    /// Whether the frame of `reject.send` goes before it.
-    pub frame: bool,
-    /// The outcome among the handshakes that are counted.
-    pub label: &'static str,
 }
 
 impl Refusal {
@@ -188,24 +175,6 @@ impl Refusal {
         }
     }
 
-    /// With what a plain WebSocket is closed instead of an answer, where the consumer's `reject` says so.
-    pub fn closing<'a>(&'a self, reject: &'a Reject) -> Option<Closing<'a>> {
-        let configured = reject.close?;
-        let Row { close, label, detail, .. } = self.row();
-        match close {
-            Close::Never => None,
-            Close::AsConfigured => Some(Closing {
-                code: CloseCode::new(configured).unwrap_or(CloseCode::POLICY_VIOLATION),
-                reason: (&*reject.reason).into(),
-                frame: true,
-                label: "denied",
-            }),
-            Close::TryAgainLater => {
-                Some(Closing { code: CloseCode::TRY_AGAIN_LATER, reason: detail, frame: false, label })
-            }
-        }
-    }
-
     /// The message of Socket.IO's `connect_error`, where this consumer has the word.
     pub fn connect_error<'a>(&'a self, consumer: &'a Consumer) -> &'a str {
         match self.row().connect_error {
@@ -218,19 +187,14 @@ impl Refusal {
 
     /// Logs it; `who` refuses.
     pub fn log(&self, who: &str) {
+        let Row { level, detail, .. } = self.row();
         match self {
-            _ if self.row().level > Level::Warn => log::debug!("{who}: a client is refused: {self}"),
+            _ if level > Level::Warn => log::debug!("{who}: a client is refused: {detail}"),
             // Each bounded for itself, so that a storm of one does not hide another.
             Self::Layer(error) => warn_bounded!("{who}: a client is refused: {error}"),
             Self::Late => warn_bounded!("{who}: a client is refused: letting it in took longer than admission_timeout"),
-            _ => warn_bounded!("{who}: a client is refused: {self}"),
+            _ => warn_bounded!("{who}: a client is refused: {detail}"),
         }
-    }
-}
-
-impl fmt::Display for Refusal {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.row().detail)
     }
 }
 
@@ -263,6 +227,17 @@ impl Row<'static> {
 }
 
 impl<'a> Row<'a> {
+    /// The code with which a plain WebSocket is closed instead of an answer, where its consumer has one, and the outcome that
+    /// is counted then.
+    pub fn closing(&self, reject: &Reject) -> Option<(CloseCode, &'static str)> {
+        let configured = reject.close?;
+        match self.close {
+            Close::Never => None,
+            Close::AsConfigured => Some((CloseCode::new(configured).unwrap_or(CloseCode::POLICY_VIOLATION), "denied")),
+            Close::TryAgainLater => Some((CloseCode::TRY_AGAIN_LATER, self.label)),
+        }
+    }
+
     fn saying(self, detail: impl Into<Cow<'a, str>>) -> Self {
         Row { detail: detail.into(), ..self }
     }
@@ -326,8 +301,8 @@ mod tests {
 
     const LATER: Duration = Duration::from_millis(2500);
 
-    /// What is counted and how loudly it is logged; the answer, with its headers; the close of a consumer whose `reject` is
-    /// set; `connect_error`.
+    /// What is counted and how loudly it is logged; the answer, with its headers; the close where `reject.close`
+    /// is 4401; `connect_error`.
     const ROWS: &str = "\
 Handshake Key          | bad_request DEBUG        | 400 Sec-WebSocket-Key must be given once and be 16 bytes in base64 | - | Service unavailable
 Handshake MissingVersion | bad_request DEBUG      | 400 Sec-WebSocket-Version must be given once; Sec-WebSocket-Version: 13 | - | Service unavailable
@@ -345,18 +320,18 @@ Limited Connections    | full DEBUG               | 503 4 the node has no room f
 Limited Rate           | rate_limit DEBUG         | 503 4 too many handshakes; handshakes_per_second; Retry-After 2.5s | - | Service unavailable
 Limited Address        | address_limit DEBUG      | 429 4 too many connections from this address; connections_per_address; Retry-After 2.5s | - | too many connections from this address
 Limited AddressRate    | address_rate_limit DEBUG | 429 4 too many handshakes from this address; handshakes_per_second_per_address; Retry-After 2.5s | - | too many handshakes from this address
-Limited User           | user_limit DEBUG         | 429 4 too many connections of this user; connections_per_user; Retry-After 2.5s | user_limit 1013 too many connections of this user | too many connections of this user
+Limited User           | user_limit DEBUG         | 429 4 too many connections of this user; connections_per_user; Retry-After 2.5s | user_limit 1013 | too many connections of this user
 Limited UserUnknown    | unavailable DEBUG        | 503 4 the connections of this user cannot be counted now; connections_per_user; Retry-After 2.5s | - | Service unavailable
 NotReady               | unavailable DEBUG        | 503 the channel layer is not ready; Retry-After 1s | - | Service unavailable
 Namespace              | bad_request DEBUG        | 400 Invalid namespace | - | Invalid namespace
-Auth missing           | missing DEBUG            | 403 no credential was given | denied 4401 log in, with a frame | show a token
-Auth invalid           | invalid DEBUG            | 403 expired | denied 4401 log in, with a frame | a bad token
-Auth revoked           | revoked DEBUG            | 403 the token was revoked | denied 4401 log in, with a frame | a bad token
+Auth missing           | missing DEBUG            | 403 no credential was given | denied 4401 | show a token
+Auth invalid           | invalid DEBUG            | 403 expired | denied 4401 | a bad token
+Auth revoked           | revoked DEBUG            | 403 the token was revoked | denied 4401 | a bad token
 Auth origin            | origin DEBUG             | 403 the origin is not allowed | - | a bad token
 Auth unconfigured      | unconfigured WARN        | 503 no key; Retry-After 60s | - | Service unavailable
 Auth unavailable       | unavailable WARN         | 503 the token store is not reachable; Retry-After 2.5s | - | Service unavailable
-Denied                 | denied DEBUG             | 403 not today | denied 4401 log in, with a frame | not today
-Groups                 | denied DEBUG             | 403 no name | denied 4401 log in, with a frame | a bad token
+Denied                 | denied DEBUG             | 403 not today | denied 4401 | not today
+Groups                 | denied DEBUG             | 403 no name | denied 4401 | a bad token
 Layer Unavailable      | unavailable WARN         | 503 the channel layer is not ready: reset; Retry-After 2.5s | - | Service unavailable
 Layer Refused          | unavailable WARN         | 503 the channel layer refused; Retry-After 1s | - | Service unavailable
 Late                   | timeout WARN             | 503 it took too long to let the client in; Retry-After 1s | - | Service unavailable";
@@ -426,20 +401,17 @@ Late                   | timeout WARN             | 503 it took too long to let 
     }
 
     fn written(refusal: &Refusal, consumer: &Consumer) -> String {
-        let Row { label, level, status, detail, code, limit, retry_after, headers, .. } = refusal.row();
+        let row = refusal.row();
+        let reject = Reject { close: Some(4401), ..Reject::default() };
+        let close = row.closing(&reject).map_or("-".to_owned(), |(code, outcome)| format!("{outcome} {code}"));
+        assert_eq!(row.closing(&Reject::default()), None, "without a code of the consumer");
+        let Row { label, level, status, detail, code, limit, retry_after, headers, .. } = row;
         let mut answer = status.to_string();
         code.into_iter().for_each(|code| answer += &format!(" {code}"));
         answer += &format!(" {detail}");
         limit.into_iter().for_each(|limit| answer += &format!("; {limit}"));
         retry_after.into_iter().for_each(|time| answer += &format!("; Retry-After {}s", time.as_secs_f32()));
         headers.iter().for_each(|(name, value)| answer += &format!("; {name}: {value}"));
-        let reject = Reject { close: Some(4401), reason: "log in".to_owned(), ..Reject::default() };
-        let close = refusal.closing(&reject).map_or_else(
-            || "-".to_owned(),
-            |Closing { code, reason, frame, label }| {
-                format!("{label} {code} {reason}{}", if frame { ", with a frame" } else { "" })
-            },
-        );
         let told = refusal.connect_error(consumer);
         format!("{} | {label} {level} | {answer} | {close} | {told}", cause(refusal))
     }
@@ -454,7 +426,6 @@ Late                   | timeout WARN             | 503 it took too long to let 
         assert_eq!(causes.len(), ROWS.lines().count());
         for (refusal, expected) in causes.iter().zip(ROWS.lines()) {
             assert_eq!(written(refusal, &consumer), row_of(expected));
-            assert_eq!(refusal.closing(&Reject::default()), None, "without a code of the consumer: {refusal:?}");
         }
     }
 

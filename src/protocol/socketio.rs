@@ -128,7 +128,7 @@ impl SocketIo {
         self.attempts.set(attempt.wrapping_add(1));
         // Most clients need one.
         places.reserve_exact(1);
-        places.push(Place { name: Arc::clone(served.name()), attempt, session: None });
+        places.push(Place { name: Arc::clone(&served.name), attempt, session: None });
         drop(places);
         let work = Rc::clone(self).enter(Rc::clone(engine), Arc::clone(served), attempt, auth);
         // Apart, so that it takes no memory while nothing is connected.
@@ -146,7 +146,7 @@ impl SocketIo {
             self.admission.services.metrics.handshake(refusal.row().label);
         }
         self.pending.set(self.pending.get() - 1);
-        if !self.is_waited_for(namespace.name(), attempt) || !engine.connection().is_open() {
+        if !self.is_waited_for(&namespace.name, attempt) || !engine.connection().is_open() {
             // The client has left meanwhile; a join without its session is undone.
             if let Ok((member, _)) = let_in {
                 self.admission.services.shard.leave_all(&member);
@@ -156,20 +156,20 @@ impl SocketIo {
         }
         match let_in {
             Ok((member, parts)) => {
-                let outlet = NamespaceOutlet::new(&engine, &self, Arc::clone(namespace.name()));
+                let outlet = NamespaceOutlet::new(&engine, &self, Arc::clone(&namespace.name));
                 let session =
                     Session::new(Rc::clone(&self.admission.services), outlet, Rc::clone(&member), parts, attempt);
                 for place in self.places.borrow_mut().iter_mut().filter(|place| place.attempt == attempt) {
                     place.session = Some(Rc::clone(&session));
                 }
                 // First the word that it is connected, then, in the same breath, everything that is published.
-                engine.send(&packet::connected(namespace.name(), &id));
+                engine.send(&packet::connected(&namespace.name, &id));
                 self.admission.services.shard.seat(&member);
                 session.opened();
             }
             Err(refusal) => {
-                self.remove(&engine, namespace.name());
-                engine.send(&packet::refused(namespace.name(), refusal.connect_error(namespace.consumer())));
+                self.remove(&engine, &namespace.name);
+                engine.send(&packet::refused(&namespace.name, refusal.connect_error(&namespace.first)));
             }
         }
     }

@@ -23,7 +23,7 @@ impl Session {
         if let Some(member) = self.member() {
             if let Err(refused) = self.exchange_permit(part, &member, user_id_of(&user).as_deref()).await {
                 self.services.metrics.closed("user_limit");
-                self.outlet.close(CloseCode::TRY_AGAIN_LATER, &Refusal::Limited(refused).to_string());
+                self.outlet.close(CloseCode::TRY_AGAIN_LATER, &Refusal::Limited(refused).row().detail);
                 return After::End;
             }
             let Ok(principal) = self.principal_as(part, &member, &user) else {
