@@ -64,7 +64,7 @@ pub fn run() -> ExitCode {
         Ok(loaded) => loaded,
         Err(errors) => return invalid(&errors),
     };
-    logging::start(config.log.format);
+    let _log = logging::start(config.log.format);
     match cli.command.unwrap_or(Command::Serve) {
         Command::Check => {
             let file = cli.config.map_or_else(|| "the built-in default".to_owned(), |file| file.display().to_string());

@@ -10,7 +10,7 @@ use super::{
     start::Serving,
     systemd,
 };
-use crate::telemetry::Metrics;
+use crate::telemetry::{Metrics, logging};
 
 /// A second signal ended it before the drain was over; 128 and the signal's number, as shells say it.
 const EXIT_FORCED: u8 = 128;
@@ -26,7 +26,7 @@ impl Node {
     pub async fn drain(&self, serving: &Serving, asked: &Asked, signals: Signals) -> ExitCode {
         let open = self.metrics.connections.get();
         log::info!("{} received: draining {open} connections; a second signal ends at once", asked.name);
-        systemd::stopping(open);
+        systemd::stopping(open).await;
         let Signals { mut stop, mut hangup } = signals;
         tokio::select! {
             () = self.wind_down(serving, asked.interactive) => {
@@ -36,6 +36,7 @@ impl Node {
             again = stop.next() => {
                 log::warn!("{} received again: ending at once", again.name);
                 let _ = tokio::time::timeout(HASTE, self.layer.stop()).await;
+                logging::flush();
                 std::process::exit(i32::from(EXIT_FORCED + again.number));
             }
             never = hangup.refuse() => match never {},

@@ -76,10 +76,10 @@ impl Reload {
 
     /// Carries out one reload.
     pub async fn run(&mut self) {
-        systemd::reloading();
+        systemd::reloading().await;
         let outcome = self.outcome().await;
         self.metrics.reloaded(outcome);
-        systemd::reloaded(outcome);
+        systemd::reloaded(outcome).await;
     }
 
     async fn outcome(&mut self) -> &'static str {

@@ -1,16 +1,18 @@
 //! What the service manager is told, and the socket that it may give; without one, all of this does nothing.
 //!
 //! In: `NOTIFY_SOCKET`, `LISTEN_FDS` and `WATCHDOG_USEC` of the environment. Out: notifications (sd_notify(3)) and a
-//! listener (sd_listen_fds(3)). It must never be a reason not to serve.
+//! listener (sd_listen_fds(3)). It must never be a reason not to serve, nor wait long for a manager that does not read.
 
-use std::{io, net::TcpListener, sync::Arc, time::Duration};
+use std::{env, ffi::OsStr, io, net::TcpListener, sync::Arc, time::Duration};
 
 use listenfd::ListenFd;
 use sd_notify::NotifyState;
+use tokio::{net::UnixDatagram, time::timeout};
 
 use crate::{
     hub::Dispatcher,
     layer::{Layer, Readiness},
+    warn_bounded,
 };
 
 /// A start counts as done when events arrive; or after this time, because Redis away is no reason not to run.
@@ -18,6 +20,9 @@ const PATIENCE: Duration = Duration::from_secs(5);
 
 /// How often that is looked at.
 const LOOK: Duration = Duration::from_millis(20);
+
+/// How long a notification may take.
+const NOTIFY: Duration = Duration::from_millis(500);
 
 /// The listener that this process was started with, if any.
 pub fn listener() -> io::Result<Option<TcpListener>> {
@@ -29,10 +34,20 @@ pub fn listener() -> io::Result<Option<TcpListener>> {
     given.take_tcp_listener(0)
 }
 
-fn tell(states: &[NotifyState<'_>]) {
-    if let Err(error) = sd_notify::notify(states) {
-        log::warn!("the service manager could not be told: {error}");
+/// Not by [`sd_notify::notify`]: that blocks the thread for as long as the manager does not read.
+async fn tell(states: &[NotifyState<'_>]) {
+    let Some(path) = env::var_os("NOTIFY_SOCKET") else { return };
+    let message: String = states.iter().map(|state| format!("{state}\n")).collect();
+    let late = |_| Err(io::ErrorKind::TimedOut.into());
+    if let Err(error) = timeout(NOTIFY, send(&path, &message)).await.unwrap_or_else(late) {
+        warn_bounded!("the service manager could not be told: {error}");
     }
+}
+
+async fn send(path: &OsStr, message: &str) -> io::Result<()> {
+    let socket = UnixDatagram::unbound()?;
+    socket.connect(path)?;
+    socket.send(message.as_bytes()).await.map(drop)
 }
 
 /// Waits until events arrive; whether they do.
@@ -51,25 +66,25 @@ pub async fn started(layer: Arc<dyn Layer>) {
         true => "serving",
         false => "serving, without the channel layer for now",
     };
-    tell(&[NotifyState::Ready, NotifyState::Status(status)]);
+    tell(&[NotifyState::Ready, NotifyState::Status(status)]).await;
 }
 
 /// A reload begins.
-pub fn reloading() {
+pub async fn reloading() {
     match NotifyState::monotonic_usec_now() {
-        Ok(now) => tell(&[NotifyState::Reloading, now]),
+        Ok(now) => tell(&[NotifyState::Reloading, now]).await,
         Err(error) => log::warn!("the service manager could not be told: {error}"),
     }
 }
 
 /// A reload is over.
-pub fn reloaded(outcome: &str) {
-    tell(&[NotifyState::Ready, NotifyState::Status(&format!("serving; the last reload: {outcome}"))]);
+pub async fn reloaded(outcome: &str) {
+    tell(&[NotifyState::Ready, NotifyState::Status(&format!("serving; the last reload: {outcome}"))]).await;
 }
 
 /// The drain begins.
-pub fn stopping(connections: i64) {
-    tell(&[NotifyState::Stopping, NotifyState::Status(&format!("draining {connections} connections"))]);
+pub async fn stopping(connections: i64) {
+    tell(&[NotifyState::Stopping, NotifyState::Status(&format!("draining {connections} connections"))]).await;
 }
 
 /// Where a watchdog is set: shows it a sign of life for as long as every worker thread gives one.
@@ -79,7 +94,7 @@ pub async fn watched(dispatcher: Arc<Dispatcher>) {
     loop {
         turn.tick().await;
         if dispatcher.ask_workers(|_| (), limit / 3).await.silent == 0 {
-            tell(&[NotifyState::Watchdog]);
+            tell(&[NotifyState::Watchdog]).await;
         } else {
             log::warn!("a worker thread is stuck; the watchdog is not told of a sign of life");
         }

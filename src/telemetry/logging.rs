@@ -1,29 +1,119 @@
 //! The log: lines for people or JSON for programs, on standard error, filtered by `RUST_LOG` (`info` where it is not set).
 //!
 //! A record is always one line, whatever a client wrote into it. Below `info` only this program's own records are written:
-//! other libraries put what clients sent into theirs (actix-http a header that it cannot read).
+//! other libraries put what clients sent into theirs (actix-http a header that it cannot read). No thread that logs waits for
+//! whoever reads standard error: `queue` has the lines and the thread that writes them.
+
+mod queue;
 
 use std::{
+    backtrace::{Backtrace, BacktraceStatus},
+    env,
     fmt::{self, Write as _},
     io::{self, Write as _},
-    time::SystemTime,
+    panic::{self, PanicHookInfo},
+    sync::LazyLock,
+    thread,
+    time::{Duration, SystemTime},
 };
 
-use env_logger::{Builder, Env, fmt::Formatter};
+use env_logger::{Builder, DEFAULT_WRITE_STYLE_ENV, Env, Target, WriteStyle, fmt::Formatter};
 use log::{Level, Record};
+use prometheus_client::metrics::counter::Counter;
 use serde::Serialize;
 
+use self::queue::LineQueue;
 use crate::config::LogFormat;
 
+/// How long the end of the process waits for the last lines to be written.
+const FLUSH: Duration = Duration::from_secs(1);
+
+/// One per process, as `log` has one logger.
+static LINES: LazyLock<LineQueue> = LazyLock::new(LineQueue::default);
+
+/// The log. Its drop waits, for a second at most, until the last lines are written.
+#[must_use]
+#[derive(Debug)]
+pub struct Log;
+
 /// Starts the log. Called once.
-pub fn start(format: LogFormat) {
+pub fn start(format: LogFormat) -> Log {
     let mut builder = Builder::from_env(Env::default().default_filter_or("info"));
     builder.format(move |out, record| match (is_written(record.level(), record.target()), format) {
         (false, _) => Ok(()),
         (true, LogFormat::Human) => human(out, record),
         (true, LogFormat::Json) => writeln!(out, "{}", json(record, SystemTime::now())),
     });
+    let write = || LINES.write_to(io::stderr(), report_loss);
+    // Without the thread lines go the direct way.
+    if thread::Builder::new().name("log".to_owned()).spawn(write).is_ok() {
+        builder.write_style(style()).target(Target::Pipe(Box::new(ToQueue)));
+    }
     builder.init();
+    panic::set_hook(Box::new(log_panic));
+    Log
+}
+
+/// Waits, for a second at most, until the lines so far are written.
+pub fn flush() {
+    LINES.flush(FLUSH);
+}
+
+/// Lines that were dropped because standard error did not take them.
+pub(super) fn dropped_lines() -> Counter {
+    LINES.dropped().clone()
+}
+
+/// Bytes of lines that are not written yet.
+pub(super) fn waiting_bytes() -> usize {
+    LINES.bytes()
+}
+
+impl Drop for Log {
+    fn drop(&mut self) {
+        flush();
+    }
+}
+
+/// What env_logger writes to: one line at a time.
+struct ToQueue;
+
+impl io::Write for ToQueue {
+    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        if !line.is_empty() {
+            LINES.push(line);
+        }
+        Ok(line.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Colours where standard error is a terminal that shows them; env_logger asks only a target that it knows.
+fn style() -> WriteStyle {
+    match env::var(DEFAULT_WRITE_STYLE_ENV).as_deref() {
+        Ok("always") => WriteStyle::Always,
+        Ok("never") => WriteStyle::Never,
+        _ => anstream::AutoStream::choice(&io::stderr()).into(),
+    }
+}
+
+fn report_loss(lines: u64) {
+    log::warn!("{lines} lines of the log were dropped: standard error did not take them");
+}
+
+/// A panic takes the way of all lines: the standard hook would wait for the reader, and hold standard error meanwhile.
+fn log_panic(panic: &PanicHookInfo<'_>) {
+    let thread = thread::current();
+    let (name, message) = (thread.name().unwrap_or("unnamed"), panic.payload_as_str().unwrap_or("no message"));
+    let place = panic.location().map(|location| format!(" at {location}")).unwrap_or_default();
+    let backtrace = Backtrace::capture();
+    match backtrace.status() {
+        BacktraceStatus::Captured => log::error!("thread {name} panicked{place}: {message}\n{backtrace}"),
+        _ => log::error!("thread {name} panicked{place}: {message}"),
+    }
 }
 
 /// Whether a record may be seen at all.

@@ -17,6 +17,7 @@ use prometheus_client::{
 use super::{
     drop_reason::DropReason,
     label::{self, Action, Build, Call, From, Node, Outcome, Reason, Served},
+    logging,
     name::Name,
     process::Process,
     pulse::Pulses,
@@ -99,6 +100,7 @@ pub struct Counters {
     node: Family<Node, Gauge>,
     ready: Gauge,
     tail_watchers: Gauge,
+    log_waiting: Gauge,
     /// What is told to whoever watches.
     pub tail: Tail,
     /// How long things take.
@@ -173,6 +175,9 @@ impl Counters {
         add(&mut registry, Name::BackendSeconds, &self.durations.backend_calls);
         add(&mut registry, Name::Ready, &self.ready);
         add(&mut registry, Name::TailWatchers, &self.tail_watchers);
+        // The log is older than the metrics, and the process has one.
+        add(&mut registry, Name::LogLinesDropped, &logging::dropped_lines());
+        add(&mut registry, Name::LogWaiting, &self.log_waiting);
         add(&mut registry, Name::BuildInfo, &build);
         add(&mut registry, Name::NodeInfo, &self.node);
         registry
@@ -334,6 +339,7 @@ impl Counters {
     /// All of it as OpenMetrics text.
     pub fn render(&self) -> String {
         self.tail_watchers.set(i64::try_from(self.tail.watchers()).unwrap_or(i64::MAX));
+        self.log_waiting.set(i64::try_from(logging::waiting_bytes()).unwrap_or(i64::MAX));
         let mut text = String::new();
         // Writing to a String cannot fail.
         let _ = encode_registry(&mut text, &self.process).and_then(|()| encode(&mut text, &self.registry));

@@ -53,6 +53,10 @@ pub enum Name {
     Ready,
     /// Streams of `channelgate tail`.
     TailWatchers,
+    /// Lines of the log that could not be written.
+    LogLinesDropped,
+    /// Bytes of the log that are not written yet.
+    LogWaiting,
     /// Which version runs.
     BuildInfo,
     /// Which node this is.
@@ -87,6 +91,8 @@ impl Name {
         Self::BackendSeconds,
         Self::Ready,
         Self::TailWatchers,
+        Self::LogLinesDropped,
+        Self::LogWaiting,
         Self::BuildInfo,
         Self::NodeInfo,
     ];
@@ -119,6 +125,8 @@ impl Name {
             Self::BackendSeconds => "backend_call_seconds",
             Self::Ready => "ready",
             Self::TailWatchers => "tail_watchers",
+            Self::LogLinesDropped => "log_lines_dropped",
+            Self::LogWaiting => "log_waiting_bytes",
             Self::BuildInfo => "build_info",
             Self::NodeInfo => "node_info",
         }
@@ -156,6 +164,8 @@ impl Name {
             }
             Self::Ready => "1 while /health/ready answers 200",
             Self::TailWatchers => "Open streams of channelgate tail",
+            Self::LogLinesDropped => "Lines of the log that standard error did not take",
+            Self::LogWaiting => "Bytes of the log that are not written yet",
             Self::BuildInfo => "1, with the version that runs",
             Self::NodeInfo => "1, with the node's id in the cluster",
         }
