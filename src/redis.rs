@@ -4,13 +4,14 @@
 //! without secrets. It never knows what is said: groups, members and nodes are the business of the modules that use it.
 //!
 //! - `hosts`: where a Redis is
-//! - `pool`: commands
+//! - `command`: commands on a connection, and whose refusal an error is; `pool`: commands on one of several
 //! - `subscription`: a connection that only listens; `probe`: what proves that it brings something
 //! - `reconnect`, `backoff`: one connection after the other, and the pauses between
 //! - `lease`: how a node says that it lives
 //! - `time`, `error`, `task`: deadlines and ticks, errors as text, tasks that are asked and ended
 
 mod backoff;
+mod command;
 mod error;
 mod hosts;
 mod lease;
@@ -24,6 +25,7 @@ mod time;
 pub use hosts::{Host, HostError};
 pub use pool::{PoolError, RedisPool};
 
+pub(crate) use command::{exchange, query};
 pub(crate) use error::{one_line, timed_out};
 pub(crate) use lease::{KEEP, Lease};
 pub(crate) use probe::Probe;

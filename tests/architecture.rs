@@ -51,7 +51,7 @@ const ORDERS: &[(&str, &str)] = &[
         "part effects background services principal refusal session endpoint admission head plain engineio socketio",
     ),
     ("protocol::session", "asks queue refresh work identity"),
-    ("redis", "error time task backoff hosts pool lease probe reconnect subscription"),
+    ("redis", "error command time task backoff hosts pool lease probe reconnect subscription"),
 ];
 
 fn rust_files(folder: &Path, found: &mut Vec<PathBuf>) {

@@ -30,8 +30,9 @@ pub struct Cached {
 /// How long several keys have.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Ends {
-    /// Which start of the store answers: what is not in another one need not have been deleted.
-    pub run: Box<str>,
+    /// Another number than before where the store may have lost what it had, by a new start or a flush: what is not in it
+    /// then need not have been deleted.
+    pub run: u64,
     /// For each key: whether it is there, and when it ends by itself, rather too early than too late.
     pub ends: Vec<Option<Option<Instant>>>,
 }
@@ -94,7 +95,7 @@ impl Cache for MemoryCache {
     fn ends<'a>(&'a self, keys: &'a [Arc<str>]) -> BoxFuture<'a, Result<Ends, AuthError>> {
         self.with(|entries| {
             let ends = keys.iter().map(|key| entries.live(key).map(|(_, end)| Some(*end))).collect();
-            Ends { run: "".into(), ends }
+            Ends { run: 0, ends }
         })
     }
 

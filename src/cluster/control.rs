@@ -209,8 +209,12 @@ impl Control {
                         return format!("{missed} probes did not come back");
                     }
                     let (control, message) = (Arc::clone(self), Message::Probe(probe.next()));
-                    // A failure here shows as a probe that does not come back.
-                    tokio::spawn(async move { drop(control.send(&BTreeSet::from([control.id.clone()]), &message).await) });
+                    // A failure shows as a probe that does not come back, too; but not why.
+                    tokio::spawn(async move {
+                        if let Err(error) = control.send(&BTreeSet::from([control.id.clone()]), &message).await {
+                            warn_bounded!("a probe of the nodes' channel could not be sent: {error}");
+                        }
+                    });
                 }
             }
         }

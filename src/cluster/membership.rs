@@ -15,7 +15,7 @@ use tokio::time::sleep;
 
 use super::{ClusterError, NodeFacts, NodeId};
 use crate::{
-    redis::{Lease, RedisPool, beats, millis},
+    redis::{Lease, RedisPool, beats, exchange, millis, one_line, query},
     telemetry::Metrics,
     warn_bounded,
 };
@@ -92,9 +92,16 @@ impl Membership {
             return Ok(listening.to_string().into());
         }
         let work = async |connection: &mut MultiplexedConnection| {
-            match redis::cmd("CLIENT").arg("INFO").query_async::<String>(connection).await {
+            match query::<String>(connection, redis::cmd("CLIENT").arg("INFO")).await {
                 // Before Redis 6.2, or not allowed: no more is known than over a unix socket.
-                Err(error) if error.code().is_some() => Ok(String::new()),
+                Err(error) if error.code().is_some() => {
+                    log::warn!(
+                        "Redis does not say where this node is, so that other nodes look for it on their own machine; set \
+                         cluster.address: {}",
+                        one_line(&error)
+                    );
+                    Ok(String::new())
+                }
                 other => other,
             }
         };
@@ -135,12 +142,12 @@ impl Membership {
     /// Where the nodes are that live now, for somebody who is none of them.
     pub async fn addresses(&self) -> Result<Vec<Arc<str>>, ClusterError> {
         let work = async |connection: &mut MultiplexedConnection| {
-            let ids: Vec<String> = redis::cmd("ZRANGE").arg(NODES).arg(0).arg(-1).query_async(connection).await?;
+            let ids: Vec<String> = query(connection, redis::cmd("ZRANGE").arg(NODES).arg(0).arg(-1)).await?;
             let mut facts = redis::pipe();
             for id in &ids {
                 facts.get(format!("{NODE}{id}"));
             }
-            if ids.is_empty() { Ok(Vec::new()) } else { facts.query_async::<Vec<Option<String>>>(connection).await }
+            if ids.is_empty() { Ok(Vec::new()) } else { exchange::<Vec<Option<String>>>(connection, &facts).await }
         };
         let facts = self.pool.within(work).await?;
         // Those of a node that has gone have expired.

@@ -50,7 +50,7 @@ impl Node {
         let ws_token = &self.config.auth.ws_token;
         if !ws_token.recheck.0.is_zero() && !ws_token.single_use {
             let (cache, dispatcher) = (Arc::clone(&self.cache), Arc::clone(&self.dispatcher));
-            tokio::spawn(tokens::look_after(cache, dispatcher, ws_token.recheck.0));
+            tokio::spawn(tokens::look_after(cache, dispatcher, self.reload.consumers.clone(), ws_token.recheck.0));
         }
     }
 }

@@ -1,8 +1,8 @@
 //! Looks after the cached tokens of open connections: one that is deleted before its time ends the connections that came in
 //! with it.
 //!
-//! In: what the workers watch, and what the cache says of it. Out: kicks. A cache that is away, or that has started anew, says
-//! nothing of any token; nor does one whose time is over.
+//! In: what the workers watch, and what the cache says of it. Out: kicks. A cache that is away, or that has lost what it had,
+//! says nothing of any token; nor does one whose time is over.
 
 use std::{
     collections::HashMap,
@@ -14,6 +14,8 @@ use tokio::time::{MissedTickBehavior, interval};
 
 use crate::{
     auth::{AuthError, Cache},
+    config::AuthMethod,
+    consumer::Consumers,
     hub::{Dispatcher, Kick, Watched, Whom},
     socket::close::Ending,
     warn_bounded,
@@ -28,13 +30,17 @@ const BATCH: usize = 500;
 /// A token that has no more than this left is let be: clocks run differently, if little.
 const MARGIN: Duration = Duration::from_millis(500);
 
-/// Looks every `period`, for as long as the node lives.
-pub async fn look_after(cache: Arc<dyn Cache>, dispatcher: Arc<Dispatcher>, period: Duration) {
+/// Looks every `period`, for as long as the node lives; also while nobody is connected, so that a loss of the store does not
+/// pass unseen, but not before a consumer takes cached tokens.
+pub async fn look_after(cache: Arc<dyn Cache>, dispatcher: Arc<Dispatcher>, consumers: Consumers, period: Duration) {
     let mut looks = interval(period);
     looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut known = Known::default();
     loop {
         looks.tick().await;
+        if known.run.is_none() && !consumers.now().set().iter().any(|one| one.auth().contains(&AuthMethod::WsToken)) {
+            continue;
+        }
         let now = Instant::now();
         let asked = dispatcher.ask_workers(move |shard| shard.principals().watched(now), PATIENCE).await;
         let watched: Vec<Watched> = asked.answers.into_iter().flatten().collect();
@@ -59,8 +65,8 @@ pub async fn look_after(cache: Arc<dyn Cache>, dispatcher: Arc<Dispatcher>, peri
 /// What was seen of the cache before.
 #[derive(Default)]
 struct Known {
-    /// Which start of the store, and since when.
-    run: Option<(Box<str>, Instant)>,
+    /// Of which loss of the store this is the time after, and since when.
+    run: Option<(u64, Instant)>,
     /// When keys end, as was seen last: a value may have been replaced by one with less time.
     ends: HashMap<Arc<str>, Instant>,
 }
@@ -90,13 +96,13 @@ impl Known {
         keys: &[Arc<str>],
     ) -> Result<HashMap<Arc<str>, Option<Instant>>, AuthError> {
         let (mut ends, mut gone) = (HashMap::new(), HashMap::new());
-        // Also where nothing is to be asked: a start of the store must not pass unseen.
+        // Also where nothing is to be asked: a loss of the store must not pass unseen.
         let batches = if keys.is_empty() { vec![keys] } else { keys.chunks(BATCH).collect() };
         for batch in batches {
             let asked = Instant::now();
             let found = cache.ends(batch).await?;
             if self.run.as_ref().is_none_or(|(run, _)| *run != found.run) {
-                // What this start of the store does not have, it may never have had.
+                // What the store does not have now, it may have lost.
                 self.run = Some((found.run, asked));
                 gone.clear();
             }
@@ -128,10 +134,10 @@ mod tests {
         event::{Fingerprint, Watch},
     };
 
-    /// What the cache says next: which start of it, and what it has of the key "k".
+    /// What the cache says next: how often it lost what it had, and what it has of the key "k".
     struct Says(Mutex<Result<Said, AuthError>>);
 
-    type Said = (&'static str, Option<Option<Instant>>);
+    type Said = (u64, Option<Option<Instant>>);
 
     impl Cache for Says {
         fn get<'a>(&'a self, _: &'a str) -> BoxFuture<'a, Result<Option<Cached>, AuthError>> {
@@ -139,7 +145,7 @@ mod tests {
         }
         fn ends<'a>(&'a self, keys: &'a [Arc<str>]) -> BoxFuture<'a, Result<Ends, AuthError>> {
             let said = self.0.lock().unwrap().clone();
-            Box::pin(future::ready(said.map(|(run, end)| Ends { run: run.into(), ends: vec![end; keys.len()] })))
+            Box::pin(future::ready(said.map(|(run, end)| Ends { run, ends: vec![end; keys.len()] })))
         }
         fn set<'a>(&'a self, _: &'a str, _: Bytes, _: Duration) -> BoxFuture<'a, Result<(), AuthError>> {
             Box::pin(future::ready(Ok(())))
@@ -162,7 +168,7 @@ mod tests {
         !known.deleted(says, token.to_vec()).await.unwrap().is_empty()
     }
 
-    async fn started(run: &'static str, end: Option<Instant>) -> (Known, Says) {
+    async fn started(run: u64, end: Option<Instant>) -> (Known, Says) {
         let (mut known, says) = (Known::default(), Says(Mutex::new(Ok((run, Some(end))))));
         assert!(!is_deleted(&mut known, &says, &token(end)).await);
         (known, says)
@@ -171,40 +177,40 @@ mod tests {
     #[tokio::test]
     async fn a_key_that_is_gone_before_its_time_was_deleted() {
         for end in [Some(later(60)), None] {
-            let (mut known, says) = started("one", end).await;
+            let (mut known, says) = started(1, end).await;
             let token = token(end);
             assert!(!is_deleted(&mut known, &says, &token).await);
-            *says.0.lock().unwrap() = Ok(("one", None));
+            *says.0.lock().unwrap() = Ok((1, None));
             assert!(is_deleted(&mut known, &says, &token).await);
         }
     }
 
     #[tokio::test]
     async fn one_whose_time_is_over_was_not() {
-        let (mut known, says) = started("one", Some(later(0))).await;
-        *says.0.lock().unwrap() = Ok(("one", None));
+        let (mut known, says) = started(1, Some(later(0))).await;
+        *says.0.lock().unwrap() = Ok((1, None));
         assert!(!is_deleted(&mut known, &says, &token(Some(later(0)))).await);
     }
 
     #[tokio::test]
     async fn nor_one_that_was_given_less_time_since() {
-        let (mut known, says) = started("one", Some(later(60))).await;
+        let (mut known, says) = started(1, Some(later(60))).await;
         let token = token(Some(later(60)));
-        *says.0.lock().unwrap() = Ok(("one", Some(Some(later(0)))));
+        *says.0.lock().unwrap() = Ok((1, Some(Some(later(0)))));
         assert!(!is_deleted(&mut known, &says, &token).await);
-        *says.0.lock().unwrap() = Ok(("one", None));
+        *says.0.lock().unwrap() = Ok((1, None));
         for _ in 0..3 {
             assert!(!is_deleted(&mut known, &says, &token).await);
         }
     }
 
     #[tokio::test]
-    async fn a_store_that_is_away_or_has_started_anew_says_nothing() {
-        let (mut known, says) = started("one", Some(later(60))).await;
+    async fn a_store_that_is_away_or_has_lost_what_it_had_says_nothing() {
+        let (mut known, says) = started(1, Some(later(60))).await;
         let token = token(Some(later(60)));
         *says.0.lock().unwrap() = Err(AuthError::Unavailable { retry_after: Duration::ZERO });
         assert!(known.deleted(&says, token.clone()).await.is_err());
-        *says.0.lock().unwrap() = Ok(("two", None));
+        *says.0.lock().unwrap() = Ok((2, None));
         for _ in 0..2 {
             assert!(!is_deleted(&mut known, &says, &token).await);
         }

@@ -119,7 +119,8 @@ impl Host {
                 timeout(RESOLVE, Box::pin(sentinel.resolve())).await.map_err(|_| timed_out())??
             }
         };
-        let login = info.redis_settings().clone().set_protocol(protocol);
+        // What the library tells Redis of itself needs a right that nothing else does.
+        let login = info.redis_settings().clone().set_protocol(protocol).set_skip_set_lib_name();
         Client::open(info.set_redis_settings(login).set_tcp_settings(tcp_settings()))
     }
 

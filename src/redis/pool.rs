@@ -15,7 +15,7 @@ use redis::{
     aio::MultiplexedConnection,
 };
 
-use super::{error::one_line, hosts::Host};
+use super::{command, error::one_line, hosts::Host};
 
 /// A command failed, for this reason; without secrets.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -89,7 +89,7 @@ impl RedisPool {
     /// # Errors
     /// As [`Self::within`].
     pub async fn query<T: FromRedisValue>(&self, command: &Cmd) -> Result<T, PoolError> {
-        self.within(async |connection: &mut MultiplexedConnection| command.query_async(connection).await).await
+        self.within(async |connection: &mut MultiplexedConnection| command::query(connection, command).await).await
     }
 
     /// Several commands in one exchange.
@@ -97,7 +97,7 @@ impl RedisPool {
     /// # Errors
     /// As [`Self::within`].
     pub async fn exchange<T: FromRedisValue>(&self, commands: &Pipeline) -> Result<T, PoolError> {
-        self.within(async |connection: &mut MultiplexedConnection| commands.query_async(connection).await).await
+        self.within(async |connection: &mut MultiplexedConnection| command::exchange(connection, commands).await).await
     }
 
     /// One script, which Redis carries out as one step.
@@ -105,7 +105,7 @@ impl RedisPool {
     /// # Errors
     /// As [`Self::within`].
     pub async fn invoke<T: FromRedisValue>(&self, script: &ScriptInvocation<'_>) -> Result<T, PoolError> {
-        self.within(async |connection: &mut MultiplexedConnection| script.invoke_async(connection).await).await
+        self.within(async |connection: &mut MultiplexedConnection| command::invoke(connection, script).await).await
     }
 
     async fn pool(&self) -> Result<Pool, String> {

@@ -13,6 +13,7 @@ use redis::{
 use tokio::{sync::Notify, time::timeout};
 
 use super::{
+    command::of_command,
     error::timed_out,
     hosts::Host,
     task::AbortOnDrop,
@@ -48,6 +49,16 @@ enum Change {
     Subscribe,
     Unsubscribe,
     Psubscribe,
+}
+
+impl Change {
+    const fn command(self) -> &'static str {
+        match self {
+            Self::Subscribe => "SUBSCRIBE",
+            Self::Unsubscribe => "UNSUBSCRIBE",
+            Self::Psubscribe => "PSUBSCRIBE",
+        }
+    }
 }
 
 impl Subscription {
@@ -97,7 +108,8 @@ impl Subscription {
                     (Wire::Resp2(sink, _), Change::Psubscribe) => sink.psubscribe(names).await,
                 }
             };
-            timeout(RESPONSE, confirmed).await.map_err(|_| timed_out())??;
+            let confirmed = timeout(RESPONSE, confirmed).await.map_err(|_| timed_out())?;
+            confirmed.map_err(|error| of_command(change.command(), error))?;
         }
         Ok(())
     }

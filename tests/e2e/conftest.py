@@ -60,9 +60,13 @@ def database(tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="session", params=LAYERS)
 def whole(request, tmp_path_factory, database):
-    """Redis, the demo project under Daphne, three nodes and nginx, for each way to set the channel layer."""
+    """Redis, the demo project under Daphne, three nodes and nginx, for each way to set the channel layer.
+
+    Nodes may do in Redis what the manual says that they need, and nothing else.
+    """
     system = System(tmp_path_factory.mktemp(request.param), LAYERS[request.param])
     try:
+        system.least_rights()
         system.start_django(database, wait=False)
         for _ in range(0 if ORACLE_ONLY else 3):
             system.start_node(wait=False, CHANNELGATE_ALLOWED_ORIGINS="127.0.0.1,localhost")
@@ -111,10 +115,14 @@ def site(system, database):
 
 @pytest.fixture(scope="session", params=["one", "three"])
 def gate(request, tmp_path_factory, database):
-    """The built-in configuration with the demo project as its backend, on one node and on three behind nginx."""
+    """The built-in configuration with the demo project as its backend, on one node and on three behind nginx.
+
+    As for `whole`, with least rights in Redis.
+    """
     nodes, layer, backend = GATES[request.param]
     system = System(tmp_path_factory.mktemp(request.param), LAYERS[layer])
     try:
+        system.least_rights()
         yield system.start_gate(nodes, database, backend)
     finally:
         system.stop()

@@ -18,6 +18,8 @@ KNOWN = {
     "channelgate:nodes": 60,
     "channelgate:node:": 60,
     "channelgate:presence:": 600,
+    # A node's own marker in the cache: a look after the tokens may be rare.
+    "channelgate:cache:": 86_400,
     # Django's cache, with the ws-tokens of GET /api/user/ws-token/.
     ":1:ws_token_": 1800,
 }

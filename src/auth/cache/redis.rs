@@ -2,13 +2,14 @@
 
 use std::{
     fmt,
-    sync::Arc,
+    sync::{Arc, Mutex, PoisonError},
     time::{Duration, Instant},
 };
 
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use redis::{Cmd, FromRedisValue, Script};
+use uuid::Uuid;
 
 use super::{AuthError, Cache, Cached, Ends};
 use crate::{
@@ -28,11 +29,45 @@ return 0";
 /// When a client should try again while Redis is out of reach.
 const RETRY_AFTER: Duration = Duration::from_secs(2);
 
+/// Before a name of this node's own: its marker.
+const MARKER: &str = "channelgate:cache:";
+
+/// How long a marker is kept without a look, in seconds.
+const KEPT: u64 = 24 * 3600;
+
 /// Django's cache in Redis.
 pub struct RedisCache {
     pool: RedisPool,
     prefix: String,
     compare_and_delete: Script,
+    marker: String,
+    looks: Mutex<Looks>,
+}
+
+/// Each look writes its number into the marker. A store whose marker is gone, or behind what it confirmed, has lost writes: it started anew, was flushed, or is a replica that took over. No command is needed for it that reaches beyond
+/// the node's own keys, as `INFO` would be.
+#[derive(Debug, Default)]
+struct Looks {
+    /// The last one that was begun.
+    begun: u64,
+    /// The last one that was answered.
+    confirmed: u64,
+    /// The lowest number that a store without a loss may have: a look that was not answered may be written late.
+    lowest: u64,
+    /// How often the store had lost writes.
+    run: u64,
+}
+
+impl Looks {
+    /// One is answered; `marker` is what the look before it left.
+    fn answered(&mut self, number: u64, marker: Option<u64>) -> u64 {
+        if marker.is_none_or(|found| found < self.lowest) {
+            self.run += 1;
+        }
+        self.lowest = self.confirmed + 1;
+        self.confirmed = number;
+        self.run
+    }
 }
 
 impl fmt::Debug for RedisCache {
@@ -55,6 +90,8 @@ impl RedisCache {
             pool: RedisPool::new(host, config.pool, config.timeout.0),
             prefix: config.prefix.clone(),
             compare_and_delete: Script::new(COMPARE_AND_DELETE),
+            marker: format!("{MARKER}{}", Uuid::new_v4().simple()),
+            looks: Mutex::default(),
         })
     }
 
@@ -64,6 +101,10 @@ impl RedisCache {
 
     fn key(&self, key: &str) -> String {
         names::cache_key(&self.prefix, key)
+    }
+
+    fn with_looks<T>(&self, work: impl FnOnce(&mut Looks) -> T) -> T {
+        work(&mut self.looks.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
 
@@ -96,17 +137,21 @@ impl Cache for RedisCache {
 
     fn ends<'a>(&'a self, keys: &'a [Arc<str>]) -> BoxFuture<'a, Result<Ends, AuthError>> {
         Box::pin(async move {
+            let number = self.with_looks(|looks| {
+                looks.begun += 1;
+                looks.begun
+            });
             let mut commands = redis::pipe();
-            commands.cmd("INFO").arg("server");
             for key in keys {
                 commands.cmd("PTTL").arg(self.key(key));
             }
+            // After the keys: where they are lost between the commands, the marker is lost, too.
+            commands.cmd("GET").arg(&self.marker).cmd("SETEX").arg(&self.marker).arg(KEPT).arg(number).ignore();
             let asked = Instant::now();
-            let answers: Vec<redis::Value> = self.pool.exchange(&commands).await.map_err(unavailable)?;
-            let mut answers = answers.into_iter();
-            let info: String = answers.next().and_then(|info| redis::from_redis_value(info).ok()).unwrap_or_default();
-            let run = info.lines().find_map(|line| line.strip_prefix("run_id:")).unwrap_or_default().trim().into();
-            let ends = answers.map(|left| redis::from_redis_value(left).ok().and_then(|left| end(asked, left)));
+            let mut answers: Vec<Option<i64>> = self.pool.exchange(&commands).await.map_err(unavailable)?;
+            let marker = answers.pop().flatten().and_then(|marker| u64::try_from(marker).ok());
+            let run = self.with_looks(|looks| looks.answered(number, marker));
+            let ends = answers.into_iter().map(|left| left.and_then(|left| end(asked, left)));
             Ok(Ends { run, ends: ends.collect() })
         })
     }
@@ -121,5 +166,26 @@ impl Cache for RedisCache {
             call.key(self.key(key)).arg(&expected[..]);
             self.pool.invoke(&call).await.map_err(unavailable)
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_store_that_lost_writes_is_another_one() {
+        let mut looks = Looks::default();
+        let first = looks.answered(1, None);
+        assert_eq!(looks.answered(2, Some(1)), first);
+        // The third was not answered: whether it was written, and when, is not known.
+        assert_eq!(looks.answered(4, Some(3)), first);
+        assert_eq!(looks.answered(5, Some(3)), first);
+        assert_eq!(looks.answered(6, Some(5)), first);
+        let flushed = looks.answered(7, None);
+        assert_ne!(flushed, first);
+        assert_eq!(looks.answered(8, Some(7)), flushed);
+        let from_an_old_snapshot = looks.answered(9, Some(7));
+        assert_ne!(from_an_old_snapshot, flushed);
     }
 }

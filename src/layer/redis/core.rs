@@ -14,7 +14,11 @@ use super::{
     Context,
     place::{Placement, Registration},
 };
-use crate::{event::GapReason, warn_bounded};
+use crate::{
+    event::GapReason,
+    redis::{exchange, one_line, query},
+    warn_bounded,
+};
 
 /// Registrations in one pipeline.
 const CHUNK: usize = 500;
@@ -51,7 +55,7 @@ pub(super) async fn add(
             pipeline.cmd("ZADD").arg(&core.key).arg(now).arg(&core.member);
             pipeline.cmd("EXPIRE").arg(&core.key).arg(ttl).ignore();
         }
-        let added: Vec<i64> = pipeline.query_async(connection).await?;
+        let added: Vec<i64> = exchange(connection, &pipeline).await?;
         fresh.extend(chunk.iter().zip(added).filter(|(_, added)| *added > 0).map(|((at, _), _)| *at));
     }
     Ok(fresh)
@@ -69,7 +73,7 @@ pub(super) async fn remove(
         for core in chunk {
             pipeline.cmd("ZREM").arg(&core.key).arg(&core.member).ignore();
         }
-        let () = pipeline.query_async(connection).await?;
+        let () = exchange(connection, &pipeline).await?;
     }
     Ok(())
 }
@@ -79,7 +83,7 @@ pub(super) async fn delete_queues(connection: &mut MultiplexedConnection, queues
     if queues.is_empty() {
         return Ok(());
     }
-    redis::cmd("DEL").arg(queues).query_async(connection).await
+    query(connection, redis::cmd("DEL").arg(queues)).await
 }
 
 /// Names the popping connection in Redis, and ends an earlier one of this node that Redis may still believe in: blocked
@@ -91,16 +95,23 @@ pub(super) async fn replace_popper(context: &Context, host: usize, connection: &
     let earlier = context.poppers.borrow()[host];
     if let Some(earlier) = earlier {
         // After a restart of Redis the number may be somebody else's.
-        let listed: RedisResult<String> =
-            redis::cmd("CLIENT").arg("LIST").arg("ID").arg(earlier).query_async(connection).await;
-        if listed.is_ok_and(|listed| listed.contains(&format!("name={name} "))) {
-            let killed: RedisResult<i64> =
-                redis::cmd("CLIENT").arg("KILL").arg("ID").arg(earlier).query_async(connection).await;
-            log::debug!("an earlier connection of this node was ended: {killed:?}");
+        let ended = async {
+            let listed: String = query(connection, redis::cmd("CLIENT").arg("LIST").arg("ID").arg(earlier)).await?;
+            match listed.contains(&format!("name={name} ")) {
+                true => query::<i64>(connection, redis::cmd("CLIENT").arg("KILL").arg("ID").arg(earlier)).await,
+                false => Ok(0),
+            }
+        };
+        match ended.await {
+            Ok(number) => log::debug!("{number} earlier connections of this node were ended"),
+            Err(error) => log::info!("an earlier connection of this node ends by its timeout: {}", one_line(&error)),
         }
     }
     let named: RedisResult<(String, i64)> =
-        redis::pipe().cmd("CLIENT").arg("SETNAME").arg(&name).cmd("CLIENT").arg("ID").query_async(connection).await;
+        exchange(connection, redis::pipe().cmd("CLIENT").arg("SETNAME").arg(&name).cmd("CLIENT").arg("ID")).await;
+    if let Err(error) = &named {
+        log::info!("if this connection breaks, it ends in Redis by its timeout: {}", one_line(error));
+    }
     context.poppers.borrow_mut()[host] = named.ok().map(|(_, id)| id);
 }
 
@@ -158,7 +169,7 @@ impl<'a> Popper<'a> {
         let answer = if self.bulk {
             let mut command = redis::cmd("BZMPOP");
             command.arg(self.wait.as_secs()).arg(self.keys.len()).arg(after).arg(before);
-            match command.arg("MIN").arg("COUNT").arg(self.count).query_async(connection).await {
+            match query(connection, command.arg("MIN").arg("COUNT").arg(self.count)).await {
                 Err(error) if unknown_command(&error) => {
                     self.bulk = false;
                     return Ok(());
@@ -167,7 +178,7 @@ impl<'a> Popper<'a> {
             }
         } else {
             let mut command = redis::cmd("BZPOPMIN");
-            command.arg(after).arg(before).arg(self.wait.as_secs()).query_async(connection).await?
+            query(connection, command.arg(after).arg(before).arg(self.wait.as_secs())).await?
         };
         self.note_pause();
         let Some((key, members)) = popped(answer) else { return Ok(()) };
@@ -175,12 +186,12 @@ impl<'a> Popper<'a> {
         let mut found = self.deliver(members);
         if !self.bulk {
             let rest: Vec<(Vec<u8>, f64)> =
-                redis::cmd("ZPOPMIN").arg(&key).arg(self.count - 1).query_async(connection).await?;
+                query(connection, redis::cmd("ZPOPMIN").arg(&key).arg(self.count - 1)).await?;
             found += self.deliver(rest.into_iter().map(|(member, _)| member).collect());
         }
         let Some(queue) = self.keys.iter().position(|own| own.as_bytes() == key) else { return Ok(()) };
         if found == self.count && found < self.context.options.capacity {
-            let left: usize = redis::cmd("ZCARD").arg(&key).query_async(connection).await?;
+            let left: usize = query(connection, redis::cmd("ZCARD").arg(&key)).await?;
             found += left;
         }
         if found >= self.context.options.capacity {

@@ -10,7 +10,7 @@ use redis::{RedisError, aio::MultiplexedConnection};
 use tokio::time::timeout;
 
 use super::Context;
-use crate::redis::{Probe, RESPONSE, every, one_line};
+use crate::redis::{Probe, RESPONSE, every, exchange, one_line};
 
 /// Sentinel is asked with every so many probes who the master is: the old one may live on and hear of it late, and until
 /// then it serves whoever is connected, while others publish elsewhere. A suspected one is asked about each time.
@@ -99,7 +99,7 @@ impl Prober {
             commands.cmd("ROLE");
         }
         let deadline = deadline(&self.context);
-        let answer = match timeout(deadline, commands.query_async::<Vec<redis::Value>>(&mut self.commands)).await {
+        let answer = match timeout(deadline, exchange::<Vec<redis::Value>>(&mut self.commands, &commands)).await {
             Ok(Err(error)) if !error.is_timeout() => return Err(error),
             Ok(Ok(answer)) => answer,
             _ => return Ok(()),

@@ -27,7 +27,7 @@ use crate::{
             ring,
         },
     },
-    redis::RESPONSE,
+    redis::{RESPONSE, query},
 };
 
 /// What `RedisChannelLayer.send` does, in one round trip: an expired message makes room, a full channel takes none.
@@ -182,7 +182,7 @@ impl Publisher {
     async fn run<T: FromRedisValue>(&self, host: usize, command: &Cmd) -> Result<T, Failure> {
         let connection = self.connections.lock().unwrap_or_else(PoisonError::into_inner)[host].clone();
         let Some(mut connection) = connection else { return Err(Failure::Unavailable) };
-        match timeout(RESPONSE, command.query_async(&mut connection)).await {
+        match timeout(RESPONSE, query(&mut connection, command)).await {
             Ok(Ok(answer)) => Ok(answer),
             Ok(Err(error)) if error.code().is_some() => Err(Failure::refused(error)),
             _ => Err(Failure::Unavailable),

@@ -11,11 +11,14 @@ import stack
 from channels_redis.core import RedisChannelLayer
 from channels_redis.pubsub import RedisPubSubChannelLayer
 
+from . import acl
 from .demo import Demo
 from .http import Http
 
 #: E2E_ORACLE_ONLY=1 runs the comparison's scripts against Daphne alone, without any node.
 ORACLE_ONLY = os.environ.get("E2E_ORACLE_ONLY") == "1"
+#: E2E_REDIS_ACL=1 gives every node a Redis user with the rights of docs/operations/redis-acl.md and no other.
+LEAST_RIGHTS = os.environ.get("E2E_REDIS_ACL") == "1"
 API_KEY = "the-key-of-the-publish-api"
 #: A drain that does not make every test wait.
 QUICK_DRAIN = {
@@ -82,12 +85,23 @@ class System:
         self.parts: list[stack.Part] = []
         self.redis = self._start(stack.redis(directory, stack.free_port()))
         self.redis_url = f"redis://{stack.LOOPBACK}:{self.redis.port}/0"
+        #: With which URL nodes come, where it is another one than Django's.
+        self.node_redis_url: str | None = None
+        #: Whether it is a failure that Redis refuses them something.
+        self.has_all_rights = False
+        if LEAST_RIGHTS:
+            self.least_rights()
         self.nodes: list[stack.Part] = []
         self.django: stack.Part | None = None
         #: How the nodes ask Django: "http", "worker", or not at all.
         self.backend: str | None = None
         self.nginx: stack.Part | None = None
         self._demo: Demo | None = None
+
+    def least_rights(self, *features: str) -> None:
+        """From now on nodes are a Redis user with the rights of these features, or of all that the manual has."""
+        self.has_all_rights = not features
+        self.node_redis_url = acl.set_user(self.redis.port, *features, prefix=self.layer.prefix)
 
     def _start(self, part: stack.Part, wait: bool = True) -> stack.Part:
         self.parts.append(part.start())
@@ -107,7 +121,7 @@ class System:
 
     def node_env(self, **env: str) -> dict[str, str]:
         return {
-            "REDIS_URL": self.redis_url,
+            "REDIS_URL": self.node_redis_url or self.redis_url,
             "DJANGO_SECRET_KEY": stack.SECRET_KEY,
             "CHANNELGATE_API_KEY": API_KEY,
             **self.layer.node(),
@@ -182,6 +196,8 @@ class System:
     def restart_redis(self) -> None:
         """A new, empty Redis on the old port."""
         self._start(stack.redis(self.directory, self.redis.port, f"redis{len(self.parts)}"))
+        if self.node_redis_url:
+            self.least_rights()
 
     @contextlib.asynccontextmanager
     async def publisher(self, **options):
@@ -204,8 +220,7 @@ class System:
         return total
 
     def stop(self) -> None:
-        # Nodes drain, and do so side by side.
-        for node in self.nodes:
-            node.ask()
+        asked_too_much = acl.denied(self.redis.port) if self.has_all_rights and stack.listening(self.redis.port) else []
         for part in reversed(self.parts):
             part.stop(grace=5)
+        assert not asked_too_much, asked_too_much
