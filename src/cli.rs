@@ -26,8 +26,9 @@ use crate::{
                   or a command line is not valid, 130 or 143 ended by a second signal."
 )]
 struct Cli {
-    /// The configuration file (TOML); without one, the built-in default serves all presets.
-    #[arg(long, short, global = true, env = "CHANNELGATE_CONFIG", value_name = "FILE")]
+    /// The configuration file (TOML), else the one that CHANNELGATE_CONFIG names; without one, the built-in default serves
+    /// all presets.
+    #[arg(long, short, global = true, value_name = "FILE")]
     config: Option<PathBuf>,
 
     #[command(subcommand)]
@@ -55,9 +56,11 @@ enum Command {
 /// Runs the program.
 pub fn run() -> ExitCode {
     let cli = Cli::parse();
-    let file = cli.config.clone();
+    let environment = Environment::of_process();
+    let file = cli.config.clone().or_else(|| environment.config_path());
+    let named = file.clone();
     let load = move || {
-        let (config, consumers) = consumer::load(file.as_deref(), &Environment::of_process())?;
+        let (config, consumers) = consumer::load(file.as_deref(), &environment)?;
         node::check(&config).map(|()| (config, consumers))
     };
     let (config, consumers) = match load() {
@@ -67,7 +70,7 @@ pub fn run() -> ExitCode {
     let _log = logging::start(config.log.format);
     match cli.command.unwrap_or(Command::Serve) {
         Command::Check => {
-            let file = cli.config.map_or_else(|| "the built-in default".to_owned(), |file| file.display().to_string());
+            let file = named.map_or_else(|| "the built-in default".to_owned(), |file| file.display().to_string());
             println!("{file}: valid, {} consumers", consumers.len());
             ExitCode::SUCCESS
         }
@@ -89,6 +92,14 @@ pub fn run() -> ExitCode {
 fn invalid(errors: &ConfigErrors) -> ExitCode {
     eprintln!("{errors}");
     ExitCode::from(node::EXIT_CONFIGURATION)
+}
+
+/// An address as a node prints it at its start, `http://127.0.0.1:8000/#key=…`: the address itself, and the key.
+fn split_key(url: &str) -> (&str, Option<&str>) {
+    match url.split_once('#') {
+        Some((address, fragment)) => (address, fragment.strip_prefix("key=")),
+        None => (url, None),
+    }
 }
 
 fn done(result: anyhow::Result<ExitCode>) -> ExitCode {

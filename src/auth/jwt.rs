@@ -25,8 +25,15 @@ pub const NO_KEY: AuthError =
 /// simplejwt's words for a valid token that names nobody.
 pub const NO_USER: AuthError = AuthError::Invalid("Token contained no recognizable user identification");
 
+const WRONG_TYPE: AuthError = AuthError::Invalid("Token has wrong type");
+
 /// Claims about the token, not about the user.
 const ABOUT_THE_TOKEN: [&str; 8] = ["exp", "iat", "nbf", "jti", "aud", "iss", "sub", "id"];
+
+/// Where tokens say their type, whatever claim is configured, and the types that are never access tokens: a ws-token would
+/// renew itself, and a refresh token lives for long.
+const TYPE_CLAIMS: [&str; 2] = ["type", "token_type"];
+const OTHER_TYPES: [&str; 2] = ["ws_token", "refresh"];
 
 /// Checks access tokens.
 pub struct Verifier {
@@ -60,7 +67,9 @@ impl Verifier {
                 (Some(key), _) => add("auth.jwt.signing_key", key)?,
                 (None, Some(key)) => {
                     add("auth.secret_key", key)?;
-                    auth.secret_key_fallbacks.iter().try_for_each(|key| add("auth.secret_key_fallbacks", key))?;
+                    for (index, key) in auth.secret_key_fallbacks.iter().enumerate() {
+                        add(&format!("auth.secret_key_fallbacks[{index}]"), key)?;
+                    }
                 }
                 (None, None) => {}
             }
@@ -93,10 +102,14 @@ impl Verifier {
         if !self.rules.jti_claim.is_empty() && !has_claim(&self.rules.jti_claim) {
             return Err(AuthError::Invalid("Token has no id"));
         }
+        let types = TYPE_CLAIMS.iter().filter_map(|name| claims.get(name)).filter_map(Value::as_str);
+        if types.into_iter().any(|kind| OTHER_TYPES.contains(&kind)) {
+            return Err(WRONG_TYPE);
+        }
         if !self.rules.token_type_claim.is_empty() {
             let kind = claims.get(&self.rules.token_type_claim).ok_or(AuthError::Invalid("Token has no type"))?;
             if kind.as_str() != Some(&self.rules.token_type) {
-                return Err(AuthError::Invalid("Token has wrong type"));
+                return Err(WRONG_TYPE);
             }
         }
         Ok(claims)

@@ -26,10 +26,10 @@ impl OriginPolicy {
         Self { patterns: allowed.map(|patterns| patterns.iter().map(|pattern| Pattern::parse(pattern)).collect()) }
     }
 
-    /// Patterns of the list that match no origin whatsoever, for a warning at start; Channels is silent about them.
-    pub fn useless(&self) -> impl Iterator<Item = &str> {
-        self.patterns.iter().flatten().filter_map(|pattern| match pattern {
-            Pattern::Never(text) => Some(text.as_str()),
+    /// Patterns of the list that match no origin whatsoever, and their places; Channels is silent about them.
+    pub fn useless(&self) -> impl Iterator<Item = (usize, &str)> {
+        self.patterns.iter().flatten().enumerate().filter_map(|(place, pattern)| match pattern {
+            Pattern::Never(text) => Some((place, text.as_str())),
             _ => None,
         })
     }
@@ -54,6 +54,9 @@ impl Pattern {
         }
         let pattern = text.to_lowercase();
         let never = || Self::Never(text.to_owned());
+        if pattern.contains(char::is_whitespace) {
+            return never();
+        }
         let Some(url) = Url::parse(&pattern) else { return never() };
         if url.scheme.is_empty() {
             // Python: `urlparse("//" + pattern).hostname or pattern`.
@@ -240,8 +243,10 @@ mod tests {
 
     #[test]
     fn patterns_that_match_nothing_are_told() {
-        let list = ["localhost:3000", "//plain.example.net", "example.com", "*"].map(str::to_owned);
+        let list =
+            ["localhost:3000", "//plain.example.net", "example.com", "*", "a.example b.example"].map(str::to_owned);
         let policy = OriginPolicy::new(Some(&list));
-        assert_eq!(policy.useless().collect::<Vec<_>>(), ["localhost:3000", "//plain.example.net"]);
+        let useless: Vec<_> = policy.useless().collect();
+        assert_eq!(useless, [(0, "localhost:3000"), (1, "//plain.example.net"), (4, "a.example b.example")]);
     }
 }

@@ -7,7 +7,7 @@ use clap::Args;
 
 use crate::{
     backend,
-    config::Config,
+    config::{Config, Secret},
     event::{GroupName, Value},
     layer::{Layer, codec, redis::RedisLayer},
     telemetry::Metrics,
@@ -22,9 +22,13 @@ pub(super) struct Arguments {
     group: String,
     /// The event, a JSON object such as '{"type": "send_event", "event": "ping", "data": {}}'.
     event: String,
-    /// Publish through this node's POST /api/publish and not through Redis.
+    /// Publish through this node's POST /api/publish and not through Redis; the address that the node printed will do.
     #[arg(long, value_name = "URL")]
     url: Option<String>,
+    /// The key of the publish API; unset: that of the address or the configuration. Others on this machine see it: better
+    /// set CHANNELGATE_API_KEY.
+    #[arg(long, value_name = "KEY")]
+    key: Option<String>,
 }
 
 pub(super) async fn run(config: &Config, arguments: Arguments) -> anyhow::Result<ExitCode> {
@@ -33,10 +37,12 @@ pub(super) async fn run(config: &Config, arguments: Arguments) -> anyhow::Result
     if event.as_map().is_none() {
         bail!("the event is an object, not {}", event.kind());
     }
-    match arguments.url {
-        Some(url) => through_api(config, &url, &group, &event).await?,
-        None if config.is_embedded() => {
-            through_api(config, &format!("http://{}", config.server.listen), &group, &event).await?;
+    let url = arguments.url.or_else(|| config.is_embedded().then(|| format!("http://{}", config.server.listen)));
+    match url {
+        Some(url) => {
+            let (address, key) = super::split_key(&url);
+            let key = arguments.key.as_deref().or(key).or(config.api.key.as_ref().map(Secret::expose));
+            through_api(address, key, &group, &event).await?;
         }
         None => through_redis(config, &group, &event).await?,
     }
@@ -52,15 +58,15 @@ async fn through_redis(config: &Config, group: &GroupName, event: &Value) -> any
     Ok(published.context("Redis did not answer in time")??)
 }
 
-async fn through_api(config: &Config, url: &str, group: &GroupName, event: &Value) -> anyhow::Result<()> {
+async fn through_api(url: &str, key: Option<&str>, group: &GroupName, event: &Value) -> anyhow::Result<()> {
     let body = serde_json::json!({ "group": group.as_str(), "event": event });
     let mut request = backend::http_client()?
         .post(format!("{}/api/publish", url.trim_end_matches('/')))
         .timeout(DEADLINE)
         .header("Content-Type", "application/json")
         .body(body.to_string());
-    if let Some(key) = &config.api.key {
-        request = request.header("Authorization", format!("Bearer {}", key.expose()));
+    if let Some(key) = key {
+        request = request.bearer_auth(key);
     }
     let response = request.send().await.with_context(|| format!("{url} is not reachable"))?;
     if !response.status().is_success() {

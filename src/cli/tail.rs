@@ -18,7 +18,12 @@ use tokio::{
 use url::Url;
 
 use self::line::Printer;
-use crate::{backend, cluster::Cluster, config::Config, telemetry::Metrics};
+use crate::{
+    backend,
+    cluster::Cluster,
+    config::{Config, Secret},
+    telemetry::Metrics,
+};
 
 /// How long a node may take to answer.
 const DEADLINE: Duration = Duration::from_secs(5);
@@ -34,7 +39,8 @@ const MAX_LINE: usize = 64 << 20;
 
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
-    /// A node, such as http://10.0.0.5:8000; may be given several times. Unset: the one that this configuration describes.
+    /// A node, such as http://10.0.0.5:8000, or the address that it printed; may be given several times. Unset: the one that
+    /// this configuration describes.
     #[arg(long, value_name = "URL")]
     url: Vec<String>,
     /// Every node of the cluster that lives now; their addresses are in the Redis of this configuration.
@@ -43,7 +49,7 @@ pub(super) struct Arguments {
     /// Only this group, and what may concern it; may be given several times.
     #[arg(long, value_name = "GROUP")]
     group: Vec<String>,
-    /// The key of the publish API; unset: that of the configuration. Others on this machine see it: better set CHANNELGATE_API_KEY.
+    /// The key of the publish API; unset: that of the address or the configuration. Others on this machine see it: better set CHANNELGATE_API_KEY.
     #[arg(long, value_name = "KEY")]
     key: Option<String>,
     /// Show what the events hold, too.
@@ -66,14 +72,15 @@ pub(super) async fn run(config: &Config, arguments: Arguments) -> anyhow::Result
         [] => vec![format!("http://{}", config.server.listen)],
         some => some.to_vec(),
     };
-    let key = arguments.key.clone().or_else(|| config.api.key.as_ref().map(|key| key.expose().to_owned()));
     let (told, mut lines) = mpsc::channel(1024);
     let mut nodes = Vec::new();
     for (node, url) in urls.iter().enumerate() {
-        let source = Source { client: backend::http_client()?, url: address(url, &arguments)?, key: key.clone() };
+        let (url, key) = super::split_key(url);
+        let key = arguments.key.as_deref().or(key).or(config.api.key.as_ref().map(Secret::expose)).map(str::to_owned);
+        let source = Source { client: backend::http_client()?, url: address(url, &arguments)?, key };
         // Whatever is wrong with one of them is said before anything is shown.
-        let first = source.connect().await.with_context(|| url.clone())?;
-        nodes.push(url.clone());
+        let first = source.connect().await.with_context(|| url.to_owned())?;
+        nodes.push(url.to_owned());
         actix_rt::spawn(source.follow(node, first, told.clone()));
     }
     drop(told);

@@ -23,6 +23,8 @@ pub(super) fn check(config: &Config, errors: &mut Vec<ConfigError>) {
     };
     sections(config, &mut note);
     tokens(&config.auth, &mut note);
+    blanks(config, &mut note);
+    useless(config, &mut note);
     for (place, source) in config.sources.iter().enumerate() {
         if source.channel.is_some() == source.pattern.is_some() {
             let key = KeyPath::ROOT.then("source").then(place);
@@ -144,6 +146,14 @@ fn tokens(auth: &Auth, note: &mut impl FnMut(KeyPath, String)) {
             format!("unknown algorithm; known are {}{near}", ALGORITHMS.join(", ")),
         );
     }
+    if TYPES_OF_OTHERS.contains(&auth.jwt.token_type.as_str()) {
+        let reason = "a ws-token and a refresh token are never access tokens; write \"access\"".to_owned();
+        note(KeyPath::dotted("auth.jwt.token_type"), reason);
+    }
+    if auth.ws_token.user_id_keys.is_empty() {
+        let reason = "names no key, so that no user could be known; write [\"user_id\"]".to_owned();
+        note(KeyPath::dotted("auth.ws_token.user_id_keys"), reason);
+    }
     for (key, sources) in [("auth.jwt.sources", &auth.jwt.sources), ("auth.ws_token.sources", &auth.ws_token.sources)] {
         for (place, source) in sources.iter().enumerate() {
             let known = match source.split_once(':') {
@@ -167,6 +177,47 @@ fn tokens(auth: &Auth, note: &mut impl FnMut(KeyPath, String)) {
             // Without it one cached value would be everybody's token.
             note(KeyPath::dotted(key), format!("must contain {part}"));
         }
+    }
+}
+
+/// Types of tokens that are good for other things.
+const TYPES_OF_OTHERS: [&str; 2] = ["ws_token", "refresh"];
+
+/// Names and values that mean nothing when they are empty, and that a variable that was not filled in leaves empty.
+fn blanks(config: &Config, note: &mut impl FnMut(KeyPath, String)) {
+    let Config { auth, api, .. } = config;
+    let texts = [
+        ("auth.jwt.audience", auth.jwt.audience.as_slice()),
+        ("auth.jwt.issuer", auth.jwt.issuer.as_slice()),
+        ("auth.jwt.token_type", std::slice::from_ref(&auth.jwt.token_type)),
+    ];
+    let lists = [
+        ("api.admin_roles", &api.admin_roles),
+        ("auth.jwt.user_id_claims", &auth.jwt.user_id_claims),
+        ("auth.ws_token.user_id_keys", &auth.ws_token.user_id_keys),
+    ];
+    let texts = texts.into_iter().flat_map(|(key, text)| text.iter().map(move |text| (KeyPath::dotted(key), text)));
+    let lists = lists.into_iter().flat_map(|(key, list)| {
+        list.iter().enumerate().map(move |(place, text)| (KeyPath::dotted(key).then(place), text))
+    });
+    for (key, _) in texts.chain(lists).filter(|(_, text)| text.trim().is_empty()) {
+        note(key, "is empty; write a value, or leave it out".to_owned());
+    }
+}
+
+/// Keys that nothing would look at, with what is set beside them.
+fn useless(config: &Config, note: &mut impl FnMut(KeyPath, String)) {
+    let jwt = &config.auth.jwt;
+    let is_hmac = jwt.algorithm.starts_with("HS");
+    let unused = if is_hmac { ("verifying_key", &jwt.verifying_key) } else { ("signing_key", &jwt.signing_key) };
+    if let (name, Some(_)) = unused {
+        let wanted = if is_hmac { "signing_key" } else { "verifying_key" };
+        let reason = format!("is not looked at with {}; write \"{wanted}\", or another \"algorithm\"", jwt.algorithm);
+        note(KeyPath::dotted("auth.jwt").then(name), reason);
+    }
+    if config.backend.worker.is_some() && config.backend.secret.is_some() {
+        let reason = "signs requests over HTTP, and calls go to \"worker\"; leave one of both out".to_owned();
+        note(KeyPath::dotted("backend.secret"), reason);
     }
 }
 

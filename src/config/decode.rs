@@ -219,7 +219,7 @@ impl<'de> Deserializer<'de> for &Node {
                 node.deserialize_any(visitor)
             }
             NodeValue::Raw { text, .. } => {
-                let items: Vec<&str> = text.split(',').map(str::trim).filter(|item| !item.is_empty()).collect();
+                let items: Vec<&str> = text.split(',').map(str::trim).collect();
                 visitor.visit_seq(Words(items.into_iter().enumerate()))
             }
             _ => self.deserialize_any(visitor),
@@ -276,6 +276,9 @@ impl<'de> de::SeqAccess<'de> for Words<'_> {
 
     fn next_element_seed<T: DeserializeSeed<'de>>(&mut self, seed: T) -> Result<Option<T::Value>, Fault> {
         let Some((index, word)) = self.0.next() else { return Ok(None) };
+        if word.is_empty() {
+            return Err(Fault::other("is empty; a list is written a,b and an empty one []".to_owned()).inside(index));
+        }
         seed.deserialize(StrDeserializer::new(word)).map(Some).map_err(|fault: Fault| fault.inside(index))
     }
 }

@@ -1,31 +1,33 @@
 //! The environment as plain data, so that no test touches the process's own, and which variable is which key.
 
-use std::{collections::BTreeMap, path::PathBuf};
+use std::{collections::BTreeMap, ffi::OsString, path::PathBuf};
 
 use super::{
-    error::Source,
+    error::{ConfigError, KeyPath, Origin, Source, did_you_mean},
     tree::{Node, NodeValue, parse_variable},
 };
 
 /// Variables of the environment.
 #[derive(Clone, Debug, Default)]
-pub struct Environment(BTreeMap<String, String>);
+pub struct Environment {
+    values: BTreeMap<String, String>,
+    /// Those of this program whose values are not UTF-8.
+    unreadable: Vec<String>,
+}
 
 impl Environment {
-    /// The variables of this process; those that are no UTF-8 are left out.
+    /// The variables of this process.
     pub fn of_process() -> Self {
-        std::env::vars_os()
-            .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
-            .collect()
+        std::env::vars_os().collect()
     }
 
     /// A variable that is set and not empty.
     pub fn get(&self, name: &str) -> Option<&str> {
-        self.0.get(name).map(String::as_str).filter(|value| !value.is_empty())
+        self.values.get(name).map(String::as_str).filter(|value| !value.is_empty())
     }
 
     /// `CHANNELGATE_CONFIG`.
-    pub(super) fn config_path(&self) -> Option<PathBuf> {
+    pub fn config_path(&self) -> Option<PathBuf> {
         self.get(CONFIG_VARIABLE).map(PathBuf::from)
     }
 
@@ -36,18 +38,55 @@ impl Environment {
             let node = verbatim(name, self.get(name)?);
             Some((key.split('.').map(str::to_owned).collect(), node))
         });
-        let generic = self.0.iter().filter_map(|(name, value)| {
+        let generic = self.values.iter().filter_map(|(name, value)| {
             let key = name.strip_prefix(GENERIC_PREFIX)?;
             let path = key.split("__").map(str::to_ascii_lowercase).collect();
             Some((path, parse_variable(name, value)))
         });
         named.chain(generic).collect()
     }
+
+    /// Variables that are meant for this program and cannot be read, or whose names are slips of the pen.
+    ///
+    /// Other names that begin like its own are left alone: orchestrators make variables of a service's name.
+    pub(super) fn mistakes(&self) -> impl Iterator<Item = ConfigError> {
+        let unreadable = self.unreadable.iter().map(|name| mistake(name, "is not UTF-8 text".to_owned()));
+        unreadable.chain(self.values.keys().filter_map(|name| {
+            let written = name.strip_prefix(PREFIX).filter(|_| !name.starts_with(GENERIC_PREFIX))?;
+            let is_of_a_service = written.split('_').any(|part| part == "PORT" || part == "SERVICE");
+            if is_of_a_service || is_ours(name) {
+                return None;
+            }
+            let known = NAMED.iter().map(|(name, _)| *name).chain([CONFIG_VARIABLE]);
+            let near = did_you_mean(written, known.filter_map(|name| name.strip_prefix(PREFIX)));
+            let near = near.replace('"', "").replace("you mean ", &format!("you mean {PREFIX}"));
+            (!near.is_empty()).then(|| mistake(name, format!("is not a variable of this program{near}")))
+        }))
+    }
 }
 
-impl<K: Into<String>, V: Into<String>> FromIterator<(K, V)> for Environment {
+fn mistake(variable: &str, reason: String) -> ConfigError {
+    let origin = Origin { source: Source::Variable(variable.to_owned()).into(), line: 0 };
+    ConfigError { origin: Some(origin), key: KeyPath::ROOT, reason }
+}
+
+/// Whether this program reads the variable.
+fn is_ours(name: &str) -> bool {
+    name == CONFIG_VARIABLE || name.starts_with(GENERIC_PREFIX) || NAMED.iter().any(|(known, _)| *known == name)
+}
+
+impl<K: Into<OsString>, V: Into<OsString>> FromIterator<(K, V)> for Environment {
     fn from_iter<I: IntoIterator<Item = (K, V)>>(variables: I) -> Self {
-        Self(variables.into_iter().map(|(name, value)| (name.into(), value.into())).collect())
+        let mut read = Self::default();
+        for (name, value) in variables {
+            let Ok(name) = name.into().into_string() else { continue };
+            match value.into().into_string() {
+                Ok(value) => drop(read.values.insert(name, value)),
+                Err(_) if is_ours(&name) => read.unreadable.push(name),
+                Err(_) => {}
+            }
+        }
+        read
     }
 }
 
@@ -72,6 +111,9 @@ fn verbatim(name: &str, text: &str) -> Node {
 /// Names the configuration file.
 pub const CONFIG_VARIABLE: &str = "CHANNELGATE_CONFIG";
 
+/// How the names of its own variables begin, if not all.
+const PREFIX: &str = "CHANNELGATE_";
+
 /// `CHANNELGATE__SECTION__KEY` is `section.key`.
 pub const GENERIC_PREFIX: &str = "CHANNELGATE__";
 
@@ -89,3 +131,43 @@ pub const NAMED: &[(&str, &str)] = &[
     ("CHANNELGATE_BACKEND_URL", "backend.url"),
     ("CHANNELGATE_API_KEY", "api.key"),
 ];
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::ffi::OsStringExt as _;
+
+    use super::*;
+
+    fn mistakes(environment: &Environment) -> Vec<String> {
+        environment.mistakes().map(|error| error.to_string()).collect()
+    }
+
+    #[test]
+    fn a_slip_in_the_name_of_a_variable_is_told() {
+        let wrong = Environment::from([("CHANNELGATE_API_KEI", "k"), ("CHANNELGATE_ALOWED_ORIGINS", "a")]);
+        assert_eq!(
+            mistakes(&wrong),
+            [
+                "environment variable CHANNELGATE_ALOWED_ORIGINS: is not a variable of this program; did you mean \
+                 CHANNELGATE_ALLOWED_ORIGINS?",
+                "environment variable CHANNELGATE_API_KEI: is not a variable of this program; did you mean \
+                 CHANNELGATE_API_KEY?",
+            ]
+        );
+        for name in ["CHANNELGATE_PORT", "CHANNELGATE_CACHE_PORT", "CHANNELGATE_SERVICE_HOST", "CHANNELGATE_VERSION"] {
+            assert_eq!(mistakes(&Environment::from([(name, "1")])), [""; 0], "{name}");
+        }
+    }
+
+    #[test]
+    fn a_value_that_is_not_text_is_told() {
+        let bytes = || OsString::from_vec(vec![b'k', 0xff]);
+        let environment: Environment = ["CHANNELGATE_API_KEY", "CHANNELGATE__LAYER__KEYS", "PATH"]
+            .map(|name| (name, bytes()))
+            .into_iter()
+            .collect();
+        let told = mistakes(&environment);
+        assert_eq!(told.len(), 2, "{told:?}");
+        assert_eq!(told[0], "environment variable CHANNELGATE_API_KEY: is not UTF-8 text");
+    }
+}

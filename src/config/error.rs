@@ -44,9 +44,15 @@ impl KeyPath {
         self.0.len() > other.0.len() && self.0.starts_with(&other.0)
     }
 
-    /// From `"server.listen"`; no quoting, no lists.
+    /// From `"server.listen"` or `"auth.jwt.sources[1]"`; no quoting.
     pub fn dotted(text: &str) -> Self {
-        Self(text.split('.').map(Key::from).collect())
+        let mut keys = Vec::new();
+        for part in text.split('.') {
+            let (name, places) = part.split_once('[').unwrap_or((part, ""));
+            keys.push(Key::from(name));
+            keys.extend(places.split(['[', ']']).filter_map(|place| place.parse().ok()).map(Key::Index));
+        }
+        Self(keys)
     }
 }
 
@@ -158,6 +164,11 @@ mod tests {
     fn a_path_reads_as_one_would_write_it() {
         let path = KeyPath::ROOT.then("consumer").then(1).then("on_event").then("*").then("send");
         assert_eq!(path.to_string(), "consumer[1].on_event.\"*\".send");
+        let path = KeyPath::ROOT.then("auth").then("jwt").then("sources").then(1);
+        assert_eq!(
+            (KeyPath::dotted("auth.jwt.sources[1]"), path.to_string()),
+            (path, "auth.jwt.sources[1]".to_owned())
+        );
     }
 
     #[test]

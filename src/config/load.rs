@@ -45,7 +45,7 @@ pub fn load_text(file: Option<(&Path, &str)>, environment: &Environment) -> (Con
         // What was read of a broken file would only give errors about what is missing.
         return (Config::default(), faults);
     }
-    let mut errors = Vec::new();
+    let mut errors: Vec<_> = environment.mistakes().collect();
     let (adjusting, rest): (Vec<_>, Vec<_>) =
         environment.overrides().into_iter().partition(|(path, _)| path.first().is_some_and(|key| key == "preset"));
     overlay(&mut root, adjusting);

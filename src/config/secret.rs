@@ -1,12 +1,11 @@
-//! A value that is never printed.
+//! A value that is never printed, and that a configuration cannot leave blank.
 
 use std::fmt;
 
-use serde::{Deserialize, Serialize, Serializer};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 /// A key, password or URL with one; shown as `***`.
-#[derive(Clone, PartialEq, Eq, Deserialize)]
-#[serde(transparent)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Secret(String);
 
 impl Secret {
@@ -24,6 +23,17 @@ impl Secret {
 impl fmt::Debug for Secret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("***")
+    }
+}
+
+impl<'de> Deserialize<'de> for Secret {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let value = String::deserialize(deserializer)?;
+        // A variable that was not filled in must not become a key that everybody knows.
+        if value.trim().is_empty() {
+            return Err(de::Error::custom("is empty; write a value, or leave it out"));
+        }
+        Ok(Self(value))
     }
 }
 

@@ -121,7 +121,7 @@ impl Default for WsToken {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Api {
-    /// `Authorization: Bearer <key>`; unset: off, or open with the embedded layer on loopback.
+    /// `Authorization: Bearer <key>`; unset: off, or with the embedded layer one that the node makes and prints.
     pub key: Option<Secret>,
     /// Largest body, in bytes.
     pub max_body: usize,

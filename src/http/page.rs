@@ -21,7 +21,7 @@ use serde::Deserialize;
 use serde_json::json;
 
 use super::{
-    publish::{PublishAccess, from_this_machine},
+    publish::{self, Gate, PublishAccess},
     refusal,
 };
 use crate::config::Config;
@@ -88,7 +88,7 @@ pub fn configure(service: &mut web::ServiceConfig, page: PageData) {
         service.service(
             web::resource("/page/token")
                 .app_data(web::JsonConfig::default().limit(MAX_TOKEN_REQUEST).error_handler(bad_token_request))
-                .route(web::post().to(move |request, body| token(maker.clone(), request, body))),
+                .route(web::post().to(move |request, gate, body| token(maker.clone(), request, gate, body))),
         );
     }
 }
@@ -126,12 +126,20 @@ enum UserId {
     Text(String),
 }
 
-/// Makes a token for any user, so it is for whoever sits at this machine, like publishing without a key: not for other
-/// hosts, not for what a proxy lets through, not for another site in this machine's browser.
-async fn token(maker: TokenMaker, request: HttpRequest, body: web::Json<TokenRequest>) -> HttpResponse {
-    if !from_this_machine(&request) {
-        return refusal::error(StatusCode::FORBIDDEN, "only a browser on the node's own machine is given tokens", None);
+/// Makes a token for any user, so it asks for the key of the publish API.
+async fn token(
+    maker: TokenMaker,
+    request: HttpRequest,
+    access: web::Data<Gate>,
+    body: Result<web::Json<TokenRequest>, actix_web::Error>,
+) -> HttpResponse {
+    if let Some(denied) = publish::refusal(&request, &access.load()) {
+        return denied;
     }
+    let body = match body {
+        Ok(body) => body,
+        Err(problem) => return problem.error_response(),
+    };
     let user_id = match body.into_inner().user_id {
         UserId::Number(number) => number.to_string(),
         UserId::Text(text) => text,

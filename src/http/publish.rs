@@ -2,8 +2,6 @@
 //!
 //! A batch is checked whole before any of it is published.
 
-use std::net::IpAddr;
-
 use actix_web::{
     HttpRequest, HttpResponse,
     http::{StatusCode, header},
@@ -23,12 +21,21 @@ use crate::{
 
 /// Who may publish.
 pub enum PublishAccess {
-    /// Whoever has the key.
+    /// Clients that show the key, which was set or which the node made for itself.
     Key(Secret),
-    /// No key is set, the layer is embedded and the node listens on loopback: whoever is on this machine.
-    Loopback,
     /// Nobody.
     Off,
+}
+
+/// Why a request may not publish.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Denied {
+    /// There is no key.
+    Off,
+    /// It does not show the key.
+    Key,
+    /// It shows the key, and a browser sent it for a page of another site.
+    Foreign,
 }
 
 /// The rule in effect, exchanged by a reload; under this name every route asks for it.
@@ -74,61 +81,40 @@ pub async fn publish(
     HttpResponse::Ok().json(json!({ "accepted": accepted }))
 }
 
-/// Whether this request may publish.
-pub(super) fn may(request: &HttpRequest, access: &PublishAccess) -> bool {
-    refusal(request, access).is_none()
-}
-
-/// Why this request may not publish, nor watch, if it may not.
-pub(super) fn refusal(request: &HttpRequest, access: &PublishAccess) -> Option<HttpResponse> {
-    match access {
-        PublishAccess::Off => Some(error(
-            StatusCode::FORBIDDEN,
-            "this API is off: set CHANNELGATE_API_KEY on the node to turn it on",
-            None,
-        )),
-        PublishAccess::Key(key) => {
-            let given = request
-                .headers()
-                .get(header::AUTHORIZATION)
-                .and_then(|value| value.to_str().ok())
-                .and_then(|value| value.strip_prefix("Bearer "))
-                .unwrap_or_default();
-            if bool::from(given.as_bytes().ct_eq(key.expose().as_bytes())) {
-                return None;
-            }
-            let mut response =
-                error(StatusCode::UNAUTHORIZED, "give the key as Authorization: Bearer <CHANNELGATE_API_KEY>", None);
-            response.headers_mut().insert(header::WWW_AUTHENTICATE, header::HeaderValue::from_static("Bearer"));
-            Some(response)
-        }
-        PublishAccess::Loopback => {
-            if from_this_machine(request) {
-                None
-            } else {
-                Some(error(StatusCode::FORBIDDEN, "without a key only this machine may do that", None))
-            }
-        }
+/// Whether this request may publish, watch, disconnect and have tokens made.
+///
+/// The address that it comes from proves nothing: a proxy on this machine has it, too.
+pub(super) fn judge(request: &HttpRequest, access: &PublishAccess) -> Result<(), Denied> {
+    let PublishAccess::Key(key) = access else { return Err(Denied::Off) };
+    let header = |name: &str| request.headers().get(name).map(|value| value.to_str().unwrap_or_default());
+    let shown = header("authorization").and_then(|value| value.strip_prefix("Bearer ")).filter(|key| !key.is_empty());
+    let is_right = shown.is_some_and(|shown| shown.as_bytes().ct_eq(key.expose().as_bytes()).into());
+    if !is_right {
+        return Err(Denied::Key);
+    }
+    match header("sec-fetch-site") {
+        None | Some("same-origin" | "none") => Ok(()),
+        Some(_) => Err(Denied::Foreign),
     }
 }
 
-/// Headers that proxies add: what comes through one is not from this machine, whatever its address says.
-const OF_PROXIES: [&str; 4] = ["x-forwarded-for", "x-real-ip", "forwarded", "via"];
-
-/// Neither another host, nor a page of another site in this machine's browser, nor a name that was rebound to it.
-pub(super) fn from_this_machine(request: &HttpRequest) -> bool {
-    let peer_is_local = request.peer_addr().is_some_and(|peer| peer.ip().is_loopback());
-    let header = |name| request.headers().get(name).and_then(|value| value.to_str().ok());
-    let host = header(header::HOST).unwrap_or_default();
-    let host_is_local = url::Url::parse(&format!("http://{host}/")).is_ok_and(|url| match url.host() {
-        Some(url::Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
-        Some(url::Host::Ipv4(address)) => IpAddr::V4(address).is_loopback(),
-        Some(url::Host::Ipv6(address)) => IpAddr::V6(address).is_loopback(),
-        None => false,
-    });
-    let own_page = header(header::ORIGIN).is_none_or(|origin| origin == format!("http://{host}"));
-    let is_direct = !OF_PROXIES.iter().any(|name| request.headers().contains_key(*name));
-    peer_is_local && host_is_local && own_page && is_direct
+/// The answer to a request that may not publish, if it may not.
+pub(super) fn refusal(request: &HttpRequest, access: &PublishAccess) -> Option<HttpResponse> {
+    let denied = judge(request, access).err()?;
+    let (status, reason) = match denied {
+        Denied::Off => (StatusCode::FORBIDDEN, "this API is off: set CHANNELGATE_API_KEY on the node to turn it on"),
+        Denied::Key => (
+            StatusCode::UNAUTHORIZED,
+            "give the key as Authorization: Bearer <CHANNELGATE_API_KEY>; a node without Redis and without a key makes one \
+             and prints it at its start",
+        ),
+        Denied::Foreign => (StatusCode::FORBIDDEN, "this is not for pages of another site"),
+    };
+    let mut response = error(status, reason, None);
+    if denied == Denied::Key {
+        response.headers_mut().insert(header::WWW_AUTHENTICATE, header::HeaderValue::from_static("Bearer"));
+    }
+    Some(response)
 }
 
 #[derive(Debug, PartialEq, Eq)]
@@ -186,21 +172,36 @@ mod tests {
 
     use super::*;
 
-    fn local(change: impl FnOnce(TestRequest) -> TestRequest) -> bool {
+    fn judged(key: &str, headers: &[(&'static str, &'static str)]) -> Result<(), Denied> {
         let request = TestRequest::post().peer_addr(([127, 0, 0, 1], 50000).into());
-        let request = change(request.insert_header(("host", "localhost:8000")));
-        from_this_machine(&request.to_http_request())
+        let request = headers.iter().fold(request, |request, header| request.insert_header(*header));
+        judge(&request.to_http_request(), &PublishAccess::Key(Secret::new(key)))
     }
 
     #[test]
-    fn only_this_machine_itself_is_from_this_machine() {
-        assert!(local(|request| request));
-        assert!(local(|request| request.insert_header(("origin", "http://localhost:8000"))));
-        assert!(local(|request| request.insert_header(("host", "[::1]:8000"))));
-        assert!(!local(|request| request.peer_addr(([10, 0, 0, 7], 50000).into())));
-        assert!(!local(|request| request.insert_header(("origin", "https://evil.example"))));
-        assert!(!local(|request| request.insert_header(("host", "rebound.example:8000"))));
-        assert!(!local(|request| request.insert_header(("x-forwarded-for", "203.0.113.9"))));
+    fn only_the_key_opens_and_not_the_address_of_this_machine() {
+        assert_eq!(judged("k", &[("authorization", "Bearer k")]), Ok(()));
+        for headers in [&[][..], &[("authorization", "")], &[("authorization", "k")], &[("authorization", "Bearer K")]]
+        {
+            assert_eq!(judged("k", headers), Err(Denied::Key), "{headers:?}");
+        }
+    }
+
+    #[test]
+    fn an_empty_key_opens_nothing() {
+        for header in ["", "Bearer", "Bearer ", "Basic "] {
+            assert_eq!(judged("", &[("authorization", header)]), Err(Denied::Key), "{header:?}");
+        }
+        assert_eq!(judged("", &[]), Err(Denied::Key));
+    }
+
+    #[test]
+    fn a_page_of_another_site_publishes_nothing_with_the_key_either() {
+        let from = |site| judged("k", &[("authorization", "Bearer k"), ("sec-fetch-site", site)]);
+        assert_eq!((from("same-origin"), from("none")), (Ok(()), Ok(())));
+        for site in ["cross-site", "same-site", "", "\u{e9}"] {
+            assert_eq!(from(site), Err(Denied::Foreign), "{site:?}");
+        }
     }
 
     fn at_fault(body: &str) -> Option<String> {

@@ -1,12 +1,12 @@
 //! Who may publish to a node, and what its live page may do.
 
-use std::{net::ToSocketAddrs as _, sync::Arc};
+use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
 
 use crate::{
     auth::Cache,
-    config::Config,
+    config::{Config, Secret},
     http::{
         page::{PageData, TokenMaker},
         publish::PublishAccess,
@@ -14,17 +14,18 @@ use crate::{
     layer::codec,
 };
 
-/// Without a key the API is open to this machine alone, and only while nothing but this node hears what is published.
-pub fn publish_access(config: &Config) -> PublishAccess {
-    let on_loopback = || {
-        let addresses = config.server.listen.to_socket_addrs();
-        addresses.is_ok_and(|mut addresses| addresses.all(|address| address.ip().is_loopback()))
-    };
+/// The key that is set; else `made`, as long as nothing but this node hears what is published; else nobody publishes.
+pub fn publish_access(config: &Config, made: &Secret) -> PublishAccess {
     match &config.api.key {
         Some(key) => PublishAccess::Key(key.clone()),
-        None if config.is_embedded() && on_loopback() => PublishAccess::Loopback,
+        None if config.is_embedded() => PublishAccess::Key(made.clone()),
         None => PublishAccess::Off,
     }
+}
+
+/// A key that nobody can guess, for as long as this process lives.
+pub fn make_key() -> Secret {
+    Secret::new(uuid::Uuid::new_v4().simple().to_string())
 }
 
 /// With the embedded cache, whose tokens open nothing but this node, the page can make itself a ws-token.

@@ -25,8 +25,12 @@ pub fn check(config: &Config) -> Result<(), ConfigErrors> {
     if let Err(error) = Authenticator::new(config, Arc::new(MemoryCache::new())) {
         note(KeyPath::dotted(&error.key), error.reason);
     }
-    for source in OriginPolicy::new(config.server.allowed_origins.as_deref()).useless() {
-        note(KeyPath::dotted("server.allowed_origins"), format!("{source:?} can never match an Origin"));
+    for (place, pattern) in OriginPolicy::new(config.server.allowed_origins.as_deref()).useless() {
+        let reason = format!(
+            "{pattern:?} can never match an Origin; write \"example.com\" or \"https://example.com:8443\", each host by \
+             itself, and a comma between two in a variable"
+        );
+        note(KeyPath::dotted("server.allowed_origins").then(place), reason);
     }
     if config.server.workers > MAX_WORKERS / 2 {
         note(KeyPath::dotted("server.workers"), format!("a node has at most {} workers", MAX_WORKERS / 2));

@@ -11,7 +11,7 @@ use super::{access, layer, presence, systemd};
 use crate::{
     admission::AdmissionControl,
     auth::{Authenticator, Cache, Keys},
-    config::{Config, ConfigErrors},
+    config::{Config, ConfigErrors, Secret},
     consumer::{ConsumerSet, Consumers},
     http::{page::PageData, publish::Gate, serving::ServingConfig},
     presence::Graces,
@@ -30,6 +30,8 @@ pub struct Reload {
     pub serving: Arc<ArcSwap<ServingConfig>>,
     pub authenticator: Arc<Authenticator>,
     pub publish: Arc<Gate>,
+    /// The key of a node that keeps events to itself and has none set; the same as long as it runs.
+    pub made_key: Secret,
     pub page: Option<PageData>,
     pub graces: Graces,
     pub metrics: Metrics,
@@ -56,7 +58,8 @@ impl Reload {
             authenticator.revocations().expect();
         }
         let embedded = config.is_embedded();
-        let publish = access::publish_access(&config);
+        let made_key = access::make_key();
+        let publish = access::publish_access(&config, &made_key);
         let shows_page = config.page.enabled.unwrap_or(embedded);
         Ok(Self {
             reader,
@@ -64,6 +67,7 @@ impl Reload {
             authenticator: Arc::new(authenticator),
             page: shows_page.then(|| access::page(&config, &publish, cache)),
             publish: Arc::new(ArcSwap::from_pointee(publish)),
+            made_key,
             graces: presence::graces(consumers.iter()),
             most_connections: config.server.max_connections,
             emitters: embedded || layer::speak_socketio(&consumers),
@@ -125,7 +129,7 @@ impl Reload {
         let serving = ServingConfig::new(next, &set, &self.metrics);
         let keys = Keys::new(next)?;
         let embedded = next.is_embedded();
-        let publish = access::publish_access(next);
+        let publish = access::publish_access(next, &self.made_key);
         self.metrics.tail.name_consumers(set.iter().map(|consumer| consumer.numbered()));
         // Who gives out events must know a consumer before it has a connection.
         self.graces.exchange(presence::by_consumer(set.iter()));

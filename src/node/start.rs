@@ -1,16 +1,17 @@
 //! The start of a node: from parts that wait to a server that lets clients in.
 
-use std::{io, net::SocketAddr, sync::Arc};
+use std::{
+    io,
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
+    sync::Arc,
+};
 
 use actix_server::ServerHandle;
 use anyhow::Context as _;
 use tokio::task::JoinHandle;
 
 use super::{build::Node, systemd, tokens};
-use crate::{
-    config::Config,
-    http::server::{self, Running},
-};
+use crate::http::server::{self, Running};
 
 /// A node that lets clients in.
 pub struct Serving {
@@ -39,7 +40,7 @@ impl Node {
         let server = actix_rt::spawn(server);
         self.cluster.start(address, Arc::new(self.answers()));
         self.watch_tokens();
-        announce(&self.config, address);
+        self.announce(address);
         actix_rt::spawn(systemd::started(Arc::clone(&self.layer)));
         actix_rt::spawn(systemd::watched(Arc::clone(&self.dispatcher)));
         Ok(Serving { server, handle, activated })
@@ -53,17 +54,37 @@ impl Node {
             tokio::spawn(tokens::look_after(cache, dispatcher, self.reload.consumers.clone(), ws_token.recheck.0));
         }
     }
+
+    fn announce(&self, address: SocketAddr) {
+        let config = &self.config;
+        log::info!("channelgate {} listens on http://{address}", env!("CARGO_PKG_VERSION"));
+        if config.is_embedded() && config.api.key.is_none() {
+            let (here, key) = (from_here(address), self.reload.made_key.expose());
+            match self.reload.page {
+                Some(_) => {
+                    log::info!("no CHANNELGATE_API_KEY: made a key until the stop; open http://{here}/#key={key}")
+                }
+                None => log::info!("no CHANNELGATE_API_KEY: made a key until the stop; Authorization: Bearer {key}"),
+            }
+        }
+        if config.is_embedded() {
+            log::info!(
+                "no REDIS_URL: the embedded layer serves this one node; publish with POST http://{address}/api/publish, \
+                 or set REDIS_URL to receive what Django's channel_layer.group_send writes"
+            );
+        }
+        if config.auth.secret_key.is_none() {
+            log::info!("no DJANGO_SECRET_KEY: routes that check JWTs answer 503");
+        }
+    }
 }
 
-fn announce(config: &Config, address: SocketAddr) {
-    log::info!("channelgate {} listens on http://{address}", env!("CARGO_PKG_VERSION"));
-    if config.is_embedded() {
-        log::info!(
-            "no REDIS_URL: the embedded layer serves this one node; publish with POST http://{address}/api/publish, \
-             or set REDIS_URL to receive what Django's channel_layer.group_send writes"
-        );
+/// Where a browser on this machine finds a node that listens there.
+fn from_here(mut address: SocketAddr) -> SocketAddr {
+    match address.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => address.set_ip(Ipv4Addr::LOCALHOST.into()),
+        IpAddr::V6(ip) if ip.is_unspecified() => address.set_ip(Ipv6Addr::LOCALHOST.into()),
+        _ => {}
     }
-    if config.auth.secret_key.is_none() {
-        log::info!("no DJANGO_SECRET_KEY: routes that check JWTs answer 503");
-    }
+    address
 }

@@ -22,6 +22,12 @@ use tokio::time::timeout;
 
 use super::error::timed_out;
 
+/// What the query of a URL may hold, under redis-py's names.
+const QUERY: [&str; 4] = ["ssl_ca_certs", "ssl_certfile", "ssl_keyfile", "ssl_cert_reqs"];
+const QUERY_OF_UNIX: [&str; 5] = ["db", "password", "pass", "username", "user"];
+const QUERY_OF_SENTINEL: [&str; 7] =
+    ["db", "sentinel_username", "sentinel_password", QUERY[0], QUERY[1], QUERY[2], QUERY[3]];
+
 /// Deadline for asking all Sentinels.
 const RESOLVE: Duration = Duration::from_secs(5);
 
@@ -137,7 +143,7 @@ impl Host {
         if parsed.fragment().is_some() {
             return Err(malformed("TLS is always verified, and nothing else goes behind a #"));
         }
-        let query = query_of(parsed.query().unwrap_or_default());
+        let query = query_of(parsed.query().unwrap_or_default(), &QUERY)?;
         let certificates = certificates(&query)?;
         let info = parsed.into_connection_info().map_err(|error| malformed(error.to_string()))?;
         let label = info.addr().to_string();
@@ -158,7 +164,7 @@ impl Host {
         let (rest, query) = rest.split_once('?').unwrap_or((rest, ""));
         let slash = rest.find('/').ok_or_else(|| malformed("a unix socket needs an absolute path"))?;
         let (authority, path) = rest.split_at(slash);
-        let query = query_of(query);
+        let query = query_of(query, &QUERY_OF_UNIX)?;
         let mut login = credentials(authority.strip_suffix('@').unwrap_or(authority))?;
         // redis-py reads `password` and `username` from the query, other clients `pass` and `user`.
         for (names, field) in [(["password", "pass"], &mut login.password), (["username", "user"], &mut login.username)]
@@ -177,7 +183,7 @@ impl Host {
 
     fn sentinel(rest: &str, tls: bool) -> Result<Self, HostError> {
         let (rest, query) = rest.split_once('?').unwrap_or((rest, ""));
-        let query = query_of(query);
+        let query = query_of(query, &QUERY_OF_SENTINEL)?;
         let mut path = rest.split('/');
         let authority = path.next().unwrap_or_default();
         let master = match path.next() {
@@ -301,8 +307,19 @@ fn address(text: &str) -> Result<(String, u16), HostError> {
     Ok((host.to_owned(), port))
 }
 
-fn query_of(query: &str) -> HashMap<String, String> {
-    url::form_urlencoded::parse(query.as_bytes()).into_owned().collect()
+/// The query, which holds no other keys than these: what would be ignored is refused.
+fn query_of(query: &str, known: &[&str]) -> Result<HashMap<String, String>, HostError> {
+    let query: HashMap<_, _> = url::form_urlencoded::parse(query.as_bytes()).into_owned().collect();
+    match query.keys().find(|key| !known.contains(&key.as_str())) {
+        None => Ok(query),
+        Some(unknown) => {
+            let known = known.join(", ");
+            Err(malformed(format!(
+                "{unknown:?} is unknown behind \"?\"; known are {known}; user, password and database stand before it, \
+                 redis://user:password@host:6379/0"
+            )))
+        }
+    }
 }
 
 fn certificates(query: &HashMap<String, String>) -> Result<Option<TlsCertificates>, HostError> {
@@ -392,6 +409,11 @@ mod tests {
             ("rediss://u:secret@h/#insecure", "always verified"),
             ("rediss://u:secret@h/?ssl_cert_reqs=none", "always verified"),
             ("rediss://u:secret@h/?ssl_ca_certs=/nowhere/ca.pem", "/nowhere/ca.pem"),
+            ("redis://u:secret@h/0?dbb=3", "\"dbb\" is unknown"),
+            ("redis://h?password=secret", "redis://user:password@host"),
+            ("redis://h?db=3", "host:6379/0"),
+            ("unix:///s?ssl=secret", "known are db, password"),
+            ("redis+sentinel://u:secret@h/m?username=secret", "\"username\" is unknown"),
             ("redis+sentinel://u:secret@h", "name of the master"),
             ("redis+sentinel://u:secret@h:x/m", "port"),
             ("redis+sentinel://u:secret@,/m", "host name"),

@@ -27,6 +27,8 @@ pub(super) enum Refusal {
     Unauthorized(String),
     /// Somebody else's token.
     Forbidden,
+    /// The publish key, shown by a page of another site.
+    Foreign,
     /// A field is missing or wrong.
     Invalid { field: String, reason: String },
     /// The body is larger than `api.max_body`.
@@ -42,6 +44,7 @@ impl fmt::Display for Refusal {
                 f.write_str(reason)
             }
             Self::Forbidden => f.write_str("Admin access required"),
+            Self::Foreign => f.write_str("This is not for pages of another site"),
             Self::TooLarge => f.write_str("The body is larger than api.max_body"),
         }
     }
@@ -51,7 +54,7 @@ impl ResponseError for Refusal {
     fn status_code(&self) -> StatusCode {
         match self {
             Self::Unauthorized(_) => StatusCode::UNAUTHORIZED,
-            Self::Forbidden => StatusCode::FORBIDDEN,
+            Self::Forbidden | Self::Foreign => StatusCode::FORBIDDEN,
             Self::Invalid { .. } => StatusCode::BAD_REQUEST,
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::Unavailable(..) => StatusCode::SERVICE_UNAVAILABLE,

@@ -8,7 +8,7 @@ use serde_json::json;
 use super::{Admin, access::Refusal, order, plural};
 use crate::{
     cluster::{Answer, Disconnect, Wrong},
-    http::publish::{self, Gate},
+    http::publish::{self, Denied, Gate},
 };
 
 impl From<Wrong> for Refusal {
@@ -24,8 +24,10 @@ pub(super) async fn disconnect(
     publish: web::Data<Gate>,
     body: Result<web::Bytes, actix_web::Error>,
 ) -> Result<HttpResponse, Refusal> {
-    if !publish::may(&request, &publish.load()) {
-        admin.0.access.check(&request).await?;
+    match publish::judge(&request, &publish.load()) {
+        Ok(()) => {}
+        Err(Denied::Foreign) => return Err(Refusal::Foreign),
+        Err(Denied::Key | Denied::Off) => admin.0.access.check(&request).await?,
     }
     let order = order::json(body)?;
     let recognise = |token: &str| admin.0.access.authenticator().recognise(token);

@@ -10,6 +10,9 @@ const HUES = 6;
 /** Latencies kept for the median. */
 const LATENCIES = 500;
 
+/** Under which name the key is kept for this tab. */
+const KEY = "channelgate-key";
+
 const byId = (id) => document.getElementById(id);
 const log = new FrameLog();
 const panel = new PublishPanel();
@@ -27,11 +30,24 @@ async function start() {
     byId("next-step").textContent =
       "This node reads the Redis that REDIS_URL names, so call group_send in your Django and watch the frame arrive here.";
   }
-  node.consumers.forEach((consumer, index) => addCard(consumer, { tokens: node.tokens, hue: index % HUES }));
+  const authorization = () => panel.authorization;
+  node.consumers.forEach((consumer, index) => addCard(consumer, { tokens: node.tokens, authorization, hue: index % HUES }));
   panel.start(cards, node.publish);
+  takeKey();
+  addEventListener("hashchange", takeKey);
   if (cards.length === 0) fail("This node serves no consumer: its configuration has no [[consumer]].");
   byId("try").disabled = cards.length === 0;
   showCounters();
+}
+
+/** The key in the address that the node printed, `/#key=…`: kept for this tab alone, and out of its history. */
+function takeKey() {
+  const found = new URLSearchParams(location.hash.slice(1)).get("key");
+  if (found) {
+    sessionStorage.setItem(KEY, found);
+    history.replaceState(null, "", location.pathname + location.search);
+  }
+  panel.key = found ?? sessionStorage.getItem(KEY) ?? panel.key;
 }
 
 function addCard(consumer, options) {

@@ -14,13 +14,15 @@ export class Card {
   #inputs = {};
   #subscribed = new Set();
   #tokens;
+  #authorization;
   #ticking;
 
-  /** `tokens`: whether this node makes ws-tokens for the page. `hue`: which colour frames of this consumer have. */
-  constructor(consumer, { tokens, hue }) {
+  /** `tokens`: whether this node makes ws-tokens for the page, for who shows `authorization`. `hue`: which colour frames of this consumer have. */
+  constructor(consumer, { tokens, authorization, hue }) {
     this.consumer = consumer;
     this.hue = hue;
     this.#tokens = tokens;
+    this.#authorization = authorization;
     this.element = document.getElementById("card-template").content.cloneNode(true).firstElementChild;
     for (const part of this.element.querySelectorAll("[data-part]")) this.#parts[part.dataset.part] = part;
     this.connection = new Connection(() => this.#url());
@@ -179,7 +181,8 @@ export class Card {
     }
     const url = new URL(path, location.href);
     url.protocol = location.protocol === "https:" ? "wss:" : "ws:";
-    const token = this.#inputs["user.id"] ? await fetchToken(this.#inputs["user.id"].value.trim()) : this.#inputs.token?.value.trim();
+    const user = this.#inputs["user.id"]?.value.trim();
+    const token = user === undefined ? this.#inputs.token?.value.trim() : await fetchToken(user, this.#authorization());
     if (token) url.searchParams.set(consumer.token_query ?? "token", token);
     return url.href;
   }
@@ -237,10 +240,10 @@ export class Card {
   }
 }
 
-async function fetchToken(userId) {
+async function fetchToken(userId, authorization) {
   const response = await fetch("/page/token", {
     method: "POST",
-    headers: { "Content-Type": "application/json" },
+    headers: { "Content-Type": "application/json", ...authorization },
     body: JSON.stringify({ user_id: /^\d{1,15}$/.test(userId) ? Number(userId) : userId }),
   });
   const answer = await response.json().catch(() => ({}));

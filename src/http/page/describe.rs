@@ -13,7 +13,6 @@ use crate::{
 pub(super) fn describe(config: &Config, embedded: bool, publish: &PublishAccess, tokens: bool) -> Json {
     let publish = match publish {
         PublishAccess::Key(_) => "key",
-        PublishAccess::Loopback => "open",
         PublishAccess::Off => "off",
     };
     // The page speaks plain WebSocket.

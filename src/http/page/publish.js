@@ -11,7 +11,7 @@ const PATIENCE = 1_500;
  * Events: `published`, and `arrived` with `detail: { latency }`.
  */
 export class PublishPanel extends EventTarget {
-  /** Whether `POST /api/publish` is `open`, needs a `key`, or is `off`. */
+  /** Whether `POST /api/publish` needs a `key` or is `off`. */
   #access = "off";
   #cards = [];
   #samples = [];
@@ -72,7 +72,20 @@ export class PublishPanel extends EventTarget {
   }
 
   get possible() {
-    return this.#access === "open" || (this.#access === "key" && this.#parts.key.value !== "");
+    return this.#access === "key" && this.key !== "";
+  }
+
+  get key() {
+    return this.#parts.key.value;
+  }
+
+  set key(key) {
+    this.#parts.key.value = key;
+  }
+
+  /** The header that shows the key. */
+  get authorization() {
+    return this.key === "" ? {} : { Authorization: `Bearer ${this.key}` };
   }
 
   /** Offers the groups that the cards join. */
@@ -88,8 +101,7 @@ export class PublishPanel extends EventTarget {
   async send(group, event) {
     const pending = { group, event, start: performance.now(), reached: new Map() };
     this.#pending.push(pending);
-    const headers = { "Content-Type": "application/json" };
-    if (this.#parts.key.value !== "") headers.Authorization = `Bearer ${this.#parts.key.value}`;
+    const headers = { "Content-Type": "application/json", ...this.authorization };
     let result;
     try {
       const response = await fetch("/api/publish", { method: "POST", headers, body: JSON.stringify({ group, event }) });

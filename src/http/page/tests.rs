@@ -53,8 +53,13 @@ fn maker() -> TokenMaker {
     })
 }
 
+fn key() -> PublishAccess {
+    PublishAccess::Key(crate::config::Secret::new("the-key-itself"))
+}
+
 async fn ask(page: PageData, request: test::TestRequest) -> ServiceResponse {
-    let app = test::init_service(App::new().configure(|service| configure(service, page))).await;
+    let gate = web::Data::new(Gate::from_pointee(key()));
+    let app = test::init_service(App::new().app_data(gate).configure(|service| configure(service, page))).await;
     test::call_service(&app, request.to_request()).await
 }
 
@@ -63,24 +68,18 @@ async fn body(response: ServiceResponse) -> Json {
 }
 
 fn post_token(body: &'static str) -> test::TestRequest {
-    at_this_machine().insert_header((header::CONTENT_TYPE, "application/json")).set_payload(body)
+    with_the_key().insert_header((header::CONTENT_TYPE, "application/json")).set_payload(body)
 }
 
-fn at_this_machine() -> test::TestRequest {
-    test::TestRequest::post()
-        .uri("/page/token")
-        .peer_addr("127.0.0.1:50000".parse().unwrap())
-        .insert_header((header::HOST, "localhost:8000"))
+fn with_the_key() -> test::TestRequest {
+    test::TestRequest::post().uri("/page/token").insert_header((header::AUTHORIZATION, "Bearer the-key-itself"))
 }
 
 #[actix_web::test]
 async fn every_response_forbids_foreign_content_caching_and_sniffing() {
     for path in ASSETS.iter().map(|(path, ..)| *path).chain(["/page/consumers"]) {
-        let response = ask(
-            PageData::new(&config(), true, &PublishAccess::Loopback, Some(maker())),
-            test::TestRequest::get().uri(path),
-        )
-        .await;
+        let response =
+            ask(PageData::new(&config(), true, &key(), Some(maker())), test::TestRequest::get().uri(path)).await;
         assert_eq!(response.status(), StatusCode::OK, "{path}");
         let header = |name: header::HeaderName| response.headers().get(name).unwrap().to_str().unwrap().to_owned();
         let policy = header(header::CONTENT_SECURITY_POLICY);
@@ -117,9 +116,7 @@ async fn the_page_refers_only_to_files_that_are_served() {
 #[actix_web::test]
 async fn scripts_and_styles_have_their_media_types() {
     for (path, expected) in [("/", "text/html"), ("/page/app.js", "text/javascript"), ("/page/style.css", "text/css")] {
-        let response =
-            ask(PageData::new(&config(), true, &PublishAccess::Loopback, None), test::TestRequest::get().uri(path))
-                .await;
+        let response = ask(PageData::new(&config(), true, &key(), None), test::TestRequest::get().uri(path)).await;
         let media_type = response.headers().get(header::CONTENT_TYPE).unwrap().to_str().unwrap().to_owned();
         assert!(media_type.starts_with(expected), "{path}: {media_type}");
     }
@@ -127,7 +124,7 @@ async fn scripts_and_styles_have_their_media_types() {
 
 #[actix_web::test]
 async fn the_description_says_what_a_client_needs_and_no_secret() {
-    let page = PageData::new(&config(), true, &PublishAccess::Loopback, Some(maker()));
+    let page = PageData::new(&config(), true, &key(), Some(maker()));
     let response = ask(page, test::TestRequest::get().uri("/page/consumers")).await;
     let text = String::from_utf8(to_bytes(response.into_body()).await.unwrap().to_vec()).unwrap();
     assert!(!text.contains("the-secret-of-django"));
@@ -156,7 +153,7 @@ async fn the_description_says_what_a_client_needs_and_no_secret() {
 
 #[actix_web::test]
 async fn samples_keep_the_order_of_the_file_and_become_plain_json() {
-    let page = PageData::new(&config(), true, &PublishAccess::Loopback, None);
+    let page = PageData::new(&config(), true, &key(), None);
     let page = body(ask(page, test::TestRequest::get().uri("/page/consumers")).await).await;
     let samples = page["consumers"][0]["samples"].as_object().unwrap();
     assert_eq!(samples.keys().collect::<Vec<_>>(), ["Zebra crossing", "A lot opened"]);
@@ -174,8 +171,7 @@ async fn samples_keep_the_order_of_the_file_and_become_plain_json() {
 
 #[actix_web::test]
 async fn with_redis_publishing_is_off_or_needs_the_key() {
-    let key = PublishAccess::Key(crate::config::Secret::new("the-key-itself"));
-    for (access, expected) in [(PublishAccess::Off, "off"), (key, "key")] {
+    for (access, expected) in [(PublishAccess::Off, "off"), (key(), "key")] {
         let request = test::TestRequest::get().uri("/page/consumers");
         let page = body(ask(PageData::new(&config(), false, &access, None), request).await).await;
         assert_eq!((&page["layer"], &page["publish"]), (&json!("redis"), &json!(expected)));
@@ -190,8 +186,7 @@ async fn a_token_is_made_for_a_number_or_a_text() {
         (r#"{"user_id": "0b1f-uuid"}"#, "token-of-0b1f-uuid"),
         (r#"{"user_id": 18446744073709551615}"#, "token-of-18446744073709551615"),
     ] {
-        let response =
-            ask(PageData::new(&config(), true, &PublishAccess::Loopback, Some(maker())), post_token(request)).await;
+        let response = ask(PageData::new(&config(), true, &key(), Some(maker())), post_token(request)).await;
         assert_eq!(response.headers().get(header::CACHE_CONTROL).unwrap(), "no-store");
         assert_eq!(body(response).await, json!({ "ws_token": expected }));
     }
@@ -201,8 +196,7 @@ async fn a_token_is_made_for_a_number_or_a_text() {
 async fn a_bad_token_request_is_told_the_field() {
     let long = r#"{"user_id": "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"}"#;
     for request in ["{}", "", "[", r#"{"user_id": -1}"#, r#"{"user_id": ""}"#, r#"{"user_id": "a b"}"#, long] {
-        let response =
-            ask(PageData::new(&config(), true, &PublishAccess::Loopback, Some(maker())), post_token(request)).await;
+        let response = ask(PageData::new(&config(), true, &key(), Some(maker())), post_token(request)).await;
         assert_eq!(response.status(), StatusCode::BAD_REQUEST, "{request}");
         assert_eq!(body(response).await["field"], "user_id", "{request}");
     }
@@ -210,32 +204,38 @@ async fn a_bad_token_request_is_told_the_field() {
 
 #[actix_web::test]
 async fn a_token_request_is_bounded_and_must_be_json() {
-    let huge = at_this_machine().set_json(json!({ "user_id": "x".repeat(2000) }));
-    let response = ask(PageData::new(&config(), true, &PublishAccess::Loopback, Some(maker())), huge).await;
+    let huge = with_the_key().set_json(json!({ "user_id": "x".repeat(2000) }));
+    let response = ask(PageData::new(&config(), true, &key(), Some(maker())), huge).await;
     assert_eq!(response.status(), StatusCode::PAYLOAD_TOO_LARGE);
 
     // A form of a foreign site can send text/plain without a preflight.
-    let form = at_this_machine().insert_header((header::CONTENT_TYPE, "text/plain")).set_payload(r#"{"user_id": 7}"#);
-    let response = ask(PageData::new(&config(), true, &PublishAccess::Loopback, Some(maker())), form).await;
+    let form = with_the_key().insert_header((header::CONTENT_TYPE, "text/plain")).set_payload(r#"{"user_id": 7}"#);
+    let response = ask(PageData::new(&config(), true, &key(), Some(maker())), form).await;
     assert_eq!(response.status(), StatusCode::UNSUPPORTED_MEDIA_TYPE);
 }
 
 #[actix_web::test]
-async fn nobody_but_this_machine_is_given_a_token() {
-    let elsewhere = post_token(r#"{"user_id": 7}"#).peer_addr("192.0.2.7:50000".parse().unwrap());
-    let through_a_proxy = post_token(r#"{"user_id": 7}"#).insert_header((header::HOST, "gate.example.com"));
-    let another_site = post_token(r#"{"user_id": 7}"#).insert_header((header::ORIGIN, "https://site.example"));
-    for request in [elsewhere, through_a_proxy, another_site] {
-        let page = PageData::new(&config(), true, &PublishAccess::Loopback, Some(maker()));
-        assert_eq!(ask(page, request).await.status(), StatusCode::FORBIDDEN);
+async fn without_the_key_no_token_is_made_on_this_machine_either() {
+    let request = |header: (&'static str, &'static str)| {
+        test::TestRequest::post()
+            .uri("/page/token")
+            .peer_addr("127.0.0.1:50000".parse().unwrap())
+            .insert_header((header::CONTENT_TYPE, "application/json"))
+            .insert_header(header)
+            .set_payload(r#"{"user_id": 7}"#)
+    };
+    for header in [("host", "localhost:8000"), ("authorization", "Bearer "), ("authorization", "Bearer another")] {
+        let page = PageData::new(&config(), true, &key(), Some(maker()));
+        assert_eq!(ask(page, request(header)).await.status(), StatusCode::UNAUTHORIZED);
     }
+    let another_site = post_token(r#"{"user_id": 7}"#).insert_header(("sec-fetch-site", "cross-site"));
+    let page = PageData::new(&config(), true, &key(), Some(maker()));
+    assert_eq!(ask(page, another_site).await.status(), StatusCode::FORBIDDEN);
 }
 
 #[actix_web::test]
 async fn a_token_that_cannot_be_made_says_why() {
-    let response =
-        ask(PageData::new(&config(), true, &PublishAccess::Loopback, Some(maker())), post_token(r#"{"user_id": 13}"#))
-            .await;
+    let response = ask(PageData::new(&config(), true, &key(), Some(maker())), post_token(r#"{"user_id": 13}"#)).await;
     assert_eq!(response.status(), StatusCode::SERVICE_UNAVAILABLE);
     assert_eq!(body(response).await, json!({ "detail": "the cache is full" }));
 }
@@ -250,11 +250,8 @@ async fn without_a_token_maker_there_is_no_token_route() {
 #[actix_web::test]
 async fn the_page_is_read_only() {
     let head = test::TestRequest::default().method(actix_web::http::Method::HEAD).uri("/");
-    assert_eq!(
-        ask(PageData::new(&config(), true, &PublishAccess::Loopback, None), head).await.status(),
-        StatusCode::OK
-    );
+    assert_eq!(ask(PageData::new(&config(), true, &key(), None), head).await.status(), StatusCode::OK);
     let post = test::TestRequest::post().uri("/");
-    let status = ask(PageData::new(&config(), true, &PublishAccess::Loopback, None), post).await.status();
+    let status = ask(PageData::new(&config(), true, &key(), None), post).await.status();
     assert!(status == StatusCode::METHOD_NOT_ALLOWED || status == StatusCode::NOT_FOUND, "{status}");
 }

@@ -98,11 +98,28 @@ export class Gate {
     return how;
   }
 
-  /** Publishes as any program may, past the page. */
+  /** The key: the one that was set, or the one that the node made and printed with the address of its page. */
+  get key() {
+    const [, made] = new RegExp(`${this.url}#key=(\\S+)`).exec(this.#log) ?? [];
+    const key = this.environment.CHANNELGATE_API_KEY ?? made;
+    if (!key) throw new Error(`no address with a key in the log:\n${this.#log}`);
+    return key;
+  }
+
+  /** The address of the page with the key, as a node prints it. */
+  get pageUrl() {
+    return `${this.url}#key=${this.key}`;
+  }
+
+  get #headers() {
+    return { "Content-Type": "application/json", Authorization: `Bearer ${this.key}` };
+  }
+
+  /** Publishes as any program may that has the key, past the page. */
   async publish(group, event) {
     const response = await fetch(`${this.url}api/publish`, {
       method: "POST",
-      headers: { "Content-Type": "application/json" },
+      headers: this.#headers,
       body: JSON.stringify(Array.isArray(event) ? event.map((each) => ({ group, event: each })) : { group, event }),
     });
     if (!response.ok) throw new Error(`publish: HTTP ${response.status} ${await response.text()}`);
@@ -113,7 +130,7 @@ export class Gate {
   async token(userId) {
     const response = await fetch(`${this.url}page/token`, {
       method: "POST",
-      headers: { "Content-Type": "application/json" },
+      headers: this.#headers,
       body: JSON.stringify({ user_id: userId }),
     });
     if (!response.ok) throw new Error(`token: HTTP ${response.status} ${await response.text()}`);

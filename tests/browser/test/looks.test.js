@@ -23,7 +23,7 @@ describe("the live page for everybody", () => {
   });
 
   async function filled(options) {
-    const live = await Live.open(browser, gate.url, options);
+    const live = await Live.open(browser, gate.pageUrl, options);
     await live.test("try-everything").click();
     await until("everything is tried", async () => /published/.test(await live.test("try-status").textContent()), 20_000);
     return live;
@@ -31,7 +31,7 @@ describe("the live page for everybody", () => {
 
   for (const width of [320, 360, 768, 1280]) {
     it(`never scrolls sideways at ${width} px`, async () => {
-      const live = await Live.open(browser, gate.url, { viewport: { width, height: 740 } });
+      const live = await Live.open(browser, gate.pageUrl, { viewport: { width, height: 740 } });
       assert.deepEqual(await overflowing(live.page), [], "when opened");
       await live.close();
       const used = await filled({ viewport: { width, height: 740 } });
@@ -68,7 +68,7 @@ describe("the live page for everybody", () => {
   });
 
   it("works by keyboard alone", async () => {
-    const live = await Live.open(browser, gate.url);
+    const live = await Live.open(browser, gate.pageUrl);
     const { keyboard } = live.page;
     const focus = async (testid) => {
       for (let presses = 0; presses < 60; presses += 1) {
@@ -89,7 +89,7 @@ describe("the live page for everybody", () => {
   });
 
   it("announces states politely", async () => {
-    const live = await Live.open(browser, gate.url);
+    const live = await Live.open(browser, gate.pageUrl);
     await live.connect("feed");
     const region = live.test("announce");
     assert.equal(await region.getAttribute("aria-live"), "polite");

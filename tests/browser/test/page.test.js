@@ -24,7 +24,7 @@ describe("the live page", () => {
     await gate?.stop();
   });
   beforeEach(async () => {
-    live = await Live.open(browser, gate.url);
+    live = await Live.open(browser, gate.pageUrl);
   });
   afterEach(async () => {
     await live.close();
@@ -216,6 +216,34 @@ describe("the live page", () => {
   });
 });
 
+describe("the live page at the address that the node prints", () => {
+  it("has the key for this tab alone, and not in the address, the page or its scripts", async () => {
+    const gate = await Gate.start();
+    const browser = await launch();
+    try {
+      const live = await Live.open(browser, gate.pageUrl);
+      assert.equal(live.page.url(), gate.url);
+      await live.page.reload();
+      await live.connect("feed");
+      await live.choose("client_create");
+      assert.match(await live.publish(), /^200 /);
+      for (const path of ["", "page/app.js", "page/publish.js", "page/consumers"]) {
+        const text = await (await fetch(gate.url + path)).text();
+        assert.ok(!text.includes(gate.key), path);
+      }
+      const other = await Live.open(browser, gate.url);
+      await other.choose("client_create");
+      assert.match(await other.publish(), /^401 /, "another tab does not know it");
+      await other.page.goto(gate.pageUrl);
+      await other.test("publish-send").click();
+      await until("the key is taken from an address that only adds it", async () => /^200 /.test(await other.test("publish-answer").textContent()));
+    } finally {
+      await browser.close();
+      await gate.stop();
+    }
+  });
+});
+
 describe("the live page of a node whose publish API has a key", () => {
   it("asks for the key and uses it", async () => {
     const gate = await Gate.start({ environment: { CHANNELGATE_API_KEY: "the-key-of-this-test" } });
@@ -242,7 +270,7 @@ describe("the live page of a node with its own configuration", () => {
     const gate = await Gate.start({ environment: { CHANNELGATE_CONFIG: config } });
     const browser = await launch();
     try {
-      const live = await Live.open(browser, gate.url);
+      const live = await Live.open(browser, gate.pageUrl);
       await live.in("orders", "route-id").fill("");
       await live.in("orders", "consumer-toggle").click();
       assert.match(await live.in("orders", "consumer-state").textContent(), /Fill in/);

@@ -64,7 +64,7 @@ describe("Chromium and the node", () => {
   it("agree on the subprotocol that carries a token", async () => {
     const secret = "a-secret-key-for-this-test-alone-0123456789";
     const keyed = await Gate.start({ environment: { DJANGO_SECRET_KEY: secret } });
-    const live = await Live.open(browser, keyed.url);
+    const live = await Live.open(browser, keyed.pageUrl);
     try {
       const opaque = await keyed.token(7);
       const jwt = await keyed.jwtToken(7);
@@ -86,7 +86,7 @@ describe("Chromium and the node", () => {
   });
 
   it("refuses a missing or wrong token before the socket opens", async () => {
-    const live = await Live.open(browser, gate.url);
+    const live = await Live.open(browser, gate.pageUrl);
     for (const path of ["/ws/notifications/", "/ws/notifications/?token=wrong"]) {
       assert.deepEqual(await open(live, path, []), { opened: false, code: 1006 }, path);
     }
@@ -96,8 +96,9 @@ describe("Chromium and the node", () => {
   });
 
   it("part with 1012 when the node stops, and meet again when it is back", async () => {
-    const restarted = await Gate.start();
-    const live = await Live.open(browser, restarted.url);
+    // One that a node makes for itself would be another one after the restart.
+    const restarted = await Gate.start({ environment: { CHANNELGATE_API_KEY: "the-key-of-this-test" } });
+    const live = await Live.open(browser, restarted.pageUrl);
     try {
       await live.connect("feed");
       await live.connect("parking");
