@@ -174,7 +174,6 @@ mod tests {
 
     #[test]
     fn every_secret_of_the_documentation_that_changes_is_named_and_not_shown() {
-        let before = read("", &Environment::default());
         let mut seen = 0;
         for line in include_str!("../../docs/CONFIGURATION.md").lines() {
             let cells: Vec<&str> = line.trim_matches('|').split('|').map(str::trim).collect();
@@ -185,10 +184,13 @@ mod tests {
             }
             seen += 1;
             let section = key.rsplit_once('.').unwrap();
+            // This one is only looked at with another algorithm.
+            let beside = if section.1 == "verifying_key" { "algorithm = \"RS256\"\n" } else { "" };
+            let before = read(&format!("[{}]\n{beside}", section.0), &Environment::default());
             let mut told = Vec::new();
             for value in ["redis://:hidden@a:1/0", "redis://:hidden@b:1/0"] {
                 let value = if kind.contains("list") { format!("[{value:?}]") } else { format!("{value:?}") };
-                let after = read(&format!("[{}]\n{} = {value}\n", section.0, section.1), &Environment::default());
+                let after = read(&format!("[{}]\n{} = {value}\n{beside}", section.0, section.1), &Environment::default());
                 told.push(after.clone());
                 let changes = before.changes(&after);
                 assert_eq!(keys(&changes), [key]);
@@ -196,7 +198,7 @@ mod tests {
             }
             assert_eq!(keys(&told[0].changes(&told[1])), [key], "one value for another");
         }
-        assert_eq!(seen, secrets(&before).len());
+        assert_eq!(seen, secrets(&read("", &Environment::default())).len());
     }
 
     #[test]

@@ -37,10 +37,10 @@ impl Node {
         }
         let Running { server, handle, address } = server::start(self.services(), given)
             .with_context(|| format!("cannot listen on {}", self.config.server.listen))?;
+        self.announce(address);
         let server = actix_rt::spawn(server);
         self.cluster.start(address, Arc::new(self.answers()));
         self.watch_tokens();
-        self.announce(address);
         actix_rt::spawn(systemd::started(Arc::clone(&self.layer)));
         actix_rt::spawn(systemd::watched(Arc::clone(&self.dispatcher)));
         Ok(Serving { server, handle, activated })

@@ -19,8 +19,8 @@ MISTAKES = {
     "a word": ('[layer]\nkind = "redis"\n', "layer.kind", 2, "known are core, pubsub, both"),
     "a way to authenticate": (f'{CONSUMER}auth = ["jwtt"]\n', "consumer[0].auth", 3, 'did you mean "jwt"'),
     "nothing to authenticate": (f"{CONSUMER}auth = []\n", "consumer[0].auth", 3, "anonymous"),
-    "origins that are no hosts": (
-        '[server]\nallowed_origins = ["https://example.com/"]\n',
+    "an origin that is no host": (
+        '[server]\nallowed_origins = ["localhost:3000"]\n',
         "server.allowed_origins",
         2,
         "example.com",

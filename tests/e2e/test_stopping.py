@@ -3,6 +3,7 @@
 import asyncio
 import itertools
 import os
+import re
 import signal
 import subprocess
 
@@ -204,7 +205,10 @@ async def test_one_node_needs_no_redis(tmp_path):
     try:
         client = await Client.open(port, "/ws/")
         event = {"type": "send_event", "event": "n", "data": 1}
-        reply = await Http(port).post("/api/publish", data={"group": "broadcast", "event": event})
+        printed = re.compile(rf"http://127\.0\.0\.1:{port}/#key=(\w+)")
+        await until(lambda: printed.search(node.log.read_text()), "the address with the key")
+        key = printed.search(node.log.read_text())[1]
+        reply = await Http(port).post("/api/publish", data={"group": "broadcast", "event": event}, token=key)
         assert (reply.status, reply.json()) == (200, {"accepted": 1})
         assert await client.count(1) == [{"event": "n", "data": 1}]
         assert await refusal(port, "/ws/notifications/") in (403, 503)

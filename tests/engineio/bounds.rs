@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
 
-use crate::support::{Node, client};
+use crate::support::{API_KEY, Node, client};
 
 const CHAT: &str = r#"
 [[consumer]]
@@ -79,7 +79,8 @@ send = "event.text"
     for _ in 0..4 {
         let body =
             serde_json::json!({ "group": "news", "event": { "type": "x", "text": "x".repeat(900) } }).to_string();
-        let asked = client.post(node.http("/api/publish")).header("content-type", "application/json").body(body);
+        let asked = client.post(node.http("/api/publish")).bearer_auth(API_KEY).header("content-type", "application/json");
+        let asked = asked.body(body);
         assert_eq!(asked.send().await.unwrap().status(), 200);
     }
     let metrics = async || client.get(node.http("/metrics")).send().await.unwrap().text().await.unwrap();

@@ -1,6 +1,6 @@
 //! Namespaces: who is let in, in which order things are told, and how it ends.
 
-use crate::support::{Node, client};
+use crate::support::{API_KEY, Node, client};
 
 const SOCKET: &str = "/socket.io/?EIO=4&transport=websocket";
 
@@ -89,7 +89,8 @@ async fn nothing_is_missed_after_the_word_that_it_is_connected_and_nothing_comes
         for number in 0..300 {
             let body = format!(r#"{{"group": "news", "event": {{"type": "tick", "number": {number}}}}}"#);
             let url = node.http("/api/publish");
-            let answer = client.post(url).header("content-type", "application/json").body(body).send().await.unwrap();
+            let asked = client.post(url).bearer_auth(API_KEY).header("content-type", "application/json");
+            let answer = asked.body(body).send().await.unwrap();
             assert_eq!(answer.status(), 200);
         }
     };
@@ -114,6 +115,7 @@ async fn nothing_is_missed_after_the_word_that_it_is_connected_and_nothing_comes
         // Whatever came before it was connected; from there on, each one.
         client
             .post(node.http("/api/publish"))
+            .bearer_auth(API_KEY)
             .header("content-type", "application/json")
             .body(r#"{"group": "news", "event": {"type": "tick", "number": 300}}"#)
             .send()

@@ -27,6 +27,9 @@ reply_raw = "message"
 "#;
 
 /// A node that ends with its test.
+/// The key of each node's publish API.
+pub const API_KEY: &str = "the-key-of-the-publish-api";
+
 pub struct Node {
     child: Child,
     address: String,
@@ -47,6 +50,7 @@ impl Node {
             .arg(file.path())
             .env_remove("REDIS_URL")
             .env("RUST_LOG", "info")
+            .env("CHANNELGATE_API_KEY", API_KEY)
             .envs(environment.iter().copied())
             .stderr(Stdio::piped())
             .spawn()

@@ -131,7 +131,7 @@ async fn the_description_says_what_a_client_needs_and_no_secret() {
 
     let page: Json = serde_json::from_str(&text).unwrap();
     assert_eq!(page["version"], env!("CARGO_PKG_VERSION"));
-    assert_eq!((&page["layer"], &page["publish"], &page["tokens"]), (&json!("embedded"), &json!("open"), &json!(true)));
+    assert_eq!((&page["layer"], &page["publish"], &page["tokens"]), (&json!("embedded"), &json!("key"), &json!(true)));
 
     let parking = &page["consumers"][0];
     assert_eq!(parking["name"], "parking");

@@ -76,7 +76,8 @@ export class Gate {
     void child.ended.then((how) => (ended = how));
     await until("the node is ready", async () => {
       if (ended) throw new Error(`the node ended: ${JSON.stringify(ended)}\n${this.#log}`);
-      return (await fetch(`${this.url}health/ready`)).ok;
+      const isTold = this.environment.CHANNELGATE_API_KEY || this.#log.includes("#key=");
+      return isTold && (await fetch(`${this.url}health/ready`)).ok;
     }, 15_000).catch((error) => {
       child.kill("SIGKILL");
       throw new Error(`${error.message}\n${this.#log}`, { cause: error });
