@@ -190,7 +190,8 @@ mod tests {
             let mut told = Vec::new();
             for value in ["redis://:hidden@a:1/0", "redis://:hidden@b:1/0"] {
                 let value = if kind.contains("list") { format!("[{value:?}]") } else { format!("{value:?}") };
-                let after = read(&format!("[{}]\n{} = {value}\n{beside}", section.0, section.1), &Environment::default());
+                let after =
+                    read(&format!("[{}]\n{} = {value}\n{beside}", section.0, section.1), &Environment::default());
                 told.push(after.clone());
                 let changes = before.changes(&after);
                 assert_eq!(keys(&changes), [key]);

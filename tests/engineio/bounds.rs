@@ -79,7 +79,8 @@ send = "event.text"
     for _ in 0..4 {
         let body =
             serde_json::json!({ "group": "news", "event": { "type": "x", "text": "x".repeat(900) } }).to_string();
-        let asked = client.post(node.http("/api/publish")).bearer_auth(API_KEY).header("content-type", "application/json");
+        let asked =
+            client.post(node.http("/api/publish")).bearer_auth(API_KEY).header("content-type", "application/json");
         let asked = asked.body(body);
         assert_eq!(asked.send().await.unwrap().status(), 200);
     }

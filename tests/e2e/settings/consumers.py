@@ -1,0 +1,420 @@
+"""Consumers: whom they let in, what they send, and to whom. Two consumers of one node differ in the key alone."""
+
+import asyncio
+import contextlib
+import json
+import time
+
+import websockets
+from rig import answers
+from rig.client import Client
+from rig.raw import Raw
+
+from . import OfConsumer
+from .world import FENCE, FENCE_OF_SOCKETIO, Chat, Place, is_closed, says, token
+
+#: What the backend answers.
+ANSWERS = {
+    "ask": lambda call: (time.sleep(1) if call["data"] == "slow" else None, {"said": call["data"]})[1],
+    "who": lambda call: {"id": call["data"]},
+    "slow": answers.after(1.5, {"ok": True}),
+    "good": {"ok": True},
+    "other": {"ok": "other"},
+    "moved": (207, {"ok": True}),
+    "bad": (500, None),
+    "gone": (404, None),
+    "flaky": lambda call: flaky(call),
+}
+_seen: set[str] = set()
+
+
+def flaky(call: dict):
+    """The first answer of each is lost on its way."""
+    if call["data"] not in _seen:
+        _seen.add(call["data"])
+        raise ConnectionAbortedError
+    return {"ok": True}
+
+
+#: Consumers that rows look from.
+BESIDE = """
+[[consumer]]
+name = "watch"
+path = "/watch/<str:name>/"
+groups = ["watch_{{ route.name }}"]
+[consumer.on_event.told]
+send = "event.what"
+"""
+#: Rows that disturb others, one after the other behind them.
+LAST = ("consumer.on_gap.when", "consumer.on_gap.send", "consumer.on_gap.emit")
+
+
+def written(row: OfConsumer, name: str, value: str) -> str:
+    """The consumer of a row with one of its values; `NAME` in it is its own name."""
+    body = row.body.replace("{key}", value).replace("NAME", name)
+    route, namespace = row.route.replace("{key}", value), row.namespace.replace("{key}", value) or f"/{name}"
+    top, table, rest = body.partition("\n[")
+    socketio = row.protocol == "socket.io"
+    fence = FENCE_OF_SOCKETIO if socketio else FENCE if row.protocol == "websocket" else ""
+    head = "[[consumer]]\n"
+    head += f'path = "/socket.io/"\nnamespace = "{namespace}"\n' if socketio else f'path = "/{name}/{route}"\n'
+    head += "" if "name =" in top else f'name = "{name}"\n'
+    head += "" if "protocol =" in body else f'protocol = "{row.protocol}"\n'
+    return f"{head}{top}\n{table.strip()}{rest}\n{fence}" if table else f"{head}{top}\n{fence}"
+
+
+def status(more: str = "", **options):
+    async def look(place: Place):
+        return await place.status(more, **options)
+
+    return look
+
+
+def talks(*messages, **options):
+    async def look(place: Place):
+        return await place.talk(*messages, **options)
+
+    return look
+
+
+def says_to(*emits, who=None):
+    async def look(place: Place):
+        return await says(place, *emits, token=token(who) if who else None)
+
+    return look
+
+
+async def label(place: Place):
+    client = await place.open()
+    found = await place.site.metric("channelgate_connections", consumer="the-name-of-a-row")
+    await client.close()
+    return found
+
+
+async def polls(place: Place):
+    reply = await place.site.get(f"{place.path}?EIO=4&transport=polling")
+    return reply.status == 200
+
+
+async def opens_namespace(place: Place):
+    """Which of two namespaces a consumer of its own path serves; both stand on one path."""
+    opened = []
+    for namespace in ("/a-row", "/another-row"):
+        chat = await Chat.open(place.site, namespace)
+        # It says which consumer let it in.
+        name = (await chat.ask("name", patience=1) or [None])[0]
+        opened.append(name == place.name)
+        chat.close()
+    return tuple(opened)
+
+
+async def refusal(place: Place):
+    """The status, or the frames, code and reason behind it."""
+    try:
+        client = await place.open()
+    except websockets.InvalidStatus as error:
+        return error.response.status_code
+    code, reason = await client.gone()
+    return [*client.json(), code, reason]
+
+
+async def why(place: Place):
+    chat = await Chat.open(place.site, place.namespace)
+    chat.close()
+    return chat.refused
+
+
+async def why_invalid(place: Place):
+    chat = await Chat.open(place.site, place.namespace, "no.token.atall")
+    chat.close()
+    return chat.refused
+
+
+async def ends_with_its_token(place: Place):
+    client = await place.open(f"?token={token(exp=int(time.time()) + 2)}")
+    ended = await is_closed(client, 4)
+    found = client.closed[0] if ended else None
+    await client.close()
+    return found
+
+
+async def behind(place: Place):
+    """What is left for a client that read nothing for a while."""
+    raw = await Raw.stalled(place.site.port, place.path)
+    total = 400
+    async with place.site.bus() as bus:
+        for number in range(total):
+            event = {"type": "tick", "key": number % 3, "number": number, "text": "x" * 10_000}
+            await bus.publish(f"channelgate:{place.name}", json.dumps(event))
+            if number % 20 == 0:
+                await asyncio.sleep(0.02)
+    await asyncio.sleep(1)
+    numbers = []
+    with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError, TimeoutError):
+        while not numbers or numbers[-1] != total - 1:
+            opcode, payload = await raw.read(3)
+            if opcode == 8:
+                raw.abort()
+                return "closed"
+            if opcode == 1:
+                numbers.append(json.loads(payload)["number"])
+    raw.abort()
+    if not numbers or numbers[-1] != total - 1:
+        return "closed"
+    return "all" if len(numbers) == total else "the newest"
+
+
+async def gap(place: Place, more: str = ""):
+    """Whether the client is told, after the node's subscription was cut."""
+    client = await place.open(more)
+    async with place.site.bus() as bus:
+        await bus.execute_command("CLIENT", "KILL", "TYPE", "pubsub")
+    with contextlib.suppress(AssertionError):
+        await client.wait(lambda client: client.frames, "a gap", 3)
+    found = client.frames[0][:3] if client.frames else None
+    await client.close()
+    return found
+
+
+async def gap_event(place: Place):
+    chat = await Chat.open(place.site, place.namespace)
+    async with place.site.bus() as bus:
+        await bus.execute_command("CLIENT", "KILL", "TYPE", "pubsub")
+    await chat.told("gap", 3)
+    names = [event[0] for event in chat.events]
+    chat.close()
+    return names[:1]
+
+
+async def watched(place: Place, wait: float):
+    """What others are told while somebody comes and goes."""
+    watcher = await Client.open(place.site.port, f"/watch{place.path}")
+    client = await place.open(f"?token={token()}")
+    await asyncio.sleep(0.4)
+    await client.close()
+    await asyncio.sleep(wait)
+    found = watcher.json()
+    await watcher.close()
+    return found
+
+
+def comes_and_goes(wait: float = 0.7):
+    async def look(place: Place):
+        return await watched(place, wait)
+
+    return look
+
+
+async def samples(place: Place):
+    """What the live page is told of the consumer."""
+    known = (await place.site.get("/page/consumers")).json()
+    known = known if isinstance(known, list) else known["consumers"]
+    (own,) = [one for one in known if one["name"] == place.name]
+    return list(own["samples"].values())
+
+
+def sample(name: str):
+    async def look(place: Place):
+        return [one[name] for one in await samples(place)]
+
+    return look
+
+
+HANDLED = 'groups = ["NAME"]\n[consumer.on_event.x]\n{key}\n'
+ANY = '[consumer.on_event."*"]\nsend = "event"'
+TELLS = 'auth = ["jwt"]\n{key}\n'
+TOLD = "{ publish = { group = \"watch_NAME\", event = \"{'type': 'told', 'what': '%s'}\" } }"
+PRESENCE = 'presence = { member = "user.id", grace = "100ms" }\n'
+TICKS = 'groups = ["NAME"]\n{key}\n[consumer.on_event.tick]\nsend = "event"\n'
+X = {"type": "x", "a": 1, "b": "two"}
+TOPICS = """groups = ["NAME"]
+topics = { {key} }
+[consumer.on_event.x]
+topic = "event.t"
+send = "event.t"
+[consumer.on_message.subscribe]
+subscribe = "message.names"
+"""
+
+TABLE: dict[str, OfConsumer] = {
+    "consumer.path": OfConsumer("int", "str", status("abc/"), (404, 101), "", route="<{key}:id>/"),
+    "consumer.name": OfConsumer('name = "the-name-of-a-row"', 'name = "another-name"', label, (1, 0)),
+    "consumer.protocol": OfConsumer('protocol = "websocket"', 'protocol = "engine.io"', polls, (False, True)),
+    "consumer.namespace": OfConsumer(
+        "/a-row",
+        "/another-row",
+        opens_namespace,
+        ((True, False), (False, True)),
+        "[consumer.on_message.name]\nack = \"'NAME'\"\n",
+        "socket.io",
+        namespace="{key}",
+    ),
+    "consumer.auth": OfConsumer('auth = ["anonymous"]', 'auth = ["jwt"]', status(), (101, 403)),
+    "consumer.groups": OfConsumer(
+        "groups = []", 'groups = ["NAME"]', talks(events=(X,)), ([], [X, {"type": "the_end"}]), "{key}\n" + ANY
+    ),
+    "consumer.reject.close": OfConsumer("", "reject.close = 4001", refusal, (403, [4001, ""]), 'auth = ["jwt"]\n{key}'),
+    "consumer.reject.reason": OfConsumer(
+        "", 'reject.reason = "why"', refusal, ([4001, ""], [4001, "why"]), 'auth = ["jwt"]\nreject.close = 4001\n{key}'
+    ),
+    "consumer.reject.send": OfConsumer(
+        "",
+        "reject.send = \"{'no': 1}\"",
+        refusal,
+        ([4001, ""], [{"no": 1}, 4001, ""]),
+        'auth = ["jwt"]\nreject.close = 4001\n{key}',
+    ),
+    "consumer.reject.message": OfConsumer(
+        "", 'reject.message = "no"', why, ("Authentication error", "no"), 'auth = ["jwt"]\n{key}', "socket.io"
+    ),
+    "consumer.reject.missing": OfConsumer(
+        "", 'reject.missing = "no"', why, ("Authentication error", "no"), 'auth = ["jwt"]\n{key}', "socket.io"
+    ),
+    "consumer.reject.invalid": OfConsumer(
+        "", 'reject.invalid = "no"', why_invalid, ("Authentication error", "no"), 'auth = ["jwt"]\n{key}', "socket.io"
+    ),
+    "consumer.at_expiry": OfConsumer(
+        'at_expiry = "keep"', 'at_expiry = "close"', ends_with_its_token, (None, 4401), 'auth = ["jwt"]\n{key}'
+    ),
+    "consumer.message_key": OfConsumer(
+        'message_key = "type"',
+        'message_key = "kind"',
+        talks({"type": "a", "kind": "b"}),
+        (["a"], ["b"]),
+        "{key}\n[consumer.on_message.a]\nreply = \"'a'\"\n[consumer.on_message.b]\nreply = \"'b'\"\n",
+    ),
+    "consumer.on_bad_json": OfConsumer(
+        'on_bad_json = "ignore"', "on_bad_json = { close = 4007 }", talks("{"), ([], [4007]), "{key}\n"
+    ),
+    "consumer.on_unknown_message": OfConsumer(
+        'on_unknown_message = "ignore"',
+        'on_unknown_message = { reply = "message.n" }',
+        talks({"type": "?", "n": 1}),
+        ([], [1]),
+        "{key}\n",
+    ),
+    "consumer.max_message": OfConsumer(
+        "max_message = 100",
+        "max_message = 10_000",
+        talks("x" * 500),
+        ([1009], ["x" * 500]),
+        '{key}\n[consumer.on_raw."*"]\nreply_raw = "message"\n',
+    ),
+    "consumer.max_rooms": OfConsumer(
+        "max_rooms = 1",
+        "max_rooms = 2",
+        talks({"type": "j", "n": 1}, {"type": "j", "n": 2}),
+        (["in", "full"], ["in", "in"]),
+        '{key}\n[consumer.on_message.j]\njoin = "NAME_{{ message.n }}"\nreply = "\'in\'"\nfailed = "\'full\'"\n',
+    ),
+    "consumer.slow": OfConsumer('slow = "close"', 'slow = "drop_oldest"', behind, ("closed", "the newest"), TICKS),
+    "consumer.topics.matching": OfConsumer(
+        'matching = "exact"',
+        'matching = "words"',
+        talks(before=({"type": "subscribe", "names": ["order"]},), events=({"type": "x", "t": "new_order"},)),
+        ([], ["new_order"]),
+        TOPICS,
+    ),
+    "consumer.topics.before_subscribe": OfConsumer(
+        'before_subscribe = "none"',
+        'before_subscribe = "all"',
+        talks(events=({"type": "x", "t": "new"},)),
+        ([], ["new"]),
+        TOPICS,
+    ),
+    "consumer.topics.max": OfConsumer(
+        "max = 1", "max = 2", talks({"type": "subscribe", "names": ["a", "b"]}), ([1008], []), TOPICS
+    ),
+    "consumer.on_event.<name>.send": OfConsumer(
+        'send = "event.a"', 'send = "event.b"', talks(events=(X,)), ([1], ["two"]), HANDLED
+    ),
+    "consumer.on_event.<name>.send_text": OfConsumer(
+        "", "send_text = \"'<p>'\"", talks(events=(X,)), ([1], [1, "<p>"]), HANDLED + 'send = "event.a"\n'
+    ),
+    "consumer.on_event.<name>.when": OfConsumer(
+        'when = "event.a == 1"', 'when = "event.a == 2"', talks(events=(X,)), ([1], []), HANDLED + 'send = "event.a"\n'
+    ),
+    "consumer.on_event.<name>.topic": OfConsumer(
+        "", 'topic = "event.b"', talks(events=(X,)), ([1], []), HANDLED + 'send = "event.a"\n'
+    ),
+    "consumer.on_event.<name>.key": OfConsumer(
+        'key = "event.number"',
+        'key = "event.key"',
+        behind,
+        ("closed", "the newest"),
+        'groups = ["NAME"]\nslow = "latest"\n[consumer.on_event.tick]\n{key}\nsend = "event"\n',
+    ),
+    "consumer.on_event.<name>.emit": OfConsumer(
+        'emit = "event.a"', 'emit = "event.b"', talks(events=(X,)), ([1], ["two"]), HANDLED
+    ),
+    "consumer.on_gap.when": OfConsumer(
+        'when = "query.no"',
+        'when = "true"',
+        gap,
+        (None, '"ga'),
+        'groups = ["NAME"]\n[consumer.on_gap]\n{key}\nsend = "\'gap\'"\n',
+    ),
+    "consumer.on_gap.send": OfConsumer(
+        "send = \"'one'\"", "send = \"'two'\"", gap, ('"on', '"tw'), 'groups = ["NAME"]\n[consumer.on_gap]\n{key}\n'
+    ),
+    "consumer.on_gap.emit": OfConsumer(
+        'emit = { event = "gap" }',
+        'emit = { event = "missed" }',
+        gap_event,
+        (["gap"], ["missed"]),
+        'groups = ["NAME"]\n[consumer.on_gap]\n{key}\n',
+        "socket.io",
+    ),
+    "consumer.on_message.<name>": OfConsumer(
+        "[consumer.on_message.one]",
+        "[consumer.on_message.two]",
+        talks({"type": "two"}),
+        ([], ["it"]),
+        "{key}\nreply = \"'it'\"\n",
+    ),
+    "consumer.on_raw.<name>": OfConsumer(
+        "[consumer.on_raw.one]", "[consumer.on_raw.two]", talks("two"), ([], ["it"]), "{key}\nreply = \"'it'\"\n"
+    ),
+    "consumer.on_admit": OfConsumer(
+        "", 'on_admit = { refuse = "no" }', status(f"?token={token()}"), (101, 403), 'auth = ["jwt"]\n{key}'
+    ),
+    "consumer.on_connect": OfConsumer("", "on_connect = { reply = \"'hello'\" }", talks(), ([], ["hello"]), "{key}"),
+    "consumer.on_disconnect": OfConsumer(
+        "", f"on_disconnect = {TOLD % 'gone'}", comes_and_goes(), ([], ["gone"]), TELLS
+    ),
+    "consumer.on_online": OfConsumer(
+        "", f"on_online = {TOLD % 'here'}", comes_and_goes(), ([], ["here"]), TELLS + PRESENCE
+    ),
+    "consumer.on_offline": OfConsumer(
+        "", f"on_offline = {TOLD % 'away'}", comes_and_goes(1.5), ([], ["away"]), TELLS + PRESENCE
+    ),
+    "consumer.presence.member": OfConsumer(
+        'presence = { member = "user.id" }',
+        'presence = { member = "claims.nothing | default(none)" }',
+        comes_and_goes(),
+        (["here"], []),
+        f"{TELLS}on_online = {TOLD % 'here'}\n",
+    ),
+    "consumer.presence.grace": OfConsumer(
+        'presence = { member = "user.id", grace = "100ms" }',
+        'presence = { member = "user.id", grace = "30s" }',
+        comes_and_goes(1.5),
+        (["away"], []),
+        f"{TELLS}on_offline = {TOLD % 'away'}\n",
+    ),
+    "consumer.samples.<name>.group": OfConsumer(
+        'group = "one"',
+        'group = "two"',
+        sample("group"),
+        (["one"], ["two"]),
+        'groups = ["one", "two"]\n[consumer.on_event."*"]\nsend = "event"\n'
+        '[consumer.samples.a]\n{key}\nevent = { type = "x" }\n',
+    ),
+    "consumer.samples.<name>.event": OfConsumer(
+        'event = { type = "x" }',
+        'event = { type = "y" }',
+        sample("event"),
+        ([{"type": "x"}], [{"type": "y"}]),
+        'groups = ["one"]\n[consumer.on_event."*"]\nsend = "event"\n[consumer.samples.a]\ngroup = "one"\n{key}\n',
+    ),
+}

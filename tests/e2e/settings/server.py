@@ -1,0 +1,450 @@
+"""Listening, limits at the door, connections, Socket.IO as a whole, the API, the log and the page."""
+
+import asyncio
+import json
+import re
+import signal
+import time
+
+import stack
+from rig.client import until
+from rig.demo import mint
+from rig.door import fill, knock
+from rig.engine import BASE, Polling, open_socket
+from rig.faults import standstill
+from rig.raw import CLOSE, TEXT, Raw, request
+from rig.system import API_KEY
+
+from . import OfNode
+from .world import Site, is_ended, is_pinged, token
+
+ECHO = """
+[[consumer]]
+path = "/ws/"
+groups = ["SITE"]
+[consumer.on_raw."*"]
+reply_raw = "message"
+[consumer.on_event."*"]
+send = "event"
+"""
+MINE = '[[consumer]]\npath = "/ws/"\nauth = ["jwt"]\n'
+SOCKETIO = """
+[[consumer]]
+path = "/socket.io/"
+protocol = "socket.io"
+[consumer.on_message.echo]
+ack_args = "args"
+"""
+EVENT = {"group": "nobody", "event": {"type": "x", "text": "x" * 200}}
+
+
+async def handshake(site: Site):
+    return await site.status()
+
+
+def with_origin(origin: str, path: str = "/ws/"):
+    async def look(site: Site):
+        return (await knock(site.port, path, Origin=origin)).status
+
+    return look
+
+
+async def listens_elsewhere(site: Site):
+    """Whether 127.0.0.2 answers as well."""
+    try:
+        _, writer = await asyncio.open_connection("127.0.0.2", site.port)
+    except OSError:
+        return False
+    writer.close()
+    return True
+
+
+async def threads(site: Site):
+    return int(re.search(r"starting (\d+) workers", site.node.log.read_text())[1])
+
+
+def let_in(**options):
+    async def look(site: Site):
+        chosen = {**options, **({"token": token()} if options.get("token") else {})}
+        taken, _ = await fill(site.port, "/ws/", most=8, **chosen)
+        for one in taken:
+            one.close()
+        return len(taken)
+
+    return look
+
+
+async def at_once(site: Site):
+    """How many of five handshakes are taken up at once."""
+    answers = [await knock(site.port, "/ws/") for _ in range(5)]
+    for answer in answers:
+        answer.close()
+    return sum(answer.status == 101 for answer in answers)
+
+
+def told_apart(header: str):
+    """Whether two clients of a proxy are two."""
+
+    async def look(site: Site):
+        same = {"X-Forwarded-For": "203.0.113.9", "Forwarded": "for=203.0.113.9"}
+        first = await knock(site.port, "/ws/", **{**same, header: by(header, "203.0.113.1")})
+        second = await knock(site.port, "/ws/", **{**same, header: by(header, "203.0.113.2")})
+        first.close()
+        second.close()
+        return second.status == 101
+
+    return look
+
+
+def by(header: str, address: str) -> str:
+    return f"for={address}" if header == "Forwarded" else address
+
+
+async def unfinished_head(site: Site):
+    """Whether half a request is cut within two seconds."""
+    raw = await Raw.tcp(site.port)
+    await raw.write(b"GET /ws/ HTTP/1.1\r\nHost: x\r\n")
+    try:
+        await raw.ended(2)
+    except TimeoutError:
+        return False
+    finally:
+        raw.abort()
+    return True
+
+
+async def behind_proxy_protocol(site: Site):
+    first = b"PROXY TCP4 203.0.113.1 127.0.0.1 1 2\r\n"
+    try:
+        answer = await knock(site.port, "/ws/", source="127.0.0.5", first=first)
+    except (asyncio.IncompleteReadError, ConnectionError):
+        return False
+    answer.close()
+    return answer.status == 101
+
+
+async def listens_after_sigterm(site: Site):
+    client = await site.open()
+    site.node.signal(signal.SIGTERM)
+    await asyncio.sleep(0.7)
+    listens = stack.listening(site.port)
+    await client.close()
+    return listens
+
+
+async def drain_takes(site: Site):
+    clients = [await site.open() for _ in range(6)]
+    began = time.monotonic()
+    site.node.signal(signal.SIGTERM)
+    for client in clients:
+        await client.gone(10)
+    return time.monotonic() - began > 1
+
+
+async def silent_client_is_dropped(site: Site):
+    """Whether a client that never answers its Close is gone within two seconds."""
+    raw = await Raw.open(site.port, "/ws/")
+    site.node.signal(signal.SIGTERM)
+    while (await raw.read())[0] != CLOSE:
+        pass
+    try:
+        await raw.ended(2)
+    except TimeoutError:
+        return False
+    finally:
+        raw.abort()
+    return True
+
+
+async def alive_with_a_thread_held(site: Site):
+    with standstill(site.node, "layer"):
+        await asyncio.sleep(3)
+        return await asyncio.to_thread(stack.http_status, site.port, "/health/live")
+
+
+async def pings(site: Site):
+    raw = await Raw.open(site.port, "/ws/")
+    seen = await is_pinged(raw, 2)
+    raw.abort()
+    return seen
+
+
+async def silent_one_ends(site: Site):
+    raw = await Raw.open(site.port, "/ws/")
+    ended = await is_ended(raw, 3)
+    raw.abort()
+    return ended
+
+
+async def echo_of_500(site: Site):
+    client = await site.open()
+    await client.send("x" * 500)
+    await client.wait(lambda client: client.frames or client.closed, "an answer")
+    return client.closed[0] if client.closed else len(client.frames[0])
+
+
+async def is_kept_while_behind(site: Site):
+    """Whether a client that reads nothing of 600 kB is still there after four seconds."""
+    raw = await Raw.stalled(site.port, "/ws/")
+    async with site.bus() as bus:
+        for _ in range(60):
+            await bus.publish(f"channelgate:{site.name}", json.dumps({"text": "x" * 10_000}))
+    end = time.monotonic() + 4
+    kept = 1.0
+    while kept and time.monotonic() < end:
+        await asyncio.sleep(0.1)
+        kept = await site.metric("channelgate_connections")
+    raw.abort()
+    return bool(kept)
+
+
+async def waits_in_the_node(site: Site):
+    """Whether any of 100 kB waits in the node, because the kernel takes no more."""
+    raw = await Raw.stalled(site.port, "/ws/")
+    async with site.bus() as bus:
+        for _ in range(10):
+            await bus.publish(f"channelgate:{site.name}", json.dumps({"text": "x" * 10_000}))
+    await until(lambda: _delivered(site, 10), "all to be handed over")
+    await asyncio.sleep(0.5)
+    waiting = await site.metric("channelgate_outbox_bytes")
+    raw.abort()
+    return waiting > 10_000
+
+
+async def _delivered(site: Site, number: int) -> bool:
+    return await site.metric("channelgate_deliveries_total") >= number
+
+
+def closes(reason: str):
+    """Whether a client that reads nothing is closed for this reason."""
+
+    async def look(site: Site):
+        await is_kept_while_behind(site)
+        return await site.metric("channelgate_closes_total", reason=reason) > 0
+
+    return look
+
+
+def echoed(count: int, size: int):
+    """Whether so many messages are answered within two seconds, in two parts: what one read brings is taken whole."""
+
+    async def look(site: Site):
+        client = await site.open()
+        for _ in range(2):
+            for _ in range(count // 2):
+                await client.send("x" * size)
+            await asyncio.sleep(0.5)
+        await asyncio.sleep(1)
+        answered = len(client.frames)
+        client.connection.transport.abort()
+        return answered == count
+
+    return look
+
+
+async def offered_compression(site: Site):
+    answer = await knock(site.port, "/ws/", Sec_WebSocket_Extensions="permessage-deflate")
+    answer.close()
+    return "permessage-deflate" in answer.headers.get("sec-websocket-extensions", "")
+
+
+async def _compressed(site: Site, text: str) -> tuple[bool, int]:
+    """Whether a reply is compressed, and how long it is."""
+    raw = await Raw.tcp(site.port)
+    await raw.write(request(site.port, "/ws/", Sec_WebSocket_Extensions="permessage-deflate"))
+    assert (await raw.head())[0] == 101
+    await raw.frame(TEXT, text.encode())
+    first = (await raw.reader.readexactly(1))[0]
+    length = (await raw.reader.readexactly(1))[0]
+    if length == 126:
+        length = int.from_bytes(await raw.reader.readexactly(2))
+    raw.abort()
+    return bool(first & 0x40), length
+
+
+async def is_compressed(site: Site):
+    return (await _compressed(site, "x" * 600))[0]
+
+
+async def compressed_size(site: Site):
+    words = [f"order {number * 7919 % 1000} of customer {number * 104729 % 97}" for number in range(400)]
+    return (await _compressed(site, ", ".join(words)))[1]
+
+
+def announced(name: str):
+    """What the open packet says, and whether a silent session ends in two seconds."""
+
+    async def look(site: Site):
+        session = await Polling.open(site.port)
+        raw = await open_socket(site.port)
+        ends = await is_ended(raw, 2)
+        raw.abort()
+        return session.handshake[name], ends
+
+    return look
+
+
+async def is_asked(site: Site):
+    raw = await open_socket(site.port)
+    try:
+        async with asyncio.timeout(2):
+            return (await raw.read(2))[1] == b"2"
+    except TimeoutError:
+        return False
+    finally:
+        raw.abort()
+
+
+async def post_of_5000(site: Site):
+    session = await Polling.open(site.port)
+    await session.join()
+    return (await session.post(b'42["x","' + b"x" * 5000 + b'"]')).status
+
+
+async def unconnected_ends(site: Site):
+    raw = await open_socket(site.port, join=False)
+    ended = await is_ended(raw, 2)
+    raw.abort()
+    return ended
+
+
+async def polls(site: Site):
+    return (await site.get(f"{BASE}polling")).status
+
+
+async def polls_from_elsewhere(site: Site):
+    return (await site.get(f"{BASE}polling", headers={"Origin": "http://app.example"})).status
+
+
+async def publishes(site: Site):
+    return (await site.post("/api/publish", data=EVENT, token=API_KEY)).status
+
+
+async def boss_asks(site: Site):
+    return (
+        await site.get("/api/websocket/stats", token=mint(user_id=1, jti="1", token_type="access", role="boss"))
+    ).status
+
+
+async def log_is_json(site: Site):
+    await asyncio.sleep(0.2)
+    return site.node.log.read_text().startswith("{")
+
+
+async def page(site: Site):
+    return (await site.get("/")).status
+
+
+async def feed_and_attendance(site: Site):
+    return await site.status("/ws/"), await site.status("/ws/attendance/")
+
+
+SLOW_ADMISSION = """
+[[consumer]]
+path = "/ws/"
+auth = ["jwt"]
+on_admit = { call = { action = "slow", ok = {} } }
+"""
+
+
+async def admission(site: Site):
+    return await site.status(f"/ws/?token={token()}")
+
+
+SMALL = {"socket.send_buffer": "4096", "socket.user_timeout": '"0s"'}
+PER_ADDRESS = {"limits.connections_per_address": "1"}
+TRUSTED = {"server.trusted_proxies": '["127.0.0.1"]'}
+
+TABLE: dict[str, OfNode] = {
+    "presets": OfNode('["feed"]', '["attendance"]', feed_and_attendance, ((101, 404), (404, 101))),
+    "preset.<name>": OfNode(
+        '["anonymous"]', '["jwt"]', handshake, (101, 403), 'presets = ["feed"]\n', variable="preset.feed.auth"
+    ),
+    # The port is chosen by the test; the address is what the key changes here.
+    "server.listen": OfNode("127.0.0.1", "0.0.0.0", listens_elsewhere, (False, True), ECHO),
+    "server.workers": OfNode("1", "3", threads, (1, 3), ECHO),
+    "server.max_connections": OfNode("1", "2", let_in(), (1, 2), ECHO),
+    "server.handshake_timeout": OfNode('"300ms"', '"30s"', unfinished_head, (True, False), ECHO),
+    "server.trusted_proxies": OfNode(
+        "[]", '["127.0.0.1"]', told_apart("X-Forwarded-For"), (False, True), ECHO, PER_ADDRESS
+    ),
+    "server.forwarded_header": OfNode(
+        '"x-forwarded-for"', '"forwarded"', told_apart("Forwarded"), (False, True), ECHO, PER_ADDRESS | TRUSTED
+    ),
+    "server.proxy_protocol": OfNode(
+        "false", "true", behind_proxy_protocol, (False, True), ECHO, {"server.trusted_proxies": '["127.0.0.5"]'}
+    ),
+    "server.allowed_origins": OfNode(None, '["app.example"]', with_origin("http://app.example"), (403, 101), ECHO),
+    "server.drain_delay": OfNode(
+        '"0s"', '"3s"', listens_after_sigterm, (False, True), ECHO, {"server.drain_period": '"100ms"'}
+    ),
+    "server.drain_period": OfNode('"100ms"', '"3s"', drain_takes, (False, True), ECHO, {"server.drain_delay": '"0s"'}),
+    "server.drain_grace": OfNode(
+        '"200ms"',
+        '"20s"',
+        silent_client_is_dropped,
+        (True, False),
+        ECHO,
+        {"server.drain_delay": '"0s"', "server.drain_period": '"100ms"'},
+    ),
+    "server.stuck_after": OfNode('"1s"', '"60s"', alive_with_a_thread_held, (503, 200), ECHO),
+    "limits.connections_per_address": OfNode("1", "2", let_in(), (1, 2), ECHO),
+    "limits.connections_per_user": OfNode("1", "2", let_in(token=True), (1, 2), MINE),
+    "limits.handshakes_per_second": OfNode("1", "100", at_once, lambda one, two: one <= 2 and two == 5, ECHO),
+    "limits.handshake_burst": OfNode(
+        "1", "5", at_once, lambda one, two: one <= 2 and two == 5, ECHO, {"limits.handshakes_per_second": "1"}
+    ),
+    "limits.handshakes_per_second_per_address": OfNode(
+        "1", "100", at_once, lambda one, two: one <= 2 and two == 5, ECHO
+    ),
+    "limits.handshake_burst_per_address": OfNode(
+        "1",
+        "5",
+        at_once,
+        lambda one, two: one <= 2 and two == 5,
+        ECHO,
+        {"limits.handshakes_per_second_per_address": "1"},
+    ),
+    "limits.admission_timeout": OfNode('"300ms"', '"10s"', admission, (503, 101), SLOW_ADMISSION),
+    "socket.ping_interval": OfNode('"300ms"', '"30s"', pings, (True, False), ECHO),
+    "socket.ping_timeout": OfNode(
+        '"300ms"', '"30s"', silent_one_ends, (True, False), ECHO, {"socket.ping_interval": '"200ms"'}
+    ),
+    "socket.max_message": OfNode("100", "1000", echo_of_500, (1009, 500), ECHO),
+    "socket.outbox": OfNode("50_000", "5_000_000", closes("slow_client"), (True, False), ECHO, SMALL),
+    "socket.outbox_total": OfNode("50_000", "0", closes("outbox_total"), (True, False), ECHO, SMALL),
+    "socket.max_frames_per_second": OfNode("1", "1000", echoed(40, 1), (False, True), ECHO),
+    "socket.max_bytes_per_second": OfNode("1024", "0", echoed(40, 1000), (False, True), ECHO),
+    "socket.send_buffer": OfNode(
+        "4096", "1_000_000", waits_in_the_node, (True, False), ECHO, {"socket.user_timeout": '"0s"'}
+    ),
+    "socket.user_timeout": OfNode(
+        '"1s"',
+        '"0s"',
+        is_kept_while_behind,
+        (False, True),
+        ECHO,
+        {"socket.send_buffer": "4096", "socket.outbox": "5_000_000"},
+    ),
+    "socket.compression.enabled": OfNode("false", "true", offered_compression, (False, True), ECHO),
+    "socket.compression.threshold": OfNode("10_000", "10", is_compressed, (False, True), ECHO),
+    "socket.compression.level": OfNode("1", "9", compressed_size, lambda one, two: two < one, ECHO),
+    "socketio.ping_interval": OfNode('"300ms"', '"25s"', is_asked, (True, False), SOCKETIO),
+    "socketio.ping_timeout": OfNode(
+        '"400ms"',
+        '"20s"',
+        announced("pingTimeout"),
+        ((400, True), (20000, False)),
+        SOCKETIO,
+        {"socketio.ping_interval": '"300ms"'},
+    ),
+    "socketio.max_payload": OfNode("1000", "100_000", post_of_5000, (413, 200), SOCKETIO),
+    "socketio.connect_timeout": OfNode('"300ms"', '"45s"', unconnected_ends, (True, False), SOCKETIO),
+    "socketio.transports": OfNode('["websocket"]', '["polling", "websocket"]', polls, (400, 200), SOCKETIO),
+    "socketio.cors": OfNode(None, '["app.example"]', polls_from_elsewhere, (403, 200), SOCKETIO),
+    "api.key": OfNode(f'"{API_KEY}"', '"another key of the tests"', publishes, (200, 401), ECHO),
+    "api.max_body": OfNode("100", "10_000", publishes, (413, 200), ECHO),
+    "api.admin_roles": OfNode('["admin"]', '["boss"]', boss_asks, (403, 200), ECHO),
+    "log.format": OfNode('"human"', '"json"', log_is_json, (False, True), ECHO),
+    "page.enabled": OfNode("false", "true", page, (404, 200), ECHO),
+}

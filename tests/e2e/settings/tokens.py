@@ -1,0 +1,133 @@
+"""Tokens: keys, claims, places, and the ws-tokens of Django's cache."""
+
+import pickle
+import time
+
+import jwt
+import stack
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
+from rig.client import Client
+from rig.demo import access_claims, mint
+
+from . import OfNode
+from .world import Site, is_closed
+
+MINE = '[[consumer]]\npath = "/ws/"\nauth = ["jwt"]\n'
+NOTED = '[[consumer]]\npath = "/ws/"\nauth = ["ws_token"]\n'
+LONG = "a key that is as long as HS512 wants keys to be, which is sixty-four bytes at the least"
+OTHER = "another key, as long as keys of the tests should be"
+
+
+def opens(where: str = "query", key: str = stack.SECRET_KEY, algorithm: str = "HS256", without: str = "", **claims):
+    """The status of a handshake with a token of these claims."""
+
+    async def look(site: Site):
+        base = {"exp": int(time.time()) + 600, **access_claims(7), "user_id": "7", **claims}
+        shown = jwt.encode({k: v for k, v in base.items() if k != without}, key, algorithm=algorithm)
+        if where == "cookie":
+            return await site.status(additional_headers={"Cookie": f"t={shown}"})
+        return await site.status(f"/ws/?token={shown}")
+
+    return look
+
+
+def rsa_pair() -> tuple[str, str]:
+    key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    private = key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    public = key.public_key().public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
+    return private.decode(), public.decode().replace("\n", "\\n")
+
+
+PRIVATE, PUBLIC = rsa_pair()
+_, ANOTHER = rsa_pair()
+
+
+def cached(value=7, key: str = ":1:ws_token_opaque", parameter: str = "token", times: int = 1):
+    """The status of the last of some handshakes with a token of the cache."""
+
+    async def look(site: Site):
+        async with site.bus() as cache:
+            await cache.set(key, value if isinstance(value, int) else pickle.dumps(value, protocol=5), ex=600)
+        for _ in range(times):
+            status = await site.status(f"/ws/?{parameter}=opaque")
+        return status
+
+    return look
+
+
+async def issued_key(site: Site):
+    """Under which key a token is kept that was given out."""
+    reply = await site.get("/api/user/ws-token/", token=mint(**access_claims(7), user_id="7"))
+    assert reply.status == 200, reply
+    async with site.bus() as cache:
+        return [key.decode() for key in await cache.keys(":1:*")]
+
+
+async def issued_lifetime(site: Site):
+    reply = await site.get("/api/user/ws-token/", token=mint(**access_claims(7), user_id="7"))
+    async with site.bus() as cache:
+        left = await cache.ttl(":1:ws_token_7")
+    return reply.json()["expires_in"], left > 100
+
+
+async def ends_with_its_token(site: Site):
+    async with site.bus() as cache:
+        await cache.set(":1:ws_token_opaque", 7, ex=600)
+        client = await Client.open(site.port, "/ws/?token=opaque")
+        ended = await is_closed(client, 0.8)
+        assert not ended
+        await cache.delete(":1:ws_token_opaque")
+    ended = await is_closed(client, 2.5)
+    if not ended:
+        await client.close()
+    return ended
+
+
+def text(value: str) -> str:
+    return f'"{value}"'
+
+
+TABLE: dict[str, OfNode] = {
+    "auth.secret_key": OfNode(text(stack.SECRET_KEY), text(OTHER), opens(), (101, 403), MINE),
+    "auth.secret_key_fallbacks": OfNode("[]", f'["{OTHER}"]', opens(key=OTHER), (403, 101), MINE),
+    "auth.jwt.algorithm": OfNode(
+        '"HS256"', '"HS512"', opens(algorithm="HS512", key=LONG), (403, 101), MINE, {"auth.jwt.signing_key": text(LONG)}
+    ),
+    "auth.jwt.signing_key": OfNode(None, text(OTHER), opens(key=OTHER), (403, 101), MINE),
+    "auth.jwt.verifying_key": OfNode(
+        text(PUBLIC),
+        text(ANOTHER),
+        opens(key=PRIVATE, algorithm="RS256"),
+        (101, 403),
+        MINE,
+        {"auth.jwt.algorithm": '"RS256"'},
+    ),
+    "auth.jwt.previous_keys": OfNode("[]", f'["{OTHER}"]', opens(key=OTHER), (403, 101), MINE),
+    "auth.jwt.leeway": OfNode('"0s"', '"1h"', opens(exp=int(time.time()) - 60), (403, 101), MINE),
+    "auth.jwt.audience": OfNode(None, '"shop"', opens(), (101, 403), MINE),
+    "auth.jwt.issuer": OfNode(None, '"shop"', opens(), (101, 403), MINE),
+    "auth.jwt.user_id_claims": OfNode('["user_id"]', '["uid"]', opens(without="user_id", uid="7"), (403, 101), MINE),
+    "auth.jwt.token_type_claim": OfNode(
+        '"token_type"', '"kind"', opens(without="token_type", kind="access"), (403, 101), MINE
+    ),
+    "auth.jwt.token_type": OfNode('"access"', '"sliding"', opens(token_type="sliding"), (403, 101), MINE),
+    "auth.jwt.jti_claim": OfNode('"jti"', '""', opens(without="jti"), (403, 101), MINE),
+    "auth.jwt.sources": OfNode('["query:token"]', '["cookie:t"]', opens("cookie"), (403, 101), MINE),
+    "auth.ws_token.form": OfNode('"jwt"', '"any"', cached(), (403, 101), NOTED),
+    "auth.ws_token.jwt_key": OfNode(
+        '"ws_token_{user_id}"', '"mine_{user_id}"', issued_key, ([":1:ws_token_7"], [":1:mine_7"]), NOTED
+    ),
+    "auth.ws_token.opaque_key": OfNode(
+        '"ws_token_{token}"', '"ticket:{token}"', cached(key=":1:ticket:opaque"), (403, 101), NOTED
+    ),
+    "auth.ws_token.user_id_keys": OfNode('["user_id"]', '["owner"]', cached({"owner": 7}), (403, 101), NOTED),
+    "auth.ws_token.single_use": OfNode("false", "true", cached(times=2), (101, 403), NOTED),
+    "auth.ws_token.recheck": OfNode('"200ms"', '"0s"', ends_with_its_token, (True, False), NOTED),
+    "auth.ws_token.lifetime": OfNode('"60s"', '"600s"', issued_lifetime, ((60, False), (600, True)), NOTED),
+    "auth.ws_token.sources": OfNode(
+        '["query:token"]', '["query:ticket"]', cached(parameter="ticket"), (403, 101), NOTED
+    ),
+}

@@ -1,0 +1,297 @@
+"""Where the tables look: nodes with one value and with the other, and ways to see what they do."""
+
+import asyncio
+import contextlib
+import itertools
+import json
+import re
+import time
+
+import redis.asyncio as redis
+import stack
+import websockets
+from rig import answers
+from rig.client import Client, refusal
+from rig.demo import access_claims, mint
+from rig.door import connect
+from rig.http import Http
+from rig.raw import CLOSE, PING, TEXT, Raw
+from rig.system import API_KEY
+
+#: Every plain consumer of the tables answers this, after all that was sent before it.
+FENCE = "[consumer.on_raw.fence]\nreply_raw = \"'fence'\"\n"
+FENCE_OF_SOCKETIO = "[consumer.on_message.fence]\nack = \"'fence'\"\n"
+
+
+def token(user=7, key: str = stack.SECRET_KEY, **claims) -> str:
+    """An access token."""
+    return mint(key, **{**access_claims(user), "user_id": str(user), **claims})
+
+
+class Redises:
+    """One Redis for most, with a database for each who asks; and whole ones for those that need one alone."""
+
+    def __init__(self, directory):
+        self.directory = directory
+        self.parts = []
+        self.shared = self.alone("--databases", "600")
+        self.databases = itertools.count(1)
+
+    def alone(self, *arguments: str) -> stack.Part:
+        part = stack.redis(self.directory, stack.free_port(), f"redis{len(self.parts)}", arguments)
+        self.parts.append(part.start().wait())
+        return part
+
+    def stop(self) -> None:
+        for part in self.parts:
+            part.kill()
+
+
+class Site:
+    """One node of a row, and what stands around it."""
+
+    def __init__(self, redises: Redises, backend: answers.Backend, name: str, alone: bool):
+        self.redises, self.backend, self.name = redises, backend, name
+        self.redis = redises.alone() if alone else redises.shared
+        database = 0 if alone else next(redises.databases)
+        self.redis_url = f"redis://{stack.LOOPBACK}:{self.redis.port}/{database}"
+        self.node: stack.Part | None = None
+        self.env: dict[str, str] = {}
+
+    async def start(self, config: str, **env: str) -> None:
+        directory = self.redises.directory / self.name
+        directory.mkdir()
+        (directory / "node.toml").write_text(config)
+        port = stack.free_port()
+        self.env = {
+            "REDIS_URL": self.redis_url,
+            "DJANGO_SECRET_KEY": stack.SECRET_KEY,
+            "CHANNELGATE_API_KEY": API_KEY,
+            "CHANNELGATE_BACKEND_URL": self.backend.url,
+            "CHANNELGATE__CLUSTER__HEARTBEAT": "1s",
+            **{name: text.replace("{port}", str(port)) for name, text in env.items()},
+        }
+        self.env = {name: value for name, value in self.env.items() if value is not None}
+        self.node = stack.node(directory, port, self.env, "node", directory / "node.toml")
+        self.node.start()
+        await asyncio.to_thread(self.node.wait)
+
+    @property
+    def port(self) -> int:
+        return self.node.port
+
+    def stop(self) -> None:
+        if self.node is not None and self.node.process is not None:
+            self.node.kill()
+
+    @contextlib.asynccontextmanager
+    async def bus(self, url: str | None = None):
+        connection = redis.Redis.from_url(url or self.redis_url)
+        try:
+            yield connection
+        finally:
+            await connection.aclose()
+
+    async def get(self, path: str, **options):
+        return await Http(self.port).get(path, **options)
+
+    async def post(self, path: str, **options):
+        return await Http(self.port).post(path, **options)
+
+    async def metric(self, name: str, **labels: str) -> float:
+        """The sum of the series with this name and these labels."""
+        total = 0.0
+        for line in (await self.get("/metrics")).body.decode().splitlines():
+            series, _, value = line.rpartition(" ")
+            if series.partition("{")[0] == name and all(f'{k}="{v}"' in series for k, v in labels.items()):
+                total += float(value)
+        return total
+
+    async def open(self, path: str = "/ws/", **options) -> Client:
+        return await Client.open(self.port, path, **options)
+
+    async def status(self, path: str = "/ws/", **options) -> int:
+        """Of a handshake."""
+        return await refusal(self.port, path, **options)
+
+
+class Place:
+    """One consumer of a row, on the node that all of them share."""
+
+    def __init__(self, site: Site, name: str):
+        self.site, self.name = site, name
+        self.path = f"/{name}/"
+        self.namespace = f"/{name}"
+
+    async def open(self, more: str = "", **options) -> Client:
+        return await self.site.open(self.path + more, **options)
+
+    async def status(self, more: str = "", **options) -> int:
+        return await self.site.status(self.path + more, **options)
+
+    async def publish(self, event: dict, group: str | None = None) -> None:
+        async with self.site.bus() as bus:
+            await bus.publish(f"channelgate:{group or self.name}", json.dumps(event))
+
+    async def talk(self, *messages, more: str = "", events: tuple[dict, ...] = (), before: tuple = (), **options):
+        """What a client gets for these messages and events, decoded; the close code behind it if it is closed."""
+        try:
+            client = await self.open(more, **options)
+        except websockets.InvalidStatus as error:
+            return error.response.status_code
+        with contextlib.suppress(websockets.ConnectionClosed):
+            for message in before:
+                await client.send(message)
+            if before:
+                await fence(client)
+            for event in events:
+                await self.publish(event)
+            if events:
+                # Plain publishes come in order, and this one is of the same group.
+                await self.publish({"type": "the_end"})
+                await asyncio.sleep(0.3)
+            for message in messages:
+                await client.send(message)
+            await fence(client)
+        if client.closed:
+            await client.reader
+        frames = [decoded(frame) for frame in client.frames if frame != "fence"]
+        ending = [client.closed[0]] if client.closed else []
+        await client.close()
+        return frames + ending
+
+
+async def fence(client: Client) -> None:
+    """Waits until everything that was sent before is handled, or the connection is closed."""
+    count = client.frames.count("fence")
+    await client.send("fence")
+    await client.wait(lambda client: client.frames.count("fence") > count or client.closed, "the fence", 5)
+
+
+def decoded(frame):
+    try:
+        return json.loads(frame)
+    except ValueError:
+        return frame
+
+
+class Chat:
+    """A Socket.IO client in one namespace, over a bare socket."""
+
+    def __init__(self, raw: Raw, namespace: str, answer: str):
+        self.raw, self.namespace, self.answer = raw, namespace, answer
+        self.events: list = []
+        self.acks: list = []
+        self.over: str | None = None
+        self.numbers = itertools.count(100)
+        self.reader = asyncio.create_task(self._read())
+        #: Whether questions of the server are answered, and with what.
+        self.acknowledges: list | None = None
+
+    @classmethod
+    async def open(cls, site: Site, namespace: str, token: str | None = None) -> "Chat":
+        raw, answer = await connect(site.port, token, namespace)
+        return cls(raw, namespace, answer)
+
+    @property
+    def refused(self) -> str | None:
+        """Why it was not let in."""
+        return json.loads(self.answer[2:])["message"] if self.answer.startswith("44") else None
+
+    async def _read(self) -> None:
+        with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError):
+            while True:
+                opcode, payload = await self.raw.read(60)
+                if opcode == CLOSE:
+                    break
+                if opcode != TEXT:
+                    continue
+                text = payload.decode()
+                if text == "2":
+                    await self.raw.frame(TEXT, b"3")
+                    continue
+                found = re.match(r"4([1-6])(?:[\d-]*)(/[^,]*,)?(\d*)(.*)$", text, re.DOTALL)
+                if not found:
+                    continue
+                kind, _, number, rest = found.groups()
+                if kind == "1":
+                    self.over = "disconnected"
+                elif kind == "2":
+                    self.events.append(json.loads(rest))
+                    if number and self.acknowledges is not None:
+                        await self._send(f"43{self.namespace},{number}{json.dumps(self.acknowledges)}")
+                elif kind == "3":
+                    self.acks.append((int(number), json.loads(rest)))
+        self.over = self.over or "closed"
+
+    async def _send(self, text: str) -> None:
+        await self.raw.frame(TEXT, text.encode())
+
+    async def emit(self, event: str, *args) -> None:
+        await self._send(f"42{self.namespace},{json.dumps([event, *args])}")
+
+    async def ask(self, event: str, *args, patience: float = 3) -> list | None:
+        """The arguments of the acknowledgement, if one comes."""
+        number = next(self.numbers)
+        await self._send(f"42{self.namespace},{number}{json.dumps([event, *args])}")
+        end = time.monotonic() + patience
+        while time.monotonic() < end and not self.over:
+            if found := [args for one, args in self.acks if one == number]:
+                return found[0]
+            await asyncio.sleep(0.01)
+        return None
+
+    async def fence(self) -> None:
+        await self.ask("fence")
+
+    async def told(self, name: str, within: float) -> bool:
+        """Whether an event of this name comes in time."""
+        end = time.monotonic() + within
+        while time.monotonic() < end:
+            if any(event[0] == name for event in self.events):
+                return True
+            await asyncio.sleep(0.02)
+        return False
+
+    def close(self) -> None:
+        self.reader.cancel()
+        self.raw.abort()
+
+
+async def says(place: Place, *emits: tuple, token: str | None = None) -> list:
+    """What one Socket.IO client of a place gets for what it emits."""
+    chat = await Chat.open(place.site, place.namespace, token)
+    if chat.refused:
+        return [chat.refused]
+    for emit in emits:
+        await chat.emit(*emit)
+    await chat.fence()
+    events = [*chat.events, *([chat.over] if chat.over else [])]
+    chat.close()
+    return events
+
+
+async def is_closed(client: Client, within: float) -> bool:
+    with contextlib.suppress(AssertionError):
+        await client.gone(within)
+    return client.closed is not None
+
+
+async def is_ended(raw: Raw, within: float) -> bool:
+    """Whether the other side closes, by a Close frame or without, while nothing is said to it."""
+    try:
+        async with asyncio.timeout(within):
+            return await raw.close_code(within) is not None or True
+    except TimeoutError:
+        return False
+
+
+async def is_pinged(raw: Raw, within: float) -> bool:
+    try:
+        async with asyncio.timeout(within):
+            while True:
+                opcode, _ = await raw.read(within)
+                if opcode == PING:
+                    return True
+    except TimeoutError:
+        return False

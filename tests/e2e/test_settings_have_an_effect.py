@@ -1,0 +1,154 @@
+"""A setting that is accepted has an effect: for each key of the configuration two values, and what is then seen."""
+
+import asyncio
+import re
+
+import pytest
+import settings
+from rig import answers
+from settings import OfConsumer, OfNode, consumers, redis_and_django, server, steps, tokens, world
+
+TABLES = (server.TABLE, tokens.TABLE, redis_and_django.TABLE, consumers.TABLE, steps.TABLE)
+ROWS: dict[str, OfNode | OfConsumer] = {key: row for table in TABLES for key, row in table.items()}
+#: Rows that are looked at at the same time.
+AT_ONCE = 8
+
+
+def test_every_key_has_a_row_and_every_row_a_key():
+    """A key without a row is one of which nobody knows whether it does anything."""
+    keys = settings.keys()
+    assert len(keys) > 150
+    assert [key for key in keys if key not in ROWS] == []
+    assert [key for key in ROWS if key not in keys] == []
+    assert sum(len(table) for table in TABLES) == len(ROWS), "a key that is in two tables"
+
+
+def filled(text: str | None, site: world.Site) -> str | None:
+    """A value with the addresses of this run in it."""
+    if text is None:
+        return None
+    known = {
+        "redis": site.redis_url,
+        "second": redis_and_django.other_redis(site),
+        "backend": site.backend.url.rpartition("/")[0],
+    }
+    return re.sub(r"\{(redis|second|backend)\}", lambda found: known[found[1]], text)
+
+
+#: Keys whose variable has a name of its own, which is taken as it is.
+NAMED = {
+    "server.listen": "CHANNELGATE_LISTEN",
+    "layer.url": "REDIS_URL",
+    "cache.url": "CHANNELGATE_CACHE_URL",
+    "auth.secret_key": "DJANGO_SECRET_KEY",
+    "api.key": "CHANNELGATE_API_KEY",
+    "backend.url": "CHANNELGATE_BACKEND_URL",
+}
+
+
+def environment(key: str, row: OfNode, value: str | None, site: world.Site) -> dict[str, str]:
+    env = {f"CHANNELGATE__{name.replace('.', '__').upper()}": text for name, text in row.beside.items()}
+    value = filled(value, site)
+    name = row.variable or key
+    if value is not None and not row.in_file:
+        named = NAMED.get(key)
+        env[named or f"CHANNELGATE__{name.replace('.', '__').upper()}"] = value.strip('"') if named else value
+    return env
+
+
+class Looked:
+    """What was seen with either value of each key, or why not."""
+
+    def __init__(self, directory, backend: answers.Backend):
+        self.redises = world.Redises(directory)
+        redis_and_django.SECOND.port = self.redises.alone().port
+        self.backend = backend
+        self.found: dict[str, list] = {}
+        self.turns = asyncio.Semaphore(AT_ONCE)
+
+    async def all(self, keys: list[str]) -> None:
+        of_consumers = [key for key in keys if isinstance(ROWS[key], OfConsumer)]
+        of_nodes = [key for key in keys if isinstance(ROWS[key], OfNode)]
+        try:
+            await asyncio.gather(*(self._of_node(key) for key in of_nodes), self._of_consumers(of_consumers))
+        finally:
+            self.redises.stop()
+
+    async def _look(self, key: str, look, where) -> object:
+        try:
+            async with asyncio.timeout(40):
+                return await look(where)
+        except Exception as error:
+            return error
+
+    async def _of_node(self, key: str) -> None:
+        row: OfNode = ROWS[key]
+        self.found[key] = []
+        for number, value in enumerate((row.one, row.two)):
+            async with self.turns:
+                name = re.sub(r"[^a-z0-9]+", "-", f"{key}-{number}")
+                site = world.Site(self.redises, self.backend, name, row.alone)
+                # Redis passes on what is published to all databases: groups are a row's own.
+                config = (row.config + (value if row.in_file else "")).replace("SITE", name)
+                env = environment(key, row, value, site)
+                if key == "server.listen":
+                    env["CHANNELGATE_LISTEN"] = f"{value}:{{port}}"
+                try:
+                    await site.start(config, **env)
+                    seen = await self._look(key, row.look, site)
+                except Exception as error:
+                    seen = error
+                finally:
+                    await asyncio.to_thread(site.stop)
+                self.found[key].append(seen)
+
+    async def _of_consumers(self, keys: list[str]) -> None:
+        if not keys:
+            return
+        site = world.Site(self.redises, self.backend, "consumers", alone=True)
+        texts, places = [consumers.BESIDE], {}
+        for key in keys:
+            row: OfConsumer = ROWS[key]
+            for number, value in enumerate((row.one, row.two)):
+                name = re.sub(r"[^a-z0-9]+", "-", f"{key}-{number}".replace("<name>", "name"))
+                texts.append(consumers.written(row, name, value))
+                places[key, number] = world.Place(site, name)
+        try:
+            await site.start("\n".join(texts), CHANNELGATE__PAGE__ENABLED="true")
+        except Exception as error:
+            self.found.update({key: [error, error] for key in keys})
+            return
+        try:
+            await asyncio.gather(*(self._of_consumer(key, places) for key in keys if key not in consumers.LAST))
+            # These disturb the others.
+            for key in keys:
+                if key in consumers.LAST:
+                    await self._of_consumer(key, places)
+        finally:
+            await asyncio.to_thread(site.stop)
+
+    async def _of_consumer(self, key: str, places) -> None:
+        async with self.turns:
+            self.found[key] = [await self._look(key, ROWS[key].look, places[key, number]) for number in (0, 1)]
+
+
+@pytest.fixture(scope="module")
+def looked(request, tmp_path_factory):
+    """Looks at all keys that are to be tested, several at a time."""
+    wanted = [item.callspec.params["key"] for item in request.session.items if hasattr(item, "callspec")]
+    keys = [key for key in ROWS if key in wanted]
+    with answers.backend() as backend:
+        backend.answers.update(consumers.ANSWERS)
+        one = Looked(tmp_path_factory.mktemp("settings"), backend)
+        asyncio.run(one.all(keys))
+    return one.found
+
+
+@pytest.mark.timeout(240)
+@pytest.mark.parametrize("key", ROWS)
+def test_a_setting_has_an_effect(looked, key):
+    first, second = looked[key]
+    for seen in (first, second):
+        if isinstance(seen, Exception):
+            raise AssertionError(f"{key} cannot be looked at") from seen
+    assert (wrong := settings.differ(ROWS[key], first, second)) is None, f"{key}: {wrong}"
