@@ -8,6 +8,9 @@ import settings
 from rig import answers
 from settings import OfConsumer, OfNode, consumers, redis_and_django, server, steps, tokens, world
 
+#: Many rows tell a setting by how long something takes.
+pytestmark = pytest.mark.alone("bounds times, and starts many nodes")
+
 TABLES = (server.TABLE, tokens.TABLE, redis_and_django.TABLE, consumers.TABLE, steps.TABLE)
 ROWS: dict[str, OfNode | OfConsumer] = {key: row for table in TABLES for key, row in table.items()}
 #: Rows that are looked at at the same time.
@@ -135,7 +138,10 @@ class Looked:
 @pytest.fixture(scope="module")
 def looked(request, tmp_path_factory):
     """Looks at all keys that are to be tested, several at a time."""
-    wanted = [item.callspec.params["key"] for item in request.session.items if hasattr(item, "callspec")]
+    mine = [
+        item for item in request.session.items if getattr(item, "originalname", "") == "test_a_setting_has_an_effect"
+    ]
+    wanted = [item.callspec.params["key"] for item in mine]
     keys = [key for key in ROWS if key in wanted]
     with answers.backend() as backend:
         backend.answers.update(consumers.ANSWERS)
