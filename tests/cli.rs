@@ -29,6 +29,7 @@ fn text(bytes: &[u8]) -> String {
 struct Node {
     child: Child,
     address: String,
+    key: String,
 }
 
 impl Node {
@@ -37,16 +38,16 @@ impl Node {
             command(&["serve"], [("CHANNELGATE_LISTEN", "127.0.0.1:0")]).stderr(Stdio::piped()).spawn().unwrap();
         let mut log = BufReader::new(child.stderr.take().unwrap());
         let mut line = String::new();
-        let address = loop {
+        let (address, key) = loop {
             line.clear();
             assert!(log.read_line(&mut line).unwrap() > 0, "the node ended before it listened");
-            if let Some((_, address)) = line.split_once("listens on http://") {
-                break address.trim().to_owned();
+            if let Some((address, key)) = line.split_once("http://").and_then(|(_, page)| page.split_once("/#key=")) {
+                break (address.to_owned(), key.trim().to_owned());
             }
         };
         // Somebody has to read on, or the node would stand still at a full pipe.
         std::thread::spawn(move || log.read_to_end(&mut Vec::new()));
-        Self { child, address }
+        Self { child, address, key }
     }
 }
 
@@ -103,8 +104,16 @@ fn a_token_is_printed_alone() {
 fn publish_reaches_a_node_and_says_why_it_cannot() {
     let node = Node::start();
     let url = format!("http://{}", node.address);
-    let output = run(&["publish", "broadcast", r#"{"type": "send_event"}"#, "--url", &url], EMPTY);
-    assert!(output.status.success(), "{}", text(&output.stderr));
+    let event = ["publish", "broadcast", r#"{"type": "send_event"}"#, "--url"];
+    let printed = format!("{url}/#key={}", node.key);
+    let (by_address, by_key) = ([&event[..], &[&printed]].concat(), [&event[..], &[&url, "--key", &node.key]].concat());
+    for arguments in [&by_address, &by_key] {
+        let output = run(arguments, EMPTY);
+        assert!(output.status.success(), "{}", text(&output.stderr));
+    }
+    let output = run(&[&event[..], &[&url]].concat(), EMPTY);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(text(&output.stderr).contains("prints it at its start"), "{}", text(&output.stderr));
 
     for (group, event, why) in
         [("a b", "{}", "group name"), ("broadcast", "{", "no JSON"), ("broadcast", "[]", "an object, not a list")]
