@@ -62,7 +62,7 @@ impl Node {
             let (here, key) = (from_here(address), self.reload.made_key.expose());
             match self.reload.page {
                 Some(_) => {
-                    log::info!("no CHANNELGATE_API_KEY: made a key until the stop; open http://{here}/#key={key}")
+                    log::info!("no CHANNELGATE_API_KEY: made a key until the stop; open http://{here}/#key={key}");
                 }
                 None => log::info!("no CHANNELGATE_API_KEY: made a key until the stop; Authorization: Bearer {key}"),
             }
