@@ -67,8 +67,17 @@ pub async fn look_after(cache: Arc<dyn Cache>, dispatcher: Arc<Dispatcher>, cons
 struct Known {
     /// Of which loss of the store this is the time after, and since when.
     run: Option<(u64, Instant)>,
-    /// When keys end, as was seen last: a value may have been replaced by one with less time.
-    ends: HashMap<Arc<str>, Instant>,
+    /// The keys that were there.
+    keys: HashMap<Arc<str>, Seen>,
+}
+
+/// A key as it was seen last.
+#[derive(Clone, Copy)]
+struct Seen {
+    /// When it ends; its value may have been replaced by one with less time since the token was shown.
+    end: Option<Instant>,
+    /// As [`Known::run`].
+    run: u64,
 }
 
 impl Known {
@@ -78,24 +87,26 @@ impl Known {
         keys.sort_unstable();
         keys.dedup();
         let gone = self.look(cache, &keys).await?;
-        let Some((_, since)) = self.run else { return Ok(Vec::new()) };
+        let Some((run, since)) = self.run else { return Ok(Vec::new()) };
         // Answered by now: before then the key was already missing.
         let safe = Instant::now() + MARGIN;
         watched.retain(|one| {
             let Some(seen) = gone.get(&one.watch.key) else { return false };
             let in_time = |end: Option<Instant>| end.is_none_or(|end| end > safe);
-            one.began >= since && in_time(one.watch.end) && in_time(*seen)
+            // What the store did not lose: what it was given since its last loss, or had after it.
+            let was_there = one.began >= since || seen.is_some_and(|seen| seen.run == run);
+            was_there && in_time(one.watch.end) && in_time(seen.and_then(|seen| seen.end))
         });
         Ok(watched)
     }
 
-    /// Those of `keys` that the cache does not have, each with when it would have ended, as far as that was seen.
+    /// Those of `keys` that the cache does not have, each as it was seen last, if it was.
     async fn look(
         &mut self,
         cache: &dyn Cache,
         keys: &[Arc<str>],
-    ) -> Result<HashMap<Arc<str>, Option<Instant>>, AuthError> {
-        let (mut ends, mut gone) = (HashMap::new(), HashMap::new());
+    ) -> Result<HashMap<Arc<str>, Option<Seen>>, AuthError> {
+        let (mut known, mut gone) = (HashMap::new(), HashMap::new());
         // Also where nothing is to be asked: a loss of the store must not pass unseen.
         let batches = if keys.is_empty() { vec![keys] } else { keys.chunks(BATCH).collect() };
         for batch in batches {
@@ -107,16 +118,17 @@ impl Known {
                 gone.clear();
             }
             for (key, end) in batch.iter().zip(found.ends) {
-                let seen = self.ends.get(key).copied();
+                let before = self.keys.get(key).copied();
                 if end.is_none() {
-                    gone.insert(Arc::clone(key), seen);
+                    gone.insert(Arc::clone(key), before);
                 }
-                // When one that is gone would have ended stays known for as long as it is watched.
-                ends.extend(end.unwrap_or(seen).map(|end| (Arc::clone(key), end)));
+                // One that is gone stays known for as long as it is watched.
+                let seen = end.map(|end| Seen { end, run: found.run }).or(before);
+                known.extend(seen.map(|seen| (Arc::clone(key), seen)));
             }
         }
         // Kept where the cache did not answer.
-        self.ends = ends;
+        self.keys = known;
         Ok(gone)
     }
 }
@@ -202,6 +214,23 @@ mod tests {
         for _ in 0..3 {
             assert!(!is_deleted(&mut known, &says, &token).await);
         }
+    }
+
+    #[tokio::test]
+    async fn one_that_came_before_the_first_look_or_a_loss_is_looked_after_once_it_was_seen() {
+        let token = token(Some(later(60)));
+        let (mut known, says) = started(1, Some(later(60))).await;
+        for (run, there) in [(1, true), (2, true), (3, false)] {
+            *says.0.lock().unwrap() = Ok((run, there.then(|| Some(later(60)))));
+            assert!(!is_deleted(&mut known, &says, &token).await);
+            *says.0.lock().unwrap() = Ok((run, None));
+            assert_eq!(is_deleted(&mut known, &says, &token).await, there, "run {run}");
+        }
+        let mut known = Known::default();
+        *says.0.lock().unwrap() = Ok((1, Some(Some(later(60)))));
+        assert!(!is_deleted(&mut known, &says, &token).await);
+        *says.0.lock().unwrap() = Ok((1, None));
+        assert!(is_deleted(&mut known, &says, &token).await);
     }
 
     #[tokio::test]

@@ -168,6 +168,21 @@ async def test_a_deleted_token_ends_its_connections_whatever_else_redis_allows(l
         await nothing_was_refused(system)
 
 
+async def test_a_token_that_was_shown_before_the_first_look_is_looked_after(least):
+    """As after a restart of a node, when everybody comes at once."""
+    system = least("ws-tokens", config=NOTED)
+    async with redis.from_url(system.redis_url) as cache:
+        await cache.execute_command("ACL", "SETUSER", acl.USER, "-setex")
+        node = system.start_node(config=NOTED, CHANNELGATE_LAYER="core")
+        await cache.set(":1:ws_token_one", 7, ex=600)
+        client = await Client.open(node.port, "/ws/notifications/?token=one")
+        await asyncio.sleep(0.5)
+        await cache.execute_command("ACL", "SETUSER", acl.USER, "+setex")
+        await asyncio.sleep(1)
+        await cache.delete(":1:ws_token_one")
+    assert (await client.gone(6))[0] == 4403
+
+
 async def test_a_redis_that_starts_anew_has_deleted_nothing(least):
     """Also where the node may not ask which start of Redis it is."""
     system = least("ws-tokens", config=NOTED, CHANNELGATE__LAYER__PROBE_INTERVAL="200ms")
