@@ -15,6 +15,7 @@ use channelgate::{
         fernet::Keyring,
         json, msgpack, pickle,
     },
+    limited::WriteError,
     packet::{self, Decoder, engine},
 };
 
@@ -34,12 +35,22 @@ const PASSPHRASE: &str = "wire-reference-encryption-key-one-0123456789";
 /// Small limits, so that a fuzzer reaches them.
 const PACKETS: packet::Limits = packet::Limits { attachments: 8, bytes: 256 };
 
+/// What an encoder writes, which it writes within that length and within no smaller one.
+fn within(value: &Value, encode: impl Fn(&Value, usize) -> Result<Vec<u8>, WriteError>) -> Vec<u8> {
+    let written = encode(value, usize::MAX).expect("plain data is written");
+    assert_eq!(encode(value, written.len()).as_ref(), Ok(&written));
+    for limit in [written.len() - 1, written.len() / 2, 0] {
+        assert_eq!(encode(value, limit), Err(WriteError::TooLarge(limit)));
+    }
+    written
+}
+
 /// A msgpack value, alone and as an event of both layers.
 pub fn msgpack(data: &[u8]) {
     if let Ok(value) = msgpack::decode(data) {
-        let written = msgpack::encode(&value);
+        let written = within(&value, msgpack::encode);
         let again = msgpack::decode(&written).expect("own msgpack is read");
-        assert_eq!(msgpack::encode(&again), written);
+        assert_eq!(msgpack::encode(&again, written.len()).as_ref(), Ok(&written));
     }
     envelope(data);
 }
@@ -47,9 +58,9 @@ pub fn msgpack(data: &[u8]) {
 /// A JSON value, alone and as an event of both layers.
 pub fn json(data: &[u8]) {
     if let Ok(value) = json::decode(data) {
-        let written = json::encode(&value);
+        let written = within(&value, json::encode);
         let again = json::decode(&written).expect("own JSON is read");
-        assert_eq!(json::encode(&again), written);
+        assert_eq!(json::encode(&again, written.len()).as_ref(), Ok(&written));
     }
     envelope(data);
 }
@@ -97,7 +108,7 @@ pub fn packets(data: &[u8]) {
 fn event(namespace: &str, name: &str, args: Value, ack: Option<u64>) {
     let Value::List(args) = args else { panic!("arguments are a list") };
     let all = Value::List(std::iter::once(name.into()).chain(args.iter().cloned()).collect());
-    let written = packet::event(namespace, ack, &Raw(&all)).expect("what was read can be written");
+    let written = packet::event(namespace, ack, &Raw(&all), usize::MAX).expect("what was read can be written");
     let (text, attachments) = match written {
         Payload::Text(text) => (text, Vec::new()),
         Payload::Packet { text, attachments } => (text, attachments.to_vec()),

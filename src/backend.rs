@@ -72,6 +72,8 @@ enum Ending {
     Broken,
     /// The answer is larger than it may be.
     TooLarge,
+    /// The question is larger than it may be.
+    RequestTooLarge,
     /// Too many wait already.
     Overload,
 }
@@ -89,6 +91,7 @@ impl Ending {
             Self::Unreachable => "unreachable",
             Self::Broken => "broken",
             Self::TooLarge => "too_large",
+            Self::RequestTooLarge => "request_too_large",
             Self::Overload => "overload",
         }
     }

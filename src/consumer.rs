@@ -45,6 +45,7 @@ pub use template::GroupError;
 use crate::{
     config::{self, AuthMethod, Reject, Topics},
     event::{Content, Event, GapReason, GroupName, Incoming, Payload, Value},
+    limited::WriteError,
 };
 use action::Actions;
 use expression::Expression;
@@ -110,14 +111,19 @@ impl Consumer {
     }
 
     /// What an emission's content is for the clients of this consumer.
-    pub fn encode(&self, content: &Content) -> Result<Payload, String> {
+    pub fn encode(&self, content: &Content) -> Result<Payload, MapError> {
         let wire = self.actions.wire();
         match (content, wire.is_socketio()) {
-            (Content::Message(value), false) => wire.plain_json(value),
-            (Content::Event(args), true) => wire.plain_event(args),
-            (Content::Event(_), false) => Err("an event with a name is for Socket.IO clients".to_owned()),
-            (Content::Message(_), true) => Err("a message without a name is for plain clients".to_owned()),
+            (Content::Message(value), false) => Ok(wire.plain_json(value)?),
+            (Content::Event(args), true) => Ok(wire.plain_event(None, args)?),
+            (Content::Event(_), false) => Err("an event with a name is for Socket.IO clients".to_owned().into()),
+            (Content::Message(_), true) => Err("a message without a name is for plain clients".to_owned().into()),
         }
+    }
+
+    /// A Socket.IO event that asks the client for an acknowledgement: its name, then its arguments.
+    pub fn question(&self, id: u64, args: &[Value]) -> Result<Payload, WriteError> {
+        self.actions.wire().plain_event(Some(id), args)
     }
 
     /// What the configuration says of it.
@@ -161,7 +167,7 @@ impl Consumer {
     pub fn refusal_frame(&self, context: &Context) -> Option<Payload> {
         let refusal = self.refusal.as_ref()?;
         let scope = of_connection(context, refusal.names()).into_jinja();
-        refusal.evaluate(&scope).and_then(|value| self.actions.wire().json(&value)).ok()
+        refusal.evaluate(&scope).ok().and_then(|value| self.actions.wire().json(&value).ok())
     }
 
     /// The groups a connection joins, each once. An error refuses the connection.
@@ -196,8 +202,8 @@ impl Consumer {
     }
 
     /// What a connection that asked is told of a gap in these of its groups; `None`: in any of them.
-    pub fn gap_notice(&self, reason: GapReason, groups: Option<&[&GroupName]>) -> Result<Payload, String> {
-        let notice = self.notice.as_ref().ok_or("this consumer tells nothing of gaps")?;
+    pub fn gap_notice(&self, reason: GapReason, groups: Option<&[&GroupName]>) -> Result<Payload, WriteError> {
+        let notice = self.notice.as_ref().ok_or_else(|| "this consumer tells nothing of gaps".to_owned())?;
         notice.payload(reason, groups, self.actions.wire())
     }
 

@@ -44,6 +44,9 @@ pub enum LayerError {
         /// When another try makes sense.
         retry_after: Duration,
     },
+    /// What is to be published is larger than `layer.max_message`.
+    #[error("it would be larger than {0} bytes (layer.max_message)")]
+    TooLarge(usize),
     /// Redis answered with an error.
     #[error("the channel layer refused: {0}")]
     Refused(String),

@@ -11,6 +11,8 @@
 
 pub mod gcra;
 
+pub mod limited;
+
 pub mod event;
 
 pub mod config;

@@ -60,12 +60,12 @@ pub enum PacketError {
     /// An attachment of nothing.
     #[error("binary data came that belongs to no packet")]
     UnexpectedBinary,
-    /// A placeholder without its attachment.
-    #[error("a placeholder names an attachment that is not there")]
+    /// A placeholder without its attachment, or a second one for the same.
+    #[error("a placeholder names an attachment that is not there, or one that another has named")]
     Placeholder,
-    /// The arguments cannot be written.
-    #[error("{0}")]
-    Write(String),
+    /// An attachment without its placeholder.
+    #[error("an attachment is named by no placeholder")]
+    UnusedAttachment,
 }
 
 #[cfg(test)]

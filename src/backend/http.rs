@@ -25,6 +25,7 @@ use crate::{
     consumer::{CallRequest, Outcome},
     event::Value,
     layer::codec::json,
+    limited::{self, WriteError},
     telemetry::Metrics,
     warn_bounded,
 };
@@ -62,6 +63,7 @@ struct Shared {
     secret: Option<Secret>,
     timeout: Duration,
     turns: Turns,
+    max_request: usize,
     metrics: Metrics,
     /// Where connections live: they outlast the worker that opened them.
     runtime: Handle,
@@ -129,6 +131,7 @@ impl HttpBackend {
             secret: config.secret.clone(),
             timeout: config.timeout.0,
             turns: Turns::new(config.concurrency),
+            max_request: config.max_request,
             metrics,
             runtime: Handle::current(),
         })))
@@ -138,13 +141,14 @@ impl HttpBackend {
 impl Backend for HttpBackend {
     fn call(&self, request: CallRequest) -> BoxFuture<'_, Outcome> {
         let shared = Arc::clone(&self.0);
-        let asking = self.0.runtime.spawn(async move { shared.call(&request).await });
+        let asking = self.0.runtime.spawn(async move { shared.call(request).await });
         Box::pin(async { asking.await.unwrap_or_else(|_| Outcome::Failed("the node is stopping".to_owned())) })
     }
 }
 
 impl Shared {
-    async fn call(&self, request: &CallRequest) -> Outcome {
+    async fn call(&self, request: CallRequest) -> Outcome {
+        let action = Arc::clone(&request.action);
         let time = request.timeout.unwrap_or(self.timeout);
         let began = Instant::now();
         let deadline = began + time;
@@ -157,39 +161,35 @@ impl Shared {
         let (ending, outcome) = match ended {
             Ok((status, body)) => (Ending::Answered(status), Outcome::Answer { status, body }),
             Err(Failure { ending, reason, .. }) => {
-                warn_bounded!("the backend did not answer {:?}: {reason}", &*request.action);
+                warn_bounded!("the backend did not answer {:?}: {reason}", &*action);
                 (ending, Outcome::Failed(reason))
             }
         };
-        self.metrics.backend_call(&request.action, ending.label(), began.elapsed());
+        self.metrics.backend_call(&action, ending.label(), began.elapsed());
         outcome
     }
 
-    async fn asked(&self, request: &CallRequest, deadline: Instant) -> Result<(u16, Value), Failure> {
+    async fn asked(&self, request: CallRequest, deadline: Instant) -> Result<(u16, Value), Failure> {
+        let CallRequest { action, idempotent, .. } = &request;
+        let (action, idempotent) = (Arc::clone(action), *idempotent);
+        // Written before it waits: its bytes take less than what they were made of.
+        let body = self.body(request)?;
         let _turn = self.turns.take().await.map_err(|_| Failure {
             ending: Ending::Overload,
             reason: "too many calls wait for the backend".to_owned(),
             unsent: true,
         })?;
-        let body = Body {
-            action: &request.action,
-            data: &request.data,
-            user: &request.user,
-            connection: &request.connection,
-            consumer: &request.consumer,
-        };
-        let body = serde_json::to_vec(&body).map_err(|error| broken(error.to_string()))?.into();
         let mut url = self.url.clone();
         if let Ok(mut path) = url.path_segments_mut() {
-            path.pop_if_empty().push(&request.action);
+            path.pop_if_empty().push(&action);
         }
         let key = uuid::Uuid::new_v4().to_string();
         let question = Question { url: &url, body: &body, key: &key };
         let first = self.once(&question).await;
         let again = match &first {
-            Ok((502..=504, _)) => request.idempotent,
+            Ok((502..=504, _)) => idempotent,
             Ok(_) => false,
-            Err(failure) => failure.unsent || (request.idempotent && failure.ending == Ending::Broken),
+            Err(failure) => failure.unsent || (idempotent && failure.ending == Ending::Broken),
         };
         // Where no time is left for a second try, the first says more than a timeout would.
         if !again || Instant::now() + PAUSE >= deadline {
@@ -197,6 +197,25 @@ impl Shared {
         }
         sleep(PAUSE).await;
         timeout_at(deadline, self.once(&question)).await.unwrap_or(first)
+    }
+
+    fn body(&self, request: CallRequest) -> Result<bytes::Bytes, Failure> {
+        let body = Body {
+            action: &request.action,
+            data: &request.data,
+            user: &request.user,
+            connection: &request.connection,
+            consumer: &request.consumer,
+        };
+        match limited::json(&body, self.max_request) {
+            Ok(body) => Ok(body.into()),
+            Err(WriteError::TooLarge(limit)) => Err(Failure {
+                ending: Ending::RequestTooLarge,
+                reason: format!("the question is larger than {limit} bytes (backend.max_request)"),
+                unsent: true,
+            }),
+            Err(WriteError::Invalid(reason)) => Err(broken(reason)),
+        }
     }
 
     async fn once(&self, question: &Question<'_>) -> Result<(u16, Value), Failure> {

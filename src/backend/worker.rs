@@ -20,7 +20,7 @@ use crate::{
     config,
     consumer::{CallRequest, Outcome},
     event::Value,
-    layer::Layer,
+    layer::{Layer, LayerError},
     telemetry::Metrics,
     warn_bounded,
 };
@@ -77,7 +77,7 @@ impl WorkerBackend {
         waiting.send((status, body)).is_ok()
     }
 
-    async fn asked(&self, request: &CallRequest) -> Result<(u16, Value), (Ending, String)> {
+    async fn asked(&self, request: CallRequest) -> Result<(u16, Value), (Ending, String)> {
         let overload = |_| (Ending::Overload, "too many calls wait for the worker".to_owned());
         let _turn = self.turns.take().await.map_err(overload)?;
         let id = uuid::Uuid::new_v4().to_string();
@@ -91,14 +91,18 @@ impl WorkerBackend {
             ("id", id.as_str().into()),
             ("reply_channel", reply_channel.into()),
             ("action", (&*request.action).into()),
-            ("data", request.data.clone()),
-            ("user", request.user.clone()),
+            ("data", request.data),
+            ("user", request.user),
             ("connection", (&*request.connection).into()),
             ("consumer", (&*request.consumer).into()),
         ]
         .into_iter()
         .collect();
-        self.layer.send(&self.worker, &message).await.map_err(|error| (Ending::Unreachable, error.to_string()))?;
+        self.layer.send(&self.worker, &message).await.map_err(|error| match error {
+            LayerError::TooLarge(_) => (Ending::RequestTooLarge, format!("the question: {error}")),
+            error => (Ending::Unreachable, error.to_string()),
+        })?;
+        drop(message);
         answer.await.map_err(|_| (Ending::Broken, "the question was forgotten".to_owned()))
     }
 }
@@ -106,9 +110,9 @@ impl WorkerBackend {
 impl Backend for WorkerBackend {
     fn call(&self, request: CallRequest) -> BoxFuture<'_, Outcome> {
         Box::pin(async move {
-            let time = request.timeout.unwrap_or(self.timeout);
+            let (time, action) = (request.timeout.unwrap_or(self.timeout), Arc::clone(&request.action));
             let began = Instant::now();
-            let ended = timeout_at(began + time, self.asked(&request)).await;
+            let ended = timeout_at(began + time, self.asked(request)).await;
             let late = |_| {
                 let reason =
                     format!("no answer of a worker on the channel {:?} in {} ms", self.worker, time.as_millis());
@@ -117,11 +121,11 @@ impl Backend for WorkerBackend {
             let (ending, outcome) = match ended.unwrap_or_else(late) {
                 Ok((status, body)) => (Ending::Answered(status), Outcome::Answer { status, body }),
                 Err((ending, reason)) => {
-                    warn_bounded!("the worker did not answer {:?}: {reason}", &*request.action);
+                    warn_bounded!("the worker did not answer {:?}: {reason}", &*action);
                     (ending, Outcome::Failed(reason))
                 }
             };
-            self.metrics.backend_call(&request.action, ending.label(), began.elapsed());
+            self.metrics.backend_call(&action, ending.label(), began.elapsed());
             outcome
         })
     }

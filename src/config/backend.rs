@@ -16,13 +16,15 @@ pub struct Backend {
     pub timeout: Span,
     /// Questions asked at once by this node.
     pub concurrency: usize,
+    /// Largest question over HTTP, in bytes.
+    pub max_request: usize,
     /// A channel of Django's channel layer, `worker`; set: questions go there and not over HTTP.
     pub worker: Option<String>,
 }
 
 impl Default for Backend {
     fn default() -> Self {
-        Self { url: None, secret: None, timeout: Span::seconds(5), concurrency: 64, worker: None }
+        Self { url: None, secret: None, timeout: Span::seconds(5), concurrency: 64, max_request: 4 << 20, worker: None }
     }
 }
 

@@ -131,7 +131,7 @@ impl Actions {
         match self.program.start(handler, context, message, ack, Some((limits, now))) {
             Ok(reaction) => reaction,
             // A message of a known type that lacks what its handler needs is malformed, like one that is no JSON.
-            Err(reason) => self.apply(self.bad_json, context, Message::None, MessageProblem::Failed(reason)),
+            Err(problem) => self.apply(self.bad_json, context, Message::None, problem),
         }
     }
 
@@ -148,8 +148,8 @@ impl Actions {
     }
 }
 
-fn or_failed(ran: Result<Reaction, String>) -> Reaction {
-    ran.unwrap_or_else(|reason| MessageProblem::Failed(reason).into())
+fn or_failed(ran: Result<Reaction, MessageProblem>) -> Reaction {
+    ran.unwrap_or_else(Reaction::from)
 }
 
 fn parse(incoming: Incoming<'_>) -> Result<Value, String> {

@@ -6,6 +6,7 @@ use super::message::Kept;
 use crate::{
     config::Secret,
     event::{GroupName, Payload, Value},
+    limited::WriteError,
 };
 
 /// One message for the members of a group.
@@ -54,8 +55,8 @@ pub enum Effect {
     Publish {
         /// The group.
         group: GroupName,
-        /// The event.
-        body: Value,
+        /// The event, which several groups may share.
+        body: Arc<Value>,
         /// What the client is told if that fails; the handler ends then.
         failed: Option<Arc<[Payload]>>,
     },
@@ -122,6 +123,9 @@ pub enum MessageProblem {
     /// Its handler failed on it, for instance for a missing key.
     #[error("the message's handler failed: {0}")]
     Failed(String),
+    /// What its handler sends is larger than a message may be.
+    #[error("what the message's handler sends: {0}")]
+    TooLarge(WriteError),
     /// What `require` or `allow` says stands against it.
     #[error("the message is not allowed")]
     Denied,
@@ -140,9 +144,25 @@ impl MessageProblem {
             Self::BadJson(_) => "bad_json",
             Self::Unknown => "unknown_message",
             Self::Failed(_) => "failed_message",
+            Self::TooLarge(_) => "too_large",
             Self::Denied => "denied_message",
             Self::Limited => "limited_message",
             Self::Unanswered(_) => "unanswered_call",
+        }
+    }
+}
+
+impl From<String> for MessageProblem {
+    fn from(reason: String) -> Self {
+        Self::Failed(reason)
+    }
+}
+
+impl From<WriteError> for MessageProblem {
+    fn from(error: WriteError) -> Self {
+        match error {
+            WriteError::TooLarge(_) => Self::TooLarge(error),
+            WriteError::Invalid(reason) => Self::Failed(reason),
         }
     }
 }

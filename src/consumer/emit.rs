@@ -13,6 +13,7 @@ use super::{
 use crate::{
     config::{self, KeyPath},
     event::{self, GroupName, Payload, Value},
+    limited::WriteError,
 };
 
 /// A compiled emit.
@@ -148,10 +149,13 @@ impl Content {
     }
 
     /// It, written for the clients of the consumer.
-    pub fn payload(&self, scope: &Jinja, wire: &Wire) -> Result<Payload, String> {
+    pub fn payload(&self, scope: &Jinja, wire: &Wire) -> Result<Payload, WriteError> {
         match self {
             Self::Message(expression) => wire.json(&expression.evaluate(scope)?),
-            Self::Event { name, args } => wire.event(&name.text(scope)?, &args.evaluate(scope)?),
+            Self::Event { name, args } => {
+                let name = name.text(scope).map_err(String::from)?;
+                wire.event(&name, &args.evaluate(scope)?)
+            }
         }
     }
 

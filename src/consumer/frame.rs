@@ -1,6 +1,7 @@
 //! What expressions gave, written for clients: compact JSON, keys in the order they were written, numbers exact, NaN as
 //! null. Bytes become base64 text, or where the format carries them beside the JSON, stay bytes.
 
+use base64::{display::Base64Display, engine::general_purpose::STANDARD};
 use bytes::Bytes;
 use minijinja::{Value as Jinja, value::ValueKind};
 use serde::{
@@ -9,25 +10,17 @@ use serde::{
 };
 
 use super::view::View;
-use crate::event::{Raw, Value};
+use crate::{
+    event::{Raw, Value},
+    limited::{self, WriteError},
+};
 
-/// A value as JSON text; an error names the key that has no value.
-pub(super) fn json(value: &Jinja) -> Result<Bytes, String> {
+/// A value as JSON text of at most `limit` bytes; an error names the key that has no value.
+pub(super) fn json(value: &Jinja, limit: usize) -> Result<Vec<u8>, WriteError> {
     if value.is_undefined() {
-        return Err("the result is undefined: a key is missing".to_owned());
+        return Err("the result is undefined: a key is missing".to_owned().into());
     }
-    write(&Json::<false>(value)).map_err(|error| error.to_string())
-}
-
-/// Plain data as JSON text.
-pub(super) fn plain_json(value: &Value) -> Result<Bytes, String> {
-    write(value).map_err(|error| error.to_string())
-}
-
-fn write(value: &impl Serialize) -> Result<Bytes, serde_json::Error> {
-    let mut text = Vec::with_capacity(256);
-    serde_json::to_writer(&mut text, value)?;
-    Ok(text.into())
+    limited::json(&Json::<false>(value), limit)
 }
 
 /// A value to be written; `BYTES` where bytes stay bytes.
@@ -47,7 +40,7 @@ impl<const BYTES: bool> Serialize for Json<'_, BYTES> {
             ValueKind::String => serializer.serialize_str(value.as_str().unwrap_or_default()),
             ValueKind::Bytes if BYTES => serializer.serialize_bytes(value.as_bytes().unwrap_or_default()),
             ValueKind::Bytes => {
-                Value::Bytes(Bytes::copy_from_slice(value.as_bytes().unwrap_or_default())).serialize(serializer)
+                serializer.collect_str(&Base64Display::new(value.as_bytes().unwrap_or_default(), &STANDARD))
             }
             ValueKind::Seq | ValueKind::Iterable => {
                 let mut list = serializer.serialize_seq(value.len())?;

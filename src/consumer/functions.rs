@@ -100,9 +100,13 @@ fn without(object: &Jinja, names: Rest<Jinja>) -> Result<Jinja, Error> {
     Ok(Jinja::from_pairs(pairs.filter(|(key, _)| !gone.contains(key))))
 }
 
+/// Longer JSON inside a value is an error, in bytes.
+const MAX_JSON: usize = 16 << 20;
+
 /// JSON as text inside a value; unlike Jinja's own, nothing is escaped for HTML.
 fn tojson(value: &Jinja) -> Result<String, Error> {
-    let text = frame::json(value).map_err(|reason| Error::new(ErrorKind::BadSerialization, reason))?;
+    let text =
+        frame::json(value, MAX_JSON).map_err(|error| Error::new(ErrorKind::BadSerialization, error.to_string()))?;
     Ok(String::from_utf8_lossy(&text).into_owned())
 }
 

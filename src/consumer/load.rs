@@ -70,7 +70,11 @@ struct Loader<'a> {
 impl Loader<'_> {
     fn consumer(&mut self, place: usize, spec: &config::Consumer) -> Option<Consumer> {
         let key = KeyPath::ROOT.then("consumer").then(place);
-        let wire = Wire { protocol: spec.protocol, namespace: spec.namespace.as_str().into() };
+        let wire = Wire {
+            protocol: spec.protocol,
+            namespace: spec.namespace.as_str().into(),
+            max_message: self.compiler.config.layer.max_message,
+        };
         let compiler = &mut self.compiler;
         let pattern = compiler.noted(Pattern::compile(&spec.path), &key.then("path"));
         compiler.parameters = pattern.iter().flat_map(Pattern::parameters).map(str::to_owned).collect();

@@ -18,6 +18,8 @@ use super::{
 use crate::{
     config::{self, KeyPath},
     event::{Event, GroupName, Payload},
+    limited::WriteError,
+    telemetry::DropReason,
 };
 
 const ALLOWED: Allowed<'static> =
@@ -50,6 +52,35 @@ pub enum MapError {
     /// An expression failed, for instance for a missing key.
     #[error("{0}")]
     Mapping(String),
+    /// What is to be sent is larger than a message may be.
+    #[error("{0}")]
+    TooLarge(WriteError),
+}
+
+impl MapError {
+    /// How it is counted.
+    pub const fn drop_reason(&self) -> DropReason {
+        match self {
+            Self::NoHandler => DropReason::NoHandler,
+            Self::Mapping(_) => DropReason::Mapping,
+            Self::TooLarge(_) => DropReason::TooLarge,
+        }
+    }
+}
+
+impl From<String> for MapError {
+    fn from(reason: String) -> Self {
+        Self::Mapping(reason)
+    }
+}
+
+impl From<WriteError> for MapError {
+    fn from(error: WriteError) -> Self {
+        match error {
+            WriteError::TooLarge(_) => Self::TooLarge(error),
+            WriteError::Invalid(reason) => Self::Mapping(reason),
+        }
+    }
 }
 
 impl Mappings {
@@ -80,7 +111,7 @@ impl Mappings {
     }
 
     pub fn map(&self, event: &Arc<Event>) -> Result<Vec<Outgoing>, MapError> {
-        self.handler(event.kind()).ok_or(MapError::NoHandler)?.map(event, &self.wire).map_err(MapError::Mapping)
+        self.handler(event.kind()).ok_or(MapError::NoHandler)?.map(event, &self.wire)
     }
 
     /// As `channels.consumer.get_handler_name`: dots become underscores, and a leading underscore is refused.
@@ -133,7 +164,7 @@ impl Mapping {
         Some(Emit { target, ..compiled? })
     }
 
-    fn map(&self, event: &Arc<Event>, wire: &Wire) -> Result<Vec<Outgoing>, String> {
+    fn map(&self, event: &Arc<Event>, wire: &Wire) -> Result<Vec<Outgoing>, MapError> {
         let scope = Scope::default()
             .with(Name::Event, Root::Event(event.clone()).into_jinja())
             .with(Name::Group, event.group.as_str().into())
@@ -173,7 +204,7 @@ impl Mapping {
                 Target::Group(group) => add(place, payload, Some(group.clone()), emit.volatile),
                 Target::Rooms { rooms, .. } => {
                     for room in rooms {
-                        let groups = room.groups(&scope)?.into_iter();
+                        let groups = room.groups(&scope).map_err(String::from)?.into_iter();
                         groups.for_each(|to| add(place, payload.clone(), Some(to), emit.volatile));
                     }
                 }

@@ -17,6 +17,7 @@ use super::{
 use crate::{
     config::{self, KeyPath},
     event::{GapReason, GroupName, Payload},
+    limited::WriteError,
 };
 
 const ALLOWED: Allowed<'static> =
@@ -90,7 +91,12 @@ impl GapNotice {
         }
     }
 
-    pub fn payload(&self, reason: GapReason, groups: Option<&[&GroupName]>, wire: &Wire) -> Result<Payload, String> {
+    pub fn payload(
+        &self,
+        reason: GapReason,
+        groups: Option<&[&GroupName]>,
+        wire: &Wire,
+    ) -> Result<Payload, WriteError> {
         let groups =
             groups.map_or_else(|| Jinja::from(()), |groups| groups.iter().map(|group| group.as_str()).collect());
         let gap = Jinja::from_pairs([("reason", Jinja::from(reason.label())), ("groups", groups)]);

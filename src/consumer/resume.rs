@@ -12,7 +12,7 @@ use crate::event::Value;
 
 impl Program {
     /// Goes on after a question.
-    pub fn resume(&self, context: &Context, then: &Continuation, outcome: Outcome) -> Result<Reaction, String> {
+    pub fn resume(&self, context: &Context, then: &Continuation, outcome: Outcome) -> Result<Reaction, MessageProblem> {
         let Continuation(then) = then;
         let Some(instruction) = self.ops.get(then.place as usize) else { return Ok(Reaction::default()) };
         let (handler, next) = match &instruction.op {

@@ -37,7 +37,7 @@ impl Program {
         message: Message<'_>,
         ack: Option<u64>,
         buckets: Option<Buckets<'_>>,
-    ) -> Result<Reaction, String> {
+    ) -> Result<Reaction, MessageProblem> {
         let start = self.handlers[usize::from(handler.0)].start;
         Run { ack, buckets, ..Run::new(self, handler, context, message) }.go(start)
     }
@@ -87,7 +87,7 @@ impl<'a> Run<'a> {
     }
 
     /// Carries out what stands at `place`, and on.
-    pub fn go(mut self, mut place: u32) -> Result<Reaction, String> {
+    pub fn go(mut self, mut place: u32) -> Result<Reaction, MessageProblem> {
         while let Some(instruction) = self.program.ops.get(place as usize) {
             if self.results.len() > usize::from(instruction.depth) {
                 self.results.truncate(instruction.depth.into());
@@ -102,7 +102,7 @@ impl<'a> Run<'a> {
         Ok(Reaction { effects: self.effects, problem: None })
     }
 
-    fn perform(&mut self, op: &Op, place: u32) -> Result<Flow, String> {
+    fn perform(&mut self, op: &Op, place: u32) -> Result<Flow, MessageProblem> {
         match op {
             Op::When { test, or_else } if !self.evaluate(test)?.is_true() => return Ok(Flow::To(*or_else)),
             // What fails for a missing key is not fulfilled.
@@ -191,7 +191,7 @@ impl<'a> Run<'a> {
             Op::Publish { group, event, guard } => {
                 let Some(groups) = self.rooms(std::slice::from_ref(group), guard)? else { return self.denied(guard) };
                 let body = self.event_body(event)?;
-                self.publish(groups, &body, guard)?;
+                self.publish(groups, body, guard)?;
             }
             Op::Close(code) => {
                 self.effects.push(Effect::Close { code: *code, reason: String::new() });
@@ -203,12 +203,12 @@ impl<'a> Run<'a> {
         Ok(Flow::Next)
     }
 
-    fn denied(&mut self, guard: &Guard) -> Result<Flow, String> {
+    fn denied(&mut self, guard: &Guard) -> Result<Flow, MessageProblem> {
         guard.denied.iter().try_for_each(|emit| self.emit(emit, &Guard::default()).map(drop))?;
         Ok(Flow::End(Some(MessageProblem::Denied)))
     }
 
-    fn set(&mut self, vars: &[(Box<str>, Expression)]) -> Result<(), String> {
+    fn set(&mut self, vars: &[(Box<str>, Expression)]) -> Result<(), MessageProblem> {
         for (name, expression) in vars {
             let value = frame::value(&self.evaluate(expression)?)?;
             let all = match std::mem::take(&mut self.context.to_mut().vars) {
@@ -226,7 +226,7 @@ impl<'a> Run<'a> {
     }
 
     /// The groups of rooms; `None` where one is not allowed.
-    fn rooms(&mut self, rooms: &[GroupTemplate], guard: &Guard) -> Result<Option<Vec<GroupName>>, String> {
+    fn rooms(&mut self, rooms: &[GroupTemplate], guard: &Guard) -> Result<Option<Vec<GroupName>>, MessageProblem> {
         let mut groups = Vec::with_capacity(rooms.len());
         for template in rooms {
             let names = template.rooms(self.scope())?;
@@ -244,7 +244,7 @@ impl<'a> Run<'a> {
     }
 
     /// Sends; `false` where a room is not allowed.
-    fn emit(&mut self, emit: &Emit, guard: &Guard) -> Result<bool, String> {
+    fn emit(&mut self, emit: &Emit, guard: &Guard) -> Result<bool, MessageProblem> {
         if !emit.is_due(self.scope())? {
             return Ok(true);
         }
@@ -264,19 +264,20 @@ impl<'a> Run<'a> {
         let content = emit.content.plain(self.scope())?;
         let except: &[Arc<str>] = if but_me { &[Arc::clone(&self.context.id)] } else { &[] };
         let body = Emission::relay_body(&self.program.name, content, except, emit.volatile);
-        self.publish(groups, &body, guard)?;
+        self.publish(groups, body, guard)?;
         Ok(true)
     }
 
-    fn publish(&mut self, groups: Vec<GroupName>, body: &Value, guard: &Guard) -> Result<(), String> {
+    fn publish(&mut self, groups: Vec<GroupName>, body: Value, guard: &Guard) -> Result<(), MessageProblem> {
         let failed = self.told(&guard.failed)?;
-        let to = |group| Effect::Publish { group, body: body.clone(), failed: failed.clone() };
+        let body = Arc::new(body);
+        let to = |group| Effect::Publish { group, body: Arc::clone(&body), failed: failed.clone() };
         self.effects.extend(groups.into_iter().map(to));
         Ok(())
     }
 
     /// What the client is told if something of this step does not come to a good end.
-    fn told(&mut self, emits: &[Emit]) -> Result<Option<Arc<[Payload]>>, String> {
+    fn told(&mut self, emits: &[Emit]) -> Result<Option<Arc<[Payload]>>, MessageProblem> {
         if emits.is_empty() {
             return Ok(None);
         }
@@ -290,7 +291,7 @@ impl<'a> Run<'a> {
         Ok(Some(told.into()))
     }
 
-    fn ask(&mut self, ask: &Ask, place: u32) -> Result<(), String> {
+    fn ask(&mut self, ask: &Ask, place: u32) -> Result<(), MessageProblem> {
         if ask.emit.is_due(self.scope())? {
             let args = ask.emit.content.arguments(self.scope())?;
             let then = self.continuation(ask.handler, place);
@@ -334,7 +335,7 @@ impl<'a> Run<'a> {
         }
     }
 
-    fn raw(&mut self, reply: &Expression) -> Result<Payload, String> {
+    fn raw(&mut self, reply: &Expression) -> Result<Payload, MessageProblem> {
         // An echo of up to 16 MiB: one copy, and no look inside.
         match self.message {
             Message::Raw(Incoming::Text(text)) if reply.is_just(Name::Message) => {
@@ -343,7 +344,7 @@ impl<'a> Run<'a> {
             Message::Raw(Incoming::Binary(bytes)) if reply.is_just(Name::Message) => {
                 Ok(Payload::Binary(bytes.to_vec().into()))
             }
-            _ => self.program.wire.raw(&self.evaluate(reply)?),
+            _ => Ok(self.program.wire.raw(&self.evaluate(reply)?)?),
         }
     }
 

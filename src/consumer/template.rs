@@ -3,6 +3,7 @@
 use minijinja::{Value as Jinja, value::ValueKind};
 
 use super::{
+    effect::MessageProblem,
     expression::{Expression, describe},
     scope::{Allowed, NameSet},
 };
@@ -27,6 +28,12 @@ pub enum GroupError {
 impl From<GroupError> for String {
     fn from(error: GroupError) -> Self {
         error.to_string()
+    }
+}
+
+impl From<GroupError> for MessageProblem {
+    fn from(error: GroupError) -> Self {
+        Self::Failed(error.to_string())
     }
 }
 

@@ -11,6 +11,7 @@ use super::frame;
 use crate::{
     config::Protocol,
     event::{Payload, Raw, Value},
+    limited::{self, WriteError},
     packet,
 };
 
@@ -19,6 +20,8 @@ use crate::{
 pub(super) struct Wire {
     pub protocol: Protocol,
     pub namespace: Arc<str>,
+    /// Bytes of one message, with its attachments.
+    pub max_message: usize,
 }
 
 impl Wire {
@@ -27,13 +30,13 @@ impl Wire {
     }
 
     /// A value as a message of JSON.
-    pub fn json(&self, value: &Jinja) -> Result<Payload, String> {
-        Ok(self.text(frame::json(value)?))
+    pub fn json(&self, value: &Jinja) -> Result<Payload, WriteError> {
+        Ok(self.text(frame::json(value, self.max_message)?.into()))
     }
 
     /// Plain data as a message of JSON.
-    pub fn plain_json(&self, value: &Value) -> Result<Payload, String> {
-        Ok(self.text(frame::plain_json(value)?))
+    pub fn plain_json(&self, value: &Value) -> Result<Payload, WriteError> {
+        Ok(self.text(limited::json(value, self.max_message)?.into()))
     }
 
     /// Text as a message.
@@ -46,30 +49,34 @@ impl Wire {
     }
 
     /// Text or bytes as they are.
-    pub fn raw(&self, value: &Jinja) -> Result<Payload, String> {
+    pub fn raw(&self, value: &Jinja) -> Result<Payload, WriteError> {
+        let copy = |bytes: &[u8]| match bytes.len() > self.max_message {
+            true => Err(WriteError::TooLarge(self.max_message)),
+            false => Ok(Bytes::copy_from_slice(bytes)),
+        };
         match (value.as_str(), value.as_bytes()) {
-            (Some(text), _) => Ok(self.text(Bytes::copy_from_slice(text.as_bytes()))),
-            (None, Some(bytes)) => Ok(Payload::Binary(bytes.to_vec().into())),
-            (None, None) => Err(format!("{} is neither text nor bytes", value.kind())),
+            (Some(text), _) => Ok(self.text(copy(text.as_bytes())?)),
+            (None, Some(bytes)) => Ok(Payload::Binary(copy(bytes)?)),
+            (None, None) => Err(format!("{} is neither text nor bytes", value.kind()).into()),
         }
     }
 
     /// A Socket.IO event.
-    pub fn event(&self, name: &str, args: &[Jinja]) -> Result<Payload, String> {
+    pub fn event(&self, name: &str, args: &[Jinja]) -> Result<Payload, WriteError> {
         check_name(name)?;
-        packet::event(&self.namespace, None, &Args { name: Some(name), args }).map_err(|error| error.to_string())
+        packet::event(&self.namespace, None, &Args { name: Some(name), args }, self.max_message)
     }
 
-    /// The same, of plain data: the name first, then the arguments.
-    pub fn plain_event(&self, args: &[Value]) -> Result<Payload, String> {
-        check_name(args.first().and_then(Value::as_str).ok_or("an event begins with its name")?)?;
+    /// The same, of plain data: the name first, then the arguments. With `id` the client is asked for an acknowledgement.
+    pub fn plain_event(&self, id: Option<u64>, args: &[Value]) -> Result<Payload, WriteError> {
+        check_name(args.first().and_then(Value::as_str).ok_or_else(|| "an event begins with its name".to_owned())?)?;
         let args: Vec<_> = args.iter().map(Raw).collect();
-        packet::event(&self.namespace, None, &args).map_err(|error| error.to_string())
+        packet::event(&self.namespace, id, &args, self.max_message)
     }
 
     /// The acknowledgement of a client's event.
-    pub fn ack(&self, id: u64, args: &[Jinja]) -> Result<Payload, String> {
-        packet::ack(&self.namespace, id, &Args { name: None, args }).map_err(|error| error.to_string())
+    pub fn ack(&self, id: u64, args: &[Jinja]) -> Result<Payload, WriteError> {
+        packet::ack(&self.namespace, id, &Args { name: None, args }, self.max_message)
     }
 }
 

@@ -1,5 +1,6 @@
 //! Plain data as a publisher wrote it: what msgpack and JSON can say, with the order of keys kept.
 
+use base64::{display::Base64Display, engine::general_purpose::STANDARD};
 use bytes::Bytes;
 use indexmap::IndexMap;
 use serde::{
@@ -123,8 +124,8 @@ impl Serialize for Value {
             Self::Float(value) => serializer.serialize_f64(*value),
             Self::Str(value) => serializer.serialize_str(value),
             Self::Bytes(value) if serializer.is_human_readable() => {
-                use base64::Engine as _;
-                serializer.serialize_str(&base64::engine::general_purpose::STANDARD.encode(value))
+                // Piece by piece: a limit of what it is written to holds while it is written.
+                serializer.collect_str(&Base64Display::new(value, &STANDARD))
             }
             Self::Bytes(value) => serializer.serialize_bytes(value),
             Self::List(items) => {

@@ -72,6 +72,10 @@ pub async fn publish(
                 let detail = format!("the channel layer is not reachable; {published} of {accepted} were accepted");
                 return unavailable(&detail, retry_after);
             }
+            Err(reason @ LayerError::TooLarge(_)) => {
+                let detail = format!("{reason}; {published} of {accepted} were accepted");
+                return error(StatusCode::PAYLOAD_TOO_LARGE, &detail, None);
+            }
             Err(LayerError::Refused(reason)) => {
                 let detail = format!("the channel layer refused: {reason}; {published} of {accepted} were accepted");
                 return error(StatusCode::BAD_GATEWAY, &detail, None);

@@ -90,10 +90,10 @@ impl Dispatcher {
                 }
                 Err(MapError::NoHandler) if consumer.namespace().is_some() => unhandled = Some(consumer),
                 Err(MapError::NoHandler) => self.no_handler(consumer, event),
-                Err(MapError::Mapping(reason)) => {
+                Err(reason @ (MapError::Mapping(_) | MapError::TooLarge(_))) => {
                     handled = true;
                     let group = Some(event.group.as_str());
-                    self.metrics.lost(DropReason::Mapping, 1, group, Some(consumer.name()), &reason);
+                    self.metrics.lost(reason.drop_reason(), 1, group, Some(consumer.name()), &reason);
                     warn_bounded!(
                         "{}: an event of type {:?} in group {} could not be mapped and is dropped: {reason}",
                         consumer.name(),
@@ -185,7 +185,7 @@ impl Dispatcher {
         let frame = match consumer.encode(&emission.content) {
             Ok(payload) => Arc::new(Frame::new(&payload).losable(loss(consumer, AudienceId(0), None))),
             Err(reason) => {
-                self.metrics.lost(DropReason::Mapping, 1, None, Some(consumer.name()), &reason);
+                self.metrics.lost(reason.drop_reason(), 1, None, Some(consumer.name()), &reason);
                 warn_bounded!("{}: an emission could not be written and is dropped: {reason}", consumer.name());
                 return;
             }

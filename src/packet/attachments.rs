@@ -1,34 +1,65 @@
 //! Binary data beside JSON: `{"_placeholder": true, "num": 0}` stands where an attachment belongs.
 //!
-//! In: data as the JSON has it, and its attachments. Out: the same data with [`Value::Bytes`]. Both packets of clients and
-//! messages of python-socketio are written so.
+//! In: data as the JSON has it, and its attachments. Out: the same data with [`Value::Bytes`]; or the other way round. Both
+//! packets of clients and messages of python-socketio are written so.
+
+use std::{collections::VecDeque, io};
 
 use bytes::Bytes;
+use serde_json::ser::Formatter;
 
 use super::PacketError;
-use crate::event::Value;
+use crate::{event::Value, limited::Room};
 
-/// Puts attachments where their placeholders stand. They are named by number and may stand in any order.
+/// Puts attachments where their placeholders stand. They are named by number and may stand in any order, each in one place.
+///
+/// Whoever writes such data gives every piece of binary data an attachment and a number of its own. So an attachment that is
+/// named twice is malformed, and so is one that is not named: what a message becomes is never larger than what was sent.
 ///
 /// The crate's own decoder takes them in the order in which they come, and fails on a key with an escape (`"pr\u00e9nom"`,
 /// as Python's clients write it). The data is no deeper than JSON's reader allows.
-pub fn fill_placeholders(values: &mut [Value], attachments: &[Bytes]) -> Result<(), PacketError> {
+pub fn fill_placeholders(
+    values: &mut [Value],
+    attachments: impl IntoIterator<Item = Bytes>,
+) -> Result<(), PacketError> {
+    let mut attachments: Vec<Option<Bytes>> = attachments.into_iter().map(Some).collect();
+    fill_all(values, &mut attachments)?;
+    if attachments.iter().any(Option::is_some) { Err(PacketError::UnusedAttachment) } else { Ok(()) }
+}
+
+fn fill_all(values: &mut [Value], attachments: &mut [Option<Bytes>]) -> Result<(), PacketError> {
     values.iter_mut().try_for_each(|value| fill(value, attachments))
 }
 
-fn fill(value: &mut Value, attachments: &[Bytes]) -> Result<(), PacketError> {
+fn fill(value: &mut Value, attachments: &mut [Option<Bytes>]) -> Result<(), PacketError> {
     match value {
-        Value::List(items) => fill_placeholders(items, attachments),
+        Value::List(items) => fill_all(items, attachments),
         Value::Map(entries) if entries.get("_placeholder") == Some(&Value::Bool(true)) => {
             let number = match entries.get("num") {
                 Some(Value::Int(number)) => usize::try_from(*number).ok(),
                 _ => None,
             };
-            let bytes = number.and_then(|number| attachments.get(number)).ok_or(PacketError::Placeholder)?;
-            *value = Value::Bytes(bytes.clone());
+            let attachment = number.and_then(|number| attachments.get_mut(number)).and_then(Option::take);
+            *value = Value::Bytes(attachment.ok_or(PacketError::Placeholder)?);
             Ok(())
         }
         Value::Map(entries) => entries.values_mut().try_for_each(|item| fill(item, attachments)),
         _ => Ok(()),
+    }
+}
+
+/// Writes JSON in which placeholders stand for bytes, which are put aside.
+pub(super) struct Placeholders<'a> {
+    /// What the text and its attachments share.
+    pub room: &'a Room,
+    pub attachments: &'a mut VecDeque<Bytes>,
+}
+
+impl Formatter for Placeholders<'_> {
+    fn write_byte_array<W: ?Sized + io::Write>(&mut self, text: &mut W, bytes: &[u8]) -> io::Result<()> {
+        self.room.take(bytes.len())?;
+        write!(text, r#"{{"_placeholder":true,"num":{}}}"#, self.attachments.len())?;
+        self.attachments.push_back(Bytes::copy_from_slice(bytes));
+        Ok(())
     }
 }

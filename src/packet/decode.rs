@@ -145,8 +145,8 @@ fn list(data: Data) -> Result<Vec<Value>, PacketError> {
     let Data::Str(text, attachments) = data else { return Err(PacketError::UnexpectedBinary) };
     let mut items: Vec<Value> =
         serde_json::from_str(&text).map_err(|_| PacketError::Data("arguments are a JSON list"))?;
-    if let Some(mut attachments) = attachments {
-        fill_placeholders(&mut items, attachments.make_contiguous())?;
+    if let Some(attachments) = attachments {
+        fill_placeholders(&mut items, attachments)?;
     }
     Ok(items)
 }

@@ -1,9 +1,11 @@
 //! What a server sends: packets of Socket.IO, each as the message of Engine.IO that carries it.
 
+use std::collections::VecDeque;
+
 use bytes::Bytes;
 use engineioxide_core::Packet as EnginePacket;
 use serde::Serialize;
-use serde_json::json;
+use serde_json::{Serializer, json};
 use socketioxide_core::{
     Value as Data,
     packet::{Packet, PacketData},
@@ -11,23 +13,29 @@ use socketioxide_core::{
 };
 use socketioxide_parser_common::CommonParser;
 
-use super::{PacketError, Payload, Text};
+use super::{Payload, Text, attachments::Placeholders};
+use crate::limited::{Room, WriteError};
 
-/// An event: its arguments are a list, the event's name first. With `id` the client is asked for an acknowledgement.
+/// An event: its arguments are a list, the event's name first. With `id` the client is asked for an acknowledgement. The
+/// arguments and their attachments take at most `limit` bytes.
 ///
 /// What `args` writes with `serialize_bytes` becomes an attachment. `42["news",1]`, `42/admin,7["news"]`, or with an
 /// attachment `451-["file",{"_placeholder":true,"num":0}]` and its bytes.
-pub fn event(namespace: &str, id: Option<u64>, args: &impl Serialize) -> Result<Payload, PacketError> {
-    let mut packet = Packet::event(text(namespace), arguments(args)?);
-    if let Some(id) = id {
-        packet.inner.set_ack_id(ack_id(id)?);
-    }
-    Ok(encode(packet))
+pub fn event(namespace: &str, id: Option<u64>, args: &impl Serialize, limit: usize) -> Result<Payload, WriteError> {
+    let id = id.map(ack_id).transpose()?;
+    write(args, limit, |attachments| {
+        let mut packet = Packet::event(text(namespace), attachments);
+        if let Some(id) = id {
+            packet.inner.set_ack_id(id);
+        }
+        packet
+    })
 }
 
-/// The answer to a client's event that asked for one; `args` is the list of arguments.
-pub fn ack(namespace: &str, id: u64, args: &impl Serialize) -> Result<Payload, PacketError> {
-    Ok(encode(Packet::ack(text(namespace), arguments(args)?, ack_id(id)?)))
+/// The answer to a client's event that asked for one; `args` is the list of arguments, of at most `limit` bytes.
+pub fn ack(namespace: &str, id: u64, args: &impl Serialize, limit: usize) -> Result<Payload, WriteError> {
+    let id = ack_id(id)?;
+    write(args, limit, |attachments| Packet::ack(text(namespace), attachments, id))
 }
 
 /// `40{"sid":"…"}`: the client is connected to the namespace.
@@ -50,20 +58,26 @@ fn text(text: &str) -> Text {
     Text::copy_from_slice(text)
 }
 
-fn ack_id(id: u64) -> Result<i64, PacketError> {
-    i64::try_from(id).map_err(|_| PacketError::Write(format!("{id} is too large for an acknowledgement's id")))
+fn ack_id(id: u64) -> Result<i64, WriteError> {
+    i64::try_from(id).map_err(|_| WriteError::Invalid(format!("{id} is too large for an acknowledgement's id")))
 }
 
-/// The list as JSON and its attachments. The crate takes arguments as a tuple, and a list of unknown length for one of
-/// them; so it is given a tuple of one, and the brackets around that are left out again.
-fn arguments(args: &impl Serialize) -> Result<Data, PacketError> {
-    let error = |error: &dyn std::fmt::Display| PacketError::Write(error.to_string());
-    match CommonParser.encode_value(&(args,), None).map_err(|reason| error(&reason))? {
-        Data::Str(wrapped, attachments) if wrapped.starts_with("[[") => {
-            Ok(Data::Str(wrapped.slice(1..wrapped.len() - 1), attachments))
-        }
-        _ => Err(error(&"the arguments of an event are a list")),
+/// A packet with these arguments. The crate writes all that stands before them: it takes no writer that could be bounded.
+fn write(args: &impl Serialize, limit: usize, packet: impl FnOnce(Data) -> Packet) -> Result<Payload, WriteError> {
+    let room = Room::new(limit);
+    let (mut list, mut attachments) = (room.writer(), VecDeque::new());
+    let placeholders = Placeholders { room: &room, attachments: &mut attachments };
+    args.serialize(&mut Serializer::with_formatter(&mut list, placeholders))
+        .map_err(|error| room.reason(&error.into()))?;
+    let list = list.into_bytes();
+    if list.first() != Some(&b'[') {
+        return Err(WriteError::Invalid("the arguments of an event are a list".to_owned()));
     }
+    let whole = |head: Bytes| Bytes::from([&*head, &*list].concat());
+    Ok(match encode(packet(Data::Str(Text::default(), Some(attachments)))) {
+        Payload::Packet { text, attachments } => Payload::Packet { text: whole(text), attachments },
+        Payload::Text(text) | Payload::Binary(text) => Payload::Text(whole(text)),
+    })
 }
 
 fn encode(packet: Packet) -> Payload {

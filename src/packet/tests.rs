@@ -4,7 +4,10 @@ use bytes::Bytes;
 use proptest::prelude::*;
 
 use super::{engine::Received, *};
-use crate::event::{Raw, Value};
+use crate::{
+    event::{Raw, Value},
+    limited::WriteError,
+};
 
 const LIMITS: Limits = Limits { attachments: 4, bytes: 64 };
 
@@ -31,11 +34,11 @@ fn event_in(namespace: &str, name: &str, args: Value, ack: Option<u64>) -> Incom
 #[test]
 fn what_a_server_sends_is_written_as_the_protocol_says() {
     let args = value(r#"["message",1.5,{"b":18446744073709551615,"a":[]}]"#);
-    let event = |namespace, id| written(&event(namespace, id, &Raw(&args)).unwrap());
+    let event = |namespace, id| written(&event(namespace, id, &Raw(&args), 100).unwrap());
     assert_eq!(event("/", None), r#"42["message",1.5,{"b":18446744073709551615,"a":[]}]"#);
     assert_eq!(event("/", Some(0)), r#"420["message",1.5,{"b":18446744073709551615,"a":[]}]"#);
     assert_eq!(event("/admin", Some(13)), r#"42/admin,13["message",1.5,{"b":18446744073709551615,"a":[]}]"#);
-    assert_eq!(written(&ack("/", 7, &Vec::<u8>::new()).unwrap()), "437[]");
+    assert_eq!(written(&ack("/", 7, &Vec::<u8>::new(), 2).unwrap()), "437[]");
     assert_eq!(written(&connected("/", "abc")), r#"40{"sid":"abc"}"#);
     assert_eq!(written(&refused("/x", "not \"you\"")), r#"44/x,{"message":"not \"you\""}"#);
     assert_eq!(written(&disconnect("/")), "41");
@@ -53,9 +56,9 @@ fn bytes_become_attachments_wherever_they_stand() {
         ),
         attachments: [&[1u8][..], &[2], &[3]].map(Bytes::copy_from_slice).into(),
     };
-    assert_eq!(event("/a", Some(7), &Raw(&args)).unwrap(), packet);
+    assert_eq!(event("/a", Some(7), &Raw(&args), 1000).unwrap(), packet);
     assert_eq!(
-        ack("/", 9, &Raw(&Value::List(vec![bytes(5)]))).unwrap(),
+        ack("/", 9, &Raw(&Value::List(vec![bytes(5)])), 1000).unwrap(),
         Payload::Packet {
             text: Bytes::from_static(br#"461-9[{"_placeholder":true,"num":0}]"#),
             attachments: [Bytes::from_static(&[5])].into(),
@@ -66,10 +69,10 @@ fn bytes_become_attachments_wherever_they_stand() {
 #[test]
 fn what_is_no_list_of_arguments_is_refused() {
     for wrong in ["\"text\"", "{}", "7", "null"] {
-        assert!(matches!(event("/", None, &Raw(&value(wrong))), Err(PacketError::Write(_))), "{wrong}");
+        assert!(matches!(event("/", None, &Raw(&value(wrong)), 1000), Err(WriteError::Invalid(_))), "{wrong}");
     }
     let empty: [u8; 0] = [];
-    assert!(matches!(ack("/", u64::MAX, &empty), Err(PacketError::Write(_))));
+    assert!(matches!(ack("/", u64::MAX, &empty, 1000), Err(WriteError::Invalid(_))));
 }
 
 #[test]
@@ -176,6 +179,50 @@ fn attachments_are_bounded_and_due() {
 }
 
 #[test]
+fn an_attachment_that_is_named_twice_or_by_nothing_is_malformed() {
+    let read = |text: &str, attachments: usize| {
+        let mut decoder = Decoder::default();
+        let mut read = decoder.text(Text::copy_from_slice(text), &LIMITS);
+        for _ in 0..attachments {
+            assert_eq!(read, Ok(None), "{text}");
+            read = decoder.binary(Bytes::from_static(b"x"), &LIMITS);
+        }
+        read
+    };
+    let place = |number: usize| format!(r#"{{"_placeholder":true,"num":{number}}}"#);
+    for kind in ["5", "6"] {
+        let packet = |count: usize, rest: &str| read(&format!("{kind}{count}-7[\"hi\",{rest}]"), count);
+        assert!(matches!(packet(2, &format!("{{\"a\":{}}},[{}]", place(1), place(0))), Ok(Some(_))));
+        let twice = format!("{},{}", place(0), place(0));
+        assert_eq!(packet(1, &twice), Err(PacketError::Placeholder));
+        assert_eq!(packet(2, &format!("{twice},{}", place(1))), Err(PacketError::Placeholder));
+        assert_eq!(packet(2, &format!("[[{}]],{{\"a\":{}}}", place(1), place(1))), Err(PacketError::Placeholder));
+        assert_eq!(packet(1, "1"), Err(PacketError::UnusedAttachment));
+        assert_eq!(packet(3, &format!("{},{}", place(0), place(2))), Err(PacketError::UnusedAttachment));
+    }
+    let twice = r#"[{"_placeholder":true,"num":0},{"_placeholder":true,"num":0}]"#;
+    assert!(matches!(read(&format!("2[\"hi\",{twice}]"), 0), Ok(Some(_))), "without attachments it is data");
+}
+
+#[test]
+fn a_packet_with_its_attachments_stops_at_its_limit() {
+    let bytes = |length| Value::Bytes(vec![0; length].into());
+    for (args, size) in [
+        (value(r#"["e",1e15,"\u0001"]"#), 33),
+        (Value::List(vec![bytes(0)]), 31),
+        (Value::List(vec![bytes(1000)]), 1031),
+        (Value::List((0..30).map(|_| bytes(500)).collect()), 31 + 10 * 529 + 20 * 530),
+    ] {
+        assert!(event("/admin", Some(1), &Raw(&args), size).is_ok(), "{args:?}");
+        assert!(ack("/admin", 1, &Raw(&args), size).is_ok(), "{args:?}");
+        for limit in [size - 1, size / 2, 0] {
+            assert_eq!(event("/", None, &Raw(&args), limit), Err(WriteError::TooLarge(limit)), "{args:?}");
+            assert_eq!(ack("/", 1, &Raw(&args), limit), Err(WriteError::TooLarge(limit)), "{args:?}");
+        }
+    }
+}
+
+#[test]
 fn packets_of_engine_io_are_read() {
     for (text, packet) in [
         ("4", Received::Message("".into())),
@@ -240,7 +287,7 @@ proptest! {
         all.extend(args.iter().cloned());
         let limits = Limits { attachments: 1000, bytes: 1 << 20 };
         let mut decoder = Decoder::default();
-        let (text, attachments) = match event(&namespace, id, &Raw(&Value::List(all))).unwrap() {
+        let (text, attachments) = match event(&namespace, id, &Raw(&Value::List(all)), usize::MAX).unwrap() {
             Payload::Text(text) => (text, Vec::new()),
             Payload::Packet { text, attachments } => (text, attachments.to_vec()),
             Payload::Binary(_) => unreachable!(),

@@ -65,7 +65,7 @@ pub(super) enum Wait {
     /// At every stage.
     Call { request: Box<CallRequest>, then: Continuation },
     /// Not at admission.
-    Publish { group: GroupName, body: Value, failed: Option<Arc<[Payload]>> },
+    Publish { group: GroupName, body: Arc<Value>, failed: Option<Arc<[Payload]>> },
     /// Only where the connection is open.
     Join { groups: Vec<GroupName>, failed: Option<Arc<[Payload]>> },
     /// Only where the connection is open: another user is behind it from now on.
@@ -186,7 +186,7 @@ mod tests {
         [
             Effect::Set(Value::from("vars")),
             Effect::User(Value::from("user")),
-            Effect::Publish { group: group.clone(), body: Value::Null, failed: None },
+            Effect::Publish { group: group.clone(), body: Arc::default(), failed: None },
             Effect::Refuse { message: "full".to_owned() },
             Effect::Reply(Payload::Text("x".into())),
             Effect::Subscribe(vec!["x".into()]),

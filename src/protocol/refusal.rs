@@ -156,7 +156,7 @@ impl Refusal {
                 Row { retry_after: Some(*retry_after), ..Row::UNAVAILABLE }
                     .saying(format!("the channel layer is not ready: {reason}"))
             }
-            Self::Layer(LayerError::Refused(_)) => {
+            Self::Layer(LayerError::TooLarge(_) | LayerError::Refused(_)) => {
                 Row { retry_after: SOON, ..Row::UNAVAILABLE }.saying("the channel layer refused")
             }
             Self::Late => Row { label: "timeout", retry_after: SOON, ..Row::UNAVAILABLE }
@@ -384,7 +384,7 @@ Late                   | timeout WARN             | 503 it took too long to let 
             Refusal::Denied(_) => "Denied".to_owned(),
             Refusal::Groups(_) => "Groups".to_owned(),
             Refusal::Layer(LayerError::Unavailable { .. }) => "Layer Unavailable".to_owned(),
-            Refusal::Layer(LayerError::Refused(_)) => "Layer Refused".to_owned(),
+            Refusal::Layer(LayerError::TooLarge(_) | LayerError::Refused(_)) => "Layer Refused".to_owned(),
             Refusal::NotAnUpgrade | Refusal::Draining | Refusal::NotReady | Refusal::Namespace | Refusal::Late => {
                 format!("{refusal:?}")
             }

@@ -6,7 +6,10 @@
 //! ```
 //! The serializer is recognised from the bytes: an event is a map, and no msgpack map begins as a JSON object does.
 
-use std::time::{Duration, SystemTime};
+use std::{
+    io::{self, Write as _},
+    time::{Duration, SystemTime},
+};
 
 use indexmap::IndexMap;
 
@@ -15,7 +18,12 @@ use super::{
     json::{self, JsonError},
     msgpack::{self, MsgpackError},
 };
-use crate::{config::Layer, event::Value, telemetry::DropReason};
+use crate::{
+    config::Layer,
+    event::Value,
+    limited::{self, WriteError, Writer},
+    telemetry::DropReason,
+};
 
 /// A message of the core layer, opened.
 #[derive(Clone, Debug, PartialEq)]
@@ -46,6 +54,9 @@ pub enum EnvelopeError {
     /// Larger than `max_message`.
     #[error("{0} bytes are more than a message may have")]
     TooLarge(usize),
+    /// An event to write that would be larger than `max_message`.
+    #[error(transparent)]
+    Write(#[from] WriteError),
     /// Shorter than the random prefix.
     #[error("the message is shorter than its random prefix")]
     Truncated,
@@ -73,7 +84,7 @@ impl EnvelopeError {
     /// How it is counted.
     pub const fn drop_reason(&self) -> DropReason {
         match self {
-            Self::TooLarge(_) => DropReason::TooLarge,
+            Self::TooLarge(_) | Self::Write(_) => DropReason::TooLarge,
             Self::Decrypt(_) => DropReason::Decrypt,
             Self::Msgpack(MsgpackError::TooMany) | Self::Json(JsonError::TooMany) => DropReason::TooLarge,
             _ => DropReason::Decode,
@@ -132,14 +143,14 @@ impl LayerCodec {
 
     /// A queue member of the core layer, for ZADD.
     pub fn encode_core(&self, body: &Value, address: Address<'_>, now: SystemTime) -> Result<Vec<u8>, EnvelopeError> {
-        let mut wire = vec![0; self.random_prefix_length];
-        rand::fill(wire.as_mut_slice());
-        self.seal(body, address, now, wire)
+        let mut prefix = vec![0; self.random_prefix_length];
+        rand::fill(prefix.as_mut_slice());
+        self.seal(body, address, now, &prefix)
     }
 
     /// A message of the pub/sub layer, for PUBLISH.
     pub fn encode_pubsub(&self, body: &Value, now: SystemTime) -> Result<Vec<u8>, EnvelopeError> {
-        self.seal(body, Address::Plain, now, Vec::new())
+        self.seal(body, Address::Plain, now, &[])
     }
 
     fn check_size(&self, wire: &[u8]) -> Result<(), EnvelopeError> {
@@ -150,32 +161,35 @@ impl LayerCodec {
         if self.keyring.is_empty() { decode_map(wire) } else { decode_map(&self.keyring.decrypt(wire, ttl, now)?) }
     }
 
-    /// Appends the serialized and perhaps encrypted event to `wire`.
+    /// The serialized and perhaps encrypted event, behind `prefix`.
     fn seal(
         &self,
         body: &Value,
         address: Address<'_>,
         now: SystemTime,
-        mut wire: Vec<u8>,
+        prefix: &[u8],
     ) -> Result<Vec<u8>, EnvelopeError> {
         let Value::Map(entries) = body else { return Err(EnvelopeError::NotADict(body.kind())) };
-        let plain_at = wire.len();
-        match self.serializer {
-            Serializer::Msgpack => write_msgpack(entries, address, &mut wire),
-            Serializer::Json => {
-                let mut entries = entries.clone();
-                entries.shift_remove(ASGI_CHANNEL);
-                if let Some(address) = address.to_value() {
-                    entries.insert(ASGI_CHANNEL.into(), address);
-                }
-                wire.extend_from_slice(&json::encode(&Value::Map(entries)));
+        // What is encrypted has no prefix yet, and a token of what is within the limit is within the message's.
+        let (prefix_of_plain, limit) = match self.keyring.is_empty() {
+            true => (prefix, self.max_message),
+            false => (&[][..], self.keyring.longest_plaintext(self.max_message.saturating_sub(prefix.len()))),
+        };
+        let plain = limited::write(limit, |out| {
+            out.write_all(prefix_of_plain)?;
+            match self.serializer {
+                Serializer::Msgpack => write_msgpack(entries, address, out),
+                Serializer::Json => write_json(entries, address, out),
             }
-        }
-        if let Some(token) = self.keyring.encrypt(&wire[plain_at..], now) {
-            wire.truncate(plain_at);
-            wire.extend_from_slice(&token);
-        }
-        Ok(wire)
+        });
+        let plain = plain.map_err(|error| match error {
+            WriteError::TooLarge(_) => WriteError::TooLarge(self.max_message),
+            error @ WriteError::Invalid(_) => error,
+        })?;
+        Ok(match self.keyring.encrypt(&plain, now) {
+            Some(token) => [prefix, &token].concat(),
+            None => plain,
+        })
     }
 }
 
@@ -212,17 +226,24 @@ fn decode_map(bytes: &[u8]) -> Result<Entries, EnvelopeError> {
 }
 
 /// The event with its address as last entry, without building that map first.
-fn write_msgpack(entries: &Entries, address: Address<'_>, out: &mut Vec<u8>) {
-    // A reserved key given by the publisher is replaced, as Python's dict assignment does.
-    let own = entries.iter().filter(|(key, _)| &***key != ASGI_CHANNEL);
+fn write_msgpack(entries: &Entries, address: Address<'_>, out: &mut Writer<'_>) -> io::Result<()> {
     let address = address.to_value();
-    msgpack::map_header(own.clone().count() + usize::from(address.is_some()), out);
-    for (key, value) in own {
-        msgpack::write_text(key, out);
-        msgpack::encode_into(value, out);
+    let (own, address) = (own(entries), address.as_ref());
+    msgpack::map_header(own.clone().count() + usize::from(address.is_some()), out)?;
+    for (key, value) in own.chain(address.map(|address| (ASGI_CHANNEL, address))) {
+        msgpack::write_text(key, out)?;
+        msgpack::encode_into(value, out)?;
     }
-    if let Some(address) = address {
-        msgpack::write_text(ASGI_CHANNEL, out);
-        msgpack::encode_into(&address, out);
-    }
+    Ok(())
+}
+
+/// The same as JSON.
+fn write_json(entries: &Entries, address: Address<'_>, out: &mut Writer<'_>) -> io::Result<()> {
+    let address = address.to_value();
+    json::write_map(own(entries).chain(address.iter().map(|address| (ASGI_CHANNEL, address))), out)
+}
+
+/// A reserved key given by the publisher is replaced, as Python's dict assignment does.
+fn own(entries: &Entries) -> impl Iterator<Item = (&str, &Value)> + Clone {
+    entries.iter().map(|(key, value)| (&**key, value)).filter(|(key, _)| *key != ASGI_CHANNEL)
 }

@@ -69,7 +69,7 @@ impl Keyring {
     }
 
     /// Whether there is no key, so that nothing is encrypted.
-    pub fn is_empty(&self) -> bool {
+    pub const fn is_empty(&self) -> bool {
         self.keys.is_empty()
     }
 
@@ -97,6 +97,16 @@ impl Keyring {
         data.truncate(BODY_AT + length);
         data.drain(..BODY_AT);
         Ok(data)
+    }
+
+    /// How long a plaintext may be whose token has at most `limit` bytes.
+    pub const fn longest_plaintext(&self, limit: usize) -> usize {
+        if self.is_empty() {
+            return limit;
+        }
+        // Base64 makes four bytes of three, and the last block of the ciphertext is padded with one byte at least.
+        let ciphertext = (limit / 4 * 3).saturating_sub(BODY_AT + TAG_LENGTH);
+        (ciphertext / BLOCK * BLOCK).saturating_sub(1)
     }
 
     /// A token, encrypted with the first key; `None` if there is none.

@@ -1,20 +1,27 @@
 //! What nobody honest writes: lies about lengths, bombs, nesting without end. Each gives a clear error, soon and in little
 //! memory.
 
-use std::io::Write as _;
+use std::{
+    io::Write as _,
+    time::{Duration, Instant, SystemTime},
+};
 
 use super::{
     MAX_DEPTH, MAX_VALUES,
     cache_value::{self, CacheValueError, MAX_CACHE_VALUE},
     compress::{CompressError, decompress},
-    envelope::{EnvelopeError, LayerCodec},
+    envelope::{Address, EnvelopeError, LayerCodec, Serializer},
     fernet::{FernetError, Keyring},
     json::{self, JsonError},
     msgpack::{self, MsgpackError},
     pickle::{self, PickleError},
 };
-use crate::{config::Layer, event::Value, telemetry::DropReason};
-use std::time::SystemTime;
+use crate::{
+    config::{Layer, Secret},
+    event::Value,
+    limited::WriteError,
+    telemetry::DropReason,
+};
 
 #[test]
 fn a_length_is_not_believed_before_its_bytes_are_there() {
@@ -104,6 +111,94 @@ fn a_pickle_that_refers_to_itself_or_multiplies_is_refused() {
     copies.extend_from_slice(&b"h\x00h\x01\x85R0".repeat(10_000));
     copies.extend_from_slice(b"N.");
     assert_eq!(pickle::decode(&copies), Err(PickleError::TooLarge));
+}
+
+/// What a pickle gives, how many bytes that takes at most, and that it took no long work.
+#[track_caller]
+fn quick(pickled: &[u8]) -> Result<Value, PickleError> {
+    let began = Instant::now();
+    let decoded = pickle::decode(pickled);
+    // A hundred times what it takes where nothing else runs.
+    assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
+    decoded
+}
+
+#[test]
+fn a_small_pickle_is_little_work_and_becomes_little() {
+    let of_list = |first: &[u8], again: usize| [b"\x80\x04](", first, &b"2".repeat(again), b"e."].concat();
+    // An integer of a thousand bytes, over and over.
+    let huge = [&b"\x8b\xe8\x03\0\0"[..], &[0x7f; 1000]].concat();
+    let Ok(Value::List(some)) = quick(&of_list(&huge, 99)) else { panic!() };
+    assert!(some.len() == 100 && some.iter().all(|one| one.as_str().is_some_and(|digits| digits.len() == 2409)));
+    assert_eq!(quick(&of_list(&huge, 6000)), Err(PickleError::TooLarge));
+    // The same as different integers, whose digits are different work.
+    assert!(quick(&of_list(&huge.repeat(200), 0)).is_ok());
+    assert_eq!(quick(&of_list(&huge.repeat(300), 0)), Err(PickleError::TooLarge));
+    // Short ones, as a UUID's, are no work to speak of.
+    let short = [&b"\x8a\x11"[..], &[0x7f; 16], b"\0"].concat();
+    assert!(quick(&of_list(&short.repeat(100_000), 0)).is_ok());
+    // [value] * 10, and that ten times over: a billion values, and a hundred thousand of them.
+    for (levels, most) in [(9, false), (5, false), (4, true)] {
+        let nested = [&b"\x80\x04"[..], &b"](".repeat(levels), b"N", &b"222222222e".repeat(levels), b"."].concat();
+        assert_eq!(quick(&nested).is_ok(), most, "{levels}");
+    }
+    // A text that calls make anew each time.
+    for call in ["_codecs\nencode", "django.utils.safestring\nSafeString"] {
+        let text = [&b"X\0\0\x10\0"[..], &[b'x'; 1 << 20]].concat();
+        let arguments = if call.starts_with('_') { &b"\x8c\x06latin1\x86"[..] } else { b"\x85" };
+        let head = [b"\x80\x04c", call.as_bytes(), b"\n\x940", &text, arguments, b"\x940"].concat();
+        let made = |times: usize| [&head[..], &b"h\0h\x01R0".repeat(times), b"N."].concat();
+        assert!(quick(&made(10)).is_ok(), "{call}");
+        assert_eq!(quick(&made(10_000)), Err(PickleError::TooLarge), "{call}");
+    }
+    // Opcodes of one byte that only fill the stack, the marks or the memo.
+    for opcode in [b'2', b'(', 0x94] {
+        let fill = |times: usize| [&b"\x80\x04N"[..], &[opcode].repeat(times), b"N."].concat();
+        assert!(quick(&fill(1000)).is_ok());
+        assert_eq!(quick(&fill(MAX_VALUES + 1)), Err(PickleError::TooLarge), "{opcode}");
+    }
+}
+
+#[test]
+fn what_python_shares_in_a_pickle_is_read() {
+    // Rows with the same keys, and the same texts as values: protocol 4 writes each once.
+    let mut rows = b"\x80\x04]\x94(".to_vec();
+    rows.extend_from_slice(b"}\x94(\x8c\x0adepartment\x94\x8c\x14the third floor, west\x94u");
+    for _ in 0..20_000 {
+        rows.extend_from_slice(b"}\x94(h\x02h\x03u");
+    }
+    rows.extend_from_slice(b"e.");
+    let Ok(Value::List(rows)) = quick(&rows) else { panic!() };
+    assert!(rows.len() == 20_001 && rows.iter().all(|row| row.get("department").is_some()));
+}
+
+#[test]
+fn nothing_is_written_beyond_the_limit_of_a_message() {
+    let now = SystemTime::now();
+    let bodies: [Value; 4] = [
+        [("type", Value::from("t")), ("text", "\u{1}".repeat(1000).into())].into_iter().collect(),
+        [("numbers", Value::List(vec![Value::Float(1e15); 200]))].into_iter().collect(),
+        [("bytes", Value::Bytes(vec![0; 3000].into()))].into_iter().collect(),
+        [("same", Value::List(vec![Value::Bytes(vec![0; 300].into()); 10]))].into_iter().collect(),
+    ];
+    for serializer in [Serializer::Msgpack, Serializer::Json] {
+        for keys in [vec![], vec![Secret::new("key")]] {
+            let codec = |max_message: usize| {
+                LayerCodec::new(&Layer { max_message, keys: keys.clone(), serializer, ..Layer::default() })
+            };
+            for body in &bodies {
+                let core = |limit: usize| codec(limit).encode_core(body, Address::Channel("specific.a!b"), now);
+                let pubsub = |limit: usize| codec(limit).encode_pubsub(body, now);
+                for encode in [&core as &dyn Fn(usize) -> _, &pubsub] {
+                    let whole = encode(usize::MAX).unwrap().len();
+                    assert_eq!(encode(whole).unwrap().len(), whole);
+                    for limit in [whole - 1, whole / 2, 12, 0] {
+                        assert_eq!(encode(limit), Err(EnvelopeError::Write(WriteError::TooLarge(limit))));
+                    }
+                }
+            }
+        }
+    }
 }
 
 #[test]

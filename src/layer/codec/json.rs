@@ -1,9 +1,14 @@
 //! JSON as Python's `json` writes and reads it, `NaN` and `Infinity` included.
 
-use base64::{Engine as _, engine::general_purpose::STANDARD};
+use std::io::{self, Write as _};
+
+use base64::{display::Base64Display, engine::general_purpose::STANDARD};
 
 use super::{MAX_DEPTH, MAX_VALUES};
-use crate::event::Value;
+use crate::{
+    event::Value,
+    limited::{self, WriteError, Writer},
+};
 
 /// Why bytes are no JSON that the node accepts.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -92,70 +97,71 @@ impl Outline {
 }
 
 /// The text that Python's `json.dumps` would give: `, ` and `: `, ASCII escapes, `NaN`. For Python readers, not for
-/// browsers. Bytes, which Python would refuse, become base64 text.
-pub fn encode(value: &Value) -> Vec<u8> {
-    let mut out = String::with_capacity(256);
-    write(value, &mut out);
-    out.into_bytes()
+/// browsers. Bytes, which Python would refuse, become base64 text. At most `limit` bytes.
+pub fn encode(value: &Value, limit: usize) -> Result<Vec<u8>, WriteError> {
+    limited::write(limit, |out| encode_into(value, out))
 }
 
-fn write(value: &Value, out: &mut String) {
+fn encode_into(value: &Value, out: &mut Writer<'_>) -> io::Result<()> {
     match value {
-        Value::Null => out.push_str("null"),
-        Value::Bool(true) => out.push_str("true"),
-        Value::Bool(false) => out.push_str("false"),
-        Value::Int(number) => out.push_str(&number.to_string()),
-        Value::UInt(number) => out.push_str(&number.to_string()),
-        Value::Float(number) => out.push_str(&python_float(*number)),
+        Value::Null => out.write_all(b"null"),
+        Value::Bool(value) => write!(out, "{value}"),
+        Value::Int(number) => write!(out, "{number}"),
+        Value::UInt(number) => write!(out, "{number}"),
+        Value::Float(number) => out.write_all(python_float(*number).as_bytes()),
         Value::Str(text) => write_text(text, out),
-        Value::Bytes(bytes) => write_text(&STANDARD.encode(bytes), out),
+        Value::Bytes(bytes) => write!(out, "\"{}\"", Base64Display::new(bytes, &STANDARD)),
         Value::List(items) => {
-            out.push('[');
+            out.write_all(b"[")?;
             for (index, item) in items.iter().enumerate() {
-                separate(index, out);
-                write(item, out);
+                separate(index, out)?;
+                encode_into(item, out)?;
             }
-            out.push(']');
+            out.write_all(b"]")
         }
-        Value::Map(entries) => {
-            out.push('{');
-            for (index, (key, value)) in entries.iter().enumerate() {
-                separate(index, out);
-                write_text(key, out);
-                out.push_str(": ");
-                write(value, out);
-            }
-            out.push('}');
-        }
+        Value::Map(entries) => write_map(entries.iter().map(|(key, value)| (&**key, value)), out),
     }
 }
 
-fn separate(index: usize, out: &mut String) {
-    if index > 0 {
-        out.push_str(", ");
+/// A map of these entries.
+pub(super) fn write_map<'a>(
+    entries: impl Iterator<Item = (&'a str, &'a Value)>,
+    out: &mut Writer<'_>,
+) -> io::Result<()> {
+    out.write_all(b"{")?;
+    for (index, (key, value)) in entries.enumerate() {
+        separate(index, out)?;
+        write_text(key, out)?;
+        out.write_all(b": ")?;
+        encode_into(value, out)?;
     }
+    out.write_all(b"}")
 }
 
-fn write_text(text: &str, out: &mut String) {
-    out.push('"');
+fn separate(index: usize, out: &mut Writer<'_>) -> io::Result<()> {
+    if index > 0 { out.write_all(b", ") } else { Ok(()) }
+}
+
+fn write_text(text: &str, out: &mut Writer<'_>) -> io::Result<()> {
+    out.write_all(b"\"")?;
     for character in text.chars() {
         match character {
-            '"' => out.push_str("\\\""),
-            '\\' => out.push_str("\\\\"),
-            '\n' => out.push_str("\\n"),
-            '\r' => out.push_str("\\r"),
-            '\t' => out.push_str("\\t"),
-            '\u{8}' => out.push_str("\\b"),
-            '\u{c}' => out.push_str("\\f"),
-            ' '..='~' => out.push(character),
+            '"' => out.write_all(b"\\\"")?,
+            '\\' => out.write_all(b"\\\\")?,
+            '\n' => out.write_all(b"\\n")?,
+            '\r' => out.write_all(b"\\r")?,
+            '\t' => out.write_all(b"\\t")?,
+            '\u{8}' => out.write_all(b"\\b")?,
+            '\u{c}' => out.write_all(b"\\f")?,
+            ' '..='~' => out.write_all(&[character as u8])?,
             _ => {
                 for unit in character.encode_utf16(&mut [0; 2]) {
-                    out.push_str(&format!("\\u{unit:04x}"));
+                    write!(out, "\\u{unit:04x}")?;
                 }
             }
         }
     }
-    out.push('"');
+    out.write_all(b"\"")
 }
 
 /// A float as Python's `json.dumps` writes it: the shortest digits that read back, `1e-05`, `1e+16`, `NaN`.
@@ -185,7 +191,7 @@ mod tests {
     fn json_is_written_as_python_writes_it() {
         let value =
             decode("{\"a\": 1, \"é\": [1.5, null], \"t\": \"\\\"\\\\\\n\\u0000\\u007f😀\"}".as_bytes()).unwrap();
-        let text = String::from_utf8(encode(&value)).unwrap();
+        let text = String::from_utf8(encode(&value, 100).unwrap()).unwrap();
         assert_eq!(text, r#"{"a": 1, "\u00e9": [1.5, null], "t": "\"\\\n\u0000\u007f\ud83d\ude00"}"#);
     }
 

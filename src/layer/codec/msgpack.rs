@@ -3,12 +3,17 @@
 //! Decoding is one pass over the bytes, recursive to [`MAX_DEPTH`]. What a length field says is believed only as far as
 //! bytes are there, and the number of values is bounded too, since a value takes far more memory than its byte.
 
+use std::io;
+
 use bytes::Bytes;
 use indexmap::IndexMap;
 use rmp::{Marker, encode};
 
 use super::{MAX_DEPTH, MAX_VALUES, json::python_float};
-use crate::event::Value;
+use crate::{
+    event::Value,
+    limited::{self, WriteError, Writer},
+};
 
 /// Why bytes are no msgpack that the node accepts.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -288,41 +293,38 @@ fn timestamp(data: &[u8]) -> Result<Value, MsgpackError> {
     Ok(instant.to_string().into())
 }
 
-/// The bytes that Python's `msgpack.packb` would give: the shortest form of each integer, floats as float64.
-pub fn encode(value: &Value) -> Vec<u8> {
-    let mut out = Vec::with_capacity(256);
-    encode_into(value, &mut out);
-    out
+/// The bytes that Python's `msgpack.packb` would give: the shortest form of each integer, floats as float64. At most `limit`.
+pub fn encode(value: &Value, limit: usize) -> Result<Vec<u8>, WriteError> {
+    limited::write(limit, |out| encode_into(value, out))
 }
 
-/// As [`encode()`], appended to `out`.
-pub fn encode_into(value: &Value, out: &mut Vec<u8>) {
+/// As [`encode()`], behind what `out` has.
+pub(super) fn encode_into(value: &Value, out: &mut Writer<'_>) -> io::Result<()> {
     match value {
-        Value::Null => out.push(Marker::Null.to_u8()),
-        Value::Bool(value) => out.push(if *value { Marker::True } else { Marker::False }.to_u8()),
-        // Writing to a Vec cannot fail, here and below.
-        Value::Int(number) => drop(encode::write_sint(out, *number)),
-        Value::UInt(number) => drop(encode::write_uint(out, *number)),
-        Value::Float(number) => drop(encode::write_f64(out, *number)),
+        Value::Null => encode::write_nil(out),
+        Value::Bool(value) => encode::write_bool(out, *value),
+        Value::Int(number) => Ok(encode::write_sint(out, *number).map(drop)?),
+        Value::UInt(number) => Ok(encode::write_uint(out, *number).map(drop)?),
+        Value::Float(number) => Ok(encode::write_f64(out, *number)?),
         Value::Str(text) => write_text(text, out),
-        Value::Bytes(bytes) => drop(encode::write_bin(out, bytes)),
+        Value::Bytes(bytes) => Ok(encode::write_bin(out, bytes)?),
         Value::List(items) => {
-            drop(encode::write_array_len(out, u32::try_from(items.len()).unwrap_or(u32::MAX)));
-            items.iter().for_each(|item| encode_into(item, out));
+            encode::write_array_len(out, u32::try_from(items.len()).unwrap_or(u32::MAX))?;
+            items.iter().try_for_each(|item| encode_into(item, out))
         }
         Value::Map(entries) => {
-            map_header(entries.len(), out);
-            for (key, value) in entries {
-                write_text(key, out);
-                encode_into(value, out);
-            }
+            map_header(entries.len(), out)?;
+            entries.iter().try_for_each(|(key, value)| {
+                write_text(key, out)?;
+                encode_into(value, out)
+            })
         }
     }
 }
 
 /// The beginning of a map of `length` entries.
-pub(super) fn map_header(length: usize, out: &mut Vec<u8>) {
-    drop(encode::write_map_len(out, u32::try_from(length).unwrap_or(u32::MAX)));
+pub(super) fn map_header(length: usize, out: &mut Writer<'_>) -> io::Result<()> {
+    Ok(encode::write_map_len(out, u32::try_from(length).unwrap_or(u32::MAX)).map(drop)?)
 }
 
 /// Whether these are the bytes of a map; no JSON text begins as one.
@@ -332,6 +334,6 @@ pub fn begins_map(bytes: &[u8]) -> bool {
 }
 
 /// A text.
-pub(super) fn write_text(text: &str, out: &mut Vec<u8>) {
-    drop(encode::write_str(out, text));
+pub(super) fn write_text(text: &str, out: &mut Writer<'_>) -> io::Result<()> {
+    Ok(encode::write_str(out, text)?)
 }

@@ -1,10 +1,11 @@
 //! Pickles of plain data, as Django's cache writes them. Nothing that a pickle names is ever called.
 //!
 //! A pickle is a program for a stack machine. `machine` runs the opcodes that build data, `calls` stands in for the few
-//! functions that plain data needs (dates, Decimal, UUID, …), `tree` holds what was built and makes a [`Value`] of it.
-//! Anything else in a pickle is an error. Opcodes: CPython `Lib/pickletools.py`.
+//! functions that plain data needs (dates, Decimal, UUID, …), `tree` holds what was built, `cost` says whether that may become
+//! a [`Value`], and then `tree` makes it. Anything else in a pickle is an error. Opcodes: CPython `Lib/pickletools.py`.
 
 mod calls;
+mod cost;
 mod encode;
 mod machine;
 mod tree;
@@ -12,9 +13,6 @@ mod tree;
 use crate::event::Value;
 
 pub use encode::encode;
-
-/// How much text and bytes a pickle may hold, counting every repeated reference to it.
-const MAX_TEXT: usize = 16 << 20;
 
 /// Why a pickle is refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -52,6 +50,7 @@ pub enum PickleError {
 /// | a key that is no text | text as in `json.dumps` |
 pub fn decode(bytes: &[u8]) -> Result<Value, PickleError> {
     let (tree, root) = machine::run(bytes)?;
+    cost::check(&tree, root, bytes.len())?;
     tree.to_value(root)
 }
 
@@ -67,5 +66,6 @@ pub struct Entries {
 /// As [`decode`], for a dict.
 pub fn decode_entries(bytes: &[u8]) -> Result<Entries, PickleError> {
     let (tree, root) = machine::run(bytes)?;
+    cost::check(&tree, root, bytes.len())?;
     Ok(Entries { values: tree.to_value(root)?, tuples: tree.tuples_in(root) })
 }

@@ -131,7 +131,8 @@ fn with_attachments(data: Value) -> Result<Value, EmitterError> {
         _ => Err(Malformed("an attachment is no text")),
     });
     let attachments: Vec<Bytes> = attachments.collect::<Result<_, _>>()?;
-    fill_placeholders(&mut parts, &attachments).map_err(|_| Malformed("a placeholder without its attachment"))?;
+    fill_placeholders(&mut parts, attachments)
+        .map_err(|_| Malformed("placeholders that do not fit the attachments"))?;
     Ok(parts.pop().unwrap_or_default())
 }
 

@@ -21,12 +21,13 @@ use crate::{
     layer::{
         LayerError,
         codec::{
-            envelope::{Address, LayerCodec},
+            envelope::{Address, EnvelopeError, LayerCodec},
             msgpack,
             names::{LayerNames, is_channel_name},
             ring,
         },
     },
+    limited::{self, WriteError},
     redis::{RESPONSE, query},
 };
 
@@ -45,8 +46,28 @@ const SEND: &str = "
 pub(super) enum Failure {
     /// Redis does not answer.
     Unavailable,
+    /// It is larger than this limit.
+    TooLarge(usize),
     /// It answered with an error, or what is to be written is none.
     Refused(String),
+}
+
+impl From<WriteError> for Failure {
+    fn from(error: WriteError) -> Self {
+        match error {
+            WriteError::TooLarge(limit) => Self::TooLarge(limit),
+            WriteError::Invalid(reason) => Self::Refused(reason),
+        }
+    }
+}
+
+impl From<EnvelopeError> for Failure {
+    fn from(error: EnvelopeError) -> Self {
+        match error {
+            EnvelopeError::Write(error) => error.into(),
+            error => Self::refused(error),
+        }
+    }
 }
 
 impl Failure {
@@ -58,6 +79,7 @@ impl Failure {
     pub fn into_error(self, unavailable: impl FnOnce() -> LayerError) -> LayerError {
         match self {
             Self::Unavailable => unavailable(),
+            Self::TooLarge(limit) => LayerError::TooLarge(limit),
             Self::Refused(reason) => LayerError::Refused(reason),
         }
     }
@@ -100,12 +122,13 @@ impl Publisher {
 
     /// Publishes an event to a group's plain channel, where every node hears it: JSON, or msgpack if it holds bytes.
     pub async fn publish(&self, group: &GroupName, body: &Value) -> Result<(), Failure> {
-        let payload = if body.holds_bytes() {
-            msgpack::encode(body)
-        } else {
-            serde_json::to_vec(body).map_err(Failure::refused)?
+        if body.as_map().is_none() {
+            return Err(Failure::refused(format_args!("an event must be an object, not {}", body.kind())));
+        }
+        let payload = match body.holds_bytes() {
+            true => msgpack::encode(body, self.max_message)?,
+            false => limited::json(body, self.max_message)?,
         };
-        self.check(body, &payload)?;
         let channel = format!("{}{group}", self.publish_prefix);
         // Every node listens to it on every host; this one the group needs in any case.
         let home = match self.kind {
@@ -136,8 +159,7 @@ impl Publisher {
     }
 
     async fn send_pubsub(&self, channel: &str, body: &Value) -> Result<(), Failure> {
-        let payload = self.codec.encode_pubsub(body, SystemTime::now()).map_err(Failure::refused)?;
-        self.check(body, &payload)?;
+        let payload = self.codec.encode_pubsub(body, SystemTime::now())?;
         self.run(self.host_of(channel), redis::cmd("PUBLISH").arg(channel).arg(payload)).await
     }
 
@@ -148,8 +170,7 @@ impl Publisher {
             (Address::Plain, self.turn.fetch_add(1, Ordering::Relaxed) % self.hosts())
         };
         let now = SystemTime::now();
-        let member = self.codec.encode_core(body, address, now).map_err(Failure::refused)?;
-        self.check(body, &member)?;
+        let member = self.codec.encode_core(body, address, now)?;
         let now = now.duration_since(UNIX_EPOCH).unwrap_or_default();
         let mut command = redis::cmd("EVAL");
         command.arg(SEND).arg(1).arg(self.names.core_queue_key(channel));
@@ -159,16 +180,6 @@ impl Publisher {
             1 => Ok(()),
             _ => Err(Failure::refused(format_args!("the channel {channel:?} is full: nobody takes its messages"))),
         }
-    }
-
-    fn check(&self, body: &Value, payload: &[u8]) -> Result<(), Failure> {
-        if body.as_map().is_none() {
-            return Err(Failure::refused(format_args!("an event must be an object, not {}", body.kind())));
-        }
-        if payload.len() > self.max_message {
-            return Err(Failure::refused(format_args!("{} bytes are more than a message may have", payload.len())));
-        }
-        Ok(())
     }
 
     fn hosts(&self) -> usize {

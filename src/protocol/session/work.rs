@@ -8,8 +8,8 @@ use std::{
 use super::{After, Part, Session, queue::Waiting};
 use crate::{
     consumer::{Continuation, Effect, Outcome, Reaction},
-    event::{GroupName, Payload, Raw, Value},
-    packet, presence,
+    event::{GroupName, Payload, Value},
+    presence,
     protocol::effects::{Open, Stage, Step, Wait, carry_out},
     warn_bounded,
 };
@@ -138,11 +138,7 @@ impl Session {
 
     fn ask(self: &Rc<Self>, place: usize, args: &[Value], timeout: Duration, then: Continuation) {
         let id = self.asks.borrow_mut().get_or_insert_default().add(place, then);
-        match packet::event(
-            self.parts[place].consumer.namespace().unwrap_or("/"),
-            Some(id),
-            &args.iter().map(Raw).collect::<Vec<_>>(),
-        ) {
+        match self.parts[place].consumer.question(id, args) {
             Ok(payload) => self.outlet.send(&payload),
             Err(error) => return self.resolve(id, Outcome::Failed(error.to_string())),
         }

@@ -14,7 +14,7 @@ const MICROS: i64 = 1_000_000;
 const MAX_DAYS: i64 = 999_999_999;
 
 /// Imitates a call with the arguments of REDUCE or NEWOBJ.
-pub(super) fn call<'a>(callable: Callable, arguments: &[Id], tree: &mut Tree<'a>) -> Result<Node<'a>, PickleError> {
+pub(super) fn call<'a>(callable: Callable, arguments: &[Id], tree: &Tree<'a>) -> Result<Node<'a>, PickleError> {
     let nodes: Vec<&Node<'a>> = arguments.iter().map(|id| tree.get(*id)).collect();
     Ok(match (callable, nodes.as_slice()) {
         (Callable::Datetime, [Node::Bytes(state)]) => Node::Str(datetime(state, None)?.into()),
@@ -29,22 +29,25 @@ pub(super) fn call<'a>(callable: Callable, arguments: &[Id], tree: &mut Tree<'a>
             Node::Zone(*offset)
         }
         (Callable::Utc, []) => Node::Zone(0),
-        (Callable::Decimal | Callable::SafeString, [Node::Str(text)]) => Node::Str(text.clone()),
+        (Callable::Decimal | Callable::SafeString, [Node::Str(text)]) => {
+            // The same pickled text may be given to many calls.
+            tree.work(text.len())?;
+            Node::Str(text.clone())
+        }
         (Callable::Uuid, []) => Node::Uuid,
         (Callable::Dict, []) | (Callable::DefaultDict, [] | [Node::Null | Node::Callable(_)]) => Node::Dict(Vec::new()),
         (Callable::Dict, [Node::Dict(entries)]) => {
-            let entries = entries.clone();
             tree.link(entries.len())?;
-            Node::Dict(entries)
+            Node::Dict(entries.clone())
         }
         (Callable::Set, []) => Node::List(Vec::new()),
         (Callable::Set, [Node::List(items) | Node::Tuple(items)]) => {
-            let items = items.clone();
             tree.link(items.len())?;
-            Node::List(items)
+            Node::List(items.clone())
         }
         (Callable::Bytes, []) => Node::Bytes(Cow::Borrowed(&[])),
         (Callable::Encode, [Node::Str(text), Node::Str(encoding)]) if matches!(&**encoding, "latin1" | "latin-1") => {
+            tree.work(text.len())?;
             Node::Bytes(Cow::Owned(latin1(text)?))
         }
         _ => return Err(BAD_ARGUMENTS),

@@ -4,12 +4,13 @@ use std::{borrow::Cow, collections::HashMap};
 
 use super::{
     PickleError, calls,
-    tree::{Callable, Id, Node, Tree},
+    tree::{Callable, Id, Node, Tree, digit_work},
 };
+use crate::layer::codec::MAX_VALUES;
 
 const UNDERFLOW: PickleError = PickleError::Malformed("the stack is empty");
 const NOT_TEXT: PickleError = PickleError::Malformed("text that is not UTF-8");
-/// The longest integer, in bytes: its decimal digits take quadratic time.
+/// The longest integer, in bytes.
 const MAX_INTEGER: usize = 1024;
 
 /// Runs a pickle to its STOP; what it left on the stack is the second of the pair.
@@ -103,7 +104,10 @@ impl<'a> Machine<'a> {
             b']' | 0x8f => self.push(Node::List(Vec::new()))?,
             b'}' => self.push(Node::Dict(Vec::new()))?,
             b')' => self.push(Node::Tuple(Vec::new()))?,
-            b'(' => self.marks.push(self.stack.len()),
+            b'(' => {
+                within(self.marks.len())?;
+                self.marks.push(self.stack.len());
+            }
             b'l' | 0x91 => {
                 let items = self.pop_mark()?;
                 self.push(Node::List(items))?;
@@ -141,7 +145,7 @@ impl<'a> Machine<'a> {
 
             b'0' => drop(self.pop()?),
             b'1' => drop(self.pop_mark()?),
-            b'2' => self.stack.push(self.top()?),
+            b'2' => self.hold(self.top()?)?,
 
             0x94 => self.memoize(u32::try_from(self.memo.len()).map_err(|_| PickleError::TooLarge)?)?,
             b'q' => {
@@ -194,7 +198,7 @@ impl<'a> Machine<'a> {
                     return Err(PickleError::Malformed("unexpected arguments"));
                 }
                 let arguments = arguments.clone();
-                let result = calls::call(callable, &arguments, &mut self.tree)?;
+                let result = calls::call(callable, &arguments, &self.tree)?;
                 self.push(result)?;
             }
             b'b' => {
@@ -245,6 +249,12 @@ impl<'a> Machine<'a> {
 
     fn push(&mut self, node: Node<'a>) -> Result<(), PickleError> {
         let id = self.tree.add(node)?;
+        self.hold(id)
+    }
+
+    /// Puts a node on the stack.
+    fn hold(&mut self, id: Id) -> Result<(), PickleError> {
+        within(self.stack.len())?;
         self.stack.push(id);
         Ok(())
     }
@@ -277,7 +287,10 @@ impl<'a> Machine<'a> {
                 buffer[..length].copy_from_slice(bytes);
                 Node::Int(i64::from_le_bytes(buffer))
             }
-            _ => Node::Huge(bytes),
+            _ => {
+                self.tree.work(digit_work(length))?;
+                Node::Huge(bytes)
+            }
         })
     }
 
@@ -364,15 +377,20 @@ impl<'a> Machine<'a> {
 
     fn memoize(&mut self, index: u32) -> Result<(), PickleError> {
         let top = self.top()?;
+        within(self.memo.len())?;
         self.memo.insert(index, top);
         Ok(())
     }
 
     fn recall(&mut self, index: u32) -> Result<(), PickleError> {
-        let id = self.memo.get(&index).ok_or(PickleError::Malformed("a memo entry that was never made"))?;
-        self.stack.push(*id);
-        Ok(())
+        let id = *self.memo.get(&index).ok_or(PickleError::Malformed("a memo entry that was never made"))?;
+        self.hold(id)
     }
+}
+
+/// Whether the stack, the marks or the memo may have one more: an opcode of one byte adds it.
+const fn within(length: usize) -> Result<(), PickleError> {
+    if length >= MAX_VALUES { Err(PickleError::TooLarge) } else { Ok(()) }
 }
 
 /// Python's raw-unicode-escape: latin-1 with `\uXXXX` and `\UXXXXXXXX`.

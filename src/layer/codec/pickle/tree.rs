@@ -1,17 +1,17 @@
 //! What a pickle has built: nodes that refer to each other by number, since pickled objects are shared and filled later.
 //!
-//! A node is made once however often it is referred to; the references are counted only when the tree becomes a [`Value`],
-//! against a budget, so that a few bytes that refer to each other cannot become gigabytes.
+//! A node is made once however often it is referred to; `cost` says what it would become before it is made, so that a few
+//! bytes that refer to each other cannot become gigabytes.
 
-use std::{borrow::Cow, fmt};
+use std::{borrow::Cow, cell::Cell, collections::HashMap, fmt};
 
 use bytes::Bytes;
 use indexmap::IndexMap;
 
-use super::{MAX_TEXT, PickleError};
+use super::PickleError;
 use crate::{
     event::Value,
-    layer::codec::{MAX_DEPTH, MAX_VALUES, json::python_float},
+    layer::codec::{MAX_VALUES, json::python_float},
 };
 
 /// A node's number.
@@ -104,8 +104,13 @@ fn shown(module: &str, name: &str) -> String {
 pub(super) struct Tree<'a> {
     nodes: Vec<Node<'a>>,
     /// How many references are held inside collections.
-    links: usize,
+    links: Cell<usize>,
+    /// Work and bytes that calls and huge integers took beside the pickle's own.
+    work: Cell<usize>,
 }
+
+/// The work on one pickle: bytes that are made of others, and steps of long division.
+const MAX_WORK: usize = 16 << 20;
 
 impl<'a> Tree<'a> {
     pub(super) fn add(&mut self, node: Node<'a>) -> Result<Id, PickleError> {
@@ -127,15 +132,25 @@ impl<'a> Tree<'a> {
     }
 
     /// Counts references that are about to be put into a collection.
-    pub(super) fn link(&mut self, count: usize) -> Result<(), PickleError> {
-        self.links = self.links.saturating_add(count);
-        if self.links > 2 * MAX_VALUES { Err(PickleError::TooLarge) } else { Ok(()) }
+    pub(super) fn link(&self, count: usize) -> Result<(), PickleError> {
+        self.links.set(self.links.get().saturating_add(count));
+        if self.links.get() > 2 * MAX_VALUES { Err(PickleError::TooLarge) } else { Ok(()) }
     }
 
-    /// The plain data under `root`.
+    /// Counts work that is about to be done, beside what each opcode takes.
+    pub(super) fn work(&self, count: usize) -> Result<(), PickleError> {
+        self.work.set(self.work.get().saturating_add(count));
+        if self.work.get() > MAX_WORK { Err(PickleError::TooLarge) } else { Ok(()) }
+    }
+
+    /// How many nodes there are.
+    pub(super) const fn len(&self) -> usize {
+        self.nodes.len()
+    }
+
+    /// The plain data under `root`, of which [`cost::check`](super::cost::check) has said that it is not too much.
     pub(super) fn to_value(&self, root: Id) -> Result<Value, PickleError> {
-        let mut budget = Budget { values: MAX_VALUES, text: MAX_TEXT };
-        self.convert(root, 0, &mut budget)
+        self.convert(root, &mut HashMap::new())
     }
 
     /// The text keys of a dict whose values are tuples.
@@ -149,40 +164,34 @@ impl<'a> Tree<'a> {
         tuples.filter_map(key).collect()
     }
 
-    fn convert(&self, id: Id, depth: usize, budget: &mut Budget) -> Result<Value, PickleError> {
-        budget.value()?;
+    fn convert(&self, id: Id, digits: &mut Digits) -> Result<Value, PickleError> {
         Ok(match self.get(id) {
-            Node::List(_) | Node::Tuple(_) | Node::Dict(_) if depth >= MAX_DEPTH => return Err(PickleError::TooDeep),
             Node::Null => Value::Null,
             Node::Bool(value) => Value::Bool(*value),
             Node::Int(number) => Value::Int(*number),
             Node::UInt(number) => Value::UInt(*number),
             Node::Float(number) => Value::Float(*number),
-            Node::Bytes(bytes) => {
-                budget.text(bytes.len())?;
-                Value::Bytes(Bytes::copy_from_slice(bytes))
-            }
+            Node::Bytes(bytes) => Value::Bytes(Bytes::copy_from_slice(bytes)),
             Node::List(items) | Node::Tuple(items) => {
-                let items = items.iter().map(|item| self.convert(*item, depth + 1, budget));
-                Value::List(items.collect::<Result<_, _>>()?)
+                Value::List(items.iter().map(|item| self.convert(*item, digits)).collect::<Result<_, _>>()?)
             }
             Node::Dict(entries) => {
                 let mut map = IndexMap::new();
                 for (key, value) in entries {
-                    let key = self.key(*key, budget)?;
-                    map.insert(key, self.convert(*value, depth + 1, budget)?);
+                    let key = self.key(*key, digits)?;
+                    map.insert(key, self.convert(*value, digits)?);
                 }
                 Value::Map(map)
             }
             Node::Callable(callable) => return Err(PickleError::Forbidden(callable.to_string())),
             Node::Zone(_) => return Err(PickleError::Forbidden("a bare time zone".to_owned())),
             Node::Uuid => return Err(PickleError::Malformed("a UUID without its number")),
-            Node::Str(_) | Node::Huge(_) | Node::Delta(_) => Value::Str(self.text(id, budget)?.into()),
+            Node::Str(_) | Node::Huge(_) | Node::Delta(_) => Value::Str(self.text(id, digits)),
         })
     }
 
     /// A dict key as `json.dumps` writes it.
-    fn key(&self, id: Id, budget: &mut Budget) -> Result<Box<str>, PickleError> {
+    fn key(&self, id: Id, digits: &mut Digits) -> Result<Box<str>, PickleError> {
         Ok(match self.get(id) {
             Node::Null => "null".into(),
             Node::Bool(true) => "true".into(),
@@ -190,59 +199,57 @@ impl<'a> Tree<'a> {
             Node::Int(number) => number.to_string().into(),
             Node::UInt(number) => number.to_string().into(),
             Node::Float(number) => python_float(*number).into(),
-            Node::Str(_) | Node::Huge(_) | Node::Delta(_) => self.text(id, budget)?.into(),
+            Node::Str(_) | Node::Huge(_) | Node::Delta(_) => self.text(id, digits),
             _ => return Err(PickleError::Malformed("a dict key that JSON cannot write")),
         })
     }
 
-    fn text(&self, id: Id, budget: &mut Budget) -> Result<Cow<'_, str>, PickleError> {
-        let text = match self.get(id) {
-            Node::Str(text) => Cow::Borrowed(&**text),
-            Node::Huge(bytes) => Cow::Owned(digits(bytes)),
-            Node::Delta(micros) => Cow::Owned(iso_duration(*micros)),
-            _ => Cow::Borrowed(""),
-        };
-        budget.text(text.len())?;
-        Ok(text)
+    fn text(&self, id: Id, digits: &mut Digits) -> Box<str> {
+        match self.get(id) {
+            Node::Str(text) => (**text).into(),
+            Node::Huge(bytes) => digits.entry(id).or_insert_with(|| decimal(bytes).into()).clone(),
+            Node::Delta(micros) => iso_duration(*micros).into(),
+            _ => "".into(),
+        }
     }
 }
 
-/// How much may still come.
-struct Budget {
-    values: usize,
-    text: usize,
+/// The digits of the huge integers that were written: each is worked out once.
+type Digits = HashMap<Id, Box<str>>;
+
+/// How many steps the digits of a huge integer take, which grow with the square of its length.
+pub(super) const fn digit_work(bytes: usize) -> usize {
+    let limbs = bytes.div_ceil(size_of::<u32>());
+    limbs * limbs
 }
 
-impl Budget {
-    fn value(&mut self) -> Result<(), PickleError> {
-        self.values = self.values.checked_sub(1).ok_or(PickleError::TooLarge)?;
-        Ok(())
-    }
-
-    fn text(&mut self, length: usize) -> Result<(), PickleError> {
-        self.text = self.text.checked_sub(length).ok_or(PickleError::TooLarge)?;
-        Ok(())
-    }
-}
-
-/// The decimal digits of a little-endian two's complement number. Quadratic; the machine bounds its length.
-fn digits(bytes: &[u8]) -> String {
+/// The decimal digits of a little-endian two's complement number.
+fn decimal(bytes: &[u8]) -> String {
     let negative = bytes.last().is_some_and(|top| top & 0x80 != 0);
-    let mut magnitude = bytes.to_vec();
+    let filler = if negative { 0xff } else { 0 };
+    let mut limbs: Vec<u32> = bytes
+        .chunks(size_of::<u32>())
+        .map(|chunk| {
+            let mut limb = [filler; size_of::<u32>()];
+            limb[..chunk.len()].copy_from_slice(chunk);
+            u32::from_le_bytes(limb)
+        })
+        .collect();
     if negative {
         let mut carry = true;
-        for byte in &mut magnitude {
-            (*byte, carry) = (!*byte).overflowing_add(u8::from(carry));
+        for limb in &mut limbs {
+            (*limb, carry) = (!*limb).overflowing_add(u32::from(carry));
         }
     }
     // Nine digits at a time, from the lowest.
     let mut groups = Vec::new();
-    while magnitude.iter().any(|byte| *byte != 0) {
+    while let Some(top) = limbs.iter().rposition(|limb| *limb != 0) {
+        limbs.truncate(top + 1);
         let mut rest = 0u64;
-        for byte in magnitude.iter_mut().rev() {
-            let dividend = (rest << 8) | u64::from(*byte);
+        for limb in limbs.iter_mut().rev() {
+            let dividend = (rest << 32) | u64::from(*limb);
             // The quotient fits: the rest is below the divisor.
-            *byte = (dividend / 1_000_000_000) as u8;
+            *limb = (dividend / 1_000_000_000) as u32;
             rest = dividend % 1_000_000_000;
         }
         groups.push(rest);
