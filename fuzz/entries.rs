@@ -99,6 +99,7 @@ pub fn packets(data: &[u8]) {
             Err(_) => decoder.binary(message.to_vec().into(), &PACKETS),
         };
         if let Ok(Some(packet::Incoming::Event { namespace, name, args, ack })) = read {
+            assert!(size(&args).bytes <= data.len(), "attachments are no more than was sent");
             event(&namespace, &name, args, ack);
         }
     }
@@ -109,6 +110,7 @@ fn event(namespace: &str, name: &str, args: Value, ack: Option<u64>) {
     let Value::List(args) = args else { panic!("arguments are a list") };
     let all = Value::List(std::iter::once(name.into()).chain(args.iter().cloned()).collect());
     let written = packet::event(namespace, ack, &Raw(&all), usize::MAX).expect("what was read can be written");
+    stops_at_its_limit(namespace, ack, &all, &written);
     let (text, attachments) = match written {
         Payload::Text(text) => (text, Vec::new()),
         Payload::Packet { text, attachments } => (text, attachments.to_vec()),
@@ -132,10 +134,56 @@ fn event(namespace: &str, name: &str, args: Value, ack: Option<u64>) {
     assert_eq!((&*name_again, args_again, ack_again), (name, Value::List(args), ack));
 }
 
-/// A pickle.
+/// The same event within its own length, and within less.
+fn stops_at_its_limit(namespace: &str, ack: Option<u64>, all: &Value, written: &Payload) {
+    let (Payload::Text(text) | Payload::Packet { text, .. }) = written else { panic!("a packet begins with text") };
+    let attachments: usize = match written {
+        Payload::Packet { attachments, .. } => attachments.iter().map(|bytes| bytes.len()).sum(),
+        _ => 0,
+    };
+    let length = text.len() + attachments;
+    assert_eq!(packet::event(namespace, ack, &Raw(all), length).as_ref(), Ok(written));
+    for limit in [0, attachments, length / 4] {
+        let within = packet::event(namespace, ack, &Raw(all), limit);
+        assert!(within.as_ref() == Ok(written) || within == Err(WriteError::TooLarge(limit)));
+    }
+}
+
+/// How much is in a value.
+#[derive(Default)]
+struct Size {
+    values: usize,
+    text: usize,
+    bytes: usize,
+}
+
+fn size(value: &Value) -> Size {
+    let mut size = Size { values: 1, ..Size::default() };
+    let mut add = |more: Size| {
+        size.values += more.values;
+        size.text += more.text;
+        size.bytes += more.bytes;
+    };
+    match value {
+        Value::Str(text) => size.text = text.len(),
+        Value::Bytes(bytes) => size.bytes = bytes.len(),
+        Value::List(items) => items.iter().for_each(|item| add(self::size(item))),
+        Value::Map(entries) => entries.iter().for_each(|(key, item)| {
+            add(Size { text: key.len(), ..Size::default() });
+            add(self::size(item));
+        }),
+        _ => {}
+    }
+    size
+}
+
+/// A pickle, which never becomes much more than it is.
 pub fn pickle(data: &[u8]) {
     emission(data);
     if let Ok(value) = pickle::decode(data) {
+        let Size { values, text, bytes } = size(&value);
+        assert!(values <= (1 << 16) + 4 * data.len(), "{values} values");
+        assert!(text + bytes <= (4 << 20) + 16 * data.len(), "{text} + {bytes} bytes");
         let written = pickle::encode(&value);
         let again = pickle::decode(&written).expect("own pickles are read");
         assert_eq!(pickle::encode(&again), written);

@@ -75,12 +75,12 @@ fn msgpack_survives_changed_bytes() {
 
 #[test]
 fn json_survives_changed_bytes() {
-    run("json", 10, entries::json);
+    run("json", 12, entries::json);
 }
 
 #[test]
 fn pickle_survives_changed_bytes() {
-    run("pickle", 30, entries::pickle);
+    run("pickle", 36, entries::pickle);
 }
 
 #[test]
@@ -100,7 +100,7 @@ fn frames_survive_changed_bytes() {
 
 #[test]
 fn packets_survive_changed_bytes() {
-    run("packets", 14, entries::packets);
+    run("packets", 20, entries::packets);
 }
 
 #[test]

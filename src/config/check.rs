@@ -70,6 +70,7 @@ fn sections(config: &Config, note: &mut impl FnMut(KeyPath, String)) {
         ("cache.pool", config.cache.pool),
         ("api.max_body", config.api.max_body),
         ("backend.concurrency", config.backend.concurrency),
+        ("backend.max_request", config.backend.max_request),
     ];
     for (key, value) in least_one {
         if value == 0 {

@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use channelgate::{backend::Backend as _, config, consumer::Outcome};
+use channelgate::{backend::Backend as _, config, consumer::Outcome, event::Value};
 use futures_util::future::join_all;
 use tokio::{
     net::TcpListener,
@@ -69,6 +69,22 @@ async fn a_body_that_never_ends_is_a_timeout_and_a_huge_one_is_refused() {
     let (backend, metrics) = backend(&settings(), &server.url());
     assert!(reason(backend.call(request()).await).contains("larger than 1048576 bytes"));
     assert_eq!(counted(&metrics, "too_large"), 1);
+}
+
+#[tokio::test]
+async fn a_question_that_is_too_large_is_not_asked() {
+    let server = Server::start(|_| async { answer("200 OK", "1") }).await;
+    let config = config::Backend { max_request: 1000, ..settings() };
+    let (backend, metrics) = backend(&config, &server.url());
+    // Eighteen characters each, when it is written.
+    let data = Value::List(vec![Value::Float(1e15); 100]);
+    let said = reason(backend.call(channelgate::consumer::CallRequest { data, ..request() }).await);
+    assert_eq!(said, "the question is larger than 1000 bytes (backend.max_request)");
+    assert_eq!((server.count(), counted(&metrics, "request_too_large")), (0, 1));
+    let data = Value::List(vec![Value::Float(1e15); 10]);
+    let small = backend.call(channelgate::consumer::CallRequest { data, ..request() }).await;
+    assert!(matches!(small, Outcome::Answer { status: 200, .. }), "{small:?}");
+    assert_eq!(server.count(), 1);
 }
 
 #[tokio::test]

@@ -15,6 +15,9 @@ use tokio::sync::mpsc;
 
 use crate::{counted, request, settings};
 
+/// What the layer does not take.
+const LARGE: usize = 1 << 20;
+
 struct Wire(mpsc::UnboundedSender<(String, Value)>);
 
 /// Only `send` is of interest here.
@@ -24,8 +27,12 @@ impl Layer for Wire {
     }
 
     fn send<'a>(&'a self, channel: &'a str, message: &'a Value) -> BoxFuture<'a, Result<(), LayerError>> {
+        let is_large = message.get("data").and_then(Value::as_str).is_some_and(|text| text.len() > LARGE);
         let sent = self.0.send((channel.to_owned(), message.clone()));
         Box::pin(async move {
+            if is_large {
+                return Err(LayerError::TooLarge(LARGE));
+            }
             let reason = "closed".to_owned();
             sent.map_err(|_| LayerError::Unavailable { reason, retry_after: Duration::from_secs(1) })
         })
@@ -130,6 +137,15 @@ async fn a_worker_that_is_not_there_is_a_timeout_and_a_closed_layer_is_said_at_o
     let Outcome::Failed(reason) = backend.call(request()).await else { panic!() };
     assert!(reason.contains("not reachable"), "{reason}");
     assert_eq!((counted(&metrics, "timeout"), counted(&metrics, "unreachable")), (1, 1));
+}
+
+#[tokio::test]
+async fn a_question_that_the_layer_does_not_take_fails_at_once() {
+    let (backend, _messages, metrics) = worker(&settings());
+    let data = "x".repeat(LARGE + 1).into();
+    let Outcome::Failed(reason) = backend.call(CallRequest { data, ..request() }).await else { panic!() };
+    assert!(reason.contains("layer.max_message"), "{reason}");
+    assert_eq!(counted(&metrics, "request_too_large"), 1);
 }
 
 #[tokio::test]

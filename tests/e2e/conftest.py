@@ -1,6 +1,7 @@
 """Fixtures: a database made once, a whole stack per layer, and small systems for single tests."""
 
 import os
+import socket
 from pathlib import Path
 
 import pytest
@@ -150,3 +151,10 @@ async def clients(request, driver):
     sockets = Sockets(driver, request.param)
     yield sockets
     await sockets.close_all()
+
+
+@pytest.fixture(scope="module")
+def hanging():
+    """The port of a backend that takes questions and never answers: nobody accepts what the kernel does."""
+    with socket.create_server((stack.LOOPBACK, 0), backlog=4096) as listener:
+        yield listener.getsockname()[1]

@@ -1,7 +1,7 @@
 //! What handlers do, of both protocols.
 
 use super::*;
-use crate::event::Emission;
+use crate::{event::Emission, telemetry::DropReason};
 
 pub(super) fn socketio(text: &str) -> Arc<Consumer> {
     set(&format!("[[consumer]]\nname = \"chat\"\npath = \"/socket.io/\"\nprotocol = \"socket.io\"\n{text}"))
@@ -21,6 +21,78 @@ pub(super) fn ann() -> Context {
 
 pub(super) fn hear(consumer: &Consumer, context: &Context, name: &str, args: Json) -> Reaction {
     on(consumer, context, Incoming::Event { name, args: &Arc::new(value(args)), ack: Some(5) })
+}
+
+/// Consumers of a node whose messages have at most so many bytes.
+fn small(limit: usize, consumer: &str) -> Arc<Consumer> {
+    let set = set(&format!("[layer]\nmax_message = {limit}\n[[consumer]]\npath = \"/x/\"\n{consumer}"));
+    set.get(ConsumerId(0)).unwrap().clone()
+}
+
+#[test]
+fn what_a_handler_sends_stops_at_the_limit_of_a_message() {
+    let plain = small(
+        100,
+        r#"
+        [consumer.on_message.echo]
+        reply = "message.data"
+        "#,
+    );
+    // Eighteen characters each, when it is written.
+    let numbers = |count: usize| Json::Array(vec![json!(1e15); count]);
+    let echo = |count: usize| {
+        let text = json!({"type": "echo", "data": numbers(count)}).to_string();
+        on(&plain, &Context::default(), Incoming::Text(&text))
+    };
+    assert_eq!(echo(5).problem, None);
+    assert_eq!(echo(6).problem.map(|problem| problem.label()), Some("too_large"));
+
+    let chat = small(
+        100,
+        r#"
+        protocol = "socket.io"
+        [consumer.on_message.say]
+        reply = { event = "said", args = "args" }
+        [consumer.on_message.echo]
+        ack_args = "args"
+        [consumer.on_message.ack]
+        ack = "args"
+        [consumer.on_event."*"]
+        emit = { event = "news", data = "event.data" }
+        "#,
+    );
+    for name in ["say", "echo", "ack"] {
+        assert_eq!(hear(&chat, &ann(), name, numbers(4)).problem, None, "{name}");
+        let reaction = hear(&chat, &ann(), name, numbers(6));
+        assert_eq!(reaction.problem.map(|problem| problem.label()), Some("too_large"), "{name}");
+        assert_eq!(reaction.effects, [], "{name}");
+        // An attachment counts, too.
+        let args = Arc::new(Value::List(vec![Value::Bytes(vec![0; 100].into())]));
+        let reaction = on(&chat, &ann(), Incoming::Event { name, args: &args, ack: Some(5) });
+        assert_eq!(reaction.problem.map(|problem| problem.label()), Some("too_large"), "{name}");
+    }
+    assert!(chat.on_event(&event(json!({"type": "t", "data": numbers(4)}))).is_ok());
+    let Err(error) = chat.on_event(&event(json!({"type": "t", "data": numbers(6)}))) else { panic!() };
+    assert_eq!(error.drop_reason(), DropReason::TooLarge);
+    let args = vec![Value::from("e"), value(numbers(6))];
+    assert_eq!(chat.encode(&Content::Event(args)), Err(error));
+}
+
+#[test]
+fn the_rooms_that_an_event_is_for_share_it() {
+    let chat = socketio(
+        "[consumer.on_message.say]\nroom = { to = \"{{ args[0] }}\", event = \"said\", data = \"args[1]\" }\nallow = [\"r<int>\"]\n",
+    );
+    let reaction = hear(&chat, &ann(), "say", json!([["r1", "r2", "r3"], "hi"]));
+    let bodies: Vec<_> = reaction
+        .effects
+        .iter()
+        .map(|effect| match effect {
+            Effect::Publish { body, .. } => body,
+            other => panic!("{other:?}"),
+        })
+        .collect();
+    assert!(bodies.len() == 3 && bodies.iter().all(|body| Arc::ptr_eq(body, bodies[0])));
 }
 
 /// Effects in few words.

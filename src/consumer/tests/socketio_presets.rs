@@ -370,3 +370,48 @@ fn what_django_says_of_a_repair_reaches_its_room_as_it_is() {
     }
     assert_eq!(shop.on_event(&event(json!({"type": "other"}))), Err(MapError::NoHandler));
 }
+
+#[test]
+fn ordinary_clients_never_meet_the_limits_of_the_presets_and_storms_do() {
+    type Message = (&'static str, &'static str, fn(usize) -> Json);
+    let (shop, dashboard) =
+        (named("repair-shop", &Environment::default()), named("dashboard", &Environment::default()));
+    let messages: [(&Arc<Consumer>, Message); 10] = [
+        (&shop, ("join_room", "join", |n| json!([format!("work_order_{n}")]))),
+        (&shop, ("leave_room", "leave", |n| json!([format!("ticket_{n}")]))),
+        (&shop, ("typing_start", "to", |n| json!([{"roomName": format!("ticket_{n}")}]))),
+        (&shop, ("typing_stop", "to", |n| json!([{"roomName": format!("ticket_{n}")}]))),
+        (&shop, ("user_presence", "to", |n| json!([{"workOrderId": n}]))),
+        (&dashboard, ("join_attendance_room", "join", |n| json!([n]))),
+        (&dashboard, ("leave_attendance_room", "leave", |n| json!([n]))),
+        (&dashboard, ("join_general_attendance", "join", |_| json!([]))),
+        (&tracker(), ("joinSession", "join", |n| json!([n]))),
+        (&tracker(), ("leaveSession", "leave", |n| json!([n]))),
+    ];
+    for (consumer, (name, what, args)) in messages {
+        let (mut limits, start) = (Limits::default(), Instant::now());
+        let mut at = |seconds: u64, n: usize| {
+            let args = Arc::new(value(args(n)));
+            let now = start + Duration::from_secs(seconds);
+            let reaction = consumer.on_message(
+                &somebody("user"),
+                Incoming::Event { name, args: &args, ack: None },
+                &mut limits,
+                now,
+            );
+            match reaction.problem {
+                None => assert!(told(&reaction)[0].starts_with(what), "{name}: {reaction:?}"),
+                Some(problem) => {
+                    assert_eq!((problem, &*reaction.effects), (MessageProblem::Limited, &[][..]), "{name}");
+                    return false;
+                }
+            }
+            true
+        };
+        // Fifty at the start, a React component that is mounted twice, and one in a second for ever after.
+        assert!((0..100).all(|n| at(0, n)), "{name}");
+        assert!((1..200).all(|n| at(n as u64, n)), "{name}");
+        let storm = (0..2000).filter(|n| at(300 + n / 1000, *n as usize)).count();
+        assert!((100..120).contains(&storm), "{name}: {storm}");
+    }
+}

@@ -159,6 +159,21 @@ mod tests {
     }
 
     #[test]
+    fn an_attachment_of_an_emitter_is_named_once() {
+        let place = |number: usize| format!(r#"{{"_placeholder":true,"num":{number}}}"#);
+        let read = |data: &str, attachments: &str| {
+            let message = format!(r#"{{"method":"emit","event":"e","binary":true,"data":[[{data}]{attachments}]}}"#);
+            args(&message, PythonList::Arguments)
+        };
+        let bytes = |byte: u8| Value::Bytes(vec![byte].into());
+        let two = r#","AQ==","Ag==""#;
+        assert_eq!(read(&format!("{},{}", place(1), place(0)), two).unwrap(), [bytes(2), bytes(1)]);
+        for bad in [format!("{},{}", place(0), place(0)), place(0), "1".to_owned()] {
+            assert!(matches!(read(&bad, two), Err(Malformed(_))), "{bad}");
+        }
+    }
+
+    #[test]
     fn none_is_no_argument_in_every_form() {
         for (data, list) in [
             (r#""data":null"#, PythonList::Arguments),

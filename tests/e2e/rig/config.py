@@ -57,3 +57,67 @@ auth = ["anonymous"]
 [consumer.on_message.echo]
 ack_args = "args"
 """
+
+#: A handler for each way in which what a client sends is kept, or goes on to somewhere else.
+ATTACKED = """
+[[consumer]]
+path = "/plain/"
+[consumer.on_message.echo]
+reply = "message.data"
+[consumer.on_message.call.call]
+action = "hang"
+[consumer.on_message.carry.call]
+action = "hang"
+data = "message.data"
+[consumer.on_message.tell]
+publish = { group = "nobody", event = "{'type': 'told', 'data': message.data}" }
+[consumer.on_message.keep.set]
+kept = "message.data"
+[consumer.on_message.subscribe]
+subscribe = "message.names"
+[consumer.on_message.join]
+join = "room_{{ message.name }}"
+
+[[consumer]]
+path = "/slow/"
+[consumer.on_admit.call]
+action = "hang"
+
+[[consumer]]
+path = "/there/"
+presence = { member = "query.name" }
+
+[[consumer]]
+path = "/mine/"
+auth = ["jwt"]
+[consumer.on_message.who]
+reply = "[claims, user]"
+
+[[consumer]]
+name = "main"
+protocol = "socket.io"
+path = "/socket.io/"
+[consumer.on_message.echo]
+ack_args = "args"
+[consumer.on_message.say]
+reply = { event = "said", args = "args" }
+[consumer.on_message.call.call]
+action = "hang"
+[consumer.on_message.carry.call]
+action = "hang"
+data = "args"
+[consumer.on_message.tell]
+others = { to = "room", event = "told", args = "args" }
+[consumer.on_message.all]
+all = { event = "told", args = "args" }
+[consumer.on_message.keep.set]
+kept = "args"
+[consumer.on_message.ask.reply]
+event = "question"
+data = "1"
+[consumer.on_message.ask.reply.expect]
+timeout = "5s"
+ok = { reply = { event = "answered", args = "args" } }
+[consumer.on_message.who]
+ack_args = "[auth, query]"
+"""

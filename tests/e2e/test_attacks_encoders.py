@@ -1,0 +1,81 @@
+"""What becomes larger when it is written again: an attachment that is named many times, and numbers that are longer as text.
+
+Each row is an attack by three hundred clients (`rig.attack`), or by one.
+"""
+
+import asyncio
+import contextlib
+
+import pytest
+from rig.attack import BOUNDS, Target, attack, bounds, frame, packet
+from rig.raw import TEXT
+
+pytestmark = pytest.mark.alone("measures memory")
+
+INBOX = BOUNDS["socket.inbox_total"]
+
+
+@pytest.fixture(scope="module")
+def target(module_system, hanging):
+    return Target(module_system, hanging, **bounds(), CHANNELGATE__BACKEND__TIMEOUT="4s")
+
+
+@pytest.fixture
+async def node(target):
+    return await target.node()
+
+
+#: Where an event with attachments goes, and the event's name.
+WAYS = {
+    "to Redis": b"tell",
+    "to everybody": b"all",
+    "to the backend": b"carry",
+    "back as an event": b"say",
+    "back": b"echo",
+}
+
+
+async def test_an_attachment_that_is_named_many_times_is_malformed(node):
+    async with attack(node, "50 times the same 100 kB each", 0) as row:
+        await row.namespaces()
+        places = b",".join([b'{"_placeholder":true,"num":0}'] * 50)
+        for number, name in enumerate(WAYS.values()):
+            some = row.raws[number :: len(WAYS)]
+            await row.write(packet(b'51-7["' + name + b'",' + places + b"]", bytes(100_000)), some)
+        await all_end(row)
+
+
+async def test_one_packet_does_not_end_the_node(node):
+    async with attack(node, "1,500 times the same 300 kB, by one client", 0) as row:
+        await row.namespaces(30)
+        places = b",".join([b'{"_placeholder":true,"num":0}'] * 1500)
+        await row.write(packet(b'51-["tell",' + places + b"]", bytes(300_000)), row.raws[:1])
+
+
+async def test_an_attachment_that_nothing_names_is_malformed(node):
+    async with attack(node, "an attachment of 900 kB each that nothing names", INBOX) as row:
+        await row.namespaces()
+        await row.write(packet(b'51-["echo",1]', bytes(900_000)))
+        await all_end(row)
+
+
+@pytest.mark.parametrize("kind", ["tell", "echo"])
+async def test_what_becomes_longer_when_it_is_written_stops_at_its_limit(node, kind):
+    """`1e15` is eighteen characters when it is written again."""
+    async with attack(node, f"200 kB each that become 760 as JSON: {kind}", INBOX) as row:
+        await row.sockets("/plain/")
+        text = b'{"type":"' + kind.encode() + b'","data":[' + b"1e15," * 40_000 + b"0]}"
+        await row.write(frame(TEXT, text))
+
+
+async def all_end(row) -> None:
+    """All of the attackers' connections are ended."""
+
+    async def over(raw) -> bool:
+        with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError):
+            await raw.close_code(5)
+        return True
+
+    ended = await asyncio.gather(*(over(raw) for raw in row.raws), return_exceptions=True)
+    still = sum(one is not True for one in ended)
+    assert not still, f"{still} connections go on"
