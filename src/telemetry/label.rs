@@ -66,6 +66,7 @@ pub const REFUSED_MESSAGES: &[&str] = &[
     "rate",
     "refresh_denied",
     "refresh_failed",
+    "too_large",
     "too_many_rooms",
     "unanswered_call",
     "unknown_message",
@@ -81,8 +82,19 @@ pub const REVOCATIONS: &[&str] = &["dropped", "failed", "heard", "late", "malfor
 pub const RELOADS: &[&str] = &["applied", "refused", "unchanged"];
 
 /// How a question to the backend ends.
-pub const BACKEND_CALLS: &[&str] =
-    &["2xx", "3xx", "4xx", "5xx", "broken", "other", "overload", "timeout", "too_large", "unreachable"];
+pub const BACKEND_CALLS: &[&str] = &[
+    "2xx",
+    "3xx",
+    "4xx",
+    "5xx",
+    "broken",
+    "other",
+    "overload",
+    "request_too_large",
+    "timeout",
+    "too_large",
+    "unreachable",
+];
 
 /// What a connection speaks.
 pub const PROTOCOLS: &[&str] = &["engine.io", "socket.io", "websocket"];

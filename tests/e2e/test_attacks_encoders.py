@@ -1,4 +1,4 @@
-"""What becomes larger when it is written again: an attachment that is named many times, and numbers that are longer as text.
+"""What becomes larger when it is written again: an attachment named many times, numbers that are longer as text.
 
 Each row is an attack by three hundred clients (`rig.attack`), or by one.
 """
@@ -7,17 +7,21 @@ import asyncio
 import contextlib
 
 import pytest
-from rig.attack import BOUNDS, Target, attack, bounds, frame, packet
+from rig.attack import BOUNDS, CLIENTS, Target, attack, bounds, frame, packet
+from rig.client import until
 from rig.raw import TEXT
 
 pytestmark = pytest.mark.alone("measures memory")
 
 INBOX = BOUNDS["socket.inbox_total"]
+#: What may be written to Redis, to a client and to the backend.
+LIMIT = 256 << 10
 
 
 @pytest.fixture(scope="module")
 def target(module_system, hanging):
-    return Target(module_system, hanging, **bounds(), CHANNELGATE__BACKEND__TIMEOUT="4s")
+    limits = {f"CHANNELGATE__{key}": str(LIMIT) for key in ("LAYER__MAX_MESSAGE", "BACKEND__MAX_REQUEST")}
+    return Target(module_system, hanging, **bounds(), **limits, CHANNELGATE__BACKEND__TIMEOUT="4s")
 
 
 @pytest.fixture
@@ -53,19 +57,31 @@ async def test_one_packet_does_not_end_the_node(node):
 
 
 async def test_an_attachment_that_nothing_names_is_malformed(node):
-    async with attack(node, "an attachment of 900 kB each that nothing names", INBOX) as row:
+    async with attack(node, "an attachment of 90 kB each that nothing names", INBOX) as row:
         await row.namespaces()
-        await row.write(packet(b'51-["echo",1]', bytes(900_000)))
+        await row.write(packet(b'51-["echo",1]', bytes(90_000)))
         await all_end(row)
 
 
-@pytest.mark.parametrize("kind", ["tell", "echo"])
-async def test_what_becomes_longer_when_it_is_written_stops_at_its_limit(node, kind):
+async def test_what_becomes_longer_when_it_is_written_stops_at_its_limit(module_system, node):
     """`1e15` is eighteen characters when it is written again."""
-    async with attack(node, f"200 kB each that become 760 as JSON: {kind}", INBOX) as row:
+    async with attack(node, "200 kB each that become 760 as JSON", CLIENTS * 200_000) as row:
         await row.sockets("/plain/")
-        text = b'{"type":"' + kind.encode() + b'","data":[' + b"1e15," * 40_000 + b"0]}"
-        await row.write(frame(TEXT, text))
+        for number, kind in enumerate([b"tell", b"carry", b"echo"]):
+            text = b'{"type":"' + kind + b'","data":[' + b"1e15," * 40_000 + b"0]}"
+            await row.write(frame(TEXT, text), row.raws[number::3])
+
+        async def counted() -> bool:
+            refused = [
+                module_system.metric(node, "channelgate_refused_messages_total", reason="not_published"),
+                module_system.metric(node, "channelgate_refused_messages_total", reason="too_large"),
+                module_system.metric(
+                    node, "channelgate_backend_calls_total", action="hang", outcome="request_too_large"
+                ),
+            ]
+            return refused == [CLIENTS / 3] * 3
+
+        await until(counted, "all to be refused", 30, 0.2)
 
 
 async def all_end(row) -> None:

@@ -12,7 +12,7 @@ from rig.raw import TEXT
 CLIENTS, ROOMS = 10, 1000
 #: What the presets let one client do: so many at once, then so many in a second.
 BURST, RATE = 100, 5
-#: Commands of Redis for a group that one client joins and leaves: SUBSCRIBE, ZADD and EXPIRE, later UNSUBSCRIBE and ZREM.
+#: Commands of Redis for a group that is joined and left: SUBSCRIBE, ZADD, EXPIRE, later UNSUBSCRIBE and ZREM.
 COMMANDS = 5
 
 
