@@ -119,7 +119,7 @@ fn quick(pickled: &[u8]) -> Result<Value, PickleError> {
     let began = Instant::now();
     let decoded = pickle::decode(pickled);
     // A hundred times what it takes where nothing else runs.
-    assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
+    assert!(began.elapsed() < Duration::from_secs(30), "{:?}", began.elapsed());
     decoded
 }
 

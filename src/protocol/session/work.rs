@@ -7,7 +7,7 @@ use std::{
 
 use super::{After, Part, Session, queue::Waiting};
 use crate::{
-    consumer::{Continuation, Effect, Outcome, Reaction},
+    consumer::{Continuation, Effect, MessageProblem, Outcome, Reaction},
     event::{GroupName, Payload, Value},
     presence,
     protocol::effects::{Open, Stage, Step, Wait, carry_out},
@@ -140,7 +140,10 @@ impl Session {
         let id = self.asks.borrow_mut().get_or_insert_default().add(place, then);
         match self.parts[place].consumer.question(id, args) {
             Ok(payload) => self.outlet.send(&payload),
-            Err(error) => return self.resolve(id, Outcome::Failed(error.to_string())),
+            Err(error) => {
+                self.services.metrics.refused_message(MessageProblem::from(error.clone()).label());
+                return self.resolve(id, Outcome::Failed(error.to_string()));
+            }
         }
         let session = Rc::downgrade(self);
         actix_rt::spawn(async move {
