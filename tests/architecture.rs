@@ -43,7 +43,7 @@ const ORDERS: &[(&str, &str)] = &[
         "client cors head refusal upgrade health publish page tail ws_token proxy_protocol admin precheck serving websocket \
          socketio server",
     ),
-    ("layer::codec::pickle", "tree encode calls machine"),
+    ("layer::codec::pickle", "tree cost encode calls machine"),
     ("layer::redis", "health place publisher inbox registry probes core session supervisor thread"),
     ("presence", "grace ledger store actor"),
     (
