@@ -195,7 +195,7 @@ def link(tmp_path):
     link.down()
 
 
-@pytest.mark.xdist_group("link")
+@pytest.mark.alone("bounds how soon an outage and its end are noticed")
 @pytest.mark.parametrize("kind", ["core", "pubsub"])
 async def test_a_link_that_drops_every_packet(kind, link, tmp_path, record_property):
     system = System(tmp_path, LAYERS[kind])
