@@ -173,7 +173,7 @@ impl Shared {
         let CallRequest { action, idempotent, .. } = &request;
         let (action, idempotent) = (Arc::clone(action), *idempotent);
         // Written before it waits: its bytes take less than what they were made of.
-        let body = self.body(request)?;
+        let body = self.body(&request)?;
         let _turn = self.turns.take().await.map_err(|_| Failure {
             ending: Ending::Overload,
             reason: "too many calls wait for the backend".to_owned(),
@@ -199,7 +199,7 @@ impl Shared {
         timeout_at(deadline, self.once(&question)).await.unwrap_or(first)
     }
 
-    fn body(&self, request: CallRequest) -> Result<bytes::Bytes, Failure> {
+    fn body(&self, request: &CallRequest) -> Result<bytes::Bytes, Failure> {
         let body = Body {
             action: &request.action,
             data: &request.data,
