@@ -7,7 +7,7 @@ import time
 
 import websockets
 from rig import answers
-from rig.client import Client
+from rig.client import Client, until
 from rig.raw import Raw
 
 from . import OfConsumer
@@ -186,23 +186,17 @@ async def gap_event(place: Place):
     return names[:1]
 
 
-async def watched(place: Place, wait: float):
-    """What others are told while somebody comes and goes."""
+async def comes_and_goes(place: Place):
+    """What others are told while somebody comes and goes, and within three seconds after that."""
     watcher = await Client.open(place.site.port, f"/watch{place.path}")
     client = await place.open(f"?token={token()}")
     await asyncio.sleep(0.4)
     await client.close()
-    await asyncio.sleep(wait)
+    with contextlib.suppress(AssertionError):
+        await until(lambda: watcher.frames, "a word", 3)
     found = watcher.json()
     await watcher.close()
     return found
-
-
-def comes_and_goes(wait: float = 0.7):
-    async def look(place: Place):
-        return await watched(place, wait)
-
-    return look
 
 
 async def samples(place: Place):
@@ -379,26 +373,24 @@ TABLE: dict[str, OfConsumer] = {
         "", 'on_admit = { refuse = "no" }', status(f"?token={token()}"), (101, 403), 'auth = ["jwt"]\n{key}'
     ),
     "consumer.on_connect": OfConsumer("", "on_connect = { reply = \"'hello'\" }", talks(), ([], ["hello"]), "{key}"),
-    "consumer.on_disconnect": OfConsumer(
-        "", f"on_disconnect = {TOLD % 'gone'}", comes_and_goes(), ([], ["gone"]), TELLS
-    ),
+    "consumer.on_disconnect": OfConsumer("", f"on_disconnect = {TOLD % 'gone'}", comes_and_goes, ([], ["gone"]), TELLS),
     "consumer.on_online": OfConsumer(
-        "", f"on_online = {TOLD % 'here'}", comes_and_goes(), ([], ["here"]), TELLS + PRESENCE
+        "", f"on_online = {TOLD % 'here'}", comes_and_goes, ([], ["here"]), TELLS + PRESENCE
     ),
     "consumer.on_offline": OfConsumer(
-        "", f"on_offline = {TOLD % 'away'}", comes_and_goes(1.5), ([], ["away"]), TELLS + PRESENCE
+        "", f"on_offline = {TOLD % 'away'}", comes_and_goes, ([], ["away"]), TELLS + PRESENCE
     ),
     "consumer.presence.member": OfConsumer(
         'presence = { member = "user.id" }',
         'presence = { member = "claims.nothing | default(none)" }',
-        comes_and_goes(),
+        comes_and_goes,
         (["here"], []),
         f"{TELLS}on_online = {TOLD % 'here'}\n",
     ),
     "consumer.presence.grace": OfConsumer(
         'presence = { member = "user.id", grace = "100ms" }',
         'presence = { member = "user.id", grace = "30s" }',
-        comes_and_goes(1.5),
+        comes_and_goes,
         (["away"], []),
         f"{TELLS}on_offline = {TOLD % 'away'}\n",
     ),
