@@ -428,6 +428,7 @@ TABLE: dict[str, OfNode] = {
     "backend.url": OfNode('"{backend}/one"', '"{backend}/two"', asked_path, ("/one/ask", "/two/ask"), ASKS),
     "backend.secret": OfNode(None, '"a secret of the tests"', is_signed, (False, True), ASKS),
     "backend.timeout": OfNode('"300ms"', '"5s"', slow_answer, ("error", "ok"), ASKS),
+    "backend.max_request": OfNode("10", "1_000_000", slow_answer, ("error", "ok"), ASKS),
     "backend.concurrency": OfNode("1", "8", asked_at_once, lambda one, two: one < two == 4, ASKS),
     "backend.worker": OfNode(
         '"a.calls"',
