@@ -19,7 +19,7 @@ use serde_json::{Value as Json, json};
 use tokio::sync::Mutex;
 
 use self::access::{Access, Refusal};
-use super::{body::BodyLimits, health::Draining};
+use super::health::Draining;
 use crate::{
     auth::Authenticator,
     cluster::{Answer, Answers, Cluster, ClusterError, NodeId, Query},
@@ -47,7 +47,7 @@ struct Shared {
     cluster: Arc<Cluster>,
     presence: Arc<dyn Presence>,
     users: Mutex<Option<(Instant, usize)>>,
-    body: BodyLimits,
+    max_body: usize,
 }
 
 impl Admin {
@@ -60,8 +60,7 @@ impl Admin {
     ) -> Self {
         let access = Access::new(authenticator, config.api.admin_roles.clone());
         let users = Mutex::new(None);
-        let body = BodyLimits { max: config.api.max_body, timeout: config.server.body_timeout.0 };
-        Self(Arc::new(Shared { access, cluster, presence, users, body }))
+        Self(Arc::new(Shared { access, cluster, presence, users, max_body: config.api.max_body }))
     }
 
     async fn users(&self) -> usize {
@@ -133,6 +132,7 @@ impl From<ClusterError> for Refusal {
 pub fn configure(service: &mut web::ServiceConfig, admin: &Admin) {
     let scope = web::scope("/api/websocket")
         .app_data(web::Data::new(admin.clone()))
+        .app_data(web::PayloadConfig::new(admin.0.max_body))
         .service(both("/health").route(web::get().to(health)))
         .service(both("/stats").route(web::get().to(stats)))
         .service(both("/user/{id}/rooms").route(web::get().to(user_rooms)))

@@ -11,10 +11,7 @@ use arc_swap::ArcSwap;
 use serde_json::json;
 use subtle::ConstantTimeEq as _;
 
-use super::{
-    body::{self, BodyError, BodyLimits},
-    refusal::{error, unavailable},
-};
+use super::refusal::{error, unavailable};
 use crate::{
     config::Secret,
     event::{GroupName, Value},
@@ -45,23 +42,21 @@ pub(super) enum Denied {
 pub type Gate = ArcSwap<PublishAccess>;
 
 /// Handles the request.
-pub(super) async fn publish(
+pub async fn publish(
     request: HttpRequest,
-    payload: web::Payload,
-    limits: web::Data<BodyLimits>,
+    body: Result<web::Bytes, actix_web::Error>,
     registry: web::Data<Registry>,
     access: web::Data<Gate>,
 ) -> HttpResponse {
     if let Some(refusal) = refusal(&request, &access.load()) {
         return refusal;
     }
-    let body = match body::read(&request, payload, **limits).await {
+    let body = match body {
         Ok(body) => body,
-        Err(BodyError::TooLarge) => {
+        Err(reason) if reason.as_response_error().status_code() == StatusCode::PAYLOAD_TOO_LARGE => {
             return error(StatusCode::PAYLOAD_TOO_LARGE, "the body is larger than api.max_body", None);
         }
-        Err(reason @ BodyError::Late) => return error(StatusCode::REQUEST_TIMEOUT, &reason.to_string(), None),
-        Err(reason @ BodyError::Broken(_)) => return error(StatusCode::BAD_REQUEST, &reason.to_string(), None),
+        Err(reason) => return error(StatusCode::BAD_REQUEST, &reason.to_string(), None),
     };
     let messages = match parse(&body) {
         Ok(messages) => messages,
