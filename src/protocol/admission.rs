@@ -3,7 +3,7 @@
 //! In: a client, and the consumers that it comes for. Out: a session's parts and a member of the hub in all its groups, or
 //! the [`Refusal`]. What fails or is given up on the way leaves nothing behind. It writes nothing to the client.
 
-use std::{iter::repeat_n, rc::Rc, sync::Arc, time::Instant};
+use std::{iter::repeat_n, mem::take, rc::Rc, sync::Arc, time::Instant};
 
 use tokio::time::timeout;
 
@@ -165,16 +165,20 @@ impl Admission {
         connection: &Rc<Connection>,
         admitted: &mut Option<Admitted>,
     ) -> Result<(), Refusal> {
-        let Known { identity, principal, ends, began } = known;
-        let context = Context { user: identity.user.clone(), claims: identity.claims.clone(), ..context };
+        let Known { mut identity, mut principal, ends, began } = known;
+        let subject = user_id_of(&identity.user);
+        // Only `on_admit` can make it another user than the token's.
+        let user = if consumer.has_on_admit() { identity.user.clone() } else { take(&mut identity.user) };
+        let context = Context { user, claims: take(&mut identity.claims), ..context };
         let context = self.services.admit(consumer, context).await.map_err(|Refused(text)| Refusal::Denied(text))?;
-        // Whom `on_admit` found stands for whom the token named, also where it is counted and disconnected.
-        let user = user_id_of(&context.user);
-        let principal = match user == user_id_of(&identity.user) {
-            true => principal,
-            false => self.services.enter(connection, &identity, &context.user, ends, began).map_err(Refusal::Auth)?,
-        };
-        let permit = self.permit(connection, user.as_deref()).await?;
+        // Whom `on_admit` found stands for whom the token named, also where it is counted and disconnected. A user without
+        // an id is still the token's: the end of the token, and of its user, must find the connection.
+        let found = user_id_of(&context.user).filter(|found| subject.as_ref() != Some(found));
+        if found.is_some() {
+            principal =
+                self.services.enter(connection, &identity, &context.user, ends, began).map_err(Refusal::Auth)?;
+        }
+        let permit = self.permit(connection, found.or(subject).as_deref()).await?;
         let groups = consumer.groups(&context).map_err(|reason| Refusal::Groups(reason.to_string()))?;
         let everybody = consumer.namespace().and_then(|name| GroupName::of_namespace(name).ok());
 
@@ -214,13 +218,13 @@ impl Admitted {
 
     /// Its consumers' parts in the session.
     pub fn take_parts(&mut self) -> Box<[Part]> {
-        std::mem::take(&mut self.parts).into_boxed_slice()
+        take(&mut self.parts).into_boxed_slice()
     }
 
     /// Its users' permits are the connection's from now on, for as long as this attempt lasts.
     pub fn keep_permits(&mut self, connection: &Connection, attempt: u32) {
         if !self.permits.is_empty() {
-            connection.with_permits(|permits| permits.keep(attempt, std::mem::take(&mut self.permits)));
+            connection.with_permits(|permits| permits.keep(attempt, take(&mut self.permits)));
         }
     }
 }

@@ -166,6 +166,31 @@ async def test_who_was_disconnected_while_a_call_asked_who_it_is_does_not_stay(s
     assert (await client.gone(5))[0] == 4403
 
 
+WITHOUT_ID = """
+[[consumer]]
+name = "mine"
+path = "/ws/mine/"
+auth = ["jwt"]
+at_expiry = "close"
+on_admit = { user = "{'name': 'somebody'}" }
+"""
+
+
+async def test_a_user_without_an_id_is_still_whom_its_token_names(start):
+    """The page shows a name only; the token, its end and its user still count."""
+    (node,) = start("", text=WITHOUT_ID + HANDLERS, CHANNELGATE__LIMITS__CONNECTIONS_PER_USER="1")
+    shown = token(7)
+    client = await Client.open(node.port, f"/ws/mine/?token={shown}")
+    assert await refusal(node.port, f"/ws/mine/?token={token(7)}") == 429
+    assert await disconnect(node, token=shown) == 1
+    await client.gone()
+    client = await Client.open(node.port, f"/ws/mine/?token={token(7)}")
+    assert await disconnect(node, user=1) == 1
+    await client.gone()
+    client = await Client.open(node.port, f"/ws/mine/?token={token(7, exp=int(time.time()) + 4)}")
+    assert (await client.gone(10))[0] == 4401
+
+
 @pytest.mark.parametrize("way", ["on_admit", "on_admit by a call", "on_admit by a status"])
 async def test_whoever_is_known_before_it_is_let_in_is_counted(start, way):
     nodes = start(way, 2, CHANNELGATE__LIMITS__CONNECTIONS_PER_USER="1")

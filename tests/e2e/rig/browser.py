@@ -54,7 +54,7 @@ class Page:
 
     async def goto(self, url: str) -> None:
         await self.call("Page.navigate", url=url)
-        await until(lambda: self.is_loaded(url), f"{url} to load")
+        await until(lambda: self.is_loaded(url), f"{url} to load", 60)
 
     async def is_loaded(self, url: str) -> bool:
         script = f"location.href.startsWith({json.dumps(url)}) && document.readyState === 'complete'"
