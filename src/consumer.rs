@@ -3,12 +3,14 @@
 //! In: an [`Event`] or a client's message. Out: frames, or [`Effect`]s for somebody else to carry out.
 
 mod action;
+mod collisions;
 mod compiler;
 mod context;
 mod current;
 mod effect;
 mod emit;
 mod expression;
+mod form;
 mod frame;
 mod functions;
 mod limits;
@@ -17,12 +19,14 @@ mod mapping;
 mod message;
 mod names;
 mod notice;
+mod origin;
 mod place;
 mod program;
 mod resume;
 mod route;
 mod run;
 mod scope;
+mod shape;
 mod step;
 mod template;
 mod view;
@@ -36,25 +40,26 @@ use std::{
 pub use context::Context;
 pub use current::{Consumers, Known};
 pub use effect::{CallRequest, Continuation, Effect, MessageProblem, Outcome, Outgoing, Reaction};
+pub use form::GroupError;
 pub use limits::Limits;
 pub use load::load;
 pub use mapping::MapError;
 pub use route::decode as decode_path;
-pub use template::GroupError;
 
 use crate::{
     config::{self, AuthMethod, Reject, Topics},
-    event::{Content, Event, GapReason, GroupName, Incoming, Payload, Value},
+    event::{Content, Event, GapReason, GroupName, GroupNameError, Incoming, Payload, Value},
     limited::WriteError,
 };
 use action::Actions;
 use expression::Expression;
+use form::{FormId, Forms};
 use mapping::Mappings;
 use message::of_connection;
 use notice::GapNotice;
 use route::Pattern;
 use scope::{Allowed, Name, NameSet, Scope};
-use template::GroupTemplate;
+use template::{GroupTemplate, Origin, Use};
 use view::Root;
 
 /// Longer names of members are nobody's, in bytes.
@@ -72,6 +77,9 @@ pub struct Consumer {
     spec: config::Consumer,
     pattern: Pattern,
     groups: Vec<GroupTemplate>,
+    /// Which groups a client may name; unset: all.
+    allow: Option<Vec<FormId>>,
+    forms: Arc<Forms>,
     refusal: Option<Expression>,
     presence: Option<Expression>,
     mappings: Mappings,
@@ -177,13 +185,19 @@ impl Consumer {
         let scope = of_connection(context, used).into_jinja();
         let mut names = Vec::with_capacity(self.groups.len());
         for template in &self.groups {
-            for name in template.groups(&scope)? {
+            for name in template.groups(&scope, &self.forms, self.allow.as_deref())? {
                 if !names.contains(&name) {
                     names.push(name);
                 }
             }
         }
         Ok(names)
+    }
+
+    /// The group of a room as another program names it, if a template or pattern recognises it, and how much of it is text:
+    /// of several the one with the most is right.
+    fn recognise(&self, room: &str) -> Option<(usize, Result<GroupName, GroupNameError>)> {
+        self.forms.recognise(room).map(|parts| (form::text_of(&parts), GroupName::of(parts)))
     }
 
     /// What the members of an event's group are sent, in order; nothing where `when` says so.
@@ -351,7 +365,7 @@ impl ConsumerSet {
     fn same(&self, other: &Consumer) -> Option<&Arc<Consumer>> {
         let mine = self.consumers.iter().find(|consumer| consumer.name == other.name)?;
         let alike = serde_json::to_value(&mine.spec).ok()? == serde_json::to_value(&other.spec).ok()?;
-        alike.then_some(mine)
+        (alike && mine.forms.has_same_others(&other.forms)).then_some(mine)
     }
 
     /// All of them.
@@ -372,19 +386,27 @@ impl ConsumerSet {
 
 /// The group that a message on a mapped Redis channel goes to: a template over `channel` and `event`.
 #[derive(Debug)]
-pub struct SourceGroup(GroupTemplate);
+pub struct SourceGroup {
+    template: GroupTemplate,
+    forms: Forms,
+}
 
 impl SourceGroup {
     /// Compiles the `group` of a `[[source]]`.
     pub fn compile(template: &str) -> Result<Self, String> {
         let allowed = Allowed { names: &[Name::Channel, Name::Event], place: "in the group of a source" };
-        GroupTemplate::compile(template, allowed).map(Self)
+        let mut forms = Forms::default();
+        let how = Use { origin: Origin::Trusted, room: false, joins: false, allowed: false };
+        let of = (&mut forms, &config::KeyPath::ROOT);
+        let template = GroupTemplate::compile(template, allowed, |_| how, |_| None, of)?;
+        Ok(Self { template, forms })
     }
 
     /// The groups for one message; more than one where the template gives a list.
     pub fn groups(&self, channel: &str, body: &Arc<Value>) -> Result<Vec<GroupName>, GroupError> {
         let scope = Scope::default().with(Name::Channel, channel.into());
-        self.0.groups(&scope.with(Name::Event, Root::Data(body.clone()).into_jinja()).into_jinja())
+        let scope = scope.with(Name::Event, Root::Data(body.clone()).into_jinja()).into_jinja();
+        self.template.groups(&scope, &self.forms, None)
     }
 }
 

@@ -18,7 +18,7 @@ use std::time::Instant;
 pub use emission::{Audience, Content, Emission, Eviction};
 pub use fingerprint::Fingerprint;
 pub use incoming::Incoming;
-pub use name::{GroupName, GroupNameError};
+pub use name::{GroupName, GroupNameError, NamePart, written};
 pub use payload::Payload;
 pub use proof::{Proof, Watch};
 pub use value::{Raw, Value};

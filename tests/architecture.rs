@@ -30,8 +30,8 @@ const PAIRS: &[(&str, &[&str])] =
 const ORDERS: &[(&str, &str)] = &[
     (
         "consumer",
-        "names route scope context current view limits frame message place effect functions wire expression template \
-         compiler emit mapping notice program run step resume action load",
+        "names route shape form scope context current view limits frame message place effect functions wire expression \
+         template origin compiler emit mapping notice program run step resume action collisions load",
     ),
     (
         "hub",

@@ -26,6 +26,9 @@ pub struct Consumer {
     /// Templates of the groups joined at connect, over `route`, `user`, `claims` and `query`.
     #[serde(default)]
     pub groups: Vec<String>,
+    /// Patterns: which of these groups a client may name.
+    #[serde(default)]
+    pub allow: Option<OneOrMany>,
     /// How a refused client learns of it.
     #[serde(default)]
     pub reject: Reject,

@@ -6,6 +6,7 @@ use super::{
     compiler::Compiler,
     context::Context,
     effect::{Continuation, MessageProblem, Outcome, Reaction},
+    form::Forms,
     limits::Limits,
     message::Message,
     place::Place,
@@ -65,6 +66,11 @@ impl Actions {
             offline,
             names,
         }
+    }
+
+    /// Learns which of its rooms can be taken for others.
+    pub fn settle(&mut self, forms: Arc<Forms>) {
+        self.program.forms = forms;
     }
 
     /// Whether handlers of a connection's life look at the connection, or change what is known of it.

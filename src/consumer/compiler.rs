@@ -5,19 +5,53 @@
 
 use super::{
     expression::Expression,
+    form::{FormId, Forms, Role},
+    origin::Origins,
+    route::{Converter, Pattern},
     scope::Allowed,
-    template::{GroupTemplate, Template},
+    template::{GroupTemplate, Template, Use},
 };
 use crate::config::{self, Config, ConfigError, KeyPath, OneOrMany};
+
+/// What the template of a group is for.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Room {
+    /// Whether a client comes in by it.
+    pub joins: bool,
+    /// Whether patterns say which of its names a client may choose.
+    pub allowed: bool,
+    /// Whether a client may name any room by it, as to leave it.
+    pub harmless: bool,
+    /// Whether `result` is what a client acknowledged.
+    pub answered: bool,
+}
 
 /// Compiles the texts of one consumer after the other.
 pub(super) struct Compiler<'a> {
     pub config: &'a Config,
     pub errors: Vec<ConfigError>,
-    /// Parameters of the path of the consumer at hand.
-    pub parameters: Vec<String>,
+    /// Parameters of the path of the consumer at hand, and what matches them.
+    pub parameters: Vec<(String, Converter)>,
+    /// What its clients can choose.
+    pub origins: Origins,
+    /// The forms of its groups.
+    pub forms: Forms,
     /// Whether its clients speak Socket.IO, so that groups are written as rooms.
     pub socketio: bool,
+}
+
+impl<'a> Compiler<'a> {
+    /// With nothing compiled yet.
+    pub fn new(config: &'a Config) -> Self {
+        Self {
+            config,
+            errors: Vec::new(),
+            parameters: Vec::new(),
+            origins: Origins::default(),
+            forms: Forms::default(),
+            socketio: false,
+        }
+    }
 }
 
 impl Compiler<'_> {
@@ -47,12 +81,39 @@ impl Compiler<'_> {
         sources.filter_map(|(here, source)| self.expression(source, allowed, &here)).collect()
     }
 
-    /// The template of a group, or of a Socket.IO room.
-    pub fn group(&mut self, source: &str, allowed: Allowed<'_>, key: &KeyPath) -> Option<GroupTemplate> {
-        let compiled = GroupTemplate::either(source, allowed, self.socketio);
+    /// The template of a group, or of a Socket.IO room; one that lets clients choose any is noted.
+    pub fn group(&mut self, source: &str, allowed: Allowed<'_>, room: Room, key: &KeyPath) -> Option<GroupTemplate> {
+        let Self { origins, parameters, forms, socketio, .. } = self;
+        let how = |template: &Template| Use {
+            origin: origins.of_template(template, room.answered),
+            room: *socketio,
+            joins: room.joins,
+            allowed: room.allowed,
+        };
+        let typed = |expression: &Expression| {
+            let name = expression.source().strip_prefix("route.")?;
+            parameters.iter().find(|(known, _)| known == name).map(|(_, converter)| *converter)
+        };
+        let compiled = GroupTemplate::compile(source, allowed, how, typed, (forms, key));
         let group = self.noted(compiled.map_err(|reason| format!("bad group name: {reason}")), key)?;
         group.template().expressions().for_each(|expression| self.check_route(expression, key));
+        if group.is_chosen() && !room.allowed && !room.harmless && !group.template().begins_with_text() {
+            let reason = "would let clients choose any room, also those of others; begin it with text, or list in \
+                          \"allow\" what they may name";
+            self.note(key, reason);
+        }
         Some(group)
+    }
+
+    /// Patterns of rooms that clients may name.
+    pub fn patterns(&mut self, allow: &OneOrMany, key: &KeyPath) -> Vec<FormId> {
+        let mut forms = Vec::new();
+        for (here, source) in allow.keyed(key) {
+            if let Some(pattern) = self.noted(Pattern::room(source), &here) {
+                forms.push(self.forms.add(pattern, Role::Pattern, source, &here));
+            }
+        }
+        forms
     }
 
     /// The template of an event's name.
@@ -65,7 +126,7 @@ impl Compiler<'_> {
 
     /// Notes a parameter that the consumer's path does not have.
     fn check_route(&mut self, expression: &Expression, key: &KeyPath) {
-        let known: Vec<&str> = self.parameters.iter().map(String::as_str).collect();
+        let known: Vec<&str> = self.parameters.iter().map(|(name, _)| name.as_str()).collect();
         if let Some(name) = expression.unknown_route(&known) {
             let near = config::did_you_mean(name, known.iter().copied());
             self.note(key, format!("the path has no parameter {name:?}{near}"));

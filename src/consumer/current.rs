@@ -8,6 +8,7 @@ use std::{collections::HashMap, sync::Arc};
 use arc_swap::ArcSwap;
 
 use super::{Consumer, ConsumerId, ConsumerSet};
+use crate::event::{Audience, GroupName, GroupNameError};
 
 /// The consumers of a node; a handle.
 #[derive(Clone, Debug)]
@@ -36,6 +37,20 @@ impl Known {
     /// The consumer with this id, in effect or former.
     pub fn get(&self, id: ConsumerId) -> Option<&Arc<Consumer>> {
         self.by_id.get(&id)
+    }
+
+    /// The group of a room as an emission names it. The rooms of a namespace are recognised by its templates and patterns, so
+    /// that it is known what in them is text; those of a consumer are groups already.
+    pub fn group(&self, audience: &Audience, room: &str) -> Result<GroupName, GroupNameError> {
+        if let Some(group) = GroupName::of_plain_room(room) {
+            return Ok(group);
+        }
+        let Audience::Namespace(namespace) = audience else {
+            return GroupName::new(room).or_else(|_| GroupName::of_room(room));
+        };
+        let serving = self.iter().filter(|consumer| consumer.namespace() == Some(namespace));
+        let recognised = serving.filter_map(|consumer| consumer.recognise(room)).max_by_key(|(text, _)| *text);
+        recognised.map_or_else(|| GroupName::of_room(room), |(_, group)| group)
     }
 
     /// Those in effect, then those that only older connections have.

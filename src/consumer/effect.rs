@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use super::message::Kept;
+use super::{form::GroupError, message::Kept};
 use crate::{
     config::Secret,
     event::{GroupName, Payload, Value},
@@ -126,6 +126,9 @@ pub enum MessageProblem {
     /// What its handler sends is larger than a message may be.
     #[error("what the message's handler sends: {0}")]
     TooLarge(WriteError),
+    /// It names a room whose name is too long, or could be that of another.
+    #[error("the message's handler failed: {0}")]
+    Room(String),
     /// What `require` or `allow` says stands against it.
     #[error("the message is not allowed")]
     Denied,
@@ -137,13 +140,23 @@ pub enum MessageProblem {
     Unanswered(String),
 }
 
+impl From<GroupError> for MessageProblem {
+    fn from(error: GroupError) -> Self {
+        match error {
+            GroupError::Value(reason) => Self::Failed(reason),
+            GroupError::NotAllowed(_) => Self::Denied,
+            GroupError::Name { .. } | GroupError::Ambiguous(_) => Self::Room(error.to_string()),
+        }
+    }
+}
+
 impl MessageProblem {
     /// The metric label.
     pub const fn label(&self) -> &'static str {
         match self {
             Self::BadJson(_) => "bad_json",
             Self::Unknown => "unknown_message",
-            Self::Failed(_) => "failed_message",
+            Self::Failed(_) | Self::Room(_) => "failed_message",
             Self::TooLarge(_) => "too_large",
             Self::Denied => "denied_message",
             Self::Limited => "limited_message",

@@ -69,6 +69,23 @@ impl Expression {
         &self.source
     }
 
+    /// The paths it reads, such as `route.id`.
+    pub fn paths(&self) -> impl Iterator<Item = &str> {
+        self.paths.iter().map(String::as_str)
+    }
+
+    /// The texts in it, as they are written between quotes.
+    pub fn literals(&self) -> impl Iterator<Item = &str> {
+        let mut rest = &*self.source;
+        std::iter::from_fn(move || {
+            let (at, quote) = rest.char_indices().find(|(_, c)| matches!(c, '"' | '\''))?;
+            let text = &rest[at + 1..];
+            rest = after_text(text, quote);
+            let end = text.len() - rest.len();
+            Some(text[..end].strip_suffix(quote).unwrap_or_default())
+        })
+    }
+
     /// The value; undefined is an error.
     pub fn evaluate(&self, scope: &Jinja) -> Result<Jinja, String> {
         let value = self.compiled.eval(scope.clone()).map_err(|error| describe(&error))?;

@@ -2,19 +2,28 @@
 
 use std::{path::Path, sync::Arc};
 
+use indexmap::IndexMap;
+
 use super::{
     Consumer, ConsumerId, ConsumerSet, SourceGroup,
     action::Actions,
-    compiler::Compiler,
+    collisions,
+    compiler::{Compiler, Room},
+    form::{Forms, Role},
     mapping::Mappings,
     notice::GapNotice,
+    origin::Origins,
     place,
     program::Program,
-    route::Pattern,
+    route::{Part, Pattern},
     scope::{Allowed, Name},
+    template::GroupTemplate,
     wire::Wire,
 };
-use crate::config::{self, Config, ConfigErrors, Environment, KeyPath, Protocol, SourceMapping};
+use crate::{
+    config::{self, Config, ConfigErrors, Environment, KeyPath, Protocol, SourceMapping},
+    event::GroupName,
+};
 
 /// Reads and compiles a configuration; everything that is wrong is reported, from the file's syntax to its expressions.
 pub fn load(path: Option<&Path>, environment: &Environment) -> Result<(Config, ConsumerSet), ConfigErrors> {
@@ -38,14 +47,11 @@ impl ConsumerSet {
     /// The consumers after a reload: one that is as it was is the same, so that its connections notice nothing, and any
     /// other has an id that none had before.
     pub fn followed_by(&self, config: &Config) -> Result<Self, ConfigErrors> {
-        let compiler = Compiler { config, errors: Vec::new(), parameters: Vec::new(), socketio: false };
-        let mut loader = Loader { compiler, first: self.next };
-        let consumers: Vec<_> = config
-            .consumers
-            .iter()
-            .enumerate()
-            .map(|(place, spec)| loader.consumer(place, spec).map(Arc::new))
-            .collect();
+        let mut loader = Loader { compiler: Compiler::new(config), first: self.next, namespaces: Vec::new() };
+        let specs = config.consumers.iter().enumerate();
+        let mut consumers: Vec<_> = specs.map(|(place, spec)| loader.consumer(place, spec)).collect();
+        loader.settle(&mut consumers);
+        let consumers: Vec<_> = consumers.into_iter().map(|consumer| consumer.map(Arc::new)).collect();
         loader.check_shadows(&consumers);
         for (place, source) in config.sources.iter().enumerate() {
             loader.source(place, source);
@@ -65,6 +71,8 @@ struct Loader<'a> {
     compiler: Compiler<'a>,
     /// The id of the first consumer.
     first: u32,
+    /// The namespaces so far, and the groups of everybody in them.
+    namespaces: Vec<(String, GroupName)>,
 }
 
 impl Loader<'_> {
@@ -77,13 +85,24 @@ impl Loader<'_> {
         };
         let compiler = &mut self.compiler;
         let pattern = compiler.noted(Pattern::compile(&spec.path), &key.then("path"));
-        compiler.parameters = pattern.iter().flat_map(Pattern::parameters).map(str::to_owned).collect();
+        let typed = pattern.iter().flat_map(Pattern::typed);
+        compiler.parameters = typed.map(|(name, converter)| (name.to_owned(), converter)).collect();
+        compiler.origins = Origins::of(spec);
         compiler.socketio = wire.is_socketio();
         let known = place::of_groups(spec.protocol);
         let allowed = Allowed { names: known, place: "in a group's name" };
         let here = key.then("groups");
+        let room = Room { joins: true, allowed: spec.allow.is_some(), ..Room::default() };
         let groups = spec.groups.iter().enumerate();
-        let groups = groups.filter_map(|(index, group)| compiler.group(group, allowed, &here.then(index))).collect();
+        let groups = groups.filter_map(|(index, group)| compiler.group(group, allowed, room, &here.then(index)));
+        let groups: Vec<_> = groups.collect();
+        let allow = spec.allow.as_ref().map(|allow| {
+            let here = key.then("allow");
+            if !groups.iter().any(GroupTemplate::is_chosen) {
+                compiler.note(&here, "there is no group here that a client could choose");
+            }
+            compiler.patterns(allow, &here)
+        });
         let allowed = Allowed { names: &[Name::Route, Name::Query], place: "in a refusal" };
         let refusal = compiler.optional(spec.reject.send.as_ref(), allowed, &key.then("reject").then("send"));
         let allowed = Allowed { names: known, place: "in a member" };
@@ -101,6 +120,7 @@ impl Loader<'_> {
             limits: 0,
             name: Arc::clone(&name),
             wire,
+            forms: Arc::default(),
             backend: backend.url.is_some() || backend.worker.is_some(),
             tokens: !spec.is_anonymous(),
             max_topics: spec.topics.max,
@@ -112,7 +132,54 @@ impl Loader<'_> {
             return None;
         };
         let (id, spec) = (ConsumerId(id), spec.clone());
-        Some(Consumer { id, name, spec, pattern: pattern?, groups, refusal, presence, mappings, notice, actions })
+        self.everybody(&spec, &key);
+        let forms = Arc::new(std::mem::take(&mut self.compiler.forms));
+        let pattern = pattern?;
+        Some(Consumer { id, name, spec, pattern, groups, allow, forms, refusal, presence, mappings, notice, actions })
+    }
+
+    /// The group of everybody in its namespace, whose name no room may have.
+    fn everybody(&mut self, spec: &config::Consumer, key: &KeyPath) {
+        if spec.protocol != Protocol::SocketIo {
+            return;
+        }
+        let key = key.then("namespace");
+        let Some(group) =
+            self.compiler.noted(GroupName::of_namespace(&spec.namespace).map_err(|error| error.to_string()), &key)
+        else {
+            return;
+        };
+        let before = self.namespaces.iter().find(|(other, known)| *known == group && *other != spec.namespace);
+        if let Some((other, _)) = before {
+            let reason = format!("{:?} and {other:?} are one group, {group}", spec.namespace);
+            self.compiler.note(&key, reason);
+        }
+        let pattern = Pattern::of(vec![Part::Text(group.as_str().into())]);
+        self.compiler.forms.add(pattern, Role::Inner, group.as_str(), &key);
+        self.namespaces.push((spec.namespace.clone(), group));
+    }
+
+    /// Finds out which groups can be taken for which. Consumers of one namespace share their rooms; any other has its own.
+    fn settle(&mut self, consumers: &mut [Option<Consumer>]) {
+        let mut sharing: IndexMap<Option<String>, Vec<&mut Consumer>> = IndexMap::new();
+        let mut alone = Vec::new();
+        for consumer in consumers.iter_mut().flatten() {
+            match consumer.namespace().map(str::to_owned) {
+                None => alone.push(vec![consumer]),
+                namespace => sharing.entry(namespace).or_default().push(consumer),
+            }
+        }
+        for consumers in alone.into_iter().chain(sharing.into_values()) {
+            let mut all: Vec<Forms> = consumers.iter().map(|consumer| Forms::clone(&consumer.forms)).collect();
+            collisions::check(&all.iter().collect::<Vec<_>>(), &mut self.compiler);
+            Forms::settle(all.iter_mut().collect());
+            for (consumer, forms) in consumers.into_iter().zip(all) {
+                let forms = Arc::new(forms);
+                consumer.actions.settle(Arc::clone(&forms));
+                consumer.mappings.forms = Arc::clone(&forms);
+                consumer.forms = forms;
+            }
+        }
     }
 
     /// Keys that Socket.IO has no use for.

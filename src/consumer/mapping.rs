@@ -5,10 +5,11 @@ use std::sync::Arc;
 use indexmap::IndexMap;
 
 use super::{
-    compiler::Compiler,
+    compiler::{Compiler, Room},
     effect::Outgoing,
     emit::{Emit, Target},
     expression::Expression,
+    form::Forms,
     names::name,
     place::OF_EVENTS,
     scope::{Allowed, Name, Scope},
@@ -29,6 +30,7 @@ const ALLOWED: Allowed<'static> =
 #[derive(Debug)]
 pub(super) struct Mappings {
     wire: Wire,
+    pub forms: Arc<Forms>,
     by_type: IndexMap<Box<str>, Mapping>,
     rest: Option<Mapping>,
 }
@@ -107,11 +109,11 @@ impl Mappings {
                 compiler.note(&here, "is there twice: dots and underscores are the same in event types");
             }
         }
-        Self { wire, by_type, rest }
+        Self { wire, forms: Arc::default(), by_type, rest }
     }
 
     pub fn map(&self, event: &Arc<Event>) -> Result<Vec<Outgoing>, MapError> {
-        self.handler(event.kind()).ok_or(MapError::NoHandler)?.map(event, &self.wire)
+        self.handler(event.kind()).ok_or(MapError::NoHandler)?.map(event, self)
     }
 
     /// As `channels.consumer.get_handler_name`: dots become underscores, and a leading underscore is refused.
@@ -157,14 +159,15 @@ impl Mapping {
         let target = match &emit.to {
             None => Target::Own,
             Some(to) => {
-                let room = compiler.group(to, ALLOWED, &key.then("to"))?;
+                let room = compiler.group(to, ALLOWED, Room::default(), &key.then("to"))?;
                 Target::Rooms { rooms: vec![room], but_me: false }
             }
         };
         Some(Emit { target, ..compiled? })
     }
 
-    fn map(&self, event: &Arc<Event>, wire: &Wire) -> Result<Vec<Outgoing>, MapError> {
+    fn map(&self, event: &Arc<Event>, of: &Mappings) -> Result<Vec<Outgoing>, MapError> {
+        let Mappings { wire, forms, .. } = of;
         let scope = Scope::default()
             .with(Name::Event, Root::Event(event.clone()).into_jinja())
             .with(Name::Group, event.group.as_str().into())
@@ -204,7 +207,7 @@ impl Mapping {
                 Target::Group(group) => add(place, payload, Some(group.clone()), emit.volatile),
                 Target::Rooms { rooms, .. } => {
                     for room in rooms {
-                        let groups = room.groups(&scope).map_err(String::from)?.into_iter();
+                        let groups = room.groups(&scope, forms, None).map_err(String::from)?.into_iter();
                         groups.for_each(|to| add(place, payload.clone(), Some(to), emit.volatile));
                     }
                 }

@@ -6,9 +6,9 @@ use std::{collections::HashMap, sync::Arc};
 use super::{
     emit::Emit,
     expression::Expression,
-    route::Pattern,
+    form::{FormId, Forms},
     scope::NameSet,
-    template::{GroupTemplate, Template},
+    template::GroupTemplate,
     wire::Wire,
 };
 use crate::config::{Rate, Span};
@@ -23,6 +23,8 @@ pub(super) struct Program {
     /// The consumer's name.
     pub name: Arc<str>,
     pub wire: Wire,
+    /// The forms of its rooms.
+    pub forms: Arc<Forms>,
     /// Whether there is anybody to ask.
     pub backend: bool,
     /// Whether clients show tokens.
@@ -115,21 +117,11 @@ pub(super) enum Op {
 #[derive(Debug, Default)]
 pub(super) struct Guard {
     /// Unset: every room.
-    pub allow: Option<Vec<Pattern>>,
+    pub allow: Option<Vec<FormId>>,
     /// What the client is told.
     pub denied: Vec<Emit>,
     /// What the client is told if Redis does not take it.
     pub failed: Vec<Emit>,
-}
-
-impl Guard {
-    /// Whether the room that the template gave is allowed.
-    pub fn allows(&self, template: &Template, room: &str) -> bool {
-        match &self.allow {
-            Some(allow) if template.names().meets(NameSet::OF_CLIENTS) => allow.iter().any(|one| one.is_of(room)),
-            _ => true,
-        }
-    }
 }
 
 /// A question to the backend, and where to go on.

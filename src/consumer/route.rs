@@ -7,7 +7,10 @@ use std::borrow::Cow;
 
 use percent_encoding::percent_decode_str;
 
-use crate::{config::did_you_mean, event::Value};
+use crate::{
+    config::did_you_mean,
+    event::{NamePart, Value},
+};
 
 /// Longer paths match nothing: the work for a hostile one stays small.
 const MAX_PATH: usize = 2048;
@@ -16,19 +19,23 @@ const MAX_PATH: usize = 2048;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Pattern(Vec<Part>);
 
+/// A part of a pattern.
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum Part {
+pub(super) enum Part {
+    /// Itself.
     Text(Box<str>),
+    /// What may vary, by its name.
     Parameter(Box<str>, Converter),
 }
 
 /// Django's path converters (`django/urls/converters.py`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Converter {
+pub(super) enum Converter {
     Str,
     Int,
     Slug,
     Uuid,
+    /// Any text at all.
     Path,
 }
 
@@ -90,25 +97,52 @@ impl Pattern {
         }
     }
 
-    /// Whether a room's name is of this pattern.
-    pub fn is_of(&self, room: &str) -> bool {
-        room.len() <= MAX_PATH && self.exactly(room).is_some()
+    /// The pattern of what these parts give.
+    pub const fn of(parts: Vec<Part>) -> Self {
+        Self(parts)
+    }
+
+    /// Its parts, in their order.
+    pub fn parts(&self) -> &[Part] {
+        &self.0
+    }
+
+    /// A room of this pattern: what is text of it, and what a parameter takes.
+    pub fn parse<'a>(&'a self, room: &'a str) -> Option<Vec<NamePart<'a>>> {
+        let mut taken = self.exactly(room)?.into_iter().rev();
+        let of = |part: &'a Part| match part {
+            Part::Text(text) => Some(NamePart::Text(text)),
+            Part::Parameter(..) => taken.next().map(NamePart::Value),
+        };
+        self.0.iter().map(of).collect()
     }
 
     /// Names of its parameters.
     pub fn parameters(&self) -> Vec<&str> {
-        self.0
-            .iter()
-            .filter_map(|part| match part {
-                Part::Parameter(name, _) => Some(&**name),
-                Part::Text(_) => None,
-            })
-            .collect()
+        self.typed().map(|(name, _)| name).collect()
+    }
+
+    /// Its parameters, each with what it matches.
+    pub fn typed(&self) -> impl Iterator<Item = (&str, Converter)> {
+        self.0.iter().filter_map(|part| match part {
+            Part::Parameter(name, converter) => Some((&**name, *converter)),
+            Part::Text(_) => None,
+        })
     }
 
     /// Whether both match the same paths, as far as can be told.
     pub fn is_same(&self, other: &Self) -> bool {
         self.without_slash() == other.without_slash()
+    }
+
+    /// Whether the text of both is the same, whatever may vary between.
+    pub fn has_same_text(&self, other: &Self) -> bool {
+        let text = |pattern: &Self| -> Vec<Option<Box<str>>> {
+            let parts =
+                pattern.0.iter().map(|part| if let Part::Text(text) = part { Some(text.clone()) } else { None });
+            parts.collect()
+        };
+        text(self) == text(other)
     }
 
     /// Its parts without the slash at the end, which is optional.
@@ -123,30 +157,33 @@ impl Pattern {
 
     /// The parameters of `path`, which is already decoded; `None` if it does not match.
     pub fn matches(&self, path: &str) -> Option<Value> {
-        if path.len() > MAX_PATH {
-            return None;
-        }
         // As written first, so that `<path:rest>` keeps a slash at its end; then with the slash added or taken away.
-        self.exactly(path).or_else(|| match path.strip_suffix('/') {
+        self.values(path).or_else(|| match path.strip_suffix('/') {
             Some(shorter) if shorter.ends_with('/') => None,
-            Some(shorter) => self.exactly(shorter),
-            None => self.exactly(&format!("{path}/")),
+            Some(shorter) => self.values(shorter),
+            None => self.values(&format!("{path}/")),
         })
     }
 
-    fn exactly(&self, path: &str) -> Option<Value> {
+    fn values(&self, path: &str) -> Option<Value> {
+        let taken = self.exactly(path)?.into_iter().rev();
+        Some(self.typed().zip(taken).map(|((name, converter), text)| (name, converter.value(text))).collect())
+    }
+
+    /// What its parameters take of exactly this text, from the last to the first.
+    fn exactly<'a>(&self, text: &'a str) -> Option<Vec<&'a str>> {
+        if text.len() > MAX_PATH {
+            return None;
+        }
         let mut found = Vec::new();
-        let mut dead = vec![false; (self.0.len() + 1) * (path.len() + 1)];
-        search(&self.0, path, 0, &mut dead, &mut found).then(|| {
-            // Filled from the last to the first.
-            found.into_iter().rev().map(|(name, value): (&str, Value)| (name, value)).collect()
-        })
+        let mut dead = vec![false; (self.0.len() + 1) * (text.len() + 1)];
+        search(&self.0, text, 0, &mut dead, &mut found).then_some(found)
     }
 }
 
 /// Matches like Django's regular expression: each parameter as long as possible, shorter where the rest needs it.
 /// `dead` remembers what was tried in vain, so the work is at most parts × length².
-fn search<'a>(parts: &'a [Part], path: &str, at: usize, dead: &mut [bool], found: &mut Vec<(&'a str, Value)>) -> bool {
+fn search<'a>(parts: &[Part], path: &'a str, at: usize, dead: &mut [bool], found: &mut Vec<&'a str>) -> bool {
     let place = parts.len() * (path.len() + 1) + at;
     if dead[place] {
         return false;
@@ -155,14 +192,14 @@ fn search<'a>(parts: &'a [Part], path: &str, at: usize, dead: &mut [bool], found
     let matched = match parts.split_first() {
         None => rest.is_empty(),
         Some((Part::Text(text), more)) => rest.starts_with(&**text) && search(more, path, at + text.len(), dead, found),
-        Some((Part::Parameter(name, converter), more)) => {
+        Some((Part::Parameter(_, converter), more)) => {
             let longest = converter.longest(rest);
             let ends = rest[..longest].char_indices().map(|(start, c)| start + c.len_utf8()).rev();
             ends.into_iter().any(|end| {
                 if !converter.accepts(&rest[..end]) || !search(more, path, at + end, dead, found) {
                     return false;
                 }
-                found.push((name, converter.value(&rest[..end])));
+                found.push(&rest[..end]);
                 true
             })
         }
@@ -288,17 +325,18 @@ mod tests {
     #[test]
     fn a_room_is_of_its_pattern_whole_or_not_at_all() {
         let pattern = Pattern::room("work_order_<int>").unwrap();
-        for good in ["work_order_1", "work_order_007"] {
-            assert!(pattern.is_of(good), "{good}");
+        let is_of = |pattern: &Pattern, room: &str| pattern.parse(room).is_some();
+        for (good, number) in [("work_order_1", "1"), ("work_order_007", "007")] {
+            assert_eq!(pattern.parse(good).unwrap(), [NamePart::Text("work_order_"), NamePart::Value(number)]);
         }
         for bad in
             ["work_order_", "work_order_x", "work_order_1x", "work_order_-1", "xwork_order_1", "work_order_1\n", ""]
         {
-            assert!(!pattern.is_of(bad), "{bad:?}");
+            assert!(!is_of(&pattern, bad), "{bad:?}");
         }
-        assert!(Pattern::room("chat:<slug:room>/<int>").unwrap().is_of("chat:a-b/7"));
-        assert!(Pattern::room("lobby").unwrap().is_of("lobby"));
-        assert!(!Pattern::room("lobby").unwrap().is_of("lobby/"));
+        assert!(is_of(&Pattern::room("chat:<slug:room>/<int>").unwrap(), "chat:a-b/7"));
+        assert!(is_of(&Pattern::room("lobby").unwrap(), "lobby"));
+        assert!(!is_of(&Pattern::room("lobby").unwrap(), "lobby/"));
         for (bad, reason) in [
             ("<str>", "every room"),
             ("", "empty"),

@@ -11,6 +11,7 @@ use super::{
     effect::{CallRequest, Continuation, Effect, Held, MessageProblem, Reaction},
     emit::{Emit, Target},
     expression::Expression,
+    form::GroupError,
     frame,
     limits::Limits,
     message::{Kept, Message, of_connection, of_message},
@@ -229,12 +230,12 @@ impl<'a> Run<'a> {
     fn rooms(&mut self, rooms: &[GroupTemplate], guard: &Guard) -> Result<Option<Vec<GroupName>>, MessageProblem> {
         let mut groups = Vec::with_capacity(rooms.len());
         for template in rooms {
-            let names = template.rooms(self.scope())?;
-            if !names.iter().all(|room| guard.allows(template.template(), room)) {
-                return Ok(None);
-            }
-            for room in &names {
-                let group = template.name(room)?;
+            let forms = &self.program.forms;
+            let named = match template.groups(self.scope(), forms, guard.allow.as_deref()) {
+                Err(GroupError::NotAllowed(_)) => return Ok(None),
+                named => named?,
+            };
+            for group in named {
                 if !groups.contains(&group) {
                     groups.push(group);
                 }

@@ -25,7 +25,7 @@ pub(super) enum Name {
 }
 
 impl Name {
-    const ALL: [Self; 15] = [
+    pub const ALL: [Self; 15] = [
         Self::Event,
         Self::Group,
         Self::Message,
@@ -84,10 +84,6 @@ impl NameSet {
     /// What a connection is kept for.
     pub const CONNECTION: Self =
         Self::of(&[Name::User, Name::Route, Name::Query, Name::Claims, Name::Auth, Name::Id, Name::Vars]);
-
-    /// What a client can have chosen as it likes.
-    pub const OF_CLIENTS: Self =
-        Self::of(&[Name::Message, Name::Args, Name::Route, Name::Query, Name::Auth, Name::Vars]);
 
     pub const fn of(names: &[Name]) -> Self {
         let (mut set, mut place) = (0, 0);

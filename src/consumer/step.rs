@@ -17,6 +17,7 @@ use self::{
     writer::Site,
 };
 use super::{
+    compiler::Room,
     emit::Emit,
     place::Place,
     program::{Ask, Call, Guard, HandlerId, HandlerTable, Op},
@@ -80,7 +81,7 @@ impl Writer<'_, '_> {
             place
         });
         let guard = Arc::new(Guard {
-            allow: step.allow.as_ref().map(|allow| self.patterns(allow, &key.then("allow"))),
+            allow: step.allow.as_ref().map(|allow| self.compiler.patterns(allow, &key.then("allow"))),
             denied: self.told("denied", step.denied.as_ref(), *site, key),
             failed: self.told("failed", step.failed.as_ref(), *site, key),
         });
@@ -170,12 +171,18 @@ impl Writer<'_, '_> {
     fn membership(&mut self, step: &Step, guard: &Arc<Guard>, site: Site, key: &KeyPath) {
         if let Some(leave) = &step.leave {
             let here = self.key("leave", site.unconnected(), key);
-            let rooms = self.rooms(leave, None, site, &here);
+            let rooms = self.rooms(
+                leave,
+                Room { allowed: guard.allow.is_some(), harmless: true, ..Room::default() },
+                site,
+                &here,
+            );
             self.push(site, Op::Leave(rooms, Arc::clone(guard)));
         }
         if let Some(join) = &step.join {
             let here = self.key("join", site.unconnected(), key);
-            let rooms = self.rooms(join, Some(guard), site, &here);
+            let rooms =
+                self.rooms(join, Room { joins: true, allowed: guard.allow.is_some(), ..Room::default() }, site, &here);
             self.push(site, Op::Join(rooms, Arc::clone(guard)));
         }
         if let Some(names) = self.optional("subscribe", step.subscribe.as_ref(), site.unconnected(), site, key) {
@@ -245,7 +252,8 @@ impl Writer<'_, '_> {
         let Some(publish) = &step.publish else { return };
         let here = self.key("publish", site.unadmitted(), key);
         for (here, publish) in publish.keyed(&here) {
-            let group = self.room(&publish.group, Some(guard), site, &here.then("group"));
+            let to = Room { allowed: guard.allow.is_some(), ..Room::default() };
+            let group = self.room(&publish.group, to, site, &here.then("group"));
             let event = self.expression(&publish.event, site, &here.then("event"));
             if let (Some(group), Some(event)) = (group, event) {
                 self.push(site, Op::Publish { group, event, guard: Arc::clone(guard) });

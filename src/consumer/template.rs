@@ -3,39 +3,15 @@
 use minijinja::{Value as Jinja, value::ValueKind};
 
 use super::{
-    effect::MessageProblem,
     expression::{Expression, describe},
+    form::{FormId, Forms, GroupError, Role},
+    route::{Converter, Part as FormPart, Pattern},
     scope::{Allowed, NameSet},
 };
-use crate::event::{GroupName, GroupNameError};
-
-/// Why a template gave no name.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum GroupError {
-    /// A variable is undefined, null or no text or number; the name is never filled up with `None`.
-    #[error("{0}")]
-    Value(String),
-    /// The name breaks Channels' rule.
-    #[error("{name:?} is no group: {reason}")]
-    Name {
-        /// What the template gave, shortened.
-        name: String,
-        /// Which part of the rule.
-        reason: GroupNameError,
-    },
-}
-
-impl From<GroupError> for String {
-    fn from(error: GroupError) -> Self {
-        error.to_string()
-    }
-}
-
-impl From<GroupError> for MessageProblem {
-    fn from(error: GroupError) -> Self {
-        Self::Failed(error.to_string())
-    }
-}
+use crate::{
+    config::KeyPath,
+    event::{GroupName, GroupNameError, NamePart},
+};
 
 /// A compiled template of free text.
 #[derive(Debug)]
@@ -106,18 +82,20 @@ impl Template {
         Ok(whole)
     }
 
-    /// The same; one that is an expression and nothing else may give a list of texts.
-    fn texts(&self, scope: &Jinja) -> Result<Vec<String>, GroupError> {
-        if let [Part::Value(expression)] = self.0.as_slice() {
-            let value = expression.evaluate(scope).map_err(GroupError::Value)?;
-            if matches!(value.kind(), ValueKind::Seq | ValueKind::Iterable) {
-                let items = value.try_iter().map_err(|error| GroupError::Value(describe(&error)))?;
-                return items.map(|item| text(&item, expression)).collect();
-            }
-            return Ok(vec![text(&value, expression)?]);
-        }
-        Ok(vec![self.text(scope)?])
+    /// Its expression, where it is nothing else.
+    fn whole(&self) -> Option<&Expression> {
+        if let [Part::Value(expression)] = self.0.as_slice() { Some(expression) } else { None }
     }
+}
+
+/// The names that an expression gives: one, or those of a list.
+fn texts(expression: &Expression, scope: &Jinja) -> Result<Vec<String>, GroupError> {
+    let value = expression.evaluate(scope).map_err(GroupError::Value)?;
+    if matches!(value.kind(), ValueKind::Seq | ValueKind::Iterable) {
+        let items = value.try_iter().map_err(|error| GroupError::Value(describe(&error)))?;
+        return items.map(|item| text(&item, expression)).collect();
+    }
+    Ok(vec![text(&value, expression)?])
 }
 
 impl Expression {
@@ -155,59 +133,178 @@ fn text(value: &Jinja, expression: &Expression) -> Result<String, GroupError> {
 #[derive(Debug)]
 pub(super) struct GroupTemplate {
     template: Template,
-    /// A Socket.IO room, which may be any text, and not a group as Channels writes it.
+    form: FormId,
+    origin: Origin,
+    /// Whether it names a Socket.IO room.
     room: bool,
+    /// Names and beginnings of names within an expression that gives whole names, the longest first.
+    inner: Vec<Inner>,
+}
+
+/// Who chooses what stands in a name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Origin {
+    /// A client, in part at least.
+    Client,
+    /// Identities, that is tokens and what Django says of a user.
+    Identity,
+    /// The configuration, the backend, or who publishes an event.
+    Trusted,
+}
+
+/// What a template is for.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Use {
+    pub origin: Origin,
+    /// Whether it may be any text, as Socket.IO's rooms, and need not be written as Channels' groups are.
+    pub room: bool,
+    /// Whether a client comes in by it.
+    pub joins: bool,
+    /// Whether patterns say which of its names a client may choose.
+    pub allowed: bool,
+}
+
+#[derive(Debug)]
+struct Inner {
+    text: Box<str>,
+    /// The text alone.
+    name: FormId,
+    /// The text and a value.
+    beginning: FormId,
 }
 
 impl GroupTemplate {
-    /// Compiles the template of a group.
-    pub fn compile(source: &str, allowed: Allowed<'_>) -> Result<Self, String> {
-        Self::either(source, allowed, false)
-    }
-
-    /// Compiles the template of a Socket.IO room, or of a group.
-    pub fn either(source: &str, allowed: Allowed<'_>, room: bool) -> Result<Self, String> {
+    /// Compiles the template of a group or, where `room` says so, of a Socket.IO room, which may be any text. `typed` says
+    /// what matches a parameter of the path.
+    pub fn compile(
+        source: &str,
+        allowed: Allowed<'_>,
+        how: impl FnOnce(&Template) -> Use,
+        typed: impl Fn(&Expression) -> Option<Converter>,
+        (forms, key): (&mut Forms, &KeyPath),
+    ) -> Result<Self, String> {
         let template = Template::compile(source, allowed)?;
-        let compiled = Self { template, room };
-        match compiled.template.0.as_slice() {
+        let how = how(&template);
+        let literal = |text: &str| if how.room { GroupName::of([NamePart::Text(text)]) } else { GroupName::new(text) };
+        let parts = template.0.as_slice();
+        match parts {
             [] => return Err(GroupNameError::Empty.to_string()),
-            [Part::Text(name)] => drop(compiled.name(name).map_err(reason)?),
-            parts if !room => {
+            [Part::Text(name)] => drop(literal(name).map_err(|reason| reason.to_string())?),
+            _ => {
                 for part in parts {
                     if let Part::Text(text) = part {
-                        GroupName::new(text).map_err(|error| error.to_string())?;
+                        literal(text).map_err(|reason| reason.to_string())?;
                     }
                 }
             }
-            _ => {}
         }
-        Ok(compiled)
+        if parts.windows(2).any(|pair| matches!(pair, [Part::Value(_), Part::Value(_)])) {
+            return Err("two values stand side by side, so that nobody knows where one ends; write text between them"
+                .to_owned());
+        }
+        let pattern = Pattern::of(parts.iter().map(|part| form_part(part, &typed)).collect());
+        let chosen = how.origin == Origin::Client;
+        let inner = match template.whole() {
+            Some(expression) if how.origin == Origin::Identity => inner(expression, forms, key),
+            _ => Vec::new(),
+        };
+        let whole = template.whole().is_some();
+        let role = match how.origin {
+            Origin::Client if how.allowed || whole => Role::Hidden,
+            Origin::Trusted if whole => Role::Hidden,
+            Origin::Identity if !inner.is_empty() => Role::Hidden,
+            // Who sends to `role_admin` means the role.
+            _ if !how.joins && template.constant().is_some() => Role::Hidden,
+            _ => Role::Template { chosen, free: chosen && how.joins },
+        };
+        let form = forms.add(pattern, role, source, key);
+        Ok(Self { template, form, origin: how.origin, room: how.room, inner })
     }
 
     pub const fn template(&self) -> &Template {
         &self.template
     }
 
-    /// The rooms it names, as they are written.
-    pub fn rooms(&self, scope: &Jinja) -> Result<Vec<String>, GroupError> {
-        self.template.texts(scope)
+    /// Whether a client can choose some of its values.
+    pub fn is_chosen(&self) -> bool {
+        self.origin == Origin::Client
     }
 
-    /// The groups it names.
-    pub fn groups(&self, scope: &Jinja) -> Result<Vec<GroupName>, GroupError> {
-        self.rooms(scope)?.iter().map(|room| self.name(room)).collect()
+    /// The groups it names. Where a client can choose and there are patterns, only what they allow.
+    pub fn groups(&self, scope: &Jinja, forms: &Forms, allow: Option<&[FormId]>) -> Result<Vec<GroupName>, GroupError> {
+        let allow = allow.filter(|_| self.is_chosen());
+        if let Some(expression) = self.template.whole() {
+            let names = texts(expression, scope)?;
+            return names.iter().map(|name| self.whole(name, forms, allow)).collect();
+        }
+        if let Some(allow) = allow {
+            return forms.allowed(allow, &self.template.text(scope)?).map(|group| vec![group]);
+        }
+        let mut values = Vec::new();
+        for expression in self.template.expressions() {
+            values.push(expression.text(scope)?);
+        }
+        let mut values = values.iter();
+        let parts = self.template.0.iter().filter_map(|part| match part {
+            Part::Text(text) => Some(NamePart::Text(text)),
+            Part::Value(_) => values.next().map(|value| NamePart::Value(value)),
+        });
+        let parts: Vec<_> = parts.collect();
+        forms.group(self.form, &parts).map(|group| vec![group])
     }
 
-    /// The group of a room.
-    pub fn name(&self, text: &str) -> Result<GroupName, GroupError> {
-        let name = if self.room { GroupName::from_room(text) } else { GroupName::new(text) };
-        name.map_err(|reason| GroupError::Name { name: text.chars().take(100).collect(), reason })
+    /// The group of a name that an expression gives as a whole.
+    fn whole(&self, name: &str, forms: &Forms, allow: Option<&[FormId]>) -> Result<GroupName, GroupError> {
+        if self.origin == Origin::Trusted
+            && !self.room
+            && let Ok(group) = GroupName::new(name)
+        {
+            return Ok(group);
+        }
+        match (allow, self.origin) {
+            (Some(allow), _) => forms.allowed(allow, name),
+            // Where a client names any room, it is to leave it: one that it was let into is recognised.
+            (None, Origin::Client | Origin::Trusted) => forms.given(name),
+            (None, Origin::Identity) => {
+                for Inner { text, name: alone, beginning } in &self.inner {
+                    match name.strip_prefix(&**text) {
+                        Some("") => return forms.group(*alone, &[NamePart::Text(text)]),
+                        Some(rest) => return forms.group(*beginning, &[NamePart::Text(text), NamePart::Value(rest)]),
+                        None => {}
+                    }
+                }
+                forms.group(self.form, &[NamePart::Value(name)])
+            }
+        }
     }
 }
 
-fn reason(error: GroupError) -> String {
-    match error {
-        GroupError::Value(reason) => reason,
-        GroupError::Name { reason, .. } => reason.to_string(),
+fn form_part(part: &Part, typed: impl Fn(&Expression) -> Option<Converter>) -> FormPart {
+    match part {
+        Part::Text(text) => FormPart::Text(text.clone()),
+        Part::Value(expression) => {
+            FormPart::Parameter(expression.source().into(), typed(expression).unwrap_or(Converter::Path))
+        }
     }
+}
+
+/// The texts within an expression that are names, or can be beginnings of names.
+fn inner(expression: &Expression, forms: &mut Forms, key: &KeyPath) -> Vec<Inner> {
+    let mut texts: Vec<&str> = expression.literals().filter(|text| GroupName::of_plain_room(text).is_some()).collect();
+    texts.sort_unstable_by_key(|text| std::cmp::Reverse((text.len(), *text)));
+    texts.dedup();
+    let mut inner = Vec::new();
+    for text in texts {
+        let literal = FormPart::Text(text.into());
+        let any = FormPart::Parameter("".into(), Converter::Path);
+        // `role_` goes on, `admin` is whole.
+        let goes_on = text.ends_with(['_', '-', '.']);
+        let role = if goes_on { Role::Inner } else { Role::Hidden };
+        inner.push(Inner {
+            text: text.into(),
+            name: forms.add(Pattern::of(vec![literal.clone()]), Role::Inner, text, key),
+            beginning: forms.add(Pattern::of(vec![literal, any]), role, text, key),
+        });
+    }
+    inner
 }

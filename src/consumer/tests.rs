@@ -2,6 +2,7 @@
 
 mod actions;
 mod calls;
+mod groups;
 mod presets;
 mod socketio_presets;
 
@@ -172,29 +173,31 @@ fn conditions_topics_raw_text_and_several_frames() {
 fn groups_come_from_route_user_query_and_claims() {
     let set = set(
         "[[consumer]]\npath = \"/ws/<str:room>/<int:id>/\"\nauth = [\"jwt\"]\ngroups = [\"chat_{{ route.room }}\", \"o.{{route.id}}\", \
-         \"c{{ min(user.id, route.id) }}_{{ max(user.id, route.id) }}\", \"{{ query.page | slug }}\", \"{{ query.orders.split(',') }}\", \
-         \"{{ ['admins'] if claims.role == 'admin' else [] }}\", \"chat_{{ route.room }}\"]\n",
+         \"c{{ min(user.id, route.id) }}_{{ max(user.id, route.id) }}\", \"page.{{ query.page | slug }}\", \"{{ query.orders.split(',') }}\", \
+         \"{{ ['admins'] if claims.role == 'admin' else [] }}\", \"chat_{{ route.room }}\"]\n\
+         allow = [\"chat_<str>\", \"o.<int>\", \"c<int>_<int>\", \"page.<str>\", \"order_<int>\"]\n",
     );
     let (consumer, route) = set.route("/ws/lobby/4").unwrap();
     let mut context = Context {
         route,
         user: value(json!({"id": 9})),
-        query: value(json!({"page": "/a/b?c", "orders": "1,2"})),
+        query: value(json!({"page": "/a/b?c", "orders": "order_1,order_2"})),
         claims: value(json!({"role": "admin"})),
         ..Context::default()
     };
     let names = |context: &Context| {
         consumer.groups(context).map(|names| names.iter().map(ToString::to_string).collect::<Vec<_>>())
     };
-    assert_eq!(names(&context).unwrap(), ["chat_lobby", "o.4", "c4_9", "a-b-c", "1", "2", "admins"]);
+    assert_eq!(names(&context).unwrap(), ["chat_lobby", "o.4", "c4_9", "page.a-b-c", "order_1", "order_2", "admins"]);
     context.claims = value(json!({"role": "user"}));
-    assert_eq!(names(&context).unwrap(), ["chat_lobby", "o.4", "c4_9", "a-b-c", "1", "2"]);
+    assert_eq!(names(&context).unwrap(), ["chat_lobby", "o.4", "c4_9", "page.a-b-c", "order_1", "order_2"]);
     context.query = value(json!({"page": "x"}));
     assert!(names(&context).is_err());
     assert_eq!(set.route("/ws/lobby/x/").map(|(consumer, _)| consumer.id()), None);
-    let (consumer, route) = set.route("/ws/caf%C3%A9/1/").unwrap();
-    let context = Context { route, ..context };
-    assert!(matches!(consumer.groups(&context), Err(GroupError::Name { .. })));
+    let (_, route) = set.route("/ws/caf%C3%A9/1/").unwrap();
+    let query = value(json!({"page": "x", "orders": "order_1"}));
+    let context = Context { route, query, ..context };
+    assert_eq!(names(&context).unwrap(), ["chat_caf-xc3-xa9", "o.1", "c1_9", "page.x", "order_1"]);
 }
 
 #[test]

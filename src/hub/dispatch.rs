@@ -160,22 +160,22 @@ impl Dispatcher {
     }
 
     fn emission(&self, emission: &Emission) {
-        story::emitted(&self.metrics.tail, emission);
         let known = self.consumers.now();
+        story::emitted(&self.metrics.tail, emission, &known);
         let mut served: Vec<&Consumer> = served(&known, &emission.audience).collect();
         // A reload may have changed what the consumer of a name speaks, while older connections go on.
         while let Some(protocol) = served.first().map(|consumer| consumer.protocol()) {
             let (alike, others): (Vec<_>, Vec<_>) =
                 served.into_iter().partition(|consumer| consumer.protocol() == protocol);
-            self.emission_to(emission, &alike);
+            self.emission_to(emission, &known, &alike);
             served = others;
         }
     }
 
     /// An emission to consumers that write it alike.
-    fn emission_to(&self, emission: &Emission, served: &[&Consumer]) {
+    fn emission_to(&self, emission: &Emission, known: &Known, served: &[&Consumer]) {
         let consumers: Arc<[ConsumerId]> = served.iter().map(|consumer| consumer.id()).collect();
-        let targets = self.targets(emission, served, &consumers);
+        let targets = self.targets(emission, known, served, &consumers);
         let mask = targets.mask();
         if mask == 0 {
             return;
@@ -190,7 +190,7 @@ impl Dispatcher {
                 return;
             }
         };
-        let rules = self.exceptions(emission, &consumers).shared();
+        let rules = self.exceptions(emission, known, &consumers).shared();
         match (targets.audiences.as_slice(), targets.ids.as_slice()) {
             (&[audience], []) => self.deliver(audience, frame, rules, emission.received),
             _ => {
@@ -204,8 +204,8 @@ impl Dispatcher {
     }
 
     fn evict(&self, eviction: &Eviction) {
-        let Ok(group) = GroupName::from_room(&eviction.room) else { return };
         let known = self.consumers.now();
+        let Ok(group) = known.group(&eviction.audience, &eviction.room) else { return };
         let consumers: Vec<ConsumerId> = served(&known, &eviction.audience).map(Consumer::id).collect();
         let concerned = self.audiences(&group).into_iter().filter(|audience| consumers.contains(&audience.consumer));
         let mut mask = 0;
@@ -218,7 +218,7 @@ impl Dispatcher {
         });
     }
 
-    fn targets(&self, emission: &Emission, served: &[&Consumer], consumers: &[ConsumerId]) -> Targets {
+    fn targets(&self, emission: &Emission, known: &Known, served: &[&Consumer], consumers: &[ConsumerId]) -> Targets {
         let mut targets = Targets::default();
         if emission.rooms.is_empty() {
             for consumer in served {
@@ -231,8 +231,11 @@ impl Dispatcher {
         }
         for room in &emission.rooms {
             let before = targets.audiences.len();
-            if let Ok(group) = GroupName::from_room(room) {
-                targets.add(self.audiences(&group).into_iter().filter(|one| consumers.contains(&one.consumer)));
+            match known.group(&emission.audience, room) {
+                Ok(group) => {
+                    targets.add(self.audiences(&group).into_iter().filter(|one| consumers.contains(&one.consumer)));
+                }
+                Err(reason) => warn_bounded!("an emission to a room is not delivered: {reason}"),
             }
             // What is no room of this node may be the id of a member.
             if targets.audiences.len() == before
@@ -245,13 +248,13 @@ impl Dispatcher {
         targets
     }
 
-    fn exceptions(&self, emission: &Emission, consumers: &[ConsumerId]) -> Rules {
+    fn exceptions(&self, emission: &Emission, known: &Known, consumers: &[ConsumerId]) -> Rules {
         let mut rules = Rules { volatile: emission.volatile, ..Rules::default() };
         for except in &emission.except {
             if self.registry.worker_of(except).is_some() {
                 rules.except_ids.push(Arc::clone(except));
             }
-            if let Ok(group) = GroupName::from_room(except) {
+            if let Ok(group) = known.group(&emission.audience, except) {
                 let of_consumers = self.audiences(&group).into_iter().filter(|one| consumers.contains(&one.consumer));
                 rules.except_audiences.extend(of_consumers.map(|audience| audience.id));
             }

@@ -1,7 +1,7 @@
 //! What is told of events to whoever watches; nothing is made where nobody does.
 
 use crate::{
-    consumer::Consumer,
+    consumer::{Consumer, Known},
     event::{Content, Emission, Event, Gap, GroupName, Value},
     telemetry::tail::{Tail, What},
 };
@@ -14,11 +14,12 @@ pub(super) fn received(tail: &Tail, event: &Event) {
 }
 
 /// An event came that names its receivers itself.
-pub(super) fn emitted(tail: &Tail, emission: &Emission) {
+pub(super) fn emitted(tail: &Tail, emission: &Emission, known: &Known) {
     if !tail.is_watched() {
         return;
     }
-    let groups: Vec<GroupName> = emission.rooms.iter().filter_map(|room| GroupName::from_room(room).ok()).collect();
+    let groups = emission.rooms.iter().filter_map(|room| known.group(&emission.audience, room).ok());
+    let groups: Vec<GroupName> = groups.collect();
     let (of, body) = match &emission.content {
         Content::Event(args) => (args.first().and_then(Value::as_str), Value::List(args.clone())),
         Content::Message(message) => (None, message.clone()),

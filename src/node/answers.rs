@@ -11,7 +11,7 @@ use crate::{
     auth::Authenticator,
     cluster::{Answer, Disconnect, NodeStats, Order, Query, Recorded, Responder, SocketRooms, Target},
     consumer::{Consumer, ConsumerId, Consumers},
-    event::{Fingerprint, GroupName},
+    event::{Audience, Fingerprint, GroupName, NamePart},
     hub::{Dispatcher, Kick, Registry, Whom},
     layer::{Signal, codec::json},
     telemetry::Metrics,
@@ -60,7 +60,8 @@ impl Answers {
     }
 
     async fn rooms_of(&self, user: &str) -> Answer {
-        let Ok(group) = GroupName::from_room(&format!("user_{user}")) else { return Answer::Rooms(Vec::new()) };
+        let parts = [NamePart::Text("user_"), NamePart::Value(user)];
+        let Ok(group) = GroupName::of(parts) else { return Answer::Rooms(Vec::new()) };
         let known = self.consumers.now();
         let asked: Vec<ConsumerId> =
             known.iter().filter(|consumer| consumer.namespace().is_some()).map(|one| one.id()).collect();
@@ -87,11 +88,13 @@ impl Answers {
     }
 
     async fn emit(&self, order: Order) -> Answer {
-        let serving: Vec<ConsumerId> = {
-            let of = |consumer: &&Arc<Consumer>| consumer.namespace() == Some(&order.namespace);
-            self.consumers.now().iter().filter(of).map(|consumer| consumer.id()).collect()
-        };
-        let groups: Vec<GroupName> = order.rooms.iter().filter_map(|room| GroupName::from_room(room).ok()).collect();
+        let known = self.consumers.now();
+        let of = |consumer: &&Arc<Consumer>| consumer.namespace() == Some(&order.namespace);
+        let serving: Vec<ConsumerId> = known.iter().filter(of).map(|consumer| consumer.id()).collect();
+        let audience = Audience::Namespace(Arc::clone(&order.namespace));
+        let groups = order.rooms.iter().filter_map(|room| known.group(&audience, room).ok());
+        let groups: Vec<GroupName> = groups.collect();
+        drop(known);
         let named: Vec<(GroupName, ConsumerId)> =
             groups.iter().flat_map(|group| serving.iter().map(move |id| (group.clone(), *id))).collect();
         let ids = order.rooms.clone();

@@ -179,7 +179,7 @@ impl Admission {
                 self.services.enter(connection, &identity, &context.user, ends, began).map_err(Refusal::Auth)?;
         }
         let permit = self.permit(connection, found.or(subject).as_deref()).await?;
-        let groups = consumer.groups(&context).map_err(|reason| Refusal::Groups(reason.to_string()))?;
+        let groups = consumer.groups(&context).map_err(Refusal::Groups)?;
         let everybody = consumer.namespace().and_then(|name| GroupName::of_namespace(name).ok());
 
         let all = admitted.get_or_insert_with(|| Admitted {

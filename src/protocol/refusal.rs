@@ -11,7 +11,7 @@ use crate::{
     admission::{Limit, Refused as Limited},
     auth::AuthError,
     config::Reject,
-    consumer::Consumer,
+    consumer::{Consumer, GroupError},
     layer::LayerError,
     socket::{close::CloseCode, negotiate::HandshakeError},
     warn_bounded,
@@ -22,6 +22,9 @@ const SOON: Option<Duration> = Some(Duration::from_secs(1));
 
 /// What a Socket.IO client is told where the node is at fault; why is in the log.
 const UNAVAILABLE: &str = "Service unavailable";
+
+/// How it is counted that a name of a client's could also be that of another group.
+const AMBIGUOUS: &str = "ambiguous_group";
 
 /// Why a client is not let in.
 #[derive(Clone, Debug)]
@@ -45,7 +48,7 @@ pub enum Refusal {
     /// `on_admit` stood against it, in these words.
     Denied(String),
     /// The name of one of its groups cannot be made.
-    Groups(String),
+    Groups(GroupError),
     /// A group could not be joined.
     Layer(LayerError),
     /// It took longer than `limits.admission_timeout`.
@@ -151,7 +154,14 @@ impl Refusal {
             }
             Self::Auth(error) => unknown(error),
             Self::Denied(text) => Row { connect_error: Told::Text(text), ..Row::DENIED }.saying(text),
-            Self::Groups(reason) => Row::DENIED.saying(reason),
+            Self::Groups(error) => {
+                let row = match error {
+                    GroupError::Ambiguous(_) => Row { label: AMBIGUOUS, level: Level::Warn, ..Row::DENIED },
+                    GroupError::Name { .. } => Row { level: Level::Warn, ..Row::DENIED },
+                    GroupError::Value(_) | GroupError::NotAllowed(_) => Row::DENIED,
+                };
+                row.saying(error.to_string())
+            }
             Self::Layer(LayerError::Unavailable { reason, retry_after }) => {
                 Row { retry_after: Some(*retry_after), ..Row::UNAVAILABLE }
                     .saying(format!("the channel layer is not ready: {reason}"))
@@ -192,6 +202,7 @@ impl Refusal {
             _ if level > Level::Warn => log::debug!("{who}: a client is refused: {detail}"),
             // Each bounded for itself, so that a storm of one does not hide another.
             Self::Layer(error) => warn_bounded!("{who}: a client is refused: {error}"),
+            Self::Groups(error) => warn_bounded!("{who}: a client is refused: {error}"),
             Self::Late => warn_bounded!("{who}: a client is refused: letting it in took longer than admission_timeout"),
             _ => warn_bounded!("{who}: a client is refused: {detail}"),
         }
@@ -233,7 +244,10 @@ impl<'a> Row<'a> {
         let configured = reject.close?;
         match self.close {
             Close::Never => None,
-            Close::AsConfigured => Some((CloseCode::new(configured).unwrap_or(CloseCode::POLICY_VIOLATION), "denied")),
+            Close::AsConfigured => {
+                let outcome = if self.label == AMBIGUOUS { AMBIGUOUS } else { "denied" };
+                Some((CloseCode::new(configured).unwrap_or(CloseCode::POLICY_VIOLATION), outcome))
+            }
             Close::TryAgainLater => Some((CloseCode::TRY_AGAIN_LATER, self.label)),
         }
     }
@@ -298,6 +312,7 @@ fn unknown(error: &AuthError) -> Row<'static> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::event::GroupNameError;
 
     const LATER: Duration = Duration::from_millis(2500);
 
@@ -331,7 +346,10 @@ Auth origin            | origin DEBUG             | 403 the origin is not allowe
 Auth unconfigured      | unconfigured WARN        | 503 no key; Retry-After 60s | - | Service unavailable
 Auth unavailable       | unavailable WARN         | 503 the token store is not reachable; Retry-After 2.5s | - | Service unavailable
 Denied                 | denied DEBUG             | 403 not today | denied 4401 | not today
-Groups                 | denied DEBUG             | 403 no name | denied 4401 | a bad token
+Groups Value           | denied DEBUG             | 403 `user.id` is empty | denied 4401 | a bad token
+Groups NotAllowed      | denied DEBUG             | 403 \"user_9\" is not among what \"allow\" lets a client name | denied 4401 | a bad token
+Groups Name            | denied WARN              | 403 \"é\" is no group: a group name must be shorter than 100 characters, this one has 104 | denied 4401 | a bad token
+Groups Ambiguous       | ambiguous_group WARN     | 403 \"user_7_notifications\" could also be the name of another group: a value in it holds what is text of a name | ambiguous_group 4401 | a bad token
 Layer Unavailable      | unavailable WARN         | 503 the channel layer is not ready: reset; Retry-After 2.5s | - | Service unavailable
 Layer Refused          | unavailable WARN         | 503 the channel layer refused; Retry-After 1s | - | Service unavailable
 Late                   | timeout WARN             | 503 it took too long to let the client in; Retry-After 1s | - | Service unavailable";
@@ -368,7 +386,14 @@ Late                   | timeout WARN             | 503 it took too long to let 
         all.extend(limits.map(|limit| Refusal::Limited(Limited { limit, retry_after: LATER })));
         all.extend([Refusal::NotReady, Refusal::Namespace]);
         all.extend(auth.map(Refusal::Auth));
-        all.extend([Refusal::Denied("not today".to_owned()), Refusal::Groups("no name".to_owned())]);
+        all.push(Refusal::Denied("not today".to_owned()));
+        let groups = [
+            GroupError::Value("`user.id` is empty".to_owned()),
+            GroupError::NotAllowed("user_9".to_owned()),
+            GroupError::Name { name: "é".to_owned(), reason: GroupNameError::TooLong(104) },
+            GroupError::Ambiguous("user_7_notifications".to_owned()),
+        ];
+        all.extend(groups.map(Refusal::Groups));
         all.extend(layer.map(Refusal::Layer));
         all.push(Refusal::Late);
         all
@@ -382,7 +407,15 @@ Late                   | timeout WARN             | 503 it took too long to let 
             Refusal::Limited(refused) => format!("Limited {:?}", refused.limit),
             Refusal::Auth(error) => format!("Auth {}", error.label()),
             Refusal::Denied(_) => "Denied".to_owned(),
-            Refusal::Groups(_) => "Groups".to_owned(),
+            Refusal::Groups(error) => {
+                let kind = match error {
+                    GroupError::Value(_) => "Value",
+                    GroupError::Name { .. } => "Name",
+                    GroupError::NotAllowed(_) => "NotAllowed",
+                    GroupError::Ambiguous(_) => "Ambiguous",
+                };
+                format!("Groups {kind}")
+            }
             Refusal::Layer(LayerError::Unavailable { .. }) => "Layer Unavailable".to_owned(),
             Refusal::Layer(LayerError::TooLarge(_) | LayerError::Refused(_)) => "Layer Refused".to_owned(),
             Refusal::NotAnUpgrade | Refusal::Draining | Refusal::NotReady | Refusal::Namespace | Refusal::Late => {

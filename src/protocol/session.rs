@@ -25,7 +25,7 @@ use self::{
 };
 use super::services::WorkerServices;
 use crate::{
-    consumer::{Context, Continuation, Outcome, Reaction},
+    consumer::{Context, Continuation, MessageProblem, Outcome, Reaction},
     event::{GapReason, Incoming, Value},
     hub::Member,
     socket::close::CloseCode,
@@ -211,7 +211,12 @@ impl Session {
     fn note(&self, place: usize, reaction: &Reaction, what: &str) {
         if let Some(problem) = &reaction.problem {
             self.services.metrics.refused_message(problem.label());
-            log::debug!("{}: {what}: {problem}", self.parts[place].consumer.name());
+            let name = self.parts[place].consumer.name();
+            match problem {
+                // Somebody misses events that he asked for, and may not know why.
+                MessageProblem::Room(_) => warn_bounded!("{name}: {what}: {problem}"),
+                _ => log::debug!("{name}: {what}: {problem}"),
+            }
         }
     }
 

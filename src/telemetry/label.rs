@@ -8,6 +8,7 @@ pub const HANDSHAKES: &[&str] = &[
     "accepted",
     "address_limit",
     "address_rate_limit",
+    "ambiguous_group",
     "bad_request",
     "denied",
     "draining",

@@ -6,10 +6,9 @@ use super::writer::{Site, Writer};
 use crate::{
     config::{self, Emits, KeyPath, OneOrMany},
     consumer::{
+        compiler::Room,
         emit::{Emit, Target},
         program::Guard,
-        route::Pattern,
-        scope::NameSet,
         template::GroupTemplate,
     },
     event::GroupName,
@@ -46,39 +45,14 @@ impl Receivers<'_> {
 }
 
 impl Writer<'_, '_> {
-    pub(super) fn patterns(&mut self, allow: &OneOrMany, key: &KeyPath) -> Vec<Pattern> {
-        allow.keyed(key).filter_map(|(here, source)| self.compiler.noted(Pattern::room(source), &here)).collect()
+    pub(super) fn rooms(&mut self, sources: &OneOrMany, room: Room, site: Site, key: &KeyPath) -> Vec<GroupTemplate> {
+        sources.keyed(key).filter_map(|(here, source)| self.room(source, room, site, &here)).collect()
     }
 
-    /// Rooms; with a guard those that a client could choose freely are noted.
-    pub(super) fn rooms(
-        &mut self,
-        sources: &OneOrMany,
-        guard: Option<&Arc<Guard>>,
-        site: Site,
-        key: &KeyPath,
-    ) -> Vec<GroupTemplate> {
-        sources.keyed(key).filter_map(|(here, source)| self.room(source, guard, site, &here)).collect()
-    }
-
-    pub(super) fn room(
-        &mut self,
-        source: &str,
-        guard: Option<&Arc<Guard>>,
-        site: Site,
-        key: &KeyPath,
-    ) -> Option<GroupTemplate> {
-        let room = self.compile(site, |compiler, allowed| compiler.group(source, allowed, key))?;
-        let template = room.template();
-        self.uses(template.names());
-        if guard.is_some_and(|guard| guard.allow.is_none())
-            && !template.begins_with_text()
-            && template.names().meets(NameSet::OF_CLIENTS)
-        {
-            let reason = "would let clients choose any room, also those of others; begin it with text, or list in \
-                          \"allow\" what they may name";
-            self.compiler.note(key, reason);
-        }
+    pub(super) fn room(&mut self, source: &str, room: Room, site: Site, key: &KeyPath) -> Option<GroupTemplate> {
+        let room = Room { answered: !site.backend, ..room };
+        let room = self.compile(site, |compiler, allowed| compiler.group(source, allowed, room, key))?;
+        self.uses(room.template().names());
         Some(room)
     }
 
@@ -102,6 +76,7 @@ impl Writer<'_, '_> {
 
     fn target(&mut self, emit: &config::Emit, receivers: Receivers<'_>, site: Site, key: &KeyPath) -> Option<Target> {
         let Receivers { whom, own, guard } = receivers;
+        let room = Room { allowed: guard.is_some_and(|guard| guard.allow.is_some()), ..Room::default() };
         let to = key.then("to");
         let prefix = match (whom, &emit.to) {
             (Whom::Own | Whom::Told, Some(_)) => {
@@ -118,7 +93,7 @@ impl Writer<'_, '_> {
             }
             (Whom::Others, None) if !own.is_empty() => {
                 // Compiled anew: the same room in the same step.
-                let own = own.iter().filter_map(|source| self.room(source, guard, site, &to));
+                let own = own.iter().filter_map(|source| self.room(source, room, site, &to));
                 return Some(Target::Rooms { rooms: own.collect(), but_me: true });
             }
             (Whom::Others, None) => {
@@ -134,7 +109,7 @@ impl Writer<'_, '_> {
             (Whom::Others | Whom::Room, Some(_)) => "",
         };
         let source = format!("{prefix}{}", emit.to.as_deref().unwrap_or_default());
-        let room = self.room(&source, guard, site, &to)?;
+        let room = self.room(&source, room, site, &to)?;
         Some(Target::Rooms { rooms: vec![room], but_me: whom == Whom::Others })
     }
 }

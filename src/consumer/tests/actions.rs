@@ -190,11 +190,13 @@ fn a_handler_that_fails_does_nothing_and_answers_nothing() {
         told(&hear(&chat, &ann(), "join", json!(["7"]))),
         ["join session.7", "435[true]", r#"to session.7 but "socket-1": ["joined","7"]"#]
     );
-    for malformed in [json!([]), json!([null]), json!([{}]), json!([""]), json!([1.5]), json!(["x".repeat(200)])] {
+    for malformed in [json!([]), json!([null]), json!([{}]), json!([""]), json!([1.5])] {
         let reaction = hear(&chat, &ann(), "join", malformed.clone());
         assert_eq!(reaction.effects, [], "{malformed}");
         assert!(matches!(reaction.problem, Some(MessageProblem::Failed(_))), "{malformed}");
     }
+    let long = hear(&chat, &ann(), "join", json!(["x".repeat(200)]));
+    assert!(matches!(long.problem, Some(MessageProblem::Room(_))) && long.effects.is_empty());
     let unknown = hear(&chat, &ann(), "nothing", json!([]));
     assert_eq!((unknown.effects, unknown.problem), (vec![], Some(MessageProblem::Unknown)));
     assert!(!chat.handles(&Incoming::Event { name: "nothing", args: &Arc::default(), ack: None }));

@@ -52,7 +52,7 @@ async fn emit(
     admin.0.access.check(request).await?;
     let (namespace, args) = order::read(body)?;
     let room = format!("{prefix}{name}");
-    if let Err(reason) = GroupName::from_room(&room) {
+    if let Err(reason) = GroupName::of_room(&room) {
         let reason = reason.to_string().replace("group name", "name of a room");
         return Err(Refusal::Invalid { field: field.into(), reason });
     }

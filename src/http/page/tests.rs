@@ -184,6 +184,7 @@ async fn a_token_is_made_for_a_number_or_a_text() {
     for (request, expected) in [
         (r#"{"user_id": 7}"#, "token-of-7"),
         (r#"{"user_id": "0b1f-uuid"}"#, "token-of-0b1f-uuid"),
+        (r#"{"user_id": "bob+smith@x"}"#, "token-of-bob+smith@x"),
         (r#"{"user_id": 18446744073709551615}"#, "token-of-18446744073709551615"),
     ] {
         let response = ask(PageData::new(&config(), true, &key(), Some(maker())), post_token(request)).await;
@@ -195,7 +196,7 @@ async fn a_token_is_made_for_a_number_or_a_text() {
 #[actix_web::test]
 async fn a_bad_token_request_is_told_the_field() {
     let long = r#"{"user_id": "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"}"#;
-    for request in ["{}", "", "[", r#"{"user_id": -1}"#, r#"{"user_id": ""}"#, r#"{"user_id": "a b"}"#, long] {
+    for request in ["{}", "", "[", r#"{"user_id": -1}"#, r#"{"user_id": ""}"#, long] {
         let response = ask(PageData::new(&config(), true, &key(), Some(maker())), post_token(request)).await;
         assert_eq!(response.status(), StatusCode::BAD_REQUEST, "{request}");
         assert_eq!(body(response).await["field"], "user_id", "{request}");

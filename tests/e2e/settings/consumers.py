@@ -247,6 +247,13 @@ TABLE: dict[str, OfConsumer] = {
     "consumer.groups": OfConsumer(
         "groups = []", 'groups = ["NAME"]', talks(events=(X,)), ([], [X, {"type": "the_end"}]), "{key}\n" + ANY
     ),
+    "consumer.allow": OfConsumer(
+        'allow = "order_<int>"',
+        'allow = "ticket_<int>"',
+        status("?room=order_1"),
+        (101, 403),
+        'groups = ["{{ query.room }}"]\n{key}',
+    ),
     "consumer.reject.close": OfConsumer("", "reject.close = 4001", refusal, (403, [4001, ""]), 'auth = ["jwt"]\n{key}'),
     "consumer.reject.reason": OfConsumer(
         "", 'reject.reason = "why"', refusal, ([4001, ""], [4001, "why"]), 'auth = ["jwt"]\nreject.close = 4001\n{key}'
