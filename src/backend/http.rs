@@ -170,10 +170,10 @@ impl Shared {
     }
 
     async fn asked(&self, request: CallRequest, deadline: Instant) -> Result<(u16, Value), Failure> {
-        let CallRequest { action, idempotent, .. } = &request;
-        let (action, idempotent) = (Arc::clone(action), *idempotent);
         // Written before it waits: its bytes take less than what they were made of.
         let body = self.body(&request)?;
+        let (action, idempotent) = (Arc::clone(&request.action), request.idempotent);
+        drop(request);
         let _turn = self.turns.take().await.map_err(|_| Failure {
             ending: Ending::Overload,
             reason: "too many calls wait for the backend".to_owned(),
