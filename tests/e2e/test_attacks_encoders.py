@@ -7,13 +7,15 @@ import asyncio
 import contextlib
 
 import pytest
-from rig.attack import BOUNDS, Target, attack, bounds, packet
+from rig.attack import BOUNDS, CLIENTS, Target, attack, bounds, frame, packet
+from rig.client import until
+from rig.raw import TEXT
 
 pytestmark = pytest.mark.alone("measures memory")
 
 INBOX = BOUNDS["socket.inbox_total"]
 #: What may be written to Redis, to a client and to the backend.
-LIMIT = 256 << 10
+LIMIT = 16 << 10
 
 
 @pytest.fixture(scope="module")
@@ -59,6 +61,27 @@ async def test_an_attachment_that_nothing_names_is_malformed(node):
         await row.namespaces()
         await row.write(packet(b'51-["echo",1]', bytes(90_000)))
         await all_end(row)
+
+
+async def test_what_becomes_longer_when_it_is_written_stops_at_its_limit(module_system, node):
+    """`1e15` is eighteen characters when it is written again."""
+    async with attack(node, "10 kB each that become 38 as JSON", CLIENTS * 100_000) as row:
+        await row.sockets("/plain/")
+        for number, kind in enumerate([b"tell", b"carry", b"echo"]):
+            text = b'{"type":"' + kind + b'","data":[' + b"1e15," * 2000 + b"0]}"
+            await row.write(frame(TEXT, text), row.raws[number::3])
+
+        async def counted() -> bool:
+            refused = [
+                module_system.metric(node, "channelgate_refused_messages_total", reason="not_published"),
+                module_system.metric(node, "channelgate_refused_messages_total", reason="too_large"),
+                module_system.metric(
+                    node, "channelgate_backend_calls_total", action="hang", outcome="request_too_large"
+                ),
+            ]
+            return refused == [CLIENTS / 3] * 3
+
+        await until(counted, "all to be refused", 30, 0.2)
 
 
 async def all_end(row) -> None:
