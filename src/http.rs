@@ -1,6 +1,7 @@
 //! The node's HTTP side: WebSocket handshakes, health, metrics, the publish API, ws-tokens and the live page.
 
 pub mod admin;
+mod body;
 pub mod client;
 mod cors;
 mod head;

@@ -40,7 +40,7 @@ const ORDERS: &[(&str, &str)] = &[
     ),
     (
         "http",
-        "client cors head refusal upgrade health publish page tail ws_token proxy_protocol admin precheck serving websocket \
+        "body client cors head refusal upgrade health publish page tail ws_token proxy_protocol admin precheck serving websocket \
          socketio server",
     ),
     ("layer::codec::pickle", "tree cost encode calls machine"),

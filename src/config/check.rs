@@ -62,6 +62,7 @@ fn sections(config: &Config, note: &mut impl FnMut(KeyPath, String)) {
         ("socket.max_message", config.socket.max_message),
         ("socket.outbox", config.socket.outbox),
         ("socketio.max_payload", config.socketio.max_payload),
+        ("socketio.max_pending", config.socketio.max_pending),
         ("layer.capacity", config.layer.capacity),
         ("layer.queues", config.layer.queues),
         ("layer.max_message", config.layer.max_message),
@@ -83,10 +84,12 @@ fn sections(config: &Config, note: &mut impl FnMut(KeyPath, String)) {
     }
     let above_zero = [
         ("server.handshake_timeout", config.server.handshake_timeout),
+        ("server.body_timeout", config.server.body_timeout),
         ("limits.admission_timeout", config.limits.admission_timeout),
         ("socketio.ping_interval", config.socketio.ping_interval),
         ("socketio.ping_timeout", config.socketio.ping_timeout),
         ("socketio.connect_timeout", config.socketio.connect_timeout),
+        ("socketio.poll_timeout", config.socketio.poll_timeout),
         ("layer.expiry", config.layer.expiry),
         ("layer.group_expiry", config.layer.group_expiry),
         ("layer.probe_interval", config.layer.probe_interval),

@@ -16,6 +16,8 @@ pub struct Server {
     pub max_connections: usize,
     /// Time for a client to send its request's headers.
     pub handshake_timeout: Span,
+    /// Time for a client to send the body of its request.
+    pub body_timeout: Span,
     /// Proxies whose word on a client's address is taken.
     pub trusted_proxies: Vec<Network>,
     /// The header in which they say it.
@@ -51,6 +53,7 @@ impl Default for Server {
             workers: 0,
             max_connections: 100_000,
             handshake_timeout: Span::seconds(5),
+            body_timeout: Span::seconds(10),
             trusted_proxies: Vec::new(),
             forwarded_header: ForwardedHeader::default(),
             proxy_protocol: false,

@@ -16,6 +16,10 @@ pub struct SocketIo {
     pub max_payload: usize,
     /// Closed when the client has not connected to a namespace within this time.
     pub connect_timeout: Span,
+    /// Closed when a session that polls has not asked for its messages within this time.
+    pub poll_timeout: Span,
+    /// Sessions that are in no namespace and wait to get into none; the oldest beyond that are closed.
+    pub max_pending: usize,
     /// What clients may use.
     pub transports: Vec<Transport>,
     /// Pages of other origins that may poll; unset: those of `server.allowed_origins`.
@@ -39,6 +43,8 @@ impl Default for SocketIo {
             ping_timeout: Span::seconds(20),
             max_payload: 1_000_000,
             connect_timeout: Span::seconds(45),
+            poll_timeout: Span::seconds(5),
+            max_pending: 1000,
             transports: vec![Transport::Polling, Transport::Websocket],
             cors: None,
         }

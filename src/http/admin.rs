@@ -19,7 +19,7 @@ use serde_json::{Value as Json, json};
 use tokio::sync::Mutex;
 
 use self::access::{Access, Refusal};
-use super::health::Draining;
+use super::{body::BodyLimits, health::Draining};
 use crate::{
     auth::Authenticator,
     cluster::{Answer, Answers, Cluster, ClusterError, NodeId, Query},
@@ -47,7 +47,7 @@ struct Shared {
     cluster: Arc<Cluster>,
     presence: Arc<dyn Presence>,
     users: Mutex<Option<(Instant, usize)>>,
-    max_body: usize,
+    body: BodyLimits,
 }
 
 impl Admin {
@@ -60,7 +60,8 @@ impl Admin {
     ) -> Self {
         let access = Access::new(authenticator, config.api.admin_roles.clone());
         let users = Mutex::new(None);
-        Self(Arc::new(Shared { access, cluster, presence, users, max_body: config.api.max_body }))
+        let body = BodyLimits { max: config.api.max_body, timeout: config.server.body_timeout.0 };
+        Self(Arc::new(Shared { access, cluster, presence, users, body }))
     }
 
     async fn users(&self) -> usize {
@@ -132,7 +133,6 @@ impl From<ClusterError> for Refusal {
 pub fn configure(service: &mut web::ServiceConfig, admin: &Admin) {
     let scope = web::scope("/api/websocket")
         .app_data(web::Data::new(admin.clone()))
-        .app_data(web::PayloadConfig::new(admin.0.max_body))
         .service(both("/health").route(web::get().to(health)))
         .service(both("/stats").route(web::get().to(stats)))
         .service(both("/user/{id}/rooms").route(web::get().to(user_rooms)))

@@ -10,7 +10,7 @@ mod describe;
 use std::sync::Arc;
 
 use actix_web::{
-    HttpRequest, HttpResponse, HttpResponseBuilder, Resource, error, guard,
+    HttpMessage as _, HttpRequest, HttpResponse, HttpResponseBuilder, Resource, guard,
     http::{Method, StatusCode, header},
     web,
 };
@@ -21,6 +21,7 @@ use serde::Deserialize;
 use serde_json::json;
 
 use super::{
+    body::{self, BodyError, BodyLimits},
     publish::{self, Gate, PublishAccess},
     refusal,
 };
@@ -56,6 +57,7 @@ const SCRIPT: &str = "text/javascript; charset=utf-8";
 pub struct PageData {
     description: Arc<ArcSwap<Bytes>>,
     token_maker: Option<TokenMaker>,
+    body: BodyLimits,
 }
 
 impl PageData {
@@ -63,7 +65,9 @@ impl PageData {
     /// only with the embedded cache, where tokens open nothing but this node.
     pub fn new(config: &Config, embedded: bool, publish: &PublishAccess, token_maker: Option<TokenMaker>) -> Self {
         let description = describe::describe(config, embedded, publish, token_maker.is_some());
-        Self { description: Arc::new(ArcSwap::from_pointee(description.to_string().into())), token_maker }
+        let description = Arc::new(ArcSwap::from_pointee(description.to_string().into()));
+        let body = BodyLimits { max: MAX_TOKEN_REQUEST, timeout: config.server.body_timeout.0 };
+        Self { description, token_maker, body }
     }
 
     /// Describes another configuration from now on.
@@ -85,11 +89,9 @@ pub fn configure(service: &mut web::ServiceConfig, page: PageData) {
         strict(StatusCode::OK).content_type(mime_json()).body(Bytes::clone(&description.load()))
     }));
     if let Some(maker) = page.token_maker {
-        service.service(
-            web::resource("/page/token")
-                .app_data(web::JsonConfig::default().limit(MAX_TOKEN_REQUEST).error_handler(bad_token_request))
-                .route(web::post().to(move |request, gate, body| token(maker.clone(), request, gate, body))),
-        );
+        let limits = page.body;
+        let make = move |request, gate, payload| token(maker.clone(), limits, request, gate, payload);
+        service.service(web::resource("/page/token").route(web::post().to(make)));
     }
 }
 
@@ -129,18 +131,32 @@ enum UserId {
 /// Makes a token for any user, so it asks for the key of the publish API.
 async fn token(
     maker: TokenMaker,
+    limits: BodyLimits,
     request: HttpRequest,
     access: web::Data<Gate>,
-    body: Result<web::Json<TokenRequest>, actix_web::Error>,
+    payload: web::Payload,
 ) -> HttpResponse {
     if let Some(denied) = publish::refusal(&request, &access.load()) {
         return denied;
     }
-    let body = match body {
+    // A form of another site can send text/plain without asking first.
+    if !request.content_type().eq_ignore_ascii_case("application/json") {
+        return refusal::error(StatusCode::UNSUPPORTED_MEDIA_TYPE, "send application/json", None);
+    }
+    let body = match body::read(&request, payload, limits).await {
         Ok(body) => body,
-        Err(problem) => return problem.error_response(),
+        Err(BodyError::TooLarge) => {
+            return refusal::error(StatusCode::PAYLOAD_TOO_LARGE, "the body is longer than 1 KiB", None);
+        }
+        Err(late @ BodyError::Late) => {
+            return refusal::error(StatusCode::REQUEST_TIMEOUT, &late.to_string(), None);
+        }
+        Err(BodyError::Broken(_)) => Bytes::new(),
     };
-    let user_id = match body.into_inner().user_id {
+    let Ok(TokenRequest { user_id }) = serde_json::from_slice(&body) else {
+        return refusal::error(StatusCode::BAD_REQUEST, "send {\"user_id\": 7}", Some("user_id"));
+    };
+    let user_id = match user_id {
         UserId::Number(number) => number.to_string(),
         UserId::Text(text) => text,
     };
@@ -151,19 +167,6 @@ async fn token(
         Ok(token) => strict(StatusCode::OK).json(json!({ "ws_token": token })),
         Err(reason) => refusal::error(StatusCode::SERVICE_UNAVAILABLE, &reason, None),
     }
-}
-
-fn bad_token_request(problem: error::JsonPayloadError, _: &HttpRequest) -> actix_web::Error {
-    let response = match &problem {
-        error::JsonPayloadError::Overflow { .. } | error::JsonPayloadError::OverflowKnownLength { .. } => {
-            refusal::error(StatusCode::PAYLOAD_TOO_LARGE, "the body is longer than 1 KiB", None)
-        }
-        error::JsonPayloadError::ContentType => {
-            refusal::error(StatusCode::UNSUPPORTED_MEDIA_TYPE, "send application/json", None)
-        }
-        _ => refusal::error(StatusCode::BAD_REQUEST, "send {\"user_id\": 7}", Some("user_id")),
-    };
-    error::InternalError::from_response(problem, response).into()
 }
 
 #[cfg(test)]

@@ -11,7 +11,10 @@ use arc_swap::ArcSwap;
 use serde_json::json;
 use subtle::ConstantTimeEq as _;
 
-use super::refusal::{error, unavailable};
+use super::{
+    body::{self, BodyError, BodyLimits},
+    refusal::{error, unavailable},
+};
 use crate::{
     config::Secret,
     event::{GroupName, Value},
@@ -42,21 +45,23 @@ pub(super) enum Denied {
 pub type Gate = ArcSwap<PublishAccess>;
 
 /// Handles the request.
-pub async fn publish(
+pub(super) async fn publish(
     request: HttpRequest,
-    body: Result<web::Bytes, actix_web::Error>,
+    payload: web::Payload,
+    limits: web::Data<BodyLimits>,
     registry: web::Data<Registry>,
     access: web::Data<Gate>,
 ) -> HttpResponse {
     if let Some(refusal) = refusal(&request, &access.load()) {
         return refusal;
     }
-    let body = match body {
+    let body = match body::read(&request, payload, **limits).await {
         Ok(body) => body,
-        Err(reason) if reason.as_response_error().status_code() == StatusCode::PAYLOAD_TOO_LARGE => {
+        Err(BodyError::TooLarge) => {
             return error(StatusCode::PAYLOAD_TOO_LARGE, "the body is larger than api.max_body", None);
         }
-        Err(reason) => return error(StatusCode::BAD_REQUEST, &reason.to_string(), None),
+        Err(reason @ BodyError::Late) => return error(StatusCode::REQUEST_TIMEOUT, &reason.to_string(), None),
+        Err(reason @ BodyError::Broken(_)) => return error(StatusCode::BAD_REQUEST, &reason.to_string(), None),
     };
     let messages = match parse(&body) {
         Ok(messages) => messages,

@@ -18,6 +18,7 @@ use tokio::sync::watch;
 
 use super::{
     admin::{self, Admin},
+    body::BodyLimits,
     client::Hops,
     health::{self, Draining},
     page,
@@ -258,6 +259,7 @@ async fn serve(request: HttpRequest, payload: web::Payload, handlers: web::Data<
 }
 
 fn routes(service: &mut web::ServiceConfig, services: Services, admin: &Admin, handlers: Rc<Handlers>) {
+    let bodies = BodyLimits { max: services.config.api.max_body, timeout: services.config.server.body_timeout.0 };
     service
         .app_data(web::Data::from(services.registry))
         .app_data(web::Data::from(services.authenticator))
@@ -274,9 +276,7 @@ fn routes(service: &mut web::ServiceConfig, services: Services, admin: &Admin, h
         .route("/api/user/ws-token/", web::get().to(ws_token::get))
         .route("/api/user/ws-token", web::get().to(ws_token::get))
         .service(
-            web::resource("/api/publish")
-                .app_data(web::PayloadConfig::new(services.config.api.max_body))
-                .route(web::post().to(publish::publish)),
+            web::resource("/api/publish").app_data(web::Data::new(bodies)).route(web::post().to(publish::publish)),
         );
     admin::configure(service, admin);
     if let Some(page) = services.page {

@@ -13,11 +13,12 @@ use actix_web::{
     web,
 };
 use bytes::Bytes;
-use tokio::{sync::watch, time::timeout};
+use tokio::sync::watch;
 
 pub use self::relay::Peers;
 use self::{query::Query, relay::Relay};
 use super::{
+    body::{self, BodyError, BodyLimits},
     head,
     precheck::{Precheck, pending},
     refusal,
@@ -62,6 +63,7 @@ pub(super) struct SocketIoHandler {
     admission: Rc<Admission>,
     relay: Option<Relay>,
     precheck: Rc<Precheck>,
+    body: BodyLimits,
 }
 
 type Answered = Result<HttpResponse, Refusal>;
@@ -79,12 +81,14 @@ impl SocketIoHandler {
         let settings = Settings::new(config);
         let patience = settings.ping_interval + settings.ping_timeout + Duration::from_secs(5);
         let relay = Relay::new(Arc::clone(&engine.peers), drain, patience);
+        let body = BodyLimits { max: settings.max_payload, timeout: config.server.body_timeout.0 };
         let (services, node) = (Rc::clone(&admission.services), engine.peers.node_id());
         Self {
             sessions: Sessions::start(services, roster, settings, node, &engine.workers),
             admission,
             relay: relay.inspect_err(|error| log::error!("no request reaches another node: {error}")).ok(),
             precheck,
+            body,
         }
     }
 
@@ -236,19 +240,12 @@ impl SocketIoHandler {
         Ok(response)
     }
 
-    /// A body within the limit, in time.
+    /// What a POST brings.
     async fn body(&self, request: &HttpRequest, payload: web::Payload) -> Result<Bytes, Breach> {
-        let settings = self.sessions.settings();
-        let announced =
-            request.headers().get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
-        if announced.is_some_and(|length: usize| length > settings.max_payload) {
-            return Err(Breach::TooLarge);
-        }
-        match timeout(settings.ping_timeout, payload.to_bytes_limited(settings.max_payload)).await {
-            Ok(Ok(Ok(body))) => Ok(body),
-            Ok(Err(_)) => Err(Breach::TooLarge),
-            Ok(Ok(Err(_))) | Err(_) => Err(Breach::Request),
-        }
+        body::read(request, payload, self.body).await.map_err(|error| match error {
+            BodyError::TooLarge => Breach::TooLarge,
+            BodyError::Late | BodyError::Broken(_) => Breach::Request,
+        })
     }
 
     /// A WebSocket that wants to carry a polling session.

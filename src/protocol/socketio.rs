@@ -184,6 +184,10 @@ impl SocketIo {
         let at = places.iter().position(|place| *place.name == *namespace)?;
         let place = places.swap_remove(at);
         engine.connection().give_back(place.attempt);
+        if places.is_empty() {
+            drop(places);
+            engine.wait_for_connect();
+        }
         place.session
     }
 }
@@ -202,6 +206,10 @@ impl Upper for SocketIo {
 
     fn is_settled(&self) -> bool {
         self.places.borrow().iter().any(|place| place.session.is_some())
+    }
+
+    fn is_silent(&self) -> bool {
+        self.places.borrow().is_empty()
     }
 
     fn farewell(&self, session: &EngineSession) {

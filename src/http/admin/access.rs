@@ -33,6 +33,8 @@ pub(super) enum Refusal {
     Invalid { field: String, reason: String },
     /// The body is larger than `api.max_body`.
     TooLarge,
+    /// The body did not come within `server.body_timeout`.
+    Late,
     /// The node cannot, for this reason.
     Unavailable(String, Duration),
 }
@@ -46,6 +48,7 @@ impl fmt::Display for Refusal {
             Self::Forbidden => f.write_str("Admin access required"),
             Self::Foreign => f.write_str("This is not for pages of another site"),
             Self::TooLarge => f.write_str("The body is larger than api.max_body"),
+            Self::Late => f.write_str("The body did not come within server.body_timeout"),
         }
     }
 }
@@ -57,6 +60,7 @@ impl ResponseError for Refusal {
             Self::Forbidden | Self::Foreign => StatusCode::FORBIDDEN,
             Self::Invalid { .. } => StatusCode::BAD_REQUEST,
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::Late => StatusCode::REQUEST_TIMEOUT,
             Self::Unavailable(..) => StatusCode::SERVICE_UNAVAILABLE,
         }
     }

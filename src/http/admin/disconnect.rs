@@ -22,14 +22,14 @@ pub(super) async fn disconnect(
     request: HttpRequest,
     admin: web::Data<Admin>,
     publish: web::Data<Gate>,
-    body: Result<web::Bytes, actix_web::Error>,
+    payload: web::Payload,
 ) -> Result<HttpResponse, Refusal> {
     match publish::judge(&request, &publish.load()) {
         Ok(()) => {}
         Err(Denied::Foreign) => return Err(Refusal::Foreign),
         Err(Denied::Key | Denied::Off) => admin.0.access.check(&request).await?,
     }
-    let order = order::json(body)?;
+    let order = order::json(&request, payload, admin.0.body).await?;
     let recognise = |token: &str| admin.0.access.authenticator().recognise(token);
     let order = Disconnect::read(&order, recognise, SystemTime::now())?;
     let asked = Admin::asked(admin.0.cluster.disconnect(order, super::PATIENCE).await?);

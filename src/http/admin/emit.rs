@@ -14,13 +14,13 @@ pub(super) async fn to_user(
     request: HttpRequest,
     admin: web::Data<Admin>,
     id: web::Path<String>,
-    body: Result<web::Bytes, actix_web::Error>,
+    payload: web::Payload,
 ) -> Result<HttpResponse, Refusal> {
     // What is missing its last part is no user of this name.
     if matches!(id.as_str(), "room" | "role") {
         return Ok(unknown(request).await);
     }
-    emit(&request, &admin, ("userId", "user_", &id), body).await
+    emit(&request, &admin, ("userId", "user_", &id), payload).await
 }
 
 /// `POST emit/role/{role}`
@@ -28,9 +28,9 @@ pub(super) async fn to_role(
     request: HttpRequest,
     admin: web::Data<Admin>,
     role: web::Path<String>,
-    body: Result<web::Bytes, actix_web::Error>,
+    payload: web::Payload,
 ) -> Result<HttpResponse, Refusal> {
-    emit(&request, &admin, ("role", "role_", &role), body).await
+    emit(&request, &admin, ("role", "role_", &role), payload).await
 }
 
 /// `POST emit/room/{room}`
@@ -38,19 +38,19 @@ pub(super) async fn to_room(
     request: HttpRequest,
     admin: web::Data<Admin>,
     room: web::Path<String>,
-    body: Result<web::Bytes, actix_web::Error>,
+    payload: web::Payload,
 ) -> Result<HttpResponse, Refusal> {
-    emit(&request, &admin, ("room", "", &room), body).await
+    emit(&request, &admin, ("room", "", &room), payload).await
 }
 
 async fn emit(
     request: &HttpRequest,
     admin: &Admin,
     (field, prefix, name): (&'static str, &str, &str),
-    body: Result<web::Bytes, actix_web::Error>,
+    payload: web::Payload,
 ) -> Result<HttpResponse, Refusal> {
     admin.0.access.check(request).await?;
-    let (namespace, args) = order::read(body)?;
+    let (namespace, args) = order::read(request, payload, admin.0.body).await?;
     let room = format!("{prefix}{name}");
     if let Err(reason) = GroupName::of_room(&room) {
         let reason = reason.to_string().replace("group name", "name of a room");

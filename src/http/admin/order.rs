@@ -2,23 +2,33 @@
 
 use std::sync::Arc;
 
-use actix_web::{http::StatusCode, web};
+use actix_web::{HttpRequest, web};
 
 use super::access::Refusal;
-use crate::{event::Value, layer::codec::json, packet::is_reserved_event};
+use crate::{
+    event::Value,
+    http::body::{self, BodyError, BodyLimits},
+    layer::codec::json,
+    packet::is_reserved_event,
+};
 
 /// A body of JSON.
-pub(super) fn json(body: Result<web::Bytes, actix_web::Error>) -> Result<Value, Refusal> {
-    let body = body.map_err(|reason| match reason.as_response_error().status_code() {
-        StatusCode::PAYLOAD_TOO_LARGE => Refusal::TooLarge,
-        _ => invalid("body", format!("The body cannot be read: {reason}")),
+pub(super) async fn json(request: &HttpRequest, payload: web::Payload, limits: BodyLimits) -> Result<Value, Refusal> {
+    let body = body::read(request, payload, limits).await.map_err(|error| match error {
+        BodyError::TooLarge => Refusal::TooLarge,
+        BodyError::Late => Refusal::Late,
+        BodyError::Broken(reason) => invalid("body", format!("The body cannot be read: {reason}")),
     })?;
     json::decode(&body).map_err(|reason| invalid("body", format!("The body cannot be read: {reason}")))
 }
 
 /// The namespace, and the event's name with its argument, if it has one.
-pub(super) fn read(body: Result<web::Bytes, actix_web::Error>) -> Result<(Arc<str>, Vec<Value>), Refusal> {
-    let order = json(body)?;
+pub(super) async fn read(
+    request: &HttpRequest,
+    payload: web::Payload,
+    limits: BodyLimits,
+) -> Result<(Arc<str>, Vec<Value>), Refusal> {
+    let order = json(request, payload, limits).await?;
     if order.as_map().is_none() {
         return Err(invalid("body", format!("The body is a JSON object, not {}", order.kind())));
     }

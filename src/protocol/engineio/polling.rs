@@ -45,6 +45,8 @@ const LET_GO: Duration = Duration::from_millis(50);
 pub struct Polling {
     /// A request waits for messages.
     fetching: Cell<bool>,
+    /// A request has asked for messages.
+    polled: Cell<bool>,
     /// A request brings messages.
     bringing: Cell<bool>,
     /// A WebSocket wants to carry the session. One at a time.
@@ -67,6 +69,11 @@ impl Polling {
         if let Some(waker) = self.held.borrow_mut().take() {
             waker.wake();
         }
+    }
+
+    /// Whether its client has asked for nothing yet.
+    pub(super) fn is_idle(&self) -> bool {
+        !self.polled.get() && !self.upgrading.get()
     }
 
     pub(super) fn closed_by_client(&self) {
@@ -111,6 +118,7 @@ impl EngineSession {
             }
             Some(false) => {}
         }
+        self.with_polling(|polling| polling.polled.set(true));
         let mut given = Given { session: self, up: true };
         // The client ends its polling once a WebSocket works. A request that comes even so waits a moment: the upgrade may
         // be on its way, on another connection.

@@ -29,6 +29,11 @@ pub trait Upper {
     /// Whether the client has said what it came for; one that has not in time is sent away.
     fn is_settled(&self) -> bool;
 
+    /// Whether it has not even begun to: too many of those are sent away before their time.
+    fn is_silent(&self) -> bool {
+        false
+    }
+
     /// Some of what was sent to the client is lost.
     fn lost(&self);
 
@@ -56,6 +61,8 @@ pub struct EngineSession {
     who: Who,
     secret: Secret,
     beat: Cell<Option<Beat>>,
+    /// It stands in the queue of those that are in no namespace.
+    pending: Cell<bool>,
     /// Absent over a WebSocket.
     pub(super) polling: RefCell<Option<Box<Polling>>>,
 }
@@ -74,6 +81,7 @@ impl EngineSession {
             who,
             secret,
             beat: Cell::new(None),
+            pending: Cell::new(false),
             polling: RefCell::new(polling.then(Box::default)),
             connection,
         });
@@ -184,6 +192,35 @@ impl EngineSession {
         if !self.upper.is_settled() {
             self.fail("connect_timeout", CloseCode::POLICY_VIOLATION, "no namespace was connected to in time");
         }
+    }
+
+    pub(super) fn poll_was_due(&self) {
+        if self.polling.borrow().as_deref().is_some_and(Polling::is_idle) {
+            self.fail("poll_timeout", CloseCode::POLICY_VIOLATION, "the session was not polled in time");
+        }
+    }
+
+    pub(super) fn is_silent(&self) -> bool {
+        self.upper.is_silent()
+    }
+
+    /// The client is in no namespace, and no attempt to connect to one is under way.
+    pub fn wait_for_connect(&self) {
+        if !self.pending.replace(true) {
+            self.sessions.add_pending(self.who);
+        }
+    }
+
+    /// Whether it still is, and so keeps its place in the queue.
+    pub(super) fn stays_pending(&self) -> bool {
+        let stays = !self.connection.is_gone() && self.upper.is_silent();
+        self.pending.set(stays);
+        stays
+    }
+
+    /// Too many sessions are in no namespace, and this one is among the oldest.
+    pub(super) fn give_way(&self) {
+        self.fail("max_pending", CloseCode::TRY_AGAIN_LATER, "too many sessions are in no namespace");
     }
 
     fn time_out(&self) {

@@ -2,6 +2,7 @@
 
 use std::{
     cell::{Cell, RefCell},
+    collections::VecDeque,
     rc::Rc,
     sync::Arc,
     time::Duration,
@@ -35,6 +36,10 @@ pub struct Settings {
     pub ping_timeout: Duration,
     /// How long a client may take to connect to a namespace.
     pub connect_timeout: Duration,
+    /// How long a client that polls may take to ask for the first time.
+    pub poll_timeout: Duration,
+    /// Sessions of one worker that are in no namespace: its even part of the node's.
+    pub max_pending: usize,
     /// Bytes of one message or payload.
     pub max_payload: usize,
     /// What a packet may have beside its text.
@@ -49,6 +54,8 @@ impl Settings {
             ping_interval: own.ping_interval.0,
             ping_timeout: own.ping_timeout.0,
             connect_timeout: own.connect_timeout.0,
+            poll_timeout: own.poll_timeout.0,
+            max_pending: (own.max_pending / config.server.worker_threads()).max(1),
             max_payload: own.max_payload,
             packets: crate::packet::Limits { attachments: MAX_ATTACHMENTS, bytes: own.max_payload },
         }
@@ -71,6 +78,10 @@ pub struct Sessions {
     pongs: RefCell<Deadlines>,
     /// When clients must have connected to a namespace.
     connects: RefCell<Deadlines>,
+    /// When those that poll must have asked for messages.
+    polls: RefCell<Deadlines>,
+    /// Those in no namespace, the oldest first. One that has got into one is taken out when the queue is full.
+    pending: RefCell<VecDeque<Who>>,
     /// What the timer is set to.
     timer: Cell<Option<Instant>>,
     sooner: Notify,
@@ -98,6 +109,8 @@ impl Sessions {
             pings: RefCell::new(Deadlines::new(settings.ping_interval)),
             pongs: RefCell::new(Deadlines::new(settings.ping_timeout)),
             connects: RefCell::new(Deadlines::new(settings.connect_timeout)),
+            polls: RefCell::new(Deadlines::new(settings.poll_timeout)),
+            pending: RefCell::default(),
             timer: Cell::default(),
             sooner: Notify::new(),
             settings,
@@ -151,8 +164,15 @@ impl Sessions {
         let who = Who { place: u32::try_from(entry.key()).unwrap_or(u32::MAX), serial };
         let session = EngineSession::new(Rc::clone(self), connection, upper, (who, secret), polling);
         entry.insert(Rc::clone(&session));
+        drop(all);
         session.expect_ping(self.pings.borrow_mut().add(now, who));
         self.connects.borrow_mut().add(now, who);
+        if polling {
+            self.polls.borrow_mut().add(now, who);
+        }
+        if session.is_silent() {
+            session.wait_for_connect();
+        }
         self.set_timer();
         let sid = Sid { node: self.node.clone(), worker: self.worker, place: who.place, secret };
         let open = Open {
@@ -186,13 +206,31 @@ impl Sessions {
         due
     }
 
+    /// A session is in no namespace. Where too many are, the oldest give way: an eighth of the limit at once, because each
+    /// time the whole queue is looked through.
+    pub(super) fn add_pending(&self, who: Who) {
+        let max = self.settings.max_pending;
+        let mut pending = self.pending.borrow_mut();
+        pending.push_back(who);
+        if pending.len() <= max {
+            return;
+        }
+        pending.retain(|who| self.who(*who).is_some_and(|session| session.stays_pending()));
+        let surplus = if pending.len() > max { pending.len() - (max - max / 8) } else { 0 };
+        let oldest: Vec<Who> = pending.drain(..surplus).collect();
+        drop(pending);
+        for session in oldest.into_iter().filter_map(|who| self.who(who)) {
+            session.give_way();
+        }
+    }
+
     fn who(&self, who: Who) -> Option<Rc<EngineSession>> {
         let session = self.all.borrow().get(who.place as usize).cloned()?;
         (session.who() == who).then_some(session)
     }
 
     fn next(&self) -> Option<Instant> {
-        let queues = [&self.pings, &self.pongs, &self.connects];
+        let queues = [&self.pings, &self.pongs, &self.connects, &self.polls];
         queues.into_iter().filter_map(|queue| queue.borrow().next()).min()
     }
 
@@ -238,6 +276,11 @@ impl Sessions {
         while let Some((_, who)) = { self.connects.borrow_mut().due(now) } {
             if let Some(session) = self.who(who) {
                 session.connect_was_due();
+            }
+        }
+        while let Some((_, who)) = { self.polls.borrow_mut().due(now) } {
+            if let Some(session) = self.who(who) {
+                session.poll_was_due();
             }
         }
     }

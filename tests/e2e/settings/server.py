@@ -114,6 +114,20 @@ async def unfinished_head(site: Site):
     return True
 
 
+async def unfinished_body(site: Site):
+    """Whether half a body is cut within two seconds."""
+    raw = await Raw.tcp(site.port)
+    head = f"POST /api/publish HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {API_KEY}\r\nContent-Length: 9\r\n\r\n"
+    await raw.write(head.encode() + b"[")
+    try:
+        await raw.ended(2)
+    except TimeoutError:
+        return False
+    finally:
+        raw.abort()
+    return True
+
+
 async def behind_proxy_protocol(site: Site):
     first = b"PROXY TCP4 203.0.113.1 127.0.0.1 1 2\r\n"
     try:
@@ -308,6 +322,21 @@ async def post_of_5000(site: Site):
     return (await session.post(b'42["x","' + b"x" * 5000 + b'"]')).status
 
 
+async def unpolled_ends(site: Site):
+    """Whether a session that nobody polls is gone after a second."""
+    session = await Polling.open(site.port)
+    await asyncio.sleep(1)
+    return (await session.post(b"3")).status == 400
+
+
+async def oldest_of_forty_ends(site: Site):
+    """Whether a session in no namespace is gone when forty others are, too."""
+    first = await Polling.open(site.port)
+    for _ in range(40):
+        await Polling.open(site.port)
+    return (await first.post(b"3")).status == 400
+
+
 async def unconnected_ends(site: Site):
     raw = await open_socket(site.port, join=False)
     ended = await is_ended(raw, 2)
@@ -371,6 +400,7 @@ TABLE: dict[str, OfNode] = {
     "server.listen": OfNode("127.0.0.1", "0.0.0.0", listens_elsewhere, (False, True), ECHO),
     "server.workers": OfNode("1", "3", threads, (1, 3), ECHO),
     "server.max_connections": OfNode("1", "2", let_in(), (1, 2), ECHO),
+    "server.body_timeout": OfNode('"300ms"', '"30s"', unfinished_body, (True, False), ECHO),
     "server.handshake_timeout": OfNode('"300ms"', '"30s"', unfinished_head, (True, False), ECHO),
     "server.trusted_proxies": OfNode(
         "[]", '["127.0.0.1"]', told_apart("X-Forwarded-For"), (False, True), ECHO, PER_ADDRESS
@@ -447,6 +477,8 @@ TABLE: dict[str, OfNode] = {
     ),
     "socketio.max_payload": OfNode("1000", "100_000", post_of_5000, (413, 200), SOCKETIO),
     "socketio.connect_timeout": OfNode('"300ms"', '"45s"', unconnected_ends, (True, False), SOCKETIO),
+    "socketio.poll_timeout": OfNode('"300ms"', '"30s"', unpolled_ends, (True, False), SOCKETIO),
+    "socketio.max_pending": OfNode("4", "1000", oldest_of_forty_ends, (True, False), SOCKETIO),
     "socketio.transports": OfNode('["websocket"]', '["polling", "websocket"]', polls, (400, 200), SOCKETIO),
     "socketio.cors": OfNode(None, '["app.example"]', polls_from_elsewhere, (403, 200), SOCKETIO),
     "api.key": OfNode(f'"{API_KEY}"', '"another key of the tests"', publishes, (200, 401), ECHO),
