@@ -3,11 +3,13 @@
 //!
 //! `close`, `deflate`, `frame`, `negotiate` and `reader` are the protocol without a socket: bytes in, messages out.
 
+mod budget;
 pub mod close;
 pub mod connection;
 pub mod deflate;
 mod driver;
 pub mod frame;
+mod inbox;
 pub mod meter;
 pub mod negotiate;
 mod outbox;
@@ -20,5 +22,6 @@ pub mod takeover;
 mod utf8;
 
 pub use connection::{Connection, ConnectionLimits, Handler};
+pub use inbox::Begun;
 pub use parcel::{Loss, Piece};
 pub use roster::Roster;

@@ -18,6 +18,10 @@ pub struct Socket {
     pub outbox: usize,
     /// Bytes that may wait for all slow clients of the node together; 0 is no limit.
     pub outbox_total: usize,
+    /// Bytes that may be there of messages that are not whole, of all clients of the node together; 0 is no limit.
+    pub inbox_total: usize,
+    /// From a message's first byte to its last; 0 is no limit.
+    pub message_timeout: Span,
     /// Frames that a client may send in a second, ten times as many at once; 0 is no limit.
     pub max_frames_per_second: u32,
     /// Bytes that a client may send in a second, ten times as many at once; 0 is no limit.
@@ -38,6 +42,8 @@ impl Default for Socket {
             max_message: 1 << 20,
             outbox: 1 << 20,
             outbox_total: 256 << 20,
+            inbox_total: 128 << 20,
+            message_timeout: Span::seconds(30),
             max_frames_per_second: 1000,
             max_bytes_per_second: 4 << 20,
             send_buffer: 256 << 10,

@@ -60,7 +60,7 @@ impl Admin {
     ) -> Self {
         let access = Access::new(authenticator, config.api.admin_roles.clone());
         let users = Mutex::new(None);
-        let body = BodyLimits { max: config.api.max_body, timeout: config.server.body_timeout.0 };
+        let body = BodyLimits::new(config.api.max_body, config);
         Self(Arc::new(Shared { access, cluster, presence, users, body }))
     }
 

@@ -4,11 +4,18 @@
 //! why there are none. It never reads before the announced length is judged. A body that no route reads is discarded by
 //! actix-http, which closes the connection.
 
-use std::time::Duration;
+use std::{sync::atomic::AtomicI64, time::Duration};
 
-use actix_web::{HttpRequest, http::header, web};
-use bytes::Bytes;
+use actix_web::{HttpRequest, error::PayloadError, http::header, web};
+use bytes::{Bytes, BytesMut};
+use futures_util::StreamExt as _;
+use prometheus_client::metrics::gauge::Gauge;
 use tokio::time::timeout;
+
+use crate::{config::Config, telemetry::Metrics};
+
+/// What actix-http reads ahead of a body; counted, too.
+const AHEAD: usize = 32 << 10;
 
 /// What one body may take.
 #[derive(Clone, Copy, Debug)]
@@ -17,6 +24,15 @@ pub(super) struct BodyLimits {
     pub max: usize,
     /// From the first look at it to its end; a client that sends slowly does not renew it.
     pub timeout: Duration,
+    /// Bytes of all messages and bodies of the node that are not whole, `socket.inbox_total`; 0 is no limit.
+    pub total: usize,
+}
+
+impl BodyLimits {
+    /// For bodies of so many bytes.
+    pub fn new(max: usize, config: &Config) -> Self {
+        Self { max, timeout: config.server.body_timeout.0, total: config.socket.inbox_total }
+    }
 }
 
 /// Why there is no body.
@@ -28,9 +44,33 @@ pub(super) enum BodyError {
     /// It did not come in time.
     #[error("the body did not come within server.body_timeout")]
     Late,
+    /// The node has no room for it.
+    #[error("too much is being sent to the node")]
+    NoRoom,
     /// It broke off, or its encoding is wrong.
     #[error("{0}")]
-    Broken(actix_web::Error),
+    Broken(#[from] PayloadError),
+}
+
+/// The bytes of a body that are there, among those of the node.
+struct Counted {
+    node: Gauge<i64, AtomicI64>,
+    bytes: i64,
+}
+
+impl Counted {
+    /// So many more; how many the node has then.
+    fn more(&mut self, bytes: usize) -> usize {
+        let bytes = i64::try_from(bytes).unwrap_or(i64::MAX);
+        self.bytes += bytes;
+        usize::try_from(self.node.inc_by(bytes) + bytes).unwrap_or(0)
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.node.dec_by(self.bytes);
+    }
 }
 
 /// Reads a body.
@@ -39,11 +79,29 @@ pub(super) async fn read(request: &HttpRequest, payload: web::Payload, limits: B
     if announced.is_some_and(|length: usize| length > limits.max) {
         return Err(BodyError::TooLarge);
     }
-    match timeout(limits.timeout, payload.to_bytes_limited(limits.max)).await {
-        Ok(Ok(body)) => body.map_err(BodyError::Broken),
-        Ok(Err(_)) => Err(BodyError::TooLarge),
-        Err(_) => Err(BodyError::Late),
+    let node = request.app_data::<web::Data<Metrics>>().map(|metrics| metrics.inbox_bytes.clone()).unwrap_or_default();
+    timeout(limits.timeout, collect(payload, limits, Counted { node, bytes: 0 })).await.unwrap_or(Err(BodyError::Late))
+}
+
+async fn collect(mut payload: web::Payload, limits: BodyLimits, mut counted: Counted) -> Result<Bytes, BodyError> {
+    let has_room = |bytes| limits.total == 0 || bytes <= limits.total;
+    if !has_room(counted.more(AHEAD)) {
+        return Err(BodyError::NoRoom);
     }
+    let mut body = BytesMut::new();
+    while let Some(piece) = payload.next().await {
+        let piece = piece?;
+        if body.len() + piece.len() > limits.max {
+            return Err(BodyError::TooLarge);
+        }
+        let before = body.capacity();
+        body.reserve(piece.len());
+        if !has_room(counted.more(body.capacity() - before)) {
+            return Err(BodyError::NoRoom);
+        }
+        body.extend_from_slice(&piece);
+    }
+    Ok(body.freeze())
 }
 
 #[cfg(test)]
@@ -55,7 +113,17 @@ mod tests {
 
     /// What becomes of a body that comes in these pieces, after which the client says nothing more or ends it.
     async fn outcome(pieces: &'static [&'static str], ends: bool, announced: Option<&str>) -> Result<Bytes, BodyError> {
-        let mut request = TestRequest::post();
+        within(0, &web::Data::new(Metrics::new()), pieces, ends, announced).await
+    }
+
+    async fn within(
+        total: usize,
+        metrics: &web::Data<Metrics>,
+        pieces: &'static [&'static str],
+        ends: bool,
+        announced: Option<&str>,
+    ) -> Result<Bytes, BodyError> {
+        let mut request = TestRequest::post().app_data(metrics.clone());
         if let Some(length) = announced {
             request = request.insert_header((header::CONTENT_LENGTH, length));
         }
@@ -68,7 +136,7 @@ mod tests {
             },
         };
         let payload = web::Payload::from_request(&request, &mut payload).await.unwrap();
-        read(&request, payload, BodyLimits { max: 10, timeout: Duration::from_millis(50) }).await
+        read(&request, payload, BodyLimits { max: 10, timeout: Duration::from_millis(50), total }).await
     }
 
     #[actix_web::test]
@@ -76,6 +144,16 @@ mod tests {
         assert_eq!(outcome(&["01234", "56789"], true, Some("10")).await.unwrap(), "0123456789");
         assert!(matches!(outcome(&["01234", "567890"], false, None).await, Err(BodyError::TooLarge)));
         assert!(matches!(outcome(&["0"], false, Some("10")).await, Err(BodyError::Late)));
+    }
+
+    #[actix_web::test]
+    async fn bodies_of_all_clients_together_are_bounded() {
+        let metrics = web::Data::new(Metrics::new());
+        metrics.inbox_bytes.set(900);
+        assert_eq!(within(AHEAD + 1000, &metrics, &["01", "234"], true, None).await.unwrap(), "01234");
+        metrics.inbox_bytes.set(999);
+        assert!(matches!(within(AHEAD + 1000, &metrics, &["01", "234"], true, None).await, Err(BodyError::NoRoom)));
+        assert_eq!(metrics.inbox_bytes.get(), 999, "nothing is left of them");
     }
 
     #[actix_web::test]

@@ -66,7 +66,7 @@ impl PageData {
     pub fn new(config: &Config, embedded: bool, publish: &PublishAccess, token_maker: Option<TokenMaker>) -> Self {
         let description = describe::describe(config, embedded, publish, token_maker.is_some());
         let description = Arc::new(ArcSwap::from_pointee(description.to_string().into()));
-        let body = BodyLimits { max: MAX_TOKEN_REQUEST, timeout: config.server.body_timeout.0 };
+        let body = BodyLimits::new(MAX_TOKEN_REQUEST, config);
         Self { description, token_maker, body }
     }
 
@@ -150,6 +150,9 @@ async fn token(
         }
         Err(late @ BodyError::Late) => {
             return refusal::error(StatusCode::REQUEST_TIMEOUT, &late.to_string(), None);
+        }
+        Err(full @ BodyError::NoRoom) => {
+            return refusal::error(StatusCode::SERVICE_UNAVAILABLE, &full.to_string(), None);
         }
         Err(BodyError::Broken(_)) => Bytes::new(),
     };

@@ -2,6 +2,8 @@
 //!
 //! A batch is checked whole before any of it is published.
 
+use std::time::Duration;
+
 use actix_web::{
     HttpRequest, HttpResponse,
     http::{StatusCode, header},
@@ -41,6 +43,9 @@ pub(super) enum Denied {
     Foreign,
 }
 
+/// When to come again to a node that has no room.
+const SOON: Duration = Duration::from_secs(1);
+
 /// The rule in effect, exchanged by a reload; under this name every route asks for it.
 pub type Gate = ArcSwap<PublishAccess>;
 
@@ -60,6 +65,7 @@ pub(super) async fn publish(
         Err(BodyError::TooLarge) => {
             return error(StatusCode::PAYLOAD_TOO_LARGE, "the body is larger than api.max_body", None);
         }
+        Err(reason @ BodyError::NoRoom) => return unavailable(&reason.to_string(), SOON),
         Err(reason @ BodyError::Late) => return error(StatusCode::REQUEST_TIMEOUT, &reason.to_string(), None),
         Err(reason @ BodyError::Broken(_)) => return error(StatusCode::BAD_REQUEST, &reason.to_string(), None),
     };

@@ -259,7 +259,7 @@ async fn serve(request: HttpRequest, payload: web::Payload, handlers: web::Data<
 }
 
 fn routes(service: &mut web::ServiceConfig, services: Services, admin: &Admin, handlers: Rc<Handlers>) {
-    let bodies = BodyLimits { max: services.config.api.max_body, timeout: services.config.server.body_timeout.0 };
+    let bodies = BodyLimits::new(services.config.api.max_body, &services.config);
     service
         .app_data(web::Data::from(services.registry))
         .app_data(web::Data::from(services.authenticator))

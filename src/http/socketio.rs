@@ -81,7 +81,7 @@ impl SocketIoHandler {
         let settings = Settings::new(config);
         let patience = settings.ping_interval + settings.ping_timeout + Duration::from_secs(5);
         let relay = Relay::new(Arc::clone(&engine.peers), drain, patience);
-        let body = BodyLimits { max: settings.max_payload, timeout: config.server.body_timeout.0 };
+        let body = BodyLimits::new(settings.max_payload, config);
         let (services, node) = (Rc::clone(&admission.services), engine.peers.node_id());
         Self {
             sessions: Sessions::start(services, roster, settings, node, &engine.workers),
@@ -241,10 +241,11 @@ impl SocketIoHandler {
     }
 
     /// What a POST brings.
-    async fn body(&self, request: &HttpRequest, payload: web::Payload) -> Result<Bytes, Breach> {
+    async fn body(&self, request: &HttpRequest, payload: web::Payload) -> Result<Bytes, Refusal> {
         body::read(request, payload, self.body).await.map_err(|error| match error {
-            BodyError::TooLarge => Breach::TooLarge,
-            BodyError::Late | BodyError::Broken(_) => Breach::Request,
+            BodyError::TooLarge => Breach::TooLarge.into(),
+            BodyError::Late | BodyError::Broken(_) => Breach::Request.into(),
+            BodyError::NoRoom => Refusal::Overloaded,
         })
     }
 

@@ -39,6 +39,8 @@ pub enum Refusal {
     Draining,
     /// A limit is reached.
     Limited(Limited),
+    /// Clients send more at once than the node has room for.
+    Overloaded,
     /// The layer is away, so that no group could be joined.
     NotReady,
     /// There is no such namespace.
@@ -147,6 +149,8 @@ impl Refusal {
                 row.saying("the node is draining")
             }
             Self::Limited(refused) => Row { retry_after: Some(refused.retry_after), ..limited(refused.limit) },
+            Self::Overloaded => Row { retry_after: SOON, level: Level::Debug, ..Row::UNAVAILABLE }
+                .saying("too much is being sent to the node"),
             Self::NotReady => Row { retry_after: SOON, level: Level::Debug, ..Row::UNAVAILABLE }
                 .saying("the channel layer is not ready"),
             Self::Namespace => {
@@ -337,6 +341,7 @@ Limited Address        | address_limit DEBUG      | 429 4 too many connections f
 Limited AddressRate    | address_rate_limit DEBUG | 429 4 too many handshakes from this address; handshakes_per_second_per_address; Retry-After 2.5s | - | too many handshakes from this address
 Limited User           | user_limit DEBUG         | 429 4 too many connections of this user; connections_per_user; Retry-After 2.5s | user_limit 1013 | too many connections of this user
 Limited UserUnknown    | unavailable DEBUG        | 503 4 the connections of this user cannot be counted now; connections_per_user; Retry-After 2.5s | - | Service unavailable
+Overloaded             | unavailable DEBUG        | 503 too much is being sent to the node; Retry-After 1s | - | Service unavailable
 NotReady               | unavailable DEBUG        | 503 the channel layer is not ready; Retry-After 1s | - | Service unavailable
 Namespace              | bad_request DEBUG        | 400 Invalid namespace | - | Invalid namespace
 Auth missing           | missing DEBUG            | 403 no credential was given | denied 4401 | show a token
@@ -384,7 +389,7 @@ Late                   | timeout WARN             | 503 it took too long to let 
         all.extend(breaches.map(Refusal::EngineIo));
         all.push(Refusal::Draining);
         all.extend(limits.map(|limit| Refusal::Limited(Limited { limit, retry_after: LATER })));
-        all.extend([Refusal::NotReady, Refusal::Namespace]);
+        all.extend([Refusal::Overloaded, Refusal::NotReady, Refusal::Namespace]);
         all.extend(auth.map(Refusal::Auth));
         all.push(Refusal::Denied("not today".to_owned()));
         let groups = [
@@ -418,9 +423,12 @@ Late                   | timeout WARN             | 503 it took too long to let 
             }
             Refusal::Layer(LayerError::Unavailable { .. }) => "Layer Unavailable".to_owned(),
             Refusal::Layer(LayerError::TooLarge(_) | LayerError::Refused(_)) => "Layer Refused".to_owned(),
-            Refusal::NotAnUpgrade | Refusal::Draining | Refusal::NotReady | Refusal::Namespace | Refusal::Late => {
-                format!("{refusal:?}")
-            }
+            Refusal::NotAnUpgrade
+            | Refusal::Draining
+            | Refusal::Overloaded
+            | Refusal::NotReady
+            | Refusal::Namespace
+            | Refusal::Late => format!("{refusal:?}"),
         }
     }
 

@@ -28,8 +28,8 @@ use crate::{
     auth::RequestHead,
     consumer::Context,
     event::{self, GapReason, Value},
-    packet::{self, Decoder, Incoming, PacketError, Text},
-    socket::close::CloseCode,
+    packet::{self, Decoder, Incoming, Limits, PacketError, Text},
+    socket::{Begun, close::CloseCode},
 };
 
 /// Attempts to connect that one client may have under way.
@@ -41,12 +41,19 @@ pub struct SocketIo {
     endpoint: Arc<Endpoint>,
     head: Head,
     route: Value,
-    decoder: RefCell<Decoder>,
+    unfinished: RefCell<Option<Box<Unfinished>>>,
     places: RefCell<Vec<Place>>,
     /// How often the client has asked to be connected, so that each attempt is known from the others.
     attempts: Cell<u32>,
     /// Attempts whose outcome is not known yet.
     pending: Cell<u32>,
+}
+
+/// A packet whose attachments are still to come.
+struct Unfinished {
+    decoder: Decoder,
+    bytes: usize,
+    begun: Begun,
 }
 
 /// A namespace that the client is connected to, or about to be.
@@ -64,11 +71,35 @@ impl SocketIo {
             endpoint: Arc::clone(endpoint),
             head: Head::of(head),
             route,
-            decoder: RefCell::default(),
+            unfinished: RefCell::default(),
             places: RefCell::default(),
             attempts: Cell::default(),
             pending: Cell::default(),
         })
+    }
+
+    /// Reads a message of so many bytes: a packet, a part of one, or the rest of one.
+    fn decode(
+        self: &Rc<Self>,
+        engine: &Rc<EngineSession>,
+        bytes: usize,
+        step: impl FnOnce(&mut Decoder, &Limits) -> Result<Option<Incoming>, PacketError>,
+    ) {
+        let limits = &engine.sessions().settings().packets;
+        let mut unfinished = self.unfinished.take();
+        let mut fresh = Decoder::default();
+        let decoder = unfinished.as_deref_mut().map_or(&mut fresh, |unfinished| &mut unfinished.decoder);
+        let packet = step(decoder, limits);
+        if matches!(packet, Ok(None)) {
+            let mut unfinished = unfinished.unwrap_or_else(|| {
+                Box::new(Unfinished { decoder: fresh, bytes: 0, begun: engine.connection().begun() })
+            });
+            unfinished.bytes += bytes;
+            unfinished.begun.holds(unfinished.bytes);
+            *self.unfinished.borrow_mut() = Some(unfinished);
+            engine.connection().took_more();
+        }
+        self.packet(engine, packet);
     }
 
     fn packet(self: &Rc<Self>, engine: &Rc<EngineSession>, packet: Result<Option<Incoming>, PacketError>) {
@@ -194,18 +225,20 @@ impl SocketIo {
 
 impl Upper for SocketIo {
     fn text(self: Rc<Self>, session: &Rc<EngineSession>, text: Text) {
-        let packet = self.decoder.borrow_mut().text(text, &session.sessions().settings().packets);
-        self.packet(session, packet);
+        self.decode(session, text.len(), |decoder, limits| decoder.text(text, limits));
     }
 
     fn binary(self: Rc<Self>, session: &Rc<EngineSession>, bytes: &[u8]) {
         let bytes = Bytes::copy_from_slice(bytes);
-        let packet = self.decoder.borrow_mut().binary(bytes, &session.sessions().settings().packets);
-        self.packet(session, packet);
+        self.decode(session, bytes.len(), |decoder, limits| decoder.binary(bytes, limits));
     }
 
     fn is_settled(&self) -> bool {
         self.places.borrow().iter().any(|place| place.session.is_some())
+    }
+
+    fn give_up(&self) {
+        drop(self.unfinished.take());
     }
 
     fn is_silent(&self) -> bool {

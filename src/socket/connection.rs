@@ -17,7 +17,7 @@ use std::{
 
 use tokio::net::TcpStream;
 
-use super::{close::CloseCode, meter::Rates, negotiate::Deflate, outbox::Outbox, roster::Roster};
+use super::{close::CloseCode, inbox::Begun, meter::Rates, negotiate::Deflate, outbox::Outbox, roster::Roster};
 use crate::{
     admission::ConnectionPermits,
     config::{self, Compression},
@@ -41,6 +41,9 @@ pub trait Handler {
 
     /// The node ends the connection for good: what the protocol says before the Close.
     fn farewell(&self) {}
+
+    /// What the client has begun to send is not waited for any more: what is there of it is let go.
+    fn give_up(&self) {}
 }
 
 /// Limits of a connection, shared by all of a consumer.
@@ -246,6 +249,22 @@ impl Connection {
     /// Whether the client is not read because it sent too fast, so that its silence means nothing.
     pub(super) fn is_throttled(&self) -> bool {
         self.throttled.get()
+    }
+
+    /// The client has begun to send something that is to go on.
+    pub fn begun(&self) -> Begun {
+        Begun::new(self.roster.inbox(), self.place.get(), self.roster.now())
+    }
+
+    pub(super) fn roster(&self) -> &Rc<Roster> {
+        &self.roster
+    }
+
+    /// More of what has begun is there: makes room on the node, where that is needed.
+    pub fn took_more(&self) {
+        if self.roster.inbox().take_over() {
+            self.roster.relieve_inbox();
+        }
     }
 
     /// The worker's clock, in microseconds.

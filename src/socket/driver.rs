@@ -90,6 +90,10 @@ impl Driver {
                 // Reading goes on when the outbox is flushed, which wakes this future.
                 return Ok(());
             }
+            if self.reader.is_incomplete() && self.connection.roster().inbox().is_clearing() {
+                // Those that have to let go are woken: after them.
+                break;
+            }
             if self.is_paused(cx) && !self.connection.is_finishing() {
                 return Ok(());
             }
@@ -118,15 +122,26 @@ impl Driver {
         let handler = connection.handler();
         let limits = Limits { max_message: connection.limits().max_message };
         let result = self.reader.read(bytes, &limits, &mut |received| hand_on(connection, handler.as_ref(), received));
-        if let Err(error) = result {
-            fail(connection, error);
+        match result {
+            Err(error) => fail(connection, error),
+            Ok(()) if self.reader.is_incomplete() => self.weigh(),
+            Ok(()) => {}
         }
+        let connection = &self.connection;
         let (frames, rates) = (u64::from(self.reader.take_frames()), connection.limits().rates);
         let wait = self.meter.take(frames, bytes.len(), rates, connection.micros());
         if !wait.is_zero() {
             connection.throttle(true);
             self.pause = Some(Box::pin(sleep(wait)));
         }
+    }
+
+    /// A message is to go on: what is there of it counts.
+    #[cold]
+    fn weigh(&mut self) {
+        let connection = &self.connection;
+        self.reader.weigh(connection.roster().now(), || connection.begun());
+        connection.took_more();
     }
 
     /// Whether the client is not read because it sent too fast.
@@ -191,6 +206,9 @@ impl Future for Driver {
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let this = &mut *self;
         this.connection.watch(cx.waker());
+        if this.connection.is_finishing() {
+            this.reader.stop();
+        }
         let over = this.connection.is_gone()
             || matches!(this.connection.poll_flush(cx), Poll::Ready(Err(_)))
             || this.poll_read(cx).is_err();

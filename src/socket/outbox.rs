@@ -112,7 +112,7 @@ impl Outbox {
     /// The connection has its place in the roster now.
     pub fn placed(&self, place: u32) {
         if let Some(backlog) = &self.0 {
-            backlog.pressure.place(backlog.listed, place);
+            backlog.pressure.change(backlog.listed, |known| *known = place);
         }
     }
 

@@ -32,6 +32,9 @@ pub enum Verdict {
     End,
 }
 
+/// What may be there of a message that is not whole: a probe is six bytes.
+const MAX_PROBE: usize = 8 << 10;
+
 /// Who judges a candidate.
 pub trait Judge {
     /// A message came from it.
@@ -125,6 +128,10 @@ impl Candidate {
                 }
             }
         });
+        if adopted.is_none() && reader.held() > MAX_PROBE {
+            *over = true;
+            return;
+        }
         match (result, adopted) {
             (Err(error), Some(connection)) => driver::fail(connection, error),
             (Err(error), None) => {

@@ -9,7 +9,10 @@ mod message;
 
 use std::ops::ControlFlow;
 
-use super::close::{CloseCode, ProtocolError};
+use super::{
+    close::{CloseCode, ProtocolError},
+    inbox::Begun,
+};
 use header::{Header, MAX_HEADER, Opcode};
 use message::Message;
 
@@ -21,6 +24,15 @@ pub const CONTROL_LIMIT: usize = 125;
 pub struct Limits {
     /// Largest message, in bytes, inflated.
     pub max_message: usize,
+}
+
+impl Limits {
+    /// The most bytes of a message on the wire.
+    const fn on_the_wire(&self, compressed: bool) -> usize {
+        let max = self.max_message;
+        // Deflate makes data larger by one eighth at worst (fixed codes), plus a few bytes for each flush.
+        if compressed { max.saturating_add(max / 8).saturating_add(1024) } else { max }
+    }
 }
 
 /// One thing a client sent.
@@ -72,6 +84,10 @@ struct Partial {
     control: Vec<u8>,
     /// The message that a data frame began.
     message: Option<Message>,
+    /// Counts what is there.
+    begun: Option<Begun>,
+    /// What was there when that was last looked at is whole: this is another.
+    renewed: bool,
 }
 
 #[derive(Clone, Copy)]
@@ -102,12 +118,34 @@ impl Reader {
         }
         let step = self.frames(input, limits, on);
         if !matches!(step, Ok(ControlFlow::Continue(()))) {
-            self.done = true;
-            self.partial = None;
+            self.stop();
         } else if self.partial.as_deref().is_some_and(Partial::is_empty) {
             self.partial = None;
         }
         step.map(|_| ())
+    }
+
+    /// Whether something has begun that is to go on.
+    pub const fn is_incomplete(&self) -> bool {
+        self.partial.is_some()
+    }
+
+    /// Counts what is there of something incomplete, in this second, until it is whole or let go.
+    pub(super) fn weigh(&mut self, now: u32, begun: impl FnOnce() -> Begun) {
+        let held = self.held();
+        let Some(partial) = self.partial.as_deref_mut() else { return };
+        let renewed = std::mem::take(&mut partial.renewed);
+        let begun = partial.begun.get_or_insert_with(begun);
+        begun.holds(held);
+        if renewed {
+            begun.restart(now);
+        }
+    }
+
+    /// Reads no more, and lets go what is there.
+    pub(super) fn stop(&mut self) {
+        self.done = true;
+        self.partial = None;
     }
 
     /// How many frames began since the last call, fragments and control frames included.
@@ -151,6 +189,9 @@ impl Reader {
             };
             if step.is_break() {
                 return Ok(step);
+            }
+            if let Some(partial) = self.partial.as_deref_mut() {
+                partial.renewed |= partial.message.is_none();
             }
         }
     }

@@ -10,7 +10,12 @@ use std::{
 use slab::Slab;
 use tokio::time::MissedTickBehavior;
 
-use super::{connection::Connection, pressure::Pressure};
+use super::{
+    close::CloseCode,
+    connection::Connection,
+    inbox::{Inbox, Portion},
+    pressure::Pressure,
+};
 use crate::{config, telemetry::Metrics};
 
 /// Times of the sweep, in seconds.
@@ -25,6 +30,7 @@ struct Times {
 pub struct Roster {
     metrics: Metrics,
     pressure: Rc<Pressure>,
+    inbox: Rc<Inbox>,
     times: Times,
     started: Instant,
     now: Cell<u32>,
@@ -39,7 +45,8 @@ impl Roster {
     pub fn new(socket: &config::Socket, server: &config::Server, metrics: Metrics) -> Rc<Self> {
         let whole = |span: config::Span| u32::try_from(span.0.as_millis().div_ceil(1000)).unwrap_or(u32::MAX);
         Rc::new(Self {
-            pressure: Rc::new(Pressure::new(socket, server, metrics.clone())),
+            pressure: Rc::new(Pressure::new(socket, server, &metrics)),
+            inbox: Rc::new(Inbox::new(socket, server, &metrics)),
             metrics,
             times: Times {
                 ping_interval: whole(socket.ping_interval),
@@ -70,6 +77,46 @@ impl Roster {
     /// What waits for all of them.
     pub(super) const fn pressure(&self) -> &Rc<Pressure> {
         &self.pressure
+    }
+
+    /// What has begun to come from all of them.
+    pub(super) const fn inbox(&self) -> &Rc<Inbox> {
+        &self.inbox
+    }
+
+    /// Too much has begun to come to the node: those who sent the most of it go, until it is enough.
+    #[cold]
+    pub(super) fn relieve_inbox(&self) {
+        for (number, portion) in self.inbox.greediest() {
+            if self.inbox.is_relieved() || portion.bytes == 0 {
+                return;
+            }
+            self.inbox.forget(number);
+            if let Some(connection) = self.at(portion) {
+                connection.give_up("inbox_total", CloseCode::TRY_AGAIN_LATER, "the node is overloaded");
+            }
+        }
+    }
+
+    /// Ends those whose message does not end in time.
+    fn end_late_messages(&self) {
+        let now = self.now.get();
+        for (number, portion) in self.inbox.late(now) {
+            match self.at(portion) {
+                // The node itself does not read on.
+                Some(connection) if connection.is_congested() || connection.is_throttled() => {
+                    self.inbox.renew(number, now);
+                }
+                Some(connection) => {
+                    connection.give_up("message_timeout", CloseCode::POLICY_VIOLATION, "a message did not end in time");
+                }
+                None => {}
+            }
+        }
+    }
+
+    fn at(&self, portion: Portion) -> Option<Rc<Connection>> {
+        self.connections.borrow().get(portion.place as usize).cloned()
     }
 
     /// Too much waits on the node: those for whom the worker keeps the most lose it, until it is enough.
@@ -143,6 +190,10 @@ impl Roster {
             let now = u32::try_from(self.started.elapsed().as_secs()).unwrap_or(u32::MAX);
             let passed = now - self.now.replace(now);
             self.end_overdue_closes();
+            self.end_late_messages();
+            if self.inbox.is_over() {
+                self.relieve_inbox();
+            }
             self.pressure.tell();
             if self.pressure.take_over() {
                 self.relieve();

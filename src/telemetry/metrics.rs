@@ -113,6 +113,8 @@ pub struct Counters {
     pub polling: OpenGauge,
     /// Bytes that wait for slow clients.
     pub outbox_bytes: Gauge<i64, AtomicI64>,
+    /// Bytes of messages that are not whole.
+    pub inbox_bytes: Gauge<i64, AtomicI64>,
     /// Frames handed to the kernel or to an outbox.
     pub deliveries: Counter<u64, AtomicU64>,
     /// Bytes of those frames.
@@ -166,6 +168,7 @@ impl Counters {
         add(&mut registry, Name::Connections, &self.served);
         add(&mut registry, Name::Polling, &self.polling);
         add(&mut registry, Name::OutboxBytes, &self.outbox_bytes);
+        add(&mut registry, Name::InboxBytes, &self.inbox_bytes);
         add(&mut registry, Name::Deliveries, &self.deliveries);
         add(&mut registry, Name::DeliveredBytes, &self.delivered_bytes);
         add(&mut registry, Name::Messages, &self.messages);

@@ -35,6 +35,8 @@ pub enum Name {
     Polling,
     /// Bytes that wait for slow clients, and what keeping them takes.
     OutboxBytes,
+    /// Bytes that clients have sent of messages and bodies that are not whole.
+    InboxBytes,
     /// Frames handed to a client's socket or outbox.
     Deliveries,
     /// Bytes of those frames.
@@ -82,6 +84,7 @@ impl Name {
         Self::Connections,
         Self::Polling,
         Self::OutboxBytes,
+        Self::InboxBytes,
         Self::Deliveries,
         Self::DeliveredBytes,
         Self::Messages,
@@ -116,6 +119,7 @@ impl Name {
             Self::Connections => "connections",
             Self::Polling => "polling",
             Self::OutboxBytes => "outbox_bytes",
+            Self::InboxBytes => "inbox_bytes",
             Self::Deliveries => "deliveries",
             Self::DeliveredBytes => "delivered_bytes",
             Self::Messages => "messages",
@@ -151,6 +155,7 @@ impl Name {
             Self::Connections => "Open connections by consumer and protocol, polling sessions included",
             Self::Polling => "Open Engine.IO sessions that poll",
             Self::OutboxBytes => "Bytes that wait for slow clients, and what keeping them takes",
+            Self::InboxBytes => "Bytes that clients have sent of messages and bodies that are not whole",
             Self::Deliveries => "Frames handed to a client's socket or outbox",
             Self::DeliveredBytes => "Bytes of those frames",
             Self::Messages => "Messages received from clients",

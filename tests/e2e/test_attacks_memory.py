@@ -5,14 +5,20 @@ Each row is an attack by three hundred clients (`rig.attack`).
 
 import asyncio
 import contextlib
+import os
 
 import pytest
-from rig.attack import CLIENTS, Target, attack, bounds, frame, polling, post
+from rig.attack import BOUNDS, CLIENTS, Target, attack, bounds, frame, packet, polling, post
+from rig.compressed import deflated
 from rig.engine import BASE
-from rig.raw import BINARY, CLOSE, Raw
+from rig.raw import BINARY, CLOSE, PING, TEXT, Raw, request
 from rig.system import API_KEY
 
 pytestmark = pytest.mark.alone("measures memory")
+
+INBOX = BOUNDS["socket.inbox_total"]
+DEFLATE = {"Sec-WebSocket-Extensions": "permessage-deflate"}
+PIECE = bytes(100_000)
 
 
 @pytest.fixture(scope="module")
@@ -25,6 +31,12 @@ async def node(target):
     return await target.node()
 
 
+async def test_frames_that_never_end(node):
+    async with attack(node, "half a frame of 900 kB each", INBOX) as row:
+        await row.sockets("/plain/")
+        await row.write(frame(BINARY, bytes(900_000), missing=1000))
+
+
 async def test_an_idle_node_gives_back_what_it_took(module_system, hanging):
     """As it is, without any setting of the allocator's."""
     node = await Target(module_system, hanging, **bounds(), _RJEM_MALLOC_CONF="").node()
@@ -32,6 +44,47 @@ async def test_an_idle_node_gives_back_what_it_took(module_system, hanging):
         await row.sockets("/plain/")
         await row.write(frame(BINARY, bytes(60_000), missing=1000))
     node.stop()
+
+
+async def test_messages_whose_last_fragment_never_comes(node):
+    async with attack(node, "nine fragments of 100 kB each", INBOX) as row:
+        await row.sockets("/plain/")
+        await row.write(frame(TEXT, PIECE.replace(b"\0", b"x"), fin=False) + 8 * frame(0x0, b"x" * 100_000, fin=False))
+
+
+async def test_compressed_messages_whose_last_fragment_never_comes(node):
+    async with attack(node, "5.4 kB compressed each", INBOX) as row:
+        # A first piece of a few kilobytes waits as it is; with the second all is inflated, to a million bytes.
+        squeezed = deflated(bytes(1_000_000) + os.urandom(5000))
+
+        async def shake() -> Raw:
+            raw = await Raw.tcp(row.port)
+            await raw.write(request(row.port, "/plain/", **DEFLATE))
+            status, headers = await raw.head()
+            assert status == 101 and "sec-websocket-extensions" in headers
+            return raw
+
+        await row.open(shake)
+        await row.write(frame(BINARY, squeezed[:2700], fin=False, rsv=4) + frame(0x0, squeezed[2700:5400], fin=False))
+
+
+async def test_attachments_whose_last_one_never_comes(node):
+    async with attack(node, "nine attachments of 100 kB each", INBOX) as row:
+        await row.namespaces()
+        places = b",".join(b'{"_placeholder":true,"num":%d}' % number for number in range(10))
+        await row.write(packet(b'510-["echo",' + places + b"]", *[PIECE] * 9))
+
+
+async def test_an_upgrade_that_stops_in_its_first_message(node):
+    async with attack(node, "half a frame of 900 kB each in a probe", INBOX) as row:
+        sessions = await row.open(lambda: polling(row.port))
+
+        async def probe(session) -> None:
+            raw = await Raw.open(row.port, f"{BASE}websocket&sid={session.sid}")
+            row.raws.append(raw)
+            await raw.write(frame(BINARY, bytes(900_000), missing=1000))
+
+        await row.each(probe, sessions)
 
 
 #: Who has no key is not read at all.
@@ -51,6 +104,18 @@ async def test_bodies_that_never_end(node, what):
     async with attack(node, f"half a body of 0.99 MB each: {what}", 0) as row:
         await row.open(lambda: Raw.tcp(row.port))
         await row.write(post(row.port, path, 990_000, bytes(980_000), method))
+
+
+async def test_polling_bodies_that_never_end(node):
+    async with attack(node, "half a body of 0.99 MB each to a session", INBOX) as row:
+        sessions = await row.open(lambda: polling(row.port))
+
+        async def bring(session) -> None:
+            raw = await Raw.tcp(row.port)
+            row.raws.append(raw)
+            await raw.write(post(row.port, f"{BASE}polling&sid={session.sid}", 990_000, b"x" * 980_000))
+
+        await row.each(bring, sessions)
 
 
 async def ends(raw: Raw, drip: bytes) -> bool:
@@ -74,16 +139,32 @@ async def ends(raw: Raw, drip: bytes) -> bool:
     return False
 
 
-async def test_every_request_has_a_deadline(node):
+async def test_every_read_of_a_clients_bytes_has_a_deadline(node):
+    async def plain(data: bytes) -> Raw:
+        raw = await Raw.open(node.port, "/plain/")
+        await raw.write(data)
+        return raw
+
+    async def attachment() -> Raw:
+        raw = await Raw.open(node.port, f"{BASE}websocket")
+        await raw.write(packet(b"0") + packet(b'52-["echo",{"_placeholder":true,"num":0}]', b"1"))
+        return raw
+
     async def bare(data: bytes) -> Raw:
         raw = await Raw.tcp(node.port)
         await raw.write(data)
         return raw
 
     key = {"Authorization": f"Bearer {API_KEY}"}
+    alive = frame(PING, b"")
     session = (await polling(node.port)).sid
     # What is begun, and what its client goes on with so that the connection is never silent.
     begun = {
+        "the head of a frame": (plain(b"\x82\xff\x00"), b""),
+        "a frame": (plain(frame(BINARY, b"x", missing=1000)), b"x"),
+        "a message of fragments": (plain(frame(TEXT, b"x", fin=False)), alive),
+        "a message that grows": (plain(frame(TEXT, b"x", fin=False)), frame(0x0, b"x", fin=False)),
+        "a packet without its attachments": (attachment(), alive),
         "a head": (bare(b"GET /plain/ HTTP/1.1\r\n"), b"X: x\r\n"),
         "a body of publish": (bare(post(node.port, "/api/publish", 1000, b"[", **key)), b" "),
         "a body of disconnect": (bare(post(node.port, "/api/websocket/disconnect", 1000, b"{", **key)), b" "),

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use actix_web::{HttpRequest, web};
 
-use super::access::Refusal;
+use super::{RETRY_AFTER, access::Refusal};
 use crate::{
     event::Value,
     http::body::{self, BodyError, BodyLimits},
@@ -17,6 +17,7 @@ pub(super) async fn json(request: &HttpRequest, payload: web::Payload, limits: B
     let body = body::read(request, payload, limits).await.map_err(|error| match error {
         BodyError::TooLarge => Refusal::TooLarge,
         BodyError::Late => Refusal::Late,
+        full @ BodyError::NoRoom => Refusal::Unavailable(full.to_string(), RETRY_AFTER),
         BodyError::Broken(reason) => invalid("body", format!("The body cannot be read: {reason}")),
     })?;
     json::decode(&body).map_err(|reason| invalid("body", format!("The body cannot be read: {reason}")))

@@ -40,6 +40,9 @@ pub trait Upper {
     /// The session is over.
     fn gone(&self);
 
+    /// A packet that is not whole will not be: it is let go.
+    fn give_up(&self) {}
+
     /// The node is about to end the session for good: what the client is told before.
     fn farewell(&self, _session: &EngineSession) {}
 }
@@ -299,5 +302,9 @@ impl Handler for EngineSession {
 
     fn farewell(&self) {
         self.upper.farewell(self);
+    }
+
+    fn give_up(&self) {
+        self.upper.give_up();
     }
 }

@@ -44,6 +44,26 @@ impl Connection {
         self.begin_close(State::Finishing, close);
     }
 
+    /// Ends the connection in the middle of what its client sends; what is there of that goes at once.
+    pub(in crate::socket) fn give_up(&self, label: &'static str, code: CloseCode, reason: &str) {
+        if let Some(handler) = self.handler() {
+            handler.give_up();
+        }
+        if self.state.get() == State::Closing {
+            // The client's Close stands behind what it does not finish: it is not waited for any more.
+            self.state.set(State::Finishing);
+            return self.wake();
+        }
+        if !self.is_open() {
+            return;
+        }
+        self.roster.metrics().closed(label);
+        match self.stream.get() {
+            Some(_) => self.finish(&frame::close(code, reason)),
+            None => self.hang_up(),
+        }
+    }
+
     /// The client's Close came: answer it, unless ours went first.
     pub(in crate::socket) fn closed_by_client(&self, answer: &Bytes) {
         if self.state.get() == State::Closing {

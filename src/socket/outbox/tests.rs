@@ -23,7 +23,7 @@ struct Bench {
 impl Bench {
     fn new(limit: usize) -> Self {
         let metrics = Metrics::new();
-        let pressure = Pressure::new(&config::Socket::default(), &config::Server::default(), metrics.clone());
+        let pressure = Pressure::new(&config::Socket::default(), &config::Server::default(), &metrics);
         Self { metrics, pressure: Rc::new(pressure), outbox: Outbox::default(), limit }
     }
 

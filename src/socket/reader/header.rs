@@ -100,9 +100,7 @@ impl Header {
         if self.opcode.is_control() {
             return Ok(());
         }
-        let max = limits.max_message;
-        // Deflate makes data larger by one eighth at worst (fixed codes), plus a few bytes for each flush.
-        let max = if compressed { max.saturating_add(max / 8).saturating_add(1024) } else { max };
+        let max = limits.on_the_wire(compressed);
         if so_far.checked_add(self.length).is_none_or(|sum| sum > max) { Err(ProtocolError::TooBig) } else { Ok(()) }
     }
 

@@ -1,4 +1,7 @@
 //! A message that arrives in more than one piece, or compressed: collected, bounded, and checked as it comes.
+//!
+//! A compressed one is inflated when its last piece is there, and checked then: a client that does not end its message
+//! must not make of a few bytes what a thousand times as many take.
 
 use std::ops::ControlFlow;
 
@@ -10,23 +13,13 @@ use super::{
 /// Room is made in steps, never on the word of a header: this much at first, then twice what there is.
 const FIRST_ROOM: usize = 4 << 10;
 
-/// Compressed bytes that wait for their message's end. Beyond that an inflater (some 50 KiB) is worth its memory;
-/// a few bytes of a client must not cost that much.
-const WAITING: usize = 4 << 10;
-
 /// What has arrived of a message.
 pub struct Message {
     body: Body,
-    source: Source,
-    /// Bytes on the wire.
+    /// The bytes of the wire, where they are compressed.
+    compressed: Option<Vec<u8>>,
+    /// How many bytes were on the wire.
     wire: usize,
-}
-
-/// How the wire's bytes become the body.
-enum Source {
-    Plain,
-    Waiting(Vec<u8>),
-    Inflating(Inflater),
 }
 
 enum Body {
@@ -41,7 +34,7 @@ impl Message {
             Opcode::Text => Body::Text(String::new(), Incomplete::default()),
             _ => Body::Binary(Vec::new()),
         };
-        Self { body, source: if header.compressed { Source::Waiting(Vec::new()) } else { Source::Plain }, wire: 0 }
+        Self { body, compressed: header.compressed.then(Vec::new), wire: 0 }
     }
 
     /// Bytes on the wire so far.
@@ -51,43 +44,43 @@ impl Message {
 
     /// Whether it is inflated.
     pub const fn is_compressed(&self) -> bool {
-        !matches!(self.source, Source::Plain)
+        self.compressed.is_some()
     }
 
     /// Bytes of heap.
-    pub const fn held(&self) -> usize {
-        let waiting = match &self.source {
-            Source::Waiting(bytes) => bytes.capacity(),
-            _ => 0,
+    pub fn held(&self) -> usize {
+        let body = match &self.body {
+            Body::Text(text, _) => text.capacity(),
+            Body::Binary(bytes) => bytes.capacity(),
         };
-        match &self.body {
-            Body::Text(text, _) => waiting + text.capacity(),
-            Body::Binary(bytes) => waiting + bytes.capacity(),
-        }
+        body + self.compressed.as_ref().map_or(0, Vec::capacity)
     }
 
     /// Adds a piece of a frame, unmasked; the frame still had `expected` bytes to come, these included.
     pub fn push(&mut self, piece: &[u8], expected: usize, limits: &Limits) -> Result<(), ProtocolError> {
         self.wire += piece.len();
-        match &mut self.source {
-            Source::Plain => self.body.push(piece, expected, limits),
-            Source::Waiting(bytes) if bytes.len() + piece.len() <= WAITING => {
+        match &mut self.compressed {
+            None => self.body.push(piece, expected, limits),
+            Some(bytes) => {
+                let more = room((bytes.len(), bytes.capacity()), piece, expected, limits.on_the_wire(true))?;
+                bytes.reserve_exact(more);
                 bytes.extend_from_slice(piece);
                 Ok(())
             }
-            Source::Waiting(_) => self.inflate(piece, limits).map(|inflater| self.source = Source::Inflating(inflater)),
-            Source::Inflating(inflater) => inflater.push(piece, &mut |out| self.body.push(out, out.len(), limits)),
         }
     }
 
     /// Adds the last piece and hands the message on.
     pub fn finish(mut self, piece: &[u8], limits: &Limits, on: On<'_>) -> Step {
-        if self.is_compressed() {
-            self.wire += piece.len();
-            let inflater = self.inflate(piece, limits)?;
-            inflater.finish(&mut |out| self.body.push(out, out.len(), limits))?;
-        } else {
-            self.push(piece, piece.len(), limits)?;
+        match self.compressed.take() {
+            None => self.body.push(piece, piece.len(), limits)?,
+            Some(bytes) => {
+                let sink = &mut |out: &[u8]| self.body.push(out, out.len(), limits);
+                let mut inflater = Inflater::take();
+                inflater.push(&bytes, sink)?;
+                inflater.push(piece, sink)?;
+                inflater.finish(sink)?;
+            }
         }
         match &self.body {
             Body::Text(_, incomplete) if !incomplete.is_complete() => Err(ProtocolError::Utf8),
@@ -95,23 +88,20 @@ impl Message {
             Body::Binary(bytes) => Ok(on(Received::Binary(bytes))),
         }
     }
+}
 
-    /// Inflates what has waited, then `piece`, and leaves the rest to the inflater.
-    fn inflate(&mut self, piece: &[u8], limits: &Limits) -> Result<Inflater, ProtocolError> {
-        let body = &mut self.body;
-        let sink = &mut |out: &[u8]| body.push(out, out.len(), limits);
-        let mut inflater = match std::mem::replace(&mut self.source, Source::Plain) {
-            Source::Inflating(inflater) => inflater,
-            Source::Waiting(bytes) => {
-                let mut inflater = Inflater::take();
-                inflater.push(&bytes, sink)?;
-                inflater
-            }
-            Source::Plain => Inflater::take(),
-        };
-        inflater.push(piece, sink)?;
-        Ok(inflater)
+/// How much room is to be made beyond `length` where `piece` comes, of a frame that had `expected` bytes to come, so that
+/// there are never more than `max`.
+fn room((length, capacity): (usize, usize), piece: &[u8], expected: usize, max: usize) -> Result<usize, ProtocolError> {
+    let needed = length + piece.len();
+    if needed > max {
+        return Err(ProtocolError::TooBig);
     }
+    if needed <= capacity {
+        return Ok(0);
+    }
+    let wanted = (length + expected).min((2 * capacity).max(FIRST_ROOM));
+    Ok(wanted.clamp(needed, max) - length)
 }
 
 impl Body {
@@ -120,17 +110,11 @@ impl Body {
             Self::Text(text, incomplete) => (text.len() + incomplete.length(), text.capacity()),
             Self::Binary(bytes) => (bytes.len(), bytes.capacity()),
         };
-        let needed = length + piece.len();
-        if needed > limits.max_message {
-            return Err(ProtocolError::TooBig);
-        }
-        if needed > capacity {
-            let wanted = (length + expected).min((2 * capacity).max(FIRST_ROOM));
-            let more = wanted.clamp(needed, limits.max_message) - length;
-            match self {
-                Self::Text(text, incomplete) => text.reserve_exact(more + incomplete.length()),
-                Self::Binary(bytes) => bytes.reserve_exact(more),
-            }
+        let more = room((length, capacity), piece, expected, limits.max_message)?;
+        match self {
+            _ if more == 0 => {}
+            Self::Text(text, incomplete) => text.reserve_exact(more + incomplete.length()),
+            Self::Binary(bytes) => bytes.reserve_exact(more),
         }
         match self {
             Self::Text(text, incomplete) => incomplete.push(piece, text).map_err(|_| ProtocolError::Utf8),

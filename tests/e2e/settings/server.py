@@ -322,6 +322,33 @@ async def post_of_5000(site: Site):
     return (await session.post(b'42["x","' + b"x" * 5000 + b'"]')).status
 
 
+async def half_messages(site: Site) -> list[Raw]:
+    """Three clients that send half a message of 60 kB."""
+    raws = [await Raw.open(site.port, "/ws/") for _ in range(3)]
+    for raw in raws:
+        await raw.write(encode(TEXT, bytes(60_000).replace(b"\0", b"x"))[:-1])
+    return raws
+
+
+async def half_messages_are_too_much(site: Site):
+    """Whether one of three is ended at once."""
+    raws = await half_messages(site)
+    await asyncio.sleep(0.5)
+    ended = await site.metric("channelgate_closes_total", reason="inbox_total")
+    for raw in raws:
+        raw.abort()
+    return ended > 0
+
+
+async def half_a_message_ends(site: Site):
+    """Whether a client that does not finish is ended within three seconds."""
+    first, *others = await half_messages(site)
+    ended = await is_ended(first, 3)
+    for raw in (first, *others):
+        raw.abort()
+    return ended
+
+
 async def unpolled_ends(site: Site):
     """Whether a session that nobody polls is gone after a second."""
     session = await Polling.open(site.port)
@@ -449,6 +476,8 @@ TABLE: dict[str, OfNode] = {
     ),
     "socket.max_message": OfNode("100", "1000", echo_of_500, (1009, 500), ECHO),
     "socket.outbox": OfNode("50_000", "5_000_000", closes("slow_client"), (True, False), ECHO, SMALL),
+    "socket.inbox_total": OfNode("100_000", "0", half_messages_are_too_much, (True, False), ECHO),
+    "socket.message_timeout": OfNode('"500ms"', '"30s"', half_a_message_ends, (True, False), ECHO),
     "socket.outbox_total": OfNode("50_000", "0", closes("outbox_total"), (True, False), ECHO, SMALL),
     "socket.max_frames_per_second": OfNode("1", "1000", echoed(40, 1), (False, True), ECHO),
     "socket.max_bytes_per_second": OfNode("1024", "0", echoed(40, 1000), (False, True), ECHO),
