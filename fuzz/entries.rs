@@ -98,8 +98,10 @@ pub fn packets(data: &[u8]) {
             },
             Err(_) => decoder.binary(message.to_vec().into(), &PACKETS),
         };
-        if let Ok(Some(packet::Incoming::Event { namespace, name, args, ack })) = read {
+        if let Ok(Some(packet::Incoming::Event { namespace, name, args, ack, source })) = read {
             assert!(size(&args).bytes <= data.len(), "attachments are no more than was sent");
+            let again = source.copy().read().expect("what was read is read again");
+            assert!(again == (name.clone(), args.clone()), "what waits is handled as it came");
             event(&namespace, &name, args, ack);
         }
     }

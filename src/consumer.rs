@@ -293,6 +293,11 @@ impl Consumer {
         self.spec.slow
     }
 
+    /// Whether more would be kept of a connection than may be kept.
+    pub fn keeps_too_much(&self, context: &Context) -> bool {
+        context.weight() > self.actions.max_state()
+    }
+
     /// Rooms that one connection may have joined by its messages.
     pub fn max_rooms(&self) -> usize {
         self.spec.max_rooms

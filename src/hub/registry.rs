@@ -97,6 +97,9 @@ impl Registry {
         }
         if entry.audiences.is_empty() {
             groups.by_name.remove(group);
+            if groups.by_name.len() < groups.by_name.capacity() / 8 {
+                groups.by_name.shrink_to_fit();
+            }
             // Under the lock: a join that comes next must reach the layer after this leave.
             self.layer.leave(group);
         }
@@ -125,6 +128,11 @@ impl Registry {
         if let Some(entry) = self.read().by_name.get(group) {
             entry.audiences.iter().copied().for_each(&mut each);
         }
+    }
+
+    /// Whether a group has members on this node.
+    pub fn has(&self, group: &GroupName) -> bool {
+        self.read().by_name.contains_key(group)
     }
 
     /// Groups that have members on this node.

@@ -29,7 +29,7 @@ use crate::{
     consumer::Context,
     event::{self, GapReason, Value},
     packet::{self, Decoder, Incoming, Limits, PacketError, Text},
-    socket::{Begun, close::CloseCode},
+    socket::{Held, close::CloseCode},
 };
 
 /// Attempts to connect that one client may have under way.
@@ -53,7 +53,7 @@ pub struct SocketIo {
 struct Unfinished {
     decoder: Decoder,
     bytes: usize,
-    begun: Begun,
+    held: Held,
 }
 
 /// A namespace that the client is connected to, or about to be.
@@ -92,10 +92,10 @@ impl SocketIo {
         let packet = step(decoder, limits);
         if matches!(packet, Ok(None)) {
             let mut unfinished = unfinished.unwrap_or_else(|| {
-                Box::new(Unfinished { decoder: fresh, bytes: 0, begun: engine.connection().begun() })
+                Box::new(Unfinished { decoder: fresh, bytes: 0, held: engine.connection().begun() })
             });
             unfinished.bytes += bytes;
-            unfinished.begun.holds(unfinished.bytes);
+            unfinished.held.set(unfinished.bytes);
             *self.unfinished.borrow_mut() = Some(unfinished);
             engine.connection().took_more();
         }
@@ -106,9 +106,10 @@ impl SocketIo {
         match packet {
             Ok(None) => {}
             Ok(Some(Incoming::Connect { namespace, auth })) => self.connect(engine, &namespace, auth),
-            Ok(Some(Incoming::Event { namespace, name, args, ack })) => {
+            Ok(Some(Incoming::Event { namespace, name, args, ack, source })) => {
                 if let Some(session) = self.connected(engine, &namespace) {
-                    session.received(event::Incoming::Event { name: &name, args: &Arc::new(args), ack });
+                    let event = event::Incoming::Event { name: &name, args: &Arc::new(args), ack };
+                    session.received(event, Some(&source));
                 }
             }
             Ok(Some(Incoming::Ack { namespace, id, args })) => {
