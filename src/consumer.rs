@@ -293,9 +293,9 @@ impl Consumer {
         self.spec.slow
     }
 
-    /// Whether more would be kept of a connection than may be kept.
-    pub fn keeps_too_much(&self, context: &Context) -> bool {
-        context.weight() > self.actions.max_state()
+    /// Whether so many bytes may be kept of a connection.
+    pub fn may_keep(&self, bytes: usize) -> bool {
+        bytes <= self.actions.max_state()
     }
 
     /// Rooms that one connection may have joined by its messages.

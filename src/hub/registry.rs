@@ -13,6 +13,7 @@ use crate::{
     consumer::ConsumerId,
     event::GroupName,
     layer::{Layer, LayerError},
+    sparse::give_back,
 };
 
 /// Workers a node can have: one bit each.
@@ -97,9 +98,7 @@ impl Registry {
         }
         if entry.audiences.is_empty() {
             groups.by_name.remove(group);
-            if groups.by_name.len() < groups.by_name.capacity() / 8 {
-                groups.by_name.shrink_to_fit();
-            }
+            give_back(&mut groups.by_name);
             // Under the lock: a join that comes next must reach the layer after this leave.
             self.layer.leave(group);
         }
@@ -157,6 +156,7 @@ impl Registry {
         let mut ids = self.ids.write().unwrap_or_else(PoisonError::into_inner);
         if ids.get(id) == Some(&worker) {
             ids.remove(id);
+            give_back(&mut ids);
         }
     }
 

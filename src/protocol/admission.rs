@@ -170,7 +170,7 @@ impl Admission {
         // Only `on_admit` can make it another user than the token's.
         let user = if consumer.has_on_admit() { identity.user.clone() } else { take(&mut identity.user) };
         let context = Context { user, claims: take(&mut identity.claims), ..context };
-        if consumer.keeps_too_much(&context) {
+        if !consumer.may_keep(context.weight()) {
             return Err(Refusal::State);
         }
         let context = self.services.admit(consumer, context).await.map_err(|Refused(text)| Refusal::Denied(text))?;

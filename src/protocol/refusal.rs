@@ -189,7 +189,7 @@ impl Refusal {
     #[must_use]
     pub fn for_engine_io(self) -> Self {
         match self {
-            Self::Auth(_) | Self::Denied(_) | Self::Groups(_) | Self::State | Self::Layer(_) | Self::Namespace => {
+            Self::Auth(_) | Self::Denied(_) | Self::Groups(_) | Self::Layer(_) | Self::Namespace => {
                 Self::EngineIo(Breach::Forbidden)
             }
             other => other,
@@ -364,7 +364,7 @@ Groups Name            | denied WARN              | 403 \"é\" is no group: a gr
 Groups Ambiguous       | ambiguous_group WARN     | 403 \"user_7_notifications\" could also be the name of another group: a value in it holds what is text of a name | ambiguous_group 4401 | a bad token
 Layer Unavailable      | unavailable WARN         | 503 the channel layer is not ready: reset; Retry-After 2.5s | - | Service unavailable
 Layer Refused          | unavailable WARN         | 503 the channel layer refused; Retry-After 1s | - | Service unavailable
-State                  | state_too_large WARN     | 431 the query, the token and what the client connects with are too large together | 4401 denied | the query, the token and what the client connects with are too large together
+State                  | state_too_large WARN     | 431 the query, the token and what the client connects with are too large together | denied 4401 | the query, the token and what the client connects with are too large together
 Late                   | timeout WARN             | 503 it took too long to let the client in; Retry-After 1s | - | Service unavailable";
 
     fn every_cause() -> Vec<Refusal> {

@@ -65,17 +65,29 @@ struct Place {
 
 impl SocketIo {
     /// For a session whose client is connected to nothing yet.
-    pub fn new(admission: &Rc<Admission>, endpoint: &Arc<Endpoint>, head: &RequestHead<'_>, route: Value) -> Rc<Self> {
-        Rc::new(Self {
+    ///
+    /// # Errors
+    /// More of the request would be kept than may be kept.
+    pub fn new(
+        admission: &Rc<Admission>,
+        endpoint: &Arc<Endpoint>,
+        head: &RequestHead<'_>,
+        route: Value,
+    ) -> Result<Rc<Self>, Refusal> {
+        let head = Head::of(head);
+        if !endpoint.consumer().may_keep(head.weight()) {
+            return Err(Refusal::State);
+        }
+        Ok(Rc::new(Self {
             admission: Rc::clone(admission),
             endpoint: Arc::clone(endpoint),
-            head: Head::of(head),
+            head,
             route,
             unfinished: RefCell::default(),
             places: RefCell::default(),
             attempts: Cell::default(),
             pending: Cell::default(),
-        })
+        }))
     }
 
     /// Reads a message of so many bytes: a packet, a part of one, or the rest of one.
@@ -143,6 +155,13 @@ impl SocketIo {
             engine.send(&packet::refused(namespace, &told));
             return;
         };
+        if !served.first.may_keep(auth.weight()) {
+            let refusal = Refusal::State;
+            refusal.log(served.first.name());
+            self.admission.services.metrics.handshake(refusal.row().label);
+            engine.send(&packet::refused(namespace, refusal.connect_error(&served.first)));
+            return;
+        }
         let mut places = self.places.borrow_mut();
         if places.iter().any(|place| *place.name == *namespace) {
             drop(places);
