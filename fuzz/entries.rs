@@ -23,10 +23,13 @@ use channelgate::{config::PythonList, layer::emitter};
 
 #[path = "entries/frames.rs"]
 mod client_frames;
+#[path = "entries/names.rs"]
+mod group_names;
 #[path = "entries/heads.rs"]
 mod request_heads;
 
 pub use client_frames::run as frames;
+pub use group_names::run as names;
 pub use request_heads::run as heads;
 
 /// The passphrase of the corpus.
