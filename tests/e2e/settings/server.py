@@ -444,7 +444,7 @@ groups = ["SITE"]
 [consumer.on_message.join]
 join = "room_{{ message.name }}"
 reply = "'joined'"
-failed = { reply = "'failed'" }
+failed = { send = "'failed'" }
 """
 
 
