@@ -52,7 +52,7 @@ async def test_new_connections_get_the_new_consumer_and_open_ones_keep_theirs(sy
     old, room = await Client.open(gate.port, "/feed/"), await Client.open(gate.port, "/room/a/")
     log = await gate.reload(feed(2) + ROOMS + '\n[[consumer]]\npath = "/new/"\ngroups = ["feed"]\n', "applied")
     assert 'consumer "/feed/".on_event.tick.send' in log and "'version': 1" in log and "'version': 2" in log, log
-    assert 'consumer "/new/".path: "/new/", which was not there' in log and "/room/" not in log.split("in order")[0], (
+    assert 'consumer "/new/".path: "/new/", which was not set' in log and "/room/" not in log.split("in order")[0], (
         log
     )
     new, fresh = await Client.open(gate.port, "/feed/"), await Client.open(gate.port, "/new/")
