@@ -92,7 +92,7 @@ async fn a_question_of_another_version_is_answered_with_a_reason() {
         redis::cmd("PUBLISH").arg(&channel).arg(message).query::<()>(&mut publisher).unwrap();
     }
     let reply: String = listening.get_message().unwrap().get_payload().unwrap();
-    assert!(reply.starts_with(r#"{"reply":{"id":7,"from":""#) && reply.contains("not understood"), "{reply}");
+    assert!(reply.starts_with(r#"{"reply":{"id":7,"from":""#) && reply.contains("invalid question"), "{reply}");
     one.until(&[1]).await;
 }
 

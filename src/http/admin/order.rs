@@ -31,7 +31,7 @@ pub(super) async fn read(
 ) -> Result<(Arc<str>, Vec<Value>), Refusal> {
     let order = json(request, payload, limits).await?;
     if order.as_map().is_none() {
-        return Err(invalid("body", format!("The body is a JSON object, not {}", order.kind())));
+        return Err(invalid("body", format!("The body must be a JSON object, not {}", order.kind())));
     }
     let event = match order.get("event") {
         None | Some(Value::Null) => return Err(invalid("event", "Event name is required".to_owned())),

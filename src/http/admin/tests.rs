@@ -228,7 +228,7 @@ async fn what_is_wrong_with_a_body_is_said_with_the_field() {
         (r#"{"event": "disconnect"}"#, "event", "Event name \"disconnect\" is reserved by Socket.IO"),
         (r#"{"event": "x", "namespace": "admin"}"#, "namespace", "Namespace must be text that begins with \"/\""),
         (r#"{"event": "x", "namespace": 7}"#, "namespace", "Namespace must be text that begins with \"/\""),
-        ("[]", "body", "The body is a JSON object, not a list"),
+        ("[]", "body", "The body must be a JSON object, not a list"),
     ] {
         let (status, answer) = desk.post("/api/websocket/emit/7", body).await;
         let expected = json!({ "status": "error", "message": message, "field": field });
