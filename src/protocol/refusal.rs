@@ -359,9 +359,9 @@ Auth unconfigured      | unconfigured WARN        | 503 no key; Retry-After 60s 
 Auth unavailable       | unavailable WARN         | 503 the token store is not reachable; Retry-After 2.5s | - | Service unavailable
 Denied                 | denied DEBUG             | 403 not today | denied 4401 | not today
 Groups Value           | denied DEBUG             | 403 `user.id` is empty | denied 4401 | a bad token
-Groups NotAllowed      | denied DEBUG             | 403 \"user_9\" is not among what \"allow\" lets a client name | denied 4401 | a bad token
-Groups Name            | denied WARN              | 403 \"é\" is no group: a group name must be shorter than 100 characters, this one has 104 | denied 4401 | a bad token
-Groups Ambiguous       | ambiguous_group WARN     | 403 \"user_7_notifications\" could also be the name of another group: a value in it holds what is text of a name | ambiguous_group 4401 | a bad token
+Groups NotAllowed      | denied DEBUG             | 403 \"user_9\" is not a name that \"allow\" permits | denied 4401 | a bad token
+Groups Name            | denied WARN              | 403 \"é\" is not a group name: a group name must be shorter than 100 characters, this one has 104 | denied 4401 | a bad token
+Groups Ambiguous       | ambiguous_group WARN     | 403 \"user_7_notifications\" could also be the name of another group: a value in it contains text of a name | ambiguous_group 4401 | a bad token
 Layer Unavailable      | unavailable WARN         | 503 the channel layer is not ready: reset; Retry-After 2.5s | - | Service unavailable
 Layer Refused          | unavailable WARN         | 503 the channel layer refused; Retry-After 1s | - | Service unavailable
 State                  | state_too_large WARN     | 431 the query, the token and what the client connects with are too large together | denied 4401 | the query, the token and what the client connects with are too large together
