@@ -116,7 +116,7 @@ fn publish_reaches_a_node_and_says_why_it_cannot() {
     assert!(text(&output.stderr).contains("prints it at its start"), "{}", text(&output.stderr));
 
     for (group, event, why) in
-        [("a b", "{}", "group name"), ("broadcast", "{", "no JSON"), ("broadcast", "[]", "an object, not a list")]
+        [("a b", "{}", "group name"), ("broadcast", "{", "not JSON"), ("broadcast", "[]", "an object, not a list")]
     {
         let output = run(&["publish", group, event, "--url", &url], EMPTY);
         assert_eq!(output.status.code(), Some(1));

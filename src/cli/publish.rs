@@ -33,7 +33,7 @@ pub(super) struct Arguments {
 
 pub(super) async fn run(config: &Config, arguments: Arguments) -> anyhow::Result<ExitCode> {
     let group = GroupName::new(&arguments.group)?;
-    let event = codec::json::decode(arguments.event.as_bytes()).context("the event is not valid JSON")?;
+    let event = codec::json::decode(arguments.event.as_bytes()).context("the event cannot be read")?;
     if event.as_map().is_none() {
         bail!("the event must be an object, not {}", event.kind());
     }

@@ -152,7 +152,7 @@ impl Refusal {
             }
             Self::Limited(refused) => Row { retry_after: Some(refused.retry_after), ..limited(refused.limit) },
             Self::Overloaded => Row { retry_after: SOON, level: Level::Debug, ..Row::UNAVAILABLE }
-                .saying("too much is being sent to the node"),
+                .saying("the node is receiving too much data"),
             Self::NotReady => Row { retry_after: SOON, level: Level::Debug, ..Row::UNAVAILABLE }
                 .saying("the channel layer is not ready"),
             Self::Namespace => {
@@ -348,7 +348,7 @@ Limited Address        | address_limit DEBUG      | 429 4 too many connections f
 Limited AddressRate    | address_rate_limit DEBUG | 429 4 too many handshakes from this address; handshakes_per_second_per_address; Retry-After 2.5s | - | too many handshakes from this address
 Limited User           | user_limit DEBUG         | 429 4 too many connections of this user; connections_per_user; Retry-After 2.5s | user_limit 1013 | too many connections of this user
 Limited UserUnknown    | unavailable DEBUG        | 503 4 the connections of this user cannot be counted now; connections_per_user; Retry-After 2.5s | - | Service unavailable
-Overloaded             | unavailable DEBUG        | 503 too much is being sent to the node; Retry-After 1s | - | Service unavailable
+Overloaded             | unavailable DEBUG        | 503 the node is receiving too much data; Retry-After 1s | - | Service unavailable
 NotReady               | unavailable DEBUG        | 503 the channel layer is not ready; Retry-After 1s | - | Service unavailable
 Namespace              | bad_request DEBUG        | 400 Invalid namespace | - | Invalid namespace
 Auth missing           | missing DEBUG            | 403 no credential was given | denied 4401 | show a token

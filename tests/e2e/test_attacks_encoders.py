@@ -1,4 +1,4 @@
-"""What becomes larger when it write a variable again: an attachment named many times, numbers that are longer as text.
+"""What becomes larger when it is written again: an attachment named many times, numbers that are longer as text.
 
 Each row is an attack by three hundred clients (`rig.attack`), or by one.
 """
@@ -64,7 +64,7 @@ async def test_an_attachment_that_nothing_names_is_malformed(node):
 
 
 async def test_what_becomes_longer_when_it_is_written_stops_at_its_limit(module_system, node):
-    """`1e15` is eighteen characters when it write a variable again."""
+    """`1e15` is eighteen characters when it is written again."""
     async with attack(node, "10 kB each that become 38 as JSON", CLIENTS * 100_000) as row:
         await row.sockets("/plain/")
         for number, kind in enumerate([b"tell", b"carry", b"echo"]):

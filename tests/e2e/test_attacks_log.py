@@ -118,7 +118,7 @@ async def test_events_are_delivered_while_the_log_takes_nothing(system, blocked)
             assert reply.status == 200, path
         await asyncio.sleep(0.5)
     assert await asyncio.to_thread(system.metric, node, DROPPED) > 0
-    # Once somebody reads again, what is said next write a variable, and how much was lost.
+    # Once somebody reads again, what is said next is written, and how much was lost.
     await client.close()
     blocked.drain()
     node.signal(signal.SIGHUP)

@@ -200,7 +200,7 @@ def refusals(node) -> int:
     return len(re.findall(r"\b(?:99|100) characters", node.log.read_text()))
 
 
-@pytest.mark.parametrize("name", ["x" * 97, "я" * 20], ids=["long", "long once it write a variable"])
+@pytest.mark.parametrize("name", ["x" * 97, "я" * 20], ids=["long", "long once it is written"])
 async def test_a_name_that_is_too_long_is_refused_and_said_so(node, sockets, module_system, name):
     assert await refusal(node.port, f"/ws/mine/?token={person(name).token}") == 403
     assert refusals(node) >= 1

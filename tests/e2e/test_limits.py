@@ -478,7 +478,7 @@ async def test_letting_somebody_in_has_one_deadline(system):
         assert answer == '44{"message":"Service unavailable"}'
         assert outcomes(system, "timeout") == 2
         raw.abort()
-        # Whoever leaves meanwhile cannot be in any more, either.
+        # Whoever leaves meanwhile has no place any more, either.
         for _ in range(3):
             gone = await Raw.tcp(node.port)
             await gone.write(request(node.port, "/slow/", Authorization=f"Bearer {token}"))

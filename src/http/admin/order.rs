@@ -12,7 +12,7 @@ use crate::{
     packet::is_reserved_event,
 };
 
-/// A body of JSON.
+/// A JSON body.
 pub(super) async fn json(request: &HttpRequest, payload: web::Payload, limits: BodyLimits) -> Result<Value, Refusal> {
     let body = body::read(request, payload, limits).await.map_err(|error| match error {
         BodyError::TooLarge => Refusal::TooLarge,
@@ -23,7 +23,7 @@ pub(super) async fn json(request: &HttpRequest, payload: web::Payload, limits: B
     json::decode(&body).map_err(|reason| invalid("body", format!("The body cannot be read: {reason}")))
 }
 
-/// The namespace, and the event's name with its argument, if it has one.
+/// The namespace, and the event's name with its argument, if any.
 pub(super) async fn read(
     request: &HttpRequest,
     payload: web::Payload,
