@@ -501,7 +501,7 @@ async def test_those_who_are_being_let_in_count_as_connections(system):
         answers = await asyncio.gather(*(knock(node.port, "/slow/", token=token) for _ in range(12)))
         told = sorted(answer.body["detail"] for answer in answers)
         full = "the node has no room for more connections"
-        assert told == ["it took too long to let the client in"] * 3 + [full] * 9
+        assert told == ["admission took too long"] * 3 + [full] * 9
         assert {answer.body.get("limit") for answer in answers} == {None, "max_connections"}
         let_in, refused = await fill(node.port, "/open/")
         assert len(let_in) == 3 and refused.status == 503
