@@ -335,7 +335,7 @@ mod tests {
     const ROWS: &str = "\
 Handshake Key          | bad_request DEBUG        | 400 Sec-WebSocket-Key must be given once and be 16 bytes in base64 | - | Service unavailable
 Handshake MissingVersion | bad_request DEBUG      | 400 Sec-WebSocket-Version must be given once; Sec-WebSocket-Version: 13 | - | Service unavailable
-Handshake Version      | bad_request DEBUG        | 426 only WebSocket version 13 is spoken here; Sec-WebSocket-Version: 13; Upgrade: websocket | - | Service unavailable
+Handshake Version      | bad_request DEBUG        | 426 only WebSocket version 13 is supported; Sec-WebSocket-Version: 13; Upgrade: websocket | - | Service unavailable
 NotAnUpgrade           | bad_request DEBUG        | 426 this path speaks WebSocket; Upgrade: websocket | - | Service unavailable
 EngineIo Transport     | bad_request DEBUG        | 400 0 Transport unknown | - | Service unavailable
 EngineIo Session       | bad_request DEBUG        | 400 1 Session ID unknown | - | Service unavailable

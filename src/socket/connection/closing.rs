@@ -44,12 +44,12 @@ impl Connection {
         self.begin_close(State::Finishing, close);
     }
 
-    /// Ends the connection because of what its client has sent and the node cannot hold.
+    /// Ends the connection because the node cannot hold its client's messages.
     pub fn overloads(&self) {
         self.give_up("inbox_total", CloseCode::TRY_AGAIN_LATER, "the node is overloaded");
     }
 
-    /// Ends the connection in the middle of what its client sends; what is there of that goes at once.
+    /// Ends the connection in the middle of a client's message; the received part is dropped at once.
     pub(in crate::socket) fn give_up(&self, label: &'static str, code: CloseCode, reason: &str) {
         if let Some(handler) = self.handler() {
             handler.give_up();

@@ -35,8 +35,9 @@ impl Connection {
         self.deliver(&Piece::new(bytes, 1, Loss::Never), &[]);
     }
 
-    /// Hands over encoded messages: straight to the kernel where nothing waits, else to the outbox. `each` is what `whole`
-    /// is made of, where it may have to wait in pieces. How many messages were taken; the others are counted as lost.
+    /// Sends encoded messages: directly to the kernel if the outbox is empty, else to the outbox. `each` has the parts
+    /// of `whole`, in case they must wait separately. Returns how many messages were accepted; the others are counted
+    /// as lost.
     pub fn deliver(&self, whole: &Piece, each: &[Piece]) -> u32 {
         match self.state.get() {
             State::Pending | State::Open => {}
