@@ -1,4 +1,4 @@
-"""Nothing fails open, and no other client counts as this machine: empty keys, tokens of another kind, proxies, pages."""
+"""Nothing is open by mistake, and no remote client counts as local: empty keys, tokens of another kind, proxies, pages."""
 
 import asyncio
 import contextlib
