@@ -1,4 +1,4 @@
-"""Nothing is open by mistake, and no remote client counts as local: empty keys, tokens of another kind, proxies, pages."""
+"""Nothing is open by mistake, and remote clients never count as local: empty keys, wrong tokens, proxies, pages."""
 
 import asyncio
 import contextlib
