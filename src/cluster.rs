@@ -179,7 +179,7 @@ impl Cluster {
         }
     }
 
-    /// Disconnects on every node; nodes that cannot be asked now learn of it later.
+    /// Disconnects on every node; unreachable nodes learn of the order later.
     ///
     /// # Errors
     /// Redis is unreachable.

@@ -196,7 +196,7 @@ impl Consumer {
         Ok(names)
     }
 
-    /// The group of a room as another program names it, if a template or pattern matches it, and how much of it is
+    /// The group of a room as another program names it, if a template or pattern matches it, and how much of the name is
     /// text: of several matches, the one with the most text is right.
     fn recognise(&self, room: &str) -> Option<(usize, Result<GroupName, GroupNameError>)> {
         self.forms.recognise(room).map(|parts| (form::text_of(&parts), GroupName::of(parts)))

@@ -65,7 +65,7 @@ pub enum MappedFrom {
     Pattern(String),
 }
 
-/// A Redis channel or pattern whose messages go to groups.
+/// A Redis channel or pattern with messages for groups.
 #[derive(Clone)]
 pub struct Mapping {
     /// The source of the messages.

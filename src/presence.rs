@@ -123,7 +123,7 @@ impl Presence for NodePresence {
     }
 
     fn leave(&self, member: &Member) {
-        // After the stop there is no actor.
+        // After the stop the actor has ended.
         let _ = self.actor.send(PresenceCommand::Leave(member.clone()));
     }
 

@@ -16,7 +16,7 @@ const MIN_HEARTBEAT: Duration = Duration::from_millis(100);
 pub(super) fn check(config: &Config, errors: &mut Vec<ConfigError>) {
     let mut note = |key: KeyPath, reason: String| {
         let error = config.error(&key, reason);
-        // A list whose wrong items were removed is not reported a second time.
+        // A list is not reported again after its wrong items were removed.
         if !errors.iter().any(|known| known.key.is_inside(&error.key)) {
             errors.push(error);
         }
@@ -147,7 +147,7 @@ fn tokens(auth: &Auth, note: &mut impl FnMut(KeyPath, String)) {
         let near = did_you_mean(&auth.jwt.algorithm, ALGORITHMS.iter().copied());
         note(
             KeyPath::dotted("auth.jwt.algorithm"),
-            format!("unknown algorithm; known are {}{near}", ALGORITHMS.join(", ")),
+            format!("unknown algorithm; known: {}{near}", ALGORITHMS.join(", ")),
         );
     }
     if TYPES_OF_OTHERS.contains(&auth.jwt.token_type.as_str()) {
@@ -166,7 +166,7 @@ fn tokens(auth: &Auth, note: &mut impl FnMut(KeyPath, String)) {
             };
             if !known {
                 let reason = format!(
-                    "unknown source {source:?}; known are query:NAME, header, cookie:NAME, subprotocol, subprotocol:NAME"
+                    "unknown source {source:?}; known: query:NAME, header, cookie:NAME, subprotocol, subprotocol:NAME"
                 );
                 note(KeyPath::dotted(key).then(place), reason);
             }

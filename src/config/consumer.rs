@@ -129,7 +129,7 @@ impl<'de> Deserialize<'de> for AuthMethod {
         named.map(|(_, method)| *method).ok_or_else(|| {
             let names = Self::NAMED.map(|(name, _)| name);
             let near = did_you_mean(&text, names);
-            de::Error::custom(format!("unknown way to authenticate {text:?}; known are {}{near}", names.join(", ")))
+            de::Error::custom(format!("unknown way to authenticate {text:?}; known: {}{near}", names.join(", ")))
         })
     }
 }
@@ -201,7 +201,7 @@ pub struct Reject {
     pub message: Option<String>,
     /// The same, for a client without a token.
     pub missing: Option<String>,
-    /// The same, for a client whose token is not valid.
+    /// The same, for a client with an invalid token.
     pub invalid: Option<String>,
 }
 
@@ -224,7 +224,7 @@ pub enum Policy {
 pub struct EventHandler {
     /// Expression over `event` and `group`: the frame as JSON. A list of expressions gives several frames.
     pub send: Option<OneOrMany>,
-    /// Expression whose text is sent unchanged.
+    /// Expression; its text is sent unchanged.
     pub send_text: Option<String>,
     /// Expression: only events for which it is true are handled.
     pub when: Option<String>,

@@ -40,7 +40,7 @@ pub(super) fn decode<T: DeserializeOwned>(node: &mut Node, errors: &mut Vec<Conf
                 silent = removed.contains(&key);
                 key.pop();
             }
-            // Neither is a value whose wrong part was removed.
+            // Neither is a value if its wrong part was removed.
             Kind::Other(_) => silent = removed.iter().any(|gone| gone.starts_with(&key)),
         }
         if !silent {
@@ -98,7 +98,7 @@ impl fmt::Display for Fault {
                 let near = did_you_mean(name, expected.iter().copied());
                 write!(f, "unknown key{near}")?;
                 if near.is_empty() {
-                    write!(f, "; known are {}", expected.join(", "))?;
+                    write!(f, "; known: {}", expected.join(", "))?;
                 }
                 Ok(())
             }
@@ -119,7 +119,7 @@ impl de::Error for Fault {
     }
     fn unknown_variant(name: &str, expected: &'static [&'static str]) -> Self {
         let near = did_you_mean(name, expected.iter().copied());
-        Self::other(format!("unknown value {name:?}; known are {}{near}", expected.join(", ")))
+        Self::other(format!("unknown value {name:?}; known: {}{near}", expected.join(", ")))
     }
     fn missing_field(name: &'static str) -> Self {
         Self { path: Vec::new(), kind: Kind::Missing(name) }

@@ -140,7 +140,7 @@ fn shown(value: &Json) -> String {
     }
 }
 
-/// The keys whose values are never shown; a test compares them with docs/CONFIGURATION.md.
+/// The keys with secret values, which are never shown; a test compares them with docs/CONFIGURATION.md.
 fn secrets(config: &Config) -> [(&'static str, Vec<&Secret>); 11] {
     let Config { layer, cache, auth, backend, api, .. } = config;
     [

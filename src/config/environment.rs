@@ -11,7 +11,7 @@ use super::{
 #[derive(Clone, Debug, Default)]
 pub struct Environment {
     values: BTreeMap<String, String>,
-    /// Variables of this program whose values are not UTF-8.
+    /// Variables of this program with values that are not UTF-8.
     unreadable: Vec<String>,
 }
 
@@ -46,7 +46,7 @@ impl Environment {
         named.chain(generic).collect()
     }
 
-    /// Variables that are meant for this program and cannot be read, or whose names are misspelled.
+    /// Variables that are meant for this program and cannot be read or are misspelled.
     ///
     /// Other names with its prefix are ignored: orchestrators make variables from a service's name.
     pub(super) fn mistakes(&self) -> impl Iterator<Item = ConfigError> {

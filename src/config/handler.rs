@@ -55,7 +55,7 @@ pub struct Step {
     pub call: Option<Box<Call>>,
     /// To this connection.
     pub reply: Option<Emits>,
-    /// Expression whose text or bytes are sent back unchanged.
+    /// Expression; its text or bytes are sent back unchanged.
     pub reply_raw: Option<String>,
     /// Expression: the one argument of the acknowledgement.
     pub ack: Option<String>,

@@ -155,7 +155,7 @@ impl Default for Cache {
     }
 }
 
-/// A Redis channel, or pattern, whose JSON messages go to a group.
+/// A Redis channel or pattern with JSON messages for a group.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SourceMapping {

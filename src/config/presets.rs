@@ -109,7 +109,7 @@ fn unknown(place: usize, (name, origin): &Choice) -> ConfigError {
     ConfigError {
         origin: Some(origin.clone()),
         key: KeyPath(vec![Key::from("presets"), Key::Index(place)]),
-        reason: format!("there is no preset {name:?}; known are {known}{near}"),
+        reason: format!("unknown preset {name:?}; known: {known}{near}"),
     }
 }
 

@@ -29,7 +29,7 @@ impl fmt::Debug for Secret {
 impl<'de> Deserialize<'de> for Secret {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let value = String::deserialize(deserializer)?;
-        // A variable that was left empty must not become a key that everybody knows.
+        // A variable that was left empty must not become a publicly known key.
         if value.trim().is_empty() {
             return Err(de::Error::custom("is empty; write a value, or leave it out"));
         }

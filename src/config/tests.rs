@@ -45,7 +45,7 @@ fn join(path: &str, key: &str) -> String {
     if path.is_empty() { key.to_owned() } else { format!("{path}.{key}") }
 }
 
-/// The keys that a table at `path` may have; empty if there is no table.
+/// The keys that a table at `path` may have; empty without a table.
 fn fields(path: &str) -> &'static [&'static str] {
     let bogus = "no-such-key = 0";
     let text = match (path, path.split_once('.')) {

@@ -130,7 +130,7 @@ pub enum MessageProblem {
     /// Its handler would exceed the limit of the connection's state.
     #[error("the connection's variables would exceed limits.connection_state")]
     State,
-    /// It names a room whose name is too long, or could be the name of another room.
+    /// The room's name is too long, or could be the name of another room.
     #[error("the message's handler failed: {0}")]
     Room(String),
     /// `require` or `allow` forbids it.

@@ -103,7 +103,7 @@ impl Expression {
 
 fn known(allowed: &[Name]) -> String {
     let names: Vec<_> = allowed.iter().map(|name| name.as_str()).collect();
-    if names.is_empty() { "no names are known there".to_owned() } else { format!("known are {}", names.join(", ")) }
+    if names.is_empty() { "no names are known there".to_owned() } else { format!("known: {}", names.join(", ")) }
 }
 
 pub(super) fn describe(error: &Error) -> String {
@@ -134,7 +134,7 @@ fn check_words(source: &str) -> Result<(), String> {
                 "is" => probe(word, &format!("0 is {word}"), ErrorKind::UnknownTest, "test")?,
                 "." if after.trim_start().starts_with('(') && !METHODS.contains(&word) => {
                     let near = did_you_mean(word, METHODS.iter().copied());
-                    return Err(format!("there is no method {word:?}{near}"));
+                    return Err(format!("unknown method {word:?}{near}"));
                 }
                 _ => {}
             }
@@ -166,7 +166,7 @@ fn after_text(text: &str, quote: char) -> &str {
 fn probe(word: &str, expression: &str, missing: ErrorKind, what: &str) -> Result<(), String> {
     let evaluated = ENVIRONMENT.compile_expression_owned(expression.to_owned()).and_then(|probe| probe.eval(()));
     match evaluated {
-        Err(error) if error.kind() == missing => Err(format!("there is no {what} {word:?}")),
+        Err(error) if error.kind() == missing => Err(format!("unknown {what} {word:?}")),
         _ => Ok(()),
     }
 }

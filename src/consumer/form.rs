@@ -166,7 +166,7 @@ impl Forms {
     pub fn group(&self, form: FormId, parts: &[NamePart<'_>]) -> Result<GroupName, GroupError> {
         match self.own.get(form.0) {
             Some(form) => form.group(parts),
-            None => Err(GroupError::Value("there is no such form".to_owned())),
+            None => Err(GroupError::Value("the form is unknown".to_owned())),
         }
     }
 

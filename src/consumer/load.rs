@@ -103,7 +103,7 @@ impl Loader<'_> {
         let allow = spec.allow.as_ref().map(|allow| {
             let here = key.then("allow");
             if !groups.iter().any(GroupTemplate::is_chosen) {
-                compiler.note(&here, "there is no group here that a client could choose");
+                compiler.note(&here, "no group here contains a value chosen by clients");
             }
             compiler.patterns(allow, &here)
         });

@@ -74,7 +74,7 @@ impl GapNotice {
         // An expression that cannot be evaluated is found now and not at the first gap.
         for groups in [None, Some(&[][..])] {
             if let Err(reason) = notice.payload(GapReason::Reconnected, groups, wire) {
-                compiler.note(key, format!("gives no notice: {reason}; known are gap.reason and gap.groups"));
+                compiler.note(key, format!("gives no notice: {reason}; known: gap.reason and gap.groups"));
                 return None;
             }
         }

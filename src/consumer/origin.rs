@@ -11,10 +11,10 @@ use super::{
 };
 use crate::config::{self, Handler};
 
-/// Names whose values a client can choose freely; for variables see [`Origins`].
+/// Names with values that a client can choose freely; for variables see [`Origins`].
 const CLIENTS: NameSet = NameSet::of(&[Name::Message, Name::Args, Name::Route, Name::Query, Name::Auth]);
 
-/// Names whose values come from a token or from Django.
+/// Names with values from a token or from Django.
 const IDENTITIES: NameSet = NameSet::of(&[Name::User, Name::Claims, Name::Id, Name::Vars]);
 
 /// Where the values of one consumer's names come from.

@@ -12,7 +12,7 @@ pub(super) enum Place {
     Connect,
     /// On a client's message.
     Message,
-    /// On an invalid message, or one whose handler fails.
+    /// On an invalid message, or when the message's handler fails.
     BadMessage,
     /// When a member's first connection has opened, on that connection.
     Online,
@@ -47,7 +47,7 @@ impl Place {
             Self::Connect | Self::Message | Self::BadMessage | Self::Online => None,
             Self::Admit => Some("the connection is not open yet"),
             Self::Disconnect => Some("the connection is gone"),
-            Self::Offline => Some("there is no connection any more"),
+            Self::Offline => Some("the connection is closed"),
         }
     }
 }

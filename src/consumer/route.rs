@@ -264,7 +264,7 @@ fn converter(word: &str) -> Result<Converter, String> {
     let found = CONVERTERS.iter().find(|(known, _)| *known == word);
     found.map(|(_, converter)| *converter).ok_or_else(|| {
         let near = did_you_mean(word, CONVERTERS.iter().map(|(known, _)| *known));
-        format!("unknown converter {word:?}; known are str, int, slug, uuid, path{near}")
+        format!("unknown converter {word:?}; known: str, int, slug, uuid, path{near}")
     })
 }
 

@@ -54,7 +54,7 @@ impl Shape {
         self.parts.iter().filter(|part| part.is_none()).count()
     }
 
-    /// How much of it is text: of two patterns that give one name, the one with more text owns it.
+    /// The amount of fixed text: of two patterns that give one name, the one with more text owns it.
     pub fn weight(&self) -> usize {
         self.parts.iter().flatten().map(|text| text.len()).sum()
     }

@@ -229,7 +229,7 @@ impl Writer<'_, '_> {
     fn messages(&mut self, step: &Step, guard: &Arc<Guard>, site: Site, key: &KeyPath) {
         let own = step.join.as_ref().or(step.leave.as_ref()).map_or(&[][..], OneOrMany::as_slice);
         let connection = site.place != Place::Offline;
-        let against_others = unless(connection, "there is no connection any more; write \"room\"");
+        let against_others = unless(connection, "the connection is closed; write \"room\"");
         let socketio = self.program.wire.is_socketio();
         let against_all = unless(socketio, "only Socket.IO has namespaces; write room = { to = … }");
         let keys = [

@@ -32,7 +32,7 @@ pub struct Emission {
     pub audience: Audience,
     /// Rooms or socket ids, as written; the event goes to their union. Empty: the whole audience.
     pub rooms: Vec<Arc<str>>,
-    /// Rooms or socket ids whose members get nothing.
+    /// Rooms or socket ids; their members get nothing.
     pub except: Vec<Arc<str>>,
     /// What is sent.
     pub content: Content,

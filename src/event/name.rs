@@ -57,7 +57,7 @@ impl GroupName {
         )
     }
 
-    /// The group of a room whose characters are written the same as text and as values.
+    /// The group of a room, if its characters are written the same as text and as values.
     pub fn of_plain_room(room: &str) -> Option<Self> {
         let encoded = room.match_indices('-').any(|(place, _)| is_code(&room[place + 1..]));
         if encoded { None } else { Self::new(room).ok() }

@@ -14,7 +14,7 @@ use crate::{
 pub(super) struct Job {
     deliveries: Vec<Waiting>,
     pub position: usize,
-    /// Whether every member gets all of it.
+    /// Whether every member gets the whole job.
     for_all: bool,
     /// Whether some messages exclude slow clients.
     volatile: bool,

@@ -27,7 +27,7 @@ pub(super) struct Missed {
 /// The notice for the members that want one from a consumer.
 struct Told {
     consumer: Arc<Consumer>,
-    /// The consumers whose groups its members may be in: those of its namespace.
+    /// The consumers of its namespace: its members may be in their groups.
     with: Vec<ConsumerId>,
     /// The notice that names no group.
     frame: Arc<Frame>,

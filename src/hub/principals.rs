@@ -36,7 +36,7 @@ pub enum Whom {
 pub struct Kick {
     /// The target.
     pub whom: Whom,
-    /// Only connections whose authentication began before this time.
+    /// Only connections with an authentication that began before this time.
     pub until: Instant,
     /// How the connection ends.
     pub ending: Ending,

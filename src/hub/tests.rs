@@ -242,7 +242,7 @@ fn name(group: &str) -> GroupName {
     GroupName::new(group).unwrap()
 }
 
-/// The text messages of a member, whose connection has read none; for a mapped event only its number.
+/// The text messages of a member, if its connection has read none; for a mapped event only its number.
 fn got(member: &Member) -> Vec<String> {
     let bytes = member.connection.waiting();
     let mut rest = bytes.as_slice();

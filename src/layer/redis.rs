@@ -55,7 +55,7 @@ const STOP: Duration = Duration::from_secs(3);
 /// Why the options cannot give a layer. An unreachable Redis does not prevent starting.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
-    /// There is no URL.
+    /// No URL is set.
     #[error("layer.url or layer.hosts must name a Redis")]
     NoHost,
     /// More hosts than the node supports.

@@ -28,7 +28,7 @@ pub fn make_key() -> Secret {
     Secret::new(uuid::Uuid::new_v4().simple().to_string())
 }
 
-/// With the embedded cache, whose tokens are valid on this node only, the page can make itself a ws-token.
+/// With the embedded cache, where tokens are valid on this node only, the page can create a ws-token itself.
 pub fn page(config: &Config, publish: &PublishAccess, cache: &Arc<dyn Cache>) -> PageData {
     let embedded = config.is_embedded();
     let maker: Option<TokenMaker> = (embedded && config.cache_url().is_none()).then(|| {

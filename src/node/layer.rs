@@ -36,7 +36,7 @@ pub fn sink(dispatcher: Arc<Dispatcher>, worker: Option<Arc<WorkerBackend>>) -> 
     })
 }
 
-/// `[[source]]`: Redis channels whose messages go to a group.
+/// `[[source]]`: Redis channels with messages for a group.
 fn mappings(config: &Config) -> anyhow::Result<Vec<Mapping>> {
     let mapping = |source: &SourceMapping| {
         let template = SourceGroup::compile(&source.group).map_err(anyhow::Error::msg)?;

@@ -80,7 +80,7 @@ struct Seen {
 }
 
 impl Known {
-    /// The entries of `watched` whose keys were deleted.
+    /// The entries of `watched` with deleted keys.
     async fn deleted(&mut self, cache: &dyn Cache, mut watched: Vec<Watched>) -> Result<Vec<Watched>, AuthError> {
         let mut keys: Vec<Arc<str>> = watched.iter().map(|one| Arc::clone(&one.watch.key)).collect();
         keys.sort_unstable();

@@ -17,7 +17,7 @@ use crate::{event::Value, limited::Room};
 /// named twice, or not at all, is malformed: the result is never larger than the message.
 ///
 /// The crate's own decoder takes them in order of arrival, and fails on a key with an escape (`"pr\u00e9nom"`, as
-/// Python's clients write it). The data is no deeper than the JSON parser allows.
+/// Python's clients write it). The data is at most as deep as the JSON parser allows.
 pub fn fill_placeholders(
     values: &mut [Value],
     attachments: impl IntoIterator<Item = Bytes>,

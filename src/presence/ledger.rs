@@ -88,7 +88,7 @@ enum Progress {
     Idle,
     /// The step is in the queue.
     Queued,
-    /// Redis has not answered the step yet; until then there is no other one.
+    /// Redis has not answered the step yet; until then no other step is sent.
     UnderWay,
 }
 

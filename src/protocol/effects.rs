@@ -35,7 +35,7 @@ pub(super) enum Stage<'a> {
     Admission(&'a mut Context),
     /// The connection is open.
     Open(Open<'a>),
-    /// There is no connection, or no longer: a client has gone, or a user is online or offline.
+    /// Without a connection: the client has gone, or a user is online or offline.
     Background(&'a mut Context),
 }
 

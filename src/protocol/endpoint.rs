@@ -45,7 +45,7 @@ impl Endpoint {
     }
 }
 
-/// Consumers whose clients connect together.
+/// Consumers with a common connect.
 pub struct Namespace {
     pub(super) name: Arc<str>,
     /// The first of its consumers in the file; its texts are used if none admits the client.

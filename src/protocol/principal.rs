@@ -40,7 +40,7 @@ pub(super) fn fingerprint(user: &Value) -> Option<Fingerprint> {
     claims::user_id_of(user).map(|id| Fingerprint::of_user(&id))
 }
 
-/// A client without a token whose user is set anyway.
+/// A client without a token that has a user anyway.
 pub(super) const fn anonymous(user: Fingerprint, began: Instant) -> Proof {
     Proof { user, token: None, began, deadline: None, watch: None }
 }

@@ -43,7 +43,7 @@ pub enum Refusal {
     Overloaded,
     /// The layer is unreachable, so no group could be joined.
     NotReady,
-    /// There is no such namespace.
+    /// The namespace is unknown.
     Namespace,
     /// Authentication failed.
     Auth(AuthError),
@@ -64,7 +64,7 @@ pub enum Refusal {
 pub enum Breach {
     /// It uses no transport that is offered.
     Transport,
-    /// There is no such session.
+    /// The session is unknown.
     Session,
     /// A session can be opened only with GET.
     Method,
@@ -112,7 +112,7 @@ pub struct Row<'a> {
 /// The close of a plain WebSocket, instead of an answer that a browser cannot read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Close {
-    /// Never: accepting is to be avoided, or there is no consumer yet.
+    /// Never: the refusal happens before accepting, or before a consumer is known.
     Never,
     /// With the code, reason and frame of `consumer.reject`.
     AsConfigured,

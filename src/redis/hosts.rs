@@ -70,7 +70,7 @@ pub enum HostError {
         "a Redis URL must begin with redis://, rediss://, redis+sentinel://, rediss+sentinel://, redis+unix:// or unix://"
     )]
     Scheme,
-    /// A part of it is wrong.
+    /// A part of the URL is wrong.
     #[error("the Redis URL is not valid: {0}")]
     Malformed(String),
     /// A certificate or key file cannot be read.
@@ -315,7 +315,7 @@ fn query_of(query: &str, known: &[&str]) -> Result<HashMap<String, String>, Host
         Some(unknown) => {
             let known = known.join(", ");
             Err(malformed(format!(
-                "{unknown:?} is unknown after \"?\"; known are {known}; user, password and database must come before it, \
+                "{unknown:?} is unknown after \"?\"; known: {known}; user, password and database must come before it, \
                  redis://user:password@host:6379/0"
             )))
         }
@@ -412,7 +412,7 @@ mod tests {
             ("redis://u:secret@h/0?dbb=3", "\"dbb\" is unknown"),
             ("redis://h?password=secret", "redis://user:password@host"),
             ("redis://h?db=3", "host:6379/0"),
-            ("unix:///s?ssl=secret", "known are db, password"),
+            ("unix:///s?ssl=secret", "known: db, password"),
             ("redis+sentinel://u:secret@h/m?username=secret", "\"username\" is unknown"),
             ("redis+sentinel://u:secret@h", "name of the master"),
             ("redis+sentinel://u:secret@h:x/m", "port"),

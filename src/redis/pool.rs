@@ -1,6 +1,6 @@
 //! Commands to one Redis over a pool of connections: for everything that is not an event.
 //!
-//! In: a command or a script, and a deadline for all of it. Out: its answer. After a failure the next command looks up
+//! In: a command or a script, and a common deadline. Out: its answer. After a failure the next command looks up
 //! the address again, so a failover of Sentinel is followed.
 
 use std::{

@@ -63,7 +63,7 @@ impl Driver {
         driver
     }
 
-    /// Continues an open connection whose socket was read elsewhere until now.
+    /// Continues an open connection; another reader has read its socket until now.
     pub(super) fn resume(connection: Rc<Connection>, reader: Reader) -> Self {
         Self { connection, reader, early: None, meter: Meter::default(), pause: None, shut: false }
     }

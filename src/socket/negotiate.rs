@@ -174,7 +174,7 @@ struct Offer {
 }
 
 impl Offer {
-    /// The offer with one more parameter, or `None` if the offer must be declined because of it: unknown, repeated, or
+    /// The offer with one more parameter, or `None` if the offer must be declined because of the parameter: unknown, repeated, or
     /// with an invalid value.
     fn with(mut self, name: &[u8], value: Option<&[u8]>) -> Option<Self> {
         let flag = |seen: &mut bool| (!std::mem::replace(seen, true)).then_some(());
@@ -258,7 +258,7 @@ impl<'a> Grammar<'a> {
         Ok(token)
     }
 
-    /// A token, or a quoted string whose content is one.
+    /// A token, or a quoted string that contains one.
     fn value(&mut self) -> Result<std::borrow::Cow<'a, [u8]>, HandshakeError> {
         if !self.skip(b'"') {
             return self.token().map(Into::into);

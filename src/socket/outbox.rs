@@ -85,7 +85,7 @@ impl Outbox {
         parcels.flat_map(|parcel| parcel.bytes.iter()).copied().skip(backlog.written).collect()
     }
 
-    /// Adds messages, whose first `written` bytes are already sent (only if the outbox was empty). If it then exceeds
+    /// Adds messages; their first `written` bytes are already sent (only if the outbox was empty). If it then exceeds
     /// `limit` bytes, droppable messages make room. `place` is the connection's index in its roster.
     pub fn push(
         &mut self,
@@ -117,7 +117,7 @@ impl Outbox {
         }
     }
 
-    /// Drops all messages except a partly written one, without whose rest the stream would be broken. Returns their
+    /// Drops all messages except a partly written one, because the stream needs its rest. Returns their
     /// number.
     pub fn discard(&mut self) -> u64 {
         let Some(backlog) = &mut self.0 else { return 0 };
@@ -327,7 +327,7 @@ impl Backlog {
         self.pressure.more(place_of(parcel));
     }
 
-    /// Leaves a hole if nothing of it is written yet.
+    /// Leaves a hole if the message is still unwritten.
     fn remove(&mut self, number: u64) -> Option<Rc<Parcel>> {
         let index = self.index(number);
         let parcel = self.queue.get_mut(index)?.take()?;

@@ -79,7 +79,7 @@ struct Partial {
     /// The beginning of a frame's header.
     header: [u8; MAX_HEADER],
     header_length: u8,
-    /// The frame whose payload is incomplete.
+    /// The frame with an incomplete payload.
     frame: Option<Open>,
     /// The received payload, if it is a control frame.
     control: Vec<u8>,

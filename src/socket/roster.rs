@@ -84,7 +84,7 @@ impl Roster {
         &self.inbox
     }
 
-    /// Too much incomplete data on the node: the clients with the most of it are closed, until it is enough.
+    /// Too much incomplete data on the node: the clients with the most are closed, until the rest fits.
     #[cold]
     pub(super) fn relieve_inbox(&self) {
         for (number, portion) in self.inbox.greediest() {

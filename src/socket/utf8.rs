@@ -4,7 +4,7 @@
 #[derive(Debug, PartialEq, Eq)]
 pub struct InvalidUtf8;
 
-/// The beginning of a character whose end has not arrived, at most three bytes.
+/// The beginning of an incomplete character, at most three bytes.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Incomplete {
     bytes: [u8; 4],

@@ -27,7 +27,7 @@ struct Slot {
     last: Arc<AtomicU64>,
 }
 
-/// One thread's handle. Dropping it means that the thread has ended and is no longer expected to beat; a panic is still
+/// One thread's handle. Dropping it means that the thread has ended and need not beat any more; a panic is still
 /// found.
 #[derive(Debug)]
 pub struct Pulse {

@@ -15,8 +15,8 @@ MISTAKES = {
         4,
         'did you mean "require"',
     ),
-    "a key that lies elsewhere": ('key = "x"\n[server]\nworkers = 1\n', "key", 1, "known are"),
-    "a word": ('[layer]\nkind = "redis"\n', "layer.kind", 2, "known are core, pubsub, both"),
+    "a key that lies elsewhere": ('key = "x"\n[server]\nworkers = 1\n', "key", 1, "known:"),
+    "a word": ('[layer]\nkind = "redis"\n', "layer.kind", 2, "known: core, pubsub, both"),
     "a way to authenticate": (f'{CONSUMER}auth = ["jwtt"]\n', "consumer[0].auth", 3, 'did you mean "jwt"'),
     "nothing to authenticate": (f"{CONSUMER}auth = []\n", "consumer[0].auth", 3, "anonymous"),
     "an origin that is not a host": (

@@ -212,7 +212,7 @@ async fn an_event_goes_to_the_room_of_a_user_or_a_role_or_by_name() {
     let (_, body) = desk.post("/api/websocket/emit/7", r#"{"event": "x", "namespace": "/admin"}"#).await;
     assert_eq!(body["status"], "success");
     let order = desk.orders().pop().unwrap();
-    assert_eq!((&*order.namespace, order.args), ("/admin", vec!["x".into()]), "no data is no argument");
+    assert_eq!((&*order.namespace, order.args), ("/admin", vec!["x".into()]), "without data no argument is passed");
     let (_, _) = desk.post("/api/websocket/emit/7", r#"{"event": "x", "data": null}"#).await;
     assert_eq!(desk.orders().pop().unwrap().args, ["x".into(), Value::Null]);
 }

@@ -1,6 +1,6 @@
 //! Relays requests for a session of another node like a reverse proxy; the socket of an upgrade is spliced.
 //!
-//! In: the id of a node. Out: that node's answer, or nothing if there is no such node or it is unreachable. A request
+//! In: the id of a node. Out: that node's answer, or nothing if the node is unknown or unreachable. A request
 //! that is abandoned here is abandoned there.
 
 use std::{sync::Arc, time::Duration};

@@ -109,7 +109,7 @@ impl Keyring {
         (ciphertext / BLOCK * BLOCK).saturating_sub(1)
     }
 
-    /// A token, encrypted with the first key; `None` if there is none.
+    /// A token, encrypted with the first key; `None` without keys.
     pub fn encrypt(&self, plaintext: &[u8], now: SystemTime) -> Option<Vec<u8>> {
         self.encrypt_with_iv(plaintext, now, rand::random())
     }

@@ -60,7 +60,7 @@ pub fn decode(bytes: &[u8]) -> Result<Value, PickleError> {
 pub struct Entries {
     /// The dict.
     pub values: Value,
-    /// Its keys whose values are tuples.
+    /// Its keys with tuples as values.
     pub tuples: Vec<Box<str>>,
 }
 

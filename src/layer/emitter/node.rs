@@ -23,7 +23,7 @@ pub fn decode(payload: &[u8]) -> Result<Emission, EmitterError> {
         _ => msgpack::decode(payload)?,
     };
     let Value::List(mut parts) = message else {
-        // Requests of the streams adapter, whose sender waits for answers.
+        // Requests of the streams adapter; their sender waits for answers.
         return Err(EmitterError::Unsupported("a message that is not a broadcast".to_owned()));
     };
     let (options, packet) = match (parts.pop(), parts.pop(), parts.len()) {

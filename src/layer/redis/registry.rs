@@ -409,7 +409,7 @@ mod tests {
         }
         assert!(first.try_recv().is_err(), "a plain publish may come on the other host, too");
         registry.down(1, "gone");
-        assert!(first.try_recv().unwrap().is_ok(), "that host is no longer waited for");
+        assert!(first.try_recv().unwrap().is_ok(), "the host that is down is not waited for");
         assert!(second.try_recv().unwrap().is_err());
     }
 }

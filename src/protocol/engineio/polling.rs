@@ -29,7 +29,7 @@ const MAX_PACKETS: usize = 16;
 pub enum Answer {
     /// 200 with this payload.
     Payload(Bytes),
-    /// 400: there is no such session.
+    /// 400: the session is unknown.
     Unknown,
     /// 400: the request is not possible in the session's state; the session ends, or continues on its WebSocket.
     Bad,
@@ -137,7 +137,7 @@ impl EngineSession {
         answer
     }
 
-    /// The last request of a client whose end of the session overtook it: it is answered as if it had waited.
+    /// The last request of a client, after the session has ended: it is answered as if it had waited.
     pub(super) fn fetch_last(&self) -> Answer {
         self.sessions().remove(self.who());
         NOTHING

@@ -50,7 +50,7 @@ pub struct Raw {
 }
 
 impl Raw {
-    /// Admits a client at once: without Socket.IO there is no namespace to connect to later.
+    /// Admits a client at once: without Socket.IO it does not connect to a namespace later.
     pub async fn admit(
         admission: &Admission,
         endpoint: &Endpoint,

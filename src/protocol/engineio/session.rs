@@ -232,7 +232,7 @@ impl EngineSession {
         self.fail("ping_timeout", CloseCode::NORMAL, "ping timeout");
     }
 
-    /// Whether the session continues; one whose time is over ends now, even if the timer is late.
+    /// Whether the session continues; an expired session ends now, even if the timer is late.
     pub(super) fn is_alive(&self, now: Instant) -> bool {
         let late = match self.beat.get() {
             Some(Beat::Pong(due)) => due <= now,

@@ -185,7 +185,7 @@ impl Sessions {
         (session, open.packet())
     }
 
-    /// The session with this id; one whose time is over ends now.
+    /// The session with this id; an expired session ends now.
     pub(super) fn find(&self, sid: &Sid) -> Option<Rc<EngineSession>> {
         let session = self.all.borrow().get(sid.place as usize).cloned()?;
         (session.is_known_by(&sid.secret) && session.is_alive(Instant::now())).then_some(session)

@@ -89,7 +89,7 @@ impl Sessions {
         self.ask(sid.worker, |answer| Handover::Bring { sid, body, answer }).await.unwrap_or(Answer::Unknown)
     }
 
-    /// The transport of a session; `None` if there is no such session.
+    /// The transport of a session; `None` if the session is unknown.
     pub async fn look(&self, sid: Sid) -> Option<Carrier> {
         if sid.worker == self.worker() {
             return self.carrier(&sid);

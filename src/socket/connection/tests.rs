@@ -41,7 +41,7 @@ impl Worker {
         Connection::pending(Rc::clone(&self.roster), Arc::new(limits), None)
     }
 
-    /// An open connection and its client, whose kernel buffers have a few kilobytes.
+    /// An open connection and its client, with kernel buffers of a few kilobytes.
     async fn open(&self, handler: Option<Rc<Recorder>>) -> (Rc<Connection>, TcpStream) {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         SockRef::from(&listener).set_send_buffer_size(4096).unwrap();
@@ -215,7 +215,7 @@ async fn the_node_drops_the_connections_that_cost_the_most_and_no_more_than_need
     worker.deliver(&losing, 0..58, &Loss::Oldest, false);
     let are_open = || all.iter().map(|connection| connection.is_open()).collect::<Vec<bool>>();
     assert_eq!((are_open(), worker.drops(DropReason::Shed)), (vec![true, true, false, true, true], 60));
-    // A connection whose messages may be lost loses them, and stays.
+    // A connection with droppable messages loses them, and stays.
     worker.deliver(&losing, 58..120, &Loss::Oldest, false);
     assert_eq!((are_open(), losing.is_open()), (vec![true, true, false, true, true], true));
     let shed = worker.drops(DropReason::Shed) - 60;

@@ -154,7 +154,7 @@ impl<'a> Tree<'a> {
         self.convert(root, &mut HashMap::new())
     }
 
-    /// The text keys of a dict whose values are tuples.
+    /// The text keys of a dict with tuples as values.
     pub(super) fn tuples_in(&self, root: Id) -> Vec<Box<str>> {
         let Node::Dict(entries) = self.get(root) else { return Vec::new() };
         let tuples = entries.iter().filter(|(_, value)| matches!(self.get(*value), Node::Tuple(_)));
