@@ -103,8 +103,8 @@ pub fn packets(data: &[u8]) {
         };
         if let Ok(Some(packet::Incoming::Event { namespace, name, args, ack, source })) = read {
             assert!(size(&args).bytes <= data.len(), "attachments are no more than was sent");
-            let again = source.copy().read().expect("what was read is read again");
-            assert!(again == (name.clone(), args.clone()), "what waits is handled as it came");
+            let again = source.copy().read().expect("a decoded event can be decoded again");
+            assert!(again == (name.clone(), args.clone()), "the copy has the same name and arguments");
             event(&namespace, &name, args, ack);
         }
     }

@@ -23,9 +23,9 @@ pub struct Limits {
     pub handshake_burst_per_address: u32,
     /// From the headers to the answer, or from a Socket.IO CONNECT to its answer: authentication, backend, joins.
     pub admission_timeout: Span,
-    /// Bytes of what is kept of a connection: path, query, claims, what it connects with, variables.
+    /// Maximum bytes of a connection's state: path, query, claims, connect data, variables.
     pub connection_state: usize,
-    /// Groups of the node; while it has so many, a message of a client makes no new one.
+    /// Maximum number of the node's groups; at this number, a client's message creates no further group.
     pub groups: usize,
 }
 

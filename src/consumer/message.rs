@@ -43,7 +43,7 @@ impl Message<'_> {
 }
 
 impl Kept {
-    /// About how many bytes it holds.
+    /// The approximate number of bytes held.
     pub fn weight(&self) -> usize {
         match self {
             Self::None => 0,

@@ -239,8 +239,8 @@ fn worker(
     takeover::keep_driving(before.service().and_then(http))
 }
 
-/// Copies the values of a request's headers, which are slices of what was read with them: actix keeps the heads of requests
-/// that have ended, and each would keep 128 KiB of a client's.
+/// Copies the values of a request's headers, which are slices of the read buffer: actix keeps the heads of ended
+/// requests, and each head would keep 128 KiB in memory.
 fn detach(head: &mut RequestHead) {
     let own = |value: &HeaderValue| HeaderValue::from_bytes(value.as_bytes()).unwrap_or(HeaderValue::from_static(""));
     head.headers = head.headers.iter().map(|(name, value)| (name.clone(), own(value))).collect();

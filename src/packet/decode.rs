@@ -40,7 +40,7 @@ pub enum Incoming {
         args: Value,
         /// The id of the acknowledgement that the client waits for.
         ack: Option<u64>,
-        /// Name and arguments as they came.
+        /// The undecoded name and arguments.
         source: Source,
     },
     /// The answer to an event of the server.

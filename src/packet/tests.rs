@@ -32,7 +32,7 @@ fn event_in(namespace: &str, name: &str, args: Value, ack: Option<u64>) -> Incom
     Incoming::Event { namespace: Text::copy_from_slice(namespace), name: name.into(), args, ack, source }
 }
 
-/// The packet; an event without what it was read from, which must say the same once more.
+/// The packet; an event without its source, which must decode to the same name and arguments.
 fn checked(packet: Result<Option<Incoming>, PacketError>) -> Result<Option<Incoming>, PacketError> {
     let Ok(Some(Incoming::Event { namespace, name, args, ack, source })) = packet else { return packet };
     assert_eq!(source.copy().read(), Ok((name.clone(), args.clone())));

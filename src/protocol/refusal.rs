@@ -51,7 +51,7 @@ pub enum Refusal {
     Denied(String),
     /// The name of one of its groups cannot be made.
     Groups(GroupError),
-    /// What is to be kept of it is larger than `limits.connection_state`.
+    /// Its state would be larger than `limits.connection_state`.
     State,
     /// A group could not be joined.
     Layer(LayerError),

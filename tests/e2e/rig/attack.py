@@ -46,7 +46,7 @@ BOUNDS = {
 
 
 def bounds(**others: object) -> dict[str, str]:
-    """The bounds as variables; `socket__inbox=5` for another value."""
+    """The bounds as variables; `socket__inbox=5` sets a different value."""
     values = {**BOUNDS, **{key.replace("__", "."): value for key, value in others.items()}}
     return {f"CHANNELGATE__{key.replace('.', '__').upper()}": str(value) for key, value in values.items()}
 

@@ -333,7 +333,7 @@ reply = "1"
 
 
 async def read_behind_a_call(site: Site):
-    """Whether all of fifty messages are read while the first is handled."""
+    """Whether the node reads all of fifty messages while it handles the first."""
     before = await site.metric("channelgate_messages_total")
     raw = await Raw.open(site.port, "/ws/")
     await raw.frame(TEXT, b'{"type":"slow"}')
@@ -449,7 +449,7 @@ failed = { reply = "'failed'" }
 
 
 async def rooms_joined(site: Site):
-    """How many of six rooms a client gets into."""
+    """How many of six rooms a client can join."""
     raw = await Raw.open(site.port, "/ws/")
     answers = []
     for number in range(6):
