@@ -1,15 +1,15 @@
-# Everything a stranger needs. `make` lists the targets.
+# The usual commands. `make` lists the targets.
 
 NODES ?= 3
-# What `make e2e` tests: debug (built by the unit tests anyway) or release.
+# The build that `make e2e` tests: debug (the unit tests build it anyway) or release.
 PROFILE ?= debug
 CARGO ?= cargo
-# The load generator is a package of its own, and built apart from the node.
+# The load generator is a package of its own, built separately from the node.
 LOAD_TARGET = $(CURDIR)/benches/.work/target
-# What `make bench` measures: rows of benches/run.py, or --quick; nothing is everything.
+# Rows of benches/run.py that `make bench` measures, or --quick; empty for all rows.
 BENCH ?=
 
-# Processes of the end-to-end tests; they wait more than they compute.
+# Processes of the end-to-end tests; they mostly wait.
 WORKERS ?= 4
 # Connections in each round of `make soak`, and seconds for each target of `make fuzz`.
 SOAK ?= 10000
@@ -20,13 +20,13 @@ PYTEST = CHANNELGATE_BIN=$(CURDIR)/target/$(PROFILE)/channelgate .venv/bin/pytho
 .DEFAULT_GOAL := help
 .PHONY: help setup build run up test lint unit node browser e2e soak fuzz audit bench clean
 
-help: ## what can be made
+help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9]+:.*## /{printf "  make %-7s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-setup: ## install what the tests need and is not there; quick when all of it is
+setup: ## install what the tests need; quick if nothing is missing
 	@scripts/setup.sh test
 
-build: ## the node, optimised, in target/release/, with its debug information beside it
+build: ## the node in release mode, in target/release/, with its debug information beside it
 	@scripts/setup.sh run
 	@scripts/build.sh
 
@@ -57,29 +57,29 @@ node:
 browser: setup node ## the live page in Chromium
 	CHANNELGATE_BIN=$(CURDIR)/target/$(PROFILE)/channelgate npm test --silent --prefix tests/browser
 
-# What measures time or memory, or needs both cores, runs alone afterwards.
+# Tests that measure time or memory, or need both cores, run alone afterwards.
 e2e: setup node ## real Django, Redis, nginx and Chromium against real nodes
 	@failed=0; \
 	$(PYTEST) -m "not alone" --numprocesses $(WORKERS) --dist loadgroup --no-loadscope-reorder || failed=1; \
 	$(PYTEST) -m alone || failed=1; \
 	exit $$failed
 
-soak: setup build ## SOAK=10000: memory over ten rounds of so many connections
+soak: setup build ## memory over ten rounds of SOAK=10000 connections
 	CHANNELGATE_BIN=$(CURDIR)/target/release/channelgate SOAK=$(SOAK) .venv/bin/python -m pytest tests/e2e/test_soak.py -s
 
-fuzz: ## FUZZ_SECONDS=180: every fuzz target for so long, two at a time; needs nightly and cargo-fuzz
+fuzz: ## every fuzz target for FUZZ_SECONDS=180, two at a time; needs nightly and cargo-fuzz
 	@FUZZ_SECONDS=$(FUZZ_SECONDS) scripts/fuzz.sh $(TARGETS)
 
-audit: setup ## licences, sources, withdrawn versions and known weaknesses of everything it is built from
+audit: setup ## licences, sources, withdrawn versions and known vulnerabilities of all dependencies
 	@scripts/audit.sh
 
-bench: ## BENCH="--quick": the load tests beside other servers, into benches/results/ and docs/BENCHMARKS.md
+bench: ## load tests of Channelgate and other servers, into benches/results/ and docs/BENCHMARKS.md; BENCH="--quick"
 	@scripts/setup.sh up
 	@benches/setup.sh
 	@.venv/bin/python benches/run.py $(BENCH)
 	@.venv/bin/python benches/report.py
 
-clean: ## remove what was built and installed here
+clean: ## remove everything built and installed here
 	$(CARGO) clean
 	rm -rf .venv .run benches/.work benches/rivals/*/node_modules tests/*/node_modules clients/*/node_modules
 	find tests scripts benches -name __pycache__ -type d -prune -exec rm -rf {} +

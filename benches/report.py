@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Renders the tables of docs/BENCHMARKS.md from benches/results/; the text around them is written by hand.
 
-A table stands between `<!-- table: ROW [ROW…] -->` and `<!-- end -->`. With --check nothing is written, and it ends
-with 1 if the document does not say what the results say.
+Each table is between `<!-- table: ROW [ROW…] -->` and `<!-- end -->`. With --check nothing is written, and the exit
+code is 1 if the document differs from the results.
 """
 
 import argparse
@@ -34,18 +34,18 @@ class Result:
         return f"**{title}**" if candidate.startswith("channelgate") else title
 
     def values(self, candidate: str, *path: str) -> list[float]:
-        """One figure of every round in which there is one."""
+        """One figure, from every round that has it."""
         return [value for cells in self.rounds if (value := dig(cells.get(candidate, {}), path)) is not None]
 
     def ratios(self, candidate: str, *path: str) -> list[float]:
-        """To the reference, round by round."""
+        """The ratio to the reference, round by round."""
         pairs = (
             (dig(cells.get(candidate, {}), path), dig(cells.get(self.reference, {}), path)) for cells in self.rounds
         )
         return [one / other for one, other in pairs if one is not None and other]
 
     def wrong(self, candidate: str) -> str:
-        """What was lost, doubled or reordered, in all rounds."""
+        """The numbers of lost, doubled and reordered messages in all rounds."""
         cells = [cells[candidate] for cells in self.rounds if candidate in cells]
         if any("error" in cell for cell in cells):
             return "failed"
@@ -63,14 +63,14 @@ def dig(cell: dict, path: tuple[str, ...]) -> float | None:
 
 
 def number(value: float) -> str:
-    """Three significant digits, thousands apart."""
+    """Three significant digits, with separated thousands."""
     if value >= 1000:
         return f"{round(value, -max(0, len(str(int(value))) - 3)):,.0f}"
     return f"{value:.0f}" if value >= 100 else f"{value:.1f}" if value >= 10 else f"{value:.2f}"
 
 
 def spread(values: list[float]) -> str:
-    """The median, and the range where there is one."""
+    """The median, and the range if there are several values."""
     if not values:
         return "–"
     middle, low, high = number(statistics.median(values)), number(min(values)), number(max(values))
@@ -87,7 +87,7 @@ def table(head: list[str], lines: list[list[str]]) -> str:
 
 
 def deliveries(result: Result) -> str:
-    """Broadcast and groups."""
+    """The table of broadcast and groups."""
     head = ["", "server CPU µs per delivery", "ratio", "deliveries/s", "p50 ms", "p99 ms", "lost, doubled, reordered"]
     lines = [
         [
@@ -235,7 +235,7 @@ def storm(result: Result) -> str:
 
 
 def machine(results: list[Result]) -> str:
-    """Where and with what it was measured."""
+    """The machine and the versions of the measurement."""
     first = results[0].document
     versions: dict[str, str] = {}
     for result in results:

@@ -1,15 +1,15 @@
 #!/usr/bin/env python3
-"""The benchmarks: every row of docs/BENCHMARKS.md, or those that are named.
+"""The benchmarks: every row of docs/BENCHMARKS.md, or the named ones.
 
-    benches/setup.sh                    what is measured, and what it is measured against
-    benches/run.py --quick              everything, small, in minutes: does it run, is every number right
+    benches/setup.sh                    builds the node and installs the rivals
+    benches/run.py --quick              everything, small, in minutes: checks that it runs and delivers correctly
     benches/run.py                      everything, as published
     benches/run.py broadcast-1000 idle  these rows
     benches/run.py --list               the rows, with how long each takes
 
-In each round the candidates are measured in turn, in another order each time, each with a Redis of its own: servers on
+In each round the candidates are measured in turn, in a different order, each with its own Redis: servers on
 core 0, the generator, Redis and publishers on core 1. Results go to benches/results/, one file per row; those of
---quick stay out of the repository. It ends with 1 if Channelgate lost, doubled or reordered anything.
+--quick stay out of the repository. The exit code is 1 if Channelgate lost, doubled or reordered any message.
 """
 
 import argparse
@@ -35,7 +35,7 @@ def main() -> int:
     options = parser.parse_args()
     for name in options.rows:
         if name not in ROWS:
-            parser.error(f"there is no row {name}; known are {', '.join(ROWS)}")
+            parser.error(f"unknown row {name}; known rows are {', '.join(ROWS)}")
     if options.list:
         for name, row in ROWS.items():
             print(f"{name:20} {row.rounds} x {len(row.candidates):2}  {row.title}")
@@ -53,13 +53,13 @@ def main() -> int:
 
 
 def raise_limits() -> None:
-    """10,000 connections need as many files, in servers and generator; children inherit the limit."""
+    """Allows 10,000 open files, for as many connections in servers and generator; children inherit the limit."""
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 def measure(name: str, row: Row, options: argparse.Namespace) -> list[str]:
-    """All rounds of a row; gives what was wrong with Channelgate."""
+    """Runs all rounds of a row; returns Channelgate's failures."""
     began, wrong, missing = time.monotonic(), [], []
     candidates = [candidate for candidate in row.candidates if not options.only or candidate in options.only]
     for candidate in list(candidates):
@@ -71,7 +71,7 @@ def measure(name: str, row: Row, options: argparse.Namespace) -> list[str]:
     results: list[dict[str, dict]] = []
     for number in range(rounds):
         results.append({})
-        # Whoever comes first has another machine than whoever comes last.
+        # The first candidate meets a different state of the machine than the last.
         turn = candidates[number % len(candidates) :] + candidates[: number % len(candidates)] if candidates else []
         for candidate in turn:
             if number >= CANDIDATES[candidate].rounds:
@@ -79,7 +79,7 @@ def measure(name: str, row: Row, options: argparse.Namespace) -> list[str]:
             try:
                 report = cell.run(name, row, candidate, arguments)
             except cell.CellError as error:
-                # The log of a candidate may hold paths; the results get the first line only.
+                # A candidate's log may contain paths; the results get only its first line.
                 print(f"{name} {candidate}: {error}", file=sys.stderr)
                 report = {"error": str(error).splitlines()[0], "exit": 2}
             results[-1][candidate] = report
@@ -112,7 +112,7 @@ def measure(name: str, row: Row, options: argparse.Namespace) -> list[str]:
 
 
 def summary(report: dict) -> str:
-    """One line for whoever watches."""
+    """One line for the terminal."""
     if "error" in report:
         return report["error"]
     run, connect = report["run"], report["connect"]

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Builds and installs what the benchmarks measure, into benches/.work and benches/rivals/node/node_modules. Nothing of it
-# becomes part of the system, and what is there already is left as it is. A rival that cannot be had is left out, with a
-# word; the results then say so, too.
+# Builds and installs what the benchmarks measure, into benches/.work and benches/rivals/node/node_modules. It does not
+# change the system, and keeps what is already installed. A rival that cannot be installed is left out and named here
+# and in the results.
 #
 #   benches/setup.sh          everything
 #   benches/setup.sh ours     the node, the generator and the raw writer
@@ -20,7 +20,7 @@ CARGO_TARGET_DIR=$work/target cargo build --release --locked --manifest-path ben
 [ "${1:-all}" = ours ] && exit 0
 
 say "Django Channels under Daphne and uvicorn, and the library of uWebSockets"
-# One that runs: a version manager may have a name for it and nothing behind it.
+# Only a program that runs: a version manager may list a name without a program behind it.
 for python in python3.13 python3.12 python3.11 python3; do "$python" --version >/dev/null 2>&1 && break; done
 [ -x "$work/venv/bin/python" ] || "$python" -m venv "$work/venv"
 "$work/venv/bin/python" -m pip install --quiet --disable-pip-version-check \
@@ -31,10 +31,10 @@ say "Socket.IO and ws on Node"
 if have npm; then
     npm ci --prefix benches/rivals/node --silent --no-audit --no-fund || skipped "Socket.IO and ws on Node"
 else
-    skipped "Socket.IO and ws on Node: there is no npm"
+    skipped "Socket.IO and ws on Node: npm is missing"
 fi
 
-# A Debian package, unpacked beside the system.
+# Unpacks a Debian package outside the system's directories.
 unpack() {
     local folder=$work/$1 package=$2
     [ -d "$folder/usr" ] && return
@@ -42,7 +42,7 @@ unpack() {
 }
 
 say "Nchan"
-unpack nchan libnginx-mod-nchan || skipped "Nchan: Debian's package libnginx-mod-nchan is not to be had"
+unpack nchan libnginx-mod-nchan || skipped "Nchan: the Debian package libnginx-mod-nchan is not available"
 
 say "socketioxide"
 CARGO_TARGET_DIR=$work/target cargo build --release --locked --manifest-path benches/rivals/socketioxide/Cargo.toml ||
@@ -53,10 +53,10 @@ say "uWebSockets"
 if "$work/venv/bin/python" -m pip install --quiet --disable-pip-version-check socketify==0.0.31 &&
     unpack libuv libuv1 && have gcc; then
     library=$(echo "$work"/venv/lib/python3*/site-packages/socketify)
-    # The old kind of run path, which holds for what the library itself needs, too.
+    # The old kind of run path (RPATH), which also applies to the library's own dependencies.
     gcc -O2 -Wall -Wextra -o "$work/target/release/uwebsockets-server" benches/rivals/uwebsockets/server.c -pthread \
         "$library/libsocketify_linux_amd64.so" -Wl,--allow-shlib-undefined,--disable-new-dtags \
         -Wl,-rpath,"$library" -Wl,-rpath,"$(echo "$work"/libuv/usr/lib/*-linux-gnu)"
 else
-    skipped "uWebSockets: socketify, libuv1 or gcc is not to be had"
+    skipped "uWebSockets: socketify, libuv1 or gcc is not available"
 fi

@@ -1,7 +1,7 @@
-//! What each fuzz target does with its bytes. `tests/fuzz_smoke.rs` runs the same functions on the corpus and on changes of
-//! it, so that every `cargo test` is a short fuzz run.
+//! What each fuzz target does with its bytes. `tests/fuzz_smoke.rs` runs the same functions on the corpus and on
+//! mutations of it, so every `cargo test` includes a short fuzz run.
 //!
-//! Each decoder must come back, with an error or with data; data that is written and read again must not change.
+//! Each decoder must return an error or data; data that is written and read again must not change.
 
 #![allow(dead_code)]
 
@@ -35,10 +35,10 @@ pub use request_heads::run as heads;
 /// The passphrase of the corpus.
 const PASSPHRASE: &str = "wire-reference-encryption-key-one-0123456789";
 
-/// Small limits, so that a fuzzer reaches them.
+/// Small limits, so that a fuzzer can reach them.
 const PACKETS: packet::Limits = packet::Limits { attachments: 8, bytes: 256 };
 
-/// What an encoder writes, which it writes within that length and within no smaller one.
+/// The encoder's output. It must fit into exactly its own length, and no smaller limit.
 fn within(value: &Value, encode: impl Fn(&Value, usize) -> Result<Vec<u8>, WriteError>) -> Vec<u8> {
     let written = encode(value, usize::MAX).expect("plain data is written");
     assert_eq!(encode(value, written.len()).as_ref(), Ok(&written));
@@ -68,7 +68,7 @@ pub fn json(data: &[u8]) {
     envelope(data);
 }
 
-/// A message of an emitter of Socket.IO events, which is msgpack, JSON or a pickle.
+/// A message of a Socket.IO emitter: msgpack, JSON or a pickle.
 fn emission(data: &[u8]) {
     let _ = emitter::decode_node(data);
     for list in [PythonList::Arguments, PythonList::Argument] {
@@ -89,7 +89,7 @@ fn envelope(data: &[u8]) {
     }
 }
 
-/// What a client of Socket.IO sends: messages cut at zero bytes, text where they are UTF-8 and attachments where not.
+/// Messages of a Socket.IO client, separated by zero bytes: text where they are UTF-8, otherwise attachments.
 pub fn packets(data: &[u8]) {
     let mut decoder = Decoder::default();
     for message in data.split(|byte| *byte == 0) {
@@ -103,14 +103,14 @@ pub fn packets(data: &[u8]) {
         };
         if let Ok(Some(packet::Incoming::Event { namespace, name, args, ack, source })) = read {
             assert!(size(&args).bytes <= data.len(), "attachments are no more than was sent");
-            let again = source.copy().read().expect("what was read is read again");
-            assert!(again == (name.clone(), args.clone()), "what waits is handled as it came");
+            let again = source.copy().read().expect("a decoded event can be decoded again");
+            assert!(again == (name.clone(), args.clone()), "the copy has the same name and arguments");
             event(&namespace, &name, args, ack);
         }
     }
 }
 
-/// An event that was read is written and read again.
+/// A decoded event is written and read again.
 fn event(namespace: &str, name: &str, args: Value, ack: Option<u64>) {
     let Value::List(args) = args else { panic!("arguments are a list") };
     let all = Value::List(std::iter::once(name.into()).chain(args.iter().cloned()).collect());
@@ -121,7 +121,8 @@ fn event(namespace: &str, name: &str, args: Value, ack: Option<u64>) {
         Payload::Packet { text, attachments } => (text, attachments.to_vec()),
         Payload::Binary(_) => panic!("a packet begins with text"),
     };
-    // A map that looks like a placeholder may stand where it is none: it is data, until it is written beside attachments.
+    // A map that looks like a placeholder may occur where placeholders have no meaning: it is plain data, until it is
+    // written beside attachments.
     if !attachments.is_empty() && text.windows(12).filter(|part| part == b"_placeholder").count() > attachments.len() {
         return;
     }
@@ -139,7 +140,7 @@ fn event(namespace: &str, name: &str, args: Value, ack: Option<u64>) {
     assert_eq!((&*name_again, args_again, ack_again), (name, Value::List(args), ack));
 }
 
-/// The same event within its own length, and within less.
+/// The same event must fit into its own length, and fail with less.
 fn stops_at_its_limit(namespace: &str, ack: Option<u64>, all: &Value, written: &Payload) {
     let (Payload::Text(text) | Payload::Packet { text, .. }) = written else { panic!("a packet begins with text") };
     let attachments: usize = match written {
@@ -154,7 +155,7 @@ fn stops_at_its_limit(namespace: &str, ack: Option<u64>, all: &Value, written: &
     }
 }
 
-/// How much is in a value.
+/// Counts the parts of a value.
 #[derive(Default)]
 struct Size {
     values: usize,
@@ -182,7 +183,7 @@ fn size(value: &Value) -> Size {
     size
 }
 
-/// A pickle, which never becomes much more than it is.
+/// A pickle; its value never becomes much larger than its bytes.
 pub fn pickle(data: &[u8]) {
     emission(data);
     if let Ok(value) = pickle::decode(data) {

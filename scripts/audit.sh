@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# What the project is built from, looked at with what the registries themselves say: licences, sources and bans of crates, withdrawn ("yanked") and deprecated
-# versions of crates, Python and Node packages; and known weaknesses, where the databases of them are reachable. Ends with 1 if anything is wrong.
+# Checks the project's dependencies against the registries: licences, sources and bans of crates; withdrawn ("yanked")
+# and deprecated versions of crates, Python and Node packages; and known vulnerabilities, where their databases are
+# reachable. Exits with 1 if it finds anything wrong.
 set -uo pipefail
 cd "$(dirname "$0")/.."
 failed=0

@@ -1,19 +1,19 @@
 #!/usr/bin/env bash
-# Builds the node, optimised, and moves its debug information into a file of its own:
+# Builds the node in release mode and moves its debug information into a separate file:
 #
-#   target/release/channelgate         what is started, measured and copied
-#   target/release/channelgate.debug   where it lies beside the other, backtraces, gdb and addr2line find lines in it
+#   target/release/channelgate         the program to start, measure and copy
+#   target/release/channelgate.debug   beside the program, it gives backtraces, gdb and addr2line their line numbers
 #
-# cargo can strip or keep, but not both (on Linux split-debuginfo leaves the tables of lines in the program), so objcopy does it.
+# cargo can strip or keep debug information, but not split it off on Linux, so objcopy does that.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 node=${CARGO_TARGET_DIR:-target}/release/channelgate
 
 if [ ! -e "$node" ]; then
-    echo "Building the node, optimised: about 5 minutes on two cores this first time, later only what changed."
+    echo "Building the node in release mode: about 5 minutes on two cores the first time, later only what changed."
 fi
 ${CARGO:-cargo} build --release --locked
-# cargo puts the program that it linked back with each call.
+# Every call of cargo restores the program as it was linked.
 if readelf --section-headers --wide "$node" | grep -q '\.debug_line'; then
     objcopy --only-keep-debug "$node" "$node.debug"
     objcopy --strip-all --add-gnu-debuglink="$node.debug" "$node" "$node.stripped"

@@ -1,14 +1,16 @@
 #!/usr/bin/env bash
-# Runs the Autobahn|Testsuite against a node and fails on every case that is not OK, strictly.
+# Runs the Autobahn|Testsuite against a node and fails on every case with a result other than OK.
 #
-#   scripts/conformance-websocket.sh                     starts target/release/channelgate (or $CHANNELGATE_BIN) and tests that
-#   scripts/conformance-websocket.sh ws://127.0.0.1:9001 tests a node that runs with tests/conformance/websocket-echo.toml
+#   scripts/conformance-websocket.sh                     starts and tests target/release/channelgate, or
+#                                                        $CHANNELGATE_BIN
+#   scripts/conformance-websocket.sh ws://127.0.0.1:9001 tests a running node, which must use
+#                                                        tests/conformance/websocket-echo.toml
 #   CASES="6.* 12.1.*" scripts/conformance-websocket.sh  only these cases
 #
 # Needs `wstest` on PATH or in $WSTEST. It is a Python 2.7 program:
 #   python2.7 -m virtualenv autobahn && autobahn/bin/pip install autobahntestsuite
 #   WSTEST=autobahn/bin/wstest scripts/conformance-websocket.sh
-# The report, with the bytes of each case, is left in target/conformance/index.html.
+# The report, with the bytes of each case, is written to target/conformance/index.html.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -16,7 +18,7 @@ say() { printf 'conformance: %s\n' "$*"; }
 die() { printf 'conformance: %s\n' "$*" >&2; exit 2; }
 
 wstest=${WSTEST:-wstest}
-command -v "$wstest" >/dev/null 2>&1 || die "wstest is not there. Install it for CPython 2.7 (python2.7 -m virtualenv" \
+command -v "$wstest" >/dev/null 2>&1 || die "wstest was not found. Install it for CPython 2.7 (python2.7 -m virtualenv" \
     "autobahn && autobahn/bin/pip install autobahntestsuite) and name it: WSTEST=autobahn/bin/wstest $0"
 command -v python3 >/dev/null 2>&1 || die "python3 is needed to read the report"
 
@@ -28,14 +30,14 @@ mkdir -p "$out"
 url=${1:-}
 if [ -z "$url" ]; then
     node=${CHANNELGATE_BIN:-target/release/channelgate}
-    [ -x "$node" ] || die "$node is not there: build it (cargo build --release), or set CHANNELGATE_BIN, or give a URL"
+    [ -x "$node" ] || die "$node does not exist: build it (cargo build --release), set CHANNELGATE_BIN, or give a URL"
     address=127.0.0.1:$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
     url=ws://$address
     env -u REDIS_URL CHANNELGATE_LISTEN="$address" "$node" --config tests/conformance/websocket-echo.toml serve \
         2>"$out/node.log" &
     pid=$!
     trap 'kill "$pid" 2>/dev/null; wait "$pid" 2>/dev/null || true' EXIT
-    python3 - "$address" "$pid" <<'PYTHON' || { cat "$out/node.log" >&2; die "the node did not come up"; }
+    python3 - "$address" "$pid" <<'PYTHON' || { cat "$out/node.log" >&2; die "the node did not start"; }
 import os, sys, time, urllib.request
 
 address, pid = sys.argv[1], int(sys.argv[2])
@@ -69,13 +71,13 @@ python3 - "$out" <<'PYTHON'
 import collections, json, pathlib, re, sys
 
 out = pathlib.Path(sys.argv[1])
-# What the suite itself calls informational, because RFC 6455 says nothing of it.
+# The suite calls these cases informational, because RFC 6455 does not cover them.
 INFORMATIONAL = {"7.1.6", "7.13.1", "7.13.2"}
 
 planned = re.search(r"will run (\d+) test cases", (out / "wstest.log").read_text())
 index = out / "index.json"
 if not planned or not index.exists():
-    sys.exit("conformance: there is no report; see " + str(out / "wstest.log"))
+    sys.exit("conformance: no report was written; see " + str(out / "wstest.log"))
 results = json.loads(index.read_text()).get("channelgate", {})
 counts, bad = collections.Counter(), []
 for case, result in results.items():

@@ -6,9 +6,9 @@
 # SUITES_DIR is the folder `docs` of a checkout of github.com/socketio/socket.io, or any folder with
 #   engine.io-protocol/v4-test-suite    against tests/conformance/engineio-echo.toml
 #   socket.io-protocol/v5-test-suite    against tests/conformance/socketio-echo.toml
-# The suites are third-party code and stay where they are; their packages are installed there if they are missing.
-# They speak to port 3000 of this machine. Set CHANNELGATE_BIN for another node than target/release/channelgate.
-# The suite for plain WebSocket is Autobahn's: scripts/conformance-websocket.sh.
+# The suites are third-party code and stay in SUITES_DIR; the script installs their packages there if they are missing.
+# They connect to port 3000 of this machine. Set CHANNELGATE_BIN to test a node other than target/release/channelgate.
+# For plain WebSocket use the Autobahn suite: scripts/conformance-websocket.sh.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -18,7 +18,7 @@ die() { printf 'conformance: %s\n' "$*" >&2; exit 2; }
 [ $# -eq 1 ] && [ -d "$1" ] || die "usage: $0 SUITES_DIR, the folder docs of a checkout of socketio/socket.io"
 suites=$(cd "$1" && pwd)
 node=${CHANNELGATE_BIN:-target/release/channelgate}
-[ -x "$node" ] || die "$node is not there: build it (cargo build --release), or set CHANNELGATE_BIN"
+[ -x "$node" ] || die "$node does not exist: build it (cargo build --release), or set CHANNELGATE_BIN"
 out=$PWD/target/conformance
 mkdir -p "$out"
 
@@ -29,15 +29,15 @@ stop() {
 }
 trap stop EXIT
 
-run() { # suite, configuration, how many tests it has
+run() { # suite, configuration, number of tests
     local suite=$suites/$1 config=$2 expected=$3 log=$out/$(basename "$2" .toml)
-    [ -f "$suite/test-suite.js" ] || die "$suite/test-suite.js is not there"
+    [ -f "$suite/test-suite.js" ] || die "$suite/test-suite.js does not exist"
     [ -d "$suite/node_modules" ] || npm ci --silent --prefix "$suite"
-    if (exec 3<>/dev/tcp/127.0.0.1/3000) 2>/dev/null; then die "something else listens on port 3000"; fi
+    if (exec 3<>/dev/tcp/127.0.0.1/3000) 2>/dev/null; then die "another program listens on port 3000"; fi
     env -u REDIS_URL "$node" --config "$config" serve 2>"$log.node.log" &
     pid=$!
     for _ in $(seq 200); do
-        kill -0 "$pid" 2>/dev/null || { cat "$log.node.log" >&2; die "the node did not come up"; }
+        kill -0 "$pid" 2>/dev/null || { cat "$log.node.log" >&2; die "the node did not start"; }
         if (exec 3<>/dev/tcp/127.0.0.1/3000) 2>/dev/null; then break; fi
         sleep 0.05
     done

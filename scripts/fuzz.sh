@@ -1,18 +1,18 @@
 #!/usr/bin/env bash
-# Fuzzes every target of fuzz/, two at a time, from the corpus of the repository; FUZZ_SECONDS (180) each.
+# Fuzzes every target of fuzz/, two at a time, starting from the repository's corpus; FUZZ_SECONDS (180) each.
 #
 #   scripts/fuzz.sh                  all
 #   scripts/fuzz.sh msgpack frames   these
 #
-# Needs a nightly toolchain and cargo-fuzz; without them it says so and ends well. What is found beside the corpus is kept in
-# target/fuzz/corpus, and an input that makes a target fail in fuzz/artifacts.
+# Needs a nightly toolchain and cargo-fuzz; without them it prints why and exits with 0. New inputs are kept in
+# target/fuzz/corpus, failing inputs in fuzz/artifacts.
 set -uo pipefail
 cd "$(dirname "$0")/.."
 export FUZZ_SECONDS=${FUZZ_SECONDS:-180}
 
 skip() { printf 'fuzz: skipped, %s\n' "$*"; exit 0; }
-cargo +nightly --version >/dev/null 2>&1 || skip "there is no nightly toolchain: rustup toolchain install nightly"
-cargo +nightly fuzz --version >/dev/null 2>&1 || skip "there is no cargo-fuzz: cargo install cargo-fuzz"
+cargo +nightly --version >/dev/null 2>&1 || skip "no nightly toolchain is installed: rustup toolchain install nightly"
+cargo +nightly fuzz --version >/dev/null 2>&1 || skip "cargo-fuzz is not installed: cargo install cargo-fuzz"
 
 [ $# -gt 0 ] || set -- $(cd fuzz/fuzz_targets && basename --suffix=.rs -- *.rs)
 cargo +nightly fuzz build || exit 1

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Formatting and lints of Rust, Python and JavaScript; every one is run, also after another has failed. LOAD_TARGET is where
-# the load generator, a cargo package of its own, is built.
+# Formatting and lints of Rust, Python and JavaScript; all are run, even after one fails. LOAD_TARGET is the build
+# directory of the load generator, a separate cargo package.
 set -uo pipefail
 cd "$(dirname "$0")/.."
 cargo=${CARGO:-cargo} load=benches/load/Cargo.toml passed=0 failed=0

@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
-# Installs what one of these needs and is not there yet; does nothing, quickly, when all of it is.
+# Installs whatever is missing for one of these; if nothing is missing, it returns quickly.
 #
-#   scripts/setup.sh run    one node: a C compiler, make and binutils, with which cargo builds jemalloc and ring
+#   scripts/setup.sh run    one node: a C compiler, make and binutils, which cargo needs to build jemalloc and ring
 #   scripts/setup.sh up     a whole system: also Redis, nginx, and the demo project's Python packages in .venv
 #   scripts/setup.sh test   every test: also Chromium, Prometheus (for promtool), iproute2, systemd's tools, rustfmt and
 #                           clippy, the Python packages of the tests in .venv, and Node modules
 #
-# Expected: Debian or Ubuntu with Rust; for the tests also Node, with npm. No service is left running.
+# Requires Debian or Ubuntu with Rust; the tests also need Node with npm. No service is left running.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 PATH=$PATH:/usr/sbin:/sbin
@@ -29,7 +29,7 @@ as_root() {
     elif have sudo; then
         sudo "$@"
     else
-        die "this needs root, and there is no sudo: $*"
+        die "this needs root, and sudo is missing: $*"
     fi
 }
 
@@ -44,10 +44,10 @@ find_python() {
     return 1
 }
 
-# Debian starts and enables what it installs; here the tests start their own on ports of their own.
+# Debian starts and enables installed services; the tests start their own on separate ports.
 install_packages() {
     local policy=/usr/sbin/policy-rc.d made_policy='' package log
-    have apt-get || die "please install by hand: $*"
+    have apt-get || die "apt-get is missing; install by hand: $*"
     say "installing $*"
     if [ ! -e "$policy" ]; then
         printf '#!/bin/sh\nexit 101\n' | as_root tee "$policy" >/dev/null
@@ -73,7 +73,8 @@ install_packages() {
     fi
 }
 
-# Installs requirements into .venv. A stamp of the pins makes an unchanged environment cost one checksum.
+# Installs requirements into .venv. The pins' checksum is stored, so that an unchanged environment costs only a
+# checksum.
 python_packages() {
     local pins
     pins=$(cat tests/constraints.txt tests/*/requirements.txt tests/e2e/emitters.txt | sha256sum | cut -d' ' -f1)
@@ -85,7 +86,7 @@ python_packages() {
     echo "$pins" >".venv/pins.$need"
 }
 
-# Each version of the emitters has a folder of its own.
+# Each version of the emitters has its own folder.
 emitters() {
     local package
     rm -rf .venv/emitters

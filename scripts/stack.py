@@ -23,9 +23,9 @@ PYTHON = ROOT / ".venv" / "bin" / "python"
 MANAGE = ROOT / "tests" / "django" / "manage.py"
 LOOPBACK = "127.0.0.1"
 SECRET_KEY = "only-for-the-demonstration-and-never-for-production"
-#: What nodes sign their calls to Django with.
+#: The secret with which nodes sign their calls to Django.
 BACKEND_SECRET = "between-the-nodes-and-django-in-the-demonstration"
-#: The Channels channel on which the demo project's worker takes the same calls.
+#: The Channels channel on which the demo project's worker receives the same calls.
 WORKER = "channelgate"
 
 #: Where `free_port` looks: below the range from which the system serves outgoing connections, because one of those
@@ -37,7 +37,7 @@ _PR_SET_PDEATHSIG = 1
 
 
 class StackError(Exception):
-    """A part did not start, or ended when it should not."""
+    """A part did not start, or ended unexpectedly."""
 
 
 class Part:
@@ -75,7 +75,7 @@ class Part:
         return self.process is not None and self.process.poll() is None
 
     def start(self) -> "Part":
-        """Starts the process; `wait` then says whether it came up."""
+        """Starts the process; `wait` waits until it is ready."""
         with self.log.open("ab") as log:
             # A session of its own, so that Ctrl-C reaches only the parent, which then ends all parts in order.
             self.process = subprocess.Popen(
@@ -108,17 +108,17 @@ class Part:
             os.kill(self.pid, number)
 
     def join(self, deadline: float) -> int:
-        """Waits for the end and gives the exit code."""
+        """Waits for the process to end and returns its exit code."""
         return self.process.wait(deadline)
 
     def ask(self) -> None:
-        """Asks the process to end, once: a second signal would cut a node's drain short."""
+        """Asks the process to end, once: a second signal would interrupt a node's drain."""
         if not self.asked:
             self.asked = True
             self.signal(signal.SIGTERM)
 
     def stop(self, grace: float = 10.0) -> int | None:
-        """Asks the process to end, and ends it after `grace` seconds."""
+        """Asks the process to end, and kills it after `grace` seconds."""
         if self.process is None:
             return None
         self.ask()
@@ -129,7 +129,7 @@ class Part:
             return self.process.wait(10)
 
     def kill(self) -> None:
-        """Ends the process as a crash would."""
+        """Kills the process, as in a crash."""
         self.process.kill()
         self.process.wait(10)
 
@@ -144,7 +144,7 @@ def _end_with_parent() -> None:
 
 
 def free_port(neighbours: int = 1) -> int:
-    """The first of so many neighbouring ports on which nothing listens now."""
+    """The first of `neighbours` adjacent free ports."""
     while True:
         first = random.randrange(PORTS.start, PORTS.stop - neighbours + 1)
         if all(_is_free(first + offset) for offset in range(neighbours)):
@@ -161,7 +161,7 @@ def _is_free(port: int) -> bool:
 
 
 def listening(port: int) -> bool:
-    """Whether something accepts connections."""
+    """Whether the port accepts connections."""
     try:
         with socket.create_connection((LOOPBACK, port), timeout=1):
             return True
@@ -170,7 +170,7 @@ def listening(port: int) -> bool:
 
 
 def http_status(port: int, path: str) -> int | None:
-    """The status of a GET, or None where nobody answers."""
+    """The status of a GET, or None without an answer."""
     connection = http.client.HTTPConnection(LOOPBACK, port, timeout=2)
     try:
         connection.request("GET", path)
@@ -182,13 +182,13 @@ def http_status(port: int, path: str) -> int | None:
 
 
 def binary() -> Path:
-    """The node to run: CHANNELGATE_BIN, or what cargo built last."""
+    """The node to run: CHANNELGATE_BIN, or cargo's latest build."""
     if given := os.environ.get("CHANNELGATE_BIN"):
         return Path(given).resolve()
     built = [ROOT / "target" / profile / "channelgate" for profile in ("release", "debug")]
     built = [path for path in built if path.exists()]
     if not built:
-        raise StackError("there is no target/release/channelgate; run `make build` first")
+        raise StackError("target/release/channelgate is missing; run `make build` first")
     return max(built, key=lambda path: path.stat().st_mtime)
 
 
@@ -201,7 +201,7 @@ def tool(name: str) -> str:
 
 
 def redis_command(port: int, command: str) -> str:
-    """The raw answer to one command; empty where nobody answers."""
+    """The raw answer to one command; empty without an answer."""
     try:
         with socket.create_connection((LOOPBACK, port), timeout=1) as connection:
             connection.sendall(f"{command}\r\nQUIT\r\n".encode())
@@ -238,13 +238,13 @@ def django_env(directory: Path, redis_url: str, layer: str = "core", keys: str =
 
 
 def backend_env(django_port: int) -> dict[str, str]:
-    """What a node is told so that it asks the demo project over HTTP."""
+    """Settings with which a node calls the demo project over HTTP."""
     url = f"http://{LOOPBACK}:{django_port}/channelgate"
     return {"CHANNELGATE_BACKEND_URL": url, "CHANNELGATE__BACKEND__SECRET": BACKEND_SECRET}
 
 
 def migrate(directory: Path, env: Mapping[str, str]) -> None:
-    """Makes the demo project's database, with some users of every role."""
+    """Creates the demo project's database, with some users of every role."""
     for command in ("migrate", "make_people"):
         result = subprocess.run(
             [PYTHON, MANAGE, command, "--verbosity", "0"],
@@ -255,7 +255,7 @@ def migrate(directory: Path, env: Mapping[str, str]) -> None:
             check=False,
         )
         if result.returncode:
-            raise StackError(f"the database of the demo project could not be made:\n{result.stderr}")
+            raise StackError(f"the demo project's database could not be created:\n{result.stderr}")
 
 
 def django(directory: Path, port: int, env: Mapping[str, str], name: str = "django") -> Part:
@@ -268,14 +268,14 @@ def worker(directory: Path, redis_port: int, env: Mapping[str, str], name: str =
     """The demo project as a Channels worker."""
 
     def ready() -> bool:
-        # Waiting at its queue (core layer), or subscribed.
+        # Waits at its queue (core layer), or is subscribed.
         waits = "cmd=bzpopmin" in redis_command(redis_port, "CLIENT LIST")
         return waits or f"{WORKER}\r\n:1" in redis_command(redis_port, f"PUBSUB NUMSUB {WORKER}")
 
     return Part(name, [PYTHON, MANAGE, "runworker", WORKER], directory, ready, env)
 
 
-#: sd_listen_fds(3): the first socket is number 3, and the variables name the process that they are for.
+#: sd_listen_fds(3): the first socket is number 3; LISTEN_PID names the receiving process.
 _ACTIVATE = """
 import os, sys
 os.dup2(int(sys.argv[1]), 3)
@@ -293,7 +293,7 @@ def node(
     ready: str = "/health/ready",
     listener: socket.socket | None = None,
 ) -> Part:
-    """One Channelgate; with a listener, it is given that one as systemd would give it."""
+    """One Channelgate node; it gets `listener`, if set, as from systemd."""
     argv = [binary(), "serve", *(["--config", config] if config else [])]
     env = {"RUST_LOG": "info", "CHANNELGATE_LISTEN": f"{LOOPBACK}:{port}", **env}
     fds = []
@@ -312,16 +312,16 @@ def nginx(
     server: str = "channelgate.conf",
     replace: Mapping[str, str] | None = None,
 ) -> Part:
-    """The repository's nginx configuration, with these ports in the place of its own.
+    """nginx with the repository's configuration and these ports.
 
-    `server` is the file that nginx.conf includes; further texts may be replaced.
+    `server` is the file that nginx.conf includes; `replace` changes further texts.
     """
     home = directory / name
     home.mkdir(exist_ok=True)
     texts = {path.name: path.read_text() for path in (ROOT / "nginx").glob("*.conf")}
     node = re.search(r"( *)server 127\.0\.0\.1:8001( .*;)\n", texts["channelgate-upstreams.conf"])
     if node is None:
-        raise StackError("nginx/channelgate-upstreams.conf no longer has the node that is replaced here")
+        raise StackError("nginx/channelgate-upstreams.conf no longer contains the node to replace")
     swaps = {
         node[0]: "".join(f"{node[1]}server {LOOPBACK}:{node_port}{node[2]}\n" for node_port in nodes),
         "127.0.0.1:8000": f"{LOOPBACK}:{django_port}",
@@ -331,17 +331,17 @@ def nginx(
     }
     for old, new in swaps.items():
         if not any(old in text for text in texts.values()):
-            raise StackError(f"nginx/ no longer has {old!r}, which is replaced here")
+            raise StackError(f"nginx/ no longer contains {old!r}, the text to replace")
         texts = {file: text.replace(old, new) for file, text in texts.items()}
     for file, text in texts.items():
         (home / file).write_text(text)
-    # Workers of a root nginx would otherwise run as somebody who may not enter this directory.
+    # If root starts nginx, its workers would otherwise run as a user without access to this directory.
     user = "user root; " if os.geteuid() == 0 else ""
     argv = [tool("nginx"), "-p", f"{home}/", "-c", home / "nginx.conf", "-e", home / "error.log"]
     return Part(name, [*argv, "-g", f"{user}daemon off;"], directory, lambda: listening(port), port=port)
 
 
 def check_python() -> None:
-    """Says so early when `make setup` has not run."""
+    """Exits with a message if `make setup` has not run."""
     if not PYTHON.exists():
-        sys.exit("There is no .venv yet; run `make setup` first.")
+        sys.exit(".venv is missing; run `make setup` first.")

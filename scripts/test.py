@@ -3,8 +3,8 @@
 
     scripts/test.py lint unit browser e2e
 
-Every kind is run, also after another has failed. A kind has failed if its command has, if it said a warning, or if it
-ran no test. The numbers are those of the runners' own closing lines, which are shown again before the table.
+Every kind is run, even after another fails. A kind fails if its command fails, if it prints a warning, or if it runs no
+test. The numbers come from the runners' closing lines, which are printed again before the table.
 """
 
 import dataclasses
@@ -28,7 +28,7 @@ COLOURS = re.compile(r"\x1b\[[\d;]*m")
 
 @dataclasses.dataclass
 class Kind:
-    """What came of one kind of tests."""
+    """The result of one kind of tests."""
 
     name: str
     counts: dict[str, int] = dataclasses.field(default_factory=lambda: {"passed": 0, "failed": 0, "skipped": 0})
@@ -37,7 +37,7 @@ class Kind:
     seconds: float = 0.0
 
     def read(self, line: str) -> None:
-        """Counts what a line of the output says."""
+        """Adds the counts in a line of the output."""
         line = COLOURS.sub("", line).strip()
         if WARNING.match(line):
             self.wrong.append(f"a warning: {line}")
@@ -66,11 +66,11 @@ class Kind:
 
 
 def report(kinds: list[Kind]) -> bool:
-    """Prints the closing lines, the table and what is wrong; says whether everything passed."""
+    """Prints the closing lines, the table and the failures; returns whether everything passed."""
     print()
     for kind in kinds:
         for line in kind.closing:
-            # Of a package or of documents that have no test.
+            # The line of a package or documentation without tests.
             if not re.search(r"\. 0 passed; 0 failed; 0 ignored", line):
                 print(line)
     print(f"\n{'kind':10}{'passed':>8}{'failed':>8}{'skipped':>9}{'seconds':>9}")
@@ -83,7 +83,7 @@ def report(kinds: list[Kind]) -> bool:
         for wrong in kind.wrong:
             print(f"{kind.name}: {wrong}")
     passed, failed = (sum(kind.counts[name] for kind in kinds) for name in ("passed", "failed"))
-    # What failed without a failed test counts, too.
+    # A kind that failed without a failed test counts as one failure.
     failed += sum(bool(kind.wrong) and not kind.counts["failed"] for kind in kinds)
     print(f"{passed} passed, {failed} failed")
     return failed == 0

@@ -17,7 +17,7 @@ from pathlib import Path
 import stack
 
 RUN = Path(os.environ.get("UP_DIR", stack.ROOT / ".run")).resolve()
-# One grey pixel: what a camera would have seen.
+# One grey pixel, as a camera's picture.
 PIXEL = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAAAAAA6fptVAAAACklEQVR4nGNoAAAAggCBd81ytgAAAABJRU5ErkJggg=="
 
 
@@ -42,7 +42,7 @@ def plan(nodes: int) -> list[stack.Part]:
         "DJANGO_SECRET_KEY": stack.SECRET_KEY,
         **stack.backend_env(django_port),
         "CHANNELGATE__PAGE__ENABLED": "true",
-        # Nobody waits for a balancer here, and Ctrl-C should not take long.
+        # No load balancer needs time here, and Ctrl-C should be quick.
         "CHANNELGATE__SERVER__DRAIN_DELAY": "0s",
         "CHANNELGATE__SERVER__DRAIN_PERIOD": "1s",
         "CHANNELGATE__SERVER__DRAIN_GRACE": "1s",
@@ -112,7 +112,7 @@ def main() -> int:
         print(error, file=sys.stderr)
         return 1
     finally:
-        # The nodes drain first, all at once, so that clients are told; then the rest, from the front to the back.
+        # The nodes drain first, all at once, so that clients get a close frame; then the rest, from front to back.
         nodes = [part for part in started if part.name.startswith("node")]
         for part in nodes:
             part.ask()

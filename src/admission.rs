@@ -1,8 +1,8 @@
-//! Who may come in at all: connections of the node, of an address and of a user, and how fast handshakes may come.
+//! Limits who may connect: connections of the node, of an address and of a user, and the rate of handshakes.
 //!
-//! In: addresses and users. Out: permits, which give themselves back when they are dropped, or which limit is reached and
-//! when to come again. It knows no request and no protocol, and it never keeps what nobody holds: a table is as large as
-//! what is open, and what was refused within the time that a bucket takes to fill.
+//! In: addresses and users. Out: permits, which are given back when dropped, or the limit that is reached and when to
+//! retry. It knows no request and no protocol, and it keeps only what is in use: a table is as large as the open
+//! connections plus the handshakes within the time that a bucket takes to fill.
 
 mod addresses;
 mod bucket;
@@ -28,10 +28,10 @@ pub use addresses::AddressPlace;
 pub use permits::{ConnectionPermits, UserPermit};
 pub use users::{UserPlace, Users};
 
-/// How often the table of addresses is looked through for what nobody needs any more.
+/// How often unused entries are removed from the table of addresses.
 const SWEEP: Duration = Duration::from_secs(5);
 
-/// What a client is refused by.
+/// The limit that refuses a client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Limit {
     /// `server.max_connections`.
@@ -40,7 +40,7 @@ pub enum Limit {
     Address,
     /// `limits.connections_per_user`.
     User,
-    /// Who has how many connections cannot be known now: Redis is away.
+    /// The number of the user's connections is unknown: Redis is unreachable.
     UserUnknown,
     /// `limits.handshakes_per_second`.
     Rate,
@@ -49,14 +49,14 @@ pub enum Limit {
 }
 
 impl Limit {
-    /// From when on to come again, at the earliest, and within how much time then: whoever is refused together shall not come
-    /// back together.
+    /// The earliest retry, and the time over which retries spread after it: clients refused together must not return
+    /// together.
     const fn pause(self) -> (Duration, Duration) {
         match self {
             Self::Connections | Self::Rate | Self::AddressRate | Self::UserUnknown => {
                 (Duration::from_secs(1), Duration::from_secs(4))
             }
-            // One of theirs has to end first.
+            // One of their connections has to end first.
             Self::Address | Self::User => (Duration::from_secs(5), Duration::from_secs(10)),
         }
     }
@@ -65,21 +65,21 @@ impl Limit {
 /// A refusal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Refused {
-    /// By which limit.
+    /// The limit.
     pub limit: Limit,
-    /// When to come again; spread.
+    /// When to retry; spread over time.
     pub retry_after: Duration,
 }
 
 impl Refused {
-    /// By a limit; not before `wait` is over.
+    /// Refused by a limit; retry not before `wait` is over.
     fn by(limit: Limit, wait: Duration) -> Self {
         let (least, spread) = limit.pause();
         Self { limit, retry_after: wait.max(least) + spread.mul_f64(rand::random()) }
     }
 }
 
-/// A connection that is being let in, and is not counted among the open ones yet.
+/// A connection that is being admitted and does not count as open yet.
 pub struct Admitting(Arc<AdmissionControl>);
 
 impl Drop for Admitting {
@@ -88,11 +88,11 @@ impl Drop for Admitting {
     }
 }
 
-/// What a handshake gets that may go on: both are given back when they are dropped.
+/// The permits of an admitted handshake; both are given back when dropped.
 pub struct HandshakePermit {
-    /// A place among the node's connections, until the connection is open.
+    /// One of the node's connections, until the connection is open.
     pub admitting: Admitting,
-    /// A place among those of its address, for as long as it is open; none where they are not counted.
+    /// One of its address's connections, while it is open; `None` where addresses are not counted.
     pub address: Option<AddressPlace>,
 }
 
@@ -109,10 +109,10 @@ pub struct AdmissionControl {
 }
 
 impl AdmissionControl {
-    /// Those of the node `node`, on whose runtime the users are counted.
+    /// The limits of the node `node`; users are counted on the caller's runtime.
     ///
     /// # Errors
-    /// A Redis URL that is none.
+    /// The Redis URL is not valid.
     pub fn new(config: &Config, node: &str, metrics: Metrics) -> Result<Arc<Self>, HostError> {
         let limits = &config.limits;
         let rate = Rate::new(limits.handshakes_per_second, limits.handshake_burst);
@@ -135,35 +135,36 @@ impl AdmissionControl {
         }))
     }
 
-    /// From now on the node has so many connections at most; those that are open stay.
+    /// Sets the maximum number of connections; open ones stay.
     pub fn admit_up_to(&self, max_connections: usize) {
         self.max_connections.store(max_connections, Ordering::Relaxed);
     }
 
-    /// Whether addresses matter.
+    /// Whether addresses are limited.
     pub const fn counts_addresses(&self) -> bool {
         self.addresses.is_some()
     }
 
-    /// Whether users matter.
+    /// Whether users are limited.
     pub const fn users(&self) -> Option<&Users> {
         self.users.as_ref()
     }
 
-    /// While the node has so many groups, a message of a client makes no new one.
+    /// While the node has this many groups, a client's message creates no further group.
     pub const fn max_groups(&self) -> usize {
         self.max_groups
     }
 
-    /// How long it may take to let somebody in.
+    /// How long admission may take.
     pub const fn admission_timeout(&self) -> Duration {
         self.admission_timeout
     }
 
-    /// A handshake; `address` is the client's, where it is to be counted.
+    /// Admits a handshake; `address` is the client's if it is counted.
     ///
     /// # Errors
-    /// The limit that is reached. Those of the address go first: one that floods takes nothing from the others.
+    /// The limit that is reached. The address's limits are checked first: an address that floods takes nothing from the
+    /// others.
     pub fn try_admit(self: &Arc<Self>, address: Option<IpAddr>) -> Result<HandshakePermit, Refused> {
         let now = Instant::now();
         let address = match (&self.addresses, address) {
@@ -183,7 +184,7 @@ impl AdmissionControl {
         Ok(HandshakePermit { admitting, address })
     }
 
-    /// Keeps the tables small, for as long as the node lives.
+    /// Keeps the tables small while the node lives.
     pub async fn run(self: Arc<Self>) {
         let Some(addresses) = &self.addresses else { return };
         let mut ticks = tokio::time::interval(SWEEP);
@@ -193,7 +194,7 @@ impl AdmissionControl {
         }
     }
 
-    /// Gives this node's places back to the others; bounded in time.
+    /// Gives this node's permits back to the others; bounded in time.
     pub async fn stop(&self) {
         if let Some(users) = &self.users {
             users.stop().await;

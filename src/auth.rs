@@ -1,7 +1,7 @@
-//! Who is connecting: where a credential is read from, what makes it valid, and which origins may ask.
+//! Authenticates connections: where a credential is read from, what makes it valid, and which origins are allowed.
 //!
-//! In: a [`RequestHead`], the parts of a handshake request that matter here. Out: an [`Identity`], or an [`AuthError`]
-//! with the reason. Never logs a token, never knows the web framework, and reads Redis only through [`Cache`].
+//! In: a [`RequestHead`], the relevant parts of a handshake request. Out: an [`Identity`], or an [`AuthError`] with the
+//! reason. It never logs a token, does not know the web framework, and reads Redis only through [`Cache`].
 
 pub mod authenticator;
 pub mod cache;
@@ -23,24 +23,24 @@ pub use origin::OriginPolicy;
 pub use revocations::Revocations;
 pub use ws_token::IssuedToken;
 
-/// A user, proven.
+/// An authenticated user.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Identity {
-    /// `{id: …}` and what else the token or the cache says of the user; null for the anonymous.
+    /// `{id: …}` plus other data about the user from the token or the cache; null for an anonymous user.
     pub user: Value,
     /// All claims of the token, or null.
     pub claims: Value,
-    /// When the token ends, with the leeway, where it says so.
+    /// When the token expires, leeway included; `None` if it does not say.
     pub expires: Option<SystemTime>,
-    /// The subprotocol to echo, where the credential came in one.
+    /// The subprotocol to echo, if the credential came in a subprotocol.
     pub subprotocol: Option<String>,
-    /// What stands for the token.
+    /// The token's fingerprint.
     pub token: Option<Fingerprint>,
-    /// What is to be looked after in the cache while the connection is open.
+    /// The cache entry to watch while the connection is open.
     pub watch: Option<Watch>,
 }
 
-/// Why there is no identity.
+/// Why authentication failed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum AuthError {
     /// No credential was given.
@@ -52,22 +52,22 @@ pub enum AuthError {
     /// The credential would be valid, but was revoked.
     #[error("the token was revoked")]
     Revoked,
-    /// The page that asks is not allowed to.
+    /// The origin of the page is not allowed.
     #[error("the origin is not allowed")]
     Origin,
-    /// The node was not given what it needs to check it.
+    /// The node lacks the configuration to check the credential.
     #[error("{0}")]
     Unconfigured(&'static str),
-    /// Redis is out of reach.
+    /// Redis is unreachable.
     #[error("the token store is not reachable")]
     Unavailable {
-        /// When another try makes sense.
+        /// When a retry makes sense.
         retry_after: Duration,
     },
 }
 
 impl AuthError {
-    /// The HTTP status that refuses a handshake, as Daphne does: 403, or 503 where the node is at fault.
+    /// The HTTP status that refuses a handshake, as in Daphne: 403, or 503 if the node is at fault.
     pub const fn status(&self) -> u16 {
         match self {
             Self::Missing | Self::Invalid(_) | Self::Revoked | Self::Origin => 403,
@@ -87,11 +87,11 @@ impl AuthError {
         }
     }
 
-    /// What `Retry-After` says, where the node is at fault and not the client.
+    /// The `Retry-After` value, if the node is at fault and not the client.
     pub const fn retry_after(&self) -> Option<Duration> {
         match self {
             Self::Unavailable { retry_after } => Some(*retry_after),
-            // Somebody has to set the key and start the node again.
+            // An operator has to set the key and restart the node.
             Self::Unconfigured(_) => Some(Duration::from_secs(60)),
             Self::Missing | Self::Invalid(_) | Self::Revoked | Self::Origin => None,
         }

@@ -1,4 +1,4 @@
-//! The commands and their flags. `serve` is what a bare `channelgate` does.
+//! The commands and their flags. `channelgate` alone runs `serve`.
 
 mod health;
 mod publish;
@@ -26,7 +26,7 @@ use crate::{
                   or a command line is not valid, 130 or 143 ended by a second signal."
 )]
 struct Cli {
-    /// The configuration file (TOML), else the one that CHANNELGATE_CONFIG names; without one, the built-in default serves
+    /// The configuration file (TOML); default: the file named by CHANNELGATE_CONFIG, else a built-in configuration with
     /// all presets.
     #[arg(long, short, global = true, value_name = "FILE")]
     config: Option<PathBuf>,
@@ -47,9 +47,9 @@ enum Command {
     Token(token::Arguments),
     /// Send one event to a group.
     Publish(publish::Arguments),
-    /// Show what becomes of events, live: received, mapped, delivered, dropped and why.
+    /// Show live what happens to events: received, mapped, delivered, dropped and why.
     Tail(tail::Arguments),
-    /// Ask a node whether it is ready: exit status 0 if it is.
+    /// Ask a node whether it is ready; the exit status is 0 if it is.
     Health(health::Arguments),
 }
 
@@ -94,7 +94,7 @@ fn invalid(errors: &ConfigErrors) -> ExitCode {
     ExitCode::from(node::EXIT_CONFIGURATION)
 }
 
-/// An address as a node prints it at its start, `http://127.0.0.1:8000/#key=…`: the address itself, and the key.
+/// Splits an address as a node prints it at its start, `http://127.0.0.1:8000/#key=…`, into address and key.
 fn split_key(url: &str) -> (&str, Option<&str>) {
     match url.split_once('#') {
         Some((address, fragment)) => (address, fragment.strip_prefix("key=")),

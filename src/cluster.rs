@@ -1,10 +1,10 @@
-//! The nodes of the cluster: who they are, where they are reached, and questions to all of them.
+//! The cluster: which nodes there are, where they are reached, and questions to all of them.
 //!
-//! In: questions of the admin API. Out: answers, with the names of the nodes that did not answer in time.
-//! With the embedded layer a node is a cluster of its own. How a question is answered on a node is not known here.
+//! In: questions of the admin API. Out: answers, with the names of the nodes that did not answer in time. With the
+//! embedded layer a node is a cluster by itself. It does not know how a node answers a question.
 //!
-//! - `membership`: heartbeats in Redis, and who lives; `control`: the channel for questions and answers
-//! - `disconnect`: orders to disconnect somebody; `record`: those that stand in Redis for nodes that could not hear
+//! - `membership`: heartbeats in Redis, and the live nodes; `control`: the channel for questions and answers
+//! - `disconnect`: orders to disconnect; `record`: orders kept in Redis for nodes that could not hear
 
 mod control;
 mod disconnect;
@@ -40,7 +40,7 @@ const CONNECTIONS: usize = 2;
 /// Deadline of one exchange with Redis; not that of the lease, because questions to the nodes use the same connections.
 const TIMEOUT: Duration = Duration::from_secs(2);
 
-/// Who lives cannot be known, or not be asked, for this reason.
+/// Why the live nodes cannot be determined or asked.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct ClusterError(String);
@@ -51,13 +51,13 @@ impl From<PoolError> for ClusterError {
     }
 }
 
-/// This node among the others. One per node.
+/// This node in the cluster. One per node.
 pub struct Cluster {
     id: NodeId,
     address: Option<Arc<str>>,
     metrics: Metrics,
     started: u64,
-    /// Without Redis: what the only node says of itself.
+    /// Without Redis: the facts and answers of the only node.
     alone: OnceLock<(NodeFacts, Arc<dyn Responder>)>,
     redis: Option<Redis>,
     tasks: Mutex<Vec<JoinHandle<()>>>,
@@ -97,18 +97,18 @@ impl Cluster {
         })
     }
 
-    /// Who this node is.
+    /// The id of this node.
     pub const fn id(&self) -> &NodeId {
         &self.id
     }
 
-    /// Makes this node known to the others and answers them from now on. Runs on the runtime of the caller.
+    /// Registers this node and answers the others from now on. Runs on the caller's runtime.
     pub fn start(&self, listening: SocketAddr, responder: Arc<dyn Responder>) {
         let address = self.address.clone();
         let Some(redis) = &self.redis else {
             let address = address.unwrap_or_else(|| listening.to_string().into());
             let facts = NodeFacts { address, started: self.started, connections: 0 };
-            // Started twice, the first stays.
+            // A second start changes nothing.
             let _ = self.alone.set((facts, responder));
             return;
         };
@@ -119,10 +119,10 @@ impl Cluster {
         self.tasks.lock().unwrap_or_else(PoisonError::into_inner).extend(tasks);
     }
 
-    /// The nodes that live now.
+    /// The live nodes.
     ///
     /// # Errors
-    /// Redis is away.
+    /// Redis is unreachable.
     pub async fn nodes(&self) -> Result<BTreeMap<NodeId, NodeFacts>, ClusterError> {
         match &self.redis {
             Some(redis) => redis.membership.nodes().await,
@@ -134,10 +134,10 @@ impl Cluster {
         }
     }
 
-    /// Where the nodes are reached that live now, asked by a program that is none of them; nothing without Redis.
+    /// The addresses of the live nodes, for a program outside the cluster; empty without Redis.
     ///
     /// # Errors
-    /// Redis is away.
+    /// Redis is unreachable.
     pub async fn addresses(&self) -> Result<Vec<Arc<str>>, ClusterError> {
         match &self.redis {
             Some(redis) => redis.membership.addresses().await,
@@ -145,10 +145,10 @@ impl Cluster {
         }
     }
 
-    /// Where a node is reached; `None` if no such node lives.
+    /// The address of a node; `None` if no such node is live.
     ///
     /// # Errors
-    /// Redis is away.
+    /// Redis is unreachable.
     pub async fn address_of(&self, node: &str) -> Result<Option<Arc<str>>, ClusterError> {
         match (&self.redis, self.alone.get()) {
             (Some(redis), _) => redis.membership.address_of(node).await,
@@ -160,7 +160,7 @@ impl Cluster {
     /// Asks every live node, this one included, and waits at most until the deadline.
     ///
     /// # Errors
-    /// Redis is away, so that it is not known who lives.
+    /// Redis is unreachable, so the live nodes are unknown.
     pub async fn ask(&self, query: Query, deadline: Duration) -> Result<Answers, ClusterError> {
         match (&self.redis, self.alone.get()) {
             (Some(redis), _) => {
@@ -179,10 +179,10 @@ impl Cluster {
         }
     }
 
-    /// Disconnects somebody on every node; those that cannot be asked now learn of it when they can.
+    /// Disconnects on every node; unreachable nodes learn of the order later.
     ///
     /// # Errors
-    /// Redis is away.
+    /// Redis is unreachable.
     pub async fn disconnect(&self, order: Disconnect, deadline: Duration) -> Result<Answers, ClusterError> {
         if let Some(redis) = &self.redis {
             // First, so that no node that comes back meanwhile misses it.
@@ -191,7 +191,7 @@ impl Cluster {
         self.ask(Query::Disconnect(order), deadline).await
     }
 
-    /// Says goodbye; bounded in time.
+    /// Leaves the cluster; bounded in time.
     pub async fn stop(&self) {
         for task in self.tasks.lock().unwrap_or_else(PoisonError::into_inner).drain(..) {
             task.abort();
@@ -199,7 +199,7 @@ impl Cluster {
         if let Some(redis) = &self.redis
             && let Err(error) = redis.membership.resign().await
         {
-            log::warn!("this node stays on the roll until its lease ends: {error}");
+            log::warn!("this node stays registered until its lease ends: {error}");
         }
     }
 }

@@ -1,4 +1,4 @@
-//! The configuration as typed data, one small file per concern. Defaults are here and nowhere else.
+//! The configuration as typed data, one small file per concern. Defaults are defined only here.
 //!
 //! In: a TOML file (or the built-in default), then `CHANNELGATE__SECTION__KEY` and the named variables of the
 //! environment. Out: [`Config`], complete and checked, or an error with file, line, key and reason.
@@ -52,13 +52,13 @@ pub use server::{ForwardedHeader, Page, Server};
 pub use socket::{Compression, Socket};
 pub use socketio::{SocketIo, Transport};
 
-/// Everything a node can be told.
+/// The whole configuration of a node.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Config {
     /// Listening, origins, drain.
     pub server: Server,
-    /// Limits at the door: connections and handshakes, of an address, of a user, of the node.
+    /// Admission limits: connections and handshakes, of an address, of a user, of the node.
     pub limits: Limits,
     /// Connections: heartbeat, limits, compression.
     pub socket: Socket,
@@ -70,7 +70,7 @@ pub struct Config {
     pub cache: Cache,
     /// Keys and rules for tokens.
     pub auth: Auth,
-    /// Questions to Django.
+    /// Calls to Django.
     pub backend: Backend,
     /// Several nodes on one Redis.
     pub cluster: Cluster,
@@ -83,7 +83,7 @@ pub struct Config {
     /// Redis channels or patterns mapped to groups.
     #[serde(rename = "source")]
     pub sources: Vec<SourceMapping>,
-    /// What is served, and to whom.
+    /// Consumers: what is served, and to which clients.
     #[serde(rename = "consumer")]
     pub consumers: Vec<Consumer>,
     /// Built-in presets that are served after the file's own consumers; unset: all, or none if the file has consumers.
@@ -94,12 +94,12 @@ pub struct Config {
 }
 
 impl Config {
-    /// Whether events stay in this process: no Redis is named.
+    /// Whether events stay in this process, because no Redis is configured.
     pub fn is_embedded(&self) -> bool {
         self.layer.url.is_none() && self.layer.hosts.is_empty()
     }
 
-    /// The Redis of presence and of the nodes among themselves: the first of the layer; none with the embedded layer.
+    /// The Redis of presence and of the cluster: the first of the layer; `None` with the embedded layer.
     pub fn redis_url(&self) -> Option<&Secret> {
         self.layer.hosts.first().or(self.layer.url.as_ref())
     }

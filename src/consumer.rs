@@ -1,6 +1,6 @@
-//! What a consumer is: compiled once from the configuration, then pure. No I/O, no async, no connection.
+//! A consumer: compiled once from the configuration, then pure. No I/O, no async, no connection.
 //!
-//! In: an [`Event`] or a client's message. Out: frames, or [`Effect`]s for somebody else to carry out.
+//! In: an [`Event`] or a client's message. Out: frames, or [`Effect`]s that the caller carries out.
 
 mod action;
 mod collisions;
@@ -62,10 +62,10 @@ use scope::{Allowed, Name, NameSet, Scope};
 use template::{GroupTemplate, Origin, Use};
 use view::Root;
 
-/// Longer names of members are nobody's, in bytes.
+/// A member with a longer name is not counted, in bytes.
 const MAX_MEMBER: usize = 255;
 
-/// Which consumer; after a reload, no other gets the id of one that was.
+/// The id of a consumer; a reload never reuses the id of an earlier consumer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ConsumerId(pub u32);
 
@@ -77,7 +77,7 @@ pub struct Consumer {
     spec: config::Consumer,
     pattern: Pattern,
     groups: Vec<GroupTemplate>,
-    /// Which groups a client may name; unset: all.
+    /// The groups that a client may name; unset: all.
     allow: Option<Vec<FormId>>,
     forms: Arc<Forms>,
     refusal: Option<Expression>,
@@ -88,7 +88,7 @@ pub struct Consumer {
 }
 
 impl Consumer {
-    /// Its place in the set.
+    /// Its id.
     pub fn id(&self) -> ConsumerId {
         self.id
     }
@@ -98,34 +98,36 @@ impl Consumer {
         &self.name
     }
 
-    /// Its number and its name.
+    /// Its id as a number, and its name.
     pub fn numbered(&self) -> (u32, Arc<str>) {
         (self.id.0, self.name().into())
     }
 
-    /// The Socket.IO namespace that it serves.
+    /// Its Socket.IO namespace.
     pub fn namespace(&self) -> Option<&str> {
         (self.spec.protocol == config::Protocol::SocketIo).then_some(&*self.spec.namespace)
     }
 
-    /// The parameters of a request's path, which [`decode_path`] has decoded; `None` where it is not this consumer's.
+    /// The parameters of a request's path, decoded by [`decode_path`]; `None` if the path is not this consumer's.
     pub fn matches(&self, path: &str) -> Option<Value> {
         self.pattern.matches(path)
     }
 
-    /// What its clients speak.
+    /// The protocol of its clients.
     pub fn protocol(&self) -> config::Protocol {
         self.spec.protocol
     }
 
-    /// What an emission's content is for the clients of this consumer.
+    /// Encodes an emission's content for the clients of this consumer.
     pub fn encode(&self, content: &Content) -> Result<Payload, MapError> {
         let wire = self.actions.wire();
         match (content, wire.is_socketio()) {
             (Content::Message(value), false) => Ok(wire.plain_json(value)?),
             (Content::Event(args), true) => Ok(wire.plain_event(None, args)?),
-            (Content::Event(_), false) => Err("an event with a name is for Socket.IO clients".to_owned().into()),
-            (Content::Message(_), true) => Err("a message without a name is for plain clients".to_owned().into()),
+            (Content::Event(_), false) => Err("a named event can be sent to Socket.IO clients only".to_owned().into()),
+            (Content::Message(_), true) => {
+                Err("a message without a name can be sent to plain clients only".to_owned().into())
+            }
         }
     }
 
@@ -134,28 +136,28 @@ impl Consumer {
         self.actions.wire().plain_event(Some(id), args)
     }
 
-    /// What the configuration says of it.
+    /// Its configuration.
     pub fn spec(&self) -> &config::Consumer {
         &self.spec
     }
 
-    /// Ways to authenticate, in the order they are tried.
+    /// Authentication methods, in the order in which they are tried.
     pub fn auth(&self) -> &[AuthMethod] {
         &self.spec.auth
     }
 
-    /// Whether a connection ends with its token.
+    /// Whether a connection ends when its token expires.
     pub fn ends_with_token(&self) -> bool {
         self.spec.at_expiry == config::AtExpiry::Close
     }
 
-    /// Another token of the same user: what it says stands for what the last one said. A user whom `on_admit` may have
-    /// replaced stays.
+    /// Applies another token of the same user: its data replaces that of the previous token, except a user that
+    /// `on_admit` may have replaced.
     pub fn renew(&self, context: &mut Context, user: &Value, claims: &Value) {
         if !self.has_on_admit() {
             context.user = user.clone();
         }
-        // Absent where no handler looks at them.
+        // Absent if no handler reads them.
         if context.claims != Value::Null {
             context.claims = claims.clone();
         }
@@ -166,12 +168,12 @@ impl Consumer {
         &self.spec.topics
     }
 
-    /// How a refused client learns of it.
+    /// How a client is refused.
     pub fn reject(&self) -> &Reject {
         &self.spec.reject
     }
 
-    /// The frame for a refused client, sent before the close; nobody is authenticated, so only route and query are known.
+    /// The frame for a refused client, sent before the close; without authentication only route and query are known.
     pub fn refusal_frame(&self, context: &Context) -> Option<Payload> {
         let refusal = self.refusal.as_ref()?;
         let scope = of_connection(context, refusal.names()).into_jinja();
@@ -194,74 +196,74 @@ impl Consumer {
         Ok(names)
     }
 
-    /// The group of a room as another program names it, if a template or pattern recognises it, and how much of it is text:
-    /// of several the one with the most is right.
+    /// The group of a room as another program names it, if a template or pattern matches it, and how much of the name is
+    /// text: of several matches, the one with the most text is right.
     fn recognise(&self, room: &str) -> Option<(usize, Result<GroupName, GroupNameError>)> {
         self.forms.recognise(room).map(|parts| (form::text_of(&parts), GroupName::of(parts)))
     }
 
-    /// What the members of an event's group are sent, in order; nothing where `when` says so.
+    /// The messages for the members of an event's group, in order; empty if `when` is false.
     pub fn on_event(&self, event: &Arc<Event>) -> Result<Vec<Outgoing>, MapError> {
         self.mappings.map(event)
     }
 
-    /// Whether any of its connections is told of gaps.
+    /// Whether any of its connections may receive gap notices.
     pub fn has_gap_notice(&self) -> bool {
         self.notice.is_some()
     }
 
-    /// Whether this connection asks to be told of gaps; looked at once, when it comes.
+    /// Whether this connection wants gap notices; evaluated once, when it opens.
     pub fn asks_for_gaps(&self, context: &Context) -> bool {
         self.notice.as_ref().is_some_and(|notice| notice.is_asked_for(context))
     }
 
-    /// What a connection that asked is told of a gap in these of its groups; `None`: in any of them.
+    /// The gap notice for a connection about these of its groups; `None`: any of them.
     pub fn gap_notice(&self, reason: GapReason, groups: Option<&[&GroupName]>) -> Result<Payload, WriteError> {
-        let notice = self.notice.as_ref().ok_or_else(|| "this consumer tells nothing of gaps".to_owned())?;
+        let notice = self.notice.as_ref().ok_or_else(|| "this consumer has no gap notice".to_owned())?;
         notice.payload(reason, groups, self.actions.wire())
     }
 
-    /// Whether an authenticated connection may come in.
+    /// Whether an authenticated connection is admitted.
     pub fn admit(&self, context: &Context) -> Reaction {
         self.actions.happen(self.actions.admit, context)
     }
 
-    /// Whether [`Self::admit`] has anything to say.
+    /// Whether it has `on_admit`.
     pub fn has_on_admit(&self) -> bool {
         self.actions.admit.is_some()
     }
 
-    /// What happens once the socket is open and its groups are joined.
+    /// Runs once the socket is open and its groups are joined.
     pub fn on_connect(&self, context: &Context) -> Reaction {
         self.actions.happen(self.actions.connect, context)
     }
 
-    /// What happens when the connection has gone.
+    /// Runs when the connection has closed.
     pub fn on_disconnect(&self, context: &Context) -> Reaction {
         self.actions.happen(self.actions.disconnect, context)
     }
 
-    /// What happens when the member's first connection has come, on that connection.
+    /// Runs when the member's first connection has opened, on that connection.
     pub fn on_online(&self, context: &Context) -> Reaction {
         self.actions.happen(self.actions.online, context)
     }
 
-    /// What happens when the member's last connection has gone; of the context only the user is looked at.
+    /// Runs when the member's last connection has closed; of the context only the user is used.
     pub fn on_offline(&self, context: &Context) -> Reaction {
         self.actions.happen(self.actions.offline, context)
     }
 
-    /// Whether a handler takes the message.
+    /// Whether a handler matches the message.
     pub fn handles(&self, incoming: &Incoming<'_>) -> bool {
         self.actions.handles(incoming)
     }
 
-    /// What a client's message makes happen.
+    /// Handles a client's message.
     pub fn on_message(&self, context: &Context, incoming: Incoming<'_>, limits: &mut Limits, now: Instant) -> Reaction {
         self.actions.message(context, incoming, limits, now)
     }
 
-    /// Goes on after something that was waited for.
+    /// Continues a handler after the outcome of a call, question or refresh.
     pub fn resume(&self, context: &Context, then: &Continuation, outcome: Outcome) -> Reaction {
         self.actions.resume(context, then, outcome)
     }
@@ -271,45 +273,45 @@ impl Consumer {
         self.presence.is_some()
     }
 
-    /// Who is present through a connection; nobody where the expression gives none, or nothing.
+    /// The member of a connection; `None` if the expression gives null or fails.
     pub fn presence_member(&self, context: &Context) -> Option<Arc<str>> {
         let member = self.presence.as_ref()?;
         let value = member.evaluate(&of_connection(context, member.names()).into_jinja()).ok()?;
         names::name(&value).ok().filter(|name| !name.is_empty() && name.len() <= MAX_MEMBER)
     }
 
-    /// How long a member may be without a connection before it is gone; `None` where nobody is counted.
+    /// How long a member may be without a connection before it is gone; `None` without presence.
     pub fn presence_grace(&self) -> Option<Duration> {
         self.spec.presence.as_ref().map(|presence| presence.grace.0)
     }
 
-    /// The text for a client that is refused, with a token that is not valid or with none.
+    /// The text for a refused client, with a token that is not valid (`missing` is false) or without one.
     pub fn rejection_text(&self, missing: bool) -> &str {
         rejection_text(&self.spec.reject, missing)
     }
 
-    /// What becomes of events that wait for a slow client, when there is no room for more.
+    /// What happens to events that wait for a slow client when its outbox is full.
     pub fn slow(&self) -> config::Slow {
         self.spec.slow
     }
 
-    /// Whether so many bytes may be kept of a connection.
+    /// Whether a connection's state may have this many bytes.
     pub fn may_keep(&self, bytes: usize) -> bool {
         bytes <= self.actions.max_state()
     }
 
-    /// Rooms that one connection may have joined by its messages.
+    /// Maximum number of rooms that one connection may join by its messages.
     pub fn max_rooms(&self) -> usize {
         self.spec.max_rooms
     }
 
-    /// Whether its handlers look at their context; if not, an empty one does, and a connection need not keep its own.
+    /// Whether its handlers read their context; if not, an empty one is enough, and a connection need not keep its own.
     pub fn needs_context(&self) -> bool {
         self.has_presence() || self.actions.needs_context()
     }
 
-    /// Of what is known of a connection, what must be kept for its handlers: there are many connections, and a token's
-    /// claims alone take a kilobyte.
+    /// The part of a connection's context that its handlers need: there are many connections, and a token's claims
+    /// alone take a kilobyte.
     pub fn keep(&self, mut context: Context) -> Option<Box<Context>> {
         if !self.needs_context() {
             return None;
@@ -318,7 +320,7 @@ impl Consumer {
         if let Some(member) = &self.presence {
             names.add(member.names());
         }
-        // The user goes along with calls and presence, and the variables are the handlers' own.
+        // The user is part of calls and presence, and the variables belong to the handlers.
         for (name, value) in [
             (Name::Route, &mut context.route),
             (Name::Query, &mut context.query),
@@ -350,12 +352,12 @@ fn rejection_text(reject: &Reject, missing: bool) -> &str {
 #[derive(Clone, Debug, Default)]
 pub struct ConsumerSet {
     consumers: Vec<Arc<Consumer>>,
-    /// The id of the next new one.
+    /// The id of the next new consumer.
     next: u32,
 }
 
 impl ConsumerSet {
-    /// The first consumer for a request's path (percent-encoded, as it came, without the query), and the path's parameters.
+    /// The first consumer for a request's raw path (percent-encoded, without the query), and the path's parameters.
     pub fn route(&self, path: &str) -> Option<(&Arc<Consumer>, Value)> {
         let path = route::decode(path);
         self.consumers.iter().find_map(|consumer| Some((consumer, consumer.matches(&path)?)))
@@ -366,24 +368,24 @@ impl ConsumerSet {
         self.consumers.iter().find(|consumer| consumer.id == id)
     }
 
-    /// The one of the same name that is written alike.
+    /// The existing consumer with the same name and the same configuration.
     fn same(&self, other: &Consumer) -> Option<&Arc<Consumer>> {
         let mine = self.consumers.iter().find(|consumer| consumer.name == other.name)?;
         let alike = serde_json::to_value(&mine.spec).ok()? == serde_json::to_value(&other.spec).ok()?;
         (alike && mine.forms.has_same_others(&other.forms)).then_some(mine)
     }
 
-    /// All of them.
+    /// All consumers.
     pub fn iter(&self) -> std::slice::Iter<'_, Arc<Consumer>> {
         self.consumers.iter()
     }
 
-    /// How many there are.
+    /// The number of consumers.
     pub fn len(&self) -> usize {
         self.consumers.len()
     }
 
-    /// Whether there is none.
+    /// Whether there are no consumers.
     pub fn is_empty(&self) -> bool {
         self.consumers.is_empty()
     }
@@ -407,7 +409,7 @@ impl SourceGroup {
         Ok(Self { template, forms })
     }
 
-    /// The groups for one message; more than one where the template gives a list.
+    /// The groups for one message; several if the template gives a list.
     pub fn groups(&self, channel: &str, body: &Arc<Value>) -> Result<Vec<GroupName>, GroupError> {
         let scope = Scope::default().with(Name::Channel, channel.into());
         let scope = scope.with(Name::Event, Root::Data(body.clone()).into_jinja()).into_jinja();

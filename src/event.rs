@@ -1,9 +1,9 @@
-//! The data that flows through a node. All that comes out of a channel layer is an [`Event`] for a group, or a [`Gap`] where
+//! The data that flows through a node. Every result of a channel layer is an [`Event`] for a group, or a [`Gap`] if
 //! events may be missing.
 //!
 //! An event's body is the dict that Django gave to `group_send`, decoded from msgpack or JSON into [`Value`] and never
-//! changed after that. Beside them stands what passes between a connection and its consumer: [`Incoming`] and [`Payload`].
-//! Nothing here knows Redis, a consumer or a socket.
+//! changed afterwards. The module also has the types between a connection and its consumer: [`Incoming`] and
+//! [`Payload`]. Nothing here knows Redis, a consumer or a socket.
 
 mod emission;
 mod fingerprint;
@@ -41,7 +41,7 @@ pub enum Source {
 }
 
 impl Source {
-    /// All of them.
+    /// All sources.
     pub const ALL: &[Self] = &[Self::Core, Self::Pubsub, Self::Publish, Self::Mapped, Self::Memory, Self::Emitter];
 
     /// The metric label.
@@ -66,18 +66,18 @@ pub struct Event {
     pub body: Value,
     /// Which source it came from.
     pub source: Source,
-    /// When this node had its bytes.
+    /// When this node received it.
     pub received: Instant,
 }
 
 impl Event {
-    /// The `type` of the event, as the publisher wrote it; `None` where there is none or it is no string.
+    /// The `type` of the event, as the publisher wrote it; `None` if it is missing or not text.
     pub fn kind(&self) -> Option<&str> {
         self.body.get("type").and_then(Value::as_str)
     }
 }
 
-/// Events may be missing: what was lost cannot be known, only where.
+/// Events may be missing: it is known where, but not what was lost.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Gap {
     /// The groups concerned; `None` for every group of the node.
@@ -89,20 +89,20 @@ pub struct Gap {
 /// Why events may be missing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum GapReason {
-    /// The subscription's connection to Redis was lost and is back.
+    /// The subscription's connection to Redis was lost and is restored.
     Reconnected,
     /// A receive queue was found full: publishers drop silently beyond the layer's capacity.
     Capacity,
     /// The node did not read for longer than the layer's expiry.
     Expired,
-    /// A worker's backlog went over its bound.
+    /// A worker's backlog exceeded its bound.
     Backlog,
-    /// The client was behind with reading, and some of what waited for it was given up.
+    /// The client read too slowly, and some of its waiting messages were dropped.
     SlowClient,
 }
 
 impl GapReason {
-    /// All of them.
+    /// All reasons.
     pub const ALL: &[Self] = &[Self::Reconnected, Self::Capacity, Self::Expired, Self::Backlog, Self::SlowClient];
 
     /// The metric label.

@@ -1,12 +1,12 @@
-//! A token bucket as one point in time, the moment at which it is full again (the generic cell rate algorithm).
+//! A token bucket as one point in time: when the bucket is full again (the generic cell rate algorithm).
 //!
-//! In: that moment, what is taken, and now. Out: the next moment, and how long the bucket is overdrawn. The caller keeps
-//! the moment, in a type of its own (`Instant`, or microseconds of a worker's clock), and decides what an overdrawn bucket
-//! means: a refusal that takes nothing, or a debt that time pays. This file reads no clock and holds no state.
+//! In: that moment, the cost, and now. Out: the next moment, and how long the bucket is overdrawn. The caller keeps the
+//! moment in a type of its own (`Instant`, or microseconds of a worker's clock) and decides what an overdrawn bucket
+//! means: a refusal that takes nothing, or a debt that time repays. This file reads no clock and holds no state.
 
 use std::ops::{Add, Sub};
 
-/// When the bucket is full again, once what takes `cost` to flow back has been taken out of it at `now`.
+/// When the bucket is full again after taking `cost` from it at `now`; `cost` is the time that it needs to refill.
 pub fn next<Moment, Time>(full_at: Moment, cost: Time, now: Moment) -> Moment
 where
     Moment: Ord + Add<Time, Output = Moment>,
@@ -14,9 +14,9 @@ where
     full_at.max(now) + cost
 }
 
-/// How long a bucket of this `capacity` stays overdrawn; zero if it holds what was taken.
+/// How long a bucket of this `capacity` stays overdrawn; zero if it had enough.
 ///
-/// `full_at` must not be before `now`, as one that [`next`] returned never is.
+/// `full_at` must not be before `now`; a value that [`next`] returned never is.
 pub fn overdrawn<Moment, Time>(full_at: Moment, capacity: Time, now: Moment) -> Time
 where
     Moment: Sub<Output = Time>,
@@ -52,7 +52,7 @@ mod tests {
         assert_eq!(overdrawn(full_at, second * 3, now + second * 2), Duration::ZERO);
     }
 
-    /// The bucket that everybody knows: it counts tokens and fills as time passes. Tokens are counted in time, too.
+    /// The textbook bucket: it counts tokens and fills as time passes. Tokens are measured in time here, too.
     struct Naive {
         tokens: i64,
         capacity: i64,
@@ -68,7 +68,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn it_refuses_what_a_naive_bucket_refuses(
+        fn it_refuses_like_a_naive_bucket(
             capacity in 1_u64..1000,
             steps in proptest::collection::vec((0_u64..300, 1_u64..300), 1..200),
         ) {
@@ -88,7 +88,7 @@ mod tests {
         }
 
         #[test]
-        fn it_owes_what_a_naive_bucket_in_debt_owes(
+        fn it_is_in_debt_like_a_naive_bucket(
             capacity in 1_u64..1000,
             steps in proptest::collection::vec((0_u64..300, 0_u64..300), 1..200),
         ) {

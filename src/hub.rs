@@ -1,15 +1,16 @@
-//! Who gets an event, on this node: the groups of the node and which worker has members of them, and on each worker the
+//! Delivers events on this node: which groups the node has, which workers have members of them, and on each worker the
 //! members themselves.
 //!
-//! In: signals of the layer, joins and leaves of connections. Out: encoded frames for each member's socket.
-//! It knows no protocol. A worker's part has no locks; between threads there is one map and one channel per worker.
+//! In: signals of the layer, joins and leaves of connections. Out: encoded frames for each member's socket. It knows no
+//! protocol. A worker's part has no locks; between threads there is one map and one channel per worker.
 //!
 //! - `dispatch`, `workers`: from the layer's thread to the workers
 //! - [`registry`]: which groups the node has, on which workers
-//! - `principals`: who is behind the connections of a worker
-//! - [`shard`]: one worker's part, made of `member`, `group`, `job` and `crossing`; `questions`: what it can say of them
+//! - `principals`: the users of a worker's connections
+//! - [`shard`]: one worker's part, made of `member`, `group`, `job` and `crossing`; `questions`: queries about its
+//!   members
 //! - `delivery`: one message, from `dispatch` to the members
-//! - `missed`, `notice`: what is told of gaps; `story`: what is told to whoever watches
+//! - `missed`, `notice`: gap notices; `story`: the trace for watchers
 
 mod crossing;
 mod delivery;

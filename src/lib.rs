@@ -7,7 +7,7 @@
 //! client ─▶ socket ─▶ protocol (plain JSON | Socket.IO) ─▶ consumer (actions) ─▶ hub | layer | backend
 //! ```
 //!
-//! A module imports only what stands above it in this list; `node`, `cli` and `main` see everything.
+//! A module imports only modules above it in this list; `node`, `cli` and `main` see everything.
 
 pub mod gcra;
 

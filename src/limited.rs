@@ -1,7 +1,7 @@
-//! Bytes that are written up to a limit: what every encoder of a client's data writes into.
+//! Writes bytes up to a limit; every encoder of a client's data writes through this module.
 //!
-//! In: a limit, and what an encoder writes. Out: the bytes, or [`WriteError::TooLarge`] at the first write that does not fit.
-//! Nothing is allocated beyond the limit, so that the size of what is written is never judged after the fact.
+//! In: a limit, and an encoder's writes. Out: the bytes, or [`WriteError::TooLarge`] at the first write that does not
+//! fit. It never allocates beyond the limit, so an oversized result is never built first and judged afterwards.
 
 use std::{
     cell::Cell,
@@ -27,7 +27,7 @@ impl From<String> for WriteError {
     }
 }
 
-/// A limit, and what is left of it. Several writers may share it.
+/// A limit and the bytes left within it. Several writers may share it.
 #[derive(Debug)]
 pub struct Room {
     limit: usize,
@@ -35,15 +35,15 @@ pub struct Room {
 }
 
 impl Room {
-    /// All of it is left.
+    /// The whole limit is left.
     pub const fn new(limit: usize) -> Self {
         Self { limit, left: Cell::new(limit) }
     }
 
-    /// Takes some of it.
+    /// Takes bytes from the limit.
     ///
     /// # Errors
-    /// When less is left.
+    /// When fewer bytes are left.
     pub fn take(&self, bytes: usize) -> io::Result<()> {
         match self.left.get().checked_sub(bytes) {
             Some(left) => {
@@ -54,12 +54,12 @@ impl Room {
         }
     }
 
-    /// An empty buffer that grows within it.
+    /// An empty buffer that grows within the limit.
     pub const fn writer(&self) -> Writer<'_> {
         Writer { room: self, bytes: Vec::new() }
     }
 
-    /// What an encoder's error means.
+    /// Converts an encoder's error.
     pub fn reason(&self, error: &io::Error) -> WriteError {
         match error.kind() {
             io::ErrorKind::FileTooLarge => WriteError::TooLarge(self.limit),
@@ -68,7 +68,7 @@ impl Room {
     }
 }
 
-/// A buffer that refuses what does not fit.
+/// A buffer that refuses bytes beyond the limit.
 #[derive(Debug)]
 pub struct Writer<'a> {
     room: &'a Room,
@@ -76,12 +76,12 @@ pub struct Writer<'a> {
 }
 
 impl Writer<'_> {
-    /// What was written.
+    /// The bytes written.
     pub fn into_bytes(self) -> Vec<u8> {
         self.bytes
     }
 
-    /// Room for what comes: twice as much as there is, but never more than the limit.
+    /// Makes room for the next write: doubles the buffer, but never beyond the limit.
     #[cold]
     fn grow(&mut self, more: usize) {
         let most = self.bytes.len() + more + self.room.left.get();
@@ -90,7 +90,7 @@ impl Writer<'_> {
     }
 }
 
-/// What a buffer takes at first.
+/// First allocation of a buffer.
 const FIRST: usize = 256;
 
 impl Write for Writer<'_> {
@@ -114,10 +114,10 @@ impl Write for Writer<'_> {
     }
 }
 
-/// What `encode` writes, at most `limit` bytes.
+/// The output of `encode`, at most `limit` bytes.
 ///
 /// # Errors
-/// When it is more, or when the encoder fails.
+/// When the output is larger, or the encoder fails.
 pub fn write(limit: usize, encode: impl FnOnce(&mut Writer<'_>) -> io::Result<()>) -> Result<Vec<u8>, WriteError> {
     let room = Room::new(limit);
     let mut writer = room.writer();
@@ -130,7 +130,7 @@ pub fn write(limit: usize, encode: impl FnOnce(&mut Writer<'_>) -> io::Result<()
 /// A value as JSON, at most `limit` bytes.
 ///
 /// # Errors
-/// When it is more, or when it cannot be written.
+/// When it is larger, or cannot be written.
 pub fn json(value: &impl Serialize, limit: usize) -> Result<Vec<u8>, WriteError> {
     write(limit, |writer| Ok(serde_json::to_writer(writer, value)?))
 }
@@ -142,7 +142,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_fits_is_written_and_what_does_not_stops_there() {
+    fn what_fits_is_written_and_what_does_not_fit_stops() {
         assert_eq!(json(&"abc", 5), Ok(b"\"abc\"".to_vec()));
         assert_eq!(json(&"abc", 4), Err(WriteError::TooLarge(4)));
         assert_eq!(write(0, |_| Ok(())), Ok(Vec::new()));

@@ -1,8 +1,9 @@
-//! The program: read the arguments and the configuration, then do what was asked.
+//! The program: reads the arguments and the configuration, then runs the command.
 
 use std::process::ExitCode;
 
-/// Less memory per connection than glibc's, and a storm's memory goes back to the system (docs/decisions/0005).
+/// Uses less memory per connection than glibc's allocator, and returns a storm's memory to the system
+/// (docs/decisions/0005).
 #[global_allocator]
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 

@@ -1,9 +1,9 @@
-//! The composition root: the only place that knows every part, and the story of a node's life.
+//! The composition root: the only place that knows every part, and the life of a node from start to end.
 //!
-//! - `build`: every part is made and connected with the others; nothing is heard and nobody is let in yet
-//! - `start`: the channel layer hands over its signals, then clients are let in
+//! - `build`: makes every part and connects it with the others; nothing is received and no client is admitted yet
+//! - `start`: the channel layer starts to deliver its signals, then clients are admitted
 //! - `run`: until a signal asks the node to stop; SIGHUP reloads the configuration meanwhile
-//! - `drain`: clients are sent elsewhere, and what the node has in Redis is taken back
+//! - `drain`: clients are sent elsewhere, and the node removes what it has in Redis
 
 mod access;
 mod answers;
@@ -30,14 +30,14 @@ use self::{
 pub use self::{check::check, reload::Reader};
 use crate::{config::Config, consumer::ConsumerSet};
 
-/// The node stopped by itself, or was told to and every connection was closed in time.
+/// The node stopped by itself, or by order with every connection closed in time.
 pub const EXIT_DRAINED: u8 = 0;
-/// It could not start, or failed while it ran.
+/// It could not start, or failed while running.
 pub const EXIT_FAILED: u8 = 1;
 /// The configuration is not valid.
 pub const EXIT_CONFIGURATION: u8 = 2;
 
-/// Runs a node until it is told to stop; `reader` reads the configuration again.
+/// Runs a node until a signal stops it; `reader` reads the configuration again.
 pub async fn serve(config: Config, consumers: ConsumerSet, reader: Reader) -> anyhow::Result<ExitCode> {
     let mut signals = Signals::new()?;
     raise_file_limit();
@@ -47,7 +47,7 @@ pub async fn serve(config: Config, consumers: ConsumerSet, reader: Reader) -> an
     Ok(node.drain(&serving, &asked, signals).await)
 }
 
-/// Until it is asked to stop. A server that ends by itself is a failure.
+/// Runs until a signal asks the node to stop. A server that ends by itself is a failure.
 async fn run(node: &mut Node, serving: &mut Serving, signals: &mut Signals) -> anyhow::Result<Asked> {
     loop {
         tokio::select! {
@@ -61,11 +61,11 @@ async fn run(node: &mut Node, serving: &mut Serving, signals: &mut Signals) -> a
     }
 }
 
-/// As many sockets as the system allows; the default soft limit of 1,024 is for other programs.
+/// Allows as many sockets as the system permits; the default soft limit of 1,024 is too low for a server.
 fn raise_file_limit() {
     match rlimit::increase_nofile_limit(u64::MAX) {
         Ok(limit) => log::debug!("up to {limit} open files"),
-        Err(error) => log::warn!("the limit of open files cannot be raised: {error}"),
+        Err(error) => log::warn!("cannot raise the limit of open files: {error}"),
     }
 }
 

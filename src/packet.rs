@@ -1,8 +1,8 @@
-//! Packets of Engine.IO 4 and Socket.IO 5: the only place that knows their bytes, and the crates that do (decision 0007).
+//! Packets of Engine.IO 4 and Socket.IO 5: only this module knows their bytes and the crates for them (decision 0007).
 //!
-//! In: what a client sent, or an event with its arguments. Out: a [`Payload`] to send, or what the client meant. Whatever
-//! a client sends is an error or a packet, bounded by [`Limits`], and never a panic. No connection, no state but that of a
-//! packet whose attachments are still on their way.
+//! In: a client's message, or an event with its arguments. Out: a [`Payload`] to send, or the client's packet. Any
+//! input from a client gives an error or a packet, bounded by [`Limits`], and never a panic. It has no connection, and
+//! no state except a packet that still waits for attachments.
 
 mod attachments;
 mod decode;
@@ -17,12 +17,12 @@ pub use engineioxide_core::Str as Text;
 
 use crate::event::Payload;
 
-/// Names of events that Socket.IO keeps for itself (socket.io `lib/socket-types.ts`). Whoever is sent one breaks off, server
-/// or client (socket.io-parser `isPayloadValid`).
+/// Event names reserved by Socket.IO (socket.io `lib/socket-types.ts`). Both servers and clients disconnect when they
+/// receive one (socket.io-parser `isPayloadValid`).
 const RESERVED_EVENTS: [&str; 6] =
     ["connect", "connect_error", "disconnect", "disconnecting", "newListener", "removeListener"];
 
-/// Whether Socket.IO keeps this name of an event for itself.
+/// Whether Socket.IO reserves this event name.
 pub fn is_reserved_event(name: &str) -> bool {
     RESERVED_EVENTS.contains(&name)
 }
@@ -33,7 +33,7 @@ pub enum PacketError {
     /// Not a packet of Engine.IO.
     #[error("the Engine.IO packet has no valid type")]
     EngineType,
-    /// A binary packet of a polling payload that is no base64.
+    /// A binary packet of a polling payload that is not base64.
     #[error("the binary packet is not base64")]
     Base64,
     /// Not UTF-8.
@@ -42,7 +42,7 @@ pub enum PacketError {
     /// The first digit, or a type that only a server sends.
     #[error("the packet has no valid type")]
     Type,
-    /// What stands after the head: no JSON, or not of the shape that the type has.
+    /// The data after the head: not JSON, or not in the form that the type requires.
     #[error("the packet's data is not valid: {0}")]
     Data(&'static str),
     /// The number of attachments.
@@ -54,16 +54,16 @@ pub enum PacketError {
     /// More bytes in attachments than allowed.
     #[error("the attachments of a packet are larger than {0} bytes")]
     AttachmentsTooLarge(usize),
-    /// A text packet where an attachment was due.
+    /// A text packet when an attachment was expected.
     #[error("a text packet came where an attachment was due")]
     AttachmentDue,
-    /// An attachment of nothing.
+    /// An attachment without a packet.
     #[error("binary data came that belongs to no packet")]
     UnexpectedBinary,
-    /// A placeholder without its attachment, or a second one for the same.
+    /// A placeholder without its attachment, or a second one for the same attachment.
     #[error("a placeholder names an attachment that is not there, or one that another has named")]
     Placeholder,
-    /// An attachment without its placeholder.
+    /// An attachment without a placeholder.
     #[error("an attachment is named by no placeholder")]
     UnusedAttachment,
 }

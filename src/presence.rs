@@ -1,6 +1,7 @@
-//! Who is there: connections counted per member over the whole cluster.
+//! Presence: counts connections per member over the whole cluster.
 //!
-//! In: connections that come and go on this node. Out: a member's first arrival and last departure, each told on one node.
+//! In: connections that open and close on this node. Out: a member's first arrival and last departure, each reported on
+//! one node.
 
 mod actor;
 mod grace;
@@ -24,54 +25,55 @@ use crate::{
 
 pub use grace::Graces;
 
-/// Longest wait for an answer of [`Presence::enter`]; two exchanges with a Redis that is slow.
+/// Longest wait for an answer of [`Presence::enter`]; two exchanges with a slow Redis.
 const ANSWER: Duration = Duration::from_secs(5);
 
 /// Longest wait for a clean stop.
 const STOP: Duration = Duration::from_secs(4);
 
-/// Longer ids than this are not counted, in bytes: they come from tokens, and each is a key in Redis.
+/// Longer ids are not counted, in bytes: they come from tokens, and each is a key in Redis.
 const MAX_ID: usize = 256;
 
 /// A member of a scope, such as the user 7 of a consumer.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Member {
-    /// What it is present in: a consumer's name.
+    /// The scope: a consumer's name.
     pub scope: Arc<str>,
-    /// Who: the value of the consumer's `presence.member`, as text.
+    /// The id: the value of the consumer's `presence.member`, as text.
     pub id: Arc<str>,
 }
 
 /// Counts connections per member.
 pub trait Presence: Send + Sync + 'static {
-    /// A connection of the member came. `true` for the one connection that makes it present in the cluster.
-    /// `facts` is kept with the member and given to the listener when it leaves, on whichever node that is noticed.
-    /// It counts from the call on, awaited or not, and every call is followed by one [`Self::leave`].
+    /// A connection of the member has opened. `true` for the single connection that makes it present in the cluster.
+    /// `facts` is stored with the member and passed to the listener when it leaves, on whichever node notices that. It
+    /// counts from the call on, awaited or not, and every call is followed by one [`Self::leave`].
     ///
-    /// Where Redis is away it is `false`, and the listener is told of the arrival once Redis has taken it.
+    /// While Redis is unreachable the result is `false`, and the listener gets the arrival once Redis has accepted it.
     fn enter<'a>(&'a self, member: &'a Member, facts: &'a Value) -> BoxFuture<'a, bool>;
 
-    /// A connection of the member went. After the grace, and if none came meanwhile on any node, the listener is told.
+    /// A connection of the member has closed. If no other opens on any node during the grace, the listener gets the
+    /// departure.
     fn leave(&self, member: &Member);
 
-    /// How many members are present in the whole cluster, over all scopes, each id once.
+    /// The number of members present in the whole cluster, over all scopes, each id once.
     fn count(&self) -> BoxFuture<'_, usize>;
 
-    /// Hands the members that are still here to the other nodes, which wait for their return as long as the grace says.
+    /// Leaves the members that are still here to the other nodes, which wait for their return as long as the grace.
     /// Bounded in time.
     fn stop(&self) -> BoxFuture<'_, ()>;
 }
 
-/// What became of a member.
+/// A change of a member.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Change {
-    /// It is present, and nobody could be told when it came: Redis was away then.
+    /// It is present, but the arrival could not be reported at once: Redis was unreachable.
     Arrived,
-    /// Its last connection in the cluster is gone.
+    /// Its last connection in the cluster has closed.
     Departed,
 }
 
-/// Told of a change on one node of the cluster, with the facts of [`Presence::enter`]. It must not block.
+/// Called for a change on one node of the cluster, with the facts of [`Presence::enter`]. It must not block.
 pub type Listener = Arc<dyn Fn(Change, Member, Value) + Send + Sync>;
 
 /// Presence as this node counts it.
@@ -81,13 +83,13 @@ pub struct NodePresence {
 }
 
 impl NodePresence {
-    /// Counts in the memory of this node, on the runtime of the caller.
+    /// Counts in the memory of this node, on the caller's runtime.
     pub fn alone(graces: Graces, listener: Listener, metrics: Metrics) -> Self {
         Self::start(PresenceActor::new(None, graces, listener, metrics), None)
     }
 
-    /// Counts over all nodes on one Redis, which hears only of a member's first and last connection on each node; on the
-    /// runtime of the caller. `node` is the id of this start of this node.
+    /// Counts over all nodes on one Redis, which gets only a member's first and last connection on each node; on the
+    /// caller's runtime. `node` is the id of this start of this node.
     ///
     /// # Errors
     /// The URL is not valid. Redis need not be reachable.
@@ -121,11 +123,11 @@ impl Presence for NodePresence {
     }
 
     fn leave(&self, member: &Member) {
-        // After the stop there is no actor.
+        // After the stop the actor has ended.
         let _ = self.actor.send(PresenceCommand::Leave(member.clone()));
     }
 
-    /// Where Redis is away, those of this node.
+    /// If Redis is unreachable, the members of this node.
     fn count(&self) -> BoxFuture<'_, usize> {
         Box::pin(async {
             if let Some(store) = &self.store

@@ -1,4 +1,4 @@
-//! What clients speak: plain WebSocket messages, or Socket.IO; and the session behind both.
+//! The client protocols: plain WebSocket messages, or Socket.IO; and the session behind both.
 
 pub mod admission;
 pub mod background;
@@ -27,8 +27,8 @@ pub fn query(text: &str) -> Value {
         .collect()
 }
 
-/// The public id of a connection: 20 characters, as in the reference server of Socket.IO, where it is not that of the
-/// session below.
+/// The public id of a connection: 20 characters like in the reference server of Socket.IO, which never shows the id of
+/// the session below it.
 pub fn new_id() -> Arc<str> {
     URL_SAFE_NO_PAD.encode(rand::random::<[u8; 15]>()).into()
 }

@@ -1,14 +1,15 @@
-//! The ground under every part that speaks to Redis: where a Redis is, a connection to it, deadlines, the clock of retries.
+//! The foundation for every part that uses Redis: addresses, connections, deadlines, the timing of retries.
 //!
-//! In: URLs, commands, names to subscribe to. Out: answers and messages, or the reason why there are none, in one line and
-//! without secrets. It never knows what is said: groups, members and nodes are the business of the modules that use it.
+//! In: URLs, commands, names to subscribe to. Out: answers and messages, or the reason for a failure, in one line and
+//! without secrets. It never knows the meaning of the data: groups, members and nodes belong to the modules that use
+//! it.
 //!
-//! - `hosts`: where a Redis is
-//! - `command`: commands on a connection, and whose refusal an error is; `pool`: commands on one of several
-//! - `subscription`: a connection that only listens; `probe`: what proves that it brings something
-//! - `reconnect`, `backoff`: one connection after the other, and the pauses between
-//! - `lease`: how a node says that it lives
-//! - `time`, `error`, `task`: deadlines and ticks, errors as text, tasks that are asked and ended
+//! - `hosts`: the address of a Redis
+//! - `command`: commands on a connection, with the command in permission errors; `pool`: commands on one of several
+//! - `subscription`: a connection that only receives; `probe`: proves that it works
+//! - `reconnect`, `backoff`: one connection after the other, and the pauses in between
+//! - `lease`: a node's sign of life
+//! - `time`, `error`, `task`: deadlines and ticks, errors as text, requests to and the end of tasks
 
 mod backoff;
 mod command;

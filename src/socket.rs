@@ -1,5 +1,6 @@
-//! One WebSocket connection: the socket taken over after the handshake, frames both ways (RFC 6455, RFC 7692), what waits
-//! for a slow client, and the sweep that keeps thousands of them alive. It does not know what an event means.
+//! One WebSocket connection: the socket taken over after the handshake, frames in both directions (RFC 6455, RFC 7692),
+//! the outbox of a slow client, and the sweep that supervises thousands of them. It does not know the meaning of an
+//! event.
 //!
 //! `close`, `deflate`, `frame`, `negotiate` and `reader` are the protocol without a socket: bytes in, messages out.
 

@@ -1,8 +1,8 @@
-//! Maps give memory back: a table keeps the room of its fullest hour, also when nearly all of its entries have gone.
+//! Maps return memory: a table keeps the capacity of its fullest time, even when almost all entries are gone.
 
 use std::{collections::HashMap, hash::Hash};
 
-/// To be called after entries were removed. It costs nothing until seven of eight places are empty.
+/// Call it after removing entries. It does nothing until seven of eight places are empty.
 pub fn give_back<K: Eq + Hash, V>(map: &mut HashMap<K, V>) {
     if map.len() < map.capacity() / 8 {
         map.shrink_to(map.len() * 2);

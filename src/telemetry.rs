@@ -1,5 +1,5 @@
-//! What the node says about itself: counters with fixed names, log lines without secrets, warnings at a bounded rate,
-//! whether its threads live, and what becomes of each event, told live to whoever watches.
+//! What the node reports about itself: counters with fixed names, log lines without secrets, warnings at a bounded
+//! rate, whether its threads live, and a live trace of events for `channelgate tail`.
 
 mod drop_reason;
 mod exposition;

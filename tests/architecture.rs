@@ -1,8 +1,8 @@
 //! Imports run in one direction only, between the folders of `src/` and inside each of them.
 //!
-//! Between folders: a module knows what stands above it in `src/lib.rs`, never what stands below; `node`, `cli` and `main`
-//! put everything together and may import all. Inside a folder no files import each other in a circle. The file that is
-//! named like its folder is left out there: it holds what the others share, and shows what they offer.
+//! Between folders: a module imports only modules above it in `src/lib.rs`; `node`, `cli` and `main` put everything
+//! together and may import all. Inside a folder no files import each other in a circle. The file that has the folder's
+//! name is left out there: it contains what the others share, and re-exports them.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -19,14 +19,14 @@ use self::modules::{Import, Modules};
 
 const SOURCE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/src");
 
-/// Modules that see everything.
+/// Modules that may import everything.
 const COMPOSERS: [&str; 2] = ["cli", "node"];
 
-/// Circles that stay: a table and what is in it, which takes itself out.
+/// Circles that stay: a table and its entries, which remove themselves.
 const PAIRS: &[(&str, &[&str])] =
     &[("protocol::engineio", &["polling", "session", "sessions", "workers"]), ("socket", &["connection", "roster"])];
 
-/// Folders whose files have an order, too: each imports only what stands before it.
+/// Folders whose files are ordered: each imports only earlier ones.
 const ORDERS: &[(&str, &str)] = &[
     (
         "consumer",
@@ -65,7 +65,7 @@ fn rust_files(folder: &Path, found: &mut Vec<PathBuf>) {
     }
 }
 
-/// What the files of `src/` import from each other.
+/// The imports between the files of `src/`.
 fn imports() -> BTreeSet<Import> {
     let mut files = Vec::new();
     rust_files(Path::new(SOURCE), &mut files);
@@ -78,10 +78,11 @@ fn imports() -> BTreeSet<Import> {
     imports
 }
 
-/// The imports between the files or folders in one folder, by their names there.
+/// The imports between the files or folders of one folder, by their names there.
 type Arrows<'a> = BTreeMap<(&'a str, &'a str), Vec<&'a Import>>;
 
-/// Every import belongs to the folder in which its two ends part; what begins or ends at a folder's own file to none.
+/// Every import belongs to the folder in which its two paths diverge; an import from or to a folder's own file belongs
+/// to none.
 fn by_folder(imports: &BTreeSet<Import>) -> BTreeMap<String, Arrows<'_>> {
     let mut folders: BTreeMap<String, Arrows<'_>> = BTreeMap::new();
     for import in imports {
@@ -94,7 +95,7 @@ fn by_folder(imports: &BTreeSet<Import>) -> BTreeMap<String, Arrows<'_>> {
     folders
 }
 
-/// The files of a folder that import each other in a circle, each set as large as it can be.
+/// The files of a folder that import each other in a circle, each set as large as possible.
 fn circles<'a>(arrows: &Arrows<'a>) -> BTreeSet<BTreeSet<&'a str>> {
     let reached_from = |start: &'a str| {
         let (mut reached, mut open) = (BTreeSet::new(), vec![start]);
@@ -113,7 +114,7 @@ fn circles<'a>(arrows: &Arrows<'a>) -> BTreeSet<BTreeSet<&'a str>> {
         .collect()
 }
 
-/// For people: each arrow of a circle with one import that draws it.
+/// Shows each import of a circle with one example.
 fn explain(folder: &str, circle: &BTreeSet<&str>, arrows: &Arrows<'_>) -> String {
     let inside = arrows.iter().filter(|((from, to), _)| circle.contains(from) && circle.contains(to));
     let lines = inside.map(|((from, to), imports)| {
@@ -123,7 +124,7 @@ fn explain(folder: &str, circle: &BTreeSet<&str>, arrows: &Arrows<'_>) -> String
 }
 
 #[test]
-fn a_module_imports_only_what_stands_above_it() {
+fn a_module_imports_only_modules_above_it() {
     let lib = include_str!("../src/lib.rs");
     let declared = |line: &'static str| line.strip_prefix("pub mod ")?.strip_suffix(';');
     let order: Vec<&str> = lib.lines().filter_map(declared).collect();
@@ -172,7 +173,7 @@ fn files_of_a_folder_with_an_order_keep_it() {
         }
         let rank = |file: &str| order.iter().position(|known| *known == file);
         for ((from, to), imports) in &folders[*folder] {
-            // A file that the order does not know has the place `None`, below which there is nothing.
+            // A file that is not in the order has the rank `None`, which is below all others.
             if rank(to).is_none() || rank(to) >= rank(from) {
                 wrong.push(format!("{} names {}", imports[0].from.join("::"), imports[0].text));
             }
@@ -185,7 +186,7 @@ fn files_of_a_folder_with_an_order_keep_it() {
 mod of_this_test {
     use super::*;
 
-    /// A hub whose files import each other, and a consumer whose folder looks as if it did.
+    /// A hub whose files import each other, and a consumer whose folder only seems to.
     const FILES: &[(&str, &str)] = &[
         ("lib.rs", "pub mod consumer; pub mod hub;"),
         ("consumer.rs", "mod step; mod text; pub use self::text::Text; pub struct Shared;"),

@@ -63,14 +63,14 @@ fn put(redis: &mut Connection, key: &str, value: &[u8]) {
 }
 
 #[tokio::test]
-async fn a_token_given_out_lies_where_django_looks_and_ends_with_its_lifetime() {
+async fn an_issued_token_is_stored_for_django_and_expires_with_its_lifetime() {
     let server = RedisServer::start();
     let mut redis = server.connection();
     for (prefix, key) in [(":1:", ":1:ws_token_7"), ("myapp:3:", "myapp:3:ws_token_7")] {
         let node = node(&server.url(), |config| config.cache.prefix = prefix.to_owned());
         let token = issue(&node).await.unwrap();
         let stored: Vec<u8> = redis.get(key).unwrap();
-        // A pickle: what both Django's RedisCache and django-redis read by default.
+        // A pickle, which both Django's RedisCache and django-redis read by default.
         assert_eq!(stored[0], 0x80);
         assert_eq!(cache_value::decode(&stored).unwrap(), Value::from(token.as_str()));
         let ttl: u64 = redis.ttl(key).unwrap();
@@ -82,7 +82,7 @@ async fn a_token_given_out_lies_where_django_looks_and_ends_with_its_lifetime() 
 }
 
 #[tokio::test]
-async fn of_racing_uses_of_a_single_use_token_one_wins() {
+async fn of_concurrent_uses_of_a_single_use_token_one_wins() {
     let server = RedisServer::start();
     let mut redis = server.connection();
     let single_use = |config: &mut Config| config.auth.ws_token.single_use = true;
@@ -102,7 +102,7 @@ async fn of_racing_uses_of_a_single_use_token_one_wins() {
 }
 
 #[tokio::test]
-async fn a_spent_or_older_token_cannot_take_the_current_one_with_it() {
+async fn a_spent_or_older_token_cannot_delete_the_current_one() {
     let server = RedisServer::start();
     let node = node(&server.url(), |config| config.auth.ws_token.single_use = true);
     let older = issue(&node).await.unwrap();
@@ -114,11 +114,11 @@ async fn a_spent_or_older_token_cannot_take_the_current_one_with_it() {
 }
 
 #[tokio::test]
-async fn a_redis_that_is_gone_refuses_nobody_and_one_that_is_back_is_used_at_once() {
+async fn an_unreachable_redis_refuses_no_token_and_is_used_again_at_once() {
     let mut server = RedisServer::start();
     let node = node(&server.url(), |_| {});
     issue(&node).await.unwrap();
-    // Restarted unseen: the connections of the pool are dead, and the first use notices.
+    // The restart leaves dead connections in the pool, which the first use detects.
     server.restart();
     let token = issue(&node).await.unwrap();
     assert!(connect(&node, &token).await.is_ok());
@@ -148,7 +148,7 @@ async fn a_redis_that_does_not_answer_costs_no_more_than_the_deadline() {
 }
 
 #[tokio::test]
-async fn a_key_of_another_kind_or_damaged_bytes_admit_nobody() {
+async fn a_key_of_another_type_or_damaged_bytes_admit_no_client() {
     let server = RedisServer::start();
     let mut redis = server.connection();
     let node = node(&server.url(), |_| {});
@@ -166,7 +166,7 @@ async fn a_key_of_another_kind_or_damaged_bytes_admit_nobody() {
 }
 
 #[tokio::test]
-async fn a_unix_socket_serves_as_well() {
+async fn a_unix_socket_works_as_well() {
     let server = RedisServer::start();
     let node = node(&format!("redis+unix://{}", server.socket().display()), |_| {});
     let token = issue(&node).await.unwrap();
@@ -217,7 +217,7 @@ async fn the_master_that_sentinel_names_now_is_used_after_a_failure() {
 }
 
 #[actix_web::test]
-async fn the_route_answers_503_with_the_time_to_try_again_while_redis_is_gone() {
+async fn the_route_answers_503_with_retry_after_while_redis_is_unreachable() {
     let mut server = RedisServer::start();
     let node = web::Data::new(node(&server.url(), |_| {}));
     let app = test::init_service(App::new().app_data(node).route(ws_token::PATH, web::get().to(ws_token::get))).await;

@@ -1,4 +1,4 @@
-//! Questions to a real HTTP server, good and bad, and to a worker.
+//! Calls to a real HTTP server, good and bad, and to a worker.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on should end")]
 
 #[path = "backend/server.rs"]
@@ -37,7 +37,7 @@ fn backend(config: &config::Backend, url: &str) -> (HttpBackend, Metrics) {
     (HttpBackend::new(config, url, metrics.clone()).unwrap(), metrics)
 }
 
-/// How often a question ended so.
+/// The number of calls with this outcome.
 fn counted(metrics: &Metrics, outcome: &str) -> u64 {
     let start = format!("channelgate_backend_calls_total{{action=\"markAttendance\",outcome=\"{outcome}\"}} ");
     let text = metrics.render();

@@ -1,4 +1,4 @@
-//! The commands as somebody types them: what they print, and what their exit status says.
+//! The commands as a user types them: their output and their exit status.
 
 #![allow(clippy::unwrap_used, reason = "a test may fail")]
 
@@ -12,7 +12,7 @@ const EMPTY: [(&str, &str); 0] = [];
 
 fn command<'a>(arguments: &[&str], environment: impl IntoIterator<Item = (&'a str, &'a str)>) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_channelgate"));
-    // What the person who runs the tests has set is none of these tests' business.
+    // The environment of the person who runs the tests must not matter.
     command.args(arguments).env_clear().envs(environment);
     command
 }
@@ -45,7 +45,7 @@ impl Node {
                 break (address.to_owned(), key.trim().to_owned());
             }
         };
-        // Somebody has to read on, or the node would stand still at a full pipe.
+        // The log must be read, or the node would block on a full pipe.
         std::thread::spawn(move || log.read_to_end(&mut Vec::new()));
         Self { child, address, key }
     }
@@ -66,7 +66,7 @@ fn check_accepts_the_built_in_default() {
 }
 
 #[test]
-fn settings_that_no_part_can_use_are_refused_with_their_name() {
+fn unusable_settings_are_refused_with_their_name() {
     for (variable, value, key) in [
         ("REDIS_URL", "http://localhost", "layer.url"),
         ("CHANNELGATE_CACHE_URL", "localhost:6379", "cache.url"),
@@ -85,7 +85,7 @@ fn settings_that_no_part_can_use_are_refused_with_their_name() {
 }
 
 #[test]
-fn a_token_is_printed_alone() {
+fn a_token_is_printed_without_other_text() {
     let secret = [("DJANGO_SECRET_KEY", "a secret for this test only, long enough")];
     let output = run(&["token", "--user", "7", "--claim", "role=admin"], secret);
     assert!(output.status.success(), "{}", text(&output.stderr));
@@ -101,7 +101,7 @@ fn a_token_is_printed_alone() {
 }
 
 #[test]
-fn publish_reaches_a_node_and_says_why_it_cannot() {
+fn publish_reaches_a_node_or_reports_why_not() {
     let node = Node::start();
     let url = format!("http://{}", node.address);
     let event = ["publish", "broadcast", r#"{"type": "send_event"}"#, "--url"];
@@ -116,7 +116,7 @@ fn publish_reaches_a_node_and_says_why_it_cannot() {
     assert!(text(&output.stderr).contains("prints it at its start"), "{}", text(&output.stderr));
 
     for (group, event, why) in
-        [("a b", "{}", "group name"), ("broadcast", "{", "no JSON"), ("broadcast", "[]", "an object, not a list")]
+        [("a b", "{}", "group name"), ("broadcast", "{", "not JSON"), ("broadcast", "[]", "an object, not a list")]
     {
         let output = run(&["publish", group, event, "--url", &url], EMPTY);
         assert_eq!(output.status.code(), Some(1));
@@ -128,7 +128,7 @@ fn publish_reaches_a_node_and_says_why_it_cannot() {
 }
 
 #[test]
-fn a_plain_request_to_a_websocket_path_is_told_to_upgrade() {
+fn a_plain_request_to_a_websocket_path_is_answered_with_426() {
     let node = Node::start();
     let mut stream = TcpStream::connect(&node.address).unwrap();
     stream.write_all(b"GET /ws/ HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").unwrap();

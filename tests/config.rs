@@ -1,7 +1,7 @@
-//! Configurations as fixtures: every valid one loads, and every invalid one is refused with the text beside it.
+//! Configurations as fixtures: every valid one loads, and every invalid one is refused with the text next to it.
 //!
-//! A line `# env: NAME=value` at the top of a fixture sets a variable of its environment. To write the expected texts anew
-//! after a deliberate change, run with `UPDATE_EXPECTED=1`, and read the difference.
+//! A line `# env: NAME=value` at the top of a fixture sets an environment variable. To update the expected texts after
+//! a deliberate change, run with `UPDATE_EXPECTED=1`, and review the difference.
 
 #![allow(clippy::unwrap_used)]
 
@@ -64,7 +64,7 @@ fn every_invalid_configuration_is_refused_with_all_its_errors() {
 }
 
 #[test]
-fn a_file_that_is_not_there_is_named() {
+fn a_missing_file_is_named() {
     let Err(errors) = load_missing() else { panic!("loaded") };
     assert!(errors.to_string().starts_with("no/such/file.toml: cannot be read: "), "{errors}");
 }
@@ -82,7 +82,7 @@ fn the_environment_wins_over_the_file_and_text_stays_text() {
     assert_eq!(config.server.allowed_origins.unwrap(), ["example.com", ".example.org"]);
     assert_eq!(config.auth.secret_key.as_ref().unwrap().expose(), "12345");
     assert_eq!(config.layer.prefix, "123");
-    assert!(config.api.key.is_none(), "an empty variable is as good as none");
+    assert!(config.api.key.is_none(), "an empty variable counts as unset");
     assert!(!config.socket.compression.enabled);
     assert_eq!(config.auth.jwt.sources, ["cookie:access"]);
     assert_eq!(set.get(ConsumerId(0)).unwrap().auth(), [AuthMethod::Jwt]);
@@ -115,7 +115,7 @@ fn presets_are_chosen_by_name() {
 }
 
 #[test]
-fn a_files_own_consumer_stands_before_a_presets() {
+fn a_files_own_consumer_replaces_a_presets() {
     let (_, set) = load(Path::new("tests/config/valid/own_feed.toml")).unwrap();
     assert_eq!(set.route("/ws/").unwrap().0.spec().groups, ["mine"]);
 }

@@ -1,4 +1,4 @@
-//! What the documents say of the project is there.
+//! Names and links in the documents exist.
 #![allow(clippy::unwrap_used, reason = "a test may fail")]
 
 use std::{
@@ -25,7 +25,7 @@ fn files(folder: &Path, extensions: &[&str], found: &mut Vec<PathBuf>) {
     }
 }
 
-/// Names of the tests, in the three languages that they are written in.
+/// Names of the tests, in all three languages.
 fn tests() -> BTreeSet<String> {
     let mut paths = Vec::new();
     for folder in ["src", "tests"] {
@@ -44,7 +44,7 @@ fn tests() -> BTreeSet<String> {
     names
 }
 
-/// The number and the names in the last cell of each row of a table whose rows are numbered, with `letter` before the number.
+/// The number and the names in the last cell of each numbered row of a table, with `letter` before the number.
 fn numbered_rows(text: &str, letter: &str) -> Vec<(usize, Vec<String>)> {
     let rows = text.lines().filter_map(|line| line.strip_prefix("| "));
     let numbered = rows.filter_map(|row| Some((row.split(" |").next()?.strip_prefix(letter)?.parse().ok()?, row)));
@@ -56,7 +56,7 @@ fn numbered_rows(text: &str, letter: &str) -> Vec<(usize, Vec<String>)> {
 }
 
 #[test]
-fn every_promise_is_held_by_a_test_that_is_there() {
+fn every_promise_names_an_existing_test() {
     let tests = tests();
     let text = fs::read_to_string(root().join("docs/PROOF.md")).unwrap();
     let rows = numbered_rows(&text, "");
@@ -66,7 +66,7 @@ fn every_promise_is_held_by_a_test_that_is_there() {
     assert!(attacks.is_sorted_by_key(|(number, _)| *number) && attacks.iter().all(|(_, names)| !names.is_empty()));
     for (number, names) in rows.into_iter().chain(attacks) {
         for name in names {
-            assert!(tests.contains(&name), "row {number} of docs/PROOF.md names {name}, and no test is called so");
+            assert!(tests.contains(&name), "row {number} of docs/PROOF.md names {name}, and there is no such test");
         }
     }
 }

@@ -1,5 +1,5 @@
-//! Engine.IO and Socket.IO as clients see them: real nodes, real sockets. The official suites ask for the same promises and
-//! more (scripts/conformance.sh); these tests need nothing but cargo, and for two nodes a redis-server.
+//! Engine.IO and Socket.IO as clients see them: real nodes, real sockets. The official suites check the same promises
+//! and more (scripts/conformance.sh); these tests need only cargo, and for two nodes a redis-server.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on should end")]
 
 #[allow(dead_code, reason = "shared; each file of tests uses a part")]

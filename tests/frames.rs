@@ -1,5 +1,5 @@
-//! Properties of the frame codec: whatever is sent, however it is cut, arrives; whatever bytes come, nothing breaks.
-//! The other side is tungstenite and zlib itself, which know nothing of this code.
+//! Properties of the frame codec: any message, in any chunks, arrives; any input bytes are handled. The other side is
+//! tungstenite and zlib itself, which are independent of this code.
 
 #![allow(clippy::unwrap_used)]
 
@@ -54,13 +54,13 @@ impl From<Received<'_>> for Sent {
     }
 }
 
-/// A message and how it travels.
+/// A message and its form on the wire.
 #[derive(Clone, Debug)]
 struct Travel {
     message: Sent,
     /// The window and level it is compressed with.
     compressed: Option<(u8, u32)>,
-    /// Where it is cut into fragments, as shares of its length on the wire.
+    /// The positions at which it is fragmented, as fractions of its length on the wire.
     cuts: Vec<f64>,
     /// A control frame after each fragment but the last.
     between: Vec<Option<Sent>>,
@@ -149,7 +149,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(200))]
 
     #[test]
-    fn every_message_arrives_as_sent_however_it_travels(
+    fn every_message_arrives_as_sent_in_any_chunks(
         (deflate, travels) in any::<bool>().prop_flat_map(|deflate| (Just(deflate), prop::collection::vec(travel(deflate), 0..6))),
         close in prop::option::of(prop::option::of((prop::sample::select(vec![1000u16, 1001, 3000, 4999]), "[a-zé]{0,40}"))),
         steps in prop::collection::vec(prop_oneof![3 => 1usize..20, 2 => 1usize..2000, 1 => Just(usize::MAX)], 1..20),
@@ -183,12 +183,12 @@ proptest! {
     }
 
     #[test]
-    fn random_bytes_break_nothing(data in prop::collection::vec(any::<u8>(), 0..600)) {
+    fn random_bytes_are_handled(data in prop::collection::vec(any::<u8>(), 0..600)) {
         fuzz::run(&data);
     }
 
     #[test]
-    fn nearly_right_bytes_break_nothing(
+    fn nearly_valid_bytes_are_handled(
         choice in any::<u8>(),
         travels in prop::collection::vec(travel(true), 1..4),
         changes in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 0..4),
@@ -202,7 +202,7 @@ proptest! {
             let place = place.index(wire.len());
             wire[place] = *value;
         }
-        // The fuzz entry reads byte by byte as well: enough of a long message is enough.
+        // The fuzz entry also reads byte by byte, so a part of a long message is enough.
         wire.truncate(end.index(wire.len()) + 1);
         wire.truncate(20_000);
         fuzz::run(&wire);
@@ -269,7 +269,7 @@ proptest! {
     }
 }
 
-/// Reads from memory; what is written (a client's pongs) is thrown away.
+/// Reads from memory; writes (a client's pongs) are discarded.
 struct Wire(Cursor<Vec<u8>>);
 
 impl std::io::Read for Wire {

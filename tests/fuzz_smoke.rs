@@ -1,5 +1,5 @@
-//! A short fuzz run that is the same each time: every file of the corpus, then a fixed number of changes of it, through the
-//! functions of the fuzz targets. `cargo fuzz run <target>` goes on from the same corpus for as long as one likes.
+//! A short deterministic fuzz run: every file of the corpus, then a fixed number of changes of it, through the
+//! functions of the fuzz targets. `cargo fuzz run <target>` continues from the same corpus for any length of time.
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
@@ -27,7 +27,7 @@ impl Numbers {
     }
 }
 
-/// Bytes that mean much in one of the formats.
+/// Bytes with a special meaning in one of the formats.
 const TELLING: &[u8] =
     &[0, 1, 0x7f, 0x80, 0xff, b'"', b'[', b'{', b'(', b'h', b'R', 0x93, 0x94, 0xc1, 0xdd, 0xdf, b'N'];
 

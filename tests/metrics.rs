@@ -1,5 +1,5 @@
-//! docs/METRICS.md against the code: every metric and every value of a label is in both, and what the code counts with a
-//! literal is a value that the lists know.
+//! Compares docs/METRICS.md with the code: every metric and every label value is in both, and every literal label in
+//! the code is in the lists.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -17,7 +17,7 @@ use channelgate::{
 
 const PAGE: &str = include_str!("../docs/METRICS.md");
 
-/// The rows of the tables under a heading, or of all of them: the first cell's code, and the other cells.
+/// The rows of the tables under a heading, or of all tables: the first cell's code, and the other cells.
 fn rows(heading: Option<&str>) -> Vec<(String, Vec<String>)> {
     let mut inside = heading.is_none();
     let mut found = Vec::new();
@@ -35,7 +35,7 @@ fn rows(heading: Option<&str>) -> Vec<(String, Vec<String>)> {
 /// Name and type of every metric in `/metrics`.
 fn served() -> BTreeMap<String, String> {
     let metrics = Metrics::new();
-    // A family without a member is not shown.
+    // A family without a member is not exported.
     metrics.expect(Source::ALL.iter().map(|one| one.label()), GapReason::ALL.iter().map(|one| one.label()));
     metrics.of_node("a");
     metrics.held("rate");
@@ -67,7 +67,7 @@ fn every_metric_is_documented_with_its_type_and_every_documented_one_exists() {
 }
 
 #[test]
-fn every_name_is_one_of_the_enum() {
+fn every_metric_name_is_exported() {
     let served = served();
     for name in Name::ALL {
         let full = format!("channelgate_{}", name.text());
@@ -102,7 +102,7 @@ fn every_value_of_a_label_is_documented_and_every_documented_one_exists() {
     assert_eq!(of("tokens"), set(label::TOKENS.iter().copied()));
 }
 
-/// The words between quotation marks behind `marker` in a text.
+/// The string literals after `marker` in a text.
 fn literals<'a>(text: &'a str, marker: &str) -> Vec<&'a str> {
     let found = text.split(marker).skip(1);
     found.filter_map(|rest| rest.trim_start().strip_prefix('"')?.split('"').next()).collect()
@@ -120,7 +120,7 @@ fn rust_files(folder: &Path, found: &mut Vec<PathBuf>) {
 }
 
 #[test]
-fn what_is_counted_with_a_literal_is_in_the_lists() {
+fn every_literal_label_is_in_the_lists() {
     let mut files = Vec::new();
     rust_files(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"), &mut files);
     let mut seen = 0;
@@ -133,7 +133,7 @@ fn what_is_counted_with_a_literal_is_in_the_lists() {
             ("metrics.handshake(", label::HANDSHAKES),
             ("metrics.token(", label::TOKENS),
             ("metrics.refused_message(", label::REFUSED_MESSAGES),
-            // In `work.rs` and beside it a failure is a label and a text.
+            // In and near `work.rs` a failure is a label and a text.
             ("Some(_) => (", label::REFUSED_MESSAGES),
             ("None => (", label::REFUSED_MESSAGES),
             ("Err((", label::REFUSED_MESSAGES),
@@ -166,7 +166,7 @@ fn no_variant_is_left_out_of_its_list() {
 }
 
 #[test]
-fn what_may_happen_is_there_at_zero_before_it_does() {
+fn every_series_is_exported_at_zero_before_it_happens() {
     let metrics = Metrics::new();
     metrics.expect(Source::ALL.iter().map(|one| one.label()), GapReason::ALL.iter().map(|one| one.label()));
     let text = metrics.render();

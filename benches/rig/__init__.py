@@ -1,1 +1,1 @@
-"""The rig of the benchmarks: how every candidate is started, what is measured, and how it is written down."""
+"""The rig of the benchmarks: starts every candidate, measures it, and writes the results."""

@@ -1,4 +1,4 @@
-"""Who is measured: how each is started, where its clients go, and how its users publish."""
+"""The measured servers: how each is started, its URL, and how its users publish."""
 
 import dataclasses
 import os
@@ -7,17 +7,17 @@ from pathlib import Path
 
 from .paths import BENCHES, BUILT, RIVALS, ROOT, WORK, stack
 
-#: The frame on the wire of every plain WebSocket candidate; {} is the stamped text.
+#: The frame that every plain WebSocket candidate sends; {} is the stamped text.
 FRAME = '{"event":"client_update","data":"{}"}'
-#: What is published to Channelgate: the event that `group_send` takes. The node makes the frame of it.
+#: The event published to Channelgate, as for `group_send`; the node makes the frame from it.
 EVENT = '{"type":"send_event","event":"client_update","data":"{}"}'
-#: Cores: the servers', and the one of the generator, Redis and the publishers.
+#: Cores: one for the servers, one for the generator, Redis and the publishers.
 SERVER, LOAD = "0", "1"
 
 
 @dataclasses.dataclass
 class Bench:
-    """One cell: a directory, a Redis, and what it asks of the candidate."""
+    """One cell: a directory, a Redis, and the options of the candidate."""
 
     directory: Path
     redis: stack.Part
@@ -25,7 +25,7 @@ class Bench:
     groups: bool = False
     deflate: bool = False
     nodes: int = 1
-    #: Processes are bound to cores; not where several nodes and nginx share them.
+    #: Processes are bound to cores, unless several nodes and nginx share them.
     pinned: bool = True
     parts: list[stack.Part] = dataclasses.field(default_factory=list)
 
@@ -51,15 +51,15 @@ class Bench:
 
 @dataclasses.dataclass
 class Running:
-    """A candidate that runs."""
+    """A running candidate."""
 
     urls: list[str]
     publish: str
     template: str = "{}"
     servers: list[stack.Part] = dataclasses.field(default_factory=list)
-    #: Processes that are reported apart.
+    #: Processes reported separately.
     aux: dict[str, stack.Part] = dataclasses.field(default_factory=dict)
-    #: More arguments of the generator.
+    #: Further arguments of the generator.
     arguments: list[str] = dataclasses.field(default_factory=list)
 
 
@@ -67,12 +67,12 @@ class Running:
 class Candidate:
     title: str
     start: Callable[[Bench], Running]
-    #: Packages whose versions are recorded: (kind, name).
+    #: Packages to record versions of: (kind, name).
     versions: tuple[tuple[str, str], ...] = ()
     ours: bool = False
-    #: So many rounds are enough: it takes long, and is far from the others.
+    #: The number of rounds, for a slow candidate with results far from the others.
     rounds: int = 99
-    #: What has to be there; without it the candidate is left out, and the result says so.
+    #: Required programs; without them the candidate is left out, and the result says so.
     needs: tuple[Path, ...] = ()
 
 
@@ -111,7 +111,7 @@ def channelgate(bench: Bench) -> Running:
 
 
 def channelgate_django(layer: str) -> Callable[[Bench], Running]:
-    """Django's group_send publishes."""
+    """Published by Django's group_send."""
 
     def start(bench: Bench) -> Running:
         running = channelgate(bench)
@@ -121,7 +121,7 @@ def channelgate_django(layer: str) -> Callable[[Bench], Running]:
 
 
 def channelgate_socketio(bench: Bench) -> Running:
-    """The Socket.IO emitter publishes."""
+    """Published by the Socket.IO emitter."""
     part = node(bench)
     return Running(socketio_urls(part.port), socketio_publisher(bench), servers=[part], arguments=["--socketio"])
 
@@ -220,7 +220,7 @@ def nchan(bench: Bench) -> Running:
 
 
 def socketioxide(bench: Bench) -> Running:
-    """Two processes: the one that is measured, and one that has no clients and emits."""
+    """Two processes: the measured one, and one without clients that emits."""
     port, helper = stack.free_port(), stack.free_port()
     program = BUILT / "socketioxide-server"
     part = bench.program("socketioxide", [program, str(port), bench.redis_url], port, SERVER)

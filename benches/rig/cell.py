@@ -1,4 +1,4 @@
-"""One cell: one candidate, one row, one round. A Redis of its own, the candidate and the generator, then all ended."""
+"""One cell: one candidate, one row, one round. Starts a Redis, the candidate and the generator, and ends all."""
 
 import json
 import subprocess
@@ -13,11 +13,11 @@ from .rows import UNPINNED, Row
 
 
 class CellError(Exception):
-    """A candidate did not start, or the generator gave no figures."""
+    """A candidate did not start, or the generator printed no figures."""
 
 
 def run(name: str, row: Row, candidate: str, arguments: dict[str, object]) -> dict:
-    """Measures one candidate once; gives what the generator printed, and its exit code."""
+    """Measures one candidate once; returns the generator's report and exit code."""
     (WORK / "run").mkdir(parents=True, exist_ok=True)
     pinned = name not in UNPINNED
     with tempfile.TemporaryDirectory(dir=WORK / "run", prefix=f"{name}-{candidate}-") as directory:
@@ -61,7 +61,7 @@ def generator(row: Row, bench: Bench, running: Running, arguments: dict[str, obj
 
 
 def measured(result: subprocess.CompletedProcess) -> dict:
-    """The last line is the report."""
+    """Reads the report from the last line."""
     lines = result.stdout.strip().splitlines()
     try:
         report = json.loads(lines[-1])
@@ -71,5 +71,5 @@ def measured(result: subprocess.CompletedProcess) -> dict:
 
 
 def pause() -> None:
-    """What the last cell leaves behind (sockets in TIME_WAIT, freed memory) settles."""
+    """Waits until effects of the last cell are gone (sockets in TIME_WAIT, freed memory)."""
     time.sleep(0.5)

@@ -1,4 +1,4 @@
-"""What a result says of where it was made: nothing that names a machine or a person."""
+"""A result's description of the machine, without names of machines or persons."""
 
 import os
 import platform
@@ -38,13 +38,13 @@ def _word(text: str, pattern: str) -> str:
 
 
 def channelgate() -> str:
-    """The commit that is measured."""
+    """The measured commit."""
     dirty = "+" if _run("git", "-C", ROOT, "status", "--porcelain", "--", "src", "Cargo.toml", "Cargo.lock") else ""
     return _run("git", "-C", ROOT, "rev-parse", "--short", "HEAD") + dirty
 
 
 def version(kind: str, name: str) -> str:
-    """The version of a package of a rival, as it is installed."""
+    """The installed version of a rival's package."""
     if kind == "pip":
         return _word(_run(WORK / "venv" / "bin" / "python", "-m", "pip", "show", name), r"Version: (\S+)")
     if kind == "npm":

@@ -1,4 +1,4 @@
-"""Where things are, and the parts of the whole system that `scripts/stack.py` can start."""
+"""Paths, and the parts of the whole system from `scripts/stack.py`."""
 
 import sys
 from pathlib import Path
@@ -7,7 +7,7 @@ BENCHES = Path(__file__).resolve().parent.parent
 ROOT = BENCHES.parent
 RIVALS = BENCHES / "rivals"
 RESULTS = BENCHES / "results"
-#: What `benches/setup.sh` builds and installs; not in the repository.
+#: Files that `benches/setup.sh` builds and installs; not in the repository.
 WORK = BENCHES / ".work"
 BUILT = WORK / "target" / "release"
 
@@ -15,7 +15,7 @@ sys.path.insert(0, str(ROOT / "scripts"))
 
 import stack  # noqa: E402
 
-#: The lock file that says which socketioxide is measured.
+#: The lock file with the measured version of socketioxide.
 MANIFEST = RIVALS / "socketioxide" / "Cargo.lock"
 
 __all__ = ["BENCHES", "BUILT", "MANIFEST", "RESULTS", "RIVALS", "ROOT", "WORK", "stack"]

@@ -1,4 +1,4 @@
-"""What is measured: one row per table of docs/BENCHMARKS.md, with the generator's arguments for each."""
+"""The measurements: one row per table of docs/BENCHMARKS.md, with the generator's arguments."""
 
 import dataclasses
 
@@ -10,16 +10,16 @@ SOCKETIO = ("channelgate-sio", "socketio-node", "socketioxide")
 
 @dataclasses.dataclass(frozen=True)
 class Row:
-    """One measurement of several candidates, one after the other, in rounds."""
+    """One measurement of several candidates, in turn, in rounds."""
 
     title: str
     mode: str
     candidates: tuple[str, ...]
     arguments: dict[str, object] = dataclasses.field(default_factory=dict)
-    #: What --quick asks for instead.
+    #: The arguments for --quick instead.
     quick: dict[str, object] = dataclasses.field(default_factory=dict)
     rounds: int = 3
-    #: The candidate that ratios are to.
+    #: The reference of the ratios.
     reference: str = "channelgate"
     groups: bool = False
     deflate: bool = False
@@ -31,7 +31,7 @@ def _broadcast(conns: int, candidates: tuple[str, ...], rounds: int, **more: obj
     title = f"broadcast to {conns:,}" + (
         f", {inflight} messages under way" if inflight != 1 else ", one message at a time"
     )
-    # A cell is bounded by time; so many messages are the most.
+    # Time limits a cell; this is the maximum of messages.
     arguments = {"conns": conns, "messages": 4_000_000 // conns, "seconds": 4, **more}
     quick = {"conns": max(100, conns // 10), "messages": 40 * int(inflight), "seconds": 2}
     return Row(title, "broadcast", candidates, arguments, quick, rounds, reference="raw")
@@ -164,5 +164,5 @@ for _nodes in (1, 2, 3):
         quick={"conns": 600, "messages": 40, "seconds": 2},
     )
 
-#: Rows that are not bound to cores: several nodes share what there is.
+#: Rows without bound cores: several nodes share all cores.
 UNPINNED = ("node-death", "rolling-restart")

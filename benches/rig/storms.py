@@ -1,4 +1,4 @@
-"""What is done to the servers while the generator publishes: a node killed, and three nodes restarted one by one."""
+"""Disturbances while the generator publishes: one node is killed, or three nodes are restarted one by one."""
 
 import json
 import signal
@@ -10,7 +10,7 @@ from .paths import stack
 
 
 class Generator:
-    """The generator, which is told what happens."""
+    """The generator, which gets a line for each disturbance."""
 
     def __init__(self, command: list[str]):
         self.process = subprocess.Popen(
@@ -57,7 +57,7 @@ def run(name: str, bench: Bench, running: Running, command: list[str]) -> dict:
 
 
 def death(bench: Bench, running: Running, generator: Generator) -> None:
-    """One node is killed; its clients come back to the other."""
+    """Kills one node; its clients reconnect to the other."""
     generator.say("mark kill -9")
     running.servers[0].signal(signal.SIGKILL)
     running.servers[0].join(10)
@@ -65,11 +65,11 @@ def death(bench: Bench, running: Running, generator: Generator) -> None:
 
 
 def rolling(bench: Bench, running: Running, generator: Generator) -> None:
-    """Each node in turn is asked to end, drains, and is started again; the next follows when it is ready."""
+    """Asks each node in turn to end, lets it drain, and starts it again; the next follows when it is ready."""
     for number, old in enumerate(running.servers, 1):
         generator.say(f"mark node {number}")
         old.ask()
         old.join(30)
         node(bench, old.port)
-        # Clients that were sent away last are still on their way.
+        # The clients closed last are still reconnecting.
         time.sleep(4)

@@ -1,4 +1,4 @@
-# The demo project under Daphne, for compose.yml. A project of one's own has its own image.
+# The demo project under Daphne, for compose.yml. Use your own image for your own project.
 FROM python:3.12.10-slim-bookworm
 WORKDIR /srv
 COPY requirements.txt /srv/

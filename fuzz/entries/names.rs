@@ -1,8 +1,8 @@
-//! Names of groups, from text of the configuration and values that clients choose, by turns.
+//! Names of groups, made from alternating text of the configuration and values chosen by clients.
 
 use channelgate::event::{GroupName, NamePart, written};
 
-/// What stands in a value, read again as docs/GROUPS.md says it is written.
+/// Reads a written value back, as docs/GROUPS.md describes it.
 fn read(name: &str) -> Vec<u8> {
     let bytes = name.as_bytes();
     let (mut value, mut at) = (Vec::new(), 0);
@@ -30,15 +30,15 @@ pub fn run(data: &[u8]) {
     let pieces: Vec<&str> = text.split('\0').collect();
     for value in &pieces {
         let name = written([NamePart::Value(value)]);
-        // What is longer than any name is not written to its end.
+        // Names over the length limit are not written completely.
         if name.len() < 1024 {
-            assert_eq!(read(&name), value.as_bytes(), "{name} says which value it is");
+            assert_eq!(read(&name), value.as_bytes(), "{name} determines its value");
         }
     }
     let parts = pieces.iter().enumerate();
     let parts = parts.map(|(place, piece)| if place % 2 == 0 { NamePart::Text(piece) } else { NamePart::Value(piece) });
     if let Ok(group) = GroupName::of(parts) {
-        assert_eq!(GroupName::new(group.as_str()).as_ref(), Ok(&group), "it is a name of Channels");
+        assert_eq!(GroupName::new(group.as_str()).as_ref(), Ok(&group), "it is a valid name for Channels");
     }
     if let Ok(room) = GroupName::of_room(text) {
         assert_eq!(GroupName::new(room.as_str()).as_ref(), Ok(&room));

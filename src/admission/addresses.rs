@@ -1,7 +1,7 @@
-//! Who comes from where: open connections and recent handshakes per address.
+//! Counts open connections and recent handshakes per address.
 //!
-//! An entry lives while a connection of it is open or its bucket is not full: at one handshake per second at least, no
-//! longer than a second per handshake. So a flood from many addresses keeps no more than what came last.
+//! An entry lives while it has an open connection or its bucket is not full: at one handshake per second or more, at
+//! most a second per handshake. So a flood from many addresses keeps only the latest.
 
 use std::{
     collections::{HashMap, hash_map::RandomState},
@@ -16,14 +16,14 @@ use super::{
     bucket::{Bucket, Rate},
 };
 
-/// Parts of the table, each with a lock of its own.
+/// Parts of the table, each with its own lock.
 const PARTS: usize = 16;
 
-/// Entries of a part below which nobody looks for old ones between two sweeps.
+/// A part with fewer entries is not searched for old ones between two sweeps.
 const FEW: usize = 1024;
 
-/// Whom an address is counted as: an IPv4 address itself, and of an IPv6 address the network of 64 bits, which is the least
-/// that one customer of a provider has.
+/// How an address is counted: an IPv4 address as itself, an IPv6 address as its /64 network, the least that a provider
+/// gives to one customer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 struct Prefix(IpAddr);
 
@@ -50,7 +50,7 @@ impl Entry {
 
 struct Part {
     entries: HashMap<Prefix, Entry>,
-    /// When there are so many entries, old ones are looked for.
+    /// The number of entries at which old ones are removed.
     sweep_at: usize,
 }
 
@@ -68,7 +68,7 @@ impl Part {
 pub(super) struct Addresses {
     parts: Box<[Mutex<Part>]>,
     hasher: RandomState,
-    /// Open connections of one; 0: any number.
+    /// Maximum of open connections per address; 0: any number.
     most: u32,
     rate: Option<Rate>,
 }
@@ -85,7 +85,7 @@ impl Addresses {
         self.parts[part].lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A handshake from an address; its place, where open connections are counted.
+    /// Admits a handshake from an address; returns its permit where open connections are counted.
     pub fn enter(self: &Arc<Self>, address: IpAddr, now: Instant) -> Result<Option<AddressPlace>, Refused> {
         let prefix = Prefix::of(address);
         let mut part = self.part(prefix);
@@ -106,7 +106,7 @@ impl Addresses {
         Ok(Some(AddressPlace { table: Arc::clone(self), prefix }))
     }
 
-    /// Forgets whom nobody needs to know any more.
+    /// Removes entries that are no longer in use.
     pub fn sweep(&self, now: Instant) {
         for part in &self.parts {
             part.lock().unwrap_or_else(PoisonError::into_inner).sweep(now);
@@ -119,7 +119,7 @@ impl Addresses {
     }
 }
 
-/// One connection among those of its address; given back when it is dropped.
+/// One of the connections of an address; given back when dropped.
 pub struct AddressPlace {
     table: Arc<Addresses>,
     prefix: Prefix,
@@ -157,13 +157,13 @@ mod tests {
         for free in ["10.0.0.2", "2001:db8:0:1::1"] {
             assert!(enter(free).is_ok(), "{free}");
         }
-        assert_eq!(table.len(), 2, "who left is forgotten at once");
+        assert_eq!(table.len(), 2, "a closed connection's address is forgotten at once");
         drop(held);
         assert_eq!(table.len(), 0);
     }
 
     #[test]
-    fn a_flood_from_many_addresses_keeps_only_what_came_last() {
+    fn a_flood_from_many_addresses_keeps_only_the_latest() {
         let table = Addresses::new(0, Rate::new(1, 1));
         let start = Instant::now();
         // 200,000 addresses over 20 seconds: 10,000 of them within the second that a bucket takes to fill.
@@ -177,7 +177,7 @@ mod tests {
     }
 
     #[test]
-    fn a_refused_handshake_is_told_when_to_come_again() {
+    fn a_refused_handshake_learns_when_to_retry() {
         let table = Addresses::new(0, Rate::new(2, 1));
         let now = Instant::now();
         assert!(table.enter(ip("10.0.0.1"), now).is_ok());

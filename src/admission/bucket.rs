@@ -1,20 +1,20 @@
-//! How many may come: a rate, and a bucket that refuses what comes faster.
+//! A rate limit: a rate, and a bucket that refuses what exceeds it.
 
 use std::time::{Duration, Instant};
 
 use crate::gcra;
 
-/// So many per second, and so many at once.
+/// A number per second, and a number at once.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Rate {
-    /// The time in which one token comes.
+    /// The time per token.
     interval: Duration,
-    /// The time in which an empty bucket is filled.
+    /// The time to fill an empty bucket.
     whole: Duration,
 }
 
 impl Rate {
-    /// `None` where there is no limit; a burst of 0 is as many as in one second.
+    /// `None` without a limit; a burst of 0 means as many as in one second.
     pub fn new(per_second: u32, burst: u32) -> Option<Self> {
         let interval = Duration::from_secs(1).checked_div(per_second)?;
         let burst = if burst == 0 { per_second } else { burst };
@@ -29,7 +29,7 @@ pub(super) struct Bucket {
 }
 
 impl Bucket {
-    /// Takes a token, or says when there is one.
+    /// Takes a token, or returns the time until there is one.
     pub fn take(&mut self, rate: &Rate, now: Instant) -> Result<(), Duration> {
         let full_at = gcra::next(self.full_at.unwrap_or(now), rate.interval, now);
         match gcra::overdrawn(full_at, rate.whole, now) {
@@ -41,7 +41,7 @@ impl Bucket {
         }
     }
 
-    /// Whether it is as good as a new one.
+    /// Whether it is full, like a new one.
     pub fn is_full(&self, now: Instant) -> bool {
         self.full_at.is_none_or(|full_at| full_at <= now)
     }
@@ -68,7 +68,7 @@ mod tests {
     }
 
     #[test]
-    fn a_burst_that_is_not_named_is_one_second() {
+    fn a_burst_of_zero_is_one_second() {
         assert!(Rate::new(0, 0).is_none());
         let rate = Rate::new(7, 0).unwrap_or_else(|| unreachable!());
         let (mut bucket, now) = (Bucket::default(), Instant::now());

@@ -27,7 +27,7 @@ fn an_address_that_floods_takes_nothing_from_the_others() {
 }
 
 #[test]
-fn who_is_being_let_in_counts_as_a_connection() {
+fn a_connection_counts_during_its_admission() {
     let control = control("[server]\nmax_connections = 3");
     let held: Vec<_> = (0..3).map(|_| control.try_admit(None).unwrap()).collect();
     assert_eq!(limit(control.try_admit(None)), Some(Limit::Connections));
@@ -40,7 +40,7 @@ fn who_is_being_let_in_counts_as_a_connection() {
 }
 
 #[test]
-fn those_who_are_refused_together_are_not_told_to_come_back_together() {
+fn clients_refused_together_do_not_retry_together() {
     let control = control("[limits]\nhandshakes_per_second = 1");
     drop(control.try_admit(None));
     let times: Vec<Duration> = (0..200).map(|_| control.try_admit(None).err().unwrap().retry_after).collect();
@@ -50,12 +50,12 @@ fn those_who_are_refused_together_are_not_told_to_come_back_together() {
 }
 
 #[test]
-fn a_connection_for_which_nothing_is_counted_has_one_pointer_for_it() {
+fn a_connection_without_permits_costs_one_pointer() {
     assert_eq!(size_of::<std::cell::Cell<Option<Box<ConnectionPermits>>>>(), size_of::<usize>());
 }
 
 #[tokio::test]
-async fn a_user_has_one_place_for_a_connection_however_many_namespaces_are_his() {
+async fn a_connection_counts_once_for_its_user_in_any_number_of_namespaces() {
     let control = control("[limits]\nconnections_per_user = 1");
     let users = control.users().unwrap();
     let (mut one, mut other) = (ConnectionPermits::default(), ConnectionPermits::default());
@@ -74,19 +74,19 @@ async fn a_user_has_one_place_for_a_connection_however_many_namespaces_are_his()
 }
 
 #[tokio::test]
-async fn a_user_that_changes_takes_its_own_place_and_gives_the_other_one_back_once() {
+async fn a_changed_user_takes_its_own_permit_and_gives_the_other_back_once() {
     let control = control("[limits]\nconnections_per_user = 1");
     let users = control.users().unwrap();
     let mut one = ConnectionPermits::default();
     let (seven, again) = (one.of_user("7"), one.of_user("7"));
     assert!(seven.take(users).await.is_ok());
-    // Two consumers of one namespace know it as 7, and one of another.
+    // Two consumers of one namespace have user 7, and one consumer of another namespace.
     one.keep(1, vec![seven, Rc::clone(&again)]);
     one.keep(2, vec![again]);
     let eight = one.of_user("8");
     assert!(eight.take(users).await.is_ok());
     one.exchange(1, Some("7"), Some(eight));
-    assert_eq!(users.len(), 2, "the others still know it as 7");
+    assert_eq!(users.len(), 2, "the others still have user 7");
     one.exchange(1, Some("7"), None);
     one.exchange(1, Some("7"), None);
     assert_eq!(users.len(), 2);
@@ -96,9 +96,9 @@ async fn a_user_that_changes_takes_its_own_place_and_gives_the_other_one_back_on
     assert_eq!(users.len(), 0);
 }
 
-/// Each thread opens and closes connections of few addresses and few users, and gives up wherever one may.
+/// Each thread opens and closes connections of few addresses and few users, and cancels at every possible step.
 #[test]
-fn ten_thousand_openings_and_closings_in_any_way_leave_every_table_empty() {
+fn ten_thousand_openings_and_closings_leave_every_table_empty() {
     const EACH: usize = 2_500;
     let limits = "[server]\nmax_connections = 150\n[limits]\nconnections_per_address = 20\nconnections_per_user = 5\n\
                   handshakes_per_second = 1000000\nhandshakes_per_second_per_address = 100000";
@@ -116,7 +116,7 @@ fn ten_thousand_openings_and_closings_in_any_way_leave_every_table_empty() {
     assert_eq!(control.admitting.load(Ordering::Relaxed), 0);
 }
 
-/// How many came in, were refused by the address or the node, by the user, and gave up.
+/// The numbers of those admitted, refused by the address or the node, refused by the user, and cancelled.
 fn churn(control: &Arc<AdmissionControl>, count: usize) -> [u32; 4] {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
     let mut random = rand::rng();
@@ -137,7 +137,7 @@ fn churn(control: &Arc<AdmissionControl>, count: usize) -> [u32; 4] {
             for attempt in 0..random.random_range(0..3) {
                 let permit = permits.of_user(&random.random_range(0..20).to_string());
                 if random.random_bool(0.1) {
-                    // Gone while it was being let in.
+                    // Cancelled during admission.
                     let taking = permit.take(users);
                     tokio::select! { biased; () = std::future::ready(()) => {}, _ = taking => {} }
                     return None;

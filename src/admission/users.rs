@@ -1,6 +1,6 @@
 //! How many connections a user has: in this process, or over all nodes on one Redis.
 //!
-//! - `actor`: the one task of a node that talks to Redis; `store` and `take.lua`: what it says
+//! - `actor`: the one task of a node that talks to Redis; `store` and `take.lua`: the exchange with Redis
 
 mod actor;
 mod store;
@@ -20,7 +20,7 @@ use self::{
 use super::{Limit, Refused};
 use crate::redis::{Host, HostError, Lease, ask};
 
-/// How long the actor may take, an exchange that is under way included.
+/// How long the actor may take, including an exchange in progress.
 const ANSWER: Duration = Duration::from_secs(5);
 
 /// Deadline of a clean stop.
@@ -44,8 +44,8 @@ impl Users {
         Self { most, count: Count::Local(Arc::default()) }
     }
 
-    /// Counts over all nodes on one Redis, on the runtime of the caller. `node` is the id of this start of this node. A node
-    /// that says nothing for three heartbeats counts no more.
+    /// Counts over all nodes on one Redis, on the runtime of the caller. `node` is the id of this start of this node. A
+    /// node that sends nothing for three heartbeats no longer counts.
     ///
     /// # Errors
     /// The URL is not valid. Redis need not be reachable.
@@ -56,10 +56,10 @@ impl Users {
         Ok(Self { most, count: Count::Shared(sender) })
     }
 
-    /// A place for one more connection.
+    /// Takes a permit for one more connection.
     ///
     /// # Errors
-    /// The user has as many as is allowed, or Redis is away.
+    /// The user's limit is reached, or Redis is unreachable.
     pub async fn take(&self, user: &Arc<str>) -> Result<UserPlace, Refused> {
         let full = || Refused::by(Limit::User, Duration::ZERO);
         match &self.count {
@@ -82,14 +82,14 @@ impl Users {
         Ok(UserPlace { user: Arc::clone(user), count: self.count.clone() })
     }
 
-    /// Gives this node's places back; bounded in time.
+    /// Gives this node's permits back; bounded in time.
     pub async fn stop(&self) {
         if let Count::Shared(actor) = &self.count {
             ask(actor, UserLimitCommand::Stop, STOP).await;
         }
     }
 
-    /// Users with a place, for tests.
+    /// The number of users with a permit, for tests.
     #[cfg(test)]
     pub(super) fn len(&self) -> usize {
         match &self.count {
@@ -99,7 +99,7 @@ impl Users {
     }
 }
 
-/// One connection among those of its user; given back when it is dropped.
+/// One of the connections of a user; given back when dropped.
 pub struct UserPlace {
     user: Arc<str>,
     count: Count,
@@ -117,7 +117,7 @@ impl Drop for UserPlace {
                     }
                 }
             }
-            // After the stop nobody counts.
+            // After the stop the actor is gone and nothing is counted.
             Count::Shared(actor) => drop(actor.send(UserLimitCommand::GiveBack(Arc::clone(&self.user)))),
         }
     }

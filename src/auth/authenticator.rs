@@ -1,10 +1,10 @@
-//! The ways to authenticate that a consumer lists, tried on one handshake.
+//! Tries a consumer's authentication methods on one handshake.
 //!
 //! In: methods and a [`RequestHead`]. Out: an [`Identity`] or an [`AuthError`].
 //!
-//! The first method that yields a user wins. `anonymous` is the answer to *no* credential, wherever it stands in the list:
-//! a client that shows a token believes to be somebody, so a token that is there and not valid refuses the connection
-//! instead of quietly making an anonymous of it (as a Channels middleware would). Why: `docs/decisions/0004-auth.md`.
+//! The first method that yields a user wins. `anonymous` applies only without a credential, wherever it is in the list:
+//! a client that sends a token expects to be authenticated, so an invalid token refuses the connection instead of
+//! quietly making it anonymous (as a Channels middleware would). Why: `docs/decisions/0004-auth.md`.
 
 use std::{fmt, sync::Arc, time::SystemTime};
 
@@ -21,15 +21,15 @@ use crate::{
     event::Fingerprint,
 };
 
-/// Proves who is connecting. One per node, shared by its workers.
+/// Authenticates connections. One per node, shared by its workers.
 pub struct Authenticator {
-    /// Exchanged by a reload.
+    /// Replaced by a reload.
     keys: ArcSwap<Keys>,
     cache: Arc<dyn Cache>,
     revocations: Arc<Revocations>,
 }
 
-/// What a configuration says of credentials and origins.
+/// Keys, credential sources and origins of a configuration.
 pub struct Keys {
     jwt: Option<jwt::Verifier>,
     jwt_sources: Vec<Source>,
@@ -47,7 +47,7 @@ impl fmt::Debug for Authenticator {
 }
 
 impl Keys {
-    /// Reads keys, rules and sources. An error names the key of the file.
+    /// Reads keys, rules and sources. An error names the key in the file.
     pub fn new(config: &Config) -> Result<Self, AuthConfigError> {
         let auth = &config.auth;
         Ok(Self {
@@ -62,35 +62,35 @@ impl Keys {
 }
 
 impl Authenticator {
-    /// With the rules of the configuration, and the cache in which ws-tokens are. An error names the key of the file.
+    /// Uses the rules of the configuration, and the cache that holds ws-tokens. An error names the key in the file.
     pub fn new(config: &Config, cache: Arc<dyn Cache>) -> Result<Self, AuthConfigError> {
         Ok(Self { keys: ArcSwap::from_pointee(Keys::new(config)?), cache, revocations: Arc::default() })
     }
 
-    /// Goes on with other rules, from the next credential on.
+    /// Uses other rules from the next credential on.
     pub fn exchange(&self, keys: Keys) {
         self.keys.store(Arc::new(keys));
     }
 
-    /// The tokens that are not good any more.
+    /// The revoked tokens.
     pub const fn revocations(&self) -> &Arc<Revocations> {
         &self.revocations
     }
 
-    /// What stands for a token, and when it ends as far as it says so itself. Nothing of it is checked.
+    /// The fingerprint of a token, and when it expires according to its own claims. Neither is verified.
     pub fn recognise(&self, token: &str) -> (Fingerprint, Option<SystemTime>) {
         claims::recognise(token, &self.keys.load().jti_claim)
     }
 
-    /// Whether the page that asks may.
+    /// Checks the origin of the page.
     pub fn check_origin(&self, head: &RequestHead<'_>) -> Result<(), AuthError> {
         if self.keys.load().origins.allows(head.origin, head.host) { Ok(()) } else { Err(AuthError::Origin) }
     }
 
-    /// Who is connecting, by the first of `methods` that knows.
+    /// Authenticates by the first of `methods` that succeeds.
     ///
-    /// If none does, the error that says most is given: a store out of reach before a key not set, that before a token
-    /// not valid, and that before no token at all.
+    /// If none does, the most informative error is returned: an unreachable store before a missing key, that before an
+    /// invalid token, and that before no token.
     pub async fn authenticate(&self, methods: &[AuthMethod], head: &RequestHead<'_>) -> Result<Identity, AuthError> {
         let keys = self.keys.load_full();
         let mut worst = AuthError::Missing;
@@ -118,7 +118,7 @@ impl Authenticator {
         if methods.contains(&AuthMethod::Anonymous) && !shown { Ok(Identity::default()) } else { Err(worst) }
     }
 
-    /// The user of a token that was found elsewhere than in a request's head, by one method.
+    /// The user of a token that did not come in a request's head, by one method.
     pub async fn identify(&self, method: AuthMethod, token: &str) -> Result<Identity, AuthError> {
         let keys = self.keys.load_full();
         let identity = match method {
@@ -126,14 +126,15 @@ impl Authenticator {
             AuthMethod::Jwt => keys.jwt.as_ref().ok_or(jwt::NO_KEY)?.identify(token, SystemTime::now())?,
             AuthMethod::Anonymous => return Ok(Identity::default()),
         };
-        // Last, so that nothing is waited for between this look and the place among those who can be disconnected.
+        // Last, so that nothing is awaited between this check and the moment from which the connection can be
+        // disconnected.
         if let Some(token) = identity.token {
             self.revocations.check(token).await?;
         }
         Ok(identity)
     }
 
-    /// As [`Self::authenticate`], with a token that is already found.
+    /// Like [`Self::authenticate`], with a token that has been found already.
     pub async fn identify_by(&self, methods: &[AuthMethod], token: &str) -> Result<Identity, AuthError> {
         let mut worst = None;
         for method in methods.iter().filter(|method| **method != AuthMethod::Anonymous) {
@@ -146,11 +147,11 @@ impl Authenticator {
                 }
             }
         }
-        // Nobody here looks at tokens.
+        // None of these methods reads tokens.
         worst.map_or_else(|| Ok(Identity::default()), Err)
     }
 
-    /// A ws-token for the user of an access token in an `Authorization` header.
+    /// Issues a ws-token for the user of an access token in an `Authorization` header.
     pub async fn issue_ws_token(&self, authorization: Option<&str>) -> Result<IssuedToken, AuthError> {
         let keys = self.keys.load_full();
         let token = match credential::authorization(authorization, "Bearer") {
@@ -164,7 +165,7 @@ impl Authenticator {
     }
 }
 
-/// simplejwt's words.
+/// simplejwt's wording.
 pub const MALFORMED_HEADER: AuthError =
     AuthError::Invalid("Authorization header must contain two space-delimited values");
 

@@ -1,7 +1,7 @@
-//! Django's cache as far as tokens need it: raw values under keys, over Redis or, embedded, in this process.
+//! Django's cache as far as tokens need it: raw values under keys, in Redis or, embedded, in this process.
 //!
-//! In: keys without Django's prefix. Out: bytes, which `layer::codec::cache_value` reads. Every value written has an end,
-//! every command a deadline; a Redis out of reach is [`AuthError::Unavailable`], never a refusal of the user.
+//! In: keys without Django's prefix. Out: bytes, which `layer::codec::cache_value` reads. Every value written expires,
+//! every command has a deadline; an unreachable Redis is [`AuthError::Unavailable`], never a refusal of the user.
 
 use std::{
     collections::HashMap,
@@ -18,39 +18,40 @@ mod redis;
 
 pub use self::redis::RedisCache;
 
-/// A value, and when it ends.
+/// A value and its expiry.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Cached {
     /// The value.
     pub value: Bytes,
-    /// When it ends by itself, rather too early than too late; unset: never.
+    /// When it expires, rather too early than too late; `None`: never.
     pub end: Option<Instant>,
 }
 
-/// How long several keys have.
+/// The expiry of several keys.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Ends {
-    /// Another number than before where the store may have lost what it had, by a new start or a flush: what is not in it
-    /// then need not have been deleted.
+    /// A number that changes when the store may have lost its data, by a restart or a flush: a missing key then need
+    /// not have been deleted.
     pub run: u64,
-    /// For each key: whether it is there, and when it ends by itself, rather too early than too late.
+    /// For each key: whether it exists, and when it expires, rather too early than too late.
     pub ends: Vec<Option<Option<Instant>>>,
 }
 
-/// What tokens need of a cache.
+/// The cache operations that tokens need.
 pub trait Cache: Send + Sync + 'static {
     /// The value of a key.
     fn get<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<Option<Cached>, AuthError>>;
 
-    /// How long keys have, in one exchange.
+    /// The expiry of several keys, in one exchange.
     fn ends<'a>(&'a self, keys: &'a [Arc<str>]) -> BoxFuture<'a, Result<Ends, AuthError>>;
 
-    /// Writes a value that ends after `ttl`, whole seconds.
+    /// Writes a value that expires after `ttl`, whole seconds.
     fn set<'a>(&'a self, key: &'a str, value: Bytes, ttl: Duration) -> BoxFuture<'a, Result<(), AuthError>>;
 
-    /// Deletes a key if it still holds `expected`, in one step; whether it did.
+    /// Deletes a key if it still holds `expected`, in one step; returns whether it did.
     ///
-    /// This is how a token is spent. A plain GETDEL would let anyone delete any key that a token of theirs can name.
+    /// This is how a single-use token is spent. A plain GETDEL would let a client delete any key that its token can
+    /// name.
     fn compare_and_delete<'a>(&'a self, key: &'a str, expected: &'a Bytes) -> BoxFuture<'a, Result<bool, AuthError>>;
 }
 
@@ -140,7 +141,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn ended_values_are_gone_and_do_not_pile_up() {
+    async fn expired_values_are_gone_and_do_not_pile_up() {
         let cache = MemoryCache::new();
         for number in 0..5000 {
             cache.set(&number.to_string(), Bytes::new(), Duration::ZERO).await.unwrap();

@@ -1,6 +1,6 @@
-//! A JWT taken apart, and the rules that hold for every one: signature with exactly one algorithm, times, types.
+//! Parses a JWT and applies the rules that hold for every one: signature with exactly one algorithm, times, types.
 //!
-//! In: a token and the keys. Out: its claims, or the reason in the words of simplejwt. It knows no user and no cache.
+//! In: a token and the keys. Out: its claims, or the reason in simplejwt's wording. It knows no user and no cache.
 //! The rules are those of simplejwt 5.5 with PyJWT 2.15, observed with the vectors in `tests/fixtures/jwt-vectors.json`.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -11,15 +11,15 @@ use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, crypto};
 use super::{AuthError, credential::looks_like_jwt};
 use crate::event::{Fingerprint, Value};
 
-/// simplejwt's words for everything that is wrong with a token's form or signature.
+/// simplejwt's wording for every fault in a token's form or signature.
 pub const INVALID: AuthError = AuthError::Invalid("Token is invalid");
-/// simplejwt's words.
+/// simplejwt's wording.
 pub const EXPIRED: AuthError = AuthError::Invalid("Token is expired");
 
 /// Longer tokens are refused unread, in bytes; a request's head is not larger.
 const MAX_TOKEN: usize = 16 << 10;
 
-/// The claims of `token`, if one of `keys` signed it with `algorithm`. Times are not looked at.
+/// The claims of `token`, if one of `keys` signed it with `algorithm`. Times are not checked.
 pub fn open(token: &str, algorithm: Algorithm, keys: &[DecodingKey]) -> Result<Value, AuthError> {
     if token.len() > MAX_TOKEN {
         return Err(INVALID);
@@ -30,12 +30,12 @@ pub fn open(token: &str, algorithm: Algorithm, keys: &[DecodingKey]) -> Result<V
         return Err(INVALID);
     }
     let header = part(header)?;
-    // A `crit` header names what a reader must understand (RFC 7515 §4.1.11); this one understands none.
+    // A `crit` header names extensions that a reader must understand (RFC 7515 §4.1.11); none is supported here.
     let named = header.get("alg").and_then(Value::as_str).and_then(|name| name.parse().ok());
     if named != Some(algorithm) || header.get("crit").is_some() {
         return Err(INVALID);
     }
-    // PyJWT reads base64 with its padding, or without.
+    // PyJWT accepts base64 with and without its padding.
     let signature = signature.strip_suffix("==").or_else(|| signature.strip_suffix('=')).unwrap_or(signature);
     let is_signed = |key| crypto::verify(signature, message.as_bytes(), key, algorithm).unwrap_or(false);
     if !keys.iter().any(is_signed) {
@@ -62,13 +62,13 @@ pub fn check(claims: &Value, leeway: Duration, now: SystemTime) -> Result<(), Au
     Ok(())
 }
 
-/// When the token ends.
+/// When the token expires.
 pub fn expiry(claims: &Value) -> Option<SystemTime> {
     let seconds = whole(claims.get("exp")?).ok()?;
     UNIX_EPOCH.checked_add(Duration::try_from_secs_f64(seconds).ok()?)
 }
 
-/// What stands for a token: its id, or else what is signed of it. The signature has several spellings, and says nothing more.
+/// The token's fingerprint: of its id, else of its signed part. The signature has several spellings and adds nothing.
 pub fn fingerprint(token: &str, claims: &Value, jti_claim: &str) -> Fingerprint {
     let claim = if jti_claim.is_empty() { "jti" } else { jti_claim };
     match claims.get(claim).and_then(Value::as_str).filter(|jti| !jti.is_empty()) {
@@ -77,7 +77,7 @@ pub fn fingerprint(token: &str, claims: &Value, jti_claim: &str) -> Fingerprint 
     }
 }
 
-/// The fingerprint of a token that is to be revoked, and when it ends, as it says itself: nothing of it is checked.
+/// The fingerprint of a token to revoke, and when it expires according to its claims; neither is verified.
 pub fn recognise(token: &str, jti_claim: &str) -> (Fingerprint, Option<SystemTime>) {
     let payload = token.split('.').nth(1).filter(|_| looks_like_jwt(token));
     match payload.and_then(|payload| part(payload).ok()) {
@@ -86,7 +86,7 @@ pub fn recognise(token: &str, jti_claim: &str) -> (Fingerprint, Option<SystemTim
     }
 }
 
-/// A user's id as it stands in a token or in the cache: a number where it is one, whoever wrote it as text.
+/// A user's id from a token or the cache: an integer if it is one, even if written as text.
 ///
 /// simplejwt writes `7` up to 5.3 and `"7"` since 5.5 for the same user.
 pub fn user_id(value: &Value) -> Option<Value> {
@@ -116,7 +116,7 @@ pub fn user_id_of(user: &Value) -> Option<String> {
     user_id_text(user.get("id")?)
 }
 
-/// A signed token with these claims, in their order, with the header that PyJWT writes.
+/// A signed token with these claims, in order, with the header that PyJWT writes.
 pub fn sign(claims: &Value, algorithm: Algorithm, key: &EncodingKey) -> Option<String> {
     let header = format!(r#"{{"alg":"{algorithm:?}","typ":"JWT"}}"#);
     let payload = serde_json::to_vec(claims).ok()?;
@@ -143,10 +143,10 @@ fn part(encoded: &str) -> Result<Value, AuthError> {
     if value.as_map().is_some() { Ok(value) } else { Err(INVALID) }
 }
 
-/// A time claim in whole seconds, as Python's `int()` makes them of a float. Text is refused.
+/// A time claim in whole seconds, truncated as Python's `int()` does with a float. Text is refused.
 fn whole(value: &Value) -> Result<f64, AuthError> {
     match value {
-        // A float holds every second until the year 285 million.
+        // A float represents every second until the year 285 million.
         #[allow(clippy::cast_precision_loss)]
         Value::Int(seconds) => Ok(*seconds as f64),
         Value::Float(seconds) if seconds.is_finite() => Ok(seconds.trunc()),

@@ -1,6 +1,6 @@
-//! Where a credential is read from in the head of a handshake request, and which subprotocol to echo for it.
+//! Finds a credential in the head of a handshake request, and the subprotocol to echo for it.
 //!
-//! In: a [`RequestHead`]. Out: a [`Credential`], or nothing. It judges no token, and shows none in `Debug`.
+//! In: a [`RequestHead`]. Out: a [`Credential`], or nothing. It validates no token, and shows none in `Debug`.
 
 use std::{borrow::Cow, fmt};
 
@@ -8,10 +8,10 @@ use percent_encoding::percent_decode_str;
 
 use super::AuthConfigError;
 
-/// The parts of a handshake request that say who asks.
+/// The parts of a handshake request that identify the client.
 #[derive(Clone, Default)]
 pub struct RequestHead<'a> {
-    /// The query string as it came, without `?`.
+    /// The raw query string, without `?`.
     pub query: &'a str,
     /// The `Authorization` header.
     pub authorization: Option<&'a str>,
@@ -31,12 +31,12 @@ impl fmt::Debug for RequestHead<'_> {
     }
 }
 
-/// A credential, unproven.
+/// A credential, not verified.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Credential {
     /// The token.
     pub token: String,
-    /// The subprotocol to echo, where the token came in one: browsers give up a connection that echoes none.
+    /// The subprotocol to echo, if the token came in one: browsers drop a connection that echoes none.
     pub subprotocol: Option<String>,
 }
 
@@ -61,11 +61,11 @@ pub enum Source {
     NamedSubprotocol(String),
 }
 
-/// The names that go before a token in the `subprotocol` source.
+/// The names that precede a token in the `subprotocol` source.
 const MARKERS: [&str; 2] = ["access_token", "Bearer"];
 
 impl Source {
-    /// Reads one entry of a `sources` list. The error names the entry and what would be right.
+    /// Parses one entry of a `sources` list. The error names the entry and the valid forms.
     pub fn parse(text: &str) -> Result<Self, String> {
         let (kind, name) = text.split_once(':').map_or((text, None), |(kind, name)| (kind, Some(name)));
         match (kind, name) {
@@ -80,16 +80,16 @@ impl Source {
             ("subprotocol", None) => Ok(Self::Subprotocol),
             ("subprotocol", Some(name)) => Ok(Self::NamedSubprotocol(name.to_owned())),
             _ => Err(format!(
-                "{text:?} is no place for a token; write \"query:NAME\", \"header\", \"header:SCHEME\", \"cookie:NAME\", \
+                "{text:?} is not a source of tokens; write \"query:NAME\", \"header\", \"header:SCHEME\", \"cookie:NAME\", \
                  \"subprotocol\" or \"subprotocol:NAME\""
             )),
         }
     }
 
-    /// Reads a whole `sources` list; `key` is its name in the file.
+    /// Parses a whole `sources` list; `key` is its name in the file.
     pub fn parse_all(key: &str, texts: &[String]) -> Result<Vec<Self>, AuthConfigError> {
         if texts.is_empty() {
-            return Err(AuthConfigError::new(key, "names no place, so that no token could ever be found"));
+            return Err(AuthConfigError::new(key, "names no source, so no token would ever be found"));
         }
         let parse = |(index, text): (usize, &String)| {
             Self::parse(text).map_err(|reason| AuthConfigError::new(format!("{key}[{index}]"), reason))
@@ -97,7 +97,7 @@ impl Source {
         texts.iter().enumerate().map(parse).collect()
     }
 
-    /// The credential in this place, if there is one.
+    /// The credential in this source, if there is one.
     pub fn find(&self, head: &RequestHead<'_>) -> Option<Credential> {
         let plain = |token: String| Credential { token, subprotocol: None };
         match self {
@@ -115,23 +115,23 @@ impl Source {
     }
 }
 
-/// The first credential that any of `sources` holds, in their order.
+/// The first credential in any of `sources`, in order.
 pub fn find(sources: &[Source], head: &RequestHead<'_>) -> Option<Credential> {
     sources.iter().find_map(|source| source.find(head))
 }
 
-/// What an `Authorization` header says.
+/// The content of an `Authorization` header.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Authorization<'a> {
-    /// Nothing of this scheme.
+    /// No header of this scheme.
     None,
-    /// The scheme without, or with more than, one token.
+    /// The scheme with no token, or with more than one.
     Malformed,
     /// The token.
     Token(&'a str),
 }
 
-/// Reads an `Authorization` header of one scheme (RFC 9110 §11.1: schemes do not differ by case).
+/// Parses an `Authorization` header of one scheme (RFC 9110 §11.1: schemes ignore case).
 pub fn authorization<'a>(header: Option<&'a str>, scheme: &str) -> Authorization<'a> {
     let mut words = header.unwrap_or_default().split_ascii_whitespace();
     if !words.next().is_some_and(|word| word.eq_ignore_ascii_case(scheme)) {
@@ -152,12 +152,12 @@ fn cookie(headers: &[&str], name: &str) -> Option<String> {
     (!value.is_empty()).then(|| value.to_owned())
 }
 
-/// A token among the offered subprotocols. What is echoed is never the token, unless nothing else was offered.
+/// A token among the offered subprotocols. The token is never echoed, unless nothing else was offered.
 fn subprotocol(offered: &str, markers: &[&str], bare: bool) -> Option<Credential> {
     let offered: Vec<&str> = offered.split(',').map(str::trim).filter(|element| !element.is_empty()).collect();
     let is_marker = |element: &str| markers.iter().any(|marker| element.eq_ignore_ascii_case(marker));
     let credential = |token: &str, echo: &str| {
-        // Daphne decodes percent signs in this header; a browser lets nothing else through for `=` and `/`.
+        // Daphne decodes percent signs in this header; a browser permits no other form of `=` and `/`.
         let token = percent_decode_str(token).decode_utf8().unwrap_or(Cow::Borrowed(token)).into_owned();
         Credential { token, subprotocol: Some(echo.to_owned()) }
     };
@@ -183,7 +183,7 @@ fn dotted<'a>(element: &'a str, markers: &[&str]) -> Option<&'a str> {
     })
 }
 
-/// Three parts of base64url, the first of which begins as a JSON object does.
+/// Whether it has three parts of base64url, the first of which begins like a JSON object.
 pub fn looks_like_jwt(text: &str) -> bool {
     let is_part = |part: &str| part.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'='));
     text.starts_with("ey") && text.split('.').count() == 3 && text.split('.').all(is_part)
@@ -209,7 +209,7 @@ mod tests {
     }
 
     #[test]
-    fn a_source_is_read_or_refused_with_what_would_be_right() {
+    fn a_source_is_parsed_or_refused_with_the_valid_forms() {
         assert_eq!(Source::parse("query:token"), Ok(Source::Query("token".into())));
         assert_eq!(Source::parse("header"), Ok(Source::Header("Bearer".into())));
         assert_eq!(Source::parse("header:Token"), Ok(Source::Header("Token".into())));

@@ -1,7 +1,7 @@
-//! Access tokens of djangorestframework-simplejwt: which key, which claims, and the user they name.
+//! Access tokens of djangorestframework-simplejwt: keys, claims, and the user that they name.
 //!
-//! In: a token and the time. Out: an [`Identity`]. Like simplejwt it asks no database: neither `is_active` nor a blacklist
-//! is known here (simplejwt itself never looks access tokens up in its blacklist).
+//! In: a token and the time. Out: an [`Identity`]. Like simplejwt it asks no database: neither `is_active` nor a
+//! blacklist is checked (simplejwt itself never looks up access tokens in its blacklist).
 
 use std::{
     fmt,
@@ -18,11 +18,11 @@ use crate::{
     event::Value,
 };
 
-/// Why a node without a key cannot judge access tokens.
+/// Why a node without a key cannot check access tokens.
 pub const NO_KEY: AuthError =
     AuthError::Unconfigured("DJANGO_SECRET_KEY is not set (nor a key in auth.jwt), so access tokens cannot be checked");
 
-/// simplejwt's words for a valid token that names nobody.
+/// simplejwt's wording for a valid token without a user.
 pub const NO_USER: AuthError = AuthError::Invalid("Token contained no recognizable user identification");
 
 const WRONG_TYPE: AuthError = AuthError::Invalid("Token has wrong type");
@@ -30,8 +30,8 @@ const WRONG_TYPE: AuthError = AuthError::Invalid("Token has wrong type");
 /// Claims about the token, not about the user.
 const ABOUT_THE_TOKEN: [&str; 8] = ["exp", "iat", "nbf", "jti", "aud", "iss", "sub", "id"];
 
-/// Where tokens say their type, whatever claim is configured, and the types that are never access tokens: a ws-token would
-/// renew itself, and a refresh token lives for long.
+/// Claims with a token's type, checked besides the configured claim, and the types that are never access tokens: a
+/// ws-token would renew itself, and a refresh token lives for long.
 const TYPE_CLAIMS: [&str; 2] = ["type", "token_type"];
 const OTHER_TYPES: [&str; 2] = ["ws_token", "refresh"];
 
@@ -49,10 +49,10 @@ impl fmt::Debug for Verifier {
 }
 
 impl Verifier {
-    /// Reads keys and rules; `None` where no key is configured.
+    /// Reads keys and rules; `None` if no key is configured.
     ///
-    /// `previous_keys` are accepted beside the current key. Where the key is Django's `SECRET_KEY`, so are
-    /// `secret_key_fallbacks`: whoever lists a key there still trusts it.
+    /// `previous_keys` are accepted besides the current key. If the key is Django's `SECRET_KEY`, so are
+    /// `secret_key_fallbacks`: a key listed there is still trusted.
     pub fn new(auth: &Auth) -> Result<Option<Self>, AuthConfigError> {
         let rules = auth.jwt.clone();
         let algorithm = algorithm(&rules.algorithm)?;
@@ -80,10 +80,7 @@ impl Verifier {
             add(&format!("auth.jwt.previous_keys[{index}]"), key)?;
         }
         if rules.user_id_claims.is_empty() {
-            return Err(AuthConfigError::new(
-                "auth.jwt.user_id_claims",
-                "names no claim, so that no user could be known",
-            ));
+            return Err(AuthConfigError::new("auth.jwt.user_id_claims", "names no claim, so no user would be known"));
         }
         Ok((!keys.is_empty()).then_some(Self { algorithm, keys, rules }))
     }
@@ -115,7 +112,7 @@ impl Verifier {
         Ok(claims)
     }
 
-    /// The user of a valid access token: the id, and every claim that speaks of the user (`role`, `email`, …).
+    /// The user of a valid access token: the id, and every claim about the user (`role`, `email`, …).
     pub fn identify(&self, token: &str, now: SystemTime) -> Result<Identity, AuthError> {
         let claims = self.verify(token, now)?;
         let named = self.rules.user_id_claims.iter().find_map(|name| Some((name, claims.get(name)?)));
@@ -137,7 +134,7 @@ impl Verifier {
     }
 }
 
-/// An access token as simplejwt 5.5 makes it, for tests of an installation; HS algorithms only.
+/// An access token as simplejwt 5.5 makes it, for testing an installation; HS algorithms only.
 ///
 /// `extra` claims follow the user's id, in their order.
 pub fn mint(
@@ -152,7 +149,7 @@ pub fn mint(
         algorithm(&rules.algorithm).map_err(|_| AuthError::Unconfigured("auth.jwt.algorithm is unknown"))?;
     if algorithm.family() != AlgorithmFamily::Hmac {
         return Err(AuthError::Unconfigured(
-            "a token can be minted with an HS algorithm only: others need a private key",
+            "a token can be minted only with an HS algorithm: the others need a private key",
         ));
     }
     let key = rules.signing_key.as_ref().or(auth.secret_key.as_ref()).ok_or(NO_KEY)?;
@@ -174,7 +171,7 @@ pub fn mint(
     claims::sign(&Value::Map(token), algorithm, &key).ok_or(NO_KEY)
 }
 
-/// `aud`, one or several, has to name the audience.
+/// `aud`, one or several, must include the audience.
 fn is_for(claims: &Value, audience: &str) -> bool {
     match claims.get("aud") {
         Some(Value::Str(one)) => **one == *audience,
@@ -201,14 +198,14 @@ fn decoding_key(algorithm: Algorithm, key: &str) -> Result<DecodingKey, String> 
     if algorithm.family() == AlgorithmFamily::Hmac {
         return Ok(DecodingKey::from_secret(key.as_bytes()));
     }
-    // An environment variable often carries a PEM with its line ends written out.
+    // An environment variable often carries a PEM with escaped line ends.
     let pem = key.replace("\\n", "\n");
     let read = match algorithm.family() {
         AlgorithmFamily::Ec => DecodingKey::from_ec_pem(pem.as_bytes()),
         AlgorithmFamily::Ed => DecodingKey::from_ed_pem(pem.as_bytes()),
         _ => DecodingKey::from_rsa_pem(pem.as_bytes()),
     };
-    read.map_err(|_| format!("is no PEM public key for {algorithm:?}"))
+    read.map_err(|_| format!("is not a PEM public key for {algorithm:?}"))
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
-//! Which pages may open a socket: the rules of `channels.security.websocket.OriginValidator`, or the request's own host.
+//! Which pages may open a socket: the rules of `channels.security.websocket.OriginValidator`, or the request's own
+//! host.
 //!
-//! In: the `Origin` and `Host` headers. Out: yes or no. Never resolves or normalises a name beyond what Django does.
+//! In: the `Origin` and `Host` headers. Out: yes or no. It never resolves or normalises a name beyond what Django does.
 
 /// Which origins may connect.
 #[derive(Clone, Debug)]
@@ -26,7 +27,7 @@ impl OriginPolicy {
         Self { patterns: allowed.map(|patterns| patterns.iter().map(|pattern| Pattern::parse(pattern)).collect()) }
     }
 
-    /// Patterns of the list that match no origin whatsoever, and their places; Channels is silent about them.
+    /// Patterns of the list that can match no origin, with their positions; Channels does not report them.
     pub fn useless(&self) -> impl Iterator<Item = (usize, &str)> {
         self.patterns.iter().flatten().enumerate().filter_map(|(place, pattern)| match pattern {
             Pattern::Never(text) => Some((place, text.as_str())),
@@ -92,7 +93,7 @@ fn is_same_domain(host: &str, pattern: &str) -> bool {
     }
 }
 
-/// Whether an origin is the host that the request was made to. A `Host` without a port has the origin scheme's own.
+/// Whether an origin is the host of the request. A `Host` without a port means the default port of the origin's scheme.
 fn is_own(origin: &str, host: Option<&str>) -> bool {
     let (Some(origin), Some(host)) = (Url::parse(origin), host) else { return false };
     let Some(host) = Url::parse(&format!("{}://{host}", origin.scheme)) else { return false };
@@ -100,19 +101,19 @@ fn is_own(origin: &str, host: Option<&str>) -> bool {
     origin.host.is_some() && origin.host == host.host && origin_port == host_port
 }
 
-/// What Python's `urllib.parse.urlparse` makes of an origin.
+/// The result of Python's `urllib.parse.urlparse` on an origin.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Url {
     /// In lower case; may be empty.
     scheme: String,
     /// In lower case, an IPv6 address without its brackets.
     host: Option<String>,
-    /// After the last `:` as it stands.
+    /// The text after the last `:`.
     port_text: String,
 }
 
 impl Url {
-    /// `None` where Python raises: brackets that do not close, or hold no address.
+    /// `None` if Python raises: brackets that do not close, or that contain no address.
     fn parse(text: &str) -> Option<Self> {
         let text = text.trim_start_matches(|c: char| c <= ' ').trim_end_matches(|c: char| c <= ' ');
         let (scheme, rest) = split_scheme(text);
@@ -133,10 +134,10 @@ impl Url {
         Some(Self { scheme: scheme.to_lowercase(), host, port_text: port_text.to_owned() })
     }
 
-    /// The port, else that of the scheme, else none; an error where Python raises.
+    /// The port, else the scheme's port, else none; an error if Python raises.
     fn port(&self) -> Result<Option<u16>, std::num::ParseIntError> {
         if !self.port_text.is_empty() {
-            // Rust would take a sign, Python does not.
+            // Rust would accept a sign, Python does not.
             return self.port_text.replace('+', "-").parse().map(Some);
         }
         Ok(match self.scheme.as_str() {
@@ -180,7 +181,7 @@ mod tests {
     }
 
     #[test]
-    fn an_origin_passes_where_channels_lets_it_pass() {
+    fn an_origin_passes_if_channels_lets_it_pass() {
         let fixture: Fixture = serde_json::from_str(include_str!("../../tests/fixtures/origin-vectors.json")).unwrap();
         for vector in &fixture.vectors {
             let policy = OriginPolicy::new(Some(&vector.allowed));
@@ -191,7 +192,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_vectors_leave_open_follows_the_source_of_channels() {
+    fn cases_beyond_the_vectors_follow_the_source_of_channels() {
         let allows = |pattern: &str, origin| OriginPolicy::new(Some(&[pattern.to_owned()])).allows(Some(origin), None);
         assert!(allows("[::1]", "http://[::1]:3000"));
         assert!(allows("http://[::1]:3000", "http://[::1]:3000"));
@@ -242,7 +243,7 @@ mod tests {
     }
 
     #[test]
-    fn patterns_that_match_nothing_are_told() {
+    fn patterns_that_match_nothing_are_reported() {
         let list =
             ["localhost:3000", "//plain.example.net", "example.com", "*", "a.example b.example"].map(str::to_owned);
         let policy = OriginPolicy::new(Some(&list));

@@ -1,6 +1,6 @@
-//! The tokens that are not good any more although they verify: each node holds all of them, so that a handshake asks nobody.
+//! Tokens that are revoked although they verify: each node holds all of them, so that a handshake needs no request.
 //!
-//! In: fingerprints with the time at which their tokens end anyhow. Out: whether a token is among them.
+//! In: fingerprints with the time at which their tokens expire. Out: whether a token is among them.
 
 use std::{
     collections::HashMap,
@@ -13,20 +13,20 @@ use tokio::{sync::watch, time::timeout};
 use super::AuthError;
 use crate::event::Fingerprint;
 
-/// How long a handshake waits for a node that has just started to know them.
+/// How long a handshake waits on a node that has just started and does not know them yet.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// When a client should try again while the node does not know them yet.
+/// When a client should retry while the node does not know them yet.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
 
-/// Below this many the ended ones are not looked for.
+/// With fewer entries than this, expired ones are not removed.
 const FIRST_SWEEP: usize = 1024;
 
 /// The revoked tokens. One per node.
 #[derive(Debug, Default)]
 pub struct Revocations {
     known: RwLock<Known>,
-    /// Redis has not been asked yet.
+    /// Set until Redis has been read.
     unread: watch::Sender<bool>,
 }
 
@@ -37,17 +37,17 @@ struct Known {
 }
 
 impl Revocations {
-    /// Lets no token in until [`Self::read`].
+    /// Admits no token until [`Self::read`].
     pub fn expect(&self) {
         self.unread.send_replace(true);
     }
 
-    /// What was revoked before is known now.
+    /// The earlier revocations are known now.
     pub fn read(&self) {
         self.unread.send_replace(false);
     }
 
-    /// From now until `end` the token is not good.
+    /// Revokes the token from now until `end`.
     pub fn add(&self, token: Fingerprint, end: SystemTime) {
         let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
         let known = &mut *known;
@@ -60,7 +60,7 @@ impl Revocations {
         *entry = end.max(*entry);
     }
 
-    /// Whether a token may come in.
+    /// Checks that a token is not revoked.
     pub async fn check(&self, token: Fingerprint) -> Result<(), AuthError> {
         if *self.unread.borrow() {
             let mut unread = self.unread.subscribe();
@@ -86,7 +86,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_token_is_refused_until_it_would_have_ended() {
+    async fn a_token_is_refused_until_it_would_have_expired() {
         let revocations = Revocations::default();
         let (one, two) = (Fingerprint::of_jti("one"), Fingerprint::of_jti("two"));
         revocations.add(one, later(60));
@@ -101,7 +101,7 @@ mod tests {
     }
 
     #[test]
-    fn ended_ones_do_not_pile_up() {
+    fn expired_revocations_do_not_pile_up() {
         let revocations = Revocations::default();
         for number in 0..10_000 {
             revocations.add(Fingerprint::of_jti(&number.to_string()), SystemTime::UNIX_EPOCH);

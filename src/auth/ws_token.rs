@@ -1,11 +1,11 @@
 //! Short-lived tokens for WebSockets, kept in Django's cache. Two forms are in use:
 //!
-//! - a JWT `{user_id, type: "ws_token", exp}` under HS256 with Django's `SECRET_KEY`, good while it equals what the cache
-//!   holds as `ws_token_<user id>`: one live token a user, a newer one revokes the older;
+//! - a JWT `{user_id, type: "ws_token", exp}` under HS256 with Django's `SECRET_KEY`, valid while it equals the cache's
+//!   value of `ws_token_<user id>`: one live token per user, a newer one revokes the older;
 //! - an opaque text, with the user's id (or a dict with more) in the cache as `ws_token_<token>`.
 //!
-//! In: a token. Out: an [`Identity`]. A client chooses the token and so the cache key: nothing is taken from the cache, and
-//! nothing there is deleted, that has not proven to be a ws-token.
+//! In: a token. Out: an [`Identity`]. A client chooses the token and so the cache key: no cache value is used or
+//! deleted before it has proven to be a ws-token.
 
 use std::{
     fmt,
@@ -24,19 +24,19 @@ use crate::{
     layer::codec::cache_value,
 };
 
-/// Why a node without a key cannot judge or give out ws-tokens.
+/// Why a node without a key cannot check or issue ws-tokens.
 pub const NO_KEY: AuthError =
     AuthError::Unconfigured("DJANGO_SECRET_KEY is not set, so ws-tokens cannot be checked or signed");
 
 const UNKNOWN: AuthError = AuthError::Invalid("the ws-token is unknown or no longer valid");
 
-/// Longer opaque tokens are refused unread, in bytes; those in use have 32 to 64.
+/// Longer opaque tokens are refused unread, in bytes; usual ones have 32 to 64.
 const MAX_OPAQUE: usize = 512;
 
 /// The values of `type` and its claim in the JWT form.
 const TYPE: (&str, &str) = ("type", "ws_token");
 
-/// Checks ws-tokens and gives them out.
+/// Checks and issues ws-tokens.
 pub struct WsTokens {
     keys: Vec<DecodingKey>,
     signing_key: Option<EncodingKey>,
@@ -51,12 +51,12 @@ impl fmt::Debug for WsTokens {
     }
 }
 
-/// A ws-token, given out.
+/// An issued ws-token.
 #[derive(Clone, PartialEq, Eq)]
 pub struct IssuedToken {
     /// The token.
     pub token: String,
-    /// How long it is good.
+    /// How long it is valid.
     pub expires_in: Duration,
 }
 
@@ -75,18 +75,18 @@ impl WsTokens {
             ("auth.ws_token.opaque_key", &rules.opaque_key, "{token}"),
         ] {
             if template.matches(name).count() != 1 {
-                return Err(AuthConfigError::new(key, format!("{template:?} has to hold {name} once")));
+                return Err(AuthConfigError::new(key, format!("{template:?} must contain {name} once")));
             }
         }
         if rules.lifetime.0 < Duration::from_secs(1) {
-            return Err(AuthConfigError::new("auth.ws_token.lifetime", "has to be a second or more"));
+            return Err(AuthConfigError::new("auth.ws_token.lifetime", "must be at least 1 second"));
         }
         let mut secrets: Vec<&Secret> = auth.secret_key.iter().collect();
         secrets.extend(&auth.secret_key_fallbacks);
         if secrets.iter().any(|secret| secret.expose().is_empty()) {
             return Err(AuthConfigError::new("auth.secret_key", "is empty"));
         }
-        // The document of the parking system fixes `user_id`, whatever claim its access tokens use.
+        // The parking system's documentation fixes `user_id`, whatever claim its access tokens use.
         let mut user_id_claims = vec!["user_id".to_owned()];
         user_id_claims.extend(auth.jwt.user_id_claims.iter().filter(|claim| *claim != "user_id").cloned());
         Ok(Self {
@@ -98,12 +98,12 @@ impl WsTokens {
         })
     }
 
-    /// Whether every token would be refused for want of a key.
+    /// Whether every token would be refused because no key is set.
     pub const fn needs_key(&self) -> bool {
         self.keys.is_empty() && matches!(self.rules.form, WsTokenForm::Jwt)
     }
 
-    /// The user of a valid ws-token. With `single_use` the token is spent: of two racing uses one wins.
+    /// The user of a valid ws-token. With `single_use` the token is spent: of two concurrent uses one wins.
     pub async fn identify(&self, cache: &dyn Cache, token: &str, now: SystemTime) -> Result<Identity, AuthError> {
         match self.rules.form {
             WsTokenForm::Jwt => self.identify_jwt(cache, token, now).await,
@@ -144,21 +144,21 @@ impl WsTokens {
         let key = self.rules.opaque_key.replacen("{token}", token, 1);
         let cached = cache.get(&key).await?.ok_or(UNKNOWN)?;
         let value = cache_value::decode(&cached.value).map_err(|_| UNKNOWN)?;
-        // Judged before it is spent: `?token=7` names the key where user 7's JWT lies, and must neither be taken for a
-        // user called "eyJ…" nor delete it.
+        // Checked before it is spent: `?token=7` names the key of user 7's JWT, and must neither count as a user called
+        // "eyJ…" nor delete that key.
         let user = self.user_of(&value).ok_or(UNKNOWN)?;
         self.spend(cache, &key, &cached.value).await?;
         let token = Some(Fingerprint::of_text(token));
         Ok(Identity { user, token, watch: self.watch(key, &cached), ..Identity::default() })
     }
 
-    /// What is looked after while a connection is open: not what this node itself deletes.
+    /// The cache entry to watch while a connection is open; none if this node itself deletes it.
     fn watch(&self, key: String, cached: &Cached) -> Option<Watch> {
         let wanted = !self.rules.single_use && !self.rules.recheck.0.is_zero();
         wanted.then(|| Watch { key: key.into(), end: cached.end })
     }
 
-    /// The user that an opaque token's cached value names: an id, or a dict with one and more.
+    /// The user in an opaque token's cached value: an id, or a dict with one.
     fn user_of(&self, value: &Value) -> Option<Value> {
         let Value::Map(entries) = value else {
             return Some(Value::Map(IndexMap::from([("id".into(), opaque_user_id(value)?)])));
@@ -177,7 +177,7 @@ impl WsTokens {
         Err(AuthError::Invalid("the ws-token was already used"))
     }
 
-    /// Gives out a ws-token for a user: the JWT form, in the cache so that Django's own `cache.get` reads it.
+    /// Issues a ws-token for a user: the JWT form, cached so that Django's own `cache.get` reads it.
     ///
     /// It revokes the user's older one.
     pub async fn issue(&self, cache: &dyn Cache, user_id: &Value, now: SystemTime) -> Result<IssuedToken, AuthError> {
@@ -185,8 +185,8 @@ impl WsTokens {
         let id = claims::user_id(user_id).ok_or(AuthError::Invalid("the user has no id"))?;
         let key = self.jwt_key(&id).ok_or(UNKNOWN)?;
         let expires_in = Duration::from_secs(self.rules.lifetime.0.as_secs());
-        // No `iat`: a Django whose clock is a second behind would refuse it. The `jti` makes each token another one, so
-        // that the newer revokes the older within a second, too.
+        // No `iat`: a Django with a clock one second behind would refuse it. The `jti` makes each token unique, so that
+        // a newer one revokes the older within the same second, too.
         let token = Value::Map(IndexMap::from([
             ("user_id".into(), id),
             (TYPE.0.into(), TYPE.1.into()),
@@ -203,7 +203,7 @@ impl WsTokens {
     }
 }
 
-/// A cached value as a user's id. Text with a dot that reads as a JWT is a token of the other form, never an id.
+/// A cached value as a user's id. Text with a dot that parses as a JWT is a token of the other form, never an id.
 fn opaque_user_id(value: &Value) -> Option<Value> {
     let id = claims::user_id(value)?;
     let is_id = id.as_str().is_none_or(|text| !looks_like_jwt(text) && !text.contains(char::is_whitespace));

@@ -1,4 +1,4 @@
-//! `channelgate health`: whether a node is ready, as an exit status, for containers that have no curl.
+//! `channelgate health`: the exit status says whether a node is ready, for containers without curl.
 
 use std::{net::ToSocketAddrs as _, process::ExitCode, time::Duration};
 
@@ -9,13 +9,13 @@ use crate::{backend, config::Config};
 
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
-    /// The node, http://host:port; without it, the one of this configuration on this machine.
+    /// The node, http://host:port; default: the node of this configuration on this machine.
     #[arg(long, value_name = "URL")]
     url: Option<String>,
     /// Ask only whether the process answers (/health/live), not whether events arrive (/health/ready).
     #[arg(long)]
     live: bool,
-    /// How long the answer may take, in seconds.
+    /// Seconds to wait for the answer.
     #[arg(long, value_name = "SECONDS", default_value_t = 3)]
     timeout: u64,
 }
@@ -37,9 +37,9 @@ pub(super) async fn run(config: &Config, arguments: Arguments) -> anyhow::Result
     Ok(ExitCode::SUCCESS)
 }
 
-/// Where a node that listens on this address is reached from its own machine.
+/// The URL at which a node with this listen address is reached from its own machine.
 fn here(listen: &str) -> anyhow::Result<String> {
-    let mut address = listen.to_socket_addrs()?.next().context("there is no address to ask")?;
+    let mut address = listen.to_socket_addrs()?.next().context("the listen address does not resolve")?;
     if address.ip().is_unspecified() {
         address.set_ip(match address {
             std::net::SocketAddr::V4(_) => std::net::Ipv4Addr::LOCALHOST.into(),
@@ -54,7 +54,7 @@ mod tests {
     use super::here;
 
     #[test]
-    fn a_node_that_listens_everywhere_is_asked_on_loopback() {
+    fn a_node_that_listens_on_all_addresses_is_asked_on_loopback() {
         assert_eq!(here("0.0.0.0:8000").unwrap(), "http://127.0.0.1:8000");
         assert_eq!(here("[::]:80").unwrap(), "http://[::1]:80");
         assert_eq!(here("127.0.0.1:9").unwrap(), "http://127.0.0.1:9");

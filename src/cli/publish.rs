@@ -1,4 +1,4 @@
-//! `channelgate publish`: one event to one group, through Redis or, without it, through a node's API.
+//! `channelgate publish`: sends one event to one group through Redis or, without Redis, through a node's API.
 
 use std::{process::ExitCode, sync::Arc, time::Duration};
 
@@ -13,7 +13,7 @@ use crate::{
     telemetry::Metrics,
 };
 
-/// How long the node or Redis may take.
+/// How long the node or Redis may take to answer.
 const DEADLINE: Duration = Duration::from_secs(5);
 
 #[derive(Debug, Args)]
@@ -22,20 +22,20 @@ pub(super) struct Arguments {
     group: String,
     /// The event, a JSON object such as '{"type": "send_event", "event": "ping", "data": {}}'.
     event: String,
-    /// Publish through this node's POST /api/publish and not through Redis; the address that the node printed will do.
+    /// Publish through this node's POST /api/publish instead of Redis; the address that the node printed works.
     #[arg(long, value_name = "URL")]
     url: Option<String>,
-    /// The key of the publish API; unset: that of the address or the configuration. Others on this machine see it: better
-    /// set CHANNELGATE_API_KEY.
+    /// The key of the publish API; default: the key in the address, else in the configuration. Other users of this
+    /// machine can see it: prefer CHANNELGATE_API_KEY.
     #[arg(long, value_name = "KEY")]
     key: Option<String>,
 }
 
 pub(super) async fn run(config: &Config, arguments: Arguments) -> anyhow::Result<ExitCode> {
     let group = GroupName::new(&arguments.group)?;
-    let event = codec::json::decode(arguments.event.as_bytes()).context("the event is no JSON")?;
+    let event = codec::json::decode(arguments.event.as_bytes()).context("the event cannot be read")?;
     if event.as_map().is_none() {
-        bail!("the event is an object, not {}", event.kind());
+        bail!("the event must be an object, not {}", event.kind());
     }
     let url = arguments.url.or_else(|| config.is_embedded().then(|| format!("http://{}", config.server.listen)));
     match url {

@@ -1,4 +1,4 @@
-//! `channelgate tail`: what becomes of events, live, of one node or several, as aligned text or as JSON lines.
+//! `channelgate tail`: shows live what happens to events on one or several nodes, as aligned text or as JSON lines.
 
 mod line;
 
@@ -28,31 +28,32 @@ use crate::{
 /// How long a node may take to answer.
 const DEADLINE: Duration = Duration::from_secs(5);
 
-/// A node says something, if only that there is nothing, every ten seconds.
+/// A node sends at least an empty line every ten seconds.
 const SILENCE: Duration = Duration::from_secs(30);
 
-/// Before another try.
+/// The pause before the next attempt.
 const PAUSE: Duration = Duration::from_secs(1);
 
-/// Longest line that is read; a payload is part of it.
+/// The longest line that is accepted, payload included.
 const MAX_LINE: usize = 64 << 20;
 
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
-    /// A node, such as http://10.0.0.5:8000, or the address that it printed; may be given several times. Unset: the one that
-    /// this configuration describes.
+    /// A node, such as http://10.0.0.5:8000, or the address that it printed; may be given several times. Default: the
+    /// node of this configuration.
     #[arg(long, value_name = "URL")]
     url: Vec<String>,
-    /// Every node of the cluster that lives now; their addresses are in the Redis of this configuration.
+    /// Every live node of the cluster; their addresses are in the Redis of this configuration.
     #[arg(long, conflicts_with = "url")]
     cluster: bool,
-    /// Only this group, and what may concern it; may be given several times.
+    /// Only this group, and lines that may concern it; may be given several times.
     #[arg(long, value_name = "GROUP")]
     group: Vec<String>,
-    /// The key of the publish API; unset: that of the address or the configuration. Others on this machine see it: better set CHANNELGATE_API_KEY.
+    /// The key of the publish API; default: the key in the address, else in the configuration. Other users of this
+    /// machine can see it: prefer CHANNELGATE_API_KEY.
     #[arg(long, value_name = "KEY")]
     key: Option<String>,
-    /// Show what the events hold, too.
+    /// Show the content of events, too.
     #[arg(long)]
     payload: bool,
     /// Print the node's JSON lines.
@@ -78,7 +79,7 @@ pub(super) async fn run(config: &Config, arguments: Arguments) -> anyhow::Result
         let (url, key) = super::split_key(url);
         let key = arguments.key.as_deref().or(key).or(config.api.key.as_ref().map(Secret::expose)).map(str::to_owned);
         let source = Source { client: backend::http_client()?, url: address(url, &arguments)?, key };
-        // Whatever is wrong with one of them is said before anything is shown.
+        // An error of any node is reported before anything is shown.
         let first = source.connect().await.with_context(|| url.to_owned())?;
         nodes.push(url.to_owned());
         actix_rt::spawn(source.follow(node, first, told.clone()));
@@ -88,7 +89,7 @@ pub(super) async fn run(config: &Config, arguments: Arguments) -> anyhow::Result
     let colour = out.is_terminal() && std::env::var_os("NO_COLOR").is_none();
     let printer = Printer { json: arguments.json, colour, nodes: if nodes.len() > 1 { nodes } else { Vec::new() } };
     while let Some(Told { node, line }) = lines.recv().await {
-        // Whoever read it may have gone.
+        // The reader of standard output may be gone.
         if writeln!(out, "{}", printer.print(node, &line)).and_then(|()| out.flush()).is_err() {
             break;
         }
@@ -99,16 +100,16 @@ pub(super) async fn run(config: &Config, arguments: Arguments) -> anyhow::Result
 async fn of_cluster(config: &Config) -> anyhow::Result<Vec<String>> {
     let addresses = Cluster::new(config, Metrics::new())?.addresses().await?;
     if addresses.is_empty() {
-        bail!("no node of a cluster lives on this Redis");
+        bail!("this Redis has no live node of a cluster");
     }
     Ok(addresses.iter().map(|address| format!("http://{address}")).collect())
 }
 
 fn address(url: &str, arguments: &Arguments) -> anyhow::Result<Url> {
-    let mut address = Url::parse(url).with_context(|| format!("{url:?} is no URL"))?;
+    let mut address = Url::parse(url).with_context(|| format!("{url:?} is not a URL"))?;
     address
         .path_segments_mut()
-        .map_err(|()| anyhow::anyhow!("{url:?} has no path"))?
+        .map_err(|()| anyhow::anyhow!("{url:?} cannot have a path"))?
         .pop_if_empty()
         .extend(["api", "tail"]);
     for group in &arguments.group {
@@ -139,17 +140,17 @@ impl Source {
         }
     }
 
-    /// Hands every line on; connects again when the node has gone, until nobody wants more.
+    /// Forwards every line and reconnects when the node is gone, until the receiver is dropped.
     async fn follow(self, node: usize, first: Response, told: mpsc::Sender<Told>) {
         let mut response = Some(first);
         loop {
             if let Some(response) = response.take() {
                 let reason = match read(response, node, &told).await {
                     Ok(()) if told.is_closed() => return,
-                    Ok(()) => "the node ended it".to_owned(),
+                    Ok(()) => "the node ended the stream".to_owned(),
                     Err(error) => format!("{error:#}"),
                 };
-                eprintln!("{}: {reason}; trying again", self.url.origin().ascii_serialization());
+                eprintln!("{}: {reason}; reconnecting", self.url.origin().ascii_serialization());
             }
             sleep(PAUSE).await;
             response = self.connect().await.ok();
@@ -159,7 +160,9 @@ impl Source {
 
 async fn read(mut response: Response, node: usize, told: &mpsc::Sender<Told>) -> anyhow::Result<()> {
     let mut rest = Vec::new();
-    while let Some(chunk) = timeout(SILENCE, response.chunk()).await.context("the node is silent")?? {
+    while let Some(chunk) =
+        timeout(SILENCE, response.chunk()).await.context("the node sent nothing for 30 seconds")??
+    {
         rest.extend_from_slice(&chunk);
         let Some(end) = rest.iter().rposition(|byte| *byte == b'\n') else {
             if rest.len() > MAX_LINE {

@@ -1,4 +1,4 @@
-//! `channelgate token`: a token for a test, printed alone on standard output.
+//! `channelgate token`: prints a token for a test on standard output.
 
 use std::{process::ExitCode, time::SystemTime};
 
@@ -24,13 +24,14 @@ pub(super) struct Arguments {
     /// The user's id.
     #[arg(long)]
     user: String,
-    /// Which kind of token.
+    /// The kind of token.
     #[arg(long, value_enum, default_value = "access")]
     kind: Kind,
-    /// How long an access token is good for: "5m", "1h", or seconds. A ws-token lasts auth.ws_token.lifetime.
+    /// Lifetime of an access token: "5m", "1h", or seconds. A ws-token lasts auth.ws_token.lifetime.
     #[arg(long, default_value = "5m")]
     lifetime: Span,
-    /// A further claim of an access token, NAME=VALUE; the value is JSON, or else text. May be given several times.
+    /// A further claim of an access token, NAME=VALUE; the value is read as JSON, else as text. May be given several
+    /// times.
     #[arg(long = "claim", value_name = "NAME=VALUE")]
     claims: Vec<String>,
 }

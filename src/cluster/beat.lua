@@ -1,7 +1,7 @@
--- A node says that it lives, and hears who else does.
+-- Renews a node's lease, and returns the living nodes.
 -- KEYS: the set of nodes by the end of their lease, this node's key
 -- ARGV: id, lease in ms, facts as JSON, prefix of the nodes' keys
--- Returns: ids and facts in turn, without the nodes whose facts are gone
+-- Returns: ids and facts in turn, without nodes that have no facts any more
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local lease = tonumber(ARGV[2])

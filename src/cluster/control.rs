@@ -1,8 +1,8 @@
-//! The nodes' own channel: questions go to each live node, answers come back to the one that asked.
+//! The control channel of the nodes: questions go to each live node, answers return to the node that asked.
 //!
-//! In: messages on `channelgate:control:<this node>`, over a connection that does nothing else. Out: answers, and a probe to
-//! itself with every heartbeat, which proves that the subscription still brings something. A few that do not come back end
-//! the connection: unlike the layer's, it holds nothing back that is worth waiting for, because a new one reads the record.
+//! In: messages on `channelgate:control:<this node>`, over a dedicated connection. Out: answers, and with every
+//! heartbeat a probe to itself, which proves that the subscription works. A few missing probes end the connection:
+//! unlike the layer's connection, it holds nothing worth waiting for, because a new one reads the record.
 
 use std::{
     collections::{BTreeSet, HashMap},
@@ -27,10 +27,10 @@ use crate::{
     warn_bounded,
 };
 
-/// Before a node's id: its channel. The second colon keeps it apart from the channel of any group.
+/// Prefix of a node's channel, before its id. The second colon separates it from the channel of any group.
 const CONTROL: &str = "channelgate:control:";
 
-/// Where whoever can publish in Redis orders somebody to be disconnected, on all nodes.
+/// The channel on which any program with access to Redis can order a disconnect on all nodes.
 const DISCONNECT: &str = "channelgate:control:disconnect";
 
 /// Larger orders are not read, in bytes.
@@ -39,7 +39,7 @@ const MAX_ORDER: usize = 32 << 10;
 /// Probes that may be missing before the subscription counts as dead.
 const MISSED_PROBES: u64 = 3;
 
-/// A node that is asked answers within this, whatever the asking one would wait.
+/// A node answers a question within this time, whatever the asking node would wait.
 const LONGEST_ANSWER: Duration = Duration::from_secs(10);
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -49,7 +49,7 @@ enum Message {
         id: u64,
         from: NodeId,
         wait_ms: u64,
-        /// Read only when it is answered: a node of another version may ask what this one does not know.
+        /// Parsed only when it is answered: a node of another version may ask an unknown question.
         query: serde_json::Value,
     },
     Reply {
@@ -92,7 +92,7 @@ impl Control {
             wait_ms: millis(wait),
             query: serde_json::to_value(query).map_err(|error| ClusterError(error.to_string()))?,
         };
-        // A node whose subscription is away hears nothing, and need not be waited for.
+        // A node without a subscription receives nothing, so its answer is not awaited.
         for (node, heard) in open.iter().cloned().collect::<Vec<_>>().into_iter().zip(self.send(&open, &message).await?)
         {
             if heard == 0 {
@@ -135,7 +135,7 @@ impl Control {
         }
     }
 
-    /// Publishes to the channels of these nodes; how many heard it, node by node.
+    /// Publishes to the channels of these nodes; returns the number of receivers per node.
     async fn send(&self, nodes: &BTreeSet<NodeId>, message: &Message) -> Result<Vec<u64>, ClusterError> {
         if nodes.is_empty() {
             return Ok(Vec::new());
@@ -148,7 +148,7 @@ impl Control {
         Ok(self.pool.exchange(&commands).await?)
     }
 
-    /// Listens for ever, connection after connection.
+    /// Listens forever, one connection after another.
     pub async fn listen(self: Arc<Self>, heartbeat: Duration, responder: Arc<dyn Responder>) {
         let _ = self.responder.set(responder);
         let control = &self;
@@ -163,12 +163,12 @@ impl Control {
             Some(control.serve(channel, heartbeat).await)
         };
         let down = |reason: &str, _| {
-            warn_bounded!("the nodes' channel at {}: {reason}; connecting again", self.pool.label());
+            warn_bounded!("the control channel at {} failed: {reason}; reconnecting", self.pool.label());
         };
         reconnect(pending(), establish, serve, down).await;
     }
 
-    /// Hears again, and then catches up with what it did not hear.
+    /// Subscribes, and then catches up with missed orders.
     async fn begin(&self) -> Result<Channel, ClusterError> {
         let channel = self.subscribe().await.map_err(|error| ClusterError(one_line(&error)))?;
         let recorded = self.record.read().await?;
@@ -180,7 +180,7 @@ impl Control {
 
     async fn subscribe(&self) -> redis::RedisResult<Channel> {
         let (sender, messages) = mpsc::unbounded_channel();
-        // What comes before this node has caught up waits.
+        // Messages that arrive before this node has caught up are queued.
         let hear = move |message: Published<'_>| {
             let _ = sender.send((message.channel == DISCONNECT.as_bytes(), message.payload.into()));
         };
@@ -189,7 +189,7 @@ impl Control {
         Ok(Channel { subscription, messages })
     }
 
-    /// Why it ended.
+    /// Serves the channel; returns why it ended.
     async fn serve(self: &Arc<Self>, mut channel: Channel, heartbeat: Duration) -> String {
         let (lost, probe, mut beat) = (channel.subscription.lost(), Probe::default(), beats(heartbeat));
         loop {
@@ -209,10 +209,10 @@ impl Control {
                         return format!("{missed} probes did not come back");
                     }
                     let (control, message) = (Arc::clone(self), Message::Probe(probe.next()));
-                    // A failure shows as a probe that does not come back, too; but not why.
+                    // A failed probe does not come back either, but the error says why.
                     tokio::spawn(async move {
                         if let Err(error) = control.send(&BTreeSet::from([control.id.clone()]), &message).await {
-                            warn_bounded!("a probe of the nodes' channel could not be sent: {error}");
+                            warn_bounded!("cannot send a probe on the control channel: {error}");
                         }
                     });
                 }
@@ -220,13 +220,12 @@ impl Control {
         }
     }
 
-    /// Somebody ordered with PUBLISH that somebody be disconnected; each node hears it, and each writes it down for those
-    /// that do not.
+    /// An order to disconnect arrived by PUBLISH; every node receives it and records it for nodes that do not.
     fn ordered(self: &Arc<Self>, payload: &[u8]) {
         let order = self.responder.get().filter(|_| payload.len() <= MAX_ORDER);
         let Some(order) = order.and_then(|responder| responder.order(payload)) else {
             self.metrics.revocation("malformed", 1);
-            warn_bounded!("a message on {DISCONNECT} is no order to disconnect somebody; docs/ADMIN.md has its form");
+            warn_bounded!("a message on {DISCONNECT} is not a valid order to disconnect; see docs/ADMIN.md");
             return;
         };
         self.metrics.revocation("heard", 1);
@@ -238,7 +237,7 @@ impl Control {
         let ended = timeout(LONGEST_ANSWER, self.answer(Query::Disconnect(order.clone())));
         let (answer, written) = tokio::join!(ended, self.record.write(&order));
         if let Err(error) = written {
-            warn_bounded!("an order to disconnect is not written down for nodes that do not hear now: {error}");
+            warn_bounded!("cannot record an order to disconnect for nodes that are offline: {error}");
         }
         if let Err(_) | Ok(Answer::Failed(_)) = answer {
             self.metrics.revocation("failed", 1);
@@ -246,14 +245,14 @@ impl Control {
         }
     }
 
-    /// One message; the number of a probe.
+    /// Handles one message; returns the number if it is a probe.
     fn take(self: &Arc<Self>, payload: &[u8]) -> Option<u64> {
         match serde_json::from_slice(payload) {
             Ok(Message::Probe(number)) => return Some(number),
             Ok(Message::Reply { id, from, answer }) => {
                 let waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
                 if let Some(sender) = waiting.get(&id) {
-                    // The one who asked may have gone.
+                    // The asking task may be gone.
                     let _ = sender.send((from, answer));
                 }
             }
@@ -263,29 +262,29 @@ impl Control {
                     let wait = Duration::from_millis(wait_ms).min(LONGEST_ANSWER);
                     let answer = match serde_json::from_value(query) {
                         Ok(query) => timeout(wait, control.answer(query)).await,
-                        Err(error) => Ok(Answer::Failed(format!("not understood: {error}"))),
+                        Err(error) => Ok(Answer::Failed(format!("invalid question: {error}"))),
                     };
-                    // Too late is as good as never.
+                    // A late answer is dropped.
                     let Ok(answer) = answer else { return };
                     let reply = Message::Reply { id, from: control.id.clone(), answer };
                     if let Err(error) = control.send(&BTreeSet::from([from]), &reply).await {
-                        warn_bounded!("an answer to another node is lost: {error}");
+                        warn_bounded!("cannot send an answer to another node: {error}");
                     }
                 });
             }
-            Err(error) => warn_bounded!("a message of another node is not understood: {error}"),
+            Err(error) => warn_bounded!("invalid message of another node: {error}"),
         }
         None
     }
 }
 
-/// What brings the messages: whether each is an order to disconnect, and its payload.
+/// The queue of received messages: whether each is an order to disconnect, and its payload.
 struct Channel {
     subscription: Subscription,
     messages: mpsc::UnboundedReceiver<(bool, Box<[u8]>)>,
 }
 
-/// Forgets the question when nobody waits any more.
+/// Removes the question when its caller stops waiting.
 struct Waiting<'a> {
     control: &'a Control,
     id: u64,

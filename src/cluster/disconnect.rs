@@ -1,5 +1,5 @@
-//! An order to disconnect somebody, as the admin API and Redis bring it, and as nodes tell it each other:
-//! `{"user": "7", "code": 4403, "reason": "…", "reconnect": false}`.
+//! An order to disconnect, as it arrives through the admin API and Redis, and as nodes send it to each other: `{"user":
+//! "7", "code": 4403, "reason": "…", "reconnect": false}`.
 
 use std::{
     sync::Arc,
@@ -13,10 +13,10 @@ use crate::{
     socket::close::{CloseCode, Ending},
 };
 
-/// Names of the fields that say whom; exactly one is there.
+/// Fields that name the target; exactly one is required.
 const TARGETS: [&str; 5] = ["user", "token", "jti", "socket", "fingerprint"];
 
-/// All others.
+/// All other fields.
 const OTHERS: [&str; 4] = ["code", "reason", "reconnect", "until"];
 
 /// Bytes of a close reason (RFC 6455, section 5.5).
@@ -28,16 +28,16 @@ const MAX_ID: usize = 255;
 /// Bytes of a token; a request's head is not larger.
 const MAX_TOKEN: usize = 16 << 10;
 
-/// How long a token is revoked that does not say when it ends.
+/// How long a token without an expiry is revoked.
 const USUAL: Duration = Duration::from_secs(24 * 3600);
 
-/// How long at most.
+/// The maximum.
 const LONGEST: Duration = Duration::from_secs(30 * 24 * 3600);
 
 /// An order to disconnect.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Disconnect {
-    /// Whom.
+    /// The target.
     #[serde(flatten)]
     pub target: Target,
     /// The close code.
@@ -53,19 +53,19 @@ pub struct Disconnect {
     pub until: Option<u64>,
 }
 
-/// Who is meant.
+/// The target of an order.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Target {
     /// All connections of a user that are open now.
     User(String),
-    /// All connections that came in with a token, which is refused from now on.
+    /// All connections that used a token, which is refused from now on.
     Fingerprint(Fingerprint),
     /// One connection, by the public id of its socket.
     Socket(Arc<str>),
 }
 
-/// What is wrong with an order.
+/// An error in an order.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{reason}")]
 pub struct Wrong {
@@ -80,28 +80,28 @@ fn wrong(field: &str, reason: impl Into<String>) -> Wrong {
 }
 
 impl Disconnect {
-    /// Reads an order; `recognise` knows what stands for a token, and when it ends.
+    /// Reads an order; `recognise` returns a token's fingerprint and expiry.
     ///
     /// # Errors
-    /// The first field that is wrong.
+    /// The first field with an error.
     pub fn read(
         order: &Value,
         recognise: impl Fn(&str) -> (Fingerprint, Option<SystemTime>),
         now: SystemTime,
     ) -> Result<Self, Wrong> {
         let Value::Map(fields) = order else {
-            return Err(wrong("body", format!("The body is a JSON object, not {}", order.kind())));
+            return Err(wrong("body", format!("The body must be a JSON object, not {}", order.kind())));
         };
         if let Some(unknown) = fields.keys().find(|name| !TARGETS.contains(&&***name) && !OTHERS.contains(&&***name)) {
             let name: String = unknown.chars().take(64).collect();
-            return Err(wrong(&name, format!("{name:?} is not known here")));
+            return Err(wrong(&name, format!("{name:?} is not a known field")));
         }
         let mut named = TARGETS.iter().filter_map(|name| Some((*name, fields.get(*name)?)));
         let (field, value) = match (named.next(), named.next()) {
             (Some(first), None) => first,
-            (None, _) => return Err(wrong("user", "Say whom: user, token, jti or socket")),
+            (None, _) => return Err(wrong("user", "Name a target: user, token, jti or socket")),
             (Some((one, _)), Some((two, _))) => {
-                return Err(wrong(two, format!("Say either {one} or {two}")));
+                return Err(wrong(two, format!("Name either {one} or {two}, not both")));
             }
         };
         let mut ends = None;
@@ -123,7 +123,9 @@ impl Disconnect {
         let reconnect = match fields.get("reconnect") {
             None | Some(Value::Null) => false,
             Some(Value::Bool(reconnect)) => *reconnect,
-            Some(other) => return Err(wrong("reconnect", format!("reconnect is true or false, not {}", other.kind()))),
+            Some(other) => {
+                return Err(wrong("reconnect", format!("reconnect must be true or false, not {}", other.kind())));
+            }
         };
         Ok(Self {
             until: until(fields.get("until"), &target, ends, now)?,
@@ -134,7 +136,7 @@ impl Disconnect {
         })
     }
 
-    /// What its clients are told.
+    /// How its connections end.
     pub fn ending(&self) -> Ending {
         Ending {
             label: if matches!(self.target, Target::Fingerprint(_)) { "revoked" } else { "kicked" },
@@ -144,7 +146,7 @@ impl Disconnect {
         }
     }
 
-    /// Until when the token is refused; `None` where it is not about a token.
+    /// Until when the token is refused; `None` if the target is not a token.
     pub fn refused_until(&self) -> Option<SystemTime> {
         UNIX_EPOCH.checked_add(Duration::from_secs(self.until?))
     }
@@ -156,15 +158,15 @@ fn user(value: &Value) -> Result<String, Wrong> {
         Value::Int(id) => Ok(id.to_string()),
         Value::UInt(id) => Ok(id.to_string()),
         Value::Str(_) => Ok(text("user", value, MAX_ID)?.to_owned()),
-        other => Err(wrong("user", format!("A user's id is text or an integer, not {}", other.kind()))),
+        other => Err(wrong("user", format!("A user's id must be text or an integer, not {}", other.kind()))),
     }
 }
 
 fn text<'a>(field: &str, value: &'a Value, max: usize) -> Result<&'a str, Wrong> {
     match value.as_str() {
-        None => Err(wrong(field, format!("{field} is text, not {}", value.kind()))),
+        None => Err(wrong(field, format!("{field} must be text, not {}", value.kind()))),
         Some("") => Err(wrong(field, format!("{field} must not be empty"))),
-        Some(text) if text.len() > max => Err(wrong(field, format!("{field} has at most {max} bytes"))),
+        Some(text) if text.len() > max => Err(wrong(field, format!("{field} must have at most {max} bytes"))),
         Some(text) => Ok(text),
     }
 }
@@ -176,7 +178,7 @@ fn code(value: Option<&Value>, reconnect: bool) -> Result<u16, Wrong> {
         Some(Value::Int(code)) => u16::try_from(*code).ok().and_then(CloseCode::new),
         Some(_) => None,
     };
-    let legal = "The close code is one of 1000 to 1003, 1007 to 1014 and 3000 to 4999";
+    let legal = "The close code must be one of 1000 to 1003, 1007 to 1014 and 3000 to 4999";
     code.map(CloseCode::get).ok_or_else(|| wrong("code", legal))
 }
 
@@ -184,14 +186,14 @@ fn reason(value: Option<&Value>) -> Result<String, Wrong> {
     match value {
         None | Some(Value::Null) => Ok(String::new()),
         Some(Value::Str(text)) if text.len() > MAX_REASON => {
-            Err(wrong("reason", format!("A close reason has at most {MAX_REASON} bytes")))
+            Err(wrong("reason", format!("A close reason must have at most {MAX_REASON} bytes")))
         }
         Some(Value::Str(text)) => Ok(text.to_string()),
-        Some(other) => Err(wrong("reason", format!("A close reason is text, not {}", other.kind()))),
+        Some(other) => Err(wrong("reason", format!("A close reason must be text, not {}", other.kind()))),
     }
 }
 
-/// When the token ends anyhow: as was said, else as the token says itself, else after a day.
+/// When the token expires: as ordered, else by its own claims, else after a day.
 fn until(
     value: Option<&Value>,
     target: &Target,
@@ -202,15 +204,15 @@ fn until(
     let said = match value {
         None | Some(Value::Null) => None,
         Some(_) if !matches!(target, Target::Fingerprint(_)) => {
-            return Err(wrong("until", "Only a token is refused for a time; a user's other tokens stay good"));
+            return Err(wrong("until", "until applies to tokens only; a user's other tokens stay valid"));
         }
         Some(Value::Int(time)) if *time > 0 => Some(time.unsigned_abs()),
-        Some(_) => return Err(wrong("until", "until is a time in whole seconds since 1970")),
+        Some(_) => return Err(wrong("until", "until must be a time in whole seconds since 1970")),
     };
     if !matches!(target, Target::Fingerprint(_)) {
         return Ok(None);
     }
-    // A second more: a token's last second counts, and clocks differ.
+    // One second more: a token's last second counts, and clocks differ.
     let end = said.or(ends.map(|end| seconds(end) + 1)).unwrap_or_else(|| seconds(now + USUAL));
     Ok(Some(end.min(seconds(now + LONGEST))))
 }
@@ -252,7 +254,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_is_named() {
+    fn an_error_names_its_field() {
         let long = |field: &str, length: usize| format!(r#"{{"{field}": "{}"}}"#, "x".repeat(length));
         for (field, text) in [
             ("body", "[]".to_owned()),
@@ -282,14 +284,14 @@ mod tests {
     }
 
     #[test]
-    fn nodes_tell_each_other_the_same_without_the_token() {
+    fn nodes_exchange_the_same_order_without_the_token() {
         let orders =
             [r#"{"user": 7, "reason": "é"}"#, r#"{"token": "secret"}"#, r#"{"socket": "a", "reconnect": true}"#];
         for order in orders.map(|text| read(text).unwrap()) {
             let text = serde_json::to_string(&order).unwrap();
             assert!(!text.contains("secret"), "{text}");
             assert_eq!(serde_json::from_str::<Disconnect>(&text).unwrap(), order);
-            // What stands in Redis is an order as anybody may write it.
+            // The record in Redis has the same form as an order from outside.
             assert_eq!(read(&text).unwrap(), order);
         }
     }

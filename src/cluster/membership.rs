@@ -1,7 +1,7 @@
-//! Which nodes live, and where they are: a heartbeat of this node, and the answers of the others' heartbeats.
+//! Which nodes are live, and where they are: a heartbeat of this node, and the other nodes' heartbeats.
 //!
-//! In: this node's facts, every heartbeat. Out: the live nodes. What a request asks is answered from memory, so that made-up
-//! ids cost Redis nothing.
+//! In: this node's facts, every heartbeat. Out: the live nodes. Requests are answered from memory, so that invented ids
+//! cost Redis nothing.
 
 use std::{
     collections::BTreeMap,
@@ -20,13 +20,13 @@ use crate::{
     warn_bounded,
 };
 
-/// The nodes, by the end of their lease.
+/// The nodes, sorted by the end of their lease.
 const NODES: &str = "channelgate:nodes";
 
-/// Before a node's id: its facts.
+/// Prefix of a node's facts, before its id.
 const NODE: &str = "channelgate:node:";
 
-/// Unknown ids are looked up in Redis at most this often, all that are asked for meanwhile at once.
+/// Unknown ids are looked up in Redis at most this often, with one look-up for all requests meanwhile.
 const LOOK_UP: Duration = Duration::from_millis(250);
 
 pub(super) struct Membership {
@@ -34,11 +34,11 @@ pub(super) struct Membership {
     pool: Arc<RedisPool>,
     beat: Script,
     known: Mutex<Known>,
-    /// Whoever has it looks unknown ids up; the others wait for what it finds.
+    /// Its holder looks up unknown ids; the others wait for the result.
     look_up: tokio::sync::Mutex<LookUp>,
 }
 
-/// The last look-up: when it began, and what was wrong.
+/// The last look-up: when it began, and its error.
 #[derive(Default)]
 struct LookUp(Option<(Instant, Result<(), ClusterError>)>);
 
@@ -47,7 +47,7 @@ struct Known {
     facts: Option<NodeFacts>,
     nodes: BTreeMap<NodeId, NodeFacts>,
     at: Option<Instant>,
-    /// A loop of heartbeats that ended may not write itself back.
+    /// Set when this node has left, so that a running heartbeat does not register it again.
     resigned: bool,
 }
 
@@ -62,8 +62,8 @@ impl Membership {
         }
     }
 
-    /// Heartbeats for ever. No actor as presence and the limit per user have: a heartbeat says all that there is to say, so
-    /// nothing has to wait for another one, and a request may send one, too.
+    /// Sends heartbeats forever. It is not an actor like those of presence and user limits: a heartbeat contains
+    /// everything, so none has to wait for another, and a request may send one, too.
     pub async fn run(
         self: Arc<Self>,
         (mut address, listening): (Option<Arc<str>>, SocketAddr),
@@ -81,22 +81,22 @@ impl Membership {
                 self.beat(NodeFacts { address, started, connections: metrics.connections.get() }).await
             };
             if let Err(error) = sent.await {
-                warn_bounded!("no heartbeat: {error}");
+                warn_bounded!("the heartbeat failed: {error}");
             }
         }
     }
 
-    /// Where others reach a node that listens on every address: the address that Redis sees it come from.
+    /// The address at which others reach a node that listens on every address: the one that Redis sees.
     async fn reachable(&self, listening: SocketAddr) -> Result<Arc<str>, ClusterError> {
         if !listening.ip().is_unspecified() {
             return Ok(listening.to_string().into());
         }
         let work = async |connection: &mut MultiplexedConnection| {
             match query::<String>(connection, redis::cmd("CLIENT").arg("INFO")).await {
-                // Before Redis 6.2, or not allowed: no more is known than over a unix socket.
+                // Before Redis 6.2, or not permitted: as little is known as over a unix socket.
                 Err(error) if error.code().is_some() => {
                     log::warn!(
-                        "Redis does not say where this node is, so that other nodes look for it on their own machine; set \
+                        "Redis does not report this node's address, so other nodes will look for it on their own machine; set \
                          cluster.address: {}",
                         one_line(&error)
                     );
@@ -109,11 +109,11 @@ impl Membership {
         let seen = info.split(' ').find_map(|part| part.strip_prefix("addr=")?.parse::<SocketAddr>().ok());
         // Over a unix socket Redis sees no address, and is on this machine.
         let ip = seen.map_or(Ipv4Addr::LOCALHOST.into(), |seen| seen.ip());
-        log::info!("other nodes reach this one at {ip}:{}; cluster.address names another place", listening.port());
+        log::info!("other nodes reach this one at {ip}:{}; set cluster.address to change that", listening.port());
         Ok(SocketAddr::new(ip, listening.port()).to_string().into())
     }
 
-    /// Says that this node lives, with these facts, and learns who else does.
+    /// Sends this node's heartbeat with these facts, and reads the live nodes.
     async fn beat(&self, facts: NodeFacts) -> Result<(), ClusterError> {
         let text = serde_json::to_string(&facts).map_err(|error| ClusterError(error.to_string()))?;
         self.with(|known| known.facts = Some(facts));
@@ -122,7 +122,7 @@ impl Membership {
         call.key(NODES).key(format!("{NODE}{id}")).arg(id).arg(lease).arg(text).arg(NODE);
         let answer: Vec<(String, String)> = self.pool.invoke(&call).await?;
         let nodes = answer.into_iter().filter_map(|(id, facts)| {
-            // A node of another version may say more, but nothing less.
+            // A node of another version may have more fields, but not fewer.
             Some((NodeId::from(id.as_str()), serde_json::from_str(&facts).ok()?))
         });
         let nodes = nodes.collect();
@@ -133,13 +133,13 @@ impl Membership {
         Ok(())
     }
 
-    /// The nodes that live now.
+    /// The live nodes.
     pub async fn nodes(&self) -> Result<BTreeMap<NodeId, NodeFacts>, ClusterError> {
         self.refresh().await?;
         Ok(self.with(|known| known.nodes.clone()))
     }
 
-    /// Where the nodes are that live now, for somebody who is none of them.
+    /// The addresses of the live nodes, for a program outside the cluster.
     pub async fn addresses(&self) -> Result<Vec<Arc<str>>, ClusterError> {
         let work = async |connection: &mut MultiplexedConnection| {
             let ids: Vec<String> = query(connection, redis::cmd("ZRANGE").arg(NODES).arg(0).arg(-1)).await?;
@@ -150,16 +150,16 @@ impl Membership {
             if ids.is_empty() { Ok(Vec::new()) } else { exchange::<Vec<Option<String>>>(connection, &facts).await }
         };
         let facts = self.pool.within(work).await?;
-        // Those of a node that has gone have expired.
+        // The facts of a node that has gone have expired.
         let facts = facts.iter().flatten().filter_map(|text| serde_json::from_str::<NodeFacts>(text).ok());
         Ok(facts.map(|facts| facts.address).collect())
     }
 
-    /// Where a node is; `None` if no such node lives.
+    /// The address of a node; `None` if no such node is live.
     pub async fn address_of(&self, id: &str) -> Result<Option<Arc<str>>, ClusterError> {
         let asked = Instant::now();
         let address = |known: &Known| known.nodes.get(id).map(|facts| Arc::clone(&facts.address));
-        // Where heartbeats fail for longer than a lease, who lives is not known.
+        // If heartbeats fail for longer than a lease, the live nodes are unknown.
         let known =
             self.with(|known| known.at.filter(|at| at.elapsed() <= self.lease.length()).and_then(|_| address(known)));
         if known.is_some() {
@@ -185,7 +185,7 @@ impl Membership {
         }
     }
 
-    /// Takes this node off the roll.
+    /// Removes this node from the live nodes.
     pub async fn resign(&self) -> Result<(), ClusterError> {
         self.with(|known| known.resigned = true);
         let (mut commands, id) = (redis::pipe(), &self.lease.node);

@@ -1,4 +1,4 @@
-//! Who a node is, and what it says of itself to the others.
+//! The id of a node, and the facts that it publishes to the others.
 
 use std::{
     fmt,
@@ -9,7 +9,7 @@ use std::{
 use rand::Rng;
 use serde::{Deserialize, Serialize};
 
-/// One start of one node: 12 characters of `a-z` and `0-9`, random, so that they can stand in a URL and in a Redis key.
+/// One start of one node: 12 random characters of `a-z` and `0-9`, valid in a URL and in a Redis key.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct NodeId(Arc<str>);
@@ -18,7 +18,7 @@ const ALPHABET: &[u8; 36] = b"abcdefghijklmnopqrstuvwxyz0123456789";
 const LENGTH: usize = 12;
 
 impl NodeId {
-    /// A new one; two nodes never get the same.
+    /// A new random id.
     pub fn random() -> Self {
         let mut random = rand::rng();
         Self(
@@ -53,10 +53,10 @@ impl fmt::Display for NodeId {
     }
 }
 
-/// What a node's key in Redis says: `{"address": "10.0.0.5:8000", "started": 1766304000, "connections": 412}`.
+/// The content of a node's key in Redis: `{"address": "10.0.0.5:8000", "started": 1766304000, "connections": 412}`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NodeFacts {
-    /// Where the other nodes reach it, host and port.
+    /// Host and port at which the other nodes reach it.
     pub address: Arc<str>,
     /// When it started, in seconds of Unix time.
     pub started: u64,
@@ -74,7 +74,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_id_can_stand_anywhere() {
+    fn an_id_is_valid_in_urls_and_redis_keys() {
         let id = NodeId::random();
         assert_eq!(id.as_str().len(), LENGTH);
         assert!(id.as_str().bytes().all(|byte| ALPHABET.contains(&byte)), "{id}");

@@ -1,4 +1,4 @@
-//! Questions to all nodes, and what each answers.
+//! Questions to all nodes, and the answers of each.
 
 use std::{collections::BTreeMap, sync::Arc, time::Instant};
 
@@ -27,7 +27,7 @@ pub enum Query {
 pub struct Order {
     /// The Socket.IO namespace.
     pub namespace: Arc<str>,
-    /// The rooms, the union of them.
+    /// The rooms; the event goes to their union.
     pub rooms: Vec<Arc<str>>,
     /// The event's name, then its arguments.
     pub args: Vec<Value>,
@@ -48,7 +48,7 @@ impl Order {
     }
 }
 
-/// What one node answers.
+/// The answer of one node.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Answer {
@@ -56,9 +56,9 @@ pub enum Answer {
     Stats(NodeStats),
     /// To [`Query::UserRooms`].
     Rooms(Vec<SocketRooms>),
-    /// To [`Query::Emit`] and [`Query::Disconnect`]: how many sockets it went to.
+    /// To [`Query::Emit`] and [`Query::Disconnect`]: the number of sockets reached.
     Reached(u64),
-    /// The node cannot say, for this reason.
+    /// The node cannot answer, for this reason.
     Failed(String),
 }
 
@@ -75,7 +75,7 @@ pub struct NodeStats {
     pub events: u64,
 }
 
-/// One socket and where it is.
+/// One socket and its rooms.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SocketRooms {
     /// The socket's public id.
@@ -86,7 +86,7 @@ pub struct SocketRooms {
     pub rooms: Vec<Arc<str>>,
 }
 
-/// What came back.
+/// All answers.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Answers {
     /// The nodes that answered in time.
@@ -95,18 +95,18 @@ pub struct Answers {
     pub silent: Vec<NodeId>,
 }
 
-/// Answers for this node.
+/// Answers questions for this node.
 pub trait Responder: Send + Sync + 'static {
-    /// The answer; asked for again by nobody, so a late one is lost.
+    /// The answer; the question is not repeated, so a late answer is lost.
     fn answer(&self, query: Query) -> BoxFuture<'_, Answer>;
 
-    /// An order to disconnect that came over Redis, from whoever can publish there.
+    /// Parses an order to disconnect that any program may publish in Redis.
     fn order(&self, payload: &[u8]) -> Option<Disconnect> {
         let _ = payload;
         None
     }
 
-    /// Orders to disconnect that stand in Redis: all of them, heard or not, each time the node can hear again.
+    /// The orders to disconnect recorded in Redis: all of them, each time the node can hear again.
     fn learn(&self, recorded: Vec<Recorded>) -> BoxFuture<'_, ()> {
         drop(recorded);
         Box::pin(std::future::ready(()))

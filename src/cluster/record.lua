@@ -1,7 +1,7 @@
--- Writes down an order to disconnect.
+-- Stores an order to disconnect.
 -- KEYS: the set
--- ARGV: the order, how long a set of orders is kept in ms or '', when the order ends in ms of Unix time or '', most entries
--- Returns: how many entries had to go that were still wanted
+-- ARGV: the order, lifetime of the set in ms or '', end of the order in ms of Unix time or '', maximum number of entries
+-- Returns: how many entries were removed although they were still valid
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local left

@@ -1,7 +1,7 @@
-//! The orders to disconnect that stand in Redis, for nodes that start, or could not hear for a while.
+//! The orders to disconnect kept in Redis for nodes that start or were cut off.
 //!
-//! In: each order that a node hears. Out: all that are still wanted, with their times. Two sorted sets, both bounded and with
-//! an end: users and sockets by the time of the order, tokens by the time at which they end.
+//! In: each order that a node receives. Out: all orders that still apply, with their times. Two sorted sets, both
+//! bounded and expiring: users and sockets by the time of the order, tokens by the time at which they expire.
 
 use std::{
     sync::Arc,
@@ -17,24 +17,24 @@ use crate::{
     warn_bounded,
 };
 
-/// Users and sockets, by when they were to be disconnected.
+/// Users and sockets, by the time of the order.
 const DISCONNECTED: &str = "channelgate:disconnected";
 
-/// Tokens, by when they end.
+/// Tokens, by their expiry.
 const REVOKED: &str = "channelgate:revoked";
 
-/// How long it is known who was disconnected: a node that was away for longer does not learn of it.
+/// How long orders for users and sockets are kept: a node that was away for longer does not learn of them.
 const KEPT: Duration = Duration::from_secs(3600);
 
-/// Orders that one set holds; beyond, those go that end or were given first.
+/// Maximum number of orders per set; beyond it, those that expire or were given first are removed.
 const MOST: usize = 20_000;
 
-/// An order and when it was given.
+/// An order and its time.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Recorded {
     /// The order.
     pub order: Disconnect,
-    /// When; now, where that need not be known.
+    /// Its time; the current time where it does not matter.
     pub at: Instant,
 }
 
@@ -49,7 +49,7 @@ impl Record {
         Self { pool, write: Script::new(include_str!("record.lua")), metrics }
     }
 
-    /// Writes an order down. Again is no other order.
+    /// Records an order. Recording it again changes nothing.
     pub async fn write(&self, order: &Disconnect) -> Result<(), ClusterError> {
         let text = serde_json::to_string(order).map_err(|error| ClusterError(error.to_string()))?;
         let mut call = self.write.prepare_invoke();
@@ -65,12 +65,12 @@ impl Record {
         let over: u64 = self.pool.invoke(&call).await?;
         if over > 0 {
             self.metrics.revocation("dropped", over);
-            warn_bounded!("more than {MOST} orders to disconnect stand in Redis; {over} had to go");
+            warn_bounded!("more than {MOST} orders to disconnect are recorded in Redis; {over} were removed");
         }
         Ok(())
     }
 
-    /// All orders that are still wanted.
+    /// All orders that still apply.
     pub async fn read(&self) -> Result<Vec<Recorded>, ClusterError> {
         let mut commands = redis::pipe();
         commands.cmd("TIME").cmd("ZRANGE").arg(DISCONNECTED).arg(0).arg(-1).arg("WITHSCORES");
@@ -90,11 +90,11 @@ impl Record {
         for (text, at) in kicks.chain(tokens) {
             match (serde_json::from_str(&text), at) {
                 (Ok(order), Some(at)) => recorded.push(Recorded { order, at }),
-                // Before this machine had started.
+                // Before this machine started.
                 (Ok(_), None) => {}
                 (Err(error), _) => {
                     self.metrics.revocation("malformed", 1);
-                    warn_bounded!("an order to disconnect in Redis is not understood: {error}");
+                    warn_bounded!("invalid order to disconnect in Redis: {error}");
                 }
             }
         }

@@ -1,24 +1,24 @@
-//! Questions to Django, and the nodes among themselves.
+//! Calls to Django, and the cluster of nodes.
 
 use serde::{Deserialize, Serialize};
 
 use super::{Secret, Span};
 
-/// Where questions of consumers go: over HTTP, or to a worker of Channels.
+/// Where consumers' calls go: over HTTP, or to a Channels worker.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Backend {
-    /// `http://` or `https://`; the action's name is added as the last part of the path. Unset: no questions over HTTP.
+    /// `http://` or `https://`; the action's name is appended as the last part of the path. Unset: no calls over HTTP.
     pub url: Option<String>,
-    /// Signs every request, so that Django knows that it comes from a node.
+    /// Signs every request, so that Django can check that a node sent it.
     pub secret: Option<Secret>,
-    /// How long an answer may take, with waiting for a turn and with a second try.
+    /// Maximum time for an answer, including waiting for a free slot and a retry.
     pub timeout: Span,
-    /// Questions asked at once by this node.
+    /// Calls of this node at the same time.
     pub concurrency: usize,
-    /// Largest question over HTTP, in bytes.
+    /// Maximum size of a call over HTTP, in bytes.
     pub max_request: usize,
-    /// A channel of Django's channel layer, `worker`; set: questions go there and not over HTTP.
+    /// A channel of Django's channel layer, `worker`; if set, calls go there and not over HTTP.
     pub worker: Option<String>,
 }
 
@@ -32,9 +32,9 @@ impl Default for Backend {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Cluster {
-    /// Where the other nodes reach this one, host and port; unset: where it listens.
+    /// Host and port at which the other nodes reach this one; unset: the listen address.
     pub address: Option<String>,
-    /// How often a node says that it lives; after three that are missed it counts as dead.
+    /// How often a node sends a sign of life; after three that are missed it counts as dead.
     pub heartbeat: Span,
 }
 

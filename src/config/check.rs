@@ -1,4 +1,4 @@
-//! Values that have the right type and still make no sense.
+//! Checks values of the right type that still make no sense.
 
 mod consumers;
 
@@ -9,14 +9,14 @@ use super::{
     error::{ConfigError, KeyPath, did_you_mean},
 };
 
-/// Faster heartbeats would be dead before Redis has answered.
+/// With faster heartbeats a node would count as dead before Redis answers.
 const MIN_HEARTBEAT: Duration = Duration::from_millis(100);
 
-/// Adds what is wrong with `config` to `errors`.
+/// Adds the errors of `config` to `errors`.
 pub(super) fn check(config: &Config, errors: &mut Vec<ConfigError>) {
     let mut note = |key: KeyPath, reason: String| {
         let error = config.error(&key, reason);
-        // What is left of a list without its wrong parts is not reported a second time.
+        // A list is not reported again after its wrong items were removed.
         if !errors.iter().any(|known| known.key.is_inside(&error.key)) {
             errors.push(error);
         }
@@ -78,7 +78,7 @@ fn sections(config: &Config, note: &mut impl FnMut(KeyPath, String)) {
             note(KeyPath::dotted(key), "must be at least 1".to_owned());
         }
     }
-    // What one read may bring costs a client at most a minute then.
+    // Then the bytes of one read pause a client for a minute at most.
     if (1..1024).contains(&config.socket.max_bytes_per_second) {
         note(KeyPath::dotted("socket.max_bytes_per_second"), "must be at least 1024, or 0 for no limit".to_owned());
     }
@@ -107,7 +107,7 @@ fn sections(config: &Config, note: &mut impl FnMut(KeyPath, String)) {
     if config.server.proxy_protocol && config.server.trusted_proxies.is_empty() {
         note(
             KeyPath::dotted("server.proxy_protocol"),
-            "needs server.trusted_proxies: nobody else may speak it".to_owned(),
+            "needs server.trusted_proxies: only those proxies may use the protocol".to_owned(),
         );
     }
     let limits = &config.limits;
@@ -121,7 +121,7 @@ fn sections(config: &Config, note: &mut impl FnMut(KeyPath, String)) {
         ),
     ] {
         if value > 0 && of == 0 {
-            note(KeyPath::ROOT.then("limits").then(burst), format!("means nothing without limits.{rate}"));
+            note(KeyPath::ROOT.then("limits").then(burst), format!("has no effect without limits.{rate}"));
         }
     }
     if config.socketio.transports.is_empty() {
@@ -147,7 +147,7 @@ fn tokens(auth: &Auth, note: &mut impl FnMut(KeyPath, String)) {
         let near = did_you_mean(&auth.jwt.algorithm, ALGORITHMS.iter().copied());
         note(
             KeyPath::dotted("auth.jwt.algorithm"),
-            format!("unknown algorithm; known are {}{near}", ALGORITHMS.join(", ")),
+            format!("unknown algorithm; known: {}{near}", ALGORITHMS.join(", ")),
         );
     }
     if TYPES_OF_OTHERS.contains(&auth.jwt.token_type.as_str()) {
@@ -155,7 +155,7 @@ fn tokens(auth: &Auth, note: &mut impl FnMut(KeyPath, String)) {
         note(KeyPath::dotted("auth.jwt.token_type"), reason);
     }
     if auth.ws_token.user_id_keys.is_empty() {
-        let reason = "names no key, so that no user could be known; write [\"user_id\"]".to_owned();
+        let reason = "names no key, so no user would be known; write [\"user_id\"]".to_owned();
         note(KeyPath::dotted("auth.ws_token.user_id_keys"), reason);
     }
     for (key, sources) in [("auth.jwt.sources", &auth.jwt.sources), ("auth.ws_token.sources", &auth.ws_token.sources)] {
@@ -166,7 +166,7 @@ fn tokens(auth: &Auth, note: &mut impl FnMut(KeyPath, String)) {
             };
             if !known {
                 let reason = format!(
-                    "unknown source {source:?}; known are query:NAME, header, cookie:NAME, subprotocol, subprotocol:NAME"
+                    "unknown source {source:?}; known: query:NAME, header, cookie:NAME, subprotocol, subprotocol:NAME"
                 );
                 note(KeyPath::dotted(key).then(place), reason);
             }
@@ -178,16 +178,16 @@ fn tokens(auth: &Auth, note: &mut impl FnMut(KeyPath, String)) {
     ];
     for (key, template, part) in templates {
         if !template.contains(part) {
-            // Without it one cached value would be everybody's token.
+            // Without it, one cached value would be the token of every user.
             note(KeyPath::dotted(key), format!("must contain {part}"));
         }
     }
 }
 
-/// Types of tokens that are good for other things.
+/// Types of tokens with other uses.
 const TYPES_OF_OTHERS: [&str; 2] = ["ws_token", "refresh"];
 
-/// Names and values that mean nothing when they are empty, and that a variable that was not filled in leaves empty.
+/// Names and values that must not be empty; an unset variable in a template leaves them so.
 fn blanks(config: &Config, note: &mut impl FnMut(KeyPath, String)) {
     let Config { auth, api, .. } = config;
     let texts = [
@@ -209,39 +209,41 @@ fn blanks(config: &Config, note: &mut impl FnMut(KeyPath, String)) {
     }
 }
 
-/// Keys that nothing would look at, with what is set beside them.
+/// Keys without an effect next to other settings.
 fn useless(config: &Config, note: &mut impl FnMut(KeyPath, String)) {
     let jwt = &config.auth.jwt;
     let is_hmac = jwt.algorithm.starts_with("HS");
     let unused = if is_hmac { ("verifying_key", &jwt.verifying_key) } else { ("signing_key", &jwt.signing_key) };
     if let (name, Some(_)) = unused {
         let wanted = if is_hmac { "signing_key" } else { "verifying_key" };
-        let reason = format!("is not looked at with {}; write \"{wanted}\", or another \"algorithm\"", jwt.algorithm);
+        let reason = format!("is not used with {}; write \"{wanted}\", or another \"algorithm\"", jwt.algorithm);
         note(KeyPath::dotted("auth.jwt").then(name), reason);
     }
     if config.backend.worker.is_some() && config.backend.secret.is_some() {
-        let reason = "signs requests over HTTP, and calls go to \"worker\"; leave one of both out".to_owned();
+        let reason = "signs requests over HTTP, but calls go to \"worker\"; remove one of the two".to_owned();
         note(KeyPath::dotted("backend.secret"), reason);
     }
 }
 
-/// A base URL; what comes behind the path would be lost when the action's name is added.
+/// Checks a base URL; a query or fragment would be lost when the action's name is appended.
 fn backend_url(text: &str) -> Result<(), String> {
-    let url = url::Url::parse(text).map_err(|error| format!("{text:?} is no URL: {error}"))?;
+    let url = url::Url::parse(text).map_err(|error| format!("{text:?} is not a URL: {error}"))?;
     if !matches!(url.scheme(), "http" | "https") || !url.has_host() {
-        return Err("begins with http:// or https:// and a host".to_owned());
+        return Err("must begin with http:// or https:// and a host".to_owned());
     }
     if !url.username().is_empty() || url.password().is_some() {
-        return Err("holds no user and no password, because it is shown in logs; sign with backend.secret".to_owned());
+        return Err(
+            "must not contain a user or password, because it is shown in logs; sign with backend.secret".to_owned()
+        );
     }
     if url.query().is_some() || url.fragment().is_some() {
-        return Err("ends with its path: the action's name is added to it".to_owned());
+        return Err("must end with its path: the action's name is appended to it".to_owned());
     }
     Ok(())
 }
 
 fn listen(text: &str) -> Result<(), String> {
-    let wrong = || format!("{text:?} is no address with a port, such as \"127.0.0.1:8000\" or \"[::]:8000\"");
+    let wrong = || format!("{text:?} is not an address with a port, such as \"127.0.0.1:8000\" or \"[::]:8000\"");
     let (host, port) = text.rsplit_once(':').ok_or_else(wrong)?;
     if host.is_empty() || port.parse::<u16>().is_err() || (host.contains(':') && !host.starts_with('[')) {
         return Err(wrong());

@@ -5,7 +5,7 @@ use serde::{Deserialize, Deserializer, Serialize, de};
 
 use super::{Emit, Emits, Handler, OneOrMany, Span, did_you_mean};
 
-/// What is served on a path, to whom, and how events and messages are handled.
+/// A path, its clients, and how events and messages are handled.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Consumer {
@@ -14,7 +14,7 @@ pub struct Consumer {
     pub name: Option<String>,
     /// Path with parameters as Django writes them: `/ws/orders/<int:id>/`.
     pub path: String,
-    /// What its clients speak.
+    /// The protocol of its clients.
     #[serde(default)]
     pub protocol: Protocol,
     /// The Socket.IO namespace it serves.
@@ -29,61 +29,62 @@ pub struct Consumer {
     /// Patterns: which of these groups a client may name.
     #[serde(default)]
     pub allow: Option<OneOrMany>,
-    /// How a refused client learns of it.
+    /// How a client is refused.
     #[serde(default)]
     pub reject: Reject,
-    /// What becomes of a connection whose token ends.
+    /// What happens to a connection when its token expires.
     #[serde(default)]
     pub at_expiry: AtExpiry,
     /// The key of a client message that names its handler.
     #[serde(default = "type_key")]
     pub message_key: String,
-    /// What happens on text that is no JSON.
+    /// What happens on text that is not JSON.
     #[serde(default)]
     pub on_bad_json: Policy,
-    /// What happens on a message that no handler takes.
+    /// What happens on a message without a handler.
     #[serde(default)]
     pub on_unknown_message: Policy,
-    /// What is done before a connection whose user is known is let in.
+    /// Runs before a connection with a known user is admitted.
     #[serde(default)]
     pub on_admit: Option<Handler>,
-    /// What is done once the socket is open.
+    /// Runs once the socket is open.
     #[serde(default)]
     pub on_connect: Option<Handler>,
-    /// What is done when it is gone.
+    /// Runs after the socket has closed.
     #[serde(default)]
     pub on_disconnect: Option<Handler>,
-    /// What is done when the first connection of a member has come, on that connection.
+    /// Runs when the first connection of a member opens, on that connection.
     #[serde(default)]
     pub on_online: Option<Handler>,
-    /// What is done when the last connection of a member is gone, on one node.
+    /// Runs when the last connection of a member has closed, on one node.
     #[serde(default)]
     pub on_offline: Option<Handler>,
     /// Counts connections per member.
     #[serde(default)]
     pub presence: Option<Presence>,
-    /// Event types (dots and underscores are the same) to what is sent; `*` takes the rest.
+    /// Event types (dots and underscores are the same) and what is sent for them; `*` matches all other types.
     #[serde(default)]
     pub on_event: IndexMap<String, EventHandler>,
-    /// What a client is told where events may have been missed; unset: nothing.
+    /// What a client receives when events may have been missed; unset: nothing.
     #[serde(default)]
     pub on_gap: Option<GapHandler>,
-    /// Client messages by the value of `message_key`, or Socket.IO events by their name; `*` takes the rest.
+    /// Client messages by the value of `message_key`, or Socket.IO events by their name; `*` matches all others.
     #[serde(default)]
     pub on_message: IndexMap<String, Handler>,
-    /// Text messages taken as they are, before JSON is tried, by their exact text; `*` takes every text and binary message.
+    /// Text messages taken unparsed, before JSON is tried, by their exact text; `*` matches every text and binary
+    /// message.
     #[serde(default)]
     pub on_raw: IndexMap<String, Handler>,
-    /// Rooms that one connection may be in by its messages.
+    /// Maximum number of rooms that one connection may join by its messages.
     #[serde(default = "hundred")]
     pub max_rooms: usize,
-    /// What becomes of events that wait for a client that is behind with reading, when there is no room for more.
+    /// What happens to events that wait for a slow client when its outbox is full.
     #[serde(default)]
     pub slow: Slow,
-    /// Topics: what a connection gets.
+    /// Topics: which events a connection gets.
     #[serde(default)]
     pub topics: Topics,
-    /// Overrides of `[socket]` for this consumer, in bytes.
+    /// Overrides `socket.max_message` for this consumer, in bytes.
     #[serde(default)]
     pub max_message: Option<usize>,
     /// Free text for the live page: a sample event per line of business, in the order of the file.
@@ -92,12 +93,13 @@ pub struct Consumer {
 }
 
 impl Consumer {
-    /// Its name for logs, metrics and other nodes: its own, or its path; several namespaces of one path are told apart.
+    /// Its name for logs, metrics and other nodes: its own, else its path with the namespace, because several
+    /// namespaces share a path.
     pub fn label(&self) -> String {
         self.name.clone().unwrap_or_else(|| format!("{}{}", self.path, self.namespace.trim_start_matches('/')))
     }
 
-    /// Whether no client of it ever shows a token.
+    /// Whether its clients never send a token.
     pub fn is_anonymous(&self) -> bool {
         !self.auth.is_empty() && self.auth.iter().all(|method| *method == AuthMethod::Anonymous)
     }
@@ -111,12 +113,12 @@ pub enum AuthMethod {
     WsToken,
     /// A simplejwt access token.
     Jwt,
-    /// No user, where no credential is given.
+    /// No user, if no credential is sent.
     Anonymous,
 }
 
 impl AuthMethod {
-    /// All of them, by their names in the file.
+    /// All methods with their names in the file.
     const NAMED: [(&str, Self); 3] = [("ws_token", Self::WsToken), ("jwt", Self::Jwt), ("anonymous", Self::Anonymous)];
 }
 
@@ -127,12 +129,12 @@ impl<'de> Deserialize<'de> for AuthMethod {
         named.map(|(_, method)| *method).ok_or_else(|| {
             let names = Self::NAMED.map(|(name, _)| name);
             let near = did_you_mean(&text, names);
-            de::Error::custom(format!("unknown way to authenticate {text:?}; known are {}{near}", names.join(", ")))
+            de::Error::custom(format!("unknown way to authenticate {text:?}; known: {}{near}", names.join(", ")))
         })
     }
 }
 
-/// What clients speak.
+/// The protocol of clients.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Protocol {
     /// Plain WebSocket.
@@ -158,7 +160,7 @@ impl Protocol {
     }
 }
 
-/// What becomes of a connection whose token ends.
+/// What happens to a connection when its token expires.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum AtExpiry {
@@ -185,7 +187,7 @@ fn type_key() -> String {
     "type".to_owned()
 }
 
-/// How a refused client learns of it.
+/// How a client is refused.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Reject {
@@ -197,9 +199,9 @@ pub struct Reject {
     pub send: Option<String>,
     /// The message of Socket.IO's `connect_error`.
     pub message: Option<String>,
-    /// The same, for a client that shows no token.
+    /// The same, for a client without a token.
     pub missing: Option<String>,
-    /// The same, for one whose token is not valid.
+    /// The same, for a client with an invalid token.
     pub invalid: Option<String>,
 }
 
@@ -207,41 +209,41 @@ pub struct Reject {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "snake_case")]
 pub enum Policy {
-    /// Nothing; counted.
+    /// Nothing; it is counted.
     #[default]
     Ignore,
     /// Close with this code.
     Close(u16),
-    /// Answer with this.
+    /// Reply with this.
     Reply(Emits),
 }
 
-/// What an event becomes.
+/// What is sent for an event.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct EventHandler {
     /// Expression over `event` and `group`: the frame as JSON. A list of expressions gives several frames.
     pub send: Option<OneOrMany>,
-    /// Expression whose text goes out as it is.
+    /// Expression; its text is sent unchanged.
     pub send_text: Option<String>,
     /// Expression: only events for which it is true are handled.
     pub when: Option<String>,
-    /// Expression: of several events with the same, only the newest waits for a slow client.
+    /// Expression: of several events with the same key, only the newest waits for a slow client.
     pub key: Option<String>,
     /// Expression: the event's topic; only connections subscribed to it get the frame.
     pub topic: Option<String>,
-    /// What is sent to the group's members, or where it says `to`, to those of another room of the consumer.
+    /// What is sent to the group's members, or, with `to`, to those of another room of the consumer.
     pub emit: Option<Emits>,
 }
 
-/// What becomes of events that wait for a client that is behind with reading.
+/// What happens to events that wait for a slow client.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Slow {
-    /// All are kept; when there is no room for another, the connection is closed.
+    /// All are kept; when the outbox is full, the connection is closed.
     #[default]
     Close,
-    /// The oldest give way to newer ones.
+    /// The oldest are dropped for newer ones.
     DropOldest,
     /// Of those with the same key, only the newest is kept.
     Latest,
@@ -251,7 +253,8 @@ pub enum Slow {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct GapHandler {
-    /// Expression over the connection, evaluated once when it comes: who is told. Unset: everybody.
+    /// Expression over the connection, evaluated once when it opens: whether it gets the notice. Unset: every
+    /// connection does.
     pub when: Option<String>,
     /// Expression over `gap`: the frame as JSON.
     pub send: Option<String>,
@@ -263,7 +266,7 @@ pub struct GapHandler {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Presence {
-    /// Expression: who it is, text or an integer; none counts nobody.
+    /// Expression: the member's id, text or an integer; null is not counted.
     pub member: String,
     /// How long a member may be without a connection before it is gone.
     #[serde(default = "two_seconds")]
@@ -280,9 +283,9 @@ fn two_seconds() -> Span {
 pub struct Topics {
     /// `exact`, or `words`: a subscribed name also matches topics that contain it as whole words between underscores.
     pub matching: TopicMatching,
-    /// What a connection gets before its first subscribe.
+    /// What a connection gets before its first subscription.
     pub before_subscribe: BeforeSubscribe,
-    /// Names one connection may hold; more close it with 1008.
+    /// Maximum number of names per connection; more close it with 1008.
     pub max: usize,
 }
 
@@ -303,11 +306,11 @@ pub enum TopicMatching {
     Words,
 }
 
-/// What a connection gets before its first subscribe.
+/// What a connection gets before its first subscription.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum BeforeSubscribe {
-    /// Nothing that has a topic.
+    /// No event that has a topic.
     #[default]
     None,
     /// Everything.

@@ -1,4 +1,5 @@
-//! Typed structs from [`Node`]s, by serde; every fault is noted with its key, taken out, and the rest is read on.
+//! Decodes typed structs from [`Node`]s with serde; every error is recorded with its key, the value is removed, and
+//! decoding continues.
 
 use std::{fmt, vec};
 
@@ -16,10 +17,11 @@ use super::{
     tree::{Node, NodeValue},
 };
 
-/// More errors than this help nobody.
+/// More errors than this do not help.
 const MAX_ERRORS: usize = 100;
 
-/// Reads `node` as a `T`. What is wrong is added to `errors` and taken out of `node`; `None` if nothing is left to read.
+/// Decodes `node` as a `T`. Errors are added to `errors` and wrong values removed from `node`; `None` if nothing is
+/// left.
 pub(super) fn decode<T: DeserializeOwned>(node: &mut Node, errors: &mut Vec<ConfigError>) -> Option<T> {
     let mut removed: Vec<Vec<Key>> = Vec::new();
     while errors.len() < MAX_ERRORS {
@@ -33,12 +35,12 @@ pub(super) fn decode<T: DeserializeOwned>(node: &mut Node, errors: &mut Vec<Conf
         match &fault.kind {
             Kind::Unknown { name, .. } => key.push(Key::Name(name.clone())),
             Kind::Missing(name) => {
-                // A key that was taken out because its value was wrong is not reported a second time as missing.
+                // A key that was removed because its value was wrong is not reported a second time as missing.
                 key.push(Key::Name((*name).to_owned()));
                 silent = removed.contains(&key);
                 key.pop();
             }
-            // Nor is what is left of a value without its wrong part.
+            // Neither is a value if its wrong part was removed.
             Kind::Other(_) => silent = removed.iter().any(|gone| gone.starts_with(&key)),
         }
         if !silent {
@@ -55,7 +57,7 @@ pub(super) fn decode<T: DeserializeOwned>(node: &mut Node, errors: &mut Vec<Conf
     None
 }
 
-/// The first fault, with its path outside in; for a test that asks which keys are known.
+/// The first error, with its path from the outside in; for a test that lists the known keys.
 #[cfg(test)]
 pub(super) fn decode_once<T: DeserializeOwned>(node: &Node) -> Result<T, Fault> {
     T::deserialize(node).map_err(|mut fault| {
@@ -64,7 +66,7 @@ pub(super) fn decode_once<T: DeserializeOwned>(node: &Node) -> Result<T, Fault> 
     })
 }
 
-/// What serde says is wrong. The path is collected inside out.
+/// An error of serde. The path is collected from the inside out.
 #[derive(Debug)]
 pub(super) struct Fault {
     pub path: Vec<Key>,
@@ -96,7 +98,7 @@ impl fmt::Display for Fault {
                 let near = did_you_mean(name, expected.iter().copied());
                 write!(f, "unknown key{near}")?;
                 if near.is_empty() {
-                    write!(f, "; known are {}", expected.join(", "))?;
+                    write!(f, "; known: {}", expected.join(", "))?;
                 }
                 Ok(())
             }
@@ -117,7 +119,7 @@ impl de::Error for Fault {
     }
     fn unknown_variant(name: &str, expected: &'static [&'static str]) -> Self {
         let near = did_you_mean(name, expected.iter().copied());
-        Self::other(format!("unknown value {name:?}; known are {}{near}", expected.join(", ")))
+        Self::other(format!("unknown value {name:?}; known: {}{near}", expected.join(", ")))
     }
     fn missing_field(name: &'static str) -> Self {
         Self { path: Vec::new(), kind: Kind::Missing(name) }
@@ -148,7 +150,7 @@ impl de::Error for Fault {
     }
 }
 
-/// serde's words for what it wants, in words of the file.
+/// Translates what serde expects into words of the file.
 fn plain(expected: &dyn Expected) -> String {
     let text = expected.to_string();
     match text.as_str() {
@@ -268,7 +270,7 @@ impl<'de> de::SeqAccess<'de> for Items<'_> {
     }
 }
 
-/// The items of a list in a variable of the environment.
+/// The items of a list in an environment variable.
 struct Words<'a>(std::iter::Enumerate<vec::IntoIter<&'a str>>);
 
 impl<'de> de::SeqAccess<'de> for Words<'_> {
@@ -277,7 +279,7 @@ impl<'de> de::SeqAccess<'de> for Words<'_> {
     fn next_element_seed<T: DeserializeSeed<'de>>(&mut self, seed: T) -> Result<Option<T::Value>, Fault> {
         let Some((index, word)) = self.0.next() else { return Ok(None) };
         if word.is_empty() {
-            return Err(Fault::other("is empty; a list is written a,b and an empty one []".to_owned()).inside(index));
+            return Err(Fault::other("is empty; write a list as a,b and an empty list as []".to_owned()).inside(index));
         }
         seed.deserialize(StrDeserializer::new(word)).map(Some).map_err(|fault: Fault| fault.inside(index))
     }

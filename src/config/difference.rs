@@ -1,8 +1,8 @@
-//! What is different between two configurations, key by key, and which of it a running node can take over.
+//! Compares two configurations key by key, and decides which changes a running node can apply.
 //!
-//! In: the configuration in effect and one that was read anew. Out: [`Change`]s to log, without secrets, and the
-//! configuration that is in effect after a reload. What is not taken over there stays as it was, and shows as a difference
-//! between that and what was read: so no key can be forgotten.
+//! In: the configuration in effect and one read anew. Out: [`Change`]s to log, without secrets, and the configuration
+//! in effect after a reload. A key that is not applied there keeps its value and remains a difference to what was read,
+//! so no key can be forgotten.
 
 use std::fmt;
 
@@ -11,15 +11,15 @@ use serde_json::Value as Json;
 
 use super::{Config, KeyPath, Secret};
 
-/// Longer values are cut in the log, in characters.
+/// Longer values are cut in the log; in characters.
 const SHOWN: usize = 120;
 
-/// One key whose value is another; shown without its value where that is a secret.
+/// One changed key; a secret is shown without its value.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Change {
-    /// The key; of a consumer, which has a name, `consumer "name".key`.
+    /// The key; in a named consumer, `consumer "name".key`.
     pub key: String,
-    /// Where it stands in the new configuration.
+    /// Where it is in the new configuration.
     pub path: KeyPath,
     was: Option<String>,
     is: Option<String>,
@@ -29,26 +29,26 @@ impl fmt::Display for Change {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match (&self.was, &self.is) {
             (Some(was), Some(is)) => write!(f, "{}: {was} → {is}", self.key),
-            (None, Some(is)) => write!(f, "{}: {is}, which was not there", self.key),
-            (Some(was), None) => write!(f, "{}: gone, it was {was}", self.key),
+            (None, Some(is)) => write!(f, "{}: {is}, which was not set", self.key),
+            (Some(was), None) => write!(f, "{}: removed, it was {was}", self.key),
             (None, None) => write!(f, "{}: changed", self.key),
         }
     }
 }
 
 impl Change {
-    /// What stays in effect where the change is not taken over.
+    /// What stays in effect if the change is not applied.
     pub fn kept(&self) -> &str {
         match &self.was {
             Some(was) => was,
             None if self.is.is_some() => "unset",
-            None => "what it was",
+            None => "the old value",
         }
     }
 }
 
 impl Config {
-    /// What is different in `other`, in the order of the documentation.
+    /// The differences in `other`, in the order of the documentation.
     pub fn changes(&self, other: &Self) -> Vec<Change> {
         let (mine, theirs) = (leaves(self), leaves(other));
         let mut changes: Vec<Change> = Vec::new();
@@ -72,7 +72,7 @@ impl Config {
         changes
     }
 
-    /// The configuration that is in effect after a reload of `read`: of `self` what only a start can change, of `read` the
+    /// The configuration in effect after a reload of `read`: from `self` what only a start can change, from `read` the
     /// rest.
     #[must_use]
     pub fn reloaded(&self, read: &Self) -> Self {
@@ -95,7 +95,7 @@ impl Config {
     }
 }
 
-/// Every key with its value, those of a consumer under its name: its place says nothing of who it is.
+/// Every key with its value; keys of a consumer under its name, because its position does not identify it.
 fn leaves(config: &Config) -> IndexMap<String, (KeyPath, Json)> {
     let mut found = IndexMap::new();
     let Ok(Json::Object(sections)) = serde_json::to_value(config) else { return found };
@@ -140,7 +140,7 @@ fn shown(value: &Json) -> String {
     }
 }
 
-/// The keys whose values are never shown; a test holds them against docs/CONFIGURATION.md.
+/// The keys with secret values, which are never shown; a test compares them with docs/CONFIGURATION.md.
 fn secrets(config: &Config) -> [(&'static str, Vec<&Secret>); 11] {
     let Config { layer, cache, auth, backend, api, .. } = config;
     [
@@ -173,7 +173,7 @@ mod tests {
     }
 
     #[test]
-    fn every_secret_of_the_documentation_that_changes_is_named_and_not_shown() {
+    fn a_changed_secret_is_reported_without_its_value() {
         let mut seen = 0;
         for line in include_str!("../../docs/CONFIGURATION.md").lines() {
             let cells: Vec<&str> = line.trim_matches('|').split('|').map(str::trim).collect();
@@ -184,7 +184,7 @@ mod tests {
             }
             seen += 1;
             let section = key.rsplit_once('.').unwrap();
-            // This one is only looked at with another algorithm.
+            // This one is used only with another algorithm.
             let beside = if section.1 == "verifying_key" { "algorithm = \"RS256\"\n" } else { "" };
             let before = read(&format!("[{}]\n{beside}", section.0), &Environment::default());
             let mut told = Vec::new();
@@ -203,7 +203,7 @@ mod tests {
     }
 
     #[test]
-    fn a_consumer_is_found_by_its_name_wherever_it_stands() {
+    fn a_consumer_is_found_by_its_name_at_any_position() {
         let one = "[[consumer]]\npath = \"/a/\"\ngroups = [\"a\"]\n";
         let two = "[[consumer]]\npath = \"/b/\"\ngroups = [\"b\"]\n";
         let before = read(&format!("{one}{two}"), &Environment::default());
@@ -215,7 +215,7 @@ mod tests {
     }
 
     #[test]
-    fn what_only_a_start_can_change_stays_and_is_named() {
+    fn a_key_that_only_a_start_can_change_stays_and_is_reported() {
         let before = read("", &Environment::default());
         let text = "[server]\nlisten = \"127.0.0.1:1\"\nmax_connections = 5\n[socket]\nping_interval = \"3s\"\noutbox = 9\n\
                     [layer]\nprefix = \"shop\"\n[auth]\nsecret_key = \"new\"\n";

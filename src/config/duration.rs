@@ -69,7 +69,7 @@ impl std::str::FromStr for Span {
             return Duration::try_from_secs_f64(seconds).map(Self).map_err(|error| error.to_string());
         }
         let span: jiff::SignedDuration = text.parse().map_err(|_| {
-            format!("{text:?} is no duration; write \"20s\", \"300ms\", \"24h\" or a number of seconds")
+            format!("{text:?} is not a duration; write \"20s\", \"300ms\", \"24h\" or a number of seconds")
         })?;
         Duration::try_from(span).map(Self).map_err(|_| "a duration cannot be negative".to_owned())
     }

@@ -1,4 +1,4 @@
-//! The environment as plain data, so that no test touches the process's own, and which variable is which key.
+//! The environment as plain data, so that no test touches the process's own, and the key of each variable.
 
 use std::{collections::BTreeMap, ffi::OsString, path::PathBuf};
 
@@ -11,7 +11,7 @@ use super::{
 #[derive(Clone, Debug, Default)]
 pub struct Environment {
     values: BTreeMap<String, String>,
-    /// Those of this program whose values are not UTF-8.
+    /// Variables of this program with values that are not UTF-8.
     unreadable: Vec<String>,
 }
 
@@ -31,10 +31,10 @@ impl Environment {
         self.get(CONFIG_VARIABLE).map(PathBuf::from)
     }
 
-    /// What the environment says of the configuration: key and value, the later winning.
+    /// Keys and values from the environment; later ones win.
     pub(super) fn overrides(&self) -> Vec<(Vec<String>, Node)> {
         let named = NAMED.iter().filter_map(|(name, key)| {
-            // An empty variable is as good as none: compose files pass `${REDIS_URL:-}` on.
+            // An empty variable counts as unset: compose files pass on `${REDIS_URL:-}`.
             let node = verbatim(name, self.get(name)?);
             Some((key.split('.').map(str::to_owned).collect(), node))
         });
@@ -46,9 +46,9 @@ impl Environment {
         named.chain(generic).collect()
     }
 
-    /// Variables that are meant for this program and cannot be read, or whose names are slips of the pen.
+    /// Variables that are meant for this program and cannot be read or are misspelled.
     ///
-    /// Other names that begin like its own are left alone: orchestrators make variables of a service's name.
+    /// Other names with its prefix are ignored: orchestrators make variables from a service's name.
     pub(super) fn mistakes(&self) -> impl Iterator<Item = ConfigError> {
         let unreadable = self.unreadable.iter().map(|name| mistake(name, "is not UTF-8 text".to_owned()));
         unreadable.chain(self.values.keys().filter_map(|name| {
@@ -96,7 +96,7 @@ impl<const N: usize> From<[(&str, &str); N]> for Environment {
     }
 }
 
-/// A named variable holds exactly its text: a secret key may look like a number or a quoted text.
+/// A named variable is taken as text: a secret key may look like a number or a quoted text.
 fn verbatim(name: &str, text: &str) -> Node {
     let mut node = parse_variable(name, text);
     if let NodeValue::Raw { parsed, .. } = &mut node.value
@@ -108,16 +108,16 @@ fn verbatim(name: &str, text: &str) -> Node {
     node
 }
 
-/// Names the configuration file.
+/// The variable with the configuration file's path.
 pub const CONFIG_VARIABLE: &str = "CHANNELGATE_CONFIG";
 
-/// How the names of its own variables begin, if not all.
+/// The prefix of its own variables, except some.
 const PREFIX: &str = "CHANNELGATE_";
 
 /// `CHANNELGATE__SECTION__KEY` is `section.key`.
 pub const GENERIC_PREFIX: &str = "CHANNELGATE__";
 
-/// The variables with a name of their own, and their keys.
+/// The variables with names of their own, and their keys.
 pub const NAMED: &[(&str, &str)] = &[
     ("CHANNELGATE_LISTEN", "server.listen"),
     ("CHANNELGATE_ALLOWED_ORIGINS", "server.allowed_origins"),
@@ -143,7 +143,7 @@ mod tests {
     }
 
     #[test]
-    fn a_slip_in_the_name_of_a_variable_is_told() {
+    fn a_misspelled_variable_is_reported() {
         let wrong = Environment::from([("CHANNELGATE_API_KEI", "k"), ("CHANNELGATE_ALOWED_ORIGINS", "a")]);
         assert_eq!(
             mistakes(&wrong),
@@ -160,7 +160,7 @@ mod tests {
     }
 
     #[test]
-    fn a_value_that_is_not_text_is_told() {
+    fn a_value_that_is_not_text_is_reported() {
         let bytes = || OsString::from_vec(vec![b'k', 0xff]);
         let environment: Environment = ["CHANNELGATE_API_KEY", "CHANNELGATE__LAYER__KEYS", "PATH"]
             .map(|name| (name, bytes()))

@@ -1,8 +1,8 @@
-//! What is wrong with a configuration, where, and why. Every error is reported, not only the first.
+//! Errors of a configuration: where and why. Every error is reported, not only the first.
 
 use std::{fmt, path::PathBuf, sync::Arc};
 
-/// The way to a key: `consumer[1].on_event."*".send`.
+/// The path to a key: `consumer[1].on_event."*".send`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct KeyPath(pub(super) Vec<Key>);
 
@@ -11,7 +11,7 @@ pub struct KeyPath(pub(super) Vec<Key>);
 pub enum Key {
     /// A key of a table.
     Name(String),
-    /// A place in a list, from 0.
+    /// An index in a list, from 0.
     Index(usize),
 }
 
@@ -31,7 +31,7 @@ impl KeyPath {
     /// The root of the file.
     pub const ROOT: Self = Self(Vec::new());
 
-    /// This path and one step more.
+    /// This path plus one step.
     #[must_use]
     pub fn then(&self, key: impl Into<Key>) -> Self {
         let mut keys = self.0.clone();
@@ -39,12 +39,12 @@ impl KeyPath {
         Self(keys)
     }
 
-    /// Whether this is the way to a part of what is at `other`.
+    /// Whether this path leads to a part of the value at `other`.
     pub(super) fn is_inside(&self, other: &Self) -> bool {
         self.0.len() > other.0.len() && self.0.starts_with(&other.0)
     }
 
-    /// From `"server.listen"` or `"auth.jwt.sources[1]"`; no quoting.
+    /// Parses `"server.listen"` or `"auth.jwt.sources[1]"`; without quoting.
     pub fn dotted(text: &str) -> Self {
         let mut keys = Vec::new();
         for part in text.split('.') {
@@ -74,7 +74,7 @@ impl fmt::Display for KeyPath {
     }
 }
 
-/// What a key was read from.
+/// The source of a key.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Source {
     /// A file.
@@ -85,12 +85,12 @@ pub enum Source {
     Variable(String),
 }
 
-/// Where a key stands.
+/// The position of a key.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Origin {
-    /// What it was read from.
+    /// The source.
     pub source: Arc<Source>,
-    /// The line, from 1; 0 where there are no lines.
+    /// The line, from 1; 0 if the source has no lines.
     pub line: usize,
 }
 
@@ -105,12 +105,12 @@ impl fmt::Display for Origin {
     }
 }
 
-/// One thing that is wrong: `channelgate.toml:7: server.listn: unknown key; did you mean "listen"?`
+/// One error: `channelgate.toml:7: server.listn: unknown key; did you mean "listen"?`
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ConfigError {
     /// Where; `None` for a default or a configuration built by hand.
     pub origin: Option<Origin>,
-    /// Which key; the root where it concerns the whole file.
+    /// The key; the root for an error of the whole file.
     pub key: KeyPath,
     /// Why. Never a secret's value.
     pub reason: String,
@@ -128,7 +128,7 @@ impl fmt::Display for ConfigError {
     }
 }
 
-/// Everything that is wrong with a configuration; never empty. Prints one error a line.
+/// All errors of a configuration; never empty. Prints one error per line.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ConfigErrors(pub Vec<ConfigError>);
 
@@ -146,7 +146,7 @@ impl fmt::Display for ConfigErrors {
 
 impl std::error::Error for ConfigErrors {}
 
-/// `; did you mean "listen"?` where a known name is near enough to what was written; letters of either case are the same.
+/// `; did you mean "listen"?` if a known name is close to the written one, ignoring case; else empty.
 pub fn did_you_mean<'a>(written: &str, known: impl IntoIterator<Item = &'a str>) -> String {
     let near = known
         .into_iter()
@@ -161,7 +161,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_path_reads_as_one_would_write_it() {
+    fn a_path_is_shown_as_it_is_written() {
         let path = KeyPath::ROOT.then("consumer").then(1).then("on_event").then("*").then("send");
         assert_eq!(path.to_string(), "consumer[1].on_event.\"*\".send");
         let path = KeyPath::ROOT.then("auth").then("jwt").then("sources").then(1);

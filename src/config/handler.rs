@@ -1,4 +1,4 @@
-//! What a handler does, as written in the file: steps, emits, calls. `crate::consumer` compiles them.
+//! The language of handlers as written in the file: steps, emits, calls. `crate::consumer` compiles them.
 
 use std::{fmt, time::Duration};
 
@@ -10,66 +10,66 @@ use serde::{
 
 use super::{OneOrMany, Span, list::Listed};
 
-/// Steps that are done one after the other.
+/// Steps, run one after the other.
 pub type Handler = OneOrMany<Step>;
 
-/// Emits that are sent one after the other.
+/// Emits, sent one after the other.
 pub type Emits = OneOrMany<Emit>;
 
-/// One step of a handler; its keys are done in the order in which they stand here.
+/// One step of a handler; its keys run in the order of these fields.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Step {
-    /// Expression: the step is left out unless it is true.
+    /// Expression: the step is skipped unless it is true.
     pub when: Option<String>,
     /// Expression: the handler ends here unless it is true.
     pub require: Option<String>,
-    /// What the client is told then, and where a room is not allowed.
+    /// What is sent to the client then, or when a room is not allowed.
     pub denied: Option<Emits>,
-    /// How often a connection may come here; beyond it the handler ends.
+    /// How often a connection may run this step; beyond the limit the handler ends.
     pub limit: Option<Rate>,
-    /// What the client is told then.
+    /// What is sent to the client then.
     pub limited: Option<Emits>,
-    /// What the client is told where a room cannot be joined or an event not be published, because Redis is away.
+    /// What is sent to the client when a room cannot be joined or an event not published because Redis is unreachable.
     pub failed: Option<Emits>,
-    /// Expression: another token of the same user; the handler ends here unless it is good.
+    /// Expression: another token of the same user; the handler ends here unless the token is valid.
     pub refresh: Option<String>,
     /// Connection variables: names to expressions.
     #[serde(skip_serializing_if = "IndexMap::is_empty")]
     pub set: IndexMap<String, String>,
     /// Expression: the user, from here on.
     pub user: Option<String>,
-    /// Refuses the connection, with this text.
+    /// Refuses the connection with this text.
     pub refuse: Option<String>,
     /// Templates of the rooms to leave.
     pub leave: Option<OneOrMany>,
     /// Templates of the rooms to join.
     pub join: Option<OneOrMany>,
-    /// Patterns: which rooms a client may name in this step.
+    /// Patterns: the rooms that a client may name in this step.
     pub allow: Option<OneOrMany>,
     /// Expression: a name or list of names of topics to subscribe to.
     pub subscribe: Option<String>,
     /// Expression: a name or list of names of topics to unsubscribe from.
     pub unsubscribe: Option<String>,
-    /// Asks the backend.
+    /// Calls the backend.
     pub call: Option<Box<Call>>,
     /// To this connection.
     pub reply: Option<Emits>,
-    /// Expression whose text or bytes go back as they are.
+    /// Expression; its text or bytes are sent back unchanged.
     pub reply_raw: Option<String>,
     /// Expression: the one argument of the acknowledgement.
     pub ack: Option<String>,
-    /// Expression: the list of its arguments.
+    /// Expression: the list of the acknowledgement's arguments.
     pub ack_args: Option<String>,
-    /// To all in a room but this connection.
+    /// To every connection in a room except this one.
     pub others: Option<Emits>,
-    /// To all in a room.
+    /// To every connection in a room.
     pub room: Option<Emits>,
     /// To the group `user_<to>`.
     pub to_user: Option<Emits>,
     /// To the group `role_<to>`.
     pub to_role: Option<Emits>,
-    /// To everybody in the namespace.
+    /// To every connection in the namespace.
     pub all: Option<Emits>,
     /// Events for groups, as `group_send` writes them.
     pub publish: Option<OneOrMany<Publish>>,
@@ -87,7 +87,7 @@ impl Listed for Step {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(remote = "Self", deny_unknown_fields, default)]
 pub struct Emit {
-    /// Template of the room, or what it is to be completed with.
+    /// Template of the room, or the value that completes its name.
     pub to: Option<String>,
     /// Template of a Socket.IO event's name.
     pub event: Option<String>,
@@ -97,7 +97,7 @@ pub struct Emit {
     pub args: Option<String>,
     /// Expression: the frame, for clients that speak plain JSON.
     pub send: Option<String>,
-    /// Dropped for clients that are behind with reading.
+    /// Dropped for slow clients.
     pub volatile: bool,
     /// Expression: sent only if it is true.
     pub when: Option<String>,
@@ -106,12 +106,12 @@ pub struct Emit {
 }
 
 impl Emit {
-    /// `"expression"` for `{ send = "expression" }`.
+    /// `"expression"` is short for `{ send = "expression" }`.
     fn short(send: &str) -> Self {
         Self { send: Some(send.to_owned()), ..Self::default() }
     }
 
-    /// Whether it can be written as an expression alone.
+    /// Whether it can be written as a bare expression.
     pub fn is_short(&self) -> bool {
         self.send.as_deref().is_some_and(|send| *self == Self::short(send))
     }
@@ -149,15 +149,15 @@ impl<'de> Deserialize<'de> for Emit {
     }
 }
 
-/// What follows an acknowledgement of the client.
+/// What happens after the client's acknowledgement.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Expect {
     /// How long the client has.
     pub timeout: Span,
-    /// What is done when it has acknowledged; `result.args` is what it said.
+    /// Runs when it has acknowledged; `result.args` are the acknowledgement's arguments.
     pub ok: Option<Handler>,
-    /// What is done when it has not; `result.error` says why.
+    /// Runs when it has not; `result.error` is the reason.
     pub error: Option<Handler>,
 }
 
@@ -167,28 +167,28 @@ impl Default for Expect {
     }
 }
 
-/// A question to the backend.
+/// A call of the backend.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Call {
     /// Its name, the last part of the URL.
     pub action: String,
-    /// Expression: what is sent along; unset: null.
+    /// Expression: the data of the call; unset: null.
     #[serde(default)]
     pub data: Option<String>,
-    /// Whether asking twice does no harm.
+    /// Whether the call may be repeated safely.
     #[serde(default)]
     pub idempotent: bool,
-    /// How long the answer may take; unset: `backend.timeout`.
+    /// Maximum time for the answer; unset: `backend.timeout`.
     #[serde(default)]
     pub timeout: Option<Span>,
-    /// What is done after a status from 200 to 299, before the handler goes on.
+    /// Runs after a status from 200 to 299, before the handler continues.
     #[serde(default)]
     pub ok: Option<Handler>,
-    /// What is done after exactly this status; the handler goes on after one from 200 to 299 only.
+    /// Runs after exactly this status; the handler continues only after one from 200 to 299.
     #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
     pub status: IndexMap<String, Handler>,
-    /// What is done after any other status, or no answer; the handler ends.
+    /// Runs after any other status, or without an answer; the handler ends.
     #[serde(default)]
     pub error: Option<Handler>,
 }
@@ -212,7 +212,7 @@ impl Listed for Publish {
 pub struct Rate {
     /// How many times.
     pub count: u32,
-    /// In which time.
+    /// Within which time.
     pub per: Span,
 }
 
@@ -226,7 +226,7 @@ impl std::str::FromStr for Rate {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let wrong = || format!("{text:?} is no rate; write how many in which time, \"5/1s\"");
+        let wrong = || format!("{text:?} is not a rate; write a number and a time, such as \"5/1s\"");
         let (count, per) = text.split_once('/').ok_or_else(wrong)?;
         let (count, per) = (count.trim().parse::<u32>().map_err(|_| wrong())?, per.trim().parse::<Span>()?);
         if count == 0 || per.0 == Duration::ZERO { Err(wrong()) } else { Ok(Self { count, per }) }

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Secret, Span};
 
-/// Which layer of channels_redis publishes.
+/// The channel layer of channels_redis that publishes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum LayerKind {
@@ -12,12 +12,12 @@ pub enum LayerKind {
     Core,
     /// `channels_redis.pubsub.RedisPubSubChannelLayer`.
     Pubsub,
-    /// Whichever Django uses.
+    /// Both.
     #[default]
     Both,
 }
 
-/// How events are written; either is read.
+/// The format of events written to Redis; both are read.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Serializer {
@@ -28,20 +28,21 @@ pub enum Serializer {
     Json,
 }
 
-/// Where other programs publish Socket.IO events, in the Redis servers of the layer; an empty name is not listened to.
+/// The Redis channels on which other programs publish Socket.IO events, on the layer's servers; an empty name is not
+/// subscribed to.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Emitters {
     /// The `channel` of python-socketio's `RedisManager`.
     pub python: String,
-    /// What a list is in the data that python-socketio 5.14.2 or later publishes.
+    /// How a list is read in the data that python-socketio 5.14.2 or later publishes.
     pub python_list: PythonList,
     /// The `key` of `@socket.io/redis-emitter` and `@socket.io/redis-adapter`.
     pub node: String,
 }
 
 impl Emitters {
-    /// Nobody is listened to.
+    /// No emitter is listened to.
     pub fn off() -> Self {
         Self { python: String::new(), python_list: PythonList::default(), node: String::new() }
     }
@@ -53,7 +54,7 @@ impl Default for Emitters {
     }
 }
 
-/// What a list in the data of a python-socketio message is; its versions cannot be told apart by their messages.
+/// How a list in the data of a python-socketio message is read; its messages do not show its version.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum PythonList {
@@ -72,13 +73,13 @@ pub struct Layer {
     pub url: Option<Secret>,
     /// Several Redis servers, in the order of Django's `hosts`; overrides `url`.
     pub hosts: Vec<Secret>,
-    /// Which layer Django uses.
+    /// The layer that Django uses.
     pub kind: LayerKind,
     /// Django's `prefix`.
     pub prefix: String,
     /// Django's `symmetric_encryption_keys`; the first encrypts, all decrypt.
     pub keys: Vec<Secret>,
-    /// Django's `serializer_format`, for messages to workers; what comes may be either.
+    /// Django's `serializer_format`, for messages to workers; received messages may have either format.
     pub serializer: Serializer,
     /// Django's `expiry`.
     pub expiry: Span,
@@ -94,17 +95,17 @@ pub struct Layer {
     pub publish_prefix: String,
     /// Larger messages in Redis are dropped, in bytes.
     pub max_message: usize,
-    /// How long a left group stays subscribed, for the next client to come.
+    /// How long a group stays subscribed after its last client left, in case another joins.
     pub linger: Span,
     /// How often the node publishes a probe to itself.
     pub probe_interval: Span,
-    /// So many missed probes, and the node is not ready and promises nothing new.
+    /// Number of missed probes after which the node reports not ready and guarantees nothing new.
     pub probe_failures: u32,
-    /// So many good probes in a row after an outage, and it is ready again.
+    /// Number of good probes in a row after an outage that make it ready again.
     pub probe_successes: u32,
-    /// A connection without a probe for this long is given up and made anew; what is published meanwhile may be lost.
+    /// A connection without a probe for this long is closed and made anew; events published meanwhile may be lost.
     pub probe_timeout: Span,
-    /// Publishers of Socket.IO events; listened to where a consumer speaks Socket.IO.
+    /// Publishers of Socket.IO events; subscribed to if a consumer speaks Socket.IO.
     pub emitters: Emitters,
 }
 
@@ -154,7 +155,7 @@ impl Default for Cache {
     }
 }
 
-/// A Redis channel, or pattern, whose JSON messages go to a group.
+/// A Redis channel or pattern with JSON messages for a group.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SourceMapping {

@@ -1,11 +1,11 @@
-//! Limits of admission: how many connections and handshakes, of an address, of a user, of the node; and what a node keeps
-//! for its clients.
+//! Limits of admission: connections and handshakes, of an address, of a user, of the node; and what a node stores for its
+//! clients.
 
 use serde::{Deserialize, Serialize};
 
 use super::Span;
 
-/// Limits at the door; 0 is none. `server.max_connections` is the one for the node's connections.
+/// Admission limits; 0 means no limit. `server.max_connections` limits the node's connections.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Limits {
@@ -13,19 +13,19 @@ pub struct Limits {
     pub connections_per_address: u32,
     /// Connections of one user, over all nodes on one Redis.
     pub connections_per_user: u32,
-    /// Handshakes that this node takes up in a second.
+    /// Handshakes that this node accepts per second.
     pub handshakes_per_second: u32,
-    /// Handshakes it takes up at once; 0: as many as in one second.
+    /// Handshakes that it accepts at once; 0: as many as in one second.
     pub handshake_burst: u32,
-    /// Handshakes of one address in a second.
+    /// Handshakes of one address per second.
     pub handshakes_per_second_per_address: u32,
     /// Handshakes of one address at once; 0: as many as in one second.
     pub handshake_burst_per_address: u32,
     /// From the headers to the answer, or from a Socket.IO CONNECT to its answer: authentication, backend, joins.
     pub admission_timeout: Span,
-    /// Bytes of what is kept of a connection: path, query, claims, what it connects with, variables.
+    /// Maximum bytes of a connection's state: path, query, claims, connect data, variables.
     pub connection_state: usize,
-    /// Groups of the node; while it has so many, a message of a client makes no new one.
+    /// Maximum number of the node's groups; at this number, a client's message creates no further group.
     pub groups: usize,
 }
 

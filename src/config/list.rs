@@ -1,4 +1,4 @@
-//! One value where one is enough, or a list of them.
+//! A single value, or a list of them.
 
 use std::{fmt, marker::PhantomData};
 
@@ -12,13 +12,13 @@ use serde::{
 
 use super::KeyPath;
 
-/// One, or several in their order.
+/// One value, or several in order.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OneOrMany<T = String>(Vec<T>);
 
-/// What can be written alone or in a list.
+/// A value that may be written alone or in a list.
 pub trait Listed {
-    /// The form, for errors.
+    /// The expected form, for errors.
     const EXPECTED: &str;
 }
 
@@ -27,12 +27,12 @@ impl Listed for String {
 }
 
 impl<T> OneOrMany<T> {
-    /// All of them.
+    /// All values.
     pub fn as_slice(&self) -> &[T] {
         &self.0
     }
 
-    /// All of them, each with its key: `key` itself where one was written alone.
+    /// All values, each with its key: `key` itself for a value written alone.
     pub fn keyed<'a>(&'a self, key: &'a KeyPath) -> impl Iterator<Item = (KeyPath, &'a T)> {
         let alone = self.0.len() == 1;
         self.0.iter().enumerate().map(move |(place, item)| (if alone { key.clone() } else { key.then(place) }, item))

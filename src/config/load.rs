@@ -1,4 +1,4 @@
-//! From a file, the presets and the environment to a checked [`Config`].
+//! Loads a checked [`Config`] from a file, the presets and the environment.
 //!
 //! Later wins: defaults, the file, variables with a name of their own, `CHANNELGATE__SECTION__KEY`.
 
@@ -13,9 +13,9 @@ use super::{
     tree::{self, Node},
 };
 
-/// Reads the configuration: the file at `path`, else the one that `CHANNELGATE_CONFIG` names, else the built-in default.
+/// Reads the configuration: the file at `path`, else the file named by `CHANNELGATE_CONFIG`, else the built-in default.
 ///
-/// Expressions, templates and path patterns are not looked into here; the `load` of the consumers does both.
+/// Expressions, templates and path patterns are not checked here; the `load` of the consumers does both.
 pub fn load(path: Option<&Path>, environment: &Environment) -> Result<Config, ConfigErrors> {
     match load_lenient(path, environment) {
         (config, errors) if errors.is_empty() => Ok(config),
@@ -23,7 +23,7 @@ pub fn load(path: Option<&Path>, environment: &Environment) -> Result<Config, Co
     }
 }
 
-/// Like [`load`], but gives what could be read along with everything that is wrong, so that more can be checked.
+/// Like [`load`], but returns what could be read together with all errors, so that more can be checked.
 pub fn load_lenient(path: Option<&Path>, environment: &Environment) -> (Config, Vec<ConfigError>) {
     match path.map(PathBuf::from).or_else(|| environment.config_path()) {
         None => load_text(None, environment),
@@ -38,11 +38,11 @@ pub fn load_lenient(path: Option<&Path>, environment: &Environment) -> (Config, 
     }
 }
 
-/// Like [`load_lenient`], for text that is not in a file of its own; `name` stands for it in errors.
+/// Like [`load_lenient`], for a text; `name` stands for its file in errors.
 pub fn load_text(file: Option<(&Path, &str)>, environment: &Environment) -> (Config, Vec<ConfigError>) {
     let (mut root, faults) = parse(file);
     if !faults.is_empty() {
-        // What was read of a broken file would only give errors about what is missing.
+        // A file with syntax errors would only cause more errors about missing keys.
         return (Config::default(), faults);
     }
     let mut errors: Vec<_> = environment.mistakes().collect();

@@ -1,4 +1,4 @@
-//! How the node writes its log. What is written is `RUST_LOG`'s.
+//! The format of the node's log. `RUST_LOG` decides what is logged.
 
 use serde::{Deserialize, Serialize};
 

@@ -5,12 +5,12 @@ use std::{fmt, net::IpAddr, str::FromStr};
 use ipnet::IpNet;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
-/// One address, or all of a network.
+/// One address, or all addresses of a network.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Network(IpNet);
 
 impl Network {
-    /// Whether the address is one of it. `::ffff:10.0.0.7` is 10.0.0.7.
+    /// Whether the address belongs to it. `::ffff:10.0.0.7` is 10.0.0.7.
     pub fn contains(&self, address: IpAddr) -> bool {
         self.0.contains(&address.to_canonical())
     }
@@ -24,10 +24,10 @@ impl FromStr for Network {
             Ok(address) => Ok(address.to_canonical().into()),
             Err(_) => text.parse::<IpNet>(),
         };
-        let wrong = |_| format!("{text:?} is no address or network, such as \"10.0.0.7\" or \"10.0.0.0/8\"");
+        let wrong = |_| format!("{text:?} is not an address or a network, such as \"10.0.0.7\" or \"10.0.0.0/8\"");
         let network = network.map_err(wrong)?;
         if network.addr() != network.network() {
-            return Err(format!("{text:?} has bits set behind its prefix; the network is \"{}\"", network.trunc()));
+            return Err(format!("{text:?} has bits set after its prefix; the network is \"{}\"", network.trunc()));
         }
         Ok(Self(network))
     }
@@ -56,7 +56,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_network_holds_its_addresses_in_whichever_form() {
+    fn a_network_contains_its_addresses_in_any_form() {
         let holds = |network: &str, address: &str| {
             network.parse::<Network>().is_ok_and(|network| network.contains(address.parse().unwrap_or([0; 4].into())))
         };

@@ -8,12 +8,12 @@ use super::{
     tree::Node,
 };
 
-/// Where each key was read; knows nothing for a configuration that was built by hand.
+/// Where each key was read; empty for a configuration built by hand.
 #[derive(Clone, Default)]
 pub struct Origins(Option<Arc<Node>>);
 
 impl fmt::Debug for Origins {
-    // Not what it holds: secrets are among it.
+    // Without the content, which includes secrets.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Origins")
     }
@@ -24,18 +24,18 @@ impl Origins {
         Self(Some(Arc::new(root)))
     }
 
-    /// Where `key` stands, or the nearest table around it, and the key as it was written.
+    /// The position of `key`, or of the nearest table around it, and the key as written.
     pub fn of_key(&self, key: &KeyPath) -> Option<(Origin, KeyPath)> {
         let root = self.0.as_ref()?;
         let written = root.as_written(key);
         let origin = root.origin_of(&written).clone();
-        // A default that nobody wrote stands nowhere.
+        // A default has no position.
         Some((origin, written)).filter(|(origin, _)| origin.line > 0 || matches!(*origin.source, Source::Variable(_)))
     }
 }
 
 impl Config {
-    /// An error at `key`, with the place where it was written.
+    /// An error at `key`, with its position in the source.
     pub fn error(&self, key: &KeyPath, reason: impl Into<String>) -> ConfigError {
         let (origin, key) = match self.origins.of_key(key) {
             Some((origin, written)) => (Some(origin), written),

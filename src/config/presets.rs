@@ -1,6 +1,6 @@
-//! The presets that are part of the program: whole systems, as consumers; and how they join a configuration.
+//! The presets that are part of the program: whole systems, as consumers; and how they are added to a configuration.
 //!
-//! In: a configuration as it was written. Out: the same with the consumers of its presets, and without `[preset]`.
+//! In: a configuration as written. Out: the same with the consumers of its presets, and without `[preset]`.
 
 use indexmap::IndexMap;
 
@@ -12,8 +12,8 @@ use super::{
 
 /// Every preset: its name, and its text as a configuration file.
 ///
-/// Three share a Socket.IO namespace, and the first of them speaks for all when a client is refused by each: the order is
-/// from the strictest to the one that lets everybody in.
+/// Three share a Socket.IO namespace. When each of them refuses a client, the first one answers: the order is from the
+/// strictest to the one that admits every client.
 pub const PRESETS: &[(&str, &str)] = &[
     ("feed", include_str!("../../presets/feed.toml")),
     ("parking", include_str!("../../presets/parking.toml")),
@@ -23,16 +23,16 @@ pub const PRESETS: &[(&str, &str)] = &[
     ("dashboard", include_str!("../../presets/dashboard.toml")),
 ];
 
-/// The tables under `[preset]`: what a preset's consumers have differently.
+/// The tables under `[preset]`: changes to a preset's consumers.
 type Adjustments = IndexMap<String, Entry>;
 
-/// A preset to be added, by its name as written, and where that stands.
+/// A preset to add: its name as written, and its position.
 type Choice = (String, Origin);
 
-/// Appends the consumers of the presets in use, each with its adjustments laid over, and takes `[preset]` away.
+/// Appends the consumers of the presets in use, with their adjustments applied, and removes `[preset]`.
 ///
-/// A preset's consumer stands aside for one of the file's own with the same [`Endpoint`]. `overrides` are not in `root`
-/// yet, but may choose the presets.
+/// A preset's consumer is left out if the file has its own consumer with the same [`Endpoint`]. `overrides` are not in
+/// `root` yet, but may choose the presets.
 pub(super) fn add_presets(root: &mut Node, overrides: &[(Vec<String>, Node)], errors: &mut Vec<ConfigError>) {
     if root.table_mut().is_none() {
         return;
@@ -69,8 +69,8 @@ fn take_adjustments(root: &mut Node, errors: &mut Vec<ConfigError>) -> Adjustmen
     }
 }
 
-/// Which presets are in use: those of `presets`, where the environment wins over the file; without it all of them, unless
-/// there are consumers of the file's own.
+/// The presets in use: those in `presets`, where the environment wins over the file; without it all presets, unless the
+/// file has its own consumers.
 fn chosen(root: &Node, overrides: &[(Vec<String>, Node)]) -> Vec<Choice> {
     let overriding = |key: &str| overrides.iter().rev().find(|(path, _)| path == &[key]).map(|(_, node)| node);
     match overriding("presets").or_else(|| root.get("presets")) {
@@ -102,14 +102,14 @@ fn unused(adjustments: &Adjustments, chosen: &[Choice]) -> impl Iterator<Item = 
     })
 }
 
-/// The error for a name in `presets` that no preset has.
+/// The error for an unknown name in `presets`.
 fn unknown(place: usize, (name, origin): &Choice) -> ConfigError {
     let near = did_you_mean(name, names());
     let known = names().collect::<Vec<_>>().join(", ");
     ConfigError {
         origin: Some(origin.clone()),
         key: KeyPath(vec![Key::from("presets"), Key::Index(place)]),
-        reason: format!("there is no preset {name:?}; known are {known}{near}"),
+        reason: format!("unknown preset {name:?}; known: {known}{near}"),
     }
 }
 
@@ -119,13 +119,13 @@ fn adjust(consumers: &mut [Node], preset: &str, adjustments: &Adjustments) {
     }
 }
 
-/// Whether both name one preset: a variable of the environment holds no hyphen.
+/// Whether both name the same preset: an environment variable cannot contain a hyphen.
 fn is_same(preset: &str, adjusted: &str) -> bool {
     preset == adjusted || preset.replace('-', "_") == adjusted
 }
 
-/// What only one consumer can have: its path, without the slash at its end, which makes no difference; in Socket.IO, where
-/// consumers share their path, its path and name.
+/// What only one consumer can have: its path, ignoring the slash at its end; in Socket.IO, where consumers share a
+/// path, its path and name.
 type Endpoint = (String, Option<String>);
 
 fn endpoint(consumer: &Node) -> Option<Endpoint> {
@@ -138,7 +138,7 @@ fn endpoint(consumer: &Node) -> Option<Endpoint> {
     Some((path, name))
 }
 
-/// Those of the file's own consumers.
+/// The endpoints of the file's own consumers.
 fn endpoints(root: &Node) -> Vec<Endpoint> {
     match root.get("consumer").map(|consumers| &consumers.value) {
         Some(NodeValue::Array(items)) => items.iter().filter_map(endpoint).collect(),

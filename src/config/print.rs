@@ -1,4 +1,4 @@
-//! The configuration in effect, as a file that could be loaded again, without secrets.
+//! Prints the configuration in effect as a file that can be loaded again, without secrets.
 
 use super::Config;
 

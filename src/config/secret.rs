@@ -1,10 +1,10 @@
-//! A value that is never printed, and that a configuration cannot leave blank.
+//! A value that is never printed and must not be blank in a configuration.
 
 use std::fmt;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
-/// A key, password or URL with one; shown as `***`.
+/// A key, a password, or a URL that contains one; shown as `***`.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Secret(String);
 
@@ -29,7 +29,7 @@ impl fmt::Debug for Secret {
 impl<'de> Deserialize<'de> for Secret {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let value = String::deserialize(deserializer)?;
-        // A variable that was not filled in must not become a key that everybody knows.
+        // A variable that was left empty must not become a publicly known key.
         if value.trim().is_empty() {
             return Err(de::Error::custom("is empty; write a value, or leave it out"));
         }

@@ -4,13 +4,13 @@ use serde::{Deserialize, Serialize};
 
 use super::{Secret, Span};
 
-/// How clients prove who they are.
+/// How clients authenticate.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Auth {
     /// Django's `SECRET_KEY`.
     pub secret_key: Option<Secret>,
-    /// Keys that were `SECRET_KEY` before, still accepted during a rotation (Django's `SECRET_KEY_FALLBACKS`).
+    /// Earlier values of `SECRET_KEY`, still accepted during a rotation (Django's `SECRET_KEY_FALLBACKS`).
     pub secret_key_fallbacks: Vec<Secret>,
     /// simplejwt access tokens.
     pub jwt: Jwt,
@@ -28,7 +28,7 @@ pub struct Jwt {
     pub signing_key: Option<Secret>,
     /// `VERIFYING_KEY` of the others, PEM.
     pub verifying_key: Option<Secret>,
-    /// Keys accepted beside the current one during a rotation (secrets for HS, PEM for the others).
+    /// Keys accepted besides the current one during a rotation (secrets for HS, PEM for the others).
     pub previous_keys: Vec<Secret>,
     /// `LEEWAY`.
     pub leeway: Span,
@@ -42,7 +42,7 @@ pub struct Jwt {
     pub token_type_claim: String,
     /// The value that claim must have.
     pub token_type: String,
-    /// `JTI_CLAIM`; must be there; empty: not required.
+    /// `JTI_CLAIM`, a required claim; empty: not required.
     pub jti_claim: String,
     /// Where the token may be, tried in order: `query:NAME`, `header` (Authorization: Bearer), `cookie:NAME`, `subprotocol`, `subprotocol:NAME`.
     pub sources: Vec<String>,
@@ -67,13 +67,13 @@ impl Default for Jwt {
     }
 }
 
-/// In which form ws-tokens are accepted.
+/// The accepted forms of ws-tokens.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum WsTokenForm {
     /// A JWT with `type: "ws_token"`, valid while equal to the cached value.
     Jwt,
-    /// An opaque text, a key of the cache.
+    /// An opaque text, stored as a key of the cache.
     Opaque,
     /// Both.
     #[default]
@@ -92,13 +92,13 @@ pub struct WsToken {
     pub opaque_key: String,
     /// Keys of a cached dict that may hold the user's id, tried in order.
     pub user_id_keys: Vec<String>,
-    /// Whether a token is good for one connection only (GETDEL).
+    /// Whether a token is valid for one connection only (GETDEL).
     pub single_use: bool,
-    /// How often the tokens of open connections are looked for in the cache; zero: never.
+    /// How often the tokens of open connections are looked up in the cache; zero: never.
     pub recheck: Span,
-    /// Lifetime of the tokens that `GET /api/user/ws-token/` gives out.
+    /// Lifetime of the tokens that `GET /api/user/ws-token/` issues.
     pub lifetime: Span,
-    /// Where the token may be; as `auth.jwt.sources`.
+    /// Where the token may be; like `auth.jwt.sources`.
     pub sources: Vec<String>,
 }
 
@@ -121,11 +121,11 @@ impl Default for WsToken {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Api {
-    /// `Authorization: Bearer <key>`; unset: off, or with the embedded layer one that the node makes and prints.
+    /// `Authorization: Bearer <key>`; unset: off, or, with the embedded layer, a key that the node makes and prints.
     pub key: Option<Secret>,
     /// Largest body, in bytes.
     pub max_body: usize,
-    /// Values of the claim `role` that may use the admin API; the claims `is_staff` and `is_superuser` may, too.
+    /// Values of the claim `role` that may use the admin API; `is_staff` and `is_superuser` may, too.
     pub admin_roles: Vec<String>,
 }
 

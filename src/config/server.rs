@@ -1,4 +1,4 @@
-//! Where the node listens, whom it trusts and how it stops.
+//! Where the node listens, which proxies it trusts, and how it stops.
 
 use serde::{Deserialize, Serialize};
 
@@ -10,7 +10,7 @@ use super::{Network, Span};
 pub struct Server {
     /// Address and port.
     pub listen: String,
-    /// Worker threads; 0 is one per core.
+    /// Worker threads; 0: one per core.
     pub workers: usize,
     /// Connections a node accepts, over all workers.
     pub max_connections: usize,
@@ -18,26 +18,26 @@ pub struct Server {
     pub handshake_timeout: Span,
     /// Time for a client to send the body of its request.
     pub body_timeout: Span,
-    /// Proxies whose word on a client's address is taken.
+    /// Proxies that are trusted to report a client's address.
     pub trusted_proxies: Vec<Network>,
-    /// The header in which they say it.
+    /// The header in which they report it.
     pub forwarded_header: ForwardedHeader,
-    /// Whether those proxies begin each connection with a header of the PROXY protocol.
+    /// Whether those proxies begin each connection with a PROXY protocol header.
     pub proxy_protocol: bool,
-    /// `None`: the request's own host, and requests without an Origin pass. A list: Django's `ALLOWED_HOSTS` rules.
+    /// `None`: the request's own host; requests without an Origin pass. A list: Django's `ALLOWED_HOSTS` rules.
     pub allowed_origins: Option<Vec<String>>,
-    /// After SIGTERM: how long readiness says 503 before the listener closes.
+    /// After SIGTERM: how long readiness answers 503 before the listener closes.
     pub drain_delay: Span,
-    /// Over how long the connections are closed, evenly.
+    /// The period over which connections are closed, evenly.
     pub drain_period: Span,
     /// How long a client may take to answer its Close before the connection is dropped.
     pub drain_grace: Span,
-    /// A thread that stands still for this long, while another goes on, is stuck: liveness says 503.
+    /// A thread that does not beat for this long, while another does, is stuck: liveness answers 503.
     pub stuck_after: Span,
 }
 
 impl Server {
-    /// How many worker threads there are.
+    /// The number of worker threads.
     pub fn worker_threads(&self) -> usize {
         match self.workers {
             0 => std::thread::available_parallelism().map_or(1, usize::from).min(32),
@@ -66,7 +66,7 @@ impl Default for Server {
     }
 }
 
-/// Where a proxy says whose request it passes on. Only one is read: the other is whatever the client sent.
+/// The header in which a proxy reports the client. Only one is read: the client controls the other.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum ForwardedHeader {

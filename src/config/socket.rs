@@ -8,30 +8,31 @@ use super::Span;
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Socket {
-    /// A ping after this long without data from the client; 0 sends none.
+    /// A ping is sent after this long without data from the client; 0: never.
     pub ping_interval: Span,
-    /// Closed when nothing came for this long after a ping.
+    /// The connection is closed when nothing arrives for this long after a ping.
     pub ping_timeout: Span,
-    /// Largest client message, in bytes, after decompression; larger ones are closed with 1009.
+    /// Maximum size of a client message, in bytes, after decompression; a larger one closes the connection with 1009.
     pub max_message: usize,
     /// Bytes that may wait for one slow client before it is closed with 1013.
     pub outbox: usize,
-    /// Bytes that may wait for all slow clients of the node together; 0 is no limit.
+    /// Bytes that may wait for all slow clients of the node together; 0: no limit.
     pub outbox_total: usize,
-    /// Bytes of a session's messages that wait to be handled or are being handled; beyond it the client is not read for now.
-    /// 0 is no limit.
+    /// Bytes of a session's messages that wait to be handled or are being handled; beyond that, reading from the client
+    /// pauses. 0: no limit.
     pub inbox: usize,
-    /// Bytes of messages that are not whole or not handled, of all clients of the node together; 0 is no limit.
+    /// Bytes of incomplete or unhandled messages from all clients of the node together; 0: no limit.
     pub inbox_total: usize,
-    /// From a message's first byte to its last; 0 is no limit.
+    /// Time from a message's first byte to its last; 0: no limit.
     pub message_timeout: Span,
-    /// Frames that a client may send in a second, ten times as many at once; 0 is no limit.
+    /// Frames that a client may send per second, ten times as many at once; 0: no limit.
     pub max_frames_per_second: u32,
-    /// Bytes that a client may send in a second, ten times as many at once; 0 is no limit.
+    /// Bytes that a client may send per second, ten times as many at once; 0: no limit.
     pub max_bytes_per_second: usize,
-    /// Kernel send buffer of a connection, in bytes; 0 leaves the system's.
+    /// Kernel send buffer of a connection, in bytes; 0: the system's default.
     pub send_buffer: usize,
-    /// How long unacknowledged bytes may stay in the kernel before the connection is dead; 0 leaves the system's.
+    /// How long sent bytes may stay unacknowledged in the kernel before the connection counts as dead; 0: the system's
+    /// default.
     pub user_timeout: Span,
     /// permessage-deflate.
     pub compression: Compression,
@@ -63,7 +64,7 @@ impl Default for Socket {
 pub struct Compression {
     /// Whether offers are accepted.
     pub enabled: bool,
-    /// Messages smaller than this go out uncompressed, in bytes.
+    /// Messages smaller than this are sent uncompressed, in bytes.
     pub threshold: usize,
     /// 1 (fast) to 9 (small).
     pub level: u32,

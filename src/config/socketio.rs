@@ -8,21 +8,21 @@ use super::Span;
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct SocketIo {
-    /// The server asks each client for a sign of life this long after the last one.
+    /// The server pings each client this long after its last answer.
     pub ping_interval: Span,
-    /// Closed when the answer takes longer.
+    /// The session is closed when the answer takes longer.
     pub ping_timeout: Span,
-    /// Largest message, or body of a polling request, in bytes.
+    /// Maximum size of a message, or of the body of a polling request, in bytes.
     pub max_payload: usize,
-    /// Closed when the client has not connected to a namespace within this time.
+    /// The session is closed when the client does not connect to a namespace within this time.
     pub connect_timeout: Span,
-    /// Closed when a session that polls has not asked for its messages within this time.
+    /// A polling session is closed when it does not poll within this time.
     pub poll_timeout: Span,
-    /// Sessions that are in no namespace and wait to get into none; the oldest beyond that are closed.
+    /// Sessions that are in no namespace and are not connecting to one; the oldest beyond that are closed.
     pub max_pending: usize,
-    /// What clients may use.
+    /// Transports that clients may use.
     pub transports: Vec<Transport>,
-    /// Pages of other origins that may poll; unset: those of `server.allowed_origins`.
+    /// Origins of other sites that may poll; unset: `server.allowed_origins`.
     pub cors: Option<Vec<String>>,
 }
 

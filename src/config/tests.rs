@@ -1,4 +1,4 @@
-//! The reference page against the code: no key without a line, no line without a key, and the defaults as they are.
+//! Compares docs/CONFIGURATION.md with the code: the same keys in both, and the right defaults.
 
 use std::collections::BTreeMap;
 
@@ -8,9 +8,9 @@ use super::{
     tree,
 };
 
-/// Every key there is, found by asking for one that cannot exist and hearing which are known.
-/// `consumer.on_event.<type>.send` is `on_event` of any consumer, for any type. A step and an emit, which stand in many
-/// places and in each other, are shown once, as `step.when` and `emit.to`.
+/// Every key, found by asking for one that cannot exist and reading which are known. `consumer.on_event.<type>.send` is
+/// `on_event` of any consumer, for any type. A step and an emit, which appear in many places and in each other, are
+/// shown once, as `step.when` and `emit.to`.
 fn known_keys() -> Vec<String> {
     let mut keys = Vec::new();
     let mut open: Vec<(String, String)> = vec![(String::new(), String::new())];
@@ -45,7 +45,7 @@ fn join(path: &str, key: &str) -> String {
     if path.is_empty() { key.to_owned() } else { format!("{path}.{key}") }
 }
 
-/// The keys that a table at `path` may have; none if there is no table.
+/// The keys that a table at `path` may have; empty without a table.
 fn fields(path: &str) -> &'static [&'static str] {
     let bogus = "no-such-key = 0";
     let text = match (path, path.split_once('.')) {
@@ -65,7 +65,7 @@ fn fields(path: &str) -> &'static [&'static str] {
     }
 }
 
-/// The rows of the tables of keys: key to the whole row.
+/// The rows of the tables of keys: each key with its whole row.
 fn documented() -> BTreeMap<String, String> {
     let mut rows = BTreeMap::new();
     let mut of_keys = false;
@@ -87,7 +87,7 @@ fn every_key_is_documented_and_every_documented_key_exists() {
     let documented = documented();
     let missing: Vec<_> = known.iter().filter(|key| !documented.contains_key(*key)).collect();
     assert!(missing.is_empty(), "without a line in docs/CONFIGURATION.md: {missing:#?}");
-    // Taken away before the rest is typed; see `load`.
+    // Removed before the rest is decoded; see `load`.
     let unknown: Vec<_> = documented.keys().filter(|key| !known.contains(key) && *key != "preset.<name>").collect();
     assert!(unknown.is_empty(), "in docs/CONFIGURATION.md, but no key: {unknown:#?}");
 }

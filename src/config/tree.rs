@@ -1,6 +1,6 @@
-//! A configuration before it is typed: what was written, and where each key stands.
+//! A configuration before it is typed: what was written, and the position of each key.
 //!
-//! In: TOML text, or one variable of the environment. Out: [`Node`]s, merged; `decode` makes the typed structs of them.
+//! In: TOML text, or one environment variable. Out: [`Node`]s, merged; `decode` makes the typed structs.
 
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ use toml::{
 
 use super::error::{ConfigError, Key, KeyPath, Origin, Source};
 
-/// A value and where it stands.
+/// A value and its position.
 #[derive(Clone, Debug)]
 pub(super) struct Node {
     pub origin: Origin,
@@ -27,23 +27,23 @@ pub(super) enum NodeValue {
     Integer(i64),
     Float(f64),
     Boolean(bool),
-    /// Text of the environment, read as whatever the key wants; `parsed` where it is also a TOML value.
+    /// Text from the environment, read as the type that the key wants; `parsed` if it is also a TOML value.
     Raw {
         text: String,
         parsed: Option<Box<Node>>,
     },
-    /// Taken out because it was wrong, so that the rest can be read; its place in a list stays.
+    /// Removed because it was wrong, so that the rest can be decoded; its index in a list stays.
     Removed,
 }
 
-/// A value under a key, and where the key stands.
+/// A value under a key, and the key's position.
 #[derive(Clone, Debug)]
 pub(super) struct Entry {
     pub key: Origin,
     pub node: Node,
 }
 
-/// Reads TOML text; what could be read, and every error.
+/// Parses TOML text; returns what could be read, and every error.
 pub(super) fn parse(text: &str, source: Source) -> (Node, Vec<ConfigError>) {
     let (table, errors) = DeTable::parse_recoverable(text);
     let reader = Reader { lines: Lines::of(text), source: Arc::new(source) };
@@ -60,7 +60,7 @@ pub(super) fn parse(text: &str, source: Source) -> (Node, Vec<ConfigError>) {
     (reader.table(table.span().start, table.into_inner()), errors)
 }
 
-/// Reads a variable of the environment: a TOML value if it is one, else text.
+/// Parses an environment variable: a TOML value if it is one, else text.
 pub(super) fn parse_variable(name: &str, text: &str) -> Node {
     let reader = Reader { lines: Lines(Vec::new()), source: Arc::new(Source::Variable(name.to_owned())) };
     let parsed = DeValue::parse(text.trim()).ok().map(|value| Box::new(reader.node(value)));
@@ -99,7 +99,7 @@ impl Reader {
             DeValue::Float(value) => NodeValue::Float(value.as_str().parse().unwrap_or(f64::NAN)),
             DeValue::Integer(value) => match i64::from_str_radix(value.as_str(), value.radix()) {
                 Ok(number) => NodeValue::Integer(number),
-                // Beyond 64 bits: no key takes it, and as text the message says what was written.
+                // Beyond 64 bits: no key accepts it, and as text the error shows what was written.
                 Err(_) => NodeValue::String(value.to_string()),
             },
         };
@@ -107,7 +107,7 @@ impl Reader {
     }
 }
 
-/// Where lines begin.
+/// The offsets at which lines begin.
 struct Lines(Vec<usize>);
 
 impl Lines {
@@ -121,7 +121,7 @@ impl Lines {
 }
 
 impl Node {
-    /// An empty table that nobody wrote.
+    /// An empty table that was not written anywhere.
     pub fn empty(source: Source) -> Self {
         Self { origin: Origin { source: Arc::new(source), line: 0 }, value: NodeValue::Table(IndexMap::new()) }
     }
@@ -133,7 +133,7 @@ impl Node {
         }
     }
 
-    /// What a table has under `key`.
+    /// The value under `key` in a table.
     pub fn get(&self, key: &str) -> Option<&Self> {
         match &self.value {
             NodeValue::Table(entries) => entries.get(key).map(|entry| &entry.node),
@@ -141,7 +141,7 @@ impl Node {
         }
     }
 
-    /// The list under `key`, made if there is none; `None` if something else is there.
+    /// The list under `key`, created if missing; `None` if it is not a list.
     pub fn list_mut(&mut self, key: &str) -> Option<&mut Vec<Self>> {
         let origin = self.origin.clone();
         let entry = self.table_mut()?.entry(key.to_owned()).or_insert_with(|| Entry {
@@ -154,7 +154,7 @@ impl Node {
         }
     }
 
-    /// Puts `node` at `path`, over what was there.
+    /// Puts `node` at `path`, replacing what was there.
     pub fn insert(&mut self, path: &[String], node: Self) {
         let Some((name, rest)) = path.split_first() else {
             *self = node;
@@ -179,7 +179,7 @@ impl Node {
         }
     }
 
-    /// Lays the tables of `over` on this one; anything but a table is replaced whole.
+    /// Merges the tables of `over` into this one; anything but a table is replaced whole.
     pub fn overlay(&mut self, over: &Self) {
         match (&mut self.value, &over.value) {
             (NodeValue::Table(entries), NodeValue::Table(others)) => {
@@ -199,7 +199,7 @@ impl Node {
         }
     }
 
-    /// `path` with the places of lists as they were written: counting what was taken out.
+    /// `path` with list indices as written, counting removed items.
     pub fn as_written(&self, path: &KeyPath) -> KeyPath {
         let mut node = Some(self);
         let mut written = Vec::with_capacity(path.0.len());
@@ -218,7 +218,7 @@ impl Node {
         KeyPath(written)
     }
 
-    /// Where the key at `path`, as written, stands; else the nearest table around it.
+    /// The position of the key at `path`, as written; else of the nearest table around it.
     pub fn origin_of(&self, path: &KeyPath) -> &Origin {
         let mut found = (&self.origin, self);
         for key in &path.0 {
@@ -242,7 +242,7 @@ impl Node {
         matches!(self.value, NodeValue::Removed)
     }
 
-    /// Takes the node at `path` out (places counted as written); says whether it was there.
+    /// Removes the node at `path` (indices as written); returns whether it was there.
     pub fn remove(&mut self, path: &[Key]) -> bool {
         match (path, &mut self.value) {
             ([], NodeValue::Removed) => false,
@@ -257,7 +257,7 @@ impl Node {
             ([Key::Index(index), rest @ ..], NodeValue::Array(items)) => {
                 items.get_mut(*index).is_some_and(|item| item.remove(rest))
             }
-            // Inside a variable's own value: the variable goes as a whole.
+            // Inside a variable's own value: the variable is removed as a whole.
             (_, value @ NodeValue::Raw { .. }) => {
                 *value = NodeValue::Removed;
                 true

@@ -1,4 +1,4 @@
-//! What happens on a connection: its messages, its coming and going. Finds the handler; `run` carries it out.
+//! Finds the handler for a connection's messages, opening and closing; `run` carries it out.
 
 use std::{sync::Arc, time::Instant};
 
@@ -68,43 +68,43 @@ impl Actions {
         }
     }
 
-    /// Learns which of its rooms can be taken for others.
+    /// Sets the final forms of its rooms.
     pub fn settle(&mut self, forms: Arc<Forms>) {
         self.program.forms = forms;
     }
 
-    /// Whether handlers of a connection's life look at the connection, or change what is known of it.
+    /// Whether handlers of a connection's life read or change its context.
     pub const fn needs_context(&self) -> bool {
         self.names.meets(NameSet::CONNECTION)
     }
 
-    /// The names that handlers of a connection's life start from.
+    /// The names used by handlers of a connection's life.
     pub const fn names(&self) -> NameSet {
         self.names
     }
 
-    /// What is written for the consumer's clients.
+    /// The writer for the consumer's clients.
     pub const fn wire(&self) -> &Wire {
         &self.program.wire
     }
 
-    /// Bytes that may be kept of a connection.
+    /// Maximum bytes of a connection's state.
     pub const fn max_state(&self) -> usize {
         self.program.max_state
     }
 
-    /// Carries out a handler that no message is about.
+    /// Runs a handler that is not about a message.
     pub fn happen(&self, handler: Option<HandlerId>, context: &Context) -> Reaction {
         let Some(handler) = handler else { return Reaction::default() };
         or_failed(self.program.start(handler, context, Message::None, None, None))
     }
 
-    /// Goes on after a question.
+    /// Continues after an outcome.
     pub fn resume(&self, context: &Context, then: &Continuation, outcome: Outcome) -> Reaction {
         or_failed(self.program.resume(context, then, outcome))
     }
 
-    /// Whether a handler takes the message.
+    /// Whether a handler matches the message.
     pub fn handles(&self, incoming: &Incoming<'_>) -> bool {
         match incoming {
             Incoming::Event { name, .. } => self.messages.find(Some(name)).is_some(),
@@ -112,7 +112,7 @@ impl Actions {
         }
     }
 
-    /// Carries out the handler of a client's message, or what the consumer does about one that is wrong.
+    /// Runs the handler of a client's message, or the policy for an invalid one.
     pub fn message(&self, context: &Context, incoming: Incoming<'_>, limits: &mut Limits, now: Instant) -> Reaction {
         let raw = match incoming {
             Incoming::Text(text) => self.raw.find(Some(text)),
@@ -141,12 +141,12 @@ impl Actions {
         };
         match self.program.start(handler, context, message, ack, Some((limits, now))) {
             Ok(reaction) => reaction,
-            // A message of a known type that lacks what its handler needs is malformed, like one that is no JSON.
+            // A message of a known type that lacks a value its handler needs is malformed, like one that is not JSON.
             Err(problem) => self.apply(self.bad_json, context, Message::None, problem),
         }
     }
 
-    /// What the consumer does about a problem.
+    /// Applies the consumer's policy for a problem.
     fn apply(
         &self,
         policy: Option<HandlerId>,

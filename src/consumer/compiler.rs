@@ -1,7 +1,7 @@
-//! Compiles texts of the configuration, and collects what is wrong with them, each under the key it stands under.
+//! Compiles texts of the configuration and collects errors, each under its key.
 //!
-//! In: a text, the names that are known where it stands, and its key. Out: an expression or a template, or nothing and a
-//! note. It never stops at the first mistake.
+//! In: a text, the names known at its place, and its key. Out: an expression or a template, or nothing and an error. It
+//! never stops at the first mistake.
 
 use super::{
     expression::Expression,
@@ -13,16 +13,16 @@ use super::{
 };
 use crate::config::{self, Config, ConfigError, KeyPath, OneOrMany};
 
-/// What the template of a group is for.
+/// The use of a group's template.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Room {
-    /// Whether a client comes in by it.
+    /// Whether a client joins through it.
     pub joins: bool,
-    /// Whether patterns say which of its names a client may choose.
+    /// Whether patterns restrict the names that a client may choose.
     pub allowed: bool,
-    /// Whether a client may name any room by it, as to leave it.
+    /// Whether a client may name any room, for instance to leave it.
     pub harmless: bool,
-    /// Whether `result` is what a client acknowledged.
+    /// Whether `result` is a client's acknowledgement.
     pub answered: bool,
 }
 
@@ -30,18 +30,18 @@ pub(super) struct Room {
 pub(super) struct Compiler<'a> {
     pub config: &'a Config,
     pub errors: Vec<ConfigError>,
-    /// Parameters of the path of the consumer at hand, and what matches them.
+    /// Parameters of the current consumer's path, with their converters.
     pub parameters: Vec<(String, Converter)>,
-    /// What its clients can choose.
+    /// Which values its clients can choose.
     pub origins: Origins,
     /// The forms of its groups.
     pub forms: Forms,
-    /// Whether its clients speak Socket.IO, so that groups are written as rooms.
+    /// Whether its clients speak Socket.IO, so that groups are named as rooms.
     pub socketio: bool,
 }
 
 impl<'a> Compiler<'a> {
-    /// With nothing compiled yet.
+    /// Nothing is compiled yet.
     pub fn new(config: &'a Config) -> Self {
         Self {
             config,
@@ -55,12 +55,12 @@ impl<'a> Compiler<'a> {
 }
 
 impl Compiler<'_> {
-    /// Notes that something is wrong.
+    /// Records an error.
     pub fn note(&mut self, key: &KeyPath, reason: impl Into<String>) {
         self.errors.push(self.config.error(key, reason));
     }
 
-    /// What was compiled, if nothing is wrong with it.
+    /// The compiled value, or `None` after recording the error.
     pub fn noted<T>(&mut self, compiled: Result<T, String>, key: &KeyPath) -> Option<T> {
         compiled.map_err(|reason| self.note(key, reason)).ok()
     }
@@ -81,7 +81,7 @@ impl Compiler<'_> {
         sources.filter_map(|(here, source)| self.expression(source, allowed, &here)).collect()
     }
 
-    /// The template of a group, or of a Socket.IO room; one that lets clients choose any is noted.
+    /// The template of a group, or of a Socket.IO room; one that lets clients choose any room is an error.
     pub fn group(&mut self, source: &str, allowed: Allowed<'_>, room: Room, key: &KeyPath) -> Option<GroupTemplate> {
         let Self { origins, parameters, forms, socketio, .. } = self;
         let how = |template: &Template| Use {
@@ -98,7 +98,7 @@ impl Compiler<'_> {
         let group = self.noted(compiled.map_err(|reason| format!("bad group name: {reason}")), key)?;
         group.template().expressions().for_each(|expression| self.check_route(expression, key));
         if group.is_chosen() && !room.allowed && !room.harmless && !group.template().begins_with_text() {
-            let reason = "would let clients choose any room, also those of others; begin it with text, or list in \
+            let reason = "would let clients choose any room, including those of other users; begin it with text, or list in \
                           \"allow\" what they may name";
             self.note(key, reason);
         }
@@ -124,7 +124,7 @@ impl Compiler<'_> {
         Some(name)
     }
 
-    /// Notes a parameter that the consumer's path does not have.
+    /// Records an error for a parameter that the consumer's path does not have.
     fn check_route(&mut self, expression: &Expression, key: &KeyPath) {
         let known: Vec<&str> = self.parameters.iter().map(|(name, _)| name.as_str()).collect();
         if let Some(name) = expression.unknown_route(&known) {

@@ -1,7 +1,7 @@
-//! The consumers in effect, which a reload exchanges while others look at them.
+//! The consumers in effect, which a reload replaces while others read them.
 //!
-//! A connection keeps the consumer that it came with, so whoever is given an id or a name of a consumer must find the former
-//! ones, too, for as long as they have connections.
+//! A connection keeps the consumer that it started with, so a lookup by id or name must also find former consumers
+//! while they have connections.
 
 use std::{collections::HashMap, sync::Arc};
 
@@ -14,11 +14,11 @@ use crate::event::{Audience, GroupName, GroupNameError};
 #[derive(Clone, Debug)]
 pub struct Consumers(Arc<ArcSwap<Known>>);
 
-/// Those of one moment.
+/// The consumers at one moment.
 #[derive(Debug)]
 pub struct Known {
     set: ConsumerSet,
-    /// Of earlier configurations, the latest first.
+    /// Consumers of earlier configurations, the latest first.
     former: Vec<Arc<Consumer>>,
     by_id: HashMap<ConsumerId, Arc<Consumer>>,
 }
@@ -29,7 +29,7 @@ impl Known {
         Self { set, former, by_id }
     }
 
-    /// Those that are offered to new connections.
+    /// The consumers for new connections.
     pub const fn set(&self) -> &ConsumerSet {
         &self.set
     }
@@ -39,8 +39,8 @@ impl Known {
         self.by_id.get(&id)
     }
 
-    /// The group of a room as an emission names it. The rooms of a namespace are recognised by its templates and patterns, so
-    /// that it is known what in them is text; those of a consumer are groups already.
+    /// The group of a room as an emission names it. Rooms of a namespace are matched by its templates and patterns,
+    /// which tell text from values; rooms of a consumer are groups already.
     pub fn group(&self, audience: &Audience, room: &str) -> Result<GroupName, GroupNameError> {
         if let Some(group) = GroupName::of_plain_room(room) {
             return Ok(group);
@@ -53,27 +53,27 @@ impl Known {
         recognised.map_or_else(|| GroupName::of_room(room), |(_, group)| group)
     }
 
-    /// Those in effect, then those that only older connections have.
+    /// The consumers in effect, then those that only older connections have.
     pub fn iter(&self) -> impl Iterator<Item = &Arc<Consumer>> {
         self.set.iter().chain(&self.former)
     }
 }
 
 impl Consumers {
-    /// Those of the configuration at the start.
+    /// The consumers of the configuration at the start.
     pub fn new(set: ConsumerSet) -> Self {
         Self(Arc::new(ArcSwap::from_pointee(Known::new(set, Vec::new()))))
     }
 
-    /// Those of now.
+    /// The current consumers.
     pub fn now(&self) -> Arc<Known> {
         self.0.load_full()
     }
 
-    /// Exchanges them for those of a new configuration. Former ones that no connection has any more are forgotten.
+    /// Replaces them by those of a new configuration. Former ones without connections are forgotten.
     pub fn exchange(&self, set: ConsumerSet) {
         let before = self.0.load_full();
-        // Held twice by `before` itself, and besides by whoever still uses it.
+        // `before` itself holds two references; any further one is a use.
         let in_use = |consumer: &&Arc<Consumer>| Arc::strong_count(consumer) > 2;
         let gone = |consumer: &&Arc<Consumer>| set.get(consumer.id()).is_none();
         let former = before.set.iter().chain(before.former.iter().filter(in_use)).filter(gone).cloned().collect();
@@ -96,7 +96,7 @@ mod tests {
     const B: &str = "[[consumer]]\npath = \"/b/\"\ngroups = [\"b\"]\n";
 
     #[test]
-    fn a_consumer_as_it_was_is_the_same_and_a_changed_one_gets_a_new_id() {
+    fn an_unchanged_consumer_is_kept_and_a_changed_one_gets_a_new_id() {
         let first = followed(&ConsumerSet::default(), &format!("{A}{B}"));
         let second = followed(&first, &format!("{}{A}", B.replace("\"b\"", "\"c\"")));
         let of = |set: &ConsumerSet, path| set.route(path).unwrap().0.clone();
@@ -108,7 +108,7 @@ mod tests {
     }
 
     #[test]
-    fn a_former_consumer_is_known_for_as_long_as_a_connection_has_it() {
+    fn a_former_consumer_is_known_while_a_connection_has_it() {
         let first = followed(&ConsumerSet::default(), &format!("{A}{B}"));
         let consumers = Consumers::new(first.clone());
         let held = first.route("/b/").unwrap().0.clone();
@@ -119,7 +119,7 @@ mod tests {
         }
         let known = consumers.now();
         assert!(known.get(held.id()).is_some_and(|known| Arc::ptr_eq(known, &held)));
-        // In effect, the one before it, which a worker may be about to seat, and the one that is held.
+        // The one in effect, the previous one, which a worker may still be about to use, and the one in use.
         assert_eq!(known.iter().filter(|consumer| consumer.name() == "/b/").count(), 3);
         drop((held, known));
         consumers.exchange(consumers.now().set().clone());

@@ -1,4 +1,4 @@
-//! What consumers ask for, and what comes back to them: the language between them and whoever carries it out.
+//! The effects that consumers request, and the outcomes that come back to them.
 
 use std::{sync::Arc, time::Duration};
 
@@ -18,35 +18,36 @@ pub struct Outgoing {
     pub topic: Option<Arc<str>>,
     /// To the consumer's members of this group instead of the event's own.
     pub to: Option<GroupName>,
-    /// Dropped for clients that are behind with reading.
+    /// Dropped for slow clients.
     pub volatile: bool,
-    /// Of several with the same, only the newest waits for such clients.
+    /// Of several with the same key, only the newest waits for a slow client.
     pub key: Option<Arc<str>>,
 }
 
-/// What a consumer asks for, in order, for one connection. The next one is carried out when the one before is done.
+/// What a consumer requests for one connection, in order. Each effect is carried out after the previous one is done.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Effect {
     /// Send to this connection.
     Reply(Payload),
-    /// Send a Socket.IO event to this connection that asks for an acknowledgement, and go on with `then` when it comes.
+    /// Send a Socket.IO event to this connection that asks for an acknowledgement, and continue with `then` when it
+    /// arrives.
     Ask {
         /// The event's name, then its arguments.
         args: Vec<Value>,
         /// How long the client has.
         timeout: Duration,
-        /// What follows.
+        /// The continuation.
         then: Continuation,
     },
     /// Add topics.
     Subscribe(Vec<Arc<str>>),
-    /// Take topics away.
+    /// Remove topics.
     Unsubscribe(Vec<Arc<str>>),
     /// Join groups; effective before the next effect.
     Join {
         /// The groups.
         groups: Vec<GroupName>,
-        /// What the client is told if that fails; the handler ends then.
+        /// Sent to the client if that fails; the handler ends then.
         failed: Option<Arc<[Payload]>>,
     },
     /// Leave groups.
@@ -57,32 +58,32 @@ pub enum Effect {
         group: GroupName,
         /// The event, which several groups may share.
         body: Arc<Value>,
-        /// What the client is told if that fails; the handler ends then.
+        /// Sent to the client if that fails; the handler ends then.
         failed: Option<Arc<[Payload]>>,
     },
     /// Set connection variables: [`Context::vars`] is replaced.
     Set(Value),
-    /// Replace the user, as the backend knows it: [`Context::user`].
+    /// Replace the user by the one that the backend returned: [`Context::user`].
     User(Value),
-    /// Ask the backend, and go on with `then` when it has answered.
+    /// Call the backend, and continue with `then` when it has answered.
     Call {
-        /// What is asked.
+        /// The call.
         request: Box<CallRequest>,
-        /// What follows.
+        /// The continuation.
         then: Continuation,
     },
-    /// Take another token of the same user, and go on with `then`.
+    /// Check another token of the same user, and continue with `then`.
     Refresh {
-        /// The token; empty where the client sent none.
+        /// The token; empty if the client sent none.
         token: Secret,
-        /// What follows.
+        /// The continuation.
         then: Continuation,
-        /// What the client is told if the token is not good; the handler ends then.
+        /// Sent to the client if the token is not valid; the handler ends then.
         denied: Option<Arc<[Payload]>>,
-        /// What the client is told if that cannot be known now; the handler ends then.
+        /// Sent to the client if the token cannot be checked now; the handler ends then.
         failed: Option<Arc<[Payload]>>,
     },
-    /// Refuse the connection that is being made.
+    /// Refuse the connection that is being admitted.
     Refuse {
         /// The reason for the client.
         message: String,
@@ -96,12 +97,12 @@ pub enum Effect {
     },
 }
 
-/// What came of a message, or of what else happened: what to do now, and what was wrong with it, if anything.
+/// The result of a message or another occurrence: what to do now, and the problem, if any.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Reaction {
-    /// What to do, in order; in answer to a problem, what the consumer's policy says.
+    /// Effects, in order; after a problem, those of the consumer's policy.
     pub effects: Vec<Effect>,
-    /// For counting and, at a bounded rate, for the log.
+    /// For metrics and, at a bounded rate, for the log.
     pub problem: Option<MessageProblem>,
 }
 
@@ -111,35 +112,35 @@ impl From<MessageProblem> for Reaction {
     }
 }
 
-/// What was wrong with a message.
+/// A problem with a message.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum MessageProblem {
-    /// No JSON, or binary where JSON is spoken.
-    #[error("the message is no JSON: {0}")]
+    /// Not JSON, or binary where JSON is expected.
+    #[error("the message is not JSON: {0}")]
     BadJson(String),
-    /// No handler takes it.
-    #[error("no handler takes the message")]
+    /// No handler matches it.
+    #[error("no handler matches the message")]
     Unknown,
     /// Its handler failed on it, for instance for a missing key.
     #[error("the message's handler failed: {0}")]
     Failed(String),
-    /// What its handler sends is larger than a message may be.
-    #[error("what the message's handler sends: {0}")]
+    /// The message that its handler sends is too large.
+    #[error("the message's handler sends too much: {0}")]
     TooLarge(WriteError),
-    /// Its handler would keep more of the connection than may be kept.
-    #[error("the variables of the connection would take more than limits.connection_state")]
+    /// Its handler would exceed the limit of the connection's state.
+    #[error("the connection's variables would exceed limits.connection_state")]
     State,
-    /// It names a room whose name is too long, or could be that of another.
+    /// The room's name is too long, or could be the name of another room.
     #[error("the message's handler failed: {0}")]
     Room(String),
-    /// What `require` or `allow` says stands against it.
+    /// `require` or `allow` forbids it.
     #[error("the message is not allowed")]
     Denied,
-    /// It came too soon after others.
+    /// It exceeds a rate limit.
     #[error("the client sends too fast")]
     Limited,
-    /// The backend did not answer, or with a status that the handler does not know.
-    #[error("the backend did not help: {0}")]
+    /// The backend did not answer, or with a status that the handler does not handle.
+    #[error("the backend call failed: {0}")]
     Unanswered(String),
 }
 
@@ -184,26 +185,26 @@ impl From<WriteError> for MessageProblem {
     }
 }
 
-/// A question to the backend.
+/// A call of the backend.
 #[derive(Clone, Debug, PartialEq)]
 pub struct CallRequest {
     /// The name of the action, `markAttendance`.
     pub action: Arc<str>,
-    /// What the configuration sends along.
+    /// The data from the configuration.
     pub data: Value,
-    /// The user that the connection belongs to; null for the anonymous.
+    /// The user of the connection; null if anonymous.
     pub user: Value,
     /// The connection's public id.
     pub connection: Arc<str>,
     /// The consumer's name.
     pub consumer: Arc<str>,
-    /// Whether asking twice does no harm.
+    /// Whether the call may be repeated safely.
     pub idempotent: bool,
-    /// How long the answer may take; unset: the backend's default.
+    /// Maximum time for the answer; unset: the backend's default.
     pub timeout: Option<Duration>,
 }
 
-/// What came of a question.
+/// The outcome of a call or question.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Outcome {
     /// The backend answered.
@@ -219,25 +220,25 @@ pub enum Outcome {
     Failed(String),
 }
 
-/// Where a handler goes on after an [`Outcome`]; made and read by the consumer alone.
+/// Where a handler continues after an [`Outcome`]; made and read by the consumer only.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Continuation(pub(super) Box<Held>);
 
 impl Continuation {
-    /// About how many bytes it holds.
+    /// The approximate number of bytes held.
     pub fn weight(&self) -> usize {
         self.0.message.weight() + self.0.results.iter().map(|result| result.weight()).sum::<usize>()
     }
 }
 
 impl Outcome {
-    /// About how many bytes of the client's it holds.
+    /// The approximate number of bytes from the client.
     pub fn weight(&self) -> usize {
         if let Self::Acknowledged(args) = self { args.weight() } else { 0 }
     }
 }
 
-/// What a handler holds while it waits.
+/// The state of a waiting handler.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Held {
     /// The operation that waits.

@@ -1,4 +1,4 @@
-//! Something to send, compiled: what it is, to whom, and when.
+//! A compiled emit: what is sent, to which connections, and when.
 
 use minijinja::Value as Jinja;
 
@@ -25,14 +25,14 @@ pub(super) struct Emit {
     pub volatile: bool,
 }
 
-/// Whom it is for.
+/// The receivers of an emit.
 #[derive(Debug)]
 pub(super) enum Target {
     /// This connection; in `on_event` the members of the event's own group.
     Own,
-    /// All in these rooms, or all but this connection.
+    /// Every connection in these rooms, or every one except this connection.
     Rooms { rooms: Vec<GroupTemplate>, but_me: bool },
-    /// All in this group.
+    /// Every connection in this group.
     Group(GroupName),
 }
 
@@ -54,7 +54,7 @@ pub(super) enum Args {
 }
 
 impl Emit {
-    /// Compiles what is sent, and when; it is [`Target::Own`] until the place of the emit says more.
+    /// Compiles what is sent, and when; it is [`Target::Own`] until the key of the emit says otherwise.
     pub fn compile(
         emit: &config::Emit,
         allowed: Allowed<'_>,
@@ -66,12 +66,12 @@ impl Emit {
         Some(Self { target: Target::Own, when, content: content?, volatile: emit.volatile })
     }
 
-    /// Whether its `when` lets it through.
+    /// Whether its `when` is true.
     pub fn is_due(&self, scope: &Jinja) -> Result<bool, String> {
         self.when.as_ref().map_or(Ok(true), |when| Ok(when.evaluate(scope)?.is_true()))
     }
 
-    /// The names it starts from.
+    /// The names that it uses.
     pub fn names(&self) -> NameSet {
         let mut names = self.content.names();
         names.add(self.when.as_ref().map_or_else(NameSet::default, Expression::names));
@@ -83,7 +83,7 @@ impl Emit {
 }
 
 impl Content {
-    /// Compiles what is sent: an event for Socket.IO, a message of JSON for others.
+    /// Compiles what is sent: an event for Socket.IO, a JSON message for others.
     pub fn compile(
         emit: &config::Emit,
         allowed: Allowed<'_>,
@@ -124,7 +124,7 @@ impl Content {
         }
         let args = match (&emit.data, &emit.args) {
             (Some(_), Some(_)) => {
-                let reason = "is the whole list of arguments; \"data\" is the only one: write either";
+                let reason = "is the list of all arguments, \"data\" the only argument; write one of the two";
                 compiler.note(&key.then("args"), reason);
                 return None;
             }
@@ -148,7 +148,7 @@ impl Content {
         }
     }
 
-    /// It, written for the clients of the consumer.
+    /// Encodes it for the clients of the consumer.
     pub fn payload(&self, scope: &Jinja, wire: &Wire) -> Result<Payload, WriteError> {
         match self {
             Self::Message(expression) => wire.json(&expression.evaluate(scope)?),

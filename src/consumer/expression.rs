@@ -1,7 +1,7 @@
 //! Expressions: compiled and checked once, evaluated many times.
 //!
-//! In: text of the configuration. Out: something to evaluate in a [`Scope`](super::scope::Scope), or the reason why the text is wrong; a name,
-//! filter, test or method that does not exist is found here and not at the first event.
+//! In: text of the configuration. Out: an expression to evaluate in a [`Scope`](super::scope::Scope), or the reason why
+//! the text is wrong; an unknown name, filter, test or method is found here and not at the first event.
 
 use std::sync::LazyLock;
 
@@ -54,17 +54,17 @@ impl Expression {
         Ok(Self { compiled, names, paths, source: source.trim().into() })
     }
 
-    /// Whether it is nothing but this name.
+    /// Whether it is just this name.
     pub fn is_just(&self, name: Name) -> bool {
         &*self.source == name.as_str()
     }
 
-    /// The names it starts from.
+    /// The names that it uses.
     pub const fn names(&self) -> NameSet {
         self.names
     }
 
-    /// As it was written.
+    /// The source text.
     pub fn source(&self) -> &str {
         &self.source
     }
@@ -74,7 +74,7 @@ impl Expression {
         self.paths.iter().map(String::as_str)
     }
 
-    /// The texts in it, as they are written between quotes.
+    /// The string literals in it, as written between quotes.
     pub fn literals(&self) -> impl Iterator<Item = &str> {
         let mut rest = &*self.source;
         std::iter::from_fn(move || {
@@ -92,7 +92,7 @@ impl Expression {
         if value.is_undefined() { Err(format!("`{}` is undefined", self.source)) } else { Ok(value) }
     }
 
-    /// Parameters of the path it reads that are not in `known`.
+    /// Parameters of the path that it reads and that are not in `known`.
     pub fn unknown_route<'a>(&'a self, known: &[&str]) -> Option<&'a str> {
         self.paths
             .iter()
@@ -103,7 +103,7 @@ impl Expression {
 
 fn known(allowed: &[Name]) -> String {
     let names: Vec<_> = allowed.iter().map(|name| name.as_str()).collect();
-    if names.is_empty() { "no names are known there".to_owned() } else { format!("known are {}", names.join(", ")) }
+    if names.is_empty() { "no names are known there".to_owned() } else { format!("known: {}", names.join(", ")) }
 }
 
 pub(super) fn describe(error: &Error) -> String {
@@ -114,7 +114,7 @@ pub(super) fn describe(error: &Error) -> String {
     }
 }
 
-/// Finds filters, tests and methods that do not exist: MiniJinja itself only says so when it comes to them.
+/// Finds unknown filters, tests and methods: MiniJinja itself reports them only during evaluation.
 fn check_words(source: &str) -> Result<(), String> {
     let mut rest = source;
     let mut before = "";
@@ -134,7 +134,7 @@ fn check_words(source: &str) -> Result<(), String> {
                 "is" => probe(word, &format!("0 is {word}"), ErrorKind::UnknownTest, "test")?,
                 "." if after.trim_start().starts_with('(') && !METHODS.contains(&word) => {
                     let near = did_you_mean(word, METHODS.iter().copied());
-                    return Err(format!("there is no method {word:?}{near}"));
+                    return Err(format!("unknown method {word:?}{near}"));
                 }
                 _ => {}
             }
@@ -166,7 +166,7 @@ fn after_text(text: &str, quote: char) -> &str {
 fn probe(word: &str, expression: &str, missing: ErrorKind, what: &str) -> Result<(), String> {
     let evaluated = ENVIRONMENT.compile_expression_owned(expression.to_owned()).and_then(|probe| probe.eval(()));
     match evaluated {
-        Err(error) if error.kind() == missing => Err(format!("there is no {what} {word:?}")),
+        Err(error) if error.kind() == missing => Err(format!("unknown {what} {word:?}")),
         _ => Ok(()),
     }
 }

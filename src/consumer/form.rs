@@ -1,8 +1,9 @@
-//! The forms of a consumer's groups: every template and every pattern of rooms, and which of them could be taken for another.
+//! The forms of a consumer's groups: every template and every pattern of rooms, and which of them could be mistaken for
+//! another.
 //!
-//! In: a form and its values, or a room as somebody outside names it. Out: its group, or why it has none. Two different pairs of
-//! a form and values never give one group: where two forms can give one name, the one with more text has it, and a value that
-//! would make the name of another form is refused.
+//! In: a form and its values, or a room as another program names it. Out: its group, or why it has none. Two different
+//! pairs of a form and values never give one group: if two forms can give the same name, it belongs to the form with
+//! more text, and a value that would make the name of another form is refused.
 
 use super::{route::Pattern, shape::Shape};
 use crate::{
@@ -13,22 +14,22 @@ use crate::{
 /// Why a template gave no name.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum GroupError {
-    /// A variable is undefined, null or no text or number; the name is never filled up with `None`.
+    /// A variable is undefined, null, or neither text nor a number; `None` is never put into a name.
     #[error("{0}")]
     Value(String),
     /// The name breaks Channels' rule.
-    #[error("{name:?} is no group: {reason}")]
+    #[error("{name:?} is not a group name: {reason}")]
     Name {
-        /// What the template gave, shortened.
+        /// The result of the template, shortened.
         name: String,
-        /// Which part of the rule.
+        /// The violated part of the rule.
         reason: GroupNameError,
     },
-    /// No pattern of `allow` lets the client name it.
-    #[error("{0:?} is not among what \"allow\" lets a client name")]
+    /// No pattern of `allow` permits the client to name it.
+    #[error("{0:?} is not a name that \"allow\" permits")]
     NotAllowed(String),
     /// It could be the name of another form, or of other values.
-    #[error("{0:?} could also be the name of another group: a value in it holds what is text of a name")]
+    #[error("{0:?} could also be the name of another group: a value in it contains text of a name")]
     Ambiguous(String),
 }
 
@@ -38,46 +39,46 @@ impl From<GroupError> for String {
     }
 }
 
-/// A form, by its place in [`Forms`].
+/// A form, by its index in [`Forms`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct FormId(usize);
 
-/// What a form is for.
+/// The use of a form.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Role {
     /// A template.
     Template {
         /// Whether a client can choose some of its values.
         chosen: bool,
-        /// Whether that brings a client in, with no pattern that says where.
+        /// Whether a client joins through it without a pattern that restricts the names.
         free: bool,
     },
     /// A pattern of `allow`.
     Pattern,
     /// A name, or the beginning of names, within an expression that gives whole names.
     Inner,
-    /// Nobody else is kept from its names.
+    /// Its names are not reserved.
     Hidden,
 }
 
 /// A form of names.
 #[derive(Clone, Debug)]
 pub(super) struct Form {
-    /// As it is written, by which rooms are recognised.
+    /// Its pattern, by which rooms are matched.
     pub pattern: Pattern,
     pub shape: Shape,
     pub role: Role,
-    /// As it stands in the file, and where.
+    /// Its source text, and its key.
     pub source: Box<str>,
     pub key: KeyPath,
-    /// Others that can give its names.
+    /// Other forms that can give its names.
     rivals: Vec<Rival>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Rival {
     shape: Shape,
-    /// It goes on where a value of the form ends: which value, and with which text.
+    /// Which value of the form it continues after, and with which text.
     goes_on: Option<(usize, Box<str>)>,
 }
 
@@ -96,7 +97,7 @@ impl Form {
         Some(Rival { shape: other.shape.clone(), goes_on })
     }
 
-    /// The group that its parts name.
+    /// The group named by its parts.
     fn group(&self, parts: &[NamePart<'_>]) -> Result<GroupName, GroupError> {
         let shortened = || {
             let whole = parts.iter().flat_map(|(NamePart::Text(text) | NamePart::Value(text))| text.chars());
@@ -113,7 +114,7 @@ impl Form {
     }
 }
 
-/// Whether this value of a name holds this text.
+/// Whether this value of a name contains this text.
 fn holds(parts: &[NamePart<'_>], place: usize, text: &str) -> bool {
     let mut values = parts.iter().filter(|part| matches!(part, NamePart::Value(_)));
     values.nth(place).is_some_and(|value| written([*value]).contains(text))
@@ -123,7 +124,7 @@ fn holds(parts: &[NamePart<'_>], place: usize, text: &str) -> bool {
 #[derive(Clone, Debug, Default)]
 pub(super) struct Forms {
     own: Vec<Form>,
-    /// Those of the other consumers of its namespace, whose rooms are the same.
+    /// The forms of the other consumers of its namespace, which have the same rooms.
     others: Vec<Pattern>,
 }
 
@@ -143,7 +144,7 @@ impl Forms {
         self.others == other.others
     }
 
-    /// Finds out which forms can be taken for which, of all consumers that share their rooms.
+    /// Determines which forms can be mistaken for which, over all consumers that share their rooms.
     pub fn settle(mut sharing: Vec<&mut Self>) {
         let all: Vec<Vec<Form>> = sharing.iter().map(|forms| forms.own.clone()).collect();
         for (place, forms) in sharing.iter_mut().enumerate() {
@@ -161,15 +162,15 @@ impl Forms {
         }
     }
 
-    /// The group that the parts of a form name.
+    /// The group named by the parts of a form.
     pub fn group(&self, form: FormId, parts: &[NamePart<'_>]) -> Result<GroupName, GroupError> {
         match self.own.get(form.0) {
             Some(form) => form.group(parts),
-            None => Err(GroupError::Value("there is no such form".to_owned())),
+            None => Err(GroupError::Value("the form is unknown".to_owned())),
         }
     }
 
-    /// The group of a room that a client names, where one of these patterns lets it.
+    /// The group of a room that a client names, if one of these patterns permits it.
     pub fn allowed(&self, allow: &[FormId], room: &str) -> Result<GroupName, GroupError> {
         let forms = allow.iter().filter_map(|form| self.own.get(form.0));
         let named = forms.filter_map(|form| Some((form, form.pattern.parse(room)?)));
@@ -179,7 +180,7 @@ impl Forms {
         }
     }
 
-    /// What of a room is text and what are values, by the form with the most text.
+    /// Splits a room into text and values, by the form with the most text.
     pub fn recognise<'a>(&'a self, room: &'a str) -> Option<Vec<NamePart<'a>>> {
         let own = self.own.iter().filter(|form| form.role != Role::Hidden);
         let patterns = own.map(|form| &form.pattern).chain(&self.others);

@@ -1,5 +1,5 @@
-//! What expressions gave, written for clients: compact JSON, keys in the order they were written, numbers exact, NaN as
-//! null. Bytes become base64 text, or where the format carries them beside the JSON, stay bytes.
+//! Writes results of expressions for clients: compact JSON, keys in the order they were written, numbers exact, NaN as
+//! null. Bytes become base64 text, or stay bytes if the format carries them beside the JSON.
 
 use base64::{display::Base64Display, engine::general_purpose::STANDARD};
 use bytes::Bytes;
@@ -15,7 +15,7 @@ use crate::{
     limited::{self, WriteError},
 };
 
-/// A value as JSON text of at most `limit` bytes; an error names the key that has no value.
+/// A value as JSON text of at most `limit` bytes; an error names the key without a value.
 pub(super) fn json(value: &Jinja, limit: usize) -> Result<Vec<u8>, WriteError> {
     if value.is_undefined() {
         return Err("the result is undefined: a key is missing".to_owned().into());
@@ -23,13 +23,13 @@ pub(super) fn json(value: &Jinja, limit: usize) -> Result<Vec<u8>, WriteError> {
     limited::json(&Json::<false>(value), limit)
 }
 
-/// A value to be written; `BYTES` where bytes stay bytes.
+/// A value to write; with `BYTES`, bytes stay bytes.
 pub(super) struct Json<'a, const BYTES: bool>(pub &'a Jinja);
 
 impl<const BYTES: bool> Serialize for Json<'_, BYTES> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let value = self.0;
-        // Most of a frame is a part of the event as it came.
+        // Most of a frame is an unchanged part of the event.
         if let Some(view) = value.downcast_object_ref::<View>() {
             return if BYTES { Raw(view.target()).serialize(serializer) } else { view.target().serialize(serializer) };
         }
@@ -71,7 +71,7 @@ impl<const BYTES: bool> Serialize for Json<'_, BYTES> {
     }
 }
 
-/// A value as plain data; an error names the key that has no value.
+/// A value as plain data; an error names the key without a value.
 pub(super) fn value(value: &Jinja) -> Result<Value, String> {
     if let Some(view) = value.downcast_object_ref::<View>() {
         return Ok(view.target().clone());
@@ -101,14 +101,14 @@ pub(super) fn value(value: &Jinja) -> Result<Value, String> {
             };
             pairs.into_iter().flatten().map(entry).collect::<Result<_, _>>()?
         }
-        kind => return Err(format!("{kind} is no plain data")),
+        kind => return Err(format!("{kind} is not plain data")),
     })
 }
 
 /// The items of a list.
 pub(super) fn items(value: &Jinja) -> Result<Vec<Jinja>, String> {
     if !matches!(value.kind(), ValueKind::Seq | ValueKind::Iterable) {
-        return Err(format!("{} is no list", value.kind()));
+        return Err(format!("{} is not a list", value.kind()));
     }
     let items: Vec<Jinja> = value.try_iter().map_err(|error| error.to_string())?.collect();
     match items.iter().any(Jinja::is_undefined) {

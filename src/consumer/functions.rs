@@ -1,4 +1,4 @@
-//! What expressions can call besides MiniJinja's own: `now`, `slug`, `without`, and the methods Python people reach for.
+//! Functions for expressions besides MiniJinja's own: `now`, `slug`, `without`, and common Python methods.
 
 use minijinja::{
     Environment, Error, ErrorKind, State, UndefinedBehavior, Value as Jinja,
@@ -7,7 +7,7 @@ use minijinja::{
 
 use super::frame;
 
-/// Functions that may be called; everything else MiniJinja has is no use in one expression.
+/// Functions that may be called; MiniJinja's others are of no use in a single expression.
 pub(super) const FUNCTIONS: &[&str] = &["now", "dict", "range", "min", "max"];
 
 /// Methods that may be called on values.
@@ -26,7 +26,7 @@ pub(super) const METHODS: &[&str] = &[
     "isoformat",
 ];
 
-/// The environment that every expression is compiled and evaluated in.
+/// The environment in which every expression is compiled and evaluated.
 pub(super) fn environment() -> Environment<'static> {
     let mut environment = Environment::new();
     environment.set_undefined_behavior(UndefinedBehavior::Strict);
@@ -57,7 +57,7 @@ fn now(format: Option<&str>) -> Result<Jinja, Error> {
     }
 }
 
-/// Python's `min` and `max`: of the arguments, or of the one list given.
+/// Python's `min` and `max`: of the arguments, or of a single list.
 fn extreme(arguments: Vec<Jinja>, wanted: std::cmp::Ordering) -> Result<Jinja, Error> {
     let of: Vec<Jinja> = match arguments.as_slice() {
         [list] => list.try_iter()?.collect(),
@@ -71,7 +71,8 @@ fn extreme(arguments: Vec<Jinja>, wanted: std::cmp::Ordering) -> Result<Jinja, E
         .ok_or_else(|| Error::new(ErrorKind::InvalidOperation, "nothing to choose from"))
 }
 
-/// Text as a part of a group name: each run of characters outside `[A-Za-z0-9-_.]` becomes one `-`; at most 80 characters.
+/// Text as part of a group name: each run of characters outside `[A-Za-z0-9-_.]` becomes one `-`; at most 80
+/// characters.
 fn slug(text: &str) -> String {
     let mut slug = String::new();
     for character in text.chars() {
@@ -85,7 +86,7 @@ fn slug(text: &str) -> String {
     slug.trim_end_matches('-').to_owned()
 }
 
-/// `event | without('type')`, `event | without(['type', 'group'])`: an object less some keys.
+/// `event | without('type')`, `event | without(['type', 'group'])`: an object without some keys.
 fn without(object: &Jinja, names: Rest<Jinja>) -> Result<Jinja, Error> {
     let mut gone = Vec::new();
     for name in names.0 {
@@ -103,7 +104,7 @@ fn without(object: &Jinja, names: Rest<Jinja>) -> Result<Jinja, Error> {
 /// Longer JSON inside a value is an error, in bytes.
 const MAX_JSON: usize = 16 << 20;
 
-/// JSON as text inside a value; unlike Jinja's own, nothing is escaped for HTML.
+/// JSON as text inside a value; unlike Jinja's own filter it escapes nothing for HTML.
 fn tojson(value: &Jinja) -> Result<String, Error> {
     let text =
         frame::json(value, MAX_JSON).map_err(|error| Error::new(ErrorKind::BadSerialization, error.to_string()))?;
@@ -124,7 +125,7 @@ fn method(_: &mut State<'_, '_>, value: &Jinja, name: &str, args: &[Jinja]) -> R
                 Some(by) if !by.is_empty() => text.split(by).map(Jinja::from).collect(),
                 _ => text.split_whitespace().map(Jinja::from).collect(),
             }),
-            // `event.created_at.isoformat()` where the value already is that text.
+            // `event.created_at.isoformat()` where the value is that text already.
             "isoformat" => from_args::<()>(args).map(|()| value.clone()),
             _ => Err(ErrorKind::UnknownMethod.into()),
         };

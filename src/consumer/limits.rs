@@ -1,10 +1,10 @@
-//! How fast one connection may send: a token bucket for each `limit` it has come to.
+//! How fast one connection may send: a token bucket for each `limit` that it has used.
 
 use std::time::{Duration, Instant};
 
 use crate::{config::Rate, gcra};
 
-/// The buckets of one connection; costs nothing before the first limit.
+/// The buckets of one connection; no cost before the first limit.
 #[derive(Debug, Default)]
 pub struct Limits(Box<[Bucket]>);
 
@@ -16,7 +16,7 @@ struct Bucket {
 }
 
 impl Limits {
-    /// Takes one token out of the bucket of a limit; `false` if it is empty.
+    /// Takes one token from the bucket of a limit; `false` if it is empty.
     pub(super) fn take(&mut self, limit: u16, rate: Rate, now: Instant) -> bool {
         let place = self.0.iter().position(|bucket| bucket.limit == limit);
         let full = gcra::next(place.map_or(now, |place| self.0[place].full), rate.per.0 / rate.count, now);
@@ -25,7 +25,7 @@ impl Limits {
         }
         match place {
             Some(place) => self.0[place].full = full,
-            // Once for each limit that a connection comes to.
+            // Once for each limit that a connection uses.
             None => self.0 = self.0.iter().copied().chain([Bucket { limit, full }]).collect(),
         }
         true

@@ -1,4 +1,4 @@
-//! Turns the consumers of a [`Config`] into a [`ConsumerSet`], and notes every mistake with the key it stands under.
+//! Compiles the consumers of a [`Config`] into a [`ConsumerSet`], and records every error under its key.
 
 use std::{path::Path, sync::Arc};
 
@@ -25,7 +25,7 @@ use crate::{
     event::GroupName,
 };
 
-/// Reads and compiles a configuration; everything that is wrong is reported, from the file's syntax to its expressions.
+/// Reads and compiles a configuration; every error is reported, from the file's syntax to its expressions.
 pub fn load(path: Option<&Path>, environment: &Environment) -> Result<(Config, ConsumerSet), ConfigErrors> {
     let (config, mut errors) = config::load_lenient(path, environment);
     match ConsumerSet::compile(&config) {
@@ -33,19 +33,19 @@ pub fn load(path: Option<&Path>, environment: &Environment) -> Result<(Config, C
         Ok(_) => {}
         Err(ConfigErrors(more)) => errors.extend(more),
     }
-    // In the order of the file, as one would go through them.
+    // In the order of the file.
     errors.sort_by_key(|error| error.origin.as_ref().map(|origin| (origin.source.clone(), origin.line)));
     Err(ConfigErrors(errors))
 }
 
 impl ConsumerSet {
-    /// Compiles every consumer, or says everything that is wrong with them.
+    /// Compiles every consumer, or returns all errors.
     pub fn compile(config: &Config) -> Result<Self, ConfigErrors> {
         Self::default().followed_by(config)
     }
 
-    /// The consumers after a reload: one that is as it was is the same, so that its connections notice nothing, and any
-    /// other has an id that none had before.
+    /// The consumers after a reload: an unchanged one is kept, so that its connections are not affected; any other gets
+    /// an id that was never used.
     pub fn followed_by(&self, config: &Config) -> Result<Self, ConfigErrors> {
         let mut loader = Loader { compiler: Compiler::new(config), first: self.next, namespaces: Vec::new() };
         let specs = config.consumers.iter().enumerate();
@@ -75,7 +75,7 @@ struct Loader<'a> {
     compiler: Compiler<'a>,
     /// The id of the first consumer.
     first: u32,
-    /// The namespaces so far, and the groups of everybody in them.
+    /// The namespaces so far, each with the group of all its connections.
     namespaces: Vec<(String, GroupName)>,
 }
 
@@ -103,7 +103,7 @@ impl Loader<'_> {
         let allow = spec.allow.as_ref().map(|allow| {
             let here = key.then("allow");
             if !groups.iter().any(GroupTemplate::is_chosen) {
-                compiler.note(&here, "there is no group here that a client could choose");
+                compiler.note(&here, "no group here contains a value chosen by clients");
             }
             compiler.patterns(allow, &here)
         });
@@ -143,7 +143,7 @@ impl Loader<'_> {
         Some(Consumer { id, name, spec, pattern, groups, allow, forms, refusal, presence, mappings, notice, actions })
     }
 
-    /// The group of everybody in its namespace, whose name no room may have.
+    /// Reserves the group of all connections in its namespace: no room may have that name.
     fn everybody(&mut self, spec: &config::Consumer, key: &KeyPath) {
         if spec.protocol != Protocol::SocketIo {
             return;
@@ -164,7 +164,8 @@ impl Loader<'_> {
         self.namespaces.push((spec.namespace.clone(), group));
     }
 
-    /// Finds out which groups can be taken for which. Consumers of one namespace share their rooms; any other has its own.
+    /// Determines which groups can be mistaken for which. Consumers of one namespace share their rooms; any other
+    /// consumer has its own.
     fn settle(&mut self, consumers: &mut [Option<Consumer>]) {
         let mut sharing: IndexMap<Option<String>, Vec<&mut Consumer>> = IndexMap::new();
         let mut alone = Vec::new();
@@ -187,7 +188,7 @@ impl Loader<'_> {
         }
     }
 
-    /// Keys that Socket.IO has no use for.
+    /// Keys without a use in Socket.IO.
     fn check_protocol(&mut self, spec: &config::Consumer, key: &KeyPath) {
         if spec.protocol != Protocol::SocketIo {
             return;
@@ -206,7 +207,7 @@ impl Loader<'_> {
         self.compiler.noted(compiled, &key);
     }
 
-    /// A consumer that is never reached is a mistake, and so are two of one name.
+    /// A consumer that is never reached is an error, and so are two of the same name.
     fn check_shadows(&mut self, consumers: &[Option<Arc<Consumer>>]) {
         for (place, consumer) in consumers.iter().enumerate() {
             let Some(consumer) = consumer else { continue };

@@ -1,4 +1,4 @@
-//! From an event to what its group's members are sent; evaluated once per event and consumer.
+//! Maps an event to the messages for its group's members; evaluated once per event and consumer.
 
 use std::sync::Arc;
 
@@ -48,19 +48,19 @@ struct Mapping {
 /// Why a consumer sends nothing for an event.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum MapError {
-    /// No handler takes events of this type.
-    #[error("no handler takes events of this type")]
+    /// No handler matches events of this type.
+    #[error("no handler matches events of this type")]
     NoHandler,
     /// An expression failed, for instance for a missing key.
     #[error("{0}")]
     Mapping(String),
-    /// What is to be sent is larger than a message may be.
+    /// The message is larger than the limit.
     #[error("{0}")]
     TooLarge(WriteError),
 }
 
 impl MapError {
-    /// How it is counted.
+    /// The reason under which it is counted.
     pub const fn drop_reason(&self) -> DropReason {
         match self {
             Self::NoHandler => DropReason::NoHandler,
@@ -106,7 +106,7 @@ impl Mappings {
                 compiler
                     .note(&here, "Channels refuses event types that begin with \"_\" or \".\"; it would never match");
             } else if by_type.insert(method.into_boxed_str(), mapping).is_some() {
-                compiler.note(&here, "is there twice: dots and underscores are the same in event types");
+                compiler.note(&here, "appears twice: dots and underscores are the same in event types");
             }
         }
         Self { wire, forms: Arc::default(), by_type, rest }
@@ -116,7 +116,7 @@ impl Mappings {
         self.handler(event.kind()).ok_or(MapError::NoHandler)?.map(event, self)
     }
 
-    /// As `channels.consumer.get_handler_name`: dots become underscores, and a leading underscore is refused.
+    /// Like `channels.consumer.get_handler_name`: dots become underscores, and a leading underscore is refused.
     fn handler(&self, kind: Option<&str>) -> Option<&Mapping> {
         let Some(kind) = kind else { return self.rest.as_ref() };
         if kind.starts_with(['_', '.']) {
@@ -150,7 +150,7 @@ impl Mapping {
         }
     }
 
-    /// What goes to the members of the event's group, or to those of another room.
+    /// Messages for the members of the event's group, or for those of another room.
     fn emit(emit: &config::Emit, key: &KeyPath, compiler: &mut Compiler<'_>) -> Option<Emit> {
         if emit.expect.is_some() {
             compiler.note(&key.then("expect"), "only a reply can expect an acknowledgement");
@@ -182,7 +182,7 @@ impl Mapping {
         let mut outgoing: Vec<Outgoing> =
             Vec::with_capacity(self.send.len() + self.emits.len() + usize::from(self.send_text.is_some()));
         let mut add = |place: usize, payload: Payload, to: Option<GroupName>, volatile: bool| {
-            // What a handler sends in one place does not replace what it sends in another.
+            // Messages of different handlers or positions never replace each other.
             let key = key.as_ref().map(|key| format!("{place}/{key}").into());
             outgoing.push(Outgoing { payload, topic: topic.clone(), to, volatile, key });
         };

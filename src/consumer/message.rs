@@ -1,4 +1,4 @@
-//! What a handler is about, and what the names of its expressions stand for.
+//! The message of a handler, and the values of the names in its expressions.
 
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ use super::{
 };
 use crate::event::{Incoming, Value};
 
-/// What a handler is about.
+/// The message of a handler.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Message<'a> {
     None,
@@ -21,7 +21,7 @@ pub(super) enum Message<'a> {
     Event { name: &'a str, args: &'a Arc<Value> },
 }
 
-/// A message that is kept while something is waited for.
+/// A message kept while the handler waits.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Kept {
     None,
@@ -30,7 +30,7 @@ pub(super) enum Kept {
 }
 
 impl Message<'_> {
-    /// It with its bytes.
+    /// A copy that owns its bytes.
     pub fn keep(self) -> Kept {
         match self {
             Self::None | Self::Raw(Incoming::Event { .. }) => Kept::None,
@@ -43,7 +43,7 @@ impl Message<'_> {
 }
 
 impl Kept {
-    /// About how many bytes it holds.
+    /// The approximate number of bytes held.
     pub fn weight(&self) -> usize {
         match self {
             Self::None => 0,
@@ -60,7 +60,7 @@ impl Kept {
     }
 }
 
-/// What is known of a message, as far as `names` ask for it.
+/// The values about a message for the requested `names`.
 pub(super) fn of_message(scope: Scope, message: Message<'_>, names: NameSet) -> Scope {
     let as_message = |value: Jinja| (Name::Message, value);
     let (name, value) = match message {
@@ -84,7 +84,7 @@ pub(super) fn of_message(scope: Scope, message: Message<'_>, names: NameSet) -> 
     scope.with(name, value)
 }
 
-/// What is known of a connection, as far as `names` ask for it.
+/// The values about a connection for the requested `names`.
 pub(super) fn of_connection(context: &Context, names: NameSet) -> Scope {
     let parts = [
         (Name::User, &context.user),

@@ -1,10 +1,10 @@
-//! Names that expressions give: of topics, keys and members.
+//! Names from expressions: of topics, keys and members.
 
 use std::sync::Arc;
 
 use minijinja::{Value as Jinja, value::ValueKind};
 
-/// Longer names of topics are refused: what one connection can make the node remember is bounded.
+/// Longer names of topics are refused: this bounds what one connection can make the node store.
 const MAX_TOPIC_LENGTH: usize = 256;
 
 /// The name of a topic, a key or a member: text, or an integer as text.
@@ -12,17 +12,17 @@ pub(super) fn name(value: &Jinja) -> Result<Arc<str>, String> {
     match value.as_str() {
         Some(text) => Ok(text.into()),
         None if value.is_integer() => Ok(value.to_string().into()),
-        None => Err(format!("{} is no name: neither text nor an integer", value.kind())),
+        None => Err(format!("{} is not a name: it must be text or an integer", value.kind())),
     }
 }
 
-/// A name or a list of names. Of too many only one more than allowed is kept, which is enough to be refused.
+/// A name or a list of names. Of too many names, one more than allowed is kept, enough to be refused.
 pub(super) fn topics(value: &Jinja, max: usize) -> Result<Vec<Arc<str>>, String> {
     let mut names: Vec<Arc<str>> = Vec::new();
     let mut add = |value: &Jinja| {
         let name = name(value)?;
         if name.len() > MAX_TOPIC_LENGTH {
-            return Err(format!("the name of a topic has at most {MAX_TOPIC_LENGTH} bytes"));
+            return Err(format!("the name of a topic must have at most {MAX_TOPIC_LENGTH} bytes"));
         }
         if !names.contains(&name) {
             names.push(name);

@@ -1,6 +1,7 @@
-//! What clients that asked for it are told where events may have been missed.
+//! Gap notices: sent to clients that want them when events may have been missed.
 //!
-//! In: a gap's reason and groups. Out: a frame, or a Socket.IO event. Who asks is looked at once, when a connection comes.
+//! In: a gap's reason and groups. Out: a frame, or a Socket.IO event. Which connections want notices is evaluated once,
+//! when they open.
 
 use minijinja::Value as Jinja;
 
@@ -57,7 +58,7 @@ impl GapNotice {
                     ("expect", emit.expect.is_some()),
                 ] {
                     if is_set {
-                        compiler.note(&here.then(name), "a notice goes to each connection that asked, and to no other");
+                        compiler.note(&here.then(name), "a notice goes only to the connections that ask for it");
                     }
                 }
                 Content::compile(emit, ALLOWED, &here, compiler)
@@ -70,10 +71,10 @@ impl GapNotice {
             }
         };
         let notice = Self { when, content: content? };
-        // What it cannot say is found now and not at the first gap.
+        // An expression that cannot be evaluated is found now and not at the first gap.
         for groups in [None, Some(&[][..])] {
             if let Err(reason) = notice.payload(GapReason::Reconnected, groups, wire) {
-                compiler.note(key, format!("gives no notice: {reason}; known are gap.reason and gap.groups"));
+                compiler.note(key, format!("gives no notice: {reason}; known: gap.reason and gap.groups"));
                 return None;
             }
         }
@@ -85,7 +86,7 @@ impl GapNotice {
         match when.evaluate(&of_connection(context, when.names()).into_jinja()) {
             Ok(value) => value.is_true(),
             Err(reason) => {
-                log::debug!("a connection is not told of gaps: {reason}");
+                log::debug!("a connection gets no gap notices: {reason}");
                 false
             }
         }

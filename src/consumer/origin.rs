@@ -1,6 +1,6 @@
-//! Who chooses what an expression gives: a client, an identity, or nobody but the configuration and Django.
+//! Who chooses the value of an expression: a client, an identity, or only the configuration and Django.
 //!
-//! A client's word stays a client's word in a variable, and in what it acknowledges.
+//! A client's value remains a client's value in a variable and in an acknowledgement.
 
 use indexmap::IndexMap;
 
@@ -11,31 +11,31 @@ use super::{
 };
 use crate::config::{self, Handler};
 
-/// What a client can have chosen as it likes; of variables see [`Origins`].
+/// Names with values that a client can choose freely; for variables see [`Origins`].
 const CLIENTS: NameSet = NameSet::of(&[Name::Message, Name::Args, Name::Route, Name::Query, Name::Auth]);
 
-/// What a token or Django says of somebody.
+/// Names with values from a token or from Django.
 const IDENTITIES: NameSet = NameSet::of(&[Name::User, Name::Claims, Name::Id, Name::Vars]);
 
-/// Where the names of one consumer come from.
+/// Where the values of one consumer's names come from.
 #[derive(Debug, Default)]
 pub(super) struct Origins {
-    /// The variables that are set, and never to what a client chose.
+    /// Variables that are set, and never to a value chosen by a client.
     safe: Vec<String>,
 }
 
-/// What a variable is set to, and whether `result` is a client's there.
+/// The expression that a variable is set to, and whether `result` is a client's value there.
 type Setting = (Option<Expression>, bool);
 
 impl Origins {
-    /// Looks at all that the consumer sets.
+    /// Examines every `set` of the consumer.
     pub fn of(spec: &config::Consumer) -> Self {
         let mut settings: IndexMap<&str, Vec<Setting>> = IndexMap::new();
         let life = [&spec.on_admit, &spec.on_connect, &spec.on_disconnect, &spec.on_online, &spec.on_offline];
         let handlers = life.into_iter().flatten().chain(spec.on_message.values()).chain(spec.on_raw.values());
         handlers.for_each(|handler| collect(handler, false, &mut settings));
         let mut origins = Self { safe: settings.keys().map(|name| (*name).to_owned()).collect() };
-        // What is set to a variable is as safe as that: until nothing more is found.
+        // A variable is as safe as the values it is set to; repeat until nothing changes.
         loop {
             let before = origins.safe.len();
             let safe =
@@ -48,7 +48,7 @@ impl Origins {
         }
     }
 
-    /// Whether a client can have chosen it. `answered`: `result` is what a client acknowledged.
+    /// Whether a client can have chosen the value. `answered`: `result` is a client's acknowledgement.
     pub fn is_clients(&self, expression: &Expression, answered: bool) -> bool {
         let names = expression.names();
         let variables = expression.paths().filter(|path| path.split('.').next() == Some(Name::Vars.as_str()));
@@ -73,7 +73,7 @@ impl Origins {
     }
 }
 
-/// The variable that a path reads; `None` if it is not said.
+/// The variable that a path reads; `None` if it is not known.
 fn variable(path: &str) -> Option<&str> {
     path.split('.').nth(1)
 }

@@ -1,29 +1,29 @@
-//! Where a handler stands: which names its expressions may start from, and which keys make sense there.
+//! The kinds of handlers: which names their expressions may use, and which keys make sense in them.
 
 use super::scope::Name;
 use crate::config::Protocol;
 
-/// Where a handler stands.
+/// The kind of a handler.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Place {
-    /// Before a connection is let in.
+    /// Before a connection is admitted.
     Admit,
     /// On a connection that is open.
     Connect,
     /// On a client's message.
     Message,
-    /// On one that is no JSON or that fails.
+    /// On an invalid message, or when the message's handler fails.
     BadMessage,
-    /// When a member's first connection has come, on that connection.
+    /// When a member's first connection has opened, on that connection.
     Online,
-    /// When its last one is gone: on any node, with no connection at all.
+    /// When its last connection has closed: on any node, without a connection.
     Offline,
-    /// When a connection is gone.
+    /// When a connection has closed.
     Disconnect,
 }
 
 impl Place {
-    /// The names that are known there.
+    /// The names known in it.
     pub fn names(self, protocol: Protocol) -> Vec<Name> {
         let socketio = protocol == Protocol::SocketIo;
         let mut names = Vec::new();
@@ -41,18 +41,18 @@ impl Place {
         names
     }
 
-    /// Why nothing can be sent to the connection itself; `None` where it can.
+    /// Why nothing can be sent to the connection itself; `None` if it can.
     pub const fn no_connection(self) -> Option<&'static str> {
         match self {
             Self::Connect | Self::Message | Self::BadMessage | Self::Online => None,
             Self::Admit => Some("the connection is not open yet"),
             Self::Disconnect => Some("the connection is gone"),
-            Self::Offline => Some("there is no connection any more"),
+            Self::Offline => Some("the connection is closed"),
         }
     }
 }
 
-/// The names that are known in a group's name, in the order in which errors list them.
+/// The names known in a group's name, in the order in which errors list them.
 pub(super) fn of_groups(protocol: Protocol) -> &'static [Name] {
     match protocol {
         Protocol::SocketIo => &[Name::User, Name::Claims, Name::Route, Name::Query, Name::Auth, Name::Vars],
@@ -60,5 +60,5 @@ pub(super) fn of_groups(protocol: Protocol) -> &'static [Name] {
     }
 }
 
-/// The names that are known where events are mapped.
+/// The names known where events are mapped.
 pub(super) const OF_EVENTS: &[Name] = &[Name::Event, Name::Group];

@@ -1,5 +1,5 @@
-//! All handlers of a consumer, compiled to one list of operations: so that a handler can stop at a question to the
-//! backend, and go on from there when it is answered, with nothing but a number in between.
+//! All handlers of a consumer, compiled into one list of operations, so that a handler can stop at a call of the
+//! backend and continue after the answer with only an index in between.
 
 use std::{collections::HashMap, sync::Arc};
 
@@ -18,29 +18,29 @@ use crate::config::{Rate, Span};
 pub(super) struct Program {
     pub ops: Vec<Instruction>,
     pub handlers: Vec<HandlerInfo>,
-    /// How many limits there are.
+    /// The number of limits.
     pub limits: u16,
     /// The consumer's name.
     pub name: Arc<str>,
     pub wire: Wire,
     /// The forms of its rooms.
     pub forms: Arc<Forms>,
-    /// Whether there is anybody to ask.
+    /// Whether a backend is configured.
     pub backend: bool,
-    /// Whether clients show tokens.
+    /// Whether clients send tokens.
     pub tokens: bool,
     pub max_topics: usize,
-    /// Bytes of what is kept of a connection.
+    /// Maximum bytes of a connection's state.
     pub max_state: usize,
-    /// What a client is told that is refused without a text of its own.
+    /// The text for a refused client without a more specific text.
     pub rejection: Box<str>,
 }
 
-/// A handler, by its place in [`Program::handlers`].
+/// A handler, by its index in [`Program::handlers`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct HandlerId(pub u16);
 
-/// Handlers by name, and one for the rest.
+/// Handlers by name, and one for all other names.
 #[derive(Debug, Default)]
 pub(super) struct HandlerTable {
     pub by_name: HashMap<Box<str>, HandlerId>,
@@ -48,21 +48,21 @@ pub(super) struct HandlerTable {
 }
 
 impl HandlerTable {
-    /// The handler for a name, or for what has none.
+    /// The handler for a name; for `None`, the one for all other names.
     pub fn find(&self, name: Option<&str>) -> Option<HandlerId> {
         name.and_then(|name| self.by_name.get(name)).copied().or(self.rest)
     }
 }
 
-/// What is known of a handler.
+/// Facts about a handler.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct HandlerInfo {
     pub start: u32,
-    /// The names that its expressions start from.
+    /// The names that its expressions use.
     pub names: NameSet,
 }
 
-/// One operation, and how many answers around it are known to its expressions.
+/// One operation, and how many surrounding answers its expressions know.
 #[derive(Debug)]
 pub(super) struct Instruction {
     pub depth: u8,
@@ -71,7 +71,7 @@ pub(super) struct Instruction {
 
 #[derive(Debug)]
 pub(super) enum Op {
-    /// Goes on at `or_else` unless it is true.
+    /// Continues at `or_else` unless it is true.
     When {
         test: Expression,
         or_else: u32,
@@ -80,13 +80,13 @@ pub(super) enum Op {
     Require(Expression, Arc<Guard>),
     /// Refuses the connection unless it is true.
     Admit(Expression),
-    /// Ends if it comes too often.
+    /// Ends if it runs too often.
     Limit {
         limit: u16,
         rate: Rate,
         limited: Vec<Emit>,
     },
-    /// Takes another token of the same user, and goes on behind this.
+    /// Checks another token of the same user, and continues after this.
     Refresh {
         handler: HandlerId,
         token: Expression,
@@ -115,18 +115,18 @@ pub(super) enum Op {
     End,
 }
 
-/// What stands around the rooms of a step: which of them a client may name, and what it is told otherwise.
+/// The rooms that a client may name in a step, and the replies if the step fails.
 #[derive(Debug, Default)]
 pub(super) struct Guard {
     /// Unset: every room.
     pub allow: Option<Vec<FormId>>,
-    /// What the client is told.
+    /// Sent to the client if it is denied.
     pub denied: Vec<Emit>,
-    /// What the client is told if Redis does not take it.
+    /// Sent to the client if Redis does not accept it.
     pub failed: Vec<Emit>,
 }
 
-/// A question to the backend, and where to go on.
+/// A call of the backend, and where to continue.
 #[derive(Debug)]
 pub(super) struct Call {
     pub handler: HandlerId,
@@ -137,11 +137,11 @@ pub(super) struct Call {
     pub ok: Option<u32>,
     pub statuses: Vec<(u16, u32)>,
     pub error: Option<u32>,
-    /// What follows the call.
+    /// The operation after the call.
     pub after: u32,
 }
 
-/// An event that asks for an acknowledgement, and where to go on with it.
+/// An event that asks for an acknowledgement, and where to continue with it.
 #[derive(Debug)]
 pub(super) struct Ask {
     pub handler: HandlerId,

@@ -1,4 +1,4 @@
-//! Where a handler goes on after a question, and what its expressions see of the answer.
+//! Continues a handler after an outcome; expressions see the answer as `result`.
 
 use std::sync::Arc;
 
@@ -11,7 +11,7 @@ use super::{
 use crate::event::Value;
 
 impl Program {
-    /// Goes on after a question.
+    /// Continues after an outcome.
     pub fn resume(&self, context: &Context, then: &Continuation, outcome: Outcome) -> Result<Reaction, MessageProblem> {
         let Continuation(then) = then;
         let Some(instruction) = self.ops.get(then.place as usize) else { return Ok(Reaction::default()) };
@@ -35,7 +35,7 @@ impl Program {
 }
 
 impl Call {
-    /// Where to go on.
+    /// Where to continue.
     fn branch(&self, outcome: &Outcome) -> Result<u32, MessageProblem> {
         match outcome {
             Outcome::Answer { status, .. } => {
@@ -53,7 +53,7 @@ impl Call {
     }
 }
 
-/// What expressions see of an answer.
+/// The answer as expressions see it.
 fn result(outcome: Outcome) -> Value {
     let entries = match outcome {
         Outcome::Answer { status, body } => [("status", Value::Int(status.into())), ("body", body)],

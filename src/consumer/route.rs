@@ -1,7 +1,7 @@
-//! Paths as Django writes them: `/ws/orders/<int:id>/`, with Django's converters and rules for what they match; and the
-//! rooms that clients may name, written alike: `work_order_<int>`.
+//! Paths as Django writes them: `/ws/orders/<int:id>/`, with Django's converters and matching rules; and patterns of
+//! rooms that clients may name, in the same form: `work_order_<int>`.
 //!
-//! In: the path of a request, as it came. Out: the parameters, typed. The trailing slash is optional in both.
+//! In: the raw path of a request. Out: the typed parameters. The trailing slash is optional in both.
 
 use std::borrow::Cow;
 
@@ -12,7 +12,7 @@ use crate::{
     event::{NamePart, Value},
 };
 
-/// Longer paths match nothing: the work for a hostile one stays small.
+/// Longer paths match nothing, which bounds the work for a hostile path.
 const MAX_PATH: usize = 2048;
 
 /// A compiled path pattern.
@@ -22,9 +22,9 @@ pub(super) struct Pattern(Vec<Part>);
 /// A part of a pattern.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Part {
-    /// Itself.
+    /// Literal text.
     Text(Box<str>),
-    /// What may vary, by its name.
+    /// A parameter, by its name.
     Parameter(Box<str>, Converter),
 }
 
@@ -68,12 +68,12 @@ impl Pattern {
         let mut names = pattern.parameters();
         names.sort_unstable();
         match names.windows(2).find(|pair| pair[0] == pair[1]) {
-            Some(pair) => Err(format!("the parameter {:?} is there twice", pair[0])),
+            Some(pair) => Err(format!("the parameter {:?} appears twice", pair[0])),
             None => Ok(pattern),
         }
     }
 
-    /// The pattern of a room that clients may name: `work_order_<int>`. Parameters need no names.
+    /// The pattern of rooms that clients may name: `work_order_<int>`. Parameters need no names.
     pub fn room(source: &str) -> Result<Self, String> {
         let mut parts = Vec::new();
         let mut rest = source;
@@ -88,7 +88,7 @@ impl Pattern {
         parts.retain(|part| !matches!(part, Part::Text(text) if text.is_empty()));
         let text_has = |part: &Part, bad: &[char]| matches!(part, Part::Text(text) if text.contains(bad));
         if parts.iter().any(|part| text_has(part, &['{', '}', '>', '*'])) {
-            return Err("a part that may vary is written <int>, <str>, <slug> or <uuid>".to_owned());
+            return Err("write a variable part as <int>, <str>, <slug> or <uuid>".to_owned());
         }
         match parts.first() {
             Some(Part::Text(_)) => Ok(Self(parts)),
@@ -97,17 +97,17 @@ impl Pattern {
         }
     }
 
-    /// The pattern of what these parts give.
+    /// The pattern made of these parts.
     pub const fn of(parts: Vec<Part>) -> Self {
         Self(parts)
     }
 
-    /// Its parts, in their order.
+    /// Its parts, in order.
     pub fn parts(&self) -> &[Part] {
         &self.0
     }
 
-    /// A room of this pattern: what is text of it, and what a parameter takes.
+    /// Splits a room of this pattern into text and the values of parameters.
     pub fn parse<'a>(&'a self, room: &'a str) -> Option<Vec<NamePart<'a>>> {
         let mut taken = self.exactly(room)?.into_iter().rev();
         let of = |part: &'a Part| match part {
@@ -122,7 +122,7 @@ impl Pattern {
         self.typed().map(|(name, _)| name).collect()
     }
 
-    /// Its parameters, each with what it matches.
+    /// Its parameters, each with its converter.
     pub fn typed(&self) -> impl Iterator<Item = (&str, Converter)> {
         self.0.iter().filter_map(|part| match part {
             Part::Parameter(name, converter) => Some((&**name, *converter)),
@@ -130,12 +130,12 @@ impl Pattern {
         })
     }
 
-    /// Whether both match the same paths, as far as can be told.
+    /// Whether both match the same paths, as far as can be determined.
     pub fn is_same(&self, other: &Self) -> bool {
         self.without_slash() == other.without_slash()
     }
 
-    /// Whether the text of both is the same, whatever may vary between.
+    /// Whether the text of both is the same, ignoring the parameters.
     pub fn has_same_text(&self, other: &Self) -> bool {
         let text = |pattern: &Self| -> Vec<Option<Box<str>>> {
             let parts =
@@ -145,7 +145,7 @@ impl Pattern {
         text(self) == text(other)
     }
 
-    /// Its parts without the slash at the end, which is optional.
+    /// Its parts without the trailing slash, which is optional.
     fn without_slash(&self) -> Vec<Part> {
         let mut parts = self.0.clone();
         if let Some(Part::Text(text)) = parts.last_mut() {
@@ -155,9 +155,9 @@ impl Pattern {
         parts
     }
 
-    /// The parameters of `path`, which is already decoded; `None` if it does not match.
+    /// The parameters of `path`, which is decoded already; `None` if it does not match.
     pub fn matches(&self, path: &str) -> Option<Value> {
-        // As written first, so that `<path:rest>` keeps a slash at its end; then with the slash added or taken away.
+        // First as written, so that `<path:rest>` keeps a trailing slash; then with the slash added or removed.
         self.values(path).or_else(|| match path.strip_suffix('/') {
             Some(shorter) if shorter.ends_with('/') => None,
             Some(shorter) => self.values(shorter),
@@ -170,7 +170,7 @@ impl Pattern {
         Some(self.typed().zip(taken).map(|((name, converter), text)| (name, converter.value(text))).collect())
     }
 
-    /// What its parameters take of exactly this text, from the last to the first.
+    /// The values of its parameters for exactly this text, from the last to the first.
     fn exactly<'a>(&self, text: &'a str) -> Option<Vec<&'a str>> {
         if text.len() > MAX_PATH {
             return None;
@@ -181,8 +181,8 @@ impl Pattern {
     }
 }
 
-/// Matches like Django's regular expression: each parameter as long as possible, shorter where the rest needs it.
-/// `dead` remembers what was tried in vain, so the work is at most parts × length².
+/// Matches like Django's regular expression: each parameter as long as possible, shorter if the rest needs it. `dead`
+/// remembers failed attempts, so the work is at most parts × length².
 fn search<'a>(parts: &[Part], path: &'a str, at: usize, dead: &mut [bool], found: &mut Vec<&'a str>) -> bool {
     let place = parts.len() * (path.len() + 1) + at;
     if dead[place] {
@@ -209,7 +209,7 @@ fn search<'a>(parts: &[Part], path: &'a str, at: usize, dead: &mut [bool], found
 }
 
 impl Converter {
-    /// How many bytes at the start of `text` it could take.
+    /// How many bytes at the start of `text` it could match.
     fn longest(self, text: &str) -> usize {
         let fits = |c: char| match self {
             Self::Str => c != '/',
@@ -221,7 +221,7 @@ impl Converter {
         text.find(|c| !fits(c)).unwrap_or(text.len())
     }
 
-    /// Whether text of the right characters is right as a whole.
+    /// Whether text with permitted characters is valid as a whole.
     fn accepts(self, text: &str) -> bool {
         match self {
             Self::Int => text.parse::<u64>().is_ok(),
@@ -240,7 +240,7 @@ impl Converter {
 
 fn push_text(parts: &mut Vec<Part>, text: &str) -> Result<(), String> {
     if let Some(bad) = text.chars().find(|c| matches!(c, '>' | '{' | '}' | '?' | '#' | '*') || c.is_whitespace()) {
-        return Err(format!("{bad:?} has no place in a path; a parameter is written <int:id>"));
+        return Err(format!("{bad:?} cannot be in a path; write a parameter as <int:id>"));
     }
     if !text.is_empty() {
         parts.push(Part::Text(text.into()));
@@ -255,7 +255,7 @@ fn parameter(inside: &str) -> Result<Part, String> {
     if !first.is_some_and(|c| c.is_ascii_alphabetic() || c == '_')
         || !name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
     {
-        return Err(format!("{name:?} is no name for a parameter"));
+        return Err(format!("{name:?} is not a valid name for a parameter"));
     }
     Ok(Part::Parameter(name.into(), converter))
 }
@@ -264,11 +264,11 @@ fn converter(word: &str) -> Result<Converter, String> {
     let found = CONVERTERS.iter().find(|(known, _)| *known == word);
     found.map(|(_, converter)| *converter).ok_or_else(|| {
         let near = did_you_mean(word, CONVERTERS.iter().map(|(known, _)| *known));
-        format!("unknown converter {word:?}; known are str, int, slug, uuid, path{near}")
+        format!("unknown converter {word:?}; known: str, int, slug, uuid, path{near}")
     })
 }
 
-/// A path as an ASGI server hands it to Django: percent-decoded, whatever is no UTF-8 replaced.
+/// A path as an ASGI server passes it to Django: percent-decoded, invalid UTF-8 replaced.
 pub fn decode(path: &str) -> Cow<'_, str> {
     percent_decode_str(path).decode_utf8_lossy()
 }
@@ -283,7 +283,7 @@ mod tests {
     }
 
     #[test]
-    fn parameters_are_what_django_makes_of_them() {
+    fn parameters_are_those_of_django() {
         assert_eq!(matches("/ws/", "/ws/").as_deref(), Some("{}"));
         assert_eq!(matches("/ws/orders/<int:id>/", "/ws/orders/007/").as_deref(), Some(r#"{"id":7}"#));
         assert_eq!(matches("/ws/orders/<int:id>/", "/ws/orders/x/"), None);
@@ -323,7 +323,7 @@ mod tests {
     }
 
     #[test]
-    fn a_room_is_of_its_pattern_whole_or_not_at_all() {
+    fn a_room_matches_its_pattern_as_a_whole() {
         let pattern = Pattern::room("work_order_<int>").unwrap();
         let is_of = |pattern: &Pattern, room: &str| pattern.parse(room).is_some();
         for (good, number) in [("work_order_1", "1"), ("work_order_007", "007")] {
@@ -342,7 +342,7 @@ mod tests {
             ("", "empty"),
             ("a_<number>", "unknown converter"),
             ("a_<int", "without"),
-            ("a_{{ x }}", "is written"),
+            ("a_{{ x }}", "write a variable"),
         ] {
             let error = Pattern::room(bad).unwrap_err();
             assert!(error.contains(reason), "{bad}: {error}");
@@ -350,15 +350,15 @@ mod tests {
     }
 
     #[test]
-    fn mistakes_in_patterns_are_told() {
+    fn mistakes_in_patterns_are_reported() {
         for (pattern, reason) in [
             ("ws/", "must begin"),
             ("^ws/(?P<room>\\w+)/$", "regular expressions"),
             ("/ws/<int:id/", "without"),
             ("/ws/<number:id>/", "unknown converter"),
-            ("/ws/<int:1d>/", "no name"),
+            ("/ws/<int:1d>/", "not a valid name"),
             ("/ws/<int:a>/<str:a>/", "twice"),
-            ("/ws/{id}/", "has no place"),
+            ("/ws/{id}/", "cannot be in"),
         ] {
             let error = Pattern::compile(pattern).unwrap_err();
             assert!(error.contains(reason), "{pattern}: {error}");

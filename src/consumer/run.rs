@@ -1,5 +1,5 @@
-//! Carries out the operations of a handler, up to its end or its next question. Pure: what is to be done comes out as
-//! effects, and if an expression fails, nothing of it does.
+//! Runs the operations of a handler up to its end or its next call. Pure: actions come out as effects, and if an
+//! expression fails, none of them does.
 
 use std::{borrow::Cow, sync::Arc, time::Instant};
 
@@ -30,7 +30,7 @@ use crate::{
 pub(super) type Buckets<'a> = (&'a mut Limits, Instant);
 
 impl Program {
-    /// Carries out a handler from its beginning.
+    /// Runs a handler from its beginning.
     pub fn start(
         &self,
         handler: HandlerId,
@@ -44,7 +44,7 @@ impl Program {
     }
 }
 
-/// A handler at work.
+/// A running handler.
 pub(super) struct Run<'a> {
     program: &'a Program,
     context: Cow<'a, Context>,
@@ -58,7 +58,7 @@ pub(super) struct Run<'a> {
     effects: Vec<Effect>,
 }
 
-/// How it goes on after an operation.
+/// How it continues after an operation.
 enum Flow {
     Next,
     To(u32),
@@ -66,7 +66,7 @@ enum Flow {
 }
 
 impl<'a> Run<'a> {
-    /// A handler that knows its connection and its message.
+    /// A handler with its connection and its message.
     pub fn new(program: &'a Program, handler: HandlerId, context: &'a Context, message: Message<'a>) -> Self {
         let names = program.handlers[usize::from(handler.0)].names;
         Self {
@@ -82,12 +82,12 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// The same, behind what was asked, with the answers so far.
+    /// The same after an outcome, with the answers so far.
     pub fn after(self, ack: Option<u64>, results: Vec<Arc<Value>>) -> Self {
         Self { ack, results, ..self }
     }
 
-    /// Carries out what stands at `place`, and on.
+    /// Runs from the operation at `place`.
     pub fn go(mut self, mut place: u32) -> Result<Reaction, MessageProblem> {
         while let Some(instruction) = self.program.ops.get(place as usize) {
             if self.results.len() > usize::from(instruction.depth) {
@@ -106,7 +106,7 @@ impl<'a> Run<'a> {
     fn perform(&mut self, op: &Op, place: u32) -> Result<Flow, MessageProblem> {
         match op {
             Op::When { test, or_else } if !self.evaluate(test)?.is_true() => return Ok(Flow::To(*or_else)),
-            // What fails for a missing key is not fulfilled.
+            // A test that fails because a key is missing counts as false.
             Op::Require(test, guard) if !self.holds(test) => return self.denied(guard),
             Op::Admit(test) if !self.holds(test) => {
                 self.effects.push(Effect::Refuse { message: self.program.rejection.to_string() });
@@ -122,7 +122,7 @@ impl<'a> Run<'a> {
                 }
             }
             Op::Refresh { handler, token, guard } => {
-                // One that is missing is as bad as one that is wrong.
+                // A missing token is as bad as an invalid one.
                 let token = self.evaluate(token).ok().and_then(|token| token.as_str().map(Secret::new));
                 let token = token.unwrap_or_else(|| Secret::new(""));
                 let (denied, failed) = (self.told(&guard.denied)?, self.told(&guard.failed)?);
@@ -229,7 +229,7 @@ impl<'a> Run<'a> {
         Ok(())
     }
 
-    /// The groups of rooms; `None` where one is not allowed.
+    /// The groups of rooms; `None` if one is not allowed.
     fn rooms(&mut self, rooms: &[GroupTemplate], guard: &Guard) -> Result<Option<Vec<GroupName>>, MessageProblem> {
         let mut groups = Vec::with_capacity(rooms.len());
         for template in rooms {
@@ -247,7 +247,7 @@ impl<'a> Run<'a> {
         Ok(Some(groups))
     }
 
-    /// Sends; `false` where a room is not allowed.
+    /// Sends; `false` if a room is not allowed.
     fn emit(&mut self, emit: &Emit, guard: &Guard) -> Result<bool, MessageProblem> {
         if !emit.is_due(self.scope())? {
             return Ok(true);
@@ -280,7 +280,7 @@ impl<'a> Run<'a> {
         Ok(())
     }
 
-    /// What the client is told if something of this step does not come to a good end.
+    /// The replies to the client if something in this step fails.
     fn told(&mut self, emits: &[Emit]) -> Result<Option<Arc<[Payload]>>, MessageProblem> {
         if emits.is_empty() {
             return Ok(None);
@@ -327,20 +327,20 @@ impl<'a> Run<'a> {
         Continuation(Box::new(Held { place, message, ack: self.ack, results: self.results.clone() }))
     }
 
-    /// An event for other consumers; the type of emissions is not for them to write.
+    /// An event for other consumers; it must not have the type of emissions.
     fn event_body(&mut self, event: &Expression) -> Result<Value, String> {
         let body = frame::value(&self.evaluate(event)?)?;
         match &body {
             Value::Map(entries) if entries.get("type").and_then(Value::as_str) == Some(Emission::TYPE) => {
-                Err(format!("{:?} is no type for events of one's own", Emission::TYPE))
+                Err(format!("{:?} is a reserved event type", Emission::TYPE))
             }
             Value::Map(_) => Ok(body),
-            other => Err(format!("an event is an object, not {}", other.kind())),
+            other => Err(format!("an event must be an object, not {}", other.kind())),
         }
     }
 
     fn raw(&mut self, reply: &Expression) -> Result<Payload, MessageProblem> {
-        // An echo of up to 16 MiB: one copy, and no look inside.
+        // An echo of up to 16 MiB: one copy, without parsing.
         match self.message {
             Message::Raw(Incoming::Text(text)) if reply.is_just(Name::Message) => {
                 Ok(self.program.wire.text(Bytes::copy_from_slice(text.as_bytes())))
@@ -360,7 +360,7 @@ impl<'a> Run<'a> {
         expression.evaluate(self.scope())
     }
 
-    /// What the names of this handler stand for now, and nothing more: it is copied.
+    /// The current values of the names of this handler, and no others, because it is copied.
     fn scope(&mut self) -> &Jinja {
         let (names, context, message) = (self.names, &self.context, self.message);
         let (result, backend) = (self.results.last(), self.program.backend);

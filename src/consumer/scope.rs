@@ -1,10 +1,10 @@
-//! The names that expressions start from, and what they stand for in one evaluation.
+//! The names that expressions may use, and their values in one evaluation.
 
 use std::sync::Arc;
 
 use minijinja::{Value as Jinja, value::Object};
 
-/// A name an expression can start from.
+/// A name that an expression can use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Name {
     Event,
@@ -68,11 +68,11 @@ impl Name {
     }
 }
 
-/// The names that an expression may start from where it stands.
+/// The names that an expression may use at its place.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Allowed<'a> {
     pub names: &'a [Name],
-    /// Where that is, as errors say it.
+    /// That place, as errors describe it.
     pub place: &'a str,
 }
 
@@ -81,7 +81,7 @@ pub(super) struct Allowed<'a> {
 pub(super) struct NameSet(u16);
 
 impl NameSet {
-    /// What a connection is kept for.
+    /// The names for which a connection's context is kept.
     pub const CONNECTION: Self =
         Self::of(&[Name::User, Name::Route, Name::Query, Name::Claims, Name::Auth, Name::Id, Name::Vars]);
 
@@ -107,7 +107,7 @@ impl NameSet {
     }
 }
 
-/// What the names stand for in one evaluation.
+/// The values of the names in one evaluation.
 #[derive(Debug, Default)]
 pub(super) struct Scope([Option<Jinja>; Name::ALL.len()]);
 

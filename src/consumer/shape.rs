@@ -1,6 +1,7 @@
-//! What names a pattern can give: whether two patterns can give the same, and in how many ways one gives a certain name.
+//! The names that a pattern can give: whether two patterns can give the same name, and in how many ways one gives a
+//! certain name.
 //!
-//! In: a [`Pattern`]. Its text is taken as it stands in a name, and its parameters as whatever a value can be there.
+//! In: a [`Pattern`]. Its text is taken as written in a name, and each parameter as any value that it can have there.
 
 use super::route::{Converter, Part, Pattern};
 use crate::event::{NamePart, written};
@@ -9,14 +10,14 @@ use crate::event::{NamePart, written};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Shape {
     atoms: Box<[Atom]>,
-    /// Its text, and nothing for each of its values.
+    /// Its text, and `None` for each of its values.
     parts: Box<[Option<Box<str>>]>,
 }
 
 /// One of these characters; repeated: any number of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Atom {
-    /// A bit for each character of ASCII.
+    /// A bit for each ASCII character.
     characters: u128,
     repeated: bool,
 }
@@ -43,25 +44,25 @@ impl Shape {
         Self { parts: parts.collect(), atoms: atoms.into() }
     }
 
-    /// Its text, and nothing for each of its values.
+    /// Its text, and `None` for each of its values.
     pub fn parts(&self) -> &[Option<Box<str>>] {
         &self.parts
     }
 
-    /// How many values it has.
+    /// The number of its values.
     pub fn values(&self) -> usize {
         self.parts.iter().filter(|part| part.is_none()).count()
     }
 
-    /// How much of it is text: of two that give one name, the one with more of it has the name.
+    /// The amount of fixed text: of two patterns that give one name, the one with more text owns it.
     pub fn weight(&self) -> usize {
         self.parts.iter().flatten().map(|text| text.len()).sum()
     }
 
-    /// In how many ways it gives this name; beyond two they are not counted.
+    /// In how many ways it gives this name; more than two are not counted.
     pub fn ways(&self, name: &str) -> u8 {
-        // At each place among the atoms: in how many ways one can have come there. A way is a choice of values, because a value
-        // ends where the next atom begins.
+        // For each position among the atoms: in how many ways it can be reached. A way is a choice of values, because a
+        // value ends where the next atom begins.
         let mut ways = vec![0_u8; self.atoms.len() + 1];
         ways[0] = 1;
         self.pass_repeated(&mut ways);
@@ -116,7 +117,8 @@ fn bit(byte: u8) -> u128 {
     1_u128.checked_shl(byte.into()).unwrap_or(0)
 }
 
-/// The characters of a value as it stands in a name. The codes of what is outside the rule are letters, digits and `-`.
+/// The characters of a value as written in a name. Codes for characters outside the rule consist of letters, digits and
+/// `-`.
 fn characters(converter: Converter) -> u128 {
     let fits = |c: &u8| match converter {
         Converter::Int => c.is_ascii_digit(),

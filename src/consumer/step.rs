@@ -1,5 +1,5 @@
-//! From the steps of a handler in the file to the operations of a [`Program`](super::program::Program); every key that makes
-//! no sense where it stands is noted.
+//! Compiles the steps of a handler from the file into the operations of a [`Program`](super::program::Program); every
+//! key that makes no sense at its place is reported.
 //!
 //! A new key is a field of [`Step`], the lines here that compile it, an [`Op`] and its arm in `run`.
 
@@ -33,7 +33,7 @@ impl Writer<'_, '_> {
         self.add(place, |writer, site| writer.steps(handler, site, key))
     }
 
-    /// Adds a handler that need not be there.
+    /// Adds an optional handler.
     pub fn maybe(&mut self, handler: Option<&Handler>, place: Place, key: &KeyPath) -> Option<HandlerId> {
         handler.map(|handler| self.handler(handler, place, key))
     }
@@ -51,7 +51,7 @@ impl Writer<'_, '_> {
         table
     }
 
-    /// Adds what is done about a message that is wrong.
+    /// Adds the policy for an invalid message.
     pub fn policy(&mut self, policy: &Policy, place: Place, key: &KeyPath) -> Option<HandlerId> {
         match policy {
             Policy::Ignore => None,
@@ -72,7 +72,7 @@ impl Writer<'_, '_> {
         }
     }
 
-    /// The keys of a step in the order in which they are done.
+    /// Compiles the keys of a step in the order in which they run.
     fn step(&mut self, step: &Step, site: &mut Site, key: &KeyPath) {
         self.check_together(step, key);
         let when = self.optional("when", step.when.as_ref(), None, *site, key).map(|test| {
@@ -100,14 +100,14 @@ impl Writer<'_, '_> {
         }
     }
 
-    /// What this connection is told if the step does not come to a good end.
+    /// The replies to this connection if the step fails.
     fn told(&mut self, name: &str, emits: Option<&Emits>, site: Site, key: &KeyPath) -> Vec<Emit> {
         let Some(emits) = emits else { return Vec::new() };
         let here = self.key(name, site.unconnected(), key);
         self.emits(emits, Receivers::connection(Whom::Told), site, &here)
     }
 
-    /// `require`, `limit` and `refresh`: where a handler may end.
+    /// `require`, `limit` and `refresh`: keys at which a handler may end.
     fn conditions(&mut self, step: &Step, guard: &Arc<Guard>, site: &mut Site, key: &KeyPath) {
         if let Some(test) = self.optional("require", step.require.as_ref(), None, *site, key) {
             let op = if site.place == Place::Admit { Op::Admit(test) } else { Op::Require(test, Arc::clone(guard)) };
@@ -116,7 +116,7 @@ impl Writer<'_, '_> {
         let limited = self.told("limited", step.limited.as_ref(), *site, key);
         if let Some(rate) = step.limit {
             let against = match site.place {
-                Place::Message => unless(!site.called, "comes too late behind a call; write it in a step before"),
+                Place::Message => unless(!site.called, "comes too late after a call; write it in an earlier step"),
                 _ => Some("limits how often a client may send; write it in on_message"),
             };
             self.key("limit", against, key);
@@ -126,7 +126,7 @@ impl Writer<'_, '_> {
         let here = site.place == Place::Message;
         let against = [
             unless(here, "takes a token that a client sends; write it in on_message"),
-            unless(self.program.tokens, "nobody here has shown a token that another could stand for"),
+            unless(self.program.tokens, "no client of this consumer has a token that could be replaced"),
         ];
         let against = against.into_iter().flatten();
         if let Some(token) = self.optional("refresh", step.refresh.as_ref(), against, *site, key) {
@@ -149,9 +149,9 @@ impl Writer<'_, '_> {
         }
         if let Some(source) = &step.user {
             let knows = site.place == Place::Admit || site.backend;
-            let against = unless(knows, "the user is set in on_admit, or from what the backend answers to a call");
+            let against = unless(knows, "the user can be set only in on_admit, or from the backend's answer to a call");
             let here = self.key("user", against, key);
-            // Nothing that a client says: who somebody is, is known from its token or from the backend.
+            // No value from a client: identity comes from the token or from the backend.
             let known: &[Name] = &[Name::User, Name::Claims, Name::Result, Name::Backend];
             let names = if site.backend { known } else { &[Name::User, Name::Claims, Name::Backend] };
             let allowed = Allowed { names, place: "where the user is set" };
@@ -162,7 +162,7 @@ impl Writer<'_, '_> {
             }
         }
         if let Some(text) = &step.refuse {
-            self.key("refuse", unless(site.place == Place::Admit, "a connection is refused in on_admit"), key);
+            self.key("refuse", unless(site.place == Place::Admit, "a connection can be refused only in on_admit"), key);
             self.push(site, Op::Refuse(text.as_str().into()));
         }
     }
@@ -193,7 +193,7 @@ impl Writer<'_, '_> {
         }
     }
 
-    /// What goes back to this connection.
+    /// Replies to this connection.
     fn answers(&mut self, step: &Step, site: Site, key: &KeyPath) {
         let socketio = self.program.wire.is_socketio();
         if let Some(replies) = &step.reply {
@@ -225,11 +225,11 @@ impl Writer<'_, '_> {
         }
     }
 
-    /// What goes to others.
+    /// Messages to other connections.
     fn messages(&mut self, step: &Step, guard: &Arc<Guard>, site: Site, key: &KeyPath) {
         let own = step.join.as_ref().or(step.leave.as_ref()).map_or(&[][..], OneOrMany::as_slice);
         let connection = site.place != Place::Offline;
-        let against_others = unless(connection, "there is no connection any more; write \"room\"");
+        let against_others = unless(connection, "the connection is closed; write \"room\"");
         let socketio = self.program.wire.is_socketio();
         let against_all = unless(socketio, "only Socket.IO has namespaces; write room = { to = … }");
         let keys = [
@@ -295,12 +295,12 @@ impl Writer<'_, '_> {
         self.push(*site, Op::Call(Box::new(compiled)));
         site.called = true;
         let answered = Site { backend: true, ..*site };
-        // Branches that go on behind the call end in a jump whose end is known only then.
+        // Branches that continue after the call end in a jump; its target is known only later.
         let mut jumps = Vec::new();
         let ok = call.ok.as_ref().map(|branch| self.branch(branch, answered, &key.then("ok"), Some(&mut jumps)));
         let mut statuses = Vec::new();
         for (status, branch) in &call.status {
-            // What is no status is noted by the check of values.
+            // An invalid status is reported by the check of values.
             let Ok(number) = status.parse::<u16>() else { continue };
             let good = (200..300).contains(&number).then_some(&mut jumps);
             statuses.push((number, self.branch(branch, answered, &key.then("status").then(status.as_str()), good)));
@@ -321,7 +321,7 @@ impl Writer<'_, '_> {
         let place = self.next();
         let ask = Ask { handler: self.current(), emit, timeout: expect.timeout, ok: None, error: None };
         self.push(site, Op::Ask(Box::new(ask)));
-        // Whatever follows in this handler does not wait for the client.
+        // The rest of this handler does not wait for the client.
         let over = self.next();
         self.push(site, Op::Jump(0));
         let answered = Site { backend: false, ..site };
@@ -336,7 +336,7 @@ impl Writer<'_, '_> {
         }
     }
 
-    /// Steps after an answer; then the end, or a jump that is noted in `jumps`.
+    /// Steps after an answer; then the end, or a jump that is recorded in `jumps`.
     fn branch(&mut self, branch: &Handler, site: Site, key: &KeyPath, jumps: Option<&mut Vec<u32>>) -> u32 {
         let start = self.next();
         let mut inside = Site { depth: site.depth.saturating_add(1), called: true, ..site };

@@ -48,7 +48,7 @@ impl Template {
         })
     }
 
-    /// The names it starts from.
+    /// The names that it uses.
     pub fn names(&self) -> NameSet {
         self.expressions().fold(NameSet::default(), |mut names, expression| {
             names.add(expression.names());
@@ -56,7 +56,7 @@ impl Template {
         })
     }
 
-    /// The text, where it is nothing else.
+    /// The text, if it has no expressions.
     pub fn constant(&self) -> Option<&str> {
         match self.0.as_slice() {
             [] => Some(""),
@@ -70,7 +70,7 @@ impl Template {
         matches!(self.0.first(), Some(Part::Text(_)))
     }
 
-    /// What it gives: text, with every variable in it text or an integer.
+    /// The resulting text; every variable in it must be text or an integer.
     pub fn text(&self, scope: &Jinja) -> Result<String, GroupError> {
         let mut whole = String::new();
         for part in &self.0 {
@@ -82,13 +82,13 @@ impl Template {
         Ok(whole)
     }
 
-    /// Its expression, where it is nothing else.
+    /// Its expression, if it is nothing else.
     fn whole(&self) -> Option<&Expression> {
         if let [Part::Value(expression)] = self.0.as_slice() { Some(expression) } else { None }
     }
 }
 
-/// The names that an expression gives: one, or those of a list.
+/// The names from an expression: one, or the items of a list.
 fn texts(expression: &Expression, scope: &Jinja) -> Result<Vec<String>, GroupError> {
     let value = expression.evaluate(scope).map_err(GroupError::Value)?;
     if matches!(value.kind(), ValueKind::Seq | ValueKind::Iterable) {
@@ -109,7 +109,7 @@ fn push_text(parts: &mut Vec<Part>, text: &str) -> Result<(), String> {
         return Ok(());
     }
     match text.chars().find(|c| matches!(c, '{' | '}')) {
-        Some(c) => Err(format!("{c:?} is not allowed here; a variable is written {{{{ user.id }}}}")),
+        Some(c) => Err(format!("{c:?} is not allowed here; write a variable as {{{{ user.id }}}}")),
         None => {
             parts.push(Part::Text(text.into()));
             Ok(())
@@ -129,7 +129,7 @@ fn text(value: &Jinja, expression: &Expression) -> Result<String, GroupError> {
 
 /// A compiled template of a group's name.
 ///
-/// A template that is one expression and nothing else may give a list: then each item is a group, and an empty list none.
+/// A template that is a single expression may give a list: then each item is a group, and an empty list gives none.
 #[derive(Debug)]
 pub(super) struct GroupTemplate {
     template: Template,
@@ -141,41 +141,41 @@ pub(super) struct GroupTemplate {
     inner: Vec<Inner>,
 }
 
-/// Who chooses what stands in a name.
+/// Who chooses the values in a name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Origin {
-    /// A client, in part at least.
+    /// A client, at least in part.
     Client,
-    /// Identities, that is tokens and what Django says of a user.
+    /// Identities: tokens, and Django's data about a user.
     Identity,
-    /// The configuration, the backend, or who publishes an event.
+    /// The configuration, the backend, or the publisher of an event.
     Trusted,
 }
 
-/// What a template is for.
+/// The use of a template.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Use {
     pub origin: Origin,
-    /// Whether it may be any text, as Socket.IO's rooms, and need not be written as Channels' groups are.
+    /// Whether it may be any text, like Socket.IO rooms, and need not follow the rule of Channels' groups.
     pub room: bool,
-    /// Whether a client comes in by it.
+    /// Whether a client joins through it.
     pub joins: bool,
-    /// Whether patterns say which of its names a client may choose.
+    /// Whether patterns restrict the names that a client may choose.
     pub allowed: bool,
 }
 
 #[derive(Debug)]
 struct Inner {
     text: Box<str>,
-    /// The text alone.
+    /// The text only.
     name: FormId,
     /// The text and a value.
     beginning: FormId,
 }
 
 impl GroupTemplate {
-    /// Compiles the template of a group or, where `room` says so, of a Socket.IO room, which may be any text. `typed` says
-    /// what matches a parameter of the path.
+    /// Compiles the template of a group or, with `room`, of a Socket.IO room, which may be any text. `typed` has the
+    /// converters of the path's parameters.
     pub fn compile(
         source: &str,
         allowed: Allowed<'_>,
@@ -199,8 +199,9 @@ impl GroupTemplate {
             }
         }
         if parts.windows(2).any(|pair| matches!(pair, [Part::Value(_), Part::Value(_)])) {
-            return Err("two values stand side by side, so that nobody knows where one ends; write text between them"
-                .to_owned());
+            return Err(
+                "two values are side by side, so the end of the first is unknown; write text between them".to_owned()
+            );
         }
         let pattern = Pattern::of(parts.iter().map(|part| form_part(part, &typed)).collect());
         let chosen = how.origin == Origin::Client;
@@ -213,7 +214,7 @@ impl GroupTemplate {
             Origin::Client if how.allowed || whole => Role::Hidden,
             Origin::Trusted if whole => Role::Hidden,
             Origin::Identity if !inner.is_empty() => Role::Hidden,
-            // Who sends to `role_admin` means the role.
+            // Sending to `role_admin` addresses the role.
             _ if !how.joins && template.constant().is_some() => Role::Hidden,
             _ => Role::Template { chosen, free: chosen && how.joins },
         };
@@ -230,7 +231,7 @@ impl GroupTemplate {
         self.origin == Origin::Client
     }
 
-    /// The groups it names. Where a client can choose and there are patterns, only what they allow.
+    /// The groups that it names. If a client can choose and there are patterns, only those that the patterns permit.
     pub fn groups(&self, scope: &Jinja, forms: &Forms, allow: Option<&[FormId]>) -> Result<Vec<GroupName>, GroupError> {
         let allow = allow.filter(|_| self.is_chosen());
         if let Some(expression) = self.template.whole() {
@@ -253,7 +254,7 @@ impl GroupTemplate {
         forms.group(self.form, &parts).map(|group| vec![group])
     }
 
-    /// The group of a name that an expression gives as a whole.
+    /// The group of a whole name from an expression.
     fn whole(&self, name: &str, forms: &Forms, allow: Option<&[FormId]>) -> Result<GroupName, GroupError> {
         if self.origin == Origin::Trusted
             && !self.room
@@ -263,7 +264,7 @@ impl GroupTemplate {
         }
         match (allow, self.origin) {
             (Some(allow), _) => forms.allowed(allow, name),
-            // Where a client names any room, it is to leave it: one that it was let into is recognised.
+            // A client may name any room only to leave it: a room that it was admitted to is matched.
             (None, Origin::Client | Origin::Trusted) => forms.given(name),
             (None, Origin::Identity) => {
                 for Inner { text, name: alone, beginning } in &self.inner {
@@ -297,7 +298,7 @@ fn inner(expression: &Expression, forms: &mut Forms, key: &KeyPath) -> Vec<Inner
     for text in texts {
         let literal = FormPart::Text(text.into());
         let any = FormPart::Parameter("".into(), Converter::Path);
-        // `role_` goes on, `admin` is whole.
+        // `role_` is a beginning, `admin` is a whole name.
         let goes_on = text.ends_with(['_', '-', '.']);
         let role = if goes_on { Role::Inner } else { Role::Hidden };
         inner.push(Inner {

@@ -1,4 +1,4 @@
-//! The engine on small consumers of every kind; `presets` has the built-in ones.
+//! The consumer engine on small consumers of every kind; `presets` tests the built-in ones.
 
 mod actions;
 mod calls;
@@ -72,7 +72,7 @@ fn replies(reaction: &Reaction) -> Vec<&str> {
 }
 
 #[test]
-fn a_consumers_vocabulary_covers_what_python_consumers_do() {
+fn expressions_cover_what_python_consumers_do() {
     let cases = [
         // (send, event, frame)
         ("event", json!({"type": "t", "b": [1.5, 2]}), r#"{"type":"t","b":[1.5,2]}"#),
@@ -118,7 +118,7 @@ fn times_are_iso_with_milliseconds_or_epochs() {
 }
 
 #[test]
-fn what_json_cannot_say_is_said_as_python_people_expect() {
+fn values_without_json_form_are_written_as_in_python() {
     let consumer =
         one("[consumer.on_event.\"*\"]\nsend = [\"event\", \"{'d': event.d}\", \"[event.d.nan, event.d.b]\"]\n");
     let inner: Value = [
@@ -232,7 +232,7 @@ fn messages_meet_raw_handlers_then_json_handlers_then_policies() {
 }
 
 #[test]
-fn an_echo_gives_text_and_bytes_back_as_they_came() {
+fn an_echo_returns_text_and_bytes_unchanged() {
     let echo = one("[consumer.on_raw.\"*\"]\nreply_raw = \"message\"\n");
     assert!(!echo.needs_context());
     let context = Context::default();
@@ -255,17 +255,18 @@ fn a_source_names_its_group_from_channel_and_event() {
     assert!(SourceGroup::compile("{{ user.id }}").is_err());
 }
 
-/// Not a benchmark: a guard against an accidental tenfold. Run with `--release -- --ignored --nocapture` to see the figure.
+/// Not a benchmark: a guard against an accidental factor of ten. Run with `--release -- --ignored --nocapture` to see
+/// the figure.
 #[test]
 #[ignore = "prints a figure; run it by hand"]
-fn what_mapping_one_event_costs() {
+fn the_cost_of_mapping_one_event() {
     let data = json!({"id": 12, "first_name": "Ada", "last_name": "Lovelace", "image": "/media/clients/12.jpg", "visit_count": 3,
         "score": 0.97, "visit_histories": [{"datetime": "2026-03-02T09:15:00+00:00", "device_id": 3}], "last_visit": "2026-03-02T09:15:00+00:00"});
     let feed = (preset("/ws/"), event(json!({"type": "send_event", "event": "client_update", "data": data})));
     let plain = (preset("/ws/"), event(json!({"event": "client_update", "data": data})));
     let parking =
         (preset("/ws/notifications/"), event(json!({"type": "new_reservation", "message": "m", "data": data})));
-    for (name, (consumer, event)) in [("feed", feed), ("feed, as it came", plain), ("parking", parking)] {
+    for (name, (consumer, event)) in [("feed", feed), ("feed, unchanged", plain), ("parking", parking)] {
         let started = Instant::now();
         for _ in 0..20_000 {
             std::hint::black_box(consumer.on_event(&event).unwrap());
@@ -275,7 +276,7 @@ fn what_mapping_one_event_costs() {
 }
 
 #[test]
-fn a_failed_mapping_says_what_is_missing() {
+fn a_failed_mapping_names_the_missing_key() {
     for (send, reason) in [
         ("event.data.x", "`event.data` is undefined"),
         ("{'a': event.data.x.y}", "`event.data` is undefined"),

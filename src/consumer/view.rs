@@ -1,4 +1,4 @@
-//! Plain data as MiniJinja sees it, without copying: a place in a shared value, converted only where it is looked at.
+//! Plain data as MiniJinja sees it, without copying: a position in a shared value, converted only when it is read.
 
 use std::sync::Arc;
 
@@ -9,7 +9,7 @@ use minijinja::{
 
 use crate::event::{Event, Value};
 
-/// What a [`View`] looks into.
+/// The root value of a [`View`].
 #[derive(Clone, Debug)]
 pub(super) enum Root {
     Event(Arc<Event>),
@@ -20,12 +20,12 @@ pub(super) enum Root {
 #[derive(Clone, Debug)]
 pub(super) struct View {
     root: Root,
-    /// Places in lists and maps from the root on; the data never changes, so they stay right.
+    /// Indices in lists and maps from the root on; the data never changes, so they stay valid.
     path: Box<[u32]>,
 }
 
 impl Root {
-    /// All of it, for expressions.
+    /// The whole value, for expressions.
     pub fn into_jinja(self) -> Jinja {
         View { root: self, path: Box::default() }.into_jinja()
     }
@@ -39,7 +39,7 @@ impl Root {
 }
 
 impl View {
-    /// The data looked at.
+    /// The value at its position.
     pub fn target(&self) -> &Value {
         let mut value = self.root.value();
         for place in &self.path {

@@ -1,5 +1,5 @@
-//! What is sent, as the clients of one consumer read it: frames of plain WebSocket, messages of Engine.IO, or packets of
-//! a Socket.IO namespace.
+//! Encodes messages for the clients of one consumer: frames of plain WebSocket, messages of Engine.IO, or packets of a
+//! Socket.IO namespace.
 
 use std::sync::Arc;
 
@@ -15,7 +15,7 @@ use crate::{
     packet,
 };
 
-/// Writes for the clients of one consumer.
+/// Encodes for the clients of one consumer.
 #[derive(Clone, Debug)]
 pub(super) struct Wire {
     pub protocol: Protocol,
@@ -29,12 +29,12 @@ impl Wire {
         matches!(self.protocol, Protocol::SocketIo)
     }
 
-    /// A value as a message of JSON.
+    /// A value as a JSON message.
     pub fn json(&self, value: &Jinja) -> Result<Payload, WriteError> {
         Ok(self.text(frame::json(value, self.max_message)?.into()))
     }
 
-    /// Plain data as a message of JSON.
+    /// Plain data as a JSON message.
     pub fn plain_json(&self, value: &Value) -> Result<Payload, WriteError> {
         Ok(self.text(limited::json(value, self.max_message)?.into()))
     }
@@ -48,7 +48,7 @@ impl Wire {
         }
     }
 
-    /// Text or bytes as they are.
+    /// Text or bytes, unchanged.
     pub fn raw(&self, value: &Jinja) -> Result<Payload, WriteError> {
         let copy = |bytes: &[u8]| match bytes.len() > self.max_message {
             true => Err(WriteError::TooLarge(self.max_message)),
@@ -67,9 +67,12 @@ impl Wire {
         packet::event(&self.namespace, None, &Args { name: Some(name), args }, self.max_message)
     }
 
-    /// The same, of plain data: the name first, then the arguments. With `id` the client is asked for an acknowledgement.
+    /// The same for plain data: the name first, then the arguments. With `id` the client is asked for an
+    /// acknowledgement.
     pub fn plain_event(&self, id: Option<u64>, args: &[Value]) -> Result<Payload, WriteError> {
-        check_name(args.first().and_then(Value::as_str).ok_or_else(|| "an event begins with its name".to_owned())?)?;
+        check_name(
+            args.first().and_then(Value::as_str).ok_or_else(|| "an event must begin with its name".to_owned())?,
+        )?;
         let args: Vec<_> = args.iter().map(Raw).collect();
         packet::event(&self.namespace, id, &args, self.max_message)
     }
@@ -80,15 +83,15 @@ impl Wire {
     }
 }
 
-/// Whether an event may be called so.
+/// Checks that an event may have this name.
 pub(super) fn check_name(name: &str) -> Result<(), String> {
     if packet::is_reserved_event(name) {
-        return Err(format!("{name:?} is a name that Socket.IO keeps for itself"));
+        return Err(format!("{name:?} is a name reserved by Socket.IO"));
     }
     Ok(())
 }
 
-/// Arguments of an event, with its name in front, or of an acknowledgement.
+/// Arguments of an event, after its name, or of an acknowledgement.
 struct Args<'a> {
     name: Option<&'a str>,
     args: &'a [Jinja],

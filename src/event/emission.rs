@@ -7,7 +7,7 @@ use std::{sync::Arc, time::Instant};
 
 use super::{Event, Source, Value};
 
-/// Whose connections an emission is for.
+/// The connections that may receive an emission.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Audience {
     /// Every consumer that serves this Socket.IO namespace, `/` or `/admin`.
@@ -28,35 +28,35 @@ pub enum Content {
 /// One event with its receivers.
 #[derive(Clone, Debug)]
 pub struct Emission {
-    /// Whose connections.
+    /// The connections that may receive it.
     pub audience: Audience,
-    /// Rooms or socket ids, as they were written; the union of them. None: everybody of the audience.
+    /// Rooms or socket ids, as written; the event goes to their union. Empty: the whole audience.
     pub rooms: Vec<Arc<str>>,
-    /// Rooms or socket ids whose members get nothing.
+    /// Rooms or socket ids; their members get nothing.
     pub except: Vec<Arc<str>>,
     /// What is sent.
     pub content: Content,
-    /// Dropped for clients that are behind with reading.
+    /// Dropped for slow clients.
     pub volatile: bool,
     /// Which source it came from.
     pub source: Source,
-    /// When this node had its bytes.
+    /// When this node received it.
     pub received: Instant,
 }
 
-/// Members that are taken out of a room, as an emitter asks for with `close_room` and `leave_room`.
+/// An order of an emitter (`close_room`, `leave_room`) to remove members from a room.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Eviction {
-    /// Whose connections.
+    /// The connections concerned.
     pub audience: Audience,
-    /// Out of which room.
+    /// The room.
     pub room: Arc<str>,
-    /// Only the member with this id; unset: everybody.
+    /// Only the member with this id; unset: every member.
     pub id: Option<Arc<str>>,
 }
 
 impl Emission {
-    /// The type of the events that carry emissions through the channel layer; no handler of a consumer ever sees it.
+    /// The type of the events that carry emissions through the channel layer; no handler of a consumer ever gets it.
     pub const TYPE: &str = "channelgate.emit";
 
     /// The event that carries an emission to one room of a consumer; the room is the group that it is published to.
@@ -84,33 +84,33 @@ impl Emission {
     /// The emission that an event carries; `None` for every other event.
     ///
     /// # Errors
-    /// An event of [`Self::TYPE`] that is not as [`Self::relay_body`] makes it, with the reason.
+    /// An event of [`Self::TYPE`] that does not have the form of [`Self::relay_body`], with the reason.
     pub fn from_event(event: &Event) -> Result<Option<Self>, &'static str> {
         if event.kind() != Some(Self::TYPE) {
             return Ok(None);
         }
-        let consumer = event.body.get("consumer").and_then(Value::as_str).ok_or("its consumer is no text")?;
+        let consumer = event.body.get("consumer").and_then(Value::as_str).ok_or("its consumer is not text")?;
         let content = match (event.body.get("event"), event.body.get("message")) {
             (Some(Value::List(args)), None) => match args.first() {
                 Some(Value::Str(_)) => Content::Event(args.clone()),
                 _ => return Err("its event does not begin with a name"),
             },
             (None, Some(value)) => Content::Message(value.clone()),
-            (Some(_), None) => return Err("its event is no list"),
-            _ => return Err("it has not one of event and message"),
+            (Some(_), None) => return Err("its event is not a list"),
+            _ => return Err("it needs either event or message"),
         };
         let except = match event.body.get("except") {
             None => Vec::new(),
             Some(Value::List(ids)) => {
-                let ids = ids.iter().map(|id| id.as_str().map(Arc::from).ok_or("an id in its except is no text"));
+                let ids = ids.iter().map(|id| id.as_str().map(Arc::from).ok_or("an id in its except is not text"));
                 ids.collect::<Result<_, _>>()?
             }
-            Some(_) => return Err("its except is no list"),
+            Some(_) => return Err("its except is not a list"),
         };
         let volatile = match event.body.get("volatile") {
             None => false,
             Some(Value::Bool(volatile)) => *volatile,
-            Some(_) => return Err("its volatile is no boolean"),
+            Some(_) => return Err("its volatile is not a boolean"),
         };
         Ok(Some(Self {
             audience: Audience::Consumer(consumer.into()),
@@ -140,7 +140,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_relayed_comes_back_whole() {
+    fn a_relayed_emission_comes_back_unchanged() {
         let args = vec![Value::from("said"), Value::Bytes(Bytes::from_static(&[0, 255])), Value::Null];
         for content in [Content::Event(args), Content::Message(Value::Int(7))] {
             let body = Emission::relay_body("chat", content.clone(), &["a".into(), "b".into()], true);
@@ -153,7 +153,7 @@ mod tests {
     }
 
     #[test]
-    fn other_events_are_left_alone() {
+    fn other_events_are_not_emissions() {
         for body in [r#"{"type": "chat.message", "event": []}"#, r#"{"n": 1}"#, r#"{"type": ["channelgate.emit"]}"#] {
             assert!(Emission::from_event(&event(json(body))).unwrap().is_none(), "{body}");
         }

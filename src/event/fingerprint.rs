@@ -1,13 +1,14 @@
-//! What stands for a user or a token wherever it must be known again and its text must not be kept.
+//! Identifies a user or a token where its text must not be kept.
 //!
-//! Eight bytes of SHA-256, the same on every node. A kind goes in first, so that a user and a token of the same text differ.
+//! Eight bytes of SHA-256, the same on every node. The kind is hashed first, so that a user and a token with the same
+//! text differ.
 
 use std::{fmt, num::NonZeroU64, str::FromStr};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use sha2::{Digest as _, Sha256};
 
-/// A user or a token, as a number.
+/// The fingerprint of a user or a token.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Fingerprint(NonZeroU64);
 
@@ -17,7 +18,7 @@ impl Fingerprint {
         Self::of("user", id)
     }
 
-    /// Of a token, by the id that it has.
+    /// Of a token, by its id (`jti`).
     pub fn of_jti(jti: &str) -> Self {
         Self::of("jti", jti)
     }
@@ -57,7 +58,7 @@ impl FromStr for Fingerprint {
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let is_hex = text.len() == 16 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
         let number = u64::from_str_radix(text, 16).ok().filter(|_| is_hex).and_then(NonZeroU64::new);
-        number.map(Self).ok_or("is no fingerprint: 16 hexadecimal digits")
+        number.map(Self).ok_or("is not valid: it must be 16 hexadecimal digits")
     }
 }
 
@@ -82,7 +83,7 @@ mod tests {
         let all = [Fingerprint::of_user("7"), Fingerprint::of_jti("7"), Fingerprint::of_text("7")];
         assert!(all[0] != all[1] && all[1] != all[2] && all[0] != all[2]);
         assert_eq!(all[0].to_string().parse(), Ok(all[0]));
-        // Every node must come to the same.
+        // Every node must get the same result.
         assert_eq!(all[0].to_string(), "17b18eedbe306456");
         for wrong in ["", "7", "0000000000000000", "+f0bd0d4fe5a4fb", "3f0bd0d4fe5a4fbb0"] {
             assert!(wrong.parse::<Fingerprint>().is_err(), "{wrong:?}");

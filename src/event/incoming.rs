@@ -1,4 +1,4 @@
-//! What a client sent, on its way from its connection to its consumer.
+//! A client's message on its way from the connection to the consumer.
 
 use std::sync::Arc;
 

@@ -1,20 +1,20 @@
-//! Group names: Channels' own rule, and how text and values become a name of that kind.
+//! Group names: Channels' own rule, and how text and values are written as a name.
 //!
-//! docs/GROUPS.md is the page for people; Django writes the same in one line.
+//! docs/GROUPS.md explains it; Django writes the same in one line.
 
 use std::{
     fmt::{self, Write},
     sync::Arc,
 };
 
-/// Values are not written any further than this: the name is too long by far.
+/// Values are not written further than this: the name is far too long already.
 const ENOUGH: usize = 1024;
 
 /// The name of a channel-layer group: 1 to 99 ASCII letters, digits, `-`, `_` or `.`.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct GroupName(Arc<str>);
 
-/// Why a text is no group name.
+/// Why a text is not a group name.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum GroupNameError {
     /// The empty text.
@@ -44,12 +44,12 @@ impl GroupName {
         }
     }
 
-    /// The group that these parts name.
+    /// The group named by these parts.
     pub fn of<'a>(parts: impl IntoIterator<Item = NamePart<'a>>) -> Result<Self, GroupNameError> {
         Self::new(&written(parts))
     }
 
-    /// The group of a room that stands alone, its text written as a value is, but `:` as `.`: `session:7` is `session.7`.
+    /// The group of a stand-alone room: its text is written like a value, but `:` as `.`: `session:7` is `session.7`.
     pub fn of_room(room: &str) -> Result<Self, GroupNameError> {
         let parts = room.split(':').enumerate();
         Self::of(
@@ -57,13 +57,13 @@ impl GroupName {
         )
     }
 
-    /// The group of a room that has the same name whichever of its characters are text and which are values.
+    /// The group of a room, if its characters are written the same as text and as values.
     pub fn of_plain_room(room: &str) -> Option<Self> {
         let encoded = room.match_indices('-').any(|(place, _)| is_code(&room[place + 1..]));
         if encoded { None } else { Self::new(room).ok() }
     }
 
-    /// The group of everybody in a Socket.IO namespace: `namespace.main` of `/`, `namespace.admin` of `/admin`.
+    /// The group of all connections in a Socket.IO namespace: `namespace.main` of `/`, `namespace.admin` of `/admin`.
     pub fn of_namespace(namespace: &str) -> Result<Self, GroupNameError> {
         let name = namespace.strip_prefix('/').unwrap_or(namespace);
         Self::of([NamePart::Text("namespace."), NamePart::Text(if name.is_empty() { "main" } else { name })])
@@ -78,14 +78,14 @@ impl GroupName {
 /// A part of a group's name, before it is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NamePart<'a> {
-    /// Text of the configuration: each character outside the rule becomes `.`, as the colon of `session:7`.
+    /// Text of the configuration: each character outside the rule becomes `.`, like the colon of `session:7`.
     Text(&'a str),
-    /// What an identity or a client chooses: each byte outside the rule becomes `-xHH`, and so does each `-` that looks like
-    /// the beginning of such a code. Two values are never written alike.
+    /// A value chosen by an identity or a client: each byte outside the rule becomes `-xHH`, and so does each `-` that
+    /// looks like the start of such a code. Two different values are never written alike.
     Value(&'a str),
 }
 
-/// The parts as they stand in a name; it may be longer than a name can be.
+/// The parts as written in a name; the result may be longer than a name can be.
 pub fn written<'a>(parts: impl IntoIterator<Item = NamePart<'a>>) -> String {
     let mut name = String::new();
     for part in parts {
@@ -115,7 +115,7 @@ pub fn written<'a>(parts: impl IntoIterator<Item = NamePart<'a>>) -> String {
     name
 }
 
-/// Whether what follows a `-` makes it a code: `x` and two hexadecimal digits.
+/// Whether the text after a `-` makes it a code: `x` and two hexadecimal digits.
 fn is_code(rest: &str) -> bool {
     matches!(rest.as_bytes(), [b'x', b'0'..=b'9' | b'a'..=b'f', b'0'..=b'9' | b'a'..=b'f', ..])
 }
@@ -165,7 +165,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_clean_stays_as_it_is() {
+    fn a_valid_value_is_written_unchanged() {
         for clean in
             ["7", "a_b-c.d", "01234567-89ab-cdef-0123-456789abcdef", "my-slug", "-", "-x", "-x2", "-x2g", "-X2b"]
         {
@@ -176,7 +176,7 @@ mod tests {
 
     #[test]
     fn values_are_written_as_django_writes_them() {
-        // What docs/GROUPS.md's line of Python gives.
+        // The results of the line of Python in docs/GROUPS.md.
         for (given, expected) in [
             ("bob+smith@x", "bob-x2bsmith-x40x"),
             ("auth0|1", "auth0-x7c1"),
@@ -194,7 +194,7 @@ mod tests {
     }
 
     #[test]
-    fn a_room_that_stands_alone_is_a_value_with_dots_for_colons() {
+    fn a_stand_alone_room_is_a_value_with_dots_for_colons() {
         for (room, group) in [("session:7", "session.7"), ("a:b c", "a.b-x20c"), (":", "."), ("a-x2b", "a-x2dx2b")] {
             assert_eq!(GroupName::of_room(room).unwrap().as_str(), group);
         }
@@ -205,7 +205,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_that_gets_too_long_by_what_it_is_written_with_is_refused() {
+    fn a_name_that_escaping_makes_too_long_is_refused() {
         assert_eq!(GroupName::of([NamePart::Value(&"я".repeat(20))]), Err(GroupNameError::TooLong(160)));
         assert!(matches!(GroupName::of([NamePart::Value(&"я".repeat(100_000))]), Err(GroupNameError::TooLong(_))));
     }
@@ -245,7 +245,7 @@ mod tests {
     }
 
     #[test]
-    fn a_namespace_has_a_group_of_everybody() {
+    fn a_namespace_has_a_group_of_all_connections() {
         for (namespace, group) in [("/", "namespace.main"), ("/admin", "namespace.admin"), ("/a/b", "namespace.a.b")] {
             assert_eq!(GroupName::of_namespace(namespace).unwrap().as_str(), group);
         }

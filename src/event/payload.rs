@@ -1,4 +1,4 @@
-//! What one connection is sent at once.
+//! The data that one connection is sent at once.
 
 use std::sync::Arc;
 

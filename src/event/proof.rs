@@ -1,6 +1,6 @@
-//! What authentication has proven of a connection, as the hub keeps it: the hub can find, renew and end it with that.
+//! The result of authentication as the hub keeps it, to find, renew and end the connection.
 //!
-//! It holds no token and no name of a user: a [`Fingerprint`] stands for each.
+//! It holds neither a token nor a user's name: each is represented by a [`Fingerprint`].
 
 use std::{sync::Arc, time::Instant};
 
@@ -11,21 +11,21 @@ use super::Fingerprint;
 pub struct Watch {
     /// Its key in the cache.
     pub key: Arc<str>,
-    /// When it ends by itself, which is no deletion.
+    /// When it expires; expiry is not deletion.
     pub end: Option<Instant>,
 }
 
-/// What is known of who is behind a connection.
+/// What is known about the user of a connection.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Proof {
     /// The user.
     pub user: Fingerprint,
     /// The token.
     pub token: Option<Fingerprint>,
-    /// When the look at the token began.
+    /// When the check of the token began.
     pub began: Instant,
-    /// When the connection is to end.
+    /// When the connection must end.
     pub deadline: Option<Instant>,
-    /// What to look after.
+    /// The cache entry to watch.
     pub watch: Option<Watch>,
 }

@@ -1,4 +1,4 @@
-//! Plain data as a publisher wrote it: what msgpack and JSON can say, with the order of keys kept.
+//! Plain data from a publisher: everything that msgpack and JSON can express, with the order of keys kept.
 
 use base64::{display::Base64Display, engine::general_purpose::STANDARD};
 use bytes::Bytes;
@@ -10,10 +10,10 @@ use serde::{
 };
 use std::fmt;
 
-/// What an entry of a map takes beside its key's text and its value.
+/// Memory of a map's entry, in addition to its key's text and its value.
 const ENTRY: usize = 40;
 
-/// Plain data. Map keys are text: other keys are written as Python's `json.dumps` writes them (`1`, `true`, `null`).
+/// Plain data. Map keys are text: other keys are written like Python's `json.dumps` does (`1`, `true`, `null`).
 #[derive(Clone, Debug, PartialEq, Default)]
 pub enum Value {
     /// `None`
@@ -62,7 +62,7 @@ impl Value {
         }
     }
 
-    /// Whether there are bytes anywhere in it, which JSON cannot say.
+    /// Whether it contains bytes anywhere, which JSON cannot express.
     pub fn holds_bytes(&self) -> bool {
         match self {
             Self::Bytes(_) => true,
@@ -72,7 +72,7 @@ impl Value {
         }
     }
 
-    /// About how many bytes of memory it takes.
+    /// The approximate memory of the value in bytes.
     pub fn weight(&self) -> usize {
         size_of::<Self>()
             + match self {
@@ -84,7 +84,7 @@ impl Value {
             }
     }
 
-    /// What kind of data this is, for error messages.
+    /// The kind of data, for error messages.
     pub const fn kind(&self) -> &'static str {
         match self {
             Self::Null => "null",
@@ -139,7 +139,7 @@ impl Serialize for Value {
             Self::Float(value) => serializer.serialize_f64(*value),
             Self::Str(value) => serializer.serialize_str(value),
             Self::Bytes(value) if serializer.is_human_readable() => {
-                // Piece by piece: a limit of what it is written to holds while it is written.
+                // Chunk by chunk, so that the writer's limit holds during writing.
                 serializer.collect_str(&Base64Display::new(value, &STANDARD))
             }
             Self::Bytes(value) => serializer.serialize_bytes(value),
@@ -161,7 +161,7 @@ impl Serialize for Value {
     }
 }
 
-/// The same data for a format that carries bytes beside it, as Socket.IO's packets do: they stay bytes.
+/// The same data for a format that carries bytes beside it, like Socket.IO's packets: they stay bytes.
 #[derive(Clone, Copy, Debug)]
 pub struct Raw<'a>(pub &'a Value);
 

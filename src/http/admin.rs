@@ -1,7 +1,8 @@
-//! The admin API under `/api/websocket/`: how the cluster is, where a user is, and events to users, rooms and roles.
+//! The admin API under `/api/websocket/`: the state of the cluster, a user's rooms, and events to users, rooms and
+//! roles.
 //!
-//! In: requests with the project's access token of somebody who may. Out: `{"status": "success"|"error", "message", "data"}`;
-//! what was asked of all nodes also names in `silent` those that did not answer in time. docs/ADMIN.md is the contract.
+//! In: requests with an access token that has the right role. Out: `{"status": "success"|"error", "message", "data"}`;
+//! answers of all nodes also list in `silent` the nodes that did not answer in time. docs/ADMIN.md is the contract.
 
 mod access;
 mod disconnect;
@@ -29,16 +30,16 @@ use crate::{
     presence::Presence,
 };
 
-/// How long the other nodes have.
+/// How long the other nodes have to answer.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// When another try makes sense while Redis is away.
+/// When a retry makes sense while Redis is unreachable.
 const RETRY_AFTER: Duration = Duration::from_secs(2);
 
-/// The health check is open to everybody, so it asks Redis at most this often.
+/// The health check is public, so it asks Redis at most this often.
 const COUNT_AGE: Duration = Duration::from_secs(1);
 
-/// What the routes need; cheap to clone, one for all workers.
+/// The data of the routes; cheap to clone, one for all workers.
 #[derive(Clone)]
 pub struct Admin(Arc<Shared>);
 
@@ -95,14 +96,14 @@ impl Admin {
     }
 }
 
-/// What the nodes said.
+/// The answers of the nodes.
 struct Asked {
     answers: Vec<(NodeId, Answer)>,
     silent: Vec<NodeId>,
 }
 
 impl Asked {
-    /// A success, unless nobody answered.
+    /// A success, unless no node answered.
     fn respond(self, message: &str, data: &Json) -> HttpResponse {
         if self.answers.is_empty() {
             let mut response = problem(StatusCode::SERVICE_UNAVAILABLE, "No node answered in time", None);
@@ -158,7 +159,7 @@ async fn wrong_method(request: HttpRequest) -> HttpResponse {
     problem(StatusCode::METHOD_NOT_ALLOWED, &message, None)
 }
 
-/// `GET health`: open to everybody.
+/// `GET health`: public.
 async fn health(admin: web::Data<Admin>, registry: web::Data<Registry>, draining: web::Data<Draining>) -> HttpResponse {
     let reason = match registry.layer().readiness() {
         _ if draining.is_draining() => Some("the node is draining".to_owned()),
@@ -211,7 +212,7 @@ async fn stats(request: HttpRequest, admin: web::Data<Admin>) -> Result<HttpResp
     Ok(asked.respond("Statistics of the cluster", &data))
 }
 
-/// `GET user/{id}/rooms`: where a user's sockets are.
+/// `GET user/{id}/rooms`: the rooms of a user's sockets.
 async fn user_rooms(
     request: HttpRequest,
     admin: web::Data<Admin>,

@@ -1,7 +1,7 @@
 //! The body of a request, for every route that reads one.
 //!
-//! In: a request whose method and access were judged, and its payload. Out: the bytes, within a limit and a deadline, or
-//! why there are none. It never reads before the announced length is judged. A body that no route reads is discarded by
+//! In: a request with checked method and access, and its payload. Out: the bytes, within a limit and a deadline, or the
+//! reason why not. It never reads before the announced length is checked. A body that no route reads is discarded by
 //! actix-http, which closes the connection.
 
 use std::{sync::atomic::AtomicI64, time::Duration};
@@ -14,52 +14,52 @@ use tokio::time::timeout;
 
 use crate::{config::Config, telemetry::Metrics};
 
-/// What actix-http reads ahead of a body; counted, too.
+/// The read-ahead of actix-http; it is counted, too.
 const AHEAD: usize = 32 << 10;
 
-/// What one body may take.
+/// Limits of one body.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct BodyLimits {
     /// Bytes.
     pub max: usize,
-    /// From the first look at it to its end; a client that sends slowly does not renew it.
+    /// From the first read to the end; a client that sends slowly does not extend it.
     pub timeout: Duration,
-    /// Bytes of all messages and bodies of the node that are not whole, `socket.inbox_total`; 0 is no limit.
+    /// Bytes of all incomplete messages and bodies of the node, `socket.inbox_total`; 0: no limit.
     pub total: usize,
 }
 
 impl BodyLimits {
-    /// For bodies of so many bytes.
+    /// Limits of a body of at most `max` bytes.
     pub fn new(max: usize, config: &Config) -> Self {
         Self { max, timeout: config.server.body_timeout.0, total: config.socket.inbox_total }
     }
 }
 
-/// Why there is no body.
+/// Why a body was not read.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum BodyError {
-    /// It is longer than allowed, or was announced to be.
+    /// It is longer than allowed, or its announced length is.
     #[error("the body is too large")]
     TooLarge,
-    /// It did not come in time.
-    #[error("the body did not come within server.body_timeout")]
+    /// It did not arrive in time.
+    #[error("the body did not arrive within server.body_timeout")]
     Late,
     /// The node has no room for it.
-    #[error("too much is being sent to the node")]
+    #[error("the node is receiving too much data")]
     NoRoom,
-    /// It broke off, or its encoding is wrong.
+    /// It ended early, or its encoding is invalid.
     #[error("{0}")]
     Broken(#[from] PayloadError),
 }
 
-/// The bytes of a body that are there, among those of the node.
+/// The received bytes of a body, counted in the node's total.
 struct Counted {
     node: Gauge<i64, AtomicI64>,
     bytes: i64,
 }
 
 impl Counted {
-    /// So many more; how many the node has then.
+    /// Adds bytes; returns the node's total.
     fn more(&mut self, bytes: usize) -> usize {
         let bytes = i64::try_from(bytes).unwrap_or(i64::MAX);
         self.bytes += bytes;
@@ -111,7 +111,7 @@ mod tests {
 
     use super::*;
 
-    /// What becomes of a body that comes in these pieces, after which the client says nothing more or ends it.
+    /// The outcome for a body in these chunks, after which the client sends nothing more or ends it.
     async fn outcome(pieces: &'static [&'static str], ends: bool, announced: Option<&str>) -> Result<Bytes, BodyError> {
         within(0, &web::Data::new(Metrics::new()), pieces, ends, announced).await
     }
@@ -153,11 +153,11 @@ mod tests {
         assert_eq!(within(AHEAD + 1000, &metrics, &["01", "234"], true, None).await.unwrap(), "01234");
         metrics.inbox_bytes.set(999);
         assert!(matches!(within(AHEAD + 1000, &metrics, &["01", "234"], true, None).await, Err(BodyError::NoRoom)));
-        assert_eq!(metrics.inbox_bytes.get(), 999, "nothing is left of them");
+        assert_eq!(metrics.inbox_bytes.get(), 999, "nothing of them stays counted");
     }
 
     #[actix_web::test]
-    async fn a_body_that_is_announced_to_be_too_large_is_not_waited_for() {
+    async fn a_body_with_a_too_large_announced_length_is_not_awaited() {
         let outcome = outcome(&[], false, Some("11"));
         assert!(matches!(timeout(Duration::from_millis(10), outcome).await, Ok(Err(BodyError::TooLarge))));
     }

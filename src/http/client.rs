@@ -1,8 +1,8 @@
-//! Whose request it is, where proxies stand in between.
+//! Determines a request's client behind proxies.
 //!
-//! In: the address that the socket came from, and one header. Out: the client's address, where it is to be counted. Only what
-//! a trusted hop has written is believed. Each hop writes behind what it was given, so the list is read from its end: the first
-//! address that is no trusted hop is the client's, and what stands before it may be anybody's invention.
+//! In: the peer address of the socket, and one header. Out: the client's address if it is to be counted. Only values
+//! written by a trusted proxy are used. Each proxy appends to the list that it received, so the list is read from its
+//! end: the first address that is not a trusted proxy is the client's, and everything before it may be invented.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -16,7 +16,7 @@ use crate::{
     warn_bounded,
 };
 
-/// The hops whose word is taken.
+/// The trusted proxies.
 #[derive(Clone)]
 pub struct Hops {
     trusted: Box<[Network]>,
@@ -24,20 +24,20 @@ pub struct Hops {
 }
 
 impl Hops {
-    /// Those of the configuration.
+    /// The trusted proxies of the configuration.
     pub fn new(server: &Server) -> Self {
         Self { trusted: server.trusted_proxies.as_slice().into(), header: server.forwarded_header }
     }
 
-    /// The address to count a request as; `None` where it is not known, or is a trusted hop's own: what comes from it without a
-    /// word of whom it is for is counted nowhere.
+    /// The address under which a request is counted; `None` if it is unknown, or is a trusted proxy's own: a request
+    /// from one without a client address is not counted.
     pub fn client(&self, request: &HttpRequest) -> Option<IpAddr> {
         let peer = request.peer_addr()?.ip();
         if !self.trusts(peer) {
             if request.headers().contains_key(self.header_name()) {
                 warn_bounded!(
-                    "{peer} names a client in {}, but is not in server.trusted_proxies: all that it passes on is counted \
-                     as its own",
+                    "{peer} sends a client address in {}, but is not in server.trusted_proxies: all its requests are counted \
+                     under its own address",
                     self.header_name()
                 );
             }
@@ -46,7 +46,7 @@ impl Hops {
         self.behind(request.headers())
     }
 
-    /// Whether an address is one of a trusted hop.
+    /// Whether an address is a trusted proxy's.
     pub fn trusts(&self, address: IpAddr) -> bool {
         self.trusted.iter().any(|network| network.contains(address))
     }
@@ -58,13 +58,14 @@ impl Hops {
         }
     }
 
-    /// Whom the trusted hops name. What is there twice is one list (RFC 9110, section 5.3), and what is no text is the client's.
+    /// The client named by the trusted proxies. Repeated headers are one list (RFC 9110, section 5.3); a value that is
+    /// not text comes from the client.
     fn behind(&self, headers: &HeaderMap) -> Option<IpAddr> {
         let lines: Vec<_> = headers.get_all(self.header_name()).collect();
         lines.into_iter().rev().find_map(|line| self.last_unknown(&String::from_utf8_lossy(line.as_bytes()))).flatten()
     }
 
-    /// The last address of a line that is no trusted hop; the inner `None` where it is none that can be read.
+    /// The last address of a line that is not a trusted proxy; the inner `None` if it cannot be parsed.
     fn last_unknown(&self, line: &str) -> Option<Option<IpAddr>> {
         let mut hop = |element: &str| {
             let named = match self.header {
@@ -74,7 +75,7 @@ impl Hops {
             };
             match named {
                 Some(address) if self.trusts(address) => None,
-                // `unknown`, `_hidden` or nonsense: the hop that wrote it would not say.
+                // `unknown`, `_hidden` or nonsense: the proxy does not disclose it.
                 named => Some(named),
             }
         };
@@ -85,8 +86,8 @@ impl Hops {
     }
 }
 
-/// Looks at the parts between separators that stand outside of quoted strings, the last one first: so that a quote that a
-/// client opened and never closed swallows nothing of what came behind it.
+/// Visits the parts between separators outside of quoted strings, the last one first, so that a quote that a client
+/// opened and never closed hides nothing that comes after it.
 fn find_last<T>(text: &str, separator: char, look: &mut impl FnMut(&str) -> Option<T>) -> Option<T> {
     let (mut quoted, mut end) = (false, text.len());
     for (at, character) in text.char_indices().rev() {
@@ -107,7 +108,7 @@ fn find_last<T>(text: &str, separator: char, look: &mut impl FnMut(&str) -> Opti
     look(text[..end].trim())
 }
 
-/// `for=192.0.2.60;proto=http;by=203.0.113.43` (RFC 7239, section 4): whom a hop passed on.
+/// `for=192.0.2.60;proto=http;by=203.0.113.43` (RFC 7239, section 4): the client named by a proxy.
 fn forwarded_for(element: &str) -> Option<IpAddr> {
     let mut named = Vec::new();
     let _: Option<()> = find_last(element, ';', &mut |pair| {
@@ -120,17 +121,18 @@ fn forwarded_for(element: &str) -> Option<IpAddr> {
         }
         None
     });
-    // Named twice, it is none.
+    // A repeated `for` counts as none.
     if let [one] = named[..] { one } else { None }
 }
 
-/// An address, perhaps with a port: `192.0.2.60`, `192.0.2.60:4711`, `2001:db8::1`, `[2001:db8::1]`, `[2001:db8::1]:4711`.
+/// An address, optionally with a port: `192.0.2.60`, `192.0.2.60:4711`, `2001:db8::1`, `[2001:db8::1]`,
+/// `[2001:db8::1]:4711`.
 fn node(text: &str) -> Option<IpAddr> {
     let bare = || text.strip_prefix('[')?.strip_suffix(']')?.parse().ok().map(IpAddr::V6);
     let address = text.parse().ok().or_else(bare);
     let with_port = || text.parse::<SocketAddr>().ok().map(|address| address.ip());
     let obfuscated_port = || {
-        // A port may be hidden, too: `192.0.2.60:_port`.
+        // A port may be obfuscated, too: `192.0.2.60:_port`.
         let (address, port) = text.rsplit_once(':').filter(|(_, port)| port.starts_with('_'))?;
         (port.len() > 1).then(|| node(address)).flatten()
     };
@@ -163,7 +165,7 @@ mod tests {
     const XFF: &str = "X-Forwarded-For";
 
     #[test]
-    fn a_header_of_somebody_who_is_not_trusted_is_ignored() {
+    fn a_header_of_an_untrusted_peer_is_ignored() {
         for hops in [hops(&[], ForwardedHeader::XForwardedFor), hops(&["10.0.0.0/8"], ForwardedHeader::XForwardedFor)] {
             assert_eq!(client(&hops, "192.0.2.1", &[(XFF, "198.51.100.7")]).as_deref(), Some("192.0.2.1"));
             assert_eq!(client(&hops, "", &[(XFF, "198.51.100.7")]), None, "no socket address: a unix socket");
@@ -171,7 +173,7 @@ mod tests {
     }
 
     #[test]
-    fn the_client_is_the_last_address_that_is_no_trusted_hop() {
+    fn the_client_is_the_last_address_that_is_not_a_trusted_proxy() {
         let hops = hops(&["10.0.0.0/8", "fd00::/8"], ForwardedHeader::XForwardedFor);
         let of = |list: &str| client(&hops, "10.0.0.1", &[(XFF, list)]);
         for (list, expected) in [
@@ -185,7 +187,7 @@ mod tests {
             ("[2001:db8::1]", Some("2001:db8::1")),
             ("::ffff:198.51.100.7", Some("198.51.100.7")),
             ("198.51.100.7,", Some("198.51.100.7")),
-            // What cannot be read ends the search: what stands before it is not the word of a trusted hop.
+            // A value that cannot be parsed ends the search: the part before it does not come from a trusted proxy.
             ("203.0.113.9, unknown", None),
             ("203.0.113.9, _hidden, 10.0.0.2", None),
             ("203.0.113.9, 1.2.3.4.5", None),
@@ -194,7 +196,7 @@ mod tests {
             ("203.0.113.9, \", 198.51.100.7", Some("198.51.100.7")),
             ("203.0.113.9, [198.51.100.7]", None),
             ("203.0.113.9, <script>", None),
-            // Only hops: nobody to be counted.
+            // Only proxies: no client to count.
             ("10.0.0.2, 10.0.0.3", None),
             ("", None),
             (",,", None),
@@ -220,7 +222,7 @@ mod tests {
     }
 
     #[test]
-    fn forwarded_is_read_as_rfc_7239_writes_it() {
+    fn forwarded_is_parsed_by_rfc_7239() {
         let hops = hops(&["10.0.0.0/8"], ForwardedHeader::Forwarded);
         let of = |value: &str| client(&hops, "10.0.0.1", &[("Forwarded", value)]);
         for (value, expected) in [
@@ -246,7 +248,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn nothing_that_a_client_sends_changes_what_a_hop_writes_behind_it(
+        fn a_client_cannot_change_what_a_proxy_appends(
             sent in proptest::collection::vec(prop_oneof![Just(b'"'), Just(b'\\'), Just(b','), Just(b';'), Just(b'='),
                 Just(b'['), Just(b' '), 0x20..=0x7e_u8, 0x80..=0xff_u8], 0..40),
             apart in any::<bool>(),

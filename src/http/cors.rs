@@ -1,4 +1,5 @@
-//! Which pages may ask, and what their browsers are told (https://fetch.spec.whatwg.org/#http-cors-protocol).
+//! Which origins may send requests, and the CORS headers of the answers
+//! (https://fetch.spec.whatwg.org/#http-cors-protocol).
 
 use actix_web::{
     HttpRequest, HttpResponse,
@@ -7,10 +8,10 @@ use actix_web::{
 
 use crate::{auth::OriginPolicy, config::Config};
 
-/// Seconds for which a browser need not ask again.
+/// Seconds for which a browser may cache the answer.
 const MAX_AGE: &str = "600";
 
-/// The rule of `socketio.cors`, or that of `server.allowed_origins`.
+/// The rule of `socketio.cors`, or of `server.allowed_origins`.
 pub struct Cors {
     policy: OriginPolicy,
     any: bool,
@@ -23,14 +24,14 @@ impl Cors {
         Self { policy: OriginPolicy::new(allowed), any }
     }
 
-    /// Whether whoever asks may. A request without an origin passes: a browser sends one with each WebSocket and with each
-    /// request to another host, so it is no browser, or its own host's page.
+    /// Whether the request's origin is allowed. A request without an origin passes: a browser sends one with each
+    /// WebSocket and each request to another host, so this is not a browser, or a page of the same host.
     pub fn allows(&self, request: &HttpRequest) -> bool {
         let one = |name: HeaderName| request.headers().get(name).map(|value| value.to_str().unwrap_or("null"));
         one(header::ORIGIN).is_none_or(|origin| self.policy.allows(Some(origin), one(header::HOST)))
     }
 
-    /// The answer to a browser that asks whether it may ask.
+    /// The answer to a CORS preflight request.
     pub fn preflight(&self, request: &HttpRequest) -> HttpResponse {
         let mut response = HttpResponse::NoContent();
         response
@@ -42,7 +43,7 @@ impl Cors {
         response.finish()
     }
 
-    /// Lets the page read an answer, and send cookies where the page's origin is named and not just any.
+    /// Lets the page read an answer, and send cookies if its origin is named explicitly.
     pub fn add(&self, request: &HttpRequest, response: &mut HttpResponse) {
         let Some(origin) = request.headers().get(header::ORIGIN) else { return };
         if !self.allows(request) {

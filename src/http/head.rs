@@ -1,4 +1,4 @@
-//! From an HTTP request to what matters of its head.
+//! Converts an HTTP request to a [`RequestHead`].
 
 use std::borrow::Cow;
 
@@ -6,7 +6,7 @@ use actix_web::{HttpRequest, http::header};
 
 use crate::auth::RequestHead;
 
-/// The parts of a request's head that say who asks. What is not text is as good as absent.
+/// The parts of a request's head that identify the client. A header that is not text counts as missing.
 pub(super) fn of(request: &HttpRequest) -> RequestHead<'_> {
     let all = |name| request.headers().get_all(name).filter_map(|value| value.to_str().ok());
     let one = |name| request.headers().get(name).and_then(|value| value.to_str().ok());
@@ -31,7 +31,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_comes_in_several_headers_is_one_list() {
+    fn repeated_headers_are_one_list() {
         let request = TestRequest::with_uri("/ws/?token=x")
             .append_header(("Cookie", "a=1"))
             .append_header(("Cookie", "b=2"))

@@ -22,37 +22,38 @@ use crate::{
 pub struct Draining(Arc<AtomicBool>);
 
 impl Draining {
-    /// From now on the node takes no new connections.
+    /// The node accepts no new connections from now on.
     pub fn begin(&self) {
         self.0.store(true, Ordering::Release);
     }
 
-    /// Whether it takes none.
+    /// Whether it is draining.
     pub fn is_draining(&self) -> bool {
         self.0.load(Ordering::Acquire)
     }
 }
 
-/// How long a thread may stand still.
+/// How long a thread may be silent before it counts as stuck.
 #[derive(Clone, Copy)]
 pub struct Patience(pub Duration);
 
-/// `GET /health/live`: the process works: this worker answers, and the other threads turn. Nothing outside it is asked.
+/// `GET /health/live`: the process works: this worker answers, and the other threads beat. It asks nothing outside the
+/// process.
 pub async fn live(metrics: web::Data<Metrics>, patience: web::Data<Patience>) -> HttpResponse {
     match metrics.pulses.stuck(patience.0) {
         None => answer(StatusCode::OK, "alive", None),
         Some((thread, still)) => {
-            let reason = format!("{thread} has stood still for {} s", still.as_secs());
+            let reason = format!("{thread} has been stuck for {} s", still.as_secs());
             log::error!("liveness: {reason}");
             answer(StatusCode::SERVICE_UNAVAILABLE, "stuck", Some(&reason))
         }
     }
 }
 
-/// `GET /health/ready`: events arrive and new connections are welcome.
+/// `GET /health/ready`: events arrive and new connections are accepted.
 ///
-/// With one of several Redis servers away the answer stays 200, *degraded*: every node sees the same servers, and a balancer
-/// that looked away from all of them would end what still works.
+/// With one of several Redis servers unreachable the answer stays 200, *degraded*: every node sees the same servers,
+/// and a balancer that avoided all of them would end what still works.
 pub async fn ready(registry: web::Data<Registry>, draining: web::Data<Draining>) -> HttpResponse {
     if draining.is_draining() {
         return answer(StatusCode::SERVICE_UNAVAILABLE, "draining", Some("the node is stopping"));
@@ -72,7 +73,7 @@ fn answer(status: StatusCode, word: &str, reason: Option<&str>) -> HttpResponse 
     HttpResponse::build(status).insert_header((header::CACHE_CONTROL, "no-store")).json(body)
 }
 
-/// `GET /metrics`: the counters, as OpenMetrics where the scraper asks for it, else in the classic Prometheus format.
+/// `GET /metrics`: the counters, as OpenMetrics if the scraper asks for it, else in the classic Prometheus format.
 pub async fn metrics(
     request: HttpRequest,
     metrics: web::Data<Metrics>,
@@ -82,7 +83,7 @@ pub async fn metrics(
     metrics.set_ready(!draining.is_draining() && !matches!(registry.layer().readiness(), Readiness::NotReady(_)));
     let accept = request.headers().get(header::ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let format = Format::asked_for(accept);
-    // Away from the worker's thread: it reads /proc, and deliveries wait for nobody.
+    // Not on the worker's thread: it reads /proc, and deliveries must not wait.
     match web::block(move || format.convert(metrics.render())).await {
         Ok(text) => HttpResponse::Ok().insert_header((header::CONTENT_TYPE, format.content_type())).body(text),
         Err(error) => super::refusal::error(StatusCode::SERVICE_UNAVAILABLE, &error.to_string(), None),

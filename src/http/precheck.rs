@@ -1,5 +1,5 @@
-//! What every handshake is looked at for before anything is known of the client: whether the node takes any, and whether a
-//! limit is reached.
+//! The first checks of every handshake, before anything is known about the client: whether the node accepts
+//! connections, and whether a limit is reached.
 
 use std::{rc::Rc, sync::Arc};
 
@@ -12,7 +12,7 @@ use crate::{
     socket::{Connection, takeover::Accepted},
 };
 
-/// Looks at handshakes first. One per worker.
+/// Checks handshakes first. One per worker.
 pub(super) struct Precheck {
     pub draining: Draining,
     pub control: Arc<AdmissionControl>,
@@ -20,7 +20,7 @@ pub(super) struct Precheck {
 }
 
 impl Precheck {
-    /// A permit to go on.
+    /// A permit to continue.
     pub fn permit(&self, request: &HttpRequest) -> Result<HandshakePermit, Refusal> {
         if self.draining.is_draining() {
             return Err(Refusal::Draining);
@@ -30,7 +30,7 @@ impl Precheck {
     }
 }
 
-/// A connection that holds its permit from now on, and waits for its socket.
+/// A connection that holds its permit from now on and waits for its socket.
 pub(super) fn pending(connection: &Rc<Connection>, permit: HandshakePermit) -> Accepted {
     let HandshakePermit { admitting, address } = permit;
     if address.is_some() {

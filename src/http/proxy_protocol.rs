@@ -1,8 +1,9 @@
-//! The PROXY protocol, versions 1 and 2, in front of HTTP: a balancer that passes bytes on says first whose they are.
+//! The PROXY protocol, versions 1 and 2, in front of HTTP: a balancer that forwards bytes first sends the client's
+//! address.
 //!
-//! In: a socket. Out: the same, with the client's address in the place of the balancer's. Who the peer is decides, never what it
-//! sends: a trusted hop has to begin with a header, and nobody else may. So a probe, or another node, that is no trusted hop
-//! speaks HTTP as itself. A header is bounded in bytes, and in the time that the headers of a request are.
+//! In: a socket. Out: the same, with the client's address instead of the balancer's. The peer address decides, never
+//! the data: a trusted proxy must begin with a header, and no other peer may. So a probe, or another node, that is not
+//! a trusted proxy speaks plain HTTP. A header is bounded in bytes, and by the time limit of a request's headers.
 //! Source: `doc/proxy-protocol.txt` of HAProxy.
 
 use std::{io, net::SocketAddr, time::Duration};
@@ -15,28 +16,28 @@ use tokio::{io::AsyncReadExt as _, net::TcpStream, time::timeout};
 use super::client::Hops;
 use crate::{telemetry::Metrics, warn_bounded};
 
-/// A header of version 1 with its end of line.
+/// A header of version 1 with its line end.
 const MAX_V1: usize = 107;
 
-/// What both versions have at least.
+/// The minimum length of both versions.
 const LEAST: usize = 12;
 
-/// The part of a header of version 2 that says how long it is.
+/// The fixed part of a header of version 2, which contains its length.
 const FIXED: usize = 16;
 
-/// The rest of a header of version 2: addresses, and what the balancer adds.
+/// The rest of a header of version 2: addresses, and the balancer's additions.
 const MAX_REST: usize = 2048;
 
-/// What is read before HTTP, for all sockets of a worker.
+/// Reads PROXY headers before HTTP, for all sockets of a worker.
 #[derive(Clone)]
 pub struct Before {
-    /// Whether balancers speak it.
+    /// Whether balancers send it.
     pub enabled: bool,
     /// The balancers.
     pub hops: Hops,
     /// How long a header may take.
     pub deadline: Duration,
-    /// Where refusals are counted.
+    /// Counts refusals.
     pub metrics: Metrics,
 }
 
@@ -52,7 +53,7 @@ impl Before {
         InitError = (),
     > {
         fn_service(move |mut stream: TcpStream| {
-            // An ordinary socket is not to carry a future with all of this around.
+            // An ordinary socket must not carry a future with all this state.
             let reading = self.enabled.then(|| self.clone());
             async move {
                 let peer = stream.peer_addr().ok();
@@ -81,7 +82,7 @@ impl Before {
             if trusted || error.kind() == io::ErrorKind::InvalidData {
                 self.metrics.handshake("proxy_protocol");
                 let from = peer.map_or_else(|| "a socket without an address".to_owned(), |peer| peer.ip().to_string());
-                warn_bounded!("no PROXY header is taken from {from}: {error}");
+                warn_bounded!("refused a connection from {from} (PROXY protocol): {error}");
             }
         })
     }
@@ -95,7 +96,7 @@ fn is_header(first: &[u8]) -> bool {
     first.starts_with(b"PROXY ") || first.starts_with(v2::PROTOCOL_PREFIX)
 }
 
-/// Reads a header and nothing behind it; the client, or `None` where the balancer speaks for itself.
+/// Reads a header and nothing after it; the client, or `None` if the balancer speaks for itself.
 async fn read(stream: &mut TcpStream) -> io::Result<Option<SocketAddr>> {
     let mut header = vec![0; LEAST];
     stream.read_exact(&mut header).await?;
@@ -104,7 +105,7 @@ async fn read(stream: &mut TcpStream) -> io::Result<Option<SocketAddr>> {
     } else if is_header(&header) {
         read_v1(stream, header).await
     } else {
-        Err(invalid("it sends none"))
+        Err(invalid("the header is missing"))
     }
 }
 
@@ -158,7 +159,7 @@ mod tests {
 
     use super::*;
 
-    /// Who is named by these parts, sent one by one, and what is left behind them.
+    /// The client named by these parts, sent one by one, and the bytes left after them.
     async fn named(parts: &[&[u8]]) -> io::Result<(Option<String>, Vec<u8>)> {
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let mut hop = TcpStream::connect(listener.local_addr()?).await?;
@@ -187,7 +188,7 @@ mod tests {
     const IPV4: &[u8] = &[192, 0, 2, 7, 10, 0, 0, 1, 0x12, 0x34, 0x1f, 0x40];
 
     #[tokio::test]
-    async fn a_header_names_the_client_and_nothing_behind_it_is_read() {
+    async fn a_header_names_the_client_and_nothing_after_it_is_read() {
         let mut ipv6 = vec![0; 36];
         ipv6[..4].copy_from_slice(&[0x20, 0x01, 0x0d, 0xb8]);
         ipv6[15] = 1;
@@ -216,7 +217,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_is_no_header_is_refused() {
+    async fn an_invalid_header_is_refused() {
         let endless = [&b"PROXY TCP4 "[..], &[b'1'; 200]].concat();
         let too_long = version_2(1, 0x11, &[0; MAX_REST + 1]);
         for wrong in [

@@ -1,6 +1,6 @@
 //! `POST /api/publish`: one `{"group": …, "event": {…}}`, or a list of them, to every node.
 //!
-//! A batch is checked whole before any of it is published.
+//! A batch is checked as a whole before any of it is published.
 
 use std::time::Duration;
 
@@ -24,29 +24,29 @@ use crate::{
     layer::{LayerError, codec},
 };
 
-/// Who may publish.
+/// Which clients may publish.
 pub enum PublishAccess {
-    /// Clients that show the key, which was set or which the node made for itself.
+    /// Clients with the key, which was configured or which the node made.
     Key(Secret),
-    /// Nobody.
+    /// No client.
     Off,
 }
 
 /// Why a request may not publish.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Denied {
-    /// There is no key.
+    /// Publishing is off.
     Off,
-    /// It does not show the key.
+    /// It does not have the key.
     Key,
-    /// It shows the key, and a browser sent it for a page of another site.
+    /// It has the key, but a browser sent it for a page of another site.
     Foreign,
 }
 
-/// When to come again to a node that has no room.
+/// When to retry a node without room.
 const SOON: Duration = Duration::from_secs(1);
 
-/// The rule in effect, exchanged by a reload; under this name every route asks for it.
+/// The rule in effect, replaced by a reload; every route reads it under this name.
 pub type Gate = ArcSwap<PublishAccess>;
 
 /// Handles the request.
@@ -98,7 +98,7 @@ pub(super) async fn publish(
 
 /// Whether this request may publish, watch, disconnect and have tokens made.
 ///
-/// The address that it comes from proves nothing: a proxy on this machine has it, too.
+/// The peer address proves nothing: a proxy on this machine has it, too.
 pub(super) fn judge(request: &HttpRequest, access: &PublishAccess) -> Result<(), Denied> {
     let PublishAccess::Key(key) = access else { return Err(Denied::Off) };
     let header = |name: &str| request.headers().get(name).map(|value| value.to_str().unwrap_or_default());
@@ -113,17 +113,17 @@ pub(super) fn judge(request: &HttpRequest, access: &PublishAccess) -> Result<(),
     }
 }
 
-/// The answer to a request that may not publish, if it may not.
+/// The answer to a request without permission; `None` if it has permission.
 pub(super) fn refusal(request: &HttpRequest, access: &PublishAccess) -> Option<HttpResponse> {
     let denied = judge(request, access).err()?;
     let (status, reason) = match denied {
         Denied::Off => (StatusCode::FORBIDDEN, "this API is off: set CHANNELGATE_API_KEY on the node to turn it on"),
         Denied::Key => (
             StatusCode::UNAUTHORIZED,
-            "give the key as Authorization: Bearer <CHANNELGATE_API_KEY>; a node without Redis and without a key makes one \
+            "send the key as Authorization: Bearer <CHANNELGATE_API_KEY>; a node without Redis and without a key makes one \
              and prints it at its start",
         ),
-        Denied::Foreign => (StatusCode::FORBIDDEN, "this is not for pages of another site"),
+        Denied::Foreign => (StatusCode::FORBIDDEN, "pages of another site may not use this API"),
     };
     let mut response = error(status, reason, None);
     if denied == Denied::Key {
@@ -142,7 +142,7 @@ type Messages = Vec<(GroupName, Value)>;
 
 fn parse(body: &[u8]) -> Result<Messages, Invalid> {
     let value = codec::json::decode(body)
-        .map_err(|reason| Invalid { field: None, reason: format!("the body is no JSON: {reason}") })?;
+        .map_err(|reason| Invalid { field: None, reason: format!("the body cannot be read: {reason}") })?;
     match value {
         Value::List(items) => {
             items.into_iter().enumerate().map(|(index, item)| message(item, &format!("[{index}]"))).collect()
@@ -155,27 +155,30 @@ fn message(item: Value, at: &str) -> Result<(GroupName, Value), Invalid> {
     let field = |name: &str| Some(if at.is_empty() { name.to_owned() } else { format!("{at}.{name}") });
     let Value::Map(mut item) = item else {
         let field = (!at.is_empty()).then(|| at.to_owned());
-        return Err(Invalid { field, reason: "a message is an object with group and event".to_owned() });
+        return Err(Invalid { field, reason: "a message must be an object with group and event".to_owned() });
     };
     let group = match item.shift_remove("group") {
         Some(Value::Str(name)) => {
             GroupName::new(&name).map_err(|reason| Invalid { field: field("group"), reason: reason.to_string() })?
         }
         Some(other) => {
-            return Err(Invalid { field: field("group"), reason: format!("group is text, not {}", other.kind()) });
+            return Err(Invalid { field: field("group"), reason: format!("group must be text, not {}", other.kind()) });
         }
         None => return Err(Invalid { field: field("group"), reason: "group is missing".to_owned() }),
     };
     let event = match item.shift_remove("event") {
         Some(event @ Value::Map(_)) => event,
         Some(other) => {
-            return Err(Invalid { field: field("event"), reason: format!("event is an object, not {}", other.kind()) });
+            return Err(Invalid {
+                field: field("event"),
+                reason: format!("event must be an object, not {}", other.kind()),
+            });
         }
         None => return Err(Invalid { field: field("event"), reason: "event is missing".to_owned() }),
     };
     match item.keys().next() {
         Some(unknown) => {
-            Err(Invalid { field: field(unknown), reason: "a message has only group and event".to_owned() })
+            Err(Invalid { field: field(unknown), reason: "a message may have only group and event".to_owned() })
         }
         None => Ok((group, event)),
     }
@@ -194,7 +197,7 @@ mod tests {
     }
 
     #[test]
-    fn only_the_key_opens_and_not_the_address_of_this_machine() {
+    fn only_the_key_gives_access_and_not_the_local_address() {
         assert_eq!(judged("k", &[("authorization", "Bearer k")]), Ok(()));
         for headers in [&[][..], &[("authorization", "")], &[("authorization", "k")], &[("authorization", "Bearer K")]]
         {
@@ -203,7 +206,7 @@ mod tests {
     }
 
     #[test]
-    fn an_empty_key_opens_nothing() {
+    fn an_empty_key_gives_no_access() {
         for header in ["", "Bearer", "Bearer ", "Basic "] {
             assert_eq!(judged("", &[("authorization", header)]), Err(Denied::Key), "{header:?}");
         }
@@ -211,7 +214,7 @@ mod tests {
     }
 
     #[test]
-    fn a_page_of_another_site_publishes_nothing_with_the_key_either() {
+    fn a_page_of_another_site_cannot_publish_with_the_key_either() {
         let from = |site| judged("k", &[("authorization", "Bearer k"), ("sec-fetch-site", site)]);
         assert_eq!((from("same-origin"), from("none")), (Ok(()), Ok(())));
         for site in ["cross-site", "same-site", "", "\u{e9}"] {
@@ -224,7 +227,7 @@ mod tests {
     }
 
     #[test]
-    fn one_message_and_a_list_of_them_are_taken() {
+    fn one_message_and_a_list_are_accepted() {
         let one = parse(br#"{"group": "broadcast", "event": {"type": "send_event"}}"#).unwrap();
         assert_eq!((one.len(), one[0].0.as_str()), (1, "broadcast"));
         let two = parse(br#"[{"group": "a", "event": {}}, {"group": "b", "event": {}}]"#).unwrap();
@@ -232,7 +235,7 @@ mod tests {
     }
 
     #[test]
-    fn the_field_at_fault_is_named() {
+    fn an_invalid_field_is_named() {
         assert_eq!(at_fault("{"), None);
         assert_eq!(at_fault("7"), None);
         assert_eq!(at_fault(r#"{"event": {}}"#).as_deref(), Some("group"));

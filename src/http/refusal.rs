@@ -1,4 +1,4 @@
-//! Error answers. What is wrong with a handshake, and what follows, is in `protocol/refusal.rs`; here it becomes HTTP.
+//! HTTP error answers. `protocol/refusal.rs` decides what is wrong with a handshake; here it becomes HTTP.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use crate::{
     protocol::refusal::{Refusal, Row},
 };
 
-/// Every error body of the node: `{"detail": …}` as Django REST framework writes it, with the field at fault if any.
+/// Every error body of the node: `{"detail": …}` as Django REST framework writes it, with the invalid field if any.
 pub(super) fn error(status: StatusCode, detail: &str, field: Option<&str>) -> HttpResponse {
     let mut body = json!({ "detail": detail });
     if let Some(field) = field {
@@ -29,7 +29,7 @@ pub(super) fn unavailable(detail: &str, retry_after: Duration) -> HttpResponse {
     response
 }
 
-/// A handshake that is refused, for a client that speaks `protocol`.
+/// The answer to a refused handshake, for the client's `protocol`.
 pub(super) fn answer(refusal: &Refusal, protocol: Protocol) -> HttpResponse {
     let Row { status, detail, code, limit, retry_after, headers, .. } = refusal.row();
     let mut body = match code {

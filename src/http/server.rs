@@ -54,44 +54,44 @@ use crate::{
     telemetry::Metrics,
 };
 
-/// Connections that the kernel keeps for us while a worker is busy: a storm of handshakes must not be refused.
+/// Connections that the kernel queues while a worker is busy: a storm of handshakes must not be refused.
 const BACKLOG: i32 = 4096;
 
-/// How long an idle HTTP connection is kept.
+/// How long an idle HTTP connection is kept open.
 const KEEP_ALIVE: Duration = Duration::from_secs(75);
 
-/// Everything the routes need, of the whole node.
+/// Everything that the routes need from the node.
 #[derive(Clone)]
 pub struct Services {
     /// The configuration at the start.
     pub config: Arc<Config>,
-    /// What of it is served to new connections; exchanged by a reload.
+    /// The part that new connections use; replaced by a reload.
     pub serving: Arc<ArcSwap<ServingConfig>>,
-    /// Who is connecting.
+    /// Authenticates connections.
     pub authenticator: Arc<Authenticator>,
     /// The groups of the node.
     pub registry: Arc<Registry>,
-    /// Who answers calls.
+    /// Answers calls.
     pub backend: Arc<dyn Backend>,
-    /// What is done when a connection has gone.
+    /// Runs work after a connection has closed.
     pub background: Background,
-    /// Who is there.
+    /// Counts members.
     pub presence: Arc<dyn Presence>,
     /// The other nodes.
     pub cluster: Arc<Cluster>,
-    /// What Engine.IO sessions share.
+    /// State shared by Engine.IO sessions.
     pub engine: Arc<Engine>,
-    /// How many may come in.
+    /// The admission limits.
     pub control: Arc<AdmissionControl>,
-    /// Where workers get their deliveries from.
+    /// The source of the workers' deliveries.
     pub dispatcher: Arc<Dispatcher>,
     /// The counters.
     pub metrics: Metrics,
     /// Whether the node is stopping.
     pub draining: Draining,
-    /// Over how long the connections are closed; set once, when the drain begins.
+    /// The period over which the connections are closed; set once, when the drain begins.
     pub drain: watch::Receiver<Option<Duration>>,
-    /// Who may publish.
+    /// Which clients may publish.
     pub publish: Arc<Gate>,
     /// The live page, if it is on.
     pub page: Option<page::PageData>,
@@ -103,11 +103,11 @@ pub struct Running {
     pub server: Server,
     /// Stops it.
     pub handle: ServerHandle,
-    /// Where it listens.
+    /// Its address.
     pub address: SocketAddr,
 }
 
-/// Binds, unless it is given a listener, and starts.
+/// Starts, on the given listener or on a new one.
 pub fn start(services: Services, given: Option<TcpListener>) -> io::Result<Running> {
     let server = &services.config.server;
     let listener = match given {
@@ -116,9 +116,9 @@ pub fn start(services: Services, given: Option<TcpListener>) -> io::Result<Runni
     };
     let address = listener.local_addr()?;
     let workers = server.worker_threads();
-    // What the drain takes at most, and a little for the last answers; after it, what is left is cut.
+    // The maximum duration of the drain, plus a margin for the last answers; then the rest is cut.
     let patience = server.drain_period.0 + server.drain_grace.0 + Duration::from_secs(2);
-    // Beyond the limit of connections, handshakes are answered 503, so there must be room to answer them.
+    // Handshakes above the limit of connections are answered with 503, so there must be room to answer them.
     let per_worker = server.max_connections.div_ceil(workers) + 1024;
     let admin = Admin::new(
         &services.config,
@@ -137,7 +137,7 @@ pub fn start(services: Services, given: Option<TcpListener>) -> io::Result<Runni
 }
 
 fn listen(address: &str) -> io::Result<TcpListener> {
-    let mut last = io::Error::new(io::ErrorKind::InvalidInput, format!("{address:?} is no address with a port"));
+    let mut last = io::Error::new(io::ErrorKind::InvalidInput, format!("{address:?} is not an address with a port"));
     for address in address.to_socket_addrs()? {
         match bind(address) {
             Ok(listener) => return Ok(listener),
@@ -156,7 +156,7 @@ fn bind(address: SocketAddr) -> io::Result<TcpListener> {
     Ok(socket.into())
 }
 
-/// One worker: its part of the hub, its sweep, its drain, and its services. Called on the worker's own thread.
+/// One worker: its shard of the hub, its sweep, its drain, and its services. Called on the worker's own thread.
 fn worker(
     services: &Services,
     admin: &Admin,
@@ -212,7 +212,7 @@ fn worker(
         deadline: config.server.handshake_timeout.0,
         metrics: services.metrics.clone(),
     };
-    // Upgrade requests and all others go through the same App.
+    // Upgrade requests and all others use the same App.
     let app = {
         let (services, admin) = (services.clone(), admin.clone());
         move || {
@@ -232,15 +232,15 @@ fn worker(
         .keep_alive(KEEP_ALIVE)
         .client_request_timeout(config.server.handshake_timeout.0)
         .tcp_nodelay(true)
-        // A client that is gone gets no answer: a polling request that is given up must be known at once.
+        // A client that is gone gets no answer: an abandoned polling request must be noticed at once.
         .h1_allow_half_closed(false)
         .upgrade(takeover::upgrade(app(), options))
         .h1(app());
     takeover::keep_driving(before.service().and_then(http))
 }
 
-/// Copies the values of a request's headers, which are slices of what was read with them: actix keeps the heads of requests
-/// that have ended, and each would keep 128 KiB of a client's.
+/// Copies the values of a request's headers, which are slices of the read buffer: actix keeps the heads of ended
+/// requests, and each head would keep 128 KiB in memory.
 fn detach(head: &mut RequestHead) {
     let own = |value: &HeaderValue| HeaderValue::from_bytes(value.as_bytes()).unwrap_or(HeaderValue::from_static(""));
     head.headers = head.headers.iter().map(|(name, value)| (name.clone(), own(value))).collect();
@@ -254,14 +254,14 @@ async fn drain(mut begin: watch::Receiver<Option<Duration>>, roster: Rc<Roster>)
     }
 }
 
-/// Who answers at the paths of the configuration. One per worker.
+/// The handlers of the configured paths. One per worker.
 struct Handlers {
     serving: Arc<ArcSwap<ServingConfig>>,
     websocket: WebSocketHandler,
     socketio: SocketIoHandler,
 }
 
-/// Everything that is not another route: the endpoints of the configuration, or 404.
+/// Every request without another route: the endpoints of the configuration, or 404.
 async fn serve(request: HttpRequest, payload: web::Payload, handlers: web::Data<Rc<Handlers>>) -> HttpResponse {
     let serving = handlers.serving.load_full();
     let Some((endpoint, route)) = serving.endpoints.route(request.path()) else {

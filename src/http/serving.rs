@@ -1,5 +1,5 @@
-//! What is served to those who connect: endpoints, transports, origins. A reload exchanges it whole, so that a handshake
-//! sees one configuration from its beginning to its end.
+//! The configuration for new connections: endpoints, transports, origins. A reload replaces it as a whole, so that a
+//! handshake sees a single configuration from beginning to end.
 
 use super::cors::Cors;
 use crate::{
@@ -18,7 +18,7 @@ pub struct ServingConfig {
 }
 
 impl ServingConfig {
-    /// That of a configuration and its consumers.
+    /// From a configuration and its consumers.
     pub fn new(config: &Config, consumers: &ConsumerSet, metrics: &Metrics) -> Self {
         Self {
             endpoints: Endpoints::new(consumers, config, metrics),

@@ -1,6 +1,7 @@
-//! Engine.IO over HTTP: handshakes, polling requests and upgrades, with the reference server's words for what is wrong.
+//! Engine.IO over HTTP: handshakes, polling requests and upgrades, with the error texts of the reference server.
 //!
-//! A request for a session of another worker is handed over to it, and one for a session of another node is relayed.
+//! A request for a session of another worker is passed to that worker, and one for a session of another node is
+//! relayed.
 
 mod query;
 mod relay;
@@ -44,20 +45,20 @@ use crate::{
     },
 };
 
-/// What the Engine.IO sessions of all workers share. One per node.
+/// State shared by the Engine.IO sessions of all workers. One per node.
 pub struct Engine {
     peers: Arc<dyn Peers>,
     workers: Arc<Workers>,
 }
 
 impl Engine {
-    /// Of a node with these peers.
+    /// For a node with these peers.
     pub fn new(peers: Arc<dyn Peers>) -> Self {
         Self { peers, workers: Arc::default() }
     }
 }
 
-/// What a worker needs to answer Engine.IO requests.
+/// The state with which a worker answers Engine.IO requests.
 pub(super) struct SocketIoHandler {
     sessions: Rc<Sessions>,
     admission: Rc<Admission>,
@@ -69,7 +70,7 @@ pub(super) struct SocketIoHandler {
 type Answered = Result<HttpResponse, Refusal>;
 
 impl SocketIoHandler {
-    /// Starts the sessions of this worker, on its thread. What it carries for other nodes ends with the `drain`.
+    /// Starts the sessions of this worker, on its thread. Connections relayed for other nodes end with the `drain`.
     pub fn start(
         config: &Config,
         engine: &Engine,
@@ -86,7 +87,7 @@ impl SocketIoHandler {
         Self {
             sessions: Sessions::start(services, roster, settings, node, &engine.workers),
             admission,
-            relay: relay.inspect_err(|error| log::error!("no request reaches another node: {error}")).ok(),
+            relay: relay.inspect_err(|error| log::error!("cannot relay requests to other nodes: {error}")).ok(),
             precheck,
             body,
         }
@@ -126,7 +127,7 @@ impl SocketIoHandler {
         let slot = request.extensions().get::<Slot>().cloned();
         let transport = query.transport.filter(|transport| serving.transports.contains(transport));
         let transport = transport.ok_or(Breach::Transport)?;
-        // A WebSocket is spoken over an upgraded connection, polling is not.
+        // A WebSocket uses an upgraded connection, polling does not.
         let websocket = match (transport, slot) {
             (Transport::Websocket, Some(slot)) => {
                 let agreed = upgrade::agree(request, serving.compression).map_err(|_| Breach::Request)?;
@@ -165,7 +166,7 @@ impl SocketIoHandler {
     ) -> Answered {
         let services = &self.admission.services;
         let permit = self.precheck.permit(request)?;
-        // Whoever comes in joins groups.
+        // A new connection must be able to join groups.
         if let Some(outage) = services.shard.registry().layer().outage(None) {
             log::debug!("a client is refused: {outage}");
             return Err(Refusal::NotReady);
@@ -220,7 +221,7 @@ impl SocketIoHandler {
         }
     }
 
-    /// Whatever it is, the session is on another node.
+    /// Relays any request of a session on another node.
     async fn relay(
         &self,
         request: &HttpRequest,
@@ -240,7 +241,7 @@ impl SocketIoHandler {
         Ok(response)
     }
 
-    /// What a POST brings.
+    /// The body of a POST.
     async fn body(&self, request: &HttpRequest, payload: web::Payload) -> Result<Bytes, Refusal> {
         body::read(request, payload, self.body).await.map_err(|error| match error {
             BodyError::TooLarge => Breach::TooLarge.into(),
@@ -249,7 +250,7 @@ impl SocketIoHandler {
         })
     }
 
-    /// A WebSocket that wants to carry a polling session.
+    /// A WebSocket that takes over a polling session.
     async fn upgrade(&self, sid: Sid, slot: &Slot, agreed: Agreed, endpoint: &Endpoint) -> Answered {
         match self.sessions.look(sid.clone()).await {
             None => return Err(Breach::Session.into()),
@@ -259,7 +260,7 @@ impl SocketIoHandler {
                     sessions.upgrade(sid, stream, early, deflate).await;
                 }));
             }
-            // As in the reference server: accepted, so that the client learns of it, and closed.
+            // As in the reference server: accepted, so that the client learns the reason, and closed.
             Some(Carrier::Websocket) => {
                 let connection = self.sessions.connection(endpoint.limits(), agreed.deflate);
                 Connection::close(&connection, CloseCode::NORMAL, "");

@@ -1,6 +1,7 @@
-//! `GET /api/tail`: what becomes of events, live, as JSON lines for as long as the client reads. Who may publish may watch.
+//! `GET /api/tail`: what happens to events, live, as JSON lines while the client reads. It needs the publish key.
 //!
-//! `?group=` names a group, once or several times; `?payload=1` shows what events hold. The stream ends when the node drains.
+//! `?group=` names a group, once or several times; `?payload=1` includes the content of events. The stream ends when
+//! the node drains.
 
 use std::{collections::BTreeSet, convert::Infallible, time::Duration};
 
@@ -21,16 +22,16 @@ use crate::telemetry::{
     tail::{MAX_WATCHERS, Watch},
 };
 
-/// Lines that are written at once.
+/// Maximum number of lines per write.
 const BATCH: usize = 256;
 
-/// Between two batches, so that a flood costs the worker that writes them little; what comes faster is told as missed.
+/// The pause between two writes, so that a flood costs the worker little; lines beyond that are reported as missed.
 const PAUSE: Duration = Duration::from_millis(20);
 
-/// An empty line goes out after so long without another, so that a client that is gone is noticed.
+/// An empty line is sent after this time without another, so that a client that is gone is noticed.
 const IDLE: Duration = Duration::from_secs(10);
 
-/// When the node begins to drain.
+/// Announces the start of the drain.
 pub(super) type Drain = watch::Receiver<Option<Duration>>;
 
 /// Handles the request.
@@ -48,30 +49,30 @@ pub(super) async fn tail(
         match &*name {
             "group" => drop(groups.insert(value.into_owned())),
             "payload" => payloads = value == "1" || value == "true",
-            _ => return error(StatusCode::BAD_REQUEST, "known are group and payload", Some(&name)),
+            _ => return error(StatusCode::BAD_REQUEST, "known parameters are group and payload", Some(&name)),
         }
     }
     let Some(watch) = metrics.tail.watch(groups, payloads) else {
-        let detail = format!("{MAX_WATCHERS} watch already");
+        let detail = format!("the maximum of {MAX_WATCHERS} watchers is reached");
         return error(StatusCode::TOO_MANY_REQUESTS, &detail, None);
     };
     let drain = drain.get_ref().clone();
     HttpResponse::Ok()
         .insert_header((header::CONTENT_TYPE, "application/x-ndjson"))
         .insert_header((header::CACHE_CONTROL, "no-store"))
-        // nginx would keep lines back.
+        // nginx would buffer lines otherwise.
         .insert_header(("X-Accel-Buffering", "no"))
         .streaming(stream::unfold(Some((watch, drain, true)), |state| async {
             let (watch, drain, is_first) = state?;
             if is_first {
-                // The client knows that it watches before the first thing happens.
+                // The first byte confirms the start before anything happens.
                 return Some((Ok::<_, Infallible>(Bytes::from_static(b"\n")), Some((watch, drain, false))));
             }
             lines(watch, drain).await.map(|(text, state)| (Ok(text), state.map(|(watch, drain)| (watch, drain, false))))
         }))
 }
 
-/// The next lines, and who goes on.
+/// The next lines, and the state to continue with.
 async fn lines(mut watch: Watch, mut drain: Drain) -> Option<(Bytes, Option<(Watch, Drain)>)> {
     let next = tokio::select! {
         next = watch.next_within(IDLE) => next,

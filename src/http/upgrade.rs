@@ -1,16 +1,16 @@
-//! The answer 101, in one place for WebSocket and Engine.IO.
+//! The 101 answer, in one place for WebSocket and Engine.IO.
 
 use actix_web::{HttpRequest, HttpResponse, http::header};
 
 use crate::socket::negotiate::{self, Agreed, HandshakeError};
 
-/// What is agreed on with a client that asks for a WebSocket.
+/// Negotiates with a client that requests a WebSocket.
 pub(super) fn agree(request: &HttpRequest, compression: bool) -> Result<Agreed, HandshakeError> {
     let headers = request.headers().iter().map(|(name, value)| (name.as_str(), value.as_bytes()));
     negotiate::handshake(headers, compression)
 }
 
-/// The answer, after which the socket belongs to whoever took the request's slot.
+/// The answer, after which the socket belongs to the holder of the request's slot.
 pub(super) fn switch(agreed: Agreed, subprotocol: Option<String>) -> HttpResponse {
     let mut response = HttpResponse::SwitchingProtocols();
     response.upgrade("websocket").insert_header((header::SEC_WEBSOCKET_ACCEPT, agreed.accept));

@@ -1,5 +1,5 @@
-//! Handshakes of plain WebSocket. Only when every group is joined comes the 101: until then nothing of the connection is
-//! visible to the client, and whatever fails leaves nothing behind.
+//! Handshakes of plain WebSocket. The 101 is sent only after every group is joined: until then nothing of the
+//! connection is visible to the client, and a failure leaves nothing behind.
 
 use std::{rc::Rc, sync::Arc};
 
@@ -20,7 +20,7 @@ use crate::{
     socket::{Connection, Roster, takeover::Slot},
 };
 
-/// What a worker needs to accept WebSockets.
+/// The state with which a worker accepts WebSockets.
 pub(super) struct WebSocketHandler {
     pub admission: Rc<Admission>,
     pub precheck: Rc<Precheck>,
@@ -64,7 +64,7 @@ impl WebSocketHandler {
                 let turned_away = plain::turn_away(&refusal, endpoint.consumer(), &connection, head.query);
                 let Some(outcome) = turned_away else { return Err(refusal) };
                 self.admission.services.metrics.handshake(outcome);
-                // A browser that offered some and gets none back would see an error, not the code.
+                // A browser that offered subprotocols and gets none back would report an error, not the close code.
                 let mut offered = head.subprotocols.split(',').map(str::trim);
                 offered.find(|name| !name.is_empty() && !looks_like_jwt(name)).map(str::to_owned)
             }

@@ -1,7 +1,7 @@
 //! `GET /api/user/ws-token/`: a short-lived token for WebSockets in exchange for an access token.
 //!
 //! In: `Authorization: Bearer <access>`. Out: `{"ws_token": "…", "expires_in": 1800}`, or the refusals of Django REST
-//! framework with simplejwt word for word, so that a client's handling of them keeps working. No answer may be cached.
+//! framework with simplejwt word for word, so that clients need no change. No answer may be cached.
 
 use actix_web::{
     HttpRequest, HttpResponse, Responder,
@@ -15,16 +15,16 @@ use crate::{
     telemetry::Metrics,
 };
 
-/// The route's path, with the slash that Django's router puts there.
+/// The route's path, with the trailing slash of Django's router.
 pub const PATH: &str = "/api/user/ws-token/";
 
-/// The handler. [`Metrics`], where the application has them, count how it ended.
+/// The handler. [`Metrics`], if the application has them, count the outcome.
 pub async fn get(
     request: HttpRequest,
     authenticator: web::Data<Authenticator>,
     metrics: Option<web::Data<Metrics>>,
 ) -> impl Responder {
-    // A header that is no text is as good as none: no scheme can be read from it.
+    // A header that is not text counts as missing: no scheme can be read from it.
     let authorization = request.headers().get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
     let issued = authenticator.issue_ws_token(authorization).await;
     if let Some(metrics) = metrics {
@@ -38,7 +38,7 @@ pub async fn get(
     }
 }
 
-/// What Django REST framework answers.
+/// The answer of Django REST framework.
 fn refusal(error: &AuthError) -> HttpResponse {
     let mut answer = HttpResponse::build(match error {
         AuthError::Missing | AuthError::Invalid(_) => StatusCode::UNAUTHORIZED,
@@ -111,7 +111,7 @@ mod tests {
     }
 
     #[actix_web::test]
-    async fn an_access_token_buys_a_ws_token() {
+    async fn an_access_token_is_exchanged_for_a_ws_token() {
         let (status, headers, body) = ask(&config(), Some(&access(60, &[]))).await;
         assert_eq!((status, &body["expires_in"]), (200, &json!(1800)));
         assert_eq!(body["ws_token"].as_str().unwrap().split('.').count(), 3);
@@ -120,7 +120,7 @@ mod tests {
 
     // Recorded from Django REST framework 3.18.3 with simplejwt 5.5.1: a view with IsAuthenticated and JWTAuthentication.
     #[actix_web::test]
-    async fn a_refusal_is_word_for_word_that_of_django_rest_framework() {
+    async fn a_refusal_equals_that_of_django_rest_framework() {
         let not_valid = |message: &str| {
             json!({
                 "detail": "Given token not valid for any token type",

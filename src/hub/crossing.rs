@@ -1,9 +1,9 @@
-//! One message for the union of several groups: each member gets it once, and in its right place among the events of every
-//! group that it is for.
+//! Delivers one message to the union of several groups: each member gets it once, and in its right place among the
+//! events of every group concerned.
 //!
-//! A crossing holds each of its groups where it stands in that group's queue. When the last of them has come so far, it is
-//! delivered to all of them, and then they go on. All unions of a worker are accepted in one order, so that no two can wait
-//! for each other.
+//! A crossing holds each of its groups at its position in that group's queue. When all of them have reached it, it is
+//! delivered to all of them, and then they continue. All unions of a worker are accepted in one order, so two can never
+//! wait for each other.
 
 use std::{
     collections::{HashMap, HashSet, VecDeque},
@@ -20,19 +20,19 @@ use super::{
 
 /// Messages for one union, one after the other.
 pub(super) struct Crossing {
-    /// Whose members get them.
+    /// The audiences that get them.
     audiences: Vec<AudienceId>,
-    /// Members that were named themselves.
+    /// Members addressed individually.
     single: Vec<Rc<Member>>,
-    /// The groups that are held: those of `audiences`, and those of the single members that had something to deliver.
+    /// The groups that are held: those of `audiences`, and those of the individual members that had pending deliveries.
     held: Vec<AudienceId>,
-    /// How many of them have not come so far.
+    /// How many of them have not reached it.
     awaited: usize,
     pending: Vec<Waiting>,
     running: Option<Running>,
 }
 
-/// A crossing that is over.
+/// A finished crossing.
 pub(super) struct Crossed {
     pub audiences: Vec<AudienceId>,
     pub job: Job,
@@ -40,9 +40,10 @@ pub(super) struct Crossed {
 
 struct Running {
     job: Job,
-    /// Which audience is being served; its members from the job's position on.
+    /// The audience being served; its members from the job's position on.
     audience: usize,
-    /// Who was served, by address. A member that gets the address of one that has gone meanwhile came after these messages.
+    /// The members served, by address. A member with the address of one that has gone meanwhile joined after these
+    /// messages.
     seen: HashSet<*const Member>,
 }
 
@@ -56,7 +57,7 @@ pub(super) struct Crossings {
 type GroupsById = HashMap<AudienceId, Group>;
 
 impl Crossings {
-    /// Puts a message into the queues of its groups; it is ready at once where no group is concerned.
+    /// Queues a message in its groups; it is ready at once if no group is concerned.
     pub fn add(
         &mut self,
         groups: &mut GroupsById,
@@ -93,7 +94,7 @@ impl Crossings {
         self.by_id.insert(id, crossing);
     }
 
-    /// A crossing of the same union that has not begun and has nothing behind it in any of its groups.
+    /// A crossing of the same union that has not begun and has nothing queued after it in any of its groups.
     fn same(&mut self, groups: &GroupsById, audiences: &[AudienceId], single: &[Rc<Member>]) -> Option<&mut Crossing> {
         if !single.is_empty() {
             return None;
@@ -109,7 +110,7 @@ impl Crossings {
         })
     }
 
-    /// One more group has come so far, or is gone.
+    /// One more group has reached it, or is gone.
     pub fn reached(&mut self, id: CrossingId, ready: &mut VecDeque<Turn>) {
         let Some(crossing) = self.by_id.get_mut(&id) else { return };
         crossing.awaited -= 1;
@@ -118,7 +119,7 @@ impl Crossings {
         }
     }
 
-    /// Serves up to `budget` members; what is done with.
+    /// Serves up to `budget` members; returns the crossing when it is finished.
     pub fn serve(
         &mut self,
         id: CrossingId,
@@ -155,7 +156,7 @@ impl Crossing {
         self.running.as_ref().map_or_else(Served::default, |running| running.job.served)
     }
 
-    /// Whether everybody was served.
+    /// Whether every member was served.
     fn slice(&mut self, groups: &GroupsById, budget: &mut usize) -> bool {
         let Self { audiences, single, pending, running, .. } = self;
         let Running { job, audience, seen } = running.get_or_insert_with(|| {
@@ -189,10 +190,10 @@ impl Crossing {
     }
 }
 
-/// Whose turn it is.
+/// The next in the ready queue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Turn {
-    /// A group with something to deliver.
+    /// A group with pending deliveries.
     Group(AudienceId),
     /// A crossing that all its groups have reached.
     Crossing(CrossingId),

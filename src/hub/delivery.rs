@@ -1,25 +1,26 @@
-//! One message on its way to members: as the layer's thread gives it to the workers, and as it waits on one.
+//! One message on its way to members: in the form that the layer's thread gives to the workers, and as it waits on a
+//! worker.
 
 use std::{rc::Rc, sync::Arc, time::Instant};
 
 use super::{member::Member, notice::Notice, registry::AudienceId};
 use crate::{consumer::ConsumerId, socket::frame::Frame};
 
-/// What keeps a delivery from some of its members.
+/// Excludes some members from a delivery.
 #[derive(Debug, Default)]
 pub(super) struct Rules {
     /// Only members subscribed to one of these names.
     pub names: Option<Arc<[Arc<str>]>>,
-    /// Not the members with these ids.
+    /// Excludes the members with these ids.
     pub except_ids: Vec<Arc<str>>,
-    /// Not the members of these audiences.
+    /// Excludes the members of these audiences.
     pub except_audiences: Vec<AudienceId>,
-    /// Not the members whose client is behind with reading.
+    /// Excludes the members with slow clients.
     pub volatile: bool,
 }
 
 impl Rules {
-    /// `None` where nothing is kept from anybody, which is the usual and the fast case.
+    /// `None` if it excludes no member, which is the usual and the fast case.
     pub fn shared(self) -> Option<Arc<Self>> {
         let all =
             self.names.is_none() && self.except_ids.is_empty() && self.except_audiences.is_empty() && !self.volatile;
@@ -33,35 +34,35 @@ pub(super) struct Delivery {
     pub audience: AudienceId,
     pub frame: Arc<Frame>,
     pub rules: Option<Arc<Rules>>,
-    /// When the node had what it is made of.
+    /// When the node received the event.
     pub received: Instant,
 }
 
-/// One message on its way to the union of several audiences and of single members: each gets it once.
+/// One message for the union of several audiences and individual members: each gets it once.
 pub(super) struct Union {
     pub audiences: Vec<AudienceId>,
     /// Members by their ids.
     pub ids: Vec<Arc<str>>,
-    /// A member named by its id must be one of these consumers'.
+    /// A member addressed by its id must belong to one of these consumers.
     pub consumers: Arc<[ConsumerId]>,
     pub frame: Arc<Frame>,
     pub rules: Option<Arc<Rules>>,
     pub received: Instant,
 }
 
-/// A delivery as it waits on its worker.
+/// A delivery waiting on its worker.
 pub(super) struct Waiting {
     pub frame: Arc<Frame>,
     pub rules: Option<Box<Applied>>,
     pub received: Instant,
 }
 
-/// Rules with what they mean on this worker.
+/// Rules resolved on this worker.
 pub(super) struct Applied {
     pub rules: Arc<Rules>,
     /// The members named in `except_ids`.
     pub except: Vec<Rc<Member>>,
-    /// It tells of a gap, to those that asked for it.
+    /// The gap notice, for the members that want it.
     pub notice: Option<Box<Notice>>,
 }
 
@@ -76,7 +77,7 @@ impl Waiting {
 }
 
 impl Applied {
-    /// Whether the member is meant, however its client reads.
+    /// Whether the member gets it, ignoring slow clients.
     pub fn is_for(&self, member: &Rc<Member>) -> bool {
         self.notice.as_ref().is_none_or(|notice| notice.is_for(member))
             && self.rules.names.as_ref().is_none_or(|names| member.wants(names))

@@ -1,5 +1,5 @@
-//! From the layer's thread to the workers: each event is mapped once per consumer, its frames are encoded once, and one
-//! job goes to each worker that has members.
+//! Passes events from the layer's thread to the workers: each event is mapped once per consumer, its frames are encoded
+//! once, and one job goes to each worker with members.
 
 use std::{
     sync::Arc,
@@ -25,7 +25,7 @@ use crate::{
     warn_bounded,
 };
 
-/// Hands what comes out of a layer to the workers.
+/// Passes a layer's signals to the workers.
 pub struct Dispatcher {
     registry: Arc<Registry>,
     consumers: Consumers,
@@ -39,12 +39,12 @@ impl Dispatcher {
         Self { registry, consumers, workers: Workers::default(), metrics }
     }
 
-    /// A worker starts: its end of a new link, or `None` if there are too many.
+    /// Connects a new worker: its end of a new link, or `None` if there are too many workers.
     pub fn connect(&self) -> Option<Inbox> {
         self.workers.connect(&self.consumers)
     }
 
-    /// Asks the worker threads, each about its own members; those that do not answer within `deadline` are counted.
+    /// Asks the worker threads, each about its own members; returns how many did not answer within `deadline`.
     pub async fn ask_workers<T: Send + 'static>(
         &self,
         question: impl Fn(&Shard) -> T + Send + Sync + 'static,
@@ -53,7 +53,7 @@ impl Dispatcher {
         self.workers.ask(question, deadline).await
     }
 
-    /// Takes one signal of the layer; called on the layer's thread.
+    /// Handles one signal of the layer; called on the layer's thread.
     pub fn take(&self, signal: Signal) {
         match signal {
             Signal::Event(event) => match Emission::from_event(&event) {
@@ -66,7 +66,7 @@ impl Dispatcher {
             },
             Signal::Emission(emission) => self.emission(&emission),
             Signal::Eviction(eviction) => self.evict(&eviction),
-            // Answers to the node's own questions; they are for nobody's connection.
+            // Answers to the node's own questions; not for any connection.
             Signal::Message(_) => {}
             Signal::Gap(gap) => self.gap(&gap),
         }
@@ -74,7 +74,7 @@ impl Dispatcher {
 
     fn event(&self, event: &Arc<Event>) {
         story::received(&self.metrics.tail, event);
-        // Consumers of one namespace share its rooms: what one of them takes is no loss for the others.
+        // Consumers of one namespace share its rooms: an event that one of them handles is not lost for the others.
         let known = self.consumers.now();
         let mut handled = false;
         let mut unhandled: Option<&Consumer> = None;
@@ -95,7 +95,7 @@ impl Dispatcher {
                     let group = Some(event.group.as_str());
                     self.metrics.lost(reason.drop_reason(), 1, group, Some(consumer.name()), &reason);
                     warn_bounded!(
-                        "{}: an event of type {:?} in group {} could not be mapped and is dropped: {reason}",
+                        "{}: dropped an event of type {:?} in group {}: mapping failed: {reason}",
                         consumer.name(),
                         event.kind().unwrap_or_default(),
                         event.group
@@ -153,7 +153,7 @@ impl Dispatcher {
         if refused.workers > 0 {
             self.metrics.dropped(DropReason::Backlog, refused.workers);
         }
-        // The worker itself tells its members, once it has room again.
+        // The worker itself sends the gap notice to its members once it has room again.
         if refused.newly > 0 {
             self.count(&Gap { groups: None, reason: GapReason::Backlog });
         }
@@ -163,7 +163,7 @@ impl Dispatcher {
         let known = self.consumers.now();
         story::emitted(&self.metrics.tail, emission, &known);
         let mut served: Vec<&Consumer> = served(&known, &emission.audience).collect();
-        // A reload may have changed what the consumer of a name speaks, while older connections go on.
+        // A reload may have changed the protocol of a consumer's name while older connections still use the former.
         while let Some(protocol) = served.first().map(|consumer| consumer.protocol()) {
             let (alike, others): (Vec<_>, Vec<_>) =
                 served.into_iter().partition(|consumer| consumer.protocol() == protocol);
@@ -172,7 +172,7 @@ impl Dispatcher {
         }
     }
 
-    /// An emission to consumers that write it alike.
+    /// An emission to consumers that encode it alike.
     fn emission_to(&self, emission: &Emission, known: &Known, served: &[&Consumer]) {
         let consumers: Arc<[ConsumerId]> = served.iter().map(|consumer| consumer.id()).collect();
         let targets = self.targets(emission, known, served, &consumers);
@@ -180,13 +180,13 @@ impl Dispatcher {
         if mask == 0 {
             return;
         }
-        // All consumers of a namespace write the same.
+        // All consumers of a namespace encode the same.
         let Some(consumer) = served.first() else { return };
         let frame = match consumer.encode(&emission.content) {
             Ok(payload) => Arc::new(Frame::new(&payload).losable(loss(consumer, AudienceId(0), None))),
             Err(reason) => {
                 self.metrics.lost(reason.drop_reason(), 1, None, Some(consumer.name()), &reason);
-                warn_bounded!("{}: an emission could not be written and is dropped: {reason}", consumer.name());
+                warn_bounded!("{}: dropped an emission that cannot be encoded: {reason}", consumer.name());
                 return;
             }
         };
@@ -237,7 +237,7 @@ impl Dispatcher {
                 }
                 Err(reason) => warn_bounded!("an emission to a room is not delivered: {reason}"),
             }
-            // What is no room of this node may be the id of a member.
+            // A name that is not a room of this node may be the id of a member.
             if targets.audiences.len() == before
                 && let Some(worker) = self.registry.worker_of(room)
                 && !targets.ids.iter().any(|(known, _)| known == room)
@@ -279,8 +279,8 @@ impl Dispatcher {
     }
 }
 
-/// How a message of a consumer may be lost while it waits for a slow client. Keys of different groups have nothing to do with
-/// each other; a message without one is kept where others have them.
+/// How a consumer's message may be lost while it waits for a slow client. Keys of different groups are independent; a
+/// message without a key is kept, even if others have keys.
 fn loss(consumer: &Consumer, audience: AudienceId, key: Option<&str>) -> Loss {
     match (consumer.slow(), key) {
         (Slow::Close, _) | (Slow::Latest, None) => Loss::Never,
@@ -289,7 +289,7 @@ fn loss(consumer: &Consumer, audience: AudienceId, key: Option<&str>) -> Loss {
     }
 }
 
-/// The consumers that an audience means.
+/// The consumers in an audience.
 fn served<'a>(known: &'a Known, audience: &'a event::Audience) -> impl Iterator<Item = &'a Consumer> {
     known.iter().map(Arc::as_ref).filter(move |consumer| match audience {
         event::Audience::Namespace(namespace) => consumer.namespace() == Some(namespace),
@@ -297,7 +297,7 @@ fn served<'a>(known: &'a Known, audience: &'a event::Audience) -> impl Iterator<
     })
 }
 
-/// Who is meant by an emission, on this node.
+/// The receivers of an emission on this node.
 #[derive(Default)]
 struct Targets {
     audiences: Vec<Audience>,
@@ -314,7 +314,7 @@ impl Targets {
         }
     }
 
-    /// The workers that have some of them.
+    /// The workers of these receivers.
     fn mask(&self) -> u64 {
         let of_audiences = self.audiences.iter().map(|audience| audience.workers);
         of_audiences.chain(self.ids.iter().map(|(_, worker)| 1 << worker)).fold(0, |mask, one| mask | one)

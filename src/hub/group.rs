@@ -1,34 +1,35 @@
-//! One worker's members of one audience, and what waits for them.
+//! One worker's members of one audience, and their pending deliveries.
 
 use std::rc::Rc;
 
 use super::{delivery::Waiting, job::Job, member::Member, registry::AudienceId};
 use crate::{consumer::ConsumerId, event::GroupName, socket::Connection};
 
-/// Which crossing.
+/// The id of a crossing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) struct CrossingId(pub u64);
 
-/// This worker's members of one audience.
+/// One worker's members of one audience.
 pub(super) struct Group {
     pub name: GroupName,
     pub consumer: ConsumerId,
     pub audience: AudienceId,
-    /// Holes are kept, so that a running job's position stays right. An empty seat that is not free is a waiting member's.
+    /// Holes are kept, so that a running job's position stays valid. An empty seat that is not free belongs to a
+    /// waiting member.
     pub members: Vec<Option<Seat>>,
     free: Vec<u32>,
     pub pending: Vec<Waiting>,
-    /// Boxed, because most groups have nothing to deliver, and there are many groups.
+    /// Boxed, because there are many groups and most have nothing to deliver.
     pub job: Option<Box<Job>>,
     /// Whether it is in the ready queue, or held at a barrier.
     pub queued: bool,
-    /// What must happen between two of the pending deliveries; nearly always nothing.
+    /// The barriers between pending deliveries; nearly always none.
     #[expect(clippy::box_collection, reason = "nearly all groups have none: 8 bytes instead of 24")]
     barriers: Option<Box<Vec<Barrier>>>,
 }
 
-/// A member's place in a group. The connection stands here too: where everybody gets everything, delivering touches nothing
-/// else of the member.
+/// A member's seat in a group. It contains the connection, so that a delivery to all members touches nothing else of
+/// the member.
 pub(super) struct Seat {
     pub connection: Rc<Connection>,
     pub member: Rc<Member>,
@@ -40,18 +41,18 @@ impl Seat {
     }
 }
 
-/// A crossing in the queue of a group, behind so many of its pending deliveries.
+/// A crossing in the queue of a group, after this many of its pending deliveries.
 struct Barrier {
     behind: usize,
     crossing: CrossingId,
     reached: bool,
 }
 
-/// What a group does next.
+/// The next action of a group.
 pub(super) enum Next {
     /// Deliver.
     Job(Job),
-    /// Wait for this crossing, which it has reached now.
+    /// Wait for this crossing, which it has just reached.
     Crossing(CrossingId),
     Nothing,
 }
@@ -71,7 +72,7 @@ impl Group {
         }
     }
 
-    /// A place for one more member, seated or kept free for it.
+    /// A seat for one more member, occupied or reserved.
     pub fn take_place(&mut self, seat: Option<Seat>) -> u32 {
         match self.free.pop() {
             Some(index) => {
@@ -85,31 +86,31 @@ impl Group {
         }
     }
 
-    /// Gives a place back; whether nobody is left.
+    /// Frees a seat; returns whether the group is empty.
     pub fn give_back(&mut self, index: u32) -> bool {
         self.members[index as usize] = None;
         self.free.push(index);
         self.len() == 0
     }
 
-    /// Members, the waiting ones included.
+    /// The number of members, waiting ones included.
     pub const fn len(&self) -> usize {
         self.members.len() - self.free.len()
     }
 
-    /// Lets a crossing happen when everything that is pending now has been delivered, and before what comes later.
+    /// Inserts a crossing after all current pending deliveries and before later ones.
     pub fn hold_for(&mut self, crossing: CrossingId) {
         let barrier = Barrier { behind: self.pending.len(), crossing, reached: false };
         self.barriers.get_or_insert_default().push(barrier);
     }
 
-    /// The crossing that comes last in its queue, with nothing behind it.
+    /// The crossing at the end of its queue, with nothing after it.
     pub fn tail(&self) -> Option<CrossingId> {
         let last = self.barriers.as_ref()?.last()?;
         (last.behind == self.pending.len()).then_some(last.crossing)
     }
 
-    /// The next deliveries up to a barrier, where no job is running.
+    /// The next deliveries up to a barrier, if no job is running.
     pub fn next(&mut self) -> Next {
         let Some(barriers) = &mut self.barriers else {
             return if self.pending.is_empty() {
@@ -130,8 +131,8 @@ impl Group {
         Next::Job(Job::new(self.pending.drain(..count).collect()))
     }
 
-    /// A crossing is over: goes on with what is behind it, unless it never waited for this one, because it was made since.
-    /// Whether it did.
+    /// A crossing is finished: continues after it. Returns whether the group waited for this crossing; a group created
+    /// since did not.
     pub fn release(&mut self, crossing: CrossingId) -> bool {
         let Some(barriers) = &mut self.barriers else { return false };
         let before = barriers.len();
@@ -152,7 +153,7 @@ impl Group {
         self.barriers.iter().flat_map(|all| all.iter()).filter(|one| !one.reached).map(|barrier| barrier.crossing)
     }
 
-    /// Bytes that were on their way to its members.
+    /// Bytes of the deliveries pending for its members.
     pub fn bytes(&self) -> usize {
         self.pending.iter().map(Waiting::size).sum::<usize>() + self.job.as_ref().map_or(0, |job| job.bytes())
     }

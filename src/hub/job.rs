@@ -1,4 +1,4 @@
-//! Deliveries on their way through the members of a group: who gets which, in as few writes as can be.
+//! Pending deliveries to the members of a group: which member gets which messages, in as few writes as possible.
 
 use std::{cell::OnceCell, rc::Rc, time::Instant};
 
@@ -10,31 +10,31 @@ use crate::{
     socket::{Connection, Loss, Piece, negotiate::Deflate},
 };
 
-/// Deliveries on their way through the members of a group.
+/// Pending deliveries to the members of a group.
 pub(super) struct Job {
     deliveries: Vec<Waiting>,
     pub position: usize,
-    /// Whether every member gets all of it.
+    /// Whether every member gets the whole job.
     for_all: bool,
-    /// Whether some of it is not for clients that are behind with reading.
+    /// Whether some messages exclude slow clients.
     volatile: bool,
-    /// Whether some of it may be lost while it waits for such a client.
+    /// Whether some messages may be lost while they wait for a slow client.
     losable: bool,
-    /// Whether some of it is not the same for all who get it.
+    /// Whether some messages differ between members.
     personal: bool,
     forms: Vec<Form>,
-    /// Whether the node counts how long it takes.
+    /// Whether its duration is measured.
     pub is_timed: bool,
-    /// What was done of it so far.
+    /// Progress so far.
     pub served: Served,
 }
 
-/// The messages as connections with one kind of compression get them.
+/// The messages encoded for connections with one kind of compression.
 struct Form {
     deflate: Option<Deflate>,
-    /// All as one piece.
+    /// All messages as one piece.
     whole: OnceCell<Piece>,
-    /// Each apart; made where not every member gets all of it, or where some of it may be lost.
+    /// Each message separately; made if not every member gets all of it, or if some of it may be lost.
     each: OnceCell<Box<[Piece]>>,
 }
 
@@ -43,7 +43,7 @@ impl Job {
         let for_all = deliveries.iter().all(|delivery| delivery.rules.is_none());
         let is_volatile = |delivery: &Waiting| delivery.rules.as_ref().is_some_and(|applied| applied.rules.volatile);
         let volatile = !for_all && deliveries.iter().any(is_volatile);
-        // One alone is whole as it is.
+        // A single message is whole already.
         let losable = deliveries.len() > 1 && deliveries.iter().any(|delivery| *delivery.frame.loss() != Loss::Never);
         let is_personal = |delivery: &Waiting| delivery.notice().is_some_and(Notice::is_personal);
         let personal = !for_all && deliveries.iter().any(is_personal);
@@ -60,12 +60,12 @@ impl Job {
         }
     }
 
-    /// How many messages.
+    /// The number of messages.
     pub const fn len(&self) -> usize {
         self.deliveries.len()
     }
 
-    /// When the node had the first of them: the one that waits longest.
+    /// When the node received the first of them, which has waited longest.
     pub fn received(&self) -> Option<Instant> {
         self.deliveries.first().map(|first| first.received)
     }
@@ -143,15 +143,15 @@ impl Form {
     }
 }
 
-/// What was done, for the counters.
+/// Progress, for the counters.
 #[derive(Clone, Copy, Default)]
 pub(super) struct Served {
-    /// Members that got something.
+    /// Members that received something.
     pub members: u64,
-    /// Messages that they got.
+    /// Messages that they received.
     pub delivered: u64,
     pub bytes: u64,
-    /// Messages that were left out for a client that is behind.
+    /// Messages skipped for a slow client.
     pub volatile: u64,
 }
 
@@ -161,7 +161,7 @@ impl Served {
         self.bytes += if taken > 0 { piece.size() as u64 } else { 0 };
     }
 
-    /// Adds what was done between `before` and `after`.
+    /// Adds the progress between `before` and `after`.
     pub fn add_since(&mut self, before: Self, after: Self) {
         self.members += after.members - before.members;
         self.delivered += after.delivered - before.delivered;

@@ -1,4 +1,4 @@
-//! A connection as the hub sees it: where it sits, what it subscribed to, by which id it is known.
+//! A connection as the hub sees it: its seats, its subscriptions, its id.
 
 use std::{
     cell::{Cell, RefCell},
@@ -12,18 +12,18 @@ use super::{
 };
 use crate::{config::BeforeSubscribe, consumer::ConsumerId, socket::Connection};
 
-/// How far a member is.
+/// The state of a member.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum State {
-    /// Its places are kept, but nothing is delivered yet.
+    /// Its seats are reserved, but nothing is delivered yet.
     Waiting,
-    /// It gets what its groups get.
+    /// It gets the events of its groups.
     Seated,
     /// It left for good.
     Gone,
 }
 
-/// Where a member sits in one audience of its worker.
+/// The seat of a member in one audience of its worker.
 #[derive(Clone, Copy)]
 pub(super) struct Place {
     pub audience: AudienceId,
@@ -37,27 +37,27 @@ pub struct Member {
     subscriptions: RefCell<Subscriptions>,
     id: Option<Arc<str>>,
     before_subscribe: BeforeSubscribe,
-    /// The consumer that tells the client of gaps; [`NOBODY`] where it did not ask.
+    /// The consumer that sends gap notices to the client; [`NOBODY`] if it wants none.
     gap_consumer: Cell<u32>,
     pub(super) state: Cell<State>,
 }
 
-/// No consumer's number.
+/// Not a valid consumer id.
 const NOBODY: u32 = u32::MAX;
 
 impl Member {
-    /// A connection that is in no group yet, and gets what its groups get from its first join on.
+    /// A connection without groups, which gets the events of its groups from its first join on.
     pub fn new(connection: Rc<Connection>, before_subscribe: BeforeSubscribe) -> Rc<Self> {
         Self::with(connection, None, before_subscribe, State::Seated)
     }
 
-    /// As [`Self::new`], known to others by `id`.
+    /// Like [`Self::new`], known to others by `id`.
     pub fn named(connection: Rc<Connection>, id: Arc<str>, before_subscribe: BeforeSubscribe) -> Rc<Self> {
         Self::with(connection, Some(id), before_subscribe, State::Seated)
     }
 
-    /// A connection known to others by `id`, which gets nothing before [`Shard::seat`](super::Shard::seat): what says that
-    /// it is connected must come first.
+    /// A connection known to others by `id`, which gets nothing before [`Shard::seat`](super::Shard::seat): the packet
+    /// that confirms the connection must come first.
     pub fn waiting(connection: Rc<Connection>, id: Arc<str>, before_subscribe: BeforeSubscribe) -> Rc<Self> {
         Self::with(connection, Some(id), before_subscribe, State::Waiting)
     }
@@ -89,22 +89,22 @@ impl Member {
         self.id.as_ref()
     }
 
-    /// From now on this consumer tells the client of gaps.
+    /// This consumer sends gap notices to the client from now on.
     pub fn tell_gaps(&self, consumer: ConsumerId) {
         self.gap_consumer.set(consumer.0);
     }
 
-    /// Which consumer tells the client of gaps, if it asked for that.
+    /// The consumer that sends gap notices to the client, if it wants them.
     pub fn gap_consumer(&self) -> Option<ConsumerId> {
         Some(ConsumerId(self.gap_consumer.get())).filter(|consumer| consumer.0 != NOBODY)
     }
 
-    /// Whether it gets what its groups get.
+    /// Whether it gets the events of its groups.
     pub(super) fn is_seated(&self) -> bool {
         self.state.get() == State::Seated
     }
 
-    /// How many groups it is in.
+    /// The number of its groups.
     pub fn groups(&self) -> usize {
         self.places.borrow().len()
     }
@@ -114,12 +114,12 @@ impl Member {
         self.subscriptions.borrow_mut().add(names, max)
     }
 
-    /// Takes topics away.
+    /// Removes topics.
     pub fn unsubscribe(&self, names: &[Arc<str>]) {
         self.subscriptions.borrow_mut().remove(names);
     }
 
-    /// Whether it asked for a topic with one of these names.
+    /// Whether it subscribed to a topic with one of these names.
     pub(super) fn wants(&self, names: &[Arc<str>]) -> bool {
         let subscriptions = self.subscriptions.borrow();
         if subscriptions.any_ever() {
@@ -129,7 +129,7 @@ impl Member {
         }
     }
 
-    /// Whether it sits in one of these audiences.
+    /// Whether it has a seat in one of these audiences.
     pub(super) fn is_in(&self, audiences: &[AudienceId]) -> bool {
         !audiences.is_empty() && self.places.borrow().iter().any(|place| audiences.contains(&place.audience))
     }

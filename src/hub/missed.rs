@@ -1,7 +1,7 @@
-//! A gap, and what is told of it.
+//! A gap, and the notices about it.
 //!
-//! In: a gap, on the thread that found it. Out, on each worker: a notice that takes its place among the deliveries of the
-//! groups concerned, as a union does. Members that did not ask for it are passed by.
+//! In: a gap, on the thread that found it. Out, on each worker: a notice that takes its place among the deliveries of
+//! the groups concerned, like a union. Members that do not want notices are skipped.
 
 use std::{collections::HashMap, sync::Arc, time::Instant};
 
@@ -16,7 +16,7 @@ use crate::{
     socket::frame::Frame,
 };
 
-/// A gap, with what the members of each consumer are told.
+/// A gap, with the notice for the members of each consumer.
 pub(super) struct Missed {
     reason: GapReason,
     groups: Option<Vec<GroupName>>,
@@ -24,24 +24,24 @@ pub(super) struct Missed {
     told: Vec<Told>,
 }
 
-/// What the members that asked one consumer are told.
+/// The notice for the members that want one from a consumer.
 struct Told {
     consumer: Arc<Consumer>,
-    /// The consumers whose groups its members may be in: those of its namespace.
+    /// The consumers of its namespace: its members may be in their groups.
     with: Vec<ConsumerId>,
     /// The notice that names no group.
     frame: Arc<Frame>,
 }
 
 impl Missed {
-    /// `None` where no consumer tells anything of gaps.
+    /// `None` if no consumer sends gap notices.
     pub fn new(gap: &Gap, consumers: &Known) -> Option<Self> {
         let told = consumers.iter().filter(|consumer| consumer.has_gap_notice());
         let told: Vec<Told> = told.filter_map(|consumer| Told::new(gap.reason, consumer, consumers)).collect();
         (!told.is_empty()).then(|| Self { reason: gap.reason, groups: gap.groups.clone(), found: Instant::now(), told })
     }
 
-    /// What waits for which of a worker's audiences now.
+    /// The notices to queue now, each with its audiences on a worker.
     pub fn waiting(&self, by_name: &HashMap<(GroupName, ConsumerId), AudienceId>) -> Vec<(Vec<AudienceId>, Waiting)> {
         let mut all = Vec::new();
         for told in &self.told {

@@ -1,4 +1,4 @@
-//! The notice of a gap on one worker: for which members, and in which frame.
+//! The gap notice on one worker: its members and their frames.
 
 use std::{
     cell::RefCell,
@@ -19,9 +19,9 @@ use crate::{
 pub(super) struct Notice {
     consumer: Arc<Consumer>,
     reason: GapReason,
-    /// The groups concerned by this worker's audiences; `None`: every group.
+    /// The affected groups of this worker's audiences; `None`: every group.
     names: Option<HashMap<AudienceId, GroupName>>,
-    /// Frames by the groups that they name: nobody is told the name of a group that it is not in.
+    /// Frames by the groups that they name: a member never gets the name of a group that it is not in.
     frames: RefCell<HashMap<BTreeSet<GroupName>, Option<Arc<Frame>>>>,
 }
 
@@ -30,7 +30,7 @@ impl Notice {
         Self { consumer, reason, names, frames: RefCell::default() }
     }
 
-    /// Whether this member asked for it.
+    /// Whether this member wants it.
     pub fn is_for(&self, member: &Member) -> bool {
         member.gap_consumer() == Some(self.consumer.id())
     }
@@ -40,7 +40,7 @@ impl Notice {
         self.names.is_some()
     }
 
-    /// What this member is told, where it names groups.
+    /// The frame for this member, if it names groups.
     pub fn own_frame(&self, member: &Rc<Member>) -> Option<Arc<Frame>> {
         let names = self.names.as_ref()?;
         let places = member.places.borrow();
@@ -57,12 +57,12 @@ impl Notice {
     }
 }
 
-/// The notice that names these groups; `None` where the consumer cannot make one.
+/// The notice that names these groups; `None` if the consumer cannot make one.
 pub(super) fn frame(consumer: &Consumer, reason: GapReason, groups: Option<&[&GroupName]>) -> Option<Arc<Frame>> {
     match consumer.gap_notice(reason, groups) {
         Ok(payload) => Some(Arc::new(Frame::new(&payload))),
         Err(reason) => {
-            warn_bounded!("{}: clients are not told of a gap: {reason}", consumer.name());
+            warn_bounded!("{}: cannot send a gap notice: {reason}", consumer.name());
             None
         }
     }

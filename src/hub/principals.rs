@@ -1,8 +1,8 @@
-//! Who is behind the connections of one worker: found by user, by token or by id when they are to be disconnected, and
-//! ended when their token does.
+//! Indexes the users of one worker's connections: by user, token or id, to disconnect them, and by token expiry, to end
+//! them.
 //!
-//! In: each connection that has a user, and [`Kick`]s. Out: closed connections. Connections without a user are not here and
-//! cost nothing. It knows no token: a [`Fingerprint`] stands for it.
+//! In: each connection that has a user, and [`Kick`]s. Out: closed connections. Connections without a user are not
+//! indexed and cost nothing. It stores no token, only its [`Fingerprint`].
 
 use std::{
     cell::{Cell, RefCell},
@@ -19,47 +19,47 @@ use crate::{
     socket::{Connection, close::Ending},
 };
 
-/// How long a kick is remembered for handshakes that had begun before it; none takes longer to find out who asks.
+/// How long a kick is remembered for handshakes that began before it; no handshake takes longer to authenticate.
 const REMEMBERED: Duration = Duration::from_secs(60);
 
-/// Who is to be disconnected.
+/// The target of a disconnect.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Whom {
-    /// A user, or whoever came in with a token.
+    /// A user, or the connections that used a token.
     Principal(Fingerprint),
-    /// The connection that is known by this id.
+    /// The connection with this id.
     Socket(Arc<str>),
 }
 
 /// An order to disconnect.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Kick {
-    /// Whom.
+    /// The target.
     pub whom: Whom,
-    /// Only who began to come in until then.
+    /// Only connections with an authentication that began before this time.
     pub until: Instant,
-    /// What the client is told.
+    /// How the connection ends.
     pub ending: Ending,
 }
 
-/// A watched token, and by which fingerprint its principals are found.
+/// A watched token, and the fingerprint by which its principals are found.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Watched {
-    /// What to look after.
+    /// The cache entry to watch.
     pub watch: Watch,
-    /// Whose it is.
+    /// The fingerprint of the token.
     pub token: Fingerprint,
-    /// When it was shown.
+    /// When the client sent it.
     pub began: Instant,
 }
 
-/// Somebody behind a connection; gone from the index when it is dropped.
+/// The principal of a connection; dropping it removes it from the index.
 pub struct Principal {
     principals: Rc<PrincipalIndex>,
     connection: Rc<Connection>,
-    /// Who it is now, which a handler may have changed.
+    /// The current user, which a handler may have changed.
     user: Cell<Fingerprint>,
-    /// Who its token says it is.
+    /// The user named by its token.
     subject: Fingerprint,
     token: Cell<Option<Fingerprint>>,
     /// In milliseconds of the worker's clock.
@@ -78,11 +78,11 @@ struct Extra {
 pub struct PrincipalIndex {
     epoch: Instant,
     index: RefCell<Index>,
-    /// The next deadline is sooner than it was.
+    /// The next deadline has moved closer.
     sooner: Notify,
 }
 
-/// By a number and, because several may have the same, by address.
+/// By a number and, because several may share one, by address.
 type ByNumber = BTreeMap<(u64, usize), Weak<Principal>>;
 
 #[derive(Default)]
@@ -91,25 +91,25 @@ struct Index {
     known: ByNumber,
     /// By the millisecond at which they end.
     ending: ByNumber,
-    /// With a token to look after; by address.
+    /// Those with a token to watch; by address.
     watched: BTreeMap<usize, Weak<Principal>>,
-    /// The latest kicks, for handshakes that are under way.
+    /// The latest kicks, for handshakes in progress.
     recent: VecDeque<(Fingerprint, Instant)>,
 }
 
 impl PrincipalIndex {
-    /// Nobody yet.
+    /// An empty index.
     pub fn new() -> Rc<Self> {
         Rc::new(Self { epoch: Instant::now(), index: RefCell::default(), sooner: Notify::new() })
     }
 
-    /// A client has proven who it is. `None` where it was disconnected while it did.
+    /// Adds an authenticated client. `None` if it was disconnected during its authentication.
     pub fn enter(self: &Rc<Self>, connection: &Rc<Connection>, proof: Proof) -> Option<Rc<Principal>> {
         let user = proof.user;
         self.enter_as(connection, proof, user)
     }
 
-    /// The same, where a consumer knows it as another `user` than its token does.
+    /// The same, if a consumer set another `user` than the token names.
     pub fn enter_as(
         self: &Rc<Self>,
         connection: &Rc<Connection>,
@@ -132,7 +132,7 @@ impl PrincipalIndex {
         Some(principal)
     }
 
-    /// Whether a kick came after the question who it is was asked.
+    /// Whether a kick came after the authentication began.
     fn was_kicked(&self, user: Fingerprint, token: Option<Fingerprint>, began: Instant) -> bool {
         let index = self.index.borrow();
         let mut since = index.recent.iter().rev().take_while(|(_, at)| *at >= began);
@@ -162,7 +162,7 @@ impl PrincipalIndex {
         principal.extra.set(Some(Box::new(Extra { deadline, watch: proof.watch })));
     }
 
-    /// Disconnects; how many connections it were.
+    /// Disconnects; returns the number of connections.
     pub fn kick(&self, kicks: &[Kick], by_id: impl Fn(&str) -> Option<Rc<Connection>>) -> usize {
         let mut ended = 0;
         for kick in kicks {
@@ -174,7 +174,7 @@ impl PrincipalIndex {
                     self.remember(*whom, kick.until);
                     let until = self.millis(kick.until);
                     let range = (whom.get(), 0)..=(whom.get(), usize::MAX);
-                    // Gathered first: the end of a connection may take others out of the index.
+                    // Collected first: ending a connection may remove others from the index.
                     let index = self.index.borrow();
                     let principals: Vec<_> = index.known.range(range).filter_map(|(_, one)| one.upgrade()).collect();
                     drop(index);
@@ -192,13 +192,13 @@ impl PrincipalIndex {
             recent.pop_front();
         }
         if until.elapsed() <= REMEMBERED {
-            // In order of time, also where one is learned of late.
+            // In order of time, even for a kick that arrives late.
             let place = recent.partition_point(|(_, at)| *at <= until);
             recent.insert(place, (whom, until));
         }
     }
 
-    /// The tokens to look after. Those whose time is over are forgotten.
+    /// The tokens to watch. Expired ones are removed.
     pub fn watched(&self, now: Instant) -> Vec<Watched> {
         let principals: Vec<Rc<Principal>> = self.index.borrow().watched.values().filter_map(Weak::upgrade).collect();
         let mut watched = Vec::with_capacity(principals.len());
@@ -216,14 +216,14 @@ impl PrincipalIndex {
         watched
     }
 
-    /// Ends connections at their deadlines, for as long as the worker lives.
+    /// Ends connections at their deadlines while the worker lives.
     pub async fn run(self: Rc<Self>) {
         loop {
             let next = self.index.borrow().ending.first_key_value().map(|((first, _), _)| *first);
             let due = async {
                 match next {
                     Some(next) => {
-                        // What is due at a millisecond is due when it is over.
+                        // A deadline in a millisecond is due when that millisecond is over.
                         let at = self.epoch + Duration::from_millis(next + 1);
                         tokio::time::sleep_until(at.into()).await;
                     }
@@ -251,12 +251,12 @@ impl PrincipalIndex {
         }
     }
 
-    /// How many there are.
+    /// The number of principals.
     pub fn len(&self) -> usize {
         self.index.borrow().known.len()
     }
 
-    /// Whether there is nobody.
+    /// Whether it is empty.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
@@ -267,17 +267,17 @@ impl PrincipalIndex {
 }
 
 impl Principal {
-    /// Who it is.
+    /// The current user.
     pub const fn user(&self) -> Fingerprint {
         self.user.get()
     }
 
-    /// Who its token says it is.
+    /// The user named by its token.
     pub const fn subject(&self) -> Fingerprint {
         self.subject
     }
 
-    /// From now on it is `user`; `false` where that one was disconnected since `began`, when the question was asked.
+    /// Changes the user to `user`; `false` if that user was disconnected since `began`, when the change was requested.
     pub fn become_user(self: &Rc<Self>, user: Fingerprint, began: Instant) -> bool {
         if self.principals.was_kicked(user, None, began) {
             return false;
@@ -289,8 +289,8 @@ impl Principal {
         true
     }
 
-    /// The same client with the same token, as another `user`: one of its consumers knows it by that. `None` where that
-    /// one was disconnected since `began`.
+    /// The same client with the same token, as another `user` that one of its consumers set. `None` if that user was
+    /// disconnected since `began`.
     pub fn also_user(&self, user: Fingerprint, began: Instant) -> Option<Rc<Self>> {
         if self.principals.was_kicked(user, None, began) {
             return None;
@@ -307,7 +307,7 @@ impl Principal {
         self.principals.enter_as(&self.connection, proof, user)
     }
 
-    /// Its subject has shown another token; `false` where it was disconnected while it did.
+    /// Its subject has sent another token; `false` if it was disconnected meanwhile.
     pub fn renew(self: &Rc<Self>, proof: Proof) -> bool {
         if self.principals.was_kicked(self.user(), proof.token, proof.began) {
             return false;
@@ -326,7 +326,7 @@ impl Principal {
         copy
     }
 
-    /// Takes it out of the index.
+    /// Removes it from the index.
     fn withdraw(&self) {
         let mut index = self.principals.index.borrow_mut();
         let address = std::ptr::from_ref(self).addr();

@@ -1,21 +1,21 @@
-//! What a worker can say of its members when the node is asked.
+//! Answers questions about a worker's members.
 
 use std::{collections::HashSet, rc::Rc, sync::Arc};
 
 use super::{group::Group, member::Member, shard::Shard};
 use crate::{consumer::ConsumerId, event::GroupName};
 
-/// One member that has an id, and where it is.
+/// A member with an id, and its groups.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Whereabouts {
     /// Its id.
     pub id: Arc<str>,
-    /// Its groups, with the consumer through which it is in each.
+    /// Its groups, each with the consumer through which it is a member.
     pub groups: Vec<(GroupName, ConsumerId)>,
 }
 
 impl Shard {
-    /// The members of a consumer's group that have an id, and all groups they are in.
+    /// The members of a consumer's group that have an id, with all their groups.
     pub fn whereabouts(&self, group: &GroupName, consumer: ConsumerId) -> Vec<Whereabouts> {
         let groups = self.groups.borrow();
         let of = |member: &Rc<Member>| {
@@ -29,7 +29,7 @@ impl Shard {
         found.into_iter().flat_map(members).filter_map(of).collect()
     }
 
-    /// How many members are in at least one of these groups, or known by one of these ids.
+    /// The number of members that are in at least one of these groups or have one of these ids.
     pub fn reach(&self, named: &[(GroupName, ConsumerId)], ids: &[Arc<str>]) -> usize {
         let groups = self.groups.borrow();
         let mut reached: HashSet<*const Member> = HashSet::new();

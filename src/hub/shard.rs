@@ -1,6 +1,6 @@
 //! One worker's part of the hub: its members by group. `serve` delivers to them.
 //!
-//! In: joins and leaves of the worker's connections. Out: what the registry must know of them, and who is where.
+//! In: joins and leaves of the worker's connections. Out: changes for the registry, and answers about its members.
 
 mod inbox;
 mod serve;
@@ -44,7 +44,7 @@ pub(super) struct Groups {
     /// Members that emissions may name.
     pub(super) by_id: HashMap<Arc<str>, Rc<Member>>,
     crossings: Crossings,
-    /// Who has something to deliver, in turn.
+    /// Groups and crossings with pending deliveries, in turn.
     ready: VecDeque<Turn>,
 }
 
@@ -54,17 +54,17 @@ pub struct Shard {
     registry: Arc<Registry>,
     metrics: Metrics,
     backlog: Arc<AtomicUsize>,
-    /// The backlog was full, and nobody has been told yet.
+    /// The backlog was full, and no gap notice has been sent yet.
     overrun: Arc<AtomicBool>,
     consumers: Consumers,
     pub(super) groups: RefCell<Groups>,
-    /// Deliveries to small groups that were begun.
+    /// Number of deliveries to small groups so far.
     begun: Cell<u32>,
     principals: Rc<PrincipalIndex>,
 }
 
 impl Shard {
-    /// The part of the worker that `inbox` belongs to.
+    /// The shard of the worker that owns `inbox`.
     pub fn new(inbox: &Inbox, registry: Arc<Registry>, metrics: Metrics) -> Rc<Self> {
         Rc::new(Self {
             worker: inbox.worker,
@@ -84,12 +84,12 @@ impl Shard {
         &self.registry
     }
 
-    /// Who is behind its connections.
+    /// The users of its connections.
     pub const fn principals(&self) -> &Rc<PrincipalIndex> {
         &self.principals
     }
 
-    /// Disconnects; how many connections it were.
+    /// Disconnects; returns the number of connections.
     pub fn kick(&self, kicks: &[Kick]) -> usize {
         self.principals.kick(kicks, |id| {
             let groups = self.groups.borrow();
@@ -97,13 +97,13 @@ impl Shard {
         })
     }
 
-    /// Makes a member that joins no group known by its id.
+    /// Registers a member without groups under its id.
     pub fn announce(&self, member: &Rc<Member>) {
         self.introduce(&mut self.groups.borrow_mut().by_id, member);
     }
 
-    /// Puts a member into a group. When it resolves with `Ok`, every event published from then on reaches it, or does from
-    /// its [`Self::seat`] on. On an error, or where nobody waits for the end of it, the member is not in the group.
+    /// Adds a member to a group. When it resolves with `Ok`, every event published from then on reaches it, or will after
+    /// its [`Self::seat`]. On an error, or if the future is dropped, the member is not in the group.
     pub async fn join(&self, member: &Rc<Member>, group: &GroupName, consumer: ConsumerId) -> Result<(), LayerError> {
         if member.state.get() == State::Gone {
             return Ok(());
@@ -119,8 +119,8 @@ impl Shard {
         Ok(())
     }
 
-    /// Puts a member into several groups, as [`Self::join`] does. On an error, or where nobody waits for the end of it, the
-    /// member has left the hub for good.
+    /// Adds a member to several groups, like [`Self::join`]. On an error, or if the future is dropped, the member has
+    /// left the hub for good.
     pub async fn join_all(&self, member: &Rc<Member>, groups: &[(GroupName, ConsumerId)]) -> Result<(), LayerError> {
         let undo = guard((), |()| self.leave_all(member));
         try_join_all(groups.iter().map(|(group, consumer)| self.join(member, group, *consumer))).await?;
@@ -128,7 +128,7 @@ impl Shard {
         Ok(())
     }
 
-    /// Whether it was not in the group before.
+    /// Returns whether it was not in the group before.
     fn add(&self, member: &Rc<Member>, name: &GroupName, consumer: ConsumerId) -> bool {
         let mut groups = self.groups.borrow_mut();
         let groups = &mut *groups;
@@ -166,7 +166,8 @@ impl Shard {
         self.introduce(&mut groups.by_id, member);
     }
 
-    /// Makes a member known by its id: also before it is seated, or what excepts it could reach it right after.
+    /// Registers a member under its id, even before it is seated: otherwise an emission that excludes it could reach it
+    /// just after.
     fn introduce(&self, by_id: &mut HashMap<Arc<str>, Rc<Member>>, member: &Rc<Member>) {
         if let Some(id) = member.id() {
             by_id.insert(Arc::clone(id), Rc::clone(member));
@@ -174,7 +175,7 @@ impl Shard {
         }
     }
 
-    /// Takes a member out of one group.
+    /// Removes a member from one group.
     pub fn leave(&self, member: &Member, group: &GroupName, consumer: ConsumerId) {
         let mut groups = self.groups.borrow_mut();
         let Some(audience) = groups.by_name.get(&(group.clone(), consumer)).copied() else { return };
@@ -191,7 +192,7 @@ impl Shard {
         audience.is_some_and(|audience| member.places.borrow().iter().any(|place| place.audience == audience))
     }
 
-    /// Takes a member out of all its groups, for good.
+    /// Removes a member from all its groups, for good.
     pub fn leave_all(&self, member: &Member) {
         member.state.set(State::Gone);
         let places = std::mem::take(&mut *member.places.borrow_mut());
@@ -208,7 +209,7 @@ impl Shard {
         }
     }
 
-    /// Takes the seated members of a group out of it, or the one with this id, once they have what was sent to them before.
+    /// Removes the seated members of a group, or the one with this id, after the messages sent to them before.
     pub(super) fn evict(&self, group: &GroupName, consumers: &[ConsumerId], id: Option<&str>) {
         for consumer in consumers {
             let key = (group.clone(), *consumer);
@@ -228,7 +229,7 @@ impl Shard {
         }
     }
 
-    /// Tells the members that asked for it of a gap, in order with what is delivered to them.
+    /// Sends gap notices to the members that want them, in order with their deliveries.
     pub(super) fn missed(&self, missed: &Missed) {
         let groups = &mut *self.groups.borrow_mut();
         for (audiences, waiting) in missed.waiting(&groups.by_name) {
@@ -236,7 +237,7 @@ impl Shard {
         }
     }
 
-    /// Once there is room again: everything that was dropped before is told of.
+    /// Once there is room again: sends the notice about everything that was dropped.
     fn tell_of_backlog(&self) {
         if self.overrun.load(Ordering::Relaxed)
             && self.backlog.load(Ordering::Relaxed) < MAX_BACKLOG / 2

@@ -1,4 +1,4 @@
-//! What is told of events to whoever watches; nothing is made where nobody does.
+//! Reports events to watchers; without a watcher nothing is made.
 
 use crate::{
     consumer::{Consumer, Known},
@@ -6,14 +6,14 @@ use crate::{
     telemetry::tail::{Tail, What},
 };
 
-/// An event came.
+/// An event arrived.
 pub(super) fn received(tail: &Tail, event: &Event) {
     tail.tell([event.group.as_str()], || {
         came(tail, event.source.label(), event.kind().unwrap_or_default(), &event.body)
     });
 }
 
-/// An event came that names its receivers itself.
+/// An emission arrived.
 pub(super) fn emitted(tail: &Tail, emission: &Emission, known: &Known) {
     if !tail.is_watched() {
         return;
@@ -29,7 +29,7 @@ pub(super) fn emitted(tail: &Tail, emission: &Emission, known: &Known) {
     });
 }
 
-/// A consumer made so many messages of an event.
+/// A consumer mapped an event to this many messages.
 pub(super) fn mapped(tail: &Tail, event: &Event, consumer: &Consumer, frames: usize) {
     tail.tell([event.group.as_str()], || What::Mapped {
         consumer: consumer.name().into(),
@@ -45,7 +45,7 @@ pub(super) fn gap(tail: &Tail, gap: &Gap) {
 }
 
 fn came(tail: &Tail, source: &'static str, of: &str, body: &Value) -> What {
-    // Data that was read can be written.
+    // Serializing data that was decoded cannot fail.
     let text = serde_json::to_string(body).unwrap_or_default();
     let bytes = text.len();
     let payload = tail.shows_payloads().then(|| text.into());

@@ -1,4 +1,4 @@
-//! Who gets what: one worker's slices turned by hand, and many workers at once.
+//! Deliveries: one worker's slices run by hand, and many workers at once.
 
 mod delivery;
 mod emissions;
@@ -85,7 +85,7 @@ const LOG: ConsumerId = ConsumerId(4);
 const PRICES: ConsumerId = ConsumerId(5);
 const RADIO: ConsumerId = ConsumerId(6);
 
-/// A layer that remembers who it was asked for, answers late, and fails when told to.
+/// A layer that records calls, answers late, and fails on request.
 #[derive(Default)]
 struct RecordingLayer {
     joined: Mutex<HashMap<GroupName, bool>>,
@@ -113,7 +113,7 @@ impl Layer for RecordingLayer {
             for _ in 0..turns {
                 tokio::task::yield_now().await;
             }
-            if fails { Err(LayerError::Refused("told to".to_owned())) } else { Ok(()) }
+            if fails { Err(LayerError::Refused("as requested".to_owned())) } else { Ok(()) }
         })
     }
 
@@ -142,7 +142,7 @@ impl Layer for RecordingLayer {
     }
 }
 
-/// The node's part of a hub; workers are connected to it.
+/// A hub without workers; the tests connect them.
 #[derive(Clone)]
 struct Node {
     layer: Arc<RecordingLayer>,
@@ -172,7 +172,7 @@ impl Node {
         Worker { shard, inbox, roster }
     }
 
-    /// An event as `group_send` makes it.
+    /// An event in the form of `group_send`.
     fn event(&self, group: &str, n: i64) {
         let body = [("type", Value::from("tick")), ("n", Value::from(n))].into_iter().collect();
         let event = Event { group: name(group), body, source: Source::Memory, received: Instant::now() };
@@ -184,7 +184,7 @@ impl Node {
     }
 }
 
-/// One worker, whose slices the test turns.
+/// One worker, whose slices the test runs.
 struct Worker {
     shard: Rc<Shard>,
     inbox: Inbox,
@@ -205,7 +205,7 @@ impl Worker {
         Member::new(self.connection(), BeforeSubscribe::All)
     }
 
-    /// A member with an id, seated.
+    /// A seated member with an id.
     fn socket(&self, id: &str) -> Rc<Member> {
         let member = Member::waiting(self.connection(), id.into(), BeforeSubscribe::All);
         self.shard.seat(&member);
@@ -216,7 +216,7 @@ impl Worker {
         self.shard.join(member, &name(group), consumer).await.unwrap();
     }
 
-    /// Everything that was sent to this worker is delivered.
+    /// Delivers everything that was sent to this worker.
     fn turn(&mut self) {
         while let Ok(work) = self.inbox.work.try_recv() {
             self.shard.accept(work);
@@ -226,7 +226,7 @@ impl Worker {
         }
     }
 
-    /// Members in a group, the waiting ones included.
+    /// The members of a group, including waiting ones.
     fn count(&self, group: &str, consumer: ConsumerId) -> usize {
         let groups = self.shard.groups.borrow();
         let audience = groups.by_name.get(&(name(group), consumer));
@@ -242,7 +242,7 @@ fn name(group: &str) -> GroupName {
     GroupName::new(group).unwrap()
 }
 
-/// The text messages that a member got, its connection having read none; of a mapped event only its number.
+/// The text messages of a member, if its connection has read none; for a mapped event only its number.
 fn got(member: &Member) -> Vec<String> {
     let bytes = member.connection.waiting();
     let mut rest = bytes.as_slice();
@@ -271,7 +271,7 @@ fn emission(rooms: &[&str], n: i64) -> Emission {
     }
 }
 
-/// What [`emission`] is on the wire.
+/// The wire form of [`emission`].
 fn said(n: i64) -> String {
     format!("42[\"n\",{n}]")
 }

@@ -1,12 +1,12 @@
-//! Topics: which of its groups' events a connection asked for.
+//! Topics: the subscriptions of a connection within its groups.
 //!
-//! An event's topic is turned once into the names that match it; each connection then only looks them up.
+//! An event's topic is converted once into the names that match it; each connection only looks them up.
 
 use std::{collections::HashSet, sync::Arc};
 
 use crate::config::TopicMatching;
 
-/// Words of a topic that are looked at; longer topics match by their whole name and the runs of their first words.
+/// Words of a topic that are considered; longer topics match by their whole name and by runs of their first words.
 const MAX_WORDS: usize = 16;
 
 /// The subscribed names that match `topic`.
@@ -36,12 +36,12 @@ pub struct Subscriptions {
     names: Option<Box<HashSet<Arc<str>>>>,
 }
 
-/// A connection asked for more names than it may hold.
+/// A connection requested more names than it may have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TooManyTopics;
 
 impl Subscriptions {
-    /// Adds names, up to `max` in all; on an error none of the rest is added.
+    /// Adds names, up to `max` in total; on an error the rest is not added.
     pub fn add(&mut self, names: Vec<Arc<str>>, max: usize) -> Result<(), TooManyTopics> {
         let held = self.names.get_or_insert_default();
         for name in names {
@@ -53,7 +53,7 @@ impl Subscriptions {
         Ok(())
     }
 
-    /// Takes names away. A connection that held some and has none left still counts as one that subscribed.
+    /// Removes names. A connection that had some and has none left still counts as subscribed.
     pub fn remove(&mut self, names: &[Arc<str>]) {
         if let Some(held) = &mut self.names {
             for name in names {
@@ -67,7 +67,7 @@ impl Subscriptions {
         self.names.is_some()
     }
 
-    /// Whether one of `names` is held.
+    /// Whether it has one of `names`.
     pub fn wants(&self, names: &[Arc<str>]) -> bool {
         self.names.as_ref().is_some_and(|held| names.iter().any(|name| held.contains(name)))
     }

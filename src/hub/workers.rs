@@ -1,7 +1,8 @@
-//! The channels from the layer's thread, and from whoever asks, to the workers.
+//! The channels to the workers, from the layer's thread and from other callers.
 //!
-//! Engine.IO has channels of its own between workers (`protocol/engineio/workers.rs`): what goes through those concerns one
-//! session of one worker and is bounded by the open requests; what goes through these is for all members, and bounded in bytes.
+//! Engine.IO has its own channels between workers (`protocol/engineio/workers.rs`): those carry messages for one
+//! session of one worker and are bounded by the open requests; these carry messages for all members and are bounded in
+//! bytes.
 
 use std::{
     sync::{
@@ -22,25 +23,25 @@ use super::{
 };
 use crate::consumer::Consumers;
 
-/// How one worker is reached.
+/// The channel to one worker.
 struct Link {
     work: UnboundedSender<Work>,
     backlog: Arc<AtomicUsize>,
     overrun: Arc<AtomicBool>,
 }
 
-/// How many workers did not take something.
+/// How many workers refused something.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Refused {
     pub workers: u64,
-    /// Those of them that had taken everything until then.
+    /// Those of them that had accepted everything until then.
     pub newly: u64,
 }
 
-/// What the workers answered to a question.
+/// The answers of the workers.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Answers<T> {
-    /// One answer per worker that gave one.
+    /// One answer per worker that answered.
     pub answers: Vec<T>,
     /// Workers that did not answer in time.
     pub silent: usize,
@@ -51,7 +52,7 @@ pub struct Answers<T> {
 pub(super) struct Workers(RwLock<Vec<Link>>);
 
 impl Workers {
-    /// A worker starts: its end of a new link, or `None` if there are too many.
+    /// Connects a new worker: its end of a new link, or `None` if there are too many workers.
     pub fn connect(&self, consumers: &Consumers) -> Option<Inbox> {
         let mut links = self.0.write().unwrap_or_else(PoisonError::into_inner);
         let worker = links.len();
@@ -65,7 +66,7 @@ impl Workers {
         Some(Inbox { worker, work, backlog, overrun, consumers: consumers.clone() })
     }
 
-    /// Gives work of `size` bytes to the workers of `mask`; how many have too much already and did not take it.
+    /// Sends work of `size` bytes to the workers of `mask`; returns how many refused it because their backlog is full.
     pub fn send(&self, mask: u64, size: usize, work: impl Fn() -> Work) -> Refused {
         let mut refused = Refused::default();
         let links = self.0.read().unwrap_or_else(PoisonError::into_inner);
@@ -85,7 +86,7 @@ impl Workers {
         refused
     }
 
-    /// Gives every worker what takes no room and must not be refused.
+    /// Sends every worker a message that takes no room and must not be refused.
     pub fn tell(&self, work: impl Fn() -> Work) {
         for link in self.0.read().unwrap_or_else(PoisonError::into_inner).iter() {
             let _ = link.work.send(work());
@@ -104,7 +105,7 @@ impl Workers {
         let mut asked = 0;
         for link in self.0.read().unwrap_or_else(PoisonError::into_inner).iter() {
             let (question, sender) = (Arc::clone(&question), sender.clone());
-            // Whoever asked may have stopped waiting.
+            // The caller may have stopped waiting.
             let question = Box::new(move |shard: &Shard| drop(sender.send(question(shard))));
             asked += usize::from(link.work.send(Work::Question(question)).is_ok());
         }

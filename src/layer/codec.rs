@@ -1,12 +1,13 @@
-//! Bytes to plain data and back, without I/O: every format that Django and its libraries write to Redis.
+//! Decodes and encodes plain data, without I/O: every format that Django and its libraries write to Redis.
 //!
-//! In: bytes of a queue member, of a PUBLISH or of a cache value. Out: [`crate::event::Value`], or an error that says why
-//! and how it is counted ([`DropReason`](crate::telemetry::DropReason)). Every decoder expects hostile input: it is bounded
-//! in depth and memory, allocates nothing on the word of a length field, never panics and never calls what the data names.
+//! In: bytes of a queue member, a PUBLISH or a cache value. Out: [`crate::event::Value`], or an error with its reason
+//! and its metric label ([`DropReason`](crate::telemetry::DropReason)). Every decoder expects hostile input: it is
+//! bounded in depth and memory, never allocates by a length field alone, never panics and never calls a function named
+//! in the data.
 //!
-//! - [`envelope`]: what the two layers of channels_redis write, built from [`msgpack`], [`json`] and [`fernet`]
-//! - [`names`], [`ring`]: which Redis keys and channels they use, and on which of several hosts
-//! - [`cache_value`]: what Django's cache writes, built from [`compress`], [`pickle`], [`json`] and [`msgpack`]
+//! - [`envelope`]: the messages of channels_redis' two layers, built from [`msgpack`], [`json`] and [`fernet`]
+//! - [`names`], [`ring`]: the Redis keys and channels that they use, and the host of each
+//! - [`cache_value`]: the values of Django's cache, built from [`compress`], [`pickle`], [`json`] and [`msgpack`]
 
 pub mod cache_value;
 pub mod compress;
@@ -27,5 +28,5 @@ mod vectors;
 /// How deeply lists and maps may nest in any format; the limit of serde_json.
 pub const MAX_DEPTH: usize = 127;
 
-/// How many values one message may hold; a value of one byte takes 72 in memory.
+/// Maximum number of values in one message; a value of one byte takes 72 in memory.
 pub const MAX_VALUES: usize = 1 << 20;

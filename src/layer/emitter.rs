@@ -1,6 +1,7 @@
-//! What publishers of Socket.IO events write to Redis, read as [`Signal`](super::Signal)s.
+//! Decodes messages of Socket.IO publishers in Redis as [`Signal`](super::Signal)s.
 //!
-//! In: the payload of a PUBLISH. Out: an emission, members to take out of a room, or why there is neither. Pure; every decoder behind it expects hostile input.
+//! In: the payload of a PUBLISH. Out: an emission, an order to remove members from a room, or an error. Pure; every
+//! decoder behind it expects hostile input.
 //!
 //! - `python`: python-socketio's `RedisManager(write_only=True)`, in its four forms
 //! - `node`: `@socket.io/redis-emitter`, and the broadcasts of `@socket.io/redis-adapter`
@@ -30,19 +31,19 @@ pub enum EmitterError {
     /// Bad msgpack.
     #[error(transparent)]
     Msgpack(#[from] MsgpackError),
-    /// A pickle of more than plain data, or none.
+    /// A pickle with more than plain data, or an invalid one.
     #[error(transparent)]
     Pickle(#[from] PickleError),
-    /// Not as the publishers write it.
-    #[error("not as an emitter writes it: {0}")]
+    /// Not in the form of the publishers.
+    #[error("not a valid emitter message: {0}")]
     Malformed(&'static str),
-    /// A request that the node does not serve.
+    /// A request that the node does not support.
     #[error("{0} is not supported")]
     Unsupported(String),
 }
 
 impl EmitterError {
-    /// How it is counted.
+    /// The reason under which it is counted.
     pub const fn drop_reason(&self) -> DropReason {
         match self {
             Self::Unsupported(_) => DropReason::Unsupported,
@@ -54,7 +55,7 @@ impl EmitterError {
     }
 }
 
-/// The parts of an emission that differ; `args` without the name.
+/// The parts that differ between emissions; `args` without the name.
 struct Parts {
     namespace: Arc<str>,
     rooms: Vec<Arc<str>>,
@@ -77,7 +78,7 @@ impl Parts {
     }
 }
 
-/// The name of a room: text, or a number, as Django's primary keys are.
+/// The name of a room: text, or a number like Django's primary keys.
 fn room(value: &Value) -> Option<Arc<str>> {
     match value {
         Value::Str(text) => Some((**text).into()),
@@ -87,7 +88,7 @@ fn room(value: &Value) -> Option<Arc<str>> {
     }
 }
 
-/// All of them; `None` if one is no room.
+/// All rooms; `None` if one is not a room.
 fn rooms(values: &[Value]) -> Option<Vec<Arc<str>>> {
     values.iter().map(room).collect()
 }

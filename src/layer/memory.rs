@@ -1,7 +1,7 @@
-//! The embedded layer: one process, no Redis. What is published here reaches the groups that are joined here.
+//! The embedded layer: one process, no Redis. An event published here reaches the groups joined here.
 //!
-//! In: [`Layer::publish`]. Out: [`Signal`]s to the sink, on this layer's own thread, in the order of publishing.
-//! It must never be taken for more than one node: nothing leaves the process.
+//! In: [`Layer::publish`]. Out: [`Signal`]s to the sink, on this layer's own thread, in publish order. It never reaches
+//! another node: nothing leaves the process.
 
 use std::{
     collections::HashSet,
@@ -20,10 +20,10 @@ use crate::{
     telemetry::Metrics,
 };
 
-/// Events that may wait for the layer's thread; publishers wait beyond it.
+/// Events that may wait for the layer's thread; beyond that, publishers wait.
 const BACKLOG: usize = 4096;
 
-/// How long a stop waits for the thread to hand on what it has.
+/// How long a stop waits for the thread to pass on its queue.
 const STOP: Duration = Duration::from_secs(2);
 
 enum Job {
@@ -35,13 +35,13 @@ enum Job {
 pub struct MemoryLayer {
     groups: Arc<Mutex<HashSet<GroupName>>>,
     jobs: mpsc::Sender<Job>,
-    /// What is published, until the layer starts.
+    /// Published messages, until the layer starts.
     queue: Mutex<Option<mpsc::Receiver<Job>>>,
     metrics: Metrics,
 }
 
 impl MemoryLayer {
-    /// A layer that waits for its start.
+    /// A layer that is not started yet.
     pub fn new(metrics: Metrics) -> Self {
         let (jobs, queue) = mpsc::channel(BACKLOG);
         Self { groups: Arc::default(), jobs, queue: Mutex::new(Some(queue)), metrics }
@@ -62,7 +62,7 @@ fn run(mut queue: mpsc::Receiver<Job>, members: &Mutex<HashSet<GroupName>>, sink
                 }
             }
             Job::Stop(done) => {
-                // Nobody waits any more where this fails.
+                // A failure means that the caller stopped waiting.
                 let _ = done.send(());
                 return;
             }
@@ -103,7 +103,7 @@ impl Layer for MemoryLayer {
 
     fn send<'a>(&'a self, _: &'a str, _: &'a Value) -> BoxFuture<'a, Result<(), LayerError>> {
         Box::pin(async {
-            Err(LayerError::Refused("the embedded layer reaches no worker; that needs Redis".to_owned()))
+            Err(LayerError::Refused("the embedded layer cannot reach a worker; that needs Redis".to_owned()))
         })
     }
 
@@ -125,11 +125,11 @@ impl Layer for MemoryLayer {
             let (done, stopped) = oneshot::channel();
             let stop = async {
                 if self.jobs.send(Job::Stop(done)).await.is_ok() {
-                    // An error means that the thread has ended, which is what was asked for.
+                    // An error means that the thread has ended, which is the goal.
                     let _ = stopped.await;
                 }
             };
-            // Beyond the deadline the thread is left behind; the process ends soon.
+            // After the deadline the thread is abandoned; the process ends soon.
             let _ = tokio::time::timeout(STOP, stop).await;
         })
     }
@@ -186,7 +186,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_is_published_before_the_start_is_handed_on_after_it() {
+    async fn events_published_before_the_start_arrive_after_it() {
         let layer = MemoryLayer::new(Metrics::new());
         layer.join(&group("early")).await.unwrap();
         layer.publish(&group("early"), &event(1)).await.unwrap();
@@ -217,7 +217,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn an_event_that_is_no_object_is_refused() {
+    async fn an_event_that_is_not_an_object_is_refused() {
         let (layer, _received) = layer();
         assert!(matches!(layer.publish(&group("g"), &Value::Int(7)).await, Err(LayerError::Refused(_))));
     }

@@ -1,12 +1,13 @@
-//! The layer over Redis: everything that Django, or anybody else, publishes there.
+//! The layer over Redis: receives everything that Django and other programs publish there.
 //!
-//! In: what channels_redis' two layers write, plain publishes, mapped channels. Out: [`Signal`](super::Signal)s to one sink.
-//! All of it runs on one thread, the layer thread; the methods of [`Layer`] send it commands and wait, with a deadline.
+//! In: messages of channels_redis' two layers, plain publishes, mapped channels. Out: [`Signal`](super::Signal)s to one
+//! sink. Everything runs on one thread, the layer thread; the methods of [`Layer`] send it commands and wait, with a
+//! deadline.
 //!
-//! - `place`: what a group is called there; `registry`: which groups this node has
-//! - `supervisor`, `session`: one host, connected for ever; `core`: its receive queues; `probes`: what proves that it serves
-//! - `health`: which hosts serve
-//! - `inbox`: from bytes to signals; `publisher`: what the node writes for others
+//! - `place`: the names of a group in Redis; `registry`: this node's groups
+//! - `supervisor`, `session`: keep one host connected; `core`: its receive queues; `probes`: prove that it delivers
+//! - `health`: the hosts that deliver
+//! - `inbox`: converts bytes to signals; `publisher`: writes the node's own messages
 
 mod core;
 mod health;
@@ -45,47 +46,47 @@ use crate::{
     telemetry::{Metrics, Pulse},
 };
 
-/// Deadline of a join, which may wait for a batch and is then in one.
+/// Deadline of a join, which may first wait for a batch.
 const JOIN: Duration = Duration::from_secs(5);
 
 /// Deadline of a clean stop.
 const STOP: Duration = Duration::from_secs(3);
 
-/// Why there can be no layer with these options. An unreachable Redis is not a reason.
+/// Why the options cannot give a layer. An unreachable Redis does not prevent starting.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
-    /// There is no URL.
+    /// No URL is set.
     #[error("layer.url or layer.hosts must name a Redis")]
     NoHost,
-    /// More hosts than the node can keep apart.
-    #[error("{0} hosts are more than the 64 that a layer may have")]
+    /// More hosts than the node supports.
+    #[error("{0} hosts are too many: a layer may have 64")]
     TooManyHosts(usize),
     /// A URL is wrong; the number counts from one.
     #[error("Redis {number} of the layer: {error}")]
     Host {
-        /// Which of the URLs.
+        /// The number of the URL.
         number: usize,
         /// What is wrong with it.
         error: HostError,
     },
 }
 
-/// What the layer thread is asked to do.
+/// A command for the layer thread.
 enum Command {
     Join(GroupName, Waiter),
     Leave(GroupName),
     Stop(oneshot::Sender<()>),
 }
 
-/// What everything on the layer thread shares.
+/// State shared by the tasks on the layer thread.
 struct Context {
     options: config::Layer,
-    /// This start of this process; in every name that the node has in Redis.
+    /// Identifies this start of this process; part of every name that the node has in Redis.
     node: String,
     hosts: Vec<Host>,
     queues: Vec<String>,
     registry: RefCell<Registry>,
-    /// The popping connection that each host knew last, by its number there.
+    /// The last known popping connection of each host, by its Redis client id.
     poppers: RefCell<Vec<Option<i64>>>,
     inbox: SharedInbox,
     states: Arc<HostStates>,
@@ -94,7 +95,7 @@ struct Context {
     stop: watch::Sender<bool>,
 }
 
-/// What is left to do at the start: the layer thread gets a sink.
+/// The rest of the start: gives the layer thread a sink.
 type Starter = Box<dyn FnOnce(Sink) -> io::Result<()> + Send>;
 
 /// The layer over Redis, for any number of nodes.
@@ -108,16 +109,16 @@ pub struct RedisLayer {
 }
 
 impl RedisLayer {
-    /// A layer that waits for its start: then its thread connects and stays connected. Joins are refused until it is
+    /// A layer that is not started yet: then its thread connects and stays connected. Joins are refused until it is
     /// [`Readiness::Ready`].
     ///
-    /// Dropping the layer without [`Layer::stop`] leaves its registrations in Redis to expire, as a crash does.
+    /// Dropping the layer without [`Layer::stop`] leaves its registrations in Redis to expire, as after a crash.
     ///
     /// # Errors
     /// A URL is not valid. Redis need not be reachable.
     pub fn new(options: &config::Layer, mappings: Vec<Mapping>, metrics: Metrics) -> Result<Self, StartError> {
         let hosts = hosts(options)?;
-        // Where the program has chosen a provider already, that one stays.
+        // If the program has chosen a provider already, that one stays.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let node = uuid::Uuid::new_v4().simple().to_string();
         let placement = Placement::new(options, hosts.len(), &node);
@@ -129,11 +130,11 @@ impl RedisLayer {
         let options = options.clone();
         let starter: Starter = Box::new(move |sink| {
             let (placement, states, publisher, reply_channel) = shared;
-            // A group's name has no colon, so no group's channel is like this one.
+            // A group's name has no colon, so no group's channel equals this one.
             let probe_channel = format!("{}probe:{node}", options.publish_prefix);
             let pulse = metrics.pulses.start("the layer thread");
             let inbox = Arc::new(Inbox::new(&options, probe_channel, reply_channel, mappings, sink, metrics));
-            // The context is made on its thread: it is that thread's alone.
+            // The context is created on the layer thread and never leaves it.
             thread::start(queue, move || {
                 Rc::new(Context {
                     hosts,
@@ -188,7 +189,7 @@ impl Layer for RedisLayer {
     }
 
     fn leave(&self, group: &GroupName) {
-        // Where the thread has ended there is nothing to leave.
+        // If the thread has ended there is nothing to leave.
         let _ = self.commands.send(Command::Leave(group.clone()));
     }
 
@@ -226,7 +227,7 @@ impl Layer for RedisLayer {
     fn stop(&self) -> BoxFuture<'_, ()> {
         Box::pin(async {
             drop(self.take_starter());
-            // Beyond the deadline, or where the thread has ended, what is left in Redis expires.
+            // After the deadline, or if the thread has ended, registrations in Redis expire.
             ask(&self.commands, Command::Stop, STOP + Duration::from_secs(1)).await;
         })
     }

@@ -14,7 +14,7 @@ use crate::{
     layer::codec,
 };
 
-/// The key that is set; else `made`, as long as nothing but this node hears what is published; else nobody publishes.
+/// The configured key; else `made`, as long as only this node receives what is published; else publishing is off.
 pub fn publish_access(config: &Config, made: &Secret) -> PublishAccess {
     match &config.api.key {
         Some(key) => PublishAccess::Key(key.clone()),
@@ -23,12 +23,12 @@ pub fn publish_access(config: &Config, made: &Secret) -> PublishAccess {
     }
 }
 
-/// A key that nobody can guess, for as long as this process lives.
+/// A random key that is valid while this process runs.
 pub fn make_key() -> Secret {
     Secret::new(uuid::Uuid::new_v4().simple().to_string())
 }
 
-/// With the embedded cache, whose tokens open nothing but this node, the page can make itself a ws-token.
+/// With the embedded cache, where tokens are valid on this node only, the page can create a ws-token itself.
 pub fn page(config: &Config, publish: &PublishAccess, cache: &Arc<dyn Cache>) -> PageData {
     let embedded = config.is_embedded();
     let maker: Option<TokenMaker> = (embedded && config.cache_url().is_none()).then(|| {

@@ -1,4 +1,4 @@
-//! What this node answers when somebody asks the cluster.
+//! How this node answers questions of the cluster.
 
 use std::{
     sync::Arc,
@@ -18,13 +18,13 @@ use crate::{
     warn_bounded,
 };
 
-/// How long the worker threads have; a question of the cluster waits longer.
+/// How long the worker threads have; the cluster's question waits longer.
 const PATIENCE: Duration = Duration::from_millis(800);
 
-/// Prefix of the groups that every namespace has; they are no rooms.
+/// Prefix of the group that every namespace has; these groups are not rooms.
 const NAMESPACE: &str = "namespace.";
 
-/// Answers for this node.
+/// Answers questions for this node.
 pub struct Answers {
     dispatcher: Arc<Dispatcher>,
     registry: Arc<Registry>,
@@ -34,7 +34,7 @@ pub struct Answers {
 }
 
 impl Answers {
-    /// Of these parts of the node.
+    /// Answers from these parts of the node.
     pub const fn new(
         dispatcher: Arc<Dispatcher>,
         registry: Arc<Registry>,
@@ -111,7 +111,7 @@ impl Answers {
                 Target::User(id) => Whom::Principal(Fingerprint::of_user(id)),
                 Target::Socket(id) => Whom::Socket(Arc::clone(id)),
                 Target::Fingerprint(token) => {
-                    // Refused from now on, and then ended: nobody comes in between.
+                    // Refuse them from now on, then end the open ones: none can connect in between.
                     let end = order.refused_until().unwrap_or_else(SystemTime::now);
                     self.authenticator.revocations().add(*token, end);
                     Whom::Principal(*token)
@@ -130,7 +130,7 @@ impl Answers {
         let orders = recorded.into_iter().map(|recorded| (recorded.order, recorded.at)).collect();
         match self.disconnect(orders).await {
             Answer::Reached(late) => self.metrics.revocation("late", late),
-            _ => warn_bounded!("orders to disconnect that were missed are not carried out in time by every worker"),
+            _ => warn_bounded!("not every worker carried out the missed orders to disconnect in time"),
         }
         self.authenticator.revocations().read();
     }

@@ -1,6 +1,7 @@
-//! What a node is made of.
+//! Builds the parts of a node.
 //!
-//! In: the configuration and its consumers. Out: a [`Node`] whose parts know each other. It starts no layer and no server.
+//! In: the configuration and its consumers. Out: a [`Node`] whose parts know each other. It starts no layer and no
+//! server.
 
 use std::{sync::Arc, time::Duration};
 
@@ -31,14 +32,14 @@ use crate::{
 pub struct Node {
     /// The configuration at the start.
     pub config: Arc<Config>,
-    /// What a reload exchanges.
+    /// The parts that a reload exchanges.
     pub reload: Reload,
     pub metrics: Metrics,
     pub layer: Arc<dyn Layer>,
     pub registry: Arc<Registry>,
     pub dispatcher: Arc<Dispatcher>,
     pub backend: Arc<dyn Backend>,
-    /// The backend, if it is a worker of Channels: its answers come through the layer.
+    /// The backend, if it is a Channels worker: its answers arrive through the layer.
     pub worker: Option<Arc<WorkerBackend>>,
     pub cache: Arc<dyn Cache>,
     pub control: Arc<AdmissionControl>,
@@ -46,19 +47,19 @@ pub struct Node {
     pub presence: Arc<dyn Presence>,
     pub cluster: Arc<Cluster>,
     pub draining: Draining,
-    /// Says when the drain begins, and how long it takes.
+    /// Announces the start of the drain and its duration.
     pub drain: watch::Sender<Option<Duration>>,
 }
 
 impl Node {
-    /// Makes every part; what is wrong with the configuration shows here.
+    /// Makes every part; fails if the configuration does not work.
     pub fn build(config: Config, consumers: ConsumerSet, reader: Reader) -> anyhow::Result<Self> {
         let metrics = Metrics::new();
         let layer = layer::choose(&config, &consumers, metrics.clone())?;
         Self::around(layer, config, consumers, reader, metrics)
     }
 
-    /// Makes every part around this layer, which is not started.
+    /// Makes every part around this layer, without starting the layer.
     pub(super) fn around(
         layer: Arc<dyn Layer>,
         config: Config,
@@ -98,12 +99,12 @@ impl Node {
         })
     }
 
-    /// Where the layer's signals go.
+    /// Where the layer delivers its signals.
     pub fn sink(&self) -> Sink {
         layer::sink(Arc::clone(&self.dispatcher), self.worker.clone())
     }
 
-    /// What the routes of the server need.
+    /// What the server's routes need.
     pub fn services(&self) -> Services {
         Services {
             config: Arc::clone(&self.config),
@@ -125,7 +126,7 @@ impl Node {
         }
     }
 
-    /// What it answers when somebody asks the cluster.
+    /// Answers the cluster's questions to this node.
     pub fn answers(&self) -> Answers {
         Answers::new(
             Arc::clone(&self.dispatcher),

@@ -1,4 +1,4 @@
-//! What the parts of a node demand of their settings beyond the types: URLs, keys, places of credentials.
+//! Checks settings beyond their types: URLs, keys, places of credentials.
 
 use std::sync::Arc;
 
@@ -9,7 +9,7 @@ use crate::{
     redis::Host,
 };
 
-/// Checks all of it; every error is reported.
+/// Checks all settings and reports every error.
 pub fn check(config: &Config) -> Result<(), ConfigErrors> {
     let mut errors = Vec::new();
     let mut note = |key: KeyPath, reason: String| errors.push(config.error(&key, reason));
@@ -37,10 +37,7 @@ pub fn check(config: &Config) -> Result<(), ConfigErrors> {
     }
     for (place, source) in config.sources.iter().enumerate() {
         if source.channel.is_some() == source.pattern.is_some() {
-            note(
-                KeyPath::dotted("source").then(place),
-                "a source names a channel or a pattern, one of them".to_owned(),
-            );
+            note(KeyPath::dotted("source").then(place), "a source needs either a channel or a pattern".to_owned());
         }
     }
     if errors.is_empty() { Ok(()) } else { Err(ConfigErrors(errors)) }

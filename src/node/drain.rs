@@ -1,5 +1,5 @@
-//! The end of a node: not ready → the balancer looks away → no new connections → the old ones are closed, spread → the rest
-//! is cut.
+//! The end of a node: report not ready → wait for the balancer → refuse new connections → close the old ones, spread
+//! over time → cut the rest.
 
 use std::{process::ExitCode, time::Duration};
 
@@ -12,13 +12,14 @@ use super::{
 };
 use crate::telemetry::{Metrics, logging};
 
-/// A second signal ended it before the drain was over; 128 and the signal's number, as shells say it.
+/// Exit status base when a second signal ended the node before the drain was over: 128 plus the signal's number, as
+/// shells report it.
 const EXIT_FORCED: u8 = 128;
 
 /// How long the last farewells of clients may take at a stop.
 const FAREWELL: Duration = Duration::from_secs(5);
 
-/// How long a node that is ended at once may take to leave Redis.
+/// How long leaving Redis may take when a second signal ends the node.
 const HASTE: Duration = Duration::from_millis(500);
 
 impl Node {
@@ -30,7 +31,7 @@ impl Node {
         let Signals { mut stop, mut hangup } = signals;
         tokio::select! {
             () = self.wind_down(serving, asked.interactive) => {
-                log::info!("drained; every registration in Redis is taken back");
+                log::info!("drained; every registration in Redis is removed");
                 ExitCode::from(EXIT_DRAINED)
             }
             again = stop.next() => {
@@ -45,13 +46,13 @@ impl Node {
 
     async fn wind_down(&self, serving: &Serving, interactive: bool) {
         let server = &self.config.server;
-        // Who waits at a terminal does not wait for a balancer.
+        // A user at a terminal does not wait for a balancer.
         let (delay, period) = match interactive {
             true => (Duration::ZERO, Duration::ZERO),
             false => (server.drain_delay.0, server.drain_period.0),
         };
         self.close_connections(serving, delay, period).await;
-        // Clients that poll are told by the next answer to them, so there must be somebody to answer.
+        // Polling clients learn of the drain from the answer to their next request, so the server must still answer it.
         let patience = period + server.drain_grace.0 + Duration::from_secs(2);
         let _ = tokio::time::timeout(patience, no_session_polls(&self.metrics)).await;
         serving.handle.stop(true).await;
@@ -61,33 +62,33 @@ impl Node {
     /// Refuses new clients, and asks the workers to close the others over `period`.
     async fn close_connections(&self, serving: &Serving, delay: Duration, period: Duration) {
         if serving.activated {
-            // The socket outlives this process: who connects from now on waits in it for the next one.
+            // The socket outlives this process: clients that connect from now on wait in it for the next process.
             serving.handle.pause().await;
         } else {
             self.draining.begin();
         }
         tokio::time::sleep(delay).await;
-        // Nobody listens where no worker has started.
+        // The channel has no receiver if no worker has started.
         let _ = self.drain.send(Some(period));
         if serving.activated {
-            // Who had just been let in is not turned away, but closed like all others.
+            // Clients admitted a moment ago are not refused but closed like all others.
             tokio::time::sleep(period).await;
             self.draining.begin();
         }
     }
 
-    /// Takes back what the node has in Redis; the layer goes last, because the others speak through it.
+    /// Removes what the node has in Redis; the layer stops last because the other parts use it.
     async fn stop_parts(&self) {
         self.control.stop().await;
         self.presence.stop().await;
-        // What consumers still have to say of clients that have gone.
+        // The last background work of consumers for clients that have gone.
         let _ = tokio::time::timeout(FAREWELL, self.background.finished()).await;
         self.cluster.stop().await;
         self.layer.stop().await;
     }
 }
 
-/// Waits until every Engine.IO session that polls is over.
+/// Waits until every polling Engine.IO session has ended.
 async fn no_session_polls(metrics: &Metrics) {
     let mut look = tokio::time::interval(Duration::from_millis(50));
     while metrics.polling.get() > 0 {

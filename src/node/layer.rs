@@ -1,4 +1,4 @@
-//! Which channel layer a node has, and where its signals go.
+//! Chooses the channel layer of a node and the receiver of its signals.
 
 use std::sync::Arc;
 
@@ -11,7 +11,7 @@ use crate::{
     telemetry::Metrics,
 };
 
-/// The layer that the configuration names, not started yet.
+/// The layer of the configuration, not started yet.
 pub fn choose(config: &Config, consumers: &ConsumerSet, metrics: Metrics) -> anyhow::Result<Arc<dyn Layer>> {
     if config.is_embedded() {
         return Ok(Arc::new(MemoryLayer::new(metrics)));
@@ -23,12 +23,12 @@ pub fn choose(config: &Config, consumers: &ConsumerSet, metrics: Metrics) -> any
     Ok(Arc::new(RedisLayer::new(&options, mappings(config)?, metrics)?))
 }
 
-/// Whether some of the consumers speak Socket.IO, so that its emitters have somebody to reach.
+/// Whether a consumer speaks Socket.IO, so that its emitters reach anyone.
 pub fn speak_socketio(consumers: &ConsumerSet) -> bool {
     consumers.iter().any(|consumer| consumer.namespace().is_some())
 }
 
-/// Hands the answers of workers to the backend that asked them, and all else to the dispatcher.
+/// Sends the answers of workers to the backend that asked, and everything else to the dispatcher.
 pub fn sink(dispatcher: Arc<Dispatcher>, worker: Option<Arc<WorkerBackend>>) -> Sink {
     Arc::new(move |signal| match (signal, &worker) {
         (Signal::Message(message), Some(worker)) => drop(worker.answered(&message)),
@@ -36,7 +36,7 @@ pub fn sink(dispatcher: Arc<Dispatcher>, worker: Option<Arc<WorkerBackend>>) -> 
     })
 }
 
-/// `[[source]]`: Redis channels whose messages go to a group.
+/// `[[source]]`: Redis channels with messages for a group.
 fn mappings(config: &Config) -> anyhow::Result<Vec<Mapping>> {
     let mapping = |source: &SourceMapping| {
         let template = SourceGroup::compile(&source.group).map_err(anyhow::Error::msg)?;
@@ -45,7 +45,7 @@ fn mappings(config: &Config) -> anyhow::Result<Vec<Mapping>> {
         let from = match (&source.channel, &source.pattern) {
             (Some(channel), _) => MappedFrom::Channel(channel.clone()),
             (None, Some(pattern)) => MappedFrom::Pattern(pattern.clone()),
-            (None, None) => anyhow::bail!("a source names a channel or a pattern"),
+            (None, None) => anyhow::bail!("a source needs a channel or a pattern"),
         };
         Ok(Mapping { from, group })
     };

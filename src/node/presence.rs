@@ -1,4 +1,4 @@
-//! Presence of this node: who is counted, and what consumers do when somebody comes or has gone.
+//! Presence on this node: who is counted, and what consumers do when a member arrives or has left.
 
 use std::{sync::Arc, time::Duration};
 
@@ -12,15 +12,15 @@ use crate::{
     telemetry::Metrics,
 };
 
-/// Before a member of an unknown scope counts as gone: of another node's consumer, while the cluster is being rolled.
+/// Grace for a member of an unknown scope: one of another node's consumer during a rolling restart.
 const GRACE: Duration = Duration::from_secs(2);
 
-/// How long members may be away, as the consumers say it.
+/// How long members may be away, per consumer.
 pub fn graces<'a>(consumers: impl Iterator<Item = &'a Arc<Consumer>>) -> Graces {
     Graces::new(by_consumer(consumers), GRACE)
 }
 
-/// The same, by the consumers' names.
+/// The same, by consumer name.
 pub fn by_consumer<'a>(
     consumers: impl Iterator<Item = &'a Arc<Consumer>>,
 ) -> impl Iterator<Item = (Arc<str>, Duration)> {

@@ -1,7 +1,7 @@
-//! SIGHUP: the configuration is read again, checked whole, and what may change in a running node is exchanged.
+//! SIGHUP: reads the configuration again, checks it completely, and exchanges what may change in a running node.
 //!
-//! Refused whole if anything is wrong with it. Open connections go on with the consumer that they came with; what only a
-//! start can change is named in the log and stays as it was (docs/decisions/0017-reload.md).
+//! A configuration with any error is refused as a whole. Open connections keep the consumer that they started with; a
+//! key that only a start can change is logged and stays as it was (docs/decisions/0017-reload.md).
 
 use std::{fmt, sync::Arc};
 
@@ -18,32 +18,32 @@ use crate::{
     telemetry::Metrics,
 };
 
-/// Reads the configuration again, from where it was read at the start, and checks it as `check` does.
+/// Reads the configuration again from the same place as at the start, and checks it as `check` does.
 pub type Reader = Arc<dyn Fn() -> Result<Config, ConfigErrors> + Send + Sync>;
 
 /// The parts of a node that a reload exchanges.
 pub struct Reload {
     pub reader: Reader,
-    /// What is in effect.
+    /// The configuration in effect.
     pub config: Config,
     pub consumers: Consumers,
     pub serving: Arc<ArcSwap<ServingConfig>>,
     pub authenticator: Arc<Authenticator>,
     pub publish: Arc<Gate>,
-    /// The key of a node that keeps events to itself and has none set; the same as long as it runs.
+    /// The key of a node that receives its own events only and has no configured key; the same while the process runs.
     pub made_key: Secret,
     pub page: Option<PageData>,
     pub graces: Graces,
     pub metrics: Metrics,
-    /// More connections than the workers were started for cannot be taken.
+    /// More connections than the workers were started for cannot be accepted.
     pub most_connections: usize,
-    /// Whether the layer listens to emitters of Socket.IO events.
+    /// Whether the layer receives from Socket.IO emitters.
     pub emitters: bool,
     pub control: Arc<AdmissionControl>,
 }
 
 impl Reload {
-    /// As the configuration at the start has them.
+    /// From the configuration at the start.
     pub fn new(
         reader: Reader,
         config: Config,
@@ -88,7 +88,7 @@ impl Reload {
 
     async fn outcome(&mut self) -> &'static str {
         let reader = Arc::clone(&self.reader);
-        // A file may be slow to read.
+        // Reading a file may block.
         let read = match tokio::task::spawn_blocking(move || reader()).await {
             Ok(Ok(read)) => read,
             Ok(Err(errors)) => return refuse(&errors),
@@ -99,7 +99,7 @@ impl Reload {
         let kept = next.changes(&read);
         let changes = self.config.changes(&next);
         if changes.is_empty() && kept.is_empty() {
-            log::info!("the configuration is read again and unchanged");
+            log::info!("reload: the configuration is unchanged");
             return "unchanged";
         }
         if !changes.is_empty()
@@ -116,14 +116,14 @@ impl Reload {
         }
         if !self.emitters && layer::speak_socketio(self.consumers.now().set()) {
             log::warn!(
-                "reload: no consumer spoke Socket.IO at the start, so emitters are heard only after the next one"
+                "reload: no consumer spoke Socket.IO at the start, so events of emitters arrive only after the next start"
             );
         }
-        log::info!("the configuration is reloaded: {} keys applied, {} wait for a start", changes.len(), kept.len());
+        log::info!("reload: {} keys applied, {} take effect at the next start", changes.len(), kept.len());
         if changes.is_empty() { "unchanged" } else { "applied" }
     }
 
-    /// Makes everything first and exchanges it then, so that nothing is half done.
+    /// Makes everything first and exchanges it afterwards, so that a failure leaves nothing half done.
     fn exchange(&mut self, next: &Config) -> anyhow::Result<()> {
         let set = self.consumers.now().set().followed_by(next)?;
         let serving = ServingConfig::new(next, &set, &self.metrics);
@@ -131,7 +131,7 @@ impl Reload {
         let embedded = next.is_embedded();
         let publish = access::publish_access(next, &self.made_key);
         self.metrics.tail.name_consumers(set.iter().map(|consumer| consumer.numbered()));
-        // Who gives out events must know a consumer before it has a connection.
+        // The presence actor must know a consumer before it has a connection.
         self.graces.exchange(presence::by_consumer(set.iter()));
         self.consumers.exchange(set);
         self.authenticator.exchange(keys);
@@ -150,6 +150,6 @@ fn refuse(reason: &dyn fmt::Display) -> &'static str {
     for line in reason.to_string().lines() {
         log::error!("reload refused: {line}");
     }
-    log::error!("the configuration is not reloaded; the old one stays in effect");
+    log::error!("reload refused: the old configuration stays in effect");
     "refused"
 }

@@ -4,11 +4,11 @@ use std::{convert::Infallible, io};
 
 use tokio::signal::unix::{self, SignalKind, signal};
 
-/// All that a node listens to.
+/// All signals that a node listens to.
 pub struct Signals {
-    /// Those that stop it.
+    /// The signals that stop it.
     pub stop: StopSignals,
-    /// The one that reloads.
+    /// The signal that reloads.
     pub hangup: Hangup,
 }
 
@@ -37,7 +37,7 @@ pub struct Asked {
 }
 
 impl StopSignals {
-    /// The next of them.
+    /// Waits for the next one.
     pub async fn next(&mut self) -> Asked {
         tokio::select! {
             _ = self.term.recv() => Asked { name: "SIGTERM", number: 15, interactive: false },
@@ -50,14 +50,14 @@ impl StopSignals {
 pub struct Hangup(unix::Signal);
 
 impl Hangup {
-    /// The next one.
+    /// Waits for the next one.
     pub async fn next(&mut self) {
         if self.0.recv().await.is_none() {
             std::future::pending::<()>().await;
         }
     }
 
-    /// Nothing is reloaded any more.
+    /// Refuses every further reload.
     pub async fn refuse(&mut self) -> Infallible {
         loop {
             self.next().await;

@@ -1,4 +1,4 @@
-//! The start of a node: from parts that wait to a server that lets clients in.
+//! The start of a node: from waiting parts to a server that admits clients.
 
 use std::{
     io,
@@ -13,13 +13,13 @@ use tokio::task::JoinHandle;
 use super::{build::Node, systemd, tokens};
 use crate::http::server::{self, Running};
 
-/// A node that lets clients in.
+/// A node that admits clients.
 pub struct Serving {
-    /// The server; ends when it has stopped.
+    /// The server; its task ends when the server has stopped.
     pub server: JoinHandle<io::Result<()>>,
-    /// Stops it.
+    /// Stops the server.
     pub handle: ServerHandle,
-    /// Whether the service manager gave the socket, which then outlives this process.
+    /// Whether the service manager passed the socket, which then outlives this process.
     pub activated: bool,
 }
 
@@ -28,11 +28,11 @@ impl Node {
     pub async fn start(&self) -> anyhow::Result<Serving> {
         let given = systemd::listener().context("the socket of the service manager")?;
         let activated = given.is_some();
-        // All that takes a signal is there by now: none is lost.
+        // Every receiver of a signal exists by now, so no signal is lost.
         self.layer.start(self.sink()).context("the thread of the channel layer cannot start")?;
         actix_rt::spawn(Arc::clone(&self.control).run());
         if activated {
-            // Who connects meanwhile waits in the socket; let in now, it would be turned away.
+            // Clients that connect meanwhile wait in the socket; admitted now, they would be refused.
             systemd::ready(&self.layer).await;
         }
         let Running { server, handle, address } = server::start(self.services(), given)
@@ -46,7 +46,7 @@ impl Node {
         Ok(Serving { server, handle, activated })
     }
 
-    /// Looks after the cached tokens of open connections, unless each serves one handshake only.
+    /// Watches the cached tokens of open connections, unless each token serves one handshake only.
     fn watch_tokens(&self) {
         let ws_token = &self.config.auth.ws_token;
         if !ws_token.recheck.0.is_zero() && !ws_token.single_use {
@@ -62,24 +62,28 @@ impl Node {
             let (here, key) = (from_here(address), self.reload.made_key.expose());
             match self.reload.page {
                 Some(_) => {
-                    log::info!("no CHANNELGATE_API_KEY: made a key until the stop; open http://{here}/#key={key}");
+                    log::info!(
+                        "CHANNELGATE_API_KEY is not set: made a key that is valid until the stop; open http://{here}/#key={key}"
+                    );
                 }
-                None => log::info!("no CHANNELGATE_API_KEY: made a key until the stop; Authorization: Bearer {key}"),
+                None => log::info!(
+                    "CHANNELGATE_API_KEY is not set: made a key that is valid until the stop; Authorization: Bearer {key}"
+                ),
             }
         }
         if config.is_embedded() {
             log::info!(
-                "no REDIS_URL: the embedded layer serves this one node; publish with POST http://{address}/api/publish, \
+                "REDIS_URL is not set: the embedded layer serves this one node; publish with POST http://{address}/api/publish, \
                  or set REDIS_URL to receive what Django's channel_layer.group_send writes"
             );
         }
         if config.auth.secret_key.is_none() {
-            log::info!("no DJANGO_SECRET_KEY: routes that check JWTs answer 503");
+            log::info!("DJANGO_SECRET_KEY is not set: routes that check JWTs answer 503");
         }
     }
 }
 
-/// Where a browser on this machine finds a node that listens there.
+/// The address at which a browser on this machine reaches a node with this listen address.
 fn from_here(mut address: SocketAddr) -> SocketAddr {
     match address.ip() {
         IpAddr::V4(ip) if ip.is_unspecified() => address.set_ip(Ipv4Addr::LOCALHOST.into()),

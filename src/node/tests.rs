@@ -1,4 +1,4 @@
-//! A node around a layer that does not wait: what it hands over at its start arrives.
+//! A node around a layer that signals at once: what the layer delivers during its start arrives.
 
 use std::{
     io,
@@ -17,7 +17,7 @@ use crate::{
     telemetry::Metrics,
 };
 
-/// Hands over a gap and the answer to every question to a worker, on the thread that starts it, before its start returns.
+/// Delivers a gap and the answer to every question to a worker, on the thread that starts it, before its start returns.
 #[derive(Default)]
 struct Eager {
     questions: Mutex<Vec<Value>>,
@@ -82,7 +82,7 @@ fn question() -> CallRequest {
 }
 
 #[actix_rt::test]
-async fn no_signal_of_the_layer_is_lost_before_everything_is_wired() {
+async fn no_signal_of_the_layer_is_lost_during_the_start() {
     let (config, metrics, layer) = (config(), Metrics::new(), Arc::new(Eager::default()));
     let consumers = ConsumerSet::compile(&config).unwrap_or_else(|errors| panic!("{errors}"));
     let reader = {

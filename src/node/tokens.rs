@@ -1,8 +1,7 @@
-//! Looks after the cached tokens of open connections: one that is deleted before its time ends the connections that came in
-//! with it.
+//! Watches the cached tokens of open connections: deleting a token before it expires ends the connections that used it.
 //!
-//! In: what the workers watch, and what the cache says of it. Out: kicks. A cache that is away, or that has lost what it had,
-//! says nothing of any token; nor does one whose time is over.
+//! In: the tokens that the workers watch, and the cache's answers about them. Out: orders to disconnect. A cache that
+//! is unreachable or has lost its data never ends a connection; nor does a token that has expired.
 
 use std::{
     collections::HashMap,
@@ -24,14 +23,14 @@ use crate::{
 /// How long the worker threads have.
 const PATIENCE: Duration = Duration::from_millis(800);
 
-/// Keys asked for in one exchange.
+/// Keys per exchange with the cache.
 const BATCH: usize = 500;
 
-/// A token that has no more than this left is let be: clocks run differently, if little.
+/// A token with less time left than this is not judged: clocks differ a little.
 const MARGIN: Duration = Duration::from_millis(500);
 
-/// Looks every `period`, for as long as the node lives; also while nobody is connected, so that a loss of the store does not
-/// pass unseen, but not before a consumer takes cached tokens.
+/// Looks every `period` while the node lives; also without connections, so that a loss of the store's data is noticed,
+/// but not before a consumer takes cached tokens.
 pub async fn look_after(cache: Arc<dyn Cache>, dispatcher: Arc<Dispatcher>, consumers: Consumers, period: Duration) {
     let mut looks = interval(period);
     looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -47,7 +46,7 @@ pub async fn look_after(cache: Arc<dyn Cache>, dispatcher: Arc<Dispatcher>, cons
         let deleted = match known.deleted(&*cache, watched).await {
             Ok(deleted) => deleted,
             Err(error) => {
-                warn_bounded!("tokens of open connections cannot be looked after: {error}");
+                warn_bounded!("cannot check the tokens of open connections: {error}");
                 continue;
             }
         };
@@ -57,63 +56,63 @@ pub async fn look_after(cache: Arc<dyn Cache>, dispatcher: Arc<Dispatcher>, cons
         let kick =
             |one: Watched| Kick { whom: Whom::Principal(one.token), until: one.began, ending: Ending::revoked() };
         let kicks: Vec<Kick> = deleted.into_iter().map(kick).collect();
-        // What is not done in time is found deleted again.
+        // A token that is not handled in time is found deleted again at the next look.
         dispatcher.ask_workers(move |shard| shard.kick(&kicks), PATIENCE).await;
     }
 }
 
-/// What was seen of the cache before.
+/// What earlier looks found in the cache.
 #[derive(Default)]
 struct Known {
-    /// Of which loss of the store this is the time after, and since when.
+    /// The store's run (a number that changes when it loses its data), and since when.
     run: Option<(u64, Instant)>,
     /// The keys that were there.
     keys: HashMap<Arc<str>, Seen>,
 }
 
-/// A key as it was seen last.
+/// A key as it was last seen.
 #[derive(Clone, Copy)]
 struct Seen {
-    /// When it ends; its value may have been replaced by one with less time since the token was shown.
+    /// When it expires; its value may have been replaced by one with less time left since the client showed the token.
     end: Option<Instant>,
     /// As [`Known::run`].
     run: u64,
 }
 
 impl Known {
-    /// Those of `watched` whose keys were deleted.
+    /// The entries of `watched` with deleted keys.
     async fn deleted(&mut self, cache: &dyn Cache, mut watched: Vec<Watched>) -> Result<Vec<Watched>, AuthError> {
         let mut keys: Vec<Arc<str>> = watched.iter().map(|one| Arc::clone(&one.watch.key)).collect();
         keys.sort_unstable();
         keys.dedup();
         let gone = self.look(cache, &keys).await?;
         let Some((run, since)) = self.run else { return Ok(Vec::new()) };
-        // Answered by now: before then the key was already missing.
+        // Counted from the answer: before it the key was already missing.
         let safe = Instant::now() + MARGIN;
         watched.retain(|one| {
             let Some(seen) = gone.get(&one.watch.key) else { return false };
             let in_time = |end: Option<Instant>| end.is_none_or(|end| end > safe);
-            // What the store did not lose: what it was given since its last loss, or had after it.
+            // Only keys that the store did not lose: written since its last loss, or seen after it.
             let was_there = one.began >= since || seen.is_some_and(|seen| seen.run == run);
             was_there && in_time(one.watch.end) && in_time(seen.and_then(|seen| seen.end))
         });
         Ok(watched)
     }
 
-    /// Those of `keys` that the cache does not have, each as it was seen last, if it was.
+    /// The entries of `keys` that the cache does not have, each with its last sighting, if any.
     async fn look(
         &mut self,
         cache: &dyn Cache,
         keys: &[Arc<str>],
     ) -> Result<HashMap<Arc<str>, Option<Seen>>, AuthError> {
         let (mut known, mut gone) = (HashMap::new(), HashMap::new());
-        // Also where nothing is to be asked: a loss of the store must not pass unseen.
+        // Asks also without keys: a loss of the store's data must be noticed.
         let batches = if keys.is_empty() { vec![keys] } else { keys.chunks(BATCH).collect() };
         for batch in batches {
             let asked = Instant::now();
             let found = cache.ends(batch).await?;
             if self.run.as_ref().is_none_or(|(run, _)| *run != found.run) {
-                // What the store does not have now, it may have lost.
+                // The store may have lost every key that it does not have now.
                 self.run = Some((found.run, asked));
                 gone.clear();
             }
@@ -122,12 +121,12 @@ impl Known {
                 if end.is_none() {
                     gone.insert(Arc::clone(key), before);
                 }
-                // One that is gone stays known for as long as it is watched.
+                // A key that is gone stays known while it is watched.
                 let seen = end.map(|end| Seen { end, run: found.run }).or(before);
                 known.extend(seen.map(|seen| (Arc::clone(key), seen)));
             }
         }
-        // Kept where the cache did not answer.
+        // Unchanged if the cache did not answer.
         self.keys = known;
         Ok(gone)
     }
@@ -146,7 +145,7 @@ mod tests {
         event::{Fingerprint, Watch},
     };
 
-    /// What the cache says next: how often it lost what it had, and what it has of the key "k".
+    /// The cache's next answer: its run, and the key "k".
     struct Says(Mutex<Result<Said, AuthError>>);
 
     type Said = (u64, Option<Option<Instant>>);
@@ -187,7 +186,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_key_that_is_gone_before_its_time_was_deleted() {
+    async fn a_key_that_is_gone_before_it_expires_was_deleted() {
         for end in [Some(later(60)), None] {
             let (mut known, says) = started(1, end).await;
             let token = token(end);
@@ -198,14 +197,14 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn one_whose_time_is_over_was_not() {
+    async fn a_key_that_has_expired_was_not_deleted() {
         let (mut known, says) = started(1, Some(later(0))).await;
         *says.0.lock().unwrap() = Ok((1, None));
         assert!(!is_deleted(&mut known, &says, &token(Some(later(0)))).await);
     }
 
     #[tokio::test]
-    async fn nor_one_that_was_given_less_time_since() {
+    async fn a_key_that_was_given_less_time_since_was_not_deleted() {
         let (mut known, says) = started(1, Some(later(60))).await;
         let token = token(Some(later(60)));
         *says.0.lock().unwrap() = Ok((1, Some(Some(later(0)))));
@@ -217,7 +216,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn one_that_came_before_the_first_look_or_a_loss_is_looked_after_once_it_was_seen() {
+    async fn a_token_shown_before_the_first_look_or_a_loss_is_watched_once_it_was_seen() {
         let token = token(Some(later(60)));
         let (mut known, says) = started(1, Some(later(60))).await;
         for (run, there) in [(1, true), (2, true), (3, false)] {
@@ -234,7 +233,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_store_that_is_away_or_has_lost_what_it_had_says_nothing() {
+    async fn a_store_that_is_unreachable_or_has_lost_its_data_deletes_nothing() {
         let (mut known, says) = started(1, Some(later(60))).await;
         let token = token(Some(later(60)));
         *says.0.lock().unwrap() = Err(AuthError::Unavailable { retry_after: Duration::ZERO });

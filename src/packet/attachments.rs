@@ -1,7 +1,7 @@
-//! Binary data beside JSON: `{"_placeholder": true, "num": 0}` stands where an attachment belongs.
+//! Binary data beside JSON: `{"_placeholder": true, "num": 0}` stands for an attachment.
 //!
-//! In: data as the JSON has it, and its attachments. Out: the same data with [`Value::Bytes`]; or the other way round. Both
-//! packets of clients and messages of python-socketio are written so.
+//! In: data from JSON, and its attachments. Out: the same data with [`Value::Bytes`]; or the reverse. Both packets of
+//! clients and messages of python-socketio use this form.
 
 use std::{collections::VecDeque, io};
 
@@ -11,13 +11,13 @@ use serde_json::ser::Formatter;
 use super::PacketError;
 use crate::{event::Value, limited::Room};
 
-/// Puts attachments where their placeholders stand. They are named by number and may stand in any order, each in one place.
+/// Replaces placeholders by their attachments. They are named by number, in any order, each exactly once.
 ///
-/// Whoever writes such data gives every piece of binary data an attachment and a number of its own. So an attachment that is
-/// named twice is malformed, and so is one that is not named: what a message becomes is never larger than what was sent.
+/// Every writer of such data gives each piece of binary data its own attachment and number. So an attachment that is
+/// named twice, or not at all, is malformed: the result is never larger than the message.
 ///
-/// The crate's own decoder takes them in the order in which they come, and fails on a key with an escape (`"pr\u00e9nom"`,
-/// as Python's clients write it). The data is no deeper than JSON's reader allows.
+/// The crate's own decoder takes them in order of arrival, and fails on a key with an escape (`"pr\u00e9nom"`, as
+/// Python's clients write it). The data is at most as deep as the JSON parser allows.
 pub fn fill_placeholders(
     values: &mut [Value],
     attachments: impl IntoIterator<Item = Bytes>,
@@ -48,9 +48,9 @@ fn fill(value: &mut Value, attachments: &mut [Option<Bytes>]) -> Result<(), Pack
     }
 }
 
-/// Writes JSON in which placeholders stand for bytes, which are put aside.
+/// Writes JSON with placeholders for bytes, which it collects.
 pub(super) struct Placeholders<'a> {
-    /// What the text and its attachments share.
+    /// The limit shared by the text and its attachments.
     pub room: &'a Room,
     pub attachments: &'a mut VecDeque<Bytes>,
 }

@@ -1,4 +1,4 @@
-//! What a client sends: packets of Socket.IO with their attachments, and the data in them.
+//! Decodes what a client sends: Socket.IO packets with their attachments and data.
 
 use bytes::Bytes;
 use socketioxide_core::{
@@ -11,7 +11,7 @@ use socketioxide_parser_common::CommonParser;
 use super::{PacketError, Text, fill_placeholders, is_reserved_event};
 use crate::event::Value;
 
-/// What a client may send.
+/// Limits of what a client may send.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
     /// Attachments of one packet.
@@ -20,19 +20,19 @@ pub struct Limits {
     pub bytes: usize,
 }
 
-/// A whole packet of a client.
+/// A complete packet of a client.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Incoming {
-    /// The client wants into a namespace.
+    /// The client requests a namespace.
     Connect {
-        /// Which one.
+        /// The namespace.
         namespace: Text,
-        /// What it says of itself: an object, or null where it said nothing.
+        /// Its auth data: an object, or null if it sent none.
         auth: Value,
     },
     /// An event.
     Event {
-        /// Of which namespace.
+        /// The namespace.
         namespace: Text,
         /// Its name.
         name: Box<str>,
@@ -40,12 +40,12 @@ pub enum Incoming {
         args: Value,
         /// The id of the acknowledgement that the client waits for.
         ack: Option<u64>,
-        /// Name and arguments as they came.
+        /// The undecoded name and arguments.
         source: Source,
     },
     /// The answer to an event of the server.
     Ack {
-        /// Of which namespace.
+        /// The namespace.
         namespace: Text,
         /// The event's id.
         id: u64,
@@ -54,12 +54,12 @@ pub enum Incoming {
     },
     /// The client leaves a namespace.
     Disconnect {
-        /// Which one.
+        /// The namespace.
         namespace: Text,
     },
 }
 
-/// An event as its client wrote it: a fraction of what its values take. It is valid.
+/// A valid event as its client wrote it: much smaller than its decoded values.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Source(Data);
 
@@ -70,7 +70,7 @@ impl Default for Source {
 }
 
 impl Source {
-    /// A copy of its own, which keeps nothing alive that came beside it.
+    /// A copy that does not keep the rest of its buffer in memory.
     pub fn copy(&self) -> Self {
         match &self.0 {
             Data::Str(text, attachments) => Self(Data::Str(Text::copy_from_slice(text), attachments.clone())),
@@ -83,7 +83,7 @@ impl Source {
         event(self.0)
     }
 
-    /// What is written in it.
+    /// The packet's text.
     pub fn text(&self) -> &str {
         self.0.as_str().map_or("", |text| text)
     }
@@ -97,12 +97,12 @@ impl Source {
     }
 }
 
-/// Puts packets and their attachments together. Small while nothing is incomplete.
+/// Combines packets and their attachments. Small while nothing is incomplete.
 #[derive(Debug, Default)]
 pub struct Decoder(Option<Box<ParserState>>);
 
 impl Decoder {
-    /// A text message: a packet, or `None` where its attachments are still to come.
+    /// A text message: a packet, or `None` while its attachments are still missing.
     pub fn text(&mut self, text: Text, limits: &Limits) -> Result<Option<Incoming>, PacketError> {
         self.step(limits, |config, state| CommonParser.decode_str(config, state, text))
     }
@@ -169,9 +169,9 @@ fn event(data: Data) -> Result<(Box<str>, Value), PacketError> {
     let mut items = list(data)?.into_iter();
     let name: Box<str> = match items.next() {
         Some(Value::Str(name)) => name,
-        // The reference takes numbers for names, too.
+        // The reference accepts numbers as names, too.
         Some(Value::Int(name)) => name.to_string().into(),
-        _ => return Err(PacketError::Data("the first of an event's arguments is its name")),
+        _ => return Err(PacketError::Data("the first argument of an event must be its name")),
     };
     if is_reserved_event(&name) {
         return Err(PacketError::Data("the name of the event is reserved"));
@@ -183,14 +183,14 @@ fn auth(data: Option<Data>) -> Result<Value, PacketError> {
     let Some(data) = data else { return Ok(Value::Null) };
     match data.as_str().and_then(|text| serde_json::from_str(text).ok()) {
         Some(value @ Value::Map(_)) => Ok(value),
-        _ => Err(PacketError::Data("what a client connects with is an object")),
+        _ => Err(PacketError::Data("the auth data of a CONNECT must be an object")),
     }
 }
 
 fn list(data: Data) -> Result<Vec<Value>, PacketError> {
     let Data::Str(text, attachments) = data else { return Err(PacketError::UnexpectedBinary) };
     let mut items: Vec<Value> =
-        serde_json::from_str(&text).map_err(|_| PacketError::Data("arguments are a JSON list"))?;
+        serde_json::from_str(&text).map_err(|_| PacketError::Data("the arguments must be a JSON list"))?;
     if let Some(attachments) = attachments {
         fill_placeholders(&mut items, attachments)?;
     }

@@ -1,4 +1,4 @@
-//! What a server sends: packets of Socket.IO, each as the message of Engine.IO that carries it.
+//! Encodes what a server sends: Socket.IO packets, each as the Engine.IO message that carries it.
 
 use std::collections::VecDeque;
 
@@ -16,8 +16,8 @@ use socketioxide_parser_common::CommonParser;
 use super::{Payload, Text, attachments::Placeholders};
 use crate::limited::{Room, WriteError};
 
-/// An event: its arguments are a list, the event's name first. With `id` the client is asked for an acknowledgement. The
-/// arguments and their attachments take at most `limit` bytes.
+/// An event: its arguments are a list that begins with the event's name. With `id` the client is asked for an
+/// acknowledgement. The arguments and their attachments take at most `limit` bytes.
 ///
 /// What `args` writes with `serialize_bytes` becomes an attachment. `42["news",1]`, `42/admin,7["news"]`, or with an
 /// attachment `451-["file",{"_placeholder":true,"num":0}]` and its bytes.
@@ -32,7 +32,7 @@ pub fn event(namespace: &str, id: Option<u64>, args: &impl Serialize, limit: usi
     })
 }
 
-/// The answer to a client's event that asked for one; `args` is the list of arguments, of at most `limit` bytes.
+/// The acknowledgement of a client's event; `args` is the list of arguments, at most `limit` bytes.
 pub fn ack(namespace: &str, id: u64, args: &impl Serialize, limit: usize) -> Result<Payload, WriteError> {
     let id = ack_id(id)?;
     write(args, limit, |attachments| Packet::ack(text(namespace), attachments, id))
@@ -44,12 +44,12 @@ pub fn connected(namespace: &str, sid: &str) -> Payload {
     encode(Packet::connect(text(namespace), Some(data)))
 }
 
-/// `44{"message":"…"}`: it is not, and why.
+/// `44{"message":"…"}`: the connection is refused, and why.
 pub fn refused(namespace: &str, message: &str) -> Payload {
     encode(Packet::connect_error(text(namespace), message))
 }
 
-/// `41`: the server takes the client out of the namespace.
+/// `41`: the server disconnects the client from the namespace.
 pub fn disconnect(namespace: &str) -> Payload {
     encode(Packet::disconnect(text(namespace)))
 }
@@ -62,7 +62,7 @@ fn ack_id(id: u64) -> Result<i64, WriteError> {
     i64::try_from(id).map_err(|_| WriteError::Invalid(format!("{id} is too large for an acknowledgement's id")))
 }
 
-/// A packet with these arguments. The crate writes all that stands before them: it takes no writer that could be bounded.
+/// A packet with these arguments. The crate writes everything before them: it has no writer that could be bounded.
 fn write(args: &impl Serialize, limit: usize, packet: impl FnOnce(Data) -> Packet) -> Result<Payload, WriteError> {
     let room = Room::new(limit);
     let (mut list, mut attachments) = (room.writer(), VecDeque::new());
@@ -71,7 +71,7 @@ fn write(args: &impl Serialize, limit: usize, packet: impl FnOnce(Data) -> Packe
         .map_err(|error| room.reason(&error.into()))?;
     let list = list.into_bytes();
     if list.first() != Some(&b'[') {
-        return Err(WriteError::Invalid("the arguments of an event are a list".to_owned()));
+        return Err(WriteError::Invalid("the arguments of an event must be a list".to_owned()));
     }
     let whole = |head: Bytes| Bytes::from([&*head, &*list].concat());
     Ok(match encode(packet(Data::Str(Text::default(), Some(attachments)))) {
@@ -92,7 +92,7 @@ fn encode(packet: Packet) -> Payload {
                 _ => Payload::Text(text),
             }
         }
-        // Not what this parser writes.
+        // This parser does not write bytes.
         Data::Bytes(bytes) => Payload::Binary(bytes),
     }
 }

@@ -9,10 +9,10 @@ use serde_json::json;
 
 use super::{PacketError, Text};
 
-/// Between the packets of a payload.
+/// The separator between packets of a payload.
 pub const SEPARATOR: u8 = 0x1e;
 
-/// What a client sends.
+/// A packet from a client.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Received {
     /// `4…`: text for the protocol above.
@@ -23,15 +23,15 @@ pub enum Received {
     Pong,
     /// `1`: the session ends.
     Close,
-    /// `2probe`: does this WebSocket work?
+    /// `2probe`: tests this WebSocket.
     Probe,
-    /// `5`: from here on everything goes over this WebSocket.
+    /// `5`: from now on everything uses this WebSocket.
     Upgrade,
     /// `6`: nothing.
     Noop,
 }
 
-/// A text message of a WebSocket, or one packet of a payload.
+/// Parses a text message of a WebSocket, or one packet of a payload.
 pub fn parse(text: &str) -> Result<Received, PacketError> {
     match Packet::parse(ProtocolVersion::V4, Text::copy_from_slice(text)) {
         Ok(Packet::Message(text)) => Ok(Received::Message(text)),
@@ -42,30 +42,30 @@ pub fn parse(text: &str) -> Result<Received, PacketError> {
         Ok(Packet::Upgrade) => Ok(Received::Upgrade),
         Ok(Packet::Noop) => Ok(Received::Noop),
         Err(PacketParseError::Base64Decode(_)) => Err(PacketError::Base64),
-        // Version 4 turned heartbeats round: only a server sends pings.
+        // In version 4 only a server sends pings.
         Ok(_) | Err(_) => Err(PacketError::EngineType),
     }
 }
 
-/// A message of bytes as a packet of a payload, put behind what `payload` holds.
+/// Appends bytes as a packet to `payload`.
 pub fn push_binary(bytes: &[u8], payload: &mut String) {
     payload.push('b');
     STANDARD.encode_string(bytes, payload);
 }
 
-/// How long [`push_binary`] makes a payload.
+/// The length of a payload after [`push_binary`].
 pub const fn binary_length(bytes: usize) -> usize {
     1 + bytes.div_ceil(3) * 4
 }
 
-/// What a new session is told.
+/// The data of the open packet.
 #[derive(Clone, Copy, Debug)]
 pub struct Open<'a> {
     /// The session's id.
     pub sid: &'a str,
-    /// Whether it may go on over a WebSocket.
+    /// Whether the client may upgrade to a WebSocket.
     pub upgrade: bool,
-    /// After how long the next ping comes.
+    /// The time until the next ping.
     pub ping_interval: Duration,
     /// How long its pong may take.
     pub ping_timeout: Duration,

@@ -1,4 +1,4 @@
-//! Packets as the protocol's documents write them, both ways, and what a hostile client may try.
+//! Packets as in the protocol's documents, in both directions, and hostile input.
 
 use bytes::Bytes;
 use proptest::prelude::*;
@@ -22,7 +22,7 @@ fn written(payload: &Payload) -> String {
     }
 }
 
-/// Reads one text packet, without the type of Engine.IO in front.
+/// Parses one text packet, without the Engine.IO type.
 fn read(text: &str) -> Result<Option<Incoming>, PacketError> {
     checked(Decoder::default().text(Text::copy_from_slice(text), &LIMITS))
 }
@@ -32,7 +32,7 @@ fn event_in(namespace: &str, name: &str, args: Value, ack: Option<u64>) -> Incom
     Incoming::Event { namespace: Text::copy_from_slice(namespace), name: name.into(), args, ack, source }
 }
 
-/// The packet; an event without what it was read from, which must say the same once more.
+/// The packet; an event without its source, which must decode to the same name and arguments.
 fn checked(packet: Result<Option<Incoming>, PacketError>) -> Result<Option<Incoming>, PacketError> {
     let Ok(Some(Incoming::Event { namespace, name, args, ack, source })) = packet else { return packet };
     assert_eq!(source.copy().read(), Ok((name.clone(), args.clone())));
@@ -40,7 +40,7 @@ fn checked(packet: Result<Option<Incoming>, PacketError>) -> Result<Option<Incom
 }
 
 #[test]
-fn what_a_server_sends_is_written_as_the_protocol_says() {
+fn packets_of_a_server_are_written_as_the_protocol_says() {
     let args = value(r#"["message",1.5,{"b":18446744073709551615,"a":[]}]"#);
     let event = |namespace, id| written(&event(namespace, id, &Raw(&args), 100).unwrap());
     assert_eq!(event("/", None), r#"42["message",1.5,{"b":18446744073709551615,"a":[]}]"#);
@@ -75,7 +75,7 @@ fn bytes_become_attachments_wherever_they_stand() {
 }
 
 #[test]
-fn what_is_no_list_of_arguments_is_refused() {
+fn arguments_that_are_not_a_list_are_refused() {
     for wrong in ["\"text\"", "{}", "7", "null"] {
         assert!(matches!(event("/", None, &Raw(&value(wrong)), 1000), Err(WriteError::Invalid(_))), "{wrong}");
     }
@@ -84,7 +84,7 @@ fn what_is_no_list_of_arguments_is_refused() {
 }
 
 #[test]
-fn what_a_client_sends_is_read() {
+fn packets_of_a_client_are_read() {
     let connect = |namespace: &str, auth| Incoming::Connect { namespace: Text::copy_from_slice(namespace), auth };
     for (text, packet) in [
         ("0", connect("/", Value::Null)),
@@ -106,7 +106,7 @@ fn what_a_client_sends_is_read() {
 }
 
 #[test]
-fn what_is_no_packet_is_an_error() {
+fn an_invalid_packet_is_an_error() {
     for wrong in [
         "",
         "a",
@@ -148,7 +148,7 @@ fn what_is_no_packet_is_an_error() {
 }
 
 #[test]
-fn attachments_are_put_where_they_are_named() {
+fn attachments_replace_their_placeholders() {
     let mut decoder = Decoder::default();
     // The order is the client's own, and keys may be escaped as Python's clients write them.
     let text = r#"52-["up",{"pr\u00e9nom":{"_placeholder":true,"num":1}},{"num":0,"_placeholder":true},{"_placeholder":false}]"#;
@@ -162,7 +162,7 @@ fn attachments_are_put_where_they_are_named() {
 }
 
 #[test]
-fn attachments_are_bounded_and_due() {
+fn attachments_are_bounded_and_required() {
     assert_eq!(read("55-[\"hi\"]"), Err(PacketError::TooManyAttachments(4)));
     let waiting = |text: &'static str| {
         let mut decoder = Decoder::default();
@@ -182,12 +182,12 @@ fn attachments_are_bounded_and_due() {
     assert_eq!(
         read(r#"2["hi",{"_placeholder":true,"num":0}]"#),
         Ok(Some(event_in("/", "hi", value(r#"[{"_placeholder":true,"num":0}]"#), None))),
-        "without attachments it is data like any other"
+        "without attachments it is ordinary data"
     );
 }
 
 #[test]
-fn an_attachment_that_is_named_twice_or_by_nothing_is_malformed() {
+fn an_attachment_named_twice_or_not_at_all_is_malformed() {
     let read = |text: &str, attachments: usize| {
         let mut decoder = Decoder::default();
         let mut read = decoder.text(Text::copy_from_slice(text), &LIMITS);
@@ -263,7 +263,7 @@ fn a_session_is_opened_as_the_protocol_says() {
     assert_eq!(open.packet(), packet);
 }
 
-/// Plain data with bytes in it.
+/// Plain data that contains bytes.
 fn any_value() -> impl Strategy<Value = Value> {
     let leaf = prop_oneof![
         Just(Value::Null),
@@ -284,7 +284,7 @@ fn any_value() -> impl Strategy<Value = Value> {
 
 proptest! {
     #[test]
-    fn what_is_written_is_read_again(
+    fn written_packets_are_read_again(
         args in prop::collection::vec(any_value(), 0..4),
         name in "[a-z]{1,8} ?é?",
         namespace in "/[a-z/:]{0,8}",

@@ -1,8 +1,8 @@
-//! The one task that keeps the ledger: it alone talks to Redis about presence, one exchange after the other.
+//! The one task that owns the ledger: only it talks to Redis about presence, one exchange after the other.
 //!
-//! In: commands of the node's connections. Out: answers to them, and news for the listener. Redis away is a state: connections
-//! go on, and what they did is written when it is back. Its loop takes commands while an exchange is under way, unlike that
-//! of the limit per user, because a member may come and go faster than Redis answers.
+//! In: commands of the node's connections. Out: answers to them, and changes for the listener. While Redis is
+//! unreachable, connections continue, and their changes are written when it is back. Its loop takes commands during an
+//! exchange, unlike that of user limits, because a member may come and go faster than Redis answers.
 
 use std::{
     collections::VecDeque,
@@ -28,7 +28,7 @@ use crate::{
     telemetry::Metrics,
 };
 
-/// Steps of one exchange.
+/// Maximum number of steps per exchange.
 const STEPS: usize = 200;
 
 /// Deadline of a clean stop.
@@ -37,12 +37,12 @@ const STOP: Duration = Duration::from_secs(3);
 pub(super) enum PresenceCommand {
     Enter(Member, Value, oneshot::Sender<bool>),
     Leave(Member),
-    /// How many ids are present on this node.
+    /// The number of ids present on this node.
     Count(oneshot::Sender<usize>),
     Stop(oneshot::Sender<()>),
 }
 
-/// What was done in Redis.
+/// The result of an exchange with Redis.
 enum Exchange {
     Beat(Result<Beat, PoolError>),
     Change(Vec<Step>, Result<Option<Vec<Done>>, PoolError>),
@@ -51,7 +51,7 @@ enum Exchange {
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Link {
-    /// Nothing was heard of Redis yet.
+    /// Redis has not answered yet.
     Unknown,
     Up,
     Down,
@@ -65,7 +65,7 @@ pub(super) struct PresenceActor {
     redis: Option<Redis>,
 }
 
-/// The node's place among the others; none with the embedded layer.
+/// The node's part in the cluster; none with the embedded layer.
 struct Redis {
     store: Arc<PresenceStore>,
     beat: Duration,
@@ -73,17 +73,17 @@ struct Redis {
     epoch: String,
     join: bool,
     dead: VecDeque<String>,
-    /// Until then nobody counts as dead: where Redis was away for this node, it was so for the others.
+    /// Until then no node counts as dead: if Redis was unreachable for this node, it was so for the others.
     hold: Instant,
     rewritten: Instant,
 }
 
 impl PresenceActor {
-    /// A node among others, or without a store a node of its own.
+    /// A node of a cluster, or without a store a single node.
     pub fn new(store: Option<&Arc<PresenceStore>>, graces: Graces, listener: Listener, metrics: Metrics) -> Self {
         let redis = store.map(|store| Redis {
             store: Arc::clone(store),
-            // Thrice as often as the lease asks for, so that a dead node is found soon after its lease.
+            // Three times as often as the lease requires, so that a dead node is found soon after its lease.
             beat: store.lease.heartbeat / 3,
             link: Link::Unknown,
             epoch: String::new(),
@@ -110,9 +110,9 @@ impl PresenceActor {
                 command = commands.recv() => match command {
                     Some(PresenceCommand::Stop(done)) => {
                         if timeout(STOP, self.stop(exchange)).await.is_err() {
-                            log::warn!("presence: Redis does not answer; the members of this node are found in time");
+                            log::warn!("presence: Redis does not answer; the other nodes will take over the members of this node after its lease");
                         }
-                        // Whoever asked may have gone.
+                        // The caller may be gone.
                         let _ = done.send(());
                         return;
                     }
@@ -134,7 +134,7 @@ impl PresenceActor {
             PresenceCommand::Enter(member, facts, waiter) => {
                 if self.redis.as_ref().is_some_and(|redis| redis.link == Link::Down) {
                     self.metrics.presence_failed(1);
-                    // Nobody waits for a Redis that is away; the listener is told when it is back.
+                    // No connection waits for an unreachable Redis; the listener gets the arrival when it is back.
                     let _ = waiter.send(false);
                     self.ledger.enter(&member, facts, oneshot::channel().0);
                 } else {
@@ -150,7 +150,7 @@ impl PresenceActor {
         }
     }
 
-    /// What is to be done in Redis next; without Redis it is done at once.
+    /// The next exchange with Redis; without Redis it completes at once.
     fn next(&mut self, beat_due: &mut bool) -> Option<BoxFuture<'static, Exchange>> {
         let Some(redis) = &mut self.redis else {
             while self.ledger.has_steps() {
@@ -198,7 +198,7 @@ impl PresenceActor {
             }
             Exchange::Change(steps, Ok(None)) => {
                 self.ledger.put_back(&steps);
-                // Which loss it was, a heartbeat says.
+                // A heartbeat determines the kind of loss.
                 *beat_due = true;
             }
             Exchange::Take(dead, Ok(taken)) => self.taken(dead, taken, now),
@@ -219,7 +219,7 @@ impl PresenceActor {
                     Loss::Lease => "this node was silent for too long and counted as dead",
                     Loss::Data => "Redis has lost its data",
                 };
-                log::warn!("presence: {why}; {} members are written again", self.ledger.count());
+                log::warn!("presence: {why}; writing {} members again", self.ledger.count());
                 self.ledger.lost(loss);
                 redis.join = true;
                 *beat_due = true;
@@ -258,14 +258,15 @@ impl PresenceActor {
     fn down(&mut self, error: &PoolError) {
         let Some(redis) = &mut self.redis else { return };
         if redis.link != Link::Down {
-            log::warn!("presence: {error}; connections go on, and what they do is written when it is back");
+            log::warn!("presence: {error}; connections continue, and their changes are written when it is back");
         }
         redis.link = Link::Down;
         let waited = self.ledger.answer_all();
         self.metrics.presence_failed(waited);
     }
 
-    /// Leaves everybody to the others, those too whose grace is over: what was told here now might not get out any more.
+    /// Leaves all members to the other nodes, including those with an expired grace: a departure reported here now
+    /// might not be sent any more.
     async fn stop(&mut self, exchange: Option<BoxFuture<'static, Exchange>>) {
         if let Some(exchange) = exchange {
             let done = exchange.await;
@@ -274,7 +275,7 @@ impl PresenceActor {
         if let Some(redis) = &self.redis
             && let Err(error) = redis.store.goodbye().await
         {
-            log::warn!("presence: {error}; the members of this node are found when its lease is over");
+            log::warn!("presence: {error}; the other nodes will take over the members of this node after its lease");
         }
     }
 

@@ -1,4 +1,4 @@
--- A node renews its lease, joins if it is told to, and hears whose lease has ended.
+-- Renews a node's lease, joins if asked to, and returns the nodes with an expired lease.
 -- KEYS: nodes, this node's members, ids, epoch, recovering
 -- ARGV: node, lease ms, keep ms, the epoch it knows ('' for none), a new epoch, settle ms, '1' to join
 -- Returns: {'lost', 'data' or 'lease'}, or {epoch, recovering ms, dead node ...}
@@ -11,7 +11,7 @@ if ARGV[7] ~= '1' then
     if epoch ~= known then
         return { 'lost', 'data' }
     end
-    -- Not listed, or 0 or less: the others have begun to take this node's members over.
+    -- Not listed, or 0 or less: other nodes have begun to take over this node's members.
     if not lease or tonumber(lease) <= 0 then
         return { 'lost', 'lease' }
     end

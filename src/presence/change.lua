@@ -1,9 +1,9 @@
--- Members come to this node and go from it, in the order given.
+-- Adds members to this node and removes members from it, in the given order.
 -- KEYS: nodes, this node's members, ids, epoch, recovering
 -- ARGV: node, keep ms, the epoch it knows, prefix of the members' keys, then for each step: what, field, id, facts
---   '+' came; 'p' came, and may have been written already; '-' went; 'm' went, and may have been taken out already
--- Returns: {-1} if this node has to join first, else {recovering ms, one of these for each step}
---   0 no change for the cluster; 1 it was absent before, or is now; 2 not done: it is not known yet who is where
+--   '+' joins; 'p' joins, and may be stored already; '-' leaves; 'm' leaves, and may be removed already
+-- Returns: {-1} if this node must join first, else {recovering ms, one of these for each step}
+--   0 no change for the cluster; 1 the member was absent before, or is absent now; 2 not done: the data is not complete yet
 local node, keep, prefix = ARGV[1], ARGV[2], ARGV[4]
 local lease = redis.call('ZSCORE', KEYS[1], node)
 if redis.call('GET', KEYS[4]) ~= ARGV[3] or not lease or tonumber(lease) <= 0 then

@@ -1,4 +1,4 @@
--- A node stops: the others take over who is still here, and wait for their return.
+-- Marks a node as stopped: the other nodes take over its members, and wait for them to return.
 -- KEYS: nodes, this node's members
 -- ARGV: node, keep ms
 if redis.call('EXISTS', KEYS[2]) == 0 then

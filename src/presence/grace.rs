@@ -1,4 +1,4 @@
-//! How long somebody may be away.
+//! How long a member may be away.
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
@@ -12,12 +12,12 @@ pub struct Graces {
 }
 
 impl Graces {
-    /// One for each scope, and one for every other.
+    /// One grace for each given scope, and one for all others.
     pub fn new(by_scope: impl IntoIterator<Item = (Arc<str>, Duration)>, default: Duration) -> Self {
         Self { by_scope: Arc::new(ArcSwap::from_pointee(by_scope.into_iter().collect())), default }
     }
 
-    /// Others, for absences that begin from now on.
+    /// Replaces the graces for absences that begin from now on.
     pub fn exchange(&self, by_scope: impl IntoIterator<Item = (Arc<str>, Duration)>) {
         self.by_scope.store(Arc::new(by_scope.into_iter().collect()));
     }

@@ -1,7 +1,7 @@
-//! What this node knows of its members, and what has to be told to Redis: pure, without time and without I/O of its own.
+//! What this node knows about its members, and the pending changes for Redis: pure, without a clock and without I/O.
 //!
-//! In: connections that come and go, what Redis answered. Out: steps for Redis, in order per member and one at a time, and
-//! what the listener is to hear. It never forgets a member that Redis may still list for this node.
+//! In: connections that open and close, answers of Redis. Out: steps for Redis, in order per member and one at a time,
+//! and changes for the listener. It never forgets a member that Redis may still list for this node.
 
 use std::{
     collections::{BTreeMap, HashMap, HashSet, VecDeque},
@@ -24,27 +24,27 @@ pub(super) struct Step {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum What {
-    /// It came. `unsure`: this may have been written already, only the answer was lost.
+    /// It arrived. `unsure`: this may have been written already, but the answer was lost.
     Came { unsure: bool },
-    /// It went.
+    /// It left.
     Went { unsure: bool },
 }
 
-/// What Redis says of one step.
+/// The answer of Redis to one step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Done {
     /// Another node has the member, too, or this one had it before.
     NoChange,
-    /// The cluster did not have it before, or has it no more.
+    /// The cluster did not have it before, or has it no longer.
     Changed,
-    /// Not done: who is where is known after this time.
+    /// Not done: the members of all nodes are known only after this time.
     Held(Duration),
 }
 
-/// Why this node has to join anew.
+/// Why this node must join again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Loss {
-    /// The others held it for dead and took its members over.
+    /// The other nodes considered it dead and took over its members.
     Lease,
     /// Redis lost its data.
     Data,
@@ -57,15 +57,15 @@ pub(super) type News = (Change, Member, Value);
 enum Listing {
     #[default]
     Absent,
-    /// It was absent, and the answer to the last step is lost.
+    /// It was absent, and the answer to the last step was lost.
     PerhapsListed,
     Listed,
-    /// It was listed, and the answer to the last step is lost.
+    /// It was listed, and the answer to the last step was lost.
     PerhapsAbsent,
 }
 
 impl Listing {
-    /// As it was by the last answer.
+    /// According to the last answer.
     const fn is_listed(self) -> bool {
         matches!(self, Self::Listed | Self::PerhapsAbsent)
     }
@@ -74,21 +74,21 @@ impl Listing {
         matches!(self, Self::PerhapsListed | Self::PerhapsAbsent)
     }
 
-    /// The answer to a step is lost.
+    /// The answer to a step was lost.
     const fn doubted(self) -> Self {
         if self.is_listed() { Self::PerhapsAbsent } else { Self::PerhapsListed }
     }
 }
 
-/// Where a member's next step for Redis is: idle → queued → under way → idle, or queued again.
+/// The state of a member's next step for Redis: idle → queued → under way → idle, or queued again.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum Progress {
-    /// There is none.
+    /// No step.
     #[default]
     Idle,
-    /// It stands in the queue.
+    /// The step is in the queue.
     Queued,
-    /// Redis has not answered it yet; until then there is no other one.
+    /// Redis has not answered the step yet; until then no other step is sent.
     UnderWay,
 }
 
@@ -110,7 +110,7 @@ impl Entry {
         self.connections > 0 || self.until.is_some()
     }
 
-    /// Whether it has to be put in the queue, where it then stands.
+    /// Whether it must be queued; if so, it counts as queued.
     fn line_up(&mut self) -> bool {
         std::mem::replace(&mut self.progress, Progress::Queued) != Progress::Queued
     }
@@ -129,7 +129,7 @@ pub(super) struct Ledger {
 }
 
 impl Ledger {
-    /// A connection came.
+    /// A connection has opened.
     pub fn enter(&mut self, member: &Member, facts: Value, waiter: oneshot::Sender<bool>) {
         let entry = self.entries.entry(member.clone()).or_default();
         entry.connections += 1;
@@ -138,9 +138,9 @@ impl Ledger {
             entry.facts = facts;
         }
         let decided = entry.listing.is_listed() && entry.progress != Progress::UnderWay;
-        // Somebody who stopped waiting makes room for the next.
+        // A waiter that was dropped is replaced by the next one.
         if decided || entry.waiter.as_ref().is_some_and(|other| !other.is_closed()) {
-            // Whoever stopped waiting needs no answer.
+            // A waiter that was dropped needs no answer.
             let _ = waiter.send(false);
         } else if entry.connections == 1 {
             entry.waiter = Some(waiter);
@@ -150,7 +150,7 @@ impl Ledger {
         self.queue(member);
     }
 
-    /// A connection went; the member counts as gone at `until`.
+    /// A connection has closed; the member counts as gone at `until`.
     pub fn leave(&mut self, member: &Member, until: Instant) {
         let Some(entry) = self.entries.get_mut(member).filter(|entry| entry.connections > 0) else { return };
         entry.connections -= 1;
@@ -172,7 +172,7 @@ impl Ledger {
         self.graces.keys().next().map(|(until, _)| *until)
     }
 
-    /// Ends the graces that are over.
+    /// Ends the graces that have expired.
     pub fn end_graces(&mut self, now: Instant) {
         while let Some(first) = self.graces.first_entry().filter(|first| first.key().0 <= now) {
             let member = first.remove();
@@ -196,7 +196,7 @@ impl Ledger {
         }
     }
 
-    /// Steps to carry out now; each has to come back through [`Self::done`] or [`Self::failed`].
+    /// The steps to carry out now; each must return through [`Self::done`] or [`Self::failed`].
     pub fn steps(&mut self, most: usize) -> Vec<Step> {
         let mut steps = Vec::new();
         while steps.len() < most
@@ -205,7 +205,7 @@ impl Ledger {
             let Some(entry) = self.entries.get_mut(&member) else { continue };
             entry.progress = Progress::Idle;
             let unsure = entry.listing.is_unsure();
-            // A member that is listed and wanted stands here to be written again before it expires.
+            // A member that is listed and wanted is queued to be written again before it expires.
             let what = match (entry.wanted(), entry.listing.is_listed()) {
                 (true, _) => What::Came { unsure },
                 (false, true) => What::Went { unsure },
@@ -259,7 +259,7 @@ impl Ledger {
         news
     }
 
-    /// These steps may have been carried out or not. They stand in the queue again.
+    /// These steps may have been carried out or not. They are queued again.
     pub fn failed(&mut self, steps: &[Step]) {
         for step in steps {
             let Some(entry) = self.entries.get_mut(&step.member) else { continue };
@@ -271,7 +271,7 @@ impl Ledger {
         }
     }
 
-    /// These steps were not carried out; they stand in the queue again.
+    /// These steps were not carried out; they are queued again.
     pub fn put_back(&mut self, steps: &[Step]) {
         for step in steps {
             let Some(entry) = self.entries.get_mut(&step.member) else { continue };
@@ -281,7 +281,7 @@ impl Ledger {
         }
     }
 
-    /// Nobody is kept waiting: Redis is away. How many were.
+    /// Answers all waiters, because Redis is unreachable; returns their number.
     pub fn answer_all(&mut self) -> u64 {
         let mut answered = 0;
         for entry in self.entries.values_mut() {
@@ -293,19 +293,19 @@ impl Ledger {
         answered
     }
 
-    /// Redis lists this node's members no more, or not all of them; no step is on its way.
+    /// Redis no longer lists this node's members, or not all of them; no step is under way.
     pub fn lost(&mut self, loss: Loss) {
         for (member, entry) in &mut self.entries {
             match loss {
-                // Who has only its grace left is the others' now, except where they have not come to it yet; so it is
-                // taken out, and told of only by who had it.
+                // A member in its grace belongs to the other nodes now, unless they have not taken it over yet; so it
+                // is removed, and its departure is reported only by the node that had it.
                 Loss::Lease if entry.connections == 0 => {
                     entry.until = None;
                     entry.listing = Listing::Listed;
                 }
                 Loss::Lease => entry.listing = Listing::Absent,
                 Loss::Data if entry.wanted() => entry.listing = Listing::Absent,
-                // Gone for this node, and nobody else can know that it was here.
+                // It has left this node, and no other node can know that it was here.
                 Loss::Data => entry.listing = Listing::PerhapsAbsent,
             }
             if entry.line_up() {
@@ -314,7 +314,7 @@ impl Ledger {
         }
     }
 
-    /// A member of a dead node is this node's now, and waits for its return until then.
+    /// Takes over a member of a dead node, and waits for its return until then.
     pub fn adopt(&mut self, member: &Member, facts: Value, now: Instant, until: Instant) {
         let entry = self.entries.entry(member.clone()).or_default();
         entry.listing = Listing::Listed;
@@ -326,7 +326,7 @@ impl Ledger {
         }
     }
 
-    /// Queues who was written longer than `age` ago, so that nothing of a live node expires.
+    /// Queues members that were written longer than `age` ago, so that no entry of a live node expires.
     pub fn rewrite(&mut self, now: Instant, age: Duration) {
         for (member, entry) in &mut self.entries {
             if entry.written.is_some_and(|written| now.duration_since(written) >= age)
@@ -339,13 +339,13 @@ impl Ledger {
         }
     }
 
-    /// How many ids are present on this node.
+    /// The number of ids present on this node.
     pub fn count(&self) -> usize {
         let present = self.entries.iter().filter(|(_, entry)| entry.wanted());
         present.map(|(member, _)| Arc::clone(&member.id)).collect::<HashSet<_>>().len()
     }
 
-    /// Whether a step waits.
+    /// Whether a step is pending.
     pub fn has_steps(&self) -> bool {
         !self.queue.is_empty()
     }

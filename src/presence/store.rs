@@ -2,11 +2,11 @@
 //!
 //! | key | what it holds |
 //! | --- | --- |
-//! | `channelgate:presence:nodes` | nodes by the end of their lease; 0 said goodbye, -1 is being taken over |
+//! | `channelgate:presence:nodes` | nodes by the end of their lease; 0 has said goodbye, -1 is being taken over |
 //! | `channelgate:presence:node:<id>` | a node's members, `["scope","id"]`, with their facts |
 //! | `channelgate:presence:member:<member>` | the nodes that have a member |
 //! | `channelgate:presence:ids` | for each id, in how many scopes it is present |
-//! | `channelgate:presence:epoch` | gone or another one when Redis has lost its data |
+//! | `channelgate:presence:epoch` | missing or changed when Redis has lost its data |
 //! | `channelgate:presence:recovering` | after that: the nodes write their members again |
 
 use std::{sync::Arc, time::Duration};
@@ -32,7 +32,7 @@ const RECOVERING: &str = "channelgate:presence:recovering";
 /// One for the node's own steps, one for counting.
 const CONNECTIONS: usize = 2;
 
-/// Members taken over in one step.
+/// Maximum number of members taken over in one step.
 const TAKE: usize = 200;
 
 pub(super) struct PresenceStore {
@@ -45,23 +45,23 @@ pub(super) struct PresenceStore {
     goodbye: Script,
 }
 
-/// What a heartbeat brought.
+/// The result of a heartbeat.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Beat {
-    /// This node has to join, anew or for the first time.
+    /// This node must join, again or for the first time.
     Lost(Loss),
     /// It belongs to this epoch; these nodes are dead.
     Alive { epoch: String, dead: Vec<String> },
 }
 
-/// What a step of taking over brought.
+/// The result of a take-over step.
 #[derive(Debug, Default)]
 pub(super) struct Taken {
-    /// Nothing is left.
+    /// No member is left.
     pub complete: bool,
-    /// The node had stopped, and not died.
+    /// The node had stopped regularly, not died.
     pub goodbye: bool,
-    /// Who is this node's now.
+    /// The members that are now this node's.
     pub members: Vec<(Member, Value)>,
 }
 
@@ -82,17 +82,17 @@ impl PresenceStore {
         self.pool.label()
     }
 
-    /// After an outage: how long it takes until every node that lives has said so.
+    /// After an outage: the time within which every live node has sent a sign of life.
     pub fn settle(&self) -> Duration {
         2 * self.lease.heartbeat + self.lease.deadline()
     }
 
-    /// How long a node that fell silent has been so, at least, when its lease is over.
+    /// The minimum time for which a silent node has been silent when its lease ends.
     pub fn silence(&self, beat: Duration) -> Duration {
         self.lease.length().saturating_sub(beat)
     }
 
-    /// Renews the lease; `join` takes part in whatever epoch it is.
+    /// Renews the lease; with `join` the node joins whatever epoch there is.
     pub async fn beat(&self, epoch: &str, join: bool) -> Result<Beat, PoolError> {
         let mut call = self.beat.prepare_invoke();
         for key in [NODES, &self.own, IDS, EPOCH, RECOVERING] {
@@ -110,7 +110,7 @@ impl PresenceStore {
         })
     }
 
-    /// Carries out steps; `None` where this node has to join first.
+    /// Carries out steps; `None` if this node must join first.
     pub async fn change(&self, epoch: &str, steps: &[Step]) -> Result<Option<Vec<Done>>, PoolError> {
         let mut call = self.change.prepare_invoke();
         for key in [NODES, &self.own, IDS, EPOCH, RECOVERING] {
@@ -140,7 +140,7 @@ impl PresenceStore {
         Ok(Some(done.collect()))
     }
 
-    /// Takes some members of a dead node over.
+    /// Takes over some members of a dead node.
     pub async fn take(&self, dead: &str) -> Result<Taken, PoolError> {
         let mut call = self.take.prepare_invoke();
         call.key(NODES).key(&self.own).key(format!("{NODE}{dead}"));
@@ -161,20 +161,20 @@ impl PresenceStore {
         Ok(taken)
     }
 
-    /// Leaves this node's members to the others.
+    /// Leaves this node's members to the other nodes.
     pub async fn goodbye(&self) -> Result<(), PoolError> {
         let mut call = self.goodbye.prepare_invoke();
         call.key(NODES).key(&self.own).arg(&self.lease.node).arg(millis(KEEP));
         self.pool.invoke(&call).await
     }
 
-    /// How many ids are present in the cluster.
+    /// The number of ids present in the cluster.
     pub async fn count(&self) -> Result<usize, PoolError> {
         self.pool.query(redis::cmd("HLEN").arg(IDS)).await
     }
 }
 
-/// A member as text that no other member has.
+/// A unique text for a member.
 fn field(member: &Member) -> String {
     serde_json::json!([&*member.scope, &*member.id]).to_string()
 }

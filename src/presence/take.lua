@@ -1,8 +1,8 @@
--- Takes over members of a node whose lease has ended. Those who are nowhere else become this node's, so that they are told
--- to have gone by one node only, and by another one should this one end meanwhile.
+-- Takes over members of a node with an expired lease. Members on no other node become this node's, so that only one
+-- node announces that they left; should this node end meanwhile, another one takes over.
 -- KEYS: nodes, this node's members, the dead node's members
--- ARGV: node, keep ms, prefix of the members' keys, dead node, about how many
--- Returns: {1 if nothing is left to take, 1 if it had said goodbye, field, facts, field, facts ...}
+-- ARGV: node, keep ms, prefix of the members' keys, dead node, approximate number of members
+-- Returns: {1 if no members remain, 1 if the dead node had stopped properly, field, facts, field, facts ...}
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local node, keep, prefix, dead = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
@@ -11,7 +11,7 @@ if lease > now then
     return { 1, 0 }
 end
 if lease > 0 then
-    -- From here on it cannot go on as if nothing had happened, should it still live.
+    -- Should the node still live, it must now join again.
     redis.call('ZADD', KEYS[1], -1, dead)
 end
 local answer = { 0, lease == 0 and 1 or 0 }

@@ -1,7 +1,7 @@
-//! Letting clients in: one way for plain WebSocket, Engine.IO and each CONNECT of Socket.IO.
+//! Admits clients: one way for plain WebSocket, Engine.IO and each CONNECT of Socket.IO.
 //!
-//! In: a client, and the consumers that it comes for. Out: a session's parts and a member of the hub in all its groups, or
-//! the [`Refusal`]. What fails or is given up on the way leaves nothing behind. It writes nothing to the client.
+//! In: a client, and the consumers that it connects to. Out: a session's parts and a member of the hub in all its
+//! groups, or the [`Refusal`]. A failed or cancelled admission leaves nothing behind. It writes nothing to the client.
 
 use std::{iter::repeat_n, mem::take, rc::Rc, sync::Arc, time::Instant};
 
@@ -23,33 +23,34 @@ use crate::{
     socket::Connection,
 };
 
-/// Lets clients in. One per worker.
+/// Admits clients. One per worker.
 pub struct Admission {
-    /// What the worker works with.
+    /// The worker's services.
     pub services: Rc<WorkerServices>,
 }
 
-/// A client that asks to be let in; whether its page may ask was looked at when its request came.
+/// A client that requests admission; the origin of its page was checked when its request arrived.
 pub struct Client<'a> {
-    /// Where its credentials are.
+    /// The head with its credentials.
     pub head: &'a RequestHead<'a>,
     /// How it is connected.
     pub connection: &'a Rc<Connection>,
-    /// What consumers know of it, except who it is. A token in what it sent with CONNECT goes before those of the head.
+    /// The context for consumers, without the user. A token in the CONNECT data takes precedence over those in the
+    /// head.
     pub context: Context,
 }
 
-/// Who a client is by its token, and its entry among those who can be disconnected.
+/// The identity of a client from its token, and its entry among those who can be disconnected.
 #[derive(Clone)]
 struct Known {
     identity: Identity,
     principal: Option<Rc<Principal>>,
-    /// Whether the connection ends with the token, and when the look at it began.
+    /// Whether the connection ends with the token, and when its check began.
     ends: bool,
     began: Instant,
 }
 
-/// A client that one consumer at least has admitted.
+/// A client admitted by at least one consumer.
 pub struct Admitted {
     parts: Vec<Part>,
     /// The subprotocol to echo, if any.
@@ -57,12 +58,12 @@ pub struct Admitted {
     pub(super) groups: Vec<(GroupName, ConsumerId)>,
     permits: Vec<Rc<UserPermit>>,
     before_subscribe: BeforeSubscribe,
-    /// The consumer that tells the client of gaps: the first that it asked.
+    /// The consumer that sends gap notices to the client: the first one that it asked.
     gap_consumer: Option<ConsumerId>,
 }
 
 impl Admission {
-    /// Asks each consumer of a namespace for itself; refused with the first one's reason where none admits.
+    /// Asks each consumer of a namespace; if none admits, the client is refused with the first one's reason.
     pub async fn admit(&self, namespace: &Namespace, client: Client<'_>) -> Result<Admitted, Refusal> {
         let Client { head, connection, context } = client;
         let token = context.auth.get("token").and_then(Value::as_str).filter(|token| !token.is_empty());
@@ -87,8 +88,8 @@ impl Admission {
         admitted.ok_or_else(|| refused.unwrap_or(Refusal::Namespace))
     }
 
-    /// Admits a client and joins its groups, in time, as a member that gets nothing before it is seated: what says that it
-    /// is connected must come first.
+    /// Admits a client and joins its groups, in time, as a member that gets nothing before it is seated: the message
+    /// that confirms the connection must come first.
     pub async fn let_in(
         &self,
         namespace: &Namespace,
@@ -106,7 +107,7 @@ impl Admission {
         .await
     }
 
-    /// Gives up what takes too long.
+    /// Cancels what takes too long.
     pub async fn in_time<T>(
         &self,
         namespace: &Namespace,
@@ -118,8 +119,8 @@ impl Admission {
         })
     }
 
-    /// Puts a client into its groups; out of all of them again, if that fails or is given up. Its users' permits are the
-    /// connection's then.
+    /// Joins a client's groups; leaves all of them again if that fails or is cancelled. Then its users' permits belong
+    /// to the connection.
     pub async fn join(
         &self,
         mut admitted: Admitted,
@@ -132,7 +133,7 @@ impl Admission {
         Ok(())
     }
 
-    /// Who it is for consumers that authenticate alike; from now on it can be disconnected.
+    /// The identity of a client for consumers with the same authentication; from now on it can be disconnected.
     async fn identify(
         &self,
         alike: &[Arc<Consumer>],
@@ -156,7 +157,7 @@ impl Admission {
         Ok(Known { identity, principal, ends, began })
     }
 
-    /// Whether a consumer admits a client, and what it joins then.
+    /// Whether a consumer admits a client, and the groups that it then joins.
     async fn ask(
         &self,
         consumer: &Arc<Consumer>,
@@ -167,15 +168,15 @@ impl Admission {
     ) -> Result<(), Refusal> {
         let Known { mut identity, mut principal, ends, began } = known;
         let subject = user_id_of(&identity.user);
-        // Only `on_admit` can make it another user than the token's.
+        // Only `on_admit` can set another user than the token's.
         let user = if consumer.has_on_admit() { identity.user.clone() } else { take(&mut identity.user) };
         let context = Context { user, claims: take(&mut identity.claims), ..context };
         if !consumer.may_keep(context.weight()) {
             return Err(Refusal::State);
         }
         let context = self.services.admit(consumer, context).await.map_err(|Refused(text)| Refusal::Denied(text))?;
-        // Whom `on_admit` found stands for whom the token named, also where it is counted and disconnected. A user without
-        // an id is still the token's: the end of the token, and of its user, must find the connection.
+        // The user found by `on_admit` replaces the token's user, also where connections are counted and disconnected.
+        // A user without an id remains the token's: when the token or its user ends, the connection must be found.
         let found = user_id_of(&context.user).filter(|found| subject.as_ref() != Some(found));
         if found.is_some() {
             principal =
@@ -200,7 +201,7 @@ impl Admission {
         Ok(())
     }
 
-    /// The user's permit for this connection, where users are counted.
+    /// The user's permit for this connection, if users are counted.
     async fn permit(&self, connection: &Connection, user: Option<&str>) -> Result<Option<Rc<UserPermit>>, Refusal> {
         let (Some(users), Some(user)) = (self.services.control.users(), user) else { return Ok(None) };
         let permit = connection.with_permits(|permits| permits.of_user(user));
@@ -210,7 +211,7 @@ impl Admission {
 }
 
 impl Admitted {
-    /// The client as a member of the hub, which joins no group yet.
+    /// The client as a member of the hub, without groups yet.
     pub fn member(&self, make: impl FnOnce(BeforeSubscribe) -> Rc<Member>) -> Rc<Member> {
         let member = make(self.before_subscribe);
         if let Some(consumer) = self.gap_consumer {
@@ -224,7 +225,7 @@ impl Admitted {
         take(&mut self.parts).into_boxed_slice()
     }
 
-    /// Its users' permits are the connection's from now on, for as long as this attempt lasts.
+    /// Gives its users' permits to the connection, for as long as this attempt lasts.
     pub fn keep_permits(&mut self, connection: &Connection, attempt: u32) {
         if !self.permits.is_empty() {
             connection.with_permits(|permits| permits.keep(attempt, take(&mut self.permits)));

@@ -1,7 +1,7 @@
-//! What consumers ask for when there is no connection (any more): that a client has gone, that a user is online or offline.
+//! Carries out effects without a connection: after a client has gone, or when a user comes online or goes offline.
 //!
-//! In: a consumer's reaction. Out: publishes to the layer and calls to the backend, on the node's own runtime, so that the end
-//! of a worker does not cut them.
+//! In: a consumer's reaction. Out: publishes to the layer and calls to the backend, on the node's own runtime, so that
+//! the end of a worker does not interrupt them.
 
 use std::{
     sync::{
@@ -21,10 +21,10 @@ use crate::{
     warn_bounded,
 };
 
-/// How often a stopping node looks whether all is done.
+/// How often a stopping node checks whether all work is done.
 const LOOK: Duration = Duration::from_millis(20);
 
-/// Carries out what has no connection.
+/// Carries out effects without a connection.
 #[derive(Clone)]
 pub struct Background {
     layer: Arc<dyn Layer>,
@@ -34,12 +34,12 @@ pub struct Background {
 }
 
 impl Background {
-    /// With these parts of the node, on the runtime of the caller.
+    /// With these parts of the node, on the caller's runtime.
     pub fn new(layer: Arc<dyn Layer>, backend: Arc<dyn Backend>) -> Self {
         Self { layer, backend, runtime: Handle::current(), open: Arc::default() }
     }
 
-    /// Begins to carry out a reaction; `what` it is of is for the log.
+    /// Starts to carry out a reaction; `what` names its cause in the log.
     pub fn start(&self, consumer: Arc<Consumer>, context: Context, reaction: Reaction, what: &'static str) {
         if let Some(problem) = &reaction.problem {
             warn_bounded!("{}: {what} failed: {problem}", consumer.name());
@@ -58,12 +58,12 @@ impl Background {
     async fn work(&self, consumer: &Consumer, mut context: Context, effects: Vec<Effect>) {
         let mut work: Vec<Effect> = effects.into_iter().rev().collect();
         while let Some(effect) = work.pop() {
-            // Not in the `match`: the stage must not live across what is waited for.
+            // Not in the `match`: the stage must not live across the await.
             let step = carry_out(effect, consumer, Stage::Background(&mut context));
             match step {
                 Step::Wait(Wait::Publish { group, body, .. }) => {
                     if let Err(error) = self.layer.publish(&group, &body).await {
-                        warn_bounded!("{}: an event for group {group} is not published: {error}", consumer.name());
+                        warn_bounded!("{}: cannot publish an event for group {group}: {error}", consumer.name());
                     }
                 }
                 Step::Wait(Wait::Call { request, then }) => {
@@ -75,7 +75,7 @@ impl Background {
         }
     }
 
-    /// Resolves when everything that was begun is done.
+    /// Resolves when all started work is done.
     pub async fn finished(&self) {
         while self.open.load(Ordering::Relaxed) > 0 {
             tokio::time::sleep(LOOK).await;

@@ -1,7 +1,8 @@
-//! Carries out what a consumer asks for. The one place that says which effect is possible at which stage of a connection.
+//! Carries out the effects of consumers. The only place that decides which effect is possible at which stage of a
+//! connection.
 //!
-//! In: an [`Effect`], of a handler or of anything else that speaks for a consumer, and the [`Stage`]. What can be done at once
-//! is done. Out: the [`Step`] that is left, for the caller, who keeps the order. It never waits, and starts no task.
+//! In: an [`Effect`], from a handler or another part of a consumer, and the [`Stage`]. Immediate effects are carried
+//! out here. Out: the remaining [`Step`], for the caller, which keeps the order. It never waits, and starts no task.
 
 use std::{cell::RefCell, rc::Rc, sync::Arc, time::Duration};
 
@@ -16,29 +17,29 @@ use crate::{
     telemetry::Metrics,
 };
 
-/// What a session says to its client with.
+/// How a session sends to its client.
 pub trait Outlet {
     /// Sends.
     fn send(&self, payload: &Payload);
 
-    /// Ends the connection, or in Socket.IO the client's membership of the namespace.
+    /// Ends the connection or, in Socket.IO, the client's membership of the namespace.
     fn close(&self, code: CloseCode, reason: &str);
 
     /// Whether to stop reading from the client for now.
     fn hold(&self, hold: bool);
 }
 
-/// Where effects are carried out, and on what.
+/// The stage at which effects are carried out, and their target.
 pub(super) enum Stage<'a> {
-    /// A client asks to come in: nothing can be sent to it, and it has joined nothing.
+    /// A client requests admission: nothing can be sent to it, and it has joined nothing.
     Admission(&'a mut Context),
     /// The connection is open.
     Open(Open<'a>),
-    /// There is no connection, or no longer: a client has gone, a user is online or offline.
+    /// Without a connection: the client has gone, or a user is online or offline.
     Background(&'a mut Context),
 }
 
-/// An open connection, with the part that the consumer has in it.
+/// An open connection, with the consumer's part in it.
 pub(super) struct Open<'a> {
     pub part: &'a Part,
     /// `None` once the client has gone.
@@ -48,39 +49,39 @@ pub(super) struct Open<'a> {
     pub metrics: &'a Metrics,
 }
 
-/// What is left to do for an effect.
+/// What remains to be done for an effect.
 pub(super) enum Step {
     /// Nothing.
     Done,
-    /// To refuse the client, with this text; only at admission.
+    /// Refuse the client with this text; only at admission.
     Refuse(String),
-    /// To ask the client; only where the connection is open. What follows comes with its answer.
+    /// Ask the client; only if the connection is open. The handler continues with its answer.
     Ask { args: Vec<Value>, timeout: Duration, then: Continuation },
-    /// Something that takes time. The next effect is carried out when it is done.
+    /// An effect that takes time. The next effect is carried out when it is done.
     Wait(Wait),
 }
 
-/// What takes time.
+/// Effects that take time.
 pub(super) enum Wait {
     /// At every stage.
     Call { request: Box<CallRequest>, then: Continuation },
     /// Not at admission.
     Publish { group: GroupName, body: Arc<Value>, failed: Option<Arc<[Payload]>> },
-    /// Only where the connection is open.
+    /// Only if the connection is open.
     Join { groups: Vec<GroupName>, failed: Option<Arc<[Payload]>> },
-    /// Only where the connection is open: another user is behind it from now on.
+    /// Only if the connection is open: its user changes.
     BecomeUser(Value),
-    /// Only where the connection is open.
+    /// Only if the connection is open.
     Refresh { token: Secret, then: Continuation, replies: FailureReplies },
 }
 
-/// What the client gets where its new token is not good, and where that cannot be known.
+/// The replies to the client if its new token is not valid, and if that is unknown.
 pub(super) struct FailureReplies {
     pub denied: Option<Arc<[Payload]>>,
     pub failed: Option<Arc<[Payload]>>,
 }
 
-/// Carries out one effect of a consumer, as far as that takes no time.
+/// Carries out one effect of a consumer, as far as it is immediate.
 pub(super) fn carry_out(effect: Effect, consumer: &Consumer, stage: Stage<'_>) -> Step {
     use Stage::{Admission, Background, Open};
     match (effect, stage) {
@@ -92,16 +93,16 @@ pub(super) fn carry_out(effect: Effect, consumer: &Consumer, stage: Stage<'_>) -
         (Effect::User(user), stage) => stage.change(|context| context.user = user),
         (Effect::Call { request, then }, _) => return Step::Wait(Wait::Call { request, then }),
 
-        // Not before the client is in.
+        // Not before admission.
         (Effect::Publish { group, body, failed }, Open(_) | Background(_)) => {
             return Step::Wait(Wait::Publish { group, body, failed });
         }
 
-        // Where there is a client to turn away.
+        // Only if there is a client to refuse.
         (Effect::Refuse { message }, Admission(_)) => return Step::Refuse(message),
         (Effect::Refuse { message }, Open(open)) => open.outlet.close(CloseCode::POLICY_VIOLATION, &message),
 
-        // Only where the connection is open.
+        // Only if the connection is open.
         (Effect::Reply(payload), Open(open)) => open.outlet.send(&payload),
         (Effect::Ask { args, timeout, then }, Open(_)) => return Step::Ask { args, timeout, then },
         (Effect::Subscribe(names), Open(open)) => open.subscribe(names),
@@ -112,7 +113,7 @@ pub(super) fn carry_out(effect: Effect, consumer: &Consumer, stage: Stage<'_>) -
             return Step::Wait(Wait::Refresh { token, then, replies: FailureReplies { denied, failed } });
         }
         (Effect::Close { code, reason }, Open(open)) => {
-            // The configuration was checked for codes that may be sent.
+            // The configuration was checked to contain only codes that may be sent.
             open.outlet.close(CloseCode::new(code).unwrap_or(CloseCode::NORMAL), &reason);
         }
 
@@ -180,7 +181,7 @@ mod tests {
 
     const CONSUMER: &str = "[[consumer]]\npath = '/feed/'\n";
 
-    /// One of each that any handler can ask for without a connection.
+    /// One of each effect that any handler can have without a connection.
     fn effects() -> [Effect; 9] {
         let group = GroupName::new("news").unwrap();
         [
@@ -211,7 +212,7 @@ mod tests {
     }
 
     #[test]
-    fn a_client_that_asks_to_come_in_can_be_refused_and_nothing_is_published_or_sent_for_it() {
+    fn a_client_in_admission_can_be_refused_and_nothing_is_published_or_sent_for_it() {
         let (steps, context) = steps(|context| Stage::Admission(context));
         assert_eq!(steps, ["", "", "", "refuse", "", "", "", "", ""]);
         assert_eq!((context.vars, context.user), (Value::from("vars"), Value::from("user")));

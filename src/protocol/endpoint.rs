@@ -1,7 +1,7 @@
-//! What is served, by path: one table for plain WebSocket, Engine.IO and Socket.IO.
+//! The endpoints by path: one table for plain WebSocket, Engine.IO and Socket.IO.
 //!
-//! In: the consumers of a configuration. Out: the [`Endpoint`] at a request's path, with its consumers and the limits of its
-//! connections. It knows no request and no connection.
+//! In: the consumers of a configuration. Out: the [`Endpoint`] at a request's path, with its consumers and the limits
+//! of its connections. It knows no request and no connection.
 
 use std::sync::Arc;
 
@@ -13,10 +13,10 @@ use crate::{
     telemetry::Metrics,
 };
 
-/// What is served at one path.
+/// The endpoint at one path.
 pub struct Endpoint {
     protocol: Protocol,
-    /// The first of its consumers, which have the path in common.
+    /// The first of its consumers, which share the path.
     first: Arc<Consumer>,
     /// One, unless it speaks Socket.IO.
     namespaces: Vec<Arc<Namespace>>,
@@ -24,12 +24,12 @@ pub struct Endpoint {
 }
 
 impl Endpoint {
-    /// What its clients speak.
+    /// The protocol of its clients.
     pub const fn protocol(&self) -> Protocol {
         self.protocol
     }
 
-    /// The limits of connections that come in here; they count them, too.
+    /// The limits of its connections, which also count them.
     pub const fn limits(&self) -> &Arc<ConnectionLimits> {
         &self.limits
     }
@@ -39,19 +39,19 @@ impl Endpoint {
         &self.first
     }
 
-    /// A namespace, if it is served. Without Socket.IO there is only `/`.
+    /// The namespace with this name, if there is one. Without Socket.IO there is only `/`.
     pub fn namespace(&self, name: &str) -> Option<&Arc<Namespace>> {
         self.namespaces.iter().find(|known| *known.name == *name)
     }
 }
 
-/// Consumers whose clients come in together.
+/// Consumers with a common connect.
 pub struct Namespace {
     pub(super) name: Arc<str>,
-    /// The first of its consumers in the file, whose words a client gets that none admits.
+    /// The first of its consumers in the file; its texts are used if none admits the client.
     pub(super) first: Arc<Consumer>,
-    /// Its consumers by their ways to authenticate: those that authenticate alike see the same user, and some tokens are good
-    /// for one look only.
+    /// Its consumers grouped by authentication methods: those with the same methods see the same user, and a single-use
+    /// token can be checked only once.
     pub(super) alike: Vec<Vec<Arc<Consumer>>>,
 }
 
@@ -65,11 +65,11 @@ impl Namespace {
     }
 }
 
-/// Everything that a node serves.
+/// All endpoints of a node.
 pub struct Endpoints(Vec<Arc<Endpoint>>);
 
 impl Endpoints {
-    /// Those of a configuration: consumers that spell the same path share it.
+    /// The endpoints of a configuration: consumers with the same spelling of a path share one.
     pub fn new(consumers: &ConsumerSet, config: &Config, metrics: &Metrics) -> Self {
         let mut by_path: Vec<(&str, Protocol, Vec<&Arc<Consumer>>)> = Vec::new();
         for consumer in consumers.iter() {
@@ -80,13 +80,14 @@ impl Endpoints {
             }
         }
         let endpoint = |(_, protocol, consumers): (&str, Protocol, Vec<&Arc<Consumer>>)| {
-            // A connection belongs to no single consumer: which of them take it shows only when it connects to a namespace.
+            // A connection does not belong to a single consumer: which of them admit it is decided when it connects to
+            // a namespace.
             let names: Vec<&str> = consumers.iter().map(|consumer| consumer.name()).collect();
             let open = metrics.open(&names.join(","), protocol.name());
             let first = *consumers.first()?;
             let limits = match protocol {
                 Protocol::WebSocket => ConnectionLimits::new(&config.socket, first.spec().max_message),
-                // The heartbeat is Engine.IO's own.
+                // Engine.IO has its own heartbeat.
                 Protocol::EngineIo | Protocol::SocketIo => {
                     let most = Some(config.socketio.max_payload);
                     ConnectionLimits { pings: false, ..ConnectionLimits::new(&config.socket, most) }
@@ -99,7 +100,7 @@ impl Endpoints {
         Self(by_path.into_iter().filter_map(endpoint).collect())
     }
 
-    /// The first endpoint for a request's path (percent-encoded, as it came, without the query), and the path's parameters.
+    /// The first endpoint for a request's raw path (percent-encoded, without the query), and the path's parameters.
     pub fn route(&self, path: &str) -> Option<(&Arc<Endpoint>, Value)> {
         let path = decode_path(path);
         self.0.iter().find_map(|endpoint| Some((endpoint, endpoint.first.matches(&path)?)))
@@ -180,7 +181,7 @@ namespace = "/admin"
     }
 
     #[test]
-    fn consumers_of_a_namespace_stand_together_where_they_authenticate_alike() {
+    fn consumers_of_a_namespace_are_grouped_by_authentication() {
         let endpoints = endpoints();
         let (endpoint, _) = endpoints.route("/socket.io/").unwrap();
         let namespace = endpoint.namespace("/").unwrap();

@@ -1,8 +1,8 @@
 //! Engine.IO 4: sessions over a WebSocket or over polling requests, the upgrade from one to the other, and the heartbeat.
 //!
-//! In: packets of clients, from a socket or out of requests. Out: messages for the protocol above ([`Upper`]), which is
-//! Socket.IO or an echo of raw messages. A session belongs to one worker (decision 0008); `workers` hands requests and
-//! sockets that arrived elsewhere to it. It knows no HTTP and no event.
+//! In: packets of clients, from a socket or from requests. Out: messages for the protocol above ([`Upper`]), which is
+//! Socket.IO or an echo of raw messages. A session belongs to one worker (decision 0008); `workers` passes it requests
+//! and sockets that arrived elsewhere. It knows no HTTP and no event.
 
 mod deadlines;
 mod polling;

@@ -1,12 +1,12 @@
-//! What of a session's first request is still needed when its client connects to a namespace: query and credentials.
+//! The part of a session's first request that is needed when its client connects to a namespace: query and credentials.
 
 use crate::auth::RequestHead;
 
-/// Kept for as long as the session lives, so it is small: nothing that is absent takes memory.
+/// Kept for the session's lifetime, so it is small: absent parts take no memory.
 #[derive(Default)]
 pub struct Head {
     query: Box<str>,
-    /// Where the client named any: most do not.
+    /// Present if the client sent any credentials: most do not.
     credentials: Option<Box<Credentials>>,
 }
 
@@ -30,7 +30,7 @@ impl Head {
         Self { query: head.query.into(), credentials }
     }
 
-    /// About how many bytes are kept of what the client chose.
+    /// The approximate number of bytes stored from the client.
     pub fn weight(&self) -> usize {
         let credentials = self.credentials.as_deref().map_or(0, |credentials| {
             let cookies: usize = credentials.cookies.iter().map(|cookie| cookie.len()).sum();
@@ -39,7 +39,7 @@ impl Head {
         self.query.len() + credentials
     }
 
-    /// As the head of a request; its origin was checked when it came.
+    /// Converts it back to a request's head; the origin was checked when the request arrived.
     pub fn as_request(&self) -> RequestHead<'_> {
         let query = &self.query;
         match self.credentials.as_deref() {

@@ -1,4 +1,4 @@
-//! A consumer's part in a connection: what its handlers know of it, and what they have done so far.
+//! A consumer's part in a connection: the context and state of its handlers.
 
 use std::{
     cell::{Cell, RefCell},
@@ -15,13 +15,13 @@ use crate::{
     presence,
 };
 
-/// A consumer that admitted the connection, and what its expressions know of it.
+/// A consumer that admitted the connection, and the context of its expressions.
 pub struct Part {
     pub(super) consumer: Arc<Consumer>,
-    /// Absent where no handler of the consumer looks at it.
+    /// Absent if no handler of the consumer reads it.
     context: RefCell<Option<Box<Context>>>,
     limits: RefCell<Limits>,
-    /// Boxed, because most connections are counted nowhere.
+    /// Boxed, because most connections are not counted as present.
     pub(super) present: RefCell<Option<Box<presence::Member>>>,
     /// Absent for an anonymous client.
     principal: Cell<Option<Rc<Principal>>>,
@@ -40,7 +40,7 @@ impl Part {
         }
     }
 
-    /// Who is behind the connection for this consumer.
+    /// The principal of the connection for this consumer.
     pub(super) fn principal(&self) -> Option<Rc<Principal>> {
         let principal = self.principal.take();
         self.principal.set(principal.clone());

@@ -17,7 +17,7 @@ use crate::{
     socket::{Connection, Handler, close::CloseCode},
 };
 
-/// Lets a client in, whose connection then has a session; the subprotocol to echo, if any.
+/// Admits a client and opens its session; returns the subprotocol to echo, if any.
 pub async fn admit(
     admission: &Admission,
     endpoint: &Endpoint,
@@ -26,7 +26,7 @@ pub async fn admit(
     connection: &Rc<Connection>,
 ) -> Result<Option<String>, Refusal> {
     let namespace = endpoint.namespace("/").ok_or(Refusal::Namespace)?;
-    // Known to others only where a handler can name it.
+    // Has a public id only if a handler can name it.
     let id = if endpoint.consumer().needs_context() { new_id() } else { Arc::default() };
     let context = Context { route, query: query(head.query), id: Arc::clone(&id), ..Context::default() };
     let client = Client { head, connection, context };
@@ -40,13 +40,13 @@ pub async fn admit(
         let outlet = Rc::clone(connection) as Rc<dyn Outlet>;
         let session = Session::new(Rc::clone(&admission.services), outlet, Rc::clone(&member), parts, 0);
         connection.handled_by(Rc::clone(&session) as Rc<dyn Handler>);
-        // Before a handler can say that the user is another.
+        // Before a handler can change the user.
         admitted.keep_permits(connection, 0);
-        // The greeting waits in the outbox before the first event can come.
+        // The greeting is in the outbox before the first event can arrive.
         session.opened();
         if session.member().is_some() {
             if admitted.groups.is_empty() {
-                // Nothing else would make it known.
+                // A member without groups is not registered otherwise.
                 admission.services.shard.announce(&member);
             }
             admission.join(admitted, &member, connection, 0).await?;
@@ -57,8 +57,8 @@ pub async fn admit(
     admission.in_time(namespace, work).await
 }
 
-/// Closes a connection that is accepted only for this, because a browser cannot read another answer; the outcome that is
-/// counted. `None`, and nothing done, where the client is to have the answer.
+/// Closes a connection that is accepted only for this, because a browser cannot read another answer; returns the
+/// counted outcome. `None`, without doing anything, if the client gets the HTTP answer.
 pub fn turn_away(
     refusal: &Refusal,
     consumer: &Consumer,

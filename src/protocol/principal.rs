@@ -1,4 +1,4 @@
-//! From what somebody has proven to a place among those who can be disconnected, and whose time may end.
+//! Registers an authenticated client in the index of principals, so that it can be disconnected and can expire.
 
 use std::{
     rc::Rc,
@@ -14,9 +14,9 @@ use crate::{
 };
 
 impl WorkerServices {
-    /// Notes who is behind a connection: its token's user, or another that a consumer knows it as; `None` for an anonymous
-    /// client. `ends` says whether the connection ends with the token, `began` when the look at it began. An error where it
-    /// was disconnected meanwhile.
+    /// Registers the user of a connection: its token's user, or another one set by a consumer; `None` for an anonymous
+    /// client. `ends` says whether the connection ends with the token, `began` when its check began. Fails if the user
+    /// or token was disconnected meanwhile.
     pub fn enter(
         &self,
         connection: &Rc<Connection>,
@@ -35,17 +35,17 @@ impl WorkerServices {
     }
 }
 
-/// By what a user is found.
+/// The fingerprint by which a user is found.
 pub(super) fn fingerprint(user: &Value) -> Option<Fingerprint> {
     claims::user_id_of(user).map(|id| Fingerprint::of_user(&id))
 }
 
-/// Who showed no token, and is known as this user all the same.
+/// A client without a token that has a user anyway.
 pub(super) const fn anonymous(user: Fingerprint, began: Instant) -> Proof {
     Proof { user, token: None, began, deadline: None, watch: None }
 }
 
-/// What the hub has to know of an identity; nothing of the anonymous.
+/// The hub's data about an identity; `None` if anonymous.
 pub(super) fn proof(identity: &Identity, ends: bool, began: Instant) -> Option<Proof> {
     let user = fingerprint(&identity.user)?;
     let deadline = identity.expires.filter(|_| ends).and_then(|end| {

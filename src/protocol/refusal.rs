@@ -1,7 +1,7 @@
-//! Why a client is not let in, and what follows from it: one table for plain WebSocket, Engine.IO and Socket.IO.
+//! Why a client is refused, and the consequences: one table for plain WebSocket, Engine.IO and Socket.IO.
 //!
-//! In: what stood against a client. Out: the answer of HTTP, the message of Socket.IO's `connect_error` or the close code,
-//! and where it is counted and logged. It builds no response.
+//! In: the cause. Out: the HTTP answer, the message of Socket.IO's `connect_error` or the close code, and the metric
+//! label and log level. It builds no response.
 
 use std::{borrow::Cow, time::Duration};
 
@@ -17,21 +17,21 @@ use crate::{
     warn_bounded,
 };
 
-/// When to come again after what is over soon.
+/// When to retry after a short problem.
 const SOON: Option<Duration> = Some(Duration::from_secs(1));
 
-/// What a Socket.IO client is told where the node is at fault; why is in the log.
+/// The text for a Socket.IO client if the node is at fault; the reason is in the log.
 const UNAVAILABLE: &str = "Service unavailable";
 
-/// How it is counted that a name of a client's could also be that of another group.
+/// The metric label if a client's name could also be the name of another group.
 const AMBIGUOUS: &str = "ambiguous_group";
 
-/// Why a client is not let in.
+/// Why a client is refused.
 #[derive(Clone, Debug)]
 pub enum Refusal {
     /// A request for a WebSocket breaks RFC 6455.
     Handshake(HandshakeError),
-    /// An ordinary request where WebSocket is spoken.
+    /// An ordinary request on a WebSocket path.
     NotAnUpgrade,
     /// A request breaks Engine.IO.
     EngineIo(Breach),
@@ -39,19 +39,19 @@ pub enum Refusal {
     Draining,
     /// A limit is reached.
     Limited(Limited),
-    /// Clients send more at once than the node has room for.
+    /// Clients together send more than the node has room for.
     Overloaded,
-    /// The layer is away, so that no group could be joined.
+    /// The layer is unreachable, so no group could be joined.
     NotReady,
-    /// There is no such namespace.
+    /// The namespace is unknown.
     Namespace,
-    /// It is not known who it is.
+    /// Authentication failed.
     Auth(AuthError),
-    /// `on_admit` stood against it, in these words.
+    /// `on_admit` refused it with this text.
     Denied(String),
     /// The name of one of its groups cannot be made.
     Groups(GroupError),
-    /// What is to be kept of it is larger than `limits.connection_state`.
+    /// Its state would be larger than `limits.connection_state`.
     State,
     /// A group could not be joined.
     Layer(LayerError),
@@ -59,20 +59,20 @@ pub enum Refusal {
     Late,
 }
 
-/// What is wrong with a request of Engine.IO: the codes and words of the reference server (engine.io `lib/server.ts`).
+/// The error of an Engine.IO request: the codes and texts of the reference server (engine.io `lib/server.ts`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Breach {
-    /// It is spoken over no transport that is offered.
+    /// It uses no transport that is offered.
     Transport,
-    /// There is no such session.
+    /// The session is unknown.
     Session,
-    /// A session is opened with GET only.
+    /// A session can be opened only with GET.
     Method,
-    /// Anything else that a client of Engine.IO does not do.
+    /// Anything else that an Engine.IO client never does.
     Request,
-    /// It brings more than one may.
+    /// Its body is larger than permitted.
     TooLarge,
-    /// It is not allowed; why is not said.
+    /// It is not allowed; the reason is not disclosed.
     Forbidden,
     /// Another version than 4.
     Version,
@@ -84,12 +84,12 @@ impl From<Breach> for Refusal {
     }
 }
 
-/// What follows from a refusal.
+/// The consequences of a refusal.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Row<'a> {
-    /// The outcome among the handshakes that are counted.
+    /// The outcome in the handshake metric.
     pub label: &'static str,
-    /// How loudly it is logged.
+    /// The level at which it is logged.
     pub level: Level,
     /// The HTTP status.
     pub status: u16,
@@ -97,44 +97,44 @@ pub struct Row<'a> {
     pub detail: Cow<'a, str>,
     /// The error's code in an answer of Engine.IO.
     pub code: Option<u8>,
-    /// The limit that is reached, as a key of the configuration; in the body, too.
+    /// The limit that is reached, as a configuration key; in the body, too.
     pub limit: Option<&'static str>,
     /// `Retry-After`.
     pub retry_after: Option<Duration>,
     /// Other headers of the answer.
     pub headers: &'static [(&'static str, &'static str)],
-    /// Whether a plain WebSocket is accepted only to be closed, where the consumer has a code for that.
+    /// Whether a plain WebSocket is accepted only to be closed, if the consumer has a close code for that.
     pub close: Close,
     /// The message of `connect_error`.
     pub connect_error: Told<'a>,
 }
 
-/// With what a plain WebSocket is closed, instead of an answer that a browser cannot read.
+/// The close of a plain WebSocket, instead of an answer that a browser cannot read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Close {
-    /// Never: accepting is what is to be avoided, or nobody is there yet to be accepted.
+    /// Never: the refusal happens before accepting, or before a consumer is known.
     Never,
-    /// With code, reason and frame of `consumer.reject`.
+    /// With the code, reason and frame of `consumer.reject`.
     AsConfigured,
     /// With 1013 and the text.
     TryAgainLater,
 }
 
-/// What `connect_error` says.
+/// The text of `connect_error`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Told<'a> {
-    /// These words.
+    /// This text.
     Text(&'a str),
-    /// The consumer's words for a client that shows no token.
+    /// The consumer's text for a client without a token.
     Missing,
-    /// The consumer's words for one whose token is not valid, and for any other.
+    /// The consumer's text for an invalid token, and for any other refusal.
     Invalid,
-    /// That the node is at fault.
+    /// The text for a node at fault.
     Unavailable,
 }
 
 impl Refusal {
-    /// What follows from it.
+    /// The consequences of this refusal.
     pub fn row(&self) -> Row<'_> {
         match self {
             Self::Handshake(bad) => {
@@ -152,7 +152,7 @@ impl Refusal {
             }
             Self::Limited(refused) => Row { retry_after: Some(refused.retry_after), ..limited(refused.limit) },
             Self::Overloaded => Row { retry_after: SOON, level: Level::Debug, ..Row::UNAVAILABLE }
-                .saying("too much is being sent to the node"),
+                .saying("the node is receiving too much data"),
             Self::NotReady => Row { retry_after: SOON, level: Level::Debug, ..Row::UNAVAILABLE }
                 .saying("the channel layer is not ready"),
             Self::Namespace => {
@@ -169,7 +169,7 @@ impl Refusal {
                 row.saying(error.to_string())
             }
             Self::State => {
-                let text = "the query, the token and what the client connects with are too large together";
+                let text = "query, token and auth data together are too large";
                 let row = Row { label: "state_too_large", level: Level::Warn, status: 431, ..Row::DENIED };
                 Row { connect_error: Told::Text(text), ..row }.saying(text)
             }
@@ -180,12 +180,13 @@ impl Refusal {
             Self::Layer(LayerError::TooLarge(_) | LayerError::Refused(_)) => {
                 Row { retry_after: SOON, ..Row::UNAVAILABLE }.saying("the channel layer refused")
             }
-            Self::Late => Row { label: "timeout", retry_after: SOON, ..Row::UNAVAILABLE }
-                .saying("it took too long to let the client in"),
+            Self::Late => {
+                Row { label: "timeout", retry_after: SOON, ..Row::UNAVAILABLE }.saying("admission took too long")
+            }
         }
     }
 
-    /// As a client of Engine.IO learns of it: of what is between it and a consumer, only that it is not allowed.
+    /// The form for an Engine.IO client: a refusal by a consumer shows only that it is not allowed.
     #[must_use]
     pub fn for_engine_io(self) -> Self {
         match self {
@@ -196,7 +197,7 @@ impl Refusal {
         }
     }
 
-    /// The message of Socket.IO's `connect_error`, where this consumer has the word.
+    /// The message of Socket.IO's `connect_error`, with this consumer's texts.
     pub fn connect_error<'a>(&'a self, consumer: &'a Consumer) -> &'a str {
         match self.row().connect_error {
             Told::Text(text) => text,
@@ -211,10 +212,12 @@ impl Refusal {
         let Row { level, detail, .. } = self.row();
         match self {
             _ if level > Level::Warn => log::debug!("{who}: a client is refused: {detail}"),
-            // Each bounded for itself, so that a storm of one does not hide another.
+            // Each is throttled separately, so that a storm of one does not hide another.
             Self::Layer(error) => warn_bounded!("{who}: a client is refused: {error}"),
             Self::Groups(error) => warn_bounded!("{who}: a client is refused: {error}"),
-            Self::Late => warn_bounded!("{who}: a client is refused: letting it in took longer than admission_timeout"),
+            Self::Late => {
+                warn_bounded!("{who}: a client is refused: admission took longer than limits.admission_timeout")
+            }
             _ => warn_bounded!("{who}: a client is refused: {detail}"),
         }
     }
@@ -235,7 +238,7 @@ impl Row<'static> {
         connect_error: Told::Unavailable,
     };
 
-    /// A consumer stands against it.
+    /// A consumer refuses.
     const DENIED: Self = Row {
         label: "denied",
         status: 403,
@@ -249,8 +252,8 @@ impl Row<'static> {
 }
 
 impl<'a> Row<'a> {
-    /// The code with which a plain WebSocket is closed instead of an answer, where its consumer has one, and the outcome that
-    /// is counted then.
+    /// The code with which a plain WebSocket is closed instead of an answer, if its consumer has one, and the outcome
+    /// that is counted then.
     pub fn closing(&self, reject: &Reject) -> Option<(CloseCode, &'static str)> {
         let configured = reject.close?;
         match self.close {
@@ -283,7 +286,7 @@ impl Breach {
     }
 }
 
-/// 429 where the limit is the client's own: somebody else could be let in now. Else 503.
+/// 429 if the limit is the client's own: another client could be admitted now. Else 503.
 fn limited(limit: Limit) -> Row<'static> {
     let (status, label, key, text) = match limit {
         Limit::Connections => (503, "full", "max_connections", "the node has no room for more connections"),
@@ -327,12 +330,12 @@ mod tests {
 
     const LATER: Duration = Duration::from_millis(2500);
 
-    /// What is counted and how loudly it is logged; the answer, with its headers; the close where `reject.close`
-    /// is 4401; `connect_error`.
+    /// The counted outcome and log level; the answer, with its headers; the close if `reject.close` is 4401;
+    /// `connect_error`.
     const ROWS: &str = "\
 Handshake Key          | bad_request DEBUG        | 400 Sec-WebSocket-Key must be given once and be 16 bytes in base64 | - | Service unavailable
 Handshake MissingVersion | bad_request DEBUG      | 400 Sec-WebSocket-Version must be given once; Sec-WebSocket-Version: 13 | - | Service unavailable
-Handshake Version      | bad_request DEBUG        | 426 only WebSocket version 13 is spoken here; Sec-WebSocket-Version: 13; Upgrade: websocket | - | Service unavailable
+Handshake Version      | bad_request DEBUG        | 426 only WebSocket version 13 is supported; Sec-WebSocket-Version: 13; Upgrade: websocket | - | Service unavailable
 NotAnUpgrade           | bad_request DEBUG        | 426 this path speaks WebSocket; Upgrade: websocket | - | Service unavailable
 EngineIo Transport     | bad_request DEBUG        | 400 0 Transport unknown | - | Service unavailable
 EngineIo Session       | bad_request DEBUG        | 400 1 Session ID unknown | - | Service unavailable
@@ -348,7 +351,7 @@ Limited Address        | address_limit DEBUG      | 429 4 too many connections f
 Limited AddressRate    | address_rate_limit DEBUG | 429 4 too many handshakes from this address; handshakes_per_second_per_address; Retry-After 2.5s | - | too many handshakes from this address
 Limited User           | user_limit DEBUG         | 429 4 too many connections of this user; connections_per_user; Retry-After 2.5s | user_limit 1013 | too many connections of this user
 Limited UserUnknown    | unavailable DEBUG        | 503 4 the connections of this user cannot be counted now; connections_per_user; Retry-After 2.5s | - | Service unavailable
-Overloaded             | unavailable DEBUG        | 503 too much is being sent to the node; Retry-After 1s | - | Service unavailable
+Overloaded             | unavailable DEBUG        | 503 the node is receiving too much data; Retry-After 1s | - | Service unavailable
 NotReady               | unavailable DEBUG        | 503 the channel layer is not ready; Retry-After 1s | - | Service unavailable
 Namespace              | bad_request DEBUG        | 400 Invalid namespace | - | Invalid namespace
 Auth missing           | missing DEBUG            | 403 no credential was given | denied 4401 | show a token
@@ -359,13 +362,13 @@ Auth unconfigured      | unconfigured WARN        | 503 no key; Retry-After 60s 
 Auth unavailable       | unavailable WARN         | 503 the token store is not reachable; Retry-After 2.5s | - | Service unavailable
 Denied                 | denied DEBUG             | 403 not today | denied 4401 | not today
 Groups Value           | denied DEBUG             | 403 `user.id` is empty | denied 4401 | a bad token
-Groups NotAllowed      | denied DEBUG             | 403 \"user_9\" is not among what \"allow\" lets a client name | denied 4401 | a bad token
-Groups Name            | denied WARN              | 403 \"é\" is no group: a group name must be shorter than 100 characters, this one has 104 | denied 4401 | a bad token
-Groups Ambiguous       | ambiguous_group WARN     | 403 \"user_7_notifications\" could also be the name of another group: a value in it holds what is text of a name | ambiguous_group 4401 | a bad token
+Groups NotAllowed      | denied DEBUG             | 403 \"user_9\" is not a name that \"allow\" permits | denied 4401 | a bad token
+Groups Name            | denied WARN              | 403 \"é\" is not a group name: a group name must be shorter than 100 characters, this one has 104 | denied 4401 | a bad token
+Groups Ambiguous       | ambiguous_group WARN     | 403 \"user_7_notifications\" could also be the name of another group: a value in it contains text of a name | ambiguous_group 4401 | a bad token
 Layer Unavailable      | unavailable WARN         | 503 the channel layer is not ready: reset; Retry-After 2.5s | - | Service unavailable
 Layer Refused          | unavailable WARN         | 503 the channel layer refused; Retry-After 1s | - | Service unavailable
-State                  | state_too_large WARN     | 431 the query, the token and what the client connects with are too large together | denied 4401 | the query, the token and what the client connects with are too large together
-Late                   | timeout WARN             | 503 it took too long to let the client in; Retry-After 1s | - | Service unavailable";
+State                  | state_too_large WARN     | 431 query, token and auth data together are too large | denied 4401 | query, token and auth data together are too large
+Late                   | timeout WARN             | 503 admission took too long; Retry-After 1s | - | Service unavailable";
 
     fn every_cause() -> Vec<Refusal> {
         let handshake = [HandshakeError::Key, HandshakeError::MissingVersion, HandshakeError::Version];
@@ -412,7 +415,7 @@ Late                   | timeout WARN             | 503 it took too long to let 
         all
     }
 
-    /// Without a wildcard, so that a new cause is missed here.
+    /// Without a wildcard, so that a new cause does not compile here.
     fn cause(refusal: &Refusal) -> String {
         match refusal {
             Refusal::Handshake(bad) => format!("Handshake {bad:?}"),
@@ -480,7 +483,7 @@ Late                   | timeout WARN             | 503 it took too long to let 
     }
 
     #[test]
-    fn a_client_of_engine_io_learns_of_limits_and_of_time_and_otherwise_that_it_is_forbidden() {
+    fn an_engine_io_client_learns_of_limits_and_timeouts_and_else_only_that_it_is_forbidden() {
         let (consumer, forbidden) = (consumer(), written(&Breach::Forbidden.into(), &consumer()));
         for refusal in every_cause() {
             let own = written(&refusal, &consumer);

@@ -1,4 +1,4 @@
-//! What the sessions of one worker work with.
+//! The services for the sessions of one worker.
 
 use std::{rc::Rc, sync::Arc};
 
@@ -17,19 +17,19 @@ use crate::{
     warn_bounded,
 };
 
-/// The parts of the node that carry out what consumers ask for.
+/// The parts of the node that carry out consumers' effects.
 pub struct WorkerServices {
-    /// How many may come in.
+    /// The admission limits.
     pub control: Arc<AdmissionControl>,
-    /// Who gets what, on this worker.
+    /// This worker's part of the hub.
     pub shard: Rc<Shard>,
-    /// Who shows a new token.
+    /// Checks new tokens.
     pub authenticator: Arc<Authenticator>,
-    /// Who answers calls.
+    /// Answers calls.
     pub backend: Arc<dyn Backend>,
-    /// Who is there.
+    /// Counts members.
     pub presence: Arc<dyn Presence>,
-    /// What is done when a connection has gone.
+    /// Runs work after a connection has closed.
     pub background: Background,
     /// The counters.
     pub metrics: Metrics,
@@ -40,7 +40,7 @@ pub struct WorkerServices {
 pub struct Refused(pub String);
 
 impl WorkerServices {
-    /// Asks the consumer's `on_admit` whether a user that is authenticated may come in; gives the context as it then is.
+    /// Runs the consumer's `on_admit` for an authenticated user; returns the context after it.
     pub async fn admit(&self, consumer: &Consumer, mut context: Context) -> Result<Context, Refused> {
         let mut work: Vec<Effect> = Vec::new();
         let push = |work: &mut Vec<Effect>, reaction: Reaction| {

@@ -1,4 +1,4 @@
-//! The pause before another try to connect.
+//! The pause before the next connection attempt.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use rand::Rng;
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 
-/// Full jitter: any pause up to a bound that doubles, so that many nodes do not return at once.
+/// Full jitter: a random pause up to a bound that doubles, so that many nodes do not return at once.
 #[derive(Debug, Default)]
 pub struct Backoff {
     failures: u32,
@@ -18,7 +18,7 @@ impl Backoff {
         FIRST_PAUSE.saturating_mul(1 << self.failures.min(10)).min(LONGEST_PAUSE)
     }
 
-    /// The next pause; the bound of the one after it is twice as long.
+    /// The next pause; doubles the bound for the one after it.
     pub fn next_pause(&mut self) -> Duration {
         let bound = self.bound();
         self.failures = self.failures.saturating_add(1);

@@ -1,23 +1,23 @@
-//! Commands and what their errors say: where the Redis user has no right, Redis often names neither the command nor the key,
-//! so the error does. It names no key: a key may hold a token.
+//! Runs commands and adds the command to permission errors, in which Redis often names neither the command nor the key.
+//! The key is never named, because it may contain a token.
 
 use redis::{
     Arg, Cmd, FromRedisValue, Pipeline, RedisError, RedisResult, ScriptInvocation, aio::MultiplexedConnection,
     make_extension_error,
 };
 
-/// The code of an answer that refuses what the user has no right to.
+/// The error code of a command that the user is not permitted to run.
 const NO_PERMISSION: &str = "NOPERM";
 
-/// What Redis says instead of it about a command within a script, in its versions so far.
+/// The texts that Redis uses instead for a command within a script, by version.
 const IN_SCRIPT: [&str; 2] = ["The user executing the script can't", "ACL failure in script"];
 
-/// One command.
+/// Runs one command.
 pub async fn query<T: FromRedisValue>(connection: &mut MultiplexedConnection, command: &Cmd) -> RedisResult<T> {
     command.query_async(connection).await.map_err(|error| of_command(&name(command), error))
 }
 
-/// Several commands in one exchange.
+/// Runs several commands in one exchange.
 pub async fn exchange<T: FromRedisValue>(
     connection: &mut MultiplexedConnection,
     commands: &Pipeline,
@@ -25,7 +25,7 @@ pub async fn exchange<T: FromRedisValue>(
     commands.query_async(connection).await.map_err(|error| of_pipeline(commands, error))
 }
 
-/// One script.
+/// Runs one script.
 pub async fn invoke<T: FromRedisValue>(
     connection: &mut MultiplexedConnection,
     script: &ScriptInvocation<'_>,
@@ -33,7 +33,7 @@ pub async fn invoke<T: FromRedisValue>(
     script.invoke_async(connection).await.map_err(|error| of_command("a script", error))
 }
 
-/// The same error; it names the command if the user has no right to it.
+/// The same error; it names the command if the user is not permitted to run it.
 pub fn of_command(command: &str, error: RedisError) -> RedisError {
     let in_script = |detail: &str| IN_SCRIPT.iter().any(|text| detail.contains(text));
     match error.code() == Some(NO_PERMISSION) || error.detail().is_some_and(in_script) {
@@ -58,8 +58,8 @@ fn name(command: &Cmd) -> String {
 
 fn refusal(command: &str, detail: &str) -> RedisError {
     let text = format!(
-        "{command} is not allowed: {detail}; docs/operations/redis-acl.md has the rights that a node needs, and ACL LOG of \
-         Redis the one that is missing"
+        "{command} is not allowed: {detail}; docs/operations/redis-acl.md lists the rights that a node needs, and ACL LOG of \
+         Redis the missing one"
     );
     make_extension_error(NO_PERMISSION.to_owned(), Some(text))
 }
@@ -73,7 +73,7 @@ mod tests {
     }
 
     #[test]
-    fn a_refusal_names_its_command_and_any_other_error_stays_as_it_is() {
+    fn a_permission_error_names_its_command_and_any_other_stays_unchanged() {
         let key = server_error("NOPERM", "this user has no permissions to access one of the keys used as arguments");
         let said = of_command("ZADD", key).to_string();
         assert!(said.contains("ZADD is not allowed: this user has no permissions") && said.contains("redis-acl.md"));

@@ -1,7 +1,7 @@
-//! Where a Redis is, as Django settings write it, and how to reach the one that is in charge now.
+//! The address of a Redis as in Django's settings, and a client for the server in charge.
 //!
-//! In: a URL. Out: a [`redis::Client`] for the current address, asked of Sentinel anew on every call.
-//! A URL's password never appears in an error or a label.
+//! In: a URL. Out: a [`redis::Client`] for the current address, which Sentinel is asked for on every call. A URL's
+//! password never appears in an error or a label.
 //!
 //! - `redis://[user:password@]host[:port][/db]`, `rediss://…` (TLS, verified; `?ssl_ca_certs=<file>`,
 //!   `?ssl_certfile=<file>&ssl_keyfile=<file>` as redis-py spells them)
@@ -22,7 +22,7 @@ use tokio::time::timeout;
 
 use super::error::timed_out;
 
-/// What the query of a URL may hold, under redis-py's names.
+/// The permitted keys in the query of a URL, with redis-py's names.
 const QUERY: [&str; 4] = ["ssl_ca_certs", "ssl_certfile", "ssl_keyfile", "ssl_cert_reqs"];
 const QUERY_OF_UNIX: [&str; 5] = ["db", "password", "pass", "username", "user"];
 const QUERY_OF_SENTINEL: [&str; 7] =
@@ -33,7 +33,7 @@ const RESOLVE: Duration = Duration::from_secs(5);
 
 const DEFAULT_SENTINEL_PORT: u16 = 26379;
 
-/// A Redis server, or the master that several Sentinels name.
+/// A Redis server, or the master according to several Sentinels.
 #[derive(Clone)]
 pub struct Host {
     label: String,
@@ -62,23 +62,23 @@ struct Credentials {
     password: Option<String>,
 }
 
-/// Why a text is no Redis URL. The text itself is not repeated: it may hold a password.
+/// Why a text is not a Redis URL. The text itself is not repeated: it may contain a password.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum HostError {
     /// Another scheme.
     #[error(
-        "a Redis URL begins with redis://, rediss://, redis+sentinel://, rediss+sentinel://, redis+unix:// or unix://"
+        "a Redis URL must begin with redis://, rediss://, redis+sentinel://, rediss+sentinel://, redis+unix:// or unix://"
     )]
     Scheme,
-    /// Something in it is wrong.
-    #[error("the Redis URL is not understood: {0}")]
+    /// A part of the URL is wrong.
+    #[error("the Redis URL is not valid: {0}")]
     Malformed(String),
     /// A certificate or key file cannot be read.
     #[error("{path}: {reason}")]
     File {
         /// Which file.
         path: String,
-        /// What the operating system says.
+        /// The error of the operating system.
         reason: String,
     },
 }
@@ -88,7 +88,7 @@ fn malformed(reason: impl Into<String>) -> HostError {
 }
 
 impl Host {
-    /// Reads a URL; certificates that it names are read now.
+    /// Parses a URL; certificates that it names are read now.
     ///
     /// # Errors
     /// Another scheme, a bad port or database, a file that cannot be read.
@@ -109,15 +109,15 @@ impl Host {
         &self.label
     }
 
-    /// Whether the address can change while the URL stays.
+    /// Whether the address can change without a change of the URL.
     pub const fn moves(&self) -> bool {
         matches!(self.endpoint, Endpoint::Sentinel(_))
     }
 
-    /// A client for where the Redis is now. Nothing is kept from earlier calls.
+    /// A client for the current address. Nothing is kept from earlier calls.
     ///
     /// # Errors
-    /// When no Sentinel names a master that answers.
+    /// No Sentinel names a master that answers.
     pub async fn client(&self, protocol: ProtocolVersion) -> RedisResult<Client> {
         let info = match &self.endpoint {
             Endpoint::Direct(info) => (**info).clone(),
@@ -125,12 +125,12 @@ impl Host {
                 timeout(RESOLVE, Box::pin(sentinel.resolve())).await.map_err(|_| timed_out())??
             }
         };
-        // What the library tells Redis of itself needs a right that nothing else does.
+        // The library's announcement to Redis would need an additional right.
         let login = info.redis_settings().clone().set_protocol(protocol).set_skip_set_lib_name();
         Client::open(info.set_redis_settings(login).set_tcp_settings(tcp_settings()))
     }
 
-    /// Where the master is now, of a Redis that moves; `None` where that is not known.
+    /// The current address of the master, if the address can change; `None` if it is unknown.
     pub async fn master(&self) -> Option<String> {
         match &self.endpoint {
             Endpoint::Direct(_) => None,
@@ -141,7 +141,7 @@ impl Host {
     fn direct(url: &str) -> Result<Self, HostError> {
         let parsed = url::Url::parse(url).map_err(|error| malformed(error.to_string()))?;
         if parsed.fragment().is_some() {
-            return Err(malformed("TLS is always verified, and nothing else goes behind a #"));
+            return Err(malformed("TLS is always verified; remove the part after #"));
         }
         let query = query_of(parsed.query().unwrap_or_default(), &QUERY)?;
         let certificates = certificates(&query)?;
@@ -188,7 +188,7 @@ impl Host {
         let authority = path.next().unwrap_or_default();
         let master = match path.next() {
             Some(master) if !master.is_empty() => decoded(master)?,
-            _ => return Err(malformed("after the sentinels comes the name of the master, /mymaster")),
+            _ => return Err(malformed("the sentinels must be followed by the name of the master, /mymaster")),
         };
         let db = match path.next() {
             Some(db) if !db.is_empty() => database(db)?,
@@ -266,7 +266,7 @@ impl Credentials {
     }
 }
 
-/// A dead peer shows within half a minute even where nothing is sent; small commands leave at once.
+/// A dead peer is detected within half a minute even without traffic; small commands are sent at once.
 fn tcp_settings() -> TcpSettings {
     let keepalive =
         TcpKeepalive::new().with_time(Duration::from_secs(15)).with_interval(Duration::from_secs(5)).with_retries(3);
@@ -276,7 +276,7 @@ fn tcp_settings() -> TcpSettings {
 fn decoded(text: &str) -> Result<String, HostError> {
     match percent_decode_str(text).decode_utf8() {
         Ok(text) => Ok(text.into_owned()),
-        Err(_) => Err(malformed("what is percent-encoded must be UTF-8")),
+        Err(_) => Err(malformed("percent-encoded text must be UTF-8")),
     }
 }
 
@@ -289,14 +289,14 @@ fn credentials(text: &str) -> Result<Credentials, HostError> {
 }
 
 fn database(text: &str) -> Result<i64, HostError> {
-    text.parse::<u32>().map(i64::from).map_err(|_| malformed("the database is a number"))
+    text.parse::<u32>().map(i64::from).map_err(|_| malformed("the database must be a number"))
 }
 
 fn address(text: &str) -> Result<(String, u16), HostError> {
     let (host, port) = match text.rsplit_once(':') {
-        // An IPv6 address without a port ends in its bracket.
+        // An IPv6 address without a port ends with its bracket.
         Some((host, port)) if !port.ends_with(']') => {
-            (host, port.parse().map_err(|_| malformed("a port is a number up to 65535"))?)
+            (host, port.parse().map_err(|_| malformed("the port must be a number up to 65535"))?)
         }
         _ => (text, DEFAULT_SENTINEL_PORT),
     };
@@ -307,7 +307,7 @@ fn address(text: &str) -> Result<(String, u16), HostError> {
     Ok((host.to_owned(), port))
 }
 
-/// The query, which holds no other keys than these: what would be ignored is refused.
+/// Parses the query; an unknown key is refused instead of ignored.
 fn query_of(query: &str, known: &[&str]) -> Result<HashMap<String, String>, HostError> {
     let query: HashMap<_, _> = url::form_urlencoded::parse(query.as_bytes()).into_owned().collect();
     match query.keys().find(|key| !known.contains(&key.as_str())) {
@@ -315,7 +315,7 @@ fn query_of(query: &str, known: &[&str]) -> Result<HashMap<String, String>, Host
         Some(unknown) => {
             let known = known.join(", ");
             Err(malformed(format!(
-                "{unknown:?} is unknown behind \"?\"; known are {known}; user, password and database stand before it, \
+                "{unknown:?} is unknown after \"?\"; known: {known}; user, password and database must come before it, \
                  redis://user:password@host:6379/0"
             )))
         }
@@ -332,7 +332,7 @@ fn certificates(query: &HashMap<String, String>) -> Result<Option<TlsCertificate
             Some(ClientTlsConfig { client_cert: read(certificate)?, client_key: read(key)? })
         }
         (None, None) => None,
-        _ => return Err(malformed("ssl_certfile and ssl_keyfile come together")),
+        _ => return Err(malformed("ssl_certfile and ssl_keyfile must be used together")),
     };
     Ok((root_cert.is_some() || client_tls.is_some()).then_some(TlsCertificates { client_tls, root_cert }))
 }
@@ -400,19 +400,19 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_is_said_without_the_password() {
+    fn errors_do_not_contain_the_password() {
         for (url, said) in [
-            ("localhost:6379", "begins with"),
-            ("http://secret@h", "begins with"),
-            ("redis://u:secret@h:port", "not understood"),
-            ("redis://u:secret@h/db", "not understood"),
+            ("localhost:6379", "must begin with"),
+            ("http://secret@h", "must begin with"),
+            ("redis://u:secret@h:port", "not valid"),
+            ("redis://u:secret@h/db", "not valid"),
             ("rediss://u:secret@h/#insecure", "always verified"),
             ("rediss://u:secret@h/?ssl_cert_reqs=none", "always verified"),
             ("rediss://u:secret@h/?ssl_ca_certs=/nowhere/ca.pem", "/nowhere/ca.pem"),
             ("redis://u:secret@h/0?dbb=3", "\"dbb\" is unknown"),
             ("redis://h?password=secret", "redis://user:password@host"),
             ("redis://h?db=3", "host:6379/0"),
-            ("unix:///s?ssl=secret", "known are db, password"),
+            ("unix:///s?ssl=secret", "known: db, password"),
             ("redis+sentinel://u:secret@h/m?username=secret", "\"username\" is unknown"),
             ("redis+sentinel://u:secret@h", "name of the master"),
             ("redis+sentinel://u:secret@h:x/m", "port"),

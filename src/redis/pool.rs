@@ -1,7 +1,7 @@
-//! Commands to one Redis over a pool of connections: for everything that is no event.
+//! Commands to one Redis over a pool of connections: for everything that is not an event.
 //!
-//! In: a command or a script, and a deadline for all of it. Out: its answer. After a failure the next command asks anew
-//! where the Redis is, so a failover of Sentinel is followed.
+//! In: a command or a script, and a common deadline. Out: its answer. After a failure the next command looks up
+//! the address again, so a failover of Sentinel is followed.
 
 use std::{
     fmt,
@@ -21,7 +21,7 @@ use super::{command, error::one_line, hosts::Host};
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("Redis {label}: {reason}")]
 pub struct PoolError {
-    /// Which Redis.
+    /// The Redis.
     pub label: String,
     /// What went wrong.
     pub reason: String,
@@ -30,7 +30,7 @@ pub struct PoolError {
 /// Connections to one Redis. Connects when first used.
 pub struct RedisPool {
     host: Host,
-    /// Connections to where the host was when it last answered; none before the first use and after a failure.
+    /// Connections to the host's last known address; none before the first use and after a failure.
     pool: Mutex<Option<Pool>>,
     connections: usize,
     timeout: Duration,
@@ -43,9 +43,9 @@ impl fmt::Debug for RedisPool {
 }
 
 impl RedisPool {
-    /// At most this many connections; `timeout` is the deadline of a whole piece of work.
+    /// With this maximum number of connections; `timeout` is the deadline of one whole operation.
     pub fn new(host: Host, connections: usize, timeout: Duration) -> Self {
-        // For rediss://; where the program has chosen a provider already, that one stays.
+        // For rediss://; if the program has chosen a provider already, that one stays.
         let _ = rustls::crypto::ring::default_provider().install_default();
         Self { host, pool: Mutex::new(None), connections: connections.max(1), timeout }
     }
@@ -55,15 +55,15 @@ impl RedisPool {
         self.host.label()
     }
 
-    /// Where the Redis is.
+    /// The host.
     pub const fn host(&self) -> &Host {
         &self.host
     }
 
-    /// Runs `work` on a connection of the pool, all of it within the deadline.
+    /// Runs `work` on a connection of the pool, all within the deadline.
     ///
     /// # Errors
-    /// When Redis is out of reach, late, or answers with an error.
+    /// Redis is unreachable, late, or answers with an error.
     pub async fn within<T>(
         &self,
         work: impl AsyncFnOnce(&mut MultiplexedConnection) -> RedisResult<T>,
@@ -71,7 +71,7 @@ impl RedisPool {
         let all = async {
             let pool = self.pool().await?;
             let mut connection = pool.get().await.map_err(|error| match error {
-                // What Redis says, without the pool's own words around it.
+                // The error of Redis, without the pool's own text.
                 deadpool_redis::PoolError::Backend(error) => error.to_string(),
                 error => error.to_string(),
             })?;
@@ -84,26 +84,26 @@ impl RedisPool {
         })
     }
 
-    /// One command.
+    /// Runs one command.
     ///
     /// # Errors
-    /// As [`Self::within`].
+    /// Like [`Self::within`].
     pub async fn query<T: FromRedisValue>(&self, command: &Cmd) -> Result<T, PoolError> {
         self.within(async |connection: &mut MultiplexedConnection| command::query(connection, command).await).await
     }
 
-    /// Several commands in one exchange.
+    /// Runs several commands in one exchange.
     ///
     /// # Errors
-    /// As [`Self::within`].
+    /// Like [`Self::within`].
     pub async fn exchange<T: FromRedisValue>(&self, commands: &Pipeline) -> Result<T, PoolError> {
         self.within(async |connection: &mut MultiplexedConnection| command::exchange(connection, commands).await).await
     }
 
-    /// One script, which Redis carries out as one step.
+    /// Runs one script, atomically in Redis.
     ///
     /// # Errors
-    /// As [`Self::within`].
+    /// Like [`Self::within`].
     pub async fn invoke<T: FromRedisValue>(&self, script: &ScriptInvocation<'_>) -> Result<T, PoolError> {
         self.within(async |connection: &mut MultiplexedConnection| command::invoke(connection, script).await).await
     }

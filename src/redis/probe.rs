@@ -1,6 +1,6 @@
-//! Probes: numbered messages through Redis back to the node itself, which prove that a subscription brings something.
+//! Probes: numbered messages through Redis back to the node itself, which prove that a subscription works.
 //!
-//! They are counted and never timed, so that a node that stood still itself blames nobody.
+//! They are counted and not timed, so that a node that was suspended itself does not blame Redis.
 
 use std::{
     sync::{
@@ -15,7 +15,7 @@ use tokio::sync::Notify;
 /// The probes of one subscription.
 #[derive(Default)]
 pub struct Probe {
-    /// The last one that was sent, and when.
+    /// The last one sent, and when.
     sent: Mutex<Option<(u64, Instant)>>,
     seen: AtomicU64,
     back: Notify,
@@ -30,12 +30,12 @@ impl Probe {
         number
     }
 
-    /// The last one that came back.
+    /// The last one that returned.
     pub fn seen(&self) -> u64 {
         self.seen.load(Ordering::Relaxed)
     }
 
-    /// How many were sent after the last one that came back.
+    /// The number of probes sent after the last one that returned.
     pub fn missed(&self) -> u64 {
         self.last().map_or(0, |(last, _)| last.saturating_sub(self.seen()))
     }
@@ -44,7 +44,7 @@ impl Probe {
         *self.sent.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Waits until this one, or a later one, is back.
+    /// Waits until this one, or a later one, has returned.
     pub async fn until(&self, number: u64) {
         loop {
             let back = self.back.notified();
@@ -55,7 +55,8 @@ impl Probe {
         }
     }
 
-    /// One came back: how long it took, if it was the last one that was sent. One of an earlier subscription proves nothing.
+    /// A probe returned: the time that it took, if it was the last one sent. A probe of an earlier subscription proves
+    /// nothing.
     pub fn arrived(&self, number: u64) -> Option<Duration> {
         let (last, at) = self.last().filter(|(last, _)| number <= *last)?;
         self.seen.fetch_max(number, Ordering::Relaxed);
@@ -69,11 +70,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_was_sent_and_did_not_come_back_is_missed() {
+    fn a_probe_that_did_not_return_is_missed() {
         let probe = Probe::default();
         assert_eq!((probe.next(), probe.next(), probe.next()), (1, 2, 3));
         assert_eq!(probe.missed(), 3);
-        assert_eq!(probe.arrived(2), None, "how long it took is known of the last one only");
+        assert_eq!(probe.arrived(2), None, "the time is known for the last one only");
         assert_eq!((probe.seen(), probe.missed()), (2, 1));
         assert!(probe.arrived(3).is_some());
         assert_eq!((probe.seen(), probe.missed()), (3, 0));

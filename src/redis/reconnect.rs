@@ -1,4 +1,4 @@
-//! One connection after the other, for ever: the loop that every subscription to Redis lives in.
+//! The reconnect loop of every Redis subscription: one connection after the other, forever.
 
 use std::{
     pin::pin,
@@ -9,15 +9,15 @@ use tokio::time::sleep;
 
 use super::backoff::Backoff;
 
-/// A connection that lasted this long was a good one: after it the pauses begin anew.
+/// A connection that lasted this long was good: after it the pauses start again from the beginning.
 const GOOD: Duration = Duration::from_secs(5);
 
-/// Connects until `stopped`, or until `serve` gives no reason to connect again.
+/// Connects until `stopped`, or until `serve` returns no reason to reconnect.
 ///
-/// - `establish` connects, or says why it cannot.
-/// - `serve` gets the connection, and whether there was one before; it gives the reason why the connection ended. It has to
-///   heed the stop itself, because it may have to take leave.
-/// - `down` hears each reason, and whether it is the first since the last connection.
+/// - `establish` connects, or returns why it cannot.
+/// - `serve` gets the connection, and whether there was one before; it returns the reason why the connection ended. It
+///   must handle the stop itself, because it may have to clean up.
+/// - `down` gets each reason, and whether it is the first since the last connection.
 pub async fn reconnect<C, E, S>(
     stopped: impl Future<Output = ()>,
     mut establish: impl FnMut() -> E,

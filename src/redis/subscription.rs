@@ -1,7 +1,7 @@
-//! One connection that only listens: RESP3 where the server speaks it (Redis ≥ 6), else RESP2.
+//! A connection that only receives: RESP3 if the server supports it (Redis ≥ 6), else RESP2.
 //!
-//! In: channels to listen to. Out: messages, in the order in which Redis sends them, and word that the connection is lost.
-//! A confirmation of Redis is awaited for every change.
+//! In: channels to subscribe to. Out: messages, in the order of Redis, and a notification when the connection is lost.
+//! Every change waits for Redis' confirmation.
 
 use std::sync::Arc;
 
@@ -20,20 +20,20 @@ use super::{
     time::{CONNECT, RESPONSE},
 };
 
-/// Names in one command; more are sent in several.
+/// Names per command; more are sent in several commands.
 const CHUNK: usize = 1000;
 
-/// What was published on a channel that is listened to.
+/// A message on a subscribed channel.
 pub struct Message<'a> {
-    /// The pattern that it matched, where it comes through a pattern.
+    /// The pattern that it matched, if it arrived through a pattern.
     pub pattern: Option<&'a [u8]>,
-    /// Where it was published.
+    /// The channel.
     pub channel: &'a [u8],
-    /// What was published.
+    /// The payload.
     pub payload: &'a [u8],
 }
 
-/// A connection that listens.
+/// A subscribing connection.
 pub struct Subscription {
     wire: Wire,
     lost: Arc<Notify>,
@@ -41,7 +41,7 @@ pub struct Subscription {
 
 enum Wire {
     Resp3(MultiplexedConnection),
-    Resp2(PubSubSink, #[allow(dead_code, reason = "its drop ends the reader")] AbortOnDrop),
+    Resp2(PubSubSink, #[allow(dead_code, reason = "dropping it ends the reader")] AbortOnDrop),
 }
 
 #[derive(Clone, Copy)]
@@ -62,7 +62,7 @@ impl Change {
 }
 
 impl Subscription {
-    /// Connects; nothing is subscribed yet. `hear` is called wherever the bytes are read.
+    /// Connects; nothing is subscribed yet. `hear` is called where the bytes are read.
     pub async fn open<F>(host: &Host, hear: F) -> RedisResult<Self>
     where
         F: Fn(Message<'_>) + Clone + Send + Sync + 'static,
@@ -90,7 +90,7 @@ impl Subscription {
         self.change(Change::Psubscribe, patterns).await
     }
 
-    /// Resolves when Redis has confirmed that nothing more comes.
+    /// Resolves when Redis has confirmed that no more messages come.
     pub async fn unsubscribe<S: AsRef<str>>(&mut self, channels: &[S]) -> RedisResult<()> {
         self.change(Change::Unsubscribe, channels).await
     }

@@ -1,4 +1,4 @@
-//! Tasks beside the caller's: how one is asked, and how one ends.
+//! Requests to a task, and its end.
 
 use std::time::Duration;
 
@@ -8,8 +8,8 @@ use tokio::{
     time::timeout,
 };
 
-/// Gives a command, now, to the one task that keeps a state and alone talks to Redis about it. The answer is `None` where it
-/// does not come in time, or the task has ended.
+/// Sends a command, now, to the one task that owns a state and talks to Redis about it. The answer is `None` if it does
+/// not arrive in time, or the task has ended.
 pub fn ask<C, A>(
     task: &mpsc::UnboundedSender<C>,
     command: impl FnOnce(oneshot::Sender<A>) -> C,
@@ -20,7 +20,7 @@ pub fn ask<C, A>(
     async move { timeout(deadline, answer).await.ok()?.ok() }
 }
 
-/// Ends a task when it is dropped.
+/// Ends a task when dropped.
 pub struct AbortOnDrop(pub JoinHandle<()>);
 
 impl Drop for AbortOnDrop {

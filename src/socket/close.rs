@@ -1,24 +1,24 @@
-//! Close codes, and what each broken rule of a client's bytes means: one mapping from [`ProtocolError`] to close
+//! Close codes, and the meaning of each protocol violation of a client: one mapping from [`ProtocolError`] to close
 //! code, reason and metric label.
 
 use std::{fmt, sync::Arc};
 
-/// A close code that may stand in a close frame (RFC 6455 §7.4 and the IANA registry).
+/// A close code that is permitted in a close frame (RFC 6455 §7.4 and the IANA registry).
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct CloseCode(u16);
 
 impl CloseCode {
-    /// 1000: the purpose is fulfilled.
+    /// 1000: normal closure.
     pub const NORMAL: Self = Self(1000);
-    /// 1001: a page was left, or a server goes down for good.
+    /// 1001: a page was left, or a server shuts down for good.
     pub const GOING_AWAY: Self = Self(1001);
-    /// 1002: the bytes break RFC 6455.
+    /// 1002: the bytes violate RFC 6455.
     pub const PROTOCOL_ERROR: Self = Self(1002);
     /// 1003: this kind of data (text or binary) is not accepted.
     pub const UNSUPPORTED_DATA: Self = Self(1003);
-    /// 1007: the data contradicts its kind: text that is no UTF-8, or data that cannot be inflated.
+    /// 1007: the data contradicts its type: text that is not UTF-8, or data that cannot be inflated.
     pub const INVALID_PAYLOAD: Self = Self(1007);
-    /// 1008: refused for a reason that has no code of its own.
+    /// 1008: refused for a reason without a code of its own.
     pub const POLICY_VIOLATION: Self = Self(1008);
     /// 1009: the message is larger than the limit.
     pub const MESSAGE_TOO_BIG: Self = Self(1009);
@@ -26,19 +26,19 @@ impl CloseCode {
     pub const MANDATORY_EXTENSION: Self = Self(1010);
     /// 1011: the server failed.
     pub const INTERNAL_ERROR: Self = Self(1011);
-    /// 1012: the server restarts; connect again after a random delay.
+    /// 1012: the server restarts; reconnect after a random delay.
     pub const SERVICE_RESTART: Self = Self(1012);
-    /// 1013: the server is overloaded, or the client is too slow; connect again later.
+    /// 1013: the server is overloaded, or the client is too slow; reconnect later.
     pub const TRY_AGAIN_LATER: Self = Self(1013);
-    /// 1014: a server behind this one answered wrongly.
+    /// 1014: a server behind this one gave an invalid answer.
     pub const BAD_GATEWAY: Self = Self(1014);
-    /// 4401: the token has ended; come back with another.
+    /// 4401: the token has expired; reconnect with another.
     pub const EXPIRED: Self = Self(4401);
-    /// 4403: somebody who may disconnected this user or token.
+    /// 4403: an admin or a publisher disconnected this user or token.
     pub const DISCONNECTED: Self = Self(4403);
 
-    /// The code, if it may stand in a close frame: 1000–1003, 1007–1014 and 3000–4999. Not 1004 (reserved), nor 1005,
-    /// 1006 and 1015, which only say locally that there was no frame, nor anything unassigned.
+    /// The code, if it is permitted in a close frame: 1000–1003, 1007–1014 and 3000–4999. Not 1004 (reserved), nor
+    /// 1005, 1006 and 1015, which only report locally that there was no frame, nor anything unassigned.
     pub const fn new(code: u16) -> Option<Self> {
         match code {
             1000..=1003 | 1007..=1014 | 3000..=4999 => Some(Self(code)),
@@ -51,7 +51,7 @@ impl CloseCode {
         self.0
     }
 
-    /// What the number means, as one word.
+    /// The meaning of the number, as one word.
     pub const fn name(self) -> &'static str {
         match self.0 {
             1000 => "normal",
@@ -84,7 +84,7 @@ impl fmt::Debug for CloseCode {
     }
 }
 
-/// Why the node ends a connection that does nothing wrong, and what its client is told.
+/// Why the node ends a connection that has done nothing wrong, and what its client receives.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Ending {
     /// The metric label.
@@ -93,12 +93,12 @@ pub struct Ending {
     pub code: CloseCode,
     /// The close reason, at most 123 bytes.
     pub reason: Arc<str>,
-    /// Whether the client should connect again; a Socket.IO client does so by itself unless it is told not to.
+    /// Whether the client should reconnect; a Socket.IO client does so by itself unless it is disconnected explicitly.
     pub reconnect: bool,
 }
 
 impl Ending {
-    /// The connection's token has ended.
+    /// The connection's token has expired.
     pub fn expired() -> Self {
         Self { label: "expired", code: CloseCode::EXPIRED, reason: Arc::from("token expired"), reconnect: false }
     }
@@ -108,20 +108,20 @@ impl Ending {
         Self { label: "kicked", code: CloseCode::DISCONNECTED, reason: Arc::from("disconnected"), reconnect: false }
     }
 
-    /// The connection's token is not good any more.
+    /// The connection's token was revoked.
     pub fn revoked() -> Self {
         Self { label: "revoked", code: CloseCode::DISCONNECTED, reason: Arc::from("token revoked"), reconnect: false }
     }
 }
 
-/// A client's bytes break a rule; the connection is closed with [`ProtocolError::code`]. The text of the error is the
-/// close reason (never above 123 bytes).
+/// A protocol violation by a client; the connection is closed with [`ProtocolError::code`]. The error text is the close
+/// reason (never more than 123 bytes).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, thiserror::Error)]
 pub enum ProtocolError {
     /// RFC 6455 §5.1: a client masks every frame.
     #[error("frame is not masked")]
     Unmasked,
-    /// §5.2: a reserved bit that no negotiated extension gives a meaning here.
+    /// §5.2: a reserved bit without a meaning in any negotiated extension.
     #[error("reserved bit is set")]
     ReservedBit,
     /// §5.2: opcodes 3–7 and 11–15.
@@ -142,28 +142,28 @@ pub enum ProtocolError {
     /// §5.4: a new message inside a fragmented one.
     #[error("message inside a fragmented message")]
     ExpectedContinuation,
-    /// §5.5.1: a close frame's body is empty or begins with two bytes of code.
+    /// §5.5.1: a close frame's body is empty or begins with a code of two bytes.
     #[error("close frame of one byte")]
     CloseLength,
-    /// §7.4: a code that must not be on the wire.
+    /// §7.4: a code that must not be sent.
     #[error("invalid close code")]
     CloseCode,
-    /// §5.5.1: the close reason is UTF-8.
+    /// §5.5.1: the close reason must be UTF-8.
     #[error("close reason is not UTF-8")]
     CloseReason,
-    /// §8.1: text is UTF-8.
+    /// §8.1: text must be UTF-8.
     #[error("text is not UTF-8")]
     Utf8,
     /// RFC 7692 §7.2.2: the data cannot be inflated.
     #[error("compressed data is corrupt")]
     Deflate,
-    /// The message is above the limit, on the wire or inflated.
+    /// The message exceeds the limit, on the wire or inflated.
     #[error("message is too big")]
     TooBig,
 }
 
 impl ProtocolError {
-    /// What the connection is closed with.
+    /// The close code.
     pub const fn code(self) -> CloseCode {
         match self {
             Self::Unmasked
@@ -197,7 +197,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_codes_that_may_be_on_the_wire_are_codes() {
+    fn only_codes_that_may_be_sent_are_codes() {
         for good in (1000..=1003).chain(1007..=1014).chain([3000, 3999, 4000, 4999]) {
             assert_eq!(CloseCode::new(good).map(CloseCode::get), Some(good), "{good}");
         }

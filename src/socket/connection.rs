@@ -1,8 +1,8 @@
-//! One WebSocket connection of one worker thread: its socket, what waits to go out, and its state.
+//! One WebSocket connection of one worker thread: its socket, its outbox, and its state.
 //!
-//! In: frames to deliver, from the hub and from the protocol. Out: bytes on the socket, now if the kernel takes them,
-//! else through the outbox. It never waits: a client that does not read is bounded in bytes and closed. It does not
-//! know what a message means; [`Handler`] does.
+//! In: frames to deliver, from the hub and from the protocol. Out: bytes on the socket, at once if the kernel accepts
+//! them, else through the outbox. It never waits: the outbox of a client that does not read is bounded, and the
+//! connection is closed when it is full. It does not know the meaning of a message; [`Handler`] does.
 
 mod closing;
 mod delivery;
@@ -32,39 +32,39 @@ use crate::{
     telemetry::{DropReason, Metrics, OpenGauge},
 };
 
-/// What a connection's messages mean: a protocol.
+/// The protocol of a connection, which handles its messages.
 pub trait Handler {
-    /// A whole message arrived.
+    /// A complete message arrived.
     fn received(self: Rc<Self>, connection: &Rc<Connection>, message: Incoming<'_>);
 
-    /// The client missed so many messages while it was behind with reading, and has caught up: called once each time.
-    /// What its consumer's policy replaced by newer values is no loss.
+    /// The client lost this many messages while it was slow, and has caught up: called once each time. Messages that
+    /// its consumer's policy replaced by newer values are not lost.
     fn lost(self: Rc<Self>, messages: u64) {
         let _ = messages;
     }
 
-    /// The connection is gone; called once, for a connection that was open and for one that never came to be.
+    /// The connection has ended; called once, for a connection that was open and for one that never was.
     fn gone(self: Rc<Self>);
 
-    /// The node ends the connection for good: what the protocol says before the Close.
+    /// The node ends the connection: the protocol sends its last message before the Close.
     fn farewell(&self) {}
 
-    /// What the client has begun to send is not waited for any more: what is there of it is let go.
+    /// The rest of a message from the client is not awaited any more: its received part is dropped.
     fn give_up(&self) {}
 }
 
 /// Limits of a connection, shared by all of a consumer.
 #[derive(Clone, Debug)]
 pub struct ConnectionLimits {
-    /// Largest client message, in bytes.
+    /// Maximum size of a client message, in bytes.
     pub max_message: usize,
     /// Bytes that may wait for the client.
     pub outbox: usize,
     /// How fast the client may send.
     pub rates: Rates,
-    /// What is compressed, where the client agreed to it.
+    /// Which messages are compressed, if the client agreed to it.
     pub compression: Compression,
-    /// Whether the sweep asks silent clients for a sign of life; where the protocol above does, it need not.
+    /// Whether the sweep pings silent clients; not needed if the protocol above does.
     pub pings: bool,
     /// Counts the open ones.
     pub open: OpenGauge,
@@ -84,31 +84,31 @@ impl ConnectionLimits {
     }
 }
 
-/// How far a connection is.
+/// The state of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
-    /// Not accepted yet: frames wait.
+    /// Not accepted yet: frames are queued.
     Pending,
     /// Open.
     Open,
-    /// A Close is on its way out; the socket is dropped when the client answers, or at a deadline.
+    /// A Close is being sent; the socket is dropped when the client answers, or at a deadline.
     Closing,
-    /// As `Closing`, but by the client's own Close or after an error: dropped once all is written.
+    /// Like `Closing`, but after the client's own Close or an error: dropped once all is written.
     Finishing,
-    /// Over.
+    /// Ended.
     Gone,
 }
 
 /// One WebSocket connection.
 ///
-/// In this order in memory: what a delivery touches stands together, because with thousands of connections each cache line
-/// of each is a miss.
+/// The order in memory matters: the fields used by a delivery are adjacent, because with thousands of connections each
+/// cache line of each is a miss.
 #[repr(C)]
 pub struct Connection {
     state: Cell<State>,
-    /// Nothing is read from the client for now.
+    /// Reading from the client is paused.
     held: Cell<bool>,
-    /// Nothing is read because the client sent too fast.
+    /// Reading is paused because the client sent too fast.
     throttled: Cell<bool>,
     deflate: Cell<Option<Deflate>>,
     limits: Arc<ConnectionLimits>,
@@ -120,12 +120,12 @@ pub struct Connection {
     /// Seconds of the roster's clock.
     heard: Cell<u32>,
     place: Cell<u32>,
-    /// What it holds of what is limited; nothing, where nothing is.
+    /// Its permits for limited resources; `None` if nothing is limited.
     permits: Cell<Option<Box<ConnectionPermits>>>,
 }
 
 impl Connection {
-    /// A connection that is not accepted yet; what is delivered waits for its socket.
+    /// A connection that is not accepted yet; deliveries wait for its socket.
     pub fn pending(roster: Rc<Roster>, limits: Arc<ConnectionLimits>, deflate: Option<Deflate>) -> Rc<Self> {
         Rc::new(Self {
             stream: OnceCell::new(),
@@ -144,12 +144,12 @@ impl Connection {
         })
     }
 
-    /// Names who takes this connection's messages.
+    /// Sets the handler of this connection's messages.
     pub fn handled_by(&self, handler: Rc<dyn Handler>) {
         *self.handler.borrow_mut() = Some(handler);
     }
 
-    /// Looks at what the connection holds, which is given back when it is over.
+    /// Accesses the connection's permits, which are given back when it ends.
     pub fn with_permits<T>(&self, change: impl FnOnce(&mut ConnectionPermits) -> T) -> T {
         let mut permits = self.permits.take().unwrap_or_default();
         let result = change(&mut permits);
@@ -157,7 +157,7 @@ impl Connection {
         result
     }
 
-    /// Gives back what it held for one attempt to connect to a namespace.
+    /// Gives back the permits of one attempt to connect to a namespace.
     pub fn give_back(&self, attempt: u32) {
         if let Some(mut permits) = self.permits.take() {
             permits.give_back(attempt);
@@ -165,7 +165,7 @@ impl Connection {
         }
     }
 
-    /// The handshake is answered: from here on frames go to `stream`.
+    /// The handshake is answered: from now on frames go to `stream`.
     pub(super) fn open(self: &Rc<Self>, stream: TcpStream) {
         if self.stream.set(stream).is_ok() {
             self.enter();
@@ -197,12 +197,12 @@ impl Connection {
         &self.limits
     }
 
-    /// Whether messages from the client still count.
+    /// Whether messages from the client are still handled.
     pub fn is_open(&self) -> bool {
         self.state.get() == State::Open
     }
 
-    /// Whether the client has not read all that was sent.
+    /// Whether the client has not read everything sent.
     pub fn is_behind(&self) -> bool {
         !self.outbox.borrow().is_empty()
     }
@@ -213,17 +213,17 @@ impl Connection {
         self.outbox.borrow().contents()
     }
 
-    /// Bytes came from the client.
+    /// Bytes arrived from the client.
     pub(super) fn heard(&self) {
         self.heard.set(self.roster.now());
     }
 
-    /// Since when nothing came, in seconds.
+    /// For how long nothing has arrived, in seconds.
     pub(super) fn silence(&self) -> u32 {
         self.roster.now().saturating_sub(self.heard.get())
     }
 
-    /// Whether it is over.
+    /// Whether it has ended.
     pub fn is_gone(&self) -> bool {
         self.state.get() == State::Gone
     }
@@ -232,19 +232,19 @@ impl Connection {
         self.state.get() == State::Finishing
     }
 
-    /// Stops reading from the client, or goes on with it.
+    /// Pauses reading from the client, or resumes it.
     pub fn hold(&self, hold: bool) {
         if self.held.replace(hold) && !hold {
             self.wake();
         }
     }
 
-    /// Whether the client is not read.
+    /// Whether reading is paused.
     pub fn is_held(&self) -> bool {
         self.held.get()
     }
 
-    /// The client sent too fast and is not read for a while, or is again.
+    /// The client sent too fast and reading is paused, or resumed again.
     pub(super) fn throttle(&self, throttled: bool) {
         self.throttled.set(throttled);
         if throttled {
@@ -253,18 +253,18 @@ impl Connection {
         self.heard();
     }
 
-    /// Whether the client is not read because it sent too fast, so that its silence means nothing.
+    /// Whether reading is paused because the client sent too fast, so that its silence means nothing.
     pub(super) fn is_throttled(&self) -> bool {
         self.throttled.get()
     }
 
-    /// The client has begun to send something that is to go on.
+    /// The client has started something that is to be continued.
     pub fn begun(&self) -> Held {
         let holder = Holder::Began { place: self.place.get(), since: self.roster.now() };
         Held::new(self.roster.inbox(), holder)
     }
 
-    /// What the worker's clients have sent that is not handled.
+    /// The unhandled bytes of the worker's clients.
     pub fn inbox(&self) -> &Rc<Inbox> {
         self.roster.inbox()
     }
@@ -273,7 +273,7 @@ impl Connection {
         &self.roster
     }
 
-    /// More of what has begun is there: makes room on the node, where that is needed.
+    /// More of a started message has arrived: makes room on the node if needed.
     pub fn took_more(&self) {
         if self.roster.inbox().take_over() {
             self.roster.relieve_inbox();
@@ -285,8 +285,8 @@ impl Connection {
         self.roster.micros()
     }
 
-    /// Whether no more of the client's messages are read for now: it must first take the answers, or those that came are
-    /// still being handled.
+    /// Whether reading from the client is paused: it must first read the answers, or its earlier messages are still
+    /// being handled.
     pub(super) fn is_congested(&self) -> bool {
         self.held.get() || self.outbox.borrow().kept() > self.limits.outbox / 2
     }
@@ -303,7 +303,7 @@ impl Connection {
         self.handler.borrow().clone()
     }
 
-    /// Remembers whom to wake when frames come to wait.
+    /// Registers the task to wake when frames are queued.
     pub fn watch(&self, waker: &Waker) {
         let mut current = self.waker.borrow_mut();
         if !current.as_ref().is_some_and(|known| known.will_wake(waker)) {
@@ -311,14 +311,14 @@ impl Connection {
         }
     }
 
-    /// Wakes whoever watches.
+    /// Wakes the registered task.
     pub fn wake(&self) {
         if let Some(waker) = self.waker.borrow().as_ref() {
             waker.wake_by_ref();
         }
     }
 
-    /// Takes the connection out of everything; called once, by its driver or by whoever gave the handshake up.
+    /// Removes the connection from every structure; called once, by its driver or when the handshake is abandoned.
     pub(super) fn release(&self) {
         self.state.set(State::Gone);
         self.roster.metrics().dropped(DropReason::Closed, self.outbox.take().discard_all());

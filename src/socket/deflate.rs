@@ -1,8 +1,8 @@
 //! permessage-deflate (RFC 7692) without context takeover, in both directions.
 //!
 //! Out: one compressor per thread and window size, reset for every message, so a broadcast is compressed once for all.
-//! In: an [`Inflater`] is borrowed from the thread's pool for one message and given back after it. No connection keeps
-//! a zlib state (some 44 KiB in, 256 KiB out) between messages.
+//! In: an [`Inflater`] is borrowed from the thread's pool for one message and returned afterwards. No connection keeps
+//! a zlib state (about 44 KiB in, 256 KiB out) between messages.
 
 use std::cell::RefCell;
 
@@ -10,16 +10,16 @@ use flate2::{Compress, Compression, Decompress, FlushCompress, FlushDecompress, 
 
 use super::close::ProtocolError;
 
-/// What a flush ends with; RFC 7692 §7.2.1 takes it off every message.
+/// The end of a flush; RFC 7692 §7.2.1 removes it from every message.
 const TAIL: [u8; 4] = [0x00, 0x00, 0xff, 0xff];
 
 /// [`TAIL`], then an empty final block. Only data that is complete after the tail reads it as the end of the stream.
 const TAIL_AND_END: [u8; 9] = [0x00, 0x00, 0xff, 0xff, 0x01, 0x00, 0x00, 0xff, 0xff];
 
-/// How much is inflated at a time.
+/// The output size per step of inflating.
 const STEP: usize = 8 << 10;
 
-/// Idle inflaters that a thread keeps.
+/// Idle inflaters kept per thread.
 const POOL: usize = 4;
 
 thread_local! {
@@ -41,7 +41,7 @@ pub fn compress(payload: &[u8], window_bits: u8, level: u32, out: &mut Vec<u8>) 
             .unwrap_or_else(|| (level, Compress::new_with_window_bits(Compression::new(level), false, window_bits)));
         let whole = run(&mut compressor, payload, out);
         if whole {
-            // Only now: resetting zlib-rs in the middle of a message leaves it unfit for the next one.
+            // Not earlier: resetting zlib-rs in the middle of a message makes it unusable for the next one.
             compressor.reset();
             *place = Some((level, compressor));
         }
@@ -54,7 +54,7 @@ pub fn compress(payload: &[u8], window_bits: u8, level: u32, out: &mut Vec<u8>) 
 
 /// Compresses and flushes all of `payload`; `false` if zlib fails.
 fn run(compressor: &mut Compress, mut payload: &[u8], out: &mut Vec<u8>) -> bool {
-    // Enough for the worst case (codes of nine bits for each byte), so that one call does.
+    // Enough for the worst case (nine-bit codes for each byte), so that one call suffices.
     out.reserve(payload.len() + payload.len() / 8 + 64);
     loop {
         let (taken, room) = (compressor.total_in(), out.capacity() - out.len());
@@ -76,11 +76,11 @@ struct State {
     out: [u8; STEP],
 }
 
-/// Inflates one message, piece by piece.
+/// Inflates one message, chunk by chunk.
 pub struct Inflater {
-    /// Only `None` while it is being dropped.
+    /// `None` only while it is being dropped.
     state: Option<Box<State>>,
-    /// Something was pushed.
+    /// Data was pushed.
     begun: bool,
     /// A block marked as the last one has ended; another may follow it (RFC 7692 §7.2.3.4).
     ended: bool,
@@ -90,13 +90,13 @@ impl Inflater {
     /// An inflater from the thread's pool, or a new one.
     pub fn take() -> Self {
         let state = INFLATERS.with_borrow_mut(Vec::pop);
-        // Whatever window the client uses, one of 2^15 bytes can read it.
+        // An inflater with a window of 2^15 bytes can read any window of the client.
         let state = state.unwrap_or_else(|| Box::new(State { zlib: Decompress::new(false), out: [0; STEP] }));
         Self { state: Some(state), begun: false, ended: false }
     }
 
-    /// Inflates `input` and gives what comes out of it to `sink`, in pieces of at most 8 KiB; ends at its first error,
-    /// which is how the size is bounded.
+    /// Inflates `input` and passes the output to `sink`, in chunks of at most 8 KiB; stops at the sink's first error,
+    /// which bounds the size.
     pub fn push(
         &mut self,
         input: &[u8],
@@ -106,9 +106,9 @@ impl Inflater {
         self.inflate(input, sink)
     }
 
-    /// The message is complete: gives the rest to `sink`.
+    /// The message is complete: passes the rest to `sink`.
     pub fn finish(mut self, sink: &mut dyn FnMut(&[u8]) -> Result<(), ProtocolError>) -> Result<(), ProtocolError> {
-        // Some compressors say nothing at all for an empty message.
+        // Some compressors write nothing for an empty message.
         if !self.begun || self.ended {
             return Ok(());
         }
@@ -152,7 +152,7 @@ impl Inflater {
 impl Drop for Inflater {
     fn drop(&mut self) {
         let Some(mut state) = self.state.take() else { return };
-        // The pool is gone when the thread ends.
+        // The pool no longer exists when the thread ends.
         let _ = INFLATERS.try_with(|pool| {
             let mut pool = pool.borrow_mut();
             if pool.len() < POOL {
@@ -168,7 +168,7 @@ mod tests {
     use super::*;
     use rand::{Rng as _, SeedableRng as _, rngs::StdRng};
 
-    /// What a client makes of a message, by zlib alone.
+    /// The message as a client reads it, with zlib only.
     fn client_reads(compressed: &[u8]) -> Vec<u8> {
         let mut out = Vec::with_capacity(1 << 20);
         let mut zlib = Decompress::new(false);
@@ -189,7 +189,7 @@ mod tests {
         Ok(out)
     }
 
-    /// Text in which much repeats, at distances near and far.
+    /// Text with many repetitions, at near and far distances.
     fn sample(length: usize) -> Vec<u8> {
         let mut random = StdRng::seed_from_u64(7);
         let words: Vec<String> = (0..500).map(|_| format!("\"word{}\":{},", random.random::<u16>(), length)).collect();
@@ -227,7 +227,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_referred_to_that_a_client_with_the_agreed_window_has_forgotten() {
+    fn no_reference_exceeds_the_agreed_window() {
         for window_bits in 9..=14 {
             // Noise, twice: only a window larger than the distance between the two can make it smaller.
             let mut noise = vec![0; 1 << window_bits];
@@ -241,7 +241,7 @@ mod tests {
     }
 
     #[test]
-    fn what_does_not_become_smaller_is_left_alone() {
+    fn data_that_does_not_shrink_is_left_uncompressed() {
         let mut random = StdRng::seed_from_u64(1);
         let mut noise = vec![0; 20_000];
         random.fill(&mut noise[..]);
@@ -255,7 +255,7 @@ mod tests {
     }
 
     #[test]
-    fn a_compressor_is_fit_for_use_after_what_did_not_become_smaller() {
+    fn a_compressor_works_after_data_that_did_not_shrink() {
         let mut noise = vec![0; 120_000];
         StdRng::seed_from_u64(9).fill(&mut noise[..]);
         for level in [1, 6] {
@@ -286,7 +286,7 @@ mod tests {
     }
 
     #[test]
-    fn inflaters_are_used_again_clean_and_few_are_kept() {
+    fn inflaters_are_reused_clean_and_few_are_kept() {
         let mut compressed = Vec::new();
         assert!(compress(&sample(5000), 15, 6, &mut compressed));
         let mut many: Vec<Inflater> = (0..2 * POOL).map(|_| Inflater::take()).collect();

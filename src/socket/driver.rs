@@ -1,4 +1,4 @@
-//! The small future that owns one open connection: reads, hands messages to the handler, writes what waits.
+//! The small future that owns one open connection: reads, passes messages to the handler, writes the outbox.
 //!
 //! Reads go into one scratch buffer per thread, so an idle connection holds none.
 
@@ -27,7 +27,7 @@ use super::{
 };
 use crate::event::Incoming;
 
-/// Bytes one read takes at most.
+/// Maximum number of bytes per read.
 const SCRATCH: usize = 64 << 10;
 
 /// Reads before other connections get their turn.
@@ -40,16 +40,16 @@ thread_local! {
 /// Why a connection ends.
 struct End;
 
-/// An open connection; ready when it is over.
+/// An open connection; resolves when it has ended.
 pub struct Driver {
     connection: Rc<Connection>,
     reader: Reader,
-    /// What came behind the handshake in the same packet.
+    /// Bytes after the handshake in the same packet.
     early: Option<Box<BytesMut>>,
     meter: Meter,
-    /// The client sent too fast, and is read again after this.
+    /// The client sent too fast; reading resumes after this.
     pause: Option<Pin<Box<Sleep>>>,
-    /// Nothing more is to be written; waiting for the client to hang up.
+    /// Nothing more is written; waiting for the client to hang up.
     shut: bool,
 }
 
@@ -63,12 +63,12 @@ impl Driver {
         driver
     }
 
-    /// Goes on with an open connection whose socket was read by somebody else until now.
+    /// Continues an open connection; another reader has read its socket until now.
     pub(super) fn resume(connection: Rc<Connection>, reader: Reader) -> Self {
         Self { connection, reader, early: None, meter: Meter::default(), pause: None, shut: false }
     }
 
-    /// Reads what is there. `Err` ends the connection.
+    /// Reads available data. `Err` ends the connection.
     fn poll_read(&mut self, cx: &mut Context<'_>) -> Result<(), End> {
         if let Some(mut early) = self.early.take() {
             self.take(&mut early);
@@ -87,11 +87,11 @@ impl Driver {
                 return Err(End);
             }
             if self.connection.is_congested() && !self.connection.is_finishing() {
-                // Reading goes on when the outbox is flushed, which wakes this future.
+                // Reading resumes when the outbox is flushed, which wakes this future.
                 return Ok(());
             }
             if self.reader.is_incomplete() && self.connection.roster().inbox().is_clearing() {
-                // Those that have to let go are woken: after them.
+                // Connections that must drop data were woken: continue after them.
                 break;
             }
             if self.is_paused(cx) && !self.connection.is_finishing() {
@@ -136,7 +136,7 @@ impl Driver {
         }
     }
 
-    /// A message is to go on: what is there of it counts.
+    /// A message is incomplete: its received part counts.
     #[cold]
     fn weigh(&mut self) {
         let connection = &self.connection;
@@ -144,7 +144,7 @@ impl Driver {
         connection.took_more();
     }
 
-    /// Whether the client is not read because it sent too fast.
+    /// Whether reading is paused because the client sent too fast.
     fn is_paused(&mut self, cx: &mut Context<'_>) -> bool {
         let Some(pause) = &mut self.pause else { return false };
         if pause.as_mut().poll(cx).is_pending() {
@@ -155,8 +155,8 @@ impl Driver {
         false
     }
 
-    /// Everything is written and the connection is to end: say so to the kernel, so that the client reads the Close
-    /// and not a reset for bytes of its own that nobody reads any more.
+    /// Everything is written and the connection must end: tells the kernel, so that the client reads the Close and not
+    /// a reset for unread bytes of its own.
     fn shut_down(&mut self) {
         if !self.shut {
             self.shut = true;
@@ -167,7 +167,7 @@ impl Driver {
     }
 }
 
-/// Gives one thing that a client sent to whom it concerns.
+/// Dispatches one message or control frame of the client.
 pub(super) fn hand_on(
     connection: &Rc<Connection>,
     handler: Option<&Rc<dyn Handler>>,
@@ -194,7 +194,7 @@ pub(super) fn hand_on(
     ControlFlow::Continue(())
 }
 
-/// The client's bytes break a rule.
+/// The client violated the protocol.
 pub(super) fn fail(connection: &Connection, error: ProtocolError) {
     connection.metrics().closed(error.label());
     connection.finish(&frame::close(error.code(), &error.to_string()));
@@ -226,7 +226,7 @@ impl Future for Driver {
 
 impl Drop for Driver {
     fn drop(&mut self) {
-        // The client waits for the end, and others may still hold the connection for a while: the sweep does.
+        // The client waits for the end, and others may hold the connection for a while, like the sweep.
         if let Some(stream) = self.connection.stream() {
             let _ = SockRef::from(stream).shutdown(std::net::Shutdown::Both);
         }

@@ -1,5 +1,5 @@
-//! Frames as the server sends them (RFC 6455 §5.2): unmasked, never fragmented; and [`Frame`], one message for many
-//! connections, encoded once and compressed once per window size.
+//! Encodes frames as the server sends them (RFC 6455 §5.2): unmasked, never fragmented; and [`Frame`], one message for
+//! many connections, encoded once and compressed once per window size.
 
 use std::sync::OnceLock;
 
@@ -23,7 +23,7 @@ const PONG: u8 = 0xA;
 const FIN: u8 = 0x80;
 const RSV1: u8 = 0x40;
 
-/// The longest header of a server's frame.
+/// The longest header of a server frame.
 const HEADER_ROOM: usize = 10;
 
 /// A text message, uncompressed. `payload` is UTF-8.
@@ -36,17 +36,17 @@ pub fn binary(payload: &[u8]) -> Bytes {
     plain(BINARY, payload)
 }
 
-/// A ping; what is above 125 bytes is left out.
+/// A ping; bytes beyond 125 are cut.
 pub fn ping(payload: &[u8]) -> Bytes {
     plain(PING, &payload[..payload.len().min(CONTROL_LIMIT)])
 }
 
-/// The answer to a ping; what is above 125 bytes is left out.
+/// A pong; bytes beyond 125 are cut.
 pub fn pong(payload: &[u8]) -> Bytes {
     plain(PONG, &payload[..payload.len().min(CONTROL_LIMIT)])
 }
 
-/// A close frame; a reason above 123 bytes is cut at a character.
+/// A close frame; a reason beyond 123 bytes is cut at a character.
 pub fn close(code: CloseCode, reason: &str) -> Bytes {
     let reason = &reason[..reason.floor_char_boundary(CONTROL_LIMIT - 2)];
     let mut body = Vec::with_capacity(CONTROL_LIMIT);
@@ -55,7 +55,7 @@ pub fn close(code: CloseCode, reason: &str) -> Bytes {
     plain(CLOSE, &body)
 }
 
-/// The answer to a client's close frame: the same code (RFC 6455 §5.5.1), or none where it gave none.
+/// The answer to a client's close frame: the same code (RFC 6455 §5.5.1), or none if it had none.
 pub fn close_reply(received: Option<CloseFrame<'_>>) -> Bytes {
     received.map_or_else(|| Bytes::from_static(&[FIN | CLOSE, 0]), |frame| close(frame.code, ""))
 }
@@ -106,12 +106,12 @@ fn compressed(opcode: u8, payload: &[u8], window_bits: u8, level: u32) -> Option
     let mut header = Vec::with_capacity(HEADER_ROOM);
     put_header(FIN | RSV1 | opcode, length, &mut header);
     frame[start..HEADER_ROOM].copy_from_slice(&header);
-    // It may wait in many outboxes; it must not hold the room of what was saved.
+    // It may wait in many outboxes, so it must not keep the unused capacity.
     frame.shrink_to_fit();
     Some(Bytes::from(frame).slice(start..))
 }
 
-/// Frames that belong together, each compressed on its own where that is worth it; `None` where it is for none of them.
+/// Frames that belong together, each compressed separately if that is worth it; `None` if it is for none of them.
 fn compressed_parts(parts: &[u8], window_bits: u8, settings: &Compression) -> Option<Bytes> {
     let squeeze = |part: Part<'_>| {
         let worthwhile = part.payload.len() >= settings.threshold;
@@ -135,32 +135,32 @@ fn compressed_parts(parts: &[u8], window_bits: u8, settings: &Compression) -> Op
     smaller.then(|| all.into())
 }
 
-/// Reads frames that were made here, uncompressed.
+/// Reads frames that were encoded here, uncompressed.
 pub(super) struct Parts<'a>(pub &'a [u8]);
 
 /// One of them.
 #[derive(Clone, Copy)]
 pub(super) struct Part<'a> {
     opcode: u8,
-    /// Its payload.
+    /// The payload.
     pub payload: &'a [u8],
-    /// All of it.
+    /// The whole frame.
     pub frame: &'a [u8],
 }
 
-/// What a frame carries.
+/// The content of a frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Content<'a> {
-    /// A text message; it was made of UTF-8.
+    /// A text message; encoded from UTF-8.
     Text(&'a [u8]),
     /// A binary message.
     Binary(&'a [u8]),
-    /// The end.
+    /// The Close.
     Close,
 }
 
 impl<'a> Part<'a> {
-    /// What it says, if it is a message or the end.
+    /// The content, if it is a message or a Close.
     pub fn content(self) -> Option<Content<'a>> {
         match self.opcode {
             TEXT => Some(Content::Text(self.payload)),
@@ -190,8 +190,8 @@ impl<'a> Iterator for Parts<'a> {
     }
 }
 
-/// One message for many connections, or a few that belong together. It crosses threads inside an `Arc`; whoever first needs
-/// a compressed form makes it.
+/// One message for many connections, or a few that belong together. It crosses threads in an `Arc`; the first
+/// connection that needs a compressed form makes it.
 #[derive(Debug)]
 pub struct Frame {
     plain: Bytes,
@@ -200,7 +200,7 @@ pub struct Frame {
 }
 
 impl Frame {
-    /// What a consumer sends.
+    /// From a consumer's payload.
     pub fn new(payload: &Payload) -> Self {
         match payload {
             Payload::Text(text) => Self::text(text),
@@ -231,7 +231,7 @@ impl Frame {
         Self { plain, loss: Loss::default(), compressed: OnceLock::new() }
     }
 
-    /// The same, which may be lost while it waits for a client that is behind.
+    /// The same, with a policy for losing it while it waits for a slow client.
     pub fn losable(mut self, loss: Loss) -> Self {
         self.loss = loss;
         self
@@ -242,10 +242,10 @@ impl Frame {
         &self.loss
     }
 
-    /// The bytes for a connection: compressed where it negotiated that, the payload has at least
-    /// `compression.threshold` bytes, and compression makes it smaller.
+    /// The bytes for a connection: compressed if it negotiated that, the payload has at least `compression.threshold`
+    /// bytes, and compression makes it smaller.
     pub fn bytes(&self, deflate: Option<Deflate>, compression: &Compression) -> &Bytes {
-        // A frame is longer than its payload; which payloads are long enough is looked at once, below.
+        // A frame is longer than its payload; the exact length of the payload is checked once, below.
         let Some(deflate) = deflate.filter(|_| self.plain.len() > compression.threshold) else { return &self.plain };
         let window_bits = deflate.server_window_bits.clamp(9, 15);
         let forms = self.compressed.get_or_init(Box::default);
@@ -260,7 +260,7 @@ impl Frame {
         self.plain
     }
 
-    /// How long it is, uncompressed.
+    /// Its length, uncompressed.
     pub fn size(&self) -> usize {
         self.plain.len()
     }
@@ -296,7 +296,7 @@ mod tests {
         assert_eq!(pong(&[0; 200]).len(), 2 + 125);
         assert_eq!(close(CloseCode::NORMAL, "bye")[..], *b"\x88\x05\x03\xe8bye");
         assert_eq!(close(CloseCode::NORMAL, &"x".repeat(200)).len(), 2 + 125);
-        // 122 bytes and a character of three: it is left out whole.
+        // 122 bytes and a character of three: the character is cut as a whole.
         let cut = close(CloseCode::NORMAL, &format!("{}€", "x".repeat(122)));
         assert_eq!(cut[..], [&b"\x88\x7c\x03\xe8"[..], &[b'x'; 122]].concat());
     }
@@ -309,7 +309,7 @@ mod tests {
     }
 
     #[test]
-    fn a_frame_is_compressed_once_and_only_for_those_who_agreed() {
+    fn a_frame_is_compressed_once_and_only_for_clients_that_agreed() {
         let frame = Frame::text(&[b'a'; 2000]);
         assert_eq!(frame.bytes(None, &SETTINGS), &text(&[b'a'; 2000]));
         let compressed = frame.bytes(WINDOW_15, &SETTINGS);
@@ -322,7 +322,7 @@ mod tests {
     }
 
     #[test]
-    fn a_packet_is_one_piece_of_several_frames_each_compressed_apart() {
+    fn a_packet_is_one_piece_of_several_separately_compressed_frames() {
         let attachments = [Bytes::from_static(b"\x01"), Bytes::from(vec![b'a'; 2000])];
         let packet = Payload::Packet { text: Bytes::from_static(b"452-[]"), attachments: attachments.into() };
         let frame = Frame::new(&packet);
@@ -331,7 +331,7 @@ mod tests {
         let contents: Vec<_> = Parts(plain).filter_map(Part::content).collect();
         assert_eq!(contents[..2], [Content::Text(b"452-[]"), Content::Binary(b"\x01")]);
         let squeezed = frame.bytes(WINDOW_15, &SETTINGS);
-        assert_eq!(squeezed[..11], plain[..11], "what is small stays as it is");
+        assert_eq!(squeezed[..11], plain[..11], "a small message stays unchanged");
         assert!(squeezed[11] == 0xC2 && squeezed.len() < 80);
     }
 

@@ -1,16 +1,16 @@
-//! How fast one client may send: two token buckets, of frames and of bytes, as two moments.
+//! Limits how fast one client may send: two token buckets, of frames and of bytes, as two moments.
 //!
-//! In: what was just read. Out: how long to read no further. It never refuses what was read, so it may run into debt by one
-//! read; the client pays for it with time, and its own system holds it back meanwhile.
+//! In: the amount just read. Out: how long to pause reading. Data that was read is never refused, so a bucket may be in
+//! debt by one read; the client pays for it with time, during which TCP holds it back.
 
 use std::time::Duration;
 
 use crate::{config, gcra};
 
-/// What a bucket holds, as the microseconds in which it fills. An honest client comes in bursts.
+/// The capacity of a bucket, as the microseconds in which it fills. An honest client sends bursts.
 const BURST: u64 = 10_000_000;
 
-/// What a client may send in a second; 0 is no limit.
+/// What a client may send per second; 0: no limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Rates {
     frames: u64,
@@ -18,13 +18,13 @@ pub struct Rates {
 }
 
 impl Rates {
-    /// Those of `[socket]`.
+    /// The limits of `[socket]`.
     pub fn new(socket: &config::Socket) -> Self {
         Self { frames: u64::from(socket.max_frames_per_second), bytes: socket.max_bytes_per_second as u64 }
     }
 }
 
-/// When each of one client's buckets will be full again, in microseconds of the worker's clock.
+/// When each of one client's buckets is full again, in microseconds of the worker's clock.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Meter {
     frames: u64,
@@ -32,7 +32,7 @@ pub struct Meter {
 }
 
 impl Meter {
-    /// Takes what was read at `now`; how long it takes until the client may be read again.
+    /// Takes the amount read at `now`; returns how long to pause reading.
     pub fn take(&mut self, frames: u64, bytes: usize, rates: Rates, now: u64) -> Duration {
         let wait = take(&mut self.frames, frames, rates.frames, now).max(take(
             &mut self.bytes,

@@ -1,6 +1,6 @@
-//! The opening handshake, purely: which requests are answered 101, and which compression is agreed on.
+//! The opening handshake as a pure function: which requests are answered with 101, and which compression is negotiated.
 //!
-//! In: the headers of a request. Out: [`Agreed`], or a [`HandshakeError`] with the HTTP status to refuse with.
+//! In: the headers of a request. Out: [`Agreed`], or a [`HandshakeError`] with the HTTP status of the refusal.
 
 use base64::{Engine as _, alphabet, engine};
 use sha1::{Digest as _, Sha1};
@@ -8,20 +8,20 @@ use sha1::{Digest as _, Sha1};
 /// RFC 6455 §1.3.
 const GUID: &[u8] = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
 
-/// Clients are sloppy about the unused bits of the last character; the value is never decoded for its content.
+/// Clients are careless about the unused bits of the last character; the value is never used for its content.
 const BASE64: engine::GeneralPurpose = engine::GeneralPurpose::new(
     &alphabet::STANDARD,
     engine::GeneralPurposeConfig::new().with_decode_allow_trailing_bits(true),
 );
 
-/// permessage-deflate as agreed; without context takeover in both directions, always.
+/// permessage-deflate as negotiated; always without context takeover in both directions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Deflate {
     /// The client's inflater has a window of 2^n bytes, n from 9 to 15.
     pub server_window_bits: u8,
 }
 
-/// What the server answers with 101.
+/// The headers of the 101 answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Agreed {
     /// The value of `Sec-WebSocket-Accept`.
@@ -32,7 +32,7 @@ pub struct Agreed {
     pub extensions: Option<&'static str>,
 }
 
-/// Why a request is no handshake that can be accepted.
+/// Why a request is not an acceptable handshake.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum HandshakeError {
     /// No `Upgrade: websocket` with `Connection: Upgrade`.
@@ -42,12 +42,12 @@ pub enum HandshakeError {
     #[error("Sec-WebSocket-Version must be given once")]
     MissingVersion,
     /// Another version than 13.
-    #[error("only WebSocket version 13 is spoken here")]
+    #[error("only WebSocket version 13 is supported")]
     Version,
-    /// No `Sec-WebSocket-Key`, or no base64 of 16 bytes, or more than one.
+    /// No `Sec-WebSocket-Key`, or not base64 of 16 bytes, or more than one.
     #[error("Sec-WebSocket-Key must be given once and be 16 bytes in base64")]
     Key,
-    /// `Sec-WebSocket-Extensions` breaks its grammar (RFC 6455 §9.1).
+    /// `Sec-WebSocket-Extensions` violates its grammar (RFC 6455 §9.1).
     #[error("Sec-WebSocket-Extensions is malformed")]
     Extensions,
 }
@@ -61,7 +61,7 @@ impl HandshakeError {
         }
     }
 
-    /// Headers that the refusal carries.
+    /// Headers of the refusal.
     pub const fn headers(self) -> &'static [(&'static str, &'static str)] {
         match self {
             Self::Version => &[("Sec-WebSocket-Version", "13"), ("Upgrade", "websocket")],
@@ -72,7 +72,7 @@ impl HandshakeError {
 }
 
 /// Checks the headers of a GET request (names in any case) against RFC 6455 §4.2.1 and chooses a compression if
-/// `compression` is wanted.
+/// `compression` is set.
 pub fn handshake<'a>(
     headers: impl Iterator<Item = (&'a str, &'a [u8])>,
     compression: bool,
@@ -125,7 +125,7 @@ impl<'a> Once<'a> {
     }
 }
 
-/// Whether a comma-separated header value names `token`.
+/// Whether a comma-separated header value contains `token`.
 fn lists(value: &[u8], token: &[u8]) -> bool {
     value.split(|byte| *byte == b',').any(|item| item.trim_ascii().eq_ignore_ascii_case(token))
 }
@@ -139,13 +139,13 @@ fn accept(key: &[u8]) -> Result<String, HandshakeError> {
     Ok(BASE64.encode(Sha1::new().chain_update(key).chain_update(GUID).finalize()))
 }
 
-/// The first acceptable offer of permessage-deflate in one header, and the answer to it. Offers of other extensions
-/// and offers that cannot be honoured are passed over (RFC 7692 §5.1); only broken grammar is an error.
+/// The first acceptable offer of permessage-deflate in one header, and the answer to it. Offers of other extensions and
+/// offers that cannot be accepted are skipped (RFC 7692 §5.1); only invalid grammar is an error.
 fn choose(value: &[u8]) -> Result<Option<(Deflate, &'static str)>, HandshakeError> {
     let mut rest = Grammar(value);
     let mut chosen = None;
     loop {
-        // The list rule allows empty elements.
+        // The list rule permits empty elements.
         while rest.skip(b',') {}
         if rest.is_empty() {
             return Ok(chosen);
@@ -164,7 +164,7 @@ fn choose(value: &[u8]) -> Result<Option<(Deflate, &'static str)>, HandshakeErro
     }
 }
 
-/// One offer of permessage-deflate, as far as it was read (RFC 7692 §7.1).
+/// One offer of permessage-deflate, as far as it was parsed (RFC 7692 §7.1).
 #[derive(Default)]
 struct Offer {
     server_no_context_takeover: bool,
@@ -174,8 +174,8 @@ struct Offer {
 }
 
 impl Offer {
-    /// The offer with one more parameter, or `None` if the offer must be declined for it: unknown, repeated, or with a
-    /// value it may not have.
+    /// The offer with one more parameter, or `None` if the offer must be declined because of the parameter: unknown, repeated, or
+    /// with an invalid value.
     fn with(mut self, name: &[u8], value: Option<&[u8]>) -> Option<Self> {
         let flag = |seen: &mut bool| (!std::mem::replace(seen, true)).then_some(());
         match (name, value) {
@@ -196,7 +196,7 @@ impl Offer {
         Some(self)
     }
 
-    /// Both directions without context takeover, asked for or not (§7.1.1): no connection keeps zlib state.
+    /// Both directions without context takeover, requested or not (§7.1.1): no connection keeps zlib state.
     fn answer(self) -> (Deflate, &'static str) {
         macro_rules! answer {
             ($bits:literal) => {
@@ -229,7 +229,7 @@ fn window_bits(text: &[u8]) -> Option<u8> {
     }
 }
 
-/// What is left of a header value; white space is passed over around everything.
+/// The rest of a header value; white space is skipped everywhere.
 struct Grammar<'a>(&'a [u8]);
 
 impl<'a> Grammar<'a> {
@@ -258,7 +258,7 @@ impl<'a> Grammar<'a> {
         Ok(token)
     }
 
-    /// A token, or a quoted string whose content is one.
+    /// A token, or a quoted string that contains one.
     fn value(&mut self) -> Result<std::borrow::Cow<'a, [u8]>, HandshakeError> {
         if !self.skip(b'"') {
             return self.token().map(Into::into);
@@ -305,7 +305,7 @@ mod tests {
         handshake(headers.iter().map(|(name, value)| (*name, value.as_bytes())), true)
     }
 
-    /// What is agreed on for these `Sec-WebSocket-Extensions` headers.
+    /// The negotiated result for these `Sec-WebSocket-Extensions` headers.
     fn agree(offers: &[&str]) -> Result<Option<(u8, &'static str)>, HandshakeError> {
         let offers = offers.iter().map(|offer| ("Sec-WebSocket-Extensions", *offer));
         let headers: Vec<_> = [UPGRADE, CONNECTION, VERSION, KEY].into_iter().chain(offers).collect();
@@ -321,7 +321,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_handshake_is_refused_with_its_status() {
+    fn an_invalid_handshake_is_refused_with_its_status() {
         let bad_key = |key| shake(&[UPGRADE, CONNECTION, VERSION, ("Sec-WebSocket-Key", key)]).unwrap_err();
         for (error, status) in [
             (shake(&[CONNECTION, VERSION, KEY]).unwrap_err(), 400),
@@ -369,7 +369,7 @@ mod tests {
     }
 
     #[test]
-    fn an_offer_that_cannot_be_honoured_is_passed_over_for_the_next() {
+    fn an_unacceptable_offer_is_skipped_for_the_next() {
         for offer in [
             "permessage-deflate; server_max_window_bits=8", // zlib cannot
             "permessage-deflate; server_max_window_bits",
@@ -390,7 +390,7 @@ mod tests {
             assert_eq!(agree(&[&both]), Ok(Some((10, TEN))), "{offer}, next in the same header");
         }
         let first = "permessage-deflate; server_max_window_bits=10, permessage-deflate";
-        assert_eq!(agree(&[first]), Ok(Some((10, TEN))), "the first that can be honoured wins");
+        assert_eq!(agree(&[first]), Ok(Some((10, TEN))), "the first acceptable one wins");
         assert_eq!(agree(&[first, "permessage-deflate"]), Ok(Some((10, TEN))), "in the first header");
     }
 

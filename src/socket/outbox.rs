@@ -1,8 +1,8 @@
-//! What waits for one slow client: shared frames, bounded in bytes, written with one `writev`; and which of them go when
-//! there is no room for another.
+//! The messages that wait for one slow client: shared frames, bounded in bytes, written with one `writev`; and which of
+//! them are dropped when it is full.
 //!
-//! A message goes whole or stays whole, with its attachments; one that is partly written stays. Empty for nearly every
-//! connection nearly always, so it is a null pointer then.
+//! A message is sent or dropped as a whole, with its attachments; a partly written one stays. Nearly every connection
+//! has an empty outbox nearly always, which is a null pointer.
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -17,66 +17,67 @@ use super::{
     pressure::Pressure,
 };
 
-/// How many frames one system call takes.
+/// Maximum number of frames per system call.
 const BATCH: usize = 32;
 
-/// What a waiting message costs a connection beside its shared bytes: a pointer, in a queue that doubles when it grows.
+/// The cost of a waiting message for a connection besides its shared bytes: a pointer, in a queue that doubles when it
+/// grows.
 const POINTER: usize = 2 * size_of::<Option<Rc<Parcel>>>();
 
-/// The same for a message that has a key.
+/// The same for a message with a key.
 const KEY: usize = 2 * size_of::<(Arc<str>, u64)>();
 
-/// Places of messages that have gone are kept up to this many, and up to half of the queue.
+/// Holes of dropped messages are kept up to this number, and up to half of the queue.
 const HOLES: usize = 32;
 
-/// There is no room for a message, and none can be made.
+/// The outbox is full, and nothing can be dropped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Full;
 
-/// Frames that the kernel has not taken yet.
+/// Frames that the kernel has not accepted yet.
 #[derive(Default)]
 pub struct Outbox(Option<Box<Backlog>>);
 
 struct Backlog {
-    /// Messages that were lost leave a hole, so that the numbers of the others stay right. The first is never one.
+    /// Dropped messages leave a hole, so that the numbers of the others stay valid. The first is never a hole.
     queue: VecDeque<Option<Rc<Parcel>>>,
-    /// The number of the first.
+    /// The number of the first message.
     first: u64,
-    /// Bytes of the first that are already out.
+    /// Bytes of the first message that are already written.
     written: usize,
-    /// Bytes that wait, and those among them that are never lost.
+    /// Waiting bytes, and those among them that are never dropped.
     bytes: usize,
     kept: usize,
     holes: usize,
-    /// The one that is larger than the outbox.
+    /// The message that is larger than the outbox.
     large: Option<u64>,
-    /// None that may be lost as the oldest stands before this number.
+    /// No message before this number can be dropped as the oldest.
     oldest: u64,
-    /// Where the last message of a key waits, if nothing of it is out.
+    /// The number of the last message with a key, if none of it is written.
     latest: HashMap<Arc<str>, u64>,
-    /// Messages lost as the oldest since nothing waited.
+    /// Messages dropped as the oldest since the outbox was last empty.
     lost: u64,
     pressure: Rc<Pressure>,
     listed: usize,
 }
 
 impl Outbox {
-    /// Whether nothing waits.
+    /// Whether it is empty.
     pub const fn is_empty(&self) -> bool {
         self.0.is_none()
     }
 
-    /// Bytes that wait.
+    /// The waiting bytes.
     pub fn bytes(&self) -> usize {
         self.0.as_ref().map_or(0, |backlog| backlog.bytes)
     }
 
-    /// Of those, what is never lost.
+    /// Those among them that are never dropped.
     pub fn kept(&self) -> usize {
         self.0.as_ref().map_or(0, |backlog| backlog.kept)
     }
 
-    /// All that waits, for tests.
+    /// All waiting bytes, for tests.
     #[cfg(test)]
     pub fn contents(&self) -> Vec<u8> {
         let Some(backlog) = &self.0 else { return Vec::new() };
@@ -84,8 +85,8 @@ impl Outbox {
         parcels.flat_map(|parcel| parcel.bytes.iter()).copied().skip(backlog.written).collect()
     }
 
-    /// Adds messages, of which `written` bytes are already out (only where nothing waited before). Where there are more than
-    /// `limit` bytes then, what may be lost makes room. `place` is the connection's in its roster.
+    /// Adds messages; their first `written` bytes are already sent (only if the outbox was empty). If it then exceeds
+    /// `limit` bytes, droppable messages make room. `place` is the connection's index in its roster.
     pub fn push(
         &mut self,
         parcel: &Rc<Parcel>,
@@ -104,19 +105,20 @@ impl Outbox {
         Ok(())
     }
 
-    /// Adds a Close, whatever waits before it: its size is bounded by the protocol.
+    /// Adds a Close, regardless of the limit: its size is bounded by the protocol.
     pub fn push_last(&mut self, parcel: &Rc<Parcel>, (pressure, place): (&Rc<Pressure>, u32)) {
         self.0.get_or_insert_with(|| Box::new(Backlog::new(pressure, place))).append(parcel, false);
     }
 
-    /// The connection has its place in the roster now.
+    /// The connection has its index in the roster now.
     pub fn placed(&self, place: u32) {
         if let Some(backlog) = &self.0 {
             backlog.pressure.change(backlog.listed, |known| *known = place);
         }
     }
 
-    /// Forgets what waits, but for what is partly written: without its rest the stream would be broken. How many messages.
+    /// Drops all messages except a partly written one, because the stream needs its rest. Returns their
+    /// number.
     pub fn discard(&mut self) -> u64 {
         let Some(backlog) = &mut self.0 else { return 0 };
         let keep = usize::from(backlog.written > 0);
@@ -131,14 +133,14 @@ impl Outbox {
         gone
     }
 
-    /// Forgets all that waits, the connection having gone. How many messages are not out whole.
+    /// Drops all messages, because the connection has ended. Returns how many were not written completely.
     pub fn discard_all(self) -> u64 {
         let Some(backlog) = &self.0 else { return 0 };
         let waiting: u64 = backlog.queue.iter().flatten().map(|parcel| u64::from(parcel.messages)).sum();
         waiting - backlog.messages_out()
     }
 
-    /// Forgets what may be lost as the oldest. How many messages.
+    /// Drops the messages with the policy `Oldest`. Returns their number.
     pub fn discard_oldest(&mut self) -> u64 {
         let Some(backlog) = &mut self.0 else { return 0 };
         let before = backlog.lost;
@@ -147,14 +149,15 @@ impl Outbox {
         backlog.lost - before
     }
 
-    /// What the connection costs the worker alone: its part of what waits for several.
+    /// The cost of this connection for the worker: its share of messages that wait for several.
     pub fn cost(&self) -> usize {
         let Some(backlog) = &self.0 else { return 0 };
         let part = |parcel: &Rc<Parcel>| POINTER + (size_of::<Parcel>() + parcel.len()) / Rc::strong_count(parcel);
         backlog.queue.iter().flatten().map(part).sum()
     }
 
-    /// Writes with `write` until all is out (then how many messages were lost on the way) or the kernel takes no more (`None`).
+    /// Writes with `write` until the outbox is empty (returns how many messages were lost meanwhile) or the kernel
+    /// accepts no more (`None`).
     pub fn flush(&mut self, mut write: impl FnMut(&[IoSlice<'_>]) -> io::Result<usize>) -> io::Result<Option<u64>> {
         let Some(backlog) = &mut self.0 else { return Ok(Some(0)) };
         while !backlog.queue.is_empty() {
@@ -178,9 +181,9 @@ impl Outbox {
         Ok(Some(lost))
     }
 
-    /// Takes whole messages out of their frames, in order, for as long as `want` takes them; it gets what they carry. Only
-    /// where nothing is written to a socket, so that all frames are whole and uncompressed. How many messages were lost on
-    /// the way, if nothing waits any more.
+    /// Takes complete messages out of their frames, in order, while `want` accepts their content. Only if nothing was
+    /// written to a socket, so that all frames are complete and uncompressed. Returns how many messages were lost
+    /// meanwhile, if the outbox is empty now.
     pub fn take_messages(&mut self, mut want: impl FnMut(Content<'_>) -> bool) -> u64 {
         let Some(backlog) = &mut self.0 else { return 0 };
         while let Some(parcel) = backlog.queue.front().cloned().flatten() {
@@ -229,12 +232,12 @@ impl Backlog {
         pushed
     }
 
-    /// Puts a message where an older one of its key waits.
+    /// Puts a message in the position of an older one with the same key.
     fn supersede(&mut self, number: u64, parcel: &Rc<Parcel>, limit: usize) -> Result<(), Full> {
         let was_large = self.large == Some(number);
         let Some(older) = self.remove(number) else { return Err(Full) };
         if let Err(full) = self.make_room(parcel, limit) {
-            // It goes with the others, and is counted with them.
+            // It is dropped with the others, and counted with them.
             self.put(number, &older, was_large);
             return Err(full);
         }
@@ -243,8 +246,8 @@ impl Backlog {
         Ok(())
     }
 
-    /// Loses the oldest until a message fits. One that is larger than the outbox never would: it is let through where no other
-    /// such waits, and what waits beside it is bounded as if it were not there.
+    /// Drops the oldest messages until a new one fits. One that is larger than the outbox never would: it is accepted
+    /// if no other such message waits, and the rest is bounded as if it did not exist.
     fn make_room(&mut self, parcel: &Parcel, limit: usize) -> Result<(), Full> {
         let fits = |backlog: &Self| match parcel.len() > limit {
             true => parcel.messages <= 1 && backlog.large.is_none(),
@@ -259,19 +262,19 @@ impl Backlog {
         Ok(())
     }
 
-    /// Whether one could be lost.
+    /// Drops the oldest droppable message; returns whether there was one.
     fn lose_oldest(&mut self) -> bool {
         let from = self.oldest.max(self.first + u64::from(self.written > 0));
         let is_losable = |number: &u64| self.get(*number).is_some_and(|parcel| parcel.loss == Loss::Oldest);
         let found = (from..self.end()).find(is_losable);
-        // Whatever comes later stands behind it.
+        // Later messages come after it.
         self.oldest = found.map_or(self.end(), |number| number + 1);
         let lost = found.and_then(|number| self.remove(number)).is_some();
         self.lost += u64::from(lost);
         lost
     }
 
-    /// Of several messages in one piece, those that are out whole. Only single ones have attachments beside them.
+    /// The number of completely written messages within one piece. Only single messages have attachments.
     fn messages_out(&self) -> u64 {
         let Some(Some(first)) = self.queue.front() else { return 0 };
         let mut end = 0;
@@ -324,7 +327,7 @@ impl Backlog {
         self.pressure.more(place_of(parcel));
     }
 
-    /// Leaves a hole where nothing is out yet.
+    /// Leaves a hole if the message is still unwritten.
     fn remove(&mut self, number: u64) -> Option<Rc<Parcel>> {
         let index = self.index(number);
         let parcel = self.queue.get_mut(index)?.take()?;
@@ -337,7 +340,7 @@ impl Backlog {
         Some(parcel)
     }
 
-    /// A parcel is gone, whole or with its rest.
+    /// A parcel is gone, completely or with its rest.
     fn forget(&mut self, number: u64, parcel: &Parcel) {
         self.unkey(number, parcel);
         if self.large == Some(number) {
@@ -346,7 +349,7 @@ impl Backlog {
         self.pressure.less(place_of(parcel));
     }
 
-    /// No newer one takes its place any more.
+    /// A newer one can no longer replace it.
     fn unkey(&mut self, number: u64, parcel: &Parcel) {
         if let Loss::Superseded(key) = &parcel.loss
             && self.latest.get(key) == Some(&number)
@@ -355,7 +358,7 @@ impl Backlog {
         }
     }
 
-    /// So many bytes are out.
+    /// This many bytes are written.
     fn advance(&mut self, mut taken: usize) {
         self.bytes -= taken;
         while let Some(parcel) = self.queue.front().cloned().flatten() {
@@ -380,7 +383,7 @@ impl Backlog {
         }
     }
 
-    /// Takes holes away: those at the front, and all where they are more than what waits.
+    /// Removes holes: those at the front, and all if they outnumber the messages.
     fn settle(&mut self) {
         while let Some(None) = self.queue.front() {
             self.queue.pop_front();
@@ -414,7 +417,7 @@ impl Drop for Backlog {
     }
 }
 
-/// What a connection pays for a parcel beside its bytes.
+/// The cost of a parcel for a connection besides its bytes.
 const fn place_of(parcel: &Parcel) -> usize {
     POINTER + if matches!(parcel.loss, Loss::Superseded(_)) { KEY } else { 0 }
 }

@@ -1,6 +1,6 @@
-//! Messages as they wait for clients that do not read: in one piece of bytes for all of a worker's clients, counted once.
+//! Messages that wait for slow clients: one piece of bytes for all of a worker's clients, counted once.
 //!
-//! In: encoded frames, and how they may be lost. Out: what an outbox holds a pointer to. It never copies a frame.
+//! In: encoded frames, and how they may be lost. Out: the parcel that outboxes point to. It never copies a frame.
 
 use std::{cell::OnceCell, rc::Rc, sync::Arc};
 
@@ -8,35 +8,35 @@ use bytes::Bytes;
 
 use super::pressure::Pressure;
 
-/// How a message may be lost while it waits for a client that is behind with reading.
+/// How a message may be lost while it waits for a slow client.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Loss {
-    /// Not at all: the connection is closed instead.
+    /// Never: the connection is closed instead.
     #[default]
     Never,
-    /// When it is the oldest that waits, and a newer one needs its room.
+    /// When it is the oldest in the outbox, and a newer one needs its room.
     Oldest,
-    /// When a newer one with the same key comes.
+    /// When a newer one with the same key arrives.
     Superseded(Arc<str>),
 }
 
-/// Messages on their way to a worker's connections: written as they are, or kept for those that do not read.
+/// Messages on their way to a worker's connections: written directly, or kept for slow clients.
 pub struct Piece {
     bytes: Bytes,
     messages: u32,
     loss: Loss,
-    /// Made when the first client is behind, and shared by all that are.
+    /// Created for the first slow client, and shared by all of them.
     waiting: OnceCell<Rc<Parcel>>,
 }
 
 impl Piece {
-    /// So many messages as frames, one behind the other. Several together are never lost.
+    /// Frames with this many messages, one after the other. Several together are never lost.
     pub fn new(bytes: Bytes, messages: u32, loss: Loss) -> Self {
         debug_assert!(messages <= 1 || loss == Loss::Never);
         Self { bytes, messages, loss, waiting: OnceCell::new() }
     }
 
-    /// What keeps the connection going and is nobody's message: pings, pongs.
+    /// Control frames, which are not messages: pings, pongs.
     pub fn control(bytes: Bytes) -> Self {
         Self::new(bytes, 0, Loss::Never)
     }
@@ -45,23 +45,23 @@ impl Piece {
         &self.bytes
     }
 
-    /// How many bytes it is.
+    /// The number of bytes.
     pub const fn size(&self) -> usize {
         self.bytes.len()
     }
 
-    /// How many messages it is.
+    /// The number of messages.
     pub const fn messages(&self) -> u32 {
         self.messages
     }
 
-    /// The same, as it waits in outboxes.
+    /// The same, in the form in which it waits in outboxes.
     pub(super) fn parcel(&self, pressure: &Rc<Pressure>) -> &Rc<Parcel> {
         self.waiting.get_or_init(|| Parcel::new(self.bytes.clone(), self.messages, self.loss.clone(), pressure))
     }
 }
 
-/// What waits in one outbox or in many.
+/// Messages that wait in one outbox or in many.
 pub(super) struct Parcel {
     pub bytes: Bytes,
     pub messages: u32,

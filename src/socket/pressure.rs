@@ -1,7 +1,7 @@
-//! What waits to go out to all clients of a worker together: its [`Budget`], and what is counted when some of it goes.
+//! The bytes that wait for all clients of a worker together: their [`Budget`], and the counters of what is dropped.
 //!
-//! A frame that waits in many outboxes of a worker is counted once, as it is in memory once. Nothing here is touched by a
-//! delivery that the kernel takes at once.
+//! A frame that waits in many outboxes of a worker is counted once, because it is in memory once. A delivery that the
+//! kernel accepts at once uses nothing of this.
 
 use std::ops::Deref;
 
@@ -11,7 +11,7 @@ use crate::{
     telemetry::{DropCounter, DropReason, Metrics},
 };
 
-/// The waiting bytes of one worker; listed are the places in the roster of the connections that are behind.
+/// The waiting bytes of one worker; it lists the slow connections by their index in the roster.
 pub struct Pressure {
     budget: Budget<u32>,
     pub(super) oldest: DropCounter,
@@ -27,7 +27,7 @@ impl Pressure {
         }
     }
 
-    /// The places of those that are behind.
+    /// The indices of the slow connections.
     pub(super) fn behind(&self) -> Vec<u32> {
         self.holders().into_iter().map(|(_, place)| place).collect()
     }

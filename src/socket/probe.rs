@@ -1,5 +1,5 @@
-//! A second WebSocket that wants to carry on for a connection without one: it is read here until it has shown that it
-//! works, and then given to that connection. What the client sends right behind that is the connection's own already.
+//! A second WebSocket that is to take over a connection without a socket: it is read here until it has proven to work,
+//! and then passed to that connection, together with the client's further bytes.
 
 use std::{ops::ControlFlow, rc::Rc};
 
@@ -19,29 +19,30 @@ use super::{
 };
 use crate::event::{Incoming, Payload};
 
-/// Bytes one read takes at most: a probe is short.
+/// Maximum number of bytes per read: a probe is short.
 const SCRATCH: usize = 4 << 10;
 
-/// What becomes of a candidate after a message.
+/// The decision about a candidate after a message.
 pub enum Verdict {
-    /// It is answered, and goes on.
+    /// It is answered, and continues.
     Answer(Payload),
-    /// It carries this connection from here on.
+    /// It carries this connection from now on.
     Adopt(Rc<Connection>),
     /// It is closed.
     End,
 }
 
-/// What may be there of a message that is not whole: a probe is six bytes.
+/// Maximum size of an incomplete message: a probe has six bytes.
 const MAX_PROBE: usize = 8 << 10;
 
-/// Who judges a candidate.
+/// Decides about a candidate.
 pub trait Judge {
-    /// A message came from it.
+    /// A message arrived from it.
     fn judge(&self, message: Incoming<'_>) -> Verdict;
 }
 
-/// Reads a candidate until it is adopted; then it is the driver of the connection. `None` if it was not, in time.
+/// Reads a candidate until it is adopted; returns the driver of the connection, or `None` if it was not adopted in
+/// time.
 pub async fn probe(
     stream: TcpStream,
     mut early: BytesMut,
@@ -70,7 +71,7 @@ pub async fn probe(
         }
     }
     if let Some(connection) = candidate.adopted {
-        // What was answered before the adoption goes out before what the connection holds for the client.
+        // Answers from before the adoption are sent before the connection's waiting messages.
         let written = timeout_at(deadline, stream.write_all(&candidate.answer)).await;
         connection.adopt(stream, deflate);
         if !matches!(written, Ok(Ok(()))) {
@@ -78,7 +79,7 @@ pub async fn probe(
         }
         return Some(Driver::resume(connection, candidate.reader));
     }
-    // Nobody waits for the client's own Close: it is told, and let go.
+    // The client's own Close is not awaited: it gets the answer and is dropped.
     let _ = timeout_at(deadline, stream.write_all(&candidate.answer)).await;
     let _ = timeout_at(deadline, stream.shutdown()).await;
     None

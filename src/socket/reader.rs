@@ -1,8 +1,9 @@
-//! Reads what a client sends: bytes in any cut, whole messages and control frames out (RFC 6455 §5, RFC 7692 §6).
+//! Reads what a client sends: from bytes in any chunks to complete messages and control frames (RFC 6455 §5, RFC 7692
+//! §6).
 //!
 //! An idle connection keeps two words; a buffer exists only while a frame or a message is incomplete. A message that is
-//! whole in the bytes just read is unmasked in place and handed on without a copy. A wrong byte is an error as soon as
-//! it is there, and never a panic; nothing is allocated on the word of a header.
+//! complete in the bytes just read is unmasked in place and passed on without a copy. An invalid byte is an error as
+//! soon as it arrives, and never a panic; nothing is allocated because of a header alone.
 
 mod header;
 mod message;
@@ -16,18 +17,18 @@ use super::{
 use header::{Header, MAX_HEADER, Opcode};
 use message::Message;
 
-/// The most a control frame carries (RFC 6455 §5.5).
+/// Maximum payload of a control frame (RFC 6455 §5.5).
 pub const CONTROL_LIMIT: usize = 125;
 
-/// What a client may send.
+/// Limits for a client's messages.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
-    /// Largest message, in bytes, inflated.
+    /// Maximum size of a message, in bytes, inflated.
     pub max_message: usize,
 }
 
 impl Limits {
-    /// The most bytes of a message on the wire.
+    /// Maximum number of bytes of a message on the wire.
     const fn on_the_wire(&self, compressed: bool) -> usize {
         let max = self.max_message;
         // Deflate makes data larger by one eighth at worst (fixed codes), plus a few bytes for each flush.
@@ -35,7 +36,7 @@ impl Limits {
     }
 }
 
-/// One thing a client sent.
+/// A message or control frame of a client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Received<'a> {
     /// A text message.
@@ -53,9 +54,9 @@ pub enum Received<'a> {
 /// The body of a close frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CloseFrame<'a> {
-    /// Why.
+    /// The code.
     pub code: CloseCode,
-    /// Why, in words.
+    /// The reason text.
     pub reason: &'a str,
 }
 
@@ -68,25 +69,25 @@ pub struct Reader {
     partial: Option<Box<Partial>>,
     deflate: bool,
     done: bool,
-    /// Frames begun since they were last asked for.
+    /// Frames begun since the last query.
     frames: u32,
 }
 
-/// What has arrived of something incomplete.
+/// The received part of something incomplete.
 #[derive(Default)]
 struct Partial {
     /// The beginning of a frame's header.
     header: [u8; MAX_HEADER],
     header_length: u8,
-    /// The frame whose payload is not all there.
+    /// The frame with an incomplete payload.
     frame: Option<Open>,
-    /// What is there of it, if it is a control frame.
+    /// The received payload, if it is a control frame.
     control: Vec<u8>,
     /// The message that a data frame began.
     message: Option<Message>,
-    /// Counts what is there.
+    /// Counts the received bytes.
     begun: Option<Held>,
-    /// What was there when that was last looked at is whole: this is another.
+    /// The part counted at the last look is complete: this is a new one.
     renewed: bool,
 }
 
@@ -97,16 +98,16 @@ struct Open {
 }
 
 impl Reader {
-    /// A reader for a fresh connection; `deflate` says whether permessage-deflate was negotiated.
+    /// A reader for a new connection; `deflate` says whether permessage-deflate was negotiated.
     pub fn new(deflate: bool) -> Self {
         Self { partial: None, deflate, done: false, frames: 0 }
     }
 
-    /// Reads `input`, the bytes that follow those of the last call, and gives what is complete to `on`, in order.
-    /// `input` is scribbled over.
+    /// Reads `input`, the bytes after those of the last call, and passes complete items to `on`, in order. `input` is
+    /// overwritten.
     ///
-    /// Nothing more is read after a close frame, after `on` broke off, and after an error (which ends the connection
-    /// with [`ProtocolError::code`]); what stood before an error has been handed on.
+    /// Nothing more is read after a close frame, after `on` stopped it, and after an error (which ends the connection
+    /// with [`ProtocolError::code`]); items before an error have been passed on.
     pub fn read(
         &mut self,
         input: &mut [u8],
@@ -125,12 +126,12 @@ impl Reader {
         step.map(|_| ())
     }
 
-    /// Whether something has begun that is to go on.
+    /// Whether something is incomplete.
     pub const fn is_incomplete(&self) -> bool {
         self.partial.is_some()
     }
 
-    /// Counts what is there of something incomplete, in this second, until it is whole or let go.
+    /// Counts the received bytes of something incomplete, in this second, until it is complete or dropped.
     pub(super) fn weigh(&mut self, now: u32, begun: impl FnOnce() -> Held) {
         let held = self.held();
         let Some(partial) = self.partial.as_deref_mut() else { return };
@@ -142,18 +143,18 @@ impl Reader {
         }
     }
 
-    /// Reads no more, and lets go what is there.
+    /// Stops reading and drops what is incomplete.
     pub(super) fn stop(&mut self) {
         self.done = true;
         self.partial = None;
     }
 
-    /// How many frames began since the last call, fragments and control frames included.
+    /// The number of frames begun since the last call, including fragments and control frames.
     pub fn take_frames(&mut self) -> u32 {
         std::mem::take(&mut self.frames)
     }
 
-    /// Bytes of heap held for something incomplete, without what an inflater of the thread's pool has.
+    /// Bytes of heap held for something incomplete, without those of a pooled inflater.
     pub fn held(&self) -> usize {
         self.partial.as_deref().map_or(0, |partial| {
             size_of::<Partial>() + partial.control.capacity() + partial.message.as_ref().map_or(0, Message::held)
@@ -196,7 +197,7 @@ impl Reader {
         }
     }
 
-    /// The next header and how many bytes of `input` it took; `None` if it is not all there, and `input` is taken.
+    /// The next header and the number of bytes of `input` it used; `None` if it is incomplete, and `input` is used up.
     fn header(&mut self, input: &[u8], limits: &Limits) -> Result<Option<(Header, usize)>, ProtocolError> {
         let message = self.partial.as_deref().and_then(|partial| partial.message.as_ref());
         let so_far = message.map(Message::length);
@@ -227,7 +228,7 @@ impl Reader {
         Ok(parsed)
     }
 
-    /// Keeps a piece of a frame that is not complete.
+    /// Keeps a part of an incomplete frame.
     fn begin_or_continue(&mut self, open: Open, payload: &[u8], limits: &Limits) -> Result<(), ProtocolError> {
         let partial = self.partial.get_or_insert_default();
         if open.header.opcode.is_control() {

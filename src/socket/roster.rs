@@ -1,5 +1,5 @@
-//! All connections of one worker, its clock of seconds, and the sweep that stands for a timer per connection:
-//! pings to the silent, an end to the dead and to closes that nobody answers, and the spread closing of a drain.
+//! All connections of one worker, its clock of seconds, and the sweep that replaces a timer per connection: pings to
+//! silent clients, an end to dead connections and unanswered closes, and the spread closing of a drain.
 
 use std::{
     cell::{Cell, RefCell},
@@ -35,7 +35,7 @@ pub struct Roster {
     started: Instant,
     now: Cell<u32>,
     connections: RefCell<Slab<Rc<Connection>>>,
-    /// Connections whose Close is out, with the second at which they are dropped.
+    /// Connections with a sent Close, with the second at which they are dropped.
     closing: RefCell<Vec<(u32, Rc<Connection>)>>,
     draining: Cell<bool>,
 }
@@ -74,17 +74,17 @@ impl Roster {
         &self.metrics
     }
 
-    /// What waits for all of them.
+    /// The waiting bytes of all of them.
     pub(super) const fn pressure(&self) -> &Rc<Pressure> {
         &self.pressure
     }
 
-    /// What has begun to come from all of them.
+    /// The incomplete messages of all of them.
     pub(super) const fn inbox(&self) -> &Rc<Inbox> {
         &self.inbox
     }
 
-    /// Too much has begun to come to the node: those who sent the most of it go, until it is enough.
+    /// Too much incomplete data on the node: the clients with the most are closed, until the rest fits.
     #[cold]
     pub(super) fn relieve_inbox(&self) {
         for (number, portion) in self.inbox.greediest() {
@@ -99,13 +99,13 @@ impl Roster {
         }
     }
 
-    /// Ends those whose message does not end in time.
+    /// Closes connections with a message that did not end in time.
     fn end_late_messages(&self) {
         let now = self.now.get();
         for (number, portion) in self.inbox.late(now) {
             let Holder::Began { place, .. } = portion.holder else { continue };
             match self.at(place) {
-                // The node itself does not read on.
+                // The node itself has paused reading.
                 Some(connection) if connection.is_congested() || connection.is_throttled() => {
                     self.inbox.renew(number, now);
                 }
@@ -121,7 +121,7 @@ impl Roster {
         self.connections.borrow().get(place as usize).cloned()
     }
 
-    /// Too much waits on the node: those for whom the worker keeps the most lose it, until it is enough.
+    /// Too much data waits on the node: the connections with the highest cost lose it, until it is enough.
     pub(super) fn relieve(&self) {
         let places = self.pressure.behind();
         let connections = self.connections.borrow();
@@ -138,12 +138,12 @@ impl Roster {
         }
     }
 
-    /// Open connections, the closing ones included.
+    /// The number of open connections, including closing ones.
     pub fn len(&self) -> usize {
         self.connections.borrow().len()
     }
 
-    /// Whether there is none.
+    /// Whether it has none.
     pub fn is_empty(&self) -> bool {
         self.connections.borrow().is_empty()
     }
@@ -160,7 +160,7 @@ impl Roster {
             self.metrics.connections.dec();
             connection.limits().open.dec();
         }
-        // After a storm the memory goes back; looked at rarely, because looking costs a walk over the places.
+        // Memory is returned after a storm; checked rarely, because checking walks over the slots.
         if connections.len().count_ones() <= 1 && connections.capacity() > 4 * connections.len().max(256) {
             connections.shrink_to_fit();
         }
@@ -173,14 +173,14 @@ impl Roster {
         }
     }
 
-    /// The second in which a Close that goes out now is overdue. The clock of the sweep stands still between its ticks, and
-    /// what it says may be a second old: a Close that was queued right before a tick would have no time at all.
+    /// The second in which a Close sent now is overdue. The sweep's clock stands still between its ticks and may be a
+    /// second late: a Close queued right before a tick would have no time at all.
     fn end_of_grace(&self, now: Duration) -> u32 {
         let end = now.as_secs() + u64::from(self.times.close_grace) + 1;
         u32::try_from(end).unwrap_or(u32::MAX)
     }
 
-    /// Sweeps once a second, for as long as the worker lives.
+    /// Sweeps once a second while the worker lives.
     pub async fn run(self: Rc<Self>) {
         let name = std::thread::current().name().unwrap_or("a worker").to_owned();
         let pulse = self.metrics.pulses.start(name);
@@ -200,7 +200,7 @@ impl Roster {
             if self.pressure.take_over() {
                 self.relieve();
             }
-            // A late tick looks after the places of the seconds it missed, too.
+            // A late tick also handles the seconds that it missed.
             for second in now.saturating_sub(passed.saturating_sub(1))..=now {
                 self.look_after(second);
             }
@@ -220,13 +220,13 @@ impl Roster {
             overdue.push(Rc::clone(connection));
             false
         });
-        // What follows from an end may close other connections.
+        // Ending a connection may close others.
         for connection in overdue {
             connection.hang_up();
         }
     }
 
-    /// Each connection's turn comes once per ping interval, spread over its seconds by place.
+    /// Each connection's turn comes once per ping interval, spread over its seconds by index.
     fn look_after(&self, second: u32) {
         let Times { ping_interval, ping_timeout, .. } = self.times;
         if ping_interval == 0 {
@@ -251,7 +251,7 @@ impl Roster {
         }
     }
 
-    /// Whether a connection that opens now is late: its handshake was under way when the drain began.
+    /// Whether a connection that opens now is late: its handshake began before the drain.
     pub(super) fn is_draining(&self) -> bool {
         self.draining.get()
     }
@@ -275,12 +275,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_close_has_its_whole_grace_whenever_it_is_said() {
+    fn a_close_has_its_full_grace_at_any_time() {
         let server = config::Server { drain_grace: config::Span::seconds(1), ..config::Server::default() };
         let roster = Roster::new(&config::Socket::default(), &server, Metrics::new());
         for millis in [0, 1, 500, 999, 1000, 2999] {
             let said = Duration::from_millis(millis);
-            // The sweep looks at whole seconds; the first in which it ends the connection begins here.
+            // The sweep works in whole seconds; the first in which it ends the connection begins here.
             let ends = Duration::from_secs(u64::from(roster.end_of_grace(said)));
             assert!(ends - said >= Duration::from_secs(1), "{millis} ms: only {:?}", ends - said);
             assert!(ends - said <= Duration::from_secs(2), "{millis} ms: {:?}", ends - said);

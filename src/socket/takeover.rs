@@ -1,9 +1,10 @@
-//! From an HTTP request to an owned socket (docs/decisions/0001).
+//! Takes over the socket of an HTTP request (docs/decisions/0001).
 //!
-//! actix-http hands every `Upgrade: websocket` request here together with its socket. The request goes through the same
-//! actix-web `App` as any other, so routing, authentication and error bodies are ordinary; the handler that accepts it
-//! answers 101 and fills the request's [`Slot`]. Then the socket leaves actix-http: its dispatcher, with two buffers of
-//! 8 KiB, is dropped, and the small [`Driver`] goes on in the same task, still counted as a connection by actix-server.
+//! actix-http passes every `Upgrade: websocket` request here together with its socket. The request runs through the
+//! same actix-web `App` as any other, so routing, authentication and error bodies are ordinary; the handler that
+//! accepts it answers with 101 and fills the request's [`Slot`]. Then the socket leaves actix-http: its dispatcher,
+//! with two buffers of 8 KiB, is dropped, and the small [`Driver`] continues in the same task, still counted as a
+//! connection by actix-server.
 
 use std::{
     cell::RefCell,
@@ -31,10 +32,10 @@ use tokio::net::TcpStream;
 use super::{connection::Connection, driver::Driver};
 use crate::admission::Admitting;
 
-/// How long writing the answer to a handshake may take.
+/// Deadline for writing the answer to a handshake.
 const WRITE_DEADLINE: Duration = Duration::from_secs(5);
 
-/// Where the handler of a handshake leaves the connection that it accepted.
+/// Where the handler of a handshake puts the accepted connection.
 #[derive(Clone, Default)]
 pub struct Slot(Rc<RefCell<Option<Accepted>>>);
 
@@ -45,16 +46,16 @@ impl Slot {
     }
 }
 
-/// Who waits for a socket; a connection is released if the socket never comes.
+/// The receiver of a socket; a connection is released if the socket never comes.
 pub struct Accepted(Option<Next>);
 
 enum Next {
-    /// Counted as one that is being let in until it is open.
+    /// Counted as a connection in admission until it is open.
     Connection(Rc<Connection>, Option<Admitting>),
     Other(TakeSocket),
 }
 
-/// Goes on with a socket and what was already read from it; the connection counts as open until that is done.
+/// Continues with a socket and the bytes already read from it; the connection counts as open until that is done.
 type TakeSocket = Box<dyn FnOnce(TcpStream, BytesMut) -> LocalBoxFuture<'static, ()>>;
 
 impl Accepted {
@@ -63,12 +64,12 @@ impl Accepted {
         Self(Some(Next::Connection(connection, admitting)))
     }
 
-    /// Somebody else than a new connection goes on with the socket.
+    /// Passes the socket to something other than a new connection.
     pub fn by(take: impl AsyncFnOnce(TcpStream, BytesMut) + 'static) -> Self {
         Self(Some(Next::Other(Box::new(move |stream, early| Box::pin(async move { take(stream, early).await })))))
     }
 
-    /// The connection goes on without a socket.
+    /// The connection continues without a socket.
     pub fn keep(mut self) {
         self.0 = None;
     }
@@ -89,18 +90,18 @@ impl Drop for Accepted {
     }
 }
 
-/// What goes on with a socket that was taken over.
+/// The owner of a socket that was taken over.
 enum Taken {
     Driver(Driver),
     Other(LocalBoxFuture<'static, ()>),
 }
 
-/// Options of the kernel for a socket that was taken over.
+/// Kernel options for a socket that was taken over.
 #[derive(Clone, Copy, Debug)]
 pub struct SocketOptions {
-    /// `SO_SNDBUF` in bytes; 0 leaves the system's.
+    /// `SO_SNDBUF` in bytes; 0: the system's default.
     pub send_buffer: usize,
-    /// `TCP_USER_TIMEOUT`; zero leaves the system's.
+    /// `TCP_USER_TIMEOUT`; zero: the system's default.
     pub user_timeout: Duration,
 }
 
@@ -119,8 +120,8 @@ impl SocketOptions {
 }
 
 thread_local! {
-    /// Sockets on their way from the upgrade service to [`keep_driving`], with who goes on with them. A socket stays open
-    /// while it is here, so its number cannot be taken by another.
+    /// Sockets on their way from the upgrade service to [`keep_driving`], with their next owner. A socket stays open
+    /// while it is here, so its number cannot be reused.
     static TAKEN: RefCell<HashMap<RawFd, Taken>> = RefCell::default();
 }
 
@@ -189,11 +190,11 @@ where
     }
 }
 
-/// Any other answer is written whole, and the connection ends.
+/// Any other answer is written completely, and the connection ends.
 async fn refuse(framed: &mut Framed<TcpStream, Codec>, response: Response<BoxBody>) -> io::Result<()> {
     let (mut head, body) = response.into_parts();
     head.head_mut().set_connection_type(ConnectionType::Close);
-    let bytes = body::to_bytes(body).await.map_err(|_| io::Error::other("the body of the answer could not be made"))?;
+    let bytes = body::to_bytes(body).await.map_err(|_| io::Error::other("the body of the answer cannot be created"))?;
     let size = BodySize::Sized(u64::try_from(bytes.len()).unwrap_or(u64::MAX));
     let head = Message::Item((head, size));
     if bytes.is_empty() {
@@ -215,7 +216,7 @@ async fn write(framed: &mut Framed<TcpStream, Codec>, messages: impl IntoIterato
     tokio::time::timeout(WRITE_DEADLINE, flushed).await.map_err(|_| io::Error::from(io::ErrorKind::TimedOut))?
 }
 
-/// Wraps the HTTP service of a socket: when its dispatcher is done and has left a [`Driver`], the driver goes on.
+/// Wraps the HTTP service of a socket: when its dispatcher has ended and left a [`Driver`], the driver continues.
 pub fn keep_driving<F>(
     http: F,
 ) -> impl ServiceFactory<TcpStream, Config = (), Response = (), Error = F::Error, InitError = F::InitError>
@@ -248,7 +249,7 @@ where
 
     fn call(&self, stream: TcpStream) -> Self::Future {
         let socket = stream.as_raw_fd();
-        // Boxed apart, so that its memory goes when the driver takes over.
+        // Boxed separately, so that its memory is freed when the driver takes over.
         let dispatcher: Pin<Box<dyn Future<Output = Result<(), S::Error>>>> = Box::pin(self.http.call(stream));
         Box::pin(async move {
             dispatcher.await?;

@@ -1,10 +1,10 @@
-//! UTF-8 that arrives in pieces: each byte is looked at once, and the first wrong one is an error at once.
+//! Validates UTF-8 that arrives in chunks: each byte is checked once, and the first invalid one is an error at once.
 
-/// Bytes are no UTF-8, whatever may follow them.
+/// Bytes are not UTF-8, whatever may follow them.
 #[derive(Debug, PartialEq, Eq)]
 pub struct InvalidUtf8;
 
-/// The beginning of a character whose end has not arrived, at most three bytes.
+/// The beginning of an incomplete character, at most three bytes.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Incomplete {
     bytes: [u8; 4],
@@ -45,13 +45,13 @@ impl Incomplete {
         self.length as usize
     }
 
-    /// Whether everything pushed so far ends with a whole character.
+    /// Whether everything pushed so far ends with a complete character.
     pub const fn is_complete(self) -> bool {
         self.length == 0
     }
 }
 
-/// How many bytes at the end of `chunk` begin a character that needs more (0 to 3), judged by the first byte alone.
+/// How many bytes at the end of `chunk` begin a character that needs more (0 to 3), determined by the first byte only.
 fn cut_length(chunk: &[u8]) -> usize {
     for (back, byte) in chunk.iter().rev().take(3).enumerate() {
         let needs = match byte {
@@ -71,14 +71,14 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    /// How many bytes are taken, one by one, before the error.
+    /// How many bytes are accepted, one by one, before the error.
     fn accepted(bytes: &[u8]) -> usize {
         let (mut state, mut text) = (Incomplete::default(), String::new());
         bytes.iter().take_while(|byte| state.push(&[**byte], &mut text).is_ok()).count()
     }
 
     #[test]
-    fn the_first_byte_that_can_never_be_right_is_refused() {
+    fn the_first_byte_that_can_never_be_valid_is_refused() {
         // (bytes, how many of them could still become UTF-8)
         let cases: [(&[u8], usize); 12] = [
             (b"\xf4\x90\x80\x80", 1),     // above U+10FFFF
@@ -104,7 +104,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn pieces_give_what_the_whole_gives(text in any::<String>(), cuts in prop::collection::vec(1usize..5, 1..40)) {
+        fn chunks_give_the_same_result_as_the_whole(text in any::<String>(), cuts in prop::collection::vec(1usize..5, 1..40)) {
             let (mut state, mut out, mut rest) = (Incomplete::default(), String::new(), text.as_bytes());
             for cut in cuts.iter().cycle() {
                 let (chunk, left) = rest.split_at((*cut).min(rest.len()));

@@ -1,11 +1,11 @@
-//! Every reason for a drop, in one enum, so that no event is lost without one.
+//! Every reason for a drop in one enum, so that no event is lost without a reason.
 
-/// Why something that was received did not reach a client.
+/// Why an event that the node received did not reach a client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum DropReason {
     /// The bytes in Redis could not be decrypted with any key.
     Decrypt,
-    /// The bytes in Redis are no msgpack, JSON or dict.
+    /// The bytes in Redis are not msgpack, JSON or a dict.
     Decode,
     /// The message is larger than the node accepts.
     TooLarge,
@@ -15,28 +15,28 @@ pub enum DropReason {
     NoHandler,
     /// A consumer's expression failed on the event, for instance for a missing key.
     Mapping,
-    /// A connection's outbox was full and the connection was closed: what waited, and what did not fit.
+    /// A connection's outbox was full, so the connection was closed: what waited, and what did not fit.
     SlowClient,
     /// The connection ended, or was closing, before the frame was written to it.
     Closed,
-    /// A volatile message for a client that is behind with reading.
+    /// A volatile message for a client that has not read what was sent before.
     Volatile,
-    /// The oldest that waited for a client, where its consumer lets a newer one take its room.
+    /// The oldest message in an outbox, removed to make room for a newer one.
     Oldest,
-    /// One that waited for a client, and a newer one with the same key took its place.
+    /// A message in an outbox, replaced by a newer one with the same key.
     Superseded,
-    /// It waited for a slow client, and the node had no room for all that did.
+    /// It waited for a slow client, and all outboxes together were above the node's limit.
     Shed,
     /// A worker's backlog was full.
     Backlog,
-    /// An emitter asks for what the node does not do.
+    /// An emitter asked for something that the node does not support.
     Unsupported,
     /// The event's channel is mapped, but the mapping gave no valid group.
     Unmapped,
 }
 
 impl DropReason {
-    /// All of them.
+    /// All reasons.
     pub const ALL: &[Self] = &[
         Self::Decrypt,
         Self::Decode,

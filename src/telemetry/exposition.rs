@@ -1,6 +1,6 @@
-//! The two text formats that Prometheus reads: OpenMetrics, which the library writes, and the classic one before it.
+//! The two text formats that Prometheus reads: OpenMetrics, which the library writes, and the classic format.
 
-/// In which format the counters are given.
+/// The format of the counters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Format {
     /// OpenMetrics 1.0.
@@ -10,7 +10,7 @@ pub enum Format {
 }
 
 impl Format {
-    /// What an `Accept` header asks for; the classic format where it does not name the other.
+    /// The format that an `Accept` header asks for; the classic format unless it names OpenMetrics.
     pub fn asked_for(accept: &str) -> Self {
         if accept.contains("application/openmetrics-text") { Self::OpenMetrics } else { Self::Classic }
     }
@@ -60,7 +60,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_counter_has_its_whole_name_and_there_is_no_end_mark() {
+    fn a_counter_has_its_whole_name_and_the_end_mark_is_left_out() {
         let open = "# HELP a_drops Frames, by reason.\n# TYPE a_drops counter\na_drops_total{reason=\"x\"} 1\n\
                     # HELP b_ready Ready.\n# TYPE b_ready gauge\nb_ready 1\n# EOF\n";
         let expected = "# HELP a_drops_total Frames, by reason.\n# TYPE a_drops_total counter\n\

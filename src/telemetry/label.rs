@@ -1,5 +1,5 @@
-//! The values that labels of metrics have, so that each stands in docs/METRICS.md and is there, at 0, before it first
-//! happens: an alert on a rate would miss the first time otherwise. Reasons for drops and gaps are enums of their own.
+//! The values of metric labels, so that each is in docs/METRICS.md and is exported at 0 before it first happens;
+//! otherwise an alert on a rate would miss the first time. Reasons for drops and gaps are enums of their own.
 
 use prometheus_client::encoding::EncodeLabelSet;
 
@@ -26,7 +26,7 @@ pub const HANDSHAKES: &[&str] = &[
     "user_limit",
 ];
 
-/// How the check of a credential ends, or the wish for a ws-token.
+/// How the check of a credential, or a request for a ws-token, ends.
 pub const TOKENS: &[&str] =
     &["invalid", "issued", "missing", "origin", "revoked", "unavailable", "unconfigured", "valid"];
 
@@ -82,10 +82,10 @@ pub const REFUSED_MESSAGES: &[&str] = &[
     "unknown_message",
 ];
 
-/// Why a client is read no further for a while.
+/// Why reading from a client is paused.
 pub const HOLDS: &[&str] = &["rate"];
 
-/// What becomes of an order to disconnect.
+/// What happens to an order to disconnect.
 pub const REVOCATIONS: &[&str] = &["dropped", "failed", "heard", "late", "malformed", "refused"];
 
 /// How a reload of the configuration ends.
@@ -106,27 +106,27 @@ pub const BACKEND_CALLS: &[&str] = &[
     "unreachable",
 ];
 
-/// What a connection speaks.
+/// The protocol of a connection.
 pub const PROTOCOLS: &[&str] = &["engine.io", "socket.io", "websocket"];
 
 /// A label set of one label.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub(super) struct Reason {
-    /// What kind.
+    /// The reason.
     pub reason: &'static str,
 }
 
 /// A label set of one label.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub(super) struct Outcome {
-    /// How it ended.
+    /// The outcome.
     pub outcome: &'static str,
 }
 
 /// A label set of one label.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub(super) struct From {
-    /// Which source.
+    /// The source.
     pub source: &'static str,
 }
 
@@ -146,26 +146,26 @@ pub(super) struct Action {
     pub action: String,
 }
 
-/// Whose connection.
+/// The consumer of a connection.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub(super) struct Served {
     pub consumer: String,
     pub protocol: &'static str,
 }
 
-/// What runs.
+/// The version that runs.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub(super) struct Build {
     pub version: &'static str,
 }
 
-/// Who runs it.
+/// The id of the node.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub(super) struct Node {
     pub node: String,
 }
 
-/// In a test a value that is not in its list is a mistake; a node counts it all the same.
+/// In a test, a value that is not in its list is a mistake; a node counts it anyway.
 pub(super) fn known(list: &[&str], value: &str) {
     debug_assert!(list.contains(&value), "{value:?} is missing in telemetry/label.rs and docs/METRICS.md");
 }

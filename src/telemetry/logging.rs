@@ -1,8 +1,8 @@
-//! The log: lines for people or JSON for programs, on standard error, filtered by `RUST_LOG` (`info` where it is not set).
+//! The log: lines for people or JSON for programs, on standard error, filtered by `RUST_LOG` (default `info`).
 //!
-//! A record is always one line, whatever a client wrote into it. Below `info` only this program's own records are written:
-//! other libraries put what clients sent into theirs (actix-http a header that it cannot read). No thread that logs waits for
-//! whoever reads standard error: `queue` has the lines and the thread that writes them.
+//! A record is always one line, whatever a client wrote into it. Below `info` only this program's own records are
+//! written: other libraries log client data (actix-http logs a header that it cannot parse). No thread that logs ever
+//! waits for the reader of standard error: `queue` holds the lines and the thread that writes them.
 
 mod queue;
 
@@ -31,12 +31,12 @@ const FLUSH: Duration = Duration::from_secs(1);
 /// One per process, as `log` has one logger.
 static LINES: LazyLock<LineQueue> = LazyLock::new(LineQueue::default);
 
-/// The log. Its drop waits, for a second at most, until the last lines are written.
+/// The log. Dropping it waits up to a second for the last lines to be written.
 #[must_use]
 #[derive(Debug)]
 pub struct Log;
 
-/// Starts the log. Called once.
+/// Starts the log. Call once.
 pub fn start(format: LogFormat) -> Log {
     let mut builder = Builder::from_env(Env::default().default_filter_or("info"));
     builder.format(move |out, record| match (is_written(record.level(), record.target()), format) {
@@ -45,7 +45,7 @@ pub fn start(format: LogFormat) -> Log {
         (true, LogFormat::Json) => writeln!(out, "{}", json(record, SystemTime::now())),
     });
     let write = || LINES.write_to(io::stderr(), report_loss);
-    // Without the thread lines go the direct way.
+    // Without the thread, lines are written directly.
     if thread::Builder::new().name("log".to_owned()).spawn(write).is_ok() {
         builder.write_style(style()).target(Target::Pipe(Box::new(ToQueue)));
     }
@@ -54,12 +54,12 @@ pub fn start(format: LogFormat) -> Log {
     Log
 }
 
-/// Waits, for a second at most, until the lines so far are written.
+/// Waits up to a second until the lines so far are written.
 pub fn flush() {
     LINES.flush(FLUSH);
 }
 
-/// Lines that were dropped because standard error did not take them.
+/// Lines dropped because standard error did not accept them.
 pub(super) fn dropped_lines() -> Counter {
     LINES.dropped().clone()
 }
@@ -75,7 +75,7 @@ impl Drop for Log {
     }
 }
 
-/// What env_logger writes to: one line at a time.
+/// The target of env_logger: takes one line at a time.
 struct ToQueue;
 
 impl io::Write for ToQueue {
@@ -91,7 +91,7 @@ impl io::Write for ToQueue {
     }
 }
 
-/// Colours where standard error is a terminal that shows them; env_logger asks only a target that it knows.
+/// Colours if standard error is a terminal that shows them; env_logger checks this only for its own targets.
 fn style() -> WriteStyle {
     match env::var(DEFAULT_WRITE_STYLE_ENV).as_deref() {
         Ok("always") => WriteStyle::Always,
@@ -101,10 +101,10 @@ fn style() -> WriteStyle {
 }
 
 fn report_loss(lines: u64) {
-    log::warn!("{lines} lines of the log were dropped: standard error did not take them");
+    log::warn!("{lines} log lines were dropped: standard error did not accept them");
 }
 
-/// A panic takes the way of all lines: the standard hook would wait for the reader, and hold standard error meanwhile.
+/// Logs a panic like any other line: the standard hook would wait for the reader and lock standard error meanwhile.
 fn log_panic(panic: &PanicHookInfo<'_>) {
     let thread = thread::current();
     let (name, message) = (thread.name().unwrap_or("unnamed"), panic.payload_as_str().unwrap_or("no message"));
@@ -116,7 +116,7 @@ fn log_panic(panic: &PanicHookInfo<'_>) {
     }
 }
 
-/// Whether a record may be seen at all.
+/// Whether a record may be written at all.
 fn is_written(level: Level, target: &str) -> bool {
     level <= Level::Info || target == "channelgate" || target.starts_with("channelgate::")
 }
@@ -148,11 +148,12 @@ fn json(record: &Record<'_>, now: SystemTime) -> String {
         target: record.target(),
         message: record.args().to_string(),
     };
-    // Four texts can be written.
+    // Serializing four texts cannot fail.
     serde_json::to_string(&entry).unwrap_or_default()
 }
 
-/// A text with its control characters escaped, so that nobody can forge a line of the log, or move a terminal's cursor.
+/// A text with its control characters escaped, so that it can neither forge a line of the log nor move a terminal's
+/// cursor.
 pub struct OneLine<T>(pub T);
 
 impl<T: fmt::Display> fmt::Display for OneLine<T> {
@@ -193,7 +194,7 @@ mod tests {
     const MOMENT: Duration = Duration::from_micros(1_766_304_000_250_000);
 
     #[test]
-    fn a_json_line_is_valid_whatever_the_message_holds() {
+    fn a_json_line_is_valid_for_any_message() {
         let nasty = "\"quoted\" \\ \n new line \u{0} \u{1b}[31m ünï \u{2028} {\"a\": 1}";
         let arguments = format_args!("{nasty}");
         let record = Record::builder().args(arguments).level(Level::Warn).target("channelgate::hub").build();
@@ -206,14 +207,14 @@ mod tests {
     }
 
     #[test]
-    fn nobody_forges_a_line_for_people() {
+    fn a_message_cannot_forge_a_log_line() {
         let message = "type \"x\"\r\n[2026 INFO channelgate] all is well\u{1b}[2J";
         let shown = OneLine(&format_args!("{message}")).to_string();
         assert_eq!(shown, "type \"x\"\\r\\n[2026 INFO channelgate] all is well\\u{1b}[2J");
     }
 
     #[test]
-    fn what_other_libraries_say_below_info_is_not_written() {
+    fn records_of_other_libraries_below_info_are_not_written() {
         assert!(is_written(Level::Trace, "channelgate::node"));
         assert!(is_written(Level::Info, "actix_server::builder"));
         assert!(!is_written(Level::Debug, "actix_http::h1::decoder"));

@@ -24,13 +24,13 @@ use super::{
     tail::{Tail, What},
 };
 
-/// How long things take.
+/// Histograms of durations.
 pub struct Durations {
     /// From an event to its first frame.
     pub first_write: Histogram,
     /// From an event to the frame of a worker's last member.
     pub fanout: Histogram,
-    /// A probe's way through Redis.
+    /// The time of a probe through Redis.
     pub redis_round_trip: Histogram,
     backend_calls: Family<Action, Histogram, fn() -> Histogram>,
 }
@@ -46,14 +46,14 @@ impl Default for Durations {
     }
 }
 
-/// From a tenth of a millisecond to ten seconds.
+/// Buckets from a tenth of a millisecond to ten seconds.
 fn seconds() -> Histogram {
     Histogram::new([
         0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0,
     ])
 }
 
-/// Counts drops for one reason, one by one.
+/// Counts drops with one reason, one by one.
 pub struct DropCounter {
     reason: DropReason,
     counter: Counter,
@@ -61,7 +61,7 @@ pub struct DropCounter {
 }
 
 impl DropCounter {
-    /// One more; whoever watches is told.
+    /// Counts one drop and reports it to the watchers.
     pub fn inc(&self) {
         self.counter.inc();
         self.metrics.tail.tell(None, || What::dropped(self.reason, 1, None, &""));
@@ -79,10 +79,10 @@ pub struct Metrics(Arc<Counters>);
 #[derive(Default)]
 pub struct Counters {
     registry: Registry,
-    /// Its names begin with nothing of ours.
+    /// Its metric names do not begin with our prefix.
     process: Registry,
     events: Family<From, Counter>,
-    /// Those of `events`, found once: there may be a million of them in a second.
+    /// The counters of `events`, looked up once: there may be a million events in a second.
     sources: OnceLock<Vec<(&'static str, Counter)>>,
     drops: Family<Reason, Counter>,
     gaps: Family<Reason, Counter>,
@@ -101,19 +101,20 @@ pub struct Counters {
     ready: Gauge,
     tail_watchers: Gauge,
     log_waiting: Gauge,
-    /// What is told to whoever watches.
+    /// Reports to the watchers.
     pub tail: Tail,
-    /// How long things take.
+    /// Histograms of durations.
     pub durations: Durations,
-    /// Events received, from all sources; not registered, as it is the sum of `events`.
+    /// Events received, from all sources; not registered, because it is the sum of `events`.
     pub all_events: Counter<u64, AtomicU64>,
-    /// Open connections: WebSockets, and Engine.IO sessions without one; not registered, as it is the sum of `served`.
+    /// Open connections: WebSockets, and Engine.IO sessions without one; not registered, because it is the sum of
+    /// `served`.
     pub connections: OpenGauge,
-    /// Of those, Engine.IO sessions that poll.
+    /// The Engine.IO sessions among them that poll.
     pub polling: OpenGauge,
-    /// Bytes that wait for slow clients.
+    /// Bytes waiting for slow clients.
     pub outbox_bytes: Gauge<i64, AtomicI64>,
-    /// Bytes of messages that are not whole.
+    /// Bytes of incomplete messages.
     pub inbox_bytes: Gauge<i64, AtomicI64>,
     /// Frames handed to the kernel or to an outbox.
     pub deliveries: Counter<u64, AtomicU64>,
@@ -121,7 +122,7 @@ pub struct Counters {
     pub delivered_bytes: Counter<u64, AtomicU64>,
     /// Client messages received.
     pub messages: Counter<u64, AtomicU64>,
-    /// The threads' signs of life; no metric, but needed where the metrics are.
+    /// The threads' signs of life; not a metric, but needed in the same places.
     pub pulses: Pulses,
 }
 
@@ -139,7 +140,7 @@ impl Metrics {
         Self(Arc::new(counters))
     }
 
-    /// What counts drops for this reason, for whoever counts many.
+    /// A counter of drops with this reason, for callers that count many.
     pub fn drop_counter(&self, reason: DropReason) -> DropCounter {
         let counter = self.drops.get_or_create_owned(&Reason { reason: reason.label() });
         DropCounter { reason, counter, metrics: self.clone() }
@@ -147,7 +148,7 @@ impl Metrics {
 }
 
 impl Counters {
-    /// All of them under their names, in the order of `/metrics`.
+    /// Registers all counters under their names, in the order of `/metrics`.
     fn registered(&self) -> Registry {
         let mut registry = Registry::with_prefix("channelgate");
         let build = Family::<Build, Gauge>::default();
@@ -178,7 +179,7 @@ impl Counters {
         add(&mut registry, Name::BackendSeconds, &self.durations.backend_calls);
         add(&mut registry, Name::Ready, &self.ready);
         add(&mut registry, Name::TailWatchers, &self.tail_watchers);
-        // The log is older than the metrics, and the process has one.
+        // The log exists before the metrics, and once per process.
         add(&mut registry, Name::LogLinesDropped, &logging::dropped_lines());
         add(&mut registry, Name::LogWaiting, &self.log_waiting);
         add(&mut registry, Name::BuildInfo, &build);
@@ -207,26 +208,26 @@ impl Counters {
         }
     }
 
-    /// Names the sources of events and the reasons for gaps that there are, so that they are there before they happen.
+    /// Names the existing sources of events and reasons for gaps, so that they are exported before they happen.
     pub fn expect(&self, sources: impl Iterator<Item = &'static str>, gaps: impl Iterator<Item = &'static str>) {
         let counters = sources.map(|source| (source, self.events.get_or_create_owned(&From { source })));
-        // Named twice, the first ones stay.
+        // A second call changes nothing.
         let _ = self.sources.set(counters.collect());
         gaps.for_each(|reason| drop(self.gaps.get_or_create(&Reason { reason })));
     }
 
-    /// Which node this is.
+    /// Sets the id of this node.
     pub fn of_node(&self, node: &str) {
         self.node.get_or_create(&Node { node: node.to_owned() }).set(1);
     }
 
-    /// Whether it is ready.
+    /// Sets whether it is ready.
     pub fn set_ready(&self, ready: bool) {
         self.ready.set(ready.into());
     }
 
-    /// Counts the open connections of a consumer, or of all consumers behind one door. Shared by them, so that none costs
-    /// a byte for it.
+    /// A gauge of the open connections of a consumer, or of all consumers at one endpoint. They share it, so that it
+    /// costs no bytes per connection.
     pub fn open(&self, consumer: &str, protocol: &'static str) -> OpenGauge {
         label::known(label::PROTOCOLS, protocol);
         self.served.get_or_create_owned(&Served { consumer: consumer.to_owned(), protocol })
@@ -242,12 +243,12 @@ impl Counters {
         self.all_events.inc();
     }
 
-    /// Something was dropped, and whoever watches is told.
+    /// Counts drops and reports them to the watchers.
     pub fn dropped(&self, reason: DropReason, count: u64) {
         self.lost(reason, count, None, None, &"");
     }
 
-    /// As [`Self::dropped`], with all that is known of it.
+    /// Like [`Self::dropped`], with all known details.
     pub fn lost(
         &self,
         reason: DropReason,
@@ -263,14 +264,14 @@ impl Counters {
         self.tail.tell(group, || What::dropped(reason, count, consumer, detail));
     }
 
-    /// Something was dropped, of which whoever watches is told otherwise.
+    /// Counts drops that are reported to the watchers elsewhere.
     pub fn count_drops(&self, reason: DropReason, count: u64) {
         if count > 0 {
             self.drops.get_or_create(&Reason { reason: reason.label() }).inc_by(count);
         }
     }
 
-    /// How often something was dropped for this reason; for tests and the page.
+    /// The number of drops with this reason; for tests and the page.
     pub fn drops(&self, reason: DropReason) -> u64 {
         self.drops.get_or_create(&Reason { reason: reason.label() }).get()
     }
@@ -298,7 +299,7 @@ impl Counters {
         self.tokens.get_or_create(&Outcome { outcome }).inc();
     }
 
-    /// Orders to disconnect, or what they came across.
+    /// Counts orders to disconnect, or the connections that they ended.
     pub fn revocation(&self, outcome: &'static str, count: u64) {
         label::known(label::REVOCATIONS, outcome);
         self.revocations.get_or_create(&Outcome { outcome }).inc_by(count);
@@ -310,25 +311,25 @@ impl Counters {
         self.refused_messages.get_or_create(&Reason { reason }).inc();
     }
 
-    /// A client is read no further for a while.
+    /// Reading from a client is paused.
     pub fn held(&self, reason: &'static str) {
         label::known(label::HOLDS, reason);
         self.holds.get_or_create(&Reason { reason }).inc();
     }
 
-    /// A connection to Redis was made again.
+    /// A connection to Redis was restored.
     pub fn reconnected(&self) {
         self.reconnects.inc();
     }
 
-    /// A question to the backend ended, after so long.
+    /// A question to the backend ended after this time.
     pub fn backend_call(&self, action: &str, outcome: &'static str, took: Duration) {
         label::known(label::BACKEND_CALLS, outcome);
         self.durations.backend_calls.get_or_create(&Action { action: action.to_owned() }).observe(took.as_secs_f64());
         self.backend_calls.get_or_create(&Call { action: action.to_owned(), outcome }).inc();
     }
 
-    /// Arrivals or departures of members that Redis did not take now.
+    /// Arrivals or departures of members that Redis did not accept now.
     pub fn presence_failed(&self, count: u64) {
         self.presence_failures.inc_by(count);
     }
@@ -339,7 +340,7 @@ impl Counters {
         self.reloads.get_or_create(&Outcome { outcome }).inc();
     }
 
-    /// All of it as OpenMetrics text.
+    /// All metrics as OpenMetrics text.
     pub fn render(&self) -> String {
         self.tail_watchers.set(i64::try_from(self.tail.watchers()).unwrap_or(i64::MAX));
         self.log_waiting.set(i64::try_from(logging::waiting_bytes()).unwrap_or(i64::MAX));

@@ -1,4 +1,4 @@
-//! The name of every metric, in one place: what stands in `/metrics` and in docs/METRICS.md.
+//! The name of every metric in one place, as in `/metrics` and docs/METRICS.md.
 
 /// A metric of the node; a name in Prometheus is `channelgate_` and [`Name::text`], a counter's ends with `_total`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -15,17 +15,17 @@ pub enum Name {
     Closes,
     /// Credentials checked, by outcome.
     Tokens,
-    /// Orders to disconnect users or tokens, and handshakes that they came across, by outcome.
+    /// Orders to disconnect users or tokens, and handshakes that they refused, by outcome.
     Revocations,
     /// Client messages not handled, by reason.
     RefusedMessages,
-    /// Times at which a client was read no further for a while, by reason.
+    /// Number of times reading from a client was paused, by reason.
     Holds,
-    /// Connections to Redis that were made again.
+    /// Connections to Redis that were restored.
     RedisReconnects,
     /// Questions to the backend, by action and outcome.
     BackendCalls,
-    /// Arrivals and departures that Redis did not take at first.
+    /// Arrivals and departures that Redis did not accept at first.
     PresenceFailures,
     /// Reloads of the configuration, by outcome.
     Reloads,
@@ -33,9 +33,9 @@ pub enum Name {
     Connections,
     /// Open Engine.IO sessions that poll.
     Polling,
-    /// Bytes that wait for slow clients, and what keeping them takes.
+    /// Bytes waiting for slow clients, with the memory overhead of keeping them.
     OutboxBytes,
-    /// Bytes that clients have sent of messages and bodies that are not whole or not handled.
+    /// Bytes received of messages and bodies that are incomplete or not handled yet.
     InboxBytes,
     /// Frames handed to a client's socket or outbox.
     Deliveries,
@@ -53,20 +53,20 @@ pub enum Name {
     BackendSeconds,
     /// Whether the node is ready.
     Ready,
-    /// Streams of `channelgate tail`.
+    /// Open streams of `channelgate tail`.
     TailWatchers,
-    /// Lines of the log that could not be written.
+    /// Log lines that could not be written.
     LogLinesDropped,
     /// Bytes of the log that are not written yet.
     LogWaiting,
-    /// Which version runs.
+    /// The version that runs.
     BuildInfo,
-    /// Which node this is.
+    /// The id of this node.
     NodeInfo,
 }
 
 impl Name {
-    /// All of them, in the order of `/metrics`.
+    /// All names, in the order of `/metrics`.
     pub const ALL: &[Self] = &[
         Self::Events,
         Self::Drops,
@@ -136,43 +136,43 @@ impl Name {
         }
     }
 
-    /// One line on what it counts.
+    /// The HELP text.
     pub const fn help(self) -> &'static str {
         match self {
             Self::Events => "Events received, by source",
             Self::Drops => "Events or frames that did not reach a client, by reason",
-            Self::Gaps => "Times at which events may have been missed, by reason",
+            Self::Gaps => "Number of times events may have been missed, by reason",
             Self::Handshakes => "WebSocket and Engine.IO handshakes, by outcome",
             Self::Closes => "Connections that the node closed, by reason",
             Self::Tokens => "Credentials checked, by outcome",
             Self::Revocations => "Orders to disconnect users or tokens, by outcome",
             Self::RefusedMessages => "Client messages not handled, by reason",
-            Self::Holds => "Times at which a client was read no further for a while, by reason",
-            Self::RedisReconnects => "Connections to Redis that were made again",
+            Self::Holds => "Number of times reading from a client was paused, by reason",
+            Self::RedisReconnects => "Connections to Redis that were restored",
             Self::BackendCalls => "Questions to the backend, by action and outcome",
-            Self::PresenceFailures => "Arrivals and departures that Redis did not take at first",
+            Self::PresenceFailures => "Arrivals and departures that Redis did not accept at first",
             Self::Reloads => "Reloads of the configuration, by outcome",
             Self::Connections => "Open connections by consumer and protocol, polling sessions included",
             Self::Polling => "Open Engine.IO sessions that poll",
-            Self::OutboxBytes => "Bytes that wait for slow clients, and what keeping them takes",
-            Self::InboxBytes => "Bytes that clients have sent of messages and bodies that are not whole or not handled",
+            Self::OutboxBytes => "Bytes waiting for slow clients, with the memory overhead of keeping them",
+            Self::InboxBytes => "Bytes received of messages and bodies that are incomplete or not handled yet",
             Self::Deliveries => "Frames handed to a client's socket or outbox",
             Self::DeliveredBytes => "Bytes of those frames",
             Self::Messages => "Messages received from clients",
             Self::EventFirstWrite => {
-                "From an event's bytes on the node to its first frame handed to the kernel; sampled"
+                "From the arrival of an event on the node to its first frame handed to the kernel; sampled"
             }
-            Self::EventFanout => "From an event's bytes on the node to the frame of a worker's last member; sampled",
-            Self::RedisRoundTrip => "A probe published to Redis, until it is back through the node's own subscription",
-            Self::BackendSeconds => {
-                "How long questions to the backend take, second tries and waiting included, by action"
+            Self::EventFanout => {
+                "From the arrival of an event on the node to the frame of a worker's last member; sampled"
             }
+            Self::RedisRoundTrip => "Time of a probe published to Redis until the node's own subscription receives it",
+            Self::BackendSeconds => "Duration of questions to the backend, with retries and waiting, by action",
             Self::Ready => "1 while /health/ready answers 200",
             Self::TailWatchers => "Open streams of channelgate tail",
-            Self::LogLinesDropped => "Lines of the log that standard error did not take",
+            Self::LogLinesDropped => "Log lines that standard error did not accept",
             Self::LogWaiting => "Bytes of the log that are not written yet",
-            Self::BuildInfo => "1, with the version that runs",
-            Self::NodeInfo => "1, with the node's id in the cluster",
+            Self::BuildInfo => "Always 1; the label is the version that runs",
+            Self::NodeInfo => "Always 1; the label is the node's id in the cluster",
         }
     }
 }

@@ -1,6 +1,6 @@
-//! What the system knows of this process, read from `/proc` when it is asked for: memory, files, time.
+//! What the system knows about this process, read from `/proc` on demand: memory, files, time.
 //!
-//! The names are those that every Prometheus client library uses, so ready-made dashboards and alerts understand them.
+//! The names are those of every Prometheus client library, so ready-made dashboards and alerts understand them.
 
 use std::{fmt, fs};
 
@@ -10,20 +10,20 @@ use prometheus_client::{
     metrics::{counter::ConstCounter, gauge::ConstGauge},
 };
 
-/// The names and what they say, as they stand in `/metrics` and in docs/METRICS.md.
+/// The names and HELP texts, as in `/metrics` and docs/METRICS.md.
 pub const NAMES: &[(&str, &str)] = &[
-    ("process_cpu_seconds_total", "Processor time used, of user and system"),
+    ("process_cpu_seconds_total", "Processor time used, user and system"),
     ("process_open_fds", "Open file descriptors"),
-    ("process_max_fds", "Most file descriptors that may be open"),
-    ("process_resident_memory_bytes", "Memory that is in RAM"),
-    ("process_start_time_seconds", "Start of the process, in Unix time"),
-    ("process_threads", "Threads of the process"),
+    ("process_max_fds", "Maximum number of open file descriptors"),
+    ("process_resident_memory_bytes", "Resident memory"),
+    ("process_start_time_seconds", "Start time of the process, in Unix time"),
+    ("process_threads", "Number of threads"),
 ];
 
 /// Ticks per second in `/proc`: USER_HZ, which is 100 on every architecture that Rust's Linux targets know.
 const TICKS: f64 = 100.0;
 
-/// Reads `/proc` at each scrape; what cannot be read is left out.
+/// Reads `/proc` at each scrape; a value that cannot be read is left out.
 #[derive(Debug)]
 pub(super) struct Process;
 
@@ -54,12 +54,12 @@ fn encode(encoder: &mut DescriptorEncoder<'_>, name: &str, help: &str, metric: &
     metric.encode(encoder.encode_descriptor(name, help, None, metric.metric_type())?)
 }
 
-/// The number behind a name of `/proc/self/status`.
+/// The number after a name in `/proc/self/status`.
 fn field(status: &str, name: &str) -> Option<f64> {
     status.lines().find_map(|line| line.strip_prefix(name)?.split_whitespace().next()?.parse().ok())
 }
 
-/// Since Linux 6.2 the directory's size is the number of its entries; before that they have to be counted.
+/// Since Linux 6.2 the directory's size is the number of its entries; before that they must be counted.
 fn open_files() -> Option<f64> {
     match fs::metadata("/proc/self/fd").ok()?.len() {
         0 => Some(fs::read_dir("/proc/self/fd").ok()?.count() as f64),
@@ -95,7 +95,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn fields_are_found_behind_a_name_with_brackets_and_spaces() {
+    fn fields_are_found_after_a_name_with_brackets_and_spaces() {
         let text = "7 (a) b (c) S 1 7 7 0 -1 4194560 100 0 0 0 250 50 0 0 20 0 4 0 1200 1000000 500";
         let stat = Stat::parse(text).unwrap();
         assert_eq!((stat.cpu_seconds, stat.started_after_boot), (3.0, 12.0));

@@ -1,7 +1,7 @@
-//! Signs of life of the threads that everything depends on: each beats about once a second, from its own event loop.
+//! Signs of life of the threads that everything depends on: each beats about once a second from its own event loop.
 //!
-//! Whether one is stuck is judged by another one's beats and not by the clock: a process that was stopped as a whole, with
-//! the machine it runs on, is not stuck.
+//! A thread is judged by the beats of another thread, not by the clock: a process that was stopped as a whole, with its
+//! machine, is not stuck.
 
 use std::{
     sync::{
@@ -27,7 +27,8 @@ struct Slot {
     last: Arc<AtomicU64>,
 }
 
-/// One thread's part. Dropped, the thread has ended and nobody waits for it; unless it panicked, which is found.
+/// One thread's handle. Dropping it means that the thread has ended and need not beat any more; a panic is still
+/// found.
 #[derive(Debug)]
 pub struct Pulse {
     shared: Weak<Shared>,
@@ -41,14 +42,14 @@ impl Default for Pulses {
 }
 
 impl Pulses {
-    /// A thread begins; it beats about once a second from now on.
+    /// Registers a thread; it must beat about once a second from now on.
     pub fn start(&self, name: impl Into<String>) -> Pulse {
         let last = Arc::new(AtomicU64::new(self.0.now()));
         self.0.lock().push(Slot { name: name.into(), last: Arc::clone(&last) });
         Pulse { shared: Arc::downgrade(&self.0), last }
     }
 
-    /// The first thread that has stood still for longer than `limit` while another one went on, and for how long.
+    /// The first thread that has not beaten for longer than `limit` while another one did, and for how long.
     pub fn stuck(&self, limit: Duration) -> Option<(String, Duration)> {
         let all = self.0.lock();
         let latest = all.iter().map(|slot| slot.last.load(Ordering::Relaxed)).max()?;
@@ -71,7 +72,7 @@ impl Shared {
 }
 
 impl Pulse {
-    /// It lives.
+    /// Gives a sign of life.
     pub fn beat(&self) {
         if let Some(shared) = self.shared.upgrade() {
             self.last.store(shared.now(), Ordering::Relaxed);
@@ -96,7 +97,7 @@ mod tests {
     }
 
     #[test]
-    fn a_thread_that_stands_still_while_another_goes_on_is_stuck() {
+    fn a_thread_that_does_not_beat_while_another_does_is_stuck() {
         let pulses = Pulses::default();
         let (worker, layer) = (pulses.start("worker 0"), pulses.start("the layer thread"));
         let limit = Duration::from_secs(15);
@@ -109,7 +110,7 @@ mod tests {
     }
 
     #[test]
-    fn a_thread_that_ended_is_not_waited_for_and_one_that_panicked_is_found() {
+    fn a_thread_that_ended_is_not_stuck_and_one_that_panicked_is() {
         let pulses = Pulses::default();
         let (ended, layer) = (pulses.start("worker 0"), pulses.start("the layer thread"));
         let worker = pulses.start("worker 1");

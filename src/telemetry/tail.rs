@@ -1,7 +1,8 @@
-//! What becomes of events, live, for whoever watches: `channelgate tail`.
+//! Shows watchers (`channelgate tail`) what happens to events, live.
 //!
-//! In: what the layer, the hub and its workers see. Out: [`Line`]s to a bounded number of watchers. Where nobody watches,
-//! it costs one relaxed load and nothing is made. It never waits: a watcher that is too slow misses lines, and is told how many.
+//! In: what the layer, the hub and its workers report. Out: [`Line`]s to a bounded number of watchers. Without a
+//! watcher it costs one relaxed load and makes nothing. It never waits: a watcher that is too slow misses lines and
+//! gets their number.
 
 use std::{
     collections::{BTreeSet, HashMap},
@@ -24,7 +25,7 @@ use super::{DropReason, logging::Rfc3339};
 /// Lines that a watcher may be behind.
 const BACKLOG: usize = 4096;
 
-/// Watchers at once.
+/// Maximum number of watchers.
 pub const MAX_WATCHERS: usize = 16;
 
 /// One thing that happened.
@@ -33,10 +34,10 @@ pub struct Line {
     /// When, in RFC 3339.
     #[serde(serialize_with = "rfc3339")]
     pub time: SystemTime,
-    /// In which group; several where one message is for the union of them, none where it is not known or is all of them.
+    /// The group; several if one message is for their union; empty if it is unknown or means all groups.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub groups: Vec<Arc<str>>,
-    /// What.
+    /// What happened.
     #[serde(flatten)]
     pub what: What,
 }
@@ -47,52 +48,52 @@ pub struct Line {
 pub enum What {
     /// The node received an event.
     Event {
-        /// From which source.
+        /// The source.
         source: &'static str,
         /// Its type, or the name of a Socket.IO event.
         #[serde(rename = "type")]
         of: String,
         /// Its length as JSON.
         bytes: usize,
-        /// Its body, for those who ask.
+        /// Its body, for watchers that ask for it.
         #[serde(skip_serializing_if = "Option::is_none")]
         payload: Option<Arc<str>>,
     },
-    /// A consumer said what is to be sent for it.
+    /// A consumer mapped it to messages.
     Mapped {
-        /// Which consumer.
+        /// The consumer.
         consumer: Arc<str>,
         /// The event's type.
         #[serde(rename = "type")]
         of: String,
-        /// How many messages.
+        /// The number of messages.
         frames: usize,
     },
-    /// A worker has delivered.
+    /// A worker delivered.
     Delivered {
-        /// Whose members got it.
+        /// The consumer of its members.
         consumer: Arc<str>,
-        /// Which worker.
+        /// The worker.
         worker: usize,
-        /// How many events at once.
+        /// The number of events at once.
         events: usize,
-        /// How many members.
+        /// The number of members.
         members: u64,
-        /// Bytes on the wire, of all of them.
+        /// Bytes on the wire to all of them.
         bytes: u64,
-        /// From the node's having the first of the events to the last member's frame.
+        /// From the node's receipt of the first of the events to the last member's frame.
         us: u64,
     },
     /// Something was dropped.
     Dropped {
         /// Why, as in the metric.
         reason: &'static str,
-        /// How often.
+        /// The number of drops.
         count: u64,
-        /// At which consumer.
+        /// The consumer.
         #[serde(skip_serializing_if = "Option::is_none")]
         consumer: Option<Arc<str>>,
-        /// What else is known.
+        /// Further details.
         #[serde(skip_serializing_if = "String::is_empty")]
         detail: String,
     },
@@ -103,13 +104,13 @@ pub enum What {
     },
     /// The watcher was too slow.
     Missed {
-        /// So many lines are missing here.
+        /// The number of lines that are missing here.
         lines: u64,
     },
 }
 
 impl What {
-    /// What is told of a drop.
+    /// The line for a drop.
     pub fn dropped(reason: DropReason, count: u64, consumer: Option<&str>, detail: &dyn fmt::Display) -> Self {
         Self::Dropped { reason: reason.label(), count, consumer: consumer.map(Arc::from), detail: detail.to_string() }
     }
@@ -122,12 +123,12 @@ impl What {
     }
 }
 
-/// Where it is told.
+/// Sends lines to the watchers.
 #[derive(Default)]
 pub struct Tail {
     watchers: Arc<Watchers>,
     lines: OnceLock<broadcast::Sender<Arc<Line>>>,
-    /// By their numbers; looked at only while somebody watches.
+    /// Consumer names by number; used only while there is a watcher.
     consumers: Mutex<HashMap<u32, Arc<str>>>,
 }
 
@@ -138,22 +139,22 @@ struct Watchers {
 }
 
 impl Tail {
-    /// Whether somebody watches.
+    /// Whether there is a watcher.
     pub fn is_watched(&self) -> bool {
         self.watchers() > 0
     }
 
-    /// How many watch.
+    /// The number of watchers.
     pub fn watchers(&self) -> usize {
         self.watchers.all.load(Ordering::Relaxed)
     }
 
-    /// Whether somebody wants to see what events hold.
+    /// Whether a watcher wants the content of events.
     pub fn shows_payloads(&self) -> bool {
         self.watchers.of_payloads.load(Ordering::Relaxed) > 0
     }
 
-    /// Consumers' numbers and names, beside those of before.
+    /// Adds names of consumers by number; earlier ones stay.
     pub fn name_consumers(&self, names: impl Iterator<Item = (u32, Arc<str>)>) {
         self.consumers.lock().unwrap_or_else(PoisonError::into_inner).extend(names);
     }
@@ -164,7 +165,7 @@ impl Tail {
         names.get(&number).map_or_else(|| format!("consumer[{number}]").into(), Arc::clone)
     }
 
-    /// Tells what happened in a group, if somebody watches.
+    /// Reports what happened in a group, if there is a watcher.
     pub fn tell<'a>(&self, groups: impl IntoIterator<Item = &'a str>, what: impl FnOnce() -> What) {
         if self.is_watched() {
             self.tell_now(groups.into_iter().map(Arc::from).collect(), what());
@@ -179,28 +180,27 @@ impl Tail {
         }
     }
 
-    /// Watches from now on; `None` where too many do.
+    /// Watches from now on; `None` if there are too many watchers.
     pub fn watch(&self, groups: BTreeSet<String>, payloads: bool) -> Option<Watch> {
         let lines = self.lines.get_or_init(|| broadcast::Sender::new(BACKLOG)).subscribe();
         let watch = Watch { lines, groups, payloads, watchers: Arc::clone(&self.watchers) };
         watch.watchers.of_payloads.fetch_add(payloads.into(), Ordering::Relaxed);
-        // Where it was one too many, the watch is dropped, and counts down again.
+        // If it was one too many, dropping the watch counts down again.
         (watch.watchers.all.fetch_add(1, Ordering::Relaxed) < MAX_WATCHERS).then_some(watch)
     }
 }
 
-/// Somebody who watches.
+/// A watcher.
 pub struct Watch {
     lines: broadcast::Receiver<Arc<Line>>,
-    /// Only these; all, where there are none.
+    /// Only these groups; empty means all.
     groups: BTreeSet<String>,
     payloads: bool,
     watchers: Arc<Watchers>,
 }
 
 impl Watch {
-    /// The next line; `None` where there will be none. What may concern a group that is watched, because its group is not
-    /// known, is told, too.
+    /// The next line; `None` at the end. A line of an unknown group may concern a watched one, so it is included.
     pub async fn next(&mut self) -> Option<String> {
         loop {
             match self.lines.recv().await {
@@ -212,12 +212,12 @@ impl Watch {
         }
     }
 
-    /// As [`Self::next`], for up to `patience`.
+    /// Like [`Self::next`], for up to `patience`.
     pub async fn next_within(&mut self, patience: Duration) -> Result<Option<String>, tokio::time::error::Elapsed> {
         tokio::time::timeout(patience, self.next()).await
     }
 
-    /// What of the backlog is there now, up to `most` lines.
+    /// The lines of the backlog that are there now, at most `most`.
     pub fn rest(&mut self, most: usize, text: &mut String) {
         for _ in 0..most {
             match self.lines.try_recv() {
@@ -244,7 +244,7 @@ impl Watch {
         if let (false, Some(payload)) = (self.payloads, line.what.payload()) {
             *payload = None;
         }
-        // A line is made of texts and numbers: it can be written.
+        // Serializing texts and numbers cannot fail.
         serde_json::to_string(&line).unwrap_or_default() + "\n"
     }
 }
@@ -279,16 +279,16 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_made_where_nobody_watches() {
+    fn nothing_is_made_without_a_watcher() {
         let tail = Tail::default();
-        tail.tell(["a"], || unreachable!("nobody would see it"));
+        tail.tell(["a"], || unreachable!("without a watcher"));
         drop(tail.watch(BTreeSet::new(), true));
         assert!(!tail.is_watched() && !tail.shows_payloads());
-        tail.tell(["a"], || unreachable!("nobody would see it any more"));
+        tail.tell(["a"], || unreachable!("after the last watcher left"));
     }
 
     #[tokio::test]
-    async fn a_slow_watcher_is_told_how_many_lines_it_missed() {
+    async fn a_slow_watcher_learns_how_many_lines_it_missed() {
         let tail = Tail::default();
         let mut watch = tail.watch(BTreeSet::new(), false).unwrap();
         for _ in 0..BACKLOG + 7 {
@@ -302,19 +302,19 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_may_concern_a_group_is_told_to_whoever_watches_it() {
+    async fn a_line_that_may_concern_a_group_reaches_its_watchers() {
         let tail = Tail::default();
         let mut watch = tail.watch(groups(&["a"]), false).unwrap();
         tail.tell(["b"], gap);
         tail.tell(["b", "a"], gap);
-        tail.tell(None, || What::dropped(DropReason::Decode, 1, None, &"of nobody knows which group"));
+        tail.tell(None, || What::dropped(DropReason::Decode, 1, None, &"of an unknown group"));
         let mut text = watch.next().await.unwrap();
         watch.rest(9, &mut text);
         assert_eq!(kinds(&text), ["gap", "dropped"]);
     }
 
     #[tokio::test]
-    async fn payloads_are_for_those_who_asked() {
+    async fn payloads_are_sent_only_on_request() {
         let tail = Tail::default();
         let (mut plain, mut curious) =
             (tail.watch(BTreeSet::new(), false).unwrap(), tail.watch(BTreeSet::new(), true).unwrap());

@@ -1,4 +1,4 @@
-//! A warning that repeats is logged at most once per interval, with the number of the ones left out.
+//! Logs a repeated warning at most once per interval, with the number of those left out.
 
 use std::{
     sync::Mutex,
@@ -24,7 +24,7 @@ impl Throttle {
         Self { interval, state: Mutex::new(State { last: None, suppressed: 0 }) }
     }
 
-    /// `Some(n)` when this occurrence may be logged, `n` being how many were left out since the last; else `None`.
+    /// `Some(n)` if this occurrence may be logged, where `n` is the number left out since the last; else `None`.
     pub fn pass(&self) -> Option<u64> {
         let now = Instant::now();
         let mut state = self.state.lock().unwrap_or_else(std::sync::PoisonError::into_inner);

@@ -1,8 +1,8 @@
-//! The modules of a crate and what they import from each other.
+//! The modules of a crate and their imports.
 //!
-//! In: Rust files, by their paths in `src/`. Out: [`Import`]s, from the file in which they stand to the file in which the
-//! item is defined: a name that a folder's file re-exports from a child leads to the child. Code under `#[cfg(test)]` is left
-//! out.
+//! In: Rust files, by their paths in `src/`. Out: [`Import`]s, from the file that contains them to the file that
+//! defines the item: a name that a folder's file re-exports from a child leads to the child. Code under `#[cfg(test)]`
+//! is left out.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -12,15 +12,15 @@ use syn::{
     visit::{self, Visit},
 };
 
-/// A module's way from the root of the crate; empty for `lib.rs`.
+/// A module's path from the root of the crate; empty for `lib.rs`.
 pub type Module = Vec<String>;
 
-/// One file uses something of another.
+/// One file uses an item of another.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Import {
     pub from: Module,
     pub to: Module,
-    /// As it is written.
+    /// As written.
     pub text: String,
 }
 
@@ -29,13 +29,13 @@ pub struct Modules(BTreeMap<Module, Contents>);
 
 #[derive(Default)]
 struct Contents {
-    /// Every path that the file names, in `use` or in code.
+    /// Every path in the file, in `use` or in code.
     paths: BTreeSet<Vec<String>>,
-    /// Names that stand for something else: `use x::y as z`.
+    /// Aliases: `use x::y as z`.
     names: BTreeMap<String, Vec<String>>,
     /// `use x::*`.
     globs: Vec<Vec<String>>,
-    /// What the file itself defines.
+    /// The items defined in the file.
     items: BTreeSet<String>,
 }
 
@@ -64,7 +64,7 @@ impl Modules {
         Self(files.into_iter().filter(|(module, _)| !belongs_to_tests(module)).map(read).collect())
     }
 
-    /// Every import between two files, once for each path that is written.
+    /// Every import between two files, once for each written path.
     pub fn imports(&self) -> BTreeSet<Import> {
         let mut found = BTreeSet::new();
         for (from, contents) in &self.0 {
@@ -79,7 +79,7 @@ impl Modules {
         found
     }
 
-    /// The module in which the item at `path` is defined, as `from` sees it; `None` if that is outside of the crate.
+    /// The module that defines the item at `path`, as seen from `from`; `None` if that is outside of the crate.
     fn resolve(&self, from: &Module, path: &[String], depth: usize) -> Option<Module> {
         let (mut at, rest) = self.begin(from, path)?;
         for (place, name) in rest.iter().enumerate() {
@@ -107,7 +107,7 @@ impl Modules {
         Some(at)
     }
 
-    /// The module at which a path begins, and what follows.
+    /// The module at which a path begins, and the rest.
     fn begin<'a>(&self, from: &Module, path: &'a [String]) -> Option<(Module, &'a [String])> {
         let (first, rest) = path.split_first()?;
         match first.as_str() {

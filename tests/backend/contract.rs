@@ -1,4 +1,4 @@
-//! What goes out and what comes back.
+//! The form of calls and answers.
 
 use std::{
     sync::Arc,
@@ -23,7 +23,7 @@ use crate::{
 };
 
 #[tokio::test]
-async fn a_question_is_a_signed_post_and_its_answer_comes_back_as_it_is() {
+async fn a_call_is_a_signed_post_and_its_answer_is_returned_unchanged() {
     let body = r#"{"n":9007199254740993,"f":0.1,"text":"é\u0000","list":[null,true],"z":1,"a":2}"#;
     let server = Server::start(move |_| async move { answer("201 Created", body) }).await;
     let config = channelgate::config::Backend { secret: Some(Secret::new("shared secret")), ..settings() };
@@ -44,7 +44,7 @@ async fn a_question_is_a_signed_post_and_its_answer_comes_back_as_it_is() {
         let timestamp = &asked.headers["x-channelgate-timestamp"];
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
         assert!(now - timestamp.parse::<u64>().unwrap() <= 5);
-        // As the receiver checks it.
+        // The check of the receiver.
         let mut mac = Hmac::<Sha256>::new_from_slice(b"shared secret").unwrap();
         mac.update(timestamp.as_bytes());
         mac.update(b".");
@@ -55,7 +55,7 @@ async fn a_question_is_a_signed_post_and_its_answer_comes_back_as_it_is() {
 }
 
 #[tokio::test]
-async fn without_a_secret_nothing_is_signed_and_the_anonymous_are_null() {
+async fn without_a_secret_nothing_is_signed_and_an_anonymous_user_is_null() {
     let server = Server::start(|_| async { answer("200 OK", "{}") }).await;
     let (backend, _) = backend(&settings(), &server.url());
     let mut question = request();
@@ -71,7 +71,7 @@ async fn without_a_secret_nothing_is_signed_and_the_anonymous_are_null() {
 }
 
 #[tokio::test]
-async fn status_and_body_come_back_whatever_they_are() {
+async fn any_status_and_body_is_returned() {
     for (status, text, expected) in [
         ("404 Not Found", r#"{"message": "User not found"}"#, Some("User not found")),
         ("500 Internal Server Error", "<h1>Server Error (500)</h1>", None),
@@ -99,7 +99,7 @@ async fn a_redirect_is_an_answer_and_is_not_followed() {
 }
 
 #[tokio::test]
-async fn connections_are_used_again() {
+async fn connections_are_reused() {
     let server = Server::start(|_| async { answer("200 OK", "{}") }).await;
     let (backend, _) = backend(&settings(), &server.url());
     for _ in 0..20 {
@@ -112,7 +112,7 @@ async fn connections_are_used_again() {
 }
 
 #[tokio::test]
-async fn without_a_backend_the_reason_is_said() {
+async fn without_a_backend_the_reason_is_reported() {
     let Outcome::Failed(reason) = NoBackend.call(request()).await else { panic!() };
     assert!(reason.starts_with("no backend is configured"), "{reason}");
     let layer: Arc<dyn Layer> = Arc::new(MemoryLayer::new(Metrics::new()));

@@ -1,4 +1,4 @@
-//! A small HTTP server of the test's own: it reads whole requests and does with each connection what the test says.
+//! A small HTTP server for a test: it reads complete requests and answers each as the test specifies.
 
 use std::{
     collections::HashMap,
@@ -16,7 +16,7 @@ use tokio::{
     task::JoinHandle,
 };
 
-/// A request as it came.
+/// A received request.
 #[derive(Clone, Debug)]
 pub struct Received {
     pub line: String,
@@ -77,7 +77,7 @@ impl Server {
         self.received.lock().unwrap().len()
     }
 
-    /// How many connections were made to it.
+    /// The number of connections made to it.
     pub fn connections(&self) -> usize {
         self.connections.load(Ordering::SeqCst)
     }

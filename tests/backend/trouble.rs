@@ -72,11 +72,11 @@ async fn a_body_that_never_ends_is_a_timeout_and_a_huge_one_is_refused() {
 }
 
 #[tokio::test]
-async fn a_question_that_is_too_large_is_not_asked() {
+async fn a_call_that_is_too_large_is_not_sent() {
     let server = Server::start(|_| async { answer("200 OK", "1") }).await;
     let config = config::Backend { max_request: 1000, ..settings() };
     let (backend, metrics) = backend(&config, &server.url());
-    // Eighteen characters each, when it is written.
+    // Eighteen characters each in JSON.
     let data = Value::List(vec![Value::Float(1e15); 100]);
     let said = reason(backend.call(channelgate::consumer::CallRequest { data, ..request() }).await);
     assert_eq!(said, "the question is larger than 1000 bytes (backend.max_request)");
@@ -88,7 +88,7 @@ async fn a_question_that_is_too_large_is_not_asked() {
 }
 
 #[tokio::test]
-async fn nobody_there_is_tried_twice_and_then_said() {
+async fn an_unreachable_backend_is_tried_twice_and_then_reported() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     drop(listener);
@@ -98,7 +98,7 @@ async fn nobody_there_is_tried_twice_and_then_said() {
     assert!(!said.contains("markAttendance"), "{said}");
     assert_eq!(counted(&metrics, "unreachable"), 1);
 
-    // It comes up between the two tries: nothing was sent before, so even what may not be repeated is asked.
+    // It starts between the two attempts: nothing was sent before, so even a call that must not be repeated is sent.
     let asking = tokio::spawn(async move { backend.call(request()).await });
     sleep(Duration::from_millis(10)).await;
     let server = Server::at(address, |_| async { answer("200 OK", "{}") }).await;
@@ -107,7 +107,7 @@ async fn nobody_there_is_tried_twice_and_then_said() {
 }
 
 #[tokio::test]
-async fn what_may_have_been_done_is_asked_again_only_where_it_does_no_harm() {
+async fn only_an_idempotent_call_is_repeated_after_it_may_have_been_done() {
     for broken in [answer("503 Service Unavailable", "{}"), answer("502 Bad Gateway", "{}"), Vec::new()] {
         for idempotent in [false, true] {
             let first = broken.clone();
@@ -144,7 +144,7 @@ async fn garbage_is_a_failure() {
 }
 
 #[tokio::test]
-async fn so_many_are_asked_at_once_so_many_wait_and_the_rest_is_told() {
+async fn concurrent_and_waiting_calls_are_bounded_and_the_rest_fail() {
     let (now, most) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
     let (running, peak) = (Arc::clone(&now), Arc::clone(&most));
     let server = Server::start(move |_| {
@@ -169,7 +169,7 @@ async fn so_many_are_asked_at_once_so_many_wait_and_the_rest_is_told() {
 }
 
 #[tokio::test]
-async fn waiting_for_a_turn_is_part_of_the_time() {
+async fn waiting_for_a_slot_counts_toward_the_timeout() {
     let server = Server::start(|_| async {
         sleep(Duration::from_millis(600)).await;
         answer("200 OK", "{}")
@@ -183,8 +183,8 @@ async fn waiting_for_a_turn_is_part_of_the_time() {
 }
 
 #[test]
-fn an_asker_that_ends_harms_nobody_else() {
-    // A worker's runtime ends while its question is under way, and its connection is used by another one.
+fn a_caller_that_ends_does_not_affect_other_calls() {
+    // A worker's runtime ends during its call, and another one uses its connection.
     let main = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
     let (server, backend) = main.block_on(async {
         let server = Server::start(|_| async {

@@ -1,4 +1,4 @@
-//! Questions to a worker of Channels; its side of the layer is played by the test.
+//! Calls to a Channels worker; the test plays the worker's side of the layer.
 
 use std::{sync::Arc, time::Duration};
 
@@ -15,12 +15,12 @@ use tokio::sync::mpsc;
 
 use crate::{counted, request, settings};
 
-/// What the layer does not take.
+/// The size that the layer does not accept.
 const LARGE: usize = 1 << 20;
 
 struct Wire(mpsc::UnboundedSender<(String, Value)>);
 
-/// Only `send` is of interest here.
+/// Only `send` matters here.
 impl Layer for Wire {
     fn start(&self, _: Sink) -> std::io::Result<()> {
         Ok(())
@@ -126,7 +126,7 @@ async fn answers_find_their_questions_and_a_missing_status_is_200() {
 }
 
 #[tokio::test]
-async fn a_worker_that_is_not_there_is_a_timeout_and_a_closed_layer_is_said_at_once() {
+async fn a_missing_worker_is_a_timeout_and_a_closed_layer_fails_at_once() {
     let config = config::Backend { timeout: config::Span::millis(100), ..settings() };
     let (backend, mut messages, metrics) = worker(&config);
     let Outcome::Failed(reason) = backend.call(request()).await else { panic!() };
@@ -140,7 +140,7 @@ async fn a_worker_that_is_not_there_is_a_timeout_and_a_closed_layer_is_said_at_o
 }
 
 #[tokio::test]
-async fn a_question_that_the_layer_does_not_take_fails_at_once() {
+async fn a_call_that_the_layer_refuses_fails_at_once() {
     let (backend, _messages, metrics) = worker(&settings());
     let data = "x".repeat(LARGE + 1).into();
     let Outcome::Failed(reason) = backend.call(CallRequest { data, ..request() }).await else { panic!() };
@@ -149,7 +149,7 @@ async fn a_question_that_the_layer_does_not_take_fails_at_once() {
 }
 
 #[tokio::test]
-async fn the_embedded_layer_has_no_way_to_a_worker() {
+async fn the_embedded_layer_cannot_reach_a_worker() {
     let metrics = Metrics::new();
     let layer: Arc<dyn Layer> = Arc::new(MemoryLayer::new(metrics.clone()));
     let config = config::Backend { worker: Some("worker".to_owned()), ..settings() };

@@ -1,4 +1,4 @@
-//! Who lives, and where.
+//! Which nodes are live, and their addresses.
 
 use std::time::{Duration, Instant};
 
@@ -16,7 +16,7 @@ use crate::{
 };
 
 #[tokio::test(flavor = "multi_thread")]
-async fn nodes_know_where_the_others_are_and_forget_who_is_gone() {
+async fn nodes_know_the_addresses_of_others_and_forget_dead_ones() {
     let redis = RedisServer::start();
     let (one, two) = (Node::start(&redis.url(), 1), Node::start(&redis.url(), 2));
     one.until(&[1, 2]).await;
@@ -38,14 +38,14 @@ async fn nodes_know_where_the_others_are_and_forget_who_is_gone() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_node_that_ends_without_a_word_is_forgotten_when_its_lease_is_over() {
+async fn a_killed_node_is_forgotten_when_its_lease_ends() {
     let redis = RedisServer::start();
     let one = Node::start(&redis.url(), 1);
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
     let url = redis.url();
     let two = runtime.spawn(async move { Node::start(&url, 2) }).await.unwrap();
     one.until(&[1, 2]).await;
-    // As kill -9: nothing of it runs any more.
+    // Like kill -9: nothing of it runs any more.
     runtime.shutdown_background();
     let killed = Instant::now();
     eventually("it is forgotten", async || one.cluster.nodes().await.unwrap().len() == 1).await;
@@ -54,7 +54,7 @@ async fn a_node_that_ends_without_a_word_is_forgotten_when_its_lease_is_over() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn made_up_ids_cost_redis_nothing() {
+async fn invented_ids_cost_redis_nothing() {
     let redis = RedisServer::start();
     let one = Node::start(&redis.url(), 1);
     one.until(&[1]).await;
@@ -75,7 +75,7 @@ async fn made_up_ids_cost_redis_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_node_that_listens_everywhere_is_reached_where_redis_sees_it_come_from() {
+async fn a_node_that_listens_on_all_addresses_is_reached_at_the_one_redis_sees() {
     let redis = RedisServer::start();
     let everywhere = Node::with(&config(&redis.url()), 1, "0.0.0.0:7001");
     let mut named = config(&redis.url());
@@ -90,7 +90,7 @@ async fn a_node_that_listens_everywhere_is_reached_where_redis_sees_it_come_from
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn every_key_is_the_nodes_own_and_ends_by_itself() {
+async fn every_key_has_the_nodes_prefix_and_expires() {
     let redis = RedisServer::start();
     let (one, two) = (Node::start(&redis.url(), 1), Node::start(&redis.url(), 2));
     one.until(&[1, 2]).await;
@@ -106,7 +106,7 @@ async fn every_key_is_the_nodes_own_and_ends_by_itself() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn without_redis_a_node_is_a_cluster_of_its_own() {
+async fn without_redis_a_node_is_a_cluster_by_itself() {
     let cluster = Cluster::new(&Config::default(), Metrics::new()).unwrap();
     assert!(cluster.ask(Query::Stats, Duration::from_secs(1)).await.is_err(), "not started");
     let node = Node::with(&Config::default(), 5, "127.0.0.1:7005");

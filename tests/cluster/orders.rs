@@ -1,4 +1,4 @@
-//! Orders to disconnect: who hears them, and what stands in Redis for those who do not.
+//! Orders to disconnect: which nodes receive them, and what is recorded in Redis for the others.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -32,7 +32,7 @@ fn token(jti: &str, seconds: u64) -> Disconnect {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn every_order_is_told_to_every_node_and_stands_in_redis_for_a_time() {
+async fn every_order_reaches_every_node_and_is_recorded_in_redis_for_a_time() {
     let redis = RedisServer::start();
     let nodes = [1, 2].map(|number| Node::start(&redis.url(), number));
     nodes[0].until(&[1, 2]).await;
@@ -47,7 +47,7 @@ async fn every_order_is_told_to_every_node_and_stands_in_redis_for_a_time() {
     let mut commands = redis.connection();
     let left: (i64, i64) = (commands.pttl(KICKS).unwrap(), commands.pttl(TOKENS).unwrap());
     assert!((3_590_000..=3_600_000).contains(&left.0) && (590_000..=600_000).contains(&left.1), "{left:?}");
-    // A shorter one does not cut the others' time, and one that has ended goes with the next.
+    // A shorter one does not cut the others' time, and an expired one is removed with the next.
     nodes[0].cluster.disconnect(token("c", 1), DEADLINE).await.unwrap();
     assert!(commands.pttl::<_, i64>(TOKENS).unwrap() > 580_000);
     tokio::time::sleep(Duration::from_millis(1100)).await;
@@ -56,7 +56,7 @@ async fn every_order_is_told_to_every_node_and_stands_in_redis_for_a_time() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_node_that_comes_back_learns_all_that_is_still_wanted_and_when_it_was_ordered() {
+async fn a_node_that_comes_back_learns_every_order_that_still_applies_and_its_time() {
     let redis = RedisServer::start();
     let proxy = Proxy::before(redis.port());
     let near = Node::start(&redis.url(), 1);
@@ -64,7 +64,7 @@ async fn a_node_that_comes_back_learns_all_that_is_still_wanted_and_when_it_was_
     near.until(&[1, 2]).await;
     eventually("the first look", async || far.responder.learned.lock().unwrap().len() == 1).await;
     assert_eq!(far.responder.learned.lock().unwrap()[0], []);
-    // Redis still takes it for a listener, so that nobody could know.
+    // Redis still considers it subscribed, so the loss cannot be noticed.
     proxy.mute_subscriptions();
     let before = std::time::Instant::now();
     for order in [user("7"), token("a", 60)] {
@@ -86,7 +86,7 @@ async fn a_node_that_comes_back_learns_all_that_is_still_wanted_and_when_it_was_
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_stands_in_redis_is_bounded_and_what_has_to_go_is_counted() {
+async fn the_record_in_redis_is_bounded_and_dropped_orders_are_counted() {
     let redis = RedisServer::start();
     let node = Node::start(&redis.url(), 1);
     node.until(&[1]).await;
@@ -98,7 +98,7 @@ async fn what_stands_in_redis_is_bounded_and_what_has_to_go_is_counted() {
         let one = order(Target::Fingerprint(Fingerprint::of_jti(&number.to_string())), Some(far));
         fill.zadd(TOKENS, text(&one).unwrap(), far * 1000 + number as u64).ignore();
     }
-    // This one has ended, so it is not missed.
+    // This one has expired, so it is not missed.
     fill.zadd(TOKENS, text(&soon).unwrap(), 1000).ignore();
     fill.exec(&mut commands).unwrap();
     node.cluster.disconnect(token("one more", 3000), DEADLINE).await.unwrap();

@@ -15,7 +15,7 @@ use crate::{
 };
 
 #[tokio::test(flavor = "multi_thread")]
-async fn every_node_answers_what_it_was_asked() {
+async fn every_node_answers_the_question() {
     let redis = RedisServer::start();
     let nodes = [1, 2, 3].map(|number| Node::start(&redis.url(), number));
     for node in &nodes {
@@ -49,10 +49,10 @@ async fn nodes_that_do_not_answer_in_time_are_named() {
     assert_eq!(answers.silent, [two.cluster.id().clone()]);
     assert_eq!(answers.by_node.len(), 2);
     assert_eq!(answers.by_node[three.cluster.id()], Answer::Reached(3));
-    // The one who asks is no exception.
+    // The asking node is no exception.
     let answers = two.cluster.ask(Query::Stats, Duration::from_millis(200)).await.unwrap();
     assert_eq!(answers.silent, [two.cluster.id().clone()]);
-    // A node that has just died has no subscription, and nobody waits for it.
+    // A node that has just died has no subscription, so its answer is not awaited.
     two.responder.pause_ms.store(0, Ordering::SeqCst);
     let mut names: redis::Connection = redis.connection();
     names_of_dead(&mut names);
@@ -63,7 +63,7 @@ async fn nodes_that_do_not_answer_in_time_are_named() {
     assert!(started.elapsed() < Duration::from_secs(1), "{:?}", started.elapsed());
 }
 
-/// A node that lives by its heartbeat and hears nothing.
+/// A node with a heartbeat that receives nothing.
 fn names_of_dead(connection: &mut redis::Connection) {
     let facts = r#"{"address":"127.0.0.1:1","started":0,"connections":0,"more":1}"#;
     let mut commands = redis::pipe();
@@ -92,7 +92,7 @@ async fn a_question_of_another_version_is_answered_with_a_reason() {
         redis::cmd("PUBLISH").arg(&channel).arg(message).query::<()>(&mut publisher).unwrap();
     }
     let reply: String = listening.get_message().unwrap().get_payload().unwrap();
-    assert!(reply.starts_with(r#"{"reply":{"id":7,"from":""#) && reply.contains("not understood"), "{reply}");
+    assert!(reply.starts_with(r#"{"reply":{"id":7,"from":""#) && reply.contains("invalid question"), "{reply}");
     one.until(&[1]).await;
 }
 
@@ -112,7 +112,7 @@ async fn a_lost_subscription_comes_back() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_subscription_that_brings_nothing_any_more_is_made_again() {
+async fn a_subscription_that_receives_nothing_is_renewed() {
     let redis = RedisServer::start();
     let proxy = Proxy::before(redis.port());
     let (one, two) = (Node::start(&redis.url(), 1), Node::start(&proxy.url(), 2));

@@ -1,4 +1,4 @@
-//! A node under test: its responder answers what the test says.
+//! A node under test: its responder gives the answers of the test.
 
 use std::{
     sync::{
@@ -32,7 +32,7 @@ pub struct Numbered {
     pub number: u64,
     pub pause_ms: AtomicU64,
     pub asked: Mutex<Vec<Query>>,
-    /// What stood in Redis, each time it was looked at.
+    /// The content of the record, each time it was read.
     pub learned: Mutex<Vec<Vec<Recorded>>>,
 }
 
@@ -91,7 +91,7 @@ impl Node {
         self.cluster.ask(Query::Stats, DEADLINE).await
     }
 
-    /// What the nodes answer, and who is silent.
+    /// The answers of the nodes, and the number of silent ones.
     pub async fn numbers(&self) -> (Vec<u64>, usize) {
         let Ok(answers) = self.ask().await else { return (Vec::new(), 0) };
         let mut numbers: Vec<u64> = answers

@@ -10,12 +10,12 @@ from rig.driver import Driver
 from rig.sio import KINDS, Sockets
 from rig.system import GATES, LAYERS, ORACLE_ONLY, System
 
-# Each of the processes that pytest-xdist starts takes ports of its own.
+# Each process that pytest-xdist starts uses its own ports.
 if worker := os.environ.get("PYTEST_XDIST_WORKER"):
     share = len(stack.PORTS) // int(os.environ["PYTEST_XDIST_WORKER_COUNT"])
     stack.PORTS = stack.PORTS[int(worker.removeprefix("gw")) * share :][:share]
 
-#: What takes longest begins first, so that it is not what all wait for in the end.
+#: The longest tests start first, so that the others do not wait for them at the end.
 LONGEST = (
     "link",
     "test_revoke.py",
@@ -27,7 +27,7 @@ LONGEST = (
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Says which tests run in one process where there are several (`--dist loadgroup`): those that share servers."""
+    """Groups tests that share servers, so that they run in one process (`--dist loadgroup`)."""
 
     def group(item: pytest.Item) -> str:
         if own := item.get_closest_marker("xdist_group"):
@@ -63,7 +63,7 @@ def database(tmp_path_factory) -> Path:
 def whole(request, tmp_path_factory, database):
     """Redis, the demo project under Daphne, three nodes and nginx, for each way to set the channel layer.
 
-    Nodes may do in Redis what the manual says that they need, and nothing else.
+    Nodes have the rights in Redis that the manual lists, and no others.
     """
     system = System(tmp_path_factory.mktemp(request.param), LAYERS[request.param])
     try:
@@ -81,7 +81,7 @@ def whole(request, tmp_path_factory, database):
 
 @pytest.fixture(params=["core", "pubsub"])
 def bus(request, tmp_path):
-    """A Redis of the test's own, for each of the two layers; the test starts nodes itself."""
+    """A separate Redis, for each of the two layers; the test starts nodes itself."""
     system = System(tmp_path, LAYERS[request.param])
     yield system
     system.stop()
@@ -89,7 +89,7 @@ def bus(request, tmp_path):
 
 @pytest.fixture
 def system(tmp_path):
-    """A Redis of the test's own and the core layer; the test starts nodes itself."""
+    """A separate Redis and the core layer; the test starts nodes itself."""
     system = System(tmp_path, LAYERS["core"])
     yield system
     system.stop()
@@ -105,7 +105,7 @@ def module_system(tmp_path_factory):
 
 @pytest.fixture
 def site(system, database):
-    """Django, two nodes and nginx, as a small site would have them."""
+    """Django, two nodes and nginx, like a small site."""
     system.start_django(database, wait=False)
     for _ in range(2):
         system.start_node(wait=False)
@@ -118,7 +118,7 @@ def site(system, database):
 def gate(request, tmp_path_factory, database):
     """The built-in configuration with the demo project as its backend, on one node and on three behind nginx.
 
-    As for `whole`, with least rights in Redis.
+    Like `whole`, with least rights in Redis.
     """
     nodes, layer, backend = GATES[request.param]
     system = System(tmp_path_factory.mktemp(request.param), LAYERS[layer])
@@ -155,6 +155,6 @@ async def clients(request, driver):
 
 @pytest.fixture(scope="module")
 def hanging():
-    """The port of a backend that takes questions and never answers: nobody accepts what the kernel does."""
+    """The port of a backend that accepts calls and never answers: only the kernel accepts them."""
     with socket.create_server((stack.LOOPBACK, 0), backlog=4096) as listener:
         yield listener.getsockname()[1]

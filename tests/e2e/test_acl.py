@@ -1,4 +1,4 @@
-"""Least rights: the Redis user of the manual is enough for everything that a node does, and nothing waits for more."""
+"""Least rights: the manual's Redis user is enough for everything that a node does, and nothing waits for more."""
 
 import asyncio
 import re
@@ -35,7 +35,7 @@ group = "broadcast"
 
 @pytest.fixture
 def least(tmp_path):
-    """Nodes with the rights of some features and no other; what Redis refused them fails the test."""
+    """Nodes with the rights of some features and no others; a command that Redis refuses fails the test."""
     started = []
 
     def start(*features: str, layer: str = "core", nodes: int = 1, config: str | None = FEED, **env: str) -> System:
@@ -95,7 +95,7 @@ async def test_the_cluster(least):
     await nothing_was_refused(system)
 
 
-async def test_presence_and_the_places_of_users(least, sockets):
+async def test_presence_and_user_limits(least, sockets):
     system = least(
         "emitters",
         "places of users",
@@ -110,7 +110,7 @@ async def test_presence_and_the_places_of_users(least, sockets):
     await watcher.wait(lambda: person.id in told(watcher, "user_online"), "somebody to come")
     third = await sockets.start(system.nodes[0].port, person.token)
     assert "too many" in (await third.refused())["message"]
-    # One leaves, the other one's node dies: another one says so.
+    # One leaves, the other one's node dies: another node reports it.
     await sockets.close(tabs[1])
     system.nodes[0].kill()
     await watcher.wait(lambda: person.id in told(watcher, "user_offline"), "somebody to be missed", 20)
@@ -130,7 +130,7 @@ async def test_ws_tokens(least, single_use):
     await nothing_was_refused(system)
 
 
-#: Redis users that may not ask for INFO.
+#: Redis users without the right to INFO.
 CAREFUL = {
     "the manual's": None,
     "without @dangerous": ["+@all", "-@dangerous", "~*", "&*"],
@@ -141,7 +141,7 @@ CAREFUL = {
 
 @pytest.mark.parametrize("user", CAREFUL)
 @pytest.mark.parametrize("token", ["jwt", "opaque"])
-async def test_a_deleted_token_ends_its_connections_whatever_else_redis_allows(least, user, token):
+async def test_a_deleted_token_ends_its_connections_with_any_redis_rights(least, user, token):
     system = least("ws-tokens", config=NOTED)
     node = system.nodes[0]
     if rule := CAREFUL[user]:
@@ -158,7 +158,7 @@ async def test_a_deleted_token_ends_its_connections_whatever_else_redis_allows(l
         stays = None
         await cache.set(":1:ws_token_opaque-two", 8, ex=600)
         stays = await Client.open(node.port, "/ws/notifications/?token=opaque-two")
-        # It is seen to be there before it goes.
+        # It is seen to exist before it is deleted.
         await asyncio.sleep(1)
         await cache.delete(":1:ws_token_7", ":1:ws_token_opaque-one")
     assert (await client.gone(6))[0] == 4403
@@ -168,8 +168,8 @@ async def test_a_deleted_token_ends_its_connections_whatever_else_redis_allows(l
         await nothing_was_refused(system)
 
 
-async def test_a_token_that_was_shown_before_the_first_look_is_looked_after(least):
-    """As after a restart of a node, when everybody comes at once."""
+async def test_a_token_shown_before_the_first_look_is_watched(least):
+    """Like after a restart of a node, when all clients come at once."""
     system = least("ws-tokens", config=NOTED)
     async with redis.from_url(system.redis_url) as cache:
         await cache.execute_command("ACL", "SETUSER", acl.USER, "-setex")
@@ -183,8 +183,8 @@ async def test_a_token_that_was_shown_before_the_first_look_is_looked_after(leas
     assert (await client.gone(6))[0] == 4403
 
 
-async def test_a_redis_that_starts_anew_has_deleted_nothing(least):
-    """Also where the node may not ask which start of Redis it is."""
+async def test_a_redis_that_restarts_has_deleted_nothing(least):
+    """Also if the node may not ask for the run id of Redis."""
     system = least("ws-tokens", config=NOTED, CHANNELGATE__LAYER__PROBE_INTERVAL="200ms")
     async with redis.from_url(system.redis_url) as cache:
         await cache.set(":1:ws_token_one", 7, ex=600)
@@ -195,7 +195,7 @@ async def test_a_redis_that_starts_anew_has_deleted_nothing(least):
     await asyncio.to_thread(system.restart_redis)
     await asyncio.sleep(3)
     assert client.closed is None
-    # Nor has a flush; and what is deleted after it is seen again.
+    # Neither has a flush; and a deletion after it is noticed again.
     async with redis.from_url(system.redis_url) as cache:
         await cache.flushall()
         await asyncio.sleep(1)
@@ -237,7 +237,7 @@ async def test_calls_to_a_worker(least, sockets, database, layer):
     await nothing_was_refused(system)
 
 
-async def test_what_is_refused_is_said_with_its_command(least):
+async def test_a_permission_error_names_its_command(least):
     """The log has the command and the page; readiness has it, too."""
     system = least("ws-tokens", config=NOTED, CHANNELGATE__CLUSTER__HEARTBEAT="500ms")
     node = system.nodes[0]
@@ -250,7 +250,7 @@ async def test_what_is_refused_is_said_with_its_command(least):
                 "zadd": "ZADD is not allowed",
             }.items()
         ):
-            # Each somebody else, so that there is a group to join.
+            # Each a different user, so that there is a group to join.
             await bus.set(f":1:ws_token_{right}", number, ex=600)
             await until(lambda: Http(node.port).request_now("GET", "/health/ready").status == 200, "readiness", 20)
             await bus.execute_command("ACL", "SETUSER", acl.USER, f"-{right}")
@@ -271,7 +271,7 @@ def test_nothing_dangerous_is_needed():
 
 
 def test_every_command_in_the_source_is_in_the_manual():
-    """Also those that are seldom needed."""
+    """Including commands that are seldom needed."""
     sources = [path for kind in ("rs", "lua") for path in (stack.ROOT / "src").rglob(f"*.{kind}")]
     text = "\n".join(path.read_text() for path in sources if path.name != "tests.rs")
     asked = {name.lower() for name in re.findall(r"""(?:\bcmd\(|redis\.p?call\()["'](\w+)["']""", text)}

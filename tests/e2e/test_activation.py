@@ -1,4 +1,4 @@
-"""A node and its service manager: the socket that is given to it, and what it tells."""
+"""A node and its service manager: the socket that it gets, and its notifications."""
 
 import asyncio
 import contextlib
@@ -12,7 +12,7 @@ import stack
 from rig.client import Client, until
 from rig.raw import Raw
 
-#: What a restart takes where nobody has to be told slowly.
+#: The duration of a restart without a slow drain.
 DRAIN = {
     "CHANNELGATE__SERVER__DRAIN_DELAY": "300ms",
     "CHANNELGATE__SERVER__DRAIN_PERIOD": "2s",
@@ -22,7 +22,7 @@ DRAIN = {
 
 @pytest.fixture
 def listener():
-    """A socket as systemd keeps it: open for longer than any node."""
+    """A socket as systemd keeps it: open longer than any node."""
     with socket.create_server((stack.LOOPBACK, 0), backlog=4096) as listener:
         yield listener
 
@@ -58,12 +58,12 @@ async def test_no_connection_is_refused_while_a_node_restarts_on_the_socket_it_i
     assert problems == []
 
 
-async def test_what_is_connected_to_a_stopping_node_is_told_and_comes_back_to_the_next_one(system, listener):
+async def test_clients_of_a_stopping_node_are_closed_and_reach_the_next_one(system, listener):
     node = system.start_node(listener=listener, **DRAIN)
     clients = [await Client.open(node.port, "/ws/") for _ in range(20)]
     node.signal(signal.SIGTERM)
     assert {(await client.gone())[0] for client in clients} == {1012}
-    # They come while nobody is there to take them.
+    # They connect while no node accepts them.
     back = [asyncio.create_task(Client.open(node.port, "/ws/")) for _ in clients]
     assert await asyncio.to_thread(node.join, 20) == 0
     system.start_node(wait=False, listener=listener, **DRAIN)
@@ -76,7 +76,7 @@ async def test_systemd_itself_activates_a_node(system):
     port = stack.free_port()
     env = {**os.environ, **system.node_env(), "CHANNELGATE_LISTEN": "127.0.0.1:1"}
     argv = [tool, "--listen", f"{stack.LOOPBACK}:{port}"]
-    # Only what is named reaches the child.
+    # Only the named variables reach the child.
     argv += [f"--setenv={name}" for name in env if name.startswith(("CHANNELGATE", "REDIS", "DJANGO"))]
     part = stack.Part(
         "activated", [*argv, stack.binary(), "serve"], system.directory, lambda: stack.listening(port), env
@@ -89,7 +89,7 @@ async def test_systemd_itself_activates_a_node(system):
 
 @contextlib.asynccontextmanager
 async def notifications(directory):
-    """A socket as systemd has one; gives its path and the notifications so far."""
+    """A socket like systemd's; yields its path and the notifications so far."""
     path = directory / "notify"
     told: list[dict[str, str]] = []
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
@@ -108,7 +108,7 @@ async def notifications(directory):
             loop.remove_reader(manager)
 
 
-async def test_the_service_manager_is_told_of_start_reload_and_stop(system):
+async def test_the_service_manager_is_notified_of_start_reload_and_stop(system):
     async with notifications(system.directory) as (path, told):
         node = await asyncio.to_thread(system.start_node, NOTIFY_SOCKET=str(path), WATCHDOG_USEC="300000")
         await until(lambda: any("READY" in one for one in told), "READY")
@@ -125,7 +125,7 @@ async def test_the_service_manager_is_told_of_start_reload_and_stop(system):
         assert await asyncio.to_thread(node.join, 10) == 0
 
 
-async def test_a_start_without_redis_is_a_start_all_the_same(system):
+async def test_a_start_without_redis_succeeds(system):
     system.redis.kill()
     async with notifications(system.directory) as (path, told):
         system.start_node(wait=False, NOTIFY_SOCKET=str(path))
@@ -138,12 +138,12 @@ def health(*arguments: str, **env: str) -> subprocess.CompletedProcess:
     return subprocess.run(argv, env={**os.environ, **env}, capture_output=True, text=True, timeout=20, check=False)
 
 
-async def test_the_health_command_says_what_readiness_says(system):
+async def test_the_health_command_reports_readiness(system):
     node = system.start_node(CHANNELGATE__SERVER__DRAIN_DELAY="10s")
     here = {"CHANNELGATE_LISTEN": f"{stack.LOOPBACK}:{node.port}"}
     asked = await asyncio.to_thread(health, **here)
     assert asked.returncode == 0 and "ready" in asked.stdout, asked
-    # An open connection lives on while the node drains.
+    # An open connection stays while the node drains.
     raw = await Raw.open(node.port, "/ws/")
     node.signal(signal.SIGTERM)
     await until(lambda: stack.http_status(node.port, "/health/ready") == 503, "the drain to begin")

@@ -1,4 +1,4 @@
-"""The alert rules and the dashboard, against promtool and against what a node really serves."""
+"""Checks the alert rules and the dashboard with promtool and with the metrics of a real node."""
 
 import asyncio
 import json
@@ -26,7 +26,7 @@ def test_the_rules_are_valid_and_fire_when_they_should():
         assert ran.returncode == 0 and "SUCCESS" in ran.stdout, ran.stdout + ran.stderr
 
 
-def test_every_alert_says_what_it_is_and_links_to_a_heading_that_exists():
+def test_every_alert_has_a_description_and_links_to_an_existing_heading():
     rules = (FOLDER / "alerts.yml").read_text()
     alerts = re.split(r"\n\s+- alert: ", rules)[1:]
     assert len(alerts) >= 15
@@ -43,13 +43,13 @@ def test_every_alert_says_what_it_is_and_links_to_a_heading_that_exists():
 
 @pytest.fixture
 async def exposition(system, database):
-    """The text of a node that has had something to do."""
+    """The metrics of a node that has been used."""
     system.backend = "http"
     system.start_django(database)
     node = system.start_node()
     client = await Client.open(node.port, "/ws/")
     person = system.demo.person("ann")
-    # A call to the backend, so that its metrics are there; whoever polls is asked for by the tracker.
+    # A call to the backend, so that its metrics exist; the tracker calls it for a polling client.
     web = Http(node.port)
     session = json.loads((await web.get("/socket.io/?EIO=4&transport=polling")).body[1:])["sid"]
     path = f"/socket.io/?EIO=4&transport=polling&sid={session}"
@@ -85,7 +85,7 @@ async def test_every_metric_of_the_rules_and_the_dashboard_is_served(exposition)
     for name, texts in {"rules": expressions, "dashboard": shown}.items():
         named = {metric for text in texts for metric in METRIC.findall(text)}
         assert named - served == set(), name
-    # And the other way round: a metric of the node that no panel shows would be forgotten.
+    # And the reverse: every metric of the node must be shown by a panel.
     families = {re.sub(r"_(bucket|sum|count)$", "", metric) for metric in served}
     panels = " ".join([*shown, json.dumps(dashboard["annotations"])])
     assert {family for family in families if family not in panels} == set()

@@ -1,4 +1,4 @@
-"""What becomes larger when it is written again: an attachment named many times, numbers that are longer as text.
+"""Data that grows when it is encoded again: an attachment named many times, numbers that are longer as text.
 
 Each row is an attack by three hundred clients (`rig.attack`), or by one.
 """
@@ -14,7 +14,7 @@ from rig.raw import TEXT
 pytestmark = pytest.mark.alone("measures memory")
 
 INBOX = BOUNDS["socket.inbox_total"]
-#: What may be written to Redis, to a client and to the backend.
+#: The limits for data written to Redis, to a client and to the backend.
 LIMIT = 16 << 10
 
 
@@ -29,7 +29,7 @@ async def node(target):
     return await target.node()
 
 
-#: Where an event with attachments goes, and the event's name.
+#: The destination of an event with attachments, and the event's name.
 WAYS = {
     "to Redis": b"tell",
     "to everybody": b"all",
@@ -56,15 +56,15 @@ async def test_one_packet_does_not_end_the_node(node):
         await row.write(packet(b'51-["tell",' + places + b"]", bytes(300_000)), row.raws[:1])
 
 
-async def test_an_attachment_that_nothing_names_is_malformed(node):
+async def test_an_attachment_without_a_placeholder_is_malformed(node):
     async with attack(node, "an attachment of 90 kB each that nothing names", INBOX) as row:
         await row.namespaces()
         await row.write(packet(b'51-["echo",1]', bytes(90_000)))
         await all_end(row)
 
 
-async def test_what_becomes_longer_when_it_is_written_stops_at_its_limit(module_system, node):
-    """`1e15` is eighteen characters when it is written again."""
+async def test_data_that_grows_when_encoded_stops_at_its_limit(module_system, node):
+    """`1e15` has eighteen characters when it is encoded again."""
     async with attack(node, "10 kB each that become 38 as JSON", CLIENTS * 100_000) as row:
         await row.sockets("/plain/")
         for number, kind in enumerate([b"tell", b"carry", b"echo"]):
@@ -85,7 +85,7 @@ async def test_what_becomes_longer_when_it_is_written_stops_at_its_limit(module_
 
 
 async def all_end(row) -> None:
-    """All of the attackers' connections are ended."""
+    """All of the attackers' connections are closed."""
 
     async def over(raw) -> bool:
         with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError):
@@ -94,4 +94,4 @@ async def all_end(row) -> None:
 
     ended = await asyncio.gather(*(over(raw) for raw in row.raws), return_exceptions=True)
     still = sum(one is not True for one in ended)
-    assert not still, f"{still} connections go on"
+    assert not still, f"{still} connections are still open"

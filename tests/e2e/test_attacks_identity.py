@@ -1,4 +1,4 @@
-"""Who becomes known after the token is known everywhere: to be disconnected, to be counted, and as present."""
+"""A user that is set after the token check is known everywhere: for disconnects, limits and presence."""
 
 import time
 
@@ -15,7 +15,7 @@ HANDLERS = """
 reply = "{'user': user}"
 """
 
-#: Ways in which a plain connection of the token's user 1 becomes somebody.
+#: Ways in which a plain connection of the token's user 1 gets another user.
 WAYS = {
     "on_admit": """
 auth = ["jwt"]
@@ -61,7 +61,7 @@ def config(way: str, more: str = "") -> str:
 
 @pytest.fixture
 def asked():
-    """A backend that says who somebody is."""
+    """A backend that returns the user."""
     with backend() as answers:
         answers.answers["who"] = lambda call: {"id": call["data"], "name": "somebody"}
         answers.answers["moved"] = lambda call: (207, {"id": call["data"], "name": "somebody"})
@@ -83,12 +83,12 @@ def start(system, asked):
 
 
 def token(who, **claims) -> str:
-    """Of the user 1, who is somebody else for the backend."""
+    """A token of user 1, who is another user for the backend."""
     return mint(**access_claims(1), user_id="1", **{"is": who}, **claims)
 
 
 async def come(node, way: str, who=7) -> Client:
-    """Connects, and is somebody."""
+    """Connects, and has a user."""
     client = await Client.open(node.port, f"/ws/mine/?is={who}&token={token(who)}")
     if way in LOGS_IN:
         await client.send({"type": "login", "is": who})
@@ -111,7 +111,7 @@ async def disconnect(node, **whom) -> int:
 
 
 @pytest.mark.parametrize("way", WAYS)
-async def test_whoever_is_known_can_be_disconnected(start, way):
+async def test_a_user_that_is_set_can_be_disconnected(start, way):
     nodes = start(way, 2)
     one, other = await come(nodes[0], way), await come(nodes[1], way, 7)
     stays = None
@@ -124,8 +124,8 @@ async def test_whoever_is_known_can_be_disconnected(start, way):
         await stays.close()
 
 
-async def test_an_identity_that_changes_moves(start):
-    """One connection logs in as 7 and then as 8: it is 8's alone."""
+async def test_a_changed_identity_moves(start):
+    """One connection logs in as 7 and then as 8: it belongs only to 8."""
     way = "on_message"
     (node,) = start(way)
     client = await come(node, way)
@@ -137,20 +137,20 @@ async def test_an_identity_that_changes_moves(start):
     await client.gone()
 
 
-async def test_a_token_still_ends_what_came_in_with_it_after_its_user_is_another(start):
+async def test_a_token_still_ends_its_connections_after_the_user_changed(start):
     (node,) = start("on_admit")
     shown = token(7)
     client = await Client.open(node.port, f"/ws/mine/?token={shown}")
     assert await disconnect(node, token=shown) == 1
     await client.gone()
-    # Whom the token names is not who is there.
+    # The token's user is not the current user.
     client = await come(node, "on_admit")
     assert await disconnect(node, user=1) == 0 and client.closed is None
     await client.close()
 
 
-async def test_who_was_disconnected_while_a_call_asked_who_it_is_does_not_stay(start, asked):
-    """The kick comes after the question was asked, and before the answer."""
+async def test_a_user_disconnected_during_the_call_that_sets_it_does_not_stay(start, asked):
+    """The kick comes after the call was sent, and before its answer."""
     way = "on_message"
     (node,) = start(way)
     client = await Client.open(node.port, "/ws/mine/")
@@ -176,8 +176,8 @@ on_admit = { user = "{'name': 'somebody'}" }
 """
 
 
-async def test_a_user_without_an_id_is_still_whom_its_token_names(start):
-    """The page shows a name only; the token, its end and its user still count."""
+async def test_a_user_without_an_id_is_still_the_tokens_user(start):
+    """The page has a name only; the token, its expiry and its user still count."""
     (node,) = start("", text=WITHOUT_ID + HANDLERS, CHANNELGATE__LIMITS__CONNECTIONS_PER_USER="1")
     shown = token(7)
     client = await Client.open(node.port, f"/ws/mine/?token={shown}")
@@ -192,11 +192,11 @@ async def test_a_user_without_an_id_is_still_whom_its_token_names(start):
 
 
 @pytest.mark.parametrize("way", ["on_admit", "on_admit by a call", "on_admit by a status"])
-async def test_whoever_is_known_before_it_is_let_in_is_counted(start, way):
+async def test_a_user_set_before_admission_is_counted(start, way):
     nodes = start(way, 2, CHANNELGATE__LIMITS__CONNECTIONS_PER_USER="1")
     client = await come(nodes[0], way)
     assert await refusal(nodes[1].port, f"/ws/mine/?token={token(7)}") == 429
-    # The token's own user is not who is there: others who share it have places of their own.
+    # The token's own user is not the current one: other users of the same token are counted separately.
     other = await come(nodes[1], way, 8)
     await client.close()
 
@@ -208,14 +208,14 @@ async def test_whoever_is_known_before_it_is_let_in_is_counted(start, way):
 
 
 @pytest.mark.parametrize("way", ["on_connect", "on_message", "on_message by a status"])
-async def test_whoever_becomes_known_later_is_counted_from_then_on(start, way):
+async def test_a_user_set_later_is_counted_from_then_on(start, way):
     nodes = start(way, 2, CHANNELGATE__LIMITS__CONNECTIONS_PER_USER="1")
     client = await come(nodes[0], way)
     second = await Client.open(nodes[1].port, "/ws/mine/?is=7")
     if way in LOGS_IN:
         await second.send({"type": "login", "is": 7})
     assert (await second.gone(5))[0] == 1013
-    # The first one is let be, and gives its place back when it is somebody else, or gone.
+    # The first one stays, and gives its permit back when its user changes, or when it leaves.
     assert client.closed is None
     if way in LOGS_IN:
         await client.send({"type": "login", "is": 8})
@@ -241,7 +241,7 @@ send = "[event.type, event.user]"
 
 
 @pytest.mark.parametrize("way", ["on_admit", "on_connect", "on_message", "on_message by a status"])
-async def test_whoever_is_known_is_present(start, way):
+async def test_a_user_that_is_set_is_present(start, way):
     (node,) = start(way, text=config(way, PRESENT) + LOBBY)
     lobby = await Client.open(node.port, "/ws/lobby/")
     client = await come(node, way)
@@ -292,7 +292,7 @@ async def test_the_same_holds_for_socketio(start, sockets):
     await client.wait(lambda: client.disconnects, "the end")
 
 
-async def test_each_namespace_has_somebody_of_its_own(start, sockets):
+async def test_each_namespace_has_its_own_user(start, sockets):
     (node,) = start("", text=SOCKETIO)
     client = await (await sockets.start(node.port, namespace="/other")).opened()
     assert await client.ask("login", 9) == [9]
@@ -300,8 +300,8 @@ async def test_each_namespace_has_somebody_of_its_own(start, sockets):
     await client.wait(lambda: client.disconnects, "the end")
 
 
-async def test_a_refreshed_token_leaves_who_was_found_to_be_there(start):
-    """`user` stays where there is an on_admit: so does who is disconnected by it."""
+async def test_a_refreshed_token_keeps_the_user_that_was_set(start):
+    """With an on_admit, `user` stays: so does the user by which it is disconnected."""
     more = '[consumer.on_message.refresh]\nrefresh = "message.token"\ndenied = "\'denied\'"\nreply = "user.id"\n'
     text = config("on_admit") + more
     (node,) = start("on_admit", text=text)
@@ -325,14 +325,14 @@ path = "/socket.io/"
 
 
 @pytest.mark.parametrize("branch", ["ok", "error"])
-def test_nobody_says_who_it_is_by_an_acknowledgement(tmp_path, branch):
-    """What a client acknowledges is what a client says: never who it is."""
+def test_an_acknowledgement_cannot_set_the_user(tmp_path, branch):
+    """A client's acknowledgement is client data: never its identity."""
     reply = f'reply = {{ event = "who", expect = {{ {branch} = {{ user = "result.args[0]" }} }} }}'
     refused(tmp_path, WHOSE.replace("{reply}", reply), f"consumer[0].on_message.ask.reply.expect.{branch}.user", line=7)
 
 
-async def test_a_client_that_acknowledges_is_not_somebody_else(start, sockets):
-    """The same, where the user comes of an answer within an acknowledgement: the call decides."""
+async def test_a_client_that_acknowledges_keeps_its_user(start, sockets):
+    """The same if the user comes from an answer within an acknowledgement: the call decides."""
     reply = (
         'reply = { event = "who", expect = { ok = { call = { action = "who", data = "result.args[0]", '
         'ok = { user = "result.body", reply = { event = "you", data = "user.id" } } } } } }'

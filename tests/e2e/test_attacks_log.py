@@ -1,4 +1,4 @@
-"""The log never stops the work: a pipe that is full, a reader that is gone, a disk without room."""
+"""The log never blocks the node: a full pipe, a reader that is gone, a full disk."""
 
 import asyncio
 import contextlib
@@ -22,7 +22,7 @@ WAITING = "channelgate_log_waiting_bytes"
 
 
 class Blocked:
-    """A node whose standard error is a pipe that takes nothing any more."""
+    """A node whose standard error is a pipe that accepts nothing more."""
 
     def __init__(self, system, **env: str):
         self.read, self.write = os.pipe()
@@ -45,7 +45,7 @@ class Blocked:
         node.wait()
 
     def fill(self) -> None:
-        """Writes until the pipe is full to the last byte, beside the node."""
+        """Fills the pipe to the last byte, besides the node."""
         os.set_blocking(self.write, False)
         with contextlib.suppress(BlockingIOError):
             while True:
@@ -53,11 +53,11 @@ class Blocked:
         with contextlib.suppress(BlockingIOError):
             while True:
                 os.write(self.write, b"\n")
-        # The node's own descriptor is the same open file, and must wait.
+        # The node's descriptor is the same open file, and must wait.
         os.set_blocking(self.write, True)
 
     def drain(self) -> bytes:
-        """What was written meanwhile."""
+        """The data written meanwhile."""
         taken = b""
         # Nothing more now, or closed by the test.
         with contextlib.suppress(OSError):
@@ -82,13 +82,13 @@ def blocked(system):
 
 
 async def something_is_logged(system) -> None:
-    """An event that leaves a line."""
+    """An event that causes a log line."""
     async with redis.from_url(system.redis_url) as bus:
         await bus.publish("channelgate:broadcast", b"no json")
 
 
 async def much_is_logged(system, node, number: int = 6000) -> None:
-    """A client sends messages that each leave a line at the level that is on: more than may wait."""
+    """A client sends messages that each cause a log line at the current level: more than may wait."""
     client = await Raw.open(node.port, "/ws/attendance/")
     refused = functools.partial(system.metric, node, "channelgate_refused_messages_total", reason="bad_json")
     before = await asyncio.to_thread(refused)
@@ -97,7 +97,7 @@ async def much_is_logged(system, node, number: int = 6000) -> None:
     client.abort()
 
 
-async def test_events_are_delivered_while_the_log_takes_nothing(system, blocked):
+async def test_events_are_delivered_while_the_log_is_blocked(system, blocked):
     node = blocked.node
     client = await Client.open(node.port, "/ws/")
     blocked.fill()
@@ -110,7 +110,7 @@ async def test_events_are_delivered_while_the_log_takes_nothing(system, blocked)
         async with system.publisher() as layer:
             await layer.group_send("broadcast", {"type": "send_event", "event": "n", "data": round_})
         await client.count(round_ + 1, 3)
-        # Who comes is let in, and the node is alive and ready.
+        # New clients are accepted, and the node is alive and ready.
         other = await asyncio.wait_for(Client.open(node.port, "/ws/"), 3)
         await other.close()
         for path in ("/health/live", "/health/ready", "/metrics"):
@@ -118,7 +118,7 @@ async def test_events_are_delivered_while_the_log_takes_nothing(system, blocked)
             assert reply.status == 200, path
         await asyncio.sleep(0.5)
     assert await asyncio.to_thread(system.metric, node, DROPPED) > 0
-    # Once somebody reads again, what is said next is written, and how much was lost.
+    # Once the pipe is read again, the next lines are written, and the number of lost ones.
     await client.close()
     blocked.drain()
     node.signal(signal.SIGHUP)
@@ -133,7 +133,7 @@ async def test_events_are_delivered_while_the_log_takes_nothing(system, blocked)
     await until(lambda: says() and system.metric(node, WAITING) == 0, "all of it to be written")
 
 
-async def test_a_node_whose_log_takes_nothing_still_ends_in_time(system, blocked):
+async def test_a_node_with_a_blocked_log_still_ends_in_time(system, blocked):
     client = await Client.open(blocked.node.port, "/ws/")
     blocked.fill()
     await much_is_logged(system, blocked.node)
@@ -144,7 +144,7 @@ async def test_a_node_whose_log_takes_nothing_still_ends_in_time(system, blocked
     assert time.monotonic() - began < 8
 
 
-async def test_a_log_that_nobody_reads_any_more_ends_nothing(system, blocked):
+async def test_a_log_without_a_reader_ends_nothing(system, blocked):
     """The reader is gone: EPIPE, and no signal."""
     client = await Client.open(blocked.node.port, "/ws/")
     os.close(blocked.read)
@@ -157,8 +157,8 @@ async def test_a_log_that_nobody_reads_any_more_ends_nothing(system, blocked):
     await client.close()
 
 
-async def test_a_full_disk_is_told_in_the_metrics(system):
-    """/dev/full takes no byte."""
+async def test_a_full_disk_is_visible_in_the_metrics(system):
+    """/dev/full accepts no byte."""
     node = stack.node(system.directory, stack.free_port(), system.node_env(RUST_LOG="channelgate=debug"), "full")
     with Path("/dev/full").open("wb") as full:
         node.process = stack.subprocess.Popen(
@@ -177,8 +177,8 @@ async def test_a_full_disk_is_told_in_the_metrics(system):
     await until(lambda: system.metric(node, DROPPED) > 0, "what is lost to be counted", 4)
 
 
-async def test_every_line_is_there_where_somebody_reads(system):
-    """In order, whole, and also the last ones before the end."""
+async def test_every_line_is_written_if_the_log_is_read(system):
+    """In order, complete, and including the last ones before the end."""
     node = system.start_node(RUST_LOG="channelgate=debug,info")
     for _ in range(20):
         await (await Client.open(node.port, "/ws/")).close()
@@ -194,8 +194,8 @@ async def test_every_line_is_there_where_somebody_reads(system):
     assert any("drain" in line or "stopp" in line for line in lines[-5:]), lines[-5:]
 
 
-async def test_a_service_manager_that_does_not_read_is_not_waited_for(system):
-    """Its socket is full: a send that blocks would never come back."""
+async def test_a_service_manager_that_does_not_read_is_not_awaited(system):
+    """Its socket is full: a send that blocks would never return."""
     path = system.directory / "notify"
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
         manager.bind(str(path))
@@ -212,4 +212,4 @@ async def test_a_service_manager_that_does_not_read_is_not_waited_for(system):
         node.signal(signal.SIGTERM)
         assert (await client.gone(8))[0] == 1012
         assert await asyncio.to_thread(node.join, 8) == 0
-    assert "the service manager could not be told" in node.log.read_text()
+    assert "cannot notify the service manager" in node.log.read_text()

@@ -1,4 +1,4 @@
-"""Bytes of clients that are not a message yet: what they take of a node is bounded, and they do not wait for ever.
+"""Incomplete data of clients: its memory on a node is bounded, and it is not kept forever.
 
 Each row is an attack by three hundred clients (`rig.attack`).
 """
@@ -38,8 +38,8 @@ async def test_frames_that_never_end(node):
         await row.write(frame(BINARY, bytes(900_000), missing=1000))
 
 
-async def test_an_idle_node_gives_back_what_it_took(module_system, hanging):
-    """As it is, without any setting of the allocator's."""
+async def test_an_idle_node_returns_its_memory(module_system, hanging):
+    """With the allocator's default settings."""
     node = await Target(module_system, hanging, **bounds(), _RJEM_MALLOC_CONF="").node()
     async with attack(node, "a message of 60 kB each", CLIENTS * 60_000) as row:
         await row.sockets("/plain/")
@@ -55,7 +55,7 @@ async def test_messages_whose_last_fragment_never_comes(node):
 
 async def test_compressed_messages_whose_last_fragment_never_comes(node):
     async with attack(node, "5.4 kB compressed each", INBOX) as row:
-        # A first piece of a few kilobytes waits as it is; with the second all is inflated, to a million bytes.
+        # A first part of a few kilobytes is kept compressed; with the second, all is inflated, to a million bytes.
         squeezed = deflated(bytes(1_000_000) + os.urandom(5000))
 
         async def shake() -> Raw:
@@ -88,7 +88,7 @@ async def test_an_upgrade_that_stops_in_its_first_message(node):
         await row.each(probe, sessions)
 
 
-#: Who may not is not read at all.
+#: A request without a key is not read at all.
 ROUTES = {
     "publish without a key": ("/api/publish", "POST", None, 0),
     "publish": ("/api/publish", "POST", API_KEY, INBOX),
@@ -96,7 +96,7 @@ ROUTES = {
     "emit by nobody": ("/api/websocket/emit/room/x", "POST", None, 0),
     "emit": ("/api/websocket/emit/room/x", "POST", "admin", INBOX),
     "a ws-token": ("/api/user/ws-token/", "GET", None, 0),
-    # Bounded by what each of them is answered.
+    # Bounded by the size of the answers.
     "metrics": ("/metrics", "GET", None, CLIENTS << 16),
     "a path that is not there": ("/nothing", "POST", None, 0),
     "a session that is not there": (f"{BASE}polling&sid=x", "POST", None, 0),
@@ -127,7 +127,7 @@ async def test_polling_bodies_that_never_end(node):
 
 
 async def ends(raw: Raw, drip: bytes) -> bool:
-    """Whether the node ends a connection within eight seconds whose client sends such a bit each half second."""
+    """Whether the node ends a connection within eight seconds whose client sends such a part each half second."""
 
     async def over() -> bool:
         with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError):
@@ -166,7 +166,7 @@ async def test_every_read_of_a_clients_bytes_has_a_deadline(node):
     key = {"Authorization": f"Bearer {API_KEY}"}
     alive = frame(PING, b"")
     session = (await polling(node.port)).sid
-    # What is begun, and what its client goes on with so that the connection is never silent.
+    # Each start of a message, and the continuation with which the client keeps the connection busy.
     begun = {
         "the head of a frame": (plain(b"\x82\xff\x00"), b""),
         "a frame": (plain(frame(BINARY, b"x", missing=1000)), b"x"),

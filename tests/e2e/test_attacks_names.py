@@ -1,4 +1,4 @@
-"""Two names that identities or clients choose never become one group, and nobody chooses a name that is another's."""
+"""Two names chosen by identities or clients never become one group, and no client chooses another's name."""
 
 import contextlib
 import json
@@ -16,7 +16,7 @@ from rig.driver import DriverError
 from rig.http import Http
 from rig.names import part
 
-#: Users whose names once became one: each is let in, and hears what is for it alone.
+#: Users whose names once became one: each is admitted, and receives only its own messages.
 PAIRS = [
     ("bob+smith@x", "bob.smith@x"),
     ("auth0|1", "auth0.1"),
@@ -24,9 +24,9 @@ PAIRS = [
     ("анна", "олег"),
     ("a b", "a.b"),
     ("é", "è"),
-    # The same to the eye, and not the same text.
+    # Visually equal, but different texts.
     ("\u00e9", "e\u0301"),
-    # One of them already looks like what the other becomes.
+    # One of them already looks like the encoded form of the other.
     ("a+b", "a-x2bb"),
     ("a-x2bb", "a-x2dx2bb"),
     ("-x2e", "."),
@@ -92,13 +92,13 @@ def person(name: str, role: str = "user"):
 
 
 async def only(one, other, text: str) -> None:
-    """The one has heard this; a later word to both shows that the other did not."""
+    """The first has received this; a later message to both shows that the other did not."""
     await one.wait(lambda: [text] in one.all("told"), text, 4)
     assert not [event for event in other.events if event.args == [text]], other.events
 
 
 @pytest.mark.parametrize(("one", "other"), PAIRS)
-async def test_two_users_are_two_groups_whatever_their_ids(node, sockets, module_system, one, other):
+async def test_two_users_are_two_groups_with_any_ids(node, sockets, module_system, one, other):
     first, second = [await sockets.open(node.port, person(who)) for who in (one, other)]
     for number, (who, hears, does_not) in enumerate([(one, first, second), (other, second, first)]):
         assert await first.ask("tell", who, f"by the node {number}") == ["said"]
@@ -109,7 +109,7 @@ async def test_two_users_are_two_groups_whatever_their_ids(node, sockets, module
 
 
 @pytest.mark.parametrize(("one", "other"), PAIRS)
-async def test_a_plain_client_has_a_group_whatever_its_users_id(node, module_system, one, other):
+async def test_a_plain_client_has_a_group_with_any_user_id(node, module_system, one, other):
     clients = [await Client.open(node.port, f"/ws/mine/?token={person(who).token}") for who in (one, other)]
     async with module_system.publisher() as layer:
         for who in (one, other):
@@ -154,7 +154,7 @@ async def test_two_roles_are_two_groups(node, sockets, one, other):
     await only(second, first, "for the other")
 
 
-async def test_literal_text_stays_as_it_was(node, sockets, module_system):
+async def test_literal_text_is_unchanged(node, sockets, module_system):
     client = await sockets.open(node.port, person("1"))
     for value, group in [(7, "session.7"), ("a_b-c.d", "session.a_b-c.d"), ("a:b", "session.a-x3ab")]:
         assert await client.ask("session", value) == ["joined"]
@@ -164,7 +164,7 @@ async def test_literal_text_stays_as_it_was(node, sockets, module_system):
 
 
 async def emitted(system, room: str, text: str, by: str) -> None:
-    """By python-socketio, or as @socket.io/redis-emitter's JSON-free sibling would: from another process."""
+    """By python-socketio, or like @socket.io/redis-emitter with JSON: from another process."""
     if by == "python":
         manager = socketio.AsyncRedisManager(system.redis_url, write_only=True)
         await manager.emit("told", text, namespace="/", room=room)
@@ -196,12 +196,12 @@ async def test_an_emitter_names_a_room_as_the_clients_do(node, sockets, module_s
 
 
 def refusals(node) -> int:
-    """Lines of the log that say how long a name may be."""
+    """Log lines with the maximum length of a name."""
     return len(re.findall(r"\b(?:99|100) characters", node.log.read_text()))
 
 
 @pytest.mark.parametrize("name", ["x" * 97, "я" * 20], ids=["long", "long once it is written"])
-async def test_a_name_that_is_too_long_is_refused_and_said_so(node, sockets, module_system, name):
+async def test_a_name_that_is_too_long_is_refused_and_logged(node, sockets, module_system, name):
     assert await refusal(node.port, f"/ws/mine/?token={person(name).token}") == 403
     assert refusals(node) >= 1
     client = await sockets.open(node.port, person("1"))
@@ -210,7 +210,7 @@ async def test_a_name_that_is_too_long_is_refused_and_said_so(node, sockets, mod
     assert client.all("told") == []
 
 
-#: What a client could choose the beginning of: the template, and the protocol.
+#: Templates whose beginning a client could choose: the template, and the protocol.
 FREE = {
     "our own recipe": "{{ query.orders.split(',') }}",
     "one name": "{{ query.room }}",
@@ -230,12 +230,12 @@ def test_a_group_whose_beginning_a_client_chooses_is_refused_at_start(tmp_path, 
     assert "allow" in refused(tmp_path, consumer, "consumer[0].groups[1]", line=4)
 
 
-def test_the_same_for_what_a_socketio_client_sends_along(tmp_path):
+def test_the_same_for_the_auth_data_of_a_socketio_client(tmp_path):
     consumer = '[[consumer]]\npath = "/socket.io/"\nprotocol = "socket.io"\ngroups = ["{{ auth.room }}"]\n'
     assert "allow" in refused(tmp_path, consumer, "consumer[0].groups[0]", line=4)
 
 
-def test_a_variable_is_the_clients_where_it_comes_from_the_client(tmp_path):
+def test_a_variable_set_from_client_data_is_client_data(tmp_path):
     consumer = '[[consumer]]\npath = "/ws/"\nauth = ["jwt"]\non_admit = { set = { room = "query.room" } }\n'
     refused(tmp_path, consumer + 'groups = ["{{ vars.room }}"]\n', "consumer[0].groups[0]", line=5)
 
@@ -251,7 +251,7 @@ def test_a_variable_is_the_clients_where_it_comes_from_the_client(tmp_path):
         "order_{{ route.id }}",
     ],
 )
-def test_groups_that_a_client_cannot_choose_are_taken(tmp_path, template):
+def test_groups_that_a_client_cannot_choose_are_accepted(tmp_path, template):
     verdict = run(tmp_path, f'[[consumer]]\npath = "/ws/<int:id>/"\nauth = ["jwt"]\ngroups = ["{template}"]\n')
     assert verdict.code == 0, verdict.errors
 
@@ -301,7 +301,7 @@ def test_two_patterns_that_give_one_group_are_refused(tmp_path, patterns):
 
 @pytest.mark.parametrize("patterns", [["team_<str>", "team_<int>_admins"], ["a_<str>_b", "a_<slug>_c_b"]])
 def test_a_pattern_that_reaches_into_another_steps_is_refused(tmp_path, patterns):
-    """Who may name a team could name its admins, which another step keeps for some."""
+    """A client that may name a team could name its admins, which another step reserves."""
     steps = "".join(
         f"[consumer.on_message.join{number}]\nrequire = \"user.role == '{number}'\"\n"
         f'join = "{{{{ args[0] }}}}"\nallow = "{pattern}"\n'
@@ -311,7 +311,7 @@ def test_a_pattern_that_reaches_into_another_steps_is_refused(tmp_path, patterns
     assert verdict.code == 2 and all(pattern in verdict.errors for pattern in patterns), verdict.output
 
 
-def test_two_templates_of_one_namespace_that_can_meet_are_refused(tmp_path):
+def test_two_templates_of_one_namespace_that_can_collide_are_refused(tmp_path):
     steps = "".join(
         f'[consumer.on_message.{name}]\njoin = "s{sign}{{{{ args[0] }}}}"\n' for name, sign in (("a", ":"), ("b", "."))
     )
@@ -367,7 +367,7 @@ async def refused_as_ambiguous(system, node, path: str) -> None:
 
 @pytest.fixture
 def ambiguous(module_system):
-    """One node with templates that go on behind a value."""
+    """One node with templates that continue after a value."""
     if len(module_system.nodes) < 2:
         module_system.start_node(config=CONFIG)
         module_system.start_node(config=AMBIGUOUS)
@@ -377,8 +377,8 @@ def ambiguous(module_system):
 @pytest.mark.parametrize(
     "user", ["7_notifications", "7_notifications_notifications", "_notifications", "a_notifications_b"]
 )
-async def test_a_user_who_is_called_like_anothers_group_is_refused(ambiguous, module_system, user):
-    """`user_7_notifications` is user 7's; a user of that name would read it."""
+async def test_a_user_with_the_name_of_anothers_group_is_refused(ambiguous, module_system, user):
+    """`user_7_notifications` belongs to user 7; a user of that name would read it."""
     async with redis.from_url(module_system.redis_url) as cache:
         await cache.set(":1:ws_token_theirs", user if user.isalnum() else pickled(user), ex=60)
     await refused_as_ambiguous(module_system, ambiguous, "/ws/notifications/?token=theirs")
@@ -396,7 +396,7 @@ def pickled(value) -> bytes:
         ("/ws/chat/", {"a": "1", "b": "2_3"}),
     ],
 )
-async def test_a_value_that_holds_the_text_behind_it_is_refused(ambiguous, module_system, path, claims):
+async def test_a_value_that_contains_the_text_after_it_is_refused(ambiguous, module_system, path, claims):
     good = mint(**access_claims(1), user_id="1", team="red", a="1", b="2")
     assert await refusal(ambiguous.port, f"{path}?token={good}") == 101
     await refused_as_ambiguous(
@@ -415,6 +415,6 @@ async def test_the_same_holds_for_socketio(ambiguous, sockets):
 
 
 def test_the_rule_is_injective():
-    """Django's line on a page of this size: what 597,870 texts showed, with the ones that are likely to meet."""
+    """Django's line on a page of this size: 597,870 texts, including those that are likely to collide."""
     texts = {f"{a}{b}{c}" for a in "a-+.:é/ x2" for b in ("", "-", "-x", "-x2b", "+", "2b", "x") for c in "-+.:éb x2"}
     assert len({part(text) for text in texts}) == len(texts)

@@ -1,4 +1,4 @@
-"""What fails open, and who is taken for this machine: keys that are empty, tokens of another kind, proxies, pages."""
+"""Nothing is open by mistake, and remote clients never count as local: empty keys, wrong tokens, proxies, pages."""
 
 import asyncio
 import contextlib
@@ -21,7 +21,7 @@ from rig.raw import Raw
 from rig.system import API_KEY
 
 EVENT = {"group": "broadcast", "event": {"type": "send_event", "event": "n", "data": 1}}
-#: What the publish key opens: a method, a path and a body.
+#: What the publish key gives access to: a method, a path and a body.
 OPENED = {
     "publish": ("POST", "/api/publish", EVENT),
     "tail": ("GET", "/api/tail", None),
@@ -30,13 +30,13 @@ OPENED = {
 
 
 def bare(**env: str) -> dict[str, str]:
-    """The environment of a node that is told nothing but this."""
+    """The environment of a node with only these variables."""
     nothing = ("REDIS_URL", "CHANNELGATE_API_KEY", "DJANGO_SECRET_KEY")
     return {**dict.fromkeys(nothing, ""), **env}
 
 
 async def status(port: int, method: str, path: str, data=None, **headers: str) -> int:
-    """The status alone: a tail never ends."""
+    """Only the status: a tail never ends."""
     body = json.dumps(data).encode() if data is not None else b""
     lines = {"Host": f"{stack.LOOPBACK}:{port}", "Content-Length": str(len(body)), "Connection": "close"}
     lines |= {"Content-Type": "application/json", **headers}
@@ -49,8 +49,8 @@ async def status(port: int, method: str, path: str, data=None, **headers: str) -
 
 
 @pytest.mark.parametrize("where", ["file", "environment"])
-async def test_an_empty_key_opens_nothing(system, where):
-    """It does not even start with one; whoever starts one all the same is let in by nobody."""
+async def test_an_empty_key_gives_no_access_at_all(system, where):
+    """It does not even start with one; and if it does, the key is refused."""
     config = '[api]\nkey = ""\n' if where == "file" else ""
     env = {"CHANNELGATE_API_KEY": ""} | ({"CHANNELGATE__API__KEY": ""} if where == "environment" else {})
     node = system.start_node(wait=False, config=f'presets = ["feed"]\n{config}', **env)
@@ -65,8 +65,8 @@ async def test_an_empty_key_opens_nothing(system, where):
             assert found in (401, 403), f"{name} with {header!r} gets {found}"
 
 
-async def test_a_reload_takes_no_empty_key(system):
-    """The key in effect stays, and the log says why."""
+async def test_a_reload_refuses_an_empty_key(system):
+    """The key in effect stays, and the log has the reason."""
     config = 'presets = ["feed"]\n[api]\nkey = "{key}"\n'
     node = system.start_node(config=config.replace("{key}", API_KEY), CHANNELGATE_API_KEY="")
     (system.directory / "node1.toml").write_text(config.replace("{key}", ""))
@@ -81,7 +81,7 @@ async def test_a_reload_takes_no_empty_key(system):
     assert (await Http(node.port).post("/api/publish", data=EVENT, token=API_KEY)).status == 200
 
 
-#: Settings under which a ws-token once counted as an access token.
+#: Settings with which a ws-token once counted as an access token.
 CARELESS = {
     "no claim": {"CHANNELGATE__AUTH__JWT__TOKEN_TYPE_CLAIM": ""},
     "no claim and no id": {"CHANNELGATE__AUTH__JWT__TOKEN_TYPE_CLAIM": "", "CHANNELGATE__AUTH__JWT__JTI_CLAIM": ""},
@@ -108,18 +108,18 @@ auth = ["jwt"]
 
 @pytest.fixture(params=CARELESS)
 def careless(request, system):
-    """A node that does not look at the kind of an access token."""
+    """A node that does not check the kind of an access token."""
     node = system.start_node(wait=False, config=TOKENS, **CARELESS[request.param])
     with contextlib.suppress(stack.StackError):
         node.wait()
     if not node.running:
-        # Also right: what makes every ws-token an access token is no setting.
+        # Also correct: no setting makes every ws-token an access token.
         assert node.process.returncode == 2 and "auth.jwt.token_type" in node.tail()
         pytest.skip("refused at start")
     return node
 
 
-#: Ws-tokens: of a node, as Django projects make them by themselves, and with everything that an access token has.
+#: Ws-tokens: of a node, as Django projects make them, and with all the claims of an access token.
 WS_TOKENS = {
     "issued": None,
     "of Django": {"type": "ws_token", "user_id": 7},
@@ -137,7 +137,7 @@ async def ws_token(system, node, kind: str) -> str:
         claims = {"type": "ws_token", "user_id": 7, "jti": "issued"}
     token = mint(**claims)
     async with redis.from_url(system.redis_url) as cache:
-        # As Django writes text.
+        # In the form of Django's text.
         await cache.set(":1:ws_token_7", pickle.dumps(token, protocol=5), ex=60)
     return token
 
@@ -149,7 +149,7 @@ async def test_a_ws_token_is_never_an_access_token(system, careless, sockets, ki
     assert await refusal(node.port, f"/ws/notifications/?token={token}") == 101, "it is a ws-token"
     assert await refusal(node.port, f"/ws/mine/?token={token}") == 403
     web = Http(node.port)
-    # It would renew itself for ever, and read what admins read.
+    # It would renew itself forever, and read what admins may read.
     assert (await web.get("/api/user/ws-token/", token=token)).status == 401
     assert (await web.get("/api/websocket/stats", token=token)).status in (401, 403)
     assert (await web.post("/api/websocket/disconnect", data={"user": 8}, token=token)).status in (401, 403)
@@ -164,19 +164,19 @@ async def test_a_ws_token_is_never_an_access_token(system, careless, sockets, ki
         await client.close()
 
 
-async def test_a_refresh_token_is_no_access_token_even_where_it_need_not_say_its_kind(system):
+async def test_a_refresh_token_is_never_an_access_token_even_without_kind_checks(system):
     node = system.start_node(config=TOKENS, CHANNELGATE__AUTH__JWT__TOKEN_TYPE_CLAIM="")
     token = mint(token_type="refresh", jti="one", user_id=7)
     assert await refusal(node.port, f"/ws/mine/?token={token}") == 403
     assert (await Http(node.port).get("/api/user/ws-token/", token=token)).status == 401
-    # One that says nothing is what the setting is for.
+    # One without a kind is the purpose of the setting.
     assert await refusal(node.port, f"/ws/mine/?token={mint(jti='two', user_id=7)}") == 101
 
 
-#: What a node without Redis and without a key once took for this machine: besides, it makes tokens for anybody.
+#: What a node without Redis and without a key once permitted from this machine; it also issues tokens to anyone.
 LOCAL = {**OPENED, "token": ("POST", "/page/token", {"user_id": 7})}
 
-#: What a page elsewhere sends from this machine's browser.
+#: Requests that a page elsewhere sends from this machine's browser.
 FOREIGN = [
     {"Sec_Fetch_Site": "cross-site"},
     {"Sec_Fetch_Site": "same-site"},
@@ -186,7 +186,7 @@ FOREIGN = [
 
 @pytest.fixture
 def embedded(tmp_path):
-    """A node on the embedded layer, with nothing else set."""
+    """A node on the embedded layer, with no other settings."""
     port = stack.free_port()
     node = stack.node(tmp_path, port, bare(DJANGO_SECRET_KEY=stack.SECRET_KEY), ready="/health/ready").start().wait()
     yield node
@@ -194,7 +194,7 @@ def embedded(tmp_path):
 
 
 def printed_key(node) -> str:
-    """The key that the node made for itself, as its log tells it."""
+    """The key that the node made, from its log."""
     deadline = time.monotonic() + 2
     while not (found := re.search(r"#key=([A-Za-z0-9_-]{20,})", node.log.read_text())):
         assert time.monotonic() < deadline, node.log.read_text()
@@ -203,7 +203,7 @@ def printed_key(node) -> str:
 
 
 @pytest.mark.parametrize("what", LOCAL)
-async def test_without_redis_and_without_a_key_the_node_makes_one_and_nobody_else_gets_in(embedded, what):
+async def test_without_redis_and_without_a_key_the_node_makes_one_and_only_that_is_accepted(embedded, what):
     method, path, data = LOCAL[what]
     for headers in ({}, {"Host": "localhost"}, {"Host": f"[::1]:{embedded.port}"}, *FOREIGN):
         assert await status(embedded.port, method, path, data, **headers) in (401, 403), headers
@@ -245,8 +245,8 @@ http {{
     ["", 'proxy_http_version 1.1; proxy_set_header Connection "";', "proxy_set_header Host localhost;"],
     ids=["bare", "HTTP 1.1", "another Host"],
 )
-async def test_who_comes_through_a_proxy_is_not_this_machine(embedded, tmp_path, more):
-    """`proxy_pass` alone says nothing of whom it passes on: an address of loopback, and the upstream's own Host."""
+async def test_a_client_behind_a_proxy_is_not_this_machine(embedded, tmp_path, more):
+    """`proxy_pass` alone does not pass on the client: an address of loopback, and the upstream's own Host."""
     port = stack.free_port()
     file = tmp_path / "nginx.conf"
     file.write_text(NGINX.format(home=tmp_path, port=port, node=embedded.port, more=more))
@@ -265,7 +265,7 @@ async def test_who_comes_through_a_proxy_is_not_this_machine(embedded, tmp_path,
     try:
         for name, (method, path, data) in LOCAL.items():
             assert await status(port, method, path, data, Host="site.example") in (401, 403), name
-        # The page may be there; whoever reads it does not learn the key.
+        # The page may be served; its reader does not learn the key.
         key = printed_key(embedded)
         for path in ("/", "/page/app.js", "/page/consumers", "/page/publish.js"):
             assert key not in (await Http(port).get(path)).body.decode()
@@ -273,7 +273,7 @@ async def test_who_comes_through_a_proxy_is_not_this_machine(embedded, tmp_path,
         nginx.stop(5)
 
 
-async def test_a_foreign_page_takes_no_place_of_a_tail(embedded):
+async def test_a_foreign_page_cannot_occupy_a_tail(embedded):
     """`<img src="http://127.0.0.1:8000/api/tail">` on any page: no Origin, and a connection that never ends."""
     held = []
     for _ in range(20):
@@ -289,7 +289,7 @@ async def test_a_foreign_page_takes_no_place_of_a_tail(embedded):
 
 
 async def test_the_printed_address_opens_the_page_and_the_page_publishes(embedded):
-    """What is printed at start is enough to begin with: the key is in the address, behind `#`."""
+    """The printed address is sufficient to start: the key is in it, after `#`."""
     key = printed_key(embedded)
     found = re.search(rf"http://127\.0\.0\.1:{embedded.port}/\S*", embedded.log.read_text())
     assert found and key in found[0], embedded.log.read_text()
@@ -304,7 +304,7 @@ async def test_the_printed_address_opens_the_page_and_the_page_publishes(embedde
         assert page.errors == []
 
 
-async def test_a_named_key_is_not_printed(tmp_path):
+async def test_a_configured_key_is_not_printed(tmp_path):
     node = stack.node(tmp_path, stack.free_port(), bare(CHANNELGATE_API_KEY=API_KEY), ready="/health/live")
     node.start().wait()
     try:

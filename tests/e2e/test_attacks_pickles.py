@@ -1,4 +1,4 @@
-"""Pickles of Redis that are small and ask for much: the work on one is bounded, and so is what it becomes."""
+"""Small pickles in Redis that demand much work: the work on one is bounded, and so is its result."""
 
 import asyncio
 import os
@@ -11,7 +11,7 @@ from rig.config import ECHO
 
 
 def emission(data: bytes) -> bytes:
-    """What python-socketio publishes for `emit("x", data, room="a")`, with opcodes for the data."""
+    """The message of python-socketio for `emit("x", data, room="a")`, with opcodes for the data."""
     text = lambda word: b"\x8c" + bytes([len(word)]) + word  # noqa: E731
     parts = {
         b"method": text(b"emit"),
@@ -24,7 +24,7 @@ def emission(data: bytes) -> bytes:
 
 
 def repeated(first: bytes, count: int) -> bytes:
-    """A list of one value, which is on the stack again and again (DUP)."""
+    """A list of one value, which is duplicated on the stack again and again (DUP)."""
     return emission(b"](" + first + b"2" * (count - 1) + b"e")
 
 
@@ -32,13 +32,13 @@ HOSTILE = {
     "nothing of the kind": emission(b"K\x01"),
     "an integer of a thousand bytes, 6,000 times": repeated(b"\x8b\xe8\x03\0\0" + b"\x7f" * 1000, 6000),
     "a text of a kilobyte, 10,000 times": repeated(b"X\xe8\x03\0\0" + b"x" * 1000, 10_000),
-    # [value] * 10, and that ten times over, nine deep: a billion values.
+    # [value] * 10, nested nine deep: a billion values.
     "lists of the same lists": emission(b"](" * 9 + b"N" + (b"2" * 9 + b"e") * 9),
     "integers in decimal": emission(b"](" + (b"I" + b"9" * 9000 + b"\n") * 5 + b"e"),
 }
 
 
-async def test_a_small_pickle_is_no_long_work(system):
+async def test_a_small_pickle_costs_little_time(system):
     node = system.start_node(config=ECHO + FEED)
     client = await Client.open(node.port, "/feed/")
     bus = redis.Redis(port=system.redis.port)
@@ -61,7 +61,7 @@ async def test_a_small_pickle_is_no_long_work(system):
 
 
 def processor(node) -> float:
-    """Seconds of processor time that a node has taken: a busy machine does not lengthen them."""
+    """A node's processor time in seconds: a busy machine does not lengthen it."""
     fields = Path(f"/proc/{node.pid}/stat").read_text().rsplit(")", 1)[1].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 

@@ -1,4 +1,4 @@
-"""What a node keeps of clients that have said nothing yet: Engine.IO sessions in no namespace.
+"""A node's state for clients that have sent nothing yet: Engine.IO sessions without a namespace.
 
 Each row is an attack by three hundred clients (`rig.attack`).
 """
@@ -33,7 +33,7 @@ def handshakes(port: int, count: int) -> bytes:
 
 
 async def flood(row, count: int) -> None:
-    """Polling handshakes over connections that are kept, one after the other without waiting."""
+    """Polling handshakes over persistent connections, one after the other without waiting."""
     await row.open(lambda: Raw.tcp(row.port))
 
     async def read(raw: Raw) -> None:
@@ -46,10 +46,10 @@ async def flood(row, count: int) -> None:
     await row.each(read)
 
 
-async def test_polling_sessions_that_connect_to_nothing_take_nobodys_place(node):
+async def test_polling_sessions_without_a_namespace_do_not_displace_clients(node):
     async with attack(node, "20 polling handshakes each", BOUNDS["socketio.max_pending"] * 8192) as row:
         await flood(row, 20)
-        # Somebody who connects at once is let in: the oldest of the others goes.
+        # A client that connects at once is accepted: the oldest of the others is closed.
         session = await Polling.open(row.port)
         await session.join()
 
@@ -63,7 +63,7 @@ async def test_a_polling_session_that_is_never_polled_ends_in_seconds(node):
 
     await until(is_gone, "the session to be gone", 60, 0.2)
     assert time.monotonic() - began < 4
-    # One that is polled has the time that a client has to connect.
+    # One that is polled has the full time to connect.
     session = await Polling.open(node.port)
     poll = asyncio.create_task(session.get())
     await asyncio.sleep(2)
@@ -71,7 +71,7 @@ async def test_a_polling_session_that_is_never_polled_ends_in_seconds(node):
     assert (await poll).body.startswith(b"40{")
 
 
-async def test_sockets_that_connect_to_nothing_take_nobodys_place(node):
+async def test_sockets_without_a_namespace_do_not_displace_clients(node):
     async with attack(node, "four sockets each in no namespace", BOUNDS["socketio.max_pending"] * 8192) as row:
         await row.open(lambda: open_socket(row.port, join=False), 4 * CLIENTS)
         await open_socket(row.port)

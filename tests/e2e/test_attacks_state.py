@@ -1,4 +1,4 @@
-"""What a node keeps of a client while it is there: topics, rooms, names, tokens, heads and variables.
+"""The state of a client on a node: topics, rooms, names, tokens, heads and variables.
 
 Each row is an attack by three hundred clients (`rig.attack`).
 """
@@ -15,11 +15,11 @@ from rig.system import API_KEY
 
 pytestmark = pytest.mark.alone("measures memory")
 
-#: What may be kept of all of them beside their connections.
+#: The maximum state of all clients, in addition to their connections.
 STATE = CLIENTS * BOUNDS["limits.connection_state"]
-#: What a client can send before its handshake is answered or its head is whole: a constant of actix.
+#: What a client can send before its handshake is answered or its head is complete: a constant of actix.
 READ_AHEAD = CLIENTS * (128 << 10)
-#: Of a name that a client chooses; what a room of one member takes, with its name and its place in Redis.
+#: The size of a name chosen by a client; the memory of a room with one member, including its name and its Redis data.
 NAME, ROOM = 256, 2300
 
 
@@ -68,7 +68,7 @@ async def test_names_of_presence(node):
         await row.open(there)
 
 
-async def test_what_a_token_says(node):
+async def test_claims_of_a_token(node):
     async with attack(node, "a token of 15 kB each, with 5,500 values", STATE) as row:
 
         async def enter() -> Raw:
@@ -79,7 +79,7 @@ async def test_what_a_token_says(node):
         await row.open(enter)
 
 
-async def test_tokens_that_are_revoked(node):
+async def test_revoked_tokens(node):
     async with attack(node, "3,000 tokens revoked", 3000 * 256) as row:
         raws = await row.open(lambda: Raw.tcp(row.port), 30)
         key = f"Bearer {API_KEY}"
@@ -95,7 +95,7 @@ async def test_tokens_that_are_revoked(node):
 
 
 @pytest.mark.parametrize("where", ["query", "cookie", "authorization", "subprotocols"])
-async def test_the_head_that_a_session_came_with(node, where):
+async def test_the_head_of_a_session(node, where):
     size = 60_000 if where == "query" else 110_000
     async with attack(node, f"{size // 1000} kB each in the {where}", STATE) as row:
         text = "x" * size
@@ -110,13 +110,13 @@ async def test_the_head_that_a_session_came_with(node, where):
                 await row.namespaces(Sec_WebSocket_Protocol=text)
 
 
-async def test_what_a_client_connects_to_a_namespace_with(node):
+async def test_the_auth_data_of_a_namespace(node):
     async with attack(node, "100 kB of auth each", STATE) as row:
         await row.namespaces(auth=b'{"filler":[' + b"0," * 50_000 + b"0]}")
 
 
 @pytest.mark.parametrize("protocol", ["plain", "socket.io"])
-async def test_variables_that_a_handler_keeps(node, protocol):
+async def test_variables_set_by_a_handler(node, protocol):
     zeros = b"[" + b"0," * 20_000 + b"0]"
     async with attack(node, f"40 kB each in a variable: {protocol}", STATE) as row:
         if protocol == "plain":
@@ -127,14 +127,14 @@ async def test_variables_that_a_handler_keeps(node, protocol):
             await row.write(frame(TEXT, b'42["keep",' + zeros + b"]"))
 
 
-async def test_connections_that_say_nothing(node):
+async def test_silent_connections(node):
     async with attack(node, "three connections each without a byte", 3 * CLIENTS * 8192) as row:
         await row.open(lambda: Raw.tcp(row.port), 3 * CLIENTS)
         ended = asyncio.gather(*(raw.ended(8) for raw in row.raws), return_exceptions=True)
         assert not any(await ended), "they stay open"
 
 
-async def test_handshakes_whose_admission_hangs(node):
+async def test_handshakes_with_a_hanging_admission(node):
     async with attack(node, "a handshake each that Django does not answer", CLIENTS * 16384) as row:
         await row.open(lambda: Raw.tcp(row.port))
         await row.write(request(row.port, "/slow/"))
@@ -147,7 +147,7 @@ async def test_frames_before_the_handshake_is_answered(node):
         await row.write(request(row.port, "/slow/") + frame(BINARY, bytes(900_000)))
 
 
-async def test_heads_that_never_end(node):
+async def test_endless_heads(node):
     async with attack(node, "120 kB of a head each", READ_AHEAD) as row:
         await row.open(lambda: Raw.tcp(row.port))
         await row.write(b"GET /plain/ HTTP/1.1\r\nHost: x\r\n" + (b"X-Filler: " + b"x" * 4000 + b"\r\n") * 30)

@@ -1,4 +1,4 @@
-"""Clients that join and leave rooms of the presets as fast as they can: what reaches Redis of it is bounded."""
+"""Clients that join and leave rooms of the presets as fast as they can: the load on Redis is bounded."""
 
 import asyncio
 import time
@@ -10,9 +10,9 @@ from rig.engine import open_socket
 from rig.raw import TEXT
 
 CLIENTS, ROOMS = 10, 1000
-#: What the presets let one client do: so many at once, then so many in a second.
+#: What the presets permit one client: a number at once, then a number per second.
 BURST, RATE = 100, 5
-#: Commands of Redis for a group that is joined and left: SUBSCRIBE, ZADD, EXPIRE, later UNSUBSCRIBE and ZREM.
+#: Redis commands for a group that is joined and left: SUBSCRIBE, ZADD, EXPIRE, later UNSUBSCRIBE and ZREM.
 COMMANDS = 5
 
 

@@ -1,4 +1,4 @@
-"""What the demo project answers when a node asks it: the same over HTTP and through a Channels worker."""
+"""The demo project's answers to a node: the same over HTTP and through a Channels worker."""
 
 import json
 import re
@@ -41,7 +41,7 @@ def ann(answering) -> Person:
     return Demo(answering.django.port).person("ann")
 
 
-async def test_a_user_is_found_by_the_id_of_the_token_and_by_nothing_else(answering, asker, ann):
+async def test_a_user_is_found_only_by_the_id_of_the_token(answering, asker, ann):
     assert await asker.ask("findUser", {"id": 1}, ann) == (200, {"id": ann.id, "name": "Ann Archer", "role": "user"})
     text = Person(str(ann.id), ann.name, "admin", ann.token)
     assert await asker.ask("findUser", None, text) == (200, ann.as_user())
@@ -63,7 +63,7 @@ async def test_attendance_is_found_or_created(answering, asker, ann):
         "checkInTime": attendance["checkInTime"],
         "location": {"lat": 1.5},
     }
-    # A session's id as text, and a second record that is the first.
+    # A session's id as text, and a second record that equals the first.
     again = await asker.ask("markAttendance", {"sessionId": str(session), "location": None}, ann)
     assert again == (200, {"attendance": attendance, "created": False})
 
@@ -91,11 +91,11 @@ async def test_stats_are_counted_by_status(answering, asker):
         assert await asker.ask("getAttendanceStats", data) == counted
 
 
-async def test_an_action_that_is_not_there_is_not_taken_for_a_thing_that_is_not_there(asker):
+async def test_an_unknown_action_differs_from_an_unknown_object(asker):
     assert await asker.ask("dropTables") == (501, {"message": "Unknown action: dropTables"})
 
 
-async def test_only_who_knows_the_secret_is_answered(answering):
+async def test_only_calls_signed_with_the_secret_are_answered(answering):
     port = answering.django.port
     body = json.dumps(call_of("findUser")).encode()
     now = int(time.time())
@@ -113,13 +113,13 @@ async def test_only_who_knows_the_secret_is_answered(answering):
     assert status(signed(body, timestamp=str(now - 250))) == 404
     for timestamp in (str(now - 350), str(now + 350), "never", "-1", "²"):
         assert status(signed(body, timestamp=timestamp)) in (400, 403), timestamp
-    # What the signature does not cover decides nothing.
+    # Data outside the signature has no effect.
     assert status(good, action="markAttendance") == 400
     assert status(signed(b"noise"), b"noise") == status(signed(b"[]"), b"[]") == 400
     assert Http(port).request_now("GET", "/channelgate/findUser").status == 405
 
 
-async def test_without_a_secret_nobody_is_answered(system, database):
+async def test_without_a_secret_no_call_is_answered(system, database):
     django = system.start_django(database, CHANNELGATE_SECRET="")
     body = json.dumps(call_of("findUser")).encode()
     assert post(django.port, "findUser", body, signed(body, secret="")).status == 403

@@ -1,4 +1,4 @@
-"""What a real browser sees: the frames, the subprotocol, and why a socket closed."""
+"""A real browser's view: the frames, the subprotocol, and the reason of a close."""
 
 import json
 import signal
@@ -38,7 +38,7 @@ async def test_a_browser_behind_nginx_gets_what_django_publishes(site):
         events = [json.loads(frame)["event"] for frame in await page.run("frames_")]
         names = ["client_create", "client_update", "client_visit_create", "client_visit_delete", "client_delete"]
         assert events == names
-        # A drain is something a page can tell from a failure.
+        # A page can distinguish a drain from a failure.
         for node in site.nodes:
             node.signal(signal.SIGTERM)
         await until(lambda: page.run("ended_"), "the socket to close")
@@ -49,7 +49,7 @@ async def _frames(page, number: int) -> bool:
     return await page.run("frames_.length") >= number
 
 
-async def test_a_browser_that_offers_its_token_as_a_subprotocol_is_let_in(site):
+async def test_a_browser_that_offers_its_token_as_a_subprotocol_is_accepted(site):
     web = Http(site.nginx.port)
     host = f"127.0.0.1:{site.nginx.port}"
     login = {"username": f"browser-{time.monotonic_ns()}", "password": "correct horse"}
@@ -60,13 +60,13 @@ async def test_a_browser_that_offers_its_token_as_a_subprotocol_is_let_in(site):
         await page.goto(f"http://{host}/api/")
         url = f"ws://{host}/ws/notifications/"
         assert await page.run(opening(url, "access_token", token)) == "open:access_token"
-        # Refused before the upgrade: a page sees 1006, whatever the reason.
+        # Refused before the upgrade: a page sees 1006, for any reason.
         assert await page.run(opening(url)) == "closed:1006"
         assert await page.run(opening(f"{url}?token={access}")) == "closed:1006"
         assert await page.run(opening(f"{url}?token={token}")) == "open:"
 
 
-async def test_a_page_of_another_site_is_kept_out(site):
+async def test_a_page_of_another_site_is_refused(site):
     async with browser() as page:
         # The same server under another name is another origin.
         await page.goto(f"http://localhost:{site.django.port}/api/")

@@ -1,10 +1,10 @@
-"""Unknown keys and values that cannot be read: file, line, key, and what to write."""
+"""Unknown keys and unreadable values: file, line, key, and the correct form."""
 
 import pytest
 from rig.check import refused, run
 
 CONSUMER = '[[consumer]]\npath = "/ws/"\n'
-#: A file, the key that the error names, its line, and words of what to write instead.
+#: A file, the key that the error names, its line, and a part of the suggested form.
 MISTAKES = {
     "a key of a section": ('[api]\nkei = "x"\n', "api.kei", 2, 'did you mean "key"'),
     "a section": ('[apis]\nkey = "x"\n', "apis", 1, 'did you mean "api"'),
@@ -15,11 +15,11 @@ MISTAKES = {
         4,
         'did you mean "require"',
     ),
-    "a key that lies elsewhere": ('key = "x"\n[server]\nworkers = 1\n', "key", 1, "known are"),
-    "a word": ('[layer]\nkind = "redis"\n', "layer.kind", 2, "known are core, pubsub, both"),
+    "a key that lies elsewhere": ('key = "x"\n[server]\nworkers = 1\n', "key", 1, "known:"),
+    "a word": ('[layer]\nkind = "redis"\n', "layer.kind", 2, "known: core, pubsub, both"),
     "a way to authenticate": (f'{CONSUMER}auth = ["jwtt"]\n', "consumer[0].auth", 3, 'did you mean "jwt"'),
     "nothing to authenticate": (f"{CONSUMER}auth = []\n", "consumer[0].auth", 3, "anonymous"),
-    "an origin that is no host": (
+    "an origin that is not a host": (
         '[server]\nallowed_origins = ["localhost:3000"]\n',
         "server.allowed_origins",
         2,
@@ -30,13 +30,13 @@ MISTAKES = {
     "a duration": ('[socket]\nping_interval = "20 parsecs"\n', "socket.ping_interval", 2, "20s"),
     "a number below zero": ("[socket]\nmax_message = -1\n", "socket.max_message", 2, "from 0"),
     "an address": ('[server]\nlisten = "8000"\n', "server.listen", 2, "127.0.0.1:8000"),
-    "a PEM that is none": (
+    "an invalid PEM": (
         '[auth.jwt]\nalgorithm = "RS256"\nverifying_key = "x"\n',
         "auth.jwt.verifying_key",
         3,
         "PEM",
     ),
-    "nobody who could be known": ("[auth.ws_token]\nuser_id_keys = []\n", "auth.ws_token.user_id_keys", 2, "user_id"),
+    "no user could be known": ("[auth.ws_token]\nuser_id_keys = []\n", "auth.ws_token.user_id_keys", 2, "user_id"),
     "the query of a Redis URL": ('[layer]\nurl = "redis://h:6379/0?dbb=3"\n', "layer.url", 2, "dbb"),
     "every token of any kind": (
         '[auth.jwt]\ntoken_type_claim = "type"\ntoken_type = "ws_token"\n',
@@ -48,18 +48,18 @@ MISTAKES = {
 
 
 @pytest.mark.parametrize("mistake", MISTAKES)
-def test_a_mistake_is_told_with_its_line_and_what_to_write(tmp_path, mistake):
+def test_a_mistake_is_reported_with_its_line_and_the_correct_form(tmp_path, mistake):
     text, key, line, advice = MISTAKES[mistake]
     assert advice in refused(tmp_path, text, key, line=line)
 
 
 @pytest.mark.parametrize("variable", ["CHANNELGATE__API__KEI", "CHANNELGATE_API_KEI", "CHANNELGATE_ALOWED_ORIGINS"])
-def test_a_variable_that_means_nothing_is_refused(tmp_path, variable):
+def test_an_unknown_variable_is_refused(tmp_path, variable):
     verdict = run(tmp_path, "", **{variable: "x"})
     assert verdict.code == 2 and variable in verdict.errors and "did you mean" in verdict.errors, verdict.output
 
 
-def test_the_variables_of_an_orchestrator_are_no_mistake(tmp_path):
+def test_the_variables_of_an_orchestrator_are_accepted(tmp_path):
     """Kubernetes and links of Docker name a service's address after the service."""
     address = "tcp://10.0.0.7:8000"
     env = {"CHANNELGATE_PORT": address, "CHANNELGATE_SERVICE_HOST": "10.0.0.7", "CHANNELGATE_SERVICE_PORT": "8000"}
@@ -68,17 +68,17 @@ def test_the_variables_of_an_orchestrator_are_no_mistake(tmp_path):
     assert verdict.code == 0, verdict.errors
 
 
-def test_a_file_that_is_not_there_is_named(tmp_path):
+def test_a_missing_file_is_named(tmp_path):
     verdict = run(tmp_path, "", file="missing.toml")
     assert verdict.code == 2 and "missing.toml" in verdict.errors, verdict
 
 
-def test_an_unfilled_variable_that_names_the_file_is_as_good_as_none(tmp_path):
+def test_an_empty_variable_for_the_file_counts_as_unset(tmp_path):
     verdict = run(tmp_path, "", file=None, CHANNELGATE_CONFIG="")
     assert verdict.code == 0, verdict.errors
 
 
-def test_every_mistake_is_told_at_once(tmp_path):
+def test_every_mistake_is_reported_at_once(tmp_path):
     text = '[api]\nkei = "x"\nmax_body = 0\n[server]\nlisten = "no"\n[layer]\nkind = "redis"\n'
     verdict = run(tmp_path, text)
     assert verdict.code == 2

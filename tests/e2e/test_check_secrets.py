@@ -1,9 +1,9 @@
-"""What is secret is never empty: no setting fails open because a variable was not filled in."""
+"""A secret is never empty: no setting fails open because a variable was left empty."""
 
 import pytest
 from rig.check import refused, run
 
-#: Everything that keeps somebody out, or that is no value when it is empty.
+#: Every setting that controls access, or that is meaningless when empty.
 SECRETS = {
     "api.key": "",
     "auth.secret_key": "",
@@ -16,13 +16,13 @@ SECRETS = {
     "layer.url": "",
     "layer.hosts": [""],
     "cache.url": "",
-    # A claim that is not filled in would be a role.
+    # An empty claim would be a role.
     "api.admin_roles": [""],
-    # A claim, or a key of a dict, that has no name.
+    # A claim, or a key of a dict, without a name.
     "auth.jwt.user_id_claims": [""],
     "auth.ws_token.user_id_keys": [""],
 }
-#: What those need to mean anything.
+#: What those settings need to have an effect.
 BESIDE = {
     "auth.jwt.verifying_key": 'algorithm = "RS256"\n',
     "auth.jwt.previous_keys": 'signing_key = "a key that is long enough for the tests"\n',
@@ -37,7 +37,7 @@ def written(key: str, value) -> str:
 
 
 def of(key: str, text: str):
-    """The same kind of value with another text in it."""
+    """The same kind of value with another text."""
     return [text] if isinstance(SECRETS[key], list) else text
 
 
@@ -64,8 +64,8 @@ def test_a_list_of_keys_with_a_hole_in_it_is_refused(tmp_path, variable, value):
 
 
 @pytest.mark.parametrize("value", ["", " "])
-def test_an_unfilled_variable_of_its_own_name_leaves_what_the_file_says(tmp_path, value):
-    """`CHANNELGATE_API_KEY: ${API_KEY:-}` of a compose file is as good as no variable; it is not an open door."""
+def test_an_empty_named_variable_keeps_the_files_value(tmp_path, value):
+    """`CHANNELGATE_API_KEY: ${API_KEY:-}` of a compose file counts as unset; it does not open access."""
     text = '[api]\nkey = "the key of the file"\n[layer]\nkeys = ["the key of the layer"]\n'
     env = dict.fromkeys(("CHANNELGATE_API_KEY", "CHANNELGATE_LAYER_KEYS", "DJANGO_SECRET_KEY", "REDIS_URL"), value)
     verdict = run(tmp_path, text, command="print-config", **env)
@@ -77,7 +77,7 @@ def test_an_unfilled_variable_of_its_own_name_leaves_what_the_file_says(tmp_path
         assert 'key = "***"' in verdict.output and 'keys = ["***"]' in verdict.output
 
 
-#: Settings that would be accepted and never looked at.
+#: Settings that would be accepted without any effect.
 USELESS = {
     "auth.jwt.verifying_key": '[auth.jwt]\nverifying_key = "x"\n',
     "auth.jwt.signing_key": '[auth.jwt]\nsigning_key = "a key that is long enough"\nalgorithm = "RS256"\n',
@@ -86,11 +86,11 @@ USELESS = {
 
 
 @pytest.mark.parametrize("key", USELESS)
-def test_a_secret_that_nothing_would_look_at_is_refused(tmp_path, key):
+def test_a_secret_without_effect_is_refused(tmp_path, key):
     refused(tmp_path, USELESS[key], key, line=2)
 
 
-def test_the_key_at_fault_is_named_as_it_is_written(tmp_path):
+def test_the_invalid_key_is_named_as_written(tmp_path):
     keys = '["good enough for a key of the tests", ""]'
     text = f'[auth]\nsecret_key = "good enough for a key of the tests"\nsecret_key_fallbacks = {keys}\n'
     assert "auth.secret_key_fallbacks[1]: " in refused(tmp_path, text, "auth.secret_key_fallbacks", line=3)

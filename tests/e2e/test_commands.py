@@ -1,6 +1,6 @@
-"""The commands of the Makefile: what each may install, what is built, and when `make test` has failed.
+"""The commands of the Makefile: what each may install, what is built, and when `make test` fails.
 
-Stand-ins take the place of whatever installs, builds or tests.
+Stand-ins replace every program that installs, builds or tests.
 """
 
 import os
@@ -11,12 +11,12 @@ from pathlib import Path
 import pytest
 import stack
 
-#: What the script itself uses, and what a bare machine has.
+#: The programs that the script itself uses, and those of a bare machine.
 TOOLS = ("bash", "sh", "cat", "cut", "dirname", "env", "grep", "head", "mkdir", "mktemp", "sed", "sha256sum", "tail")
 COMPILER = {"gcc", "libc6-dev", "make", "binutils"}
 SYSTEM = {"redis-server", "nginx", "python3.11-venv"}
 TESTS = {"iproute2", "prometheus", "systemd", "chromium", "fonts-dejavu-core"}
-#: Writes down how it was called. Python without its venv module, but able to make one: apt is a stand-in, too.
+#: Records its calls. Python without its venv module, but able to create one: apt is a stand-in, too.
 RECORD = """#!/bin/sh
 echo "${0##*/} $*" >> "$RECORD"
 case "${0##*/} $*" in
@@ -33,7 +33,7 @@ INSTALLERS = ("apt-get", "npm", "pip", "rustup", "cargo", "python3.11", "python"
 
 @pytest.fixture
 def machine(tmp_path):
-    """A machine with Rust, Node and Python, and nothing else; gives what `setup.sh` did on it, line by line."""
+    """A machine with only Rust, Node and Python; yields the actions of `setup.sh` on it, line by line."""
     shutil.copytree(stack.ROOT / "scripts", tmp_path / "scripts")
     for pattern in ("constraints.txt", "*/requirements.txt", "e2e/emitters.txt", "*/package-lock.json"):
         for file in (stack.ROOT / "tests").glob(pattern):
@@ -44,7 +44,7 @@ def machine(tmp_path):
     programs.mkdir()
     for tool in TOOLS:
         (programs / tool).symlink_to(shutil.which(tool))
-    # `chmod` is needed by a stand-in, and a stand-in for the rest: the machine that tests stays as it is.
+    # `chmod` is needed by a stand-in, and a stand-in for the rest: the test machine is not changed.
     real = shutil.which("chmod")
     for name in (*INSTALLERS, "id", "rm", "tee"):
         file = programs / name
@@ -54,7 +54,7 @@ def machine(tmp_path):
     (programs / "chmod").chmod(0o755)
 
     def setup(need: str) -> list[str]:
-        # Only what lies in that folder is there; not the script's further folders for programs of root.
+        # Only the programs in that folder exist; not the script's further folders for root's programs.
         script = tmp_path / "scripts" / "setup.sh"
         script.write_text(script.read_text().replace(":/usr/sbin:/sbin", ""))
         env = {"PATH": str(programs), "RECORD": str(record), "TMPDIR": str(tmp_path), "HOME": str(tmp_path)}
@@ -66,13 +66,13 @@ def machine(tmp_path):
 
 
 def packages(lines: list[str]) -> set[str]:
-    """Of the distribution."""
+    """Packages of the distribution."""
     installs = [line.split() for line in lines if line.startswith("apt-get install")]
     return {word for words in installs for word in words[2:] if not word.startswith("-")}
 
 
 def others(lines: list[str]) -> list[str]:
-    """What was installed by anything but the distribution's own tool."""
+    """Installations by anything but the distribution's own tool."""
     wanted = ("npm ", "pip ", "rustup ", "cargo install", "python -m pip", "python3.11 -m venv")
     return [line for line in lines if line.startswith(wanted)]
 
@@ -91,7 +91,7 @@ def test_a_whole_system_needs_no_browser_no_prometheus_and_no_node(machine):
     assert requirements.endswith("--requirement tests/django/requirements.txt")
 
 
-def test_the_tests_need_all_of_it(machine):
+def test_the_tests_need_everything(machine):
     lines = machine("test")
     assert packages(lines) == COMPILER | SYSTEM | TESTS
     assert {line.split()[0] for line in others(lines)} == {"python3.11", "python", "rustup", "npm"}
@@ -110,8 +110,8 @@ def test_each_command_asks_for_what_it_needs(target, need):
     assert said.returncode == 0 and set(asked) <= {"run", need} and need in asked
 
 
-def test_one_binary_is_started_and_measured():
-    """`make run`, `make up` and the benchmarks build with one script and start what it built."""
+def test_the_same_binary_is_started_and_measured():
+    """`make run`, `make up` and the benchmarks build with one script and start its result."""
     for target in ("run", "up"):
         said = subprocess.run(["make", "--dry-run", target], cwd=stack.ROOT, capture_output=True, text=True, check=True)
         assert "scripts/build.sh" in said.stdout and "target/release/channelgate" in said.stdout
@@ -122,7 +122,7 @@ def sections(program: Path) -> str:
     return subprocess.run(["readelf", "-SW", program], capture_output=True, text=True, check=True).stdout
 
 
-def test_debug_information_lies_in_a_file_beside_the_program(tmp_path):
+def test_debug_information_is_in_a_file_beside_the_program(tmp_path):
     node = tmp_path / "release" / "channelgate"
     cargo = tmp_path / "cargo"
     cargo.write_text(f"#!/bin/sh\nmkdir -p {node.parent} && echo 'int main() {{}}' | cc -g -x c - -o {node}\n")
@@ -144,7 +144,7 @@ NODE = "\u2139 tests 3\n\u2139 pass 3\n\u2139 fail 0\n\u2139 skipped 0"
 
 
 def run_kinds(directory: Path, outputs: dict[str, tuple[str, int]]) -> tuple[int, list[str]]:
-    """`scripts/test.py` with a `make` that prints this, and ends so, for each kind."""
+    """`scripts/test.py` with a `make` that prints this and ends with this status, for each kind."""
     make = directory / "make"
     cases = []
     for kind, (text, code) in outputs.items():

@@ -1,4 +1,4 @@
-"""Nothing is missed from the moment a socket is open, nothing is doubled, and Redis carries one copy per node."""
+"""Nothing is missed once a socket is open, nothing is duplicated, and Redis carries one copy per node."""
 
 import asyncio
 import contextlib
@@ -28,7 +28,7 @@ async def test_a_publish_right_after_open_is_never_missed(bus):
             await asyncio.gather(*(visit(number) for number in range(start, start + 25)))
 
 
-async def test_joins_and_leaves_of_others_lose_double_and_reorder_nothing(bus):
+async def test_joins_and_leaves_of_others_lose_duplicate_and_reorder_nothing(bus):
     nodes = [bus.start_node(wait=False, config=ROOMS) for _ in range(2)]
     bus.wait()
     started = 0
@@ -41,7 +41,7 @@ async def test_joins_and_leaves_of_others_lose_double_and_reorder_nothing(bus):
         for turn in itertools.count(seed):
             if stop.is_set():
                 return
-            # Half of them come to the reader's own group, half to groups that come and go.
+            # Half of them join the reader's own group, half join groups that come and go.
             path = "/ws/" if turn % 2 else f"/room/{turn % 7}/"
             client = await Client.open(nodes[turn % 2].port, path)
             owed = started  # whatever is published from now on must arrive
@@ -115,11 +115,11 @@ async def test_membership_in_redis_is_exactly_what_the_nodes_need(system):
     await until(lambda: _equals(members("room_a"), 1), "the second node to leave the group")
     await first[2].close()
     await until(lambda: _equals(members("room_a"), 0), "the first node to leave the group")
-    # What else is kept in Redis ends by itself.
+    # All other keys in Redis expire.
     client = await Client.open(nodes[0].port, "/room/b/")
     async for key in connection.scan_iter("*"):
         assert await connection.ttl(key) > 0, key
-    # A clean stop takes the rest away.
+    # A clean stop removes the rest.
     await client.close()
     again = [await Client.open(node.port, "/room/c/") for node in nodes]
     assert await members("room_c") == 2
@@ -141,7 +141,7 @@ async def test_membership_outlives_group_expiry_while_the_node_lives_and_ends_wi
     client = await Client.open(node.port, "/room/a/")
     loop = asyncio.get_running_loop()
     async with system.publisher(group_expiry=2) as publisher:
-        # Three times the expiry: each publish first removes members that are older than it.
+        # Three times the expiry: each publish first removes members that are older.
         end = loop.time() + 6
         sent = 0
         while loop.time() < end:
@@ -156,7 +156,7 @@ async def test_membership_outlives_group_expiry_while_the_node_lives_and_ends_wi
     await connection.aclose()
 
 
-async def test_a_node_hears_both_layers_and_plain_publishes_at_once(system):
+async def test_a_node_receives_both_layers_and_plain_publishes_at_once(system):
     node = system.start_node()
     client = await Client.open(node.port, "/ws/")
     connection = redis.Redis.from_url(system.redis_url)
@@ -169,7 +169,7 @@ async def test_a_node_hears_both_layers_and_plain_publishes_at_once(system):
     await connection.publish("channelgate:broadcast", '{"type": "send_event", "event": "plain", "data": NaN}')
     expected.append({"event": "plain", "data": None})
     assert await client.count(3) == expected
-    # Without a type it goes out as it came.
+    # Without a type it is sent unchanged.
     await connection.publish("channelgate:broadcast", '{"b": [1, {"a": "é"}], "a": 2.0}')
     assert (await client.count(4))[3] == {"b": [1, {"a": "é"}], "a": 2.0}
     await client.close()
@@ -212,7 +212,7 @@ async def test_several_redis_hosts_are_the_same_ring_for_django_and_the_node(sys
             await connection.aclose()
 
 
-async def test_compressed_frames_hold_the_same_events(bus):
+async def test_compressed_frames_have_the_same_events(bus):
     node = bus.start_node(config=ROOMS)
     plain = await Client.open(node.port, "/ws/")
     packed = await Client.open(node.port, "/ws/", compression="deflate")

@@ -1,4 +1,4 @@
-"""deploy/: every file is checked by the tool that reads it, or a schema of it; its numbers against the node's."""
+"""deploy/: every file is checked by its tool or its schema, and its numbers are compared with the node's."""
 
 import os
 import re
@@ -14,7 +14,7 @@ import yaml
 
 DEPLOY = stack.ROOT / "deploy"
 KUBERNETES = DEPLOY / "kubernetes"
-#: After the drain: the farewells of clients, presence, the cluster's roll and Redis.
+#: After the drain: the farewells of clients, presence, leaving the cluster and Redis.
 LAST_ANSWERS = 10
 
 
@@ -38,7 +38,7 @@ def defaults() -> dict:
 
 @pytest.fixture(scope="module")
 def stop(defaults) -> float:
-    """What a stop takes at most, in seconds."""
+    """The maximum duration of a stop, in seconds."""
     server = defaults["server"]
     return sum(seconds(server[key]) for key in ("drain_delay", "drain_period", "drain_grace")) + LAST_ANSWERS
 
@@ -58,7 +58,7 @@ def kind(name: str) -> dict:
 
 
 @pytest.mark.parametrize("name", ["Dockerfile", "compose/django.Dockerfile"])
-def test_the_linter_has_nothing_to_say_of_a_dockerfile(name):
+def test_the_linter_accepts_the_dockerfiles(name):
     linted = run(stack.PYTHON.parent / "hadolint", "--no-color", DEPLOY / name)
     assert linted.returncode == 0, linted.stdout
 
@@ -79,10 +79,10 @@ def test_the_image_runs_as_nobody_with_pinned_bases_and_asks_for_its_health_itse
     assert f"FROM rust:{rust}." in text
 
 
-def test_the_context_of_the_image_has_all_that_the_build_reads():
+def test_the_context_of_the_image_has_every_file_of_the_build():
     allowed = [line[1:] for line in (stack.ROOT / ".dockerignore").read_text().split() if line.startswith("!")]
     for path in (stack.ROOT / "src").rglob("*.rs"):
-        # What stands in tests is not built.
+        # The tests are not built.
         built = path.read_text().split("#[cfg(test)]")[0]
         if "tests" in path.stem or "tests" in path.parts[len(stack.ROOT.parts) :] or "vectors" in path.stem:
             continue
@@ -97,13 +97,13 @@ def test_the_context_of_the_image_has_all_that_the_build_reads():
 # Compose
 
 
-def test_compose_names_what_exists_hardens_every_service_and_gives_the_drain_its_time(stop):
+def test_compose_names_existing_files_hardens_every_service_and_leaves_time_for_the_drain(stop):
     folder = DEPLOY / "compose"
     services = yaml.safe_load((folder / "compose.yml").read_text())["services"]
     for name, service in services.items():
         assert service["read_only"] is True and service["cap_drop"] == ["ALL"], name
         assert service["security_opt"] == ["no-new-privileges:true"], name
-        # That of a node is in its image.
+        # The health check of a node is in its image.
         assert name == "node" or service["healthcheck"]["test"][0] == "CMD", name
         if build := service.get("build"):
             assert (folder / build["context"] / build["dockerfile"]).resolve().is_file() or (
@@ -128,7 +128,7 @@ def test_nginx_accepts_the_file_of_compose(tmp_path):
     home = tmp_path / "etc"
     home.mkdir()
     text = (DEPLOY / "compose" / "nginx.conf").read_text()
-    # Names that only Docker knows.
+    # Names that only Docker resolves.
     for name in ("node", "django"):
         text = text.replace(f"server {name}:8000", "server 127.0.0.1:8000")
     text = text.replace("/tmp/", f"{tmp_path}/")
@@ -142,7 +142,7 @@ def test_nginx_accepts_the_file_of_compose(tmp_path):
 # Kubernetes
 
 
-def test_every_manifest_keeps_to_the_schema_of_kubernetes():
+def test_every_manifest_matches_the_schema_of_kubernetes():
     kustomization = documents(KUBERNETES / "base" / "kustomization.yaml")[0]
     listed = set(kustomization["resources"]) | {"kustomization.yaml"}
     assert listed == {path.name for path in (KUBERNETES / "base").glob("*.yaml")}
@@ -155,7 +155,7 @@ def test_every_manifest_keeps_to_the_schema_of_kubernetes():
 
 
 @pytest.mark.skipif(shutil.which("kubectl") is None, reason="kubectl is not installed")
-def test_kustomize_makes_one_whole_of_them():
+def test_kustomize_combines_them():
     made = run("kubectl", "kustomize", KUBERNETES / "base")
     assert made.returncode == 0, made.stderr
     kinds = {one["kind"]: one for one in yaml.safe_load_all(made.stdout)}
@@ -171,7 +171,7 @@ def test_the_numbers_of_the_manifests_agree_with_each_other_and_with_the_node(de
     assert pod["terminationGracePeriodSeconds"] > pre_stop + stop
     readiness = container["readinessProbe"]
     assert readiness["httpGet"]["path"] == "/health/ready"
-    # Liveness must not look at Redis.
+    # Liveness must not depend on Redis.
     assert {container[probe]["httpGet"]["path"] for probe in ("livenessProbe", "startupProbe")} == {"/health/live"}
     assert deployment["spec"]["minReadySeconds"] >= seconds(defaults["server"]["drain_period"])
     assert pod["securityContext"]["runAsNonRoot"] and pod["automountServiceAccountToken"] is False
@@ -242,16 +242,16 @@ def test_systemd_accepts_the_units(units):
     assert verified.returncode == 0 and verified.stderr == "", verified.stderr
 
 
-def test_systemd_finds_little_that_a_node_could_do_to_its_machine(units):
+def test_systemd_rates_the_exposure_of_a_node_as_low(units):
     services = [unit for unit in units if unit.suffix == ".service"]
     assert len(services) == 2
     for unit in services:
-        # Exposure, of 100; what is open is the network, which it is for.
+        # Exposure, of 100; the network stays open, because the node needs it.
         judged = run(stack.tool("systemd-analyze"), "security", "--offline=true", "--threshold=16", "--no-pager", unit)
         assert judged.returncode == 0, judged.stdout[-200:]
 
 
-def test_both_services_are_alike_and_give_the_drain_its_time(stop):
+def test_both_services_are_equal_and_leave_time_for_the_drain(stop):
     one, many = [
         [line for line in (DEPLOY / "systemd" / name).read_text().splitlines() if line and not line.startswith("#")]
         for name in ("channelgate.service", "channelgate@.service")
@@ -264,7 +264,7 @@ def test_both_services_are_alike_and_give_the_drain_its_time(stop):
     assert int(settings["LimitNOFILE"]) > 100_000
 
 
-def test_every_key_for_the_kernel_exists_and_says_why():
+def test_every_kernel_setting_exists_and_has_a_reason():
     lines = (DEPLOY / "sysctl" / "60-channelgate.conf").read_text().splitlines()
     keys = [line for line in lines if line and not line.startswith("#")]
     assert keys

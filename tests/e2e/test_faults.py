@@ -1,4 +1,4 @@
-"""Faults of the way to Redis: noticed in the stated time, recovered from, and told to the clients that ask."""
+"""Faults on the way to Redis: detected in the stated time, recovered from, and reported to clients that ask."""
 
 import asyncio
 import signal
@@ -14,9 +14,9 @@ from rig.http import Http
 from rig.shop import stranger, told
 from rig.system import LAYERS, System
 
-#: With the defaults: a probe a second, three missed ones.
+#: With the defaults: one probe per second, three missed ones.
 NOTICED = 5.0
-#: A connection that was cut is known at once.
+#: A connection that was cut is noticed at once.
 CUT_NOTICED = 1.0
 
 GAPS = """
@@ -53,7 +53,7 @@ def gaps(system: System, node: stack.Part, reason: str) -> float:
 
 
 async def every_event_arrives_once(publisher, asked, silent, before: list, reason: str) -> None:
-    """What is published now comes after the notice for who asked, and without one for who did not."""
+    """An event published now comes after the notice for clients that asked, and without one for the others."""
     for number in range(50):
         await publisher.group_send("broadcast", send_event(number))
     news = [frame(number) for number in range(50)]
@@ -62,7 +62,7 @@ async def every_event_arrives_once(publisher, asked, silent, before: list, reaso
     assert asked.closed is None and silent.closed is None
 
 
-async def test_clients_that_ask_are_told_of_a_gap_once_and_in_order(bus, sockets):
+async def test_clients_that_ask_get_one_gap_notice_in_order(bus, sockets):
     node = bus.start_node(config=GAPS)
     plain = [await Client.open(node.port, f"/ws/{query}") for query in ("?gaps=1", "?gaps=0", "")]
     told = await sockets.open(node.port, auth={"gaps": True})
@@ -92,7 +92,7 @@ async def test_clients_that_ask_are_told_of_a_gap_once_and_in_order(bus, sockets
         await client.close()
 
 
-async def test_a_full_queue_is_told_to_the_groups_concerned(system, sockets):
+async def test_a_full_queue_is_reported_to_its_groups(system, sockets):
     node = system.start_node(config=GAPS)
     plain = await Client.open(node.port, "/ws/?gaps=1")
     socket = await sockets.open(node.port, auth={"gaps": True})
@@ -108,7 +108,7 @@ async def test_a_full_queue_is_told_to_the_groups_concerned(system, sockets):
     queues = 4
     shares_the_queue = [event.args for event in socket.events if event.name == "gap"]
     assert shares_the_queue in ([], [["capacity", ["room"]]] * int(gaps(system, node, "capacity"))), queues
-    # A gap is told and never ends a connection; and what stood still with its process blames nobody.
+    # A gap is reported and never ends a connection; and a process that was suspended blames no one.
     assert plain.closed is None
     assert (await Http(node.port).get("/health/live")).status == 200
     await plain.close()
@@ -144,12 +144,12 @@ async def test_churn_and_idleness_make_no_false_gap(bus):
 
 
 @pytest.mark.parametrize("name", ["layer", "actix"])
-async def test_a_thread_that_stands_still_is_no_life(system, name):
+async def test_a_stuck_thread_fails_liveness(system, name):
     node = system.start_node(CHANNELGATE__SERVER__STUCK_AFTER="3s", CHANNELGATE__SERVER__WORKERS="2")
     http = Http(node.port)
 
     async def alive() -> int | None:
-        # A connection that the kernel gave to the held worker gets no answer.
+        # A connection that the kernel gave to the stopped worker gets no answer.
         return await asyncio.to_thread(stack.http_status, node.port, "/health/live")
 
     assert await alive() == 200
@@ -167,7 +167,7 @@ async def _is(probe, status: int) -> bool:
     return await probe() == status
 
 
-async def test_with_one_of_two_servers_away_its_groups_alone_are_refused_and_readiness_says_so(system):
+async def test_with_one_of_two_servers_down_only_its_groups_are_refused_and_readiness_reports_it(system):
     other = system.start_redis()
     hosts = f"{system.redis_url},redis://{stack.LOOPBACK}:{other.port}/0"
     node = system.start_node(config=ROOMS, CHANNELGATE_LAYER="pubsub", CHANNELGATE__LAYER__HOSTS=hosts)
@@ -210,7 +210,7 @@ async def test_a_link_that_drops_every_packet(kind, link, tmp_path, record_prope
         for client in (asked, silent):
             await client.count(1)
 
-        # Dropped for a while: noticed, and what was published meanwhile comes when the link is back. No gap.
+        # Dropped for a while: detected, and events published meanwhile arrive when the link is back. No gap.
         link.cut()
         ready.begin()
         await publisher.group_send("broadcast", send_event("meanwhile"))
@@ -224,7 +224,7 @@ async def test_a_link_that_drops_every_packet(kind, link, tmp_path, record_prope
             assert await client.count(3) == before
         assert gaps(system, node, "reconnected") == 0
 
-        # Dropped for long: given up, made anew when it can be, and told.
+        # Dropped for long: closed, reconnected when possible, and reported.
         link.cut()
         ready.begin()
         noticed_again = await ready.is_(503, NOTICED)
@@ -259,7 +259,7 @@ async def test_a_failover_of_sentinel(bus, how):
             await client.count(1)
     ready.begin()
     watched.fail(how)
-    # Of an old master that lives on, Sentinel tells once it has made another one.
+    # Sentinel reports an old master that is still running once it has elected another.
     noticed = await ready.is_(503, 9 if how == "demoted" else NOTICED)
     if how != "demoted":
         assert await refusal(node.port, "/ws/") == 503
@@ -268,7 +268,7 @@ async def test_a_failover_of_sentinel(bus, how):
     publisher = bus.layer.publisher(f"redis://{stack.LOOPBACK}:{watched.replica.port}/0")
     await every_event_arrives_once(publisher, asked, silent, [frame("before")], "reconnected")
     late = await Client.open(node.port, "/ws/")
-    # The old master comes back as a replica, and nobody listens to it by mistake.
+    # The old master comes back as a replica, and no node stays connected to it.
     await watched.come_back(how)
     await ready.stays(200, 3)
     await publisher.group_send("broadcast", send_event("last"))
@@ -301,7 +301,7 @@ async def test_presence_cluster_and_cache_follow_a_failover(system, sockets, how
     await connection.set(":1:ws_token_after", 7, ex=60)
     for node in nodes:
         assert await refusal(node.port, "/ws/notifications/?token=after") == 101
-    # The cluster: each node hears the other.
+    # The cluster: each node reaches the other.
     admin = mint_person(1, "admin")
     for node in nodes:
 
@@ -310,7 +310,7 @@ async def test_presence_cluster_and_cache_follow_a_failover(system, sockets, how
             return reply.status == 200 and len(reply.json()["data"]["perNode"]) == 2
 
         await until(whole, f"{node.name} to hear of both nodes", 20)
-    # Presence: who was there is still there, who comes is told of, and who goes is missed, over both nodes.
+    # Presence: present members stay, arrivals and departures are reported, over both nodes.
     late = await sockets.open(nodes[0].port, mint_person(stranger().id, person.role))
     del late
     await sockets.close(tab)

@@ -1,4 +1,4 @@
-"""Clients that mean harm, or are broken: a proper end for them, and nothing at all for everyone else."""
+"""Hostile or broken clients: they are closed properly, and other clients are not affected."""
 
 import asyncio
 import contextlib
@@ -20,7 +20,7 @@ def node(system):
 
 
 async def undisturbed(system, node) -> None:
-    """Others still connect, talk and receive."""
+    """Others still connect, send and receive."""
     client = await Client.open(node.port, "/ws/attendance/")
     await client.send({"type": "ping", "timestamp": 1})
     async with system.publisher() as publisher:
@@ -41,7 +41,7 @@ VIOLATIONS = {
     "fragmented ping": (encode(PING, b"", fin=False), 1002),
     "ping of 126 bytes": (encode(PING, bytes(126)), 1002),
     "close with one byte": (encode(CLOSE, b"\x03"), 1002),
-    "close with a code nobody may send": (encode(CLOSE, b"\x03\xed"), 1002),
+    "close with a forbidden code": (encode(CLOSE, b"\x03\xed"), 1002),
     "close with invalid UTF-8": (encode(CLOSE, b"\x03\xe8\xff"), 1007),
     "invalid UTF-8": (encode(TEXT, b"\xff"), 1007),
     "UTF-8 cut at the end": (encode(TEXT, UTF8[:1]), 1007),
@@ -67,10 +67,10 @@ async def test_a_violation_of_the_protocol_is_closed_with_its_code(system, node,
     await undisturbed(system, node)
 
 
-async def test_what_is_unusual_but_allowed_is_served(node):
+async def test_unusual_but_valid_frames_are_handled(node):
     raw = await Raw.open(node.port, "/ws/attendance/")
     assert (await raw.read())[0] == TEXT
-    # A character cut by fragments, a ping in between, empty fragments, and every byte in a packet of its own.
+    # A character cut by fragments, a ping in between, empty fragments, and every byte in a separate packet.
     await raw.frame(TEXT, b'{"type": "ping", "timestamp": "' + UTF8[:1], fin=False)
     await raw.frame(PING, b"between")
     await raw.frame(0x0, b"", fin=False)
@@ -87,7 +87,7 @@ async def test_what_is_unusual_but_allowed_is_served(node):
     await raw.ended()
 
 
-async def test_a_message_of_exactly_the_limit_is_taken(node):
+async def test_a_message_of_exactly_the_limit_is_accepted(node):
     raw = await Raw.open(node.port, "/ws/attendance/")
     head, tail = b'{"type": "ping", "timestamp": "', b'"}'
     await raw.frame(TEXT, head + b"x" * (1024 * 1024 - len(head) - len(tail)) + tail)
@@ -97,7 +97,7 @@ async def test_a_message_of_exactly_the_limit_is_taken(node):
     raw.abort()
 
 
-async def test_json_made_to_hurt_is_ignored(system, node):
+async def test_hostile_json_is_ignored(system, node):
     client = await Client.open(node.port, "/ws/attendance/")
     for text in (DEEP.decode(), '{"a":' * 100_000, "9" * 400_000, '{"type": "ping", "type": "x"}', '"\\ud800"'):
         await client.send(text)
@@ -122,7 +122,7 @@ async def test_ten_thousand_subscribe_types_are_bounded(system, node, database):
         await raw.frame(TEXT, f'{{"type": "subscribe", "notification_types": [{names}]}}'.encode())
         assert await raw.close_code() == 1008
         raw.abort()
-    # Many small ones come to the same end.
+    # Many small ones have the same result.
     raw = await Raw.open(node.port, path)
     with contextlib.suppress(ConnectionError):
         for number in range(10_000):
@@ -133,11 +133,11 @@ async def test_ten_thousand_subscribe_types_are_bounded(system, node, database):
     await undisturbed(system, node)
 
 
-async def test_a_slow_reader_is_closed_with_1013_and_holds_nobody_up(system):
+async def test_a_slow_reader_is_closed_with_1013_and_delays_no_other(system):
     node = system.start_node(
         CHANNELGATE__SOCKET__OUTBOX="262144",
         CHANNELGATE__SOCKET__SEND_BUFFER="65536",
-        CHANNELGATE__SERVER__DRAIN_GRACE="20s",  # which is also how long it may take to read its Close
+        CHANNELGATE__SERVER__DRAIN_GRACE="20s",  # also the time limit for reading its Close
     )
     quick = [await Client.open(node.port, "/ws/") for _ in range(5)]
     slow = [await Raw.open(node.port, "/ws/", limit=2**10) for _ in range(5)]
@@ -147,7 +147,7 @@ async def test_a_slow_reader_is_closed_with_1013_and_holds_nobody_up(system):
         for number in range(60):
             data = {"number": number, "text": text}
             await publisher.group_send("broadcast", {"type": "send_event", "event": "n", "data": data})
-            # Whoever reads gets everything at once, whatever the others do.
+            # A client that reads gets everything at once, regardless of the others.
             for client in quick:
                 await client.count_of(number + 1)
     assert system.metric(node, "channelgate_drops_total", reason="slow_client") >= 5
@@ -156,7 +156,7 @@ async def test_a_slow_reader_is_closed_with_1013_and_holds_nobody_up(system):
         assert [frame["data"]["number"] for frame in client.json()] == list(range(60))
         await client.close()
     for raw in slow:
-        # What it did not read is still on the way; after that comes the reason.
+        # Unread data is still in transit; after it comes the reason.
         assert await raw.close_code() == 1013
         raw.abort()
 
@@ -206,7 +206,7 @@ async def test_a_broken_handshake_is_a_4xx(system, node):
 
 
 @pytest.mark.alone("needs the cores for 5,000 sockets, and bounds what others wait")
-async def test_five_thousand_half_open_handshakes_end_and_disturb_nobody(system):
+async def test_five_thousand_half_open_handshakes_end_and_disturb_no_other(system):
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = 5000
     if hard != resource.RLIM_INFINITY and hard < wanted + 500:
@@ -218,7 +218,7 @@ async def test_five_thousand_half_open_handshakes_end_and_disturb_nobody(system)
     for start in range(0, wanted, 250):
         half += await asyncio.gather(*(Raw.tcp(node.port) for _ in range(start, start + 250)))
     for number, raw in enumerate(half):
-        # A third says nothing, a third half a line, a third all but the end.
+        # A third sends nothing, a third half a line, a third everything but the end.
         data = request(node.port, "/ws/")
         await raw.write([b"", data[:9], data[:-2]][number % 3])
     await undisturbed(system, node)
@@ -240,13 +240,13 @@ async def test_pipelined_bytes_after_the_handshake_are_not_lost(node):
 
 
 @pytest.mark.alone("floods a node, and bounds what others wait")
-async def test_a_flood_of_messages_and_pings_disturbs_nobody(system, node):
+async def test_a_flood_of_messages_and_pings_disturbs_no_other(system, node):
     floods = [await Raw.open(node.port, "/ws/attendance/") for _ in range(10)]
     before = memory(node)
     batch = (encode(TEXT, b"x") + encode(PING, b"y" * 100) + encode(TEXT, b'{"type":"ping"}')) * 300
     for _ in range(10):
         for raw in floods:
-            # Without reading: what it is owed may not pile up without end.
+            # Without reading: pending answers may not pile up without limit.
             with contextlib.suppress(ConnectionError, TimeoutError):
                 raw.writer.write(batch)
         await undisturbed(system, node)

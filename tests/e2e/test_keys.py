@@ -1,4 +1,4 @@
-"""Every key in Redis has a known prefix and ends by itself, whatever was done and whoever died."""
+"""Every key in Redis has a known prefix and expires, after any activity and any death of a process."""
 
 import asyncio
 import signal
@@ -9,7 +9,7 @@ from rig.demo import access_claims, mint, mint_person
 from rig.http import Http
 from rig.shop import pair_in, stranger, told
 
-#: What may be there, and for how long at most, in seconds. The first two are the channel layer's own names.
+#: The permitted keys, and their maximum lifetime in seconds. The first two are the channel layer's own names.
 KNOWN = {
     "asgi:group:": 86_400,
     "asgispecific.": 60,
@@ -18,7 +18,7 @@ KNOWN = {
     "channelgate:nodes": 60,
     "channelgate:node:": 60,
     "channelgate:presence:": 600,
-    # A node's own marker in the cache: a look after the tokens may be rare.
+    # A node's own marker in the cache: checks of tokens may be rare.
     "channelgate:cache:": 86_400,
     # Django's cache, with the ws-tokens of GET /api/user/ws-token/.
     ":1:ws_token_": 1800,
@@ -26,7 +26,7 @@ KNOWN = {
 
 
 class Audit:
-    """Looks at all keys again and again while a scenario runs."""
+    """Checks all keys repeatedly while a scenario runs."""
 
     def __init__(self, connection: redis.Redis):
         self.connection = connection
@@ -40,10 +40,10 @@ class Audit:
             self.seen.add(prefix)
             ttl = await self.connection.ttl(key)
             if ttl == -1:
-                # Written and given its end in two commands of one batch: it may be looked at in between.
+                # Written and given its expiry in two commands of one batch: it may be checked in between.
                 await asyncio.sleep(0.1)
                 ttl = await self.connection.ttl(key)
-            assert ttl != -1, f"a key for ever: {key}"
+            assert ttl != -1, f"a key without expiry: {key}"
             assert ttl <= KNOWN[prefix], f"{key} lives for {ttl} s"
         self.looks += 1
 
@@ -53,16 +53,16 @@ class Audit:
             await asyncio.sleep(0.02)
 
 
-async def test_every_key_has_an_end_and_a_known_prefix(system, database, sockets):
+async def test_every_key_expires_and_has_a_known_prefix(system, database, sockets):
     system.start_gate(2, database, backend="worker", CHANNELGATE_LAYER="both")
     connection = redis.Redis.from_url(system.redis_url)
     audit, over = Audit(connection), asyncio.Event()
     watching = asyncio.create_task(audit.run(over))
     await everything(system, sockets)
-    # What a node leaves that dies without a word has an end, too: its queue among it, with what nobody reads any more.
+    # Keys of a node that is killed expire, too: including its queue with messages that are no longer read.
     system.nodes[0].signal(signal.SIGSTOP)
     async with system.publisher() as core:
-        # The first one goes to the pop that waits.
+        # The first one goes to the waiting pop.
         for data in range(3):
             await core.group_send("broadcast", {"type": "send_event", "event": "n", "data": data})
     system.nodes[0].kill()
@@ -91,13 +91,13 @@ async def everything(system, sockets) -> None:
     token = mint(**access_claims(7), user_id=7)
     ws_token = (await node.get("/api/user/ws-token/", token=token)).json()["ws_token"]
     parking = await Client.open(ports[1], f"/ws/notifications/?token={ws_token}")
-    # The tracker asks Django, through its worker.
+    # The tracker calls Django through its worker.
     session = await system.demo.session()
     ann = await sockets.open(ports[0], system.demo.person("ann"))
     await ann.emit("joinSession", str(session))
     await ann.emit("markAttendance", {"sessionId": session})
     await ann.data("attendanceMarked")
-    # The repair shop counts who is there, over both nodes.
+    # The repair shop counts members over both nodes.
     await pair_in(system, sockets, "work_order_5")
     person = stranger()
     watcher = await sockets.open(ports[1], mint_person(stranger().id, person.role))

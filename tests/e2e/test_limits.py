@@ -1,4 +1,4 @@
-"""Limits at the door: of an address behind proxies, of a user over the cluster, of the rate of handshakes, of time."""
+"""Admission limits: of an address behind proxies, of a user over the cluster, of the rate of handshakes, of time."""
 
 import asyncio
 import contextlib
@@ -72,7 +72,7 @@ def outcomes(system, outcome: str) -> float:
     return sum(system.metric(node, "channelgate_handshakes_total", outcome=outcome) for node in system.nodes)
 
 
-async def test_an_address_has_so_many_connections_whatever_it_claims_to_be(system):
+async def test_an_address_has_a_limit_whatever_it_claims_to_be(system):
     node = start(system, **limits(connections_per_address=3))
     let_in, refused = await fill(node.port, "/open/", source="127.0.0.5", X_Forwarded_For="203.0.113.1")
     assert len(let_in) == 3 and refused.status == 429
@@ -87,7 +87,7 @@ async def test_an_address_has_so_many_connections_whatever_it_claims_to_be(syste
     told = {"code": 4, "message": "too many connections from this address", "limit": "connections_per_address"}
     assert (polled.status, polled.body) == (429, told)
     assert outcomes(system, "address_limit") == 5
-    # Whoever ends, in whatever way, makes room.
+    # Any end of a connection makes room.
     await let_in[0].raw.frame(CLOSE, b"\x03\xe8")
     let_in[1].raw.abort()
     await get_in(node.port, "/open/", 5, source="127.0.0.5")
@@ -111,7 +111,7 @@ async def test_an_upgraded_session_is_one_connection(system):
     assert (await knock(node.port, "/open/")).status == 429
     upgraded.raw.abort()
     await get_in(node.port, "/open/", 5)
-    # A session that polls, and is left to its ping timeout or ended by its client, is one, too.
+    # A polling session, ended by its ping timeout or by its client, counts as one, too.
     await until(lambda: system.metric(node, "channelgate_connections") == 0, "the last one to leave")
     session = await Polling.open(node.port)
     assert (await knock(node.port, "/open/")).status == 429
@@ -120,8 +120,8 @@ async def test_an_upgraded_session_is_one_connection(system):
 
 
 @pytest.mark.parametrize("nodes", [1, 3])
-async def test_behind_nginx_clients_are_told_apart_and_cannot_pretend(system, nodes):
-    # nginx writes `X-Forwarded-For: <what the client sent>, <the client>`, and comes from 127.0.0.1 itself.
+async def test_behind_nginx_clients_are_distinguished_and_cannot_spoof(system, nodes):
+    # nginx writes `X-Forwarded-For: <the client's value>, <the client>`, and itself comes from 127.0.0.1.
     start(system, nodes, "127.0.0.1", **limits(connections_per_address=2))
     port = system.start_nginx().port
     path = "/ws/open/"
@@ -134,7 +134,7 @@ async def test_behind_nginx_clients_are_told_apart_and_cannot_pretend(system, no
         answer = await knock(port, path, source="127.0.0.5", X_Forwarded_For=spoof)
         assert answer.status == 429, spoof
     assert (await knock(port, path, source="127.0.0.5", Forwarded="for=203.0.113.77")).status == 429
-    # Nobody is shut out in another's name.
+    # No client is locked out by another.
     others, refused = await fill(port, path, source="127.0.0.6", X_Forwarded_For="127.0.0.5")
     assert len(others) == 2 * nodes and refused.status == 429
     for one in [*let_in, *others]:
@@ -142,7 +142,7 @@ async def test_behind_nginx_clients_are_told_apart_and_cannot_pretend(system, no
     await get_in(port, path, 5, source="127.0.0.5")
 
 
-async def test_a_node_behind_a_proxy_that_it_does_not_trust_serves_everybody_by_default(system):
+async def test_a_node_behind_an_untrusted_proxy_serves_all_clients_by_default(system):
     start(system)
     port = system.start_nginx().port
     answers = await asyncio.gather(*(knock(port, SIO, source=f"127.0.0.{5 + number % 3}") for number in range(60)))
@@ -160,7 +160,7 @@ def proxied(client: str, version: int = 1) -> bytes:
 
 
 @pytest.mark.parametrize("version", [1, 2])
-async def test_a_trusted_hop_names_clients_by_the_proxy_protocol(system, version):
+async def test_a_trusted_proxy_names_clients_by_the_proxy_protocol(system, version):
     env = {"CHANNELGATE__SERVER__PROXY_PROTOCOL": "true", "CHANNELGATE__SERVER__HANDSHAKE_TIMEOUT": "1s"}
     node = start(system, proxies="127.0.0.9", **env, **limits(connections_per_address=1))
     hop = {"source": "127.0.0.9"}
@@ -169,10 +169,10 @@ async def test_a_trusted_hop_names_clients_by_the_proxy_protocol(system, version
         await publisher.group_send("broadcast", {"type": "x", "n": 1})
     assert held.status == 101 and b'"n":1' in (await held.raw.read())[1]
     again = await knock(node.port, "/open/", first=proxied("203.0.113.1", version), X_Forwarded_For="9.9.9.9", **hop)
-    assert again.status == 429, "its own header is nobody's word"
+    assert again.status == 429, "its own header is not trusted"
     other = await knock(node.port, "/open/", first=proxied("203.0.113.2", version), **hop)
     assert other.status == 101
-    # Others are themselves, and may not pretend; a hop has to say.
+    # Other peers are counted as themselves, and may not send a header; a trusted proxy must.
     itself = await knock(node.port, "/open/", source="127.0.0.5")
     assert itself.status == 101
     for source, first in (("127.0.0.5", proxied("203.0.113.3", version)), ("127.0.0.9", b"")):
@@ -197,7 +197,7 @@ async def test_an_ipv6_client_is_its_64_bits(system):
     held.close(), other.close()
 
 
-async def test_a_user_has_so_many_connections_over_all_nodes(system):
+async def test_a_user_has_a_limit_over_all_nodes(system):
     one, two = start(system, 2, **limits(connections_per_user=2))
     person, other = mint_person(7), mint_person(8)
     held = [await knock(node.port, "/mine/", token=person.token) for node in (one, two)]
@@ -210,13 +210,13 @@ async def test_a_user_has_so_many_connections_over_all_nodes(system):
     answer = await knock(two.port, "/mine/", token=other.token)
     assert answer.status == 101
     answer.close()
-    assert (await knock(one.port, "/open/")).status == 101, "who is nobody is not counted"
+    assert (await knock(one.port, "/open/")).status == 101, "an anonymous client is not counted"
     held[0].raw.abort()
     await get_in(two.port, "/mine/", 5, token=person.token)
     held[1].close()
 
 
-async def test_a_consumer_that_closes_with_a_code_tells_a_user_to_come_later(system):
+async def test_a_consumer_that_closes_with_a_code_asks_a_user_to_retry_later(system):
     node = start(system, **limits(connections_per_user=1))
     person = mint_person(7)
     held = await knock(node.port, "/told/", token=person.token)
@@ -224,14 +224,14 @@ async def test_a_consumer_that_closes_with_a_code_tells_a_user_to_come_later(sys
     assert refused.status == 101
     opcode, payload = await refused.raw.read()
     assert (opcode, payload) == (CLOSE, b"\x03\xf5too many connections of this user")
-    # Without a token, what the consumer says.
+    # Without a token, the consumer's text.
     stranger = await knock(node.port, "/told/")
     assert (await stranger.raw.read())[1] == b"\x11\x31please log in"
     for one in (held, refused, stranger):
         one.close()
 
 
-async def test_the_limit_of_a_user_is_exact_when_all_come_at_once(system):
+async def test_the_limit_of_a_user_is_exact_with_concurrent_connections(system):
     nodes = start(system, 3, **limits(connections_per_user=5))
     for user in range(5):
         token = mint_person(user).token
@@ -244,7 +244,7 @@ async def test_the_limit_of_a_user_is_exact_when_all_come_at_once(system):
         await get_in(nodes[0].port, "/mine/", 5, token=token)
 
 
-async def test_socket_io_tells_a_user_at_connect_and_counts_a_client_once(system):
+async def test_socket_io_refuses_a_user_at_connect_and_counts_a_client_once(system):
     one, two = start(system, 2, **limits(connections_per_user=1))
     token = mint_person(7).token
     raw, answer = await connect(one.port, token)
@@ -255,12 +255,12 @@ async def test_socket_io_tells_a_user_at_connect_and_counts_a_client_once(system
     for port in (one.port, two.port):
         other, answer = await connect(port, token)
         assert answer == '44{"message":"too many connections of this user"}'
-        # Its connection goes on, and may come in as nobody.
+        # Its connection stays, and may be admitted anonymously.
         other, answer = await connect(port, raw=other)
         assert answer.startswith("40{")
         other.abort()
     assert (await knock(two.port, "/mine/", token=token)).status == 429
-    # Who leaves one namespace is still there; who leaves the last is not, though the connection is.
+    # Leaving one namespace keeps the permit; leaving the last one frees it, although the connection stays.
     await raw.frame(TEXT, b"41/admin,")
     await raw.frame(TEXT, b'420["hello"]')
     assert (await raw.read())[1] == b'430["hello"]'
@@ -272,7 +272,7 @@ async def test_socket_io_tells_a_user_at_connect_and_counts_a_client_once(system
 
 async def test_two_namespaces_that_connect_at_once_are_one_connection(system):
     node = start(system, **limits(connections_per_user=1))
-    # Everyone is another user: the place of whoever left last may still be taken.
+    # Each time another user: the permit of the last one may still be taken.
     for user in range(7, 17):
         token = mint_person(user).token
         raw = (await knock(node.port, SIO)).raw
@@ -286,7 +286,7 @@ async def test_two_namespaces_that_connect_at_once_are_one_connection(system):
         await get_in(node.port, "/mine/", 5, token=token)
 
 
-async def test_the_real_client_is_told_of_the_limit(system, sockets):
+async def test_the_real_client_learns_of_the_limit(system, sockets):
     node = start(system, **limits(connections_per_user=1))
     person = mint_person(7)
     await sockets.open(node.port, person)
@@ -295,7 +295,7 @@ async def test_the_real_client_is_told_of_the_limit(system, sockets):
 
 
 def scripts(system) -> int:
-    """How many scripts Redis has run."""
+    """The number of scripts that Redis has run."""
     found = re.search(r"cmdstat_evalsha:calls=(\d+)", stack.redis_command(system.redis.port, "INFO commandstats"))
     return int(found[1]) if found else 0
 
@@ -310,7 +310,7 @@ async def test_a_handshake_with_a_token_costs_one_exchange_with_redis_and_none_w
     held += [await knock(node.port, "/mine/", token=token) for _ in range(20)]
     held += [await knock(node.port, "/open/") for _ in range(20)]
     assert scripts(system) - before == (20 if most else 0)
-    # Those that come together go together.
+    # Concurrent requests share an exchange.
     before = scripts(system)
     held += await asyncio.gather(*(knock(node.port, "/mine/", token=token) for _ in range(50)))
     assert scripts(system) - before <= (50 if most else 0)
@@ -319,14 +319,14 @@ async def test_a_handshake_with_a_token_costs_one_exchange_with_redis_and_none_w
         answer.close()
 
 
-async def test_while_redis_is_frozen_a_user_is_refused_in_time_and_nobody_loses_a_place(system):
+async def test_while_redis_is_frozen_a_user_is_refused_in_time_and_no_permit_is_lost(system):
     node = start(system, **{"CHANNELGATE__CLUSTER__HEARTBEAT": "1s"}, **limits(connections_per_user=1))
     token, other = mint_person(7).token, mint_person(8).token
     held = await knock(node.port, "/told/", token=token)
     system.redis.signal(signal.SIGSTOP)
     loop = asyncio.get_running_loop()
     began = loop.time()
-    # A consumer without groups, so that nothing but the count needs Redis.
+    # A consumer without groups, so that only the count needs Redis.
     answers = await asyncio.gather(*(knock(node.port, "/told/", token=other) for _ in range(10)))
     assert loop.time() - began < 6
     assert {(answer.status, answer.body["limit"]) for answer in answers} == {(503, "connections_per_user")}
@@ -334,25 +334,25 @@ async def test_while_redis_is_frozen_a_user_is_refused_in_time_and_nobody_loses_
     system.redis.signal(signal.SIGCONT)
     await get_in(node.port, "/told/", 10, token=other)
     refused = await knock(node.port, "/told/", token=token)
-    assert await refused.raw.close_code() == 1013, "whose connection is open has no other place"
+    assert await refused.raw.close_code() == 1013, "an open connection holds the only permit"
     held.close(), refused.close()
 
 
-async def test_the_places_of_a_killed_node_are_free_after_three_heartbeats(system):
+async def test_the_permits_of_a_killed_node_are_free_after_three_heartbeats(system):
     heartbeat = {"CHANNELGATE__CLUSTER__HEARTBEAT": "500ms"}
     one, two = start(system, 2, **heartbeat, **limits(connections_per_user=2))
     token = mint_person(7).token
     held = [await knock(one.port, "/mine/", token=token) for _ in range(2)]
     assert (await knock(two.port, "/mine/", token=token)).status == 429
     one.kill()
-    # The lease of 1.5 s, from the last heartbeat; and something for a busy machine.
+    # The lease of 1.5 s, from the last heartbeat; and a margin for a busy machine.
     took = await get_in(two.port, "/mine/", 3, token=token)
     assert took < 2.5, took
     for answer in held:
         answer.close()
 
 
-async def test_a_node_that_stops_gives_its_places_back_at_once(system):
+async def test_a_node_that_stops_gives_its_permits_back_at_once(system):
     one, two = start(system, 2, **{"CHANNELGATE__CLUSTER__HEARTBEAT": "20s"}, **limits(connections_per_user=1))
     token = mint_person(7).token
     held = await knock(one.port, "/mine/", token=token)
@@ -362,7 +362,7 @@ async def test_a_node_that_stops_gives_its_places_back_at_once(system):
     held.close()
 
 
-async def test_who_is_open_counts_again_when_redis_has_lost_everything(system):
+async def test_open_connections_count_again_after_redis_lost_everything(system):
     heartbeat = {"CHANNELGATE__CLUSTER__HEARTBEAT": "500ms"}
     one, two = start(system, 2, **heartbeat, **limits(connections_per_user=1))
     token = mint_person(7).token
@@ -383,7 +383,7 @@ async def test_who_is_open_counts_again_when_redis_has_lost_everything(system):
 
 
 @pytest.mark.alone("storms a node, and counts handshakes by time")
-async def test_a_storm_beyond_the_rate_is_told_when_to_come_again_and_the_node_stays_well(system):
+async def test_a_storm_beyond_the_rate_gets_retry_times_and_the_node_stays_healthy(system):
     node = start(system, **limits(handshakes_per_second=20, handshake_burst=50))
     web = Http(node.port)
     paths = ["/open/", SIO, "/open/"]
@@ -400,7 +400,7 @@ async def test_a_storm_beyond_the_rate_is_told_when_to_come_again_and_the_node_s
     assert all(1 <= answer.retry_after <= 6 for answer in refused)
     assert outcomes(system, "rate_limit") == len(refused)
     assert (await web.get("/health/ready")).status == 200
-    # Those who are in are served, and whoever comes again gets in.
+    # Connected clients are served, and refused clients get in later.
     async with system.publisher() as publisher:
         await publisher.group_send("broadcast", {"type": "x", "n": 1})
     plain = next(answer for answer in let_in if answer in answers[0::3])
@@ -411,7 +411,7 @@ async def test_a_storm_beyond_the_rate_is_told_when_to_come_again_and_the_node_s
 
 
 @pytest.mark.alone("storms a node, and counts handshakes by time")
-async def test_one_address_that_storms_takes_nothing_from_another(system):
+async def test_a_storm_from_one_address_does_not_affect_another(system):
     keys = {"handshakes_per_second_per_address": 2, "handshake_burst_per_address": 5, "handshakes_per_second": 30}
     node = start(system, **limits(**keys))
     storm = asyncio.gather(*(knock(node.port, "/open/", source="127.0.0.5") for _ in range(200)))
@@ -427,7 +427,7 @@ async def test_one_address_that_storms_takes_nothing_from_another(system):
 
 @contextlib.asynccontextmanager
 async def silent_backend():
-    """Takes requests and never answers them."""
+    """Accepts requests and never answers them."""
     asked = asyncio.Event()
 
     async def take(reader, writer):
@@ -462,7 +462,7 @@ call = { action = "whoAreYou" }
 """
 
 
-async def test_letting_somebody_in_has_one_deadline(system):
+async def test_admission_has_one_deadline(system):
     async with silent_backend() as (backend, asked):
         env = {"CHANNELGATE_BACKEND_URL": f"http://127.0.0.1:{backend}/", "CHANNELGATE__BACKEND__TIMEOUT": "30s"}
         held = limits(admission_timeout="700ms", connections_per_address=3, connections_per_user=1)
@@ -478,7 +478,7 @@ async def test_letting_somebody_in_has_one_deadline(system):
         assert answer == '44{"message":"Service unavailable"}'
         assert outcomes(system, "timeout") == 2
         raw.abort()
-        # Whoever leaves meanwhile has no place any more, either.
+        # A client that leaves meanwhile no longer holds a permit, either.
         for _ in range(3):
             gone = await Raw.tcp(node.port)
             await gone.write(request(node.port, "/slow/", Authorization=f"Bearer {token}"))
@@ -493,7 +493,7 @@ async def test_letting_somebody_in_has_one_deadline(system):
         await until(all_free, "three places", 5)
 
 
-async def test_those_who_are_being_let_in_count_as_connections(system):
+async def test_connections_in_admission_count(system):
     async with silent_backend() as (backend, _):
         env = {"CHANNELGATE_BACKEND_URL": f"http://127.0.0.1:{backend}/", "CHANNELGATE__SERVER__MAX_CONNECTIONS": "3"}
         node = start(system, config=ADMISSION, **env, **limits(admission_timeout="2s"))
@@ -501,7 +501,7 @@ async def test_those_who_are_being_let_in_count_as_connections(system):
         answers = await asyncio.gather(*(knock(node.port, "/slow/", token=token) for _ in range(12)))
         told = sorted(answer.body["detail"] for answer in answers)
         full = "the node has no room for more connections"
-        assert told == ["it took too long to let the client in"] * 3 + [full] * 9
+        assert told == ["admission took too long"] * 3 + [full] * 9
         assert {answer.body.get("limit") for answer in answers} == {None, "max_connections"}
         let_in, refused = await fill(node.port, "/open/")
         assert len(let_in) == 3 and refused.status == 503
@@ -509,7 +509,7 @@ async def test_those_who_are_being_let_in_count_as_connections(system):
             one.close()
 
 
-async def test_who_connects_and_says_nothing_is_sent_away(system):
+async def test_a_silent_connection_is_closed(system):
     node = start(system, **{"CHANNELGATE__SERVER__HANDSHAKE_TIMEOUT": "1s"})
     for sent in (b"", b"GET /open/ HT", b"GET /open/ HTTP/1.1\r\nHost: x\r\n"):
         raw = await Raw.tcp(node.port)
@@ -529,7 +529,7 @@ async def test_who_connects_and_says_nothing_is_sent_away(system):
     await raw.ended(2)
 
 
-async def test_who_opens_a_session_and_connects_to_nothing_is_sent_away(system):
+async def test_a_session_without_a_namespace_is_closed(system):
     node = start(system, **{"CHANNELGATE__SOCKETIO__CONNECT_TIMEOUT": "1s"}, **limits(connections_per_address=2))
     raw = (await knock(node.port, SIO)).raw
     await raw.read()
@@ -543,7 +543,7 @@ async def test_who_opens_a_session_and_connects_to_nothing_is_sent_away(system):
         answer.close()
 
 
-async def test_after_any_number_of_ends_every_place_is_free(system):
+async def test_after_any_number_of_ends_every_permit_is_free(system):
     keys = limits(connections_per_address=30, connections_per_user=10)
     one, two = start(system, 2, proxies="127.0.0.1", **keys)
     people = [mint_person(user) for user in range(4)]

@@ -1,4 +1,4 @@
-"""The log: no secret in it whatever is asked of it, a bounded number of lines, and JSON that is JSON."""
+"""The log: no secret in it for any request, a bounded number of lines, and valid JSON."""
 
 import base64
 import json
@@ -18,14 +18,14 @@ from rig.system import LAYERS, System
 
 
 class Secrets(dict):
-    """Secrets by what they are for; each made once, and never like another."""
+    """Secrets by purpose; each made once, and all different."""
 
     def __missing__(self, name: str) -> str:
         self[name] = f"{re.sub('[^a-z]', '', name)}{secrets.token_hex(12)}"
         return self[name]
 
     def leaked(self, text: str) -> dict[str, str]:
-        """Those that stand in a text, whole, encoded, or by the part that alone is secret."""
+        """The secrets that appear in a text, whole, encoded, or by their secret part."""
         found = {}
         for name, secret in self.items():
             part = secret.rsplit(".", 1)[-1] if secret.count(".") == 2 else secret
@@ -52,7 +52,7 @@ def known():
 
 @pytest.fixture
 def guarded(tmp_path, known):
-    """A Redis whose user has a password, and nothing on it yet."""
+    """An empty Redis whose user has a password."""
     system = System(tmp_path, LAYERS["core"])
     acl = ["--user", "gate", "on", f">{known['password of redis']}", "~*", "&*", "+@all"]
     redis_with_user = stack.redis(tmp_path, stack.free_port(), "guarded", acl)
@@ -63,7 +63,7 @@ def guarded(tmp_path, known):
 
 
 async def try_everything(system, node, known, sockets):
-    """Shows the node every secret in every place, where it is right and where it is wrong."""
+    """Sends the node every secret in every place, valid and invalid."""
     key = known["secret of django"]
     good = {
         place: mint(key, **access_claims(7), user_id="7", place=place)
@@ -100,7 +100,7 @@ async def try_everything(system, node, known, sockets):
             if "ws_token" in reply.body.decode():
                 known[f"issued ws token {len(known)}"] = reply.json()["ws_token"]
     await client.count(1)
-    # A head that is no HTTP, or a handshake that breaks off, with a token in it.
+    # A head that is not HTTP, or an aborted handshake, with a token in it.
     for garbage in (
         b"\x00\x01 %s\r\n\r\n",
         b"GET /ws/?token=%s HTTP/9.9\r\n\r\n",
@@ -138,7 +138,7 @@ async def test_no_secret_is_ever_logged(guarded, known, database, driver):
         **{**env, "CHANNELGATE_BACKEND_URL": f"http://{stack.LOOPBACK}:{nobody}/"},
     )
     system.wait()
-    # Turned away by Redis, and by nobody at all.
+    # Refused by Redis, and by a closed port.
     wrong = system.redis_url.replace(known["password of redis"], known["wrong password of redis"])
     away = f"redis://gate:{known['password of a redis that is away']}@{stack.LOOPBACK}:{nobody}/0"
     lost = []
@@ -159,7 +159,7 @@ async def test_no_secret_is_ever_logged(guarded, known, database, driver):
     for node in (good, bad, *lost):
         node.stop()
         log = node.log.read_text(errors="replace")
-        assert " DEBUG channelgate" in log, "the log is not as talkative as it can be"
+        assert " DEBUG channelgate" in log, "the log is not at its most verbose level"
         assert known.leaked(log) == {}, node.name
     shown = stack.subprocess.run(
         [stack.binary(), "print-config"], env={**system.node_env(**env)}, capture_output=True, text=True, check=True
@@ -167,7 +167,7 @@ async def test_no_secret_is_ever_logged(guarded, known, database, driver):
     assert known.leaked(shown.stdout + shown.stderr) == {}
 
 
-async def test_what_repeats_is_logged_a_few_times_and_counted_exactly(system):
+async def test_repeated_warnings_are_logged_a_few_times_and_counted_exactly(system):
     node = system.start_node()
     client = await Client.open(node.port, "/ws/")
     number = 10_000
@@ -190,7 +190,7 @@ async def test_what_repeats_is_logged_a_few_times_and_counted_exactly(system):
     await client.close()
 
 
-async def test_json_lines_are_json_whatever_is_in_them(system):
+async def test_json_lines_are_valid_with_any_content(system):
     node = system.start_node(CHANNELGATE__LOG__FORMAT="json", RUST_LOG="debug")
     client = await Client.open(node.port, "/ws/attendance/")
     nasty = 'a "type" \\ with\nlines\r\n\x1b[31m and \u2028 ünï'

@@ -27,7 +27,7 @@ async def test_sockets_and_tokens_go_to_the_nodes_and_the_rest_to_django(site):
     assert (await client.count(1))[0]["event"] == "client_create"
     reply = await web.get("/api/user/ws-token/", token="noise")
     assert reply.status == 401
-    # The publish API, the metrics and what the nodes ask Django are not for the public.
+    # The publish API, the metrics and the nodes' calls to Django are not public.
     for path in ("/api/publish", "/metrics", "/health/ready", "/channelgate/findUser"):
         assert (await web.post(path, data={})).status == 404, path
     await client.close()
@@ -54,7 +54,7 @@ async def test_a_socket_through_nginx_outlives_silence_and_carries_large_events_
 
 
 def certify(home) -> None:
-    """A certificate for this machine, signed by itself."""
+    """A self-signed certificate for this machine."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "channelgate test")])
     now = datetime.datetime.now(datetime.UTC)
@@ -116,24 +116,24 @@ async def test_paths_move_from_daphne_to_channelgate_one_by_one(system, database
     by_daphne = await Client.open(port, "/ws/", **origin)
     by_node = await Client.open(port, "/ws/attendance/", **origin)
     served = [client.connection.response.headers.get("Server") for client in (by_daphne, by_node)]
-    # The greeting comes once the connection is taken over, and so counted.
+    # The greeting comes after the takeover, so the connection is counted.
     assert (await by_node.count(1))[0]["type"] == "connection_established"
     assert system.metric(system.nodes[0], "channelgate_connections") == 1, served
-    # What Django publishes comes to both.
+    # Django's events reach both.
     async with system.publisher() as publisher:
         await publisher.group_send("broadcast", {"type": "send_event", "event": "n", "data": 1})
         update = {"type": "attendance_update", "data": {"id": 1}}
         await publisher.group_send("attendance_updates", update)
     assert await by_daphne.count(1) == [{"event": "n", "data": 1}]
     await by_node.count(2)
-    # Moved, so refused by the node, in its words, for want of a token.
+    # Moved, so the node refuses it for a missing token, with its own text.
     assert await refusal(port, "/ws/notifications/", **origin) == 403
     assert system.metric(system.nodes[0], "channelgate_handshakes_total", outcome="missing") == 1
     await by_daphne.close()
     await by_node.close()
 
 
-async def test_no_log_of_nginx_has_a_token_whatever_happens(site):
+async def test_no_log_of_nginx_ever_has_a_token(site):
     port, secret = site.nginx.port, "a-token-that-nobody-may-read"
     headers = {"Referer": f"http://shop.example/?token={secret}"}
     path = f"/ws/notifications/?token={secret}"
@@ -141,7 +141,7 @@ async def test_no_log_of_nginx_has_a_token_whatever_happens(site):
     assert (await Http(port).get(f"/socket.io/?EIO=4&transport=polling&token={secret}", headers=headers)).status == 200
     for node in site.nodes:
         node.kill()
-    # Now nginx has something to complain about.
+    # Now nginx has something to report.
     assert await refusal(port, path, additional_headers=headers) == 502
     assert (await Http(port).get(f"/api/user/ws-token/?token={secret}", token=secret)).status == 502
     home = site.directory / "nginx"
@@ -162,7 +162,7 @@ async def test_when_one_of_three_nodes_dies_new_connections_go_to_the_others(sys
     clients = [await Client.open(port, "/ws/", **origin) for _ in range(30)]
     shares = [system.metric(node, "channelgate_connections") for node in (system.nodes[0], system.nodes[2])]
     assert sum(shares) == 30 and min(shares) >= 10, shares
-    # Back again, it gets its share: nginx does not hold against it that it was away.
+    # Back again, it gets its share: nginx does not penalise its absence.
     system.nodes[1].start().wait()
     clients += [await Client.open(port, "/ws/", **origin) for _ in range(30)]
     assert system.metric(system.nodes[1], "channelgate_connections") >= 15
@@ -170,7 +170,7 @@ async def test_when_one_of_three_nodes_dies_new_connections_go_to_the_others(sys
         await client.close()
 
 
-async def test_handshakes_pass_by_a_node_that_is_going(system):
+async def test_handshakes_avoid_a_draining_node(system):
     for _ in range(3):
         system.start_node(wait=False, CHANNELGATE__SERVER__DRAIN_DELAY="20s")
     system.wait()
@@ -184,7 +184,7 @@ async def test_handshakes_pass_by_a_node_that_is_going(system):
     system.nodes[0].kill()
 
 
-async def test_an_address_is_taken_from_a_trusted_hop_alone(system):
+async def test_an_address_is_taken_only_from_a_trusted_proxy(system):
     system.start_node()
     hop = {"# include trusted-hops.conf;": "include trusted-hops.conf;", "10.0.0.0/24": "127.0.0.2"}
     port = system.start_nginx(replace=hop).port

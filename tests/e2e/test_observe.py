@@ -1,4 +1,4 @@
-"""What `/metrics` says of a node at work."""
+"""The metrics of a node at work."""
 
 import re
 import time
@@ -23,10 +23,10 @@ async def metrics(node: stack.Part) -> dict[str, float]:
     return {series: float(value) for series, value in lines}
 
 
-async def test_connections_are_counted_by_consumer_and_protocol_and_all_are_given_back(system, driver):
+async def test_connections_are_counted_by_consumer_and_protocol_and_return_to_zero(system, driver):
     node = system.start_node()
     connections = "channelgate_connections"
-    # There before anybody came.
+    # Exported before the first client.
     everywhere = [series for series in await metrics(node) if series.startswith(connections)]
     assert len(everywhere) == 4, everywhere
     clients = [await Client.open(node.port, "/ws/") for _ in range(5)]
@@ -62,7 +62,7 @@ async def test_deliveries_bytes_and_their_times_are_counted(system):
     seen = await metrics(node)
     assert seen['channelgate_events_total{source="publish"}'] == number
     assert seen["channelgate_deliveries_total"] == number * len(clients)
-    # Two bytes of WebSocket before each.
+    # Two bytes of WebSocket header before each.
     frames = sum(len(frame) + 2 for client in clients for frame in client.frames)
     assert seen["channelgate_delivered_bytes_total"] == frames
     for name in ("first_write", "fanout"):
@@ -93,7 +93,7 @@ send = "event"
         await client.count(40)
     seen = await metrics(node)
     assert seen["channelgate_deliveries_total"] == 2000
-    # Fewer, where several events went out as one write.
+    # Fewer, if several events were sent in one write.
     assert 0 < seen["channelgate_event_fanout_seconds_count"] <= 2000 / 8
     assert 0 < seen["channelgate_event_first_write_seconds_count"] <= 2000 / 8
     for client in clients:
@@ -140,7 +140,7 @@ async def test_calls_to_the_backend_are_timed(system, database, driver):
     await sockets.open(node.port, system.demo.person("ann"))
     seen = await metrics(node)
     calls = {series for series in seen if series.startswith("channelgate_backend_calls_total")}
-    assert calls, "nobody was asked"
+    assert calls, "the backend was not called"
     for series in calls:
         action = re.search('action="([^"]+)"', series)[1]
         count = seen[f'channelgate_backend_call_seconds_count{{action="{action}"}}']
@@ -148,7 +148,7 @@ async def test_calls_to_the_backend_are_timed(system, database, driver):
     await sockets.close_all()
 
 
-async def test_the_process_says_what_the_system_knows_of_it(system):
+async def test_the_process_metrics_match_the_system(system):
     node = system.start_node()
     before = await metrics(node)
     lines = Path(f"/proc/{node.pid}/status").read_text().splitlines()
@@ -168,7 +168,7 @@ async def test_the_process_says_what_the_system_knows_of_it(system):
         await client.close()
 
 
-async def test_no_label_holds_what_clients_say(system):
+async def test_no_label_contains_client_data(system):
     node = system.start_node()
     before = set(await metrics(node))
     for path in ("/ws/attendance/", "/ws/"):

@@ -1,4 +1,4 @@
-"""`POST /api/publish`: what it takes, and how it says no."""
+"""`POST /api/publish`: what it accepts, and how it refuses."""
 
 import json
 
@@ -50,14 +50,14 @@ async def test_without_the_key_nothing_is_accepted(nodes):
 
 
 BAD = {
-    "no JSON": (b"{", ""),
+    "not JSON": (b"{", ""),
     "empty": (b"", ""),
     "invalid UTF-8": (b'{"group": "\xff"}', ""),
     "a number": (7, ""),
     "a text": ("broadcast", ""),
     "no group": ({"event": EVENT}, "group"),
     "no event": ({"group": "broadcast"}, "event"),
-    "group is no text": ({"group": 7, "event": EVENT}, "group"),
+    "group is not text": ({"group": 7, "event": EVENT}, "group"),
     "group is empty": ({"group": "", "event": EVENT}, "group"),
     "group has a colon": ({"group": "room:1", "event": EVENT}, "group"),
     "group is too long": ({"group": "x" * 100, "event": EVENT}, "group"),
@@ -68,7 +68,7 @@ BAD = {
 }
 
 
-async def test_what_is_wrong_is_named_and_nothing_of_it_is_published(nodes):
+async def test_an_invalid_field_is_named_and_nothing_is_published(nodes):
     client = await Client.open(nodes[1].port, "/ws/")
     api = Http(nodes[0].port)
     for what, (body, field) in BAD.items():

@@ -1,4 +1,4 @@
-"""What clients may send: so much, then they wait; and so many rooms and topics, however they ask for them."""
+"""Limits of what clients may send: a rate, then they wait; and a number of rooms and topics."""
 
 import asyncio
 import json
@@ -48,7 +48,7 @@ subscribe = "message.topics"
 
 @pytest.fixture
 def slow_talk(system):
-    """A node that takes a hundred frames and ten thousand bytes a second, ten times as many at once."""
+    """A node that accepts a hundred frames and ten thousand bytes a second, ten times as many at once."""
     return system.start_node(
         config=TALK + ECHO,
         CHANNELGATE__SOCKET__MAX_FRAMES_PER_SECOND="100",
@@ -62,7 +62,7 @@ def slow_talk(system):
     [(encode(TEXT, b"x"), 1400), (encode(PING, b""), 1400), (encode(TEXT, b"x" * 280_000), 1)],
     ids=["messages", "pings", "bytes"],
 )
-async def test_a_client_that_sends_too_fast_waits_loses_nothing_and_holds_up_nobody(system, slow_talk, frame, count):
+async def test_a_client_that_sends_too_fast_waits_loses_nothing_and_delays_no_other(system, slow_talk, frame, count):
     raw, other = await Raw.open(slow_talk.port, "/talk/", limit=2**20), await Client.open(slow_talk.port, "/talk/")
     began = time.perf_counter()
     await raw.write(frame * count)
@@ -81,7 +81,7 @@ async def test_a_client_that_sends_too_fast_waits_loses_nothing_and_holds_up_nob
     await other.close()
 
 
-async def test_a_polling_client_that_sends_too_fast_is_answered_late_and_one_that_never_stops_is_ended(
+async def test_a_polling_client_that_sends_too_fast_is_answered_late_and_one_that_never_stops_is_closed(
     system, slow_talk
 ):
     late, ended = await Polling.open(slow_talk.port), await Polling.open(slow_talk.port)
@@ -97,7 +97,7 @@ async def test_a_polling_client_that_sends_too_fast_is_answered_late_and_one_tha
     assert (await ended.get()).status == 400
 
 
-async def test_rooms_are_bounded_in_one_message_and_by_what_the_backend_says(system):
+async def test_rooms_are_bounded_in_one_message_and_in_backend_answers(system):
     rooms = [f"room_{number}" for number in range(300)]
 
     async def backend(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -115,7 +115,7 @@ async def test_rooms_are_bounded_in_one_message_and_by_what_the_backend_says(sys
         await client.send(message)
         assert await client.count(1) == ["no"]
         assert system.metric(node, "channelgate_refused_messages_total", reason="too_many_rooms") == round_
-        # It is in as many as it may be, and goes on.
+        # It is in as many as permitted, and continues.
         async with system.publisher() as publisher:
             for room in rooms[:20]:
                 await publisher.group_send(room, {"type": "said"})

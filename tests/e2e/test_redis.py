@@ -1,4 +1,4 @@
-"""Redis gone, frozen, or full of bytes that nobody can read: a state, not an accident."""
+"""Redis down, frozen, or full of unreadable bytes: a state, not an accident."""
 
 import asyncio
 import os
@@ -39,7 +39,7 @@ async def test_sockets_outlive_redis_and_the_first_event_after_its_return_arrive
     for node in nodes:
         await readiness(node, 503)
         assert (await Http(node.port).get("/health/live")).status == 200
-    # Nobody new can be promised anything now: 503, and when to come again.
+    # New clients cannot be guaranteed anything now: 503, with a retry time.
     raw = await Raw.tcp(nodes[0].port)
     await raw.write(request(nodes[0].port, "/room/new/"))
     status, headers = await raw.head()
@@ -63,7 +63,7 @@ async def test_sockets_outlive_redis_and_the_first_event_after_its_return_arrive
         await client.close()
 
 
-async def test_a_frozen_redis_is_noticed_and_forgiven(bus):
+async def test_a_frozen_redis_is_detected_and_recovers_without_loss(bus):
     node = bus.start_node(config=ROOMS, **QUICK)
     client = await Client.open(node.port, "/ws/")
     bus.redis.signal(signal.SIGSTOP)
@@ -124,7 +124,7 @@ GARBAGE = [
 ]
 
 
-async def test_bytes_that_cannot_be_read_are_counted_and_harm_nothing(system):
+async def test_unreadable_bytes_are_counted_and_harmless(system):
     node = system.start_node()
     client = await Client.open(node.port, "/ws/")
     connection = redis.Redis.from_url(system.redis_url)
@@ -141,7 +141,7 @@ async def test_bytes_that_cannot_be_read_are_counted_and_harm_nothing(system):
     metrics = (await Http(node.port).get("/metrics")).body.decode()
     drops = [line for line in metrics.splitlines() if line.startswith("channelgate_drops_total{")]
     assert sum(float(line.rsplit(" ", 1)[1]) for line in drops) > 3 * len(GARBAGE) - 10, drops
-    # One line in the log for a flood of the same kind, not thousands.
+    # One log line for a flood of the same kind, not thousands.
     for _ in range(2000):
         await connection.publish("asgi__group__broadcast", b"\xc1")
     async with system.publisher() as publisher:
@@ -152,7 +152,7 @@ async def test_bytes_that_cannot_be_read_are_counted_and_harm_nothing(system):
     await connection.aclose()
 
 
-async def test_a_publisher_with_another_key_or_serializer_is_not_understood_and_does_no_harm(tmp_path):
+async def test_a_publisher_with_another_key_or_serializer_is_ignored_and_harmless(tmp_path):
     for kind in ("core", "pubsub"):
         (tmp_path / kind).mkdir()
         system = System(tmp_path / kind, Layer(kind=kind, keys=("right",)))
@@ -182,7 +182,7 @@ async def test_a_value_of_a_hundred_megabytes_is_dropped_and_the_next_event_arri
         (member,) = await connection.zrange("asgi:group:broadcast", 0, -1)
         await connection.zadd(b"asgi" + member.split(b"!")[0] + b"!", {huge: 1e9})
     else:
-        # Redis itself cuts a subscriber off above its output buffer limit of 32 MB.
+        # Redis itself closes a subscriber above its output buffer limit of 32 MB.
         await connection.publish("asgi__group__broadcast", huge)
     async with bus.publisher() as publisher:
         await until(lambda: _reaches(publisher, client), "an event after the huge value", 30)
@@ -192,7 +192,7 @@ async def test_a_value_of_a_hundred_megabytes_is_dropped_and_the_next_event_arri
 
 
 async def test_a_full_queue_is_a_gap_that_is_counted(system):
-    # While the node is stopped, the senders fill its queue to their capacity and drop what follows in silence.
+    # While the node is stopped, the senders fill its queue to their capacity and drop the rest silently.
     node = system.start_node(**{**QUICK, "CHANNELGATE__LAYER__QUEUES": "1"})
     client = await Client.open(node.port, "/ws/")
     async with system.publisher() as publisher:

@@ -1,4 +1,4 @@
-"""The same refused client over plain WebSocket, raw Engine.IO and Socket.IO: status, words, close code, outcome."""
+"""The same refused client over plain WebSocket, raw Engine.IO and Socket.IO: status, text, close code, outcome."""
 
 import json
 
@@ -43,8 +43,8 @@ CONFIG = "".join(SPOKEN.format(name=name, rules=rules) for name, rules in RULES.
 
 PERSON = mint_person(7)
 
-# What the client asks for, its token, and what it learns: plain WebSocket with the outcome that is counted; the same
-# where the consumer closes; raw Engine.IO; Socket.IO.
+# The client's request, its token, and the refusal: plain WebSocket with the counted outcome; the same if the consumer
+# closes; raw Engine.IO; Socket.IO.
 REFUSED = {
     "no token": (
         ("jwt", None),
@@ -89,7 +89,7 @@ REFUSED = {
 
 
 @pytest.mark.parametrize("why", REFUSED)
-async def test_a_client_is_refused_alike_whatever_it_speaks(system, why):
+async def test_a_client_is_refused_alike_with_every_protocol(system, why):
     (name, token), plain, closing, raw, told = REFUSED[why]
     node = system.start_node(config=CONFIG, CHANNELGATE__LIMITS__CONNECTIONS_PER_USER="1")
     held = await knock(node.port, "/plain/jwt/", token=PERSON.token)
@@ -124,7 +124,7 @@ async def test_a_client_is_refused_alike_whatever_it_speaks(system, why):
         one.abort()
 
 
-async def test_consumers_that_authenticate_alike_look_at_a_token_once(system):
+async def test_consumers_that_authenticate_alike_check_a_token_once(system):
     consumer = """
 [[consumer]]
 name = "{name}"
@@ -149,7 +149,7 @@ on_message.{name}.ack = "user.id"
         one.abort()
 
 
-async def test_a_namespace_that_is_not_served_is_refused_in_the_words_of_the_reference_server(system):
+async def test_an_unknown_namespace_is_refused_like_the_reference_server(system):
     node = system.start_node(config=CONFIG)
     raw, packet = await connect(node.port, None, "/nothing")
     assert packet == '44{"message":"Invalid namespace"}'

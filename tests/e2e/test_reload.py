@@ -1,4 +1,4 @@
-"""SIGHUP: what a node takes over, what it refuses, and that its clients notice nothing."""
+"""SIGHUP: what a node applies, what it refuses, and that its clients are not affected."""
 
 import asyncio
 import signal
@@ -21,7 +21,7 @@ def feed(version: int, more: str = "") -> str:
 
 
 class Gate:
-    """A node with a file of its own, which can be written anew."""
+    """A node with a separate file, which can be rewritten."""
 
     def __init__(self, system, text: str, **env: str):
         self.system = system
@@ -33,7 +33,7 @@ class Gate:
         return self.system.metric(self.node, "channelgate_reloads_total", outcome=outcome)
 
     async def reload(self, text: str | None, outcome: str) -> str:
-        """Writes the file and sends SIGHUP; gives what the node says of it."""
+        """Writes the file and sends SIGHUP; returns the node's log about it."""
         before = self.count(outcome)
         logged = len(self.node.log.read_text())
         if text is not None:
@@ -52,9 +52,7 @@ async def test_new_connections_get_the_new_consumer_and_open_ones_keep_theirs(sy
     old, room = await Client.open(gate.port, "/feed/"), await Client.open(gate.port, "/room/a/")
     log = await gate.reload(feed(2) + ROOMS + '\n[[consumer]]\npath = "/new/"\ngroups = ["feed"]\n', "applied")
     assert 'consumer "/feed/".on_event.tick.send' in log and "'version': 1" in log and "'version': 2" in log, log
-    assert 'consumer "/new/".path: "/new/", which was not there' in log and "/room/" not in log.split("in order")[0], (
-        log
-    )
+    assert 'consumer "/new/".path: "/new/", which was not set' in log and "/room/" not in log.split("in order")[0], log
     new, fresh = await Client.open(gate.port, "/feed/"), await Client.open(gate.port, "/new/")
     async with system.publisher() as publisher:
         await publish(publisher, "feed", 1)
@@ -62,7 +60,7 @@ async def test_new_connections_get_the_new_consumer_and_open_ones_keep_theirs(sy
     assert await old.count(1) == [{"n": 1, "version": 1}]
     assert await new.count(1) == [{"n": 1, "version": 2}]
     assert (await room.count(1))[0]["n"] == 2
-    # A consumer that is taken away serves those who have it, and nobody else.
+    # A consumer that is removed serves only its existing connections.
     await gate.reload(ROOMS, "applied")
     assert await refusal(gate.port, "/feed/") == 404
     async with system.publisher() as publisher:
@@ -74,11 +72,11 @@ async def test_new_connections_get_the_new_consumer_and_open_ones_keep_theirs(sy
         await client.close()
 
 
-async def test_a_bad_file_is_refused_whole_with_line_key_and_reason(system):
+async def test_a_bad_file_is_refused_completely_with_line_key_and_reason(system):
     gate = Gate(system, feed(1))
     bad = feed(2, "[server]\nmax_connections = 1\n\n[socket]\noutbox = 'large'\n")
     log = await gate.reload(bad, "refused")
-    assert f"{gate.file}:5: socket.outbox: " in log and "the old one stays" in log, log
+    assert f"{gate.file}:5: socket.outbox: " in log and "the old configuration stays" in log, log
     log = await gate.reload(feed(2).replace("event.n", "evnt.n"), "refused")
     assert f"{gate.file}:6: consumer[0].on_event.tick.send: bad expression" in log and "did you mean" in log, log
     gate.file.unlink()
@@ -91,7 +89,7 @@ async def test_a_bad_file_is_refused_whole_with_line_key_and_reason(system):
         await client.close()
 
 
-async def test_what_needs_a_start_is_named_and_stays_and_secrets_are_not_shown(system):
+async def test_keys_that_need_a_start_are_reported_and_stay_and_secrets_are_not_shown(system):
     gate = Gate(system, feed(1))
     assert "unchanged" in await gate.reload(None, "unchanged")
     needs = '[server]\nhandshake_timeout = "9s"\n[layer]\nlinger = "1s"\n[socket]\nping_interval = "3s"\n'
@@ -112,7 +110,7 @@ async def test_what_needs_a_start_is_named_and_stays_and_secrets_are_not_shown(s
     await client.close()
 
 
-async def test_origins_limits_and_keys_hold_for_the_next_handshake(system):
+async def test_origins_limits_and_keys_apply_to_the_next_handshake(system):
     gate = Gate(system, feed(1) + '[[consumer]]\npath = "/mine/"\nauth = ["jwt"]\n', DJANGO_SECRET_KEY="")
     here = {"origin": f"http://127.0.0.1:{gate.port}"}
     first = await Client.open(gate.port, "/feed/", **here)
@@ -130,7 +128,7 @@ async def test_origins_limits_and_keys_hold_for_the_next_handshake(system):
     await second.close()
     await until(lambda: system.metric(gate.node, "channelgate_connections") == 1, "a place to be free")
     third = await Client.open(gate.port, "/feed/")
-    # A limit is that of the connection's beginning.
+    # A limit is the one at the start of the connection.
     await first.send('"longer than ten bytes"')
     await third.send('"longer than ten bytes"')
     assert (await third.gone())[0] == 1009
@@ -158,7 +156,7 @@ async def test_the_key_of_the_publish_api_changes_at_once(system):
     await client.close()
 
 
-async def test_nothing_is_lost_or_doubled_over_twenty_reloads(system):
+async def test_nothing_is_lost_or_duplicated_over_twenty_reloads(system):
     gate = Gate(system, feed(0) + ROOMS)
     clients = [await Client.open(gate.port, path) for path in ("/feed/", "/room/a/") for _ in range(10)]
     late: list[tuple[int, Client]] = []

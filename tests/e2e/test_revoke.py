@@ -1,4 +1,4 @@
-"""Users, tokens and sockets that are disconnected everywhere at once, and connections that end with their token."""
+"""Users, tokens and sockets are disconnected everywhere at once, and connections end with their token."""
 
 import asyncio
 import base64
@@ -25,10 +25,10 @@ if not settings.configured:
     settings.configure()
 
 CHANNEL = "channelgate:control:disconnect"
-#: What clients call it when the server ends a socket for good.
+#: The clients' term for a socket that the server ends for good.
 TOLD = ("io server disconnect", "server disconnect")
 
-#: Plain sockets and Socket.IO for whoever has an access token; each tells when a client has gone.
+#: Plain sockets and Socket.IO for clients with an access token; each reports when a client has gone.
 CONFIG = """
 [auth.ws_token]
 recheck = "200ms"
@@ -139,7 +139,7 @@ def plain(port: int, token: str, path: str = "/ws/mine/"):
 
 
 async def disconnect(port: int, body, status: int = 200, token: str | None = API_KEY) -> dict:
-    """An order by the admin API."""
+    """An order through the admin API."""
     reply = await Http(port).post("/api/websocket/disconnect", data=body, token=token)
     assert reply.status == status, reply
     answer = reply.json()
@@ -148,7 +148,7 @@ async def disconnect(port: int, body, status: int = 200, token: str | None = API
 
 
 async def publish(system, body) -> int:
-    """An order in Redis; how many nodes heard it."""
+    """An order in Redis; returns how many nodes received it."""
     connection = redis.Redis.from_url(system.redis_url)
     try:
         return await connection.publish(CHANNEL, body if isinstance(body, bytes) else json.dumps(body))
@@ -165,7 +165,7 @@ async def is_served(port: int, client: Client) -> bool:
 
 
 @pytest.mark.parametrize("user", [7, "7"])
-async def test_a_user_is_disconnected_from_every_node_whatever_the_client_speaks(three, driver, user):
+async def test_a_user_is_disconnected_from_every_node_with_every_protocol(three, driver, user):
     token, other = token_for(7), token_for(70)
     tabs = [await plain(node.port, token) for node in three.nodes for _ in range(2)]
     stays = [await plain(node.port, other) for node in three.nodes]
@@ -181,7 +181,7 @@ async def test_a_user_is_disconnected_from_every_node_whatever_the_client_speaks
         assert await tab.gone() == (4403, "logged out")
     for client in clients:
         await client.wait(lambda client=client: client.disconnects, "the end")
-        # Told by the server, a client does not come back by itself.
+        # Disconnected by the server, a client does not reconnect by itself.
         assert client.disconnects[0] in TOLD
     for client in stays:
         assert await is_served(three.nodes[0].port, client)
@@ -197,7 +197,7 @@ async def test_a_user_is_disconnected_from_every_node_whatever_the_client_speaks
     await sockets.close_all()
 
 
-async def test_an_order_in_redis_is_heard_by_every_node(three):
+async def test_an_order_in_redis_reaches_every_node(three):
     tabs = [await plain(node.port, token_for(7)) for node in three.nodes for _ in range(2)]
     lobby = await Client.open(three.nodes[0].port, "/ws/lobby/")
     assert await publish(three, {"user": 7, "code": 4000, "reason": "gé"}) == 3
@@ -212,7 +212,7 @@ async def test_an_order_in_redis_is_heard_by_every_node(three):
     await lobby.close()
 
 
-async def test_a_token_is_ended_and_refused_from_then_on_and_the_users_others_are_not(three):
+async def test_a_token_is_revoked_and_the_users_other_tokens_are_not(three):
     claims = {"jti": "the-one"}
     for number, by in enumerate(("token", "jti", "publish")):
         claims["jti"] = f"the-one-{number}"
@@ -232,7 +232,7 @@ async def test_a_token_is_ended_and_refused_from_then_on_and_the_users_others_ar
             assert await refusal(node.port, f"/ws/mine/?token={token}") == 403
         assert await is_served(nodes[0].port, stays)
         await stays.close()
-    # A node that starts later knows, too; nothing of it is kept for ever, and no token stands in Redis.
+    # A node that starts later knows it, too; the record expires, and contains no token.
     late = three.start_node(config=CONFIG)
     assert await refusal(late.port, f"/ws/mine/?token={token}") == 403
     assert three.metric(late, "channelgate_tokens_total", outcome="revoked") == 1
@@ -261,10 +261,10 @@ async def test_one_socket_is_disconnected_by_its_id(three, sockets):
     await stays.close()
 
 
-async def test_a_client_that_is_to_come_back_does(three, driver):
-    """Without the word that it was disconnected, a Socket.IO client connects again by itself."""
+async def test_a_client_that_should_reconnect_does(three, driver):
+    """Without a disconnect packet, a Socket.IO client reconnects by itself."""
     sockets = Sockets(driver, "js-websocket")
-    # python-socketio takes the end of a polling session for a word of the server, and stays away.
+    # python-socketio treats the end of a polling session as a disconnect by the server, and stays away.
     kinds = [kind for kind in KINDS if kind.startswith("js")]
     clients = [await (await sockets.start(three.nodes[0].port, token_for(7), kind=kind)).opened() for kind in kinds]
     tab = await plain(three.nodes[0].port, token_for(7))
@@ -317,7 +317,7 @@ async def test_five_hundred_connections_of_one_user_end_at_once(three):
     await stays.close()
 
 
-async def test_nobody_is_disconnected_where_nobody_is_meant(three, sockets):
+async def test_an_order_without_a_match_disconnects_no_client(three, sockets):
     stays = await plain(three.nodes[0].port, token_for(7))
     for order in ({"user": "8"}, {"jti": "7"}, {"token": "7"}, {"socket": "7"}, {"user": "07"}):
         answer = await disconnect(three.nodes[1].port, order)
@@ -326,7 +326,7 @@ async def test_nobody_is_disconnected_where_nobody_is_meant(three, sockets):
     await stays.close()
 
 
-async def test_what_is_wrong_with_an_order_is_named(one):
+async def test_an_invalid_order_names_its_field(one):
     port = one.nodes[0].port
     tab = await plain(port, token_for(7))
     wrong = {
@@ -347,7 +347,7 @@ async def test_what_is_wrong_with_an_order_is_named(one):
     reply = await Http(port).post("/api/websocket/disconnect", body=b"{", token=API_KEY)
     assert (reply.status, reply.json()["field"]) == (400, "body")
     assert (await Http(port).get("/api/websocket/disconnect", token=API_KEY)).status == 405
-    # The same in Redis is counted, and nothing else happens.
+    # An invalid order in Redis is counted, and has no other effect.
     bad = [b"", b"{", b"\xff\xfe", b"[]", b'{"usr": 7}', b'{"user": 7, "code": 1}', b'{"user": "' + b"x" * 40_000]
     for body in bad:
         assert await publish(one, body) == 1
@@ -357,24 +357,24 @@ async def test_what_is_wrong_with_an_order_is_named(one):
     assert (await disconnect(port, {"user": 7}))["data"] == {"sockets": 1}
 
 
-async def test_only_admins_and_who_may_publish_are_obeyed(one):
+async def test_only_admins_and_publishers_may_disconnect(one):
     port = one.nodes[0].port
     tab = await plain(port, token_for(7))
     for token in (None, "noise", API_KEY + "x", mint_person(1, "admin").token + "x"):
         await disconnect(port, {"user": 7}, 401, token)
     for role in ("user", "Admin", ""):
         await disconnect(port, {"user": 7}, 403, mint_person(2, role).token)
-    # Nothing of an order is looked at before.
+    # The order is not read before the access check.
     await disconnect(port, {"user": None}, 401, None)
     assert await is_served(port, tab)
     for token in (mint_person(1, "admin").token, API_KEY):
         assert (await disconnect(port, {"user": 7}, token=token))["data"]["sockets"] in (0, 1)
     assert await tab.gone() == (4403, "")
-    # The publish API's key opens nothing else here.
+    # The publish API's key gives no other access here.
     assert (await Http(port).get("/api/websocket/stats", token=API_KEY)).status == 401
 
 
-async def test_a_node_without_redis_does_it_for_itself(system):
+async def test_a_node_without_redis_disconnects_its_own_clients(system):
     node = system.start_node(config=CONFIG, REDIS_URL="")
     token = token_for(7, jti="alone")
     tabs = [await plain(node.port, token) for _ in range(2)]
@@ -383,10 +383,10 @@ async def test_a_node_without_redis_does_it_for_itself(system):
     assert await refusal(node.port, f"/ws/mine/?token={token}") == 403
 
 
-async def test_a_node_that_could_not_hear_learns_of_it_when_it_can(three):
+async def test_a_node_that_was_cut_off_learns_of_an_order_later(three):
     far = await Proxy.start(three.redis.port)
     url = f"redis://{stack.LOOPBACK}:{far.port}/0"
-    # In a thread, because the proxy has to be served meanwhile.
+    # In a thread, because the proxy must be served meanwhile.
     node = await asyncio.to_thread(three.start_node, config=CONFIG, REDIS_URL=url)
     near = three.nodes[0]
     revoked, fresh = token_for(8, jti="revoked-meanwhile"), token_for(7)
@@ -402,9 +402,9 @@ async def test_a_node_that_could_not_hear_learns_of_it_when_it_can(three):
     assert await publish(three, {"token": revoked, "code": 4010}) == 3
     assert await publish(three, {"socket": told["id"]}) == 3
     assert await tabs[1].gone() == (4403, "over")
-    # The node has not heard of it: neither is anybody ended, nor the token refused.
+    # The node has not received it: no connection is ended, and the token is not refused.
     late = await plain(node.port, revoked, "/ws/alone/")
-    # And this one is from after the order, which it therefore does not concern.
+    # And this one was opened after the order, which therefore does not apply to it.
     again = await plain(node.port, fresh, "/ws/alone/")
     for client in (tabs[0], by_token, socket, late, again):
         assert await is_served(node.port, client)
@@ -423,7 +423,7 @@ async def test_a_node_that_could_not_hear_learns_of_it_when_it_can(three):
 
 
 async def test_no_handshake_slips_through_while_its_token_is_revoked(three, driver):
-    """Whatever the moment: once the order is answered, nobody with the token is connected, or stays so."""
+    """At any moment: once the order is answered, no client with the token is connected, or stays so."""
     sockets = Sockets(driver, "js-websocket")
     ports = [node.port for node in three.nodes]
     for turn in range(12):
@@ -475,7 +475,7 @@ action = "look"
 
 
 async def test_a_kick_during_a_handshake_ends_it(system, driver):
-    """The backend takes its time to let somebody in who is disconnected meanwhile."""
+    """The backend is slow to admit a user who is disconnected meanwhile."""
     asked, answer = [], asyncio.Event()
 
     async def serve(reader, writer) -> None:
@@ -506,7 +506,7 @@ async def test_a_kick_during_a_handshake_ends_it(system, driver):
 
 
 @pytest.mark.alone("bounds the time between the end of a token and the close")
-async def test_a_connection_ends_with_its_token_where_the_consumer_says_so(one, sockets):
+async def test_a_connection_ends_with_its_token_if_the_consumer_is_configured_so(one, sockets):
     port = one.nodes[0].port
     token = token_for(7, 6)
     keeps, ends = await plain(port, token), await plain(port, token, "/ws/ending/")
@@ -528,7 +528,7 @@ def _payload(token: str) -> bytes:
 
 
 @pytest.mark.alone("bounds the time between the end of a token and the close")
-async def test_the_leeway_is_granted_at_the_end_too(system):
+async def test_the_leeway_applies_to_the_expiry_too(system):
     node = system.start_node(config=CONFIG, CHANNELGATE__AUTH__JWT__LEEWAY="2s")
     token = token_for(7, -1)
     end = json.loads(_payload(token))["exp"] + 2
@@ -547,7 +547,7 @@ async def test_a_new_token_over_the_open_connection_keeps_it_open(one, sockets):
     assert await client.count(1) == [{"type": "refreshed"}]
     assert await socket.ask("refresh", token_for(7, 300)) == ["ok"]
     assert await ends.gone() == (4401, "token expired")
-    # The same deadline has passed for both, and they are there.
+    # The same deadline has passed for both, and they are still open.
     await client.send({"type": "refresh", "token": token_for(7, 4)})
     assert await client.count(2) == [{"type": "refreshed"}] * 2
     assert await socket.ask("refresh", token_for(7, 4)) == ["ok"]
@@ -557,7 +557,7 @@ async def test_a_new_token_over_the_open_connection_keeps_it_open(one, sockets):
     assert socket.disconnects == ["io server disconnect"]
 
 
-async def test_a_new_token_that_is_not_good_is_denied_and_changes_nothing(one, sockets):
+async def test_an_invalid_new_token_is_denied_and_changes_nothing(one, sockets):
     port = one.nodes[0].port
     first = token_for(7, 8, jti="first", role="cook")
     client, ends = await plain(port, first), await plain(port, first, "/ws/ending/")
@@ -577,15 +577,15 @@ async def test_a_new_token_that_is_not_good_is_denied_and_changes_nothing(one, s
     await client.send({"type": "whoami"})
     told = (await client.count(len(bad) + 2))[-1]
     assert (told["user"], told["role"]) == ({"id": 7, "role": "cook"}, "cook")
-    # It lives as long as it would have.
+    # It lives as long as the first token.
     assert await ends.gone() == (4401, "token expired")
     assert one.metric(one.nodes[0], "channelgate_refused_messages_total", reason="refresh_denied") == 2 * 10 + 9
-    # Still the first token's: by it, it is found.
+    # It still belongs to the first token, by which it is found.
     assert (await disconnect(port, {"jti": "first"}))["data"] == {"sockets": 2}
     assert await client.gone() == (4403, "")
 
 
-async def test_a_new_token_stands_for_the_old_one(one, sockets):
+async def test_a_new_token_replaces_the_old_one(one, sockets):
     port = one.nodes[0].port
     client = await plain(port, token_for(7, jti="old", role="cook"))
     socket = await sockets.start(port, token_for(7, jti="old", role="cook"))
@@ -594,7 +594,7 @@ async def test_a_new_token_stands_for_the_old_one(one, sockets):
     await client.send({"type": "refresh", "token": new})
     assert await client.count(1) == [{"type": "refreshed", "role": "chef", "claim": "chef"}]
     assert await socket.ask("refresh", new) == ["chef"]
-    # The old one is nobody's any more.
+    # The old one no longer belongs to any connection.
     assert (await disconnect(port, {"jti": "old"}))["data"] == {"sockets": 0}
     assert await is_served(port, client)
     assert (await disconnect(port, {"jti": "new"}))["data"] == {"sockets": 2}
@@ -607,7 +607,7 @@ def cache(system):
     return RedisCache(system.redis_url, {})
 
 
-async def test_deleting_the_cached_token_ends_what_came_in_with_it(three, cache):
+async def test_deleting_the_cached_token_ends_its_connections(three, cache):
     for name in ("one", "two"):
         cache.set(f"ws_token_{name}", 7, timeout=60)
     cache.set("ws_token_lasting", 7, timeout=None)
@@ -628,18 +628,18 @@ async def test_deleting_the_cached_token_ends_what_came_in_with_it(three, cache)
     assert closes == [4, 4, 4]
 
 
-async def test_a_cached_token_that_ends_by_itself_ends_nothing(one, cache):
+async def test_a_cached_token_that_expires_ends_nothing(one, cache):
     node = one.nodes[0]
     cache.set("ws_token_brief", 7, timeout=2)
     cache.set("ws_token_shortened", 8, timeout=60)
     cache.set("ws_token_control", 9, timeout=60)
     clients = [await plain(node.port, name, "/ws/noted/") for name in ("brief", "shortened")]
     control = await plain(node.port, "control", "/ws/noted/")
-    # Replaced by one with less time, which was seen before it was over.
+    # Replaced by one with less time, which was seen before it expired.
     cache.set("ws_token_shortened", 8, timeout=3)
     ended = ("ws_token_brief", "ws_token_shortened")
     await until(lambda: not any(cache.get(key) for key in ended), "the tokens to end", 10)
-    # Several looks later, which the control shows, they are still there.
+    # They are still open several looks later, as the control shows.
     cache.delete("ws_token_control")
     assert await control.gone(3) == (4403, "token revoked")
     cache.set("ws_token_control", 9, timeout=60)
@@ -651,7 +651,7 @@ async def test_a_cached_token_that_ends_by_itself_ends_nothing(one, cache):
         await client.close()
 
 
-async def test_a_cache_that_is_away_or_comes_back_empty_has_deleted_nothing(one, cache):
+async def test_a_cache_that_is_unreachable_or_comes_back_empty_has_deleted_nothing(one, cache):
     node = one.nodes[0]
     cache.set("ws_token_kept", 7, timeout=600)
     client = await plain(node.port, "kept", "/ws/noted/")
@@ -668,7 +668,7 @@ async def test_a_cache_that_is_away_or_comes_back_empty_has_deleted_nothing(one,
     await until(is_ready, "Redis to be back", 30)
 
     async def looks_again() -> bool:
-        """Whether a token of the new Redis is looked after: one that came before the first look at it is not."""
+        """Whether a token of the new Redis is watched: one from before the first look at it is not."""
         cache.set("ws_token_new", 8, timeout=600)
         control = await plain(node.port, "new", "/ws/noted/")
         cache.delete("ws_token_new")
@@ -685,12 +685,12 @@ async def test_a_cache_that_is_away_or_comes_back_empty_has_deleted_nothing(one,
     await client.close()
 
 
-async def test_single_use_tokens_are_not_looked_after(system, cache):
+async def test_single_use_tokens_are_not_watched(system, cache):
     node = system.start_node(config=CONFIG, CHANNELGATE__AUTH__WS_TOKEN__SINGLE_USE="true")
     cache.set("ws_token_spent", 7, timeout=60)
     client = await plain(node.port, "spent", "/ws/noted/")
     assert cache.get("ws_token_spent") is None
-    # A second or two of looks, had there been any: seen by the clock of a token that ends meanwhile.
+    # A second or two of looks, had there been any: measured by a token that expires meanwhile.
     cache.set("clock", 1, timeout=1)
     await until(lambda: cache.get("clock") is None, "a second")
     assert client.closed is None
@@ -698,7 +698,7 @@ async def test_single_use_tokens_are_not_looked_after(system, cache):
 
 
 async def test_a_site_that_logs_a_user_out_ends_its_sockets(system, database, sockets):
-    """Django deletes the token that it gave out, or publishes an order, in an ordinary view."""
+    """Django deletes the token that it issued, or publishes an order, in an ordinary view."""
     quick = {"CHANNELGATE__AUTH__WS_TOKEN__RECHECK": "200ms"}
     system.start_gate(2, database, **quick)
     web, person = Http(system.django.port), system.demo.person("ada")
@@ -706,7 +706,7 @@ async def test_a_site_that_logs_a_user_out_ends_its_sockets(system, database, so
     origin = {"origin": f"http://127.0.0.1:{system.port}"}
     path = f"/ws/notifications/?token={issued}"
     tabs = [await Client.open(node.port, path) for node in system.nodes]
-    # Another tab's token replaces the first in the cache, which is no reason to end the first.
+    # Another tab's token replaces the first in the cache, which does not end the first.
     second = (await web.get("/api/user/ws-token/", token=person.token)).json()["ws_token"]
     tabs.append(await Client.open(system.port, f"/ws/notifications/?token={second}", **origin))
     assert (await web.post("/api/user/logout/ws-token/", token=person.token)).status == 204
@@ -744,8 +744,8 @@ async def test_a_browser_can_read_why_it_was_disconnected(one):
         ]
 
 
-async def test_a_client_that_is_behind_is_told_too(system):
-    """What waits for a slow client goes before the word that it is disconnected, and does not take its place."""
+async def test_a_slow_client_is_disconnected_with_the_reason_too(system):
+    """Waiting messages of a slow client are sent before the disconnect packet, and do not displace it."""
     notice = b'42["notice","' + b"x" * 1000 + b'"]'
     # There is room for nineteen of these, each in a frame, and for nothing more.
     node = system.start_node(config=CONFIG, CHANNELGATE__SOCKET__OUTBOX=str(19 * (len(notice) + 4) + 2))

@@ -1,4 +1,4 @@
-"""Three nodes behind nginx, restarted one after the other under clients that come back."""
+"""Three nodes behind nginx, restarted one after the other under reconnecting clients."""
 
 import asyncio
 import dataclasses
@@ -12,18 +12,18 @@ from rig.client import Client, until
 
 CLIENTS = 200
 PERIOD = 3.0
-#: A drain whose spread can be seen, and that is over within seconds.
+#: A drain with a visible spread that is over within seconds.
 DRAIN = {
     "CHANNELGATE__SERVER__DRAIN_DELAY": "500ms",
     "CHANNELGATE__SERVER__DRAIN_PERIOD": f"{PERIOD}s",
-    # On a busy machine two hundred clients in one process take their time to answer a Close.
+    # On a busy machine two hundred clients in one process take time to answer a Close.
     "CHANNELGATE__SERVER__DRAIN_GRACE": "10s",
 }
 
 
 @dataclasses.dataclass
 class Stay:
-    """One connection: from which event on it was open, to which it had been told that it ends, and what it got."""
+    """One connection: its first event, its last event before it was closed, and the events it got."""
 
     opened: int
     numbers: list[int] = dataclasses.field(default_factory=list)
@@ -32,7 +32,7 @@ class Stay:
 
 
 class Viewer:
-    """A client as a page would be: it reconnects when it is told to, after a moment of its own choice."""
+    """A client like a page: it reconnects when it is closed, after a random moment."""
 
     def __init__(self, roll: "Roll"):
         self.roll = roll
@@ -49,7 +49,7 @@ class Viewer:
                 await asyncio.sleep(0.1)
                 continue
             self.roll.handshakes.append(asyncio.get_running_loop().time())
-            # What is published from now on must arrive; what is under way to Redis at this moment may.
+            # Events published from now on must arrive; those in transit to Redis at this moment may.
             stay = Stay(opened=self.roll.begun + 1)
             self.stays.append(stay)
             await self.client.wait(lambda client: client.closed or not self.roll.going, "the end", 120)
@@ -59,7 +59,7 @@ class Viewer:
             stay.numbers = [frame["data"] for frame in self.client.json()]
             if self.client.closed:
                 stay.code = self.client.closed[0]
-                # As a careful client does: not all in the moment in which they are told.
+                # Like a careful client: not all of them at the moment of the close.
                 await asyncio.sleep(random.uniform(0, 0.3))
             else:
                 await self.client.close()
@@ -94,7 +94,7 @@ class Roll:
 
 @pytest.mark.alone("needs the cores for 200 clients and three nodes, and measures how they come back")
 @pytest.mark.timeout(180)
-async def test_a_rolling_restart_loses_nothing_unnoticed_refuses_nobody_and_makes_no_storm(system):
+async def test_a_rolling_restart_loses_nothing_unnoticed_refuses_no_client_and_makes_no_storm(system):
     for _ in range(3):
         system.start_node(wait=False, **DRAIN)
     await asyncio.to_thread(system.wait)
@@ -111,7 +111,7 @@ async def test_a_rolling_restart_loses_nothing_unnoticed_refuses_nobody_and_make
         rolled.append((began, loop.time()))
         await asyncio.to_thread(lambda node=node: node.start().wait())
         await until(lambda: roll.open() == CLIENTS, "everybody to be back", 30)
-    # An event more, so that every last stay has one to end with.
+    # One more event, so that the last connection of each has one to end with.
     enough = roll.sent + 5
     await until(lambda: roll.sent > enough, "the last events")
     roll.going = False
@@ -140,7 +140,7 @@ async def test_a_rolling_restart_loses_nothing_unnoticed_refuses_nobody_and_make
     joined = sum(viewer.stays[0].numbers[0] - 1 for viewer in roll.viewers)
     assert got + away + joined == expected, "every event of every client is accounted for"
 
-    # Spread as the drain says: in no tenth of it more than a few times its share comes.
+    # Spread as configured: no tenth of it has more than a few times its share.
     for began, ended in rolled:
         times = [time - began for time in roll.handshakes if began <= time <= ended + 1]
         share = len(times) * 0.3 / PERIOD

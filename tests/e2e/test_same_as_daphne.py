@@ -1,6 +1,6 @@
-"""What a browser gets from Channelgate is what it gets from ordinary consumers under Daphne: frame by frame, in order.
+"""A browser receives the same from Channelgate as from ordinary consumers under Daphne: frame by frame, in order.
 
-Targets: Daphne, one node, and three nodes behind nginx; all hear the same Django at the same time.
+Targets: Daphne, one node, and three nodes behind nginx; all of them receive from the same Django at the same time.
 """
 
 import asyncio
@@ -71,7 +71,7 @@ async def new_employee(api: Http, name: str) -> dict:
 # S2, the feed of visitors and staff on /ws/
 
 
-async def test_every_step_of_a_visitor_is_told_in_order(compare):
+async def test_every_step_of_a_visitor_is_sent_in_order(compare):
     api = compare.api
     await compare.connect("a", "/ws/", ["broadcast"])
     await compare.connect("b", "/ws/?room=ignored", ["broadcast"])
@@ -119,7 +119,7 @@ async def test_a_deleted_employee_takes_its_attendances_with_it_first(compare):
         form = {"employee": employee, "device_id": 3, "datetime": JUNE, "score": score}
         reply = await api.post("/api/employee-attendances/", form=form, files={"image": PNG})
         assert reply.status == 201
-    # An update of an attendance is told to nobody.
+    # An update of an attendance is not published.
     await api.request("PATCH", f"/api/employee-attendances/{reply.json()['id']}/", data={"device_id": 4})
     await api.request("DELETE", f"/api/employees/{employee}/")
     frames = (await compare.agree(feed=9))["feed"]
@@ -133,7 +133,7 @@ async def test_a_deleted_employee_takes_its_attendances_with_it_first(compare):
     assert [frame["data"]["score"] for frame in frames[2:5]] == [0.5, 1.0, 0.30000000000000004]
 
 
-async def test_an_employee_without_an_image_is_told_to_nobody(compare):
+async def test_an_employee_without_an_image_is_not_published(compare):
     await compare.connect("feed", "/ws/", ["broadcast"])
     data = {"first_name": "No", "last_name": "Image", "email": f"{time.monotonic_ns()}@example.org"}
     reply = await compare.api.post("/api/employees/", data={**data, "phone_number": str(time.monotonic_ns())[-12:]})
@@ -172,7 +172,7 @@ async def test_every_kind_of_value_arrives_as_it_was_published(compare):
     assert [frame["data"] for frame in frames[:-1]] == values
 
 
-async def test_what_a_client_says_on_the_feed_is_ignored(compare):
+async def test_messages_of_a_client_on_the_feed_are_ignored(compare):
     await compare.connect("feed", "/ws/", ["broadcast"])
     await compare.send("feed", "not json", "", "{", b"\x00\xff", {"type": "subscribe"}, "ping", [1, 2], "null")
     await compare.publish("broadcast", type="send_event", event="still", data="here")
@@ -190,7 +190,7 @@ async def test_a_burst_keeps_its_order_for_everyone(compare):
     assert [frame["data"] for frame in frames["b"]] == list(range(600))
 
 
-async def test_who_left_gets_nothing_and_who_comes_gets_what_follows(compare):
+async def test_a_client_that_left_gets_nothing_and_a_new_one_gets_later_events(compare):
     await compare.connect("stays", "/ws/", ["broadcast"])
     await compare.connect("leaves", "/ws/", ["broadcast"])
     await compare.publish("broadcast", type="send_event", event="one", data=1)
@@ -207,7 +207,7 @@ async def test_who_left_gets_nothing_and_who_comes_gets_what_follows(compare):
 # S0, live attendance on /ws/attendance/
 
 
-async def test_attendance_says_hello_and_tells_every_change(compare):
+async def test_attendance_greets_and_sends_every_change(compare):
     api = compare.api
     await compare.connect("dashboard", "/ws/attendance/", ["attendance_updates"])
     record = {"user_name": "José", "employee_id": "E-7", "office": "Davao", "date": "2025-06-01", "check_in_time": JUNE}
@@ -232,7 +232,7 @@ async def test_a_ping_is_answered_with_its_own_timestamp(compare):
     assert frames[1:] == [{"type": "pong", "timestamp": stamp} for stamp in [*stamps, None, 1]]
 
 
-async def test_messages_that_attendance_does_not_know_are_ignored(compare):
+async def test_messages_unknown_to_attendance_are_ignored(compare):
     await compare.connect("dashboard", "/ws/attendance/", ["attendance_updates"])
     await compare.send(
         "dashboard",
@@ -282,13 +282,13 @@ async def new_lot(api: Http, name: str) -> int:
     return reply.json()["id"]
 
 
-async def test_a_reservation_is_told_to_its_owner_through_its_whole_life(compare):
+async def test_a_reservation_is_sent_to_its_owner_through_its_whole_life(compare):
     ana, ben = [await Person.register(compare.api, name) for name in ("ana", "ben")]
     for name, person in (("ana", ana), ("ben", ben)):
         await compare.connect(name, f"/ws/notifications/?token={await person.ws_token()}", person.groups)
         await compare.send(name, {"type": "subscribe", "notification_types": ["reservation"]})
     await compare.settle()
-    lot = await new_lot(compare.api, "Roxas Night Market")  # told to all, but not as a reservation
+    lot = await new_lot(compare.api, "Roxas Night Market")  # sent to all, but not as a reservation
     first = await reserve(ana, lot)
     await compare.api.post(f"/api/parking/reservations/{first}/remind/", token=ana.access)
     await compare.api.post(f"/api/parking/reservations/{first}/cancel/", token=ana.access)
@@ -325,7 +325,7 @@ async def test_nothing_is_delivered_before_the_first_subscribe(compare):
     await notify(compare, ana, "offer", "reservation")
     await compare.settle()
     assert [len(client.frames) for client in compare.clients["silent"].values()] == [0] * len(compare.targets)
-    # From its own first subscribe on it gets what it asked for, and nothing of what was before.
+    # From its first subscription on it gets the subscribed events, and nothing from before.
     compare.groups["silent"] = set(ana.groups)
     await compare.send("silent", {"type": "subscribe", "notification_types": ["offer"]})
     await compare.settle()
@@ -380,7 +380,7 @@ async def test_both_group_names_and_every_event_type_reach_the_user(compare):
     assert [frame["message"] for frame in frames] == [*kinds, "plain"] * 3
 
 
-async def test_malformed_subscribes_are_passed_over_in_silence(compare):
+async def test_malformed_subscribes_are_ignored_silently(compare):
     ana = await Person.register(compare.api, "ana")
     await compare.connect("ana", f"/ws/notifications/?token={await ana.ws_token()}", ana.groups)
     await compare.send(
@@ -446,7 +446,7 @@ async def test_only_a_live_ws_token_opens_notifications(compare):
     await compare.connect("ana", f"/ws/notifications/?token={old}", ana.groups)
     await compare.connect("again", f"/ws/notifications/?x=1&token={old}", ana.groups)  # good until it expires
     await compare.agree(ana=0, again=0)
-    # A later token has another second in it; it takes the older one's place.
+    # A later token has another second in it; it replaces the older one.
     await asyncio.sleep(1.1)
     new = await ana.ws_token()
     assert new != old

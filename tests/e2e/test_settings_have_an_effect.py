@@ -1,4 +1,4 @@
-"""A setting that is accepted has an effect: for each key of the configuration two values, and what is then seen."""
+"""A setting that is accepted has an effect: for each key of the configuration two values, and what is observed."""
 
 import asyncio
 import re
@@ -8,17 +8,17 @@ import settings
 from rig import answers
 from settings import OfConsumer, OfNode, consumers, redis_and_django, server, steps, tokens, world
 
-#: Many rows tell a setting by how long something takes.
+#: Many rows measure how long something takes.
 pytestmark = pytest.mark.alone("bounds times, and starts many nodes")
 
 TABLES = (server.TABLE, tokens.TABLE, redis_and_django.TABLE, consumers.TABLE, steps.TABLE)
 ROWS: dict[str, OfNode | OfConsumer] = {key: row for table in TABLES for key, row in table.items()}
-#: Rows that are looked at at the same time.
+#: Number of rows tested at the same time.
 AT_ONCE = 8
 
 
 def test_every_key_has_a_row_and_every_row_a_key():
-    """A key without a row is one of which nobody knows whether it does anything."""
+    """A key without a row could be without any effect."""
     keys = settings.keys()
     assert len(keys) > 150
     assert [key for key in keys if key not in ROWS] == []
@@ -38,7 +38,7 @@ def filled(text: str | None, site: world.Site) -> str | None:
     return re.sub(r"\{(redis|second|backend)\}", lambda found: known[found[1]], text)
 
 
-#: Keys whose variable has a name of its own, which is taken as it is.
+#: Keys with a named variable, whose value is taken as text.
 NAMED = {
     "server.listen": "CHANNELGATE_LISTEN",
     "layer.url": "REDIS_URL",
@@ -60,7 +60,7 @@ def environment(key: str, row: OfNode, value: str | None, site: world.Site) -> d
 
 
 class Looked:
-    """What was seen with either value of each key, or why not."""
+    """The result of both values of each key, or the error."""
 
     def __init__(self, directory, backend: answers.Backend):
         self.redises = world.Redises(directory)
@@ -91,7 +91,7 @@ class Looked:
             async with self.turns:
                 name = re.sub(r"[^a-z0-9]+", "-", f"{key}-{number}")
                 site = world.Site(self.redises, self.backend, name, row.alone)
-                # Redis passes on what is published to all databases: groups are a row's own.
+                # Redis sends a publish to clients of all databases: groups are unique per row.
                 config = (row.config + (value if row.in_file else "")).replace("SITE", name)
                 env = environment(key, row, value, site)
                 if key == "server.listen":
@@ -137,7 +137,7 @@ class Looked:
 
 @pytest.fixture(scope="module")
 def looked(request, tmp_path_factory):
-    """Looks at all keys that are to be tested, several at a time."""
+    """Tests all requested keys, several at a time."""
     mine = [
         item for item in request.session.items if getattr(item, "originalname", "") == "test_a_setting_has_an_effect"
     ]
@@ -156,5 +156,5 @@ def test_a_setting_has_an_effect(looked, key):
     first, second = looked[key]
     for seen in (first, second):
         if isinstance(seen, Exception):
-            raise AssertionError(f"{key} cannot be looked at") from seen
+            raise AssertionError(f"{key} cannot be tested") from seen
     assert (wrong := settings.differ(ROWS[key], first, second)) is None, f"{key}: {wrong}"

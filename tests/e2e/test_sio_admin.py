@@ -1,4 +1,4 @@
-"""The admin API: the whole cluster in figures, where a user is, and events to users, rooms and roles."""
+"""The admin API: the whole cluster in figures, a user's rooms, and events to users, rooms and roles."""
 
 import signal
 import time
@@ -15,7 +15,7 @@ API = "/api/websocket"
 
 @pytest.fixture
 def three(system, database):
-    """Three nodes behind nginx, with nobody else on them."""
+    """Three nodes behind nginx, without other clients."""
     return system.start_gate(3, database)
 
 
@@ -25,7 +25,7 @@ def admin() -> str:
 
 
 async def ask(port: int, path: str, token: str, body=None, status: int = 200) -> dict:
-    """A request to the API that must be answered with this status, and its body."""
+    """A request to the API that must be answered with this status; returns its body."""
     method = "GET" if body is None else "POST"
     reply = await Http(port).request(method, API + path, data=body, token=token)
     assert reply.status == status, reply
@@ -34,7 +34,7 @@ async def ask(port: int, path: str, token: str, body=None, status: int = 200) ->
     return answer
 
 
-async def test_health_is_open_and_counts_users_once(three, sockets):
+async def test_health_is_public_and_counts_users_once(three, sockets):
     person = stranger()
     for node in three.nodes:
         await sockets.open(node.port, person)
@@ -54,7 +54,7 @@ async def counted(health, users: int) -> bool:
     return (await health())["connectedUsers"] == users
 
 
-async def test_statistics_are_those_of_all_nodes_whichever_is_asked(three, sockets, admin):
+async def test_statistics_cover_all_nodes_at_every_node(three, sockets, admin):
     person = stranger()
     for number, node in enumerate(three.nodes, start=1):
         for _ in range(number):
@@ -68,7 +68,7 @@ async def test_statistics_are_those_of_all_nodes_whichever_is_asked(three, socke
 
     data = await until(settled, "seven connections of two users")
     assert data["nodes"] == 3 and len(data["perNode"]) == 3
-    # Each has a role's and a user's room; there are two of each, and one work order, and what the node has for itself.
+    # Each has a role's and a user's room; there are two of each, and one work order, and the node's own rooms.
     assert data["rooms"] >= 5
     assert sorted(node["connections"] for node in data["perNode"]) == [2, 2, 3]
     before = data["events"]
@@ -99,7 +99,7 @@ async def test_a_users_rooms_are_found_on_every_node(three, sockets, admin):
     assert (nobody["rooms"], nobody["sockets"]) == ([], [])
 
 
-async def test_events_go_to_a_user_a_room_or_a_role_and_to_nobody_else(three, sockets, admin):
+async def test_events_go_only_to_a_user_a_room_or_a_role(three, sockets, admin):
     one, two, person, other = await pair_in(three, sockets, "work_order_8")
     tab = await sockets.open(three.nodes[2].port, person, kind="js-polling")
     data = {"text": "Grüße ☕", "nested": [1, 2.5, None, {"a": []}]}
@@ -113,7 +113,7 @@ async def test_events_go_to_a_user_a_room_or_a_role_and_to_nobody_else(three, so
         answer = await ask(three.nodes[number % 3].port, path, admin, {"event": f"to {path}", "data": data})
         assert answer["silent"] == []
         assert answer["data"]["sockets"] == len(receivers)
-    # A last one for all of them, room by room, closes the account.
+    # A last event for all of them, room by room, completes the count.
     for group in (person.id, other.id):
         await ask(three.port, f"/emit/{group}", admin, {"event": "end"})
     for client in (one, two, tab):
@@ -122,7 +122,7 @@ async def test_events_go_to_a_user_a_room_or_a_role_and_to_nobody_else(three, so
         assert got == [(f"to {path}", [data]) for path, receivers in targets.items() if client in receivers]
 
 
-async def test_what_is_wrong_with_a_request_is_named(three, admin):
+async def test_an_invalid_request_names_its_field(three, admin):
     wrong = {
         "event": [{}, {"data": 1}, {"event": ""}, {"event": None}, {"event": 7}, {"event": "disconnect"}],
         "body": [[], "text", 7],
@@ -162,7 +162,7 @@ async def test_a_node_that_does_not_answer_is_named(three, sockets, admin):
     client = await sockets.open(others[1].port, person)
     frozen.signal(signal.SIGSTOP)
     try:
-        # Whoever does answer is heard, and what could be delivered is.
+        # Answering nodes are included, and deliverable events are delivered.
         answer = await ask(others[0].port, f"/emit/{person.id}", admin, {"event": "hello"})
         assert answer["silent"] == [name] and answer["data"]["sockets"] == 1
         assert await client.args("hello") == []

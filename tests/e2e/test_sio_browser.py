@@ -30,12 +30,12 @@ def opening(port: int, token: str, **options) -> str:
 
 @pytest.fixture(scope="module")
 def open_gate(module_system, database):
-    """Three nodes behind nginx that let pages of 127.0.0.1 in, whatever their port."""
+    """Three nodes behind nginx that accept pages of 127.0.0.1 with any port."""
     return module_system.start_gate(3, database, CHANNELGATE_ALLOWED_ORIGINS="127.0.0.1")
 
 
 async def events(page, name: str, number: int = 1) -> list:
-    """The arguments of every event of this name, once there are so many."""
+    """The arguments of every event of this name, once there are this many."""
     script = f"log_.filter(([name]) => name === {json.dumps(name)}).map(([, args]) => args)"
 
     async def there():
@@ -69,7 +69,7 @@ async def test_a_page_of_an_allowed_origin_marks_attendance(open_gate, transport
             assert await page.run("ids_.length") == 1 and page.errors == []
 
 
-async def test_a_page_of_another_origin_is_kept_out(open_gate):
+async def test_a_page_of_another_origin_is_refused(open_gate):
     with site() as other_port:
         async with browser() as page:
             # The same server by another name is another origin, and that name is not allowed.

@@ -1,4 +1,4 @@
-"""What the real clients can do with a node: transports, acknowledgements both ways, bytes, namespaces, rooms."""
+"""The features that real clients can use: transports, acknowledgements both ways, bytes, namespaces, rooms."""
 
 import asyncio
 
@@ -29,7 +29,7 @@ VALUES = [
 
 @pytest.fixture(scope="module", params=[1, 3])
 def echo(request, tmp_path_factory):
-    """One node; and three behind nginx, which knows no affinity."""
+    """One node; and three behind nginx, without affinity."""
     system = System(tmp_path_factory.mktemp("echo"), LAYERS["core"])
     try:
         for _ in range(request.param):
@@ -50,7 +50,7 @@ async def test_the_transport_is_the_one_that_was_asked_for_and_an_upgrade_ends_o
     assert client.disconnects == []
 
 
-async def test_every_value_comes_back_as_it_went(echo, clients):
+async def test_every_value_comes_back_unchanged(echo, clients):
     client = await clients.open(echo.port)
     for value in VALUES:
         assert await client.ask("echo", value) == [value], repr(value)[:80]
@@ -72,7 +72,7 @@ async def test_many_questions_at_once_get_each_its_own_answer_and_events_keep_th
     assert client.all("said") == [[number] for number in range(500)]
 
 
-async def test_a_room_hears_what_is_said_in_it_on_every_node(echo, clients):
+async def test_messages_to_a_room_reach_it_on_every_node(echo, clients):
     room, other = f"{clients.kind}-1", f"{clients.kind}-2"
     members = [await clients.open(echo.port, kind=kind) for kind in (clients.kind, "js-websocket", "py-websocket")]
     outside = await clients.open(echo.port)
@@ -87,7 +87,7 @@ async def test_a_room_hears_what_is_said_in_it_on_every_node(echo, clients):
         expected = [[first], ["last"]] if client is members[0] else [[first], [second], ["last"]]
         await client.args("told", len(expected))
         assert client.all("told") == expected
-    # Out of the room, and everybody at last.
+    # First without one member of the room, then to everyone.
     assert await members[1].ask("leave", room) == ["left"]
     await members[0].emit("tell", room, "without one")
     for client in (members[0], members[2]):
@@ -99,21 +99,21 @@ async def test_a_room_hears_what_is_said_in_it_on_every_node(echo, clients):
     assert len(outside.all("told")) == 1
 
 
-async def test_a_client_acknowledges_what_the_node_asks(echo, clients):
+async def test_a_client_acknowledges_events_of_the_node(echo, clients):
     client = await clients.open(echo.port, answers={"question": ["yes", b"\x01", {"n": 1}]})
     await client.emit("ask_me", "really?")
     assert await client.data("question") == "really?"
     assert await client.data("answered") == ["yes", b"\x01", {"n": 1}]
 
 
-async def test_a_client_that_does_not_acknowledge_is_not_waited_for_longer_than_configured(echo, sockets):
+async def test_a_missing_acknowledgement_times_out_as_configured(echo, sockets):
     client = await sockets.open(echo.port, answers={"question": None})
     await client.emit("ask_me", "hello?")
     assert await client.args("unanswered") == []
     assert await client.ask("echo", "still there") == ["still there"]
 
 
-async def test_namespaces_are_apart(echo, clients):
+async def test_namespaces_are_separate(echo, clients):
     main, admin = await clients.open(echo.port), await clients.open(echo.port, namespace="/admin")
     assert await admin.ask("echo", 7) == [7]
     await main.emit("tell_all", "main only")
@@ -124,14 +124,14 @@ async def test_namespaces_are_apart(echo, clients):
     assert refusal["message"] == "Invalid namespace"
 
 
-async def test_an_acknowledgement_of_an_event_that_nobody_handles_does_not_come(echo, sockets):
+async def test_an_event_without_a_handler_is_not_acknowledged(echo, sockets):
     client = await sockets.open(echo.port)
     with pytest.raises(DriverError):
         await sockets.driver.tell("emit", socket=client.name, event="nobody", args=[1], ack=300)
     assert await client.ask("echo", 1) == [1]
 
 
-async def test_a_node_may_end_it(echo, clients):
+async def test_a_node_may_disconnect_a_client(echo, clients):
     client = await clients.open(echo.port)
     await client.emit("bye")
     await client.wait(lambda: client.disconnects, "the disconnect")

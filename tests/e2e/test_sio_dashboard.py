@@ -1,4 +1,4 @@
-"""The manager's dashboard: one event of Django, for the employee's room and for the general one."""
+"""The manager's dashboard: one Django event, for the employee's room and for the general one."""
 
 import itertools
 import uuid
@@ -15,7 +15,7 @@ def new_employee() -> int:
 
 
 async def check_in(gate, employee: int, **row) -> dict:
-    """Somebody arrives, and Django publishes it."""
+    """An employee arrives, and Django publishes it."""
     row = {"user_name": "Meera Joshi", "employee_id": str(employee), "office": "Thane", "date": "2026-03-02", **row}
     return await gate.demo.make("attendance", **row)
 
@@ -26,7 +26,7 @@ def documented(row: dict) -> dict:
 
 
 def same(data: dict, row: dict) -> bool:
-    """Equal, but for how the time is spelled: the serializer ends it with Z, the signal with +00:00."""
+    """Equal, except for the format of the time: the serializer ends it with Z, the signal with +00:00."""
     spelled = {**data, "timestamp": data["timestamp"].replace("+00:00", "Z")}
     return spelled == documented(row)
 
@@ -48,7 +48,7 @@ async def test_one_event_reaches_the_room_of_the_employee_and_the_general_one(ga
     for client, event in ((one, "attendance_update"), (both, "attendance_update"), (both, "general_attendance_update")):
         await client.wait(lambda client=client, event=event: matching(client, event, row), f"{event} of {row}")
     await all_of_them.wait(lambda: matching(all_of_them, "general_attendance_update", row), "the general update")
-    # Whoever watches one employee hears of no other, and the general room has no events of the employees' rooms.
+    # A client in one employee's room gets no other, and the general room gets no events of the employees' rooms.
     assert {args[0]["employee_id"] for args in one.all("attendance_update")} == {str(employee)}
     assert one.names("general_attendance_update") == all_of_them.names("attendance_update") == []
 
@@ -67,7 +67,7 @@ async def test_rooms_are_left_again(gate, clients):
     await until_gone(gate, client, fence, employee, "general_attendance_update")
 
 
-async def test_an_employee_that_is_deleted_is_told_of_with_what_django_says(gate, sockets):
+async def test_a_deleted_employee_is_sent_with_djangos_data(gate, sockets):
     employee = new_employee()
     client = await sockets.open(gate.port, gate.demo.person("ann"))
     await client.emit("join_attendance_room", employee)
@@ -85,7 +85,7 @@ def matching(client, event: str, row: dict) -> bool:
 
 
 async def reached(gate, client, event: str, employee: int) -> None:
-    """Checks in until the client hears of it: it has joined. Joining is not acknowledged in this protocol."""
+    """Checks in until the client receives it: it has joined. Joining is not acknowledged in this protocol."""
     for _ in range(50):
         row = await check_in(gate, employee)
         try:
@@ -97,11 +97,11 @@ async def reached(gate, client, event: str, employee: int) -> None:
 
 
 async def until_gone(gate, client, fence, employee: int, event: str) -> dict:
-    """Checks in until the client no longer hears of it, and gives the last row; `fence` hears of all."""
+    """Checks in until the client no longer receives it, and returns the last row; `fence` receives all."""
     for number in itertools.count():
         row = await check_in(gate, employee)
         await fence.wait(lambda row=row: matching(fence, event, row), event)
-        # One more, so that whatever there was to hear of the first has been heard.
+        # One more, so that any events for the first have arrived.
         after = await check_in(gate, employee)
         await fence.wait(lambda row=after: matching(fence, event, row), event)
         if not matching(client, event, row) and not matching(client, event, after):

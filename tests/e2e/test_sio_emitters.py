@@ -15,10 +15,11 @@ from rig.system import LAYERS, System
 PUBLISH = Path(__file__).parent / "rig" / "publish.py"
 EMITTERS = stack.ROOT / ".venv" / "emitters"
 PINNED = "5.18.1"
-#: 5.13 pickles; 5.14.0 writes JSON without bytes; 5.15.0 with them; later ones write a list of arguments always.
+#: 5.13 pickles; 5.14.0 writes JSON without bytes; 5.15.0 with them; later ones always write a list of arguments.
 VERSIONS = ["5.13.0", "5.14.0", "5.15.0", PINNED]
 
-#: Where an event is sent, and who gets it: `a` and `b` are in the room x, `b` also in y, `c` in none, `d` in /admin.
+#: The destination of an event, and its receivers: `a` and `b` are in the room x, `b` also in y, `c` in none, `d` in
+#: /admin.
 ROUTES = {
     "everybody": ({}, "abc"),
     "a room": ({"to": ["room_x"]}, "ab"),
@@ -27,11 +28,11 @@ ROUTES = {
     "a room but for a socket": ({"to": ["room_x"], "except": ["id of a"]}, "b"),
     "everybody but for a socket": ({"except": ["id of b"]}, "ac"),
     "a socket": ({"to": ["id of c"]}, "c"),
-    "a room that nobody is in": ({"to": ["room_z"]}, ""),
+    "an empty room": ({"to": ["room_z"]}, ""),
     "another namespace": ({"namespace": "/admin"}, "d"),
     "a room of another namespace": ({"namespace": "/admin", "to": ["room_x"]}, ""),
 }
-#: Arguments as an emitter takes them, for both kinds of emitters.
+#: Arguments for both kinds of emitters.
 ARGUMENTS = {
     "none": [],
     "one": [{"text": "héllo", "n": 1, "nested": [None, True, 1.5]}],
@@ -114,10 +115,10 @@ async def audience(pair, sockets) -> dict:
 
 
 async def fenced(publish, members: dict, emits: list[dict]) -> dict[str, list]:
-    """Publishes, waits until everybody has had whatever there was for them, and gives that."""
+    """Publishes, waits until every client has received its events, and returns them."""
     places = [{}, {"namespace": "/admin"}, {"to": ["room_x"]}, {"to": ["room_y"]}]
     places += [{"to": [members[name].id]} for name in "abc"]
-    # One for each place: what comes in different rooms has no order between them.
+    # One for each destination: events in different rooms have no order between them.
     await publish([*emits, *({"event": "end", "args": [], **place} for place in places)])
     for name, ends in {"a": 3, "b": 4, "c": 2, "d": 1}.items():
         await members[name].args("end", ends)
@@ -125,11 +126,11 @@ async def fenced(publish, members: dict, emits: list[dict]) -> dict[str, list]:
 
 
 def supported(version: str, emit: dict) -> bool:
-    """Only redis-emitter leaves out a room; only sockets may be left out elsewhere."""
+    """Only redis-emitter can exclude a room; the others can exclude only sockets."""
     return version == "redis-emitter" or "room_y" not in emit.get("except", [])
 
 
-async def test_an_emit_reaches_exactly_those_it_names_on_every_node(pair, sockets, publish):
+async def test_an_emit_reaches_exactly_its_receivers_on_every_node(pair, sockets, publish):
     members = await audience(pair, sockets)
 
     def named(places: list[str]) -> list[str]:
@@ -149,9 +150,9 @@ async def test_an_emit_reaches_exactly_those_it_names_on_every_node(pair, socket
     }
 
 
-async def test_arguments_arrive_as_they_were_given(pair, sockets, publish):
+async def test_arguments_arrive_unchanged(pair, sockets, publish):
     members = await audience(pair, sockets)
-    # 5.14.0 has no bytes, and writes a tuple of arguments as it does a list that is one argument.
+    # 5.14.0 has no bytes, and writes a tuple of arguments like a list that is one argument.
     left_out = {"5.14.0": ("bytes", "nested bytes", "two")}.get(publish.version, ())
     emits = [{"event": what, "args": args} for what, args in ARGUMENTS.items() if what not in left_out]
     got = await fenced(publish, members, emits)
@@ -161,7 +162,7 @@ async def test_arguments_arrive_as_they_were_given(pair, sockets, publish):
     assert got["d"] == []
 
 
-async def test_noise_on_the_emitters_channels_harms_nobody(pair, sockets, driver):
+async def test_noise_on_the_emitters_channels_is_harmless(pair, sockets, driver):
     members = await audience(pair, sockets)
     async with redis.Redis.from_url(pair.redis_url) as connection:
         for channel in ("socketio", "socket.io#/#", "socket.io#/#room_x#"):

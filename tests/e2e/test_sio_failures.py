@@ -1,4 +1,4 @@
-"""A node killed mid-session, and Redis restarted mid-session: who stays, who is missed, and that events flow again."""
+"""A node killed, and Redis restarted, mid-session: which members stay, and that events arrive again."""
 
 import signal
 
@@ -15,24 +15,24 @@ ROOM = "work_order_7"
 
 @pytest.fixture(params=["core", "pubsub"])
 def three(request, tmp_path, database):
-    """Three nodes that miss each other soon, behind nginx, for a test to destroy."""
+    """Three nodes with short leases, behind nginx, for a test to destroy."""
     system = System(tmp_path, LAYERS[request.param])
     yield system.start_gate(3, database, **QUICK)
     system.stop()
 
 
-async def test_a_killed_node_is_survived_by_who_returns_and_tells_once_of_who_does_not(three, sockets):
+async def test_after_a_killed_node_members_that_return_stay_and_others_are_reported_once(three, sockets):
     doomed, *others = three.nodes
     role = stranger().role
     watcher = await sockets.open(others[0].port, mint_person(stranger().id, role))
     kinds = ("js-websocket", "js-polling", "py-websocket", "js-upgrade", "js-websocket", "py-polling")
     staying = [mint_person(stranger().id, role) for _ in kinds]
-    # Through the balancer, so some of them are on the doomed node, and can come back elsewhere.
+    # Through the balancer, so some of them are on the killed node, and can come back elsewhere.
     clients = [await sockets.open(three.port, one, kind=kind) for one, kind in zip(staying, kinds, strict=True)]
     lost = [mint_person(stranger().id, role) for _ in range(3)]
     for person in lost:
         await sockets.open(doomed.port, person)
-    # One with a second tab elsewhere is not lost.
+    # One with a second tab elsewhere stays present.
     two_tabs = mint_person(stranger().id, role)
     for node in (doomed, others[1]):
         await sockets.open(node.port, two_tabs)
@@ -44,8 +44,8 @@ async def test_a_killed_node_is_survived_by_who_returns_and_tells_once_of_who_do
     )
     for client in clients:
         await client.wait(lambda client=client: client.connected, "everybody else to be back", 20)
-    assert any(len(client.ids) > 1 for client in clients), "nobody was on the killed node"
-    # Whoever has come back hears, with their groups joined anew, and speaks.
+    assert any(len(client.ids) > 1 for client in clients), "no client was on the killed node"
+    # Clients that have come back receive again, with their groups joined anew, and can send.
     async with three.publisher() as layer:
         for person in staying:
             await layer.group_send(
@@ -56,7 +56,7 @@ async def test_a_killed_node_is_survived_by_who_returns_and_tells_once_of_who_do
     for client in clients[:2]:
         await client.emit("join_room", ROOM)
     await joined(clients[0], clients[1], ROOM)
-    # A last one, who leaves after all that and is missed: nobody else was told of twice, or wrongly.
+    # A last member leaves after all that and is reported: no other was reported twice, or wrongly.
     last = mint_person(stranger().id, role)
     await sockets.close(await sockets.open(others[1].port, last))
     await watcher.wait(lambda: last.id in told(watcher, "user_offline"), "the last one to be missed")
@@ -64,7 +64,7 @@ async def test_a_killed_node_is_survived_by_who_returns_and_tells_once_of_who_do
     assert [who for who in told(watcher, "user_online") if who == two_tabs.id] == [two_tabs.id]
 
 
-async def test_events_flow_again_after_redis_is_restarted_and_presence_is_right(three, sockets):
+async def test_events_arrive_again_after_redis_is_restarted_and_presence_is_right(three, sockets):
     one, two, *_ = await pair_in(three, sockets, ROOM)
     role = stranger().role
     watcher = await sockets.open(three.nodes[0].port, mint_person(stranger().id, role))
@@ -78,7 +78,7 @@ async def test_events_flow_again_after_redis_is_restarted_and_presence_is_right(
     for node in three.nodes:
         await until(lambda node=node: ready(node, 200), f"{node.name} to be ready again")
     assert one.connected and two.connected and watcher.connected
-    # Nobody had to reconnect; rooms are as they were, from clients and from Django.
+    # No client had to reconnect; rooms are unchanged, for clients and for Django.
     assert [len(socket.ids) for socket in (one, two, watcher, *tabs)] == [1] * 5
     await joined(one, two, ROOM)
     await joined(two, one, ROOM)
@@ -96,7 +96,7 @@ async def test_events_flow_again_after_redis_is_restarted_and_presence_is_right(
         )
         for client in (one, two):
             assert (await client.data("work_order_updated"))["workOrderId"] == 7
-    # The new Redis knows nothing of who is there but what the nodes tell it.
+    # The new Redis knows only the members that the nodes write to it.
     await sockets.close(tabs[0])
     passing = mint_person(stranger().id, role)
     await sockets.close(await sockets.open(three.nodes[1].port, passing))
@@ -116,11 +116,11 @@ async def test_a_frozen_node_comes_back_to_its_clients(three, sockets):
     await watcher.wait(lambda: person.id in told(watcher, "user_online"), "the person to be there")
     frozen.signal(signal.SIGSTOP)
     try:
-        # To the others it is as if it had died.
+        # For the other nodes it is as if it had died.
         await watcher.wait(lambda: person.id in told(watcher, "user_offline"), "the person to be missed", 20)
     finally:
         frozen.signal(signal.SIGCONT)
-    # It was never gone to its client, so it is there again.
+    # It stayed connected to its client, who is present again.
     await watcher.wait(lambda: told(watcher, "user_online").count(person.id) == 2, "the person to be back", 20)
     assert client.connected and len(client.ids) == 1
     await sockets.close(client)

@@ -1,4 +1,4 @@
-"""Socket.IO clients that mean harm, or are broken: a proper end for them, and nothing at all for everyone else."""
+"""Hostile or broken Socket.IO clients: they are closed properly, and other clients are not affected."""
 
 import asyncio
 import contextlib
@@ -18,11 +18,11 @@ DEEP = b"[" * 50_000
 #: Frames after which the connection is closed.
 BROKEN = {
     "no Engine.IO type": [(TEXT, b"x")],
-    "a type that is none": [(TEXT, b"9")],
+    "an unknown type": [(TEXT, b"9")],
     "an empty text": [(TEXT, b"")],
     "an open packet from a client": [(TEXT, b"0{}")],
     "no Socket.IO type": [(TEXT, b"4")],
-    "a Socket.IO type that is none": [(TEXT, b"49")],
+    "an unknown Socket.IO type": [(TEXT, b"49")],
     "no JSON": [(TEXT, b"42[")],
     "an object for arguments": [(TEXT, b'42{"a":1}')],
     "no event's name": [(TEXT, b"42[]")],
@@ -30,7 +30,7 @@ BROKEN = {
     "a reserved name": [(TEXT, b'42["disconnect"]')],
     "lists in lists in lists": [(TEXT, b'42["say",' + DEEP)],
     "an acknowledgement of nothing": [(TEXT, b"43[1]")],
-    "bytes that nobody announced": [(BINARY, b"\x00\xff")],
+    "unannounced bytes": [(BINARY, b"\x00\xff")],
     "text where an attachment is due": [(TEXT, b'451-["say",{"_placeholder":true,"num":0}]'), (TEXT, b'42["say"]')],
     "a million attachments": [(TEXT, b'451000000-["say",{"_placeholder":true,"num":0}]')],
     "no number of attachments": [(TEXT, b'45-["say",{"_placeholder":true,"num":0}]')],
@@ -78,13 +78,13 @@ async def test_a_broken_payload_is_refused_or_ends_its_session(nodes, sockets, b
     await session.join()
     reply = await session.post(body)
     assert reply.status in (200, 400), reply
-    # Whatever was answered, the session is over: a poll is told so, and the next one finds none.
+    # After any answer the session is over: a poll reports that, and the next one does not find it.
     await until(lambda: polls(session, 400), "the session to be gone")
     await undisturbed(sockets, nodes[0].port)
 
 
 @pytest.mark.parametrize("frame", [b"437[1]", b'42["nobody handles this"]', b"5", b"6", b"3"])
-async def test_what_is_unusual_but_allowed_is_passed_over(nodes, frame):
+async def test_unusual_but_valid_packets_are_ignored(nodes, frame):
     raw = await open_socket(nodes[0].port)
     await raw.frame(TEXT, frame)
     await raw.frame(TEXT, b'421["echo",1]')
@@ -107,7 +107,7 @@ async def test_a_payload_over_the_limit_is_refused(nodes, sockets):
     await session.join()
     big = b'42["say","' + b"x" * LIMIT + b'"]'
     assert (await session.post(big)).status == 413
-    # Also where the length is not said beforehand.
+    # Also without an announced length.
     raw = await Raw.tcp(nodes[0].port)
     path = f"{BASE}polling&sid={(await Polling.open(nodes[0].port)).sid}"
     head = f"POST {path} HTTP/1.1\r\nHost: 127.0.0.1:{nodes[0].port}\r\nTransfer-Encoding: chunked\r\n\r\n"
@@ -122,7 +122,7 @@ async def test_a_payload_over_the_limit_is_refused(nodes, sockets):
     await undisturbed(sockets, nodes[0].port)
 
 
-async def test_forged_sids_are_unknown_whichever_node_they_name(nodes, sockets):
+async def test_forged_sids_are_unknown_on_every_node(nodes, sockets):
     ports = [node.port for node in nodes]
     first, second = [await Polling.open(ports[0]) for _ in range(2)], [await Polling.open(ports[1]) for _ in range(2)]
     assert len({session.sid for session in (*first, *second)}) == 4
@@ -130,7 +130,7 @@ async def test_forged_sids_are_unknown_whichever_node_they_name(nodes, sockets):
         await session.join()
     one, other = first[0].sid, second[0].sid
     forged = {"x", "0" * len(one), one[::-1], one[:-1], one + "A", one[:-1] + ("A" if one[-1] != "A" else "B")}
-    # The parts of two real ones, in every way: the node of the one with the secret of the other.
+    # Every combination of the parts of two real ones: the node of one with the secret of the other.
     forged |= {one[:cut] + other[cut:] for cut in range(1, len(one), 3)}
     forged |= {other[:cut] + one[cut:] for cut in range(1, len(one), 3)}
     forged |= {"A" * 5000, "..%2F..%2Fhealth", "%00", "%0d%0aHost:%20x", "%F0%9F%98%80", "127.0.0.1:1"}
@@ -145,7 +145,7 @@ async def test_forged_sids_are_unknown_whichever_node_they_name(nodes, sockets):
         await raw.write(request(ports[2], f"{BASE}websocket&sid={sid}"))
         assert (await raw.head())[0] == 400, sid
         raw.abort()
-    # The real ones are as before, from whichever node they are asked of.
+    # The real ones are unchanged, from any node.
     for port in ports:
         session = Polling(port, first[0].handshake)
         assert (await session.post(b"3")).status == 200
@@ -167,7 +167,7 @@ async def test_a_session_of_a_node_that_is_gone_is_unknown(system, sockets):
     await undisturbed(sockets, system.nodes[1].port)
 
 
-async def test_a_thousand_sockets_that_never_say_who_they_are_are_closed_in_time(nodes, sockets):
+async def test_a_thousand_sockets_that_never_connect_are_closed_in_time(nodes, sockets):
     node = nodes[1]
     before = memory(node)
     loop = asyncio.get_running_loop()
@@ -198,7 +198,7 @@ async def test_a_thousand_polling_sessions_that_are_never_polled_end_as_well(nod
     await undisturbed(sockets, node.port)
 
 
-async def test_requests_that_are_no_engine_io_are_refused_as_the_reference_server_does(nodes):
+async def test_invalid_engine_io_requests_are_refused_like_the_reference_server(nodes):
     web = Http(nodes[0].port)
     transport = {"code": 0, "message": "Transport unknown"}
     version = {"code": 5, "message": "Unsupported protocol version"}

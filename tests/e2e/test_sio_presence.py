@@ -1,4 +1,4 @@
-"""Who is online: told once per user, however many tabs on however many nodes, and when the last one is gone."""
+"""Who is online: reported once per user, for any number of tabs on any nodes, and when the last one has left."""
 
 import asyncio
 
@@ -12,19 +12,19 @@ GRACE = 2.0
 
 
 def tab_ports(gate) -> list[int]:
-    """Two nodes where there are as many, past the balancer, so that the tabs are not on the same."""
+    """Two nodes if there are as many, past the balancer, so that the tabs are not on the same."""
     return [gate.nodes[0].port, gate.nodes[-1].port]
 
 
 async def colleague(gate, sockets, role: str):
-    """Somebody of the same role, who is told."""
+    """A person of the same role, who is notified."""
     watcher = await sockets.open(gate.port, mint_person(stranger().id, role))
     await watcher.wait(lambda: told(watcher, "user_online"), "to be told of oneself")
     return watcher
 
 
 async def passer_by(sockets, watcher, port: int, role: str) -> None:
-    """Somebody of this role comes, goes, and is missed: whatever was to be told of earlier visits, has been."""
+    """A person of this role comes and goes: all reports about earlier visits have been sent by then."""
     person = mint_person(stranger().id, role)
     await sockets.close(await sockets.open(port, person))
     await watcher.wait(lambda: person.id in told(watcher, "user_offline"), "the passer-by to be missed")
@@ -43,13 +43,13 @@ async def test_two_tabs_are_online_once_and_offline_once(gate, sockets):
     began = loop.time()
     await sockets.close(tabs[1])
     await watcher.wait(lambda: person.id in told(watcher, "user_offline"), "the last tab to be missed")
-    assert loop.time() - began > GRACE * 0.8, "told before the grace was over"
+    assert loop.time() - began > GRACE * 0.8, "reported before the grace was over"
     (offline,) = [args[0] for args in watcher.all("user_offline") if args[0]["userId"] == person.id]
     assert timed(offline) == {"userId": person.id, "userName": person.name}
     assert told(watcher, "user_online").count(person.id) == 1
 
 
-async def test_a_page_that_is_loaded_anew_was_never_away(gate, sockets):
+async def test_a_reloaded_page_was_never_away(gate, sockets):
     person = stranger()
     watcher = await colleague(gate, sockets, person.role)
     tab = await sockets.open(gate.nodes[0].port, person)
@@ -62,7 +62,7 @@ async def test_a_page_that_is_loaded_anew_was_never_away(gate, sockets):
     assert person.id not in told(watcher, "user_offline")
 
 
-async def test_the_room_of_admins_and_managers_is_told_too(gate, sockets):
+async def test_the_room_of_admins_and_managers_is_notified_too(gate, sockets):
     admin = await sockets.open(gate.port, stranger("admin"))
     person = stranger()
     await sockets.close(await sockets.open(gate.port, person))
@@ -74,7 +74,7 @@ async def test_the_room_of_admins_and_managers_is_told_too(gate, sockets):
 
 
 @pytest.mark.parametrize("people", [30])
-async def test_many_people_who_come_and_go_at_once_are_each_told_of_once(gate, sockets, people):
+async def test_many_concurrent_arrivals_and_departures_are_each_reported_once(gate, sockets, people):
     role = stranger().role
     watcher = await colleague(gate, sockets, role)
     crowd = [mint_person(stranger().id, role) for _ in range(people)]

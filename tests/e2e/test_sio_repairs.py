@@ -1,4 +1,4 @@
-"""The repair shop: its rooms and who may join them, typing, presence in a work order, and what Django says."""
+"""The repair shop: its rooms and who may join them, typing, presence in a work order, and Django's events."""
 
 import uuid
 
@@ -6,7 +6,7 @@ import pytest
 from rig.shop import joined, pair_in, stranger, told
 from rig.times import timed
 
-#: Rooms that nobody may join by asking.
+#: Rooms that no client may join on request.
 FORBIDDEN = [
     "admin_room",
     "role_admin",
@@ -69,7 +69,7 @@ async def test_a_room_is_left_again(gate, clients):
     assert [args[0]["message"] for args in one.all("user_typing_start")] == ["in the other"]
 
 
-async def test_rooms_that_are_not_for_asking_are_not_joined_nor_written_to(gate, clients):
+async def test_reserved_rooms_are_neither_joined_nor_written_to(gate, clients):
     victim, thief = stranger("admin"), stranger()
     room = f"work_order_{uuid.uuid4().int % 10**9}"
     watched = await clients.open(gate.port, victim, kind="js-websocket")
@@ -81,7 +81,7 @@ async def test_rooms_that_are_not_for_asking_are_not_joined_nor_written_to(gate,
         await client.emit("typing_start", {"roomName": name, "message": "from outside"})
     await client.emit("join_room", room)
     await joined(client, watched, room)
-    # Somebody comes, which admins are told of, and the victim is notified; only then is the thief.
+    # A person comes, which admins learn of, and the victim is notified; only then is the thief.
     newcomer = stranger()
     await clients.open(gate.port, newcomer, kind="js-websocket")
     await watched.wait(lambda: newcomer.id in told(watched, "user_activity_update"), "the newcomer in the admins' room")
@@ -98,7 +98,7 @@ async def test_rooms_that_are_not_for_asking_are_not_joined_nor_written_to(gate,
 
 
 @pytest.mark.parametrize("role", ["admin", "manager"])
-async def test_admins_and_managers_see_who_comes_and_nobody_else_does(gate, sockets, role):
+async def test_only_admins_and_managers_see_arrivals(gate, sockets, role):
     staff, other = await sockets.open(gate.port, stranger(role)), await sockets.open(gate.port, stranger())
     newcomer = stranger()
     await sockets.open(gate.port, newcomer)
@@ -109,7 +109,7 @@ async def test_admins_and_managers_see_who_comes_and_nobody_else_does(gate, sock
     assert other.names("user_activity_update") == []
 
 
-async def test_django_tells_a_work_orders_room_and_its_technician_in_order(gate, clients):
+async def test_django_notifies_a_work_orders_room_and_its_technician_in_order(gate, clients):
     demo = gate.demo
     ada, tom, ann = (demo.person(name) for name in ("ada", "tom", "ann"))
     order = await demo.make("repairs/work-orders", by=ada, customer_name="Chen", device="Phone")
@@ -130,7 +130,7 @@ async def test_django_tells_a_work_orders_room_and_its_technician_in_order(gate,
         ("updated", {"updatedFields": ["device"], "updatedBy": ada.id}),
     ]
     for update in updates:
-        # A number, as it was: browsers compare it with ===.
+        # A number, unchanged: browsers compare it with ===.
         assert update["workOrderId"] == order["id"] and isinstance(update["workOrderId"], int)
         row = update["workOrder"]
         assert (row["technician_name"], row["customer_name"]) == ("Tom Technician", "Chen")
@@ -140,7 +140,7 @@ async def test_django_tells_a_work_orders_room_and_its_technician_in_order(gate,
     assert viewer.names("work_order_assignment_update") == technician.names("work_order_updated") == []
 
 
-async def test_django_tells_a_tickets_room(gate, clients):
+async def test_django_notifies_a_tickets_room(gate, clients):
     ada = gate.demo.person("ada")
     ticket = await gate.demo.make("repairs/tickets", by=ada, title="No sound")
     one, two, *_ = await pair_in(gate, clients, f"ticket_{ticket['id']}")
@@ -152,7 +152,7 @@ async def test_django_tells_a_tickets_room(gate, clients):
         assert update["data"] == {"oldStatus": "open", "newStatus": "closed", "updatedBy": ada.id}
 
 
-async def test_a_notification_reaches_every_tab_of_its_user_and_nobody_else(gate, clients):
+async def test_a_notification_reaches_only_the_tabs_of_its_user(gate, clients):
     ben = gate.demo.person("ben")
     tabs = [await clients.open(gate.port, ben), await clients.open(gate.port, ben, kind="js-websocket")]
     other = await clients.open(gate.port, gate.demo.person("cem"))

@@ -1,4 +1,4 @@
-"""Ten thousand joins and leaves, and membership exactly as they leave it: on the nodes, and in Redis."""
+"""Ten thousand joins and leaves end in exact membership: on the nodes, and in Redis."""
 
 import asyncio
 import random
@@ -12,7 +12,7 @@ SOCKETS = 20
 STEPS = 500
 
 
-async def test_ten_thousand_joins_and_leaves_leave_exactly_the_membership_that_they_say(system, sockets, driver):
+async def test_ten_thousand_joins_and_leaves_end_in_exact_membership(system, sockets, driver):
     for _ in range(2):
         system.start_node(wait=False, config=ECHO, CHANNELGATE__LAYER__LINGER="100ms")
     system.wait()
@@ -26,7 +26,7 @@ async def test_ten_thousand_joins_and_leaves_leave_exactly_the_membership_that_t
     async def walk(client, steps) -> None:
         for action, room in steps:
             await client.emit(action, room)
-        # Handlers of one connection run in order: when this is answered, all before it are done.
+        # Handlers of one connection run in order: when this is answered, all earlier ones are done.
         assert await client.ask("echo", "done") == ["done"]
 
     await asyncio.gather(*(walk(client, steps) for client, steps in zip(clients, walks, strict=True)))
@@ -34,7 +34,7 @@ async def test_ten_thousand_joins_and_leaves_leave_exactly_the_membership_that_t
     await exactly(system, driver, clients, members, "after the walk")
     keys = {f"asgi:group:room_{room}" for room in set().union(*members)}
     async with redis.Redis.from_url(system.redis_url) as connection:
-        await until(lambda: equals(connection, "asgi:group:room_*", keys), "groups that nobody is in to be gone")
+        await until(lambda: equals(connection, "asgi:group:room_*", keys), "empty groups to be gone")
         # Half of them disconnect without leaving first, the others leave.
         for client in clients[::2]:
             await sockets.close(client)
@@ -52,7 +52,7 @@ def last_is_join(steps, room: int) -> bool:
 
 
 async def exactly(system, driver, clients, members, when: str) -> None:
-    """Each room is sent its own number; who gets which must be who is in it."""
+    """Each room is sent its own number; exactly its members must get it."""
 
     def called(client) -> list[int]:
         return sorted(args[0]["room"] for args in client.all("roll") if args[0]["when"] == when)
@@ -62,7 +62,7 @@ async def exactly(system, driver, clients, members, when: str) -> None:
         await driver.tell("publish", redis=system.redis_url, **call)
     for client, rooms in zip(clients, members, strict=True):
         await client.wait(lambda client=client, rooms=rooms: len(called(client)) >= len(rooms), f"the roll {when}")
-    # One more for everybody: whatever else was on its way to anybody has come.
+    # One more for everyone: all other messages have arrived by then.
     await driver.tell("publish", redis=system.redis_url, event="end", args=[when])
     for client, rooms in zip(clients, members, strict=True):
         await client.wait(lambda client=client: [when] in client.all("end"), f"the end {when}")
@@ -73,14 +73,14 @@ async def equals(connection, pattern: str, expected: set[str]) -> bool:
     return {key.decode() async for key in connection.scan_iter(pattern)} == expected
 
 
-async def test_a_client_may_be_in_so_many_rooms_and_no_more(system, sockets, driver):
+async def test_the_number_of_rooms_per_client_is_limited(system, sockets, driver):
     node = system.start_node(config=ECHO.replace('name = "echo"\n', 'name = "echo"\nmax_rooms = 10\n'))
     client = await sockets.open(node.port)
     for room in range(50):
         await client.emit("join", room)
     assert await client.ask("echo", "still served") == ["still served"]
     await exactly(system, driver, [client], [set(range(10))], "at the limit")
-    # Who leaves one may join another; joining one twice takes no second place.
+    # A client that leaves a room may join another; joining one twice counts once.
     for action, room in (("leave", 0), ("join", 1), ("join", 20), ("join", 21)):
         await client.emit(action, room)
     assert await client.ask("echo", "done") == ["done"]

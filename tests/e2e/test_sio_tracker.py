@@ -8,23 +8,23 @@ from rig.system import GATES
 from rig.times import is_now, timed
 
 ONLY_TRACKER = 'presets = ["tracker"]\n'
-#: The tests that ask Django do so by each of its ways.
+#: Tests that call Django do so in each of its ways.
 everywhere = pytest.mark.parametrize("gate", GATES, indirect=True, scope="session")
 RESULTS = ("attendanceMarked", "attendanceUpdate", "attendanceStats", "error")
 
 
 @pytest.fixture(scope="module")
 def strict(module_system, database):
-    """A node that serves nothing but the tracker, so that nobody else lets in whom it refuses."""
+    """A node that serves only the tracker, so that no other consumer admits a client that it refuses."""
     return module_system.start_gate(1, database, config=ONLY_TRACKER)
 
 
 @everywhere
-async def test_who_comes_and_goes_is_told_to_the_others_in_the_room(gate, clients):
+async def test_arrivals_and_departures_are_sent_to_the_others_in_the_room(gate, clients):
     session = await gate.demo.session()
     ann, ben = [await clients.open(gate.port, gate.demo.person(name)) for name in ("ann", "ben")]
     await ann.emit("joinSession", str(session))
-    # Whoever is answered a question that was asked after the join has joined.
+    # A client whose question after the join was answered has joined.
     await ann.emit("getAttendanceStats", str(session))
     await ann.data("attendanceStats")
     await ben.emit("joinSession", str(session))
@@ -32,7 +32,7 @@ async def test_who_comes_and_goes_is_told_to_the_others_in_the_room(gate, client
     assert timed(await ann.data("userJoined")) == {"userId": who.id, "userName": who.name}
     await ben.emit("leaveSession", str(session))
     assert timed(await ann.data("userLeft")) == {"userId": who.id}
-    # Nothing of it came to the one who did it.
+    # None of it came to the sender.
     await ben.emit("joinSession", str(session))
     await ann.data("userJoined", 2)
     await ben.emit("getAttendanceStats", str(session))
@@ -41,7 +41,7 @@ async def test_who_comes_and_goes_is_told_to_the_others_in_the_room(gate, client
 
 
 @everywhere
-async def test_attendance_is_answered_first_and_told_to_the_room_then(gate, clients):
+async def test_attendance_is_answered_first_and_then_sent_to_the_room(gate, clients):
     session = await gate.demo.session()
     ann, ben = (gate.demo.person(name) for name in ("ann", "ben"))
     marking, watching = await clients.open(gate.port, ann), await clients.open(gate.port, ben, kind="js-websocket")
@@ -49,7 +49,7 @@ async def test_attendance_is_answered_first_and_told_to_the_room_then(gate, clie
     # One client's events are handled in order, so with this answer its join is done.
     await watching.emit("getAttendanceStats", str(session))
     await watching.data("attendanceStats")
-    # No pause between the two: the join takes effect before the next event of the same client.
+    # Without a pause in between: the join takes effect before the next event of the same client.
     await marking.emit("joinSession", str(session))
     await marking.emit("markAttendance", {"sessionId": session, "location": {"lat": 1.5}, "userId": 1, "userName": "x"})
     update = timed(await marking.data("attendanceUpdate"), "checkInTime")
@@ -59,17 +59,17 @@ async def test_attendance_is_answered_first_and_told_to_the_room_then(gate, clie
     assert marked == {"success": True, "attendance": attendance, "message": "Attendance marked successfully"}
     assert (attendance["userId"], attendance["sessionId"]) == (ann.id, session)
     assert attendance["location"] == {"lat": 1.5} and is_now(attendance["checkInTime"])
-    # What a client says of itself counts for nothing.
+    # The client's own claims about itself are ignored.
     assert update == {"userId": ann.id, "userName": ann.name, "status": "present", "sessionId": session}
     assert timed(await watching.data("attendanceUpdate"), "checkInTime") == update
-    # A second time gives the first record.
+    # A second time returns the first record.
     await marking.emit("markAttendance", {"sessionId": session, "location": None})
     assert (await marking.data("attendanceMarked", 2))["attendance"] == attendance
     assert watching.names("attendanceMarked") == []
 
 
 @everywhere
-async def test_statistics_are_for_the_one_who_asks(gate, clients):
+async def test_statistics_go_only_to_the_asking_client(gate, clients):
     session = await gate.demo.session()
     for name in ("ann", "ben"):
         client = await clients.open(gate.port, gate.demo.person(name))
@@ -82,7 +82,7 @@ async def test_statistics_are_for_the_one_who_asks(gate, clients):
 
 
 @everywhere
-async def test_only_active_sessions_take_attendance(gate, clients):
+async def test_only_active_sessions_accept_attendance(gate, clients):
     client = await clients.open(gate.port, gate.demo.person("ann"))
     closed = await gate.demo.session("completed")
     for number, session in enumerate((closed, 987_654_321), start=1):
@@ -107,13 +107,13 @@ async def test_only_admins_and_moderators_update_a_session(gate, clients):
         change = {"sessionId": session, "title": f"By {person.name}", "updatedBy": 1, "timestamp": "never"}
         await staff.emit("sessionUpdate", change)
         updated = {"sessionId": session, "title": f"By {person.name}", "updatedBy": person.id}
-        # The room, with the one who said it.
+        # The room, including the sender.
         assert timed(await user.data("sessionUpdated", number)) == updated
         assert timed(await staff.data("sessionUpdated")) == updated
 
 
 @everywhere
-async def test_django_reaches_a_room_with_events_of_its_own(gate, clients):
+async def test_django_reaches_a_room_with_its_own_events(gate, clients):
     sessions = [await gate.demo.session() for _ in range(2)]
     here, there = [await clients.open(gate.port, gate.demo.person(name)) for name in ("ann", "ben")]
     for client, session in zip((here, there), sessions, strict=True):
@@ -132,14 +132,14 @@ async def test_django_reaches_a_room_with_events_of_its_own(gate, clients):
 
 async def test_a_token_may_name_its_owner_in_any_of_three_claims(strict, clients):
     ann = strict.demo.person("ann")
-    # `sub` is text by its definition (RFC 7519, 4.1.2).
+    # `sub` is text by definition (RFC 7519, 4.1.2).
     for claim, value in [("id", ann.id), ("id", str(ann.id)), ("user_id", ann.id), ("sub", str(ann.id))]:
         client = await clients.start(strict.port, mint(**access_claims(ann.id), **{claim: value}))
         await client.opened()
         assert client.refusals == []
 
 
-async def test_whoever_is_not_known_is_refused_with_the_documented_words(strict, clients):
+async def test_an_unknown_user_is_refused_with_the_documented_text(strict, clients):
     ann = strict.demo.person("ann")
     claims = {**access_claims(ann.id), "id": ann.id}
     nobody = {**access_claims(987_654), "id": 987_654}
@@ -155,6 +155,6 @@ async def test_whoever_is_not_known_is_refused_with_the_documented_words(strict,
         client = await clients.start(strict.port, token)
         assert (await client.refused())["message"] == message, token
         assert client.ids == []
-    # Without any auth at all, and with auth that is no object.
+    # Without any auth, and with auth that is not an object.
     for auth in ({}, {"token": 7}, {"token": None}):
         assert (await (await clients.start(strict.port, auth=auth)).refused())["message"] == "Authentication error"

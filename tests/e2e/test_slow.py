@@ -1,4 +1,4 @@
-"""Clients that do not read: what each consumer's policy makes of them, and that nobody else notices."""
+"""Clients that do not read: each consumer's policy for them, and that other clients are not affected."""
 
 import asyncio
 import json
@@ -11,7 +11,7 @@ from rig.memory import proportional
 from rig.raw import Raw
 from rig.stall import Stalling
 
-#: What is measured here is memory, and what healthy readers wait while others do not read.
+#: These tests measure memory, and the waiting time of healthy readers while others do not read.
 pytestmark = pytest.mark.alone("measures memory, and bounds what healthy readers wait")
 
 #: One group, and a consumer of it for each policy.
@@ -55,7 +55,7 @@ async def read_to(raw: Raw, number: int) -> list[dict]:
 
 
 async def publish(system, count: int, size: int, *, readers: list[Client], already: int = 0) -> list[float]:
-    """Publishes to the feed, each event when all readers have the one before; how long each took."""
+    """Publishes to the feed, each event after all readers have the previous one; returns the duration of each."""
     took = []
     async with system.publisher() as publisher:
         for number in range(already, already + count):
@@ -68,7 +68,7 @@ async def publish(system, count: int, size: int, *, readers: list[Client], alrea
     return took
 
 
-async def test_each_policy_keeps_its_word_and_healthy_readers_miss_nothing(system):
+async def test_each_policy_works_and_healthy_readers_miss_nothing(system):
     node = system.start_node(config=FEEDS, **SMALL)
     paths = ("/close/", "/oldest/", "/latest/")
     healthy = [await Client.open(node.port, path) for path in paths]
@@ -77,20 +77,20 @@ async def test_each_policy_keeps_its_word_and_healthy_readers_miss_nothing(syste
     took = await publish(system, total, 5_000, readers=healthy)
     for client in healthy:
         assert [event["number"] for event in client.json()] == list(range(total))
-    assert max(took) < 1, "nobody waits for those that do not read"
+    assert max(took) < 1, "no reader waits for those that do not read"
 
     def drops(reason: str) -> float:
         return system.metric(node, "channelgate_drops_total", reason=reason)
 
-    # What was closed has all up to the point where its outbox was full, then the reason; what waited was counted.
+    # A closed client has everything up to the full outbox, then the reason; waiting messages were counted.
     got = []
     while (frame := await close.read())[0] != 0x8:
         got.append(json.loads(frame[1])["number"])
     assert got == list(range(len(got))) and frame[1][:2] == (1013).to_bytes(2)
     assert system.metric(node, "channelgate_closes_total", reason="slow_client") == 1
-    # What waited is lost; what came after the close was for nobody.
+    # Waiting messages are lost; those after the close had no receiver.
     assert 30 < drops("slow_client") < total - len(got)
-    # Whole messages in order, the last one among them, and every missing one was counted.
+    # Complete messages in order, including the last one, and every missing one was counted.
     numbers = [event["number"] for event in await read_to(oldest, total - 1)]
     assert numbers == sorted(set(numbers)) and total - len(numbers) == drops("oldest") > 100
     # The newest of each key, and every replaced one was counted.
@@ -99,7 +99,7 @@ async def test_each_policy_keeps_its_word_and_healthy_readers_miss_nothing(syste
     assert newest == {number % KEYS: number for number in range(total - KEYS, total)}
     assert total - len(events) == drops("superseded") > 100
     await until(lambda: system.metric(node, "channelgate_outbox_bytes") == 0, "nothing to wait any more")
-    # They go on as if nothing had been.
+    # They continue normally.
     await publish(system, 10, 10, readers=healthy, already=total)
     for raw in (oldest, latest):
         assert [event["number"] for event in await read_to(raw, total + 9)][-10:] == list(range(total, total + 10))
@@ -108,7 +108,7 @@ async def test_each_policy_keeps_its_word_and_healthy_readers_miss_nothing(syste
 
 
 async def read_to_newest(raw: Raw, total: int) -> list[dict]:
-    """Reads until the newest event of every key has come."""
+    """Reads until the newest event of every key has arrived."""
     events, missing = [], set(range(total - KEYS, total))
     while missing:
         events.append(json.loads((await raw.read())[1]))
@@ -120,7 +120,7 @@ async def test_a_message_larger_than_the_outbox_never_closes_the_same_client_aga
     node = system.start_node(config=FEEDS, **{**SMALL, "CHANNELGATE__SOCKET__OUTBOX": "65536"})
     async with system.publisher() as publisher:
         for _ in range(4):
-            # As after a reconnect, each time the same: something large, and what goes on meanwhile.
+            # Like after a reconnect, the same each time: a large message, and the events meanwhile.
             raw = await Raw.stalled(node.port, "/close/")
             await publisher.group_send("feed", {"type": "tick", "number": -1, "text": "x" * 6_000_000})
             for number in range(20):
@@ -132,7 +132,7 @@ async def test_a_message_larger_than_the_outbox_never_closes_the_same_client_aga
     assert system.metric(node, "channelgate_closes_total", reason="slow_client") == 0
 
 
-async def test_a_thousand_stalled_readers_stay_within_their_bound_and_delay_nobody(system):
+async def test_a_thousand_stalled_readers_stay_within_their_bound_and_delay_no_other(system):
     outbox, many = 262_144, 1000
     node = system.start_node(config=FEEDS, **SMALL)
     reader = await Client.open(node.port, "/oldest/")
@@ -143,7 +143,7 @@ async def test_a_thousand_stalled_readers_stay_within_their_bound_and_delay_nobo
     before = proportional(node)
     took = await publish(system, 400, 2_000, readers=[reader], already=100)
     grown = proportional(node) - before
-    # Each has a full outbox, of bytes that are there once.
+    # Each has a full outbox, of bytes that are in memory once.
     assert system.metric(node, "channelgate_drops_total", reason="oldest") > many * 100
     assert system.metric(node, "channelgate_connections") == many + 1
     print(
@@ -163,7 +163,7 @@ def percentile(values: list[float], percent: int) -> float:
     return sorted(values)[min(len(values) - 1, len(values) * percent // 100)]
 
 
-async def test_what_waits_on_the_node_is_bounded_and_the_fullest_go_first(system):
+async def test_waiting_bytes_on_the_node_are_bounded_and_the_fullest_go_first(system):
     limit = 8 << 20
     env = {**SMALL, "CHANNELGATE__SOCKET__OUTBOX": "1048576", "CHANNELGATE__SOCKET__OUTBOX_TOTAL": str(limit)}
     node = system.start_node(config=FEEDS + ROOMS, **env)
@@ -173,7 +173,7 @@ async def test_what_waits_on_the_node_is_bounded_and_the_fullest_go_first(system
     highest = 0.0
     async with system.publisher() as publisher:
         for turn in range(40):
-            # To each its own, so that nothing is shared; the first ten get twice as much.
+            # Different bytes for each, so that nothing is shared; the first ten get twice as much.
             for number in range(40):
                 size = 40_000 if number < 10 else 20_000
                 await publisher.group_send(f"room_{number}", {"type": "said", "text": "x" * size})
@@ -182,7 +182,7 @@ async def test_what_waits_on_the_node_is_bounded_and_the_fullest_go_first(system
             highest = max(highest, system.metric(node, "channelgate_outbox_bytes"))
     closed = system.metric(node, "channelgate_closes_total", reason="outbox_total")
     assert 10 <= closed < 40 and system.metric(node, "channelgate_closes_total", reason="slow_client") == 0
-    # Exact to what the workers have not told yet.
+    # Exact except for amounts that the workers have not reported yet.
     assert limit / 2 < highest < limit * 1.1
     assert proportional(node) - before < limit + (16 << 20)
     assert system.metric(node, "channelgate_drops_total", reason="shed") > closed
@@ -193,14 +193,14 @@ async def test_what_waits_on_the_node_is_bounded_and_the_fullest_go_first(system
     assert [event["number"] for event in reader.json()] == list(range(40))
 
 
-async def test_memory_stays_flat_behind_a_link_that_stalls_and_clients_catch_up_once_it_is_mended(system):
+async def test_memory_stays_flat_behind_a_stalling_link_and_clients_catch_up_once_it_is_repaired(system):
     node, total = system.start_node(config=FEEDS, **SMALL), 600
     reader = await Client.open(node.port, "/close/")
     async with Stalling(node.port) as link:
         paths = ("/oldest/", "/latest/", "/close/")
         opened = await asyncio.gather(*(Client.open(link.port, path) for path in paths for _ in range(20)))
         late, closed = {"/oldest/": opened[:20], "/latest/": opened[20:40]}, opened[40:]
-        # Buffers between here and there are filled, and then the outboxes.
+        # The buffers in between are filled first, and then the outboxes.
         await publish(system, 200, 4_000, readers=[reader])
         full = proportional(node)
         waiting = system.metric(node, "channelgate_outbox_bytes")
@@ -231,7 +231,7 @@ async def test_a_client_that_reads_slowly_is_alive_and_one_that_reads_nothing_is
     async with system.publisher() as publisher:
         for number in range(300):
             await publisher.group_send("feed", {"type": "tick", "number": number, "text": "x" * 4_000})
-        # Never up to date, and silent: only that it reads says that it lives.
+        # Never up to date, and silent: only its reading shows that it is alive.
         end = asyncio.get_running_loop().time() + 8
         while asyncio.get_running_loop().time() < end:
             opcode, _ = await slow.read()
@@ -248,5 +248,5 @@ async def test_a_client_that_reads_slowly_is_alive_and_one_that_reads_nothing_is
 
 
 def tail(client: Client) -> set[int]:
-    """The last numbers that came: those of a queue of replaced events, or of one without its oldest."""
+    """The last numbers that arrived: of a queue of replaced events, or of one without its oldest."""
     return {json.loads(frame)["number"] for frame in client.frames[-10 * KEYS :]}

@@ -1,6 +1,6 @@
-"""Memory comes back: many rounds of connecting, traffic and leaving end where the first one did.
+"""Memory returns: many rounds of connecting, traffic and leaving end where the first one did.
 
-`SOAK=10000` makes it ten thousand connections a round; that takes files: `ulimit -n`.
+`SOAK=10000` makes it ten thousand connections per round; that needs files: `ulimit -n`.
 """
 
 import asyncio
@@ -14,9 +14,9 @@ from rig.raw import PING, TEXT, Raw
 
 ROUNDS = 10
 CONNECTIONS = int(os.environ.get("SOAK", "500"))
-#: Seconds within which free memory goes back.
+#: Seconds within which free memory is returned.
 BACK = 30
-#: Handshakes under way at once.
+#: Concurrent handshakes.
 AT_ONCE = 100
 CONFIG = """
 [[consumer]]
@@ -30,7 +30,7 @@ send = "event"
 
 
 async def one_round(system, node, number: int, enough: int) -> tuple[int, int]:
-    """Everybody comes, says something, gets what is published, and goes; memory with them and without."""
+    """All clients connect, send, receive published events, and leave; returns the memory with them and without."""
     raws: list[Raw] = []
     for start in range(0, CONNECTIONS, AT_ONCE):
         some = range(start, min(start + AT_ONCE, CONNECTIONS))
@@ -41,7 +41,7 @@ async def one_round(system, node, number: int, enough: int) -> tuple[int, int]:
     async with system.publisher() as publisher:
         for size in (10, 1_000, 20_000):
             await publisher.group_send("broadcast", {"type": "tick", "round": number, "text": "x" * size})
-    # The answers to itself, and three events, whole.
+    # The answers to itself, and three events, complete.
     for raw in raws:
         frames = [await raw.read(60) for _ in range(5)]
         assert sorted(len(payload) > 15_000 for _, payload in frames) == [False] * 4 + [True]
@@ -55,7 +55,7 @@ async def one_round(system, node, number: int, enough: int) -> tuple[int, int]:
 
 
 async def settled(node, enough: int) -> int:
-    """Memory once it is as little as it has to be, or after the time in which the allocator gives back what is free."""
+    """Memory when it is low enough, or after the time in which the allocator returns free memory."""
     end = asyncio.get_running_loop().time() + BACK
     lowest = proportional(node)
     while lowest > enough and asyncio.get_running_loop().time() < end:
@@ -72,7 +72,7 @@ async def test_memory_comes_back_after_every_round(system):
     if hard != resource.RLIM_INFINITY and hard < wanted:
         pytest.skip(f"only {hard} files may be open")
     resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, wanted), hard))
-    # No pings: while ten thousand others come, these clients say nothing and answer nothing.
+    # No pings: while ten thousand others connect, these clients neither send nor answer.
     node = system.start_node(config=CONFIG, CHANNELGATE__SOCKET__PING_INTERVAL="0s")
     start = proportional(node)
     after = []

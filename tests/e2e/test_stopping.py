@@ -1,4 +1,4 @@
-"""Ends: asked for, forced, crashed, and never begun."""
+"""Ends: requested, forced, crashed, and never started."""
 
 import asyncio
 import itertools
@@ -36,7 +36,7 @@ async def test_a_drain_closes_every_socket_with_1012_spread_over_its_period(syst
     async def unready() -> bool:
         return (await Http(node.port).get("/health/ready")).status == 503
 
-    # The balancer learns first; sockets are still open then.
+    # The balancer learns of it first; sockets are still open then.
     await until(unready, "readiness to say 503", 0.6)
     assert not ended
     assert {(await client.gone())[0] for client in clients} == {1012}
@@ -48,7 +48,7 @@ async def test_a_drain_closes_every_socket_with_1012_spread_over_its_period(syst
     assert max(steps) < 0.6, "closed in lumps"
 
 
-async def test_ctrl_c_waits_for_no_balancer_but_still_says_goodbye(system):
+async def test_ctrl_c_waits_for_no_balancer_but_still_closes_connections(system):
     node = system.start_node(CHANNELGATE__SERVER__DRAIN_DELAY="60s", CHANNELGATE__SERVER__DRAIN_PERIOD="60s")
     clients = await open_many(node, 20)
     node.signal(signal.SIGINT)
@@ -92,7 +92,7 @@ async def _refuses(node) -> bool:
         return True
 
 
-async def test_a_client_that_never_answers_its_close_does_not_hold_up_the_end(system):
+async def test_a_client_that_never_answers_its_close_does_not_delay_the_end(system):
     node = system.start_node()
     silent = [await Raw.open(node.port, "/ws/") for _ in range(5)]
     node.signal(signal.SIGTERM)
@@ -114,7 +114,7 @@ async def test_a_killed_node_costs_only_its_own_clients_who_come_back_through_ng
     lost = [client for client in through if client.closed is not None]
     await until(lambda: sum(client.closed is not None for client in through) == 4, "a third of the clients to be cut")
     lost = [client for client in through if client.closed is not None]
-    # Handshakes that nginx sends to the dead node are tried on another: nobody is refused.
+    # nginx retries handshakes to the dead node on another one: no client is refused.
     back = [await Client.open(nginx.port, "/ws/", **origin) for _ in lost]
     async with system.publisher() as publisher:
         for number in range(3):
@@ -125,7 +125,7 @@ async def test_a_killed_node_costs_only_its_own_clients_who_come_back_through_ng
 
 
 def run(*arguments: str, **env: str) -> subprocess.CompletedProcess:
-    """One command to its end."""
+    """Runs one command to its end."""
     return subprocess.run(
         [stack.binary(), *arguments],
         env={**os.environ, **env},
@@ -176,7 +176,7 @@ def test_a_bad_variable_is_refused_with_its_name():
         assert result.returncode == 2 and name in result.stderr, (name, result)
 
 
-def test_a_taken_port_is_a_failure_and_says_so(system: System):
+def test_a_taken_port_is_a_failure_and_reported(system: System):
     node = system.start_node()
     result = run("serve", CHANNELGATE_LISTEN=f"127.0.0.1:{node.port}")
     assert result.returncode == 1 and str(node.port) in result.stderr, result

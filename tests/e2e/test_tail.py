@@ -1,4 +1,4 @@
-"""`channelgate tail`: what becomes of events, live."""
+"""`channelgate tail`: what happens to events, live."""
 
 import asyncio
 import json
@@ -53,12 +53,12 @@ async def test_an_event_is_followed_from_its_source_to_the_last_member(system):
         assert line["bytes"] == line["members"] * frame and 0 < line["us"] < 5_000_000
     assert {line["worker"] for line in tail.json("delivered")} <= {0, 1, 2, 3}
     await tail.stop()
-    await until(lambda: watchers(system, node) == 0, "nobody to watch")
+    await until(lambda: watchers(system, node) == 0, "the watcher to be gone")
     for client in clients:
         await client.close()
 
 
-async def test_every_drop_has_its_reason_and_what_is_known_of_it(system):
+async def test_every_drop_has_its_reason_and_details(system):
     node = system.start_node()
     client = await Client.open(node.port, "/ws/attendance/")
     other = await Client.open(node.port, "/ws/")
@@ -83,7 +83,7 @@ async def test_every_drop_has_its_reason_and_what_is_known_of_it(system):
     await other.close()
 
 
-async def test_a_gap_is_told(system):
+async def test_a_gap_is_shown(system):
     node = system.start_node()
     tail = await Tail.start(system, node)
     async with redis.from_url(system.redis_url) as bus:
@@ -92,7 +92,7 @@ async def test_a_gap_is_told(system):
     await tail.stop()
 
 
-async def test_only_the_groups_that_are_asked_for_are_shown_and_payloads_only_on_demand(system):
+async def test_only_requested_groups_are_shown_and_payloads_only_on_demand(system):
     node = system.start_node(config=ROOMS)
     clients = [await Client.open(node.port, f"/room/{name}/") for name in ("a", "b")]
     plain = await Tail.start(system, node, arguments=("--json", "--group", "room_a"))
@@ -130,7 +130,7 @@ async def test_people_get_aligned_lines_and_the_names_of_nodes(system):
         await client.close()
 
 
-async def test_a_cluster_is_watched_whole(system):
+async def test_a_whole_cluster_is_watched(system):
     nodes = [system.start_node(wait=False) for _ in range(3)]
     system.wait()
     clients = [await Client.open(node.port, "/ws/") for node in nodes]
@@ -144,7 +144,7 @@ async def test_a_cluster_is_watched_whole(system):
         await client.close()
 
 
-async def test_who_may_not_publish_may_not_watch(system):
+async def test_watching_needs_the_publish_key(system):
     node = system.start_node()
     web = Http(node.port)
     for token in (None, "wrong"):
@@ -161,7 +161,7 @@ async def test_who_may_not_publish_may_not_watch(system):
 
 
 @pytest.mark.alone("needs the cores for 40,000 events in a time")
-async def test_a_watcher_that_does_not_read_delays_nobody_and_is_told_what_it_missed(system):
+async def test_a_watcher_that_does_not_read_delays_no_other_and_learns_what_it_missed(system):
     node = system.start_node(CHANNELGATE__SOCKET__OUTBOX="67108864")
     client = await Client.open(node.port, "/ws/")
     raw = await Raw.tcp(node.port, limit=1024)
@@ -190,11 +190,11 @@ async def test_a_draining_node_lets_its_watchers_go(system):
     node.ask()
     assert node.join(10) == 0
     # Not cut: the answer has an end.
-    assert b"the node ended it" in await asyncio.wait_for(tail.process.stderr.readline(), 10)
+    assert b"the node ended the stream" in await asyncio.wait_for(tail.process.stderr.readline(), 10)
     await tail.stop()
 
 
-async def test_there_is_a_bound_on_watchers(system):
+async def test_the_number_of_watchers_is_limited(system):
     node = system.start_node()
     request = f"GET /api/tail HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {API_KEY}\r\n\r\n".encode()
     watching = [await Raw.tcp(node.port) for _ in range(17)]

@@ -1,4 +1,4 @@
-"""Tokens as Django's cache really holds them, and the places a client may put them."""
+"""Tokens as Django's cache stores them, and the sources from which a client may send them."""
 
 import os
 import pickle
@@ -124,7 +124,7 @@ async def test_a_token_may_come_in_a_header_or_a_subprotocol(system, cache):
     await client.close()
     for offered in (["access_token", token], [token]):
         client = await Client.open(node.port, "/ws/notifications/", subprotocols=offered)
-        # A browser gives up unless one of those it offered comes back.
+        # A browser drops the connection unless one of its offers comes back.
         assert client.connection.subprotocol == offered[0]
         assert await notified(system, client)
         await client.close()
@@ -141,7 +141,7 @@ async def test_the_key_prefix_and_version_of_the_cache_are_followed(system):
     assert await refusal(node.port, "/ws/notifications/?token=elsewhere") == 403
 
 
-async def test_an_issued_token_is_what_django_reads_from_its_cache(system, cache):
+async def test_an_issued_token_is_readable_from_djangos_cache(system, cache):
     node = system.start_node()
     reply = await Http(node.port).get("/api/user/ws-token/", token=access_token())
     assert reply.status == 200
@@ -156,19 +156,19 @@ async def test_an_issued_token_is_what_django_reads_from_its_cache(system, cache
     await connection.aclose()
 
 
-async def test_the_old_key_is_good_during_a_rotation(system, cache):
+async def test_the_old_key_is_valid_during_a_rotation(system, cache):
     node = system.start_node(CHANNELGATE__AUTH__SECRET_KEY_FALLBACKS='["an older key, also long enough for HS256"]')
     old = "an older key, also long enough for HS256"
     reply = await Http(node.port).get("/api/user/ws-token/", token=access_token(old))
     assert reply.status == 200
-    # What is issued now is signed with the new key.
+    # New tokens are signed with the new key.
     assert jwt.decode(reply.json()["ws_token"], stack.SECRET_KEY, algorithms=["HS256"])
     cache.set("ws_token_7", ws_token(old), timeout=60)
     client = await Client.open(node.port, f"/ws/notifications/?token={cache.get('ws_token_7')}")
     await client.close()
 
 
-async def test_without_a_secret_key_the_routes_that_need_one_say_so(system):
+async def test_without_a_secret_key_the_routes_that_need_one_report_it(system):
     node = system.start_node(DJANGO_SECRET_KEY="")
     reply = await Http(node.port).get("/api/user/ws-token/", token=access_token())
     assert reply.status == 503 and "DJANGO_SECRET_KEY" in reply.json()["detail"]
@@ -200,7 +200,7 @@ async def test_access_tokens_open_consumers_that_ask_for_them(system):
         "refresh": f"?token={access_token(role='chef', token_type='refresh')}",
         "expired": f"?token={access_token(role='chef', exp=int(time.time()) - 1)}",
         "another key": f"?token={access_token('another key of a good length for HS256', role='chef')}",
-        # A group with an undefined part is never joined: nobody shares `role_None`.
+        # A group with an undefined part is never joined: clients never share `role_None`.
         "no role": f"?token={access_token()}",
         "an empty role": f"?token={access_token(role='')}",
         "a role that is too long": f"?token={access_token(role='a' * 95)}",
@@ -209,7 +209,7 @@ async def test_access_tokens_open_consumers_that_ask_for_them(system):
         assert await refusal(node.port, f"/ws/mine/{query}") == 403, what
 
 
-async def test_no_token_stands_in_any_log(system, cache, database):
+async def test_no_token_is_in_any_log(system, cache, database):
     system.start_django(database)
     nodes = [system.start_node(wait=False, RUST_LOG="trace") for _ in range(2)]
     system.wait()
@@ -226,7 +226,7 @@ async def test_no_token_stands_in_any_log(system, cache, database):
     for node in nodes:
         node.kill()
     await client.gone()
-    # With no node left nginx has most to say.
+    # Without any node nginx logs most.
     assert await refusal(nginx.port, path, **origin) == 502
     signatures = [secret.rsplit(".", 1)[1] for secret in (token, access, issued)]
     logs = [file for file in system.directory.rglob("*.log") if "django" not in file.name and "redis" not in file.name]
@@ -257,7 +257,7 @@ unsubscribe = "message.types"
 """
 
 
-async def test_a_refusal_can_be_told_in_a_way_that_a_browser_can_read(system):
+async def test_a_refusal_can_be_sent_so_that_a_browser_can_read_it(system):
     node = system.start_node(config=TOLD)
     client = await Client.open(node.port, "/ws/told/?token=noise")
     assert await client.gone() == (4401, "log in again")
@@ -279,7 +279,7 @@ async def test_everything_can_be_delivered_before_the_first_subscribe(system, ca
         told += ["offer", "payment"]
         assert [frame["type"] for frame in await client.count(2)] == told
         await client.send({"type": "subscribe", "types": ["payment", "end"]})
-        # The subscribe holds from the moment an event of another type no longer comes.
+        # The subscription is in effect when an event of another type no longer arrives.
         await until(lambda: _is_silent(publish, client), "the subscribe to hold")
         await client.send({"type": "unsubscribe", "types": ["payment"]})
         before = len(client.frames)
@@ -289,7 +289,7 @@ async def test_everything_can_be_delivered_before_the_first_subscribe(system, ca
 
 
 async def _is_silent(publish, client, name: str = "offer") -> bool:
-    """Whether an event of this type no longer comes, seen by the one behind it."""
+    """Whether an event of this type no longer arrives, as shown by the one after it."""
     seen = len(client.frames)
     await publish(name, "end")
     await client.wait(lambda client: {"type": "end"} in client.json()[seen:], "the event behind it")

@@ -1,4 +1,4 @@
-"""`make up`: a stranger's whole system, and its end."""
+"""`make up`: a new user's whole system, and its end."""
 
 import asyncio
 import os
@@ -20,7 +20,7 @@ def ports() -> dict[str, str]:
     return {name: str(stack.free_port(2 if name == "NODE_PORT" else 1)) for name in names}
 
 
-async def test_the_whole_system_starts_works_as_it_says_and_ends_on_ctrl_c(ports, tmp_path, sockets):
+async def test_the_whole_system_starts_works_and_ends_on_ctrl_c(ports, tmp_path, sockets):
     argv = [sys.executable, stack.ROOT / "scripts" / "up.py", "--nodes", "2"]
     log = tmp_path / "up.log"
     env = {**os.environ, **ports, "PYTHONUNBUFFERED": "1", "UP_DIR": str(tmp_path / "run")}

@@ -1,4 +1,4 @@
-//! What a client may not do for ever, or at all.
+//! Limits of what a client may do.
 
 use std::time::{Duration, Instant};
 
@@ -17,7 +17,7 @@ reply = { event = "said", args = "args" }
 const SOCKET: &str = "/socket.io/?EIO=4&transport=websocket";
 
 #[tokio::test]
-async fn clients_that_connect_to_no_namespace_are_sent_away() {
+async fn clients_that_connect_to_no_namespace_are_disconnected() {
     let node = Node::start(&format!("[socketio]\nconnect_timeout = \"400ms\"\n{CHAT}"));
     let start = Instant::now();
     let mut sockets = join_all((0..200).map(|_| node.socket(SOCKET))).await;
@@ -95,14 +95,14 @@ send = "event.text"
     until("channelgate_closes_total{reason=\"slow_client\"} 2\n").await;
     assert_eq!(told.get().await.text().await.unwrap(), "1");
     assert_eq!(told.get().await.status(), 400);
-    // The other one is ended, too, though it never asks.
+    // The other one is ended, too, although it never polls.
     until("channelgate_connections{consumer=\"/engine.io/\",protocol=\"engine.io\"} 0\n").await;
     until("channelgate_polling 0\n").await;
     assert_eq!(forgotten.get().await.status(), 400);
 }
 
 #[tokio::test]
-async fn what_breaks_socket_io_ends_the_connection() {
+async fn a_socket_io_violation_ends_the_connection() {
     let node = Node::start(CHAT);
     for wrong in ["4abc", "42{}", "42abc[\"say\"]", "40", "42/other,[\"say\"]", "44{\"message\":\"no\"}", "431", "abc"]
     {
@@ -120,7 +120,7 @@ async fn what_breaks_socket_io_ends_the_connection() {
 }
 
 #[tokio::test]
-async fn a_node_that_stops_ends_every_session_and_is_not_held_up_by_any() {
+async fn a_node_that_stops_ends_every_session_without_delay() {
     let node = Node::start(&format!("drain_grace = \"1s\"\n{CHAT}"));
     let mut socket = node.socket(SOCKET).await;
     socket.next().await;
@@ -156,7 +156,7 @@ reply_raw = "'out of a'"
 "#;
 
 #[tokio::test]
-async fn a_connection_joins_so_many_rooms_and_no_more_whatever_it_speaks() {
+async fn the_number_of_rooms_is_limited_for_every_protocol() {
     let plain = format!("[[consumer]]\npath = \"/ws/\"\ngroups = [\"one\", \"two\"]\n{ROOMS}");
     let engine = format!("[[consumer]]\nprotocol = \"engine.io\"\npath = \"/engine.io/\"\ngroups = [\"one\"]\n{ROOMS}");
     for (config, path, head) in [(plain, "/ws/", ""), (engine, "/engine.io/?EIO=4&transport=websocket", "4")] {

@@ -1,4 +1,4 @@
-//! Namespaces: who is let in, in which order things are told, and how it ends.
+//! Namespaces: admission, the order of messages, and the end.
 
 use crate::support::{API_KEY, Node, client};
 
@@ -50,7 +50,7 @@ async fn several_consumers_share_a_namespace_and_each_admits_for_itself() {
     assert_eq!(socket.next().await, r#"42["welcome",{"name":"x"}]"#);
     socket.send(r#"42["secret"]"#).await;
     socket.send(r#"421["say",1]"#).await;
-    assert_eq!(socket.next().await, r#"42["said",1]"#, "members alone know the secret");
+    assert_eq!(socket.next().await, r#"42["said",1]"#, "only members know the secret");
     assert_eq!(socket.next().await, "431[1]");
 
     socket.send("40/members,").await;
@@ -64,7 +64,7 @@ async fn several_consumers_share_a_namespace_and_each_admits_for_itself() {
 }
 
 #[tokio::test]
-async fn a_client_leaves_or_is_taken_out_and_may_come_back() {
+async fn a_client_leaves_or_is_removed_and_may_come_back() {
     let node = Node::with(SHARED, &KEY);
     let mut socket = node.socket(SOCKET).await;
     socket.next().await;
@@ -82,7 +82,7 @@ async fn a_client_leaves_or_is_taken_out_and_may_come_back() {
 }
 
 #[tokio::test]
-async fn nothing_is_missed_after_the_word_that_it_is_connected_and_nothing_comes_before() {
+async fn nothing_comes_before_the_connect_packet_and_nothing_is_missed_after_it() {
     let node = Node::with(SHARED, &KEY);
     let client = client();
     let publish = async {
@@ -100,7 +100,7 @@ async fn nothing_is_missed_after_the_word_that_it_is_connected_and_nothing_comes
             let mut socket = node.socket(SOCKET).await;
             assert!(socket.next().await.starts_with("0{"));
             socket.send("40").await;
-            assert!(socket.next().await.starts_with("40{"), "first the word that it is connected");
+            assert!(socket.next().await.starts_with("40{"), "the connect packet comes first");
             assert_eq!(socket.next().await, r#"42["welcome",{}]"#);
             sockets.push(socket);
         }
@@ -112,7 +112,7 @@ async fn nothing_is_missed_after_the_word_that_it_is_connected_and_nothing_comes
             let tick = socket.next().await;
             tick.strip_prefix(r#"42["tick","#).unwrap().strip_suffix(']').unwrap().parse().unwrap()
         };
-        // Whatever came before it was connected; from there on, each one.
+        // The first ones may have come before it was connected; from there on, each one arrives.
         client
             .post(node.http("/api/publish"))
             .bearer_auth(API_KEY)

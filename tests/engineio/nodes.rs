@@ -1,4 +1,4 @@
-//! Sessions on another node than the one that is asked.
+//! Sessions on another node than the one that gets the request.
 
 use crate::{
     redis_server::RedisServer,
@@ -13,7 +13,7 @@ async fn any_node_serves_the_polling_and_the_upgrade_of_a_session() {
     let (one, two) = (start(), start());
     let session = one.session("/engine.io/").await;
     let elsewhere = session.through(&two);
-    // The nodes know each other once each has had its first heartbeat.
+    // The nodes know each other after the first heartbeat of each.
     let deadline = std::time::Instant::now() + crate::support::PATIENCE;
     while elsewhere.post("4hello\x1ebAQID").await.0 != 200 {
         assert!(std::time::Instant::now() < deadline, "the nodes find each other");
@@ -35,17 +35,17 @@ async fn any_node_serves_the_polling_and_the_upgrade_of_a_session() {
     let given_up = tokio::time::timeout(std::time::Duration::from_millis(200), cancelled.through(&two).get()).await;
     assert!(given_up.is_err());
     while cancelled.post("6").await.0 == 200 {
-        assert!(std::time::Instant::now() < deadline, "a request that is given up there is given up here");
+        assert!(std::time::Instant::now() < deadline, "a request that is abandoned there is abandoned here");
     }
 
-    // What a node carries for another ends with it.
+    // Connections that a node relays for another end with it.
     two.interrupt();
     assert_eq!(socket.closed().await, None);
     assert!(two.ended().await);
 }
 
 #[tokio::test]
-async fn a_request_is_passed_on_once_and_only_to_nodes_that_live() {
+async fn a_request_is_relayed_once_and_only_to_live_nodes() {
     let redis = RedisServer::start();
     let url = redis.url();
     let start = || Node::with(ECHO, &[("REDIS_URL", &url)]);

@@ -36,7 +36,7 @@ async fn a_payload_is_no_larger_than_agreed() {
 }
 
 #[tokio::test]
-async fn pings_come_when_they_are_due_and_silence_ends_the_session() {
+async fn pings_come_on_time_and_silence_ends_the_session() {
     let heartbeat = "[socketio]\nping_interval = \"300ms\"\nping_timeout = \"200ms\"\n";
     let node = Node::start(&format!("{heartbeat}{ECHO}"));
     let start = Instant::now();
@@ -54,7 +54,7 @@ async fn pings_come_when_they_are_due_and_silence_ends_the_session() {
 }
 
 #[tokio::test]
-async fn what_breaks_the_protocol_ends_the_session() {
+async fn a_protocol_violation_ends_the_session() {
     let node = Node::start(ECHO);
     let session = node.session("/engine.io/").await;
     assert_eq!(session.post("abc").await.0, 400);
@@ -78,7 +78,7 @@ async fn what_breaks_the_protocol_ends_the_session() {
 }
 
 #[tokio::test]
-async fn a_client_that_ends_the_session_gets_its_request_back() {
+async fn a_client_that_ends_the_session_gets_its_request_answered() {
     let node = Node::start(ECHO);
     for _ in 0..10 {
         let session = node.session("/engine.io/").await;
@@ -90,7 +90,7 @@ async fn a_client_that_ends_the_session_gets_its_request_back() {
 }
 
 #[tokio::test]
-async fn an_upgrade_loses_nothing_and_doubles_nothing() {
+async fn an_upgrade_loses_and_duplicates_nothing() {
     let node = Node::start(ECHO);
     for _ in 0..10 {
         let session = node.session("/engine.io/").await;
@@ -99,7 +99,7 @@ async fn an_upgrade_loses_nothing_and_doubles_nothing() {
         let mut socket = node.socket(session.upgrade_path()).await;
         socket.send("2probe").await;
         assert_eq!(socket.next_packet().await, "3probe");
-        // Sixteen over the request that the client ends, the others over the WebSocket.
+        // Sixteen on the request that the client ends, the others on the WebSocket.
         let mut got: Vec<String> = session.poll().await.split('\x1e').map(str::to_owned).collect();
         assert_eq!(got.len(), 16);
         socket.send("5").await;
@@ -118,7 +118,7 @@ async fn an_upgrade_loses_nothing_and_doubles_nothing() {
 }
 
 #[tokio::test]
-async fn a_request_that_waits_is_let_go_for_the_upgrade_and_a_failed_one_changes_nothing() {
+async fn a_waiting_request_is_answered_for_the_upgrade_and_a_failed_upgrade_changes_nothing() {
     let node = Node::start(ECHO);
     let session = node.session("/engine.io/").await;
     let upgrade = async {

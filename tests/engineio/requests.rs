@@ -1,11 +1,11 @@
-//! What is asked wrongly, and from where.
+//! Invalid requests, and requests of other origins.
 
 use reqwest::{Method, header};
 
 use crate::support::{ECHO, Node, client};
 
 #[tokio::test]
-async fn a_wrong_request_is_answered_in_the_words_of_the_reference_server() {
+async fn an_invalid_request_is_answered_like_the_reference_server() {
     let node = Node::start(ECHO);
     let client = client();
     let long = format!("?EIO=4&transport=polling&sid={}", "a".repeat(5000));
@@ -47,7 +47,7 @@ impl JsonBody for reqwest::Response {
 }
 
 #[tokio::test]
-async fn pages_of_other_origins_poll_only_where_the_configuration_says_so() {
+async fn pages_of_other_origins_poll_only_if_configured() {
     const QUERY: &str = "/engine.io/?EIO=4&transport=polling";
     let own = Node::start(ECHO);
     let named = Node::start(&format!("[socketio]\ncors = [\"https://app.example\"]\n{ECHO}"));
@@ -71,7 +71,7 @@ async fn pages_of_other_origins_poll_only_where_the_configuration_says_so() {
 
     let answer = get(&any, "https://evil.example").await;
     assert_eq!(answer.headers()[header::ACCESS_CONTROL_ALLOW_ORIGIN], "*");
-    assert!(!answer.headers().contains_key(header::ACCESS_CONTROL_ALLOW_CREDENTIALS), "no cookies for just anybody");
+    assert!(!answer.headers().contains_key(header::ACCESS_CONTROL_ALLOW_CREDENTIALS), "no cookies for any origin");
 
     let asked = client
         .request(Method::OPTIONS, named.http(QUERY))

@@ -1,4 +1,4 @@
-//! A node of its own for a test, and clients that speak to it packet by packet.
+//! A node for a test, and clients that exchange single packets.
 
 use std::{
     io::{BufRead as _, BufReader, Write as _},
@@ -26,7 +26,6 @@ path = "/engine.io/"
 reply_raw = "message"
 "#;
 
-/// A node that ends with its test.
 /// The key of each node's publish API.
 pub const API_KEY: &str = "the-key-of-the-publish-api";
 
@@ -36,7 +35,7 @@ pub struct Node {
 }
 
 impl Node {
-    /// Starts one on a free port; `config` goes on in the section `[server]`.
+    /// Starts one on a free port; `config` continues the section `[server]`.
     pub fn start(config: &str) -> Self {
         Self::with(config, &[])
     }
@@ -67,13 +66,13 @@ impl Node {
         Self { child, address }
     }
 
-    /// Tells the node to stop, as Ctrl-C does.
+    /// Stops the node, like Ctrl-C.
     pub fn interrupt(&self) {
         let told = Command::new("kill").args(["-INT", &self.child.id().to_string()]).status().unwrap();
         assert!(told.success());
     }
 
-    /// Waits for its end; whether it was a good one.
+    /// Waits for its end; returns whether it was successful.
     pub async fn ended(mut self) -> bool {
         let deadline = std::time::Instant::now() + PATIENCE;
         loop {
@@ -126,7 +125,7 @@ impl Socket {
         self.0.send(Message::binary(bytes.to_vec())).await.unwrap();
     }
 
-    /// The next message that is no ping of Engine.IO; those are answered. Bytes are shown in hex.
+    /// The next message that is not an Engine.IO ping; pings are answered. Bytes are shown in hex.
     pub async fn next(&mut self) -> String {
         loop {
             let text = self.next_packet().await;
@@ -137,7 +136,7 @@ impl Socket {
         }
     }
 
-    /// The next message, whatever it is.
+    /// The next message of any kind.
     pub async fn next_packet(&mut self) -> String {
         match self.message().await {
             Some(Message::Text(text)) => text.to_string(),
@@ -146,7 +145,7 @@ impl Socket {
         }
     }
 
-    /// The code with which the server closes; other messages are passed over.
+    /// The close code of the server; other messages are skipped.
     pub async fn closed(&mut self) -> Option<u16> {
         loop {
             match self.message().await {
@@ -163,7 +162,7 @@ impl Socket {
     }
 }
 
-/// A polling session. Every request comes over a connection of its own, so that any worker may get it.
+/// A polling session. Every request uses a new connection, so that any worker may get it.
 pub struct Session {
     client: Client,
     url: String,
@@ -177,7 +176,7 @@ pub fn client() -> Client {
 
 impl Session {
     async fn open(node: &Node, path: &str) -> Self {
-        // The node's own client has the TLS library set up, which every other one wants to find.
+        // The node's own client sets up the TLS library, which every other client expects.
         drop(client());
         let client = Client::builder().pool_max_idle_per_host(0).build().unwrap();
         let opened = client.get(node.http(&format!("{path}?EIO=4&transport=polling"))).send().await.unwrap();
@@ -194,14 +193,14 @@ impl Session {
         self
     }
 
-    /// The same session, asked for at another node.
+    /// The same session, requested at another node.
     pub fn through(&self, node: &Node) -> Self {
         let query = self.url.split_once('?').unwrap().1;
         let path = self.path.split_once('?').unwrap().0;
         Self { client: self.client.clone(), url: node.http(&format!("{path}?{query}")), path: self.path.clone() }
     }
 
-    /// Where a WebSocket for the same session goes.
+    /// The path of a WebSocket for the same session.
     pub fn upgrade_path(&self) -> &str {
         &self.path
     }
@@ -214,7 +213,7 @@ impl Session {
         tokio::time::timeout(PATIENCE, self.client.get(&self.url).send()).await.expect("an answer in time").unwrap()
     }
 
-    /// The payload that waits, without pings, which are answered.
+    /// The waiting payload, without pings, which are answered.
     pub async fn poll(&self) -> String {
         loop {
             let answer = self.get().await;

@@ -1,4 +1,4 @@
-//! What cannot be opened is counted with a reason; the next event is not concerned.
+//! Bytes that cannot be decoded are counted with a reason; the next event is not affected.
 
 use std::{
     sync::Arc,
@@ -66,7 +66,7 @@ async fn a_wrong_key_is_counted_as_such() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_message_for_a_name_never_given_out_is_counted() {
+async fn a_message_for_an_unknown_member_name_is_counted() {
     let redis = RedisServer::start();
     let options = options(&[&redis]);
     let node = Node::ready(&options).await;
@@ -87,7 +87,7 @@ async fn a_message_for_a_name_never_given_out_is_counted() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_value_of_a_hundred_megabytes_is_dropped_and_others_do_not_wait_long() {
+async fn a_value_of_a_hundred_megabytes_is_dropped_without_delaying_others() {
     let redis = RedisServer::with(&["--client-output-buffer-limit", "pubsub 0 0 0"]);
     let options = config::Layer { probe_interval: Span::seconds(5), ..options(&[&redis]) };
     let node = Node::ready(&options).await;
@@ -126,7 +126,7 @@ async fn mapped_channels_and_patterns_reach_their_groups() {
     let mappings = vec![
         Mapping { from: MappedFrom::Channel("prices".to_owned()), group: Arc::new(by_id) },
         Mapping { from: MappedFrom::Pattern("orders:*".to_owned()), group: Arc::new(by_id) },
-        // So wide that it sees everything, probes and layer too.
+        // So wide that it matches everything, including probes and the layer's channels.
         Mapping { from: MappedFrom::Pattern("*".to_owned()), group: Arc::new(|_, _| GroupName::new("all").ok()) },
     ];
     let node = Node::new(&options, mappings);

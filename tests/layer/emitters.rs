@@ -1,4 +1,4 @@
-//! Publishers of Socket.IO events, and events that hold bytes.
+//! Publishers of Socket.IO events, and events that contain bytes.
 
 use bytes::Bytes;
 use channelgate::{
@@ -23,7 +23,7 @@ fn recorded(id: &str) -> (String, Vec<u8>) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn emitters_are_heard_on_every_host_in_every_namespace() {
+async fn emitters_are_received_on_every_host_in_every_namespace() {
     let servers = [RedisServer::start(), RedisServer::start()];
     let servers: Vec<&RedisServer> = servers.iter().collect();
     let options = options(&servers);
@@ -66,7 +66,7 @@ async fn malformed_and_unsupported_messages_are_counted_and_the_next_one_arrives
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn names_are_as_configured_and_without_a_name_nobody_is_heard() {
+async fn emitter_names_are_as_configured_and_an_empty_name_is_off() {
     let redis = RedisServer::start();
     let named = config::Layer {
         emitters: Emitters { python: "myapp".to_owned(), node: "my*app".to_owned(), ..Emitters::default() },
@@ -77,7 +77,7 @@ async fn names_are_as_configured_and_without_a_name_nobody_is_heard() {
     let mut django = Django::new(&named, &[&redis]);
     let (_, bytes) = recorded("node_emitter/emit_all");
     assert_eq!(django.publish(0, "my*app#/#", &bytes), 1);
-    assert_eq!(django.publish(0, "myXapp#/#", &bytes), 0, "the name is no pattern");
+    assert_eq!(django.publish(0, "myXapp#/#", &bytes), 0, "the name is not a pattern");
     let (channel, bytes) = recorded("sio518/channel_custom");
     assert_eq!(django.publish(0, &channel, &bytes), 1);
     assert_eq!(django.publish(0, "socketio", &bytes), 0);
@@ -86,7 +86,7 @@ async fn names_are_as_configured_and_without_a_name_nobody_is_heard() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn after_an_outage_emitters_are_heard_again_and_the_gap_is_everybodys() {
+async fn after_an_outage_emitters_are_received_again_and_the_gap_concerns_all_groups() {
     let mut redis = RedisServer::start();
     let options = options(&[&redis]);
     let node = Node::ready(&options).await;

@@ -1,4 +1,4 @@
-//! What the node has in Redis: one registration per group, alive as long as the node, gone after it.
+//! The node's registrations in Redis: one per group, alive as long as the node, gone after it.
 
 use std::{
     io::{BufRead, BufReader},
@@ -85,7 +85,7 @@ async fn members_never_expire_while_the_node_lives() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_flushed_redis_is_noticed_told_and_repaired() {
+async fn a_flushed_redis_is_detected_reported_and_repaired() {
     let redis = RedisServer::start();
     let options = config::Layer { group_expiry: Span::seconds(3), ..options(&[&redis]) };
     let node = Node::ready(&options).await;
@@ -137,7 +137,7 @@ async fn a_left_group_is_removed_after_the_linger() {
 
 const VICTIM: &str = "LAYER_TEST_VICTIM";
 
-/// Run in a process of its own by the test below; by itself it does nothing.
+/// Run in a separate process by the test below; by itself it does nothing.
 #[tokio::test(flavor = "multi_thread")]
 async fn victim() {
     let Ok(url) = std::env::var(VICTIM) else { return };

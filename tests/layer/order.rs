@@ -1,4 +1,4 @@
-//! Order within a group is the order of publishing; nothing is lost or doubled, whatever joins and leaves meanwhile.
+//! Order within a group is the publish order; nothing is lost or duplicated, whatever joins and leaves meanwhile.
 
 use std::{
     collections::HashMap,
@@ -56,14 +56,14 @@ fn the_order_of_publishing_is_kept_for_any_interleaving() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_burst_of_ten_thousand_into_one_group_arrives_whole() {
+async fn a_burst_of_ten_thousand_into_one_group_arrives_completely() {
     const BURST: i64 = 10_000;
     let redis = RedisServer::start();
     let options = options(&[&redis]);
     let node = Node::ready(&options).await;
     node.join("room").await;
     node.join("other").await;
-    // A full queue is the publisher's to see (the script counts it) and the node's to tell: nothing is lost in silence.
+    // The publisher sees a full queue (the script counts it) and the node reports it: nothing is lost silently.
     let sender = {
         let (options, mut django) = (options.clone(), Django::new(&options, &[&redis]));
         tokio::task::spawn_blocking(move || {
@@ -97,7 +97,7 @@ async fn a_full_queue_is_a_gap_of_its_groups() {
     let mut django = Django::new(&options, &[&redis]);
     let queue: Vec<String> =
         django.members("room").iter().map(|name| format!("asgi{}", name.split('!').next().unwrap()) + "!").collect();
-    // As after a stall: everything is there at once.
+    // Like after a stall: everything arrives at once.
     let mut pipeline = redis::pipe();
     pipeline.atomic();
     let codec = channelgate::layer::codec::envelope::LayerCodec::new(&options);
@@ -114,7 +114,7 @@ async fn a_full_queue_is_a_gap_of_its_groups() {
     assert_eq!(node.received.gaps()[0].groups.as_deref(), Some(&[group("room")][..]));
 }
 
-/// What a hub does: counts its connections per group, and calls the layer under the lock for the last leave.
+/// Like a hub: counts its connections per group, and calls the layer under the lock for the last leave.
 #[derive(Default)]
 struct Hub(Mutex<HashMap<String, usize>>);
 
@@ -135,7 +135,7 @@ impl Hub {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn nothing_is_lost_or_doubled_while_others_join_and_leave() {
+async fn nothing_is_lost_or_duplicated_while_others_join_and_leave() {
     const CHURNERS: i64 = 12;
     const ROUNDS: i64 = 200;
     let redis = RedisServer::start();
@@ -156,7 +156,7 @@ async fn nothing_is_lost_or_doubled_while_others_join_and_leave() {
                 if django.core_send("steady", &event(n)) == 0 {
                     sent.push(n);
                 }
-                // A steady stream, not a flood: others need the machine too.
+                // A steady stream, not a flood: other tests need the machine, too.
                 std::thread::sleep(std::time::Duration::from_millis(1));
             }
             sent

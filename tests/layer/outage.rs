@@ -1,4 +1,4 @@
-//! Redis gone is a state: not ready, joins refused, a gap told, and the first event after the return arrives.
+//! A Redis outage is a state: not ready, joins refused, a gap reported, and the first event after the return arrives.
 
 use std::{
     sync::Arc,
@@ -71,7 +71,7 @@ async fn after_redis_is_killed_and_back_everything_is_registered_again() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_frozen_redis_is_not_ready_and_joins_end_in_time_and_a_thaw_loses_nothing() {
+async fn a_frozen_redis_is_not_ready_and_joins_fail_in_time_and_a_thaw_loses_nothing() {
     let redis = RedisServer::start();
     let options = options(&[&redis]);
     let node = Node::ready(&options).await;
@@ -94,13 +94,13 @@ async fn a_frozen_redis_is_not_ready_and_joins_end_in_time_and_a_thaw_loses_noth
         django.pubsub_send(room, &event(n));
     }
     node.until(4).await;
-    // The connection never ended, so nothing was missed and nobody is told that something was.
+    // The connection never ended, so nothing was missed and no gap is reported.
     assert_eq!(node.received.gaps(), []);
     assert!(node.metrics.render().contains("channelgate_redis_reconnects_total 0"));
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_redis_that_is_frozen_for_long_is_given_up_and_its_return_is_a_gap() {
+async fn a_redis_frozen_for_long_is_disconnected_and_its_return_is_a_gap() {
     let redis = RedisServer::start();
     let options = config::Layer {
         probe_interval: config::Span::millis(100),
@@ -111,7 +111,7 @@ async fn a_redis_that_is_frozen_for_long_is_given_up_and_its_return_is_a_gap() {
     node.join("room").await;
     redis.freeze();
     let said = |node: &Node, what: &str| node.layer.readiness().to_string().contains(what);
-    // Made anew, it gets no answer either.
+    // The new connection gets no answer either.
     eventually("a new connection", || !said(&node, "probes did not come back") && !said(&node, "ready")).await;
     redis.thaw();
     node.until_ready().await;
@@ -121,7 +121,7 @@ async fn a_redis_that_is_frozen_for_long_is_given_up_and_its_return_is_a_gap() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_short_pause_under_load_is_no_alarm() {
+async fn a_short_pause_under_load_raises_no_alarm() {
     let redis = RedisServer::start();
     let defaults = config::Layer::default();
     let options = config::Layer { probe_interval: defaults.probe_interval, ..options(&[&redis]) };
@@ -161,7 +161,7 @@ async fn a_short_pause_under_load_is_no_alarm() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn after_an_outage_it_is_ready_when_its_probes_have_come_back_several_times() {
+async fn after_an_outage_it_is_ready_after_several_good_probes() {
     let mut redis = RedisServer::start();
     let options = config::Layer { probe_interval: config::Span::millis(300), ..options(&[&redis]) };
     let node = Node::ready(&options).await;
@@ -177,7 +177,7 @@ async fn after_an_outage_it_is_ready_when_its_probes_have_come_back_several_time
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn missed_probes_are_enough_to_see_a_frozen_redis_in_the_stated_time() {
+async fn missed_probes_detect_a_frozen_redis_in_the_stated_time() {
     for (interval, within) in [(200, 1600), (1000, 4600)] {
         let redis = RedisServer::start();
         let options = config::Layer { probe_interval: config::Span::millis(interval), ..options(&[&redis]) };
@@ -195,7 +195,7 @@ async fn missed_probes_are_enough_to_see_a_frozen_redis_in_the_stated_time() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_subscription_that_redis_closed_is_made_again() {
+async fn a_subscription_that_redis_closed_is_renewed() {
     let redis = RedisServer::start();
     let options = options(&[&redis]);
     let node = Node::ready(&options).await;
@@ -219,14 +219,14 @@ async fn a_subscription_that_is_silent_but_open_is_found_by_its_probes() {
     let mut django = Django::new(&options, &[&redis]);
     django.pubsub_send("room", &event(1));
     node.until(1).await;
-    // Commands are answered, nothing is closed, only the subscription brings nothing any more.
+    // Commands are answered, nothing is closed, only the subscription receives nothing any more.
     proxy.mute_subscriptions();
     not_ready(&node).await;
     node.until_ready().await;
     assert!(node.received.has_gap(GapReason::Reconnected));
     django.pubsub_send("room", &event(2));
     node.until(2).await;
-    // The earlier popping connection is still open at the proxy; it must not swallow what comes now.
+    // The earlier popping connection is still open at the proxy; it must not take the next events.
     for n in 3..20 {
         django.core_send("room", &event(n));
     }
@@ -240,7 +240,7 @@ async fn a_pause_longer_than_the_expiry_is_a_gap() {
     let options = config::Layer { expiry: config::Span::seconds(2), ..options(&[&redis]) };
     let received = Received::default();
     let sink = received.clone();
-    // The node stands still, as a suspended machine does.
+    // The node is suspended, like its machine.
     let layer = RedisLayer::new(&options, Vec::new(), channelgate::telemetry::Metrics::new()).unwrap();
     let pausing = move |signal| {
         if matches!(&signal, Signal::Event(event) if number(event) == 0) {

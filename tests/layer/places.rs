@@ -1,4 +1,4 @@
-//! Wherever Redis is: several hosts, Sentinel, a unix socket, TLS, an old version.
+//! Every kind of Redis: several hosts, Sentinel, a unix socket, TLS, an old version.
 
 use std::{
     fs,
@@ -44,7 +44,7 @@ async fn several_hosts_are_one_ring() {
         let node = Node::ready(&options).await;
         let mut django = Django::new(&options, &servers);
         both_layers_deliver(&node, &mut django, 60).await;
-        // A plain publisher may use any host, and a direct send lands on a host that its name is hashed to.
+        // A plain publisher may use any host, and a direct send goes to the host of its name's hash.
         for host in 0..count {
             django.publish(host, "channelgate:room_0", br#"{"n": 99}"#);
         }
@@ -87,7 +87,7 @@ async fn a_password_and_a_database_are_used() {
     let keys: Vec<String> = redis::cmd("KEYS").arg("*").query(&mut client.get_connection().unwrap()).unwrap();
     assert_eq!(keys, ["asgi:group:room"]);
     let wrong = Node::new(&config::Layer { hosts: vec![url("wrong")], ..options }, Vec::new());
-    eventually("the reason is said", || match wrong.layer.readiness() {
+    eventually("the reason is reported", || match wrong.layer.readiness() {
         Readiness::NotReady(reason) => reason.contains("WRONGPASS") || reason.to_lowercase().contains("auth"),
         Readiness::Ready | Readiness::Degraded(_) => panic!("a wrong password was accepted"),
     })
@@ -96,7 +96,7 @@ async fn a_password_and_a_database_are_used() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_old_redis_without_resp3_and_bulk_pops_will_do() {
+async fn an_old_redis_without_resp3_and_bulk_pops_works() {
     let redis = RedisServer::with(&["--rename-command", "HELLO", "", "--rename-command", "BZMPOP", ""]);
     let options = options(&[&redis]);
     let node = Node::ready(&options).await;
@@ -248,7 +248,7 @@ impl Sentinel {
 
 impl Drop for Sentinel {
     fn drop(&mut self) {
-        // Its end is not the test's subject.
+        // Its end does not matter to the test.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
@@ -260,7 +260,7 @@ async fn sentinel_names_the_master_and_after_a_failover_the_new_one() {
     let replica = RedisServer::with(&["--replicaof", "127.0.0.1", &master.port().to_string()]);
     let sentinel = Sentinel::watching(&master);
     eventually("the sentinel knows the replica", || sentinel.replicas() == 1).await;
-    // The first address answers nothing: the next one is asked.
+    // The first address does not answer: the next one is asked.
     let url = format!("redis+sentinel://127.0.0.1:{},127.0.0.1:{}/mymaster/0", free_port(), sentinel.port);
     let options = config::Layer { hosts: vec![Secret::new(url)], ..options(&[&master]) };
     let node = Node::ready(&options).await;
@@ -277,7 +277,7 @@ async fn sentinel_names_the_master_and_after_a_failover_the_new_one() {
 }
 
 #[test]
-fn a_url_that_is_none_is_an_error_at_start_without_its_password() {
+fn an_invalid_url_is_an_error_at_start_without_its_password() {
     let start = |options: &config::Layer| RedisLayer::new(options, Vec::new(), Metrics::new()).err().unwrap();
     assert!(matches!(start(&config::Layer::default()), StartError::NoHost));
     let hosts = vec![Secret::new("redis://127.0.0.1"), Secret::new("http://u:secret@h")];

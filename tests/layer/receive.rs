@@ -1,4 +1,4 @@
-//! What Django and others publish arrives: both layers, both serializers, encryption, plain publishes.
+//! Events published by Django and other programs arrive: both layers, both serializers, encryption, plain publishes.
 
 use channelgate::{
     config::{LayerKind, Secret},
@@ -58,7 +58,7 @@ async fn each_serializer_arrives_with_and_without_encryption() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_kind_listens_only_to_its_own_layer() {
+async fn a_kind_receives_only_from_its_own_layer() {
     let redis = RedisServer::start();
     for (kind, expected) in [(LayerKind::Core, Source::Core), (LayerKind::Pubsub, Source::Pubsub)] {
         let options = channelgate::config::Layer { kind, ..options(&[&redis]) };
@@ -67,7 +67,7 @@ async fn a_kind_listens_only_to_its_own_layer() {
         let mut django = Django::new(&options, &[&redis]);
         django.core_send("room", &event(1));
         django.pubsub_send("room", &event(1));
-        // What came before the last one would be here by now: one connection carries pub/sub, and the core queue is empty.
+        // Earlier messages would have arrived by now: one connection carries pub/sub, and the core queue is empty.
         node.until(1).await;
         django.publish(0, "channelgate:room", br#"{"n": 2}"#);
         let events = node.until(2).await;

@@ -1,4 +1,4 @@
-//! A layer under test with everything that came out of it, and Django's side of the wire.
+//! A layer under test that records its signals, and Django's side of the wire.
 
 use std::{
     sync::{Arc, Mutex},
@@ -92,7 +92,7 @@ impl Received {
         emissions.collect()
     }
 
-    /// What came on the node's own channel.
+    /// The messages on the node's own channel.
     pub fn messages(&self) -> Vec<Value> {
         let signals = self.0.lock().unwrap();
         let messages = signals.iter().filter_map(|signal| match signal {
@@ -121,7 +121,7 @@ impl Received {
     }
 }
 
-/// A layer with a sink that remembers.
+/// A layer with a recording sink.
 pub struct Node {
     pub layer: RedisLayer,
     pub received: Received,
@@ -157,7 +157,7 @@ impl Node {
     }
 }
 
-/// What channels_redis does, command by command, over one connection per host.
+/// The commands of channels_redis, over one connection per host.
 pub struct Django {
     hosts: Vec<redis::Connection>,
     names: LayerNames,
@@ -165,7 +165,7 @@ pub struct Django {
     options: config::Layer,
 }
 
-/// The script of `RedisChannelLayer.group_send`: writes to the queues that are below their capacity, counts the others.
+/// The script of `RedisChannelLayer.group_send`: writes to the queues below their capacity and counts the others.
 const GROUP_SEND: &str = "
     local over_capacity = 0
     local current_time = ARGV[#ARGV - 1]
@@ -211,14 +211,14 @@ impl Django {
         redis::cmd("PTTL").arg(self.names.core_group_key(group)).query(&mut self.hosts[host]).unwrap()
     }
 
-    /// `RedisChannelLayer.group_send`; the answer is how many queues were over capacity.
+    /// `RedisChannelLayer.group_send`; returns how many queues were over capacity.
     pub fn core_send(&mut self, group: &str, body: &Value) -> usize {
         self.core_send_with(group, |codec, members| {
             codec.encode_core(body, Address::Members(members), SystemTime::now()).unwrap()
         })
     }
 
-    /// The same with bytes of the test's own.
+    /// The same with custom bytes.
     pub fn core_send_with(&mut self, group: &str, bytes: impl Fn(&LayerCodec, &[String]) -> Vec<u8>) -> usize {
         let count = self.hosts.len();
         let key = self.names.core_group_key(group);
@@ -282,7 +282,8 @@ impl Django {
         self.publish(ring::index(channel, self.hosts.len()), channel, &bytes);
     }
 
-    /// What a worker of the core layer would take from a channel, on whichever host, with the TTL of the key in ms.
+    /// The messages that a worker of the core layer would read from a channel, on any host, with the TTL of the key in
+    /// ms.
     pub fn queued(&mut self, channel: &str) -> Vec<(Value, Vec<String>, i64)> {
         let key = self.names.core_queue_key(channel);
         let mut found = Vec::new();
@@ -309,7 +310,7 @@ impl Django {
         self.publish(host, &channel, bytes);
     }
 
-    /// `PUBLISH`; the answer is how many heard it.
+    /// `PUBLISH`; returns the number of receivers.
     pub fn publish(&mut self, host: usize, channel: &str, bytes: &[u8]) -> usize {
         redis::cmd("PUBLISH").arg(channel).arg(bytes).query(&mut self.hosts[host]).unwrap()
     }

@@ -1,4 +1,4 @@
-//! Messages to workers of Channels and back on the node's own channel, as channels_redis writes and reads them.
+//! Messages to Channels workers and back on the node's own channel, as channels_redis writes and reads them.
 
 use std::{
     path::PathBuf,
@@ -23,7 +23,7 @@ fn of_kind(kind: LayerKind, servers: &[&RedisServer]) -> config::Layer {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_message_to_a_worker_of_the_core_layer_waits_in_its_channel_for_no_longer_than_the_expiry() {
+async fn a_message_to_a_core_layer_worker_waits_no_longer_than_the_expiry() {
     let redis = RedisServer::start();
     for (kind, keys) in [(LayerKind::Core, vec![]), (LayerKind::Both, vec![Secret::new("k")])] {
         let options = config::Layer { keys, capacity: 3, prefix: format!("{kind:?}"), ..of_kind(kind, &[&redis]) };
@@ -44,7 +44,7 @@ async fn a_message_to_a_worker_of_the_core_layer_waits_in_its_channel_for_no_lon
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_worker_is_written_to_in_the_serializer_of_its_layer() {
+async fn a_message_to_a_worker_uses_the_serializer_of_its_layer() {
     let redis = RedisServer::start();
     for (serializer, first) in [(config::Serializer::Json, b'{'), (config::Serializer::Msgpack, 0x82)] {
         let node = Node::ready(&config::Layer { serializer, ..of_kind(LayerKind::Core, &[&redis]) }).await;
@@ -58,13 +58,13 @@ async fn a_worker_is_written_to_in_the_serializer_of_its_layer() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_has_expired_makes_room() {
+async fn expired_messages_make_room() {
     let redis = RedisServer::start();
     let options =
         config::Layer { capacity: 1, expiry: config::Span::seconds(1), ..of_kind(LayerKind::Core, &[&redis]) };
     let node = Node::ready(&options).await;
     node.layer.send("worker", &event(0)).await.unwrap();
-    // The key lives on, as it does where messages keep coming; its first message is old.
+    // The key lives on, as it does while messages keep coming; its first message is old.
     let mut django = Django::new(&options, &[&redis]);
     let _: () = redis::cmd("PERSIST").arg("asgiworker").query(django.host(0)).unwrap();
     let mut waiting = redis::cmd("ZRANGE");
@@ -110,7 +110,7 @@ async fn answers_arrive_on_the_nodes_own_channel_over_either_layer_and_every_hos
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn bad_messages_and_a_redis_that_is_away_are_errors() {
+async fn bad_messages_and_an_unreachable_redis_are_errors() {
     let mut redis = RedisServer::start();
     let node = Node::ready(&of_kind(LayerKind::Both, &[&redis])).await;
     assert!(matches!(node.layer.send("no channel", &event(1)).await, Err(LayerError::Refused(_))));
@@ -122,7 +122,7 @@ async fn bad_messages_and_a_redis_that_is_away_are_errors() {
     assert_eq!(memory.reply_channel(), None);
 }
 
-/// A Python that has channels_redis: the project's own environment, or the one named.
+/// A Python with channels_redis: the project's own environment, or the configured one.
 fn python() -> Option<PathBuf> {
     let named = std::env::var_os("CHANNELGATE_TEST_PYTHON").map(PathBuf::from);
     let own = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(".venv/bin/python");
@@ -133,7 +133,7 @@ fn python() -> Option<PathBuf> {
     found.filter(has)
 }
 
-/// What a worker's consumer does: takes a message from its channel and answers to the one that the message names.
+/// A worker's consumer: reads a message from its channel and answers to the channel named in the message.
 const WORKER: &str = r#"
 import asyncio, sys
 from channels_redis.core import RedisChannelLayer
@@ -174,7 +174,7 @@ impl Worker {
 
 impl Drop for Worker {
     fn drop(&mut self) {
-        // Its end is not the test's subject.
+        // Its end does not matter to the test.
         let _ = self.0.kill();
         let _ = self.0.wait();
     }

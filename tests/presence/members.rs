@@ -1,4 +1,4 @@
-//! Members who come and go on nodes that live.
+//! Members that come and go on live nodes.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -9,7 +9,7 @@ use rand::{Rng, SeedableRng, rngs::StdRng};
 use crate::support::*;
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_member_with_tabs_on_two_nodes_comes_once_and_goes_once() {
+async fn a_member_with_tabs_on_two_nodes_arrives_once_and_leaves_once() {
     let mut cluster = Cluster::new(Duration::from_millis(50));
     let (one, two) = (cluster.node(), cluster.node());
     assert!(one.enter("7").await);
@@ -30,7 +30,7 @@ async fn a_member_with_tabs_on_two_nodes_comes_once_and_goes_once() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn who_goes_to_another_node_within_the_grace_was_never_gone() {
+async fn a_member_that_moves_to_another_node_within_the_grace_was_never_gone() {
     let mut cluster = Cluster::new(Duration::from_millis(400));
     let (one, two) = (cluster.node(), cluster.node());
     assert!(one.enter("7").await);
@@ -90,11 +90,11 @@ async fn a_storm_of_connections_makes_each_member_present_once() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_thousand_random_arrivals_and_departures_are_told_exactly() {
+async fn a_thousand_random_arrivals_and_departures_are_reported_exactly() {
     let mut cluster = Cluster::new(Duration::from_millis(4));
     let nodes = [cluster.node(), cluster.node(), cluster.node()];
     let mut random = StdRng::seed_from_u64(7);
-    // Per member: connections on each node, and how often it has gone.
+    // Per member: connections on each node, and the number of departures.
     let mut model: Vec<([usize; 3], usize)> = vec![([0; 3], 0); 12];
     for turn in 0..1000 {
         let (id, at) = (random.random_range(0..model.len()), random.random_range(0..3));
@@ -124,7 +124,7 @@ async fn a_thousand_random_arrivals_and_departures_are_told_exactly() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn every_key_is_the_nodes_own_and_ends_by_itself() {
+async fn every_key_has_the_nodes_prefix_and_expires() {
     let mut cluster = Cluster::new(Duration::from_millis(20));
     let (one, two) = (cluster.node(), cluster.node());
     for id in ["7", "8"] {

@@ -1,4 +1,4 @@
-//! Nodes that die, stop and come.
+//! Nodes that die, stop and start.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -8,11 +8,11 @@ use tokio::time::Instant;
 use crate::support::*;
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_members_of_a_node_that_vanished_are_told_of_once_by_one_survivor() {
+async fn the_members_of_a_dead_node_are_reported_once_by_one_survivor() {
     let mut cluster = Cluster::new(Duration::from_millis(100));
     let (dying, two, three) = (cluster.settled().await, cluster.settled().await, cluster.settled().await);
     cluster.quiet().await;
-    // More than one step takes over.
+    // Taking over needs more than one step.
     let ids: Vec<String> = (0..700).map(|id| format!("member-{id}")).collect();
     for id in &ids {
         assert!(dying.enter(id).await);
@@ -21,7 +21,7 @@ async fn the_members_of_a_node_that_vanished_are_told_of_once_by_one_survivor() 
     assert!(!three.enter("member-1").await);
     let killed = Instant::now();
     drop(dying);
-    // They come back elsewhere before anybody knows that the node is dead.
+    // They return on another node before the death of their node is noticed.
     assert!(!three.enter("member-2").await);
     eventually("the departures", async || cluster.diary.told(Change::Departed).len() >= 697).await;
     assert!(killed.elapsed() > LEASE - HEARTBEAT, "{:?}", killed.elapsed());
@@ -43,7 +43,7 @@ async fn the_members_of_a_node_that_vanished_are_told_of_once_by_one_survivor() 
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_survivor_that_dies_too_leaves_its_inheritance_to_the_next() {
+async fn members_taken_over_by_a_survivor_that_dies_go_to_the_next() {
     let mut cluster = Cluster::new(Duration::from_secs(3));
     let (first, second) = (cluster.settled().await, cluster.settled().await);
     cluster.quiet().await;
@@ -63,7 +63,7 @@ async fn a_survivor_that_dies_too_leaves_its_inheritance_to_the_next() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_clean_stop_hands_its_members_over_and_the_others_wait_for_their_return() {
+async fn after_a_clean_stop_other_nodes_take_the_members_over_and_wait_for_their_return() {
     let mut cluster = Cluster::new(Duration::from_millis(1500));
     let (stopping, staying) = (cluster.settled().await, cluster.settled().await);
     cluster.quiet().await;
@@ -84,11 +84,11 @@ async fn a_clean_stop_hands_its_members_over_and_the_others_wait_for_their_retur
     assert!(waited >= cluster.grace && waited < cluster.grace + LEASE, "{waited:?}");
     cluster.quiet().await;
     assert_eq!(cluster.diary.told(Change::Departed), BTreeMap::from([("goes".to_owned(), 1)]));
-    assert!(!stopping.enter("returns").await, "a stopped node counts nobody");
+    assert!(!stopping.enter("returns").await, "a stopped node counts no member");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_node_that_starts_again_finds_whom_it_had() {
+async fn a_node_that_restarts_finds_its_members() {
     let mut cluster = Cluster::new(Duration::from_millis(1500));
     let before = cluster.node();
     assert!(before.enter("returns").await);

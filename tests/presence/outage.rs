@@ -1,4 +1,4 @@
-//! Redis away, frozen, or back without its data.
+//! Redis unreachable, frozen, or back without its data.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -7,7 +7,7 @@ use channelgate::presence::Change;
 use crate::support::*;
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_redis_that_lost_its_data_makes_nobody_come_or_go() {
+async fn a_redis_that_lost_its_data_reports_no_arrival_or_departure() {
     let mut cluster = Cluster::new(Duration::from_millis(100));
     let (one, two) = (cluster.node(), cluster.node());
     for id in 0..300 {
@@ -16,7 +16,7 @@ async fn a_redis_that_lost_its_data_makes_nobody_come_or_go() {
     }
     assert!(one.enter("went meanwhile").await);
     cluster.redis.kill();
-    // Entering fails soft, and at once when it is known that Redis is away.
+    // Entering degrades gracefully, and at once when Redis is known to be unreachable.
     assert!(!one.enter("came meanwhile").await);
     assert!(!two.enter("0").await);
     assert!(one.metrics.render().contains("channelgate_presence_failures_total "));
@@ -35,7 +35,7 @@ async fn a_redis_that_lost_its_data_makes_nobody_come_or_go() {
     );
     assert!(cluster.diary.told(Change::Arrived).is_empty(), "{}", cluster.diary.text());
     assert_eq!(two.count().await, 301);
-    // And it goes on as before.
+    // And it continues as before.
     assert!(two.enter("new").await);
     two.leave("new");
     two.leave("1");
@@ -52,19 +52,19 @@ async fn a_redis_that_lost_its_data_makes_nobody_come_or_go() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_redis_that_froze_for_longer_than_any_lease_makes_nobody_go() {
+async fn a_redis_that_froze_for_longer_than_any_lease_reports_no_departure() {
     let mut cluster = Cluster::new(Duration::from_millis(100));
     let (one, two) = (cluster.settled().await, cluster.settled().await);
     cluster.quiet().await;
     assert!(one.enter("1").await);
     assert!(two.enter("2").await);
     cluster.redis.freeze();
-    assert!(!two.enter("3").await, "nobody can know");
+    assert!(!two.enter("3").await, "it cannot be known");
     two.leave("2");
     let _ = two.enter("2").await;
     tokio::time::sleep(4 * LEASE).await;
     cluster.redis.thaw();
-    eventually("who came meanwhile is told of when Redis is back", async || {
+    eventually("the member that came meanwhile is reported when Redis is back", async || {
         cluster.diary.told(Change::Arrived).contains_key("3")
     })
     .await;
@@ -79,19 +79,19 @@ async fn a_redis_that_froze_for_longer_than_any_lease_makes_nobody_go() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_node_starts_while_redis_is_away() {
+async fn a_node_starts_while_redis_is_unreachable() {
     let mut cluster = Cluster::new(Duration::from_millis(100));
     cluster.redis.kill();
     let node = cluster.node();
     assert!(!node.enter("7").await);
     cluster.redis.restart();
-    eventually("the arrival is told", async || cluster.diary.told(Change::Arrived).contains_key("7")).await;
+    eventually("the arrival is reported", async || cluster.diary.told(Change::Arrived).contains_key("7")).await;
     assert!(node.enter("8").await);
     node.leave("7");
     eventually("the departure", async || cluster.diary.departed("7") == 1).await;
 }
 
-/// Another node, played by the test: it has the member 7 and lives long.
+/// Another node, played by the test: it has the member 7 and stays alive.
 fn write_slow_node(cluster: &Cluster) {
     let mut commands = redis::pipe();
     commands.zadd("channelgate:presence:nodes", "slow", 1e15);
@@ -101,7 +101,7 @@ fn write_slow_node(cluster: &Cluster) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn after_a_loss_of_data_nobody_is_gone_before_every_node_has_had_time_to_say_who_is_there() {
+async fn after_a_loss_of_data_departures_wait_until_every_node_can_report_its_members() {
     let mut cluster = Cluster::new(Duration::from_millis(50));
     let node = cluster.settled().await;
     write_slow_node(&cluster);
@@ -118,11 +118,11 @@ async fn after_a_loss_of_data_nobody_is_gone_before_every_node_has_had_time_to_s
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_node_that_has_just_come_takes_nobody_for_dead_at_once() {
+async fn a_node_that_has_just_started_declares_no_node_dead_at_once() {
     let mut cluster = Cluster::new(Duration::from_millis(50));
     let late = cluster.settled().await;
     assert!(late.enter("7").await);
-    // As after an outage: the lease is over, and its owner has not been heard yet.
+    // As after an outage: the lease has expired, and its owner has sent nothing yet.
     let expired = redis::cmd("ZADD").arg(&["channelgate:presence:nodes", "1", "node1"]).to_owned();
     let mut connection = cluster.redis.connection();
     expired.query::<()>(&mut connection).unwrap();

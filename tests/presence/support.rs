@@ -1,4 +1,4 @@
-//! Nodes under test, with one diary of what all their listeners were told.
+//! Nodes under test, with one diary of everything reported to their listeners.
 
 use std::{
     collections::BTreeMap,
@@ -16,7 +16,7 @@ use crate::redis_server::RedisServer;
 
 pub const PATIENCE: Duration = Duration::from_secs(30);
 pub const HEARTBEAT: Duration = Duration::from_millis(300);
-/// When a node that fell silent counts as dead, at the latest.
+/// The latest time at which a silent node counts as dead.
 pub const LEASE: Duration = Duration::from_millis(900);
 
 pub async fn eventually(what: &str, mut holds: impl AsyncFnMut() -> bool) {
@@ -35,7 +35,7 @@ pub fn facts(id: &str) -> Value {
     [("id", Value::from(id)), ("name", Value::from(format!("Ann {id}")))].into_iter().collect()
 }
 
-/// What was told, by any node.
+/// The changes reported by any node.
 #[derive(Clone, Default)]
 pub struct Diary(Arc<Mutex<Vec<(Change, Member, Value)>>>);
 
@@ -45,7 +45,7 @@ impl Diary {
         Arc::new(move |change, member, facts| diary.lock().unwrap().push((change, member, facts)))
     }
 
-    /// How often each id was told to have changed so.
+    /// The number of reports of this change per id.
     pub fn told(&self, change: Change) -> BTreeMap<String, usize> {
         let mut told = BTreeMap::new();
         for (_, member, facts) in self.0.lock().unwrap().iter().filter(|news| news.0 == change) {
@@ -99,7 +99,7 @@ impl Cluster {
         Node { presence: presence.unwrap(), metrics }
     }
 
-    /// A node that has taken part for long enough to judge others.
+    /// A node that has taken part for long enough to declare others dead.
     pub async fn settled(&mut self) -> Node {
         let node = self.node();
         let url = self.redis.url();
@@ -114,7 +114,7 @@ impl Cluster {
         node
     }
 
-    /// Long enough for anything wrong to be told.
+    /// Waits long enough for any false report to arrive.
     pub async fn quiet(&self) {
         tokio::time::sleep(self.grace + 3 * LEASE).await;
     }

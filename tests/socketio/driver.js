@@ -1,4 +1,4 @@
-// The real socket.io-client and redis-emitter, told what to do by the end-to-end tests: one JSON command per line on
+// The real socket.io-client and redis-emitter, controlled by the end-to-end tests: one JSON command per line on
 // standard input, one JSON answer or report per line on standard output. tests/e2e/rig/driver.py is the other end.
 
 import { createInterface } from "node:readline";
@@ -27,5 +27,5 @@ lines.on("line", async (line) => {
     write({ answer: command.number, error: String(error?.message ?? error) });
   }
 });
-// The tests are gone.
+// The tests have ended.
 lines.on("close", () => process.exit(0));

@@ -1,4 +1,4 @@
-// The rules of the browser tests, for Node.
+// The rules of the browser tests, applied to Node.
 
 import { rules } from "../browser/eslint.config.js";
 

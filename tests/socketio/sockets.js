@@ -30,7 +30,7 @@ export class Sockets {
     socket.onAny((event, ...args) => {
       const acknowledge = typeof args.at(-1) === "function" ? args.pop() : undefined;
       report("event", { event, args });
-      // null stands for a client that does not answer.
+      // null means: the client does not answer.
       if (answers[event] !== null) acknowledge?.(...(answers[event] ?? []));
     });
     for (const further of more) {

@@ -9,7 +9,8 @@ use std::{
     },
 };
 
-/// Forwards to a Redis. When told, it swallows what Redis sends to connections that have subscribed until then, and closes none.
+/// Forwards to a Redis. On request it drops all data from Redis to the connections that have subscribed by then,
+/// without closing them.
 pub struct Proxy {
     port: u16,
     /// Connections up to this number are muted.
@@ -31,7 +32,7 @@ impl Proxy {
                 let subscribed = Arc::new(AtomicU64::new(0));
                 let (up, down) = (Arc::clone(&subscribed), subscribed);
                 let (from, into) = (client.try_clone().unwrap(), server.try_clone().unwrap());
-                // What the client closes stays open at Redis: the link is half dead.
+                // A connection closed by the client stays open at Redis: the link is half dead.
                 std::thread::spawn(move || {
                     pump(from, into, |bytes| {
                         if bytes.windows(9).any(|word| word == b"SUBSCRIBE") {
@@ -49,12 +50,12 @@ impl Proxy {
         Self { port, muted, accepted }
     }
 
-    /// What to connect to instead of the Redis.
+    /// The URL to use instead of the Redis.
     pub fn url(&self) -> String {
         format!("redis://127.0.0.1:{}", self.port)
     }
 
-    /// From now on, today's subscriptions bring nothing.
+    /// From now on, current subscriptions receive nothing.
     pub fn mute_subscriptions(&self) {
         self.muted.store(self.accepted.load(Ordering::SeqCst), Ordering::SeqCst);
     }

@@ -23,7 +23,7 @@ pub fn free_port() -> u16 {
 }
 
 impl RedisServer {
-    /// A server on a free port; answers when this returns.
+    /// A server on a free port; it answers when this returns.
     pub fn start() -> Self {
         Self::with(&[])
     }
@@ -31,7 +31,7 @@ impl RedisServer {
     /// The same, with more arguments.
     pub fn with(arguments: &[&str]) -> Self {
         let arguments: Vec<String> = arguments.iter().map(|&argument| argument.to_owned()).collect();
-        // Another test may take the port between asking and binding, then the server ends at once.
+        // Another test may take the port in between; then the server ends at once.
         for _ in 0..20 {
             let mut server = Self {
                 child: None,
@@ -90,7 +90,7 @@ impl RedisServer {
         self.directory.path().join("redis.sock")
     }
 
-    /// Starts it again on the same port, empty.
+    /// Restarts it on the same port, empty.
     pub fn restart(&mut self) {
         self.kill();
         let deadline = Instant::now() + Duration::from_secs(20);
@@ -99,7 +99,7 @@ impl RedisServer {
         }
     }
 
-    /// Ends it as `kill -9` does.
+    /// Ends it like `kill -9`.
     pub fn kill(&mut self) {
         if let Some(mut child) = self.child.take() {
             child.kill().unwrap();
@@ -107,12 +107,12 @@ impl RedisServer {
         }
     }
 
-    /// Freezes it: connections stay, nothing is answered.
+    /// Freezes it: connections stay open, but get no answers.
     pub fn freeze(&self) {
         self.signal("-STOP");
     }
 
-    /// Ends a freeze.
+    /// Ends the freeze.
     pub fn thaw(&self) {
         self.signal("-CONT");
     }
@@ -122,7 +122,7 @@ impl RedisServer {
         assert!(Command::new("kill").args([signal, &pid]).status().unwrap().success());
     }
 
-    /// A plain connection for a test's own commands.
+    /// A plain connection for the test's own commands.
     pub fn connection(&self) -> redis::Connection {
         let client = redis::Client::open(self.url()).unwrap();
         let connection = client.get_connection_with_timeout(Duration::from_secs(10)).unwrap();

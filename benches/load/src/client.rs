@@ -14,12 +14,12 @@ use crate::shared::{Shared, group_of, histogram, now_ns};
 use crate::socket::{self, Poll};
 use crate::stamp;
 
-/// What the thread has seen, given back at its end.
+/// The thread's results, returned at its end.
 pub struct Totals {
     pub ledger: Ledger,
     pub groups: Vec<usize>,
     pub latency: Histogram<u64>,
-    /// From publishing to the last receiver, by message.
+    /// From publishing to the last receiver, per message.
     pub last_receiver: Histogram<u64>,
     pub handshake: Histogram<u64>,
     /// From the end of a connection to its next handshake (storm).
@@ -29,9 +29,9 @@ pub struct Totals {
     pub misrouted: u64,
     /// Frames without a stamp.
     pub other: u64,
-    /// How connections ended, by close code; 1006 without one.
+    /// How connections ended, by close code; 1006 if none was sent.
     pub ended: BTreeMap<u16, u64>,
-    /// Why attempts failed, the first so many reasons.
+    /// Reasons of failed attempts, up to a maximum number.
     pub failures: BTreeMap<String, u64>,
 }
 
@@ -65,7 +65,7 @@ pub struct Client {
     conns: Vec<Conn>,
     under_way: usize,
     retry: BinaryHeap<Reverse<(u64, usize)>>,
-    /// When an attempt that began then has taken too long.
+    /// When an attempt started at that time has taken too long.
     overdue: VecDeque<(u64, usize)>,
     salt: u32,
     random: u64,
@@ -77,7 +77,7 @@ pub struct Client {
 }
 
 impl Client {
-    /// For so many messages in all.
+    /// For this number of messages in all.
     pub fn new(
         options: Arc<Options>,
         targets: Vec<Target>,
@@ -104,7 +104,7 @@ impl Client {
             under_way: 0,
             retry: BinaryHeap::new(),
             overdue: VecDeque::new(),
-            // Another source address each run, so that the TIME_WAIT of an earlier one does not matter.
+            // A different source address in each run, so that the TIME_WAIT of an earlier one does not matter.
             salt: (std::process::id() ^ (now_ns() >> 20) as u32) % 60_000,
             random: now_ns() | 1,
             hint: 0,
@@ -118,7 +118,7 @@ impl Client {
         })
     }
 
-    /// Until it is told to stop.
+    /// Runs until it is asked to stop.
     pub fn run(mut self) -> Totals {
         if let Some(core) = self.options.pin {
             socket::pin(core);
@@ -164,7 +164,7 @@ impl Client {
         }
         let storm = self.options.mode == Mode::Storm;
         while let Some(&Reverse((due, ci))) = self.retry.peek() {
-            // In a storm nobody asks the others before coming back.
+            // In a storm, clients reconnect without waiting for each other.
             if due > now_ns() || (!storm && self.under_way >= self.options.concurrency) {
                 break;
             }
@@ -231,7 +231,7 @@ impl Client {
         self.retry.push(Reverse((now_ns() + pause * 1_000_000, ci)));
     }
 
-    /// Anything from 0 to `most`, evenly.
+    /// A random number from 0 to `most`, evenly distributed.
     fn chance(&mut self, most: u64) -> u64 {
         self.random ^= self.random << 13;
         self.random ^= self.random >> 7;
@@ -306,7 +306,7 @@ impl Client {
             let _ = self.totals.away.record((now - conn.lost_at).max(1));
         }
         self.under_way -= 1;
-        // What is published from here on is owed to it.
+        // Messages published from here on count as lost if they do not arrive.
         self.totals.ledger.opened(ci, self.shared.begun.load(SeqCst));
         self.shared.members[conn.group].fetch_add(u64::from(conn.lost_at == 0), SeqCst);
         self.shared.last_open_ns.store(now, SeqCst);
@@ -396,7 +396,7 @@ impl Client {
         }
     }
 
-    /// The answer to the handshake, and what came with it.
+    /// The response to the handshake, and the bytes after it.
     fn answer(&mut self, ci: usize, bytes: &[u8], now: u64) -> usize {
         let Some(end) = memchr::memmem::find(bytes, b"\r\n\r\n") else { return 0 };
         let head = &bytes[..end];

@@ -1,6 +1,6 @@
-//! WebSocket frames as a client writes and reads them.
+//! WebSocket frames, on the client's side.
 
-/// The fixed key of every handshake, and the answer that belongs to it.
+/// The fixed key of every handshake; the matching answer follows.
 pub const KEY: &str = "dGhlIHNhbXBsZSBub25jZQ==";
 /// RFC 6455, section 1.3.
 pub const ACCEPT: &[u8] = b"s3pPLMBiTxaQ9kYGzzhZRbK+xOo=";
@@ -25,7 +25,7 @@ pub fn masked(opcode: u8, payload: &[u8]) -> Vec<u8> {
     frame
 }
 
-/// The first whole frame of a server: its first byte, where the payload begins and where it ends.
+/// The first complete frame of a server: its first byte, and where the payload begins and ends.
 #[inline]
 pub fn first(bytes: &[u8]) -> Option<(u8, usize, usize)> {
     let (&flags, &length) = (bytes.first()?, bytes.get(1)?);
@@ -37,8 +37,8 @@ pub fn first(bytes: &[u8]) -> Option<(u8, usize, usize)> {
     (bytes.len() >= head + length).then_some((flags, head, head + length))
 }
 
-/// Inflates messages that were deflated without context takeover. A broadcast is the same bytes for everybody, so the
-/// last one is kept.
+/// Inflates messages that were deflated without context takeover. A broadcast is the same bytes for every client, so
+/// the last message is cached.
 pub struct Inflater {
     state: flate2::Decompress,
     last: (Vec<u8>, Vec<u8>),
@@ -49,7 +49,7 @@ impl Inflater {
         Self { state: flate2::Decompress::new(false), last: Default::default() }
     }
 
-    /// The message, or None if it is no such thing.
+    /// The message, or None if the bytes are not a valid message.
     pub fn inflate(&mut self, compressed: &[u8]) -> Option<&[u8]> {
         if self.last.0 != compressed {
             let mut text = Vec::with_capacity(compressed.len() * 8 + 1024);

@@ -1,28 +1,29 @@
-//! Which connection has received which number, and what became of the others. Pure: no sockets, no clock.
+//! Records which connection received which number, and classifies the missing ones. Pure: no sockets, no clock.
 //!
-//! A connection lives in sessions. What is promised to a session begins with the first message whose publishing began
-//! after it was open (its *floor*). Of what a connection never received, there are
-//! - *lost*: owed to a session, and either a later one came in the same session, or the session is still open. Silent loss;
-//! - *cut*: published before the client saw its session end, and after the last one that came;
+//! A connection has sessions. A session is owed every message published after it was open; the first of those is its
+//! *floor*. Numbers that a connection never received are
+//! - *lost*: owed to a session, and either a later one arrived in the same session, or the session is still open.
+//!   Silent loss;
+//! - *cut*: published before the client saw its session end, and after the last number received;
 //! - *away*: published between two sessions. The client knows that it was away.
 
-/// What a number is to a connection.
+/// What a received number means to a connection.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Verdict {
     First,
-    /// New, but a later one was here before.
+    /// New, but a later number arrived before.
     Reordered,
     Doubled,
-    /// A number that nobody has published.
+    /// A number that was not published.
     Unknown,
 }
 
 #[derive(Clone, Copy, Debug)]
 struct Session {
     floor: u32,
-    /// One more than the highest number that came.
+    /// One more than the highest number received.
     next: u32,
-    /// What had been published when it ended; None while it is open.
+    /// The first number not published when the session ended; None while it is open.
     end: Option<u32>,
 }
 
@@ -34,7 +35,7 @@ pub struct Missing {
     pub away: u64,
 }
 
-/// The books of all connections.
+/// The records of all connections.
 pub struct Ledger {
     total: usize,
     words: usize,
@@ -44,19 +45,19 @@ pub struct Ledger {
 }
 
 impl Ledger {
-    /// For so many numbers.
+    /// For this number of messages.
     pub fn new(total: usize) -> Self {
         Self { total, words: total.div_ceil(64), seen: Vec::new(), next: Vec::new(), sessions: Vec::new() }
     }
 
-    /// One more connection; they are numbered from 0.
+    /// Adds a connection; they are numbered from 0.
     pub fn add(&mut self) {
         self.seen.resize(self.seen.len() + self.words, 0);
         self.next.push(0);
         self.sessions.push(Vec::new());
     }
 
-    /// A session begins; `floor` is the first number that it is owed.
+    /// A session begins; it is owed `floor` and all later numbers.
     pub fn opened(&mut self, connection: usize, floor: u32) {
         self.sessions[connection].push(Session { floor, next: floor, end: None });
     }
@@ -68,7 +69,7 @@ impl Ledger {
         }
     }
 
-    /// A number has come.
+    /// A number has arrived.
     #[inline]
     pub fn received(&mut self, connection: usize, seq: u32) -> Verdict {
         if seq as usize >= self.total {
@@ -90,7 +91,7 @@ impl Ledger {
         Verdict::First
     }
 
-    /// What has not come of the numbers below `published` that the connection wants.
+    /// The missing numbers below `published` that the connection wants.
     pub fn missing(&self, connection: usize, published: u32, wants: impl Fn(u32) -> bool) -> Missing {
         let mut missing = Missing::default();
         let sessions = &self.sessions[connection];

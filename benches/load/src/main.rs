@@ -1,5 +1,5 @@
-//! `load`: opens connections, publishes stamped messages, checks every number on every connection, and says what the
-//! server paid for it. `load --help` lists the modes; `benches/README.md` says how the figures are made.
+//! `load`: opens connections, publishes stamped messages, checks every number on every connection, and reports the
+//! server's cost. `load --help` lists the modes; `benches/README.md` describes how the figures are made.
 
 mod client;
 mod frames;
@@ -113,7 +113,7 @@ fn measure(options: Options) -> Result<ExitCode, Box<dyn std::error::Error>> {
     Ok(ExitCode::from(if !all || away { 3 } else { u8::from(wrong > 0) }))
 }
 
-/// Waits until every connection is open or has given up, or the time is over.
+/// Waits until every connection is open or has given up, or until the timeout.
 fn connect(options: &Options, shared: &Shared) {
     let deadline = Instant::now() + Duration::from_secs_f64(options.connect_seconds);
     while Instant::now() < deadline

@@ -1,32 +1,32 @@
-//! What the generator is asked to do.
+//! The command line of the generator.
 
 use clap::{Parser, ValueEnum};
 
-/// Loads a WebSocket or Socket.IO server, checks every number that comes back, and prints what it cost as JSON.
+/// Loads a WebSocket or Socket.IO server, checks every number received, and prints the cost as JSON.
 ///
-/// Exit: 0 all is well; 1 something was lost, doubled, reordered or misrouted, or a socket was closed that should not
-/// have been; 2 wrong use; 3 not every connection could be opened.
+/// Exit codes: 0 success; 1 a message was lost, doubled, reordered or misrouted, or a socket was closed unexpectedly; 2
+/// wrong usage; 3 not every connection could be opened.
 #[derive(Parser, Clone, Debug)]
 #[command(name = "load", version)]
 pub struct Options {
-    /// What is measured.
+    /// The measurement.
     pub mode: Mode,
-    /// Targets, connections are spread over them in turn; {i} is the connection's number, {g} its group's.
+    /// Targets; connections use them in turn. {i} is the connection's number, {g} its group's.
     #[arg(long, required = true, value_delimiter = ',')]
     pub url: Vec<String>,
     /// Connections.
     #[arg(long, default_value_t = 1000)]
     pub conns: usize,
-    /// Handshakes under way at once.
+    /// Concurrent handshakes.
     #[arg(long, default_value_t = 48)]
     pub concurrency: usize,
-    /// Another header of the handshake.
+    /// A further header of the handshake.
     #[arg(long)]
     pub header: Vec<String>,
     /// A text frame sent once the socket is open.
     #[arg(long)]
     pub first: Vec<String>,
-    /// The connection counts as open when a text frame with this prefix has come, and not with the 101.
+    /// The connection counts as open when a text frame with this prefix arrives, instead of with the 101.
     #[arg(long)]
     pub ready_prefix: Option<String>,
     /// Speak Engine.IO 4 and Socket.IO 5, joining the default namespace.
@@ -35,13 +35,13 @@ pub struct Options {
     /// Offer permessage-deflate, without context takeover in either direction.
     #[arg(long)]
     pub deflate: bool,
-    /// How long connecting may take in all.
+    /// How long all connections together may take to connect.
     #[arg(long, default_value_t = 60.0)]
     pub connect_seconds: f64,
     /// How long one attempt may take.
     #[arg(long, default_value_t = 20)]
     pub handshake_seconds: u64,
-    /// New attempts of one connection.
+    /// Further attempts of one connection.
     #[arg(long, default_value_t = 3)]
     pub retries: u32,
 
@@ -49,41 +49,41 @@ pub struct Options {
     /// (a line, answered by a line). {g} is the group's number.
     #[arg(long = "pub")]
     pub publisher: Option<String>,
-    /// What is published around the stamped text, which stands for {}.
+    /// The message around the stamped text; {} stands for that text.
     #[arg(long, default_value = "{}")]
     pub template: String,
     /// Bytes of the stamped text.
     #[arg(long, default_value_t = 200)]
     pub size: usize,
-    /// Messages that are measured, at most.
+    /// The maximum number of measured messages.
     #[arg(long, default_value_t = 100)]
     pub messages: usize,
-    /// Messages before those, not measured.
+    /// Messages before the measured ones.
     #[arg(long, default_value_t = 5)]
     pub warmup: usize,
-    /// Publishing ends after this time, if it has not before.
+    /// Publishing ends after this time at the latest.
     #[arg(long, default_value_t = 30.0)]
     pub seconds: f64,
-    /// Messages a second, published when they are due whatever came back (open loop); 0: closed loop.
+    /// Messages a second, published on schedule regardless of deliveries (open loop); 0: closed loop.
     #[arg(long, default_value_t = 0.0)]
     pub rate: f64,
-    /// Messages under way at once (closed loop).
+    /// Concurrent messages (closed loop).
     #[arg(long, default_value_t = 1)]
     pub inflight: usize,
     /// Groups (mode groups and ingest).
     #[arg(long, default_value_t = 1)]
     pub groups: usize,
-    /// How long missing deliveries are waited for.
+    /// How long to wait for missing deliveries.
     #[arg(long, default_value_t = 40.0)]
     pub timeout: f64,
 
-    /// ingest: how many messages are published before the one that tells that they all have been read.
+    /// ingest: number of messages published before the one that shows that all were read.
     #[arg(long, default_value_t = 20_000)]
     pub stretch: usize,
-    /// ingest: the channel of the messages that nobody gets; unset: each group has its member, who gets them.
+    /// ingest: the channel of messages without receivers; unset: each group has a member, which receives them.
     #[arg(long)]
     pub silent: Option<String>,
-    /// storm: a connection that was lost comes back after a random time up to this.
+    /// storm: a lost connection reconnects after a random time up to this.
     #[arg(long, default_value_t = 1000)]
     pub jitter_ms: u64,
     /// storm: the longest pause between two attempts of one connection.
@@ -93,16 +93,16 @@ pub struct Options {
     /// idle: how long the connections are held.
     #[arg(long, default_value_t = 3000)]
     pub hold_ms: u64,
-    /// A pause after all connections are open; its CPU time belongs to the handshakes.
+    /// A pause after all connections are open; its CPU time counts towards the handshakes.
     #[arg(long, default_value_t = 1000)]
     pub settle_ms: u64,
-    /// Process trees that are the server.
+    /// Process trees of the server.
     #[arg(long, value_delimiter = ',')]
     pub server_pid: Vec<i32>,
-    /// NAME=PID of a process tree that is reported apart.
+    /// NAME=PID of a process tree to report separately.
     #[arg(long, value_parser = named_pid)]
     pub aux: Vec<(String, i32)>,
-    /// The core that receives.
+    /// The core of the receiving thread.
     #[arg(long)]
     pub pin: Option<usize>,
 }
@@ -116,10 +116,10 @@ pub enum Mode {
     Groups,
     /// Connections that do nothing: memory and CPU.
     Idle,
-    /// A storm of handshakes.
+    /// Many handshakes at once.
     Connect,
-    /// Messages at a steady rate, while what was started on the command line loses and regains its connections. Reads
-    /// lines on standard input: `mark NAME` and `stop`.
+    /// Messages at a steady rate, while the server loses and regains its connections. Reads lines on standard input:
+    /// `mark NAME` and `stop`.
     Storm,
     /// Messages as fast as Redis takes them.
     Ingest,
@@ -133,11 +133,11 @@ impl Mode {
 }
 
 fn named_pid(text: &str) -> Result<(String, i32), String> {
-    let (name, pid) = text.split_once('=').ok_or("NAME=PID is wanted")?;
+    let (name, pid) = text.split_once('=').ok_or("expected NAME=PID")?;
     Ok((name.to_owned(), pid.parse().map_err(|_| "the PID is not a number")?))
 }
 
-/// Where a connection goes.
+/// The address of a connection.
 #[derive(Clone, Debug)]
 pub struct Target {
     pub addr: [u8; 4],
@@ -147,15 +147,15 @@ pub struct Target {
 }
 
 impl Target {
-    /// Reads `ws://HOST:PORT/PATH`; only loopback is taken.
+    /// Reads `ws://HOST:PORT/PATH`; only loopback is allowed.
     pub fn parse(url: &str) -> Result<Self, String> {
-        let rest = url.strip_prefix("ws://").ok_or_else(|| format!("{url}: only ws:// is known"))?;
+        let rest = url.strip_prefix("ws://").ok_or_else(|| format!("{url}: only ws:// is supported"))?;
         let at = rest.find('/').unwrap_or(rest.len());
         let (host, path) = (&rest[..at], if at < rest.len() { &rest[at..] } else { "/" });
         let address: std::net::SocketAddrV4 =
-            host.parse().map_err(|_| format!("{url}: an IPv4 address and a port are wanted"))?;
+            host.parse().map_err(|_| format!("{url}: expected an IPv4 address and a port"))?;
         if !address.ip().is_loopback() {
-            return Err(format!("{url}: loads go to loopback only"));
+            return Err(format!("{url}: only loopback is allowed"));
         }
         Ok(Self { addr: address.ip().octets(), port: address.port(), host: host.to_owned(), path: path.to_owned() })
     }

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::fs;
 
-/// CPU time of another process in nanoseconds: all its threads, ended ones included.
+/// CPU time of another process in nanoseconds: all its threads, including ended ones.
 fn cpu_ns(pid: i32) -> Option<u64> {
     // The clock of a process: (~pid << 3) | CPUCLOCK_SCHED (clock_getcpuclockid(3)).
     let clock: libc::clockid_t = ((!pid) << 3) | 2;
@@ -50,7 +50,7 @@ impl Cpu {
             let Some(ns) = cpu_ns(pid) else { continue };
             cpu.ns.insert(pid, ns);
             let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-            // After the name, which may hold anything: utime and stime are fields 14 and 15 (proc(5)).
+            // After the name, which may contain any character: utime and stime are fields 14 and 15 (proc(5)).
             let fields: Vec<u64> =
                 stat.rsplit(") ").next().unwrap_or("").split(' ').map(|n| n.parse().unwrap_or(0)).collect();
             cpu.user += fields.get(11).unwrap_or(&0);
@@ -65,7 +65,7 @@ impl Cpu {
         ns.sum::<u64>() as f64 / 1000.0
     }
 
-    /// The share of it that was not spent in the kernel; from ticks, so only good for long spans.
+    /// The share not spent in the kernel; from ticks, so only precise for long spans.
     pub fn user_share_since(&self, earlier: &Self) -> f64 {
         let user = self.user.saturating_sub(earlier.user) as f64;
         user / (user + self.system.saturating_sub(earlier.system) as f64)

@@ -1,4 +1,4 @@
-//! Publishers: Redis, HTTP POST, and lines over TCP to a program that publishes as its users do.
+//! Publishers: Redis, HTTP POST, and lines over TCP to a program that publishes like its users.
 
 use std::io::{Error, Read, Result, Write};
 use std::net::TcpStream;
@@ -10,7 +10,7 @@ enum Kind {
     Lines,
 }
 
-/// One connection to whatever takes messages.
+/// One connection to a publisher.
 pub struct Publisher {
     socket: TcpStream,
     kind: Kind,
@@ -21,9 +21,9 @@ pub struct Publisher {
 }
 
 impl Publisher {
-    /// Connects. The template has `{}` where the text goes, and `{g}` where the group's number goes.
+    /// Connects. In the template `{}` stands for the text, and `{g}` for the group's number.
     pub fn open(url: &str, template: &str) -> Result<Self> {
-        let bad = || Error::other(format!("--pub {url}: redis://, http:// or tcp:// is wanted"));
+        let bad = || Error::other(format!("--pub {url}: expected redis://, http:// or tcp://"));
         let (scheme, rest) = url.split_once("://").ok_or_else(bad)?;
         let (address, path) = rest.split_once('/').unwrap_or((rest, ""));
         let kind = match scheme {
@@ -41,7 +41,7 @@ impl Publisher {
         Ok(Self { socket, kind, before: before.to_owned(), after: after.to_owned(), out, answer })
     }
 
-    /// Adds one message to what `flush` sends.
+    /// Adds one message to the buffer of `flush`.
     pub fn push(&mut self, text: &[u8], group: usize) -> Result<()> {
         let group = group.to_string();
         let (before, after) = (self.before.replace("{g}", &group), self.after.replace("{g}", &group));
@@ -69,14 +69,14 @@ impl Publisher {
         Ok(())
     }
 
-    /// Sends what was pushed, without waiting for answers.
+    /// Sends the buffered messages, without waiting for answers.
     pub fn flush(&mut self) -> Result<()> {
         self.socket.write_all(&self.out)?;
         self.out.clear();
         Ok(())
     }
 
-    /// Waits for the answers of so many messages.
+    /// Waits for the answers of this number of messages.
     pub fn answers(&mut self, count: usize) -> Result<()> {
         for _ in 0..count {
             match &self.kind {

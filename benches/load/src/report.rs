@@ -9,7 +9,7 @@ use crate::options::{Mode, Options};
 use crate::procfs::Cpu;
 use crate::shared::group_of;
 
-/// A figure with at most three decimals; null where there is none.
+/// A figure with at most three decimals; null if it is not finite.
 pub fn figure(value: f64) -> Value {
     if value.is_finite() { json!((value * 1000.0).round() / 1000.0) } else { Value::Null }
 }
@@ -26,7 +26,7 @@ pub fn percentiles(histogram: &Histogram<u64>) -> Value {
     })
 }
 
-/// The server's and the others' CPU time at one moment.
+/// CPU time of the server and the other processes at one moment.
 pub struct Moment {
     pub server: Cpu,
     aux: Vec<(String, Cpu)>,
@@ -42,7 +42,7 @@ impl Moment {
         }
     }
 
-    /// Adds what was spent since an earlier moment, for each of so many things.
+    /// Adds the time spent since an earlier moment, divided by `count`.
     pub fn spent(&self, earlier: &Self, each: &str, count: u64, to: &mut Map<String, Value>) {
         let count = count as f64;
         to.insert(format!("server_us_per_{each}"), figure(self.server.us_since(&earlier.server) / count));
@@ -54,7 +54,7 @@ impl Moment {
     }
 }
 
-/// What all connections have not received, of the numbers below `published`.
+/// Numbers below `published` that connections have not received.
 pub fn missing(options: &Options, totals: &Totals, published: u32) -> Missing {
     let mut all = Missing::default();
     for (connection, &group) in totals.groups.iter().enumerate() {
@@ -65,13 +65,13 @@ pub fn missing(options: &Options, totals: &Totals, published: u32) -> Missing {
         all.away += missing.away;
     }
     if options.mode != Mode::Storm {
-        // Nobody was meant to be away.
+        // No connection was meant to be away.
         all.lost += all.cut + all.away;
     }
     all
 }
 
-/// The verdict on every number that came or did not.
+/// The counts of received and missing numbers.
 pub fn reconciled(totals: &Totals, missing: Missing, storm: bool, to: &mut Map<String, Value>) {
     to.insert("lost".into(), json!(missing.lost));
     to.insert("doubled".into(), json!(totals.doubled));

@@ -1,4 +1,4 @@
-//! What the receiving thread and the measuring thread tell each other, and the clock both use.
+//! Data shared by the receiving thread and the measuring thread, and their clock.
 
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::SeqCst};
 use std::thread::Thread;
@@ -18,7 +18,7 @@ pub fn histogram() -> Histogram<u64> {
     Histogram::new_with_bounds(1, 120_000_000_000, 3).expect("constant bounds")
 }
 
-/// The group a message goes to: spread, but known to both sides.
+/// The group of a message: spread, but both sides compute the same.
 pub fn group_of(seq: u32, groups: usize) -> usize {
     let mut x = u64::from(seq) ^ 0x9e37_79b9_7f4a_7c15;
     x = (x ^ (x >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -36,13 +36,13 @@ pub struct Shared {
     /// Attempts that failed, and connections that gave up.
     pub failed: AtomicU64,
     pub gave_up: AtomicU64,
-    /// Connections that ended while they should not have.
+    /// Connections that ended unexpectedly.
     pub closed: AtomicU64,
-    /// Messages that came for the first time.
+    /// Messages received for the first time.
     pub delivered: AtomicU64,
     pub bytes: AtomicU64,
     pub last_delivery_ns: AtomicU64,
-    /// `delivered` that the measuring thread waits for.
+    /// The value of `delivered` that the measuring thread waits for.
     pub target: AtomicU64,
     /// The first number whose publishing has not begun, and the first whose publishing has not ended.
     pub begun: AtomicU32,
@@ -54,7 +54,7 @@ pub struct Shared {
 }
 
 impl Shared {
-    /// The calling thread is the one that waits.
+    /// Marks the calling thread as the waiting one.
     pub fn new(groups: usize) -> Self {
         let zero = || AtomicU64::new(0);
         Self {
@@ -81,7 +81,7 @@ impl Shared {
         self.waiter.unpark();
     }
 
-    /// Waits until so many deliveries were counted; false when the time is over.
+    /// Waits for this number of deliveries; false after the timeout.
     pub fn wait_for(&self, target: u64, seconds: f64) -> bool {
         let deadline = now_ns() + (seconds * 1e9) as u64;
         self.target.store(target, SeqCst);

@@ -4,7 +4,7 @@ use std::io::{Error, Result};
 
 use crate::options::Target;
 
-/// A source address of loopback: one for each 20,000 connections, another in each run.
+/// A source address of loopback: one for each 20,000 connections, different in each run.
 pub fn source(salt: u32, connection: usize) -> [u8; 4] {
     let k = salt + (connection / 20_000) as u32;
     [127, 16 + (k / 62_500 % 200) as u8, (k / 250 % 250) as u8, 1 + (k % 250) as u8]
@@ -48,7 +48,7 @@ pub fn connect(target: &Target, from: [u8; 4]) -> Result<i32> {
     }
 }
 
-/// Closes, if it is open.
+/// Closes the socket, if it is open.
 pub fn close(fd: i32) {
     if fd >= 0 {
         // SAFETY: the descriptor is ours, and is forgotten by the caller.
@@ -56,7 +56,7 @@ pub fn close(fd: i32) {
     }
 }
 
-/// Why connecting failed, if it did.
+/// The error of a failed connect, if any.
 pub fn error(fd: i32) -> Option<Error> {
     let (mut code, mut size) = (0i32, 4u32);
     // SAFETY: both live until the call returns.
@@ -64,14 +64,14 @@ pub fn error(fd: i32) -> Option<Error> {
     (code != 0).then(|| Error::from_raw_os_error(code))
 }
 
-/// Whether all of it was taken.
+/// Sends; returns whether all bytes were accepted.
 pub fn send(fd: i32, bytes: &[u8]) -> bool {
     // SAFETY: the slice is valid for its length.
     let sent = unsafe { libc::send(fd, bytes.as_ptr().cast(), bytes.len(), libc::MSG_NOSIGNAL) };
     sent == bytes.len() as isize
 }
 
-/// What is there, or 0 at the end.
+/// Receives the available bytes; 0 at the end of the stream.
 pub fn receive(fd: i32, buffer: &mut [u8]) -> Result<usize> {
     // SAFETY: the slice is valid for its length.
     let read = unsafe { libc::recv(fd, buffer.as_mut_ptr().cast(), buffer.len(), 0) };
@@ -88,7 +88,7 @@ pub fn pin(core: usize) {
     }
 }
 
-/// Raises the limit on open files as far as it goes; says whether there is room for so many.
+/// Raises the limit on open files as far as possible; returns whether it suffices for this number.
 pub fn room_for(files: u64) -> bool {
     // SAFETY: the limit is plain data.
     unsafe {
@@ -100,7 +100,7 @@ pub fn room_for(files: u64) -> bool {
     }
 }
 
-/// What happened on a socket.
+/// An event of a socket.
 #[derive(Clone, Copy)]
 pub struct Happened {
     pub readable: bool,

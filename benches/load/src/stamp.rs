@@ -24,7 +24,7 @@ const WORDS: [&str; 16] = [
     "spare",
 ];
 
-/// One stamped text. The words differ from message to message, so that compression has to do its work.
+/// One stamped text. The words differ between messages, so that compression has real work.
 pub fn text(seq: u32, time: u64, size: usize) -> Vec<u8> {
     let mut text = format!("@W{seq:08x}{time:016x}").into_bytes();
     let mut state = u64::from(seq).wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
@@ -37,7 +37,7 @@ pub fn text(seq: u32, time: u64, size: usize) -> Vec<u8> {
     text
 }
 
-/// Number and time of the stamp anywhere in a message; `hint` is where the last one stood.
+/// Number and time of the stamp anywhere in a message; `hint` is the position of the last one.
 #[inline]
 pub fn find(message: &[u8], hint: &mut usize) -> Option<(u32, u64)> {
     if message.get(*hint..*hint + 2) != Some(MARK) {

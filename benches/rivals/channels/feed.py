@@ -1,4 +1,4 @@
-"""A Django Channels site of one consumer, as the tutorial of Channels writes it, for Daphne and uvicorn."""
+"""A Django Channels site with one consumer, as in the Channels tutorial, for Daphne and uvicorn."""
 
 import os
 
@@ -31,7 +31,7 @@ django.setup()
 
 
 class Feed(AsyncJsonWebsocketConsumer):
-    """Everybody, or the group that the path names."""
+    """The group of all clients, or the group named in the path."""
 
     async def connect(self):
         number = self.scope["url_route"]["kwargs"].get("number")

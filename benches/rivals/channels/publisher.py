@@ -1,6 +1,6 @@
-"""Publishes as any process of a Django project does: `group_send`, for each line `<group> <text>` that comes over TCP.
+"""Publishes like any process of a Django project: calls `group_send` for each line `<group> <text>` from TCP.
 
-Each line is answered when `group_send` has returned. Arguments: the port, and `one` (one group for all) or `many`.
+It answers each line when `group_send` has returned. Arguments: the port, and `one` (one group for all) or `many`.
 """
 
 import asyncio
@@ -12,7 +12,7 @@ PORT, GROUPS = int(sys.argv[1]), sys.argv[2]
 
 
 async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    """One publisher's lines, one after the other."""
+    """Handles one publisher's lines in order."""
     layer = get_channel_layer()
     while line := await reader.readline():
         number, _, text = line.decode().rstrip("\n").partition(" ")

@@ -1,9 +1,9 @@
-//! The one task of a node that counts users: it alone tells Redis, one exchange after the other, many users in each.
+//! The one task of a node that counts users in Redis, one exchange after the other, with many users in each.
 //!
-//! In: commands of the node's connections. Out: places. What an exchange says is not a change but how many there are, so one
-//! whose answer was lost is put right by the next. While Redis is away nobody gets a place, and nobody loses one. Its loop
-//! takes no command while an exchange is under way, unlike that of presence, because the counts that it tells must be those
-//! that are answered.
+//! In: commands of the node's connections. Out: permits. An exchange sends the current number and not a change, so the
+//! next one corrects an exchange with a lost answer. While Redis is unreachable no permit is given and none is lost.
+//! Unlike the presence actor, its loop takes no command during an exchange, because the numbers sent must be those that
+//! are answered.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -22,11 +22,12 @@ use crate::{
     warn_bounded,
 };
 
-/// Users of one exchange.
+/// Maximum number of users per exchange.
 const STEPS: usize = 200;
 
 pub(super) enum UserLimitCommand {
-    /// A place for one more connection; the answer is `None` where there is none, and none at all where it is not known.
+    /// A permit for one more connection; the answer is `None` at the limit, and the channel closes if the count is
+    /// unknown.
     Take(Arc<str>, oneshot::Sender<Option<UserPlace>>),
     GiveBack(Arc<str>),
     Stop(oneshot::Sender<()>),
@@ -42,9 +43,9 @@ pub(super) struct UserLimitActor {
     commands: mpsc::WeakUnboundedSender<UserLimitCommand>,
     most: u32,
     held: HashMap<Arc<str>, Held>,
-    /// Users of whom Redis has to be told.
+    /// Users with changes to send to Redis.
     news: HashSet<Arc<str>>,
-    /// Those who want a place.
+    /// Requests that wait for a permit.
     waiting: HashMap<Arc<str>, Vec<oneshot::Sender<Option<UserPlace>>>>,
 }
 
@@ -53,7 +54,7 @@ impl UserLimitActor {
         Self { store, commands, most, held: HashMap::new(), news: HashSet::new(), waiting: HashMap::new() }
     }
 
-    /// Until the node stops.
+    /// Runs until the node stops.
     pub async fn run(mut self, mut commands: mpsc::UnboundedReceiver<UserLimitCommand>) {
         let heartbeat = self.store.lease.heartbeat;
         let mut beat = beats(heartbeat);
@@ -94,13 +95,13 @@ impl UserLimitActor {
 
     async fn stop(self, done: oneshot::Sender<()>) {
         if let Err(error) = self.store.goodbye().await {
-            log::warn!("the users of this node are counted until its lease ends: {error}");
+            log::warn!("the users of this node stay counted until its lease ends: {error}");
         }
         let _ = done.send(());
     }
 
     fn want(&mut self, user: Arc<str>, waiter: oneshot::Sender<Option<UserPlace>>) {
-        // What this node has itself is known without asking.
+        // This node's own connections are known without asking.
         if self.held.get(&user).is_some_and(|held| held.open >= self.most) {
             let _ = waiter.send(None);
         } else {
@@ -115,7 +116,7 @@ impl UserLimitActor {
         self.news.insert(user);
     }
 
-    /// What is held is written again before it expires.
+    /// Sends permits again before they expire in Redis.
     fn remind(&mut self) {
         let old = self.held.iter().filter(|(_, held)| held.written.elapsed() > KEEP / 3);
         self.news.extend(old.map(|(user, _)| Arc::clone(user)));
@@ -124,7 +125,7 @@ impl UserLimitActor {
         }
     }
 
-    /// Tells Redis what there is to tell; at a heartbeat at least that this node lives. Whether Redis heard it.
+    /// Sends pending changes to Redis, and at a heartbeat at least a sign of life. Returns whether Redis answered.
     async fn tell(&mut self, due: bool) -> bool {
         let steps = self.steps();
         let beats = due && !self.held.is_empty();
@@ -144,7 +145,7 @@ impl UserLimitActor {
     fn steps(&mut self) -> Vec<Step> {
         let mut steps = Vec::new();
         self.waiting.retain(|user, waiters| {
-            // Whoever stopped waiting needs no place.
+            // A requester that stopped waiting needs no permit.
             waiters.retain(|waiter| !waiter.is_closed());
             if !waiters.is_empty() && steps.len() < STEPS {
                 let (open, want) = (0, u32::try_from(waiters.len()).unwrap_or(u32::MAX));
@@ -177,7 +178,7 @@ impl UserLimitActor {
                 self.held.insert(Arc::clone(&step.user), Held { open, written: Instant::now() });
             }
             for _ in 0..granted {
-                // Given back by its drop where the one who waited is gone.
+                // Dropping it gives it back if the requester is gone.
                 let place = UserPlace { user: Arc::clone(&step.user), count: Count::Shared(commands.clone()) };
                 match waiters.next() {
                     Some(waiter) => drop(waiter.send(Some(place))),
@@ -191,8 +192,8 @@ impl UserLimitActor {
     }
 
     fn failed(&mut self, steps: &[Step], error: &PoolError) {
-        warn_bounded!("the users' connections cannot be counted: {error}");
-        // It may have been done or not; the next one says how it is.
+        warn_bounded!("cannot count the connections of users: {error}");
+        // The exchange may have taken effect or not; the next one sends the current numbers.
         self.news.extend(steps.iter().map(|step| Arc::clone(&step.user)));
         self.waiting.clear();
     }

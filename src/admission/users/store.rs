@@ -1,9 +1,10 @@
-//! Users' places in Redis: one script, so that what it counts and what it gives is one step for all nodes.
+//! Users' permits in Redis: one script, so that counting and granting are one step for all nodes.
 //!
 //! | key | what it holds |
 //! | --- | --- |
 //! | `channelgate:limit:user:<id>` | for each node, how many connections of the user it has |
-//! | `channelgate:limit:node:<id>` | the number of a node's last exchange, for as long as its lease; without it, it has none |
+//! | `channelgate:limit:node:<id>` | the number of a node's last exchange, during its lease; without it, the node has
+//! no permits |
 
 use std::sync::Arc;
 
@@ -14,18 +15,18 @@ use crate::redis::{Host, KEEP, Lease, PoolError, RedisPool, millis};
 const USER: &str = "channelgate:limit:user:";
 const NODE: &str = "channelgate:limit:node:";
 
-/// What a node has of a user, and would like to have more.
+/// The permits that a node has for a user, and how many more it wants.
 pub(super) struct Step {
     pub user: Arc<str>,
     pub open: u32,
     pub want: u32,
 }
 
-/// What came of an exchange.
+/// The outcome of an exchange.
 pub(super) struct Done {
-    /// The lease was over: what the node had may be forgotten.
+    /// The lease had ended: the node's permits may be forgotten.
     pub lapsed: bool,
-    /// For each step, how many more there are now.
+    /// For each step, the number of new permits.
     pub granted: Vec<u32>,
 }
 
@@ -34,7 +35,7 @@ pub(super) struct UserLimitStore {
     pub lease: Lease,
     own: String,
     most: u32,
-    /// Each exchange has a number, so that one that Redis reads late is not taken for the last.
+    /// Exchanges are numbered, so that one that Redis reads late does not count as the latest.
     number: u64,
     take: Script,
 }
@@ -51,7 +52,7 @@ impl UserLimitStore {
         }
     }
 
-    /// Says what this node has, asks for what it wants, and renews its lease.
+    /// Sends this node's permits, requests more, and renews its lease.
     pub async fn exchange(&mut self, steps: &[Step]) -> Result<Done, PoolError> {
         self.number += 1;
         let mut call = self.take.prepare_invoke();
@@ -62,14 +63,14 @@ impl UserLimitStore {
         }
         let mut granted: Vec<u32> = self.pool.invoke(&call).await?;
         if granted.len() != steps.len() + 1 {
-            let reason = "an exchange overtook this one".to_owned();
+            let reason = "a later exchange overtook this one".to_owned();
             return Err(PoolError { label: self.pool.label().to_owned(), reason });
         }
         let lapsed = granted.remove(0) == 0;
         Ok(Done { lapsed, granted })
     }
 
-    /// Ends the lease: the others count this node's no more.
+    /// Ends the lease: other nodes stop counting this node's permits.
     pub async fn goodbye(&self) -> Result<(), PoolError> {
         self.pool.query(redis::cmd("DEL").arg(&self.own)).await
     }

@@ -1,8 +1,8 @@
--- A node says how many connections of some users it has, and gets more where the limit allows.
+-- Stores a node's numbers of connections for some users, and grants more where the limit allows.
 -- KEYS: this node's lease
 -- ARGV: number of the exchange, lease ms, keep ms, the limit, prefix of users' keys, prefix of nodes' keys, node,
---       then for each step: user, how many it has, how many more it wants
--- Returns: {1 if the lease was still good, else 0; for each step, how many more it gets}, or {} if a later exchange came first
+--       then for each step: user, number of connections, number of further connections requested
+-- Returns: {1 if the lease was valid, else 0; for each step, how many are granted}, or {} after a later exchange
 local last = redis.call('GET', KEYS[1])
 if last and tonumber(last) >= tonumber(ARGV[1]) then
     return {}

@@ -18,7 +18,7 @@ use crate::{
 const SECRET: &str = "a-secret-of-the-tests-0123456789abcdef";
 const LATER: Duration = Duration::from_secs(2);
 
-/// A cache whose Redis is away.
+/// A cache with an unreachable Redis.
 struct Away;
 
 impl Cache for Away {
@@ -71,12 +71,12 @@ async fn the_first_method_that_yields_a_user_wins() {
 }
 
 #[tokio::test]
-async fn anonymous_answers_no_credential_and_never_a_bad_one() {
+async fn anonymous_applies_without_a_credential_and_never_with_a_bad_one() {
     let node = authenticator();
     for methods in ["anonymous", "jwt,anonymous", "anonymous,jwt", "ws_token,jwt,anonymous"] {
         assert_eq!(user(&node, methods, "other=1").await.unwrap(), "null", "{methods}");
     }
-    assert_eq!(user(&node, "anonymous", "token=whatever").await.unwrap(), "null", "nobody reads the token");
+    assert_eq!(user(&node, "anonymous", "token=whatever").await.unwrap(), "null", "the token is not read");
     for methods in ["jwt,anonymous", "anonymous,jwt", "ws_token,anonymous"] {
         assert!(matches!(user(&node, methods, "token=bad").await, Err(AuthError::Invalid(_))), "{methods}");
     }
@@ -84,7 +84,7 @@ async fn anonymous_answers_no_credential_and_never_a_bad_one() {
 }
 
 #[tokio::test]
-async fn a_node_without_a_key_says_so_instead_of_refusing_the_user() {
+async fn a_node_without_a_key_reports_that_instead_of_refusing_the_user() {
     let keyless = Authenticator::new(&Config::default(), Arc::new(MemoryCache::new())).unwrap();
     for query in ["", "token=a.b.c"] {
         let error = user(&keyless, "jwt", query).await.unwrap_err();
@@ -98,7 +98,7 @@ async fn a_node_without_a_key_says_so_instead_of_refusing_the_user() {
 }
 
 #[tokio::test]
-async fn a_store_out_of_reach_is_no_refusal_of_the_user() {
+async fn an_unreachable_store_does_not_refuse_the_user() {
     let node = Authenticator::new(&config(), Arc::new(Away)).unwrap();
     let away = AuthError::Unavailable { retry_after: LATER };
     assert_eq!(user(&node, "ws_token,jwt", "token=opaque").await, Err(away.clone()));
@@ -112,7 +112,7 @@ async fn a_store_out_of_reach_is_no_refusal_of_the_user() {
 }
 
 #[tokio::test]
-async fn the_subprotocol_of_the_token_is_handed_on_to_be_echoed() {
+async fn the_subprotocol_of_the_token_is_returned_to_be_echoed() {
     let node = authenticator();
     let bearer = format!("Bearer {}", access());
     let token = node.issue_ws_token(Some(&bearer)).await.unwrap().token;
@@ -124,7 +124,7 @@ async fn the_subprotocol_of_the_token_is_handed_on_to_be_echoed() {
 }
 
 #[test]
-fn what_is_mistyped_is_refused_with_its_key() {
+fn a_mistyped_setting_is_refused_with_its_key() {
     let error = |change: fn(&mut Config)| {
         let mut config = config();
         change(&mut config);
@@ -136,7 +136,7 @@ fn what_is_mistyped_is_refused_with_its_key() {
 }
 
 #[test]
-fn the_origin_is_judged_by_the_configured_list() {
+fn the_origin_is_checked_against_the_configured_list() {
     let allowed = |list: Option<Vec<String>>, origin| {
         let server = Server { allowed_origins: list, ..Server::default() };
         let node = Authenticator::new(&Config { server, ..config() }, Arc::new(MemoryCache::new())).unwrap();

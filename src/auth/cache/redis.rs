@@ -26,10 +26,10 @@ if redis.call('GET', KEYS[1]) == ARGV[1] then
 end
 return 0";
 
-/// When a client should try again while Redis is out of reach.
+/// When a client should retry while Redis is unreachable.
 const RETRY_AFTER: Duration = Duration::from_secs(2);
 
-/// Before a name of this node's own: its marker.
+/// Prefix of this node's own key: its marker.
 const MARKER: &str = "channelgate:cache:";
 
 /// How long a marker is kept without a look, in seconds.
@@ -44,22 +44,23 @@ pub struct RedisCache {
     looks: Mutex<Looks>,
 }
 
-/// Each look writes its number into the marker. A store whose marker is gone, or behind what it confirmed, has lost writes: it started anew, was flushed, or is a replica that took over. No command is needed for it that reaches beyond
-/// the node's own keys, as `INFO` would be.
+/// Each look writes its number into the marker. If the marker is missing, or older than the last confirmed number, the
+/// store has lost writes: it restarted, was flushed, or is a replica that took over. This needs no command beyond the
+/// node's own keys, unlike `INFO`.
 #[derive(Debug, Default)]
 struct Looks {
-    /// The last one that was begun.
+    /// The last one begun.
     begun: u64,
-    /// The last one that was answered.
+    /// The last one answered.
     confirmed: u64,
-    /// The lowest number that a store without a loss may have: a look that was not answered may be written late.
+    /// The lowest number that a store without a loss may have: an unanswered look may be written late.
     lowest: u64,
-    /// How often the store had lost writes.
+    /// How often the store has lost writes.
     run: u64,
 }
 
 impl Looks {
-    /// One is answered; `marker` is what the look before it left.
+    /// A look was answered; `marker` is the number that the previous look left.
     fn answered(&mut self, number: u64, marker: Option<u64>) -> u64 {
         if marker.is_none_or(|found| found < self.lowest) {
             self.run += 1;
@@ -80,11 +81,11 @@ impl fmt::Debug for RedisCache {
 }
 
 impl RedisCache {
-    /// A cache at `url`, which is `cache.url` or else the first Redis of the layer. Connects when first used.
+    /// A cache at `url`, which is `cache.url` or else the first Redis of the layer. Connects on first use.
     pub fn new(config: &config::Cache, url: &Secret) -> Result<Self, AuthConfigError> {
         let host = Host::parse(url.expose()).map_err(|error| AuthConfigError::new("cache.url", error.to_string()))?;
         if config.timeout.0.is_zero() {
-            return Err(AuthConfigError::new("cache.timeout", "has to be more than nothing"));
+            return Err(AuthConfigError::new("cache.timeout", "must be longer than 0"));
         }
         Ok(Self {
             pool: RedisPool::new(host, config.pool, config.timeout.0),
@@ -108,7 +109,7 @@ impl RedisCache {
     }
 }
 
-/// When a key ends that was asked for at `asked` with PTTL; `None` where it is not there.
+/// When a key expires that was queried at `asked` with PTTL; `None` if it does not exist.
 fn end(asked: Instant, left: i64) -> Option<Option<Instant>> {
     match u64::try_from(left) {
         Ok(left) => Some(Some(asked + Duration::from_millis(left))),
@@ -130,7 +131,7 @@ impl Cache for RedisCache {
             commands.cmd("GET").arg(&key).cmd("PTTL").arg(&key);
             let asked = Instant::now();
             let (value, left): (Option<Bytes>, i64) = self.pool.exchange(&commands).await.map_err(unavailable)?;
-            // Ended between the two commands, it is as good as gone.
+            // A key that expires between the two commands counts as gone.
             Ok(value.zip(end(asked, left)).map(|(value, end)| Cached { value, end }))
         })
     }
@@ -145,7 +146,7 @@ impl Cache for RedisCache {
             for key in keys {
                 commands.cmd("PTTL").arg(self.key(key));
             }
-            // After the keys: where they are lost between the commands, the marker is lost, too.
+            // After the keys: if they are lost between the commands, the marker is lost, too.
             commands.cmd("GET").arg(&self.marker).cmd("SETEX").arg(&self.marker).arg(KEPT).arg(number).ignore();
             let asked = Instant::now();
             let mut answers: Vec<Option<i64>> = self.pool.exchange(&commands).await.map_err(unavailable)?;
@@ -174,11 +175,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_store_that_lost_writes_is_another_one() {
+    fn a_store_that_lost_writes_has_another_run() {
         let mut looks = Looks::default();
         let first = looks.answered(1, None);
         assert_eq!(looks.answered(2, Some(1)), first);
-        // The third was not answered: whether it was written, and when, is not known.
+        // The third was not answered: whether and when it was written is unknown.
         assert_eq!(looks.answered(4, Some(3)), first);
         assert_eq!(looks.answered(5, Some(3)), first);
         assert_eq!(looks.answered(6, Some(5)), first);

@@ -53,7 +53,7 @@ fn at(seconds: u64) -> SystemTime {
     UNIX_EPOCH + Duration::from_secs(seconds)
 }
 
-/// A token with these claims under the secret of the vectors, without any that simplejwt adds.
+/// A token with these claims signed with the secret of the vectors, without the claims that simplejwt adds.
 fn signed(claims: &str) -> String {
     let claims: Value = serde_json::from_str(claims).unwrap();
     claims::sign(&claims, Algorithm::HS256, &EncodingKey::from_secret(SECRET.as_bytes())).unwrap()
@@ -67,8 +67,8 @@ fn reason<T: fmt::Debug>(result: Result<T, AuthError>) -> &'static str {
 }
 
 #[test]
-fn what_simplejwt_accepts_and_refuses_is_accepted_and_refused_alike() {
-    // PyJWT before 2.10 took any type for `sub` and `jti`; the node follows the later, stricter one for both.
+fn tokens_are_accepted_and_refused_as_by_simplejwt() {
+    // PyJWT before 2.10 accepted any type for `sub` and `jti`; the node follows the later, stricter version for both.
     const STRICTER: [&str; 2] = ["jwt53/accepts/sub_int", "jwt53/accepts/jti_int"];
     let verifier = with(|_| {});
     let mut ran = 0;
@@ -82,7 +82,7 @@ fn what_simplejwt_accepts_and_refuses_is_accepted_and_refused_alike() {
             assert_eq!(claims.get("user_id"), vector.user_id.as_ref(), "{}", vector.id);
         } else {
             let reason = reason(result);
-            // The words are those of 5.5; 5.3 says less, and text in `exp` breaks either.
+            // The wording is that of 5.5; 5.3 says less, and text in `exp` breaks both.
             let said = vector.error.unwrap();
             if vector.id.starts_with("jwt55/") && !said.starts_with("TypeError") {
                 assert!(said.ends_with(reason), "{}: {said} / {reason}", vector.id);
@@ -200,7 +200,7 @@ fn keys_that_were_current_before_are_still_accepted() {
         auth.secret_key_fallbacks = vec![Secret::new(SECRET)];
     };
     assert!(with(fallbacks).verify(token, now).is_ok());
-    // A signing key of its own is not the SECRET_KEY, so the old SECRET_KEY does not count.
+    // A configured signing key is not the SECRET_KEY, so the old SECRET_KEY does not count.
     let own_key = |auth: &mut Auth| {
         fallbacks(auth);
         auth.jwt.signing_key = Some(Secret::new("own"));
@@ -209,7 +209,7 @@ fn keys_that_were_current_before_are_still_accepted() {
 }
 
 #[test]
-fn the_user_has_one_id_whoever_wrote_it_and_the_claims_that_speak_of_them() {
+fn the_user_has_one_id_in_any_form_and_the_claims_about_them() {
     let verifier = with(|auth| auth.jwt.user_id_claims = vec!["user_id".to_owned(), "uid".to_owned()]);
     let user = |more: &str| {
         let token = signed(&format!(r#"{{"token_type":"access","exp":1000,"jti":"x",{more}}}"#));
@@ -260,7 +260,7 @@ fn malformed_tokens_are_refused_and_never_a_panic() {
 }
 
 #[test]
-fn a_header_that_asks_for_something_else_is_refused_even_if_the_signature_is_right() {
+fn a_header_with_other_demands_is_refused_even_with_a_valid_signature() {
     let payload = signed(r#"{"token_type":"access","exp":1000,"jti":"x","user_id":7}"#);
     let payload = payload.split('.').nth(1).unwrap();
     let judged = |header: &str| {
@@ -284,7 +284,7 @@ fn a_header_that_asks_for_something_else_is_refused_even_if_the_signature_is_rig
 }
 
 #[test]
-fn a_minted_token_is_the_one_that_simplejwt_makes() {
+fn a_minted_token_equals_simplejwts() {
     let extra = IndexMap::from([("role".into(), "manager".into())]);
     let token = mint(&auth(), "7", Duration::from_secs(300), extra, at(1_760_000_000)).unwrap();
     let claims = with(|_| {}).verify(&token, at(1_760_000_001)).unwrap();
@@ -309,6 +309,6 @@ fn a_bad_key_or_algorithm_is_an_error_with_its_name_in_the_file_and_without_the_
         auth.jwt.algorithm = "RS256".to_owned();
         auth.jwt.verifying_key = Some(Secret::new("not-a-pem"));
     });
-    assert_eq!(error.to_string(), "auth.jwt.verifying_key: is no PEM public key for RS256");
+    assert_eq!(error.to_string(), "auth.jwt.verifying_key: is not a PEM public key for RS256");
     assert!(Verifier::new(&Auth::default()).unwrap().is_none());
 }

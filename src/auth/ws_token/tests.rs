@@ -25,14 +25,14 @@ async fn put(cache: &MemoryCache, key: &str, value: impl AsRef<[u8]>) {
     cache.set(key, Bytes::copy_from_slice(value.as_ref()), Duration::from_secs(60)).await.unwrap();
 }
 
-/// The user that `token` proves, as JSON.
+/// The user authenticated by `token`, as JSON.
 async fn user(tokens: &WsTokens, cache: &MemoryCache, token: &str) -> Result<String, AuthError> {
     let identity = tokens.identify(cache, token, at(NOW)).await?;
     Ok(serde_json::to_string(&identity.user).unwrap())
 }
 
 #[tokio::test]
-async fn a_token_given_out_is_good_until_a_newer_one_and_to_its_last_second() {
+async fn an_issued_token_is_valid_until_a_newer_one_and_to_its_last_second() {
     let (tokens, cache) = (with(|_| {}), MemoryCache::new());
     let first = tokens.issue(&cache, &"7".into(), at(NOW)).await.unwrap();
     assert_eq!(first.expires_in, Duration::from_secs(1800));
@@ -49,7 +49,7 @@ async fn a_token_given_out_is_good_until_a_newer_one_and_to_its_last_second() {
 }
 
 #[tokio::test]
-async fn a_jwt_is_good_only_while_the_cache_holds_it_and_its_claims_are_right() {
+async fn a_jwt_is_valid_only_while_the_cache_holds_it_and_its_claims_are_right() {
     let (tokens, cache) = (with(|_| {}), MemoryCache::new());
     let good = signed(&format!(r#"{{"user_id":7,"type":"ws_token","exp":{}}}"#, NOW + 60), SECRET);
     assert_eq!(user(&tokens, &cache, &good).await, Err(UNKNOWN), "not in the cache");
@@ -62,7 +62,7 @@ async fn a_jwt_is_good_only_while_the_cache_holds_it_and_its_claims_are_right() 
         (r#"{"user_id":7,"type":"ws_token"}"#.to_owned(), SECRET, "for ever"),
         (format!(r#"{{"user_id":7,"type":"ws_token","exp":{}}}"#, NOW + 60), "another", "another key"),
         (format!(r#"{{"user_id":7,"token_type":"access","jti":"x","exp":{}}}"#, NOW + 60), SECRET, "an access token"),
-        (format!(r#"{{"type":"ws_token","exp":{}}}"#, NOW + 60), SECRET, "nobody's"),
+        (format!(r#"{{"type":"ws_token","exp":{}}}"#, NOW + 60), SECRET, "without a user"),
     ] {
         let token = signed(&claims, secret);
         put(&cache, "ws_token_7", cache_value::encode_cache_str(&token)).await;
@@ -71,7 +71,7 @@ async fn a_jwt_is_good_only_while_the_cache_holds_it_and_its_claims_are_right() 
 }
 
 #[tokio::test]
-async fn a_token_signed_with_a_key_of_before_is_accepted_and_new_ones_use_the_current() {
+async fn a_token_signed_with_an_earlier_key_is_accepted_and_new_ones_use_the_current_key() {
     let cache = MemoryCache::new();
     let before = with(|_| {}).issue(&cache, &Value::Int(7), at(NOW)).await.unwrap().token;
     let rotated = with(|auth| {
@@ -120,7 +120,7 @@ async fn a_token_that_names_the_key_of_a_jwt_proves_nothing_and_deletes_nothing(
 }
 
 #[tokio::test]
-async fn a_token_cannot_reach_keys_that_no_token_has() {
+async fn a_token_cannot_reach_keys_of_other_data() {
     let tokens = with(|auth| auth.ws_token.opaque_key = "{token}".to_owned());
     let cache = MemoryCache::new();
     let long = "x".repeat(MAX_OPAQUE + 1);
@@ -133,7 +133,7 @@ async fn a_token_cannot_reach_keys_that_no_token_has() {
 }
 
 #[tokio::test]
-async fn a_single_use_token_is_good_once() {
+async fn a_single_use_token_is_valid_once() {
     let (tokens, cache) = (with(|auth| auth.ws_token.single_use = true), MemoryCache::new());
     let issued = tokens.issue(&cache, &Value::Int(7), at(NOW)).await.unwrap().token;
     put(&cache, "ws_token_opaque", "8").await;
@@ -144,7 +144,7 @@ async fn a_single_use_token_is_good_once() {
 }
 
 #[tokio::test]
-async fn the_form_decides_what_is_looked_up_and_a_missing_key_is_said() {
+async fn the_form_decides_the_lookup_and_a_missing_key_is_reported() {
     let cache = MemoryCache::new();
     put(&cache, "ws_token_opaque", "8").await;
     let jwt_only = with(|auth| auth.ws_token.form = WsTokenForm::Jwt);

@@ -1,4 +1,4 @@
-//! One line of a node, for people: time, what happened, the group, and what there is to say of it.
+//! Formats one line of a node for people: time, what happened, group, details.
 
 use serde_json::Value;
 
@@ -6,15 +6,15 @@ use crate::telemetry::logging::OneLine;
 
 /// How lines are shown.
 pub(super) struct Printer {
-    /// As they came.
+    /// Unchanged.
     pub json: bool,
     /// With colours.
     pub colour: bool,
-    /// The nodes' names, where there are several.
+    /// The nodes' names, if there are several.
     pub nodes: Vec<String>,
 }
 
-/// Colours of a terminal, for what needs to be seen.
+/// Terminal colours for lines that need attention.
 const RED: &str = "31";
 const YELLOW: &str = "33";
 const GREEN: &str = "32";
@@ -22,7 +22,7 @@ const CYAN: &str = "36";
 const DIM: &str = "2";
 
 impl Printer {
-    /// What to print for a line of a node.
+    /// Formats a line of a node.
     pub fn print(&self, node: usize, line: &str) -> String {
         let Ok(mut told) = serde_json::from_str::<Value>(line) else { return OneLine(line).to_string() };
         let name = self.nodes.get(node).map(String::as_str);
@@ -36,7 +36,7 @@ impl Printer {
             };
         }
         let text = |key: &str| told.get(key).and_then(Value::as_str).unwrap_or_default();
-        // 2026-11-21T14:03:22.123456Z: the day is today's.
+        // 2026-11-21T14:03:22.123456Z: the date is left out.
         let time = text("time").get(11..23).unwrap_or_default();
         let groups: Vec<&str> = told["groups"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
         let groups = if groups.is_empty() { "-".to_owned() } else { groups.join(",") };
@@ -56,7 +56,7 @@ impl Printer {
             told_of(kind, &told)
         );
         match self.colour {
-            // The only control characters in it are the colours'.
+            // The only control characters in it are those of the colours.
             true => shown,
             false => OneLine(shown).to_string(),
         }
@@ -132,7 +132,7 @@ mod tests {
     }
 
     #[test]
-    fn lines_are_aligned_and_say_what_is_known() {
+    fn lines_are_aligned_and_show_every_detail() {
         let event = r#"{"time":"2026-11-21T14:03:22.123456Z","groups":["broadcast"],"kind":"event","source":"core","type":"send_event","bytes":312}"#;
         assert_eq!(
             shown(event, false, &[]),

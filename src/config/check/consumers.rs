@@ -1,14 +1,14 @@
-//! Values of one consumer that have the right type and still make no sense. What depends on where a key stands, or on
-//! what the consumer's clients speak, is checked when it is compiled.
+//! Checks values of one consumer that have the right type and still make no sense. Checks that depend on a key's
+//! position or on the consumer's protocol happen when it is compiled.
 
 use crate::config::{AtExpiry, AuthMethod, Consumer, Handler, Policy, Protocol, Reject, Slow, Step, error::KeyPath};
 
-/// Adds what is wrong with `consumer`.
+/// Adds the errors of `consumer`.
 pub(super) fn check(consumer: &Consumer, here: &KeyPath, note: &mut impl FnMut(KeyPath, String)) {
     slow(consumer, here, note);
     auth(&consumer.auth, &here.then("auth"), note);
     if consumer.at_expiry == AtExpiry::Close && consumer.is_anonymous() {
-        note(here.then("at_expiry"), "nobody here has a token that could end".to_owned());
+        note(here.then("at_expiry"), "no client of this consumer has a token that could expire".to_owned());
     }
     namespace(consumer, &here.then("namespace"), note);
     reject(&consumer.reject, consumer.protocol, &here.then("reject"), note);
@@ -36,7 +36,7 @@ pub(super) fn check(consumer: &Consumer, here: &KeyPath, note: &mut impl FnMut(K
     if consumer.presence.is_none() {
         for (name, handler) in [("on_online", &consumer.on_online), ("on_offline", &consumer.on_offline)] {
             if handler.is_some() {
-                note(here.then(name), "is never reached: nobody is counted without \"presence\"".to_owned());
+                note(here.then(name), "is never reached: members are counted only with \"presence\"".to_owned());
             }
         }
     }
@@ -59,7 +59,7 @@ fn slow(consumer: &Consumer, here: &KeyPath, note: &mut impl FnMut(KeyPath, Stri
     let keyed = || consumer.on_event.iter().filter(|(_, handler)| handler.key.is_some());
     if consumer.slow != Slow::Latest {
         for (name, _) in keyed() {
-            let reason = "only slow = \"latest\" looks at keys";
+            let reason = "only slow = \"latest\" uses keys";
             note(here.then("on_event").then(name.as_str()).then("key"), reason.to_owned());
         }
     } else if keyed().next().is_none() {
@@ -70,7 +70,7 @@ fn slow(consumer: &Consumer, here: &KeyPath, note: &mut impl FnMut(KeyPath, Stri
 
 fn auth(methods: &[AuthMethod], key: &KeyPath, note: &mut impl FnMut(KeyPath, String)) {
     if methods.is_empty() {
-        let reason = "names no way to authenticate; write [\"anonymous\"] to let everybody in".to_owned();
+        let reason = "names no way to authenticate; write [\"anonymous\"] to admit every client".to_owned();
         note(key.clone(), reason);
     }
     if methods.contains(&AuthMethod::Anonymous) && methods.last() != Some(&AuthMethod::Anonymous) {
@@ -85,8 +85,8 @@ fn namespace(consumer: &Consumer, key: &KeyPath, note: &mut impl FnMut(KeyPath, 
     } else if !name.starts_with('/') {
         note(key.clone(), "must begin with \"/\"".to_owned());
     } else if name.contains(',') || name.contains('?') || name.chars().any(char::is_whitespace) {
-        // It ends at the first comma of a packet, and a query is cut off.
-        note(key.clone(), "holds no comma, \"?\" or space".to_owned());
+        // A packet's namespace ends at the first comma, and clients cut off a query.
+        note(key.clone(), "must not contain a comma, \"?\" or space".to_owned());
     } else if name.len() > 80 {
         note(key.clone(), "must be at most 80 bytes long".to_owned());
     }
@@ -137,7 +137,7 @@ fn one_step(step: &Step, key: &KeyPath, note: &mut impl FnMut(KeyPath, String)) 
         for (status, branch) in &call.status {
             let here = here.then("status").then(status.as_str());
             if !status.parse::<u16>().is_ok_and(|status| (200..=599).contains(&status)) {
-                note(here.clone(), "is no status of an answer; write 200 to 599".to_owned());
+                note(here.clone(), "is not a response status; write 200 to 599".to_owned());
             }
             handler(Some(branch), &here, note);
         }
@@ -147,7 +147,7 @@ fn one_step(step: &Step, key: &KeyPath, note: &mut impl FnMut(KeyPath, String)) 
         if !call.action.starts_with(|c: char| c.is_ascii_alphanumeric())
             || !call.action.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.'))
         {
-            // It becomes a part of a URL.
+            // It becomes part of a URL.
             let reason = "an action's name begins with a letter or digit and holds only those, '-', '_' and '.'";
             note(here.then("action"), reason.to_owned());
         }

@@ -14,12 +14,12 @@ use crate::{
     event::GroupName,
 };
 
-/// Whom an emit is for, by its key.
+/// The receivers of an emit, by its key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Whom {
     /// A reply.
     Own,
-    /// This connection, too, which is told that something is wrong.
+    /// This connection, too: a reply when something fails.
     Told,
     Others,
     Room,
@@ -32,13 +32,13 @@ pub(super) enum Whom {
 #[derive(Clone, Copy)]
 pub(super) struct Receivers<'a> {
     pub whom: Whom,
-    /// Rooms that the step joins, or leaves.
+    /// Rooms that the step joins or leaves.
     pub own: &'a [String],
     pub guard: Option<&'a Arc<Guard>>,
 }
 
 impl Receivers<'_> {
-    /// This connection alone.
+    /// This connection only.
     pub const fn connection(whom: Whom) -> Self {
         Self { whom, own: &[], guard: None }
     }
@@ -64,7 +64,7 @@ impl Writer<'_, '_> {
         let compiled = self.compile(site, |compiler, allowed| Emit::compile(emit, allowed, key, compiler));
         let target = self.target(emit, to, site, key);
         if matches!(to.whom, Whom::Own | Whom::Told) && emit.volatile {
-            self.compiler.note(&key.then("volatile"), "is for what goes to others; a reply is always sent");
+            self.compiler.note(&key.then("volatile"), "applies to messages to others; a reply is always sent");
         }
         if to.whom != Whom::Own && emit.expect.is_some() {
             self.compiler.note(&key.then("expect"), "only a reply can expect an acknowledgement");
@@ -80,7 +80,7 @@ impl Writer<'_, '_> {
         let to = key.then("to");
         let prefix = match (whom, &emit.to) {
             (Whom::Own | Whom::Told, Some(_)) => {
-                self.compiler.note(&to, "goes to this connection alone; write room = { to = … }");
+                self.compiler.note(&to, "goes to this connection only; write room = { to = … }");
                 return None;
             }
             (Whom::All, Some(_)) => {
@@ -92,7 +92,7 @@ impl Writer<'_, '_> {
                 return GroupName::of_namespace(&self.program.wire.namespace).ok().map(Target::Group);
             }
             (Whom::Others, None) if !own.is_empty() => {
-                // Compiled anew: the same room in the same step.
+                // Compiled again: the same room in the same step.
                 let own = own.iter().filter_map(|source| self.room(source, room, site, &to));
                 return Some(Target::Rooms { rooms: own.collect(), but_me: true });
             }

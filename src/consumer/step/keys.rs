@@ -1,4 +1,4 @@
-//! Keys of a step that make no sense where it stands, for what the consumer's clients speak, or beside its other keys.
+//! Reports keys of a step that make no sense at their place, for the clients' protocol, or next to its other keys.
 
 use super::writer::{Site, Writer};
 use crate::{
@@ -6,25 +6,25 @@ use crate::{
     consumer::{expression::Expression, place::Place},
 };
 
-/// What stands against a key unless something holds.
+/// An objection to a key, unless something holds.
 pub(super) fn unless(holds: bool, reason: &'static str) -> Option<&'static str> {
     (!holds).then_some(reason)
 }
 
 impl Site {
-    /// What stands against a key that sends to the connection itself.
+    /// An objection to a key that sends to the connection itself.
     pub(super) const fn unconnected(self) -> Option<&'static str> {
         self.place.no_connection()
     }
 
-    /// What stands against a key that sends to others.
+    /// An objection to a key that sends to others.
     pub(super) fn unadmitted(self) -> Option<&'static str> {
         self.unconnected().filter(|_| self.place == Place::Admit)
     }
 }
 
 impl Writer<'_, '_> {
-    /// The path of a key that the step has; what stands against it is noted.
+    /// The path of a key that the step has; an objection is reported.
     pub(super) fn key(
         &mut self,
         name: &str,
@@ -36,7 +36,7 @@ impl Writer<'_, '_> {
         here
     }
 
-    /// The expression of a key, where the step has it.
+    /// The expression of a key, if the step has it.
     pub(super) fn optional(
         &mut self,
         name: &str,
@@ -50,7 +50,7 @@ impl Writer<'_, '_> {
         self.expression(source, site, &here)
     }
 
-    /// Notes keys that make no sense together, or without another.
+    /// Reports keys that make no sense together, or without another.
     pub(super) fn check_together(&mut self, step: &Step, key: &KeyPath) {
         let unguarded = step.require.is_none() && step.allow.is_none() && step.refresh.is_none();
         if step.denied.is_some() && unguarded {

@@ -1,5 +1,5 @@
-//! The program that is being written, and what every key of a step needs: its operations, and its expressions over the
-//! names that are known where it stands.
+//! The program being compiled, and what every key of a step needs: operations, and expressions over the names known at
+//! their place.
 
 use crate::{
     config::KeyPath,
@@ -12,15 +12,15 @@ use crate::{
     },
 };
 
-/// Where the step at hand stands.
+/// The position of the current step.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::consumer) struct Site {
     pub place: Place,
-    /// How many answers are known.
+    /// The number of known answers.
     pub depth: u8,
     /// Whether the last of them is the backend's, and not a client's acknowledgement.
     pub backend: bool,
-    /// Whether something was asked before: then the connection's limits are not at hand.
+    /// Whether a call came before: then the connection's limits are not available.
     pub called: bool,
 }
 
@@ -53,7 +53,7 @@ impl Writer<'_, '_> {
         self.program.ops.get_mut(place as usize).map(|instruction| &mut instruction.op)
     }
 
-    /// The handler that is being written.
+    /// The handler being compiled.
     pub(super) fn current(&self) -> HandlerId {
         HandlerId(u16::try_from(self.program.handlers.len().saturating_sub(1)).unwrap_or(u16::MAX))
     }
@@ -64,7 +64,7 @@ impl Writer<'_, '_> {
         }
     }
 
-    /// Compiles something with the names that are known here.
+    /// Compiles a text with the names known here.
     pub(super) fn compile<T>(
         &mut self,
         site: Site,

@@ -1,4 +1,4 @@
-//! What handlers do, of both protocols.
+//! What handlers do, for both protocols.
 
 use super::*;
 use crate::{event::Emission, telemetry::DropReason};
@@ -23,14 +23,14 @@ pub(super) fn hear(consumer: &Consumer, context: &Context, name: &str, args: Jso
     on(consumer, context, Incoming::Event { name, args: &Arc::new(value(args)), ack: Some(5) })
 }
 
-/// Consumers of a node whose messages have at most so many bytes.
+/// A consumer of a node with this message limit in bytes.
 fn small(limit: usize, consumer: &str) -> Arc<Consumer> {
     let set = set(&format!("[layer]\nmax_message = {limit}\n[[consumer]]\npath = \"/x/\"\n{consumer}"));
     set.get(ConsumerId(0)).unwrap().clone()
 }
 
 #[test]
-fn what_a_handler_sends_stops_at_the_limit_of_a_message() {
+fn a_handler_cannot_send_beyond_the_message_limit() {
     let plain = small(
         100,
         r#"
@@ -38,7 +38,7 @@ fn what_a_handler_sends_stops_at_the_limit_of_a_message() {
         reply = "message.data"
         "#,
     );
-    // Eighteen characters each, when it is written.
+    // Eighteen characters each in JSON.
     let numbers = |count: usize| Json::Array(vec![json!(1e15); count]);
     let echo = |count: usize| {
         let text = json!({"type": "echo", "data": numbers(count)}).to_string();
@@ -79,7 +79,7 @@ fn what_a_handler_sends_stops_at_the_limit_of_a_message() {
 }
 
 #[test]
-fn the_rooms_that_an_event_is_for_share_it() {
+fn several_rooms_share_one_event() {
     let chat = socketio(
         "[consumer.on_message.say]\nroom = { to = \"{{ args[0] }}\", event = \"said\", data = \"args[1]\" }\nallow = [\"r<int>\"]\n",
     );
@@ -95,7 +95,7 @@ fn the_rooms_that_an_event_is_for_share_it() {
     assert!(bodies.len() == 3 && bodies.iter().all(|body| Arc::ptr_eq(body, bodies[0])));
 }
 
-/// Effects in few words.
+/// Effects as short text.
 pub(super) fn told(reaction: &Reaction) -> Vec<String> {
     reaction.effects.iter().map(say).collect()
 }
@@ -147,7 +147,7 @@ pub(super) fn answer(status: u16, body: Json) -> Outcome {
 }
 
 #[test]
-fn the_keys_of_a_step_are_done_in_their_order() {
+fn the_keys_of_a_step_run_in_order() {
     let chat = socketio(
         "[consumer.on_message.go]\ndisconnect = true\nall = { event = 'e8' }\nto_role = { to = '{{ user.role }}', event = 'e7' }\n\
          to_user = { to = '{{ args[0] }}', event = 'e6' }\nroom = { to = 'lobby', event = 'e5', data = 'now() is string' }\n\
@@ -182,7 +182,7 @@ fn the_keys_of_a_step_are_done_in_their_order() {
 }
 
 #[test]
-fn a_handler_that_fails_does_nothing_and_answers_nothing() {
+fn a_failed_handler_does_nothing_and_sends_nothing() {
     let chat = socketio(
         "[consumer.on_message.join]\njoin = 'session:{{ args[0] }}'\nack = 'true'\nothers = { event = 'joined', data = 'args[0]' }\n",
     );
@@ -204,7 +204,7 @@ fn a_handler_that_fails_does_nothing_and_answers_nothing() {
 }
 
 #[test]
-fn clients_name_only_the_rooms_that_they_may() {
+fn clients_may_name_only_permitted_rooms() {
     let chat = socketio(
         "[consumer.on_message.join_room]\njoin = '{{ args[0] }}'\nallow = ['work_order_<int>', 'ticket_<int>']\n\
          denied = { event = 'error', data = \"{'message': 'Not allowed'}\" }\n\
@@ -230,7 +230,7 @@ fn clients_name_only_the_rooms_that_they_may() {
 }
 
 #[test]
-fn one_who_sends_too_fast_is_stopped_and_told() {
+fn a_client_that_sends_too_fast_is_stopped_and_informed() {
     let chat = socketio(
         "[consumer.on_message.say]\nlimit = '2/10s'\nlimited = { event = 'error', data = \"'slow down'\" }\nreply = { event = 'said' }\n\
          [consumer.on_message.other]\nlimit = '1/10s'\nreply = { event = 'other' }\n",
@@ -290,7 +290,7 @@ fn bytes_stay_bytes_for_socketio_and_become_text_elsewhere() {
 }
 
 #[test]
-fn one_event_of_django_goes_to_rooms_under_names_of_their_own() {
+fn one_django_event_reaches_rooms_under_different_names() {
     let chat = socketio(
         "[consumer.on_event.update]\nwhen = \"group == 'g'\"\nemit = [\n  { to = 'employee:{{ event.data.id }}', event = 'update', data = 'event.data' },\n\
          { to = 'all', event = 'general_{{ event.type }}', data = 'event.data', volatile = true, when = 'event.data.id > 1' },\n  { event = 'own' },\n]\n\
@@ -310,7 +310,7 @@ fn one_event_of_django_goes_to_rooms_under_names_of_their_own() {
     );
     assert_eq!(chat.on_event(&event(json!({"type": "update", "data": {"id": 1}}))).unwrap().len(), 2);
     assert_eq!(frames(&chat, json!({"type": "x", "args": [1, null]})), [r#"42["x",1,null]"#]);
-    // A name that would make every client break off is not sent.
+    // A name that would make every client disconnect is not sent.
     for kind in ["connect", "disconnect", "newListener"] {
         let mapped = chat.on_event(&event(json!({"type": kind, "args": []})));
         assert!(matches!(mapped, Err(MapError::Mapping(_))), "{kind}");
@@ -319,7 +319,7 @@ fn one_event_of_django_goes_to_rooms_under_names_of_their_own() {
 }
 
 #[test]
-fn plain_consumers_do_the_same_in_frames_of_their_own() {
+fn plain_consumers_do_the_same_with_json_frames() {
     let plain = one(
         "name = 'notes'\n[consumer.on_message.say]\njoin = 'room_{{ message.room }}'\nset = { last = 'message.room' }\nothers = \"{'type': 'said', 'by': user.id}\"\n\
          room = [{ to = 'log', send = 'message', volatile = true }]\nreply = [\"{'ok': true}\", { send = \"'maybe'\", when = 'false' }]\n\
@@ -355,7 +355,7 @@ fn engine_io_messages_carry_their_type() {
 }
 
 #[test]
-fn coming_and_going_have_handlers_of_their_own() {
+fn opening_and_closing_have_their_own_handlers() {
     let chat = socketio(
         "presence = { member = 'user.id', grace = '3s' }\nmax_rooms = 3\n\
          [consumer.on_connect]\nreply = { event = 'auth', data = 'auth' }\n\
@@ -378,7 +378,7 @@ fn coming_and_going_have_handlers_of_their_own() {
 }
 
 #[test]
-fn a_connection_is_remembered_only_where_a_handler_looks_at_it() {
+fn a_context_is_kept_only_if_a_handler_reads_it() {
     for (handlers, needs) in [
         (
             "[consumer.on_message.a]\nreply = { event = 'e', data = 'args[0]' }\n[consumer.on_admit]\nset = { a = 'user.id' }\n",
@@ -397,7 +397,7 @@ fn a_connection_is_remembered_only_where_a_handler_looks_at_it() {
 }
 
 #[test]
-fn nobody_forges_what_nodes_tell_each_other() {
+fn clients_cannot_forge_messages_between_nodes() {
     let plain = one("[consumer.on_message.p]\npublish = { group = 'g', event = 'message.event' }\n");
     let publish = |event: Json| on(&plain, &ann(), Incoming::Text(&json!({"type": "p", "event": event}).to_string()));
     assert_eq!(told(&publish(json!({"type": "note", "n": 1}))), [r#"publish g: {"type":"note","n":1}"#]);
@@ -432,7 +432,7 @@ fn the_application_of_the_official_suite_is_configuration() {
 }
 
 #[test]
-fn what_is_required_and_not_there_is_denied() {
+fn a_missing_requirement_is_denied() {
     let chat = socketio(
         "[consumer.on_message.go]\nrequire = \"user.role == 'admin'\"\ndenied = { event = 'error', data = \"'no'\" }\nreply = { event = 'yes' }\n",
     );

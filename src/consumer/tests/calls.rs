@@ -1,4 +1,4 @@
-//! Questions of handlers to the backend and to the client, and what follows their answers.
+//! Calls of the backend and questions to the client, and what follows their answers.
 
 use super::{
     actions::{ann, answer, hear, socketio, then, told},
@@ -6,7 +6,7 @@ use super::{
 };
 
 #[test]
-fn a_call_stops_the_handler_and_its_answer_goes_on() {
+fn a_call_stops_the_handler_until_its_answer() {
     let chat = socketio(
         "[[consumer.on_message.mark]]\nset = { asked = 'args[0].id' }\n\
          call = { action = 'mark', data = 'args[0]', idempotent = true, timeout = '2s', ok = { reply = { event = 'marked', data = 'result.body.n' } }, \
@@ -32,7 +32,7 @@ fn a_call_stops_the_handler_and_its_answer_goes_on() {
     let good = [r#"42["marked",9]"#, r#"42["after",4]"#, r#"435["done"]"#, r#"to r4: ["update",7]"#];
     let (told, problem) = after(answer(201, json!({"n": 9})));
     assert_eq!((told, problem), (good.map(str::to_owned).to_vec(), None));
-    // Whatever did not succeed ends the handler.
+    // Any status without success ends the handler.
     assert_eq!(after(answer(404, json!(null))), (vec![r#"42["error","unknown"]"#.to_owned()], None));
     assert_eq!(after(answer(500, json!(null))), (vec![r#"42["error",500]"#.to_owned()], None));
     assert_eq!(after(Outcome::Failed("no time".to_owned())), (vec![r#"42["error",null]"#.to_owned()], None));
@@ -69,7 +69,7 @@ fn calls_nest_and_each_branch_sees_its_own_answer() {
 }
 
 #[test]
-fn a_client_can_be_asked_and_what_follows_does_not_wait() {
+fn a_client_can_be_asked_and_the_rest_does_not_wait() {
     let chat = socketio(
         "[[consumer.on_connect]]\nreply = { event = 'who', data = 'id', expect = { timeout = '300ms', ok = { set = { name = 'result.args[0]' }, \
          reply = { event = 'hello', data = 'vars.name' } }, error = { reply = { event = 'gone', data = 'result.error' } } } }\n\
@@ -84,7 +84,7 @@ fn a_client_can_be_asked_and_what_follows_does_not_wait() {
 }
 
 #[test]
-fn who_somebody_is_is_never_what_a_client_says() {
+fn a_user_is_never_set_from_client_data() {
     let chat = socketio(
         "[[consumer.on_admit]]\ncall = { action = 'findUser', ok = { user = 'result.body' }, status.404 = { refuse = 'User not found' } }\n\
          [[consumer.on_admit]]\nrequire = 'user.active'\nset = { since = 'user.since' }\n[consumer.reject]\nmessage = 'Go away'\n",
@@ -101,7 +101,7 @@ fn who_somebody_is_is_never_what_a_client_says() {
 }
 
 #[test]
-fn a_new_token_stops_the_handler_until_it_is_taken() {
+fn a_new_token_stops_the_handler_until_it_is_checked() {
     let chat = socketio(
         "auth = ['jwt']\n[consumer.on_message.refresh]\nwhen = 'args | length'\nrefresh = 'args[0].token'\n\
          denied = { event = 'denied', data = 'user.role' }\nset = { n = '1' }\nreply = { event = 'now', data = '[user.role, claims.role, args[0].x]' }\n",
@@ -117,14 +117,14 @@ fn a_new_token_stops_the_handler_until_it_is_taken() {
     chat.renew(&mut context, &value(json!({"id": 7, "role": "chef"})), &value(json!({"role": "cook"})));
     let taken = chat.resume(&context, then(&asked), Outcome::Acknowledged(Value::Null));
     assert_eq!(told(&taken), [r#"set {"n":1}"#, r#"42["now",["chef","cook",5]]"#]);
-    // What is no token is as bad as one that is not good.
+    // A value that is not a token is as bad as an invalid token.
     for args in [json!([{}]), json!([{"token": 7}]), json!([{"token": null}])] {
         assert_eq!(told(&hear(&chat, &context, "refresh", args)), ["refresh "]);
     }
 }
 
 #[test]
-fn a_user_whom_the_backend_knows_stays_when_a_new_token_comes() {
+fn a_user_from_the_backend_stays_when_the_token_is_renewed() {
     let chat = socketio(
         "auth = ['jwt']\non_admit = { set = { n = '1' } }\n[consumer.on_message.refresh]\nrefresh = 'args[0]'\nreply = { event = 'now', data = 'user.role' }\n",
     );

@@ -1,4 +1,4 @@
-//! Names of groups: which are given, which are refused at start and which when they come, and that two never meet.
+//! Names of groups: which are given, which are refused at start or at run time, and that two never collide.
 
 use proptest::prelude::*;
 
@@ -40,20 +40,20 @@ fn group_of(reaction: &Reaction) -> Option<String> {
 const SOCKETIO: &str = "protocol = \"socket.io\"\nauth = [\"jwt\"]\n";
 
 #[test]
-fn values_are_written_so_that_two_never_meet() {
+fn two_values_never_give_one_group() {
     let consumer =
         one("auth = [\"jwt\"]\ngroups = [\"user_{{ user.id }}\", \"{{ claims.tenant }}\", \"{{ claims.teams }}\"]\n");
     for (tenant, group) in [("tenant:1", "tenant-x3a1"), ("tenant/1", "tenant-x2f1"), ("acme", "acme")] {
         let context = person(json!({"id": "bob+smith@x", "tenant": tenant, "teams": ["a b", "c"]}));
         assert_eq!(names(&consumer, &context).unwrap(), ["user_bob-x2bsmith-x40x", group, "a-x20b", "c"]);
     }
-    // A whole name is not that of another template.
+    // A whole name must not be the name of another template.
     let context = person(json!({"id": 7, "tenant": "user_9", "teams": []}));
     assert!(matches!(names(&consumer, &context), Err(GroupError::Ambiguous(_))));
 }
 
 #[test]
-fn text_within_an_expression_that_gives_whole_names_is_the_configurations() {
+fn text_within_an_expression_of_whole_names_is_reserved() {
     let consumer = one("auth = [\"jwt\"]\ngroups = [\"staff\", \"role_{{ user.id }}_x\", \"{{ claims.tenant }}\", \
          \"{{ ['role_' ~ claims.role, 'staff'] if claims.role else [] }}\"]\n");
     let named = |tenant: &str, role: &str| names(&consumer, &person(json!({"id": 7, "tenant": tenant, "role": role})));
@@ -65,7 +65,7 @@ fn text_within_an_expression_that_gives_whole_names_is_the_configurations() {
 }
 
 #[test]
-fn a_value_that_holds_what_is_text_of_a_name_is_refused() {
+fn a_value_that_contains_text_of_a_name_is_refused() {
     let consumer = one("auth = [\"jwt\"]\ngroups = [\"user_{{ user.id }}\", \"user_{{ user.id }}_notifications\"]\n");
     assert_eq!(names(&consumer, &person(json!({"id": "a_b"}))).unwrap(), ["user_a_b", "user_a_b_notifications"]);
     for id in ["7_notifications", "_notifications", "a_notifications_b", "7_notifications_notifications"] {
@@ -82,7 +82,7 @@ fn a_value_that_holds_what_is_text_of_a_name_is_refused() {
 }
 
 #[test]
-fn a_name_that_is_only_sent_to_is_its_owners() {
+fn a_name_that_is_only_sent_to_is_not_reserved() {
     let step = "[consumer.on_message.m]\nto_role = { to = \"admin\", event = \"e\" }\nroom = { to = \"user_8\", event = \"e\" }\n";
     let groups = "groups = [\"user_{{ user.id }}\", \"role_{{ claims.role }}\"]\n";
     let consumer = one(&format!("{SOCKETIO}{groups}{step}"));
@@ -94,14 +94,14 @@ fn a_name_that_is_only_sent_to_is_its_owners() {
 }
 
 #[test]
-fn a_parameter_of_the_path_is_no_more_than_what_it_matches() {
+fn a_path_parameter_has_only_the_values_it_matches() {
     let set = set("[[consumer]]\npath = \"/<int:id>/<slug:s>/\"\ngroups = [\"chat_{{ route.id }}_{{ route.s }}\"]\n");
     let (consumer, route) = set.route("/7/a_b/").unwrap();
     assert_eq!(names(consumer, &Context { route, ..Context::default() }).unwrap(), ["chat_7_a_b"]);
 }
 
 #[test]
-fn a_name_that_is_too_long_as_it_is_written_is_refused() {
+fn a_name_that_is_too_long_when_encoded_is_refused() {
     let consumer = one("auth = [\"jwt\"]\ngroups = [\"user_{{ user.id }}\"]\n");
     for id in ["x".repeat(95), "я".repeat(20)] {
         let error = names(&consumer, &person(json!({"id": id}))).unwrap_err();
@@ -110,7 +110,7 @@ fn a_name_that_is_too_long_as_it_is_written_is_refused() {
 }
 
 #[test]
-fn a_client_names_the_groups_that_allow_lets_it() {
+fn a_client_names_only_groups_that_allow_permits() {
     let consumer = one("groups = [\"{{ query.orders.split(',') }}\"]\nallow = [\"order_<int>\", \"dm_<str>\"]\n");
     let named = |orders: &str| {
         let query = value(json!({"orders": orders}));
@@ -158,7 +158,7 @@ fn a_beginning_that_a_client_chooses_is_refused_at_start() {
 }
 
 #[test]
-fn what_a_client_acknowledges_is_the_clients_word() {
+fn an_acknowledgement_is_data_chosen_by_the_client() {
     let head = format!("[[consumer]]\npath = \"/\"\n{SOCKETIO}");
     let text = format!(
         "{head}[consumer.on_connect]\nreply = {{ event = \"e\", expect = {{ ok = [{{ join = \"{{{{ result.args[0] }}}}\" }}, \
@@ -171,7 +171,7 @@ fn what_a_client_acknowledges_is_the_clients_word() {
 }
 
 #[test]
-fn forms_that_can_meet_are_refused_at_start() {
+fn forms_that_can_collide_are_refused_at_start() {
     let step = |name: &str, body: &str| format!("[consumer.on_message.{name}]\n{body}\n");
     let head = format!("[[consumer]]\npath = \"/\"\n{SOCKETIO}");
     let any = "join = \"{{ args[0] }}\"\n";
@@ -205,7 +205,7 @@ fn forms_that_can_meet_are_refused_at_start() {
 }
 
 #[test]
-fn a_room_is_read_by_the_pattern_with_the_most_text() {
+fn a_room_is_matched_by_the_pattern_with_the_most_text() {
     let consumer = one(&format!(
         "{SOCKETIO}[consumer.on_message.join]\njoin = \"{{{{ args[0] }}}}\"\nallow = [\"dm:<str>\", \"order_<int>\"]\n\
          [consumer.on_message.leave]\nleave = \"{{{{ args[0] }}}}\"\n[consumer.on_message.staff]\njoin = \"dm:{{{{ user.id }}}}:staff\"\n"
@@ -224,7 +224,7 @@ fn a_room_is_read_by_the_pattern_with_the_most_text() {
 }
 
 #[test]
-fn an_emitters_room_is_read_by_the_templates_of_its_namespace() {
+fn an_emitters_room_is_matched_by_the_templates_of_its_namespace() {
     let text = format!(
         "[[consumer]]\nname = \"a\"\npath = \"/\"\n{SOCKETIO}groups = [\"user_{{{{ user.id }}}}\"]\n\
          [consumer.on_message.join]\njoin = \"{{{{ args[0] }}}}\"\nallow = \"dm:<str>\"\n\
@@ -249,13 +249,13 @@ fn an_emitters_room_is_read_by_the_templates_of_its_namespace() {
         assert_eq!(group("/", room), expected);
     }
     assert_eq!(group("/c", "tenant:1"), "tenant-x3a1");
-    // What consumers emit are groups already.
+    // Rooms in emissions of consumers are groups already.
     assert_eq!(known.group(&Audience::Consumer("a".into()), "user_a-x2b").unwrap().as_str(), "user_a-x2b");
     assert!(known.group(&Audience::Namespace("/".into()), &"я".repeat(20)).is_err());
 }
 
 #[test]
-fn a_source_names_groups_as_they_are_or_encodes_a_value() {
+fn a_source_names_whole_groups_or_encodes_a_value() {
     let group = |template: &str, body: Json| {
         let groups = SourceGroup::compile(template).unwrap().groups("c", &Arc::new(value(body)));
         groups.map(|groups| groups.iter().map(ToString::to_string).collect::<Vec<_>>())
@@ -266,7 +266,7 @@ fn a_source_names_groups_as_they_are_or_encodes_a_value() {
 }
 
 #[test]
-fn a_consumer_whose_rooms_others_can_take_is_another() {
+fn a_consumer_with_new_rival_rooms_gets_a_new_id() {
     let own = format!("[[consumer]]\nname = \"a\"\npath = \"/\"\n{SOCKETIO}groups = [\"user_{{{{ user.id }}}}\"]\n");
     let other =
         format!("[[consumer]]\nname = \"b\"\npath = \"/\"\n{SOCKETIO}groups = [\"user_{{{{ user.id }}}}_x\"]\n");
@@ -279,7 +279,7 @@ fn a_consumer_whose_rooms_others_can_take_is_another() {
     assert!(both.iter().zip(again.iter()).all(|(one, other)| one.id() == other.id()));
 }
 
-/// Pieces that meet: separators, what codes begin with, what is encoded.
+/// Pieces that can collide: separators, beginnings of codes, characters that are encoded.
 fn piece() -> impl Strategy<Value = &'static str> {
     prop::sample::select(vec!["a", "_", "-", "x2b", "+", ".", "b", "2", "_a", "-x2b"])
 }
@@ -320,7 +320,7 @@ proptest! {
     }
 
     #[test]
-    fn what_is_clean_and_alone_keeps_its_name(value_ in "[A-Za-z0-9_.]{1,20}") {
+    fn a_single_valid_value_keeps_its_name(value_ in "[A-Za-z0-9_.]{1,20}") {
         let consumer = one("auth = [\"jwt\"]\ngroups = [\"user_{{ user.id }}\"]\n");
         prop_assert_eq!(names(&consumer, &person(json!({"id": value_}))).unwrap(), [format!("user_{value_}")]);
     }

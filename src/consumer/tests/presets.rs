@@ -1,4 +1,4 @@
-//! The built-in presets against the contracts of the systems they stand for.
+//! The built-in presets against the contracts of the systems that they replace.
 
 use super::*;
 
@@ -18,7 +18,7 @@ fn the_feed_sends_event_and_data_and_nothing_else() {
         frames(&feed, json!({"type": "send.event", "event": "e", "data": null})),
         [r#"{"event":"e","data":null}"#]
     );
-    // A plain PUBLISH without a type goes out as it came.
+    // A plain PUBLISH without a type is sent unchanged.
     assert_eq!(frames(&feed, json!({"b": 1, "a": 2})), [r#"{"b":1,"a":2}"#]);
     let lacking = feed.on_event(&event(json!({"type": "send_event", "event": "e"})));
     assert!(matches!(&lacking, Err(MapError::Mapping(reason)) if reason.contains("\"data\"")), "{lacking:?}");
@@ -28,7 +28,7 @@ fn the_feed_sends_event_and_data_and_nothing_else() {
 }
 
 #[test]
-fn a_parking_user_joins_three_groups_and_nobody_else_any() {
+fn only_a_parking_user_joins_groups_and_exactly_three() {
     let parking = preset("/ws/notifications/?token=x".split('?').next().unwrap());
     assert_eq!(parking.auth(), [AuthMethod::WsToken]);
     let context = Context { user: value(json!({"id": 7})), ..Context::default() };

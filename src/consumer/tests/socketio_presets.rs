@@ -1,4 +1,4 @@
-//! The Socket.IO presets against the contracts of the systems they stand for.
+//! The Socket.IO presets against the contracts of the systems that they replace.
 
 use super::{
     actions::{ann, answer, hear, then, told},
@@ -18,7 +18,7 @@ fn somebody(role: &str) -> Context {
     Context { user: value(json!({"id": 7, "name": "Ann", "role": role})), ..ann() }
 }
 
-/// Effects with the time taken out, which is a time indeed.
+/// Effects without the time, which is checked to be one.
 fn timeless(reaction: &Reaction) -> Vec<String> {
     assert_eq!(reaction.problem, None);
     told(reaction).iter().map(|line| without_time(line)).collect()
@@ -43,14 +43,14 @@ fn groups(consumer: &Consumer, user: Json) -> Vec<String> {
 }
 
 #[test]
-fn the_presets_share_a_namespace_from_the_strictest_to_the_one_for_everybody() {
+fn the_presets_share_a_namespace_from_the_strictest_to_the_most_open() {
     let (_, set) = load(None, &Environment::default()).unwrap();
     let shared: Vec<_> = set.iter().filter(|consumer| consumer.namespace() == Some("/")).collect();
     let names: Vec<_> = shared.iter().map(|consumer| (consumer.name(), consumer.auth())).collect();
     let (jwt, anybody) = (&[AuthMethod::Jwt][..], &[AuthMethod::Jwt, AuthMethod::Anonymous][..]);
     assert_eq!(names, [("tracker", jwt), ("repair-shop", jwt), ("dashboard", anybody)]);
     assert!(shared.iter().all(|consumer| consumer.spec().path == "/socket.io/"));
-    // What one client says, or Django, is for one of them: nobody is told twice.
+    // Each message of a client or of Django is handled by one of them, so no client receives duplicates.
     let mut events: Vec<_> = shared.iter().flat_map(|consumer| consumer.spec().on_message.keys()).collect();
     let all = events.len();
     events.sort();
@@ -76,7 +76,7 @@ fn a_preset_with_a_hyphen_is_adjusted_by_a_variable() {
 }
 
 #[test]
-fn the_tracker_asks_the_backend_who_somebody_is() {
+fn the_tracker_asks_the_backend_for_the_user() {
     let tracker = tracker();
     let asked = tracker.admit(&ann());
     let Some(Effect::Call { request, .. }) = asked.effects.last() else { panic!("{asked:?}") };
@@ -113,7 +113,7 @@ fn without_a_backend_the_claims_are_the_trackers_user() {
 }
 
 #[test]
-fn tracker_sessions_are_joined_and_left_and_the_others_told() {
+fn tracker_sessions_are_joined_and_left_and_announced() {
     let tracker = tracker();
     for id in [json!("12"), json!(12)] {
         let joined = hear(&tracker, &ann(), "joinSession", json!([id]));
@@ -138,7 +138,7 @@ fn tracker_sessions_are_joined_and_left_and_the_others_told() {
 }
 
 #[test]
-fn tracker_attendance_is_answered_first_and_told_to_the_room_then() {
+fn tracker_attendance_is_answered_first_and_then_sent_to_the_room() {
     let tracker = tracker();
     let data = json!([{"sessionId": 12, "location": {"lat": 1.5}, "userId": 1, "userName": "x"}]);
     let asked = hear(&tracker, &ann(), "markAttendance", data);
@@ -171,7 +171,7 @@ fn tracker_attendance_is_answered_first_and_told_to_the_room_then() {
 }
 
 #[test]
-fn tracker_statistics_are_for_the_one_who_asks() {
+fn tracker_statistics_go_to_the_asking_client_only() {
     let tracker = tracker();
     let asked = hear(&tracker, &ann(), "getAttendanceStats", json!(["12"]));
     let Some(Effect::Call { request, .. }) = asked.effects.last() else { panic!() };
@@ -187,7 +187,7 @@ fn tracker_statistics_are_for_the_one_who_asks() {
 }
 
 #[test]
-fn tracker_sessions_are_updated_by_admins_and_moderators_alone() {
+fn tracker_sessions_are_updated_by_admins_and_moderators_only() {
     let tracker = tracker();
     let change = json!([{"sessionId": 12, "title": "T", "updatedBy": 1, "timestamp": "never"}]);
     for role in ["admin", "moderator"] {
@@ -224,7 +224,7 @@ fn django_reaches_a_trackers_session_with_any_event() {
 }
 
 #[test]
-fn the_dashboard_hears_of_one_employee_or_of_all() {
+fn the_dashboard_receives_one_employee_or_all() {
     let dashboard = named("dashboard", &Environment::default());
     assert_eq!(groups(&dashboard, json!(null)), ["attendance_updates"]);
     for id in [json!("EMP014"), json!({"employee_id": "EMP014"})] {
@@ -309,7 +309,7 @@ fn a_repair_shops_rooms_follow_from_id_and_role() {
 }
 
 #[test]
-fn a_repair_shop_shows_who_types_and_who_is_where() {
+fn a_repair_shop_shows_typing_and_presence() {
     let shop = named("repair-shop", &Environment::default());
     let lie = json!([{"roomName": "work_order_12", "message": "m", "userId": 1, "userName": "x"}]);
     assert_eq!(
@@ -354,7 +354,7 @@ fn a_repair_shops_user_is_online_for_the_role_and_for_admins() {
 }
 
 #[test]
-fn what_django_says_of_a_repair_reaches_its_room_as_it_is() {
+fn djangos_repair_events_reach_their_room_unchanged() {
     let shop = named("repair-shop", &Environment::default());
     for kind in [
         "notification_received",
@@ -408,7 +408,7 @@ fn ordinary_clients_never_meet_the_limits_of_the_presets_and_storms_do() {
             }
             true
         };
-        // Fifty at the start, a React component that is mounted twice, and one in a second for ever after.
+        // Fifty at the start, a React component that mounts twice, and then one per second forever.
         assert!((0..100).all(|n| at(0, n)), "{name}");
         assert!((1..200).all(|n| at(n as u64, n)), "{name}");
         let storm = (0..2000).filter(|n| at(300 + n / 1000, *n as usize)).count();

@@ -1,4 +1,4 @@
-//! Who may use the admin API: whoever shows the project's access token with a role, or a flag of Django's, that says so.
+//! Who may use the admin API: a client with the project's access token and the right role, or one of Django's flags.
 
 use std::{fmt, sync::Arc, time::Duration};
 
@@ -17,7 +17,7 @@ use crate::{
     event::Value,
 };
 
-/// Claims that let in whoever has them, true.
+/// Claims that give access if they are true.
 const FLAGS: [&str; 2] = ["is_staff", "is_superuser"];
 
 /// Why a request is not carried out.
@@ -25,17 +25,17 @@ const FLAGS: [&str; 2] = ["is_staff", "is_superuser"];
 pub(super) enum Refusal {
     /// No token, or none that is valid.
     Unauthorized(String),
-    /// Somebody else's token.
+    /// A valid token without access.
     Forbidden,
-    /// The publish key, shown by a page of another site.
+    /// The publish key, sent by a page of another site.
     Foreign,
     /// A field is missing or wrong.
     Invalid { field: String, reason: String },
     /// The body is larger than `api.max_body`.
     TooLarge,
-    /// The body did not come within `server.body_timeout`.
+    /// The body did not arrive within `server.body_timeout`.
     Late,
-    /// The node cannot, for this reason.
+    /// The node is unavailable, for this reason.
     Unavailable(String, Duration),
 }
 
@@ -46,7 +46,7 @@ impl fmt::Display for Refusal {
                 f.write_str(reason)
             }
             Self::Forbidden => f.write_str("Admin access required"),
-            Self::Foreign => f.write_str("This is not for pages of another site"),
+            Self::Foreign => f.write_str("Pages of another site may not use this API"),
             Self::TooLarge => f.write_str("The body is larger than api.max_body"),
             Self::Late => f.write_str("The body did not come within server.body_timeout"),
         }
@@ -95,15 +95,15 @@ impl Access {
         Self { authenticator, roles }
     }
 
-    /// Who knows tokens.
+    /// Checks tokens.
     pub fn authenticator(&self) -> &Authenticator {
         &self.authenticator
     }
 
-    /// Whether this request may.
+    /// Checks that this request has access.
     pub async fn check(&self, request: &HttpRequest) -> Result<(), Refusal> {
         let header = request.headers().get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
-        // Not from the query: an address ends up in logs.
+        // The query is not read: URLs end up in logs.
         let identity = match credential::authorization(header, "Bearer") {
             Authorization::Token(token) => self.authenticator.identify(AuthMethod::Jwt, token).await,
             Authorization::None | Authorization::Malformed => Err(AuthError::Missing),

@@ -1,4 +1,4 @@
-//! A user, a token or a socket is disconnected, on every node.
+//! Disconnects a user, a token or a socket on every node.
 
 use std::time::SystemTime;
 
@@ -17,7 +17,7 @@ impl From<Wrong> for Refusal {
     }
 }
 
-/// `POST disconnect`: for admins, and for who may publish.
+/// `POST disconnect`: for admins, and for clients with the publish key.
 pub(super) async fn disconnect(
     request: HttpRequest,
     admin: web::Data<Admin>,

@@ -1,4 +1,4 @@
-//! Events of an admin to users, roles and rooms: every node delivers to its own sockets and says how many they were.
+//! Events of an admin to users, roles and rooms: every node delivers to its own sockets and returns their number.
 
 use actix_web::{HttpRequest, HttpResponse, web};
 use serde_json::json;
@@ -16,7 +16,7 @@ pub(super) async fn to_user(
     id: web::Path<String>,
     payload: web::Payload,
 ) -> Result<HttpResponse, Refusal> {
-    // What is missing its last part is no user of this name.
+    // An empty last path segment is not a user id.
     if matches!(id.as_str(), "room" | "role") {
         return Ok(unknown(request).await);
     }

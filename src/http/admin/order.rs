@@ -12,7 +12,7 @@ use crate::{
     packet::is_reserved_event,
 };
 
-/// A body of JSON.
+/// A JSON body.
 pub(super) async fn json(request: &HttpRequest, payload: web::Payload, limits: BodyLimits) -> Result<Value, Refusal> {
     let body = body::read(request, payload, limits).await.map_err(|error| match error {
         BodyError::TooLarge => Refusal::TooLarge,
@@ -23,7 +23,7 @@ pub(super) async fn json(request: &HttpRequest, payload: web::Payload, limits: B
     json::decode(&body).map_err(|reason| invalid("body", format!("The body cannot be read: {reason}")))
 }
 
-/// The namespace, and the event's name with its argument, if it has one.
+/// The namespace, and the event's name with its argument, if any.
 pub(super) async fn read(
     request: &HttpRequest,
     payload: web::Payload,
@@ -31,7 +31,7 @@ pub(super) async fn read(
 ) -> Result<(Arc<str>, Vec<Value>), Refusal> {
     let order = json(request, payload, limits).await?;
     if order.as_map().is_none() {
-        return Err(invalid("body", format!("The body is a JSON object, not {}", order.kind())));
+        return Err(invalid("body", format!("The body must be a JSON object, not {}", order.kind())));
     }
     let event = match order.get("event") {
         None | Some(Value::Null) => return Err(invalid("event", "Event name is required".to_owned())),

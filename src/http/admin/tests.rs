@@ -19,7 +19,7 @@ use crate::{
     telemetry::Metrics,
 };
 
-/// Answers as a node would, and remembers what it was asked.
+/// Answers like a node, and records the questions.
 #[derive(Default)]
 struct Answering {
     asked: StdMutex<Vec<Query>>,
@@ -138,7 +138,7 @@ impl Desk {
 }
 
 #[actix_web::test]
-async fn health_is_open_and_says_who_is_there() {
+async fn health_is_public_and_shows_the_number_of_users() {
     let desk = Desk::new();
     for path in ["/api/websocket/health", "/api/websocket/health/"] {
         let (status, _, body) = desk.call(test::TestRequest::get().uri(path)).await;
@@ -185,7 +185,7 @@ async fn the_rooms_of_a_user_are_those_of_all_its_sockets() {
 }
 
 #[actix_web::test]
-async fn an_event_goes_to_the_room_of_a_user_of_a_role_or_by_name() {
+async fn an_event_goes_to_the_room_of_a_user_or_a_role_or_by_name() {
     let desk = Desk::new();
     for (path, room, field, name) in [
         ("/api/websocket/emit/7", "user_7", "userId", "7"),
@@ -212,13 +212,13 @@ async fn an_event_goes_to_the_room_of_a_user_of_a_role_or_by_name() {
     let (_, body) = desk.post("/api/websocket/emit/7", r#"{"event": "x", "namespace": "/admin"}"#).await;
     assert_eq!(body["status"], "success");
     let order = desk.orders().pop().unwrap();
-    assert_eq!((&*order.namespace, order.args), ("/admin", vec!["x".into()]), "no data is no argument");
+    assert_eq!((&*order.namespace, order.args), ("/admin", vec!["x".into()]), "without data no argument is passed");
     let (_, _) = desk.post("/api/websocket/emit/7", r#"{"event": "x", "data": null}"#).await;
     assert_eq!(desk.orders().pop().unwrap().args, ["x".into(), Value::Null]);
 }
 
 #[actix_web::test]
-async fn what_is_wrong_with_a_body_is_said_with_the_field() {
+async fn an_invalid_body_is_reported_with_its_field() {
     let desk = Desk::new();
     for (body, field, message) in [
         (r#"{}"#, "event", "Event name is required"),
@@ -228,7 +228,7 @@ async fn what_is_wrong_with_a_body_is_said_with_the_field() {
         (r#"{"event": "disconnect"}"#, "event", "Event name \"disconnect\" is reserved by Socket.IO"),
         (r#"{"event": "x", "namespace": "admin"}"#, "namespace", "Namespace must be text that begins with \"/\""),
         (r#"{"event": "x", "namespace": 7}"#, "namespace", "Namespace must be text that begins with \"/\""),
-        ("[]", "body", "The body is a JSON object, not a list"),
+        ("[]", "body", "The body must be a JSON object, not a list"),
     ] {
         let (status, answer) = desk.post("/api/websocket/emit/7", body).await;
         let expected = json!({ "status": "error", "message": message, "field": field });
@@ -247,7 +247,7 @@ async fn what_is_wrong_with_a_body_is_said_with_the_field() {
 }
 
 #[actix_web::test]
-async fn only_an_admin_may() {
+async fn only_an_admin_has_access() {
     let paths = [
         ("GET", "/api/websocket/stats"),
         ("GET", "/api/websocket/user/7/rooms"),
@@ -278,7 +278,7 @@ async fn only_an_admin_may() {
             assert_eq!(body["status"], "error");
             assert_eq!(headers.contains_key(header::WWW_AUTHENTICATE), status == 401);
         }
-        // Not where it would end up in logs.
+        // Not in the query, because it would end up in logs.
         let query = format!("{path}?token={}", admin_token().trim_start_matches("Bearer "));
         let request = test::TestRequest::with_uri(&query).method(method.parse().unwrap());
         assert_eq!(desk.call(request).await.0, 401);
@@ -299,7 +299,7 @@ async fn only_an_admin_may() {
 }
 
 #[actix_web::test]
-async fn what_is_not_served_is_said_in_the_same_form() {
+async fn errors_for_unknown_routes_have_the_same_form() {
     let desk = Desk::new();
     for path in ["/api/websocket/", "/api/websocket/nothing", "/api/websocket/user/7", "/api/websocket/emit/7/x"] {
         let (status, body) = desk.post(path, "{}").await;
@@ -313,7 +313,7 @@ async fn what_is_not_served_is_said_in_the_same_form() {
 }
 
 #[actix_web::test]
-async fn a_node_that_cannot_say_is_named_and_a_cluster_that_cannot_is_503() {
+async fn a_failing_node_is_named_and_a_failing_cluster_is_503() {
     let desk = Desk::answering(Answer::Failed("a worker is stuck".into()));
     let (status, body) = desk.get("/api/websocket/stats").await;
     assert_eq!((status, &body["message"]), (503, &json!("No node answered in time")));

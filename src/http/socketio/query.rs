@@ -1,11 +1,11 @@
-//! What the query of an Engine.IO request asks for.
+//! Parses the query of an Engine.IO request.
 
 use crate::config::Transport;
 
 /// The parameters of a request.
 pub(super) struct Query {
     pub transport: Option<Transport>,
-    /// Whether it speaks the version that is spoken here.
+    /// Whether the client speaks the supported version.
     pub version: bool,
     pub sid: Option<String>,
 }

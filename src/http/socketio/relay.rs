@@ -1,7 +1,7 @@
-//! Requests for a session of another node, passed on to it as a reverse proxy does; the socket of an upgrade is spliced.
+//! Relays requests for a session of another node like a reverse proxy; the socket of an upgrade is spliced.
 //!
-//! In: the id of a node. Out: that node's answer, or nothing, where there is no such node or it cannot be reached. A
-//! request that is given up here is given up there.
+//! In: the id of a node. Out: that node's answer, or nothing if the node is unknown or unreachable. A request
+//! that is abandoned here is abandoned there.
 
 use std::{sync::Arc, time::Duration};
 
@@ -21,13 +21,13 @@ use tokio::{
 
 use crate::{backend::http_client, cluster::Cluster, warn_bounded};
 
-/// How long it may take to find a node, and to reach it.
+/// How long finding and connecting to a node may take.
 const FIND: Duration = Duration::from_secs(2);
 
-/// A request that was passed on once is not passed on again.
+/// A relayed request is not relayed again.
 const RELAYED: &str = "x-channelgate-relay";
 
-/// Headers of a client that the other node looks at.
+/// Headers of a client that the other node reads.
 const PASSED_ON: [&str; 9] = [
     "host",
     "origin",
@@ -40,7 +40,7 @@ const PASSED_ON: [&str; 9] = [
     "user-agent",
 ];
 
-/// Headers of an answer that the client is told.
+/// Headers of an answer that are returned to the client.
 const PASSED_BACK: [&str; 4] = ["content-type", "cache-control", "sec-websocket-accept", "sec-websocket-extensions"];
 
 /// The nodes that sessions may be on.
@@ -48,7 +48,7 @@ pub trait Peers: Send + Sync + 'static {
     /// This node.
     fn node_id(&self) -> &str;
 
-    /// Where another node is reached, host and port; `None` if no such node lives. Bounded in time.
+    /// Host and port of another node; `None` if no such node is live. Bounded in time.
     fn address_of<'a>(&'a self, node: &'a str) -> BoxFuture<'a, Option<Arc<str>>>;
 }
 
@@ -62,7 +62,7 @@ impl Peers for Cluster {
             match timeout(FIND, Self::address_of(self, node)).await {
                 Ok(Ok(address)) => address,
                 Ok(Err(error)) => {
-                    warn_bounded!("the node of a session cannot be looked up: {error}");
+                    warn_bounded!("cannot look up the node of a session: {error}");
                     None
                 }
                 Err(_) => None,
@@ -71,17 +71,17 @@ impl Peers for Cluster {
     }
 }
 
-/// Passes requests on. One per worker.
+/// Relays requests. One per worker.
 pub(super) struct Relay {
     peers: Arc<dyn Peers>,
     client: Client,
     drain: watch::Receiver<Option<Duration>>,
-    /// The longest time a request may wait for its answer there.
+    /// The longest time a request may wait there for its answer.
     patience: Duration,
 }
 
 impl Relay {
-    /// Without a client there is no TLS library; nothing here needs one, but requests are made with the one that has it.
+    /// Fails if the TLS library cannot start; relaying needs no TLS, but uses the same client.
     pub fn new(
         peers: Arc<dyn Peers>,
         drain: watch::Receiver<Option<Duration>>,
@@ -90,7 +90,7 @@ impl Relay {
         Ok(Self { peers, client: http_client()?, drain, patience })
     }
 
-    /// Whether the request was passed on to this node by another.
+    /// Whether another node relayed the request to this one.
     fn is_relayed(request: &HttpRequest) -> bool {
         request.headers().contains_key(RELAYED)
     }
@@ -111,20 +111,21 @@ impl Relay {
         match timeout(self.patience, asked.send()).await {
             Ok(Ok(response)) => Some(response),
             Ok(Err(error)) => {
-                warn_bounded!("node {node} at {address} cannot be asked: {error}");
+                warn_bounded!("node {node} at {address} is not reachable: {error}");
                 None
             }
             Err(_) => None,
         }
     }
 
-    /// A polling request.
+    /// Relays a polling request.
     pub async fn poll(&self, node: &str, request: &HttpRequest, body: Bytes) -> Option<HttpResponse> {
         let answer = self.ask(node, request, body).await?;
         Some(passed_back(answer).await)
     }
 
-    /// A WebSocket: the answer, and, if it is accepted, what carries its bytes to the other node and back.
+    /// Relays a WebSocket: the answer and, if it is accepted, the task that carries its bytes to the other node and
+    /// back.
     pub async fn upgrade(
         &self,
         node: &str,
@@ -151,7 +152,7 @@ impl Relay {
     }
 }
 
-/// When this node stops, what it carries for another ends, too, at some time within the drain.
+/// When this node stops, connections relayed for another node end at some time within the drain.
 async fn until_drained(mut drain: watch::Receiver<Option<Duration>>) {
     let period = drain.wait_for(Option::is_some).await.map_or(None, |period| *period);
     tokio::time::sleep(period.unwrap_or_default().mul_f64(rand::random())).await;

@@ -1,4 +1,4 @@
-//! What a worker is given, and its end of the link that brings it.
+//! The work for a worker, and its end of the link.
 
 use std::sync::{
     Arc,
@@ -16,10 +16,10 @@ use crate::{
     },
 };
 
-/// Bytes of frames that may wait for one worker before events are dropped, counted and called a gap.
+/// Bytes of frames that may wait for one worker before events are dropped and counted as a gap.
 pub const MAX_BACKLOG: usize = 64 << 20;
 
-/// What a worker is given.
+/// Work for a worker.
 pub enum Work {
     Delivery(Delivery),
     Union(Arc<Union>),
@@ -29,11 +29,11 @@ pub enum Work {
 
 /// A worker's end of its link.
 pub struct Inbox {
-    /// Which worker, from 0.
+    /// The worker's number, from 0.
     pub worker: usize,
     pub(in crate::hub) work: UnboundedReceiver<Work>,
     pub(in crate::hub) backlog: Arc<AtomicUsize>,
-    /// The backlog was full, and no member has been told yet.
+    /// The backlog was full, and no gap notice has been sent yet.
     pub(in crate::hub) overrun: Arc<AtomicBool>,
     pub(in crate::hub) consumers: Consumers,
 }

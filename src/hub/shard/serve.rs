@@ -1,8 +1,8 @@
-//! The delivery to one worker's members, in slices.
+//! Delivers to one worker's members, in slices.
 //!
-//! A slice serves at most [`SLICE`] members, groups in turn, so that a large group does not hold up a small one. While
-//! a group's slices run, newly arrived events of that group pile up and become one write per member: bursts cost little
-//! more than single events.
+//! A slice serves at most [`SLICE`] members, groups in turn, so that a large group does not delay a small one. While a
+//! group's slices run, newly arrived events of that group accumulate and become one write per member: bursts cost
+//! little more than single events.
 
 use std::{
     collections::HashMap,
@@ -26,10 +26,10 @@ use crate::{
 /// Members served before other groups, and other connections, get their turn.
 const SLICE: usize = 256;
 
-/// Deliveries to so many members of a worker are all timed.
+/// Deliveries to at least this many members of a worker are always timed.
 const MANY: usize = 64;
 
-/// Of the others one of so many.
+/// Of the others, one in this many.
 const TIMED: u32 = 8;
 
 /// Deliveries taken from the layer at once.
@@ -40,7 +40,7 @@ impl Shard {
         self.backlog.fetch_sub(bytes, Ordering::Relaxed);
     }
 
-    /// Delivers for as long as the node lives.
+    /// Delivers while the node lives.
     pub async fn run(self: Rc<Self>, mut inbox: Inbox) {
         let mut batch = Vec::new();
         loop {
@@ -94,7 +94,7 @@ impl Shard {
         group.pending.push(waiting);
     }
 
-    /// Puts a notice behind everything that waits for the members of these audiences; each of them gets it once.
+    /// Queues a notice after everything that waits for the members of these audiences; each member gets it once.
     pub(in crate::hub) fn enqueue_notice(&self, groups: &mut Groups, audiences: Vec<AudienceId>, waiting: Waiting) {
         self.backlog.fetch_add(waiting.size(), Ordering::Relaxed);
         match audiences.as_slice() {
@@ -169,7 +169,7 @@ impl Shard {
                         awaits_first = job.is_timed;
                         group.job = Some(job);
                     }
-                    // Until the crossing is over it is not ready, whatever comes.
+                    // Until the crossing is finished the group is not ready, whatever arrives.
                     Next::Crossing(id) => {
                         crossings.reached(id, ready);
                         continue;
@@ -207,8 +207,8 @@ impl Shard {
         self.tally(&served);
     }
 
-    /// Whether a delivery to so many members is timed: always to many, and else one of a few, so that small groups do not
-    /// pay for the clock.
+    /// Whether a delivery to this many members is timed: always for many, else one in a few, so that small groups do
+    /// not pay for the clock.
     fn is_timed(&self, members: usize) -> bool {
         if members >= MANY {
             return true;
@@ -218,7 +218,7 @@ impl Shard {
         begun.is_multiple_of(TIMED)
     }
 
-    /// Everybody here who was to get it has it.
+    /// All members on this worker have received it.
     fn delivered<'a>(&self, groups: impl Iterator<Item = &'a Group>, job: &Job) {
         if job.is_timed && job.served.members > 0 {
             observe(&self.metrics.durations.fanout, job);
@@ -248,12 +248,12 @@ impl Shard {
             self.metrics.deliveries.inc_by(served.delivered);
             self.metrics.delivered_bytes.inc_by(served.bytes);
         }
-        // Told, with its group, when the delivery is over.
+        // The trace of these, with their group, is sent when the delivery is finished.
         self.metrics.count_drops(DropReason::Volatile, served.volatile);
     }
 }
 
-/// Counts the time since the node had the first of what is delivered.
+/// Observes the time since the node received the first of these messages.
 fn observe(histogram: &Histogram, job: &Job) {
     if let Some(received) = job.received() {
         histogram.observe(received.elapsed().as_secs_f64());

@@ -1,4 +1,4 @@
-//! One worker: what a member gets, and when.
+//! One worker: which events a member gets, and when.
 
 use super::*;
 
@@ -57,7 +57,7 @@ async fn a_waiting_member_gets_nothing_before_its_seat_and_everything_after() {
 }
 
 #[tokio::test]
-async fn a_waiting_member_that_goes_leaves_nothing() {
+async fn a_waiting_member_that_leaves_is_removed_completely() {
     let node = Node::new();
     let worker = node.worker();
     let member = Member::waiting(worker.connection(), "id".into(), BeforeSubscribe::All);
@@ -70,7 +70,7 @@ async fn a_waiting_member_that_goes_leaves_nothing() {
 }
 
 #[tokio::test]
-async fn a_place_kept_for_a_waiting_member_is_given_to_nobody_else() {
+async fn a_seat_reserved_for_a_waiting_member_is_given_to_no_other() {
     let node = Node::new();
     let mut worker = node.worker();
     let waiting = Member::waiting(worker.connection(), "w".into(), BeforeSubscribe::All);
@@ -86,7 +86,7 @@ async fn a_place_kept_for_a_waiting_member_is_given_to_nobody_else() {
 }
 
 #[tokio::test]
-async fn a_join_that_fails_or_is_given_up_leaves_no_member() {
+async fn a_join_that_fails_or_is_cancelled_leaves_no_member() {
     let node = Node::new();
     let worker = node.worker();
     let member = worker.plain();
@@ -102,14 +102,14 @@ async fn a_join_that_fails_or_is_given_up_leaves_no_member() {
         assert_eq!(node.registry.groups(), 1);
     }
     assert_eq!(node.registry.groups(), 0);
-    // Where it was a member before, it stays one.
+    // A previous membership remains.
     worker.join(&member, "a", FEED).await;
     worker.join(&member, "a", FEED).await;
     assert_eq!(worker.count("a", FEED), 1);
 }
 
 #[tokio::test]
-async fn a_join_that_was_asked_for_before_the_last_leave_says_nothing_of_the_next() {
+async fn a_join_requested_before_the_last_leave_does_not_confirm_the_next() {
     let node = Node::new();
     let worker = node.worker();
     let (early, late) = (worker.plain(), worker.plain());
@@ -129,7 +129,7 @@ async fn a_join_that_was_asked_for_before_the_last_leave_says_nothing_of_the_nex
 }
 
 #[tokio::test]
-async fn groups_of_a_users_connections_are_counted_by_whoever_asks() {
+async fn groups_of_a_users_connections_can_be_queried() {
     let node = Node::new();
     let mut worker = node.worker();
     let (laptop, phone) = (worker.socket("l"), worker.socket("p"));
@@ -158,7 +158,7 @@ async fn groups_of_a_users_connections_are_counted_by_whoever_asks() {
     assert_eq!((silent.answers.len(), silent.silent), (0, 1));
 }
 
-/// Lets a future go one step.
+/// Polls a future once.
 async fn is_pending<F: Future + Unpin>(future: &mut F) -> bool {
     std::future::poll_fn(|cx| std::task::Poll::Ready(std::pin::Pin::new(&mut *future).poll(cx).is_pending())).await
 }

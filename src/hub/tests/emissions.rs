@@ -1,11 +1,11 @@
-//! Emissions: rooms, unions, exceptions, single members, volatile ones, and their order among events.
+//! Emissions: rooms, unions, exceptions, individual members, volatile ones, and their order among events.
 
 use super::*;
 
 const NOTHING: [&str; 0] = [];
 
 #[tokio::test]
-async fn a_room_of_a_namespace_is_its_group_in_every_consumer_and_nobody_gets_it_twice() {
+async fn a_room_of_a_namespace_is_its_group_in_every_consumer_without_duplicates() {
     let node = Node::new();
     let mut worker = node.worker();
     let (chat, both, admin, plain) = (worker.socket("c"), worker.socket("b"), worker.socket("a"), worker.plain());
@@ -28,7 +28,7 @@ async fn a_room_of_a_namespace_is_its_group_in_every_consumer_and_nobody_gets_it
 }
 
 #[tokio::test]
-async fn no_room_is_the_whole_namespace() {
+async fn without_rooms_an_emission_goes_to_the_whole_namespace() {
     let node = Node::new();
     let mut worker = node.worker();
     let (one, two, admin) = (worker.socket("1"), worker.socket("2"), worker.socket("a"));
@@ -68,7 +68,7 @@ async fn exceptions_are_ids_and_rooms() {
 }
 
 #[tokio::test]
-async fn an_exception_holds_for_a_member_that_is_seated_while_the_message_waits() {
+async fn an_exception_applies_to_a_member_seated_while_the_message_waits() {
     let node = Node::new();
     let mut worker = node.worker();
     let member = Member::waiting(worker.connection(), "id".into(), BeforeSubscribe::All);
@@ -83,7 +83,7 @@ async fn an_exception_holds_for_a_member_that_is_seated_while_the_message_waits(
 }
 
 #[tokio::test]
-async fn an_id_is_a_room_of_its_own_in_its_namespace_alone() {
+async fn an_id_is_a_room_in_its_namespace_only() {
     let node = Node::new();
     let mut worker = node.worker();
     let mut idle = node.worker();
@@ -105,7 +105,7 @@ async fn an_id_is_a_room_of_its_own_in_its_namespace_alone() {
 }
 
 #[tokio::test]
-async fn volatile_ones_skip_a_client_that_is_behind() {
+async fn volatile_messages_skip_a_slow_client() {
     let node = Node::new();
     let mut worker = node.worker();
     let (behind, ready) = (worker.socket("b"), worker.socket("r"));
@@ -128,7 +128,7 @@ async fn volatile_ones_skip_a_client_that_is_behind() {
 }
 
 #[tokio::test]
-async fn what_an_action_relays_arrives_and_what_is_malformed_is_counted() {
+async fn relayed_emissions_arrive_and_malformed_ones_are_counted() {
     let node = Node::new();
     let mut worker = node.worker();
     let (sender, other, plain) = (worker.socket("s"), worker.socket("o"), worker.plain());
@@ -144,7 +144,7 @@ async fn what_an_action_relays_arrives_and_what_is_malformed_is_counted() {
     relay(Emission::relay_body("chat", content, &["s".into()], false));
     relay(Emission::relay_body("feed", Content::Message(Value::Int(2)), &[], false));
     relay([("type", Value::from(Emission::TYPE))].into_iter().collect());
-    // A named event is nothing for plain clients.
+    // Plain clients cannot receive a named event.
     relay(Emission::relay_body("feed", Content::Event(vec!["n".into()]), &[], false));
     worker.turn();
     assert_eq!((got(&sender), got(&other), got(&plain)), (vec![], vec![said(1)], vec!["2".to_owned()]));
@@ -170,7 +170,7 @@ async fn order_holds_in_every_group_between_events_and_unions() {
         }
         members.push((member, own));
     }
-    // Every message carries its number; what each member must get follows from its rooms.
+    // Every message carries its number; the expected messages of each member follow from its rooms.
     let mut expected: Vec<Vec<(i64, Vec<&str>)>> = vec![Vec::new(); members.len()];
     for n in 0..2000 {
         let one = rooms[random(4)];
@@ -210,7 +210,7 @@ async fn order_holds_in_every_group_between_events_and_unions() {
         let order: Vec<i64> = got(member).iter().map(|text| number(text)).collect();
         let mut sorted = order.clone();
         sorted.sort_unstable();
-        assert_eq!(sorted, expected.iter().map(|(n, _)| *n).collect::<Vec<_>>(), "each once, and nothing else");
+        assert_eq!(sorted, expected.iter().map(|(n, _)| *n).collect::<Vec<_>>(), "each once, and no others");
         for room in own {
             let in_room = |n: &i64| expected.iter().any(|(m, of)| m == n && of.contains(room));
             let of_room: Vec<i64> = order.iter().copied().filter(in_room).collect();
@@ -221,7 +221,7 @@ async fn order_holds_in_every_group_between_events_and_unions() {
 }
 
 #[tokio::test]
-async fn a_group_that_ends_holds_up_no_union() {
+async fn a_group_that_ends_does_not_block_a_union() {
     let node = Node::new();
     let mut worker = node.worker();
     let (leaver, stayer) = (worker.socket("l"), worker.socket("s"));
@@ -239,7 +239,7 @@ async fn a_group_that_ends_holds_up_no_union() {
     worker.turn();
     assert_eq!(got(&stayer), [said(1), said(2), "3".to_owned()]);
     assert_eq!(worker.backlog(), 0);
-    // And the group is made again while a union that began before it runs.
+    // And the group is recreated while an earlier union runs.
     let large: Vec<_> = (0..600).map(|n| worker.socket(&format!("m{n}"))).collect();
     for member in &large {
         worker.join(member, "a", CHAT).await;
@@ -261,7 +261,7 @@ async fn a_group_that_ends_holds_up_no_union() {
 }
 
 #[tokio::test]
-async fn members_are_taken_out_of_a_room_after_what_was_sent_before_and_before_what_comes_after() {
+async fn members_are_removed_from_a_room_between_earlier_and_later_messages() {
     let node = Node::new();
     let mut worker = node.worker();
     let (one, two, admin) = (worker.socket("one"), worker.socket("two"), worker.socket("admin"));
@@ -288,7 +288,7 @@ async fn members_are_taken_out_of_a_room_after_what_was_sent_before_and_before_w
     assert_eq!((node.registry.groups(), worker.backlog()), (1, 0));
 }
 
-/// A generator that gives the same numbers below its argument every time.
+/// A generator of the same numbers below its argument every time.
 pub(super) fn fastrand(seed: u64) -> impl FnMut(usize) -> usize {
     let mut state = seed;
     move |below| {

@@ -1,4 +1,4 @@
-//! Exact membership, whatever the order of joins and leaves on however many workers.
+//! Exact membership for any order of joins and leaves on any number of workers.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -12,10 +12,10 @@ const CHANGES: usize = 2_500;
 
 type Key = (usize, ConsumerId);
 
-/// What one worker's members are in when all is done.
+/// The expected groups of one worker's members at the end.
 type Model = Vec<BTreeSet<Key>>;
 
-/// Random joins and leaves, many of them under way at once, on one worker's thread.
+/// Random joins and leaves, many of them concurrent, on one worker's thread.
 async fn shuffle(worker: &Worker, members: &mut [Rc<Member>], seed: u64) -> Model {
     let mut random = fastrand(seed);
     let mut model: Model = vec![BTreeSet::new(); members.len()];
@@ -32,7 +32,7 @@ async fn shuffle(worker: &Worker, members: &mut [Rc<Member>], seed: u64) -> Mode
                         let joined = shard.join(&member, &group, key.1).await;
                         (at, key, member, joined)
                     }));
-                    // Its first step must come before what this member does next.
+                    // Its first poll must come before the next action of this member.
                     tokio::task::yield_now().await;
                     model[at].insert(key);
                 }
@@ -66,7 +66,7 @@ fn fresh(worker: &Worker, at: usize, waiting: bool) -> Rc<Member> {
 }
 
 #[test]
-fn ten_thousand_joins_and_leaves_leave_exactly_who_is_in() {
+fn ten_thousand_joins_and_leaves_end_in_exact_membership() {
     let node = Node::new();
     let published = Arc::new(std::sync::Barrier::new(WORKERS + 1));
     let settled = Arc::clone(&published);
@@ -135,7 +135,7 @@ fn ten_thousand_joins_and_leaves_leave_exactly_who_is_in() {
 }
 
 #[test]
-fn what_is_published_after_a_join_arrives_while_others_come_and_go() {
+fn events_published_after_a_join_arrive_while_others_join_and_leave() {
     let node = Node::new();
     let all_have_published = Arc::new(std::sync::Barrier::new(WORKERS));
     let threads: Vec<_> = (0..WORKERS)
@@ -159,7 +159,7 @@ fn what_is_published_after_a_join_arrives_while_others_come_and_go() {
                         worker.turn();
                         assert_eq!(got(&member).len(), before);
                     }
-                    // What another thread was about to send here when the last member left is taken, too.
+                    // Work that another thread was about to send when the last member left is handled, too.
                     all_have_published.wait();
                     worker.turn();
                     assert_eq!(worker.backlog(), 0);

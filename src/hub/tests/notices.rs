@@ -1,4 +1,4 @@
-//! Gap notices: to whom, how often, and where among the events.
+//! Gap notices: to which members, how often, and where among the events.
 
 use super::*;
 use crate::event::{Gap, GapReason};
@@ -11,7 +11,7 @@ impl Node {
 }
 
 #[tokio::test]
-async fn who_asked_is_told_once_per_gap_however_many_of_its_groups_are_concerned_and_nobody_else_is() {
+async fn a_member_that_wants_notices_gets_one_per_gap_and_others_get_none() {
     let node = Node::new();
     let mut worker = node.worker();
     let (asked, silent) = (worker.plain(), worker.plain());
@@ -28,7 +28,7 @@ async fn who_asked_is_told_once_per_gap_however_many_of_its_groups_are_concerned
     worker.turn();
     assert_eq!(got(&asked), [r#"["reconnected",null]"#, r#"["capacity",["a","b"]]"#]);
     assert!(got(&silent).is_empty());
-    assert_eq!(worker.backlog(), 0, "what is told takes no room for good");
+    assert_eq!(worker.backlog(), 0, "a notice frees its room");
 }
 
 #[tokio::test]
@@ -54,7 +54,7 @@ async fn a_notice_keeps_its_place_among_the_events_of_every_group() {
 }
 
 #[tokio::test]
-async fn nobody_is_told_the_name_of_a_group_it_is_not_in() {
+async fn a_notice_names_only_groups_of_the_member() {
     let node = Node::new();
     let mut worker = node.worker();
     let mut members = Vec::new();
@@ -66,7 +66,7 @@ async fn nobody_is_told_the_name_of_a_group_it_is_not_in() {
         members.push(member);
     }
     node.gap(Some(&["all", "user_1", "user_2", "user_3"]), GapReason::Capacity);
-    // In one pile with an event for both, so that the shared way of writing could be taken.
+    // Together with an event for both, so that the shared encoding could be used.
     node.event("all", 5);
     worker.turn();
     assert_eq!(got(&members[0]), [r#"["capacity",["all","user_1"]]"#, "5"]);
@@ -74,7 +74,7 @@ async fn nobody_is_told_the_name_of_a_group_it_is_not_in() {
 }
 
 #[tokio::test]
-async fn a_socket_that_two_consumers_of_a_namespace_serve_is_told_by_the_one_it_asked() {
+async fn a_socket_of_two_consumers_gets_the_notice_of_the_one_it_asked() {
     let node = Node::new();
     let mut worker = node.worker();
     let socket = worker.socket("s");
@@ -88,7 +88,7 @@ async fn a_socket_that_two_consumers_of_a_namespace_serve_is_told_by_the_one_it_
 }
 
 #[tokio::test]
-async fn when_a_backlog_was_full_the_notice_comes_once_and_after_the_last_drop() {
+async fn after_a_full_backlog_one_notice_comes_after_the_last_drop() {
     let node = Node::new();
     let mut worker = node.worker();
     let limits = ConnectionLimits { outbox: usize::MAX, ..ConnectionLimits::new(&config::Socket::default(), None) };
@@ -115,7 +115,7 @@ async fn when_a_backlog_was_full_the_notice_comes_once_and_after_the_last_drop()
 }
 
 #[tokio::test]
-async fn what_waits_for_a_client_that_goes_is_counted_and_so_is_what_comes_while_it_closes() {
+async fn messages_for_a_client_that_left_or_is_closing_are_counted() {
     let node = Node::new();
     let mut worker = node.worker();
     let (gone, closing) = (worker.plain(), worker.plain());
@@ -130,6 +130,6 @@ async fn what_waits_for_a_client_that_goes_is_counted_and_so_is_what_comes_while
     closing.connection.close(crate::socket::close::CloseCode::NORMAL, "");
     node.event("a", 3);
     worker.turn();
-    // The one is gone, the other says goodbye: neither gets it.
+    // One is gone, the other is closing: neither gets it.
     assert_eq!(node.metrics.drops(DropReason::Closed), 5);
 }

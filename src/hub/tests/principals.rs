@@ -1,4 +1,4 @@
-//! Who is found by what, and when connections end.
+//! The index of principals, and when connections end.
 
 use super::*;
 use crate::event::{Fingerprint, Proof, Watch};
@@ -14,7 +14,7 @@ fn kick(whom: Fingerprint) -> Kick {
     Kick { whom: Whom::Principal(whom), until: Instant::now(), ending: crate::socket::close::Ending::revoked() }
 }
 
-/// Principals of these users, each with a token of its own name, and their connections.
+/// Principals of these users, each with its own token, and their connections.
 fn crowd(worker: &Worker, users: &[&str]) -> Vec<(Rc<Principal>, Rc<Connection>)> {
     let enter = |(number, user): (usize, &&str)| {
         let connection = worker.connection();
@@ -40,7 +40,7 @@ fn a_kick_ends_all_connections_of_its_user_or_token_once_and_no_others() {
 }
 
 #[test]
-fn nothing_is_left_of_who_has_gone() {
+fn a_dropped_principal_leaves_nothing() {
     let worker = Node::new().worker();
     let mut all = crowd(&worker, &["7", "7", "8"]);
     let principals = worker.shard.principals();
@@ -53,7 +53,7 @@ fn nothing_is_left_of_who_has_gone() {
 }
 
 #[test]
-fn one_socket_is_found_by_its_id() {
+fn a_socket_is_found_by_its_id() {
     let worker = Node::new().worker();
     let (one, two) = (worker.socket("one"), worker.socket("two"));
     let order = Kick { whom: Whom::Socket("one".into()), ..kick(Fingerprint::of_user("7")) };
@@ -62,7 +62,7 @@ fn one_socket_is_found_by_its_id() {
 }
 
 #[test]
-fn a_kick_counts_for_handshakes_that_had_begun_and_for_no_later_ones() {
+fn a_kick_applies_to_earlier_handshakes_and_to_no_later_ones() {
     let worker = Node::new().worker();
     let principals = worker.shard.principals();
     let (by_user, by_token, later) = (proof("7", "a"), proof("8", "b"), Instant::now() + SECOND);
@@ -71,14 +71,14 @@ fn a_kick_counts_for_handshakes_that_had_begun_and_for_no_later_ones() {
     assert!(principals.enter(&worker.connection(), by_token).is_none());
     let back = principals.enter(&worker.connection(), Proof { began: later, ..proof("7", "c") });
     assert!(back.is_some());
-    // Nor does one that is learned of late end who came after it.
+    // A kick that arrives late does not end a connection opened after it either.
     assert_eq!(worker.shard.kick(&[kick(Fingerprint::of_user("7"))]), 0);
     let learned = Kick { until: later + SECOND, ..kick(Fingerprint::of_user("7")) };
     assert_eq!(worker.shard.kick(&[learned]), 1);
 }
 
 #[test]
-fn kicks_that_are_learned_of_out_of_order_count_for_handshakes_too() {
+fn kicks_received_out_of_order_apply_to_handshakes_too() {
     let worker = Node::new().worker();
     let early = Instant::now();
     let under_way = Proof { began: early + SECOND, ..proof("7", "a") };
@@ -91,7 +91,7 @@ fn kicks_that_are_learned_of_out_of_order_count_for_handshakes_too() {
 }
 
 #[test]
-fn a_new_token_stands_for_the_old_one() {
+fn a_new_token_replaces_the_old_one() {
     let worker = Node::new().worker();
     let crowd = crowd(&worker, &["7"]);
     let (principal, connection) = &crowd[0];
@@ -100,21 +100,21 @@ fn a_new_token_stands_for_the_old_one() {
     assert_eq!(worker.shard.kick(&[kick(Fingerprint::of_jti("0"))]), 0);
     let under_way = proof("7", "newer");
     assert_eq!(worker.shard.kick(&[kick(Fingerprint::of_jti("newer"))]), 0);
-    // Disconnected while it was looked at.
+    // Disconnected during the check.
     assert!(!principal.renew(under_way));
     assert_eq!(worker.shard.kick(&[kick(Fingerprint::of_jti("new"))]), 1);
     assert!(!connection.waiting().is_empty());
 }
 
 #[test]
-fn a_user_that_changes_moves_and_keeps_its_token() {
+fn a_changed_user_moves_and_keeps_its_token() {
     let worker = Node::new().worker();
     let crowd = crowd(&worker, &["1"]);
     let (principal, connection) = &crowd[0];
     assert!(principal.become_user(Fingerprint::of_user("7"), Instant::now()));
     assert_eq!((principal.user(), principal.subject()), (Fingerprint::of_user("7"), Fingerprint::of_user("1")));
     assert_eq!(worker.shard.kick(&[kick(Fingerprint::of_user("1"))]), 0);
-    // Another token of the one whom the token names changes nothing of that.
+    // Another token of the token's user does not change that.
     assert!(principal.renew(Proof { began: Instant::now() + SECOND, ..proof("1", "new") }));
     assert_eq!(worker.shard.principals().len(), 2);
     let later = |whom| Kick { until: Instant::now() + 2 * SECOND, ..kick(whom) };
@@ -123,7 +123,7 @@ fn a_user_that_changes_moves_and_keeps_its_token() {
 }
 
 #[test]
-fn a_user_that_was_disconnected_since_the_question_was_asked_is_not_become() {
+fn a_change_to_a_user_disconnected_meanwhile_is_refused() {
     let worker = Node::new().worker();
     let crowd = crowd(&worker, &["1"]);
     let (principal, asked) = (&crowd[0].0, Instant::now());
@@ -135,7 +135,7 @@ fn a_user_that_was_disconnected_since_the_question_was_asked_is_not_become() {
 }
 
 #[test]
-fn consumers_may_know_a_client_as_different_users() {
+fn consumers_may_set_different_users_for_a_client() {
     let worker = Node::new().worker();
     let crowd = crowd(&worker, &["1"]);
     let (principal, connection) = &crowd[0];
@@ -152,7 +152,7 @@ fn consumers_may_know_a_client_as_different_users() {
 async fn connections_end_at_their_deadlines_and_not_before() {
     let worker = Node::new().worker();
     let principals = worker.shard.principals();
-    // The runtime's clock stands still, and jumps to the next deadline.
+    // The runtime's clock is paused, and jumps to the next deadline.
     let now = tokio::time::Instant::now().into_std();
     let ends = |after: u32| Proof { deadline: Some(now + after * SECOND), ..proof("7", &after.to_string()) };
     let connections = [3, 1, 2, 5].map(|after| {
@@ -183,7 +183,7 @@ async fn connections_end_at_their_deadlines_and_not_before() {
 }
 
 #[test]
-fn tokens_are_watched_until_they_end_or_their_principals_go() {
+fn tokens_are_watched_until_they_expire_or_their_principals_leave() {
     let worker = Node::new().worker();
     let principals = worker.shard.principals();
     let now = Instant::now();

@@ -1,8 +1,8 @@
-//! Clients that are behind: what a consumer's policy keeps of events that come one by one, and of those that come in bursts.
+//! Slow clients: which events a consumer's policy keeps, arriving one by one and in bursts.
 
 use super::*;
 
-/// A member of a group that reads nothing, with room for so many bytes.
+/// A member of a group that reads nothing, with an outbox of this size.
 async fn behind(worker: &Worker, outbox: usize, group: &str, consumer: ConsumerId) -> Rc<Member> {
     let member = Member::new(worker.connection_with(outbox), BeforeSubscribe::All);
     worker.join(&member, group, consumer).await;
@@ -10,7 +10,7 @@ async fn behind(worker: &Worker, outbox: usize, group: &str, consumer: ConsumerI
 }
 
 #[tokio::test]
-async fn the_oldest_are_lost_one_by_one_however_events_come() {
+async fn the_oldest_are_lost_one_by_one_in_bursts_of_any_size() {
     for burst in [1, 7, 100] {
         let node = Node::new();
         let mut worker = node.worker();
@@ -27,12 +27,12 @@ async fn the_oldest_are_lost_one_by_one_however_events_come() {
         assert_eq!(got(&member), (190..200).map(|n| n.to_string()).collect::<Vec<_>>(), "bursts of {burst}");
         assert_eq!(got(&all).len(), 100);
         assert_eq!(node.metrics.drops(DropReason::Oldest), 90);
-        assert_eq!(node.metrics.deliveries.get(), 200, "they were delivered, and then lost");
+        assert_eq!(node.metrics.deliveries.get(), 200, "they were delivered, and then dropped");
     }
 }
 
 #[tokio::test]
-async fn the_newest_of_each_key_is_kept_apart_by_group_and_by_place_in_the_handler() {
+async fn the_newest_of_each_key_is_kept_per_group_and_handler_position() {
     for burst in [1, 4, 50] {
         let node = Node::new();
         let mut worker = node.worker();

@@ -1,4 +1,4 @@
-//! Values of Django's cache, as Django's RedisCache and django-redis write them with any of their serializers.
+//! Values of Django's cache, as written by Django's RedisCache and django-redis with any serializer.
 
 use super::{
     compress::{self, CompressError},
@@ -18,7 +18,7 @@ pub enum CacheValueError {
     #[error("the cache value is empty")]
     Empty,
     /// Larger than [`MAX_CACHE_VALUE`].
-    #[error("{0} bytes are more than a cache value may have")]
+    #[error("{0} bytes are too large for a cache value")]
     TooLarge(usize),
     /// A damaged or oversized compressed stream.
     #[error(transparent)]
@@ -35,7 +35,7 @@ pub enum CacheValueError {
 }
 
 impl CacheValueError {
-    /// How it is counted.
+    /// The reason under which it is counted.
     pub const fn drop_reason(&self) -> DropReason {
         match self {
             Self::TooLarge(_)
@@ -48,11 +48,11 @@ impl CacheValueError {
     }
 }
 
-/// The plain data of a cache value: digits, or (perhaps compressed) a pickle, JSON or msgpack.
+/// The plain data of a cache value: digits, or a pickle, JSON or msgpack, possibly compressed.
 ///
-/// The form is told from the bytes, without doubt: a pickle of protocol 2 or later begins with `80` and its protocol, where
-/// msgpack's `80` is an empty map and has nothing behind it; JSON's and the compressors' first bytes are msgpack integers,
-/// which the cache would have written as digits. An integer beyond 64 bits gives its digits as text.
+/// The bytes determine the format: a pickle of protocol 2 or later begins with `80` and its protocol, while msgpack's
+/// `80` is an empty map with nothing after it; the first bytes of JSON and of compressed data are msgpack integers,
+/// which the cache would have written as digits. An integer beyond 64 bits becomes text with its digits.
 pub fn decode(bytes: &[u8]) -> Result<Value, CacheValueError> {
     if bytes.len() > MAX_CACHE_VALUE {
         return Err(CacheValueError::TooLarge(bytes.len()));
@@ -66,13 +66,13 @@ pub fn decode(bytes: &[u8]) -> Result<Value, CacheValueError> {
         [0x80, 2..=5, ..] => pickle::decode(&plain)?,
         b"NaN" | b"Infinity" => json::decode(&plain)?,
         [b'{' | b'[' | b'"' | b't' | b'f' | b'n' | b'-' | b'0'..=b'9', ..] => json::decode(&plain)?,
-        // Protocols 0 and 1 have no header; their opcodes are ASCII, as no msgpack but an integer is.
+        // Protocols 0 and 1 have no header; their opcodes are ASCII, which in msgpack only integers are.
         [0..=0x7f, _, ..] => pickle::decode(&plain)?,
         _ => msgpack::decode(&plain)?,
     })
 }
 
-/// `^[+-]?[0-9]+$`, which both backends read as an integer before anything else.
+/// `^[+-]?[0-9]+$`, which both backends first try to read as an integer.
 fn integer(bytes: &[u8]) -> Option<Value> {
     let digits = bytes.strip_prefix(b"-").or_else(|| bytes.strip_prefix(b"+")).unwrap_or(bytes);
     if digits.is_empty() || !digits.iter().all(u8::is_ascii_digit) {
@@ -83,7 +83,7 @@ fn integer(bytes: &[u8]) -> Option<Value> {
     Some(number.unwrap_or_else(|_| text.into()))
 }
 
-/// What Django's RedisCache would store, for its own `cache.get` to read: digits for an integer, else a pickle.
+/// The bytes that Django's RedisCache would store, readable by its `cache.get`: digits for an integer, else a pickle.
 pub fn encode(value: &Value) -> Vec<u8> {
     match value {
         Value::Int(number) => number.to_string().into_bytes(),

@@ -1,4 +1,4 @@
-//! The compressors of django-redis, recognised by their first bytes, with bounded output.
+//! Decompresses the formats of django-redis, recognised by their first bytes, with bounded output.
 //!
 //! | compressor | first bytes | by |
 //! | --- | --- | --- |
@@ -16,8 +16,9 @@ use std::{
 
 use lz4_flex::frame::FrameDecoder;
 
-/// The largest zstd stream that is read. Unlike the others, ruzstd cannot be stopped within a block, and a hostile block
-/// grows some 65,000-fold; django-redis compresses a ws-token or a user to a few hundred bytes.
+/// The largest zstd stream that is decompressed. Unlike the others, ruzstd cannot be stopped within a block, and a
+/// hostile block grows by a factor of about 65,000; django-redis compresses a ws-token or a user to a few hundred
+/// bytes.
 const MAX_ZSTD_STREAM: usize = 16 << 10;
 
 /// Why a compressed value cannot be read.
@@ -26,17 +27,17 @@ pub enum CompressError {
     /// The stream is damaged or ends too early.
     #[error("the {0} stream is damaged")]
     Damaged(&'static str),
-    /// It is, or would grow, beyond the limit.
-    #[error("the {0} stream holds more than {1} bytes")]
+    /// Its output would exceed the limit.
+    #[error("the {0} stream has more than {1} bytes")]
     TooLarge(&'static str, usize),
 }
 
-/// What `bytes` hold once decompressed, at most `limit` bytes; `bytes` themselves if no compressor is recognised.
+/// The decompressed content, at most `limit` bytes; `bytes` themselves if no format is recognised.
 pub fn decompress(bytes: &[u8], limit: usize) -> Result<Cow<'_, [u8]>, CompressError> {
     let plain = match bytes {
         [0x78, 0x01 | 0x5e | 0x9c | 0xda, ..] => drain("zlib", flate2::read::ZlibDecoder::new(bytes), limit)?,
         [0x1f, 0x8b, 0x08, ..] => drain("gzip", flate2::read::GzDecoder::new(bytes), limit)?,
-        // Its window grows with what it has written, whatever size the container states.
+        // Its window grows with its output, whatever size the container states.
         [0xfd, b'7', b'z', b'X', b'Z', 0, ..] => {
             guarded("xz", || drain("xz", lzma_rust2::XzReader::new(bytes, false), limit))?
         }
@@ -61,11 +62,11 @@ fn drain(name: &'static str, decoder: impl Read, limit: usize) -> Result<Vec<u8>
     if plain.len() > limit { Err(CompressError::TooLarge(name, limit)) } else { Ok(plain) }
 }
 
-/// Runs a decoder that states some of its expectations as assertions; a damaged stream may fail one.
+/// Runs a decoder that uses assertions; a damaged stream may fail one.
 fn guarded(
     name: &'static str,
     decode: impl FnOnce() -> Result<Vec<u8>, CompressError>,
 ) -> Result<Vec<u8>, CompressError> {
-    // Nothing outlives the closure but its result, so that no half-made state can be seen.
+    // Only the result survives the closure, so no inconsistent state is visible.
     catch_unwind(AssertUnwindSafe(decode)).unwrap_or(Err(CompressError::Damaged(name)))
 }

@@ -1,10 +1,10 @@
-//! What the two layers of channels_redis put around an event.
+//! Opens and writes the messages of channels_redis' two layers.
 //!
 //! ```text
 //! core layer, queue member: random(12) ‖ body          body = msgpack | JSON | Fernet(msgpack | JSON)
 //! pub/sub layer, PUBLISH:   body
 //! ```
-//! The serializer is recognised from the bytes: an event is a map, and no msgpack map begins as a JSON object does.
+//! The serializer is recognised from the bytes: an event is a map, and no msgpack map begins like a JSON object.
 
 use std::{
     io::{self, Write as _},
@@ -25,17 +25,17 @@ use crate::{
     telemetry::DropReason,
 };
 
-/// A message of the core layer, opened.
+/// A decoded message of the core layer.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Envelope {
-    /// The full channel names it is for (`__asgi_channel__`): several from `group_send`, one from `send`, none when it was
-    /// sent to a plain channel.
+    /// The full channel names of the receivers (`__asgi_channel__`): several from `group_send`, one from `send`, none if
+    /// it was sent to a plain channel.
     pub channels: Vec<String>,
-    /// The dict that the publisher gave; always [`Value::Map`].
+    /// The publisher's dict; always [`Value::Map`].
     pub body: Value,
 }
 
-/// Whom a message of the core layer is for, and so what its `__asgi_channel__` says.
+/// The receivers of a core layer message, which determine its `__asgi_channel__`.
 #[derive(Clone, Copy, Debug)]
 pub enum Address<'a> {
     /// A plain channel such as a worker's: no `__asgi_channel__`.
@@ -48,19 +48,19 @@ pub enum Address<'a> {
 
 pub use crate::config::Serializer;
 
-/// Why a message could not be opened, or an event not be written.
+/// Why a message could not be decoded, or an event not encoded.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum EnvelopeError {
     /// Larger than `max_message`.
-    #[error("{0} bytes are more than a message may have")]
+    #[error("{0} bytes are too large for a message")]
     TooLarge(usize),
-    /// An event to write that would be larger than `max_message`.
+    /// The encoded event would be larger than `max_message`.
     #[error(transparent)]
     Write(#[from] WriteError),
     /// Shorter than the random prefix.
     #[error("the message is shorter than its random prefix")]
     Truncated,
-    /// Encrypted otherwise than with this layer's keys.
+    /// Not encrypted with a key of this layer.
     #[error(transparent)]
     Decrypt(#[from] FernetError),
     /// Bad msgpack.
@@ -72,7 +72,7 @@ pub enum EnvelopeError {
     /// Neither a msgpack map nor a JSON object.
     #[error("an event must be a dict, not bytes that begin with 0x{0:02x}")]
     Unrecognised(u8),
-    /// An event to write that is no dict.
+    /// The event to encode is not a dict.
     #[error("an event must be a dict, not {0}")]
     NotADict(&'static str),
     /// `__asgi_channel__` is neither text nor a list of texts.
@@ -81,7 +81,7 @@ pub enum EnvelopeError {
 }
 
 impl EnvelopeError {
-    /// How it is counted.
+    /// The reason under which it is counted.
     pub const fn drop_reason(&self) -> DropReason {
         match self {
             Self::TooLarge(_) | Self::Write(_) => DropReason::TooLarge,
@@ -92,7 +92,7 @@ impl EnvelopeError {
     }
 }
 
-/// Opens and writes the messages of both layers under one configuration.
+/// Decodes and encodes the messages of both layers for one configuration.
 #[derive(Clone, Debug)]
 pub struct LayerCodec {
     keyring: Keyring,
@@ -103,7 +103,7 @@ pub struct LayerCodec {
 }
 
 impl LayerCodec {
-    /// The codec for a layer's options; reads either serializer, whichever it writes.
+    /// The codec for a layer's options; it reads both serializers, whichever it writes.
     pub fn new(layer: &Layer) -> Self {
         Self {
             keyring: Keyring::new(layer.keys.iter().map(|key| key.expose())),
@@ -114,7 +114,7 @@ impl LayerCodec {
         }
     }
 
-    /// Opens a queue member of the core layer, popped at `now`.
+    /// Decodes a queue member of the core layer, popped at `now`.
     pub fn decode_core(&self, member: &[u8], now: SystemTime) -> Result<Envelope, EnvelopeError> {
         self.check_size(member)?;
         let wire = member.get(self.random_prefix_length..).ok_or(EnvelopeError::Truncated)?;
@@ -134,10 +134,10 @@ impl LayerCodec {
         Ok(Envelope { channels, body: Value::Map(body) })
     }
 
-    /// Opens a message of the pub/sub layer: the event, always [`Value::Map`].
+    /// Decodes a message of the pub/sub layer: the event, always [`Value::Map`].
     pub fn decode_pubsub(&self, payload: &[u8]) -> Result<Value, EnvelopeError> {
         self.check_size(payload)?;
-        // Without a TTL the clock is not asked.
+        // Without a TTL the clock is not used.
         self.open(payload, None, SystemTime::UNIX_EPOCH).map(Value::Map)
     }
 
@@ -161,7 +161,7 @@ impl LayerCodec {
         if self.keyring.is_empty() { decode_map(wire) } else { decode_map(&self.keyring.decrypt(wire, ttl, now)?) }
     }
 
-    /// The serialized and perhaps encrypted event, behind `prefix`.
+    /// The serialized and possibly encrypted event, after `prefix`.
     fn seal(
         &self,
         body: &Value,
@@ -170,7 +170,7 @@ impl LayerCodec {
         prefix: &[u8],
     ) -> Result<Vec<u8>, EnvelopeError> {
         let Value::Map(entries) = body else { return Err(EnvelopeError::NotADict(body.kind())) };
-        // What is encrypted has no prefix yet, and a token of what is within the limit is within the message's.
+        // The plaintext to encrypt has no prefix; the limit for it is chosen so that its token fits the message.
         let (prefix_of_plain, limit) = match self.keyring.is_empty() {
             true => (prefix, self.max_message),
             false => (&[][..], self.keyring.longest_plaintext(self.max_message.saturating_sub(prefix.len()))),
@@ -208,7 +208,7 @@ impl Address<'_> {
 /// The reserved key of the core layer, last in the map.
 const ASGI_CHANNEL: &str = "__asgi_channel__";
 
-/// What the core layer adds to `expiry` for the TTL of an encrypted message.
+/// Added by the core layer to `expiry` for the TTL of an encrypted message.
 const FERNET_GRACE: Duration = Duration::from_secs(10);
 
 type Entries = IndexMap<Box<str>, Value>;
@@ -225,7 +225,7 @@ fn decode_map(bytes: &[u8]) -> Result<Entries, EnvelopeError> {
     }
 }
 
-/// The event with its address as last entry, without building that map first.
+/// The event with its address as the last entry, without building that map first.
 fn write_msgpack(entries: &Entries, address: Address<'_>, out: &mut Writer<'_>) -> io::Result<()> {
     let address = address.to_value();
     let (own, address) = (own(entries), address.as_ref());
@@ -243,7 +243,7 @@ fn write_json(entries: &Entries, address: Address<'_>, out: &mut Writer<'_>) -> 
     json::write_map(own(entries).chain(address.iter().map(|address| (ASGI_CHANNEL, address))), out)
 }
 
-/// A reserved key given by the publisher is replaced, as Python's dict assignment does.
+/// A reserved key from the publisher is replaced, as in Python's dict assignment.
 fn own(entries: &Entries) -> impl Iterator<Item = (&str, &Value)> + Clone {
     entries.iter().map(|(key, value)| (&**key, value)).filter(|(key, _)| *key != ASGI_CHANNEL)
 }

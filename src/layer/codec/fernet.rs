@@ -3,7 +3,7 @@
 //! ```text
 //! token = base64url( 0x80 ‖ seconds u64be ‖ IV[16] ‖ AES-128-CBC ciphertext ‖ HMAC-SHA256[32] )
 //! ```
-//! The HMAC is checked in constant time before anything else of a token is believed. Keys are never shown.
+//! The HMAC is checked in constant time before any other part of a token is used. Keys are never shown.
 
 use std::{
     fmt,
@@ -23,14 +23,14 @@ const BODY_AT: usize = 25;
 const TAG_LENGTH: usize = 32;
 const BLOCK: usize = 16;
 
-/// Why a token gives no plaintext. The keys tried are never named.
+/// Why a token cannot be decrypted. The keys that were tried are never named.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum FernetError {
-    /// Not a Fernet token at all, for instance plaintext from a publisher without keys.
+    /// Not a Fernet token, for instance plaintext from a publisher without keys.
     #[error("not a Fernet token (does the publisher encrypt?)")]
     Malformed,
-    /// No key opens it.
-    #[error("no key opens the Fernet token")]
+    /// No key decrypts it.
+    #[error("no key decrypts the Fernet token")]
     NoKey,
     /// Older than the TTL.
     #[error("the Fernet token has expired")]
@@ -54,7 +54,7 @@ impl Key {
     }
 }
 
-/// The keys of a layer; the first encrypts, all decrypt. Shown as their number only.
+/// The keys of a layer; the first encrypts, all decrypt. Only their number is shown.
 #[derive(Clone, Default)]
 pub struct Keyring {
     keys: Vec<Key>,
@@ -64,11 +64,11 @@ impl Keyring {
     /// Keys from passphrases, as channels_redis derives them: the SHA-256 of the UTF-8 text, its first half for signing and
     /// its second for encryption.
     pub fn new<S: AsRef<str>>(passphrases: impl IntoIterator<Item = S>) -> Self {
-        // A key of the right length is never refused, so that no passphrase is left out here.
+        // A key of the right length is never refused, so no passphrase is dropped here.
         Self { keys: passphrases.into_iter().filter_map(|text| Key::from_passphrase(text.as_ref())).collect() }
     }
 
-    /// Whether there is no key, so that nothing is encrypted.
+    /// Whether there are no keys, so that nothing is encrypted.
     pub const fn is_empty(&self) -> bool {
         self.keys.is_empty()
     }
@@ -99,17 +99,17 @@ impl Keyring {
         Ok(data)
     }
 
-    /// How long a plaintext may be whose token has at most `limit` bytes.
+    /// The longest plaintext with a token of at most `limit` bytes.
     pub const fn longest_plaintext(&self, limit: usize) -> usize {
         if self.is_empty() {
             return limit;
         }
-        // Base64 makes four bytes of three, and the last block of the ciphertext is padded with one byte at least.
+        // Base64 makes four bytes of three, and the last block of the ciphertext has at least one byte of padding.
         let ciphertext = (limit / 4 * 3).saturating_sub(BODY_AT + TAG_LENGTH);
         (ciphertext / BLOCK * BLOCK).saturating_sub(1)
     }
 
-    /// A token, encrypted with the first key; `None` if there is none.
+    /// A token, encrypted with the first key; `None` without keys.
     pub fn encrypt(&self, plaintext: &[u8], now: SystemTime) -> Option<Vec<u8>> {
         self.encrypt_with_iv(plaintext, now, rand::random())
     }

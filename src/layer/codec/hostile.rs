@@ -1,5 +1,4 @@
-//! What nobody honest writes: lies about lengths, bombs, nesting without end. Each gives a clear error, soon and in little
-//! memory.
+//! Hostile input: false lengths, bombs, unlimited nesting. Each gives a clear error, quickly and with little memory.
 
 use std::{
     io::Write as _,
@@ -24,7 +23,7 @@ use crate::{
 };
 
 #[test]
-fn a_length_is_not_believed_before_its_bytes_are_there() {
+fn a_length_is_not_trusted_before_its_bytes_are_read() {
     for lie in ["dbffffffff61", "c6ffffffff00", "ddffffffffc0", "dfffffffffa161", "c9ffffffffff", "dcffff00", "8f"] {
         assert_eq!(msgpack::decode(&hex::decode(lie).unwrap()), Err(MsgpackError::Truncated), "{lie}");
     }
@@ -56,7 +55,7 @@ fn nesting_is_bounded_alike_in_every_format() {
 }
 
 #[test]
-fn brackets_hidden_in_what_is_no_json_never_reach_the_unbounded_parser() {
+fn brackets_hidden_in_invalid_json_never_reach_the_unbounded_parser() {
     let hidden = [b"'\"', NaN, ".to_vec(), b"[".repeat(100_000)].concat();
     assert!(matches!(json::decode(&hidden), Err(JsonError::TooDeep | JsonError::Syntax(_))));
     let hidden = [b"[NaN, '\"', ".to_vec(), b"[".repeat(100_000), b"\"]".to_vec()].concat();
@@ -71,11 +70,11 @@ fn the_number_of_values_is_bounded() {
     let mut bytes = vec![0xdd];
     bytes.extend_from_slice(&count.to_be_bytes());
     bytes.resize(bytes.len() + MAX_VALUES, 0xc0);
-    // The list itself is one more.
+    // The list itself counts as one more.
     assert_eq!(msgpack::decode(&bytes), Err(MsgpackError::TooMany));
     let text = format!("[{}0]", "0,".repeat(MAX_VALUES));
     assert_eq!(json::decode(text.as_bytes()), Err(JsonError::TooMany));
-    // Commas in text are no values.
+    // Commas in text are not values.
     let text = format!("\"{}\"", ",".repeat(3 * MAX_VALUES));
     assert!(json::decode(text.as_bytes()).is_ok());
     let pickled = [b"\x80\x04](".to_vec(), b"N".repeat(MAX_VALUES), b"e.".to_vec()].concat();
@@ -104,7 +103,7 @@ fn a_pickle_that_refers_to_itself_or_multiplies_is_refused() {
     text.extend_from_slice(&b"h\x00".repeat(1000));
     text.extend_from_slice(b"e.");
     assert_eq!(pickle::decode(&text), Err(PickleError::TooLarge));
-    // dict(dict(…)) of the same 1000 entries, again and again.
+    // dict(dict(…)) of the same 1000 entries, repeatedly.
     let mut copies = b"\x80\x04cbuiltins\ndict\n\x940}(".to_vec();
     (0..1000u16).for_each(|key| copies.extend_from_slice(&[b'M', key as u8, (key >> 8) as u8, b'N']));
     copies.extend_from_slice(b"u\x940");
@@ -113,36 +112,36 @@ fn a_pickle_that_refers_to_itself_or_multiplies_is_refused() {
     assert_eq!(pickle::decode(&copies), Err(PickleError::TooLarge));
 }
 
-/// What a pickle gives, how many bytes that takes at most, and that it took no long work.
+/// The value of a pickle, after checking its maximum size and its time.
 #[track_caller]
 fn quick(pickled: &[u8]) -> Result<Value, PickleError> {
     let began = Instant::now();
     let decoded = pickle::decode(pickled);
-    // A hundred times what it takes where nothing else runs.
+    // A hundred times the time on an idle machine.
     assert!(began.elapsed() < Duration::from_secs(30), "{:?}", began.elapsed());
     decoded
 }
 
 #[test]
-fn a_small_pickle_is_little_work_and_becomes_little() {
+fn a_small_pickle_costs_little_time_and_memory() {
     let of_list = |first: &[u8], again: usize| [b"\x80\x04](", first, &b"2".repeat(again), b"e."].concat();
-    // An integer of a thousand bytes, over and over.
+    // An integer of a thousand bytes, repeatedly.
     let huge = [&b"\x8b\xe8\x03\0\0"[..], &[0x7f; 1000]].concat();
     let Ok(Value::List(some)) = quick(&of_list(&huge, 99)) else { panic!() };
     assert!(some.len() == 100 && some.iter().all(|one| one.as_str().is_some_and(|digits| digits.len() == 2408)));
     assert_eq!(quick(&of_list(&huge, 6000)), Err(PickleError::TooLarge));
-    // The same as different integers, whose digits are different work.
+    // The same as distinct integers, each of which is converted separately.
     assert!(quick(&of_list(&huge.repeat(200), 0)).is_ok());
     assert_eq!(quick(&of_list(&huge.repeat(300), 0)), Err(PickleError::TooLarge));
-    // Short ones, as a UUID's, are no work to speak of.
+    // Short integers, as in a UUID, cost almost nothing.
     let short = [&b"\x8a\x11"[..], &[0x7f; 16], b"\0"].concat();
     assert!(quick(&of_list(&short.repeat(100_000), 0)).is_ok());
-    // [value] * 10, and that ten times over: a billion values, and a hundred thousand of them.
+    // [value] * 10, nested ten times: a billion values, and a hundred thousand of them.
     for (levels, most) in [(9, false), (5, false), (4, true)] {
         let nested = [&b"\x80\x04"[..], &b"](".repeat(levels), b"N", &b"222222222e".repeat(levels), b"."].concat();
         assert_eq!(quick(&nested).is_ok(), most, "{levels}");
     }
-    // A text that calls make anew each time.
+    // A text that calls create anew each time.
     for call in ["_codecs\nencode", "django.utils.safestring\nSafeString"] {
         let text = [&b"X\0\0\x10\0"[..], &[b'x'; 1 << 20]].concat();
         let arguments = if call.starts_with('_') { &b"\x8c\x06latin1\x86"[..] } else { b"\x85" };
@@ -151,7 +150,7 @@ fn a_small_pickle_is_little_work_and_becomes_little() {
         assert!(quick(&made(10)).is_ok(), "{call}");
         assert_eq!(quick(&made(10_000)), Err(PickleError::TooLarge), "{call}");
     }
-    // Opcodes of one byte that only fill the stack, the marks or the memo.
+    // One-byte opcodes that only fill the stack, the marks or the memo.
     for opcode in [b'2', b'(', 0x94] {
         let fill = |times: usize| [&b"\x80\x04N"[..], &[opcode].repeat(times), b"N."].concat();
         assert!(quick(&fill(1000)).is_ok());
@@ -160,7 +159,7 @@ fn a_small_pickle_is_little_work_and_becomes_little() {
 }
 
 #[test]
-fn what_python_shares_in_a_pickle_is_read() {
+fn values_shared_in_a_pickle_are_read() {
     // Rows with the same keys, and the same texts as values: protocol 4 writes each once.
     let mut rows = b"\x80\x04]\x94(".to_vec();
     rows.extend_from_slice(b"}\x94(\x8c\x0adepartment\x94\x8c\x15the third floor, west\x94u");
@@ -173,7 +172,7 @@ fn what_python_shares_in_a_pickle_is_read() {
 }
 
 #[test]
-fn nothing_is_written_beyond_the_limit_of_a_message() {
+fn nothing_is_encoded_beyond_the_message_limit() {
     let now = SystemTime::now();
     let bodies: [Value; 4] = [
         [("type", Value::from("t")), ("text", "\u{1}".repeat(1000).into())].into_iter().collect(),
@@ -202,22 +201,22 @@ fn nothing_is_written_beyond_the_limit_of_a_message() {
 }
 
 #[test]
-fn a_pickle_calls_nothing_and_says_what_it_asked_for() {
+fn a_pickle_calls_nothing_and_its_error_names_the_function() {
     let forbidden = |name: &str| Err(PickleError::Forbidden(name.to_owned()));
     assert_eq!(pickle::decode(b"cos\nsystem\n(S'id'\ntR."), forbidden("os.system"));
     assert_eq!(pickle::decode(b"\x80\x04\x8c\x05posix\x8c\x06system\x93\x8c\x02id\x85R."), forbidden("posix.system"));
     assert_eq!(pickle::decode(b"\x80\x02c__builtin__\neval\nX\x01\x00\x00\x001\x85R."), forbidden("__builtin__.eval"));
     assert_eq!(pickle::decode(b"\x80\x02cbuiltins\ngetattr\n."), forbidden("builtins.getattr"));
-    // A name is made fit for a log line.
+    // A name is escaped for the log.
     assert_eq!(pickle::decode(b"\x80\x02ca\x1b[31m\nb\n."), forbidden("a\\u{1b}[31m.b"));
-    // Known names are no values, and take no other arguments.
+    // Known names are not values and accept no other arguments.
     assert!(matches!(pickle::decode(b"\x80\x02cdatetime\ndatetime\n."), Err(PickleError::Forbidden(_))));
     assert!(matches!(
         pickle::decode(b"\x80\x02cdatetime\ndate\nC\x04\x00\x00\x0d\x01\x85R."),
         Err(PickleError::Malformed(_))
     ));
     assert!(matches!(pickle::decode(b"\x80\x02cdatetime\ndate\nK\x01\x85R."), Err(PickleError::Malformed(_))));
-    // State for an object that is none.
+    // State for a value that is not an object.
     assert!(matches!(pickle::decode(b"\x80\x02}}b."), Err(PickleError::Forbidden(_))));
     // Persistent ids, extensions, instances, out-of-band buffers.
     for opcode in [b'P', b'Q', b'i', b'o', 0x82, 0x83, 0x84, 0x92, 0x97, 0x98, b'S', b'T', b'U', 0xff] {
@@ -273,7 +272,7 @@ fn compressed_bombs_stop_at_the_limit() {
     let mut xz = lzma_rust2::XzWriter::new(Vec::new(), lzma_rust2::XzOptions::with_preset(6)).unwrap();
     xz.write_all(&zeros).unwrap();
     let zstd = ruzstd::encoding::compress_to_vec(zeros.as_slice(), ruzstd::encoding::CompressionLevel::Fastest);
-    // A frame of one block: one literal, then a match of itself that goes on for 255 * 300.
+    // A frame with one block: one literal, then a match of itself with length 255 * 300.
     let mut block = vec![0x1f, b'a', 1, 0];
     block.extend_from_slice(&[255; 300]);
     block.extend_from_slice(&[0, 0]);
@@ -314,7 +313,7 @@ fn a_hundred_megabytes_are_refused_unread() {
 }
 
 #[test]
-fn a_message_that_is_no_dict_is_refused_with_its_reason() {
+fn a_message_that_is_not_a_dict_is_refused_with_a_reason() {
     let codec = LayerCodec::new(&Layer { random_prefix_length: 2, ..Layer::default() });
     let core = |body: &[u8]| codec.decode_core(&[b"rr", body].concat(), SystemTime::now()).unwrap_err();
     assert_eq!(codec.decode_core(b"r", SystemTime::now()), Err(EnvelopeError::Truncated));
@@ -334,7 +333,7 @@ fn a_message_that_is_no_dict_is_refused_with_its_reason() {
 }
 
 #[test]
-fn every_changed_byte_of_a_token_is_noticed() {
+fn every_changed_byte_of_a_token_is_detected() {
     let keyring = Keyring::new(["first", "second"]);
     let token = keyring.encrypt(b"hello", SystemTime::now()).unwrap();
     assert_eq!(keyring.decrypt(&token, None, SystemTime::now()).unwrap(), b"hello");

@@ -1,4 +1,4 @@
-//! JSON as Python's `json` writes and reads it, `NaN` and `Infinity` included.
+//! JSON as Python's `json` reads and writes it, including `NaN` and `Infinity`.
 
 use std::io::{self, Write as _};
 
@@ -10,26 +10,26 @@ use crate::{
     limited::{self, WriteError, Writer},
 };
 
-/// Why bytes are no JSON that the node accepts.
+/// Why bytes are not JSON that the node accepts.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum JsonError {
     /// Not UTF-8.
     #[error("the JSON is not UTF-8")]
     Utf8,
-    /// Not JSON; the text says where and why, and quotes nothing.
+    /// Not JSON; the text has position and reason, and quotes no data.
     #[error("not JSON: {0}")]
     Syntax(String),
     /// Nested deeper than [`MAX_DEPTH`].
     #[error("the JSON is nested too deeply")]
     TooDeep,
     /// More values than [`MAX_VALUES`].
-    #[error("the JSON holds more than {MAX_VALUES} values")]
+    #[error("the JSON has more than {MAX_VALUES} values")]
     TooMany,
 }
 
 /// One JSON value, all of `bytes`. Integers beyond 64 bits become floats; a later equal key wins.
 pub fn decode(bytes: &[u8]) -> Result<Value, JsonError> {
-    // Two bytes are the least that a value takes (`0,`); a shorter text needs no count.
+    // A value takes at least two bytes (`0,`), so a shorter text needs no count.
     if bytes.len() / 2 > MAX_VALUES {
         let outline = Outline::of(bytes);
         if outline.values > MAX_VALUES {
@@ -46,19 +46,19 @@ pub fn decode(bytes: &[u8]) -> Result<Value, JsonError> {
         return Err(JsonError::TooDeep);
     }
     if outline.python_only {
-        // json5 reads `NaN` and `Infinity` and has no bound of its own on depth, which is why the outline is drawn first.
+        // json5 reads `NaN` and `Infinity` but has no limit on depth, so the outline is checked first.
         return json5::from_str(text).map_err(|error| JsonError::Syntax(error.to_string()));
     }
     Err(JsonError::Syntax(error.to_string()))
 }
 
-/// What a scan of a JSON text shows without parsing it.
+/// The result of scanning a JSON text without parsing it.
 struct Outline {
     /// The deepest nesting of brackets outside texts.
     depth: usize,
     /// An upper bound on the number of values.
     values: usize,
-    /// `NaN` or `Infinity` stands outside texts, and nothing does that JSON does not know besides.
+    /// `NaN` or `Infinity` is outside texts, and no other syntax that JSON does not have.
     python_only: bool,
 }
 
@@ -96,8 +96,8 @@ impl Outline {
     }
 }
 
-/// The text that Python's `json.dumps` would give: `, ` and `: `, ASCII escapes, `NaN`. For Python readers, not for
-/// browsers. Bytes, which Python would refuse, become base64 text. At most `limit` bytes.
+/// The output of Python's `json.dumps`: `, ` and `: `, ASCII escapes, `NaN`. For Python readers, not for browsers.
+/// Bytes, which Python would refuse, become base64 text. At most `limit` bytes.
 pub fn encode(value: &Value, limit: usize) -> Result<Vec<u8>, WriteError> {
     limited::write(limit, |out| encode_into(value, out))
 }
@@ -172,7 +172,7 @@ pub(super) fn python_float(number: f64) -> String {
     if number.is_infinite() {
         return if number > 0.0 { "Infinity" } else { "-Infinity" }.to_owned();
     }
-    // Rust's debug form has Python's digits and Python's limits for exponents, but writes them shorter.
+    // Rust's debug form has Python's digits and exponent limits, but a shorter exponent.
     let text = format!("{number:?}");
     match text.split_once('e') {
         Some((digits, exponent)) => match exponent.strip_prefix('-') {
@@ -188,7 +188,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn json_is_written_as_python_writes_it() {
+    fn json_is_written_as_in_python() {
         let value =
             decode("{\"a\": 1, \"é\": [1.5, null], \"t\": \"\\\"\\\\\\n\\u0000\\u007f😀\"}".as_bytes()).unwrap();
         let text = String::from_utf8(encode(&value, 100).unwrap()).unwrap();
@@ -216,7 +216,7 @@ mod tests {
     }
 
     #[test]
-    fn what_only_python_writes_is_read_and_json5_is_not() {
+    fn pythons_extensions_are_read_and_json5_is_not() {
         let value =
             decode(b"{\"a\": NaN, \"b\": [-Infinity, \"\\ud83d\\ude00 NaN\"], \"c\": 18446744073709551615}").unwrap();
         assert!(matches!(value.get("a"), Some(Value::Float(number)) if number.is_nan()));

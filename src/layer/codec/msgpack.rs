@@ -1,7 +1,7 @@
 //! msgpack, the default serializer of both channel layers.
 //!
-//! Decoding is one pass over the bytes, recursive to [`MAX_DEPTH`]. What a length field says is believed only as far as
-//! bytes are there, and the number of values is bounded too, since a value takes far more memory than its byte.
+//! Decoding is one pass over the bytes, recursive to [`MAX_DEPTH`]. A length field is trusted only up to the bytes that
+//! are there, and the number of values is bounded, because a value takes far more memory than its byte.
 
 use std::io;
 
@@ -15,7 +15,7 @@ use crate::{
     limited::{self, WriteError, Writer},
 };
 
-/// Why bytes are no msgpack that the node accepts.
+/// Why bytes are not msgpack that the node accepts.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum MsgpackError {
     /// The bytes end inside a value.
@@ -24,11 +24,11 @@ pub enum MsgpackError {
     /// Bytes follow the value.
     #[error("{0} bytes follow the msgpack value")]
     Trailing(usize),
-    /// Text that is no UTF-8.
+    /// Text that is not UTF-8.
     #[error("msgpack text is not UTF-8")]
     Utf8,
     /// The byte 0xc1, which msgpack never uses.
-    #[error("the byte 0xc1 is no msgpack")]
+    #[error("the byte 0xc1 is not msgpack")]
     Reserved,
     /// An extension type other than the timestamp.
     #[error("msgpack extension type {0} is not supported")]
@@ -43,15 +43,15 @@ pub enum MsgpackError {
     #[error("the msgpack is nested too deeply")]
     TooDeep,
     /// More values than [`MAX_VALUES`].
-    #[error("the msgpack holds more than {MAX_VALUES} values")]
+    #[error("the msgpack has more than {MAX_VALUES} values")]
     TooMany,
 }
 
 /// One msgpack value, all of `bytes`.
 ///
-/// Map keys that are no text become it as in Python's `json.dumps` (`1`, `1.5`, `true`, `null`); a later equal key wins.
-/// A timestamp (extension type -1) becomes RFC 3339 text in UTC, `2025-10-09T08:53:20.0000005Z`; other extension types
-/// are errors, since no consumer could write them to a client either.
+/// Map keys that are not text are converted as in Python's `json.dumps` (`1`, `1.5`, `true`, `null`); a later equal key
+/// wins. A timestamp (extension type -1) becomes RFC 3339 text in UTC, `2025-10-09T08:53:20.0000005Z`; other extension
+/// types are errors, because no consumer could write them to a client either.
 pub fn decode(bytes: &[u8]) -> Result<Value, MsgpackError> {
     let mut reader = Reader { rest: bytes, values: MAX_VALUES };
     let value = reader.value(0)?;
@@ -60,7 +60,7 @@ pub fn decode(bytes: &[u8]) -> Result<Value, MsgpackError> {
 
 struct Reader<'a> {
     rest: &'a [u8],
-    /// How many more values may come.
+    /// How many more values are permitted.
     values: usize,
 }
 
@@ -97,7 +97,7 @@ impl<'a> Reader<'a> {
 
     #[inline]
     fn length32(&mut self) -> Result<usize, MsgpackError> {
-        // A length that does not fit is longer than any slice, and so truncated.
+        // A length that does not fit is longer than any slice, and therefore truncated.
         Ok(usize::try_from(u32::from_be_bytes(self.array()?)).unwrap_or(usize::MAX))
     }
 
@@ -219,7 +219,7 @@ impl<'a> Reader<'a> {
         Ok(Value::Map(entries))
     }
 
-    /// Refuses a collection whose elements cannot all be there.
+    /// Refuses a collection that is longer than the remaining bytes.
     fn enter(&self, length: usize, bytes_each: usize, depth: usize) -> Result<(), MsgpackError> {
         if depth >= MAX_DEPTH {
             Err(MsgpackError::TooDeep)
@@ -272,7 +272,7 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// How much of a collection's stated length is allocated at once.
+/// Maximum number of elements allocated at once for a collection's stated length.
 const PREALLOCATED: usize = 64;
 
 /// The timestamp extension in its three lengths (msgpack specification, "Timestamp extension type").
@@ -293,12 +293,12 @@ fn timestamp(data: &[u8]) -> Result<Value, MsgpackError> {
     Ok(instant.to_string().into())
 }
 
-/// The bytes that Python's `msgpack.packb` would give: the shortest form of each integer, floats as float64. At most `limit`.
+/// The output of Python's `msgpack.packb`: the shortest form of each integer, floats as float64. At most `limit` bytes.
 pub fn encode(value: &Value, limit: usize) -> Result<Vec<u8>, WriteError> {
     limited::write(limit, |out| encode_into(value, out))
 }
 
-/// As [`encode()`], behind what `out` has.
+/// Like [`encode()`], appended to `out`.
 pub(super) fn encode_into(value: &Value, out: &mut Writer<'_>) -> io::Result<()> {
     match value {
         Value::Null => encode::write_nil(out),
@@ -322,12 +322,12 @@ pub(super) fn encode_into(value: &Value, out: &mut Writer<'_>) -> io::Result<()>
     }
 }
 
-/// The beginning of a map of `length` entries.
+/// The header of a map with `length` entries.
 pub(super) fn map_header(length: usize, out: &mut Writer<'_>) -> io::Result<()> {
     Ok(encode::write_map_len(out, u32::try_from(length).unwrap_or(u32::MAX)).map(drop)?)
 }
 
-/// Whether these are the bytes of a map; no JSON text begins as one.
+/// Whether these are the bytes of a map; no JSON text begins like one.
 pub fn begins_map(bytes: &[u8]) -> bool {
     // fixmap, map 16, map 32
     matches!(bytes.first(), Some(0x80..=0x8f | 0xde | 0xdf))

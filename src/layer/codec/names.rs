@@ -1,4 +1,4 @@
-//! The Redis keys and channels that channels_redis uses for a `prefix`.
+//! The Redis keys and channels of channels_redis for a `prefix`.
 
 /// Names for one `prefix` of `CHANNEL_LAYERS` (Django's default is `asgi`).
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -8,7 +8,7 @@ pub struct LayerNames {
 }
 
 impl LayerNames {
-    /// Names under `prefix`, exactly as configured in Django: a trailing colon stays.
+    /// Names with `prefix`, exactly as configured in Django: a trailing colon is kept.
     pub fn new(prefix: &str) -> Self {
         Self { prefix: prefix.into(), pubsub_groups: format!("{prefix}__group__").into() }
     }
@@ -18,13 +18,15 @@ impl LayerNames {
         &self.prefix
     }
 
-    /// Core layer: the sorted set of a group's channel names, `asgi:group:<group>`. Its host is that of the bare group.
+    /// Core layer: the sorted set of a group's channel names, `asgi:group:<group>`. Its host is that of the group's
+    /// name.
     pub fn core_group_key(&self, group: &str) -> String {
         format!("{}:group:{group}", self.prefix)
     }
 
-    /// Core layer: the sorted set that messages for `channel` are popped from, `asgispecific.<client>!`, or `asgi<channel>`
-    /// for a plain channel. A group's copy goes to the host of [`non_local_name`]; a direct `send` to that of the full name.
+    /// Core layer: the sorted set from which messages for `channel` are popped, `asgispecific.<client>!`, or
+    /// `asgi<channel>` for a plain channel. A group's copy goes to the host of [`non_local_name`]; a direct `send` to
+    /// that of the full name.
     pub fn core_queue_key(&self, channel: &str) -> String {
         format!("{}{}", self.prefix, non_local_name(channel))
     }
@@ -34,13 +36,13 @@ impl LayerNames {
         format!("{}{group}", self.pubsub_groups)
     }
 
-    /// Pub/sub layer: the group of a Redis channel, `None` if the channel is no group's. The text is not validated.
+    /// Pub/sub layer: the group of a Redis channel, `None` if it is not a group's channel. The text is not validated.
     pub fn group_of_pubsub_channel<'a>(&self, channel: &'a str) -> Option<&'a str> {
         channel.strip_prefix(&*self.pubsub_groups)
     }
 }
 
-/// The part of a channel name up to and including the first `!`; all of it where there is none.
+/// The part of a channel name up to and including the first `!`; all of it without a `!`.
 pub fn non_local_name(channel: &str) -> &str {
     match channel.find('!') {
         Some(at) => &channel[..=at],
@@ -48,7 +50,7 @@ pub fn non_local_name(channel: &str) -> &str {
     }
 }
 
-/// The part of a channel name after the first `!`, which only the process that owns the queue understands.
+/// The part of a channel name after the first `!`, meaningful only to the process that owns the queue.
 pub fn local_name(channel: &str) -> Option<&str> {
     channel.split_once('!').map(|(_, local)| local)
 }
@@ -58,8 +60,8 @@ pub fn specific_channel(client: &str, local: &str) -> String {
     format!("specific.{client}!{local}")
 }
 
-/// Whether Channels accepts this as a channel name: at most 99 ASCII letters, digits, `-`, `_`, `.`, then perhaps `!` and
-/// more of those (`channels.layers.BaseChannelLayer.valid_channel_name`, ASCII only).
+/// Whether Channels accepts this as a channel name: at most 99 ASCII letters, digits, `-`, `_`, `.`, then optionally
+/// `!` and more of those (`channels.layers.BaseChannelLayer.valid_channel_name`, ASCII only).
 pub fn is_channel_name(name: &str) -> bool {
     let (non_local, local) = name.split_once('!').unwrap_or((name, ""));
     let allowed = |part: &str| part.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.'));
@@ -84,7 +86,7 @@ mod tests {
         assert_eq!(names.pubsub_group_channel("room_1"), "asgi__group__room_1");
         assert_eq!(names.group_of_pubsub_channel("asgi__group__room:1 é"), Some("room:1 é"));
         assert_eq!(names.group_of_pubsub_channel("asgispecific.1"), None);
-        // The prefix of channels_redis 2, still set by hand in projects.
+        // The prefix of channels_redis 2, which projects still configure.
         assert_eq!(LayerNames::new("asgi:").core_group_key("g"), "asgi::group:g");
         assert_eq!(cache_key(":1:", "ws_token é:1"), ":1:ws_token é:1");
     }

@@ -1,8 +1,8 @@
-//! Pickles of plain data, as Django's cache writes them. Nothing that a pickle names is ever called.
+//! Pickles of plain data, as written by Django's cache. A function named in a pickle is never called.
 //!
-//! A pickle is a program for a stack machine. `machine` runs the opcodes that build data, `calls` stands in for the few
-//! functions that plain data needs (dates, Decimal, UUID, …), `tree` holds what was built, `cost` says whether that may become
-//! a [`Value`], and then `tree` makes it. Anything else in a pickle is an error. Opcodes: CPython `Lib/pickletools.py`.
+//! A pickle is a program for a stack machine. `machine` runs the opcodes that build data, `calls` imitates the few
+//! functions that plain data needs (dates, Decimal, UUID, …), `tree` holds the result, `cost` checks that it may become
+//! a [`Value`], and `tree` then makes it. Anything else in a pickle is an error. Opcodes: CPython `Lib/pickletools.py`.
 
 mod calls;
 mod cost;
@@ -20,20 +20,20 @@ pub enum PickleError {
     /// The bytes end inside an opcode, or before STOP.
     #[error("the pickle ends too early")]
     Truncated,
-    /// It names a class or function that is no plain data.
-    #[error("the pickle holds {0}, which is no plain data")]
+    /// It names a class or function that is not plain data.
+    #[error("the pickle contains {0}, which is not plain data")]
     Forbidden(String),
-    /// An opcode that plain data does not need, or none at all.
-    #[error("the pickle holds the opcode 0x{0:02x}, which plain data does not need")]
+    /// An opcode that plain data does not need, or that does not exist.
+    #[error("the pickle contains the opcode 0x{0:02x}, which plain data does not need")]
     Opcode(u8),
     /// Not a pickle that Python writes.
     #[error("malformed pickle: {0}")]
     Malformed(&'static str),
-    /// Nested deeper than [`MAX_DEPTH`](super::MAX_DEPTH), or within itself.
+    /// Nested deeper than [`MAX_DEPTH`](super::MAX_DEPTH), or inside itself.
     #[error("the pickle is nested too deeply")]
     TooDeep,
     /// More values or text than the node accepts, counting every repeated reference.
-    #[error("the pickle holds too much data")]
+    #[error("the pickle contains too much data")]
     TooLarge,
 }
 
@@ -47,23 +47,24 @@ pub enum PickleError {
 /// | timedelta | an ISO duration as `DjangoJSONEncoder` writes it, `P1DT00H00M02S` |
 /// | Decimal, UUID, SafeString | text |
 /// | OrderedDict, defaultdict | a map |
-/// | a key that is no text | text as in `json.dumps` |
+/// | a key that is not text | text as in `json.dumps` |
 pub fn decode(bytes: &[u8]) -> Result<Value, PickleError> {
     let (tree, root) = machine::run(bytes)?;
     cost::check(&tree, root, bytes.len())?;
     tree.to_value(root)
 }
 
-/// The entries of a pickled dict, where what [`decode`] cannot say counts: whether a value is a tuple and not a list.
+/// The entries of a pickled dict, for callers that need what [`decode`] does not keep: whether a value is a tuple or a
+/// list.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Entries {
     /// The dict.
     pub values: Value,
-    /// Its keys whose values are tuples.
+    /// Its keys with tuples as values.
     pub tuples: Vec<Box<str>>,
 }
 
-/// As [`decode`], for a dict.
+/// Like [`decode`], for a dict.
 pub fn decode_entries(bytes: &[u8]) -> Result<Entries, PickleError> {
     let (tree, root) = machine::run(bytes)?;
     cost::check(&tree, root, bytes.len())?;

@@ -1,4 +1,4 @@
-//! Round trips of any plain data, and any change of any byte: nothing panics, and what is written reads back the same.
+//! Round trips of any plain data, and changes of any byte: nothing panics, and encoded values are decoded unchanged.
 
 use std::time::{Duration, SystemTime};
 
@@ -18,7 +18,7 @@ use crate::{
     event::Value,
 };
 
-/// Any value; `bytes` says whether bytes may occur, which JSON cannot give back.
+/// Any value; `bytes` permits bytes, which JSON cannot return.
 fn value(bytes: bool) -> impl Strategy<Value = Value> {
     let leaf = prop_oneof![
         Just(Value::Null),
@@ -46,7 +46,7 @@ fn event() -> impl Strategy<Value = Value> {
     prop::collection::vec(("[a-z_]{0,8}", value(false)), 0..6).prop_map(|entries| entries.into_iter().collect())
 }
 
-/// Bytes as some decoder might expect them, then changed.
+/// Bytes that some decoder might expect, then changed.
 fn changed() -> impl Strategy<Value = Vec<u8>> {
     let written = (value(true), 0..4u8).prop_map(|(value, format)| match format {
         0 => msgpack::encode(&value, usize::MAX).unwrap(),
@@ -73,19 +73,19 @@ fn changed() -> impl Strategy<Value = Vec<u8>> {
 
 proptest! {
     #[test]
-    fn msgpack_gives_back_what_it_was_given(value in value(true)) {
+    fn msgpack_returns_what_it_was_given(value in value(true)) {
         prop_assert_eq!(msgpack::decode(&msgpack::encode(&value, usize::MAX).unwrap()).unwrap(), value);
     }
 
     #[test]
-    fn json_gives_back_what_it_was_given(value in value(false)) {
+    fn json_returns_what_it_was_given(value in value(false)) {
         let text = json::encode(&value, usize::MAX).unwrap();
         prop_assert!(text.is_ascii());
         prop_assert_eq!(json::decode(&text).unwrap(), value);
     }
 
     #[test]
-    fn pickles_and_cache_values_give_back_what_they_were_given(value in value(true)) {
+    fn pickles_and_cache_values_return_what_they_were_given(value in value(true)) {
         prop_assert_eq!(&pickle::decode(&pickle::encode(&value)).unwrap(), &value);
         prop_assert_eq!(cache_value::decode(&cache_value::encode(&value)).unwrap(), value);
     }
@@ -127,7 +127,7 @@ proptest! {
     }
 
     #[test]
-    fn a_token_opens_with_its_key_in_any_place_of_the_ring(
+    fn a_token_is_decrypted_with_its_key_at_any_position(
         plaintext in prop::collection::vec(any::<u8>(), 0..100),
         keys in prop::collection::hash_set("[ -~]{1,20}", 2..5),
     ) {

@@ -1,9 +1,9 @@
-//! Which of several Redis hosts holds a name: the ring of channels_redis, bit for bit.
+//! Which of several Redis hosts owns a name: the ring of channels_redis, bit for bit.
 //!
 //! The two layers hash different text for the same group: the core layer the bare group or the non-local channel name,
 //! the pub/sub layer the complete Redis channel ([`super::names::LayerNames`]).
 
-/// The index of the host, in the order of Django's `hosts`, that `name` belongs to; 0 when there is one host or none.
+/// The index of `name`'s host, in the order of Django's `hosts`; 0 with one host or none.
 ///
 /// `floor((crc32(name) & 0xFFF) * hosts / 4096)`: `channels_redis.utils._consistent_hash`.
 pub fn index(name: &str, hosts: usize) -> usize {

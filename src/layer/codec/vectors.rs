@@ -1,7 +1,7 @@
-//! Every byte vector of the real libraries (tests/fixtures/wire-vectors.json) through the codec.
+//! Runs every byte vector of the real libraries (tests/fixtures/wire-vectors.json) through the codec.
 //!
-//! Each vector is handed to exactly one check by its family and kind, and the number of runs per check is asserted, so that
-//! none is left out in silence.
+//! Each vector goes to exactly one check by its family and kind, and the number of runs per check is asserted, so that
+//! none is silently skipped.
 
 use std::{
     collections::BTreeMap,
@@ -26,7 +26,8 @@ use crate::{
 
 const VECTORS: &str = include_str!("../../../tests/fixtures/wire-vectors.json");
 
-/// What all messages of the pub/sub vectors hold, the encrypted ones too, whose plaintext is not recorded beside them.
+/// The plaintext of all messages in the pub/sub vectors, including the encrypted ones, for which no plaintext is
+/// recorded.
 const PUBSUB_PLAINTEXT: &str = "83a474797065ac636861742e6d657373616765a474657874a668c3a96c6c6fa16e01";
 
 /// The clock of the deterministic vectors.
@@ -59,7 +60,7 @@ impl Vector {
         let keys = self.0["config"]["symmetric_encryption_keys"].as_array();
         keys.into_iter().flatten().map(|key| key.as_str().unwrap()).collect()
     }
-    /// The layer's options as the vector's publisher had them.
+    /// The layer's options of the vector's publisher.
     fn layer(&self) -> Layer {
         let old = self.family() == "core24";
         let config = &self.0["config"];
@@ -86,7 +87,7 @@ fn vectors() -> Vec<Vector> {
     all.into_iter().map(Vector).collect()
 }
 
-/// What the codec must give for a `decoded` of the fixture, whose tags say what JSON cannot.
+/// The expected value for a `decoded` of the fixture, which tags values that JSON cannot express.
 fn expected(json: &Json) -> Value {
     match json {
         Json::Null => Value::Null,
@@ -129,7 +130,7 @@ fn tagged(tag: &str, inner: &Json) -> Value {
     }
 }
 
-/// Equality to the bit: the order of keys counts, NaN is NaN and -0.0 is not 0.0.
+/// Bit-for-bit equality: the order of keys counts, NaN is NaN and -0.0 is not 0.0.
 fn same(left: &Value, right: &Value) -> bool {
     match (left, right) {
         (Value::Float(left), Value::Float(right)) => {
@@ -151,7 +152,7 @@ fn assert_same(id: &str, got: &Value, want: &Value) {
     assert!(same(got, want), "{id}: got {got:?}, want {want:?}");
 }
 
-/// A message of the core layer: opened, compared, and where a publisher's form is ours, written again byte for byte.
+/// A message of the core layer: decoded, compared, and if the publisher's form is ours, encoded again byte for byte.
 fn check_core_message(vector: &Vector) {
     let decoded = vector.decoded();
     let message = if decoded["message"].is_object() { &decoded["message"] } else { decoded };
@@ -167,7 +168,7 @@ fn check_core_message(vector: &Vector) {
 
     let codec = vector.codec();
     let bytes = vector.bytes();
-    // Vectors of a live exchange carry the time of their making in nothing that is checked here.
+    // The checked parts of live vectors do not depend on the time of recording.
     let envelope = codec.decode_core(&bytes, now()).unwrap();
     assert_same(vector.id(), &envelope.body, &want);
     assert_eq!(envelope.channels, channels, "{}", vector.id());
@@ -194,7 +195,7 @@ fn check_core_message(vector: &Vector) {
     }
 }
 
-/// The token's plaintext, its age, the wrong key, and the token itself made again from its IV.
+/// Checks the token's plaintext, its age, a wrong key, and the token made again from its IV.
 fn assert_token(vector: &Vector, token: &[u8]) {
     let decoded = vector.decoded();
     let keyring = Keyring::new(vector.passphrases());
@@ -210,7 +211,7 @@ fn assert_token(vector: &Vector, token: &[u8]) {
     assert!(keyring.decrypt(token, None, at(1_999_999_999)).is_ok());
     assert_eq!(Keyring::new(["another"]).decrypt(token, None, now()), Err(FernetError::NoKey));
     for key in vector.0["keys"].as_array().unwrap() {
-        // A key that only decrypts stands behind another in the ring.
+        // A key that only decrypts comes after another one in the ring.
         let ring = Keyring::new(["another", key["passphrase"].as_str().unwrap()]);
         let opens = ring.decrypt(token, None, now()).is_ok();
         assert_eq!(opens, key["passphrase"] == vector.passphrases()[0], "{}", vector.id());
@@ -237,7 +238,7 @@ fn check_pubsub_message(vector: &Vector) {
     let bytes = vector.bytes();
     let mut codec = vector.codec();
     if vector.id().ends_with("symmetric_encryption_keys_ignored") {
-        // Before 4.2.1 this layer ignored its keys. A node that has keys refuses the plaintext and says what it is.
+        // Before 4.2.1 this layer ignored its keys. A node with keys refuses the plaintext and reports what it is.
         let refused = codec.decode_pubsub(&bytes);
         assert_eq!(refused, Err(EnvelopeError::Decrypt(FernetError::Malformed)));
         codec = LayerCodec::new(&Layer::default());
@@ -262,7 +263,7 @@ fn check_pubsub_message(vector: &Vector) {
 fn check_group_name(vector: &Vector) {
     let decoded = vector.decoded();
     let name = decoded["name"].as_str().unwrap();
-    // Python's `\d` and `$` let these two through; no project has such groups, and the node keeps to ASCII.
+    // Python's `\d` and `$` accept these two; no project has such groups, and the node stays with ASCII.
     let stricter = ["\u{661}", "room\n"].contains(&name);
     assert_eq!(GroupName::new(name).is_ok(), decoded["result"] == "valid" && !stricter, "{}", vector.id());
 }
@@ -271,7 +272,7 @@ fn check_worker(vector: &Vector) {
     if vector.id() != "worker/gateway_to_consumer" {
         return check_core_message(vector);
     }
-    // Its `decoded` is what the browser got; the message itself names one member of the queue.
+    // Its `decoded` is the browser's message; the message itself names one member of the queue.
     let envelope = vector.codec().decode_core(&vector.bytes(), now()).unwrap();
     let client = json::decode(decoded_text(vector).as_bytes()).unwrap();
     assert_same(vector.id(), &envelope.body, &client);
@@ -285,7 +286,7 @@ fn decoded_text(vector: &Vector) -> &str {
     vector.decoded()["client_received"]["text"].as_str().unwrap()
 }
 
-/// A plain PUBLISH is JSON if it decodes as such; else it is the bare text or bytes that the vector says.
+/// A plain PUBLISH is JSON if it decodes as such; else it is the bare text or bytes of the vector.
 fn check_plain(vector: &Vector) {
     let bytes = vector.bytes();
     let want = expected(vector.decoded());

@@ -1,5 +1,5 @@
-//! Broadcasts of `@socket.io/redis-emitter` and `@socket.io/redis-adapter` on `<key>#<namespace>#…`: msgpack, or JSON where
-//! they were given such a parser.
+//! Broadcasts of `@socket.io/redis-emitter` and `@socket.io/redis-adapter` on `<key>#<namespace>#…`: msgpack, or JSON
+//! if configured with such a parser.
 //!
 //! ```text
 //! [uid, {type: 2, data: [event, ...args], nsp}, {rooms: […], except: […], flags: {volatile, …}}]
@@ -13,18 +13,18 @@ use crate::{
 
 use EmitterError::Malformed;
 
-/// `EVENT` and `BINARY_EVENT` of socket.io-parser; the emitter writes the first whatever the arguments are.
+/// `EVENT` and `BINARY_EVENT` of socket.io-parser; the emitter writes the first for any arguments.
 const EVENTS: [Value; 2] = [Value::Int(2), Value::Int(5)];
 
-/// The emission in a broadcast.
+/// Decodes the emission of a broadcast.
 pub fn decode(payload: &[u8]) -> Result<Emission, EmitterError> {
     let message = match payload.first() {
         Some(b'[' | b'{' | b' ') => json::decode(payload)?,
         _ => msgpack::decode(payload)?,
     };
     let Value::List(mut parts) = message else {
-        // The streams adapter's requests, whose sender waits for answers.
-        return Err(EmitterError::Unsupported("a message that is no broadcast".to_owned()));
+        // Requests of the streams adapter; their sender waits for answers.
+        return Err(EmitterError::Unsupported("a message that is not a broadcast".to_owned()));
     };
     let (options, packet) = match (parts.pop(), parts.pop(), parts.len()) {
         (Some(options @ Value::Map(_)), Some(Value::Map(packet)), 1) => (options, packet),
@@ -32,24 +32,24 @@ pub fn decode(payload: &[u8]) -> Result<Emission, EmitterError> {
     };
     let mut packet = packet;
     if !packet.get("type").is_some_and(|kind| EVENTS.contains(kind)) {
-        return Err(Malformed("the packet is no event"));
+        return Err(Malformed("the packet is not an event"));
     }
     let namespace = match packet.get("nsp") {
         Some(Value::Str(namespace)) => (**namespace).into(),
         None | Some(Value::Null) => "/".into(),
-        Some(_) => return Err(Malformed("the namespace is no text")),
+        Some(_) => return Err(Malformed("the namespace is not text")),
     };
     let event = match packet.swap_remove("data") {
         Some(Value::List(event)) if matches!(event.first(), Some(Value::Str(_))) => event,
-        _ => return Err(Malformed("the event's name is no text")),
+        _ => return Err(Malformed("the event's name is not text")),
     };
     let list = |key: &str| match options.get(key) {
         None | Some(Value::Null) => Some(Vec::new()),
         Some(Value::List(list)) => rooms(list),
         Some(_) => None,
     };
-    let rooms = list("rooms").ok_or(Malformed("the rooms are no list of texts"))?;
-    let except = list("except").ok_or(Malformed("the exceptions are no list of texts"))?;
+    let rooms = list("rooms").ok_or(Malformed("the rooms are not a list of texts"))?;
+    let except = list("except").ok_or(Malformed("the exceptions are not a list of texts"))?;
     let volatile = options.get("flags").and_then(|flags| flags.get("volatile")) == Some(&Value::Bool(true));
     Ok(Parts { namespace, rooms, except, event, volatile }.emission())
 }
@@ -60,7 +60,7 @@ mod tests {
     use crate::event::Audience;
 
     #[test]
-    fn a_broadcast_says_as_little_as_it_may() {
+    fn a_broadcast_may_omit_every_optional_part() {
         let emission = decode(br#"["u", {"type": 2, "data": ["e"]}, {}]"#).unwrap();
         assert_eq!(emission.audience, Audience::Namespace("/".into()));
         assert!(emission.rooms.is_empty() && emission.except.is_empty() && !emission.volatile);

@@ -2,13 +2,13 @@
 //!
 //! | version | form | `data` |
 //! | --- | --- | --- |
-//! | up to 5.13 | pickle | as given; a tuple is several arguments |
-//! | 5.14.0, 5.14.1 | JSON | as given; a tuple has become a list and is taken for one, as that version's own server does |
-//! | 5.14.2 to 5.15.0 | JSON with `binary` | as given; if binary `[data with placeholders, base64…]` |
+//! | up to 5.13 | pickle | as passed; a tuple is several arguments |
+//! | 5.14.0, 5.14.1 | JSON | as passed; a tuple has become a list and is read as one, as in that version's own server |
+//! | 5.14.2 to 5.15.0 | JSON with `binary` | as passed; if binary `[data with placeholders, base64…]` |
 //! | 5.15.1 and later | JSON with `binary` | the list of arguments; if binary `[[arguments with placeholders], base64…]` |
 //!
-//! `close_room` and `leave_room` are carried out, too. `enter_room` is not: who may be in a room is the configuration's to
-//! say; `disconnect` is not, and no write-only manager since 5.10 publishes it.
+//! `close_room` and `leave_room` are supported, too. `enter_room` is not, because the configuration decides who may be
+//! in a room; `disconnect` is not, and no write-only manager since 5.10 publishes it.
 
 use std::sync::Arc;
 
@@ -28,9 +28,9 @@ use crate::{
 
 use EmitterError::Malformed;
 
-/// What a message asks for; nothing in one that only servers among themselves need.
+/// The signal of a message; `None` for messages that only servers need among themselves.
 pub fn decode(payload: &[u8], list: PythonList) -> Result<Option<Signal>, EmitterError> {
-    // Every pickle since protocol 2 begins so, and no JSON does.
+    // Every pickle since protocol 2 begins with this byte, and no JSON does.
     let (message, data_is_tuple) = if payload.first() == Some(&0x80) {
         let entries = pickle::decode_entries(payload)?;
         let data_is_tuple = entries.tuples.iter().any(|key| &**key == "data");
@@ -39,27 +39,27 @@ pub fn decode(payload: &[u8], list: PythonList) -> Result<Option<Signal>, Emitte
         (json::decode(payload)?, None)
     };
     if message.as_map().is_none() {
-        return Err(Malformed("no dict"));
+        return Err(Malformed("not a dict"));
     }
     match message.get("method").and_then(Value::as_str) {
         Some("emit") => emission(message, data_is_tuple, list).map(Signal::Emission).map(Some),
         Some("close_room") => eviction(&message, None).map(Some),
         Some("leave_room") => {
-            let id = message.get("sid").and_then(Value::as_str).ok_or(Malformed("the id is no text"))?;
+            let id = message.get("sid").and_then(Value::as_str).ok_or(Malformed("the id is not text"))?;
             eviction(&message, Some(id.into())).map(Some)
         }
         Some("callback") => Ok(None),
         Some(other) => Err(EmitterError::Unsupported(format!("the method {other:?} of python-socketio"))),
-        None => Err(Malformed("no method")),
+        None => Err(Malformed("the method is missing")),
     }
 }
 
 fn emission(mut message: Value, data_is_tuple: Option<bool>, list: PythonList) -> Result<Emission, EmitterError> {
-    let Value::Map(entries) = &mut message else { return Err(Malformed("no dict")) };
+    let Value::Map(entries) = &mut message else { return Err(Malformed("not a dict")) };
     let data = entries.swap_remove("data").unwrap_or_default();
     let name = match entries.swap_remove("event") {
         Some(name @ Value::Str(_)) => name,
-        _ => return Err(Malformed("the event's name is no text")),
+        _ => return Err(Malformed("the event's name is not text")),
     };
     let args = match (data_is_tuple, message.get("binary")) {
         (Some(is_tuple), _) => arguments(data, is_tuple),
@@ -73,20 +73,20 @@ fn emission(mut message: Value, data_is_tuple: Option<bool>, list: PythonList) -
     let namespace = namespace(&message)?;
     let rooms = match message.get("room") {
         None | Some(Value::Null) => Vec::new(),
-        // Without a room an emission would be for everybody.
+        // Without a room an emission would reach every client.
         Some(Value::List(list)) if list.is_empty() => return Err(Malformed("an empty list of rooms")),
-        Some(room) => names(room).ok_or(Malformed("a room is no text"))?,
+        Some(room) => names(room).ok_or(Malformed("a room is not text"))?,
     };
     let except = match message.get("skip_sid") {
         None | Some(Value::Null) => Vec::new(),
-        Some(ids) => names(ids).ok_or(Malformed("an id to skip is no text"))?,
+        Some(ids) => names(ids).ok_or(Malformed("an id to skip is not text"))?,
     };
     let event = std::iter::once(name).chain(args).collect();
     Ok(Parts { namespace, rooms, except, event, volatile: false }.emission())
 }
 
 fn eviction(message: &Value, id: Option<Arc<str>>) -> Result<Signal, EmitterError> {
-    let room = message.get("room").and_then(room).ok_or(Malformed("the room is no text"))?;
+    let room = message.get("room").and_then(room).ok_or(Malformed("the room is not text"))?;
     Ok(Signal::Eviction(Eviction { audience: Audience::Namespace(namespace(message)?), room, id }))
 }
 
@@ -94,7 +94,7 @@ fn namespace(message: &Value) -> Result<Arc<str>, EmitterError> {
     match message.get("namespace") {
         None | Some(Value::Null) => Ok("/".into()),
         Some(Value::Str(namespace)) => Ok((**namespace).into()),
-        Some(_) => Err(Malformed("the namespace is no text")),
+        Some(_) => Err(Malformed("the namespace is not text")),
     }
 }
 
@@ -106,10 +106,10 @@ fn names(value: &Value) -> Option<Vec<Arc<str>>> {
     }
 }
 
-/// What `emit(data)` sends: the items of a tuple, nothing for None, else one argument.
+/// The arguments of `emit(data)`: the items of a tuple, nothing for None, else one argument.
 fn arguments(data: Value, list_is_arguments: bool) -> Vec<Value> {
     match data {
-        // From 5.15.1 on `emit(None)` is written `[null]`.
+        // Since 5.15.1 `emit(None)` is written as `[null]`.
         Value::List(items) if list_is_arguments && items == [Value::Null] => Vec::new(),
         Value::List(items) if list_is_arguments => items,
         Value::Null => Vec::new(),
@@ -117,22 +117,22 @@ fn arguments(data: Value, list_is_arguments: bool) -> Vec<Value> {
     }
 }
 
-/// Puts the attachments of `[data, base64…]` where its placeholders are.
+/// Replaces the placeholders in `[data, base64…]` by the attachments.
 fn with_attachments(data: Value) -> Result<Value, EmitterError> {
-    let Value::List(mut parts) = data else { return Err(Malformed("binary data is no list")) };
+    let Value::List(mut parts) = data else { return Err(Malformed("binary data is not a list")) };
     if parts.is_empty() {
         return Err(Malformed("binary data is empty"));
     }
     let attachments = parts.split_off(1).into_iter().map(|part| match part {
         Value::Str(text) => {
             let bytes = base64::engine::general_purpose::STANDARD.decode(text.as_bytes());
-            bytes.map(Bytes::from).map_err(|_| Malformed("an attachment is no base64"))
+            bytes.map(Bytes::from).map_err(|_| Malformed("an attachment is not base64"))
         }
-        _ => Err(Malformed("an attachment is no text")),
+        _ => Err(Malformed("an attachment is not text")),
     });
     let attachments: Vec<Bytes> = attachments.collect::<Result<_, _>>()?;
     fill_placeholders(&mut parts, attachments)
-        .map_err(|_| Malformed("placeholders that do not fit the attachments"))?;
+        .map_err(|_| Malformed("placeholders that do not match the attachments"))?;
     Ok(parts.pop().unwrap_or_default())
 }
 
@@ -149,7 +149,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_list_is_depends_on_the_version() {
+    fn the_meaning_of_a_list_depends_on_the_version() {
         let (list, nested) =
             (Value::List(vec![1.into_value(), 2.into_value()]), r#"{"method":"emit","event":"e","data":[1,2]"#);
         let with = |rest: &str, meaning| args(&format!("{nested}{rest}}}"), meaning).unwrap();
@@ -174,7 +174,7 @@ mod tests {
     }
 
     #[test]
-    fn none_is_no_argument_in_every_form() {
+    fn none_means_no_arguments_in_every_form() {
         for (data, list) in [
             (r#""data":null"#, PythonList::Arguments),
             (r#""data":null,"binary":false"#, PythonList::Argument),
@@ -186,7 +186,7 @@ mod tests {
     }
 
     #[test]
-    fn rooms_are_texts_or_numbers_and_an_empty_list_is_not_everybody() {
+    fn rooms_are_texts_or_numbers_and_an_empty_list_is_invalid() {
         let rooms = |room: &str| {
             let message = format!(r#"{{"method":"emit","event":"e","data":1,"room":{room}}}"#);
             decode(message.as_bytes(), PythonList::Arguments).map(|signal| match signal {

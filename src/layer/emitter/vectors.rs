@@ -1,6 +1,6 @@
-//! Every byte vector of the real emitters (tests/fixtures/emitter-vectors.json), with what each must become.
+//! Every byte vector of the real emitters (tests/fixtures/emitter-vectors.json), with the expected result of each.
 //!
-//! The expectations are written out here by the name of the vector; the bytes of each version must give the same.
+//! The expectations are written here by the name of the vector; the bytes of every version must give the same.
 
 use std::collections::BTreeMap;
 
@@ -15,7 +15,8 @@ use crate::{
 
 const VECTORS: &str = include_str!("../../../tests/fixtures/emitter-vectors.json");
 
-/// Namespace, rooms, except, event with its arguments, volatile. Bytes are `{"$bytes": hex}`, what JSON cannot say is text.
+/// Namespace, rooms, except, event with its arguments, volatile. Bytes are `{"$bytes": hex}`; values without a JSON
+/// form are text.
 type Expected = (&'static str, &'static [&'static str], &'static [&'static str], Json, bool);
 
 fn python(name: &str) -> Option<Expected> {
@@ -87,7 +88,7 @@ fn check(id: &str, emission: &Emission, (namespace, rooms, except, event, volati
     assert_eq!(emission.except.iter().map(|id| &**id).collect::<Vec<_>>(), *except, "{id}");
     assert_eq!((emission.volatile, emission.source), (*volatile, Source::Emitter), "{id}");
     match (&emission.content, value(event)) {
-        // NaN is equal to nothing.
+        // NaN is not equal to anything.
         (Content::Event(args), Value::List(want)) if want.get(1) == Some(&"NaN".into()) => {
             assert!(matches!(args.as_slice(), [_, Value::Float(number)] if number.is_nan()), "{id}");
         }
@@ -97,7 +98,7 @@ fn check(id: &str, emission: &Emission, (namespace, rooms, except, event, volati
 }
 
 #[test]
-fn every_message_of_the_real_emitters_is_read_as_they_mean_it() {
+fn every_message_of_the_real_emitters_is_read_correctly() {
     let vectors: Vec<Json> = serde_json::from_str(VECTORS).unwrap();
     let mut runs: BTreeMap<(String, &str), usize> = BTreeMap::new();
     for vector in &vectors {
@@ -160,7 +161,7 @@ fn check_python(id: &str, family: &str, name: &str, bytes: &[u8]) -> &'static st
         (_, other) => panic!("{id}: {other:?}"),
     };
     let mut expected = python(name).unwrap();
-    // These versions write a tuple as they write a list.
+    // These versions write a tuple like a list.
     if ["sio5140", "sio5150"].contains(&family) {
         match name {
             "emit_tuple" => expected.3 = json!(["two", ["a", {"b": 2}]]),
@@ -174,7 +175,7 @@ fn check_python(id: &str, family: &str, name: &str, bytes: &[u8]) -> &'static st
 
 fn check_node(id: &str, channel: &str, bytes: &[u8]) -> &'static str {
     let Some(expected) = node(id) else {
-        // Requests and responses have channels of their own, which the node does not listen to.
+        // Requests and responses have their own channels, to which the node does not subscribe.
         assert!(channel.contains("-request#") || channel.contains("-response#"), "{id}");
         return "elsewhere";
     };

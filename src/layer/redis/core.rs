@@ -20,21 +20,21 @@ use crate::{
     warn_bounded,
 };
 
-/// Registrations in one pipeline.
+/// Registrations per pipeline.
 const CHUNK: usize = 500;
 
-/// The longest that a pop waits in Redis; a little later its connection counts as dead.
+/// The longest wait of a pop in Redis; shortly after it, its connection counts as dead.
 const POP_WAIT: Duration = Duration::from_secs(5);
 
-/// Members in one pop: bounds the memory of one answer.
+/// Members per pop: bounds the memory of one answer.
 const POP_COUNT: std::ops::RangeInclusive<usize> = 100..=1000;
 
 /// At most one gap per queue in this time: a full queue stays full for many pops.
 const GAP_PAUSE: Duration = Duration::from_secs(1);
 
-/// Makes this node a member of the groups whose sets are on `host`, and gives each set its TTL.
+/// Adds this node to the groups with sets on `host`, and gives each set its TTL.
 ///
-/// Answers with the positions of those that Redis did not have until now.
+/// Returns the positions of those that Redis did not have before.
 pub(super) async fn add(
     connection: &mut MultiplexedConnection,
     host: usize,
@@ -61,7 +61,7 @@ pub(super) async fn add(
     Ok(fresh)
 }
 
-/// Takes this node out of the groups whose sets are on `host`.
+/// Removes this node from the groups with sets on `host`.
 pub(super) async fn remove(
     connection: &mut MultiplexedConnection,
     host: usize,
@@ -86,15 +86,15 @@ pub(super) async fn delete_queues(connection: &mut MultiplexedConnection, queues
     query(connection, redis::cmd("DEL").arg(queues)).await
 }
 
-/// Names the popping connection in Redis, and ends an earlier one of this node that Redis may still believe in: blocked
-/// there, it would be given the next messages and nobody would read them.
+/// Names the popping connection in Redis, and kills an earlier one of this node that Redis may still consider open:
+/// blocked there, it would receive the next messages, which would be lost.
 ///
-/// Best effort: an access rule may forbid it, and then Redis ends it after the pop's own timeout.
+/// Best effort: an ACL may forbid it; then Redis ends it after the pop's own timeout.
 pub(super) async fn replace_popper(context: &Context, host: usize, connection: &mut MultiplexedConnection) {
     let name = format!("channelgate-{}-{host}", context.node);
     let earlier = context.poppers.borrow()[host];
     if let Some(earlier) = earlier {
-        // After a restart of Redis the number may be somebody else's.
+        // After a restart of Redis the id may belong to another client.
         let ended = async {
             let listed: String = query(connection, redis::cmd("CLIENT").arg("LIST").arg("ID").arg(earlier)).await?;
             match listed.contains(&format!("name={name} ")) {
@@ -103,19 +103,22 @@ pub(super) async fn replace_popper(context: &Context, host: usize, connection: &
             }
         };
         match ended.await {
-            Ok(number) => log::debug!("{number} earlier connections of this node were ended"),
-            Err(error) => log::info!("an earlier connection of this node ends by its timeout: {}", one_line(&error)),
+            Ok(number) => log::debug!("killed {number} earlier connections of this node"),
+            Err(error) => log::info!(
+                "cannot kill an earlier connection of this node, which ends by its timeout: {}",
+                one_line(&error)
+            ),
         }
     }
     let named: RedisResult<(String, i64)> =
         exchange(connection, redis::pipe().cmd("CLIENT").arg("SETNAME").arg(&name).cmd("CLIENT").arg("ID")).await;
     if let Err(error) = &named {
-        log::info!("if this connection breaks, it ends in Redis by its timeout: {}", one_line(error));
+        log::info!("cannot name this connection, so if it breaks, Redis ends it by its timeout: {}", one_line(error));
     }
     context.poppers.borrow_mut()[host] = named.ok().map(|(_, id)| id);
 }
 
-/// Pops every receive queue on one host until the connection fails.
+/// Pops every receive queue of one host until the connection fails.
 pub(super) async fn pop_forever(
     context: Rc<Context>,
     host: usize,
@@ -129,7 +132,7 @@ pub(super) async fn pop_forever(
     }
 }
 
-/// How long a pop waits: well inside the time for which publishers keep a message.
+/// How long a pop waits: well within the time for which publishers keep a message.
 pub(super) fn pop_wait(expiry: Duration) -> Duration {
     Duration::from_secs((expiry.as_secs() / 2).clamp(1, POP_WAIT.as_secs()))
 }
@@ -138,7 +141,7 @@ struct Popper<'a> {
     context: &'a Context,
     host: usize,
     keys: &'a [String],
-    /// Which queue is asked first; the next time another, so that none starves.
+    /// The queue that is asked first; it rotates, so that none starves.
     first: usize,
     /// `BZMPOP` (Redis ≥ 7), else `BZPOPMIN` and `ZPOPMIN`.
     bulk: bool,
@@ -182,7 +185,7 @@ impl<'a> Popper<'a> {
         };
         self.note_pause();
         let Some((key, members)) = popped(answer) else { return Ok(()) };
-        // It is no longer in Redis: nothing that can fail comes before it is delivered.
+        // It is removed from Redis already, so nothing that can fail comes before its delivery.
         let mut found = self.deliver(members);
         if !self.bulk {
             let rest: Vec<(Vec<u8>, f64)> =
@@ -216,7 +219,7 @@ impl<'a> Popper<'a> {
         found
     }
 
-    /// Publishers drop what a queue holds for longer than the layer's expiry.
+    /// Publishers drop messages that stay in a queue longer than the layer's expiry.
     fn note_pause(&mut self) {
         let pause = self.last_read.elapsed();
         self.last_read = Instant::now();
@@ -227,7 +230,7 @@ impl<'a> Popper<'a> {
             let groups: Vec<_> = queues.flat_map(|queue| registry.groups_of_queue(queue)).collect();
             drop(registry);
             log::warn!(
-                "nothing was read for {} s, events of {} groups may have expired",
+                "nothing was read for {} s: events of {} groups may have expired",
                 pause.as_secs(),
                 groups.len()
             );
@@ -246,7 +249,7 @@ impl<'a> Popper<'a> {
         );
         let groups = self.context.registry.borrow().groups_of_queue(queue);
         if groups.is_empty() {
-            // The queue for messages to the node itself: their senders are told.
+            // The queue for messages to the node itself: their senders report the loss.
             return;
         }
         self.context.inbox.gap(Some(groups), GapReason::Capacity);

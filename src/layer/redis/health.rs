@@ -1,29 +1,29 @@
-//! Whether each host serves, as others may rely on it.
+//! The state of each host as seen from outside the layer thread.
 //!
-//! In: probes that came back or did not, connections lost. Out: whether joins can be promised now, and readiness, with
-//! hysteresis: a host that was out counts as ready again only after several good probes in a row, so that one that comes and
-//! goes does not make the node come and go at its balancer. Pure, but for the lock.
+//! In: successful and missed probes, lost connections. Out: whether joins can be guaranteed now, and readiness, with
+//! hysteresis: after an outage a host is ready again only after several good probes in a row, so that an unstable host
+//! does not make the node flap at its balancer. Pure, except for the lock.
 
 use std::sync::{Mutex, PoisonError};
 
 use crate::layer::Readiness;
 
-/// What is known of one host.
+/// The state of one host.
 #[derive(Debug)]
 struct Health {
     label: String,
-    /// Why nothing can be promised of it now.
+    /// Why it cannot guarantee events now.
     outage: Option<String>,
-    /// Good probes that it still owes.
+    /// Good probes still required.
     owed: u32,
-    /// It has served before.
+    /// It has delivered before.
     served: bool,
 }
 
-/// What is known of every host.
+/// The state of every host.
 #[derive(Debug)]
 pub(super) struct HostStates {
-    /// Good probes in a row that a host owes after an outage.
+    /// Good probes in a row required after an outage.
     successes: u32,
     hosts: Mutex<Vec<Health>>,
 }
@@ -39,17 +39,17 @@ impl HostStates {
         Self { successes, hosts: Mutex::new(labels.map(host).collect()) }
     }
 
-    /// A host does not serve, for this reason.
+    /// A host does not deliver, for this reason.
     pub fn out(&self, host: usize, reason: &str) {
         self.with(|hosts| {
             let health = &mut hosts[host];
             health.outage = Some(reason.to_owned());
-            // Nobody has counted on it before it served for the first time.
+            // Before its first delivery, nothing relied on it.
             health.owed = if health.served { self.successes } else { 0 };
         });
     }
 
-    /// A probe came back from a host, in time.
+    /// A host returned a probe in time.
     pub fn good(&self, host: usize) {
         self.with(|hosts| {
             let health = &mut hosts[host];
@@ -59,7 +59,7 @@ impl HostStates {
         });
     }
 
-    /// Why one of these hosts, a bit each, can promise nothing now.
+    /// Why one of these hosts, a bit each, cannot guarantee events now.
     pub fn outage(&self, mask: u64) -> Option<String> {
         self.with(|hosts| {
             let asked = hosts.iter().enumerate().filter(|(host, _)| mask & (1 << host) != 0);
@@ -67,7 +67,7 @@ impl HostStates {
         })
     }
 
-    /// Whether there is a host that serves.
+    /// Whether at least one host delivers.
     pub fn any_serves(&self) -> bool {
         self.with(|hosts| hosts.iter().any(|health| health.outage.is_none()))
     }
@@ -93,7 +93,7 @@ impl Health {
         self.outage.as_ref().map(|reason| format!("Redis {}: {reason}", self.label))
     }
 
-    /// What keeps it from being ready.
+    /// Why it is not ready.
     fn trouble(&self, successes: u32) -> Option<String> {
         self.why().or_else(|| {
             let good = successes.saturating_sub(self.owed);
@@ -118,7 +118,7 @@ mod tests {
     }
 
     #[test]
-    fn the_first_time_one_probe_is_enough() {
+    fn before_the_first_outage_one_probe_is_enough() {
         let states = states(&["a"]);
         assert_eq!(not_ready(&states), "Redis a: not connected yet");
         states.out(0, "refused");
@@ -127,7 +127,7 @@ mod tests {
     }
 
     #[test]
-    fn after_an_outage_it_is_ready_when_enough_probes_in_a_row_came_back() {
+    fn after_an_outage_it_is_ready_after_enough_good_probes_in_a_row() {
         let states = states(&["a"]);
         states.good(0);
         states.out(0, "3 probes did not come back");
@@ -135,7 +135,7 @@ mod tests {
         states.good(0);
         states.good(0);
         assert_eq!(not_ready(&states), "Redis a: back, 2 of 3 good probes");
-        assert_eq!(states.outage(1), None, "joins need not wait for the balancer");
+        assert_eq!(states.outage(1), None, "joins do not wait for the balancer");
         states.out(0, "gone again");
         for _ in 0..2 {
             states.good(0);
@@ -146,7 +146,7 @@ mod tests {
     }
 
     #[test]
-    fn with_one_host_of_several_out_the_node_is_degraded_and_says_which() {
+    fn with_one_host_of_several_out_the_node_is_degraded_and_names_it() {
         let states = states(&["a", "b"]);
         states.good(0);
         assert_eq!(states.readiness(), Readiness::Degraded("Redis b: not connected yet".to_owned()));

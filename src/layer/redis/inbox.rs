@@ -1,7 +1,7 @@
-//! What arrives from Redis: recognised by its channel, opened, counted and handed to the sink.
+//! Handles messages from Redis: recognises them by channel, decodes, counts and passes them to the sink.
 //!
-//! In: payloads of subscriptions and members of receive queues. Out: [`Signal`]s. Bytes that cannot be opened are counted
-//! with a reason and logged at a bounded rate; the next message is not concerned.
+//! In: payloads of subscriptions and members of receive queues. Out: [`Signal`]s. Bytes that cannot be decoded are
+//! counted with a reason and logged at a bounded rate; the next message is not affected.
 
 use std::{
     collections::HashMap,
@@ -22,7 +22,7 @@ use crate::{
     warn_bounded,
 };
 
-/// Turns bytes into signals.
+/// Converts bytes to signals.
 pub(super) struct Inbox {
     sink: Sink,
     metrics: Metrics,
@@ -31,13 +31,13 @@ pub(super) struct Inbox {
     publish_prefix: String,
     max_message: usize,
     probe_channel: String,
-    /// The node's own channel; the pub/sub layer publishes to it where that is served.
+    /// The node's own channel; the pub/sub layer publishes to it if it is in use.
     reply_channel: String,
     hears_replies: bool,
     channels: HashMap<String, Vec<ToGroup>>,
     patterns: HashMap<String, Vec<ToGroup>>,
     emitters: config::Emitters,
-    /// The pattern of the Node emitters' channels; `None` where they are not listened to.
+    /// The pattern of the Node emitters' channels; `None` if they are not subscribed to.
     node_pattern: Option<String>,
 }
 
@@ -75,7 +75,7 @@ impl Inbox {
         }
     }
 
-    /// The channels that every session subscribes to, groups or not.
+    /// The channels that every session subscribes to, with or without groups.
     pub fn fixed_channels(&self) -> Vec<String> {
         let emitter = (!self.emitters.python.is_empty()).then_some(&self.emitters.python);
         let reply = self.hears_replies.then_some(&self.reply_channel);
@@ -100,7 +100,7 @@ impl Inbox {
     }
 
     pub fn gap(&self, groups: Option<Vec<GroupName>>, reason: GapReason) {
-        // Counted where it is acted on, together with the gaps that the node finds itself.
+        // Counted by the receiver, together with the gaps that the node finds itself.
         (self.sink)(Signal::Gap(Gap { groups, reason }));
     }
 
@@ -153,7 +153,7 @@ impl Inbox {
         let (Ok(pattern), Ok(channel)) = (std::str::from_utf8(pattern), std::str::from_utf8(channel)) else {
             return self.drop(DropReason::UnknownChannel, "?", &"not UTF-8");
         };
-        // A pattern may be wide enough to see the probes; those are nobody's events.
+        // A pattern may be wide enough to match the probes; those are not events.
         if let Some(mappings) = self.patterns.get(pattern)
             && channel != self.probe_channel
         {
@@ -183,8 +183,8 @@ impl Inbox {
         }
     }
 
-    /// A member popped from a receive queue; `group_of` finds the group of a member name of this node, or `Err(())` if the
-    /// node never gave that name out.
+    /// A member popped from a receive queue; `group_of` finds the group of a member name of this node, or `Err(())` if
+    /// the node never used that name.
     pub fn member(&self, member: &[u8], now: SystemTime, group_of: impl Fn(&str) -> Result<Option<GroupName>, ()>) {
         let envelope = match self.codec.decode_core(member, now) {
             Ok(envelope) => envelope,
@@ -202,11 +202,11 @@ impl Inbox {
             }
             match group_of(name) {
                 Ok(Some(group)) => {
-                    // The usual message has one name, and then its body moves on without a copy.
+                    // The usual message has one name; its body is then moved without a copy.
                     let body = if names.peek().is_none() { body.take() } else { body.clone() };
                     self.event(group, body.unwrap_or_default(), Source::Core);
                 }
-                // Left a moment ago.
+                // The group was left a moment ago.
                 Ok(None) => {}
                 Err(()) => self.drop(DropReason::UnknownChannel, name, &"no group of this node has this name"),
             }
@@ -218,7 +218,7 @@ impl Inbox {
         let last = mappings.len().saturating_sub(1);
         for (index, mapping) in mappings.iter().enumerate() {
             match mapping(channel, &body) {
-                // The usual channel has one mapping, and then its body moves on without a copy.
+                // The usual channel has one mapping; the body is then moved without a copy.
                 Some(group) if index == last => self.event(group, std::mem::take(&mut body), Source::Mapped),
                 Some(group) => self.event(group, body.clone(), Source::Mapped),
                 None => self.drop(DropReason::Unmapped, channel, &"the mapping gives no valid group"),
@@ -226,7 +226,7 @@ impl Inbox {
         }
     }
 
-    /// A plain publish: a JSON object, or the msgpack map that a node writes where the event holds bytes.
+    /// A plain publish: a JSON object, or the msgpack map that a node writes if the event contains bytes.
     fn plain(&self, channel: &str, payload: &[u8]) -> Option<Value> {
         if !msgpack::begins_map(payload) {
             return self.json(channel, payload);
@@ -268,7 +268,7 @@ impl Inbox {
         (self.sink)(Signal::Event(Event { group, body, source, received: Instant::now() }));
     }
 
-    /// The group that a channel is for, as far as its name says so.
+    /// The group in a channel's name, if it has one.
     fn group_of<'a>(&self, channel: &'a str) -> Option<&'a str> {
         self.names.group_of_pubsub_channel(channel).or_else(|| channel.strip_prefix(&self.publish_prefix))
     }
@@ -276,11 +276,11 @@ impl Inbox {
     fn drop(&self, reason: DropReason, from: &str, why: &dyn std::fmt::Display) {
         let detail = format_args!("a message from {from}: {why}");
         self.metrics.lost(reason, 1, self.group_of(from), None, &detail);
-        warn_bounded!("a message from {from} was dropped ({}): {why}", reason.label());
+        warn_bounded!("dropped a message from {from} ({}): {why}", reason.label());
     }
 }
 
-/// A text as a pattern of PSUBSCRIBE that matches only itself.
+/// Text as a PSUBSCRIBE pattern that matches only itself.
 fn literal(text: &str) -> String {
     let mut pattern = String::with_capacity(text.len());
     for character in text.chars() {
@@ -292,5 +292,5 @@ fn literal(text: &str) -> String {
     pattern
 }
 
-/// An inbox that every session shares; its sink is called wherever the bytes are read, on the layer's thread.
+/// An inbox that every session shares; its sink is called where the bytes are read, on the layer's thread.
 pub(super) type SharedInbox = Arc<Inbox>;

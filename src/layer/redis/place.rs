@@ -1,4 +1,4 @@
-//! What a group is called in Redis, and on which of several hosts.
+//! The names of a group in Redis, and the hosts they are on.
 //!
 //! In: the layer's options, a group. Out: a [`Registration`] with every name that the group needs. Pure.
 
@@ -11,21 +11,21 @@ use crate::{
     },
 };
 
-/// The names of one group of this node, worked out once when it is joined.
+/// The names of one group of this node, computed once when it is joined.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Registration {
     pub group: GroupName,
-    /// What the node's member name ends in; never used twice.
+    /// The suffix of the node's member name; never used twice.
     pub token: u64,
-    /// Which receive queue the group's messages come through, so that their order is kept.
+    /// The receive queue of the group's messages; a single one, so that their order is kept.
     pub queue: usize,
-    /// Core layer: the group's set, our member name in it, and the host that has it.
+    /// Core layer: the group's set, our member name in it, and its host.
     pub core: Option<CoreNames>,
     /// Pub/sub layer: the group's channel and its host.
     pub pubsub: Option<(String, usize)>,
     /// Plain publishes: the group's channel, on every host.
     pub plain: String,
-    /// The hosts without which the group's events do not arrive, a bit each.
+    /// The hosts that the group's events require, a bit each.
     pub needs: u64,
 }
 
@@ -43,13 +43,13 @@ impl Registration {
         std::iter::once(self.plain.as_str()).chain(pubsub)
     }
 
-    /// The set to be a member of on `host`.
+    /// The set to join on `host`.
     pub fn core_on(&self, host: usize) -> Option<&CoreNames> {
         self.core.as_ref().filter(|core| core.host == host)
     }
 }
 
-/// How names are made, for one node.
+/// Creates the names of one node.
 #[derive(Debug, Clone)]
 pub(super) struct Placement {
     names: LayerNames,
@@ -58,7 +58,8 @@ pub(super) struct Placement {
     hosts: usize,
     /// One client id per receive queue: the node's id and the number of the queue.
     clients: Vec<String>,
-    /// The client id of the queue for messages to the node itself, so that these and events do not fill each other's.
+    /// The client id of the queue for messages to the node itself, separate so that events cannot fill it, nor it
+    /// theirs.
     reply_client: String,
 }
 
@@ -102,7 +103,7 @@ impl Placement {
         }
     }
 
-    /// The hosts without which a group's events do not arrive, a bit each.
+    /// The hosts that a group's events require, a bit each.
     pub fn needs(&self, group: &GroupName) -> u64 {
         if self.hosts == 1 {
             return 1;
@@ -118,7 +119,7 @@ impl Placement {
         needs
     }
 
-    /// The receive queue of a group: one on the host that has its set, if there is any, so that it needs no other host.
+    /// The receive queue of a group: one on the host of its set, if there is any, so that it needs no other host.
     fn queue_of(&self, name: &str) -> usize {
         let hash = crc32fast::hash(name.as_bytes()) as usize;
         let home = ring::index(name, self.hosts);
@@ -129,8 +130,8 @@ impl Placement {
         }
     }
 
-    /// The receive queues of this node, in their order, and last the one for messages to the node itself; none where the core
-    /// layer is not served.
+    /// The receive queues of this node, in order, and last the one for messages to the node itself; empty if the core
+    /// layer is not in use.
     pub fn queues(&self) -> Vec<String> {
         match self.kind {
             config::LayerKind::Pubsub => Vec::new(),
@@ -141,12 +142,12 @@ impl Placement {
         }
     }
 
-    /// How many of the receive queues are for groups.
+    /// The number of receive queues for groups.
     pub const fn group_queues(&self) -> usize {
         self.clients.len()
     }
 
-    /// The node's own channel. It is one of the core layer's names; the pub/sub layer publishes to it as it is.
+    /// The node's own channel. It is a name of the core layer; the pub/sub layer publishes to it unchanged.
     pub fn reply_channel(&self) -> String {
         specific_channel(&self.reply_client, "reply")
     }
@@ -168,8 +169,9 @@ fn client_host(client: &str, hosts: usize) -> usize {
 
 /// The client ids of the receive queues: the node's id and a number each, chosen so that every host has some of them.
 ///
-/// channels_redis picks the host of a queue by the CRC of the name up to the `!`, so the only way to put a queue on a given
-/// host is to try names until one falls there: with 64 tries per queue and at most 64 hosts nearly every queue finds one.
+/// channels_redis picks the host of a queue by the CRC of the name up to the `!`, so the only way to put a queue on a
+/// given host is to try names until one matches: with 64 tries per queue and at most 64 hosts nearly every queue finds
+/// one.
 fn clients(node: &str, queues: usize, hosts: usize) -> Vec<String> {
     let mut clients: Vec<String> = Vec::with_capacity(queues);
     for queue in 0..queues {

@@ -1,8 +1,9 @@
 //! Probes: a message through Redis back to the node itself proves that events arrive.
 //!
-//! In: what comes back through the subscription. Out: the state of the host. Missed probes make the host *suspected*: nothing
-//! new is promised, but the connection stays, because a Redis that only paused has lost nothing, and a new connection would
-//! lose what waits in the old one. Only when they are missing for long is the connection given up.
+//! In: messages of the subscription. Out: the state of the host. Missed probes make the host *suspected*: nothing new
+//! is guaranteed, but the connection stays, because a Redis that only paused has lost nothing, while a new connection
+//! would lose the messages waiting in the old one. The connection is closed only after probes have been missed for
+//! long.
 
 use std::{rc::Rc, sync::Arc, time::Duration};
 
@@ -12,8 +13,9 @@ use tokio::time::timeout;
 use super::Context;
 use crate::redis::{Probe, RESPONSE, every, exchange, one_line};
 
-/// Sentinel is asked with every so many probes who the master is: the old one may live on and hear of it late, and until
-/// then it serves whoever is connected, while others publish elsewhere. A suspected one is asked about each time.
+/// With one in this many probes Sentinel is asked for the master: after a failover the old master may keep running, and
+/// until it learns of that it serves its clients while others publish elsewhere. For a suspected host Sentinel is asked
+/// with each probe.
 const SENTINEL: u64 = 3;
 
 /// Sends the probes of one session.
@@ -21,7 +23,7 @@ pub(super) struct Prober {
     context: Rc<Context>,
     host: usize,
     commands: MultiplexedConnection,
-    /// Where the connection leads.
+    /// The address of the connection.
     address: String,
     probe: Arc<Probe>,
 }
@@ -36,7 +38,7 @@ impl Prober {
         Self { context: Rc::clone(context), host, commands, address, probe }
     }
 
-    /// Resolves when the first probe is back.
+    /// Resolves when the first probe has returned.
     pub async fn first(mut self) -> Result<(), String> {
         let number = self.probe.next();
         self.send(number).await.map_err(|error| one_line(&error))?;
@@ -44,7 +46,7 @@ impl Prober {
         timeout(RESPONSE, self.probe.until(number)).await.map_err(late)
     }
 
-    /// Probes until the connection is to be given up; gives the reason.
+    /// Probes until the connection must be closed; returns the reason.
     pub async fn run(mut self) -> String {
         let interval = self.context.options.probe_interval.0;
         let failures = u64::from(self.context.options.probe_failures);
@@ -62,12 +64,12 @@ impl Prober {
                 let reason = format!("{missed} probes did not come back");
                 self.context.states.out(self.host, &reason);
                 if !std::mem::replace(&mut suspected, true) {
-                    log::warn!("{}: {reason}; nothing new is promised", self.label());
+                    log::warn!("{}: {reason}; new joins and publishes are refused", self.label());
                     self.context.registry.borrow_mut().suspend(self.host, &reason);
                 }
             } else if seen > last {
                 if std::mem::take(&mut suspected) {
-                    log::warn!("{}: answers again, and nothing is lost", self.label());
+                    log::warn!("{}: answers again; nothing was lost", self.label());
                     self.context.registry.borrow_mut().resume(self.host);
                 }
                 self.context.states.good(self.host);
@@ -90,7 +92,7 @@ impl Prober {
         self.context.hosts[self.host].label()
     }
 
-    /// Publishes a probe. One that Redis does not take in time is as good as missed, and no failure yet.
+    /// Publishes a probe. A timeout counts as a missed probe, not as a failure.
     async fn send(&mut self, number: u64) -> Result<(), RedisError> {
         let mut commands = redis::pipe();
         commands.cmd("PUBLISH").arg(self.context.inbox.probe_channel()).arg(number).ignore();
@@ -104,7 +106,7 @@ impl Prober {
             Ok(Ok(answer)) => answer,
             _ => return Ok(()),
         };
-        // After a failover the old master may answer for long, as a replica that forwards nothing of ours.
+        // After a failover the old master may answer for long, as a replica that does not forward our publishes.
         match answer.first() {
             Some(redis::Value::Array(role))
                 if moves && role.first() != Some(&redis::Value::BulkString(b"master".into())) =>
@@ -116,7 +118,7 @@ impl Prober {
     }
 }
 
-/// The master that Sentinel names, if it is to be asked and answers.
+/// The master according to Sentinel, if Sentinel is configured and answers.
 async fn master(context: &Context, host: usize, ask: bool) -> Option<String> {
     if !ask {
         return None;

@@ -1,7 +1,7 @@
-//! What the node itself writes for others: events for groups, and messages for workers of Channels.
+//! Writes the node's own messages: events for groups, and messages for Channels workers.
 //!
-//! In: an event or message, from any thread. Out: one or two commands on the connection that the session of a host serves
-//! with, within a deadline. A key that is written has a TTL.
+//! In: an event or message, from any thread. Out: one or two commands on a serving connection, within a deadline. A key
+//! that is written has a TTL.
 
 use std::{
     fmt,
@@ -31,7 +31,7 @@ use crate::{
     redis::{RESPONSE, query},
 };
 
-/// What `RedisChannelLayer.send` does, in one round trip: an expired message makes room, a full channel takes none.
+/// `RedisChannelLayer.send` in one round trip: expired messages are removed, a full channel accepts none.
 const SEND: &str = "
     redis.call('ZREMRANGEBYSCORE', KEYS[1], 0, ARGV[1])
     if redis.call('ZCOUNT', KEYS[1], '-inf', '+inf') >= tonumber(ARGV[2]) then
@@ -42,13 +42,13 @@ const SEND: &str = "
     return 1
 ";
 
-/// Why something was not written.
+/// Why a message was not written.
 pub(super) enum Failure {
     /// Redis does not answer.
     Unavailable,
     /// It is larger than this limit.
     TooLarge(usize),
-    /// It answered with an error, or what is to be written is none.
+    /// It answered with an error, or the message is invalid.
     Refused(String),
 }
 
@@ -75,7 +75,7 @@ impl Failure {
         Self::Refused(format!("{reason}"))
     }
 
-    /// The same for those outside, who may know why Redis does not answer.
+    /// Converts it for callers outside, who need to know why Redis does not answer.
     pub fn into_error(self, unavailable: impl FnOnce() -> LayerError) -> LayerError {
         match self {
             Self::Unavailable => unavailable(),
@@ -85,9 +85,9 @@ impl Failure {
     }
 }
 
-/// The connections to write on, and how what is written looks.
+/// Writes on the serving connections, in the layer's formats.
 pub(super) struct Publisher {
-    /// One per host that serves now.
+    /// One per serving host.
     connections: Mutex<Vec<Option<MultiplexedConnection>>>,
     kind: LayerKind,
     codec: LayerCodec,
@@ -96,7 +96,7 @@ pub(super) struct Publisher {
     max_message: usize,
     capacity: usize,
     expiry: Duration,
-    /// Plain channels are on no host of their own: their messages go round.
+    /// Plain channels have no host of their own: their messages are spread over all.
     turn: AtomicUsize,
 }
 
@@ -115,12 +115,12 @@ impl Publisher {
         }
     }
 
-    /// A host serves with this connection, or does not serve.
+    /// Sets the connection on which a host serves; `None` if it does not.
     pub fn set(&self, host: usize, connection: Option<MultiplexedConnection>) {
         self.connections.lock().unwrap_or_else(PoisonError::into_inner)[host] = connection;
     }
 
-    /// Publishes an event to a group's plain channel, where every node hears it: JSON, or msgpack if it holds bytes.
+    /// Publishes an event to a group's plain channel, which every node receives: JSON, or msgpack if it contains bytes.
     pub async fn publish(&self, group: &GroupName, body: &Value) -> Result<(), Failure> {
         if body.as_map().is_none() {
             return Err(Failure::refused(format_args!("an event must be an object, not {}", body.kind())));
@@ -130,7 +130,7 @@ impl Publisher {
             false => limited::json(body, self.max_message)?,
         };
         let channel = format!("{}{group}", self.publish_prefix);
-        // Every node listens to it on every host; this one the group needs in any case.
+        // Every node subscribes on every host; the group requires this one in any case.
         let home = match self.kind {
             LayerKind::Pubsub => self.host_of(&self.names.pubsub_group_channel(group.as_str())),
             LayerKind::Core | LayerKind::Both => self.host_of(group.as_str()),
@@ -138,10 +138,11 @@ impl Publisher {
         self.run(home, redis::cmd("PUBLISH").arg(channel).arg(payload)).await
     }
 
-    /// `channel_layer.send(channel, body)`. Where either layer of channels_redis may be in use, whoever listens decides.
+    /// `channel_layer.send(channel, body)`. If either layer of channels_redis may be in use, the existing subscribers
+    /// decide.
     pub async fn send(&self, channel: &str, body: &Value) -> Result<(), Failure> {
         if !is_channel_name(channel) {
-            return Err(Failure::refused(format_args!("{channel:?} is no name of a channel")));
+            return Err(Failure::refused(format_args!("{channel:?} is not a valid channel name")));
         }
         let by_pubsub = match self.kind {
             LayerKind::Core => false,
@@ -151,7 +152,7 @@ impl Publisher {
         if by_pubsub { self.send_pubsub(channel, body).await } else { self.send_core(channel, body).await }
     }
 
-    /// Whether somebody subscribes to the channel itself; those who listen to patterns do not count.
+    /// Whether the channel has a subscriber; pattern subscribers do not count.
     async fn is_heard(&self, channel: &str) -> Result<bool, Failure> {
         let command = redis::cmd("PUBSUB").arg("NUMSUB").arg(channel).to_owned();
         let (_, listeners): (String, u64) = self.run(self.host_of(channel), &command).await?;
@@ -178,7 +179,7 @@ impl Publisher {
         command.arg(now.as_secs_f64()).arg(member).arg(self.expiry.as_secs().max(1));
         match self.run(host, &command).await? {
             1 => Ok(()),
-            _ => Err(Failure::refused(format_args!("the channel {channel:?} is full: nobody takes its messages"))),
+            _ => Err(Failure::refused(format_args!("the channel {channel:?} is full: no worker reads its messages"))),
         }
     }
 

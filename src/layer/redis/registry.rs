@@ -1,7 +1,7 @@
-//! Which groups this node belongs to, and on which hosts Redis has confirmed it.
+//! This node's groups, and the hosts on which Redis has confirmed them.
 //!
-//! In: joins and leaves of the node, confirmations and losses of the hosts. Out: [`Op`]s for the hosts' sessions and answers
-//! to those who wait for a join. Pure bookkeeping without I/O; it lives on the layer's thread.
+//! In: joins and leaves of the node, confirmations and losses of the hosts. Out: [`Op`]s for the hosts' sessions and
+//! answers to pending joins. Pure bookkeeping without I/O; it lives on the layer's thread.
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -14,28 +14,28 @@ use tokio::sync::{mpsc, oneshot};
 use super::place::{Placement, Registration};
 use crate::{event::GroupName, layer::LayerError, sparse::give_back};
 
-/// What a session does with a registration.
+/// A change that a session carries out.
 #[derive(Clone, Debug)]
 pub(super) enum Op {
-    /// Tell Redis, then [`Registry::confirm`].
+    /// Register it in Redis, then [`Registry::confirm`].
     Add(Rc<Registration>),
-    /// Take it away.
+    /// Remove it.
     Remove(Rc<Registration>),
 }
 
-/// Who waits for a join.
+/// The caller of a pending join.
 pub(super) type Waiter = oneshot::Sender<Result<(), LayerError>>;
 
 struct Membership {
     registration: Rc<Registration>,
-    /// One bit per host that confirmed it.
+    /// One bit per host that has confirmed it.
     confirmed: u64,
     waiters: Vec<Waiter>,
     left: Option<Instant>,
 }
 
 impl Membership {
-    /// Answers those who wait, if every one of these hosts has confirmed; whether nobody is left who was not heard.
+    /// Answers pending joins if every one of these hosts has confirmed; returns whether none is left.
     fn answer(&mut self, serving: u64) -> bool {
         if self.confirmed & serving != serving || self.waiters.is_empty() {
             return true;
@@ -66,7 +66,7 @@ pub(super) struct Registry {
     departures: VecDeque<(Instant, GroupName)>,
 }
 
-/// How long a refused client should wait; a session needs about this long to come back.
+/// How long a refused client should wait; a session needs about this long to recover.
 pub(super) const RETRY_AFTER: Duration = Duration::from_secs(2);
 
 impl Registry {
@@ -89,24 +89,24 @@ impl Registry {
         &self.placement
     }
 
-    /// The hosts that serve, a bit each.
+    /// The serving hosts, a bit each.
     fn serving(&self) -> u64 {
         self.links.iter().enumerate().filter(|(_, link)| link.up).fold(0, |mask, (host, _)| mask | 1 << host)
     }
 
-    /// Why the events of a group that needs these hosts cannot be promised now.
+    /// Why the events of a group that needs these hosts cannot be guaranteed now.
     fn outage(&self, needs: u64) -> Option<LayerError> {
         let link = self.links.iter().enumerate().find(|(host, link)| needs & (1 << host) != 0 && !link.up)?.1;
         Some(LayerError::Unavailable { reason: link.reason.clone(), retry_after: RETRY_AFTER })
     }
 
     pub fn join(&mut self, group: &GroupName, waiter: Waiter) {
-        // A waiter that has gone needs no answer; this holds for every send below.
+        // A caller that is gone needs no answer; this holds for every send below.
         if let Some(outage) = self.outage(self.placement.needs(group)) {
             let _ = waiter.send(Err(outage));
             return;
         }
-        // A plain publish may come on any host that serves.
+        // A plain publish may arrive on any serving host.
         let all = self.serving();
         if let Some(membership) = self.groups.get_mut(group) {
             membership.left = None;
@@ -137,7 +137,7 @@ impl Registry {
         }
     }
 
-    /// Removes the groups that were left longer than the linger ago and not joined since.
+    /// Removes the groups that were left longer than the linger time ago and not joined since.
     pub fn sweep(&mut self, now: Instant) {
         while let Some((left, _)) = self.departures.front()
             && now.duration_since(*left) >= self.linger
@@ -157,7 +157,7 @@ impl Registry {
         }
     }
 
-    /// A session begins: from now on it hears of every change, and these are the registrations to begin with.
+    /// A session begins: returns its channel of changes, and the registrations to begin with.
     pub fn begin(&mut self, host: usize) -> (mpsc::UnboundedReceiver<Op>, Vec<Rc<Registration>>) {
         let (ops, receiver) = mpsc::unbounded_channel();
         self.links[host].ops = Some(ops);
@@ -168,7 +168,7 @@ impl Registry {
         self.groups.values().map(|membership| Rc::clone(&membership.registration)).collect()
     }
 
-    /// A session has told Redis of these, and now serves.
+    /// A session has registered these in Redis, and serves now.
     pub fn up(&mut self, host: usize, registrations: &[Rc<Registration>]) {
         self.links[host].up = true;
         self.links[host].reason.clear();
@@ -190,7 +190,7 @@ impl Registry {
         }
     }
 
-    /// Whether everybody may rely on this registration on this host.
+    /// Whether this registration is guaranteed on this host.
     pub fn is_confirmed(&self, host: usize, registration: &Registration) -> bool {
         self.groups.get(&registration.group).is_some_and(|membership| {
             membership.registration.token == registration.token && membership.confirmed & (1 << host) != 0
@@ -206,7 +206,7 @@ impl Registry {
         self.suspend(host, reason);
     }
 
-    /// A session goes on, but its host does not answer: nothing new is promised, and who waits is told.
+    /// A session continues but its host does not answer: nothing new is guaranteed, and pending joins are refused.
     pub fn suspend(&mut self, host: usize, reason: &str) {
         let link = &mut self.links[host];
         link.up = false;
@@ -215,13 +215,13 @@ impl Registry {
         let mut forsaken = Vec::new();
         for (group, membership) in &mut self.groups {
             if membership.registration.needs & (1 << host) == 0 {
-                // It can do without this host, and may have waited for nothing else.
+                // It does not need this host, and may have waited for it only.
                 if !membership.answer(all) {
                     forsaken.push(group.clone());
                 }
                 continue;
             }
-            // Whoever waits has no earlier promise, so the group has nobody once they are refused.
+            // A pending join has no earlier guarantee, so after the refusal the group has no members.
             if !membership.waiters.is_empty() {
                 forsaken.push(group.clone());
             }
@@ -241,17 +241,17 @@ impl Registry {
         self.links[host].reason.clear();
     }
 
-    /// The group that a token was given to; `None` once it was left.
+    /// The group that a token was assigned to; `None` once it was left.
     pub fn group(&self, token: u64) -> Option<&GroupName> {
         self.tokens.get(&token)
     }
 
-    /// Whether this token was ever given out.
+    /// Whether this token was ever assigned.
     pub const fn knows(&self, token: u64) -> bool {
         token < self.next_token
     }
 
-    /// The groups whose core-layer messages come through this queue.
+    /// The groups with core-layer messages in this queue.
     pub fn groups_of_queue(&self, queue: usize) -> Vec<GroupName> {
         let of_queue = self.groups.values().filter(|membership| membership.registration.queue == queue);
         of_queue.map(|membership| membership.registration.group.clone()).collect()
@@ -259,7 +259,7 @@ impl Registry {
 
     fn tell(&self, op: &Op) {
         for ops in self.links.iter().filter_map(|link| link.ops.as_ref()) {
-            // A session that has just ended learns everything when it begins again.
+            // A session that has just ended learns everything when the next one begins.
             let _ = ops.send(op.clone());
         }
     }
@@ -312,7 +312,7 @@ mod tests {
     }
 
     #[test]
-    fn without_a_host_joins_are_refused_and_those_who_wait_too() {
+    fn without_a_host_joins_are_refused_including_pending_ones() {
         let mut registry = registry(1);
         assert!(join(&mut registry, "g").try_recv().unwrap().is_err());
         let mut ops = up(&mut registry, 0);
@@ -321,7 +321,7 @@ mod tests {
         registry.down(0, "gone");
         assert!(matches!(waiting.try_recv().unwrap(), Err(LayerError::Unavailable { reason, .. }) if reason == "gone"));
         assert!(join(&mut registry, "g").try_recv().unwrap().is_err());
-        // Nobody was promised the group, so it goes after the linger.
+        // No join was confirmed, so the group is removed after the linger time.
         registry.sweep(Instant::now() + Duration::from_secs(6));
         assert!(registry.registrations().is_empty());
     }
@@ -349,7 +349,7 @@ mod tests {
     }
 
     #[test]
-    fn a_confirmation_of_an_earlier_registration_counts_for_nothing() {
+    fn a_confirmation_of_an_earlier_registration_is_ignored() {
         let mut registry = registry(1);
         let mut ops = up(&mut registry, 0);
         let _gone = join(&mut registry, "g");
@@ -380,7 +380,7 @@ mod tests {
     }
 
     #[test]
-    fn a_silent_host_refuses_who_waits_and_keeps_what_was_confirmed_for_its_return() {
+    fn a_silent_host_refuses_pending_joins_and_keeps_confirmed_ones() {
         let mut registry = registry(1);
         let mut ops = up(&mut registry, 0);
         let _joined = join(&mut registry, "joined");
@@ -391,7 +391,7 @@ mod tests {
         assert!(waiting.try_recv().unwrap().is_err());
         assert!(join(&mut registry, "joined").try_recv().unwrap().is_err());
         registry.resume(0);
-        assert!(join(&mut registry, "joined").try_recv().unwrap().is_ok(), "nothing has to be told again");
+        assert!(join(&mut registry, "joined").try_recv().unwrap().is_ok(), "nothing is registered again");
     }
 
     #[test]
@@ -409,7 +409,7 @@ mod tests {
         }
         assert!(first.try_recv().is_err(), "a plain publish may come on the other host, too");
         registry.down(1, "gone");
-        assert!(first.try_recv().unwrap().is_ok(), "that host is no longer waited for");
+        assert!(first.try_recv().unwrap().is_ok(), "the host that is down is not waited for");
         assert!(second.try_recv().unwrap().is_err());
     }
 }

@@ -1,7 +1,9 @@
-//! One connected time of one host: connect, tell Redis everything, prove that events arrive, then serve until it fails.
+//! One connection of one host: connect, register everything in Redis, prove that events arrive, then serve until it
+//! fails.
 //!
-//! In: [`Op`]s of the registry. Out: registrations in Redis with their confirmations, and the reason of the end. A session
-//! that ends is never repaired: the next one begins from nothing, so there is one way into a working state.
+//! In: [`Op`]s of the registry. Out: registrations in Redis with their confirmations, and the reason of the end. A
+//! session that ends is never repaired: the next one starts from nothing, so there is a single way into a working
+//! state.
 
 use std::{collections::HashMap, rc::Rc, sync::Arc, time::Duration};
 
@@ -20,10 +22,11 @@ use crate::{
     redis::{AbortOnDrop, CONNECT, Message, Probe, RESPONSE, Subscription, every, one_line, timed_out},
 };
 
-/// Changes taken into one batch.
+/// Maximum number of changes per batch.
 const BATCH: usize = 4096;
 
-/// How often a change is told to Redis that does not confirm it in time; its probes say first whether it still answers.
+/// How often a change is sent to a Redis that does not confirm it in time; its probes show first whether it still
+/// answers.
 const TRIES: usize = 5;
 
 /// Memberships are renewed at least this often, so that a flushed Redis is noticed.
@@ -34,7 +37,7 @@ pub(super) struct Session {
     context: Rc<Context>,
     host: usize,
     commands: MultiplexedConnection,
-    /// Where it is connected to.
+    /// The address of the connection.
     address: String,
     subscription: Subscription,
     probe: Arc<Probe>,
@@ -43,7 +46,7 @@ pub(super) struct Session {
 }
 
 impl Session {
-    /// Connects, subscribes, registers and sees a probe come back. Nothing is promised to anybody before that.
+    /// Connects, subscribes, registers, and waits for a probe to return. Nothing is guaranteed before that.
     pub async fn establish(context: &Rc<Context>, host: usize) -> Result<Self, String> {
         let reason = |error: RedisError| one_line(&error);
         let at = &context.hosts[host];
@@ -64,7 +67,7 @@ impl Session {
         session.register(&registrations).await.map_err(reason)?;
         if !context.queues.is_empty() {
             let wait = pop_wait(context.options.expiry.0);
-            // A pause that the probes forgive must not end it.
+            // A pause that the probes tolerate must not end it.
             let config = config.set_response_timeout(Some(wait + context.options.probe_timeout.0.max(RESPONSE)));
             let mut connection = client.get_multiplexed_async_connection_with_config(&config).await.map_err(reason)?;
             core::replace_popper(context, host, &mut connection).await;
@@ -91,7 +94,7 @@ impl Session {
         let (failed, failure) = oneshot::channel();
         let (context, host) = (Rc::clone(&self.context), self.host);
         let task = tokio::task::spawn_local(async move {
-            // Nobody hears it where the session has already ended.
+            // A session that has ended already does not receive it.
             let _ = failed.send(pop_forever(context, host, connection).await);
         });
         self.popper = Some((AbortOnDrop(task), failure));
@@ -102,8 +105,8 @@ impl Session {
         Prober::new(&self.context, self.host, connection, Arc::clone(&self.probe))
     }
 
-    /// Serves until the connection fails, for the reason that it gives, or the node stops; then what it has in Redis is
-    /// removed.
+    /// Serves until the connection fails, and returns its reason, or until the node stops; then removes what it has in
+    /// Redis.
     pub async fn serve(mut self) -> Option<String> {
         let mut stop = self.context.stop.subscribe();
         let lost = self.subscription.lost();
@@ -123,7 +126,7 @@ impl Session {
         ended
     }
 
-    /// Tells Redis of joins and leaves until that fails.
+    /// Sends joins and leaves to Redis until that fails.
     async fn work(&mut self) -> RedisError {
         let mut refresh = every((self.context.options.group_expiry.0 / 3).min(REFRESH));
         let mut batch = Vec::new();
@@ -131,7 +134,7 @@ impl Session {
             let done = tokio::select! {
                 _ = self.ops.recv_many(&mut batch, BATCH) => self.apply(std::mem::take(&mut batch)).await,
                 _ = refresh.tick() => match self.refresh().await {
-                    // The next one comes in time.
+                    // The next one is on time.
                     Err(error) if error.is_timeout() => Ok(()),
                     done => done,
                 },
@@ -147,7 +150,7 @@ impl Session {
         let mut wanted: HashMap<String, bool> = HashMap::new();
         let (mut added, mut removed) = (Vec::new(), Vec::new());
         for op in batch {
-            // Of several changes to a channel the last one counts; member names never come twice.
+            // Of several changes to a channel the last one counts; member names never repeat.
             let (registration, want, list) = match op {
                 Op::Add(registration) => (registration, true, &mut added),
                 Op::Remove(registration) => (registration, false, &mut removed),
@@ -173,7 +176,7 @@ impl Session {
             };
             tries.next();
             match tokio::try_join!(sets, channels) {
-                // Told twice, nothing is different.
+                // Sending it twice changes nothing.
                 Err(error) if error.is_timeout() && !tries.is_empty() => {}
                 Err(error) => return Err(error),
                 Ok(((), ())) => break,
@@ -192,7 +195,7 @@ impl Session {
         let group_expiry = self.context.options.group_expiry.0;
         let fresh = core::add(&mut self.commands, self.host, &registrations, group_expiry).await?;
         let registry = self.context.registry.borrow();
-        // A group that was joined a moment ago may be told to Redis here first, and is then not confirmed yet.
+        // A group joined a moment ago may be registered in Redis here first, and is then not confirmed yet.
         let lost: Vec<_> = fresh
             .into_iter()
             .filter(|at| registry.is_confirmed(self.host, &registrations[*at]))
@@ -200,13 +203,16 @@ impl Session {
             .collect();
         drop(registry);
         if !lost.is_empty() {
-            log::warn!("{} groups had lost this node's membership (flushed?); registered again", lost.len());
+            log::warn!(
+                "this node's membership of {} groups was missing in Redis (flushed?); registered again",
+                lost.len()
+            );
             self.context.inbox.gap(Some(lost), GapReason::Expired);
         }
         Ok(())
     }
 
-    /// Removes what this node has on this host; whatever fails expires by itself.
+    /// Removes what this node has on this host; anything left expires by itself.
     async fn withdraw(&mut self) {
         let registrations = self.context.registry.borrow().registrations();
         let removed = async {
@@ -230,7 +236,7 @@ impl Drop for Session {
     }
 }
 
-/// The popper's failure; never, where there is no popper.
+/// The popper's failure; never resolves without a popper.
 async fn failure(popper: &mut Option<(AbortOnDrop, oneshot::Receiver<RedisError>)>) -> RedisError {
     match popper {
         Some((_, failure)) => failure.await.unwrap_or_else(|_| timed_out()),

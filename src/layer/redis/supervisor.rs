@@ -1,4 +1,5 @@
-//! Keeps one host connected for ever: session after session, with a random pause between, and says so once per change.
+//! Keeps one host connected forever: session after session, with a random pause in between, and one log line per
+//! change.
 //!
 //! In: nothing but the context. Out: readiness of the host, [`Gap`](crate::event::Gap)s after a loss. It retries forever.
 
@@ -22,7 +23,7 @@ pub(super) async fn supervise(context: Rc<Context>, host: usize) {
         } else {
             log::info!("{label}: connected");
         }
-        // Its first probe came back.
+        // Its first probe has returned.
         context.states.good(host);
         Box::pin(session.serve()).await
     };
@@ -30,7 +31,7 @@ pub(super) async fn supervise(context: Rc<Context>, host: usize) {
         context.states.out(host, reason);
         context.registry.borrow_mut().down(host, reason);
         if first {
-            log::warn!("{label}: {reason}; trying again until it answers");
+            log::warn!("{label}: {reason}; reconnecting until it answers");
         }
     };
     reconnect(stopped, establish, serve, down).await;

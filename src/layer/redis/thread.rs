@@ -1,6 +1,6 @@
 //! The layer thread: one runtime for every connection to Redis, so that fan-out elsewhere never delays reading.
 //!
-//! In: [`Command`]s. Out: changes of the registry, and the end of everything at a stop.
+//! In: [`Command`]s. Out: changes of the registry, and the end of every task at a stop.
 
 use std::{
     rc::Rc,
@@ -16,10 +16,10 @@ use tokio::{
 
 use super::{Command, Context, STOP, supervisor::supervise};
 
-/// Commands taken at once.
+/// Maximum number of commands per batch.
 const BATCH: usize = 1024;
 
-/// Starts the thread; `make` builds, on it, what its tasks share.
+/// Starts the thread; `make` creates the tasks' shared state on it.
 pub(super) fn start(
     commands: mpsc::UnboundedReceiver<Command>,
     make: impl FnOnce() -> Rc<Context> + Send + 'static,
@@ -30,7 +30,7 @@ pub(super) fn start(
             let context = make();
             run(context, commands).await;
         });
-        // Connections that answer no more are not waited for.
+        // Connections that no longer answer are not waited for.
         runtime.shutdown_background();
     })?;
     Ok(())
@@ -61,9 +61,9 @@ async fn run(context: Rc<Context>, mut commands: mpsc::UnboundedReceiver<Command
                             context.stop.send_replace(true);
                             let ended = async { while supervisors.join_next().await.is_some() {} };
                             if timeout(STOP, ended).await.is_err() {
-                                log::warn!("Redis did not confirm in time that this node is gone; its registrations expire");
+                                log::warn!("Redis did not confirm the removal of this node in time; its registrations will expire");
                             }
-                            // Whoever asked may have stopped waiting.
+                            // The caller may have stopped waiting.
                             let _ = done.send(());
                             return;
                         }
@@ -78,7 +78,7 @@ async fn run(context: Rc<Context>, mut commands: mpsc::UnboundedReceiver<Command
     }
 }
 
-/// A supervisor returns only at a stop; one that panicked is begun again, so that a host is never given up.
+/// A supervisor returns only at a stop; one that panicked is restarted, so that a host is never abandoned.
 async fn supervised(context: Rc<Context>, host: usize) {
     loop {
         match tokio::task::spawn_local(supervise(Rc::clone(&context), host)).await {

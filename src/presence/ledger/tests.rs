@@ -4,7 +4,7 @@ fn member(id: &str) -> Member {
     Member { scope: "shop".into(), id: id.into() }
 }
 
-/// A ledger against a Redis that knows one node only.
+/// A ledger with a Redis that knows one node only.
 struct Desk {
     ledger: Ledger,
     start: Instant,
@@ -32,7 +32,7 @@ impl Desk {
         self.ledger.leave(&member(id), until);
     }
 
-    /// The steps due now, as text.
+    /// The steps due now, also as text.
     fn steps(&mut self, second: u64) -> (Vec<Step>, String) {
         let now = self.at(second);
         self.ledger.end_graces(now);
@@ -50,7 +50,7 @@ impl Desk {
         (steps, said)
     }
 
-    /// Carries out what is due, every step answered with `done`; the steps and the news.
+    /// Carries out the due steps, each answered with `done`; returns the steps and the changes.
     fn run(&mut self, second: u64, done: Done) -> (String, Vec<(Change, String)>) {
         let (steps, said) = self.steps(second);
         let answers = vec![done; steps.len()];
@@ -60,7 +60,7 @@ impl Desk {
 }
 
 #[test]
-fn redis_hears_of_the_first_and_of_the_last_connection_only() {
+fn redis_gets_only_the_first_and_the_last_connection() {
     let mut desk = Desk::new();
     let mut first = desk.enter("7");
     let mut second = desk.enter("7");
@@ -76,7 +76,7 @@ fn redis_hears_of_the_first_and_of_the_last_connection_only() {
 }
 
 #[test]
-fn who_comes_back_within_the_grace_was_never_gone() {
+fn a_member_that_returns_within_the_grace_was_never_gone() {
     let mut desk = Desk::new();
     drop(desk.enter("7"));
     desk.run(0, Done::NoChange);
@@ -86,11 +86,11 @@ fn who_comes_back_within_the_grace_was_never_gone() {
     assert_eq!(desk.run(60, Done::Changed).0, "");
     desk.leave("7", 60);
     desk.leave("7", 60);
-    assert_eq!(desk.run(62, Done::NoChange), ("-7".into(), vec![]), "one leave too many is none");
+    assert_eq!(desk.run(62, Done::NoChange), ("-7".into(), vec![]), "a leave without an enter does nothing");
 }
 
 #[test]
-fn a_departure_is_told_before_the_arrival_that_overtook_it() {
+fn a_departure_is_reported_before_the_arrival_that_overtook_it() {
     let mut desk = Desk::new();
     drop(desk.enter("7"));
     desk.run(0, Done::NoChange);
@@ -107,7 +107,7 @@ fn a_departure_is_told_before_the_arrival_that_overtook_it() {
 }
 
 #[test]
-fn an_arrival_that_nobody_waits_for_any_more_goes_to_the_listener() {
+fn an_arrival_without_a_waiter_goes_to_the_listener() {
     let mut desk = Desk::new();
     drop(desk.enter("7"));
     assert_eq!(desk.run(0, Done::Changed).1, [(Change::Arrived, "7".into())]);
@@ -130,7 +130,7 @@ fn a_lost_answer_leaves_a_step_that_can_be_repeated() {
 }
 
 #[test]
-fn who_came_and_went_while_redis_was_away_leaves_nothing() {
+fn a_member_that_came_and_went_during_an_outage_leaves_nothing() {
     let mut desk = Desk::new();
     drop(desk.enter("7"));
     desk.leave("7", 0);
@@ -140,7 +140,7 @@ fn who_came_and_went_while_redis_was_away_leaves_nothing() {
 }
 
 #[test]
-fn after_a_loss_of_data_everybody_is_written_again_and_departures_wait() {
+fn after_a_loss_of_data_all_members_are_written_again_and_departures_wait() {
     let mut desk = Desk::new();
     for id in ["here", "grace", "going"] {
         drop(desk.enter(id));
@@ -170,7 +170,7 @@ fn after_a_loss_of_data_everybody_is_written_again_and_departures_wait() {
 }
 
 #[test]
-fn who_was_taken_over_is_written_again_and_told_to_have_come_back() {
+fn a_member_that_was_taken_over_is_written_again_and_reported_as_back() {
     let mut desk = Desk::new();
     drop(desk.enter("here"));
     drop(desk.enter("grace"));
@@ -182,7 +182,7 @@ fn who_was_taken_over_is_written_again_and_told_to_have_come_back() {
         .iter()
         .map(|step| match step.what {
             What::Came { .. } => Done::Changed,
-            // The one who took it over has told of it.
+            // The node that took it over has reported it.
             What::Went { .. } => Done::NoChange,
         })
         .collect();
@@ -205,14 +205,14 @@ fn a_member_of_a_dead_node_waits_for_its_return() {
 }
 
 #[test]
-fn nothing_of_a_living_node_expires() {
+fn no_entry_of_a_live_node_expires() {
     let mut desk = Desk::new();
     drop(desk.enter("7"));
     desk.run(0, Done::Changed);
     desk.ledger.rewrite(desk.at(100), Duration::from_secs(200));
     assert_eq!(desk.run(100, Done::NoChange).0, "");
     desk.ledger.rewrite(desk.at(200), Duration::from_secs(200));
-    assert_eq!(desk.run(200, Done::Changed), ("+7".into(), vec![]), "it never was gone");
+    assert_eq!(desk.run(200, Done::Changed), ("+7".into(), vec![]), "it was never gone");
     desk.ledger.rewrite(desk.at(300), Duration::from_secs(200));
     assert_eq!(desk.run(300, Done::NoChange).0, "");
 }

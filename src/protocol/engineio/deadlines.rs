@@ -1,15 +1,15 @@
-//! Deadlines that all lie equally far ahead: the first that is set is the first that is due, so a queue is enough.
+//! Deadlines with the same delay: the first one set is the first one due, so a queue is enough.
 
 use std::{collections::VecDeque, time::Duration};
 
 use tokio::time::Instant;
 
-/// Whose deadline: a place among the worker's sessions, and which of those that had the place.
+/// The owner of a deadline: an index among the worker's sessions, and the serial number of the session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Who {
-    /// The place.
+    /// The index.
     pub place: u32,
-    /// Which session it was; places are used again.
+    /// The serial number of the session; indices are reused.
     pub serial: u32,
 }
 
@@ -20,19 +20,19 @@ pub struct Deadlines {
 }
 
 impl Deadlines {
-    /// None yet.
+    /// Without deadlines.
     pub const fn new(delay: Duration) -> Self {
         Self { delay, queue: VecDeque::new() }
     }
 
-    /// Sets one, counted from `from`, which is not before that of the last call.
+    /// Sets a deadline, counted from `from`, which must not be before that of the last call.
     pub fn add(&mut self, from: Instant, who: Who) -> Instant {
         let due = from + self.delay;
         self.queue.push_back((due, who));
         due
     }
 
-    /// Takes the next one that is due.
+    /// Takes the next deadline that is due.
     pub fn due(&mut self, now: Instant) -> Option<(Instant, Who)> {
         match self.queue.front() {
             Some((due, _)) if *due <= now => self.queue.pop_front(),
@@ -40,7 +40,7 @@ impl Deadlines {
         }
     }
 
-    /// When the next one is due.
+    /// The time of the next deadline.
     pub fn next(&self) -> Option<Instant> {
         self.queue.front().map(|(due, _)| *due)
     }

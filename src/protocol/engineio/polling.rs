@@ -1,4 +1,5 @@
-//! A session without a socket: requests fetch what waits in the connection's outbox, and bring what the client says.
+//! A session without a socket: requests fetch the messages in the connection's outbox, and deliver the client's
+//! messages.
 
 use std::{
     cell::{Cell, RefCell},
@@ -20,58 +21,58 @@ use crate::{
 /// The content type of a payload.
 pub const PAYLOAD_TYPE: &str = "text/plain; charset=UTF-8";
 
-/// Packets in one payload: python-engineio refuses more.
+/// Maximum number of packets in one payload: python-engineio refuses more.
 const MAX_PACKETS: usize = 16;
 
-/// What a request for a session is answered.
+/// The answer to a request of a session.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Answer {
     /// 200 with this payload.
     Payload(Bytes),
-    /// 400: there is no such session.
+    /// 400: the session is unknown.
     Unknown,
-    /// 400: the request does not fit the session, which ends, or goes on over its WebSocket.
+    /// 400: the request is not possible in the session's state; the session ends, or continues on its WebSocket.
     Bad,
 }
 
-/// A payload that says nothing: the request is over.
+/// A payload without content: the request is over.
 const NOTHING: Answer = Answer::Payload(Bytes::from_static(b"6"));
 
-/// How long a request that comes while the session is being upgraded is kept.
+/// How long a request that arrives during an upgrade is kept.
 const LET_GO: Duration = Duration::from_millis(50);
 
-/// What a polling session has that others need not.
+/// The additional state of a polling session.
 #[derive(Default)]
 pub struct Polling {
     /// A request waits for messages.
     fetching: Cell<bool>,
     /// A request has asked for messages.
     polled: Cell<bool>,
-    /// A request brings messages.
+    /// A request delivers messages.
     bringing: Cell<bool>,
-    /// A WebSocket wants to carry the session. One at a time.
+    /// A WebSocket requests to take over the session. One at a time.
     pub(super) upgrading: Cell<bool>,
-    /// It has shown that it works; requests that wait are let go.
+    /// It has proven to work; waiting requests are answered.
     pub(super) probed: Cell<bool>,
     /// How fast the client sends.
     meter: Cell<Meter>,
-    /// The client said that it ends.
+    /// The client has ended the session.
     left: Cell<bool>,
-    /// It is over, or goes on over a WebSocket.
+    /// It has ended, or continues on a WebSocket.
     ended: Cell<bool>,
-    /// A request that brings messages and waits for those before them to be handled.
+    /// A request with messages that waits until the earlier ones are handled.
     held: RefCell<Option<Waker>>,
 }
 
 impl Polling {
-    /// Messages may be taken again.
+    /// Messages may be handled again.
     pub(super) fn go_on(&self) {
         if let Some(waker) = self.held.borrow_mut().take() {
             waker.wake();
         }
     }
 
-    /// Whether its client has asked for nothing yet.
+    /// Whether its client has not polled yet.
     pub(super) fn is_idle(&self) -> bool {
         !self.polled.get() && !self.upgrading.get()
     }
@@ -80,13 +81,13 @@ impl Polling {
         self.left.set(true);
     }
 
-    /// Whether it has not ended before.
+    /// Marks it as ended; returns whether it was not before.
     pub(super) fn end(&self) -> bool {
         !self.ended.replace(true)
     }
 }
 
-/// Ends the session of a request that is given up.
+/// Ends the session if a request is dropped.
 struct Given<'a> {
     session: &'a Rc<EngineSession>,
     up: bool,
@@ -94,7 +95,7 @@ struct Given<'a> {
 
 impl Drop for Given<'_> {
     fn drop(&mut self) {
-        // Once it goes on over a WebSocket, a request that was forgotten says nothing.
+        // Once it continues on a WebSocket, a dropped request means nothing.
         if self.up && self.session.is_polling() {
             self.session.sessions().desk().metrics.closed("poll_cancelled");
             self.session.connection().hang_up();
@@ -107,7 +108,7 @@ impl EngineSession {
         self.polling.borrow().as_deref().map(read)
     }
 
-    /// Waits for messages. The session ends with a request that is given up before the answer.
+    /// Waits for messages. The session ends if the request is dropped before the answer.
     pub async fn fetch(self: &Rc<Self>) -> Answer {
         match self.with_polling(|polling| polling.fetching.replace(true)) {
             None => return Answer::Bad,
@@ -120,8 +121,8 @@ impl EngineSession {
         }
         self.with_polling(|polling| polling.polled.set(true));
         let mut given = Given { session: self, up: true };
-        // The client ends its polling once a WebSocket works. A request that comes even so waits a moment: the upgrade may
-        // be on its way, on another connection.
+        // The client ends its polling once a WebSocket works. A request that arrives anyway waits a moment: the upgrade
+        // may be under way on another connection.
         let late = self.with_polling(|polling| polling.probed.get()) == Some(true);
         let messages = poll_fn(|cx| {
             self.connection().watch(cx.waker());
@@ -136,23 +137,23 @@ impl EngineSession {
         answer
     }
 
-    /// The last request of a client that ended the session itself, which was faster: it is let go as if it had waited.
+    /// The last request of a client, after the session has ended: it is answered as if it had waited.
     pub(super) fn fetch_last(&self) -> Answer {
         self.sessions().remove(self.who());
         NOTHING
     }
 
-    /// Whether the client ended the session while its request for messages was still on its way.
+    /// Whether the client ended the session while its polling request was still under way.
     pub(super) fn is_left(&self) -> bool {
         self.with_polling(|polling| polling.left.get() && !polling.fetching.get()) == Some(true)
     }
 
-    /// What a waiting request is answered now, if anything. A late one is let go by time, and refused where the session
-    /// goes on over a WebSocket.
+    /// The answer to a waiting request now, if any. A late one is answered after a time, and refused if the session
+    /// continues on a WebSocket.
     fn answer(&self, late: bool) -> Option<Answer> {
         if self.connection().is_gone() {
             let left = self.with_polling(|polling| polling.left.get());
-            // A client that ends the session itself wants its request back, and no word of the end.
+            // A client that ends the session itself expects its request to be answered, without a close packet.
             return Some(if left == Some(true) { NOTHING } else { Answer::Payload(Bytes::from_static(b"1")) });
         }
         if let Some(payload) = self.payload() {
@@ -165,7 +166,7 @@ impl EngineSession {
         }
     }
 
-    /// What waits for the client, as much as one payload takes.
+    /// The waiting messages, as many as fit into one payload.
     fn payload(&self) -> Option<Bytes> {
         let (mut payload, mut packets, mut closed) = (String::new(), 0, false);
         let max = self.sessions().settings().max_payload;
@@ -176,8 +177,8 @@ impl EngineSession {
                 Content::Binary(bytes) => engine::binary_length(bytes.len()),
                 Content::Close => 1,
             };
-            // The end comes alone, as from the reference server: clients look at it before they look at a Socket.IO packet
-            // that came with it, and would take a disconnect for a lost connection.
+            // The close is sent alone, as by the reference server: clients check for it before they read a Socket.IO
+            // packet in the same payload, and would take a disconnect for a lost connection.
             let is_end = matches!(content, Content::Close);
             if packets == MAX_PACKETS || (packets > 0 && (is_end || payload.len() + 1 + length > max)) {
                 return false;
@@ -202,7 +203,7 @@ impl EngineSession {
         (packets > 0).then(|| payload.into())
     }
 
-    /// Takes what a request brought: packets, each to be handled before the next.
+    /// Handles the body of a request: packets, each handled before the next.
     pub async fn bring(self: &Rc<Self>, body: &[u8]) -> Answer {
         match self.with_polling(|polling| polling.bringing.replace(true)) {
             None => return Answer::Bad,
@@ -245,7 +246,7 @@ impl EngineSession {
         Answer::Payload(Bytes::from_static(b"ok"))
     }
 
-    /// How long it takes until the client may have sent what it brings.
+    /// How long to wait until the client's rate permits this body.
     fn meter(&self, body: &[u8]) -> Duration {
         let packets = body.split(|byte| *byte == SEPARATOR).count() as u64;
         let (rates, now) = (self.connection().limits().rates, self.connection().micros());
@@ -262,7 +263,7 @@ impl EngineSession {
         wait
     }
 
-    /// Waits until the messages that came before are handled.
+    /// Waits until the earlier messages are handled.
     async fn until_free(&self) {
         poll_fn(|cx| {
             if !self.connection().is_held() || self.connection().is_gone() {

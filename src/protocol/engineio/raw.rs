@@ -1,4 +1,4 @@
-//! Engine.IO without anything above it: messages as they are, for a consumer's `on_raw` and `on_message`.
+//! Engine.IO without a protocol above it: raw messages, for a consumer's `on_raw` and `on_message`.
 
 use std::{
     cell::OnceCell,
@@ -21,7 +21,7 @@ use crate::{
     socket::{Connection, close::CloseCode},
 };
 
-/// What a consumer's session says; its payloads are packets of Engine.IO already.
+/// Sends a consumer's messages; their payloads are Engine.IO packets already.
 struct RawOutlet {
     connection: Rc<Connection>,
     carrier: OnceCell<Weak<EngineSession>>,
@@ -43,14 +43,14 @@ impl Outlet for RawOutlet {
     }
 }
 
-/// The messages of a session, for its consumer.
+/// Passes the messages of a session to its consumer.
 pub struct Raw {
     session: Rc<Session>,
     outlet: Rc<RawOutlet>,
 }
 
 impl Raw {
-    /// Lets a client in at once: without Socket.IO there is nothing to connect to later.
+    /// Admits a client at once: without Socket.IO it does not connect to a namespace later.
     pub async fn admit(
         admission: &Admission,
         endpoint: &Endpoint,
@@ -68,7 +68,7 @@ impl Raw {
         Ok(Self { session, outlet })
     }
 
-    /// The session is open, and carried by this one.
+    /// The session is open, on this Engine.IO session.
     pub fn opened(&self, carrier: &Rc<EngineSession>) {
         if self.outlet.carrier.set(Rc::downgrade(carrier)).is_ok() {
             self.session.opened();

@@ -18,7 +18,7 @@ use crate::{
     socket::{Connection, Handler, Piece, close::CloseCode},
 };
 
-/// The protocol whose messages a session carries.
+/// The protocol above a session.
 pub trait Upper {
     /// A text message.
     fn text(self: Rc<Self>, session: &Rc<EngineSession>, text: Text);
@@ -26,33 +26,33 @@ pub trait Upper {
     /// A binary message.
     fn binary(self: Rc<Self>, session: &Rc<EngineSession>, bytes: &[u8]);
 
-    /// Whether the client has said what it came for; one that has not in time is sent away.
+    /// Whether the client has completed its handshake; one that does not in time is disconnected.
     fn is_settled(&self) -> bool;
 
-    /// Whether it has not even begun to: too many of those are sent away before their time.
+    /// Whether it has not even started: with too many of those the oldest are disconnected early.
     fn is_silent(&self) -> bool {
         false
     }
 
-    /// Some of what was sent to the client is lost.
+    /// Some messages to the client were lost.
     fn lost(&self);
 
-    /// The session is over.
+    /// The session has ended.
     fn gone(&self);
 
-    /// A packet that is not whole will not be: it is let go.
+    /// An incomplete packet will not be completed: it is dropped.
     fn give_up(&self) {}
 
-    /// The node is about to end the session for good: what the client is told before.
+    /// The node is about to end the session: sends a last message to the client.
     fn farewell(&self, _session: &EngineSession) {}
 }
 
-/// The next thing that is to happen in the heartbeat.
+/// The next event of the heartbeat.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Beat {
-    /// The server asks at this time.
+    /// The server pings at this time.
     Ping(Instant),
-    /// The client must have answered by this time.
+    /// The pong is due by this time.
     Pong(Instant),
 }
 
@@ -64,7 +64,7 @@ pub struct EngineSession {
     who: Who,
     secret: Secret,
     beat: Cell<Option<Beat>>,
-    /// It stands in the queue of those that are in no namespace.
+    /// It is in the queue of sessions without a namespace.
     pending: Cell<bool>,
     /// Absent over a WebSocket.
     pub(super) polling: RefCell<Option<Box<Polling>>>,
@@ -113,24 +113,24 @@ impl EngineSession {
         self.secret.is(secret)
     }
 
-    /// Whether messages are fetched by requests.
+    /// Whether messages are fetched by polling.
     pub(super) fn is_polling(&self) -> bool {
         self.polling.borrow().is_some()
     }
 
-    /// It polls no more.
+    /// It no longer polls.
     pub(super) fn polling_ended(&self, polling: &Polling) {
         if polling.end() {
             self.sessions.desk().metrics.polling.dec();
         }
     }
 
-    /// Sends a packet or several.
+    /// Sends one packet or several.
     pub fn send(&self, payload: &Payload) {
         self.connection.send(payload);
     }
 
-    /// Reads no more from the client for now, or goes on.
+    /// Pauses reading from the client, or resumes it.
     pub fn hold(&self, hold: bool) {
         self.connection.hold(hold);
         if let (false, Some(polling)) = (hold, self.polling.borrow().as_deref()) {
@@ -138,12 +138,12 @@ impl EngineSession {
         }
     }
 
-    /// Ends the session in an orderly way: what waits is still sent.
+    /// Ends the session gracefully: waiting messages are still sent.
     pub fn close(&self, code: CloseCode, reason: &str) {
         self.connection.close(code, reason);
     }
 
-    /// The client breaks the protocol, or its time is over.
+    /// The client violates the protocol, or its time is over.
     pub fn fail(&self, label: &'static str, code: CloseCode, reason: &str) {
         self.sessions.desk().metrics.closed(label);
         if self.is_polling() {
@@ -153,19 +153,19 @@ impl EngineSession {
         }
     }
 
-    /// The client sent what is no packet.
+    /// The client sent an invalid packet.
     pub fn fail_packet(&self, error: &crate::packet::PacketError) {
         log::debug!("a packet of a client: {error}");
         self.fail("bad_packet", CloseCode::PROTOCOL_ERROR, &error.to_string());
     }
 
-    /// Sends a ping that is due; whether it was.
+    /// Sends a ping that is due; returns whether it was.
     pub(super) fn ping(&self, due: Instant) -> bool {
         if self.beat.get() != Some(Beat::Ping(due)) {
             return false;
         }
         if self.connection.is_gone() {
-            // The client left, and never asked for its last messages.
+            // The client left, and never fetched its last messages.
             self.sessions.remove(self.who);
             return false;
         }
@@ -207,21 +207,21 @@ impl EngineSession {
         self.upper.is_silent()
     }
 
-    /// The client is in no namespace, and no attempt to connect to one is under way.
+    /// The client is in no namespace, and is not connecting to one.
     pub fn wait_for_connect(&self) {
         if !self.pending.replace(true) {
             self.sessions.add_pending(self.who);
         }
     }
 
-    /// Whether it still is, and so keeps its place in the queue.
+    /// Whether this is still so, and it stays in the queue.
     pub(super) fn stays_pending(&self) -> bool {
         let stays = !self.connection.is_gone() && self.upper.is_silent();
         self.pending.set(stays);
         stays
     }
 
-    /// Too many sessions are in no namespace, and this one is among the oldest.
+    /// Too many sessions are in no namespace, and this is among the oldest.
     pub(super) fn give_way(&self) {
         self.fail("max_pending", CloseCode::TRY_AGAIN_LATER, "too many sessions are in no namespace");
     }
@@ -232,7 +232,7 @@ impl EngineSession {
         self.fail("ping_timeout", CloseCode::NORMAL, "ping timeout");
     }
 
-    /// Whether the session goes on; one whose time is over by now ends, even if the timer is late.
+    /// Whether the session continues; an expired session ends now, even if the timer is late.
     pub(super) fn is_alive(&self, now: Instant) -> bool {
         let late = match self.beat.get() {
             Some(Beat::Pong(due)) => due <= now,
@@ -245,7 +245,7 @@ impl EngineSession {
         !late && (!self.connection.is_gone() || self.is_left())
     }
 
-    /// A packet of the client.
+    /// Handles a packet of the client.
     pub(super) fn take(self: &Rc<Self>, packet: Received) {
         match packet {
             Received::Message(text) => Rc::clone(&self.upper).text(self, text),
@@ -256,7 +256,7 @@ impl EngineSession {
                 }
             }
             Received::Close => self.closed_by_client(),
-            // A probe means something only to a second WebSocket.
+            // A probe has a meaning only on a second WebSocket.
             Received::Probe | Received::Upgrade | Received::Noop => {}
         }
     }

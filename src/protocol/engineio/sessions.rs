@@ -1,4 +1,4 @@
-//! The Engine.IO sessions of one worker: where they are found, and one timer for all their heartbeats.
+//! The Engine.IO sessions of one worker: an index of them, and one timer for all their heartbeats.
 
 use std::{
     cell::{Cell, RefCell},
@@ -24,30 +24,30 @@ use crate::{
     socket::{Connection, ConnectionLimits, Roster, negotiate::Deflate},
 };
 
-/// Attachments of one packet.
+/// Maximum number of attachments per packet.
 const MAX_ATTACHMENTS: usize = 256;
 
-/// What all sessions of the node keep to.
+/// Settings of all sessions of the node.
 #[derive(Clone)]
 pub struct Settings {
-    /// When the next ping goes out after a pong.
+    /// The time from a pong to the next ping.
     pub ping_interval: Duration,
     /// How long a pong may take.
     pub ping_timeout: Duration,
     /// How long a client may take to connect to a namespace.
     pub connect_timeout: Duration,
-    /// How long a client that polls may take to ask for the first time.
+    /// How long a client that polls may take to poll for the first time.
     pub poll_timeout: Duration,
-    /// Sessions of one worker that are in no namespace: its even part of the node's.
+    /// Maximum number of sessions of one worker without a namespace: its equal share of the node's limit.
     pub max_pending: usize,
-    /// Bytes of one message or payload.
+    /// Maximum number of bytes of one message or payload.
     pub max_payload: usize,
-    /// What a packet may have beside its text.
+    /// Limits of packets with attachments.
     pub packets: crate::packet::Limits,
 }
 
 impl Settings {
-    /// Those of the configuration.
+    /// From the configuration.
     pub fn new(config: &config::Config) -> Self {
         let own = &config.socketio;
         Self {
@@ -72,24 +72,24 @@ pub struct Sessions {
     workers: Arc<Workers>,
     all: RefCell<Slab<Rc<EngineSession>>>,
     serial: Cell<u32>,
-    /// When pings are to be sent.
+    /// When pings are due.
     pings: RefCell<Deadlines>,
-    /// When pongs must have come.
+    /// When pongs are due.
     pongs: RefCell<Deadlines>,
-    /// When clients must have connected to a namespace.
+    /// When connecting to a namespace is due.
     connects: RefCell<Deadlines>,
-    /// When those that poll must have asked for messages.
+    /// When the first poll is due.
     polls: RefCell<Deadlines>,
-    /// Those in no namespace, the oldest first. One that has got into one is taken out when the queue is full.
+    /// Sessions without a namespace, the oldest first. One that has connected is removed when the queue is full.
     pending: RefCell<VecDeque<Who>>,
-    /// What the timer is set to.
+    /// The time to which the timer is set.
     timer: Cell<Option<Instant>>,
     sooner: Notify,
 }
 
 impl Sessions {
-    /// None yet, of a worker of the node `node`. Keeps the sessions' times and takes what other workers hand over, on this
-    /// thread.
+    /// Without sessions yet, for a worker of the node `node`. Runs the sessions' timers and takes what other workers
+    /// pass on, on this thread.
     pub fn start(
         desk: Rc<WorkerServices>,
         roster: Rc<Roster>,
@@ -120,17 +120,17 @@ impl Sessions {
         sessions
     }
 
-    /// What the sessions keep to.
+    /// The settings of the sessions.
     pub const fn settings(&self) -> &Settings {
         &self.settings
     }
 
-    /// What the worker works with.
+    /// The worker's services.
     pub const fn desk(&self) -> &Rc<WorkerServices> {
         &self.desk
     }
 
-    /// Whether the session is one of this node.
+    /// Whether the session belongs to this node.
     pub fn is_of_this_node(&self, sid: &Sid) -> bool {
         sid.node == self.node
     }
@@ -143,13 +143,13 @@ impl Sessions {
         &self.workers
     }
 
-    /// A connection for a session that is to be opened.
+    /// A connection for a new session.
     pub fn connection(&self, limits: &Arc<ConnectionLimits>, deflate: Option<Deflate>) -> Rc<Connection> {
         Connection::pending(Rc::clone(&self.roster), Arc::clone(limits), deflate)
     }
 
-    /// Opens a session; gives it with the packet that says so, which is not sent yet. One that polls may go on over a
-    /// WebSocket where `upgrades` says so.
+    /// Opens a session; returns it with its open packet, which is not sent yet. A polling session may upgrade to a
+    /// WebSocket if `upgrades` is set.
     pub fn open(
         self: &Rc<Self>,
         connection: Rc<Connection>,
@@ -185,7 +185,7 @@ impl Sessions {
         (session, open.packet())
     }
 
-    /// The session of this id; one whose time is over ends now.
+    /// The session with this id; an expired session ends now.
     pub(super) fn find(&self, sid: &Sid) -> Option<Rc<EngineSession>> {
         let session = self.all.borrow().get(sid.place as usize).cloned()?;
         (session.is_known_by(&sid.secret) && session.is_alive(Instant::now())).then_some(session)
@@ -199,15 +199,15 @@ impl Sessions {
         drop(removed);
     }
 
-    /// A pong came: when the next ping goes out.
+    /// A pong arrived: returns the time of the next ping.
     pub(super) fn schedule_ping(&self, who: Who) -> Instant {
         let due = self.pings.borrow_mut().add(Instant::now(), who);
         self.set_timer();
         due
     }
 
-    /// A session is in no namespace. Where too many are, the oldest give way: an eighth of the limit at once, because each
-    /// time the whole queue is looked through.
+    /// A session is in no namespace. If there are too many, the oldest are closed: an eighth of the limit at once,
+    /// because each time the whole queue is searched.
     pub(super) fn add_pending(&self, who: Who) {
         let max = self.settings.max_pending;
         let mut pending = self.pending.borrow_mut();
@@ -241,7 +241,7 @@ impl Sessions {
         }
     }
 
-    /// Keeps the times of all sessions, for as long as the worker lives.
+    /// Runs the timers of all sessions while the worker lives.
     async fn run(self: Rc<Self>) {
         loop {
             self.do_what_is_due();
@@ -263,7 +263,7 @@ impl Sessions {
             if let Some(session) = self.who(who)
                 && session.ping(due)
             {
-                // Counted from when the ping was due: a late timer takes nothing from the client's time, and adds nothing.
+                // Counted from the due time of the ping: a late timer neither shortens nor extends the client's time.
                 let by = self.pongs.borrow_mut().add(due, who);
                 session.expect_pong(by);
             }

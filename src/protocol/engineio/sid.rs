@@ -1,41 +1,41 @@
-//! The id of a session, which says where the session is: `<node>.<worker, place and 96 random bits in base64url>`.
+//! The id of a session, which contains its location: `<node>.<worker, place and 96 random bits in base64url>`.
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use subtle::ConstantTimeEq as _;
 
 const LENGTH: usize = 1 + 4 + 12;
 
-/// The part of an id that only its session knows.
+/// The secret part of an id, known only to its session and client.
 #[derive(Clone, Copy)]
 pub struct Secret([u8; 12]);
 
 impl Secret {
-    /// A new one.
+    /// A new random secret.
     pub fn random() -> Self {
         Self(rand::random())
     }
 
-    /// Compares without telling how much of it was right.
+    /// Compares in constant time.
     pub fn is(&self, other: &Self) -> bool {
         self.0.ct_eq(&other.0).into()
     }
 }
 
-/// Where a session is, and the proof that whoever asks was told so.
+/// The location of a session, and the proof that the client was given the id.
 #[derive(Clone)]
 pub struct Sid {
     /// The node.
     pub node: Box<str>,
     /// Its worker.
     pub worker: u8,
-    /// The place among the worker's sessions.
+    /// The index among the worker's sessions.
     pub place: u32,
-    /// What cannot be guessed.
+    /// The secret.
     pub secret: Secret,
 }
 
 impl Sid {
-    /// Reads an id; `None` where it is none that a node has made.
+    /// Parses an id; `None` if it is not in the form that a node makes.
     pub fn parse(text: &str) -> Option<Self> {
         let (node, rest) = text.split_once('.')?;
         let named = !node.is_empty() && node.len() <= 64 && node.bytes().all(|byte| byte.is_ascii_alphanumeric());

@@ -1,4 +1,4 @@
-//! The upgrade: a WebSocket that asks whether it works (`2probe`, `3probe`) and then carries the session (`5`).
+//! The upgrade: a WebSocket is probed (`2probe`, `3probe`) and then takes over the session (`5`).
 
 use std::{cell::Cell, rc::Rc, time::Duration};
 
@@ -18,7 +18,7 @@ use crate::{
 /// How long a WebSocket may take from the handshake to the end of the upgrade, as in the reference server.
 const DEADLINE: Duration = Duration::from_secs(10);
 
-/// A WebSocket that wants to carry a session.
+/// A WebSocket that is to take over a session.
 struct Candidate {
     session: Rc<EngineSession>,
     probed: Cell<bool>,
@@ -46,7 +46,7 @@ impl Judge for Candidate {
 
 impl Drop for Candidate {
     fn drop(&mut self) {
-        // Where it came to nothing; else there is no polling any more.
+        // The upgrade failed; after a successful one the session no longer polls.
         if let Some(polling) = self.session.polling.borrow().as_deref() {
             polling.upgrading.set(false);
             polling.probed.set(false);
@@ -55,7 +55,7 @@ impl Drop for Candidate {
 }
 
 impl EngineSession {
-    /// Reads a WebSocket that came for this session; if it proves itself, until the session is over.
+    /// Reads a WebSocket that arrived for this session; after a successful probe, until the session is over.
     pub async fn upgrade(self: Rc<Self>, stream: TcpStream, early: BytesMut, deflate: Option<Deflate>) {
         if let Some(polling) = self.polling.borrow().as_deref() {
             polling.upgrading.set(true);
@@ -63,13 +63,13 @@ impl EngineSession {
         let max = self.sessions().settings().max_payload;
         let candidate = Candidate { session: self, probed: Cell::new(false) };
         let deadline = Instant::now() + DEADLINE;
-        // Apart, so that its memory goes when the session goes on.
+        // Boxed separately, so that its memory is freed when the session continues.
         if let Some(driver) = Box::pin(probe(stream, early, deflate, max, candidate, deadline)).await {
             driver.await;
         }
     }
 
-    /// Whether it is carried by requests, and no WebSocket wants to carry it yet.
+    /// Whether it polls and no WebSocket is taking it over yet.
     pub(super) fn may_upgrade(&self) -> bool {
         self.polling.borrow().as_deref().is_some_and(|polling| !polling.upgrading.get())
     }
@@ -78,7 +78,7 @@ impl EngineSession {
         if let Some(polling) = self.polling.borrow().as_deref() {
             polling.probed.set(true);
         }
-        // The client ends its polling before it goes on, so a request that waits is let go.
+        // The client ends its polling before it continues, so a waiting request is answered.
         self.connection().wake();
         !self.connection().is_gone()
     }

@@ -1,6 +1,6 @@
-//! Requests and sockets for a session of another worker of this node, on their way to it.
+//! Passes requests and sockets to a session of another worker of this node.
 //!
-//! Not the channels of the hub (`hub/workers.rs`): those are for events, know no protocol, and drop what is too much.
+//! Separate from the channels of the hub (`hub/workers.rs`): those carry events, know no protocol, and drop when full.
 
 use std::{
     rc::Rc,
@@ -19,17 +19,17 @@ use tokio::{
 use super::{polling::Answer, sessions::Sessions, sid::Sid};
 use crate::socket::negotiate::Deflate;
 
-/// What a session is carried by.
+/// The transport of a session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Carrier {
-    /// Requests: it may be upgraded.
+    /// Polling: it may be upgraded.
     Polling,
-    /// A WebSocket, or one is about to.
+    /// A WebSocket, or one is taking over.
     Websocket,
 }
 
-/// Something that another worker has to do. Each belongs to an open request or socket of the worker it came from, so that
-/// there are no more of them than connections.
+/// Work for another worker. Each belongs to an open request or socket of the worker that it came from, so there are
+/// never more of them than connections.
 pub(super) enum Handover {
     Fetch { sid: Sid, answer: oneshot::Sender<Answer> },
     Bring { sid: Sid, body: Bytes, answer: oneshot::Sender<Answer> },
@@ -37,7 +37,7 @@ pub(super) enum Handover {
     Upgrade { sid: Sid, socket: Socket, done: oneshot::Sender<()> },
 }
 
-/// A socket between two threads.
+/// A socket on its way between two threads.
 pub(super) struct Socket {
     stream: std::net::TcpStream,
     early: BytesMut,
@@ -49,16 +49,16 @@ pub(super) struct Socket {
 pub struct Workers(RwLock<Vec<UnboundedSender<Handover>>>);
 
 impl Workers {
-    /// A worker starts: its number among the sessions, and its end of the channel.
+    /// Connects a new worker: its number among the sessions, and its end of the channel.
     pub(super) fn connect(&self) -> (u8, UnboundedReceiver<Handover>) {
         let (sender, receiver) = unbounded_channel();
         let mut all = self.0.write().unwrap_or_else(PoisonError::into_inner);
         all.push(sender);
-        // The hub allows no more than 64.
+        // The hub allows at most 64.
         (u8::try_from(all.len() - 1).unwrap_or(u8::MAX), receiver)
     }
 
-    /// Whether there is such a worker to take it.
+    /// Sends to a worker; returns whether it exists.
     fn send(&self, worker: u8, handover: Handover) -> bool {
         let all = self.0.read().unwrap_or_else(PoisonError::into_inner);
         all.get(usize::from(worker)).is_some_and(|worker| worker.send(handover).is_ok())
@@ -66,7 +66,7 @@ impl Workers {
 }
 
 impl Sessions {
-    /// Waits for the messages of a session, wherever on the node it is. Giving it up ends the session.
+    /// Waits for the messages of a session on any worker of the node. Dropping the future ends the session.
     pub async fn fetch(&self, sid: Sid) -> Answer {
         if sid.worker == self.worker() {
             return match self.find(&sid) {
@@ -78,7 +78,7 @@ impl Sessions {
         self.ask(sid.worker, |answer| Handover::Fetch { sid, answer }).await.unwrap_or(Answer::Unknown)
     }
 
-    /// Brings messages to a session.
+    /// Passes messages to a session.
     pub async fn bring(&self, sid: Sid, body: Bytes) -> Answer {
         if sid.worker == self.worker() {
             return match self.find(&sid) {
@@ -89,7 +89,7 @@ impl Sessions {
         self.ask(sid.worker, |answer| Handover::Bring { sid, body, answer }).await.unwrap_or(Answer::Unknown)
     }
 
-    /// Whether there is such a session.
+    /// The transport of a session; `None` if the session is unknown.
     pub async fn look(&self, sid: Sid) -> Option<Carrier> {
         if sid.worker == self.worker() {
             return self.carrier(&sid);
@@ -97,7 +97,7 @@ impl Sessions {
         self.ask(sid.worker, |found| Handover::Look { sid, found }).await.flatten()
     }
 
-    /// Gives a session a WebSocket that was accepted here; over when the WebSocket is.
+    /// Passes a WebSocket accepted here to a session; resolves when the WebSocket has ended.
     pub async fn upgrade(&self, sid: Sid, stream: TcpStream, early: BytesMut, deflate: Option<Deflate>) {
         if sid.worker == self.worker() {
             if let Some(session) = self.find(&sid).filter(|session| session.may_upgrade()) {
@@ -120,7 +120,7 @@ impl Sessions {
         Some(if session.may_upgrade() { Carrier::Polling } else { Carrier::Websocket })
     }
 
-    /// Does what other workers hand over, for as long as the worker lives.
+    /// Carries out the work from other workers while the worker lives.
     pub(super) async fn serve(self: Rc<Self>, mut inbox: UnboundedReceiver<Handover>) {
         while let Some(handover) = inbox.recv().await {
             let sessions = Rc::clone(&self);
@@ -141,7 +141,7 @@ impl Sessions {
     }
 }
 
-/// Answers, unless the request is given up meanwhile.
+/// Answers, unless the request is dropped meanwhile.
 async fn reply(mut answer: oneshot::Sender<Answer>, work: impl Future<Output = Answer>) {
     let worked = tokio::select! {
         worked = work => worked,

@@ -1,4 +1,4 @@
-//! How a connection ends: by a Close of either side, or without a word.
+//! The end of a connection: by a Close of either side, or by a cut.
 
 use bytes::Bytes;
 
@@ -13,7 +13,7 @@ use crate::{
 };
 
 impl Connection {
-    /// The node stops: the client should connect again, and will reach another.
+    /// The node stops: the client should reconnect, and will reach another node.
     pub(in crate::socket) fn restart(&self) {
         if self.is_open() {
             self.roster.metrics().closed("drain");
@@ -26,7 +26,7 @@ impl Connection {
         self.begin_close(State::Closing, &frame::close(code, reason));
     }
 
-    /// Ends a connection that does nothing wrong; `false` where it was ending already.
+    /// Ends a connection that has done nothing wrong; `false` if it was ending already.
     pub fn end(&self, ending: &Ending) -> bool {
         if !matches!(self.state.get(), State::Pending | State::Open) {
             return false;
@@ -44,18 +44,18 @@ impl Connection {
         self.begin_close(State::Finishing, close);
     }
 
-    /// Ends the connection because of what its client has sent and the node cannot hold.
+    /// Ends the connection because the node cannot hold its client's messages.
     pub fn overloads(&self) {
         self.give_up("inbox_total", CloseCode::TRY_AGAIN_LATER, "the node is overloaded");
     }
 
-    /// Ends the connection in the middle of what its client sends; what is there of that goes at once.
+    /// Ends the connection in the middle of a client's message; the received part is dropped at once.
     pub(in crate::socket) fn give_up(&self, label: &'static str, code: CloseCode, reason: &str) {
         if let Some(handler) = self.handler() {
             handler.give_up();
         }
         if self.state.get() == State::Closing {
-            // The client's Close stands behind what it does not finish: it is not waited for any more.
+            // The client's Close would come after the unfinished message: it is not awaited.
             self.state.set(State::Finishing);
             return self.wake();
         }
@@ -69,7 +69,7 @@ impl Connection {
         }
     }
 
-    /// The client's Close came: answer it, unless ours went first.
+    /// The client's Close arrived: answers it, unless ours was sent first.
     pub(in crate::socket) fn closed_by_client(&self, answer: &Bytes) {
         if self.state.get() == State::Closing {
             self.state.set(State::Finishing);
@@ -90,19 +90,19 @@ impl Connection {
         self.wake();
     }
 
-    /// A Close is queued whatever waits before it: its size is bounded by the protocol.
+    /// A Close is queued regardless of the outbox's limit: its size is bounded by the protocol.
     fn deliver_last(&self, close: &Bytes) {
         let pressure = self.roster.pressure();
         let parcel = Parcel::new(close.clone(), 0, Loss::Never, pressure);
         self.outbox.borrow_mut().push_last(&parcel, (pressure, self.place.get()));
     }
 
-    /// Sends a last word before a Close, whatever waits before it: for a protocol's own, which are small.
+    /// Sends a last message before a Close, regardless of the outbox's limit: for small messages of a protocol.
     pub fn send_last(&self, payload: &Payload) {
         self.deliver_last(Frame::new(payload).bytes(self.deflate.get(), &self.limits.compression));
     }
 
-    /// Drops the connection without another word.
+    /// Drops the connection without a Close.
     pub(in crate::socket) fn abort(&self) {
         if self.state.get() != State::Gone {
             self.state.set(State::Gone);

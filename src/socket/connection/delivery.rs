@@ -1,4 +1,4 @@
-//! What goes out: now if the kernel takes it, else through the outbox, and what becomes of it where there is no room.
+//! Sending: at once if the kernel accepts it, else through the outbox; and what is dropped when that is full.
 
 use std::{
     io,
@@ -18,8 +18,8 @@ use crate::{
     telemetry::DropReason,
 };
 
-/// Writes without asking the runtime whether the socket is ready: nearly always it is, and the kernel knows best. Where it
-/// is not, the runtime is asked, too, so that it tells when it is again.
+/// Writes without asking the runtime whether the socket is ready: nearly always it is, and the kernel knows best. If it
+/// is not, the runtime is asked, too, so that it reports when it is ready again.
 fn write_now(stream: &TcpStream, bytes: &[u8]) -> io::Result<usize> {
     match SockRef::from(stream).send(bytes) {
         Err(error) if error.kind() == io::ErrorKind::WouldBlock => stream.try_write(bytes),
@@ -28,15 +28,16 @@ fn write_now(stream: &TcpStream, bytes: &[u8]) -> io::Result<usize> {
 }
 
 impl Connection {
-    /// Encodes and sends one message to this connection alone. It is never lost as long as the connection lives.
+    /// Encodes and sends one message to this connection only. It is never lost while the connection is open.
     pub fn send(&self, payload: &Payload) {
         let frame = Frame::new(payload);
         let bytes = frame.bytes(self.deflate.get(), &self.limits.compression).clone();
         self.deliver(&Piece::new(bytes, 1, Loss::Never), &[]);
     }
 
-    /// Hands over encoded messages: straight to the kernel where nothing waits, else to the outbox. `each` is what `whole`
-    /// is made of, where it may have to wait in pieces. How many messages were taken; the others are counted as lost.
+    /// Sends encoded messages: directly to the kernel if the outbox is empty, else to the outbox. `each` has the parts
+    /// of `whole`, in case they must wait separately. Returns how many messages were accepted; the others are counted
+    /// as lost.
     pub fn deliver(&self, whole: &Piece, each: &[Piece]) -> u32 {
         match self.state.get() {
             State::Pending | State::Open => {}
@@ -65,7 +66,7 @@ impl Connection {
         0
     }
 
-    /// Lets messages wait, the first `written` bytes of which are out.
+    /// Queues messages; their first `written` bytes are sent already.
     #[cold]
     fn queue(&self, pieces: &[Piece], mut written: usize) -> u32 {
         let pressure = self.roster.pressure();
@@ -91,7 +92,7 @@ impl Connection {
         taken
     }
 
-    /// There is no room: what waits is lost, and so many messages that came.
+    /// The outbox is full: its messages are lost, and this many that arrived.
     fn overflow(&self, more: u64) {
         let lost = self.outbox.borrow_mut().discard() + more;
         self.roster.metrics().dropped(DropReason::SlowClient, lost);
@@ -99,12 +100,13 @@ impl Connection {
         self.close(CloseCode::TRY_AGAIN_LATER, "slow client");
     }
 
-    /// What waits for the client costs the worker so much.
+    /// The worker's memory for the messages that wait for this client.
     pub(in crate::socket) fn cost(&self) -> usize {
         if self.is_open() { self.outbox.borrow().cost() } else { 0 }
     }
 
-    /// The node has no room for all that waits: what may be lost is, and if that is less than half, the connection is closed.
+    /// All outboxes together exceed the node's limit: messages that may be lost are dropped, and if that is less than
+    /// half, the connection is closed.
     pub(in crate::socket) fn shed(&self) {
         let (before, lost, after) = {
             let mut outbox = self.outbox.borrow_mut();
@@ -120,7 +122,7 @@ impl Connection {
         self.close(CloseCode::TRY_AGAIN_LATER, "the node is overloaded");
     }
 
-    /// Writes what waits; `Ready(Ok)` when nothing does.
+    /// Writes the outbox; `Ready(Ok)` when it is empty.
     pub(in crate::socket) fn poll_flush(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let Some(stream) = self.stream.get() else { return Poll::Ready(Ok(())) };
         while !self.outbox.borrow().is_empty() {
@@ -129,7 +131,7 @@ impl Connection {
                 (outbox.bytes(), outbox.flush(|slices| stream.try_write_vectored(slices))?, outbox.bytes())
             };
             if after < before {
-                // The kernel had no room for it before, so the client's has taken some.
+                // The kernel had no room for it before, so the client has read something.
                 self.heard();
             }
             match lost {
@@ -140,7 +142,7 @@ impl Connection {
         Poll::Ready(Ok(()))
     }
 
-    /// Nothing waits any more; the handler is told what was lost while something did.
+    /// The outbox is empty; reports to the handler what was lost meanwhile.
     pub(super) fn caught_up(&self, lost: u64) {
         if lost > 0
             && self.is_open()
@@ -150,14 +152,14 @@ impl Connection {
         }
     }
 
-    /// Answers a ping; dropped when the client does not even read its pongs.
+    /// Answers a ping; dropped if the client does not even read its pongs.
     pub(in crate::socket) fn pong(&self, payload: &[u8]) {
         if self.outbox.borrow().bytes() < self.limits.outbox {
             self.deliver(&Piece::control(frame::pong(payload)), &[]);
         }
     }
 
-    /// Asks a silent client for a sign of life.
+    /// Pings a silent client.
     pub(in crate::socket) fn ping(&self) {
         if self.outbox.borrow().is_empty() {
             self.deliver(&Piece::control(frame::ping(&[])), &[]);

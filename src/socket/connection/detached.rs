@@ -1,4 +1,4 @@
-//! A connection without a socket: its client fetches what waits, and may get a socket later.
+//! A connection without a socket: its client fetches waiting messages, and may get a socket later.
 
 use std::rc::Rc;
 
@@ -12,14 +12,14 @@ impl Connection {
         self.enter();
     }
 
-    /// The socket that a connection without one gets; what waits goes there now.
+    /// Gives a socket to a connection without one; waiting messages are written to it now.
     pub(in crate::socket) fn adopt(&self, stream: TcpStream, deflate: Option<Deflate>) {
         if self.stream.set(stream).is_ok() {
             self.deflate.set(deflate);
         }
     }
 
-    /// Takes messages that wait for a client without a socket, for as long as `want` takes them.
+    /// Takes waiting messages for a client without a socket, while `want` accepts them.
     pub fn take_messages(&self, want: impl FnMut(Content<'_>) -> bool) {
         if self.stream.get().is_none() {
             let lost = self.outbox.borrow_mut().take_messages(want);
@@ -27,7 +27,7 @@ impl Connection {
         }
     }
 
-    /// Ends the connection without another word, whether it has a socket or not.
+    /// Ends the connection without a Close, with or without a socket.
     pub fn hang_up(&self) {
         self.abort();
         if self.stream.get().is_none() {

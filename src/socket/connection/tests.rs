@@ -1,4 +1,4 @@
-//! Connections whose clients do not read, over real sockets: what is lost, who is told, and whom the node gives up first.
+//! Slow clients over real sockets: what is lost, who learns of it, and which connections the node drops first.
 
 use bytes::{Bytes, BytesMut};
 use socket2::SockRef;
@@ -21,7 +21,7 @@ use crate::{
 
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// A worker's part of a node.
+/// One worker of a node.
 struct Worker {
     metrics: Metrics,
     socket: config::Socket,
@@ -41,7 +41,7 @@ impl Worker {
         Connection::pending(Rc::clone(&self.roster), Arc::new(limits), None)
     }
 
-    /// An open connection and its client, whose systems take a few kilobytes.
+    /// An open connection and its client, with kernel buffers of a few kilobytes.
     async fn open(&self, handler: Option<Rc<Recorder>>) -> (Rc<Connection>, TcpStream) {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         SockRef::from(&listener).set_send_buffer_size(4096).unwrap();
@@ -61,7 +61,7 @@ impl Worker {
         self.metrics.drops(reason)
     }
 
-    /// Delivers so many numbered messages of a kilobyte, together or one by one.
+    /// Delivers this many numbered messages of a kilobyte, together or one by one.
     fn deliver(&self, connection: &Connection, numbers: std::ops::Range<u32>, loss: &Loss, together: bool) -> u32 {
         let all: Vec<Piece> = numbers.map(|number| piece(number, loss.clone())).collect();
         if together {
@@ -73,7 +73,7 @@ impl Worker {
     }
 }
 
-/// Remembers what it is told, and tells the client in turn.
+/// Records losses, and reports them to the client.
 #[derive(Default)]
 struct Recorder {
     lost: RefCell<Vec<u64>>,
@@ -98,7 +98,7 @@ fn piece(number: u32, loss: Loss) -> Piece {
     Piece::new(frame::text(format!("{number} {}", "x".repeat(1000)).as_bytes()), 1, loss)
 }
 
-/// The first words of the messages up to and with the one that begins so.
+/// The first words of the messages up to and including the one that begins with `last`.
 async fn read_to(client: &mut TcpStream, last: &str) -> Vec<String> {
     let mut bytes = Vec::new();
     loop {
@@ -120,7 +120,7 @@ async fn read_to(client: &mut TcpStream, last: &str) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn a_handler_is_told_once_each_time_how_much_was_lost_when_the_client_has_caught_up() {
+async fn a_handler_learns_of_a_loss_once_after_the_client_has_caught_up() {
     let run = async {
         let worker = Worker::new(config::Socket { outbox: 50_000, ..config::Socket::default() });
         let recorder = Rc::new(Recorder::default());
@@ -139,7 +139,7 @@ async fn a_handler_is_told_once_each_time_how_much_was_lost_when_the_client_has_
             assert_eq!(numbers.len() as u64 + lost, 500);
         }
         assert_eq!(recorder.lost.borrow().len(), 2);
-        // Where nothing is lost, nothing is said.
+        // Without a loss nothing is sent.
         assert_eq!(worker.deliver(&connection, 0..30, &Loss::Oldest, false), 30);
         assert_eq!(read_to(&mut client, "29").await.len(), 30);
         worker.deliver(&connection, 30..31, &Loss::Oldest, false);
@@ -151,7 +151,7 @@ async fn a_handler_is_told_once_each_time_how_much_was_lost_when_the_client_has_
 }
 
 #[tokio::test]
-async fn a_polling_client_is_told_too() {
+async fn a_polling_client_learns_of_a_loss_too() {
     let worker = Worker::new(config::Socket { outbox: 5000, ..config::Socket::default() });
     let recorder = Rc::new(Recorder::default());
     let connection = worker.pending();
@@ -171,7 +171,7 @@ async fn a_polling_client_is_told_too() {
 }
 
 #[tokio::test]
-async fn a_full_outbox_that_may_not_lose_closes_and_all_that_waited_is_counted() {
+async fn a_full_outbox_without_a_loss_policy_closes_and_counts_all_messages() {
     let run = async {
         let worker = Worker::new(config::Socket { outbox: 50_000, ..config::Socket::default() });
         let (connection, mut client) = worker.open(None).await;
@@ -184,7 +184,7 @@ async fn a_full_outbox_that_may_not_lose_closes_and_all_that_waited_is_counted()
         .unwrap();
         let got = Parts(&bytes).count() as u64 - 1;
         assert!(!connection.is_open() && taken < 500);
-        // What was taken and not read is lost, with the one that did not fit; nobody was there for what came after it.
+        // Messages accepted and not read are lost, and the one that did not fit; later ones had no receiver.
         assert_eq!(worker.drops(DropReason::SlowClient), u64::from(taken) - got + 1);
     };
     LocalSet::new().run_until(run).await;
@@ -195,7 +195,7 @@ fn ends_with_close(bytes: &[u8]) -> bool {
 }
 
 #[tokio::test]
-async fn the_node_gives_up_those_that_cost_the_most_and_no_more_than_it_must() {
+async fn the_node_drops_the_connections_that_cost_the_most_and_no_more_than_needed() {
     let worker = Worker::new(config::Socket { outbox_total: 260_000, ..config::Socket::default() });
     let open = || {
         let connection = worker.pending();
@@ -203,7 +203,7 @@ async fn the_node_gives_up_those_that_cost_the_most_and_no_more_than_it_must() {
         connection
     };
     let all: Vec<Rc<Connection>> = (0..5).map(|_| open()).collect();
-    // What waits for many is nobody's fault.
+    // A message that waits for many counts against none of them.
     let shared = piece(0, Loss::Never);
     let many: Vec<Rc<Connection>> = (0..200).map(|_| open()).collect();
     assert!(many.iter().all(|connection| connection.deliver(&shared, &[]) == 1));
@@ -215,7 +215,7 @@ async fn the_node_gives_up_those_that_cost_the_most_and_no_more_than_it_must() {
     worker.deliver(&losing, 0..58, &Loss::Oldest, false);
     let are_open = || all.iter().map(|connection| connection.is_open()).collect::<Vec<bool>>();
     assert_eq!((are_open(), worker.drops(DropReason::Shed)), (vec![true, true, false, true, true], 60));
-    // One that may lose what waits loses it, and stays.
+    // A connection with droppable messages loses them, and stays.
     worker.deliver(&losing, 58..120, &Loss::Oldest, false);
     assert_eq!((are_open(), losing.is_open()), (vec![true, true, false, true, true], true));
     let shed = worker.drops(DropReason::Shed) - 60;
@@ -231,7 +231,7 @@ async fn the_node_gives_up_those_that_cost_the_most_and_no_more_than_it_must() {
 }
 
 #[tokio::test]
-async fn what_may_be_lost_does_not_keep_a_slow_client_from_being_heard() {
+async fn losable_messages_do_not_stop_reading_from_a_slow_client() {
     let worker = Worker::new(config::Socket { outbox: 10_000, ..config::Socket::default() });
     let connection = worker.pending();
     connection.open_without_socket();
@@ -242,9 +242,9 @@ async fn what_may_be_lost_does_not_keep_a_slow_client_from_being_heard() {
 }
 
 #[test]
-fn an_idle_connection_keeps_nothing_for_the_day_it_falls_behind() {
+fn an_idle_connection_reserves_no_memory_for_an_outbox() {
     assert_eq!(size_of::<Outbox>(), 8);
-    // Before there were policies, rates and limits at the door it was 176 and 40.
+    // Before there were policies, rates and admission limits it was 176 and 40.
     assert!(size_of::<Connection>() <= 144 && size_of::<Driver>() <= 64);
 }
 

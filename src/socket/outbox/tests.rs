@@ -1,4 +1,4 @@
-//! What is written is always whole messages in order, and what is missing from it was counted.
+//! The output always consists of whole messages in order, and missing ones are counted.
 
 use std::collections::BTreeMap;
 
@@ -12,7 +12,7 @@ use crate::{
     telemetry::{DropReason, Metrics},
 };
 
-/// One outbox, and where its losses are counted.
+/// One outbox, with its counters of losses.
 struct Bench {
     metrics: Metrics,
     pressure: Rc<Pressure>,
@@ -36,7 +36,7 @@ impl Bench {
         self.outbox.push(&parcel, 0, self.limit, (&self.pressure, 0))
     }
 
-    /// What the kernel takes of what waits, in chunks; and what was lost, if that is all.
+    /// The bytes that the kernel accepts, in chunks; and the number of lost messages if the outbox is empty then.
     fn write(&mut self, mut room: usize, chunk: usize) -> (Vec<u8>, Option<u64>) {
         let mut out = Vec::new();
         let done = self.outbox.flush(|slices| {
@@ -66,7 +66,7 @@ fn key(name: &str) -> Loss {
 }
 
 #[test]
-fn every_byte_leaves_once_and_in_order_however_little_the_kernel_takes() {
+fn every_byte_is_written_once_and_in_order_in_chunks_of_any_size() {
     for chunk in 1..9 {
         let mut bench = Bench::new(100);
         let first = bench.parcel("xxabc", Loss::Never);
@@ -82,7 +82,7 @@ fn every_byte_leaves_once_and_in_order_however_little_the_kernel_takes() {
 }
 
 #[test]
-fn messages_are_taken_one_by_one_out_of_pieces_of_several_frames() {
+fn messages_are_taken_one_by_one_from_pieces_of_several_frames() {
     let mut bench = Bench::new(100);
     let two = Bytes::from([frame::text(b"one"), frame::binary(b"\x02")].concat());
     bench.push(two, Loss::Never).unwrap();
@@ -107,7 +107,7 @@ fn messages_are_taken_one_by_one_out_of_pieces_of_several_frames() {
 }
 
 #[test]
-fn discarding_keeps_the_rest_of_a_frame_that_is_partly_out() {
+fn discarding_keeps_the_rest_of_a_partly_written_frame() {
     let mut bench = Bench::new(100);
     bench.push("abcd", Loss::Never).unwrap();
     bench.push("efgh", Loss::Oldest).unwrap();
@@ -121,22 +121,22 @@ fn discarding_keeps_the_rest_of_a_frame_that_is_partly_out() {
 }
 
 #[test]
-fn the_oldest_make_room_and_never_what_is_partly_out_or_must_not_be_lost() {
+fn the_oldest_make_room_except_partly_written_or_undroppable_ones() {
     let mut bench = Bench::new(10);
     bench.push("aaa", Loss::Oldest).unwrap();
     bench.push("KK", Loss::Never).unwrap();
     bench.push("bbb", Loss::Oldest).unwrap();
     assert_eq!(bench.write(1, 9).0, b"a");
     bench.push("cccc", Loss::Oldest).unwrap();
-    // "aa" is the rest of a message, "KK" is kept, "bbb" goes.
+    // "aa" is the rest of a message, "KK" is never dropped, "bbb" is dropped.
     assert_eq!(bench.outbox.contents(), b"aaKKcccc");
-    // Also for what is never lost itself; and then there is nothing left to go.
+    // Also for a message that is never dropped; after that nothing can be dropped.
     bench.push("LLLL", Loss::Never).unwrap();
     assert_eq!(bench.outbox.contents(), b"aaKKLLLL");
     assert_eq!(bench.push("dddd", Loss::Oldest), Err(Full));
     assert_eq!(bench.lost(), (2, 0));
     assert_eq!(bench.rest(), (b"aaKKLLLL".to_vec(), Some(2)));
-    // The next episode begins at nothing.
+    // The next episode starts from zero.
     bench.push("e", Loss::Oldest).unwrap();
     assert_eq!(bench.rest().1, Some(0));
 }
@@ -148,15 +148,15 @@ fn a_newer_message_takes_the_place_of_the_one_with_its_key() {
         bench.push(message, key(name)).unwrap();
     }
     assert_eq!((bench.outbox.contents(), bench.lost()), (b"a3b2c1".to_vec(), (0, 3)));
-    // What is partly out is as good as sent: the newer one comes behind it.
+    // A partly written message counts as sent: the newer one comes after it.
     assert_eq!(bench.write(1, 9).0, b"a");
     bench.push("a4", key("a")).unwrap();
     bench.push("a5", key("a")).unwrap();
     assert_eq!(bench.outbox.contents(), b"3b2c1a5");
-    // Too much is too much; nothing is lost uncounted by the attempt.
+    // Too large; the attempt drops nothing uncounted.
     assert_eq!(bench.push("c222222222", key("c")), Err(Full));
     assert_eq!((bench.outbox.contents(), bench.lost()), (b"3b2c1a5".to_vec(), (0, 4)));
-    // What was replaced is not reported as lost: the newest of each is there.
+    // Replaced messages are not reported as lost: the newest of each key is there.
     assert_eq!(bench.rest(), (b"3b2c1a5".to_vec(), Some(0)));
 }
 
@@ -181,7 +181,7 @@ fn a_message_larger_than_the_outbox_is_let_through_and_what_follows_has_its_room
 }
 
 #[test]
-fn what_waits_for_many_is_counted_once_and_nothing_is_left_of_it() {
+fn a_message_for_many_is_counted_once_and_completely_released() {
     let bench = Bench::new(1 << 20);
     let parcel = bench.parcel(vec![0; 50_000], Loss::Oldest);
     let mut all: Vec<Outbox> = (0..1000).map(|_| Outbox::default()).collect();
@@ -211,14 +211,14 @@ fn holes_do_not_pile_up_behind_a_message_that_stays() {
     assert_eq!(bench.lost(), (100_000 - 99, 0));
 }
 
-/// What happens to an outbox.
+/// An event in the life of an outbox.
 #[derive(Clone, Debug)]
 enum Step {
     /// A message of a kind, with attachments of these sizes.
     Message { kind: u8, size: usize, attachments: Vec<usize> },
-    /// The kernel takes so much.
+    /// The kernel accepts this much.
     Write { room: usize, chunk: usize },
-    /// The node needs the room.
+    /// The node needs the memory.
     Shed,
 }
 
@@ -231,7 +231,7 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
-/// A message that tells its number; and how many frames it has.
+/// A message that contains its number; and its number of frames.
 fn message(number: usize, size: usize, attachments: &[usize]) -> (Bytes, usize) {
     let text = Bytes::from(format!("{number}:{}", "x".repeat(size)));
     if attachments.is_empty() {
@@ -243,7 +243,7 @@ fn message(number: usize, size: usize, attachments: &[usize]) -> (Bytes, usize) 
     (Frame::new(&crate::event::Payload::Packet { text, attachments: binary.into() }).into_bytes(), frames)
 }
 
-/// The numbers of the messages in a stream of whole frames, each as often as it has frames.
+/// The numbers of the messages in a stream of complete frames, each as often as it has frames.
 fn numbers(stream: &[u8]) -> Vec<usize> {
     let parts: Vec<_> = Parts(stream).collect();
     assert_eq!(parts.iter().map(|part| part.frame.len()).sum::<usize>(), stream.len(), "only whole frames");
@@ -255,7 +255,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 250, ..ProptestConfig::default() })]
 
     #[test]
-    fn whatever_happens_whole_messages_come_out_and_every_other_is_counted(
+    fn whole_messages_come_out_and_every_other_is_counted(
         limit in 200..3000usize,
         steps in prop::collection::vec(step(), 1..400),
     ) {
@@ -263,7 +263,7 @@ proptest! {
         let mut stream = Vec::new();
         let mut told = 0;
         let (mut shed, mut refused) = (0, 0);
-        // Number, frames and kind of every message that was taken.
+        // Number, frames and kind of every accepted message.
         let mut sent: BTreeMap<usize, (usize, u8)> = BTreeMap::new();
         for (number, step) in steps.iter().enumerate() {
             match step {
@@ -276,7 +276,7 @@ proptest! {
                     };
                     match bench.push(bytes, loss) {
                         Ok(()) => drop(sent.insert(number, (frames, *kind))),
-                        // The connection would be closed; here it goes on without the message.
+                        // The connection would be closed; here it continues without the message.
                         Err(Full) => refused += 1,
                     }
                     let backlog = bench.outbox.0.as_ref().unwrap();
@@ -295,7 +295,7 @@ proptest! {
         stream.extend(bytes);
         told += done.unwrap();
         let got = numbers(&stream);
-        // A message is there whole, its frames side by side, or not at all.
+        // A message is complete, with its frames adjacent, or absent.
         let mut each: Vec<(usize, usize)> = Vec::new();
         for number in got {
             match each.last_mut() {
@@ -306,7 +306,7 @@ proptest! {
         for (number, count) in &each {
             prop_assert_eq!(*count, sent[number].0);
         }
-        // In order, but for those that took the place of an older one; and of each key the newest came.
+        // In order, except for those that replaced an older one; and of each key the newest arrived.
         let ordered: Vec<usize> = each.iter().map(|(number, _)| *number).filter(|number| sent[number].1 < 3).collect();
         prop_assert!(ordered.is_sorted());
         for kind in 3..7 {
@@ -315,13 +315,13 @@ proptest! {
             prop_assert!(of_kind.is_sorted());
             prop_assert_eq!(of_kind.last().copied(), newest);
         }
-        // Everything else was counted.
+        // All others were counted.
         let (oldest, superseded) = bench.lost();
         prop_assert_eq!(sent.len() as u64, each.len() as u64 + oldest + superseded + shed);
         prop_assert_eq!(told, oldest + shed);
         prop_assert_eq!(sent.len() + refused, steps.iter().filter(|step| matches!(step, Step::Message { .. })).count());
         prop_assert!(sent.iter().filter(|(_, (_, kind))| *kind == 0).all(|(number, _)| each.iter().any(|(n, _)| n == number)));
-        // And nothing is left behind.
+        // And nothing is left over.
         prop_assert_eq!(bench.metrics.outbox_bytes.get(), 0);
     }
 }

@@ -1,42 +1,42 @@
-//! The header of a client's frame (RFC 6455 §5.2), judged byte by byte, and the mask.
+//! Parses the header of a client's frame (RFC 6455 §5.2) byte by byte, and removes the mask.
 
 use super::{CONTROL_LIMIT, Limits, ProtocolError};
 
 /// Two bytes, eight of length, four of mask.
 pub const MAX_HEADER: usize = 14;
 
-/// What a frame carries.
+/// The type of a frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Opcode {
-    /// More of the message begun.
+    /// A continuation of the current message.
     Continuation,
     /// A text message, or its beginning.
     Text,
     /// A binary message, or its beginning.
     Binary,
-    /// The end of the connection.
+    /// A close frame.
     Close,
-    /// A question whether somebody is there.
+    /// A ping.
     Ping,
-    /// The answer.
+    /// A pong.
     Pong,
 }
 
 impl Opcode {
-    /// Whether it may stand inside a fragmented message.
+    /// Whether it is permitted inside a fragmented message.
     pub const fn is_control(self) -> bool {
         matches!(self, Self::Close | Self::Ping | Self::Pong)
     }
 }
 
-/// A header that keeps the rules.
+/// A valid header.
 #[derive(Clone, Copy, Debug)]
 pub struct Header {
-    /// What it carries.
+    /// The opcode.
     pub opcode: Opcode,
-    /// The message ends with this frame.
+    /// Whether the message ends with this frame.
     pub fin: bool,
-    /// The message that begins here is compressed (RSV1).
+    /// Whether the message that begins here is compressed (RSV1).
     pub compressed: bool,
     /// Bytes of payload.
     pub length: usize,
@@ -44,8 +44,8 @@ pub struct Header {
 }
 
 impl Header {
-    /// The header at the beginning of `bytes` and its length; `None` if more bytes are needed. `deflate` says that
-    /// RSV1 has a meaning, `in_message` that a fragmented message is open.
+    /// The header at the beginning of `bytes` and its length; `None` if more bytes are needed. `deflate` says that RSV1
+    /// has a meaning, `in_message` that a fragmented message is open.
     pub fn parse(bytes: &[u8], deflate: bool, in_message: bool) -> Result<Option<(Self, usize)>, ProtocolError> {
         let Some(&first) = bytes.first() else { return Ok(None) };
         let (fin, rsv1, rsv23) = (first & 0x80 != 0, first & 0x40 != 0, first & 0x30 != 0);
@@ -95,7 +95,7 @@ impl Header {
         Ok(Some((Self { opcode, fin, compressed: rsv1, length, mask: *key }, used)))
     }
 
-    /// Refuses a frame that takes its message, with `so_far` bytes on the wire before it, over the limit.
+    /// Refuses a frame with which its message, after `so_far` bytes on the wire, exceeds the limit.
     pub fn check_size(&self, so_far: usize, compressed: bool, limits: &Limits) -> Result<(), ProtocolError> {
         if self.opcode.is_control() {
             return Ok(());
@@ -104,7 +104,7 @@ impl Header {
         if so_far.checked_add(self.length).is_none_or(|sum| sum > max) { Err(ProtocolError::TooBig) } else { Ok(()) }
     }
 
-    /// Takes the mask off the beginning of the payload (RFC 6455 §5.3).
+    /// Unmasks the beginning of the payload (RFC 6455 §5.3).
     pub fn unmask(&self, payload: &mut [u8]) {
         let [a, b, c, d] = self.mask;
         let word = u64::from_ne_bytes([a, b, c, d, a, b, c, d]);
@@ -117,7 +117,7 @@ impl Header {
         }
     }
 
-    /// The header as it applies to what follows the first `taken` bytes of the payload.
+    /// The header for the payload after its first `taken` bytes.
     pub fn after(mut self, taken: usize) -> Self {
         self.mask.rotate_left(taken % 4);
         self

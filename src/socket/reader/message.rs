@@ -1,7 +1,7 @@
-//! A message that arrives in more than one piece, or compressed: collected, bounded, and checked as it comes.
+//! A message that arrives in several parts, or compressed: collected, bounded, and checked as it arrives.
 //!
-//! A compressed one is inflated when its last piece is there, and checked then: a client that does not end its message
-//! must not make of a few bytes what a thousand times as many take.
+//! A compressed one is inflated and checked when its last part has arrived: a client that does not end its message must
+//! not turn a few bytes into a thousand times as many.
 
 use std::ops::ControlFlow;
 
@@ -10,15 +10,15 @@ use super::{
     Header, Limits, On, Opcode, ProtocolError, Received, Step,
 };
 
-/// Room is made in steps, never on the word of a header: this much at first, then twice what there is.
+/// Memory is allocated in steps, never by the header alone: this much at first, then doubled.
 const FIRST_ROOM: usize = 4 << 10;
 
-/// What has arrived of a message.
+/// The received part of a message.
 pub struct Message {
     body: Body,
-    /// The bytes of the wire, where they are compressed.
+    /// The bytes from the wire, if compressed.
     compressed: Option<Vec<u8>>,
-    /// How many bytes were on the wire.
+    /// The number of bytes from the wire.
     wire: usize,
 }
 
@@ -37,12 +37,12 @@ impl Message {
         Self { body, compressed: header.compressed.then(Vec::new), wire: 0 }
     }
 
-    /// Bytes on the wire so far.
+    /// Bytes from the wire so far.
     pub const fn length(&self) -> usize {
         self.wire
     }
 
-    /// Whether it is inflated.
+    /// Whether it must be inflated.
     pub const fn is_compressed(&self) -> bool {
         self.compressed.is_some()
     }
@@ -56,7 +56,7 @@ impl Message {
         body + self.compressed.as_ref().map_or(0, Vec::capacity)
     }
 
-    /// Adds a piece of a frame, unmasked; the frame still had `expected` bytes to come, these included.
+    /// Adds a part of a frame, unmasked; the frame still had `expected` bytes to come, including these.
     pub fn push(&mut self, piece: &[u8], expected: usize, limits: &Limits) -> Result<(), ProtocolError> {
         self.wire += piece.len();
         match &mut self.compressed {
@@ -70,7 +70,7 @@ impl Message {
         }
     }
 
-    /// Adds the last piece and hands the message on.
+    /// Adds the last part and passes the message on.
     pub fn finish(mut self, piece: &[u8], limits: &Limits, on: On<'_>) -> Step {
         match self.compressed.take() {
             None => self.body.push(piece, piece.len(), limits)?,
@@ -90,8 +90,8 @@ impl Message {
     }
 }
 
-/// How much room is to be made beyond `length` where `piece` comes, of a frame that had `expected` bytes to come, so that
-/// there are never more than `max`.
+/// How much to allocate beyond `length` for `piece`, part of a frame that had `expected` bytes to come, so that there
+/// are never more than `max`.
 fn room((length, capacity): (usize, usize), piece: &[u8], expected: usize, max: usize) -> Result<usize, ProtocolError> {
     let needed = length + piece.len();
     if needed > max {

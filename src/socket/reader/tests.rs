@@ -2,7 +2,7 @@
 
 use super::{super::deflate, *};
 
-/// The most a client may send in these tests.
+/// Maximum message size in these tests.
 const MAX: usize = 1 << 16;
 const FIN: u8 = 0x80;
 const RSV1: u8 = 0x40;
@@ -66,7 +66,7 @@ fn text(text: &str) -> Got {
 
 type Outcome = (Vec<Got>, Result<(), ProtocolError>);
 
-/// Reads `bytes` in pieces of `step`, and says after how many bytes it stopped.
+/// Reads `bytes` in chunks of `step`; returns also after how many bytes it stopped.
 fn read_in_steps(bytes: &[u8], step: usize, deflate: bool) -> (Vec<Got>, Result<(), ProtocolError>, usize) {
     let mut reader = Reader::new(deflate);
     let mut got = Vec::new();
@@ -85,7 +85,7 @@ fn read_in_steps(bytes: &[u8], step: usize, deflate: bool) -> (Vec<Got>, Result<
     (got, Ok(()), taken)
 }
 
-/// Reads frames in one piece and byte by byte, which must come to the same.
+/// Reads frames in one chunk and byte by byte, with the same result.
 fn read_all(frames: &[Vec<u8>], deflate: bool) -> Outcome {
     let bytes = frames.concat();
     let (got, result, _) = read_in_steps(&bytes, bytes.len().max(1), deflate);
@@ -167,7 +167,7 @@ fn a_control_frame_of_126_bytes_is_an_error_at_its_second_byte() {
 // 3: reserved bits
 
 #[test]
-fn reserved_bits_are_an_error_and_what_stood_before_is_handed_on() {
+fn reserved_bits_are_an_error_after_earlier_messages_were_delivered() {
     for bits in [0x10, 0x20, 0x30, 0x40, 0x50, 0x60, 0x70] {
         for opcode in [TEXT, BINARY, PING, CLOSE] {
             let (got, result) = read(&[frame(FIN | TEXT, b"before"), frame(FIN | bits | opcode, b"x")]);
@@ -211,7 +211,7 @@ fn control_frames_are_not_fragmented() {
 }
 
 #[test]
-fn fragments_become_one_message_with_pings_handed_on_between() {
+fn fragments_become_one_message_with_pings_delivered_in_between() {
     let (got, result) = read(&[
         frame(TEXT, b"frag"),
         frame(FIN | PING, b"1"),
@@ -261,7 +261,7 @@ fn text_cut_inside_a_character_arrives_whole() {
 
 #[test]
 fn the_first_wrong_byte_of_a_text_is_an_error_before_the_rest_is_there() {
-    // Autobahn 6.4: the wrong byte is the 13th of the payload, in a frame, and in a fragment.
+    // Autobahn 6.4: the invalid byte is the 13th of the payload, in a frame, and in a fragment.
     let bad = b"\xce\xba\xe1\xbd\xb9\xcf\x83\xce\xbc\xce\xb5\xf4\x90\x80\x80\x65\x64";
     let (got, result, taken) = read_in_steps(&frame(FIN | TEXT, bad), 1, false);
     assert_eq!((got, result, taken), (vec![], Err(ProtocolError::Utf8), 6 + 13));
@@ -325,7 +325,7 @@ fn close_codes_that_must_not_be_on_the_wire_are_an_error() {
 }
 
 #[test]
-fn nothing_is_read_after_the_receiver_breaks_off_or_an_error() {
+fn nothing_is_read_after_the_receiver_stops_or_an_error() {
     let limits = Limits { max_message: MAX };
     let mut reader = Reader::new(false);
     let mut count = 0;
@@ -348,7 +348,7 @@ fn nothing_is_read_after_the_receiver_breaks_off_or_an_error() {
 // 9: limits
 
 #[test]
-fn a_message_over_the_limit_is_an_error_when_its_header_is_there() {
+fn a_message_over_the_limit_is_an_error_at_its_header() {
     assert_eq!(read(&[frame(FIN | BINARY, &[0; MAX])]).1, Ok(()));
     for length in [MAX + 1, 1 << 40, i64::MAX as usize] {
         let bytes = [head(FIN | BINARY, length), vec![1, 2, 3, 4]].concat();
@@ -358,7 +358,7 @@ fn a_message_over_the_limit_is_an_error_when_its_header_is_there() {
 }
 
 #[test]
-fn fragments_over_the_limit_are_an_error_when_the_header_that_says_so_is_there() {
+fn fragments_over_the_limit_are_an_error_at_the_header_that_exceeds_it() {
     let half = frame(CONTINUATION, &[0; MAX / 2]);
     let begin = frame(BINARY, b"1");
     let bytes = [begin, half, head(FIN | CONTINUATION, MAX / 2), vec![1, 2, 3, 4]].concat();
@@ -433,7 +433,7 @@ fn corrupt_and_cut_compressed_data_is_an_error() {
 }
 
 #[test]
-fn compressed_data_that_is_cut_anywhere_is_an_error() {
+fn compressed_data_cut_anywhere_is_an_error() {
     for payload in [&b"some text, some more text, some more text"[..], &[b'a'; 1000], &[0; 20_000]] {
         let whole = deflated(payload, 15);
         for length in 1..whole.len() {
@@ -444,7 +444,7 @@ fn compressed_data_that_is_cut_anywhere_is_an_error() {
 }
 
 #[test]
-fn a_compressed_message_is_inflated_when_it_is_whole() {
+fn a_compressed_message_is_inflated_when_complete() {
     let noise: String = (0..20_000).map(|_| rand::random_range('a'..='z')).collect();
     let compressed = deflated(&[b"\xff", noise.as_bytes()].concat(), 15);
     let whole = frame(FIN | RSV1 | TEXT, &compressed);
@@ -487,7 +487,7 @@ fn endless_compressed_nothing_is_an_error() {
 }
 
 #[test]
-fn a_compressed_message_that_does_not_end_holds_what_was_sent() {
+fn an_unfinished_compressed_message_holds_only_the_bytes_sent() {
     let mut reader = Reader::new(true);
     let bomb = deflated(&vec![0; MAX], 15);
     for piece in [frame(RSV1 | BINARY, &bomb[..bomb.len() / 2]), frame(CONTINUATION, &bomb[bomb.len() / 2..])] {

@@ -1,8 +1,8 @@
-//! The way of log lines to standard error: a bounded queue and one thread that writes.
+//! Carries log lines to standard error: a bounded queue and one thread that writes.
 //!
-//! In: whole lines, from any thread. Out: the same lines, in order, on a descriptor that somebody else reads. A thread that
-//! logs never waits for that reader: a line that finds the queue full, or that cannot be written, is dropped and counted
-//! (docs/decisions/0018).
+//! In: whole lines, from any thread. Out: the same lines, in order, on a descriptor that another process reads. A
+//! thread that logs never waits for that reader: a line that finds the queue full, or that cannot be written, is
+//! dropped and counted (docs/decisions/0018).
 
 use std::{
     io::{self, Write},
@@ -14,16 +14,16 @@ use std::{
 
 use prometheus_client::metrics::counter::Counter;
 
-/// Bytes that may wait; a batch as large may be with the writer besides.
+/// Bytes that may wait; the writer may hold a second batch of this size.
 const MOST: usize = 256 * 1024;
 
 /// Bytes that stay allocated between two batches.
 const KEPT: usize = 16 * 1024;
 
-/// The pause before the next try, where the descriptor does not block and takes nothing now.
+/// The pause before the next attempt when a non-blocking descriptor accepts nothing.
 const RETRY: Duration = Duration::from_millis(20);
 
-/// Lines on their way to be written.
+/// Lines waiting to be written.
 #[derive(Default)]
 pub struct LineQueue {
     state: Mutex<State>,
@@ -34,12 +34,13 @@ pub struct LineQueue {
 #[derive(Default)]
 struct State {
     waiting: Vec<u8>,
-    /// Bytes that the writer has taken and not finished with.
+    /// Bytes that the writer has taken and not finished.
     writing: usize,
 }
 
 impl LineQueue {
-    /// Takes a line, which ends with `\n`, or drops it.
+    /// Takes a line, which ends with `
+    /// `, or drops it.
     pub fn push(&self, line: &[u8]) {
         let mut state = self.lock();
         if state.waiting.len() + line.len() > MOST {
@@ -51,9 +52,9 @@ impl LineQueue {
         self.changed.notify_all();
     }
 
-    /// Waits until every line is written, or for this long.
+    /// Waits until every line is written, at most this long.
     pub fn flush(&self, patience: Duration) {
-        // After the wait there is nothing to do, whatever its outcome.
+        // The outcome of the wait does not matter.
         drop(self.changed.wait_timeout_while(self.lock(), patience, |state| state.bytes() > 0));
     }
 
@@ -67,7 +68,8 @@ impl LineQueue {
         &self.dropped
     }
 
-    /// Writes lines for ever. After a loss `report` is called with the number of lost lines, once lines are written again.
+    /// Writes lines forever. After a loss, calls `report` with the number of lost lines once lines can be written
+    /// again.
     pub fn write_to(&self, out: impl Write, report: impl Fn(u64)) {
         let mut writer = Writer { out, is_torn: false };
         let (mut batch, mut takes_lines, mut reported) = (Vec::new(), false, 0);
@@ -77,7 +79,7 @@ impl LineQueue {
                 false => 0,
             };
             self.take(&mut batch, || lost(reported) > 0);
-            // The queue has just been emptied: there is room for the report.
+            // The queue has just been emptied, so the report fits.
             if let lost @ 1.. = lost(reported) {
                 reported += lost;
                 report(lost);
@@ -91,7 +93,7 @@ impl LineQueue {
         }
     }
 
-    /// The batch is finished with: waits for the next one, which may be empty if there is something to report.
+    /// The batch is done: waits for the next one, which may be empty if there is a loss to report.
     fn take(&self, batch: &mut Vec<u8>, report: impl Fn() -> bool) {
         batch.clear();
         batch.shrink_to(KEPT);
@@ -117,12 +119,12 @@ impl State {
 
 struct Writer<W> {
     out: W,
-    /// A part of the last line was written, and its end was not.
+    /// A part of the last line was written, but not its end.
     is_torn: bool,
 }
 
 impl<W: Write> Writer<W> {
-    /// Writes a line in one piece where the descriptor takes it so: other processes may write to it, too.
+    /// Writes a line with one call if the descriptor accepts it: other processes may write to it, too.
     fn write(&mut self, line: &[u8]) -> io::Result<()> {
         if self.is_torn {
             self.write_all(b"\n")?;
@@ -156,7 +158,7 @@ mod tests {
     /// Long enough for any machine; nothing here takes that long.
     const PATIENCE: Duration = Duration::from_secs(20);
 
-    /// A descriptor that takes a write only when the test lets it, with this outcome.
+    /// A descriptor that accepts a write only when the test lets it, with this outcome.
     struct Gate {
         outcomes: mpsc::Receiver<io::Result<usize>>,
         written: mpsc::Sender<Vec<u8>>,
@@ -164,7 +166,7 @@ mod tests {
 
     impl Write for Gate {
         fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-            // At the end of the test the thread stays where it is.
+            // At the end of the test the thread stays blocked.
             let outcome = self.outcomes.recv().unwrap_or_else(|_| {
                 loop {
                     thread::park();
@@ -222,7 +224,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_that_logs_waits_for_the_reader_and_what_does_not_fit_is_counted_and_reported() {
+    fn logging_never_waits_for_the_reader_and_dropped_lines_are_counted_and_reported() {
         let rig = Rig::new();
         let line = [&[b'x'; 1023][..], b"\n"].concat();
         rig.queue.push(b"first\n");
@@ -245,7 +247,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_that_cannot_be_written_is_counted_and_reported_once_one_is_written() {
+    fn a_line_that_cannot_be_written_is_counted_and_reported_later() {
         let rig = Rig::new();
         for _ in 0..3 {
             rig.outcomes.send(Err(io::ErrorKind::BrokenPipe.into())).unwrap();

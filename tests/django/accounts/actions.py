@@ -6,7 +6,7 @@ from gateway.registry import Refused, action
 
 @action("findUser")
 def find_user(call):
-    """Whether the owner of a token still exists, and who that is: what a token says of role and name may be old."""
+    """Whether the owner of a token still exists, and who that is: role and name in a token may be outdated."""
     try:
         user = get_user_model().objects.get(pk=(call.user or {}).get("id"), is_active=True)
     except (get_user_model().DoesNotExist, TypeError, ValueError, OverflowError):

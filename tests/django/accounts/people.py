@@ -1,8 +1,8 @@
-"""What other programs are told of a user: an id, a name and a role. The role is the name of the user's group."""
+"""A user as other programs see it: an id, a name and a role. The role is the name of the user's group."""
 
 from rest_framework_simplejwt.serializers import TokenObtainPairSerializer
 
-#: The role of those who are in no group.
+#: The role of users without a group.
 DEFAULT_ROLE = "user"
 
 
@@ -13,7 +13,7 @@ def describe(user):
 
 
 class PersonTokenSerializer(TokenObtainPairSerializer):
-    """Tokens that say all of it, so that a gateway need not ask."""
+    """Tokens that contain all of it, so that a gateway need not ask."""
 
     @classmethod
     def get_token(cls, user):

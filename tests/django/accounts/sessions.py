@@ -1,4 +1,4 @@
-"""Ending what a user has open, on every node of Channelgate."""
+"""Ends a user's connections on every node of Channelgate."""
 
 import json
 

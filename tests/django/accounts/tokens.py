@@ -1,6 +1,6 @@
-"""ws-tokens: a JWT that is valid only while it is also the one kept in the cache for its user.
+"""ws-tokens: a JWT that is valid only while it equals the one kept in the cache for its user.
 
-One token per user lives at a time: a newer one revokes the older.
+One token per user is live at a time: a newer one revokes the older.
 """
 
 import time
@@ -23,12 +23,12 @@ def issue(user_id):
 
 
 def take_back(user_id):
-    """Ends what came in with the user's token."""
+    """Ends the connections that used the user's token."""
     cache.delete(f"ws_token_{user_id}")
 
 
 def user_id_of(token):
-    """The user a token stands for, or None."""
+    """The user of a token, or None."""
     try:
         payload = jwt.decode(token, settings.SECRET_KEY, algorithms=["HS256"], options={"require": ["exp"]})
     except jwt.InvalidTokenError:

@@ -26,7 +26,7 @@ class RegisterView(APIView):
 
 
 class LogoutView(APIView):
-    """Ends what a user has open: by taking the ws-token back, or everything by an order in Redis."""
+    """Ends a user's connections: by deleting the ws-token, or all of them by an order in Redis."""
 
     permission_classes = [IsAuthenticated]
 

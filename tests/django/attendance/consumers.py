@@ -17,7 +17,7 @@ class AttendanceConsumer(AsyncWebsocketConsumer):
         await self.channel_layer.group_discard("attendance_updates", self.channel_name)
 
     async def receive(self, text_data=None, bytes_data=None):
-        # Whatever cannot be read is passed over in silence, as the dashboard expects.
+        # Invalid messages are ignored, as the dashboard expects.
         try:
             message = json.loads(text_data)
             if message.get("type") == "ping":

@@ -64,7 +64,7 @@ CHANNEL_LAYERS = {
     "default": {"BACKEND": _LAYERS[os.environ.get("LAYER", "core")], "CONFIG": _layer_options},
 }
 
-# Shared with Channelgate, which signs its calls with it (`gateway`); without one all of them are refused.
+# Shared with Channelgate, which signs its calls with it (`gateway`); without it all calls are refused.
 CHANNELGATE_SECRET = os.environ.get("CHANNELGATE_SECRET", "")
 
 # Demonstration users only, made by the hundred in tests.

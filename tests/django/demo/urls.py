@@ -1,4 +1,4 @@
-"""REST, and what Channelgate calls."""
+"""REST, and the calls of Channelgate."""
 
 from django.urls import include, path
 from rest_framework.routers import DefaultRouter

@@ -1,1 +1,1 @@
-"""What Channelgate asks this project, over HTTP or through a worker. Copy this folder to answer it in yours."""
+"""Answers Channelgate's calls, over HTTP or as a worker. Copy this folder to answer them in your project."""

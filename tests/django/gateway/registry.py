@@ -20,21 +20,21 @@ logger = logging.getLogger(__name__)
 
 @dataclasses.dataclass(frozen=True)
 class Call:
-    """One question."""
+    """One call."""
 
     action: str
-    #: What the client said, as far as the gateway's configuration passes it on.
+    #: The client's data, as far as the gateway's configuration passes it on.
     data: Any
-    #: Who asks, as the gateway authenticated them: trust this, not `data`. None for the anonymous.
+    #: The user, as authenticated by the gateway: trust this, not `data`. None if anonymous.
     user: dict | None
-    #: The connection that asks.
+    #: The connection that made the call.
     connection: str
     #: The consumer in the gateway's configuration.
     consumer: str
 
 
 class Refused(Exception):
-    """Anything but a 200; the gateway's configuration decides by the status what the client is told."""
+    """Any status but 200; the gateway's configuration decides by the status what the client receives."""
 
     def __init__(self, status: int, message: str):
         super().__init__(message)
@@ -56,11 +56,11 @@ def action(name: str):
 
 
 def answer(message: dict) -> tuple[int, Any]:
-    """Status and body, as JSON knows it: times become `2026-03-02T09:31:07.123Z`."""
+    """Status and body as JSON: times become `2026-03-02T09:31:07.123Z`."""
     call = Call(**{field.name: message.get(field.name) for field in dataclasses.fields(Call)})
     function = _actions.get(call.action)
     if function is None:
-        # Not 404: that is what an action says of the thing it did not find.
+        # Not 404: that means that an action did not find an object.
         return 501, {"message": f"Unknown action: {call.action}"}
     try:
         return 200, json.loads(json.dumps(function(call), cls=DjangoJSONEncoder))

@@ -1,4 +1,4 @@
-"""Whether a request comes from somebody who knows the secret, and was made just now."""
+"""Checks that a request comes from a sender with the secret, and was made just now."""
 
 import hashlib
 import hmac
@@ -6,7 +6,7 @@ import time
 
 from django.conf import settings
 
-#: How far the two clocks may be apart, in seconds; also how long a request that was overheard could be repeated.
+#: How far the two clocks may differ, in seconds; also how long a captured request can be replayed.
 TOLERANCE = 300
 
 
@@ -16,7 +16,7 @@ def sign(secret: str, timestamp: str, body: bytes) -> str:
 
 
 def problem(request) -> tuple[int, str] | None:
-    """Status and reason to refuse a request with, or None."""
+    """The status and reason of a refusal, or None."""
     timestamp = request.headers.get("X-Channelgate-Timestamp", "")
     given = request.headers.get("X-Channelgate-Signature", "")
     if not timestamp or not given:

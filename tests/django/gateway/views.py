@@ -8,7 +8,7 @@ from gateway import signature
 from gateway.registry import answer
 
 
-# No browser comes here, and the signature says who does.
+# No browser uses this, and the signature identifies the sender.
 @csrf_exempt
 @require_POST
 def call(request, action):

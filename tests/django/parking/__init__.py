@@ -1,1 +1,1 @@
-"""Parking: reservations, and what their owners are told (`/ws/notifications/`)."""
+"""Parking: reservations, and notifications for their owners (`/ws/notifications/`)."""

@@ -9,7 +9,7 @@ def matches(name, notification_type):
 
 
 class NotificationConsumer(AsyncWebsocketConsumer):
-    """`/ws/notifications/?token=`: what its user subscribed to, and nothing before the first subscribe."""
+    """`/ws/notifications/?token=`: the events that its user subscribed to; nothing before the first subscription."""
 
     async def connect(self):
         self.joined = []

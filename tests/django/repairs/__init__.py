@@ -1,1 +1,1 @@
-"""A repair shop: work orders, tickets and notifications, told to browsers over Socket.IO."""
+"""A repair shop: work orders, tickets and notifications, sent to browsers over Socket.IO."""

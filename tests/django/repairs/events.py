@@ -1,4 +1,4 @@
-"""What browsers are told. An event's keys are what they get, all but its type, which is the event's name."""
+"""Events for browsers, which receive all keys of an event except its type, which is the event's name."""
 
 from asgiref.sync import async_to_sync
 from channels.layers import get_channel_layer
@@ -6,7 +6,7 @@ from django.utils import timezone
 
 
 def text(moment):
-    """As JavaScript writes it."""
+    """In the format of JavaScript."""
     return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
@@ -29,7 +29,7 @@ def work_order_data(order):
 
 
 def work_order_updated(order, action, **data):
-    """Everybody who looks at the order, then its technician, who may be looking elsewhere."""
+    """Every viewer of the order, then its technician, who may be looking elsewhere."""
     common = {"workOrderId": order.id, "action": action, "workOrder": work_order_data(order)}
     send(f"work_order_{order.id}", "work_order_updated", **common, data=data)
     if order.technician_id:
@@ -53,5 +53,5 @@ def notification_received(notification):
 
 
 def notification_count_updated(user_id):
-    """Says that the count is another one; the browser asks for it."""
+    """Reports that the count has changed; the browser asks for it."""
     send(f"user_{user_id}", "notification_count_updated", userId=user_id)

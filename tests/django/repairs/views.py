@@ -24,7 +24,7 @@ class NotificationSerializer(serializers.ModelSerializer):
 
 
 def changes_of(serializer):
-    """Saves, and gives the fields that are different now, with their old values."""
+    """Saves, and returns the changed fields with their old values."""
     row = serializer.instance
     before = {name: getattr(row, name) for name in serializer.validated_data}
     serializer.save()

@@ -15,7 +15,7 @@ def employee_saved(instance, created, **kwargs):
             "last_name": instance.last_name,
             "email": instance.email,
             "phone_number": instance.phone_number,
-            # Without an image this raises, and the request fails: so it is in the project this one is modelled on.
+            # Without an image this raises, and the request fails, as in the project that this one is modelled on.
             "image": instance.image.url,
         },
     )

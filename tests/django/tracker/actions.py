@@ -29,7 +29,7 @@ def attendance_data(attendance):
 
 @action("markAttendance")
 def mark_attendance(call):
-    """Who marks twice keeps the first record, so asking twice does no harm."""
+    """A second mark keeps the first record, so the call can be repeated safely."""
     session = Session.objects.filter(pk=session_id_of(call.data)).first()
     if session is None:
         raise Refused(404, "Unknown session")

@@ -31,7 +31,7 @@ class SessionViewSet(viewsets.ModelViewSet):
 
     @action(detail=True, methods=["post"], permission_classes=[IsAuthenticated])
     def announce(self, request, pk=None):
-        """Any event for everybody in the session's room."""
+        """Any event for everyone in the session's room."""
         session = self.get_object()
         announcement = AnnouncementSerializer(data=request.data)
         announcement.is_valid(raise_exception=True)

@@ -1,4 +1,4 @@
-"""The one way in which the visitor and staff apps publish."""
+"""How the visitor and staff apps publish."""
 
 from asgiref.sync import async_to_sync
 from channels.layers import get_channel_layer

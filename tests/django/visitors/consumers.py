@@ -4,7 +4,7 @@ from channels.generic.websocket import AsyncWebsocketConsumer
 
 
 class BroadcastConsumer(AsyncWebsocketConsumer):
-    """`/ws/`: everything that visitors and staff do, for everyone."""
+    """`/ws/`: all changes of visitors and staff, for everyone."""
 
     async def connect(self):
         await self.channel_layer.group_add("broadcast", self.channel_name)

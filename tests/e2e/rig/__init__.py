@@ -1,1 +1,1 @@
-"""What the end-to-end tests stand on: stacks of real processes, clients that record, and the comparison with Daphne."""
+"""The base of the end-to-end tests: stacks of real processes, recording clients, and the comparison with Daphne."""

@@ -1,4 +1,4 @@
-"""The rights that a node needs in Redis, read from the manual, and a Redis user that has no other."""
+"""The rights that a node needs in Redis, read from the manual, and a Redis user with no others."""
 
 import re
 
@@ -7,7 +7,7 @@ import stack
 
 PAGE = stack.ROOT / "docs" / "operations" / "redis-acl.md"
 USER, PASSWORD = "node", "the-password-of-the-node"
-#: Rows without which a node does all that the tests look at.
+#: Rows that a node does not need for anything that the tests check.
 OPTIONAL = ("a dead connection's end",)
 
 
@@ -23,19 +23,19 @@ def rows() -> dict[str, list[str]]:
 
 
 def rights(*features: str, prefix: str = "asgi") -> list[str]:
-    """The rights of these rows, or of all of them; `asgi` is what it is set to."""
+    """The rights of these rows, or of all of them; `asgi` is the configured prefix."""
     table = rows()
     chosen = [right for name in features or table if features or name not in OPTIONAL for right in table[name]]
     return [re.sub(r"(?<=^[~&])asgi", prefix, right) for right in dict.fromkeys(chosen)]
 
 
 def rule(*features: str, prefix: str = "asgi") -> list[str]:
-    """The words of an `ACL SETUSER`."""
+    """The arguments of an `ACL SETUSER`."""
     return ["on", f">{PASSWORD}", "resetkeys", "resetchannels", "-@all", *rights(*features, prefix=prefix)]
 
 
 def set_user(port: int, *features: str, prefix: str = "asgi") -> str:
-    """Makes the user; gives the URL with which a node comes as it."""
+    """Creates the user; returns the URL with which a node connects as this user."""
     with redis.Redis(port=port) as connection:
         connection.execute_command("ACL", "SETUSER", USER, *rule(*features, prefix=prefix))
         connection.execute_command("ACL", "LOG", "RESET")
@@ -43,9 +43,9 @@ def set_user(port: int, *features: str, prefix: str = "asgi") -> str:
 
 
 def denied(port: int) -> list[tuple[str, str, str]]:
-    """What Redis refused the node so far: why, what, and to which command."""
+    """The commands that Redis has refused the node so far: reason, object and command."""
     with redis.Redis(port=port, decode_responses=True) as connection:
         log = connection.acl_log()
     said = [(one["reason"], one["object"], one["client-info"].get("cmd", "")) for one in log if one["username"] == USER]
-    # The last row of the manual is not in the user's rights, and what it is for is tried all the same.
+    # The last row of the manual is not among the user's rights, but its command is tried anyway.
     return [one for one in said if not one[1].lower().startswith(("client|list", "client|kill"))]

@@ -1,4 +1,4 @@
-"""A backend that answers what a test tells it to, and keeps what it was asked."""
+"""A backend that gives the test's answers and records the calls."""
 
 import contextlib
 import http.server
@@ -10,7 +10,7 @@ import stack
 
 
 class Backend:
-    """`answers` says what an action is answered: a body, a status and a body, or a function of the call."""
+    """`answers` maps an action to its answer: a body, a status and a body, or a function of the call."""
 
     def __init__(self, port: int):
         self.port = port
@@ -34,7 +34,7 @@ class Backend:
 
 
 def after(seconds: float, answer):
-    """An answer that takes its time."""
+    """A delayed answer."""
 
     def late(_):
         time.sleep(seconds)
@@ -75,7 +75,7 @@ class _Server(http.server.ThreadingHTTPServer):
     daemon_threads = True
 
     def handle_error(self, *_):
-        """A node that does not wait for the answer is no fault."""
+        """A node that does not wait for the answer is not an error."""
 
 
 @contextlib.contextmanager

@@ -1,7 +1,7 @@
-"""Three hundred clients that mean harm to a node's memory, and somebody who looks at it all the time.
+"""Three hundred clients that attack a node's memory, and a watcher that measures it all the time.
 
-A row is an attack on one kind of input: the node may grow by one and a half times what bounds that kind, and a little;
-whoever else is connected is served meanwhile; and when the attackers have gone, so has what they took.
+A row is an attack on one kind of input: the node may grow by one and a half times the bound of that kind, and a
+little; other clients are served meanwhile; and when the attackers are gone, their memory is freed.
 """
 
 import asyncio
@@ -19,18 +19,18 @@ from .engine import BASE, Polling
 from .memory import memory
 from .raw import BINARY, TEXT, Raw, request
 
-#: How many attack each row.
+#: The number of attackers per row.
 CLIENTS = 300
-#: What a node may grow by beside one and a half times the bound.
+#: How much a node may grow in addition to one and a half times the bound.
 SLACK = 16 << 20
-#: It is back where it has at most a tenth more than it had at rest, of that or of what it may grow by; after so long.
+#: Recovered means at most a tenth more than at rest, of that or of the permitted growth; within this time.
 KEPT, LATER = 0.10, 30
-#: By which the memory of a node differs from one storm of harmless clients to the next.
+#: The variation of a node's memory between two storms of harmless clients.
 NOISE = 4 << 20
-#: Whatever happens, a node is ended here: the machine has to live on.
+#: A node is killed at this size in any case: the machine must survive.
 CAP = 3 << 30
 
-#: What bounds the kinds of input, as small as the rows need it.
+#: The bounds of the kinds of input, as small as the rows need.
 BOUNDS = {
     "socket.inbox": 256 << 10,
     "socket.inbox_total": 16 << 20,
@@ -46,20 +46,20 @@ BOUNDS = {
 
 
 def bounds(**others: object) -> dict[str, str]:
-    """The bounds as variables; `socket__inbox=5` for another value."""
+    """The bounds as variables; `socket__inbox=5` sets a different value."""
     values = {**BOUNDS, **{key.replace("__", "."): value for key, value in others.items()}}
     return {f"CHANNELGATE__{key.replace('.', '__').upper()}": str(value) for key, value in values.items()}
 
 
 class Target:
-    """The node that is attacked: one for all rows, and another where a row has ended it or left it full."""
+    """The attacked node: one for all rows, and a new one after a row that ended it or left it full."""
 
     def __init__(self, system, backend_port: int, config: str = ATTACKED, **env: str):
         self.system = system
         self.config = config
         self.env = {
             "CHANNELGATE_BACKEND_URL": f"http://{stack.LOOPBACK}:{backend_port}/",
-            # The allocator gives back at once what is free, so that a row need not wait for it.
+            # The allocator returns free memory at once, so that a row need not wait for it.
             "_RJEM_MALLOC_CONF": "background_thread:true,dirty_decay_ms:500,muzzy_decay_ms:0",
             **env,
         }
@@ -76,7 +76,7 @@ class Target:
         return self._node
 
     async def _warm_up(self) -> None:
-        """As many as will attack come and go, so that what a node makes once for its first clients is there."""
+        """As many clients as will attack come and go, so that one-time allocations are done."""
         crowd = Crowd(self._node)
         raws = await crowd.sockets("/plain/")
         await crowd.write(frame(TEXT, b'{"type":"echo","data":1}'), raws)
@@ -87,7 +87,7 @@ class Target:
 
 
 class Watch:
-    """Looks at the memory of a process some two hundred times a second."""
+    """Measures the memory of a process about two hundred times a second."""
 
     def __init__(self, node: stack.Part):
         self.node = node
@@ -126,7 +126,7 @@ class Crowd:
         self.came = 0
 
     async def open(self, how: Callable[[], Awaitable], count: int = CLIENTS) -> list:
-        """Opens so many, thirty at a time; whoever is refused is not among them."""
+        """Opens this many, thirty at a time; refused ones are left out."""
         opened = []
         for _ in range(0, count, 30):
             together = await asyncio.gather(*(asyncio.wait_for(how(), 10) for _ in range(30)), return_exceptions=True)
@@ -154,7 +154,7 @@ class Crowd:
         return await self.open(enter, count)
 
     async def each(self, act: Callable, ones: list | None = None, deadline: float = 4) -> None:
-        """All do the same at once; none for longer than that, and it does not matter what comes of it."""
+        """All act at the same time; none for longer than that, with any result."""
 
         async def one(client) -> None:
             with contextlib.suppress(ConnectionError, TimeoutError, asyncio.IncompleteReadError, OSError):
@@ -172,7 +172,7 @@ class Crowd:
 
 
 class Attack(Crowd):
-    """An attack that is under way: the crowd, and the watch."""
+    """An attack in progress: the crowd, and the watcher."""
 
     def __init__(self, node: stack.Part, what: str, bound: int):
         super().__init__(node)
@@ -181,14 +181,14 @@ class Attack(Crowd):
         self.watch = Watch(node)
 
     async def begun(self) -> None:
-        """What was sent has had a moment to be read. Others are served all the same."""
+        """The sent data has had time to be read. Other clients are still served."""
         await asyncio.sleep(0.3)
         await served(self.node)
 
 
 @contextlib.asynccontextmanager
 async def attack(node: stack.Part, what: str, bound: int):
-    """One row: everything in the block is the attack."""
+    """One row: the block is the attack."""
     await served(node)
     row = Attack(node, what, bound)
     trouble = None
@@ -202,7 +202,7 @@ async def attack(node: stack.Part, what: str, bound: int):
     within = row.watch.growth <= row.allowed
     limit = row.watch.idle + max(int(KEPT * max(row.watch.idle, row.allowed)), NOISE)
     began = time.monotonic()
-    # Where it grew too much, that is enough to know; the test need not take half a minute more.
+    # If it grew too much, that is enough to know; the test need not take half a minute more.
     back = None
     while node.running and time.monotonic() - began < (LATER if within else 3):
         if memory(node) <= limit:
@@ -230,7 +230,7 @@ def report(row: Attack, kept: int | None, back: float | None) -> str:
 
 
 async def served(node: stack.Part) -> None:
-    """Somebody else connects and is answered."""
+    """Another client connects and is answered."""
 
     async def answered() -> bool:
         raw = None
@@ -249,7 +249,7 @@ async def served(node: stack.Part) -> None:
 
 
 def frame(opcode: int, payload: bytes, *, fin: bool = True, rsv: int = 0, missing: int = 0) -> bytes:
-    """A frame whose mask is zero, so that it costs nothing to make; the last bytes may be missing."""
+    """A frame with a zero mask, so that it costs nothing to make; the last bytes may be missing."""
     length = len(payload) + missing
     head = bytes([(0x80 if fin else 0) | rsv << 4 | opcode])
     if length < 126:
@@ -267,7 +267,7 @@ def packet(text: bytes, *attachments: bytes) -> bytes:
 
 
 def post(port: int, path: str, length: int, sent: bytes = b"", method: str = "POST", **headers: str) -> bytes:
-    """A request whose body is of this length, and the part of it that is sent."""
+    """A request with this body length, and the part of it that is sent."""
     lines = {"Host": f"{stack.LOOPBACK}:{port}", "Content-Length": str(length), **headers}
     head = "\r\n".join([f"{method} {path} HTTP/1.1", *(f"{name}: {value}" for name, value in lines.items()), "", ""])
     return head.encode() + sent

@@ -61,7 +61,7 @@ class Page:
         return await self.run(script)
 
     async def run(self, script: str):
-        """Evaluates an expression (a promise is awaited) and gives its value."""
+        """Evaluates an expression (a promise is awaited) and returns its value."""
         result = await self.call("Runtime.evaluate", expression=script, awaitPromise=True, returnByValue=True)
         if "exceptionDetails" in result:
             raise AssertionError(json.dumps(result["exceptionDetails"])[:1000])
@@ -79,7 +79,7 @@ class Page:
 
 @contextlib.asynccontextmanager
 async def browser():
-    """A page of a fresh, headless Chromium."""
+    """A page of a new, headless Chromium."""
     program = next((path for name in NAMES if (path := shutil.which(name))), None)
     if program is None:
         raise stack.StackError("Chromium is not installed; run `make setup` first")

@@ -1,4 +1,4 @@
-"""Asking the demo project as a node would, over HTTP and through its worker."""
+"""Calls the demo project like a node, over HTTP and through its worker."""
 
 import asyncio
 import hashlib

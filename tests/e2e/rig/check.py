@@ -1,4 +1,4 @@
-"""`channelgate check` on a text: whether it is taken, and what is said otherwise."""
+"""Runs `channelgate check` on a text: whether it is accepted, and the errors otherwise."""
 
 import dataclasses
 import os
@@ -7,13 +7,13 @@ from pathlib import Path
 
 import stack
 
-#: What a configuration may come from; a test says all of it itself.
+#: The possible sources of a configuration; a test sets all of them itself.
 _OURS = ("CHANNELGATE", "REDIS_URL", "DJANGO_SECRET_KEY", "RUST_LOG")
 
 
 @dataclasses.dataclass(frozen=True)
 class Verdict:
-    """How a command of the program ended."""
+    """The result of a command of the program."""
 
     code: int
     output: str
@@ -47,7 +47,7 @@ def run(
 
 
 def refused(directory: Path, text: str, key: str, line: int | None = None, **env: str) -> str:
-    """The errors that name the key, once the configuration was refused for it, at this line or for a variable."""
+    """The errors that name the key, after its configuration was refused at this line or for a variable."""
     verdict = run(directory, text, **env)
     assert verdict.code == 2, f"taken: {verdict.output}{verdict.errors}"
     found = verdict.names(key)

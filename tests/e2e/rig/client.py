@@ -1,4 +1,4 @@
-"""A WebSocket client that records what it gets, in order."""
+"""A WebSocket client that records its messages, in order."""
 
 import asyncio
 import contextlib
@@ -8,12 +8,12 @@ import stack
 import websockets
 from websockets.asyncio.client import ClientConnection, connect
 
-#: For what must come; a busy machine may take its time, where a test does not say otherwise.
+#: For expected events; a busy machine may take this long, unless a test says otherwise.
 DEADLINE = 30.0
 
 
 async def until(condition, what: str, deadline: float = DEADLINE, pause: float = 0.02):
-    """Waits for a condition and gives its value; the condition may be a coroutine function."""
+    """Waits for a condition and returns its value; the condition may be a coroutine function."""
     end = asyncio.get_running_loop().time() + deadline
     while True:
         value = condition()
@@ -60,11 +60,11 @@ class Client:
         self.news.set()
 
     async def send(self, message) -> None:
-        """Sends text or bytes as they are, anything else as JSON."""
+        """Sends text or bytes unchanged, anything else as JSON."""
         await self.connection.send(message if isinstance(message, str | bytes) else json.dumps(message))
 
     async def wait(self, condition, what: str, deadline: float = DEADLINE):
-        """Waits until `condition(self)` is true, looking each time something arrives."""
+        """Waits until `condition(self)` is true, checking each time something arrives."""
         end = asyncio.get_running_loop().time() + deadline
         while not (value := condition(self)):
             remaining = end - asyncio.get_running_loop().time()
@@ -79,16 +79,16 @@ class Client:
         return value
 
     async def count(self, number: int, deadline: float = DEADLINE) -> list:
-        """Waits for so many frames, and gives all of them decoded."""
+        """Waits for this many frames, and returns all of them decoded."""
         await self.count_of(number, deadline)
         return self.json()
 
     async def count_of(self, number: int, deadline: float = DEADLINE) -> None:
-        """Waits for so many frames, without decoding them."""
+        """Waits for this many frames, without decoding them."""
         await self.wait(lambda client: len(client.frames) >= number, f"{number} frames", deadline)
 
     async def gone(self, deadline: float = DEADLINE) -> tuple[int, str]:
-        """Waits for the end; gives code and reason."""
+        """Waits for the end; returns code and reason."""
         return await self.wait(lambda client: client.closed, "the connection to be closed", deadline)
 
     def json(self) -> list:
@@ -100,7 +100,7 @@ class Client:
 
 
 async def refusal(port: int, path: str, **options) -> int:
-    """The HTTP status with which a handshake is refused; 101 if it is not."""
+    """The HTTP status that refuses a handshake; 101 if it is accepted."""
     try:
         client = await Client.open(port, path, **options)
     except websockets.InvalidStatus as error:

@@ -1,4 +1,4 @@
-"""permessage-deflate from a client that means harm."""
+"""permessage-deflate of a hostile client."""
 
 import zlib
 

@@ -1,6 +1,6 @@
 """Configuration files of the tests."""
 
-#: A room per name: every group is joined for one connection, so a join that comes late shows.
+#: A room per name: every group is joined for one connection, so a late join is visible.
 ROOMS = """
 [[consumer]]
 path = "/room/<str:name>/"
@@ -15,7 +15,7 @@ groups = ["broadcast"]
 send = "{'event': event.event, 'data': event.data}"
 """
 
-#: A Socket.IO server that gives back what it gets, with rooms, in two namespaces.
+#: A Socket.IO server that echoes, with rooms, in two namespaces.
 ECHO = """
 [[consumer]]
 name = "echo"
@@ -58,7 +58,7 @@ auth = ["anonymous"]
 ack_args = "args"
 """
 
-#: A handler for each way in which what a client sends is kept, or goes on to somewhere else.
+#: A handler for each way in which client data is stored or passed on.
 ATTACKED = """
 [[consumer]]
 path = "/plain/"

@@ -1,4 +1,4 @@
-"""The demo project from outside: its users, their tokens, and what its REST API makes."""
+"""The demo project from outside: its users, their tokens, and its REST API."""
 
 import dataclasses
 import time
@@ -13,7 +13,7 @@ PASSWORD = "demonstration"
 
 @dataclasses.dataclass(frozen=True)
 class Person:
-    """Somebody with a token."""
+    """A person with a token."""
 
     id: int
     name: str
@@ -30,12 +30,12 @@ def mint(key: str = stack.SECRET_KEY, **claims) -> str:
 
 
 def access_claims(user_id) -> dict:
-    """What simplejwt puts into every access token."""
+    """The claims of every simplejwt access token."""
     return {"token_type": "access", "jti": f"{user_id}-{time.monotonic_ns()}"}
 
 
 def mint_person(user_id, role: str = "user", name: str | None = None) -> Person:
-    """Somebody whom Django need not know, with the claims that its own tokens have."""
+    """A person that Django need not know, with the claims of Django's own tokens."""
     name = name or f"User {user_id}"
     claims = {**access_claims(user_id), "user_id": str(user_id), "id": user_id, "role": role, "name": name}
     return Person(user_id, name, role, mint(**claims))
@@ -49,7 +49,7 @@ class Demo:
         self.people: dict[str, Person] = {}
 
     def person(self, username: str) -> Person:
-        """One of those whom `manage.py make_people` makes, with the token that Django gives them."""
+        """A person created by `manage.py make_people`, with the token that Django issues."""
         if username not in self.people:
             login = {"username": username, "password": PASSWORD}
             token = self.web.request_now("POST", "/api/token/", data=login).json()["access"]

@@ -1,4 +1,4 @@
-"""Handshakes one by one: from which address, with which headers, and what came of each."""
+"""Handshakes one by one: with their address, headers and result."""
 
 import asyncio
 import contextlib
@@ -11,7 +11,7 @@ from .raw import TEXT, Raw, request
 
 @dataclasses.dataclass
 class Knock:
-    """The answer to a handshake; the socket is open if it was let in."""
+    """The answer to a handshake; the socket is open if it was accepted."""
 
     raw: Raw
     status: int
@@ -45,18 +45,18 @@ async def knock(
 
 
 async def fill(port: int, path: str, most: int = 100, **options) -> tuple[list[Knock], Knock]:
-    """Knocks until one is refused: those that were let in, and the refusal."""
+    """Connects until one is refused: returns the accepted ones, and the refusal."""
     let_in = []
     for _ in range(most):
         answer = await knock(port, path, **options)
         if answer.status != 101:
             return let_in, answer
         let_in.append(answer)
-    raise AssertionError(f"{most} were let in")
+    raise AssertionError(f"{most} were accepted")
 
 
 async def connect(port: int, token: str | None = None, namespace: str = "/", raw: Raw | None = None, **options):
-    """A Socket.IO client by WebSocket: its socket, and the packet that answers its CONNECT."""
+    """A Socket.IO client by WebSocket: its socket, and the answer to its CONNECT."""
     if raw is None:
         raw = (await knock(port, f"{BASE}websocket", **options)).raw
         assert (await raw.read())[1].startswith(b"0{")
@@ -67,7 +67,7 @@ async def connect(port: int, token: str | None = None, namespace: str = "/", raw
 
 
 async def stay(port: int, path: str, deadline: float, **options) -> Knock:
-    """Knocks until it is let in, and stays."""
+    """Connects until it is accepted, and stays."""
     loop = asyncio.get_running_loop()
     began = loop.time()
     while (answer := await knock(port, path, **options)).status != 101:
@@ -78,7 +78,7 @@ async def stay(port: int, path: str, deadline: float, **options) -> Knock:
 
 
 async def get_in(port: int, path: str, deadline: float, **options) -> float:
-    """Knocks until it is let in, and leaves; how long it took to get in."""
+    """Connects until it is accepted, and leaves; returns how long that took."""
     loop = asyncio.get_running_loop()
     began = loop.time()
     answer = await stay(port, path, deadline, **options)

@@ -1,4 +1,4 @@
-"""The Node process that runs the real socket.io-client for the tests. The other end is tests/socketio."""
+"""The Node process that runs the real socket.io-client for the tests. Its other end is tests/socketio."""
 
 import asyncio
 import base64
@@ -15,11 +15,11 @@ FOLDER = stack.ROOT / "tests" / "socketio"
 
 
 class DriverError(Exception):
-    """The driver could not do what it was told; an acknowledgement that did not come, for instance."""
+    """The driver could not carry out a command; for instance, an acknowledgement did not come."""
 
 
 class Driver:
-    """One process for the whole run; each test opens sockets of its own in it."""
+    """One process for the whole run; each test opens its own sockets in it."""
 
     def __init__(self):
         self.numbers = itertools.count(1)
@@ -42,12 +42,12 @@ class Driver:
                     answer.set_result(message["value"])
             elif listener := self.listeners.get(message["socket"]):
                 loop, heard = listener
-                # The loop is closed when a test has ended before its sockets have.
+                # The loop is closed if a test has ended before its sockets.
                 with contextlib.suppress(RuntimeError):
                     loop.call_soon_threadsafe(heard, message)
 
     async def tell(self, do: str, **parameters):
-        """One command, and what came of it."""
+        """Runs one command and returns its result."""
         number = next(self.numbers)
         self.answers[number] = Future()
         answer = asyncio.wrap_future(self.answers[number])
@@ -56,7 +56,7 @@ class Driver:
         return await asyncio.wait_for(answer, 30)
 
     def listen(self, socket: str, heard) -> None:
-        """Hands the reports about a socket to the loop that runs now."""
+        """Passes the reports about a socket to the current loop."""
         self.listeners[socket] = (asyncio.get_running_loop(), heard)
 
     def stop(self) -> None:

@@ -1,4 +1,4 @@
-"""Engine.IO by hand, for what no client sends."""
+"""Engine.IO by hand, for data that no client sends."""
 
 import asyncio
 import contextlib
@@ -55,7 +55,7 @@ async def open_socket(port: int, join: bool = True) -> Raw:
 
 
 async def end_of(raw: Raw, deadline: float = 10) -> str | None:
-    """How it ends: "close" by a Close frame, "cut" without; None if it still answers pings of WebSocket."""
+    """How it ends: "close" by a Close frame, "cut" without one; None if it still answers WebSocket pings."""
     with contextlib.suppress(ConnectionError):
         await raw.frame(PING, b"still?")
     try:

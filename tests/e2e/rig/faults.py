@@ -1,4 +1,4 @@
-"""Faults made on purpose: a Redis behind a link whose packets are dropped, and a master under Sentinel that fails."""
+"""Deliberate faults: a Redis behind a link that drops packets, and a master under Sentinel that fails."""
 
 import asyncio
 import contextlib
@@ -33,7 +33,7 @@ class Readiness:
         self.started = asyncio.get_running_loop().time()
 
     async def is_(self, status: int, deadline: float) -> float:
-        """Waits for this status; gives the time since the fault."""
+        """Waits for this status; returns the time since the fault."""
 
         async def answers() -> bool:
             return (await self.http.get("/health/ready")).status == status
@@ -42,7 +42,7 @@ class Readiness:
         return asyncio.get_running_loop().time() - self.started
 
     async def stays(self, status: int, seconds: float) -> None:
-        """Looks for so long; nothing else may be answered."""
+        """Checks for this long that nothing else is answered."""
         end = asyncio.get_running_loop().time() + seconds
         while asyncio.get_running_loop().time() < end:
             reply = await self.http.get("/health/ready")
@@ -57,11 +57,12 @@ def _run(*command: str) -> None:
 class Link:
     """A network namespace with a Redis in it, and the link to it.
 
-    Packets are dropped by a wrong hardware address: nobody is told and nothing is closed, as with a cable to nowhere.
+    Packets are dropped by a wrong hardware address: neither side is notified and nothing is closed, as with an
+    unplugged cable.
     """
 
     OUTSIDE, INSIDE = "10.213.77.1", "10.213.77.2"
-    #: The kernel takes its time to forget a namespace and what was in it.
+    #: The kernel takes time to remove a namespace and its contents.
     NUMBERS = itertools.count()
 
     def __init__(self, directory: Path):
@@ -83,7 +84,7 @@ class Link:
         _run(self.ip, "-n", self.name, "link", "set", "lo", "up")
 
     def redis(self, directory: Path) -> stack.Part:
-        """A Redis at the other end; its unix socket needs no link."""
+        """A Redis at the other end; its unix socket does not need the link."""
         argv = [self.ip, "netns", "exec", self.name, stack.tool("redis-server"), "--port", "6379", "--save", ""]
         argv += ["--bind", self.INSIDE, "--unixsocket", str(self.socket), "--protected-mode", "no"]
 
@@ -94,7 +95,7 @@ class Link:
         return f"redis://{self.INSIDE}:6379/0"
 
     def cut(self) -> None:
-        """From now on packets are dropped, in both directions."""
+        """Drops packets from now on, in both directions."""
         nobody = ["lladdr", "02:00:00:00:00:01", "nud", "permanent"]
         _run(self.ip, "neigh", "replace", self.INSIDE, *nobody, "dev", self.outside)
         _run(self.ip, "-n", self.name, "neigh", "replace", self.OUTSIDE, *nobody, "dev", self.inside)
@@ -132,7 +133,7 @@ class Watched:
         return str(self.replica.port) in known and linked
 
     def _ask(self, question: str) -> str:
-        """What the Sentinel answers; empty where it does not."""
+        """The Sentinel's answer; empty if there is none."""
         connection = redis.Redis(port=self.port, decode_responses=True, socket_timeout=2)
         try:
             return str(connection.execute_command("SENTINEL", question, "mymaster"))
@@ -155,7 +156,7 @@ class Watched:
                 assert self._ask("FAILOVER")
 
     async def come_back(self, how: str) -> None:
-        """The old master is there again, and learns that it is a replica."""
+        """Restarts the old master, which learns that it is a replica."""
         match how:
             case "killed":
                 self.system.restart_redis()
@@ -170,7 +171,7 @@ class Watched:
 
 @contextlib.contextmanager
 def standstill(node: stack.Part, name: str):
-    """Holds one thread of a node, the others go on."""
+    """Stops one thread of a node; the others continue."""
     tasks = Path(f"/proc/{node.pid}/task")
     threads = {int(task.name): (task / "comm").read_text().strip() for task in tasks.iterdir()}
     found = [number for number, comm in threads.items() if comm.startswith(name)]

@@ -13,7 +13,7 @@ import stack
 
 @dataclasses.dataclass
 class Reply:
-    """What came back."""
+    """A response."""
 
     status: int
     headers: Mapping[str, str]
@@ -30,7 +30,7 @@ class Http:
         self.port = port
 
     async def request(self, method: str, path: str, **options) -> Reply:
-        """Options: `data` (as JSON), `body` (bytes as they are), `form` and `files` (multipart), `token`, `headers`."""
+        """Options: `data` (as JSON), `body` (raw bytes), `form` and `files` (multipart), `token`, `headers`."""
         return await asyncio.to_thread(self.request_now, method, path, **options)
 
     async def get(self, path: str, **options) -> Reply:
@@ -49,7 +49,7 @@ class Http:
             body, headers["Content-Type"] = json.dumps(data).encode(), "application/json"
         connection = http.client.HTTPConnection(stack.LOOPBACK, self.port, timeout=20)
         try:
-            # A server that has refused a large body may answer and close before it has read all of it.
+            # A server that refuses a large body may answer and close before it has read all of it.
             with contextlib.suppress(BrokenPipeError):
                 connection.request(method, path, body=body, headers=headers)
             response = connection.getresponse()

@@ -1,9 +1,9 @@
-"""One script, several servers: what a client of Channelgate gets is compared with what a client of Daphne gets.
+"""One script, several servers: compares the messages of a Channelgate client with those of a Daphne client.
 
 A script connects each of its clients to every target at once, makes Django publish, and settles: fences are published
-to each group until every client has seen one, so all frames before them have arrived; what clients said is fenced too,
-with a last message that is answered. Then every target's client must
-hold the same frames, in the same order, down to the order of keys. Nothing is normalised: all saw the same events.
+to each group until every client has seen one, so all earlier frames have arrived; client messages are fenced, too, by
+a last message that is answered. Then every target's client must have the same frames, in the same order, down to the
+order of keys. Nothing is normalised: all saw the same events.
 """
 
 import asyncio
@@ -16,7 +16,7 @@ from .client import Client, refusal, until
 from .http import Http
 
 FENCE = "fence"
-#: In the place of a group: the answer to a client's own last message.
+#: In place of a group: the answer to a client's own last message.
 ANSWER = "answer"
 
 
@@ -32,7 +32,7 @@ class Comparison:
         self.numbers = itertools.count()
 
     async def connect(self, name: str, path: str, groups: list[str], **options) -> None:
-        """Opens client `name` on every target; `groups` are those whose events it gets."""
+        """Opens client `name` on every target; `groups` are the groups of its events."""
         opened = await asyncio.gather(*(Client.open(port, path, **options) for port in self.targets.values()))
         self.clients[name] = dict(zip(self.targets, opened, strict=True))
         self.groups[name] = set(groups)
@@ -77,7 +77,7 @@ class Comparison:
             break
 
     def missing(self, numbers: set[str]) -> list[str]:
-        """Who has not seen a fence of one of its groups."""
+        """The clients that have not seen a fence of one of their groups."""
         out = []
         for name, clients in self.clients.items():
             for target, client in clients.items():
@@ -87,7 +87,7 @@ class Comparison:
         return out
 
     async def agree(self, **counts: int) -> dict[str, list]:
-        """Settles, compares, and gives each client's frames; `counts` says how many each must have had at the least."""
+        """Settles, compares, and returns each client's frames; `counts` has the minimum number for each."""
         await self.settle()
         frames = {}
         for name, clients in self.clients.items():
@@ -111,7 +111,7 @@ def is_notified(group: str) -> bool:
 
 
 def fence(group: str, number: str) -> dict:
-    """An event of the shape this group's consumers take."""
+    """An event in the form that this group's consumers handle."""
     if group == "broadcast":
         return {"type": "send_event", "event": FENCE, "data": number}
     if group == "attendance_updates":
@@ -130,7 +130,7 @@ def fence_number(frame: str | bytes) -> str | None:
 
 
 def readable(frame: str | bytes) -> str:
-    """A frame as text that is equal where the JSON values are, with the order of keys and 1 kept apart from 1.0."""
+    """A frame as text that is equal if the JSON values are, with the order of keys and 1 distinct from 1.0."""
     return json.dumps(json.loads(frame)) if isinstance(frame, str) else f"binary: {frame!r}"
 
 

@@ -7,7 +7,7 @@ import stack
 
 
 class Proxy:
-    """Forwards to a port, until it is cut; then it ends what is open and takes nothing new."""
+    """Forwards to a port until it is cut; then it closes all connections and accepts no new ones."""
 
     def __init__(self, target: int):
         self.target = target

@@ -1,7 +1,7 @@
-"""Publishes through python-socketio's RedisManager; run with the version to use first on PYTHONPATH.
+"""Publishes through python-socketio's RedisManager; run with the wanted version first on PYTHONPATH.
 
-Arguments: the Redis URL. Standard input: a JSON list of emits, `{"event", "data", "room", "skip_sid", "namespace"}`;
-bytes are `{"$bytes": base64}`, a tuple `{"$tuple": [...]}`. The version is printed.
+Argument: the Redis URL. Standard input: a JSON list of emits, `{"event", "data", "room", "skip_sid", "namespace"}`;
+bytes are `{"$bytes": base64}`, a tuple `{"$tuple": [...]}`. Prints the version.
 """
 
 import base64

@@ -25,20 +25,20 @@ class Raw:
 
     @classmethod
     async def stalled(cls, port: int, path: str) -> "Raw":
-        """A WebSocket whose client does not read before it is asked to, and has next to no room until then."""
+        """A WebSocket whose client reads only on request, with almost no buffer until then."""
         raw = cls(*await asyncio.open_connection(sock=await narrow(port), limit=2**10))
         await raw.shake(port, path)
         return raw
 
     @classmethod
     async def open(cls, port: int, path: str, **options) -> "Raw":
-        """Connects and shakes hands."""
+        """Connects and completes the handshake."""
         raw = await cls.tcp(port, **options)
         await raw.shake(port, path)
         return raw
 
     async def shake(self, port: int, path: str) -> None:
-        """Makes a WebSocket of it."""
+        """Upgrades it to a WebSocket."""
         await self.write(request(port, path))
         status, _ = await self.head()
         assert status == 101, status
@@ -75,7 +75,7 @@ class Raw:
         return await asyncio.wait_for(frame(), deadline)
 
     async def close_code(self, deadline: float = 10) -> int | None:
-        """Reads on until a Close frame and gives its code; None if the connection ends without one."""
+        """Reads up to a Close frame and returns its code; None if the connection ends without one."""
         try:
             while True:
                 opcode, payload = await self.read(deadline)
@@ -95,7 +95,7 @@ class Raw:
 
 
 async def narrow(port: int) -> socket.socket:
-    """A TCP connection whose receiving side takes a few kilobytes, and then no more."""
+    """A TCP connection with a receive buffer of a few kilobytes."""
     sock = socket.socket()
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
     sock.setblocking(False)

@@ -1,4 +1,4 @@
-"""Scenes of the repair shop that several tests begin with."""
+"""Common scenes of the repair shop tests."""
 
 import itertools
 import uuid
@@ -7,7 +7,7 @@ from .demo import mint_person
 
 
 def stranger(role: str | None = None):
-    """Somebody with a number, and unless it is given a role, of their own."""
+    """A person with a number and, by default, a unique role."""
     number = uuid.uuid4().int % 10**9
     return mint_person(number, role or f"role{number}")
 
@@ -17,7 +17,7 @@ def told(client, event: str) -> list:
 
 
 async def joined(client, watcher, room: str) -> None:
-    """Returns once the client, which may join this room, has: it then hears the watcher, who is in it."""
+    """Returns once the client has joined this room: it then receives the messages of the watcher in it."""
     for number in itertools.count(1):
         before = len(client.all("user_typing_stop"))
         await watcher.emit("typing_stop", {"roomName": room})
@@ -30,7 +30,7 @@ async def joined(client, watcher, room: str) -> None:
 
 
 async def pair_in(gate, clients, room: str):
-    """Two people in a room, who know of each other."""
+    """Two people in a room, each aware of the other."""
     people = stranger(), stranger()
     pair = [await clients.open(gate.port, person) for person in people]
     for client in pair:

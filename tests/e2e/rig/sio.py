@@ -1,4 +1,4 @@
-"""Sockets of the real Socket.IO clients, socket.io-client and python-socketio, that record what happens to them."""
+"""Sockets of the real Socket.IO clients, socket.io-client and python-socketio, that record everything."""
 
 import asyncio
 import contextlib
@@ -13,7 +13,7 @@ from .client import DEADLINE
 from .driver import Driver
 
 QUICK_RECONNECT = {"reconnection_delay": 0.05, "reconnection_delay_max": 0.25}
-#: How a client connects: which one, and by which transports.
+#: How a client connects: which client, and by which transports.
 KINDS = {
     "js-websocket": ("js", ["websocket"]),
     "js-polling": ("js", ["polling"]),
@@ -30,7 +30,7 @@ class Event(NamedTuple):
 
 
 class Socket:
-    """One socket; the lists hold everything so far, in order."""
+    """One socket; the lists have everything so far, in order."""
 
     def __init__(self):
         self.events: list[Event] = []
@@ -49,7 +49,7 @@ class Socket:
         return len(self.ids) > len(self.disconnects)
 
     async def wait(self, condition, what: str, deadline: float = DEADLINE):
-        """Waits until `condition()` is true, looking each time something happens."""
+        """Waits until `condition()` is true, checking each time something happens."""
         end = asyncio.get_running_loop().time() + deadline
         while not (value := condition()):
             remaining = end - asyncio.get_running_loop().time()
@@ -62,22 +62,22 @@ class Socket:
         return value
 
     async def opened(self, number: int = 1, deadline: float = DEADLINE) -> "Socket":
-        """Waits until it has connected so many times."""
+        """Waits until it has connected this many times."""
         await self.wait(lambda: len(self.ids) >= number, f"connection {number}", deadline)
         return self
 
     async def refused(self) -> dict:
-        """Waits for a connect_error and gives its message and data."""
+        """Waits for a connect_error and returns its message and data."""
         await self.wait(lambda: self.refusals, "a refusal")
         return self.refusals[-1]
 
     async def args(self, name: str, number: int = 1, deadline: float = DEADLINE) -> list:
-        """The arguments of the first event of this name, or of a later one, when it has come."""
+        """The arguments of the first event of this name, or of a later one, once it has come."""
         await self.wait(lambda: len(self.all(name)) >= number, f"{name} number {number}", deadline)
         return self.all(name)[number - 1]
 
     async def data(self, name: str, number: int = 1, deadline: float = DEADLINE):
-        """The same of an event with one argument."""
+        """The same for an event with one argument."""
         args = await self.args(name, number, deadline)
         assert len(args) == 1, args
         return args[0]
@@ -86,7 +86,7 @@ class Socket:
         return [event.args for event in self.events if event.name == name]
 
     def names(self, *wanted: str) -> list[str]:
-        """Which of these events came, in order."""
+        """The received events among these, in order."""
         return [event.name for event in self.events if event.name in wanted]
 
     def _event(self, name: str, args) -> None:
@@ -131,7 +131,7 @@ class JsSocket(Socket):
         await self.driver.tell("emit", socket=self.name, event=event, args=list(args))
 
     async def ask(self, event: str, *args) -> list:
-        """Emits, and gives the arguments of the acknowledgement."""
+        """Emits, and returns the arguments of the acknowledgement."""
         return await self.driver.tell("emit", socket=self.name, event=event, args=list(args), ack=5000)
 
     async def close(self) -> None:
@@ -182,7 +182,7 @@ class PySocket(Socket):
 
     async def close(self) -> None:
         if self.client.connected:
-            # While a POST is under way python-engineio drops what `disconnect` wants to send, and waits for a ping.
+            # During a POST python-engineio drops the packet of `disconnect`, and waits for a ping.
             await asyncio.wait_for(self.client.eio.queue.join(), DEADLINE)
         await self.client.disconnect()
         await self.client.shutdown()
@@ -199,7 +199,7 @@ class Sockets:
     async def start(
         self, port: int, token: str | None = None, *, kind=None, namespace="/", auth=None, answers=None, **options
     ) -> Socket:
-        """A socket that may or may not be let in; `options` are further ones of socket.io-client."""
+        """A socket that may be accepted or not; `options` are further ones of socket.io-client."""
         client, transports = KINDS[kind or self.kind]
         socket = JsSocket(self.driver) if client == "js" else PySocket()
         self.open_ones.append(socket)
@@ -208,7 +208,7 @@ class Sockets:
         return socket
 
     async def open(self, port: int, person=None, **options) -> Socket:
-        """A socket that is let in, with a person's token or without one."""
+        """An accepted socket, with a person's token or without one."""
         socket = await self.start(port, person.token if person else None, **options)
         return await socket.opened()
 

@@ -28,7 +28,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
 
 @contextlib.contextmanager
 def site():
-    """Serves it, and gives its port."""
+    """Serves it, and returns its port."""
     server = http.server.ThreadingHTTPServer((stack.LOOPBACK, stack.free_port()), _Handler)
     thread = threading.Thread(target=server.serve_forever)
     thread.start()

@@ -1,4 +1,4 @@
-"""A link that loses half of its time: bytes come late, in small pieces, and often not at all for a while."""
+"""A link that stalls half of the time: bytes arrive late, in small chunks, and often not at all for a while."""
 
 import asyncio
 import contextlib
@@ -10,8 +10,9 @@ from .raw import narrow
 
 
 class Stalling:
-    """A TCP proxy in front of a port. Until it is mended, what goes to the client waits half a second, a kilobyte at a
-    time, and every other time it does not go at all; the buffers on the way are small, so that the server notices."""
+    """A TCP proxy in front of a port. Until it is repaired, data for the client waits half a second per kilobyte, and
+    every other time it is not sent; the buffers on the way are small, so that the server notices.
+    """
 
     PIECE, PAUSE = 1024, 0.5
 

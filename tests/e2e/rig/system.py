@@ -1,4 +1,4 @@
-"""Stacks: which processes run together, and how Django and the nodes are told of each other."""
+"""Stacks: which processes run together, and how Django and the nodes are configured for each other."""
 
 import contextlib
 import dataclasses
@@ -20,7 +20,7 @@ ORACLE_ONLY = os.environ.get("E2E_ORACLE_ONLY") == "1"
 #: E2E_REDIS_ACL=1 gives every node a Redis user with the rights of docs/operations/redis-acl.md and no other.
 LEAST_RIGHTS = os.environ.get("E2E_REDIS_ACL") == "1"
 API_KEY = "the-key-of-the-publish-api"
-#: A drain that does not make every test wait.
+#: A drain that is short, so that tests do not wait for it.
 QUICK_DRAIN = {
     "CHANNELGATE__SERVER__DRAIN_DELAY": "0s",
     "CHANNELGATE__SERVER__DRAIN_PERIOD": "200ms",
@@ -36,7 +36,7 @@ class Layer:
     keys: tuple[str, ...] = ()
     serializer: str = "msgpack"
     prefix: str = "asgi"
-    #: What the node is given, where that differs: the new key first, the old one after it.
+    #: The node's keys, if they differ: the new key first, the old one after it.
     node_keys: tuple[str, ...] = ()
 
     def django(self) -> dict[str, str]:
@@ -52,7 +52,7 @@ class Layer:
         return {"CHANNELGATE_LAYER_PREFIX": self.prefix, **({"CHANNELGATE_LAYER_KEYS": ",".join(keys)} if keys else {})}
 
     def publisher(self, redis_url: str, **options):
-        """A real layer of channels_redis, as any process of the project would have."""
+        """A real layer of channels_redis, like in any process of the project."""
         kind = RedisChannelLayer if self.kind == "core" else RedisPubSubChannelLayer
         return kind(
             hosts=[redis_url],
@@ -72,12 +72,12 @@ LAYERS = {
 }
 
 
-#: How the topologies of the Socket.IO tests differ: nodes, channel layer, and the way to the backend.
+#: The topologies of the Socket.IO tests: nodes, channel layer, and the way to the backend.
 GATES = {"one": (1, "core", "http"), "three": (3, "pubsub", "http"), "three-worker": (3, "core", "worker")}
 
 
 class System:
-    """A Redis, and beside it whatever a test starts; everything ends with the system."""
+    """A Redis and everything that a test starts; all of it ends with the system."""
 
     def __init__(self, directory: Path, layer: Layer):
         self.directory = directory
@@ -85,21 +85,21 @@ class System:
         self.parts: list[stack.Part] = []
         self.redis = self._start(stack.redis(directory, stack.free_port()))
         self.redis_url = f"redis://{stack.LOOPBACK}:{self.redis.port}/0"
-        #: With which URL nodes come, where it is another one than Django's.
+        #: The URL of the nodes, if it differs from Django's.
         self.node_redis_url: str | None = None
-        #: Whether it is a failure that Redis refuses them something.
+        #: Whether it is a failure if Redis refuses them a command.
         self.has_all_rights = False
         if LEAST_RIGHTS:
             self.least_rights()
         self.nodes: list[stack.Part] = []
         self.django: stack.Part | None = None
-        #: How the nodes ask Django: "http", "worker", or not at all.
+        #: How the nodes call Django: "http", "worker", or not at all.
         self.backend: str | None = None
         self.nginx: stack.Part | None = None
         self._demo: Demo | None = None
 
     def least_rights(self, *features: str) -> None:
-        """From now on nodes are a Redis user with the rights of these features, or of all that the manual has."""
+        """From now on nodes connect as a Redis user with the rights of these features, or of the whole manual."""
         self.has_all_rights = not features
         self.node_redis_url = acl.set_user(self.redis.port, *features, prefix=self.layer.prefix)
 
@@ -108,14 +108,14 @@ class System:
         return part.wait() if wait else part
 
     def start_django(self, database: Path, wait: bool = True, **env: str) -> stack.Part:
-        """The demo project under Daphne, with a database of its own."""
+        """The demo project under Daphne, with a separate database."""
         shutil.copy(database, self.directory / "db.sqlite3")
         env = stack.django_env(self.directory, self.redis_url, **{**self.layer.django(), **env})
         self.django = self._start(stack.django(self.directory, stack.free_port(), env), wait)
         return self.django
 
     def start_worker(self, wait: bool = True) -> stack.Part:
-        """The demo project as a Channels worker, beside its Daphne and with the same database."""
+        """The demo project as a Channels worker, with its Daphne and the same database."""
         env = stack.django_env(self.directory, self.redis_url, **self.layer.django())
         return self._start(stack.worker(self.directory, self.redis.port, env), wait)
 
@@ -139,7 +139,7 @@ class System:
         return {}
 
     def start_gate(self, nodes: int, database: Path, backend: str = "http", config: str | None = None, **env: str):
-        """Django and nodes that ask it; several nodes stand behind nginx."""
+        """Django and nodes that call it; several nodes are behind nginx."""
         self.backend = backend
         self.start_django(database, wait=False)
         if backend == "worker":
@@ -153,7 +153,7 @@ class System:
 
     @property
     def port(self) -> int:
-        """Where clients go."""
+        """The port for clients."""
         return (self.nginx or self.nodes[0]).port
 
     @property
@@ -178,14 +178,14 @@ class System:
         return node
 
     def start_nginx(self, **options) -> stack.Part:
-        """nginx before the nodes; options are those of `stack.nginx`."""
+        """nginx in front of the nodes; options are those of `stack.nginx`."""
         ports = [node.port for node in self.nodes]
         django_port = self.django.port if self.django else stack.free_port()
         self.nginx = self._start(stack.nginx(self.directory, stack.free_port(), ports, django_port, **options))
         return self.nginx
 
     def wait(self) -> None:
-        """Waits for what was started without waiting."""
+        """Waits for processes that were started without waiting."""
         for part in self.parts:
             part.wait()
 
@@ -210,7 +210,7 @@ class System:
                 await (layer.close_pools() if self.layer.kind == "core" else layer.flush())
 
     def metric(self, node: stack.Part, name: str, **labels: str) -> float:
-        """The sum of a node's series with this name and these labels; 0 while there is none."""
+        """The sum of a node's series with this name and these labels; 0 if there is none."""
         wanted = [f'{key}="{value}"' for key, value in labels.items()]
         total = 0.0
         for line in Http(node.port).request_now("GET", "/metrics").body.decode().splitlines():

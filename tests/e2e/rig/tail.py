@@ -1,4 +1,4 @@
-"""`channelgate tail` as a process, with the lines that it printed so far."""
+"""`channelgate tail` as a process, with the lines printed so far."""
 
 import asyncio
 import json
@@ -11,7 +11,7 @@ from .system import API_KEY
 
 
 class Tail:
-    """A running tail; `lines` holds what it printed."""
+    """A running tail; `lines` has its output."""
 
     def __init__(self, process: asyncio.subprocess.Process):
         self.process = process
@@ -20,7 +20,7 @@ class Tail:
 
     @classmethod
     async def start(cls, system, *nodes: stack.Part, arguments: tuple[str, ...] = ("--json",), urls=True) -> "Tail":
-        """Watches these nodes; when it is back, whatever happens is seen. Without `urls` the arguments name them."""
+        """Watches these nodes; once it returns, every event is seen. Without `urls` the arguments name them."""
         before = [watchers(system, node) for node in nodes]
         urls = urls and [word for node in nodes for word in ("--url", f"http://{stack.LOOPBACK}:{node.port}")]
         process = await asyncio.create_subprocess_exec(

@@ -1,4 +1,4 @@
-"""Consumers: whom they let in, what they send, and to whom. Two consumers of one node differ in the key alone."""
+"""Consumers: which clients they admit, and what they send. Two consumers of one node differ only in the key."""
 
 import asyncio
 import contextlib
@@ -13,7 +13,7 @@ from rig.raw import Raw
 from . import OfConsumer
 from .world import FENCE, FENCE_OF_SOCKETIO, Chat, Place, is_closed, says, token
 
-#: What the backend answers.
+#: The answers of the backend.
 ANSWERS = {
     "ask": lambda call: (time.sleep(1) if call["data"] == "slow" else None, {"said": call["data"]})[1],
     "who": lambda call: {"id": call["data"]},
@@ -29,14 +29,14 @@ _seen: set[str] = set()
 
 
 def flaky(call: dict):
-    """The first answer of each is lost on its way."""
+    """The first answer to each call is lost."""
     if call["data"] not in _seen:
         _seen.add(call["data"])
         raise ConnectionAbortedError
     return {"ok": True}
 
 
-#: Consumers that rows look from.
+#: Consumers for the observations of rows.
 BESIDE = """
 [[consumer]]
 name = "watch"
@@ -45,7 +45,7 @@ groups = ["watch_{{ route.name }}"]
 [consumer.on_event.told]
 send = "event.what"
 """
-#: Rows that disturb others, one after the other behind them.
+#: Rows that disturb others; they run last, one after the other.
 LAST = ("consumer.on_gap.when", "consumer.on_gap.send", "consumer.on_gap.emit")
 
 
@@ -97,11 +97,11 @@ async def polls(place: Place):
 
 
 async def opens_namespace(place: Place):
-    """Which of two namespaces a consumer of its own path serves; both stand on one path."""
+    """Which of two namespaces a consumer with its own path serves; both are on one path."""
     opened = []
     for namespace in ("/a-row", "/another-row"):
         chat = await Chat.open(place.site, namespace)
-        # It says which consumer let it in.
+        # Shows which consumer admitted it.
         name = (await chat.ask("name", patience=1) or [None])[0]
         opened.append(name == place.name)
         chat.close()
@@ -109,7 +109,7 @@ async def opens_namespace(place: Place):
 
 
 async def refusal(place: Place):
-    """The status, or the frames, code and reason behind it."""
+    """The status, or the frames, code and reason after it."""
     try:
         client = await place.open()
     except websockets.InvalidStatus as error:
@@ -139,7 +139,7 @@ async def ends_with_its_token(place: Place):
 
 
 async def behind(place: Place):
-    """What is left for a client that read nothing for a while."""
+    """The remaining messages of a client that did not read for a while."""
     raw = await Raw.stalled(place.site.port, place.path)
     total = 400
     async with place.site.bus() as bus:
@@ -165,7 +165,7 @@ async def behind(place: Place):
 
 
 async def gap(place: Place, more: str = ""):
-    """Whether the client is told, after the node's subscription was cut."""
+    """Whether the client gets a gap notice after the node's subscription was cut."""
     client = await place.open(more)
     async with place.site.bus() as bus:
         await bus.execute_command("CLIENT", "KILL", "TYPE", "pubsub")
@@ -187,7 +187,7 @@ async def gap_event(place: Place):
 
 
 async def comes_and_goes(place: Place):
-    """What others are told while somebody comes and goes, and within three seconds after that."""
+    """The messages that others get while a client comes and goes, and within three seconds after that."""
     watcher = await Client.open(place.site.port, f"/watch{place.path}")
     client = await place.open(f"?token={token()}")
     await asyncio.sleep(0.4)
@@ -200,7 +200,7 @@ async def comes_and_goes(place: Place):
 
 
 async def samples(place: Place):
-    """What the live page is told of the consumer."""
+    """The live page's data about the consumer."""
     known = (await place.site.get("/page/consumers")).json()
     known = known if isinstance(known, list) else known["consumers"]
     (own,) = [one for one in known if one["name"] == place.name]

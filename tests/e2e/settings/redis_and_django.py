@@ -1,4 +1,4 @@
-"""Redis, as the channel layer, as the cache and between nodes; other channels; and questions to Django."""
+"""Redis as the channel layer, as the cache and between nodes; other channels; and calls to Django."""
 
 import asyncio
 import itertools
@@ -19,7 +19,7 @@ from . import OfNode
 from .world import Site, token
 
 numbers = itertools.count(1)
-#: A room per client; a fence of the node's own way to publish.
+#: A room per client; a fence of the node's own publish API.
 ROOMS = """
 [[consumer]]
 path = "/ws/<str:name>/"
@@ -48,7 +48,7 @@ NOTED = '[[consumer]]\npath = "/ws/"\nauth = ["ws_token"]\n'
 
 
 def by_layer(kind: str = "core", n: str = "event", **options):
-    """Publishes as channels_redis does."""
+    """Publishes like channels_redis."""
 
     async def publish(site: Site, url: str, group: str) -> None:
         layer = (RedisChannelLayer if kind == "core" else RedisPubSubChannelLayer)(hosts=[url], **options)
@@ -59,7 +59,7 @@ def by_layer(kind: str = "core", n: str = "event", **options):
 
 
 def plainly(prefix: str = "channelgate:", size: int = 0, n: str = "event"):
-    """Publishes as anything can that speaks to Redis."""
+    """Publishes like any program with access to Redis."""
 
     async def publish(site: Site, url: str, group: str) -> None:
         async with redis.from_url(url) as bus:
@@ -69,7 +69,7 @@ def plainly(prefix: str = "channelgate:", size: int = 0, n: str = "event"):
 
 
 def heard(*publishes, at=None):
-    """Which of them a client hears, until one that comes in any case."""
+    """The events that a client receives, until one that comes in any case."""
 
     async def look(site: Site):
         name = f"{next(numbers)}-{time.monotonic_ns()}"
@@ -77,7 +77,7 @@ def heard(*publishes, at=None):
         url = at(site) if at else site.redis_url
         for publish in publishes:
             await publish(site, url, f"r_{name}")
-        # What is not listened to has had its time.
+        # Enough time for channels without a subscription.
         await asyncio.sleep(1)
         found = [frame["n"] for frame in client.json()]
         await client.close()
@@ -101,7 +101,7 @@ SECOND = _Second()
 
 
 async def queue_of_worker(site: Site, calls: int = 1) -> list[bytes]:
-    """What waits for a worker that nobody runs."""
+    """The messages for a worker that does not run."""
     client = await Client.open(site.port, "/ws/")
     for number in range(calls):
         await client.send({"type": "x", "n": number})
@@ -135,7 +135,7 @@ async def expiry_of_queue(site: Site):
 
 
 async def queued(site: Site):
-    """How many of three calls stand in one client's and two others' names."""
+    """How many of three calls appear in one client's and two others' names."""
     clients = [await Client.open(site.port, "/ws/") for _ in range(3)]
     for client in clients:
         await client.send({"type": "x", "n": 1})
@@ -156,7 +156,7 @@ async def expiry_of_group(site: Site):
 
 
 async def receive_queues(site: Site):
-    """Over how many queues thirty groups are spread."""
+    """The number of queues over which thirty groups are spread."""
     clients = [await Client.open(site.port, f"/ws/{number}/") for number in range(30)]
     queues = set()
     async with site.bus() as bus:
@@ -178,7 +178,7 @@ async def lingers(site: Site):
 
 
 async def probes(site: Site):
-    """How many probes there are in two seconds."""
+    """The number of probes in two seconds."""
     async with site.bus() as bus, bus.pubsub() as listener:
         await listener.psubscribe("channelgate:probe:*")
         end, count = time.monotonic() + 2, 0
@@ -224,7 +224,7 @@ async def gaps_after_a_pause(site: Site):
 
 
 def emitted(channel: str = "socketio", data="text", node: bool = False):
-    """The arguments that a Socket.IO client gets of an emitter, or None."""
+    """The arguments that a Socket.IO client gets from an emitter, or None."""
 
     async def look(site: Site):
         user = time.monotonic_ns() % 10**9
@@ -263,7 +263,7 @@ def cached(prefix: str = ":1:", at=None):
 
 
 async def connections_to_the_cache(site: Site):
-    """How many connections eight handshakes at once make to a Redis that takes its time."""
+    """The number of connections that eight concurrent handshakes make to a slow Redis."""
     async with site.bus() as bus:
         before = await clients_of(bus)
         await bus.execute_command("CLIENT", "PAUSE", "700")
@@ -293,7 +293,7 @@ async def _until_some(ask):
 
 
 async def says_it_lives(site: Site):
-    """For how long it is believed to live without another word."""
+    """How long a node counts as live without another heartbeat."""
     async with site.bus() as bus:
         (key,) = await _until_some(lambda: bus.keys("channelgate:node:*"))
         return await bus.pttl(key) > 5000
@@ -347,7 +347,7 @@ async def slow_answer(site: Site):
 
 
 async def asked_at_once(site: Site):
-    """How many of four slow calls of four clients are answered within a bit more than one takes."""
+    """How many of four slow calls of four clients are answered within a bit more than the time of one."""
     clients = [await Client.open(site.port, "/ws/") for _ in range(4)]
     for client in clients:
         await client.send({"type": "x", "n": "slow"})

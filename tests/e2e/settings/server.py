@@ -1,4 +1,4 @@
-"""Listening, limits at the door, connections, Socket.IO as a whole, the API, the log and the page."""
+"""Listening, admission limits, connections, Socket.IO as a whole, the API, the log and the page."""
 
 import asyncio
 import contextlib
@@ -76,7 +76,7 @@ def let_in(**options):
 
 
 async def at_once(site: Site):
-    """How many of five handshakes are taken up at once."""
+    """How many of five concurrent handshakes are accepted."""
     answers = [await knock(site.port, "/ws/") for _ in range(5)]
     for answer in answers:
         answer.close()
@@ -84,7 +84,7 @@ async def at_once(site: Site):
 
 
 def told_apart(header: str):
-    """Whether two clients of a proxy are two."""
+    """Whether two clients of a proxy are distinguished."""
 
     async def look(site: Site):
         same = {"X-Forwarded-For": "203.0.113.9", "Forwarded": "for=203.0.113.9"}
@@ -157,7 +157,7 @@ async def drain_takes(site: Site):
 
 
 async def silent_client_is_dropped(site: Site):
-    """Whether a client that never answers its Close is gone within two seconds."""
+    """Whether a client that never answers its Close is dropped within two seconds."""
     raw = await Raw.open(site.port, "/ws/")
     site.node.signal(signal.SIGTERM)
     while (await raw.read())[0] != CLOSE:
@@ -199,7 +199,7 @@ async def echo_of_500(site: Site):
 
 
 async def is_kept_while_behind(site: Site):
-    """Whether a client that reads nothing of 600 kB is still there after four seconds."""
+    """Whether a client that reads nothing of 600 kB is still connected after four seconds."""
     raw = await Raw.stalled(site.port, "/ws/")
     async with site.bus() as bus:
         for _ in range(60):
@@ -214,7 +214,7 @@ async def is_kept_while_behind(site: Site):
 
 
 async def waits_in_the_node(site: Site):
-    """Whether any of 100 kB waits in the node, because the kernel takes no more."""
+    """Whether some of 100 kB waits in the node, because the kernel accepts no more."""
     raw = await Raw.stalled(site.port, "/ws/")
     async with site.bus() as bus:
         for _ in range(10):
@@ -241,12 +241,12 @@ def closes(reason: str):
 
 
 def echoed(count: int, size: int):
-    """Whether so many messages are answered within a second, in two parts: what one read brings is taken whole."""
+    """Whether so many messages are answered within a second, in two parts: one read is handled completely."""
 
     async def look(site: Site):
         raw = await Raw.open(site.port, "/ws/")
         part = b"".join(encode(TEXT, b"x" * size) for _ in range(count // 2))
-        # In one write: what comes frame by frame is paid for frame by frame, in short pauses.
+        # In one write: data that arrives frame by frame is limited frame by frame, in short pauses.
         await raw.write(part)
         await raw.read()
         await asyncio.sleep(0.3)
@@ -293,7 +293,7 @@ async def compressed_size(site: Site):
 
 
 def announced(name: str):
-    """What the open packet says, and whether a silent session ends in two seconds."""
+    """The content of the open packet, and whether a silent session ends in two seconds."""
 
     async def look(site: Site):
         session = await Polling.open(site.port)
@@ -333,7 +333,7 @@ reply = "1"
 
 
 async def read_behind_a_call(site: Site):
-    """Whether all of fifty messages are read while the first is handled."""
+    """Whether the node reads all of fifty messages while it handles the first."""
     before = await site.metric("channelgate_messages_total")
     raw = await Raw.open(site.port, "/ws/")
     await raw.frame(TEXT, b'{"type":"slow"}')
@@ -354,7 +354,7 @@ async def half_messages(site: Site) -> list[Raw]:
 
 
 async def half_messages_are_too_much(site: Site):
-    """Whether one of three is ended at once."""
+    """Whether one of three is closed at once."""
     raws = await half_messages(site)
     await asyncio.sleep(0.5)
     ended = await site.metric("channelgate_closes_total", reason="inbox_total")
@@ -364,7 +364,7 @@ async def half_messages_are_too_much(site: Site):
 
 
 async def half_a_message_ends(site: Site):
-    """Whether a client that does not finish is ended within three seconds."""
+    """Whether a client that does not finish is closed within three seconds."""
     first, *others = await half_messages(site)
     ended = await is_ended(first, 3)
     for raw in (first, *others):
@@ -373,14 +373,14 @@ async def half_a_message_ends(site: Site):
 
 
 async def unpolled_ends(site: Site):
-    """Whether a session that nobody polls is gone after a second."""
+    """Whether a session that is not polled is gone after a second."""
     session = await Polling.open(site.port)
     await asyncio.sleep(1)
     return (await session.post(b"3")).status == 400
 
 
 async def oldest_of_forty_ends(site: Site):
-    """Whether a session in no namespace is gone when forty others are, too."""
+    """Whether a session without a namespace is closed when there are forty others."""
     first = await Polling.open(site.port)
     for _ in range(40):
         await Polling.open(site.port)
@@ -449,7 +449,7 @@ failed = { send = "'failed'" }
 
 
 async def rooms_joined(site: Site):
-    """How many of six rooms a client gets into."""
+    """How many of six rooms a client can join."""
     raw = await Raw.open(site.port, "/ws/")
     answers = []
     for number in range(6):
@@ -472,7 +472,7 @@ TABLE: dict[str, OfNode] = {
     "preset.<name>": OfNode(
         '["anonymous"]', '["jwt"]', handshake, (101, 403), 'presets = ["feed"]\n', variable="preset.feed.auth"
     ),
-    # The port is chosen by the test; the address is what the key changes here.
+    # The test chooses the port; the key changes only the address here.
     "server.listen": OfNode("127.0.0.1", "0.0.0.0", listens_elsewhere, (False, True), ECHO),
     "server.workers": OfNode("1", "3", threads, (1, 3), ECHO),
     "server.max_connections": OfNode("1", "2", let_in(), (1, 2), ECHO),

@@ -1,4 +1,4 @@
-"""What a handler does: each key of a step and of an emit."""
+"""The behaviour of handlers: each key of a step and of an emit."""
 
 import asyncio
 import json
@@ -14,12 +14,12 @@ STEP = "[consumer.on_message.m]\n{key}\n"
 
 
 def step(one: str, two: str, seen, body: str = STEP, look=None, protocol: str = "websocket"):
-    """What a message is answered."""
+    """The answers to a message."""
     return OfConsumer(one, two, look or talks(M), seen, body, protocol)
 
 
 def tells(*messages, own: bool = False):
-    """What another client of the place hears of these messages."""
+    """What another client of the place receives for these messages."""
 
     async def look(place: Place):
         other = await place.open("?other=1")
@@ -37,7 +37,7 @@ def tells(*messages, own: bool = False):
 
 
 def chats(*emits, who=None, acknowledges=None, wait: float = 0.0, ask: str | None = None):
-    """What a Socket.IO client hears, or what it is acknowledged."""
+    """What a Socket.IO client receives, or how it is acknowledged."""
 
     async def look(place: Place):
         chat = await Chat.open(place.site, place.namespace, token(who) if who else None)
@@ -59,7 +59,7 @@ def chats(*emits, who=None, acknowledges=None, wait: float = 0.0, ask: str | Non
 
 
 def in_rooms(user_one: dict, *emits):
-    """What a Socket.IO client hears of another one's emits."""
+    """What a Socket.IO client receives for another one's emits."""
 
     async def look(place: Place):
         other = await Chat.open(place.site, place.namespace, token(8, **user_one))
@@ -85,7 +85,7 @@ async def refreshes(place: Place):
 
 
 async def left_out(place: Place):
-    """Whether a client that is behind with reading misses some of what comes."""
+    """Whether a slow client misses some messages."""
     raw = await Raw.stalled(place.site.port, place.path)
     client = await place.open()
     count = 60

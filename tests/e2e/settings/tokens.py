@@ -1,4 +1,4 @@
-"""Tokens: keys, claims, places, and the ws-tokens of Django's cache."""
+"""Tokens: keys, claims, sources, and the ws-tokens of Django's cache."""
 
 import pickle
 import time
@@ -20,7 +20,7 @@ OTHER = "another key, as long as keys of the tests should be"
 
 
 def opens(where: str = "query", key: str = stack.SECRET_KEY, algorithm: str = "HS256", without: str = "", **claims):
-    """The status of a handshake with a token of these claims."""
+    """The status of a handshake with a token that has these claims."""
 
     async def look(site: Site):
         base = {"exp": int(time.time()) + 600, **access_claims(7), "user_id": "7", **claims}
@@ -46,7 +46,7 @@ _, ANOTHER = rsa_pair()
 
 
 def cached(value=7, key: str = ":1:ws_token_opaque", parameter: str = "token", times: int = 1):
-    """The status of the last of some handshakes with a token of the cache."""
+    """The status of the last of several handshakes with a token of the cache."""
 
     async def look(site: Site):
         async with site.bus() as cache:
@@ -59,7 +59,7 @@ def cached(value=7, key: str = ":1:ws_token_opaque", parameter: str = "token", t
 
 
 async def issued_key(site: Site):
-    """Under which key a token is kept that was given out."""
+    """The key under which an issued token is cached."""
     reply = await site.get("/api/user/ws-token/", token=mint(**access_claims(7), user_id="7"))
     assert reply.status == 200, reply
     async with site.bus() as cache:

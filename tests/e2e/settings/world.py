@@ -1,4 +1,4 @@
-"""Where the tables look: nodes with one value and with the other, and ways to see what they do."""
+"""The environment of the tables: nodes with one value and with the other, and ways to observe them."""
 
 import asyncio
 import contextlib
@@ -18,7 +18,7 @@ from rig.http import Http
 from rig.raw import CLOSE, PING, TEXT, Raw
 from rig.system import API_KEY
 
-#: Every plain consumer of the tables answers this, after all that was sent before it.
+#: Every plain consumer of the tables answers this, after everything sent before it.
 FENCE = "[consumer.on_raw.fence]\nreply_raw = \"'fence'\"\n"
 FENCE_OF_SOCKETIO = "[consumer.on_message.fence]\nack = \"'fence'\"\n"
 
@@ -29,7 +29,7 @@ def token(user=7, key: str = stack.SECRET_KEY, **claims) -> str:
 
 
 class Redises:
-    """One Redis for most, with a database for each who asks; and whole ones for those that need one alone."""
+    """One Redis for most rows, with a database for each; and separate ones for rows that need one alone."""
 
     def __init__(self, directory):
         self.directory = directory
@@ -48,7 +48,7 @@ class Redises:
 
 
 class Site:
-    """One node of a row, and what stands around it."""
+    """One node of a row, with its environment."""
 
     def __init__(self, redises: Redises, backend: answers.Backend, name: str, alone: bool):
         self.redises, self.backend, self.name = redises, backend, name
@@ -116,7 +116,7 @@ class Site:
 
 
 class Place:
-    """One consumer of a row, on the node that all of them share."""
+    """One consumer of a row, on the node shared by all of them."""
 
     def __init__(self, site: Site, name: str):
         self.site, self.name = site, name
@@ -134,7 +134,7 @@ class Place:
             await bus.publish(f"channelgate:{group or self.name}", json.dumps(event))
 
     async def talk(self, *messages, more: str = "", events: tuple[dict, ...] = (), before: tuple = (), **options):
-        """What a client gets for these messages and events, decoded; the close code behind it if it is closed."""
+        """The client's decoded messages for these messages and events; followed by the close code if it is closed."""
         try:
             client = await self.open(more, **options)
         except websockets.InvalidStatus as error:
@@ -147,7 +147,7 @@ class Place:
             for event in events:
                 await self.publish(event)
             if events:
-                # Plain publishes come in order, and this one is of the same group.
+                # Plain publishes arrive in order, and this one is for the same group.
                 await self.publish({"type": "the_end"})
                 await asyncio.sleep(0.3)
             for message in messages:
@@ -162,7 +162,7 @@ class Place:
 
 
 async def fence(client: Client) -> None:
-    """Waits until everything that was sent before is handled, or the connection is closed."""
+    """Waits until everything sent before is handled, or the connection is closed."""
     count = client.frames.count("fence")
     await client.send("fence")
     await client.wait(lambda client: client.frames.count("fence") > count or client.closed, "the fence", 5)
@@ -195,7 +195,7 @@ class Chat:
 
     @property
     def refused(self) -> str | None:
-        """Why it was not let in."""
+        """Why it was refused."""
         return json.loads(self.answer[2:])["message"] if self.answer.startswith("44") else None
 
     async def _read(self) -> None:
@@ -259,7 +259,7 @@ class Chat:
 
 
 async def says(place: Place, *emits: tuple, token: str | None = None) -> list:
-    """What one Socket.IO client of a place gets for what it emits."""
+    """What one Socket.IO client of a place receives for its emits."""
     chat = await Chat.open(place.site, place.namespace, token)
     if chat.refused:
         return [chat.refused]
@@ -278,7 +278,7 @@ async def is_closed(client: Client, within: float) -> bool:
 
 
 async def is_ended(raw: Raw, within: float) -> bool:
-    """Whether the other side closes, by a Close frame or without, while nothing is said to it."""
+    """Whether the other side closes, by a Close frame or without, while nothing is sent to it."""
     try:
         async with asyncio.timeout(within):
             return await raw.close_code(within) is not None or True

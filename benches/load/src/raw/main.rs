@@ -1,8 +1,8 @@
-//! `raw`: what a WebSocket broadcast costs at least on this kernel. A reference, not a product.
+//! `raw`: the minimum cost of a WebSocket broadcast on this kernel. A reference, not a product.
 //!
 //! One thread, raw epoll. It answers the handshake, reads one Redis channel, encodes each message as a frame once and
-//! `send`s it to every socket. No ping, no limits, no authentication, nothing is read of what clients say. With
-//! `--coalesce` the messages that one read from Redis brought go out in one `send` per socket: the least that bursts cost.
+//! `send`s it to every socket. No ping, no limits, no authentication; it ignores what clients send. With `--coalesce`,
+//! all messages from one read of Redis are sent with one `send` per socket: the minimum cost of bursts.
 
 mod resp;
 
@@ -16,22 +16,22 @@ use clap::Parser;
 use memchr::memmem;
 use sha1::{Digest, Sha1};
 
-/// The least a broadcast costs: a frame encoded once, and one send per socket.
+/// The minimum cost of a broadcast: each frame is encoded once, with one send per socket.
 #[derive(Parser)]
 struct Options {
-    /// Where it listens on loopback.
+    /// The port on loopback.
     #[arg(long)]
     port: u16,
     /// HOST:PORT of Redis.
     #[arg(long)]
     redis: String,
-    /// What it subscribes to.
+    /// The subscribed channel.
     #[arg(long)]
     channel: String,
-    /// A message on CHANNEL followed by a number goes to the sockets that were opened with ?g=NUMBER.
+    /// A message on CHANNEL followed by a number goes to the sockets opened with ?g=NUMBER.
     #[arg(long)]
     groups: bool,
-    /// One send for all messages that came from Redis together.
+    /// One send for all messages that one read from Redis returned.
     #[arg(long)]
     coalesce: bool,
 }
@@ -41,7 +41,7 @@ struct Conn {
     open: bool,
     group: u32,
     place: usize,
-    /// What the socket did not take yet.
+    /// Bytes that the socket has not accepted yet.
     out: Vec<u8>,
     request: Vec<u8>,
 }
@@ -160,7 +160,7 @@ impl Server {
         }
     }
 
-    /// The handshake; what comes after it is not looked at.
+    /// Answers the handshake; bytes after it are ignored.
     fn request(&mut self, fd: RawFd, bytes: &[u8]) {
         let Some(conn) = self.conns[fd as usize].as_mut().filter(|conn| !conn.open) else { return };
         conn.request.extend_from_slice(bytes);
@@ -196,7 +196,7 @@ impl Server {
         let mut buffer = [0u8; 65536];
         loop {
             match self.redis.read(&mut buffer) {
-                Ok(0) => return Err(Error::other("Redis has closed the connection")),
+                Ok(0) => return Err(Error::other("Redis closed the connection")),
                 Ok(read) => self.unread.extend_from_slice(&buffer[..read]),
                 Err(error) if error.kind() == ErrorKind::WouldBlock => break,
                 Err(error) => return Err(error),
@@ -232,7 +232,7 @@ impl Server {
     }
 }
 
-/// Sends, and keeps what the socket does not take. A dead socket is closed when its hang-up is read.
+/// Sends, and keeps the bytes that the socket does not accept. A dead socket is closed when its hang-up is read.
 fn write(conn: &mut Conn, fd: RawFd, bytes: &[u8]) {
     if !conn.out.is_empty() {
         return conn.out.extend_from_slice(bytes);

@@ -1,4 +1,4 @@
-//! As much of RESP2 as a subscriber needs.
+//! The part of RESP2 that a subscriber needs.
 
 use memchr::memmem;
 
@@ -8,7 +8,7 @@ pub struct Message<'a> {
     pub payload: &'a [u8],
 }
 
-/// The first whole array: bytes used, and the message if it is one. None while it is not whole.
+/// The first complete array: its length, and its message if it contains one. None while it is incomplete.
 pub fn next(bytes: &[u8]) -> Option<(usize, Option<Message<'_>>)> {
     let line =
         |from: usize| memmem::find(&bytes[from..], b"\r\n").map(|end| (&bytes[from..from + end], from + end + 2));

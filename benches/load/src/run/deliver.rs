@@ -1,4 +1,4 @@
-//! Broadcast and groups: closed loop with a number of messages under way, or open loop at a rate.
+//! Broadcast and groups: closed loop with a number of concurrent messages, or open loop at a rate.
 
 use std::collections::VecDeque;
 use std::io::Result;
@@ -13,14 +13,14 @@ use crate::report::{Moment, figure, percentiles};
 use crate::shared::{Shared, group_of, histogram, now_ns};
 use crate::stamp;
 
-/// Publishing, and what is owed for it.
+/// Publishing, and the expected deliveries.
 struct Run<'a> {
     options: &'a Options,
     shared: &'a Shared,
     publisher: &'a mut Publisher,
     next: u32,
     expected: u64,
-    /// Deliveries that were given up; they are lost, but the rest goes on.
+    /// Deliveries given up after a timeout; they count as lost, but the run goes on.
     given_up: u64,
 }
 
@@ -36,7 +36,7 @@ impl Run<'_> {
         Ok(())
     }
 
-    /// Waits for so many deliveries; after the timeout the missing ones are given up.
+    /// Waits for this number of deliveries; after the timeout the missing ones are given up.
     fn wait(&mut self, target: u64) -> bool {
         if target <= self.given_up || self.shared.wait_for(target - self.given_up, self.options.timeout) {
             return true;
@@ -46,7 +46,7 @@ impl Run<'_> {
     }
 }
 
-/// Runs it; gives the numbers that were published.
+/// Runs the mode; returns how many numbers were published.
 pub fn run(options: &Options, shared: &Shared, publisher: &mut Publisher, to: &mut Map<String, Value>) -> Result<u32> {
     let mut run = Run { options, shared, publisher, next: 0, expected: 0, given_up: 0 };
     for _ in 0..options.warmup {
@@ -72,7 +72,7 @@ pub fn run(options: &Options, shared: &Shared, publisher: &mut Publisher, to: &m
         if now_ns() > end || patience == 0 {
             break;
         }
-        // Stamped with the time when it was due, so that a publisher that is held up counts.
+        // Stamped with the scheduled time, so that delays of the publisher count.
         let call = now_ns();
         run.publish(due)?;
         let _ = calls.record(now_ns() - call);
@@ -105,7 +105,7 @@ pub fn run(options: &Options, shared: &Shared, publisher: &mut Publisher, to: &m
     if options.rate > 0.0 {
         to.insert("published_late".into(), json!(late));
     }
-    // What comes twice may come late.
+    // A duplicate may arrive late.
     std::thread::sleep(Duration::from_millis(200));
     Ok(run.next)
 }

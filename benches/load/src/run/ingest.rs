@@ -1,5 +1,6 @@
-//! As many messages as Redis takes, pipelined. Each goes to a group with one member, who checks it; or to a channel that
-//! the server reads and nobody wants, and then a message to a member tells, at the end of each stretch, that it was read.
+//! As many messages as Redis accepts, pipelined. Each goes to a group with one member, which checks it; or to a channel
+//! without members that the server reads, and then a message to a member at the end of each stretch shows that all were
+//! read.
 
 use std::io::Result;
 use std::sync::atomic::Ordering::SeqCst;
@@ -16,7 +17,7 @@ use crate::stamp;
 /// Commands in one write.
 const BATCH: usize = 250;
 
-/// Runs it; gives the numbers that were published.
+/// Runs the mode; returns how many numbers were published.
 pub fn run(options: &Options, shared: &Shared, publisher: &mut Publisher, to: &mut Map<String, Value>) -> Result<u32> {
     let silent = options.silent.as_deref().map(|url| Publisher::open(url, &options.template)).transpose()?;
     let mut silent = silent;
@@ -28,8 +29,8 @@ pub fn run(options: &Options, shared: &Shared, publisher: &mut Publisher, to: &m
     let (before, start) = (Moment::now(options), now_ns());
     let end = start + (options.seconds * 1e9) as u64;
     let (mut seq, mut messages, mut patience) = (options.warmup as u32, 0usize, 2);
-    // One stretch is published while the one before is still being read, and no more: Redis disconnects a subscriber
-    // that is 8 MB behind for a minute, or 32 MB at all.
+    // At most one stretch is published while the previous one is being read: Redis disconnects a subscriber that is 8
+    // MB behind for a minute, or 32 MB at any time.
     let mut awaited = 0;
     while messages < options.messages && now_ns() < end && patience > 0 {
         let stretch = options.stretch.min(options.messages - messages);

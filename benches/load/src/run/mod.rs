@@ -1,4 +1,4 @@
-//! One file per way to publish; each leaves its figures in the report and says how many numbers were published.
+//! One file per way to publish; each adds its figures to the report and returns how many numbers were published.
 
 pub mod deliver;
 pub mod ingest;

@@ -1,6 +1,6 @@
-//! Messages at a steady rate while connections come and go: what comes back how fast, and what was missed meanwhile.
+//! Messages at a steady rate while connections end and return: how fast they return, and what they missed.
 //!
-//! Whoever started the program writes `mark NAME` when it does something to the servers, and `stop` at the end.
+//! The calling program writes `mark NAME` when it disturbs the servers, and `stop` at the end.
 
 use std::io::{BufRead, Result};
 use std::sync::atomic::Ordering::SeqCst;
@@ -15,10 +15,10 @@ use crate::report::figure;
 use crate::shared::{Shared, now_ns};
 use crate::stamp;
 
-/// How finely the storm is watched.
+/// The interval of observation.
 const TICK_NS: u64 = 100_000_000;
 
-/// One thing that was done to the servers.
+/// One disturbance of the servers.
 struct Mark {
     name: String,
     at: f64,
@@ -29,7 +29,7 @@ struct Mark {
     lowest: u64,
 }
 
-/// Runs it; gives the numbers that were published.
+/// Runs the mode; returns how many numbers were published.
 pub fn run(options: &Options, shared: &Shared, publisher: &mut Publisher, to: &mut Map<String, Value>) -> Result<u32> {
     let (send, lines) = mpsc::channel();
     std::thread::spawn(move || {
@@ -74,12 +74,12 @@ pub fn run(options: &Options, shared: &Shared, publisher: &mut Publisher, to: &m
                 mark.lowest = mark.lowest.min(open);
                 if shared.closed.load(SeqCst) > mark.down {
                     mark.first_lost = mark.first_lost.or(Some(at()));
-                    // The last time that all were there again, until the next mark.
+                    // The last time that all connections were back, until the next mark.
                     mark.all_back = if open >= conns { mark.all_back.or(Some(at())) } else { None };
                 }
             }
         }
-        // It ends when all are back, or after the timeout.
+        // Ends when all connections are back, or after the timeout.
         if let Some(asked) = stopping {
             let waited = (now - asked) as f64 / 1e9;
             if (shared.open.load(SeqCst) >= conns && waited > 1.0) || waited > options.timeout {
@@ -101,7 +101,7 @@ pub fn run(options: &Options, shared: &Shared, publisher: &mut Publisher, to: &m
         std::thread::sleep(Duration::from_nanos(pause));
     }
     let seconds = at();
-    // What was published last is still under way: wait until nothing more comes for a while.
+    // The last messages are still on their way: wait until no more arrive for a while.
     let deadline = now_ns() + (options.timeout * 1e9) as u64;
     while now_ns() < deadline && now_ns() < shared.last_delivery_ns.load(SeqCst) + 1_000_000_000 {
         std::thread::sleep(Duration::from_millis(20));

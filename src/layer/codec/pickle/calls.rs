@@ -30,7 +30,7 @@ pub(super) fn call<'a>(callable: Callable, arguments: &[Id], tree: &Tree<'a>) ->
         }
         (Callable::Utc, []) => Node::Zone(0),
         (Callable::Decimal | Callable::SafeString, [Node::Str(text)]) => {
-            // The same pickled text may be given to many calls.
+            // The same text of the pickle may be passed to many calls.
             tree.work(text.len())?;
             Node::Str(text.clone())
         }
@@ -54,7 +54,7 @@ pub(super) fn call<'a>(callable: Callable, arguments: &[Id], tree: &Tree<'a>) ->
     })
 }
 
-/// Imitates BUILD, which fills an object after it was made: only a UUID needs it.
+/// Imitates BUILD, which fills an object after its creation: only a UUID needs it.
 pub(super) fn build(object: Id, state: Id, tree: &mut Tree<'_>) -> Result<(), PickleError> {
     let (Node::Uuid, Node::Dict(entries)) = (tree.get(object), tree.get(state)) else {
         return Err(PickleError::Forbidden("an object with attributes".to_owned()));
@@ -75,7 +75,7 @@ fn latin1(text: &str) -> Result<Vec<u8>, PickleError> {
     text.chars()
         .map(|character| u8::try_from(u32::from(character)))
         .collect::<Result<_, _>>()
-        .map_err(|_| PickleError::Malformed("bytes that are no latin-1"))
+        .map_err(|_| PickleError::Malformed("bytes that are not latin-1"))
 }
 
 fn unsigned(bytes: &[u8]) -> Option<u128> {
@@ -95,7 +95,7 @@ fn delta(days: i64, seconds: i64, micros: i64) -> Result<i64, PickleError> {
     if days.abs() > MAX_DAYS {
         return Err(BAD_DATE);
     }
-    // Beyond some 292,000 years the microseconds leave 64 bits; nobody caches those.
+    // Beyond about 292,000 years the microseconds exceed 64 bits.
     let seconds = days.checked_mul(86_400).and_then(|whole| whole.checked_add(seconds)).ok_or(BAD_DATE)?;
     seconds.checked_mul(MICROS).and_then(|whole| whole.checked_add(micros)).ok_or(BAD_DATE)
 }
@@ -110,7 +110,8 @@ fn date(state: &[u8]) -> Result<String, PickleError> {
     Ok(format!("{year:04}-{month:02}-{day:02}"))
 }
 
-/// Ten bytes: the date, hour, minute, second, microseconds u24be. The month's top bit is `fold`, which ISO text cannot say.
+/// Ten bytes: the date, hour, minute, second, microseconds u24be. The month's top bit is `fold`, which ISO text cannot
+/// express.
 fn datetime(state: &[u8], zone: Option<i64>) -> Result<String, PickleError> {
     let &[year_high, year_low, month, day, hour, minute, second, a, b, c] = state else { return Err(BAD_ARGUMENTS) };
     let micros = u32::from_be_bytes([0, a, b, c]);
@@ -128,7 +129,7 @@ fn datetime(state: &[u8], zone: Option<i64>) -> Result<String, PickleError> {
     Ok(text)
 }
 
-/// `+02:00`, with seconds and microseconds only where there are any.
+/// `+02:00`, with seconds and microseconds only if they are not zero.
 fn utc_offset(micros: i64) -> String {
     let sign = if micros < 0 { '-' } else { '+' };
     let micros = micros.unsigned_abs();

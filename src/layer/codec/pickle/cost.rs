@@ -1,7 +1,7 @@
-//! What a pickle would become, worked out before any of it is made.
+//! Computes the size of a pickle's value before any of it is made.
 //!
-//! In: the tree, and how long the pickle is. Out: nothing, or that it is too much. A node is looked at once however often it
-//! is referred to, so that the work follows from what the pickle holds, and not from what that would become.
+//! In: the tree, and the length of the pickle. Out: nothing, or that it is too large. Each node is visited once,
+//! however often it is referenced, so the work depends on the pickle and not on the size of the result.
 
 use super::{
     PickleError,
@@ -9,31 +9,31 @@ use super::{
 };
 use crate::layer::codec::{MAX_DEPTH, MAX_VALUES};
 
-/// Text and bytes that a pickle may hold, counting every repeated reference to it.
+/// Text and bytes that a pickle may contain, counting every repeated reference.
 const MAX_TEXT: usize = 16 << 20;
 
-/// What a pickle of any length may become by repeated references: values, and bytes of text.
+/// The result that a pickle of any length may have through repeated references: values, and bytes of text.
 const SPARE: (usize, usize) = (1 << 16, 4 << 20);
 
-/// The same for each of its bytes: Python refers to equal keys again and again.
+/// The same per byte of the pickle: Python references equal keys repeatedly.
 const PER_BYTE: (usize, usize) = (4, 16);
 
-/// The longest number that is written as text, of those that have 64 bits.
+/// The longest number written as text, among those of up to 64 bits.
 const NUMBER: usize = 24;
 
-/// The longest duration as text.
+/// The longest duration written as text.
 const DURATION: usize = 48;
 
-/// What a node becomes, with all that is in it.
+/// The size of a node's value, with everything in it.
 #[derive(Clone, Copy, Default)]
 struct Cost {
     values: usize,
     text: usize,
-    /// How deeply lists and maps are nested in it; none for what is not looked at yet, and for what holds nothing.
+    /// How deeply lists and maps are nested in it; none if it was not visited yet, or contains nothing.
     depth: usize,
 }
 
-/// Whether a pickle of this length may become what is under `root`.
+/// Checks the value under `root` for a pickle of this length.
 pub(super) fn check(tree: &Tree<'_>, root: Id, length: usize) -> Result<(), PickleError> {
     let most = |all: usize, spare: usize, each: usize| all.min(length.saturating_mul(each).saturating_add(spare));
     let costs = vec![Cost::default(); tree.len()];
@@ -41,7 +41,7 @@ pub(super) fn check(tree: &Tree<'_>, root: Id, length: usize) -> Result<(), Pick
     Costs { tree, costs, values, text }.of(root, 0).map(drop)
 }
 
-/// The nodes that were looked at, and what may be.
+/// The visited nodes, and the limits.
 struct Costs<'t, 'a> {
     tree: &'t Tree<'a>,
     costs: Vec<Cost>,
@@ -50,7 +50,7 @@ struct Costs<'t, 'a> {
 }
 
 impl Costs<'_, '_> {
-    /// A node's, `depth` levels down. A node that is in itself is deeper than anything.
+    /// The cost of a node, `depth` levels down. A node inside itself exceeds any depth.
     fn of(&mut self, id: Id, depth: usize) -> Result<Cost, PickleError> {
         let tree = self.tree;
         let node = tree.get(id);
@@ -100,12 +100,12 @@ impl Costs<'_, '_> {
     }
 }
 
-/// How much text a node becomes at most, as a value or as a key.
+/// The maximum text length of a node, as a value or as a key.
 fn text(node: &Node<'_>) -> usize {
     match node {
         Node::Str(text) => text.len(),
         Node::Bytes(bytes) => bytes.len(),
-        // A byte is less than two and a half digits.
+        // A byte has less than two and a half decimal digits.
         Node::Huge(bytes) => bytes.len() * 5 / 2 + 2,
         Node::Delta(_) => DURATION,
         Node::Int(_) | Node::UInt(_) | Node::Float(_) => NUMBER,

@@ -1,10 +1,11 @@
-//! Pickles for Django to read, of protocol 4, as CPython's `pickle.dumps(value, 4)` writes them but for repeated texts.
+//! Writes pickles for Django, protocol 4, like CPython's `pickle.dumps(value, 4)` except that repeated texts are not
+//! shared.
 
 use crate::event::Value;
 
-/// How many items CPython puts between a mark and APPENDS or SETITEMS.
+/// The number of items that CPython writes between a mark and APPENDS or SETITEMS.
 const BATCH: usize = 1000;
-/// CPython writes larger bodies as several frames; frames are optional, so that ours then has none.
+/// CPython writes larger bodies as several frames; frames are optional, so here they have none.
 const MAX_FRAME: usize = 64 << 10;
 
 /// A pickle of protocol 4, which every Python since 3.4 reads.
@@ -105,7 +106,7 @@ fn write_int(number: i64, out: &mut Vec<u8>) {
         out.extend_from_slice(&number.to_le_bytes());
     } else {
         let bytes = number.to_le_bytes();
-        // As few bytes as keep the sign.
+        // The fewest bytes that keep the sign.
         let negative = number < 0;
         let spare = |top: u8, next: u8| if negative { top == 0xff && next >= 0x80 } else { top == 0 && next < 0x80 };
         let length = (1..8).rev().find(|last| !spare(bytes[*last], bytes[last - 1])).map_or(1, |last| last + 1);

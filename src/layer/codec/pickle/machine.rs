@@ -13,7 +13,7 @@ const NOT_TEXT: PickleError = PickleError::Malformed("text that is not UTF-8");
 /// The longest integer, in bytes.
 const MAX_INTEGER: usize = 1024;
 
-/// Runs a pickle to its STOP; what it left on the stack is the second of the pair.
+/// Runs a pickle up to its STOP; the second of the pair is the value left on the stack.
 pub(super) fn run(bytes: &[u8]) -> Result<(Tree<'_>, Id), PickleError> {
     let mut machine =
         Machine { rest: bytes, tree: Tree::default(), stack: Vec::new(), marks: Vec::new(), memo: HashMap::new() };
@@ -26,7 +26,7 @@ struct Machine<'a> {
     rest: &'a [u8],
     tree: Tree<'a>,
     stack: Vec<Id>,
-    /// Stack heights at which MARK stood.
+    /// Stack heights at each MARK.
     marks: Vec<usize>,
     memo: HashMap<u32, Id>,
 }
@@ -43,7 +43,7 @@ impl<'a> Machine<'a> {
                     return Err(PickleError::Malformed("a protocol above 5"));
                 }
             }
-            // A frame only tells a reader how much to buffer.
+            // A frame is only a hint for buffering.
             0x95 => drop(self.array::<8>()?),
 
             b'N' => self.push(Node::Null)?,
@@ -180,7 +180,7 @@ impl<'a> Machine<'a> {
             0x93 => {
                 let (name, module) = (self.pop()?, self.pop()?);
                 let (Node::Str(module), Node::Str(name)) = (self.tree.get(module), self.tree.get(name)) else {
-                    return Err(PickleError::Malformed("a name that is no text"));
+                    return Err(PickleError::Malformed("a name that is not text"));
                 };
                 self.push(Node::Callable(Callable::find(module, name)?))?;
             }
@@ -188,12 +188,12 @@ impl<'a> Machine<'a> {
             b'R' | 0x81 => {
                 let (arguments, callable) = (self.pop()?, self.pop()?);
                 let Node::Callable(callable) = *self.tree.get(callable) else {
-                    return Err(PickleError::Malformed("a call of something that is no function"));
+                    return Err(PickleError::Malformed("a call of something that is not a function"));
                 };
                 let Node::Tuple(arguments) = self.tree.get(arguments) else {
-                    return Err(PickleError::Malformed("arguments that are no tuple"));
+                    return Err(PickleError::Malformed("arguments that are not a tuple"));
                 };
-                // No call that is understood takes more than three.
+                // No supported call has more than three.
                 if arguments.len() > 3 {
                     return Err(PickleError::Malformed("unexpected arguments"));
                 }
@@ -226,7 +226,7 @@ impl<'a> Machine<'a> {
         Ok(usize::from(u8::from_le_bytes(self.array()?)))
     }
 
-    // A length that does not fit is longer than any slice, and so truncated.
+    // A length that does not fit is longer than any slice, and therefore truncated.
     fn length4(&mut self) -> Result<usize, PickleError> {
         Ok(usize::try_from(u32::from_le_bytes(self.array()?)).unwrap_or(usize::MAX))
     }
@@ -244,7 +244,7 @@ impl<'a> Machine<'a> {
     }
 
     fn line_number(&mut self) -> Result<u32, PickleError> {
-        self.line()?.parse().map_err(|_| PickleError::Malformed("a memo index that is no number"))
+        self.line()?.parse().map_err(|_| PickleError::Malformed("a memo index that is not a number"))
     }
 
     fn push(&mut self, node: Node<'a>) -> Result<(), PickleError> {
@@ -252,7 +252,7 @@ impl<'a> Machine<'a> {
         self.hold(id)
     }
 
-    /// Puts a node on the stack.
+    /// Pushes a node on the stack.
     fn hold(&mut self, id: Id) -> Result<(), PickleError> {
         within(self.stack.len())?;
         self.stack.push(id);
@@ -269,7 +269,7 @@ impl<'a> Machine<'a> {
         self.push(Node::Bytes(Cow::Borrowed(bytes)))
     }
 
-    /// An integer in as few little-endian bytes as its sign allows.
+    /// An integer in as few little-endian bytes as its sign permits.
     fn integer(&mut self, length: usize) -> Result<(), PickleError> {
         let bytes = self.slice(length)?;
         if length > MAX_INTEGER {
@@ -296,7 +296,7 @@ impl<'a> Machine<'a> {
 
     /// The textual opcodes of protocol 0.
     fn textual(&mut self, opcode: u8) -> Result<(), PickleError> {
-        const BAD_NUMBER: PickleError = PickleError::Malformed("a number that is none");
+        const BAD_NUMBER: PickleError = PickleError::Malformed("an invalid number");
         if opcode == b'V' {
             let end = self.rest.iter().position(|byte| *byte == b'\n').ok_or(PickleError::Truncated)?;
             let line = self.slice(end)?;
@@ -324,7 +324,7 @@ impl<'a> Machine<'a> {
         })
     }
 
-    /// Where the part of the stack begins that the current mark protects nothing below of.
+    /// The bottom of the stack above the current mark.
     fn floor(&self) -> usize {
         self.marks.last().copied().unwrap_or(0)
     }
@@ -357,7 +357,7 @@ impl<'a> Machine<'a> {
                 list.append(&mut items);
                 Ok(())
             }
-            _ => Err(PickleError::Malformed("items for something that is no list")),
+            _ => Err(PickleError::Malformed("items for something that is not a list")),
         }
     }
 
@@ -371,7 +371,7 @@ impl<'a> Machine<'a> {
                 entries.extend(pairs.iter().map(|[key, value]| (*key, *value)));
                 Ok(())
             }
-            _ => Err(PickleError::Malformed("entries for something that is no dict")),
+            _ => Err(PickleError::Malformed("entries for something that is not a dict")),
         }
     }
 
@@ -383,12 +383,12 @@ impl<'a> Machine<'a> {
     }
 
     fn recall(&mut self, index: u32) -> Result<(), PickleError> {
-        let id = *self.memo.get(&index).ok_or(PickleError::Malformed("a memo entry that was never made"))?;
+        let id = *self.memo.get(&index).ok_or(PickleError::Malformed("a missing memo entry"))?;
         self.hold(id)
     }
 }
 
-/// Whether the stack, the marks or the memo may have one more: an opcode of one byte adds it.
+/// Checks that the stack, the marks or the memo may grow by one, which a one-byte opcode can do.
 const fn within(length: usize) -> Result<(), PickleError> {
     if length >= MAX_VALUES { Err(PickleError::TooLarge) } else { Ok(()) }
 }

@@ -1,7 +1,8 @@
-//! What a pickle has built: nodes that refer to each other by number, since pickled objects are shared and filled later.
+//! The objects built by a pickle: nodes that refer to each other by number, because pickled objects are shared and
+//! filled later.
 //!
-//! A node is made once however often it is referred to; `cost` says what it would become before it is made, so that a few
-//! bytes that refer to each other cannot become gigabytes.
+//! A node is made once, however often it is referenced; `cost` computes the size of the value before it is made, so
+//! that a few bytes with many references cannot become gigabytes.
 
 use std::{borrow::Cow, cell::Cell, collections::HashMap, fmt};
 
@@ -17,7 +18,7 @@ use crate::{
 /// A node's number.
 pub(super) type Id = u32;
 
-/// One object of a pickle. Text and bytes stay in the pickle where they can.
+/// One object of a pickle. Text and bytes stay in the pickle if possible.
 #[derive(Clone, Debug)]
 pub(super) enum Node<'a> {
     Null,
@@ -37,13 +38,13 @@ pub(super) enum Node<'a> {
     Delta(i64),
     /// A time zone, as its distance from UTC in microseconds.
     Zone(i64),
-    /// A UUID whose number has not come yet.
+    /// A UUID without its number yet.
     Uuid,
     /// A class or function that the machine knows.
     Callable(Callable),
 }
 
-/// A name that is understood.
+/// A supported name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Callable {
     Datetime,
@@ -59,7 +60,7 @@ pub(super) enum Callable {
     Bytes,
     Encode,
     SafeString,
-    /// A built-in type that appears only as the default of a defaultdict.
+    /// A built-in type used only as the default of a defaultdict.
     Factory,
 }
 
@@ -94,7 +95,7 @@ impl fmt::Display for Callable {
     }
 }
 
-/// A name from a pickle, fit for a log line.
+/// A name from a pickle, escaped for the log.
 fn shown(module: &str, name: &str) -> String {
     format!("{module}.{name}").chars().take(100).flat_map(char::escape_debug).collect()
 }
@@ -103,13 +104,13 @@ fn shown(module: &str, name: &str) -> String {
 #[derive(Debug, Default)]
 pub(super) struct Tree<'a> {
     nodes: Vec<Node<'a>>,
-    /// How many references are held inside collections.
+    /// The number of references inside collections.
     links: Cell<usize>,
-    /// Work and bytes that calls and huge integers took beside the pickle's own.
+    /// Work and bytes of calls and huge integers, besides the pickle's own.
     work: Cell<usize>,
 }
 
-/// The work on one pickle: bytes that are made of others, and steps of long division.
+/// The maximum work on one pickle: bytes made from others, and steps of long division.
 const MAX_WORK: usize = 16 << 20;
 
 impl<'a> Tree<'a> {
@@ -122,7 +123,7 @@ impl<'a> Tree<'a> {
         Ok(id)
     }
 
-    /// The node; null for a number that was never given out, which cannot happen.
+    /// The node; null for a number that was never assigned, which cannot happen.
     pub(super) fn get(&self, id: Id) -> &Node<'a> {
         self.nodes.get(id as usize).unwrap_or(&Node::Null)
     }
@@ -131,29 +132,29 @@ impl<'a> Tree<'a> {
         self.nodes.get_mut(id as usize).ok_or(PickleError::Malformed("a reference to nothing"))
     }
 
-    /// Counts references that are about to be put into a collection.
+    /// Counts references before they are put into a collection.
     pub(super) fn link(&self, count: usize) -> Result<(), PickleError> {
         self.links.set(self.links.get().saturating_add(count));
         if self.links.get() > 2 * MAX_VALUES { Err(PickleError::TooLarge) } else { Ok(()) }
     }
 
-    /// Counts work that is about to be done, beside what each opcode takes.
+    /// Counts work before it is done, besides that of each opcode.
     pub(super) fn work(&self, count: usize) -> Result<(), PickleError> {
         self.work.set(self.work.get().saturating_add(count));
         if self.work.get() > MAX_WORK { Err(PickleError::TooLarge) } else { Ok(()) }
     }
 
-    /// How many nodes there are.
+    /// The number of nodes.
     pub(super) const fn len(&self) -> usize {
         self.nodes.len()
     }
 
-    /// The plain data under `root`, of which [`cost::check`](super::cost::check) has said that it is not too much.
+    /// The plain data under `root`, after [`cost::check`](super::cost::check) has accepted it.
     pub(super) fn to_value(&self, root: Id) -> Result<Value, PickleError> {
         self.convert(root, &mut HashMap::new())
     }
 
-    /// The text keys of a dict whose values are tuples.
+    /// The text keys of a dict with tuples as values.
     pub(super) fn tuples_in(&self, root: Id) -> Vec<Box<str>> {
         let Node::Dict(entries) = self.get(root) else { return Vec::new() };
         let tuples = entries.iter().filter(|(_, value)| matches!(self.get(*value), Node::Tuple(_)));
@@ -214,10 +215,10 @@ impl<'a> Tree<'a> {
     }
 }
 
-/// The digits of the huge integers that were written: each is worked out once.
+/// The digits of huge integers: each is computed once.
 type Digits = HashMap<Id, Box<str>>;
 
-/// How many steps the digits of a huge integer take, which grow with the square of its length.
+/// The steps to compute the digits of a huge integer, which grow with the square of its length.
 pub(super) const fn digit_work(bytes: usize) -> usize {
     let limbs = bytes.div_ceil(size_of::<u32>());
     limbs * limbs
@@ -241,14 +242,14 @@ fn decimal(bytes: &[u8]) -> String {
             (*limb, carry) = (!*limb).overflowing_add(u32::from(carry));
         }
     }
-    // Nine digits at a time, from the lowest.
+    // Nine digits at a time, starting with the lowest.
     let mut groups = Vec::new();
     while let Some(top) = limbs.iter().rposition(|limb| *limb != 0) {
         limbs.truncate(top + 1);
         let mut rest = 0u64;
         for limb in limbs.iter_mut().rev() {
             let dividend = (rest << 32) | u64::from(*limb);
-            // The quotient fits: the rest is below the divisor.
+            // The quotient fits: the remainder is less than the divisor.
             *limb = (dividend / 1_000_000_000) as u32;
             rest = dividend % 1_000_000_000;
         }
