@@ -101,7 +101,7 @@ def block(page: str, language: str) -> str:
 def commands() -> list[str]:
     """Every command line of the README, without its comment."""
     lines = "".join(re.findall(r"^```sh\n(.*?)^```", README, re.M | re.S)).splitlines()
-    return [line for line in (re.sub(r"\s+# .*", "", line).strip() for line in lines) if line]
+    return [line for line in (re.sub(r"(^|\s+)# .*", "", line).strip() for line in lines) if line]
 
 
 def command(beginning: str) -> str:
