@@ -98,7 +98,7 @@ async def test_the_cluster(least):
 async def test_presence_and_the_places_of_users(least, sockets):
     system = least(
         "emitters",
-        "permits of users",
+        "places of users",
         nodes=2,
         config='presets = ["repair-shop"]\n',
         CHANNELGATE__LIMITS__CONNECTIONS_PER_USER="2",

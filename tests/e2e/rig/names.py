@@ -1,4 +1,4 @@
-"""The group of a value that identities or clients choose: docs/GROUPS.md has the line for Django."""
+"""The group of a value that identities or clients choose: docs/CONFIGURATION.md has the line for Django."""
 
 import re
 
