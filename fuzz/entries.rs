@@ -23,10 +23,13 @@ use channelgate::{config::PythonList, layer::emitter};
 
 #[path = "entries/frames.rs"]
 mod client_frames;
+#[path = "entries/names.rs"]
+mod group_names;
 #[path = "entries/heads.rs"]
 mod request_heads;
 
 pub use client_frames::run as frames;
+pub use group_names::run as names;
 pub use request_heads::run as heads;
 
 /// The passphrase of the corpus.
@@ -98,8 +101,10 @@ pub fn packets(data: &[u8]) {
             },
             Err(_) => decoder.binary(message.to_vec().into(), &PACKETS),
         };
-        if let Ok(Some(packet::Incoming::Event { namespace, name, args, ack })) = read {
+        if let Ok(Some(packet::Incoming::Event { namespace, name, args, ack, source })) = read {
             assert!(size(&args).bytes <= data.len(), "attachments are no more than was sent");
+            let again = source.copy().read().expect("what was read is read again");
+            assert!(again == (name.clone(), args.clone()), "what waits is handled as it came");
             event(&namespace, &name, args, ack);
         }
     }

@@ -104,6 +104,7 @@ pub struct AdmissionControl {
     rate: Option<(Rate, Mutex<Bucket>)>,
     users: Option<Users>,
     admission_timeout: Duration,
+    max_groups: usize,
     metrics: Metrics,
 }
 
@@ -129,6 +130,7 @@ impl AdmissionControl {
             rate: rate.map(|rate| (rate, Mutex::default())),
             users,
             admission_timeout: limits.admission_timeout.0,
+            max_groups: if limits.groups == 0 { usize::MAX } else { limits.groups },
             metrics,
         }))
     }
@@ -146,6 +148,11 @@ impl AdmissionControl {
     /// Whether users matter.
     pub const fn users(&self) -> Option<&Users> {
         self.users.as_ref()
+    }
+
+    /// While the node has so many groups, a message of a client makes no new one.
+    pub const fn max_groups(&self) -> usize {
+        self.max_groups
     }
 
     /// How long it may take to let somebody in.

@@ -293,6 +293,11 @@ impl Consumer {
         self.spec.slow
     }
 
+    /// Whether so many bytes may be kept of a connection.
+    pub fn may_keep(&self, bytes: usize) -> bool {
+        bytes <= self.actions.max_state()
+    }
+
     /// Rooms that one connection may have joined by its messages.
     pub fn max_rooms(&self) -> usize {
         self.spec.max_rooms

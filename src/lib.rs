@@ -13,6 +13,8 @@ pub mod gcra;
 
 pub mod limited;
 
+pub mod sparse;
+
 pub mod event;
 
 pub mod config;

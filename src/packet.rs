@@ -10,7 +10,7 @@ mod encode;
 pub mod engine;
 
 pub use attachments::fill_placeholders;
-pub use decode::{Decoder, Incoming, Limits};
+pub use decode::{Decoder, Incoming, Limits, Source};
 pub use encode::{ack, connected, disconnect, event, refused};
 /// Text of a packet: shared, and known to be UTF-8.
 pub use engineioxide_core::Str as Text;

@@ -22,6 +22,6 @@ pub mod takeover;
 mod utf8;
 
 pub use connection::{Connection, ConnectionLimits, Handler};
-pub use inbox::Begun;
+pub use inbox::{Held, Inbox, Keeper};
 pub use parcel::{Loss, Piece};
 pub use roster::Roster;

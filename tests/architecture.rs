@@ -50,7 +50,7 @@ const ORDERS: &[(&str, &str)] = &[
         "protocol",
         "part effects background services principal refusal session endpoint admission head plain engineio socketio",
     ),
-    ("protocol::session", "asks queue refresh work identity"),
+    ("protocol::session", "queue asks refresh work identity"),
     ("redis", "error command time task backoff hosts pool lease probe reconnect subscription"),
 ];
 

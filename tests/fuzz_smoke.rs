@@ -107,3 +107,8 @@ fn packets_survive_changed_bytes() {
 fn heads_survive_changed_bytes() {
     run("heads", 8, entries::heads);
 }
+
+#[test]
+fn names_survive_changed_bytes() {
+    run("names", 8, entries::names);
+}

@@ -1,4 +1,5 @@
-//! Limits at the door: how many connections and handshakes, of an address, of a user, of the node.
+//! Limits of admission: how many connections and handshakes, of an address, of a user, of the node; and what a node keeps
+//! for its clients.
 
 use serde::{Deserialize, Serialize};
 
@@ -22,6 +23,10 @@ pub struct Limits {
     pub handshake_burst_per_address: u32,
     /// From the headers to the answer, or from a Socket.IO CONNECT to its answer: authentication, backend, joins.
     pub admission_timeout: Span,
+    /// Bytes of what is kept of a connection: path, query, claims, what it connects with, variables.
+    pub connection_state: usize,
+    /// Groups of the node; while it has so many, a message of a client makes no new one.
+    pub groups: usize,
 }
 
 impl Default for Limits {
@@ -34,6 +39,8 @@ impl Default for Limits {
             handshakes_per_second_per_address: 0,
             handshake_burst_per_address: 0,
             admission_timeout: Span::seconds(15),
+            connection_state: 64 << 10,
+            groups: 250_000,
         }
     }
 }

@@ -18,7 +18,10 @@ pub struct Socket {
     pub outbox: usize,
     /// Bytes that may wait for all slow clients of the node together; 0 is no limit.
     pub outbox_total: usize,
-    /// Bytes that may be there of messages that are not whole, of all clients of the node together; 0 is no limit.
+    /// Bytes of a session's messages that wait to be handled or are being handled; beyond it the client is not read for now.
+    /// 0 is no limit.
+    pub inbox: usize,
+    /// Bytes of messages that are not whole or not handled, of all clients of the node together; 0 is no limit.
     pub inbox_total: usize,
     /// From a message's first byte to its last; 0 is no limit.
     pub message_timeout: Span,
@@ -42,6 +45,7 @@ impl Default for Socket {
             max_message: 1 << 20,
             outbox: 1 << 20,
             outbox_total: 256 << 20,
+            inbox: 1 << 20,
             inbox_total: 128 << 20,
             message_timeout: Span::seconds(30),
             max_frames_per_second: 1000,

@@ -88,6 +88,11 @@ impl Actions {
         &self.program.wire
     }
 
+    /// Bytes that may be kept of a connection.
+    pub const fn max_state(&self) -> usize {
+        self.program.max_state
+    }
+
     /// Carries out a handler that no message is about.
     pub fn happen(&self, handler: Option<HandlerId>, context: &Context) -> Reaction {
         let Some(handler) = handler else { return Reaction::default() };

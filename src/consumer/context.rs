@@ -22,3 +22,10 @@ pub struct Context {
     /// Connection variables.
     pub vars: Value,
 }
+
+impl Context {
+    /// About how many bytes are kept of what the client chose.
+    pub fn weight(&self) -> usize {
+        [&self.route, &self.query, &self.claims, &self.auth, &self.vars].into_iter().map(Value::weight).sum()
+    }
+}

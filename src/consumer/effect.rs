@@ -126,6 +126,9 @@ pub enum MessageProblem {
     /// What its handler sends is larger than a message may be.
     #[error("what the message's handler sends: {0}")]
     TooLarge(WriteError),
+    /// Its handler would keep more of the connection than may be kept.
+    #[error("the variables of the connection would take more than limits.connection_state")]
+    State,
     /// It names a room whose name is too long, or could be that of another.
     #[error("the message's handler failed: {0}")]
     Room(String),
@@ -158,6 +161,7 @@ impl MessageProblem {
             Self::Unknown => "unknown_message",
             Self::Failed(_) | Self::Room(_) => "failed_message",
             Self::TooLarge(_) => "too_large",
+            Self::State => "state_too_large",
             Self::Denied => "denied_message",
             Self::Limited => "limited_message",
             Self::Unanswered(_) => "unanswered_call",
@@ -218,6 +222,20 @@ pub enum Outcome {
 /// Where a handler goes on after an [`Outcome`]; made and read by the consumer alone.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Continuation(pub(super) Box<Held>);
+
+impl Continuation {
+    /// About how many bytes it holds.
+    pub fn weight(&self) -> usize {
+        self.0.message.weight() + self.0.results.iter().map(|result| result.weight()).sum::<usize>()
+    }
+}
+
+impl Outcome {
+    /// About how many bytes of the client's it holds.
+    pub fn weight(&self) -> usize {
+        if let Self::Acknowledged(args) = self { args.weight() } else { 0 }
+    }
+}
 
 /// What a handler holds while it waits.
 #[derive(Clone, Debug, PartialEq)]

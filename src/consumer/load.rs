@@ -67,6 +67,10 @@ impl ConsumerSet {
 }
 
 /// Compiles one consumer after the other.
+const fn no_limit_if_0(limit: usize) -> usize {
+    if limit == 0 { usize::MAX } else { limit }
+}
+
 struct Loader<'a> {
     compiler: Compiler<'a>,
     /// The id of the first consumer.
@@ -124,6 +128,7 @@ impl Loader<'_> {
             backend: backend.url.is_some() || backend.worker.is_some(),
             tokens: !spec.is_anonymous(),
             max_topics: spec.topics.max,
+            max_state: no_limit_if_0(self.compiler.config.limits.connection_state),
             rejection: super::rejection_text(&spec.reject, false).into(),
         };
         let actions = Actions::compile(spec, program, &key, &mut self.compiler);

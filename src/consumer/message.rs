@@ -43,6 +43,14 @@ impl Message<'_> {
 }
 
 impl Kept {
+    /// About how many bytes it holds.
+    pub fn weight(&self) -> usize {
+        match self {
+            Self::None => 0,
+            Self::Json(value) | Self::Event { args: value, .. } => value.weight(),
+        }
+    }
+
     pub fn message(&self) -> Message<'_> {
         match self {
             Self::None => Message::None,

@@ -30,6 +30,8 @@ pub(super) struct Program {
     /// Whether clients show tokens.
     pub tokens: bool,
     pub max_topics: usize,
+    /// Bytes of what is kept of a connection.
+    pub max_state: usize,
     /// What a client is told that is refused without a text of its own.
     pub rejection: Box<str>,
 }

@@ -222,6 +222,9 @@ impl<'a> Run<'a> {
             self.context.to_mut().vars = all;
             self.scope = None;
         }
+        if self.context.weight() > self.program.max_state {
+            return Err(MessageProblem::State);
+        }
         self.effects.push(Effect::Set(self.context.vars.clone()));
         Ok(())
     }

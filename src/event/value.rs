@@ -10,6 +10,9 @@ use serde::{
 };
 use std::fmt;
 
+/// What an entry of a map takes beside its key's text and its value.
+const ENTRY: usize = 40;
+
 /// Plain data. Map keys are text: other keys are written as Python's `json.dumps` writes them (`1`, `true`, `null`).
 #[derive(Clone, Debug, PartialEq, Default)]
 pub enum Value {
@@ -67,6 +70,18 @@ impl Value {
             Self::Map(entries) => entries.values().any(Self::holds_bytes),
             _ => false,
         }
+    }
+
+    /// About how many bytes of memory it takes.
+    pub fn weight(&self) -> usize {
+        size_of::<Self>()
+            + match self {
+                Self::Str(text) => text.len(),
+                Self::Bytes(bytes) => bytes.len(),
+                Self::List(items) => items.iter().map(Self::weight).sum(),
+                Self::Map(entries) => entries.iter().map(|(key, value)| ENTRY + key.len() + value.weight()).sum(),
+                _ => 0,
+            }
     }
 
     /// What kind of data this is, for error messages.

@@ -10,8 +10,14 @@ use std::{
 
 use actix_http::HttpService;
 use actix_server::{Server, ServerHandle};
-use actix_service::{ServiceFactoryExt as _, map_config};
-use actix_web::{App, HttpRequest, HttpResponse, dev::AppConfig, middleware::DefaultHeaders, web};
+use actix_service::{Service as _, ServiceFactoryExt as _, map_config};
+use actix_web::{
+    App, HttpRequest, HttpResponse,
+    dev::{AppConfig, RequestHead},
+    http::header::HeaderValue,
+    middleware::DefaultHeaders,
+    web,
+};
 use arc_swap::ArcSwap;
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::sync::watch;
@@ -213,6 +219,10 @@ fn worker(
             let (services, admin) = (services.clone(), admin.clone());
             let handlers = Rc::clone(&handlers);
             let app = App::new()
+                .wrap_fn(|mut request, service| {
+                    detach(request.head_mut());
+                    service.call(request)
+                })
                 .wrap(DefaultHeaders::new().add(("Server", "channelgate")))
                 .configure(move |service| routes(service, services, &admin, handlers));
             map_config(app, |()| AppConfig::default())
@@ -227,6 +237,13 @@ fn worker(
         .upgrade(takeover::upgrade(app(), options))
         .h1(app());
     takeover::keep_driving(before.service().and_then(http))
+}
+
+/// Copies the values of a request's headers, which are slices of what was read with them: actix keeps the heads of requests
+/// that have ended, and each would keep 128 KiB of a client's.
+fn detach(head: &mut RequestHead) {
+    let own = |value: &HeaderValue| HeaderValue::from_bytes(value.as_bytes()).unwrap_or(HeaderValue::from_static(""));
+    head.headers = head.headers.iter().map(|(name, value)| (name.clone(), own(value))).collect();
 }
 
 async fn drain(mut begin: watch::Receiver<Option<Duration>>, roster: Rc<Roster>) {

@@ -180,7 +180,7 @@ impl SocketIoHandler {
                 let raw = Rc::new(raw.map_err(Refusal::for_engine_io)?);
                 (Rc::clone(&raw) as Rc<dyn Upper>, Some(raw))
             }
-            _ => (SocketIo::new(&self.admission, endpoint, &head, route), None),
+            _ => (SocketIo::new(&self.admission, endpoint, &head, route)?, None),
         };
         let upgrades = serving.transports.contains(&Transport::Websocket);
         let (session, open) = self.sessions.open(Rc::clone(&connection), upper, websocket.is_none(), upgrades);

@@ -13,6 +13,7 @@ use crate::{
     consumer::ConsumerId,
     event::GroupName,
     layer::{Layer, LayerError},
+    sparse::give_back,
 };
 
 /// Workers a node can have: one bit each.
@@ -97,6 +98,7 @@ impl Registry {
         }
         if entry.audiences.is_empty() {
             groups.by_name.remove(group);
+            give_back(&mut groups.by_name);
             // Under the lock: a join that comes next must reach the layer after this leave.
             self.layer.leave(group);
         }
@@ -127,6 +129,11 @@ impl Registry {
         }
     }
 
+    /// Whether a group has members on this node.
+    pub fn has(&self, group: &GroupName) -> bool {
+        self.read().by_name.contains_key(group)
+    }
+
     /// Groups that have members on this node.
     pub fn groups(&self) -> usize {
         self.read().by_name.len()
@@ -149,6 +156,7 @@ impl Registry {
         let mut ids = self.ids.write().unwrap_or_else(PoisonError::into_inner);
         if ids.get(id) == Some(&worker) {
             ids.remove(id);
+            give_back(&mut ids);
         }
     }
 

@@ -30,6 +30,7 @@ use crate::{
     consumer::{ConsumerId, Consumers},
     event::{Gap, GapReason, GroupName},
     layer::LayerError,
+    sparse,
     telemetry::Metrics,
 };
 
@@ -202,6 +203,7 @@ impl Shard {
             && groups.by_id.get(id).is_some_and(|known| std::ptr::eq(&raw const **known, member))
         {
             groups.by_id.remove(id);
+            sparse::give_back(&mut groups.by_id);
             self.registry.unname(id, self.worker);
         }
     }
@@ -250,6 +252,7 @@ impl Shard {
         if group.give_back(place.index)
             && let Some(group) = groups.by_audience.remove(&place.audience)
         {
+            sparse::give_back(&mut groups.by_audience);
             self.end(groups, group);
         }
     }
@@ -262,5 +265,6 @@ impl Shard {
         }
         self.registry.no_interest(&group.name, group.consumer, self.worker);
         groups.by_name.remove(&(group.name, group.consumer));
+        sparse::give_back(&mut groups.by_name);
     }
 }

@@ -40,6 +40,8 @@ pub enum Incoming {
         args: Value,
         /// The id of the acknowledgement that the client waits for.
         ack: Option<u64>,
+        /// Name and arguments as they came.
+        source: Source,
     },
     /// The answer to an event of the server.
     Ack {
@@ -55,6 +57,44 @@ pub enum Incoming {
         /// Which one.
         namespace: Text,
     },
+}
+
+/// An event as its client wrote it: a fraction of what its values take. It is valid.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Source(Data);
+
+impl Default for Source {
+    fn default() -> Self {
+        Self(Data::Str(Text::default(), None))
+    }
+}
+
+impl Source {
+    /// A copy of its own, which keeps nothing alive that came beside it.
+    pub fn copy(&self) -> Self {
+        match &self.0 {
+            Data::Str(text, attachments) => Self(Data::Str(Text::copy_from_slice(text), attachments.clone())),
+            Data::Bytes(bytes) => Self(Data::Bytes(Bytes::copy_from_slice(bytes))),
+        }
+    }
+
+    /// Its name and arguments.
+    pub fn read(self) -> Result<(Box<str>, Value), PacketError> {
+        event(self.0)
+    }
+
+    /// What is written in it.
+    pub fn text(&self) -> &str {
+        self.0.as_str().map_or("", |text| text)
+    }
+
+    /// The bytes of its attachments.
+    pub fn attached(&self) -> usize {
+        match &self.0 {
+            Data::Str(_, Some(attachments)) => attachments.iter().map(Bytes::len).sum(),
+            _ => 0,
+        }
+    }
 }
 
 /// Puts packets and their attachments together. Small while nothing is incomplete.
@@ -111,18 +151,10 @@ fn read(packet: Packet) -> Result<Incoming, PacketError> {
         PacketData::Connect(data) => Ok(Incoming::Connect { namespace, auth: auth(data)? }),
         PacketData::Disconnect => Ok(Incoming::Disconnect { namespace }),
         PacketData::Event(data, ack) | PacketData::BinaryEvent(data, ack) => {
-            let mut items = list(data)?.into_iter();
-            let name: Box<str> = match items.next() {
-                Some(Value::Str(name)) => name,
-                // The reference takes numbers for names, too.
-                Some(Value::Int(name)) => name.to_string().into(),
-                _ => return Err(PacketError::Data("the first of an event's arguments is its name")),
-            };
-            if is_reserved_event(&name) {
-                return Err(PacketError::Data("the name of the event is reserved"));
-            }
+            let source = Source(data.clone());
+            let (name, args) = event(data)?;
             let ack = ack.and_then(|id| u64::try_from(id).ok());
-            Ok(Incoming::Event { namespace, name, args: Value::List(items.collect()), ack })
+            Ok(Incoming::Event { namespace, name, args, ack, source })
         }
         PacketData::EventAck(data, id) | PacketData::BinaryAck(data, id) => {
             let id = u64::try_from(id).map_err(|_| PacketError::Type)?;
@@ -131,6 +163,20 @@ fn read(packet: Packet) -> Result<Incoming, PacketError> {
         // Only a server refuses connections.
         PacketData::ConnectError(_) => Err(PacketError::Type),
     }
+}
+
+fn event(data: Data) -> Result<(Box<str>, Value), PacketError> {
+    let mut items = list(data)?.into_iter();
+    let name: Box<str> = match items.next() {
+        Some(Value::Str(name)) => name,
+        // The reference takes numbers for names, too.
+        Some(Value::Int(name)) => name.to_string().into(),
+        _ => return Err(PacketError::Data("the first of an event's arguments is its name")),
+    };
+    if is_reserved_event(&name) {
+        return Err(PacketError::Data("the name of the event is reserved"));
+    }
+    Ok((name, Value::List(items.collect())))
 }
 
 fn auth(data: Option<Data>) -> Result<Value, PacketError> {

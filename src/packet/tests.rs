@@ -24,11 +24,19 @@ fn written(payload: &Payload) -> String {
 
 /// Reads one text packet, without the type of Engine.IO in front.
 fn read(text: &str) -> Result<Option<Incoming>, PacketError> {
-    Decoder::default().text(Text::copy_from_slice(text), &LIMITS)
+    checked(Decoder::default().text(Text::copy_from_slice(text), &LIMITS))
 }
 
 fn event_in(namespace: &str, name: &str, args: Value, ack: Option<u64>) -> Incoming {
-    Incoming::Event { namespace: Text::copy_from_slice(namespace), name: name.into(), args, ack }
+    let source = Source::default();
+    Incoming::Event { namespace: Text::copy_from_slice(namespace), name: name.into(), args, ack, source }
+}
+
+/// The packet; an event without what it was read from, which must say the same once more.
+fn checked(packet: Result<Option<Incoming>, PacketError>) -> Result<Option<Incoming>, PacketError> {
+    let Ok(Some(Incoming::Event { namespace, name, args, ack, source })) = packet else { return packet };
+    assert_eq!(source.copy().read(), Ok((name.clone(), args.clone())));
+    Ok(Some(Incoming::Event { namespace, name, args, ack, source: Source::default() }))
 }
 
 #[test]
@@ -148,7 +156,7 @@ fn attachments_are_put_where_they_are_named() {
     assert_eq!(decoder.binary(Bytes::from_static(b"one"), &LIMITS), Ok(None));
     let named: Value = [("prénom", Value::Bytes(Bytes::from_static(b"two")))].into_iter().collect();
     let args = vec![named, Value::Bytes(Bytes::from_static(b"one")), value(r#"{"_placeholder":false}"#)];
-    let whole = decoder.binary(Bytes::from_static(b"two"), &LIMITS);
+    let whole = checked(decoder.binary(Bytes::from_static(b"two"), &LIMITS));
     assert_eq!(whole, Ok(Some(event_in("/", "up", Value::List(args), None))));
     assert_eq!(decoder.text("1".into(), &LIMITS), Ok(Some(Incoming::Disconnect { namespace: "/".into() })));
 }
@@ -298,7 +306,7 @@ proptest! {
             prop_assert_eq!(read, None);
             read = decoder.binary(bytes, &limits).unwrap();
         }
-        prop_assert_eq!(read, Some(event_in(&namespace, &name, Value::List(args), id)));
+        prop_assert_eq!(checked(Ok(read)).unwrap(), Some(event_in(&namespace, &name, Value::List(args), id)));
     }
 
     #[test]

@@ -170,6 +170,9 @@ impl Admission {
         // Only `on_admit` can make it another user than the token's.
         let user = if consumer.has_on_admit() { identity.user.clone() } else { take(&mut identity.user) };
         let context = Context { user, claims: take(&mut identity.claims), ..context };
+        if !consumer.may_keep(context.weight()) {
+            return Err(Refusal::State);
+        }
         let context = self.services.admit(consumer, context).await.map_err(|Refused(text)| Refusal::Denied(text))?;
         // Whom `on_admit` found stands for whom the token named, also where it is counted and disconnected. A user without
         // an id is still the token's: the end of the token, and of its user, must find the connection.

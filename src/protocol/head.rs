@@ -30,6 +30,15 @@ impl Head {
         Self { query: head.query.into(), credentials }
     }
 
+    /// About how many bytes are kept of what the client chose.
+    pub fn weight(&self) -> usize {
+        let credentials = self.credentials.as_deref().map_or(0, |credentials| {
+            let cookies: usize = credentials.cookies.iter().map(|cookie| cookie.len()).sum();
+            credentials.authorization.as_deref().map_or(0, str::len) + cookies + credentials.subprotocols.len()
+        });
+        self.query.len() + credentials
+    }
+
     /// As the head of a request; its origin was checked when it came.
     pub fn as_request(&self) -> RequestHead<'_> {
         let query = &self.query;

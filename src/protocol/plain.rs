@@ -95,7 +95,7 @@ impl Outlet for Connection {
 
 impl Handler for Session {
     fn received(self: Rc<Self>, _connection: &Rc<Connection>, message: Incoming<'_>) {
-        Self::received(&self, message);
+        Self::received(&self, message, None);
     }
 
     fn lost(self: Rc<Self>, _messages: u64) {

@@ -51,6 +51,8 @@ pub enum Refusal {
     Denied(String),
     /// The name of one of its groups cannot be made.
     Groups(GroupError),
+    /// What is to be kept of it is larger than `limits.connection_state`.
+    State,
     /// A group could not be joined.
     Layer(LayerError),
     /// It took longer than `limits.admission_timeout`.
@@ -165,6 +167,11 @@ impl Refusal {
                     GroupError::Value(_) | GroupError::NotAllowed(_) => Row::DENIED,
                 };
                 row.saying(error.to_string())
+            }
+            Self::State => {
+                let text = "the query, the token and what the client connects with are too large together";
+                let row = Row { label: "state_too_large", level: Level::Warn, status: 431, ..Row::DENIED };
+                Row { connect_error: Told::Text(text), ..row }.saying(text)
             }
             Self::Layer(LayerError::Unavailable { reason, retry_after }) => {
                 Row { retry_after: Some(*retry_after), ..Row::UNAVAILABLE }
@@ -357,6 +364,7 @@ Groups Name            | denied WARN              | 403 \"é\" is no group: a gr
 Groups Ambiguous       | ambiguous_group WARN     | 403 \"user_7_notifications\" could also be the name of another group: a value in it holds what is text of a name | ambiguous_group 4401 | a bad token
 Layer Unavailable      | unavailable WARN         | 503 the channel layer is not ready: reset; Retry-After 2.5s | - | Service unavailable
 Layer Refused          | unavailable WARN         | 503 the channel layer refused; Retry-After 1s | - | Service unavailable
+State                  | state_too_large WARN     | 431 the query, the token and what the client connects with are too large together | denied 4401 | the query, the token and what the client connects with are too large together
 Late                   | timeout WARN             | 503 it took too long to let the client in; Retry-After 1s | - | Service unavailable";
 
     fn every_cause() -> Vec<Refusal> {
@@ -400,7 +408,7 @@ Late                   | timeout WARN             | 503 it took too long to let 
         ];
         all.extend(groups.map(Refusal::Groups));
         all.extend(layer.map(Refusal::Layer));
-        all.push(Refusal::Late);
+        all.extend([Refusal::State, Refusal::Late]);
         all
     }
 
@@ -428,6 +436,7 @@ Late                   | timeout WARN             | 503 it took too long to let 
             | Refusal::Overloaded
             | Refusal::NotReady
             | Refusal::Namespace
+            | Refusal::State
             | Refusal::Late => format!("{refusal:?}"),
         }
     }

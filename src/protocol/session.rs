@@ -3,7 +3,7 @@
 //! In: messages, acknowledgements, and the end of the connection. Out: sends through an [`Outlet`], joins and leaves in the
 //! hub, publishes to the layer, calls to the backend. As in Channels, one message is handled at a time: while something is
 //! waited for (a join, a publish, the backend), what comes next from this connection waits, bounded, and other
-//! connections go on. It knows no protocol.
+//! connections go on. What it keeps meanwhile counts, and is dropped where the node holds too much. It knows no transport.
 
 mod asks;
 mod identity;
@@ -14,13 +14,16 @@ mod work;
 use std::{
     cell::{Cell, RefCell},
     collections::VecDeque,
-    rc::Rc,
+    rc::{Rc, Weak},
     sync::Arc,
+    time::Duration,
 };
+
+use tokio::time::sleep;
 
 use self::{
     asks::Asks,
-    queue::{Queue, Waiting},
+    queue::{Message, Queue, UNCOUNTED, Waiting, weight_of},
     work::{Pending, Work},
 };
 use super::services::WorkerServices;
@@ -28,7 +31,8 @@ use crate::{
     consumer::{Context, Continuation, MessageProblem, Outcome, Reaction},
     event::{GapReason, Incoming, Value},
     hub::Member,
-    socket::close::CloseCode,
+    packet::Source,
+    socket::{Held, Inbox, Keeper, close::CloseCode},
     warn_bounded,
 };
 
@@ -36,6 +40,12 @@ pub use super::{effects::Outlet, part::Part};
 
 /// Messages that may wait before the client is read no further.
 const HOLD_AT: usize = 64;
+
+/// When to look again whether there is room for a message.
+const ROOM: Duration = Duration::from_millis(5);
+
+/// How long messages are handled whose client has gone: Daphne's `application_close_timeout`.
+const FORGET: Duration = Duration::from_secs(10);
 
 /// Messages that may wait at all: a polling client can send many at once.
 const MAX_WAITING: usize = 4096;
@@ -106,7 +116,7 @@ impl Session {
                 agenda.push_back((place, Work::Enter));
             }
         }
-        self.start(agenda);
+        self.start(agenda, || 0);
     }
 
     /// The groups that it came for are joined; those it joins from here on are rooms of its own choice, and bounded. To be
@@ -117,18 +127,35 @@ impl Session {
         }
     }
 
-    /// A message came.
-    pub fn received(self: &Rc<Self>, incoming: Incoming<'_>) {
+    /// A message came; an event with what it was read from.
+    pub fn received(self: &Rc<Self>, incoming: Incoming<'_>, source: Option<&Source>) {
         self.services.metrics.messages.inc();
         let waiting = self.queue.borrow_mut().as_deref_mut().map(|queue| {
-            queue.push(Waiting::message(incoming));
+            queue.push(Waiting::Message(Message::new(incoming, source)));
             queue.len()
         });
         if let Some(waiting) = waiting {
+            self.weigh();
             return self.bound(waiting);
         }
+        let has_room = self.inbox().is_none_or(|inbox| inbox.has_room());
+        if !has_room && weight_of(incoming, source) > UNCOUNTED {
+            return self.wait_for_room(Message::new(incoming, source));
+        }
         let agenda = self.react(incoming);
-        self.start(agenda);
+        self.start(agenda, || weight_of(incoming, source));
+    }
+
+    fn inbox(&self) -> Option<Rc<Inbox>> {
+        self.member().map(|member| Rc::clone(member.connection().inbox()))
+    }
+
+    fn wait_for_room(self: &Rc<Self>, message: Message) {
+        let mut queue = Queue::new(0, self.inbox());
+        queue.push(Waiting::Message(message));
+        *self.queue.borrow_mut() = Some(Box::new(queue));
+        self.weigh();
+        actix_rt::spawn(Rc::clone(self).go_on(None, Agenda::new()));
     }
 
     /// An acknowledgement came, with its arguments.
@@ -143,10 +170,22 @@ impl Session {
         *self.asks.borrow_mut() = None;
         if let Some(queue) = self.queue.borrow_mut().as_deref_mut() {
             queue.push(Waiting::Gone);
+            actix_rt::spawn(Self::forget(Rc::downgrade(self)));
             return;
         }
         let agenda = self.farewell();
-        self.start(agenda);
+        self.start(agenda, || 0);
+    }
+
+    /// What still waits some time after the client has gone is not handled any more, as Daphne ends a consumer then.
+    async fn forget(session: Weak<Self>) {
+        sleep(FORGET).await;
+        let Some(session) = session.upgrade() else { return };
+        let forgotten = session.queue.borrow_mut().as_deref_mut().map_or(0, Queue::clear);
+        for _ in 0..forgotten {
+            session.services.metrics.refused_message("client_gone");
+        }
+        session.weigh();
     }
 
     /// Something that was for the client is lost: it is told, if it asked for that.
@@ -171,6 +210,26 @@ impl Session {
             self.services.metrics.closed("too_many_messages");
             self.outlet.close(CloseCode::POLICY_VIOLATION, "too many messages wait");
         }
+    }
+
+    /// Counts what is kept. Where it is much, the client is read no further for now.
+    fn weigh(self: &Rc<Self>) {
+        let bytes = self.queue.borrow_mut().as_deref_mut().map_or(0, |queue| {
+            let inbox = queue.inbox.clone();
+            queue.counted.set(queue.bytes(), || self.held(inbox));
+            queue.bytes()
+        });
+        if let Some(member) = self.member() {
+            if bytes > member.connection().inbox().max_kept() {
+                self.outlet.hold(true);
+            }
+            member.connection().took_more();
+        }
+    }
+
+    fn held(self: &Rc<Self>, inbox: Option<Rc<Inbox>>) -> Option<Held> {
+        let keeper = Rc::downgrade(self);
+        inbox.map(|inbox| inbox.keep(keeper))
     }
 
     fn react(&self, incoming: Incoming<'_>) -> Agenda {
@@ -220,11 +279,13 @@ impl Session {
         }
     }
 
-    /// Does what can be done at once; if something is to be waited for, a task goes on with the rest.
-    fn start(self: &Rc<Self>, mut agenda: Agenda) {
+    /// Does what can be done at once; if something is to be waited for, a task goes on with the rest, and what it holds
+    /// counts.
+    fn start(self: &Rc<Self>, mut agenda: Agenda, bytes: impl FnOnce() -> usize) {
         if let Some(pending) = self.advance(&mut agenda) {
-            *self.queue.borrow_mut() = Some(Box::default());
-            actix_rt::spawn(Rc::clone(self).go_on(pending, agenda));
+            *self.queue.borrow_mut() = Some(Box::new(Queue::new(bytes(), self.inbox())));
+            self.weigh();
+            actix_rt::spawn(Rc::clone(self).go_on(Some(pending), agenda));
         }
     }
 
@@ -238,15 +299,23 @@ impl Session {
         None
     }
 
-    async fn go_on(self: Rc<Self>, first: (usize, Pending), mut agenda: Agenda) {
-        let mut next = Some(first);
+    async fn go_on(self: Rc<Self>, mut next: Option<(usize, Pending)>, mut agenda: Agenda) {
+        let stop = self.queue.borrow().as_ref().map(|queue| Rc::clone(&queue.stop)).unwrap_or_default();
         loop {
             while let Some((place, pending)) = next {
-                match self.in_time(place, pending).await {
-                    After::More(more) => more.into_iter().rev().for_each(|work| agenda.push_front((place, work))),
-                    After::End => agenda.retain(|(of, work)| *of != place || !matches!(work, Work::Effect(_))),
+                // What changes who is counted or present is not left in the middle.
+                let can_stop = pending.can_stop();
+                tokio::select! {
+                    after = self.in_time(place, pending) => match after {
+                        After::More(more) => more.into_iter().rev().for_each(|work| agenda.push_front((place, work))),
+                        After::End => agenda.retain(|(of, work)| *of != place || !matches!(work, Work::Effect(_))),
+                    },
+                    () = stop.notified(), if can_stop => agenda.clear(),
                 }
                 next = self.advance(&mut agenda);
+            }
+            while self.queue.borrow().as_ref().is_some_and(|queue| queue.lacks_room()) {
+                sleep(ROOM).await;
             }
             let waiting = {
                 let mut queue = self.queue.borrow_mut();
@@ -257,16 +326,36 @@ impl Session {
                 waiting
             };
             self.set_asked(None);
-            agenda = match waiting {
+            let bytes;
+            (agenda, bytes) = match waiting {
                 None => {
                     self.outlet.hold(false);
                     return;
                 }
-                Some(Waiting::Gone) => self.farewell(),
-                Some(Waiting::Resume { place, then, outcome }) => self.resume(place, &then, outcome),
-                Some(Waiting::Message(message)) => self.react(message.as_incoming()),
+                Some(Waiting::Gone) => (self.farewell(), 0),
+                Some(Waiting::Resume { place, then, outcome }) => (self.resume(place, &then, outcome), then.weight()),
+                Some(Waiting::Message(message)) => {
+                    let weight = message.weight();
+                    (self.react_to(message), weight)
+                }
             };
+            if let Some(queue) = self.queue.borrow_mut().as_deref_mut() {
+                queue.handled = bytes;
+            }
+            self.weigh();
             next = self.advance(&mut agenda);
+        }
+    }
+
+    fn react_to(&self, message: Message) -> Agenda {
+        match message {
+            Message::Text(text) => self.react(Incoming::Text(&text)),
+            Message::Binary(bytes) => self.react(Incoming::Binary(&bytes)),
+            // It was read when it came, and read well.
+            Message::Event { source, ack } => source.read().map_or_else(
+                |_| Agenda::new(),
+                |(name, args)| self.react(Incoming::Event { name: &name, args: &Arc::new(args), ack }),
+            ),
         }
     }
 
@@ -276,6 +365,21 @@ impl Session {
         let mut agenda = Agenda::new();
         self.plan(&mut agenda, place, reaction, "an answer");
         agenda
+    }
+}
+
+impl Keeper for Session {
+    fn let_go(&self) {
+        *self.asks.borrow_mut() = None;
+        if let Some(queue) = self.queue.borrow_mut().as_deref_mut() {
+            queue.clear();
+            queue.handled = 0;
+            queue.stop.notify_one();
+        }
+        match self.member() {
+            Some(member) => member.connection().overloads(),
+            None => self.services.metrics.refused_message("overloaded"),
+        }
     }
 }
 

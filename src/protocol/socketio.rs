@@ -29,7 +29,7 @@ use crate::{
     consumer::Context,
     event::{self, GapReason, Value},
     packet::{self, Decoder, Incoming, Limits, PacketError, Text},
-    socket::{Begun, close::CloseCode},
+    socket::{Held, close::CloseCode},
 };
 
 /// Attempts to connect that one client may have under way.
@@ -53,7 +53,7 @@ pub struct SocketIo {
 struct Unfinished {
     decoder: Decoder,
     bytes: usize,
-    begun: Begun,
+    held: Held,
 }
 
 /// A namespace that the client is connected to, or about to be.
@@ -65,17 +65,29 @@ struct Place {
 
 impl SocketIo {
     /// For a session whose client is connected to nothing yet.
-    pub fn new(admission: &Rc<Admission>, endpoint: &Arc<Endpoint>, head: &RequestHead<'_>, route: Value) -> Rc<Self> {
-        Rc::new(Self {
+    ///
+    /// # Errors
+    /// More of the request would be kept than may be kept.
+    pub fn new(
+        admission: &Rc<Admission>,
+        endpoint: &Arc<Endpoint>,
+        head: &RequestHead<'_>,
+        route: Value,
+    ) -> Result<Rc<Self>, Refusal> {
+        let head = Head::of(head);
+        if !endpoint.consumer().may_keep(head.weight()) {
+            return Err(Refusal::State);
+        }
+        Ok(Rc::new(Self {
             admission: Rc::clone(admission),
             endpoint: Arc::clone(endpoint),
-            head: Head::of(head),
+            head,
             route,
             unfinished: RefCell::default(),
             places: RefCell::default(),
             attempts: Cell::default(),
             pending: Cell::default(),
-        })
+        }))
     }
 
     /// Reads a message of so many bytes: a packet, a part of one, or the rest of one.
@@ -92,10 +104,10 @@ impl SocketIo {
         let packet = step(decoder, limits);
         if matches!(packet, Ok(None)) {
             let mut unfinished = unfinished.unwrap_or_else(|| {
-                Box::new(Unfinished { decoder: fresh, bytes: 0, begun: engine.connection().begun() })
+                Box::new(Unfinished { decoder: fresh, bytes: 0, held: engine.connection().begun() })
             });
             unfinished.bytes += bytes;
-            unfinished.begun.holds(unfinished.bytes);
+            unfinished.held.set(unfinished.bytes);
             *self.unfinished.borrow_mut() = Some(unfinished);
             engine.connection().took_more();
         }
@@ -106,9 +118,10 @@ impl SocketIo {
         match packet {
             Ok(None) => {}
             Ok(Some(Incoming::Connect { namespace, auth })) => self.connect(engine, &namespace, auth),
-            Ok(Some(Incoming::Event { namespace, name, args, ack })) => {
+            Ok(Some(Incoming::Event { namespace, name, args, ack, source })) => {
                 if let Some(session) = self.connected(engine, &namespace) {
-                    session.received(event::Incoming::Event { name: &name, args: &Arc::new(args), ack });
+                    let event = event::Incoming::Event { name: &name, args: &Arc::new(args), ack };
+                    session.received(event, Some(&source));
                 }
             }
             Ok(Some(Incoming::Ack { namespace, id, args })) => {
@@ -142,6 +155,13 @@ impl SocketIo {
             engine.send(&packet::refused(namespace, &told));
             return;
         };
+        if !served.first.may_keep(auth.weight()) {
+            let refusal = Refusal::State;
+            refusal.log(served.first.name());
+            self.admission.services.metrics.handshake(refusal.row().label);
+            engine.send(&packet::refused(namespace, refusal.connect_error(&served.first)));
+            return;
+        }
         let mut places = self.places.borrow_mut();
         if places.iter().any(|place| *place.name == *namespace) {
             drop(places);

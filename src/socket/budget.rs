@@ -31,7 +31,7 @@ pub struct Budget<T> {
     holders: RefCell<Slab<T>>,
 }
 
-impl<T: Copy> Budget<T> {
+impl<T: Clone> Budget<T> {
     pub(super) fn new(limit: usize, workers: usize, gauge: Gauge<i64, AtomicI64>) -> Self {
         Self {
             gauge,
@@ -69,7 +69,12 @@ impl<T: Copy> Budget<T> {
         if own != told {
             self.gauge.inc_by(signed(own) - signed(told));
         }
-        self.over.set(self.limit > 0 && own > self.share && self.total() > self.limit);
+        self.over.set(self.is_over());
+    }
+
+    /// Whether it is too much for the node, and some of it is the worker's.
+    pub(super) fn is_over(&self) -> bool {
+        self.limit > 0 && self.own.get() > self.share && self.total() > self.limit
     }
 
     fn total(&self) -> usize {
@@ -112,6 +117,6 @@ impl<T: Copy> Budget<T> {
 
     /// Those that hold something, with their numbers.
     pub(super) fn holders(&self) -> Vec<(usize, T)> {
-        self.holders.borrow().iter().map(|(number, holder)| (number, *holder)).collect()
+        self.holders.borrow().iter().map(|(number, holder)| (number, holder.clone())).collect()
     }
 }

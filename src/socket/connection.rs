@@ -17,7 +17,14 @@ use std::{
 
 use tokio::net::TcpStream;
 
-use super::{close::CloseCode, inbox::Begun, meter::Rates, negotiate::Deflate, outbox::Outbox, roster::Roster};
+use super::{
+    close::CloseCode,
+    inbox::{Held, Holder, Inbox},
+    meter::Rates,
+    negotiate::Deflate,
+    outbox::Outbox,
+    roster::Roster,
+};
 use crate::{
     admission::ConnectionPermits,
     config::{self, Compression},
@@ -252,8 +259,14 @@ impl Connection {
     }
 
     /// The client has begun to send something that is to go on.
-    pub fn begun(&self) -> Begun {
-        Begun::new(self.roster.inbox(), self.place.get(), self.roster.now())
+    pub fn begun(&self) -> Held {
+        let holder = Holder::Began { place: self.place.get(), since: self.roster.now() };
+        Held::new(self.roster.inbox(), holder)
+    }
+
+    /// What the worker's clients have sent that is not handled.
+    pub fn inbox(&self) -> &Rc<Inbox> {
+        self.roster.inbox()
     }
 
     pub(super) fn roster(&self) -> &Rc<Roster> {

@@ -1,21 +1,38 @@
-//! What has arrived of messages that are not whole yet, of all clients of a worker: how much it is, and how long it waits.
+//! What has arrived of messages that are not handled yet, of all clients of a worker: how much it is, and how long it waits.
 //!
-//! In: a message that began and is to go on ([`Begun`], which gives everything back when it is dropped). Out: those that
-//! have to go, because the node holds too much (the greediest first) or because their time is over. A message that is
-//! whole in one read is not seen here. It closes nobody: the roster does.
+//! In: a message that is to go on, and what a session keeps until it is handled ([`Held`], which gives everything back when
+//! it is dropped). Out: those that have to go, because the node holds too much (the greediest first) or because a message
+//! does not end in time. A message that is whole in one read and handled at once is not seen here. The roster closes
+//! connections; this file does not.
 
-use std::{cell::Cell, cmp::Reverse, rc::Rc};
+use std::{
+    cell::Cell,
+    cmp::Reverse,
+    rc::{Rc, Weak},
+};
 
 use super::budget::Budget;
 use crate::{config, telemetry::Metrics};
 
-/// What a connection has begun to send.
-#[derive(Clone, Copy, Debug)]
+/// Keeps messages that are whole until they are handled.
+pub trait Keeper {
+    /// The node holds too much: what is kept is dropped, and its connection ends.
+    fn let_go(&self);
+}
+
+/// Who holds bytes.
+#[derive(Clone)]
+pub(super) enum Holder {
+    /// The connection at this place in the roster, whose message began in this second.
+    Began { place: u32, since: u32 },
+    /// A session, which may outlive its connection.
+    Keeps(Weak<dyn Keeper>),
+}
+
+/// What one of them holds.
+#[derive(Clone)]
 pub(super) struct Portion {
-    /// The connection's place in the roster.
-    pub place: u32,
-    /// The second in which it began.
-    pub since: u32,
+    pub holder: Holder,
     pub bytes: usize,
     /// What counts no more and is there until its connection's next turn.
     leaving: usize,
@@ -25,6 +42,8 @@ pub(super) struct Portion {
 pub struct Inbox {
     portions: Budget<Portion>,
     leaving: Cell<usize>,
+    /// Bytes that one session may keep before its client is read no further.
+    max_kept: usize,
     /// Seconds that a message may take; 0 is no limit.
     timeout: u32,
 }
@@ -35,12 +54,13 @@ impl Inbox {
         Self {
             portions: Budget::new(socket.inbox_total, server.worker_threads(), metrics.inbox_bytes.clone()),
             leaving: Cell::default(),
+            max_kept: if socket.inbox == 0 { usize::MAX } else { socket.inbox },
             timeout: u32::try_from(timeout).unwrap_or(u32::MAX),
         }
     }
 
     /// Tells the node how much it is; whether some of it has to go.
-    pub(super) fn is_over(&self) -> bool {
+    pub(super) fn must_shrink(&self) -> bool {
         self.portions.tell();
         self.portions.take_over()
     }
@@ -65,13 +85,20 @@ impl Inbox {
     pub(super) fn late(&self, now: u32) -> Vec<(usize, Portion)> {
         let mut portions = self.portions.holders();
         // The clock of seconds may have been a second old when it began.
-        portions.retain(|(_, portion)| self.timeout > 0 && now.saturating_sub(portion.since) > self.timeout);
+        portions.retain(|(_, portion)| match portion.holder {
+            Holder::Began { since, .. } => self.timeout > 0 && now.saturating_sub(since) > self.timeout,
+            Holder::Keeps(_) => false,
+        });
         portions
     }
 
     /// It began only now: until now the node did not read.
     pub(super) fn renew(&self, number: usize, now: u32) {
-        self.portions.change(number, |portion| portion.since = now);
+        self.portions.change(number, |portion| {
+            if let Holder::Began { since, .. } = &mut portion.holder {
+                *since = now;
+            }
+        });
     }
 
     /// Its connection lets it go at its next turn, so it counts no more.
@@ -84,27 +111,41 @@ impl Inbox {
         });
     }
 
+    /// Bytes that one session may keep before its client is read no further.
+    pub fn max_kept(&self) -> usize {
+        self.max_kept
+    }
+
     /// Whether some of what was forgotten is still there: until it is not, what has begun is not to grow.
     pub(super) fn is_clearing(&self) -> bool {
         self.leaving.get() > 0
     }
+
+    /// Whether another message can be read: its values may take many times its bytes.
+    pub fn has_room(&self) -> bool {
+        !self.is_clearing() && !self.portions.is_over()
+    }
+
+    /// A session keeps messages, and may outlive its connection.
+    pub fn keep(self: &Rc<Self>, keeper: Weak<dyn Keeper>) -> Held {
+        Held::new(self, Holder::Keeps(keeper))
+    }
 }
 
-/// A message that began. What it holds counts until this is dropped.
-pub struct Begun {
+/// Bytes of one client. They count until this is dropped.
+pub struct Held {
     inbox: Rc<Inbox>,
     number: usize,
 }
 
-impl Begun {
-    /// Of a connection of this place, in this second.
-    pub(super) fn new(inbox: &Rc<Inbox>, place: u32, since: u32) -> Self {
-        let number = inbox.portions.enter(Portion { place, since, bytes: 0, leaving: 0 });
+impl Held {
+    pub(super) fn new(inbox: &Rc<Inbox>, holder: Holder) -> Self {
+        let number = inbox.portions.enter(Portion { holder, bytes: 0, leaving: 0 });
         Self { inbox: Rc::clone(inbox), number }
     }
 
-    /// So much is there of it now.
-    pub fn holds(&self, bytes: usize) {
+    /// Sets how many there are now.
+    pub fn set(&self, bytes: usize) {
         let portions = &self.inbox.portions;
         let mut before = bytes;
         portions.change(self.number, |portion| before = std::mem::replace(&mut portion.bytes, bytes));
@@ -121,7 +162,7 @@ impl Begun {
     }
 }
 
-impl Drop for Begun {
+impl Drop for Held {
     fn drop(&mut self) {
         if let Some(portion) = self.inbox.portions.leave(self.number) {
             self.inbox.portions.less(portion.bytes);
@@ -148,22 +189,23 @@ mod tests {
     fn the_greediest_go_until_it_is_enough_and_nothing_is_left_of_what_is_dropped() {
         let metrics = Metrics::new();
         let inbox = inbox(1000, &metrics);
-        let all: Vec<Begun> = (0..4).map(|place| Begun::new(&inbox, place, 0)).collect();
-        for (begun, bytes) in all.iter().zip([100, 400, 200, 290]) {
-            begun.holds(bytes);
+        let began = |place| Held::new(&inbox, Holder::Began { place, since: 0 });
+        let all: Vec<Held> = (0..4).map(began).collect();
+        for (held, bytes) in all.iter().zip([100, 400, 200, 290]) {
+            held.set(bytes);
         }
-        assert!(!inbox.is_over());
-        all[0].holds(150);
-        assert!(inbox.is_over());
+        assert!(!inbox.must_shrink());
+        all[0].set(150);
+        assert!(inbox.must_shrink());
         let mut gone = Vec::new();
         for (number, portion) in inbox.greediest() {
             if inbox.is_relieved() {
                 break;
             }
             inbox.forget(number);
-            gone.push(portion.place);
+            gone.extend(matches!(portion.holder, Holder::Began { place: 1, .. }).then_some(portion.bytes));
         }
-        assert_eq!((gone, metrics.inbox_bytes.get()), (vec![1], 640));
+        assert_eq!((gone, metrics.inbox_bytes.get()), (vec![400], 640));
         assert!(inbox.is_clearing());
         drop(all);
         assert!(!inbox.is_clearing());
@@ -174,12 +216,12 @@ mod tests {
     fn a_message_is_late_when_its_time_is_over_however_it_grows() {
         let metrics = Metrics::new();
         let inbox = inbox(1000, &metrics);
-        let begun = Begun::new(&inbox, 7, 10);
-        begun.holds(10);
+        let held = Held::new(&inbox, Holder::Began { place: 7, since: 10 });
+        held.set(10);
         assert!(inbox.late(13).is_empty());
-        begun.holds(20);
+        held.set(20);
         assert_eq!(inbox.late(14).len(), 1);
-        begun.restart(14);
+        held.restart(14);
         assert!(inbox.late(17).is_empty());
     }
 }

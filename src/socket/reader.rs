@@ -11,7 +11,7 @@ use std::ops::ControlFlow;
 
 use super::{
     close::{CloseCode, ProtocolError},
-    inbox::Begun,
+    inbox::Held,
 };
 use header::{Header, MAX_HEADER, Opcode};
 use message::Message;
@@ -85,7 +85,7 @@ struct Partial {
     /// The message that a data frame began.
     message: Option<Message>,
     /// Counts what is there.
-    begun: Option<Begun>,
+    begun: Option<Held>,
     /// What was there when that was last looked at is whole: this is another.
     renewed: bool,
 }
@@ -131,12 +131,12 @@ impl Reader {
     }
 
     /// Counts what is there of something incomplete, in this second, until it is whole or let go.
-    pub(super) fn weigh(&mut self, now: u32, begun: impl FnOnce() -> Begun) {
+    pub(super) fn weigh(&mut self, now: u32, begun: impl FnOnce() -> Held) {
         let held = self.held();
         let Some(partial) = self.partial.as_deref_mut() else { return };
         let renewed = std::mem::take(&mut partial.renewed);
         let begun = partial.begun.get_or_insert_with(begun);
-        begun.holds(held);
+        begun.set(held);
         if renewed {
             begun.restart(now);
         }

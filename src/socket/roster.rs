@@ -13,7 +13,7 @@ use tokio::time::MissedTickBehavior;
 use super::{
     close::CloseCode,
     connection::Connection,
-    inbox::{Inbox, Portion},
+    inbox::{Holder, Inbox},
     pressure::Pressure,
 };
 use crate::{config, telemetry::Metrics};
@@ -92,8 +92,9 @@ impl Roster {
                 return;
             }
             self.inbox.forget(number);
-            if let Some(connection) = self.at(portion) {
-                connection.give_up("inbox_total", CloseCode::TRY_AGAIN_LATER, "the node is overloaded");
+            match portion.holder {
+                Holder::Began { place, .. } => self.at(place).iter().for_each(|connection| connection.overloads()),
+                Holder::Keeps(keeper) => keeper.upgrade().iter().for_each(|keeper| keeper.let_go()),
             }
         }
     }
@@ -102,7 +103,8 @@ impl Roster {
     fn end_late_messages(&self) {
         let now = self.now.get();
         for (number, portion) in self.inbox.late(now) {
-            match self.at(portion) {
+            let Holder::Began { place, .. } = portion.holder else { continue };
+            match self.at(place) {
                 // The node itself does not read on.
                 Some(connection) if connection.is_congested() || connection.is_throttled() => {
                     self.inbox.renew(number, now);
@@ -115,8 +117,8 @@ impl Roster {
         }
     }
 
-    fn at(&self, portion: Portion) -> Option<Rc<Connection>> {
-        self.connections.borrow().get(portion.place as usize).cloned()
+    fn at(&self, place: u32) -> Option<Rc<Connection>> {
+        self.connections.borrow().get(place as usize).cloned()
     }
 
     /// Too much waits on the node: those for whom the worker keeps the most lose it, until it is enough.
@@ -191,7 +193,7 @@ impl Roster {
             let passed = now - self.now.replace(now);
             self.end_overdue_closes();
             self.end_late_messages();
-            if self.inbox.is_over() {
+            if self.inbox.must_shrink() {
                 self.relieve_inbox();
             }
             self.pressure.tell();

@@ -35,7 +35,7 @@ pub enum Name {
     Polling,
     /// Bytes that wait for slow clients, and what keeping them takes.
     OutboxBytes,
-    /// Bytes that clients have sent of messages and bodies that are not whole.
+    /// Bytes that clients have sent of messages and bodies that are not whole or not handled.
     InboxBytes,
     /// Frames handed to a client's socket or outbox.
     Deliveries,
@@ -155,7 +155,7 @@ impl Name {
             Self::Connections => "Open connections by consumer and protocol, polling sessions included",
             Self::Polling => "Open Engine.IO sessions that poll",
             Self::OutboxBytes => "Bytes that wait for slow clients, and what keeping them takes",
-            Self::InboxBytes => "Bytes that clients have sent of messages and bodies that are not whole",
+            Self::InboxBytes => "Bytes that clients have sent of messages and bodies that are not whole or not handled",
             Self::Deliveries => "Frames handed to a client's socket or outbox",
             Self::DeliveredBytes => "Bytes of those frames",
             Self::Messages => "Messages received from clients",

@@ -10,6 +10,7 @@ import os
 import pytest
 from rig.attack import BOUNDS, CLIENTS, Target, attack, bounds, frame, packet, polling, post
 from rig.compressed import deflated
+from rig.demo import mint
 from rig.engine import BASE
 from rig.raw import BINARY, CLOSE, PING, TEXT, Raw, request
 from rig.system import API_KEY
@@ -87,23 +88,30 @@ async def test_an_upgrade_that_stops_in_its_first_message(node):
         await row.each(probe, sessions)
 
 
-#: Who has no key is not read at all.
+#: Who may not is not read at all.
 ROUTES = {
-    "publish without a key": ("/api/publish", "POST"),
-    "disconnect without a key": ("/api/websocket/disconnect", "POST"),
-    "emit by nobody": ("/api/websocket/emit/room/x", "POST"),
-    "a ws-token": ("/api/user/ws-token/", "GET"),
-    "a path that is not there": ("/nothing", "POST"),
-    "a session that is not there": (f"{BASE}polling&sid=x", "POST"),
+    "publish without a key": ("/api/publish", "POST", None, 0),
+    "publish": ("/api/publish", "POST", API_KEY, INBOX),
+    "disconnect without a key": ("/api/websocket/disconnect", "POST", None, 0),
+    "emit by nobody": ("/api/websocket/emit/room/x", "POST", None, 0),
+    "emit": ("/api/websocket/emit/room/x", "POST", "admin", INBOX),
+    "a ws-token": ("/api/user/ws-token/", "GET", None, 0),
+    # Bounded by what each of them is answered.
+    "metrics": ("/metrics", "GET", None, CLIENTS << 16),
+    "a path that is not there": ("/nothing", "POST", None, 0),
+    "a session that is not there": (f"{BASE}polling&sid=x", "POST", None, 0),
 }
 
 
 @pytest.mark.parametrize("what", ROUTES)
 async def test_bodies_that_never_end(node, what):
-    path, method = ROUTES[what]
-    async with attack(node, f"half a body of 0.99 MB each: {what}", 0) as row:
+    path, method, key, bound = ROUTES[what]
+    if key == "admin":
+        key = mint(token_type="access", jti="x", user_id="1", role="admin")
+    headers = {"Authorization": f"Bearer {key}"} if key else {}
+    async with attack(node, f"half a body of 0.99 MB each: {what}", bound) as row:
         await row.open(lambda: Raw.tcp(row.port))
-        await row.write(post(row.port, path, 990_000, bytes(980_000), method))
+        await row.write(post(row.port, path, 990_000, bytes(980_000), method, **headers))
 
 
 async def test_polling_bodies_that_never_end(node):

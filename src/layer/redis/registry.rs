@@ -12,7 +12,7 @@ use std::{
 use tokio::sync::{mpsc, oneshot};
 
 use super::place::{Placement, Registration};
-use crate::{event::GroupName, layer::LayerError};
+use crate::{event::GroupName, layer::LayerError, sparse::give_back};
 
 /// What a session does with a registration.
 #[derive(Clone, Debug)]
@@ -149,6 +149,11 @@ impl Registry {
                 self.tokens.remove(&membership.registration.token);
                 self.tell(&Op::Remove(membership.registration));
             }
+        }
+        give_back(&mut self.groups);
+        give_back(&mut self.tokens);
+        if self.departures.len() < self.departures.capacity() / 8 {
+            self.departures.shrink_to_fit();
         }
     }
 

@@ -78,11 +78,11 @@ impl Raw {
 
 impl Upper for Raw {
     fn text(self: Rc<Self>, _session: &Rc<EngineSession>, text: Text) {
-        self.session.received(Incoming::Text(&text));
+        self.session.received(Incoming::Text(&text), None);
     }
 
     fn binary(self: Rc<Self>, _session: &Rc<EngineSession>, bytes: &[u8]) {
-        self.session.received(Incoming::Binary(bytes));
+        self.session.received(Incoming::Binary(bytes), None);
     }
 
     fn is_settled(&self) -> bool {

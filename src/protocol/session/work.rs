@@ -29,6 +29,13 @@ pub(super) enum Pending {
     Enter,
 }
 
+impl Pending {
+    /// Whether it can be given up in the middle, and what it holds is free then. A publish is on its way to Redis.
+    pub const fn can_stop(&self) -> bool {
+        matches!(self, Self::Effect(Wait::Call { .. }))
+    }
+}
+
 impl Session {
     /// Carries out what needs no waiting; gives back what does.
     pub(super) fn at_once(self: &Rc<Self>, place: usize, work: Work) -> Option<Pending> {
@@ -110,6 +117,10 @@ impl Session {
                 let reason = format!("a connection would be in more than {} rooms", part.consumer.max_rooms());
                 return Err(("too_many_rooms", reason));
             }
+            if shard.registry().groups() >= self.services.control.max_groups() && !shard.registry().has(group) {
+                let reason = "the node has as many groups as limits.groups allows".to_owned();
+                return Err(("too_many_groups", reason));
+            }
             let joined = shard.join(&member, group, consumer).await;
             joined.map_err(|error| ("not_joined", format!("group {group}: {error}")))?;
         }
@@ -137,7 +148,16 @@ impl Session {
     }
 
     fn ask(self: &Rc<Self>, place: usize, args: &[Value], timeout: Duration, then: Continuation) {
-        let id = self.asks.borrow_mut().get_or_insert_default().add(place, then);
+        let Some(member) = self.member() else { return };
+        let inbox = Rc::clone(member.connection().inbox());
+        let id = {
+            let mut asks = self.asks.borrow_mut();
+            let asks = asks.get_or_insert_default();
+            let id = asks.add(place, then, inbox.max_kept());
+            asks.counted.set(asks.bytes(), || self.held(Some(inbox)));
+            id
+        };
+        member.connection().took_more();
         match self.parts[place].consumer.question(id, args) {
             Ok(payload) => self.outlet.send(&payload),
             Err(error) => {
@@ -159,9 +179,10 @@ impl Session {
         let Some((place, then)) = asked else { return };
         if let Some(queue) = self.queue.borrow_mut().as_deref_mut() {
             queue.push(Waiting::Resume { place, then, outcome });
-            return;
+        } else {
+            let agenda = self.resume(place, &then, outcome);
+            return self.start(agenda, || then.weight());
         }
-        let agenda = self.resume(place, &then, outcome);
-        self.start(agenda);
+        self.weigh();
     }
 }

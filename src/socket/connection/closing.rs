@@ -44,6 +44,11 @@ impl Connection {
         self.begin_close(State::Finishing, close);
     }
 
+    /// Ends the connection because of what its client has sent and the node cannot hold.
+    pub fn overloads(&self) {
+        self.give_up("inbox_total", CloseCode::TRY_AGAIN_LATER, "the node is overloaded");
+    }
+
     /// Ends the connection in the middle of what its client sends; what is there of that goes at once.
     pub(in crate::socket) fn give_up(&self, label: &'static str, code: CloseCode, reason: &str) {
         if let Some(handler) = self.handler() {

@@ -6,12 +6,9 @@ whoever else is connected is served meanwhile; and when the attackers have gone,
 
 import asyncio
 import contextlib
-import functools
 import struct
-import subprocess
 import threading
 import time
-import tomllib
 from collections.abc import Awaitable, Callable
 
 import stack
@@ -40,39 +37,18 @@ BOUNDS = {
     "socket.message_timeout": "2s",
     "server.body_timeout": "2s",
     "server.handshake_timeout": "2s",
-    "server.max_head": 16 << 10,
     "limits.admission_timeout": "5s",
     "limits.connection_state": 16 << 10,
     "socketio.connect_timeout": "5s",
     "socketio.poll_timeout": "1s",
     "socketio.max_pending": 400,
 }
-#: Those that the configuration does not have yet.
-PROPOSED = {
-    "socket.inbox",
-    "socket.inbox_total",
-    "socket.message_timeout",
-    "server.body_timeout",
-    "server.max_head",
-    "limits.connection_state",
-    "socketio.poll_timeout",
-    "socketio.max_pending",
-}
-
-
-@functools.cache
-def known_keys() -> frozenset[str]:
-    """The keys that the binary's configuration has."""
-    printed = subprocess.run([stack.binary(), "print-config"], capture_output=True, text=True, check=True).stdout
-    sections = {name: keys for name, keys in tomllib.loads(printed).items() if isinstance(keys, dict)}
-    return frozenset(f"{name}.{key}" for name, keys in sections.items() for key in keys)
 
 
 def bounds(**others: object) -> dict[str, str]:
-    """The bounds as variables, those that the binary knows; `socket__inbox=5` for another value."""
+    """The bounds as variables; `socket__inbox=5` for another value."""
     values = {**BOUNDS, **{key.replace("__", "."): value for key, value in others.items()}}
-    known = {key: value for key, value in values.items() if key in known_keys() or key not in PROPOSED}
-    return {f"CHANNELGATE__{key.replace('.', '__').upper()}": str(value) for key, value in known.items()}
+    return {f"CHANNELGATE__{key.replace('.', '__').upper()}": str(value) for key, value in values.items()}
 
 
 class Target:

@@ -322,6 +322,29 @@ async def post_of_5000(site: Site):
     return (await session.post(b'42["x","' + b"x" * 5000 + b'"]')).status
 
 
+WAITING = """
+[[consumer]]
+path = "/ws/"
+[consumer.on_message.slow.call]
+action = "slow"
+[consumer.on_message."*"]
+reply = "1"
+"""
+
+
+async def read_behind_a_call(site: Site):
+    """Whether all of fifty messages are read while the first is handled."""
+    before = await site.metric("channelgate_messages_total")
+    raw = await Raw.open(site.port, "/ws/")
+    await raw.frame(TEXT, b'{"type":"slow"}')
+    for _ in range(50):
+        await raw.frame(TEXT, b'{"type":"other","data":"' + b"x" * 20_000 + b'"}')
+    await asyncio.sleep(0.5)
+    read = await site.metric("channelgate_messages_total") - before
+    raw.abort()
+    return read == 51
+
+
 async def half_messages(site: Site) -> list[Raw]:
     """Three clients that send half a message of 60 kB."""
     raws = [await Raw.open(site.port, "/ws/") for _ in range(3)]
@@ -410,6 +433,32 @@ on_admit = { call = { action = "slow", ok = {} } }
 """
 
 
+async def long_query(site: Site):
+    return await site.status("/ws/?" + "&".join(f"key{number}=value" for number in range(50)))
+
+
+ROOMS = """
+[[consumer]]
+path = "/ws/"
+groups = ["SITE"]
+[consumer.on_message.join]
+join = "room_{{ message.name }}"
+reply = "'joined'"
+failed = { reply = "'failed'" }
+"""
+
+
+async def rooms_joined(site: Site):
+    """How many of six rooms a client gets into."""
+    raw = await Raw.open(site.port, "/ws/")
+    answers = []
+    for number in range(6):
+        await raw.frame(TEXT, json.dumps({"type": "join", "name": number}).encode())
+        answers.append((await raw.read())[1])
+    raw.abort()
+    return answers.count(b'"joined"')
+
+
 async def admission(site: Site):
     return await site.status(f"/ws/?token={token()}")
 
@@ -470,12 +519,15 @@ TABLE: dict[str, OfNode] = {
         {"limits.handshakes_per_second_per_address": "1"},
     ),
     "limits.admission_timeout": OfNode('"300ms"', '"10s"', admission, (503, 101), SLOW_ADMISSION),
+    "limits.connection_state": OfNode("2000", "0", long_query, (431, 101), ECHO),
+    "limits.groups": OfNode("3", "0", rooms_joined, (2, 6), ROOMS),
     "socket.ping_interval": OfNode('"300ms"', '"30s"', pings, (True, False), ECHO),
     "socket.ping_timeout": OfNode(
         '"300ms"', '"30s"', silent_one_ends, (True, False), ECHO, {"socket.ping_interval": '"200ms"'}
     ),
     "socket.max_message": OfNode("100", "1000", echo_of_500, (1009, 500), ECHO),
     "socket.outbox": OfNode("50_000", "5_000_000", closes("slow_client"), (True, False), ECHO, SMALL),
+    "socket.inbox": OfNode("10_000", "5_000_000", read_behind_a_call, (False, True), WAITING),
     "socket.inbox_total": OfNode("100_000", "0", half_messages_are_too_much, (True, False), ECHO),
     "socket.message_timeout": OfNode('"500ms"', '"30s"', half_a_message_ends, (True, False), ECHO),
     "socket.outbox_total": OfNode("50_000", "0", closes("outbox_total"), (True, False), ECHO, SMALL),
