@@ -140,19 +140,32 @@ fn the_echo_for_conformance_suites_echoes_on_every_path() {
     assert_eq!(config.socket.max_message, 16 << 20);
 }
 
+/// Every block of TOML in the README and in docs/; what continues a consumer gets the beginning of one.
+fn examples() -> Vec<(PathBuf, String)> {
+    let docs = ["docs", "docs/operations"].into_iter().flat_map(|folder| fs::read_dir(folder).unwrap());
+    let pages =
+        docs.map(|entry| entry.unwrap().path()).filter(|path| path.extension().is_some_and(|kind| kind == "md"));
+    let mut examples = Vec::new();
+    for path in pages.chain([PathBuf::from("README.md")]) {
+        let page = fs::read_to_string(&path).unwrap();
+        for example in page.split("```toml\n").skip(1).filter_map(|rest| rest.split("```").next()) {
+            let whole = ["[[consumer]]\n", "[[source]]\n", "presets ="].iter().any(|start| example.starts_with(start));
+            let start = "[[consumer]]\nname = 'started'\npath = '/'\nprotocol = 'socket.io'\nauth = ['jwt']\n";
+            examples.push((path.clone(), format!("{}{example}", if whole { "" } else { start })));
+        }
+    }
+    examples
+}
+
 #[test]
-fn every_example_of_the_readme_and_the_reference_page_loads() {
-    let examples_of = |file: &str| {
-        let page = fs::read_to_string(file).unwrap();
-        let examples = page.split("```toml\n").skip(1).filter_map(|rest| rest.split("```").next());
-        examples.map(str::to_owned).collect::<Vec<_>>()
-    };
-    let (readme, reference) = (examples_of("README.md"), examples_of("docs/CONFIGURATION.md"));
-    assert!(!readme.is_empty() && reference.len() >= 3);
-    for example in [readme, reference].concat() {
+fn every_example_of_the_documents_loads() {
+    let examples = examples();
+    assert!(examples.len() > 10);
+    for (page, example) in examples {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("example.toml");
         fs::write(&path, &example).unwrap();
-        consumer::load(Some(&path), &Environment::default()).unwrap_or_else(|errors| panic!("{errors}\n{example}"));
+        consumer::load(Some(&path), &Environment::default())
+            .unwrap_or_else(|errors| panic!("{}: {errors}\n{example}", page.display()));
     }
 }

@@ -71,6 +71,23 @@ fn every_promise_names_an_existing_test() {
     }
 }
 
+/// The anchors of a page's headings, as GitHub makes them.
+fn anchors(text: &str) -> BTreeSet<String> {
+    let headings =
+        text.lines().filter_map(|line| line.strip_prefix('#')).map(|rest| rest.trim_start_matches('#').trim());
+    let kept = |letter: &char| letter.is_alphanumeric() || matches!(letter, ' ' | '-' | '_');
+    headings.map(|title| title.to_lowercase().chars().filter(kept).collect::<String>().replace(' ', "-")).collect()
+}
+
+/// The targets of the links and pictures of a page.
+fn links(text: &str) -> impl Iterator<Item = &str> {
+    let ends = [("](", &[')', '\n'][..]), ("src=\"", &['"']), ("srcset=\"", &['"'])];
+    let targets = ends
+        .into_iter()
+        .flat_map(|(start, ends)| text.split(start).skip(1).filter_map(move |rest| rest.split(ends).next()));
+    targets.filter(|link| !link.contains("://"))
+}
+
 #[test]
 fn every_link_between_documents_leads_somewhere() {
     let mut paths = Vec::new();
@@ -83,13 +100,12 @@ fn every_link_between_documents_leads_somewhere() {
     paths.extend(["README.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md"].map(|name| root().join(name)));
     for path in paths {
         let text = fs::read_to_string(&path).unwrap();
-        for (place, _) in text.match_indices("](") {
-            let link = text[place + 2..].split([')', '#', '\n']).next().unwrap();
-            if link.is_empty() || link.contains("://") {
-                continue;
-            }
-            let target = path.parent().unwrap().join(link);
+        for link in links(&text) {
+            let (file, anchor) = link.split_once('#').unwrap_or((link, ""));
+            let target = if file.is_empty() { path.clone() } else { path.parent().unwrap().join(file) };
             assert!(target.exists(), "{} links to {link}, which is not there", path.display());
+            let is_there = anchor.is_empty() || anchors(&fs::read_to_string(&target).unwrap()).contains(anchor);
+            assert!(is_there, "{} links to {link}, and there is no such heading", path.display());
         }
     }
 }

@@ -4,6 +4,7 @@ use std::{process::ExitCode, sync::Arc, time::Duration};
 
 use anyhow::{Context as _, bail};
 use clap::Args;
+use tokio::time::{sleep, timeout};
 
 use crate::{
     backend,
@@ -15,6 +16,8 @@ use crate::{
 
 /// How long the node or Redis may take to answer.
 const DEADLINE: Duration = Duration::from_secs(5);
+/// How often the layer is asked whether it is connected.
+const POLL: Duration = Duration::from_millis(10);
 
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
@@ -53,9 +56,21 @@ pub(super) async fn run(config: &Config, arguments: Arguments) -> anyhow::Result
 async fn through_redis(config: &Config, group: &GroupName, event: &Value) -> anyhow::Result<()> {
     let layer = RedisLayer::new(&config.layer, Vec::new(), Metrics::new())?;
     layer.start(Arc::new(drop))?;
-    let published = tokio::time::timeout(DEADLINE, layer.publish(group, event)).await;
+    let published = timeout(DEADLINE, async {
+        // The layer connects in the background and refuses until it has.
+        while layer.outage(Some(group)).is_some() {
+            sleep(POLL).await;
+        }
+        layer.publish(group, event).await
+    })
+    .await;
+    let outage = layer.outage(Some(group));
     layer.stop().await;
-    Ok(published.context("Redis did not answer in time")??)
+    match (published, outage) {
+        (Ok(published), _) => Ok(published?),
+        (Err(_), Some(outage)) => Err(outage.into()),
+        (Err(_), None) => bail!("Redis did not answer in time"),
+    }
 }
 
 async fn through_api(url: &str, key: Option<&str>, group: &GroupName, event: &Value) -> anyhow::Result<()> {
