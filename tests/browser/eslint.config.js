@@ -68,6 +68,8 @@ const browser = readonly(
 );
 
 export default [
+  // Published by others, and kept as it is.
+  { ignores: ["src/http/page/vendor/**"] },
   { linterOptions: { reportUnusedDisableDirectives: "error" } },
   { files: ["src/http/page/**/*.js"], languageOptions: { sourceType: "module", globals: { ...both, ...browser } }, rules },
   {
