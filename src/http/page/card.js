@@ -9,8 +9,11 @@ import { fillTemplate, formatBytes, pathParameters, plural, valueInTemplate } fr
 
 const LABELS = { websocket: "WebSocket", "socket.io": "Socket.IO" };
 
-/** What a user of the samples has, where a consumer reads it of the token. */
-const CLAIMS = { role: { label: "Role", value: "admin" }, name: { label: "Name", value: "Ada" } };
+/** What the page's users have in their tokens, where a consumer reads it there: the first client, the second, … */
+const CLAIMS = {
+  role: { label: "Role", values: ["admin", "technician"] },
+  name: { label: "Name", values: ["Ada", "Grace", "Mary", "Alan"] },
+};
 
 export class Card {
   consumer;
@@ -114,8 +117,9 @@ export class Card {
     element.classList.add(`hue-${this.hue}`);
     parts.name.textContent = this.name;
     parts.path.textContent = consumer.namespace === "/" ? consumer.path : `${consumer.path} ${consumer.namespace}`;
-    parts.protocol.textContent = LABELS[consumer.protocol];
-    parts.auth.textContent = consumer.auth.map((method) => (method === "jwt" ? "JWT" : method.replace("_", "-"))).join(" or ");
+    const methods = consumer.auth.map((method) => (method === "jwt" ? "JWT" : method.replace("_", "-")));
+    parts.speech.textContent = `${LABELS[consumer.protocol]}, ${methods.join(" or ")}`;
+    this.#showShared();
     parts.expander.addEventListener("click", () => this.#expand(parts.body.hidden));
     parts.toggle.addEventListener("click", () => {
       if (this.connection.state === "closed") this.connect();
@@ -133,6 +137,18 @@ export class Card {
     this.#showGroups();
   }
 
+  /** Which other consumers serve the same namespace: what they emit arrives here, too. */
+  #showShared() {
+    const { consumer } = this;
+    if (!this.#isSocketIo) return;
+    const isHere = ({ path, namespace }) => path === consumer.path && namespace === consumer.namespace;
+    const others = this.#node.consumers.filter((other) => other !== consumer && isHere(other)).map(({ name }) => name);
+    if (others.length === 0) return;
+    this.#parts.shared.hidden = false;
+    this.#parts.shared.textContent =
+      `Shares its namespace with ${others.join(" and ")}: every one of them that accepts the token serves this client.`;
+  }
+
   #addUser(number) {
     const method = this.#method;
     if (method === undefined) return;
@@ -148,8 +164,8 @@ export class Card {
     this.#addField("user.id", "User id", required ? { ...options, value: another } : { ...options, placeholder: "anonymous" });
     if (method !== "jwt") return;
     for (const claim of this.consumer.claims) {
-      const { label, value } = CLAIMS[claim];
-      this.#addField(`user.${claim}`, label, { value: number === 1 ? value : `${value} ${number}`.replace(/^admin.*/, "admin"), testid: claim });
+      const { label, values } = CLAIMS[claim];
+      this.#addField(`user.${claim}`, label, { value: values[(number - 1) % values.length], testid: claim });
     }
   }
 

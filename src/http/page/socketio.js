@@ -18,7 +18,8 @@ export const dialSocketIo = ({ path, namespace, transports, makeToken }) => asyn
   const token = await makeToken();
   const socket = io(namespace, {
     path,
-    transports,
+    // Without polling first: one request instead of four, where the node allows it.
+    transports: transports.includes("websocket") ? ["websocket"] : transports,
     auth: token ? { token } : {},
     addTrailingSlash: path.endsWith("/"),
     forceNew: true,
