@@ -174,7 +174,11 @@ async def test_a_refresh_token_is_no_access_token_even_where_it_need_not_say_its
 
 
 #: What a node without Redis and without a key once took for this machine: besides, it makes tokens for anybody.
-LOCAL = {**OPENED, "token": ("POST", "/page/token", {"user_id": 7})}
+LOCAL = {
+    **OPENED,
+    "token": ("POST", "/page/token", {"user_id": 7}),
+    "access token": ("POST", "/page/token", {"user_id": 7, "method": "jwt", "claims": {"role": "admin"}}),
+}
 
 #: What a page elsewhere sends from this machine's browser.
 FOREIGN = [

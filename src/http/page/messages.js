@@ -66,7 +66,7 @@ export class Messages {
   /** A button per client message, which puts it into the field with its known fields filled in. */
   #offerMessages() {
     for (const { name, fields } of this.#consumer.messages) {
-      const button = makeButton(name, "message-template", { className: "quiet" });
+      const button = makeButton(name, "message-template", { className: "quiet template" });
       button.addEventListener("click", () => {
         const values = fields.map((field) => [field, /time|date|_at$/.test(field) ? new Date().toISOString() : []]);
         this.#parts.message.value = JSON.stringify({ [this.#consumer.message_key]: name, ...Object.fromEntries(values) });

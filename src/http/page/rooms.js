@@ -74,7 +74,7 @@ export class Rooms {
       const label = document.createElement("label");
       const joined = Object.assign(document.createElement("span"), { className: "joined" });
       joined.append(input, button);
-      label.append(room.join, joined);
+      label.append(Object.assign(document.createElement("code"), { textContent: room.join }), joined);
       row.append(label);
       onEnter(input, () => this.#join(room, input));
     } else {
@@ -113,13 +113,13 @@ export class Rooms {
       return item;
     });
     this.#parts.asked.replaceChildren(...items);
-    this.#parts.roomhint.textContent = items.length ? "Asked for these rooms; press one to leave it." : "Not in a room that it asked for.";
+    this.#parts.roomhint.hidden = items.length === 0;
     this.#changed();
   }
 
   /** A button per event that has a handler, which fills in its name and arguments to try. */
   #offer(message) {
-    const button = makeButton(message.name, "event-template", { className: "quiet" });
+    const button = makeButton(message.name, "event-template", { className: "quiet template" });
     button.addEventListener("click", () => {
       this.#choose(message);
       if (!this.#parts.arguments.disabled) this.#parts.arguments.focus();
