@@ -30,13 +30,16 @@ use super::{
 };
 use crate::config::{AuthMethod, Config};
 
+/// Makes a token for a method and a user, or returns why it cannot.
+pub type MakeToken = Arc<dyn Fn(AuthMethod, PageUser) -> BoxFuture<'static, Result<String, String>> + Send + Sync>;
+
 /// Makes tokens for the page.
 #[derive(Clone)]
 pub struct TokenMaker {
     /// The methods that it makes tokens for.
     pub methods: Vec<AuthMethod>,
-    /// Makes a token for one of these methods, or returns why it cannot.
-    pub make: Arc<dyn Fn(AuthMethod, PageUser) -> BoxFuture<'static, Result<String, String>> + Send + Sync>,
+    /// Makes one for one of these methods.
+    pub make: MakeToken,
 }
 
 /// The user that the page wants to be.
@@ -54,7 +57,7 @@ const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'; st
 /// The body of `POST /page/token` is a number or a few short texts.
 const MAX_TOKEN_REQUEST: usize = 1024;
 
-/// Path, media type, content. There is no other file, so no path is ever looked up on a disk.
+/// Path, media type, content. Every file of the page is here: no path is ever looked up on a disk.
 const ASSETS: [(&str, &str, &str); 14] = [
     ("/", "text/html; charset=utf-8", include_str!("page/index.html")),
     ("/page/style.css", "text/css; charset=utf-8", include_str!("page/style.css")),

@@ -1,4 +1,4 @@
-//! Who may publish to a node, and what its live page may do.
+//! Which key opens the publish API of a node, and what its live page may do.
 
 use std::{sync::Arc, time::SystemTime};
 
@@ -14,7 +14,7 @@ use crate::{
     layer::codec,
 };
 
-/// The key that is set; else `made`, as long as nothing but this node hears what is published; else nobody publishes.
+/// The key that is set; else `made`, if events stay in this node; else publishing is off.
 pub fn publish_access(config: &Config, made: &Secret) -> PublishAccess {
     match &config.api.key {
         Some(key) => PublishAccess::Key(key.clone()),
@@ -23,7 +23,7 @@ pub fn publish_access(config: &Config, made: &Secret) -> PublishAccess {
     }
 }
 
-/// A key that nobody can guess, for as long as this process lives.
+/// A key that cannot be guessed, for as long as this process lives.
 pub fn make_key() -> Secret {
     Secret::new(uuid::Uuid::new_v4().simple().to_string())
 }

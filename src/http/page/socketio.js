@@ -1,7 +1,7 @@
 // The way to open a Socket.IO connection with the official client: what a project's own page would do, with its packets counted.
 
 import { refused } from "./connection.js";
-import { closeMeaning, formatMillis, hexadecimal } from "./text.js";
+import { closeMeaning, hexadecimal } from "./text.js";
 import { io } from "./vendor/socket.io.esm.min.js";
 
 /** An acknowledgement that has not come after this many ms is reported as missing. */
@@ -60,7 +60,7 @@ export const dialSocketIo = ({ path, namespace, transports, makeToken }) => asyn
       }
       const start = performance.now();
       const timer = setTimeout(() => {
-        events.frame("note", { data: `No acknowledgement of “${event}” within ${formatMillis(PATIENCE)}: its handler has no ack` });
+        events.frame("note", { data: `No acknowledgement of “${event}” within ${PATIENCE / 1000} s` });
       }, PATIENCE);
       socket.emit(event, ...args, (...answer) => {
         clearTimeout(timer);

@@ -272,7 +272,7 @@ async fn every_preset_is_described_with_rooms_and_arguments_to_try() {
 }
 
 #[actix_web::test]
-async fn a_bad_token_request_is_told_the_field() {
+async fn a_bad_token_request_is_refused_with_the_field() {
     let long = r#"{"user_id": "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"}"#;
     for request in ["{}", "", "[", r#"{"user_id": -1}"#, r#"{"user_id": ""}"#, long] {
         let response = ask(PageData::new(&config(), true, &key(), Some(maker())), post_token(request)).await;

@@ -1,4 +1,4 @@
-// The page for everybody: small windows, keyboards, screen readers, light and dark.
+// How the page looks and is used: small windows, keyboards, screen readers, light and dark.
 
 import assert from "node:assert/strict";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
@@ -17,7 +17,7 @@ const PRESETS = ["feed", "parking", "attendance", "tracker", "repair-shop", "das
 /** With SCREENSHOTS=1 the photographs are the README's; otherwise they are thrown away. */
 const kept = process.env.SCREENSHOTS === "1" && fileURLToPath(new URL("../../../docs/images/", import.meta.url));
 
-describe("the live page for everybody", () => {
+describe("the look of the live page", () => {
   let gate;
   let browser;
   let photographs;

@@ -147,14 +147,14 @@ describe("the live page", () => {
     await until("the panel names the consumer", async () => /feed: frame after/.test(await live.test("publish-answer").textContent()));
   });
 
-  it("explains a publish that reaches nobody", async () => {
+  it("explains a publish that reaches no client", async () => {
     await live.choose("client_create");
     await live.publish();
     const answer = () => live.test("publish-answer").textContent();
     await until("the reason", async () => /connect “feed” first/.test(await answer()));
-    await live.test("publish-group").fill("nobody.here");
+    await live.test("publish-group").fill("another.group");
     await live.publish();
-    await until("the reason", async () => /none of its consumers joins “nobody\.here”/.test(await answer()));
+    await until("the reason", async () => /none of its consumers joins “another\.group”/.test(await answer()));
   });
 
   it("refuses a bad group or event while it is typed, and says why", async () => {

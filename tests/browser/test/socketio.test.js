@@ -38,13 +38,13 @@ describe("the Socket.IO presets on the live page", () => {
     assert.deepEqual(live.problems, [], "the browser complained");
   });
 
-  it("have the official client, byte for byte as it is published", async () => {
+  it("use the official client, byte for byte as it is published", async () => {
     const published = await readFile(new URL("tests/socketio/node_modules/socket.io-client/dist/socket.io.esm.min.js", repository), "utf8");
     const served = await (await fetch(`${gate.url}page/vendor/socket.io.esm.min.js`)).text();
     assert.equal(served, published);
   });
 
-  it("join a session of the tracker, get its events and no more after leaving", async () => {
+  it("join a session of the tracker, and receive its events until they leave it", async () => {
     await live.connect("tracker");
     await live.expand("tracker");
     assert.equal(await live.in("tracker", "room-argument").inputValue(), "7");
@@ -64,7 +64,7 @@ describe("the Socket.IO presets on the live page", () => {
 
     await rooms.click();
     assert.equal(await rooms.count(), 0);
-    // What is emitted after the leave is answered after it: from then on the room is left.
+    // Events of one client are handled in order: once this one is answered, the room is left.
     await live.emit("tracker", "ping");
     await live.hears("tracker", "pong");
     await gate.publish("session.7", { type: "too-late", data: null });
@@ -73,7 +73,7 @@ describe("the Socket.IO presets on the live page", () => {
     assert.ok((await live.events("tracker")).every((row) => row.event !== "too-late"));
   });
 
-  it("fill in events with arguments to try, and show what the node answers", async () => {
+  it("offer events with arguments to try, and show the answer of the node", async () => {
     await live.connect("tracker");
     await live.expand("tracker");
     const templates = live.in("tracker", "event-template");
@@ -81,13 +81,13 @@ describe("the Socket.IO presets on the live page", () => {
     assert.equal(await live.in("tracker", "emit-event").inputValue(), "markAttendance");
     assert.deepEqual(JSON.parse(await live.in("tracker", "emit-arguments").inputValue()), [{ sessionId: 7, location: null }]);
     await live.in("tracker", "emit").click();
-    assert.deepEqual(await live.hears("tracker", "error"), { message: "Failed to mark attendance" }, "there is no backend");
+    assert.deepEqual(await live.hears("tracker", "error"), { message: "Failed to mark attendance" }, "without a backend");
     assert.deepEqual((await live.events("tracker", "out")).map((row) => row.event), ["markAttendance"]);
   });
 
-  it("are several clients that meet in a room, and say who is online", async () => {
+  it("can be several clients that meet in a room and see who is online", async () => {
     await live.expand("repair-shop");
-    // Another user than in the tests before: one who goes and comes back at once was never away.
+    // Another user than in the tests before: one who returns within the grace period was never offline.
     await live.in("repair-shop", "user-id").fill("70");
     await live.connect("repair-shop");
     const { userId, userName } = await live.hears("repair-shop", "user_online");
@@ -108,7 +108,7 @@ describe("the Socket.IO presets on the live page", () => {
     assert.equal(await live.test("count-open").textContent(), "1 of 6");
   });
 
-  it("let the dashboard in without a token, to an employee's room and the one for all", async () => {
+  it("connect to the dashboard without a token, and join the room of an employee and the general one", async () => {
     await live.connect("dashboard");
     await live.expand("dashboard");
     assert.equal(await live.in("dashboard", "user-id").inputValue(), "");
@@ -123,7 +123,7 @@ describe("the Socket.IO presets on the live page", () => {
     assert.match(await live.in("dashboard", "consumer-shared").textContent(), /tracker and repair-shop/);
   });
 
-  it("say why nothing comes where no room is joined", async () => {
+  it("explain why no event arrives while no room is joined", async () => {
     await live.connect("dashboard");
     await live.test("publish-group").fill("attendance_updates");
     await live.test("publish-event").fill('{"type": "attendance_update", "data": {"employee_id": "EMP014"}}');
@@ -154,7 +154,7 @@ describe("the Socket.IO namespaces of a configuration on the live page", () => {
     assert.deepEqual(live.problems, [], "the browser complained");
   });
 
-  it("acknowledge, and are told apart by their name", async () => {
+  it("acknowledge events", async () => {
     assert.equal(await live.in("echo", "consumer-path").textContent(), "/socket.io/ /echo");
     await live.connect("echo");
     await live.emit("echo", "echo", '["a", {"b": [1, null]}]', { ack: true });
@@ -168,14 +168,14 @@ describe("the Socket.IO namespaces of a configuration on the live page", () => {
     assert.deepEqual(sizes, [`${Buffer.byteLength('3/echo,0["a",{"b":[1,null]}]')} B`], "as on the wire");
   });
 
-  it("are reported where an acknowledgement does not come", async () => {
+  it("show that an acknowledgement did not come", async () => {
     await live.connect("echo");
     await live.emit("echo", "silent", "", { ack: true });
     const notes = live.page.locator("[data-testid=frame][data-direction=note]");
     await notes.filter({ hasText: "No acknowledgement of “silent”" }).waitFor();
   });
 
-  it("get an acknowledgement from the page where they ask for one", async () => {
+  it("receive the acknowledgements that they ask for", async () => {
     await live.connect("echo");
     await live.emit("echo", "ask");
     assert.deepEqual(await live.hears("echo", "question"), { who: "you" });
@@ -183,7 +183,7 @@ describe("the Socket.IO namespaces of a configuration on the live page", () => {
     assert.ok((await live.events("echo", "out")).some((row) => row.event === "question" && row.mark === "acknowledgement"));
   });
 
-  it("are asked only for what is well formed, and the page says what is not", async () => {
+  it("receive no event that is not well formed, and the page says what is wrong", async () => {
     await live.connect("echo");
     const error = live.in("echo", "emit-error");
     for (const [event, args, reason] of [
@@ -200,7 +200,7 @@ describe("the Socket.IO namespaces of a configuration on the live page", () => {
     assert.ok(await error.isHidden());
   });
 
-  it("send names and data of strangers, which stay text", async () => {
+  it("send hostile names and data, which stay text", async () => {
     await live.connect("echo");
     const name = "<img src=x onerror=document.title='taken'>";
     const data = { "<b>key</b>": "<script>document.title='taken'</script>", __proto__: 1, "\u202etxt": "\u0000\u2028" };
@@ -215,7 +215,7 @@ describe("the Socket.IO namespaces of a configuration on the live page", () => {
     assert.equal(await live.page.title(), "Channelgate, live");
   });
 
-  it("refuse in their own words, and are not asked again", async () => {
+  it("refuse a client with a reason, which is shown as text and not retried", async () => {
     await live.in("closed", "consumer-toggle").click();
     await live.stateIs("closed", /^Refused by the namespace: Not <b>today<\/b>$/);
     assert.equal(await live.card("closed").locator("b").count(), 0);
@@ -225,7 +225,7 @@ describe("the Socket.IO namespaces of a configuration on the live page", () => {
     assert.deepEqual(await live.hears("members", "hello"), { id: 7 });
   });
 
-  it("disconnect the client, which stays away", async () => {
+  it("can disconnect a client, which does not reconnect by itself", async () => {
     await live.connect("echo");
     await live.emit("echo", "quit");
     await live.stateIs("echo", /^Disconnected by the node$/);
@@ -233,8 +233,8 @@ describe("the Socket.IO namespaces of a configuration on the live page", () => {
   });
 });
 
-describe("the Socket.IO clients of the page and its tokens", () => {
-  it("are none without the key, and say so", async () => {
+describe("the Socket.IO clients of the live page", () => {
+  it("need the key for a token, and say so", async () => {
     const gate = await Gate.start({ environment: { CHANNELGATE_API_KEY: "the-key-of-this-test" } });
     const browser = await launch();
     const live = await Live.open(browser, gate.url);
@@ -251,7 +251,7 @@ describe("the Socket.IO clients of the page and its tokens", () => {
     }
   });
 
-  it("are pasted where a backend would act for the user", async () => {
+  it("take a pasted token where a backend would act for the user", async () => {
     const secret = "a-secret-key-for-this-test-alone-0123456789";
     const gate = await Gate.start({ environment: { DJANGO_SECRET_KEY: secret, CHANNELGATE_BACKEND_URL: "http://127.0.0.1:9/" } });
     const browser = await launch();
@@ -272,9 +272,9 @@ describe("the Socket.IO clients of the page and its tokens", () => {
   });
 });
 
-describe("the Socket.IO clients of the page and a node that goes away", () => {
-  it("come back with a new token, and ask for their rooms again", async () => {
-    // One that a node makes for itself would be another one after the restart.
+describe("the Socket.IO clients of the live page, when the node restarts,", () => {
+  it("reconnect with a new token and join their rooms again", async () => {
+    // A key that the node makes for itself would change with the restart.
     const gate = await Gate.start({ environment: { CHANNELGATE_API_KEY: "the-key-of-this-test" } });
     const browser = await launch();
     const live = await Live.open(browser, gate.pageUrl);
