@@ -200,6 +200,29 @@ describe("the Socket.IO namespaces of a configuration on the live page", () => {
     assert.ok(await error.isHidden());
   });
 
+  it("send bytes, which are shown and counted", async () => {
+    await live.connect("echo");
+    await live.expand("echo");
+    await live.in("echo", "room-argument").fill("7");
+    await live.in("echo", "room-join").click();
+    await until("another client is heard in the room", async () => {
+      await live.page.evaluate(async () => {
+        const { io } = await import("/page/vendor/socket.io.esm.min.js");
+        const other = io("/echo", { forceNew: true, transports: ["websocket"] });
+        await new Promise((resolve) => void other.on("connect", resolve));
+        other.emit("tell", 7, new Uint8Array([1, 2, 255]).buffer);
+        // Events of one client are handled in order: this one is answered last.
+        await other.emitWithAck("echo");
+        other.disconnect();
+      });
+      return (await live.events("echo")).length > 0;
+    });
+    assert.equal(await live.hears("echo", "told"), "binary 01 02 ff");
+    const size = live.page.locator('[data-testid=frame][data-event="told"] [data-testid=frame-size]');
+    const packet = '51-/echo,["told",{"_placeholder":true,"num":0}]';
+    assert.equal(await size.first().textContent(), `${packet.length + 3} B`);
+  });
+
   it("send hostile names and data, which stay text", async () => {
     await live.connect("echo");
     const name = "<img src=x onerror=document.title='taken'>";
