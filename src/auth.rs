@@ -9,6 +9,7 @@ pub mod claims;
 pub mod credential;
 pub mod jwt;
 pub mod origin;
+pub mod page_tokens;
 pub mod revocations;
 pub mod ws_token;
 
@@ -20,6 +21,7 @@ pub use authenticator::{Authenticator, Keys};
 pub use cache::{Cache, Cached, Ends, MemoryCache, RedisCache};
 pub use credential::{RequestHead, Source};
 pub use origin::OriginPolicy;
+pub use page_tokens::PageTokens;
 pub use revocations::Revocations;
 pub use ws_token::IssuedToken;
 

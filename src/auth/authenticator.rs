@@ -11,7 +11,8 @@ use std::{fmt, sync::Arc, time::SystemTime};
 use arc_swap::ArcSwap;
 
 use super::{
-    AuthConfigError, AuthError, Cache, Identity, IssuedToken, OriginPolicy, RequestHead, Revocations, Source, claims,
+    AuthConfigError, AuthError, Cache, Identity, IssuedToken, OriginPolicy, PageTokens, RequestHead, Revocations,
+    Source, claims,
     credential::{self, Authorization},
     jwt,
     ws_token::{self, WsTokens},
@@ -27,6 +28,8 @@ pub struct Authenticator {
     keys: ArcSwap<Keys>,
     cache: Arc<dyn Cache>,
     revocations: Arc<Revocations>,
+    /// Tokens of the node's own live page, which open connections only.
+    page_tokens: Option<Arc<PageTokens>>,
 }
 
 /// Keys, credential sources and origins of a configuration.
@@ -64,7 +67,14 @@ impl Keys {
 impl Authenticator {
     /// Uses the rules of the configuration, and the cache that holds ws-tokens. An error names the key in the file.
     pub fn new(config: &Config, cache: Arc<dyn Cache>) -> Result<Self, AuthConfigError> {
-        Ok(Self { keys: ArcSwap::from_pointee(Keys::new(config)?), cache, revocations: Arc::default() })
+        let keys = ArcSwap::from_pointee(Keys::new(config)?);
+        Ok(Self { keys, cache, revocations: Arc::default(), page_tokens: None })
+    }
+
+    /// Lets the tokens of the node's own live page open connections, too.
+    #[must_use]
+    pub fn with_page_tokens(self, page_tokens: Option<Arc<PageTokens>>) -> Self {
+        Self { page_tokens, ..self }
     }
 
     /// Uses other rules from the next credential on.
@@ -104,7 +114,7 @@ impl Authenticator {
             let result = match (credential::find(sources, head), lacks_key) {
                 (Some(credential), _) => {
                     shown = true;
-                    let identity = self.identify(*method, &credential.token).await;
+                    let identity = self.identify_client(*method, &credential.token).await;
                     identity.map(|identity| Identity { subprotocol: credential.subprotocol, ..identity })
                 }
                 (None, lacks_key) => Err(lacks_key.unwrap_or(AuthError::Missing)),
@@ -126,8 +136,21 @@ impl Authenticator {
             AuthMethod::Jwt => keys.jwt.as_ref().ok_or(jwt::NO_KEY)?.identify(token, SystemTime::now())?,
             AuthMethod::Anonymous => return Ok(Identity::default()),
         };
-        // Last, so that nothing is awaited between this check and the moment from which the connection can be
-        // disconnected.
+        self.unless_revoked(identity).await
+    }
+
+    /// As [`Self::identify`], for a connection, which a token of the node's own live page opens, too.
+    async fn identify_client(&self, method: AuthMethod, token: &str) -> Result<Identity, AuthError> {
+        if let (AuthMethod::Jwt, Some(page_tokens)) = (method, &self.page_tokens)
+            && let Ok(identity) = page_tokens.identify(token, SystemTime::now())
+        {
+            return self.unless_revoked(identity).await;
+        }
+        self.identify(method, token).await
+    }
+
+    /// Last, so that nothing is awaited between this check and the moment from which the connection can be disconnected.
+    async fn unless_revoked(&self, identity: Identity) -> Result<Identity, AuthError> {
         if let Some(token) = identity.token {
             self.revocations.check(token).await?;
         }
@@ -138,7 +161,7 @@ impl Authenticator {
     pub async fn identify_by(&self, methods: &[AuthMethod], token: &str) -> Result<Identity, AuthError> {
         let mut worst = None;
         for method in methods.iter().filter(|method| **method != AuthMethod::Anonymous) {
-            match self.identify(*method, token).await {
+            match self.identify_client(*method, token).await {
                 Ok(identity) => return Ok(identity),
                 Err(error) => {
                     if worst.as_ref().is_none_or(|worst: &AuthError| weight(&error) > weight(worst)) {

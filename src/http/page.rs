@@ -1,11 +1,13 @@
-//! The live page at `/`: what a stranger opens first. It connects to each consumer, shows frames as they arrive and
-//! publishes samples.
+//! The live page at `/`: the first thing that a new user opens. It connects to each consumer, shows frames and events as
+//! they arrive, emits events of its own and publishes samples.
 //!
-//! In: the configuration and, with the embedded layer, a maker of ws-tokens. Out: fixed assets, a JSON description of
-//! the consumers, and `POST /page/token`. The page uses the same WebSockets and the same publish API as everybody
-//! else. It must never say a secret: what [`describe`] does not name does not leave the node.
+//! In: the configuration and, with the embedded layer, a maker of tokens. Out: fixed assets, a JSON description of the
+//! consumers, and `POST /page/token`. The page uses the same connections and the same publish API as every client; for
+//! Socket.IO it has the official client (`page/vendor`), so that what it shows is what browsers see. It never shows a secret:
+//! what [`describe`] does not name does not leave the node.
 
 mod describe;
+mod hints;
 
 use std::sync::Arc;
 
@@ -17,6 +19,7 @@ use actix_web::{
 use arc_swap::ArcSwap;
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
+use indexmap::IndexMap;
 use serde::Deserialize;
 use serde_json::json;
 
@@ -25,32 +28,57 @@ use super::{
     publish::{self, Gate, PublishAccess},
     refusal,
 };
-use crate::config::Config;
+use crate::config::{AuthMethod, Config};
 
-/// Makes a ws-token for a user id, or says why it cannot.
-pub type TokenMaker = Arc<dyn Fn(String) -> BoxFuture<'static, Result<String, String>> + Send + Sync>;
+/// Makes a token for a method and a user, or returns why it cannot.
+pub type MakeToken = Arc<dyn Fn(AuthMethod, PageUser) -> BoxFuture<'static, Result<String, String>> + Send + Sync>;
+
+/// Makes tokens for the page.
+#[derive(Clone)]
+pub struct TokenMaker {
+    /// The methods that it makes tokens for.
+    pub methods: Vec<AuthMethod>,
+    /// Makes one for one of these methods.
+    pub make: MakeToken,
+}
+
+/// The user that the page wants to be.
+pub struct PageUser {
+    /// The user's id.
+    pub id: String,
+    /// What else an access token says: the claims `role` and `name`.
+    pub claims: IndexMap<Box<str>, String>,
+}
 
 /// Own scripts, styles and images and nothing else; sockets to any host, because a proxy may serve them elsewhere.
 const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; \
      connect-src 'self' ws: wss:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
-/// The body of `POST /page/token` is one number or a short text.
+/// The body of `POST /page/token` is a number or a few short texts.
 const MAX_TOKEN_REQUEST: usize = 1024;
 
-/// Path, media type, content. There is no other file, so no path is ever looked up on a disk.
-const ASSETS: [(&str, &str, &str); 9] = [
+/// Path, media type, content. Every file of the page is here: no path is ever looked up on a disk.
+const ASSETS: [(&str, &str, &str); 14] = [
     ("/", "text/html; charset=utf-8", include_str!("page/index.html")),
     ("/page/style.css", "text/css; charset=utf-8", include_str!("page/style.css")),
     ("/page/icon.svg", "image/svg+xml", include_str!("page/icon.svg")),
     ("/page/app.js", SCRIPT, include_str!("page/app.js")),
     ("/page/connection.js", SCRIPT, include_str!("page/connection.js")),
+    ("/page/socketio.js", SCRIPT, include_str!("page/socketio.js")),
     ("/page/card.js", SCRIPT, include_str!("page/card.js")),
+    ("/page/messages.js", SCRIPT, include_str!("page/messages.js")),
+    ("/page/rooms.js", SCRIPT, include_str!("page/rooms.js")),
     ("/page/frames.js", SCRIPT, include_str!("page/frames.js")),
     ("/page/publish.js", SCRIPT, include_str!("page/publish.js")),
+    ("/page/controls.js", SCRIPT, include_str!("page/controls.js")),
     ("/page/text.js", SCRIPT, include_str!("page/text.js")),
+    (CLIENT, SCRIPT, include_str!("page/vendor/socket.io.esm.min.js")),
 ];
 
 const SCRIPT: &str = "text/javascript; charset=utf-8";
+
+/// The official Socket.IO client.
+const CLIENT: &str = "/page/vendor/socket.io.esm.min.js";
 
 /// What the page shows and may do; cheap to clone, one for all workers.
 #[derive(Clone)]
@@ -61,10 +89,10 @@ pub struct PageData {
 }
 
 impl PageData {
-    /// `embedded`: events stay in this process. A `token_maker` makes `POST /page/token` exist; the caller passes one
-    /// only with the embedded cache, where tokens open nothing but this node.
+    /// `embedded`: events stay in this process. A `token_maker` makes `POST /page/token` exist; its tokens must open nothing
+    /// but this node.
     pub fn new(config: &Config, embedded: bool, publish: &PublishAccess, token_maker: Option<TokenMaker>) -> Self {
-        let description = describe::describe(config, embedded, publish, token_maker.is_some());
+        let description = describe::describe(config, embedded, publish, methods(token_maker.as_ref()));
         let description = Arc::new(ArcSwap::from_pointee(description.to_string().into()));
         let body = BodyLimits::new(MAX_TOKEN_REQUEST, config);
         Self { description, token_maker, body }
@@ -72,9 +100,13 @@ impl PageData {
 
     /// Describes another configuration from now on.
     pub fn exchange(&self, config: &Config, embedded: bool, publish: &PublishAccess) {
-        let description = describe::describe(config, embedded, publish, self.token_maker.is_some());
+        let description = describe::describe(config, embedded, publish, methods(self.token_maker.as_ref()));
         self.description.store(Arc::new(description.to_string().into()));
     }
+}
+
+fn methods(maker: Option<&TokenMaker>) -> &[AuthMethod] {
+    maker.map_or(&[], |maker| &maker.methods)
 }
 
 /// Registers the page's routes.
@@ -115,10 +147,36 @@ fn mime_json() -> header::ContentType {
     header::ContentType::json()
 }
 
-/// `{"user_id": 7}`.
+/// `{"user_id": 7}`, or `{"user_id": 7, "method": "jwt", "claims": {"role": "manager", "name": "Ada"}}`.
 #[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
 struct TokenRequest {
     user_id: UserId,
+    #[serde(default = "ws_token")]
+    method: AuthMethod,
+    #[serde(default)]
+    claims: Claims,
+}
+
+const fn ws_token() -> AuthMethod {
+    AuthMethod::WsToken
+}
+
+/// The claims that the page may choose: those that the presets read.
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Claims {
+    role: Option<String>,
+    name: Option<String>,
+}
+
+impl Claims {
+    fn given(self) -> IndexMap<Box<str>, String> {
+        let all = [("role", self.role), ("name", self.name)];
+        all.into_iter()
+            .filter_map(|(key, value)| Some((key.into(), value.filter(|value| !value.is_empty())?)))
+            .collect()
+    }
 }
 
 #[derive(Deserialize)]
@@ -156,17 +214,21 @@ async fn token(
         }
         Err(BodyError::Broken(_)) => Bytes::new(),
     };
-    let Ok(TokenRequest { user_id }) = serde_json::from_slice(&body) else {
+    let Ok(TokenRequest { user_id, method, claims }) = serde_json::from_slice(&body) else {
         return refusal::error(StatusCode::BAD_REQUEST, "send {\"user_id\": 7}", Some("user_id"));
     };
-    let user_id = match user_id {
+    let id = match user_id {
         UserId::Number(number) => number.to_string(),
         UserId::Text(text) => text,
     };
-    if user_id.is_empty() || user_id.len() > 64 {
+    if id.is_empty() || id.len() > 64 {
         return refusal::error(StatusCode::BAD_REQUEST, "a user id has 1 to 64 bytes", Some("user_id"));
     }
-    match maker(user_id).await {
+    if !maker.methods.contains(&method) {
+        return refusal::error(StatusCode::BAD_REQUEST, "this node makes no tokens of this kind", Some("method"));
+    }
+    match (maker.make)(method, PageUser { id, claims: claims.given() }).await {
+        Ok(token) if method == AuthMethod::Jwt => strict(StatusCode::OK).json(json!({ "jwt": token })),
         Ok(token) => strict(StatusCode::OK).json(json!({ "ws_token": token })),
         Err(reason) => refusal::error(StatusCode::SERVICE_UNAVAILABLE, &reason, None),
     }

@@ -1,14 +1,14 @@
-//! Who may publish to a node, and what its live page may do.
+//! Which key opens the publish API of a node, and what its live page may do.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::SystemTime};
 
 use futures_util::future::BoxFuture;
 
 use crate::{
-    auth::Cache,
-    config::{Config, Secret},
+    auth::{AuthConfigError, AuthError, Cache, PageTokens},
+    config::{AuthMethod, Config, Secret, WsToken},
     http::{
-        page::{PageData, TokenMaker},
+        page::{PageData, PageUser, TokenMaker},
         publish::PublishAccess,
     },
     layer::codec,
@@ -28,20 +28,56 @@ pub fn make_key() -> Secret {
     Secret::new(uuid::Uuid::new_v4().simple().to_string())
 }
 
-/// With the embedded cache, where tokens are valid on this node only, the page can create a ws-token itself.
-pub fn page(config: &Config, publish: &PublishAccess, cache: &Arc<dyn Cache>) -> PageData {
-    let embedded = config.is_embedded();
-    let maker: Option<TokenMaker> = (embedded && config.cache_url().is_none()).then(|| {
+/// What signs access tokens for the live page: with the embedded layer and no backend, which would act for the user of such
+/// a token.
+pub fn page_tokens(config: &Config) -> Result<Option<Arc<PageTokens>>, AuthConfigError> {
+    let wanted = makes_tokens(config) && shows_page(config) && config.backend.url.is_none();
+    wanted.then(|| PageTokens::new(&config.auth).map(Arc::new)).transpose()
+}
+
+/// Whether the live page is on.
+pub fn shows_page(config: &Config) -> bool {
+    config.page.enabled.unwrap_or_else(|| config.is_embedded())
+}
+
+/// With the embedded cache, whose tokens open nothing but this node.
+fn makes_tokens(config: &Config) -> bool {
+    config.is_embedded() && config.cache_url().is_none()
+}
+
+/// The live page; where its tokens open nothing but this node, it can make itself some.
+pub fn page(
+    config: &Config,
+    publish: &PublishAccess,
+    cache: &Arc<dyn Cache>,
+    page_tokens: Option<Arc<PageTokens>>,
+) -> PageData {
+    let maker = makes_tokens(config).then(|| {
+        let mut methods = vec![AuthMethod::WsToken];
+        methods.extend(page_tokens.is_some().then_some(AuthMethod::Jwt));
         let (cache, rules) = (Arc::clone(cache), config.auth.ws_token.clone());
-        Arc::new(move |user: String| {
-            let (cache, rules) = (Arc::clone(&cache), rules.clone());
+        let make = Arc::new(move |method, user: PageUser| {
+            let (cache, rules, page_tokens) = (Arc::clone(&cache), rules.clone(), page_tokens.clone());
             Box::pin(async move {
-                let token = uuid::Uuid::new_v4().simple().to_string();
-                let key = rules.opaque_key.replace("{token}", &token);
-                let made = cache.set(&key, codec::cache_value::encode_cache_str(&user).into(), rules.lifetime.0).await;
-                made.map(|()| token).map_err(|error| error.to_string())
+                match (method, page_tokens) {
+                    (AuthMethod::WsToken, _) => ws_token(&*cache, &rules, &user.id).await,
+                    (AuthMethod::Jwt, Some(tokens)) => {
+                        let claims = user.claims.into_iter().map(|(name, value)| (name, value.into())).collect();
+                        tokens.sign(&user.id, claims, SystemTime::now())
+                    }
+                    _ => Err(AuthError::Unconfigured("this node makes no tokens of this kind")),
+                }
+                .map_err(|error| error.to_string())
             }) as BoxFuture<'static, _>
-        }) as TokenMaker
+        });
+        TokenMaker { methods, make }
     });
-    PageData::new(config, embedded, publish, maker)
+    PageData::new(config, config.is_embedded(), publish, maker)
+}
+
+async fn ws_token(cache: &dyn Cache, rules: &WsToken, user: &str) -> Result<String, AuthError> {
+    let token = uuid::Uuid::new_v4().simple().to_string();
+    let key = rules.opaque_key.replace("{token}", &token);
+    cache.set(&key, codec::cache_value::encode_cache_str(user).into(), rules.lifetime.0).await?;
+    Ok(token)
 }

@@ -53,19 +53,19 @@ impl Reload {
         metrics: Metrics,
     ) -> anyhow::Result<Self> {
         metrics.tail.name_consumers(consumers.iter().map(|consumer| consumer.numbered()));
-        let authenticator = Authenticator::new(&config, Arc::clone(cache))?;
+        let page_tokens = access::page_tokens(&config)?;
+        let authenticator = Authenticator::new(&config, Arc::clone(cache))?.with_page_tokens(page_tokens.clone());
         if config.redis_url().is_some() {
             authenticator.revocations().expect();
         }
         let embedded = config.is_embedded();
         let made_key = access::make_key();
         let publish = access::publish_access(&config, &made_key);
-        let shows_page = config.page.enabled.unwrap_or(embedded);
         Ok(Self {
             reader,
             serving: Arc::new(ArcSwap::from_pointee(ServingConfig::new(&config, &consumers, &metrics))),
             authenticator: Arc::new(authenticator),
-            page: shows_page.then(|| access::page(&config, &publish, cache)),
+            page: access::shows_page(&config).then(|| access::page(&config, &publish, cache, page_tokens)),
             publish: Arc::new(ArcSwap::from_pointee(publish)),
             made_key,
             graces: presence::graces(consumers.iter()),

@@ -64,10 +64,12 @@ const both = readonly(
   "console setTimeout clearTimeout setInterval clearInterval fetch URL WebSocket performance Blob Event EventTarget CustomEvent",
 );
 const browser = readonly(
-  "document window location navigator requestAnimationFrame getSelection getComputedStyle innerWidth Option NodeFilter OffscreenCanvas addEventListener history sessionStorage URLSearchParams",
+  "document window location navigator requestAnimationFrame getSelection getComputedStyle innerWidth Option NodeFilter OffscreenCanvas addEventListener scrollTo history sessionStorage URLSearchParams",
 );
 
 export default [
+  // Published by others, and kept as it is.
+  { ignores: ["src/http/page/vendor/**"] },
   { linterOptions: { reportUnusedDisableDirectives: "error" } },
   { files: ["src/http/page/**/*.js"], languageOptions: { sourceType: "module", globals: { ...both, ...browser } }, rules },
   {

@@ -174,7 +174,11 @@ async def test_a_refresh_token_is_never_an_access_token_even_without_kind_checks
 
 
 #: What a node without Redis and without a key once permitted from this machine; it also issues tokens to anyone.
-LOCAL = {**OPENED, "token": ("POST", "/page/token", {"user_id": 7})}
+LOCAL = {
+    **OPENED,
+    "token": ("POST", "/page/token", {"user_id": 7}),
+    "access token": ("POST", "/page/token", {"user_id": 7, "method": "jwt", "claims": {"role": "admin"}}),
+}
 
 #: Requests that a page elsewhere sends from this machine's browser.
 FOREIGN = [

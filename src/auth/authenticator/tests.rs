@@ -98,6 +98,27 @@ async fn a_node_without_a_key_reports_that_instead_of_refusing_the_user() {
 }
 
 #[tokio::test]
+async fn a_token_of_the_page_opens_connections_and_nothing_else() {
+    for config in [config(), Config::default()] {
+        let tokens = Arc::new(PageTokens::new(&config.auth).unwrap());
+        let token = tokens.sign("7", IndexMap::from([("role".into(), "admin".into())]), SystemTime::now()).unwrap();
+        let without = Authenticator::new(&config, Arc::new(MemoryCache::new())).unwrap();
+        let query = format!("token={token}");
+        assert!(user(&without, "jwt", &query).await.is_err(), "a node without a page");
+        let node = Authenticator::new(&config, Arc::new(MemoryCache::new())).unwrap().with_page_tokens(Some(tokens));
+        assert_eq!(user(&node, "jwt", &query).await.unwrap(), r#"{"id":7,"role":"admin"}"#);
+        assert!(node.identify_by(&[AuthMethod::Jwt], &token).await.is_ok());
+        assert!(user(&node, "ws_token", &query).await.is_err());
+        assert!(node.identify(AuthMethod::Jwt, &token).await.is_err(), "as the admin API asks");
+        assert!(node.issue_ws_token(Some(&format!("Bearer {token}"))).await.is_err());
+
+        let (fingerprint, ends) = node.recognise(&token);
+        node.revocations().add(fingerprint, ends.unwrap());
+        assert_eq!(user(&node, "jwt", &query).await, Err(AuthError::Revoked));
+    }
+}
+
+#[tokio::test]
 async fn an_unreachable_store_does_not_refuse_the_user() {
     let node = Authenticator::new(&config(), Arc::new(Away)).unwrap();
     let away = AuthError::Unavailable { retry_after: LATER };

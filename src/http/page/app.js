@@ -1,4 +1,4 @@
-// The page put together: loads what the node says of itself, then wires cards, frames and the publish panel.
+// The page put together: loads the node's description of itself, then connects cards, frames and the publish panel.
 
 import { Card } from "./card.js";
 import { FrameLog } from "./frames.js";
@@ -17,6 +17,8 @@ const byId = (id) => document.getElementById(id);
 const log = new FrameLog();
 const panel = new PublishPanel();
 const cards = [];
+/** The number of the last client that was added to a consumer. */
+const added = new Map();
 const totals = { in: 0, bytes: 0, published: 0, latencies: [] };
 let countersDue = false;
 
@@ -31,7 +33,7 @@ async function start() {
       "This node reads the Redis that REDIS_URL names, so call group_send in your Django and watch the frame arrive here.";
   }
   const authorization = () => panel.authorization;
-  node.consumers.forEach((consumer, index) => addCard(consumer, { tokens: node.tokens, authorization, hue: index % HUES }));
+  node.consumers.forEach((consumer, index) => addCard(consumer, { node, authorization, hue: index % HUES }));
   panel.start(cards, node.publish);
   takeKey();
   addEventListener("hashchange", takeKey);
@@ -50,11 +52,27 @@ function takeKey() {
   panel.key = found ?? sessionStorage.getItem(KEY) ?? panel.key;
 }
 
+/** Adds a client of a consumer: its first, or another one behind the last of them. */
 function addCard(consumer, options) {
   const card = new Card(consumer, options);
+  const siblings = cards.filter((other) => other.consumer === consumer);
   cards.push(card);
   log.addConsumer(card.name);
-  byId("cards").append(card.element);
+  if (siblings.length) siblings.at(-1).element.after(card.element);
+  else byId("cards").append(card.element);
+  card.element.addEventListener("add", () => {
+    const number = (added.get(consumer) ?? 1) + 1;
+    added.set(consumer, number);
+    addCard(consumer, { ...options, number }).focus();
+    showCounters();
+  });
+  card.element.addEventListener("remove", () => {
+    card.connection.disconnect();
+    cards.splice(cards.indexOf(card), 1);
+    card.element.remove();
+    cards.find((other) => other.consumer === consumer)?.focus();
+    showCounters();
+  });
   card.element.addEventListener("groups", () => panel.showGroups());
   card.connection.addEventListener("frame", ({ detail }) => onFrame(card, detail));
   let last = card.connection.state;
@@ -67,6 +85,7 @@ function addCard(consumer, options) {
     last = state;
     showCounters();
   });
+  return card;
 }
 
 function onFrame(card, frame) {
@@ -74,9 +93,10 @@ function onFrame(card, frame) {
   if (frame.direction === "in") {
     totals.in += 1;
     totals.bytes += frame.size;
-    hit = panel.match(card, frame.data, frame.clock);
+    if (!frame.acknowledges) hit = panel.match(card, frame.data, frame.clock);
   }
-  log.add({ ...frame, consumer: card.name, hue: card.hue, latency: hit?.latency, open: panel.isShown(hit?.pending) });
+  const latency = frame.latency ?? hit?.latency;
+  log.add({ ...frame, consumer: card.name, hue: card.hue, latency, open: panel.isShown(hit?.pending) });
   showCounters();
 }
 
@@ -98,7 +118,7 @@ function showCounters() {
   });
 }
 
-/** Connects what can be connected, subscribes, publishes every sample, and says what came of it. */
+/** Connects what can be connected, subscribes, joins rooms, publishes every sample, and says what came of it. */
 async function tryEverything() {
   const button = byId("try");
   const say = (text) => (byId("try-status").textContent = text);
@@ -109,11 +129,11 @@ async function tryEverything() {
     for (const card of usable) card.connect();
     await Promise.all(usable.map((card) => settled(card)));
     const open = usable.filter((card) => card.connection.state === "open");
-    for (const card of open) if (card.hasTopics) card.subscribe();
-    // A subscribe has no answer and the publish takes another way to the node, so it gets a head start.
+    for (const card of open) card.begin();
+    // Neither a subscribe nor a join is answered, and the publish takes another way to the node, so they get a head start.
     await pause(250);
     if (!panel.possible) {
-      say(`${plural(open.length, "consumer")} connected. Publishing needs the API key.`);
+      say(`${plural(open.length, "client")} connected. Publishing needs the API key.`);
       return;
     }
     const results = [];
@@ -130,7 +150,7 @@ async function tryEverything() {
     say(
       `${plural(sent.length, "event")} published, ${arrived.length} arrived.` +
         (failed ? ` ${plural(failed, "publish")} failed.` : "") +
-        (skipped ? ` ${plural(skipped, "consumer")} not connected.` : " Now change one and publish it."),
+        (skipped ? ` ${plural(skipped, "client")} not connected.` : " Now change one and publish it."),
     );
   } finally {
     button.disabled = false;

@@ -1,40 +1,59 @@
-// One consumer's card: its state, what a connection needs (token, path parameters), topics and own messages.
+// One client's card: its state, what a connection needs (token, path parameters), and what its protocol can send.
 
-import { Connection } from "./connection.js";
-import {
-  fillTemplate, formatBytes, isObject, parseJson, pathParameters, plural, valueInTemplate,
-} from "./text.js";
+import { Connection, dialPlain } from "./connection.js";
+import { onEnter } from "./controls.js";
+import { Messages } from "./messages.js";
+import { Rooms } from "./rooms.js";
+import { dialSocketIo } from "./socketio.js";
+import { fillTemplate, formatBytes, pathParameters, plural, valueInTemplate } from "./text.js";
+
+const LABELS = { websocket: "WebSocket", "socket.io": "Socket.IO" };
+
+/** What the page's users have in their tokens, where a consumer reads it there: the first client, the second, … */
+const CLAIMS = {
+  role: { label: "Role", values: ["admin", "technician"] },
+  name: { label: "Name", values: ["Ada", "Grace", "Mary", "Alan"] },
+};
 
 export class Card {
   consumer;
+  name;
   connection;
   element;
   hue;
   #parts = {};
   #inputs = {};
-  #subscribed = new Set();
-  #tokens;
+  #node;
   #authorization;
+  #speech;
   #ticking;
 
-  /** `tokens`: whether this node makes ws-tokens for the page, for who shows `authorization`. `hue`: which colour frames of this consumer have. */
-  constructor(consumer, { tokens, authorization, hue }) {
+  /**
+   * `node`: what the node says of itself. `authorization`: the header that shows the key. `hue`: the colour of its frames.
+   * `number`: which client of the consumer it is; the first one has the consumer's name alone.
+   */
+  constructor(consumer, { node, authorization, hue, number = 1 }) {
     this.consumer = consumer;
+    this.name = number === 1 ? consumer.name : `${consumer.name} ${number}`;
     this.hue = hue;
-    this.#tokens = tokens;
+    this.#node = node;
     this.#authorization = authorization;
     this.element = document.getElementById("card-template").content.cloneNode(true).firstElementChild;
     for (const part of this.element.querySelectorAll("[data-part]")) this.#parts[part.dataset.part] = part;
-    this.connection = new Connection(() => this.#url());
-    this.#fill(hue);
+    const { path, namespace } = consumer;
+    const { transports } = node;
+    this.connection = new Connection(
+      this.#isSocketIo
+        ? dialSocketIo({ path, namespace, transports, makeToken: () => this.#token() })
+        : dialPlain(() => this.#url()),
+    );
+    const parts = this.#parts;
+    this.#speech = new (this.#isSocketIo ? Rooms : Messages)(this.connection, consumer, parts, () => this.#showGroups());
+    this.#fill(number);
     this.connection.addEventListener("state", () => this.#stateChanged());
     this.connection.addEventListener("frame", () => this.#showNumbers());
     this.#stateChanged();
     this.#showNumbers();
-  }
-
-  get name() {
-    return this.consumer.name;
   }
 
   /** Whether everything is filled in that a connection needs. */
@@ -42,28 +61,33 @@ export class Card {
     return Object.values(this.#inputs).every((input) => input.value.trim() !== "" || !input.required);
   }
 
-  /** The groups that a connection with these fields joins, as far as the templates are plain. */
+  /** The groups that a connection with these fields is in, as far as the templates are plain. */
   get groups() {
     const values = Object.fromEntries(Object.entries(this.#inputs).map(([key, input]) => [key, input.value.trim()]));
-    return this.consumer.groups.map((template) => fillTemplate(template, values)).filter(Boolean);
+    const own = this.consumer.groups.map((template) => fillTemplate(template, values)).filter(Boolean);
+    return [...own, ...this.#speech.groups];
   }
 
-  get hasTopics() {
-    return this.#subscribeMessage !== undefined;
+  /** Why a client that is open and in the group may still get nothing, or nothing to say. */
+  get silence() {
+    return this.#speech.silence;
   }
 
-  get subscribed() {
-    return [...this.#subscribed];
+  /** Moves the focus here, with everything in view. */
+  focus() {
+    this.#expand(true);
+    this.#parts.expander.focus();
   }
 
-  toggle() {
-    if (this.connection.state === "closed") this.connect();
-    else this.connection.disconnect();
+  /** Asks for everything that the samples need: topics or rooms. */
+  begin() {
+    this.#speech.begin();
   }
 
   connect() {
     const missing = Object.values(this.#inputs).find((input) => input.required && input.value.trim() === "");
     if (missing) {
+      this.#expand(true);
       this.#parts.state.textContent = `Fill in “${missing.dataset.label}” first.`;
       missing.focus();
       return;
@@ -71,66 +95,83 @@ export class Card {
     this.connection.connect();
   }
 
-  subscribe() {
-    const names = this.#parts.types.value.split(",").map((name) => name.trim()).filter(Boolean);
-    if (names.length === 0) return;
-    for (const name of names) this.#subscribed.add(name);
-    this.#sendSubscribe(names);
-    this.#showSubscribed();
+  get #isSocketIo() {
+    return this.consumer.protocol === "socket.io";
   }
 
-  get #subscribeMessage() {
-    return this.consumer.messages.find(({ does, fields }) => does === "subscribe" && fields.length > 0);
+  /** How a client shows who it is; anonymous ones do not. */
+  get #method() {
+    return this.consumer.auth.find((method) => method !== "anonymous");
   }
 
-  get #sampleTopics() {
-    return [...new Set(Object.values(this.consumer.samples).map(({ topic }) => topic).filter(Boolean))];
+  #expand(open) {
+    this.#parts.expander.setAttribute("aria-expanded", String(open));
+    this.#parts.body.hidden = !open;
   }
 
-  #sendSubscribe(names) {
-    const { name, fields } = this.#subscribeMessage;
-    this.connection.send(JSON.stringify({ [this.consumer.message_key]: name, [fields[0]]: names }));
-  }
-
-  #fill(hue) {
+  #fill(number) {
     const { consumer, element } = this;
     const parts = this.#parts;
-    element.dataset.name = consumer.name;
+    element.dataset.name = this.name;
     element.dataset.path = consumer.path;
-    element.classList.add(`hue-${hue}`);
-    parts.name.textContent = consumer.name;
-    parts.path.textContent = consumer.path;
-    parts.auth.textContent = consumer.auth.join(" or ").replaceAll("_", "-");
-    parts.toggle.addEventListener("click", () => this.toggle());
-    parts.send.addEventListener("click", () => this.#sendMessage());
-    onEnter(parts.message, () => this.#sendMessage());
+    element.classList.add(`hue-${this.hue}`);
+    parts.name.textContent = this.name;
+    parts.path.textContent = consumer.namespace === "/" ? consumer.path : `${consumer.path} ${consumer.namespace}`;
+    const methods = consumer.auth.map((method) => (method === "jwt" ? "JWT" : method.replace("_", "-")));
+    parts.speech.textContent = `${LABELS[consumer.protocol]}, ${methods.join(" or ")}`;
+    this.#showShared();
+    parts.expander.addEventListener("click", () => this.#expand(parts.body.hidden));
+    parts.toggle.addEventListener("click", () => {
+      if (this.connection.state === "closed") this.connect();
+      else this.connection.disconnect();
+    });
+    parts.add.addEventListener("click", () => element.dispatchEvent(new Event("add")));
+    parts.remove.hidden = number === 1;
+    parts.remove.addEventListener("click", () => element.dispatchEvent(new Event("remove")));
 
     for (const { name, kind, text } of pathParameters(consumer.path)) {
       const value = kind === "int" ? "1" : "";
       this.#addField(`route.${name}`, text, { value, testid: `route-${name}`, required: true });
     }
-    const kind = consumer.auth[0];
-    if (kind === "ws_token" && this.#tokens) {
-      this.#addField("user.id", "User id", { value: this.#userOfSamples() ?? "7", testid: "user-id", required: true });
-    } else if (kind === "ws_token" || kind === "jwt") {
-      this.#addField("token", `Token (${kind === "jwt" ? "JWT" : "ws-token"})`, {
-        testid: "token", type: "password", required: !consumer.auth.includes("anonymous"),
-      });
-    }
-
-    if (this.hasTopics) {
-      parts.topics.hidden = false;
-      parts.types.value = this.#sampleTopics.join(", ");
-      parts.subscribe.addEventListener("click", () => this.subscribe());
-      onEnter(parts.types, () => this.subscribe());
-      this.#showSubscribed();
-    }
-    this.#offerMessages();
+    this.#addUser(number);
     this.#showGroups();
   }
 
-  #addField(key, label, { value = "", testid, type = "text", required }) {
-    const input = Object.assign(document.createElement("input"), { value, type, required, autocomplete: "off", spellcheck: false });
+  /** Which other consumers serve the same namespace: what they emit arrives here, too. */
+  #showShared() {
+    const { consumer } = this;
+    if (!this.#isSocketIo) return;
+    const isHere = ({ path, namespace }) => path === consumer.path && namespace === consumer.namespace;
+    const others = this.#node.consumers.filter((other) => other !== consumer && isHere(other)).map(({ name }) => name);
+    if (others.length === 0) return;
+    this.#parts.shared.hidden = false;
+    this.#parts.shared.textContent =
+      `Shares its namespace with ${others.join(" and ")}: every one of them that accepts the token serves this client.`;
+  }
+
+  #addUser(number) {
+    const method = this.#method;
+    if (method === undefined) return;
+    const required = !this.consumer.auth.includes("anonymous");
+    if (!this.#node.tokens.includes(method)) {
+      const label = method === "jwt" ? "Token (JWT)" : "Token (ws-token)";
+      this.#addField("token", label, { testid: "token", type: "password", required });
+      return;
+    }
+    const user = this.#userOfSamples() ?? "7";
+    const another = /^\d+$/.test(user) ? String(Number(user) + number - 1) : user;
+    const options = { testid: "user-id", required };
+    this.#addField("user.id", "User id", required ? { ...options, value: another } : { ...options, placeholder: "anonymous" });
+    if (method !== "jwt") return;
+    for (const claim of this.consumer.claims) {
+      const { label, values } = CLAIMS[claim];
+      this.#addField(`user.${claim}`, label, { value: values[(number - 1) % values.length], testid: claim });
+    }
+  }
+
+  #addField(key, label, { value = "", testid, type = "text", required = false, placeholder = "" }) {
+    const attributes = { value, type, required, placeholder, autocomplete: "off", spellcheck: false };
+    const input = Object.assign(document.createElement("input"), attributes);
     input.dataset.testid = testid;
     input.dataset.label = label;
     const wrap = document.createElement("label");
@@ -148,31 +189,6 @@ export class Card {
     return users.find((user) => user && /^\w+$/.test(user) && !user.includes("_"));
   }
 
-  /** A button per client message, which puts it into the field with its known fields filled in. */
-  #offerMessages() {
-    for (const { name, fields } of this.consumer.messages) {
-      const button = Object.assign(document.createElement("button"), { type: "button", className: "quiet", textContent: name });
-      button.dataset.testid = "message-template";
-      button.addEventListener("click", () => {
-        const values = fields.map((field) => [field, /time|date|_at$/.test(field) ? new Date().toISOString() : []]);
-        this.#parts.message.value = JSON.stringify({ [this.consumer.message_key]: name, ...Object.fromEntries(values) });
-        this.#parts.message.focus();
-      });
-      this.#parts.messages.append(button);
-    }
-  }
-
-  #sendMessage() {
-    const text = this.#parts.message.value;
-    if (text === "" || !this.connection.send(text)) return;
-    // Topics sent by hand are remembered too, so that a reconnect restores them.
-    const message = parseJson(text).value;
-    const subscribe = this.#subscribeMessage;
-    if (!subscribe || !isObject(message) || message[this.consumer.message_key] !== subscribe.name) return;
-    for (const name of [message[subscribe.fields[0]] ?? []].flat()) this.#subscribed.add(String(name));
-    this.#showSubscribed();
-  }
-
   async #url() {
     const { consumer } = this;
     let { path } = consumer;
@@ -181,10 +197,18 @@ export class Card {
     }
     const url = new URL(path, location.href);
     url.protocol = location.protocol === "https:" ? "wss:" : "ws:";
-    const user = this.#inputs["user.id"]?.value.trim();
-    const token = user === undefined ? this.#inputs.token?.value.trim() : await fetchToken(user, this.#authorization());
+    const token = await this.#token();
     if (token) url.searchParams.set(consumer.token_query ?? "token", token);
     return url.href;
+  }
+
+  /** The token that is filled in, or one for the user that is; none for an anonymous client. */
+  #token() {
+    const values = Object.fromEntries(Object.entries(this.#inputs).map(([key, input]) => [key, input.value.trim()]));
+    if (values.token !== undefined) return values.token;
+    if (!values["user.id"]) return "";
+    const claims = { role: values["user.role"], name: values["user.name"] };
+    return fetchToken(this.#method, values["user.id"], claims, this.#authorization());
   }
 
   #stateChanged() {
@@ -194,12 +218,7 @@ export class Card {
     for (const input of Object.values(this.#inputs)) input.disabled = state !== "closed";
     this.#parts.toggle.textContent = { closed: "Connect", connecting: "Cancel", open: "Disconnect", waiting: "Stop" }[state];
     this.#parts.toggle.setAttribute("aria-label", `${this.#parts.toggle.textContent} ${this.name}`);
-    this.#parts.subscribe.disabled = state !== "open";
-    this.#parts.send.disabled = state !== "open";
-    this.#parts.message.disabled = state !== "open";
-    if (state === "open" && this.#subscribed.size) this.#sendSubscribe(this.subscribed);
-    if (state === "closed") this.#subscribed.clear();
-    this.#showSubscribed();
+    this.#speech.stateChanged(state);
     this.#showState();
     // The wait is shown running down; nothing ticks otherwise.
     clearInterval(this.#ticking);
@@ -217,17 +236,6 @@ export class Card {
     }[state];
   }
 
-  #showSubscribed() {
-    if (!this.hasTopics) return;
-    if (this.#subscribed.size) {
-      this.#parts.subscribed.textContent = `Subscribed: ${this.subscribed.join(", ")}`;
-      return;
-    }
-    const words = this.consumer.topics_by_words && this.#sampleTopics.find((topic) => topic.includes("_"));
-    const example = words ? ` A word is enough: “${words.split("_").at(-1)}” takes in “${words}”.` : "";
-    this.#parts.subscribed.textContent = `Types are delivered once subscribed to.${example}`;
-  }
-
   #showGroups() {
     const { groups } = this;
     this.#parts.groups.textContent = groups.length ? `Joins ${groups.join(", ")}` : "";
@@ -236,25 +244,19 @@ export class Card {
 
   #showNumbers() {
     const { received, sent, bytesIn } = this.connection;
-    this.#parts.numbers.textContent = `${plural(received, "frame")} in (${formatBytes(bytesIn)}), ${sent} out`;
+    const what = this.#isSocketIo ? "event" : "frame";
+    this.#parts.numbers.textContent = `${plural(received, what)} in (${formatBytes(bytesIn)}), ${sent} out`;
   }
 }
 
-async function fetchToken(userId, authorization) {
+async function fetchToken(method, userId, claims, authorization) {
+  const request = { user_id: /^\d{1,15}$/.test(userId) ? Number(userId) : userId, method };
   const response = await fetch("/page/token", {
     method: "POST",
     headers: { "Content-Type": "application/json", ...authorization },
-    body: JSON.stringify({ user_id: /^\d{1,15}$/.test(userId) ? Number(userId) : userId }),
+    body: JSON.stringify(method === "jwt" ? { ...request, claims } : request),
   });
   const answer = await response.json().catch(() => ({}));
   if (!response.ok) throw new Error(`No token: ${answer.detail ?? `HTTP ${response.status}`}`);
-  return answer.ws_token;
-}
-
-function onEnter(input, act) {
-  input.addEventListener("keydown", (event) => {
-    if (event.key !== "Enter" || event.isComposing) return;
-    event.preventDefault();
-    act();
-  });
+  return answer[method];
 }

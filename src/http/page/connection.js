@@ -1,10 +1,11 @@
-// One WebSocket that comes back by itself. It knows states, close codes and waiting; nothing of what frames mean.
+// One connection that comes back by itself, and the way to open a plain WebSocket. It knows states, close codes and waiting;
+// nothing of what frames mean.
 
 import { backoff, closeMeaning, mayReconnect } from "./text.js";
 
 /**
  * States: `closed`, `connecting`, `open`, `waiting` (for the next try).
- * Events: `state`, and `frame` with `detail: { direction: "in" | "out", data, size, at, clock }`.
+ * Events: `state`, and `frame` with `detail: { direction: "in" | "out" | "note", data, size, at, clock, … }`.
  */
 export class Connection extends EventTarget {
   state = "closed";
@@ -16,16 +17,25 @@ export class Connection extends EventTarget {
   received = 0;
   sent = 0;
   bytesIn = 0;
-  #makeUrl;
-  #socket;
+  #dial;
+  #link;
   #timer;
-  /** Which try is the current one; an answer to an older one is thrown away. */
+  /** Which try is the current one; what an older one reports is thrown away. */
   #generation = 0;
 
-  /** `makeUrl` may be async; it throws `TypeError` (as fetch does) when the node cannot be reached. */
-  constructor(makeUrl) {
+  /**
+   * `dial(events)` begins one try and resolves with a link that has `close()`; it throws `TypeError` (as fetch does) when the
+   * node cannot be reached. `events`: `open()`, `frame(direction, { data, size, … })`, `lost(ending)` when another try makes
+   * sense, and `ended(ending)` when it does not.
+   */
+  constructor(dial) {
     super();
-    this.#makeUrl = makeUrl;
+    this.#dial = dial;
+  }
+
+  /** What sends, while the connection is open. */
+  get link() {
+    return this.state === "open" ? this.#link : undefined;
   }
 
   connect() {
@@ -37,72 +47,41 @@ export class Connection extends EventTarget {
   disconnect() {
     this.#generation += 1;
     clearTimeout(this.#timer);
-    const socket = this.#socket;
-    this.#socket = undefined;
+    this.#link?.close();
+    this.#link = undefined;
     this.attempt = 0;
-    if (socket) socket.close(1000);
     if (this.state === "open") this.ending = "Closed by you, 1000 normal end";
     else if (this.state !== "closed") this.ending = "Stopped by you";
     this.#become("closed");
   }
 
-  send(data) {
-    if (this.state !== "open") return false;
-    this.#socket.send(data);
-    this.sent += 1;
-    this.#frame("out", data);
-    return true;
-  }
-
   async #open() {
     const generation = ++this.#generation;
-    const stale = () => generation !== this.#generation;
     clearTimeout(this.#timer);
     this.#become("connecting");
-    let url;
+    const current = (act) => (...given) => generation === this.#generation && act(...given);
+    const events = {
+      open: current(() => {
+        this.attempt = 0;
+        this.ending = "";
+        this.#become("open");
+      }),
+      frame: current((direction, frame) => this.#frame(direction, frame)),
+      lost: current((ending) => this.#wait(ending)),
+      ended: current((ending) => this.#end(ending)),
+    };
     try {
-      url = await this.#makeUrl();
+      const link = await this.#dial(events);
+      if (generation === this.#generation) this.#link = link;
+      else link.close();
     } catch (error) {
-      if (stale()) return;
-      if (error instanceof TypeError) this.#wait("The node cannot be reached");
-      else this.#end(error.message);
-      return;
+      if (error instanceof TypeError) events.lost("The node cannot be reached");
+      else events.ended(error.message);
     }
-    if (stale()) return;
-    const socket = new WebSocket(url);
-    socket.binaryType = "arraybuffer";
-    this.#socket = socket;
-    let opened = false;
-    socket.onopen = () => {
-      if (stale()) return;
-      opened = true;
-      this.attempt = 0;
-      this.ending = "";
-      this.#become("open");
-    };
-    socket.onmessage = ({ data }) => {
-      if (stale()) return;
-      this.received += 1;
-      this.#frame("in", data);
-    };
-    socket.onclose = async ({ code, reason }) => {
-      if (stale()) return;
-      this.#socket = undefined;
-      const ending = `Closed ${code}, ${closeMeaning(code)}${reason ? `: ${reason}` : ""}`;
-      if (opened) {
-        if (mayReconnect(code)) this.#wait(ending);
-        else this.#end(ending);
-        return;
-      }
-      // A browser tells a refused handshake from an absent server to nobody, so the node is asked whether it is there.
-      const ready = await isReady();
-      if (stale()) return;
-      if (ready) this.#end("Refused before it opened. Browsers hide the reason: usually the token or the Origin");
-      else this.#wait("The node cannot be reached or is not ready");
-    };
   }
 
   #wait(ending) {
+    this.#link = undefined;
     this.ending = ending;
     this.attempt += 1;
     const delay = backoff(this.attempt);
@@ -112,6 +91,7 @@ export class Connection extends EventTarget {
   }
 
   #end(ending) {
+    this.#link = undefined;
     this.ending = ending;
     this.attempt = 0;
     this.#become("closed");
@@ -122,12 +102,50 @@ export class Connection extends EventTarget {
     this.dispatchEvent(new Event("state"));
   }
 
-  #frame(direction, data) {
-    const clock = performance.now();
-    const size = typeof data === "string" ? new Blob([data]).size : data.byteLength;
-    if (direction === "in") this.bytesIn += size;
-    this.dispatchEvent(new CustomEvent("frame", { detail: { direction, data, size, at: new Date(), clock } }));
+  #frame(direction, frame) {
+    if (direction === "in") {
+      this.received += 1;
+      this.bytesIn += frame.size;
+    } else if (direction === "out") {
+      this.sent += 1;
+    }
+    const detail = { direction, ...frame, at: new Date(), clock: performance.now() };
+    this.dispatchEvent(new CustomEvent("frame", { detail }));
   }
+}
+
+/** Opens plain WebSockets to the URL that `makeUrl` resolves with. The link has `send(data)`. */
+export const dialPlain = (makeUrl) => async (events) => {
+  const socket = new WebSocket(await makeUrl());
+  socket.binaryType = "arraybuffer";
+  let opened = false;
+  const frame = (direction, data) => {
+    const size = typeof data === "string" ? new Blob([data]).size : data.byteLength;
+    events.frame(direction, { data, size });
+  };
+  socket.onopen = () => {
+    opened = true;
+    events.open();
+  };
+  socket.onmessage = ({ data }) => frame("in", data);
+  socket.onclose = async ({ code, reason }) => {
+    const ending = `Closed ${code}, ${closeMeaning(code)}${reason ? `: ${reason}` : ""}`;
+    if (opened) (mayReconnect(code) ? events.lost : events.ended)(ending);
+    else await refused(events);
+  };
+  return {
+    send(data) {
+      socket.send(data);
+      frame("out", data);
+    },
+    close: () => socket.close(1000),
+  };
+};
+
+/** A browser does not tell a refused handshake from an absent server, so the node is asked whether it is there. */
+export async function refused(events) {
+  if (await isReady()) events.ended("Refused before it opened. Browsers hide the reason: usually the token or the Origin");
+  else events.lost("The node cannot be reached or is not ready");
 }
 
 async function isReady() {

@@ -1,6 +1,6 @@
-// The list of frames: newest first, the last 200, drawn at most once per animation frame however fast they come.
+// The list of frames and events: newest first, the last 200, drawn at most once per animation frame however fast they come.
 
-import { formatBytes, formatMillis, formatTime, parseJson } from "./text.js";
+import { formatBytes, formatMillis, formatTime, hexadecimal, parseJson } from "./text.js";
 
 const KEPT = 200;
 const PREVIEW = 280;
@@ -40,7 +40,8 @@ export class FrameLog {
 
   /**
    * Adds `{ direction: "in" | "out" | "note", data, size, at, consumer, hue }`, with `latency` in ms for a frame that
-   * answers a publish of this page, and `open` to show its content at once.
+   * answers a publish of this page, `open` to show its content at once, and of a Socket.IO event `event`, its name, and
+   * whether it `asks` for an acknowledgement or `acknowledges`.
    */
   add(entry) {
     this.#queue.push(entry);
@@ -79,14 +80,14 @@ export class FrameLog {
   }
 
   #row(entry) {
-    const { direction, data, size, at, consumer, hue, latency } = entry;
+    const { direction, data, size, at, consumer, hue, latency, event } = entry;
     const row = this.#template.content.cloneNode(true).firstElementChild;
     const parts = {};
     for (const part of row.querySelectorAll("[data-part]")) parts[part.dataset.part] = part;
     const text = typeof data === "string" ? data : hexadecimal(data);
     row.classList.add(direction, `hue-${hue}`);
     Object.assign(row.dataset, { direction, consumer });
-    row.searchable = `${consumer} ${text}`.toLowerCase();
+    row.searchable = `${consumer} ${event ?? ""} ${text}`.toLowerCase();
     parts.direction.textContent = ARROWS[direction];
     parts.direction.title = DIRECTIONS[direction];
     parts.direction.setAttribute("role", "img");
@@ -94,11 +95,19 @@ export class FrameLog {
     parts.time.textContent = formatTime(at);
     parts.time.dateTime = at.toISOString();
     parts.who.textContent = consumer;
+    if (event !== undefined) {
+      row.dataset.event = event;
+      parts.event.hidden = false;
+      parts.event.textContent = event;
+      const mark = entry.acknowledges ? "acknowledgement" : entry.asks ? "asks for an acknowledgement" : "";
+      parts.mark.hidden = mark === "";
+      parts.mark.textContent = mark;
+    }
     parts.size.textContent = size === undefined ? "" : formatBytes(size);
     if (latency !== undefined) {
       parts.latency.hidden = false;
       parts.latency.textContent = formatMillis(latency);
-      parts.latency.title = "from Publish to this frame";
+      parts.latency.title = entry.acknowledges ? "from Emit to this acknowledgement" : "from Publish to this frame";
       row.classList.add("answered");
     }
     if (direction === "note") {
@@ -185,10 +194,4 @@ function highlight(text) {
   }
   nodes.append(text.slice(end));
   return nodes;
-}
-
-function hexadecimal(buffer) {
-  const bytes = new Uint8Array(buffer, 0, Math.min(256, buffer.byteLength));
-  const text = [...bytes].map((byte) => byte.toString(16).padStart(2, "0")).join(" ");
-  return `binary ${text}${buffer.byteLength > 256 ? " …" : ""}`;
 }

@@ -1,4 +1,4 @@
-// The publish panel: a sample to start from, checked as it is edited, sent to the publish API like anybody's event.
+// The publish panel: a sample to start from, checked as it is edited, sent to the publish API like any other client's event.
 
 import { djangoSnippet, eventError, formatMillis, groupError, likeness, plural } from "./text.js";
 
@@ -207,8 +207,8 @@ export class PublishPanel extends EventTarget {
     const open = joined.filter((card) => card.connection.state === "open");
     if (joined.length === 0) return `No frame on this page: none of its consumers joins “${group}” with the fields as they are.`;
     if (open.length === 0) return `No frame on this page: connect ${joined.map((card) => `“${card.name}”`).join(" or ")} first.`;
-    const silent = open.filter((card) => card.hasTopics);
-    if (silent.length > 0) return `No frame: “${silent[0].name}” delivers only types that are subscribed to.`;
+    const silent = open.find((card) => card.silence);
+    if (silent) return `No frame: “${silent.name}” ${silent.silence}.`;
     return `No frame within ${formatMillis(PATIENCE)}, though ${plural(open.length, "socket")} joined the group: does the consumer handle this type?`;
   }
 

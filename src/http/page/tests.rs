@@ -46,11 +46,17 @@ fn config() -> Config {
 }
 
 fn maker() -> TokenMaker {
-    Arc::new(|user_id| {
+    let make = Arc::new(|method, user: PageUser| {
         Box::pin(async move {
-            if user_id == "13" { Err("the cache is full".to_owned()) } else { Ok(format!("token-of-{user_id}")) }
-        })
-    })
+            let claims: Vec<String> = user.claims.iter().map(|(name, value)| format!("-{name}-{value}")).collect();
+            let kind = if method == AuthMethod::Jwt { "jwt" } else { "token" };
+            match &*user.id {
+                "13" => Err("the cache is full".to_owned()),
+                id => Ok(format!("{kind}-of-{id}{}", claims.concat())),
+            }
+        }) as BoxFuture<'static, _>
+    });
+    TokenMaker { methods: vec![AuthMethod::WsToken, AuthMethod::Jwt], make }
 }
 
 fn key() -> PublishAccess {
@@ -107,6 +113,10 @@ async fn the_page_refers_only_to_files_that_are_served() {
             let import = format!("/page/{}", &rest[..rest.find('"').unwrap()]);
             assert!(ASSETS.iter().any(|(served, ..)| *served == import), "{path} imports {import}");
         }
+        if path == CLIENT {
+            assert!(content.starts_with("/*!\n * Socket.IO v4.8.4\n"), "as published, with its licence");
+            continue;
+        }
         assert!(!content.contains("https://"), "{path} names a foreign address");
         assert!(!content.contains("innerHTML"), "{path}: frames are foreign text, never markup");
     }
@@ -131,7 +141,10 @@ async fn the_description_says_what_a_client_needs_and_no_secret() {
 
     let page: Json = serde_json::from_str(&text).unwrap();
     assert_eq!(page["version"], env!("CARGO_PKG_VERSION"));
-    assert_eq!((&page["layer"], &page["publish"], &page["tokens"]), (&json!("embedded"), &json!("key"), &json!(true)));
+    assert_eq!(
+        (&page["layer"], &page["publish"], &page["tokens"]),
+        (&json!("embedded"), &json!("key"), &json!(["ws_token", "jwt"]))
+    );
 
     let parking = &page["consumers"][0];
     assert_eq!(parking["name"], "parking");
@@ -194,7 +207,72 @@ async fn a_token_is_made_for_a_number_or_a_text() {
 }
 
 #[actix_web::test]
-async fn a_bad_token_request_is_told_the_field() {
+async fn an_access_token_is_made_with_the_claims_that_the_page_may_choose() {
+    for (request, expected) in [
+        (r#"{"user_id": 7, "method": "jwt"}"#, "jwt-of-7"),
+        (r#"{"user_id": 7, "method": "jwt", "claims": {"role": "admin", "name": ""}}"#, "jwt-of-7-role-admin"),
+    ] {
+        let response = ask(PageData::new(&config(), true, &key(), Some(maker())), post_token(request)).await;
+        assert_eq!(body(response).await, json!({ "jwt": expected }));
+    }
+    for request in [
+        r#"{"user_id": 7, "method": "anonymous"}"#,
+        r#"{"user_id": 7, "method": "other"}"#,
+        r#"{"user_id": 7, "method": "jwt", "claims": {"is_superuser": "1"}}"#,
+    ] {
+        let response = ask(PageData::new(&config(), true, &key(), Some(maker())), post_token(request)).await;
+        assert_eq!(response.status(), StatusCode::BAD_REQUEST, "{request}");
+    }
+    let only_ws = TokenMaker { methods: vec![AuthMethod::WsToken], ..maker() };
+    let request = post_token(r#"{"user_id": 7, "method": "jwt"}"#);
+    let response = ask(PageData::new(&config(), true, &key(), Some(only_ws)), request).await;
+    assert_eq!(response.status(), StatusCode::BAD_REQUEST);
+    assert_eq!(body(response).await["field"], "method");
+}
+
+#[actix_web::test]
+async fn every_preset_is_described_with_rooms_and_arguments_to_try() {
+    let mut config = Config::default();
+    for (_, text) in crate::config::PRESETS {
+        config.consumers.append(&mut toml::from_str::<Config>(text).unwrap().consumers);
+    }
+    let page = PageData::new(&config, true, &key(), Some(maker()));
+    let page = body(ask(page, test::TestRequest::get().uri("/page/consumers")).await).await;
+    let consumer = |name: &str| page["consumers"].as_array().unwrap().iter().find(|one| one["name"] == name).unwrap();
+    let message = |name: &str, event: &str| {
+        let messages = consumer(name)["messages"].as_array().unwrap();
+        messages.iter().find(|message| message["name"] == event).unwrap()["arguments"].clone()
+    };
+    assert_eq!(page["consumers"].as_array().unwrap().len(), 6);
+
+    let tracker = consumer("tracker");
+    assert_eq!((&tracker["protocol"], &tracker["namespace"]), (&json!("socket.io"), &json!("/")));
+    assert_eq!(
+        tracker["rooms"],
+        json!([{"join": "joinSession", "leave": "leaveSession", "room": "session:{{ args[0] }}", "argument": "7"}])
+    );
+    assert_eq!(tracker["claims"], json!(["role", "name"]));
+    assert_eq!(message("tracker", "markAttendance"), json!([{"sessionId": 7, "location": null}]));
+    assert_eq!(message("tracker", "getAttendanceStats"), json!(["7"]));
+    assert_eq!(message("tracker", "ping"), json!([]));
+
+    assert_eq!(
+        consumer("repair-shop")["rooms"],
+        json!([{"join": "join_room", "leave": "leave_room", "room": "{{ args[0] }}", "argument": "work_order_12"}])
+    );
+    assert_eq!(consumer("repair-shop")["claims"], json!(["role", "name"]));
+    assert_eq!(message("repair-shop", "leave_room"), json!(["work_order_12"]));
+    assert_eq!(message("repair-shop", "typing_stop"), json!([{"roomName": "work_order_12"}]));
+
+    let rooms = consumer("dashboard")["rooms"].as_array().unwrap();
+    assert_eq!((&rooms[0]["join"], &rooms[0]["argument"]), (&json!("join_attendance_room"), &json!("EMP014")));
+    assert_eq!((&rooms[1]["join"], rooms[1].get("argument")), (&json!("join_general_attendance"), None));
+    assert_eq!(consumer("dashboard")["claims"], json!([]));
+    assert_eq!(consumer("feed")["rooms"], json!([]));
+}
+
+#[actix_web::test]
+async fn a_bad_token_request_is_refused_with_the_field() {
     let long = r#"{"user_id": "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"}"#;
     for request in ["{}", "", "[", r#"{"user_id": -1}"#, r#"{"user_id": ""}"#, long] {
         let response = ask(PageData::new(&config(), true, &key(), Some(maker())), post_token(request)).await;

@@ -122,6 +122,20 @@ export function leaves(value, limit = 200, found = []) {
   return found;
 }
 
+/** A room's name, from a template with at most one placeholder: `session:7` from `session:{{ args[0] }}` and 7. */
+export const roomName = (template, argument) => template.replace(/\{\{.*\}\}/, () => String(argument));
+
+/** The group of Django's channel layer that a room is, where its argument needs no escapes. */
+export const roomGroup = (template, argument) =>
+  template.replace(/\{\{.*\}\}|[^A-Za-z0-9_.-]/g, (found) => (found.startsWith("{{") ? String(argument) : "."));
+
+/** Bytes for people, at most 256 of them. */
+export function hexadecimal(buffer) {
+  const bytes = new Uint8Array(buffer, 0, Math.min(256, buffer.byteLength));
+  const text = [...bytes].map((byte) => byte.toString(16).padStart(2, "0")).join(" ");
+  return `binary ${text}${buffer.byteLength > 256 ? " …" : ""}`;
+}
+
 /** How much of `event` is to be seen in `frame`, 0 to 1. The type is left out: consumers often rename it. */
 export function likeness(event, frame) {
   const rest = { ...event };

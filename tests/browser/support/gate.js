@@ -138,11 +138,16 @@ export class Gate {
     return (await response.json()).ws_token;
   }
 
-  /** A ws-token in its JWT form, fetched as a front end does: with an access token, which the command line mints. */
-  async jwtToken(userId) {
+  /** An access token, minted on the command line. */
+  accessToken(userId) {
     const minted = spawnSync(binary(), ["token", "--user", String(userId)], { env: this.#variables, encoding: "utf8" });
     if (minted.status !== 0) throw new Error(`channelgate token: ${minted.stderr}`);
-    const response = await fetch(`${this.url}api/user/ws-token/`, { headers: { Authorization: `Bearer ${minted.stdout.trim()}` } });
+    return minted.stdout.trim();
+  }
+
+  /** A ws-token in its JWT form, fetched as a front end does: with an access token. */
+  async jwtToken(userId) {
+    const response = await fetch(`${this.url}api/user/ws-token/`, { headers: { Authorization: `Bearer ${this.accessToken(userId)}` } });
     if (!response.ok) throw new Error(`ws-token: HTTP ${response.status} ${await response.text()}`);
     return (await response.json()).ws_token;
   }

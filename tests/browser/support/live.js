@@ -67,6 +67,12 @@ export class Live {
     return until(`${name} is ${pattern}`, async () => pattern.test(await state.textContent()), ms);
   }
 
+  /** Shows what a card can do. */
+  async expand(name) {
+    const expander = this.in(name, "consumer-open");
+    if ((await expander.getAttribute("aria-expanded")) === "false") await expander.click();
+  }
+
   async connect(name) {
     await this.in(name, "consumer-toggle").click();
     await this.stateIs(name, /^Open$/);
@@ -74,9 +80,40 @@ export class Live {
 
   /** Subscribes, and waits until the node must have taken it: the frame has left before anything sent later. */
   async subscribe(name, types) {
+    await this.expand(name);
     await this.in(name, "subscribe-types").fill(types.join(", "));
     await this.in(name, "subscribe").click();
     await until("the subscribe is shown", async () => (await this.in(name, "subscribed").textContent()).startsWith("Subscribed:"));
+  }
+
+  /** Emits an event from a card; `args` is the text of its arguments. */
+  async emit(name, event, args = "", { ack = false } = {}) {
+    await this.expand(name);
+    await this.in(name, "emit-event").fill(event);
+    await this.in(name, "emit-arguments").fill(args);
+    await this.in(name, "emit-ack").setChecked(ack);
+    await this.in(name, "emit").click();
+  }
+
+  /** The rows of Socket.IO events of a card: `[{ event, mark, data }]`, oldest first. */
+  async events(name, direction = "in") {
+    if ((await this.test("frames-expand").getAttribute("aria-pressed")) === "false") await this.test("frames-expand").click();
+    const rows = await this.page.locator(`[data-testid=frame][data-consumer="${name}"][data-direction=${direction}]`).evaluateAll(
+      (all) => all.map((row) => ({
+        event: row.dataset.event,
+        mark: row.querySelector("[data-testid=frame-mark]").textContent,
+        text: row.querySelector("[data-testid=frame-content]").textContent,
+      })),
+    );
+    return rows.reverse().map(({ text, ...row }) => ({ ...row, data: text === "" ? undefined : JSON.parse(text) }));
+  }
+
+  /** The data of the last event with this name that a card has received, once there is one. */
+  async hears(name, event, matches = () => true) {
+    return until(`${name} receives ${event}`, async () => {
+      const found = (await this.events(name)).filter((row) => row.event === event && row.mark === "" && matches(row.data));
+      return found.length > 0 && { data: found.at(-1).data };
+    }).then(({ data }) => data);
   }
 
   /** Received frames of a consumer as text, oldest first. */

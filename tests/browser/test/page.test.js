@@ -8,7 +8,7 @@ import { Gate } from "../support/gate.js";
 import { launch, Live } from "../support/live.js";
 import { until } from "../support/until.js";
 
-const PRESETS = ["feed", "parking", "attendance"];
+const PRESETS = ["feed", "parking", "attendance", "tracker", "repair-shop", "dashboard"];
 
 describe("the live page", () => {
   let gate;
@@ -34,18 +34,18 @@ describe("the live page", () => {
   it("says what the node is, what is seen and how Django comes in", async () => {
     assert.match(await live.test("version").textContent(), /^version \d+\.\d+\.\d+/);
     assert.equal(await live.test("layer").textContent(), "embedded layer");
-    assert.match(await live.test("intro").textContent(), /WebSocket.*REDIS_URL.*CHANNEL_LAYERS.*group_send/s);
+    assert.match(await live.test("intro").textContent(), /WebSocket or Socket\.IO.*REDIS_URL.*CHANNEL_LAYERS.*group_send/s);
     assert.deepEqual(await live.page.locator("[data-testid=consumer] h3").allTextContents().then((names) => names.sort()), [...PRESETS].sort());
   });
 
   it("connects and disconnects every preset", async () => {
     for (const name of PRESETS) await live.connect(name);
-    await until("all are counted", async () => (await live.test("count-open").textContent()) === "3 of 3");
+    await until("all are counted", async () => (await live.test("count-open").textContent()) === "6 of 6");
     for (const name of PRESETS) {
       await live.in(name, "consumer-toggle").click();
       await live.stateIs(name, /^Closed by you, 1000/);
     }
-    await until("no socket is counted", async () => (await live.test("count-open").textContent()) === "0 of 3");
+    await until("no socket is counted", async () => (await live.test("count-open").textContent()) === "0 of 6");
   });
 
   it("shows feed events as {event, data}", async () => {
@@ -65,7 +65,7 @@ describe("the live page", () => {
     const [hello] = await live.receives("attendance", 1);
     assert.deepEqual(hello, { type: "connection_established", message: "Connected to attendance updates" });
 
-    await live.in("attendance", "message-open").click();
+    await live.expand("attendance");
     await live.in("attendance", "message-text").fill('{"type":"ping","timestamp":1234}');
     await live.in("attendance", "message-send").click();
     assert.deepEqual((await live.receives("attendance", 2))[1], { type: "pong", timestamp: 1234 });
@@ -99,6 +99,7 @@ describe("the live page", () => {
   });
 
   it("connects as the user that is asked for", async () => {
+    await live.expand("parking");
     await live.in("parking", "user-id").fill("42");
     assert.match(await live.in("parking", "consumer-groups").textContent(), /user_42_notifications/);
     await live.connect("parking");
@@ -124,6 +125,19 @@ describe("the live page", () => {
     await until("a median", async () => /^\d+(\.\d)? ms$/.test(await live.test("count-latency").textContent()));
   });
 
+  it("shows and hides what a card can do, and opens it where something is missing", async () => {
+    const body = live.in("parking", "user-id");
+    assert.ok(await body.isHidden());
+    await live.in("parking", "consumer-open").click();
+    assert.ok(await body.isVisible());
+    await body.fill("");
+    await live.in("parking", "consumer-open").click();
+    assert.ok(await body.isHidden());
+    await live.in("parking", "consumer-toggle").click();
+    assert.match(await live.in("parking", "consumer-state").textContent(), /Fill in “User id” first/);
+    await until("the field has the focus", async () => (await body.isVisible()) && (await body.evaluate((field) => field === document.activeElement)));
+  });
+
   it("marks the frame that a publish caused, with its latency", async () => {
     await live.connect("feed");
     await live.choose("client_create");
@@ -133,14 +147,14 @@ describe("the live page", () => {
     await until("the panel names the consumer", async () => /feed: frame after/.test(await live.test("publish-answer").textContent()));
   });
 
-  it("explains a publish that reaches nobody", async () => {
+  it("explains a publish that reaches no client", async () => {
     await live.choose("client_create");
     await live.publish();
     const answer = () => live.test("publish-answer").textContent();
     await until("the reason", async () => /connect “feed” first/.test(await answer()));
-    await live.test("publish-group").fill("nobody.here");
+    await live.test("publish-group").fill("another.group");
     await live.publish();
-    await until("the reason", async () => /none of its consumers joins “nobody\.here”/.test(await answer()));
+    await until("the reason", async () => /none of its consumers joins “another\.group”/.test(await answer()));
   });
 
   it("refuses a bad group or event while it is typed, and says why", async () => {
@@ -271,6 +285,7 @@ describe("the live page of a node with its own configuration", () => {
     const browser = await launch();
     try {
       const live = await Live.open(browser, gate.pageUrl);
+      await live.expand("orders");
       await live.in("orders", "route-id").fill("");
       await live.in("orders", "consumer-toggle").click();
       assert.match(await live.in("orders", "consumer-state").textContent(), /Fill in/);

@@ -57,7 +57,9 @@ class Page:
         await until(lambda: self.is_loaded(url), f"{url} to load", 60)
 
     async def is_loaded(self, url: str) -> bool:
-        script = f"location.href.startsWith({json.dumps(url)}) && document.readyState === 'complete'"
+        # Without the fragment: the live page takes the key out of its address.
+        address = url.partition("#")[0]
+        script = f"location.href.startsWith({json.dumps(address)}) && document.readyState === 'complete'"
         return await self.run(script)
 
     async def run(self, script: str):
