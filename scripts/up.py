@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""A whole system on loopback: Redis, the demo Django project, Channelgate nodes and nginx. Ctrl-C ends all of it.
+"""A whole system on loopback: Redis, the demo Django project, Channelgate nodes and nginx. Ctrl-C ends all parts.
 
 Ports may be set: HTTP_PORT (nginx), DJANGO_PORT, NODE_PORT (the first node's), REDIS_PORT. Logs and the database are
 kept in .run/, or in UP_DIR.
@@ -62,7 +62,7 @@ def announce(parts: list[stack.Part]) -> None:
     (RUN / "face.png").write_bytes(base64.b64decode(PIXEL))
     nodes = "  ".join(f"http://{stack.LOOPBACK}:{part.port}" for part in parts if part.name.startswith("node"))
     print(f"""
-Running. Ctrl-C ends all of it; logs are in {shown}/.
+Running. Ctrl-C ends all parts; logs are in {shown}/.
 
   site     {site}  (nginx: /ws/, /socket.io/ and /api/user/ws-token/ to the nodes, the rest to Django)
   nodes    {nodes}  (each with a live page)

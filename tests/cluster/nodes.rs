@@ -45,7 +45,7 @@ async fn a_killed_node_is_forgotten_when_its_lease_ends() {
     let url = redis.url();
     let two = runtime.spawn(async move { Node::start(&url, 2) }).await.unwrap();
     one.until(&[1, 2]).await;
-    // Like kill -9: nothing of it runs any more.
+    // Like kill -9: nothing of the node runs any more.
     runtime.shutdown_background();
     let killed = Instant::now();
     eventually("it is forgotten", async || one.cluster.nodes().await.unwrap().len() == 1).await;

@@ -52,7 +52,7 @@ async def test_no_connection_is_refused_while_a_node_restarts_on_the_socket_it_i
         node = await asyncio.to_thread(system.start_node, listener=listener, **DRAIN)
     before = list(opened)
     everybody = lambda: problems or all(now > then for now, then in zip(opened, before, strict=True))  # noqa: E731
-    await until(everybody, "everybody to be served by the new node", 30)
+    await until(everybody, "all clients to be served by the new node", 30)
     going = False
     await asyncio.gather(*comers)
     assert problems == []

@@ -100,7 +100,7 @@ async def come(node, way: str, who=7) -> Client:
         await client.send({"type": "whoami"})
         return (await client.count(before + 1))[-1]["user"].get("id") == who
 
-    await until(is_known, "the connection to be somebody's")
+    await until(is_known, "the connection to have its user")
     return client
 
 

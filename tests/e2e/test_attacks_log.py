@@ -130,7 +130,7 @@ async def test_events_are_delivered_while_the_log_is_blocked(system, blocked):
         return "dropped" in text and text.endswith("\n")
 
     await until(says, "the log to go on")
-    await until(lambda: says() and system.metric(node, WAITING) == 0, "all of it to be written")
+    await until(lambda: says() and system.metric(node, WAITING) == 0, "all lines to be written")
 
 
 async def test_a_node_with_a_blocked_log_still_ends_in_time(system, blocked):

@@ -93,7 +93,7 @@ ROUTES = {
     "publish without a key": ("/api/publish", "POST", None, 0),
     "publish": ("/api/publish", "POST", API_KEY, INBOX),
     "disconnect without a key": ("/api/websocket/disconnect", "POST", None, 0),
-    "emit by nobody": ("/api/websocket/emit/room/x", "POST", None, 0),
+    "emit without a token": ("/api/websocket/emit/room/x", "POST", None, 0),
     "emit": ("/api/websocket/emit/room/x", "POST", "admin", INBOX),
     "a ws-token": ("/api/user/ws-token/", "GET", None, 0),
     # Bounded by the size of the answers.
@@ -127,7 +127,7 @@ async def test_polling_bodies_that_never_end(node):
 
 
 async def ends(raw: Raw, drip: bytes) -> bool:
-    """Whether the node ends a connection within eight seconds whose client sends such a part each half second."""
+    """Whether the node ends a connection within eight seconds if its client sends such a part each half second."""
 
     async def over() -> bool:
         with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError):
@@ -176,7 +176,7 @@ async def test_every_read_of_a_clients_bytes_has_a_deadline(node):
         "a head": (bare(b"GET /plain/ HTTP/1.1\r\n"), b"X: x\r\n"),
         "a body of publish": (bare(post(node.port, "/api/publish", 1000, b"[", **key)), b" "),
         "a body of disconnect": (bare(post(node.port, "/api/websocket/disconnect", 1000, b"{", **key)), b" "),
-        "a body for nobody": (bare(post(node.port, "/nothing", 1000, b"x")), b"x"),
+        "a body for an unknown path": (bare(post(node.port, "/nothing", 1000, b"x")), b"x"),
         "a body of a ws-token": (bare(post(node.port, "/api/user/ws-token/", 1000, b"x", "GET")), b"x"),
         "a polling body": (bare(post(node.port, f"{BASE}polling&sid={session}", 1000, b"4")), b"x"),
     }

@@ -72,7 +72,7 @@ async def test_a_client_that_sends_too_fast_waits_loses_nothing_and_delays_no_ot
     await raw.frame(TEXT, b"the last")
     start = time.perf_counter()
     await other.send("and I?")
-    await other.wait(lambda client: client.frames == ["and I?"], "the answer to somebody else")
+    await other.wait(lambda client: client.frames == ["and I?"], "the answer to another client")
     assert time.perf_counter() - start < 1
     # Four seconds' worth too much.
     assert await raw.read(30) == (TEXT, b"the last")

@@ -493,7 +493,7 @@ async def test_a_kick_during_a_handshake_ends_it(system, driver):
     opening = [asyncio.create_task(plain(node.port, token_for(7), "/ws/slow/")) for _ in range(2)]
     clients = [await sockets.start(node.port, token_for(7), kind=kind, reconnection=False) for kind in list(KINDS)[:2]]
     other = asyncio.create_task(plain(node.port, token_for(8), "/ws/slow/"))
-    await until(lambda: len(asked) == 5, "everybody to be asked about")
+    await until(lambda: len(asked) == 5, "all clients to be asked about")
     assert (await disconnect(node.port, {"user": 7}))["data"] == {"sockets": 4}
     answer.set()
     for task in opening:
@@ -756,7 +756,7 @@ async def test_a_slow_client_is_disconnected_with_the_reason_too(system):
         for _ in range(19):
             await layer.group_send("user_7", {"type": "notice", "text": "x" * 1000})
         delivered = partial(system.metric, node, "channelgate_deliveries_total")
-        await until(lambda: delivered() >= 19, "all of it to wait")
+        await until(lambda: delivered() >= 19, "all messages to wait")
     assert (await disconnect(node.port, {"user": 7}))["data"] == {"sockets": 1}
     packets = []
     while b"1" not in packets:

@@ -101,7 +101,7 @@ async def test_a_rolling_restart_loses_nothing_unnoticed_refuses_no_client_and_m
     roll = Roll(system)
     tasks = [asyncio.create_task(viewer.watch()) for viewer in roll.viewers]
     streaming = asyncio.create_task(roll.stream())
-    await until(lambda: roll.open() == CLIENTS, "everybody to be there", 60)
+    await until(lambda: roll.open() == CLIENTS, "all clients to be connected", 60)
     loop = asyncio.get_running_loop()
     rolled: list[tuple[float, float]] = []
     for node in list(system.nodes):
@@ -110,7 +110,7 @@ async def test_a_rolling_restart_loses_nothing_unnoticed_refuses_no_client_and_m
         assert await asyncio.to_thread(node.join, 30) == 0
         rolled.append((began, loop.time()))
         await asyncio.to_thread(lambda node=node: node.start().wait())
-        await until(lambda: roll.open() == CLIENTS, "everybody to be back", 30)
+        await until(lambda: roll.open() == CLIENTS, "all clients to be back", 30)
     # One more event, so that the last connection of each has one to end with.
     enough = roll.sent + 5
     await until(lambda: roll.sent > enough, "the last events")
@@ -123,7 +123,7 @@ async def test_a_rolling_restart_loses_nothing_unnoticed_refuses_no_client_and_m
     away, moves = 0, 0
     for viewer in roll.viewers:
         assert viewer.refusals == []
-        assert len(viewer.stays) >= 2, "everybody was moved at least once"
+        assert len(viewer.stays) >= 2, "every client was moved at least once"
         moves += len(viewer.stays) - 1
         for stay in viewer.stays:
             # Without a gap from the first to the last, and from the moment at which the socket was open.
@@ -140,7 +140,7 @@ async def test_a_rolling_restart_loses_nothing_unnoticed_refuses_no_client_and_m
     joined = sum(viewer.stays[0].numbers[0] - 1 for viewer in roll.viewers)
     assert got + away + joined == expected, "every event of every client is accounted for"
 
-    # Spread as configured: no tenth of it has more than a few times its share.
+    # Spread as configured: no tenth of the time has more than a few times its share.
     for began, ended in rolled:
         times = [time - began for time in roll.handshakes if began <= time <= ended + 1]
         share = len(times) * 0.3 / PERIOD

@@ -32,7 +32,7 @@ async def test_arrivals_and_departures_are_sent_to_the_others_in_the_room(gate, 
     assert timed(await ann.data("userJoined")) == {"userId": who.id, "userName": who.name}
     await ben.emit("leaveSession", str(session))
     assert timed(await ann.data("userLeft")) == {"userId": who.id}
-    # None of it came to the sender.
+    # The sender received none of these events.
     await ben.emit("joinSession", str(session))
     await ann.data("userJoined", 2)
     await ben.emit("getAttendanceStats", str(session))

@@ -49,7 +49,7 @@ async def one_round(system, node, number: int, enough: int) -> tuple[int, int]:
     for raw in raws:
         raw.abort()
     gone = lambda: system.metric(node, "channelgate_connections") == 0  # noqa: E731
-    await until(gone, "everybody to be gone", 60)
+    await until(gone, "all clients to be gone", 60)
     await until(lambda: system.metric(node, "channelgate_outbox_bytes") == 0, "nothing to wait", 60)
     return full, await settled(node, enough)
 

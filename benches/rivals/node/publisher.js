@@ -1,5 +1,5 @@
 // Publishes with @socket.io/redis-emitter, for each line `<group> <text>` that comes over TCP. Arguments: the port, the
-// URL of Redis, and `one` (everybody) or `many` (the group's room).
+// URL of Redis, and `one` (all clients) or `many` (the group's room).
 import { createServer } from "node:net";
 import { createInterface } from "node:readline";
 import { Emitter } from "@socket.io/redis-emitter";

@@ -245,7 +245,7 @@ async def served(node: stack.Part) -> None:
             if raw is not None:
                 raw.abort()
 
-    await until(answered, "somebody else to be served", 10, 0.1)
+    await until(answered, "another client to be served", 10, 0.1)
 
 
 def frame(opcode: int, payload: bytes, *, fin: bool = True, rsv: int = 0, missing: int = 0) -> bytes:
