@@ -140,7 +140,7 @@ fn the_echo_for_conformance_suites_echoes_on_every_path() {
     assert_eq!(config.socket.max_message, 16 << 20);
 }
 
-/// Every block of TOML in the README and in docs/; what continues a consumer gets the beginning of one.
+/// Every block of TOML in the README and in docs/; a block that continues a consumer gets a beginning.
 fn examples() -> Vec<(PathBuf, String)> {
     let docs = ["docs", "docs/operations"].into_iter().flat_map(|folder| fs::read_dir(folder).unwrap());
     let pages =

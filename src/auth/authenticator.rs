@@ -71,7 +71,7 @@ impl Authenticator {
         Ok(Self { keys, cache, revocations: Arc::default(), page_tokens: None })
     }
 
-    /// Lets the tokens of the node's own live page open connections, too.
+    /// Accepts the tokens of the node's own live page for connections, too.
     #[must_use]
     pub fn with_page_tokens(self, page_tokens: Option<Arc<PageTokens>>) -> Self {
         Self { page_tokens, ..self }
@@ -139,7 +139,7 @@ impl Authenticator {
         self.unless_revoked(identity).await
     }
 
-    /// As [`Self::identify`], for a connection, which a token of the node's own live page opens, too.
+    /// Like [`Self::identify`], but for a connection, so it accepts the tokens of the node's own live page, too.
     async fn identify_client(&self, method: AuthMethod, token: &str) -> Result<Identity, AuthError> {
         if let (AuthMethod::Jwt, Some(page_tokens)) = (method, &self.page_tokens)
             && let Ok(identity) = page_tokens.identify(token, SystemTime::now())

@@ -1,8 +1,8 @@
 //! Access tokens that a node signs for its own live page.
 //!
-//! In: a user that the page wants to be. Out: a token, and later its [`Identity`]. The key is made at the start, never leaves the
-//! process and ends with it, so that these tokens open connections of this node and nothing else: neither Django nor
-//! another node accepts one, and here neither the admin API nor the route for ws-tokens does.
+//! In: the user that the page asks for. Out: a token, and later its [`Identity`]. The key is created at the start,
+//! never leaves the process and ends with it, so these tokens open connections of this node and nothing else: Django
+//! and other nodes reject them, and so do this node's admin API and its route for ws-tokens.
 
 use std::time::{Duration, SystemTime};
 
@@ -14,7 +14,7 @@ use crate::{
     event::Value,
 };
 
-/// How long a token is good; the page fetches another for each connection.
+/// The lifetime of a token; the page fetches another one for each connection.
 const LIFETIME: Duration = Duration::from_secs(30 * 60);
 
 /// Signs tokens for the live page and recognises them.
@@ -25,7 +25,7 @@ pub struct PageTokens {
 }
 
 impl PageTokens {
-    /// With a key of its own; the names of the claims are those of `auth.jwt`.
+    /// Creates a new key; the names of the claims are those of `auth.jwt`.
     pub fn new(auth: &Auth) -> Result<Self, AuthConfigError> {
         let made = || uuid::Uuid::new_v4().simple();
         let key = Secret::new(format!("{}{}", made(), made()));
@@ -48,7 +48,7 @@ impl PageTokens {
         jwt::mint(&self.rules, user_id, LIFETIME, claims, now)
     }
 
-    /// The user of a token that [`Self::sign`] made; an error for every other.
+    /// The user of a token from [`Self::sign`]; an error for every other token.
     pub fn identify(&self, token: &str, now: SystemTime) -> Result<Identity, AuthError> {
         self.verifier.identify(token, now)
     }
@@ -73,7 +73,7 @@ mod tests {
     }
 
     #[test]
-    fn no_other_node_and_not_django_accepts_one() {
+    fn other_nodes_and_django_reject_a_token() {
         let secret_key = Some(Secret::new("the-secret-of-django"));
         let auth = Auth { secret_key, ..Auth::default() };
         let (tokens, now) = (PageTokens::new(&auth).unwrap(), SystemTime::now());
@@ -83,7 +83,7 @@ mod tests {
     }
 
     #[test]
-    fn a_token_of_django_is_not_one() {
+    fn a_token_of_django_is_rejected() {
         let secret_key = Some(Secret::new("the-secret-of-django"));
         let auth = Auth { secret_key, ..Auth::default() };
         let now = SystemTime::now();

@@ -16,7 +16,7 @@ use crate::{
 
 /// How long the node or Redis may take to answer.
 const DEADLINE: Duration = Duration::from_secs(5);
-/// How often the layer is asked whether it is connected.
+/// How often to check whether the layer is connected.
 const POLL: Duration = Duration::from_millis(10);
 
 #[derive(Debug, Args)]
@@ -57,7 +57,7 @@ async fn through_redis(config: &Config, group: &GroupName, event: &Value) -> any
     let layer = RedisLayer::new(&config.layer, Vec::new(), Metrics::new())?;
     layer.start(Arc::new(drop))?;
     let published = timeout(DEADLINE, async {
-        // The layer connects in the background and refuses until it has.
+        // The layer connects in the background and refuses events until then.
         while layer.outage(Some(group)).is_some() {
             sleep(POLL).await;
         }

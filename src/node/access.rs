@@ -28,14 +28,14 @@ pub fn make_key() -> Secret {
     Secret::new(uuid::Uuid::new_v4().simple().to_string())
 }
 
-/// What signs access tokens for the live page: with the embedded layer and no backend, which would act for the user of such
-/// a token.
+/// The signer of access tokens for the live page. Only with the embedded layer and without a backend, which would act
+/// for the user of such a token.
 pub fn page_tokens(config: &Config) -> Result<Option<Arc<PageTokens>>, AuthConfigError> {
     let wanted = makes_tokens(config) && shows_page(config) && config.backend.url.is_none();
     wanted.then(|| PageTokens::new(&config.auth).map(Arc::new)).transpose()
 }
 
-/// Whether the live page is on.
+/// Whether the live page is enabled.
 pub fn shows_page(config: &Config) -> bool {
     config.page.enabled.unwrap_or_else(|| config.is_embedded())
 }
@@ -45,7 +45,7 @@ fn makes_tokens(config: &Config) -> bool {
     config.is_embedded() && config.cache_url().is_none()
 }
 
-/// The live page; where its tokens open nothing but this node, it can make itself some.
+/// The data of the live page; the page can create tokens if they are valid on this node only.
 pub fn page(
     config: &Config,
     publish: &PublishAccess,
@@ -65,7 +65,7 @@ pub fn page(
                         let claims = user.claims.into_iter().map(|(name, value)| (name, value.into())).collect();
                         tokens.sign(&user.id, claims, SystemTime::now())
                     }
-                    _ => Err(AuthError::Unconfigured("this node makes no tokens of this kind")),
+                    _ => Err(AuthError::Unconfigured("this node does not create tokens of this kind")),
                 }
                 .map_err(|error| error.to_string())
             }) as BoxFuture<'static, _>

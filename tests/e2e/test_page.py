@@ -1,4 +1,4 @@
-"""The live page of a node without any configuration: the five systems, and what its tokens are good for."""
+"""The live page of a node without any configuration: the five systems, and where its tokens are valid."""
 
 import json
 import re
@@ -10,7 +10,7 @@ from rig.browser import browser
 from rig.client import refusal, until
 from rig.http import Http
 
-#: The five systems, and what the page shows of each: the name of its card and what it receives.
+#: The five systems on the page: the name of each card, and the event that it receives.
 SYSTEMS = {
     "dashboard": "general_attendance_update",
     "feed": "client_create",
@@ -19,7 +19,7 @@ SYSTEMS = {
     "tracker": "session-stats-update",
 }
 
-#: What a card has received, as text.
+#: The received events of a card, as text.
 RECEIVED = """
 [...document.querySelectorAll('[data-testid=frame][data-consumer="%s"][data-direction=in]')]
     .map((row) => row.textContent).join(' ')
@@ -32,7 +32,7 @@ Object.fromEntries([...document.querySelectorAll('[data-testid=consumer]')]
 
 
 def start(directory, **env: str):
-    """A node that is told nothing but this."""
+    """A node with no other settings."""
     nothing = ("REDIS_URL", "CHANNELGATE_API_KEY", "DJANGO_SECRET_KEY")
     env = {**dict.fromkeys(nothing, ""), **env}
     return stack.node(directory, stack.free_port(), env, ready="/health/ready").start().wait()
@@ -40,7 +40,7 @@ def start(directory, **env: str):
 
 @pytest.fixture
 def embedded(tmp_path):
-    """What `make run` starts."""
+    """The node that `make run` starts."""
     node = start(tmp_path)
     yield node
     node.stop(5)
@@ -107,7 +107,7 @@ async def test_a_token_of_the_page_opens_connections_of_its_node_and_nothing_els
         other.stop(5)
 
 
-async def test_no_token_is_made_for_users_that_a_backend_would_act_for(tmp_path):
+async def test_no_token_is_created_if_a_backend_would_act_for_its_user(tmp_path):
     node = start(tmp_path, CHANNELGATE_BACKEND_URL=f"http://{stack.LOOPBACK}:9/")
     try:
         key = printed(node)[1]

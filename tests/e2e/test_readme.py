@@ -1,4 +1,4 @@
-"""The README, carried out: every command, the consumer class beside its configuration, and the browser snippet."""
+"""Runs the README: every command, the consumer class beside its configuration, and the browser snippet."""
 
 import asyncio
 import json
@@ -19,11 +19,11 @@ from rig.system import API_KEY, QUICK_DRAIN
 README = (stack.ROOT / "README.md").read_text()
 DOCS = {name: (stack.ROOT / "docs" / name).read_text() for name in ("MOVING-FROM-CHANNELS.md", "WEBSOCKET.md")}
 
-#: What the README exports before the first command.
+#: The variables that the README exports before the first command.
 VARIABLES = ("REDIS_URL", "DJANGO_SECRET_KEY", "CHANNELGATE_API_KEY", "CHANNELGATE_CONFIG")
 PAGES = {"README.md": README, **DOCS}
 
-#: A project that a reader of the README has: two paths for HTTP, one consumer, and users of simplejwt.
+#: The project of a reader of the README: two paths for HTTP, one consumer, and users of simplejwt.
 PROJECT = {
     "manage.py": """
 import os, sys
@@ -93,7 +93,7 @@ application = ProtocolTypeRouter({"http": http, "websocket": orders})
 
 
 def block(page: str, language: str) -> str:
-    """The one block of code in this language."""
+    """The only block of code in this language."""
     [code] = re.findall(rf"^```{language}\n(.*?)^```", PAGES[page], re.M | re.S)
     return code
 
@@ -105,7 +105,7 @@ def commands() -> list[str]:
 
 
 def command(beginning: str) -> str:
-    """The README's command that is this, or begins so."""
+    """The README's command with this text or beginning."""
     lines = commands()
     [found] = [line for line in lines if line == beginning] or [
         line for line in lines if re.match(rf"{re.escape(beginning)}[ =]", line)
@@ -145,7 +145,7 @@ class Project:
         return done
 
     def part(self, name: str, line: str, ready) -> stack.Part:
-        """A line of the README that does not end by itself."""
+        """Runs a line of the README that does not end by itself."""
         return stack.Part(name, ["bash", "-c", f"exec {line}"], self.directory, ready, self.env)
 
 
@@ -179,7 +179,7 @@ async def test_the_five_minutes(project):
     try:
         lines = lambda: tail.log.read_text().splitlines()  # noqa: E731
 
-        # The first lines that it may show are of the first event after it has connected.
+        # The first lines may be those of the first event after the connect.
         async def is_followed() -> bool:
             await asyncio.to_thread(project.run, command("channelgate publish"))
             return any("delivered" in line and "order_7" in line for line in lines())
@@ -276,7 +276,7 @@ def checkout(tmp_path):
     return checkout, {name: value for name, value in env.items() if name not in ("CARGO_TARGET_DIR", "REDIS_URL")}
 
 
-def test_what_is_built_is_on_the_path(checkout):
+def test_the_built_program_is_on_the_path(checkout):
     directory, env = checkout
     line = "; ".join(["set -e", command("make build"), command("export PATH"), "channelgate --version"])
     done = subprocess.run(["bash", "-c", line], cwd=directory, env=env, capture_output=True, text=True, timeout=100)
@@ -296,7 +296,7 @@ async def test_a_first_look(checkout):
         part.stop()
 
 
-def test_the_tests_are_what_the_continuous_integration_runs():
+def test_the_continuous_integration_runs_the_tests():
     assert command("make test") in (stack.ROOT / ".ci" / "run").read_text()
 
 
@@ -308,7 +308,7 @@ def test_every_command_of_the_readme_is_run_by_a_test():
     assert set(commands()) == run | variables, "a command that no test runs"
 
 
-def test_the_readme_has_no_code_that_no_test_knows():
+def test_every_code_block_of_the_readme_is_tested():
     languages = re.findall(r"^```(\w*)", README, re.M)
     assert sorted(language for language in languages if language) == [
         "js",
