@@ -55,7 +55,7 @@ async fn run(node: &mut Node, serving: &mut Serving, signals: &mut Signals) -> a
             () = signals.hangup.next() => node.reload.run().await,
             ended = &mut serving.server => {
                 ended.context("the server's task failed")?.context("the server failed")?;
-                anyhow::bail!("the server ended by itself");
+                anyhow::bail!("the server ended unexpectedly");
             }
         }
     }

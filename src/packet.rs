@@ -55,16 +55,16 @@ pub enum PacketError {
     #[error("the attachments of a packet are larger than {0} bytes")]
     AttachmentsTooLarge(usize),
     /// A text packet when an attachment was expected.
-    #[error("a text packet came where an attachment was due")]
+    #[error("a text packet arrived instead of an attachment")]
     AttachmentDue,
     /// An attachment without a packet.
-    #[error("binary data came that belongs to no packet")]
+    #[error("binary data arrived without a packet")]
     UnexpectedBinary,
     /// A placeholder without its attachment, or a second one for the same attachment.
-    #[error("a placeholder names an attachment that is not there, or one that another has named")]
+    #[error("a placeholder names a missing attachment, or one already used")]
     Placeholder,
     /// An attachment without a placeholder.
-    #[error("an attachment is named by no placeholder")]
+    #[error("an attachment has no placeholder")]
     UnusedAttachment,
 }
 

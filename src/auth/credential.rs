@@ -89,7 +89,7 @@ impl Source {
     /// Parses a whole `sources` list; `key` is its name in the file.
     pub fn parse_all(key: &str, texts: &[String]) -> Result<Vec<Self>, AuthConfigError> {
         if texts.is_empty() {
-            return Err(AuthConfigError::new(key, "names no source, so no token would ever be found"));
+            return Err(AuthConfigError::new(key, "lists no source, so no token could be found"));
         }
         let parse = |(index, text): (usize, &String)| {
             Self::parse(text).map_err(|reason| AuthConfigError::new(format!("{key}[{index}]"), reason))

@@ -328,7 +328,7 @@ impl<'de> de::VariantAccess<'de> for Variant<'_> {
     type Error = Fault;
 
     fn unit_variant(self) -> Result<(), Fault> {
-        Err(Fault::other(format!("{:?} stands alone, without a value", self.name)))
+        Err(Fault::other(format!("{:?} has no value", self.name)))
     }
     fn newtype_variant_seed<T: DeserializeSeed<'de>>(self, seed: T) -> Result<T::Value, Fault> {
         seed.deserialize(self.node).map_err(|fault| fault.inside(self.name))

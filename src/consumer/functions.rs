@@ -51,7 +51,7 @@ fn now(format: Option<&str>) -> Result<Jinja, Error> {
         "epoch" => Ok(Jinja::from(now.as_second())),
         "epoch_ms" => Ok(Jinja::from(now.as_millisecond())),
         other => {
-            let known = format!("now({other:?}) is not known; there is 'iso', 'epoch' and 'epoch_ms'");
+            let known = format!("now({other:?}) is unknown; known: 'iso', 'epoch', 'epoch_ms'");
             Err(Error::new(ErrorKind::InvalidOperation, known))
         }
     }

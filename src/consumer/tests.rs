@@ -286,7 +286,7 @@ fn a_failed_mapping_names_the_missing_key() {
         ("{'a': event.nope}", "\"a\" is undefined"),
         ("event.nope", "`event.nope` is undefined"),
         ("event.s.upper(1)", "too many arguments"),
-        ("now('week')", "there is 'iso'"),
+        ("now('week')", "known: 'iso'"),
     ] {
         let consumer = one(&format!("[consumer.on_event.\"*\"]\nsend = {}\n", toml::Value::from(send)));
         let Err(MapError::Mapping(told)) = consumer.on_event(&event(json!({"s": "x"}))) else { panic!("{send}") };

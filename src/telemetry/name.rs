@@ -23,7 +23,7 @@ pub enum Name {
     Holds,
     /// Connections to Redis that were restored.
     RedisReconnects,
-    /// Questions to the backend, by action and outcome.
+    /// Calls to the backend, by action and outcome.
     BackendCalls,
     /// Arrivals and departures that Redis did not accept at first.
     PresenceFailures,
@@ -49,7 +49,7 @@ pub enum Name {
     EventFanout,
     /// A probe through Redis back to the node.
     RedisRoundTrip,
-    /// How long questions to the backend take, by action.
+    /// Duration of backend calls, by action.
     BackendSeconds,
     /// Whether the node is ready.
     Ready,
@@ -149,7 +149,7 @@ impl Name {
             Self::RefusedMessages => "Client messages not handled, by reason",
             Self::Holds => "Number of times reading from a client was paused, by reason",
             Self::RedisReconnects => "Connections to Redis that were restored",
-            Self::BackendCalls => "Questions to the backend, by action and outcome",
+            Self::BackendCalls => "Calls to the backend, by action and outcome",
             Self::PresenceFailures => "Arrivals and departures that Redis did not accept at first",
             Self::Reloads => "Reloads of the configuration, by outcome",
             Self::Connections => "Open connections by consumer and protocol, polling sessions included",
@@ -166,7 +166,7 @@ impl Name {
                 "From the arrival of an event on the node to the frame of a worker's last member; sampled"
             }
             Self::RedisRoundTrip => "Time of a probe published to Redis until the node's own subscription receives it",
-            Self::BackendSeconds => "Duration of questions to the backend, with retries and waiting, by action",
+            Self::BackendSeconds => "Duration of calls to the backend, including retries and waiting, by action",
             Self::Ready => "1 while /health/ready answers 200",
             Self::TailWatchers => "Open streams of channelgate tail",
             Self::LogLinesDropped => "Log lines that standard error did not accept",
