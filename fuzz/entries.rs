@@ -11,12 +11,12 @@ use channelgate::{
     event::{Payload, Raw, Value},
     layer::codec::{
         cache_value,
-        envelope::{Address, LayerCodec},
+        envelope::{Addressee, LayerCodec},
         fernet::Keyring,
         json, msgpack, pickle,
     },
     limited::WriteError,
-    packet::{self, Decoder, engine},
+    packet::{self, PacketDecoder, engine},
 };
 
 use channelgate::{config::PythonList, layer::emitter};
@@ -36,7 +36,7 @@ pub use request_heads::run as heads;
 const PASSPHRASE: &str = "wire-reference-encryption-key-one-0123456789";
 
 /// Small limits, so that a fuzzer can reach them.
-const PACKETS: packet::Limits = packet::Limits { attachments: 8, bytes: 256 };
+const PACKETS: packet::PacketLimits = packet::PacketLimits { attachments: 8, bytes: 256 };
 
 /// The encoder's output. It must fit into exactly its own length, and no smaller limit.
 fn within(value: &Value, encode: impl Fn(&Value, usize) -> Result<Vec<u8>, WriteError>) -> Vec<u8> {
@@ -82,7 +82,7 @@ fn envelope(data: &[u8]) {
     let now = SystemTime::now();
     let _ = codec.decode_pubsub(data);
     if let Ok(envelope) = codec.decode_core(data, now) {
-        let address = Address::Members(&envelope.channels);
+        let address = Addressee::Members(&envelope.channels);
         let written = codec.encode_core(&envelope.body, address, now).expect("an event is written");
         let again = codec.decode_core(&written, now).expect("an own event is read");
         assert_eq!(again.channels, envelope.channels);
@@ -91,17 +91,17 @@ fn envelope(data: &[u8]) {
 
 /// Messages of a Socket.IO client, separated by zero bytes: text where they are UTF-8, otherwise attachments.
 pub fn packets(data: &[u8]) {
-    let mut decoder = Decoder::default();
+    let mut decoder = PacketDecoder::default();
     for message in data.split(|byte| *byte == 0) {
         let read = match std::str::from_utf8(message) {
             Ok(text) => match engine::parse(text) {
-                Ok(engine::Received::Message(text)) => decoder.text(text, &PACKETS),
-                Ok(engine::Received::Binary(bytes)) => decoder.binary(bytes, &PACKETS),
+                Ok(engine::EnginePacket::Message(text)) => decoder.text(text, &PACKETS),
+                Ok(engine::EnginePacket::Binary(bytes)) => decoder.binary(bytes, &PACKETS),
                 Ok(_) | Err(_) => continue,
             },
             Err(_) => decoder.binary(message.to_vec().into(), &PACKETS),
         };
-        if let Ok(Some(packet::Incoming::Event { namespace, name, args, ack, source })) = read {
+        if let Ok(Some(packet::ClientPacket::Event { namespace, name, args, ack, source })) = read {
             assert!(size(&args).bytes <= data.len(), "attachments are no more than was sent");
             let again = source.copy().read().expect("a decoded event can be decoded again");
             assert!(again == (name.clone(), args.clone()), "the copy has the same name and arguments");
@@ -127,14 +127,14 @@ fn event(namespace: &str, name: &str, args: Value, ack: Option<u64>) {
         return;
     }
     let text = std::str::from_utf8(&text).expect("text is UTF-8");
-    let Ok(engine::Received::Message(text)) = engine::parse(text) else { panic!("own packets are read: {text}") };
-    let mut decoder = Decoder::default();
+    let Ok(engine::EnginePacket::Message(text)) = engine::parse(text) else { panic!("own packets are read: {text}") };
+    let mut decoder = PacketDecoder::default();
     let mut again = decoder.text(text, &PACKETS);
     for bytes in attachments {
         assert_eq!(again, Ok(None));
         again = decoder.binary(bytes, &PACKETS);
     }
-    let Ok(Some(packet::Incoming::Event { name: name_again, args: args_again, ack: ack_again, .. })) = again else {
+    let Ok(Some(packet::ClientPacket::Event { name: name_again, args: args_again, ack: ack_again, .. })) = again else {
         panic!("an own event is read: {again:?}")
     };
     assert_eq!((&*name_again, args_again, ack_again), (name, Value::List(args), ack));

@@ -20,13 +20,13 @@ use std::{
 
 use self::{
     addresses::Addresses,
-    bucket::{Bucket, Rate},
+    bucket::{Bucket, BucketRate},
 };
 use crate::{config::Config, redis::HostError, telemetry::Metrics};
 
-pub use addresses::AddressPlace;
+pub use addresses::AddressPermit;
 pub use permits::{ConnectionPermits, UserPermit};
-pub use users::{UserPlace, Users};
+pub use users::{UserCountPermit, Users};
 
 /// How often unused entries are removed from the table of addresses.
 const SWEEP: Duration = Duration::from_secs(5);
@@ -64,14 +64,14 @@ impl Limit {
 
 /// A refusal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Refused {
+pub struct OverLimit {
     /// The limit.
     pub limit: Limit,
     /// When to retry; spread over time.
     pub retry_after: Duration,
 }
 
-impl Refused {
+impl OverLimit {
     /// Refused by a limit; retry not before `wait` is over.
     fn by(limit: Limit, wait: Duration) -> Self {
         let (least, spread) = limit.pause();
@@ -93,7 +93,7 @@ pub struct HandshakePermit {
     /// One of the node's connections, until the connection is open.
     pub admitting: Admitting,
     /// One of its address's connections, while it is open; `None` where addresses are not counted.
-    pub address: Option<AddressPlace>,
+    pub address: Option<AddressPermit>,
 }
 
 /// The limits of a node. One per node, shared by its workers.
@@ -101,7 +101,7 @@ pub struct AdmissionControl {
     max_connections: AtomicUsize,
     admitting: AtomicUsize,
     addresses: Option<Arc<Addresses>>,
-    rate: Option<(Rate, Mutex<Bucket>)>,
+    rate: Option<(BucketRate, Mutex<Bucket>)>,
     users: Option<Users>,
     admission_timeout: Duration,
     max_groups: usize,
@@ -115,8 +115,8 @@ impl AdmissionControl {
     /// The Redis URL is not valid.
     pub fn new(config: &Config, node: &str, metrics: Metrics) -> Result<Arc<Self>, HostError> {
         let limits = &config.limits;
-        let rate = Rate::new(limits.handshakes_per_second, limits.handshake_burst);
-        let of_address = Rate::new(limits.handshakes_per_second_per_address, limits.handshake_burst_per_address);
+        let rate = BucketRate::new(limits.handshakes_per_second, limits.handshake_burst);
+        let of_address = BucketRate::new(limits.handshakes_per_second_per_address, limits.handshake_burst_per_address);
         let users = match (limits.connections_per_user, config.redis_url()) {
             (0, _) => None,
             (most, None) => Some(Users::local(most)),
@@ -165,7 +165,7 @@ impl AdmissionControl {
     /// # Errors
     /// The limit that is reached. The address's limits are checked first: an address that floods takes nothing from the
     /// others.
-    pub fn try_admit(self: &Arc<Self>, address: Option<IpAddr>) -> Result<HandshakePermit, Refused> {
+    pub fn try_admit(self: &Arc<Self>, address: Option<IpAddr>) -> Result<HandshakePermit, OverLimit> {
         let now = Instant::now();
         let address = match (&self.addresses, address) {
             (Some(addresses), Some(address)) => addresses.enter(address, now)?,
@@ -173,13 +173,13 @@ impl AdmissionControl {
         };
         if let Some((rate, bucket)) = &self.rate {
             let mut bucket = bucket.lock().unwrap_or_else(PoisonError::into_inner);
-            bucket.take(rate, now).map_err(|wait| Refused::by(Limit::Rate, wait))?;
+            bucket.take(rate, now).map_err(|wait| OverLimit::by(Limit::Rate, wait))?;
         }
         let others = self.admitting.fetch_add(1, Ordering::Relaxed);
         let admitting = Admitting(Arc::clone(self));
         let open = usize::try_from(self.metrics.connections.get()).unwrap_or(0);
         if open + others >= self.max_connections.load(Ordering::Relaxed) {
-            return Err(Refused::by(Limit::Connections, Duration::ZERO));
+            return Err(OverLimit::by(Limit::Connections, Duration::ZERO));
         }
         Ok(HandshakePermit { admitting, address })
     }

@@ -15,11 +15,11 @@ pub mod ws_token;
 
 use std::time::{Duration, SystemTime};
 
-use crate::event::{Fingerprint, Value, Watch};
+use crate::event::{Fingerprint, Value, WatchedToken};
 
 pub use authenticator::{Authenticator, Keys};
-pub use cache::{Cache, Cached, Ends, MemoryCache, RedisCache};
-pub use credential::{RequestHead, Source};
+pub use cache::{Cache, Cached, KeyExpiries, MemoryCache, RedisCache};
+pub use credential::{RequestHead, TokenSource};
 pub use origin::OriginPolicy;
 pub use page_tokens::PageTokens;
 pub use revocations::Revocations;
@@ -39,7 +39,7 @@ pub struct Identity {
     /// The token's fingerprint.
     pub token: Option<Fingerprint>,
     /// The cache entry to watch while the connection is open.
-    pub watch: Option<Watch>,
+    pub watch: Option<WatchedToken>,
 }
 
 /// Why authentication failed.

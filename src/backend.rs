@@ -61,7 +61,7 @@ pub fn choose(config: &config::Backend, layer: &Arc<dyn Layer>, metrics: Metrics
 
 /// How a question ended, for the counters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Ending {
+enum CallResult {
     /// With a status.
     Answered(u16),
     /// Not in time.
@@ -78,7 +78,7 @@ enum Ending {
     Overload,
 }
 
-impl Ending {
+impl CallResult {
     /// The metric label.
     const fn label(self) -> &'static str {
         match self {

@@ -12,7 +12,7 @@ use clap::{Parser, Subcommand};
 use crate::{
     config::{self, ConfigErrors, Environment},
     consumer,
-    node::{self, Reader},
+    node::{self, ReadConfig},
     telemetry::logging,
 };
 
@@ -79,7 +79,7 @@ pub fn run() -> ExitCode {
             ExitCode::SUCCESS
         }
         Command::Serve => {
-            let reader: Reader = Arc::new(move || load().map(|(config, _)| config));
+            let reader: ReadConfig = Arc::new(move || load().map(|(config, _)| config));
             done(actix_rt::System::new().block_on(node::serve(config, consumers, reader)))
         }
         Command::Token(arguments) => done(actix_rt::System::new().block_on(token::run(&config, arguments))),

@@ -29,9 +29,9 @@ use crate::{
     telemetry::Metrics,
 };
 
-pub use disconnect::{Disconnect, Target, Wrong};
+pub use disconnect::{Disconnect, InvalidOrder, Target};
 pub use node::{NodeFacts, NodeId};
-pub use query::{Answer, Answers, NodeStats, Order, Query, Responder, SocketRooms};
+pub use query::{Answer, Answers, EmitOrder, NodeStats, Query, Responder, SocketRooms};
 pub use record::Recorded;
 
 /// Connections to Redis for heartbeats and questions.

@@ -2,6 +2,8 @@
 //!
 //! In: a TOML file (or the built-in default), then `CHANNELGATE__SECTION__KEY` and the named variables of the
 //! environment. Out: [`Config`], complete and checked, or an error with file, line, key and reason.
+//!
+//! A table's type is named like the table; where another module has the same word, it is written `config::Layer`.
 
 mod backend;
 mod check;
@@ -16,9 +18,9 @@ mod layer;
 mod limits;
 mod list;
 mod load;
+mod locations;
 mod log;
 mod network;
-mod origins;
 mod presets;
 mod print;
 mod secret;
@@ -35,15 +37,15 @@ pub use consumer::*;
 pub use difference::Change;
 pub use duration::Span;
 pub use environment::{CONFIG_VARIABLE, Environment, GENERIC_PREFIX, NAMED};
-pub use error::{ConfigError, ConfigErrors, Key, KeyPath, Origin, Source, did_you_mean};
+pub use error::{ConfigError, ConfigErrors, ConfigSource, Key, KeyLocation, KeyPath, did_you_mean};
 pub use handler::{Call, Emit, Emits, Expect, Handler, Publish, Rate, Step};
 pub use layer::{Cache, Emitters, Layer, LayerKind, PythonList, Serializer, SourceMapping};
 pub use limits::Limits;
 pub use list::OneOrMany;
 pub use load::{load, load_lenient, load_text};
+pub use locations::KeyLocations;
 pub use log::{Log, LogFormat};
 pub use network::Network;
-pub use origins::Origins;
 pub use presets::PRESETS;
 pub use print::effective_toml;
 pub use secret::Secret;
@@ -90,7 +92,7 @@ pub struct Config {
     pub presets: Option<Vec<String>>,
     /// Where each key was read, for errors.
     #[serde(skip)]
-    pub origins: Origins,
+    pub locations: KeyLocations,
 }
 
 impl Config {

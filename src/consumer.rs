@@ -3,33 +3,19 @@
 //! In: an [`Event`] or a client's message. Out: frames, or [`Effect`]s that the caller carries out.
 
 mod action;
-mod collisions;
 mod compiler;
 mod context;
 mod current;
 mod effect;
 mod emit;
 mod expression;
-mod form;
-mod frame;
-mod functions;
-mod limits;
+mod groups;
+mod input;
+mod kind;
 mod load;
 mod mapping;
-mod message;
-mod names;
 mod notice;
-mod origin;
-mod place;
 mod program;
-mod resume;
-mod route;
-mod run;
-mod scope;
-mod shape;
-mod step;
-mod template;
-mod view;
 mod wire;
 
 use std::{
@@ -38,13 +24,13 @@ use std::{
 };
 
 pub use context::Context;
-pub use current::{Consumers, Known};
+pub use current::{Consumers, Snapshot};
 pub use effect::{CallRequest, Continuation, Effect, MessageProblem, Outcome, Outgoing, Reaction};
-pub use form::GroupError;
-pub use limits::Limits;
+pub use groups::GroupError;
+pub use groups::decode as decode_path;
 pub use load::load;
 pub use mapping::MapError;
-pub use route::decode as decode_path;
+pub use program::Quotas;
 
 use crate::{
     config::{self, AuthMethod, Reject, Topics},
@@ -52,15 +38,11 @@ use crate::{
     limited::WriteError,
 };
 use action::Actions;
-use expression::Expression;
-use form::{FormId, Forms};
+use expression::{Allowed, Expression, GroupTemplate, NameSource, Root, Scope, TemplateUse, Var, VarSet};
+use groups::{FormId, Forms, Pattern};
+use input::of_connection;
 use mapping::Mappings;
-use message::of_connection;
 use notice::GapNotice;
-use route::Pattern;
-use scope::{Allowed, Name, NameSet, Scope};
-use template::{GroupTemplate, Origin, Use};
-use view::Root;
 
 /// A member with a longer name is not counted, in bytes.
 const MAX_MEMBER: usize = 255;
@@ -182,7 +164,7 @@ impl Consumer {
 
     /// The groups a connection joins, each once. An error refuses the connection.
     pub fn groups(&self, context: &Context) -> Result<Vec<GroupName>, GroupError> {
-        let mut used = NameSet::default();
+        let mut used = VarSet::default();
         self.groups.iter().for_each(|group| used.add(group.template().names()));
         let scope = of_connection(context, used).into_jinja();
         let mut names = Vec::with_capacity(self.groups.len());
@@ -199,7 +181,7 @@ impl Consumer {
     /// The group of a room as another program names it, if a template or pattern matches it, and how much of the name is
     /// text: of several matches, the one with the most text is right.
     fn recognise(&self, room: &str) -> Option<(usize, Result<GroupName, GroupNameError>)> {
-        self.forms.recognise(room).map(|parts| (form::text_of(&parts), GroupName::of(parts)))
+        self.forms.recognise(room).map(|parts| (groups::text_of(&parts), GroupName::of(parts)))
     }
 
     /// The messages for the members of an event's group, in order; empty if `when` is false.
@@ -259,7 +241,7 @@ impl Consumer {
     }
 
     /// Handles a client's message.
-    pub fn on_message(&self, context: &Context, incoming: Incoming<'_>, limits: &mut Limits, now: Instant) -> Reaction {
+    pub fn on_message(&self, context: &Context, incoming: Incoming<'_>, limits: &mut Quotas, now: Instant) -> Reaction {
         self.actions.message(context, incoming, limits, now)
     }
 
@@ -277,7 +259,7 @@ impl Consumer {
     pub fn presence_member(&self, context: &Context) -> Option<Arc<str>> {
         let member = self.presence.as_ref()?;
         let value = member.evaluate(&of_connection(context, member.names()).into_jinja()).ok()?;
-        names::name(&value).ok().filter(|name| !name.is_empty() && name.len() <= MAX_MEMBER)
+        expression::names::name(&value).ok().filter(|name| !name.is_empty() && name.len() <= MAX_MEMBER)
     }
 
     /// How long a member may be without a connection before it is gone; `None` without presence.
@@ -322,10 +304,10 @@ impl Consumer {
         }
         // The user is part of calls and presence, and the variables belong to the handlers.
         for (name, value) in [
-            (Name::Route, &mut context.route),
-            (Name::Query, &mut context.query),
-            (Name::Claims, &mut context.claims),
-            (Name::Auth, &mut context.auth),
+            (Var::Route, &mut context.route),
+            (Var::Query, &mut context.query),
+            (Var::Claims, &mut context.claims),
+            (Var::Auth, &mut context.auth),
         ] {
             if !names.has(name) {
                 *value = Value::Null;
@@ -359,7 +341,7 @@ pub struct ConsumerSet {
 impl ConsumerSet {
     /// The first consumer for a request's raw path (percent-encoded, without the query), and the path's parameters.
     pub fn route(&self, path: &str) -> Option<(&Arc<Consumer>, Value)> {
-        let path = route::decode(path);
+        let path = groups::pattern::decode(path);
         self.consumers.iter().find_map(|consumer| Some((consumer, consumer.matches(&path)?)))
     }
 
@@ -401,9 +383,9 @@ pub struct SourceGroup {
 impl SourceGroup {
     /// Compiles the `group` of a `[[source]]`.
     pub fn compile(template: &str) -> Result<Self, String> {
-        let allowed = Allowed { names: &[Name::Channel, Name::Event], place: "in the group of a source" };
+        let allowed = Allowed { names: &[Var::Channel, Var::Event], at: "in the group of a source" };
         let mut forms = Forms::default();
-        let how = Use { origin: Origin::Trusted, room: false, joins: false, allowed: false };
+        let how = TemplateUse { source: NameSource::Trusted, room: false, joins: false, allowed: false };
         let of = (&mut forms, &config::KeyPath::ROOT);
         let template = GroupTemplate::compile(template, allowed, |_| how, |_| None, of)?;
         Ok(Self { template, forms })
@@ -411,8 +393,8 @@ impl SourceGroup {
 
     /// The groups for one message; several if the template gives a list.
     pub fn groups(&self, channel: &str, body: &Arc<Value>) -> Result<Vec<GroupName>, GroupError> {
-        let scope = Scope::default().with(Name::Channel, channel.into());
-        let scope = scope.with(Name::Event, Root::Data(body.clone()).into_jinja()).into_jinja();
+        let scope = Scope::default().with(Var::Channel, channel.into());
+        let scope = scope.with(Var::Event, Root::Data(body.clone()).into_jinja()).into_jinja();
         self.template.groups(&scope, &self.forms, None)
     }
 }

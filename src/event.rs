@@ -15,12 +15,12 @@ mod value;
 
 use std::time::Instant;
 
-pub use emission::{Audience, Content, Emission, Eviction};
+pub use emission::{Content, Emission, EmissionTarget, Eviction};
 pub use fingerprint::Fingerprint;
 pub use incoming::Incoming;
 pub use name::{GroupName, GroupNameError, NamePart, written};
 pub use payload::Payload;
-pub use proof::{Proof, Watch};
+pub use proof::{Proof, WatchedToken};
 pub use value::{Raw, Value};
 
 /// Where an event was published.

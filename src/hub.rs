@@ -7,33 +7,33 @@
 //! - `dispatch`, `workers`: from the layer's thread to the workers
 //! - [`registry`]: which groups the node has, on which workers
 //! - `principals`: the users of a worker's connections
-//! - [`shard`]: one worker's part, made of `member`, `group`, `job` and `crossing`; `questions`: queries about its
+//! - [`shard`]: one worker's part, made of `member`, `group`, `job` and `multi_group`; `questions`: queries about its
 //!   members
 //! - `delivery`: one message, from `dispatch` to the members
-//! - `missed`, `notice`: gap notices; `story`: the trace for watchers
+//! - `missed`, `notice`: gap notices; `trace`: the trace for watchers
 
-mod crossing;
 mod delivery;
 mod dispatch;
 mod group;
 mod job;
 mod member;
 mod missed;
+mod multi_group;
 mod notice;
 mod principals;
 mod questions;
 pub mod registry;
 pub mod shard;
-mod story;
 #[cfg(test)]
 mod tests;
 pub mod topics;
+mod trace;
 mod workers;
 
 pub use dispatch::Dispatcher;
 pub use member::Member;
-pub use principals::{Kick, Principal, PrincipalIndex, Watched, Whom};
-pub use questions::Whereabouts;
+pub use principals::{DisconnectTarget, Disconnection, Principal, PrincipalIndex, Watched};
+pub use questions::Location;
 pub use registry::Registry;
-pub use shard::{Inbox, Shard};
-pub use workers::Answers;
+pub use shard::{Receiver, Shard};
+pub use workers::WorkerAnswers;

@@ -67,7 +67,7 @@ pub enum MappedFrom {
 
 /// A Redis channel or pattern with messages for groups.
 #[derive(Clone)]
-pub struct Mapping {
+pub struct ChannelMapping {
     /// The source of the messages.
     pub from: MappedFrom,
     /// Finds the group of a message.

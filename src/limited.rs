@@ -29,12 +29,12 @@ impl From<String> for WriteError {
 
 /// A limit and the bytes left within it. Several writers may share it.
 #[derive(Debug)]
-pub struct Room {
+pub struct Allowance {
     limit: usize,
     left: Cell<usize>,
 }
 
-impl Room {
+impl Allowance {
     /// The whole limit is left.
     pub const fn new(limit: usize) -> Self {
         Self { limit, left: Cell::new(limit) }
@@ -71,7 +71,7 @@ impl Room {
 /// A buffer that refuses bytes beyond the limit.
 #[derive(Debug)]
 pub struct Writer<'a> {
-    room: &'a Room,
+    room: &'a Allowance,
     bytes: Vec<u8>,
 }
 
@@ -119,7 +119,7 @@ impl Write for Writer<'_> {
 /// # Errors
 /// When the output is larger, or the encoder fails.
 pub fn write(limit: usize, encode: impl FnOnce(&mut Writer<'_>) -> io::Result<()>) -> Result<Vec<u8>, WriteError> {
-    let room = Room::new(limit);
+    let room = Allowance::new(limit);
     let mut writer = room.writer();
     match encode(&mut writer) {
         Ok(()) => Ok(writer.into_bytes()),
@@ -168,7 +168,7 @@ mod tests {
             limit in 0usize..4000,
             taken in 0usize..500,
         ) {
-            let room = Room::new(limit);
+            let room = Allowance::new(limit);
             let taken = room.take(taken).map_or(0, |()| taken);
             let mut writer = room.writer();
             let mut whole = Vec::new();

@@ -24,10 +24,10 @@ use anyhow::Context as _;
 
 use self::{
     build::Node,
-    signals::{Asked, Signals},
+    signals::{Signals, StopRequest},
     start::Serving,
 };
-pub use self::{check::check, reload::Reader};
+pub use self::{check::check, reload::ReadConfig};
 use crate::{config::Config, consumer::ConsumerSet};
 
 /// The node stopped by itself, or by order with every connection closed in time.
@@ -38,7 +38,7 @@ pub const EXIT_FAILED: u8 = 1;
 pub const EXIT_CONFIGURATION: u8 = 2;
 
 /// Runs a node until a signal stops it; `reader` reads the configuration again.
-pub async fn serve(config: Config, consumers: ConsumerSet, reader: Reader) -> anyhow::Result<ExitCode> {
+pub async fn serve(config: Config, consumers: ConsumerSet, reader: ReadConfig) -> anyhow::Result<ExitCode> {
     let mut signals = Signals::new()?;
     raise_file_limit();
     let mut node = Node::build(config, consumers, reader)?;
@@ -48,7 +48,7 @@ pub async fn serve(config: Config, consumers: ConsumerSet, reader: Reader) -> an
 }
 
 /// Runs until a signal asks the node to stop. A server that ends by itself is a failure.
-async fn run(node: &mut Node, serving: &mut Serving, signals: &mut Signals) -> anyhow::Result<Asked> {
+async fn run(node: &mut Node, serving: &mut Serving, signals: &mut Signals) -> anyhow::Result<StopRequest> {
     loop {
         tokio::select! {
             asked = signals.stop.next() => return Ok(asked),

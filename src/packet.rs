@@ -1,8 +1,8 @@
 //! Packets of Engine.IO 4 and Socket.IO 5: only this module knows their bytes and the crates for them (decision 0007).
 //!
 //! In: a client's message, or an event with its arguments. Out: a [`Payload`] to send, or the client's packet. Any
-//! input from a client gives an error or a packet, bounded by [`Limits`], and never a panic. It has no connection, and
-//! no state except a packet that still waits for attachments.
+//! input from a client gives an error or a packet, bounded by [`PacketLimits`], and never a panic. It has no
+//! connection, and no state except a packet that still waits for attachments.
 
 mod attachments;
 mod decode;
@@ -10,7 +10,7 @@ mod encode;
 pub mod engine;
 
 pub use attachments::fill_placeholders;
-pub use decode::{Decoder, Incoming, Limits, Source};
+pub use decode::{ClientPacket, PacketDecoder, PacketLimits, RawEvent};
 pub use encode::{ack, connected, disconnect, event, refused};
 /// Text of a packet: shared, and known to be UTF-8.
 pub use engineioxide_core::Str as Text;

@@ -23,7 +23,7 @@ use crate::{
     telemetry::Metrics,
 };
 
-pub use grace::Graces;
+pub use grace::GracePeriods;
 
 /// Longest wait for an answer of [`Presence::enter`]; two exchanges with a slow Redis.
 const ANSWER: Duration = Duration::from_secs(5);
@@ -36,7 +36,7 @@ const MAX_ID: usize = 256;
 
 /// A member of a scope, such as the user 7 of a consumer.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Member {
+pub struct PresenceMember {
     /// The scope: a consumer's name.
     pub scope: Arc<str>,
     /// The id: the value of the consumer's `presence.member`, as text.
@@ -50,11 +50,11 @@ pub trait Presence: Send + Sync + 'static {
     /// counts from the call on, awaited or not, and every call is followed by one [`Self::leave`].
     ///
     /// While Redis is unreachable the result is `false`, and the listener gets the arrival once Redis has accepted it.
-    fn enter<'a>(&'a self, member: &'a Member, facts: &'a Value) -> BoxFuture<'a, bool>;
+    fn enter<'a>(&'a self, member: &'a PresenceMember, facts: &'a Value) -> BoxFuture<'a, bool>;
 
     /// A connection of the member has closed. If no other opens on any node during the grace, the listener gets the
     /// departure.
-    fn leave(&self, member: &Member);
+    fn leave(&self, member: &PresenceMember);
 
     /// The number of members present in the whole cluster, over all scopes, each id once.
     fn count(&self) -> BoxFuture<'_, usize>;
@@ -66,7 +66,7 @@ pub trait Presence: Send + Sync + 'static {
 
 /// A change of a member.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Change {
+pub enum PresenceChange {
     /// It is present, but the arrival could not be reported at once: Redis was unreachable.
     Arrived,
     /// Its last connection in the cluster has closed.
@@ -74,7 +74,7 @@ pub enum Change {
 }
 
 /// Called for a change on one node of the cluster, with the facts of [`Presence::enter`]. It must not block.
-pub type Listener = Arc<dyn Fn(Change, Member, Value) + Send + Sync>;
+pub type Listener = Arc<dyn Fn(PresenceChange, PresenceMember, Value) + Send + Sync>;
 
 /// Presence as this node counts it.
 pub struct NodePresence {
@@ -84,7 +84,7 @@ pub struct NodePresence {
 
 impl NodePresence {
     /// Counts in the memory of this node, on the caller's runtime.
-    pub fn alone(graces: Graces, listener: Listener, metrics: Metrics) -> Self {
+    pub fn alone(graces: GracePeriods, listener: Listener, metrics: Metrics) -> Self {
         Self::start(PresenceActor::new(None, graces, listener, metrics), None)
     }
 
@@ -97,7 +97,7 @@ impl NodePresence {
         url: &str,
         node: &str,
         heartbeat: Duration,
-        graces: Graces,
+        graces: GracePeriods,
         listener: Listener,
         metrics: Metrics,
     ) -> Result<Self, HostError> {
@@ -114,7 +114,7 @@ impl NodePresence {
 }
 
 impl Presence for NodePresence {
-    fn enter<'a>(&'a self, member: &'a Member, facts: &'a Value) -> BoxFuture<'a, bool> {
+    fn enter<'a>(&'a self, member: &'a PresenceMember, facts: &'a Value) -> BoxFuture<'a, bool> {
         if member.id.len() > MAX_ID {
             return future::ready(false).boxed();
         }
@@ -122,7 +122,7 @@ impl Presence for NodePresence {
         ask(&self.actor, enter, ANSWER).map(|first| first == Some(true)).boxed()
     }
 
-    fn leave(&self, member: &Member) {
+    fn leave(&self, member: &PresenceMember) {
         // After the stop the actor has ended.
         let _ = self.actor.send(PresenceCommand::Leave(member.clone()));
     }

@@ -2,11 +2,11 @@
 
 pub mod admission;
 pub mod background;
+mod binding;
 mod effects;
 pub mod endpoint;
 pub mod engineio;
 mod head;
-mod part;
 pub mod plain;
 mod principal;
 pub mod refusal;

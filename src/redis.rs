@@ -31,6 +31,6 @@ pub(crate) use error::{one_line, timed_out};
 pub(crate) use lease::{KEEP, Lease};
 pub(crate) use probe::Probe;
 pub(crate) use reconnect::reconnect;
-pub(crate) use subscription::{Message, Subscription};
+pub(crate) use subscription::{Published, Subscription};
 pub(crate) use task::{AbortOnDrop, ask};
 pub(crate) use time::{CONNECT, RESPONSE, beats, every, millis};

@@ -7,22 +7,22 @@
 mod budget;
 pub mod close;
 pub mod connection;
+pub mod connections;
 pub mod deflate;
 mod driver;
+pub mod encoded;
 pub mod frame;
 mod inbox;
 pub mod meter;
 pub mod negotiate;
 mod outbox;
-pub mod parcel;
 mod pressure;
 pub mod probe;
 pub mod reader;
-pub mod roster;
 pub mod takeover;
 mod utf8;
 
-pub use connection::{Connection, ConnectionLimits, Handler};
+pub use connection::{Connection, ConnectionHandler, ConnectionLimits};
+pub use connections::Connections;
+pub use encoded::{EncodedMessage, Loss};
 pub use inbox::{Held, Inbox, Keeper};
-pub use parcel::{Loss, Piece};
-pub use roster::Roster;

@@ -8,14 +8,14 @@ pub mod logging;
 pub mod metrics;
 pub mod name;
 pub mod process;
-pub mod pulse;
 pub mod tail;
 pub mod throttle;
+pub mod watchdog;
 
 pub use drop_reason::DropReason;
 pub use exposition::Format;
 pub use metrics::{DropCounter, Metrics, OpenGauge};
-pub use name::Name;
+pub use name::MetricName;
 pub use prometheus_client::metrics::histogram::Histogram;
-pub use pulse::{Pulse, Pulses};
 pub use throttle::Throttle;
+pub use watchdog::{ThreadHeartbeat, Watchdog};

@@ -23,19 +23,23 @@ const SOURCE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/src");
 const COMPOSERS: [&str; 2] = ["cli", "node"];
 
 /// Circles that stay: a table and its entries, which remove themselves.
-const PAIRS: &[(&str, &[&str])] =
-    &[("protocol::engineio", &["polling", "session", "sessions", "workers"]), ("socket", &["connection", "roster"])];
+const PAIRS: &[(&str, &[&str])] = &[
+    ("protocol::engineio", &["polling", "session", "sessions", "workers"]),
+    ("socket", &["connection", "connections"]),
+];
 
 /// Folders whose files are ordered: each imports only earlier ones.
 const ORDERS: &[(&str, &str)] = &[
     (
         "consumer",
-        "names route shape form scope context current view limits frame message place effect functions wire expression \
-         template origin compiler emit mapping notice program run step resume action collisions load",
+        "groups context current expression input kind effect wire compiler emit mapping notice program action load",
     ),
+    ("consumer::expression", "names scope view frame functions template name_source"),
+    ("consumer::groups", "pattern shape collisions"),
+    ("consumer::program", "quotas run step resume"),
     (
         "hub",
-        "principals registry story topics member notice delivery job missed group crossing shard questions workers \
+        "principals registry trace topics member notice delivery job missed group multi_group shard questions workers \
          dispatch",
     ),
     (
@@ -44,11 +48,11 @@ const ORDERS: &[(&str, &str)] = &[
          socketio server",
     ),
     ("layer::codec::pickle", "tree cost encode calls machine"),
-    ("layer::redis", "health place publisher inbox registry probes core session supervisor thread"),
+    ("layer::redis", "health naming publisher decoder joined probes core host_session supervisor thread"),
     ("presence", "grace ledger store actor"),
     (
         "protocol",
-        "part effects background services principal refusal session endpoint admission head plain engineio socketio",
+        "binding effects background services principal refusal session endpoint admission head plain engineio socketio",
     ),
     ("protocol::session", "queue asks refresh work identity"),
     ("redis", "error command time task backoff hosts pool lease probe reconnect subscription"),

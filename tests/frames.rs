@@ -11,7 +11,7 @@ use channelgate::{
         close::CloseCode,
         frame::{self, Frame},
         negotiate::Deflate,
-        reader::{Limits, Reader, Received},
+        reader::{ReadLimits, Reader, Received},
     },
 };
 use flate2::{Compress, Decompress, FlushCompress, FlushDecompress};
@@ -30,7 +30,7 @@ use tokio_tungstenite::tungstenite::{
 #[path = "../fuzz/entries/frames.rs"]
 mod fuzz;
 
-const LIMITS: Limits = Limits { max_message: 1 << 16 };
+const LIMITS: ReadLimits = ReadLimits { max_message: 1 << 16 };
 
 /// What a client sends, and what must arrive.
 #[derive(Clone, Debug, PartialEq)]

@@ -12,7 +12,7 @@ use std::{
 
 use channelgate::{
     event::{GapReason, Source},
-    telemetry::{DropReason, Metrics, Name, label, process},
+    telemetry::{DropReason, MetricName, Metrics, label, process},
 };
 
 const PAGE: &str = include_str!("../docs/METRICS.md");
@@ -53,7 +53,7 @@ fn served() -> BTreeMap<String, String> {
 #[test]
 fn every_metric_is_documented_with_its_type_and_every_documented_one_exists() {
     let served = served();
-    assert_eq!(served.len(), Name::ALL.len() + process::NAMES.len());
+    assert_eq!(served.len(), MetricName::ALL.len() + process::NAMES.len());
     let is_metric = |name: &str| name.starts_with("channelgate_") || name.starts_with("process_");
     let documented: BTreeMap<String, Vec<String>> =
         rows(None).into_iter().filter(|(name, _)| is_metric(name)).collect();
@@ -69,7 +69,7 @@ fn every_metric_is_documented_with_its_type_and_every_documented_one_exists() {
 #[test]
 fn every_metric_name_is_exported() {
     let served = served();
-    for name in Name::ALL {
+    for name in MetricName::ALL {
         let full = format!("channelgate_{}", name.text());
         assert!(served.contains_key(&full) || served.contains_key(&format!("{full}_total")), "{full}");
     }
@@ -162,7 +162,7 @@ fn no_variant_is_left_out_of_its_list() {
     assert_eq!(variants(event, "impl GapReason"), GapReason::ALL.len());
     let names = include_str!("../src/telemetry/name.rs");
     let text = names.split_once("pub const fn text").unwrap().1.split_once("\n    }\n").unwrap().0;
-    assert_eq!(text.matches("Self::").count(), Name::ALL.len());
+    assert_eq!(text.matches("Self::").count(), MetricName::ALL.len());
 }
 
 #[test]

@@ -5,11 +5,11 @@ use std::ops::ControlFlow;
 use channelgate::socket::{
     close::ProtocolError,
     deflate, negotiate,
-    reader::{Limits, Reader, Received},
+    reader::{ReadLimits, Reader, Received},
 };
 
 /// A small limit, so that a fuzzer reaches it.
-const LIMITS: Limits = Limits { max_message: 1 << 12 };
+const LIMITS: ReadLimits = ReadLimits { max_message: 1 << 12 };
 
 /// More than an incomplete message may hold: its body, compressed bytes that wait, and the parts around them.
 const MOST_HELD: usize = (1 << 12) + (8 << 10) + 512;

@@ -3,7 +3,7 @@
 use std::time::SystemTime;
 
 use channelgate::{
-    auth::{OriginPolicy, RequestHead, credential, credential::Source, jwt::Verifier},
+    auth::{OriginPolicy, RequestHead, credential, credential::TokenSource, jwt::Verifier},
     config::{Auth, Secret},
     protocol::{self, engineio::Sid},
 };
@@ -24,7 +24,7 @@ pub fn run(data: &[u8]) {
     let auth = Auth { secret_key: Some(Secret::new(KEY)), ..Auth::default() };
     let verifier = Verifier::new(&auth).expect("a key").expect("a verifier");
     for source in ["query:token", "header", "cookie:token", "subprotocol", "subprotocol:token"] {
-        let source = Source::parse(source).expect("a source");
+        let source = TokenSource::parse(source).expect("a source");
         if let Some(found) = source.find(&head) {
             assert!(!found.token.is_empty(), "an empty credential is none");
             let _ = credential::looks_like_jwt(&found.token);

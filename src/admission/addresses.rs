@@ -12,8 +12,8 @@ use std::{
 };
 
 use super::{
-    Limit, Refused,
-    bucket::{Bucket, Rate},
+    Limit, OverLimit,
+    bucket::{Bucket, BucketRate},
 };
 
 /// Parts of the table, each with its own lock.
@@ -48,13 +48,13 @@ impl Entry {
     }
 }
 
-struct Part {
+struct Stripe {
     entries: HashMap<Prefix, Entry>,
     /// The number of entries at which old ones are removed.
     sweep_at: usize,
 }
 
-impl Part {
+impl Stripe {
     fn sweep(&mut self, now: Instant) {
         self.entries.retain(|_, entry| entry.is_needed(now));
         if self.entries.capacity() > 4 * self.entries.len().max(FEW) {
@@ -66,72 +66,72 @@ impl Part {
 
 /// The table.
 pub(super) struct Addresses {
-    parts: Box<[Mutex<Part>]>,
+    stripes: Box<[Mutex<Stripe>]>,
     hasher: RandomState,
     /// Maximum of open connections per address; 0: any number.
     most: u32,
-    rate: Option<Rate>,
+    rate: Option<BucketRate>,
 }
 
 impl Addresses {
-    pub fn new(most: u32, rate: Option<Rate>) -> Arc<Self> {
-        let part = || Mutex::new(Part { entries: HashMap::new(), sweep_at: FEW });
-        Arc::new(Self { parts: (0..PARTS).map(|_| part()).collect(), hasher: RandomState::new(), most, rate })
+    pub fn new(most: u32, rate: Option<BucketRate>) -> Arc<Self> {
+        let stripe = || Mutex::new(Stripe { entries: HashMap::new(), sweep_at: FEW });
+        Arc::new(Self { stripes: (0..PARTS).map(|_| stripe()).collect(), hasher: RandomState::new(), most, rate })
     }
 
-    fn part(&self, prefix: Prefix) -> MutexGuard<'_, Part> {
+    fn stripe(&self, prefix: Prefix) -> MutexGuard<'_, Stripe> {
         #[expect(clippy::cast_possible_truncation, reason = "any bits will do")]
-        let part = self.hasher.hash_one(prefix) as usize % self.parts.len();
-        self.parts[part].lock().unwrap_or_else(PoisonError::into_inner)
+        let stripe = self.hasher.hash_one(prefix) as usize % self.stripes.len();
+        self.stripes[stripe].lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Admits a handshake from an address; returns its permit where open connections are counted.
-    pub fn enter(self: &Arc<Self>, address: IpAddr, now: Instant) -> Result<Option<AddressPlace>, Refused> {
+    pub fn enter(self: &Arc<Self>, address: IpAddr, now: Instant) -> Result<Option<AddressPermit>, OverLimit> {
         let prefix = Prefix::of(address);
-        let mut part = self.part(prefix);
-        if part.entries.len() >= part.sweep_at {
-            part.sweep(now);
+        let mut stripe = self.stripe(prefix);
+        if stripe.entries.len() >= stripe.sweep_at {
+            stripe.sweep(now);
         }
-        let entry = part.entries.entry(prefix).or_default();
+        let entry = stripe.entries.entry(prefix).or_default();
         if let Some(rate) = &self.rate {
-            entry.bucket.take(rate, now).map_err(|wait| Refused::by(Limit::AddressRate, wait))?;
+            entry.bucket.take(rate, now).map_err(|wait| OverLimit::by(Limit::AddressRate, wait))?;
         }
         if self.most == 0 {
             return Ok(None);
         }
         if entry.open >= self.most {
-            return Err(Refused::by(Limit::Address, Duration::ZERO));
+            return Err(OverLimit::by(Limit::Address, Duration::ZERO));
         }
         entry.open += 1;
-        Ok(Some(AddressPlace { table: Arc::clone(self), prefix }))
+        Ok(Some(AddressPermit { table: Arc::clone(self), prefix }))
     }
 
     /// Removes entries that are no longer in use.
     pub fn sweep(&self, now: Instant) {
-        for part in &self.parts {
-            part.lock().unwrap_or_else(PoisonError::into_inner).sweep(now);
+        for stripe in &self.stripes {
+            stripe.lock().unwrap_or_else(PoisonError::into_inner).sweep(now);
         }
     }
 
     #[cfg(test)]
     pub fn len(&self) -> usize {
-        self.parts.iter().map(|part| part.lock().unwrap_or_else(PoisonError::into_inner).entries.len()).sum()
+        self.stripes.iter().map(|stripe| stripe.lock().unwrap_or_else(PoisonError::into_inner).entries.len()).sum()
     }
 }
 
 /// One of the connections of an address; given back when dropped.
-pub struct AddressPlace {
+pub struct AddressPermit {
     table: Arc<Addresses>,
     prefix: Prefix,
 }
 
-impl Drop for AddressPlace {
+impl Drop for AddressPermit {
     fn drop(&mut self) {
-        let mut part = self.table.part(self.prefix);
-        let Some(entry) = part.entries.get_mut(&self.prefix) else { return };
+        let mut stripe = self.table.stripe(self.prefix);
+        let Some(entry) = stripe.entries.get_mut(&self.prefix) else { return };
         entry.open = entry.open.saturating_sub(1);
         if !entry.is_needed(Instant::now()) {
-            part.entries.remove(&self.prefix);
+            stripe.entries.remove(&self.prefix);
         }
     }
 }
@@ -164,7 +164,7 @@ mod tests {
 
     #[test]
     fn a_flood_from_many_addresses_keeps_only_the_latest() {
-        let table = Addresses::new(0, Rate::new(1, 1));
+        let table = Addresses::new(0, BucketRate::new(1, 1));
         let start = Instant::now();
         // 200,000 addresses over 20 seconds: 10,000 of them within the second that a bucket takes to fill.
         for number in 0..200_000_u32 {
@@ -178,7 +178,7 @@ mod tests {
 
     #[test]
     fn a_refused_handshake_learns_when_to_retry() {
-        let table = Addresses::new(0, Rate::new(2, 1));
+        let table = Addresses::new(0, BucketRate::new(2, 1));
         let now = Instant::now();
         assert!(table.enter(ip("10.0.0.1"), now).is_ok());
         let refused = table.enter(ip("10.0.0.1"), now).err().unwrap_or_else(|| unreachable!());

@@ -6,14 +6,14 @@ use crate::gcra;
 
 /// A number per second, and a number at once.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Rate {
+pub(super) struct BucketRate {
     /// The time per token.
     interval: Duration,
     /// The time to fill an empty bucket.
     whole: Duration,
 }
 
-impl Rate {
+impl BucketRate {
     /// `None` without a limit; a burst of 0 means as many as in one second.
     pub fn new(per_second: u32, burst: u32) -> Option<Self> {
         let interval = Duration::from_secs(1).checked_div(per_second)?;
@@ -30,7 +30,7 @@ pub(super) struct Bucket {
 
 impl Bucket {
     /// Takes a token, or returns the time until there is one.
-    pub fn take(&mut self, rate: &Rate, now: Instant) -> Result<(), Duration> {
+    pub fn take(&mut self, rate: &BucketRate, now: Instant) -> Result<(), Duration> {
         let full_at = gcra::next(self.full_at.unwrap_or(now), rate.interval, now);
         match gcra::overdrawn(full_at, rate.whole, now) {
             Duration::ZERO => {
@@ -53,7 +53,7 @@ mod tests {
 
     #[test]
     fn a_bucket_gives_its_burst_and_then_its_rate() {
-        let rate = Rate::new(10, 3).unwrap_or_else(|| unreachable!());
+        let rate = BucketRate::new(10, 3).unwrap_or_else(|| unreachable!());
         let start = Instant::now();
         let at = |millis| start + Duration::from_millis(millis);
         let mut bucket = Bucket::default();
@@ -69,8 +69,8 @@ mod tests {
 
     #[test]
     fn a_burst_of_zero_is_one_second() {
-        assert!(Rate::new(0, 0).is_none());
-        let rate = Rate::new(7, 0).unwrap_or_else(|| unreachable!());
+        assert!(BucketRate::new(0, 0).is_none());
+        let rate = BucketRate::new(7, 0).unwrap_or_else(|| unreachable!());
         let (mut bucket, now) = (Bucket::default(), Instant::now());
         assert!((0..7).all(|_| bucket.take(&rate, now).is_ok()));
         assert!(bucket.take(&rate, now).is_err());

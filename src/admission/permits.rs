@@ -10,12 +10,12 @@ use std::{
 
 use tokio::sync::OnceCell;
 
-use super::{AddressPlace, Refused, UserPlace, Users};
+use super::{AddressPermit, OverLimit, UserCountPermit, Users};
 
 /// A user's permit for one connection, perhaps not taken yet; given back when the last holder drops it.
 pub struct UserPermit {
     user: Arc<str>,
-    place: OnceCell<Result<UserPlace, Refused>>,
+    permit: OnceCell<Result<UserCountPermit, OverLimit>>,
 }
 
 impl UserPermit {
@@ -23,9 +23,9 @@ impl UserPermit {
     ///
     /// # Errors
     /// The limit is reached, or the count is unknown.
-    pub async fn take(&self, users: &Users) -> Result<(), Refused> {
-        let place = self.place.get_or_init(|| users.take(&self.user)).await;
-        place.as_ref().map(drop).map_err(|refused| *refused)
+    pub async fn take(&self, users: &Users) -> Result<(), OverLimit> {
+        let index = self.permit.get_or_init(|| users.take(&self.user)).await;
+        index.as_ref().map(drop).map_err(|refused| *refused)
     }
 }
 
@@ -33,7 +33,7 @@ impl UserPermit {
 #[derive(Default)]
 pub struct ConnectionPermits {
     /// The permit of its address.
-    pub address: Option<AddressPlace>,
+    pub address: Option<AddressPermit>,
     /// Permits of users that are held or about to be.
     known: Vec<Weak<UserPermit>>,
     /// The holders: attempts to connect to a namespace.
@@ -46,7 +46,7 @@ impl ConnectionPermits {
         self.known.retain(|permit| permit.strong_count() > 0);
         let known = self.known.iter().filter_map(Weak::upgrade).find(|permit| *permit.user == *user);
         known.unwrap_or_else(|| {
-            let permit = Rc::new(UserPermit { user: user.into(), place: OnceCell::new() });
+            let permit = Rc::new(UserPermit { user: user.into(), permit: OnceCell::new() });
             self.known.push(Rc::downgrade(&permit));
             permit
         })
@@ -64,9 +64,9 @@ impl ConnectionPermits {
 
     /// In one attempt, replaces the user `old` by the user with this permit.
     pub fn exchange(&mut self, attempt: u32, old: Option<&str>, permit: Option<Rc<UserPermit>>) {
-        let place = self.held.iter().position(|(of, held)| *of == attempt && Some(&*held.user) == old);
-        if let Some(place) = place {
-            self.held.swap_remove(place);
+        let index = self.held.iter().position(|(of, held)| *of == attempt && Some(&*held.user) == old);
+        if let Some(index) = index {
+            self.held.swap_remove(index);
         }
         self.held.extend(permit.map(|permit| (attempt, permit)));
     }

@@ -11,7 +11,7 @@ fn control(limits: &str) -> Arc<AdmissionControl> {
     AdmissionControl::new(&config, "node", Metrics::new()).unwrap()
 }
 
-fn limit<T>(result: Result<T, Refused>) -> Option<Limit> {
+fn limit<T>(result: Result<T, OverLimit>) -> Option<Limit> {
     result.err().map(|refused| refused.limit)
 }
 

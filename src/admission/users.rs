@@ -17,7 +17,7 @@ use self::{
     actor::{UserLimitActor, UserLimitCommand},
     store::UserLimitStore,
 };
-use super::{Limit, Refused};
+use super::{Limit, OverLimit};
 use crate::redis::{Host, HostError, Lease, ask};
 
 /// How long the actor may take, including an exchange in progress.
@@ -60,8 +60,8 @@ impl Users {
     ///
     /// # Errors
     /// The user's limit is reached, or Redis is unreachable.
-    pub async fn take(&self, user: &Arc<str>) -> Result<UserPlace, Refused> {
-        let full = || Refused::by(Limit::User, Duration::ZERO);
+    pub async fn take(&self, user: &Arc<str>) -> Result<UserCountPermit, OverLimit> {
+        let full = || OverLimit::by(Limit::User, Duration::ZERO);
         match &self.count {
             Count::Local(open) => {
                 let mut open = open.lock().unwrap_or_else(PoisonError::into_inner);
@@ -74,12 +74,12 @@ impl Users {
             Count::Shared(actor) => {
                 let user = Arc::clone(user);
                 return match ask(actor, |waiter| UserLimitCommand::Take(user, waiter), ANSWER).await {
-                    Some(place) => place.ok_or_else(full),
-                    None => Err(Refused::by(Limit::UserUnknown, Duration::ZERO)),
+                    Some(permit) => permit.ok_or_else(full),
+                    None => Err(OverLimit::by(Limit::UserUnknown, Duration::ZERO)),
                 };
             }
         }
-        Ok(UserPlace { user: Arc::clone(user), count: self.count.clone() })
+        Ok(UserCountPermit { user: Arc::clone(user), count: self.count.clone() })
     }
 
     /// Gives this node's permits back; bounded in time.
@@ -100,12 +100,12 @@ impl Users {
 }
 
 /// One of the connections of a user; given back when dropped.
-pub struct UserPlace {
+pub struct UserCountPermit {
     user: Arc<str>,
     count: Count,
 }
 
-impl Drop for UserPlace {
+impl Drop for UserCountPermit {
     fn drop(&mut self) {
         match &self.count {
             Count::Local(open) => {

@@ -12,7 +12,7 @@ use arc_swap::ArcSwap;
 
 use super::{
     AuthConfigError, AuthError, Cache, Identity, IssuedToken, OriginPolicy, PageTokens, RequestHead, Revocations,
-    Source, claims,
+    TokenSource, claims,
     credential::{self, Authorization},
     jwt,
     ws_token::{self, WsTokens},
@@ -35,9 +35,9 @@ pub struct Authenticator {
 /// Keys, credential sources and origins of a configuration.
 pub struct Keys {
     jwt: Option<jwt::Verifier>,
-    jwt_sources: Vec<Source>,
+    jwt_sources: Vec<TokenSource>,
     ws_tokens: WsTokens,
-    ws_token_sources: Vec<Source>,
+    ws_token_sources: Vec<TokenSource>,
     origins: OriginPolicy,
     jti_claim: String,
 }
@@ -55,9 +55,9 @@ impl Keys {
         let auth = &config.auth;
         Ok(Self {
             jwt: jwt::Verifier::new(auth)?,
-            jwt_sources: Source::parse_all("auth.jwt.sources", &auth.jwt.sources)?,
+            jwt_sources: TokenSource::parse_all("auth.jwt.sources", &auth.jwt.sources)?,
             ws_tokens: WsTokens::new(auth)?,
-            ws_token_sources: Source::parse_all("auth.ws_token.sources", &auth.ws_token.sources)?,
+            ws_token_sources: TokenSource::parse_all("auth.ws_token.sources", &auth.ws_token.sources)?,
             origins: OriginPolicy::new(config.server.allowed_origins.as_deref()),
             jti_claim: auth.jwt.jti_claim.clone(),
         })

@@ -29,7 +29,7 @@ pub struct Cached {
 
 /// The expiry of several keys.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Ends {
+pub struct KeyExpiries {
     /// A number that changes when the store may have lost its data, by a restart or a flush: a missing key then need
     /// not have been deleted.
     pub run: u64,
@@ -43,7 +43,7 @@ pub trait Cache: Send + Sync + 'static {
     fn get<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<Option<Cached>, AuthError>>;
 
     /// The expiry of several keys, in one exchange.
-    fn ends<'a>(&'a self, keys: &'a [Arc<str>]) -> BoxFuture<'a, Result<Ends, AuthError>>;
+    fn ends<'a>(&'a self, keys: &'a [Arc<str>]) -> BoxFuture<'a, Result<KeyExpiries, AuthError>>;
 
     /// Writes a value that expires after `ttl`, whole seconds.
     fn set<'a>(&'a self, key: &'a str, value: Bytes, ttl: Duration) -> BoxFuture<'a, Result<(), AuthError>>;
@@ -93,10 +93,10 @@ impl Cache for MemoryCache {
         self.with(|entries| entries.live(key).cloned().map(|(value, end)| Cached { value, end: Some(end) }))
     }
 
-    fn ends<'a>(&'a self, keys: &'a [Arc<str>]) -> BoxFuture<'a, Result<Ends, AuthError>> {
+    fn ends<'a>(&'a self, keys: &'a [Arc<str>]) -> BoxFuture<'a, Result<KeyExpiries, AuthError>> {
         self.with(|entries| {
             let ends = keys.iter().map(|key| entries.live(key).map(|(_, end)| Some(*end))).collect();
-            Ends { run: 0, ends }
+            KeyExpiries { run: 0, ends }
         })
     }
 

@@ -48,7 +48,7 @@ impl fmt::Debug for Credential {
 
 /// A place where a credential may be.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Source {
+pub enum TokenSource {
     /// `query:NAME`: a parameter of the query string; the first that is not empty.
     Query(String),
     /// `header`: `Authorization: Bearer <token>`; `header:Token` for another scheme.
@@ -64,7 +64,7 @@ pub enum Source {
 /// The names that precede a token in the `subprotocol` source.
 const MARKERS: [&str; 2] = ["access_token", "Bearer"];
 
-impl Source {
+impl TokenSource {
     /// Parses one entry of a `sources` list. The error names the entry and the valid forms.
     pub fn parse(text: &str) -> Result<Self, String> {
         let (kind, name) = text.split_once(':').map_or((text, None), |(kind, name)| (kind, Some(name)));
@@ -116,7 +116,7 @@ impl Source {
 }
 
 /// The first credential in any of `sources`, in order.
-pub fn find(sources: &[Source], head: &RequestHead<'_>) -> Option<Credential> {
+pub fn find(sources: &[TokenSource], head: &RequestHead<'_>) -> Option<Credential> {
     sources.iter().find_map(|source| source.find(head))
 }
 
@@ -205,22 +205,22 @@ mod tests {
     }
 
     fn found(source: &str, head: &RequestHead<'_>) -> Option<(String, Option<String>)> {
-        Source::parse(source).unwrap().find(head).map(|credential| (credential.token, credential.subprotocol))
+        TokenSource::parse(source).unwrap().find(head).map(|credential| (credential.token, credential.subprotocol))
     }
 
     #[test]
     fn a_source_is_parsed_or_refused_with_the_valid_forms() {
-        assert_eq!(Source::parse("query:token"), Ok(Source::Query("token".into())));
-        assert_eq!(Source::parse("header"), Ok(Source::Header("Bearer".into())));
-        assert_eq!(Source::parse("header:Token"), Ok(Source::Header("Token".into())));
-        assert_eq!(Source::parse("subprotocol:app.token"), Ok(Source::NamedSubprotocol("app.token".into())));
+        assert_eq!(TokenSource::parse("query:token"), Ok(TokenSource::Query("token".into())));
+        assert_eq!(TokenSource::parse("header"), Ok(TokenSource::Header("Bearer".into())));
+        assert_eq!(TokenSource::parse("header:Token"), Ok(TokenSource::Header("Token".into())));
+        assert_eq!(TokenSource::parse("subprotocol:app.token"), Ok(TokenSource::NamedSubprotocol("app.token".into())));
         for bad in ["", "query", "query:", "cookie", "header:", "subprotocol:", "cookie:a b", "cookies:x", "Query:x"] {
-            let error = Source::parse(bad).unwrap_err();
+            let error = TokenSource::parse(bad).unwrap_err();
             assert!(error.contains(&format!("{bad:?}")), "{error}");
         }
-        let error = Source::parse_all("auth.jwt.sources", &["header".into(), "quary:token".into()]).unwrap_err();
+        let error = TokenSource::parse_all("auth.jwt.sources", &["header".into(), "quary:token".into()]).unwrap_err();
         assert_eq!(error.key, "auth.jwt.sources[1]");
-        assert!(Source::parse_all("auth.jwt.sources", &[]).is_err());
+        assert!(TokenSource::parse_all("auth.jwt.sources", &[]).is_err());
     }
 
     #[test]

@@ -29,8 +29,8 @@ impl OriginPolicy {
 
     /// Patterns of the list that can match no origin, with their positions; Channels does not report them.
     pub fn useless(&self) -> impl Iterator<Item = (usize, &str)> {
-        self.patterns.iter().flatten().enumerate().filter_map(|(place, pattern)| match pattern {
-            Pattern::Never(text) => Some((place, text.as_str())),
+        self.patterns.iter().flatten().enumerate().filter_map(|(index, pattern)| match pattern {
+            Pattern::Never(text) => Some((index, text.as_str())),
             _ => None,
         })
     }

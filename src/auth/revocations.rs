@@ -25,13 +25,13 @@ const FIRST_SWEEP: usize = 1024;
 /// The revoked tokens. One per node.
 #[derive(Debug, Default)]
 pub struct Revocations {
-    known: RwLock<Known>,
+    known: RwLock<Revoked>,
     /// Set until Redis has been read.
     unread: watch::Sender<bool>,
 }
 
 #[derive(Debug, Default)]
-struct Known {
+struct Revoked {
     ends: HashMap<Fingerprint, SystemTime>,
     sweep_at: usize,
 }

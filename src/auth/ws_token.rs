@@ -20,7 +20,7 @@ use subtle::ConstantTimeEq;
 use super::{AuthConfigError, AuthError, Cache, Cached, Identity, claims, credential::looks_like_jwt};
 use crate::{
     config::{Auth, Secret, WsToken, WsTokenForm},
-    event::{Fingerprint, Value, Watch},
+    event::{Fingerprint, Value, WatchedToken},
     layer::codec::cache_value,
 };
 
@@ -153,9 +153,9 @@ impl WsTokens {
     }
 
     /// The cache entry to watch while a connection is open; none if this node itself deletes it.
-    fn watch(&self, key: String, cached: &Cached) -> Option<Watch> {
+    fn watch(&self, key: String, cached: &Cached) -> Option<WatchedToken> {
         let wanted = !self.rules.single_use && !self.rules.recheck.0.is_zero();
-        wanted.then(|| Watch { key: key.into(), end: cached.end })
+        wanted.then(|| WatchedToken { key: key.into(), end: cached.end })
     }
 
     /// The user in an opaque token's cached value: an id, or a dict with one.

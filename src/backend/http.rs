@@ -19,7 +19,7 @@ use tokio::{
 };
 use url::Url;
 
-use super::{Backend, Ending, signature::signature, turns::Turns};
+use super::{Backend, CallResult, signature::signature, turns::Turns};
 use crate::{
     config::{self, Secret},
     consumer::{CallRequest, Outcome},
@@ -88,7 +88,7 @@ struct Question<'a> {
 
 /// Why a try brought nothing.
 struct Failure {
-    ending: Ending,
+    ending: CallResult,
     reason: String,
     /// The backend certainly has not seen it.
     unsent: bool,
@@ -153,13 +153,13 @@ impl Shared {
         let began = Instant::now();
         let deadline = began + time;
         let late = || Failure {
-            ending: Ending::Timeout,
+            ending: CallResult::Timeout,
             reason: format!("no answer in {} ms", time.as_millis()),
             unsent: false,
         };
         let ended = timeout_at(deadline, self.asked(request, deadline)).await.unwrap_or_else(|_| Err(late()));
         let (ending, outcome) = match ended {
-            Ok((status, body)) => (Ending::Answered(status), Outcome::Answer { status, body }),
+            Ok((status, body)) => (CallResult::Answered(status), Outcome::Answer { status, body }),
             Err(Failure { ending, reason, .. }) => {
                 warn_bounded!("the backend did not answer {:?}: {reason}", &*action);
                 (ending, Outcome::Failed(reason))
@@ -175,7 +175,7 @@ impl Shared {
         let (action, idempotent) = (Arc::clone(&request.action), request.idempotent);
         drop(request);
         let _turn = self.turns.take().await.map_err(|_| Failure {
-            ending: Ending::Overload,
+            ending: CallResult::Overload,
             reason: "too many calls wait for the backend".to_owned(),
             unsent: true,
         })?;
@@ -189,7 +189,7 @@ impl Shared {
         let again = match &first {
             Ok((502..=504, _)) => idempotent,
             Ok(_) => false,
-            Err(failure) => failure.unsent || (idempotent && failure.ending == Ending::Broken),
+            Err(failure) => failure.unsent || (idempotent && failure.ending == CallResult::Broken),
         };
         // Where no time is left for a second try, the first says more than a timeout would.
         if !again || Instant::now() + PAUSE >= deadline {
@@ -210,7 +210,7 @@ impl Shared {
         match limited::json(&body, self.max_request) {
             Ok(body) => Ok(body.into()),
             Err(WriteError::TooLarge(limit)) => Err(Failure {
-                ending: Ending::RequestTooLarge,
+                ending: CallResult::RequestTooLarge,
                 reason: format!("the question is larger than {limit} bytes (backend.max_request)"),
                 unsent: true,
             }),
@@ -241,7 +241,7 @@ async fn body_of(mut response: Response) -> Result<Value, Failure> {
     while let Some(chunk) = response.chunk().await.map_err(|error| failure(&error))? {
         if body.len() + chunk.len() > MAX_ANSWER {
             let reason = format!("the answer is larger than {MAX_ANSWER} bytes");
-            return Err(Failure { ending: Ending::TooLarge, reason, unsent: false });
+            return Err(Failure { ending: CallResult::TooLarge, reason, unsent: false });
         }
         body.extend_from_slice(&chunk);
     }
@@ -249,7 +249,7 @@ async fn body_of(mut response: Response) -> Result<Value, Failure> {
 }
 
 fn broken(reason: String) -> Failure {
-    Failure { ending: Ending::Broken, reason, unsent: false }
+    Failure { ending: CallResult::Broken, reason, unsent: false }
 }
 
 /// The innermost reason says most, and none repeats the URL.
@@ -261,7 +261,7 @@ fn failure(error: &reqwest::Error) -> Failure {
     let reason = innermost.to_string();
     match error.is_connect() {
         true => Failure {
-            ending: Ending::Unreachable,
+            ending: CallResult::Unreachable,
             reason: format!("the backend is not reachable: {reason}"),
             unsent: true,
         },

@@ -37,15 +37,15 @@ impl Turns {
             self.waiting.fetch_sub(1, Ordering::Relaxed);
             return Err(TooMany);
         }
-        let _place = Place(&self.waiting);
+        let _place = WaitingPosition(&self.waiting);
         self.turns.acquire().await.map_err(|_| TooMany)
     }
 }
 
 /// A place in the queue.
-struct Place<'a>(&'a AtomicUsize);
+struct WaitingPosition<'a>(&'a AtomicUsize);
 
-impl Drop for Place<'_> {
+impl Drop for WaitingPosition<'_> {
     fn drop(&mut self) {
         self.0.fetch_sub(1, Ordering::Relaxed);
     }

@@ -15,7 +15,7 @@ use tokio::{
     time::{Instant, timeout_at},
 };
 
-use super::{Backend, Ending, turns::Turns};
+use super::{Backend, CallResult, turns::Turns};
 use crate::{
     config,
     consumer::{CallRequest, Outcome},
@@ -77,15 +77,15 @@ impl WorkerBackend {
         waiting.send((status, body)).is_ok()
     }
 
-    async fn asked(&self, request: CallRequest) -> Result<(u16, Value), (Ending, String)> {
-        let overload = |_| (Ending::Overload, "too many calls wait for the worker".to_owned());
+    async fn asked(&self, request: CallRequest) -> Result<(u16, Value), (CallResult, String)> {
+        let overload = |_| (CallResult::Overload, "too many calls wait for the worker".to_owned());
         let _turn = self.turns.take().await.map_err(overload)?;
         let id = uuid::Uuid::new_v4().to_string();
         let no_way_back =
-            || (Ending::Unreachable, "the channel layer has no way back: a worker needs Redis".to_owned());
+            || (CallResult::Unreachable, "the channel layer has no way back: a worker needs Redis".to_owned());
         let reply_channel = self.layer.reply_channel().ok_or_else(no_way_back)?;
         let (sender, answer) = oneshot::channel();
-        let _waiting = Waiting::new(self, &id, sender);
+        let _waiting = PendingCall::new(self, &id, sender);
         let message: Value = [
             ("type", CALL.into()),
             ("id", id.as_str().into()),
@@ -99,11 +99,11 @@ impl WorkerBackend {
         .into_iter()
         .collect();
         self.layer.send(&self.worker, &message).await.map_err(|error| match error {
-            LayerError::TooLarge(_) => (Ending::RequestTooLarge, format!("the question: {error}")),
-            error => (Ending::Unreachable, error.to_string()),
+            LayerError::TooLarge(_) => (CallResult::RequestTooLarge, format!("the question: {error}")),
+            error => (CallResult::Unreachable, error.to_string()),
         })?;
         drop(message);
-        answer.await.map_err(|_| (Ending::Broken, "the question was forgotten".to_owned()))
+        answer.await.map_err(|_| (CallResult::Broken, "the question was forgotten".to_owned()))
     }
 }
 
@@ -116,10 +116,10 @@ impl Backend for WorkerBackend {
             let late = |_| {
                 let reason =
                     format!("no answer of a worker on the channel {:?} in {} ms", self.worker, time.as_millis());
-                Err((Ending::Timeout, reason))
+                Err((CallResult::Timeout, reason))
             };
             let (ending, outcome) = match ended.unwrap_or_else(late) {
-                Ok((status, body)) => (Ending::Answered(status), Outcome::Answer { status, body }),
+                Ok((status, body)) => (CallResult::Answered(status), Outcome::Answer { status, body }),
                 Err((ending, reason)) => {
                     warn_bounded!("the worker did not answer {:?}: {reason}", &*action);
                     (ending, Outcome::Failed(reason))
@@ -132,19 +132,19 @@ impl Backend for WorkerBackend {
 }
 
 /// Forgets the question when nobody waits any more.
-struct Waiting<'a> {
+struct PendingCall<'a> {
     backend: &'a WorkerBackend,
     id: Box<str>,
 }
 
-impl<'a> Waiting<'a> {
+impl<'a> PendingCall<'a> {
     fn new(backend: &'a WorkerBackend, id: &str, sender: Waiter) -> Self {
         backend.waiting.lock().unwrap_or_else(PoisonError::into_inner).insert(id.into(), sender);
         Self { backend, id: id.into() }
     }
 }
 
-impl Drop for Waiting<'_> {
+impl Drop for PendingCall<'_> {
     fn drop(&mut self) {
         self.backend.waiting.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.id);
     }

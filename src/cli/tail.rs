@@ -62,7 +62,7 @@ pub(super) struct Arguments {
 }
 
 /// A line of a node.
-struct Told {
+struct NodeLine {
     node: usize,
     line: String,
 }
@@ -73,22 +73,22 @@ pub(super) async fn run(config: &Config, arguments: Arguments) -> anyhow::Result
         [] => vec![format!("http://{}", config.server.listen)],
         some => some.to_vec(),
     };
-    let (told, mut lines) = mpsc::channel(1024);
+    let (sender, mut lines) = mpsc::channel(1024);
     let mut nodes = Vec::new();
     for (node, url) in urls.iter().enumerate() {
         let (url, key) = super::split_key(url);
         let key = arguments.key.as_deref().or(key).or(config.api.key.as_ref().map(Secret::expose)).map(str::to_owned);
-        let source = Source { client: backend::http_client()?, url: address(url, &arguments)?, key };
+        let source = NodeTail { client: backend::http_client()?, url: address(url, &arguments)?, key };
         // An error of any node is reported before anything is shown.
         let first = source.connect().await.with_context(|| url.to_owned())?;
         nodes.push(url.to_owned());
-        actix_rt::spawn(source.follow(node, first, told.clone()));
+        actix_rt::spawn(source.follow(node, first, sender.clone()));
     }
-    drop(told);
+    drop(sender);
     let mut out = io::stdout().lock();
     let colour = out.is_terminal() && std::env::var_os("NO_COLOR").is_none();
     let printer = Printer { json: arguments.json, colour, nodes: if nodes.len() > 1 { nodes } else { Vec::new() } };
-    while let Some(Told { node, line }) = lines.recv().await {
+    while let Some(NodeLine { node, line }) = lines.recv().await {
         // The reader of standard output may be gone.
         if writeln!(out, "{}", printer.print(node, &line)).and_then(|()| out.flush()).is_err() {
             break;
@@ -121,13 +121,13 @@ fn address(url: &str, arguments: &Arguments) -> anyhow::Result<Url> {
     Ok(address)
 }
 
-struct Source {
+struct NodeTail {
     client: Client,
     url: Url,
     key: Option<String>,
 }
 
-impl Source {
+impl NodeTail {
     async fn connect(&self) -> anyhow::Result<Response> {
         let mut request = self.client.get(self.url.clone());
         if let Some(key) = &self.key {
@@ -141,12 +141,12 @@ impl Source {
     }
 
     /// Forwards every line and reconnects when the node is gone, until the receiver is dropped.
-    async fn follow(self, node: usize, first: Response, told: mpsc::Sender<Told>) {
+    async fn follow(self, node: usize, first: Response, sender: mpsc::Sender<NodeLine>) {
         let mut response = Some(first);
         loop {
             if let Some(response) = response.take() {
-                let reason = match read(response, node, &told).await {
-                    Ok(()) if told.is_closed() => return,
+                let reason = match read(response, node, &sender).await {
+                    Ok(()) if sender.is_closed() => return,
                     Ok(()) => "the node ended the stream".to_owned(),
                     Err(error) => format!("{error:#}"),
                 };
@@ -158,7 +158,7 @@ impl Source {
     }
 }
 
-async fn read(mut response: Response, node: usize, told: &mpsc::Sender<Told>) -> anyhow::Result<()> {
+async fn read(mut response: Response, node: usize, sender: &mpsc::Sender<NodeLine>) -> anyhow::Result<()> {
     let mut rest = Vec::new();
     while let Some(chunk) =
         timeout(SILENCE, response.chunk()).await.context("the node sent nothing for 30 seconds")??
@@ -172,7 +172,7 @@ async fn read(mut response: Response, node: usize, told: &mpsc::Sender<Told>) ->
         };
         let after = rest.split_off(end + 1);
         for line in String::from_utf8_lossy(&rest).lines().filter(|line| !line.is_empty()) {
-            if told.send(Told { node, line: line.to_owned() }).await.is_err() {
+            if sender.send(NodeLine { node, line: line.to_owned() }).await.is_err() {
                 return Ok(());
             }
         }

@@ -12,7 +12,7 @@ use crate::{
 };
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum Kind {
+enum TokenKind {
     /// A simplejwt access token.
     Access,
     /// A ws-token; it is stored in the Django cache, so it needs Redis.
@@ -26,7 +26,7 @@ pub(super) struct Arguments {
     user: String,
     /// The kind of token.
     #[arg(long, value_enum, default_value = "access")]
-    kind: Kind,
+    kind: TokenKind,
     /// Lifetime of an access token: "5m", "1h", or seconds. A ws-token lasts auth.ws_token.lifetime.
     #[arg(long, default_value = "5m")]
     lifetime: Span,
@@ -38,11 +38,11 @@ pub(super) struct Arguments {
 
 pub(super) async fn run(config: &Config, arguments: Arguments) -> anyhow::Result<ExitCode> {
     let token = match arguments.kind {
-        Kind::Access => {
+        TokenKind::Access => {
             let claims = arguments.claims.iter().map(|claim| parse_claim(claim)).collect::<Result<_, _>>()?;
             jwt::mint(&config.auth, &arguments.user, arguments.lifetime.0, claims, SystemTime::now())?
         }
-        Kind::Ws => {
+        TokenKind::Ws => {
             let Some(url) = config.cache_url() else {
                 bail!("a ws-token is kept in the Django cache: set REDIS_URL or CHANNELGATE_CACHE_URL");
             };

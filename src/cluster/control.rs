@@ -22,7 +22,7 @@ use tokio::{
 
 use super::{Answer, Answers, ClusterError, Disconnect, NodeId, Query, Responder, record::Record};
 use crate::{
-    redis::{CONNECT, Message as Published, Probe, RedisPool, Subscription, beats, millis, one_line, reconnect},
+    redis::{CONNECT, Probe, Published, RedisPool, Subscription, beats, millis, one_line, reconnect},
     telemetry::Metrics,
     warn_bounded,
 };
@@ -44,7 +44,7 @@ const LONGEST_ANSWER: Duration = Duration::from_secs(10);
 
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-enum Message {
+enum ControlMessage {
     Ask {
         id: u64,
         from: NodeId,
@@ -81,12 +81,12 @@ impl Control {
         let deadline = Instant::now() + wait;
         let id = self.asked.fetch_add(1, Ordering::Relaxed);
         let (sender, mut replies) = mpsc::unbounded_channel();
-        let _waiting = Waiting::new(self, id, sender);
+        let _waiting = PendingQuery::new(self, id, sender);
         let mut open = live;
         let here = open.remove(&self.id);
         let mut answers = Answers::default();
 
-        let message = Message::Ask {
+        let message = ControlMessage::Ask {
             id,
             from: self.id.clone(),
             wait_ms: millis(wait),
@@ -136,7 +136,7 @@ impl Control {
     }
 
     /// Publishes to the channels of these nodes; returns the number of receivers per node.
-    async fn send(&self, nodes: &BTreeSet<NodeId>, message: &Message) -> Result<Vec<u64>, ClusterError> {
+    async fn send(&self, nodes: &BTreeSet<NodeId>, message: &ControlMessage) -> Result<Vec<u64>, ClusterError> {
         if nodes.is_empty() {
             return Ok(Vec::new());
         }
@@ -208,7 +208,7 @@ impl Control {
                     if missed >= MISSED_PROBES {
                         return format!("{missed} probes did not come back");
                     }
-                    let (control, message) = (Arc::clone(self), Message::Probe(probe.next()));
+                    let (control, message) = (Arc::clone(self), ControlMessage::Probe(probe.next()));
                     // A failed probe does not come back either, but the error says why.
                     tokio::spawn(async move {
                         if let Err(error) = control.send(&BTreeSet::from([control.id.clone()]), &message).await {
@@ -248,15 +248,15 @@ impl Control {
     /// Handles one message; returns the number if it is a probe.
     fn take(self: &Arc<Self>, payload: &[u8]) -> Option<u64> {
         match serde_json::from_slice(payload) {
-            Ok(Message::Probe(number)) => return Some(number),
-            Ok(Message::Reply { id, from, answer }) => {
+            Ok(ControlMessage::Probe(number)) => return Some(number),
+            Ok(ControlMessage::Reply { id, from, answer }) => {
                 let waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
                 if let Some(sender) = waiting.get(&id) {
                     // The asking task may be gone.
                     let _ = sender.send((from, answer));
                 }
             }
-            Ok(Message::Ask { id, from, wait_ms, query }) => {
+            Ok(ControlMessage::Ask { id, from, wait_ms, query }) => {
                 let control = Arc::clone(self);
                 tokio::spawn(async move {
                     let wait = Duration::from_millis(wait_ms).min(LONGEST_ANSWER);
@@ -266,7 +266,7 @@ impl Control {
                     };
                     // A late answer is dropped.
                     let Ok(answer) = answer else { return };
-                    let reply = Message::Reply { id, from: control.id.clone(), answer };
+                    let reply = ControlMessage::Reply { id, from: control.id.clone(), answer };
                     if let Err(error) = control.send(&BTreeSet::from([from]), &reply).await {
                         warn_bounded!("cannot send an answer to another node: {error}");
                     }
@@ -285,19 +285,19 @@ struct Channel {
 }
 
 /// Removes the question when its caller stops waiting.
-struct Waiting<'a> {
+struct PendingQuery<'a> {
     control: &'a Control,
     id: u64,
 }
 
-impl<'a> Waiting<'a> {
+impl<'a> PendingQuery<'a> {
     fn new(control: &'a Control, id: u64, sender: mpsc::UnboundedSender<(NodeId, Answer)>) -> Self {
         control.waiting.lock().unwrap_or_else(PoisonError::into_inner).insert(id, sender);
         Self { control, id }
     }
 }
 
-impl Drop for Waiting<'_> {
+impl Drop for PendingQuery<'_> {
     fn drop(&mut self) {
         self.control.waiting.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.id);
     }

@@ -68,15 +68,15 @@ pub enum Target {
 /// An error in an order.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{reason}")]
-pub struct Wrong {
+pub struct InvalidOrder {
     /// The field at fault.
     pub field: String,
     /// What is wrong with it.
     pub reason: String,
 }
 
-fn wrong(field: &str, reason: impl Into<String>) -> Wrong {
-    Wrong { field: field.to_owned(), reason: reason.into() }
+fn wrong(field: &str, reason: impl Into<String>) -> InvalidOrder {
+    InvalidOrder { field: field.to_owned(), reason: reason.into() }
 }
 
 impl Disconnect {
@@ -88,7 +88,7 @@ impl Disconnect {
         order: &Value,
         recognise: impl Fn(&str) -> (Fingerprint, Option<SystemTime>),
         now: SystemTime,
-    ) -> Result<Self, Wrong> {
+    ) -> Result<Self, InvalidOrder> {
         let Value::Map(fields) = order else {
             return Err(wrong("body", format!("The body must be a JSON object, not {}", order.kind())));
         };
@@ -153,7 +153,7 @@ impl Disconnect {
 }
 
 /// An id is compared as text, however it is written.
-fn user(value: &Value) -> Result<String, Wrong> {
+fn user(value: &Value) -> Result<String, InvalidOrder> {
     match value {
         Value::Int(id) => Ok(id.to_string()),
         Value::UInt(id) => Ok(id.to_string()),
@@ -162,7 +162,7 @@ fn user(value: &Value) -> Result<String, Wrong> {
     }
 }
 
-fn text<'a>(field: &str, value: &'a Value, max: usize) -> Result<&'a str, Wrong> {
+fn text<'a>(field: &str, value: &'a Value, max: usize) -> Result<&'a str, InvalidOrder> {
     match value.as_str() {
         None => Err(wrong(field, format!("{field} must be text, not {}", value.kind()))),
         Some("") => Err(wrong(field, format!("{field} must not be empty"))),
@@ -171,7 +171,7 @@ fn text<'a>(field: &str, value: &'a Value, max: usize) -> Result<&'a str, Wrong>
     }
 }
 
-fn code(value: Option<&Value>, reconnect: bool) -> Result<u16, Wrong> {
+fn code(value: Option<&Value>, reconnect: bool) -> Result<u16, InvalidOrder> {
     let usual = if reconnect { CloseCode::SERVICE_RESTART } else { CloseCode::DISCONNECTED };
     let code = match value {
         None | Some(Value::Null) => return Ok(usual.get()),
@@ -182,7 +182,7 @@ fn code(value: Option<&Value>, reconnect: bool) -> Result<u16, Wrong> {
     code.map(CloseCode::get).ok_or_else(|| wrong("code", legal))
 }
 
-fn reason(value: Option<&Value>) -> Result<String, Wrong> {
+fn reason(value: Option<&Value>) -> Result<String, InvalidOrder> {
     match value {
         None | Some(Value::Null) => Ok(String::new()),
         Some(Value::Str(text)) if text.len() > MAX_REASON => {
@@ -199,7 +199,7 @@ fn until(
     target: &Target,
     ends: Option<SystemTime>,
     now: SystemTime,
-) -> Result<Option<u64>, Wrong> {
+) -> Result<Option<u64>, InvalidOrder> {
     let seconds = |time: SystemTime| time.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
     let said = match value {
         None | Some(Value::Null) => None,
@@ -224,7 +224,7 @@ mod tests {
 
     const NOW: u64 = 1_800_000_000;
 
-    fn read(text: &str) -> Result<Disconnect, Wrong> {
+    fn read(text: &str) -> Result<Disconnect, InvalidOrder> {
         let recognise = |token: &str| (Fingerprint::of_text(token), token.parse().ok().map(at));
         Disconnect::read(&json::decode(text.as_bytes()).unwrap(), recognise, at(NOW))
     }

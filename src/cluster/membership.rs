@@ -33,7 +33,7 @@ pub(super) struct Membership {
     pub lease: Lease,
     pool: Arc<RedisPool>,
     beat: Script,
-    known: Mutex<Known>,
+    known: Mutex<KnownNodes>,
     /// Its holder looks up unknown ids; the others wait for the result.
     look_up: tokio::sync::Mutex<LookUp>,
 }
@@ -43,7 +43,7 @@ pub(super) struct Membership {
 struct LookUp(Option<(Instant, Result<(), ClusterError>)>);
 
 #[derive(Default)]
-struct Known {
+struct KnownNodes {
     facts: Option<NodeFacts>,
     nodes: BTreeMap<NodeId, NodeFacts>,
     at: Option<Instant>,
@@ -158,7 +158,7 @@ impl Membership {
     /// The address of a node; `None` if no such node is live.
     pub async fn address_of(&self, id: &str) -> Result<Option<Arc<str>>, ClusterError> {
         let asked = Instant::now();
-        let address = |known: &Known| known.nodes.get(id).map(|facts| Arc::clone(&facts.address));
+        let address = |known: &KnownNodes| known.nodes.get(id).map(|facts| Arc::clone(&facts.address));
         // If heartbeats fail for longer than a lease, the live nodes are unknown.
         let known =
             self.with(|known| known.at.filter(|at| at.elapsed() <= self.lease.length()).and_then(|_| address(known)));
@@ -193,7 +193,7 @@ impl Membership {
         Ok(self.pool.exchange(&commands).await?)
     }
 
-    fn with<T>(&self, work: impl FnOnce(&mut Known) -> T) -> T {
+    fn with<T>(&self, work: impl FnOnce(&mut KnownNodes) -> T) -> T {
         work(&mut self.known.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }

@@ -6,7 +6,7 @@ use futures_util::future::BoxFuture;
 use serde::{Deserialize, Serialize};
 
 use super::{Disconnect, NodeId, Recorded};
-use crate::event::{Audience, Content, Emission, Source, Value};
+use crate::event::{Content, Emission, EmissionTarget, Source, Value};
 
 /// A question that every node answers for itself.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -17,14 +17,14 @@ pub enum Query {
     /// The rooms that the sockets of this user are in; answered with [`Answer::Rooms`].
     UserRooms(String),
     /// Deliver to this node's own sockets; answered with [`Answer::Reached`].
-    Emit(Order),
+    Emit(EmitOrder),
     /// Disconnect this node's own sockets; answered with [`Answer::Reached`].
     Disconnect(Disconnect),
 }
 
 /// An event that every node delivers to its own sockets.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Order {
+pub struct EmitOrder {
     /// The Socket.IO namespace.
     pub namespace: Arc<str>,
     /// The rooms; the event goes to their union.
@@ -33,11 +33,11 @@ pub struct Order {
     pub args: Vec<Value>,
 }
 
-impl Order {
+impl EmitOrder {
     /// What a node's dispatcher delivers.
     pub fn emission(self) -> Emission {
         Emission {
-            audience: Audience::Namespace(self.namespace),
+            target: EmissionTarget::Namespace(self.namespace),
             rooms: self.rooms,
             except: Vec::new(),
             content: Content::Event(self.args),

@@ -76,10 +76,10 @@ impl Record {
         commands.cmd("TIME").cmd("ZRANGE").arg(DISCONNECTED).arg(0).arg(-1).arg("WITHSCORES");
         commands.cmd("ZRANGE").arg(REVOKED).arg(0).arg(-1);
         let asked = Instant::now();
-        type Answer = ((u64, u64), Vec<(String, f64)>, Vec<String>);
-        let ((seconds, micros), kicks, tokens): Answer = self.pool.exchange(&commands).await?;
+        type RecordReply = ((u64, u64), Vec<(String, f64)>, Vec<String>);
+        let ((seconds, micros), orders, tokens): RecordReply = self.pool.exchange(&commands).await?;
         let now = seconds * 1000 + micros / 1000;
-        let kicks = kicks.into_iter().map(|(text, score)| {
+        let orders = orders.into_iter().map(|(text, score)| {
             // Scores are whole milliseconds.
             #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
             let ago = Duration::from_millis(now.saturating_sub(score.max(0.0) as u64));
@@ -87,7 +87,7 @@ impl Record {
         });
         let tokens = tokens.into_iter().map(|text| (text, Some(asked)));
         let mut recorded = Vec::new();
-        for (text, at) in kicks.chain(tokens) {
+        for (text, at) in orders.chain(tokens) {
             match (serde_json::from_str(&text), at) {
                 (Ok(order), Some(at)) => recorded.push(Recorded { order, at }),
                 // Before this machine started.

@@ -25,14 +25,14 @@ pub(super) fn check(config: &Config, errors: &mut Vec<ConfigError>) {
     tokens(&config.auth, &mut note);
     blanks(config, &mut note);
     useless(config, &mut note);
-    for (place, source) in config.sources.iter().enumerate() {
+    for (index, source) in config.sources.iter().enumerate() {
         if source.channel.is_some() == source.pattern.is_some() {
-            let key = KeyPath::ROOT.then("source").then(place);
+            let key = KeyPath::ROOT.then("source").then(index);
             note(key, "needs either \"channel\" or \"pattern\"".to_owned());
         }
     }
-    for (place, consumer) in config.consumers.iter().enumerate() {
-        consumers::check(consumer, &KeyPath::ROOT.then("consumer").then(place), &mut note);
+    for (index, consumer) in config.consumers.iter().enumerate() {
+        consumers::check(consumer, &KeyPath::ROOT.then("consumer").then(index), &mut note);
     }
 }
 
@@ -159,7 +159,7 @@ fn tokens(auth: &Auth, note: &mut impl FnMut(KeyPath, String)) {
         note(KeyPath::dotted("auth.ws_token.user_id_keys"), reason);
     }
     for (key, sources) in [("auth.jwt.sources", &auth.jwt.sources), ("auth.ws_token.sources", &auth.ws_token.sources)] {
-        for (place, source) in sources.iter().enumerate() {
+        for (index, source) in sources.iter().enumerate() {
             let known = match source.split_once(':') {
                 Some((kind, name)) => ["query", "cookie", "subprotocol"].contains(&kind) && !name.is_empty(),
                 None => ["header", "subprotocol"].contains(&source.as_str()),
@@ -168,7 +168,7 @@ fn tokens(auth: &Auth, note: &mut impl FnMut(KeyPath, String)) {
                 let reason = format!(
                     "unknown source {source:?}; known: query:NAME, header, cookie:NAME, subprotocol, subprotocol:NAME"
                 );
-                note(KeyPath::dotted(key).then(place), reason);
+                note(KeyPath::dotted(key).then(index), reason);
             }
         }
     }
@@ -202,7 +202,7 @@ fn blanks(config: &Config, note: &mut impl FnMut(KeyPath, String)) {
     ];
     let texts = texts.into_iter().flat_map(|(key, text)| text.iter().map(move |text| (KeyPath::dotted(key), text)));
     let lists = lists.into_iter().flat_map(|(key, list)| {
-        list.iter().enumerate().map(move |(place, text)| (KeyPath::dotted(key).then(place), text))
+        list.iter().enumerate().map(move |(index, text)| (KeyPath::dotted(key).then(index), text))
     });
     for (key, _) in texts.chain(lists).filter(|(_, text)| text.trim().is_empty()) {
         note(key, "is empty; write a value, or leave it out".to_owned());

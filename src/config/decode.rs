@@ -1,4 +1,4 @@
-//! Decodes typed structs from [`Node`]s with serde; every error is recorded with its key, the value is removed, and
+//! Decodes typed structs from [`TreeNode`]s with serde; every error is recorded with its key, the value is removed, and
 //! decoding continues.
 
 use std::{fmt, vec};
@@ -14,15 +14,18 @@ use serde::{
 
 use super::{
     error::{ConfigError, Key, KeyPath, did_you_mean},
-    tree::{Node, NodeValue},
+    tree::{NodeValue, TreeNode},
 };
 
 /// More errors than this do not help.
 const MAX_ERRORS: usize = 100;
 
+/// Keys of earlier versions, and what each is called now.
+const RENAMED: &[(&str, &str)] = &[("layer.linger", "unsubscribe_delay"), ("socket.user_timeout", "tcp_user_timeout")];
+
 /// Decodes `node` as a `T`. Errors are added to `errors` and wrong values removed from `node`; `None` if nothing is
 /// left.
-pub(super) fn decode<T: DeserializeOwned>(node: &mut Node, errors: &mut Vec<ConfigError>) -> Option<T> {
+pub(super) fn decode<T: DeserializeOwned>(node: &mut TreeNode, errors: &mut Vec<ConfigError>) -> Option<T> {
     let mut removed: Vec<Vec<Key>> = Vec::new();
     while errors.len() < MAX_ERRORS {
         let mut fault = match T::deserialize(&*node) {
@@ -45,8 +48,10 @@ pub(super) fn decode<T: DeserializeOwned>(node: &mut Node, errors: &mut Vec<Conf
         }
         if !silent {
             let path = KeyPath(key.clone());
-            let origin = node.origin_of(&path).clone();
-            errors.push(ConfigError { origin: Some(origin), key: path, reason: fault.to_string() });
+            let location = node.location_of(&path).clone();
+            let now = RENAMED.iter().find(|(was, _)| path.to_string() == *was);
+            let reason = now.map_or_else(|| fault.to_string(), |(_, now)| format!("this key is called {now:?} now"));
+            errors.push(ConfigError { location: Some(location), key: path, reason });
         }
         let gone = node.remove(&key);
         removed.push(key);
@@ -59,7 +64,7 @@ pub(super) fn decode<T: DeserializeOwned>(node: &mut Node, errors: &mut Vec<Conf
 
 /// The first error, with its path from the outside in; for a test that lists the known keys.
 #[cfg(test)]
-pub(super) fn decode_once<T: DeserializeOwned>(node: &Node) -> Result<T, Fault> {
+pub(super) fn decode_once<T: DeserializeOwned>(node: &TreeNode) -> Result<T, Fault> {
     T::deserialize(node).map_err(|mut fault| {
         fault.path.reverse();
         fault
@@ -173,7 +178,7 @@ fn plain(expected: &dyn Expected) -> String {
     }
 }
 
-impl<'de> Deserializer<'de> for &Node {
+impl<'de> Deserializer<'de> for &TreeNode {
     type Error = Fault;
 
     fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Fault> {
@@ -257,7 +262,7 @@ impl<'de> Deserializer<'de> for &Node {
     }
 }
 
-struct Items<'a>(std::iter::Enumerate<std::slice::Iter<'a, Node>>);
+struct Items<'a>(std::iter::Enumerate<std::slice::Iter<'a, TreeNode>>);
 
 impl<'de> de::SeqAccess<'de> for Items<'_> {
     type Error = Fault;
@@ -286,8 +291,8 @@ impl<'de> de::SeqAccess<'de> for Words<'_> {
 }
 
 struct Entries<'a> {
-    rest: vec::IntoIter<(&'a str, &'a Node)>,
-    value: Option<(&'a str, &'a Node)>,
+    rest: vec::IntoIter<(&'a str, &'a TreeNode)>,
+    value: Option<(&'a str, &'a TreeNode)>,
 }
 
 impl<'de> de::MapAccess<'de> for Entries<'_> {
@@ -311,7 +316,7 @@ impl<'de> de::MapAccess<'de> for Entries<'_> {
 
 struct Variant<'a> {
     name: &'a str,
-    node: &'a Node,
+    node: &'a TreeNode,
 }
 
 impl<'de, 'a> de::EnumAccess<'de> for Variant<'a> {

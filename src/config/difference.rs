@@ -90,7 +90,7 @@ impl Config {
         next.socket.compression.clone_from(&read.socket.compression);
         next.socketio.cors.clone_from(&read.socketio.cors);
         next.socketio.transports.clone_from(&read.socketio.transports);
-        next.origins = read.origins.clone();
+        next.locations = read.locations.clone();
         next
     }
 }
@@ -106,8 +106,8 @@ fn leaves(config: &Config) -> IndexMap<String, (KeyPath, Json)> {
         collect(&section, KeyPath::ROOT.then(section.as_str()), value, &mut found);
     }
     let names: Vec<String> = config.consumers.iter().map(super::Consumer::label).collect();
-    for (place, (name, consumer)) in names.iter().zip(&config.consumers).enumerate() {
-        let path = KeyPath::ROOT.then("consumer").then(place);
+    for (index, (name, consumer)) in names.iter().zip(&config.consumers).enumerate() {
+        let path = KeyPath::ROOT.then("consumer").then(index);
         let Ok(Json::Object(keys)) = serde_json::to_value(consumer) else { continue };
         for (key, value) in keys {
             collect(&format!("consumer {name:?}.{key}"), path.then(key.as_str()), value, &mut found);
@@ -160,7 +160,8 @@ fn secrets(config: &Config) -> [(&'static str, Vec<&Secret>); 11] {
 
 #[cfg(test)]
 mod tests {
-    use super::{super::Environment, *};
+    use super::*;
+    use crate::config::Environment;
 
     fn read(text: &str, environment: &Environment) -> Config {
         let (config, errors) = super::super::load_text(Some((std::path::Path::new("gate.toml"), text)), environment);

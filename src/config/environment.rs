@@ -3,8 +3,8 @@
 use std::{collections::BTreeMap, ffi::OsString, path::PathBuf};
 
 use super::{
-    error::{ConfigError, KeyPath, Origin, Source, did_you_mean},
-    tree::{Node, NodeValue, parse_variable},
+    error::{ConfigError, ConfigSource, KeyLocation, KeyPath, did_you_mean},
+    tree::{NodeValue, TreeNode, parse_variable},
 };
 
 /// Variables of the environment.
@@ -32,7 +32,7 @@ impl Environment {
     }
 
     /// Keys and values from the environment; later ones win.
-    pub(super) fn overrides(&self) -> Vec<(Vec<String>, Node)> {
+    pub(super) fn overrides(&self) -> Vec<(Vec<String>, TreeNode)> {
         let named = NAMED.iter().filter_map(|(name, key)| {
             // An empty variable counts as unset: compose files pass on `${REDIS_URL:-}`.
             let node = verbatim(name, self.get(name)?);
@@ -66,8 +66,8 @@ impl Environment {
 }
 
 fn mistake(variable: &str, reason: String) -> ConfigError {
-    let origin = Origin { source: Source::Variable(variable.to_owned()).into(), line: 0 };
-    ConfigError { origin: Some(origin), key: KeyPath::ROOT, reason }
+    let location = KeyLocation { source: ConfigSource::Variable(variable.to_owned()).into(), line: 0 };
+    ConfigError { location: Some(location), key: KeyPath::ROOT, reason }
 }
 
 /// Whether this program reads the variable.
@@ -97,14 +97,14 @@ impl<const N: usize> From<[(&str, &str); N]> for Environment {
 }
 
 /// A named variable is taken as text: a secret key may look like a number or a quoted text.
-fn verbatim(name: &str, text: &str) -> Node {
+fn verbatim(name: &str, text: &str) -> TreeNode {
     let mut node = parse_variable(name, text);
     if let NodeValue::Raw { parsed, .. } = &mut node.value
         && !parsed.as_ref().is_some_and(|value| matches!(value.value, NodeValue::Array(_)))
     {
         *parsed = None;
     }
-    debug_assert!(matches!(&*node.origin.source, Source::Variable(_)));
+    debug_assert!(matches!(&*node.location.source, ConfigSource::Variable(_)));
     node
 }
 

@@ -48,9 +48,9 @@ impl KeyPath {
     pub fn dotted(text: &str) -> Self {
         let mut keys = Vec::new();
         for part in text.split('.') {
-            let (name, places) = part.split_once('[').unwrap_or((part, ""));
+            let (name, indices) = part.split_once('[').unwrap_or((part, ""));
             keys.push(Key::from(name));
-            keys.extend(places.split(['[', ']']).filter_map(|place| place.parse().ok()).map(Key::Index));
+            keys.extend(indices.split(['[', ']']).filter_map(|index| index.parse().ok()).map(Key::Index));
         }
         Self(keys)
     }
@@ -58,11 +58,11 @@ impl KeyPath {
 
 impl fmt::Display for KeyPath {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (place, key) in self.0.iter().enumerate() {
+        for (index, key) in self.0.iter().enumerate() {
             match key {
                 Key::Index(index) => write!(f, "[{index}]")?,
                 Key::Name(name) => {
-                    if place > 0 {
+                    if index > 0 {
                         f.write_str(".")?;
                     }
                     let bare = !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || "_-".contains(c));
@@ -76,7 +76,7 @@ impl fmt::Display for KeyPath {
 
 /// The source of a key.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Source {
+pub enum ConfigSource {
     /// A file.
     File(PathBuf),
     /// A preset that is part of the program.
@@ -87,20 +87,20 @@ pub enum Source {
 
 /// The position of a key.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Origin {
+pub struct KeyLocation {
     /// The source.
-    pub source: Arc<Source>,
+    pub source: Arc<ConfigSource>,
     /// The line, from 1; 0 if the source has no lines.
     pub line: usize,
 }
 
-impl fmt::Display for Origin {
+impl fmt::Display for KeyLocation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match (&*self.source, self.line) {
-            (Source::File(path), 0) => write!(f, "{}", path.display()),
-            (Source::File(path), line) => write!(f, "{}:{line}", path.display()),
-            (Source::Preset(name), line) => write!(f, "presets/{name}.toml:{line}"),
-            (Source::Variable(name), _) => write!(f, "environment variable {name}"),
+            (ConfigSource::File(path), 0) => write!(f, "{}", path.display()),
+            (ConfigSource::File(path), line) => write!(f, "{}:{line}", path.display()),
+            (ConfigSource::Preset(name), line) => write!(f, "presets/{name}.toml:{line}"),
+            (ConfigSource::Variable(name), _) => write!(f, "environment variable {name}"),
         }
     }
 }
@@ -109,7 +109,7 @@ impl fmt::Display for Origin {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ConfigError {
     /// Where; `None` for a default or a configuration built by hand.
-    pub origin: Option<Origin>,
+    pub location: Option<KeyLocation>,
     /// The key; the root for an error of the whole file.
     pub key: KeyPath,
     /// Why. Never a secret's value.
@@ -118,8 +118,8 @@ pub struct ConfigError {
 
 impl fmt::Display for ConfigError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if let Some(origin) = &self.origin {
-            write!(f, "{origin}: ")?;
+        if let Some(location) = &self.location {
+            write!(f, "{location}: ")?;
         }
         if self.key != KeyPath::ROOT {
             write!(f, "{}: ", self.key)?;
@@ -134,8 +134,8 @@ pub struct ConfigErrors(pub Vec<ConfigError>);
 
 impl fmt::Display for ConfigErrors {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (place, error) in self.0.iter().enumerate() {
-            if place > 0 {
+        for (index, error) in self.0.iter().enumerate() {
+            if index > 0 {
                 f.write_str("\n")?;
             }
             write!(f, "{error}")?;

@@ -132,8 +132,8 @@ impl Serialize for Emit {
 
 impl<'de> Deserialize<'de> for Emit {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Forms;
-        impl<'de> Visitor<'de> for Forms {
+        struct EmitVisitor;
+        impl<'de> Visitor<'de> for EmitVisitor {
             type Value = Emit;
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.write_str("an expression or a table")
@@ -145,7 +145,7 @@ impl<'de> Deserialize<'de> for Emit {
                 Emit::deserialize(MapAccessDeserializer::new(map))
             }
         }
-        deserializer.deserialize_any(Forms)
+        deserializer.deserialize_any(EmitVisitor)
     }
 }
 

@@ -35,7 +35,7 @@ impl<T> OneOrMany<T> {
     /// All values, each with its key: `key` itself for a value written alone.
     pub fn keyed<'a>(&'a self, key: &'a KeyPath) -> impl Iterator<Item = (KeyPath, &'a T)> {
         let alone = self.0.len() == 1;
-        self.0.iter().enumerate().map(move |(place, item)| (if alone { key.clone() } else { key.then(place) }, item))
+        self.0.iter().enumerate().map(move |(index, item)| (if alone { key.clone() } else { key.then(index) }, item))
     }
 }
 
@@ -50,13 +50,13 @@ impl<T: Serialize> Serialize for OneOrMany<T> {
 
 impl<'de, T: Deserialize<'de> + Listed> Deserialize<'de> for OneOrMany<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(Forms(PhantomData))
+        deserializer.deserialize_any(OneOrManyVisitor(PhantomData))
     }
 }
 
-struct Forms<T>(PhantomData<T>);
+struct OneOrManyVisitor<T>(PhantomData<T>);
 
-impl<'de, T: Deserialize<'de> + Listed> Visitor<'de> for Forms<T> {
+impl<'de, T: Deserialize<'de> + Listed> Visitor<'de> for OneOrManyVisitor<T> {
     type Value = OneOrMany<T>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -5,12 +5,12 @@
 use std::path::{Path, PathBuf};
 
 use super::{
-    Config, Origins, check,
+    Config, KeyLocations, check,
     decode::decode,
     environment::Environment,
-    error::{ConfigError, ConfigErrors, KeyPath, Origin, Source},
+    error::{ConfigError, ConfigErrors, ConfigSource, KeyLocation, KeyPath},
     presets::add_presets,
-    tree::{self, Node},
+    tree::{self, TreeNode},
 };
 
 /// Reads the configuration: the file at `path`, else the file named by `CHANNELGATE_CONFIG`, else the built-in default.
@@ -30,9 +30,9 @@ pub fn load_lenient(path: Option<&Path>, environment: &Environment) -> (Config, 
         Some(path) => match std::fs::read_to_string(&path) {
             Ok(text) => load_text(Some((&path, &text)), environment),
             Err(error) => {
-                let origin = Origin { source: Source::File(path).into(), line: 0 };
+                let location = KeyLocation { source: ConfigSource::File(path).into(), line: 0 };
                 let reason = format!("cannot be read: {error}");
-                (Config::default(), vec![ConfigError { origin: Some(origin), key: KeyPath::ROOT, reason }])
+                (Config::default(), vec![ConfigError { location: Some(location), key: KeyPath::ROOT, reason }])
             }
         },
     }
@@ -52,19 +52,19 @@ pub fn load_text(file: Option<(&Path, &str)>, environment: &Environment) -> (Con
     add_presets(&mut root, &rest, &mut errors);
     overlay(&mut root, rest);
     let mut config: Config = decode(&mut root, &mut errors).unwrap_or_default();
-    config.origins = Origins::of(root);
+    config.locations = KeyLocations::of(root);
     check::check(&config, &mut errors);
     (config, errors)
 }
 
-fn parse(file: Option<(&Path, &str)>) -> (Node, Vec<ConfigError>) {
+fn parse(file: Option<(&Path, &str)>) -> (TreeNode, Vec<ConfigError>) {
     match file {
-        None => (Node::empty(Source::File(PathBuf::from("built-in default"))), Vec::new()),
-        Some((path, text)) => tree::parse(text, Source::File(path.to_owned())),
+        None => (TreeNode::empty(ConfigSource::File(PathBuf::from("built-in default"))), Vec::new()),
+        Some((path, text)) => tree::parse(text, ConfigSource::File(path.to_owned())),
     }
 }
 
-fn overlay(root: &mut Node, overrides: Vec<(Vec<String>, Node)>) {
+fn overlay(root: &mut TreeNode, overrides: Vec<(Vec<String>, TreeNode)>) {
     for (path, node) in overrides {
         root.insert(&path, node);
     }

@@ -6,8 +6,8 @@ use indexmap::IndexMap;
 
 use super::{
     decode::decode,
-    error::{ConfigError, Key, KeyPath, Origin, Source, did_you_mean},
-    tree::{self, Entry, Node, NodeValue},
+    error::{ConfigError, ConfigSource, Key, KeyLocation, KeyPath, did_you_mean},
+    tree::{self, NodeValue, TreeEntry, TreeNode},
 };
 
 /// Every preset: its name, and its text as a configuration file.
@@ -24,16 +24,16 @@ pub const PRESETS: &[(&str, &str)] = &[
 ];
 
 /// The tables under `[preset]`: changes to a preset's consumers.
-type Adjustments = IndexMap<String, Entry>;
+type Adjustments = IndexMap<String, TreeEntry>;
 
 /// A preset to add: its name as written, and its position.
-type Choice = (String, Origin);
+type Chosen = (String, KeyLocation);
 
 /// Appends the consumers of the presets in use, with their adjustments applied, and removes `[preset]`.
 ///
-/// A preset's consumer is left out if the file has its own consumer with the same [`Endpoint`]. `overrides` are not in
-/// `root` yet, but may choose the presets.
-pub(super) fn add_presets(root: &mut Node, overrides: &[(Vec<String>, Node)], errors: &mut Vec<ConfigError>) {
+/// A preset's consumer is left out if the file has its own consumer with the same [`EndpointKey`]. `overrides` are
+/// not in `root` yet, but may choose the presets.
+pub(super) fn add_presets(root: &mut TreeNode, overrides: &[(Vec<String>, TreeNode)], errors: &mut Vec<ConfigError>) {
     if root.table_mut().is_none() {
         return;
     }
@@ -41,12 +41,12 @@ pub(super) fn add_presets(root: &mut Node, overrides: &[(Vec<String>, Node)], er
     let chosen = chosen(root, overrides);
     errors.extend(unused(&adjustments, &chosen));
     let own = endpoints(root);
-    for (place, choice) in chosen.iter().enumerate() {
+    for (index, choice) in chosen.iter().enumerate() {
         let Some((name, text)) = PRESETS.iter().find(|(known, _)| *known == choice.0) else {
-            errors.push(unknown(place, choice));
+            errors.push(unknown(index, choice));
             continue;
         };
-        let (mut preset, faults) = tree::parse(text, Source::Preset(name));
+        let (mut preset, faults) = tree::parse(text, ConfigSource::Preset(name));
         errors.extend(faults);
         let mut consumers = preset.list_mut("consumer").map(std::mem::take).unwrap_or_default();
         consumers.retain(|consumer| endpoint(consumer).is_none_or(|endpoint| !own.contains(&endpoint)));
@@ -57,13 +57,13 @@ pub(super) fn add_presets(root: &mut Node, overrides: &[(Vec<String>, Node)], er
     }
 }
 
-fn take_adjustments(root: &mut Node, errors: &mut Vec<ConfigError>) -> Adjustments {
+fn take_adjustments(root: &mut TreeNode, errors: &mut Vec<ConfigError>) -> Adjustments {
     match root.table_mut().and_then(|entries| entries.shift_remove("preset")) {
         None => Adjustments::new(),
-        Some(Entry { node: Node { value: NodeValue::Table(tables), .. }, .. }) => tables,
-        Some(Entry { key, .. }) => {
+        Some(TreeEntry { node: TreeNode { value: NodeValue::Table(tables), .. }, .. }) => tables,
+        Some(TreeEntry { key, .. }) => {
             let reason = "expected tables such as [preset.attendance]".to_owned();
-            errors.push(ConfigError { origin: Some(key), key: KeyPath::dotted("preset"), reason });
+            errors.push(ConfigError { location: Some(key), key: KeyPath::dotted("preset"), reason });
             Adjustments::new()
         }
     }
@@ -71,16 +71,16 @@ fn take_adjustments(root: &mut Node, errors: &mut Vec<ConfigError>) -> Adjustmen
 
 /// The presets in use: those in `presets`, where the environment wins over the file; without it all presets, unless the
 /// file has its own consumers.
-fn chosen(root: &Node, overrides: &[(Vec<String>, Node)]) -> Vec<Choice> {
+fn chosen(root: &TreeNode, overrides: &[(Vec<String>, TreeNode)]) -> Vec<Chosen> {
     let overriding = |key: &str| overrides.iter().rev().find(|(path, _)| path == &[key]).map(|(_, node)| node);
     match overriding("presets").or_else(|| root.get("presets")) {
         Some(list) => {
             // A wrong type is reported once, when the whole is decoded.
             let names: Vec<String> = decode(&mut list.clone(), &mut Vec::new()).unwrap_or_default();
-            names.into_iter().map(|name| (name, list.origin.clone())).collect()
+            names.into_iter().map(|name| (name, list.location.clone())).collect()
         }
         None if overriding("consumer").or_else(|| root.get("consumer")).is_some() => Vec::new(),
-        None => names().map(|name| (name.to_owned(), root.origin.clone())).collect(),
+        None => names().map(|name| (name.to_owned(), root.location.clone())).collect(),
     }
 }
 
@@ -90,12 +90,12 @@ fn names() -> impl Iterator<Item = &'static str> {
 }
 
 /// An error for each adjustment of a preset that is not in use.
-fn unused(adjustments: &Adjustments, chosen: &[Choice]) -> impl Iterator<Item = ConfigError> {
+fn unused(adjustments: &Adjustments, chosen: &[Chosen]) -> impl Iterator<Item = ConfigError> {
     let unused = adjustments.iter().filter(|(name, _)| !chosen.iter().any(|(chosen, _)| is_same(chosen, name)));
     unused.map(|(name, entry)| {
         let near = did_you_mean(name, chosen.iter().map(|(name, _)| name.as_str()));
         ConfigError {
-            origin: Some(entry.key.clone()),
+            location: Some(entry.key.clone()),
             key: KeyPath::dotted("preset").then(name.as_str()),
             reason: format!("no preset of this name is in use (see \"presets\"){near}"),
         }
@@ -103,17 +103,17 @@ fn unused(adjustments: &Adjustments, chosen: &[Choice]) -> impl Iterator<Item = 
 }
 
 /// The error for an unknown name in `presets`.
-fn unknown(place: usize, (name, origin): &Choice) -> ConfigError {
+fn unknown(index: usize, (name, location): &Chosen) -> ConfigError {
     let near = did_you_mean(name, names());
     let known = names().collect::<Vec<_>>().join(", ");
     ConfigError {
-        origin: Some(origin.clone()),
-        key: KeyPath(vec![Key::from("presets"), Key::Index(place)]),
+        location: Some(location.clone()),
+        key: KeyPath(vec![Key::from("presets"), Key::Index(index)]),
         reason: format!("unknown preset {name:?}; known: {known}{near}"),
     }
 }
 
-fn adjust(consumers: &mut [Node], preset: &str, adjustments: &Adjustments) {
+fn adjust(consumers: &mut [TreeNode], preset: &str, adjustments: &Adjustments) {
     for (_, adjustment) in adjustments.iter().filter(|(name, _)| is_same(preset, name)) {
         consumers.iter_mut().for_each(|consumer| consumer.overlay(&adjustment.node));
     }
@@ -126,9 +126,9 @@ fn is_same(preset: &str, adjusted: &str) -> bool {
 
 /// What only one consumer can have: its path, ignoring the slash at its end; in Socket.IO, where consumers share a
 /// path, its path and name.
-type Endpoint = (String, Option<String>);
+type EndpointKey = (String, Option<String>);
 
-fn endpoint(consumer: &Node) -> Option<Endpoint> {
+fn endpoint(consumer: &TreeNode) -> Option<EndpointKey> {
     let text = |key: &str| match &consumer.get(key)?.value {
         NodeValue::String(text) => Some(text.as_str()),
         _ => None,
@@ -139,7 +139,7 @@ fn endpoint(consumer: &Node) -> Option<Endpoint> {
 }
 
 /// The endpoints of the file's own consumers.
-fn endpoints(root: &Node) -> Vec<Endpoint> {
+fn endpoints(root: &TreeNode) -> Vec<EndpointKey> {
     match root.get("consumer").map(|consumers| &consumers.value) {
         Some(NodeValue::Array(items)) => items.iter().filter_map(endpoint).collect(),
         _ => Vec::new(),

@@ -33,7 +33,7 @@ pub struct Socket {
     pub send_buffer: usize,
     /// How long sent bytes may stay unacknowledged in the kernel before the connection counts as dead; 0: the system's
     /// default.
-    pub user_timeout: Span,
+    pub tcp_user_timeout: Span,
     /// permessage-deflate.
     pub compression: Compression,
 }
@@ -52,7 +52,7 @@ impl Default for Socket {
             max_frames_per_second: 1000,
             max_bytes_per_second: 4 << 20,
             send_buffer: 256 << 10,
-            user_timeout: Span::seconds(30),
+            tcp_user_timeout: Span::seconds(30),
             compression: Compression::default(),
         }
     }

@@ -54,7 +54,7 @@ fn fields(path: &str) -> &'static [&'static str] {
         (_, Some((list @ ("consumer" | "source"), rest))) => format!("[[{list}]]\n[{list}.{rest}]\n{bogus}\n"),
         _ => format!("[{path}]\n{bogus}\n"),
     };
-    let (node, errors) = tree::parse(&text, super::Source::Preset("probe"));
+    let (node, errors) = tree::parse(&text, super::ConfigSource::Preset("probe"));
     assert!(errors.is_empty(), "{text}");
     match decode_once::<Config>(&node) {
         Err(fault) if fault.path.len() >= path.split('.').filter(|key| !key.is_empty()).count() => match fault.kind {

@@ -1,6 +1,6 @@
 //! A configuration before it is typed: what was written, and the position of each key.
 //!
-//! In: TOML text, or one environment variable. Out: [`Node`]s, merged; `decode` makes the typed structs.
+//! In: TOML text, or one environment variable. Out: [`TreeNode`]s, merged; `decode` makes the typed structs.
 
 use std::sync::Arc;
 
@@ -10,19 +10,19 @@ use toml::{
     de::{DeTable, DeValue},
 };
 
-use super::error::{ConfigError, Key, KeyPath, Origin, Source};
+use super::error::{ConfigError, ConfigSource, Key, KeyLocation, KeyPath};
 
 /// A value and its position.
 #[derive(Clone, Debug)]
-pub(super) struct Node {
-    pub origin: Origin,
+pub(super) struct TreeNode {
+    pub location: KeyLocation,
     pub value: NodeValue,
 }
 
 #[derive(Clone, Debug)]
 pub(super) enum NodeValue {
-    Table(IndexMap<String, Entry>),
-    Array(Vec<Node>),
+    Table(IndexMap<String, TreeEntry>),
+    Array(Vec<TreeNode>),
     String(String),
     Integer(i64),
     Float(f64),
@@ -30,7 +30,7 @@ pub(super) enum NodeValue {
     /// Text from the environment, read as the type that the key wants; `parsed` if it is also a TOML value.
     Raw {
         text: String,
-        parsed: Option<Box<Node>>,
+        parsed: Option<Box<TreeNode>>,
     },
     /// Removed because it was wrong, so that the rest can be decoded; its index in a list stays.
     Removed,
@@ -38,57 +38,57 @@ pub(super) enum NodeValue {
 
 /// A value under a key, and the key's position.
 #[derive(Clone, Debug)]
-pub(super) struct Entry {
-    pub key: Origin,
-    pub node: Node,
+pub(super) struct TreeEntry {
+    pub key: KeyLocation,
+    pub node: TreeNode,
 }
 
 /// Parses TOML text; returns what could be read, and every error.
-pub(super) fn parse(text: &str, source: Source) -> (Node, Vec<ConfigError>) {
+pub(super) fn parse(text: &str, source: ConfigSource) -> (TreeNode, Vec<ConfigError>) {
     let (table, errors) = DeTable::parse_recoverable(text);
-    let reader = Reader { lines: Lines::of(text), source: Arc::new(source) };
+    let reader = TreeReader { lines: Lines::of(text), source: Arc::new(source) };
     let mut errors: Vec<_> = errors
         .into_iter()
         .map(|error| ConfigError {
-            origin: Some(reader.origin(error.span().map_or(0, |span| span.start))),
+            location: Some(reader.location(error.span().map_or(0, |span| span.start))),
             key: KeyPath::ROOT,
             reason: error.message().to_owned(),
         })
         .collect();
     // After the first error of a line the others are mostly its consequences.
-    errors.dedup_by(|next, first| next.origin == first.origin);
+    errors.dedup_by(|next, first| next.location == first.location);
     (reader.table(table.span().start, table.into_inner()), errors)
 }
 
 /// Parses an environment variable: a TOML value if it is one, else text.
-pub(super) fn parse_variable(name: &str, text: &str) -> Node {
-    let reader = Reader { lines: Lines(Vec::new()), source: Arc::new(Source::Variable(name.to_owned())) };
+pub(super) fn parse_variable(name: &str, text: &str) -> TreeNode {
+    let reader = TreeReader { lines: Lines(Vec::new()), source: Arc::new(ConfigSource::Variable(name.to_owned())) };
     let parsed = DeValue::parse(text.trim()).ok().map(|value| Box::new(reader.node(value)));
-    Node { origin: reader.origin(0), value: NodeValue::Raw { text: text.to_owned(), parsed } }
+    TreeNode { location: reader.location(0), value: NodeValue::Raw { text: text.to_owned(), parsed } }
 }
 
-struct Reader {
+struct TreeReader {
     lines: Lines,
-    source: Arc<Source>,
+    source: Arc<ConfigSource>,
 }
 
-impl Reader {
-    fn origin(&self, offset: usize) -> Origin {
-        Origin { source: self.source.clone(), line: self.lines.at(offset) }
+impl TreeReader {
+    fn location(&self, offset: usize) -> KeyLocation {
+        KeyLocation { source: self.source.clone(), line: self.lines.at(offset) }
     }
 
-    fn table(&self, offset: usize, table: DeTable<'_>) -> Node {
+    fn table(&self, offset: usize, table: DeTable<'_>) -> TreeNode {
         let entries = table
             .into_iter()
             .map(|(key, value)| {
-                let origin = self.origin(key.span().start);
-                (key.into_inner().into_owned(), Entry { key: origin, node: self.node(value) })
+                let location = self.location(key.span().start);
+                (key.into_inner().into_owned(), TreeEntry { key: location, node: self.node(value) })
             })
             .collect();
-        Node { origin: self.origin(offset), value: NodeValue::Table(entries) }
+        TreeNode { location: self.location(offset), value: NodeValue::Table(entries) }
     }
 
-    fn node(&self, value: Spanned<DeValue<'_>>) -> Node {
+    fn node(&self, value: Spanned<DeValue<'_>>) -> TreeNode {
         let offset = value.span().start;
         let value = match value.into_inner() {
             DeValue::Table(table) => return self.table(offset, table),
@@ -103,7 +103,7 @@ impl Reader {
                 Err(_) => NodeValue::String(value.to_string()),
             },
         };
-        Node { origin: self.origin(offset), value }
+        TreeNode { location: self.location(offset), value }
     }
 }
 
@@ -120,13 +120,13 @@ impl Lines {
     }
 }
 
-impl Node {
+impl TreeNode {
     /// An empty table that was not written anywhere.
-    pub fn empty(source: Source) -> Self {
-        Self { origin: Origin { source: Arc::new(source), line: 0 }, value: NodeValue::Table(IndexMap::new()) }
+    pub fn empty(source: ConfigSource) -> Self {
+        Self { location: KeyLocation { source: Arc::new(source), line: 0 }, value: NodeValue::Table(IndexMap::new()) }
     }
 
-    pub fn table_mut(&mut self) -> Option<&mut IndexMap<String, Entry>> {
+    pub fn table_mut(&mut self) -> Option<&mut IndexMap<String, TreeEntry>> {
         match &mut self.value {
             NodeValue::Table(entries) => Some(entries),
             _ => None,
@@ -143,10 +143,10 @@ impl Node {
 
     /// The list under `key`, created if missing; `None` if it is not a list.
     pub fn list_mut(&mut self, key: &str) -> Option<&mut Vec<Self>> {
-        let origin = self.origin.clone();
-        let entry = self.table_mut()?.entry(key.to_owned()).or_insert_with(|| Entry {
-            key: origin.clone(),
-            node: Self { origin, value: NodeValue::Array(Vec::new()) },
+        let location = self.location.clone();
+        let entry = self.table_mut()?.entry(key.to_owned()).or_insert_with(|| TreeEntry {
+            key: location.clone(),
+            node: Self { location, value: NodeValue::Array(Vec::new()) },
         });
         match &mut entry.node.value {
             NodeValue::Array(items) => Some(items),
@@ -166,14 +166,14 @@ impl Node {
             return item.insert(rest, node);
         }
         if self.table_mut().is_none() {
-            *self = Self { origin: node.origin.clone(), value: NodeValue::Table(IndexMap::new()) };
+            *self = Self { location: node.location.clone(), value: NodeValue::Table(IndexMap::new()) };
         }
         if let Some(entries) = self.table_mut() {
-            let origin = node.origin.clone();
-            let blank = Self { origin: origin.clone(), value: NodeValue::Table(IndexMap::new()) };
-            let entry = entries.entry(name.clone()).or_insert_with(|| Entry { key: origin.clone(), node: blank });
+            let location = node.location.clone();
+            let blank = Self { location: location.clone(), value: NodeValue::Table(IndexMap::new()) };
+            let entry = entries.entry(name.clone()).or_insert_with(|| TreeEntry { key: location.clone(), node: blank });
             if rest.is_empty() {
-                entry.key = origin;
+                entry.key = location;
             }
             entry.node.insert(rest, node);
         }
@@ -204,14 +204,14 @@ impl Node {
         let mut node = Some(self);
         let mut written = Vec::with_capacity(path.0.len());
         for key in &path.0 {
-            let place = match (node.map(|node| &node.value), key) {
+            let index = match (node.map(|node| &node.value), key) {
                 (Some(NodeValue::Array(items)), Key::Index(index)) => {
                     let mut kept = items.iter().enumerate().filter(|(_, item)| !item.is_removed());
-                    kept.nth(*index).map(|(place, _)| Key::Index(place))
+                    kept.nth(*index).map(|(index, _)| Key::Index(index))
                 }
                 _ => None,
             };
-            let key = place.unwrap_or_else(|| key.clone());
+            let key = index.unwrap_or_else(|| key.clone());
             node = node.and_then(|node| node.step(&key)).map(|(_, node)| node);
             written.push(key);
         }
@@ -219,8 +219,8 @@ impl Node {
     }
 
     /// The position of the key at `path`, as written; else of the nearest table around it.
-    pub fn origin_of(&self, path: &KeyPath) -> &Origin {
-        let mut found = (&self.origin, self);
+    pub fn location_of(&self, path: &KeyPath) -> &KeyLocation {
+        let mut found = (&self.location, self);
         for key in &path.0 {
             match found.1.step(key) {
                 Some(next) => found = next,
@@ -230,10 +230,10 @@ impl Node {
         found.0
     }
 
-    fn step(&self, key: &Key) -> Option<(&Origin, &Self)> {
+    fn step(&self, key: &Key) -> Option<(&KeyLocation, &Self)> {
         match (&self.value, key) {
             (NodeValue::Table(entries), Key::Name(name)) => entries.get(name).map(|entry| (&entry.key, &entry.node)),
-            (NodeValue::Array(items), Key::Index(index)) => items.get(*index).map(|item| (&item.origin, item)),
+            (NodeValue::Array(items), Key::Index(index)) => items.get(*index).map(|item| (&item.location, item)),
             _ => None,
         }
     }

@@ -6,13 +6,11 @@ use super::{
     compiler::Compiler,
     context::Context,
     effect::{Continuation, MessageProblem, Outcome, Reaction},
-    form::Forms,
-    limits::Limits,
-    message::Message,
-    place::Place,
-    program::{HandlerId, HandlerTable, Program},
-    scope::NameSet,
-    step::Writer,
+    expression::VarSet,
+    groups::Forms,
+    input::Input,
+    kind::HandlerKind,
+    program::{HandlerId, HandlerTable, Program, ProgramWriter, Quotas},
     wire::Wire,
 };
 use crate::{
@@ -34,24 +32,24 @@ pub(super) struct Actions {
     pub disconnect: Option<HandlerId>,
     pub online: Option<HandlerId>,
     pub offline: Option<HandlerId>,
-    names: NameSet,
+    names: VarSet,
 }
 
 impl Actions {
     pub fn compile(spec: &config::Consumer, program: Program, key: &KeyPath, compiler: &mut Compiler<'_>) -> Self {
-        let mut writer = Writer { compiler, program };
+        let mut writer = ProgramWriter { compiler, program };
         let raw = writer.table(&spec.on_raw, &key.then("on_raw"));
         let messages = writer.table(&spec.on_message, &key.then("on_message"));
-        let bad_json = writer.policy(&spec.on_bad_json, Place::BadMessage, &key.then("on_bad_json"));
-        let unknown = writer.policy(&spec.on_unknown_message, Place::Message, &key.then("on_unknown_message"));
-        let connect = writer.maybe(spec.on_connect.as_ref(), Place::Connect, &key.then("on_connect"));
-        let disconnect = writer.maybe(spec.on_disconnect.as_ref(), Place::Disconnect, &key.then("on_disconnect"));
-        let online = writer.maybe(spec.on_online.as_ref(), Place::Online, &key.then("on_online"));
+        let bad_json = writer.policy(&spec.on_bad_json, HandlerKind::BadMessage, &key.then("on_bad_json"));
+        let unknown = writer.policy(&spec.on_unknown_message, HandlerKind::Message, &key.then("on_unknown_message"));
+        let connect = writer.maybe(spec.on_connect.as_ref(), HandlerKind::Connect, &key.then("on_connect"));
+        let disconnect = writer.maybe(spec.on_disconnect.as_ref(), HandlerKind::Disconnect, &key.then("on_disconnect"));
+        let online = writer.maybe(spec.on_online.as_ref(), HandlerKind::Online, &key.then("on_online"));
         // The handlers below have a context of their own.
-        let mut names = NameSet::default();
+        let mut names = VarSet::default();
         writer.program.handlers.iter().for_each(|handler| names.add(handler.names));
-        let offline = writer.maybe(spec.on_offline.as_ref(), Place::Offline, &key.then("on_offline"));
-        let admit = writer.maybe(spec.on_admit.as_ref(), Place::Admit, &key.then("on_admit"));
+        let offline = writer.maybe(spec.on_offline.as_ref(), HandlerKind::Offline, &key.then("on_offline"));
+        let admit = writer.maybe(spec.on_admit.as_ref(), HandlerKind::Admit, &key.then("on_admit"));
         Self {
             program: writer.program,
             key: spec.message_key.as_str().into(),
@@ -75,11 +73,11 @@ impl Actions {
 
     /// Whether handlers of a connection's life read or change its context.
     pub const fn needs_context(&self) -> bool {
-        self.names.meets(NameSet::CONNECTION)
+        self.names.meets(VarSet::CONNECTION)
     }
 
     /// The names used by handlers of a connection's life.
-    pub const fn names(&self) -> NameSet {
+    pub const fn names(&self) -> VarSet {
         self.names
     }
 
@@ -96,7 +94,7 @@ impl Actions {
     /// Runs a handler that is not about a message.
     pub fn happen(&self, handler: Option<HandlerId>, context: &Context) -> Reaction {
         let Some(handler) = handler else { return Reaction::default() };
-        or_failed(self.program.start(handler, context, Message::None, None, None))
+        or_failed(self.program.start(handler, context, Input::None, None, None))
     }
 
     /// Continues after an outcome.
@@ -113,7 +111,7 @@ impl Actions {
     }
 
     /// Runs the handler of a client's message, or the policy for an invalid one.
-    pub fn message(&self, context: &Context, incoming: Incoming<'_>, limits: &mut Limits, now: Instant) -> Reaction {
+    pub fn message(&self, context: &Context, incoming: Incoming<'_>, limits: &mut Quotas, now: Instant) -> Reaction {
         let raw = match incoming {
             Incoming::Text(text) => self.raw.find(Some(text)),
             Incoming::Binary(_) => self.raw.find(None),
@@ -121,19 +119,19 @@ impl Actions {
         };
         let parsed;
         let (handler, message, ack) = match (raw, incoming) {
-            (Some(handler), _) => (Some(handler), Message::Raw(incoming), None),
+            (Some(handler), _) => (Some(handler), Input::Raw(incoming), None),
             (None, Incoming::Event { name, args, ack }) => {
-                (self.messages.find(Some(name)), Message::Event { name, args }, ack)
+                (self.messages.find(Some(name)), Input::Event { name, args }, ack)
             }
             (None, Incoming::Text(_) | Incoming::Binary(_)) => {
                 parsed = match parse(incoming) {
                     Ok(message) => Arc::new(message),
                     Err(reason) => {
-                        return self.apply(self.bad_json, context, Message::None, MessageProblem::BadJson(reason));
+                        return self.apply(self.bad_json, context, Input::None, MessageProblem::BadJson(reason));
                     }
                 };
                 let kind = parsed.get(&self.key).and_then(Value::as_str);
-                (self.messages.find(kind), Message::Json(&parsed), None)
+                (self.messages.find(kind), Input::Json(&parsed), None)
             }
         };
         let Some(handler) = handler else {
@@ -142,7 +140,7 @@ impl Actions {
         match self.program.start(handler, context, message, ack, Some((limits, now))) {
             Ok(reaction) => reaction,
             // A message of a known type that lacks a value its handler needs is malformed, like one that is not JSON.
-            Err(problem) => self.apply(self.bad_json, context, Message::None, problem),
+            Err(problem) => self.apply(self.bad_json, context, Input::None, problem),
         }
     }
 
@@ -151,7 +149,7 @@ impl Actions {
         &self,
         policy: Option<HandlerId>,
         context: &Context,
-        message: Message<'_>,
+        message: Input<'_>,
         problem: MessageProblem,
     ) -> Reaction {
         let ran = policy.and_then(|policy| self.program.start(policy, context, message, None, None).ok());

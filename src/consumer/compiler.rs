@@ -4,18 +4,14 @@
 //! never stops at the first mistake.
 
 use super::{
-    expression::Expression,
-    form::{FormId, Forms, Role},
-    origin::Origins,
-    route::{Converter, Pattern},
-    scope::Allowed,
-    template::{GroupTemplate, Template, Use},
+    expression::{Allowed, Expression, GroupTemplate, NameSources, Template, TemplateUse},
+    groups::{Converter, FormId, Forms, Pattern, Role},
 };
 use crate::config::{self, Config, ConfigError, KeyPath, OneOrMany};
 
 /// The use of a group's template.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Room {
+pub(super) struct Usage {
     /// Whether a client joins through it.
     pub joins: bool,
     /// Whether patterns restrict the names that a client may choose.
@@ -33,7 +29,7 @@ pub(super) struct Compiler<'a> {
     /// Parameters of the current consumer's path, with their converters.
     pub parameters: Vec<(String, Converter)>,
     /// Which values its clients can choose.
-    pub origins: Origins,
+    pub name_sources: NameSources,
     /// The forms of its groups.
     pub forms: Forms,
     /// Whether its clients speak Socket.IO, so that groups are named as rooms.
@@ -47,7 +43,7 @@ impl<'a> Compiler<'a> {
             config,
             errors: Vec::new(),
             parameters: Vec::new(),
-            origins: Origins::default(),
+            name_sources: NameSources::default(),
             forms: Forms::default(),
             socketio: false,
         }
@@ -82,10 +78,10 @@ impl Compiler<'_> {
     }
 
     /// The template of a group, or of a Socket.IO room; one that lets clients choose any room is an error.
-    pub fn group(&mut self, source: &str, allowed: Allowed<'_>, room: Room, key: &KeyPath) -> Option<GroupTemplate> {
-        let Self { origins, parameters, forms, socketio, .. } = self;
-        let how = |template: &Template| Use {
-            origin: origins.of_template(template, room.answered),
+    pub fn group(&mut self, source: &str, allowed: Allowed<'_>, room: Usage, key: &KeyPath) -> Option<GroupTemplate> {
+        let Self { name_sources, parameters, forms, socketio, .. } = self;
+        let how = |template: &Template| TemplateUse {
+            source: name_sources.of_template(template, room.answered),
             room: *socketio,
             joins: room.joins,
             allowed: room.allowed,

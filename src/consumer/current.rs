@@ -8,22 +8,22 @@ use std::{collections::HashMap, sync::Arc};
 use arc_swap::ArcSwap;
 
 use super::{Consumer, ConsumerId, ConsumerSet};
-use crate::event::{Audience, GroupName, GroupNameError};
+use crate::event::{EmissionTarget, GroupName, GroupNameError};
 
 /// The consumers of a node; a handle.
 #[derive(Clone, Debug)]
-pub struct Consumers(Arc<ArcSwap<Known>>);
+pub struct Consumers(Arc<ArcSwap<Snapshot>>);
 
 /// The consumers at one moment.
 #[derive(Debug)]
-pub struct Known {
+pub struct Snapshot {
     set: ConsumerSet,
     /// Consumers of earlier configurations, the latest first.
     former: Vec<Arc<Consumer>>,
     by_id: HashMap<ConsumerId, Arc<Consumer>>,
 }
 
-impl Known {
+impl Snapshot {
     fn new(set: ConsumerSet, former: Vec<Arc<Consumer>>) -> Self {
         let by_id = set.iter().chain(&former).map(|consumer| (consumer.id(), Arc::clone(consumer))).collect();
         Self { set, former, by_id }
@@ -41,11 +41,11 @@ impl Known {
 
     /// The group of a room as an emission names it. Rooms of a namespace are matched by its templates and patterns,
     /// which tell text from values; rooms of a consumer are groups already.
-    pub fn group(&self, audience: &Audience, room: &str) -> Result<GroupName, GroupNameError> {
+    pub fn group(&self, target: &EmissionTarget, room: &str) -> Result<GroupName, GroupNameError> {
         if let Some(group) = GroupName::of_plain_room(room) {
             return Ok(group);
         }
-        let Audience::Namespace(namespace) = audience else {
+        let EmissionTarget::Namespace(namespace) = target else {
             return GroupName::new(room).or_else(|_| GroupName::of_room(room));
         };
         let serving = self.iter().filter(|consumer| consumer.namespace() == Some(namespace));
@@ -62,11 +62,11 @@ impl Known {
 impl Consumers {
     /// The consumers of the configuration at the start.
     pub fn new(set: ConsumerSet) -> Self {
-        Self(Arc::new(ArcSwap::from_pointee(Known::new(set, Vec::new()))))
+        Self(Arc::new(ArcSwap::from_pointee(Snapshot::new(set, Vec::new()))))
     }
 
     /// The current consumers.
-    pub fn now(&self) -> Arc<Known> {
+    pub fn now(&self) -> Arc<Snapshot> {
         self.0.load_full()
     }
 
@@ -77,7 +77,7 @@ impl Consumers {
         let in_use = |consumer: &&Arc<Consumer>| Arc::strong_count(consumer) > 2;
         let gone = |consumer: &&Arc<Consumer>| set.get(consumer.id()).is_none();
         let former = before.set.iter().chain(before.former.iter().filter(in_use)).filter(gone).cloned().collect();
-        self.0.store(Arc::new(Known::new(set, former)));
+        self.0.store(Arc::new(Snapshot::new(set, former)));
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use super::{form::GroupError, message::Kept};
+use super::{groups::GroupError, input::KeptInput};
 use crate::{
     config::Secret,
     event::{GroupName, Payload, Value},
@@ -222,12 +222,12 @@ pub enum Outcome {
 
 /// Where a handler continues after an [`Outcome`]; made and read by the consumer only.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Continuation(pub(super) Box<Held>);
+pub struct Continuation(pub(super) Box<Suspended>);
 
 impl Continuation {
     /// The approximate number of bytes held.
     pub fn weight(&self) -> usize {
-        self.0.message.weight() + self.0.results.iter().map(|result| result.weight()).sum::<usize>()
+        self.0.input.weight() + self.0.results.iter().map(|result| result.weight()).sum::<usize>()
     }
 }
 
@@ -240,10 +240,10 @@ impl Outcome {
 
 /// The state of a waiting handler.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct Held {
+pub(super) struct Suspended {
     /// The operation that waits.
-    pub place: u32,
-    pub message: Kept,
+    pub position: u32,
+    pub input: KeptInput,
     /// The id of the acknowledgement that the client waits for.
     pub ack: Option<u64>,
     /// The answers so far.

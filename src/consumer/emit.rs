@@ -4,10 +4,7 @@ use minijinja::Value as Jinja;
 
 use super::{
     compiler::Compiler,
-    expression::Expression,
-    frame,
-    scope::{Allowed, NameSet},
-    template::{GroupTemplate, Template},
+    expression::{Allowed, Expression, GroupTemplate, Template, VarSet, frame},
     wire::{Wire, check_name},
 };
 use crate::{
@@ -19,17 +16,17 @@ use crate::{
 /// A compiled emit.
 #[derive(Debug)]
 pub(super) struct Emit {
-    pub target: Target,
+    pub target: EmitTarget,
     pub when: Option<Expression>,
-    pub content: Content,
+    pub content: EmitContent,
     pub volatile: bool,
 }
 
 /// The receivers of an emit.
 #[derive(Debug)]
-pub(super) enum Target {
+pub(super) enum EmitTarget {
     /// This connection; in `on_event` the members of the event's own group.
-    Own,
+    Connection,
     /// Every connection in these rooms, or every one except this connection.
     Rooms { rooms: Vec<GroupTemplate>, but_me: bool },
     /// Every connection in this group.
@@ -38,23 +35,23 @@ pub(super) enum Target {
 
 /// What is sent.
 #[derive(Debug)]
-pub(super) enum Content {
+pub(super) enum EmitContent {
     /// A Socket.IO event.
-    Event { name: Template, args: Args },
+    Event { name: Template, args: EmitArgs },
     /// A message of JSON.
     Message(Expression),
 }
 
 /// The arguments of an event.
 #[derive(Debug)]
-pub(super) enum Args {
+pub(super) enum EmitArgs {
     None,
     One(Expression),
     List(Expression),
 }
 
 impl Emit {
-    /// Compiles what is sent, and when; it is [`Target::Own`] until the key of the emit says otherwise.
+    /// Compiles what is sent, and when; it is [`EmitTarget::Connection`] until the key of the emit says otherwise.
     pub fn compile(
         emit: &config::Emit,
         allowed: Allowed<'_>,
@@ -62,8 +59,8 @@ impl Emit {
         compiler: &mut Compiler<'_>,
     ) -> Option<Self> {
         let when = compiler.optional(emit.when.as_ref(), allowed, &key.then("when"));
-        let content = Content::compile(emit, allowed, key, compiler);
-        Some(Self { target: Target::Own, when, content: content?, volatile: emit.volatile })
+        let content = EmitContent::compile(emit, allowed, key, compiler);
+        Some(Self { target: EmitTarget::Connection, when, content: content?, volatile: emit.volatile })
     }
 
     /// Whether its `when` is true.
@@ -72,17 +69,17 @@ impl Emit {
     }
 
     /// The names that it uses.
-    pub fn names(&self) -> NameSet {
+    pub fn names(&self) -> VarSet {
         let mut names = self.content.names();
-        names.add(self.when.as_ref().map_or_else(NameSet::default, Expression::names));
-        if let Target::Rooms { rooms, .. } = &self.target {
+        names.add(self.when.as_ref().map_or_else(VarSet::default, Expression::names));
+        if let EmitTarget::Rooms { rooms, .. } = &self.target {
             rooms.iter().for_each(|room| names.add(room.template().names()));
         }
         names
     }
 }
 
-impl Content {
+impl EmitContent {
     /// Compiles what is sent: an event for Socket.IO, a JSON message for others.
     pub fn compile(
         emit: &config::Emit,
@@ -128,19 +125,19 @@ impl Content {
                 compiler.note(&key.then("args"), reason);
                 return None;
             }
-            (Some(data), None) => Args::One(compiler.expression(data, allowed, &key.then("data"))?),
-            (None, Some(args)) => Args::List(compiler.expression(args, allowed, &key.then("args"))?),
-            (None, None) => Args::None,
+            (Some(data), None) => EmitArgs::One(compiler.expression(data, allowed, &key.then("data"))?),
+            (None, Some(args)) => EmitArgs::List(compiler.expression(args, allowed, &key.then("args"))?),
+            (None, None) => EmitArgs::None,
         };
         Some(Self::Event { name, args })
     }
 
-    fn names(&self) -> NameSet {
+    fn names(&self) -> VarSet {
         match self {
             Self::Message(expression) => expression.names(),
             Self::Event { name, args } => {
                 let mut names = name.names();
-                if let Args::One(expression) | Args::List(expression) = args {
+                if let EmitArgs::One(expression) | EmitArgs::List(expression) = args {
                     names.add(expression.names());
                 }
                 names
@@ -177,7 +174,7 @@ impl Content {
     }
 }
 
-impl Args {
+impl EmitArgs {
     pub fn evaluate(&self, scope: &Jinja) -> Result<Vec<Jinja>, String> {
         match self {
             Self::None => Ok(Vec::new()),

@@ -1,15 +1,26 @@
 //! Expressions: compiled and checked once, evaluated many times.
 //!
-//! In: text of the configuration. Out: an expression to evaluate in a [`Scope`](super::scope::Scope), or the reason why
+//! In: text of the configuration. Out: an expression to evaluate in a [`Scope`], or the reason why
 //! the text is wrong; an unknown name, filter, test or method is found here and not at the first event.
+
+pub(super) mod frame;
+pub(super) mod functions;
+pub(super) mod name_source;
+pub(super) mod names;
+pub(super) mod scope;
+pub(super) mod template;
+pub(super) mod view;
 
 use std::sync::LazyLock;
 
 use minijinja::{Environment, Error, ErrorKind, Value as Jinja};
 
-use super::{
-    functions::{self, FUNCTIONS, METHODS},
-    scope::{Allowed, Name, NameSet},
+use self::functions::{FUNCTIONS, METHODS};
+pub use self::{
+    name_source::NameSources,
+    scope::{Allowed, Scope, Var, VarSet},
+    template::{GroupTemplate, NameSource, Template, TemplateUse},
+    view::{Root, View},
 };
 use crate::config::did_you_mean;
 
@@ -19,7 +30,7 @@ static ENVIRONMENT: LazyLock<Environment<'static>> = LazyLock::new(functions::en
 #[derive(Debug)]
 pub(super) struct Expression {
     compiled: minijinja::Expression<'static, 'static>,
-    names: NameSet,
+    names: VarSet,
     /// The paths it reads, such as `route.id`.
     paths: Vec<String>,
     source: Box<str>,
@@ -28,18 +39,18 @@ pub(super) struct Expression {
 impl Expression {
     /// Compiles `source`.
     pub fn compile(source: &str, allowed: Allowed<'_>) -> Result<Self, String> {
-        let Allowed { names: allowed, place } = allowed;
+        let Allowed { names: allowed, at: place } = allowed;
         if source.trim().is_empty() {
             return Err("the expression is empty".to_owned());
         }
         let compiled = ENVIRONMENT.compile_expression_owned(source.to_owned()).map_err(|error| describe(&error))?;
-        let mut names = NameSet::default();
+        let mut names = VarSet::default();
         let mut paths: Vec<String> = compiled.undeclared_variables(true).into_iter().collect();
         paths.sort();
         for path in &paths {
             let word = path.split('.').next().unwrap_or(path);
-            match Name::parse(word) {
-                Some(name) if allowed.contains(&name) => names.add(NameSet::of(&[name])),
+            match Var::parse(word) {
+                Some(name) if allowed.contains(&name) => names.add(VarSet::of(&[name])),
                 _ if FUNCTIONS.contains(&word) => {}
                 Some(_) => return Err(format!("{word:?} is not known {place}; {}", known(allowed))),
                 None => {
@@ -55,12 +66,12 @@ impl Expression {
     }
 
     /// Whether it is just this name.
-    pub fn is_just(&self, name: Name) -> bool {
+    pub fn is_just(&self, name: Var) -> bool {
         &*self.source == name.as_str()
     }
 
     /// The names that it uses.
-    pub const fn names(&self) -> NameSet {
+    pub const fn names(&self) -> VarSet {
         self.names
     }
 
@@ -101,7 +112,7 @@ impl Expression {
     }
 }
 
-fn known(allowed: &[Name]) -> String {
+fn known(allowed: &[Var]) -> String {
     let names: Vec<_> = allowed.iter().map(|name| name.as_str()).collect();
     if names.is_empty() { "no names are known there".to_owned() } else { format!("known: {}", names.join(", ")) }
 }

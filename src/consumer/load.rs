@@ -7,17 +7,13 @@ use indexmap::IndexMap;
 use super::{
     Consumer, ConsumerId, ConsumerSet, SourceGroup,
     action::Actions,
-    collisions,
-    compiler::{Compiler, Room},
-    form::{Forms, Role},
+    compiler::{Compiler, Usage},
+    expression::{Allowed, GroupTemplate, NameSources, Var},
+    groups::{Forms, Part, Pattern, Role, collisions},
+    kind,
     mapping::Mappings,
     notice::GapNotice,
-    origin::Origins,
-    place,
     program::Program,
-    route::{Part, Pattern},
-    scope::{Allowed, Name},
-    template::GroupTemplate,
     wire::Wire,
 };
 use crate::{
@@ -34,7 +30,7 @@ pub fn load(path: Option<&Path>, environment: &Environment) -> Result<(Config, C
         Err(ConfigErrors(more)) => errors.extend(more),
     }
     // In the order of the file.
-    errors.sort_by_key(|error| error.origin.as_ref().map(|origin| (origin.source.clone(), origin.line)));
+    errors.sort_by_key(|error| error.location.as_ref().map(|location| (location.source.clone(), location.line)));
     Err(ConfigErrors(errors))
 }
 
@@ -49,12 +45,12 @@ impl ConsumerSet {
     pub fn followed_by(&self, config: &Config) -> Result<Self, ConfigErrors> {
         let mut loader = Loader { compiler: Compiler::new(config), first: self.next, namespaces: Vec::new() };
         let specs = config.consumers.iter().enumerate();
-        let mut consumers: Vec<_> = specs.map(|(place, spec)| loader.consumer(place, spec)).collect();
+        let mut consumers: Vec<_> = specs.map(|(index, spec)| loader.consumer(index, spec)).collect();
         loader.settle(&mut consumers);
         let consumers: Vec<_> = consumers.into_iter().map(|consumer| consumer.map(Arc::new)).collect();
         loader.check_shadows(&consumers);
-        for (place, source) in config.sources.iter().enumerate() {
-            loader.source(place, source);
+        for (index, source) in config.sources.iter().enumerate() {
+            loader.source(index, source);
         }
         let errors = loader.compiler.errors;
         if !errors.is_empty() {
@@ -80,8 +76,8 @@ struct Loader<'a> {
 }
 
 impl Loader<'_> {
-    fn consumer(&mut self, place: usize, spec: &config::Consumer) -> Option<Consumer> {
-        let key = KeyPath::ROOT.then("consumer").then(place);
+    fn consumer(&mut self, index: usize, spec: &config::Consumer) -> Option<Consumer> {
+        let key = KeyPath::ROOT.then("consumer").then(index);
         let wire = Wire {
             protocol: spec.protocol,
             namespace: spec.namespace.as_str().into(),
@@ -91,12 +87,12 @@ impl Loader<'_> {
         let pattern = compiler.noted(Pattern::compile(&spec.path), &key.then("path"));
         let typed = pattern.iter().flat_map(Pattern::typed);
         compiler.parameters = typed.map(|(name, converter)| (name.to_owned(), converter)).collect();
-        compiler.origins = Origins::of(spec);
+        compiler.name_sources = NameSources::of(spec);
         compiler.socketio = wire.is_socketio();
-        let known = place::of_groups(spec.protocol);
-        let allowed = Allowed { names: known, place: "in a group's name" };
+        let known = kind::of_groups(spec.protocol);
+        let allowed = Allowed { names: known, at: "in a group's name" };
         let here = key.then("groups");
-        let room = Room { joins: true, allowed: spec.allow.is_some(), ..Room::default() };
+        let room = Usage { joins: true, allowed: spec.allow.is_some(), ..Usage::default() };
         let groups = spec.groups.iter().enumerate();
         let groups = groups.filter_map(|(index, group)| compiler.group(group, allowed, room, &here.then(index)));
         let groups: Vec<_> = groups.collect();
@@ -107,9 +103,9 @@ impl Loader<'_> {
             }
             compiler.patterns(allow, &here)
         });
-        let allowed = Allowed { names: &[Name::Route, Name::Query], place: "in a refusal" };
+        let allowed = Allowed { names: &[Var::Route, Var::Query], at: "in a refusal" };
         let refusal = compiler.optional(spec.reject.send.as_ref(), allowed, &key.then("reject").then("send"));
-        let allowed = Allowed { names: known, place: "in a member" };
+        let allowed = Allowed { names: known, at: "in a member" };
         let member = spec.presence.as_ref().map(|presence| &presence.member);
         let presence = compiler.optional(member, allowed, &key.then("presence").then("member"));
         self.check_protocol(spec, &key);
@@ -132,7 +128,7 @@ impl Loader<'_> {
             rejection: super::rejection_text(&spec.reject, false).into(),
         };
         let actions = Actions::compile(spec, program, &key, &mut self.compiler);
-        let Some(id) = u32::try_from(place).ok().and_then(|place| self.first.checked_add(place)) else {
+        let Some(id) = u32::try_from(index).ok().and_then(|index| self.first.checked_add(index)) else {
             self.compiler.note(&key, "there are too many consumers");
             return None;
         };
@@ -177,7 +173,7 @@ impl Loader<'_> {
         }
         for consumers in alone.into_iter().chain(sharing.into_values()) {
             let mut all: Vec<Forms> = consumers.iter().map(|consumer| Forms::clone(&consumer.forms)).collect();
-            collisions::check(&all.iter().collect::<Vec<_>>(), &mut self.compiler);
+            collisions::check(&all.iter().collect::<Vec<_>>(), |key, reason| self.compiler.note(key, reason));
             Forms::settle(all.iter_mut().collect());
             for (consumer, forms) in consumers.into_iter().zip(all) {
                 let forms = Arc::new(forms);
@@ -201,18 +197,18 @@ impl Loader<'_> {
         }
     }
 
-    fn source(&mut self, place: usize, source: &SourceMapping) {
-        let key = KeyPath::ROOT.then("source").then(place).then("group");
+    fn source(&mut self, index: usize, source: &SourceMapping) {
+        let key = KeyPath::ROOT.then("source").then(index).then("group");
         let compiled = SourceGroup::compile(&source.group).map_err(|reason| format!("bad group name: {reason}"));
         self.compiler.noted(compiled, &key);
     }
 
     /// A consumer that is never reached is an error, and so are two of the same name.
     fn check_shadows(&mut self, consumers: &[Option<Arc<Consumer>>]) {
-        for (place, consumer) in consumers.iter().enumerate() {
+        for (index, consumer) in consumers.iter().enumerate() {
             let Some(consumer) = consumer else { continue };
-            let key = KeyPath::ROOT.then("consumer").then(place);
-            let before = || consumers[..place].iter().flatten();
+            let key = KeyPath::ROOT.then("consumer").then(index);
+            let before = || consumers[..index].iter().flatten();
             let socketio = |one: &Consumer| one.spec.protocol == Protocol::SocketIo;
             let same = |other: &&Arc<Consumer>| other.pattern.is_same(&consumer.pattern);
             match before().find(|other| same(other) && !(socketio(other) && socketio(consumer))) {

@@ -5,15 +5,12 @@ use std::sync::Arc;
 use indexmap::IndexMap;
 
 use super::{
-    compiler::{Compiler, Room},
+    compiler::{Compiler, Usage},
     effect::Outgoing,
-    emit::{Emit, Target},
-    expression::Expression,
-    form::Forms,
-    names::name,
-    place::OF_EVENTS,
-    scope::{Allowed, Name, Scope},
-    view::Root,
+    emit::{Emit, EmitTarget},
+    expression::{Allowed, Expression, Root, Scope, Var, names::name},
+    groups::Forms,
+    kind::OF_EVENTS,
     wire::Wire,
 };
 use crate::{
@@ -24,7 +21,7 @@ use crate::{
 };
 
 const ALLOWED: Allowed<'static> =
-    Allowed { names: OF_EVENTS, place: "in on_event, which is evaluated once for all connections" };
+    Allowed { names: OF_EVENTS, at: "in on_event, which is evaluated once for all connections" };
 
 /// The handlers for events, by type.
 #[derive(Debug)]
@@ -157,10 +154,10 @@ impl Mapping {
         }
         let compiled = Emit::compile(emit, ALLOWED, key, compiler);
         let target = match &emit.to {
-            None => Target::Own,
+            None => EmitTarget::Connection,
             Some(to) => {
-                let room = compiler.group(to, ALLOWED, Room::default(), &key.then("to"))?;
-                Target::Rooms { rooms: vec![room], but_me: false }
+                let room = compiler.group(to, ALLOWED, Usage::default(), &key.then("to"))?;
+                EmitTarget::Rooms { rooms: vec![room], but_me: false }
             }
         };
         Some(Emit { target, ..compiled? })
@@ -169,8 +166,8 @@ impl Mapping {
     fn map(&self, event: &Arc<Event>, of: &Mappings) -> Result<Vec<Outgoing>, MapError> {
         let Mappings { wire, forms, .. } = of;
         let scope = Scope::default()
-            .with(Name::Event, Root::Event(event.clone()).into_jinja())
-            .with(Name::Group, event.group.as_str().into())
+            .with(Var::Event, Root::Event(event.clone()).into_jinja())
+            .with(Var::Group, event.group.as_str().into())
             .into_jinja();
         if let Some(when) = &self.when
             && !when.evaluate(&scope)?.is_true()
@@ -181,34 +178,34 @@ impl Mapping {
         let key = self.key.as_ref().map(|key| name(&key.evaluate(&scope)?)).transpose()?;
         let mut outgoing: Vec<Outgoing> =
             Vec::with_capacity(self.send.len() + self.emits.len() + usize::from(self.send_text.is_some()));
-        let mut add = |place: usize, payload: Payload, to: Option<GroupName>, volatile: bool| {
+        let mut add = |index: usize, payload: Payload, to: Option<GroupName>, volatile: bool| {
             // Messages of different handlers or positions never replace each other.
-            let key = key.as_ref().map(|key| format!("{place}/{key}").into());
+            let key = key.as_ref().map(|key| format!("{index}/{key}").into());
             outgoing.push(Outgoing { payload, topic: topic.clone(), to, volatile, key });
         };
-        for (place, send) in self.send.iter().enumerate() {
-            let payload = match send.is_just(Name::Event) {
+        for (index, send) in self.send.iter().enumerate() {
+            let payload = match send.is_just(Var::Event) {
                 true => wire.plain_json(&event.body)?,
                 false => wire.json(&send.evaluate(&scope)?)?,
             };
-            add(place, payload, None, false);
+            add(index, payload, None, false);
         }
-        let place = self.send.len();
+        let index = self.send.len();
         if let Some(send) = &self.send_text {
-            add(place, wire.raw(&send.evaluate(&scope)?)?, None, false);
+            add(index, wire.raw(&send.evaluate(&scope)?)?, None, false);
         }
-        for (place, emit) in (place + 1..).zip(&self.emits) {
+        for (index, emit) in (index + 1..).zip(&self.emits) {
             if !emit.is_due(&scope)? {
                 continue;
             }
             let payload = emit.content.payload(&scope, wire)?;
             match &emit.target {
-                Target::Own => add(place, payload, None, emit.volatile),
-                Target::Group(group) => add(place, payload, Some(group.clone()), emit.volatile),
-                Target::Rooms { rooms, .. } => {
+                EmitTarget::Connection => add(index, payload, None, emit.volatile),
+                EmitTarget::Group(group) => add(index, payload, Some(group.clone()), emit.volatile),
+                EmitTarget::Rooms { rooms, .. } => {
                     for room in rooms {
                         let groups = room.groups(&scope, forms, None).map_err(String::from)?.into_iter();
-                        groups.for_each(|to| add(place, payload.clone(), Some(to), emit.volatile));
+                        groups.for_each(|to| add(index, payload.clone(), Some(to), emit.volatile));
                     }
                 }
             }

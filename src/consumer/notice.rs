@@ -8,11 +8,10 @@ use minijinja::Value as Jinja;
 use super::{
     compiler::Compiler,
     context::Context,
-    emit::Content,
-    expression::Expression,
-    message::of_connection,
-    place,
-    scope::{Allowed, Name, Scope},
+    emit::EmitContent,
+    expression::{Allowed, Expression, Scope, Var},
+    input::of_connection,
+    kind,
     wire::Wire,
 };
 use crate::{
@@ -22,13 +21,13 @@ use crate::{
 };
 
 const ALLOWED: Allowed<'static> =
-    Allowed { names: &[Name::Gap], place: "in on_gap, which is not evaluated for a connection" };
+    Allowed { names: &[Var::Gap], at: "in on_gap, which is not evaluated for a connection" };
 
 /// A compiled `on_gap`.
 #[derive(Debug)]
 pub(super) struct GapNotice {
     when: Option<Expression>,
-    content: Content,
+    content: EmitContent,
 }
 
 impl GapNotice {
@@ -38,7 +37,7 @@ impl GapNotice {
         key: &KeyPath,
         compiler: &mut Compiler<'_>,
     ) -> Option<Self> {
-        let allowed = Allowed { names: place::of_groups(wire.protocol), place: "in the \"when\" of on_gap" };
+        let allowed = Allowed { names: kind::of_groups(wire.protocol), at: "in the \"when\" of on_gap" };
         let when = compiler.optional(handler.when.as_ref(), allowed, &key.then("when"));
         let here = key.then("emit");
         let content = match (wire.is_socketio(), &handler.send, &handler.emit) {
@@ -61,9 +60,11 @@ impl GapNotice {
                         compiler.note(&here.then(name), "a notice goes only to the connections that ask for it");
                     }
                 }
-                Content::compile(emit, ALLOWED, &here, compiler)
+                EmitContent::compile(emit, ALLOWED, &here, compiler)
             }
-            (false, Some(send), None) => compiler.expression(send, ALLOWED, &key.then("send")).map(Content::Message),
+            (false, Some(send), None) => {
+                compiler.expression(send, ALLOWED, &key.then("send")).map(EmitContent::Message)
+            }
             (socketio, None, None) => {
                 let missing = if socketio { "emit" } else { "send" };
                 compiler.note(key, format!("the key \"{missing}\" is missing"));
@@ -101,6 +102,6 @@ impl GapNotice {
         let groups =
             groups.map_or_else(|| Jinja::from(()), |groups| groups.iter().map(|group| group.as_str()).collect());
         let gap = Jinja::from_pairs([("reason", Jinja::from(reason.label())), ("groups", groups)]);
-        self.content.payload(&Scope::default().with(Name::Gap, gap).into_jinja(), wire)
+        self.content.payload(&Scope::default().with(Var::Gap, gap).into_jinja(), wire)
     }
 }

@@ -1,14 +1,18 @@
 //! All handlers of a consumer, compiled into one list of operations, so that a handler can stop at a call of the
 //! backend and continue after the answer with only an index in between.
 
+pub(super) mod quotas;
+pub(super) mod resume;
+pub(super) mod run;
+pub(super) mod step;
+
 use std::{collections::HashMap, sync::Arc};
 
+pub use self::{quotas::Quotas, run::Run, step::ProgramWriter};
 use super::{
     emit::Emit,
-    expression::Expression,
-    form::{FormId, Forms},
-    scope::NameSet,
-    template::GroupTemplate,
+    expression::{Expression, GroupTemplate, VarSet},
+    groups::{FormId, Forms},
     wire::Wire,
 };
 use crate::config::{Rate, Span};
@@ -59,7 +63,7 @@ impl HandlerTable {
 pub(super) struct HandlerInfo {
     pub start: u32,
     /// The names that its expressions use.
-    pub names: NameSet,
+    pub names: VarSet,
 }
 
 /// One operation, and how many surrounding answers its expressions know.
@@ -99,9 +103,9 @@ pub(super) enum Op {
     Join(Vec<GroupTemplate>, Arc<Guard>),
     Subscribe(Expression),
     Unsubscribe(Expression),
-    Call(Box<Call>),
+    Call(Box<CallOp>),
     Emit(Box<Emit>, Arc<Guard>),
-    Ask(Box<Ask>),
+    Ask(Box<AskOp>),
     ReplyRaw(Expression),
     Ack(Expression),
     AckArgs(Expression),
@@ -128,7 +132,7 @@ pub(super) struct Guard {
 
 /// A call of the backend, and where to continue.
 #[derive(Debug)]
-pub(super) struct Call {
+pub(super) struct CallOp {
     pub handler: HandlerId,
     pub action: Arc<str>,
     pub data: Option<Expression>,
@@ -143,7 +147,7 @@ pub(super) struct Call {
 
 /// An event that asks for an acknowledgement, and where to continue with it.
 #[derive(Debug)]
-pub(super) struct Ask {
+pub(super) struct AskOp {
     pub handler: HandlerId,
     pub emit: Emit,
     pub timeout: Span,

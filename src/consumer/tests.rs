@@ -53,7 +53,7 @@ fn text(payload: &Payload) -> &str {
 }
 
 fn on(consumer: &Consumer, context: &Context, incoming: Incoming<'_>) -> Reaction {
-    consumer.on_message(context, incoming, &mut Limits::default(), Instant::now())
+    consumer.on_message(context, incoming, &mut Quotas::default(), Instant::now())
 }
 
 fn frames(consumer: &Consumer, body: Json) -> Vec<String> {

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use minijinja::Value as Jinja;
 use serde::{Serialize, Serializer, ser::SerializeSeq};
 
-use super::frame;
+use super::expression::frame;
 use crate::{
     config::Protocol,
     event::{Payload, Raw, Value},

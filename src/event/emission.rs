@@ -9,7 +9,7 @@ use super::{Event, Source, Value};
 
 /// The connections that may receive an emission.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Audience {
+pub enum EmissionTarget {
     /// Every consumer that serves this Socket.IO namespace, `/` or `/admin`.
     Namespace(Arc<str>),
     /// One consumer, by its name.
@@ -29,7 +29,7 @@ pub enum Content {
 #[derive(Clone, Debug)]
 pub struct Emission {
     /// The connections that may receive it.
-    pub audience: Audience,
+    pub target: EmissionTarget,
     /// Rooms or socket ids, as written; the event goes to their union. Empty: the whole audience.
     pub rooms: Vec<Arc<str>>,
     /// Rooms or socket ids; their members get nothing.
@@ -48,7 +48,7 @@ pub struct Emission {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Eviction {
     /// The connections concerned.
-    pub audience: Audience,
+    pub target: EmissionTarget,
     /// The room.
     pub room: Arc<str>,
     /// Only the member with this id; unset: every member.
@@ -113,7 +113,7 @@ impl Emission {
             Some(_) => return Err("its volatile is not a boolean"),
         };
         Ok(Some(Self {
-            audience: Audience::Consumer(consumer.into()),
+            target: EmissionTarget::Consumer(consumer.into()),
             rooms: vec![event.group.as_str().into()],
             except,
             content,
@@ -145,7 +145,7 @@ mod tests {
         for content in [Content::Event(args), Content::Message(Value::Int(7))] {
             let body = Emission::relay_body("chat", content.clone(), &["a".into(), "b".into()], true);
             let emission = Emission::from_event(&event(body)).unwrap().unwrap();
-            assert_eq!(emission.audience, Audience::Consumer("chat".into()));
+            assert_eq!(emission.target, EmissionTarget::Consumer("chat".into()));
             assert_eq!(emission.rooms, [Arc::<str>::from("room_1")]);
             assert_eq!(emission.except, [Arc::<str>::from("a"), "b".into()]);
             assert_eq!((emission.content, emission.volatile), (content, true));

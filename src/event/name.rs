@@ -53,13 +53,13 @@ impl GroupName {
     pub fn of_room(room: &str) -> Result<Self, GroupNameError> {
         let parts = room.split(':').enumerate();
         Self::of(
-            parts.flat_map(|(place, part)| [NamePart::Text(if place == 0 { "" } else { ":" }), NamePart::Value(part)]),
+            parts.flat_map(|(index, part)| [NamePart::Text(if index == 0 { "" } else { ":" }), NamePart::Value(part)]),
         )
     }
 
     /// The group of a room, if its characters are written the same as text and as values.
     pub fn of_plain_room(room: &str) -> Option<Self> {
-        let encoded = room.match_indices('-').any(|(place, _)| is_code(&room[place + 1..]));
+        let encoded = room.match_indices('-').any(|(index, _)| is_code(&room[index + 1..]));
         if encoded { None } else { Self::new(room).ok() }
     }
 
@@ -95,8 +95,8 @@ pub fn written<'a>(parts: impl IntoIterator<Item = NamePart<'a>>) -> String {
         match part {
             NamePart::Text(text) => name.extend(text.chars().map(|c| if is_allowed(c) { c } else { '.' })),
             NamePart::Value(value) => {
-                for (place, character) in value.char_indices() {
-                    let rest = &value[place + character.len_utf8()..];
+                for (index, character) in value.char_indices() {
+                    let rest = &value[index + character.len_utf8()..];
                     if is_allowed(character) && !(character == '-' && is_code(rest)) {
                         name.push(character);
                     } else {

@@ -8,7 +8,7 @@ use super::Fingerprint;
 
 /// A cached token that must not be deleted while its connection is open.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Watch {
+pub struct WatchedToken {
     /// Its key in the cache.
     pub key: Arc<str>,
     /// When it expires; expiry is not deletion.
@@ -27,5 +27,5 @@ pub struct Proof {
     /// When the connection must end.
     pub deadline: Option<Instant>,
     /// The cache entry to watch.
-    pub watch: Option<Watch>,
+    pub watch: Option<WatchedToken>,
 }

@@ -19,7 +19,7 @@ use actix_web::{HttpRequest, HttpResponse, Resource, http::StatusCode, http::hea
 use serde_json::{Value as Json, json};
 use tokio::sync::Mutex;
 
-use self::access::{Access, Refusal};
+use self::access::{Access, Problem};
 use super::{body::BodyLimits, health::Draining};
 use crate::{
     auth::Authenticator,
@@ -77,12 +77,12 @@ impl Admin {
         count
     }
 
-    async fn ask(&self, query: Query) -> Result<Asked, ClusterError> {
+    async fn ask(&self, query: Query) -> Result<NodesAnswered, ClusterError> {
         Ok(Self::asked(self.0.cluster.ask(query, PATIENCE).await?))
     }
 
-    fn asked(Answers { by_node, silent }: Answers) -> Asked {
-        let mut asked = Asked { answers: Vec::new(), silent };
+    fn asked(Answers { by_node, silent }: Answers) -> NodesAnswered {
+        let mut asked = NodesAnswered { answers: Vec::new(), silent };
         for (node, answer) in by_node {
             match answer {
                 Answer::Failed(reason) => {
@@ -97,12 +97,12 @@ impl Admin {
 }
 
 /// The answers of the nodes.
-struct Asked {
+struct NodesAnswered {
     answers: Vec<(NodeId, Answer)>,
     silent: Vec<NodeId>,
 }
 
-impl Asked {
+impl NodesAnswered {
     /// A success, unless no node answered.
     fn respond(self, message: &str, data: &Json) -> HttpResponse {
         if self.answers.is_empty() {
@@ -124,7 +124,7 @@ fn problem(status: StatusCode, message: &str, field: Option<&str>) -> HttpRespon
     HttpResponse::build(status).insert_header((header::CACHE_CONTROL, "no-store")).json(body)
 }
 
-impl From<ClusterError> for Refusal {
+impl From<ClusterError> for Problem {
     fn from(error: ClusterError) -> Self {
         Self::Unavailable(format!("The other nodes cannot be asked: {error}"), RETRY_AFTER)
     }
@@ -180,7 +180,7 @@ async fn health(admin: web::Data<Admin>, registry: web::Data<Registry>, draining
 }
 
 /// `GET stats`: the whole cluster.
-async fn stats(request: HttpRequest, admin: web::Data<Admin>) -> Result<HttpResponse, Refusal> {
+async fn stats(request: HttpRequest, admin: web::Data<Admin>) -> Result<HttpResponse, Problem> {
     admin.0.access.check(&request).await?;
     let asked = admin.ask(Query::Stats).await?;
     let known = admin.0.cluster.nodes().await?;
@@ -217,7 +217,7 @@ async fn user_rooms(
     request: HttpRequest,
     admin: web::Data<Admin>,
     id: web::Path<String>,
-) -> Result<HttpResponse, Refusal> {
+) -> Result<HttpResponse, Problem> {
     admin.0.access.check(&request).await?;
     let id = id.into_inner();
     let asked = admin.ask(Query::UserRooms(id.clone())).await?;

@@ -18,12 +18,12 @@ use crate::{
 
 /// The trusted proxies.
 #[derive(Clone)]
-pub struct Hops {
+pub struct TrustedHops {
     trusted: Box<[Network]>,
     header: ForwardedHeader,
 }
 
-impl Hops {
+impl TrustedHops {
     /// The trusted proxies of the configuration.
     pub fn new(server: &Server) -> Self {
         Self { trusted: server.trusted_proxies.as_slice().into(), header: server.forwarded_header }
@@ -146,12 +146,12 @@ mod tests {
 
     use super::*;
 
-    fn hops(trusted: &[&str], header: ForwardedHeader) -> Hops {
+    fn hops(trusted: &[&str], header: ForwardedHeader) -> TrustedHops {
         let trusted_proxies = trusted.iter().filter_map(|network| network.parse().ok()).collect();
-        Hops::new(&Server { trusted_proxies, forwarded_header: header, ..Server::default() })
+        TrustedHops::new(&Server { trusted_proxies, forwarded_header: header, ..Server::default() })
     }
 
-    fn client(hops: &Hops, peer: &str, headers: &[(&str, &str)]) -> Option<String> {
+    fn client(hops: &TrustedHops, peer: &str, headers: &[(&str, &str)]) -> Option<String> {
         let mut request = TestRequest::default();
         if let Ok(peer) = peer.parse() {
             request = request.peer_addr(SocketAddr::new(peer, 1234));

@@ -35,12 +35,12 @@ impl Draining {
 
 /// How long a thread may be silent before it counts as stuck.
 #[derive(Clone, Copy)]
-pub struct Patience(pub Duration);
+pub struct StuckAfter(pub Duration);
 
 /// `GET /health/live`: the process works: this worker answers, and the other threads beat. It asks nothing outside the
 /// process.
-pub async fn live(metrics: web::Data<Metrics>, patience: web::Data<Patience>) -> HttpResponse {
-    match metrics.pulses.stuck(patience.0) {
+pub async fn live(metrics: web::Data<Metrics>, patience: web::Data<StuckAfter>) -> HttpResponse {
+    match metrics.watchdog.stuck(patience.0) {
         None => answer(StatusCode::OK, "alive", None),
         Some((thread, still)) => {
             let reason = format!("{thread} has been stuck for {} s", still.as_secs());

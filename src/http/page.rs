@@ -25,7 +25,7 @@ use serde_json::json;
 
 use super::{
     body::{self, BodyError, BodyLimits},
-    publish::{self, Gate, PublishAccess},
+    publish::{self, PublishAccess, PublishGate},
     refusal,
 };
 use crate::config::{AuthMethod, Config};
@@ -191,7 +191,7 @@ async fn token(
     maker: TokenMaker,
     limits: BodyLimits,
     request: HttpRequest,
-    access: web::Data<Gate>,
+    access: web::Data<PublishGate>,
     payload: web::Payload,
 ) -> HttpResponse {
     if let Some(denied) = publish::refusal(&request, &access.load()) {

@@ -5,7 +5,7 @@ use std::{rc::Rc, sync::Arc};
 
 use actix_web::HttpRequest;
 
-use super::{client::Hops, health::Draining};
+use super::{client::TrustedHops, health::Draining};
 use crate::{
     admission::{AdmissionControl, HandshakePermit},
     protocol::refusal::Refusal,
@@ -16,7 +16,7 @@ use crate::{
 pub(super) struct Precheck {
     pub draining: Draining,
     pub control: Arc<AdmissionControl>,
-    pub hops: Hops,
+    pub hops: TrustedHops,
 }
 
 impl Precheck {

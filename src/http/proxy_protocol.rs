@@ -13,7 +13,7 @@ use actix_service::{ServiceFactory, fn_service};
 use ppp::{v1, v2};
 use tokio::{io::AsyncReadExt as _, net::TcpStream, time::timeout};
 
-use super::client::Hops;
+use super::client::TrustedHops;
 use crate::{telemetry::Metrics, warn_bounded};
 
 /// A header of version 1 with its line end.
@@ -30,18 +30,18 @@ const MAX_REST: usize = 2048;
 
 /// Reads PROXY headers before HTTP, for all sockets of a worker.
 #[derive(Clone)]
-pub struct Before {
+pub struct ProxyProtocol {
     /// Whether balancers send it.
     pub enabled: bool,
     /// The balancers.
-    pub hops: Hops,
+    pub hops: TrustedHops,
     /// How long a header may take.
     pub deadline: Duration,
     /// Counts refusals.
     pub metrics: Metrics,
 }
 
-impl Before {
+impl ProxyProtocol {
     /// The service that reads it: sockets with their addresses.
     pub fn service(
         self,

@@ -47,7 +47,7 @@ pub(super) enum Denied {
 const SOON: Duration = Duration::from_secs(1);
 
 /// The rule in effect, replaced by a reload; every route reads it under this name.
-pub type Gate = ArcSwap<PublishAccess>;
+pub type PublishGate = ArcSwap<PublishAccess>;
 
 /// Handles the request.
 pub(super) async fn publish(
@@ -55,7 +55,7 @@ pub(super) async fn publish(
     payload: web::Payload,
     limits: web::Data<BodyLimits>,
     registry: web::Data<Registry>,
-    access: web::Data<Gate>,
+    access: web::Data<PublishGate>,
 ) -> HttpResponse {
     if let Some(refusal) = refusal(&request, &access.load()) {
         return refusal;

@@ -25,15 +25,15 @@ use tokio::sync::watch;
 use super::{
     admin::{self, Admin},
     body::BodyLimits,
-    client::Hops,
+    client::TrustedHops,
     health::{self, Draining},
     page,
     precheck::Precheck,
-    proxy_protocol::Before,
-    publish::{self, Gate},
+    proxy_protocol::ProxyProtocol,
+    publish::{self, PublishGate},
     refusal::not_found,
     serving::ServingConfig,
-    socketio::{Engine, SocketIoHandler},
+    socketio::{EngineIoShared, SocketIoHandler},
     tail,
     websocket::WebSocketHandler,
     ws_token,
@@ -48,7 +48,7 @@ use crate::{
     presence::Presence,
     protocol::{admission::Admission, background::Background, services::WorkerServices},
     socket::{
-        Roster,
+        Connections,
         takeover::{self, SocketOptions},
     },
     telemetry::Metrics,
@@ -80,7 +80,7 @@ pub struct Services {
     /// The other nodes.
     pub cluster: Arc<Cluster>,
     /// State shared by Engine.IO sessions.
-    pub engine: Arc<Engine>,
+    pub engine: Arc<EngineIoShared>,
     /// The admission limits.
     pub control: Arc<AdmissionControl>,
     /// The source of the workers' deliveries.
@@ -92,13 +92,13 @@ pub struct Services {
     /// The period over which the connections are closed; set once, when the drain begins.
     pub drain: watch::Receiver<Option<Duration>>,
     /// Which clients may publish.
-    pub publish: Arc<Gate>,
+    pub publish: Arc<PublishGate>,
     /// The live page, if it is on.
     pub page: Option<page::PageData>,
 }
 
 /// A server that runs once it is awaited.
-pub struct Running {
+pub struct RunningServer {
     /// The server; resolves when it has stopped.
     pub server: Server,
     /// Stops it.
@@ -108,7 +108,7 @@ pub struct Running {
 }
 
 /// Starts, on the given listener or on a new one.
-pub fn start(services: Services, given: Option<TcpListener>) -> io::Result<Running> {
+pub fn start(services: Services, given: Option<TcpListener>) -> io::Result<RunningServer> {
     let server = &services.config.server;
     let listener = match given {
         Some(listener) => listener,
@@ -133,7 +133,7 @@ pub fn start(services: Services, given: Option<TcpListener>) -> io::Result<Runni
         .disable_signals()
         .listen("channelgate", listener, move || worker(&services, &admin))?
         .run();
-    Ok(Running { handle: server.handle(), server, address })
+    Ok(RunningServer { handle: server.handle(), server, address })
 }
 
 fn listen(address: &str) -> io::Result<TcpListener> {
@@ -168,15 +168,15 @@ fn worker(
     InitError = (),
 > + use<> {
     let config = &services.config;
-    let Some(inbox) = services.dispatcher.connect() else {
+    let Some(receiver) = services.dispatcher.connect() else {
         panic!("a node has at most {} workers, restarted ones included", crate::hub::registry::MAX_WORKERS);
     };
-    let shard = Shard::new(&inbox, Arc::clone(&services.registry), services.metrics.clone());
-    let roster = Roster::new(&config.socket, &config.server, services.metrics.clone());
-    actix_rt::spawn(Rc::clone(&shard).run(inbox));
+    let shard = Shard::new(&receiver, Arc::clone(&services.registry), services.metrics.clone());
+    let connections = Connections::new(&config.socket, &config.server, services.metrics.clone());
+    actix_rt::spawn(Rc::clone(&shard).run(receiver));
     actix_rt::spawn(Rc::clone(shard.principals()).run());
-    actix_rt::spawn(Rc::clone(&roster).run());
-    actix_rt::spawn(drain(services.drain.clone(), Rc::clone(&roster)));
+    actix_rt::spawn(Rc::clone(&connections).run());
+    actix_rt::spawn(drain(services.drain.clone(), Rc::clone(&connections)));
 
     let worker = Rc::new(WorkerServices {
         control: Arc::clone(&services.control),
@@ -191,7 +191,7 @@ fn worker(
     let precheck = Rc::new(Precheck {
         draining: services.draining.clone(),
         control: Arc::clone(&services.control),
-        hops: Hops::new(&config.server),
+        hops: TrustedHops::new(&config.server),
     });
     let handlers = Rc::new(Handlers {
         serving: Arc::clone(&services.serving),
@@ -201,14 +201,15 @@ fn worker(
             services.drain.clone(),
             Rc::clone(&admission),
             Rc::clone(&precheck),
-            Rc::clone(&roster),
+            Rc::clone(&connections),
         ),
-        websocket: WebSocketHandler { admission, precheck, roster },
+        websocket: WebSocketHandler { admission, precheck, connections },
     });
-    let options = SocketOptions { send_buffer: config.socket.send_buffer, user_timeout: config.socket.user_timeout.0 };
-    let before = Before {
+    let options =
+        SocketOptions { send_buffer: config.socket.send_buffer, user_timeout: config.socket.tcp_user_timeout.0 };
+    let before = ProxyProtocol {
         enabled: config.server.proxy_protocol,
-        hops: Hops::new(&config.server),
+        hops: TrustedHops::new(&config.server),
         deadline: config.server.handshake_timeout.0,
         metrics: services.metrics.clone(),
     };
@@ -246,11 +247,11 @@ fn detach(head: &mut RequestHead) {
     head.headers = head.headers.iter().map(|(name, value)| (name.clone(), own(value))).collect();
 }
 
-async fn drain(mut begin: watch::Receiver<Option<Duration>>, roster: Rc<Roster>) {
+async fn drain(mut begin: watch::Receiver<Option<Duration>>, connections: Rc<Connections>) {
     if let Ok(period) = begin.wait_for(Option::is_some).await.map(|period| *period)
         && let Some(period) = period
     {
-        roster.drain(period).await;
+        connections.drain(period).await;
     }
 }
 
@@ -282,7 +283,7 @@ fn routes(service: &mut web::ServiceConfig, services: Services, admin: &Admin, h
         .app_data(web::Data::from(services.authenticator))
         .app_data(web::Data::from(services.publish))
         .app_data(web::Data::new(services.draining))
-        .app_data(web::Data::new(health::Patience(services.config.server.stuck_after.0)))
+        .app_data(web::Data::new(health::StuckAfter(services.config.server.stuck_after.0)))
         .app_data(web::Data::new(services.metrics))
         .app_data(web::Data::new(services.drain))
         .app_data(web::Data::new(handlers))

@@ -17,7 +17,7 @@ use bytes::Bytes;
 use tokio::sync::watch;
 
 pub use self::relay::Peers;
-use self::{query::Query, relay::Relay};
+use self::{query::EngineIoQuery, relay::Relay};
 use super::{
     body::{self, BodyError, BodyLimits},
     head,
@@ -32,26 +32,28 @@ use crate::{
     protocol::{
         admission::Admission,
         endpoint::Endpoint,
-        engineio::{Answer, Carrier, PAYLOAD_TYPE, Sessions, Settings, Sid, Upper, Workers, raw::Raw},
+        engineio::{
+            Carrier, EngineWorkers, MessageHandler, PAYLOAD_TYPE, Polled, Sessions, Settings, Sid, raw::RawSession,
+        },
         refusal::{Breach, Refusal},
-        socketio::SocketIo,
+        socketio::SocketIoNamespaces,
     },
     socket::{
-        Connection, Piece, Roster,
+        Connection, Connections, EncodedMessage,
         close::CloseCode,
         frame,
         negotiate::Agreed,
-        takeover::{Accepted, Slot},
+        takeover::{Accepted, AcceptedSlot},
     },
 };
 
 /// State shared by the Engine.IO sessions of all workers. One per node.
-pub struct Engine {
+pub struct EngineIoShared {
     peers: Arc<dyn Peers>,
-    workers: Arc<Workers>,
+    workers: Arc<EngineWorkers>,
 }
 
-impl Engine {
+impl EngineIoShared {
     /// For a node with these peers.
     pub fn new(peers: Arc<dyn Peers>) -> Self {
         Self { peers, workers: Arc::default() }
@@ -73,11 +75,11 @@ impl SocketIoHandler {
     /// Starts the sessions of this worker, on its thread. Connections relayed for other nodes end with the `drain`.
     pub fn start(
         config: &Config,
-        engine: &Engine,
+        engine: &EngineIoShared,
         drain: watch::Receiver<Option<Duration>>,
         admission: Rc<Admission>,
         precheck: Rc<Precheck>,
-        roster: Rc<Roster>,
+        connections: Rc<Connections>,
     ) -> Self {
         let settings = Settings::new(config);
         let patience = settings.ping_interval + settings.ping_timeout + Duration::from_secs(5);
@@ -85,7 +87,7 @@ impl SocketIoHandler {
         let body = BodyLimits::new(settings.max_payload, config);
         let (services, node) = (Rc::clone(&admission.services), engine.peers.node_id());
         Self {
-            sessions: Sessions::start(services, roster, settings, node, &engine.workers),
+            sessions: Sessions::start(services, connections, settings, node, &engine.workers),
             admission,
             relay: relay.inspect_err(|error| log::error!("cannot relay requests to other nodes: {error}")).ok(),
             precheck,
@@ -123,8 +125,8 @@ impl SocketIoHandler {
         endpoint: &Arc<Endpoint>,
         route: Value,
     ) -> Answered {
-        let query = Query::of(request.query_string());
-        let slot = request.extensions().get::<Slot>().cloned();
+        let query = EngineIoQuery::of(request.query_string());
+        let slot = request.extensions().get::<AcceptedSlot>().cloned();
         let transport = query.transport.filter(|transport| serving.transports.contains(transport));
         let transport = transport.ok_or(Breach::Transport)?;
         // A WebSocket uses an upgraded connection, polling does not.
@@ -160,7 +162,7 @@ impl SocketIoHandler {
         &self,
         serving: &ServingConfig,
         request: &HttpRequest,
-        websocket: Option<(Slot, Agreed)>,
+        websocket: Option<(AcceptedSlot, Agreed)>,
         endpoint: &Arc<Endpoint>,
         route: Value,
     ) -> Answered {
@@ -175,20 +177,20 @@ impl SocketIoHandler {
         let deflate = websocket.as_ref().and_then(|(_, agreed)| agreed.deflate);
         let connection = self.sessions.connection(endpoint.limits(), deflate);
         let accepted = pending(&connection, permit);
-        let (upper, raw): (Rc<dyn Upper>, Option<Rc<Raw>>) = match endpoint.protocol() {
+        let (handler, raw): (Rc<dyn MessageHandler>, Option<Rc<RawSession>>) = match endpoint.protocol() {
             Protocol::EngineIo => {
-                let raw = Raw::admit(&self.admission, endpoint, &head, route, &connection).await;
+                let raw = RawSession::admit(&self.admission, endpoint, &head, route, &connection).await;
                 let raw = Rc::new(raw.map_err(Refusal::for_engine_io)?);
-                (Rc::clone(&raw) as Rc<dyn Upper>, Some(raw))
+                (Rc::clone(&raw) as Rc<dyn MessageHandler>, Some(raw))
             }
-            _ => (SocketIo::new(&self.admission, endpoint, &head, route)?, None),
+            _ => (SocketIoNamespaces::new(&self.admission, endpoint, &head, route)?, None),
         };
         let upgrades = serving.transports.contains(&Transport::Websocket);
-        let (session, open) = self.sessions.open(Rc::clone(&connection), upper, websocket.is_none(), upgrades);
+        let (session, open) = self.sessions.open(Rc::clone(&connection), handler, websocket.is_none(), upgrades);
         services.metrics.handshake("accepted");
         let response = match websocket {
             Some((slot, agreed)) => {
-                connection.deliver(&Piece::control(frame::text(open.as_bytes())), &[]);
+                connection.deliver(&EncodedMessage::control(frame::text(open.as_bytes())), &[]);
                 slot.accept(accepted);
                 switch(agreed, None)
             }
@@ -215,9 +217,9 @@ impl SocketIoHandler {
             return Err(Breach::Request.into());
         };
         match answer {
-            Answer::Payload(payload) => Ok(payload_response(payload)),
-            Answer::Unknown => Err(Breach::Session.into()),
-            Answer::Bad => Err(Breach::Request.into()),
+            Polled::Payload(payload) => Ok(payload_response(payload)),
+            Polled::Unknown => Err(Breach::Session.into()),
+            Polled::Bad => Err(Breach::Request.into()),
         }
     }
 
@@ -227,7 +229,7 @@ impl SocketIoHandler {
         request: &HttpRequest,
         payload: web::Payload,
         node: &str,
-        websocket: Option<Slot>,
+        websocket: Option<AcceptedSlot>,
     ) -> Answered {
         let relay = self.relay.as_ref().ok_or(Breach::Session)?;
         let Some(slot) = websocket else {
@@ -251,7 +253,7 @@ impl SocketIoHandler {
     }
 
     /// A WebSocket that takes over a polling session.
-    async fn upgrade(&self, sid: Sid, slot: &Slot, agreed: Agreed, endpoint: &Endpoint) -> Answered {
+    async fn upgrade(&self, sid: Sid, slot: &AcceptedSlot, agreed: Agreed, endpoint: &Endpoint) -> Answered {
         match self.sessions.look(sid.clone()).await {
             None => return Err(Breach::Session.into()),
             Some(Carrier::Polling) => {

@@ -14,12 +14,12 @@ use futures_util::stream;
 use tokio::sync::watch;
 
 use super::{
-    publish::{self, Gate},
+    publish::{self, PublishGate},
     refusal::error,
 };
 use crate::telemetry::{
     Metrics,
-    tail::{MAX_WATCHERS, Watch},
+    tail::{MAX_WATCHERS, TailWatcher},
 };
 
 /// Maximum number of lines per write.
@@ -37,7 +37,7 @@ pub(super) type Drain = watch::Receiver<Option<Duration>>;
 /// Handles the request.
 pub(super) async fn tail(
     request: HttpRequest,
-    access: web::Data<Gate>,
+    access: web::Data<PublishGate>,
     metrics: web::Data<Metrics>,
     drain: web::Data<Drain>,
 ) -> HttpResponse {
@@ -73,7 +73,7 @@ pub(super) async fn tail(
 }
 
 /// The next lines, and the state to continue with.
-async fn lines(mut watch: Watch, mut drain: Drain) -> Option<(Bytes, Option<(Watch, Drain)>)> {
+async fn lines(mut watch: TailWatcher, mut drain: Drain) -> Option<(Bytes, Option<(TailWatcher, Drain)>)> {
     let next = tokio::select! {
         next = watch.next_within(IDLE) => next,
         _ = drain.wait_for(Option::is_some) => return None,

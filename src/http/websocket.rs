@@ -17,14 +17,14 @@ use crate::{
     config::Protocol,
     event::Value,
     protocol::{admission::Admission, endpoint::Endpoint, plain, refusal::Refusal},
-    socket::{Connection, Roster, takeover::Slot},
+    socket::{Connection, Connections, takeover::AcceptedSlot},
 };
 
 /// The state with which a worker accepts WebSockets.
 pub(super) struct WebSocketHandler {
     pub admission: Rc<Admission>,
     pub precheck: Rc<Precheck>,
-    pub roster: Rc<Roster>,
+    pub connections: Rc<Connections>,
 }
 
 impl WebSocketHandler {
@@ -51,12 +51,13 @@ impl WebSocketHandler {
         endpoint: &Endpoint,
         route: Value,
     ) -> Result<HttpResponse, Refusal> {
-        let slot = request.extensions().get::<Slot>().cloned().ok_or(Refusal::NotAnUpgrade)?;
+        let slot = request.extensions().get::<AcceptedSlot>().cloned().ok_or(Refusal::NotAnUpgrade)?;
         let agreed = upgrade::agree(request, serving.compression).map_err(Refusal::Handshake)?;
         let permit = self.precheck.permit(request)?;
         let head = head::of(request);
         self.admission.services.authenticator.check_origin(&head).map_err(Refusal::Auth)?;
-        let connection = Connection::pending(Rc::clone(&self.roster), Arc::clone(endpoint.limits()), agreed.deflate);
+        let connection =
+            Connection::pending(Rc::clone(&self.connections), Arc::clone(endpoint.limits()), agreed.deflate);
         let accepted = pending(&connection, permit);
         let subprotocol = match plain::admit(&self.admission, endpoint, &head, route, &connection).await {
             Ok(subprotocol) => subprotocol,

@@ -51,7 +51,7 @@ pub(super) struct Union {
 }
 
 /// A delivery waiting on its worker.
-pub(super) struct Waiting {
+pub(super) struct Queued {
     pub frame: Arc<Frame>,
     pub rules: Option<Box<Applied>>,
     pub received: Instant,
@@ -66,7 +66,7 @@ pub(super) struct Applied {
     pub notice: Option<Box<Notice>>,
 }
 
-impl Waiting {
+impl Queued {
     pub fn size(&self) -> usize {
         self.frame.size()
     }

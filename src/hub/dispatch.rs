@@ -9,15 +9,15 @@ use std::{
 use super::{
     delivery::{Delivery, Rules, Union},
     missed::Missed,
-    registry::{Audience, AudienceId, Registry},
-    shard::{Inbox, Shard, Work},
-    story,
+    registry::{AudienceId, GroupAudience, Registry},
+    shard::{Receiver, Shard, ShardMessage},
     topics::matching_names,
-    workers::{Answers, Workers},
+    trace,
+    workers::{WorkerAnswers, Workers},
 };
 use crate::{
     config::Slow,
-    consumer::{Consumer, ConsumerId, Consumers, Known, MapError, Outgoing},
+    consumer::{Consumer, ConsumerId, Consumers, MapError, Outgoing, Snapshot},
     event::{self, Emission, Event, Eviction, Gap, GapReason, GroupName},
     layer::Signal,
     socket::{Loss, frame::Frame},
@@ -40,7 +40,7 @@ impl Dispatcher {
     }
 
     /// Connects a new worker: its end of a new link, or `None` if there are too many workers.
-    pub fn connect(&self) -> Option<Inbox> {
+    pub fn connect(&self) -> Option<Receiver> {
         self.workers.connect(&self.consumers)
     }
 
@@ -49,7 +49,7 @@ impl Dispatcher {
         &self,
         question: impl Fn(&Shard) -> T + Send + Sync + 'static,
         deadline: Duration,
-    ) -> Answers<T> {
+    ) -> WorkerAnswers<T> {
         self.workers.ask(question, deadline).await
     }
 
@@ -73,17 +73,17 @@ impl Dispatcher {
     }
 
     fn event(&self, event: &Arc<Event>) {
-        story::received(&self.metrics.tail, event);
+        trace::received(&self.metrics.tail, event);
         // Consumers of one namespace share its rooms: an event that one of them handles is not lost for the others.
-        let known = self.consumers.now();
+        let now = self.consumers.now();
         let mut handled = false;
         let mut unhandled: Option<&Consumer> = None;
         for audience in self.audiences(&event.group) {
-            let Some(consumer) = known.get(audience.consumer) else { continue };
+            let Some(consumer) = now.get(audience.consumer) else { continue };
             match consumer.on_event(event) {
                 Ok(messages) => {
                     handled = true;
-                    story::mapped(&self.metrics.tail, event, consumer, messages.len());
+                    trace::mapped(&self.metrics.tail, event, consumer, messages.len());
                     for message in messages {
                         self.send(audience, &message, consumer, event.received);
                     }
@@ -119,13 +119,13 @@ impl Dispatcher {
         );
     }
 
-    fn audiences(&self, group: &GroupName) -> Vec<Audience> {
+    fn audiences(&self, group: &GroupName) -> Vec<GroupAudience> {
         let mut audiences = Vec::new();
         self.registry.audiences(group, |audience| audiences.push(audience));
         audiences
     }
 
-    fn send(&self, own: Audience, message: &Outgoing, consumer: &Consumer, received: Instant) {
+    fn send(&self, own: GroupAudience, message: &Outgoing, consumer: &Consumer, received: Instant) {
         let audience = match &message.to {
             None => own,
             Some(room) => match self.audiences(room).into_iter().find(|other| other.consumer == own.consumer) {
@@ -142,13 +142,13 @@ impl Dispatcher {
         self.deliver(audience, Arc::new(Frame::new(&message.payload).losable(loss)), rules.shared(), received);
     }
 
-    fn deliver(&self, audience: Audience, frame: Arc<Frame>, rules: Option<Arc<Rules>>, received: Instant) {
+    fn deliver(&self, audience: GroupAudience, frame: Arc<Frame>, rules: Option<Arc<Rules>>, received: Instant) {
         let size = frame.size();
         let delivery = Delivery { audience: audience.id, frame, rules, received };
-        self.give(audience.workers, size, || Work::Delivery(delivery.clone()));
+        self.give(audience.workers, size, || ShardMessage::Delivery(delivery.clone()));
     }
 
-    fn give(&self, mask: u64, size: usize, work: impl Fn() -> Work) {
+    fn give(&self, mask: u64, size: usize, work: impl Fn() -> ShardMessage) {
         let refused = self.workers.send(mask, size, work);
         if refused.workers > 0 {
             self.metrics.dropped(DropReason::Backlog, refused.workers);
@@ -160,22 +160,22 @@ impl Dispatcher {
     }
 
     fn emission(&self, emission: &Emission) {
-        let known = self.consumers.now();
-        story::emitted(&self.metrics.tail, emission, &known);
-        let mut served: Vec<&Consumer> = served(&known, &emission.audience).collect();
+        let now = self.consumers.now();
+        trace::emitted(&self.metrics.tail, emission, &now);
+        let mut served: Vec<&Consumer> = served(&now, &emission.target).collect();
         // A reload may have changed the protocol of a consumer's name while older connections still use the former.
         while let Some(protocol) = served.first().map(|consumer| consumer.protocol()) {
             let (alike, others): (Vec<_>, Vec<_>) =
                 served.into_iter().partition(|consumer| consumer.protocol() == protocol);
-            self.emission_to(emission, &known, &alike);
+            self.emission_to(emission, &now, &alike);
             served = others;
         }
     }
 
     /// An emission to consumers that encode it alike.
-    fn emission_to(&self, emission: &Emission, known: &Known, served: &[&Consumer]) {
+    fn emission_to(&self, emission: &Emission, now: &Snapshot, served: &[&Consumer]) {
         let consumers: Arc<[ConsumerId]> = served.iter().map(|consumer| consumer.id()).collect();
-        let targets = self.targets(emission, known, served, &consumers);
+        let targets = self.targets(emission, now, served, &consumers);
         let mask = targets.mask();
         if mask == 0 {
             return;
@@ -190,7 +190,7 @@ impl Dispatcher {
                 return;
             }
         };
-        let rules = self.exceptions(emission, known, &consumers).shared();
+        let rules = self.exceptions(emission, now, &consumers).shared();
         match (targets.audiences.as_slice(), targets.ids.as_slice()) {
             (&[audience], []) => self.deliver(audience, frame, rules, emission.received),
             _ => {
@@ -198,15 +198,15 @@ impl Dispatcher {
                 let ids = targets.ids.into_iter().map(|(id, _)| id).collect();
                 let audiences = targets.audiences.iter().map(|audience| audience.id).collect();
                 let union = Arc::new(Union { audiences, ids, consumers, frame, rules, received: emission.received });
-                self.give(mask, size, || Work::Union(Arc::clone(&union)));
+                self.give(mask, size, || ShardMessage::Union(Arc::clone(&union)));
             }
         }
     }
 
     fn evict(&self, eviction: &Eviction) {
-        let known = self.consumers.now();
-        let Ok(group) = known.group(&eviction.audience, &eviction.room) else { return };
-        let consumers: Vec<ConsumerId> = served(&known, &eviction.audience).map(Consumer::id).collect();
+        let now = self.consumers.now();
+        let Ok(group) = now.group(&eviction.target, &eviction.room) else { return };
+        let consumers: Vec<ConsumerId> = served(&now, &eviction.target).map(Consumer::id).collect();
         let concerned = self.audiences(&group).into_iter().filter(|audience| consumers.contains(&audience.consumer));
         let mut mask = 0;
         let consumers: Arc<[ConsumerId]> =
@@ -214,11 +214,11 @@ impl Dispatcher {
         let id = eviction.id.clone();
         self.give(mask, 0, || {
             let (group, consumers, id) = (group.clone(), Arc::clone(&consumers), id.clone());
-            Work::Question(Box::new(move |shard| shard.evict(&group, &consumers, id.as_deref())))
+            ShardMessage::Question(Box::new(move |shard| shard.evict(&group, &consumers, id.as_deref())))
         });
     }
 
-    fn targets(&self, emission: &Emission, known: &Known, served: &[&Consumer], consumers: &[ConsumerId]) -> Targets {
+    fn targets(&self, emission: &Emission, now: &Snapshot, served: &[&Consumer], consumers: &[ConsumerId]) -> Targets {
         let mut targets = Targets::default();
         if emission.rooms.is_empty() {
             for consumer in served {
@@ -231,7 +231,7 @@ impl Dispatcher {
         }
         for room in &emission.rooms {
             let before = targets.audiences.len();
-            match known.group(&emission.audience, room) {
+            match now.group(&emission.target, room) {
                 Ok(group) => {
                     targets.add(self.audiences(&group).into_iter().filter(|one| consumers.contains(&one.consumer)));
                 }
@@ -248,13 +248,13 @@ impl Dispatcher {
         targets
     }
 
-    fn exceptions(&self, emission: &Emission, known: &Known, consumers: &[ConsumerId]) -> Rules {
+    fn exceptions(&self, emission: &Emission, now: &Snapshot, consumers: &[ConsumerId]) -> Rules {
         let mut rules = Rules { volatile: emission.volatile, ..Rules::default() };
         for except in &emission.except {
             if self.registry.worker_of(except).is_some() {
                 rules.except_ids.push(Arc::clone(except));
             }
-            if let Ok(group) = known.group(&emission.audience, except) {
+            if let Ok(group) = now.group(&emission.target, except) {
                 let of_consumers = self.audiences(&group).into_iter().filter(|one| consumers.contains(&one.consumer));
                 rules.except_audiences.extend(of_consumers.map(|audience| audience.id));
             }
@@ -266,13 +266,13 @@ impl Dispatcher {
         self.count(gap);
         if let Some(missed) = Missed::new(gap, &self.consumers.now()) {
             let missed = Arc::new(missed);
-            self.workers.tell(|| Work::Gap(Arc::clone(&missed)));
+            self.workers.tell(|| ShardMessage::Gap(Arc::clone(&missed)));
         }
     }
 
     fn count(&self, gap: &Gap) {
         self.metrics.gap(gap.reason.label());
-        story::gap(&self.metrics.tail, gap);
+        trace::gap(&self.metrics.tail, gap);
         let groups =
             gap.groups.as_ref().map_or_else(|| "all groups".to_owned(), |groups| format!("{} groups", groups.len()));
         warn_bounded!("events may have been missed in {groups}: {}", gap.reason.label());
@@ -290,23 +290,23 @@ fn loss(consumer: &Consumer, audience: AudienceId, key: Option<&str>) -> Loss {
 }
 
 /// The consumers in an audience.
-fn served<'a>(known: &'a Known, audience: &'a event::Audience) -> impl Iterator<Item = &'a Consumer> {
-    known.iter().map(Arc::as_ref).filter(move |consumer| match audience {
-        event::Audience::Namespace(namespace) => consumer.namespace() == Some(namespace),
-        event::Audience::Consumer(name) => consumer.name() == &**name,
+fn served<'a>(now: &'a Snapshot, target: &'a event::EmissionTarget) -> impl Iterator<Item = &'a Consumer> {
+    now.iter().map(Arc::as_ref).filter(move |consumer| match target {
+        event::EmissionTarget::Namespace(namespace) => consumer.namespace() == Some(namespace),
+        event::EmissionTarget::Consumer(name) => consumer.name() == &**name,
     })
 }
 
 /// The receivers of an emission on this node.
 #[derive(Default)]
 struct Targets {
-    audiences: Vec<Audience>,
+    audiences: Vec<GroupAudience>,
     /// Ids of members, with their workers.
     ids: Vec<(Arc<str>, usize)>,
 }
 
 impl Targets {
-    fn add(&mut self, audiences: impl Iterator<Item = Audience>) {
+    fn add(&mut self, audiences: impl Iterator<Item = GroupAudience>) {
         for audience in audiences {
             if !self.audiences.iter().any(|known| known.id == audience.id) {
                 self.audiences.push(audience);

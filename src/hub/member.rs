@@ -1,4 +1,4 @@
-//! A connection as the hub sees it: its seats, its subscriptions, its id.
+//! A connection as the hub sees it: its slots, its subscriptions, its id.
 
 use std::{
     cell::{Cell, RefCell},
@@ -8,24 +8,24 @@ use std::{
 
 use super::{
     registry::AudienceId,
-    topics::{Subscriptions, TooManyTopics},
+    topics::{TooManyTopics, TopicSubscriptions},
 };
 use crate::{config::BeforeSubscribe, consumer::ConsumerId, socket::Connection};
 
 /// The state of a member.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum State {
-    /// Its seats are reserved, but nothing is delivered yet.
+pub(super) enum MemberState {
+    /// Its slots are reserved, but nothing is delivered yet.
     Waiting,
     /// It gets the events of its groups.
-    Seated,
+    Receiving,
     /// It left for good.
     Gone,
 }
 
-/// The seat of a member in one audience of its worker.
+/// The slot of a member in one audience of its worker.
 #[derive(Clone, Copy)]
-pub(super) struct Place {
+pub(super) struct GroupSlot {
     pub audience: AudienceId,
     pub index: u32,
 }
@@ -33,13 +33,13 @@ pub(super) struct Place {
 /// A connection as the hub sees it.
 pub struct Member {
     pub(super) connection: Rc<Connection>,
-    pub(super) places: RefCell<Vec<Place>>,
-    subscriptions: RefCell<Subscriptions>,
+    pub(super) slots: RefCell<Vec<GroupSlot>>,
+    subscriptions: RefCell<TopicSubscriptions>,
     id: Option<Arc<str>>,
     before_subscribe: BeforeSubscribe,
     /// The consumer that sends gap notices to the client; [`NOBODY`] if it wants none.
     gap_consumer: Cell<u32>,
-    pub(super) state: Cell<State>,
+    pub(super) state: Cell<MemberState>,
 }
 
 /// Not a valid consumer id.
@@ -48,29 +48,29 @@ const NOBODY: u32 = u32::MAX;
 impl Member {
     /// A connection without groups, which gets the events of its groups from its first join on.
     pub fn new(connection: Rc<Connection>, before_subscribe: BeforeSubscribe) -> Rc<Self> {
-        Self::with(connection, None, before_subscribe, State::Seated)
+        Self::with(connection, None, before_subscribe, MemberState::Receiving)
     }
 
     /// Like [`Self::new`], known to others by `id`.
     pub fn named(connection: Rc<Connection>, id: Arc<str>, before_subscribe: BeforeSubscribe) -> Rc<Self> {
-        Self::with(connection, Some(id), before_subscribe, State::Seated)
+        Self::with(connection, Some(id), before_subscribe, MemberState::Receiving)
     }
 
-    /// A connection known to others by `id`, which gets nothing before [`Shard::seat`](super::Shard::seat): the packet
+    /// A connection known to others by `id`, which gets nothing before [`Shard::slot`](super::Shard::slot): the packet
     /// that confirms the connection must come first.
     pub fn waiting(connection: Rc<Connection>, id: Arc<str>, before_subscribe: BeforeSubscribe) -> Rc<Self> {
-        Self::with(connection, Some(id), before_subscribe, State::Waiting)
+        Self::with(connection, Some(id), before_subscribe, MemberState::Waiting)
     }
 
     fn with(
         connection: Rc<Connection>,
         id: Option<Arc<str>>,
         before_subscribe: BeforeSubscribe,
-        state: State,
+        state: MemberState,
     ) -> Rc<Self> {
         Rc::new(Self {
             connection,
-            places: RefCell::default(),
+            slots: RefCell::default(),
             subscriptions: RefCell::default(),
             id,
             before_subscribe,
@@ -100,13 +100,13 @@ impl Member {
     }
 
     /// Whether it gets the events of its groups.
-    pub(super) fn is_seated(&self) -> bool {
-        self.state.get() == State::Seated
+    pub(super) fn is_receiving(&self) -> bool {
+        self.state.get() == MemberState::Receiving
     }
 
     /// The number of its groups.
     pub fn groups(&self) -> usize {
-        self.places.borrow().len()
+        self.slots.borrow().len()
     }
 
     /// Adds topics.
@@ -129,8 +129,8 @@ impl Member {
         }
     }
 
-    /// Whether it has a seat in one of these audiences.
+    /// Whether it has a slot in one of these audiences.
     pub(super) fn is_in(&self, audiences: &[AudienceId]) -> bool {
-        !audiences.is_empty() && self.places.borrow().iter().any(|place| audiences.contains(&place.audience))
+        !audiences.is_empty() && self.slots.borrow().iter().any(|slot| audiences.contains(&slot.audience))
     }
 }

@@ -6,12 +6,12 @@
 use std::{collections::HashMap, sync::Arc, time::Instant};
 
 use super::{
-    delivery::{Applied, Rules, Waiting},
+    delivery::{Applied, Queued, Rules},
     notice::{Notice, frame},
     registry::AudienceId,
 };
 use crate::{
-    consumer::{Consumer, ConsumerId, Known},
+    consumer::{Consumer, ConsumerId, Snapshot},
     event::{Gap, GapReason, GroupName},
     socket::frame::Frame,
 };
@@ -21,11 +21,11 @@ pub(super) struct Missed {
     reason: GapReason,
     groups: Option<Vec<GroupName>>,
     found: Instant,
-    told: Vec<Told>,
+    to: Vec<Share>,
 }
 
 /// The notice for the members that want one from a consumer.
-struct Told {
+struct Share {
     consumer: Arc<Consumer>,
     /// The consumers of its namespace: its members may be in their groups.
     with: Vec<ConsumerId>,
@@ -35,26 +35,26 @@ struct Told {
 
 impl Missed {
     /// `None` if no consumer sends gap notices.
-    pub fn new(gap: &Gap, consumers: &Known) -> Option<Self> {
-        let told = consumers.iter().filter(|consumer| consumer.has_gap_notice());
-        let told: Vec<Told> = told.filter_map(|consumer| Told::new(gap.reason, consumer, consumers)).collect();
-        (!told.is_empty()).then(|| Self { reason: gap.reason, groups: gap.groups.clone(), found: Instant::now(), told })
+    pub fn new(gap: &Gap, consumers: &Snapshot) -> Option<Self> {
+        let to = consumers.iter().filter(|consumer| consumer.has_gap_notice());
+        let to: Vec<Share> = to.filter_map(|consumer| Share::new(gap.reason, consumer, consumers)).collect();
+        (!to.is_empty()).then(|| Self { reason: gap.reason, groups: gap.groups.clone(), found: Instant::now(), to })
     }
 
     /// The notices to queue now, each with its audiences on a worker.
-    pub fn waiting(&self, by_name: &HashMap<(GroupName, ConsumerId), AudienceId>) -> Vec<(Vec<AudienceId>, Waiting)> {
+    pub fn waiting(&self, by_name: &HashMap<(GroupName, ConsumerId), AudienceId>) -> Vec<(Vec<AudienceId>, Queued)> {
         let mut all = Vec::new();
-        for told in &self.told {
+        for share in &self.to {
             let mut audiences = Vec::new();
             let mut names = HashMap::new();
             match &self.groups {
                 None => {
-                    let own = by_name.iter().filter(|((_, of), _)| told.with.contains(of));
+                    let own = by_name.iter().filter(|((_, of), _)| share.with.contains(of));
                     audiences.extend(own.map(|(_, audience)| *audience));
                 }
                 Some(groups) => {
                     for group in groups {
-                        for of in &told.with {
+                        for of in &share.with {
                             if let Some(audience) = by_name.get(&(group.clone(), *of)) {
                                 audiences.push(*audience);
                                 names.insert(*audience, group.clone());
@@ -67,20 +67,20 @@ impl Missed {
                 continue;
             }
             let names = self.groups.is_some().then_some(names);
-            let notice = Notice::new(Arc::clone(&told.consumer), self.reason, names);
+            let notice = Notice::new(Arc::clone(&share.consumer), self.reason, names);
             let applied =
                 Applied { rules: Arc::new(Rules::default()), except: Vec::new(), notice: Some(Box::new(notice)) };
             all.push((
                 audiences,
-                Waiting { frame: Arc::clone(&told.frame), rules: Some(Box::new(applied)), received: self.found },
+                Queued { frame: Arc::clone(&share.frame), rules: Some(Box::new(applied)), received: self.found },
             ));
         }
         all
     }
 }
 
-impl Told {
-    fn new(reason: GapReason, consumer: &Arc<Consumer>, consumers: &Known) -> Option<Self> {
+impl Share {
+    fn new(reason: GapReason, consumer: &Arc<Consumer>, consumers: &Snapshot) -> Option<Self> {
         let frame = frame(consumer, reason, None)?;
         let shares = |other: &Arc<Consumer>| {
             other.id() == consumer.id() || (other.namespace().is_some() && other.namespace() == consumer.namespace())

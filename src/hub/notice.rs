@@ -43,8 +43,8 @@ impl Notice {
     /// The frame for this member, if it names groups.
     pub fn own_frame(&self, member: &Rc<Member>) -> Option<Arc<Frame>> {
         let names = self.names.as_ref()?;
-        let places = member.places.borrow();
-        let own: BTreeSet<GroupName> = places.iter().filter_map(|place| names.get(&place.audience)).cloned().collect();
+        let slots = member.slots.borrow();
+        let own: BTreeSet<GroupName> = slots.iter().filter_map(|slot| names.get(&slot.audience)).cloned().collect();
         let make =
             |own: &BTreeSet<GroupName>| frame(&self.consumer, self.reason, Some(&own.iter().collect::<Vec<_>>()));
         let mut frames = self.frames.borrow_mut();

@@ -1,8 +1,8 @@
 //! Indexes the users of one worker's connections: by user, token or id, to disconnect them, and by token expiry, to end
 //! them.
 //!
-//! In: each connection that has a user, and [`Kick`]s. Out: closed connections. Connections without a user are not
-//! indexed and cost nothing. It stores no token, only its [`Fingerprint`].
+//! In: each connection that has a user, and [`Disconnection`]s. Out: closed connections. Connections without a user
+//! are not indexed and cost nothing. It stores no token, only its [`Fingerprint`].
 
 use std::{
     cell::{Cell, RefCell},
@@ -15,16 +15,17 @@ use std::{
 use tokio::sync::Notify;
 
 use crate::{
-    event::{Fingerprint, Proof, Watch},
+    event::{Fingerprint, Proof, WatchedToken},
     socket::{Connection, close::Ending},
 };
 
-/// How long a kick is remembered for handshakes that began before it; no handshake takes longer to authenticate.
+/// How long a disconnection is remembered for handshakes that began before it; no handshake takes longer to
+/// authenticate.
 const REMEMBERED: Duration = Duration::from_secs(60);
 
 /// The target of a disconnect.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Whom {
+pub enum DisconnectTarget {
     /// A user, or the connections that used a token.
     Principal(Fingerprint),
     /// The connection with this id.
@@ -33,9 +34,9 @@ pub enum Whom {
 
 /// An order to disconnect.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Kick {
+pub struct Disconnection {
     /// The target.
-    pub whom: Whom,
+    pub target: DisconnectTarget,
     /// Only connections with an authentication that began before this time.
     pub until: Instant,
     /// How the connection ends.
@@ -46,7 +47,7 @@ pub struct Kick {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Watched {
     /// The cache entry to watch.
-    pub watch: Watch,
+    pub watch: WatchedToken,
     /// The fingerprint of the token.
     pub token: Fingerprint,
     /// When the client sent it.
@@ -71,7 +72,7 @@ pub struct Principal {
 #[derive(Clone, Default)]
 struct Extra {
     deadline: Option<u64>,
-    watch: Option<Watch>,
+    watch: Option<WatchedToken>,
 }
 
 /// The principals of one worker.
@@ -93,7 +94,7 @@ struct Index {
     ending: ByNumber,
     /// Those with a token to watch; by address.
     watched: BTreeMap<usize, Weak<Principal>>,
-    /// The latest kicks, for handshakes in progress.
+    /// The latest disconnections, for handshakes in progress.
     recent: VecDeque<(Fingerprint, Instant)>,
 }
 
@@ -116,7 +117,7 @@ impl PrincipalIndex {
         proof: Proof,
         user: Fingerprint,
     ) -> Option<Rc<Principal>> {
-        if self.was_kicked(user, proof.token, proof.began) {
+        if self.was_disconnected(user, proof.token, proof.began) {
             return None;
         }
         let principal = Rc::new(Principal {
@@ -132,11 +133,11 @@ impl PrincipalIndex {
         Some(principal)
     }
 
-    /// Whether a kick came after the authentication began.
-    fn was_kicked(&self, user: Fingerprint, token: Option<Fingerprint>, began: Instant) -> bool {
+    /// Whether a disconnection came after the authentication began.
+    fn was_disconnected(&self, user: Fingerprint, token: Option<Fingerprint>, began: Instant) -> bool {
         let index = self.index.borrow();
         let mut since = index.recent.iter().rev().take_while(|(_, at)| *at >= began);
-        since.any(|(whom, _)| *whom == user || Some(*whom) == token)
+        since.any(|(fingerprint, _)| *fingerprint == user || Some(*fingerprint) == token)
     }
 
     fn add(&self, principal: &Rc<Principal>, proof: Proof) {
@@ -163,38 +164,38 @@ impl PrincipalIndex {
     }
 
     /// Disconnects; returns the number of connections.
-    pub fn kick(&self, kicks: &[Kick], by_id: impl Fn(&str) -> Option<Rc<Connection>>) -> usize {
+    pub fn disconnect(&self, orders: &[Disconnection], by_id: impl Fn(&str) -> Option<Rc<Connection>>) -> usize {
         let mut ended = 0;
-        for kick in kicks {
-            match &kick.whom {
-                Whom::Socket(id) => {
-                    ended += usize::from(by_id(id).is_some_and(|connection| connection.end(&kick.ending)));
+        for order in orders {
+            match &order.target {
+                DisconnectTarget::Socket(id) => {
+                    ended += usize::from(by_id(id).is_some_and(|connection| connection.end(&order.ending)));
                 }
-                Whom::Principal(whom) => {
-                    self.remember(*whom, kick.until);
-                    let until = self.millis(kick.until);
-                    let range = (whom.get(), 0)..=(whom.get(), usize::MAX);
+                DisconnectTarget::Principal(fingerprint) => {
+                    self.remember(*fingerprint, order.until);
+                    let until = self.millis(order.until);
+                    let range = (fingerprint.get(), 0)..=(fingerprint.get(), usize::MAX);
                     // Collected first: ending a connection may remove others from the index.
                     let index = self.index.borrow();
                     let principals: Vec<_> = index.known.range(range).filter_map(|(_, one)| one.upgrade()).collect();
                     drop(index);
                     let meant = principals.iter().filter(|principal| principal.began.get() <= until);
-                    ended += meant.filter(|principal| principal.connection.end(&kick.ending)).count();
+                    ended += meant.filter(|principal| principal.connection.end(&order.ending)).count();
                 }
             }
         }
         ended
     }
 
-    fn remember(&self, whom: Fingerprint, until: Instant) {
+    fn remember(&self, fingerprint: Fingerprint, until: Instant) {
         let recent = &mut self.index.borrow_mut().recent;
         while recent.front().is_some_and(|(_, at)| at.elapsed() > REMEMBERED) {
             recent.pop_front();
         }
         if until.elapsed() <= REMEMBERED {
-            // In order of time, even for a kick that arrives late.
-            let place = recent.partition_point(|(_, at)| *at <= until);
-            recent.insert(place, (whom, until));
+            // In order of time, even for a disconnection that arrives late.
+            let slot = recent.partition_point(|(_, at)| *at <= until);
+            recent.insert(slot, (fingerprint, until));
         }
     }
 
@@ -279,7 +280,7 @@ impl Principal {
 
     /// Changes the user to `user`; `false` if that user was disconnected since `began`, when the change was requested.
     pub fn become_user(self: &Rc<Self>, user: Fingerprint, began: Instant) -> bool {
-        if self.principals.was_kicked(user, None, began) {
+        if self.principals.was_disconnected(user, None, began) {
             return false;
         }
         let mut index = self.principals.index.borrow_mut();
@@ -292,7 +293,7 @@ impl Principal {
     /// The same client with the same token, as another `user` that one of its consumers set. `None` if that user was
     /// disconnected since `began`.
     pub fn also_user(&self, user: Fingerprint, began: Instant) -> Option<Rc<Self>> {
-        if self.principals.was_kicked(user, None, began) {
+        if self.principals.was_disconnected(user, None, began) {
             return None;
         }
         let at = |millis| self.principals.epoch + Duration::from_millis(millis);
@@ -309,7 +310,7 @@ impl Principal {
 
     /// Its subject has sent another token; `false` if it was disconnected meanwhile.
     pub fn renew(self: &Rc<Self>, proof: Proof) -> bool {
-        if self.principals.was_kicked(self.user(), proof.token, proof.began) {
+        if self.principals.was_disconnected(self.user(), proof.token, proof.began) {
             return false;
         }
         self.withdraw();

@@ -7,7 +7,7 @@ use crate::{consumer::ConsumerId, event::GroupName};
 
 /// A member with an id, and its groups.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Whereabouts {
+pub struct Location {
     /// Its id.
     pub id: Arc<str>,
     /// Its groups, each with the consumer through which it is a member.
@@ -16,13 +16,13 @@ pub struct Whereabouts {
 
 impl Shard {
     /// The members of a consumer's group that have an id, with all their groups.
-    pub fn whereabouts(&self, group: &GroupName, consumer: ConsumerId) -> Vec<Whereabouts> {
+    pub fn locations(&self, group: &GroupName, consumer: ConsumerId) -> Vec<Location> {
         let groups = self.groups.borrow();
         let of = |member: &Rc<Member>| {
-            let places = member.places.borrow();
-            let groups = places.iter().filter_map(|place| groups.by_audience.get(&place.audience));
+            let slots = member.slots.borrow();
+            let groups = slots.iter().filter_map(|slot| groups.by_audience.get(&slot.audience));
             let groups = groups.map(|group| (group.name.clone(), group.consumer)).collect();
-            Some(Whereabouts { id: Arc::clone(member.id()?), groups })
+            Some(Location { id: Arc::clone(member.id()?), groups })
         };
         let found = groups.by_name.get(&(group.clone(), consumer));
         let found = found.and_then(|audience| groups.by_audience.get(audience));
@@ -43,5 +43,5 @@ impl Shard {
 }
 
 fn members(group: &Group) -> impl Iterator<Item = &Rc<Member>> {
-    group.members.iter().flatten().map(|seat| &seat.member)
+    group.members.iter().flatten().map(|one| &one.member)
 }

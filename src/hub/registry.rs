@@ -25,7 +25,7 @@ pub struct AudienceId(pub(crate) u64);
 
 /// One consumer's part of a group.
 #[derive(Clone, Copy, Debug)]
-pub struct Audience {
+pub struct GroupAudience {
     /// Its number.
     pub id: AudienceId,
     /// Whose members they are.
@@ -34,8 +34,8 @@ pub struct Audience {
     pub workers: u64,
 }
 
-struct Group {
-    audiences: Vec<Audience>,
+struct RegisteredGroup {
+    audiences: Vec<GroupAudience>,
     /// Which of the groups that had this name it is: a join that was asked for before the last leave says nothing of it.
     epoch: u64,
     /// The layer has said that events arrive.
@@ -43,13 +43,13 @@ struct Group {
 }
 
 #[derive(Default)]
-struct Groups {
-    by_name: HashMap<GroupName, Group>,
+struct RegisteredGroups {
+    by_name: HashMap<GroupName, RegisteredGroup>,
     /// The next number of an audience or an epoch.
     next: u64,
 }
 
-impl Groups {
+impl RegisteredGroups {
     fn number(&mut self) -> u64 {
         self.next += 1;
         self.next
@@ -58,7 +58,7 @@ impl Groups {
 
 /// The groups of the node.
 pub struct Registry {
-    groups: RwLock<Groups>,
+    groups: RwLock<RegisteredGroups>,
     /// On which worker each member with an id is.
     ids: RwLock<HashMap<Arc<str>, usize>>,
     layer: Arc<dyn Layer>,
@@ -75,14 +75,14 @@ impl Registry {
         let mut groups = self.write();
         let number = groups.number();
         let entry = groups.by_name.entry(group.clone());
-        let entry = entry.or_insert_with(|| Group { audiences: Vec::new(), epoch: number, joined: false });
+        let entry = entry.or_insert_with(|| RegisteredGroup { audiences: Vec::new(), epoch: number, joined: false });
         let bit = 1 << worker;
         if let Some(audience) = entry.audiences.iter_mut().find(|audience| audience.consumer == consumer) {
             audience.workers |= bit;
             return audience.id;
         }
         let id = AudienceId(number);
-        entry.audiences.push(Audience { id, consumer, workers: bit });
+        entry.audiences.push(GroupAudience { id, consumer, workers: bit });
         id
     }
 
@@ -123,7 +123,7 @@ impl Registry {
     }
 
     /// Gives the audiences of a group to `each`.
-    pub(super) fn audiences(&self, group: &GroupName, mut each: impl FnMut(Audience)) {
+    pub(super) fn audiences(&self, group: &GroupName, mut each: impl FnMut(GroupAudience)) {
         if let Some(entry) = self.read().by_name.get(group) {
             entry.audiences.iter().copied().for_each(&mut each);
         }
@@ -142,7 +142,7 @@ impl Registry {
     /// The names of the groups in which consumers that `which` accepts have members on this node.
     pub fn names(&self, which: impl Fn(ConsumerId) -> bool) -> Vec<GroupName> {
         let groups = self.read();
-        let has = |group: &Group| group.audiences.iter().any(|audience| which(audience.consumer));
+        let has = |group: &RegisteredGroup| group.audiences.iter().any(|audience| which(audience.consumer));
         groups.by_name.iter().filter(|(_, group)| has(group)).map(|(name, _)| name.clone()).collect()
     }
 
@@ -170,11 +170,11 @@ impl Registry {
         &self.layer
     }
 
-    fn read(&self) -> RwLockReadGuard<'_, Groups> {
+    fn read(&self) -> RwLockReadGuard<'_, RegisteredGroups> {
         self.groups.read().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn write(&self) -> RwLockWriteGuard<'_, Groups> {
+    fn write(&self) -> RwLockWriteGuard<'_, RegisteredGroups> {
         self.groups.write().unwrap_or_else(PoisonError::into_inner)
     }
 }

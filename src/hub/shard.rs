@@ -2,7 +2,7 @@
 //!
 //! In: joins and leaves of the worker's connections. Out: changes for the registry, and answers about its members.
 
-mod inbox;
+mod receiver;
 mod serve;
 
 use std::{
@@ -19,11 +19,11 @@ use futures_util::future::try_join_all;
 use scopeguard::{ScopeGuard, guard};
 
 use super::{
-    crossing::{Crossings, Turn},
-    group::{Group, Seat},
-    member::{Member, Place, State},
+    group::{Group, GroupMember},
+    member::{GroupSlot, Member, MemberState},
     missed::Missed,
-    principals::{Kick, PrincipalIndex},
+    multi_group::{MultiGroupDeliveries, Turn},
+    principals::{Disconnection, PrincipalIndex},
     registry::{AudienceId, Registry},
 };
 use crate::{
@@ -34,8 +34,8 @@ use crate::{
     telemetry::Metrics,
 };
 
-pub use inbox::Inbox;
-pub(super) use inbox::{MAX_BACKLOG, Work};
+pub use receiver::Receiver;
+pub(super) use receiver::{MAX_BACKLOG, ShardMessage};
 
 #[derive(Default)]
 pub(super) struct Groups {
@@ -43,8 +43,8 @@ pub(super) struct Groups {
     pub(super) by_audience: HashMap<AudienceId, Group>,
     /// Members that emissions may name.
     pub(super) by_id: HashMap<Arc<str>, Rc<Member>>,
-    crossings: Crossings,
-    /// Groups and crossings with pending deliveries, in turn.
+    multi_group: MultiGroupDeliveries,
+    /// Groups and multi-group deliveries with pending deliveries, in turn.
     ready: VecDeque<Turn>,
 }
 
@@ -65,14 +65,14 @@ pub struct Shard {
 
 impl Shard {
     /// The shard of the worker that owns `inbox`.
-    pub fn new(inbox: &Inbox, registry: Arc<Registry>, metrics: Metrics) -> Rc<Self> {
+    pub fn new(receiver: &Receiver, registry: Arc<Registry>, metrics: Metrics) -> Rc<Self> {
         Rc::new(Self {
-            worker: inbox.worker,
+            worker: receiver.worker,
             registry,
             metrics,
-            backlog: Arc::clone(&inbox.backlog),
-            overrun: Arc::clone(&inbox.overrun),
-            consumers: inbox.consumers.clone(),
+            backlog: Arc::clone(&receiver.backlog),
+            overrun: Arc::clone(&receiver.overrun),
+            consumers: receiver.consumers.clone(),
             groups: RefCell::default(),
             begun: Cell::default(),
             principals: PrincipalIndex::new(),
@@ -90,8 +90,8 @@ impl Shard {
     }
 
     /// Disconnects; returns the number of connections.
-    pub fn kick(&self, kicks: &[Kick]) -> usize {
-        self.principals.kick(kicks, |id| {
+    pub fn disconnect(&self, orders: &[Disconnection]) -> usize {
+        self.principals.disconnect(orders, |id| {
             let groups = self.groups.borrow();
             groups.by_id.get(id).map(|member| Rc::clone(&member.connection))
         })
@@ -103,9 +103,9 @@ impl Shard {
     }
 
     /// Adds a member to a group. When it resolves with `Ok`, every event published from then on reaches it, or will after
-    /// its [`Self::seat`]. On an error, or if the future is dropped, the member is not in the group.
+    /// its [`Self::start_receiving`]. On an error, or if the future is dropped, the member is not in the group.
     pub async fn join(&self, member: &Rc<Member>, group: &GroupName, consumer: ConsumerId) -> Result<(), LayerError> {
-        if member.state.get() == State::Gone {
+        if member.state.get() == MemberState::Gone {
             return Ok(());
         }
         let added = self.add(member, group, consumer);
@@ -136,37 +136,37 @@ impl Shard {
             .by_name
             .entry((name.clone(), consumer))
             .or_insert_with(|| self.registry.interest(name, consumer, self.worker));
-        let mut places = member.places.borrow_mut();
-        if places.iter().any(|place| place.audience == audience) {
+        let mut slots = member.slots.borrow_mut();
+        if slots.iter().any(|slot| slot.audience == audience) {
             return false;
         }
         let group = groups.by_audience.entry(audience).or_insert_with(|| Group::new(name.clone(), consumer, audience));
-        let index = group.take_place(member.is_seated().then(|| Seat::of(member)));
-        if places.is_empty() {
+        let index = group.take_slot(member.is_receiving().then(|| GroupMember::of(member)));
+        if slots.is_empty() {
             self.introduce(&mut groups.by_id, member);
         }
         // Most connections are in one group, and there are many connections.
-        places.reserve_exact(1);
-        places.push(Place { audience, index });
+        slots.reserve_exact(1);
+        slots.push(GroupSlot { audience, index });
         true
     }
 
     /// Seats a waiting member in all its groups at once: everything published from now on reaches it.
-    pub fn seat(&self, member: &Rc<Member>) {
-        if member.state.get() != State::Waiting {
+    pub fn start_receiving(&self, member: &Rc<Member>) {
+        if member.state.get() != MemberState::Waiting {
             return;
         }
-        member.state.set(State::Seated);
+        member.state.set(MemberState::Receiving);
         let mut groups = self.groups.borrow_mut();
-        for place in member.places.borrow().iter() {
-            if let Some(group) = groups.by_audience.get_mut(&place.audience) {
-                group.members[place.index as usize] = Some(Seat::of(member));
+        for slot in member.slots.borrow().iter() {
+            if let Some(group) = groups.by_audience.get_mut(&slot.audience) {
+                group.members[slot.index as usize] = Some(GroupMember::of(member));
             }
         }
         self.introduce(&mut groups.by_id, member);
     }
 
-    /// Registers a member under its id, even before it is seated: otherwise an emission that excludes it could reach it
+    /// Registers a member under its id, even before it receives: otherwise an emission that excludes it could reach it
     /// just after.
     fn introduce(&self, by_id: &mut HashMap<Arc<str>, Rc<Member>>, member: &Rc<Member>) {
         if let Some(id) = member.id() {
@@ -179,26 +179,26 @@ impl Shard {
     pub fn leave(&self, member: &Member, group: &GroupName, consumer: ConsumerId) {
         let mut groups = self.groups.borrow_mut();
         let Some(audience) = groups.by_name.get(&(group.clone(), consumer)).copied() else { return };
-        let mut places = member.places.borrow_mut();
-        if let Some(at) = places.iter().position(|place| place.audience == audience) {
-            let place = places.swap_remove(at);
-            self.give_back(&mut groups, place);
+        let mut slots = member.slots.borrow_mut();
+        if let Some(at) = slots.iter().position(|slot| slot.audience == audience) {
+            let slot = slots.swap_remove(at);
+            self.free(&mut groups, slot);
         }
     }
 
     /// Whether a member is in a group, or about to be.
     pub fn holds(&self, member: &Member, group: &GroupName, consumer: ConsumerId) -> bool {
         let audience = self.groups.borrow().by_name.get(&(group.clone(), consumer)).copied();
-        audience.is_some_and(|audience| member.places.borrow().iter().any(|place| place.audience == audience))
+        audience.is_some_and(|audience| member.slots.borrow().iter().any(|slot| slot.audience == audience))
     }
 
     /// Removes a member from all its groups, for good.
     pub fn leave_all(&self, member: &Member) {
-        member.state.set(State::Gone);
-        let places = std::mem::take(&mut *member.places.borrow_mut());
+        member.state.set(MemberState::Gone);
+        let slots = std::mem::take(&mut *member.slots.borrow_mut());
         let mut groups = self.groups.borrow_mut();
-        for place in places {
-            self.give_back(&mut groups, place);
+        for slot in slots {
+            self.free(&mut groups, slot);
         }
         if let Some(id) = member.id()
             && groups.by_id.get(id).is_some_and(|known| std::ptr::eq(&raw const **known, member))
@@ -209,7 +209,7 @@ impl Shard {
         }
     }
 
-    /// Removes the seated members of a group, or the one with this id, after the messages sent to them before.
+    /// Removes the receiving members of a group, or the one with this id, after the messages sent to them before.
     pub(super) fn evict(&self, group: &GroupName, consumers: &[ConsumerId], id: Option<&str>) {
         for consumer in consumers {
             let key = (group.clone(), *consumer);
@@ -219,9 +219,9 @@ impl Shard {
                 self.slice();
             }
             let groups = self.groups.borrow();
-            let seats = groups.by_audience.get(&audience).map_or(&[][..], |group| &group.members).iter().flatten();
+            let seated = groups.by_audience.get(&audience).map_or(&[][..], |group| &group.members).iter().flatten();
             let is_meant = |member: &&Rc<Member>| id.is_none() || member.id().map(|own| &**own) == id;
-            let members: Vec<Rc<Member>> = seats.map(|seat| &seat.member).filter(is_meant).cloned().collect();
+            let members: Vec<Rc<Member>> = seated.map(|one| &one.member).filter(is_meant).cloned().collect();
             drop(groups);
             for member in members {
                 self.leave(&member, group, *consumer);
@@ -248,10 +248,10 @@ impl Shard {
         }
     }
 
-    fn give_back(&self, groups: &mut Groups, place: Place) {
-        let Some(group) = groups.by_audience.get_mut(&place.audience) else { return };
-        if group.give_back(place.index)
-            && let Some(group) = groups.by_audience.remove(&place.audience)
+    fn free(&self, groups: &mut Groups, slot: GroupSlot) {
+        let Some(group) = groups.by_audience.get_mut(&slot.audience) else { return };
+        if group.give_back(slot.index)
+            && let Some(group) = groups.by_audience.remove(&slot.audience)
         {
             sparse::give_back(&mut groups.by_audience);
             self.end(groups, group);
@@ -261,8 +261,8 @@ impl Shard {
     fn end(&self, groups: &mut Groups, group: Group) {
         self.done(group.bytes());
         groups.ready.retain(|turn| *turn != Turn::Group(group.audience));
-        for crossing in group.awaited_by() {
-            groups.crossings.reached(crossing, &mut groups.ready);
+        for id in group.awaited_by() {
+            groups.multi_group.reached(id, &mut groups.ready);
         }
         self.registry.no_interest(&group.name, group.consumer, self.worker);
         groups.by_name.remove(&(group.name, group.consumer));

@@ -23,9 +23,9 @@ use super::*;
 use crate::{
     config::{self, BeforeSubscribe, Environment, load_text},
     consumer::{ConsumerId, ConsumerSet, Consumers},
-    event::{Audience, Content, Emission, Event, Eviction, GroupName, Source, Value},
+    event::{Content, Emission, EmissionTarget, Event, Eviction, GroupName, Source, Value},
     layer::{Layer, LayerError, Readiness, Signal, Sink},
-    socket::{Connection, ConnectionLimits, Roster},
+    socket::{Connection, ConnectionLimits, Connections},
     telemetry::{DropReason, Metrics},
 };
 
@@ -166,10 +166,11 @@ impl Node {
     }
 
     fn worker(&self) -> Worker {
-        let inbox = self.dispatcher.connect().unwrap();
-        let shard = Shard::new(&inbox, Arc::clone(&self.registry), self.metrics.clone());
-        let roster = Roster::new(&config::Socket::default(), &config::Server::default(), self.metrics.clone());
-        Worker { shard, inbox, roster }
+        let receiver = self.dispatcher.connect().unwrap();
+        let shard = Shard::new(&receiver, Arc::clone(&self.registry), self.metrics.clone());
+        let connections =
+            Connections::new(&config::Socket::default(), &config::Server::default(), self.metrics.clone());
+        Worker { shard, receiver, connections }
     }
 
     /// An event in the form of `group_send`.
@@ -187,8 +188,8 @@ impl Node {
 /// One worker, whose slices the test runs.
 struct Worker {
     shard: Rc<Shard>,
-    inbox: Inbox,
-    roster: Rc<Roster>,
+    receiver: Receiver,
+    connections: Rc<Connections>,
 }
 
 impl Worker {
@@ -198,17 +199,17 @@ impl Worker {
 
     fn connection_with(&self, outbox: usize) -> Rc<Connection> {
         let limits = ConnectionLimits::new(&config::Socket { outbox, ..config::Socket::default() }, None);
-        Connection::pending(Rc::clone(&self.roster), Arc::new(limits), None)
+        Connection::pending(Rc::clone(&self.connections), Arc::new(limits), None)
     }
 
     fn plain(&self) -> Rc<Member> {
         Member::new(self.connection(), BeforeSubscribe::All)
     }
 
-    /// A seated member with an id.
+    /// A receiving member with an id.
     fn socket(&self, id: &str) -> Rc<Member> {
         let member = Member::waiting(self.connection(), id.into(), BeforeSubscribe::All);
-        self.shard.seat(&member);
+        self.shard.start_receiving(&member);
         member
     }
 
@@ -218,7 +219,7 @@ impl Worker {
 
     /// Delivers everything that was sent to this worker.
     fn turn(&mut self) {
-        while let Ok(work) = self.inbox.work.try_recv() {
+        while let Ok(work) = self.receiver.work.try_recv() {
             self.shard.accept(work);
         }
         while self.shard.is_busy() {
@@ -234,7 +235,7 @@ impl Worker {
     }
 
     fn backlog(&self) -> usize {
-        self.inbox.backlog.load(Ordering::Relaxed)
+        self.receiver.backlog.load(Ordering::Relaxed)
     }
 }
 
@@ -261,7 +262,7 @@ fn got(member: &Member) -> Vec<String> {
 /// An emission of one number to the rooms of the main namespace.
 fn emission(rooms: &[&str], n: i64) -> Emission {
     Emission {
-        audience: Audience::Namespace("/".into()),
+        target: EmissionTarget::Namespace("/".into()),
         rooms: rooms.iter().map(|room| Arc::from(*room)).collect(),
         except: Vec::new(),
         content: Content::Event(vec!["n".into(), n.into()]),

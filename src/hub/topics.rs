@@ -31,7 +31,7 @@ pub fn matching_names(topic: &Arc<str>, matching: TopicMatching) -> Arc<[Arc<str
 
 /// The names that one connection subscribed to.
 #[derive(Debug, Default)]
-pub struct Subscriptions {
+pub struct TopicSubscriptions {
     #[expect(clippy::box_collection, reason = "nearly all connections have none: 8 bytes instead of 48")]
     names: Option<Box<HashSet<Arc<str>>>>,
 }
@@ -40,7 +40,7 @@ pub struct Subscriptions {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TooManyTopics;
 
-impl Subscriptions {
+impl TopicSubscriptions {
     /// Adds names, up to `max` in total; on an error the rest is not added.
     pub fn add(&mut self, names: Vec<Arc<str>>, max: usize) -> Result<(), TooManyTopics> {
         let held = self.names.get_or_insert_default();
@@ -78,7 +78,7 @@ mod tests {
     use super::*;
 
     fn wants(subscribed: &[&str], topic: &str, matching: TopicMatching) -> bool {
-        let mut held = Subscriptions::default();
+        let mut held = TopicSubscriptions::default();
         held.add(subscribed.iter().map(|name| Arc::from(*name)).collect(), 100).unwrap();
         held.wants(&matching_names(&Arc::from(topic), matching))
     }
@@ -110,7 +110,7 @@ mod tests {
 
     #[test]
     fn subscriptions_add_up_and_are_bounded() {
-        let mut held = Subscriptions::default();
+        let mut held = TopicSubscriptions::default();
         assert!(!held.any_ever());
         held.add(vec!["a".into()], 2).unwrap();
         held.add(vec!["b".into(), "a".into()], 2).unwrap();

@@ -19,20 +19,20 @@ use tokio::{
 
 use super::{
     registry::MAX_WORKERS,
-    shard::{Inbox, MAX_BACKLOG, Shard, Work},
+    shard::{MAX_BACKLOG, Receiver, Shard, ShardMessage},
 };
 use crate::consumer::Consumers;
 
 /// The channel to one worker.
-struct Link {
-    work: UnboundedSender<Work>,
+struct WorkerSender {
+    work: UnboundedSender<ShardMessage>,
     backlog: Arc<AtomicUsize>,
     overrun: Arc<AtomicBool>,
 }
 
 /// How many workers refused something.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Refused {
+pub(super) struct Overflow {
     pub workers: u64,
     /// Those of them that had accepted everything until then.
     pub newly: u64,
@@ -40,7 +40,7 @@ pub(super) struct Refused {
 
 /// The answers of the workers.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Answers<T> {
+pub struct WorkerAnswers<T> {
     /// One answer per worker that answered.
     pub answers: Vec<T>,
     /// Workers that did not answer in time.
@@ -49,11 +49,11 @@ pub struct Answers<T> {
 
 /// All workers of the node.
 #[derive(Default)]
-pub(super) struct Workers(RwLock<Vec<Link>>);
+pub(super) struct Workers(RwLock<Vec<WorkerSender>>);
 
 impl Workers {
     /// Connects a new worker: its end of a new link, or `None` if there are too many workers.
-    pub fn connect(&self, consumers: &Consumers) -> Option<Inbox> {
+    pub fn connect(&self, consumers: &Consumers) -> Option<Receiver> {
         let mut links = self.0.write().unwrap_or_else(PoisonError::into_inner);
         let worker = links.len();
         if worker >= MAX_WORKERS {
@@ -62,13 +62,13 @@ impl Workers {
         let (sender, work) = unbounded_channel();
         let backlog = Arc::new(AtomicUsize::new(0));
         let overrun = Arc::new(AtomicBool::new(false));
-        links.push(Link { work: sender, backlog: Arc::clone(&backlog), overrun: Arc::clone(&overrun) });
-        Some(Inbox { worker, work, backlog, overrun, consumers: consumers.clone() })
+        links.push(WorkerSender { work: sender, backlog: Arc::clone(&backlog), overrun: Arc::clone(&overrun) });
+        Some(Receiver { worker, work, backlog, overrun, consumers: consumers.clone() })
     }
 
     /// Sends work of `size` bytes to the workers of `mask`; returns how many refused it because their backlog is full.
-    pub fn send(&self, mask: u64, size: usize, work: impl Fn() -> Work) -> Refused {
-        let mut refused = Refused::default();
+    pub fn send(&self, mask: u64, size: usize, work: impl Fn() -> ShardMessage) -> Overflow {
+        let mut refused = Overflow::default();
         let links = self.0.read().unwrap_or_else(PoisonError::into_inner);
         for (worker, link) in links.iter().enumerate() {
             if mask & (1 << worker) == 0 {
@@ -87,7 +87,7 @@ impl Workers {
     }
 
     /// Sends every worker a message that takes no room and must not be refused.
-    pub fn tell(&self, work: impl Fn() -> Work) {
+    pub fn tell(&self, work: impl Fn() -> ShardMessage) {
         for link in self.0.read().unwrap_or_else(PoisonError::into_inner).iter() {
             let _ = link.work.send(work());
         }
@@ -98,7 +98,7 @@ impl Workers {
         &self,
         question: impl Fn(&Shard) -> T + Send + Sync + 'static,
         deadline: Duration,
-    ) -> Answers<T> {
+    ) -> WorkerAnswers<T> {
         let until = Instant::now() + deadline;
         let question = Arc::new(question);
         let (sender, mut receiver) = unbounded_channel();
@@ -107,7 +107,7 @@ impl Workers {
             let (question, sender) = (Arc::clone(&question), sender.clone());
             // The caller may have stopped waiting.
             let question = Box::new(move |shard: &Shard| drop(sender.send(question(shard))));
-            asked += usize::from(link.work.send(Work::Question(question)).is_ok());
+            asked += usize::from(link.work.send(ShardMessage::Question(question)).is_ok());
         }
         drop(sender);
         let mut answers = Vec::with_capacity(asked);
@@ -115,6 +115,6 @@ impl Workers {
             answers.push(answer);
         }
         let silent = asked - answers.len();
-        Answers { answers, silent }
+        WorkerAnswers { answers, silent }
     }
 }

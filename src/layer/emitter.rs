@@ -15,7 +15,7 @@ use std::{sync::Arc, time::Instant};
 
 use super::codec::{json::JsonError, msgpack::MsgpackError, pickle::PickleError};
 use crate::{
-    event::{Audience, Content, Emission, Source, Value},
+    event::{Content, Emission, EmissionTarget, Source, Value},
     telemetry::DropReason,
 };
 
@@ -67,7 +67,7 @@ struct Parts {
 impl Parts {
     fn emission(self) -> Emission {
         Emission {
-            audience: Audience::Namespace(self.namespace),
+            target: EmissionTarget::Namespace(self.namespace),
             rooms: self.rooms,
             except: self.except,
             content: Content::Event(self.event),

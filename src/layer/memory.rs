@@ -26,7 +26,7 @@ const BACKLOG: usize = 4096;
 /// How long a stop waits for the thread to pass on its queue.
 const STOP: Duration = Duration::from_secs(2);
 
-enum Job {
+enum Command {
     Event(Event),
     Stop(oneshot::Sender<()>),
 }
@@ -34,9 +34,9 @@ enum Job {
 /// The in-process layer, for one node.
 pub struct MemoryLayer {
     groups: Arc<Mutex<HashSet<GroupName>>>,
-    jobs: mpsc::Sender<Job>,
+    jobs: mpsc::Sender<Command>,
     /// Published messages, until the layer starts.
-    queue: Mutex<Option<mpsc::Receiver<Job>>>,
+    queue: Mutex<Option<mpsc::Receiver<Command>>>,
     metrics: Metrics,
 }
 
@@ -47,21 +47,21 @@ impl MemoryLayer {
         Self { groups: Arc::default(), jobs, queue: Mutex::new(Some(queue)), metrics }
     }
 
-    fn take_queue(&self) -> Option<mpsc::Receiver<Job>> {
+    fn take_queue(&self) -> Option<mpsc::Receiver<Command>> {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 }
 
-fn run(mut queue: mpsc::Receiver<Job>, members: &Mutex<HashSet<GroupName>>, sink: &Sink, metrics: &Metrics) {
+fn run(mut queue: mpsc::Receiver<Command>, members: &Mutex<HashSet<GroupName>>, sink: &Sink, metrics: &Metrics) {
     while let Some(job) = queue.blocking_recv() {
         match job {
-            Job::Event(event) => {
+            Command::Event(event) => {
                 if members.lock().unwrap_or_else(PoisonError::into_inner).contains(&event.group) {
                     metrics.event(event.source.label());
                     sink(Signal::Event(event));
                 }
             }
-            Job::Stop(done) => {
+            Command::Stop(done) => {
                 // A failure means that the caller stopped waiting.
                 let _ = done.send(());
                 return;
@@ -94,7 +94,7 @@ impl Layer for MemoryLayer {
             }
             let event =
                 Event { group: group.clone(), body: body.clone(), source: Source::Memory, received: Instant::now() };
-            self.jobs.send(Job::Event(event)).await.map_err(|_| LayerError::Unavailable {
+            self.jobs.send(Command::Event(event)).await.map_err(|_| LayerError::Unavailable {
                 reason: "the embedded layer has stopped".to_owned(),
                 retry_after: Duration::from_secs(1),
             })
@@ -124,7 +124,7 @@ impl Layer for MemoryLayer {
             drop(self.take_queue());
             let (done, stopped) = oneshot::channel();
             let stop = async {
-                if self.jobs.send(Job::Stop(done)).await.is_ok() {
+                if self.jobs.send(Command::Stop(done)).await.is_ok() {
                     // An error means that the thread has ended, which is the goal.
                     let _ = stopped.await;
                 }

@@ -4,19 +4,20 @@
 //! sink. Everything runs on one thread, the layer thread; the methods of [`Layer`] send it commands and wait, with a
 //! deadline.
 //!
-//! - `place`: the names of a group in Redis; `registry`: this node's groups
-//! - `supervisor`, `session`: keep one host connected; `core`: its receive queues; `probes`: prove that it delivers
+//! - `naming`: the names of a group in Redis; `groups`: this node's groups
+//! - `supervisor`, `host_session`: keep one host connected; `core`: its receive queues; `probes`: prove that it
+//!   delivers
 //! - `health`: the hosts that deliver
-//! - `inbox`: converts bytes to signals; `publisher`: writes the node's own messages
+//! - `decoder`: converts bytes to signals; `publisher`: writes the node's own messages
 
 mod core;
+mod decoder;
 mod health;
-mod inbox;
-mod place;
+mod host_session;
+mod joined;
+mod naming;
 mod probes;
 mod publisher;
-mod registry;
-mod session;
 mod supervisor;
 mod thread;
 
@@ -32,18 +33,18 @@ use futures_util::future::BoxFuture;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use self::{
+    decoder::{SharedDecoder, SignalDecoder},
     health::HostStates,
-    inbox::{Inbox, SharedInbox},
-    place::Placement,
+    joined::{JoinedGroups, RETRY_AFTER, Waiter},
+    naming::GroupNaming,
     publisher::Publisher,
-    registry::{RETRY_AFTER, Registry, Waiter},
 };
-use super::{Layer, LayerError, Mapping, Readiness, Sink, started_before};
+use super::{ChannelMapping, Layer, LayerError, Readiness, Sink, started_before};
 use crate::{
     config,
     event::{GroupName, Value},
     redis::{Host, HostError, ask},
-    telemetry::{Metrics, Pulse},
+    telemetry::{Metrics, ThreadHeartbeat},
 };
 
 /// Deadline of a join, which may first wait for a batch.
@@ -79,19 +80,19 @@ enum Command {
 }
 
 /// State shared by the tasks on the layer thread.
-struct Context {
+struct LayerContext {
     options: config::Layer,
     /// Identifies this start of this process; part of every name that the node has in Redis.
     node: String,
     hosts: Vec<Host>,
     queues: Vec<String>,
-    registry: RefCell<Registry>,
+    groups: RefCell<JoinedGroups>,
     /// The last known popping connection of each host, by its Redis client id.
     poppers: RefCell<Vec<Option<i64>>>,
-    inbox: SharedInbox,
+    decoder: SharedDecoder,
     states: Arc<HostStates>,
     publisher: Arc<Publisher>,
-    pulse: Pulse,
+    heartbeat: ThreadHeartbeat,
     stop: watch::Sender<bool>,
 }
 
@@ -102,7 +103,7 @@ type Starter = Box<dyn FnOnce(Sink) -> io::Result<()> + Send>;
 pub struct RedisLayer {
     commands: mpsc::UnboundedSender<Command>,
     states: Arc<HostStates>,
-    placement: Placement,
+    naming: GroupNaming,
     publisher: Arc<Publisher>,
     reply_channel: String,
     starter: Mutex<Option<Starter>>,
@@ -116,42 +117,42 @@ impl RedisLayer {
     ///
     /// # Errors
     /// A URL is not valid. Redis need not be reachable.
-    pub fn new(options: &config::Layer, mappings: Vec<Mapping>, metrics: Metrics) -> Result<Self, StartError> {
+    pub fn new(options: &config::Layer, mappings: Vec<ChannelMapping>, metrics: Metrics) -> Result<Self, StartError> {
         let hosts = hosts(options)?;
         // If the program has chosen a provider already, that one stays.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let node = uuid::Uuid::new_v4().simple().to_string();
-        let placement = Placement::new(options, hosts.len(), &node);
-        let reply_channel = placement.reply_channel();
+        let naming = GroupNaming::new(options, hosts.len(), &node);
+        let reply_channel = naming.reply_channel();
         let states = Arc::new(HostStates::new(hosts.iter().map(Host::label), options.probe_successes));
         let publisher = Arc::new(Publisher::new(options, hosts.len()));
         let (commands, queue) = mpsc::unbounded_channel();
-        let shared = (placement.clone(), Arc::clone(&states), Arc::clone(&publisher), reply_channel.clone());
+        let shared = (naming.clone(), Arc::clone(&states), Arc::clone(&publisher), reply_channel.clone());
         let options = options.clone();
         let starter: Starter = Box::new(move |sink| {
-            let (placement, states, publisher, reply_channel) = shared;
+            let (naming, states, publisher, reply_channel) = shared;
             // A group's name has no colon, so no group's channel equals this one.
             let probe_channel = format!("{}probe:{node}", options.publish_prefix);
-            let pulse = metrics.pulses.start("the layer thread");
-            let inbox = Arc::new(Inbox::new(&options, probe_channel, reply_channel, mappings, sink, metrics));
+            let heartbeat = metrics.watchdog.start("the layer thread");
+            let decoder = Arc::new(SignalDecoder::new(&options, probe_channel, reply_channel, mappings, sink, metrics));
             // The context is created on the layer thread and never leaves it.
             thread::start(queue, move || {
-                Rc::new(Context {
+                Rc::new(LayerContext {
                     hosts,
                     node,
-                    poppers: vec![None; placement.hosts()].into(),
-                    queues: placement.queues(),
-                    registry: Registry::new(placement, options.linger.0).into(),
+                    poppers: vec![None; naming.hosts()].into(),
+                    queues: naming.queues(),
+                    groups: JoinedGroups::new(naming, options.unsubscribe_delay.0).into(),
                     options,
-                    inbox,
+                    decoder,
                     states,
                     publisher,
-                    pulse,
+                    heartbeat,
                     stop: watch::Sender::new(false),
                 })
             })
         });
-        Ok(Self { commands, states, placement, publisher, reply_channel, starter: Mutex::new(Some(starter)) })
+        Ok(Self { commands, states, naming, publisher, reply_channel, starter: Mutex::new(Some(starter)) })
     }
 
     fn take_starter(&self) -> Option<Starter> {
@@ -217,7 +218,7 @@ impl Layer for RedisLayer {
 
     fn outage(&self, group: Option<&GroupName>) -> Option<LayerError> {
         let reason = match group {
-            Some(group) => self.states.outage(self.placement.needs(group)),
+            Some(group) => self.states.outage(self.naming.needs(group)),
             None if self.states.any_serves() => None,
             None => self.states.outage(u64::MAX),
         };

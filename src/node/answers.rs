@@ -9,10 +9,10 @@ use futures_util::future::BoxFuture;
 
 use crate::{
     auth::Authenticator,
-    cluster::{Answer, Disconnect, NodeStats, Order, Query, Recorded, Responder, SocketRooms, Target},
+    cluster::{Answer, Disconnect, EmitOrder, NodeStats, Query, Recorded, Responder, SocketRooms, Target},
     consumer::{Consumer, ConsumerId, Consumers},
-    event::{Audience, Fingerprint, GroupName, NamePart},
-    hub::{Dispatcher, Kick, Registry, Whom},
+    event::{EmissionTarget, Fingerprint, GroupName, NamePart},
+    hub::{DisconnectTarget, Disconnection, Dispatcher, Registry},
     layer::{Signal, codec::json},
     telemetry::Metrics,
     warn_bounded,
@@ -25,7 +25,7 @@ const PATIENCE: Duration = Duration::from_millis(800);
 const NAMESPACE: &str = "namespace.";
 
 /// Answers questions for this node.
-pub struct Answers {
+pub struct NodeResponder {
     dispatcher: Arc<Dispatcher>,
     registry: Arc<Registry>,
     consumers: Consumers,
@@ -33,7 +33,7 @@ pub struct Answers {
     metrics: Metrics,
 }
 
-impl Answers {
+impl NodeResponder {
     /// Answers from these parts of the node.
     pub const fn new(
         dispatcher: Arc<Dispatcher>,
@@ -66,7 +66,7 @@ impl Answers {
         let asked: Vec<ConsumerId> =
             known.iter().filter(|consumer| consumer.namespace().is_some()).map(|one| one.id()).collect();
         let question = move |shard: &crate::hub::Shard| {
-            asked.iter().flat_map(|consumer| shard.whereabouts(&group, *consumer)).collect::<Vec<_>>()
+            asked.iter().flat_map(|consumer| shard.locations(&group, *consumer)).collect::<Vec<_>>()
         };
         let found = self.dispatcher.ask_workers(question, PATIENCE).await;
         if found.silent > 0 {
@@ -87,12 +87,12 @@ impl Answers {
         Answer::Rooms(sockets)
     }
 
-    async fn emit(&self, order: Order) -> Answer {
+    async fn emit(&self, order: EmitOrder) -> Answer {
         let known = self.consumers.now();
         let of = |consumer: &&Arc<Consumer>| consumer.namespace() == Some(&order.namespace);
         let serving: Vec<ConsumerId> = known.iter().filter(of).map(|consumer| consumer.id()).collect();
-        let audience = Audience::Namespace(Arc::clone(&order.namespace));
-        let groups = order.rooms.iter().filter_map(|room| known.group(&audience, room).ok());
+        let target = EmissionTarget::Namespace(Arc::clone(&order.namespace));
+        let groups = order.rooms.iter().filter_map(|room| known.group(&target, room).ok());
         let groups: Vec<GroupName> = groups.collect();
         drop(known);
         let named: Vec<(GroupName, ConsumerId)> =
@@ -104,22 +104,22 @@ impl Answers {
     }
 
     async fn disconnect(&self, orders: Vec<(Disconnect, Instant)>) -> Answer {
-        let mut kicks = Vec::with_capacity(orders.len());
+        let mut disconnections = Vec::with_capacity(orders.len());
         for (order, until) in orders {
             let ending = order.ending();
-            let whom = match &order.target {
-                Target::User(id) => Whom::Principal(Fingerprint::of_user(id)),
-                Target::Socket(id) => Whom::Socket(Arc::clone(id)),
+            let target = match &order.target {
+                Target::User(id) => DisconnectTarget::Principal(Fingerprint::of_user(id)),
+                Target::Socket(id) => DisconnectTarget::Socket(Arc::clone(id)),
                 Target::Fingerprint(token) => {
                     // Refuse them from now on, then end the open ones: none can connect in between.
                     let end = order.refused_until().unwrap_or_else(SystemTime::now);
                     self.authenticator.revocations().add(*token, end);
-                    Whom::Principal(*token)
+                    DisconnectTarget::Principal(*token)
                 }
             };
-            kicks.push(Kick { whom, until, ending });
+            disconnections.push(Disconnection { target, until, ending });
         }
-        let ended = self.dispatcher.ask_workers(move |shard| shard.kick(&kicks) as u64, PATIENCE).await;
+        let ended = self.dispatcher.ask_workers(move |shard| shard.disconnect(&disconnections) as u64, PATIENCE).await;
         if ended.silent > 0 {
             return Answer::Failed("a worker thread did not answer in time".to_owned());
         }
@@ -136,7 +136,7 @@ impl Answers {
     }
 }
 
-impl Responder for Answers {
+impl Responder for NodeResponder {
     fn answer(&self, query: Query) -> BoxFuture<'_, Answer> {
         Box::pin(async move {
             match query {

@@ -8,9 +8,9 @@ use std::{sync::Arc, time::Duration};
 use tokio::sync::watch;
 
 use super::{
-    answers::Answers,
+    answers::NodeResponder,
     layer, presence,
-    reload::{Reader, Reload},
+    reload::{ReadConfig, Reload},
 };
 use crate::{
     admission::AdmissionControl,
@@ -20,7 +20,7 @@ use crate::{
     config::Config,
     consumer::ConsumerSet,
     event::{GapReason, Source},
-    http::{health::Draining, server::Services, socketio::Engine},
+    http::{health::Draining, server::Services, socketio::EngineIoShared},
     hub::{Dispatcher, Registry},
     layer::{Layer, Sink},
     presence::Presence,
@@ -53,7 +53,7 @@ pub struct Node {
 
 impl Node {
     /// Makes every part; fails if the configuration does not work.
-    pub fn build(config: Config, consumers: ConsumerSet, reader: Reader) -> anyhow::Result<Self> {
+    pub fn build(config: Config, consumers: ConsumerSet, reader: ReadConfig) -> anyhow::Result<Self> {
         let metrics = Metrics::new();
         let layer = layer::choose(&config, &consumers, metrics.clone())?;
         Self::around(layer, config, consumers, reader, metrics)
@@ -64,7 +64,7 @@ impl Node {
         layer: Arc<dyn Layer>,
         config: Config,
         consumers: ConsumerSet,
-        reader: Reader,
+        reader: ReadConfig,
         metrics: Metrics,
     ) -> anyhow::Result<Self> {
         metrics.expect(Source::ALL.iter().map(|one| one.label()), GapReason::ALL.iter().map(|one| one.label()));
@@ -113,7 +113,7 @@ impl Node {
             publish: Arc::clone(&self.reload.publish),
             page: self.reload.page.clone(),
             registry: Arc::clone(&self.registry),
-            engine: Arc::new(Engine::new(Arc::clone(&self.cluster) as _)),
+            engine: Arc::new(EngineIoShared::new(Arc::clone(&self.cluster) as _)),
             backend: Arc::clone(&self.backend),
             presence: Arc::clone(&self.presence),
             background: self.background.clone(),
@@ -127,8 +127,8 @@ impl Node {
     }
 
     /// Answers the cluster's questions to this node.
-    pub fn answers(&self) -> Answers {
-        Answers::new(
+    pub fn answers(&self) -> NodeResponder {
+        NodeResponder::new(
             Arc::clone(&self.dispatcher),
             Arc::clone(&self.registry),
             self.reload.consumers.clone(),

@@ -15,7 +15,7 @@ pub fn check(config: &Config) -> Result<(), ConfigErrors> {
     let mut note = |key: KeyPath, reason: String| errors.push(config.error(&key, reason));
     let urls = config.layer.url.iter().map(|url| (KeyPath::dotted("layer.url"), url));
     let hosts = config.layer.hosts.iter().enumerate();
-    let hosts = hosts.map(|(place, url)| (KeyPath::dotted("layer.hosts").then(place), url));
+    let hosts = hosts.map(|(index, url)| (KeyPath::dotted("layer.hosts").then(index), url));
     let cache = config.cache.url.iter().map(|url| (KeyPath::dotted("cache.url"), url));
     for (key, url) in urls.chain(hosts).chain(cache) {
         if let Err(reason) = Host::parse(url.expose()) {
@@ -25,19 +25,19 @@ pub fn check(config: &Config) -> Result<(), ConfigErrors> {
     if let Err(error) = Authenticator::new(config, Arc::new(MemoryCache::new())) {
         note(KeyPath::dotted(&error.key), error.reason);
     }
-    for (place, pattern) in OriginPolicy::new(config.server.allowed_origins.as_deref()).useless() {
+    for (index, pattern) in OriginPolicy::new(config.server.allowed_origins.as_deref()).useless() {
         let reason = format!(
             "{pattern:?} can never match an Origin; write \"example.com\" or \"https://example.com:8443\", each host by \
              itself, and a comma between two in a variable"
         );
-        note(KeyPath::dotted("server.allowed_origins").then(place), reason);
+        note(KeyPath::dotted("server.allowed_origins").then(index), reason);
     }
     if config.server.workers > MAX_WORKERS / 2 {
         note(KeyPath::dotted("server.workers"), format!("a node has at most {} workers", MAX_WORKERS / 2));
     }
-    for (place, source) in config.sources.iter().enumerate() {
+    for (index, source) in config.sources.iter().enumerate() {
         if source.channel.is_some() == source.pattern.is_some() {
-            note(KeyPath::dotted("source").then(place), "a source needs either a channel or a pattern".to_owned());
+            note(KeyPath::dotted("source").then(index), "a source needs either a channel or a pattern".to_owned());
         }
     }
     if errors.is_empty() { Ok(()) } else { Err(ConfigErrors(errors)) }

@@ -6,7 +6,7 @@ use std::{process::ExitCode, time::Duration};
 use super::{
     EXIT_DRAINED,
     build::Node,
-    signals::{Asked, Signals},
+    signals::{Signals, StopRequest},
     start::Serving,
     systemd,
 };
@@ -24,7 +24,7 @@ const HASTE: Duration = Duration::from_millis(500);
 
 impl Node {
     /// Drains the node; a second signal ends the process at once.
-    pub async fn drain(&self, serving: &Serving, asked: &Asked, signals: Signals) -> ExitCode {
+    pub async fn drain(&self, serving: &Serving, asked: &StopRequest, signals: Signals) -> ExitCode {
         let open = self.metrics.connections.get();
         log::info!("{} received: draining {open} connections; a second signal ends at once", asked.name);
         systemd::stopping(open).await;

@@ -7,7 +7,7 @@ use crate::{
     config::{Config, Emitters, SourceMapping},
     consumer::{ConsumerSet, SourceGroup},
     hub::Dispatcher,
-    layer::{Layer, MappedFrom, Mapping, Signal, Sink, ToGroup, memory::MemoryLayer, redis::RedisLayer},
+    layer::{ChannelMapping, Layer, MappedFrom, Signal, Sink, ToGroup, memory::MemoryLayer, redis::RedisLayer},
     telemetry::Metrics,
 };
 
@@ -37,7 +37,7 @@ pub fn sink(dispatcher: Arc<Dispatcher>, worker: Option<Arc<WorkerBackend>>) -> 
 }
 
 /// `[[source]]`: Redis channels with messages for a group.
-fn mappings(config: &Config) -> anyhow::Result<Vec<Mapping>> {
+fn mappings(config: &Config) -> anyhow::Result<Vec<ChannelMapping>> {
     let mapping = |source: &SourceMapping| {
         let template = SourceGroup::compile(&source.group).map_err(anyhow::Error::msg)?;
         let group: ToGroup =
@@ -47,7 +47,7 @@ fn mappings(config: &Config) -> anyhow::Result<Vec<Mapping>> {
             (None, Some(pattern)) => MappedFrom::Pattern(pattern.clone()),
             (None, None) => anyhow::bail!("a source needs a channel or a pattern"),
         };
-        Ok(Mapping { from, group })
+        Ok(ChannelMapping { from, group })
     };
     config.sources.iter().map(mapping).collect()
 }

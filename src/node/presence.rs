@@ -7,7 +7,7 @@ use anyhow::Context as _;
 use crate::{
     config::Config,
     consumer::{Consumer, Consumers, Context},
-    presence::{Change, Graces, Listener, NodePresence, Presence},
+    presence::{GracePeriods, Listener, NodePresence, Presence, PresenceChange},
     protocol::background::Background,
     telemetry::Metrics,
 };
@@ -16,8 +16,8 @@ use crate::{
 const GRACE: Duration = Duration::from_secs(2);
 
 /// How long members may be away, per consumer.
-pub fn graces<'a>(consumers: impl Iterator<Item = &'a Arc<Consumer>>) -> Graces {
-    Graces::new(by_consumer(consumers), GRACE)
+pub fn graces<'a>(consumers: impl Iterator<Item = &'a Arc<Consumer>>) -> GracePeriods {
+    GracePeriods::new(by_consumer(consumers), GRACE)
 }
 
 /// The same, by consumer name.
@@ -32,7 +32,7 @@ pub fn start(
     config: &Config,
     node: &str,
     consumers: &Consumers,
-    graces: Graces,
+    graces: GracePeriods,
     background: &Background,
     metrics: Metrics,
 ) -> anyhow::Result<Arc<dyn Presence>> {
@@ -55,8 +55,8 @@ fn listener(consumers: &Consumers, background: &Background) -> Listener {
         };
         let context = Context { user, ..Context::default() };
         let (reaction, what) = match change {
-            Change::Arrived => (consumer.on_online(&context), "on_online"),
-            Change::Departed => (consumer.on_offline(&context), "on_offline"),
+            PresenceChange::Arrived => (consumer.on_online(&context), "on_online"),
+            PresenceChange::Departed => (consumer.on_offline(&context), "on_offline"),
         };
         background.start(consumer, context, reaction, what);
     })

@@ -13,27 +13,27 @@ use crate::{
     auth::{Authenticator, Cache, Keys},
     config::{Config, ConfigErrors, Secret},
     consumer::{ConsumerSet, Consumers},
-    http::{page::PageData, publish::Gate, serving::ServingConfig},
-    presence::Graces,
+    http::{page::PageData, publish::PublishGate, serving::ServingConfig},
+    presence::GracePeriods,
     telemetry::Metrics,
 };
 
 /// Reads the configuration again from the same place as at the start, and checks it as `check` does.
-pub type Reader = Arc<dyn Fn() -> Result<Config, ConfigErrors> + Send + Sync>;
+pub type ReadConfig = Arc<dyn Fn() -> Result<Config, ConfigErrors> + Send + Sync>;
 
 /// The parts of a node that a reload exchanges.
 pub struct Reload {
-    pub reader: Reader,
+    pub reader: ReadConfig,
     /// The configuration in effect.
     pub config: Config,
     pub consumers: Consumers,
     pub serving: Arc<ArcSwap<ServingConfig>>,
     pub authenticator: Arc<Authenticator>,
-    pub publish: Arc<Gate>,
+    pub publish: Arc<PublishGate>,
     /// The key of a node that receives its own events only and has no configured key; the same while the process runs.
     pub made_key: Secret,
     pub page: Option<PageData>,
-    pub graces: Graces,
+    pub graces: GracePeriods,
     pub metrics: Metrics,
     /// More connections than the workers were started for cannot be accepted.
     pub most_connections: usize,
@@ -45,7 +45,7 @@ pub struct Reload {
 impl Reload {
     /// From the configuration at the start.
     pub fn new(
-        reader: Reader,
+        reader: ReadConfig,
         config: Config,
         consumers: ConsumerSet,
         cache: &Arc<dyn Cache>,

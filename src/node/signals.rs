@@ -27,7 +27,7 @@ pub struct StopSignals {
 }
 
 /// Which signal asked the node to stop.
-pub struct Asked {
+pub struct StopRequest {
     /// Its name.
     pub name: &'static str,
     /// Its number.
@@ -38,10 +38,10 @@ pub struct Asked {
 
 impl StopSignals {
     /// Waits for the next one.
-    pub async fn next(&mut self) -> Asked {
+    pub async fn next(&mut self) -> StopRequest {
         tokio::select! {
-            _ = self.term.recv() => Asked { name: "SIGTERM", number: 15, interactive: false },
-            _ = self.interrupt.recv() => Asked { name: "SIGINT", number: 2, interactive: true },
+            _ = self.term.recv() => StopRequest { name: "SIGTERM", number: 15, interactive: false },
+            _ = self.interrupt.recv() => StopRequest { name: "SIGINT", number: 2, interactive: true },
         }
     }
 }

@@ -11,7 +11,7 @@ use anyhow::Context as _;
 use tokio::task::JoinHandle;
 
 use super::{build::Node, systemd, tokens};
-use crate::http::server::{self, Running};
+use crate::http::server::{self, RunningServer};
 
 /// A node that admits clients.
 pub struct Serving {
@@ -35,7 +35,7 @@ impl Node {
             // Clients that connect meanwhile wait in the socket; admitted now, they would be refused.
             systemd::ready(&self.layer).await;
         }
-        let Running { server, handle, address } = server::start(self.services(), given)
+        let RunningServer { server, handle, address } = server::start(self.services(), given)
             .with_context(|| format!("cannot listen on {}", self.config.server.listen))?;
         self.announce(address);
         let server = actix_rt::spawn(server);

@@ -15,7 +15,7 @@ use crate::{
     auth::{AuthError, Cache},
     config::AuthMethod,
     consumer::Consumers,
-    hub::{Dispatcher, Kick, Watched, Whom},
+    hub::{DisconnectTarget, Disconnection, Dispatcher, Watched},
     socket::close::Ending,
     warn_bounded,
 };
@@ -34,7 +34,7 @@ const MARGIN: Duration = Duration::from_millis(500);
 pub async fn look_after(cache: Arc<dyn Cache>, dispatcher: Arc<Dispatcher>, consumers: Consumers, period: Duration) {
     let mut looks = interval(period);
     looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let mut known = Known::default();
+    let mut known = LastSeen::default();
     loop {
         looks.tick().await;
         if known.run.is_none() && !consumers.now().set().iter().any(|one| one.auth().contains(&AuthMethod::WsToken)) {
@@ -53,17 +53,20 @@ pub async fn look_after(cache: Arc<dyn Cache>, dispatcher: Arc<Dispatcher>, cons
         if deleted.is_empty() {
             continue;
         }
-        let kick =
-            |one: Watched| Kick { whom: Whom::Principal(one.token), until: one.began, ending: Ending::revoked() };
-        let kicks: Vec<Kick> = deleted.into_iter().map(kick).collect();
+        let disconnection = |one: Watched| Disconnection {
+            target: DisconnectTarget::Principal(one.token),
+            until: one.began,
+            ending: Ending::revoked(),
+        };
+        let disconnections: Vec<Disconnection> = deleted.into_iter().map(disconnection).collect();
         // A token that is not handled in time is found deleted again at the next look.
-        dispatcher.ask_workers(move |shard| shard.kick(&kicks), PATIENCE).await;
+        dispatcher.ask_workers(move |shard| shard.disconnect(&disconnections), PATIENCE).await;
     }
 }
 
 /// What earlier looks found in the cache.
 #[derive(Default)]
-struct Known {
+struct LastSeen {
     /// The store's run (a number that changes when it loses its data), and since when.
     run: Option<(u64, Instant)>,
     /// The keys that were there.
@@ -75,11 +78,11 @@ struct Known {
 struct Seen {
     /// When it expires; its value may have been replaced by one with less time left since the client showed the token.
     end: Option<Instant>,
-    /// As [`Known::run`].
+    /// As [`LastSeen::run`].
     run: u64,
 }
 
-impl Known {
+impl LastSeen {
     /// The entries of `watched` with deleted keys.
     async fn deleted(&mut self, cache: &dyn Cache, mut watched: Vec<Watched>) -> Result<Vec<Watched>, AuthError> {
         let mut keys: Vec<Arc<str>> = watched.iter().map(|one| Arc::clone(&one.watch.key)).collect();
@@ -141,8 +144,8 @@ mod tests {
 
     use super::*;
     use crate::{
-        auth::{Cached, Ends},
-        event::{Fingerprint, Watch},
+        auth::{Cached, KeyExpiries},
+        event::{Fingerprint, WatchedToken},
     };
 
     /// The cache's next answer: its run, and the key "k".
@@ -154,9 +157,9 @@ mod tests {
         fn get<'a>(&'a self, _: &'a str) -> BoxFuture<'a, Result<Option<Cached>, AuthError>> {
             Box::pin(future::ready(Ok(None)))
         }
-        fn ends<'a>(&'a self, keys: &'a [Arc<str>]) -> BoxFuture<'a, Result<Ends, AuthError>> {
+        fn ends<'a>(&'a self, keys: &'a [Arc<str>]) -> BoxFuture<'a, Result<KeyExpiries, AuthError>> {
             let said = self.0.lock().unwrap().clone();
-            Box::pin(future::ready(said.map(|(run, end)| Ends { run, ends: vec![end; keys.len()] })))
+            Box::pin(future::ready(said.map(|(run, end)| KeyExpiries { run, ends: vec![end; keys.len()] })))
         }
         fn set<'a>(&'a self, _: &'a str, _: Bytes, _: Duration) -> BoxFuture<'a, Result<(), AuthError>> {
             Box::pin(future::ready(Ok(())))
@@ -171,16 +174,16 @@ mod tests {
     }
 
     fn token(end: Option<Instant>) -> Vec<Watched> {
-        let watch = Watch { key: "k".into(), end };
+        let watch = WatchedToken { key: "k".into(), end };
         vec![Watched { watch, token: Fingerprint::of_text("t"), began: Instant::now() }]
     }
 
-    async fn is_deleted(known: &mut Known, says: &Says, token: &[Watched]) -> bool {
+    async fn is_deleted(known: &mut LastSeen, says: &Says, token: &[Watched]) -> bool {
         !known.deleted(says, token.to_vec()).await.unwrap().is_empty()
     }
 
-    async fn started(run: u64, end: Option<Instant>) -> (Known, Says) {
-        let (mut known, says) = (Known::default(), Says(Mutex::new(Ok((run, Some(end))))));
+    async fn started(run: u64, end: Option<Instant>) -> (LastSeen, Says) {
+        let (mut known, says) = (LastSeen::default(), Says(Mutex::new(Ok((run, Some(end))))));
         assert!(!is_deleted(&mut known, &says, &token(end)).await);
         (known, says)
     }
@@ -225,7 +228,7 @@ mod tests {
             *says.0.lock().unwrap() = Ok((run, None));
             assert_eq!(is_deleted(&mut known, &says, &token).await, there, "run {run}");
         }
-        let mut known = Known::default();
+        let mut known = LastSeen::default();
         *says.0.lock().unwrap() = Ok((1, Some(Some(later(60)))));
         assert!(!is_deleted(&mut known, &says, &token).await);
         *says.0.lock().unwrap() = Ok((1, None));

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use serde_json::ser::Formatter;
 
 use super::PacketError;
-use crate::{event::Value, limited::Room};
+use crate::{event::Value, limited::Allowance};
 
 /// Replaces placeholders by their attachments. They are named by number, in any order, each exactly once.
 ///
@@ -51,7 +51,7 @@ fn fill(value: &mut Value, attachments: &mut [Option<Bytes>]) -> Result<(), Pack
 /// Writes JSON with placeholders for bytes, which it collects.
 pub(super) struct Placeholders<'a> {
     /// The limit shared by the text and its attachments.
-    pub room: &'a Room,
+    pub room: &'a Allowance,
     pub attachments: &'a mut VecDeque<Bytes>,
 }
 

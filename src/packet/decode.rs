@@ -13,7 +13,7 @@ use crate::event::Value;
 
 /// Limits of what a client may send.
 #[derive(Clone, Copy, Debug)]
-pub struct Limits {
+pub struct PacketLimits {
     /// Attachments of one packet.
     pub attachments: usize,
     /// Bytes of all attachments of one packet.
@@ -22,7 +22,7 @@ pub struct Limits {
 
 /// A complete packet of a client.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Incoming {
+pub enum ClientPacket {
     /// The client requests a namespace.
     Connect {
         /// The namespace.
@@ -41,7 +41,7 @@ pub enum Incoming {
         /// The id of the acknowledgement that the client waits for.
         ack: Option<u64>,
         /// The undecoded name and arguments.
-        source: Source,
+        source: RawEvent,
     },
     /// The answer to an event of the server.
     Ack {
@@ -61,15 +61,15 @@ pub enum Incoming {
 
 /// A valid event as its client wrote it: much smaller than its decoded values.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Source(Data);
+pub struct RawEvent(Data);
 
-impl Default for Source {
+impl Default for RawEvent {
     fn default() -> Self {
         Self(Data::Str(Text::default(), None))
     }
 }
 
-impl Source {
+impl RawEvent {
     /// A copy that does not keep the rest of its buffer in memory.
     pub fn copy(&self) -> Self {
         match &self.0 {
@@ -99,24 +99,24 @@ impl Source {
 
 /// Combines packets and their attachments. Small while nothing is incomplete.
 #[derive(Debug, Default)]
-pub struct Decoder(Option<Box<ParserState>>);
+pub struct PacketDecoder(Option<Box<ParserState>>);
 
-impl Decoder {
+impl PacketDecoder {
     /// A text message: a packet, or `None` while its attachments are still missing.
-    pub fn text(&mut self, text: Text, limits: &Limits) -> Result<Option<Incoming>, PacketError> {
+    pub fn text(&mut self, text: Text, limits: &PacketLimits) -> Result<Option<ClientPacket>, PacketError> {
         self.step(limits, |config, state| CommonParser.decode_str(config, state, text))
     }
 
     /// A binary message: the next attachment.
-    pub fn binary(&mut self, bytes: Bytes, limits: &Limits) -> Result<Option<Incoming>, PacketError> {
+    pub fn binary(&mut self, bytes: Bytes, limits: &PacketLimits) -> Result<Option<ClientPacket>, PacketError> {
         self.step(limits, |config, state| CommonParser.decode_bin(config, state, bytes))
     }
 
     fn step(
         &mut self,
-        limits: &Limits,
+        limits: &PacketLimits,
         decode: impl FnOnce(&ParseConfig, &ParserState) -> Result<Packet, ParseError>,
-    ) -> Result<Option<Incoming>, PacketError> {
+    ) -> Result<Option<ClientPacket>, PacketError> {
         let config = ParseConfig {
             max_incoming_binary_buf_size: limits.bytes,
             max_incoming_binaries: limits.attachments,
@@ -134,7 +134,7 @@ impl Decoder {
     }
 }
 
-fn refusal(error: &ParseError, limits: &Limits) -> PacketError {
+fn refusal(error: &ParseError, limits: &PacketLimits) -> PacketError {
     match error {
         ParseError::InvalidAttachments => PacketError::AttachmentCount,
         ParseError::TooManyAttachments { .. } => PacketError::TooManyAttachments(limits.attachments),
@@ -145,20 +145,20 @@ fn refusal(error: &ParseError, limits: &Limits) -> PacketError {
     }
 }
 
-fn read(packet: Packet) -> Result<Incoming, PacketError> {
+fn read(packet: Packet) -> Result<ClientPacket, PacketError> {
     let namespace = packet.ns;
     match packet.inner {
-        PacketData::Connect(data) => Ok(Incoming::Connect { namespace, auth: auth(data)? }),
-        PacketData::Disconnect => Ok(Incoming::Disconnect { namespace }),
+        PacketData::Connect(data) => Ok(ClientPacket::Connect { namespace, auth: auth(data)? }),
+        PacketData::Disconnect => Ok(ClientPacket::Disconnect { namespace }),
         PacketData::Event(data, ack) | PacketData::BinaryEvent(data, ack) => {
-            let source = Source(data.clone());
+            let source = RawEvent(data.clone());
             let (name, args) = event(data)?;
             let ack = ack.and_then(|id| u64::try_from(id).ok());
-            Ok(Incoming::Event { namespace, name, args, ack, source })
+            Ok(ClientPacket::Event { namespace, name, args, ack, source })
         }
         PacketData::EventAck(data, id) | PacketData::BinaryAck(data, id) => {
             let id = u64::try_from(id).map_err(|_| PacketError::Type)?;
-            Ok(Incoming::Ack { namespace, id, args: Value::List(list(data)?) })
+            Ok(ClientPacket::Ack { namespace, id, args: Value::List(list(data)?) })
         }
         // Only a server refuses connections.
         PacketData::ConnectError(_) => Err(PacketError::Type),

@@ -14,7 +14,7 @@ use socketioxide_core::{
 use socketioxide_parser_common::CommonParser;
 
 use super::{Payload, Text, attachments::Placeholders};
-use crate::limited::{Room, WriteError};
+use crate::limited::{Allowance, WriteError};
 
 /// An event: its arguments are a list that begins with the event's name. With `id` the client is asked for an
 /// acknowledgement. The arguments and their attachments take at most `limit` bytes.
@@ -64,7 +64,7 @@ fn ack_id(id: u64) -> Result<i64, WriteError> {
 
 /// A packet with these arguments. The crate writes everything before them: it has no writer that could be bounded.
 fn write(args: &impl Serialize, limit: usize, packet: impl FnOnce(Data) -> Packet) -> Result<Payload, WriteError> {
-    let room = Room::new(limit);
+    let room = Allowance::new(limit);
     let (mut list, mut attachments) = (room.writer(), VecDeque::new());
     let placeholders = Placeholders { room: &room, attachments: &mut attachments };
     args.serialize(&mut Serializer::with_formatter(&mut list, placeholders))

@@ -14,7 +14,7 @@ pub const SEPARATOR: u8 = 0x1e;
 
 /// A packet from a client.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Received {
+pub enum EnginePacket {
     /// `4…`: text for the protocol above.
     Message(Text),
     /// Bytes for the protocol above.
@@ -32,15 +32,15 @@ pub enum Received {
 }
 
 /// Parses a text message of a WebSocket, or one packet of a payload.
-pub fn parse(text: &str) -> Result<Received, PacketError> {
+pub fn parse(text: &str) -> Result<EnginePacket, PacketError> {
     match Packet::parse(ProtocolVersion::V4, Text::copy_from_slice(text)) {
-        Ok(Packet::Message(text)) => Ok(Received::Message(text)),
-        Ok(Packet::Binary(bytes)) => Ok(Received::Binary(bytes)),
-        Ok(Packet::Pong) => Ok(Received::Pong),
-        Ok(Packet::Close) => Ok(Received::Close),
-        Ok(Packet::PingUpgrade) => Ok(Received::Probe),
-        Ok(Packet::Upgrade) => Ok(Received::Upgrade),
-        Ok(Packet::Noop) => Ok(Received::Noop),
+        Ok(Packet::Message(text)) => Ok(EnginePacket::Message(text)),
+        Ok(Packet::Binary(bytes)) => Ok(EnginePacket::Binary(bytes)),
+        Ok(Packet::Pong) => Ok(EnginePacket::Pong),
+        Ok(Packet::Close) => Ok(EnginePacket::Close),
+        Ok(Packet::PingUpgrade) => Ok(EnginePacket::Probe),
+        Ok(Packet::Upgrade) => Ok(EnginePacket::Upgrade),
+        Ok(Packet::Noop) => Ok(EnginePacket::Noop),
         Err(PacketParseError::Base64Decode(_)) => Err(PacketError::Base64),
         // In version 4 only a server sends pings.
         Ok(_) | Err(_) => Err(PacketError::EngineType),
@@ -60,7 +60,7 @@ pub const fn binary_length(bytes: usize) -> usize {
 
 /// The data of the open packet.
 #[derive(Clone, Copy, Debug)]
-pub struct Open<'a> {
+pub struct OpenPacket<'a> {
     /// The session's id.
     pub sid: &'a str,
     /// Whether the client may upgrade to a WebSocket.
@@ -73,7 +73,7 @@ pub struct Open<'a> {
     pub max_payload: usize,
 }
 
-impl Open<'_> {
+impl OpenPacket<'_> {
     /// `0{"sid":"…","upgrades":["websocket"],"pingInterval":25000,"pingTimeout":20000,"maxPayload":1000000}`
     pub fn packet(&self) -> String {
         let upgrades: &[&str] = if self.upgrade { &["websocket"] } else { &[] };

@@ -3,13 +3,13 @@
 use bytes::Bytes;
 use proptest::prelude::*;
 
-use super::{engine::Received, *};
+use super::{engine::EnginePacket, *};
 use crate::{
     event::{Raw, Value},
     limited::WriteError,
 };
 
-const LIMITS: Limits = Limits { attachments: 4, bytes: 64 };
+const LIMITS: PacketLimits = PacketLimits { attachments: 4, bytes: 64 };
 
 fn value(json: &str) -> Value {
     serde_json::from_str(json).unwrap()
@@ -23,20 +23,20 @@ fn written(payload: &Payload) -> String {
 }
 
 /// Parses one text packet, without the Engine.IO type.
-fn read(text: &str) -> Result<Option<Incoming>, PacketError> {
-    checked(Decoder::default().text(Text::copy_from_slice(text), &LIMITS))
+fn read(text: &str) -> Result<Option<ClientPacket>, PacketError> {
+    checked(PacketDecoder::default().text(Text::copy_from_slice(text), &LIMITS))
 }
 
-fn event_in(namespace: &str, name: &str, args: Value, ack: Option<u64>) -> Incoming {
-    let source = Source::default();
-    Incoming::Event { namespace: Text::copy_from_slice(namespace), name: name.into(), args, ack, source }
+fn event_in(namespace: &str, name: &str, args: Value, ack: Option<u64>) -> ClientPacket {
+    let source = RawEvent::default();
+    ClientPacket::Event { namespace: Text::copy_from_slice(namespace), name: name.into(), args, ack, source }
 }
 
 /// The packet; an event without its source, which must decode to the same name and arguments.
-fn checked(packet: Result<Option<Incoming>, PacketError>) -> Result<Option<Incoming>, PacketError> {
-    let Ok(Some(Incoming::Event { namespace, name, args, ack, source })) = packet else { return packet };
+fn checked(packet: Result<Option<ClientPacket>, PacketError>) -> Result<Option<ClientPacket>, PacketError> {
+    let Ok(Some(ClientPacket::Event { namespace, name, args, ack, source })) = packet else { return packet };
     assert_eq!(source.copy().read(), Ok((name.clone(), args.clone())));
-    Ok(Some(Incoming::Event { namespace, name, args, ack, source: Source::default() }))
+    Ok(Some(ClientPacket::Event { namespace, name, args, ack, source: RawEvent::default() }))
 }
 
 #[test]
@@ -85,20 +85,20 @@ fn arguments_that_are_not_a_list_are_refused() {
 
 #[test]
 fn packets_of_a_client_are_read() {
-    let connect = |namespace: &str, auth| Incoming::Connect { namespace: Text::copy_from_slice(namespace), auth };
+    let connect = |namespace: &str, auth| ClientPacket::Connect { namespace: Text::copy_from_slice(namespace), auth };
     for (text, packet) in [
         ("0", connect("/", Value::Null)),
         (r#"0{"token":"123"}"#, connect("/", value(r#"{"token":"123"}"#))),
         ("0/custom,", connect("/custom", Value::Null)),
         (r#"0/custom,{"a":1}"#, connect("/custom", value(r#"{"a":1}"#))),
-        ("1", Incoming::Disconnect { namespace: "/".into() }),
-        ("1/custom,", Incoming::Disconnect { namespace: "/custom".into() }),
+        ("1", ClientPacket::Disconnect { namespace: "/".into() }),
+        ("1/custom,", ClientPacket::Disconnect { namespace: "/custom".into() }),
         (r#"2["hi"]"#, event_in("/", "hi", value("[]"), None)),
         (r#"20["hi",1]"#, event_in("/", "hi", value("[1]"), Some(0))),
         (r#"2/a,456["hi",{"b":[2]}]"#, event_in("/a", "hi", value(r#"[{"b":[2]}]"#), Some(456))),
         ("2[7,8]", event_in("/", "7", value("[8]"), None)),
-        ("317[]", Incoming::Ack { namespace: "/".into(), id: 17, args: value("[]") }),
-        ("3/a,4[false]", Incoming::Ack { namespace: "/a".into(), id: 4, args: value("[false]") }),
+        ("317[]", ClientPacket::Ack { namespace: "/".into(), id: 17, args: value("[]") }),
+        ("3/a,4[false]", ClientPacket::Ack { namespace: "/a".into(), id: 4, args: value("[false]") }),
         (r#"50-["hi"]"#, event_in("/", "hi", value("[]"), None)),
     ] {
         assert_eq!(read(text), Ok(Some(packet)), "{text}");
@@ -149,7 +149,7 @@ fn an_invalid_packet_is_an_error() {
 
 #[test]
 fn attachments_replace_their_placeholders() {
-    let mut decoder = Decoder::default();
+    let mut decoder = PacketDecoder::default();
     // The order is the client's own, and keys may be escaped as Python's clients write them.
     let text = r#"52-["up",{"pr\u00e9nom":{"_placeholder":true,"num":1}},{"num":0,"_placeholder":true},{"_placeholder":false}]"#;
     assert_eq!(decoder.text(text.into(), &LIMITS), Ok(None));
@@ -158,14 +158,14 @@ fn attachments_replace_their_placeholders() {
     let args = vec![named, Value::Bytes(Bytes::from_static(b"one")), value(r#"{"_placeholder":false}"#)];
     let whole = checked(decoder.binary(Bytes::from_static(b"two"), &LIMITS));
     assert_eq!(whole, Ok(Some(event_in("/", "up", Value::List(args), None))));
-    assert_eq!(decoder.text("1".into(), &LIMITS), Ok(Some(Incoming::Disconnect { namespace: "/".into() })));
+    assert_eq!(decoder.text("1".into(), &LIMITS), Ok(Some(ClientPacket::Disconnect { namespace: "/".into() })));
 }
 
 #[test]
 fn attachments_are_bounded_and_required() {
     assert_eq!(read("55-[\"hi\"]"), Err(PacketError::TooManyAttachments(4)));
     let waiting = |text: &'static str| {
-        let mut decoder = Decoder::default();
+        let mut decoder = PacketDecoder::default();
         assert_eq!(decoder.text(text.into(), &LIMITS), Ok(None));
         decoder
     };
@@ -173,9 +173,9 @@ fn attachments_are_bounded_and_required() {
     let large = Bytes::from(vec![0; 65]);
     assert_eq!(waiting(one).binary(large, &LIMITS), Err(PacketError::AttachmentsTooLarge(64)));
     assert_eq!(waiting(one).text("2[\"hi\"]".into(), &LIMITS), Err(PacketError::AttachmentDue));
-    assert_eq!(Decoder::default().binary(Bytes::new(), &LIMITS), Err(PacketError::UnexpectedBinary));
+    assert_eq!(PacketDecoder::default().binary(Bytes::new(), &LIMITS), Err(PacketError::UnexpectedBinary));
     for wrong in [r#"{"_placeholder":true}"#, r#"{"_placeholder":true,"num":1}"#, r#"{"_placeholder":true,"num":-1}"#] {
-        let mut decoder = Decoder::default();
+        let mut decoder = PacketDecoder::default();
         assert_eq!(decoder.text(format!("51-[\"hi\",{wrong}]").into(), &LIMITS), Ok(None));
         assert_eq!(decoder.binary(Bytes::new(), &LIMITS), Err(PacketError::Placeholder), "{wrong}");
     }
@@ -189,7 +189,7 @@ fn attachments_are_bounded_and_required() {
 #[test]
 fn an_attachment_named_twice_or_not_at_all_is_malformed() {
     let read = |text: &str, attachments: usize| {
-        let mut decoder = Decoder::default();
+        let mut decoder = PacketDecoder::default();
         let mut read = decoder.text(Text::copy_from_slice(text), &LIMITS);
         for _ in 0..attachments {
             assert_eq!(read, Ok(None), "{text}");
@@ -233,14 +233,14 @@ fn a_packet_with_its_attachments_stops_at_its_limit() {
 #[test]
 fn packets_of_engine_io_are_read() {
     for (text, packet) in [
-        ("4", Received::Message("".into())),
-        ("4hellé", Received::Message("hellé".into())),
-        ("bAQIDBA==", Received::Binary(Bytes::from_static(&[1, 2, 3, 4]))),
-        ("1", Received::Close),
-        ("3", Received::Pong),
-        ("2probe", Received::Probe),
-        ("5", Received::Upgrade),
-        ("6", Received::Noop),
+        ("4", EnginePacket::Message("".into())),
+        ("4hellé", EnginePacket::Message("hellé".into())),
+        ("bAQIDBA==", EnginePacket::Binary(Bytes::from_static(&[1, 2, 3, 4]))),
+        ("1", EnginePacket::Close),
+        ("3", EnginePacket::Pong),
+        ("2probe", EnginePacket::Probe),
+        ("5", EnginePacket::Upgrade),
+        ("6", EnginePacket::Noop),
     ] {
         assert_eq!(engine::parse(text), Ok(packet), "{text}");
     }
@@ -252,7 +252,7 @@ fn packets_of_engine_io_are_read() {
 
 #[test]
 fn a_session_is_opened_as_the_protocol_says() {
-    let open = engine::Open {
+    let open = engine::OpenPacket {
         sid: "a.b",
         upgrade: true,
         ping_interval: std::time::Duration::from_millis(300),
@@ -293,14 +293,14 @@ proptest! {
         prop_assume!(!["connect", "disconnect"].contains(&&*name));
         let mut all = vec![Value::from(name.clone())];
         all.extend(args.iter().cloned());
-        let limits = Limits { attachments: 1000, bytes: 1 << 20 };
-        let mut decoder = Decoder::default();
+        let limits = PacketLimits { attachments: 1000, bytes: 1 << 20 };
+        let mut decoder = PacketDecoder::default();
         let (text, attachments) = match event(&namespace, id, &Raw(&Value::List(all)), usize::MAX).unwrap() {
             Payload::Text(text) => (text, Vec::new()),
             Payload::Packet { text, attachments } => (text, attachments.to_vec()),
             Payload::Binary(_) => unreachable!(),
         };
-        let Ok(Received::Message(text)) = engine::parse(std::str::from_utf8(&text).unwrap()) else { panic!("{text:?}") };
+        let Ok(EnginePacket::Message(text)) = engine::parse(std::str::from_utf8(&text).unwrap()) else { panic!("{text:?}") };
         let mut read = decoder.text(text, &limits).unwrap();
         for bytes in attachments {
             prop_assert_eq!(read, None);
@@ -315,7 +315,7 @@ proptest! {
         ".*".prop_map(Ok),
         prop::collection::vec(any::<u8>(), 0..80).prop_map(Err),
     ], 0..12)) {
-        let mut decoder = Decoder::default();
+        let mut decoder = PacketDecoder::default();
         for piece in pieces {
             let _ = match piece {
                 Ok(text) => {

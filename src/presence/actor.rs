@@ -18,9 +18,9 @@ use tokio::{
 };
 
 use super::{
-    Graces, Listener, Member,
-    ledger::{Done, Ledger, Loss, News, Step},
-    store::{Beat, PresenceStore, Taken},
+    GracePeriods, Listener, PresenceMember,
+    ledger::{Announcement, ChangeResult, Ledger, MemberChange, RejoinReason},
+    store::{HeartbeatResult, PresenceStore, TakeoverResult},
 };
 use crate::{
     event::Value,
@@ -35,8 +35,8 @@ const STEPS: usize = 200;
 const STOP: Duration = Duration::from_secs(3);
 
 pub(super) enum PresenceCommand {
-    Enter(Member, Value, oneshot::Sender<bool>),
-    Leave(Member),
+    Enter(PresenceMember, Value, oneshot::Sender<bool>),
+    Leave(PresenceMember),
     /// The number of ids present on this node.
     Count(oneshot::Sender<usize>),
     Stop(oneshot::Sender<()>),
@@ -44,9 +44,9 @@ pub(super) enum PresenceCommand {
 
 /// The result of an exchange with Redis.
 enum Exchange {
-    Beat(Result<Beat, PoolError>),
-    Change(Vec<Step>, Result<Option<Vec<Done>>, PoolError>),
-    Take(String, Result<Taken, PoolError>),
+    Beat(Result<HeartbeatResult, PoolError>),
+    Change(Vec<MemberChange>, Result<Option<Vec<ChangeResult>>, PoolError>),
+    Take(String, Result<TakeoverResult, PoolError>),
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -60,7 +60,7 @@ enum Link {
 pub(super) struct PresenceActor {
     ledger: Ledger,
     listener: Listener,
-    graces: Graces,
+    graces: GracePeriods,
     metrics: Metrics,
     redis: Option<Redis>,
 }
@@ -80,7 +80,7 @@ struct Redis {
 
 impl PresenceActor {
     /// A node of a cluster, or without a store a single node.
-    pub fn new(store: Option<&Arc<PresenceStore>>, graces: Graces, listener: Listener, metrics: Metrics) -> Self {
+    pub fn new(store: Option<&Arc<PresenceStore>>, graces: GracePeriods, listener: Listener, metrics: Metrics) -> Self {
         let redis = store.map(|store| Redis {
             store: Arc::clone(store),
             // Three times as often as the lease requires, so that a dead node is found soon after its lease.
@@ -155,9 +155,9 @@ impl PresenceActor {
         let Some(redis) = &mut self.redis else {
             while self.ledger.has_steps() {
                 let steps = self.ledger.steps(STEPS);
-                let done = vec![Done::Changed; steps.len()];
-                let news = self.ledger.done(steps, &done, Instant::now());
-                self.tell(news);
+                let done = vec![ChangeResult::Changed; steps.len()];
+                let announcements = self.ledger.done(steps, &done, Instant::now());
+                self.announce(announcements);
             }
             return None;
         };
@@ -193,8 +193,8 @@ impl PresenceActor {
         match exchange {
             Exchange::Beat(Ok(beat)) => self.beaten(beat, now, beat_due),
             Exchange::Change(steps, Ok(Some(done))) => {
-                let news = self.ledger.done(steps, &done, now);
-                self.tell(news);
+                let announcements = self.ledger.done(steps, &done, now);
+                self.announce(announcements);
             }
             Exchange::Change(steps, Ok(None)) => {
                 self.ledger.put_back(&steps);
@@ -211,20 +211,20 @@ impl PresenceActor {
         }
     }
 
-    fn beaten(&mut self, beat: Beat, now: Instant, beat_due: &mut bool) {
+    fn beaten(&mut self, beat: HeartbeatResult, now: Instant, beat_due: &mut bool) {
         let Some(redis) = &mut self.redis else { return };
         match beat {
-            Beat::Lost(loss) => {
+            HeartbeatResult::Lost(loss) => {
                 let why = match loss {
-                    Loss::Lease => "this node was silent for too long and counted as dead",
-                    Loss::Data => "Redis has lost its data",
+                    RejoinReason::Lease => "this node was silent for too long and counted as dead",
+                    RejoinReason::Data => "Redis has lost its data",
                 };
                 log::warn!("presence: {why}; writing {} members again", self.ledger.count());
                 self.ledger.lost(loss);
                 redis.join = true;
                 *beat_due = true;
             }
-            Beat::Alive { epoch, dead } => {
+            HeartbeatResult::Alive { epoch, dead } => {
                 if redis.link == Link::Down {
                     log::info!("presence: Redis {} is back", redis.store.label());
                 }
@@ -243,7 +243,7 @@ impl PresenceActor {
         }
     }
 
-    fn taken(&mut self, dead: String, taken: Taken, now: Instant) {
+    fn taken(&mut self, dead: String, taken: TakeoverResult, now: Instant) {
         let Some(redis) = &mut self.redis else { return };
         let silent = if taken.goodbye { Duration::ZERO } else { redis.store.silence(redis.beat) };
         for (member, facts) in taken.members {
@@ -279,8 +279,8 @@ impl PresenceActor {
         }
     }
 
-    fn tell(&self, news: Vec<News>) {
-        for (change, member, facts) in news {
+    fn announce(&self, announcements: Vec<Announcement>) {
+        for (change, member, facts) in announcements {
             (self.listener)(change, member, facts);
         }
     }

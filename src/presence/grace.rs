@@ -6,12 +6,12 @@ use arc_swap::ArcSwap;
 
 /// How long a member of a scope may be away before it counts as gone; a handle.
 #[derive(Clone, Debug)]
-pub struct Graces {
+pub struct GracePeriods {
     by_scope: Arc<ArcSwap<HashMap<Arc<str>, Duration>>>,
     default: Duration,
 }
 
-impl Graces {
+impl GracePeriods {
     /// One grace for each given scope, and one for all others.
     pub fn new(by_scope: impl IntoIterator<Item = (Arc<str>, Duration)>, default: Duration) -> Self {
         Self { by_scope: Arc::new(ArcSwap::from_pointee(by_scope.into_iter().collect())), default }

@@ -11,19 +11,19 @@ use std::{
 
 use tokio::sync::oneshot;
 
-use super::{Change, Member};
+use super::{PresenceChange, PresenceMember};
 use crate::event::Value;
 
 /// One change of a member for Redis.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct Step {
-    pub member: Member,
-    pub what: What,
+pub(super) struct MemberChange {
+    pub member: PresenceMember,
+    pub what: Transition,
     pub facts: Value,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum What {
+pub(super) enum Transition {
     /// It arrived. `unsure`: this may have been written already, but the answer was lost.
     Came { unsure: bool },
     /// It left.
@@ -32,7 +32,7 @@ pub(super) enum What {
 
 /// The answer of Redis to one step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Done {
+pub(super) enum ChangeResult {
     /// Another node has the member, too, or this one had it before.
     NoChange,
     /// The cluster did not have it before, or has it no longer.
@@ -43,14 +43,14 @@ pub(super) enum Done {
 
 /// Why this node must join again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Loss {
+pub(super) enum RejoinReason {
     /// The other nodes considered it dead and took over its members.
     Lease,
     /// Redis lost its data.
     Data,
 }
 
-pub(super) type News = (Change, Member, Value);
+pub(super) type Announcement = (PresenceChange, PresenceMember, Value);
 
 /// Whether Redis lists a member for this node, as far as is known.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -93,7 +93,7 @@ enum Progress {
 }
 
 #[derive(Default)]
-struct Entry {
+struct LedgerEntry {
     facts: Value,
     connections: usize,
     /// Without connections: when it counts as gone.
@@ -105,7 +105,7 @@ struct Entry {
     waiter: Option<oneshot::Sender<bool>>,
 }
 
-impl Entry {
+impl LedgerEntry {
     const fn wanted(&self) -> bool {
         self.connections > 0 || self.until.is_some()
     }
@@ -122,15 +122,15 @@ impl Entry {
 
 #[derive(Default)]
 pub(super) struct Ledger {
-    entries: HashMap<Member, Entry>,
-    queue: VecDeque<Member>,
-    graces: BTreeMap<(Instant, u64), Member>,
+    entries: HashMap<PresenceMember, LedgerEntry>,
+    queue: VecDeque<PresenceMember>,
+    graces: BTreeMap<(Instant, u64), PresenceMember>,
     grace_number: u64,
 }
 
 impl Ledger {
     /// A connection has opened.
-    pub fn enter(&mut self, member: &Member, facts: Value, waiter: oneshot::Sender<bool>) {
+    pub fn enter(&mut self, member: &PresenceMember, facts: Value, waiter: oneshot::Sender<bool>) {
         let entry = self.entries.entry(member.clone()).or_default();
         entry.connections += 1;
         entry.until = None;
@@ -151,7 +151,7 @@ impl Ledger {
     }
 
     /// A connection has closed; the member counts as gone at `until`.
-    pub fn leave(&mut self, member: &Member, until: Instant) {
+    pub fn leave(&mut self, member: &PresenceMember, until: Instant) {
         let Some(entry) = self.entries.get_mut(member).filter(|entry| entry.connections > 0) else { return };
         entry.connections -= 1;
         if entry.connections == 0 {
@@ -159,7 +159,7 @@ impl Ledger {
         }
     }
 
-    fn wait(&mut self, member: &Member, until: Instant) {
+    fn wait(&mut self, member: &PresenceMember, until: Instant) {
         if let Some(entry) = self.entries.get_mut(member) {
             entry.until = Some(until);
             self.grace_number += 1;
@@ -186,7 +186,7 @@ impl Ledger {
         }
     }
 
-    fn queue(&mut self, member: &Member) {
+    fn queue(&mut self, member: &PresenceMember) {
         if let Some(entry) = self.entries.get_mut(member)
             && entry.progress == Progress::Idle
             && entry.wanted() != entry.listing.is_listed()
@@ -197,7 +197,7 @@ impl Ledger {
     }
 
     /// The steps to carry out now; each must return through [`Self::done`] or [`Self::failed`].
-    pub fn steps(&mut self, most: usize) -> Vec<Step> {
+    pub fn steps(&mut self, most: usize) -> Vec<MemberChange> {
         let mut steps = Vec::new();
         while steps.len() < most
             && let Some(member) = self.queue.pop_front()
@@ -207,36 +207,36 @@ impl Ledger {
             let unsure = entry.listing.is_unsure();
             // A member that is listed and wanted is queued to be written again before it expires.
             let what = match (entry.wanted(), entry.listing.is_listed()) {
-                (true, _) => What::Came { unsure },
-                (false, true) => What::Went { unsure },
-                (false, false) if unsure => What::Went { unsure },
+                (true, _) => Transition::Came { unsure },
+                (false, true) => Transition::Went { unsure },
+                (false, false) if unsure => Transition::Went { unsure },
                 (false, false) => {
                     self.entries.remove(&member);
                     continue;
                 }
             };
             entry.progress = Progress::UnderWay;
-            steps.push(Step { what, facts: entry.facts.clone(), member });
+            steps.push(MemberChange { what, facts: entry.facts.clone(), member });
         }
         steps
     }
 
     /// Redis has answered these steps.
-    pub fn done(&mut self, steps: Vec<Step>, answers: &[Done], now: Instant) -> Vec<News> {
-        let mut news = Vec::new();
-        for (Step { member, what, facts }, done) in steps.into_iter().zip(answers) {
+    pub fn done(&mut self, steps: Vec<MemberChange>, answers: &[ChangeResult], now: Instant) -> Vec<Announcement> {
+        let mut announcements = Vec::new();
+        for (MemberChange { member, what, facts }, done) in steps.into_iter().zip(answers) {
             let Some(entry) = self.entries.get_mut(&member) else { continue };
             entry.progress = Progress::Idle;
             match (what, *done) {
-                (What::Came { .. }, done) => {
-                    let came = done == Done::Changed && !entry.listing.is_listed();
+                (Transition::Came { .. }, done) => {
+                    let came = done == ChangeResult::Changed && !entry.listing.is_listed();
                     entry.listing = Listing::Listed;
                     entry.written = Some(now);
                     if !entry.answer(came) && came {
-                        news.push((Change::Arrived, member.clone(), facts));
+                        announcements.push((PresenceChange::Arrived, member.clone(), facts));
                     }
                 }
-                (What::Went { .. }, Done::Held(time)) => {
+                (Transition::Went { .. }, ChangeResult::Held(time)) => {
                     if entry.connections == 0 {
                         self.wait(&member, now + time);
                     } else {
@@ -244,10 +244,10 @@ impl Ledger {
                     }
                     continue;
                 }
-                (What::Went { .. }, done) => {
+                (Transition::Went { .. }, done) => {
                     entry.listing = Listing::Absent;
-                    if done == Done::Changed {
-                        news.push((Change::Departed, member.clone(), facts));
+                    if done == ChangeResult::Changed {
+                        announcements.push((PresenceChange::Departed, member.clone(), facts));
                     }
                     if !entry.wanted() {
                         self.entries.remove(&member);
@@ -256,11 +256,11 @@ impl Ledger {
             }
             self.queue(&member);
         }
-        news
+        announcements
     }
 
     /// These steps may have been carried out or not. They are queued again.
-    pub fn failed(&mut self, steps: &[Step]) {
+    pub fn failed(&mut self, steps: &[MemberChange]) {
         for step in steps {
             let Some(entry) = self.entries.get_mut(&step.member) else { continue };
             entry.listing = entry.listing.doubted();
@@ -272,7 +272,7 @@ impl Ledger {
     }
 
     /// These steps were not carried out; they are queued again.
-    pub fn put_back(&mut self, steps: &[Step]) {
+    pub fn put_back(&mut self, steps: &[MemberChange]) {
         for step in steps {
             let Some(entry) = self.entries.get_mut(&step.member) else { continue };
             if entry.line_up() {
@@ -294,19 +294,19 @@ impl Ledger {
     }
 
     /// Redis no longer lists this node's members, or not all of them; no step is under way.
-    pub fn lost(&mut self, loss: Loss) {
+    pub fn lost(&mut self, loss: RejoinReason) {
         for (member, entry) in &mut self.entries {
             match loss {
                 // A member in its grace belongs to the other nodes now, unless they have not taken it over yet; so it
                 // is removed, and its departure is reported only by the node that had it.
-                Loss::Lease if entry.connections == 0 => {
+                RejoinReason::Lease if entry.connections == 0 => {
                     entry.until = None;
                     entry.listing = Listing::Listed;
                 }
-                Loss::Lease => entry.listing = Listing::Absent,
-                Loss::Data if entry.wanted() => entry.listing = Listing::Absent,
+                RejoinReason::Lease => entry.listing = Listing::Absent,
+                RejoinReason::Data if entry.wanted() => entry.listing = Listing::Absent,
                 // It has left this node, and no other node can know that it was here.
-                Loss::Data => entry.listing = Listing::PerhapsAbsent,
+                RejoinReason::Data => entry.listing = Listing::PerhapsAbsent,
             }
             if entry.line_up() {
                 self.queue.push_back(member.clone());
@@ -315,7 +315,7 @@ impl Ledger {
     }
 
     /// Takes over a member of a dead node, and waits for its return until then.
-    pub fn adopt(&mut self, member: &Member, facts: Value, now: Instant, until: Instant) {
+    pub fn adopt(&mut self, member: &PresenceMember, facts: Value, now: Instant, until: Instant) {
         let entry = self.entries.entry(member.clone()).or_default();
         entry.listing = Listing::Listed;
         entry.written = Some(now);

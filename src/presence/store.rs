@@ -14,8 +14,8 @@ use std::{sync::Arc, time::Duration};
 use redis::{Script, Value as Reply, from_redis_value};
 
 use super::{
-    Member,
-    ledger::{Done, Loss, Step, What},
+    PresenceMember,
+    ledger::{ChangeResult, MemberChange, RejoinReason, Transition},
 };
 use crate::{
     event::Value,
@@ -38,7 +38,7 @@ const TAKE: usize = 200;
 pub(super) struct PresenceStore {
     pool: RedisPool,
     pub lease: Lease,
-    own: String,
+    node_key: String,
     beat: Script,
     change: Script,
     take: Script,
@@ -47,29 +47,29 @@ pub(super) struct PresenceStore {
 
 /// The result of a heartbeat.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Beat {
+pub(super) enum HeartbeatResult {
     /// This node must join, again or for the first time.
-    Lost(Loss),
+    Lost(RejoinReason),
     /// It belongs to this epoch; these nodes are dead.
     Alive { epoch: String, dead: Vec<String> },
 }
 
 /// The result of a take-over step.
 #[derive(Debug, Default)]
-pub(super) struct Taken {
+pub(super) struct TakeoverResult {
     /// No member is left.
     pub complete: bool,
     /// The node had stopped regularly, not died.
     pub goodbye: bool,
     /// The members that are now this node's.
-    pub members: Vec<(Member, Value)>,
+    pub members: Vec<(PresenceMember, Value)>,
 }
 
 impl PresenceStore {
     pub fn new(host: Host, lease: Lease) -> Self {
         Self {
             pool: lease.pool(host, CONNECTIONS),
-            own: format!("{NODE}{}", lease.node),
+            node_key: format!("{NODE}{}", lease.node),
             lease,
             beat: Script::new(include_str!("beat.lua")),
             change: Script::new(include_str!("change.lua")),
@@ -93,9 +93,9 @@ impl PresenceStore {
     }
 
     /// Renews the lease; with `join` the node joins whatever epoch there is.
-    pub async fn beat(&self, epoch: &str, join: bool) -> Result<Beat, PoolError> {
+    pub async fn beat(&self, epoch: &str, join: bool) -> Result<HeartbeatResult, PoolError> {
         let mut call = self.beat.prepare_invoke();
-        for key in [NODES, &self.own, IDS, EPOCH, RECOVERING] {
+        for key in [NODES, &self.node_key, IDS, EPOCH, RECOVERING] {
             call.key(key);
         }
         call.arg(&self.lease.node).arg(millis(self.lease.length())).arg(millis(KEEP)).arg(epoch);
@@ -104,25 +104,25 @@ impl PresenceStore {
         let mut words = reply.into_iter().map(|word| from_redis_value::<String>(word).unwrap_or_default());
         let (first, second) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
         Ok(match (first.as_str(), second.as_str()) {
-            ("lost", "lease") => Beat::Lost(Loss::Lease),
-            ("lost", _) => Beat::Lost(Loss::Data),
-            _ => Beat::Alive { epoch: first, dead: words.collect() },
+            ("lost", "lease") => HeartbeatResult::Lost(RejoinReason::Lease),
+            ("lost", _) => HeartbeatResult::Lost(RejoinReason::Data),
+            _ => HeartbeatResult::Alive { epoch: first, dead: words.collect() },
         })
     }
 
     /// Carries out steps; `None` if this node must join first.
-    pub async fn change(&self, epoch: &str, steps: &[Step]) -> Result<Option<Vec<Done>>, PoolError> {
+    pub async fn change(&self, epoch: &str, steps: &[MemberChange]) -> Result<Option<Vec<ChangeResult>>, PoolError> {
         let mut call = self.change.prepare_invoke();
-        for key in [NODES, &self.own, IDS, EPOCH, RECOVERING] {
+        for key in [NODES, &self.node_key, IDS, EPOCH, RECOVERING] {
             call.key(key);
         }
         call.arg(&self.lease.node).arg(millis(KEEP)).arg(epoch).arg(MEMBER);
-        for Step { member, what, facts } in steps {
+        for MemberChange { member, what, facts } in steps {
             let what = match what {
-                What::Came { unsure: false } => "+",
-                What::Came { unsure: true } => "p",
-                What::Went { unsure: false } => "-",
-                What::Went { unsure: true } => "m",
+                Transition::Came { unsure: false } => "+",
+                Transition::Came { unsure: true } => "p",
+                Transition::Went { unsure: false } => "-",
+                Transition::Went { unsure: true } => "m",
             };
             let facts = serde_json::to_string(facts).unwrap_or_default();
             call.arg(what).arg(field(member)).arg(&*member.id).arg(facts);
@@ -133,20 +133,20 @@ impl PresenceStore {
         };
         let held = Duration::from_millis(u64::try_from(*recovering).unwrap_or_default());
         let done = codes.iter().map(|code| match code {
-            0 => Done::NoChange,
-            1 => Done::Changed,
-            _ => Done::Held(held),
+            0 => ChangeResult::NoChange,
+            1 => ChangeResult::Changed,
+            _ => ChangeResult::Held(held),
         });
         Ok(Some(done.collect()))
     }
 
     /// Takes over some members of a dead node.
-    pub async fn take(&self, dead: &str) -> Result<Taken, PoolError> {
+    pub async fn take(&self, dead: &str) -> Result<TakeoverResult, PoolError> {
         let mut call = self.take.prepare_invoke();
-        call.key(NODES).key(&self.own).key(format!("{NODE}{dead}"));
+        call.key(NODES).key(&self.node_key).key(format!("{NODE}{dead}"));
         call.arg(&self.lease.node).arg(millis(KEEP)).arg(MEMBER).arg(dead).arg(TAKE);
         let reply: Vec<Reply> = self.pool.invoke(&call).await?;
-        let mut taken = Taken {
+        let mut taken = TakeoverResult {
             complete: matches!(reply.first(), Some(Reply::Int(1))),
             goodbye: matches!(reply.get(1), Some(Reply::Int(1))),
             members: Vec::new(),
@@ -164,7 +164,7 @@ impl PresenceStore {
     /// Leaves this node's members to the other nodes.
     pub async fn goodbye(&self) -> Result<(), PoolError> {
         let mut call = self.goodbye.prepare_invoke();
-        call.key(NODES).key(&self.own).arg(&self.lease.node).arg(millis(KEEP));
+        call.key(NODES).key(&self.node_key).arg(&self.lease.node).arg(millis(KEEP));
         self.pool.invoke(&call).await
     }
 
@@ -175,11 +175,11 @@ impl PresenceStore {
 }
 
 /// A unique text for a member.
-fn field(member: &Member) -> String {
+fn field(member: &PresenceMember) -> String {
     serde_json::json!([&*member.scope, &*member.id]).to_string()
 }
 
-fn of_field(text: &[u8]) -> Option<Member> {
+fn of_field(text: &[u8]) -> Option<PresenceMember> {
     let (scope, id): (Arc<str>, Arc<str>) = serde_json::from_slice(text).ok()?;
-    Some(Member { scope, id })
+    Some(PresenceMember { scope, id })
 }

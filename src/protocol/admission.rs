@@ -10,8 +10,8 @@ use tokio::time::timeout;
 use super::{
     endpoint::Namespace,
     refusal::Refusal,
-    services::{Refused, WorkerServices},
-    session::Part,
+    services::{AdmitError, WorkerServices},
+    session::Binding,
 };
 use crate::{
     admission::UserPermit,
@@ -42,7 +42,7 @@ pub struct Client<'a> {
 
 /// The identity of a client from its token, and its entry among those who can be disconnected.
 #[derive(Clone)]
-struct Known {
+struct Identified {
     identity: Identity,
     principal: Option<Rc<Principal>>,
     /// Whether the connection ends with the token, and when its check began.
@@ -52,7 +52,7 @@ struct Known {
 
 /// A client admitted by at least one consumer.
 pub struct Admitted {
-    parts: Vec<Part>,
+    bindings: Vec<Binding>,
     /// The subprotocol to echo, if any.
     pub(super) subprotocol: Option<String>,
     pub(super) groups: Vec<(GroupName, ConsumerId)>,
@@ -88,21 +88,21 @@ impl Admission {
         admitted.ok_or_else(|| refused.unwrap_or(Refusal::Namespace))
     }
 
-    /// Admits a client and joins its groups, in time, as a member that gets nothing before it is seated: the message
+    /// Admits a client and joins its groups, in time, as a member that gets nothing before it receives: the message
     /// that confirms the connection must come first.
     pub async fn let_in(
         &self,
         namespace: &Namespace,
         client: Client<'_>,
         attempt: u32,
-    ) -> Result<(Rc<Member>, Box<[Part]>), Refusal> {
+    ) -> Result<(Rc<Member>, Box<[Binding]>), Refusal> {
         let (connection, id) = (Rc::clone(client.connection), Arc::clone(&client.context.id));
         self.in_time(namespace, async {
             let mut admitted = self.admit(namespace, client).await?;
-            let parts = admitted.take_parts();
+            let bindings = admitted.take_parts();
             let member = admitted.member(|topics| Member::waiting(Rc::clone(&connection), id, topics));
             self.join(admitted, &member, &connection, attempt).await?;
-            Ok((member, parts))
+            Ok((member, bindings))
         })
         .await
     }
@@ -140,7 +140,7 @@ impl Admission {
         head: &RequestHead<'_>,
         token: Option<&str>,
         connection: &Rc<Connection>,
-    ) -> Result<Known, AuthError> {
+    ) -> Result<Identified, AuthError> {
         let began = Instant::now();
         let (authenticator, methods) = (&self.services.authenticator, alike.first().map_or(&[][..], |one| one.auth()));
         let identity = match token {
@@ -154,19 +154,19 @@ impl Admission {
         let identity = identity?;
         let ends = alike.iter().any(|consumer| consumer.ends_with_token());
         let principal = self.services.enter(connection, &identity, &identity.user, ends, began)?;
-        Ok(Known { identity, principal, ends, began })
+        Ok(Identified { identity, principal, ends, began })
     }
 
     /// Whether a consumer admits a client, and the groups that it then joins.
     async fn ask(
         &self,
         consumer: &Arc<Consumer>,
-        known: Known,
+        known: Identified,
         context: Context,
         connection: &Rc<Connection>,
         admitted: &mut Option<Admitted>,
     ) -> Result<(), Refusal> {
-        let Known { mut identity, mut principal, ends, began } = known;
+        let Identified { mut identity, mut principal, ends, began } = known;
         let subject = user_id_of(&identity.user);
         // Only `on_admit` can set another user than the token's.
         let user = if consumer.has_on_admit() { identity.user.clone() } else { take(&mut identity.user) };
@@ -174,7 +174,7 @@ impl Admission {
         if !consumer.may_keep(context.weight()) {
             return Err(Refusal::State);
         }
-        let context = self.services.admit(consumer, context).await.map_err(|Refused(text)| Refusal::Denied(text))?;
+        let context = self.services.admit(consumer, context).await.map_err(|AdmitError(text)| Refusal::Denied(text))?;
         // The user found by `on_admit` replaces the token's user, also where connections are counted and disconnected.
         // A user without an id remains the token's: when the token or its user ends, the connection must be found.
         let found = user_id_of(&context.user).filter(|found| subject.as_ref() != Some(found));
@@ -187,7 +187,7 @@ impl Admission {
         let everybody = consumer.namespace().and_then(|name| GroupName::of_namespace(name).ok());
 
         let all = admitted.get_or_insert_with(|| Admitted {
-            parts: Vec::with_capacity(1),
+            bindings: Vec::with_capacity(1),
             subprotocol: identity.subprotocol,
             groups: Vec::new(),
             permits: Vec::new(),
@@ -195,7 +195,7 @@ impl Admission {
             gap_consumer: None,
         });
         all.gap_consumer = all.gap_consumer.or_else(|| consumer.asks_for_gaps(&context).then(|| consumer.id()));
-        all.parts.push(Part::new(Arc::clone(consumer), context, principal));
+        all.bindings.push(Binding::new(Arc::clone(consumer), context, principal));
         all.permits.extend(permit);
         all.groups.extend(groups.into_iter().chain(everybody).map(|group| (group, consumer.id())));
         Ok(())
@@ -221,8 +221,8 @@ impl Admitted {
     }
 
     /// Its consumers' parts in the session.
-    pub fn take_parts(&mut self) -> Box<[Part]> {
-        take(&mut self.parts).into_boxed_slice()
+    pub fn take_parts(&mut self) -> Box<[Binding]> {
+        take(&mut self.bindings).into_boxed_slice()
     }
 
     /// Gives its users' permits to the connection, for as long as this attempt lasts.

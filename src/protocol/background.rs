@@ -13,7 +13,7 @@ use std::{
 
 use tokio::runtime::Handle;
 
-use super::effects::{Stage, Step, Wait, carry_out};
+use super::effects::{Remaining, Stage, Wait, carry_out};
 use crate::{
     backend::Backend,
     consumer::{Consumer, Context, Effect, Reaction},
@@ -61,16 +61,16 @@ impl Background {
             // Not in the `match`: the stage must not live across the await.
             let step = carry_out(effect, consumer, Stage::Background(&mut context));
             match step {
-                Step::Wait(Wait::Publish { group, body, .. }) => {
+                Remaining::Wait(Wait::Publish { group, body, .. }) => {
                     if let Err(error) = self.layer.publish(&group, &body).await {
                         warn_bounded!("{}: cannot publish an event for group {group}: {error}", consumer.name());
                     }
                 }
-                Step::Wait(Wait::Call { request, then }) => {
+                Remaining::Wait(Wait::Call { request, then }) => {
                     let outcome = self.backend.call(*request).await;
                     work.extend(consumer.resume(&context, &then, outcome).effects.into_iter().rev());
                 }
-                Step::Done | Step::Refuse(_) | Step::Ask { .. } | Step::Wait(_) => {}
+                Remaining::Done | Remaining::Refuse(_) | Remaining::Ask { .. } | Remaining::Wait(_) => {}
             }
         }
     }

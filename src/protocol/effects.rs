@@ -2,11 +2,12 @@
 //! connection.
 //!
 //! In: an [`Effect`], from a handler or another part of a consumer, and the [`Stage`]. Immediate effects are carried
-//! out here. Out: the remaining [`Step`], for the caller, which keeps the order. It never waits, and starts no task.
+//! out here. Out: the remaining [`Remaining`], for the caller, which keeps the order. It never waits, and starts no
+//! task.
 
 use std::{cell::RefCell, rc::Rc, sync::Arc, time::Duration};
 
-use super::part::Part;
+use super::binding::Binding;
 use crate::{
     auth::claims::user_id_of,
     config::Secret,
@@ -34,14 +35,14 @@ pub(super) enum Stage<'a> {
     /// A client requests admission: nothing can be sent to it, and it has joined nothing.
     Admission(&'a mut Context),
     /// The connection is open.
-    Open(Open<'a>),
+    Open(Opened<'a>),
     /// Without a connection: the client has gone, or a user is online or offline.
     Background(&'a mut Context),
 }
 
 /// An open connection, with the consumer's part in it.
-pub(super) struct Open<'a> {
-    pub part: &'a Part,
+pub(super) struct Opened<'a> {
+    pub binding: &'a Binding,
     /// `None` once the client has gone.
     pub member: &'a RefCell<Option<Rc<Member>>>,
     pub outlet: &'a dyn Outlet,
@@ -50,7 +51,7 @@ pub(super) struct Open<'a> {
 }
 
 /// What remains to be done for an effect.
-pub(super) enum Step {
+pub(super) enum Remaining {
     /// Nothing.
     Done,
     /// Refuse the client with this text; only at admission.
@@ -82,35 +83,35 @@ pub(super) struct FailureReplies {
 }
 
 /// Carries out one effect of a consumer, as far as it is immediate.
-pub(super) fn carry_out(effect: Effect, consumer: &Consumer, stage: Stage<'_>) -> Step {
+pub(super) fn carry_out(effect: Effect, consumer: &Consumer, stage: Stage<'_>) -> Remaining {
     use Stage::{Admission, Background, Open};
     match (effect, stage) {
         // At every stage.
         (Effect::Set(vars), stage) => stage.change(|context| context.vars = vars),
-        (Effect::User(user), Open(open)) if open.part.user_id() != user_id_of(&user) => {
-            return Step::Wait(Wait::BecomeUser(user));
+        (Effect::User(user), Open(open)) if open.binding.user_id() != user_id_of(&user) => {
+            return Remaining::Wait(Wait::BecomeUser(user));
         }
         (Effect::User(user), stage) => stage.change(|context| context.user = user),
-        (Effect::Call { request, then }, _) => return Step::Wait(Wait::Call { request, then }),
+        (Effect::Call { request, then }, _) => return Remaining::Wait(Wait::Call { request, then }),
 
         // Not before admission.
         (Effect::Publish { group, body, failed }, Open(_) | Background(_)) => {
-            return Step::Wait(Wait::Publish { group, body, failed });
+            return Remaining::Wait(Wait::Publish { group, body, failed });
         }
 
         // Only if there is a client to refuse.
-        (Effect::Refuse { message }, Admission(_)) => return Step::Refuse(message),
+        (Effect::Refuse { message }, Admission(_)) => return Remaining::Refuse(message),
         (Effect::Refuse { message }, Open(open)) => open.outlet.close(CloseCode::POLICY_VIOLATION, &message),
 
         // Only if the connection is open.
         (Effect::Reply(payload), Open(open)) => open.outlet.send(&payload),
-        (Effect::Ask { args, timeout, then }, Open(_)) => return Step::Ask { args, timeout, then },
+        (Effect::Ask { args, timeout, then }, Open(_)) => return Remaining::Ask { args, timeout, then },
         (Effect::Subscribe(names), Open(open)) => open.subscribe(names),
         (Effect::Unsubscribe(names), Open(open)) => open.unsubscribe(&names),
-        (Effect::Join { groups, failed }, Open(_)) => return Step::Wait(Wait::Join { groups, failed }),
+        (Effect::Join { groups, failed }, Open(_)) => return Remaining::Wait(Wait::Join { groups, failed }),
         (Effect::Leave(groups), Open(open)) => open.leave(&groups),
         (Effect::Refresh { token, then, denied, failed }, Open(_)) => {
-            return Step::Wait(Wait::Refresh { token, then, replies: FailureReplies { denied, failed } });
+            return Remaining::Wait(Wait::Refresh { token, then, replies: FailureReplies { denied, failed } });
         }
         (Effect::Close { code, reason }, Open(open)) => {
             // The configuration was checked to contain only codes that may be sent.
@@ -122,14 +123,14 @@ pub(super) fn carry_out(effect: Effect, consumer: &Consumer, stage: Stage<'_>) -
             log::debug!("{}: {effect:?} has no effect {}", consumer.name(), stage.label());
         }
     }
-    Step::Done
+    Remaining::Done
 }
 
 impl Stage<'_> {
     fn change(self, change: impl FnOnce(&mut Context)) {
         match self {
             Self::Admission(context) | Self::Background(context) => change(context),
-            Self::Open(open) => open.part.change(change),
+            Self::Open(open) => open.binding.change(change),
         }
     }
 
@@ -142,13 +143,13 @@ impl Stage<'_> {
     }
 }
 
-impl Open<'_> {
+impl Opened<'_> {
     fn member(&self) -> Option<Rc<Member>> {
         self.member.borrow().clone()
     }
 
     fn subscribe(&self, names: Vec<Arc<str>>) {
-        let max = self.part.consumer.topics().max;
+        let max = self.binding.consumer.topics().max;
         let Some(member) = self.member() else { return };
         if member.subscribe(names, max).is_err() {
             self.metrics.closed("too_many_topics");
@@ -165,7 +166,7 @@ impl Open<'_> {
     fn leave(&self, groups: &[GroupName]) {
         if let Some(member) = self.member() {
             for group in groups {
-                self.shard.leave(&member, group, self.part.consumer.id());
+                self.shard.leave(&member, group, self.binding.consumer.id());
             }
         }
     }
@@ -203,10 +204,10 @@ mod tests {
         let consumer = consumers.iter().next().unwrap();
         let mut context = Context::default();
         let steps = effects().map(|effect| match carry_out(effect, consumer, stage(&mut context)) {
-            Step::Done => "",
-            Step::Refuse(_) => "refuse",
-            Step::Ask { .. } => "ask",
-            Step::Wait(_) => "wait",
+            Remaining::Done => "",
+            Remaining::Refuse(_) => "refuse",
+            Remaining::Ask { .. } => "ask",
+            Remaining::Wait(_) => "wait",
         });
         (steps.to_vec(), context)
     }

@@ -14,7 +14,7 @@ use crate::{
     consumer::{Consumer, Context},
     event::{GapReason, Incoming, Payload, Value},
     hub::Member,
-    socket::{Connection, Handler, close::CloseCode},
+    socket::{Connection, ConnectionHandler, close::CloseCode},
 };
 
 /// Admits a client and opens its session; returns the subprotocol to echo, if any.
@@ -32,14 +32,14 @@ pub async fn admit(
     let client = Client { head, connection, context };
     let work = async {
         let mut admitted = admission.admit(namespace, client).await?;
-        let (parts, subprotocol) = (admitted.take_parts(), admitted.subprotocol.take());
+        let (bindings, subprotocol) = (admitted.take_parts(), admitted.subprotocol.take());
         let member = admitted.member(|topics| match id.is_empty() {
             true => Member::new(Rc::clone(connection), topics),
             false => Member::named(Rc::clone(connection), id, topics),
         });
         let outlet = Rc::clone(connection) as Rc<dyn Outlet>;
-        let session = Session::new(Rc::clone(&admission.services), outlet, Rc::clone(&member), parts, 0);
-        connection.handled_by(Rc::clone(&session) as Rc<dyn Handler>);
+        let session = Session::new(Rc::clone(&admission.services), outlet, Rc::clone(&member), bindings, 0);
+        connection.handled_by(Rc::clone(&session) as Rc<dyn ConnectionHandler>);
         // Before a handler can change the user.
         admitted.keep_permits(connection, 0);
         // The greeting is in the outbox before the first event can arrive.
@@ -93,7 +93,7 @@ impl Outlet for Connection {
     }
 }
 
-impl Handler for Session {
+impl ConnectionHandler for Session {
     fn received(self: Rc<Self>, _connection: &Rc<Connection>, message: Incoming<'_>) {
         Self::received(&self, message, None);
     }

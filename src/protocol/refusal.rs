@@ -8,7 +8,7 @@ use std::{borrow::Cow, time::Duration};
 use log::Level;
 
 use crate::{
-    admission::{Limit, Refused as Limited},
+    admission::{Limit, OverLimit as Limited},
     auth::AuthError,
     config::Reject,
     consumer::{Consumer, GroupError},
@@ -106,7 +106,7 @@ pub struct Row<'a> {
     /// Whether a plain WebSocket is accepted only to be closed, if the consumer has a close code for that.
     pub close: Close,
     /// The message of `connect_error`.
-    pub connect_error: Told<'a>,
+    pub connect_error: ConnectErrorText<'a>,
 }
 
 /// The close of a plain WebSocket, instead of an answer that a browser cannot read.
@@ -122,7 +122,7 @@ pub enum Close {
 
 /// The text of `connect_error`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Told<'a> {
+pub enum ConnectErrorText<'a> {
     /// This text.
     Text(&'a str),
     /// The consumer's text for a client without a token.
@@ -155,11 +155,10 @@ impl Refusal {
                 .saying("the node is receiving too much data"),
             Self::NotReady => Row { retry_after: SOON, level: Level::Debug, ..Row::UNAVAILABLE }
                 .saying("the channel layer is not ready"),
-            Self::Namespace => {
-                Row { connect_error: Told::Text("Invalid namespace"), ..Row::BAD_REQUEST }.saying("Invalid namespace")
-            }
+            Self::Namespace => Row { connect_error: ConnectErrorText::Text("Invalid namespace"), ..Row::BAD_REQUEST }
+                .saying("Invalid namespace"),
             Self::Auth(error) => unknown(error),
-            Self::Denied(text) => Row { connect_error: Told::Text(text), ..Row::DENIED }.saying(text),
+            Self::Denied(text) => Row { connect_error: ConnectErrorText::Text(text), ..Row::DENIED }.saying(text),
             Self::Groups(error) => {
                 let row = match error {
                     GroupError::Ambiguous(_) => Row { label: AMBIGUOUS, level: Level::Warn, ..Row::DENIED },
@@ -171,7 +170,7 @@ impl Refusal {
             Self::State => {
                 let text = "query, token and auth data together are too large";
                 let row = Row { label: "state_too_large", level: Level::Warn, status: 431, ..Row::DENIED };
-                Row { connect_error: Told::Text(text), ..row }.saying(text)
+                Row { connect_error: ConnectErrorText::Text(text), ..row }.saying(text)
             }
             Self::Layer(LayerError::Unavailable { reason, retry_after }) => {
                 Row { retry_after: Some(*retry_after), ..Row::UNAVAILABLE }
@@ -200,10 +199,10 @@ impl Refusal {
     /// The message of Socket.IO's `connect_error`, with this consumer's texts.
     pub fn connect_error<'a>(&'a self, consumer: &'a Consumer) -> &'a str {
         match self.row().connect_error {
-            Told::Text(text) => text,
-            Told::Missing => consumer.rejection_text(true),
-            Told::Invalid => consumer.rejection_text(false),
-            Told::Unavailable => UNAVAILABLE,
+            ConnectErrorText::Text(text) => text,
+            ConnectErrorText::Missing => consumer.rejection_text(true),
+            ConnectErrorText::Invalid => consumer.rejection_text(false),
+            ConnectErrorText::Unavailable => UNAVAILABLE,
         }
     }
 
@@ -216,7 +215,7 @@ impl Refusal {
             Self::Layer(error) => warn_bounded!("{who}: a client is refused: {error}"),
             Self::Groups(error) => warn_bounded!("{who}: a client is refused: {error}"),
             Self::Late => {
-                warn_bounded!("{who}: a client is refused: admission took longer than limits.admission_timeout")
+                warn_bounded!("{who}: a client is refused: admission took longer than limits.admission_timeout");
             }
             _ => warn_bounded!("{who}: a client is refused: {detail}"),
         }
@@ -235,7 +234,7 @@ impl Row<'static> {
         retry_after: None,
         headers: &[],
         close: Close::Never,
-        connect_error: Told::Unavailable,
+        connect_error: ConnectErrorText::Unavailable,
     };
 
     /// A consumer refuses.
@@ -243,7 +242,7 @@ impl Row<'static> {
         label: "denied",
         status: 403,
         close: Close::AsConfigured,
-        connect_error: Told::Invalid,
+        connect_error: ConnectErrorText::Invalid,
         ..Self::BAD_REQUEST
     };
 
@@ -308,14 +307,14 @@ fn limited(limit: Limit) -> Row<'static> {
         code: Some(4),
         limit: Some(key),
         close: if matches!(limit, Limit::User) { Close::TryAgainLater } else { Close::Never },
-        connect_error: if status == 429 { Told::Text(text) } else { Told::Unavailable },
+        connect_error: if status == 429 { ConnectErrorText::Text(text) } else { ConnectErrorText::Unavailable },
         ..Row::BAD_REQUEST
     }
 }
 
 fn unknown(error: &AuthError) -> Row<'static> {
     let row = match error {
-        AuthError::Missing => Row { connect_error: Told::Missing, ..Row::DENIED },
+        AuthError::Missing => Row { connect_error: ConnectErrorText::Missing, ..Row::DENIED },
         AuthError::Invalid(_) | AuthError::Revoked => Row::DENIED,
         AuthError::Origin => Row { close: Close::Never, ..Row::DENIED },
         AuthError::Unconfigured(_) | AuthError::Unavailable { .. } => Row::UNAVAILABLE,
@@ -465,8 +464,8 @@ Late                   | timeout WARN             | 503 admission took too long;
         limit.into_iter().for_each(|limit| answer += &format!("; {limit}"));
         retry_after.into_iter().for_each(|time| answer += &format!("; Retry-After {}s", time.as_secs_f32()));
         headers.iter().for_each(|(name, value)| answer += &format!("; {name}: {value}"));
-        let told = refusal.connect_error(consumer);
-        format!("{} | {label} {level} | {answer} | {close} | {told}", cause(refusal))
+        let text = refusal.connect_error(consumer);
+        format!("{} | {label} {level} | {answer} | {close} | {text}", cause(refusal))
     }
 
     fn row_of(line: &str) -> String {

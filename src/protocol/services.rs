@@ -4,7 +4,7 @@ use std::{rc::Rc, sync::Arc};
 
 use super::{
     background::Background,
-    effects::{Stage, Step, Wait, carry_out},
+    effects::{Remaining, Stage, Wait, carry_out},
 };
 use crate::{
     admission::AdmissionControl,
@@ -37,17 +37,17 @@ pub struct WorkerServices {
 
 /// Why a connection is not admitted: the text for the client.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Refused(pub String);
+pub struct AdmitError(pub String);
 
 impl WorkerServices {
     /// Runs the consumer's `on_admit` for an authenticated user; returns the context after it.
-    pub async fn admit(&self, consumer: &Consumer, mut context: Context) -> Result<Context, Refused> {
+    pub async fn admit(&self, consumer: &Consumer, mut context: Context) -> Result<Context, AdmitError> {
         let mut work: Vec<Effect> = Vec::new();
         let push = |work: &mut Vec<Effect>, reaction: Reaction| {
             if let Some(problem) = &reaction.problem {
                 self.metrics.refused_message(problem.label());
                 warn_bounded!("{}: on_admit failed: {problem}", consumer.name());
-                return Err(Refused(consumer.rejection_text(false).to_owned()));
+                return Err(AdmitError(consumer.rejection_text(false).to_owned()));
             }
             work.extend(reaction.effects.into_iter().rev());
             Ok(())
@@ -55,12 +55,12 @@ impl WorkerServices {
         push(&mut work, consumer.admit(&context))?;
         while let Some(effect) = work.pop() {
             match carry_out(effect, consumer, Stage::Admission(&mut context)) {
-                Step::Refuse(message) => return Err(Refused(message)),
-                Step::Wait(Wait::Call { request, then }) => {
+                Remaining::Refuse(message) => return Err(AdmitError(message)),
+                Remaining::Wait(Wait::Call { request, then }) => {
                     let outcome = self.backend.call(*request).await;
                     push(&mut work, consumer.resume(&context, &then, outcome))?;
                 }
-                Step::Done | Step::Ask { .. } | Step::Wait(_) => {}
+                Remaining::Done | Remaining::Ask { .. } | Remaining::Wait(_) => {}
             }
         }
         Ok(context)

@@ -23,7 +23,7 @@ use tokio::time::sleep;
 
 use self::{
     asks::Asks,
-    queue::{Message, Queue, UNCOUNTED, Waiting, weight_of},
+    queue::{Buffered, Item, Queue, UNCOUNTED, weight_of},
     work::{Pending, Work},
 };
 use super::services::WorkerServices;
@@ -31,12 +31,12 @@ use crate::{
     consumer::{Context, Continuation, MessageProblem, Outcome, Reaction},
     event::{GapReason, Incoming, Value},
     hub::Member,
-    packet::Source,
+    packet::RawEvent,
     socket::{Held, Inbox, Keeper, close::CloseCode},
     warn_bounded,
 };
 
-pub use super::{effects::Outlet, part::Part};
+pub use super::{binding::Binding, effects::Outlet};
 
 /// Messages that may wait before the client is read no further.
 const HOLD_AT: usize = 64;
@@ -66,7 +66,7 @@ pub struct Session {
     services: Rc<WorkerServices>,
     outlet: Rc<dyn Outlet>,
     member: RefCell<Option<Rc<Member>>>,
-    parts: Box<[Part]>,
+    bindings: Box<[Binding]>,
     /// There while something is waited for.
     queue: RefCell<Option<Box<Queue>>>,
     asks: RefCell<Option<Box<Asks>>>,
@@ -82,14 +82,14 @@ impl Session {
         services: Rc<WorkerServices>,
         outlet: Rc<dyn Outlet>,
         member: Rc<Member>,
-        parts: Box<[Part]>,
+        bindings: Box<[Binding]>,
         attempt: u32,
     ) -> Rc<Self> {
         let session = Self {
             services,
             outlet,
             member: RefCell::new(Some(member)),
-            parts,
+            bindings,
             queue: RefCell::default(),
             asks: RefCell::default(),
             own_groups: Cell::default(),
@@ -107,13 +107,13 @@ impl Session {
     /// The connection is there: the consumers' `on_connect`, then their presence.
     pub fn opened(self: &Rc<Self>) {
         let mut agenda = Agenda::new();
-        for (place, part) in self.parts.iter().enumerate() {
-            let reaction = part.with_context(|context| part.consumer.on_connect(context));
-            self.plan(&mut agenda, place, reaction, "on_connect");
+        for (index, binding) in self.bindings.iter().enumerate() {
+            let reaction = binding.with_context(|context| binding.consumer.on_connect(context));
+            self.plan(&mut agenda, index, reaction, "on_connect");
         }
-        for (place, part) in self.parts.iter().enumerate() {
-            if part.consumer.has_presence() {
-                agenda.push_back((place, Work::Enter));
+        for (index, binding) in self.bindings.iter().enumerate() {
+            if binding.consumer.has_presence() {
+                agenda.push_back((index, Work::Enter));
             }
         }
         self.start(agenda, || 0);
@@ -128,10 +128,10 @@ impl Session {
     }
 
     /// A message came; an event with what it was read from.
-    pub fn received(self: &Rc<Self>, incoming: Incoming<'_>, source: Option<&Source>) {
+    pub fn received(self: &Rc<Self>, incoming: Incoming<'_>, source: Option<&RawEvent>) {
         self.services.metrics.messages.inc();
         let waiting = self.queue.borrow_mut().as_deref_mut().map(|queue| {
-            queue.push(Waiting::Message(Message::new(incoming, source)));
+            queue.push(Item::Message(Buffered::new(incoming, source)));
             queue.len()
         });
         if let Some(waiting) = waiting {
@@ -140,7 +140,7 @@ impl Session {
         }
         let has_room = self.inbox().is_none_or(|inbox| inbox.has_room());
         if !has_room && weight_of(incoming, source) > UNCOUNTED {
-            return self.wait_for_room(Message::new(incoming, source));
+            return self.wait_for_room(Buffered::new(incoming, source));
         }
         let agenda = self.react(incoming);
         self.start(agenda, || weight_of(incoming, source));
@@ -150,9 +150,9 @@ impl Session {
         self.member().map(|member| Rc::clone(member.connection().inbox()))
     }
 
-    fn wait_for_room(self: &Rc<Self>, message: Message) {
+    fn wait_for_room(self: &Rc<Self>, message: Buffered) {
         let mut queue = Queue::new(0, self.inbox());
-        queue.push(Waiting::Message(message));
+        queue.push(Item::Message(message));
         *self.queue.borrow_mut() = Some(Box::new(queue));
         self.weigh();
         actix_rt::spawn(Rc::clone(self).go_on(None, Agenda::new()));
@@ -169,7 +169,7 @@ impl Session {
         self.services.shard.leave_all(&member);
         *self.asks.borrow_mut() = None;
         if let Some(queue) = self.queue.borrow_mut().as_deref_mut() {
-            queue.push(Waiting::Gone);
+            queue.push(Item::Gone);
             actix_rt::spawn(Self::forget(Rc::downgrade(self)));
             return;
         }
@@ -191,10 +191,10 @@ impl Session {
     /// Something that was for the client is lost: it is told, if it asked for that.
     pub fn missed(&self, reason: GapReason) {
         let Some(consumer) = self.member().and_then(|member| member.gap_consumer()) else { return };
-        let Some(part) = self.parts.iter().find(|part| part.consumer.id() == consumer) else { return };
-        match part.consumer.gap_notice(reason, None) {
+        let Some(binding) = self.bindings.iter().find(|binding| binding.consumer.id() == consumer) else { return };
+        match binding.consumer.gap_notice(reason, None) {
             Ok(notice) => self.outlet.send(&notice),
-            Err(reason) => warn_bounded!("{}: a client is not told of a gap: {reason}", part.consumer.name()),
+            Err(reason) => warn_bounded!("{}: a client is not told of a gap: {reason}", binding.consumer.name()),
         }
     }
 
@@ -234,14 +234,14 @@ impl Session {
 
     fn react(&self, incoming: Incoming<'_>) -> Agenda {
         let mut agenda = Agenda::new();
-        let handled = |part: &Part| self.parts.len() == 1 || part.consumer.handles(&incoming);
+        let handled = |binding: &Binding| self.bindings.len() == 1 || binding.consumer.handles(&incoming);
         let mut any = false;
-        for (place, part) in self.parts.iter().enumerate().filter(|(_, part)| handled(part)) {
+        for (index, binding) in self.bindings.iter().enumerate().filter(|(_, binding)| handled(binding)) {
             any = true;
-            self.plan(&mut agenda, place, part.react(incoming), "a message");
+            self.plan(&mut agenda, index, binding.react(incoming), "a message");
         }
         // Nobody's: the first consumer says what becomes of such messages.
-        if let (false, Some(first)) = (any, self.parts.first()) {
+        if let (false, Some(first)) = (any, self.bindings.first()) {
             self.plan(&mut agenda, 0, first.react(incoming), "a message");
         }
         agenda
@@ -249,28 +249,28 @@ impl Session {
 
     fn farewell(&self) -> Agenda {
         let mut agenda = Agenda::new();
-        for (place, part) in self.parts.iter().enumerate() {
-            let reaction = part.with_context(|context| part.consumer.on_disconnect(context));
-            self.note(place, &reaction, "on_disconnect");
+        for (index, binding) in self.bindings.iter().enumerate() {
+            let reaction = binding.with_context(|context| binding.consumer.on_disconnect(context));
+            self.note(index, &reaction, "on_disconnect");
             if !reaction.effects.is_empty() {
                 // Nothing of it is for the client, and the worker may end with its last connection.
-                let context = part.with_context(Context::clone);
-                self.services.background.start(Arc::clone(&part.consumer), context, reaction, "on_disconnect");
+                let context = binding.with_context(Context::clone);
+                self.services.background.start(Arc::clone(&binding.consumer), context, reaction, "on_disconnect");
             }
-            agenda.push_back((place, Work::Exit));
+            agenda.push_back((index, Work::Exit));
         }
         agenda
     }
 
-    fn plan(&self, agenda: &mut Agenda, place: usize, reaction: Reaction, what: &str) {
-        self.note(place, &reaction, what);
-        agenda.extend(reaction.effects.into_iter().map(|effect| (place, Work::Effect(effect))));
+    fn plan(&self, agenda: &mut Agenda, index: usize, reaction: Reaction, what: &str) {
+        self.note(index, &reaction, what);
+        agenda.extend(reaction.effects.into_iter().map(|effect| (index, Work::Effect(effect))));
     }
 
-    fn note(&self, place: usize, reaction: &Reaction, what: &str) {
+    fn note(&self, index: usize, reaction: &Reaction, what: &str) {
         if let Some(problem) = &reaction.problem {
             self.services.metrics.refused_message(problem.label());
-            let name = self.parts[place].consumer.name();
+            let name = self.bindings[index].consumer.name();
             match problem {
                 // Somebody misses events that he asked for, and may not know why.
                 MessageProblem::Room(_) => warn_bounded!("{name}: {what}: {problem}"),
@@ -291,9 +291,9 @@ impl Session {
 
     /// Works the agenda off up to something that is to be waited for.
     fn advance(self: &Rc<Self>, agenda: &mut Agenda) -> Option<(usize, Pending)> {
-        while let Some((place, work)) = agenda.pop_front() {
-            if let Some(pending) = self.at_once(place, work) {
-                return Some((place, pending));
+        while let Some((index, work)) = agenda.pop_front() {
+            if let Some(pending) = self.at_once(index, work) {
+                return Some((index, pending));
             }
         }
         None
@@ -302,13 +302,13 @@ impl Session {
     async fn go_on(self: Rc<Self>, mut next: Option<(usize, Pending)>, mut agenda: Agenda) {
         let stop = self.queue.borrow().as_ref().map(|queue| Rc::clone(&queue.stop)).unwrap_or_default();
         loop {
-            while let Some((place, pending)) = next {
+            while let Some((index, pending)) = next {
                 // What changes who is counted or present is not left in the middle.
                 let can_stop = pending.can_stop();
                 tokio::select! {
-                    after = self.in_time(place, pending) => match after {
-                        After::More(more) => more.into_iter().rev().for_each(|work| agenda.push_front((place, work))),
-                        After::End => agenda.retain(|(of, work)| *of != place || !matches!(work, Work::Effect(_))),
+                    after = self.in_time(index, pending) => match after {
+                        After::More(more) => more.into_iter().rev().for_each(|work| agenda.push_front((index, work))),
+                        After::End => agenda.retain(|(of, work)| *of != index || !matches!(work, Work::Effect(_))),
                     },
                     () = stop.notified(), if can_stop => agenda.clear(),
                 }
@@ -332,9 +332,9 @@ impl Session {
                     self.outlet.hold(false);
                     return;
                 }
-                Some(Waiting::Gone) => (self.farewell(), 0),
-                Some(Waiting::Resume { place, then, outcome }) => (self.resume(place, &then, outcome), then.weight()),
-                Some(Waiting::Message(message)) => {
+                Some(Item::Gone) => (self.farewell(), 0),
+                Some(Item::Resume { index, then, outcome }) => (self.resume(index, &then, outcome), then.weight()),
+                Some(Item::Message(message)) => {
                     let weight = message.weight();
                     (self.react_to(message), weight)
                 }
@@ -347,23 +347,23 @@ impl Session {
         }
     }
 
-    fn react_to(&self, message: Message) -> Agenda {
+    fn react_to(&self, message: Buffered) -> Agenda {
         match message {
-            Message::Text(text) => self.react(Incoming::Text(&text)),
-            Message::Binary(bytes) => self.react(Incoming::Binary(&bytes)),
+            Buffered::Text(text) => self.react(Incoming::Text(&text)),
+            Buffered::Binary(bytes) => self.react(Incoming::Binary(&bytes)),
             // It was read when it came, and read well.
-            Message::Event { source, ack } => source.read().map_or_else(
+            Buffered::Event { source, ack } => source.read().map_or_else(
                 |_| Agenda::new(),
                 |(name, args)| self.react(Incoming::Event { name: &name, args: &Arc::new(args), ack }),
             ),
         }
     }
 
-    fn resume(&self, place: usize, then: &Continuation, outcome: Outcome) -> Agenda {
-        let part = &self.parts[place];
-        let reaction = part.with_context(|context| part.consumer.resume(context, then, outcome));
+    fn resume(&self, index: usize, then: &Continuation, outcome: Outcome) -> Agenda {
+        let binding = &self.bindings[index];
+        let reaction = binding.with_context(|context| binding.consumer.resume(context, then, outcome));
         let mut agenda = Agenda::new();
-        self.plan(&mut agenda, place, reaction, "an answer");
+        self.plan(&mut agenda, index, reaction, "an answer");
         agenda
     }
 }

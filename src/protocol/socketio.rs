@@ -18,7 +18,7 @@ use self::outlet::NamespaceOutlet;
 use super::{
     admission::{Admission, Client},
     endpoint::{Endpoint, Namespace},
-    engineio::{EngineSession, Upper},
+    engineio::{EngineSession, MessageHandler},
     head::Head,
     new_id, query,
     refusal::Refusal,
@@ -28,7 +28,7 @@ use crate::{
     auth::RequestHead,
     consumer::Context,
     event::{self, GapReason, Value},
-    packet::{self, Decoder, Incoming, Limits, PacketError, Text},
+    packet::{self, ClientPacket, PacketDecoder, PacketError, PacketLimits, Text},
     socket::{Held, close::CloseCode},
 };
 
@@ -36,13 +36,13 @@ use crate::{
 const MAX_PENDING: u32 = 16;
 
 /// The namespaces of one Engine.IO session.
-pub struct SocketIo {
+pub struct SocketIoNamespaces {
     admission: Rc<Admission>,
     endpoint: Arc<Endpoint>,
     head: Head,
     route: Value,
     unfinished: RefCell<Option<Box<Unfinished>>>,
-    places: RefCell<Vec<Place>>,
+    connected: RefCell<Vec<ConnectedNamespace>>,
     /// How often the client has asked to be connected, so that each attempt is known from the others.
     attempts: Cell<u32>,
     /// Attempts whose outcome is not known yet.
@@ -51,19 +51,19 @@ pub struct SocketIo {
 
 /// A packet whose attachments are still to come.
 struct Unfinished {
-    decoder: Decoder,
+    decoder: PacketDecoder,
     bytes: usize,
     held: Held,
 }
 
 /// A namespace that the client is connected to, or about to be.
-struct Place {
+struct ConnectedNamespace {
     name: Arc<str>,
     attempt: u32,
     session: Option<Rc<Session>>,
 }
 
-impl SocketIo {
+impl SocketIoNamespaces {
     /// For a session whose client is connected to nothing yet.
     ///
     /// # Errors
@@ -84,7 +84,7 @@ impl SocketIo {
             head,
             route,
             unfinished: RefCell::default(),
-            places: RefCell::default(),
+            connected: RefCell::default(),
             attempts: Cell::default(),
             pending: Cell::default(),
         }))
@@ -95,11 +95,11 @@ impl SocketIo {
         self: &Rc<Self>,
         engine: &Rc<EngineSession>,
         bytes: usize,
-        step: impl FnOnce(&mut Decoder, &Limits) -> Result<Option<Incoming>, PacketError>,
+        step: impl FnOnce(&mut PacketDecoder, &PacketLimits) -> Result<Option<ClientPacket>, PacketError>,
     ) {
         let limits = &engine.sessions().settings().packets;
         let mut unfinished = self.unfinished.take();
-        let mut fresh = Decoder::default();
+        let mut fresh = PacketDecoder::default();
         let decoder = unfinished.as_deref_mut().map_or(&mut fresh, |unfinished| &mut unfinished.decoder);
         let packet = step(decoder, limits);
         if matches!(packet, Ok(None)) {
@@ -114,22 +114,22 @@ impl SocketIo {
         self.packet(engine, packet);
     }
 
-    fn packet(self: &Rc<Self>, engine: &Rc<EngineSession>, packet: Result<Option<Incoming>, PacketError>) {
+    fn packet(self: &Rc<Self>, engine: &Rc<EngineSession>, packet: Result<Option<ClientPacket>, PacketError>) {
         match packet {
             Ok(None) => {}
-            Ok(Some(Incoming::Connect { namespace, auth })) => self.connect(engine, &namespace, auth),
-            Ok(Some(Incoming::Event { namespace, name, args, ack, source })) => {
+            Ok(Some(ClientPacket::Connect { namespace, auth })) => self.connect(engine, &namespace, auth),
+            Ok(Some(ClientPacket::Event { namespace, name, args, ack, source })) => {
                 if let Some(session) = self.connected(engine, &namespace) {
                     let event = event::Incoming::Event { name: &name, args: &Arc::new(args), ack };
                     session.received(event, Some(&source));
                 }
             }
-            Ok(Some(Incoming::Ack { namespace, id, args })) => {
+            Ok(Some(ClientPacket::Ack { namespace, id, args })) => {
                 if let Some(session) = self.connected(engine, &namespace) {
                     session.acknowledged(id, args);
                 }
             }
-            Ok(Some(Incoming::Disconnect { namespace })) => {
+            Ok(Some(ClientPacket::Disconnect { namespace })) => {
                 if let Some(session) = self.remove(engine, &namespace) {
                     session.gone();
                 }
@@ -140,9 +140,9 @@ impl SocketIo {
 
     /// The session of a namespace; a packet for one that the client is not connected to ends everything.
     fn connected(&self, engine: &EngineSession, namespace: &str) -> Option<Rc<Session>> {
-        let places = self.places.borrow();
-        let session = places.iter().find(|place| *place.name == *namespace).and_then(|place| place.session.clone());
-        drop(places);
+        let connected = self.connected.borrow();
+        let session = connected.iter().find(|entry| *entry.name == *namespace).and_then(|entry| entry.session.clone());
+        drop(connected);
         if session.is_none() {
             engine.fail("not_connected", CloseCode::PROTOCOL_ERROR, "a packet for a namespace that is not connected");
         }
@@ -151,8 +151,8 @@ impl SocketIo {
 
     fn connect(self: &Rc<Self>, engine: &Rc<EngineSession>, namespace: &str, auth: Value) {
         let Some(served) = self.endpoint.namespace(namespace) else {
-            let told = Refusal::Namespace.connect_error(self.endpoint.consumer()).to_owned();
-            engine.send(&packet::refused(namespace, &told));
+            let text = Refusal::Namespace.connect_error(self.endpoint.consumer()).to_owned();
+            engine.send(&packet::refused(namespace, &text));
             return;
         };
         if !served.first.may_keep(auth.weight()) {
@@ -162,15 +162,15 @@ impl SocketIo {
             engine.send(&packet::refused(namespace, refusal.connect_error(&served.first)));
             return;
         }
-        let mut places = self.places.borrow_mut();
-        if places.iter().any(|place| *place.name == *namespace) {
-            drop(places);
+        let mut connected = self.connected.borrow_mut();
+        if connected.iter().any(|entry| *entry.name == *namespace) {
+            drop(connected);
             engine.fail("connected_twice", CloseCode::PROTOCOL_ERROR, "the namespace is connected already");
             return;
         }
         // One that comes and goes before it is known who it is costs a look at its token each time.
         if self.pending.get() >= MAX_PENDING {
-            drop(places);
+            drop(connected);
             engine.fail("too_many_connects", CloseCode::POLICY_VIOLATION, "too many attempts to connect at once");
             return;
         }
@@ -178,9 +178,9 @@ impl SocketIo {
         let attempt = self.attempts.get();
         self.attempts.set(attempt.wrapping_add(1));
         // Most clients need one.
-        places.reserve_exact(1);
-        places.push(Place { name: Arc::clone(&served.name), attempt, session: None });
-        drop(places);
+        connected.reserve_exact(1);
+        connected.push(ConnectedNamespace { name: Arc::clone(&served.name), attempt, session: None });
+        drop(connected);
         let work = Rc::clone(self).enter(Rc::clone(engine), Arc::clone(served), attempt, auth);
         // Apart, so that it takes no memory while nothing is connected.
         actix_rt::spawn(work);
@@ -206,16 +206,16 @@ impl SocketIo {
             return;
         }
         match let_in {
-            Ok((member, parts)) => {
+            Ok((member, bindings)) => {
                 let outlet = NamespaceOutlet::new(&engine, &self, Arc::clone(&namespace.name));
                 let session =
-                    Session::new(Rc::clone(&self.admission.services), outlet, Rc::clone(&member), parts, attempt);
-                for place in self.places.borrow_mut().iter_mut().filter(|place| place.attempt == attempt) {
-                    place.session = Some(Rc::clone(&session));
+                    Session::new(Rc::clone(&self.admission.services), outlet, Rc::clone(&member), bindings, attempt);
+                for entry in self.connected.borrow_mut().iter_mut().filter(|entry| entry.attempt == attempt) {
+                    entry.session = Some(Rc::clone(&session));
                 }
                 // First the word that it is connected, then, in the same breath, everything that is published.
                 engine.send(&packet::connected(&namespace.name, &id));
-                self.admission.services.shard.seat(&member);
+                self.admission.services.shard.start_receiving(&member);
                 session.opened();
             }
             Err(refusal) => {
@@ -226,24 +226,24 @@ impl SocketIo {
     }
 
     fn is_waited_for(&self, namespace: &str, attempt: u32) -> bool {
-        self.places.borrow().iter().any(|place| *place.name == *namespace && place.attempt == attempt)
+        self.connected.borrow().iter().any(|entry| *entry.name == *namespace && entry.attempt == attempt)
     }
 
     /// Takes a namespace away; its session, if the client was connected.
     fn remove(&self, engine: &EngineSession, namespace: &str) -> Option<Rc<Session>> {
-        let mut places = self.places.borrow_mut();
-        let at = places.iter().position(|place| *place.name == *namespace)?;
-        let place = places.swap_remove(at);
-        engine.connection().give_back(place.attempt);
-        if places.is_empty() {
-            drop(places);
+        let mut connected = self.connected.borrow_mut();
+        let at = connected.iter().position(|entry| *entry.name == *namespace)?;
+        let entry = connected.swap_remove(at);
+        engine.connection().give_back(entry.attempt);
+        if connected.is_empty() {
+            drop(connected);
             engine.wait_for_connect();
         }
-        place.session
+        entry.session
     }
 }
 
-impl Upper for SocketIo {
+impl MessageHandler for SocketIoNamespaces {
     fn text(self: Rc<Self>, session: &Rc<EngineSession>, text: Text) {
         self.decode(session, text.len(), |decoder, limits| decoder.text(text, limits));
     }
@@ -254,7 +254,7 @@ impl Upper for SocketIo {
     }
 
     fn is_settled(&self) -> bool {
-        self.places.borrow().iter().any(|place| place.session.is_some())
+        self.connected.borrow().iter().any(|entry| entry.session.is_some())
     }
 
     fn give_up(&self) {
@@ -262,26 +262,26 @@ impl Upper for SocketIo {
     }
 
     fn is_silent(&self) -> bool {
-        self.places.borrow().is_empty()
+        self.connected.borrow().is_empty()
     }
 
     fn farewell(&self, session: &EngineSession) {
-        for place in self.places.borrow().iter().filter(|place| place.session.is_some()) {
+        for entry in self.connected.borrow().iter().filter(|entry| entry.session.is_some()) {
             // Also to a client that is behind: without it, it would come back.
-            session.connection().send_last(&packet::disconnect(&place.name));
+            session.connection().send_last(&packet::disconnect(&entry.name));
         }
     }
 
     fn lost(&self) {
-        let sessions: Vec<_> = self.places.borrow().iter().filter_map(|place| place.session.clone()).collect();
+        let sessions: Vec<_> = self.connected.borrow().iter().filter_map(|entry| entry.session.clone()).collect();
         for session in sessions {
             session.missed(GapReason::SlowClient);
         }
     }
 
     fn gone(&self) {
-        for place in self.places.take() {
-            if let Some(session) = place.session {
+        for entry in self.connected.take() {
+            if let Some(session) = entry.session {
                 session.gone();
             }
         }

@@ -24,7 +24,7 @@ use super::{
 const CHUNK: usize = 1000;
 
 /// A message on a subscribed channel.
-pub struct Message<'a> {
+pub struct Published<'a> {
     /// The pattern that it matched, if it arrived through a pattern.
     pub pattern: Option<&'a [u8]>,
     /// The channel.
@@ -35,23 +35,23 @@ pub struct Message<'a> {
 
 /// A subscribing connection.
 pub struct Subscription {
-    wire: Wire,
+    wire: Resp,
     lost: Arc<Notify>,
 }
 
-enum Wire {
+enum Resp {
     Resp3(MultiplexedConnection),
     Resp2(PubSubSink, #[allow(dead_code, reason = "dropping it ends the reader")] AbortOnDrop),
 }
 
 #[derive(Clone, Copy)]
-enum Change {
+enum Verb {
     Subscribe,
     Unsubscribe,
     Psubscribe,
 }
 
-impl Change {
+impl Verb {
     const fn command(self) -> &'static str {
         match self {
             Self::Subscribe => "SUBSCRIBE",
@@ -65,7 +65,7 @@ impl Subscription {
     /// Connects; nothing is subscribed yet. `hear` is called where the bytes are read.
     pub async fn open<F>(host: &Host, hear: F) -> RedisResult<Self>
     where
-        F: Fn(Message<'_>) + Clone + Send + Sync + 'static,
+        F: Fn(Published<'_>) + Clone + Send + Sync + 'static,
     {
         let lost = Arc::new(Notify::new());
         let wire = match resp3(host, hear.clone(), Arc::clone(&lost)).await {
@@ -82,30 +82,30 @@ impl Subscription {
 
     /// Resolves when Redis has confirmed every channel.
     pub async fn subscribe<S: AsRef<str>>(&mut self, channels: &[S]) -> RedisResult<()> {
-        self.change(Change::Subscribe, channels).await
+        self.change(Verb::Subscribe, channels).await
     }
 
     /// Resolves when Redis has confirmed every pattern.
     pub async fn psubscribe<S: AsRef<str>>(&mut self, patterns: &[S]) -> RedisResult<()> {
-        self.change(Change::Psubscribe, patterns).await
+        self.change(Verb::Psubscribe, patterns).await
     }
 
     /// Resolves when Redis has confirmed that no more messages come.
     pub async fn unsubscribe<S: AsRef<str>>(&mut self, channels: &[S]) -> RedisResult<()> {
-        self.change(Change::Unsubscribe, channels).await
+        self.change(Verb::Unsubscribe, channels).await
     }
 
-    async fn change<S: AsRef<str>>(&mut self, change: Change, names: &[S]) -> RedisResult<()> {
+    async fn change<S: AsRef<str>>(&mut self, change: Verb, names: &[S]) -> RedisResult<()> {
         for chunk in names.chunks(CHUNK) {
             let names: Vec<&str> = chunk.iter().map(AsRef::as_ref).collect();
             let confirmed = async {
                 match (&mut self.wire, change) {
-                    (Wire::Resp3(connection), Change::Subscribe) => connection.subscribe(names).await,
-                    (Wire::Resp3(connection), Change::Unsubscribe) => connection.unsubscribe(names).await,
-                    (Wire::Resp3(connection), Change::Psubscribe) => connection.psubscribe(names).await,
-                    (Wire::Resp2(sink, _), Change::Subscribe) => sink.subscribe(names).await,
-                    (Wire::Resp2(sink, _), Change::Unsubscribe) => sink.unsubscribe(names).await,
-                    (Wire::Resp2(sink, _), Change::Psubscribe) => sink.psubscribe(names).await,
+                    (Resp::Resp3(connection), Verb::Subscribe) => connection.subscribe(names).await,
+                    (Resp::Resp3(connection), Verb::Unsubscribe) => connection.unsubscribe(names).await,
+                    (Resp::Resp3(connection), Verb::Psubscribe) => connection.psubscribe(names).await,
+                    (Resp::Resp2(sink, _), Verb::Subscribe) => sink.subscribe(names).await,
+                    (Resp::Resp2(sink, _), Verb::Unsubscribe) => sink.unsubscribe(names).await,
+                    (Resp::Resp2(sink, _), Verb::Psubscribe) => sink.psubscribe(names).await,
                 }
             };
             let confirmed = timeout(RESPONSE, confirmed).await.map_err(|_| timed_out())?;
@@ -117,9 +117,9 @@ impl Subscription {
 
 async fn resp3(
     host: &Host,
-    hear: impl Fn(Message<'_>) + Send + Sync + 'static,
+    hear: impl Fn(Published<'_>) + Send + Sync + 'static,
     lost: Arc<Notify>,
-) -> RedisResult<Wire> {
+) -> RedisResult<Resp> {
     let client = host.client(ProtocolVersion::RESP3).await?;
     let config = AsyncConnectionConfig::new()
         .set_connection_timeout(Some(CONNECT))
@@ -127,34 +127,34 @@ async fn resp3(
         .set_push_sender(move |PushInfo { kind, data }| -> Result<(), redis::aio::SendError> {
             match (kind, data.as_slice()) {
                 (PushKind::Message, [Value::BulkString(channel), Value::BulkString(payload)]) => {
-                    hear(Message { pattern: None, channel, payload });
+                    hear(Published { pattern: None, channel, payload });
                 }
                 (
                     PushKind::PMessage,
                     [Value::BulkString(pattern), Value::BulkString(channel), Value::BulkString(payload)],
                 ) => {
-                    hear(Message { pattern: Some(pattern), channel, payload });
+                    hear(Published { pattern: Some(pattern), channel, payload });
                 }
                 (PushKind::Disconnection, _) => lost.notify_one(),
                 _ => {}
             }
             Ok(())
         });
-    Ok(Wire::Resp3(client.get_multiplexed_async_connection_with_config(&config).await?))
+    Ok(Resp::Resp3(client.get_multiplexed_async_connection_with_config(&config).await?))
 }
 
-async fn resp2(host: &Host, hear: impl Fn(Message<'_>) + Send + 'static, lost: Arc<Notify>) -> RedisResult<Wire> {
+async fn resp2(host: &Host, hear: impl Fn(Published<'_>) + Send + 'static, lost: Arc<Notify>) -> RedisResult<Resp> {
     let client = host.client(ProtocolVersion::RESP2).await?;
     let (sink, mut messages) = timeout(CONNECT, client.get_async_pubsub()).await.map_err(|_| timed_out())??.split();
     let reader = tokio::spawn(async move {
         while let Some(message) = messages.next().await {
             let pattern = message.get_pattern::<Option<Vec<u8>>>().unwrap_or_default();
             let (channel, payload) = (message.get_channel_name().as_bytes(), message.get_payload_bytes());
-            hear(Message { pattern: pattern.as_deref(), channel, payload });
+            hear(Published { pattern: pattern.as_deref(), channel, payload });
         }
         lost.notify_one();
     });
-    Ok(Wire::Resp2(sink, AbortOnDrop(reader)))
+    Ok(Resp::Resp2(sink, AbortOnDrop(reader)))
 }
 
 /// Redis before 6 does not know HELLO.

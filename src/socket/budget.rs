@@ -25,8 +25,8 @@ pub struct Budget<T> {
     limit: usize,
     /// The worker's even part of it: below that it takes nothing away for what others hold.
     share: usize,
-    own: Cell<usize>,
-    told: Cell<usize>,
+    used: Cell<usize>,
+    reported: Cell<usize>,
     over: Cell<bool>,
     holders: RefCell<Slab<T>>,
 }
@@ -37,8 +37,8 @@ impl<T: Clone> Budget<T> {
             gauge,
             limit,
             share: limit / workers,
-            own: Cell::default(),
-            told: Cell::default(),
+            used: Cell::default(),
+            reported: Cell::default(),
             over: Cell::default(),
             holders: RefCell::default(),
         }
@@ -49,22 +49,22 @@ impl<T: Clone> Budget<T> {
     }
 
     pub(super) fn more(&self, bytes: usize) {
-        self.own.set(self.own.get() + bytes);
-        if self.own.get() > self.told.get() + self.lump() {
-            self.tell();
+        self.used.set(self.used.get() + bytes);
+        if self.used.get() > self.reported.get() + self.lump() {
+            self.report();
         }
     }
 
     pub(super) fn less(&self, bytes: usize) {
-        self.own.set(self.own.get() - bytes);
-        if self.own.get() == 0 || self.own.get() + self.lump() < self.told.get() {
-            self.tell();
+        self.used.set(self.used.get() - bytes);
+        if self.used.get() == 0 || self.used.get() + self.lump() < self.reported.get() {
+            self.report();
         }
     }
 
     /// Tells the node, and looks whether all of it is too much.
-    pub(super) fn tell(&self) {
-        let (own, told) = (self.own.get(), self.told.replace(self.own.get()));
+    pub(super) fn report(&self) {
+        let (own, told) = (self.used.get(), self.reported.replace(self.used.get()));
         let signed = |bytes: usize| i64::try_from(bytes).unwrap_or(i64::MAX);
         if own != told {
             self.gauge.inc_by(signed(own) - signed(told));
@@ -74,7 +74,7 @@ impl<T: Clone> Budget<T> {
 
     /// Whether it is too much for the node, and some of it is the worker's.
     pub(super) fn is_over(&self) -> bool {
-        self.limit > 0 && self.own.get() > self.share && self.total() > self.limit
+        self.limit > 0 && self.used.get() > self.share && self.total() > self.limit
     }
 
     fn total(&self) -> usize {
@@ -88,10 +88,10 @@ impl<T: Clone> Budget<T> {
 
     /// Whether enough has gone.
     pub(super) fn is_relieved(&self) -> bool {
-        self.tell();
+        self.report();
         self.over.set(false);
         let part = |limit: usize| limit / 100 * RELIEVED;
-        self.total() <= part(self.limit) || self.own.get() <= part(self.share)
+        self.total() <= part(self.limit) || self.used.get() <= part(self.share)
     }
 
     /// Something holds bytes; gives the number under which it is listed.

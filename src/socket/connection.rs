@@ -2,7 +2,7 @@
 //!
 //! In: frames to deliver, from the hub and from the protocol. Out: bytes on the socket, at once if the kernel accepts
 //! them, else through the outbox. It never waits: the outbox of a client that does not read is bounded, and the
-//! connection is closed when it is full. It does not know the meaning of a message; [`Handler`] does.
+//! connection is closed when it is full. It does not know the meaning of a message; [`ConnectionHandler`] does.
 
 mod closing;
 mod delivery;
@@ -19,11 +19,11 @@ use tokio::net::TcpStream;
 
 use super::{
     close::CloseCode,
+    connections::Connections,
     inbox::{Held, Holder, Inbox},
     meter::Rates,
     negotiate::Deflate,
     outbox::Outbox,
-    roster::Roster,
 };
 use crate::{
     admission::ConnectionPermits,
@@ -33,7 +33,7 @@ use crate::{
 };
 
 /// The protocol of a connection, which handles its messages.
-pub trait Handler {
+pub trait ConnectionHandler {
     /// A complete message arrived.
     fn received(self: Rc<Self>, connection: &Rc<Connection>, message: Incoming<'_>);
 
@@ -115,37 +115,37 @@ pub struct Connection {
     stream: OnceCell<TcpStream>,
     outbox: RefCell<Outbox>,
     waker: RefCell<Option<Waker>>,
-    handler: RefCell<Option<Rc<dyn Handler>>>,
-    roster: Rc<Roster>,
-    /// Seconds of the roster's clock.
+    handler: RefCell<Option<Rc<dyn ConnectionHandler>>>,
+    connections: Rc<Connections>,
+    /// Seconds of the connections' clock.
     heard: Cell<u32>,
-    place: Cell<u32>,
+    index: Cell<u32>,
     /// Its permits for limited resources; `None` if nothing is limited.
     permits: Cell<Option<Box<ConnectionPermits>>>,
 }
 
 impl Connection {
     /// A connection that is not accepted yet; deliveries wait for its socket.
-    pub fn pending(roster: Rc<Roster>, limits: Arc<ConnectionLimits>, deflate: Option<Deflate>) -> Rc<Self> {
+    pub fn pending(connections: Rc<Connections>, limits: Arc<ConnectionLimits>, deflate: Option<Deflate>) -> Rc<Self> {
         Rc::new(Self {
             stream: OnceCell::new(),
             outbox: RefCell::default(),
             waker: RefCell::default(),
             handler: RefCell::default(),
-            roster,
+            connections,
             limits,
             deflate: Cell::new(deflate),
             state: Cell::new(State::Pending),
             held: Cell::new(false),
             throttled: Cell::new(false),
             heard: Cell::new(0),
-            place: Cell::new(u32::MAX),
+            index: Cell::new(u32::MAX),
             permits: Cell::default(),
         })
     }
 
     /// Sets the handler of this connection's messages.
-    pub fn handled_by(&self, handler: Rc<dyn Handler>) {
+    pub fn handled_by(&self, handler: Rc<dyn ConnectionHandler>) {
         *self.handler.borrow_mut() = Some(handler);
     }
 
@@ -177,12 +177,12 @@ impl Connection {
             self.state.set(State::Open);
         }
         self.heard();
-        self.place.set(self.roster.enter(Rc::clone(self)));
-        self.outbox.borrow().placed(self.place.get());
+        self.index.set(self.connections.enter(Rc::clone(self)));
+        self.outbox.borrow().moved_to(self.index.get());
         if self.state.get() != State::Open {
             // Accepted only to be closed with a code that the client can read.
-            self.roster.closing(self.place.get());
-        } else if self.roster.is_draining() {
+            self.connections.closing(self.index.get());
+        } else if self.connections.is_draining() {
             self.restart();
         }
     }
@@ -215,12 +215,12 @@ impl Connection {
 
     /// Bytes arrived from the client.
     pub(super) fn heard(&self) {
-        self.heard.set(self.roster.now());
+        self.heard.set(self.connections.now());
     }
 
     /// For how long nothing has arrived, in seconds.
     pub(super) fn silence(&self) -> u32 {
-        self.roster.now().saturating_sub(self.heard.get())
+        self.connections.now().saturating_sub(self.heard.get())
     }
 
     /// Whether it has ended.
@@ -248,7 +248,7 @@ impl Connection {
     pub(super) fn throttle(&self, throttled: bool) {
         self.throttled.set(throttled);
         if throttled {
-            self.roster.metrics().held("rate");
+            self.connections.metrics().held("rate");
         }
         self.heard();
     }
@@ -260,29 +260,29 @@ impl Connection {
 
     /// The client has started something that is to be continued.
     pub fn begun(&self) -> Held {
-        let holder = Holder::Began { place: self.place.get(), since: self.roster.now() };
-        Held::new(self.roster.inbox(), holder)
+        let holder = Holder::Began { index: self.index.get(), since: self.connections.now() };
+        Held::new(self.connections.inbox(), holder)
     }
 
     /// The unhandled bytes of the worker's clients.
     pub fn inbox(&self) -> &Rc<Inbox> {
-        self.roster.inbox()
+        self.connections.inbox()
     }
 
-    pub(super) fn roster(&self) -> &Rc<Roster> {
-        &self.roster
+    pub(super) fn connections(&self) -> &Rc<Connections> {
+        &self.connections
     }
 
     /// More of a started message has arrived: makes room on the node if needed.
     pub fn took_more(&self) {
-        if self.roster.inbox().take_over() {
-            self.roster.relieve_inbox();
+        if self.connections.inbox().take_over() {
+            self.connections.relieve_inbox();
         }
     }
 
     /// The worker's clock, in microseconds.
     pub fn micros(&self) -> u64 {
-        self.roster.micros()
+        self.connections.micros()
     }
 
     /// Whether reading from the client is paused: it must first read the answers, or its earlier messages are still
@@ -292,14 +292,14 @@ impl Connection {
     }
 
     pub(super) fn metrics(&self) -> &Metrics {
-        self.roster.metrics()
+        self.connections.metrics()
     }
 
     pub(super) fn stream(&self) -> Option<&TcpStream> {
         self.stream.get()
     }
 
-    pub(super) fn handler(&self) -> Option<Rc<dyn Handler>> {
+    pub(super) fn handler(&self) -> Option<Rc<dyn ConnectionHandler>> {
         self.handler.borrow().clone()
     }
 
@@ -321,9 +321,9 @@ impl Connection {
     /// Removes the connection from every structure; called once, by its driver or when the handshake is abandoned.
     pub(super) fn release(&self) {
         self.state.set(State::Gone);
-        self.roster.metrics().dropped(DropReason::Closed, self.outbox.take().discard_all());
+        self.connections.metrics().dropped(DropReason::Closed, self.outbox.take().discard_all());
         *self.waker.borrow_mut() = None;
-        self.roster.leave(self.place.replace(u32::MAX));
+        self.connections.leave(self.index.replace(u32::MAX));
         drop(self.permits.take());
         let handler = self.handler.borrow_mut().take();
         if let Some(handler) = handler {

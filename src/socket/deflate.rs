@@ -34,8 +34,8 @@ pub fn compress(payload: &[u8], window_bits: u8, level: u32, out: &mut Vec<u8>) 
     let window_bits = window_bits.clamp(9, 15);
     let level = level.clamp(1, 9);
     let whole = COMPRESSORS.with_borrow_mut(|compressors| {
-        let place = &mut compressors[usize::from(window_bits - 9)];
-        let (_, mut compressor) = place
+        let index = &mut compressors[usize::from(window_bits - 9)];
+        let (_, mut compressor) = index
             .take()
             .filter(|(of_level, _)| *of_level == level)
             .unwrap_or_else(|| (level, Compress::new_with_window_bits(Compression::new(level), false, window_bits)));
@@ -43,7 +43,7 @@ pub fn compress(payload: &[u8], window_bits: u8, level: u32, out: &mut Vec<u8>) 
         if whole {
             // Not earlier: resetting zlib-rs in the middle of a message makes it unusable for the next one.
             compressor.reset();
-            *place = Some((level, compressor));
+            *index = Some((level, compressor));
         }
         whole
     });

@@ -20,10 +20,10 @@ use tokio::{
 
 use super::{
     close::ProtocolError,
-    connection::{Connection, Handler},
+    connection::{Connection, ConnectionHandler},
     frame,
     meter::Meter,
-    reader::{Limits, Reader, Received},
+    reader::{ReadLimits, Reader, Received},
 };
 use crate::event::Incoming;
 
@@ -90,7 +90,7 @@ impl Driver {
                 // Reading resumes when the outbox is flushed, which wakes this future.
                 return Ok(());
             }
-            if self.reader.is_incomplete() && self.connection.roster().inbox().is_clearing() {
+            if self.reader.is_incomplete() && self.connection.connections().inbox().is_clearing() {
                 // Connections that must drop data were woken: continue after them.
                 break;
             }
@@ -120,7 +120,7 @@ impl Driver {
             return;
         }
         let handler = connection.handler();
-        let limits = Limits { max_message: connection.limits().max_message };
+        let limits = ReadLimits { max_message: connection.limits().max_message };
         let result = self.reader.read(bytes, &limits, &mut |received| hand_on(connection, handler.as_ref(), received));
         match result {
             Err(error) => fail(connection, error),
@@ -140,7 +140,7 @@ impl Driver {
     #[cold]
     fn weigh(&mut self) {
         let connection = &self.connection;
-        self.reader.weigh(connection.roster().now(), || connection.begun());
+        self.reader.weigh(connection.connections().now(), || connection.begun());
         connection.took_more();
     }
 
@@ -170,7 +170,7 @@ impl Driver {
 /// Dispatches one message or control frame of the client.
 pub(super) fn hand_on(
     connection: &Rc<Connection>,
-    handler: Option<&Rc<dyn Handler>>,
+    handler: Option<&Rc<dyn ConnectionHandler>>,
     received: Received<'_>,
 ) -> ControlFlow<()> {
     match received {

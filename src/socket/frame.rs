@@ -10,8 +10,8 @@ use crate::{config::Compression, event::Payload};
 use super::{
     close::CloseCode,
     deflate,
+    encoded::Loss,
     negotiate::Deflate,
-    parcel::Loss,
     reader::{CONTROL_LIMIT, CloseFrame},
 };
 
@@ -113,17 +113,17 @@ fn compressed(opcode: u8, payload: &[u8], window_bits: u8, level: u32) -> Option
 
 /// Frames that belong together, each compressed separately if that is worth it; `None` if it is for none of them.
 fn compressed_parts(parts: &[u8], window_bits: u8, settings: &Compression) -> Option<Bytes> {
-    let squeeze = |part: Part<'_>| {
+    let squeeze = |part: EncodedFrame<'_>| {
         let worthwhile = part.payload.len() >= settings.threshold;
         worthwhile.then(|| compressed(part.opcode, part.payload, window_bits, settings.level)).flatten()
     };
-    let first = Parts(parts).next()?;
+    let first = EncodedFrames(parts).next()?;
     if first.frame.len() == parts.len() {
         return squeeze(first);
     }
     let mut all = Vec::with_capacity(parts.len());
     let mut smaller = false;
-    for part in Parts(parts) {
+    for part in EncodedFrames(parts) {
         match squeeze(part) {
             Some(frame) => {
                 smaller = true;
@@ -136,11 +136,11 @@ fn compressed_parts(parts: &[u8], window_bits: u8, settings: &Compression) -> Op
 }
 
 /// Reads frames that were encoded here, uncompressed.
-pub(super) struct Parts<'a>(pub &'a [u8]);
+pub(super) struct EncodedFrames<'a>(pub &'a [u8]);
 
 /// One of them.
 #[derive(Clone, Copy)]
-pub(super) struct Part<'a> {
+pub(super) struct EncodedFrame<'a> {
     opcode: u8,
     /// The payload.
     pub payload: &'a [u8],
@@ -150,7 +150,7 @@ pub(super) struct Part<'a> {
 
 /// The content of a frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Content<'a> {
+pub enum FrameContent<'a> {
     /// A text message; encoded from UTF-8.
     Text(&'a [u8]),
     /// A binary message.
@@ -159,22 +159,22 @@ pub enum Content<'a> {
     Close,
 }
 
-impl<'a> Part<'a> {
+impl<'a> EncodedFrame<'a> {
     /// The content, if it is a message or a Close.
-    pub fn content(self) -> Option<Content<'a>> {
+    pub fn content(self) -> Option<FrameContent<'a>> {
         match self.opcode {
-            TEXT => Some(Content::Text(self.payload)),
-            BINARY => Some(Content::Binary(self.payload)),
-            CLOSE => Some(Content::Close),
+            TEXT => Some(FrameContent::Text(self.payload)),
+            BINARY => Some(FrameContent::Binary(self.payload)),
+            CLOSE => Some(FrameContent::Close),
             _ => None,
         }
     }
 }
 
-impl<'a> Iterator for Parts<'a> {
-    type Item = Part<'a>;
+impl<'a> Iterator for EncodedFrames<'a> {
+    type Item = EncodedFrame<'a>;
 
-    fn next(&mut self) -> Option<Part<'a>> {
+    fn next(&mut self) -> Option<EncodedFrame<'a>> {
         let (header, length) = match self.0 {
             [_, 126, high, low, ..] => (4, usize::from(u16::from_be_bytes([*high, *low]))),
             [_, 127, rest @ ..] => {
@@ -186,7 +186,7 @@ impl<'a> Iterator for Parts<'a> {
         };
         let (frame, rest) = self.0.split_at_checked(header + length)?;
         self.0 = rest;
-        Some(Part { opcode: frame[0] & 0x0F, payload: &frame[header..], frame })
+        Some(EncodedFrame { opcode: frame[0] & 0x0F, payload: &frame[header..], frame })
     }
 }
 
@@ -285,7 +285,7 @@ mod tests {
             let payload = vec![b'x'; length];
             assert_eq!(text(&payload), [header, &payload].concat());
             let parts = Frame::text(&payload).plain;
-            assert_eq!(Parts(&parts).map(|part| part.payload.to_vec()).collect::<Vec<_>>(), [payload]);
+            assert_eq!(EncodedFrames(&parts).map(|part| part.payload.to_vec()).collect::<Vec<_>>(), [payload]);
         }
         assert_eq!(binary(b"\xff")[..], [0x82, 1, 0xFF]);
     }
@@ -328,8 +328,8 @@ mod tests {
         let frame = Frame::new(&packet);
         let plain = frame.bytes(None, &SETTINGS);
         assert_eq!(plain, &[&text(b"452-[]")[..], &binary(b"\x01"), &binary(&[b'a'; 2000])].concat());
-        let contents: Vec<_> = Parts(plain).filter_map(Part::content).collect();
-        assert_eq!(contents[..2], [Content::Text(b"452-[]"), Content::Binary(b"\x01")]);
+        let contents: Vec<_> = EncodedFrames(plain).filter_map(EncodedFrame::content).collect();
+        assert_eq!(contents[..2], [FrameContent::Text(b"452-[]"), FrameContent::Binary(b"\x01")]);
         let squeezed = frame.bytes(WINDOW_15, &SETTINGS);
         assert_eq!(squeezed[..11], plain[..11], "a small message stays unchanged");
         assert!(squeezed[11] == 0xC2 && squeezed.len() < 80);

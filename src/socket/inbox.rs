@@ -2,7 +2,7 @@
 //!
 //! In: a message that is to go on, and what a session keeps until it is handled ([`Held`], which gives everything back when
 //! it is dropped). Out: those that have to go, because the node holds too much (the greediest first) or because a message
-//! does not end in time. A message that is whole in one read and handled at once is not seen here. The roster closes
+//! does not end in time. A message that is whole in one read and handled at once is not seen here. `Connections` closes
 //! connections; this file does not.
 
 use std::{
@@ -23,8 +23,8 @@ pub trait Keeper {
 /// Who holds bytes.
 #[derive(Clone)]
 pub(super) enum Holder {
-    /// The connection at this place in the roster, whose message began in this second.
-    Began { place: u32, since: u32 },
+    /// The connection at this place in `Connections`, whose message began in this second.
+    Began { index: u32, since: u32 },
     /// A session, which may outlive its connection.
     Keeps(Weak<dyn Keeper>),
 }
@@ -61,7 +61,7 @@ impl Inbox {
 
     /// Tells the node how much it is; whether some of it has to go.
     pub(super) fn must_shrink(&self) -> bool {
-        self.portions.tell();
+        self.portions.report();
         self.portions.take_over()
     }
 
@@ -189,7 +189,7 @@ mod tests {
     fn the_greediest_go_until_it_is_enough_and_nothing_is_left_of_what_is_dropped() {
         let metrics = Metrics::new();
         let inbox = inbox(1000, &metrics);
-        let began = |place| Held::new(&inbox, Holder::Began { place, since: 0 });
+        let began = |index| Held::new(&inbox, Holder::Began { index, since: 0 });
         let all: Vec<Held> = (0..4).map(began).collect();
         for (held, bytes) in all.iter().zip([100, 400, 200, 290]) {
             held.set(bytes);
@@ -203,7 +203,7 @@ mod tests {
                 break;
             }
             inbox.forget(number);
-            gone.extend(matches!(portion.holder, Holder::Began { place: 1, .. }).then_some(portion.bytes));
+            gone.extend(matches!(portion.holder, Holder::Began { index: 1, .. }).then_some(portion.bytes));
         }
         assert_eq!((gone, metrics.inbox_bytes.get()), (vec![400], 640));
         assert!(inbox.is_clearing());
@@ -216,7 +216,7 @@ mod tests {
     fn a_message_is_late_when_its_time_is_over_however_it_grows() {
         let metrics = Metrics::new();
         let inbox = inbox(1000, &metrics);
-        let held = Held::new(&inbox, Holder::Began { place: 7, since: 10 });
+        let held = Held::new(&inbox, Holder::Began { index: 7, since: 10 });
         held.set(10);
         assert!(inbox.late(13).is_empty());
         held.set(20);

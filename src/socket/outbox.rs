@@ -12,8 +12,8 @@ use std::{
 };
 
 use super::{
-    frame::{Content, Part, Parts},
-    parcel::{Loss, Parcel},
+    encoded::{Loss, QueuedMessage},
+    frame::{EncodedFrame, EncodedFrames, FrameContent},
     pressure::Pressure,
 };
 
@@ -22,7 +22,7 @@ const BATCH: usize = 32;
 
 /// The cost of a waiting message for a connection besides its shared bytes: a pointer, in a queue that doubles when it
 /// grows.
-const POINTER: usize = 2 * size_of::<Option<Rc<Parcel>>>();
+const POINTER: usize = 2 * size_of::<Option<Rc<QueuedMessage>>>();
 
 /// The same for a message with a key.
 const KEY: usize = 2 * size_of::<(Arc<str>, u64)>();
@@ -40,7 +40,7 @@ pub struct Outbox(Option<Box<Backlog>>);
 
 struct Backlog {
     /// Dropped messages leave a hole, so that the numbers of the others stay valid. The first is never a hole.
-    queue: VecDeque<Option<Rc<Parcel>>>,
+    queue: VecDeque<Option<Rc<QueuedMessage>>>,
     /// The number of the first message.
     first: u64,
     /// Bytes of the first message that are already written.
@@ -81,39 +81,39 @@ impl Outbox {
     #[cfg(test)]
     pub fn contents(&self) -> Vec<u8> {
         let Some(backlog) = &self.0 else { return Vec::new() };
-        let parcels = backlog.queue.iter().flatten();
-        parcels.flat_map(|parcel| parcel.bytes.iter()).copied().skip(backlog.written).collect()
+        let messages = backlog.queue.iter().flatten();
+        messages.flat_map(|message| message.bytes.iter()).copied().skip(backlog.written).collect()
     }
 
     /// Adds messages; their first `written` bytes are already sent (only if the outbox was empty). If it then exceeds
-    /// `limit` bytes, droppable messages make room. `place` is the connection's index in its roster.
+    /// `limit` bytes, droppable messages make room. `place` is the connection's index in `Connections`.
     pub fn push(
         &mut self,
-        parcel: &Rc<Parcel>,
+        message: &Rc<QueuedMessage>,
         written: usize,
         limit: usize,
-        (pressure, place): (&Rc<Pressure>, u32),
+        (pressure, index): (&Rc<Pressure>, u32),
     ) -> Result<(), Full> {
         debug_assert!(written == 0 || self.is_empty());
         if let Some(backlog) = &mut self.0 {
-            return backlog.push(parcel, limit);
+            return backlog.push(message, limit);
         }
-        let mut backlog = Box::new(Backlog::new(pressure, place));
-        backlog.append(parcel, parcel.len() > limit);
+        let mut backlog = Box::new(Backlog::new(pressure, index));
+        backlog.append(message, message.len() > limit);
         backlog.advance(written);
         self.0 = Some(backlog);
         Ok(())
     }
 
     /// Adds a Close, regardless of the limit: its size is bounded by the protocol.
-    pub fn push_last(&mut self, parcel: &Rc<Parcel>, (pressure, place): (&Rc<Pressure>, u32)) {
-        self.0.get_or_insert_with(|| Box::new(Backlog::new(pressure, place))).append(parcel, false);
+    pub fn push_last(&mut self, message: &Rc<QueuedMessage>, (pressure, index): (&Rc<Pressure>, u32)) {
+        self.0.get_or_insert_with(|| Box::new(Backlog::new(pressure, index))).append(message, false);
     }
 
-    /// The connection has its index in the roster now.
-    pub fn placed(&self, place: u32) {
+    /// The connection has its index in `Connections` now.
+    pub fn moved_to(&self, index: u32) {
         if let Some(backlog) = &self.0 {
-            backlog.pressure.change(backlog.listed, |known| *known = place);
+            backlog.pressure.change(backlog.listed, |known| *known = index);
         }
     }
 
@@ -124,7 +124,7 @@ impl Outbox {
         let keep = usize::from(backlog.written > 0);
         let (first, end) = (backlog.first + keep as u64, backlog.end());
         let gone =
-            (first..end).filter_map(|number| backlog.remove(number)).map(|parcel| u64::from(parcel.messages)).sum();
+            (first..end).filter_map(|number| backlog.remove(number)).map(|message| u64::from(message.messages)).sum();
         backlog.queue.truncate(keep);
         backlog.holes = 0;
         if keep == 0 {
@@ -136,7 +136,7 @@ impl Outbox {
     /// Drops all messages, because the connection has ended. Returns how many were not written completely.
     pub fn discard_all(self) -> u64 {
         let Some(backlog) = &self.0 else { return 0 };
-        let waiting: u64 = backlog.queue.iter().flatten().map(|parcel| u64::from(parcel.messages)).sum();
+        let waiting: u64 = backlog.queue.iter().flatten().map(|message| u64::from(message.messages)).sum();
         waiting - backlog.messages_out()
     }
 
@@ -152,7 +152,9 @@ impl Outbox {
     /// The cost of this connection for the worker: its share of messages that wait for several.
     pub fn cost(&self) -> usize {
         let Some(backlog) = &self.0 else { return 0 };
-        let part = |parcel: &Rc<Parcel>| POINTER + (size_of::<Parcel>() + parcel.len()) / Rc::strong_count(parcel);
+        let part = |message: &Rc<QueuedMessage>| {
+            POINTER + (size_of::<QueuedMessage>() + message.len()) / Rc::strong_count(message)
+        };
         backlog.queue.iter().flatten().map(part).sum()
     }
 
@@ -163,9 +165,9 @@ impl Outbox {
         while !backlog.queue.is_empty() {
             let mut slices = [IoSlice::new(&[]); BATCH];
             let mut count = 0;
-            for (slice, parcel) in slices.iter_mut().zip(backlog.queue.iter().flatten()) {
+            for (slice, message) in slices.iter_mut().zip(backlog.queue.iter().flatten()) {
                 let start = if count == 0 { backlog.written } else { 0 };
-                *slice = IoSlice::new(&parcel.bytes[start..]);
+                *slice = IoSlice::new(&message.bytes[start..]);
                 count += 1;
             }
             match write(&slices[..count]) {
@@ -184,10 +186,10 @@ impl Outbox {
     /// Takes complete messages out of their frames, in order, while `want` accepts their content. Only if nothing was
     /// written to a socket, so that all frames are complete and uncompressed. Returns how many messages were lost
     /// meanwhile, if the outbox is empty now.
-    pub fn take_messages(&mut self, mut want: impl FnMut(Content<'_>) -> bool) -> u64 {
+    pub fn take_messages(&mut self, mut want: impl FnMut(FrameContent<'_>) -> bool) -> u64 {
         let Some(backlog) = &mut self.0 else { return 0 };
-        while let Some(parcel) = backlog.queue.front().cloned().flatten() {
-            for part in Parts(&parcel.bytes[backlog.written..]) {
+        while let Some(message) = backlog.queue.front().cloned().flatten() {
+            for part in EncodedFrames(&message.bytes[backlog.written..]) {
                 if part.content().is_some_and(|content| !want(content)) {
                     return 0;
                 }
@@ -201,7 +203,7 @@ impl Outbox {
 }
 
 impl Backlog {
-    fn new(pressure: &Rc<Pressure>, place: u32) -> Self {
+    fn new(pressure: &Rc<Pressure>, index: u32) -> Self {
         pressure.more(size_of::<Self>());
         Self {
             queue: VecDeque::new(),
@@ -214,44 +216,44 @@ impl Backlog {
             oldest: 0,
             latest: HashMap::new(),
             lost: 0,
-            listed: pressure.enter(place),
+            listed: pressure.enter(index),
             pressure: Rc::clone(pressure),
         }
     }
 
-    fn push(&mut self, parcel: &Rc<Parcel>, limit: usize) -> Result<(), Full> {
-        let older = match &parcel.loss {
+    fn push(&mut self, message: &Rc<QueuedMessage>, limit: usize) -> Result<(), Full> {
+        let older = match &message.loss {
             Loss::Superseded(key) => self.latest.get(key).copied(),
             Loss::Never | Loss::Oldest => None,
         };
         let pushed = match older {
-            Some(number) => self.supersede(number, parcel, limit),
-            None => self.make_room(parcel, limit).map(|()| self.append(parcel, parcel.len() > limit)),
+            Some(number) => self.supersede(number, message, limit),
+            None => self.make_room(message, limit).map(|()| self.append(message, message.len() > limit)),
         };
         self.settle();
         pushed
     }
 
     /// Puts a message in the position of an older one with the same key.
-    fn supersede(&mut self, number: u64, parcel: &Rc<Parcel>, limit: usize) -> Result<(), Full> {
+    fn supersede(&mut self, number: u64, message: &Rc<QueuedMessage>, limit: usize) -> Result<(), Full> {
         let was_large = self.large == Some(number);
         let Some(older) = self.remove(number) else { return Err(Full) };
-        if let Err(full) = self.make_room(parcel, limit) {
+        if let Err(full) = self.make_room(message, limit) {
             // It is dropped with the others, and counted with them.
             self.put(number, &older, was_large);
             return Err(full);
         }
-        self.put(number, parcel, parcel.len() > limit);
+        self.put(number, message, message.len() > limit);
         self.pressure.superseded.inc();
         Ok(())
     }
 
     /// Drops the oldest messages until a new one fits. One that is larger than the outbox never would: it is accepted
     /// if no other such message waits, and the rest is bounded as if it did not exist.
-    fn make_room(&mut self, parcel: &Parcel, limit: usize) -> Result<(), Full> {
-        let fits = |backlog: &Self| match parcel.len() > limit {
-            true => parcel.messages <= 1 && backlog.large.is_none(),
-            false => backlog.bytes - backlog.rest_of_large() + parcel.len() <= limit,
+    fn make_room(&mut self, message: &QueuedMessage, limit: usize) -> Result<(), Full> {
+        let fits = |backlog: &Self| match message.len() > limit {
+            true => message.messages <= 1 && backlog.large.is_none(),
+            false => backlog.bytes - backlog.rest_of_large() + message.len() <= limit,
         };
         while !fits(self) {
             if !self.lose_oldest() {
@@ -265,7 +267,7 @@ impl Backlog {
     /// Drops the oldest droppable message; returns whether there was one.
     fn lose_oldest(&mut self) -> bool {
         let from = self.oldest.max(self.first + u64::from(self.written > 0));
-        let is_losable = |number: &u64| self.get(*number).is_some_and(|parcel| parcel.loss == Loss::Oldest);
+        let is_losable = |number: &u64| self.get(*number).is_some_and(|message| message.loss == Loss::Oldest);
         let found = (from..self.end()).find(is_losable);
         // Later messages come after it.
         self.oldest = found.map_or(self.end(), |number| number + 1);
@@ -278,17 +280,17 @@ impl Backlog {
     fn messages_out(&self) -> u64 {
         let Some(Some(first)) = self.queue.front() else { return 0 };
         let mut end = 0;
-        let is_out = |part: &Part<'_>| {
+        let is_out = |part: &EncodedFrame<'_>| {
             end += part.frame.len();
             end <= self.written
         };
-        (Parts(&first.bytes).take_while(is_out).count() as u64).min(u64::from(first.messages.saturating_sub(1)))
+        (EncodedFrames(&first.bytes).take_while(is_out).count() as u64).min(u64::from(first.messages.saturating_sub(1)))
     }
 
     fn rest_of_large(&self) -> usize {
         let Some(number) = self.large else { return 0 };
         let out = if number == self.first { self.written } else { 0 };
-        self.get(number).map_or(0, |parcel| parcel.len() - out)
+        self.get(number).map_or(0, |message| message.len() - out)
     }
 
     fn end(&self) -> u64 {
@@ -299,59 +301,59 @@ impl Backlog {
         usize::try_from(number.wrapping_sub(self.first)).unwrap_or(usize::MAX)
     }
 
-    fn get(&self, number: u64) -> Option<&Rc<Parcel>> {
+    fn get(&self, number: u64) -> Option<&Rc<QueuedMessage>> {
         self.queue.get(self.index(number))?.as_ref()
     }
 
-    fn append(&mut self, parcel: &Rc<Parcel>, is_large: bool) {
+    fn append(&mut self, message: &Rc<QueuedMessage>, is_large: bool) {
         let number = self.end();
         self.queue.push_back(None);
         self.holes += 1;
-        self.put(number, parcel, is_large);
+        self.put(number, message, is_large);
     }
 
     /// Fills a hole.
-    fn put(&mut self, number: u64, parcel: &Rc<Parcel>, is_large: bool) {
+    fn put(&mut self, number: u64, message: &Rc<QueuedMessage>, is_large: bool) {
         let index = self.index(number);
-        self.queue[index] = Some(Rc::clone(parcel));
+        self.queue[index] = Some(Rc::clone(message));
         self.holes -= 1;
-        self.bytes += parcel.len();
-        match &parcel.loss {
-            Loss::Never => self.kept += parcel.len(),
+        self.bytes += message.len();
+        match &message.loss {
+            Loss::Never => self.kept += message.len(),
             Loss::Oldest => {}
             Loss::Superseded(key) => drop(self.latest.insert(Arc::clone(key), number)),
         }
         if is_large {
             self.large = Some(number);
         }
-        self.pressure.more(place_of(parcel));
+        self.pressure.more(cost_of(message));
     }
 
     /// Leaves a hole if the message is still unwritten.
-    fn remove(&mut self, number: u64) -> Option<Rc<Parcel>> {
+    fn remove(&mut self, number: u64) -> Option<Rc<QueuedMessage>> {
         let index = self.index(number);
-        let parcel = self.queue.get_mut(index)?.take()?;
+        let message = self.queue.get_mut(index)?.take()?;
         self.holes += 1;
-        self.bytes -= parcel.len();
-        if parcel.loss == Loss::Never {
-            self.kept -= parcel.len();
+        self.bytes -= message.len();
+        if message.loss == Loss::Never {
+            self.kept -= message.len();
         }
-        self.forget(number, &parcel);
-        Some(parcel)
+        self.forget(number, &message);
+        Some(message)
     }
 
-    /// A parcel is gone, completely or with its rest.
-    fn forget(&mut self, number: u64, parcel: &Parcel) {
-        self.unkey(number, parcel);
+    /// A message is gone, completely or with its rest.
+    fn forget(&mut self, number: u64, message: &QueuedMessage) {
+        self.unkey(number, message);
         if self.large == Some(number) {
             self.large = None;
         }
-        self.pressure.less(place_of(parcel));
+        self.pressure.less(cost_of(message));
     }
 
     /// A newer one can no longer replace it.
-    fn unkey(&mut self, number: u64, parcel: &Parcel) {
-        if let Loss::Superseded(key) = &parcel.loss
+    fn unkey(&mut self, number: u64, message: &QueuedMessage) {
+        if let Loss::Superseded(key) = &message.loss
             && self.latest.get(key) == Some(&number)
         {
             self.latest.remove(key);
@@ -361,22 +363,22 @@ impl Backlog {
     /// This many bytes are written.
     fn advance(&mut self, mut taken: usize) {
         self.bytes -= taken;
-        while let Some(parcel) = self.queue.front().cloned().flatten() {
-            let rest = parcel.len() - self.written;
+        while let Some(message) = self.queue.front().cloned().flatten() {
+            let rest = message.len() - self.written;
             let now = taken.min(rest);
             taken -= now;
-            if parcel.loss == Loss::Never {
+            if message.loss == Loss::Never {
                 self.kept -= now;
             }
             if now < rest {
                 self.written += now;
                 if self.written > 0 {
-                    self.unkey(self.first, &parcel);
+                    self.unkey(self.first, &message);
                 }
                 return;
             }
             self.written = 0;
-            self.forget(self.first, &parcel);
+            self.forget(self.first, &message);
             self.queue.pop_front();
             self.first += 1;
             self.settle();
@@ -400,8 +402,8 @@ impl Backlog {
         self.oldest = self.first;
         let all = || (self.first..).zip(self.queue.iter().flatten());
         self.large =
-            large.and_then(|large| all().find(|(_, parcel)| Rc::ptr_eq(parcel, &large))).map(|(number, _)| number);
-        let keyed = all().skip(usize::from(self.written > 0)).filter_map(|(number, parcel)| match &parcel.loss {
+            large.and_then(|large| all().find(|(_, message)| Rc::ptr_eq(message, &large))).map(|(number, _)| number);
+        let keyed = all().skip(usize::from(self.written > 0)).filter_map(|(number, message)| match &message.loss {
             Loss::Superseded(key) => Some((Arc::clone(key), number)),
             Loss::Never | Loss::Oldest => None,
         });
@@ -411,15 +413,15 @@ impl Backlog {
 
 impl Drop for Backlog {
     fn drop(&mut self) {
-        let places: usize = self.queue.iter().flatten().map(|parcel| place_of(parcel)).sum();
-        self.pressure.less(size_of::<Self>() + places);
+        let costs: usize = self.queue.iter().flatten().map(|message| cost_of(message)).sum();
+        self.pressure.less(size_of::<Self>() + costs);
         self.pressure.leave(self.listed);
     }
 }
 
-/// The cost of a parcel for a connection besides its bytes.
-const fn place_of(parcel: &Parcel) -> usize {
-    POINTER + if matches!(parcel.loss, Loss::Superseded(_)) { KEY } else { 0 }
+/// The cost of a message for a connection besides its bytes.
+const fn cost_of(message: &QueuedMessage) -> usize {
+    POINTER + if matches!(message.loss, Loss::Superseded(_)) { KEY } else { 0 }
 }
 
 #[cfg(test)]

@@ -11,7 +11,7 @@ use crate::{
     telemetry::{DropCounter, DropReason, Metrics},
 };
 
-/// The waiting bytes of one worker; it lists the slow connections by their index in the roster.
+/// The waiting bytes of one worker; it lists the slow connections by their index in `Connections`.
 pub struct Pressure {
     budget: Budget<u32>,
     pub(super) oldest: DropCounter,
@@ -29,7 +29,7 @@ impl Pressure {
 
     /// The indices of the slow connections.
     pub(super) fn behind(&self) -> Vec<u32> {
-        self.holders().into_iter().map(|(_, place)| place).collect()
+        self.holders().into_iter().map(|(_, index)| index).collect()
     }
 }
 

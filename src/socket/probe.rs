@@ -15,7 +15,7 @@ use super::{
     driver::{self, Driver},
     frame,
     negotiate::Deflate,
-    reader::{Limits, Reader, Received},
+    reader::{ReadLimits, Reader, Received},
 };
 use crate::event::{Incoming, Payload};
 
@@ -53,7 +53,7 @@ pub async fn probe(
 ) -> Option<Driver> {
     let mut candidate =
         Candidate { reader: Reader::new(deflate.is_some()), answer: Vec::new(), adopted: None, over: false };
-    let limits = Limits { max_message };
+    let limits = ReadLimits { max_message };
     let mut stream = stream;
     let mut buffer = vec![0; SCRATCH];
     candidate.take(&mut early, &limits, &judge);
@@ -93,7 +93,7 @@ struct Candidate {
 }
 
 impl Candidate {
-    fn take(&mut self, bytes: &mut [u8], limits: &Limits, judge: &impl Judge) {
+    fn take(&mut self, bytes: &mut [u8], limits: &ReadLimits, judge: &impl Judge) {
         let Self { reader, answer, adopted, over } = self;
         let result = reader.read(bytes, limits, &mut |received| {
             if let Some(connection) = adopted {

@@ -15,19 +15,19 @@ use super::{
     inbox::Held,
 };
 use header::{Header, MAX_HEADER, Opcode};
-use message::Message;
+use message::PartialMessage;
 
 /// Maximum payload of a control frame (RFC 6455 §5.5).
 pub const CONTROL_LIMIT: usize = 125;
 
 /// Limits for a client's messages.
 #[derive(Clone, Copy, Debug)]
-pub struct Limits {
+pub struct ReadLimits {
     /// Maximum size of a message, in bytes, inflated.
     pub max_message: usize,
 }
 
-impl Limits {
+impl ReadLimits {
     /// Maximum number of bytes of a message on the wire.
     const fn on_the_wire(&self, compressed: bool) -> usize {
         let max = self.max_message;
@@ -61,7 +61,7 @@ pub struct CloseFrame<'a> {
 }
 
 type On<'a> = &'a mut dyn FnMut(Received<'_>) -> ControlFlow<()>;
-type Step = Result<ControlFlow<()>, ProtocolError>;
+type ReadResult = Result<ControlFlow<()>, ProtocolError>;
 
 /// The reading side of one connection.
 #[derive(Default)]
@@ -80,11 +80,11 @@ struct Partial {
     header: [u8; MAX_HEADER],
     header_length: u8,
     /// The frame with an incomplete payload.
-    frame: Option<Open>,
+    frame: Option<OpenFrame>,
     /// The received payload, if it is a control frame.
     control: Vec<u8>,
     /// The message that a data frame began.
-    message: Option<Message>,
+    message: Option<PartialMessage>,
     /// Counts the received bytes.
     begun: Option<Held>,
     /// The part counted at the last look is complete: this is a new one.
@@ -92,7 +92,7 @@ struct Partial {
 }
 
 #[derive(Clone, Copy)]
-struct Open {
+struct OpenFrame {
     header: Header,
     left: usize,
 }
@@ -111,7 +111,7 @@ impl Reader {
     pub fn read(
         &mut self,
         input: &mut [u8],
-        limits: &Limits,
+        limits: &ReadLimits,
         on: &mut dyn FnMut(Received<'_>) -> ControlFlow<()>,
     ) -> Result<(), ProtocolError> {
         if self.done {
@@ -157,11 +157,11 @@ impl Reader {
     /// Bytes of heap held for something incomplete, without those of a pooled inflater.
     pub fn held(&self) -> usize {
         self.partial.as_deref().map_or(0, |partial| {
-            size_of::<Partial>() + partial.control.capacity() + partial.message.as_ref().map_or(0, Message::held)
+            size_of::<Partial>() + partial.control.capacity() + partial.message.as_ref().map_or(0, PartialMessage::held)
         })
     }
 
-    fn frames(&mut self, mut input: &mut [u8], limits: &Limits, on: On<'_>) -> Step {
+    fn frames(&mut self, mut input: &mut [u8], limits: &ReadLimits, on: On<'_>) -> ReadResult {
         loop {
             let open = match self.partial.as_deref_mut().and_then(|partial| partial.frame.take()) {
                 Some(open) => open,
@@ -170,7 +170,7 @@ impl Reader {
                         return Ok(ControlFlow::Continue(()));
                     };
                     input = &mut input[length..];
-                    Open { header, left: header.length }
+                    OpenFrame { header, left: header.length }
                 }
             };
             let (payload, rest) = input.split_at_mut(open.left.min(input.len()));
@@ -180,7 +180,7 @@ impl Reader {
             if left > 0 {
                 self.begin_or_continue(open, payload, limits)?;
                 let header = open.header.after(payload.len());
-                self.partial.get_or_insert_default().frame = Some(Open { header, left });
+                self.partial.get_or_insert_default().frame = Some(OpenFrame { header, left });
                 return Ok(ControlFlow::Continue(()));
             }
             let step = if open.header.opcode.is_control() {
@@ -198,9 +198,9 @@ impl Reader {
     }
 
     /// The next header and the number of bytes of `input` it used; `None` if it is incomplete, and `input` is used up.
-    fn header(&mut self, input: &[u8], limits: &Limits) -> Result<Option<(Header, usize)>, ProtocolError> {
+    fn header(&mut self, input: &[u8], limits: &ReadLimits) -> Result<Option<(Header, usize)>, ProtocolError> {
         let message = self.partial.as_deref().and_then(|partial| partial.message.as_ref());
-        let so_far = message.map(Message::length);
+        let so_far = message.map(PartialMessage::length);
         let kept = self.partial.as_deref().map_or(0, |partial| usize::from(partial.header_length));
         let parsed = if kept == 0 {
             Header::parse(input, self.deflate, so_far.is_some())?
@@ -229,18 +229,18 @@ impl Reader {
     }
 
     /// Keeps a part of an incomplete frame.
-    fn begin_or_continue(&mut self, open: Open, payload: &[u8], limits: &Limits) -> Result<(), ProtocolError> {
+    fn begin_or_continue(&mut self, open: OpenFrame, payload: &[u8], limits: &ReadLimits) -> Result<(), ProtocolError> {
         let partial = self.partial.get_or_insert_default();
         if open.header.opcode.is_control() {
             partial.control.extend_from_slice(payload);
             return Ok(());
         }
-        let message = partial.message.get_or_insert_with(|| Message::new(&open.header));
+        let message = partial.message.get_or_insert_with(|| PartialMessage::new(&open.header));
         message.push(payload, open.left, limits)
     }
 
     /// A control frame is complete with `payload`.
-    fn control(&mut self, open: Open, payload: &[u8], on: On<'_>) -> Step {
+    fn control(&mut self, open: OpenFrame, payload: &[u8], on: On<'_>) -> ReadResult {
         let kept = self.partial.as_deref_mut().map(|partial| std::mem::take(&mut partial.control));
         let whole = match kept {
             Some(mut kept) if !kept.is_empty() => {
@@ -253,7 +253,7 @@ impl Reader {
     }
 
     /// A data frame is complete with `payload`.
-    fn data(&mut self, open: Open, payload: &[u8], limits: &Limits, on: On<'_>) -> Step {
+    fn data(&mut self, open: OpenFrame, payload: &[u8], limits: &ReadLimits, on: On<'_>) -> ReadResult {
         let Header { opcode, fin, compressed, .. } = open.header;
         let begun = self.partial.as_deref_mut().and_then(|partial| partial.message.take());
         if begun.is_none() && fin && !compressed {
@@ -265,7 +265,7 @@ impl Reader {
                 _ => Ok(on(Received::Binary(payload))),
             };
         }
-        let mut message = begun.unwrap_or_else(|| Message::new(&open.header));
+        let mut message = begun.unwrap_or_else(|| PartialMessage::new(&open.header));
         if fin {
             return message.finish(payload, limits, on);
         }
@@ -276,7 +276,7 @@ impl Reader {
 }
 
 fn message_is_compressed(partial: Option<&Partial>) -> bool {
-    partial.and_then(|partial| partial.message.as_ref()).is_some_and(Message::is_compressed)
+    partial.and_then(|partial| partial.message.as_ref()).is_some_and(PartialMessage::is_compressed)
 }
 
 impl Partial {
@@ -285,7 +285,7 @@ impl Partial {
     }
 }
 
-fn control(opcode: Opcode, payload: &[u8], on: On<'_>) -> Step {
+fn control(opcode: Opcode, payload: &[u8], on: On<'_>) -> ReadResult {
     match opcode {
         Opcode::Ping => Ok(on(Received::Ping(payload))),
         Opcode::Pong => Ok(on(Received::Pong(payload))),

@@ -2,9 +2,9 @@
 //!
 //! actix-http passes every `Upgrade: websocket` request here together with its socket. The request runs through the
 //! same actix-web `App` as any other, so routing, authentication and error bodies are ordinary; the handler that
-//! accepts it answers with 101 and fills the request's [`Slot`]. Then the socket leaves actix-http: its dispatcher,
-//! with two buffers of 8 KiB, is dropped, and the small [`Driver`] continues in the same task, still counted as a
-//! connection by actix-server.
+//! accepts it answers with 101 and fills the request's [`AcceptedSlot`]. Then the socket leaves actix-http: its
+//! dispatcher, with two buffers of 8 KiB, is dropped, and the small [`Driver`] continues in the same task, still
+//! counted as a connection by actix-server.
 
 use std::{
     cell::RefCell,
@@ -37,9 +37,9 @@ const WRITE_DEADLINE: Duration = Duration::from_secs(5);
 
 /// Where the handler of a handshake puts the accepted connection.
 #[derive(Clone, Default)]
-pub struct Slot(Rc<RefCell<Option<Accepted>>>);
+pub struct AcceptedSlot(Rc<RefCell<Option<Accepted>>>);
 
-impl Slot {
+impl AcceptedSlot {
     /// Accepts: after the 101, the socket belongs to this connection.
     pub fn accept(&self, accepted: Accepted) {
         *self.0.borrow_mut() = Some(accepted);
@@ -167,7 +167,7 @@ where
     S::Error: Into<Response<BoxBody>>,
     B: MessageBody + 'static,
 {
-    let slot = Slot::default();
+    let slot = AcceptedSlot::default();
     request.extensions_mut().insert(slot.clone());
     let response = match app.call(request).await {
         Ok(response) => response.into().map_into_boxed_body(),
@@ -206,13 +206,13 @@ async fn refuse(framed: &mut Framed<TcpStream, Codec>, response: Response<BoxBod
     Ok(())
 }
 
-type Answer = Message<(Response<()>, BodySize)>;
+type Reply = Message<(Response<()>, BodySize)>;
 
-async fn write(framed: &mut Framed<TcpStream, Codec>, messages: impl IntoIterator<Item = Answer>) -> io::Result<()> {
+async fn write(framed: &mut Framed<TcpStream, Codec>, messages: impl IntoIterator<Item = Reply>) -> io::Result<()> {
     for message in messages {
         Pin::new(&mut *framed).write(message)?;
     }
-    let flushed = poll_fn(|cx| Pin::new(&mut *framed).flush::<Answer>(cx));
+    let flushed = poll_fn(|cx| Pin::new(&mut *framed).flush::<Reply>(cx));
     tokio::time::timeout(WRITE_DEADLINE, flushed).await.map_err(|_| io::Error::from(io::ErrorKind::TimedOut))?
 }
 

@@ -118,21 +118,21 @@ pub(super) struct Reason {
 
 /// A label set of one label.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-pub(super) struct Outcome {
+pub(super) struct OutcomeLabel {
     /// The outcome.
     pub outcome: &'static str,
 }
 
 /// A label set of one label.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-pub(super) struct From {
+pub(super) struct SourceLabel {
     /// The source.
     pub source: &'static str,
 }
 
 /// A question to the backend.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-pub(super) struct Call {
+pub(super) struct CallLabel {
     /// Its name, one of those in the configuration.
     pub action: String,
     /// How it ended.
@@ -148,7 +148,7 @@ pub(super) struct Action {
 
 /// The consumer of a connection.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-pub(super) struct Served {
+pub(super) struct ConsumerLabel {
     pub consumer: String,
     pub protocol: &'static str,
 }
@@ -161,7 +161,7 @@ pub(super) struct Build {
 
 /// The id of the node.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-pub(super) struct Node {
+pub(super) struct NodeLabel {
     pub node: String,
 }
 

@@ -16,12 +16,12 @@ use prometheus_client::{
 
 use super::{
     drop_reason::DropReason,
-    label::{self, Action, Build, Call, From, Node, Outcome, Reason, Served},
+    label::{self, Action, Build, CallLabel, ConsumerLabel, NodeLabel, OutcomeLabel, Reason, SourceLabel},
     logging,
-    name::Name,
+    name::MetricName,
     process::Process,
-    pulse::Pulses,
-    tail::{Tail, What},
+    tail::{Tail, TailEvent},
+    watchdog::Watchdog,
 };
 
 /// Histograms of durations.
@@ -64,7 +64,7 @@ impl DropCounter {
     /// Counts one drop and reports it to the watchers.
     pub fn inc(&self) {
         self.counter.inc();
-        self.metrics.tail.tell(None, || What::dropped(self.reason, 1, None, &""));
+        self.metrics.tail.tell(None, || TailEvent::dropped(self.reason, 1, None, &""));
     }
 }
 
@@ -81,23 +81,23 @@ pub struct Counters {
     registry: Registry,
     /// Its metric names do not begin with our prefix.
     process: Registry,
-    events: Family<From, Counter>,
+    events: Family<SourceLabel, Counter>,
     /// The counters of `events`, looked up once: there may be a million events in a second.
     sources: OnceLock<Vec<(&'static str, Counter)>>,
     drops: Family<Reason, Counter>,
     gaps: Family<Reason, Counter>,
-    handshakes: Family<Outcome, Counter>,
+    handshakes: Family<OutcomeLabel, Counter>,
     closes: Family<Reason, Counter>,
-    tokens: Family<Outcome, Counter>,
-    revocations: Family<Outcome, Counter>,
+    tokens: Family<OutcomeLabel, Counter>,
+    revocations: Family<OutcomeLabel, Counter>,
     refused_messages: Family<Reason, Counter>,
     holds: Family<Reason, Counter>,
     reconnects: Counter,
-    backend_calls: Family<Call, Counter>,
+    backend_calls: Family<CallLabel, Counter>,
     presence_failures: Counter,
-    reloads: Family<Outcome, Counter>,
-    served: Family<Served, OpenGauge>,
-    node: Family<Node, Gauge>,
+    reloads: Family<OutcomeLabel, Counter>,
+    served: Family<ConsumerLabel, OpenGauge>,
+    node: Family<NodeLabel, Gauge>,
     ready: Gauge,
     tail_watchers: Gauge,
     log_waiting: Gauge,
@@ -123,10 +123,10 @@ pub struct Counters {
     /// Client messages received.
     pub messages: Counter<u64, AtomicU64>,
     /// The threads' signs of life; not a metric, but needed in the same places.
-    pub pulses: Pulses,
+    pub watchdog: Watchdog,
 }
 
-fn add<M: Clone + prometheus_client::registry::Metric>(registry: &mut Registry, name: Name, metric: &M) {
+fn add<M: Clone + prometheus_client::registry::Metric>(registry: &mut Registry, name: MetricName, metric: &M) {
     registry.register(name.text(), name.help(), metric.clone());
 }
 
@@ -153,37 +153,37 @@ impl Counters {
         let mut registry = Registry::with_prefix("channelgate");
         let build = Family::<Build, Gauge>::default();
         build.get_or_create(&Build { version: env!("CARGO_PKG_VERSION") }).set(1);
-        add(&mut registry, Name::Events, &self.events);
-        add(&mut registry, Name::Drops, &self.drops);
-        add(&mut registry, Name::Gaps, &self.gaps);
-        add(&mut registry, Name::Handshakes, &self.handshakes);
-        add(&mut registry, Name::Closes, &self.closes);
-        add(&mut registry, Name::Tokens, &self.tokens);
-        add(&mut registry, Name::Revocations, &self.revocations);
-        add(&mut registry, Name::RefusedMessages, &self.refused_messages);
-        add(&mut registry, Name::Holds, &self.holds);
-        add(&mut registry, Name::RedisReconnects, &self.reconnects);
-        add(&mut registry, Name::BackendCalls, &self.backend_calls);
-        add(&mut registry, Name::PresenceFailures, &self.presence_failures);
-        add(&mut registry, Name::Reloads, &self.reloads);
-        add(&mut registry, Name::Connections, &self.served);
-        add(&mut registry, Name::Polling, &self.polling);
-        add(&mut registry, Name::OutboxBytes, &self.outbox_bytes);
-        add(&mut registry, Name::InboxBytes, &self.inbox_bytes);
-        add(&mut registry, Name::Deliveries, &self.deliveries);
-        add(&mut registry, Name::DeliveredBytes, &self.delivered_bytes);
-        add(&mut registry, Name::Messages, &self.messages);
-        add(&mut registry, Name::EventFirstWrite, &self.durations.first_write);
-        add(&mut registry, Name::EventFanout, &self.durations.fanout);
-        add(&mut registry, Name::RedisRoundTrip, &self.durations.redis_round_trip);
-        add(&mut registry, Name::BackendSeconds, &self.durations.backend_calls);
-        add(&mut registry, Name::Ready, &self.ready);
-        add(&mut registry, Name::TailWatchers, &self.tail_watchers);
+        add(&mut registry, MetricName::Events, &self.events);
+        add(&mut registry, MetricName::Drops, &self.drops);
+        add(&mut registry, MetricName::Gaps, &self.gaps);
+        add(&mut registry, MetricName::Handshakes, &self.handshakes);
+        add(&mut registry, MetricName::Closes, &self.closes);
+        add(&mut registry, MetricName::Tokens, &self.tokens);
+        add(&mut registry, MetricName::Revocations, &self.revocations);
+        add(&mut registry, MetricName::RefusedMessages, &self.refused_messages);
+        add(&mut registry, MetricName::Holds, &self.holds);
+        add(&mut registry, MetricName::RedisReconnects, &self.reconnects);
+        add(&mut registry, MetricName::BackendCalls, &self.backend_calls);
+        add(&mut registry, MetricName::PresenceFailures, &self.presence_failures);
+        add(&mut registry, MetricName::Reloads, &self.reloads);
+        add(&mut registry, MetricName::Connections, &self.served);
+        add(&mut registry, MetricName::Polling, &self.polling);
+        add(&mut registry, MetricName::OutboxBytes, &self.outbox_bytes);
+        add(&mut registry, MetricName::InboxBytes, &self.inbox_bytes);
+        add(&mut registry, MetricName::Deliveries, &self.deliveries);
+        add(&mut registry, MetricName::DeliveredBytes, &self.delivered_bytes);
+        add(&mut registry, MetricName::Messages, &self.messages);
+        add(&mut registry, MetricName::EventFirstWrite, &self.durations.first_write);
+        add(&mut registry, MetricName::EventFanout, &self.durations.fanout);
+        add(&mut registry, MetricName::RedisRoundTrip, &self.durations.redis_round_trip);
+        add(&mut registry, MetricName::BackendSeconds, &self.durations.backend_calls);
+        add(&mut registry, MetricName::Ready, &self.ready);
+        add(&mut registry, MetricName::TailWatchers, &self.tail_watchers);
         // The log exists before the metrics, and once per process.
-        add(&mut registry, Name::LogLinesDropped, &logging::dropped_lines());
-        add(&mut registry, Name::LogWaiting, &self.log_waiting);
-        add(&mut registry, Name::BuildInfo, &build);
-        add(&mut registry, Name::NodeInfo, &self.node);
+        add(&mut registry, MetricName::LogLinesDropped, &logging::dropped_lines());
+        add(&mut registry, MetricName::LogWaiting, &self.log_waiting);
+        add(&mut registry, MetricName::BuildInfo, &build);
+        add(&mut registry, MetricName::NodeInfo, &self.node);
         registry
     }
 
@@ -204,13 +204,13 @@ impl Counters {
             (&self.revocations, label::REVOCATIONS),
             (&self.reloads, label::RELOADS),
         ] {
-            outcomes.iter().for_each(|outcome| drop(family.get_or_create(&Outcome { outcome })));
+            outcomes.iter().for_each(|outcome| drop(family.get_or_create(&OutcomeLabel { outcome })));
         }
     }
 
     /// Names the existing sources of events and reasons for gaps, so that they are exported before they happen.
     pub fn expect(&self, sources: impl Iterator<Item = &'static str>, gaps: impl Iterator<Item = &'static str>) {
-        let counters = sources.map(|source| (source, self.events.get_or_create_owned(&From { source })));
+        let counters = sources.map(|source| (source, self.events.get_or_create_owned(&SourceLabel { source })));
         // A second call changes nothing.
         let _ = self.sources.set(counters.collect());
         gaps.for_each(|reason| drop(self.gaps.get_or_create(&Reason { reason })));
@@ -218,7 +218,7 @@ impl Counters {
 
     /// Sets the id of this node.
     pub fn of_node(&self, node: &str) {
-        self.node.get_or_create(&Node { node: node.to_owned() }).set(1);
+        self.node.get_or_create(&NodeLabel { node: node.to_owned() }).set(1);
     }
 
     /// Sets whether it is ready.
@@ -230,7 +230,7 @@ impl Counters {
     /// costs no bytes per connection.
     pub fn open(&self, consumer: &str, protocol: &'static str) -> OpenGauge {
         label::known(label::PROTOCOLS, protocol);
-        self.served.get_or_create_owned(&Served { consumer: consumer.to_owned(), protocol })
+        self.served.get_or_create_owned(&ConsumerLabel { consumer: consumer.to_owned(), protocol })
     }
 
     /// An event arrived from `source` (a [`crate::event::Source`] label).
@@ -238,7 +238,7 @@ impl Counters {
         let known = self.sources.get().and_then(|known| known.iter().find(|(name, _)| *name == source));
         match known {
             Some((_, counter)) => counter.inc(),
-            None => self.events.get_or_create(&From { source }).inc(),
+            None => self.events.get_or_create(&SourceLabel { source }).inc(),
         };
         self.all_events.inc();
     }
@@ -261,7 +261,7 @@ impl Counters {
             return;
         }
         self.count_drops(reason, count);
-        self.tail.tell(group, || What::dropped(reason, count, consumer, detail));
+        self.tail.tell(group, || TailEvent::dropped(reason, count, consumer, detail));
     }
 
     /// Counts drops that are reported to the watchers elsewhere.
@@ -284,7 +284,7 @@ impl Counters {
     /// A handshake ended.
     pub fn handshake(&self, outcome: &'static str) {
         label::known(label::HANDSHAKES, outcome);
-        self.handshakes.get_or_create(&Outcome { outcome }).inc();
+        self.handshakes.get_or_create(&OutcomeLabel { outcome }).inc();
     }
 
     /// The node closed a connection.
@@ -296,13 +296,13 @@ impl Counters {
     /// A credential was checked.
     pub fn token(&self, outcome: &'static str) {
         label::known(label::TOKENS, outcome);
-        self.tokens.get_or_create(&Outcome { outcome }).inc();
+        self.tokens.get_or_create(&OutcomeLabel { outcome }).inc();
     }
 
     /// Counts orders to disconnect, or the connections that they ended.
     pub fn revocation(&self, outcome: &'static str, count: u64) {
         label::known(label::REVOCATIONS, outcome);
-        self.revocations.get_or_create(&Outcome { outcome }).inc_by(count);
+        self.revocations.get_or_create(&OutcomeLabel { outcome }).inc_by(count);
     }
 
     /// A client's message was not handled.
@@ -326,7 +326,7 @@ impl Counters {
     pub fn backend_call(&self, action: &str, outcome: &'static str, took: Duration) {
         label::known(label::BACKEND_CALLS, outcome);
         self.durations.backend_calls.get_or_create(&Action { action: action.to_owned() }).observe(took.as_secs_f64());
-        self.backend_calls.get_or_create(&Call { action: action.to_owned(), outcome }).inc();
+        self.backend_calls.get_or_create(&CallLabel { action: action.to_owned(), outcome }).inc();
     }
 
     /// Arrivals or departures of members that Redis did not accept now.
@@ -337,7 +337,7 @@ impl Counters {
     /// A reload of the configuration ended.
     pub fn reloaded(&self, outcome: &'static str) {
         label::known(label::RELOADS, outcome);
-        self.reloads.get_or_create(&Outcome { outcome }).inc();
+        self.reloads.get_or_create(&OutcomeLabel { outcome }).inc();
     }
 
     /// All metrics as OpenMetrics text.

@@ -1,8 +1,9 @@
 //! The name of every metric in one place, as in `/metrics` and docs/METRICS.md.
 
-/// A metric of the node; a name in Prometheus is `channelgate_` and [`Name::text`], a counter's ends with `_total`.
+/// A metric of the node; a name in Prometheus is `channelgate_` and [`MetricName::text`], a counter's ends with
+/// `_total`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Name {
+pub enum MetricName {
     /// Events received, by source.
     Events,
     /// Events or frames that did not reach a client, by reason.
@@ -65,7 +66,7 @@ pub enum Name {
     NodeInfo,
 }
 
-impl Name {
+impl MetricName {
     /// All names, in the order of `/metrics`.
     pub const ALL: &[Self] = &[
         Self::Events,

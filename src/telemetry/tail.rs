@@ -1,6 +1,6 @@
 //! Shows watchers (`channelgate tail`) what happens to events, live.
 //!
-//! In: what the layer, the hub and its workers report. Out: [`Line`]s to a bounded number of watchers. Without a
+//! In: what the layer, the hub and its workers report. Out: [`TailLine`]s to a bounded number of watchers. Without a
 //! watcher it costs one relaxed load and makes nothing. It never waits: a watcher that is too slow misses lines and
 //! gets their number.
 
@@ -30,7 +30,7 @@ pub const MAX_WATCHERS: usize = 16;
 
 /// One thing that happened.
 #[derive(Clone, Debug, Serialize)]
-pub struct Line {
+pub struct TailLine {
     /// When, in RFC 3339.
     #[serde(serialize_with = "rfc3339")]
     pub time: SystemTime,
@@ -39,13 +39,13 @@ pub struct Line {
     pub groups: Vec<Arc<str>>,
     /// What happened.
     #[serde(flatten)]
-    pub what: What,
+    pub what: TailEvent,
 }
 
 /// What happened.
 #[derive(Clone, Debug, Serialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
-pub enum What {
+pub enum TailEvent {
     /// The node received an event.
     Event {
         /// The source.
@@ -109,7 +109,7 @@ pub enum What {
     },
 }
 
-impl What {
+impl TailEvent {
     /// The line for a drop.
     pub fn dropped(reason: DropReason, count: u64, consumer: Option<&str>, detail: &dyn fmt::Display) -> Self {
         Self::Dropped { reason: reason.label(), count, consumer: consumer.map(Arc::from), detail: detail.to_string() }
@@ -127,7 +127,7 @@ impl What {
 #[derive(Default)]
 pub struct Tail {
     watchers: Arc<Watchers>,
-    lines: OnceLock<broadcast::Sender<Arc<Line>>>,
+    lines: OnceLock<broadcast::Sender<Arc<TailLine>>>,
     /// Consumer names by number; used only while there is a watcher.
     consumers: Mutex<HashMap<u32, Arc<str>>>,
 }
@@ -166,24 +166,24 @@ impl Tail {
     }
 
     /// Reports what happened in a group, if there is a watcher.
-    pub fn tell<'a>(&self, groups: impl IntoIterator<Item = &'a str>, what: impl FnOnce() -> What) {
+    pub fn tell<'a>(&self, groups: impl IntoIterator<Item = &'a str>, what: impl FnOnce() -> TailEvent) {
         if self.is_watched() {
             self.tell_now(groups.into_iter().map(Arc::from).collect(), what());
         }
     }
 
     #[cold]
-    fn tell_now(&self, groups: Vec<Arc<str>>, what: What) {
+    fn tell_now(&self, groups: Vec<Arc<str>>, what: TailEvent) {
         if let Some(lines) = self.lines.get() {
             // The last watcher may have gone this moment.
-            let _ = lines.send(Arc::new(Line { time: SystemTime::now(), groups, what }));
+            let _ = lines.send(Arc::new(TailLine { time: SystemTime::now(), groups, what }));
         }
     }
 
     /// Watches from now on; `None` if there are too many watchers.
-    pub fn watch(&self, groups: BTreeSet<String>, payloads: bool) -> Option<Watch> {
+    pub fn watch(&self, groups: BTreeSet<String>, payloads: bool) -> Option<TailWatcher> {
         let lines = self.lines.get_or_init(|| broadcast::Sender::new(BACKLOG)).subscribe();
-        let watch = Watch { lines, groups, payloads, watchers: Arc::clone(&self.watchers) };
+        let watch = TailWatcher { lines, groups, payloads, watchers: Arc::clone(&self.watchers) };
         watch.watchers.of_payloads.fetch_add(payloads.into(), Ordering::Relaxed);
         // If it was one too many, dropping the watch counts down again.
         (watch.watchers.all.fetch_add(1, Ordering::Relaxed) < MAX_WATCHERS).then_some(watch)
@@ -191,15 +191,15 @@ impl Tail {
 }
 
 /// A watcher.
-pub struct Watch {
-    lines: broadcast::Receiver<Arc<Line>>,
+pub struct TailWatcher {
+    lines: broadcast::Receiver<Arc<TailLine>>,
     /// Only these groups; empty means all.
     groups: BTreeSet<String>,
     payloads: bool,
     watchers: Arc<Watchers>,
 }
 
-impl Watch {
+impl TailWatcher {
     /// The next line; `None` at the end. A line of an unknown group may concern a watched one, so it is included.
     pub async fn next(&mut self) -> Option<String> {
         loop {
@@ -230,16 +230,16 @@ impl Watch {
     }
 
     fn missed(&self, lines: u64) -> String {
-        self.written(&Line { time: SystemTime::now(), groups: Vec::new(), what: What::Missed { lines } })
+        self.written(&TailLine { time: SystemTime::now(), groups: Vec::new(), what: TailEvent::Missed { lines } })
     }
 
-    fn concerns(&self, line: &Line) -> bool {
+    fn concerns(&self, line: &TailLine) -> bool {
         self.groups.is_empty()
             || line.groups.is_empty()
             || line.groups.iter().any(|group| self.groups.contains(&**group))
     }
 
-    fn written(&self, line: &Line) -> String {
+    fn written(&self, line: &TailLine) -> String {
         let mut line = line.clone();
         if let (false, Some(payload)) = (self.payloads, line.what.payload()) {
             *payload = None;
@@ -249,7 +249,7 @@ impl Watch {
     }
 }
 
-impl Drop for Watch {
+impl Drop for TailWatcher {
     fn drop(&mut self) {
         self.watchers.all.fetch_sub(1, Ordering::Relaxed);
         self.watchers.of_payloads.fetch_sub(self.payloads.into(), Ordering::Relaxed);
@@ -264,8 +264,8 @@ fn rfc3339<S: serde::Serializer>(time: &SystemTime, serializer: S) -> Result<S::
 mod tests {
     use super::*;
 
-    fn gap() -> What {
-        What::Gap { reason: "capacity" }
+    fn gap() -> TailEvent {
+        TailEvent::Gap { reason: "capacity" }
     }
 
     fn groups(names: &[&str]) -> BTreeSet<String> {
@@ -307,7 +307,7 @@ mod tests {
         let mut watch = tail.watch(groups(&["a"]), false).unwrap();
         tail.tell(["b"], gap);
         tail.tell(["b", "a"], gap);
-        tail.tell(None, || What::dropped(DropReason::Decode, 1, None, &"of an unknown group"));
+        tail.tell(None, || TailEvent::dropped(DropReason::Decode, 1, None, &"of an unknown group"));
         let mut text = watch.next().await.unwrap();
         watch.rest(9, &mut text);
         assert_eq!(kinds(&text), ["gap", "dropped"]);
@@ -319,7 +319,7 @@ mod tests {
         let (mut plain, mut curious) =
             (tail.watch(BTreeSet::new(), false).unwrap(), tail.watch(BTreeSet::new(), true).unwrap());
         assert!(tail.shows_payloads());
-        tail.tell(["a"], || What::Event {
+        tail.tell(["a"], || TailEvent::Event {
             source: "core",
             of: "t".into(),
             bytes: 8,

@@ -5,7 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use channelgate::cluster::{Answer, Order, Query};
+use channelgate::cluster::{Answer, EmitOrder, Query};
 use futures_util::future::join_all;
 
 use crate::{
@@ -21,7 +21,7 @@ async fn every_node_answers_the_question() {
     for node in &nodes {
         node.until(&[1, 2, 3]).await;
     }
-    let order = Order {
+    let order = EmitOrder {
         namespace: "/".into(),
         rooms: vec!["user_7".into(), "session:é".into()],
         args: vec!["x".into(), channelgate::event::Value::UInt(u64::MAX), channelgate::event::Value::Float(0.1)],

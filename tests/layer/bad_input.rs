@@ -8,7 +8,7 @@ use std::{
 use channelgate::{
     config::{self, Secret, Span},
     event::{GroupName, Source, Value},
-    layer::{MappedFrom, Mapping},
+    layer::{ChannelMapping, MappedFrom},
     telemetry::DropReason,
 };
 
@@ -76,7 +76,7 @@ async fn a_message_for_an_unknown_member_name_is_counted() {
     for strange in ["!ffff", "!", "!no number"] {
         django.core_send_with("room", |_, members| {
             let name = members[0].split('!').next().unwrap().to_owned() + strange;
-            let to = channelgate::layer::codec::envelope::Address::Channel(&name);
+            let to = channelgate::layer::codec::envelope::Addressee::Channel(&name);
             codec.encode_core(&event(0), to, std::time::SystemTime::now()).unwrap()
         });
     }
@@ -124,10 +124,13 @@ async fn mapped_channels_and_patterns_reach_their_groups() {
         GroupName::new(group).ok()
     };
     let mappings = vec![
-        Mapping { from: MappedFrom::Channel("prices".to_owned()), group: Arc::new(by_id) },
-        Mapping { from: MappedFrom::Pattern("orders:*".to_owned()), group: Arc::new(by_id) },
+        ChannelMapping { from: MappedFrom::Channel("prices".to_owned()), group: Arc::new(by_id) },
+        ChannelMapping { from: MappedFrom::Pattern("orders:*".to_owned()), group: Arc::new(by_id) },
         // So wide that it matches everything, including probes and the layer's channels.
-        Mapping { from: MappedFrom::Pattern("*".to_owned()), group: Arc::new(|_, _| GroupName::new("all").ok()) },
+        ChannelMapping {
+            from: MappedFrom::Pattern("*".to_owned()),
+            group: Arc::new(|_, _| GroupName::new("all").ok()),
+        },
     ];
     let node = Node::new(&options, mappings);
     node.until_ready().await;

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use channelgate::{
     config::{self, Emitters},
-    event::{Audience, Content, GapReason, Source, Value},
+    event::{Content, EmissionTarget, GapReason, Source, Value},
     layer::Layer,
     telemetry::DropReason,
 };
@@ -38,7 +38,7 @@ async fn emitters_are_received_on_every_host_in_every_namespace() {
             eventually(id, || node.received.emissions().len() == count).await;
             let emission = node.received.emissions().pop().unwrap();
             let namespace = if id.ends_with("_ns") { "/admin" } else { "/" };
-            assert_eq!(emission.audience, Audience::Namespace(namespace.into()), "{id}");
+            assert_eq!(emission.target, EmissionTarget::Namespace(namespace.into()), "{id}");
             assert_eq!((emission.source, emission.volatile), (Source::Emitter, id.ends_with("_flags")), "{id}");
         }
     }

@@ -103,7 +103,7 @@ async fn a_full_queue_is_a_gap_of_its_groups() {
     let codec = channelgate::layer::codec::envelope::LayerCodec::new(&options);
     let members = django.members("room");
     for n in 0..10 {
-        let to = channelgate::layer::codec::envelope::Address::Members(&members);
+        let to = channelgate::layer::codec::envelope::Addressee::Members(&members);
         let bytes = codec.encode_core(&event(n), to, std::time::SystemTime::now()).unwrap();
         pipeline.cmd("ZADD").arg(&queue[0]).arg(n).arg(bytes).ignore();
     }
@@ -140,7 +140,7 @@ async fn nothing_is_lost_or_duplicated_while_others_join_and_leave() {
     const ROUNDS: i64 = 200;
     let redis = RedisServer::start();
     // So short that groups are removed and joined again all the time.
-    let options = config::Layer { linger: config::Span::millis(15), ..options(&[&redis]) };
+    let options = config::Layer { unsubscribe_delay: config::Span::millis(15), ..options(&[&redis]) };
     let node = Arc::new(Node::ready(&options).await);
     let hub = Arc::new(Hub::default());
     node.join("steady").await;

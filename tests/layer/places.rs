@@ -53,7 +53,7 @@ async fn several_hosts_are_one_ring() {
         for host in 0..count {
             let member = django.members("room_1").remove(0);
             let codec = channelgate::layer::codec::envelope::LayerCodec::new(&options);
-            let to = channelgate::layer::codec::envelope::Address::Channel(&member);
+            let to = channelgate::layer::codec::envelope::Addressee::Channel(&member);
             let bytes = codec.encode_core(&event(100), to, std::time::SystemTime::now()).unwrap();
             let queue = format!("asgi{}!", member.split('!').next().unwrap());
             let () = redis::cmd("ZADD").arg(queue).arg(1).arg(bytes).query(django.host(host)).unwrap();

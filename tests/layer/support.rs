@@ -9,9 +9,9 @@ use channelgate::{
     config,
     event::{Emission, Event, Gap, GapReason, GroupName, Source, Value},
     layer::{
-        Layer, Mapping, Readiness, Signal,
+        ChannelMapping, Layer, Readiness, Signal,
         codec::{
-            envelope::{Address, LayerCodec, Serializer},
+            envelope::{Addressee, LayerCodec, Serializer},
             names::{LayerNames, non_local_name},
             ring,
         },
@@ -52,7 +52,7 @@ pub fn options(servers: &[&RedisServer]) -> config::Layer {
     config::Layer {
         hosts: servers.iter().map(|server| config::Secret::new(server.url())).collect(),
         probe_interval: config::Span::seconds(1),
-        linger: config::Span::millis(200),
+        unsubscribe_delay: config::Span::millis(200),
         ..Default::default()
     }
 }
@@ -129,7 +129,7 @@ pub struct Node {
 }
 
 impl Node {
-    pub fn new(options: &config::Layer, mappings: Vec<Mapping>) -> Self {
+    pub fn new(options: &config::Layer, mappings: Vec<ChannelMapping>) -> Self {
         let (received, metrics) = (Received::default(), Metrics::new());
         let sink = received.clone();
         let layer = RedisLayer::new(options, mappings, metrics.clone()).unwrap();
@@ -214,7 +214,7 @@ impl Django {
     /// `RedisChannelLayer.group_send`; returns how many queues were over capacity.
     pub fn core_send(&mut self, group: &str, body: &Value) -> usize {
         self.core_send_with(group, |codec, members| {
-            codec.encode_core(body, Address::Members(members), SystemTime::now()).unwrap()
+            codec.encode_core(body, Addressee::Members(members), SystemTime::now()).unwrap()
         })
     }
 
@@ -270,7 +270,7 @@ impl Django {
     pub fn core_send_to(&mut self, channel: &str, body: &Value) {
         let host = ring::index(channel, self.hosts.len());
         let key = self.names.core_queue_key(channel);
-        let member = self.codec.encode_core(body, Address::Channel(channel), SystemTime::now()).unwrap();
+        let member = self.codec.encode_core(body, Addressee::Channel(channel), SystemTime::now()).unwrap();
         let mut send = redis::pipe();
         send.cmd("ZADD").arg(&key).arg(unix_now()).arg(member).ignore().cmd("EXPIRE").arg(&key).arg(60).ignore();
         let () = send.query(&mut self.hosts[host]).unwrap();

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use channelgate::presence::Change;
+use channelgate::presence::PresenceChange;
 use futures_util::future::join_all;
 use rand::{Rng, SeedableRng, rngs::StdRng};
 
@@ -25,8 +25,8 @@ async fn a_member_with_tabs_on_two_nodes_arrives_once_and_leaves_once() {
     eventually("the departure", async || cluster.diary.departed("7") == 1).await;
     eventually("the count", async || one.count().await == 1).await;
     cluster.quiet().await;
-    assert_eq!(cluster.diary.told(Change::Departed), BTreeMap::from([("7".to_owned(), 1)]));
-    assert!(cluster.diary.told(Change::Arrived).is_empty());
+    assert_eq!(cluster.diary.told(PresenceChange::Departed), BTreeMap::from([("7".to_owned(), 1)]));
+    assert!(cluster.diary.told(PresenceChange::Arrived).is_empty());
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -47,11 +47,11 @@ async fn a_member_that_moves_to_another_node_within_the_grace_was_never_gone() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_id_in_two_scopes_is_counted_once() {
-    use channelgate::presence::{Member, Presence as _};
+    use channelgate::presence::{Presence as _, PresenceMember};
     let mut cluster = Cluster::new(Duration::from_millis(20));
     let node = cluster.node();
     assert!(node.enter("7").await);
-    let elsewhere = Member { scope: "a\"b:\n é".into(), id: "7".into() };
+    let elsewhere = PresenceMember { scope: "a\"b:\n é".into(), id: "7".into() };
     assert!(node.presence.enter(&elsewhere, &facts("7")).await, "present there for the first time");
     assert_eq!(node.count().await, 1);
     node.leave("7");
@@ -81,9 +81,9 @@ async fn a_storm_of_connections_makes_each_member_present_once() {
             nodes[turn % 3].leave(id);
         }
     }
-    eventually("400 departures", async || cluster.diary.told(Change::Departed).len() == 400).await;
+    eventually("400 departures", async || cluster.diary.told(PresenceChange::Departed).len() == 400).await;
     cluster.quiet().await;
-    assert!(cluster.diary.told(Change::Departed).values().all(|times| *times == 1));
+    assert!(cluster.diary.told(PresenceChange::Departed).values().all(|times| *times == 1));
     assert_eq!(nodes[0].count().await, 0);
     let left: Vec<_> = cluster.keys().into_keys().filter(|key| key.contains(":member:")).collect();
     assert!(left.is_empty(), "{left:?}");
@@ -118,7 +118,7 @@ async fn a_thousand_random_arrivals_and_departures_are_reported_exactly() {
     for (id, (_, departures)) in model.iter().enumerate() {
         assert_eq!(cluster.diary.departed(&id.to_string()), *departures, "member {id}");
     }
-    assert!(cluster.diary.told(Change::Arrived).is_empty());
+    assert!(cluster.diary.told(PresenceChange::Arrived).is_empty());
     let present = model.iter().filter(|(connections, _)| *connections != [0; 3]).count();
     assert_eq!(nodes[0].count().await, present);
 }

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use channelgate::presence::{Change, Presence as _};
+use channelgate::presence::{Presence as _, PresenceChange};
 use tokio::time::Instant;
 
 use crate::support::*;
@@ -23,10 +23,10 @@ async fn the_members_of_a_dead_node_are_reported_once_by_one_survivor() {
     drop(dying);
     // They return on another node before the death of their node is noticed.
     assert!(!three.enter("member-2").await);
-    eventually("the departures", async || cluster.diary.told(Change::Departed).len() >= 697).await;
+    eventually("the departures", async || cluster.diary.told(PresenceChange::Departed).len() >= 697).await;
     assert!(killed.elapsed() > LEASE - HEARTBEAT, "{:?}", killed.elapsed());
     cluster.quiet().await;
-    let told = cluster.diary.told(Change::Departed);
+    let told = cluster.diary.told(PresenceChange::Departed);
     assert_eq!(told.len(), 697);
     assert!(told.values().all(|times| *times == 1), "{told:?}");
     assert!((0..3).all(|id| !told.contains_key(&format!("member-{id}"))));
@@ -34,7 +34,7 @@ async fn the_members_of_a_dead_node_are_reported_once_by_one_survivor() {
     two.leave("member-0");
     three.leave("member-1");
     three.leave("member-2");
-    eventually("the last departures", async || cluster.diary.told(Change::Departed).len() == 700).await;
+    eventually("the last departures", async || cluster.diary.told(PresenceChange::Departed).len() == 700).await;
     assert_eq!(two.count().await, 0);
     eventually("nothing is left of the dead node", async || {
         !cluster.keys().keys().any(|key| key.contains("node1") || key.contains(":member:"))
@@ -83,7 +83,7 @@ async fn after_a_clean_stop_other_nodes_take_the_members_over_and_wait_for_their
     let waited = stopped.elapsed();
     assert!(waited >= cluster.grace && waited < cluster.grace + LEASE, "{waited:?}");
     cluster.quiet().await;
-    assert_eq!(cluster.diary.told(Change::Departed), BTreeMap::from([("goes".to_owned(), 1)]));
+    assert_eq!(cluster.diary.told(PresenceChange::Departed), BTreeMap::from([("goes".to_owned(), 1)]));
     assert!(!stopping.enter("returns").await, "a stopped node counts no member");
 }
 
@@ -98,6 +98,6 @@ async fn a_node_that_restarts_finds_its_members() {
     assert!(!after.enter("returns").await);
     eventually("the departure", async || cluster.diary.departed("goes") == 1).await;
     cluster.quiet().await;
-    assert_eq!(cluster.diary.told(Change::Departed).len(), 1);
+    assert_eq!(cluster.diary.told(PresenceChange::Departed).len(), 1);
     assert_eq!(after.count().await, 1);
 }

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use channelgate::presence::Change;
+use channelgate::presence::PresenceChange;
 
 use crate::support::*;
 
@@ -29,11 +29,11 @@ async fn a_redis_that_lost_its_data_reports_no_arrival_or_departure() {
     eventually("the departure", async || cluster.diary.departed("went meanwhile") == 1).await;
     cluster.quiet().await;
     assert_eq!(
-        cluster.diary.told(Change::Departed),
+        cluster.diary.told(PresenceChange::Departed),
         BTreeMap::from([("went meanwhile".to_owned(), 1)]),
         "1 is on the other node"
     );
-    assert!(cluster.diary.told(Change::Arrived).is_empty(), "{}", cluster.diary.text());
+    assert!(cluster.diary.told(PresenceChange::Arrived).is_empty(), "{}", cluster.diary.text());
     assert_eq!(two.count().await, 301);
     // And it continues as before.
     assert!(two.enter("new").await);
@@ -44,8 +44,8 @@ async fn a_redis_that_lost_its_data_reports_no_arrival_or_departure() {
     }
     one.leave("came meanwhile");
     let expected = ["1", "2", "came meanwhile", "new", "went meanwhile"].map(|id| (id.to_owned(), 1));
-    eventually("the departures", async || cluster.diary.told(Change::Departed).len() == 5).await;
-    assert_eq!(cluster.diary.told(Change::Departed), expected.into());
+    eventually("the departures", async || cluster.diary.told(PresenceChange::Departed).len() == 5).await;
+    assert_eq!(cluster.diary.told(PresenceChange::Departed), expected.into());
     for (key, ttl) in cluster.keys() {
         assert!(key.starts_with("channelgate:presence:") && ttl > 0, "{key}: {ttl}");
     }
@@ -65,17 +65,17 @@ async fn a_redis_that_froze_for_longer_than_any_lease_reports_no_departure() {
     tokio::time::sleep(4 * LEASE).await;
     cluster.redis.thaw();
     eventually("the member that came meanwhile is reported when Redis is back", async || {
-        cluster.diary.told(Change::Arrived).contains_key("3")
+        cluster.diary.told(PresenceChange::Arrived).contains_key("3")
     })
     .await;
     cluster.quiet().await;
-    assert_eq!(cluster.diary.told(Change::Arrived), BTreeMap::from([("3".to_owned(), 1)]));
-    assert!(cluster.diary.told(Change::Departed).is_empty(), "{}", cluster.diary.text());
+    assert_eq!(cluster.diary.told(PresenceChange::Arrived), BTreeMap::from([("3".to_owned(), 1)]));
+    assert!(cluster.diary.told(PresenceChange::Departed).is_empty(), "{}", cluster.diary.text());
     assert_eq!(one.count().await, 3);
     one.leave("1");
     two.leave("2");
     two.leave("3");
-    eventually("the departures", async || cluster.diary.told(Change::Departed).len() == 3).await;
+    eventually("the departures", async || cluster.diary.told(PresenceChange::Departed).len() == 3).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -85,7 +85,7 @@ async fn a_node_starts_while_redis_is_unreachable() {
     let node = cluster.node();
     assert!(!node.enter("7").await);
     cluster.redis.restart();
-    eventually("the arrival is reported", async || cluster.diary.told(Change::Arrived).contains_key("7")).await;
+    eventually("the arrival is reported", async || cluster.diary.told(PresenceChange::Arrived).contains_key("7")).await;
     assert!(node.enter("8").await);
     node.leave("7");
     eventually("the departure", async || cluster.diary.departed("7") == 1).await;

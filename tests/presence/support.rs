@@ -8,7 +8,7 @@ use std::{
 
 use channelgate::{
     event::Value,
-    presence::{Change, Graces, Listener, Member, NodePresence, Presence},
+    presence::{GracePeriods, Listener, NodePresence, Presence, PresenceChange, PresenceMember},
     telemetry::Metrics,
 };
 
@@ -27,8 +27,8 @@ pub async fn eventually(what: &str, mut holds: impl AsyncFnMut() -> bool) {
     }
 }
 
-pub fn member(id: &str) -> Member {
-    Member { scope: "shop".into(), id: id.into() }
+pub fn member(id: &str) -> PresenceMember {
+    PresenceMember { scope: "shop".into(), id: id.into() }
 }
 
 pub fn facts(id: &str) -> Value {
@@ -37,7 +37,7 @@ pub fn facts(id: &str) -> Value {
 
 /// The changes reported by any node.
 #[derive(Clone, Default)]
-pub struct Diary(Arc<Mutex<Vec<(Change, Member, Value)>>>);
+pub struct Diary(Arc<Mutex<Vec<(PresenceChange, PresenceMember, Value)>>>);
 
 impl Diary {
     pub fn listener(&self) -> Listener {
@@ -46,7 +46,7 @@ impl Diary {
     }
 
     /// The number of reports of this change per id.
-    pub fn told(&self, change: Change) -> BTreeMap<String, usize> {
+    pub fn told(&self, change: PresenceChange) -> BTreeMap<String, usize> {
         let mut told = BTreeMap::new();
         for (_, member, facts) in self.0.lock().unwrap().iter().filter(|news| news.0 == change) {
             assert_eq!(*facts, self::facts(&member.id), "the facts of {}", member.id);
@@ -56,7 +56,7 @@ impl Diary {
     }
 
     pub fn departed(&self, id: &str) -> usize {
-        self.told(Change::Departed).get(id).copied().unwrap_or_default()
+        self.told(PresenceChange::Departed).get(id).copied().unwrap_or_default()
     }
 
     pub fn is_empty(&self) -> bool {
@@ -92,7 +92,7 @@ impl Cluster {
             &self.redis.url(),
             &format!("node{}", self.made),
             HEARTBEAT,
-            Graces::new([("shop".into(), self.grace)], Duration::from_secs(60)),
+            GracePeriods::new([("shop".into(), self.grace)], Duration::from_secs(60)),
             self.diary.listener(),
             metrics.clone(),
         );

@@ -14,8 +14,8 @@ use std::{
 use tokio::sync::{mpsc, oneshot};
 
 use super::{
-    Count, UserPlace,
-    store::{Done, Step, UserLimitStore},
+    Count, UserCountPermit,
+    store::{UserGrants, UserLimitStore, UserRequest},
 };
 use crate::{
     redis::{KEEP, PoolError, beats},
@@ -28,12 +28,12 @@ const STEPS: usize = 200;
 pub(super) enum UserLimitCommand {
     /// A permit for one more connection; the answer is `None` at the limit, and the channel closes if the count is
     /// unknown.
-    Take(Arc<str>, oneshot::Sender<Option<UserPlace>>),
+    Take(Arc<str>, oneshot::Sender<Option<UserCountPermit>>),
     GiveBack(Arc<str>),
     Stop(oneshot::Sender<()>),
 }
 
-struct Held {
+struct UserCount {
     open: u32,
     written: Instant,
 }
@@ -42,16 +42,16 @@ pub(super) struct UserLimitActor {
     store: UserLimitStore,
     commands: mpsc::WeakUnboundedSender<UserLimitCommand>,
     most: u32,
-    held: HashMap<Arc<str>, Held>,
+    held: HashMap<Arc<str>, UserCount>,
     /// Users with changes to send to Redis.
-    news: HashSet<Arc<str>>,
+    changed: HashSet<Arc<str>>,
     /// Requests that wait for a permit.
-    waiting: HashMap<Arc<str>, Vec<oneshot::Sender<Option<UserPlace>>>>,
+    waiting: HashMap<Arc<str>, Vec<oneshot::Sender<Option<UserCountPermit>>>>,
 }
 
 impl UserLimitActor {
     pub fn new(store: UserLimitStore, commands: mpsc::WeakUnboundedSender<UserLimitCommand>, most: u32) -> Self {
-        Self { store, commands, most, held: HashMap::new(), news: HashSet::new(), waiting: HashMap::new() }
+        Self { store, commands, most, held: HashMap::new(), changed: HashSet::new(), waiting: HashMap::new() }
     }
 
     /// Runs until the node stops.
@@ -60,7 +60,7 @@ impl UserLimitActor {
         let mut beat = beats(heartbeat);
         let (mut some, mut reminded, mut away) = (Vec::new(), Instant::now(), false);
         loop {
-            if away || (self.waiting.is_empty() && self.news.is_empty()) {
+            if away || (self.waiting.is_empty() && self.changed.is_empty()) {
                 tokio::select! {
                     biased;
                     count = commands.recv_many(&mut some, STEPS) => {
@@ -100,7 +100,7 @@ impl UserLimitActor {
         let _ = done.send(());
     }
 
-    fn want(&mut self, user: Arc<str>, waiter: oneshot::Sender<Option<UserPlace>>) {
+    fn want(&mut self, user: Arc<str>, waiter: oneshot::Sender<Option<UserCountPermit>>) {
         // This node's own connections are known without asking.
         if self.held.get(&user).is_some_and(|held| held.open >= self.most) {
             let _ = waiter.send(None);
@@ -113,13 +113,13 @@ impl UserLimitActor {
         if let Some(held) = self.held.get_mut(&user) {
             held.open = held.open.saturating_sub(1);
         }
-        self.news.insert(user);
+        self.changed.insert(user);
     }
 
     /// Sends permits again before they expire in Redis.
     fn remind(&mut self) {
         let old = self.held.iter().filter(|(_, held)| held.written.elapsed() > KEEP / 3);
-        self.news.extend(old.map(|(user, _)| Arc::clone(user)));
+        self.changed.extend(old.map(|(user, _)| Arc::clone(user)));
         if self.held.capacity() > 4 * self.held.len().max(STEPS) {
             self.held.shrink_to_fit();
         }
@@ -142,47 +142,47 @@ impl UserLimitActor {
         true
     }
 
-    fn steps(&mut self) -> Vec<Step> {
+    fn steps(&mut self) -> Vec<UserRequest> {
         let mut steps = Vec::new();
         self.waiting.retain(|user, waiters| {
             // A requester that stopped waiting needs no permit.
             waiters.retain(|waiter| !waiter.is_closed());
             if !waiters.is_empty() && steps.len() < STEPS {
                 let (open, want) = (0, u32::try_from(waiters.len()).unwrap_or(u32::MAX));
-                steps.push(Step { user: Arc::clone(user), open, want });
+                steps.push(UserRequest { user: Arc::clone(user), open, want });
             }
             !waiters.is_empty()
         });
-        let told = self.news.iter().filter(|user| !self.waiting.contains_key(*user));
+        let others = self.changed.iter().filter(|user| !self.waiting.contains_key(*user));
         let room = STEPS - steps.len();
-        steps.extend(told.take(room).map(|user| Step { user: Arc::clone(user), open: 0, want: 0 }));
+        steps.extend(others.take(room).map(|user| UserRequest { user: Arc::clone(user), open: 0, want: 0 }));
         for step in &mut steps {
-            self.news.remove(&step.user);
+            self.changed.remove(&step.user);
             step.open = self.held.get(&step.user).map_or(0, |held| held.open);
         }
         steps
     }
 
-    fn done(&mut self, steps: &[Step], done: Done) {
+    fn done(&mut self, steps: &[UserRequest], done: UserGrants) {
         if done.lapsed {
-            self.news.extend(self.held.keys().cloned());
+            self.changed.extend(self.held.keys().cloned());
         }
         let Some(commands) = self.commands.upgrade() else { return };
         for (step, granted) in steps.iter().zip(done.granted) {
-            self.news.remove(&step.user);
+            self.changed.remove(&step.user);
             let mut waiters = self.waiting.remove(&step.user).unwrap_or_default().into_iter();
             if step.open + granted == 0 {
                 self.held.remove(&step.user);
             } else {
                 let open = step.open + granted;
-                self.held.insert(Arc::clone(&step.user), Held { open, written: Instant::now() });
+                self.held.insert(Arc::clone(&step.user), UserCount { open, written: Instant::now() });
             }
             for _ in 0..granted {
                 // Dropping it gives it back if the requester is gone.
-                let place = UserPlace { user: Arc::clone(&step.user), count: Count::Shared(commands.clone()) };
+                let permit = UserCountPermit { user: Arc::clone(&step.user), count: Count::Shared(commands.clone()) };
                 match waiters.next() {
-                    Some(waiter) => drop(waiter.send(Some(place))),
-                    None => drop(place),
+                    Some(waiter) => drop(waiter.send(Some(permit))),
+                    None => drop(permit),
                 }
             }
             for waiter in waiters {
@@ -191,10 +191,10 @@ impl UserLimitActor {
         }
     }
 
-    fn failed(&mut self, steps: &[Step], error: &PoolError) {
+    fn failed(&mut self, steps: &[UserRequest], error: &PoolError) {
         warn_bounded!("cannot count the connections of users: {error}");
         // The exchange may have taken effect or not; the next one sends the current numbers.
-        self.news.extend(steps.iter().map(|step| Arc::clone(&step.user)));
+        self.changed.extend(steps.iter().map(|step| Arc::clone(&step.user)));
         self.waiting.clear();
     }
 }

@@ -16,14 +16,14 @@ const USER: &str = "channelgate:limit:user:";
 const NODE: &str = "channelgate:limit:node:";
 
 /// The permits that a node has for a user, and how many more it wants.
-pub(super) struct Step {
+pub(super) struct UserRequest {
     pub user: Arc<str>,
     pub open: u32,
     pub want: u32,
 }
 
 /// The outcome of an exchange.
-pub(super) struct Done {
+pub(super) struct UserGrants {
     /// The lease had ended: the node's permits may be forgotten.
     pub lapsed: bool,
     /// For each step, the number of new permits.
@@ -33,7 +33,7 @@ pub(super) struct Done {
 pub(super) struct UserLimitStore {
     pool: RedisPool,
     pub lease: Lease,
-    own: String,
+    node_key: String,
     most: u32,
     /// Exchanges are numbered, so that one that Redis reads late does not count as the latest.
     number: u64,
@@ -44,7 +44,7 @@ impl UserLimitStore {
     pub fn new(host: Host, lease: Lease, most: u32) -> Self {
         Self {
             pool: lease.pool(host, 1),
-            own: format!("{NODE}{}", lease.node),
+            node_key: format!("{NODE}{}", lease.node),
             lease,
             most,
             number: 0,
@@ -53,12 +53,12 @@ impl UserLimitStore {
     }
 
     /// Sends this node's permits, requests more, and renews its lease.
-    pub async fn exchange(&mut self, steps: &[Step]) -> Result<Done, PoolError> {
+    pub async fn exchange(&mut self, steps: &[UserRequest]) -> Result<UserGrants, PoolError> {
         self.number += 1;
         let mut call = self.take.prepare_invoke();
-        call.key(&self.own).arg(self.number).arg(millis(self.lease.length())).arg(millis(KEEP)).arg(self.most);
+        call.key(&self.node_key).arg(self.number).arg(millis(self.lease.length())).arg(millis(KEEP)).arg(self.most);
         call.arg(USER).arg(NODE).arg(&self.lease.node);
-        for Step { user, open, want } in steps {
+        for UserRequest { user, open, want } in steps {
             call.arg(&**user).arg(open).arg(want);
         }
         let mut granted: Vec<u32> = self.pool.invoke(&call).await?;
@@ -67,11 +67,11 @@ impl UserLimitStore {
             return Err(PoolError { label: self.pool.label().to_owned(), reason });
         }
         let lapsed = granted.remove(0) == 0;
-        Ok(Done { lapsed, granted })
+        Ok(UserGrants { lapsed, granted })
     }
 
     /// Ends the lease: other nodes stop counting this node's permits.
     pub async fn goodbye(&self) -> Result<(), PoolError> {
-        self.pool.query(redis::cmd("DEL").arg(&self.own)).await
+        self.pool.query(redis::cmd("DEL").arg(&self.node_key)).await
     }
 }

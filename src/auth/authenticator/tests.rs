@@ -10,7 +10,7 @@ use serde::{
 
 use super::*;
 use crate::{
-    auth::{Cached, Ends, MemoryCache},
+    auth::{Cached, KeyExpiries, MemoryCache},
     config::{Auth, Secret, Server},
     event::Value,
 };
@@ -25,7 +25,7 @@ impl Cache for Away {
     fn get<'a>(&'a self, _: &'a str) -> BoxFuture<'a, Result<Option<Cached>, AuthError>> {
         Box::pin(future::ready(Err(AuthError::Unavailable { retry_after: LATER })))
     }
-    fn ends<'a>(&'a self, _: &'a [Arc<str>]) -> BoxFuture<'a, Result<Ends, AuthError>> {
+    fn ends<'a>(&'a self, _: &'a [Arc<str>]) -> BoxFuture<'a, Result<KeyExpiries, AuthError>> {
         Box::pin(future::ready(Err(AuthError::Unavailable { retry_after: LATER })))
     }
     fn set<'a>(&'a self, _: &'a str, _: Bytes, _: Duration) -> BoxFuture<'a, Result<(), AuthError>> {

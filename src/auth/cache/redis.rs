@@ -11,7 +11,7 @@ use futures_util::future::BoxFuture;
 use redis::{Cmd, FromRedisValue, Script};
 use uuid::Uuid;
 
-use super::{AuthError, Cache, Cached, Ends};
+use super::{AuthError, Cache, Cached, KeyExpiries};
 use crate::{
     auth::AuthConfigError,
     config::{self, Secret},
@@ -136,7 +136,7 @@ impl Cache for RedisCache {
         })
     }
 
-    fn ends<'a>(&'a self, keys: &'a [Arc<str>]) -> BoxFuture<'a, Result<Ends, AuthError>> {
+    fn ends<'a>(&'a self, keys: &'a [Arc<str>]) -> BoxFuture<'a, Result<KeyExpiries, AuthError>> {
         Box::pin(async move {
             let number = self.with_looks(|looks| {
                 looks.begun += 1;
@@ -153,7 +153,7 @@ impl Cache for RedisCache {
             let marker = answers.pop().flatten().and_then(|marker| u64::try_from(marker).ok());
             let run = self.with_looks(|looks| looks.answered(number, marker));
             let ends = answers.into_iter().map(|left| left.and_then(|left| end(asked, left)));
-            Ok(Ends { run, ends: ends.collect() })
+            Ok(KeyExpiries { run, ends: ends.collect() })
         })
     }
 

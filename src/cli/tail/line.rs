@@ -24,21 +24,21 @@ const DIM: &str = "2";
 impl Printer {
     /// Formats a line of a node.
     pub fn print(&self, node: usize, line: &str) -> String {
-        let Ok(mut told) = serde_json::from_str::<Value>(line) else { return OneLine(line).to_string() };
+        let Ok(mut record) = serde_json::from_str::<Value>(line) else { return OneLine(line).to_string() };
         let name = self.nodes.get(node).map(String::as_str);
         if self.json {
-            return match (name, told.as_object_mut()) {
+            return match (name, record.as_object_mut()) {
                 (Some(name), Some(entries)) => {
                     entries.insert("node".to_owned(), name.into());
-                    told.to_string()
+                    record.to_string()
                 }
                 _ => line.to_owned(),
             };
         }
-        let text = |key: &str| told.get(key).and_then(Value::as_str).unwrap_or_default();
+        let text = |key: &str| record.get(key).and_then(Value::as_str).unwrap_or_default();
         // 2026-11-21T14:03:22.123456Z: the date is left out.
         let time = text("time").get(11..23).unwrap_or_default();
-        let groups: Vec<&str> = told["groups"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+        let groups: Vec<&str> = record["groups"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
         let groups = if groups.is_empty() { "-".to_owned() } else { groups.join(",") };
         let kind = text("kind");
         let colour = match kind {
@@ -53,7 +53,7 @@ impl Printer {
             "{}  {node}{}  {groups:<24}  {}",
             self.paint(DIM, time),
             self.paint(colour, &format!("{kind:<9}")),
-            told_of(kind, &told)
+            describe(kind, &record)
         );
         match self.colour {
             // The only control characters in it are those of the colours.
@@ -70,9 +70,9 @@ impl Printer {
     }
 }
 
-fn told_of(kind: &str, told: &Value) -> String {
-    let text = |key: &str| told.get(key).and_then(Value::as_str).unwrap_or_default();
-    let number = |key: &str| told.get(key).and_then(Value::as_u64).unwrap_or_default();
+fn describe(kind: &str, record: &Value) -> String {
+    let text = |key: &str| record.get(key).and_then(Value::as_str).unwrap_or_default();
+    let number = |key: &str| record.get(key).and_then(Value::as_u64).unwrap_or_default();
     let shown = match kind {
         "event" => {
             let payload = if text("payload").is_empty() { String::new() } else { format!("  {}", text("payload")) };
@@ -97,7 +97,7 @@ fn told_of(kind: &str, told: &Value) -> String {
         }
         "gap" => format!("{:<24}  events may have been missed", text("reason")),
         "missed" => format!("{}: more than can be shown; name a --group", counted(number("lines"), "line")),
-        _ => told.to_string(),
+        _ => record.to_string(),
     };
     OneLine(shown.trim_end()).to_string()
 }

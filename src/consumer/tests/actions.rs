@@ -235,7 +235,7 @@ fn a_client_that_sends_too_fast_is_stopped_and_informed() {
         "[consumer.on_message.say]\nlimit = '2/10s'\nlimited = { event = 'error', data = \"'slow down'\" }\nreply = { event = 'said' }\n\
          [consumer.on_message.other]\nlimit = '1/10s'\nreply = { event = 'other' }\n",
     );
-    let (mut limits, now) = (Limits::default(), Instant::now());
+    let (mut limits, now) = (Quotas::default(), Instant::now());
     let mut say = |name: &str, seconds: u64| {
         let args = Arc::new(value(json!([])));
         let event = Incoming::Event { name, args: &args, ack: None };

@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::{config::ConfigErrors, consumer::scope::Scope, event::Audience};
+use crate::{config::ConfigErrors, consumer::expression::scope::Scope, event::EmissionTarget};
 
 fn compiled(text: &str) -> Result<ConsumerSet, ConfigErrors> {
     let (config, errors) = load_text(Some((std::path::Path::new("test.toml"), text)), &Environment::default());
@@ -235,7 +235,7 @@ fn an_emitters_room_is_matched_by_the_templates_of_its_namespace() {
     let consumers = Consumers::new(set(&text));
     let known = consumers.now();
     let group = |namespace: &str, room: &str| {
-        known.group(&Audience::Namespace(namespace.into()), room).unwrap().as_str().to_owned()
+        known.group(&EmissionTarget::Namespace(namespace.into()), room).unwrap().as_str().to_owned()
     };
     for (room, expected) in [
         ("user_7", "user_7"),
@@ -250,8 +250,8 @@ fn an_emitters_room_is_matched_by_the_templates_of_its_namespace() {
     }
     assert_eq!(group("/c", "tenant:1"), "tenant-x3a1");
     // Rooms in emissions of consumers are groups already.
-    assert_eq!(known.group(&Audience::Consumer("a".into()), "user_a-x2b").unwrap().as_str(), "user_a-x2b");
-    assert!(known.group(&Audience::Namespace("/".into()), &"я".repeat(20)).is_err());
+    assert_eq!(known.group(&EmissionTarget::Consumer("a".into()), "user_a-x2b").unwrap().as_str(), "user_a-x2b");
+    assert!(known.group(&EmissionTarget::Namespace("/".into()), &"я".repeat(20)).is_err());
 }
 
 #[test]
@@ -309,7 +309,7 @@ proptest! {
         let mut given: std::collections::HashMap<GroupName, (&str, Vec<&str>)> = std::collections::HashMap::new();
         for (p, q) in &values {
             let claims = Root::Data(Arc::new(value(json!({"p": p, "q": q})))).into_jinja();
-            let scope = Scope::default().with(Name::Claims, claims).into_jinja();
+            let scope = Scope::default().with(Var::Claims, claims).into_jinja();
             for ((source, used), compiled) in templates.iter().zip(&consumer.groups) {
                 let Ok(names) = compiled.groups(&scope, &consumer.forms, None) else { continue };
                 let values = [p.as_str(), q.as_str()][..*used].to_vec();

@@ -389,7 +389,7 @@ fn ordinary_clients_never_meet_the_limits_of_the_presets_and_storms_do() {
         (&tracker(), ("leaveSession", "leave", |n| json!([n]))),
     ];
     for (consumer, (name, what, args)) in messages {
-        let (mut limits, start) = (Limits::default(), Instant::now());
+        let (mut limits, start) = (Quotas::default(), Instant::now());
         let mut at = |seconds: u64, n: usize| {
             let args = Arc::new(value(args(n)));
             let now = start + Duration::from_secs(seconds);

@@ -22,7 +22,7 @@ const FLAGS: [&str; 2] = ["is_staff", "is_superuser"];
 
 /// Why a request is not carried out.
 #[derive(Debug)]
-pub(super) enum Refusal {
+pub(super) enum Problem {
     /// No token, or none that is valid.
     Unauthorized(String),
     /// A valid token without access.
@@ -39,7 +39,7 @@ pub(super) enum Refusal {
     Unavailable(String, Duration),
 }
 
-impl fmt::Display for Refusal {
+impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Unauthorized(reason) | Self::Invalid { reason, .. } | Self::Unavailable(reason, _) => {
@@ -53,7 +53,7 @@ impl fmt::Display for Refusal {
     }
 }
 
-impl ResponseError for Refusal {
+impl ResponseError for Problem {
     fn status_code(&self) -> StatusCode {
         match self {
             Self::Unauthorized(_) => StatusCode::UNAUTHORIZED,
@@ -101,7 +101,7 @@ impl Access {
     }
 
     /// Checks that this request has access.
-    pub async fn check(&self, request: &HttpRequest) -> Result<(), Refusal> {
+    pub async fn check(&self, request: &HttpRequest) -> Result<(), Problem> {
         let header = request.headers().get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
         // The query is not read: URLs end up in logs.
         let identity = match credential::authorization(header, "Bearer") {
@@ -109,11 +109,11 @@ impl Access {
             Authorization::None | Authorization::Malformed => Err(AuthError::Missing),
         };
         let identity = identity.map_err(|error| match error.retry_after() {
-            Some(after) => Refusal::Unavailable(error.to_string(), after),
-            None if error == AuthError::Missing => Refusal::Unauthorized("Authentication token required".to_owned()),
-            None => Refusal::Unauthorized(error.to_string()),
+            Some(after) => Problem::Unavailable(error.to_string(), after),
+            None if error == AuthError::Missing => Problem::Unauthorized("Authentication token required".to_owned()),
+            None => Problem::Unauthorized(error.to_string()),
         })?;
-        if self.is_admin(&identity.claims) { Ok(()) } else { Err(Refusal::Forbidden) }
+        if self.is_admin(&identity.claims) { Ok(()) } else { Err(Problem::Forbidden) }
     }
 
     fn is_admin(&self, claims: &Value) -> bool {

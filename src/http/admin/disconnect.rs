@@ -5,14 +5,14 @@ use std::time::SystemTime;
 use actix_web::{HttpRequest, HttpResponse, web};
 use serde_json::json;
 
-use super::{Admin, access::Refusal, order, plural};
+use super::{Admin, access::Problem, order, plural};
 use crate::{
-    cluster::{Answer, Disconnect, Wrong},
-    http::publish::{self, Denied, Gate},
+    cluster::{Answer, Disconnect, InvalidOrder},
+    http::publish::{self, Denied, PublishGate},
 };
 
-impl From<Wrong> for Refusal {
-    fn from(Wrong { field, reason }: Wrong) -> Self {
+impl From<InvalidOrder> for Problem {
+    fn from(InvalidOrder { field, reason }: InvalidOrder) -> Self {
         Self::Invalid { field, reason }
     }
 }
@@ -21,12 +21,12 @@ impl From<Wrong> for Refusal {
 pub(super) async fn disconnect(
     request: HttpRequest,
     admin: web::Data<Admin>,
-    publish: web::Data<Gate>,
+    publish: web::Data<PublishGate>,
     payload: web::Payload,
-) -> Result<HttpResponse, Refusal> {
+) -> Result<HttpResponse, Problem> {
     match publish::judge(&request, &publish.load()) {
         Ok(()) => {}
-        Err(Denied::Foreign) => return Err(Refusal::Foreign),
+        Err(Denied::Foreign) => return Err(Problem::Foreign),
         Err(Denied::Key | Denied::Off) => admin.0.access.check(&request).await?,
     }
     let order = order::json(&request, payload, admin.0.body).await?;

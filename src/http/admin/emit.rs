@@ -3,9 +3,9 @@
 use actix_web::{HttpRequest, HttpResponse, web};
 use serde_json::json;
 
-use super::{Admin, access::Refusal, order, plural, unknown};
+use super::{Admin, access::Problem, order, plural, unknown};
 use crate::{
-    cluster::{Answer, Order, Query},
+    cluster::{Answer, EmitOrder, Query},
     event::GroupName,
 };
 
@@ -15,7 +15,7 @@ pub(super) async fn to_user(
     admin: web::Data<Admin>,
     id: web::Path<String>,
     payload: web::Payload,
-) -> Result<HttpResponse, Refusal> {
+) -> Result<HttpResponse, Problem> {
     // An empty last path segment is not a user id.
     if matches!(id.as_str(), "room" | "role") {
         return Ok(unknown(request).await);
@@ -29,7 +29,7 @@ pub(super) async fn to_role(
     admin: web::Data<Admin>,
     role: web::Path<String>,
     payload: web::Payload,
-) -> Result<HttpResponse, Refusal> {
+) -> Result<HttpResponse, Problem> {
     emit(&request, &admin, ("role", "role_", &role), payload).await
 }
 
@@ -39,7 +39,7 @@ pub(super) async fn to_room(
     admin: web::Data<Admin>,
     room: web::Path<String>,
     payload: web::Payload,
-) -> Result<HttpResponse, Refusal> {
+) -> Result<HttpResponse, Problem> {
     emit(&request, &admin, ("room", "", &room), payload).await
 }
 
@@ -48,16 +48,16 @@ async fn emit(
     admin: &Admin,
     (field, prefix, name): (&'static str, &str, &str),
     payload: web::Payload,
-) -> Result<HttpResponse, Refusal> {
+) -> Result<HttpResponse, Problem> {
     admin.0.access.check(request).await?;
     let (namespace, args) = order::read(request, payload, admin.0.body).await?;
     let room = format!("{prefix}{name}");
     if let Err(reason) = GroupName::of_room(&room) {
         let reason = reason.to_string().replace("group name", "name of a room");
-        return Err(Refusal::Invalid { field: field.into(), reason });
+        return Err(Problem::Invalid { field: field.into(), reason });
     }
     let event = args.first().cloned();
-    let asked = admin.ask(Query::Emit(Order { namespace, rooms: vec![room.into()], args })).await?;
+    let asked = admin.ask(Query::Emit(EmitOrder { namespace, rooms: vec![room.into()], args })).await?;
     let sockets = asked.answers.iter().map(|(_, answer)| match answer {
         Answer::Reached(sockets) => *sockets,
         _ => 0,

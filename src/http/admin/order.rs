@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use actix_web::{HttpRequest, web};
 
-use super::{RETRY_AFTER, access::Refusal};
+use super::{RETRY_AFTER, access::Problem};
 use crate::{
     event::Value,
     http::body::{self, BodyError, BodyLimits},
@@ -13,11 +13,11 @@ use crate::{
 };
 
 /// A JSON body.
-pub(super) async fn json(request: &HttpRequest, payload: web::Payload, limits: BodyLimits) -> Result<Value, Refusal> {
+pub(super) async fn json(request: &HttpRequest, payload: web::Payload, limits: BodyLimits) -> Result<Value, Problem> {
     let body = body::read(request, payload, limits).await.map_err(|error| match error {
-        BodyError::TooLarge => Refusal::TooLarge,
-        BodyError::Late => Refusal::Late,
-        full @ BodyError::NoRoom => Refusal::Unavailable(full.to_string(), RETRY_AFTER),
+        BodyError::TooLarge => Problem::TooLarge,
+        BodyError::Late => Problem::Late,
+        full @ BodyError::NoRoom => Problem::Unavailable(full.to_string(), RETRY_AFTER),
         BodyError::Broken(reason) => invalid("body", format!("The body cannot be read: {reason}")),
     })?;
     json::decode(&body).map_err(|reason| invalid("body", format!("The body cannot be read: {reason}")))
@@ -28,7 +28,7 @@ pub(super) async fn read(
     request: &HttpRequest,
     payload: web::Payload,
     limits: BodyLimits,
-) -> Result<(Arc<str>, Vec<Value>), Refusal> {
+) -> Result<(Arc<str>, Vec<Value>), Problem> {
     let order = json(request, payload, limits).await?;
     if order.as_map().is_none() {
         return Err(invalid("body", format!("The body must be a JSON object, not {}", order.kind())));
@@ -53,6 +53,6 @@ pub(super) async fn read(
     Ok((namespace.into(), args.into_iter().flatten().collect()))
 }
 
-fn invalid(field: &str, reason: String) -> Refusal {
-    Refusal::Invalid { field: field.to_owned(), reason }
+fn invalid(field: &str, reason: String) -> Problem {
+    Problem::Invalid { field: field.to_owned(), reason }
 }

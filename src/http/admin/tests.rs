@@ -10,12 +10,12 @@ use indexmap::IndexMap;
 use super::*;
 use crate::{
     auth::{MemoryCache, jwt},
-    cluster::{NodeStats, Order, Responder, SocketRooms},
+    cluster::{EmitOrder, NodeStats, Responder, SocketRooms},
     config::{Auth, Secret},
     event::Value,
-    http::publish::{Gate, PublishAccess},
+    http::publish::{PublishAccess, PublishGate},
     layer::memory::MemoryLayer,
-    presence::{Graces, Member, NodePresence},
+    presence::{GracePeriods, NodePresence, PresenceMember},
     telemetry::Metrics,
 };
 
@@ -95,9 +95,9 @@ impl Desk {
         let responder: Arc<dyn Responder> = self.responder.clone();
         cluster.start("127.0.0.1:8000".parse().unwrap(), responder);
         let presence =
-            NodePresence::alone(Graces::new([], Duration::from_secs(1)), Arc::new(|_, _, _| ()), metrics.clone());
+            NodePresence::alone(GracePeriods::new([], Duration::from_secs(1)), Arc::new(|_, _, _| ()), metrics.clone());
         for id in ["7", "8"] {
-            let member = Member { scope: "shop".into(), id: id.into() };
+            let member = PresenceMember { scope: "shop".into(), id: id.into() };
             assert!(presence.enter(&member, &Value::Null).await);
         }
         let admin = Admin::new(&self.config, authenticator, cluster, Arc::new(presence));
@@ -105,7 +105,7 @@ impl Desk {
         let app = App::new()
             .app_data(web::Data::new(Registry::new(Arc::new(layer))))
             .app_data(web::Data::new(self.draining.clone()))
-            .app_data(web::Data::new(Gate::from_pointee(PublishAccess::Off)))
+            .app_data(web::Data::new(PublishGate::from_pointee(PublishAccess::Off)))
             .configure(|service| configure(service, &admin));
         let app = test::init_service(app).await;
         let answer = test::call_service(&app, request.to_request()).await;
@@ -127,7 +127,7 @@ impl Desk {
         (status, body)
     }
 
-    fn orders(&self) -> Vec<Order> {
+    fn orders(&self) -> Vec<EmitOrder> {
         let asked = self.responder.asked.lock().unwrap();
         let orders = asked.iter().filter_map(|query| match query {
             Query::Emit(order) => Some(order.clone()),

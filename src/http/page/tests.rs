@@ -64,7 +64,7 @@ fn key() -> PublishAccess {
 }
 
 async fn ask(page: PageData, request: test::TestRequest) -> ServiceResponse {
-    let gate = web::Data::new(Gate::from_pointee(key()));
+    let gate = web::Data::new(PublishGate::from_pointee(key()));
     let app = test::init_service(App::new().app_data(gate).configure(|service| configure(service, page))).await;
     test::call_service(&app, request.to_request()).await
 }

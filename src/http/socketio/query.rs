@@ -3,14 +3,14 @@
 use crate::config::Transport;
 
 /// The parameters of a request.
-pub(super) struct Query {
+pub(super) struct EngineIoQuery {
     pub transport: Option<Transport>,
     /// Whether the client speaks the supported version.
     pub version: bool,
     pub sid: Option<String>,
 }
 
-impl Query {
+impl EngineIoQuery {
     pub fn of(text: &str) -> Self {
         let (mut transport, mut version, mut sid) = (None, false, None);
         for (name, value) in url::form_urlencoded::parse(text.as_bytes()) {

@@ -10,17 +10,17 @@ use std::{
     sync::{Arc, atomic::Ordering},
 };
 
-use super::{Groups, Inbox, Shard, Work};
+use super::{Groups, Receiver, Shard, ShardMessage};
 use crate::{
     hub::{
-        crossing::{Crossed, Turn},
-        delivery::{Applied, Delivery, Rules, Union, Waiting},
+        delivery::{Applied, Delivery, Queued, Rules, Union},
         group::{Group, Next},
-        job::{Job, Served},
+        job::{Job, Tally},
         member::Member,
+        multi_group::{Finished, Turn},
         registry::AudienceId,
     },
-    telemetry::{DropReason, Histogram, tail::What},
+    telemetry::{DropReason, Histogram, tail::TailEvent},
 };
 
 /// Members served before other groups, and other connections, get their turn.
@@ -41,16 +41,16 @@ impl Shard {
     }
 
     /// Delivers while the node lives.
-    pub async fn run(self: Rc<Self>, mut inbox: Inbox) {
+    pub async fn run(self: Rc<Self>, mut receiver: Receiver) {
         let mut batch = Vec::new();
         loop {
             if !self.is_busy() {
-                if inbox.work.recv_many(&mut batch, BATCH).await == 0 {
+                if receiver.work.recv_many(&mut batch, BATCH).await == 0 {
                     return;
                 }
             } else {
                 while batch.len() < BATCH
-                    && let Ok(work) = inbox.work.try_recv()
+                    && let Ok(work) = receiver.work.try_recv()
                 {
                     batch.push(work);
                 }
@@ -67,22 +67,22 @@ impl Shard {
         !self.groups.borrow().ready.is_empty()
     }
 
-    pub(in crate::hub) fn accept(&self, work: Work) {
+    pub(in crate::hub) fn accept(&self, work: ShardMessage) {
         match work {
-            Work::Delivery(delivery) => self.accept_delivery(delivery),
-            Work::Union(union) => self.accept_union(&union),
-            Work::Gap(missed) => self.missed(&missed),
-            Work::Question(question) => question(self),
+            ShardMessage::Delivery(delivery) => self.accept_delivery(delivery),
+            ShardMessage::Union(union) => self.accept_union(&union),
+            ShardMessage::Gap(missed) => self.missed(&missed),
+            ShardMessage::Question(question) => question(self),
         }
     }
 
     fn accept_delivery(&self, Delivery { audience, frame, rules, received }: Delivery) {
         let groups = &mut *self.groups.borrow_mut();
         let rules = rules.map(|rules| applied(&groups.by_id, rules));
-        self.enqueue(groups, audience, Waiting { frame, rules, received });
+        self.enqueue(groups, audience, Queued { frame, rules, received });
     }
 
-    fn enqueue(&self, groups: &mut Groups, audience: AudienceId, waiting: Waiting) {
+    fn enqueue(&self, groups: &mut Groups, audience: AudienceId, waiting: Queued) {
         let Groups { by_audience, ready, .. } = groups;
         let Some(group) = by_audience.get_mut(&audience) else {
             return self.done(waiting.size());
@@ -95,14 +95,14 @@ impl Shard {
     }
 
     /// Queues a notice after everything that waits for the members of these audiences; each member gets it once.
-    pub(in crate::hub) fn enqueue_notice(&self, groups: &mut Groups, audiences: Vec<AudienceId>, waiting: Waiting) {
+    pub(in crate::hub) fn enqueue_notice(&self, groups: &mut Groups, audiences: Vec<AudienceId>, waiting: Queued) {
         self.backlog.fetch_add(waiting.size(), Ordering::Relaxed);
         match audiences.as_slice() {
             [] => self.done(waiting.size()),
             &[audience] => self.enqueue(groups, audience, waiting),
             _ => {
-                let Groups { by_audience, crossings, ready, .. } = groups;
-                crossings.add(by_audience, audiences, Vec::new(), waiting, ready);
+                let Groups { by_audience, multi_group, ready, .. } = groups;
+                multi_group.add(by_audience, audiences, Vec::new(), waiting, ready);
             }
         }
     }
@@ -113,8 +113,8 @@ impl Shard {
         let audiences: Vec<AudienceId> = union.audiences.iter().filter(here).copied().collect();
         let named = union.ids.iter().filter_map(|id| groups.by_id.get(id));
         let is_of = |member: &&Rc<Member>| {
-            let places = member.places.borrow();
-            let mut own = places.iter().filter_map(|place| groups.by_audience.get(&place.audience));
+            let slots = member.slots.borrow();
+            let mut own = slots.iter().filter_map(|slot| groups.by_audience.get(&slot.audience));
             own.any(|group| union.consumers.contains(&group.consumer))
         };
         let single: Vec<Rc<Member>> = named.filter(is_of).cloned().collect();
@@ -126,9 +126,9 @@ impl Shard {
                 self.accept_delivery(Delivery { audience, frame, rules, received });
             }
             _ => {
-                let Groups { by_audience, by_id, crossings, ready, .. } = &mut *groups;
-                let waiting = Waiting { frame, rules: rules.map(|rules| applied(by_id, rules)), received };
-                crossings.add(by_audience, audiences, single, waiting, ready);
+                let Groups { by_audience, by_id, multi_group, ready, .. } = &mut *groups;
+                let waiting = Queued { frame, rules: rules.map(|rules| applied(by_id, rules)), received };
+                multi_group.add(by_audience, audiences, single, waiting, ready);
             }
         }
     }
@@ -140,17 +140,17 @@ impl Shard {
     }
 
     fn serve(&self) {
-        let Groups { by_audience, crossings, ready, .. } = &mut *self.groups.borrow_mut();
+        let Groups { by_audience, multi_group, ready, .. } = &mut *self.groups.borrow_mut();
         let mut budget = SLICE;
-        let mut served = Served::default();
+        let mut served = Tally::default();
         while budget > 0
             && let Some(turn) = ready.pop_front()
         {
             let audience = match turn {
                 Turn::Group(audience) => audience,
-                Turn::Crossing(id) => {
-                    if let Some(Crossed { audiences, job }) =
-                        crossings.serve(id, by_audience, &mut budget, &mut served, ready)
+                Turn::MultiGroup(id) => {
+                    if let Some(Finished { audiences, job }) =
+                        multi_group.serve(id, by_audience, &mut budget, &mut served, ready)
                     {
                         let groups = audiences.iter().filter_map(|audience| by_audience.get(audience));
                         self.delivered(groups, &job);
@@ -169,9 +169,9 @@ impl Shard {
                         awaits_first = job.is_timed;
                         group.job = Some(job);
                     }
-                    // Until the crossing is finished the group is not ready, whatever arrives.
-                    Next::Crossing(id) => {
-                        crossings.reached(id, ready);
+                    // Until the multi-group delivery is finished the group is not ready, whatever arrives.
+                    Next::MultiGroup(id) => {
+                        multi_group.reached(id, ready);
                         continue;
                     }
                     Next::Nothing => {}
@@ -180,8 +180,8 @@ impl Shard {
             if let Some(job) = &mut group.job {
                 let before = job.served;
                 while budget > 0 && job.position < group.members.len() {
-                    if let Some(seat) = &group.members[job.position] {
-                        job.serve(&seat.connection, &seat.member);
+                    if let Some(one) = &group.members[job.position] {
+                        job.serve(&one.connection, &one.member);
                         budget -= 1;
                         if awaits_first && job.served.members > 0 {
                             awaits_first = false;
@@ -230,7 +230,7 @@ impl Shard {
         let groups: Vec<&Group> = groups.collect();
         let Some(consumer) = groups.first().map(|group| tail.consumer(group.consumer.0)) else { return };
         let names = || groups.iter().map(|group| group.name.as_str());
-        tail.tell(names(), || What::Delivered {
+        tail.tell(names(), || TailEvent::Delivered {
             consumer: Arc::clone(&consumer),
             worker: self.worker,
             events: job.len(),
@@ -239,11 +239,11 @@ impl Shard {
             us: job.received().map_or(0, |received| u64::try_from(received.elapsed().as_micros()).unwrap_or(u64::MAX)),
         });
         if job.served.volatile > 0 {
-            tail.tell(names(), || What::dropped(DropReason::Volatile, job.served.volatile, Some(&consumer), &""));
+            tail.tell(names(), || TailEvent::dropped(DropReason::Volatile, job.served.volatile, Some(&consumer), &""));
         }
     }
 
-    fn tally(&self, served: &Served) {
+    fn tally(&self, served: &Tally) {
         if served.delivered > 0 {
             self.metrics.deliveries.inc_by(served.delivered);
             self.metrics.delivered_bytes.inc_by(served.bytes);

@@ -42,7 +42,7 @@ async fn a_waiting_member_gets_nothing_before_its_seat_and_everything_after() {
     worker.turn();
     assert_eq!(got(&member), Vec::<String>::new());
     assert_eq!(got(&other), ["1", "1"]);
-    worker.shard.seat(&member);
+    worker.shard.start_receiving(&member);
     node.event("a", 3);
     node.event("b", 4);
     node.emit(emission(&["id"], 5));
@@ -64,7 +64,7 @@ async fn a_waiting_member_that_leaves_is_removed_completely() {
     worker.join(&member, "a", CHAT).await;
     assert_eq!(worker.count("a", CHAT), 1);
     worker.shard.leave_all(&member);
-    worker.shard.seat(&member);
+    worker.shard.start_receiving(&member);
     worker.join(&member, "b", CHAT).await;
     assert_eq!((node.registry.groups(), node.registry.worker_of("id")), (0, None));
 }
@@ -79,7 +79,7 @@ async fn a_seat_reserved_for_a_waiting_member_is_given_to_no_other() {
     worker.join(&waiting, "a", CHAT).await;
     worker.shard.leave(&first, &name("a"), CHAT);
     worker.join(&second, "a", CHAT).await;
-    worker.shard.seat(&waiting);
+    worker.shard.start_receiving(&waiting);
     node.event("a", 1);
     worker.turn();
     assert_eq!((got(&waiting), got(&second)), (vec!["1".to_owned()], vec!["1".to_owned()]));
@@ -144,7 +144,7 @@ async fn groups_of_a_users_connections_can_be_queried() {
     let ids = [Arc::from("l"), Arc::from("unknown")];
     let asked = node
         .dispatcher
-        .ask_workers(move |shard| (shard.whereabouts(&user, CHAT), shard.reach(&named, &ids)), Duration::from_secs(5));
+        .ask_workers(move |shard| (shard.locations(&user, CHAT), shard.reach(&named, &ids)), Duration::from_secs(5));
     let (answers, ()) = tokio::join!(asked, async { worker.turn() });
     assert_eq!(answers.silent, 0);
     let (whereabouts, reached) = &answers.answers[0];

@@ -18,10 +18,10 @@ async fn a_room_of_a_namespace_is_its_group_in_every_consumer_without_duplicates
     worker.turn();
     assert_eq!((got(&chat), got(&both)), (vec![said(1)], vec![said(1)]));
     assert_eq!((got(&admin), got(&plain)), (vec![], vec![]));
-    node.emit(Emission { audience: Audience::Namespace("/admin".into()), ..emission(&["session:7"], 2) });
+    node.emit(Emission { target: EmissionTarget::Namespace("/admin".into()), ..emission(&["session:7"], 2) });
     worker.turn();
     assert_eq!(got(&admin), ["42/admin,[\"n\",2]"]);
-    node.emit(Emission { audience: Audience::Consumer("shop".into()), ..emission(&["session:7"], 3) });
+    node.emit(Emission { target: EmissionTarget::Consumer("shop".into()), ..emission(&["session:7"], 3) });
     worker.turn();
     assert_eq!((got(&chat), got(&both)), (vec![said(1)], vec![said(1), said(3)]));
     assert_eq!(worker.backlog(), 0);
@@ -74,10 +74,10 @@ async fn an_exception_applies_to_a_member_seated_while_the_message_waits() {
     let member = Member::waiting(worker.connection(), "id".into(), BeforeSubscribe::All);
     worker.join(&member, "r", CHAT).await;
     node.emit(Emission { except: vec!["id".into()], ..emission(&["r"], 1) });
-    while let Ok(work) = worker.inbox.work.try_recv() {
+    while let Ok(work) = worker.receiver.work.try_recv() {
         worker.shard.accept(work);
     }
-    worker.shard.seat(&member);
+    worker.shard.start_receiving(&member);
     worker.turn();
     assert_eq!(got(&member), Vec::<String>::new());
 }
@@ -91,7 +91,7 @@ async fn an_id_is_a_room_in_its_namespace_only() {
     worker.join(&one, "namespace.main", CHAT).await;
     worker.join(&two, "namespace.main", CHAT).await;
     node.emit(emission(&["one"], 1));
-    node.emit(Emission { audience: Audience::Namespace("/admin".into()), ..emission(&["one"], 2) });
+    node.emit(Emission { target: EmissionTarget::Namespace("/admin".into()), ..emission(&["one"], 2) });
     node.emit(emission(&["one", "namespace.main", "one"], 3));
     worker.turn();
     assert_eq!(got(&one), [said(1), said(3)]);
@@ -197,7 +197,7 @@ async fn order_holds_in_every_group_between_events_and_unions() {
         match random(20) {
             0 => worker.turn(),
             1..5 => {
-                while let Ok(work) = worker.inbox.work.try_recv() {
+                while let Ok(work) = worker.receiver.work.try_recv() {
                     worker.shard.accept(work);
                 }
                 worker.shard.slice();
@@ -232,7 +232,7 @@ async fn a_group_that_ends_does_not_block_a_union() {
     node.emit(emission(&["a", "b"], 1));
     node.emit(emission(&["a", "b", "c"], 2));
     node.event("b", 3);
-    while let Ok(work) = worker.inbox.work.try_recv() {
+    while let Ok(work) = worker.receiver.work.try_recv() {
         worker.shard.accept(work);
     }
     worker.shard.leave_all(&leaver);
@@ -246,7 +246,7 @@ async fn a_group_that_ends_does_not_block_a_union() {
     }
     node.emit(emission(&["a", "b"], 4));
     node.emit(emission(&["b", "a"], 5));
-    while let Ok(work) = worker.inbox.work.try_recv() {
+    while let Ok(work) = worker.receiver.work.try_recv() {
         worker.shard.accept(work);
     }
     worker.shard.slice();
@@ -271,8 +271,8 @@ async fn members_are_removed_from_a_room_between_earlier_and_later_messages() {
     }
     worker.join(&admin, "r", ADMIN).await;
     let evict = |id: Option<&str>| {
-        let audience = Audience::Namespace("/".into());
-        node.dispatcher.take(Signal::Eviction(Eviction { audience, room: "r".into(), id: id.map(Into::into) }));
+        let target = EmissionTarget::Namespace("/".into());
+        node.dispatcher.take(Signal::Eviction(Eviction { target, room: "r".into(), id: id.map(Into::into) }));
     };
     node.emit(emission(&["r"], 1));
     evict(Some("one"));

@@ -40,7 +40,7 @@ async fn shuffle(worker: &Worker, members: &mut [Rc<Member>], seed: u64) -> Mode
                     worker.shard.leave(&members[at], &group, key.1);
                     model[at].remove(&key);
                 }
-                18 => worker.shard.seat(&members[at]),
+                18 => worker.shard.start_receiving(&members[at]),
                 _ => {
                     worker.shard.leave_all(&members[at]);
                     model[at].clear();
@@ -58,7 +58,7 @@ async fn shuffle(worker: &Worker, members: &mut [Rc<Member>], seed: u64) -> Mode
 
 fn fresh(worker: &Worker, at: usize, waiting: bool) -> Rc<Member> {
     if waiting {
-        let id = format!("{}-{at}", worker.inbox.worker);
+        let id = format!("{}-{at}", worker.receiver.worker);
         Member::waiting(worker.connection(), id.into(), BeforeSubscribe::All)
     } else {
         worker.plain()
@@ -78,9 +78,9 @@ fn ten_thousand_joins_and_leaves_end_in_exact_membership() {
                 tokio::task::LocalSet::new().block_on(&runtime, async {
                     let mut worker = node.worker();
                     let mut members: Vec<_> = (0..MEMBERS).map(|at| fresh(&worker, at, at % 2 == 0)).collect();
-                    let seed = worker.inbox.worker as u64 + 1;
+                    let seed = worker.receiver.worker as u64 + 1;
                     let model = shuffle(&worker, &mut members, seed).await;
-                    members.iter().for_each(|member| worker.shard.seat(member));
+                    members.iter().for_each(|member| worker.shard.start_receiving(member));
                     settled.wait();
                     // Now the test publishes to every group.
                     settled.wait();
@@ -103,7 +103,7 @@ fn ten_thousand_joins_and_leaves_end_in_exact_membership() {
                     }
                     settled.wait();
                     members.iter().for_each(|member| worker.shard.leave_all(member));
-                    (worker.inbox.worker, counts.into_keys().collect::<BTreeSet<_>>())
+                    (worker.receiver.worker, counts.into_keys().collect::<BTreeSet<_>>())
                 })
             })
         })
@@ -145,11 +145,11 @@ fn events_published_after_a_join_arrive_while_others_join_and_leave() {
                 let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
                 runtime.block_on(async {
                     let mut worker = node.worker();
-                    let mut random = fastrand(worker.inbox.worker as u64 + 99);
+                    let mut random = fastrand(worker.receiver.worker as u64 + 99);
                     for n in 0..500 {
                         let (member, group) = (worker.plain(), ["a", "b"][random(2)]);
                         worker.join(&member, group, FEED).await;
-                        let own = n * WORKERS as i64 + worker.inbox.worker as i64;
+                        let own = n * WORKERS as i64 + worker.receiver.worker as i64;
                         node.event(group, own);
                         worker.turn();
                         assert!(got(&member).contains(&own.to_string()));

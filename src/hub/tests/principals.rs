@@ -1,7 +1,7 @@
 //! The index of principals, and when connections end.
 
 use super::*;
-use crate::event::{Fingerprint, Proof, Watch};
+use crate::event::{Fingerprint, Proof, WatchedToken};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -10,8 +10,12 @@ fn proof(user: &str, token: &str) -> Proof {
     Proof { user: Fingerprint::of_user(user), token, began: Instant::now(), deadline: None, watch: None }
 }
 
-fn kick(whom: Fingerprint) -> Kick {
-    Kick { whom: Whom::Principal(whom), until: Instant::now(), ending: crate::socket::close::Ending::revoked() }
+fn disconnection(fingerprint: Fingerprint) -> Disconnection {
+    Disconnection {
+        target: DisconnectTarget::Principal(fingerprint),
+        until: Instant::now(),
+        ending: crate::socket::close::Ending::revoked(),
+    }
 }
 
 /// Principals of these users, each with its own token, and their connections.
@@ -29,13 +33,16 @@ fn ended(crowd: &[(Rc<Principal>, Rc<Connection>)]) -> Vec<bool> {
 }
 
 #[test]
-fn a_kick_ends_all_connections_of_its_user_or_token_once_and_no_others() {
+fn a_disconnection_ends_all_connections_of_its_user_or_token_once_and_no_others() {
     let worker = Node::new().worker();
     let crowd = crowd(&worker, &["7", "8", "7", "70"]);
-    assert_eq!(worker.shard.kick(&[kick(Fingerprint::of_user("7"))]), 2);
+    assert_eq!(worker.shard.disconnect(&[disconnection(Fingerprint::of_user("7"))]), 2);
     assert_eq!(ended(&crowd), [true, false, true, false]);
-    assert_eq!(worker.shard.kick(&[kick(Fingerprint::of_user("7"))]), 0);
-    assert_eq!(worker.shard.kick(&[kick(Fingerprint::of_jti("3")), kick(Fingerprint::of_user("9"))]), 1);
+    assert_eq!(worker.shard.disconnect(&[disconnection(Fingerprint::of_user("7"))]), 0);
+    assert_eq!(
+        worker.shard.disconnect(&[disconnection(Fingerprint::of_jti("3")), disconnection(Fingerprint::of_user("9"))]),
+        1
+    );
     assert_eq!(ended(&crowd), [true, false, true, true]);
 }
 
@@ -47,7 +54,10 @@ fn a_dropped_principal_leaves_nothing() {
     assert_eq!(principals.len(), 6);
     all.truncate(1);
     assert_eq!(principals.len(), 2);
-    assert_eq!(worker.shard.kick(&[kick(Fingerprint::of_user("7")), kick(Fingerprint::of_user("8"))]), 1);
+    assert_eq!(
+        worker.shard.disconnect(&[disconnection(Fingerprint::of_user("7")), disconnection(Fingerprint::of_user("8"))]),
+        1
+    );
     all.clear();
     assert!(principals.is_empty());
 }
@@ -56,34 +66,35 @@ fn a_dropped_principal_leaves_nothing() {
 fn a_socket_is_found_by_its_id() {
     let worker = Node::new().worker();
     let (one, two) = (worker.socket("one"), worker.socket("two"));
-    let order = Kick { whom: Whom::Socket("one".into()), ..kick(Fingerprint::of_user("7")) };
-    assert_eq!(worker.shard.kick(&[order.clone(), order]), 1);
+    let order =
+        Disconnection { target: DisconnectTarget::Socket("one".into()), ..disconnection(Fingerprint::of_user("7")) };
+    assert_eq!(worker.shard.disconnect(&[order.clone(), order]), 1);
     assert!(!one.connection.waiting().is_empty() && two.connection.waiting().is_empty());
 }
 
 #[test]
-fn a_kick_applies_to_earlier_handshakes_and_to_no_later_ones() {
+fn a_disconnection_applies_to_earlier_handshakes_and_to_no_later_ones() {
     let worker = Node::new().worker();
     let principals = worker.shard.principals();
     let (by_user, by_token, later) = (proof("7", "a"), proof("8", "b"), Instant::now() + SECOND);
-    worker.shard.kick(&[kick(Fingerprint::of_user("7")), kick(Fingerprint::of_jti("b"))]);
+    worker.shard.disconnect(&[disconnection(Fingerprint::of_user("7")), disconnection(Fingerprint::of_jti("b"))]);
     assert!(principals.enter(&worker.connection(), by_user).is_none());
     assert!(principals.enter(&worker.connection(), by_token).is_none());
     let back = principals.enter(&worker.connection(), Proof { began: later, ..proof("7", "c") });
     assert!(back.is_some());
-    // A kick that arrives late does not end a connection opened after it either.
-    assert_eq!(worker.shard.kick(&[kick(Fingerprint::of_user("7"))]), 0);
-    let learned = Kick { until: later + SECOND, ..kick(Fingerprint::of_user("7")) };
-    assert_eq!(worker.shard.kick(&[learned]), 1);
+    // A disconnection that arrives late does not end a connection opened after it either.
+    assert_eq!(worker.shard.disconnect(&[disconnection(Fingerprint::of_user("7"))]), 0);
+    let learned = Disconnection { until: later + SECOND, ..disconnection(Fingerprint::of_user("7")) };
+    assert_eq!(worker.shard.disconnect(&[learned]), 1);
 }
 
 #[test]
-fn kicks_received_out_of_order_apply_to_handshakes_too() {
+fn disconnections_received_out_of_order_apply_to_handshakes_too() {
     let worker = Node::new().worker();
     let early = Instant::now();
     let under_way = Proof { began: early + SECOND, ..proof("7", "a") };
-    let at = |user: &str, until| Kick { until, ..kick(Fingerprint::of_user(user)) };
-    worker.shard.kick(&[at("7", early + 2 * SECOND), at("8", early + 3 * SECOND), at("9", early)]);
+    let at = |user: &str, until| Disconnection { until, ..disconnection(Fingerprint::of_user(user)) };
+    worker.shard.disconnect(&[at("7", early + 2 * SECOND), at("8", early + 3 * SECOND), at("9", early)]);
     let principals = worker.shard.principals();
     assert!(principals.enter(&worker.connection(), under_way.clone()).is_none());
     let user = Fingerprint::of_user("9");
@@ -97,12 +108,12 @@ fn a_new_token_replaces_the_old_one() {
     let (principal, connection) = &crowd[0];
     assert!(principal.renew(proof("7", "new")));
     assert_eq!(worker.shard.principals().len(), 2);
-    assert_eq!(worker.shard.kick(&[kick(Fingerprint::of_jti("0"))]), 0);
+    assert_eq!(worker.shard.disconnect(&[disconnection(Fingerprint::of_jti("0"))]), 0);
     let under_way = proof("7", "newer");
-    assert_eq!(worker.shard.kick(&[kick(Fingerprint::of_jti("newer"))]), 0);
+    assert_eq!(worker.shard.disconnect(&[disconnection(Fingerprint::of_jti("newer"))]), 0);
     // Disconnected during the check.
     assert!(!principal.renew(under_way));
-    assert_eq!(worker.shard.kick(&[kick(Fingerprint::of_jti("new"))]), 1);
+    assert_eq!(worker.shard.disconnect(&[disconnection(Fingerprint::of_jti("new"))]), 1);
     assert!(!connection.waiting().is_empty());
 }
 
@@ -113,12 +124,12 @@ fn a_changed_user_moves_and_keeps_its_token() {
     let (principal, connection) = &crowd[0];
     assert!(principal.become_user(Fingerprint::of_user("7"), Instant::now()));
     assert_eq!((principal.user(), principal.subject()), (Fingerprint::of_user("7"), Fingerprint::of_user("1")));
-    assert_eq!(worker.shard.kick(&[kick(Fingerprint::of_user("1"))]), 0);
+    assert_eq!(worker.shard.disconnect(&[disconnection(Fingerprint::of_user("1"))]), 0);
     // Another token of the token's user does not change that.
     assert!(principal.renew(Proof { began: Instant::now() + SECOND, ..proof("1", "new") }));
     assert_eq!(worker.shard.principals().len(), 2);
-    let later = |whom| Kick { until: Instant::now() + 2 * SECOND, ..kick(whom) };
-    assert_eq!(worker.shard.kick(&[later(Fingerprint::of_user("7"))]), 1);
+    let later = |fingerprint| Disconnection { until: Instant::now() + 2 * SECOND, ..disconnection(fingerprint) };
+    assert_eq!(worker.shard.disconnect(&[later(Fingerprint::of_user("7"))]), 1);
     assert!(!connection.waiting().is_empty());
 }
 
@@ -127,7 +138,7 @@ fn a_change_to_a_user_disconnected_meanwhile_is_refused() {
     let worker = Node::new().worker();
     let crowd = crowd(&worker, &["1"]);
     let (principal, asked) = (&crowd[0].0, Instant::now());
-    worker.shard.kick(&[Kick { until: asked + SECOND, ..kick(Fingerprint::of_user("7")) }]);
+    worker.shard.disconnect(&[Disconnection { until: asked + SECOND, ..disconnection(Fingerprint::of_user("7")) }]);
     assert!(!principal.become_user(Fingerprint::of_user("7"), asked));
     assert!(principal.also_user(Fingerprint::of_user("7"), asked).is_none());
     assert_eq!(principal.user(), Fingerprint::of_user("1"));
@@ -142,9 +153,9 @@ fn consumers_may_set_different_users_for_a_client() {
     let other = principal.also_user(Fingerprint::of_user("7"), Instant::now()).unwrap();
     assert_eq!(worker.shard.principals().len(), 4);
     drop(other);
-    assert_eq!(worker.shard.kick(&[kick(Fingerprint::of_user("7"))]), 0);
+    assert_eq!(worker.shard.disconnect(&[disconnection(Fingerprint::of_user("7"))]), 0);
     let _other = principal.also_user(Fingerprint::of_user("8"), Instant::now() + SECOND).unwrap();
-    assert_eq!(worker.shard.kick(&[kick(Fingerprint::of_user("8"))]), 1);
+    assert_eq!(worker.shard.disconnect(&[disconnection(Fingerprint::of_user("8"))]), 1);
     assert!(!connection.waiting().is_empty());
 }
 
@@ -188,7 +199,7 @@ fn tokens_are_watched_until_they_expire_or_their_principals_leave() {
     let principals = worker.shard.principals();
     let now = Instant::now();
     let watched = |key: &str, end| {
-        let watch = Some(Watch { key: key.into(), end });
+        let watch = Some(WatchedToken { key: key.into(), end });
         principals.enter(&worker.connection(), Proof { watch, ..proof("7", key) }).unwrap()
     };
     let (brief, lasting, gone) =

@@ -66,8 +66,8 @@ async fn a_packet_and_its_attachments_are_lost_together() {
         for n in 0..20 {
             let attachment = Value::Bytes(vec![n; 100].into());
             let content = Content::Event(vec!["n".into(), attachment.clone(), attachment]);
-            let audience = Audience::Namespace("/radio".into());
-            node.emit(Emission { audience, content, ..emission(&["a"], 0) });
+            let target = EmissionTarget::Namespace("/radio".into());
+            node.emit(Emission { target, content, ..emission(&["a"], 0) });
             if n % burst == burst - 1 {
                 worker.turn();
             }

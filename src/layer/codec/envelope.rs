@@ -37,7 +37,7 @@ pub struct Envelope {
 
 /// The receivers of a core layer message, which determine its `__asgi_channel__`.
 #[derive(Clone, Copy, Debug)]
-pub enum Address<'a> {
+pub enum Addressee<'a> {
     /// A plain channel such as a worker's: no `__asgi_channel__`.
     Plain,
     /// `send` to one process-local channel: the text.
@@ -142,7 +142,7 @@ impl LayerCodec {
     }
 
     /// A queue member of the core layer, for ZADD.
-    pub fn encode_core(&self, body: &Value, address: Address<'_>, now: SystemTime) -> Result<Vec<u8>, EnvelopeError> {
+    pub fn encode_core(&self, body: &Value, address: Addressee<'_>, now: SystemTime) -> Result<Vec<u8>, EnvelopeError> {
         let mut prefix = vec![0; self.random_prefix_length];
         rand::fill(prefix.as_mut_slice());
         self.seal(body, address, now, &prefix)
@@ -150,7 +150,7 @@ impl LayerCodec {
 
     /// A message of the pub/sub layer, for PUBLISH.
     pub fn encode_pubsub(&self, body: &Value, now: SystemTime) -> Result<Vec<u8>, EnvelopeError> {
-        self.seal(body, Address::Plain, now, &[])
+        self.seal(body, Addressee::Plain, now, &[])
     }
 
     fn check_size(&self, wire: &[u8]) -> Result<(), EnvelopeError> {
@@ -165,7 +165,7 @@ impl LayerCodec {
     fn seal(
         &self,
         body: &Value,
-        address: Address<'_>,
+        address: Addressee<'_>,
         now: SystemTime,
         prefix: &[u8],
     ) -> Result<Vec<u8>, EnvelopeError> {
@@ -193,7 +193,7 @@ impl LayerCodec {
     }
 }
 
-impl Address<'_> {
+impl Addressee<'_> {
     fn to_value(self) -> Option<Value> {
         match self {
             Self::Plain => None,
@@ -226,7 +226,7 @@ fn decode_map(bytes: &[u8]) -> Result<Entries, EnvelopeError> {
 }
 
 /// The event with its address as the last entry, without building that map first.
-fn write_msgpack(entries: &Entries, address: Address<'_>, out: &mut Writer<'_>) -> io::Result<()> {
+fn write_msgpack(entries: &Entries, address: Addressee<'_>, out: &mut Writer<'_>) -> io::Result<()> {
     let address = address.to_value();
     let (own, address) = (own(entries), address.as_ref());
     msgpack::map_header(own.clone().count() + usize::from(address.is_some()), out)?;
@@ -238,7 +238,7 @@ fn write_msgpack(entries: &Entries, address: Address<'_>, out: &mut Writer<'_>) 
 }
 
 /// The same as JSON.
-fn write_json(entries: &Entries, address: Address<'_>, out: &mut Writer<'_>) -> io::Result<()> {
+fn write_json(entries: &Entries, address: Addressee<'_>, out: &mut Writer<'_>) -> io::Result<()> {
     let address = address.to_value();
     json::write_map(own(entries).chain(address.iter().map(|address| (ASGI_CHANNEL, address))), out)
 }

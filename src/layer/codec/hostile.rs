@@ -9,7 +9,7 @@ use super::{
     MAX_DEPTH, MAX_VALUES,
     cache_value::{self, CacheValueError, MAX_CACHE_VALUE},
     compress::{CompressError, decompress},
-    envelope::{Address, EnvelopeError, LayerCodec, Serializer},
+    envelope::{Addressee, EnvelopeError, LayerCodec, Serializer},
     fernet::{FernetError, Keyring},
     json::{self, JsonError},
     msgpack::{self, MsgpackError},
@@ -186,7 +186,7 @@ fn nothing_is_encoded_beyond_the_message_limit() {
                 LayerCodec::new(&Layer { max_message, keys: keys.clone(), serializer, ..Layer::default() })
             };
             for body in &bodies {
-                let core = |limit: usize| codec(limit).encode_core(body, Address::Channel("specific.a!b"), now);
+                let core = |limit: usize| codec(limit).encode_core(body, Addressee::Channel("specific.a!b"), now);
                 let pubsub = |limit: usize| codec(limit).encode_pubsub(body, now);
                 for encode in [&core as &dyn Fn(usize) -> _, &pubsub] {
                     let whole = encode(usize::MAX).unwrap().len();

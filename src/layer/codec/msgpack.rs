@@ -53,18 +53,18 @@ pub enum MsgpackError {
 /// wins. A timestamp (extension type -1) becomes RFC 3339 text in UTC, `2025-10-09T08:53:20.0000005Z`; other extension
 /// types are errors, because no consumer could write them to a client either.
 pub fn decode(bytes: &[u8]) -> Result<Value, MsgpackError> {
-    let mut reader = Reader { rest: bytes, values: MAX_VALUES };
+    let mut reader = Cursor { rest: bytes, values: MAX_VALUES };
     let value = reader.value(0)?;
     if reader.rest.is_empty() { Ok(value) } else { Err(MsgpackError::Trailing(reader.rest.len())) }
 }
 
-struct Reader<'a> {
+struct Cursor<'a> {
     rest: &'a [u8],
     /// How many more values are permitted.
     values: usize,
 }
 
-impl<'a> Reader<'a> {
+impl<'a> Cursor<'a> {
     #[inline]
     fn array<const N: usize>(&mut self) -> Result<[u8; N], MsgpackError> {
         let (head, rest) = self.rest.split_first_chunk::<N>().ok_or(MsgpackError::Truncated)?;

@@ -57,7 +57,7 @@ pub fn decode(bytes: &[u8]) -> Result<Value, PickleError> {
 /// The entries of a pickled dict, for callers that need what [`decode`] does not keep: whether a value is a tuple or a
 /// list.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Entries {
+pub struct DictEntries {
     /// The dict.
     pub values: Value,
     /// Its keys with tuples as values.
@@ -65,8 +65,8 @@ pub struct Entries {
 }
 
 /// Like [`decode`], for a dict.
-pub fn decode_entries(bytes: &[u8]) -> Result<Entries, PickleError> {
+pub fn decode_entries(bytes: &[u8]) -> Result<DictEntries, PickleError> {
     let (tree, root) = machine::run(bytes)?;
     cost::check(&tree, root, bytes.len())?;
-    Ok(Entries { values: tree.to_value(root)?, tuples: tree.tuples_in(root) })
+    Ok(DictEntries { values: tree.to_value(root)?, tuples: tree.tuples_in(root) })
 }

@@ -7,7 +7,7 @@ use proptest::prelude::*;
 
 use super::{
     cache_value,
-    envelope::{Address, LayerCodec, Serializer},
+    envelope::{Addressee, LayerCodec, Serializer},
     fernet::Keyring,
     json, msgpack,
     names::{LayerNames, is_channel_name, local_name, non_local_name, specific_channel},
@@ -109,13 +109,13 @@ proptest! {
         let layer = Layer { random_prefix_length, keys, serializer, ..Layer::default() };
         let codec = LayerCodec::new(&layer);
         let now = SystemTime::now();
-        let member = codec.encode_core(&body, Address::Members(&channels), now).unwrap();
+        let member = codec.encode_core(&body, Addressee::Members(&channels), now).unwrap();
         let envelope = codec.decode_core(&member, now).unwrap();
         prop_assert_eq!(&envelope.body, &body);
         prop_assert_eq!(&envelope.channels, &channels);
-        let direct = codec.encode_core(&body, Address::Channel(&channels[0]), now).unwrap();
+        let direct = codec.encode_core(&body, Addressee::Channel(&channels[0]), now).unwrap();
         prop_assert_eq!(&codec.decode_core(&direct, now).unwrap().channels, &channels[..1]);
-        let plain = codec.encode_core(&body, Address::Plain, now).unwrap();
+        let plain = codec.encode_core(&body, Addressee::Plain, now).unwrap();
         prop_assert!(codec.decode_core(&plain, now).unwrap().channels.is_empty());
         let message = codec.encode_pubsub(&body, now).unwrap();
         prop_assert_eq!(codec.decode_pubsub(&message).unwrap(), body);

@@ -12,7 +12,7 @@ use serde_json::Value as Json;
 
 use super::{
     cache_value,
-    envelope::{Address, EnvelopeError, LayerCodec, Serializer},
+    envelope::{Addressee, EnvelopeError, LayerCodec, Serializer},
     fernet::{FernetError, Keyring},
     json, msgpack,
     names::{LayerNames, non_local_name, specific_channel},
@@ -179,9 +179,9 @@ fn check_core_message(vector: &Vector) {
     }
 
     let address = match &address {
-        None => Address::Plain,
-        Some(Value::Str(channel)) => Address::Channel(channel),
-        Some(_) => Address::Members(&channels),
+        None => Addressee::Plain,
+        Some(Value::Str(channel)) => Addressee::Channel(channel),
+        Some(_) => Addressee::Members(&channels),
     };
     let prefix = vector.layer().random_prefix_length;
     let written = codec.encode_core(&envelope.body, address, now()).unwrap();
@@ -278,7 +278,7 @@ fn check_worker(vector: &Vector) {
     assert_same(vector.id(), &envelope.body, &client);
     assert_eq!(envelope.channels.len(), 1);
     assert_eq!(LayerNames::new("asgi").core_queue_key(&envelope.channels[0]), vector.name());
-    let written = vector.codec().encode_core(&envelope.body, Address::Members(&envelope.channels), now()).unwrap();
+    let written = vector.codec().encode_core(&envelope.body, Addressee::Members(&envelope.channels), now()).unwrap();
     assert_eq!(written[12..], vector.bytes()[12..]);
 }
 

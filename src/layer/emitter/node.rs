@@ -57,12 +57,12 @@ pub fn decode(payload: &[u8]) -> Result<Emission, EmitterError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::event::Audience;
+    use crate::event::EmissionTarget;
 
     #[test]
     fn a_broadcast_may_omit_every_optional_part() {
         let emission = decode(br#"["u", {"type": 2, "data": ["e"]}, {}]"#).unwrap();
-        assert_eq!(emission.audience, Audience::Namespace("/".into()));
+        assert_eq!(emission.target, EmissionTarget::Namespace("/".into()));
         assert!(emission.rooms.is_empty() && emission.except.is_empty() && !emission.volatile);
     }
 

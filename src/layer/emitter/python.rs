@@ -18,7 +18,7 @@ use bytes::Bytes;
 use super::{EmitterError, Parts, room, rooms};
 use crate::{
     config::PythonList,
-    event::{Audience, Emission, Eviction, Value},
+    event::{Emission, EmissionTarget, Eviction, Value},
     layer::{
         Signal,
         codec::{json, pickle},
@@ -87,7 +87,7 @@ fn emission(mut message: Value, data_is_tuple: Option<bool>, list: PythonList) -
 
 fn eviction(message: &Value, id: Option<Arc<str>>) -> Result<Signal, EmitterError> {
     let room = message.get("room").and_then(room).ok_or(Malformed("the room is not text"))?;
-    Ok(Signal::Eviction(Eviction { audience: Audience::Namespace(namespace(message)?), room, id }))
+    Ok(Signal::Eviction(Eviction { target: EmissionTarget::Namespace(namespace(message)?), room, id }))
 }
 
 fn namespace(message: &Value) -> Result<Arc<str>, EmitterError> {

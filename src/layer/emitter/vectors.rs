@@ -9,7 +9,7 @@ use serde_json::{Value as Json, json};
 use super::{EmitterError, decode_node, decode_python};
 use crate::{
     config::PythonList,
-    event::{Audience, Content, Emission, Eviction, Source, Value},
+    event::{Content, Emission, EmissionTarget, Eviction, Source, Value},
     layer::Signal,
 };
 
@@ -83,7 +83,7 @@ fn value(json: &Json) -> Value {
 
 #[track_caller]
 fn check(id: &str, emission: &Emission, (namespace, rooms, except, event, volatile): &Expected) {
-    assert_eq!(emission.audience, Audience::Namespace((*namespace).into()), "{id}");
+    assert_eq!(emission.target, EmissionTarget::Namespace((*namespace).into()), "{id}");
     assert_eq!(emission.rooms.iter().map(|room| &**room).collect::<Vec<_>>(), *rooms, "{id}");
     assert_eq!(emission.except.iter().map(|id| &**id).collect::<Vec<_>>(), *except, "{id}");
     assert_eq!((emission.volatile, emission.source), (*volatile, Source::Emitter), "{id}");
@@ -143,7 +143,7 @@ fn check_python(id: &str, family: &str, name: &str, bytes: &[u8]) -> &'static st
     let list = if family == "sio5150" { PythonList::Argument } else { PythonList::Arguments };
     let decoded = decode_python(bytes, list);
     let evicted = |room: &str, id: Option<&str>| Eviction {
-        audience: Audience::Namespace("/".into()),
+        target: EmissionTarget::Namespace("/".into()),
         room: room.into(),
         id: id.map(Into::into),
     };

@@ -1,7 +1,7 @@
 //! The core layer's part of a session: memberships in the groups' sets, and the receive queues.
 //!
 //! In: registrations of one host. Out: ZADD, EXPIRE and ZREM on its command connection, and popped members for the
-//! [`Inbox`](super::inbox::Inbox) from a connection of its own. Every key written has a TTL.
+//! [`Inbox`](super::decoder::Inbox) from a connection of its own. Every key written has a TTL.
 
 use std::{
     rc::Rc,
@@ -11,8 +11,8 @@ use std::{
 use redis::{RedisError, RedisResult, Value, aio::MultiplexedConnection};
 
 use super::{
-    Context,
-    place::{Placement, Registration},
+    LayerContext,
+    naming::{GroupNaming, Registration},
 };
 use crate::{
     event::GapReason,
@@ -90,7 +90,7 @@ pub(super) async fn delete_queues(connection: &mut MultiplexedConnection, queues
 /// blocked there, it would receive the next messages, which would be lost.
 ///
 /// Best effort: an ACL may forbid it; then Redis ends it after the pop's own timeout.
-pub(super) async fn replace_popper(context: &Context, host: usize, connection: &mut MultiplexedConnection) {
+pub(super) async fn replace_popper(context: &LayerContext, host: usize, connection: &mut MultiplexedConnection) {
     let name = format!("channelgate-{}-{host}", context.node);
     let earlier = context.poppers.borrow()[host];
     if let Some(earlier) = earlier {
@@ -120,7 +120,7 @@ pub(super) async fn replace_popper(context: &Context, host: usize, connection: &
 
 /// Pops every receive queue of one host until the connection fails.
 pub(super) async fn pop_forever(
-    context: Rc<Context>,
+    context: Rc<LayerContext>,
     host: usize,
     mut connection: MultiplexedConnection,
 ) -> RedisError {
@@ -138,7 +138,7 @@ pub(super) fn pop_wait(expiry: Duration) -> Duration {
 }
 
 struct Popper<'a> {
-    context: &'a Context,
+    context: &'a LayerContext,
     host: usize,
     keys: &'a [String],
     /// The queue that is asked first; it rotates, so that none starves.
@@ -152,7 +152,7 @@ struct Popper<'a> {
 }
 
 impl<'a> Popper<'a> {
-    fn new(context: &'a Context, host: usize) -> Self {
+    fn new(context: &'a LayerContext, host: usize) -> Self {
         Self {
             context,
             host,
@@ -206,9 +206,9 @@ impl<'a> Popper<'a> {
     fn deliver(&self, members: Vec<Vec<u8>>) -> usize {
         let (found, now) = (members.len(), SystemTime::now());
         for member in members {
-            self.context.inbox.member(&member, now, |name| {
-                let token = Placement::token(name).ok_or(())?;
-                let registry = self.context.registry.borrow();
+            self.context.decoder.member(&member, now, |name| {
+                let token = GroupNaming::token(name).ok_or(())?;
+                let registry = self.context.groups.borrow();
                 match registry.group(token) {
                     Some(group) => Ok(Some(group.clone())),
                     None if registry.knows(token) => Ok(None),
@@ -224,9 +224,9 @@ impl<'a> Popper<'a> {
         let pause = self.last_read.elapsed();
         self.last_read = Instant::now();
         if pause > self.context.options.expiry.0.max(self.wait + Duration::from_secs(1)) {
-            let registry = self.context.registry.borrow();
-            let placement = registry.placement();
-            let queues = (0..placement.group_queues()).filter(|queue| placement.queue_host(*queue) == self.host);
+            let registry = self.context.groups.borrow();
+            let naming = registry.naming();
+            let queues = (0..naming.group_queues()).filter(|queue| naming.queue_host(*queue) == self.host);
             let groups: Vec<_> = queues.flat_map(|queue| registry.groups_of_queue(queue)).collect();
             drop(registry);
             log::warn!(
@@ -234,7 +234,7 @@ impl<'a> Popper<'a> {
                 pause.as_secs(),
                 groups.len()
             );
-            self.context.inbox.gap(Some(groups), GapReason::Expired);
+            self.context.decoder.gap(Some(groups), GapReason::Expired);
         }
     }
 
@@ -247,12 +247,12 @@ impl<'a> Popper<'a> {
             "a receive queue held {} or more messages: publishers drop beyond the layer's capacity",
             self.context.options.capacity
         );
-        let groups = self.context.registry.borrow().groups_of_queue(queue);
+        let groups = self.context.groups.borrow().groups_of_queue(queue);
         if groups.is_empty() {
             // The queue for messages to the node itself: their senders report the loss.
             return;
         }
-        self.context.inbox.gap(Some(groups), GapReason::Capacity);
+        self.context.decoder.gap(Some(groups), GapReason::Capacity);
     }
 }
 

@@ -10,7 +10,7 @@ use std::{rc::Rc, sync::Arc, time::Duration};
 use redis::{RedisError, aio::MultiplexedConnection};
 use tokio::time::timeout;
 
-use super::Context;
+use super::LayerContext;
 use crate::redis::{Probe, RESPONSE, every, exchange, one_line};
 
 /// With one in this many probes Sentinel is asked for the master: after a failover the old master may keep running, and
@@ -20,7 +20,7 @@ const SENTINEL: u64 = 3;
 
 /// Sends the probes of one session.
 pub(super) struct Prober {
-    context: Rc<Context>,
+    context: Rc<LayerContext>,
     host: usize,
     commands: MultiplexedConnection,
     /// The address of the connection.
@@ -30,7 +30,7 @@ pub(super) struct Prober {
 
 impl Prober {
     pub fn new(
-        context: &Rc<Context>,
+        context: &Rc<LayerContext>,
         host: usize,
         (commands, address): (MultiplexedConnection, String),
         probe: Arc<Probe>,
@@ -65,12 +65,12 @@ impl Prober {
                 self.context.states.out(self.host, &reason);
                 if !std::mem::replace(&mut suspected, true) {
                     log::warn!("{}: {reason}; new joins and publishes are refused", self.label());
-                    self.context.registry.borrow_mut().suspend(self.host, &reason);
+                    self.context.groups.borrow_mut().suspend(self.host, &reason);
                 }
             } else if seen > last {
                 if std::mem::take(&mut suspected) {
                     log::warn!("{}: answers again; nothing was lost", self.label());
-                    self.context.registry.borrow_mut().resume(self.host);
+                    self.context.groups.borrow_mut().resume(self.host);
                 }
                 self.context.states.good(self.host);
             }
@@ -95,7 +95,7 @@ impl Prober {
     /// Publishes a probe. A timeout counts as a missed probe, not as a failure.
     async fn send(&mut self, number: u64) -> Result<(), RedisError> {
         let mut commands = redis::pipe();
-        commands.cmd("PUBLISH").arg(self.context.inbox.probe_channel()).arg(number).ignore();
+        commands.cmd("PUBLISH").arg(self.context.decoder.probe_channel()).arg(number).ignore();
         let moves = self.context.hosts[self.host].moves();
         if moves {
             commands.cmd("ROLE");
@@ -119,13 +119,13 @@ impl Prober {
 }
 
 /// The master according to Sentinel, if Sentinel is configured and answers.
-async fn master(context: &Context, host: usize, ask: bool) -> Option<String> {
+async fn master(context: &LayerContext, host: usize, ask: bool) -> Option<String> {
     if !ask {
         return None;
     }
     timeout(deadline(context), context.hosts[host].master()).await.ok()?
 }
 
-fn deadline(context: &Context) -> Duration {
+fn deadline(context: &LayerContext) -> Duration {
     context.options.probe_interval.0.min(RESPONSE)
 }

@@ -21,7 +21,7 @@ use crate::{
     layer::{
         LayerError,
         codec::{
-            envelope::{Address, EnvelopeError, LayerCodec},
+            envelope::{Addressee, EnvelopeError, LayerCodec},
             msgpack,
             names::{LayerNames, is_channel_name},
             ring,
@@ -166,9 +166,9 @@ impl Publisher {
 
     async fn send_core(&self, channel: &str, body: &Value) -> Result<(), Failure> {
         let (address, host) = if channel.contains('!') {
-            (Address::Channel(channel), self.host_of(channel))
+            (Addressee::Channel(channel), self.host_of(channel))
         } else {
-            (Address::Plain, self.turn.fetch_add(1, Ordering::Relaxed) % self.hosts())
+            (Addressee::Plain, self.turn.fetch_add(1, Ordering::Relaxed) % self.hosts())
         };
         let now = SystemTime::now();
         let member = self.codec.encode_core(body, address, now)?;

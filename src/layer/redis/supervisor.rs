@@ -5,21 +5,21 @@
 
 use std::rc::Rc;
 
-use super::{Context, session::Session};
+use super::{LayerContext, host_session::HostSession};
 use crate::{event::GapReason, redis::reconnect};
 
 /// Runs until the node stops.
-pub(super) async fn supervise(context: Rc<Context>, host: usize) {
+pub(super) async fn supervise(context: Rc<LayerContext>, host: usize) {
     let label = context.hosts[host].label();
     let mut stop = context.stop.subscribe();
     let stopped = async { drop(stop.wait_for(|stop| *stop).await) };
     let context = &context;
-    let establish = || Box::pin(Session::establish(context, host));
-    let serve = |session: Session, again| async move {
+    let establish = || Box::pin(HostSession::establish(context, host));
+    let serve = |session: HostSession, again| async move {
         if again {
             log::warn!("{label}: connected again; what was published meanwhile is missing");
-            context.inbox.metrics().reconnected();
-            context.inbox.gap(None, GapReason::Reconnected);
+            context.decoder.metrics().reconnected();
+            context.decoder.gap(None, GapReason::Reconnected);
         } else {
             log::info!("{label}: connected");
         }
@@ -29,7 +29,7 @@ pub(super) async fn supervise(context: Rc<Context>, host: usize) {
     };
     let down = |reason: &str, first| {
         context.states.out(host, reason);
-        context.registry.borrow_mut().down(host, reason);
+        context.groups.borrow_mut().down(host, reason);
         if first {
             log::warn!("{label}: {reason}; reconnecting until it answers");
         }

@@ -14,7 +14,7 @@ use tokio::{
     time::{MissedTickBehavior, interval, sleep, timeout},
 };
 
-use super::{Command, Context, STOP, supervisor::supervise};
+use super::{Command, LayerContext, STOP, supervisor::supervise};
 
 /// Maximum number of commands per batch.
 const BATCH: usize = 1024;
@@ -22,7 +22,7 @@ const BATCH: usize = 1024;
 /// Starts the thread; `make` creates the tasks' shared state on it.
 pub(super) fn start(
     commands: mpsc::UnboundedReceiver<Command>,
-    make: impl FnOnce() -> Rc<Context> + Send + 'static,
+    make: impl FnOnce() -> Rc<LayerContext> + Send + 'static,
 ) -> std::io::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     thread::Builder::new().name("layer".to_owned()).spawn(move || {
@@ -36,13 +36,13 @@ pub(super) fn start(
     Ok(())
 }
 
-async fn run(context: Rc<Context>, mut commands: mpsc::UnboundedReceiver<Command>) {
+async fn run(context: Rc<LayerContext>, mut commands: mpsc::UnboundedReceiver<Command>) {
     let mut supervisors = JoinSet::new();
     for host in 0..context.hosts.len() {
         supervisors.spawn_local(supervised(Rc::clone(&context), host));
     }
-    let linger = context.options.linger.0;
-    let mut sweep = interval((linger / 4).clamp(Duration::from_millis(10), Duration::from_secs(1)));
+    let delay = context.options.unsubscribe_delay.0;
+    let mut sweep = interval((delay / 4).clamp(Duration::from_millis(10), Duration::from_secs(1)));
     sweep.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut batch = Vec::new();
     loop {
@@ -52,7 +52,7 @@ async fn run(context: Rc<Context>, mut commands: mpsc::UnboundedReceiver<Command
                     return;
                 }
                 for command in batch.drain(..) {
-                    let mut registry = context.registry.borrow_mut();
+                    let mut registry = context.groups.borrow_mut();
                     match command {
                         Command::Join(group, waiter) => registry.join(&group, waiter),
                         Command::Leave(group) => registry.leave(&group, Instant::now()),
@@ -71,22 +71,22 @@ async fn run(context: Rc<Context>, mut commands: mpsc::UnboundedReceiver<Command
                 }
             }
             _ = sweep.tick() => {
-                context.pulse.beat();
-                context.registry.borrow_mut().sweep(Instant::now());
+                context.heartbeat.beat();
+                context.groups.borrow_mut().sweep(Instant::now());
             }
         }
     }
 }
 
 /// A supervisor returns only at a stop; one that panicked is restarted, so that a host is never abandoned.
-async fn supervised(context: Rc<Context>, host: usize) {
+async fn supervised(context: Rc<LayerContext>, host: usize) {
     loop {
         match tokio::task::spawn_local(supervise(Rc::clone(&context), host)).await {
             Ok(()) => return,
             Err(error) => {
                 log::error!("{}: {error}", context.hosts[host].label());
                 context.states.out(host, "the node has a fault; see its log");
-                context.registry.borrow_mut().down(host, "the node has a fault");
+                context.groups.borrow_mut().down(host, "the node has a fault");
                 sleep(Duration::from_secs(1)).await;
             }
         }

@@ -6,9 +6,9 @@ use tokio::time::Instant;
 
 /// The owner of a deadline: an index among the worker's sessions, and the serial number of the session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Who {
+pub struct SessionKey {
     /// The index.
-    pub place: u32,
+    pub index: u32,
     /// The serial number of the session; indices are reused.
     pub serial: u32,
 }
@@ -16,7 +16,7 @@ pub struct Who {
 /// Deadlines of one delay.
 pub struct Deadlines {
     delay: Duration,
-    queue: VecDeque<(Instant, Who)>,
+    queue: VecDeque<(Instant, SessionKey)>,
 }
 
 impl Deadlines {
@@ -26,14 +26,14 @@ impl Deadlines {
     }
 
     /// Sets a deadline, counted from `from`, which must not be before that of the last call.
-    pub fn add(&mut self, from: Instant, who: Who) -> Instant {
+    pub fn add(&mut self, from: Instant, key: SessionKey) -> Instant {
         let due = from + self.delay;
-        self.queue.push_back((due, who));
+        self.queue.push_back((due, key));
         due
     }
 
     /// Takes the next deadline that is due.
-    pub fn due(&mut self, now: Instant) -> Option<(Instant, Who)> {
+    pub fn due(&mut self, now: Instant) -> Option<(Instant, SessionKey)> {
         match self.queue.front() {
             Some((due, _)) if *due <= now => self.queue.pop_front(),
             _ => None,
@@ -54,12 +54,12 @@ mod tests {
     fn deadlines_come_in_order_and_not_before_their_time() {
         let start = Instant::now();
         let at = |millis| start + Duration::from_millis(millis);
-        let who = |place| Who { place, serial: 0 };
+        let key = |index| SessionKey { index, serial: 0 };
         let mut deadlines = Deadlines::new(Duration::from_millis(300));
-        assert_eq!(deadlines.add(start, who(1)), at(300));
-        deadlines.add(at(5), who(2));
+        assert_eq!(deadlines.add(start, key(1)), at(300));
+        deadlines.add(at(5), key(2));
         assert_eq!(deadlines.due(at(299)), None);
-        assert_eq!(deadlines.due(at(301)), Some((at(300), who(1))));
+        assert_eq!(deadlines.due(at(301)), Some((at(300), key(1))));
         assert_eq!(deadlines.due(at(301)), None);
         assert_eq!(deadlines.next(), Some(at(305)));
     }

@@ -26,7 +26,7 @@ const MAX_PACKETS: usize = 16;
 
 /// The answer to a request of a session.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Answer {
+pub enum Polled {
     /// 200 with this payload.
     Payload(Bytes),
     /// 400: the session is unknown.
@@ -36,7 +36,7 @@ pub enum Answer {
 }
 
 /// A payload without content: the request is over.
-const NOTHING: Answer = Answer::Payload(Bytes::from_static(b"6"));
+const NOTHING: Polled = Polled::Payload(Bytes::from_static(b"6"));
 
 /// How long a request that arrives during an upgrade is kept.
 const LET_GO: Duration = Duration::from_millis(50);
@@ -88,16 +88,16 @@ impl Polling {
 }
 
 /// Ends the session if a request is dropped.
-struct Given<'a> {
+struct RequestGuard<'a> {
     session: &'a Rc<EngineSession>,
     up: bool,
 }
 
-impl Drop for Given<'_> {
+impl Drop for RequestGuard<'_> {
     fn drop(&mut self) {
         // Once it continues on a WebSocket, a dropped request means nothing.
         if self.up && self.session.is_polling() {
-            self.session.sessions().desk().metrics.closed("poll_cancelled");
+            self.session.sessions().services().metrics.closed("poll_cancelled");
             self.session.connection().hang_up();
         }
     }
@@ -109,18 +109,18 @@ impl EngineSession {
     }
 
     /// Waits for messages. The session ends if the request is dropped before the answer.
-    pub async fn fetch(self: &Rc<Self>) -> Answer {
+    pub async fn fetch(self: &Rc<Self>) -> Polled {
         match self.with_polling(|polling| polling.fetching.replace(true)) {
-            None => return Answer::Bad,
+            None => return Polled::Bad,
             Some(true) => {
-                self.sessions().desk().metrics.closed("duplicate_poll");
+                self.sessions().services().metrics.closed("duplicate_poll");
                 self.connection().hang_up();
-                return Answer::Bad;
+                return Polled::Bad;
             }
             Some(false) => {}
         }
         self.with_polling(|polling| polling.polled.set(true));
-        let mut given = Given { session: self, up: true };
+        let mut given = RequestGuard { session: self, up: true };
         // The client ends its polling once a WebSocket works. A request that arrives anyway waits a moment: the upgrade
         // may be under way on another connection.
         let late = self.with_polling(|polling| polling.probed.get()) == Some(true);
@@ -138,8 +138,8 @@ impl EngineSession {
     }
 
     /// The last request of a client, after the session has ended: it is answered as if it had waited.
-    pub(super) fn fetch_last(&self) -> Answer {
-        self.sessions().remove(self.who());
+    pub(super) fn fetch_last(&self) -> Polled {
+        self.sessions().remove(self.key());
         NOTHING
     }
 
@@ -150,17 +150,17 @@ impl EngineSession {
 
     /// The answer to a waiting request now, if any. A late one is answered after a time, and refused if the session
     /// continues on a WebSocket.
-    fn answer(&self, late: bool) -> Option<Answer> {
+    fn answer(&self, late: bool) -> Option<Polled> {
         if self.connection().is_gone() {
             let left = self.with_polling(|polling| polling.left.get());
             // A client that ends the session itself expects its request to be answered, without a close packet.
-            return Some(if left == Some(true) { NOTHING } else { Answer::Payload(Bytes::from_static(b"1")) });
+            return Some(if left == Some(true) { NOTHING } else { Polled::Payload(Bytes::from_static(b"1")) });
         }
         if let Some(payload) = self.payload() {
-            return Some(Answer::Payload(payload));
+            return Some(Polled::Payload(payload));
         }
         match self.with_polling(|polling| polling.probed.get()) {
-            None if late => Some(Answer::Bad),
+            None if late => Some(Polled::Bad),
             None => Some(NOTHING),
             Some(probed) => (probed && !late).then_some(NOTHING),
         }
@@ -171,15 +171,15 @@ impl EngineSession {
         let (mut payload, mut packets, mut closed) = (String::new(), 0, false);
         let max = self.sessions().settings().max_payload;
         self.connection().take_messages(|content| {
-            use crate::socket::frame::Content;
+            use crate::socket::frame::FrameContent;
             let length = match content {
-                Content::Text(text) => text.len(),
-                Content::Binary(bytes) => engine::binary_length(bytes.len()),
-                Content::Close => 1,
+                FrameContent::Text(text) => text.len(),
+                FrameContent::Binary(bytes) => engine::binary_length(bytes.len()),
+                FrameContent::Close => 1,
             };
             // The close is sent alone, as by the reference server: clients check for it before they read a Socket.IO
             // packet in the same payload, and would take a disconnect for a lost connection.
-            let is_end = matches!(content, Content::Close);
+            let is_end = matches!(content, FrameContent::Close);
             if packets == MAX_PACKETS || (packets > 0 && (is_end || payload.len() + 1 + length > max)) {
                 return false;
             }
@@ -187,9 +187,9 @@ impl EngineSession {
                 payload.push(char::from(SEPARATOR));
             }
             match content {
-                Content::Text(text) => payload.push_str(&String::from_utf8_lossy(text)),
-                Content::Binary(bytes) => engine::push_binary(bytes, &mut payload),
-                Content::Close => {
+                FrameContent::Text(text) => payload.push_str(&String::from_utf8_lossy(text)),
+                FrameContent::Binary(bytes) => engine::push_binary(bytes, &mut payload),
+                FrameContent::Close => {
                     payload.push('1');
                     closed = true;
                 }
@@ -204,13 +204,13 @@ impl EngineSession {
     }
 
     /// Handles the body of a request: packets, each handled before the next.
-    pub async fn bring(self: &Rc<Self>, body: &[u8]) -> Answer {
+    pub async fn bring(self: &Rc<Self>, body: &[u8]) -> Polled {
         match self.with_polling(|polling| polling.bringing.replace(true)) {
-            None => return Answer::Bad,
+            None => return Polled::Bad,
             Some(true) => {
-                self.sessions().desk().metrics.closed("overlapping_post");
+                self.sessions().services().metrics.closed("overlapping_post");
                 self.connection().hang_up();
-                return Answer::Bad;
+                return Polled::Bad;
             }
             Some(false) => {}
         }
@@ -226,9 +226,9 @@ impl EngineSession {
             self.connection().hang_up();
         }
         if wait > patience {
-            self.sessions().desk().metrics.refused_message("rate");
+            self.sessions().services().metrics.refused_message("rate");
             self.fail("rate", CloseCode::POLICY_VIOLATION, "too many messages");
-            return Answer::Bad;
+            return Polled::Bad;
         }
         for packet in body.split(|byte| *byte == SEPARATOR) {
             if self.connection().is_gone() {
@@ -239,11 +239,11 @@ impl EngineSession {
                 Ok(packet) => self.take(packet),
                 Err(error) => {
                     self.fail_packet(&error);
-                    return Answer::Bad;
+                    return Polled::Bad;
                 }
             }
         }
-        Answer::Payload(Bytes::from_static(b"ok"))
+        Polled::Payload(Bytes::from_static(b"ok"))
     }
 
     /// How long to wait until the client's rate permits this body.
@@ -258,7 +258,7 @@ impl EngineSession {
         });
         let wait = wait.unwrap_or_default();
         if !wait.is_zero() {
-            self.sessions().desk().metrics.held("rate");
+            self.sessions().services().metrics.held("rate");
         }
         wait
     }

@@ -5,7 +5,7 @@ use std::{
     rc::{Rc, Weak},
 };
 
-use super::session::{EngineSession, Upper};
+use super::session::{EngineSession, MessageHandler};
 use crate::{
     auth::RequestHead,
     consumer::Context,
@@ -44,12 +44,12 @@ impl Outlet for RawOutlet {
 }
 
 /// Passes the messages of a session to its consumer.
-pub struct Raw {
+pub struct RawSession {
     session: Rc<Session>,
     outlet: Rc<RawOutlet>,
 }
 
-impl Raw {
+impl RawSession {
     /// Admits a client at once: without Socket.IO it does not connect to a namespace later.
     pub async fn admit(
         admission: &Admission,
@@ -60,11 +60,11 @@ impl Raw {
     ) -> Result<Self, Refusal> {
         let namespace = endpoint.namespace("/").ok_or(Refusal::Namespace)?;
         let context = Context { route, query: query(head.query), id: new_id(), ..Context::default() };
-        let (member, parts) = admission.let_in(namespace, Client { head, connection, context }, 0).await?;
-        admission.services.shard.seat(&member);
+        let (member, bindings) = admission.let_in(namespace, Client { head, connection, context }, 0).await?;
+        admission.services.shard.start_receiving(&member);
         let outlet = Rc::new(RawOutlet { connection: Rc::clone(connection), carrier: OnceCell::new() });
         let session =
-            Session::new(Rc::clone(&admission.services), Rc::clone(&outlet) as Rc<dyn Outlet>, member, parts, 0);
+            Session::new(Rc::clone(&admission.services), Rc::clone(&outlet) as Rc<dyn Outlet>, member, bindings, 0);
         Ok(Self { session, outlet })
     }
 
@@ -76,7 +76,7 @@ impl Raw {
     }
 }
 
-impl Upper for Raw {
+impl MessageHandler for RawSession {
     fn text(self: Rc<Self>, _session: &Rc<EngineSession>, text: Text) {
         self.session.received(Incoming::Text(&text), None);
     }

@@ -8,18 +8,18 @@ use std::{
 use bytes::Bytes;
 use tokio::time::Instant;
 
-use super::{deadlines::Who, polling::Polling, sessions::Sessions, sid::Secret};
+use super::{deadlines::SessionKey, polling::Polling, sessions::Sessions, sid::SidSecret};
 use crate::{
     event::{Incoming, Payload},
     packet::{
         Text,
-        engine::{self, Received},
+        engine::{self, EnginePacket},
     },
-    socket::{Connection, Handler, Piece, close::CloseCode},
+    socket::{Connection, ConnectionHandler, EncodedMessage, close::CloseCode},
 };
 
 /// The protocol above a session.
-pub trait Upper {
+pub trait MessageHandler {
     /// A text message.
     fn text(self: Rc<Self>, session: &Rc<EngineSession>, text: Text);
 
@@ -49,7 +49,7 @@ pub trait Upper {
 
 /// The next event of the heartbeat.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Beat {
+enum Heartbeat {
     /// The server pings at this time.
     Ping(Instant),
     /// The pong is due by this time.
@@ -60,10 +60,10 @@ enum Beat {
 pub struct EngineSession {
     sessions: Rc<Sessions>,
     connection: Rc<Connection>,
-    upper: Rc<dyn Upper>,
-    who: Who,
-    secret: Secret,
-    beat: Cell<Option<Beat>>,
+    handler: Rc<dyn MessageHandler>,
+    key: SessionKey,
+    secret: SidSecret,
+    beat: Cell<Option<Heartbeat>>,
     /// It is in the queue of sessions without a namespace.
     pending: Cell<bool>,
     /// Absent over a WebSocket.
@@ -74,23 +74,23 @@ impl EngineSession {
     pub(super) fn new(
         sessions: Rc<Sessions>,
         connection: Rc<Connection>,
-        upper: Rc<dyn Upper>,
-        (who, secret): (Who, Secret),
+        handler: Rc<dyn MessageHandler>,
+        (key, secret): (SessionKey, SidSecret),
         polling: bool,
     ) -> Rc<Self> {
         let session = Rc::new(Self {
             sessions,
-            upper,
-            who,
+            handler,
+            key,
             secret,
             beat: Cell::new(None),
             pending: Cell::new(false),
             polling: RefCell::new(polling.then(Box::default)),
             connection,
         });
-        session.connection.handled_by(Rc::clone(&session) as Rc<dyn Handler>);
+        session.connection.handled_by(Rc::clone(&session) as Rc<dyn ConnectionHandler>);
         if polling {
-            session.sessions.desk().metrics.polling.inc();
+            session.sessions.services().metrics.polling.inc();
         }
         session
     }
@@ -105,11 +105,11 @@ impl EngineSession {
         &self.sessions
     }
 
-    pub(super) const fn who(&self) -> Who {
-        self.who
+    pub(super) const fn key(&self) -> SessionKey {
+        self.key
     }
 
-    pub(super) fn is_known_by(&self, secret: &Secret) -> bool {
+    pub(super) fn is_known_by(&self, secret: &SidSecret) -> bool {
         self.secret.is(secret)
     }
 
@@ -121,7 +121,7 @@ impl EngineSession {
     /// It no longer polls.
     pub(super) fn polling_ended(&self, polling: &Polling) {
         if polling.end() {
-            self.sessions.desk().metrics.polling.dec();
+            self.sessions.services().metrics.polling.dec();
         }
     }
 
@@ -145,7 +145,7 @@ impl EngineSession {
 
     /// The client violates the protocol, or its time is over.
     pub fn fail(&self, label: &'static str, code: CloseCode, reason: &str) {
-        self.sessions.desk().metrics.closed(label);
+        self.sessions.services().metrics.closed(label);
         if self.is_polling() {
             self.connection.hang_up();
         } else {
@@ -161,38 +161,38 @@ impl EngineSession {
 
     /// Sends a ping that is due; returns whether it was.
     pub(super) fn ping(&self, due: Instant) -> bool {
-        if self.beat.get() != Some(Beat::Ping(due)) {
+        if self.beat.get() != Some(Heartbeat::Ping(due)) {
             return false;
         }
         if self.connection.is_gone() {
             // The client left, and never fetched its last messages.
-            self.sessions.remove(self.who);
+            self.sessions.remove(self.key);
             return false;
         }
         thread_local! {
             static PING: OnceCell<Bytes> = const { OnceCell::new() };
         }
         let ping = PING.with(|ping| ping.get_or_init(|| crate::socket::frame::text(b"2")).clone());
-        self.connection.deliver(&Piece::control(ping), &[]);
+        self.connection.deliver(&EncodedMessage::control(ping), &[]);
         true
     }
 
     pub(super) fn expect_ping(&self, due: Instant) {
-        self.beat.set(Some(Beat::Ping(due)));
+        self.beat.set(Some(Heartbeat::Ping(due)));
     }
 
     pub(super) fn expect_pong(&self, due: Instant) {
-        self.beat.set(Some(Beat::Pong(due)));
+        self.beat.set(Some(Heartbeat::Pong(due)));
     }
 
     pub(super) fn pong_was_due(&self, due: Instant) {
-        if self.beat.get() == Some(Beat::Pong(due)) {
+        if self.beat.get() == Some(Heartbeat::Pong(due)) {
             self.time_out();
         }
     }
 
     pub(super) fn connect_was_due(&self) {
-        if !self.upper.is_settled() {
+        if !self.handler.is_settled() {
             self.fail("connect_timeout", CloseCode::POLICY_VIOLATION, "no namespace was connected to in time");
         }
     }
@@ -204,19 +204,19 @@ impl EngineSession {
     }
 
     pub(super) fn is_silent(&self) -> bool {
-        self.upper.is_silent()
+        self.handler.is_silent()
     }
 
     /// The client is in no namespace, and is not connecting to one.
     pub fn wait_for_connect(&self) {
         if !self.pending.replace(true) {
-            self.sessions.add_pending(self.who);
+            self.sessions.add_pending(self.key);
         }
     }
 
     /// Whether this is still so, and it stays in the queue.
     pub(super) fn stays_pending(&self) -> bool {
-        let stays = !self.connection.is_gone() && self.upper.is_silent();
+        let stays = !self.connection.is_gone() && self.handler.is_silent();
         self.pending.set(stays);
         stays
     }
@@ -228,15 +228,15 @@ impl EngineSession {
 
     fn time_out(&self) {
         self.beat.set(None);
-        self.sessions.remove(self.who);
+        self.sessions.remove(self.key);
         self.fail("ping_timeout", CloseCode::NORMAL, "ping timeout");
     }
 
     /// Whether the session continues; an expired session ends now, even if the timer is late.
     pub(super) fn is_alive(&self, now: Instant) -> bool {
         let late = match self.beat.get() {
-            Some(Beat::Pong(due)) => due <= now,
-            Some(Beat::Ping(due)) => due + self.sessions.settings().ping_timeout <= now,
+            Some(Heartbeat::Pong(due)) => due <= now,
+            Some(Heartbeat::Ping(due)) => due + self.sessions.settings().ping_timeout <= now,
             None => false,
         };
         if late {
@@ -246,18 +246,18 @@ impl EngineSession {
     }
 
     /// Handles a packet of the client.
-    pub(super) fn take(self: &Rc<Self>, packet: Received) {
+    pub(super) fn take(self: &Rc<Self>, packet: EnginePacket) {
         match packet {
-            Received::Message(text) => Rc::clone(&self.upper).text(self, text),
-            Received::Binary(bytes) => Rc::clone(&self.upper).binary(self, &bytes),
-            Received::Pong => {
-                if matches!(self.beat.get(), Some(Beat::Pong(_))) {
-                    self.expect_ping(self.sessions.schedule_ping(self.who));
+            EnginePacket::Message(text) => Rc::clone(&self.handler).text(self, text),
+            EnginePacket::Binary(bytes) => Rc::clone(&self.handler).binary(self, &bytes),
+            EnginePacket::Pong => {
+                if matches!(self.beat.get(), Some(Heartbeat::Pong(_))) {
+                    self.expect_ping(self.sessions.schedule_ping(self.key));
                 }
             }
-            Received::Close => self.closed_by_client(),
+            EnginePacket::Close => self.closed_by_client(),
             // A probe has a meaning only on a second WebSocket.
-            Received::Probe | Received::Upgrade | Received::Noop => {}
+            EnginePacket::Probe | EnginePacket::Upgrade | EnginePacket::Noop => {}
         }
     }
 
@@ -270,7 +270,7 @@ impl EngineSession {
     }
 }
 
-impl Handler for EngineSession {
+impl ConnectionHandler for EngineSession {
     fn received(self: Rc<Self>, _connection: &Rc<Connection>, message: Incoming<'_>) {
         let session = self;
         if !session.is_alive(Instant::now()) {
@@ -281,13 +281,13 @@ impl Handler for EngineSession {
                 Ok(packet) => session.take(packet),
                 Err(error) => session.fail_packet(&error),
             },
-            Incoming::Binary(bytes) => Rc::clone(&session.upper).binary(&session, bytes),
+            Incoming::Binary(bytes) => Rc::clone(&session.handler).binary(&session, bytes),
             Incoming::Event { .. } => {}
         }
     }
 
     fn lost(self: Rc<Self>, _messages: u64) {
-        self.upper.lost();
+        self.handler.lost();
     }
 
     fn gone(self: Rc<Self>) {
@@ -295,16 +295,16 @@ impl Handler for EngineSession {
             self.polling_ended(polling);
         }
         if !self.is_left() {
-            self.sessions.remove(self.who);
+            self.sessions.remove(self.key);
         }
-        self.upper.gone();
+        self.handler.gone();
     }
 
     fn farewell(&self) {
-        self.upper.farewell(self);
+        self.handler.farewell(self);
     }
 
     fn give_up(&self) {
-        self.upper.give_up();
+        self.handler.give_up();
     }
 }

@@ -12,16 +12,16 @@ use slab::Slab;
 use tokio::{sync::Notify, time::Instant};
 
 use super::{
-    deadlines::{Deadlines, Who},
-    session::{EngineSession, Upper},
-    sid::{Secret, Sid},
-    workers::Workers,
+    deadlines::{Deadlines, SessionKey},
+    session::{EngineSession, MessageHandler},
+    sid::{Sid, SidSecret},
+    workers::EngineWorkers,
 };
 use crate::{
     config,
-    packet::engine::Open,
+    packet::engine::OpenPacket,
     protocol::services::WorkerServices,
-    socket::{Connection, ConnectionLimits, Roster, negotiate::Deflate},
+    socket::{Connection, ConnectionLimits, Connections, negotiate::Deflate},
 };
 
 /// Maximum number of attachments per packet.
@@ -43,7 +43,7 @@ pub struct Settings {
     /// Maximum number of bytes of one message or payload.
     pub max_payload: usize,
     /// Limits of packets with attachments.
-    pub packets: crate::packet::Limits,
+    pub packets: crate::packet::PacketLimits,
 }
 
 impl Settings {
@@ -57,19 +57,19 @@ impl Settings {
             poll_timeout: own.poll_timeout.0,
             max_pending: (own.max_pending / config.server.worker_threads()).max(1),
             max_payload: own.max_payload,
-            packets: crate::packet::Limits { attachments: MAX_ATTACHMENTS, bytes: own.max_payload },
+            packets: crate::packet::PacketLimits { attachments: MAX_ATTACHMENTS, bytes: own.max_payload },
         }
     }
 }
 
 /// The sessions of one worker.
 pub struct Sessions {
-    desk: Rc<WorkerServices>,
-    roster: Rc<Roster>,
+    services: Rc<WorkerServices>,
+    connections: Rc<Connections>,
     settings: Settings,
     node: Box<str>,
     worker: u8,
-    workers: Arc<Workers>,
+    workers: Arc<EngineWorkers>,
     all: RefCell<Slab<Rc<EngineSession>>>,
     serial: Cell<u32>,
     /// When pings are due.
@@ -81,7 +81,7 @@ pub struct Sessions {
     /// When the first poll is due.
     polls: RefCell<Deadlines>,
     /// Sessions without a namespace, the oldest first. One that has connected is removed when the queue is full.
-    pending: RefCell<VecDeque<Who>>,
+    pending: RefCell<VecDeque<SessionKey>>,
     /// The time to which the timer is set.
     timer: Cell<Option<Instant>>,
     sooner: Notify,
@@ -91,16 +91,16 @@ impl Sessions {
     /// Without sessions yet, for a worker of the node `node`. Runs the sessions' timers and takes what other workers
     /// pass on, on this thread.
     pub fn start(
-        desk: Rc<WorkerServices>,
-        roster: Rc<Roster>,
+        services: Rc<WorkerServices>,
+        connections: Rc<Connections>,
         settings: Settings,
         node: &str,
-        workers: &Arc<Workers>,
+        workers: &Arc<EngineWorkers>,
     ) -> Rc<Self> {
-        let (worker, inbox) = workers.connect();
+        let (worker, handovers) = workers.connect();
         let sessions = Rc::new(Self {
-            desk,
-            roster,
+            services,
+            connections,
             node: node.into(),
             worker,
             workers: Arc::clone(workers),
@@ -116,7 +116,7 @@ impl Sessions {
             settings,
         });
         actix_rt::spawn(Rc::clone(&sessions).run());
-        actix_rt::spawn(Rc::clone(&sessions).serve(inbox));
+        actix_rt::spawn(Rc::clone(&sessions).serve(handovers));
         sessions
     }
 
@@ -126,8 +126,8 @@ impl Sessions {
     }
 
     /// The worker's services.
-    pub const fn desk(&self) -> &Rc<WorkerServices> {
-        &self.desk
+    pub const fn services(&self) -> &Rc<WorkerServices> {
+        &self.services
     }
 
     /// Whether the session belongs to this node.
@@ -139,13 +139,13 @@ impl Sessions {
         self.worker
     }
 
-    pub(super) const fn workers(&self) -> &Arc<Workers> {
+    pub(super) const fn workers(&self) -> &Arc<EngineWorkers> {
         &self.workers
     }
 
     /// A connection for a new session.
     pub fn connection(&self, limits: &Arc<ConnectionLimits>, deflate: Option<Deflate>) -> Rc<Connection> {
-        Connection::pending(Rc::clone(&self.roster), Arc::clone(limits), deflate)
+        Connection::pending(Rc::clone(&self.connections), Arc::clone(limits), deflate)
     }
 
     /// Opens a session; returns it with its open packet, which is not sent yet. A polling session may upgrade to a
@@ -153,29 +153,29 @@ impl Sessions {
     pub fn open(
         self: &Rc<Self>,
         connection: Rc<Connection>,
-        upper: Rc<dyn Upper>,
+        handler: Rc<dyn MessageHandler>,
         polling: bool,
         upgrades: bool,
     ) -> (Rc<EngineSession>, String) {
-        let (now, secret, serial) = (Instant::now(), Secret::random(), self.serial.get());
+        let (now, secret, serial) = (Instant::now(), SidSecret::random(), self.serial.get());
         self.serial.set(serial.wrapping_add(1));
         let mut all = self.all.borrow_mut();
         let entry = all.vacant_entry();
-        let who = Who { place: u32::try_from(entry.key()).unwrap_or(u32::MAX), serial };
-        let session = EngineSession::new(Rc::clone(self), connection, upper, (who, secret), polling);
+        let key = SessionKey { index: u32::try_from(entry.key()).unwrap_or(u32::MAX), serial };
+        let session = EngineSession::new(Rc::clone(self), connection, handler, (key, secret), polling);
         entry.insert(Rc::clone(&session));
         drop(all);
-        session.expect_ping(self.pings.borrow_mut().add(now, who));
-        self.connects.borrow_mut().add(now, who);
+        session.expect_ping(self.pings.borrow_mut().add(now, key));
+        self.connects.borrow_mut().add(now, key);
         if polling {
-            self.polls.borrow_mut().add(now, who);
+            self.polls.borrow_mut().add(now, key);
         }
         if session.is_silent() {
             session.wait_for_connect();
         }
         self.set_timer();
-        let sid = Sid { node: self.node.clone(), worker: self.worker, place: who.place, secret };
-        let open = Open {
+        let sid = Sid { node: self.node.clone(), worker: self.worker, index: key.index, secret };
+        let open = OpenPacket {
             sid: &sid.text(),
             upgrade: polling && upgrades,
             ping_interval: self.settings.ping_interval,
@@ -187,46 +187,46 @@ impl Sessions {
 
     /// The session with this id; an expired session ends now.
     pub(super) fn find(&self, sid: &Sid) -> Option<Rc<EngineSession>> {
-        let session = self.all.borrow().get(sid.place as usize).cloned()?;
+        let session = self.all.borrow().get(sid.index as usize).cloned()?;
         (session.is_known_by(&sid.secret) && session.is_alive(Instant::now())).then_some(session)
     }
 
-    pub(super) fn remove(&self, who: Who) {
+    pub(super) fn remove(&self, key: SessionKey) {
         let mut all = self.all.borrow_mut();
-        let here = all.get(who.place as usize).is_some_and(|session| session.who() == who);
-        let removed = here.then(|| all.remove(who.place as usize));
+        let here = all.get(key.index as usize).is_some_and(|session| session.key() == key);
+        let removed = here.then(|| all.remove(key.index as usize));
         drop(all);
         drop(removed);
     }
 
     /// A pong arrived: returns the time of the next ping.
-    pub(super) fn schedule_ping(&self, who: Who) -> Instant {
-        let due = self.pings.borrow_mut().add(Instant::now(), who);
+    pub(super) fn schedule_ping(&self, key: SessionKey) -> Instant {
+        let due = self.pings.borrow_mut().add(Instant::now(), key);
         self.set_timer();
         due
     }
 
     /// A session is in no namespace. If there are too many, the oldest are closed: an eighth of the limit at once,
     /// because each time the whole queue is searched.
-    pub(super) fn add_pending(&self, who: Who) {
+    pub(super) fn add_pending(&self, key: SessionKey) {
         let max = self.settings.max_pending;
         let mut pending = self.pending.borrow_mut();
-        pending.push_back(who);
+        pending.push_back(key);
         if pending.len() <= max {
             return;
         }
-        pending.retain(|who| self.who(*who).is_some_and(|session| session.stays_pending()));
+        pending.retain(|key| self.get(*key).is_some_and(|session| session.stays_pending()));
         let surplus = if pending.len() > max { pending.len() - (max - max / 8) } else { 0 };
-        let oldest: Vec<Who> = pending.drain(..surplus).collect();
+        let oldest: Vec<SessionKey> = pending.drain(..surplus).collect();
         drop(pending);
-        for session in oldest.into_iter().filter_map(|who| self.who(who)) {
+        for session in oldest.into_iter().filter_map(|key| self.get(key)) {
             session.give_way();
         }
     }
 
-    fn who(&self, who: Who) -> Option<Rc<EngineSession>> {
-        let session = self.all.borrow().get(who.place as usize).cloned()?;
-        (session.who() == who).then_some(session)
+    fn get(&self, key: SessionKey) -> Option<Rc<EngineSession>> {
+        let session = self.all.borrow().get(key.index as usize).cloned()?;
+        (session.key() == key).then_some(session)
     }
 
     fn next(&self) -> Option<Instant> {
@@ -259,27 +259,27 @@ impl Sessions {
 
     fn do_what_is_due(&self) {
         let now = Instant::now();
-        while let Some((due, who)) = { self.pings.borrow_mut().due(now) } {
-            if let Some(session) = self.who(who)
+        while let Some((due, key)) = { self.pings.borrow_mut().due(now) } {
+            if let Some(session) = self.get(key)
                 && session.ping(due)
             {
                 // Counted from the due time of the ping: a late timer neither shortens nor extends the client's time.
-                let by = self.pongs.borrow_mut().add(due, who);
+                let by = self.pongs.borrow_mut().add(due, key);
                 session.expect_pong(by);
             }
         }
-        while let Some((due, who)) = { self.pongs.borrow_mut().due(now) } {
-            if let Some(session) = self.who(who) {
+        while let Some((due, key)) = { self.pongs.borrow_mut().due(now) } {
+            if let Some(session) = self.get(key) {
                 session.pong_was_due(due);
             }
         }
-        while let Some((_, who)) = { self.connects.borrow_mut().due(now) } {
-            if let Some(session) = self.who(who) {
+        while let Some((_, key)) = { self.connects.borrow_mut().due(now) } {
+            if let Some(session) = self.get(key) {
                 session.connect_was_due();
             }
         }
-        while let Some((_, who)) = { self.polls.borrow_mut().due(now) } {
-            if let Some(session) = self.who(who) {
+        while let Some((_, key)) = { self.polls.borrow_mut().due(now) } {
+            if let Some(session) = self.get(key) {
                 session.poll_was_due();
             }
         }

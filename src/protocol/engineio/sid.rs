@@ -7,9 +7,9 @@ const LENGTH: usize = 1 + 4 + 12;
 
 /// The secret part of an id, known only to its session and client.
 #[derive(Clone, Copy)]
-pub struct Secret([u8; 12]);
+pub struct SidSecret([u8; 12]);
 
-impl Secret {
+impl SidSecret {
     /// A new random secret.
     pub fn random() -> Self {
         Self(rand::random())
@@ -29,9 +29,9 @@ pub struct Sid {
     /// Its worker.
     pub worker: u8,
     /// The index among the worker's sessions.
-    pub place: u32,
+    pub index: u32,
     /// The secret.
-    pub secret: Secret,
+    pub secret: SidSecret,
 }
 
 impl Sid {
@@ -44,13 +44,13 @@ impl Sid {
             return None;
         }
         let [worker, a, b, c, d, secret @ ..] = bytes;
-        Some(Self { node: node.into(), worker, place: u32::from_be_bytes([a, b, c, d]), secret: Secret(secret) })
+        Some(Self { node: node.into(), worker, index: u32::from_be_bytes([a, b, c, d]), secret: SidSecret(secret) })
     }
 
     /// As clients see it.
     pub fn text(&self) -> String {
         let mut bytes = [self.worker; LENGTH];
-        bytes[1..5].copy_from_slice(&self.place.to_be_bytes());
+        bytes[1..5].copy_from_slice(&self.index.to_be_bytes());
         bytes[5..].copy_from_slice(&self.secret.0);
         format!("{}.{}", self.node, URL_SAFE_NO_PAD.encode(bytes))
     }
@@ -62,12 +62,12 @@ mod tests {
 
     #[test]
     fn an_id_is_read_as_it_was_written_and_nothing_else_is() {
-        let sid = Sid { node: "node7".into(), worker: 63, place: 70_000, secret: Secret::random() };
+        let sid = Sid { node: "node7".into(), worker: 63, index: 70_000, secret: SidSecret::random() };
         let text = sid.text();
         assert!(text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b".-_".contains(&byte)), "{text}");
         let read = Sid::parse(&text).unwrap();
-        assert_eq!((&*read.node, read.worker, read.place), ("node7", 63, 70_000));
-        assert!(read.secret.is(&sid.secret) && !read.secret.is(&Secret::random()));
+        assert_eq!((&*read.node, read.worker, read.index), ("node7", 63, 70_000));
+        assert!(read.secret.is(&sid.secret) && !read.secret.is(&SidSecret::random()));
         let long = format!("{text}A");
         for wrong in ["", ".", "a", "node7.", "no/de.AAAA", &text[..text.len() - 1], &long, &text[5..], "node7.@@@"] {
             assert!(Sid::parse(wrong).is_none(), "{wrong}");

@@ -8,7 +8,7 @@ use tokio::{net::TcpStream, time::Instant};
 use super::session::EngineSession;
 use crate::{
     event::{Incoming, Payload},
-    packet::engine::{self, Received},
+    packet::engine::{self, EnginePacket},
     socket::{
         negotiate::Deflate,
         probe::{Judge, Verdict, probe},
@@ -31,11 +31,11 @@ impl Judge for Candidate {
             _ => return Verdict::End,
         };
         match packet {
-            Ok(Received::Probe) if !self.probed.get() && self.session.begin_upgrade() => {
+            Ok(EnginePacket::Probe) if !self.probed.get() && self.session.begin_upgrade() => {
                 self.probed.set(true);
                 Verdict::Answer(Payload::Text(Bytes::from_static(b"3probe")))
             }
-            Ok(Received::Upgrade) if self.probed.get() && self.session.end_upgrade() => {
+            Ok(EnginePacket::Upgrade) if self.probed.get() && self.session.end_upgrade() => {
                 self.probed.set(false);
                 Verdict::Adopt(Rc::clone(self.session.connection()))
             }

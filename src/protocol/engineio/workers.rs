@@ -16,7 +16,7 @@ use tokio::{
     },
 };
 
-use super::{polling::Answer, sessions::Sessions, sid::Sid};
+use super::{polling::Polled, sessions::Sessions, sid::Sid};
 use crate::socket::negotiate::Deflate;
 
 /// The transport of a session.
@@ -31,14 +31,14 @@ pub enum Carrier {
 /// Work for another worker. Each belongs to an open request or socket of the worker that it came from, so there are
 /// never more of them than connections.
 pub(super) enum Handover {
-    Fetch { sid: Sid, answer: oneshot::Sender<Answer> },
-    Bring { sid: Sid, body: Bytes, answer: oneshot::Sender<Answer> },
+    Fetch { sid: Sid, answer: oneshot::Sender<Polled> },
+    Bring { sid: Sid, body: Bytes, answer: oneshot::Sender<Polled> },
     Look { sid: Sid, found: oneshot::Sender<Option<Carrier>> },
-    Upgrade { sid: Sid, socket: Socket, done: oneshot::Sender<()> },
+    Upgrade { sid: Sid, socket: DetachedSocket, done: oneshot::Sender<()> },
 }
 
 /// A socket on its way between two threads.
-pub(super) struct Socket {
+pub(super) struct DetachedSocket {
     stream: std::net::TcpStream,
     early: BytesMut,
     deflate: Option<Deflate>,
@@ -46,9 +46,9 @@ pub(super) struct Socket {
 
 /// The workers of the node. One per node.
 #[derive(Default)]
-pub struct Workers(RwLock<Vec<UnboundedSender<Handover>>>);
+pub struct EngineWorkers(RwLock<Vec<UnboundedSender<Handover>>>);
 
-impl Workers {
+impl EngineWorkers {
     /// Connects a new worker: its number among the sessions, and its end of the channel.
     pub(super) fn connect(&self) -> (u8, UnboundedReceiver<Handover>) {
         let (sender, receiver) = unbounded_channel();
@@ -67,26 +67,26 @@ impl Workers {
 
 impl Sessions {
     /// Waits for the messages of a session on any worker of the node. Dropping the future ends the session.
-    pub async fn fetch(&self, sid: Sid) -> Answer {
+    pub async fn fetch(&self, sid: Sid) -> Polled {
         if sid.worker == self.worker() {
             return match self.find(&sid) {
                 Some(session) if session.is_left() => session.fetch_last(),
                 Some(session) => session.fetch().await,
-                None => Answer::Unknown,
+                None => Polled::Unknown,
             };
         }
-        self.ask(sid.worker, |answer| Handover::Fetch { sid, answer }).await.unwrap_or(Answer::Unknown)
+        self.ask(sid.worker, |answer| Handover::Fetch { sid, answer }).await.unwrap_or(Polled::Unknown)
     }
 
     /// Passes messages to a session.
-    pub async fn bring(&self, sid: Sid, body: Bytes) -> Answer {
+    pub async fn bring(&self, sid: Sid, body: Bytes) -> Polled {
         if sid.worker == self.worker() {
             return match self.find(&sid) {
                 Some(session) if !session.is_left() => session.bring(&body).await,
-                _ => Answer::Unknown,
+                _ => Polled::Unknown,
             };
         }
-        self.ask(sid.worker, |answer| Handover::Bring { sid, body, answer }).await.unwrap_or(Answer::Unknown)
+        self.ask(sid.worker, |answer| Handover::Bring { sid, body, answer }).await.unwrap_or(Polled::Unknown)
     }
 
     /// The transport of a session; `None` if the session is unknown.
@@ -106,7 +106,7 @@ impl Sessions {
             return;
         }
         let Ok(stream) = stream.into_std() else { return };
-        let socket = Socket { stream, early, deflate };
+        let socket = DetachedSocket { stream, early, deflate };
         self.ask(sid.worker, |done| Handover::Upgrade { sid, socket, done }).await;
     }
 
@@ -121,15 +121,15 @@ impl Sessions {
     }
 
     /// Carries out the work from other workers while the worker lives.
-    pub(super) async fn serve(self: Rc<Self>, mut inbox: UnboundedReceiver<Handover>) {
-        while let Some(handover) = inbox.recv().await {
+    pub(super) async fn serve(self: Rc<Self>, mut handovers: UnboundedReceiver<Handover>) {
+        while let Some(handover) = handovers.recv().await {
             let sessions = Rc::clone(&self);
             actix_rt::spawn(async move {
                 match handover {
                     Handover::Fetch { sid, answer } => reply(answer, sessions.fetch(sid)).await,
                     Handover::Bring { sid, body, answer } => reply(answer, sessions.bring(sid, body)).await,
                     Handover::Look { sid, found } => drop(found.send(sessions.carrier(&sid))),
-                    Handover::Upgrade { sid, socket: Socket { stream, early, deflate }, done } => {
+                    Handover::Upgrade { sid, socket: DetachedSocket { stream, early, deflate }, done } => {
                         if let Ok(stream) = TcpStream::from_std(stream) {
                             sessions.upgrade(sid, stream, early, deflate).await;
                         }
@@ -142,7 +142,7 @@ impl Sessions {
 }
 
 /// Answers, unless the request is dropped meanwhile.
-async fn reply(mut answer: oneshot::Sender<Answer>, work: impl Future<Output = Answer>) {
+async fn reply(mut answer: oneshot::Sender<Polled>, work: impl Future<Output = Polled>) {
     let worked = tokio::select! {
         worked = work => worked,
         () = answer.closed() => return,

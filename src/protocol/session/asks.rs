@@ -20,11 +20,11 @@ pub(super) struct Asks {
 impl Asks {
     /// The id under which the client is asked. Where they are too many, or hold more than so many bytes, the oldest are
     /// given up.
-    pub fn add(&mut self, place: usize, then: Continuation, max_bytes: usize) -> u64 {
+    pub fn add(&mut self, index: usize, then: Continuation, max_bytes: usize) -> u64 {
         let id = self.next;
         self.next += 1;
         self.bytes += then.weight();
-        self.open.insert(id, (place, then));
+        self.open.insert(id, (index, then));
         while self.open.len() > MAX || self.bytes > max_bytes && self.open.len() > 1 {
             let oldest = self.open.keys().next().copied();
             oldest.and_then(|oldest| self.take(oldest));

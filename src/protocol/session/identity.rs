@@ -2,9 +2,9 @@
 
 use std::{rc::Rc, time::Instant};
 
-use super::{After, Part, Session, work::Work};
+use super::{After, Binding, Session, work::Work};
 use crate::{
-    admission::Refused,
+    admission::OverLimit,
     auth::claims::user_id_of,
     event::Value,
     hub::{Member, Principal},
@@ -18,26 +18,26 @@ use crate::{
 impl Session {
     /// Takes the new user's permit before it gives the old one's back. A user above its limit, or disconnected since the
     /// backend was asked who it is, ends the connection.
-    pub(super) async fn become_user(&self, part: &Part, user: Value) -> After {
+    pub(super) async fn become_user(&self, binding: &Binding, user: Value) -> After {
         // A connection that has gone is nobody's; its handlers still say whose it was.
         if let Some(member) = self.member() {
-            if let Err(refused) = self.exchange_permit(part, &member, user_id_of(&user).as_deref()).await {
+            if let Err(refused) = self.exchange_permit(binding, &member, user_id_of(&user).as_deref()).await {
                 self.services.metrics.closed("user_limit");
                 self.outlet.close(CloseCode::TRY_AGAIN_LATER, &Refusal::Limited(refused).row().detail);
                 return After::End;
             }
-            let Ok(principal) = self.principal_as(part, &member, &user) else {
+            let Ok(principal) = self.principal_as(binding, &member, &user) else {
                 self.services.metrics.revocation("refused", 1);
                 member.connection().end(&Ending::disconnected());
                 return After::End;
             };
-            part.set_principal(principal);
+            binding.set_principal(principal);
         }
-        part.change(|context| context.user = user);
-        After::More(if part.consumer.has_presence() { vec![Work::Enter] } else { Vec::new() })
+        binding.change(|context| context.user = user);
+        After::More(if binding.consumer.has_presence() { vec![Work::Enter] } else { Vec::new() })
     }
 
-    async fn exchange_permit(&self, part: &Part, member: &Member, user: Option<&str>) -> Result<(), Refused> {
+    async fn exchange_permit(&self, binding: &Binding, member: &Member, user: Option<&str>) -> Result<(), OverLimit> {
         let Some(users) = self.services.control.users() else { return Ok(()) };
         let connection = member.connection();
         let permit = user.map(|user| connection.with_permits(|permits| permits.of_user(user)));
@@ -46,7 +46,7 @@ impl Session {
         }
         // It may have gone meanwhile, and all that it held with it.
         if self.member().is_some() {
-            let before = part.user_id();
+            let before = binding.user_id();
             connection.with_permits(|permits| permits.exchange(self.attempt, before.as_deref(), permit));
         }
         Ok(())
@@ -54,9 +54,9 @@ impl Session {
 
     /// The part's entry among those who can be disconnected, as this user. Without an id it stays as it was, so that its
     /// token can still end it. An error where the user was disconnected meanwhile.
-    fn principal_as(&self, part: &Part, member: &Member, user: &Value) -> Result<Option<Rc<Principal>>, ()> {
+    fn principal_as(&self, binding: &Binding, member: &Member, user: &Value) -> Result<Option<Rc<Principal>>, ()> {
         let asked = self.queue.borrow().as_deref().and_then(|queue| queue.asked).unwrap_or_else(Instant::now);
-        let before = part.principal();
+        let before = binding.principal();
         let Some(user) = fingerprint(user) else { return Ok(before) };
         let now = match before {
             // Others of the connection are known by it, too.

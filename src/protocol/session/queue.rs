@@ -10,7 +10,7 @@ use tokio::sync::Notify;
 use crate::{
     consumer::{Continuation, Outcome},
     event::{Incoming, Value},
-    packet::Source,
+    packet::RawEvent,
     socket::{Held, Inbox},
 };
 
@@ -21,14 +21,14 @@ pub(super) const UNCOUNTED: usize = 4096;
 const OVERHEAD: usize = 128;
 
 /// A message that waits, with its bytes.
-pub(super) enum Message {
+pub(super) enum Buffered {
     Text(Box<str>),
     Binary(Box<[u8]>),
-    Event { source: Source, ack: Option<u64> },
+    Event { source: RawEvent, ack: Option<u64> },
 }
 
-impl Message {
-    pub fn new(incoming: Incoming<'_>, source: Option<&Source>) -> Self {
+impl Buffered {
+    pub fn new(incoming: Incoming<'_>, source: Option<&RawEvent>) -> Self {
         match (incoming, source) {
             (Incoming::Event { ack, .. }, Some(source)) => Self::Event { source: source.copy(), ack },
             (Incoming::Text(text), _) => Self::Text(text.into()),
@@ -56,7 +56,7 @@ impl Message {
 }
 
 /// About how many bytes a message takes while it is handled.
-pub(super) fn weight_of(incoming: Incoming<'_>, source: Option<&Source>) -> usize {
+pub(super) fn weight_of(incoming: Incoming<'_>, source: Option<&RawEvent>) -> usize {
     match incoming {
         Incoming::Text(text) => weight(text, 0),
         Incoming::Binary(bytes) => weight("", bytes.len()),
@@ -72,13 +72,13 @@ fn weight(text: &str, attached: usize) -> usize {
 }
 
 /// Something that waits for its turn.
-pub(super) enum Waiting {
-    Message(Message),
-    Resume { place: usize, then: Continuation, outcome: Outcome },
+pub(super) enum Item {
+    Message(Buffered),
+    Resume { index: usize, then: Continuation, outcome: Outcome },
     Gone,
 }
 
-impl Waiting {
+impl Item {
     fn bytes(&self) -> usize {
         OVERHEAD
             + match self {
@@ -107,7 +107,7 @@ impl Counted {
 /// In the order in which they came.
 #[derive(Default)]
 pub(super) struct Queue {
-    waiting: VecDeque<Waiting>,
+    waiting: VecDeque<Item>,
     bytes: usize,
     /// Bytes of what is being handled.
     pub handled: usize,
@@ -126,12 +126,12 @@ impl Queue {
         Self { handled, inbox, ..Self::default() }
     }
 
-    pub fn push(&mut self, waiting: Waiting) {
+    pub fn push(&mut self, waiting: Item) {
         self.bytes += waiting.bytes();
         self.waiting.push_back(waiting);
     }
 
-    pub fn pop(&mut self) -> Option<Waiting> {
+    pub fn pop(&mut self) -> Option<Item> {
         let waiting = self.waiting.pop_front()?;
         self.bytes -= waiting.bytes();
         Some(waiting)
@@ -146,7 +146,7 @@ impl Queue {
     /// Drops all but the end of the connection; how many.
     pub fn clear(&mut self) -> usize {
         let before = self.waiting.len();
-        self.waiting.retain(|waiting| matches!(waiting, Waiting::Gone));
+        self.waiting.retain(|waiting| matches!(waiting, Item::Gone));
         self.waiting.shrink_to_fit();
         self.bytes = self.waiting.len() * OVERHEAD;
         before - self.waiting.len()

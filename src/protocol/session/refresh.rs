@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use super::{After, Part, Session};
+use super::{After, Binding, Session};
 use crate::{
     auth::AuthError,
     consumer::{Continuation, Outcome},
@@ -17,21 +17,21 @@ impl Session {
     /// Takes the token, and goes on with the handler; or replies that it failed, and leaves everything as it is.
     pub(super) async fn refresh(
         &self,
-        place: usize,
+        index: usize,
         token: &str,
         then: &Continuation,
         replies: &FailureReplies,
     ) -> After {
-        let part = &self.parts[place];
-        let error = match self.renew(part, token).await {
+        let binding = &self.bindings[index];
+        let error = match self.renew(binding, token).await {
             Ok(()) => {
                 let outcome = Outcome::Acknowledged(Value::Null);
-                let reaction = part.with_context(|context| part.consumer.resume(context, then, outcome));
-                return self.go_on_with(place, reaction);
+                let reaction = binding.with_context(|context| binding.consumer.resume(context, then, outcome));
+                return self.go_on_with(index, reaction);
             }
             Err(error) => error,
         };
-        log::debug!("{}: a new token is refused: {error}", part.consumer.name());
+        log::debug!("{}: a new token is refused: {error}", binding.consumer.name());
         let (label, payloads) = match error.retry_after() {
             Some(_) => ("refresh_failed", &replies.failed),
             None => ("refresh_denied", &replies.denied),
@@ -41,19 +41,19 @@ impl Session {
         After::End
     }
 
-    async fn renew(&self, part: &Part, token: &str) -> Result<(), AuthError> {
-        let principal = part.principal().ok_or(AuthError::Missing)?;
+    async fn renew(&self, binding: &Binding, token: &str) -> Result<(), AuthError> {
+        let principal = binding.principal().ok_or(AuthError::Missing)?;
         let began = Instant::now();
         let token = token.trim();
         let token = token.strip_prefix("Bearer ").unwrap_or(token);
         let identity = match token.is_empty() {
             true => Err(AuthError::Missing),
-            false => self.services.authenticator.identify_by(part.consumer.auth(), token).await,
+            false => self.services.authenticator.identify_by(binding.consumer.auth(), token).await,
         };
         self.services.metrics.token(identity.as_ref().map_or_else(AuthError::label, |_| "valid"));
         let identity = identity?;
         // Consumers that authenticate alike have the token in common.
-        let alike = || self.parts.iter().filter(|one| one.consumer.auth() == part.consumer.auth());
+        let alike = || self.bindings.iter().filter(|one| one.consumer.auth() == binding.consumer.auth());
         let ends = alike().any(|one| one.consumer.ends_with_token());
         let proof = proof(&identity, ends, began).filter(|proof| proof.user == principal.subject()).ok_or(ANOTHER)?;
         for one in alike() {

@@ -9,9 +9,9 @@ use crate::{
     consumer::{ConsumerSet, Consumers},
     hub::{Dispatcher, Registry, Shard},
     layer::{Layer, memory::MemoryLayer},
-    presence::{Graces, NodePresence},
+    presence::{GracePeriods, NodePresence},
     protocol::background::Background,
-    socket::{Connection, ConnectionLimits, Roster},
+    socket::{Connection, ConnectionLimits, Connections},
     telemetry::Metrics,
 };
 
@@ -36,7 +36,7 @@ async fn a_client_that_asked_is_told_that_something_for_it_is_lost_and_another_i
     let registry = Arc::new(Registry::new(Arc::clone(&layer)));
     let dispatcher = Dispatcher::new(Arc::clone(&registry), Consumers::new(consumers.clone()), metrics.clone());
     let inbox = dispatcher.connect().unwrap();
-    let graces = Graces::new(std::iter::empty(), std::time::Duration::ZERO);
+    let graces = GracePeriods::new(std::iter::empty(), std::time::Duration::ZERO);
     let services = Rc::new(WorkerServices {
         control: AdmissionControl::new(&Config::default(), "node", metrics.clone()).unwrap(),
         shard: Shard::new(&inbox, registry, metrics.clone()),
@@ -46,18 +46,18 @@ async fn a_client_that_asked_is_told_that_something_for_it_is_lost_and_another_i
         authenticator: Arc::new(Authenticator::new(&Config::default(), Arc::new(MemoryCache::new())).unwrap()),
         metrics: metrics.clone(),
     });
-    let roster = Roster::new(&config::Socket::default(), &config::Server::default(), metrics);
+    let connections = Connections::new(&config::Socket::default(), &config::Server::default(), metrics);
     let consumer = consumers.iter().next().unwrap();
     for (query, told) in [("gaps=1", &br#"{"lost":"slow_client"}"#[..]), ("gaps=0", b""), ("", b"")] {
         let limits = Arc::new(ConnectionLimits::new(&config::Socket::default(), None));
-        let connection = Connection::pending(Rc::clone(&roster), limits, None);
+        let connection = Connection::pending(Rc::clone(&connections), limits, None);
         let member = Member::new(Rc::clone(&connection), config::BeforeSubscribe::None);
         let context = Context { query: crate::protocol::query(query), ..Context::default() };
         if consumer.asks_for_gaps(&context) {
             member.tell_gaps(consumer.id());
         }
-        let parts = Box::new([Part::new(Arc::clone(consumer), context, None)]);
-        let session = Session::new(Rc::clone(&services), Rc::clone(&connection) as Rc<dyn Outlet>, member, parts, 0);
+        let bindings = Box::new([Binding::new(Arc::clone(consumer), context, None)]);
+        let session = Session::new(Rc::clone(&services), Rc::clone(&connection) as Rc<dyn Outlet>, member, bindings, 0);
         session.missed(GapReason::SlowClient);
         let waiting = connection.waiting();
         assert!(waiting.ends_with(told) && waiting.is_empty() == told.is_empty(), "{query}: {waiting:?}");

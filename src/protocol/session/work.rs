@@ -5,12 +5,12 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{After, Part, Session, queue::Waiting};
+use super::{After, Binding, Session, queue::Item};
 use crate::{
     consumer::{Continuation, Effect, MessageProblem, Outcome, Reaction},
     event::{GroupName, Payload, Value},
     presence,
-    protocol::effects::{Open, Stage, Step, Wait, carry_out},
+    protocol::effects::{Opened, Remaining, Stage, Wait, carry_out},
     warn_bounded,
 };
 
@@ -22,6 +22,9 @@ pub(super) enum Work {
     /// Take it out again.
     Exit,
 }
+
+/// What failed, and why.
+type Failed = (&'static str, String);
 
 /// What must be waited for.
 pub(super) enum Pending {
@@ -38,83 +41,83 @@ impl Pending {
 
 impl Session {
     /// Carries out what needs no waiting; gives back what does.
-    pub(super) fn at_once(self: &Rc<Self>, place: usize, work: Work) -> Option<Pending> {
-        let part = &self.parts[place];
+    pub(super) fn at_once(self: &Rc<Self>, index: usize, work: Work) -> Option<Pending> {
+        let binding = &self.bindings[index];
         let effect = match work {
             Work::Effect(effect) => effect,
             Work::Enter => return Some(Pending::Enter),
             Work::Exit => {
-                if let Some(member) = part.present.borrow_mut().take() {
+                if let Some(member) = binding.present.borrow_mut().take() {
                     self.services.presence.leave(&member);
                 }
                 return None;
             }
         };
-        match carry_out(effect, &part.consumer, Stage::Open(self.open(part))) {
-            Step::Wait(wait) => return Some(Pending::Effect(wait)),
-            Step::Ask { args, timeout, then } => self.ask(place, &args, timeout, then),
-            Step::Done | Step::Refuse(_) => {}
+        match carry_out(effect, &binding.consumer, Stage::Open(self.open(binding))) {
+            Remaining::Wait(wait) => return Some(Pending::Effect(wait)),
+            Remaining::Ask { args, timeout, then } => self.ask(index, &args, timeout, then),
+            Remaining::Done | Remaining::Refuse(_) => {}
         }
         None
     }
 
-    fn open<'a>(&'a self, part: &'a Part) -> Open<'a> {
-        let services = &*self.services;
-        Open { part, member: &self.member, outlet: &*self.outlet, shard: &services.shard, metrics: &services.metrics }
+    fn open<'a>(&'a self, binding: &'a Binding) -> Opened<'a> {
+        let (shard, metrics) = (&*self.services.shard, &self.services.metrics);
+        Opened { binding, member: &self.member, outlet: &*self.outlet, shard, metrics }
     }
 
     /// Carries out what must be waited for.
-    pub(super) async fn in_time(&self, place: usize, pending: Pending) -> After {
-        let part = &self.parts[place];
+    pub(super) async fn in_time(&self, index: usize, pending: Pending) -> After {
+        let binding = &self.bindings[index];
         let reaction = match pending {
             Pending::Effect(Wait::Join { groups, failed }) => {
-                let joined = self.join(part, &groups).await;
-                return self.or_reply(part, joined, failed.as_deref());
+                let joined = self.join(binding, &groups).await;
+                return self.or_reply(binding, joined, failed.as_deref());
             }
             Pending::Effect(Wait::Publish { group, body, failed }) => {
                 let published = self.services.shard.registry().layer().publish(&group, &body).await;
                 let published = published.map_err(|error| ("not_published", format!("to group {group}: {error}")));
-                return self.or_reply(part, published, failed.as_deref());
+                return self.or_reply(binding, published, failed.as_deref());
             }
-            Pending::Effect(Wait::BecomeUser(user)) => return self.become_user(part, user).await,
+            Pending::Effect(Wait::BecomeUser(user)) => return self.become_user(binding, user).await,
             Pending::Effect(Wait::Call { request, then }) => {
                 self.set_asked(Some(Instant::now()));
                 let outcome = self.services.backend.call(*request).await;
-                part.with_context(|context| part.consumer.resume(context, &then, outcome))
+                binding.with_context(|context| binding.consumer.resume(context, &then, outcome))
             }
             Pending::Effect(Wait::Refresh { token, then, replies }) => {
-                return self.refresh(place, token.expose(), &then, &replies).await;
+                return self.refresh(index, token.expose(), &then, &replies).await;
             }
-            Pending::Enter => match self.enter(part).await {
-                true => part.with_context(|context| part.consumer.on_online(context)),
+            Pending::Enter => match self.enter(binding).await {
+                true => binding.with_context(|context| binding.consumer.on_online(context)),
                 false => return After::More(Vec::new()),
             },
         };
-        self.go_on_with(place, reaction)
+        self.go_on_with(index, reaction)
     }
 
-    pub(super) fn go_on_with(&self, place: usize, reaction: Reaction) -> After {
-        self.note(place, &reaction, "an answer");
+    pub(super) fn go_on_with(&self, index: usize, reaction: Reaction) -> After {
+        self.note(index, &reaction, "an answer");
         After::More(reaction.effects.into_iter().map(Work::Effect).collect())
     }
 
     /// Where Redis did not take it, the client gets the handler's replies to a failure, and the handler ends.
-    fn or_reply(&self, part: &Part, done: Result<(), (&'static str, String)>, failed: Option<&[Payload]>) -> After {
+    fn or_reply(&self, binding: &Binding, done: Result<(), Failed>, failed: Option<&[Payload]>) -> After {
         let Err((label, reason)) = done else { return After::More(Vec::new()) };
         self.services.metrics.refused_message(label);
-        warn_bounded!("{}: {label}: {reason}", part.consumer.name());
+        warn_bounded!("{}: {label}: {reason}", binding.consumer.name());
         failed.into_iter().flatten().for_each(|payload| self.outlet.send(payload));
         After::End
     }
 
-    async fn join(&self, part: &Part, groups: &[GroupName]) -> Result<(), (&'static str, String)> {
-        let (shard, consumer) = (&self.services.shard, part.consumer.id());
+    async fn join(&self, binding: &Binding, groups: &[GroupName]) -> Result<(), Failed> {
+        let (shard, consumer) = (&self.services.shard, binding.consumer.id());
         for group in groups {
             // A connection that is gone joins nothing.
             let Some(member) = self.member() else { return Ok(()) };
-            let most = usize::from(self.own_groups.get()).saturating_add(part.consumer.max_rooms());
+            let most = usize::from(self.own_groups.get()).saturating_add(binding.consumer.max_rooms());
             if member.groups() >= most && !shard.holds(&member, group, consumer) {
-                let reason = format!("a connection would be in more than {} rooms", part.consumer.max_rooms());
+                let reason = format!("a connection would be in more than {} rooms", binding.consumer.max_rooms());
                 return Err(("too_many_rooms", reason));
             }
             if shard.registry().groups() >= self.services.control.max_groups() && !shard.registry().has(group) {
@@ -128,14 +131,14 @@ impl Session {
     }
 
     /// Whether the user was not there before. Whom the connection was counted for until now is not there any more.
-    async fn enter(&self, part: &Part) -> bool {
-        let entering = part.with_context(|context| {
-            let id = part.consumer.presence_member(context)?;
-            Some((presence::Member { scope: part.consumer.name().into(), id }, context.user.clone()))
+    async fn enter(&self, binding: &Binding) -> bool {
+        let entering = binding.with_context(|context| {
+            let id = binding.consumer.presence_member(context)?;
+            Some((presence::PresenceMember { scope: binding.consumer.name().into(), id }, context.user.clone()))
         });
-        let before = part.present.borrow_mut().take();
+        let before = binding.present.borrow_mut().take();
         if before.is_some() && before.as_deref() == entering.as_ref().map(|(member, _)| member) {
-            *part.present.borrow_mut() = before;
+            *binding.present.borrow_mut() = before;
             return false;
         }
         if let Some(member) = before {
@@ -143,22 +146,22 @@ impl Session {
         }
         let Some((member, user)) = entering else { return false };
         let first = self.services.presence.enter(&member, &user).await;
-        *part.present.borrow_mut() = Some(Box::new(member));
+        *binding.present.borrow_mut() = Some(Box::new(member));
         first
     }
 
-    fn ask(self: &Rc<Self>, place: usize, args: &[Value], timeout: Duration, then: Continuation) {
+    fn ask(self: &Rc<Self>, index: usize, args: &[Value], timeout: Duration, then: Continuation) {
         let Some(member) = self.member() else { return };
         let inbox = Rc::clone(member.connection().inbox());
         let id = {
             let mut asks = self.asks.borrow_mut();
             let asks = asks.get_or_insert_default();
-            let id = asks.add(place, then, inbox.max_kept());
+            let id = asks.add(index, then, inbox.max_kept());
             asks.counted.set(asks.bytes(), || self.held(Some(inbox)));
             id
         };
         member.connection().took_more();
-        match self.parts[place].consumer.question(id, args) {
+        match self.bindings[index].consumer.question(id, args) {
             Ok(payload) => self.outlet.send(&payload),
             Err(error) => {
                 self.services.metrics.refused_message(MessageProblem::from(error.clone()).label());
@@ -176,11 +179,11 @@ impl Session {
 
     pub(super) fn resolve(self: &Rc<Self>, id: u64, outcome: Outcome) {
         let asked = self.asks.borrow_mut().as_deref_mut().and_then(|asks| asks.take(id));
-        let Some((place, then)) = asked else { return };
+        let Some((index, then)) = asked else { return };
         if let Some(queue) = self.queue.borrow_mut().as_deref_mut() {
-            queue.push(Waiting::Resume { place, then, outcome });
+            queue.push(Item::Resume { index, then, outcome });
         } else {
-            let agenda = self.resume(place, &then, outcome);
+            let agenda = self.resume(index, &then, outcome);
             return self.start(agenda, || then.weight());
         }
         self.weigh();

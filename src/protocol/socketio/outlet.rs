@@ -6,7 +6,7 @@ use std::{
     sync::Arc,
 };
 
-use super::SocketIo;
+use super::SocketIoNamespaces;
 use crate::{
     event::Payload,
     packet,
@@ -17,13 +17,13 @@ use crate::{
 /// One namespace of one Engine.IO session. Payloads name the namespace themselves.
 pub(super) struct NamespaceOutlet {
     engine: Weak<EngineSession>,
-    namespaces: Weak<SocketIo>,
+    namespaces: Weak<SocketIoNamespaces>,
     name: Arc<str>,
     holding: Cell<bool>,
 }
 
 impl NamespaceOutlet {
-    pub fn new(engine: &Rc<EngineSession>, namespaces: &Rc<SocketIo>, name: Arc<str>) -> Rc<Self> {
+    pub fn new(engine: &Rc<EngineSession>, namespaces: &Rc<SocketIoNamespaces>, name: Arc<str>) -> Rc<Self> {
         let (engine, namespaces) = (Rc::downgrade(engine), Rc::downgrade(namespaces));
         Rc::new(Self { engine, namespaces, name, holding: Cell::new(false) })
     }

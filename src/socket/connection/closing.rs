@@ -7,8 +7,8 @@ use crate::{
     event::Payload,
     socket::{
         close::Ending,
+        encoded::{Loss, QueuedMessage},
         frame::{self, Frame},
-        parcel::{Loss, Parcel},
     },
 };
 
@@ -16,7 +16,7 @@ impl Connection {
     /// The node stops: the client should reconnect, and will reach another node.
     pub(in crate::socket) fn restart(&self) {
         if self.is_open() {
-            self.roster.metrics().closed("drain");
+            self.connections.metrics().closed("drain");
             self.close(CloseCode::SERVICE_RESTART, "service restart");
         }
     }
@@ -31,7 +31,7 @@ impl Connection {
         if !matches!(self.state.get(), State::Pending | State::Open) {
             return false;
         }
-        self.roster.metrics().closed(ending.label);
+        self.connections.metrics().closed(ending.label);
         if let (false, Some(handler)) = (ending.reconnect, self.handler()) {
             handler.farewell();
         }
@@ -62,7 +62,7 @@ impl Connection {
         if !self.is_open() {
             return;
         }
-        self.roster.metrics().closed(label);
+        self.connections.metrics().closed(label);
         match self.stream.get() {
             Some(_) => self.finish(&frame::close(code, reason)),
             None => self.hang_up(),
@@ -86,15 +86,15 @@ impl Connection {
         }
         self.deliver_last(close);
         self.state.set(next);
-        self.roster.closing(self.place.get());
+        self.connections.closing(self.index.get());
         self.wake();
     }
 
     /// A Close is queued regardless of the outbox's limit: its size is bounded by the protocol.
     fn deliver_last(&self, close: &Bytes) {
-        let pressure = self.roster.pressure();
-        let parcel = Parcel::new(close.clone(), 0, Loss::Never, pressure);
-        self.outbox.borrow_mut().push_last(&parcel, (pressure, self.place.get()));
+        let pressure = self.connections.pressure();
+        let message = QueuedMessage::new(close.clone(), 0, Loss::Never, pressure);
+        self.outbox.borrow_mut().push_last(&message, (pressure, self.index.get()));
     }
 
     /// Sends a last message before a Close, regardless of the outbox's limit: for small messages of a protocol.

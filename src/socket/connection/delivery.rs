@@ -12,8 +12,8 @@ use super::{CloseCode, Connection, State};
 use crate::{
     event::Payload,
     socket::{
+        encoded::{EncodedMessage, Loss},
         frame::{self, Frame},
-        parcel::{Loss, Piece},
     },
     telemetry::DropReason,
 };
@@ -32,13 +32,13 @@ impl Connection {
     pub fn send(&self, payload: &Payload) {
         let frame = Frame::new(payload);
         let bytes = frame.bytes(self.deflate.get(), &self.limits.compression).clone();
-        self.deliver(&Piece::new(bytes, 1, Loss::Never), &[]);
+        self.deliver(&EncodedMessage::new(bytes, 1, Loss::Never), &[]);
     }
 
     /// Sends encoded messages: directly to the kernel if the outbox is empty, else to the outbox. `each` has the parts
     /// of `whole`, in case they must wait separately. Returns how many messages were accepted; the others are counted
     /// as lost.
-    pub fn deliver(&self, whole: &Piece, each: &[Piece]) -> u32 {
+    pub fn deliver(&self, whole: &EncodedMessage, each: &[EncodedMessage]) -> u32 {
         match self.state.get() {
             State::Pending | State::Open => {}
             State::Closing | State::Finishing | State::Gone => return self.refuse(whole),
@@ -61,33 +61,33 @@ impl Connection {
     }
 
     #[cold]
-    fn refuse(&self, whole: &Piece) -> u32 {
-        self.roster.metrics().dropped(DropReason::Closed, u64::from(whole.messages()));
+    fn refuse(&self, whole: &EncodedMessage) -> u32 {
+        self.connections.metrics().dropped(DropReason::Closed, u64::from(whole.messages()));
         0
     }
 
     /// Queues messages; their first `written` bytes are sent already.
     #[cold]
-    fn queue(&self, pieces: &[Piece], mut written: usize) -> u32 {
-        let pressure = self.roster.pressure();
+    fn queue(&self, messages: &[EncodedMessage], mut written: usize) -> u32 {
+        let pressure = self.connections.pressure();
         let mut taken = 0;
-        for (index, piece) in pieces.iter().enumerate() {
-            if written >= piece.bytes().len() {
-                written -= piece.bytes().len();
+        for (index, message) in messages.iter().enumerate() {
+            if written >= message.bytes().len() {
+                written -= message.bytes().len();
             } else {
-                let (parcel, from) = (piece.parcel(pressure), (pressure, self.place.get()));
-                let pushed = self.outbox.borrow_mut().push(parcel, written, self.limits.outbox, from);
+                let (message, from) = (message.queued(pressure), (pressure, self.index.get()));
+                let pushed = self.outbox.borrow_mut().push(message, written, self.limits.outbox, from);
                 if pushed.is_err() {
-                    self.overflow(pieces[index..].iter().map(|piece| u64::from(piece.messages())).sum());
+                    self.overflow(messages[index..].iter().map(|message| u64::from(message.messages())).sum());
                     return taken;
                 }
                 written = 0;
             }
-            taken += piece.messages();
+            taken += message.messages();
         }
         self.wake();
         if pressure.take_over() {
-            self.roster.relieve();
+            self.connections.relieve();
         }
         taken
     }
@@ -95,8 +95,8 @@ impl Connection {
     /// The outbox is full: its messages are lost, and this many that arrived.
     fn overflow(&self, more: u64) {
         let lost = self.outbox.borrow_mut().discard() + more;
-        self.roster.metrics().dropped(DropReason::SlowClient, lost);
-        self.roster.metrics().closed("slow_client");
+        self.connections.metrics().dropped(DropReason::SlowClient, lost);
+        self.connections.metrics().closed("slow_client");
         self.close(CloseCode::TRY_AGAIN_LATER, "slow client");
     }
 
@@ -112,13 +112,13 @@ impl Connection {
             let mut outbox = self.outbox.borrow_mut();
             (outbox.bytes(), outbox.discard_oldest(), outbox.bytes())
         };
-        self.roster.metrics().dropped(DropReason::Shed, lost);
+        self.connections.metrics().dropped(DropReason::Shed, lost);
         if after * 2 <= before {
             return self.wake();
         }
         let lost = self.outbox.borrow_mut().discard();
-        self.roster.metrics().dropped(DropReason::Shed, lost);
-        self.roster.metrics().closed("outbox_total");
+        self.connections.metrics().dropped(DropReason::Shed, lost);
+        self.connections.metrics().closed("outbox_total");
         self.close(CloseCode::TRY_AGAIN_LATER, "the node is overloaded");
     }
 
@@ -155,14 +155,14 @@ impl Connection {
     /// Answers a ping; dropped if the client does not even read its pongs.
     pub(in crate::socket) fn pong(&self, payload: &[u8]) {
         if self.outbox.borrow().bytes() < self.limits.outbox {
-            self.deliver(&Piece::control(frame::pong(payload)), &[]);
+            self.deliver(&EncodedMessage::control(frame::pong(payload)), &[]);
         }
     }
 
     /// Pings a silent client.
     pub(in crate::socket) fn ping(&self) {
         if self.outbox.borrow().is_empty() {
-            self.deliver(&Piece::control(frame::ping(&[])), &[]);
+            self.deliver(&EncodedMessage::control(frame::ping(&[])), &[]);
         }
     }
 }

@@ -4,7 +4,8 @@ use std::rc::Rc;
 
 use tokio::net::TcpStream;
 
-use super::{super::frame::Content, Connection, Deflate};
+use super::{Connection, Deflate};
+use crate::socket::frame::FrameContent;
 
 impl Connection {
     /// Opens it for a client that fetches its messages ([`Self::take_messages`]) and may get a socket later.
@@ -20,7 +21,7 @@ impl Connection {
     }
 
     /// Takes waiting messages for a client without a socket, while `want` accepts them.
-    pub fn take_messages(&self, want: impl FnMut(Content<'_>) -> bool) {
+    pub fn take_messages(&self, want: impl FnMut(FrameContent<'_>) -> bool) {
         if self.stream.get().is_none() {
             let lost = self.outbox.borrow_mut().take_messages(want);
             self.caught_up(lost);

@@ -14,8 +14,8 @@ use crate::{
     event::Payload,
     socket::{
         driver::Driver,
-        frame::{self, Parts},
-        parcel::{Loss, Piece},
+        encoded::{EncodedMessage, Loss},
+        frame::{self, EncodedFrames},
     },
 };
 
@@ -25,20 +25,20 @@ const PATIENCE: Duration = Duration::from_secs(10);
 struct Worker {
     metrics: Metrics,
     socket: config::Socket,
-    roster: Rc<Roster>,
+    connections: Rc<Connections>,
 }
 
 impl Worker {
     fn new(socket: config::Socket) -> Self {
         let metrics = Metrics::new();
         let server = config::Server { workers: 1, ..config::Server::default() };
-        let roster = Roster::new(&socket, &server, metrics.clone());
-        Self { metrics, socket, roster }
+        let connections = Connections::new(&socket, &server, metrics.clone());
+        Self { metrics, socket, connections }
     }
 
     fn pending(&self) -> Rc<Connection> {
         let limits = ConnectionLimits::new(&self.socket, None);
-        Connection::pending(Rc::clone(&self.roster), Arc::new(limits), None)
+        Connection::pending(Rc::clone(&self.connections), Arc::new(limits), None)
     }
 
     /// An open connection and its client, with kernel buffers of a few kilobytes.
@@ -63,13 +63,13 @@ impl Worker {
 
     /// Delivers this many numbered messages of a kilobyte, together or one by one.
     fn deliver(&self, connection: &Connection, numbers: std::ops::Range<u32>, loss: &Loss, together: bool) -> u32 {
-        let all: Vec<Piece> = numbers.map(|number| piece(number, loss.clone())).collect();
+        let all: Vec<EncodedMessage> = numbers.map(|number| message(number, loss.clone())).collect();
         if together {
-            let bytes: Vec<u8> = all.iter().flat_map(|piece| piece.bytes().to_vec()).collect();
-            let whole = Piece::new(bytes.into(), u32::try_from(all.len()).unwrap(), Loss::Never);
+            let bytes: Vec<u8> = all.iter().flat_map(|message| message.bytes().to_vec()).collect();
+            let whole = EncodedMessage::new(bytes.into(), u32::try_from(all.len()).unwrap(), Loss::Never);
             return connection.deliver(&whole, &all);
         }
-        all.iter().map(|piece| connection.deliver(piece, &[])).sum()
+        all.iter().map(|message| connection.deliver(message, &[])).sum()
     }
 }
 
@@ -80,7 +80,7 @@ struct Recorder {
     connection: RefCell<Option<Rc<Connection>>>,
 }
 
-impl Handler for Recorder {
+impl ConnectionHandler for Recorder {
     fn received(self: Rc<Self>, _: &Rc<Connection>, _: Incoming<'_>) {}
 
     fn lost(self: Rc<Self>, messages: u64) {
@@ -94,23 +94,23 @@ impl Handler for Recorder {
     }
 }
 
-fn piece(number: u32, loss: Loss) -> Piece {
-    Piece::new(frame::text(format!("{number} {}", "x".repeat(1000)).as_bytes()), 1, loss)
+fn message(number: u32, loss: Loss) -> EncodedMessage {
+    EncodedMessage::new(frame::text(format!("{number} {}", "x".repeat(1000)).as_bytes()), 1, loss)
 }
 
 /// The first words of the messages up to and including the one that begins with `last`.
 async fn read_to(client: &mut TcpStream, last: &str) -> Vec<String> {
     let mut bytes = Vec::new();
     loop {
-        let words: Vec<String> = Parts(&bytes)
+        let words: Vec<String> = EncodedFrames(&bytes)
             .filter_map(|part| match part.content() {
-                Some(frame::Content::Text(text)) => Some(String::from_utf8(text.to_vec()).unwrap()),
+                Some(frame::FrameContent::Text(text)) => Some(String::from_utf8(text.to_vec()).unwrap()),
                 _ => None,
             })
             .map(|text| text.trim_end_matches('x').trim().to_owned())
             .collect();
         if words.last().is_some_and(|word| word == last) {
-            let whole: usize = Parts(&bytes).map(|part| part.frame.len()).sum();
+            let whole: usize = EncodedFrames(&bytes).map(|part| part.frame.len()).sum();
             assert_eq!(whole, bytes.len());
             return words;
         }
@@ -155,7 +155,7 @@ async fn a_polling_client_learns_of_a_loss_too() {
     let worker = Worker::new(config::Socket { outbox: 5000, ..config::Socket::default() });
     let recorder = Rc::new(Recorder::default());
     let connection = worker.pending();
-    connection.handled_by(Rc::clone(&recorder) as Rc<dyn Handler>);
+    connection.handled_by(Rc::clone(&recorder) as Rc<dyn ConnectionHandler>);
     *recorder.connection.borrow_mut() = Some(Rc::clone(&connection));
     connection.open_without_socket();
     worker.deliver(&connection, 0..10, &Loss::Oldest, true);
@@ -182,7 +182,7 @@ async fn a_full_outbox_without_a_loss_policy_closes_and_counts_all_messages() {
         })
         .await
         .unwrap();
-        let got = Parts(&bytes).count() as u64 - 1;
+        let got = EncodedFrames(&bytes).count() as u64 - 1;
         assert!(!connection.is_open() && taken < 500);
         // Messages accepted and not read are lost, and the one that did not fit; later ones had no receiver.
         assert_eq!(worker.drops(DropReason::SlowClient), u64::from(taken) - got + 1);
@@ -191,7 +191,7 @@ async fn a_full_outbox_without_a_loss_policy_closes_and_counts_all_messages() {
 }
 
 fn ends_with_close(bytes: &[u8]) -> bool {
-    Parts(bytes).last().is_some_and(|part| part.content() == Some(frame::Content::Close))
+    EncodedFrames(bytes).last().is_some_and(|part| part.content() == Some(frame::FrameContent::Close))
 }
 
 #[tokio::test]
@@ -204,7 +204,7 @@ async fn the_node_drops_the_connections_that_cost_the_most_and_no_more_than_need
     };
     let all: Vec<Rc<Connection>> = (0..5).map(|_| open()).collect();
     // A message that waits for many counts against none of them.
-    let shared = piece(0, Loss::Never);
+    let shared = message(0, Loss::Never);
     let many: Vec<Rc<Connection>> = (0..200).map(|_| open()).collect();
     assert!(many.iter().all(|connection| connection.deliver(&shared, &[]) == 1));
     for (count, connection) in [10, 20, 60, 30, 40].into_iter().zip(&all) {
@@ -221,7 +221,7 @@ async fn the_node_drops_the_connections_that_cost_the_most_and_no_more_than_need
     let shed = worker.drops(DropReason::Shed) - 60;
     assert!((58..120).contains(&shed), "{shed}");
     assert!(many.iter().all(|connection| connection.is_open()));
-    worker.roster.pressure().tell();
+    worker.connections.pressure().report();
     assert!((100_000..260_000).contains(&worker.metrics.outbox_bytes.get()));
     for connection in many.iter().chain(&all).chain([&losing]) {
         connection.hang_up();
@@ -252,6 +252,6 @@ fn an_idle_connection_reserves_no_memory_for_an_outbox() {
 fn a_piece_shares_its_bytes() {
     let bytes = Bytes::from(vec![1; 100]);
     let worker = Worker::new(config::Socket::default());
-    let piece = Piece::new(bytes.clone(), 1, Loss::Never);
-    assert_eq!(piece.parcel(worker.roster.pressure()).bytes.as_ptr(), bytes.as_ptr());
+    let message = EncodedMessage::new(bytes.clone(), 1, Loss::Never);
+    assert_eq!(message.queued(worker.connections.pressure()).bytes.as_ptr(), bytes.as_ptr());
 }

@@ -27,13 +27,13 @@ impl Bench {
         Self { metrics, pressure: Rc::new(pressure), outbox: Outbox::default(), limit }
     }
 
-    fn parcel(&self, bytes: impl Into<Bytes>, loss: Loss) -> Rc<Parcel> {
-        Parcel::new(bytes.into(), 1, loss, &self.pressure)
+    fn message(&self, bytes: impl Into<Bytes>, loss: Loss) -> Rc<QueuedMessage> {
+        QueuedMessage::new(bytes.into(), 1, loss, &self.pressure)
     }
 
     fn push(&mut self, bytes: impl Into<Bytes>, loss: Loss) -> Result<(), Full> {
-        let parcel = self.parcel(bytes, loss);
-        self.outbox.push(&parcel, 0, self.limit, (&self.pressure, 0))
+        let message = self.message(bytes, loss);
+        self.outbox.push(&message, 0, self.limit, (&self.pressure, 0))
     }
 
     /// The bytes that the kernel accepts, in chunks; and the number of lost messages if the outbox is empty then.
@@ -69,7 +69,7 @@ fn key(name: &str) -> Loss {
 fn every_byte_is_written_once_and_in_order_in_chunks_of_any_size() {
     for chunk in 1..9 {
         let mut bench = Bench::new(100);
-        let first = bench.parcel("xxabc", Loss::Never);
+        let first = bench.message("xxabc", Loss::Never);
         bench.outbox.push(&first, 2, 100, (&bench.pressure, 0)).unwrap();
         for frame in ["defg", "h", "ijkl"] {
             bench.push(frame, Loss::Never).unwrap();
@@ -99,9 +99,9 @@ fn messages_are_taken_one_by_one_from_pieces_of_several_frames() {
         });
         taken
     };
-    assert_eq!(take(&mut bench.outbox, 1), [format!("{:?}", Content::Text(b"one"))]);
+    assert_eq!(take(&mut bench.outbox, 1), [format!("{:?}", FrameContent::Text(b"one"))]);
     assert_eq!(bench.outbox.bytes(), 3 + 7);
-    let rest = [format!("{:?}", Content::Binary(b"\x02")), format!("{:?}", Content::Text(b"three"))];
+    let rest = [format!("{:?}", FrameContent::Binary(b"\x02")), format!("{:?}", FrameContent::Text(b"three"))];
     assert_eq!(take(&mut bench.outbox, 9), rest);
     assert!(bench.outbox.is_empty() && bench.outbox.bytes() == 0);
 }
@@ -113,7 +113,7 @@ fn discarding_keeps_the_rest_of_a_partly_written_frame() {
     bench.push("efgh", Loss::Oldest).unwrap();
     bench.write(1, 9);
     assert_eq!((bench.outbox.discard(), bench.outbox.bytes()), (1, 3));
-    let close = bench.parcel("close", Loss::Never);
+    let close = bench.message("close", Loss::Never);
     bench.outbox.push_last(&close, (&bench.pressure, 0));
     assert_eq!(bench.rest().0, b"bcdclose");
     bench.push("abcd", Loss::Never).unwrap();
@@ -183,13 +183,13 @@ fn a_message_larger_than_the_outbox_is_let_through_and_what_follows_has_its_room
 #[test]
 fn a_message_for_many_is_counted_once_and_completely_released() {
     let bench = Bench::new(1 << 20);
-    let parcel = bench.parcel(vec![0; 50_000], Loss::Oldest);
+    let message = bench.message(vec![0; 50_000], Loss::Oldest);
     let mut all: Vec<Outbox> = (0..1000).map(|_| Outbox::default()).collect();
     for outbox in &mut all {
-        outbox.push(&parcel, 0, 1 << 20, (&bench.pressure, 7)).unwrap();
+        outbox.push(&message, 0, 1 << 20, (&bench.pressure, 7)).unwrap();
     }
-    drop(parcel);
-    bench.pressure.tell();
+    drop(message);
+    bench.pressure.report();
     let counted = bench.metrics.outbox_bytes.get();
     assert!((50_000..450_000).contains(&counted), "{counted}");
     let cost: usize = all.iter().map(Outbox::cost).sum();
@@ -245,7 +245,7 @@ fn message(number: usize, size: usize, attachments: &[usize]) -> (Bytes, usize) 
 
 /// The numbers of the messages in a stream of complete frames, each as often as it has frames.
 fn numbers(stream: &[u8]) -> Vec<usize> {
-    let parts: Vec<_> = Parts(stream).collect();
+    let parts: Vec<_> = EncodedFrames(stream).collect();
     assert_eq!(parts.iter().map(|part| part.frame.len()).sum::<usize>(), stream.len(), "only whole frames");
     let number = |payload: &[u8]| String::from_utf8_lossy(payload).split(':').next().unwrap().parse().unwrap();
     parts.iter().map(|part| number(part.payload)).collect()

@@ -1,6 +1,6 @@
 //! Parses the header of a client's frame (RFC 6455 §5.2) byte by byte, and removes the mask.
 
-use super::{CONTROL_LIMIT, Limits, ProtocolError};
+use super::{CONTROL_LIMIT, ProtocolError, ReadLimits};
 
 /// Two bytes, eight of length, four of mask.
 pub const MAX_HEADER: usize = 14;
@@ -96,7 +96,7 @@ impl Header {
     }
 
     /// Refuses a frame with which its message, after `so_far` bytes on the wire, exceeds the limit.
-    pub fn check_size(&self, so_far: usize, compressed: bool, limits: &Limits) -> Result<(), ProtocolError> {
+    pub fn check_size(&self, so_far: usize, compressed: bool, limits: &ReadLimits) -> Result<(), ProtocolError> {
         if self.opcode.is_control() {
             return Ok(());
         }

@@ -5,16 +5,14 @@
 
 use std::ops::ControlFlow;
 
-use super::{
-    super::{deflate::Inflater, utf8::Incomplete},
-    Header, Limits, On, Opcode, ProtocolError, Received, Step,
-};
+use super::{Header, On, Opcode, ProtocolError, ReadLimits, ReadResult, Received};
+use crate::socket::{deflate::Inflater, utf8::Incomplete};
 
 /// Memory is allocated in steps, never by the header alone: this much at first, then doubled.
 const FIRST_ROOM: usize = 4 << 10;
 
 /// The received part of a message.
-pub struct Message {
+pub struct PartialMessage {
     body: Body,
     /// The bytes from the wire, if compressed.
     compressed: Option<Vec<u8>>,
@@ -27,7 +25,7 @@ enum Body {
     Binary(Vec<u8>),
 }
 
-impl Message {
+impl PartialMessage {
     /// A message that begins with this frame.
     pub fn new(header: &Header) -> Self {
         let body = match header.opcode {
@@ -57,7 +55,7 @@ impl Message {
     }
 
     /// Adds a part of a frame, unmasked; the frame still had `expected` bytes to come, including these.
-    pub fn push(&mut self, piece: &[u8], expected: usize, limits: &Limits) -> Result<(), ProtocolError> {
+    pub fn push(&mut self, piece: &[u8], expected: usize, limits: &ReadLimits) -> Result<(), ProtocolError> {
         self.wire += piece.len();
         match &mut self.compressed {
             None => self.body.push(piece, expected, limits),
@@ -71,7 +69,7 @@ impl Message {
     }
 
     /// Adds the last part and passes the message on.
-    pub fn finish(mut self, piece: &[u8], limits: &Limits, on: On<'_>) -> Step {
+    pub fn finish(mut self, piece: &[u8], limits: &ReadLimits, on: On<'_>) -> ReadResult {
         match self.compressed.take() {
             None => self.body.push(piece, piece.len(), limits)?,
             Some(bytes) => {
@@ -105,7 +103,7 @@ fn room((length, capacity): (usize, usize), piece: &[u8], expected: usize, max: 
 }
 
 impl Body {
-    fn push(&mut self, piece: &[u8], expected: usize, limits: &Limits) -> Result<(), ProtocolError> {
+    fn push(&mut self, piece: &[u8], expected: usize, limits: &ReadLimits) -> Result<(), ProtocolError> {
         let (length, capacity) = match self {
             Self::Text(text, incomplete) => (text.len() + incomplete.length(), text.capacity()),
             Self::Binary(bytes) => (bytes.len(), bytes.capacity()),

@@ -1,6 +1,7 @@
 //! The rules of RFC 6455 for a client's frames, in the order of the Autobahn|Testsuite's sections.
 
-use super::{super::deflate, *};
+use super::*;
+use crate::socket::deflate;
 
 /// Maximum message size in these tests.
 const MAX: usize = 1 << 16;
@@ -73,7 +74,7 @@ fn read_in_steps(bytes: &[u8], step: usize, deflate: bool) -> (Vec<Got>, Result<
     let mut taken = 0;
     for piece in bytes.chunks(step) {
         taken += piece.len();
-        let result = reader.read(&mut piece.to_vec(), &Limits { max_message: MAX }, &mut |received| {
+        let result = reader.read(&mut piece.to_vec(), &ReadLimits { max_message: MAX }, &mut |received| {
             got.push(received.into());
             ControlFlow::Continue(())
         });
@@ -111,7 +112,7 @@ fn an_idle_connection_keeps_two_words() {
     assert!(size_of::<Reader>() <= 16, "{}", size_of::<Reader>());
     let mut reader = Reader::new(true);
     for piece in frame(FIN | TEXT, &[b'a'; 5000]).chunks(512) {
-        reader.read(&mut piece.to_vec(), &Limits { max_message: MAX }, &mut |_| ControlFlow::Continue(())).unwrap();
+        reader.read(&mut piece.to_vec(), &ReadLimits { max_message: MAX }, &mut |_| ControlFlow::Continue(())).unwrap();
     }
     assert_eq!(reader.held(), 0);
 }
@@ -326,7 +327,7 @@ fn close_codes_that_must_not_be_on_the_wire_are_an_error() {
 
 #[test]
 fn nothing_is_read_after_the_receiver_stops_or_an_error() {
-    let limits = Limits { max_message: MAX };
+    let limits = ReadLimits { max_message: MAX };
     let mut reader = Reader::new(false);
     let mut count = 0;
     let mut two = [frame(FIN | TEXT, b"1"), frame(FIN | TEXT, b"2")].concat();
@@ -371,7 +372,7 @@ fn a_header_alone_costs_no_memory() {
     for first in [FIN | BINARY, FIN | TEXT, FIN | RSV1 | BINARY] {
         let mut reader = Reader::new(true);
         let mut bytes = [head(first, 1 << 29), vec![1, 2, 3, 4, 5]].concat();
-        reader.read(&mut bytes, &Limits { max_message: 1 << 30 }, &mut |_| ControlFlow::Continue(())).unwrap();
+        reader.read(&mut bytes, &ReadLimits { max_message: 1 << 30 }, &mut |_| ControlFlow::Continue(())).unwrap();
         assert!(reader.held() < 5000, "{}", reader.held());
     }
 }
@@ -491,7 +492,7 @@ fn an_unfinished_compressed_message_holds_only_the_bytes_sent() {
     let mut reader = Reader::new(true);
     let bomb = deflated(&vec![0; MAX], 15);
     for piece in [frame(RSV1 | BINARY, &bomb[..bomb.len() / 2]), frame(CONTINUATION, &bomb[bomb.len() / 2..])] {
-        reader.read(&mut piece.clone(), &Limits { max_message: MAX }, &mut |_| ControlFlow::Continue(())).unwrap();
+        reader.read(&mut piece.clone(), &ReadLimits { max_message: MAX }, &mut |_| ControlFlow::Continue(())).unwrap();
     }
     assert!(reader.held() >= bomb.len() && reader.held() < 5000, "{} bytes for {}", reader.held(), bomb.len());
 }

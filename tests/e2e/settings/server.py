@@ -463,7 +463,7 @@ async def admission(site: Site):
     return await site.status(f"/ws/?token={token()}")
 
 
-SMALL = {"socket.send_buffer": "4096", "socket.user_timeout": '"0s"'}
+SMALL = {"socket.send_buffer": "4096", "socket.tcp_user_timeout": '"0s"'}
 PER_ADDRESS = {"limits.connections_per_address": "1"}
 TRUSTED = {"server.trusted_proxies": '["127.0.0.1"]'}
 
@@ -534,9 +534,9 @@ TABLE: dict[str, OfNode] = {
     "socket.max_frames_per_second": OfNode("1", "1000", echoed(40, 1), (False, True), ECHO),
     "socket.max_bytes_per_second": OfNode("1024", "0", echoed(40, 1000), (False, True), ECHO),
     "socket.send_buffer": OfNode(
-        "4096", "1_000_000", waits_in_the_node, (True, False), ECHO, {"socket.user_timeout": '"0s"'}
+        "4096", "1_000_000", waits_in_the_node, (True, False), ECHO, {"socket.tcp_user_timeout": '"0s"'}
     ),
-    "socket.user_timeout": OfNode(
+    "socket.tcp_user_timeout": OfNode(
         '"1s"',
         '"0s"',
         is_kept_while_behind,

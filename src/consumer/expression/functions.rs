@@ -1,0 +1,152 @@
+//! Functions for expressions besides MiniJinja's own: `now`, `slug`, `without`, and common Python methods.
+
+use minijinja::{
+    Environment, Error, ErrorKind, State, UndefinedBehavior, Value as Jinja,
+    value::{Rest, ValueKind, from_args},
+};
+
+use super::frame;
+
+/// Functions that may be called; MiniJinja's others are of no use in a single expression.
+pub const FUNCTIONS: &[&str] = &["now", "dict", "range", "min", "max"];
+
+/// Methods that may be called on values.
+pub const METHODS: &[&str] = &[
+    "get",
+    "keys",
+    "values",
+    "items",
+    "upper",
+    "lower",
+    "strip",
+    "split",
+    "startswith",
+    "endswith",
+    "replace",
+    "isoformat",
+];
+
+/// The environment in which every expression is compiled and evaluated.
+pub fn environment() -> Environment<'static> {
+    let mut environment = Environment::new();
+    environment.set_undefined_behavior(UndefinedBehavior::Strict);
+    environment.set_debug(true);
+    environment.remove_global("debug");
+    environment.remove_global("namespace");
+    environment.add_function("now", now);
+    environment.add_function("min", |args: Rest<Jinja>| extreme(args.0, std::cmp::Ordering::Less));
+    environment.add_function("max", |args: Rest<Jinja>| extreme(args.0, std::cmp::Ordering::Greater));
+    environment.add_filter("slug", |text: &str| slug(text));
+    environment.add_filter("without", without);
+    environment.add_filter("tojson", tojson);
+    environment.set_unknown_method_callback(method);
+    environment
+}
+
+/// `now()`, `now('iso')`: `2026-03-02T09:15:00.123Z`; `now('epoch')`: seconds; `now('epoch_ms')`: milliseconds.
+fn now(format: Option<&str>) -> Result<Jinja, Error> {
+    let now = jiff::Timestamp::now();
+    match format.unwrap_or("iso") {
+        "iso" => Ok(Jinja::from(format!("{now:.3}"))),
+        "epoch" => Ok(Jinja::from(now.as_second())),
+        "epoch_ms" => Ok(Jinja::from(now.as_millisecond())),
+        other => {
+            let known = format!("now({other:?}) is unknown; known: 'iso', 'epoch', 'epoch_ms'");
+            Err(Error::new(ErrorKind::InvalidOperation, known))
+        }
+    }
+}
+
+/// Python's `min` and `max`: of the arguments, or of a single list.
+fn extreme(arguments: Vec<Jinja>, wanted: std::cmp::Ordering) -> Result<Jinja, Error> {
+    let of: Vec<Jinja> = match arguments.as_slice() {
+        [list] => list.try_iter()?.collect(),
+        _ => arguments,
+    };
+    if of.iter().any(Jinja::is_undefined) {
+        return Err(ErrorKind::UndefinedError.into());
+    }
+    of.into_iter()
+        .reduce(|best, next| if next.cmp(&best) == wanted { next } else { best })
+        .ok_or_else(|| Error::new(ErrorKind::InvalidOperation, "nothing to choose from"))
+}
+
+/// Text as part of a group name: each run of characters outside `[A-Za-z0-9-_.]` becomes one `-`; at most 80
+/// characters.
+fn slug(text: &str) -> String {
+    let mut slug = String::new();
+    for character in text.chars() {
+        if character.is_ascii_alphanumeric() || "-_.".contains(character) {
+            slug.push(character);
+        } else if !slug.ends_with('-') && !slug.is_empty() {
+            slug.push('-');
+        }
+    }
+    slug.truncate(80);
+    slug.trim_end_matches('-').to_owned()
+}
+
+/// `event | without('type')`, `event | without(['type', 'group'])`: an object without some keys.
+fn without(object: &Jinja, names: Rest<Jinja>) -> Result<Jinja, Error> {
+    let mut gone = Vec::new();
+    for name in names.0 {
+        match name.kind() {
+            ValueKind::Seq | ValueKind::Iterable => gone.extend(name.try_iter()?),
+            _ => gone.push(name),
+        }
+    }
+    let Some(pairs) = object.as_object().and_then(|object| object.try_iter_pairs()) else {
+        return Err(Error::new(ErrorKind::InvalidOperation, format!("without needs an object, not {}", object.kind())));
+    };
+    Ok(Jinja::from_pairs(pairs.filter(|(key, _)| !gone.contains(key))))
+}
+
+/// Longer JSON inside a value is an error, in bytes.
+const MAX_JSON: usize = 16 << 20;
+
+/// JSON as text inside a value; unlike Jinja's own filter it escapes nothing for HTML.
+fn tojson(value: &Jinja) -> Result<String, Error> {
+    let text =
+        frame::json(value, MAX_JSON).map_err(|error| Error::new(ErrorKind::BadSerialization, error.to_string()))?;
+    Ok(String::from_utf8_lossy(&text).into_owned())
+}
+
+/// The methods of Python's str and dict that consumers use.
+fn method(_: &mut State<'_, '_>, value: &Jinja, name: &str, args: &[Jinja]) -> Result<Jinja, Error> {
+    if let Some(text) = value.as_str() {
+        return match name {
+            "upper" => from_args::<()>(args).map(|()| Jinja::from(text.to_uppercase())),
+            "lower" => from_args::<()>(args).map(|()| Jinja::from(text.to_lowercase())),
+            "strip" => from_args::<()>(args).map(|()| Jinja::from(text.trim())),
+            "startswith" => from_args::<(&str,)>(args).map(|(part,)| Jinja::from(text.starts_with(part))),
+            "endswith" => from_args::<(&str,)>(args).map(|(part,)| Jinja::from(text.ends_with(part))),
+            "replace" => from_args::<(&str, &str)>(args).map(|(old, new)| Jinja::from(text.replace(old, new))),
+            "split" => from_args::<(Option<&str>,)>(args).map(|(by,)| match by {
+                Some(by) if !by.is_empty() => text.split(by).map(Jinja::from).collect(),
+                _ => text.split_whitespace().map(Jinja::from).collect(),
+            }),
+            // `event.created_at.isoformat()` where the value is that text already.
+            "isoformat" => from_args::<()>(args).map(|()| value.clone()),
+            _ => Err(ErrorKind::UnknownMethod.into()),
+        };
+    }
+    if value.kind() == ValueKind::Map {
+        return match name {
+            "get" => {
+                let (key, default): (Jinja, Option<Jinja>) = from_args(args)?;
+                let found = value.get_item(&key).ok().filter(|found| !found.is_undefined());
+                Ok(found.or(default).unwrap_or_else(|| Jinja::from(())))
+            }
+            "keys" => Ok(value.try_iter()?.collect()),
+            "values" => {
+                value.try_iter()?.map(|key| value.get_item(&key)).collect::<Result<Vec<_>, _>>().map(Jinja::from)
+            }
+            "items" => {
+                let pair = |key: Jinja| value.get_item(&key).map(|item| Jinja::from(vec![key, item]));
+                value.try_iter()?.map(pair).collect::<Result<Vec<_>, _>>().map(Jinja::from)
+            }
+            _ => Err(ErrorKind::UnknownMethod.into()),
+        };
+    }
+    Err(ErrorKind::UnknownMethod.into())
+}

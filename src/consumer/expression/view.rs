@@ -1,0 +1,139 @@
+//! Plain data as MiniJinja sees it, without copying: a position in a shared value, converted only when it is read.
+
+use std::sync::Arc;
+
+use minijinja::{
+    Value as Jinja,
+    value::{DynObject, Enumerator, Object, ObjectRepr},
+};
+
+use crate::event::{Event, Value};
+
+/// The root value of a [`View`].
+#[derive(Clone, Debug)]
+pub enum Root {
+    Event(Arc<Event>),
+    Data(Arc<Value>),
+}
+
+/// A list or a map somewhere inside a shared value.
+#[derive(Clone, Debug)]
+pub struct View {
+    root: Root,
+    /// Indices in lists and maps from the root on; the data never changes, so they stay valid.
+    path: Box<[u32]>,
+}
+
+impl Root {
+    /// The whole value, for expressions.
+    pub fn into_jinja(self) -> Jinja {
+        View { root: self, path: Box::default() }.into_jinja()
+    }
+
+    fn value(&self) -> &Value {
+        match self {
+            Self::Event(event) => &event.body,
+            Self::Data(value) => value,
+        }
+    }
+}
+
+impl View {
+    /// The value at its position.
+    pub fn target(&self) -> &Value {
+        let mut value = self.root.value();
+        for index in &self.path {
+            let index = *index as usize;
+            value = match value {
+                Value::List(items) => items.get(index),
+                Value::Map(entries) => entries.get_index(index).map(|(_, value)| value),
+                _ => None,
+            }
+            .unwrap_or(&Value::Null);
+        }
+        value
+    }
+
+    fn into_jinja(self) -> Jinja {
+        match scalar(self.target()) {
+            Some(value) => value,
+            None => Jinja::from_object(self),
+        }
+    }
+
+    fn child(&self, index: usize, value: &Value) -> Jinja {
+        scalar(value).unwrap_or_else(|| {
+            let path = self.path.iter().copied().chain(u32::try_from(index).ok()).collect();
+            Jinja::from_object(Self { root: self.root.clone(), path })
+        })
+    }
+
+    fn entry(&self, key: &str) -> Option<Jinja> {
+        let (index, _, value) = self.target().as_map()?.get_full(key)?;
+        Some(self.child(index, value))
+    }
+
+    fn keys(&self) -> impl Iterator<Item = &str> {
+        self.target().as_map().into_iter().flat_map(|entries| entries.keys().map(|key| &**key))
+    }
+}
+
+/// Everything but lists and maps.
+fn scalar(value: &Value) -> Option<Jinja> {
+    Some(match value {
+        Value::Null => Jinja::from(()),
+        Value::Bool(value) => Jinja::from(*value),
+        Value::Int(value) => Jinja::from(*value),
+        Value::UInt(value) => Jinja::from(*value),
+        Value::Float(value) => Jinja::from(*value),
+        Value::Str(text) => Jinja::from(&**text),
+        Value::Bytes(bytes) => Jinja::from_bytes(bytes.to_vec()),
+        Value::List(_) | Value::Map(_) => return None,
+    })
+}
+
+impl Object for View {
+    fn repr(self: &Arc<Self>) -> ObjectRepr {
+        match self.target() {
+            Value::List(_) => ObjectRepr::Seq,
+            _ => ObjectRepr::Map,
+        }
+    }
+
+    fn get_value(self: &Arc<Self>, key: &Jinja) -> Option<Jinja> {
+        match (self.target(), key.as_str()) {
+            (Value::Map(_), Some(name)) => self.entry(name),
+            // Integer keys of a Python dict arrive as text.
+            (Value::Map(_), None) if key.is_integer() => self.entry(&key.to_string()),
+            (Value::List(items), None) => {
+                let index = key.as_usize()?;
+                items.get(index).map(|item| self.child(index, item))
+            }
+            _ => None,
+        }
+    }
+
+    fn get_value_by_str(self: &Arc<Self>, key: &str) -> Option<Jinja> {
+        self.entry(key)
+    }
+
+    fn enumerate(self: &Arc<Self>) -> Enumerator {
+        match self.target() {
+            Value::List(items) => Enumerator::Seq(items.len()),
+            _ => Enumerator::Values(self.keys().map(Jinja::from).collect()),
+        }
+    }
+
+    fn enumerator_len(self: &Arc<Self>) -> Option<usize> {
+        match self.target() {
+            Value::List(items) => Some(items.len()),
+            Value::Map(entries) => Some(entries.len()),
+            _ => Some(0),
+        }
+    }
+
+    fn custom_cmp(self: &Arc<Self>, other: &DynObject) -> Option<std::cmp::Ordering> {
+        let other = other.downcast_ref::<Self>()?;
+        (self.target() == other.target()).then_some(std::cmp::Ordering::Equal)
+    }
+}

@@ -1,0 +1,372 @@
+//! Runs the operations of a handler up to its end or its next call. Pure: actions come out as effects, and if an
+//! expression fails, none of them does.
+
+use std::{borrow::Cow, sync::Arc, time::Instant};
+
+use bytes::Bytes;
+use minijinja::Value as Jinja;
+
+use super::{AskOp, CallOp, Guard, HandlerId, Op, Program, Quotas};
+use crate::{
+    config::Secret,
+    consumer::{
+        context::Context,
+        effect::{CallRequest, Continuation, Effect, MessageProblem, Reaction, Suspended},
+        emit::{Emit, EmitTarget},
+        expression::{Expression, GroupTemplate, Root, Var, VarSet, frame, names::topics},
+        groups::GroupError,
+        input::{Input, KeptInput, of_connection, of_message},
+    },
+    event::{Emission, GroupName, Incoming, Payload, Value},
+};
+
+/// The buckets of the connection, and the time.
+pub type Buckets<'a> = (&'a mut Quotas, Instant);
+
+impl Program {
+    /// Runs a handler from its beginning.
+    pub fn start(
+        &self,
+        handler: HandlerId,
+        context: &Context,
+        message: Input<'_>,
+        ack: Option<u64>,
+        buckets: Option<Buckets<'_>>,
+    ) -> Result<Reaction, MessageProblem> {
+        let start = self.handlers[usize::from(handler.0)].start;
+        Run { ack, buckets, ..Run::new(self, handler, context, message) }.go(start)
+    }
+}
+
+/// A running handler.
+pub struct Run<'a> {
+    program: &'a Program,
+    context: Cow<'a, Context>,
+    message: Input<'a>,
+    ack: Option<u64>,
+    buckets: Option<Buckets<'a>>,
+    /// The answers so far, the innermost last.
+    results: Vec<Arc<Value>>,
+    names: VarSet,
+    scope: Option<Jinja>,
+    effects: Vec<Effect>,
+}
+
+/// How it continues after an operation.
+enum Flow {
+    Next,
+    To(u32),
+    End(Option<MessageProblem>),
+}
+
+impl<'a> Run<'a> {
+    /// A handler with its connection and its message.
+    pub fn new(program: &'a Program, handler: HandlerId, context: &'a Context, message: Input<'a>) -> Self {
+        let names = program.handlers[usize::from(handler.0)].names;
+        Self {
+            program,
+            context: Cow::Borrowed(context),
+            message,
+            ack: None,
+            buckets: None,
+            results: Vec::new(),
+            names,
+            scope: None,
+            effects: Vec::new(),
+        }
+    }
+
+    /// The same after an outcome, with the answers so far.
+    pub fn after(self, ack: Option<u64>, results: Vec<Arc<Value>>) -> Self {
+        Self { ack, results, ..self }
+    }
+
+    /// Runs from the operation at `position`.
+    pub fn go(mut self, mut position: u32) -> Result<Reaction, MessageProblem> {
+        while let Some(instruction) = self.program.ops.get(position as usize) {
+            if self.results.len() > usize::from(instruction.depth) {
+                self.results.truncate(instruction.depth.into());
+                self.scope = None;
+            }
+            position = match self.perform(&instruction.op, position)? {
+                Flow::Next => position + 1,
+                Flow::To(position) => position,
+                Flow::End(problem) => return Ok(Reaction { effects: self.effects, problem }),
+            };
+        }
+        Ok(Reaction { effects: self.effects, problem: None })
+    }
+
+    fn perform(&mut self, op: &Op, position: u32) -> Result<Flow, MessageProblem> {
+        match op {
+            Op::When { test, or_else } if !self.evaluate(test)?.is_true() => return Ok(Flow::To(*or_else)),
+            // A test that fails because a key is missing counts as false.
+            Op::Require(test, guard) if !self.holds(test) => return self.denied(guard),
+            Op::Admit(test) if !self.holds(test) => {
+                self.effects.push(Effect::Refuse { message: self.program.rejection.to_string() });
+                return Ok(Flow::End(None));
+            }
+            Op::When { .. } | Op::Require(..) | Op::Admit(_) => {}
+            Op::Limit { limit, rate, limited } => {
+                if let Some((limits, now)) = &mut self.buckets
+                    && !limits.take(*limit, *rate, *now)
+                {
+                    limited.iter().try_for_each(|emit| self.emit(emit, &Guard::default()).map(drop))?;
+                    return Ok(Flow::End(Some(MessageProblem::Limited)));
+                }
+            }
+            Op::Refresh { handler, token, guard } => {
+                // A missing token is as bad as an invalid one.
+                let token = self.evaluate(token).ok().and_then(|token| token.as_str().map(Secret::new));
+                let token = token.unwrap_or_else(|| Secret::new(""));
+                let (denied, failed) = (self.failure_replies(&guard.denied)?, self.failure_replies(&guard.failed)?);
+                let then = self.continuation(*handler, position);
+                self.effects.push(Effect::Refresh { token, then, denied, failed });
+                return Ok(Flow::End(None));
+            }
+            Op::Set(vars) => self.set(vars)?,
+            Op::User(user) => {
+                let user = frame::value(&self.evaluate(user)?)?;
+                self.context.to_mut().user = user.clone();
+                self.scope = None;
+                self.effects.push(Effect::User(user));
+            }
+            Op::Refuse(message) => {
+                self.effects.push(Effect::Refuse { message: message.to_string() });
+                return Ok(Flow::End(None));
+            }
+            Op::Leave(rooms, guard) => match self.rooms(rooms, guard)? {
+                Some(groups) => self.effects.extend((!groups.is_empty()).then_some(Effect::Leave(groups))),
+                None => return self.denied(guard),
+            },
+            Op::Join(rooms, guard) => match self.rooms(rooms, guard)? {
+                Some(groups) if groups.is_empty() => {}
+                Some(groups) => {
+                    let failed = self.failure_replies(&guard.failed)?;
+                    self.effects.push(Effect::Join { groups, failed });
+                }
+                None => return self.denied(guard),
+            },
+            Op::Subscribe(names) => {
+                let names = topics(&self.evaluate(names)?, self.program.max_topics)?;
+                self.effects.push(Effect::Subscribe(names));
+            }
+            Op::Unsubscribe(names) => {
+                let names = topics(&self.evaluate(names)?, self.program.max_topics)?;
+                self.effects.push(Effect::Unsubscribe(names));
+            }
+            Op::Call(call) => {
+                let request = self.request(call)?;
+                let then = self.continuation(call.handler, position);
+                self.effects.push(Effect::Call { request: Box::new(request), then });
+                return Ok(Flow::End(None));
+            }
+            Op::Emit(emit, guard) => {
+                if !self.emit(emit, guard)? {
+                    return self.denied(guard);
+                }
+            }
+            Op::Ask(ask) => self.ask(ask, position)?,
+            Op::ReplyRaw(reply) => {
+                let payload = self.raw(reply)?;
+                self.effects.push(Effect::Reply(payload));
+            }
+            Op::Ack(data) => {
+                if let Some(id) = self.ack {
+                    let data = self.evaluate(data)?;
+                    self.effects.push(Effect::Reply(self.program.wire.ack(id, &[data])?));
+                }
+            }
+            Op::AckArgs(args) => {
+                if let Some(id) = self.ack {
+                    let args = frame::items(&self.evaluate(args)?)?;
+                    self.effects.push(Effect::Reply(self.program.wire.ack(id, &args)?));
+                }
+            }
+            Op::Publish { group, event, guard } => {
+                let Some(groups) = self.rooms(std::slice::from_ref(group), guard)? else { return self.denied(guard) };
+                let body = self.event_body(event)?;
+                self.publish(groups, body, guard)?;
+            }
+            Op::Close(code) => {
+                self.effects.push(Effect::Close { code: *code, reason: String::new() });
+                return Ok(Flow::End(None));
+            }
+            Op::Jump(position) => return Ok(Flow::To(*position)),
+            Op::End => return Ok(Flow::End(None)),
+        }
+        Ok(Flow::Next)
+    }
+
+    fn denied(&mut self, guard: &Guard) -> Result<Flow, MessageProblem> {
+        guard.denied.iter().try_for_each(|emit| self.emit(emit, &Guard::default()).map(drop))?;
+        Ok(Flow::End(Some(MessageProblem::Denied)))
+    }
+
+    fn set(&mut self, vars: &[(Box<str>, Expression)]) -> Result<(), MessageProblem> {
+        for (name, expression) in vars {
+            let value = frame::value(&self.evaluate(expression)?)?;
+            let all = match std::mem::take(&mut self.context.to_mut().vars) {
+                Value::Map(mut all) => {
+                    all.insert(name.clone(), value);
+                    Value::Map(all)
+                }
+                _ => std::iter::once((name.clone(), value)).collect(),
+            };
+            self.context.to_mut().vars = all;
+            self.scope = None;
+        }
+        if self.context.weight() > self.program.max_state {
+            return Err(MessageProblem::State);
+        }
+        self.effects.push(Effect::Set(self.context.vars.clone()));
+        Ok(())
+    }
+
+    /// The groups of rooms; `None` if one is not allowed.
+    fn rooms(&mut self, rooms: &[GroupTemplate], guard: &Guard) -> Result<Option<Vec<GroupName>>, MessageProblem> {
+        let mut groups = Vec::with_capacity(rooms.len());
+        for template in rooms {
+            let forms = &self.program.forms;
+            let named = match template.groups(self.scope(), forms, guard.allow.as_deref()) {
+                Err(GroupError::NotAllowed(_)) => return Ok(None),
+                named => named?,
+            };
+            for group in named {
+                if !groups.contains(&group) {
+                    groups.push(group);
+                }
+            }
+        }
+        Ok(Some(groups))
+    }
+
+    /// Sends; `false` if a room is not allowed.
+    fn emit(&mut self, emit: &Emit, guard: &Guard) -> Result<bool, MessageProblem> {
+        if !emit.is_due(self.scope())? {
+            return Ok(true);
+        }
+        let (groups, but_me) = match &emit.target {
+            EmitTarget::Connection => {
+                let wire = &self.program.wire;
+                let payload = emit.content.payload(self.scope(), wire)?;
+                self.effects.push(Effect::Reply(payload));
+                return Ok(true);
+            }
+            EmitTarget::Group(group) => (vec![group.clone()], false),
+            EmitTarget::Rooms { rooms, but_me } => match self.rooms(rooms, guard)? {
+                Some(groups) => (groups, *but_me),
+                None => return Ok(false),
+            },
+        };
+        let content = emit.content.plain(self.scope())?;
+        let except: &[Arc<str>] = if but_me { &[Arc::clone(&self.context.id)] } else { &[] };
+        let body = Emission::relay_body(&self.program.name, content, except, emit.volatile);
+        self.publish(groups, body, guard)?;
+        Ok(true)
+    }
+
+    fn publish(&mut self, groups: Vec<GroupName>, body: Value, guard: &Guard) -> Result<(), MessageProblem> {
+        let failed = self.failure_replies(&guard.failed)?;
+        let body = Arc::new(body);
+        let to = |group| Effect::Publish { group, body: Arc::clone(&body), failed: failed.clone() };
+        self.effects.extend(groups.into_iter().map(to));
+        Ok(())
+    }
+
+    /// The replies to the client if something in this step fails.
+    fn failure_replies(&mut self, emits: &[Emit]) -> Result<Option<Arc<[Payload]>>, MessageProblem> {
+        if emits.is_empty() {
+            return Ok(None);
+        }
+        let mut replies = Vec::with_capacity(emits.len());
+        for emit in emits {
+            if emit.is_due(self.scope())? {
+                let wire = &self.program.wire;
+                replies.push(emit.content.payload(self.scope(), wire)?);
+            }
+        }
+        Ok(Some(replies.into()))
+    }
+
+    fn ask(&mut self, ask: &AskOp, position: u32) -> Result<(), MessageProblem> {
+        if ask.emit.is_due(self.scope())? {
+            let args = ask.emit.content.arguments(self.scope())?;
+            let then = self.continuation(ask.handler, position);
+            self.effects.push(Effect::Ask { args, timeout: ask.timeout.0, then });
+        }
+        Ok(())
+    }
+
+    fn request(&mut self, call: &CallOp) -> Result<CallRequest, String> {
+        let data = match &call.data {
+            Some(data) => frame::value(&self.evaluate(data)?)?,
+            None => Value::Null,
+        };
+        Ok(CallRequest {
+            action: Arc::clone(&call.action),
+            data,
+            user: self.context.user.clone(),
+            connection: Arc::clone(&self.context.id),
+            consumer: Arc::clone(&self.program.name),
+            idempotent: call.idempotent,
+            timeout: call.timeout.map(|timeout| timeout.0),
+        })
+    }
+
+    fn continuation(&self, handler: HandlerId, position: u32) -> Continuation {
+        let names = self.program.handlers[usize::from(handler.0)].names;
+        let uses_message = names.meets(VarSet::of(&[Var::Message, Var::Args]));
+        let message = if uses_message { self.message.keep() } else { KeptInput::None };
+        Continuation(Box::new(Suspended { position, input: message, ack: self.ack, results: self.results.clone() }))
+    }
+
+    /// An event for other consumers; it must not have the type of emissions.
+    fn event_body(&mut self, event: &Expression) -> Result<Value, String> {
+        let body = frame::value(&self.evaluate(event)?)?;
+        match &body {
+            Value::Map(entries) if entries.get("type").and_then(Value::as_str) == Some(Emission::TYPE) => {
+                Err(format!("{:?} is a reserved event type", Emission::TYPE))
+            }
+            Value::Map(_) => Ok(body),
+            other => Err(format!("an event must be an object, not {}", other.kind())),
+        }
+    }
+
+    fn raw(&mut self, reply: &Expression) -> Result<Payload, MessageProblem> {
+        // An echo of up to 16 MiB: one copy, without parsing.
+        match self.message {
+            Input::Raw(Incoming::Text(text)) if reply.is_just(Var::Message) => {
+                Ok(self.program.wire.text(Bytes::copy_from_slice(text.as_bytes())))
+            }
+            Input::Raw(Incoming::Binary(bytes)) if reply.is_just(Var::Message) => {
+                Ok(Payload::Binary(bytes.to_vec().into()))
+            }
+            _ => Ok(self.program.wire.raw(&self.evaluate(reply)?)?),
+        }
+    }
+
+    fn holds(&mut self, test: &Expression) -> bool {
+        self.evaluate(test).is_ok_and(|value| value.is_true())
+    }
+
+    fn evaluate(&mut self, expression: &Expression) -> Result<Jinja, String> {
+        expression.evaluate(self.scope())
+    }
+
+    /// The current values of the names of this handler, and no others, because it is copied.
+    fn scope(&mut self) -> &Jinja {
+        let (names, context, message) = (self.names, &self.context, self.message);
+        let (result, backend) = (self.results.last(), self.program.backend);
+        self.scope.get_or_insert_with(|| {
+            let mut scope = of_connection(context, names);
+            if names.has(Var::Backend) {
+                scope = scope.with(Var::Backend, backend.into());
+            }
+            if let (true, Some(result)) = (names.has(Var::Result), result) {
+                scope = scope.with(Var::Result, Root::Data(Arc::clone(result)).into_jinja());
+            }
+            of_message(scope, message, names).into_jinja()
+        })
+    }
+}

@@ -1,0 +1,71 @@
+//! Reports keys of a step that make no sense at their place, for the clients' protocol, or next to its other keys.
+
+use super::writer::{ProgramWriter, Site};
+use crate::{
+    config::{KeyPath, Step},
+    consumer::{expression::Expression, kind::HandlerKind},
+};
+
+/// An objection to a key, unless something holds.
+pub(super) fn unless(holds: bool, reason: &'static str) -> Option<&'static str> {
+    (!holds).then_some(reason)
+}
+
+impl Site {
+    /// An objection to a key that sends to the connection itself.
+    pub(super) const fn unconnected(self) -> Option<&'static str> {
+        self.kind.no_connection()
+    }
+
+    /// An objection to a key that sends to others.
+    pub(super) fn unadmitted(self) -> Option<&'static str> {
+        self.unconnected().filter(|_| self.kind == HandlerKind::Admit)
+    }
+}
+
+impl ProgramWriter<'_, '_> {
+    /// The path of a key that the step has; an objection is reported.
+    pub(super) fn key(
+        &mut self,
+        name: &str,
+        against: impl IntoIterator<Item = &'static str>,
+        step: &KeyPath,
+    ) -> KeyPath {
+        let here = step.then(name);
+        against.into_iter().for_each(|reason| self.compiler.note(&here, reason));
+        here
+    }
+
+    /// The expression of a key, if the step has it.
+    pub(super) fn optional(
+        &mut self,
+        name: &str,
+        source: Option<&String>,
+        against: impl IntoIterator<Item = &'static str>,
+        site: Site,
+        step: &KeyPath,
+    ) -> Option<Expression> {
+        let source = source?;
+        let here = self.key(name, against, step);
+        self.expression(source, site, &here)
+    }
+
+    /// Reports keys that make no sense together, or without another.
+    pub(super) fn check_together(&mut self, step: &Step, key: &KeyPath) {
+        let unguarded = step.require.is_none() && step.allow.is_none() && step.refresh.is_none();
+        if step.denied.is_some() && unguarded {
+            self.compiler.note(&key.then("denied"), "is never sent without \"require\", \"allow\" or \"refresh\"");
+        }
+        if step.limited.is_some() && step.limit.is_none() {
+            self.compiler.note(&key.then("limited"), "is never sent without \"limit\"");
+        }
+        let no_rooms = step.join.is_none() && step.leave.is_none() && step.others.is_none() && step.room.is_none();
+        if step.allow.is_some() && no_rooms && step.publish.is_none() {
+            self.compiler.note(&key.then("allow"), "the step names no room");
+        }
+        if step.ack.is_some() && step.ack_args.is_some() {
+            let reason = "an event is acknowledged once; write either \"ack\" or \"ack_args\"";
+            self.compiler.note(&key.then("ack_args"), reason);
+        }
+    }
+}

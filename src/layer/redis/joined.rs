@@ -1,0 +1,415 @@
+//! This node's groups, and the hosts on which Redis has confirmed them.
+//!
+//! In: joins and leaves of the node, confirmations and losses of the hosts. Out: [`Update`]s for the hosts' sessions
+//! and answers to pending joins. Pure bookkeeping without I/O; it lives on the layer's thread.
+
+use std::{
+    collections::{HashMap, VecDeque},
+    rc::Rc,
+    time::{Duration, Instant},
+};
+
+use tokio::sync::{mpsc, oneshot};
+
+use super::naming::{GroupNaming, Registration};
+use crate::{event::GroupName, layer::LayerError, sparse::give_back};
+
+/// A change that a session carries out.
+#[derive(Clone, Debug)]
+pub(super) enum Update {
+    /// Register it in Redis, then [`JoinedGroups::confirm`].
+    Add(Rc<Registration>),
+    /// Remove it.
+    Remove(Rc<Registration>),
+}
+
+/// The caller of a pending join.
+pub(super) type Waiter = oneshot::Sender<Result<(), LayerError>>;
+
+struct JoinedGroup {
+    registration: Rc<Registration>,
+    /// One bit per host that has confirmed it.
+    confirmed: u64,
+    waiters: Vec<Waiter>,
+    left: Option<Instant>,
+}
+
+impl JoinedGroup {
+    /// Answers pending joins if every one of these hosts has confirmed; returns whether none is left.
+    fn answer(&mut self, serving: u64) -> bool {
+        if self.confirmed & serving != serving || self.waiters.is_empty() {
+            return true;
+        }
+        let mut heard = false;
+        for waiter in self.waiters.drain(..) {
+            heard |= waiter.send(Ok(())).is_ok();
+        }
+        heard
+    }
+}
+
+#[derive(Default)]
+struct HostLink {
+    up: bool,
+    reason: String,
+    ops: Option<mpsc::UnboundedSender<Update>>,
+}
+
+/// The groups of this node.
+pub(super) struct JoinedGroups {
+    naming: GroupNaming,
+    unsubscribe_delay: Duration,
+    groups: HashMap<GroupName, JoinedGroup>,
+    tokens: HashMap<u64, GroupName>,
+    next_token: u64,
+    links: Vec<HostLink>,
+    departures: VecDeque<(Instant, GroupName)>,
+}
+
+/// How long a refused client should wait; a session needs about this long to recover.
+pub(super) const RETRY_AFTER: Duration = Duration::from_secs(2);
+
+impl JoinedGroups {
+    pub fn new(naming: GroupNaming, delay: Duration) -> Self {
+        let links = (0..naming.hosts())
+            .map(|_| HostLink { up: false, reason: "not connected yet".to_owned(), ops: None })
+            .collect();
+        Self {
+            naming,
+            unsubscribe_delay: delay,
+            groups: HashMap::new(),
+            tokens: HashMap::new(),
+            next_token: 0,
+            links,
+            departures: VecDeque::new(),
+        }
+    }
+
+    pub const fn naming(&self) -> &GroupNaming {
+        &self.naming
+    }
+
+    /// The serving hosts, a bit each.
+    fn serving(&self) -> u64 {
+        self.links.iter().enumerate().filter(|(_, link)| link.up).fold(0, |mask, (host, _)| mask | 1 << host)
+    }
+
+    /// Why the events of a group that needs these hosts cannot be guaranteed now.
+    fn outage(&self, needs: u64) -> Option<LayerError> {
+        let link = self.links.iter().enumerate().find(|(host, link)| needs & (1 << host) != 0 && !link.up)?.1;
+        Some(LayerError::Unavailable { reason: link.reason.clone(), retry_after: RETRY_AFTER })
+    }
+
+    pub fn join(&mut self, group: &GroupName, waiter: Waiter) {
+        // A caller that is gone needs no answer; this holds for every send below.
+        if let Some(outage) = self.outage(self.naming.needs(group)) {
+            let _ = waiter.send(Err(outage));
+            return;
+        }
+        // A plain publish may arrive on any serving host.
+        let all = self.serving();
+        if let Some(membership) = self.groups.get_mut(group) {
+            membership.left = None;
+            if membership.confirmed & all == all {
+                let _ = waiter.send(Ok(()));
+            } else {
+                membership.waiters.push(waiter);
+            }
+            return;
+        }
+        let token = self.next_token;
+        self.next_token += 1;
+        let registration = Rc::new(self.naming.registration(group, token));
+        self.tokens.insert(token, group.clone());
+        self.groups.insert(
+            group.clone(),
+            JoinedGroup { registration: Rc::clone(&registration), confirmed: 0, waiters: vec![waiter], left: None },
+        );
+        self.tell(&Update::Add(registration));
+    }
+
+    pub fn leave(&mut self, group: &GroupName, now: Instant) {
+        if let Some(membership) = self.groups.get_mut(group)
+            && membership.left.is_none()
+        {
+            membership.left = Some(now);
+            self.departures.push_back((now, group.clone()));
+        }
+    }
+
+    /// Removes the groups that were left longer than the linger time ago and not joined since.
+    pub fn sweep(&mut self, now: Instant) {
+        while let Some((left, _)) = self.departures.front()
+            && now.duration_since(*left) >= self.unsubscribe_delay
+        {
+            let Some((left, group)) = self.departures.pop_front() else { return };
+            if self.groups.get(&group).is_some_and(|membership| membership.left == Some(left))
+                && let Some(membership) = self.groups.remove(&group)
+            {
+                self.tokens.remove(&membership.registration.token);
+                self.tell(&Update::Remove(membership.registration));
+            }
+        }
+        give_back(&mut self.groups);
+        give_back(&mut self.tokens);
+        if self.departures.len() < self.departures.capacity() / 8 {
+            self.departures.shrink_to_fit();
+        }
+    }
+
+    /// A session begins: returns its channel of changes, and the registrations to begin with.
+    pub fn begin(&mut self, host: usize) -> (mpsc::UnboundedReceiver<Update>, Vec<Rc<Registration>>) {
+        let (ops, receiver) = mpsc::unbounded_channel();
+        self.links[host].ops = Some(ops);
+        (receiver, self.registrations())
+    }
+
+    pub fn registrations(&self) -> Vec<Rc<Registration>> {
+        self.groups.values().map(|membership| Rc::clone(&membership.registration)).collect()
+    }
+
+    /// A session has registered these in Redis, and serves now.
+    pub fn up(&mut self, host: usize, registrations: &[Rc<Registration>]) {
+        self.links[host].up = true;
+        self.links[host].reason.clear();
+        for registration in registrations {
+            self.confirm(host, registration);
+        }
+    }
+
+    /// Redis has confirmed a registration on this host.
+    pub fn confirm(&mut self, host: usize, registration: &Registration) {
+        let all = self.serving();
+        let Some(membership) = self.groups.get_mut(&registration.group) else { return };
+        if membership.registration.token != registration.token {
+            return;
+        }
+        membership.confirmed |= 1 << host;
+        if !membership.answer(all) {
+            self.leave(&registration.group, Instant::now());
+        }
+    }
+
+    /// Whether this registration is guaranteed on this host.
+    pub fn is_confirmed(&self, host: usize, registration: &Registration) -> bool {
+        self.groups.get(&registration.group).is_some_and(|membership| {
+            membership.registration.token == registration.token && membership.confirmed & (1 << host) != 0
+        })
+    }
+
+    /// A session has ended.
+    pub fn down(&mut self, host: usize, reason: &str) {
+        self.links[host].ops = None;
+        for membership in self.groups.values_mut() {
+            membership.confirmed &= !(1 << host);
+        }
+        self.suspend(host, reason);
+    }
+
+    /// A session continues but its host does not answer: nothing new is guaranteed, and pending joins are refused.
+    pub fn suspend(&mut self, host: usize, reason: &str) {
+        let link = &mut self.links[host];
+        link.up = false;
+        reason.clone_into(&mut link.reason);
+        let all = self.serving();
+        let mut forsaken = Vec::new();
+        for (group, membership) in &mut self.groups {
+            if membership.registration.needs & (1 << host) == 0 {
+                // It does not need this host, and may have waited for it only.
+                if !membership.answer(all) {
+                    forsaken.push(group.clone());
+                }
+                continue;
+            }
+            // A pending join has no earlier guarantee, so after the refusal the group has no members.
+            if !membership.waiters.is_empty() {
+                forsaken.push(group.clone());
+            }
+            for waiter in membership.waiters.drain(..) {
+                let _ =
+                    waiter.send(Err(LayerError::Unavailable { reason: reason.to_owned(), retry_after: RETRY_AFTER }));
+            }
+        }
+        for group in forsaken {
+            self.leave(&group, Instant::now());
+        }
+    }
+
+    /// The host answers again, and nothing was lost.
+    pub fn resume(&mut self, host: usize) {
+        self.links[host].up = true;
+        self.links[host].reason.clear();
+    }
+
+    /// The group that a token was assigned to; `None` once it was left.
+    pub fn group(&self, token: u64) -> Option<&GroupName> {
+        self.tokens.get(&token)
+    }
+
+    /// Whether this token was ever assigned.
+    pub const fn knows(&self, token: u64) -> bool {
+        token < self.next_token
+    }
+
+    /// The groups with core-layer messages in this queue.
+    pub fn groups_of_queue(&self, queue: usize) -> Vec<GroupName> {
+        let of_queue = self.groups.values().filter(|membership| membership.registration.queue == queue);
+        of_queue.map(|membership| membership.registration.group.clone()).collect()
+    }
+
+    fn tell(&self, op: &Update) {
+        for ops in self.links.iter().filter_map(|link| link.ops.as_ref()) {
+            // A session that has just ended learns everything when the next one begins.
+            let _ = ops.send(op.clone());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config;
+
+    fn registry(hosts: usize) -> JoinedGroups {
+        let naming = GroupNaming::new(&config::Layer::default(), hosts, "0123456789abcdef0123456789abcdef");
+        JoinedGroups::new(naming, Duration::from_secs(5))
+    }
+
+    fn up(registry: &mut JoinedGroups, host: usize) -> mpsc::UnboundedReceiver<Update> {
+        let (ops, registrations) = registry.begin(host);
+        registry.up(host, &registrations);
+        ops
+    }
+
+    fn added(ops: &mut mpsc::UnboundedReceiver<Update>) -> Rc<Registration> {
+        match ops.try_recv() {
+            Ok(Update::Add(registration)) => registration,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn join(registry: &mut JoinedGroups, name: &str) -> oneshot::Receiver<Result<(), LayerError>> {
+        let (waiter, answer) = oneshot::channel();
+        registry.join(&GroupName::new(name).unwrap(), waiter);
+        answer
+    }
+
+    #[test]
+    fn a_join_is_answered_when_every_host_has_confirmed_it() {
+        let mut registry = registry(2);
+        let mut first = up(&mut registry, 0);
+        let mut second = up(&mut registry, 1);
+        let mut early = join(&mut registry, "g");
+        let mut late = join(&mut registry, "g");
+        let registration = added(&mut first);
+        assert_eq!(added(&mut second).token, registration.token);
+        assert!(first.try_recv().is_err(), "one registration per group");
+        registry.confirm(0, &registration);
+        assert!(early.try_recv().is_err());
+        registry.confirm(1, &registration);
+        assert!(early.try_recv().unwrap().is_ok() && late.try_recv().unwrap().is_ok());
+        assert!(join(&mut registry, "g").try_recv().unwrap().is_ok(), "joining a joined group is free");
+    }
+
+    #[test]
+    fn without_a_host_joins_are_refused_including_pending_ones() {
+        let mut registry = registry(1);
+        assert!(join(&mut registry, "g").try_recv().unwrap().is_err());
+        let mut ops = up(&mut registry, 0);
+        let mut waiting = join(&mut registry, "g");
+        added(&mut ops);
+        registry.down(0, "gone");
+        assert!(matches!(waiting.try_recv().unwrap(), Err(LayerError::Unavailable { reason, .. }) if reason == "gone"));
+        assert!(join(&mut registry, "g").try_recv().unwrap().is_err());
+        // No join was confirmed, so the group is removed after the linger time.
+        registry.sweep(Instant::now() + Duration::from_secs(6));
+        assert!(registry.registrations().is_empty());
+    }
+
+    #[test]
+    fn a_left_group_lingers_and_a_join_meanwhile_keeps_it() {
+        let mut registry = registry(1);
+        let mut ops = up(&mut registry, 0);
+        let group = GroupName::new("g").unwrap();
+        let _answer = join(&mut registry, "g");
+        let registration = added(&mut ops);
+        registry.confirm(0, &registration);
+        let left = Instant::now();
+        registry.leave(&group, left);
+        assert!(join(&mut registry, "g").try_recv().unwrap().is_ok());
+        registry.sweep(left + Duration::from_secs(60));
+        assert_eq!(registry.group(registration.token), Some(&group));
+        registry.leave(&group, left + Duration::from_secs(1));
+        registry.sweep(left + Duration::from_secs(5));
+        assert_eq!(registry.group(registration.token), Some(&group));
+        registry.sweep(left + Duration::from_secs(6));
+        assert_eq!(registry.group(registration.token), None);
+        assert!(registry.knows(registration.token));
+        assert!(matches!(ops.try_recv(), Ok(Update::Remove(removed)) if removed.token == registration.token));
+    }
+
+    #[test]
+    fn a_confirmation_of_an_earlier_registration_is_ignored() {
+        let mut registry = registry(1);
+        let mut ops = up(&mut registry, 0);
+        let _gone = join(&mut registry, "g");
+        let old = added(&mut ops);
+        registry.confirm(0, &old);
+        let group = GroupName::new("g").unwrap();
+        registry.leave(&group, Instant::now());
+        registry.sweep(Instant::now() + Duration::from_secs(6));
+        let mut answer = join(&mut registry, "g");
+        registry.confirm(0, &old);
+        assert!(answer.try_recv().is_err());
+    }
+
+    #[test]
+    fn a_session_begins_with_every_group() {
+        let mut registry = registry(1);
+        let mut ops = up(&mut registry, 0);
+        for name in ["a", "b"] {
+            let _answer = join(&mut registry, name);
+            let registration = added(&mut ops);
+            registry.confirm(0, &registration);
+        }
+        registry.down(0, "gone");
+        let (_ops, registrations) = registry.begin(0);
+        assert_eq!(registrations.len(), 2);
+        registry.up(0, &registrations);
+        assert!(join(&mut registry, "a").try_recv().unwrap().is_ok());
+    }
+
+    #[test]
+    fn a_silent_host_refuses_pending_joins_and_keeps_confirmed_ones() {
+        let mut registry = registry(1);
+        let mut ops = up(&mut registry, 0);
+        let _joined = join(&mut registry, "joined");
+        let registration = added(&mut ops);
+        registry.confirm(0, &registration);
+        let mut waiting = join(&mut registry, "late");
+        registry.suspend(0, "silent");
+        assert!(waiting.try_recv().unwrap().is_err());
+        assert!(join(&mut registry, "joined").try_recv().unwrap().is_err());
+        registry.resume(0);
+        assert!(join(&mut registry, "joined").try_recv().unwrap().is_ok(), "nothing is registered again");
+    }
+
+    #[test]
+    fn a_group_waits_for_the_hosts_that_serve_and_is_refused_only_for_those_that_it_needs() {
+        let mut registry = registry(2);
+        let (_first, _second) = (up(&mut registry, 0), up(&mut registry, 1));
+        let all = (0..60).map(|n| format!("g{}{n}", "x".repeat(n)));
+        let needs = |registry: &JoinedGroups, name: &String| registry.naming().needs(&GroupName::new(name).unwrap());
+        let (alone, both): (Vec<_>, Vec<_>) = all.partition(|name| needs(&registry, name) == 0b01);
+        let both = both.iter().find(|name| needs(&registry, name) == 0b11).unwrap();
+        let (mut first, mut second) = (join(&mut registry, &alone[0]), join(&mut registry, both));
+        let registrations = registry.registrations();
+        for registration in &registrations {
+            registry.confirm(0, registration);
+        }
+        assert!(first.try_recv().is_err(), "a plain publish may come on the other host, too");
+        registry.down(1, "gone");
+        assert!(first.try_recv().unwrap().is_ok(), "the host that is down is not waited for");
+        assert!(second.try_recv().unwrap().is_err());
+    }
+}
