@@ -21,7 +21,7 @@ use super::{
 const MAX_ERRORS: usize = 100;
 
 /// Keys of earlier versions, and what each is called now.
-const RENAMED: &[(&str, &str)] = &[("layer.linger", "unsubscribe_delay"), ("socket.user_timeout", "tcp_user_timeout")];
+const RENAMED: &[(&str, &str)] = &[("socket.user_timeout", "tcp_user_timeout")];
 
 /// Decodes `node` as a `T`. Errors are added to `errors` and wrong values removed from `node`; `None` if nothing is
 /// left.

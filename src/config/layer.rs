@@ -96,7 +96,7 @@ pub struct Layer {
     /// Larger messages in Redis are dropped, in bytes.
     pub max_message: usize,
     /// How long a group stays subscribed after its last client left, in case another joins.
-    pub unsubscribe_delay: Span,
+    pub linger: Span,
     /// How often the node publishes a probe to itself.
     pub probe_interval: Span,
     /// Number of missed probes after which the node reports not ready and guarantees nothing new.
@@ -125,7 +125,7 @@ impl Default for Layer {
             queues: 4,
             publish_prefix: "channelgate:".to_owned(),
             max_message: 16 << 20,
-            unsubscribe_delay: Span::seconds(5),
+            linger: Span::seconds(5),
             probe_interval: Span::seconds(1),
             probe_failures: 3,
             probe_successes: 3,

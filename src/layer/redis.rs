@@ -142,7 +142,7 @@ impl RedisLayer {
                     node,
                     poppers: vec![None; naming.hosts()].into(),
                     queues: naming.queues(),
-                    groups: JoinedGroups::new(naming, options.unsubscribe_delay.0).into(),
+                    groups: JoinedGroups::new(naming, options.linger.0).into(),
                     options,
                     decoder,
                     states,

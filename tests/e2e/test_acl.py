@@ -58,7 +58,7 @@ async def nothing_was_refused(system) -> None:
 
 @pytest.mark.parametrize("layer", OF_LAYERS)
 async def test_events_of_either_layer_and_of_a_node(least, layer):
-    system = least(layer=layer, nodes=2, CHANNELGATE__LAYER__UNSUBSCRIBE_DELAY="0s")
+    system = least(layer=layer, nodes=2, CHANNELGATE__LAYER__LINGER="0s")
     clients = [await Client.open(node.port, "/ws/") for node in system.nodes]
     async with system.publisher() as publisher:
         for number in range(20):

@@ -97,7 +97,7 @@ async def test_redis_carries_one_copy_per_node_however_many_sockets(system):
 
 
 async def test_membership_in_redis_is_exactly_what_the_nodes_need(system):
-    nodes = [system.start_node(wait=False, config=ROOMS, CHANNELGATE__LAYER__UNSUBSCRIBE_DELAY="200ms") for _ in range(2)]
+    nodes = [system.start_node(wait=False, config=ROOMS, CHANNELGATE__LAYER__LINGER="200ms") for _ in range(2)]
     system.wait()
     connection = redis.Redis.from_url(system.redis_url)
 

@@ -115,7 +115,7 @@ async def test_a_full_queue_is_reported_to_its_groups(system, sockets):
 
 
 async def test_churn_and_idleness_make_no_false_gap(bus):
-    node = bus.start_node(config=GAPS, CHANNELGATE__LAYER__UNSUBSCRIBE_DELAY="100ms")
+    node = bus.start_node(config=GAPS, CHANNELGATE__LAYER__LINGER="100ms")
     idle = await Client.open(node.port, "/ws/?gaps=1")
     end = asyncio.get_running_loop().time() + 15
     sent = 0

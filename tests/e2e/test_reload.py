@@ -92,11 +92,11 @@ async def test_a_bad_file_is_refused_completely_with_line_key_and_reason(system)
 async def test_keys_that_need_a_start_are_reported_and_stay_and_secrets_are_not_shown(system):
     gate = Gate(system, feed(1))
     assert "unchanged" in await gate.reload(None, "unchanged")
-    needs = '[server]\nhandshake_timeout = "9s"\n[layer]\nunsubscribe_delay = "1s"\n[socket]\nping_interval = "3s"\n'
+    needs = '[server]\nhandshake_timeout = "9s"\n[layer]\nlinger = "1s"\n[socket]\nping_interval = "3s"\n'
     log = await gate.reload(feed(1, needs), "unchanged")
     for line, key, stays in (
         (2, "server.handshake_timeout", "5s"),
-        (4, "layer.unsubscribe_delay", "5s"),
+        (4, "layer.linger", "5s"),
         (6, "socket.ping_interval", "20s"),
     ):
         assert f'{gate.file}:{line}: {key}: takes effect at the next start; "{stays}" stays in effect' in log, log

@@ -14,7 +14,7 @@ STEPS = 500
 
 async def test_ten_thousand_joins_and_leaves_end_in_exact_membership(system, sockets, driver):
     for _ in range(2):
-        system.start_node(wait=False, config=ECHO, CHANNELGATE__LAYER__UNSUBSCRIBE_DELAY="100ms")
+        system.start_node(wait=False, config=ECHO, CHANNELGATE__LAYER__LINGER="100ms")
     system.wait()
     kinds = ("js-websocket", "js-polling", "py-websocket", "js-websocket")
     clients = [

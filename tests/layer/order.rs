@@ -140,7 +140,7 @@ async fn nothing_is_lost_or_duplicated_while_others_join_and_leave() {
     const ROUNDS: i64 = 200;
     let redis = RedisServer::start();
     // So short that groups are removed and joined again all the time.
-    let options = config::Layer { unsubscribe_delay: config::Span::millis(15), ..options(&[&redis]) };
+    let options = config::Layer { linger: config::Span::millis(15), ..options(&[&redis]) };
     let node = Arc::new(Node::ready(&options).await);
     let hub = Arc::new(Hub::default());
     node.join("steady").await;

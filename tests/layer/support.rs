@@ -52,7 +52,7 @@ pub fn options(servers: &[&RedisServer]) -> config::Layer {
     config::Layer {
         hosts: servers.iter().map(|server| config::Secret::new(server.url())).collect(),
         probe_interval: config::Span::seconds(1),
-        unsubscribe_delay: config::Span::millis(200),
+        linger: config::Span::millis(200),
         ..Default::default()
     }
 }

@@ -58,7 +58,7 @@ struct HostLink {
 /// The groups of this node.
 pub(super) struct JoinedGroups {
     naming: GroupNaming,
-    unsubscribe_delay: Duration,
+    linger: Duration,
     groups: HashMap<GroupName, JoinedGroup>,
     tokens: HashMap<u64, GroupName>,
     next_token: u64,
@@ -76,7 +76,7 @@ impl JoinedGroups {
             .collect();
         Self {
             naming,
-            unsubscribe_delay: delay,
+            linger: delay,
             groups: HashMap::new(),
             tokens: HashMap::new(),
             next_token: 0,
@@ -140,7 +140,7 @@ impl JoinedGroups {
     /// Removes the groups that were left longer than the linger time ago and not joined since.
     pub fn sweep(&mut self, now: Instant) {
         while let Some((left, _)) = self.departures.front()
-            && now.duration_since(*left) >= self.unsubscribe_delay
+            && now.duration_since(*left) >= self.linger
         {
             let Some((left, group)) = self.departures.pop_front() else { return };
             if self.groups.get(&group).is_some_and(|membership| membership.left == Some(left))

@@ -41,7 +41,7 @@ async fn run(context: Rc<LayerContext>, mut commands: mpsc::UnboundedReceiver<Co
     for host in 0..context.hosts.len() {
         supervisors.spawn_local(supervised(Rc::clone(&context), host));
     }
-    let delay = context.options.unsubscribe_delay.0;
+    let delay = context.options.linger.0;
     let mut sweep = interval((delay / 4).clamp(Duration::from_millis(10), Duration::from_secs(1)));
     sweep.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut batch = Vec::new();

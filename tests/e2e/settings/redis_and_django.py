@@ -399,7 +399,7 @@ TABLE: dict[str, OfNode] = {
     "layer.queues": OfNode("1", "4", receive_queues, lambda one, two: one == 1 < two <= 4, ROOMS),
     "layer.publish_prefix": OfNode('"channelgate:"', '"gate:"', heard(plainly("gate:")), ([], ["event"]), ROOMS),
     "layer.max_message": OfNode("100", "10_000", heard(plainly(size=500)), ([], ["event"]), ROOMS),
-    "layer.unsubscribe_delay": OfNode('"0s"', '"60s"', lingers, (0, 1), ROOMS),
+    "layer.linger": OfNode('"0s"', '"60s"', lingers, (0, 1), ROOMS),
     "layer.probe_interval": OfNode(
         '"100ms"', '"5s"', probes, lambda one, two: one >= 8 and two <= 2, ROOMS, alone=True
     ),
