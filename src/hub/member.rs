@@ -56,8 +56,9 @@ impl Member {
         Self::with(connection, Some(id), before_subscribe, MemberState::Receiving)
     }
 
-    /// A connection known to others by `id`, which gets nothing before [`Shard::slot`](super::Shard::slot): the packet
-    /// that confirms the connection must come first.
+    /// A connection known to others by `id`, which gets nothing before
+    /// [`Shard::start_receiving`](super::Shard::start_receiving): the packet that confirms the connection must come
+    /// first.
     pub fn waiting(connection: Rc<Connection>, id: Arc<str>, before_subscribe: BeforeSubscribe) -> Rc<Self> {
         Self::with(connection, Some(id), before_subscribe, MemberState::Waiting)
     }

@@ -166,8 +166,8 @@ impl Shard {
         self.introduce(&mut groups.by_id, member);
     }
 
-    /// Registers a member under its id, even before it receives: otherwise an emission that excludes it could reach it
-    /// just after.
+    /// Registers a member under its id, even before it starts to receive: otherwise an emission that excludes it
+    /// could reach it just after.
     fn introduce(&self, by_id: &mut HashMap<Arc<str>, Rc<Member>>, member: &Rc<Member>) {
         if let Some(id) = member.id() {
             by_id.insert(Arc::clone(id), Rc::clone(member));

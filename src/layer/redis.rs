@@ -4,7 +4,7 @@
 //! sink. Everything runs on one thread, the layer thread; the methods of [`Layer`] send it commands and wait, with a
 //! deadline.
 //!
-//! - `naming`: the names of a group in Redis; `groups`: this node's groups
+//! - `naming`: the names of a group in Redis; `joined`: this node's groups
 //! - `supervisor`, `host_session`: keep one host connected; `core`: its receive queues; `probes`: prove that it
 //!   delivers
 //! - `health`: the hosts that deliver

@@ -88,8 +88,8 @@ impl Admission {
         admitted.ok_or_else(|| refused.unwrap_or(Refusal::Namespace))
     }
 
-    /// Admits a client and joins its groups, in time, as a member that gets nothing before it receives: the message
-    /// that confirms the connection must come first.
+    /// Admits a client and joins its groups, in time, as a member that gets nothing before it starts to receive: the
+    /// message that confirms the connection must come first.
     pub async fn let_in(
         &self,
         namespace: &Namespace,

@@ -2,7 +2,7 @@
 //! connection.
 //!
 //! In: an [`Effect`], from a handler or another part of a consumer, and the [`Stage`]. Immediate effects are carried
-//! out here. Out: the remaining [`Remaining`], for the caller, which keeps the order. It never waits, and starts no
+//! out here. Out: the [`Remaining`] work, for the caller, which keeps the order. It never waits, and starts no
 //! task.
 
 use std::{cell::RefCell, rc::Rc, sync::Arc, time::Duration};

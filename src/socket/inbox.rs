@@ -23,7 +23,7 @@ pub trait Keeper {
 /// Who holds bytes.
 #[derive(Clone)]
 pub(super) enum Holder {
-    /// The connection at this place in `Connections`, whose message began in this second.
+    /// The connection at this index in `Connections`, whose message began in this second.
     Began { index: u32, since: u32 },
     /// A session, which may outlive its connection.
     Keeps(Weak<dyn Keeper>),

@@ -86,7 +86,7 @@ impl Outbox {
     }
 
     /// Adds messages; their first `written` bytes are already sent (only if the outbox was empty). If it then exceeds
-    /// `limit` bytes, droppable messages make room. `place` is the connection's index in `Connections`.
+    /// `limit` bytes, droppable messages make room. `index` is the connection's index in `Connections`.
     pub fn push(
         &mut self,
         message: &Rc<QueuedMessage>,

@@ -1,7 +1,7 @@
 //! The core layer's part of a session: memberships in the groups' sets, and the receive queues.
 //!
 //! In: registrations of one host. Out: ZADD, EXPIRE and ZREM on its command connection, and popped members for the
-//! [`Inbox`](super::decoder::Inbox) from a connection of its own. Every key written has a TTL.
+//! [`SignalDecoder`](super::decoder::SignalDecoder) from a connection of its own. Every key written has a TTL.
 
 use std::{
     rc::Rc,

@@ -292,5 +292,5 @@ fn literal(text: &str) -> String {
     pattern
 }
 
-/// a decoder that every session shares; its sink is called where the bytes are read, on the layer's thread.
+/// A decoder that every session shares; its sink is called where the bytes are read, on the layer's thread.
 pub(super) type SharedDecoder = Arc<SignalDecoder>;
