@@ -154,7 +154,9 @@ async def test_no_secret_is_ever_logged(guarded, known, database, driver):
     await sockets.close_all()
     for node in lost:
         await refusal(node.port, f"/ws/notifications/?token={known['ws token']}")
-        await until(lambda node=node: "reconnecting until it answers" in node.log.read_text(), "the node to say what is wrong")
+        await until(
+            lambda node=node: "reconnecting until it answers" in node.log.read_text(), "the node to say what is wrong"
+        )
     assert len(known) > 20
     for node in (good, bad, *lost):
         node.stop()

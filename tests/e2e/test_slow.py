@@ -225,7 +225,7 @@ async def test_memory_stays_flat_behind_a_stalling_link_and_clients_catch_up_onc
 
 
 async def test_a_client_that_reads_slowly_is_alive_and_one_that_reads_nothing_is_cut(system):
-    env = {"PING_INTERVAL": "1s", "PING_TIMEOUT": "1s", "USER_TIMEOUT": "3s"}
+    env = {"PING_INTERVAL": "1s", "PING_TIMEOUT": "1s", "TCP_USER_TIMEOUT": "3s"}
     node = system.start_node(config=FEEDS, **{**SMALL, **{f"CHANNELGATE__SOCKET__{key}": env[key] for key in env}})
     slow, dead = [await Raw.stalled(node.port, "/oldest/") for _ in range(2)]
     async with system.publisher() as publisher:

@@ -8,6 +8,7 @@ import time
 import websockets
 from rig import answers
 from rig.client import Client, until
+from rig.http import Http
 from rig.raw import Raw
 
 from . import OfConsumer
@@ -164,8 +165,18 @@ async def behind(place: Place):
     return "all" if len(numbers) == total else "the newest"
 
 
+async def heals(place: Place) -> None:
+    """Waits until the subscription that another look has cut is there again."""
+
+    async def is_ready() -> bool:
+        return (await Http(place.site.port).get("/health/ready")).status == 200
+
+    await until(is_ready, "the node to be ready")
+
+
 async def gap(place: Place, more: str = ""):
     """Whether the client gets a gap notice after the node's subscription was cut."""
+    await heals(place)
     client = await place.open(more)
     async with place.site.bus() as bus:
         await bus.execute_command("CLIENT", "KILL", "TYPE", "pubsub")
@@ -177,6 +188,7 @@ async def gap(place: Place, more: str = ""):
 
 
 async def gap_event(place: Place):
+    await heals(place)
     chat = await Chat.open(place.site, place.namespace)
     async with place.site.bus() as bus:
         await bus.execute_command("CLIENT", "KILL", "TYPE", "pubsub")
