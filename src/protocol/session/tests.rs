@@ -1,4 +1,4 @@
-//! A session whose client is told that something for it is lost.
+//! Gap notices of a session after lost messages.
 
 use super::*;
 use crate::{
@@ -30,7 +30,7 @@ fn consumers() -> ConsumerSet {
 }
 
 #[tokio::test]
-async fn a_client_that_asked_is_told_that_something_for_it_is_lost_and_another_is_not() {
+async fn only_a_client_that_asked_gets_a_notice_of_lost_messages() {
     let (consumers, metrics) = (consumers(), Metrics::new());
     let layer: Arc<dyn Layer> = Arc::new(MemoryLayer::new(metrics.clone()));
     let registry = Arc::new(Registry::new(Arc::clone(&layer)));
