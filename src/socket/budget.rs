@@ -64,10 +64,10 @@ impl<T: Clone> Budget<T> {
 
     /// Updates the node's gauge, and checks the total.
     pub(super) fn report(&self) {
-        let (own, told) = (self.used.get(), self.reported.replace(self.used.get()));
+        let (own, reported) = (self.used.get(), self.reported.replace(self.used.get()));
         let signed = |bytes: usize| i64::try_from(bytes).unwrap_or(i64::MAX);
-        if own != told {
-            self.gauge.inc_by(signed(own) - signed(told));
+        if own != reported {
+            self.gauge.inc_by(signed(own) - signed(reported));
         }
         self.over.set(self.is_over());
     }

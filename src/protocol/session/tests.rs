@@ -48,7 +48,7 @@ async fn only_a_client_that_asked_gets_a_notice_of_lost_messages() {
     });
     let connections = Connections::new(&config::Socket::default(), &config::Server::default(), metrics);
     let consumer = consumers.iter().next().unwrap();
-    for (query, told) in [("gaps=1", &br#"{"lost":"slow_client"}"#[..]), ("gaps=0", b""), ("", b"")] {
+    for (query, expected) in [("gaps=1", &br#"{"lost":"slow_client"}"#[..]), ("gaps=0", b""), ("", b"")] {
         let limits = Arc::new(ConnectionLimits::new(&config::Socket::default(), None));
         let connection = Connection::pending(Rc::clone(&connections), limits, None);
         let member = Member::new(Rc::clone(&connection), config::BeforeSubscribe::None);
@@ -60,7 +60,7 @@ async fn only_a_client_that_asked_gets_a_notice_of_lost_messages() {
         let session = Session::new(Rc::clone(&services), Rc::clone(&connection) as Rc<dyn Outlet>, member, bindings, 0);
         session.missed(GapReason::SlowClient);
         let waiting = connection.waiting();
-        assert!(waiting.ends_with(told) && waiting.is_empty() == told.is_empty(), "{query}: {waiting:?}");
+        assert!(waiting.ends_with(expected) && waiting.is_empty() == expected.is_empty(), "{query}: {waiting:?}");
         session.gone();
         session.missed(GapReason::SlowClient);
         assert_eq!(connection.waiting(), waiting, "nothing reaches a client that is gone");
