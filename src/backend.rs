@@ -1,6 +1,6 @@
-//! Questions to the Django backend, over HTTP or through a Channels worker: one contract for both.
+//! Calls to the Django backend, over HTTP or through a Channels worker: one contract for both.
 //!
-//! In: a [`CallRequest`]. Out: an [`Outcome`], always, within a deadline. What is asked is in docs/BACKEND.md.
+//! In: a [`CallRequest`]. Out: always an [`Outcome`], within a deadline. docs/BACKEND.md describes the calls.
 
 mod http;
 mod signature;
@@ -21,13 +21,13 @@ use crate::{
 pub use http::{HttpBackend, HttpBackendError, http_client};
 pub use worker::WorkerBackend;
 
-/// Somebody who answers questions.
+/// A backend that answers calls.
 pub trait Backend: Send + Sync + 'static {
-    /// Asks; bounded in time and in how many ask at once.
+    /// Makes a call; its time and the number of concurrent calls are limited.
     fn call(&self, request: CallRequest) -> BoxFuture<'_, Outcome>;
 }
 
-/// Where nobody is configured to answer.
+/// The backend if none is configured.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct NoBackend;
 
@@ -41,13 +41,13 @@ impl Backend for NoBackend {
     }
 }
 
-/// A backend, and if it is a worker, that once more: whoever hears the node's reply channel hands it the messages.
+/// A backend; a worker is returned separately, too, because it needs the messages of the node's reply channel.
 pub type Choice = (Arc<dyn Backend>, Option<Arc<WorkerBackend>>);
 
-/// The backend that the configuration names: a worker before a URL before none.
+/// The backend in the configuration: a worker, else a URL, else none.
 ///
 /// # Errors
-/// A URL that is none.
+/// The URL is invalid.
 pub fn choose(config: &config::Backend, layer: &Arc<dyn Layer>, metrics: Metrics) -> Result<Choice, HttpBackendError> {
     match (&config.worker, &config.url) {
         (Some(worker), _) => {
@@ -59,27 +59,27 @@ pub fn choose(config: &config::Backend, layer: &Arc<dyn Layer>, metrics: Metrics
     }
 }
 
-/// How a question ended, for the counters.
+/// The result of a call, for the counters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum CallResult {
-    /// With a status.
+    /// An answer with this status.
     Answered(u16),
-    /// Not in time.
+    /// No answer in time.
     Timeout,
-    /// Nobody took it.
+    /// The call could not be delivered.
     Unreachable,
-    /// The connection broke, or what came was no answer.
+    /// The connection broke, or the answer was malformed.
     Broken,
-    /// The answer is larger than it may be.
+    /// The answer exceeds its limit.
     TooLarge,
-    /// The question is larger than it may be.
+    /// The request exceeds its limit.
     RequestTooLarge,
-    /// Too many wait already.
+    /// Too many calls wait already.
     Overload,
 }
 
 impl CallResult {
-    /// The metric label.
+    /// The label in the metric.
     const fn label(self) -> &'static str {
         match self {
             Self::Answered(200..=299) => "2xx",

@@ -1,8 +1,8 @@
-//! Questions over HTTP: `POST <url>/<action>` with a JSON body; see docs/BACKEND.md for the contract.
+//! Calls over HTTP: `POST <url>/<action>` with a JSON body; see docs/BACKEND.md for the contract.
 //!
-//! In: a [`CallRequest`]. Out: the status and the body, or why there are none. A question may have been carried out unless
-//! it certainly never left the node, so only an idempotent one is asked again after that. It follows no redirect, uses no
-//! proxy and never logs what is asked.
+//! In: a [`CallRequest`]. Out: the status and the body, or the reason of the failure. Unless a request certainly never
+//! left the node, Django may have executed it, so only an idempotent call is then retried. It follows no redirect, uses
+//! no proxy and never logs a request's content.
 
 use std::{
     sync::Arc,
@@ -30,26 +30,27 @@ use crate::{
     warn_bounded,
 };
 
-/// Largest body of an answer, in bytes.
+/// Maximum size of an answer's body, in bytes.
 const MAX_ANSWER: usize = 1 << 20;
 
-/// Deadline of a connection; a backend in the same network needs a thousandth of it.
+/// Deadline for connecting; a backend in the same network needs a thousandth of that.
 const CONNECT: Duration = Duration::from_secs(2);
 
-/// Django's servers close idle connections after a few seconds (gunicorn: 2 s); one that is closed as we write is a failure.
+/// Django's servers close idle connections after a few seconds (gunicorn: 2 s), and a connection closed during a write
+/// fails.
 const KEEP_IDLE: Duration = Duration::from_millis(1500);
 
-/// Before the second try.
+/// The pause before the second try.
 const PAUSE: Duration = Duration::from_millis(50);
 
-/// Why there is no backend.
+/// Why creating the backend failed.
 #[derive(Debug, thiserror::Error)]
 pub enum HttpBackendError {
-    /// The URL.
+    /// The URL is not usable.
     #[error("backend.url: {0}")]
     Url(String),
-    /// The client.
-    #[error("the HTTP client cannot be made: {0}")]
+    /// The HTTP client.
+    #[error("the HTTP client cannot be created: {0}")]
     Client(#[from] reqwest::Error),
 }
 
@@ -65,11 +66,11 @@ struct Shared {
     turns: Turns,
     max_request: usize,
     metrics: Metrics,
-    /// Where connections live: they outlast the worker that opened them.
+    /// The runtime of the connections, which outlive the worker that opened them.
     runtime: Handle,
 }
 
-/// What is asked.
+/// The body of a request.
 #[derive(Serialize)]
 struct Body<'a> {
     action: &'a str,
@@ -86,20 +87,20 @@ struct Question<'a> {
     key: &'a str,
 }
 
-/// Why a try brought nothing.
+/// Why a try failed.
 struct Failure {
     ending: CallResult,
     reason: String,
-    /// The backend certainly has not seen it.
+    /// The backend certainly did not receive the request.
     unsent: bool,
 }
 
-/// A client for HTTP and, with the roots that browsers trust, HTTPS.
+/// A client for HTTP and for HTTPS, with the root certificates of browsers.
 ///
 /// # Errors
-/// When the TLS library cannot be set up.
+/// The TLS library cannot be set up.
 pub fn http_client() -> reqwest::Result<Client> {
-    // Where the program has chosen a provider already, that one stays.
+    // If the program has chosen a provider already, that one stays.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let roots = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
     let tls = ClientConfig::builder().with_root_certificates(roots).with_no_client_auth();
@@ -116,14 +117,14 @@ pub fn http_client() -> reqwest::Result<Client> {
 }
 
 impl HttpBackend {
-    /// The backend at `url`. Connections live on the runtime of the caller.
+    /// The backend at `url`. Connections run on the caller's runtime.
     ///
     /// # Errors
-    /// A URL that is none.
+    /// The URL is invalid.
     pub fn new(config: &config::Backend, url: &str, metrics: Metrics) -> Result<Self, HttpBackendError> {
         let url = Url::parse(url).map_err(|error| HttpBackendError::Url(error.to_string()))?;
         if url.cannot_be_a_base() {
-            return Err(HttpBackendError::Url("no action can be added to it".to_owned()));
+            return Err(HttpBackendError::Url("the URL cannot have a path".to_owned()));
         }
         Ok(Self(Arc::new(Shared {
             client: http_client()?,
@@ -170,7 +171,7 @@ impl Shared {
     }
 
     async fn asked(&self, request: CallRequest, deadline: Instant) -> Result<(u16, Value), Failure> {
-        // Written before it waits: its bytes take less than what they were made of.
+        // Encoded before waiting: the bytes take less memory than the values.
         let body = self.body(&request)?;
         let (action, idempotent) = (Arc::clone(&request.action), request.idempotent);
         drop(request);
@@ -191,7 +192,7 @@ impl Shared {
             Ok(_) => false,
             Err(failure) => failure.unsent || (idempotent && failure.ending == CallResult::Broken),
         };
-        // Where no time is left for a second try, the first says more than a timeout would.
+        // Without time for a second try, the first error is more useful than a timeout.
         if !again || Instant::now() + PAUSE >= deadline {
             return first;
         }
@@ -211,7 +212,7 @@ impl Shared {
             Ok(body) => Ok(body.into()),
             Err(WriteError::TooLarge(limit)) => Err(Failure {
                 ending: CallResult::RequestTooLarge,
-                reason: format!("the question is larger than {limit} bytes (backend.max_request)"),
+                reason: format!("the request is larger than {limit} bytes (backend.max_request)"),
                 unsent: true,
             }),
             Err(WriteError::Invalid(reason)) => Err(broken(reason)),
@@ -235,7 +236,7 @@ impl Shared {
     }
 }
 
-/// The body as data; null where it is no JSON.
+/// The decoded body; null if it is not valid JSON.
 async fn body_of(mut response: Response) -> Result<Value, Failure> {
     let mut body = Vec::new();
     while let Some(chunk) = response.chunk().await.map_err(|error| failure(&error))? {
@@ -252,7 +253,7 @@ fn broken(reason: String) -> Failure {
     Failure { ending: CallResult::Broken, reason, unsent: false }
 }
 
-/// The innermost reason says most, and none repeats the URL.
+/// The innermost reason is the most precise; none contains the URL.
 fn failure(error: &reqwest::Error) -> Failure {
     let mut innermost: &dyn std::error::Error = error;
     while let Some(source) = innermost.source() {

@@ -1,4 +1,4 @@
-//! How a request shows that it comes from a node.
+//! The signature that proves that a request comes from a node.
 
 use std::fmt::Write as _;
 

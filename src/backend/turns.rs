@@ -1,20 +1,20 @@
-//! How many questions are asked at once, and how many may wait for their turn.
+//! Limits the number of concurrent calls, and of calls that wait for their turn.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use tokio::sync::{Semaphore, SemaphorePermit};
 
-/// For each question being asked, this many may wait.
+/// For each running call, this many may wait.
 const WAITING_PER_TURN: usize = 16;
 
-/// Turns, handed out in the order of asking.
+/// Turns, granted in order of request.
 pub(super) struct Turns {
     turns: Semaphore,
     waiting: AtomicUsize,
     most_waiting: usize,
 }
 
-/// Too many wait already.
+/// Too many calls wait already.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct TooMany;
 
@@ -28,7 +28,7 @@ impl Turns {
         }
     }
 
-    /// Waits for a turn, which ends when the permit is dropped. Whoever stops waiting makes room.
+    /// Waits for a turn, which ends when the permit is dropped. A dropped wait frees its place.
     pub async fn take(&self) -> Result<SemaphorePermit<'_>, TooMany> {
         if let Ok(turn) = self.turns.try_acquire() {
             return Ok(turn);
@@ -60,7 +60,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn the_queue_is_bounded_and_whoever_gives_up_leaves_it() {
+    async fn the_queue_is_bounded_and_a_dropped_wait_leaves_it() {
         let turns = Turns::new(1);
         let turn = turns.take().await.unwrap();
         let mut queue: Vec<_> = (0..WAITING_PER_TURN).map(|_| Box::pin(turns.take())).collect();

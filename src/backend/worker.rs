@@ -1,7 +1,7 @@
-//! Questions to a worker of Channels: one message to its channel, one answer on the node's own.
+//! Calls to a Channels worker: one message to its channel, one answer on the node's reply channel.
 //!
-//! In: a [`CallRequest`], and from the layer whatever arrives on the reply channel. Out: the answer, or why there is none.
-//! A worker that is not running takes no message, so a question to it ends at its deadline.
+//! In: a [`CallRequest`], and messages on the reply channel from the layer. Out: the answer, or the reason of the
+//! failure. If no worker runs, the call ends at its deadline.
 
 use std::{
     collections::HashMap,
@@ -31,10 +31,10 @@ const CALL: &str = "channelgate.call";
 /// The type of the worker's answer.
 const ANSWER: &str = "channelgate.answer";
 
-/// Waits for a status and a body.
+/// Receives a status and a body.
 type Waiter = oneshot::Sender<(u16, Value)>;
 
-/// A worker of Channels.
+/// A backend that is a Channels worker.
 pub struct WorkerBackend {
     layer: Arc<dyn Layer>,
     worker: String,
@@ -45,7 +45,7 @@ pub struct WorkerBackend {
 }
 
 impl WorkerBackend {
-    /// The worker that listens on the channel `worker`.
+    /// The worker listening on the channel `worker`.
     pub fn new(config: &config::Backend, worker: &str, layer: Arc<dyn Layer>, metrics: Metrics) -> Self {
         Self {
             layer,
@@ -57,15 +57,15 @@ impl WorkerBackend {
         }
     }
 
-    /// Takes a message that arrived on the reply channel; whether it was the answer to an open question.
+    /// Handles a message from the reply channel; returns whether it answered an open call.
     pub fn answered(&self, message: &Value) -> bool {
         let id = message.get("id").and_then(Value::as_str).unwrap_or_default();
         if message.get("type").and_then(Value::as_str) != Some(ANSWER) {
-            warn_bounded!("a message on the reply channel is of no type {ANSWER:?}");
+            warn_bounded!("a message on the reply channel does not have the type {ANSWER:?}");
             return false;
         }
         let Some(waiting) = self.waiting.lock().unwrap_or_else(PoisonError::into_inner).remove(id) else {
-            // Too late, or told twice.
+            // Too late, or a duplicate.
             return false;
         };
         let status = match message.get("status") {
@@ -82,7 +82,7 @@ impl WorkerBackend {
         let _turn = self.turns.take().await.map_err(overload)?;
         let id = uuid::Uuid::new_v4().to_string();
         let no_way_back =
-            || (CallResult::Unreachable, "the channel layer has no way back: a worker needs Redis".to_owned());
+            || (CallResult::Unreachable, "the channel layer has no reply channel: a worker needs Redis".to_owned());
         let reply_channel = self.layer.reply_channel().ok_or_else(no_way_back)?;
         let (sender, answer) = oneshot::channel();
         let _waiting = PendingCall::new(self, &id, sender);
@@ -99,11 +99,11 @@ impl WorkerBackend {
         .into_iter()
         .collect();
         self.layer.send(&self.worker, &message).await.map_err(|error| match error {
-            LayerError::TooLarge(_) => (CallResult::RequestTooLarge, format!("the question: {error}")),
+            LayerError::TooLarge(_) => (CallResult::RequestTooLarge, format!("the request: {error}")),
             error => (CallResult::Unreachable, error.to_string()),
         })?;
         drop(message);
-        answer.await.map_err(|_| (CallResult::Broken, "the question was forgotten".to_owned()))
+        answer.await.map_err(|_| (CallResult::Broken, "the call was dropped".to_owned()))
     }
 }
 
@@ -115,7 +115,7 @@ impl Backend for WorkerBackend {
             let ended = timeout_at(began + time, self.asked(request)).await;
             let late = |_| {
                 let reason =
-                    format!("no answer of a worker on the channel {:?} in {} ms", self.worker, time.as_millis());
+                    format!("no answer from a worker on the channel {:?} in {} ms", self.worker, time.as_millis());
                 Err((CallResult::Timeout, reason))
             };
             let (ending, outcome) = match ended.unwrap_or_else(late) {
@@ -131,7 +131,7 @@ impl Backend for WorkerBackend {
     }
 }
 
-/// Forgets the question when nobody waits any more.
+/// Removes the open call when its caller stops waiting.
 struct PendingCall<'a> {
     backend: &'a WorkerBackend,
     id: Box<str>,

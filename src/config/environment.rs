@@ -166,8 +166,8 @@ mod tests {
             .map(|name| (name, bytes()))
             .into_iter()
             .collect();
-        let told = mistakes(&environment);
-        assert_eq!(told.len(), 2, "{told:?}");
-        assert_eq!(told[0], "environment variable CHANNELGATE_API_KEY: is not UTF-8 text");
+        let found = mistakes(&environment);
+        assert_eq!(found.len(), 2, "{found:?}");
+        assert_eq!(found[0], "environment variable CHANNELGATE_API_KEY: is not UTF-8 text");
     }
 }

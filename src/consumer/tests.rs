@@ -289,7 +289,7 @@ fn a_failed_mapping_names_the_missing_key() {
         ("now('week')", "known: 'iso'"),
     ] {
         let consumer = one(&format!("[consumer.on_event.\"*\"]\nsend = {}\n", toml::Value::from(send)));
-        let Err(MapError::Mapping(told)) = consumer.on_event(&event(json!({"s": "x"}))) else { panic!("{send}") };
-        assert!(told.contains(reason), "{send}: {told}");
+        let Err(MapError::Mapping(error)) = consumer.on_event(&event(json!({"s": "x"}))) else { panic!("{send}") };
+        assert!(error.contains(reason), "{send}: {error}");
     }
 }

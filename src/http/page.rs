@@ -1,10 +1,10 @@
-//! The live page at `/`: the first thing that a new user opens. It connects to each consumer, shows frames and events as
-//! they arrive, emits events of its own and publishes samples.
+//! The live page at `/`: the first thing that a new user opens. It connects to each consumer, shows frames and events
+//! as they arrive, emits events, and publishes samples.
 //!
 //! In: the configuration and, with the embedded layer, a maker of tokens. Out: fixed assets, a JSON description of the
 //! consumers, and `POST /page/token`. The page uses the same connections and the same publish API as every client; for
-//! Socket.IO it has the official client (`page/vendor`), so that what it shows is what browsers see. It never shows a secret:
-//! what [`describe`] does not name does not leave the node.
+//! Socket.IO it has the official client (`page/vendor`), so that what it shows is what browsers see. It never shows a
+//! secret: only the fields that [`describe`] lists leave the node.
 
 mod describe;
 mod hints;
@@ -30,27 +30,27 @@ use super::{
 };
 use crate::config::{AuthMethod, Config};
 
-/// Makes a token for a method and a user, or returns why it cannot.
+/// Creates a token for a method and a user, or returns the reason why not.
 pub type MakeToken = Arc<dyn Fn(AuthMethod, PageUser) -> BoxFuture<'static, Result<String, String>> + Send + Sync>;
 
-/// Makes tokens for the page.
+/// Creates tokens for the page.
 #[derive(Clone)]
 pub struct TokenMaker {
-    /// The methods that it makes tokens for.
+    /// The methods with tokens.
     pub methods: Vec<AuthMethod>,
-    /// Makes one for one of these methods.
+    /// Creates a token for one of these methods.
     pub make: MakeToken,
 }
 
-/// The user that the page wants to be.
+/// The user that the page asks for.
 pub struct PageUser {
     /// The user's id.
     pub id: String,
-    /// What else an access token says: the claims `role` and `name`.
+    /// Further claims of an access token: `role` and `name`.
     pub claims: IndexMap<Box<str>, String>,
 }
 
-/// Own scripts, styles and images and nothing else; sockets to any host, because a proxy may serve them elsewhere.
+/// Only the page's own scripts, styles and images; sockets to any host, because a proxy may serve them elsewhere.
 const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; \
      connect-src 'self' ws: wss:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
@@ -80,7 +80,7 @@ const SCRIPT: &str = "text/javascript; charset=utf-8";
 /// The official Socket.IO client.
 const CLIENT: &str = "/page/vendor/socket.io.esm.min.js";
 
-/// What the page shows and may do; cheap to clone, one for all workers.
+/// The page's data and permissions; cheap to clone, one for all workers.
 #[derive(Clone)]
 pub struct PageData {
     description: Arc<ArcSwap<Bytes>>,
@@ -89,8 +89,8 @@ pub struct PageData {
 }
 
 impl PageData {
-    /// `embedded`: events stay in this process. A `token_maker` makes `POST /page/token` exist; its tokens must open nothing
-    /// but this node.
+    /// `embedded`: events stay in this process. A `token_maker` enables `POST /page/token`; its tokens must be valid on
+    /// this node only.
     pub fn new(config: &Config, embedded: bool, publish: &PublishAccess, token_maker: Option<TokenMaker>) -> Self {
         let description = describe::describe(config, embedded, publish, methods(token_maker.as_ref()));
         let description = Arc::new(ArcSwap::from_pointee(description.to_string().into()));
@@ -98,7 +98,7 @@ impl PageData {
         Self { description, token_maker, body }
     }
 
-    /// Describes another configuration from now on.
+    /// Replaces the described configuration.
     pub fn exchange(&self, config: &Config, embedded: bool, publish: &PublishAccess) {
         let description = describe::describe(config, embedded, publish, methods(self.token_maker.as_ref()));
         self.description.store(Arc::new(description.to_string().into()));
@@ -186,7 +186,7 @@ enum UserId {
     Text(String),
 }
 
-/// Makes a token for any user, so it asks for the key of the publish API.
+/// Creates a token for any user, so it requires the key of the publish API.
 async fn token(
     maker: TokenMaker,
     limits: BodyLimits,
@@ -197,7 +197,7 @@ async fn token(
     if let Some(denied) = publish::refusal(&request, &access.load()) {
         return denied;
     }
-    // A form of another site can send text/plain without asking first.
+    // A form of another site can send text/plain without a preflight.
     if !request.content_type().eq_ignore_ascii_case("application/json") {
         return refusal::error(StatusCode::UNSUPPORTED_MEDIA_TYPE, "send application/json", None);
     }
@@ -225,7 +225,11 @@ async fn token(
         return refusal::error(StatusCode::BAD_REQUEST, "a user id has 1 to 64 bytes", Some("user_id"));
     }
     if !maker.methods.contains(&method) {
-        return refusal::error(StatusCode::BAD_REQUEST, "this node makes no tokens of this kind", Some("method"));
+        return refusal::error(
+            StatusCode::BAD_REQUEST,
+            "this node does not create tokens of this kind",
+            Some("method"),
+        );
     }
     match (maker.make)(method, PageUser { id, claims: claims.given() }).await {
         Ok(token) if method == AuthMethod::Jwt => strict(StatusCode::OK).json(json!({ "jwt": token })),

@@ -1,8 +1,8 @@
-//! The groups of the node, over all its workers: which consumers have members, and on which workers.
+//! The groups of the node, on all workers: the consumers with members, and their workers.
 //!
-//! The map is written on the first join and the last leave of a worker and read once per event. Whether the layer
-//! listens to a group is decided here, under the same lock, so that a leave and a join that cross cannot leave a member
-//! without events.
+//! The map is written on the first join and the last leave of a worker and read once per event. The registry joins and
+//! leaves groups in the layer under the same lock, so that a concurrent leave and join cannot leave a member without
+//! events.
 
 use std::{
     collections::HashMap,
@@ -16,7 +16,7 @@ use crate::{
     sparse::give_back,
 };
 
-/// Workers a node can have: one bit each.
+/// Maximum number of workers: one bit each.
 pub const MAX_WORKERS: usize = 64;
 
 /// One consumer's members of one group, on all workers.
@@ -28,17 +28,18 @@ pub struct AudienceId(pub(crate) u64);
 pub struct GroupAudience {
     /// Its number.
     pub id: AudienceId,
-    /// Whose members they are.
+    /// The consumer of the members.
     pub consumer: ConsumerId,
-    /// The workers that have members, one bit each.
+    /// The workers with members, one bit each.
     pub workers: u64,
 }
 
 struct RegisteredGroup {
     audiences: Vec<GroupAudience>,
-    /// Which of the groups that had this name it is: a join that was asked for before the last leave says nothing of it.
+    /// Identifies this group among earlier ones with the same name: a join requested before the last leave does not
+    /// count.
     epoch: u64,
-    /// The layer has said that events arrive.
+    /// The layer has confirmed that events arrive.
     joined: bool,
 }
 
@@ -59,18 +60,18 @@ impl RegisteredGroups {
 /// The groups of the node.
 pub struct Registry {
     groups: RwLock<RegisteredGroups>,
-    /// On which worker each member with an id is.
+    /// The worker of each member with an id.
     ids: RwLock<HashMap<Arc<str>, usize>>,
     layer: Arc<dyn Layer>,
 }
 
 impl Registry {
-    /// No group yet; `layer` is told of the first join and the last leave.
+    /// An empty registry; it calls `layer` at a group's first join and last leave.
     pub fn new(layer: Arc<dyn Layer>) -> Self {
         Self { groups: RwLock::default(), ids: RwLock::default(), layer }
     }
 
-    /// Says that `worker` has a member of this consumer and group from now on.
+    /// Registers that `worker` now has a member of this consumer and group.
     pub(super) fn interest(&self, group: &GroupName, consumer: ConsumerId, worker: usize) -> AudienceId {
         let mut groups = self.write();
         let number = groups.number();
@@ -86,7 +87,7 @@ impl Registry {
         id
     }
 
-    /// Says that `worker` has no member of this consumer and group any more.
+    /// Registers that `worker` has lost its last member of this consumer and group.
     pub(super) fn no_interest(&self, group: &GroupName, consumer: ConsumerId, worker: usize) {
         let mut groups = self.write();
         let Some(entry) = groups.by_name.get_mut(group) else { return };
@@ -99,18 +100,18 @@ impl Registry {
         if entry.audiences.is_empty() {
             groups.by_name.remove(group);
             give_back(&mut groups.by_name);
-            // Under the lock: a join that comes next must reach the layer after this leave.
+            // Under the lock: the next join must reach the layer after this leave.
             self.layer.leave(group);
         }
     }
 
-    /// Resolves once every event published from then on to `group` comes to this node. Interest must be said before.
+    /// Resolves once this node receives every event published to `group` from then on. Call `interest` first.
     pub(super) async fn joined(&self, group: &GroupName) -> Result<(), LayerError> {
         let epoch = match self.read().by_name.get(group) {
             Some(entry) if !entry.joined => entry.epoch,
-            // Joined: that holds only while its events come.
+            // Joined: valid only while its events arrive.
             Some(_) => return self.layer.outage(Some(group)).map_or(Ok(()), Err),
-            // Left again by the one who asks.
+            // The caller has left it already.
             None => return Ok(()),
         };
         self.layer.join(group).await?;
@@ -122,7 +123,7 @@ impl Registry {
         Ok(())
     }
 
-    /// Gives the audiences of a group to `each`.
+    /// Calls `each` with the audiences of a group.
     pub(super) fn audiences(&self, group: &GroupName, mut each: impl FnMut(GroupAudience)) {
         if let Some(entry) = self.read().by_name.get(group) {
             entry.audiences.iter().copied().for_each(&mut each);
@@ -134,24 +135,24 @@ impl Registry {
         self.read().by_name.contains_key(group)
     }
 
-    /// Groups that have members on this node.
+    /// Number of groups with members on this node.
     pub fn groups(&self) -> usize {
         self.read().by_name.len()
     }
 
-    /// The names of the groups in which consumers that `which` accepts have members on this node.
+    /// The names of groups with members on this node, of consumers that `which` accepts.
     pub fn names(&self, which: impl Fn(ConsumerId) -> bool) -> Vec<GroupName> {
         let groups = self.read();
         let has = |group: &RegisteredGroup| group.audiences.iter().any(|audience| which(audience.consumer));
         groups.by_name.iter().filter(|(_, group)| has(group)).map(|(name, _)| name.clone()).collect()
     }
 
-    /// A member with this id is on this worker.
+    /// Registers that the member with this id is on this worker.
     pub(super) fn name(&self, id: &Arc<str>, worker: usize) {
         self.ids.write().unwrap_or_else(PoisonError::into_inner).insert(Arc::clone(id), worker);
     }
 
-    /// It is no more.
+    /// Removes the id of a member that has left this worker.
     pub(super) fn unname(&self, id: &str, worker: usize) {
         let mut ids = self.ids.write().unwrap_or_else(PoisonError::into_inner);
         if ids.get(id) == Some(&worker) {
@@ -160,7 +161,7 @@ impl Registry {
         }
     }
 
-    /// The worker that has the member with this id.
+    /// The worker of the member with this id.
     pub(super) fn worker_of(&self, id: &str) -> Option<usize> {
         self.ids.read().unwrap_or_else(PoisonError::into_inner).get(id).copied()
     }

@@ -1,9 +1,10 @@
-//! One connection at work, whatever it speaks: carries out what its consumers ask for, in order.
+//! The session of one connection, in any protocol: runs the effects of its consumers in order.
 //!
-//! In: messages, acknowledgements, and the end of the connection. Out: sends through an [`Outlet`], joins and leaves in the
-//! hub, publishes to the layer, calls to the backend. As in Channels, one message is handled at a time: while something is
-//! waited for (a join, a publish, the backend), what comes next from this connection waits, bounded, and other
-//! connections go on. What it keeps meanwhile counts, and is dropped where the node holds too much. It knows no transport.
+//! In: messages, acknowledgements, and the end of the connection. Out: sends through an [`Outlet`], joins and leaves in
+//! the hub, publishes to the layer, calls to the backend. As in Channels, one message is handled at a time: during a
+//! wait (for a join, a publish, the backend), the connection's next messages wait, within limits, and other connections
+//! continue. Waiting messages are counted, and dropped if the node holds too much. The session never depends on a
+//! transport.
 
 mod asks;
 mod identity;
@@ -38,26 +39,26 @@ use crate::{
 
 pub use super::{binding::Binding, effects::Outlet};
 
-/// Messages that may wait before the client is read no further.
+/// Messages that may wait before reading from the client pauses.
 const HOLD_AT: usize = 64;
 
-/// When to look again whether there is room for a message.
+/// The interval of checks for room for a message.
 const ROOM: Duration = Duration::from_millis(5);
 
-/// How long messages are handled whose client has gone: Daphne's `application_close_timeout`.
+/// How long messages of a gone client are still handled: Daphne's `application_close_timeout`.
 const FORGET: Duration = Duration::from_secs(10);
 
-/// Messages that may wait at all: a polling client can send many at once.
+/// Maximum number of waiting messages: a polling client can send many at once.
 const MAX_WAITING: usize = 4096;
 
-/// What is to be done, in order, each for one of the session's parts.
+/// Work in order, each item for one of the session's bindings.
 type Agenda = VecDeque<(usize, Work)>;
 
-/// How it goes on after something that was waited for.
+/// How the session continues after a wait.
 enum After {
-    /// First with this.
+    /// With this work first.
     More(Vec<Work>),
-    /// Not with the rest of the handler.
+    /// Without the rest of the handler.
     End,
 }
 
@@ -67,17 +68,17 @@ pub struct Session {
     outlet: Rc<dyn Outlet>,
     member: RefCell<Option<Rc<Member>>>,
     bindings: Box<[Binding]>,
-    /// There while something is waited for.
+    /// Exists during a wait.
     queue: RefCell<Option<Box<Queue>>>,
     asks: RefCell<Option<Box<Asks>>>,
-    /// Groups that the connection was put into when it came; the rest it joined by its messages.
+    /// Number of groups joined on connect; the connection joined the others by its messages.
     own_groups: Cell<u16>,
-    /// Under which number the connection keeps the permits of its users.
+    /// The number of this session's user permits in its connection.
     attempt: u32,
 }
 
 impl Session {
-    /// A session that is not open yet.
+    /// Creates a session that is not open yet.
     pub fn new(
         services: Rc<WorkerServices>,
         outlet: Rc<dyn Outlet>,
@@ -99,12 +100,12 @@ impl Session {
         Rc::new(session)
     }
 
-    /// The connection as the hub sees it; `None` once it is gone.
+    /// The connection in the hub; `None` once it is gone.
     pub fn member(&self) -> Option<Rc<Member>> {
         self.member.borrow().clone()
     }
 
-    /// The connection is there: the consumers' `on_connect`, then their presence.
+    /// The connection is open: runs the consumers' `on_connect`, then enters presence.
     pub fn opened(self: &Rc<Self>) {
         let mut agenda = Agenda::new();
         for (index, binding) in self.bindings.iter().enumerate() {
@@ -119,15 +120,15 @@ impl Session {
         self.start(agenda, || 0);
     }
 
-    /// The groups that it came for are joined; those it joins from here on are rooms of its own choice, and bounded. To be
-    /// called only where they are joined after the session was made.
+    /// The groups of the connect are joined; all later ones count as rooms, which are limited. Call it only if they are
+    /// joined after the session was created.
     pub fn joined(&self) {
         if let Some(member) = self.member() {
             self.own_groups.set(u16::try_from(member.groups()).unwrap_or(u16::MAX));
         }
     }
 
-    /// A message came; an event with what it was read from.
+    /// Handles a message; for an event `source` is its undecoded text.
     pub fn received(self: &Rc<Self>, incoming: Incoming<'_>, source: Option<&RawEvent>) {
         self.services.metrics.messages.inc();
         let waiting = self.queue.borrow_mut().as_deref_mut().map(|queue| {
@@ -158,12 +159,12 @@ impl Session {
         actix_rt::spawn(Rc::clone(self).go_on(None, Agenda::new()));
     }
 
-    /// An acknowledgement came, with its arguments.
+    /// Handles an acknowledgement with its arguments.
     pub fn acknowledged(self: &Rc<Self>, id: u64, args: Value) {
         self.resolve(id, Outcome::Acknowledged(args));
     }
 
-    /// The connection is gone: nothing reaches it any more, and the consumers' `on_disconnect` runs.
+    /// The connection is gone: it receives nothing any more, and the consumers' `on_disconnect` runs.
     pub fn gone(self: &Rc<Self>) {
         let Some(member) = self.member.borrow_mut().take() else { return };
         self.services.shard.leave_all(&member);
@@ -177,7 +178,7 @@ impl Session {
         self.start(agenda, || 0);
     }
 
-    /// What still waits some time after the client has gone is not handled any more, as Daphne ends a consumer then.
+    /// Drops messages that still wait some time after the client has gone, when Daphne would end the consumer.
     async fn forget(session: Weak<Self>) {
         sleep(FORGET).await;
         let Some(session) = session.upgrade() else { return };
@@ -188,17 +189,17 @@ impl Session {
         session.weigh();
     }
 
-    /// Something that was for the client is lost: it is told, if it asked for that.
+    /// Messages for the client are lost: sends a gap notice, if the client asked for notices.
     pub fn missed(&self, reason: GapReason) {
         let Some(consumer) = self.member().and_then(|member| member.gap_consumer()) else { return };
         let Some(binding) = self.bindings.iter().find(|binding| binding.consumer.id() == consumer) else { return };
         match binding.consumer.gap_notice(reason, None) {
             Ok(notice) => self.outlet.send(&notice),
-            Err(reason) => warn_bounded!("{}: a client is not told of a gap: {reason}", binding.consumer.name()),
+            Err(reason) => warn_bounded!("{}: a gap notice cannot be sent: {reason}", binding.consumer.name()),
         }
     }
 
-    /// Messages that wait to be handled.
+    /// Number of waiting messages.
     pub fn waiting(&self) -> usize {
         self.queue.borrow().as_ref().map_or(0, |queue| queue.len())
     }
@@ -212,7 +213,7 @@ impl Session {
         }
     }
 
-    /// Counts what is kept. Where it is much, the client is read no further for now.
+    /// Counts the kept bytes. Above the limit, reading from the client pauses.
     fn weigh(self: &Rc<Self>) {
         let bytes = self.queue.borrow_mut().as_deref_mut().map_or(0, |queue| {
             let inbox = queue.inbox.clone();
@@ -240,7 +241,7 @@ impl Session {
             any = true;
             self.plan(&mut agenda, index, binding.react(incoming), "a message");
         }
-        // Nobody's: the first consumer says what becomes of such messages.
+        // No consumer handles the message: the first one decides about it.
         if let (false, Some(first)) = (any, self.bindings.first()) {
             self.plan(&mut agenda, 0, first.react(incoming), "a message");
         }
@@ -253,7 +254,7 @@ impl Session {
             let reaction = binding.with_context(|context| binding.consumer.on_disconnect(context));
             self.note(index, &reaction, "on_disconnect");
             if !reaction.effects.is_empty() {
-                // Nothing of it is for the client, and the worker may end with its last connection.
+                // Nothing of this is sent to the client, and the worker may end with its last connection.
                 let context = binding.with_context(Context::clone);
                 self.services.background.start(Arc::clone(&binding.consumer), context, reaction, "on_disconnect");
             }
@@ -272,15 +273,14 @@ impl Session {
             self.services.metrics.refused_message(problem.label());
             let name = self.bindings[index].consumer.name();
             match problem {
-                // Somebody misses events that he asked for, and may not know why.
+                // The client misses events of a room, and may not know why.
                 MessageProblem::Room(_) => warn_bounded!("{name}: {what}: {problem}"),
                 _ => log::debug!("{name}: {what}: {problem}"),
             }
         }
     }
 
-    /// Does what can be done at once; if something is to be waited for, a task goes on with the rest, and what it holds
-    /// counts.
+    /// Runs the work until the first wait; a task then continues with the rest, and its bytes are counted.
     fn start(self: &Rc<Self>, mut agenda: Agenda, bytes: impl FnOnce() -> usize) {
         if let Some(pending) = self.advance(&mut agenda) {
             *self.queue.borrow_mut() = Some(Box::new(Queue::new(bytes(), self.inbox())));
@@ -289,7 +289,7 @@ impl Session {
         }
     }
 
-    /// Works the agenda off up to something that is to be waited for.
+    /// Runs the agenda up to the first wait.
     fn advance(self: &Rc<Self>, agenda: &mut Agenda) -> Option<(usize, Pending)> {
         while let Some((index, work)) = agenda.pop_front() {
             if let Some(pending) = self.at_once(index, work) {
@@ -303,7 +303,7 @@ impl Session {
         let stop = self.queue.borrow().as_ref().map(|queue| Rc::clone(&queue.stop)).unwrap_or_default();
         loop {
             while let Some((index, pending)) = next {
-                // What changes who is counted or present is not left in the middle.
+                // Changes of user counts and presence are not interrupted.
                 let can_stop = pending.can_stop();
                 tokio::select! {
                     after = self.in_time(index, pending) => match after {
@@ -351,7 +351,7 @@ impl Session {
         match message {
             Buffered::Text(text) => self.react(Incoming::Text(&text)),
             Buffered::Binary(bytes) => self.react(Incoming::Binary(&bytes)),
-            // It was read when it came, and read well.
+            // Decoding already succeeded on arrival.
             Buffered::Event { source, ack } => source.read().map_or_else(
                 |_| Agenda::new(),
                 |(name, args)| self.react(Incoming::Event { name: &name, args: &Arc::new(args), ack }),

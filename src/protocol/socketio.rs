@@ -1,7 +1,7 @@
 //! Socket.IO 5: namespaces over an Engine.IO session.
 //!
-//! In: messages of the session. Out: for each namespace that the client connects to, a session of the consumers that serve
-//! it; a refusal, if none of them admits the client. What breaks the protocol ends the Engine.IO session, as in the
+//! In: messages of the session. Out: for each namespace that the client connects to, a session of its consumers; or a
+//! refusal, if no consumer admits the client. A violation of the protocol ends the Engine.IO session, as in the
 //! reference server.
 
 mod outlet;
@@ -32,7 +32,7 @@ use crate::{
     socket::{Held, close::CloseCode},
 };
 
-/// Attempts to connect that one client may have under way.
+/// Maximum number of a client's concurrent attempts to connect.
 const MAX_PENDING: u32 = 16;
 
 /// The namespaces of one Engine.IO session.
@@ -43,20 +43,20 @@ pub struct SocketIoNamespaces {
     route: Value,
     unfinished: RefCell<Option<Box<Unfinished>>>,
     connected: RefCell<Vec<ConnectedNamespace>>,
-    /// How often the client has asked to be connected, so that each attempt is known from the others.
+    /// Number of attempts to connect so far, which identifies each attempt.
     attempts: Cell<u32>,
-    /// Attempts whose outcome is not known yet.
+    /// Number of attempts without an outcome yet.
     pending: Cell<u32>,
 }
 
-/// A packet whose attachments are still to come.
+/// A packet that still needs attachments.
 struct Unfinished {
     decoder: PacketDecoder,
     bytes: usize,
     held: Held,
 }
 
-/// A namespace that the client is connected to, or about to be.
+/// A namespace that the client is connected to, or is connecting to.
 struct ConnectedNamespace {
     name: Arc<str>,
     attempt: u32,
@@ -64,10 +64,10 @@ struct ConnectedNamespace {
 }
 
 impl SocketIoNamespaces {
-    /// For a session whose client is connected to nothing yet.
+    /// The state before the client connects to a namespace.
     ///
     /// # Errors
-    /// More of the request would be kept than may be kept.
+    /// The request's head exceeds the limit of the state.
     pub fn new(
         admission: &Rc<Admission>,
         endpoint: &Arc<Endpoint>,
@@ -90,7 +90,7 @@ impl SocketIoNamespaces {
         }))
     }
 
-    /// Reads a message of so many bytes: a packet, a part of one, or the rest of one.
+    /// Decodes a message of `bytes` bytes: a packet, or a part of a packet.
     fn decode(
         self: &Rc<Self>,
         engine: &Rc<EngineSession>,
@@ -138,7 +138,7 @@ impl SocketIoNamespaces {
         }
     }
 
-    /// The session of a namespace; a packet for one that the client is not connected to ends everything.
+    /// The session of a namespace; a packet for a namespace that is not connected ends the Engine.IO session.
     fn connected(&self, engine: &EngineSession, namespace: &str) -> Option<Rc<Session>> {
         let connected = self.connected.borrow();
         let session = connected.iter().find(|entry| *entry.name == *namespace).and_then(|entry| entry.session.clone());
@@ -168,7 +168,7 @@ impl SocketIoNamespaces {
             engine.fail("connected_twice", CloseCode::PROTOCOL_ERROR, "the namespace is connected already");
             return;
         }
-        // One that comes and goes before it is known who it is costs a look at its token each time.
+        // Every attempt costs an authentication, even if the client leaves before it ends.
         if self.pending.get() >= MAX_PENDING {
             drop(connected);
             engine.fail("too_many_connects", CloseCode::POLICY_VIOLATION, "too many attempts to connect at once");
@@ -182,7 +182,7 @@ impl SocketIoNamespaces {
         connected.push(ConnectedNamespace { name: Arc::clone(&served.name), attempt, session: None });
         drop(connected);
         let work = Rc::clone(self).enter(Rc::clone(engine), Arc::clone(served), attempt, auth);
-        // Apart, so that it takes no memory while nothing is connected.
+        // In a task of its own, so that it takes no memory while no namespace is connected.
         actix_rt::spawn(work);
     }
 
@@ -198,7 +198,7 @@ impl SocketIoNamespaces {
         }
         self.pending.set(self.pending.get() - 1);
         if !self.is_waited_for(&namespace.name, attempt) || !engine.connection().is_open() {
-            // The client has left meanwhile; a join without its session is undone.
+            // The client has left meanwhile; joins without a session are undone.
             if let Ok((member, _)) = let_in {
                 self.admission.services.shard.leave_all(&member);
             }
@@ -213,7 +213,7 @@ impl SocketIoNamespaces {
                 for entry in self.connected.borrow_mut().iter_mut().filter(|entry| entry.attempt == attempt) {
                     entry.session = Some(Rc::clone(&session));
                 }
-                // First the word that it is connected, then, in the same breath, everything that is published.
+                // First the packet that confirms the connect, and without a pause between them the published events.
                 engine.send(&packet::connected(&namespace.name, &id));
                 self.admission.services.shard.start_receiving(&member);
                 session.opened();
@@ -229,7 +229,7 @@ impl SocketIoNamespaces {
         self.connected.borrow().iter().any(|entry| *entry.name == *namespace && entry.attempt == attempt)
     }
 
-    /// Takes a namespace away; its session, if the client was connected.
+    /// Removes a namespace; returns its session, if the client was connected.
     fn remove(&self, engine: &EngineSession, namespace: &str) -> Option<Rc<Session>> {
         let mut connected = self.connected.borrow_mut();
         let at = connected.iter().position(|entry| *entry.name == *namespace)?;
@@ -267,7 +267,7 @@ impl MessageHandler for SocketIoNamespaces {
 
     fn farewell(&self, session: &EngineSession) {
         for entry in self.connected.borrow().iter().filter(|entry| entry.session.is_some()) {
-            // Also to a client that is behind: without it, it would come back.
+            // Slow clients get it, too: without it, they would reconnect.
             session.connection().send_last(&packet::disconnect(&entry.name));
         }
     }

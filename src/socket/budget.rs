@@ -1,7 +1,7 @@
-//! A kind of bytes that all clients of a worker hold together, and whether it is too much for the node.
+//! Counts bytes that all clients of a worker hold together, and detects when the node's total exceeds its limit.
 //!
-//! In: bytes that come to be held, or are no more, and what holds them. Out: the gauge of the node, exact to a lump per
-//! worker, and the word that some of it must go. Nothing here is touched by what holds nothing.
+//! In: added and released bytes, and their holders. Out: the node's gauge, exact to one lump per worker, and whether
+//! some bytes must be released. Connections that hold no bytes cost nothing here.
 
 use std::{
     cell::{Cell, RefCell},
@@ -11,19 +11,19 @@ use std::{
 use prometheus_client::metrics::gauge::Gauge;
 use slab::Slab;
 
-/// What a worker keeps to itself before it tells the node.
+/// Bytes that may change before a worker updates the node's gauge.
 const LUMP: usize = 64 << 10;
 
-/// Of the limit, in percent, what is left when enough has gone.
+/// Percentage of the limit that remains after relief.
 const RELIEVED: usize = 90;
 
-/// The bytes of one worker, beside those of the node, and the list of those that hold them.
+/// The bytes of one worker, the node's total, and the list of holders.
 pub struct Budget<T> {
-    /// Of the node.
+    /// The node's total.
     gauge: Gauge<i64, AtomicI64>,
-    /// Of the node; 0 is none.
+    /// The node's limit; 0: no limit.
     limit: usize,
-    /// The worker's even part of it: below that it takes nothing away for what others hold.
+    /// The worker's even share: below it the worker releases nothing because of others.
     share: usize,
     used: Cell<usize>,
     reported: Cell<usize>,
@@ -62,17 +62,17 @@ impl<T: Clone> Budget<T> {
         }
     }
 
-    /// Tells the node, and looks whether all of it is too much.
+    /// Updates the node's gauge, and checks the total.
     pub(super) fn report(&self) {
-        let (own, told) = (self.used.get(), self.reported.replace(self.used.get()));
+        let (own, reported) = (self.used.get(), self.reported.replace(self.used.get()));
         let signed = |bytes: usize| i64::try_from(bytes).unwrap_or(i64::MAX);
-        if own != told {
-            self.gauge.inc_by(signed(own) - signed(told));
+        if own != reported {
+            self.gauge.inc_by(signed(own) - signed(reported));
         }
         self.over.set(self.is_over());
     }
 
-    /// Whether it is too much for the node, and some of it is the worker's.
+    /// Whether the node's total exceeds its limit, and the worker exceeds its share.
     pub(super) fn is_over(&self) -> bool {
         self.limit > 0 && self.used.get() > self.share && self.total() > self.limit
     }
@@ -81,12 +81,12 @@ impl<T: Clone> Budget<T> {
         usize::try_from(self.gauge.get()).unwrap_or(0)
     }
 
-    /// Whether the worker has to let some of it go. Once asked for, not again before more has come.
+    /// Whether the worker must release some bytes. True once, and again only after more bytes were added.
     pub(super) fn take_over(&self) -> bool {
         self.over.replace(false)
     }
 
-    /// Whether enough has gone.
+    /// Whether enough was released.
     pub(super) fn is_relieved(&self) -> bool {
         self.report();
         self.over.set(false);
@@ -94,12 +94,12 @@ impl<T: Clone> Budget<T> {
         self.total() <= part(self.limit) || self.used.get() <= part(self.share)
     }
 
-    /// Something holds bytes; gives the number under which it is listed.
+    /// Adds a holder; returns its number.
     pub(super) fn enter(&self, holder: T) -> usize {
         self.holders.borrow_mut().insert(holder)
     }
 
-    /// Changes what is listed under a number.
+    /// Changes the holder with this number.
     pub(super) fn change(&self, number: usize, change: impl FnOnce(&mut T)) {
         if let Some(holder) = self.holders.borrow_mut().get_mut(number) {
             change(holder);
@@ -115,7 +115,7 @@ impl<T: Clone> Budget<T> {
         holder
     }
 
-    /// Those that hold something, with their numbers.
+    /// All holders, with their numbers.
     pub(super) fn holders(&self) -> Vec<(usize, T)> {
         self.holders.borrow().iter().map(|(number, holder)| (number, holder.clone())).collect()
     }

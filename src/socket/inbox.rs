@@ -1,9 +1,9 @@
-//! What has arrived of messages that are not handled yet, of all clients of a worker: how much it is, and how long it waits.
+//! Bytes of unhandled messages from all clients of a worker: how many there are, and how long they wait.
 //!
-//! In: a message that is to go on, and what a session keeps until it is handled ([`Held`], which gives everything back when
-//! it is dropped). Out: those that have to go, because the node holds too much (the greediest first) or because a message
-//! does not end in time. A message that is whole in one read and handled at once is not seen here. `Connections` closes
-//! connections; this file does not.
+//! In: incomplete messages, and messages that a session keeps until it handles them ([`Held`], which releases its bytes
+//! on drop). Out: the holders that must release their bytes, because the node holds too much (the largest first) or
+//! because a message exceeds its time. It never sees a message that arrives in one read and is handled at once.
+//! `Connections` closes connections; this file does not.
 
 use std::{
     cell::Cell,
@@ -14,37 +14,37 @@ use std::{
 use super::budget::Budget;
 use crate::{config, telemetry::Metrics};
 
-/// Keeps messages that are whole until they are handled.
+/// Keeps complete messages until they are handled.
 pub trait Keeper {
-    /// The node holds too much: what is kept is dropped, and its connection ends.
+    /// The node holds too much: drops the kept messages and ends the connection.
     fn let_go(&self);
 }
 
-/// Who holds bytes.
+/// The holder of bytes.
 #[derive(Clone)]
 pub(super) enum Holder {
-    /// The connection at this index in `Connections`, whose message began in this second.
+    /// The connection at this index in `Connections`; its message began in this second.
     Began { index: u32, since: u32 },
     /// A session, which may outlive its connection.
     Keeps(Weak<dyn Keeper>),
 }
 
-/// What one of them holds.
+/// The bytes of one holder.
 #[derive(Clone)]
 pub(super) struct Portion {
     pub holder: Holder,
     pub bytes: usize,
-    /// What counts no more and is there until its connection's next turn.
+    /// Bytes that no longer count, but stay in memory until the connection's next turn.
     leaving: usize,
 }
 
-/// The messages of one worker that have begun.
+/// The unhandled messages of one worker.
 pub struct Inbox {
     portions: Budget<Portion>,
     leaving: Cell<usize>,
-    /// Bytes that one session may keep before its client is read no further.
+    /// Bytes that one session may keep before reading from its client pauses.
     max_kept: usize,
-    /// Seconds that a message may take; 0 is no limit.
+    /// Seconds that a message may take; 0: no limit.
     timeout: u32,
 }
 
@@ -59,13 +59,13 @@ impl Inbox {
         }
     }
 
-    /// Tells the node how much it is; whether some of it has to go.
+    /// Updates the node's total; returns whether the worker must release some bytes.
     pub(super) fn must_shrink(&self) -> bool {
         self.portions.report();
         self.portions.take_over()
     }
 
-    /// Whether what came last was too much.
+    /// Whether the latest bytes exceeded the limit.
     pub(super) fn take_over(&self) -> bool {
         self.portions.take_over()
     }
@@ -74,17 +74,17 @@ impl Inbox {
         self.portions.is_relieved()
     }
 
-    /// Those that hold something, the greediest first.
+    /// All holders, the largest first.
     pub(super) fn greediest(&self) -> Vec<(usize, Portion)> {
         let mut portions = self.portions.holders();
         portions.sort_by_key(|(_, portion)| Reverse(portion.bytes));
         portions
     }
 
-    /// Those whose time is over.
+    /// The holders with an overdue message.
     pub(super) fn late(&self, now: u32) -> Vec<(usize, Portion)> {
         let mut portions = self.portions.holders();
-        // The clock of seconds may have been a second old when it began.
+        // The recorded start may be up to a second early, so the comparison is strict.
         portions.retain(|(_, portion)| match portion.holder {
             Holder::Began { since, .. } => self.timeout > 0 && now.saturating_sub(since) > self.timeout,
             Holder::Keeps(_) => false,
@@ -92,7 +92,7 @@ impl Inbox {
         portions
     }
 
-    /// It began only now: until now the node did not read.
+    /// Restarts a message's time, because the node had paused reading.
     pub(super) fn renew(&self, number: usize, now: u32) {
         self.portions.change(number, |portion| {
             if let Holder::Began { since, .. } = &mut portion.holder {
@@ -101,7 +101,7 @@ impl Inbox {
         });
     }
 
-    /// Its connection lets it go at its next turn, so it counts no more.
+    /// Stops counting bytes that the connection drops at its next turn.
     pub(super) fn forget(&self, number: usize) {
         self.portions.change(number, |portion| {
             let bytes = std::mem::take(&mut portion.bytes);
@@ -111,28 +111,28 @@ impl Inbox {
         });
     }
 
-    /// Bytes that one session may keep before its client is read no further.
+    /// Bytes that one session may keep before reading from its client pauses.
     pub fn max_kept(&self) -> usize {
         self.max_kept
     }
 
-    /// Whether some of what was forgotten is still there: until it is not, what has begun is not to grow.
+    /// Whether bytes that no longer count are still in memory: until they are gone, incomplete messages must not grow.
     pub(super) fn is_clearing(&self) -> bool {
         self.leaving.get() > 0
     }
 
-    /// Whether another message can be read: its values may take many times its bytes.
+    /// Whether another message can be decoded: its values may take many times its bytes.
     pub fn has_room(&self) -> bool {
         !self.is_clearing() && !self.portions.is_over()
     }
 
-    /// A session keeps messages, and may outlive its connection.
+    /// Counts the messages that a session keeps; the session may outlive its connection.
     pub fn keep(self: &Rc<Self>, keeper: Weak<dyn Keeper>) -> Held {
         Held::new(self, Holder::Keeps(keeper))
     }
 }
 
-/// Bytes of one client. They count until this is dropped.
+/// Bytes of one client. They count until the value is dropped.
 pub struct Held {
     inbox: Rc<Inbox>,
     number: usize,
@@ -144,7 +144,7 @@ impl Held {
         Self { inbox: Rc::clone(inbox), number }
     }
 
-    /// Sets how many there are now.
+    /// Sets their current number.
     pub fn set(&self, bytes: usize) {
         let portions = &self.inbox.portions;
         let mut before = bytes;
@@ -156,7 +156,7 @@ impl Held {
         }
     }
 
-    /// Another message, which began in this second.
+    /// Starts another message in this second.
     pub(super) fn restart(&self, now: u32) {
         self.inbox.renew(self.number, now);
     }
@@ -186,7 +186,7 @@ mod tests {
     }
 
     #[test]
-    fn the_greediest_go_until_it_is_enough_and_nothing_is_left_of_what_is_dropped() {
+    fn the_largest_holders_are_dropped_first_and_completely() {
         let metrics = Metrics::new();
         let inbox = inbox(1000, &metrics);
         let began = |index| Held::new(&inbox, Holder::Began { index, since: 0 });
@@ -213,7 +213,7 @@ mod tests {
     }
 
     #[test]
-    fn a_message_is_late_when_its_time_is_over_however_it_grows() {
+    fn a_message_is_late_after_its_time_even_if_it_grows() {
         let metrics = Metrics::new();
         let inbox = inbox(1000, &metrics);
         let held = Held::new(&inbox, Holder::Began { index: 7, since: 10 });

@@ -79,7 +79,7 @@ async fn a_call_that_is_too_large_is_not_sent() {
     // Eighteen characters each in JSON.
     let data = Value::List(vec![Value::Float(1e15); 100]);
     let said = reason(backend.call(channelgate::consumer::CallRequest { data, ..request() }).await);
-    assert_eq!(said, "the question is larger than 1000 bytes (backend.max_request)");
+    assert_eq!(said, "the request is larger than 1000 bytes (backend.max_request)");
     assert_eq!((server.count(), counted(&metrics, "request_too_large")), (0, 1));
     let data = Value::List(vec![Value::Float(1e15); 10]);
     let small = backend.call(channelgate::consumer::CallRequest { data, ..request() }).await;

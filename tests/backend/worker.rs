@@ -130,7 +130,7 @@ async fn a_missing_worker_is_a_timeout_and_a_closed_layer_fails_at_once() {
     let config = config::Backend { timeout: config::Span::millis(100), ..settings() };
     let (backend, mut messages, metrics) = worker(&config);
     let Outcome::Failed(reason) = backend.call(request()).await else { panic!() };
-    assert_eq!(reason, "no answer of a worker on the channel \"worker\" in 100 ms");
+    assert_eq!(reason, "no answer from a worker on the channel \"worker\" in 100 ms");
     let (_, message) = messages.recv().await.unwrap();
     assert!(!backend.answered(&answer(message.get("id").unwrap(), None, "late")));
     drop(messages);

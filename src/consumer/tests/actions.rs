@@ -96,7 +96,7 @@ fn several_rooms_share_one_event() {
 }
 
 /// Effects as short text.
-pub(super) fn told(reaction: &Reaction) -> Vec<String> {
+pub(super) fn effects(reaction: &Reaction) -> Vec<String> {
     reaction.effects.iter().map(say).collect()
 }
 
@@ -158,7 +158,7 @@ fn the_keys_of_a_step_run_in_order() {
     let reaction = hear(&chat, &ann(), "go", json!([1]));
     assert_eq!(reaction.problem, None);
     assert_eq!(
-        told(&reaction),
+        effects(&reaction),
         [
             r#"set {"n":2}"#,
             "leave old",
@@ -187,7 +187,7 @@ fn a_failed_handler_does_nothing_and_sends_nothing() {
         "[consumer.on_message.join]\njoin = 'session:{{ args[0] }}'\nack = 'true'\nothers = { event = 'joined', data = 'args[0]' }\n",
     );
     assert_eq!(
-        told(&hear(&chat, &ann(), "join", json!(["7"]))),
+        effects(&hear(&chat, &ann(), "join", json!(["7"]))),
         ["join session.7", "435[true]", r#"to session.7 but "socket-1": ["joined","7"]"#]
     );
     for malformed in [json!([]), json!([null]), json!([{}]), json!([""]), json!([1.5])] {
@@ -212,20 +212,20 @@ fn clients_may_name_only_permitted_rooms() {
          [consumer.on_message.leave_room]\nleave = '{{ args[0] }}'\nallow = 'ticket_<int>'\n\
          [consumer.on_message.mixed]\njoin = ['lobby', 'ticket_{{ args[0] }}']\nallow = 'ticket_<int>'\n",
     );
-    assert_eq!(told(&hear(&chat, &ann(), "join_room", json!(["work_order_12"]))), ["join work_order_12"]);
+    assert_eq!(effects(&hear(&chat, &ann(), "join_room", json!(["work_order_12"]))), ["join work_order_12"]);
     for room in ["user_7", "role_admin", "admin_room", "work_order_", "work_order_1x", "ticket_-1", "namespace.main"] {
         let reaction = hear(&chat, &ann(), "join_room", json!([room]));
-        assert_eq!(told(&reaction), [r#"42["error",{"message":"Not allowed"}]"#], "{room}");
+        assert_eq!(effects(&reaction), [r#"42["error",{"message":"Not allowed"}]"#], "{room}");
         assert_eq!(reaction.problem, Some(MessageProblem::Denied), "{room}");
         assert_eq!(hear(&chat, &ann(), "typing", json!([{"room": room}])).effects, [], "{room}");
         assert_eq!(hear(&chat, &ann(), "leave_room", json!([room])).effects, [], "{room}");
     }
     assert_eq!(
-        told(&hear(&chat, &ann(), "typing", json!([{"room": "work_order_1"}]))),
+        effects(&hear(&chat, &ann(), "typing", json!([{"room": "work_order_1"}]))),
         [r#"to work_order_1 but "socket-1": ["typing",7]"#]
     );
-    assert_eq!(told(&hear(&chat, &ann(), "leave_room", json!(["ticket_3"]))), ["leave ticket_3"]);
-    assert_eq!(told(&hear(&chat, &ann(), "mixed", json!([3]))), ["join lobby ticket_3"]);
+    assert_eq!(effects(&hear(&chat, &ann(), "leave_room", json!(["ticket_3"]))), ["leave ticket_3"]);
+    assert_eq!(effects(&hear(&chat, &ann(), "mixed", json!([3]))), ["join lobby ticket_3"]);
     assert_eq!(hear(&chat, &ann(), "mixed", json!(["x"])).problem, Some(MessageProblem::Denied));
 }
 
@@ -240,7 +240,7 @@ fn a_client_that_sends_too_fast_is_stopped_and_informed() {
         let args = Arc::new(value(json!([])));
         let event = Incoming::Event { name, args: &args, ack: None };
         let reaction = chat.on_message(&ann(), event, &mut limits, now + Duration::from_secs(seconds));
-        (told(&reaction), reaction.problem)
+        (effects(&reaction), reaction.problem)
     };
     let said = (vec![r#"42["said"]"#.to_owned()], None);
     let limited = (vec![r#"42["error","slow down"]"#.to_owned()], Some(MessageProblem::Limited));
@@ -328,7 +328,7 @@ fn plain_consumers_do_the_same_with_json_frames() {
     assert!(plain.needs_context());
     let said = on(&plain, &ann(), Incoming::Text(r#"{"type":"say","room":5}"#));
     assert_eq!(
-        told(&said),
+        effects(&said),
         [
             r#"set {"last":5}"#,
             "join room_5",
@@ -364,11 +364,11 @@ fn opening_and_closing_have_their_own_handlers() {
          [consumer.on_disconnect]\nroom = { to = 'r', event = 'left', data = 'id' }\n[consumer.reject]\nmissing = 'No token'\n",
     );
     let context = Context { auth: value(json!({"token": "x"})), ..ann() };
-    assert_eq!(told(&chat.on_connect(&context)), [r#"42["auth",{"token":"x"}]"#]);
-    assert_eq!(told(&chat.on_online(&context)), [r#"to role_user: ["online",7]"#]);
+    assert_eq!(effects(&chat.on_connect(&context)), [r#"42["auth",{"token":"x"}]"#]);
+    assert_eq!(effects(&chat.on_online(&context)), [r#"to role_user: ["online",7]"#]);
     let facts = Context { user: context.user.clone(), ..Context::default() };
-    assert_eq!(told(&chat.on_offline(&facts)), [r#"set {"a":7}"#, r#"to role_user: ["offline",7]"#]);
-    assert_eq!(told(&chat.on_disconnect(&context)), [r#"to r: ["left","socket-1"]"#]);
+    assert_eq!(effects(&chat.on_offline(&facts)), [r#"set {"a":7}"#, r#"to role_user: ["offline",7]"#]);
+    assert_eq!(effects(&chat.on_disconnect(&context)), [r#"to r: ["left","socket-1"]"#]);
     assert_eq!(chat.presence_member(&context).as_deref(), Some("7"));
     for user in [json!(null), json!({}), json!({"id": null}), json!({"id": ""}), json!({"id": [1]})] {
         assert_eq!(chat.presence_member(&Context { user: value(user), ..Context::default() }), None);
@@ -400,7 +400,7 @@ fn a_context_is_kept_only_if_a_handler_reads_it() {
 fn clients_cannot_forge_messages_between_nodes() {
     let plain = one("[consumer.on_message.p]\npublish = { group = 'g', event = 'message.event' }\n");
     let publish = |event: Json| on(&plain, &ann(), Incoming::Text(&json!({"type": "p", "event": event}).to_string()));
-    assert_eq!(told(&publish(json!({"type": "note", "n": 1}))), [r#"publish g: {"type":"note","n":1}"#]);
+    assert_eq!(effects(&publish(json!({"type": "note", "n": 1}))), [r#"publish g: {"type":"note","n":1}"#]);
     for forged in [json!({"type": "channelgate.emit", "consumer": "x", "event": ["e"]}), json!("text"), json!([1])] {
         assert!(matches!(publish(forged).problem, Some(MessageProblem::Failed(_))));
     }
@@ -419,16 +419,16 @@ fn the_application_of_the_official_suite_is_configuration() {
     assert_eq!((main.name(), main.namespace()), ("/socket.io/", Some("/")));
     assert_eq!((custom.name(), custom.namespace()), ("/socket.io/custom", Some("/custom")));
     let context = Context { auth: value(json!({"token": "123"})), ..Context::default() };
-    assert_eq!(told(&main.on_connect(&context)), [r#"42["auth",{"token":"123"}]"#]);
-    assert_eq!(told(&custom.on_connect(&context)), [r#"42/custom,["auth",{"token":"123"}]"#]);
-    assert_eq!(told(&main.on_connect(&Context::default())), [r#"42["auth",{}]"#]);
+    assert_eq!(effects(&main.on_connect(&context)), [r#"42["auth",{"token":"123"}]"#]);
+    assert_eq!(effects(&custom.on_connect(&context)), [r#"42/custom,["auth",{"token":"123"}]"#]);
+    assert_eq!(effects(&main.on_connect(&Context::default())), [r#"42["auth",{}]"#]);
     let args = json!([1, "2", {"3": [true]}]);
     assert_eq!(
-        told(&hear(custom, &context, "message", args.clone())),
+        effects(&hear(custom, &context, "message", args.clone())),
         [r#"42/custom,["message-back",1,"2",{"3":[true]}]"#]
     );
-    assert_eq!(told(&hear(custom, &context, "message-with-ack", args)), [r#"43/custom,5[1,"2",{"3":[true]}]"#]);
-    assert_eq!(told(&hear(main, &context, "message", json!([]))), [r#"42["message-back"]"#]);
+    assert_eq!(effects(&hear(custom, &context, "message-with-ack", args)), [r#"43/custom,5[1,"2",{"3":[true]}]"#]);
+    assert_eq!(effects(&hear(main, &context, "message", json!([]))), [r#"42["message-back"]"#]);
 }
 
 #[test]
@@ -438,6 +438,6 @@ fn a_missing_requirement_is_denied() {
     );
     for user in [json!(null), json!({}), json!({"role": "user"})] {
         let context = Context { user: value(user), ..Context::default() };
-        assert_eq!(told(&hear(&chat, &context, "go", json!([]))), [r#"42["error","no"]"#]);
+        assert_eq!(effects(&hear(&chat, &context, "go", json!([]))), [r#"42["error","no"]"#]);
     }
 }

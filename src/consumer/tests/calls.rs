@@ -1,7 +1,7 @@
 //! Calls of the backend and questions to the client, and what follows their answers.
 
 use super::{
-    actions::{ann, answer, hear, socketio, then, told},
+    actions::{ann, answer, effects, hear, socketio, then},
     *,
 };
 
@@ -17,7 +17,7 @@ fn a_call_stops_the_handler_until_its_answer() {
     let mut context = ann();
     let asked = hear(&chat, &context, "mark", json!([{"id": 4}]));
     assert_eq!(
-        told(&asked),
+        effects(&asked),
         [r#"set {"asked":4}"#, r#"call mark {"id":4} as {"id":7,"name":"Ann","role":"user"} again"#]
     );
     let Some(Effect::Call { request, .. }) = asked.effects.last() else { panic!() };
@@ -27,17 +27,17 @@ fn a_call_stops_the_handler_until_its_answer() {
     context.vars = vars.clone();
     let after = |outcome| {
         let reaction = chat.resume(&context, then(&asked), outcome);
-        (told(&reaction), reaction.problem)
+        (effects(&reaction), reaction.problem)
     };
     let good = [r#"42["marked",9]"#, r#"42["after",4]"#, r#"435["done"]"#, r#"to r4: ["update",7]"#];
-    let (told, problem) = after(answer(201, json!({"n": 9})));
-    assert_eq!((told, problem), (good.map(str::to_owned).to_vec(), None));
+    let (effects, problem) = after(answer(201, json!({"n": 9})));
+    assert_eq!((effects, problem), (good.map(str::to_owned).to_vec(), None));
     // Any status without success ends the handler.
     assert_eq!(after(answer(404, json!(null))), (vec![r#"42["error","unknown"]"#.to_owned()], None));
     assert_eq!(after(answer(500, json!(null))), (vec![r#"42["error",500]"#.to_owned()], None));
     assert_eq!(after(Outcome::Failed("no time".to_owned())), (vec![r#"42["error",null]"#.to_owned()], None));
-    let (told, problem) = after(answer(200, json!({})));
-    assert_eq!(told, [""; 0]);
+    let (effects, problem) = after(answer(200, json!({})));
+    assert_eq!(effects, [""; 0]);
     assert!(matches!(problem, Some(MessageProblem::Failed(_))));
 }
 
@@ -51,7 +51,7 @@ fn a_call_without_an_error_branch_ends_in_a_problem() {
         assert_eq!(reaction.effects, []);
         assert!(matches!(reaction.problem, Some(MessageProblem::Unanswered(_))));
     }
-    assert_eq!(told(&chat.resume(&ann(), then(&asked), answer(204, json!(null)))), ["join vip", "435[true]"]);
+    assert_eq!(effects(&chat.resume(&ann(), then(&asked), answer(204, json!(null)))), ["join vip", "435[true]"]);
 }
 
 #[test]
@@ -63,9 +63,9 @@ fn calls_nest_and_each_branch_sees_its_own_answer() {
     );
     let one = hear(&chat, &ann(), "go", json!(["x"]));
     let two = chat.resume(&ann(), then(&one), answer(200, json!(1)));
-    assert_eq!(told(&two)[1], r#"call two 1 as {"id":7,"name":"Ann","role":"user"}"#);
+    assert_eq!(effects(&two)[1], r#"call two 1 as {"id":7,"name":"Ann","role":"user"}"#);
     let end = chat.resume(&ann(), then(&two), answer(200, json!(2)));
-    assert_eq!(told(&end), [r#"42["inner",2]"#, r#"42["outer",1]"#, r#"42["last",[1,"x"]]"#]);
+    assert_eq!(effects(&end), [r#"42["inner",2]"#, r#"42["outer",1]"#, r#"42["last",[1,"x"]]"#]);
 }
 
 #[test]
@@ -76,11 +76,11 @@ fn a_client_can_be_asked_and_the_rest_does_not_wait() {
          [[consumer.on_connect]]\nreply = { event = 'welcome' }\n",
     );
     let greeting = chat.on_connect(&ann());
-    assert_eq!(told(&greeting), [r#"ask ["who","socket-1"] for 300ms"#, r#"42["welcome"]"#]);
+    assert_eq!(effects(&greeting), [r#"ask ["who","socket-1"] for 300ms"#, r#"42["welcome"]"#]);
     let Effect::Ask { then, .. } = &greeting.effects[0] else { panic!() };
     let told_name = chat.resume(&ann(), then, Outcome::Acknowledged(value(json!(["Bob"]))));
-    assert_eq!(told(&told_name), [r#"set {"name":"Bob"}"#, r#"42["hello","Bob"]"#]);
-    assert_eq!(told(&chat.resume(&ann(), then, Outcome::Failed("late".to_owned()))), [r#"42["gone","late"]"#]);
+    assert_eq!(effects(&told_name), [r#"set {"name":"Bob"}"#, r#"42["hello","Bob"]"#]);
+    assert_eq!(effects(&chat.resume(&ann(), then, Outcome::Failed("late".to_owned()))), [r#"42["gone","late"]"#]);
 }
 
 #[test]
@@ -92,10 +92,10 @@ fn a_user_is_never_set_from_client_data() {
     assert!(chat.has_on_admit());
     let asked = chat.admit(&ann());
     let admitted = chat.resume(&ann(), then(&asked), answer(200, json!({"id": 7, "active": true, "since": 3})));
-    assert_eq!(told(&admitted), [r#"user {"id":7,"active":true,"since":3}"#, r#"set {"since":3}"#]);
+    assert_eq!(effects(&admitted), [r#"user {"id":7,"active":true,"since":3}"#, r#"set {"since":3}"#]);
     let asleep = chat.resume(&ann(), then(&asked), answer(200, json!({"id": 7, "active": false})));
-    assert_eq!(told(&asleep)[1..], ["refuse Go away"]);
-    assert_eq!(told(&chat.resume(&ann(), then(&asked), answer(404, json!(null)))), ["refuse User not found"]);
+    assert_eq!(effects(&asleep)[1..], ["refuse Go away"]);
+    assert_eq!(effects(&chat.resume(&ann(), then(&asked), answer(404, json!(null)))), ["refuse User not found"]);
     let down = chat.resume(&ann(), then(&asked), Outcome::Failed("down".to_owned()));
     assert!(down.effects.is_empty() && down.problem.is_some());
 }
@@ -108,7 +108,7 @@ fn a_new_token_stops_the_handler_until_it_is_checked() {
     );
     let mut context = Context { claims: value(json!({"role": "user"})), ..ann() };
     let asked = hear(&chat, &context, "refresh", json!([{"token": "t", "x": 5}]));
-    assert_eq!(told(&asked), ["refresh t"]);
+    assert_eq!(effects(&asked), ["refresh t"]);
     let Some(Effect::Refresh { token, denied: Some(denied), failed: None, .. }) = asked.effects.last() else {
         panic!()
     };
@@ -116,10 +116,10 @@ fn a_new_token_stops_the_handler_until_it_is_checked() {
     assert_eq!(super::text(&denied[0]), r#"42["denied","user"]"#);
     chat.renew(&mut context, &value(json!({"id": 7, "role": "chef"})), &value(json!({"role": "cook"})));
     let taken = chat.resume(&context, then(&asked), Outcome::Acknowledged(Value::Null));
-    assert_eq!(told(&taken), [r#"set {"n":1}"#, r#"42["now",["chef","cook",5]]"#]);
+    assert_eq!(effects(&taken), [r#"set {"n":1}"#, r#"42["now",["chef","cook",5]]"#]);
     // A value that is not a token is as bad as an invalid token.
     for args in [json!([{}]), json!([{"token": 7}]), json!([{"token": null}])] {
-        assert_eq!(told(&hear(&chat, &context, "refresh", args)), ["refresh "]);
+        assert_eq!(effects(&hear(&chat, &context, "refresh", args)), ["refresh "]);
     }
 }
 

@@ -1,7 +1,7 @@
 //! The Socket.IO presets against the contracts of the systems that they replace.
 
 use super::{
-    actions::{ann, answer, hear, then, told},
+    actions::{ann, answer, effects, hear, then},
     *,
 };
 
@@ -21,7 +21,7 @@ fn somebody(role: &str) -> Context {
 /// Effects without the time, which is checked to be one.
 fn timeless(reaction: &Reaction) -> Vec<String> {
     assert_eq!(reaction.problem, None);
-    told(reaction).iter().map(|line| without_time(line)).collect()
+    effects(reaction).iter().map(|line| without_time(line)).collect()
 }
 
 fn without_time(line: &str) -> String {
@@ -81,7 +81,7 @@ fn the_tracker_asks_the_backend_for_the_user() {
     let asked = tracker.admit(&ann());
     let Some(Effect::Call { request, .. }) = asked.effects.last() else { panic!("{asked:?}") };
     assert_eq!((&*request.action, &request.data, &request.user), ("findUser", &Value::Null, &ann().user));
-    let after = |outcome| told(&tracker.resume(&ann(), then(&asked), outcome));
+    let after = |outcome| effects(&tracker.resume(&ann(), then(&asked), outcome));
     let found = after(answer(200, json!({"id": 7, "name": "Ann Archer", "role": "admin"})));
     assert_eq!(found.last().unwrap(), r#"user {"id":7,"name":"Ann Archer","role":"admin"}"#);
     assert_eq!(after(answer(404, json!({"message": "User not found"}))), ["refuse User not found"]);
@@ -108,8 +108,8 @@ fn without_a_backend_the_claims_are_the_trackers_user() {
         assert_eq!((&user["id"], &user["name"], &user["role"]), (&json!(7), &name, &role));
     }
     let failed = hear(&tracker, &ann(), "markAttendance", json!([{"sessionId": 3}]));
-    let told = told(&tracker.resume(&ann(), then(&failed), Outcome::Failed("no backend".to_owned())));
-    assert_eq!(told, [r#"42["error",{"message":"Failed to mark attendance"}]"#]);
+    let effects = effects(&tracker.resume(&ann(), then(&failed), Outcome::Failed("no backend".to_owned())));
+    assert_eq!(effects, [r#"42["error",{"message":"Failed to mark attendance"}]"#]);
 }
 
 #[test]
@@ -132,7 +132,7 @@ fn tracker_sessions_are_joined_and_left_and_announced() {
     );
     for bad in [json!([]), json!([null]), json!([{}]), json!([""]), json!(["x".repeat(81)]), json!([1.5])] {
         let reaction = hear(&tracker, &ann(), "joinSession", bad.clone());
-        assert_eq!(told(&reaction), [r#"42["error",{"message":"Failed to join session"}]"#], "{bad}");
+        assert_eq!(effects(&reaction), [r#"42["error",{"message":"Failed to join session"}]"#], "{bad}");
     }
     assert_eq!(tracker.on_disconnect(&ann()), Reaction::default());
 }
@@ -149,7 +149,7 @@ fn tracker_attendance_is_answered_first_and_then_sent_to_the_room() {
         json!({"id": 1, "sessionId": 12, "userId": 7, "status": "present", "checkInTime": "C", "location": null});
     let marked = tracker.resume(&ann(), then(&asked), answer(200, json!({"attendance": record, "created": true})));
     assert_eq!(
-        told(&marked),
+        effects(&marked),
         [
             r#"42["attendanceMarked",{"success":true,"attendance":{"id":1,"sessionId":12,"userId":7,"status":"present","checkInTime":"C","location":null},"message":"Attendance marked successfully"}]"#,
             r#"to session.12: ["attendanceUpdate",{"userId":7,"userName":"Ann","status":"present","checkInTime":"C","sessionId":12}]"#,
@@ -158,12 +158,12 @@ fn tracker_attendance_is_answered_first_and_then_sent_to_the_room() {
     let error = |message: &str| [format!(r#"42["error",{{"message":"{message}"}}]"#)];
     for status in [404, 409] {
         let refused = tracker.resume(&ann(), then(&asked), answer(status, json!(null)));
-        assert_eq!(told(&refused), error("Invalid or inactive session"));
+        assert_eq!(effects(&refused), error("Invalid or inactive session"));
     }
     let failed = tracker.resume(&ann(), then(&asked), Outcome::Failed("late".to_owned()));
-    assert_eq!(told(&failed), error("Failed to mark attendance"));
+    assert_eq!(effects(&failed), error("Failed to mark attendance"));
     for bad in [json!([]), json!(["12"]), json!([{}])] {
-        assert_eq!(told(&hear(&tracker, &ann(), "markAttendance", bad)), error("Failed to mark attendance"));
+        assert_eq!(effects(&hear(&tracker, &ann(), "markAttendance", bad)), error("Failed to mark attendance"));
     }
     let without = hear(&tracker, &ann(), "markAttendance", json!([{"sessionId": "12"}]));
     let Some(Effect::Call { request, .. }) = without.effects.last() else { panic!() };
@@ -182,8 +182,8 @@ fn tracker_statistics_go_to_the_asking_client_only() {
         [r#"42["attendanceStats",{"sessionId":"12","stats":[{"status":"present","count":2}],"timestamp":T}]"#]
     );
     let error = [r#"42["error",{"message":"Failed to get attendance stats"}]"#];
-    assert_eq!(told(&tracker.resume(&ann(), then(&asked), answer(400, json!(null)))), error);
-    assert_eq!(told(&hear(&tracker, &ann(), "getAttendanceStats", json!([]))), error);
+    assert_eq!(effects(&tracker.resume(&ann(), then(&asked), answer(400, json!(null)))), error);
+    assert_eq!(effects(&hear(&tracker, &ann(), "getAttendanceStats", json!([]))), error);
 }
 
 #[test]
@@ -197,14 +197,14 @@ fn tracker_sessions_are_updated_by_admins_and_moderators_only() {
             [r#"to session.12: ["sessionUpdated",{"sessionId":12,"title":"T","updatedBy":7,"timestamp":T}]"#]
         );
         let failed = hear(&tracker, &somebody(role), "sessionUpdate", json!(["12"]));
-        assert_eq!(told(&failed), [r#"42["error",{"message":"Failed to update session"}]"#]);
+        assert_eq!(effects(&failed), [r#"42["error",{"message":"Failed to update session"}]"#]);
     }
     for user in [json!({"id": 7, "name": "Ann", "role": "user"}), json!({"id": 7, "name": "Ann", "role": null})] {
         let context = Context { user: value(user), ..ann() };
         let reaction = hear(&tracker, &context, "sessionUpdate", change.clone());
-        assert_eq!(told(&reaction), [r#"42["error",{"message":"Unauthorized"}]"#]);
+        assert_eq!(effects(&reaction), [r#"42["error",{"message":"Unauthorized"}]"#]);
     }
-    assert_eq!(told(&hear(&tracker, &ann(), "ping", json!([]))), [r#"42["pong"]"#]);
+    assert_eq!(effects(&hear(&tracker, &ann(), "ping", json!([]))), [r#"42["pong"]"#]);
 }
 
 #[test]
@@ -228,16 +228,19 @@ fn the_dashboard_receives_one_employee_or_all() {
     let dashboard = named("dashboard", &Environment::default());
     assert_eq!(groups(&dashboard, json!(null)), ["attendance_updates"]);
     for id in [json!("EMP014"), json!({"employee_id": "EMP014"})] {
-        assert_eq!(told(&hear(&dashboard, &ann(), "join_attendance_room", json!([id]))), ["join attendance_EMP014"]);
-        assert_eq!(told(&hear(&dashboard, &ann(), "leave_attendance_room", json!([id]))), ["leave attendance_EMP014"]);
+        assert_eq!(effects(&hear(&dashboard, &ann(), "join_attendance_room", json!([id]))), ["join attendance_EMP014"]);
+        assert_eq!(
+            effects(&hear(&dashboard, &ann(), "leave_attendance_room", json!([id]))),
+            ["leave attendance_EMP014"]
+        );
     }
-    assert_eq!(told(&hear(&dashboard, &ann(), "join_attendance_room", json!([14]))), ["join attendance_14"]);
+    assert_eq!(effects(&hear(&dashboard, &ann(), "join_attendance_room", json!([14]))), ["join attendance_14"]);
     assert_eq!(
-        told(&hear(&dashboard, &ann(), "join_attendance_room", json!([{"employee_id": 14}]))),
+        effects(&hear(&dashboard, &ann(), "join_attendance_room", json!([{"employee_id": 14}]))),
         ["join attendance_14"]
     );
-    assert_eq!(told(&hear(&dashboard, &ann(), "join_general_attendance", json!([]))), ["join general_attendance"]);
-    assert_eq!(told(&hear(&dashboard, &ann(), "leave_general_attendance", json!([]))), ["leave general_attendance"]);
+    assert_eq!(effects(&hear(&dashboard, &ann(), "join_general_attendance", json!([]))), ["join general_attendance"]);
+    assert_eq!(effects(&hear(&dashboard, &ann(), "leave_general_attendance", json!([]))), ["leave general_attendance"]);
     for bad in [json!([]), json!([{}]), json!([null])] {
         assert_eq!(hear(&dashboard, &ann(), "join_attendance_room", bad).effects, []);
     }
@@ -273,8 +276,8 @@ fn a_repair_shops_rooms_follow_from_id_and_role() {
         ("Authentication token required", "Invalid authentication token")
     );
     for room in ["work_order_12", "ticket_3"] {
-        assert_eq!(told(&hear(&shop, &ann(), "join_room", json!([room]))), [format!("join {room}")]);
-        assert_eq!(told(&hear(&shop, &ann(), "leave_room", json!([room]))), [format!("leave {room}")]);
+        assert_eq!(effects(&hear(&shop, &ann(), "join_room", json!([room]))), [format!("join {room}")]);
+        assert_eq!(effects(&hear(&shop, &ann(), "leave_room", json!([room]))), [format!("leave {room}")]);
     }
     for room in [
         "admin_room",
@@ -400,7 +403,7 @@ fn ordinary_clients_never_meet_the_limits_of_the_presets_and_storms_do() {
                 now,
             );
             match reaction.problem {
-                None => assert!(told(&reaction)[0].starts_with(what), "{name}: {reaction:?}"),
+                None => assert!(effects(&reaction)[0].starts_with(what), "{name}: {reaction:?}"),
                 Some(problem) => {
                     assert_eq!((problem, &*reaction.effects), (MessageProblem::Limited, &[][..]), "{name}");
                     return false;

@@ -1,6 +1,6 @@
-//! What the page knows of the consumers: names, paths, what a client may send, rooms, samples. Pure.
+//! Describes the consumers for the page: names, paths, client messages, rooms, samples. Pure.
 //!
-//! Fields are named one by one, never by serialising the configuration, so that no key can come along by accident.
+//! Fields are listed one by one, never by serialising the configuration, so that no secret is included by accident.
 
 use serde_json::{Map, Value as Json, json};
 
@@ -16,7 +16,7 @@ pub(super) fn describe(config: &Config, embedded: bool, publish: &PublishAccess,
         PublishAccess::Key(_) => "key",
         PublishAccess::Off => "off",
     };
-    // Engine.IO alone has no namespaces and no events: nothing that the page could show.
+    // Engine.IO without Socket.IO has no namespaces and no events, so the page could show nothing.
     let shown = config.consumers.iter().filter(|consumer| consumer.protocol != Protocol::EngineIo);
     json!({
         "version": env!("CARGO_PKG_VERSION"),
@@ -56,7 +56,7 @@ fn describe_consumer(config: &Config, consumer: &Consumer) -> Json {
     })
 }
 
-/// What a client message does, and what its handler reads of it, so that the page can offer one to fill in.
+/// The effect of a client message and the fields that its handler reads, so that the page can offer a form.
 fn describe_message(consumer: &Consumer, name: &str, handler: &Handler) -> Json {
     let steps = handler.as_slice();
     let does = if steps.iter().any(|step| step.subscribe.is_some()) {

@@ -1,4 +1,4 @@
-//! What the page suggests to send: arguments of client messages, and rooms with a name that samples go to. Pure.
+//! Suggestions for the page: arguments of client messages, and rooms that samples are sent to. Pure.
 //!
 //! Read from the texts of templates and expressions, so these are hints for a person who may change them, not the engine's
 //! answer. In: a consumer. Out: JSON.
@@ -7,7 +7,7 @@ use serde_json::{Map, Value as Json, json};
 
 use crate::config::{Consumer, Emit, Emits, Handler, OneOrMany, Sample, Step};
 
-/// What the first argument of a Socket.IO event is called in expressions.
+/// The name of a Socket.IO event's first argument in expressions.
 const ARGUMENT: &str = "args[0]";
 
 /// The names that follow `prefix` in an expression: `timestamp` in `{'t': message.timestamp}`.
@@ -26,7 +26,7 @@ fn is_word(c: char) -> bool {
     c.is_ascii_alphanumeric() || c == '_'
 }
 
-/// Every expression and template of a step that may read what the client sent.
+/// Every expression and template of a step that may read a client's message.
 pub fn expressions(step: &Step) -> impl Iterator<Item = &str> {
     let single =
         [&step.require, &step.reply_raw, &step.subscribe, &step.unsubscribe, &step.refresh, &step.ack, &step.ack_args];
@@ -140,7 +140,7 @@ fn named(consumer: &Consumer, step: &Step, before: &str, after: &str) -> Option<
     emitted().or_else(|| consumer.samples.values().find_map(of_group))
 }
 
-/// Whether a name is of a pattern such as `ticket_<int>`.
+/// Whether a name matches a pattern such as `ticket_<int>`.
 fn fits(pattern: &str, name: &str) -> bool {
     let Some((before, rest)) = pattern.split_once('<') else { return pattern == name };
     let Some((kind, after)) = rest.split_once('>') else { return false };
@@ -149,7 +149,7 @@ fn fits(pattern: &str, name: &str) -> bool {
         .is_some_and(|middle| !middle.is_empty() && (kind != "int" || middle.bytes().all(|byte| byte.is_ascii_digit())))
 }
 
-/// What the samples have under this key.
+/// The samples' value of this key.
 fn sampled(consumer: &Consumer, key: &str) -> Option<Json> {
     consumer.samples.values().find_map(|sample| find(&sample.event, key)).map(to_json)
 }

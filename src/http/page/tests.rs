@@ -1,4 +1,4 @@
-//! The page's routes as a browser meets them.
+//! The page's routes, as a browser uses them.
 
 use actix_web::{
     App,
@@ -133,7 +133,7 @@ async fn scripts_and_styles_have_their_media_types() {
 }
 
 #[actix_web::test]
-async fn the_description_says_what_a_client_needs_and_no_secret() {
+async fn the_description_contains_all_that_a_client_needs_and_no_secret() {
     let page = PageData::new(&config(), true, &key(), Some(maker()));
     let response = ask(page, test::TestRequest::get().uri("/page/consumers")).await;
     let text = String::from_utf8(to_bytes(response.into_body()).await.unwrap().to_vec()).unwrap();
@@ -294,7 +294,7 @@ async fn a_token_request_is_bounded_and_must_be_json() {
 }
 
 #[actix_web::test]
-async fn without_the_key_no_token_is_made_on_this_machine_either() {
+async fn without_the_key_local_clients_get_no_token() {
     let request = |header: (&'static str, &'static str)| {
         test::TestRequest::post()
             .uri("/page/token")
@@ -313,7 +313,7 @@ async fn without_the_key_no_token_is_made_on_this_machine_either() {
 }
 
 #[actix_web::test]
-async fn a_token_that_cannot_be_made_says_why() {
+async fn a_failed_token_request_returns_the_reason() {
     let response = ask(PageData::new(&config(), true, &key(), Some(maker())), post_token(r#"{"user_id": 13}"#)).await;
     assert_eq!(response.status(), StatusCode::SERVICE_UNAVAILABLE);
     assert_eq!(body(response).await, json!({ "detail": "the cache is full" }));

@@ -47,10 +47,10 @@ async fn a_notice_keeps_its_place_among_the_events_of_every_group() {
     node.gap(None, GapReason::Reconnected);
     node.event("b", 99);
     worker.turn();
-    let told = got(&member);
-    let at = told.iter().position(|text| text.starts_with('[')).unwrap();
-    assert_eq!((at, told.len()), (6, 8), "{told:?}");
-    assert_eq!(told[7], "99");
+    let texts = got(&member);
+    let at = texts.iter().position(|text| text.starts_with('[')).unwrap();
+    assert_eq!((at, texts.len()), (6, 8), "{texts:?}");
+    assert_eq!(texts[7], "99");
 }
 
 #[tokio::test]

@@ -1,14 +1,14 @@
-//! Events that wait for the client's acknowledgement.
+//! Handlers that wait for the client's acknowledgement.
 
 use std::collections::BTreeMap;
 
 use super::queue::Counted;
 use crate::consumer::Continuation;
 
-/// Acknowledgements one client may owe; beyond it the oldest is given up.
+/// Maximum number of outstanding acknowledgements of a client; beyond that the oldest is dropped.
 const MAX: usize = 256;
 
-/// What goes on with which acknowledgement.
+/// The waiting handlers, by the id of the acknowledgement.
 #[derive(Default)]
 pub(super) struct Asks {
     next: u64,
@@ -18,8 +18,8 @@ pub(super) struct Asks {
 }
 
 impl Asks {
-    /// The id under which the client is asked. Where they are too many, or hold more than so many bytes, the oldest are
-    /// given up.
+    /// Adds a handler; returns the id of its acknowledgement. If there are too many, or they hold more than
+    /// `max_bytes`, the oldest are dropped.
     pub fn add(&mut self, index: usize, then: Continuation, max_bytes: usize) -> u64 {
         let id = self.next;
         self.next += 1;
@@ -38,7 +38,7 @@ impl Asks {
         Some(taken)
     }
 
-    /// What the handlers that wait hold.
+    /// The bytes held by waiting handlers.
     pub fn bytes(&self) -> usize {
         self.bytes
     }

@@ -1,4 +1,4 @@
-//! Another user behind an open connection: from then on it is found, counted and present as that user, and as no other.
+//! Changes the user of an open connection: from then on disconnects, limits and presence use the new user only.
 
 use std::{rc::Rc, time::Instant};
 
@@ -16,10 +16,10 @@ use crate::{
 };
 
 impl Session {
-    /// Takes the new user's permit before it gives the old one's back. A user above its limit, or disconnected since the
-    /// backend was asked who it is, ends the connection.
+    /// Takes the new user's permit before it returns the old one's. If the user exceeds its limit, or was disconnected
+    /// after the backend call began, the connection ends.
     pub(super) async fn become_user(&self, binding: &Binding, user: Value) -> After {
-        // A connection that has gone is nobody's; its handlers still say whose it was.
+        // A gone connection counts for no user; its handlers still see the new one.
         if let Some(member) = self.member() {
             if let Err(refused) = self.exchange_permit(binding, &member, user_id_of(&user).as_deref()).await {
                 self.services.metrics.closed("user_limit");
@@ -44,7 +44,7 @@ impl Session {
         if let Some(permit) = &permit {
             permit.take(users).await?;
         }
-        // It may have gone meanwhile, and all that it held with it.
+        // The connection may have gone meanwhile, with all its permits.
         if self.member().is_some() {
             let before = binding.user_id();
             connection.with_permits(|permits| permits.exchange(self.attempt, before.as_deref(), permit));
@@ -52,14 +52,14 @@ impl Session {
         Ok(())
     }
 
-    /// The part's entry among those who can be disconnected, as this user. Without an id it stays as it was, so that its
-    /// token can still end it. An error where the user was disconnected meanwhile.
+    /// The binding's entry in the index for disconnects, as this user. Without an id it stays unchanged, so that its
+    /// token can still end it. An error if the user was disconnected meanwhile.
     fn principal_as(&self, binding: &Binding, member: &Member, user: &Value) -> Result<Option<Rc<Principal>>, ()> {
         let asked = self.queue.borrow().as_deref().and_then(|queue| queue.asked).unwrap_or_else(Instant::now);
         let before = binding.principal();
         let Some(user) = fingerprint(user) else { return Ok(before) };
         let now = match before {
-            // Others of the connection are known by it, too.
+            // Other bindings of the connection use the same entry.
             Some(shared) if Rc::strong_count(&shared) > 2 => shared.also_user(user, asked),
             Some(own) => own.become_user(user, asked).then_some(own),
             None => self.services.shard.principals().enter(member.connection(), anonymous(user, asked)),
@@ -67,7 +67,7 @@ impl Session {
         now.map(Some).ok_or(())
     }
 
-    /// Notes when the handler at work asked the backend, or that another handler begins.
+    /// Records when the current handler called the backend, or that another handler begins.
     pub(super) fn set_asked(&self, at: Option<Instant>) {
         if let Some(queue) = self.queue.borrow_mut().as_deref_mut() {
             queue.asked = at.map(|at| queue.asked.unwrap_or(at));

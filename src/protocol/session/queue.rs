@@ -1,7 +1,7 @@
-//! What came from a client, or for it, while its session waits for something else.
+//! Messages from a client, and events for its session, during a wait.
 //!
-//! Messages wait as the bytes that they came in, because their values take many times as much. What waits and what is being
-//! handled counts among all that the node's clients have sent (`socket.inbox_total`).
+//! Messages wait undecoded, because their values take many times as much memory. Waiting and handled messages count
+//! towards the node's limit for all clients (`socket.inbox_total`).
 
 use std::{collections::VecDeque, rc::Rc, time::Instant};
 
@@ -14,13 +14,13 @@ use crate::{
     socket::{Held, Inbox},
 };
 
-/// Bytes of a session that are not counted: most sessions never keep more.
+/// Up to this number of bytes a session is not counted: most sessions never keep more.
 pub(super) const UNCOUNTED: usize = 4096;
 
-/// What a message that waits takes beside its bytes.
+/// Memory of a waiting message in addition to its bytes.
 const OVERHEAD: usize = 128;
 
-/// A message that waits, with its bytes.
+/// A waiting message, with its bytes.
 pub(super) enum Buffered {
     Text(Box<str>),
     Binary(Box<[u8]>),
@@ -45,7 +45,7 @@ impl Buffered {
         }
     }
 
-    /// About how many bytes its values take once it is read.
+    /// The approximate memory of its values once decoded.
     pub fn weight(&self) -> usize {
         match self {
             Self::Text(text) => weight(text, 0),
@@ -55,7 +55,7 @@ impl Buffered {
     }
 }
 
-/// About how many bytes a message takes while it is handled.
+/// The approximate memory of a message while it is handled.
 pub(super) fn weight_of(incoming: Incoming<'_>, source: Option<&RawEvent>) -> usize {
     match incoming {
         Incoming::Text(text) => weight(text, 0),
@@ -64,14 +64,14 @@ pub(super) fn weight_of(incoming: Incoming<'_>, source: Option<&RawEvent>) -> us
     }
 }
 
-/// Its values, and what a handler makes of them: what it publishes, or asks the backend with. A value begins the text, or
-/// follows one of these characters.
+/// The memory of its values, and of the handler's copies for a publish or a backend call. A value begins at the start
+/// of the text, or after one of these characters.
 fn weight(text: &str, attached: usize) -> usize {
     let values = text.bytes().filter(|byte| matches!(byte, b',' | b'[' | b'{' | b':')).count();
     2 * (text.len() + attached + values * size_of::<Value>())
 }
 
-/// Something that waits for its turn.
+/// An item that waits for its turn.
 pub(super) enum Item {
     Message(Buffered),
     Resume { index: usize, then: Continuation, outcome: Outcome },
@@ -89,7 +89,7 @@ impl Item {
     }
 }
 
-/// Counts what a session keeps, once it is worth it.
+/// Counts the bytes of a session, from a minimum on.
 #[derive(Default)]
 pub(super) struct Counted(Option<Held>);
 
@@ -104,24 +104,24 @@ impl Counted {
     }
 }
 
-/// In the order in which they came.
+/// The waiting items, in order of arrival.
 #[derive(Default)]
 pub(super) struct Queue {
     waiting: VecDeque<Item>,
     bytes: usize,
-    /// Bytes of what is being handled.
+    /// Bytes of the message being handled.
     pub handled: usize,
     pub counted: Counted,
-    /// The worker's; a client that has gone sends nothing more.
+    /// The worker's inbox; `None` if the client has gone.
     pub inbox: Option<Rc<Inbox>>,
-    /// What is waited for is waited for no longer.
+    /// Ends the current wait.
     pub stop: Rc<Notify>,
-    /// When the handler at work asked the backend first.
+    /// When the current handler first called the backend.
     pub asked: Option<Instant>,
 }
 
 impl Queue {
-    /// While something of so many bytes is handled.
+    /// A queue for the time during which a message of this size is handled.
     pub fn new(handled: usize, inbox: Option<Rc<Inbox>>) -> Self {
         Self { handled, inbox, ..Self::default() }
     }
@@ -137,13 +137,13 @@ impl Queue {
         Some(waiting)
     }
 
-    /// Whether what is next must not be read yet, because the node holds too much.
+    /// Whether the next message must not be decoded yet, because the node holds too much.
     pub fn lacks_room(&self) -> bool {
         let is_large = self.waiting.front().is_some_and(|next| next.bytes() > UNCOUNTED);
         is_large && self.inbox.as_ref().is_some_and(|inbox| !inbox.has_room())
     }
 
-    /// Drops all but the end of the connection; how many.
+    /// Drops all items except the end of the connection; returns how many.
     pub fn clear(&mut self) -> usize {
         let before = self.waiting.len();
         self.waiting.retain(|waiting| matches!(waiting, Item::Gone));
@@ -156,7 +156,7 @@ impl Queue {
         self.waiting.len()
     }
 
-    /// Bytes of what waits and of what is being handled.
+    /// Bytes of waiting messages and of the message being handled.
     pub fn bytes(&self) -> usize {
         self.bytes + self.handled
     }

@@ -1,4 +1,4 @@
-//! Another token of the same user, shown over the open connection.
+//! Accepts another token of the same user on an open connection.
 
 use std::time::Instant;
 
@@ -10,11 +10,11 @@ use crate::{
     protocol::{effects::FailureReplies, principal::proof},
 };
 
-/// Somebody else's token.
+/// The token of another user.
 const ANOTHER: AuthError = AuthError::Invalid("the token is another user's");
 
 impl Session {
-    /// Takes the token, and goes on with the handler; or replies that it failed, and leaves everything as it is.
+    /// Accepts the token and continues the handler; or sends the reply for a failure, and changes nothing.
     pub(super) async fn refresh(
         &self,
         index: usize,
@@ -31,7 +31,7 @@ impl Session {
             }
             Err(error) => error,
         };
-        log::debug!("{}: a new token is refused: {error}", binding.consumer.name());
+        log::debug!("{}: a new token was refused: {error}", binding.consumer.name());
         let (label, payloads) = match error.retry_after() {
             Some(_) => ("refresh_failed", &replies.failed),
             None => ("refresh_denied", &replies.denied),
@@ -52,7 +52,7 @@ impl Session {
         };
         self.services.metrics.token(identity.as_ref().map_or_else(AuthError::label, |_| "valid"));
         let identity = identity?;
-        // Consumers that authenticate alike have the token in common.
+        // Consumers with the same authentication share the token.
         let alike = || self.bindings.iter().filter(|one| one.consumer.auth() == binding.consumer.auth());
         let ends = alike().any(|one| one.consumer.ends_with_token());
         let proof = proof(&identity, ends, began).filter(|proof| proof.user == principal.subject()).ok_or(ANOTHER)?;
@@ -61,7 +61,7 @@ impl Session {
             if !principal.renew(proof.clone()) {
                 return Err(AuthError::Revoked);
             }
-            // Whom a handler found stays, as the one whom `on_admit` found does.
+            // A user set by a handler or by `on_admit` stays.
             let found = principal.user() != principal.subject();
             one.change(|context| {
                 let user = if found { context.user.clone() } else { identity.user.clone() };

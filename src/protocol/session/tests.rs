@@ -1,4 +1,4 @@
-//! A session whose client is told that something for it is lost.
+//! Gap notices of a session after lost messages.
 
 use super::*;
 use crate::{
@@ -30,7 +30,7 @@ fn consumers() -> ConsumerSet {
 }
 
 #[tokio::test]
-async fn a_client_that_asked_is_told_that_something_for_it_is_lost_and_another_is_not() {
+async fn only_a_client_that_asked_gets_a_notice_of_lost_messages() {
     let (consumers, metrics) = (consumers(), Metrics::new());
     let layer: Arc<dyn Layer> = Arc::new(MemoryLayer::new(metrics.clone()));
     let registry = Arc::new(Registry::new(Arc::clone(&layer)));
@@ -48,7 +48,7 @@ async fn a_client_that_asked_is_told_that_something_for_it_is_lost_and_another_i
     });
     let connections = Connections::new(&config::Socket::default(), &config::Server::default(), metrics);
     let consumer = consumers.iter().next().unwrap();
-    for (query, told) in [("gaps=1", &br#"{"lost":"slow_client"}"#[..]), ("gaps=0", b""), ("", b"")] {
+    for (query, expected) in [("gaps=1", &br#"{"lost":"slow_client"}"#[..]), ("gaps=0", b""), ("", b"")] {
         let limits = Arc::new(ConnectionLimits::new(&config::Socket::default(), None));
         let connection = Connection::pending(Rc::clone(&connections), limits, None);
         let member = Member::new(Rc::clone(&connection), config::BeforeSubscribe::None);
@@ -60,7 +60,7 @@ async fn a_client_that_asked_is_told_that_something_for_it_is_lost_and_another_i
         let session = Session::new(Rc::clone(&services), Rc::clone(&connection) as Rc<dyn Outlet>, member, bindings, 0);
         session.missed(GapReason::SlowClient);
         let waiting = connection.waiting();
-        assert!(waiting.ends_with(told) && waiting.is_empty() == told.is_empty(), "{query}: {waiting:?}");
+        assert!(waiting.ends_with(expected) && waiting.is_empty() == expected.is_empty(), "{query}: {waiting:?}");
         session.gone();
         session.missed(GapReason::SlowClient);
         assert_eq!(connection.waiting(), waiting, "nothing reaches a client that is gone");

@@ -1,4 +1,4 @@
-//! One effect at a time: what can be done at once, and what must be waited for.
+//! Runs one effect at a time: at once, or with a wait.
 
 use std::{
     rc::Rc,
@@ -14,33 +14,33 @@ use crate::{
     warn_bounded,
 };
 
-/// Something to do for one part.
+/// Work for one binding.
 pub(super) enum Work {
     Effect(Effect),
-    /// Count the connection among those of its user.
+    /// Add the connection to the presence of its user.
     Enter,
-    /// Take it out again.
+    /// Remove it again.
     Exit,
 }
 
 /// What failed, and why.
 type Failed = (&'static str, String);
 
-/// What must be waited for.
+/// Work that needs a wait.
 pub(super) enum Pending {
     Effect(Wait),
     Enter,
 }
 
 impl Pending {
-    /// Whether it can be given up in the middle, and what it holds is free then. A publish is on its way to Redis.
+    /// Whether it can be interrupted, which frees its memory. A publish cannot: it is on its way to Redis.
     pub const fn can_stop(&self) -> bool {
         matches!(self, Self::Effect(Wait::Call { .. }))
     }
 }
 
 impl Session {
-    /// Carries out what needs no waiting; gives back what does.
+    /// Runs work that needs no wait; returns work that does.
     pub(super) fn at_once(self: &Rc<Self>, index: usize, work: Work) -> Option<Pending> {
         let binding = &self.bindings[index];
         let effect = match work {
@@ -66,7 +66,7 @@ impl Session {
         Opened { binding, member: &self.member, outlet: &*self.outlet, shard, metrics }
     }
 
-    /// Carries out what must be waited for.
+    /// Runs work that needs a wait.
     pub(super) async fn in_time(&self, index: usize, pending: Pending) -> After {
         let binding = &self.bindings[index];
         let reaction = match pending {
@@ -101,7 +101,7 @@ impl Session {
         After::More(reaction.effects.into_iter().map(Work::Effect).collect())
     }
 
-    /// Where Redis did not take it, the client gets the handler's replies to a failure, and the handler ends.
+    /// If Redis did not accept it, the client gets the handler's replies for a failure, and the handler ends.
     fn or_reply(&self, binding: &Binding, done: Result<(), Failed>, failed: Option<&[Payload]>) -> After {
         let Err((label, reason)) = done else { return After::More(Vec::new()) };
         self.services.metrics.refused_message(label);
@@ -113,15 +113,15 @@ impl Session {
     async fn join(&self, binding: &Binding, groups: &[GroupName]) -> Result<(), Failed> {
         let (shard, consumer) = (&self.services.shard, binding.consumer.id());
         for group in groups {
-            // A connection that is gone joins nothing.
+            // A gone connection joins no group.
             let Some(member) = self.member() else { return Ok(()) };
             let most = usize::from(self.own_groups.get()).saturating_add(binding.consumer.max_rooms());
             if member.groups() >= most && !shard.holds(&member, group, consumer) {
-                let reason = format!("a connection would be in more than {} rooms", binding.consumer.max_rooms());
+                let reason = format!("the connection would exceed its limit of {} rooms", binding.consumer.max_rooms());
                 return Err(("too_many_rooms", reason));
             }
             if shard.registry().groups() >= self.services.control.max_groups() && !shard.registry().has(group) {
-                let reason = "the node has as many groups as limits.groups allows".to_owned();
+                let reason = "the node has reached limits.groups".to_owned();
                 return Err(("too_many_groups", reason));
             }
             let joined = shard.join(&member, group, consumer).await;
@@ -130,7 +130,8 @@ impl Session {
         Ok(())
     }
 
-    /// Whether the user was not there before. Whom the connection was counted for until now is not there any more.
+    /// Enters the presence of the current user, and leaves that of the previous one. Returns whether the user was
+    /// absent before.
     async fn enter(&self, binding: &Binding) -> bool {
         let entering = binding.with_context(|context| {
             let id = binding.consumer.presence_member(context)?;

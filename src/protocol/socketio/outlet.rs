@@ -1,4 +1,4 @@
-//! What a namespace's session says to its client.
+//! Sends the messages of a namespace's session to its client.
 
 use std::{
     cell::Cell,
@@ -36,13 +36,13 @@ impl Outlet for NamespaceOutlet {
         }
     }
 
-    /// Takes the client out of the namespace; the other namespaces go on.
+    /// Disconnects the client from the namespace; the other namespaces stay connected.
     fn close(&self, _code: CloseCode, _reason: &str) {
         self.hold(false);
         let (Some(engine), Some(namespaces)) = (self.engine.upgrade(), self.namespaces.upgrade()) else { return };
         if let Some(session) = namespaces.remove(&engine, &self.name) {
             engine.send(&packet::disconnect(&self.name));
-            // Its session may be in the middle of what made it close.
+            // The session may still be running the work that closed it.
             actix_rt::spawn(async move { session.gone() });
         }
     }
