@@ -27,8 +27,28 @@ pub fn query(text: &str) -> Value {
         .collect()
 }
 
+/// The approximate memory of a query string once it is read.
+pub fn query_weight(text: &str) -> usize {
+    const ENTRY: usize = 112;
+    text.len() + text.split('&').filter(|pair| !pair.is_empty()).count() * ENTRY
+}
+
 /// The public id of a connection: 20 characters like in the reference server of Socket.IO, which never shows the id of
 /// the session below it.
 pub fn new_id() -> Arc<str> {
     URL_SAFE_NO_PAD.encode(rand::random::<[u8; 15]>()).into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_weight_of_a_query_is_known_before_it_is_read() {
+        for text in ["", "a=1", "a&b&c&d&e&f", "name=%41%42&&x=y", &"k&".repeat(1000)] {
+            assert!(query_weight(text) + 500 >= query(text).weight() / 2, "{text:.20}");
+        }
+        let distinct: String = (0..5000).map(|number| format!("{number}&")).collect();
+        assert!(query_weight(&distinct) > 500_000, "{}", query_weight(&distinct));
+    }
 }

@@ -225,6 +225,12 @@ pub enum Outcome {
 pub struct Continuation(pub(super) Box<Suspended>);
 
 impl Continuation {
+    /// A handler that holds nothing.
+    #[cfg(test)]
+    pub fn empty() -> Self {
+        Self(Box::new(Suspended { position: 0, input: KeptInput::None, ack: None, results: Vec::new() }))
+    }
+
     /// The approximate number of bytes held.
     pub fn weight(&self) -> usize {
         self.0.input.weight() + self.0.results.iter().map(|result| result.weight()).sum::<usize>()

@@ -78,8 +78,15 @@ impl Value {
             + match self {
                 Self::Str(text) => text.len(),
                 Self::Bytes(bytes) => bytes.len(),
-                Self::List(items) => items.iter().map(Self::weight).sum(),
-                Self::Map(entries) => entries.iter().map(|(key, value)| ENTRY + key.len() + value.weight()).sum(),
+                // A list of one has room for four.
+                Self::List(items) => {
+                    let unused = items.capacity().saturating_sub(items.len()) * size_of::<Self>();
+                    unused + items.iter().map(Self::weight).sum::<usize>()
+                }
+                Self::Map(entries) => {
+                    let unused = entries.capacity().saturating_sub(entries.len()) * (ENTRY + size_of::<Self>());
+                    unused + entries.iter().map(|(key, value)| ENTRY + key.len() + value.weight()).sum::<usize>()
+                }
                 _ => 0,
             }
     }

@@ -14,7 +14,7 @@ use ppp::{v1, v2};
 use tokio::{io::AsyncReadExt as _, net::TcpStream, time::timeout};
 
 use super::client::TrustedHops;
-use crate::{telemetry::Metrics, warn_bounded};
+use crate::{socket::takeover::SocketOptions, telemetry::Metrics, warn_bounded};
 
 /// A header of version 1 with its line end.
 const MAX_V1: usize = 107;
@@ -39,6 +39,8 @@ pub struct ProxyProtocol {
     pub deadline: Duration,
     /// Counts refusals.
     pub metrics: Metrics,
+    /// For every socket.
+    pub options: SocketOptions,
 }
 
 impl ProxyProtocol {
@@ -53,6 +55,7 @@ impl ProxyProtocol {
         InitError = (),
     > {
         fn_service(move |mut stream: TcpStream| {
+            self.options.set_early(&stream);
             // An ordinary socket must not carry a future with all this state.
             let reading = self.enabled.then(|| self.clone());
             async move {

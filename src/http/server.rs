@@ -212,6 +212,7 @@ fn worker(
         hops: TrustedHops::new(&config.server),
         deadline: config.server.handshake_timeout.0,
         metrics: services.metrics.clone(),
+        options,
     };
     // Upgrade requests and all others use the same App.
     let app = {

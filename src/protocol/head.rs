@@ -1,5 +1,6 @@
 //! The part of a session's first request that is needed when its client connects to a namespace: query and credentials.
 
+use super::query_weight;
 use crate::auth::RequestHead;
 
 /// Kept for the session's lifetime, so it is small: absent parts take no memory.
@@ -36,7 +37,7 @@ impl Head {
             let cookies: usize = credentials.cookies.iter().map(|cookie| cookie.len()).sum();
             credentials.authorization.as_deref().map_or(0, str::len) + cookies + credentials.subprotocols.len()
         });
-        self.query.len() + credentials
+        query_weight(&self.query) + credentials
     }
 
     /// Converts it back to a request's head; the origin was checked when the request arrived.

@@ -5,7 +5,7 @@ use std::{rc::Rc, sync::Arc};
 use super::{
     admission::{Admission, Client},
     endpoint::Endpoint,
-    new_id, query,
+    new_id, query, query_weight,
     refusal::{Close, Refusal},
     session::{Outlet, Session},
 };
@@ -26,6 +26,9 @@ pub async fn admit(
     connection: &Rc<Connection>,
 ) -> Result<Option<String>, Refusal> {
     let namespace = endpoint.namespace("/").ok_or(Refusal::Namespace)?;
+    if !endpoint.consumer().may_keep(query_weight(head.query)) {
+        return Err(Refusal::State);
+    }
     // Has a public id only if a handler can name it.
     let id = if endpoint.consumer().needs_context() { new_id() } else { Arc::default() };
     let context = Context { route, query: query(head.query), id: Arc::clone(&id), ..Context::default() };

@@ -305,6 +305,9 @@ impl Session {
             while let Some((index, pending)) = next {
                 // Changes of user counts and presence are not interrupted.
                 let can_stop = pending.can_stop();
+                if let Some(queue) = self.queue.borrow_mut().as_deref_mut() {
+                    queue.can_stop = can_stop;
+                }
                 tokio::select! {
                     after = self.in_time(index, pending) => match after {
                         After::More(more) => more.into_iter().rev().for_each(|work| agenda.push_front((index, work))),
@@ -369,17 +372,19 @@ impl Session {
 }
 
 impl Keeper for Session {
-    fn let_go(&self) {
+    fn let_go(&self) -> bool {
         *self.asks.borrow_mut() = None;
+        let mut freed = true;
         if let Some(queue) = self.queue.borrow_mut().as_deref_mut() {
             queue.clear();
-            queue.handled = 0;
             queue.stop.notify_one();
+            freed = queue.can_stop;
         }
         match self.member() {
             Some(member) => member.connection().overloads(),
             None => self.services.metrics.refused_message("overloaded"),
         }
+        freed
     }
 }
 

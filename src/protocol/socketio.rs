@@ -155,7 +155,9 @@ impl SocketIoNamespaces {
             engine.send(&packet::refused(namespace, &text));
             return;
         };
-        if !served.first.may_keep(auth.weight()) {
+        // Each attempt under way has a copy of the query and its own auth data.
+        let attempts = usize::try_from(self.pending.get()).unwrap_or(usize::MAX).saturating_add(1);
+        if !served.first.may_keep(attempts.saturating_mul(self.head.weight() + auth.weight())) {
             let refusal = Refusal::State;
             refusal.log(served.first.name());
             self.admission.services.metrics.handshake(refusal.row().label);

@@ -91,10 +91,15 @@ impl Connections {
             if self.inbox.is_relieved() || portion.bytes == 0 {
                 return;
             }
-            self.inbox.forget(number);
             match portion.holder {
-                Holder::Began { index, .. } => self.at(index).iter().for_each(|connection| connection.overloads()),
-                Holder::Keeps(keeper) => keeper.upgrade().iter().for_each(|keeper| keeper.let_go()),
+                Holder::Began { index, .. } => {
+                    self.inbox.forget(number);
+                    self.at(index).iter().for_each(|connection| connection.overloads());
+                }
+                Holder::Keeps(keeper) => match keeper.upgrade().is_none_or(|keeper| keeper.let_go()) {
+                    true => self.inbox.forget(number),
+                    false => self.inbox.strand(number),
+                },
             }
         }
     }

@@ -17,7 +17,9 @@ use crate::{config, telemetry::Metrics};
 /// Keeps complete messages until they are handled.
 pub trait Keeper {
     /// The node holds too much: drops the kept messages and ends the connection.
-    fn let_go(&self);
+    ///
+    /// Returns whether the memory is free at its next turn. A publish on its way to Redis is not.
+    fn let_go(&self) -> bool;
 }
 
 /// The holder of bytes.
@@ -36,12 +38,16 @@ pub(super) struct Portion {
     pub bytes: usize,
     /// Bytes that no longer count, but stay in memory until the connection's next turn.
     leaving: usize,
+    /// Bytes that no longer count, and stay until something outside of the node answers.
+    stuck: usize,
 }
 
 /// The unhandled messages of one worker.
 pub struct Inbox {
     portions: Budget<Portion>,
     leaving: Cell<usize>,
+    stuck: Cell<usize>,
+    max_stuck: usize,
     /// Bytes that one session may keep before reading from its client pauses.
     max_kept: usize,
     /// Seconds that a message may take; 0: no limit.
@@ -54,6 +60,11 @@ impl Inbox {
         Self {
             portions: Budget::new(socket.inbox_total, server.worker_threads(), metrics.inbox_bytes.clone()),
             leaving: Cell::default(),
+            stuck: Cell::default(),
+            max_stuck: match socket.inbox_total / server.worker_threads() / 2 {
+                0 => usize::MAX,
+                half => half,
+            },
             max_kept: if socket.inbox == 0 { usize::MAX } else { socket.inbox },
             timeout: u32::try_from(timeout).unwrap_or(u32::MAX),
         }
@@ -111,6 +122,16 @@ impl Inbox {
         });
     }
 
+    /// Stops counting bytes that stay for a while, so that no other client is closed for them.
+    pub(super) fn strand(&self, number: usize) {
+        self.portions.change(number, |portion| {
+            let bytes = std::mem::take(&mut portion.bytes);
+            self.portions.less(bytes);
+            portion.stuck += bytes;
+            self.stuck.set(self.stuck.get() + bytes);
+        });
+    }
+
     /// Bytes that one session may keep before reading from its client pauses.
     pub fn max_kept(&self) -> usize {
         self.max_kept
@@ -123,7 +144,7 @@ impl Inbox {
 
     /// Whether another message can be decoded: its values may take many times its bytes.
     pub fn has_room(&self) -> bool {
-        !self.is_clearing() && !self.portions.is_over()
+        !self.is_clearing() && self.stuck.get() <= self.max_stuck && !self.portions.is_over()
     }
 
     /// Counts the messages that a session keeps; the session may outlive its connection.
@@ -140,7 +161,7 @@ pub struct Held {
 
 impl Held {
     pub(super) fn new(inbox: &Rc<Inbox>, holder: Holder) -> Self {
-        let number = inbox.portions.enter(Portion { holder, bytes: 0, leaving: 0 });
+        let number = inbox.portions.enter(Portion { holder, bytes: 0, leaving: 0, stuck: 0 });
         Self { inbox: Rc::clone(inbox), number }
     }
 
@@ -167,6 +188,7 @@ impl Drop for Held {
         if let Some(portion) = self.inbox.portions.leave(self.number) {
             self.inbox.portions.less(portion.bytes);
             self.inbox.leaving.set(self.inbox.leaving.get() - portion.leaving);
+            self.inbox.stuck.set(self.inbox.stuck.get() - portion.stuck);
         }
     }
 }
@@ -223,5 +245,27 @@ mod tests {
         assert_eq!(inbox.late(14).len(), 1);
         held.restart(14);
         assert!(inbox.late(17).is_empty());
+    }
+
+    #[test]
+    fn bytes_that_stay_for_redis_delay_other_messages_only_if_they_are_many() {
+        struct Publishing;
+        impl Keeper for Publishing {
+            fn let_go(&self) -> bool {
+                false
+            }
+        }
+        let metrics = Metrics::new();
+        let inbox = inbox(1000, &metrics);
+        let keeper: Rc<dyn Keeper> = Rc::new(Publishing);
+        let all: Vec<Held> = (0..2).map(|_| inbox.keep(Rc::downgrade(&keeper))).collect();
+        for (number, held) in all.iter().enumerate() {
+            held.set(400);
+            inbox.strand(held.number);
+            assert_eq!(metrics.inbox_bytes.get(), 0, "another client is not closed for them");
+            assert_eq!(inbox.has_room(), number == 0, "half of the limit at most stays beside it");
+        }
+        drop(all);
+        assert!(inbox.has_room());
     }
 }

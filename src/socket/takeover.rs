@@ -113,8 +113,12 @@ impl SocketOptions {
         if self.send_buffer > 0 {
             let _ = socket.set_send_buffer_size(self.send_buffer);
         }
+    }
+
+    /// Sets what holds from the first byte on, so that a client that reads no answer is closed, too.
+    pub fn set_early(self, stream: &TcpStream) {
         if !self.user_timeout.is_zero() {
-            let _ = socket.set_tcp_user_timeout(Some(self.user_timeout));
+            let _ = SockRef::from(stream).set_tcp_user_timeout(Some(self.user_timeout));
         }
     }
 }

@@ -14,7 +14,7 @@ use crate::{
     protocol::{
         admission::{Admission, Client},
         endpoint::Endpoint,
-        new_id, query,
+        new_id, query, query_weight,
         refusal::Refusal,
         session::{Outlet, Session},
     },
@@ -59,6 +59,9 @@ impl RawSession {
         connection: &Rc<Connection>,
     ) -> Result<Self, Refusal> {
         let namespace = endpoint.namespace("/").ok_or(Refusal::Namespace)?;
+        if !endpoint.consumer().may_keep(query_weight(head.query)) {
+            return Err(Refusal::State);
+        }
         let context = Context { route, query: query(head.query), id: new_id(), ..Context::default() };
         let (member, bindings) = admission.let_in(namespace, Client { head, connection, context }, 0).await?;
         admission.services.shard.start_receiving(&member);

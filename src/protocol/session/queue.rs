@@ -67,8 +67,14 @@ pub(super) fn weight_of(incoming: Incoming<'_>, source: Option<&RawEvent>) -> us
 /// The memory of its values, and of the handler's copies for a publish or a backend call. A value begins at the start
 /// of the text, or after one of these characters.
 fn weight(text: &str, attached: usize) -> usize {
-    let values = text.bytes().filter(|byte| matches!(byte, b',' | b'[' | b'{' | b':')).count();
-    2 * (text.len() + attached + values * size_of::<Value>())
+    // A list or an object has room for four, even if it has one.
+    let values = text.bytes().map(|byte| match byte {
+        b',' | b':' => 1,
+        b'[' => 4,
+        b'{' => 8,
+        _ => 0,
+    });
+    3 * (text.len() + attached + values.sum::<usize>() * size_of::<Value>())
 }
 
 /// An item that waits for its turn.
@@ -116,6 +122,8 @@ pub(super) struct Queue {
     pub inbox: Option<Rc<Inbox>>,
     /// Ends the current wait.
     pub stop: Rc<Notify>,
+    /// Whether `stop` ends what the handler waits for, which frees its memory.
+    pub can_stop: bool,
     /// When the current handler first called the backend.
     pub asked: Option<Instant>,
 }

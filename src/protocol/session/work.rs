@@ -170,12 +170,15 @@ impl Session {
             }
         }
         let session = Rc::downgrade(self);
-        actix_rt::spawn(async move {
+        let timer = actix_rt::spawn(async move {
             tokio::time::sleep(timeout).await;
             if let Some(session) = session.upgrade() {
                 session.resolve(id, Outcome::Failed("the client did not acknowledge in time".to_owned()));
             }
         });
+        if let Some(asks) = self.asks.borrow_mut().as_deref_mut() {
+            asks.set_timer(id, timer.abort_handle());
+        }
     }
 
     pub(super) fn resolve(self: &Rc<Self>, id: u64, outcome: Outcome) {
