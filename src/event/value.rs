@@ -10,9 +10,6 @@ use serde::{
 };
 use std::fmt;
 
-/// Memory of a map's entry, in addition to its key's text and its value.
-const ENTRY: usize = 40;
-
 /// Plain data. Map keys are text: other keys are written like Python's `json.dumps` does (`1`, `true`, `null`).
 #[derive(Clone, Debug, PartialEq, Default)]
 pub enum Value {
@@ -38,6 +35,9 @@ pub enum Value {
 }
 
 impl Value {
+    /// Memory of a map's entry, in addition to its key's text and its value.
+    pub const ENTRY: usize = 40;
+
     /// The value under `key`, if this is a map that has it.
     pub fn get(&self, key: &str) -> Option<&Self> {
         match self {
@@ -79,7 +79,7 @@ impl Value {
                 Self::Str(text) => text.len(),
                 Self::Bytes(bytes) => bytes.len(),
                 Self::List(items) => items.iter().map(Self::weight).sum(),
-                Self::Map(entries) => entries.iter().map(|(key, value)| ENTRY + key.len() + value.weight()).sum(),
+                Self::Map(entries) => entries.iter().map(|(key, value)| Self::ENTRY + key.len() + value.weight()).sum(),
                 _ => 0,
             }
     }
