@@ -7,7 +7,7 @@ use minijinja::{
     value::{Kwargs, Rest, StringInput, ValueKind, from_args},
 };
 
-use super::{frame, product};
+use super::frame;
 use crate::limited::WriteError;
 
 /// Functions that may be called; MiniJinja's others are of no use in a single expression.
@@ -29,9 +29,12 @@ pub const METHODS: &[&str] = &[
     "isoformat",
 ];
 
+/// The filter that `product` puts on the operands of `*`; it passes numbers only.
+pub const FACTOR: &str = "factor";
+
 /// Filters of MiniJinja that are not offered: what they make can be much larger than what they are given, or takes
 /// quadratic time, and nothing sent to a browser needs them.
-const WITHOUT: [&str; 6] = ["batch", "format", "indent", "pprint", "slice", "unique"];
+const REMOVED: [&str; 6] = ["batch", "format", "indent", "pprint", "slice", "unique"];
 
 thread_local! {
     /// The limit on text that the functions of the running evaluation make, and what is left of it.
@@ -77,8 +80,8 @@ pub fn environment() -> Environment<'static> {
             join(list, joiner, attribute, &options)
         },
     );
-    environment.add_filter(product::FACTOR, factor);
-    WITHOUT.iter().for_each(|name| environment.remove_filter(name));
+    environment.add_filter(FACTOR, factor);
+    REMOVED.iter().for_each(|name| environment.remove_filter(name));
     environment.set_unknown_method_callback(method);
     environment
 }
@@ -201,7 +204,7 @@ fn join(
     Ok(joined)
 }
 
-/// Passes what may be multiplied; see [`product`].
+/// Passes what may be multiplied.
 fn factor(value: &Jinja) -> Result<Jinja, Error> {
     match value.kind() {
         ValueKind::Number | ValueKind::Bool => Ok(value.clone()),

@@ -4,10 +4,7 @@
 //! In: the source of an expression. Out: the same with the filter [`FACTOR`] on both operands of every `*`. MiniJinja
 //! has no hook for its operators.
 
-use super::after_text;
-
-/// The filter that passes numbers only.
-pub const FACTOR: &str = "factor";
+use super::{after_text, functions::FACTOR};
 
 /// Words that end an operand; after `is` they belong to a test.
 const ENDS: [&str; 6] = ["and", "or", "not", "in", "if", "else"];
