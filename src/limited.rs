@@ -21,6 +21,12 @@ pub enum WriteError {
     Invalid(String),
 }
 
+impl From<WriteError> for String {
+    fn from(error: WriteError) -> Self {
+        error.to_string()
+    }
+}
+
 impl From<String> for WriteError {
     fn from(reason: String) -> Self {
         Self::Invalid(reason)

@@ -65,7 +65,7 @@ impl Compiler<'_> {
         let compiled = Expression::compile(source, allowed).map_err(|reason| format!("bad expression: {reason}"));
         let expression = self.noted(compiled, key)?;
         self.check_route(&expression, key);
-        Some(expression)
+        Some(expression.within(self.config.layer.max_message))
     }
 
     pub fn optional(&mut self, source: Option<&String>, allowed: Allowed<'_>, key: &KeyPath) -> Option<Expression> {

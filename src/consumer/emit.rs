@@ -10,7 +10,7 @@ use super::{
 use crate::{
     config::{self, KeyPath},
     event::{self, GroupName, Payload, Value},
-    limited::WriteError,
+    limited::{Allowance, WriteError},
 };
 
 /// A compiled emit.
@@ -64,7 +64,7 @@ impl Emit {
     }
 
     /// Whether its `when` is true.
-    pub fn is_due(&self, scope: &Jinja) -> Result<bool, String> {
+    pub fn is_due(&self, scope: &Jinja) -> Result<bool, WriteError> {
         self.when.as_ref().map_or(Ok(true), |when| Ok(when.evaluate(scope)?.is_true()))
     }
 
@@ -151,35 +151,37 @@ impl EmitContent {
             Self::Message(expression) => wire.json(&expression.evaluate(scope)?),
             Self::Event { name, args } => {
                 let name = name.text(scope).map_err(String::from)?;
-                wire.event(&name, &args.evaluate(scope)?)
+                wire.event(&name, &args.evaluate(scope, wire.max_data())?)
             }
         }
     }
 
-    /// It as plain data, for other connections.
-    pub fn plain(&self, scope: &Jinja) -> Result<event::Content, String> {
+    /// It as plain data of at most `limit` bytes, for other connections.
+    pub fn plain(&self, scope: &Jinja, limit: usize) -> Result<event::Content, WriteError> {
         match self {
-            Self::Message(expression) => frame::value(&expression.evaluate(scope)?).map(event::Content::Message),
-            Self::Event { .. } => self.arguments(scope).map(event::Content::Event),
+            Self::Message(expression) => {
+                frame::value(&expression.evaluate(scope)?, &Allowance::new(limit)).map(event::Content::Message)
+            }
+            Self::Event { .. } => self.arguments(scope, limit).map(event::Content::Event),
         }
     }
 
-    /// An event's name and arguments as plain data.
-    pub fn arguments(&self, scope: &Jinja) -> Result<Vec<Value>, String> {
-        let Self::Event { name, args } = self else { return Err("a message has no arguments".to_owned()) };
-        let name = name.text(scope)?;
+    /// An event's name and arguments as plain data of at most `limit` bytes.
+    pub fn arguments(&self, scope: &Jinja, limit: usize) -> Result<Vec<Value>, WriteError> {
+        let Self::Event { name, args } = self else { return Err("a message has no arguments".to_owned().into()) };
+        let name = name.text(scope).map_err(String::from)?;
         check_name(&name)?;
-        let args = args.evaluate(scope)?;
-        std::iter::once(Ok(name.into())).chain(args.iter().map(frame::value)).collect()
+        let (args, room) = (args.evaluate(scope, limit)?, Allowance::new(limit));
+        std::iter::once(Ok(name.into())).chain(args.iter().map(|arg| frame::value(arg, &room))).collect()
     }
 }
 
 impl EmitArgs {
-    pub fn evaluate(&self, scope: &Jinja) -> Result<Vec<Jinja>, String> {
+    pub fn evaluate(&self, scope: &Jinja, limit: usize) -> Result<Vec<Jinja>, WriteError> {
         match self {
             Self::None => Ok(Vec::new()),
             Self::One(data) => Ok(vec![data.evaluate(scope)?]),
-            Self::List(args) => frame::items(&args.evaluate(scope)?),
+            Self::List(args) => frame::items(&args.evaluate(scope)?, limit),
         }
     }
 }

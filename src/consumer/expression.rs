@@ -7,6 +7,7 @@ pub(super) mod frame;
 pub(super) mod functions;
 pub(super) mod name_source;
 pub(super) mod names;
+pub(super) mod product;
 pub(super) mod scope;
 pub(super) mod template;
 pub(super) mod view;
@@ -22,7 +23,10 @@ pub use self::{
     template::{GroupTemplate, NameSource, Template, TemplateUse},
     view::{Root, View},
 };
-use crate::config::did_you_mean;
+use crate::{config::did_you_mean, limited::WriteError};
+
+/// Text that the functions of an expression may make in one evaluation, unless another limit is given.
+const MAX_TEXT: usize = 16 << 20;
 
 static ENVIRONMENT: LazyLock<Environment<'static>> = LazyLock::new(functions::environment);
 
@@ -34,6 +38,8 @@ pub(super) struct Expression {
     /// The paths it reads, such as `route.id`.
     paths: Vec<String>,
     source: Box<str>,
+    /// Bytes of text that its functions may make in one evaluation.
+    max_text: usize,
 }
 
 impl Expression {
@@ -44,6 +50,14 @@ impl Expression {
             return Err("the expression is empty".to_owned());
         }
         let compiled = ENVIRONMENT.compile_expression_owned(source.to_owned()).map_err(|error| describe(&error))?;
+        // A source that is wrong is reported as it was written.
+        let compiled = match source.contains('*') {
+            true => {
+                let guarded = product::guard(source);
+                ENVIRONMENT.compile_expression_owned(guarded).map_err(|error| describe(&error))?
+            }
+            false => compiled,
+        };
         let mut names = VarSet::default();
         let mut paths: Vec<String> = compiled.undeclared_variables(true).into_iter().collect();
         paths.sort();
@@ -62,7 +76,12 @@ impl Expression {
             }
         }
         check_words(source)?;
-        Ok(Self { compiled, names, paths, source: source.trim().into() })
+        Ok(Self { compiled, names, paths, source: source.trim().into(), max_text: MAX_TEXT })
+    }
+
+    /// The same with another limit on the text that its functions make.
+    pub fn within(self, max_text: usize) -> Self {
+        Self { max_text, ..self }
     }
 
     /// Whether it is just this name.
@@ -98,9 +117,10 @@ impl Expression {
     }
 
     /// The value; undefined is an error.
-    pub fn evaluate(&self, scope: &Jinja) -> Result<Jinja, String> {
-        let value = self.compiled.eval(scope.clone()).map_err(|error| describe(&error))?;
-        if value.is_undefined() { Err(format!("`{}` is undefined", self.source)) } else { Ok(value) }
+    pub fn evaluate(&self, scope: &Jinja) -> Result<Jinja, WriteError> {
+        functions::allow_text(self.max_text);
+        let value = self.compiled.eval(scope.clone()).map_err(|error| failure(&error))?;
+        if value.is_undefined() { Err(format!("`{}` is undefined", self.source).into()) } else { Ok(value) }
     }
 
     /// Parameters of the path that it reads and that are not in `known`.
@@ -115,6 +135,13 @@ impl Expression {
 fn known(allowed: &[Var]) -> String {
     let names: Vec<_> = allowed.iter().map(|name| name.as_str()).collect();
     if names.is_empty() { "no names are known there".to_owned() } else { format!("known: {}", names.join(", ")) }
+}
+
+/// Why an evaluation failed.
+fn failure(error: &Error) -> WriteError {
+    let causes = std::iter::successors(std::error::Error::source(error), |cause| cause.source());
+    let written = causes.filter_map(|cause| cause.downcast_ref::<WriteError>()).next();
+    written.cloned().unwrap_or_else(|| describe(error).into())
 }
 
 pub(super) fn describe(error: &Error) -> String {

@@ -40,6 +40,16 @@ pub enum GroupError {
     Ambiguous(String),
 }
 
+/// Refuses a room that is too long for a name, before it is matched: every character of a room becomes at least one of
+/// the name's.
+fn check_length(room: &str) -> Result<(), GroupError> {
+    let length = room.chars().count();
+    if length <= GroupName::MAX_LENGTH {
+        return Ok(());
+    }
+    Err(GroupError::Name { name: room.chars().take(100).collect(), reason: GroupNameError::TooLong(length) })
+}
+
 impl From<GroupError> for String {
     fn from(error: GroupError) -> Self {
         error.to_string()
@@ -179,6 +189,7 @@ impl Forms {
 
     /// The group of a room that a client names, if one of these patterns permits it.
     pub fn allowed(&self, allow: &[FormId], room: &str) -> Result<GroupName, GroupError> {
+        check_length(room)?;
         let forms = allow.iter().filter_map(|form| self.own.get(form.0));
         let named = forms.filter_map(|form| Some((form, form.pattern.parse(room)?)));
         match named.max_by_key(|(form, _)| form.shape.weight()) {
@@ -189,6 +200,7 @@ impl Forms {
 
     /// Splits a room into text and values, by the form with the most text.
     pub fn recognise<'a>(&'a self, room: &'a str) -> Option<Vec<NamePart<'a>>> {
+        check_length(room).ok()?;
         let own = self.own.iter().filter(|form| form.role != Role::Hidden);
         let patterns = own.map(|form| &form.pattern).chain(&self.others);
         let recognised = patterns.filter_map(|pattern| pattern.parse(room));
@@ -197,6 +209,7 @@ impl Forms {
 
     /// The group of a room that the configuration or the backend names as a whole.
     pub fn given(&self, room: &str) -> Result<GroupName, GroupError> {
+        check_length(room)?;
         let group = GroupName::of_plain_room(room).map_or_else(
             || match self.recognise(room) {
                 Some(parts) => GroupName::of(parts),

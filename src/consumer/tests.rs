@@ -3,6 +3,7 @@
 mod actions;
 mod calls;
 mod groups;
+mod growth;
 mod presets;
 mod socketio_presets;
 

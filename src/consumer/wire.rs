@@ -29,6 +29,12 @@ impl Wire {
         matches!(self.protocol, Protocol::SocketIo)
     }
 
+    /// Bytes of one message as values. Its values take more memory than its text, so a small limit on the text would
+    /// refuse messages that it allows.
+    pub fn max_data(&self) -> usize {
+        self.max_message.max(16 << 20)
+    }
+
     /// A value as a JSON message.
     pub fn json(&self, value: &Jinja) -> Result<Payload, WriteError> {
         Ok(self.text(frame::json(value, self.max_message)?.into()))

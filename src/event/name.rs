@@ -29,13 +29,16 @@ pub enum GroupNameError {
 }
 
 impl GroupName {
+    /// Most characters of a name.
+    pub const MAX_LENGTH: usize = 99;
+
     /// Checks `text` against Channels' rule (`channels.layers.BaseChannelLayer.valid_group_name`, ASCII only).
     pub fn new(text: &str) -> Result<Self, GroupNameError> {
         if text.is_empty() {
             return Err(GroupNameError::Empty);
         }
         let length = text.chars().count();
-        if length >= 100 {
+        if length > Self::MAX_LENGTH {
             return Err(GroupNameError::TooLong(length));
         }
         match text.chars().find(|c| !is_allowed(*c)) {

@@ -10,9 +10,6 @@ use serde::{
 };
 use std::fmt;
 
-/// Memory of a map's entry, in addition to its key's text and its value.
-const ENTRY: usize = 40;
-
 /// Plain data. Map keys are text: other keys are written like Python's `json.dumps` does (`1`, `true`, `null`).
 #[derive(Clone, Debug, PartialEq, Default)]
 pub enum Value {
@@ -38,6 +35,9 @@ pub enum Value {
 }
 
 impl Value {
+    /// Memory of a map's entry, in addition to its key's text and its value.
+    pub const ENTRY: usize = 40;
+
     /// The value under `key`, if this is a map that has it.
     pub fn get(&self, key: &str) -> Option<&Self> {
         match self {
@@ -84,8 +84,8 @@ impl Value {
                     unused + items.iter().map(Self::weight).sum::<usize>()
                 }
                 Self::Map(entries) => {
-                    let unused = entries.capacity().saturating_sub(entries.len()) * (ENTRY + size_of::<Self>());
-                    unused + entries.iter().map(|(key, value)| ENTRY + key.len() + value.weight()).sum::<usize>()
+                    let unused = entries.capacity().saturating_sub(entries.len()) * (Self::ENTRY + size_of::<Self>());
+                    unused + entries.iter().map(|(key, value)| Self::ENTRY + key.len() + value.weight()).sum::<usize>()
                 }
                 _ => 0,
             }

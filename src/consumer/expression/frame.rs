@@ -12,7 +12,7 @@ use serde::{
 use super::View;
 use crate::{
     event::{Raw, Value},
-    limited::{self, WriteError},
+    limited::{self, Allowance, WriteError},
 };
 
 /// A value as JSON text of at most `limit` bytes; an error names the key without a value.
@@ -71,11 +71,21 @@ impl<const BYTES: bool> Serialize for Json<'_, BYTES> {
     }
 }
 
-/// A value as plain data; an error names the key without a value.
-pub fn value(value: &Jinja) -> Result<Value, String> {
+/// Most levels of lists and objects in plain data: as many as the decoders accept.
+const MAX_LEVELS: usize = 127;
+
+/// A value as plain data; an error names the key without a value. What is made is counted against `room` while it is
+/// made, by [`Value::weight`]: lists may be lazy, so a small result can be many values.
+pub fn value(value: &Jinja, room: &Allowance) -> Result<Value, WriteError> {
+    convert(value, room, MAX_LEVELS)
+}
+
+fn convert(value: &Jinja, room: &Allowance, levels: usize) -> Result<Value, WriteError> {
     if let Some(view) = value.downcast_object_ref::<View>() {
+        count(view.target(), room, levels)?;
         return Ok(view.target().clone());
     }
+    take(room, size_of::<Value>())?;
     Ok(match value.kind() {
         ValueKind::None => Value::Null,
         ValueKind::Bool => Value::Bool(value.is_true()),
@@ -84,37 +94,89 @@ pub fn value(value: &Jinja) -> Result<Value, String> {
             _ if value.is_integer() => u64::try_from(value.clone()).map_err(|error| error.to_string())?.into(),
             _ => Value::Float(f64::try_from(value.clone()).map_err(|error| error.to_string())?),
         },
-        ValueKind::String => value.as_str().unwrap_or_default().into(),
-        ValueKind::Bytes => Value::Bytes(Bytes::copy_from_slice(value.as_bytes().unwrap_or_default())),
-        ValueKind::Undefined => return Err("a key is missing".to_owned()),
+        ValueKind::String => {
+            let text = value.as_str().unwrap_or_default();
+            take(room, text.len())?;
+            text.into()
+        }
+        ValueKind::Bytes => {
+            let bytes = value.as_bytes().unwrap_or_default();
+            take(room, bytes.len())?;
+            Value::Bytes(Bytes::copy_from_slice(bytes))
+        }
+        ValueKind::Undefined => return Err("a key is missing".to_owned().into()),
         ValueKind::Seq | ValueKind::Iterable => {
-            Value::List(items(value)?.iter().map(self::value).collect::<Result<_, _>>()?)
+            let levels = below(levels)?;
+            let item = |item: Jinja| convert(present(&item)?, room, levels);
+            let items = value.try_iter().map_err(|error| error.to_string())?;
+            Value::List(items.map(item).collect::<Result<_, _>>()?)
         }
         ValueKind::Map => {
+            let levels = below(levels)?;
             let pairs = value.as_object().and_then(|object| object.try_iter_pairs());
             let entry = |(key, item): (Jinja, Jinja)| {
                 let name = key.as_str().map_or_else(|| key.to_string(), str::to_owned);
+                take(room, Value::ENTRY + name.len())?;
                 match item.is_undefined() {
-                    true => Err(format!("\"{name}\" is undefined: a key is missing")),
-                    false => Ok((name, self::value(&item)?)),
+                    true => Err(format!("\"{name}\" is undefined: a key is missing").into()),
+                    false => Ok((name, convert(&item, room, levels)?)),
                 }
             };
-            pairs.into_iter().flatten().map(entry).collect::<Result<_, _>>()?
+            pairs.into_iter().flatten().map(entry).collect::<Result<_, WriteError>>()?
         }
-        kind => return Err(format!("{kind} is not plain data")),
+        kind => return Err(format!("{kind} is not plain data").into()),
     })
 }
 
-/// The items of a list.
-pub fn items(value: &Jinja) -> Result<Vec<Jinja>, String> {
-    if !matches!(value.kind(), ValueKind::Seq | ValueKind::Iterable) {
-        return Err(format!("{} is not a list", value.kind()));
+/// Counts what a copy of the data takes.
+fn count(value: &Value, room: &Allowance, levels: usize) -> Result<(), WriteError> {
+    take(room, size_of::<Value>())?;
+    match value {
+        Value::Str(text) => take(room, text.len()),
+        Value::Bytes(bytes) => take(room, bytes.len()),
+        Value::List(items) => {
+            let levels = below(levels)?;
+            items.iter().try_for_each(|item| count(item, room, levels))
+        }
+        Value::Map(entries) => {
+            let levels = below(levels)?;
+            entries.iter().try_for_each(|(key, item)| {
+                take(room, Value::ENTRY + key.len())?;
+                count(item, room, levels)
+            })
+        }
+        _ => Ok(()),
     }
-    let items: Vec<Jinja> = value.try_iter().map_err(|error| error.to_string())?.collect();
-    match items.iter().any(Jinja::is_undefined) {
+}
+
+fn take(room: &Allowance, bytes: usize) -> Result<(), WriteError> {
+    room.take(bytes).map_err(|error| room.reason(&error))
+}
+
+/// The levels that are left inside a list or an object.
+fn below(levels: usize) -> Result<usize, WriteError> {
+    levels.checked_sub(1).ok_or_else(|| format!("the result has more than {MAX_LEVELS} levels").into())
+}
+
+fn present(item: &Jinja) -> Result<&Jinja, String> {
+    match item.is_undefined() {
         true => Err("an item of a list is undefined: a key is missing".to_owned()),
-        false => Ok(items),
+        false => Ok(item),
     }
+}
+
+/// The items of a list, together at most `limit` bytes without what they refer to.
+pub fn items(value: &Jinja, limit: usize) -> Result<Vec<Jinja>, WriteError> {
+    if !matches!(value.kind(), ValueKind::Seq | ValueKind::Iterable) {
+        return Err(format!("{} is not a list", value.kind()).into());
+    }
+    let room = Allowance::new(limit);
+    let item = |item: Jinja| {
+        take(&room, size_of::<Jinja>())?;
+        present(&item)?;
+        Ok(item)
+    };
+    value.try_iter().map_err(|error| error.to_string())?.map(item).collect()
 }
 
 fn number<S: Serializer>(value: &Jinja, serializer: S) -> Result<S::Ok, S::Error> {

@@ -1,11 +1,14 @@
 //! Functions for expressions besides MiniJinja's own: `now`, `slug`, `without`, and common Python methods.
 
+use std::{cell::Cell, collections::HashSet};
+
 use minijinja::{
     Environment, Error, ErrorKind, State, UndefinedBehavior, Value as Jinja,
-    value::{Rest, ValueKind, from_args},
+    value::{Kwargs, Rest, StringInput, ValueKind, from_args},
 };
 
 use super::frame;
+use crate::limited::WriteError;
 
 /// Functions that may be called; MiniJinja's others are of no use in a single expression.
 pub const FUNCTIONS: &[&str] = &["now", "dict", "range", "min", "max"];
@@ -26,6 +29,35 @@ pub const METHODS: &[&str] = &[
     "isoformat",
 ];
 
+/// The filter that `product` puts on the operands of `*`; it passes numbers only.
+pub const FACTOR: &str = "factor";
+
+/// Filters of MiniJinja that are not offered: what they make can be much larger than what they are given, or takes
+/// quadratic time, and nothing sent to a browser needs them.
+const REMOVED: [&str; 6] = ["batch", "format", "indent", "pprint", "slice", "unique"];
+
+thread_local! {
+    /// The limit on text that the functions of the running evaluation make, and what is left of it.
+    static TEXT: Cell<(usize, usize)> = const { Cell::new((0, 0)) };
+}
+
+/// Begins an evaluation whose functions may make so many bytes of text.
+pub fn allow_text(limit: usize) {
+    TEXT.set((limit, limit));
+}
+
+/// Takes bytes from the limit before they are made.
+fn take(bytes: usize) -> Result<(), Error> {
+    let (limit, left) = TEXT.get();
+    let left = left.checked_sub(bytes).ok_or_else(|| too_large(limit))?;
+    TEXT.set((limit, left));
+    Ok(())
+}
+
+fn too_large(limit: usize) -> Error {
+    Error::new(ErrorKind::InvalidOperation, "the result is too large").with_source(WriteError::TooLarge(limit))
+}
+
 /// The environment in which every expression is compiled and evaluated.
 pub fn environment() -> Environment<'static> {
     let mut environment = Environment::new();
@@ -39,6 +71,17 @@ pub fn environment() -> Environment<'static> {
     environment.add_filter("slug", |text: &str| slug(text));
     environment.add_filter("without", without);
     environment.add_filter("tojson", tojson);
+    environment.add_filter("replace", |text: StringInput<'_>, old: StringInput<'_>, new: StringInput<'_>| {
+        replace(text.as_str(), old.as_str(), new.as_str())
+    });
+    environment.add_filter(
+        "join",
+        |list: &Jinja, joiner: Option<StringInput<'_>>, attribute: Option<&str>, options: Kwargs| {
+            join(list, joiner, attribute, &options)
+        },
+    );
+    environment.add_filter(FACTOR, factor);
+    REMOVED.iter().for_each(|name| environment.remove_filter(name));
     environment.set_unknown_method_callback(method);
     environment
 }
@@ -88,11 +131,16 @@ fn slug(text: &str) -> String {
 
 /// `event | without('type')`, `event | without(['type', 'group'])`: an object without some keys.
 fn without(object: &Jinja, names: Rest<Jinja>) -> Result<Jinja, Error> {
-    let mut gone = Vec::new();
+    let mut gone = HashSet::new();
     for name in names.0 {
         match name.kind() {
-            ValueKind::Seq | ValueKind::Iterable => gone.extend(name.try_iter()?),
-            _ => gone.push(name),
+            ValueKind::Seq | ValueKind::Iterable => {
+                for name in name.try_iter()? {
+                    take(size_of::<Jinja>())?;
+                    gone.insert(name);
+                }
+            }
+            _ => drop(gone.insert(name)),
         }
     }
     let Some(pairs) = object.as_object().and_then(|object| object.try_iter_pairs()) else {
@@ -101,14 +149,68 @@ fn without(object: &Jinja, names: Rest<Jinja>) -> Result<Jinja, Error> {
     Ok(Jinja::from_pairs(pairs.filter(|(key, _)| !gone.contains(key))))
 }
 
-/// Longer JSON inside a value is an error, in bytes.
-const MAX_JSON: usize = 16 << 20;
-
 /// JSON as text inside a value; unlike Jinja's own filter it escapes nothing for HTML.
 fn tojson(value: &Jinja) -> Result<String, Error> {
-    let text =
-        frame::json(value, MAX_JSON).map_err(|error| Error::new(ErrorKind::BadSerialization, error.to_string()))?;
+    let (limit, left) = TEXT.get();
+    let text = frame::json(value, left).map_err(|error| match error {
+        WriteError::TooLarge(_) => too_large(limit),
+        WriteError::Invalid(reason) => Error::new(ErrorKind::BadSerialization, reason),
+    })?;
+    take(text.len())?;
     Ok(String::from_utf8_lossy(&text).into_owned())
+}
+
+/// Python's `replace`; the size of the result is known before it is made.
+fn replace(text: &str, old: &str, new: &str) -> Result<Jinja, Error> {
+    if new.len() > old.len() {
+        let more = text.matches(old).count().saturating_mul(new.len() - old.len());
+        take(text.len().saturating_add(more))?;
+    }
+    Ok(Jinja::from(text.replace(old, new)))
+}
+
+/// The items of a list as one text.
+fn join(
+    list: &Jinja,
+    joiner: Option<StringInput<'_>>,
+    attribute: Option<&str>,
+    options: &Kwargs,
+) -> Result<String, Error> {
+    let joiner = match joiner {
+        Some(joiner) => Some(joiner),
+        None => options.get("d")?,
+    };
+    let attribute = match attribute {
+        Some(attribute) => Some(attribute),
+        None => options.get::<Option<&str>>("attribute")?,
+    };
+    options.assert_all_used()?;
+    let joiner = joiner.as_ref().map_or("", StringInput::as_str);
+    let mut joined = String::new();
+    for (index, mut item) in list.try_iter()?.enumerate() {
+        for key in attribute.iter().flat_map(|path| path.split('.')) {
+            item = item.get_attr(key)?;
+        }
+        if item.is_undefined() {
+            return Err(ErrorKind::UndefinedError.into());
+        }
+        let written = item.as_str().is_none().then(|| item.to_string());
+        let text = written.as_deref().or(item.as_str()).unwrap_or_default();
+        let joiner = if index == 0 { "" } else { joiner };
+        take(joiner.len() + text.len())?;
+        joined.push_str(joiner);
+        joined.push_str(text);
+    }
+    Ok(joined)
+}
+
+/// Passes what may be multiplied.
+fn factor(value: &Jinja) -> Result<Jinja, Error> {
+    match value.kind() {
+        ValueKind::Number | ValueKind::Bool => Ok(value.clone()),
+        ValueKind::Undefined => Err(ErrorKind::UndefinedError.into()),
+        kind => Err(Error::new(ErrorKind::InvalidOperation, format!("only numbers can be multiplied, not {kind}"))),
+    }
 }
 
 /// The methods of Python's str and dict that consumers use.
@@ -120,7 +222,7 @@ fn method(_: &mut State<'_, '_>, value: &Jinja, name: &str, args: &[Jinja]) -> R
             "strip" => from_args::<()>(args).map(|()| Jinja::from(text.trim())),
             "startswith" => from_args::<(&str,)>(args).map(|(part,)| Jinja::from(text.starts_with(part))),
             "endswith" => from_args::<(&str,)>(args).map(|(part,)| Jinja::from(text.ends_with(part))),
-            "replace" => from_args::<(&str, &str)>(args).map(|(old, new)| Jinja::from(text.replace(old, new))),
+            "replace" => from_args::<(&str, &str)>(args).and_then(|(old, new)| replace(text, old, new)),
             "split" => from_args::<(Option<&str>,)>(args).map(|(by,)| match by {
                 Some(by) if !by.is_empty() => text.split(by).map(Jinja::from).collect(),
                 _ => text.split_whitespace().map(Jinja::from).collect(),

@@ -86,7 +86,7 @@ impl Template {
 
 /// The names from an expression: one, or the items of a list.
 fn texts(expression: &Expression, scope: &Jinja) -> Result<Vec<String>, GroupError> {
-    let value = expression.evaluate(scope).map_err(GroupError::Value)?;
+    let value = expression.evaluate(scope).map_err(|error| GroupError::Value(error.to_string()))?;
     if matches!(value.kind(), ValueKind::Seq | ValueKind::Iterable) {
         let items = value.try_iter().map_err(|error| GroupError::Value(describe(&error)))?;
         return items.map(|item| text(&item, expression)).collect();
@@ -96,7 +96,7 @@ fn texts(expression: &Expression, scope: &Jinja) -> Result<Vec<String>, GroupErr
 
 impl Expression {
     fn text(&self, scope: &Jinja) -> Result<String, GroupError> {
-        text(&self.evaluate(scope).map_err(GroupError::Value)?, self)
+        text(&self.evaluate(scope).map_err(|error| GroupError::Value(error.to_string()))?, self)
     }
 }
 

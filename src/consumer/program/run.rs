@@ -4,6 +4,7 @@
 use std::{borrow::Cow, sync::Arc, time::Instant};
 
 use bytes::Bytes;
+use indexmap::IndexSet;
 use minijinja::Value as Jinja;
 
 use super::{AskOp, CallOp, Guard, HandlerId, Op, Program, Quotas};
@@ -18,6 +19,7 @@ use crate::{
         input::{Input, KeptInput, of_connection, of_message},
     },
     event::{Emission, GroupName, Incoming, Payload, Value},
+    limited::{Allowance, WriteError},
 };
 
 /// The buckets of the connection, and the time.
@@ -126,7 +128,7 @@ impl<'a> Run<'a> {
             }
             Op::Set(vars) => self.set(vars)?,
             Op::User(user) => {
-                let user = frame::value(&self.evaluate(user)?)?;
+                let user = self.value(user)?;
                 self.context.to_mut().user = user.clone();
                 self.scope = None;
                 self.effects.push(Effect::User(user));
@@ -179,7 +181,7 @@ impl<'a> Run<'a> {
             }
             Op::AckArgs(args) => {
                 if let Some(id) = self.ack {
-                    let args = frame::items(&self.evaluate(args)?)?;
+                    let args = frame::items(&self.evaluate(args)?, self.program.wire.max_data())?;
                     self.effects.push(Effect::Reply(self.program.wire.ack(id, &args)?));
                 }
             }
@@ -205,7 +207,7 @@ impl<'a> Run<'a> {
 
     fn set(&mut self, vars: &[(Box<str>, Expression)]) -> Result<(), MessageProblem> {
         for (name, expression) in vars {
-            let value = frame::value(&self.evaluate(expression)?)?;
+            let value = self.value(expression)?;
             let all = match std::mem::take(&mut self.context.to_mut().vars) {
                 Value::Map(mut all) => {
                     all.insert(name.clone(), value);
@@ -225,20 +227,16 @@ impl<'a> Run<'a> {
 
     /// The groups of rooms; `None` if one is not allowed.
     fn rooms(&mut self, rooms: &[GroupTemplate], guard: &Guard) -> Result<Option<Vec<GroupName>>, MessageProblem> {
-        let mut groups = Vec::with_capacity(rooms.len());
+        let mut groups = IndexSet::with_capacity(rooms.len());
         for template in rooms {
             let forms = &self.program.forms;
             let named = match template.groups(self.scope(), forms, guard.allow.as_deref()) {
                 Err(GroupError::NotAllowed(_)) => return Ok(None),
                 named => named?,
             };
-            for group in named {
-                if !groups.contains(&group) {
-                    groups.push(group);
-                }
-            }
+            groups.extend(named);
         }
-        Ok(Some(groups))
+        Ok(Some(groups.into_iter().collect()))
     }
 
     /// Sends; `false` if a room is not allowed.
@@ -259,7 +257,8 @@ impl<'a> Run<'a> {
                 None => return Ok(false),
             },
         };
-        let content = emit.content.plain(self.scope())?;
+        let limit = self.program.wire.max_data();
+        let content = emit.content.plain(self.scope(), limit)?;
         let except: &[Arc<str>] = if but_me { &[Arc::clone(&self.context.id)] } else { &[] };
         let body = Emission::relay_body(&self.program.name, content, except, emit.volatile);
         self.publish(groups, body, guard)?;
@@ -291,16 +290,17 @@ impl<'a> Run<'a> {
 
     fn ask(&mut self, ask: &AskOp, position: u32) -> Result<(), MessageProblem> {
         if ask.emit.is_due(self.scope())? {
-            let args = ask.emit.content.arguments(self.scope())?;
+            let limit = self.program.wire.max_data();
+            let args = ask.emit.content.arguments(self.scope(), limit)?;
             let then = self.continuation(ask.handler, position);
             self.effects.push(Effect::Ask { args, timeout: ask.timeout.0, then });
         }
         Ok(())
     }
 
-    fn request(&mut self, call: &CallOp) -> Result<CallRequest, String> {
+    fn request(&mut self, call: &CallOp) -> Result<CallRequest, WriteError> {
         let data = match &call.data {
-            Some(data) => frame::value(&self.evaluate(data)?)?,
+            Some(data) => self.value(data)?,
             None => Value::Null,
         };
         Ok(CallRequest {
@@ -322,14 +322,14 @@ impl<'a> Run<'a> {
     }
 
     /// An event for other consumers; it must not have the type of emissions.
-    fn event_body(&mut self, event: &Expression) -> Result<Value, String> {
-        let body = frame::value(&self.evaluate(event)?)?;
+    fn event_body(&mut self, event: &Expression) -> Result<Value, WriteError> {
+        let body = self.value(event)?;
         match &body {
             Value::Map(entries) if entries.get("type").and_then(Value::as_str) == Some(Emission::TYPE) => {
-                Err(format!("{:?} is a reserved event type", Emission::TYPE))
+                Err(format!("{:?} is a reserved event type", Emission::TYPE).into())
             }
             Value::Map(_) => Ok(body),
-            other => Err(format!("an event must be an object, not {}", other.kind())),
+            other => Err(format!("an event must be an object, not {}", other.kind()).into()),
         }
     }
 
@@ -350,8 +350,14 @@ impl<'a> Run<'a> {
         self.evaluate(test).is_ok_and(|value| value.is_true())
     }
 
-    fn evaluate(&mut self, expression: &Expression) -> Result<Jinja, String> {
+    fn evaluate(&mut self, expression: &Expression) -> Result<Jinja, WriteError> {
         expression.evaluate(self.scope())
+    }
+
+    /// The value as plain data.
+    fn value(&mut self, expression: &Expression) -> Result<Value, WriteError> {
+        let value = self.evaluate(expression)?;
+        frame::value(&value, &Allowance::new(self.program.wire.max_data()))
     }
 
     /// The current values of the names of this handler, and no others, because it is copied.
