@@ -162,18 +162,26 @@ impl Consumer {
         refusal.evaluate(&scope).ok().and_then(|value| self.actions.wire().json(&value).ok())
     }
 
-    /// The groups a connection joins, each once. An error refuses the connection.
+    /// The groups a connection joins, each once. An error refuses the connection; so do more groups than a client may
+    /// choose, and no further one is made then.
     pub fn groups(&self, context: &Context) -> Result<Vec<GroupName>, GroupError> {
         let mut used = VarSet::default();
         self.groups.iter().for_each(|group| used.add(group.template().names()));
         let scope = of_connection(context, used).into_jinja();
         let mut names = Vec::with_capacity(self.groups.len());
+        let mut chosen = 0;
         for template in &self.groups {
-            for name in template.groups(&scope, &self.forms, self.allow.as_deref())? {
-                if !names.contains(&name) {
-                    names.push(name);
+            template.each_group(&scope, &self.forms, self.allow.as_deref(), |name| {
+                if names.contains(&name) {
+                    return Ok(());
                 }
-            }
+                chosen += usize::from(template.is_chosen());
+                if chosen > self.max_rooms() {
+                    return Err(GroupError::TooMany(self.max_rooms()));
+                }
+                names.push(name);
+                Ok(())
+            })?;
         }
         Ok(names)
     }
@@ -282,7 +290,8 @@ impl Consumer {
         bytes <= self.actions.max_state()
     }
 
-    /// Maximum number of rooms that one connection may join by its messages.
+    /// Maximum number of groups that a client may choose at its handshake, and that a connection may join by its
+    /// messages.
     pub fn max_rooms(&self) -> usize {
         self.spec.max_rooms
     }

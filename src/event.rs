@@ -11,6 +11,7 @@ mod incoming;
 mod name;
 mod payload;
 mod proof;
+mod user;
 mod value;
 
 use std::time::Instant;
@@ -21,6 +22,7 @@ pub use incoming::Incoming;
 pub use name::{GroupName, GroupNameError, NamePart, written};
 pub use payload::Payload;
 pub use proof::{Proof, WatchedToken};
+pub use user::{UserIdError, check_id, check_user};
 pub use value::{Raw, Value};
 
 /// Where an event was published.

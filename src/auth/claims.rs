@@ -9,7 +9,7 @@ use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, crypto};
 
 use super::{AuthError, credential::looks_like_jwt};
-use crate::event::{Fingerprint, Value};
+use crate::event::{Fingerprint, Value, check_id};
 
 /// simplejwt's wording for every fault in a token's form or signature.
 pub const INVALID: AuthError = AuthError::Invalid("Token is invalid");
@@ -90,14 +90,10 @@ pub fn recognise(token: &str, jti_claim: &str) -> (Fingerprint, Option<SystemTim
 ///
 /// simplejwt writes `7` up to 5.3 and `"7"` since 5.5 for the same user.
 pub fn user_id(value: &Value) -> Option<Value> {
-    match value {
-        Value::Int(_) | Value::UInt(_) => Some(value.clone()),
-        Value::Str(text) if text.is_empty() || text.len() > 255 || text.chars().any(char::is_control) => None,
-        Value::Str(text) => match text.parse::<i64>() {
-            Ok(number) if number.to_string() == **text => Some(Value::Int(number)),
-            _ => Some(value.clone()),
-        },
-        _ => None,
+    check_id(value).ok()?;
+    match value.as_str().map(|text| (text, text.parse::<i64>())) {
+        Some((text, Ok(number))) if number.to_string() == text => Some(Value::Int(number)),
+        _ => Some(value.clone()),
     }
 }
 
@@ -111,9 +107,9 @@ pub fn user_id_text(id: &Value) -> Option<String> {
     }
 }
 
-/// The id of a user, as text.
+/// The id of a user, as text. A handler cannot set a user with an id that is not valid.
 pub fn user_id_of(user: &Value) -> Option<String> {
-    user_id_text(user.get("id")?)
+    user_id_text(user.get("id").filter(|id| check_id(id).is_ok())?)
 }
 
 /// A signed token with these claims, in order, with the header that PyJWT writes.

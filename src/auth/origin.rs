@@ -17,8 +17,18 @@ enum Pattern {
     Host(String),
     /// `https://example.com`, `http://.example.com:8080`.
     Full { scheme: String, host: String, port: Option<u16> },
-    /// `localhost:3000`, `//example.com`: Channels never matches these.
-    Never(String),
+    /// `localhost:3000`, `//example.com`: Channels never matches these. `.`: it would match every host with a dot at its
+    /// end.
+    Never,
+}
+
+/// An entry that matches no origin, or others than it says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WrongOrigin {
+    /// Its position in the list.
+    pub index: usize,
+    /// What is wrong, and what to write instead.
+    pub reason: String,
 }
 
 impl OriginPolicy {
@@ -27,12 +37,10 @@ impl OriginPolicy {
         Self { patterns: allowed.map(|patterns| patterns.iter().map(|pattern| Pattern::parse(pattern)).collect()) }
     }
 
-    /// Patterns of the list that can match no origin, with their positions; Channels does not report them.
-    pub fn useless(&self) -> impl Iterator<Item = (usize, &str)> {
-        self.patterns.iter().flatten().enumerate().filter_map(|(index, pattern)| match pattern {
-            Pattern::Never(text) => Some((index, text.as_str())),
-            _ => None,
-        })
+    /// The entries of a list that match no origin, or others than they say; Channels does not report them.
+    pub fn wrong(allowed: &[String]) -> impl Iterator<Item = WrongOrigin> {
+        let reasons = allowed.iter().map(|text| wrong(text)).enumerate();
+        reasons.filter_map(|(index, reason)| reason.map(|reason| WrongOrigin { index, reason }))
     }
 
     /// Whether a request with these headers may connect.
@@ -54,21 +62,20 @@ impl Pattern {
             return Self::Any;
         }
         let pattern = text.to_lowercase();
-        let never = || Self::Never(text.to_owned());
         if pattern.contains(char::is_whitespace) {
-            return never();
+            return Self::Never;
         }
-        let Some(url) = Url::parse(&pattern) else { return never() };
+        let Some(url) = Url::parse(&pattern) else { return Self::Never };
         if url.scheme.is_empty() {
             // Python: `urlparse("//" + pattern).hostname or pattern`.
             return match Url::parse(&format!("//{pattern}")) {
-                Some(Url { host: Some(host), .. }) => Self::Host(host),
-                _ => never(),
+                Some(Url { host: Some(host), .. }) if is_host(&host) => Self::Host(host),
+                _ => Self::Never,
             };
         }
         match (url.host.clone(), url.port()) {
-            (Some(host), Ok(port)) => Self::Full { scheme: url.scheme, host, port },
-            _ => never(),
+            (Some(host), Ok(port)) if is_host(&host) => Self::Full { scheme: url.scheme, host, port },
+            _ => Self::Never,
         }
     }
 
@@ -76,13 +83,85 @@ impl Pattern {
         let Some(origin_host) = &origin.host else { return false };
         match self {
             Self::Any => true,
-            Self::Never(_) => false,
+            Self::Never => false,
             Self::Host(host) => is_same_domain(origin_host, host),
             Self::Full { scheme, host, port } => {
                 *scheme == origin.scheme && origin.port() == Ok(*port) && is_same_domain(origin_host, host)
             }
         }
     }
+}
+
+/// Whether a pattern's host can be that of an origin: an IPv6 address, or labels with a dot between two. A dot in front
+/// means the subdomains, too. Browsers write other characters of a name in ASCII.
+fn is_host(host: &str) -> bool {
+    let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
+    let is_address = || host.split('%').next().is_some_and(|address| address.parse::<std::net::Ipv6Addr>().is_ok());
+    let domain = host.strip_prefix('.').unwrap_or(host);
+    let labels = domain.strip_suffix('.').unwrap_or(domain).split('.').all(|label| !label.is_empty());
+    labels && host.chars().all(fits) || is_address()
+}
+
+/// Why an entry of a list is wrong, and what to write instead.
+fn wrong(text: &str) -> Option<String> {
+    if text == "*" {
+        return None;
+    }
+    if text.trim().is_empty() {
+        return Some("is empty; write a host such as \"example.com\", or leave it out".to_owned());
+    }
+    if text.eq_ignore_ascii_case("null") {
+        return Some(
+            "\"null\" is what pages without an origin of their own send, and any page can become one; only \"*\" admits them"
+                .to_owned(),
+        );
+    }
+    if text.contains('*') {
+        let (scheme, rest) = text.split_once("://").map_or(("", text), |(scheme, rest)| (scheme, rest));
+        let separator = if scheme.is_empty() { "" } else { "://" };
+        let instead = match rest.strip_prefix("*.") {
+            Some(domain) if !domain.contains('*') => {
+                format!("write \"{scheme}{separator}.{domain}\" for it and its subdomains")
+            }
+            _ => "write \".example.com\" for a host and its subdomains, on every port".to_owned(),
+        };
+        return Some(format!(
+            "{text:?} can never match an Origin, because \"*\" stands for every origin or nothing; {instead}"
+        ));
+    }
+    if Pattern::parse(text) == Pattern::Never {
+        let ascii = (!text.is_ascii()).then(|| in_ascii(text)).flatten();
+        let instead = ascii.map_or_else(
+            || {
+                "write \"example.com\" or \"https://example.com:8443\", each host by itself, and a comma between two in a \
+                 variable"
+                    .to_owned()
+            },
+            |ascii| format!("a browser writes the host in ASCII: write {ascii:?}"),
+        );
+        return Some(format!("{text:?} can never match an Origin; {instead}"));
+    }
+    let (scheme, rest) = text.split_once("//").map_or(("", text), |(scheme, rest)| (scheme, rest));
+    let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+    let (authority, path) = rest.split_at(end);
+    let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
+    // A slash at the end is how browsers show an address; it changes nothing.
+    if host == authority && matches!(path, "" | "/") {
+        return None;
+    }
+    let slashes = if scheme.is_empty() { "" } else { "//" };
+    let reason = "an Origin has a scheme, a host and a port only, so the rest would be ignored";
+    Some(format!("{text:?}: {reason}; write \"{scheme}{slashes}{host}\""))
+}
+
+/// An entry with its host in ASCII, as browsers write it.
+fn in_ascii(text: &str) -> Option<String> {
+    let (scheme, rest) = text.split_once("://").map_or(("", text), |(scheme, rest)| (scheme, rest));
+    let dot = if rest.starts_with('.') { "." } else { "" };
+    let url = url::Url::parse(&format!("http://{}", rest.strip_prefix('.').unwrap_or(rest))).ok()?;
+    let separator = if scheme.is_empty() { "" } else { "://" };
+    let port = url.port().map(|port| format!(":{port}")).unwrap_or_default();
+    Some(format!("{scheme}{separator}{dot}{}{port}", url.host_str()?))
 }
 
 /// `django.http.request.is_same_domain`.
@@ -243,11 +322,67 @@ mod tests {
     }
 
     #[test]
-    fn patterns_that_match_nothing_are_reported() {
-        let list =
-            ["localhost:3000", "//plain.example.net", "example.com", "*", "a.example b.example"].map(str::to_owned);
-        let policy = OriginPolicy::new(Some(&list));
-        let useless: Vec<_> = policy.useless().collect();
-        assert_eq!(useless, [(0, "localhost:3000"), (1, "//plain.example.net"), (4, "a.example b.example")]);
+    fn an_entry_that_matches_nothing_or_too_much_is_refused_with_the_right_form() {
+        for (text, expected) in [
+            ("localhost:3000", "can never match"),
+            ("//plain.example.net", "can never match"),
+            ("a.example b.example", "a comma between two"),
+            ("a.example,b.example", "each host by itself"),
+            ("*.example.com", "write \".example.com\""),
+            ("https://*.example.com:8443", "write \"https://.example.com:8443\""),
+            ("https://*", "write \".example.com\""),
+            ("example.*", "write \".example.com\""),
+            ("*:3000", "write \".example.com\""),
+            ("https://example.com:*", "on every port"),
+            ("https://example.com:99999", "can never match"),
+            (".", "can never match"),
+            ("..", "can never match"),
+            ("https://.", "can never match"),
+            ("..example.com", "can never match"),
+            ("a..example.com", "can never match"),
+            ("", "is empty"),
+            (" ", "is empty"),
+            ("null", "only \"*\" admits them"),
+            ("NULL", "only \"*\" admits them"),
+            ("https://example.com/app", "write \"https://example.com\""),
+            ("example.com/app", "write \"example.com\""),
+            ("https://example.com?a", "write \"https://example.com\""),
+            ("https://me@example.com:8443", "write \"https://example.com:8443\""),
+            ("bücher.example", "write \"xn--bcher-kva.example\""),
+            ("https://.bücher.example:8443", "write \"https://.xn--bcher-kva.example:8443\""),
+        ] {
+            let wrong: Vec<_> = OriginPolicy::wrong(&["example.com".to_owned(), text.to_owned()]).collect();
+            assert!(
+                wrong.len() == 1 && wrong[0].index == 1 && wrong[0].reason.contains(expected),
+                "{text:?}: {wrong:?}"
+            );
+        }
+        for text in [
+            "*",
+            "example.com",
+            "Example.COM",
+            ".example.com",
+            "example.com.",
+            "my_host",
+            "https://example.com/",
+            "HTTPS://Example.com:8443",
+            "http://.dev.example.com:8080",
+            "127.0.0.1",
+            "[::1]",
+            "http://[::1]:3000",
+            "xn--bcher-kva.example",
+            "chrome-extension://abcdef",
+        ] {
+            assert_eq!(OriginPolicy::wrong(&[text.to_owned()]).next(), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_lone_dot_matches_no_host() {
+        let allows = |pattern: &str, origin| OriginPolicy::new(Some(&[pattern.to_owned()])).allows(Some(origin), None);
+        for pattern in [".", "..", "https://.", "https://.."] {
+            assert!(!allows(pattern, "https://evil.example."), "{pattern}");
+        }
+        assert!(allows(".example.", "https://evil.example."));
     }
 }

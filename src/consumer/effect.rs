@@ -149,7 +149,9 @@ impl From<GroupError> for MessageProblem {
         match error {
             GroupError::Value(reason) => Self::Failed(reason),
             GroupError::NotAllowed(_) => Self::Denied,
-            GroupError::Name { .. } | GroupError::Ambiguous(_) => Self::Room(error.to_string()),
+            GroupError::Name { .. } | GroupError::Ambiguous(_) | GroupError::TooMany(_) => {
+                Self::Room(error.to_string())
+            }
         }
     }
 }

@@ -38,6 +38,9 @@ pub enum GroupError {
     /// It could be the name of another form, or of other values.
     #[error("{0:?} could also be the name of another group: a value in it contains text of a name")]
     Ambiguous(String),
+    /// A client chose more groups than its consumer permits.
+    #[error("a client may choose at most {0} groups here (\"max_rooms\")")]
+    TooMany(usize),
 }
 
 /// Refuses a room that is too long for a name, before it is matched: every character of a room becomes at least one of
@@ -88,7 +91,7 @@ pub(super) struct Form {
     /// Its source text, and its key.
     pub source: Box<str>,
     pub key: KeyPath,
-    /// Other forms that can give its names.
+    /// Other forms, of any consumer, that can give its names.
     rivals: Vec<Rival>,
 }
 
@@ -112,6 +115,12 @@ impl Form {
             _ => None,
         };
         Some(Rival { shape: other.shape.clone(), goes_on })
+    }
+
+    /// Whether the same forms are its rivals, in any order.
+    fn has_same_rivals(&self, other: &Self) -> bool {
+        let (mine, theirs) = (&self.rivals, &other.rivals);
+        mine.len() == theirs.len() && mine.iter().all(|rival| theirs.contains(rival))
     }
 
     /// The group named by its parts.
@@ -140,6 +149,8 @@ fn holds(parts: &[NamePart<'_>], index: usize, text: &str) -> bool {
 /// The forms of one consumer.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Forms {
+    /// Of the consumers that read each other's rooms, the first: those of a namespace, any other consumer alone.
+    sharing: usize,
     own: Vec<Form>,
     /// The forms of the other consumers of its namespace, which have the same rooms.
     others: Vec<Pattern>,
@@ -156,25 +167,34 @@ impl Forms {
         self.own.iter()
     }
 
-    /// Whether both know the same forms of others.
-    pub fn has_same_others(&self, other: &Self) -> bool {
-        self.others == other.others
+    /// Sets which consumers read its rooms, by the first of them.
+    pub const fn share(&mut self, first: usize) {
+        self.sharing = first;
     }
 
-    /// Determines which forms can be mistaken for which, over all consumers that share their rooms.
-    pub fn settle(mut sharing: Vec<&mut Self>) {
-        let all: Vec<Vec<Form>> = sharing.iter().map(|forms| forms.own.clone()).collect();
-        for (index, forms) in sharing.iter_mut().enumerate() {
+    /// Whether both know the same forms of others, so that each value gives or is refused the same group.
+    pub fn has_same_others(&self, other: &Self) -> bool {
+        let mut forms = self.own.iter().zip(&other.own);
+        self.others == other.others && forms.all(|(one, other)| one.has_same_rivals(other))
+    }
+
+    /// Determines which forms can be mistaken for which, over all consumers of a configuration: a group is the same
+    /// wherever it is joined. Only the forms of its own namespace tell a consumer how others write a room.
+    pub fn settle(all_forms: &mut [Self]) {
+        let all: Vec<(usize, Vec<Form>)> = all_forms.iter().map(|forms| (forms.sharing, forms.own.clone())).collect();
+        for (index, forms) in all_forms.iter_mut().enumerate() {
             for form in &mut forms.own {
                 let mut rivals = Vec::new();
-                for rival in all.iter().flatten().filter_map(|other| form.rival(other)) {
+                for rival in all.iter().flat_map(|(_, forms)| forms).filter_map(|other| form.rival(other)) {
                     if !rivals.contains(&rival) {
                         rivals.push(rival);
                     }
                 }
                 form.rivals = rivals;
             }
-            let others = all.iter().enumerate().filter(|(other, _)| *other != index).flat_map(|(_, forms)| forms);
+            let others =
+                all.iter().enumerate().filter(|(other, (sharing, _))| *other != index && *sharing == forms.sharing);
+            let others = others.flat_map(|(_, (_, forms))| forms);
             forms.others = others.filter(|form| form.role != Role::Hidden).map(|form| form.pattern.clone()).collect();
         }
     }

@@ -2,8 +2,6 @@
 
 use std::{path::Path, sync::Arc};
 
-use indexmap::IndexMap;
-
 use super::{
     Consumer, ConsumerId, ConsumerSet, SourceGroup,
     action::Actions,
@@ -123,6 +121,7 @@ impl Loader<'_> {
             forms: Arc::default(),
             backend: backend.url.is_some() || backend.worker.is_some(),
             tokens: !spec.is_anonymous(),
+            max_rooms: spec.max_rooms,
             max_topics: spec.topics.max,
             max_state: no_limit_if_0(self.compiler.config.limits.connection_state),
             rejection: super::rejection_text(&spec.reject, false).into(),
@@ -160,27 +159,28 @@ impl Loader<'_> {
         self.namespaces.push((spec.namespace.clone(), group));
     }
 
-    /// Determines which groups can be mistaken for which. Consumers of one namespace share their rooms; any other
-    /// consumer has its own.
+    /// Determines which groups can be mistaken for which, over all consumers: groups are the same everywhere. Consumers of
+    /// one namespace also read each other's rooms.
     fn settle(&mut self, consumers: &mut [Option<Consumer>]) {
-        let mut sharing: IndexMap<Option<String>, Vec<&mut Consumer>> = IndexMap::new();
-        let mut alone = Vec::new();
-        for consumer in consumers.iter_mut().flatten() {
-            match consumer.namespace().map(str::to_owned) {
-                None => alone.push(vec![consumer]),
-                namespace => sharing.entry(namespace).or_default().push(consumer),
-            }
-        }
-        for consumers in alone.into_iter().chain(sharing.into_values()) {
-            let mut all: Vec<Forms> = consumers.iter().map(|consumer| Forms::clone(&consumer.forms)).collect();
-            collisions::check(&all.iter().collect::<Vec<_>>(), |key, reason| self.compiler.note(key, reason));
-            Forms::settle(all.iter_mut().collect());
-            for (consumer, forms) in consumers.into_iter().zip(all) {
-                let forms = Arc::new(forms);
-                consumer.actions.settle(Arc::clone(&forms));
-                consumer.mappings.forms = Arc::clone(&forms);
-                consumer.forms = forms;
-            }
+        let mut consumers: Vec<&mut Consumer> = consumers.iter_mut().flatten().collect();
+        let first = |index: usize| {
+            let namespace = consumers[index].namespace();
+            let same = |other: &&mut Consumer| namespace.is_some() && other.namespace() == namespace;
+            consumers.iter().position(same).unwrap_or(index)
+        };
+        let forms = consumers.iter().enumerate().map(|(index, consumer)| {
+            let mut forms = Forms::clone(&consumer.forms);
+            forms.share(first(index));
+            forms
+        });
+        let mut all: Vec<Forms> = forms.collect();
+        collisions::check(&all, |key, reason| self.compiler.note(key, reason));
+        Forms::settle(&mut all);
+        for (consumer, forms) in consumers.iter_mut().zip(all) {
+            let forms = Arc::new(forms);
+            consumer.actions.settle(Arc::clone(&forms));
+            consumer.mappings.forms = Arc::clone(&forms);
+            consumer.forms = forms;
         }
     }
 

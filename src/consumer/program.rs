@@ -33,6 +33,8 @@ pub(super) struct Program {
     pub backend: bool,
     /// Whether clients send tokens.
     pub tokens: bool,
+    /// How many rooms a client may choose in one step that sends.
+    pub max_rooms: usize,
     pub max_topics: usize,
     /// Maximum bytes of a connection's state.
     pub max_state: usize,

@@ -25,12 +25,12 @@ pub fn check(config: &Config) -> Result<(), ConfigErrors> {
     if let Err(error) = Authenticator::new(config, Arc::new(MemoryCache::new())) {
         note(KeyPath::dotted(&error.key), error.reason);
     }
-    for (index, pattern) in OriginPolicy::new(config.server.allowed_origins.as_deref()).useless() {
-        let reason = format!(
-            "{pattern:?} can never match an Origin; write \"example.com\" or \"https://example.com:8443\", each host by \
-             itself, and a comma between two in a variable"
-        );
-        note(KeyPath::dotted("server.allowed_origins").then(index), reason);
+    let origins =
+        [("server.allowed_origins", &config.server.allowed_origins), ("socketio.cors", &config.socketio.cors)];
+    for (key, allowed) in origins {
+        for wrong in OriginPolicy::wrong(allowed.as_deref().unwrap_or_default()) {
+            note(KeyPath::dotted(key).then(wrong.index), wrong.reason);
+        }
     }
     if config.server.workers > MAX_WORKERS / 2 {
         note(KeyPath::dotted("server.workers"), format!("a node has at most {} workers", MAX_WORKERS / 2));

@@ -163,7 +163,7 @@ impl Refusal {
                 let row = match error {
                     GroupError::Ambiguous(_) => Row { label: AMBIGUOUS, level: Level::Warn, ..Row::DENIED },
                     GroupError::Name { .. } => Row { level: Level::Warn, ..Row::DENIED },
-                    GroupError::Value(_) | GroupError::NotAllowed(_) => Row::DENIED,
+                    GroupError::Value(_) | GroupError::NotAllowed(_) | GroupError::TooMany(_) => Row::DENIED,
                 };
                 row.saying(error.to_string())
             }
@@ -364,6 +364,7 @@ Groups Value           | denied DEBUG             | 403 `user.id` is empty | den
 Groups NotAllowed      | denied DEBUG             | 403 \"user_9\" is not a name that \"allow\" permits | denied 4401 | a bad token
 Groups Name            | denied WARN              | 403 \"é\" is not a group name: a group name must be shorter than 100 characters, this one has 104 | denied 4401 | a bad token
 Groups Ambiguous       | ambiguous_group WARN     | 403 \"user_7_notifications\" could also be the name of another group: a value in it contains text of a name | ambiguous_group 4401 | a bad token
+Groups TooMany         | denied DEBUG             | 403 a client may choose at most 100 groups here (\"max_rooms\") | denied 4401 | a bad token
 Layer Unavailable      | unavailable WARN         | 503 the channel layer is not ready: reset; Retry-After 2.5s | - | Service unavailable
 Layer Refused          | unavailable WARN         | 503 the channel layer refused; Retry-After 1s | - | Service unavailable
 State                  | state_too_large WARN     | 431 query, token and auth data together are too large | denied 4401 | query, token and auth data together are too large
@@ -407,6 +408,7 @@ Late                   | timeout WARN             | 503 admission took too long;
             GroupError::NotAllowed("user_9".to_owned()),
             GroupError::Name { name: "é".to_owned(), reason: GroupNameError::TooLong(104) },
             GroupError::Ambiguous("user_7_notifications".to_owned()),
+            GroupError::TooMany(100),
         ];
         all.extend(groups.map(Refusal::Groups));
         all.extend(layer.map(Refusal::Layer));
@@ -428,6 +430,7 @@ Late                   | timeout WARN             | 503 admission took too long;
                     GroupError::Name { .. } => "Name",
                     GroupError::NotAllowed(_) => "NotAllowed",
                     GroupError::Ambiguous(_) => "Ambiguous",
+                    GroupError::TooMany(_) => "TooMany",
                 };
                 format!("Groups {kind}")
             }

@@ -324,6 +324,35 @@ path = "/socket.io/"
 """
 
 
+#: Ids that neither a disconnect nor a limit could find.
+UNFIT = {
+    "a float": 1.5,
+    "an integer beyond 64 bits": 1 << 64,
+    "a boolean": True,
+    "a list": [7],
+    "nothing": "",
+    "a long text": "x" * 256,
+}
+
+
+@pytest.mark.parametrize("kind", UNFIT)
+@pytest.mark.parametrize("way", ["on_admit", "on_admit by a call", "on_message"])
+async def test_a_user_that_could_not_be_disconnected_is_refused(start, system, way, kind):
+    """At admission the client is refused; later the handler fails, and the connection stays what it was."""
+    (node,) = start(way)
+    if way == "on_message":
+        client = await Client.open(node.port, f"/ws/mine/?token={token(7)}")
+        await client.send({"type": "login", "is": UNFIT[kind]})
+        await client.send({"type": "whoami"})
+        assert await client.count(1) == [{"user": None}]
+        assert system.metric(node, "channelgate_refused_messages_total", reason="failed_message") == 1
+        await client.close()
+    else:
+        unfit = mint(**access_claims(1), **{"user_id": "1", "is": UNFIT[kind]})
+        assert await refusal(node.port, f"/ws/mine/?token={unfit}") == 403
+        await until(lambda: "the user's id" in node.log.read_text(), "the reason in the log")
+
+
 @pytest.mark.parametrize("branch", ["ok", "error"])
 def test_an_acknowledgement_cannot_set_the_user(tmp_path, branch):
     """A client's acknowledgement is client data: never its identity."""

@@ -4,6 +4,7 @@ import contextlib
 import json
 import pickle
 import re
+import signal
 from urllib.parse import quote, unquote
 
 import pytest
@@ -285,6 +286,78 @@ async def test_with_a_pattern_a_client_names_what_it_allows_and_nothing_else(sys
             await layer.group_send(group, {"type": "notice", "text": group})
     assert await client.count(2) == ["order_1", "order_2"]
     await client.close()
+
+
+async def test_a_client_chooses_a_bounded_number_of_groups_at_its_handshake(system, sockets):
+    """A request of 50 kB names 4,000 groups."""
+    by_auth = """
+[[consumer]]
+name = "rooms"
+path = "/socket.io/"
+protocol = "socket.io"
+auth = ["jwt"]
+groups = ["{{ auth.orders }}"]
+allow = "order_<int>"
+max_rooms = 5
+"""
+    node = system.start_node(config=ALLOWED + by_auth)
+    orders = lambda most: ",".join(f"order_{number}" for number in range(1, most + 1))  # noqa: E731
+    path = f"/ws/orders/?token={person('7').token}&orders="
+    assert await refusal(node.port, path + orders(100)) == 101
+    denied = system.metric(node, "channelgate_handshakes_total", outcome="denied")
+    for most in (101, 4000):
+        assert await refusal(node.port, path + orders(most)) == 403
+    assert system.metric(node, "channelgate_handshakes_total", outcome="denied") == denied + 2
+    auth = lambda most: {"token": person("7").token, "orders": orders(most).split(",")}  # noqa: E731
+    client = await sockets.start(node.port, auth=auth(6))
+    assert (await client.refused())["message"]
+    client = await sockets.start(node.port, auth=auth(5))
+    await client.opened()
+
+
+ELSEWHERE = """
+[[consumer]]
+path = "/a/"
+auth = ["jwt"]
+groups = ["user_{{ user.id }}"]
+[consumer.on_event."*"]
+send = "event.text"
+
+[[consumer]]
+path = "/b/"
+auth = ["jwt"]
+groups = ["OTHER"]
+[consumer.on_event."*"]
+send = "event.text"
+"""
+
+
+async def test_a_user_with_the_name_of_another_consumers_group_is_refused(system):
+    """Groups are the same at every path; a reload compares with the new consumers."""
+    quiet, loud = (ELSEWHERE.replace("OTHER", other) for other in ("b", "user_{{ user.id }}_notifications"))
+    node = system.start_node(config=loud)
+    path = f"/a/?token={person('7_notifications').token}"
+    await refused_as_ambiguous(system, node, path)
+    theirs = await Client.open(node.port, f"/b/?token={person('7').token}")
+    mine = await Client.open(node.port, f"/a/?token={person('7').token}")
+    async with system.publisher() as layer:
+        await layer.group_send("user_7_notifications", {"type": "notice", "text": "for 7"})
+        await layer.group_send("user_7", {"type": "notice", "text": "for 7, too"})
+    assert (await theirs.count(1), await mine.count(1)) == (["for 7"], ["for 7, too"])
+    await theirs.close()
+    await mine.close()
+    for number, (text, status) in enumerate([(quiet, 101), (loud, 403)], 1):
+        (system.directory / "node1.toml").write_text(text)
+        node.signal(signal.SIGHUP)
+        applied = lambda: system.metric(node, "channelgate_reloads_total", outcome="applied")  # noqa: E731
+        await until(lambda number=number, applied=applied: applied() == number, "the reload")
+        assert await refusal(node.port, path) == status
+
+
+def test_a_client_cannot_continue_to_a_name_of_another_consumer(tmp_path):
+    free = '[[consumer]]\npath = "/any/"\ngroups = ["u{{ query.x }}"]\n'
+    told = refused(tmp_path, f"{free}{ELSEWHERE.replace('OTHER', 'b')}", "consumer[0].groups[0]", line=3)
+    assert "user_{{ user.id }}" in told and "allow" in told
 
 
 ROOMS_OF_SOCKETIO = '[[consumer]]\npath = "/socket.io/"\nprotocol = "socket.io"\n'

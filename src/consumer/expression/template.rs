@@ -84,14 +84,18 @@ impl Template {
     }
 }
 
-/// The names from an expression: one, or the items of a list.
-fn texts(expression: &Expression, scope: &Jinja) -> Result<Vec<String>, GroupError> {
+/// Takes the names from an expression: one, or the items of a list, up to the first error.
+fn each_text(
+    expression: &Expression,
+    scope: &Jinja,
+    mut take: impl FnMut(&str) -> Result<(), GroupError>,
+) -> Result<(), GroupError> {
     let value = expression.evaluate(scope).map_err(|error| GroupError::Value(error.to_string()))?;
     if matches!(value.kind(), ValueKind::Seq | ValueKind::Iterable) {
-        let items = value.try_iter().map_err(|error| GroupError::Value(describe(&error)))?;
-        return items.map(|item| text(&item, expression)).collect();
+        let mut items = value.try_iter().map_err(|error| GroupError::Value(describe(&error)))?;
+        return items.try_for_each(|item| take(&text(&item, expression)?));
     }
-    Ok(vec![text(&value, expression)?])
+    take(&text(&value, expression)?)
 }
 
 impl Expression {
@@ -229,13 +233,28 @@ impl GroupTemplate {
 
     /// The groups that it names. If a client can choose and there are patterns, only those that the patterns permit.
     pub fn groups(&self, scope: &Jinja, forms: &Forms, allow: Option<&[FormId]>) -> Result<Vec<GroupName>, GroupError> {
+        let mut groups = Vec::new();
+        self.each_group(scope, forms, allow, |group| {
+            groups.push(group);
+            Ok(())
+        })?;
+        Ok(groups)
+    }
+
+    /// Takes the groups that it names, one after the other, up to the first error.
+    pub fn each_group(
+        &self,
+        scope: &Jinja,
+        forms: &Forms,
+        allow: Option<&[FormId]>,
+        mut take: impl FnMut(GroupName) -> Result<(), GroupError>,
+    ) -> Result<(), GroupError> {
         let allow = allow.filter(|_| self.is_chosen());
         if let Some(expression) = self.template.whole() {
-            let names = texts(expression, scope)?;
-            return names.iter().map(|name| self.whole(name, forms, allow)).collect();
+            return each_text(expression, scope, |name| take(self.whole(name, forms, allow)?));
         }
         if let Some(allow) = allow {
-            return forms.allowed(allow, &self.template.text(scope)?).map(|group| vec![group]);
+            return take(forms.allowed(allow, &self.template.text(scope)?)?);
         }
         let mut values = Vec::new();
         for expression in self.template.expressions() {
@@ -247,7 +266,7 @@ impl GroupTemplate {
             TemplatePart::Value(_) => values.next().map(|value| NamePart::Value(value)),
         });
         let parts: Vec<_> = parts.collect();
-        forms.group(self.form, &parts).map(|group| vec![group])
+        take(forms.group(self.form, &parts)?)
     }
 
     /// The group of a whole name from an expression.

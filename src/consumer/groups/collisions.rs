@@ -1,20 +1,24 @@
 //! Forms of rooms that must not coexist: reports at start names that could become one group.
 //!
-//! In: the forms of all consumers that share their rooms. Out: errors, each under the key of the later form.
+//! In: the forms of all consumers. Out: errors, each under the key of the later form.
 
 use super::{Form, Forms, Role};
 use crate::config::KeyPath;
 
 /// Reports what can be known at start; the rest is refused at run time.
-pub fn check(sharing: &[&Forms], mut note: impl FnMut(&KeyPath, String)) {
-    let forms: Vec<&Form> = sharing.iter().flat_map(|forms| forms.iter()).collect();
-    for (index, form) in forms.iter().enumerate() {
-        let before = || forms[..index].iter().copied();
+///
+/// Two forms of one namespace must not write two rooms alike. A client must not continue to the name of an identity of
+/// any consumer.
+pub fn check(all: &[Forms], mut note: impl FnMut(&KeyPath, String)) {
+    let forms: Vec<(usize, &Form)> =
+        all.iter().flat_map(|forms| forms.iter().map(|form| (forms.sharing, form))).collect();
+    for (index, (sharing, form)) in forms.iter().enumerate() {
+        let before = || forms[..index].iter().filter(|(other, _)| other == sharing).map(|(_, form)| *form);
         // A room of a step appears a second time if the step sends to it.
         let first = before().all(|other| other.source != form.source || other.role != form.role);
         if let Some(reason) = before().filter(|_| first).find_map(|other| meeting(form, other)) {
             note(&form.key, reason);
-        } else if let Some(other) = forms.iter().find(|other| first && goes_on(form, other)) {
+        } else if let Some((_, other)) = forms.iter().find(|(_, other)| first && goes_on(form, other)) {
             let reason = format!(
                 "would let clients choose the groups of {:?}, which goes on where its text ends; begin it with other text, \
                  or list in \"allow\" what they may name",

@@ -18,7 +18,7 @@ use crate::{
         groups::GroupError,
         input::{Input, KeptInput, of_connection, of_message},
     },
-    event::{Emission, GroupName, Incoming, Payload, Value},
+    event::{Emission, GroupName, Incoming, Payload, Value, check_user},
     limited::{Allowance, WriteError},
 };
 
@@ -129,6 +129,7 @@ impl<'a> Run<'a> {
             Op::Set(vars) => self.set(vars)?,
             Op::User(user) => {
                 let user = self.value(user)?;
+                check_user(&user).map_err(|error| MessageProblem::Failed(error.to_string()))?;
                 self.context.to_mut().user = user.clone();
                 self.scope = None;
                 self.effects.push(Effect::User(user));
@@ -137,11 +138,12 @@ impl<'a> Run<'a> {
                 self.effects.push(Effect::Refuse { message: message.to_string() });
                 return Ok(Flow::End(None));
             }
-            Op::Leave(rooms, guard) => match self.rooms(rooms, guard)? {
+            Op::Leave(rooms, guard) => match self.rooms(rooms, guard, usize::MAX)? {
                 Some(groups) => self.effects.extend((!groups.is_empty()).then_some(Effect::Leave(groups))),
                 None => return self.denied(guard),
             },
-            Op::Join(rooms, guard) => match self.rooms(rooms, guard)? {
+            // The connection's rooms are counted where it joins.
+            Op::Join(rooms, guard) => match self.rooms(rooms, guard, usize::MAX)? {
                 Some(groups) if groups.is_empty() => {}
                 Some(groups) => {
                     let failed = self.failure_replies(&guard.failed)?;
@@ -186,7 +188,9 @@ impl<'a> Run<'a> {
                 }
             }
             Op::Publish { group, event, guard } => {
-                let Some(groups) = self.rooms(std::slice::from_ref(group), guard)? else { return self.denied(guard) };
+                let Some(groups) = self.rooms(std::slice::from_ref(group), guard, self.program.max_rooms)? else {
+                    return self.denied(guard);
+                };
                 let body = self.event_body(event)?;
                 self.publish(groups, body, guard)?;
             }
@@ -225,16 +229,32 @@ impl<'a> Run<'a> {
         Ok(())
     }
 
-    /// The groups of rooms; `None` if one is not allowed.
-    fn rooms(&mut self, rooms: &[GroupTemplate], guard: &Guard) -> Result<Option<Vec<GroupName>>, MessageProblem> {
+    /// The groups of rooms; `None` if one is not allowed. Fails if a client chooses more than `most`.
+    fn rooms(
+        &mut self,
+        rooms: &[GroupTemplate],
+        guard: &Guard,
+        most: usize,
+    ) -> Result<Option<Vec<GroupName>>, MessageProblem> {
         let mut groups = IndexSet::with_capacity(rooms.len());
+        let mut chosen = 0;
         for template in rooms {
             let forms = &self.program.forms;
-            let named = match template.groups(self.scope(), forms, guard.allow.as_deref()) {
+            let named = template.each_group(self.scope(), forms, guard.allow.as_deref(), |group| {
+                if groups.contains(&group) {
+                    return Ok(());
+                }
+                chosen += usize::from(template.is_chosen());
+                if chosen > most {
+                    return Err(GroupError::TooMany(most));
+                }
+                groups.insert(group);
+                Ok(())
+            });
+            match named {
                 Err(GroupError::NotAllowed(_)) => return Ok(None),
                 named => named?,
-            };
-            groups.extend(named);
+            }
         }
         Ok(Some(groups.into_iter().collect()))
     }
@@ -252,7 +272,7 @@ impl<'a> Run<'a> {
                 return Ok(true);
             }
             EmitTarget::Group(group) => (vec![group.clone()], false),
-            EmitTarget::Rooms { rooms, but_me } => match self.rooms(rooms, guard)? {
+            EmitTarget::Rooms { rooms, but_me } => match self.rooms(rooms, guard, self.program.max_rooms)? {
                 Some(groups) => (groups, *but_me),
                 None => return Ok(false),
             },

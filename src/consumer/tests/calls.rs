@@ -132,3 +132,48 @@ fn a_user_from_the_backend_stays_when_the_token_is_renewed() {
     chat.renew(&mut context, &value(json!({"id": 7, "role": "chef"})), &value(json!({"role": "cook"})));
     assert_eq!((context.user, context.claims), (ann().user, Value::Null));
 }
+
+#[test]
+fn a_user_that_could_not_be_disconnected_is_not_set() {
+    let consumer = one("auth = [\"jwt\"]\non_admit = { user = \"claims\" }\n\
+         [consumer.on_message.m]\ncall = { action = \"who\", ok = { user = \"result.body\", reply = \"'set'\" } }\n");
+    let long = "x".repeat(255);
+    let answer = |body: &Json| {
+        let reaction = on(&consumer, &Context::default(), Incoming::Text(r#"{"type":"m"}"#));
+        consumer.resume(&Context::default(), then(&reaction), answer(200, body.clone()))
+    };
+    let admit = |body: &Json| consumer.admit(&Context { claims: value(body.clone()), ..Context::default() });
+    for user in [
+        json!({"id": 7}),
+        json!({"id": -7}),
+        json!({"id": u64::MAX}),
+        json!({"id": "a b"}),
+        json!({"id": long}),
+        json!({"id": null}),
+        json!({"name": "somebody"}),
+        json!({}),
+    ] {
+        assert_eq!(admit(&user).problem, None, "{user}");
+        assert_eq!(answer(&user).effects.len(), 2, "{user}");
+    }
+    for (id, reason) in [
+        ("1.5".to_owned(), "is a number, not text or an integer of at most 64 bits"),
+        ("7.0".to_owned(), "is a number"),
+        ("18446744073709551616".to_owned(), "is a number"),
+        ("true".to_owned(), "is a boolean"),
+        ("[7]".to_owned(), "is a list"),
+        ("{\"id\": 7}".to_owned(), "is an object"),
+        ("\"\"".to_owned(), "is empty"),
+        (format!("\"{long}x\""), "has more than 255 bytes"),
+        (format!("\"{}\"", "я".repeat(128)), "has more than 255 bytes"),
+        (r#""a\u0000b""#.to_owned(), "has a control character"),
+        (r#""a\nb""#.to_owned(), "has a control character"),
+    ] {
+        let user: Json = serde_json::from_str(&format!("{{\"id\": {id}}}")).unwrap();
+        for reaction in [admit(&user), answer(&user)] {
+            let problem = reaction.problem.map(|problem| problem.to_string()).unwrap_or_default();
+            assert!(problem.contains("the user's id") && problem.contains(reason), "{id}: {problem}");
+            assert_eq!(reaction.effects, [], "{id}");
+        }
+    }
+}

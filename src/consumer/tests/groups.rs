@@ -127,6 +127,129 @@ fn a_client_names_only_groups_that_allow_permits() {
 }
 
 #[test]
+fn a_client_chooses_at_most_max_rooms_groups_at_its_handshake() {
+    let consumer = one("auth = [\"jwt\"]\nmax_rooms = 3\nallow = \"order_<int>\"\n\
+         groups = [\"all\", \"{{ claims.teams }}\", \"{{ query.orders.split(',') }}\", \"{{ query.more }}\"]\n");
+    let named = |orders: Vec<String>, more: &str| {
+        let context = Context {
+            claims: value(json!({"teams": ["a", "b", "c", "d"]})),
+            query: value(json!({"orders": orders.join(","), "more": more})),
+            ..Context::default()
+        };
+        names(&consumer, &context)
+    };
+    let orders = |most: u32| (1..=most).map(|id| format!("order_{id}")).collect::<Vec<_>>();
+    // What the token names does not count, and a group that is named twice counts once.
+    assert_eq!(named(orders(3), "order_3").unwrap().len(), 8);
+    assert_eq!(named(["order_1"].repeat(50).iter().map(ToString::to_string).collect(), "order_2").unwrap().len(), 7);
+    for (orders, more) in [(orders(4), "order_4"), (orders(3), "order_4"), (orders(4000), "order_1")] {
+        let error = named(orders, more).unwrap_err();
+        assert_eq!(error, GroupError::TooMany(3));
+        assert!(error.to_string().contains("at most 3 groups") && error.to_string().contains("max_rooms"), "{error}");
+    }
+    // The first beyond the limit ends it: what follows is not read.
+    let beyond = [orders(4), vec!["user_9".to_owned()]].concat();
+    assert_eq!(named(beyond, "order_1").unwrap_err(), GroupError::TooMany(3));
+}
+
+#[test]
+fn one_message_is_sent_to_at_most_max_rooms_rooms_that_a_client_chooses() {
+    let consumer = one(&format!(
+        "{SOCKETIO}max_rooms = 3\n[consumer.on_message.join]\nallow = \"order_<int>\"\n\
+         room = {{ to = \"{{{{ args }}}}\", event = \"e\" }}\n"
+    ));
+    assert_eq!(joined(&consumer, json!(["order_1", "order_2", "order_3", "order_1"])).effects.len(), 3);
+    let reaction = joined(&consumer, json!(["order_1", "order_2", "order_3", "order_4", "user_7"]));
+    assert_eq!(reaction.effects, []);
+    assert!(matches!(reaction.problem, Some(MessageProblem::Room(reason)) if reason.contains("at most 3 groups")));
+    assert_eq!(joined(&consumer, json!(["order_1", "user_7"])).problem, Some(MessageProblem::Denied));
+}
+
+/// Two consumers of any protocol, with different users.
+fn two(first: &str, second: &str) -> String {
+    format!(
+        "[[consumer]]\nname = \"a\"\npath = \"/a/\"\nauth = [\"jwt\"]\n{first}\n\
+         [[consumer]]\nname = \"b\"\npath = \"/b/\"\nauth = [\"jwt\"]\n{second}\n"
+    )
+}
+
+const USER: &str = "groups = [\"user_{{ user.id }}\"]";
+const NOTIFICATIONS: &str = "groups = [\"user_{{ user.id }}_notifications\"]";
+
+#[test]
+fn a_name_that_another_consumer_gives_is_refused() {
+    let socketio = |path: &str, groups: &str| format!("namespace = \"{path}\"\nprotocol = \"socket.io\"\n{groups}");
+    for (first, second) in [
+        (USER.to_owned(), NOTIFICATIONS.to_owned()),
+        (USER.to_owned(), socketio("/", NOTIFICATIONS)),
+        (socketio("/", USER), NOTIFICATIONS.to_owned()),
+        (socketio("/a", USER), socketio("/b", NOTIFICATIONS)),
+    ] {
+        for text in [two(&first, &second), two(&second, &first)] {
+            let set = set(&text);
+            let template = "user_{{ user.id }}";
+            let consumer = set.iter().find(|consumer| consumer.spec().groups[0] == template).unwrap();
+            assert_eq!(names(consumer, &person(json!({"id": "7"}))).unwrap(), ["user_7"]);
+            let refused = names(consumer, &person(json!({"id": "7_notifications"})));
+            assert!(matches!(refused, Err(GroupError::Ambiguous(_))), "{text}: {refused:?}");
+        }
+    }
+    // A whole name, a name in full, the text of an expression, and a pattern.
+    for (first, second, claims) in [
+        ("groups = [\"{{ claims.x }}\"]", USER, json!({"id": 8, "x": "user_7"})),
+        ("groups = [\"role_{{ claims.x }}\"]", "groups = [\"role_admin\"]", json!({"x": "admin"})),
+        (
+            "groups = [\"role_{{ claims.x }}\"]",
+            "groups = [\"{{ ['role_admin'] if user.staff else [] }}\"]",
+            json!({"x": "admin"}),
+        ),
+        (
+            "groups = [\"team_{{ claims.x }}\"]",
+            "groups = [\"{{ query.team }}\"]\nallow = \"team_<int>_admins\"",
+            json!({"x": "7_admins"}),
+        ),
+    ] {
+        let set = set(&two(first, second));
+        let refused = names(set.iter().next().unwrap(), &person(claims));
+        assert!(matches!(refused, Err(GroupError::Ambiguous(_))), "{first} {second}: {refused:?}");
+    }
+}
+
+#[test]
+fn a_client_cannot_continue_to_the_name_of_an_identity_of_another_consumer() {
+    let free = "groups = [\"u{{ query.x }}\"]";
+    for (text, key) in [(two(free, USER), "consumer[0].groups[0]"), (two(USER, free), "consumer[1].groups[0]")] {
+        let error = refused(&text);
+        assert!(error.contains(key) && error.contains("user_{{ user.id }}") && error.contains("allow"), "{error}");
+    }
+    assert!(compiled(&two("groups = [\"user_{{ query.x }}\"]", USER)).is_ok());
+    assert!(compiled(&two("groups = [\"order_{{ query.x }}\"]", USER)).is_ok());
+}
+
+#[test]
+fn a_reload_compares_with_the_new_consumers() {
+    let set_of = |set: &ConsumerSet, text: &str| {
+        let (config, errors) = load_text(Some((std::path::Path::new("t.toml"), text)), &Environment::default());
+        assert_eq!(errors, []);
+        set.followed_by(&config).unwrap()
+    };
+    let alone = two(USER, "groups = [\"other\"]");
+    let both = two(USER, NOTIFICATIONS);
+    let first = set_of(&ConsumerSet::default(), &alone);
+    let user = |set: &ConsumerSet| set.iter().next().unwrap().clone();
+    let bad = person(json!({"id": "7_notifications"}));
+    assert_eq!(names(&user(&first), &bad).unwrap(), ["user_7_notifications"]);
+    let second = set_of(&first, &both);
+    assert!(matches!(names(&user(&second), &bad), Err(GroupError::Ambiguous(_))));
+    assert_ne!(user(&first).id(), user(&second).id());
+    // A change elsewhere that is no rival leaves it as it is.
+    let third = set_of(&second, &format!("{both}[[consumer]]\npath = \"/c/\"\ngroups = [\"news\"]\n"));
+    assert!(Arc::ptr_eq(&user(&second), &user(&third)));
+    let fourth = set_of(&third, &alone);
+    assert_eq!(names(&user(&fourth), &bad).unwrap(), ["user_7_notifications"]);
+}
+
+#[test]
 fn a_beginning_that_a_client_chooses_is_refused_at_start() {
     let free = |head: &str, group: &str| {
         let mine = "\"user_{{ user.id }}\"";

@@ -127,3 +127,14 @@ fn the_samples_of_every_preset_reach_a_client() {
         }
     }
 }
+
+#[test]
+fn all_presets_together_are_one_configuration() {
+    let text = "presets = [\"feed\", \"parking\", \"attendance\", \"dashboard\", \"repair-shop\", \"tracker\"]\n";
+    let (config, errors) = load_text(Some((std::path::Path::new("test.toml"), text)), &Environment::default());
+    assert_eq!(errors, []);
+    match ConsumerSet::compile(&config) {
+        Ok(set) => assert_eq!(set.len(), 6),
+        Err(errors) => panic!("{errors}"),
+    }
+}

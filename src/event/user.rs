@@ -1,0 +1,45 @@
+//! The id of a user: what a token, Django or a handler may set, so that disconnects and limits find the user by it.
+//!
+//! In: plain data. Out: whether it is an id, and why not. It knows no token and no connection.
+
+use super::Value;
+
+/// A longer id is refused, in bytes.
+const MAX_ID: usize = 255;
+
+/// Why a value is not the id of a user.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum UserIdError {
+    /// Neither text nor an integer of 64 bits; a larger integer arrives as a float.
+    #[error("the user's id is {0}, not text or an integer of at most 64 bits")]
+    Kind(&'static str),
+    /// Text without characters.
+    #[error("the user's id is empty")]
+    Empty,
+    /// Text that a disconnect cannot name.
+    #[error("the user's id has more than {MAX_ID} bytes")]
+    Long,
+    /// A control character, which no name of a key or line of a log may have.
+    #[error("the user's id has a control character")]
+    Control,
+}
+
+/// Whether a value may be the id of a user.
+pub fn check_id(id: &Value) -> Result<(), UserIdError> {
+    match id {
+        Value::Int(_) | Value::UInt(_) => Ok(()),
+        Value::Str(text) if text.is_empty() => Err(UserIdError::Empty),
+        Value::Str(text) if text.len() > MAX_ID => Err(UserIdError::Long),
+        Value::Str(text) if text.chars().any(char::is_control) => Err(UserIdError::Control),
+        Value::Str(_) => Ok(()),
+        other => Err(UserIdError::Kind(other.kind())),
+    }
+}
+
+/// Whether a user can be found by its id. A user without an id is valid: its token's id is used.
+pub fn check_user(user: &Value) -> Result<(), UserIdError> {
+    match user.get("id") {
+        None | Some(Value::Null) => Ok(()),
+        Some(id) => check_id(id),
+    }
+}
