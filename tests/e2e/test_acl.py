@@ -11,7 +11,7 @@ from rig import acl
 from rig.client import Client, refusal, until
 from rig.demo import access_claims, mint, mint_person
 from rig.http import Http
-from rig.shop import stranger, told
+from rig.shop import stranger, user_ids
 from rig.system import API_KEY, LAYERS, System
 
 ALWAYS = ("every node", "cluster", "presence")
@@ -107,13 +107,13 @@ async def test_presence_and_user_limits(least, sockets):
     person = stranger()
     watcher = await sockets.open(system.nodes[1].port, mint_person(stranger().id, person.role))
     tabs = [await sockets.open(node.port, person) for node in system.nodes]
-    await watcher.wait(lambda: person.id in told(watcher, "user_online"), "somebody to come")
+    await watcher.wait(lambda: person.id in user_ids(watcher, "user_online"), "somebody to come")
     third = await sockets.start(system.nodes[0].port, person.token)
     assert "too many" in (await third.refused())["message"]
     # One leaves, the other one's node dies: another node reports it.
     await sockets.close(tabs[1])
     system.nodes[0].kill()
-    await watcher.wait(lambda: person.id in told(watcher, "user_offline"), "somebody to be missed", 20)
+    await watcher.wait(lambda: person.id in user_ids(watcher, "user_offline"), "somebody to be missed", 20)
     await nothing_was_refused(system)
 
 

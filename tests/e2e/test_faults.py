@@ -11,7 +11,7 @@ from rig.config import ROOMS
 from rig.demo import mint_person
 from rig.faults import Link, Readiness, Watched, standstill
 from rig.http import Http
-from rig.shop import stranger, told
+from rig.shop import stranger, user_ids
 from rig.system import LAYERS, System
 
 #: With the defaults: one probe per second, three missed ones.
@@ -289,7 +289,7 @@ async def test_presence_cluster_and_cache_follow_a_failover(system, sockets, how
     person, colleague = stranger(), stranger()
     tab = await sockets.open(nodes[0].port, person)
     watcher = await sockets.open(nodes[1].port, mint_person(colleague.id, person.role))
-    await watcher.wait(lambda: told(watcher, "user_online"), "to be told of oneself")
+    await watcher.wait(lambda: user_ids(watcher, "user_online"), "its own user to be reported online")
     ready = [Readiness(node) for node in nodes]
     watched.fail(how)
     for one in ready:
@@ -314,8 +314,8 @@ async def test_presence_cluster_and_cache_follow_a_failover(system, sockets, how
     late = await sockets.open(nodes[0].port, mint_person(stranger().id, person.role))
     del late
     await sockets.close(tab)
-    await watcher.wait(lambda: person.id in told(watcher, "user_offline"), "the one who went to be missed", 30)
-    assert told(watcher, "user_offline").count(person.id) == 1
+    await watcher.wait(lambda: person.id in user_ids(watcher, "user_offline"), "the one who went to be missed", 30)
+    assert user_ids(watcher, "user_offline").count(person.id) == 1
     if how == "frozen":
         watched.master.signal(signal.SIGCONT)
     await connection.aclose()

@@ -7,7 +7,7 @@ import redis.asyncio as redis
 from rig.client import Client, until
 from rig.demo import access_claims, mint, mint_person
 from rig.http import Http
-from rig.shop import pair_in, stranger, told
+from rig.shop import pair_in, stranger, user_ids
 
 #: The permitted keys, and their maximum lifetime in seconds. The first two are the channel layer's own names.
 KNOWN = {
@@ -102,9 +102,9 @@ async def everything(system, sockets) -> None:
     person = stranger()
     watcher = await sockets.open(ports[1], mint_person(stranger().id, person.role))
     tab = await sockets.open(ports[0], person)
-    await watcher.wait(lambda: person.id in told(watcher, "user_online"), "somebody to come")
+    await watcher.wait(lambda: person.id in user_ids(watcher, "user_online"), "somebody to come")
     await sockets.close(tab)
-    await watcher.wait(lambda: person.id in told(watcher, "user_offline"), "somebody to be missed")
+    await watcher.wait(lambda: person.id in user_ids(watcher, "user_offline"), "somebody to be missed")
     admin = mint_person(1, "admin")
 
     async def both() -> bool:

@@ -204,14 +204,14 @@ async def test_a_full_queue_is_a_gap_that_is_counted(system):
         node.signal(signal.SIGCONT)
         await client.wait(lambda client: len(client.frames) >= 100, "what the queue held")
 
-        async def told() -> bool:
+        async def counted() -> bool:
             body = (await Http(node.port).get("/metrics")).body.decode()
             return any(
                 line.startswith("channelgate_gaps_total{") and float(line.rsplit(" ", 1)[1]) >= 1
                 for line in body.splitlines()
             )
 
-        await until(told, "the gap to be counted")
+        await until(counted, "the gap to be counted")
         numbers = [frame["data"] for frame in client.json()[1:]]
         assert numbers == sorted(numbers)
         await publisher.group_send("broadcast", send_event("last"))

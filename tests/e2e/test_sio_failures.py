@@ -6,7 +6,7 @@ import pytest
 from rig.client import until
 from rig.demo import mint_person
 from rig.http import Http
-from rig.shop import joined, pair_in, stranger, told
+from rig.shop import joined, pair_in, stranger, user_ids
 from rig.system import LAYERS, System
 
 QUICK = {"CHANNELGATE__CLUSTER__HEARTBEAT": "500ms", "CHANNELGATE__LAYER__PROBE_INTERVAL": "200ms"}
@@ -37,10 +37,10 @@ async def test_after_a_killed_node_members_that_return_stay_and_others_are_repor
     for node in (doomed, others[1]):
         await sockets.open(node.port, two_tabs)
     everybody = {person.id for person in (*staying, *lost, two_tabs)}
-    await watcher.wait(lambda: everybody <= set(told(watcher, "user_online")), "everybody to be there")
+    await watcher.wait(lambda: everybody <= set(user_ids(watcher, "user_online")), "everybody to be there")
     doomed.kill()
     await watcher.wait(
-        lambda: {person.id for person in lost} <= set(told(watcher, "user_offline")), "the lost to be missed", 20
+        lambda: {person.id for person in lost} <= set(user_ids(watcher, "user_offline")), "the lost to be missed", 20
     )
     for client in clients:
         await client.wait(lambda client=client: client.connected, "the other clients to be back", 20)
@@ -59,9 +59,9 @@ async def test_after_a_killed_node_members_that_return_stay_and_others_are_repor
     # A last member leaves after all that and is reported: no other was reported twice, or wrongly.
     last = mint_person(stranger().id, role)
     await sockets.close(await sockets.open(others[1].port, last))
-    await watcher.wait(lambda: last.id in told(watcher, "user_offline"), "the last one to be missed")
-    assert sorted(told(watcher, "user_offline")) == sorted([*(person.id for person in lost), last.id])
-    assert [who for who in told(watcher, "user_online") if who == two_tabs.id] == [two_tabs.id]
+    await watcher.wait(lambda: last.id in user_ids(watcher, "user_offline"), "the last one to be missed")
+    assert sorted(user_ids(watcher, "user_offline")) == sorted([*(person.id for person in lost), last.id])
+    assert [who for who in user_ids(watcher, "user_online") if who == two_tabs.id] == [two_tabs.id]
 
 
 async def test_events_arrive_again_after_redis_is_restarted_and_presence_is_right(three, sockets):
@@ -70,7 +70,7 @@ async def test_events_arrive_again_after_redis_is_restarted_and_presence_is_righ
     watcher = await sockets.open(three.nodes[0].port, mint_person(stranger().id, role))
     person = mint_person(stranger().id, role)
     tabs = [await sockets.open(node.port, person) for node in three.nodes[1:]]
-    await watcher.wait(lambda: person.id in told(watcher, "user_online"), "the person to be there")
+    await watcher.wait(lambda: person.id in user_ids(watcher, "user_online"), "the person to be there")
     three.redis.kill()
     for node in three.nodes:
         await until(lambda node=node: ready(node, 503), f"{node.name} to notice")
@@ -100,11 +100,11 @@ async def test_events_arrive_again_after_redis_is_restarted_and_presence_is_righ
     await sockets.close(tabs[0])
     passing = mint_person(stranger().id, role)
     await sockets.close(await sockets.open(three.nodes[1].port, passing))
-    await watcher.wait(lambda: passing.id in told(watcher, "user_offline"), "the passer-by to be missed", 15)
-    assert person.id not in told(watcher, "user_offline"), "there is still a tab"
+    await watcher.wait(lambda: passing.id in user_ids(watcher, "user_offline"), "the passer-by to be missed", 15)
+    assert person.id not in user_ids(watcher, "user_offline"), "there is still a tab"
     await sockets.close(tabs[1])
-    await watcher.wait(lambda: person.id in told(watcher, "user_offline"), "the last tab to be missed", 15)
-    assert told(watcher, "user_offline").count(person.id) == 1
+    await watcher.wait(lambda: person.id in user_ids(watcher, "user_offline"), "the last tab to be missed", 15)
+    assert user_ids(watcher, "user_offline").count(person.id) == 1
 
 
 async def test_a_frozen_node_comes_back_to_its_clients(three, sockets):
@@ -113,18 +113,18 @@ async def test_a_frozen_node_comes_back_to_its_clients(three, sockets):
     watcher = await sockets.open(other.port, mint_person(stranger().id, role))
     person = mint_person(stranger().id, role)
     client = await sockets.open(frozen.port, person)
-    await watcher.wait(lambda: person.id in told(watcher, "user_online"), "the person to be there")
+    await watcher.wait(lambda: person.id in user_ids(watcher, "user_online"), "the person to be there")
     frozen.signal(signal.SIGSTOP)
     try:
         # For the other nodes it is as if it had died.
-        await watcher.wait(lambda: person.id in told(watcher, "user_offline"), "the person to be missed", 20)
+        await watcher.wait(lambda: person.id in user_ids(watcher, "user_offline"), "the person to be missed", 20)
     finally:
         frozen.signal(signal.SIGCONT)
     # It stayed connected to its client, who is present again.
-    await watcher.wait(lambda: told(watcher, "user_online").count(person.id) == 2, "the person to be back", 20)
+    await watcher.wait(lambda: user_ids(watcher, "user_online").count(person.id) == 2, "the person to be back", 20)
     assert client.connected and len(client.ids) == 1
     await sockets.close(client)
-    await watcher.wait(lambda: told(watcher, "user_offline").count(person.id) == 2, "the person to leave", 20)
+    await watcher.wait(lambda: user_ids(watcher, "user_offline").count(person.id) == 2, "the person to leave", 20)
 
 
 async def ready(node, status: int) -> bool:

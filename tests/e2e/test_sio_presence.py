@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 from rig.demo import mint_person
-from rig.shop import stranger, told
+from rig.shop import stranger, user_ids
 from rig.times import timed
 
 #: A user is gone after the preset's grace.
@@ -19,7 +19,7 @@ def tab_ports(gate) -> list[int]:
 async def colleague(gate, sockets, role: str):
     """A person of the same role, who is notified."""
     watcher = await sockets.open(gate.port, mint_person(stranger().id, role))
-    await watcher.wait(lambda: told(watcher, "user_online"), "to be told of oneself")
+    await watcher.wait(lambda: user_ids(watcher, "user_online"), "its own user to be reported online")
     return watcher
 
 
@@ -27,7 +27,7 @@ async def passer_by(sockets, watcher, port: int, role: str) -> None:
     """A person of this role comes and goes: all reports about earlier visits have been sent by then."""
     person = mint_person(stranger().id, role)
     await sockets.close(await sockets.open(port, person))
-    await watcher.wait(lambda: person.id in told(watcher, "user_offline"), "the passer-by to be missed")
+    await watcher.wait(lambda: person.id in user_ids(watcher, "user_offline"), "the passer-by to be missed")
 
 
 async def test_two_tabs_are_online_once_and_offline_once(gate, sockets):
@@ -38,15 +38,15 @@ async def test_two_tabs_are_online_once_and_offline_once(gate, sockets):
     await passer_by(sockets, watcher, gate.nodes[0].port, person.role)
     (online,) = [args[0] for args in watcher.all("user_online") if args[0]["userId"] == person.id]
     assert timed(online) == {"userId": person.id, "userName": person.name}
-    assert person.id not in told(watcher, "user_offline")
+    assert person.id not in user_ids(watcher, "user_offline")
     loop = asyncio.get_running_loop()
     began = loop.time()
     await sockets.close(tabs[1])
-    await watcher.wait(lambda: person.id in told(watcher, "user_offline"), "the last tab to be missed")
+    await watcher.wait(lambda: person.id in user_ids(watcher, "user_offline"), "the last tab to be missed")
     assert loop.time() - began > GRACE * 0.8, "reported before the grace was over"
     (offline,) = [args[0] for args in watcher.all("user_offline") if args[0]["userId"] == person.id]
     assert timed(offline) == {"userId": person.id, "userName": person.name}
-    assert told(watcher, "user_online").count(person.id) == 1
+    assert user_ids(watcher, "user_online").count(person.id) == 1
 
 
 async def test_a_reloaded_page_was_never_away(gate, sockets):
@@ -58,8 +58,8 @@ async def test_a_reloaded_page_was_never_away(gate, sockets):
         tab = await sockets.open(tab_ports(gate)[number % 2], person)
     for port in tab_ports(gate):
         await passer_by(sockets, watcher, port, person.role)
-    assert told(watcher, "user_online").count(person.id) == 1
-    assert person.id not in told(watcher, "user_offline")
+    assert user_ids(watcher, "user_online").count(person.id) == 1
+    assert person.id not in user_ids(watcher, "user_offline")
 
 
 async def test_the_room_of_admins_and_managers_is_notified_too(gate, sockets):
@@ -85,7 +85,7 @@ async def test_many_concurrent_arrivals_and_departures_are_each_reported_once(ga
 
     await asyncio.gather(*(visit(person) for person in crowd))
     ids = sorted(person.id for person in crowd)
-    await watcher.wait(lambda: len(told(watcher, "user_offline")) >= people, "everybody to be gone", 15)
-    assert sorted(told(watcher, "user_offline")) == ids
-    assert sorted(set(told(watcher, "user_online")) & set(ids)) == ids
-    assert len([who for who in told(watcher, "user_online") if who in set(ids)]) == people
+    await watcher.wait(lambda: len(user_ids(watcher, "user_offline")) >= people, "everybody to be gone", 15)
+    assert sorted(user_ids(watcher, "user_offline")) == ids
+    assert sorted(set(user_ids(watcher, "user_online")) & set(ids)) == ids
+    assert len([who for who in user_ids(watcher, "user_online") if who in set(ids)]) == people

@@ -3,7 +3,7 @@
 import uuid
 
 import pytest
-from rig.shop import joined, pair_in, stranger, told
+from rig.shop import joined, pair_in, stranger, user_ids
 from rig.times import timed
 
 #: Rooms that no client may join on request.
@@ -84,7 +84,9 @@ async def test_reserved_rooms_are_neither_joined_nor_written_to(gate, clients):
     # A person comes, which admins learn of, and the victim is notified; only then is the thief.
     newcomer = stranger()
     await clients.open(gate.port, newcomer, kind="js-websocket")
-    await watched.wait(lambda: newcomer.id in told(watched, "user_activity_update"), "the newcomer in the admins' room")
+    await watched.wait(
+        lambda: newcomer.id in user_ids(watched, "user_activity_update"), "the newcomer in the admins' room"
+    )
     async with gate.publisher() as layer:
         for person in (victim, thief):
             for group in (f"user_{person.id}", f"role_{person.role}"):
@@ -102,7 +104,7 @@ async def test_only_admins_and_managers_see_arrivals(gate, sockets, role):
     staff, other = await sockets.open(gate.port, stranger(role)), await sockets.open(gate.port, stranger())
     newcomer = stranger()
     await sockets.open(gate.port, newcomer)
-    await staff.wait(lambda: newcomer.id in told(staff, "user_activity_update"), "the newcomer")
+    await staff.wait(lambda: newcomer.id in user_ids(staff, "user_activity_update"), "the newcomer")
     (activity,) = [args[0] for args in staff.all("user_activity_update") if args[0]["userId"] == newcomer.id]
     identity = {"userId": newcomer.id, "userName": newcomer.name, "userRole": newcomer.role}
     assert timed(activity) == {**identity, "status": "online"}

@@ -12,7 +12,7 @@ def stranger(role: str | None = None):
     return mint_person(number, role or f"role{number}")
 
 
-def told(client, event: str) -> list:
+def user_ids(client, event: str) -> list:
     return [args[0]["userId"] for args in client.all(event)]
 
 
