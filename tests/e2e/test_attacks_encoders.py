@@ -21,7 +21,9 @@ LIMIT = 16 << 10
 @pytest.fixture(scope="module")
 def target(module_system, hanging):
     limits = {f"CHANNELGATE__{key}": str(LIMIT) for key in ("LAYER__MAX_MESSAGE", "BACKEND__MAX_REQUEST")}
-    return Target(module_system, hanging, **bounds(), **limits, CHANNELGATE__BACKEND__TIMEOUT="4s")
+    return Target(
+        module_system, hanging, **bounds(socket__inbox_total=256 << 20), **limits, CHANNELGATE__BACKEND__TIMEOUT="4s"
+    )
 
 
 @pytest.fixture
