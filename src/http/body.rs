@@ -153,6 +153,8 @@ mod tests {
         assert_eq!(within(AHEAD + 1000, &metrics, &["01", "234"], true, None).await.unwrap(), "01234");
         metrics.inbox_bytes.set(999);
         assert!(matches!(within(AHEAD + 1000, &metrics, &["01", "234"], true, None).await, Err(BodyError::NoRoom)));
+        // A body that says nothing takes the read buffer, too: it is not waited for.
+        assert!(matches!(within(1000, &metrics, &[], false, Some("10")).await, Err(BodyError::NoRoom)));
         assert_eq!(metrics.inbox_bytes.get(), 999, "nothing of them stays counted");
     }
 

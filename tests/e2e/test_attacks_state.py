@@ -6,11 +6,14 @@ Each row is an attack by three hundred clients (`rig.attack`).
 import asyncio
 import json
 import time
+from pathlib import Path
 
 import pytest
 from rig.attack import BOUNDS, CLIENTS, Target, attack, bounds, frame, post, served
+from rig.client import until
 from rig.demo import access_claims, mint
-from rig.raw import BINARY, TEXT, Raw, request
+from rig.engine import BASE
+from rig.raw import BINARY, PING, TEXT, Raw, request
 from rig.system import API_KEY
 
 pytestmark = pytest.mark.alone("measures memory")
@@ -151,3 +154,41 @@ async def test_endless_heads(node):
     async with attack(node, "120 kB of a head each", READ_AHEAD) as row:
         await row.open(lambda: Raw.tcp(row.port))
         await row.write(b"GET /plain/ HTTP/1.1\r\nHost: x\r\n" + (b"X-Filler: " + b"x" * 4000 + b"\r\n") * 30)
+
+
+async def test_attempts_to_connect_that_are_under_way_share_the_limit(node):
+    """Each has a copy of the query: eight of them would take more than `limits.connection_state`."""
+    query = "".join(f"&name{number}=value" for number in range(20))
+    raw = await Raw.open(node.port, f"{BASE}websocket{query}")
+    assert (await raw.read())[1].startswith(b"0{")
+    await raw.write((frame(TEXT, b"40") + frame(TEXT, b"41")) * 8 + frame(PING, b""))
+    answers = []
+    while (received := await raw.read())[0] == TEXT:
+        answers.append(received[1])
+    assert any(answer.startswith(b"44") and b"too large" in answer for answer in answers), answers
+    # When the others have ended, an attempt is admitted: each has one answer.
+    answer = b"44"
+    while answer.startswith(b"44"):
+        await raw.write(frame(TEXT, b"40"))
+        answer = (await raw.read())[1]
+    assert answer.startswith(b"40{"), answer
+    raw.abort()
+
+
+async def test_a_client_that_reads_no_answer_is_closed(module_system):
+    """Its requests and their answers fill the kernel's buffers; nothing else ends the connection."""
+    node = module_system.start_node(CHANNELGATE__SOCKET__TCP_USER_TIMEOUT="2s")
+    raw = await Raw.tcp(node.port, limit=1024)
+    raw.reader._transport.pause_reading()
+    client = raw.writer.get_extra_info("sockname")[1]
+    await raw.write(b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n" * 2000)
+    assert is_established(node.port, client)
+    await until(lambda: not is_established(node.port, client), "the node to close the connection", 30)
+    raw.abort()
+    node.stop()
+
+
+def is_established(local: int, remote: int) -> bool:
+    """Whether the kernel holds this end of a connection open."""
+    ends = f":{local:04X} ", f":{remote:04X} 01 "
+    return any(all(end in line for end in ends) for line in Path("/proc/net/tcp").read_text().splitlines())
