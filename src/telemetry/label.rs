@@ -42,6 +42,7 @@ pub const CLOSES: &[&str] = &[
     "invalid_deflate",
     "invalid_utf8",
     "kicked",
+    "held",
     "max_pending",
     "message_timeout",
     "message_too_big",
