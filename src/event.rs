@@ -107,14 +107,8 @@ pub enum GapReason {
 
 impl GapReason {
     /// All reasons.
-    pub const ALL: &[Self] = &[
-        Self::Reconnected,
-        Self::Capacity,
-        Self::Expired,
-        Self::Backlog,
-        Self::SlowClient,
-        Self::Held,
-    ];
+    pub const ALL: &[Self] =
+        &[Self::Reconnected, Self::Capacity, Self::Expired, Self::Backlog, Self::SlowClient, Self::Held];
 
     /// The metric label.
     pub const fn label(self) -> &'static str {

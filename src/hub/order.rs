@@ -11,14 +11,7 @@ use std::{collections::HashMap, rc::Rc};
 
 use bytes::BytesMut;
 
-use super::{
-    delivery::Queued,
-    group::Group,
-    job::Tally,
-    member::Member,
-    notice::Notice,
-    registry::AudienceId,
-};
+use super::{delivery::Queued, group::Group, job::Tally, member::Member, notice::Notice, registry::AudienceId};
 use crate::socket::{EncodedMessage, Loss, negotiate::Deflate};
 
 /// The numbers of one worker's messages.
