@@ -121,9 +121,7 @@ async def read_slowly(raw: Raw, received: list[dict], is_over) -> None:
 
 
 async def test_a_client_gets_what_one_publisher_sent_in_order_whichever_of_its_groups_it_went_to(bus):
-    nodes = [
-        bus.start_node(config=CONFIG, wait=False, CHANNELGATE__LAYER__CAPACITY=str(CAPACITY)) for _ in range(3)
-    ]
+    nodes = [bus.start_node(config=CONFIG, wait=False, CHANNELGATE__LAYER__CAPACITY=str(CAPACITY)) for _ in range(3)]
     bus.wait()
     log = Log()
     wanderers, slow = [], []
