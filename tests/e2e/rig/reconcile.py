@@ -1,7 +1,7 @@
 """Reconciles what was published with what each client received: lost, doubled, misrouted, out of order.
 
 Publishers number their events. An event names its publisher, its number and its group; `Log` knows, at every moment,
-how far each publisher is. A client's membership of a group is a `Stay`, with what it must and what it may have received.
+how far each publisher is. A client's membership of a group is a `Stay`, with what it must have received, and may have.
 """
 
 import dataclasses
