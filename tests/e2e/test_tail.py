@@ -8,6 +8,7 @@ import redis.asyncio as redis
 import stack
 from rig.client import Client, until
 from rig.config import ROOMS
+from rig.deadline import in_time
 from rig.http import Http
 from rig.raw import Raw
 from rig.system import API_KEY
@@ -156,7 +157,7 @@ async def test_watching_needs_the_publish_key(system):
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
     )
-    out, error = await asyncio.wait_for(process.communicate(), 10)
+    out, error = await in_time(10, process.communicate())
     assert process.returncode == 1 and out == b"" and b"401" in error, error
 
 
@@ -178,7 +179,7 @@ async def test_a_watcher_that_does_not_read_delays_no_other_and_learns_what_it_m
     assert [frame["data"] for frame in frames] == list(range(number))
     text = b""
     while b'"missed"' not in text:
-        text += await asyncio.wait_for(raw.reader.read(1 << 20), 10)
+        text += await in_time(10, raw.reader.read(1 << 20))
     raw.abort()
     await until(lambda: watchers(system, node) == 0, "the watcher to be gone", deadline=30)
     await client.close()
@@ -190,7 +191,7 @@ async def test_a_draining_node_lets_its_watchers_go(system):
     node.ask()
     assert node.join(10) == 0
     # Not cut: the answer has an end.
-    assert b"the node ended the stream" in await asyncio.wait_for(tail.process.stderr.readline(), 10)
+    assert b"the node ended the stream" in await in_time(10, tail.process.stderr.readline())
     await tail.stop()
 
 
