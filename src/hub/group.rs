@@ -80,6 +80,10 @@ impl Group {
                 index
             }
             None => {
+                if self.members.is_empty() {
+                    // There are many groups, and many have one member.
+                    self.members.reserve_exact(1);
+                }
                 self.members.push(one);
                 u32::try_from(self.members.len() - 1).unwrap_or(u32::MAX)
             }

@@ -356,6 +356,28 @@ mod tests {
     }
 
     #[test]
+    fn groups_are_freed_in_the_order_in_which_they_were_made() {
+        let mut registry = registry(1);
+        let mut ops = up(&mut registry, 0);
+        let names: Vec<String> = (0..20).map(|number| format!("g{number}")).collect();
+        for name in &names {
+            let _answer = join(&mut registry, name);
+            let registration = added(&mut ops);
+            registry.confirm(0, &registration);
+        }
+        let left = Instant::now();
+        for name in names.iter().rev() {
+            registry.leave(&GroupName::new(name).unwrap(), left);
+        }
+        registry.sweep(left + Duration::from_secs(5));
+        let removed = std::iter::from_fn(|| match ops.try_recv() {
+            Ok(Update::Remove(registration)) => Some(registration.group.as_str().to_owned()),
+            _ => None,
+        });
+        assert_eq!(removed.collect::<Vec<_>>(), names);
+    }
+
+    #[test]
     fn a_confirmation_of_an_earlier_registration_is_ignored() {
         let mut registry = registry(1);
         let mut ops = up(&mut registry, 0);
