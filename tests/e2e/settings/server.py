@@ -17,7 +17,7 @@ from rig.raw import CLOSE, TEXT, Raw, encode, request
 from rig.system import API_KEY
 
 from . import OfNode
-from .world import Site, is_ended, is_pinged, token
+from .world import Site, becomes, is_ended, is_pinged, token
 
 ECHO = """
 [[consumer]]
@@ -139,21 +139,22 @@ async def behind_proxy_protocol(site: Site):
 
 
 async def listens_after_sigterm(site: Site):
+    """Whether it does so for three seconds."""
     client = await site.open()
     site.node.signal(signal.SIGTERM)
-    await asyncio.sleep(0.7)
-    listens = stack.listening(site.port)
+    ended = await becomes(lambda: not stack.listening(site.port), 3)
     await client.close()
-    return listens
+    return not ended
 
 
 async def drain_takes(site: Site):
+    """The seconds until the last of six clients is closed."""
     clients = [await site.open() for _ in range(6)]
     began = time.monotonic()
     site.node.signal(signal.SIGTERM)
     for client in clients:
         await client.gone(10)
-    return time.monotonic() - began > 1
+    return time.monotonic() - began
 
 
 async def silent_client_is_dropped(site: Site):
@@ -241,7 +242,7 @@ def closes(reason: str):
 
 
 def echoed(count: int, size: int):
-    """Whether so many messages are answered within a second, in two parts: one read is handled completely."""
+    """Whether so many messages are answered within a few seconds, in two parts: one read is handled completely."""
 
     async def look(site: Site):
         raw = await Raw.open(site.port, "/ws/")
@@ -253,7 +254,8 @@ def echoed(count: int, size: int):
         await raw.write(part)
         answered = 1
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(1):
+            # Too short for the second part at one message per second.
+            async with asyncio.timeout(3):
                 while answered < count:
                     await raw.read()
                     answered += 1
@@ -354,13 +356,16 @@ async def half_messages(site: Site) -> list[Raw]:
 
 
 async def half_messages_are_too_much(site: Site):
-    """Whether one of three is closed at once."""
+    """Whether one of three is closed."""
     raws = await half_messages(site)
-    await asyncio.sleep(0.5)
-    ended = await site.metric("channelgate_closes_total", reason="inbox_total")
+
+    async def is_closed() -> bool:
+        return await site.metric("channelgate_closes_total", reason="inbox_total") > 0
+
+    closed = await becomes(is_closed, 3)
     for raw in raws:
         raw.abort()
-    return ended > 0
+    return closed
 
 
 async def half_a_message_ends(site: Site):
@@ -373,9 +378,9 @@ async def half_a_message_ends(site: Site):
 
 
 async def unpolled_ends(site: Site):
-    """Whether a session that is not polled is gone after a second."""
+    """Whether a session that is not polled is gone after three seconds."""
     session = await Polling.open(site.port)
-    await asyncio.sleep(1)
+    await asyncio.sleep(3)
     return (await session.post(b"3")).status == 400
 
 
@@ -413,8 +418,7 @@ async def boss_asks(site: Site):
 
 
 async def log_is_json(site: Site):
-    await asyncio.sleep(0.2)
-    return site.node.log.read_text().startswith("{")
+    return (await until(site.node.log.read_text, "a line of the log")).startswith("{")
 
 
 async def page(site: Site):
@@ -489,9 +493,16 @@ TABLE: dict[str, OfNode] = {
     ),
     "server.allowed_origins": OfNode(None, '["app.example"]', with_origin("http://app.example"), (403, 101), ECHO),
     "server.drain_delay": OfNode(
-        '"0s"', '"3s"', listens_after_sigterm, (False, True), ECHO, {"server.drain_period": '"100ms"'}
+        '"0s"', '"20s"', listens_after_sigterm, (False, True), ECHO, {"server.drain_period": '"100ms"'}
     ),
-    "server.drain_period": OfNode('"100ms"', '"3s"', drain_takes, (False, True), ECHO, {"server.drain_delay": '"0s"'}),
+    "server.drain_period": OfNode(
+        '"100ms"',
+        '"6s"',
+        drain_takes,
+        lambda one, two: one < 3 < two,
+        ECHO,
+        {"server.drain_delay": '"0s"'},
+    ),
     "server.drain_grace": OfNode(
         '"200ms"',
         '"20s"',

@@ -11,7 +11,7 @@ import redis.asyncio as redis
 import stack
 import websockets
 from rig import answers
-from rig.client import Client, refusal
+from rig.client import Client, refusal, until
 from rig.demo import access_claims, mint
 from rig.door import connect
 from rig.http import Http
@@ -269,6 +269,14 @@ async def says(place: Place, *emits: tuple, token: str | None = None) -> list:
     events = [*chat.events, *([chat.over] if chat.over else [])]
     chat.close()
     return events
+
+
+async def becomes(condition, within: float = 5) -> bool:
+    """Whether a condition comes true in this time: for effects that a busy machine delays."""
+    try:
+        return bool(await until(condition, "the condition", within, 0.05))
+    except AssertionError:
+        return False
 
 
 async def is_closed(client: Client, within: float) -> bool:
