@@ -327,8 +327,8 @@ async def post_of_5000(site: Site):
 WAITING = """
 [[consumer]]
 path = "/ws/"
-[consumer.on_message.slow.call]
-action = "slow"
+[consumer.on_message.held.call]
+action = "held"
 [consumer.on_message."*"]
 reply = "1"
 """
@@ -338,13 +338,16 @@ async def read_behind_a_call(site: Site):
     """Whether the node reads all of fifty messages while it handles the first."""
     before = await site.metric("channelgate_messages_total")
     raw = await Raw.open(site.port, "/ws/")
-    await raw.frame(TEXT, b'{"type":"slow"}')
+    await raw.frame(TEXT, b'{"type":"held"}')
     for _ in range(50):
         await raw.frame(TEXT, b'{"type":"other","data":"' + b"x" * 20_000 + b'"}')
-    await asyncio.sleep(0.5)
-    read = await site.metric("channelgate_messages_total") - before
+
+    async def are_read() -> bool:
+        return await site.metric("channelgate_messages_total") - before == 51
+
+    read = await becomes(are_read, 3)
     raw.abort()
-    return read == 51
+    return read
 
 
 async def half_messages(site: Site) -> list[Raw]:
