@@ -76,7 +76,12 @@ impl Registry {
         let mut groups = self.write();
         let number = groups.number();
         let entry = groups.by_name.entry(group.clone());
-        let entry = entry.or_insert_with(|| RegisteredGroup { audiences: Vec::new(), epoch: number, joined: false });
+        let entry = entry.or_insert_with(|| RegisteredGroup {
+            // Nearly all groups have one audience.
+            audiences: Vec::with_capacity(1),
+            epoch: number,
+            joined: false,
+        });
         let bit = 1 << worker;
         if let Some(audience) = entry.audiences.iter_mut().find(|audience| audience.consumer == consumer) {
             audience.workers |= bit;
