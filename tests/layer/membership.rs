@@ -126,6 +126,52 @@ async fn a_left_group_is_removed_after_the_linger() {
     eventually("the subscription goes", || django.publish(0, "channelgate:room", b"{}") == 0).await;
 }
 
+/// What was published before a join reaches the sink before the join is answered, so that the member that joins does not
+/// get it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_join_is_answered_after_everything_that_was_published_before_it() {
+    let redis = RedisServer::start();
+    let options = config::Layer { linger: Span::seconds(60), ..options(&[&redis]) };
+    let node = Node::ready(&options).await;
+    let mut django = Django::new(&options, &[&redis]);
+    for name in ["lingering", "joined"] {
+        node.join(name).await;
+        for n in 0..300 {
+            if name == "lingering" {
+                node.layer.leave(&group(name));
+            }
+            match n % 3 {
+                0 => drop(django.core_send(name, &event(n))),
+                1 => django.pubsub_send(name, &event(n)),
+                _ => drop(django.publish(0, &format!("channelgate:{name}"), format!(r#"{{"n":{n}}}"#).as_bytes())),
+            }
+            node.join(name).await;
+            assert_eq!(node.received.numbers(name).last(), Some(&n), "{name}");
+        }
+    }
+}
+
+/// One marker serves all joins that wait.
+#[tokio::test(flavor = "multi_thread")]
+async fn joins_of_a_joined_group_share_their_markers() {
+    let redis = RedisServer::start();
+    let options = options(&[&redis]);
+    let node = Node::ready(&options).await;
+    node.join("room").await;
+    let mut django = Django::new(&options, &[&redis]);
+    let calls = |django: &mut Django| -> u64 {
+        let stats: String = redis::cmd("INFO").arg("commandstats").query(django.host(0)).unwrap();
+        let line = stats.lines().find(|line| line.starts_with("cmdstat_publish:")).unwrap().to_owned();
+        line.split(['=', ',']).nth(1).unwrap().parse().unwrap()
+    };
+    let before = calls(&mut django);
+    let name = group("room");
+    let joined = futures_util::future::join_all((0..5000).map(|_| node.layer.join(&name))).await;
+    assert!(joined.iter().all(Result::is_ok));
+    let markers = calls(&mut django) - before;
+    assert!(markers < 100, "{markers} markers for 5000 joins");
+}
+
 const VICTIM: &str = "LAYER_TEST_VICTIM";
 
 /// Run in a separate process by the test below; by itself it does nothing.
