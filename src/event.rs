@@ -101,11 +101,14 @@ pub enum GapReason {
     Backlog,
     /// The client read too slowly, and some of its waiting messages were dropped.
     SlowClient,
+    /// Too many messages waited for the end of a handler of the connection.
+    Held,
 }
 
 impl GapReason {
     /// All reasons.
-    pub const ALL: &[Self] = &[Self::Reconnected, Self::Capacity, Self::Expired, Self::Backlog, Self::SlowClient];
+    pub const ALL: &[Self] =
+        &[Self::Reconnected, Self::Capacity, Self::Expired, Self::Backlog, Self::SlowClient, Self::Held];
 
     /// The metric label.
     pub const fn label(self) -> &'static str {
@@ -115,6 +118,7 @@ impl GapReason {
             Self::Expired => "expired",
             Self::Backlog => "backlog",
             Self::SlowClient => "slow_client",
+            Self::Held => "held",
         }
     }
 }

@@ -39,7 +39,7 @@ const ORDERS: &[(&str, &str)] = &[
     ("consumer::program", "quotas run step resume"),
     (
         "hub",
-        "principals registry trace topics member notice delivery job missed group multi_group shard questions workers \
+        "principals registry trace topics hold member notice delivery job group order missed shard questions workers \
          dispatch",
     ),
     (

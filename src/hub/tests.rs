@@ -2,8 +2,10 @@
 
 mod delivery;
 mod emissions;
+mod hold;
 mod membership;
 mod notices;
+mod order;
 mod principals;
 mod slow;
 
@@ -203,13 +205,20 @@ impl Worker {
     }
 
     fn plain(&self) -> Rc<Member> {
-        Member::new(self.connection(), BeforeSubscribe::All)
+        Member::new(self.connection(), None, BeforeSubscribe::All)
     }
 
-    /// A receiving member with an id.
+    /// A member with an id.
     fn socket(&self, id: &str) -> Rc<Member> {
-        let member = Member::waiting(self.connection(), id.into(), BeforeSubscribe::All);
-        self.shard.start_receiving(&member);
+        let member = Member::new(self.connection(), Some(id.into()), BeforeSubscribe::All);
+        self.shard.announce(&member);
+        member
+    }
+
+    /// A held member with an id.
+    fn held(&self, id: &str) -> Rc<Member> {
+        let member = Member::new(self.connection(), Some(id.into()), BeforeSubscribe::All);
+        self.shard.hold(&member);
         member
     }
 

@@ -27,6 +27,8 @@ pub enum DropReason {
     Superseded,
     /// It waited for a slow client, and all outboxes together were above the node's limit.
     Shed,
+    /// It waited for the end of a handler of its connection, and there was no room for more.
+    Held,
     /// A worker's backlog was full.
     Backlog,
     /// An emitter asked for something that the node does not support.
@@ -53,6 +55,7 @@ impl DropReason {
         Self::Oldest,
         Self::Superseded,
         Self::Shed,
+        Self::Held,
     ];
 
     /// The metric label.
@@ -70,6 +73,7 @@ impl DropReason {
             Self::Oldest => "oldest",
             Self::Superseded => "superseded",
             Self::Shed => "shed",
+            Self::Held => "held",
             Self::Backlog => "backlog",
             Self::Unsupported => "unsupported",
             Self::Unmapped => "unmapped",

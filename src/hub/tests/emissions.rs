@@ -68,16 +68,16 @@ async fn exceptions_are_ids_and_rooms() {
 }
 
 #[tokio::test]
-async fn an_exception_applies_to_a_member_seated_while_the_message_waits() {
+async fn an_exception_applies_to_a_member_released_while_the_message_waits() {
     let node = Node::new();
     let mut worker = node.worker();
-    let member = Member::waiting(worker.connection(), "id".into(), BeforeSubscribe::All);
+    let member = worker.held("id");
     worker.join(&member, "r", CHAT).await;
     node.emit(Emission { except: vec!["id".into()], ..emission(&["r"], 1) });
     while let Ok(work) = worker.receiver.work.try_recv() {
         worker.shard.accept(work);
     }
-    worker.shard.start_receiving(&member);
+    worker.shard.release(&member);
     worker.turn();
     assert_eq!(got(&member), Vec::<String>::new());
 }

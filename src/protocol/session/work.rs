@@ -17,6 +17,8 @@ use crate::{
 /// Work for one binding.
 pub(super) enum Work {
     Effect(Effect),
+    /// The connection's first handlers are done: its member is released.
+    Release,
     /// Add the connection to the presence of its user.
     Enter,
     /// Remove it again.
@@ -45,6 +47,10 @@ impl Session {
         let binding = &self.bindings[index];
         let effect = match work {
             Work::Effect(effect) => effect,
+            Work::Release => {
+                self.release();
+                return None;
+            }
             Work::Enter => return Some(Pending::Enter),
             Work::Exit => {
                 if let Some(member) = binding.present.borrow_mut().take() {
@@ -113,6 +119,9 @@ impl Session {
     async fn join(&self, binding: &Binding, groups: &[GroupName]) -> Result<(), Failed> {
         let (shard, consumer) = (&self.services.shard, binding.consumer.id());
         for group in groups {
+            if self.has_joined() {
+                self.hold();
+            }
             // A gone connection joins no group.
             let Some(member) = self.member() else { return Ok(()) };
             let most = usize::from(self.own_groups.get()).saturating_add(binding.consumer.max_rooms());
@@ -126,6 +135,9 @@ impl Session {
             }
             let joined = shard.join(&member, group, consumer).await;
             joined.map_err(|error| ("not_joined", format!("group {group}: {error}")))?;
+            if let Some(queue) = self.queue.borrow_mut().as_deref_mut() {
+                queue.has_joined = true;
+            }
         }
         Ok(())
     }

@@ -14,6 +14,7 @@ from django.urls import path  # noqa: E402
 
 from accounts.middleware import WsTokenAuthMiddleware  # noqa: E402
 from attendance.consumers import AttendanceConsumer  # noqa: E402
+from boards.consumers import BoardConsumer  # noqa: E402
 from gateway.consumers import CallConsumer  # noqa: E402
 from parking.consumers import NotificationConsumer  # noqa: E402
 from visitors.consumers import BroadcastConsumer  # noqa: E402
@@ -26,6 +27,7 @@ application = ProtocolTypeRouter(
                 [
                     path("ws/", BroadcastConsumer.as_asgi()),
                     path("ws/attendance/", AttendanceConsumer.as_asgi()),
+                    path("ws/boards/<str:name>/", BoardConsumer.as_asgi()),
                     path("ws/notifications/", WsTokenAuthMiddleware(NotificationConsumer.as_asgi())),
                 ]
             )
