@@ -9,14 +9,13 @@ use std::{
 use channelgate::{
     config,
     event::{GapReason, Source},
-    layer::{Layer, Readiness, redis::RedisLayer},
-    telemetry::Metrics,
+    layer::Layer,
 };
 use proptest::prelude::*;
 
 use crate::{
     redis_server::RedisServer,
-    support::{Django, Node, Received, event, eventually, group, number, options},
+    support::{Django, Node, event, eventually, group, number, options},
 };
 
 const GROUPS: usize = 5;
@@ -64,18 +63,13 @@ fn what_one_process_publishes_keeps_its_order_across_groups() {
     let options = options(&[&redis]);
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let django = Mutex::new(Django::new(&options, &[&redis]));
-    let config = ProptestConfig { cases: 12, failure_persistence: None, ..ProptestConfig::default() };
+    let config =
+        ProptestConfig { cases: 12, failure_persistence: None, max_shrink_iters: 0, ..ProptestConfig::default() };
     proptest!(config, |(sends in prop::collection::vec((0..8, 0..3_u8), 50..250))| {
-        let received = Received::default();
-        let sink = received.clone();
-        let layer = RedisLayer::new(&options, Vec::new(), Metrics::new()).unwrap();
-        layer.start(Arc::new(move |signal| {
-            std::thread::sleep(Duration::from_micros(500));
-            sink.push(signal);
-        })).unwrap();
-        runtime.block_on(eventually("ready", || layer.readiness() == Readiness::Ready));
+        let node = Node::with(&options, |_| std::thread::sleep(Duration::from_micros(500)));
+        runtime.block_on(node.until_ready());
         for n in 0..8 {
-            runtime.block_on(layer.join(&group(&format!("room_{n}")))).unwrap();
+            runtime.block_on(node.join(&format!("room_{n}")));
         }
         let mut sent = [Vec::new(), Vec::new()];
         for (at, (to, how)) in sends.iter().enumerate() {
@@ -88,13 +82,13 @@ fn what_one_process_publishes_keeps_its_order_across_groups() {
             }
             sent[usize::from(*how > 0)].push(n);
         }
-        runtime.block_on(eventually("all events", || received.count() >= sends.len()));
+        let events = runtime.block_on(node.until(sends.len()));
         let mut arrived = [Vec::new(), Vec::new()];
-        for event in &received.events() {
+        for event in &events {
             arrived[usize::from(event.source != Source::Core)].push(number(event));
         }
         prop_assert_eq!(arrived, sent);
-        runtime.block_on(layer.stop());
+        runtime.block_on(node.layer.stop());
     });
 }
 
