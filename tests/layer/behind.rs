@@ -125,7 +125,14 @@ async fn sets_that_redis_evicts_are_noticed_and_registered_again() {
 }
 
 /// A state in which Redis refuses what a node needs, and back.
-async fn refuses(node: &Node, options: &config::Layer, redis: &RedisServer, begin: &[&[&str]], end: &[&[&str]], why: &str) {
+async fn refuses(
+    node: &Node,
+    options: &config::Layer,
+    redis: &RedisServer,
+    begin: &[&[&str]],
+    end: &[&[&str]],
+    why: &str,
+) {
     let mut django = Django::new(options, &[redis]);
     let run = |django: &mut Django, commands: &[&[&str]]| {
         for command in commands {

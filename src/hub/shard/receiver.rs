@@ -13,11 +13,11 @@ use tokio::sync::{
 use super::Shard;
 use crate::{
     consumer::Consumers,
+    event::GroupName,
     hub::{
         delivery::{Delivery, Union},
         missed::Missed,
     },
-    event::GroupName,
     layer::LayerError,
 };
 

@@ -192,11 +192,7 @@ impl<'a> Popper<'a> {
     }
 
     /// Pops the rest of the queue for messages to the node itself, whose order among events does not matter.
-    async fn pop_replies(
-        &mut self,
-        woken: Option<usize>,
-        connection: &mut MultiplexedConnection,
-    ) -> RedisResult<()> {
+    async fn pop_replies(&mut self, woken: Option<usize>, connection: &mut MultiplexedConnection) -> RedisResult<()> {
         let Some(queue) = woken.filter(|queue| *queue == self.keys.len() - 2) else { return Ok(()) };
         let rest = query(connection, redis::cmd("ZPOPMIN").arg(&self.keys[queue]).arg(self.count)).await?;
         self.held.extend(messages(rest));
