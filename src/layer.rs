@@ -83,8 +83,8 @@ pub trait Layer: Send + Sync + 'static {
     /// It has been started before, or the operating system cannot create a thread.
     fn start(&self, sink: Sink) -> io::Result<()>;
 
-    /// Joins a group. When it resolves with `Ok`, every event published from then on arrives at the sink. Joining a
-    /// joined group costs nothing.
+    /// Joins a group. When it resolves with `Ok`, every event published from then on arrives at the sink, and every
+    /// earlier one of a group that was joined before has arrived there. Joins at the same time share one round trip.
     fn join<'a>(&'a self, group: &'a GroupName) -> BoxFuture<'a, Result<(), LayerError>>;
 
     /// The last connection of this node has left the group. The layer may keep the subscription for a while.

@@ -6,7 +6,7 @@ mod receiver;
 mod serve;
 
 use std::{
-    cell::{Cell, RefCell},
+    cell::{Cell, OnceCell, RefCell},
     collections::{HashMap, VecDeque},
     rc::Rc,
     sync::{
@@ -17,6 +17,7 @@ use std::{
 
 use futures_util::future::try_join_all;
 use scopeguard::{ScopeGuard, guard};
+use tokio::sync::mpsc::WeakUnboundedSender;
 
 use super::{
     group::Group,
@@ -58,6 +59,8 @@ pub struct Shard {
     backlog: Arc<AtomicUsize>,
     /// The backlog was full, and no gap notice has been sent yet.
     overrun: Arc<AtomicBool>,
+    /// To this worker itself, once it is served.
+    inbox: OnceCell<WeakUnboundedSender<ShardMessage>>,
     consumers: Consumers,
     pub(super) groups: RefCell<Groups>,
     /// Number of deliveries to small groups so far.
@@ -74,6 +77,7 @@ impl Shard {
             metrics,
             backlog: Arc::clone(&receiver.backlog),
             overrun: Arc::clone(&receiver.overrun),
+            inbox: OnceCell::new(),
             consumers: receiver.consumers.clone(),
             groups: RefCell::default(),
             begun: Cell::default(),
@@ -116,7 +120,7 @@ impl Shard {
                 self.leave(member, group, consumer);
             }
         });
-        self.registry.joined(group).await?;
+        self.joined(group).await?;
         ScopeGuard::into_inner(undo);
         self.seat(member, group, consumer);
         Ok(())

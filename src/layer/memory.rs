@@ -28,6 +28,8 @@ const STOP: Duration = Duration::from_secs(2);
 
 enum Command {
     Event(Event),
+    /// Answered when all earlier events have been passed on.
+    Fence(oneshot::Sender<()>),
     Stop(oneshot::Sender<()>),
 }
 
@@ -47,6 +49,10 @@ impl MemoryLayer {
         Self { groups: Arc::default(), jobs, queue: Mutex::new(Some(queue)), metrics }
     }
 
+    fn is_waiting(&self) -> bool {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner).is_some()
+    }
+
     fn take_queue(&self) -> Option<mpsc::Receiver<Command>> {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
@@ -60,6 +66,10 @@ fn run(mut queue: mpsc::Receiver<Command>, members: &Mutex<HashSet<GroupName>>, 
                     metrics.event(event.source.label());
                     sink(Signal::Event(event));
                 }
+            }
+            Command::Fence(passed) => {
+                // The caller may be gone.
+                let _ = passed.send(());
             }
             Command::Stop(done) => {
                 // A failure means that the caller stopped waiting.
@@ -80,7 +90,15 @@ impl Layer for MemoryLayer {
 
     fn join<'a>(&'a self, group: &'a GroupName) -> BoxFuture<'a, Result<(), LayerError>> {
         self.groups.lock().unwrap_or_else(PoisonError::into_inner).insert(group.clone());
-        Box::pin(async { Ok(()) })
+        Box::pin(async move {
+            let (passed, fence) = oneshot::channel();
+            // Before the start nothing is passed on.
+            if !self.is_waiting() && self.jobs.send(Command::Fence(passed)).await.is_ok() {
+                // A thread that has ended passes on nothing.
+                let _ = fence.await;
+            }
+            Ok(())
+        })
     }
 
     fn leave(&self, group: &GroupName) {
@@ -183,6 +201,19 @@ mod tests {
         layer.publish(&joined, &event(100)).await.unwrap();
         layer.stop().await;
         assert!(received.try_recv().is_err());
+    }
+
+    #[tokio::test]
+    async fn a_join_is_answered_after_everything_that_was_published_before_it() {
+        let (layer, received) = layer();
+        for (n, room) in [(0, "new"), (1, "joined")].into_iter().cycle().take(200) {
+            layer.join(&group("joined")).await.unwrap();
+            layer.publish(&group(room), &event(n)).await.unwrap();
+            layer.join(&group(room)).await.unwrap();
+            let passed: Vec<_> = received.try_iter().collect();
+            assert!(passed.len() <= 1 && (room == "new" || passed.len() == 1), "{passed:?}");
+            layer.leave(&group("new"));
+        }
     }
 
     #[tokio::test]

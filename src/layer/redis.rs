@@ -4,18 +4,23 @@
 //! sink. Everything runs on one thread, the layer thread; the methods of [`Layer`] send it commands and wait, with a
 //! deadline.
 //!
-//! - `naming`: the names of a group in Redis; `joined`: this node's groups
-//! - `supervisor`, `host_session`: keep one host connected; `core`: its receive queues; `probes`: prove that it
-//!   delivers
+//! - `naming`: the names of a group in Redis; `joined`: this node's groups; `fences`: joins of groups it has already
+//! - `supervisor`, `host_session`: keep one host connected; `core`: memberships; `popper`: receive queues; `markers`,
+//!   `probes`: prove that it delivers; `census`: prove that memberships are there; `outages`: what Redis refuses
 //! - `health`: the hosts that deliver
 //! - `decoder`: converts bytes to signals; `publisher`: writes the node's own messages
 
+mod census;
 mod core;
 mod decoder;
+mod fences;
 mod health;
 mod host_session;
 mod joined;
+mod markers;
 mod naming;
+mod outages;
+mod popper;
 mod probes;
 mod publisher;
 mod supervisor;
@@ -89,6 +94,8 @@ struct LayerContext {
     groups: RefCell<JoinedGroups>,
     /// The last known popping connection of each host, by its Redis client id.
     poppers: RefCell<Vec<Option<i64>>>,
+    /// The highest score popped from each queue, by host: a Redis with older data must not deliver it again.
+    popped: RefCell<Vec<Vec<f64>>>,
     decoder: SharedDecoder,
     states: Arc<HostStates>,
     publisher: Arc<Publisher>,
@@ -141,6 +148,7 @@ impl RedisLayer {
                     hosts,
                     node,
                     poppers: vec![None; naming.hosts()].into(),
+                    popped: vec![vec![f64::NEG_INFINITY; naming.queues().len()]; naming.hosts()].into(),
                     queues: naming.queues(),
                     groups: JoinedGroups::new(naming, options.linger.0).into(),
                     options,

@@ -41,6 +41,7 @@ impl Shard {
 
     /// Delivers while the node lives.
     pub async fn run(self: Rc<Self>, mut receiver: Receiver) {
+        self.inbox.get_or_init(|| receiver.sender.clone());
         let mut batch = Vec::new();
         loop {
             if !self.is_busy() {

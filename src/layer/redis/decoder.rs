@@ -9,6 +9,7 @@ use std::{
     time::{Instant, SystemTime},
 };
 
+use super::markers::Markers;
 use crate::{
     config,
     event::{Event, Gap, GapReason, GroupName, Source, Value},
@@ -17,7 +18,7 @@ use crate::{
         codec::{envelope::LayerCodec, json, msgpack, names::LayerNames},
         emitter::{self, EmitterError},
     },
-    redis::{Probe, Published},
+    redis::Published,
     telemetry::{DropReason, Metrics},
     warn_bounded,
 };
@@ -105,14 +106,14 @@ impl SignalDecoder {
     }
 
     /// A message of a subscribed channel or pattern.
-    pub fn hear(&self, Published { pattern, channel, payload }: Published<'_>, probe: &Probe) {
+    pub fn hear(&self, Published { pattern, channel, payload }: Published<'_>, markers: &Markers) {
         match pattern {
             Some(pattern) => self.pattern_message(pattern, channel, payload),
-            None => self.message(channel, payload, probe),
+            None => self.message(channel, payload, markers),
         }
     }
 
-    fn message(&self, channel: &[u8], payload: &[u8], probe: &Probe) {
+    fn message(&self, channel: &[u8], payload: &[u8], markers: &Markers) {
         let Ok(channel) = std::str::from_utf8(channel) else {
             return self.drop(DropReason::UnknownChannel, "?", &"not UTF-8");
         };
@@ -124,8 +125,7 @@ impl SignalDecoder {
                 }
             }
         } else if channel == self.probe_channel {
-            let number = std::str::from_utf8(payload).ok().and_then(|number| number.parse().ok());
-            if let Some(took) = number.and_then(|number| probe.arrived(number)) {
+            if let Some(took) = markers.heard(payload) {
                 self.metrics.durations.redis_round_trip.observe(took.as_secs_f64());
             }
         } else if let Some(group) = channel.strip_prefix(&self.publish_prefix)

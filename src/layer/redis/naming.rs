@@ -61,6 +61,8 @@ pub(super) struct GroupNaming {
     /// The client id of the queue for messages to the node itself, separate so that events cannot fill it, nor it
     /// theirs.
     reply_client: String,
+    /// The client id of the queue for markers, which prove that the queues are read.
+    marker_client: String,
 }
 
 impl GroupNaming {
@@ -72,6 +74,7 @@ impl GroupNaming {
             hosts,
             clients: clients(node, layer.queues.max(1), hosts),
             reply_client: format!("{node}r"),
+            marker_client: format!("{node}m"),
         }
     }
 
@@ -130,13 +133,13 @@ impl GroupNaming {
         }
     }
 
-    /// The receive queues of this node, in order, and last the one for messages to the node itself; empty if the core
-    /// layer is not in use.
+    /// The receive queues of this node, in order, then the one for messages to the node itself, and last the one for
+    /// markers; empty if the core layer is not in use.
     pub fn queues(&self) -> Vec<String> {
         match self.kind {
             config::LayerKind::Pubsub => Vec::new(),
             config::LayerKind::Core | config::LayerKind::Both => {
-                let clients = self.clients.iter().chain([&self.reply_client]);
+                let clients = self.clients.iter().chain([&self.reply_client, &self.marker_client]);
                 clients.map(|client| self.names.core_queue_key(&specific_channel(client, ""))).collect()
             }
         }
@@ -208,7 +211,7 @@ mod tests {
     #[test]
     fn queues_are_the_keys_that_group_send_writes_to() {
         let queues = naming(1).queues();
-        assert_eq!(queues.len(), 5);
+        assert_eq!(queues.len(), 6);
         assert_eq!(queues[2], format!("asgispecific.{NODE}2!"));
         let reply = naming(1).reply_channel();
         assert!(is_channel_name(&reply) && GroupNaming::token(&reply).is_none(), "{reply}");
