@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use indexmap::IndexMap;
+use indexmap::{IndexMap, IndexSet};
 
 use super::{
     compiler::{Compiler, Usage},
@@ -178,7 +178,7 @@ impl Mapping {
         let key = self.key.as_ref().map(|key| name(&key.evaluate(&scope)?)).transpose()?;
         let mut outgoing: Vec<Outgoing> =
             Vec::with_capacity(self.send.len() + self.emits.len() + usize::from(self.send_text.is_some()));
-        let mut add = |index: usize, payload: Payload, to: Option<GroupName>, volatile: bool| {
+        let mut add = |index: usize, payload: Payload, to: Option<Box<[GroupName]>>, volatile: bool| {
             // Messages of different handlers or positions never replace each other.
             let key = key.as_ref().map(|key| format!("{index}/{key}").into());
             outgoing.push(Outgoing { payload, topic: topic.clone(), to, volatile, key });
@@ -201,11 +201,14 @@ impl Mapping {
             let payload = emit.content.payload(&scope, wire)?;
             match &emit.target {
                 EmitTarget::Connection => add(index, payload, None, emit.volatile),
-                EmitTarget::Group(group) => add(index, payload, Some(group.clone()), emit.volatile),
+                EmitTarget::Group(group) => add(index, payload, Some([group.clone()].into()), emit.volatile),
                 EmitTarget::Rooms { rooms, .. } => {
+                    let mut groups = IndexSet::new();
                     for room in rooms {
-                        let groups = room.groups(&scope, forms, None).map_err(String::from)?.into_iter();
-                        groups.for_each(|to| add(index, payload.clone(), Some(to), emit.volatile));
+                        groups.extend(room.groups(&scope, forms, None).map_err(String::from)?);
+                    }
+                    if !groups.is_empty() {
+                        add(index, payload, Some(groups.into_iter().collect()), emit.volatile);
                     }
                 }
             }

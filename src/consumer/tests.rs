@@ -15,7 +15,7 @@ use serde_json::{Value as Json, json};
 use super::*;
 use crate::{
     config::{Environment, load_text},
-    event::Source,
+    event::{Source, listed},
 };
 
 fn value(json: Json) -> Value {

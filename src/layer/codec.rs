@@ -11,6 +11,7 @@
 
 pub mod cache_value;
 pub mod compress;
+pub mod capacity;
 pub mod envelope;
 pub mod fernet;
 #[cfg(test)]

@@ -33,6 +33,9 @@ pub enum DropReason {
     Unsupported,
     /// The event's channel is mapped, but the mapping gave no valid group.
     Unmapped,
+    /// An event that the node published did not reach Channels' own consumers: their queue is full, or the layer's
+    /// serializer cannot carry it.
+    Channels,
 }
 
 impl DropReason {
@@ -53,6 +56,7 @@ impl DropReason {
         Self::Oldest,
         Self::Superseded,
         Self::Shed,
+        Self::Channels,
     ];
 
     /// The metric label.
@@ -73,6 +77,7 @@ impl DropReason {
             Self::Backlog => "backlog",
             Self::Unsupported => "unsupported",
             Self::Unmapped => "unmapped",
+            Self::Channels => "channels",
         }
     }
 }

@@ -280,8 +280,11 @@ impl<'a> Run<'a> {
         let limit = self.program.wire.max_data();
         let content = emit.content.plain(self.scope(), limit)?;
         let except: &[Arc<str>] = if but_me { &[Arc::clone(&self.context.id)] } else { &[] };
-        let body = Emission::relay_body(&self.program.name, content, except, emit.volatile);
-        self.publish(groups, body, guard)?;
+        if !groups.is_empty() {
+            let body = Emission::relay_body(&self.program.name, &groups, content, except, emit.volatile);
+            let failed = self.failure_replies(&guard.failed)?;
+            self.effects.push(Effect::Emit { groups, body: Box::new(body), failed });
+        }
         Ok(true)
     }
 
@@ -345,7 +348,7 @@ impl<'a> Run<'a> {
     fn event_body(&mut self, event: &Expression) -> Result<Value, WriteError> {
         let body = self.value(event)?;
         match &body {
-            Value::Map(entries) if entries.get("type").and_then(Value::as_str) == Some(Emission::TYPE) => {
+            body if Emission::is_relayed(body) => {
                 Err(format!("{:?} is a reserved event type", Emission::TYPE).into())
             }
             Value::Map(_) => Ok(body),

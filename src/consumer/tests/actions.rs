@@ -1,7 +1,7 @@
 //! What handlers do, for both protocols.
 
 use super::*;
-use crate::{event::Emission, telemetry::DropReason};
+use crate::telemetry::DropReason;
 
 pub(super) fn socketio(text: &str) -> Arc<Consumer> {
     set(&format!("[[consumer]]\nname = \"chat\"\npath = \"/socket.io/\"\nprotocol = \"socket.io\"\n{text}"))
@@ -79,20 +79,17 @@ fn a_handler_cannot_send_beyond_the_message_limit() {
 }
 
 #[test]
-fn several_rooms_share_one_event() {
+fn several_rooms_are_one_emission_and_a_room_named_twice_is_one_room() {
     let chat = socketio(
         "[consumer.on_message.say]\nroom = { to = \"{{ args[0] }}\", event = \"said\", data = \"args[1]\" }\nallow = [\"r<int>\"]\n",
     );
     let reaction = hear(&chat, &ann(), "say", json!([["r1", "r2", "r3"], "hi"]));
-    let bodies: Vec<_> = reaction
-        .effects
-        .iter()
-        .map(|effect| match effect {
-            Effect::Publish { body, .. } => body,
-            other => panic!("{other:?}"),
-        })
-        .collect();
-    assert!(bodies.len() == 3 && bodies.iter().all(|body| Arc::ptr_eq(body, bodies[0])));
+    assert_eq!(effects(&reaction), [r#"to r1 r2 r3: ["said","hi"]"#]);
+    let [Effect::Emit { body, .. }] = reaction.effects.as_slice() else { panic!("{reaction:?}") };
+    assert_eq!(body.get("rooms"), Some(&value(json!(["r1", "r2", "r3"]))));
+    let once = hear(&chat, &ann(), "say", json!([["r1", "r1"], "hi"]));
+    assert_eq!(effects(&once), [r#"to r1: ["said","hi"]"#]);
+    assert_eq!(effects(&hear(&chat, &ann(), "say", json!([[], "hi"]))), [""; 0]);
 }
 
 /// Effects as short text.
@@ -107,14 +104,14 @@ fn say(effect: &Effect) -> String {
         Effect::Reply(payload) => super::text(payload).to_owned(),
         Effect::Join { groups, .. } => format!("join {}", names(groups)),
         Effect::Leave(groups) => format!("leave {}", names(groups)),
-        Effect::Publish { group, body, .. } if body.get("type").and_then(Value::as_str) == Some(Emission::TYPE) => {
+        Effect::Emit { groups, body, .. } => {
             let content = body.get("event").or(body.get("message")).unwrap();
             let except = match body.get("except") {
                 Some(Value::List(except)) if !except.is_empty() => format!(" but {}", text(&except[0])),
                 _ => String::new(),
             };
             let volatile = if body.get("volatile") == Some(&Value::Bool(true)) { " if it can" } else { "" };
-            format!("to {group}{except}{volatile}: {}", text(content))
+            format!("to {}{except}{volatile}: {}", names(groups), text(content))
         }
         Effect::Publish { group, body, .. } => format!("publish {group}: {}", text(body)),
         Effect::Set(vars) => format!("set {}", text(vars)),
@@ -275,7 +272,7 @@ fn bytes_stay_bytes_for_socketio_and_become_text_elsewhere() {
     let both = send("both");
     let first = r#"451-["one",{"event":"both","file":{"_placeholder":true,"num":0}}]"#.to_owned();
     assert_eq!(packet(&both, 0), (first, attached));
-    let Effect::Publish { body, .. } = &both.effects[1] else { panic!() };
+    let Effect::Emit { body, .. } = &both.effects[1] else { panic!() };
     assert_eq!(body.get("event"), Some(&Value::List(vec!["file".into(), bytes(), Value::Int(1)])));
     let mut event = (*event(json!({"type": "file"}))).clone();
     if let Value::Map(body) = &mut event.body {
@@ -298,7 +295,7 @@ fn one_django_event_reaches_rooms_under_different_names() {
     );
     let sent = chat.on_event(&event(json!({"type": "update", "data": {"id": 2}}))).unwrap();
     let lines: Vec<_> =
-        sent.iter().map(|one| (text(&one.payload), one.to.as_ref().map(ToString::to_string), one.volatile)).collect();
+        sent.iter().map(|one| (text(&one.payload), one.to.as_deref().map(listed), one.volatile)).collect();
     let room = |name: &str| Some(name.to_owned());
     assert_eq!(
         lines,
@@ -338,7 +335,7 @@ fn plain_consumers_do_the_same_with_json_frames() {
         ]
     );
     let sent = plain.on_event(&event(json!({"type": "said", "n": 4}))).unwrap();
-    assert_eq!((text(&sent[0].payload), sent[0].to.as_ref().unwrap().as_str()), ("4", "room_4"));
+    assert_eq!((text(&sent[0].payload), &*listed(sent[0].to.as_ref().unwrap())), ("4", "room_4"));
     assert_eq!(plain.encode(&Content::Message(value(json!({"a": 1})))), Ok(Payload::Text("{\"a\":1}".into())));
     assert!(plain.encode(&Content::Event(vec!["e".into()])).is_err());
 }

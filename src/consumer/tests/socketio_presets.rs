@@ -34,7 +34,7 @@ fn without_time(line: &str) -> String {
 fn sent(consumer: &Consumer, group: &str, body: Json) -> Vec<(String, Option<String>)> {
     let event = Event { group: GroupName::new(group).unwrap(), ..(*event(body)).clone() };
     let sent = consumer.on_event(&Arc::new(event)).unwrap();
-    sent.iter().map(|one| (text(&one.payload).to_owned(), one.to.as_ref().map(ToString::to_string))).collect()
+    sent.iter().map(|one| (text(&one.payload).to_owned(), one.to.as_deref().map(listed))).collect()
 }
 
 fn groups(consumer: &Consumer, user: Json) -> Vec<String> {

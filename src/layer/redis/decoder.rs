@@ -9,9 +9,10 @@ use std::{
     time::{Instant, SystemTime},
 };
 
+use super::naming::rooms_channel;
 use crate::{
     config,
-    event::{Event, Gap, GapReason, GroupName, Source, Value},
+    event::{Emission, Event, Gap, GapReason, GroupName, Source, Value},
     layer::{
         ChannelMapping, MappedFrom, Signal, Sink, ToGroup,
         codec::{envelope::LayerCodec, json, msgpack, names::LayerNames},
@@ -31,6 +32,8 @@ pub(super) struct SignalDecoder {
     publish_prefix: String,
     max_message: usize,
     probe_channel: String,
+    /// Emissions of nodes to several rooms.
+    rooms_channel: String,
     /// The node's own channel; the pub/sub layer publishes to it if it is in use.
     reply_channel: String,
     hears_replies: bool,
@@ -66,6 +69,7 @@ impl SignalDecoder {
             publish_prefix: layer.publish_prefix.clone(),
             max_message: layer.max_message,
             probe_channel,
+            rooms_channel: rooms_channel(layer),
             reply_channel,
             hears_replies: layer.kind != config::LayerKind::Core,
             channels,
@@ -79,7 +83,7 @@ impl SignalDecoder {
     pub fn fixed_channels(&self) -> Vec<String> {
         let emitter = (!self.emitters.python.is_empty()).then_some(&self.emitters.python);
         let reply = self.hears_replies.then_some(&self.reply_channel);
-        let own = [&self.probe_channel].into_iter().chain(reply);
+        let own = [&self.probe_channel, &self.rooms_channel].into_iter().chain(reply);
         own.chain(self.channels.keys()).chain(emitter).cloned().collect()
     }
 
@@ -128,6 +132,8 @@ impl SignalDecoder {
             if let Some(took) = number.and_then(|number| probe.arrived(number)) {
                 self.metrics.durations.redis_round_trip.observe(took.as_secs_f64());
             }
+        } else if channel == self.rooms_channel {
+            self.emission(channel, payload);
         } else if let Some(group) = channel.strip_prefix(&self.publish_prefix)
             && let Ok(group) = GroupName::new(group)
         {
@@ -161,6 +167,18 @@ impl SignalDecoder {
         }
         if self.node_pattern.as_deref() == Some(pattern) {
             self.emitted(channel, payload, |payload| emitter::decode_node(payload).map(Signal::Emission).map(Some));
+        }
+    }
+
+    /// An emission of a node to several rooms.
+    fn emission(&self, channel: &str, payload: &[u8]) {
+        let Some(body) = self.plain(channel, payload) else { return };
+        match Emission::from_rooms(&body, Source::Publish, Instant::now()) {
+            Ok(emission) => {
+                self.metrics.event(Source::Publish.label());
+                (self.sink)(Signal::Emission(emission));
+            }
+            Err(reason) => self.drop(DropReason::Decode, channel, &reason),
         }
     }
 
