@@ -12,6 +12,7 @@
 pub mod cache_value;
 pub mod compress;
 pub mod capacity;
+mod copy;
 pub mod envelope;
 pub mod fernet;
 #[cfg(test)]

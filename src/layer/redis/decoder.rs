@@ -123,7 +123,9 @@ impl SignalDecoder {
         if let Some(group) = self.names.group_of_pubsub_channel(channel) {
             if let Ok(group) = GroupName::new(group) {
                 match self.codec.decode_pubsub(payload) {
-                    Ok(body) => self.event(group, body, Source::Pubsub),
+                    Ok(Some(body)) => self.event(group, body, Source::Pubsub),
+                    // It came as a plain publish, too.
+                    Ok(None) => {}
                     Err(error) => self.drop(error.drop_reason(), channel, &error),
                 }
             }
@@ -142,7 +144,8 @@ impl SignalDecoder {
             }
         } else if channel == self.reply_channel {
             match self.codec.decode_pubsub(payload) {
-                Ok(body) => self.reply(body, Source::Pubsub),
+                Ok(Some(body)) => self.reply(body, Source::Pubsub),
+                Ok(None) => {}
                 Err(error) => self.drop(error.drop_reason(), channel, &error),
             }
         } else if channel == self.emitters.python {

@@ -3,14 +3,10 @@
 //! In: an event or message, from any thread. Out: few commands on serving connections, within a deadline. A key that is
 //! written has a TTL.
 //!
-//! An event for a group is written like `group_send` does, and every receiver has exactly one copy (decision 0012):
-//!
-//! - with the pub/sub layer one PUBLISH to the group's channel reaches Channels' consumers and all nodes;
-//! - the receive queues of the core layer get it as well, but not those of nodes;
-//! - with the core layer alone, the nodes get a plain PUBLISH instead, which no queue's capacity limits.
-//!
-//! Emissions, and events that no Channels consumer can have a handler for, are always a plain PUBLISH. All that the
-//! nodes get from one publisher goes over one connection to the group's host, so they get it in order.
+//! An event for a group reaches the nodes by a plain PUBLISH, which no queue's capacity limits, and Channels' own
+//! consumers as `group_send` does (decision 0020). Nobody has two copies: receive queues of nodes get none, and nodes
+//! recognise the copy on the channel of the pub/sub layer. Emissions, and events that no consumer can have a method for,
+//! are only for nodes. All that nodes get from one publisher goes over one connection to the group's host, in order.
 
 use std::{
     collections::BTreeMap,
@@ -22,7 +18,7 @@ use std::{
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
-use futures_util::future::{join, join_all};
+use futures_util::future::{join_all, join3};
 use indexmap::IndexMap;
 use redis::{Cmd, FromRedisValue, aio::MultiplexedConnection};
 use tokio::time::timeout;
@@ -163,26 +159,27 @@ impl Publisher {
             return self.plain(group, self.group_channel(group), body).await;
         }
         // Everything is encoded before the first command that writes: a failure then reaches nobody.
-        let channel = self.names.pubsub_group_channel(group.as_str());
-        let shared = match self.kind {
+        let copy = match self.kind {
             LayerKind::Core => None,
             LayerKind::Pubsub | LayerKind::Both => {
-                self.for_channels(group, self.codec.encode_pubsub(body, SystemTime::now()))?
+                self.for_channels(group, body, self.codec.encode_copy(body, SystemTime::now()))?
             }
         };
-        let queues = match (self.kind, &shared) {
+        let queues = match (self.kind, &copy) {
             (LayerKind::Pubsub, _) | (LayerKind::Both, None) => BTreeMap::new(),
             (LayerKind::Core, _) | (LayerKind::Both, Some(_)) => self.queues(group, body).await?,
         };
-        let nodes = async {
-            match shared {
-                Some(payload) => self.run(self.home(group), redis::cmd("PUBLISH").arg(channel).arg(payload)).await,
-                None => self.plain(group, self.group_channel(group), body).await,
+        let channel = self.names.pubsub_group_channel(group.as_str());
+        let subscribers = async {
+            match copy {
+                Some(copy) => self.run(self.host_of(&channel), redis::cmd("PUBLISH").arg(&channel).arg(copy)).await,
+                None => Ok(()),
             }
         };
-        let consumers = join_all(queues.into_iter().map(|(host, queues)| self.fill(host, group, queues)));
-        let (nodes, consumers) = join(nodes, consumers).await;
-        consumers.into_iter().fold(nodes, Result::and)
+        let queues = join_all(queues.into_iter().map(|(host, queues)| self.fill(host, group, queues)));
+        let (nodes, subscribers, queues) =
+            join3(self.plain(group, self.group_channel(group), body), subscribers, queues).await;
+        queues.into_iter().fold(nodes.and(subscribers), Result::and)
     }
 
     /// Sends an emission to the nodes: over the channel of its group, or once over that of all emissions to several.
@@ -202,8 +199,8 @@ impl Publisher {
     /// and the group requires this one in any case.
     fn home(&self, group: &GroupName) -> usize {
         match self.kind {
-            LayerKind::Pubsub | LayerKind::Both => self.host_of(&self.names.pubsub_group_channel(group.as_str())),
-            LayerKind::Core => self.host_of(group.as_str()),
+            LayerKind::Pubsub => self.host_of(&self.names.pubsub_group_channel(group.as_str())),
+            LayerKind::Core | LayerKind::Both => self.host_of(group.as_str()),
         }
     }
 
@@ -217,8 +214,17 @@ impl Publisher {
     }
 
     /// The encoded event, or `None` if the layer's serializer cannot carry it: then only the nodes get it.
-    fn for_channels<T>(&self, group: &GroupName, encoded: Result<T, EnvelopeError>) -> Result<Option<T>, Failure> {
+    fn for_channels<T>(
+        &self,
+        group: &GroupName,
+        body: &Value,
+        encoded: Result<T, EnvelopeError>,
+    ) -> Result<Option<T>, Failure> {
         match encoded {
+            Ok(_) if self.codec.writes_json() && body.holds_bytes() => {
+                self.missed(1, group, &"layer.serializer is json, which cannot carry bytes");
+                Ok(None)
+            }
             Ok(encoded) => Ok(Some(encoded)),
             Err(EnvelopeError::Write(WriteError::Invalid(reason))) => {
                 self.missed(1, group, &format_args!("layer.serializer cannot carry it: {reason}"));
@@ -244,7 +250,7 @@ impl Publisher {
         let mut by_host: BTreeMap<usize, Vec<Queue>> = BTreeMap::new();
         for (name, members) in by_queue {
             let encoded = self.codec.encode_core(body, Addressee::Members(&members), now);
-            let Some(message) = self.for_channels(group, encoded)? else { break };
+            let Some(message) = self.for_channels(group, body, encoded)? else { break };
             let capacity = members.first().map_or(0, |member| self.capacity.of(member));
             let queue = Queue { key: self.names.core_queue_key(name), message, capacity };
             by_host.entry(self.host_of(name)).or_default().push(queue);
