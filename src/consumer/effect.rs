@@ -106,6 +106,18 @@ pub enum Effect {
     },
 }
 
+impl Effect {
+    /// The approximate number of bytes that it sends.
+    pub(super) fn sent_bytes(&self) -> usize {
+        match self {
+            Self::Reply(payload) => payload.size(),
+            Self::Emit { body, .. } => body.weight(),
+            Self::Publish { body, .. } => body.weight(),
+            _ => 0,
+        }
+    }
+}
+
 /// The result of a message or another occurrence: what to do now, and the problem, if any.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Reaction {

@@ -17,7 +17,7 @@ use super::{
 };
 use crate::{
     config::Slow,
-    consumer::{Consumer, ConsumerId, Consumers, MapError, Outgoing, Snapshot},
+    consumer::{Consumer, ConsumerId, Consumers, MapError, Mapped, Outgoing, Snapshot},
     event::{self, Emission, Event, Eviction, Gap, GapReason, GroupName},
     layer::Signal,
     socket::{Loss, frame::Frame},
@@ -81,31 +81,38 @@ impl Dispatcher {
         for audience in self.audiences(&event.group) {
             let Some(consumer) = now.get(audience.consumer) else { continue };
             match consumer.on_event(event) {
-                Ok(messages) => {
+                Ok(Mapped { messages, unsent }) => {
                     handled = true;
                     trace::mapped(&self.metrics.tail, event, consumer, messages.len());
                     for message in messages {
                         self.send(audience, &message, consumer, event.received);
+                    }
+                    if let Some(reason) = unsent {
+                        self.not_mapped(consumer, event, &reason);
                     }
                 }
                 Err(MapError::NoHandler) if consumer.namespace().is_some() => unhandled = Some(consumer),
                 Err(MapError::NoHandler) => self.no_handler(consumer, event),
                 Err(reason @ (MapError::Mapping(_) | MapError::TooLarge(_))) => {
                     handled = true;
-                    let group = Some(event.group.as_str());
-                    self.metrics.lost(reason.drop_reason(), 1, group, Some(consumer.name()), &reason);
-                    warn_bounded!(
-                        "{}: dropped an event of type {:?} in group {}: mapping failed: {reason}",
-                        consumer.name(),
-                        event.kind().unwrap_or_default(),
-                        event.group
-                    );
+                    self.not_mapped(consumer, event, &reason);
                 }
             }
         }
         if let (false, Some(consumer)) = (handled, unhandled) {
             self.no_handler(consumer, event);
         }
+    }
+
+    fn not_mapped(&self, consumer: &Consumer, event: &Event, reason: &MapError) {
+        let group = Some(event.group.as_str());
+        self.metrics.lost(reason.drop_reason(), 1, group, Some(consumer.name()), reason);
+        warn_bounded!(
+            "{}: dropped an event of type {:?} in group {}: mapping failed: {reason}",
+            consumer.name(),
+            event.kind().unwrap_or_default(),
+            event.group
+        );
     }
 
     fn no_handler(&self, consumer: &Consumer, event: &Event) {
