@@ -215,7 +215,9 @@ async def test_emissions_and_events_without_a_handler_name_do_not_reach_channels
         last = {"type": "send_event", "event": "last", "data": None}
         await through_api(system.nodes[0], "broadcast", last)
         assert await member.has(21) == [*events, last]
-        assert await daphne.count(21) == [{"event": "n", "data": n} for n in range(20)] + [{"event": "last", "data": None}]
+        assert await daphne.count(21) == [{"event": "n", "data": n} for n in range(20)] + [
+            {"event": "last", "data": None}
+        ]
         assert daphne.closed is None
         # A consumer of a node has handlers for some of them; a leading underscore is refused as Channels does.
         untyped = [{}, {"type": 7}, {"type": ""}, {"type": "7up"}, {"type": "with space"}]
