@@ -58,7 +58,13 @@ fn on(consumer: &Consumer, context: &Context, incoming: Incoming<'_>) -> Reactio
 }
 
 fn frames(consumer: &Consumer, body: Json) -> Vec<String> {
-    consumer.on_event(&event(body)).unwrap().messages.iter().map(|outgoing| text(&outgoing.payload).to_owned()).collect()
+    consumer
+        .on_event(&event(body))
+        .unwrap()
+        .messages
+        .iter()
+        .map(|outgoing| text(&outgoing.payload).to_owned())
+        .collect()
 }
 
 fn replies(reaction: &Reaction) -> Vec<&str> {

@@ -119,12 +119,7 @@ impl Emission {
         Self::from_body(body, rooms, source, received)
     }
 
-    fn from_body(
-        body: &Value,
-        rooms: Vec<Arc<str>>,
-        source: Source,
-        received: Instant,
-    ) -> Result<Self, &'static str> {
+    fn from_body(body: &Value, rooms: Vec<Arc<str>>, source: Source, received: Instant) -> Result<Self, &'static str> {
         let consumer = body.get("consumer").and_then(Value::as_str).ok_or("its consumer is not text")?;
         let content = match (body.get("event"), body.get("message")) {
             (Some(Value::List(args)), None) => match args.first() {
@@ -147,12 +142,7 @@ impl Emission {
 }
 
 /// A list of texts; a missing one is empty.
-fn texts(
-    body: &Value,
-    key: &str,
-    no_list: &'static str,
-    no_text: &'static str,
-) -> Result<Vec<Arc<str>>, &'static str> {
+fn texts(body: &Value, key: &str, no_list: &'static str, no_text: &'static str) -> Result<Vec<Arc<str>>, &'static str> {
     match body.get(key) {
         None => Ok(Vec::new()),
         Some(Value::List(items)) => items.iter().map(|item| item.as_str().map(Arc::from).ok_or(no_text)).collect(),

@@ -10,8 +10,8 @@
 //! - [`cache_value`]: the values of Django's cache, built from [`compress`], [`pickle`], [`json`] and [`msgpack`]
 
 pub mod cache_value;
-pub mod compress;
 pub mod capacity;
+pub mod compress;
 mod copy;
 pub mod envelope;
 pub mod fernet;

@@ -380,9 +380,7 @@ impl<'a> Run<'a> {
     fn event_body(&mut self, event: &Expression) -> Result<Value, WriteError> {
         let body = self.value(event)?;
         match &body {
-            body if Emission::is_relayed(body) => {
-                Err(format!("{:?} is a reserved event type", Emission::TYPE).into())
-            }
+            body if Emission::is_relayed(body) => Err(format!("{:?} is a reserved event type", Emission::TYPE).into()),
             Value::Map(_) => Ok(body),
             other => Err(format!("an event must be an object, not {}", other.kind()).into()),
         }

@@ -374,7 +374,9 @@ fn each_item_of_a_list_is_sent_by_each_key_in_order() {
 
 #[test]
 fn what_is_sent_for_all_items_is_bounded_like_one_message() {
-    let chat = socketio("[consumer.on_message.list]\neach = 'args[0]'\nreply = { event = 'row', data = \"args[1] ~ item\" }\n");
+    let chat = socketio(
+        "[consumer.on_message.list]\neach = 'args[0]'\nreply = { event = 'row', data = \"args[1] ~ item\" }\n",
+    );
     let text = "x".repeat(1 << 20);
     assert_eq!(hear(&chat, &ann(), "list", json!([[1, 2, 3], text])).effects.len(), 3);
     let items: Vec<_> = (0..17).collect();

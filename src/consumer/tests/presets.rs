@@ -46,8 +46,10 @@ fn only_a_parking_user_joins_groups_and_exactly_three() {
 fn parking_frames_carry_message_and_data_under_the_events_own_type() {
     let parking = preset("/ws/notifications");
     for kind in ["new_reservation", "reservation_expired", "reservation_cancelled", "upcoming_reservation"] {
-        let outgoing =
-            parking.on_event(&event(json!({"type": kind, "message": "m", "data": {"reservation_id": 1}}))).unwrap().messages;
+        let outgoing = parking
+            .on_event(&event(json!({"type": kind, "message": "m", "data": {"reservation_id": 1}})))
+            .unwrap()
+            .messages;
         assert_eq!(outgoing.len(), 1);
         assert_eq!(text(&outgoing[0].payload), r#"{"type":"notification","message":"m","data":{"reservation_id":1}}"#);
         assert_eq!(outgoing[0].topic.as_deref(), Some(kind));

@@ -85,14 +85,18 @@ mod tests {
     fn codecs() -> impl Iterator<Item = LayerCodec> {
         let keys = [Vec::new(), vec![Secret::new("key")]];
         let layers = keys.into_iter().flat_map(|keys| {
-            [Serializer::Msgpack, Serializer::Json]
-                .map(|serializer| Layer { serializer, keys: keys.clone(), ..Layer::default() })
+            [Serializer::Msgpack, Serializer::Json].map(|serializer| Layer {
+                serializer,
+                keys: keys.clone(),
+                ..Layer::default()
+            })
         });
         layers.map(|layer| LayerCodec::new(&layer))
     }
 
     fn events() -> Vec<Value> {
-        let wide: Value = (0..70_000).map(|n| (format!("k{n}"), Value::Int(n))).collect::<Vec<_>>().into_iter().collect();
+        let wide: Value =
+            (0..70_000).map(|n| (format!("k{n}"), Value::Int(n))).collect::<Vec<_>>().into_iter().collect();
         let texts = [
             r#"{"type": "a"}"#.to_owned(),
             r#"{"data": {"type": "b"}, "type": "a"}"#.to_owned(),
@@ -124,8 +128,7 @@ mod tests {
             for (serializer, decode) in [(Serializer::Msgpack, 0), (Serializer::Json, 1)] {
                 let codec = LayerCodec::new(&Layer { serializer, ..Layer::default() });
                 let copy = codec.encode_copy(&event, SystemTime::now()).unwrap();
-                let read =
-                    if decode == 0 { msgpack::decode(&copy).unwrap() } else { json::decode(&copy).unwrap() };
+                let read = if decode == 0 { msgpack::decode(&copy).unwrap() } else { json::decode(&copy).unwrap() };
                 assert_eq!(read, event);
                 let keys = |value: &Value| value.as_map().unwrap().keys().cloned().collect::<Vec<_>>();
                 assert_eq!(keys(&read), keys(&event));

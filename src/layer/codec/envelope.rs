@@ -267,12 +267,7 @@ fn write_msgpack(
 }
 
 /// The same as JSON.
-fn write_json(
-    entries: &Entries,
-    address: Addressee<'_>,
-    mark: Option<&Value>,
-    out: &mut Writer<'_>,
-) -> io::Result<()> {
+fn write_json(entries: &Entries, address: Addressee<'_>, mark: Option<&Value>, out: &mut Writer<'_>) -> io::Result<()> {
     let address = address.to_value();
     json::write_map(copy::marked(own(entries), mark).chain(address.iter().map(|address| (ASGI_CHANNEL, address))), out)
 }

@@ -322,8 +322,7 @@ impl Publisher {
             (Addressee::Plain, self.turn.fetch_add(1, Ordering::Relaxed) % self.hosts())
         };
         let message = self.codec.encode_core(body, address, SystemTime::now())?;
-        let queue =
-            Queue { key: self.names.core_queue_key(channel), message, capacity: self.capacity.of(channel) };
+        let queue = Queue { key: self.names.core_queue_key(channel), message, capacity: self.capacity.of(channel) };
         match self.write(host, &[queue]).await? {
             0 => Ok(()),
             _ => Err(Failure::refused(format_args!("the channel {channel:?} is full: no worker reads its messages"))),
