@@ -79,6 +79,11 @@ impl Event {
     }
 }
 
+/// The names of groups, for the log.
+pub fn listed(groups: &[GroupName]) -> String {
+    groups.iter().map(GroupName::as_str).collect::<Vec<_>>().join(", ")
+}
+
 /// Events may be missing: it is known where, but not what was lost.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Gap {

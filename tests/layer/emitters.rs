@@ -106,7 +106,7 @@ async fn bytes_survive_a_publish_and_order_holds_among_events_without_them() {
     node.join("room").await;
     let bytes = Value::Bytes(Bytes::from_static(&[0, 1, 255]));
     let content = Content::Event(vec!["file".into(), Value::List(vec![bytes, Value::Float(0.5)])]);
-    let emission = channelgate::event::Emission::relay_body("chat", content, &["id".into()], false);
+    let emission = channelgate::event::Emission::relay_body("chat", &[group("r")], content, &["id".into()], false);
     node.layer.publish(&group("room"), &event(1)).await.unwrap();
     node.layer.publish(&group("room"), &emission).await.unwrap();
     node.layer.publish(&group("room"), &event(2)).await.unwrap();

@@ -9,10 +9,10 @@ use std::{
     time::{Instant, SystemTime},
 };
 
-use super::markers::Markers;
+use super::{markers::Markers, naming::rooms_channel};
 use crate::{
     config,
-    event::{Event, Gap, GapReason, GroupName, Source, Value},
+    event::{Emission, Event, Gap, GapReason, GroupName, Source, Value},
     layer::{
         ChannelMapping, MappedFrom, Signal, Sink, ToGroup,
         codec::{envelope::LayerCodec, json, msgpack, names::LayerNames},
@@ -32,6 +32,8 @@ pub(super) struct SignalDecoder {
     publish_prefix: String,
     max_message: usize,
     probe_channel: String,
+    /// Emissions of nodes to several rooms.
+    rooms_channel: String,
     /// The node's own channel; the pub/sub layer publishes to it if it is in use.
     reply_channel: String,
     hears_replies: bool,
@@ -67,6 +69,7 @@ impl SignalDecoder {
             publish_prefix: layer.publish_prefix.clone(),
             max_message: layer.max_message,
             probe_channel,
+            rooms_channel: rooms_channel(layer),
             reply_channel,
             hears_replies: layer.kind != config::LayerKind::Core,
             channels,
@@ -80,7 +83,7 @@ impl SignalDecoder {
     pub fn fixed_channels(&self) -> Vec<String> {
         let emitter = (!self.emitters.python.is_empty()).then_some(&self.emitters.python);
         let reply = self.hears_replies.then_some(&self.reply_channel);
-        let own = [&self.probe_channel].into_iter().chain(reply);
+        let own = [&self.probe_channel, &self.rooms_channel].into_iter().chain(reply);
         own.chain(self.channels.keys()).chain(emitter).cloned().collect()
     }
 
@@ -120,7 +123,9 @@ impl SignalDecoder {
         if let Some(group) = self.names.group_of_pubsub_channel(channel) {
             if let Ok(group) = GroupName::new(group) {
                 match self.codec.decode_pubsub(payload) {
-                    Ok(body) => self.event(group, body, Source::Pubsub),
+                    Ok(Some(body)) => self.event(group, body, Source::Pubsub),
+                    // It came as a plain publish, too.
+                    Ok(None) => {}
                     Err(error) => self.drop(error.drop_reason(), channel, &error),
                 }
             }
@@ -128,6 +133,8 @@ impl SignalDecoder {
             if let Some(took) = markers.heard(payload) {
                 self.metrics.durations.redis_round_trip.observe(took.as_secs_f64());
             }
+        } else if channel == self.rooms_channel {
+            self.emission(channel, payload);
         } else if let Some(group) = channel.strip_prefix(&self.publish_prefix)
             && let Ok(group) = GroupName::new(group)
         {
@@ -136,7 +143,8 @@ impl SignalDecoder {
             }
         } else if channel == self.reply_channel {
             match self.codec.decode_pubsub(payload) {
-                Ok(body) => self.reply(body, Source::Pubsub),
+                Ok(Some(body)) => self.reply(body, Source::Pubsub),
+                Ok(None) => {}
                 Err(error) => self.drop(error.drop_reason(), channel, &error),
             }
         } else if channel == self.emitters.python {
@@ -161,6 +169,18 @@ impl SignalDecoder {
         }
         if self.node_pattern.as_deref() == Some(pattern) {
             self.emitted(channel, payload, |payload| emitter::decode_node(payload).map(Signal::Emission).map(Some));
+        }
+    }
+
+    /// An emission of a node to several rooms.
+    fn emission(&self, channel: &str, payload: &[u8]) {
+        let Some(body) = self.plain(channel, payload) else { return };
+        match Emission::from_rooms(&body, Source::Publish, Instant::now()) {
+            Ok(emission) => {
+                self.metrics.event(Source::Publish.label());
+                (self.sink)(Signal::Emission(emission));
+            }
+            Err(reason) => self.drop(DropReason::Decode, channel, &reason),
         }
     }
 
