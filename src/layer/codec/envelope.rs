@@ -16,7 +16,7 @@ use indexmap::IndexMap;
 use super::{
     fernet::{FernetError, Keyring},
     json::{self, JsonError},
-    msgpack::{self, MsgpackError},
+    msgpack::{self, MsgpackError, Reader},
 };
 use crate::{
     config::Layer,
@@ -231,8 +231,8 @@ fn write_msgpack(entries: &Entries, address: Addressee<'_>, out: &mut Writer<'_>
     let (own, address) = (own(entries), address.as_ref());
     msgpack::map_header(own.clone().count() + usize::from(address.is_some()), out)?;
     for (key, value) in own.chain(address.map(|address| (ASGI_CHANNEL, address))) {
-        msgpack::write_text(key, out)?;
-        msgpack::encode_into(value, out)?;
+        msgpack::write_text(key, Reader::Any, out)?;
+        msgpack::encode_into(value, Reader::Any, out)?;
     }
     Ok(())
 }

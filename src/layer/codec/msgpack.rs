@@ -1,9 +1,9 @@
 //! msgpack, the default serializer of both channel layers.
 //!
-//! Decoding is one pass over the bytes, recursive to [`MAX_DEPTH`]. A length field is trusted only up to the bytes that
+//! Decoding is one pass over the bytes, without recursion, to [`MAX_DEPTH`]. A length field is trusted only up to the bytes that
 //! are there, and the number of values is bounded, because a value takes far more memory than its byte.
 
-use std::io;
+use std::io::{self, Write as _};
 
 use bytes::Bytes;
 use indexmap::IndexMap;
@@ -11,7 +11,7 @@ use rmp::{Marker, encode};
 
 use super::{MAX_DEPTH, MAX_VALUES, json::python_float};
 use crate::{
-    event::Value,
+    event::{Value, surrogate},
     limited::{self, WriteError, Writer},
 };
 
@@ -33,7 +33,7 @@ pub enum MsgpackError {
     /// An extension type other than the timestamp.
     #[error("msgpack extension type {0} is not supported")]
     Extension(i8),
-    /// A timestamp that is malformed or outside the years -9999 to 9999.
+    /// A malformed timestamp.
     #[error("a msgpack timestamp is out of range")]
     Timestamp,
     /// A map key that JSON cannot write.
@@ -50,11 +50,12 @@ pub enum MsgpackError {
 /// One msgpack value, all of `bytes`.
 ///
 /// Map keys that are not text are converted as in Python's `json.dumps` (`1`, `1.5`, `true`, `null`); a later equal key
-/// wins. A timestamp (extension type -1) becomes RFC 3339 text in UTC, `2025-10-09T08:53:20.0000005Z`; other extension
-/// types are errors, because no consumer could write them to a client either.
+/// wins. A timestamp (extension type -1) becomes text as JavaScript writes a `Date`, `2025-10-09T08:53:20.500Z`. So do
+/// the types that emitters of Socket.IO used before (0: a `Date`, `undefined` and an `ArrayBuffer`); other extension types
+/// are errors, because no consumer could write them to a client either.
 pub fn decode(bytes: &[u8]) -> Result<Value, MsgpackError> {
     let mut reader = Cursor { rest: bytes, values: MAX_VALUES };
-    let value = reader.value(0)?;
+    let value = reader.value()?;
     if reader.rest.is_empty() { Ok(value) } else { Err(MsgpackError::Trailing(reader.rest.len())) }
 }
 
@@ -102,34 +103,79 @@ impl<'a> Cursor<'a> {
     }
 
     #[inline]
-    fn text(&mut self, length: usize) -> Result<&'a str, MsgpackError> {
-        std::str::from_utf8(self.slice(length)?).map_err(|_| MsgpackError::Utf8)
+    fn text(&mut self, length: usize) -> Result<Box<str>, MsgpackError> {
+        let bytes = self.slice(length)?;
+        match std::str::from_utf8(bytes) {
+            Ok(text) => Ok(surrogate::pack(text)),
+            // JavaScript's writers encode lone surrogates like other code points.
+            Err(_) => surrogate::of_wide_utf8(bytes).ok_or(MsgpackError::Utf8),
+        }
     }
 
-    fn value(&mut self, depth: usize) -> Result<Value, MsgpackError> {
+    /// A value with everything in it. Collections that have not ended are kept in a list, not on the stack.
+    fn value(&mut self) -> Result<Value, MsgpackError> {
+        let mut open = Vec::new();
+        loop {
+            let mut next = self.next(&mut open)?;
+            loop {
+                let value = match next {
+                    Next::Opened => break,
+                    Next::Value(value) => Some(value),
+                    Next::Undefined => None,
+                };
+                next = match open.last_mut() {
+                    None => return Ok(value.unwrap_or_default()),
+                    Some(Open::List { items, left }) => {
+                        items.push(value.unwrap_or_default());
+                        *left -= 1;
+                        match *left {
+                            0 => Next::Value(Value::List(std::mem::take(items))),
+                            _ => break,
+                        }
+                    }
+                    Some(Open::Map { entries, key, left }) => {
+                        // JavaScript omits what is undefined.
+                        if let Some(value) = value {
+                            entries.insert(std::mem::take(key), value);
+                        }
+                        *left -= 1;
+                        if *left > 0 {
+                            *key = self.key()?;
+                            break;
+                        }
+                        Next::Value(Value::Map(std::mem::take(entries)))
+                    }
+                };
+                open.pop();
+            }
+        }
+    }
+
+    /// A value, or the beginning of a collection that is not empty.
+    fn next(&mut self, open: &mut Vec<Open>) -> Result<Next, MsgpackError> {
         self.values = self.values.checked_sub(1).ok_or(MsgpackError::TooMany)?;
         let marker = self.marker()?;
         if let Some(length) = self.text_length(marker)? {
-            return Ok(Value::Str(self.text(length)?.into()));
+            return Ok(Next::Value(Value::Str(self.text(length)?)));
         }
-        Ok(match marker {
-            Marker::FixMap(length) => self.map(usize::from(length), depth)?,
+        Ok(Next::Value(match marker {
+            Marker::FixMap(length) => return self.map(usize::from(length), open),
             Marker::Map16 => {
                 let length = self.length16()?;
-                self.map(length, depth)?
+                return self.map(length, open);
             }
             Marker::Map32 => {
                 let length = self.length32()?;
-                self.map(length, depth)?
+                return self.map(length, open);
             }
-            Marker::FixArray(length) => self.list(usize::from(length), depth)?,
+            Marker::FixArray(length) => return self.list(usize::from(length), open),
             Marker::Array16 => {
                 let length = self.length16()?;
-                self.list(length, depth)?
+                return self.list(length, open);
             }
             Marker::Array32 => {
                 let length = self.length32()?;
-                self.list(length, depth)?
+                return self.list(length, open);
             }
             Marker::Bin8 => {
                 let length = self.length8()?;
@@ -143,25 +189,25 @@ impl<'a> Cursor<'a> {
                 let length = self.length32()?;
                 Value::Bytes(Bytes::copy_from_slice(self.slice(length)?))
             }
-            Marker::FixExt1 => self.extension(1)?,
-            Marker::FixExt2 => self.extension(2)?,
-            Marker::FixExt4 => self.extension(4)?,
-            Marker::FixExt8 => self.extension(8)?,
-            Marker::FixExt16 => self.extension(16)?,
+            Marker::FixExt1 => return self.extension(1, true),
+            Marker::FixExt2 => return self.extension(2, true),
+            Marker::FixExt4 => return self.extension(4, true),
+            Marker::FixExt8 => return self.extension(8, true),
+            Marker::FixExt16 => return self.extension(16, true),
             Marker::Ext8 => {
                 let length = self.length8()?;
-                self.extension(length)?
+                return self.extension(length, false);
             }
             Marker::Ext16 => {
                 let length = self.length16()?;
-                self.extension(length)?
+                return self.extension(length, false);
             }
             Marker::Ext32 => {
                 let length = self.length32()?;
-                self.extension(length)?
+                return self.extension(length, false);
             }
             scalar => self.scalar(scalar)?,
-        })
+        }))
     }
 
     /// The length of a text, if `marker` begins one.
@@ -199,28 +245,27 @@ impl<'a> Cursor<'a> {
         })
     }
 
-    fn list(&mut self, length: usize, depth: usize) -> Result<Value, MsgpackError> {
-        self.enter(length, 1, depth)?;
-        let mut items = Vec::with_capacity(length.min(PREALLOCATED));
-        for _ in 0..length {
-            items.push(self.value(depth + 1)?);
+    fn list(&mut self, length: usize, open: &mut Vec<Open>) -> Result<Next, MsgpackError> {
+        self.enter(length, 1, open.len())?;
+        if length == 0 {
+            return Ok(Next::Value(Value::List(Vec::new())));
         }
-        Ok(Value::List(items))
+        open.push(Open::List { items: Vec::with_capacity(length.min(PREALLOCATED)), left: length });
+        Ok(Next::Opened)
     }
 
-    fn map(&mut self, length: usize, depth: usize) -> Result<Value, MsgpackError> {
-        self.enter(length, 2, depth)?;
-        let mut entries = IndexMap::with_capacity(length.min(PREALLOCATED));
-        for _ in 0..length {
-            let key = self.key()?;
-            let value = self.value(depth + 1)?;
-            entries.insert(key, value);
+    fn map(&mut self, length: usize, open: &mut Vec<Open>) -> Result<Next, MsgpackError> {
+        self.enter(length, 2, open.len())?;
+        if length == 0 {
+            return Ok(Next::Value(Value::Map(IndexMap::new())));
         }
-        Ok(Value::Map(entries))
+        let key = self.key()?;
+        open.push(Open::Map { entries: IndexMap::with_capacity(length.min(PREALLOCATED)), key, left: length });
+        Ok(Next::Opened)
     }
 
     /// Refuses a collection that is longer than the remaining bytes.
-    fn enter(&self, length: usize, bytes_each: usize, depth: usize) -> Result<(), MsgpackError> {
+    const fn enter(&self, length: usize, bytes_each: usize, depth: usize) -> Result<(), MsgpackError> {
         if depth >= MAX_DEPTH {
             Err(MsgpackError::TooDeep)
         } else if length > self.rest.len() / bytes_each {
@@ -234,7 +279,7 @@ impl<'a> Cursor<'a> {
     fn key(&mut self) -> Result<Box<str>, MsgpackError> {
         let marker = self.marker()?;
         if let Some(length) = self.text_length(marker)? {
-            return Ok(self.text(length)?.into());
+            return self.text(length);
         }
         self.other_key(marker)
     }
@@ -265,12 +310,45 @@ impl<'a> Cursor<'a> {
     }
 
     #[cold]
-    fn extension(&mut self, length: usize) -> Result<Value, MsgpackError> {
+    fn extension(&mut self, length: usize, fixed: bool) -> Result<Next, MsgpackError> {
         let kind = i8::from_be_bytes(self.array()?);
         let data = self.slice(length)?;
-        if kind == -1 { timestamp(data) } else { Err(MsgpackError::Extension(kind)) }
+        Ok(Next::Value(match (kind, data) {
+            (-1, _) => timestamp(data)?,
+            // The types of notepack.io 2, which emitters of Socket.IO up to 4 use.
+            (0, [_]) if fixed => return Ok(Next::Undefined),
+            (0, _) if fixed && length == 8 => {
+                let millis = i64::from_be_bytes(data.try_into().map_err(|_| MsgpackError::Timestamp)?);
+                date(i128::from(millis) * 1_000_000)
+            }
+            (0, _) if !fixed => Value::Bytes(Bytes::copy_from_slice(data)),
+            (BIG, digits) => {
+                let number = std::str::from_utf8(digits).ok().and_then(Value::integer);
+                number.ok_or(MsgpackError::Extension(BIG))?
+            }
+            _ => return Err(MsgpackError::Extension(kind)),
+        }))
     }
 }
+
+/// What was read.
+enum Next {
+    /// The beginning of a collection.
+    Opened,
+    Value(Value),
+    /// JavaScript's `undefined`.
+    Undefined,
+}
+
+/// A collection whose end was not read yet, with the number of values to come.
+enum Open {
+    List { items: Vec<Value>, left: usize },
+    /// With the key of the next value.
+    Map { entries: IndexMap<Box<str>, Value>, key: Box<str>, left: usize },
+}
+
+/// The extension type of an integer beyond 64 bits between nodes: its digits.
+const BIG: i8 = 0x42;
 
 /// Maximum number of elements allocated at once for a collection's stated length.
 const PREALLOCATED: usize = 64;
@@ -288,38 +366,95 @@ fn timestamp(data: &[u8]) -> Result<Value, MsgpackError> {
     } else {
         return Err(MsgpackError::Timestamp);
     };
-    let nanos = i32::try_from(nanos).ok().filter(|nanos| *nanos < 1_000_000_000).ok_or(MsgpackError::Timestamp)?;
-    let instant = jiff::Timestamp::new(seconds, nanos).map_err(|_| MsgpackError::Timestamp)?;
-    Ok(instant.to_string().into())
+    if nanos >= 1_000_000_000 {
+        return Err(MsgpackError::Timestamp);
+    }
+    Ok(date(i128::from(seconds) * 1_000_000_000 + i128::from(nanos)))
+}
+
+/// A time since 1970 in nanoseconds as JavaScript writes a `Date` (`toISOString`), with more digits if it is not in whole
+/// milliseconds. Outside the range of `Date` it is null, as in JavaScript.
+fn date(nanos: i128) -> Value {
+    const DAY: i128 = 86_400_000_000_000;
+    // 100 million days in each direction.
+    if nanos.abs() > 100_000_000 * DAY {
+        return Value::Null;
+    }
+    let (days, time) = (nanos.div_euclid(DAY), nanos.rem_euclid(DAY));
+    // Days from 0000-03-01 in eras of 400 years; a year begins in March, so that the leap day is its last.
+    let days = days + 719_468;
+    let (era, day_of_era) = (days.div_euclid(146_097), days.rem_euclid(146_097));
+    let year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let month = (5 * day_of_year + 2) / 153;
+    let day = day_of_year - (153 * month + 2) / 5 + 1;
+    let month = if month < 10 { month + 3 } else { month - 9 };
+    let year = era * 400 + year_of_era + i128::from(month <= 2);
+    let year = if (0..=9999).contains(&year) { format!("{year:04}") } else { format!("{year:+07}") };
+    let (seconds, nanos) = (time / 1_000_000_000, time % 1_000_000_000);
+    let (minutes, second) = (seconds / 60, seconds % 60);
+    let (hour, minute) = (minutes / 60, minutes % 60);
+    let fraction = match nanos {
+        _ if nanos % 1_000_000 == 0 => format!("{:03}", nanos / 1_000_000),
+        _ if nanos % 1000 == 0 => format!("{:06}", nanos / 1000),
+        _ => format!("{nanos:09}"),
+    };
+    format!("{year}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{fraction}Z").into()
 }
 
 /// The output of Python's `msgpack.packb`: the shortest form of each integer, floats as float64. At most `limit` bytes.
+///
+/// Python refuses text with lone surrogates and integers beyond 64 bits, and so does this.
 pub fn encode(value: &Value, limit: usize) -> Result<Vec<u8>, WriteError> {
-    limited::write(limit, |out| encode_into(value, out))
+    limited::write(limit, |out| encode_into(value, Reader::Any, out))
+}
+
+/// The same for other nodes, which read every value.
+pub fn encode_for_nodes(value: &Value, limit: usize) -> Result<Vec<u8>, WriteError> {
+    limited::write(limit, |out| encode_into(value, Reader::Node, out))
+}
+
+/// Who reads it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Reader {
+    /// Any program.
+    Any,
+    /// Only nodes.
+    Node,
 }
 
 /// Like [`encode()`], appended to `out`.
-pub(super) fn encode_into(value: &Value, out: &mut Writer<'_>) -> io::Result<()> {
+pub(super) fn encode_into(value: &Value, reader: Reader, out: &mut Writer<'_>) -> io::Result<()> {
     match value {
         Value::Null => encode::write_nil(out),
         Value::Bool(value) => encode::write_bool(out, *value),
         Value::Int(number) => Ok(encode::write_sint(out, *number).map(drop)?),
         Value::UInt(number) => Ok(encode::write_uint(out, *number).map(drop)?),
+        Value::Big(digits) => write_big(digits, reader, out),
         Value::Float(number) => Ok(encode::write_f64(out, *number)?),
-        Value::Str(text) => write_text(text, out),
+        Value::Str(text) => write_text(text, reader, out),
         Value::Bytes(bytes) => Ok(encode::write_bin(out, bytes)?),
         Value::List(items) => {
             encode::write_array_len(out, u32::try_from(items.len()).unwrap_or(u32::MAX))?;
-            items.iter().try_for_each(|item| encode_into(item, out))
+            items.iter().try_for_each(|item| encode_into(item, reader, out))
         }
         Value::Map(entries) => {
             map_header(entries.len(), out)?;
             entries.iter().try_for_each(|(key, value)| {
-                write_text(key, out)?;
-                encode_into(value, out)
+                write_text(key, reader, out)?;
+                encode_into(value, reader, out)
             })
         }
     }
+}
+
+#[cold]
+fn write_big(digits: &str, reader: Reader, out: &mut Writer<'_>) -> io::Result<()> {
+    if reader == Reader::Any {
+        return Err(io::Error::other("msgpack has no integers beyond 64 bits"));
+    }
+    encode::write_ext_meta(out, u32::try_from(digits.len()).unwrap_or(u32::MAX), BIG)?;
+    out.write_all(digits.as_bytes())
 }
 
 /// The header of a map with `length` entries.
@@ -334,6 +469,16 @@ pub fn begins_map(bytes: &[u8]) -> bool {
 }
 
 /// A text.
-pub(super) fn write_text(text: &str, out: &mut Writer<'_>) -> io::Result<()> {
-    Ok(encode::write_str(out, text)?)
+pub(super) fn write_text(text: &str, reader: Reader, out: &mut Writer<'_>) -> io::Result<()> {
+    if surrogate::is_marked(text) { write_marked(text, reader, out) } else { Ok(encode::write_str(out, text)?) }
+}
+
+#[cold]
+fn write_marked(text: &str, reader: Reader, out: &mut Writer<'_>) -> io::Result<()> {
+    if reader == Reader::Any && surrogate::has_lone(text) {
+        return Err(io::Error::other("msgpack has no lone surrogates, and a text has one: half an emoji"));
+    }
+    let bytes = surrogate::wide_utf8(text);
+    encode::write_str_len(out, u32::try_from(bytes.len()).unwrap_or(u32::MAX))?;
+    out.write_all(&bytes)
 }

@@ -126,7 +126,7 @@ impl Publisher {
             return Err(Failure::refused(format_args!("an event must be an object, not {}", body.kind())));
         }
         let payload = match body.holds_bytes() {
-            true => msgpack::encode(body, self.max_message)?,
+            true => msgpack::encode_for_nodes(body, self.max_message)?,
             false => limited::json(body, self.max_message)?,
         };
         let channel = format!("{}{group}", self.publish_prefix);

@@ -27,6 +27,8 @@ pub(super) enum Node<'a> {
     UInt(u64),
     /// An integer beyond 64 bits, little-endian two's complement.
     Huge(&'a [u8]),
+    /// The same in decimal digits.
+    Digits(&'a str),
     Float(f64),
     Str(Cow<'a, str>),
     Bytes(Cow<'a, [u8]>),
@@ -187,7 +189,8 @@ impl<'a> Tree<'a> {
             Node::Callable(callable) => return Err(PickleError::Forbidden(callable.to_string())),
             Node::Zone(_) => return Err(PickleError::Forbidden("a bare time zone".to_owned())),
             Node::Uuid => return Err(PickleError::Malformed("a UUID without its number")),
-            Node::Str(_) | Node::Huge(_) | Node::Delta(_) => Value::Str(self.text(id, digits)),
+            Node::Huge(_) | Node::Digits(_) => Value::integer(&self.text(id, digits)).ok_or(PickleError::TooLarge)?,
+            Node::Str(_) | Node::Delta(_) => Value::Str(self.text(id, digits)),
         })
     }
 
@@ -200,7 +203,7 @@ impl<'a> Tree<'a> {
             Node::Int(number) => number.to_string().into(),
             Node::UInt(number) => number.to_string().into(),
             Node::Float(number) => python_float(*number).into(),
-            Node::Str(_) | Node::Huge(_) | Node::Delta(_) => self.text(id, digits),
+            Node::Str(_) | Node::Huge(_) | Node::Digits(_) | Node::Delta(_) => self.text(id, digits),
             _ => return Err(PickleError::Malformed("a dict key that JSON cannot write")),
         })
     }
@@ -208,6 +211,7 @@ impl<'a> Tree<'a> {
     fn text(&self, id: Id, digits: &mut Digits) -> Box<str> {
         match self.get(id) {
             Node::Str(text) => (**text).into(),
+            Node::Digits(digits) => (*digits).into(),
             Node::Huge(bytes) => digits.entry(id).or_insert_with(|| decimal(bytes).into()).clone(),
             Node::Delta(micros) => iso_duration(*micros).into(),
             _ => "".into(),
