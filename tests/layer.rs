@@ -15,6 +15,8 @@ mod bad_input;
 mod emitters;
 #[path = "layer/membership.rs"]
 mod membership;
+#[path = "layer/old.rs"]
+mod old;
 #[path = "layer/order.rs"]
 mod order;
 #[path = "layer/outage.rs"]

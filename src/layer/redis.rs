@@ -16,6 +16,7 @@ mod health;
 mod host_session;
 mod joined;
 mod naming;
+mod old;
 mod probes;
 mod publisher;
 mod supervisor;

@@ -117,7 +117,16 @@ impl LayerCodec {
     /// Decodes a queue member of the core layer, popped at `now`.
     pub fn decode_core(&self, member: &[u8], now: SystemTime) -> Result<Envelope, EnvelopeError> {
         self.check_size(member)?;
-        let wire = member.get(self.random_prefix_length..).ok_or(EnvelopeError::Truncated)?;
+        self.addressed(member.get(self.random_prefix_length..).ok_or(EnvelopeError::Truncated)?, now)
+    }
+
+    /// Decodes a message of channels_redis 2, which has no random prefix.
+    pub fn decode_old(&self, message: &[u8], now: SystemTime) -> Result<Envelope, EnvelopeError> {
+        self.check_size(message)?;
+        self.addressed(message, now)
+    }
+
+    fn addressed(&self, wire: &[u8], now: SystemTime) -> Result<Envelope, EnvelopeError> {
         let mut body = self.open(wire, Some(self.expiry + FERNET_GRACE), now)?;
         let channels = match body.shift_remove(ASGI_CHANNEL) {
             None => Vec::new(),

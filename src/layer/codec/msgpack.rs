@@ -394,11 +394,9 @@ fn date(nanos: i128) -> Value {
     let (seconds, nanos) = (time / 1_000_000_000, time % 1_000_000_000);
     let (minutes, second) = (seconds / 60, seconds % 60);
     let (hour, minute) = (minutes / 60, minutes % 60);
-    let fraction = match nanos {
-        _ if nanos % 1_000_000 == 0 => format!("{:03}", nanos / 1_000_000),
-        _ if nanos % 1000 == 0 => format!("{:06}", nanos / 1000),
-        _ => format!("{nanos:09}"),
-    };
+    let fraction = format!("{nanos:09}");
+    let length = fraction.trim_end_matches('0').len().max(3);
+    let fraction = &fraction[..length];
     format!("{year}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{fraction}Z").into()
 }
 

@@ -13,9 +13,10 @@ use redis::{RedisError, RedisResult, Value, aio::MultiplexedConnection};
 use super::{
     LayerContext,
     naming::{GroupNaming, Registration},
+    old,
 };
 use crate::{
-    event::GapReason,
+    event::{GapReason, GroupName},
     redis::{exchange, one_line, query},
     warn_bounded,
 };
@@ -28,6 +29,10 @@ const POP_WAIT: Duration = Duration::from_secs(5);
 
 /// Members per pop: bounds the memory of one answer.
 const POP_COUNT: std::ops::RangeInclusive<usize> = 100..=1000;
+
+/// How long a pop waits, and for how long after the last message of channels_redis 2.
+const OLD_WAIT: Duration = Duration::from_millis(100);
+const OLD_KEPT: Duration = Duration::from_secs(600);
 
 /// At most one gap per queue in this time: a full queue stays full for many pops.
 const GAP_PAUSE: Duration = Duration::from_secs(1);
@@ -149,6 +154,8 @@ struct Popper<'a> {
     count: usize,
     last_read: Instant,
     last_gap: Vec<Option<Instant>>,
+    /// When a queue was a list, as channels_redis 2 writes it. A list does not wake a pop.
+    old: Option<Instant>,
 }
 
 impl<'a> Popper<'a> {
@@ -163,25 +170,32 @@ impl<'a> Popper<'a> {
             count: context.options.capacity.clamp(*POP_COUNT.start(), *POP_COUNT.end()),
             last_read: Instant::now(),
             last_gap: vec![None; context.queues.len()],
+            old: None,
         }
     }
 
     async fn pop(&mut self, connection: &mut MultiplexedConnection) -> RedisResult<()> {
         self.first = (self.first + 1) % self.keys.len();
         let (before, after) = self.keys.split_at(self.first);
+        let hears_old = self.old.is_some_and(|last| last.elapsed() < OLD_KEPT);
+        let wait = if hears_old { OLD_WAIT } else { self.wait }.as_secs_f64();
         let answer = if self.bulk {
             let mut command = redis::cmd("BZMPOP");
-            command.arg(self.wait.as_secs()).arg(self.keys.len()).arg(after).arg(before);
+            command.arg(wait).arg(self.keys.len()).arg(after).arg(before);
             match query(connection, command.arg("MIN").arg("COUNT").arg(self.count)).await {
                 Err(error) if unknown_command(&error) => {
                     self.bulk = false;
                     return Ok(());
                 }
-                answer => answer?,
+                answer => answer,
             }
         } else {
             let mut command = redis::cmd("BZPOPMIN");
-            query(connection, command.arg(after).arg(before).arg(self.wait.as_secs())).await?
+            query(connection, command.arg(after).arg(before).arg(wait)).await
+        };
+        let answer = match answer {
+            Err(error) if old::is_wrong_type(&error) => return self.take_lists(connection).await,
+            answer => answer?,
         };
         self.note_pause();
         let Some((key, members)) = popped(answer) else { return Ok(()) };
@@ -206,17 +220,30 @@ impl<'a> Popper<'a> {
     fn deliver(&self, members: Vec<Vec<u8>>) -> usize {
         let (found, now) = (members.len(), SystemTime::now());
         for member in members {
-            self.context.decoder.member(&member, now, |name| {
-                let token = GroupNaming::token(name).ok_or(())?;
-                let registry = self.context.groups.borrow();
-                match registry.group(token) {
-                    Some(group) => Ok(Some(group.clone())),
-                    None if registry.knows(token) => Ok(None),
-                    None => Err(()),
-                }
-            });
+            self.context.decoder.member(&member, now, |name| self.group_of(name));
         }
         found
+    }
+
+    /// The messages of channels_redis 2.
+    async fn take_lists(&mut self, connection: &mut MultiplexedConnection) -> RedisResult<()> {
+        let (messages, now) = (old::take_lists(connection, self.keys).await?, SystemTime::now());
+        self.old = Some(Instant::now());
+        for message in messages {
+            self.context.decoder.old_message(&message, now, |name| self.group_of(name));
+        }
+        Ok(())
+    }
+
+    /// The group of a member name; `Err(())` if this node never used the name.
+    fn group_of(&self, name: &str) -> Result<Option<GroupName>, ()> {
+        let token = GroupNaming::token(name).ok_or(())?;
+        let registry = self.context.groups.borrow();
+        match registry.group(token) {
+            Some(group) => Ok(Some(group.clone())),
+            None if registry.knows(token) => Ok(None),
+            None => Err(()),
+        }
     }
 
     /// Publishers drop messages that stay in a queue longer than the layer's expiry.

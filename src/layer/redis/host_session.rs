@@ -15,6 +15,7 @@ use super::{
     core::{self, pop_forever, pop_wait},
     joined::Update,
     naming::Registration,
+    old::Look,
     probes::Prober,
 };
 use crate::{
@@ -43,6 +44,7 @@ pub(super) struct HostSession {
     probe: Arc<Probe>,
     popper: Option<(AbortOnDrop, oneshot::Receiver<RedisError>)>,
     ops: mpsc::UnboundedReceiver<Update>,
+    look: Look,
 }
 
 impl HostSession {
@@ -62,8 +64,9 @@ impl HostSession {
         let hear = move |message: Published<'_>| decoder.hear(message, &back);
         let subscription = Subscription::open(at, hear).await.map_err(reason)?;
         let (ops, registrations) = context.groups.borrow_mut().begin(host);
+        let look = Look::new(&context.options.prefix);
         let mut session =
-            Self { context: Rc::clone(context), host, commands, address, subscription, probe, popper: None, ops };
+            Self { context: Rc::clone(context), host, commands, address, subscription, probe, popper: None, ops, look };
         session.register(&registrations).await.map_err(reason)?;
         if !context.queues.is_empty() {
             let wait = pop_wait(context.options.expiry.0);
@@ -186,6 +189,8 @@ impl HostSession {
         for registration in &added {
             registry.confirm(host, registration);
         }
+        drop(registry);
+        self.look.look(&mut self.commands, host, &added).await;
         Ok(())
     }
 
@@ -194,6 +199,7 @@ impl HostSession {
         let registrations = self.context.groups.borrow().registrations();
         let group_expiry = self.context.options.group_expiry.0;
         let fresh = core::add(&mut self.commands, self.host, &registrations, group_expiry).await?;
+        self.look.look(&mut self.commands, self.host, &registrations).await;
         let registry = self.context.groups.borrow();
         // A group joined a moment ago may be registered in Redis here first, and is then not confirmed yet.
         let lost: Vec<_> = fresh

@@ -167,25 +167,42 @@ impl<'a> Tree<'a> {
         tuples.filter_map(key).collect()
     }
 
+    // The functions that call each other need little stack, because a value may be nested deeply.
     fn convert(&self, id: Id, digits: &mut Digits) -> Result<Value, PickleError> {
+        match self.get(id) {
+            Node::List(items) | Node::Tuple(items) => self.list(items, digits),
+            Node::Dict(entries) => self.map(entries, digits),
+            _ => self.scalar(id, digits),
+        }
+    }
+
+    fn list(&self, ids: &[Id], digits: &mut Digits) -> Result<Value, PickleError> {
+        let mut items = Vec::with_capacity(ids.len());
+        for id in ids {
+            items.push(self.convert(*id, digits)?);
+        }
+        Ok(Value::List(items))
+    }
+
+    fn map(&self, pairs: &[(Id, Id)], digits: &mut Digits) -> Result<Value, PickleError> {
+        let mut entries = IndexMap::new();
+        for (key, value) in pairs {
+            let key = self.key(*key, digits)?;
+            entries.insert(key, self.convert(*value, digits)?);
+        }
+        Ok(Value::Map(entries))
+    }
+
+    /// Everything but lists and maps.
+    fn scalar(&self, id: Id, digits: &mut Digits) -> Result<Value, PickleError> {
         Ok(match self.get(id) {
+            Node::List(_) | Node::Tuple(_) | Node::Dict(_) => Value::Null,
             Node::Null => Value::Null,
             Node::Bool(value) => Value::Bool(*value),
             Node::Int(number) => Value::Int(*number),
             Node::UInt(number) => Value::UInt(*number),
             Node::Float(number) => Value::Float(*number),
             Node::Bytes(bytes) => Value::Bytes(Bytes::copy_from_slice(bytes)),
-            Node::List(items) | Node::Tuple(items) => {
-                Value::List(items.iter().map(|item| self.convert(*item, digits)).collect::<Result<_, _>>()?)
-            }
-            Node::Dict(entries) => {
-                let mut map = IndexMap::new();
-                for (key, value) in entries {
-                    let key = self.key(*key, digits)?;
-                    map.insert(key, self.convert(*value, digits)?);
-                }
-                Value::Map(map)
-            }
             Node::Callable(callable) => return Err(PickleError::Forbidden(callable.to_string())),
             Node::Zone(_) => return Err(PickleError::Forbidden("a bare time zone".to_owned())),
             Node::Uuid => return Err(PickleError::Malformed("a UUID without its number")),
