@@ -23,6 +23,8 @@ pub mod pickle;
 mod properties;
 pub mod ring;
 #[cfg(test)]
+mod values;
+#[cfg(test)]
 mod vectors;
 
 pub use crate::event::{MAX_DEPTH, MAX_VALUES};
