@@ -108,9 +108,9 @@ pub fn tighten(loose: &str) -> Cow<'_, str> {
 pub fn lossy(packed: &str) -> Cow<'_, str> {
     match is_marked(packed) {
         false => Cow::Borrowed(packed),
-        true => {
-            Cow::Owned(points(packed).map(|point| char::from_u32(point).unwrap_or(char::REPLACEMENT_CHARACTER)).collect())
-        }
+        true => Cow::Owned(
+            points(packed).map(|point| char::from_u32(point).unwrap_or(char::REPLACEMENT_CHARACTER)).collect(),
+        ),
     }
 }
 
@@ -145,7 +145,9 @@ pub fn wide_utf8(packed: &str) -> Cow<'_, [u8]> {
     for point in points(packed) {
         match char::from_u32(point) {
             Some(character) => bytes.extend_from_slice(character.encode_utf8(&mut [0; 4]).as_bytes()),
-            None => bytes.extend([0xe0 | point >> 12, 0x80 | point >> 6 & 0x3f, 0x80 | point & 0x3f].map(|byte| byte as u8)),
+            None => {
+                bytes.extend([0xe0 | point >> 12, 0x80 | point >> 6 & 0x3f, 0x80 | point & 0x3f].map(|byte| byte as u8))
+            }
         }
     }
     Cow::Owned(bytes)

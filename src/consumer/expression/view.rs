@@ -95,8 +95,7 @@ fn scalar(value: &Value) -> Option<Jinja> {
 
 /// Whether a value is an integer of any size.
 pub fn is_integer(value: &Jinja) -> bool {
-    value.is_integer()
-        || value.downcast_object_ref::<View>().is_some_and(|view| matches!(view.target(), Value::Big(_)))
+    value.is_integer() || value.downcast_object_ref::<View>().is_some_and(|view| matches!(view.target(), Value::Big(_)))
 }
 
 /// A value as MiniJinja writes it inside text, with as little stack for each level as possible.
@@ -154,9 +153,7 @@ impl Object for View {
     fn enumerate(self: &Arc<Self>) -> Enumerator {
         match self.target() {
             Value::List(items) => Enumerator::Seq(items.len()),
-            Value::Map(_) => {
-                Enumerator::Values(self.keys().map(|key| Jinja::from(&*surrogate::loosen(key))).collect())
-            }
+            Value::Map(_) => Enumerator::Values(self.keys().map(|key| Jinja::from(&*surrogate::loosen(key))).collect()),
             _ => Enumerator::NonEnumerable,
         }
     }

@@ -138,8 +138,10 @@ fn the_deepest_message_can_be_used_in_every_expression() {
                 "args[0] | reverse",
                 "args[0] + args[1]",
             ] {
-                let toml = format!("[[consumer]]\npath = \"/socket.io/\"\nprotocol = \"socket.io\"\n[consumer.on_message.say]\n\
-                     set = {{ a = \"{data}\" }}\nack = \"{data}\"\n");
+                let toml = format!(
+                    "[[consumer]]\npath = \"/socket.io/\"\nprotocol = \"socket.io\"\n[consumer.on_message.say]\n\
+                     set = {{ a = \"{data}\" }}\nack = \"{data}\"\n"
+                );
                 let set = set(&toml);
                 let chat = set.get(ConsumerId(0)).unwrap();
                 let args = std::sync::Arc::new(args.clone());

@@ -349,14 +349,48 @@ mod tests {
 
     #[test]
     fn pythons_extensions_are_read_and_nothing_else() {
-        let value = read(b"{\"a\": NaN, \"b\": [-Infinity, \"\\ud83d\\ude00 NaN\"], \"c\": 18446744073709551615}").unwrap();
+        let value =
+            read(b"{\"a\": NaN, \"b\": [-Infinity, \"\\ud83d\\ude00 NaN\"], \"c\": 18446744073709551615}").unwrap();
         assert!(matches!(value.get("a"), Some(Value::Float(number)) if number.is_nan()));
         assert_eq!(value.get("b"), Some(&Value::List(vec![Value::Float(f64::NEG_INFINITY), "😀 NaN".into()])));
         assert_eq!(value.get("c"), Some(&Value::UInt(u64::MAX)));
         for wrong in [
-            "{a: 1}", "['a']", "[NaN, 'a']", "[1,]", "// NaN\n1", "[NaN] x", "NaN NaN", "", " ", "[", "{", "{\"a\"}", "{\"a\":}",
-            "{\"a\":1,}", "[1 2]", "01", "-", "+1", "1.", ".5", "1e", "1e+", "--1", "tru", "nul", "Nan", "\"", "\"\\", "\"\\x\"",
-            "\"\\u12\"", "\"\\u12g4\"", "\"\n\"", "\"\\ud83d\\u12\"", "[1]]", "\u{feff}1", "\u{a0}1",
+            "{a: 1}",
+            "['a']",
+            "[NaN, 'a']",
+            "[1,]",
+            "// NaN\n1",
+            "[NaN] x",
+            "NaN NaN",
+            "",
+            " ",
+            "[",
+            "{",
+            "{\"a\"}",
+            "{\"a\":}",
+            "{\"a\":1,}",
+            "[1 2]",
+            "01",
+            "-",
+            "+1",
+            "1.",
+            ".5",
+            "1e",
+            "1e+",
+            "--1",
+            "tru",
+            "nul",
+            "Nan",
+            "\"",
+            "\"\\",
+            "\"\\x\"",
+            "\"\\u12\"",
+            "\"\\u12g4\"",
+            "\"\n\"",
+            "\"\\ud83d\\u12\"",
+            "[1]]",
+            "\u{feff}1",
+            "\u{a0}1",
         ] {
             assert!(matches!(read(wrong.as_bytes()), Err(JsonError::Syntax(..))), "{wrong}");
         }
@@ -370,8 +404,14 @@ mod tests {
     #[test]
     fn a_lone_surrogate_is_written_as_it_was_read() {
         for json in [
-            r#""\ud83d""#, r#""\udc00""#, r#""x\ud83dy""#, r#""\ude00\ud83d""#, r#""\ud83d\ud83d\ude00""#, r#"["\n\ud83d\""]"#,
-            r#"{"\ud83d":"\ude00"}"#, r#"{"a\udfff":1,"a":2}"#,
+            r#""\ud83d""#,
+            r#""\udc00""#,
+            r#""x\ud83dy""#,
+            r#""\ude00\ud83d""#,
+            r#""\ud83d\ud83d\ude00""#,
+            r#"["\n\ud83d\""]"#,
+            r#"{"\ud83d":"\ude00"}"#,
+            r#"{"a\udfff":1,"a":2}"#,
         ] {
             // A pair of escapes is one character.
             assert_eq!(text(json), json.replace(r"\ud83d\ude00", "😀"));

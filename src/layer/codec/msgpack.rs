@@ -342,9 +342,16 @@ enum Next {
 
 /// A collection whose end was not read yet, with the number of values to come.
 enum Open {
-    List { items: Vec<Value>, left: usize },
+    List {
+        items: Vec<Value>,
+        left: usize,
+    },
     /// With the key of the next value.
-    Map { entries: IndexMap<Box<str>, Value>, key: Box<str>, left: usize },
+    Map {
+        entries: IndexMap<Box<str>, Value>,
+        key: Box<str>,
+        left: usize,
+    },
 }
 
 /// The extension type of an integer beyond 64 bits between nodes: its digits.

@@ -7,7 +7,10 @@ use super::{
     tree::{Callable, Id, Node, Tree, digit_work},
 };
 use crate::{
-    event::{MAX_DIGITS, surrogate::{self, TextBuilder}},
+    event::{
+        MAX_DIGITS,
+        surrogate::{self, TextBuilder},
+    },
     layer::codec::MAX_VALUES,
 };
 
@@ -322,7 +325,9 @@ impl<'a> Machine<'a> {
                     Node::Int(number)
                 } else if let Ok(number) = text.parse() {
                     Node::UInt(number)
-                } else if (1..=MAX_DIGITS).contains(&unsigned.len()) && unsigned.bytes().all(|byte| byte.is_ascii_digit()) {
+                } else if (1..=MAX_DIGITS).contains(&unsigned.len())
+                    && unsigned.bytes().all(|byte| byte.is_ascii_digit())
+                {
                     Node::Digits(text)
                 } else {
                     return Err(BAD_NUMBER);
