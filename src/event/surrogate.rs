@@ -25,7 +25,13 @@ const SURROGATES: std::ops::RangeInclusive<u32> = 0xd800..=0xdfff;
 /// Whether a packed text has lone surrogates, or begins with [`MARK`].
 #[inline]
 pub fn is_marked(packed: &str) -> bool {
-    packed.as_bytes().first() == Some(&LEAD) && packed.starts_with(MARK)
+    may_be_marked(packed) && packed.starts_with(MARK)
+}
+
+/// Whether a packed text begins like [`MARK`].
+#[inline]
+pub const fn may_be_marked(packed: &str) -> bool {
+    matches!(packed.as_bytes().first(), Some(&LEAD))
 }
 
 /// Whether a packed text has lone surrogates.
@@ -146,7 +152,8 @@ pub fn wide_utf8(packed: &str) -> Cow<'_, [u8]> {
         match char::from_u32(point) {
             Some(character) => bytes.extend_from_slice(character.encode_utf8(&mut [0; 4]).as_bytes()),
             None => {
-                bytes.extend([0xe0 | point >> 12, 0x80 | point >> 6 & 0x3f, 0x80 | point & 0x3f].map(|byte| byte as u8))
+                bytes
+                    .extend([0xe0 | point >> 12, 0x80 | point >> 6 & 0x3f, 0x80 | point & 0x3f].map(|byte| byte as u8));
             }
         }
     }
@@ -273,7 +280,7 @@ mod tests {
         #[test]
         fn every_form_leads_back(all in any_points(), cut in 0usize..12) {
             let text = packed(&all);
-            prop_assert_eq!(points(&text).collect::<Vec<_>>(), all.clone());
+            prop_assert_eq!(&points(&text).collect::<Vec<_>>(), &all);
             let (loose, wide) = (loosen(&text), wide_utf8(&text));
             prop_assert_eq!(tighten(&loose), &*text);
             prop_assert_eq!(has_lone(&text), all.iter().any(|point| SURROGATES.contains(point)));

@@ -49,7 +49,9 @@ async fn messages_of_channels_redis_2_are_heard_in_order_and_stop_nothing() {
         let old = LayerCodec::new(&config::Layer { random_prefix_length: 0, ..options.clone() });
         for n in 0..4 {
             let [member] = &django.members("room")[..] else { panic!() };
-            let message = old.encode_core(&event(n), Addressee::Members(&[member.clone()]), SystemTime::now()).unwrap();
+            let message = old
+                .encode_core(&event(n), Addressee::Members(std::slice::from_ref(member)), SystemTime::now())
+                .unwrap();
             let queue = LayerNames::new(prefix).core_queue_key(non_local_name(member));
             let mut script = redis::cmd("EVAL");
             script.arg(GROUP_SEND).arg(1).arg(queue).arg(message).arg(100);

@@ -276,24 +276,26 @@ impl<'a> Reader<'a> {
         // The highest bit of each byte that is zero; lower ones are exact, and only the lowest is used.
         let zeros = |word: u64| word.wrapping_sub(ONES) & !word;
         let bytes = self.text.as_bytes();
-        while let Some(chunk) = bytes.get(self.at..).and_then(|rest| rest.first_chunk::<8>()) {
+        let (chunks, _) = bytes.get(self.at..).unwrap_or_default().as_chunks::<8>();
+        for (index, chunk) in chunks.iter().enumerate() {
             let word = u64::from_le_bytes(*chunk);
             let control = word.wrapping_sub(ONES * 0x20) & !word;
             let quote = zeros(word ^ (ONES * u64::from(b'"')));
             let backslash = zeros(word ^ (ONES * u64::from(b'\\')));
             let found = (control | quote | backslash) & (ONES << 7);
             if found != 0 {
-                self.at += (found.trailing_zeros() / 8) as usize;
+                self.at += index * 8 + (found.trailing_zeros() / 8) as usize;
                 return;
             }
-            self.at += 8;
         }
-        while let Some(byte) = self.peek() {
+        let mut at = self.at + chunks.len() * 8;
+        while let Some(byte) = bytes.get(at) {
             if matches!(byte, b'"' | b'\\' | 0..=0x1f) {
-                return;
+                break;
             }
-            self.at += 1;
+            at += 1;
         }
+        self.at = at;
     }
 
     /// The code point of an escape, after its backslash.

@@ -15,7 +15,7 @@ use crate::event::surrogate;
 pub struct Text(State);
 
 /// Where in a text the writer is.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum State {
     #[default]
     Begin,
@@ -32,28 +32,38 @@ impl Formatter for Text {
 
     #[inline]
     fn write_string_fragment<W: ?Sized + io::Write>(&mut self, writer: &mut W, fragment: &str) -> io::Result<()> {
-        if let State::Begin = self.0 {
-            self.0 = if surrogate::is_marked(fragment) { State::Marked } else { State::Ordinary };
-            return match self.0 {
-                State::Marked => points(fragment, writer),
-                State::Begin | State::Ordinary => writer.write_all(fragment.as_bytes()),
-            };
+        if surrogate::may_be_marked(fragment) || self.0 == State::Marked {
+            return self.special(writer, fragment);
         }
-        match self.0 {
-            State::Marked => points(&surrogate::tighten(fragment), writer),
-            State::Begin | State::Ordinary => writer.write_all(fragment.as_bytes()),
-        }
+        self.0 = State::Ordinary;
+        writer.write_all(fragment.as_bytes())
     }
 
     fn write_char_escape<W: ?Sized + io::Write>(&mut self, writer: &mut W, escape: CharEscape) -> io::Result<()> {
-        if let State::Begin = self.0 {
+        if self.0 == State::Begin {
             self.0 = State::Ordinary;
         }
         CompactFormatter.write_char_escape(writer, escape)
     }
 }
 
-#[cold]
+impl Text {
+    #[cold]
+    fn special<W: ?Sized + io::Write>(&mut self, writer: &mut W, fragment: &str) -> io::Result<()> {
+        match self.0 {
+            State::Marked => points(&surrogate::tighten(fragment), writer),
+            State::Begin if surrogate::is_marked(fragment) => {
+                self.0 = State::Marked;
+                points(fragment, writer)
+            }
+            State::Begin | State::Ordinary => {
+                self.0 = State::Ordinary;
+                writer.write_all(fragment.as_bytes())
+            }
+        }
+    }
+}
+
 fn points<W: ?Sized + io::Write>(packed: &str, writer: &mut W) -> io::Result<()> {
     surrogate::points(packed).try_for_each(|point| match char::from_u32(point) {
         Some(character) => writer.write_all(character.encode_utf8(&mut [0; 4]).as_bytes()),

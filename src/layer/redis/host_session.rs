@@ -185,13 +185,16 @@ impl HostSession {
                 Ok(((), ())) => break,
             };
         }
-        let mut registry = self.context.groups.borrow_mut();
-        for registration in &added {
-            registry.confirm(host, registration);
-        }
-        drop(registry);
+        self.confirm(&added);
         self.look.look(&mut self.commands, host, &added).await;
         Ok(())
+    }
+
+    fn confirm(&self, added: &[Rc<Registration>]) {
+        let mut registry = self.context.groups.borrow_mut();
+        for registration in added {
+            registry.confirm(self.host, registration);
+        }
     }
 
     /// Renews every membership, long before it would expire.
