@@ -1,6 +1,6 @@
 //! msgpack, the default serializer of both channel layers.
 //!
-//! Decoding is one pass over the bytes, without recursion, to [`MAX_DEPTH`]. A length field is trusted only up to the bytes that
+//! Decoding is one pass over the bytes, recursive to [`MAX_DEPTH`]. A length field is trusted only up to the bytes that
 //! are there, and the number of values is bounded, because a value takes far more memory than its byte.
 
 use std::io::{self, Write as _};
@@ -54,8 +54,8 @@ pub enum MsgpackError {
 /// the types that emitters of Socket.IO used before (0: a `Date`, `undefined` and an `ArrayBuffer`); other extension types
 /// are errors, because no consumer could write them to a client either.
 pub fn decode(bytes: &[u8]) -> Result<Value, MsgpackError> {
-    let mut reader = Cursor { rest: bytes, values: MAX_VALUES };
-    let value = reader.value()?;
+    let mut reader = Cursor { rest: bytes, values: MAX_VALUES, undefined: false };
+    let value = reader.value(0)?;
     if reader.rest.is_empty() { Ok(value) } else { Err(MsgpackError::Trailing(reader.rest.len())) }
 }
 
@@ -63,6 +63,8 @@ struct Cursor<'a> {
     rest: &'a [u8],
     /// How many more values are permitted.
     values: usize,
+    /// Whether the value just read is JavaScript's `undefined`.
+    undefined: bool,
 }
 
 impl<'a> Cursor<'a> {
@@ -112,71 +114,39 @@ impl<'a> Cursor<'a> {
         }
     }
 
-    /// A value with everything in it. Collections that have not ended are kept in a list, not on the stack.
-    fn value(&mut self) -> Result<Value, MsgpackError> {
-        let mut open = Vec::new();
-        loop {
-            let mut next = self.next(&mut open)?;
-            loop {
-                let value = match next {
-                    Next::Opened => break,
-                    Next::Value(value) => Some(value),
-                    Next::Undefined => None,
-                };
-                next = match open.last_mut() {
-                    None => return Ok(value.unwrap_or_default()),
-                    Some(Open::List { items, left }) => {
-                        items.push(value.unwrap_or_default());
-                        *left -= 1;
-                        match *left {
-                            0 => Next::Value(Value::List(std::mem::take(items))),
-                            _ => break,
-                        }
-                    }
-                    Some(Open::Map { entries, key, left }) => {
-                        // JavaScript omits what is undefined.
-                        if let Some(value) = value {
-                            entries.insert(std::mem::take(key), value);
-                        }
-                        *left -= 1;
-                        if *left > 0 {
-                            *key = self.key()?;
-                            break;
-                        }
-                        Next::Value(Value::Map(std::mem::take(entries)))
-                    }
-                };
-                open.pop();
+    // The functions that call each other need little stack, because a value may be nested deeply.
+    fn value(&mut self, depth: usize) -> Result<Value, MsgpackError> {
+        self.values = self.values.checked_sub(1).ok_or(MsgpackError::TooMany)?;
+        let marker = self.marker()?;
+        match marker {
+            Marker::FixMap(length) => self.map(usize::from(length), depth),
+            Marker::FixArray(length) => self.list(usize::from(length), depth),
+            Marker::Map16 | Marker::Map32 => {
+                let length = self.collection_length(marker)?;
+                self.map(length, depth)
             }
+            Marker::Array16 | Marker::Array32 => {
+                let length = self.collection_length(marker)?;
+                self.list(length, depth)
+            }
+            _ => self.leaf(marker),
         }
     }
 
-    /// A value, or the beginning of a collection that is not empty.
-    fn next(&mut self, open: &mut Vec<Open>) -> Result<Next, MsgpackError> {
-        self.values = self.values.checked_sub(1).ok_or(MsgpackError::TooMany)?;
-        let marker = self.marker()?;
-        if let Some(length) = self.text_length(marker)? {
-            return Ok(Next::Value(Value::Str(self.text(length)?)));
+    fn collection_length(&mut self, marker: Marker) -> Result<usize, MsgpackError> {
+        match marker {
+            Marker::Map16 | Marker::Array16 => self.length16(),
+            _ => self.length32(),
         }
-        Ok(Next::Value(match marker {
-            Marker::FixMap(length) => return self.map(usize::from(length), open),
-            Marker::Map16 => {
-                let length = self.length16()?;
-                return self.map(length, open);
-            }
-            Marker::Map32 => {
-                let length = self.length32()?;
-                return self.map(length, open);
-            }
-            Marker::FixArray(length) => return self.list(usize::from(length), open),
-            Marker::Array16 => {
-                let length = self.length16()?;
-                return self.list(length, open);
-            }
-            Marker::Array32 => {
-                let length = self.length32()?;
-                return self.list(length, open);
-            }
+    }
+
+    /// Everything but lists and maps.
+    #[inline]
+    fn leaf(&mut self, marker: Marker) -> Result<Value, MsgpackError> {
+        if let Some(length) = self.text_length(marker)? {
+            return Ok(Value::Str(self.text(length)?));
+        }
+        Ok(match marker {
             Marker::Bin8 => {
                 let length = self.length8()?;
                 Value::Bytes(Bytes::copy_from_slice(self.slice(length)?))
@@ -189,25 +159,25 @@ impl<'a> Cursor<'a> {
                 let length = self.length32()?;
                 Value::Bytes(Bytes::copy_from_slice(self.slice(length)?))
             }
-            Marker::FixExt1 => return self.extension(1, true),
-            Marker::FixExt2 => return self.extension(2, true),
-            Marker::FixExt4 => return self.extension(4, true),
-            Marker::FixExt8 => return self.extension(8, true),
-            Marker::FixExt16 => return self.extension(16, true),
+            Marker::FixExt1 => self.extension(1, true)?,
+            Marker::FixExt2 => self.extension(2, true)?,
+            Marker::FixExt4 => self.extension(4, true)?,
+            Marker::FixExt8 => self.extension(8, true)?,
+            Marker::FixExt16 => self.extension(16, true)?,
             Marker::Ext8 => {
                 let length = self.length8()?;
-                return self.extension(length, false);
+                self.extension(length, false)?
             }
             Marker::Ext16 => {
                 let length = self.length16()?;
-                return self.extension(length, false);
+                self.extension(length, false)?
             }
             Marker::Ext32 => {
                 let length = self.length32()?;
-                return self.extension(length, false);
+                self.extension(length, false)?
             }
             scalar => self.scalar(scalar)?,
-        }))
+        })
     }
 
     /// The length of a text, if `marker` begins one.
@@ -245,23 +215,28 @@ impl<'a> Cursor<'a> {
         })
     }
 
-    fn list(&mut self, length: usize, open: &mut Vec<Open>) -> Result<Next, MsgpackError> {
-        self.enter(length, 1, open.len())?;
-        if length == 0 {
-            return Ok(Next::Value(Value::List(Vec::new())));
+    fn list(&mut self, length: usize, depth: usize) -> Result<Value, MsgpackError> {
+        self.enter(length, 1, depth)?;
+        let mut items = Vec::with_capacity(length.min(PREALLOCATED));
+        for _ in 0..length {
+            items.push(self.value(depth + 1)?);
         }
-        open.push(Open::List { items: Vec::with_capacity(length.min(PREALLOCATED)), left: length });
-        Ok(Next::Opened)
+        self.undefined = false;
+        Ok(Value::List(items))
     }
 
-    fn map(&mut self, length: usize, open: &mut Vec<Open>) -> Result<Next, MsgpackError> {
-        self.enter(length, 2, open.len())?;
-        if length == 0 {
-            return Ok(Next::Value(Value::Map(IndexMap::new())));
+    fn map(&mut self, length: usize, depth: usize) -> Result<Value, MsgpackError> {
+        self.enter(length, 2, depth)?;
+        let mut entries = IndexMap::with_capacity(length.min(PREALLOCATED));
+        for _ in 0..length {
+            let key = self.key()?;
+            let value = self.value(depth + 1)?;
+            // JavaScript omits what is undefined.
+            if !std::mem::take(&mut self.undefined) {
+                entries.insert(key, value);
+            }
         }
-        let key = self.key()?;
-        open.push(Open::Map { entries: IndexMap::with_capacity(length.min(PREALLOCATED)), key, left: length });
-        Ok(Next::Opened)
+        Ok(Value::Map(entries))
     }
 
     /// Refuses a collection that is longer than the remaining bytes.
@@ -310,13 +285,16 @@ impl<'a> Cursor<'a> {
     }
 
     #[cold]
-    fn extension(&mut self, length: usize, fixed: bool) -> Result<Next, MsgpackError> {
+    fn extension(&mut self, length: usize, fixed: bool) -> Result<Value, MsgpackError> {
         let kind = i8::from_be_bytes(self.array()?);
         let data = self.slice(length)?;
-        Ok(Next::Value(match (kind, data) {
+        Ok(match (kind, data) {
             (-1, _) => timestamp(data)?,
             // The types of notepack.io 2, which emitters of Socket.IO up to 4 use.
-            (0, [_]) if fixed => return Ok(Next::Undefined),
+            (0, [_]) if fixed => {
+                self.undefined = true;
+                Value::Null
+            }
             (0, _) if fixed && length == 8 => {
                 let millis = i64::from_be_bytes(data.try_into().map_err(|_| MsgpackError::Timestamp)?);
                 date(i128::from(millis) * 1_000_000)
@@ -327,31 +305,8 @@ impl<'a> Cursor<'a> {
                 number.ok_or(MsgpackError::Extension(BIG))?
             }
             _ => return Err(MsgpackError::Extension(kind)),
-        }))
+        })
     }
-}
-
-/// What was read.
-enum Next {
-    /// The beginning of a collection.
-    Opened,
-    Value(Value),
-    /// JavaScript's `undefined`.
-    Undefined,
-}
-
-/// A collection whose end was not read yet, with the number of values to come.
-enum Open {
-    List {
-        items: Vec<Value>,
-        left: usize,
-    },
-    /// With the key of the next value.
-    Map {
-        entries: IndexMap<Box<str>, Value>,
-        key: Box<str>,
-        left: usize,
-    },
 }
 
 /// The extension type of an integer beyond 64 bits between nodes: its digits.
