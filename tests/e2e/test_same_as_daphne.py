@@ -258,7 +258,9 @@ async def test_every_value_of_a_client_comes_back_as_from_daphne(compare):
     await compare.connect("dashboard", "/ws/attendance/", ["attendance_updates"])
     for value in VALUES:
         await compare.send("dashboard", {"type": "ping", "timestamp": value})
-    await compare.send("dashboard", r'{"type": "ping", "timestamp": "\uD83D\u0041", "timestamp": [-0, 1E5, "\ud83d\uDE00"]}')
+    await compare.send(
+        "dashboard", r'{"type": "ping", "timestamp": "\uD83D\u0041", "timestamp": [-0, 1E5, "\ud83d\uDE00"]}'
+    )
     frames = (await compare.agree(dashboard=len(VALUES) + 2))["dashboard"]
     assert frames[1:-1] == [{"type": "pong", "timestamp": value} for value in VALUES]
 

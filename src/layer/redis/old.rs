@@ -17,8 +17,8 @@ use crate::{
     telemetry::Throttle,
 };
 
-/// How often a warning is repeated.
-static SAID: Throttle = Throttle::new(Duration::from_secs(600));
+/// How often each warning is repeated.
+const REPEAT: Duration = Duration::from_secs(600);
 
 /// How often groups are looked at.
 const PAUSE: Duration = Duration::from_secs(10);
@@ -33,6 +33,7 @@ pub(super) fn is_wrong_type(error: &RedisError) -> bool {
 
 /// Removes the queues that are lists, and returns their messages, the oldest first.
 pub(super) async fn take_lists(connection: &mut MultiplexedConnection, queues: &[String]) -> RedisResult<Vec<Vec<u8>>> {
+    static SAID: Throttle = Throttle::new(REPEAT);
     let mut messages = Vec::new();
     for queue in queues {
         match query::<usize>(connection, redis::cmd("ZCARD").arg(queue)).await {
@@ -72,6 +73,7 @@ impl Look {
 
     /// Looks at groups with sets on `host`. A failure is left to the commands that matter.
     pub async fn look(&mut self, connection: &mut MultiplexedConnection, host: usize, groups: &[Rc<Registration>]) {
+        static SAID: Throttle = Throttle::new(REPEAT);
         let has_colon = self.prefix.ends_with(':');
         if has_colon || self.last.is_some_and(|last| last.elapsed() < PAUSE) {
             return;
