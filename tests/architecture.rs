@@ -34,7 +34,7 @@ const ORDERS: &[(&str, &str)] = &[
         "consumer",
         "groups context current expression input kind effect wire compiler emit mapping notice program action load",
     ),
-    ("consumer::expression", "names scope view frame functions product template name_source"),
+    ("consumer::expression", "scope view names frame functions product template name_source"),
     ("consumer::groups", "pattern shape collisions"),
     ("consumer::program", "quotas run step resume"),
     (
