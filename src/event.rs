@@ -87,6 +87,11 @@ impl Event {
     }
 }
 
+/// The names of groups, for the log.
+pub fn listed(groups: &[GroupName]) -> String {
+    groups.iter().map(GroupName::as_str).collect::<Vec<_>>().join(", ")
+}
+
 /// Events may be missing: it is known where, but not what was lost.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Gap {
@@ -109,11 +114,14 @@ pub enum GapReason {
     Backlog,
     /// The client read too slowly, and some of its waiting messages were dropped.
     SlowClient,
+    /// Too many messages waited for the end of a handler of the connection.
+    Held,
 }
 
 impl GapReason {
     /// All reasons.
-    pub const ALL: &[Self] = &[Self::Reconnected, Self::Capacity, Self::Expired, Self::Backlog, Self::SlowClient];
+    pub const ALL: &[Self] =
+        &[Self::Reconnected, Self::Capacity, Self::Expired, Self::Backlog, Self::SlowClient, Self::Held];
 
     /// The metric label.
     pub const fn label(self) -> &'static str {
@@ -123,6 +131,7 @@ impl GapReason {
             Self::Expired => "expired",
             Self::Backlog => "backlog",
             Self::SlowClient => "slow_client",
+            Self::Held => "held",
         }
     }
 }

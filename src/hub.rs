@@ -7,19 +7,20 @@
 //! - `dispatch`, `workers`: from the layer's thread to the workers
 //! - [`registry`]: which groups the node has, on which workers
 //! - `principals`: the users of a worker's connections
-//! - [`shard`]: one worker's part, made of `member`, `group`, `job` and `multi_group`; `questions`: queries about its
-//!   members
-//! - `delivery`: one message, from `dispatch` to the members
+//! - [`hold`]: the only way in which a member waits; read it first
+//! - [`shard`]: one worker's part, made of `member`, `group` and `job`; `questions`: queries about its members
+//! - `delivery`: one message, from `dispatch` to the members; `order`: the order in which a member gets its messages
 //! - `missed`, `notice`: gap notices; `trace`: the trace for watchers
 
 mod delivery;
 mod dispatch;
 mod group;
+pub mod hold;
 mod job;
 mod member;
 mod missed;
-mod multi_group;
 mod notice;
+mod order;
 mod principals;
 mod questions;
 pub mod registry;
@@ -31,6 +32,7 @@ mod trace;
 mod workers;
 
 pub use dispatch::Dispatcher;
+pub use hold::Released;
 pub use member::Member;
 pub use principals::{DisconnectTarget, Disconnection, Principal, PrincipalIndex, Watched};
 pub use questions::Location;

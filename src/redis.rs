@@ -26,7 +26,7 @@ mod time;
 pub use hosts::{Host, HostError};
 pub use pool::{PoolError, RedisPool};
 
-pub(crate) use command::{exchange, query};
+pub(crate) use command::{exchange, of_command, query};
 pub(crate) use error::{one_line, timed_out};
 pub(crate) use lease::{KEEP, Lease};
 pub(crate) use probe::Probe;

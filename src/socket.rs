@@ -26,3 +26,4 @@ pub use connection::{Connection, ConnectionHandler, ConnectionLimits};
 pub use connections::Connections;
 pub use encoded::{EncodedMessage, Loss};
 pub use inbox::{Held, Inbox, Keeper};
+pub use outbox::Outbox;

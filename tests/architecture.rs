@@ -39,7 +39,7 @@ const ORDERS: &[(&str, &str)] = &[
     ("consumer::program", "quotas run step resume"),
     (
         "hub",
-        "principals registry trace topics member notice delivery job missed group multi_group shard questions workers \
+        "principals registry trace topics hold member notice delivery job group order missed shard questions workers \
          dispatch",
     ),
     (
@@ -48,7 +48,11 @@ const ORDERS: &[(&str, &str)] = &[
          socketio server",
     ),
     ("layer::codec::pickle", "tree cost encode calls machine"),
-    ("layer::redis", "health naming old publisher decoder joined probes core host_session supervisor thread"),
+    (
+        "layer::redis",
+        "health naming fences old publisher markers decoder joined census core outages probes popper host_session \
+         supervisor thread",
+    ),
     ("presence", "grace ledger store actor"),
     (
         "protocol",

@@ -11,6 +11,8 @@ mod support;
 
 #[path = "layer/bad_input.rs"]
 mod bad_input;
+#[path = "layer/behind.rs"]
+mod behind;
 #[path = "layer/emitters.rs"]
 mod emitters;
 #[path = "layer/membership.rs"]

@@ -1,10 +1,14 @@
 //! One message on its way to members: in the form that the layer's thread gives to the workers, and as it waits on a
 //! worker.
 
-use std::{rc::Rc, sync::Arc, time::Instant};
+use std::{cell::Cell, rc::Rc, sync::Arc, time::Instant};
 
 use super::{member::Member, notice::Notice, registry::AudienceId};
-use crate::{consumer::ConsumerId, socket::frame::Frame};
+use crate::{
+    config::Compression,
+    consumer::ConsumerId,
+    socket::{EncodedMessage, frame::Frame, negotiate::Deflate},
+};
 
 /// Excludes some members from a delivery.
 #[derive(Debug, Default)]
@@ -50,11 +54,16 @@ pub(super) struct Union {
     pub received: Instant,
 }
 
-/// A delivery waiting on its worker.
+/// A delivery waiting on its worker, in one of the groups that it is for.
+#[derive(Clone)]
 pub(super) struct Queued {
+    /// Its place among all messages of the worker; see [`order`](super::order).
+    pub number: u64,
     pub frame: Arc<Frame>,
-    pub rules: Option<Box<Applied>>,
+    pub rules: Option<Rc<Applied>>,
     pub received: Instant,
+    /// How many members of the group got it before their turn.
+    pub ahead: Cell<u32>,
 }
 
 /// Rules resolved on this worker.
@@ -63,22 +72,52 @@ pub(super) struct Applied {
     /// The members named in `except_ids`.
     pub except: Vec<Rc<Member>>,
     /// The gap notice, for the members that want it.
-    pub notice: Option<Box<Notice>>,
+    pub notice: Option<Notice>,
 }
 
 impl Queued {
+    pub fn new(number: u64, frame: Arc<Frame>, rules: Option<Applied>, received: Instant) -> Self {
+        Self { number, frame, rules: rules.map(Rc::new), received, ahead: Cell::new(0) }
+    }
+
     pub fn size(&self) -> usize {
         self.frame.size()
     }
 
     pub fn notice(&self) -> Option<&Notice> {
-        self.rules.as_ref()?.notice.as_deref()
+        self.rules.as_ref()?.notice.as_ref()
+    }
+
+    /// Whether the member gets it, ignoring slow clients.
+    pub fn is_for(&self, member: &Rc<Member>) -> bool {
+        self.rules.as_ref().is_none_or(|applied| applied.is_for(member))
+    }
+
+    /// Whether slow clients do not get it.
+    pub fn is_volatile(&self) -> bool {
+        self.rules.as_ref().is_some_and(|applied| applied.rules.volatile)
+    }
+
+    /// The message as a connection with this compression gets it.
+    pub fn encoded(&self, deflate: Option<Deflate>, compression: &Compression) -> EncodedMessage {
+        EncodedMessage::new(self.frame.bytes(deflate, compression).clone(), 1, self.frame.loss().clone())
+    }
+
+    /// The member's own form of the message, if it differs between members.
+    pub fn encoded_for(
+        &self,
+        member: &Rc<Member>,
+        deflate: Option<Deflate>,
+        compression: &Compression,
+    ) -> Option<EncodedMessage> {
+        let frame = self.notice()?.own_frame(member)?;
+        Some(EncodedMessage::new(frame.bytes(deflate, compression).clone(), 1, frame.loss().clone()))
     }
 }
 
 impl Applied {
     /// Whether the member gets it, ignoring slow clients.
-    pub fn is_for(&self, member: &Rc<Member>) -> bool {
+    fn is_for(&self, member: &Rc<Member>) -> bool {
         self.notice.as_ref().is_none_or(|notice| notice.is_for(member))
             && self.rules.names.as_ref().is_none_or(|names| member.wants(names))
             && !self.except.iter().any(|one| Rc::ptr_eq(one, member))

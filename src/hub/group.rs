@@ -1,13 +1,7 @@
 //! One worker's members of one audience, and their pending deliveries.
 
-use std::rc::Rc;
-
-use super::{delivery::Queued, job::Job, member::Member, registry::AudienceId};
-use crate::{consumer::ConsumerId, event::GroupName, socket::Connection};
-
-/// The id of a multi-group delivery.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(super) struct MultiGroupId(pub u64);
+use super::{delivery::Queued, job::Job, member::Seat, registry::AudienceId};
+use crate::{consumer::ConsumerId, event::GroupName};
 
 /// One worker's members of one audience.
 pub(super) struct Group {
@@ -15,46 +9,23 @@ pub(super) struct Group {
     pub consumer: ConsumerId,
     pub audience: AudienceId,
     /// Holes are kept, so that a running job's position stays valid. An empty slot that is not free belongs to a
-    /// waiting member.
-    pub members: Vec<Option<GroupMember>>,
+    /// member whose join is not confirmed yet.
+    pub members: Vec<Option<Seat>>,
     free: Vec<u32>,
     pub pending: Vec<Queued>,
     /// Boxed, because there are many groups and most have nothing to deliver.
     pub job: Option<Box<Job>>,
-    /// Whether it is in the ready queue, or held at a barrier.
+    /// Whether it is in the ready queue.
     pub queued: bool,
-    /// The barriers between pending deliveries; nearly always none.
+    /// Members that joined while deliveries were pending, which are not for them.
     #[expect(clippy::box_collection, reason = "nearly all groups have none: 8 bytes instead of 24")]
-    barriers: Option<Box<Vec<Barrier>>>,
+    late: Option<Box<Vec<Late>>>,
 }
 
-/// A member's slot in a group. It contains the connection, so that a delivery to all members touches nothing else of
-/// the member.
-pub(super) struct GroupMember {
-    pub connection: Rc<Connection>,
-    pub member: Rc<Member>,
-}
-
-impl GroupMember {
-    pub fn of(member: &Rc<Member>) -> Self {
-        Self { connection: Rc::clone(&member.connection), member: Rc::clone(member) }
-    }
-}
-
-/// A multi-group delivery in the queue of a group, after this many of its pending deliveries.
-struct Barrier {
-    behind: usize,
-    delivery: MultiGroupId,
-    reached: bool,
-}
-
-/// The next action of a group.
-pub(super) enum Next {
-    /// Deliver.
-    Job(Job),
-    /// Wait for this multi-group delivery, which it has just reached.
-    MultiGroup(MultiGroupId),
-    Nothing,
+/// A slot that was taken after the message with this number had arrived.
+struct Late {
+    index: usize,
+    after: u64,
 }
 
 impl Group {
@@ -68,21 +39,30 @@ impl Group {
             pending: Vec::new(),
             job: None,
             queued: false,
-            barriers: None,
+            late: None,
         }
     }
 
-    /// A slot for one more member, occupied or reserved.
-    pub fn take_slot(&mut self, one: Option<GroupMember>) -> u32 {
+    /// Reserves a slot for one more member.
+    pub fn reserve(&mut self) -> u32 {
         match self.free.pop() {
-            Some(index) => {
-                self.members[index as usize] = one;
-                index
-            }
+            Some(index) => index,
             None => {
-                self.members.push(one);
+                if self.members.is_empty() {
+                    // There are many groups, and many have one member.
+                    self.members.reserve_exact(1);
+                }
+                self.members.push(None);
                 u32::try_from(self.members.len() - 1).unwrap_or(u32::MAX)
             }
+        }
+    }
+
+    /// Seats a member in its slot. It gets the messages after the one with this number, the last that has arrived.
+    pub fn seat(&mut self, index: usize, seat: Seat, last: u64) {
+        self.members[index] = Some(seat);
+        if self.queued {
+            self.late.get_or_insert_default().push(Late { index, after: last });
         }
     }
 
@@ -93,64 +73,48 @@ impl Group {
         self.len() == 0
     }
 
-    /// The number of members, waiting ones included.
+    /// The number of members, including those whose join is not confirmed yet.
     pub const fn len(&self) -> usize {
         self.members.len() - self.free.len()
     }
 
-    /// Inserts a multi-group delivery after all current pending deliveries and before later ones.
-    pub fn hold_for(&mut self, id: MultiGroupId) {
-        let barrier = Barrier { behind: self.pending.len(), delivery: id, reached: false };
-        self.barriers.get_or_insert_default().push(barrier);
-    }
-
-    /// The multi-group delivery at the end of its queue, with nothing after it.
-    pub fn tail(&self) -> Option<MultiGroupId> {
-        let last = self.barriers.as_ref()?.last()?;
-        (last.behind == self.pending.len()).then_some(last.delivery)
-    }
-
-    /// The next deliveries up to a barrier, if no job is running.
-    pub fn next(&mut self) -> Next {
-        let Some(barriers) = &mut self.barriers else {
-            return if self.pending.is_empty() {
-                Next::Nothing
-            } else {
-                Next::Job(Job::new(std::mem::take(&mut self.pending)))
-            };
-        };
-        let Some(first) = barriers.first_mut() else { return Next::Nothing };
-        if first.behind == 0 {
-            first.reached = true;
-            return Next::MultiGroup(first.delivery);
+    /// Makes a job of what is pending, if there is none.
+    pub fn begin(&mut self) -> Option<&mut Job> {
+        if self.job.is_some() || self.pending.is_empty() {
+            return None;
         }
-        let count = first.behind;
-        for barrier in barriers.iter_mut() {
-            barrier.behind -= count;
-        }
-        Next::Job(Job::new(self.pending.drain(..count).collect()))
+        self.job = Some(Box::new(Job::new(std::mem::take(&mut self.pending))));
+        self.job.as_deref_mut()
     }
 
-    /// A multi-group delivery is finished: continues after it. Returns whether the group waited for this multi-group
-    /// delivery; a group created since did not.
-    pub fn release(&mut self, id: MultiGroupId) -> bool {
-        let Some(barriers) = &mut self.barriers else { return false };
-        let before = barriers.len();
-        barriers.retain(|barrier| barrier.delivery != id);
-        let waited = barriers.len() < before;
-        if barriers.is_empty() {
-            self.barriers = None;
-        }
-        waited
+    pub const fn has_more(&self) -> bool {
+        self.job.is_some() || !self.pending.is_empty()
     }
 
-    pub fn has_more(&self) -> bool {
-        self.job.is_some() || !self.pending.is_empty() || self.barriers.is_some()
+    /// Everything is delivered.
+    pub fn rest(&mut self) {
+        self.queued = false;
+        self.late = None;
     }
 
-    /// The multi-group deliveries that still wait for this group.
-    pub fn awaited_by(&self) -> impl Iterator<Item = MultiGroupId> {
-        self.barriers.iter().flat_map(|all| all.iter()).filter(|one| !one.reached).map(|barrier| barrier.delivery)
+    /// Whether a member joined while deliveries were pending.
+    pub const fn has_late(&self) -> bool {
+        self.late.is_some()
+    }
+
+    /// The number of the last message that is not for this slot's member, because it joined later; 0 if there is none.
+    pub fn late(&self, index: usize) -> u64 {
+        let late = self.late.iter().flat_map(|all| all.iter()).filter(|late| late.index == index);
+        late.map(|late| late.after).max().unwrap_or(0)
+    }
+
+    /// What is still to be delivered to the member in this slot.
+    pub fn pending_for(&self, index: usize) -> impl Iterator<Item = &Queued> {
+        let is_seated = self.members.get(index).is_some_and(Option::is_some);
+        let after = if is_seated { self.late(index) } else { u64::MAX };
+        let running = self.job.as_deref().filter(|job| job.position <= index);
+        let running = running.map_or(&[][..], Job::deliveries);
+        running.iter().chain(&self.pending).filter(move |queued| queued.number > after)
     }
 
     /// Bytes of the deliveries pending for its members.

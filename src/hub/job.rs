@@ -4,7 +4,11 @@ use std::{cell::OnceCell, rc::Rc, time::Instant};
 
 use bytes::BytesMut;
 
-use super::{delivery::Queued, member::Member, notice::Notice};
+use super::{
+    delivery::Queued,
+    member::{Member, Seat},
+    notice::Notice,
+};
 use crate::{
     config::Compression,
     socket::{Connection, EncodedMessage, Loss, negotiate::Deflate},
@@ -41,8 +45,7 @@ struct Encoding {
 impl Job {
     pub fn new(deliveries: Vec<Queued>) -> Self {
         let for_all = deliveries.iter().all(|delivery| delivery.rules.is_none());
-        let is_volatile = |delivery: &Queued| delivery.rules.as_ref().is_some_and(|applied| applied.rules.volatile);
-        let volatile = !for_all && deliveries.iter().any(is_volatile);
+        let volatile = !for_all && deliveries.iter().any(Queued::is_volatile);
         // A single message is whole already.
         let losable = deliveries.len() > 1 && deliveries.iter().any(|delivery| *delivery.frame.loss() != Loss::Never);
         let is_personal = |delivery: &Queued| delivery.notice().is_some_and(Notice::is_personal);
@@ -60,9 +63,22 @@ impl Job {
         }
     }
 
-    /// The number of messages.
-    pub const fn len(&self) -> usize {
-        self.deliveries.len()
+    pub fn deliveries(&self) -> &[Queued] {
+        &self.deliveries
+    }
+
+    /// The numbers of its first and its last message.
+    pub fn numbers(&self) -> (u64, u64) {
+        let number = |queued: Option<&Queued>| queued.map_or(0, |queued| queued.number);
+        (number(self.deliveries.first()), number(self.deliveries.last()))
+    }
+
+    /// The number of members that received something, and the bytes.
+    pub fn reached(&self) -> (u64, u64) {
+        let ahead = |queued: &Queued| u64::from(queued.ahead.get());
+        let members = self.deliveries.iter().map(ahead).max().unwrap_or(0);
+        let bytes = self.deliveries.iter().map(|queued| ahead(queued) * queued.size() as u64).sum::<u64>();
+        (self.served.members + members, self.served.bytes + bytes)
     }
 
     /// When the node received the first of them, which has waited longest.
@@ -81,35 +97,73 @@ impl Job {
         })
     }
 
-    pub fn serve(&mut self, connection: &Connection, member: &Rc<Member>) {
+    /// Serves the member in this seat.
+    pub fn serve(&mut self, seat: &Seat) {
+        match &seat.connection {
+            Some(connection) => {
+                self.give(&seat.member, connection, |whole, each| connection.deliver(whole, each));
+            }
+            None => self.give(&seat.member, &seat.member.connection, |whole, each| seat.member.keep(whole, each)),
+        }
+    }
+
+    /// Serves the member in this seat, which has got everything up to this number.
+    pub fn serve_after(&mut self, up_to: u64, seat: &Seat) {
+        let (first, last) = self.numbers();
+        if up_to < first {
+            self.serve(seat);
+        } else if up_to < last {
+            let (member, connection) = (&seat.member, &seat.member.connection);
+            let encoding = self.encoding(connection.deflate());
+            self.give_each(member, connection, encoding, up_to, |message| member.deliver(message, &[]));
+        }
+    }
+
+    #[inline]
+    fn give(
+        &mut self,
+        member: &Rc<Member>,
+        connection: &Connection,
+        deliver: impl Fn(&EncodedMessage, &[EncodedMessage]) -> u32,
+    ) {
         let (deflate, compression) = (connection.deflate(), &connection.limits().compression);
         let encoding = self.encoding(deflate);
-        let (deliveries, encoding) = (self.deliveries.as_slice(), &self.encodings[encoding]);
         let apart = || self.personal || !self.is_all_for(member) || (self.volatile && connection.is_behind());
         if self.for_all || !apart() {
+            let (deliveries, encoding) = (self.deliveries.as_slice(), &self.encodings[encoding]);
             let each = if self.losable { encoding.each(deliveries, compression) } else { &[] };
             let whole = encoding.whole(deliveries, compression);
-            let taken = connection.deliver(whole, each);
+            let taken = deliver(whole, each);
             self.served.add(taken, whole);
             self.served.members += u64::from(taken > 0);
             return;
         }
+        self.give_each(member, connection, encoding, 0, |message| deliver(message, &[]));
+    }
+
+    /// Each message separately: those after this number that are for the member.
+    fn give_each(
+        &mut self,
+        member: &Rc<Member>,
+        connection: &Connection,
+        encoding: usize,
+        up_to: u64,
+        deliver: impl Fn(&EncodedMessage) -> u32,
+    ) {
+        let (deflate, compression) = (connection.deflate(), &connection.limits().compression);
+        let (deliveries, encoding) = (self.deliveries.as_slice(), &self.encodings[encoding]);
         let mut reached = false;
-        for (delivery, message) in deliveries.iter().zip(encoding.each(deliveries, compression)) {
-            if let Some(applied) = &delivery.rules {
-                if !applied.is_for(member) {
-                    continue;
-                }
-                if applied.rules.volatile && connection.is_behind() {
-                    self.served.volatile += 1;
-                    continue;
-                }
+        for (queued, message) in deliveries.iter().zip(encoding.each(deliveries, compression)) {
+            if queued.number <= up_to || !queued.is_for(member) {
+                continue;
             }
-            let own = delivery.notice().and_then(|notice| notice.own_frame(member));
-            let own = own
-                .map(|frame| EncodedMessage::new(frame.bytes(deflate, compression).clone(), 1, frame.loss().clone()));
+            if queued.is_volatile() && connection.is_behind() {
+                self.served.volatile += 1;
+                continue;
+            }
+            let own = queued.encoded_for(member, deflate, compression);
             let message = own.as_ref().unwrap_or(message);
-            let taken = connection.deliver(message, &[]);
+            let taken = deliver(message);
             self.served.add(taken, message);
             reached |= taken > 0;
         }
@@ -117,14 +171,14 @@ impl Job {
     }
 
     fn is_all_for(&self, member: &Rc<Member>) -> bool {
-        self.deliveries.iter().all(|delivery| delivery.rules.as_ref().is_none_or(|applied| applied.is_for(member)))
+        self.deliveries.iter().all(|queued| queued.is_for(member))
     }
 }
 
 impl Encoding {
     fn whole(&self, deliveries: &[Queued], compression: &Compression) -> &EncodedMessage {
         self.whole.get_or_init(|| match deliveries {
-            [one] => self.one(one, compression),
+            [one] => one.encoded(self.deflate, compression),
             many => {
                 let mut all = BytesMut::with_capacity(many.iter().map(Queued::size).sum());
                 for delivery in many {
@@ -136,11 +190,7 @@ impl Encoding {
     }
 
     fn each(&self, deliveries: &[Queued], compression: &Compression) -> &[EncodedMessage] {
-        self.each.get_or_init(|| deliveries.iter().map(|delivery| self.one(delivery, compression)).collect())
-    }
-
-    fn one(&self, delivery: &Queued, compression: &Compression) -> EncodedMessage {
-        EncodedMessage::new(delivery.frame.bytes(self.deflate, compression).clone(), 1, delivery.frame.loss().clone())
+        self.each.get_or_init(|| deliveries.iter().map(|one| one.encoded(self.deflate, compression)).collect())
     }
 }
 
@@ -157,7 +207,7 @@ pub(super) struct Tally {
 }
 
 impl Tally {
-    fn add(&mut self, taken: u32, message: &EncodedMessage) {
+    pub fn add(&mut self, taken: u32, message: &EncodedMessage) {
         self.delivered += u64::from(taken);
         self.bytes += if taken > 0 { message.size() as u64 } else { 0 };
     }

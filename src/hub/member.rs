@@ -7,18 +7,23 @@ use std::{
 };
 
 use super::{
+    hold::Hold,
     registry::AudienceId,
     topics::{TooManyTopics, TopicSubscriptions},
 };
-use crate::{config::BeforeSubscribe, consumer::ConsumerId, socket::Connection};
+use crate::{
+    config::BeforeSubscribe,
+    consumer::ConsumerId,
+    socket::{Connection, EncodedMessage},
+};
 
 /// The state of a member.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum MemberState {
-    /// Its slots are reserved, but nothing is delivered yet.
-    Waiting,
-    /// It gets the events of its groups.
+    /// It gets the messages of its groups.
     Receiving,
+    /// The messages of its groups are kept for it; see [`hold`](super::hold).
+    Held,
     /// It left for good.
     Gone,
 }
@@ -28,6 +33,21 @@ pub(super) enum MemberState {
 pub(super) struct GroupSlot {
     pub audience: AudienceId,
     pub index: u32,
+}
+
+/// A member's seat in a group. It contains the connection, so that a delivery to all members touches nothing else of
+/// the member.
+pub(super) struct Seat {
+    /// `None` while the member is held.
+    pub connection: Option<Rc<Connection>>,
+    pub member: Rc<Member>,
+}
+
+impl Seat {
+    pub fn of(member: &Rc<Member>) -> Self {
+        let connection = (!member.is_held()).then(|| Rc::clone(&member.connection));
+        Self { connection, member: Rc::clone(member) }
+    }
 }
 
 /// A connection as the hub sees it.
@@ -40,35 +60,18 @@ pub struct Member {
     /// The consumer that sends gap notices to the client; [`NOBODY`] if it wants none.
     gap_consumer: Cell<u32>,
     pub(super) state: Cell<MemberState>,
+    /// What is kept for it while it is held.
+    pub(super) kept: Cell<Option<Box<Hold>>>,
+    /// It has got every message of its groups up to this number; see [`order`](super::order).
+    pub(super) up_to: Cell<u64>,
 }
 
 /// Not a valid consumer id.
 const NOBODY: u32 = u32::MAX;
 
 impl Member {
-    /// A connection without groups, which gets the events of its groups from its first join on.
-    pub fn new(connection: Rc<Connection>, before_subscribe: BeforeSubscribe) -> Rc<Self> {
-        Self::with(connection, None, before_subscribe, MemberState::Receiving)
-    }
-
-    /// Like [`Self::new`], known to others by `id`.
-    pub fn named(connection: Rc<Connection>, id: Arc<str>, before_subscribe: BeforeSubscribe) -> Rc<Self> {
-        Self::with(connection, Some(id), before_subscribe, MemberState::Receiving)
-    }
-
-    /// A connection known to others by `id`, which gets nothing before
-    /// [`Shard::start_receiving`](super::Shard::start_receiving): the packet that confirms the connection must come
-    /// first.
-    pub fn waiting(connection: Rc<Connection>, id: Arc<str>, before_subscribe: BeforeSubscribe) -> Rc<Self> {
-        Self::with(connection, Some(id), before_subscribe, MemberState::Waiting)
-    }
-
-    fn with(
-        connection: Rc<Connection>,
-        id: Option<Arc<str>>,
-        before_subscribe: BeforeSubscribe,
-        state: MemberState,
-    ) -> Rc<Self> {
+    /// A connection without groups, known to others by `id`, if it has one.
+    pub fn new(connection: Rc<Connection>, id: Option<Arc<str>>, before_subscribe: BeforeSubscribe) -> Rc<Self> {
         Rc::new(Self {
             connection,
             slots: RefCell::default(),
@@ -76,7 +79,9 @@ impl Member {
             id,
             before_subscribe,
             gap_consumer: Cell::new(NOBODY),
-            state: Cell::new(state),
+            state: Cell::new(MemberState::Receiving),
+            kept: Cell::default(),
+            up_to: Cell::default(),
         })
     }
 
@@ -100,9 +105,32 @@ impl Member {
         Some(ConsumerId(self.gap_consumer.get())).filter(|consumer| consumer.0 != NOBODY)
     }
 
-    /// Whether it gets the events of its groups.
-    pub(super) fn is_receiving(&self) -> bool {
-        self.state.get() == MemberState::Receiving
+    /// Whether the messages of its groups are kept for it.
+    pub fn is_held(&self) -> bool {
+        self.state.get() == MemberState::Held
+    }
+
+    /// Whether it has left for good.
+    pub(super) fn is_gone(&self) -> bool {
+        self.state.get() == MemberState::Gone
+    }
+
+    /// Sends messages, or keeps them while it is held; `each` has the parts of `whole`, in case they must wait
+    /// separately. Returns how many messages were accepted.
+    pub(super) fn deliver(&self, whole: &EncodedMessage, each: &[EncodedMessage]) -> u32 {
+        match self.is_held() {
+            true => self.keep(whole, each),
+            false => self.connection.deliver(whole, each),
+        }
+    }
+
+    #[cold]
+    pub(super) fn keep(&self, whole: &EncodedMessage, each: &[EncodedMessage]) -> u32 {
+        let mut hold = self.kept.take().unwrap_or_default();
+        let each = if each.is_empty() { std::slice::from_ref(whole) } else { each };
+        let taken = hold.push(&self.connection, each, self.gap_consumer().is_some());
+        self.kept.set(Some(hold));
+        taken
     }
 
     /// The number of its groups.

@@ -8,6 +8,7 @@ use std::{collections::HashMap, sync::Arc, time::Instant};
 use super::{
     delivery::{Applied, Queued, Rules},
     notice::{Notice, frame},
+    order::Order,
     registry::AudienceId,
 };
 use crate::{
@@ -42,7 +43,11 @@ impl Missed {
     }
 
     /// The notices to queue now, each with its audiences on a worker.
-    pub fn waiting(&self, by_name: &HashMap<(GroupName, ConsumerId), AudienceId>) -> Vec<(Vec<AudienceId>, Queued)> {
+    pub fn waiting(
+        &self,
+        by_name: &HashMap<(GroupName, ConsumerId), AudienceId>,
+        order: &mut Order,
+    ) -> Vec<(Vec<AudienceId>, Queued)> {
         let mut all = Vec::new();
         for share in &self.to {
             let mut audiences = Vec::new();
@@ -68,12 +73,8 @@ impl Missed {
             }
             let names = self.groups.is_some().then_some(names);
             let notice = Notice::new(Arc::clone(&share.consumer), self.reason, names);
-            let applied =
-                Applied { rules: Arc::new(Rules::default()), except: Vec::new(), notice: Some(Box::new(notice)) };
-            all.push((
-                audiences,
-                Queued { frame: Arc::clone(&share.frame), rules: Some(Box::new(applied)), received: self.found },
-            ));
+            let applied = Applied { rules: Arc::new(Rules::default()), except: Vec::new(), notice: Some(notice) };
+            all.push((audiences, Queued::new(order.next(), Arc::clone(&share.frame), Some(applied), self.found)));
         }
         all
     }

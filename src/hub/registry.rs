@@ -36,17 +36,12 @@ pub struct GroupAudience {
 
 struct RegisteredGroup {
     audiences: Vec<GroupAudience>,
-    /// Identifies this group among earlier ones with the same name: a join requested before the last leave does not
-    /// count.
-    epoch: u64,
-    /// The layer has confirmed that events arrive.
-    joined: bool,
 }
 
 #[derive(Default)]
 struct RegisteredGroups {
     by_name: HashMap<GroupName, RegisteredGroup>,
-    /// The next number of an audience or an epoch.
+    /// The next number of an audience.
     next: u64,
 }
 
@@ -75,8 +70,10 @@ impl Registry {
     pub(super) fn interest(&self, group: &GroupName, consumer: ConsumerId, worker: usize) -> AudienceId {
         let mut groups = self.write();
         let number = groups.number();
-        let entry = groups.by_name.entry(group.clone());
-        let entry = entry.or_insert_with(|| RegisteredGroup { audiences: Vec::new(), epoch: number, joined: false });
+        let entry = groups.by_name.entry(group.clone()).or_insert_with(|| RegisteredGroup {
+            // Nearly all groups have one audience.
+            audiences: Vec::with_capacity(1),
+        });
         let bit = 1 << worker;
         if let Some(audience) = entry.audiences.iter_mut().find(|audience| audience.consumer == consumer) {
             audience.workers |= bit;
@@ -105,22 +102,13 @@ impl Registry {
         }
     }
 
-    /// Resolves once this node receives every event published to `group` from then on. Call `interest` first.
+    /// Resolves once this node receives every event published to `group` from then on, and every earlier one has reached
+    /// the workers. Call `interest` first.
+    ///
+    /// The layer is asked for each member, also of a group that has others: their events may be under way.
     pub(super) async fn joined(&self, group: &GroupName) -> Result<(), LayerError> {
-        let epoch = match self.read().by_name.get(group) {
-            Some(entry) if !entry.joined => entry.epoch,
-            // Joined: valid only while its events arrive.
-            Some(_) => return self.layer.outage(Some(group)).map_or(Ok(()), Err),
-            // The caller has left it already.
-            None => return Ok(()),
-        };
-        self.layer.join(group).await?;
-        if let Some(entry) = self.write().by_name.get_mut(group)
-            && entry.epoch == epoch
-        {
-            entry.joined = true;
-        }
-        Ok(())
+        // The caller may have left it already.
+        if self.has(group) { self.layer.join(group).await } else { Ok(()) }
     }
 
     /// Calls `each` with the audiences of a group.

@@ -6,7 +6,7 @@ mod receiver;
 mod serve;
 
 use std::{
-    cell::{Cell, RefCell},
+    cell::{Cell, OnceCell, RefCell},
     collections::{HashMap, VecDeque},
     rc::Rc,
     sync::{
@@ -17,12 +17,15 @@ use std::{
 
 use futures_util::future::try_join_all;
 use scopeguard::{ScopeGuard, guard};
+use tokio::sync::mpsc::WeakUnboundedSender;
 
 use super::{
-    group::{Group, GroupMember},
-    member::{GroupSlot, Member, MemberState},
+    group::Group,
+    hold::Released,
+    job::Tally,
+    member::{GroupSlot, Member, MemberState, Seat},
     missed::Missed,
-    multi_group::{MultiGroupDeliveries, Turn},
+    order::Order,
     principals::{Disconnection, PrincipalIndex},
     registry::{AudienceId, Registry},
 };
@@ -43,9 +46,9 @@ pub(super) struct Groups {
     pub(super) by_audience: HashMap<AudienceId, Group>,
     /// Members that emissions may name.
     pub(super) by_id: HashMap<Arc<str>, Rc<Member>>,
-    multi_group: MultiGroupDeliveries,
-    /// Groups and multi-group deliveries with pending deliveries, in turn.
-    ready: VecDeque<Turn>,
+    /// Groups with pending deliveries, in turn.
+    ready: VecDeque<AudienceId>,
+    order: Order,
 }
 
 /// One worker's members and deliveries.
@@ -56,6 +59,8 @@ pub struct Shard {
     backlog: Arc<AtomicUsize>,
     /// The backlog was full, and no gap notice has been sent yet.
     overrun: Arc<AtomicBool>,
+    /// To this worker itself, once it is served.
+    inbox: OnceCell<WeakUnboundedSender<ShardMessage>>,
     consumers: Consumers,
     pub(super) groups: RefCell<Groups>,
     /// Number of deliveries to small groups so far.
@@ -72,6 +77,7 @@ impl Shard {
             metrics,
             backlog: Arc::clone(&receiver.backlog),
             overrun: Arc::clone(&receiver.overrun),
+            inbox: OnceCell::new(),
             consumers: receiver.consumers.clone(),
             groups: RefCell::default(),
             begun: Cell::default(),
@@ -102,20 +108,21 @@ impl Shard {
         self.introduce(&mut self.groups.borrow_mut().by_id, member);
     }
 
-    /// Adds a member to a group. When it resolves with `Ok`, every event published from then on reaches it, or will after
-    /// its [`Self::start_receiving`]. On an error, or if the future is dropped, the member is not in the group.
+    /// Adds a member to a group. When it resolves with `Ok`, every event published from then on reaches it, and no
+    /// earlier one. On an error, or if the future is dropped, the member is not in the group.
     pub async fn join(&self, member: &Rc<Member>, group: &GroupName, consumer: ConsumerId) -> Result<(), LayerError> {
-        if member.state.get() == MemberState::Gone {
+        if member.is_gone() {
             return Ok(());
         }
-        let added = self.add(member, group, consumer);
+        let added = self.reserve(member, group, consumer);
         let undo = guard(added, |added| {
             if added {
                 self.leave(member, group, consumer);
             }
         });
-        self.registry.joined(group).await?;
+        self.joined(group).await?;
         ScopeGuard::into_inner(undo);
+        self.seat(member, group, consumer);
         Ok(())
     }
 
@@ -128,8 +135,8 @@ impl Shard {
         Ok(())
     }
 
-    /// Returns whether it was not in the group before.
-    fn add(&self, member: &Rc<Member>, name: &GroupName, consumer: ConsumerId) -> bool {
+    /// Reserves a slot in the group; returns whether the member had none.
+    fn reserve(&self, member: &Rc<Member>, name: &GroupName, consumer: ConsumerId) -> bool {
         let mut groups = self.groups.borrow_mut();
         let groups = &mut *groups;
         let audience = *groups
@@ -141,7 +148,7 @@ impl Shard {
             return false;
         }
         let group = groups.by_audience.entry(audience).or_insert_with(|| Group::new(name.clone(), consumer, audience));
-        let index = group.take_slot(member.is_receiving().then(|| GroupMember::of(member)));
+        let index = group.reserve();
         if slots.is_empty() {
             self.introduce(&mut groups.by_id, member);
         }
@@ -151,23 +158,49 @@ impl Shard {
         true
     }
 
-    /// Seats a waiting member in all its groups at once: everything published from now on reaches it.
-    pub fn start_receiving(&self, member: &Rc<Member>) {
-        if member.state.get() != MemberState::Waiting {
-            return;
+    /// The join is confirmed: the member gets the messages of the group that arrive from now on.
+    fn seat(&self, member: &Rc<Member>, name: &GroupName, consumer: ConsumerId) {
+        let groups = &mut *self.groups.borrow_mut();
+        let Some(audience) = groups.by_name.get(&(name.clone(), consumer)) else { return };
+        let Some(group) = groups.by_audience.get_mut(audience) else { return };
+        let slots = member.slots.borrow();
+        if let Some(slot) = slots.iter().find(|slot| slot.audience == *audience)
+            && group.members[slot.index as usize].is_none()
+        {
+            group.seat(slot.index as usize, Seat::of(member), groups.order.last);
         }
-        member.state.set(MemberState::Receiving);
-        let mut groups = self.groups.borrow_mut();
-        for slot in member.slots.borrow().iter() {
-            if let Some(group) = groups.by_audience.get_mut(&slot.audience) {
-                group.members[slot.index as usize] = Some(GroupMember::of(member));
-            }
-        }
-        self.introduce(&mut groups.by_id, member);
     }
 
-    /// Registers a member under its id, even before it starts to receive: otherwise an emission that excludes it
-    /// could reach it just after.
+    /// From now on the messages of a member's groups are kept for it; see [`hold`](super::hold).
+    pub fn hold(&self, member: &Rc<Member>) {
+        if member.state.get() == MemberState::Receiving {
+            member.state.set(MemberState::Held);
+            self.reseat(member);
+        }
+    }
+
+    /// Sends a held member what was kept, and everything that arrives from now on.
+    pub fn release(&self, member: &Rc<Member>) -> Released {
+        if !member.is_held() {
+            return Released::Complete;
+        }
+        member.state.set(MemberState::Receiving);
+        self.reseat(member);
+        member.kept.take().map_or(Released::Complete, |hold| hold.release(&member.connection))
+    }
+
+    fn reseat(&self, member: &Rc<Member>) {
+        let mut groups = self.groups.borrow_mut();
+        for slot in member.slots.borrow().iter() {
+            let group = groups.by_audience.get_mut(&slot.audience);
+            if let Some(Some(seat)) = group.and_then(|group| group.members.get_mut(slot.index as usize)) {
+                *seat = Seat::of(member);
+            }
+        }
+    }
+
+    /// Registers a member under its id, even before its join is confirmed: otherwise an emission that excludes it could
+    /// reach it just after.
     fn introduce(&self, by_id: &mut HashMap<Arc<str>, Rc<Member>>, member: &Rc<Member>) {
         if let Some(id) = member.id() {
             by_id.insert(Arc::clone(id), Rc::clone(member));
@@ -195,6 +228,9 @@ impl Shard {
     /// Removes a member from all its groups, for good.
     pub fn leave_all(&self, member: &Member) {
         member.state.set(MemberState::Gone);
+        if let Some(hold) = member.kept.take() {
+            hold.discard(&member.connection);
+        }
         let slots = std::mem::take(&mut *member.slots.borrow_mut());
         let mut groups = self.groups.borrow_mut();
         for slot in slots {
@@ -209,19 +245,21 @@ impl Shard {
         }
     }
 
-    /// Removes the receiving members of a group, or the one with this id, after the messages sent to them before.
+    /// Removes the members of a group, or the one with this id, after the messages sent to them before.
     pub(super) fn evict(&self, group: &GroupName, consumers: &[ConsumerId], id: Option<&str>) {
         for consumer in consumers {
             let key = (group.clone(), *consumer);
             let Some(audience) = self.groups.borrow().by_name.get(&key).copied() else { continue };
-            let waits = || self.groups.borrow().by_audience.get(&audience).is_some_and(Group::has_more);
-            while waits() && self.is_busy() {
-                self.slice();
-            }
-            let groups = self.groups.borrow();
-            let seated = groups.by_audience.get(&audience).map_or(&[][..], |group| &group.members).iter().flatten();
+            let mut groups = self.groups.borrow_mut();
+            let Groups { by_audience, order, .. } = &mut *groups;
+            let seated = by_audience.get(&audience).map_or(&[][..], |group| &group.members).iter().flatten();
             let is_meant = |member: &&Rc<Member>| id.is_none() || member.id().map(|own| &**own) == id;
             let members: Vec<Rc<Member>> = seated.map(|one| &one.member).filter(is_meant).cloned().collect();
+            let mut served = Tally::default();
+            for member in &members {
+                order.catch_up(by_audience, member, None, &mut served);
+            }
+            self.tally(&served);
             drop(groups);
             for member in members {
                 self.leave(&member, group, *consumer);
@@ -232,8 +270,9 @@ impl Shard {
     /// Sends gap notices to the members that want them, in order with their deliveries.
     pub(super) fn missed(&self, missed: &Missed) {
         let groups = &mut *self.groups.borrow_mut();
-        for (audiences, waiting) in missed.waiting(&groups.by_name) {
-            self.enqueue_notice(groups, audiences, waiting);
+        for (audiences, waiting) in missed.waiting(&groups.by_name, &mut groups.order) {
+            self.backlog.fetch_add(waiting.size(), Ordering::Relaxed);
+            self.enqueue(groups, &audiences, &waiting);
         }
     }
 
@@ -260,10 +299,7 @@ impl Shard {
 
     fn end(&self, groups: &mut Groups, group: Group) {
         self.done(group.bytes());
-        groups.ready.retain(|turn| *turn != Turn::Group(group.audience));
-        for id in group.awaited_by() {
-            groups.multi_group.reached(id, &mut groups.ready);
-        }
+        groups.ready.retain(|audience| *audience != group.audience);
         self.registry.no_interest(&group.name, group.consumer, self.worker);
         groups.by_name.remove(&(group.name, group.consumer));
         sparse::give_back(&mut groups.by_name);

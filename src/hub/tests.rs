@@ -2,8 +2,10 @@
 
 mod delivery;
 mod emissions;
+mod hold;
 mod membership;
 mod notices;
+mod order;
 mod principals;
 mod slow;
 
@@ -41,6 +43,7 @@ name = "chat"
 protocol = "socket.io"
 path = "/chat/"
 on_event."*" = { emit = { event = "e", data = "event.n" } }
+on_event.split = { emit = { to = "{{ event.rooms }}", event = "n", data = "event.n" } }
 on_gap = { emit = { event = "gap", data = "gap.groups" } }
 
 [[consumer]]
@@ -125,6 +128,10 @@ impl Layer for RecordingLayer {
         Box::pin(async { Ok(()) })
     }
 
+    fn emit<'a>(&'a self, _: &'a [GroupName], _: &'a Value) -> BoxFuture<'a, Result<(), LayerError>> {
+        Box::pin(async { Ok(()) })
+    }
+
     fn send<'a>(&'a self, _: &'a str, _: &'a Value) -> BoxFuture<'a, Result<(), LayerError>> {
         Box::pin(async { Ok(()) })
     }
@@ -203,13 +210,20 @@ impl Worker {
     }
 
     fn plain(&self) -> Rc<Member> {
-        Member::new(self.connection(), BeforeSubscribe::All)
+        Member::new(self.connection(), None, BeforeSubscribe::All)
     }
 
-    /// A receiving member with an id.
+    /// A member with an id.
     fn socket(&self, id: &str) -> Rc<Member> {
-        let member = Member::waiting(self.connection(), id.into(), BeforeSubscribe::All);
-        self.shard.start_receiving(&member);
+        let member = Member::new(self.connection(), Some(id.into()), BeforeSubscribe::All);
+        self.shard.announce(&member);
+        member
+    }
+
+    /// A held member with an id.
+    fn held(&self, id: &str) -> Rc<Member> {
+        let member = Member::new(self.connection(), Some(id.into()), BeforeSubscribe::All);
+        self.shard.hold(&member);
         member
     }
 

@@ -62,8 +62,9 @@ impl Workers {
         let (sender, work) = unbounded_channel();
         let backlog = Arc::new(AtomicUsize::new(0));
         let overrun = Arc::new(AtomicBool::new(false));
+        let own = sender.downgrade();
         links.push(WorkerSender { work: sender, backlog: Arc::clone(&backlog), overrun: Arc::clone(&overrun) });
-        Some(Receiver { worker, work, backlog, overrun, consumers: consumers.clone() })
+        Some(Receiver { worker, work, sender: own, backlog, overrun, consumers: consumers.clone() })
     }
 
     /// Sends work of `size` bytes to the workers of `mask`; returns how many refused it because their backlog is full.

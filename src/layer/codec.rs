@@ -10,7 +10,9 @@
 //! - [`cache_value`]: the values of Django's cache, built from [`compress`], [`pickle`], [`json`] and [`msgpack`]
 
 pub mod cache_value;
+pub mod capacity;
 pub mod compress;
+mod copy;
 pub mod envelope;
 pub mod fernet;
 #[cfg(test)]

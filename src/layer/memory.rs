@@ -16,7 +16,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::{Layer, LayerError, Readiness, Signal, Sink, started_before};
 use crate::{
-    event::{Event, GroupName, Source, Value},
+    event::{Emission, Event, GroupName, Source, Value},
     telemetry::Metrics,
 };
 
@@ -28,6 +28,10 @@ const STOP: Duration = Duration::from_secs(2);
 
 enum Command {
     Event(Event),
+    /// Answered when all earlier events have been passed on.
+    Fence(oneshot::Sender<()>),
+    /// For groups; the hub finds their members.
+    Emission(Emission),
     Stop(oneshot::Sender<()>),
 }
 
@@ -47,6 +51,17 @@ impl MemoryLayer {
         Self { groups: Arc::default(), jobs, queue: Mutex::new(Some(queue)), metrics }
     }
 
+    fn is_waiting(&self) -> bool {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner).is_some()
+    }
+
+    async fn queue(&self, command: Command) -> Result<(), LayerError> {
+        self.jobs.send(command).await.map_err(|_| LayerError::Unavailable {
+            reason: "the embedded layer has stopped".to_owned(),
+            retry_after: Duration::from_secs(1),
+        })
+    }
+
     fn take_queue(&self) -> Option<mpsc::Receiver<Command>> {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
@@ -60,6 +75,14 @@ fn run(mut queue: mpsc::Receiver<Command>, members: &Mutex<HashSet<GroupName>>, 
                     metrics.event(event.source.label());
                     sink(Signal::Event(event));
                 }
+            }
+            Command::Fence(passed) => {
+                // The caller may be gone.
+                let _ = passed.send(());
+            }
+            Command::Emission(emission) => {
+                metrics.event(emission.source.label());
+                sink(Signal::Emission(emission));
             }
             Command::Stop(done) => {
                 // A failure means that the caller stopped waiting.
@@ -80,7 +103,15 @@ impl Layer for MemoryLayer {
 
     fn join<'a>(&'a self, group: &'a GroupName) -> BoxFuture<'a, Result<(), LayerError>> {
         self.groups.lock().unwrap_or_else(PoisonError::into_inner).insert(group.clone());
-        Box::pin(async { Ok(()) })
+        Box::pin(async move {
+            let (passed, fence) = oneshot::channel();
+            // Before the start nothing is passed on.
+            if !self.is_waiting() && self.jobs.send(Command::Fence(passed)).await.is_ok() {
+                // A thread that has ended passes on nothing.
+                let _ = fence.await;
+            }
+            Ok(())
+        })
     }
 
     fn leave(&self, group: &GroupName) {
@@ -94,10 +125,18 @@ impl Layer for MemoryLayer {
             }
             let event =
                 Event { group: group.clone(), body: body.clone(), source: Source::Memory, received: Instant::now() };
-            self.jobs.send(Command::Event(event)).await.map_err(|_| LayerError::Unavailable {
-                reason: "the embedded layer has stopped".to_owned(),
-                retry_after: Duration::from_secs(1),
-            })
+            self.queue(Command::Event(event)).await
+        })
+    }
+
+    fn emit<'a>(&'a self, groups: &'a [GroupName], body: &'a Value) -> BoxFuture<'a, Result<(), LayerError>> {
+        Box::pin(async move {
+            if let [group] = groups {
+                return self.publish(group, body).await;
+            }
+            let emission = Emission::from_rooms(body, Source::Memory, Instant::now());
+            let emission = emission.map_err(|reason| LayerError::Refused(reason.to_owned()))?;
+            self.queue(Command::Emission(emission)).await
         })
     }
 
@@ -183,6 +222,19 @@ mod tests {
         layer.publish(&joined, &event(100)).await.unwrap();
         layer.stop().await;
         assert!(received.try_recv().is_err());
+    }
+
+    #[tokio::test]
+    async fn a_join_is_answered_after_everything_that_was_published_before_it() {
+        let (layer, received) = layer();
+        for (n, room) in [(0, "new"), (1, "joined")].into_iter().cycle().take(200) {
+            layer.join(&group("joined")).await.unwrap();
+            layer.publish(&group(room), &event(n)).await.unwrap();
+            layer.join(&group(room)).await.unwrap();
+            let passed: Vec<_> = received.try_iter().collect();
+            assert!(passed.len() <= 1 && (room == "new" || passed.len() == 1), "{passed:?}");
+            layer.leave(&group("new"));
+        }
     }
 
     #[tokio::test]

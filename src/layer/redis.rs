@@ -4,19 +4,24 @@
 //! sink. Everything runs on one thread, the layer thread; the methods of [`Layer`] send it commands and wait, with a
 //! deadline.
 //!
-//! - `naming`: the names of a group in Redis; `joined`: this node's groups
-//! - `supervisor`, `host_session`: keep one host connected; `core`: its receive queues; `probes`: prove that it
-//!   delivers
+//! - `naming`: the names of a group in Redis; `joined`: this node's groups; `fences`: joins of groups it has already
+//! - `supervisor`, `host_session`: keep one host connected; `core`: memberships; `popper`: receive queues; `markers`,
+//!   `probes`: prove that it delivers; `census`: prove that memberships are there; `outages`: what Redis refuses
 //! - `health`: the hosts that deliver
 //! - `decoder`: converts bytes to signals; `publisher`: writes the node's own messages
 
+mod census;
 mod core;
 mod decoder;
+mod fences;
 mod health;
 mod host_session;
 mod joined;
+mod markers;
 mod naming;
 mod old;
+mod outages;
+mod popper;
 mod probes;
 mod publisher;
 mod supervisor;
@@ -90,6 +95,8 @@ struct LayerContext {
     groups: RefCell<JoinedGroups>,
     /// The last known popping connection of each host, by its Redis client id.
     poppers: RefCell<Vec<Option<i64>>>,
+    /// The highest score popped from each queue, by host: a Redis with older data must not deliver it again.
+    popped: RefCell<Vec<Vec<f64>>>,
     decoder: SharedDecoder,
     states: Arc<HostStates>,
     publisher: Arc<Publisher>,
@@ -126,7 +133,7 @@ impl RedisLayer {
         let naming = GroupNaming::new(options, hosts.len(), &node);
         let reply_channel = naming.reply_channel();
         let states = Arc::new(HostStates::new(hosts.iter().map(Host::label), options.probe_successes));
-        let publisher = Arc::new(Publisher::new(options, hosts.len()));
+        let publisher = Arc::new(Publisher::new(options, hosts.len(), metrics.clone()));
         let (commands, queue) = mpsc::unbounded_channel();
         let shared = (naming.clone(), Arc::clone(&states), Arc::clone(&publisher), reply_channel.clone());
         let options = options.clone();
@@ -142,6 +149,7 @@ impl RedisLayer {
                     hosts,
                     node,
                     poppers: vec![None; naming.hosts()].into(),
+                    popped: vec![vec![f64::NEG_INFINITY; naming.queues().len()]; naming.hosts()].into(),
                     queues: naming.queues(),
                     groups: JoinedGroups::new(naming, options.linger.0).into(),
                     options,
@@ -199,6 +207,13 @@ impl Layer for RedisLayer {
         Box::pin(async move {
             let published = self.publisher.publish(group, body).await;
             published.map_err(|failure| failure.into_error(|| self.unavailable()))
+        })
+    }
+
+    fn emit<'a>(&'a self, groups: &'a [GroupName], body: &'a Value) -> BoxFuture<'a, Result<(), LayerError>> {
+        Box::pin(async move {
+            let emitted = self.publisher.emit(groups, body).await;
+            emitted.map_err(|failure| failure.into_error(|| self.unavailable()))
         })
     }
 

@@ -88,8 +88,8 @@ impl Admission {
         admitted.ok_or_else(|| refused.unwrap_or(Refusal::Namespace))
     }
 
-    /// Admits a client and joins its groups, in time, as a member that gets nothing before it starts to receive: the
-    /// message that confirms the connection must come first.
+    /// Admits a client and joins its groups, in time, as a held member: the message that confirms the connection must
+    /// come first.
     pub async fn let_in(
         &self,
         namespace: &Namespace,
@@ -100,11 +100,21 @@ impl Admission {
         self.in_time(namespace, async {
             let mut admitted = self.admit(namespace, client).await?;
             let bindings = admitted.take_parts();
-            let member = admitted.member(|topics| Member::waiting(Rc::clone(&connection), id, topics));
+            let member = self.member(&admitted, &connection, Some(id));
             self.join(admitted, &member, &connection, attempt).await?;
             Ok((member, bindings))
         })
         .await
+    }
+
+    /// The client as a member of the hub, without groups yet; it is held until its session is open.
+    pub fn member(&self, admitted: &Admitted, connection: &Rc<Connection>, id: Option<Arc<str>>) -> Rc<Member> {
+        let member = Member::new(Rc::clone(connection), id, admitted.before_subscribe);
+        if let Some(consumer) = admitted.gap_consumer {
+            member.tell_gaps(consumer);
+        }
+        self.services.shard.hold(&member);
+        member
     }
 
     /// Cancels what takes too long.
@@ -211,15 +221,6 @@ impl Admission {
 }
 
 impl Admitted {
-    /// The client as a member of the hub, without groups yet.
-    pub fn member(&self, make: impl FnOnce(BeforeSubscribe) -> Rc<Member>) -> Rc<Member> {
-        let member = make(self.before_subscribe);
-        if let Some(consumer) = self.gap_consumer {
-            member.tell_gaps(consumer);
-        }
-        member
-    }
-
     /// Its consumers' parts in the session.
     pub fn take_parts(&mut self) -> Box<[Binding]> {
         take(&mut self.bindings).into_boxed_slice()

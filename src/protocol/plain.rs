@@ -13,7 +13,6 @@ use crate::{
     auth::RequestHead,
     consumer::{Consumer, Context},
     event::{GapReason, Incoming, Payload, Value},
-    hub::Member,
     socket::{Connection, ConnectionHandler, close::CloseCode},
 };
 
@@ -36,25 +35,19 @@ pub async fn admit(
     let work = async {
         let mut admitted = admission.admit(namespace, client).await?;
         let (bindings, subprotocol) = (admitted.take_parts(), admitted.subprotocol.take());
-        let member = admitted.member(|topics| match id.is_empty() {
-            true => Member::new(Rc::clone(connection), topics),
-            false => Member::named(Rc::clone(connection), id, topics),
-        });
+        let member = admission.member(&admitted, connection, Some(id).filter(|id| !id.is_empty()));
         let outlet = Rc::clone(connection) as Rc<dyn Outlet>;
         let session = Session::new(Rc::clone(&admission.services), outlet, Rc::clone(&member), bindings, 0);
         connection.handled_by(Rc::clone(&session) as Rc<dyn ConnectionHandler>);
         // Before a handler can change the user.
         admitted.keep_permits(connection, 0);
-        // The greeting is in the outbox before the first event can arrive.
-        session.opened();
-        if session.member().is_some() {
-            if admitted.groups.is_empty() {
-                // A member without groups is not registered otherwise.
-                admission.services.shard.announce(&member);
-            }
-            admission.join(admitted, &member, connection, 0).await?;
+        if admitted.groups.is_empty() {
+            // A member without groups is not registered otherwise.
+            admission.services.shard.announce(&member);
         }
+        admission.join(admitted, &member, connection, 0).await?;
         session.joined();
+        session.opened();
         Ok(subprotocol)
     };
     admission.in_time(namespace, work).await

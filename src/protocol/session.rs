@@ -31,7 +31,7 @@ use super::services::WorkerServices;
 use crate::{
     consumer::{Context, Continuation, MessageProblem, Outcome, Reaction},
     event::{GapReason, Incoming, Value},
-    hub::Member,
+    hub::{Member, Released},
     packet::RawEvent,
     socket::{Held, Inbox, Keeper, close::CloseCode},
     warn_bounded,
@@ -105,13 +105,14 @@ impl Session {
         self.member.borrow().clone()
     }
 
-    /// The connection is open: runs the consumers' `on_connect`, then enters presence.
+    /// The connection is open: runs the consumers' `on_connect`, releases the member, then enters presence.
     pub fn opened(self: &Rc<Self>) {
         let mut agenda = Agenda::new();
         for (index, binding) in self.bindings.iter().enumerate() {
             let reaction = binding.with_context(|context| binding.consumer.on_connect(context));
             self.plan(&mut agenda, index, reaction, "on_connect");
         }
+        agenda.push_back((0, Work::Release));
         for (index, binding) in self.bindings.iter().enumerate() {
             if binding.consumer.has_presence() {
                 agenda.push_back((index, Work::Enter));
@@ -202,6 +203,30 @@ impl Session {
     /// Number of waiting messages.
     pub fn waiting(&self) -> usize {
         self.queue.borrow().as_ref().map_or(0, |queue| queue.len())
+    }
+
+    /// The handler is done: its member is held no longer.
+    fn release(&self) {
+        if let Some(queue) = self.queue.borrow_mut().as_deref_mut() {
+            queue.has_joined = false;
+        }
+        if let Some(member) = self.member()
+            && self.services.shard.release(&member) == Released::Lossy
+        {
+            self.services.metrics.gap(GapReason::Held.label());
+            self.missed(GapReason::Held);
+        }
+    }
+
+    /// The handler has joined a group and waits: the events of the connection wait, too.
+    fn hold(&self) {
+        if let Some(member) = self.member() {
+            self.services.shard.hold(&member);
+        }
+    }
+
+    fn has_joined(&self) -> bool {
+        self.queue.borrow().as_ref().is_some_and(|queue| queue.has_joined)
     }
 
     fn bound(&self, waiting: usize) {
@@ -305,6 +330,9 @@ impl Session {
             while let Some((index, pending)) = next {
                 // Changes of user counts and presence are not interrupted.
                 let can_stop = pending.can_stop();
+                if self.has_joined() {
+                    self.hold();
+                }
                 if let Some(queue) = self.queue.borrow_mut().as_deref_mut() {
                     queue.can_stop = can_stop;
                 }
@@ -317,6 +345,7 @@ impl Session {
                 }
                 next = self.advance(&mut agenda);
             }
+            self.release();
             while self.queue.borrow().as_ref().is_some_and(|queue| queue.lacks_room()) {
                 sleep(ROOM).await;
             }

@@ -215,9 +215,7 @@ impl SocketIoNamespaces {
                 for entry in self.connected.borrow_mut().iter_mut().filter(|entry| entry.attempt == attempt) {
                     entry.session = Some(Rc::clone(&session));
                 }
-                // First the packet that confirms the connect, and without a pause between them the published events.
                 engine.send(&packet::connected(&namespace.name, &id));
-                self.admission.services.shard.start_receiving(&member);
                 session.opened();
             }
             Err(refusal) => {

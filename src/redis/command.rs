@@ -42,11 +42,16 @@ pub fn of_command(command: &str, error: RedisError) -> RedisError {
     }
 }
 
+/// The first error of several commands, as that of a single one.
 fn of_pipeline(commands: &Pipeline, error: RedisError) -> RedisError {
     let Some(errors) = error.clone().into_server_errors() else { return error };
-    let Some((at, first)) = errors.first().filter(|(_, first)| first.code() == NO_PERMISSION) else { return error };
+    let Some((at, first)) = errors.first() else { return error };
+    let detail = first.details().unwrap_or_default();
+    if first.code() != NO_PERMISSION {
+        return make_extension_error(first.code().to_owned(), Some(detail.to_owned()));
+    }
     let command = commands.cmd_iter().nth(*at).map(name).unwrap_or_default();
-    refusal(&command, first.details().unwrap_or_default())
+    refusal(&command, detail)
 }
 
 fn name(command: &Cmd) -> String {

@@ -55,6 +55,11 @@ impl Probe {
         }
     }
 
+    /// This one was refused: it is not awaited.
+    pub fn excuse(&self, number: u64) {
+        self.seen.fetch_max(number, Ordering::Relaxed);
+    }
+
     /// A probe returned: the time that it took, if it was the last one sent. A probe of an earlier subscription proves
     /// nothing.
     pub fn arrived(&self, number: u64) -> Option<Duration> {

@@ -87,7 +87,7 @@ impl Outbox {
 
     /// Adds messages; their first `written` bytes are already sent (only if the outbox was empty). If it then exceeds
     /// `limit` bytes, droppable messages make room. `index` is the connection's index in `Connections`.
-    pub fn push(
+    pub(super) fn push(
         &mut self,
         message: &Rc<QueuedMessage>,
         written: usize,
@@ -106,7 +106,7 @@ impl Outbox {
     }
 
     /// Adds a Close, regardless of the limit: its size is bounded by the protocol.
-    pub fn push_last(&mut self, message: &Rc<QueuedMessage>, (pressure, index): (&Rc<Pressure>, u32)) {
+    pub(super) fn push_last(&mut self, message: &Rc<QueuedMessage>, (pressure, index): (&Rc<Pressure>, u32)) {
         self.0.get_or_insert_with(|| Box::new(Backlog::new(pressure, index))).append(message, false);
     }
 
@@ -138,6 +138,12 @@ impl Outbox {
         let Some(backlog) = &self.0 else { return 0 };
         let waiting: u64 = backlog.queue.iter().flatten().map(|message| u64::from(message.messages)).sum();
         waiting - backlog.messages_out()
+    }
+
+    /// All its messages, none of which has been written, in order; and how many were lost meanwhile.
+    pub(super) fn into_messages(self) -> (Vec<Rc<QueuedMessage>>, u64) {
+        let Some(backlog) = self.0 else { return (Vec::new(), 0) };
+        (backlog.queue.iter().flatten().cloned().collect(), backlog.lost)
     }
 
     /// Drops the messages with the policy `Oldest`. Returns their number.

@@ -27,12 +27,17 @@ pub enum DropReason {
     Superseded,
     /// It waited for a slow client, and all outboxes together were above the node's limit.
     Shed,
+    /// It waited for the end of a handler of its connection, and there was no room for more.
+    Held,
     /// A worker's backlog was full.
     Backlog,
     /// An emitter asked for something that the node does not support.
     Unsupported,
     /// The event's channel is mapped, but the mapping gave no valid group.
     Unmapped,
+    /// An event that the node published did not reach Channels' own consumers: their queue is full, or the layer's
+    /// serializer cannot carry it.
+    Channels,
 }
 
 impl DropReason {
@@ -53,6 +58,8 @@ impl DropReason {
         Self::Oldest,
         Self::Superseded,
         Self::Shed,
+        Self::Held,
+        Self::Channels,
     ];
 
     /// The metric label.
@@ -70,9 +77,11 @@ impl DropReason {
             Self::Oldest => "oldest",
             Self::Superseded => "superseded",
             Self::Shed => "shed",
+            Self::Held => "held",
             Self::Backlog => "backlog",
             Self::Unsupported => "unsupported",
             Self::Unmapped => "unmapped",
+            Self::Channels => "channels",
         }
     }
 }

@@ -38,6 +38,7 @@ pub const CLOSES: &[&str] = &[
     "drain",
     "duplicate_poll",
     "expired",
+    "held",
     "inbox_total",
     "invalid_deflate",
     "invalid_utf8",

@@ -3,6 +3,7 @@
 use std::{
     collections::HashMap,
     sync::{Arc, Mutex},
+    time::Duration,
 };
 
 use channelgate::{
@@ -51,6 +52,42 @@ fn the_order_of_publishing_is_kept_for_any_interleaving() {
             received.entry((to, how)).or_default().push(number(event));
         }
         prop_assert_eq!(received, sent);
+        runtime.block_on(node.layer.stop());
+    });
+}
+
+/// Slow enough that messages wait in several queues at once.
+#[test]
+fn what_one_process_publishes_keeps_its_order_across_groups() {
+    let redis = RedisServer::start();
+    let options = options(&[&redis]);
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let django = Mutex::new(Django::new(&options, &[&redis]));
+    let config =
+        ProptestConfig { cases: 12, failure_persistence: None, max_shrink_iters: 0, ..ProptestConfig::default() };
+    proptest!(config, |(sends in prop::collection::vec((0..8, 0..3_u8), 50..250))| {
+        let node = Node::with(&options, |_| std::thread::sleep(Duration::from_micros(500)));
+        runtime.block_on(node.until_ready());
+        for n in 0..8 {
+            runtime.block_on(node.join(&format!("room_{n}")));
+        }
+        let mut sent = [Vec::new(), Vec::new()];
+        for (at, (to, how)) in sends.iter().enumerate() {
+            let (name, n) = (format!("room_{to}"), i64::try_from(at).unwrap());
+            let mut django = django.lock().unwrap();
+            match how {
+                0 => while django.core_send(&name, &event(n)) > 0 {},
+                1 => django.pubsub_send(&name, &event(n)),
+                _ => { django.publish(0, &format!("channelgate:{name}"), format!(r#"{{"n":{n}}}"#).as_bytes()); }
+            }
+            sent[usize::from(*how > 0)].push(n);
+        }
+        let events = runtime.block_on(node.until(sends.len()));
+        let mut arrived = [Vec::new(), Vec::new()];
+        for event in &events {
+            arrived[usize::from(event.source != Source::Core)].push(number(event));
+        }
+        prop_assert_eq!(arrived, sent);
         runtime.block_on(node.layer.stop());
     });
 }

@@ -137,6 +137,19 @@ impl Node {
         Self { layer, received, metrics }
     }
 
+    /// `first` gets each signal before it is recorded.
+    pub fn with(options: &config::Layer, first: impl Fn(&Signal) + Send + Sync + 'static) -> Self {
+        let (received, metrics) = (Received::default(), Metrics::new());
+        let sink = received.clone();
+        let layer = RedisLayer::new(options, Vec::new(), metrics.clone()).unwrap();
+        let record = move |signal| {
+            first(&signal);
+            sink.push(signal);
+        };
+        layer.start(Arc::new(record)).unwrap();
+        Self { layer, received, metrics }
+    }
+
     pub async fn ready(options: &config::Layer) -> Self {
         let node = Self::new(options, Vec::new());
         node.until_ready().await;

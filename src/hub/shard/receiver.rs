@@ -2,18 +2,23 @@
 
 use std::sync::{
     Arc,
-    atomic::{AtomicBool, AtomicUsize},
+    atomic::{AtomicBool, AtomicUsize, Ordering},
 };
 
-use tokio::sync::mpsc::UnboundedReceiver;
+use tokio::sync::{
+    mpsc::{UnboundedReceiver, WeakUnboundedSender},
+    oneshot,
+};
 
 use super::Shard;
 use crate::{
     consumer::Consumers,
+    event::GroupName,
     hub::{
         delivery::{Delivery, Union},
         missed::Missed,
     },
+    layer::LayerError,
 };
 
 /// Bytes of frames that may wait for one worker before events are dropped and counted as a gap.
@@ -32,8 +37,33 @@ pub struct Receiver {
     /// The worker's number, from 0.
     pub worker: usize,
     pub(in crate::hub) work: UnboundedReceiver<ShardMessage>,
+    /// The other end of `work`.
+    pub(in crate::hub) sender: WeakUnboundedSender<ShardMessage>,
     pub(in crate::hub) backlog: Arc<AtomicUsize>,
     /// The backlog was full, and no gap notice has been sent yet.
     pub(in crate::hub) overrun: Arc<AtomicBool>,
     pub(in crate::hub) consumers: Consumers,
+}
+
+impl Shard {
+    /// Resolves once this node receives every event published to `group` from then on, and this worker has accepted
+    /// every earlier one.
+    pub(super) async fn joined(&self, group: &GroupName) -> Result<(), LayerError> {
+        self.registry.joined(group).await?;
+        // Without a backlog nothing is on its way to this worker.
+        if self.backlog.load(Ordering::Relaxed) > 0
+            && let Some(sender) = self.inbox.get().and_then(WeakUnboundedSender::upgrade)
+        {
+            let (accepted, earlier) = oneshot::channel();
+            let question = Box::new(move |_: &Self| {
+                // The member may be gone.
+                let _ = accepted.send(());
+            });
+            if sender.send(ShardMessage::Question(question)).is_ok() {
+                // It is lost only with the worker.
+                let _ = earlier.await;
+            }
+        }
+        Ok(())
+    }
 }

@@ -14,10 +14,9 @@ use super::{Groups, Receiver, Shard, ShardMessage};
 use crate::{
     hub::{
         delivery::{Applied, Delivery, Queued, Rules, Union},
-        group::{Group, Next},
+        group::Group,
         job::{Job, Tally},
-        member::Member,
-        multi_group::{Finished, Turn},
+        member::{GroupSlot, Member},
         registry::AudienceId,
     },
     telemetry::{DropReason, Histogram, tail::TailEvent},
@@ -42,6 +41,7 @@ impl Shard {
 
     /// Delivers while the node lives.
     pub async fn run(self: Rc<Self>, mut receiver: Receiver) {
+        self.inbox.get_or_init(|| receiver.sender.clone());
         let mut batch = Vec::new();
         loop {
             if !self.is_busy() {
@@ -79,36 +79,32 @@ impl Shard {
     fn accept_delivery(&self, Delivery { audience, frame, rules, received }: Delivery) {
         let groups = &mut *self.groups.borrow_mut();
         let rules = rules.map(|rules| applied(&groups.by_id, rules));
-        self.enqueue(groups, audience, Queued { frame, rules, received });
+        let queued = Queued::new(groups.order.next(), frame, rules, received);
+        self.enqueue_one(groups, audience, queued);
     }
 
-    fn enqueue(&self, groups: &mut Groups, audience: AudienceId, waiting: Queued) {
-        let Groups { by_audience, ready, .. } = groups;
+    fn enqueue_one(&self, Groups { by_audience, ready, .. }: &mut Groups, audience: AudienceId, queued: Queued) {
         let Some(group) = by_audience.get_mut(&audience) else {
-            return self.done(waiting.size());
+            return self.done(queued.size());
         };
         if !group.queued {
             group.queued = true;
-            ready.push_back(Turn::Group(audience));
+            ready.push_back(audience);
         }
-        group.pending.push(waiting);
+        group.pending.push(queued);
     }
 
-    /// Queues a notice after everything that waits for the members of these audiences; each member gets it once.
-    pub(in crate::hub) fn enqueue_notice(&self, groups: &mut Groups, audiences: Vec<AudienceId>, waiting: Queued) {
-        self.backlog.fetch_add(waiting.size(), Ordering::Relaxed);
-        match audiences.as_slice() {
-            [] => self.done(waiting.size()),
-            &[audience] => self.enqueue(groups, audience, waiting),
-            _ => {
-                let Groups { by_audience, multi_group, ready, .. } = groups;
-                multi_group.add(by_audience, audiences, Vec::new(), waiting, ready);
-            }
+    /// Queues a message in each of these groups; a member of several gets it once. Its bytes are counted once so far.
+    pub(super) fn enqueue(&self, groups: &mut Groups, audiences: &[AudienceId], queued: &Queued) {
+        self.backlog.fetch_add(queued.size() * audiences.len(), Ordering::Relaxed);
+        for audience in audiences {
+            self.enqueue_one(groups, *audience, queued.clone());
         }
+        self.done(queued.size());
     }
 
     fn accept_union(&self, union: &Union) {
-        let mut groups = self.groups.borrow_mut();
+        let groups = &mut *self.groups.borrow_mut();
         let here = |audience: &&AudienceId| groups.by_audience.contains_key(*audience);
         let audiences: Vec<AudienceId> = union.audiences.iter().filter(here).copied().collect();
         let named = union.ids.iter().filter_map(|id| groups.by_id.get(id));
@@ -118,19 +114,14 @@ impl Shard {
             own.any(|group| union.consumers.contains(&group.consumer))
         };
         let single: Vec<Rc<Member>> = named.filter(is_of).cloned().collect();
-        let (frame, rules, received) = (Arc::clone(&union.frame), union.rules.clone(), union.received);
-        match (audiences.as_slice(), single.as_slice()) {
-            ([], []) => self.done(frame.size()),
-            (&[audience], []) => {
-                drop(groups);
-                self.accept_delivery(Delivery { audience, frame, rules, received });
-            }
-            _ => {
-                let Groups { by_audience, by_id, multi_group, ready, .. } = &mut *groups;
-                let waiting = Queued { frame, rules: rules.map(|rules| applied(by_id, rules)), received };
-                multi_group.add(by_audience, audiences, single, waiting, ready);
-            }
+        let rules = union.rules.clone().map(|rules| applied(&groups.by_id, rules));
+        let queued = Queued::new(groups.order.next(), Arc::clone(&union.frame), rules, union.received);
+        self.enqueue(groups, &audiences, &queued);
+        let mut served = Tally::default();
+        for member in single.iter().filter(|member| member.up_to.get() < queued.number) {
+            groups.order.catch_up(&groups.by_audience, member, Some(&queued), &mut served);
         }
+        self.tally(&served);
     }
 
     /// Serves up to [`SLICE`] members. Nothing here calls back into the shard: a connection only writes, or queues.
@@ -140,48 +131,28 @@ impl Shard {
     }
 
     fn serve(&self) {
-        let Groups { by_audience, multi_group, ready, .. } = &mut *self.groups.borrow_mut();
+        let groups = &mut *self.groups.borrow_mut();
         let mut budget = SLICE;
         let mut served = Tally::default();
         while budget > 0
-            && let Some(turn) = ready.pop_front()
+            && let Some(audience) = groups.ready.pop_front()
         {
-            let audience = match turn {
-                Turn::Group(audience) => audience,
-                Turn::MultiGroup(id) => {
-                    if let Some(Finished { audiences, job }) =
-                        multi_group.serve(id, by_audience, &mut budget, &mut served, ready)
-                    {
-                        let groups = audiences.iter().filter_map(|audience| by_audience.get(audience));
-                        self.delivered(groups, &job);
-                        self.done(job.bytes());
-                    }
-                    continue;
-                }
-            };
-            let Some(group) = by_audience.get_mut(&audience) else { continue };
+            let Some(group) = groups.by_audience.get_mut(&audience) else { continue };
             let mut awaits_first = false;
-            if group.job.is_none() {
-                match group.next() {
-                    Next::Job(job) => {
-                        let mut job = Box::new(job);
-                        job.is_timed = self.is_timed(group.len());
-                        awaits_first = job.is_timed;
-                        group.job = Some(job);
-                    }
-                    // Until the multi-group delivery is finished the group is not ready, whatever arrives.
-                    Next::MultiGroup(id) => {
-                        multi_group.reached(id, ready);
-                        continue;
-                    }
-                    Next::Nothing => {}
-                }
+            let members = group.len();
+            if let Some(job) = group.begin() {
+                job.is_timed = self.is_timed(members);
+                awaits_first = job.is_timed;
             }
-            if let Some(job) = &mut group.job {
+            let is_alone = groups.ready.is_empty() && !group.has_late();
+            if let Some(job) = &mut group.job
+                && is_alone
+                && job.numbers().0 > groups.order.ahead
+            {
                 let before = job.served;
                 while budget > 0 && job.position < group.members.len() {
-                    if let Some(one) = &group.members[job.position] {
-                        job.serve(&one.connection, &one.member);
+                    if let Some(seat) = &group.members[job.position] {
+                        job.serve(seat);
                         budget -= 1;
                         if awaits_first && job.served.members > 0 {
                             awaits_first = false;
@@ -191,19 +162,24 @@ impl Shard {
                     job.position += 1;
                 }
                 served.add_since(before, job.served);
-                if job.position >= group.members.len()
-                    && let Some(job) = group.job.take()
-                {
-                    self.delivered(std::iter::once(&*group), &job);
-                    self.done(job.bytes());
+            } else {
+                groups.serve_in_order(audience, &mut budget, &mut served);
+            }
+            let Some(group) = groups.by_audience.get_mut(&audience) else { continue };
+            if let Some(job) = group.job.take_if(|job| job.position >= group.members.len()) {
+                if awaits_first && job.reached().0 > 0 {
+                    observe(&self.metrics.durations.first_write, &job);
                 }
+                self.delivered(group, &job);
+                self.done(job.bytes());
             }
             if group.has_more() {
-                ready.push_back(turn);
+                groups.ready.push_back(audience);
             } else {
-                group.queued = false;
+                group.rest();
             }
         }
+        groups.order.rest();
         self.tally(&served);
     }
 
@@ -219,23 +195,23 @@ impl Shard {
     }
 
     /// All members on this worker have received it.
-    fn delivered<'a>(&self, groups: impl Iterator<Item = &'a Group>, job: &Job) {
-        if job.is_timed && job.served.members > 0 {
+    fn delivered(&self, group: &Group, job: &Job) {
+        let (members, bytes) = if job.is_timed || self.metrics.tail.is_watched() { job.reached() } else { (0, 0) };
+        if job.is_timed && members > 0 {
             observe(&self.metrics.durations.fanout, job);
         }
         let tail = &self.metrics.tail;
         if !tail.is_watched() {
             return;
         }
-        let groups: Vec<&Group> = groups.collect();
-        let Some(consumer) = groups.first().map(|group| tail.consumer(group.consumer.0)) else { return };
-        let names = || groups.iter().map(|group| group.name.as_str());
+        let consumer = tail.consumer(group.consumer.0);
+        let names = || std::iter::once(group.name.as_str());
         tail.tell(names(), || TailEvent::Delivered {
             consumer: Arc::clone(&consumer),
             worker: self.worker,
-            events: job.len(),
-            members: job.served.members,
-            bytes: job.served.bytes,
+            events: job.deliveries().len(),
+            members,
+            bytes,
             us: job.received().map_or(0, |received| u64::try_from(received.elapsed().as_micros()).unwrap_or(u64::MAX)),
         });
         if job.served.volatile > 0 {
@@ -243,7 +219,7 @@ impl Shard {
         }
     }
 
-    fn tally(&self, served: &Tally) {
+    pub(super) fn tally(&self, served: &Tally) {
         if served.delivered > 0 {
             self.metrics.deliveries.inc_by(served.delivered);
             self.metrics.delivered_bytes.inc_by(served.bytes);
@@ -260,7 +236,59 @@ fn observe(histogram: &Histogram, job: &Job) {
     }
 }
 
-fn applied(by_id: &HashMap<Arc<str>, Rc<Member>>, rules: Arc<Rules>) -> Box<Applied> {
+fn applied(by_id: &HashMap<Arc<str>, Rc<Member>>, rules: Arc<Rules>) -> Applied {
     let except = rules.except_ids.iter().filter_map(|id| by_id.get(id)).cloned().collect();
-    Box::new(Applied { rules, except, notice: None })
+    Applied { rules, except, notice: None }
+}
+
+impl Groups {
+    /// Serves a group while others may have messages for its members.
+    fn serve_in_order(&mut self, audience: AudienceId, budget: &mut usize, served: &mut Tally) {
+        let Some(mut job) = self.take_job(audience) else { return };
+        let before = job.served;
+        while let Some(member) = self.serve_until(audience, &mut job, budget) {
+            self.put_job(audience, job);
+            self.order.catch_up(&self.by_audience, &member, None, served);
+            *budget -= 1;
+            let Some(same) = self.take_job(audience) else { return };
+            job = same;
+            job.position += 1;
+        }
+        served.add_since(before, job.served);
+        self.put_job(audience, job);
+    }
+
+    /// Serves up to the next member that has messages in other groups, too.
+    fn serve_until(&self, audience: AudienceId, job: &mut Job, budget: &mut usize) -> Option<Rc<Member>> {
+        let group = self.by_audience.get(&audience)?;
+        while *budget > 0 && job.position < group.members.len() {
+            if let Some(seat) = &group.members[job.position] {
+                let up_to = seat.member.up_to.get();
+                if up_to < job.numbers().1 && self.is_busy_elsewhere(&seat.member, audience) {
+                    return Some(Rc::clone(&seat.member));
+                }
+                let late = if group.has_late() { group.late(job.position) } else { 0 };
+                job.serve_after(up_to.max(late), seat);
+                *budget -= 1;
+            }
+            job.position += 1;
+        }
+        None
+    }
+
+    fn is_busy_elsewhere(&self, member: &Member, audience: AudienceId) -> bool {
+        let slots = member.slots.borrow();
+        let is_busy = |slot: &GroupSlot| self.by_audience.get(&slot.audience).is_some_and(|group| group.queued);
+        slots.len() > 1 && slots.iter().any(|slot| slot.audience != audience && is_busy(slot))
+    }
+
+    fn take_job(&mut self, audience: AudienceId) -> Option<Box<Job>> {
+        self.by_audience.get_mut(&audience)?.job.take()
+    }
+
+    fn put_job(&mut self, audience: AudienceId, job: Box<Job>) {
+        if let Some(group) = self.by_audience.get_mut(&audience) {
+            group.job = Some(job);
+        }
+    }
 }

@@ -28,61 +28,39 @@ async fn a_member_gets_the_events_of_its_groups_in_order_until_it_leaves() {
 }
 
 #[tokio::test]
-async fn a_waiting_member_gets_nothing_before_its_seat_and_everything_after() {
-    let node = Node::new();
-    let mut worker = node.worker();
-    let other = worker.plain();
-    let member = Member::waiting(worker.connection(), "id".into(), BeforeSubscribe::All);
-    for group in ["a", "b"] {
-        worker.join(&member, group, CHAT).await;
-        worker.join(&other, group, CHAT).await;
-        node.event(group, 1);
-    }
-    node.emit(emission(&["id"], 2));
-    worker.turn();
-    assert_eq!(got(&member), Vec::<String>::new());
-    assert_eq!(got(&other), ["1", "1"]);
-    worker.shard.start_receiving(&member);
-    node.event("a", 3);
-    node.event("b", 4);
-    node.emit(emission(&["id"], 5));
-    worker.turn();
-    let mut messages = got(&member);
-    messages.sort();
-    assert_eq!(messages, ["3", "4", &said(5)]);
-    worker.join(&member, "c", CHAT).await;
-    node.event("c", 6);
-    worker.turn();
-    assert_eq!(got(&member).last().unwrap(), "6");
-}
-
-#[tokio::test]
-async fn a_waiting_member_that_leaves_is_removed_completely() {
+async fn a_member_that_leaves_while_it_joins_is_removed_completely() {
     let node = Node::new();
     let worker = node.worker();
-    let member = Member::waiting(worker.connection(), "id".into(), BeforeSubscribe::All);
+    let member = worker.held("id");
     worker.join(&member, "a", CHAT).await;
     assert_eq!(worker.count("a", CHAT), 1);
     worker.shard.leave_all(&member);
-    worker.shard.start_receiving(&member);
+    worker.shard.release(&member);
     worker.join(&member, "b", CHAT).await;
     assert_eq!((node.registry.groups(), node.registry.worker_of("id")), (0, None));
 }
 
 #[tokio::test]
-async fn a_seat_reserved_for_a_waiting_member_is_given_to_no_other() {
+async fn a_slot_reserved_for_a_member_that_joins_is_given_to_no_other() {
     let node = Node::new();
     let mut worker = node.worker();
-    let waiting = Member::waiting(worker.connection(), "w".into(), BeforeSubscribe::All);
+    let joining = worker.socket("w");
     let (first, second) = (worker.plain(), worker.plain());
     worker.join(&first, "a", CHAT).await;
-    worker.join(&waiting, "a", CHAT).await;
     worker.shard.leave(&first, &name("a"), CHAT);
+    node.layer.turn.store(3, Ordering::Relaxed);
+    let group = name("a");
+    let shard = Rc::clone(&worker.shard);
+    let mut join = Box::pin(shard.join(&joining, &group, CHAT));
+    assert!(is_pending(&mut join).await);
+    node.layer.turn.store(0, Ordering::Relaxed);
     worker.join(&second, "a", CHAT).await;
-    worker.shard.start_receiving(&waiting);
     node.event("a", 1);
     worker.turn();
-    assert_eq!((got(&waiting), got(&second)), (vec!["1".to_owned()], vec!["1".to_owned()]));
+    join.await.unwrap();
+    node.event("a", 2);
+    worker.turn();
+    assert_eq!((got(&joining), got(&second)), (vec!["2".to_owned()], vec!["1".to_owned(), "2".to_owned()]));
 }
 
 #[tokio::test]

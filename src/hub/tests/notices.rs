@@ -93,7 +93,7 @@ async fn after_a_full_backlog_one_notice_comes_after_the_last_drop() {
     let mut worker = node.worker();
     let limits = ConnectionLimits { outbox: usize::MAX, ..ConnectionLimits::new(&config::Socket::default(), None) };
     let connection = Connection::pending(Rc::clone(&worker.connections), Arc::new(limits), None);
-    let member = Member::new(connection, BeforeSubscribe::All);
+    let member = Member::new(connection, None, BeforeSubscribe::All);
     member.tell_gaps(FEED);
     worker.join(&member, "a", FEED).await;
     let body: Value = [("n", Value::from("x".repeat(4 << 20)))].into_iter().collect();

@@ -4,7 +4,7 @@ use super::*;
 
 /// A member of a group that reads nothing, with an outbox of this size.
 async fn behind(worker: &Worker, outbox: usize, group: &str, consumer: ConsumerId) -> Rc<Member> {
-    let member = Member::new(worker.connection_with(outbox), BeforeSubscribe::All);
+    let member = Member::new(worker.connection_with(outbox), None, BeforeSubscribe::All);
     worker.join(&member, group, consumer).await;
     member
 }

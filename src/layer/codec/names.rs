@@ -1,5 +1,7 @@
 //! The Redis keys and channels of channels_redis for a `prefix`.
 
+use crate::event::Value;
+
 /// Names for one `prefix` of `CHANNEL_LAYERS` (Django's default is `asgi`).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LayerNames {
@@ -57,7 +59,7 @@ pub fn local_name(channel: &str) -> Option<&str> {
 
 /// The full channel name of something local to `client`: `specific.<client>!<local>`.
 pub fn specific_channel(client: &str, local: &str) -> String {
-    format!("specific.{client}!{local}")
+    ["specific.", client, "!", local].concat()
 }
 
 /// Whether Channels accepts this as a channel name: at most 99 ASCII letters, digits, `-`, `_`, `.`, then optionally
@@ -68,6 +70,13 @@ pub fn is_channel_name(name: &str) -> bool {
     name.len() < 100 && !non_local.is_empty() && allowed(non_local) && allowed(local)
 }
 
+/// Whether a consumer of Channels can have a method for this event (`channels.consumer.get_handler_name`): its `type` is
+/// text, and with `_` for `.` the name of a method that does not begin with `_`. Any other event ends the consumer.
+pub fn has_handler_name(event: &Value) -> bool {
+    let Some(kind) = event.get("type").and_then(Value::as_str) else { return false };
+    kind.starts_with(char::is_alphabetic) && kind.chars().all(|c| c.is_alphanumeric() || matches!(c, '_' | '.'))
+}
+
 /// The key of a Django cache entry: the cache's `KEY_PREFIX:VERSION:` and the key, unescaped (`:1:ws_token_7`).
 pub fn cache_key(prefix: &str, key: &str) -> String {
     format!("{prefix}{key}")
@@ -75,6 +84,8 @@ pub fn cache_key(prefix: &str, key: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use indexmap::IndexMap;
+
     use super::*;
 
     #[test]
@@ -83,12 +94,27 @@ mod tests {
         assert_eq!(names.core_group_key("room_1"), "asgi:group:room_1");
         assert_eq!(names.core_queue_key("specific.gw1!g.room_1"), "asgispecific.gw1!");
         assert_eq!(names.core_queue_key("thumbnails"), "asgithumbnails");
+        let name = specific_channel("gw1", "1f");
+        assert_eq!(name, "specific.gw1!1f");
+        assert_eq!(name.capacity(), name.len(), "each group has one");
         assert_eq!(names.pubsub_group_channel("room_1"), "asgi__group__room_1");
         assert_eq!(names.group_of_pubsub_channel("asgi__group__room:1 é"), Some("room:1 é"));
         assert_eq!(names.group_of_pubsub_channel("asgispecific.1"), None);
         // The prefix of channels_redis 2, which projects still configure.
         assert_eq!(LayerNames::new("asgi:").core_group_key("g"), "asgi::group:g");
         assert_eq!(cache_key(":1:", "ws_token é:1"), ":1:ws_token é:1");
+    }
+
+    #[test]
+    fn an_event_needs_the_name_of_a_method() {
+        let event = |kind: Value| [("type", kind)].into_iter().collect::<Value>();
+        for good in ["send_event", "chat.message", "a", "zähler.1", "a..b"] {
+            assert!(has_handler_name(&event(good.into())), "{good}");
+        }
+        for bad in ["", "_private", ".hidden", "7up", "session-stats-update", "a b", "a/b"] {
+            assert!(!has_handler_name(&event(bad.into())), "{bad}");
+        }
+        assert!(!has_handler_name(&event(Value::Int(1))) && !has_handler_name(&Value::Map(IndexMap::default())));
     }
 
     #[test]

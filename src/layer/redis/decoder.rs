@@ -9,9 +9,10 @@ use std::{
     time::{Instant, SystemTime},
 };
 
+use super::{markers::Markers, naming::rooms_channel};
 use crate::{
     config,
-    event::{Event, Gap, GapReason, GroupName, Source, Value},
+    event::{Emission, Event, Gap, GapReason, GroupName, Source, Value},
     layer::{
         ChannelMapping, MappedFrom, Signal, Sink, ToGroup,
         codec::{
@@ -21,7 +22,7 @@ use crate::{
         },
         emitter::{self, EmitterError},
     },
-    redis::{Probe, Published},
+    redis::Published,
     telemetry::{DropReason, Metrics},
     warn_bounded,
 };
@@ -35,6 +36,8 @@ pub(super) struct SignalDecoder {
     publish_prefix: String,
     max_message: usize,
     probe_channel: String,
+    /// Emissions of nodes to several rooms.
+    rooms_channel: String,
     /// The node's own channel; the pub/sub layer publishes to it if it is in use.
     reply_channel: String,
     hears_replies: bool,
@@ -70,6 +73,7 @@ impl SignalDecoder {
             publish_prefix: layer.publish_prefix.clone(),
             max_message: layer.max_message,
             probe_channel,
+            rooms_channel: rooms_channel(layer),
             reply_channel,
             hears_replies: layer.kind != config::LayerKind::Core,
             channels,
@@ -83,7 +87,7 @@ impl SignalDecoder {
     pub fn fixed_channels(&self) -> Vec<String> {
         let emitter = (!self.emitters.python.is_empty()).then_some(&self.emitters.python);
         let reply = self.hears_replies.then_some(&self.reply_channel);
-        let own = [&self.probe_channel].into_iter().chain(reply);
+        let own = [&self.probe_channel, &self.rooms_channel].into_iter().chain(reply);
         own.chain(self.channels.keys()).chain(emitter).cloned().collect()
     }
 
@@ -109,29 +113,32 @@ impl SignalDecoder {
     }
 
     /// A message of a subscribed channel or pattern.
-    pub fn hear(&self, Published { pattern, channel, payload }: Published<'_>, probe: &Probe) {
+    pub fn hear(&self, Published { pattern, channel, payload }: Published<'_>, markers: &Markers) {
         match pattern {
             Some(pattern) => self.pattern_message(pattern, channel, payload),
-            None => self.message(channel, payload, probe),
+            None => self.message(channel, payload, markers),
         }
     }
 
-    fn message(&self, channel: &[u8], payload: &[u8], probe: &Probe) {
+    fn message(&self, channel: &[u8], payload: &[u8], markers: &Markers) {
         let Ok(channel) = std::str::from_utf8(channel) else {
             return self.drop(DropReason::UnknownChannel, "?", &"not UTF-8");
         };
         if let Some(group) = self.names.group_of_pubsub_channel(channel) {
             if let Ok(group) = GroupName::new(group) {
                 match self.codec.decode_pubsub(payload) {
-                    Ok(body) => self.event(group, body, Source::Pubsub),
+                    Ok(Some(body)) => self.event(group, body, Source::Pubsub),
+                    // It came as a plain publish, too.
+                    Ok(None) => {}
                     Err(error) => self.drop(error.drop_reason(), channel, &error),
                 }
             }
         } else if channel == self.probe_channel {
-            let number = std::str::from_utf8(payload).ok().and_then(|number| number.parse().ok());
-            if let Some(took) = number.and_then(|number| probe.arrived(number)) {
+            if let Some(took) = markers.heard(payload) {
                 self.metrics.durations.redis_round_trip.observe(took.as_secs_f64());
             }
+        } else if channel == self.rooms_channel {
+            self.emission(channel, payload);
         } else if let Some(group) = channel.strip_prefix(&self.publish_prefix)
             && let Ok(group) = GroupName::new(group)
         {
@@ -140,7 +147,8 @@ impl SignalDecoder {
             }
         } else if channel == self.reply_channel {
             match self.codec.decode_pubsub(payload) {
-                Ok(body) => self.reply(body, Source::Pubsub),
+                Ok(Some(body)) => self.reply(body, Source::Pubsub),
+                Ok(None) => {}
                 Err(error) => self.drop(error.drop_reason(), channel, &error),
             }
         } else if channel == self.emitters.python {
@@ -165,6 +173,18 @@ impl SignalDecoder {
         }
         if self.node_pattern.as_deref() == Some(pattern) {
             self.emitted(channel, payload, |payload| emitter::decode_node(payload).map(Signal::Emission).map(Some));
+        }
+    }
+
+    /// An emission of a node to several rooms.
+    fn emission(&self, channel: &str, payload: &[u8]) {
+        let Some(body) = self.plain(channel, payload) else { return };
+        match Emission::from_rooms(&body, Source::Publish, Instant::now()) {
+            Ok(emission) => {
+                self.metrics.event(Source::Publish.label());
+                (self.sink)(Signal::Emission(emission));
+            }
+            Err(reason) => self.drop(DropReason::Decode, channel, &reason),
         }
     }
 

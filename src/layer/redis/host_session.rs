@@ -5,22 +5,27 @@
 //! session that ends is never repaired: the next one starts from nothing, so there is a single way into a working
 //! state.
 
-use std::{collections::HashMap, rc::Rc, sync::Arc, time::Duration};
+use std::{rc::Rc, sync::Arc, time::Duration};
 
+use indexmap::IndexMap;
 use redis::{AsyncConnectionConfig, ProtocolVersion, RedisError, aio::MultiplexedConnection};
 use tokio::sync::{mpsc, oneshot};
 
 use super::{
     LayerContext,
-    core::{self, pop_forever, pop_wait},
+    census::Census,
+    core,
     joined::Update,
+    markers::Markers,
     naming::Registration,
     old::Look,
-    probes::Prober,
+    outages::{Outages, Part},
+    popper::{pop_forever, pop_wait},
+    probes::{Prober, send_marker},
 };
 use crate::{
-    event::GapReason,
-    redis::{AbortOnDrop, CONNECT, Probe, Published, RESPONSE, Subscription, every, one_line, timed_out},
+    event::{GapReason, GroupName},
+    redis::{AbortOnDrop, CONNECT, Published, RESPONSE, Subscription, every, one_line, timed_out},
 };
 
 /// Maximum number of changes per batch.
@@ -30,7 +35,7 @@ const BATCH: usize = 4096;
 /// answers.
 const TRIES: usize = 5;
 
-/// Memberships are renewed at least this often, so that a flushed Redis is noticed.
+/// Memberships are renewed at least this often.
 const REFRESH: Duration = Duration::from_secs(60);
 
 /// A connected host.
@@ -41,9 +46,15 @@ pub(super) struct HostSession {
     /// The address of the connection.
     address: String,
     subscription: Subscription,
-    probe: Arc<Probe>,
+    markers: Arc<Markers>,
+    outages: Rc<Outages>,
     popper: Option<(AbortOnDrop, oneshot::Receiver<RedisError>)>,
     ops: mpsc::UnboundedReceiver<Update>,
+    /// Changes that Redis has not accepted yet.
+    unapplied: Vec<Update>,
+    census: Census,
+    /// Groups whose membership was missing, until it is there again.
+    lost: Vec<GroupName>,
     look: Look,
 }
 
@@ -59,14 +70,26 @@ impl HostSession {
             .set_pipeline_buffer_size(1024);
         let commands = client.get_multiplexed_async_connection_with_config(&config).await.map_err(reason)?;
         let address = client.get_connection_info().addr().to_string();
-        let probe = Arc::new(Probe::default());
-        let (decoder, back) = (Arc::clone(&context.decoder), Arc::clone(&probe));
+        let markers = Arc::new(Markers::new(!context.queues.is_empty()));
+        let (decoder, back) = (Arc::clone(&context.decoder), Arc::clone(&markers));
         let hear = move |message: Published<'_>| decoder.hear(message, &back);
         let subscription = Subscription::open(at, hear).await.map_err(reason)?;
         let (ops, registrations) = context.groups.borrow_mut().begin(host);
-        let look = Look::new(&context.options.prefix);
-        let mut session =
-            Self { context: Rc::clone(context), host, commands, address, subscription, probe, popper: None, ops, look };
+        let mut session = Self {
+            context: Rc::clone(context),
+            host,
+            commands,
+            address,
+            subscription,
+            markers,
+            outages: Rc::new(Outages::new(context, host)),
+            popper: None,
+            ops,
+            unapplied: Vec::new(),
+            census: Census::default(),
+            lost: Vec::new(),
+            look: Look::new(&context.options.prefix),
+        };
         session.register(&registrations).await.map_err(reason)?;
         if !context.queues.is_empty() {
             let wait = pop_wait(context.options.expiry.0);
@@ -89,23 +112,26 @@ impl HostSession {
         channels.extend(registrations.iter().flat_map(|one| one.channels(self.host)).map(str::to_owned));
         self.subscription.subscribe(&channels).await?;
         self.subscription.psubscribe(&decoder.fixed_patterns()).await?;
-        core::add(&mut self.commands, self.host, registrations, self.context.options.group_expiry.0).await?;
-        Ok(())
+        let group_expiry = self.context.options.group_expiry.0;
+        core::add(&mut self.commands, self.host, registrations, group_expiry, &mut Vec::new()).await?;
+        let popped = self.context.popped.borrow()[self.host].clone();
+        core::forget_delivered(&mut self.commands, &self.context.queues, &popped).await
     }
 
     fn start_popping(&mut self, connection: MultiplexedConnection) {
         let (failed, failure) = oneshot::channel();
-        let (context, host) = (Rc::clone(&self.context), self.host);
+        let at = (Rc::clone(&self.context), self.host);
+        let (markers, outages) = (Arc::clone(&self.markers), Rc::clone(&self.outages));
         let task = tokio::task::spawn_local(async move {
             // A session that has ended already does not receive it.
-            let _ = failed.send(pop_forever(context, host, connection).await);
+            let _ = failed.send(pop_forever(at, &markers, &outages, connection).await);
         });
         self.popper = Some((AbortOnDrop(task), failure));
     }
 
     fn prober(&self) -> Prober {
         let connection = (self.commands.clone(), self.address.clone());
-        Prober::new(&self.context, self.host, connection, Arc::clone(&self.probe))
+        Prober::new(&self.context, self.host, connection, Arc::clone(&self.markers), Rc::clone(&self.outages))
     }
 
     /// Serves until the connection fails, and returns its reason, or until the node stops; then removes what it has in
@@ -115,12 +141,21 @@ impl HostSession {
         let lost = self.subscription.lost();
         let mut popper = self.popper.take();
         let prober = self.prober();
+        let (context, markers, host) = (Rc::clone(&self.context), Arc::clone(&self.markers), self.host);
+        let fences = async {
+            let mut last = 0;
+            loop {
+                last = markers.fence_after(last).await;
+                context.groups.borrow_mut().fenced(host, last);
+            }
+        };
         let ended = tokio::select! {
             _ = stop.wait_for(|stop| *stop) => None,
             () = lost.notified() => Some("the subscription's connection was closed".to_owned()),
             error = failure(&mut popper) => Some(one_line(&error)),
             reason = prober.run() => Some(reason),
             error = self.work() => Some(one_line(&error)),
+            () = fences => None,
         };
         if ended.is_none() {
             self.popper = popper;
@@ -129,37 +164,47 @@ impl HostSession {
         ended
     }
 
-    /// Sends joins and leaves to Redis until that fails.
+    /// Sends joins and leaves to Redis, and looks for what it has of them, until that fails.
     async fn work(&mut self) -> RedisError {
         let mut refresh = every((self.context.options.group_expiry.0 / 3).min(REFRESH));
+        let mut check = every(self.context.options.probe_interval.0);
         let mut batch = Vec::new();
         loop {
             let done = tokio::select! {
-                _ = self.ops.recv_many(&mut batch, BATCH) => self.apply(std::mem::take(&mut batch)).await,
-                _ = refresh.tick() => match self.refresh().await {
-                    // The next one is on time.
-                    Err(error) if error.is_timeout() => Ok(()),
-                    done => done,
-                },
+                _ = self.ops.recv_many(&mut batch, BATCH) => self.change(std::mem::take(&mut batch)).await,
+                // The next one is on time.
+                _ = check.tick() => self.check().await.or_else(late),
+                _ = refresh.tick() => self.refresh().await.or_else(late),
             };
-            if let Err(error) = done {
+            if let Err(error) = done.or_else(|error| self.outages.refused(Part::Registrations, error)) {
                 return error;
             }
         }
     }
 
+    /// Carries out joins and leaves; what Redis refuses waits for the next [`Self::check`].
+    async fn change(&mut self, batch: Vec<Update>) -> Result<(), RedisError> {
+        self.unapplied.extend(batch);
+        if self.outages.has(Part::Registrations) { Ok(()) } else { self.apply().await }
+    }
+
     /// Carries out a batch of joins and leaves: many handshakes at once cost few round trips.
-    async fn apply(&mut self, batch: Vec<Update>) -> Result<(), RedisError> {
-        let mut wanted: HashMap<String, bool> = HashMap::new();
-        let (mut added, mut removed) = (Vec::new(), Vec::new());
-        for op in batch {
+    async fn apply(&mut self) -> Result<(), RedisError> {
+        // In order, for the sake of the memory: see `JoinedGroups::sweep`.
+        let mut wanted: IndexMap<String, bool> = IndexMap::new();
+        let (mut added, mut removed, mut fence) = (Vec::new(), Vec::new(), None);
+        for op in &self.unapplied {
             // Of several changes to a channel the last one counts; member names never repeat.
             let (registration, want, list) = match op {
                 Update::Add(registration) => (registration, true, &mut added),
                 Update::Remove(registration) => (registration, false, &mut removed),
+                Update::Fence(number) => {
+                    fence = Some(Markers::fence(*number));
+                    continue;
+                }
             };
             wanted.extend(registration.channels(self.host).map(|channel| (channel.to_owned(), want)));
-            list.push(registration);
+            list.push(Rc::clone(registration));
         }
         let (join, leave): (Vec<_>, Vec<_>) = wanted.into_iter().partition(|(_, want)| *want);
         let names = |list: Vec<(String, bool)>| list.into_iter().map(|(channel, _)| channel);
@@ -169,22 +214,30 @@ impl HostSession {
         let mut tries = 1..=TRIES;
         loop {
             let (commands, subscription) = (&mut self.commands, &mut self.subscription);
+            let mut marking = commands.clone();
             let sets = async {
-                core::add(commands, host, &added, group_expiry).await?;
+                core::add(commands, host, &added, group_expiry, &mut Vec::new()).await?;
                 core::remove(commands, host, &removed).await
             };
             let channels = async {
                 subscription.subscribe(&join).await?;
                 subscription.unsubscribe(&leave).await
             };
+            let marker = async {
+                match &fence {
+                    Some(fence) => send_marker(&self.context, &mut marking, fence).await,
+                    None => Ok(()),
+                }
+            };
             tries.next();
-            match tokio::try_join!(sets, channels) {
+            match tokio::try_join!(sets, channels, marker) {
                 // Sending it twice changes nothing.
                 Err(error) if error.is_timeout() && !tries.is_empty() => {}
                 Err(error) => return Err(error),
-                Ok(((), ())) => break,
+                Ok(_) => break,
             };
         }
+        self.unapplied.clear();
         self.confirm(&added);
         self.look.look(&mut self.commands, host, &added).await;
         Ok(())
@@ -197,23 +250,54 @@ impl HostSession {
         }
     }
 
+    /// Looks for a part of the memberships in Redis, or tries again what it refused.
+    async fn check(&mut self) -> Result<(), RedisError> {
+        if self.outages.has(Part::Registrations) {
+            self.apply().await?;
+            self.refresh().await?;
+            self.outages.end(Part::Registrations);
+            return Ok(());
+        }
+        let mut part = self.census.next(&self.context.groups.borrow(), self.host);
+        let mut missing = core::missing(&mut self.commands, self.host, &part).await?;
+        self.lost.extend(missing.iter().map(|at| part[*at].group.clone()));
+        if missing.len() * 2 > part.len() || self.lost.len() > missing.len() {
+            // More than single sets, or some are not renewed since an earlier check.
+            return self.refresh().await;
+        }
+        // One is always renewed: that proves that the node may.
+        if !missing.contains(&0) {
+            missing.push(0);
+        }
+        let mut at = 0..;
+        part.retain(|_| at.next().is_some_and(|at| missing.contains(&at)));
+        self.renew(&part).await
+    }
+
     /// Renews every membership, long before it would expire.
     async fn refresh(&mut self) -> Result<(), RedisError> {
         let registrations = self.context.groups.borrow().registrations();
-        let group_expiry = self.context.options.group_expiry.0;
-        let fresh = core::add(&mut self.commands, self.host, &registrations, group_expiry).await?;
         self.look.look(&mut self.commands, self.host, &registrations).await;
+        self.renew(&registrations).await
+    }
+
+    /// Renews memberships. Reports those that were missing once all of these are there.
+    async fn renew(&mut self, registrations: &[Rc<Registration>]) -> Result<(), RedisError> {
+        let group_expiry = self.context.options.group_expiry.0;
+        let mut fresh = Vec::new();
+        let renewed = core::add(&mut self.commands, self.host, registrations, group_expiry, &mut fresh).await;
         let registry = self.context.groups.borrow();
         // A group joined a moment ago may be registered in Redis here first, and is then not confirmed yet.
-        let lost: Vec<_> = fresh
-            .into_iter()
-            .filter(|at| registry.is_confirmed(self.host, &registrations[*at]))
-            .map(|at| registrations[at].group.clone())
-            .collect();
+        let was_there = |at: &usize| registry.is_confirmed(self.host, &registrations[*at]);
+        self.lost.extend(fresh.into_iter().filter(was_there).map(|at| registrations[at].group.clone()));
         drop(registry);
-        if !lost.is_empty() {
+        renewed?;
+        if !self.lost.is_empty() {
+            let mut lost = std::mem::take(&mut self.lost);
+            lost.sort_unstable();
+            lost.dedup();
             log::warn!(
-                "this node's membership of {} groups was missing in Redis (flushed?); registered again",
+                "this node's membership of {} groups was missing in Redis (flushed or evicted?); registered again",
                 lost.len()
             );
             self.context.decoder.gap(Some(lost), GapReason::Expired);
@@ -243,6 +327,11 @@ impl Drop for HostSession {
     fn drop(&mut self) {
         self.context.publisher.set(self.host, None);
     }
+}
+
+/// A late answer is not awaited, and no failure: the probes show whether Redis answers.
+fn late(error: RedisError) -> Result<(), RedisError> {
+    if error.is_timeout() { Ok(()) } else { Err(error) }
 }
 
 /// The popper's failure; never resolves without a popper.

@@ -11,7 +11,10 @@ use std::{
 
 use tokio::sync::{mpsc, oneshot};
 
-use super::naming::{GroupNaming, Registration};
+use super::{
+    fences::{FencedJoin, Fences},
+    naming::{GroupNaming, Registration},
+};
 use crate::{event::GroupName, layer::LayerError, sparse::give_back};
 
 /// A change that a session carries out.
@@ -21,6 +24,8 @@ pub(super) enum Update {
     Add(Rc<Registration>),
     /// Remove it.
     Remove(Rc<Registration>),
+    /// Send this marker, then [`JoinedGroups::fenced`] when it is back.
+    Fence(u64),
 }
 
 /// The caller of a pending join.
@@ -64,6 +69,7 @@ pub(super) struct JoinedGroups {
     next_token: u64,
     links: Vec<HostLink>,
     departures: VecDeque<(Instant, GroupName)>,
+    fences: Fences,
 }
 
 /// How long a refused client should wait; a session needs about this long to recover.
@@ -82,6 +88,7 @@ impl JoinedGroups {
             next_token: 0,
             links,
             departures: VecDeque::new(),
+            fences: Fences::default(),
         }
     }
 
@@ -102,19 +109,15 @@ impl JoinedGroups {
 
     pub fn join(&mut self, group: &GroupName, waiter: Waiter) {
         // A caller that is gone needs no answer; this holds for every send below.
-        if let Some(outage) = self.outage(self.naming.needs(group)) {
+        let needs = self.naming.needs(group);
+        if let Some(outage) = self.outage(needs) {
             let _ = waiter.send(Err(outage));
             return;
         }
-        // A plain publish may arrive on any serving host.
-        let all = self.serving();
         if let Some(membership) = self.groups.get_mut(group) {
             membership.left = None;
-            if membership.confirmed & all == all {
-                let _ = waiter.send(Ok(()));
-            } else {
-                membership.waiters.push(waiter);
-            }
+            // Its events may be under way.
+            self.fences.add(FencedJoin { group: group.clone(), needs, waiter });
             return;
         }
         let token = self.next_token;
@@ -128,6 +131,35 @@ impl JoinedGroups {
         self.tell(&Update::Add(registration));
     }
 
+    /// Sends a marker for the joins that wait for one, if none is under way.
+    pub fn fence(&mut self) {
+        let hosts = self.serving();
+        let Some(number) = self.fences.start(hosts) else { return };
+        for ops in self.links.iter().filter(|link| link.up).filter_map(|link| link.ops.as_ref()) {
+            // A session that has just ended reports that it does not serve.
+            let _ = ops.send(Update::Fence(number));
+        }
+    }
+
+    /// A marker is back from a host.
+    pub fn fenced(&mut self, host: usize, number: u64) {
+        let passed = self.fences.passed(host, number);
+        self.admit(passed);
+        self.fence();
+    }
+
+    /// What was published before these joins has been passed on.
+    fn admit(&mut self, joins: Vec<FencedJoin>) {
+        // A plain publish may arrive on any serving host.
+        let all = self.serving();
+        for FencedJoin { group, needs, waiter } in joins {
+            match self.groups.get_mut(&group) {
+                Some(membership) if membership.confirmed & all != all => membership.waiters.push(waiter),
+                _ => drop(waiter.send(self.outage(needs).map_or(Ok(()), Err))),
+            }
+        }
+    }
+
     pub fn leave(&mut self, group: &GroupName, now: Instant) {
         if let Some(membership) = self.groups.get_mut(group)
             && membership.left.is_none()
@@ -139,6 +171,7 @@ impl JoinedGroups {
 
     /// Removes the groups that were left longer than the linger time ago and not joined since.
     pub fn sweep(&mut self, now: Instant) {
+        let mut removed = Vec::new();
         while let Some((left, _)) = self.departures.front()
             && now.duration_since(*left) >= self.linger
         {
@@ -147,8 +180,14 @@ impl JoinedGroups {
                 && let Some(membership) = self.groups.remove(&group)
             {
                 self.tokens.remove(&membership.registration.token);
-                self.tell(&Update::Remove(membership.registration));
+                removed.push(membership.registration);
             }
+        }
+        // They are freed in this order. The allocator keeps the last freed pieces of memory for the thread: pieces made
+        // together are in few pages, others would keep a page each.
+        removed.sort_unstable_by_key(|registration| registration.token);
+        for registration in removed {
+            self.tell(&Update::Remove(registration));
         }
         give_back(&mut self.groups);
         give_back(&mut self.tokens);
@@ -233,6 +272,13 @@ impl JoinedGroups {
         for group in forsaken {
             self.leave(&group, Instant::now());
         }
+        for join in self.fences.forsake(host) {
+            let error = LayerError::Unavailable { reason: reason.to_owned(), retry_after: RETRY_AFTER };
+            let _ = join.waiter.send(Err(error));
+        }
+        let passed = self.fences.take_passed();
+        self.admit(passed);
+        self.fence();
     }
 
     /// The host answers again, and nothing was lost.
@@ -294,6 +340,14 @@ mod tests {
         answer
     }
 
+    /// The markers of the joins so far come back from every host.
+    fn markers_come_back(registry: &mut JoinedGroups) {
+        registry.fence();
+        for host in 0..registry.naming().hosts() {
+            registry.fenced(host, u64::MAX);
+        }
+    }
+
     #[test]
     fn a_join_is_answered_when_every_host_has_confirmed_it() {
         let mut registry = registry(2);
@@ -306,9 +360,30 @@ mod tests {
         assert!(first.try_recv().is_err(), "one registration per group");
         registry.confirm(0, &registration);
         assert!(early.try_recv().is_err());
+        markers_come_back(&mut registry);
         registry.confirm(1, &registration);
         assert!(early.try_recv().unwrap().is_ok() && late.try_recv().unwrap().is_ok());
-        assert!(join(&mut registry, "g").try_recv().unwrap().is_ok(), "joining a joined group is free");
+    }
+
+    #[test]
+    fn a_join_of_a_joined_group_waits_for_a_marker_that_is_sent_after_it() {
+        let mut registry = registry(1);
+        let mut ops = up(&mut registry, 0);
+        let _first = join(&mut registry, "g");
+        let registration = added(&mut ops);
+        registry.confirm(0, &registration);
+        let mut second = join(&mut registry, "g");
+        registry.fence();
+        let mut third = join(&mut registry, "g");
+        registry.fence();
+        assert!(matches!(ops.try_recv(), Ok(Update::Fence(1))));
+        assert!(ops.try_recv().is_err(), "one at a time");
+        assert!(second.try_recv().is_err());
+        registry.fenced(0, 1);
+        assert!(second.try_recv().unwrap().is_ok() && third.try_recv().is_err());
+        assert!(matches!(ops.try_recv(), Ok(Update::Fence(2))));
+        registry.down(0, "gone");
+        assert!(third.try_recv().unwrap().is_err());
     }
 
     #[test]
@@ -336,7 +411,10 @@ mod tests {
         registry.confirm(0, &registration);
         let left = Instant::now();
         registry.leave(&group, left);
-        assert!(join(&mut registry, "g").try_recv().unwrap().is_ok());
+        let mut again = join(&mut registry, "g");
+        markers_come_back(&mut registry);
+        assert!(again.try_recv().unwrap().is_ok());
+        assert!(matches!(ops.try_recv(), Ok(Update::Fence(1))));
         registry.sweep(left + Duration::from_secs(60));
         assert_eq!(registry.group(registration.token), Some(&group));
         registry.leave(&group, left + Duration::from_secs(1));
@@ -346,6 +424,28 @@ mod tests {
         assert_eq!(registry.group(registration.token), None);
         assert!(registry.knows(registration.token));
         assert!(matches!(ops.try_recv(), Ok(Update::Remove(removed)) if removed.token == registration.token));
+    }
+
+    #[test]
+    fn groups_are_freed_in_the_order_in_which_they_were_made() {
+        let mut registry = registry(1);
+        let mut ops = up(&mut registry, 0);
+        let names: Vec<String> = (0..20).map(|number| format!("g{number}")).collect();
+        for name in &names {
+            let _answer = join(&mut registry, name);
+            let registration = added(&mut ops);
+            registry.confirm(0, &registration);
+        }
+        let left = Instant::now();
+        for name in names.iter().rev() {
+            registry.leave(&GroupName::new(name).unwrap(), left);
+        }
+        registry.sweep(left + Duration::from_secs(5));
+        let removed = std::iter::from_fn(|| match ops.try_recv() {
+            Ok(Update::Remove(registration)) => Some(registration.group.as_str().to_owned()),
+            _ => None,
+        });
+        assert_eq!(removed.collect::<Vec<_>>(), names);
     }
 
     #[test]
@@ -376,7 +476,9 @@ mod tests {
         let (_ops, registrations) = registry.begin(0);
         assert_eq!(registrations.len(), 2);
         registry.up(0, &registrations);
-        assert!(join(&mut registry, "a").try_recv().unwrap().is_ok());
+        let mut again = join(&mut registry, "a");
+        markers_come_back(&mut registry);
+        assert!(again.try_recv().unwrap().is_ok());
     }
 
     #[test]
@@ -391,7 +493,9 @@ mod tests {
         assert!(waiting.try_recv().unwrap().is_err());
         assert!(join(&mut registry, "joined").try_recv().unwrap().is_err());
         registry.resume(0);
-        assert!(join(&mut registry, "joined").try_recv().unwrap().is_ok(), "nothing is registered again");
+        let mut again = join(&mut registry, "joined");
+        markers_come_back(&mut registry);
+        assert!(again.try_recv().unwrap().is_ok(), "nothing is registered again");
     }
 
     #[test]

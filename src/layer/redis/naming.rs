@@ -11,6 +11,15 @@ use crate::{
     },
 };
 
+/// The length of a node's id, a UUID without hyphens.
+const NODE_ID: usize = 32;
+
+/// The channel of emissions to several rooms, to which every node subscribes on every host. A group's name has no colon,
+/// so no group's channel equals this one.
+pub(super) fn rooms_channel(layer: &config::Layer) -> String {
+    format!("{}rooms:", layer.publish_prefix)
+}
+
 /// The names of one group of this node, computed once when it is joined.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Registration {
@@ -61,6 +70,8 @@ pub(super) struct GroupNaming {
     /// The client id of the queue for messages to the node itself, separate so that events cannot fill it, nor it
     /// theirs.
     reply_client: String,
+    /// The client id of the queue for markers, which prove that the queues are read.
+    marker_client: String,
 }
 
 impl GroupNaming {
@@ -72,6 +83,7 @@ impl GroupNaming {
             hosts,
             clients: clients(node, layer.queues.max(1), hosts),
             reply_client: format!("{node}r"),
+            marker_client: format!("{node}m"),
         }
     }
 
@@ -130,13 +142,13 @@ impl GroupNaming {
         }
     }
 
-    /// The receive queues of this node, in order, and last the one for messages to the node itself; empty if the core
-    /// layer is not in use.
+    /// The receive queues of this node, in order, then the one for messages to the node itself, and last the one for
+    /// markers; empty if the core layer is not in use.
     pub fn queues(&self) -> Vec<String> {
         match self.kind {
             config::LayerKind::Pubsub => Vec::new(),
             config::LayerKind::Core | config::LayerKind::Both => {
-                let clients = self.clients.iter().chain([&self.reply_client]);
+                let clients = self.clients.iter().chain([&self.reply_client, &self.marker_client]);
                 clients.map(|client| self.names.core_queue_key(&specific_channel(client, ""))).collect()
             }
         }
@@ -155,6 +167,20 @@ impl GroupNaming {
     /// The host that `group_send` writes this queue's messages to.
     pub fn queue_host(&self, queue: usize) -> usize {
         client_host(&self.clients[queue], self.hosts)
+    }
+
+    /// Whether a member of a group is a node's: the client id of a node is longer than the UUID of channels_redis.
+    pub fn is_of_a_node(member: &str) -> bool {
+        let Some((client, token)) = member.strip_prefix("specific.").and_then(|rest| rest.split_once('!')) else {
+            return false;
+        };
+        let Some((node, queue)) = client.split_at_checked(NODE_ID) else { return false };
+        let is_hex = |text: &str| text.bytes().all(|byte| byte.is_ascii_hexdigit());
+        is_hex(node)
+            && !queue.is_empty()
+            && queue.bytes().all(|byte| byte.is_ascii_digit())
+            && !token.is_empty()
+            && is_hex(token)
     }
 
     /// The token in a member name of this node.
@@ -192,6 +218,31 @@ mod tests {
 
     const NODE: &str = "0123456789abcdef0123456789abcdef";
 
+    #[test]
+    fn members_of_nodes_are_told_from_those_of_channels() {
+        for hosts in [1, 3, 64] {
+            for number in 0..50 {
+                let group = GroupName::new(&format!("g{number}")).unwrap();
+                let core = naming(hosts).registration(&group, number).core.unwrap();
+                assert!(GroupNaming::is_of_a_node(&core.member), "{}", core.member);
+            }
+        }
+        for channels in [
+            // channels_redis 3 and 4: a UUID of the process, another one of the consumer.
+            format!("specific.{NODE}!{NODE}"),
+            format!("specific..{NODE}!{NODE}"),
+            format!("other.{NODE}7!{NODE}"),
+            // channels_redis 2: letters.
+            "specific.AbCdEfGh!IjKlMnOpQrSt".to_owned(),
+            "thumbnails".to_owned(),
+            format!("specific.{NODE}7"),
+            format!("specific.{NODE}7!"),
+            format!("specific.{NODE}r!reply"),
+        ] {
+            assert!(!GroupNaming::is_of_a_node(&channels), "{channels}");
+        }
+    }
+
     fn naming(hosts: usize) -> GroupNaming {
         GroupNaming::new(&config::Layer::default(), hosts, NODE)
     }
@@ -208,7 +259,7 @@ mod tests {
     #[test]
     fn queues_are_the_keys_that_group_send_writes_to() {
         let queues = naming(1).queues();
-        assert_eq!(queues.len(), 5);
+        assert_eq!(queues.len(), 6);
         assert_eq!(queues[2], format!("asgispecific.{NODE}2!"));
         let reply = naming(1).reply_channel();
         assert!(is_channel_name(&reply) && GroupNaming::token(&reply).is_none(), "{reply}");

@@ -1,17 +1,22 @@
 //! Probes: a message through Redis back to the node itself proves that events arrive.
 //!
-//! In: messages of the subscription. Out: the state of the host. Missed probes make the host *suspected*: nothing new
+//! In: markers that came back. Out: the state of the host. Missed probes make the host *suspected*: nothing new
 //! is guaranteed, but the connection stays, because a Redis that only paused has lost nothing, while a new connection
 //! would lose the messages waiting in the old one. The connection is closed only after probes have been missed for
 //! long.
 
 use std::{rc::Rc, sync::Arc, time::Duration};
 
-use redis::{RedisError, aio::MultiplexedConnection};
+use redis::{Pipeline, RedisError, aio::MultiplexedConnection};
 use tokio::time::timeout;
 
-use super::LayerContext;
-use crate::redis::{Probe, RESPONSE, every, exchange, one_line};
+use super::{
+    LayerContext,
+    core::mark,
+    markers::Markers,
+    outages::{Outages, Part},
+};
+use crate::redis::{RESPONSE, every, exchange, one_line};
 
 /// With one in this many probes Sentinel is asked for the master: after a failover the old master may keep running, and
 /// until it learns of that it serves its clients while others publish elsewhere. For a suspected host Sentinel is asked
@@ -25,7 +30,8 @@ pub(super) struct Prober {
     commands: MultiplexedConnection,
     /// The address of the connection.
     address: String,
-    probe: Arc<Probe>,
+    markers: Arc<Markers>,
+    outages: Rc<Outages>,
 }
 
 impl Prober {
@@ -33,17 +39,18 @@ impl Prober {
         context: &Rc<LayerContext>,
         host: usize,
         (commands, address): (MultiplexedConnection, String),
-        probe: Arc<Probe>,
+        markers: Arc<Markers>,
+        outages: Rc<Outages>,
     ) -> Self {
-        Self { context: Rc::clone(context), host, commands, address, probe }
+        Self { context: Rc::clone(context), host, commands, address, markers, outages }
     }
 
     /// Resolves when the first probe has returned.
     pub async fn first(mut self) -> Result<(), String> {
-        let number = self.probe.next();
+        let number = self.markers.next_probe();
         self.send(number).await.map_err(|error| one_line(&error))?;
         let late = |_| "the first probe did not come back".to_owned();
-        timeout(RESPONSE, self.probe.until(number)).await.map_err(late)
+        timeout(RESPONSE, self.markers.until(number)).await.map_err(late)
     }
 
     /// Probes until the connection must be closed; returns the reason.
@@ -52,50 +59,47 @@ impl Prober {
         let failures = u64::from(self.context.options.probe_failures);
         let patience = self.context.options.probe_timeout.0.as_millis().div_ceil(interval.as_millis().max(1));
         let patience = u64::try_from(patience).unwrap_or(u64::MAX).max(failures);
-        let (mut ticks, mut suspected, mut last) = (every(interval), false, self.probe.seen());
+        let (mut ticks, mut number, mut last) = (every(interval), 0, self.markers.seen());
         loop {
             ticks.tick().await;
-            let seen = self.probe.seen();
-            let missed = self.probe.missed();
+            if self.outages.has(Part::Pops) {
+                self.markers.excuse_queues(number);
+            }
+            let (seen, missed) = (self.markers.seen(), self.markers.missed());
             if missed >= patience {
                 return format!("{missed} probes did not come back");
             }
             if missed >= failures {
-                let reason = format!("{missed} probes did not come back");
-                self.context.states.out(self.host, &reason);
-                if !std::mem::replace(&mut suspected, true) {
-                    log::warn!("{}: {reason}; new joins and publishes are refused", self.label());
-                    self.context.groups.borrow_mut().suspend(self.host, &reason);
-                }
+                self.outages.begin(Part::Silence, &format!("{missed} probes did not come back"));
             } else if seen > last {
-                if std::mem::take(&mut suspected) {
-                    log::warn!("{}: answers again; nothing was lost", self.label());
-                    self.context.groups.borrow_mut().resume(self.host);
+                self.outages.end(Part::Silence);
+                if !self.outages.any() {
+                    self.context.states.good(self.host);
                 }
-                self.context.states.good(self.host);
             }
             last = seen;
-            let (context, number) = (Rc::clone(&self.context), self.probe.next());
-            let elsewhere = master(&context, self.host, suspected || number % SENTINEL == 1);
-            let (sent, master) = tokio::join!(self.send(number), elsewhere);
+            number = self.markers.next_probe();
+            let ask = self.outages.has(Part::Silence) || number % SENTINEL == 1;
+            let (context, host) = (Rc::clone(&self.context), self.host);
+            let (sent, master) = tokio::join!(self.send(number), master(&context, host, ask));
             match (sent, master) {
-                (Err(error), _) => return one_line(&error),
-                (Ok(()), Some(master)) if master != self.address => {
+                (Err(error), _) => match self.outages.refused(Part::Probes, error) {
+                    Ok(()) => self.markers.excuse(number),
+                    Err(error) => return one_line(&error),
+                },
+                (Ok(_), Some(master)) if master != self.address => {
                     return format!("Sentinel names {master} as the master");
                 }
-                (Ok(()), _) => {}
+                (Ok(true), _) => self.outages.end(Part::Probes),
+                (Ok(false), _) => {}
             }
         }
     }
 
-    fn label(&self) -> &str {
-        self.context.hosts[self.host].label()
-    }
-
-    /// Publishes a probe. A timeout counts as a missed probe, not as a failure.
-    async fn send(&mut self, number: u64) -> Result<(), RedisError> {
+    /// Sends a probe; returns whether Redis answered in time. If not, the probe counts as missed.
+    async fn send(&mut self, number: u64) -> Result<bool, RedisError> {
         let mut commands = redis::pipe();
-        commands.cmd("PUBLISH").arg(self.context.decoder.probe_channel()).arg(number).ignore();
+        add_marker(&self.context, &mut commands, &number.to_string());
         let moves = self.context.hosts[self.host].moves();
         if moves {
             commands.cmd("ROLE");
@@ -104,7 +108,7 @@ impl Prober {
         let answer = match timeout(deadline, exchange::<Vec<redis::Value>>(&mut self.commands, &commands)).await {
             Ok(Err(error)) if !error.is_timeout() => return Err(error),
             Ok(Ok(answer)) => answer,
-            _ => return Ok(()),
+            _ => return Ok(false),
         };
         // After a failover the old master may answer for long, as a replica that does not forward our publishes.
         match answer.first() {
@@ -113,8 +117,26 @@ impl Prober {
             {
                 Err((redis::ErrorKind::Client, "this Redis is no longer the master").into())
             }
-            _ => Ok(()),
+            _ => Ok(true),
         }
+    }
+}
+
+/// Sends a marker through the subscription and, if there are any, the receive queues.
+pub(super) async fn send_marker(
+    context: &LayerContext,
+    commands: &mut MultiplexedConnection,
+    marker: &str,
+) -> Result<(), RedisError> {
+    let mut pipeline = redis::pipe();
+    add_marker(context, &mut pipeline, marker);
+    exchange(commands, &pipeline).await
+}
+
+fn add_marker(context: &LayerContext, commands: &mut Pipeline, marker: &str) {
+    commands.cmd("PUBLISH").arg(context.decoder.probe_channel()).arg(marker).ignore();
+    if let Some(queue) = context.queues.last() {
+        mark(commands, queue, marker, context.options.expiry.0);
     }
 }
 

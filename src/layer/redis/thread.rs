@@ -69,6 +69,7 @@ async fn run(context: Rc<LayerContext>, mut commands: mpsc::UnboundedReceiver<Co
                         }
                     }
                 }
+                context.groups.borrow_mut().fence();
             }
             _ = sweep.tick() => {
                 context.heartbeat.beat();

@@ -64,7 +64,6 @@ impl RawSession {
         }
         let context = Context { route, query: query(head.query), id: new_id(), ..Context::default() };
         let (member, bindings) = admission.let_in(namespace, Client { head, connection, context }, 0).await?;
-        admission.services.shard.start_receiving(&member);
         let outlet = Rc::new(RawOutlet { connection: Rc::clone(connection), carrier: OnceCell::new() });
         let session =
             Session::new(Rc::clone(&admission.services), Rc::clone(&outlet) as Rc<dyn Outlet>, member, bindings, 0);

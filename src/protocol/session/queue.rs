@@ -124,6 +124,8 @@ pub(super) struct Queue {
     pub stop: Rc<Notify>,
     /// Whether `stop` ends what the handler waits for, which frees its memory.
     pub can_stop: bool,
+    /// The current handler has joined a group.
+    pub has_joined: bool,
     /// When the current handler first called the backend.
     pub asked: Option<Instant>,
 }

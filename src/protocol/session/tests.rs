@@ -51,7 +51,7 @@ async fn only_a_client_that_asked_gets_a_notice_of_lost_messages() {
     for (query, expected) in [("gaps=1", &br#"{"lost":"slow_client"}"#[..]), ("gaps=0", b""), ("", b"")] {
         let limits = Arc::new(ConnectionLimits::new(&config::Socket::default(), None));
         let connection = Connection::pending(Rc::clone(&connections), limits, None);
-        let member = Member::new(Rc::clone(&connection), config::BeforeSubscribe::None);
+        let member = Member::new(Rc::clone(&connection), None, config::BeforeSubscribe::None);
         let context = Context { query: crate::protocol::query(query), ..Context::default() };
         if consumer.asks_for_gaps(&context) {
             member.tell_gaps(consumer.id());

@@ -8,7 +8,7 @@ use std::{
 use super::{After, Binding, Session, queue::Item};
 use crate::{
     consumer::{Continuation, Effect, MessageProblem, Outcome, Reaction},
-    event::{GroupName, Payload, Value},
+    event::{GroupName, Payload, Value, listed},
     presence,
     protocol::effects::{Opened, Remaining, Stage, Wait, carry_out},
     warn_bounded,
@@ -17,6 +17,8 @@ use crate::{
 /// Work for one binding.
 pub(super) enum Work {
     Effect(Effect),
+    /// The connection's first handlers are done: its member is released.
+    Release,
     /// Add the connection to the presence of its user.
     Enter,
     /// Remove it again.
@@ -45,6 +47,10 @@ impl Session {
         let binding = &self.bindings[index];
         let effect = match work {
             Work::Effect(effect) => effect,
+            Work::Release => {
+                self.release();
+                return None;
+            }
             Work::Enter => return Some(Pending::Enter),
             Work::Exit => {
                 if let Some(member) = binding.present.borrow_mut().take() {
@@ -78,6 +84,11 @@ impl Session {
                 let published = self.services.shard.registry().layer().publish(&group, &body).await;
                 let published = published.map_err(|error| ("not_published", format!("to group {group}: {error}")));
                 return self.or_reply(binding, published, failed.as_deref());
+            }
+            Pending::Effect(Wait::Emit { groups, body, failed }) => {
+                let emitted = self.services.shard.registry().layer().emit(&groups, &body).await;
+                let emitted = emitted.map_err(|error| ("not_published", format!("to {}: {error}", listed(&groups))));
+                return self.or_reply(binding, emitted, failed.as_deref());
             }
             Pending::Effect(Wait::BecomeUser(user)) => return self.become_user(binding, user).await,
             Pending::Effect(Wait::Call { request, then }) => {
@@ -113,6 +124,9 @@ impl Session {
     async fn join(&self, binding: &Binding, groups: &[GroupName]) -> Result<(), Failed> {
         let (shard, consumer) = (&self.services.shard, binding.consumer.id());
         for group in groups {
+            if self.has_joined() {
+                self.hold();
+            }
             // A gone connection joins no group.
             let Some(member) = self.member() else { return Ok(()) };
             let most = usize::from(self.own_groups.get()).saturating_add(binding.consumer.max_rooms());
@@ -126,6 +140,9 @@ impl Session {
             }
             let joined = shard.join(&member, group, consumer).await;
             joined.map_err(|error| ("not_joined", format!("group {group}: {error}")))?;
+            if let Some(queue) = self.queue.borrow_mut().as_deref_mut() {
+                queue.has_joined = true;
+            }
         }
         Ok(())
     }

@@ -14,6 +14,7 @@ use crate::{
     socket::{
         encoded::{EncodedMessage, Loss},
         frame::{self, Frame},
+        outbox::Outbox,
     },
     telemetry::DropReason,
 };
@@ -98,6 +99,65 @@ impl Connection {
         self.connections.metrics().dropped(DropReason::SlowClient, lost);
         self.connections.metrics().closed("slow_client");
         self.close(CloseCode::TRY_AGAIN_LATER, "slow client");
+    }
+
+    /// Keeps messages in an outbox of their own instead of sending them; returns how many were accepted. `None` if there
+    /// is no room for all of them: then everything in that outbox is lost, and counted.
+    pub fn keep(&self, kept: &mut Outbox, messages: &[EncodedMessage]) -> Option<u32> {
+        let pressure = self.connections.pressure();
+        let from = (pressure, self.index.get());
+        for message in messages {
+            // An empty outbox accepts any size.
+            let fits = message.messages() <= 1 || message.size() <= self.limits.outbox;
+            let is_kept = fits && kept.push(message.queued(pressure), 0, self.limits.outbox, from).is_ok();
+            if !is_kept || pressure.is_over() {
+                let refused = if is_kept { 0 } else { u64::from(message.messages()) };
+                self.connections.metrics().dropped(DropReason::Held, kept.discard() + refused);
+                return None;
+            }
+        }
+        Some(messages.iter().map(EncodedMessage::messages).sum())
+    }
+
+    /// What was kept is lost, and the client would not learn it otherwise.
+    pub fn close_for_loss(&self) {
+        self.connections.metrics().closed("held");
+        self.close(CloseCode::TRY_AGAIN_LATER, "too many messages waited for a handler");
+    }
+
+    /// There is no room to keep these messages.
+    pub fn held_back(&self, messages: &[EncodedMessage]) {
+        let lost = messages.iter().map(|message| u64::from(message.messages())).sum();
+        self.connections.metrics().dropped(DropReason::Held, lost);
+    }
+
+    /// Sends what was kept, in order; returns whether some of it was lost meanwhile.
+    pub fn send_kept(&self, kept: Outbox) -> bool {
+        let (messages, lost) = kept.into_messages();
+        let pressure = self.connections.pressure();
+        let is_open = matches!(self.state.get(), State::Pending | State::Open);
+        for (at, message) in messages.iter().enumerate() {
+            let left = || messages[at..].iter().map(|message| u64::from(message.messages)).sum();
+            if !is_open {
+                self.connections.metrics().dropped(DropReason::Closed, left());
+                return false;
+            }
+            let from = (pressure, self.index.get());
+            let pushed = self.outbox.borrow_mut().push(message, 0, self.limits.outbox, from);
+            if pushed.is_err() {
+                self.overflow(left());
+                return false;
+            }
+        }
+        if !messages.is_empty() {
+            self.wake();
+        }
+        lost > 0
+    }
+
+    /// The member has left: nothing of what was kept is sent.
+    pub fn discard_kept(&self, kept: Outbox) {
+        self.connections.metrics().dropped(DropReason::Closed, kept.discard_all());
     }
 
     /// The worker's memory for the messages that wait for this client.

@@ -8,6 +8,7 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "demo.settings")
 django_application = get_asgi_application()
 
 # Consumers import models, which exist only after the line above.
+from boards.consumers import BoardConsumer  # noqa: E402
 from channels.routing import ChannelNameRouter, ProtocolTypeRouter, URLRouter  # noqa: E402
 from channels.security.websocket import AllowedHostsOriginValidator  # noqa: E402
 from django.urls import path  # noqa: E402
@@ -26,6 +27,7 @@ application = ProtocolTypeRouter(
                 [
                     path("ws/", BroadcastConsumer.as_asgi()),
                     path("ws/attendance/", AttendanceConsumer.as_asgi()),
+                    path("ws/boards/<str:name>/", BoardConsumer.as_asgi()),
                     path("ws/notifications/", WsTokenAuthMiddleware(NotificationConsumer.as_asgi())),
                 ]
             )

@@ -67,6 +67,9 @@ CHANNEL_LAYERS = {
 # Shared with Channelgate, which signs its calls with it (`gateway`); without it all calls are refused.
 CHANNELGATE_SECRET = os.environ.get("CHANNELGATE_SECRET", "")
 
+# The service that has the boards' items (`boards`).
+BOARDS_URL = os.environ.get("BOARDS_URL", "")
+
 # Demonstration users only, made by the hundred in tests.
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 

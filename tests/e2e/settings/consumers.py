@@ -19,6 +19,7 @@ ANSWERS = {
     "ask": lambda call: (time.sleep(1) if call["data"] == "slow" else None, {"said": call["data"]})[1],
     "who": lambda call: {"id": call["data"]},
     "slow": answers.after(1.5, {"ok": True}),
+    "held": answers.after(8, {"ok": True}),
     "good": {"ok": True},
     "other": {"ok": "other"},
     "moved": (207, {"ok": True}),
@@ -319,6 +320,13 @@ TABLE: dict[str, OfConsumer] = {
         talks({"type": "j", "n": 1}, {"type": "j", "n": 2}),
         (["in", "full"], ["in", "in"]),
         '{key}\n[consumer.on_message.j]\njoin = "NAME_{{ message.n }}"\nreply = "\'in\'"\nfailed = "\'full\'"\n',
+    ),
+    "consumer.max_items": OfConsumer(
+        "max_items = 1",
+        "max_items = 2",
+        talks({"type": "l", "items": [1, 2]}),
+        ([], [1, 2]),
+        '{key}\n[consumer.on_message.l]\neach = "message.items"\nreply = "item"\n',
     ),
     "consumer.slow": OfConsumer('slow = "close"', 'slow = "drop_oldest"', behind, ("closed", "the newest"), TICKS),
     "consumer.topics.matching": OfConsumer(

@@ -1,0 +1,169 @@
+//! The order of a member's messages, whichever of its groups they are for.
+
+use super::{emissions::fastrand, *};
+
+/// Sends what has arrived to the shard, without delivering it.
+fn accept(worker: &mut Worker) {
+    while let Ok(work) = worker.receiver.work.try_recv() {
+        worker.shard.accept(work);
+    }
+}
+
+#[tokio::test]
+async fn events_of_two_groups_arrive_in_the_order_in_which_they_were_sent() {
+    let node = Node::new();
+    let mut worker = node.worker();
+    let (both, one) = (worker.plain(), worker.plain());
+    for (member, group) in [(&both, "a"), (&both, "b"), (&one, "a")] {
+        worker.join(member, group, FEED).await;
+    }
+    // A group merges what waits: without care 2 would come before 1.
+    for (group, n) in [("a", 0), ("b", 1), ("a", 2), ("b", 3), ("b", 4), ("a", 5)] {
+        node.event(group, n);
+    }
+    worker.turn();
+    assert_eq!(got(&both), ["0", "1", "2", "3", "4", "5"]);
+    assert_eq!(got(&one), ["0", "2", "5"]);
+    assert_eq!(worker.backlog(), 0);
+    assert_eq!(node.metrics.deliveries.get(), 9);
+}
+
+#[tokio::test]
+async fn a_small_group_does_not_overtake_a_large_one_for_the_members_of_both() {
+    let node = Node::new();
+    let mut worker = node.worker();
+    let members: Vec<_> = (0..1000).map(|_| worker.plain()).collect();
+    for member in &members {
+        worker.join(member, "large", FEED).await;
+    }
+    let (last, small) = (&members[999], worker.plain());
+    worker.join(last, "small", FEED).await;
+    worker.join(&small, "small", FEED).await;
+    node.event("large", 1);
+    accept(&mut worker);
+    worker.shard.slice();
+    node.event("small", 2);
+    accept(&mut worker);
+    worker.shard.slice();
+    worker.shard.slice();
+    assert_eq!(got(&small), ["2"], "a member of the small group alone does not wait for the large one");
+    assert_eq!(got(last), ["1", "2"]);
+    worker.turn();
+    assert_eq!(got(last), ["1", "2"]);
+    assert!(members[..999].iter().all(|member| got(member) == ["1"]));
+}
+
+#[tokio::test]
+async fn a_member_that_joins_while_events_wait_gets_only_later_ones() {
+    let node = Node::new();
+    let mut worker = node.worker();
+    let early = worker.plain();
+    worker.join(&early, "a", FEED).await;
+    worker.join(&early, "b", FEED).await;
+    for (group, n) in [("a", 0), ("b", 1)] {
+        node.event(group, n);
+    }
+    accept(&mut worker);
+    let (late, moved) = (worker.plain(), early);
+    worker.join(&late, "a", FEED).await;
+    worker.join(&late, "b", FEED).await;
+    for (group, n) in [("a", 2), ("b", 3)] {
+        node.event(group, n);
+    }
+    worker.turn();
+    assert_eq!(
+        (got(&late), got(&moved)),
+        (vec!["2".into(), "3".into()], ["0", "1", "2", "3"].map(String::from).into())
+    );
+}
+
+/// Random groups, bursts, slices, holds, joins, and leaves: each member gets exactly the messages of its groups, in the
+/// order in which they were sent.
+#[tokio::test]
+async fn order_holds_for_any_groups_bursts_joins_and_holds() {
+    for seed in 1..=20 {
+        let node = Node::new();
+        let mut worker = node.worker();
+        let mut random = fastrand(seed);
+        let groups: Vec<String> = (0..6).map(|group| format!("g{group}")).collect();
+        // More members than a slice serves.
+        let mut members: Vec<(Rc<Member>, Vec<bool>, Vec<i64>)> = Vec::new();
+        for number in 0..400 {
+            let member = worker.socket(&format!("id{number}"));
+            let mut own = vec![false; groups.len()];
+            for at in [0, random(groups.len()), random(groups.len())] {
+                if at > 0 || random(3) > 0 {
+                    own[at] = true;
+                    worker.join(&member, &groups[at], CHAT).await;
+                }
+            }
+            members.push((member, own, Vec::new()));
+        }
+        for n in 0..600 {
+            let mut to: Vec<usize> = vec![random(groups.len())];
+            let mut named = None;
+            match random(12) {
+                0 => to.push(random(groups.len())),
+                1 => named = Some(random(members.len())),
+                _ => {}
+            }
+            match (to.as_slice(), named) {
+                ([one], None) => node.event(&groups[*one], n),
+                _ => {
+                    let mut rooms: Vec<String> = to.iter().map(|at| groups[*at].clone()).collect();
+                    rooms.extend(named.map(|at| format!("id{at}")));
+                    node.emit(emission(&rooms.iter().map(String::as_str).collect::<Vec<_>>(), n));
+                }
+            }
+            for (at, (_, own, expected)) in members.iter_mut().enumerate() {
+                let is_named = named == Some(at) && own.contains(&true);
+                if is_named || to.iter().any(|group| own[*group]) {
+                    expected.push(n);
+                }
+            }
+            match random(12) {
+                0 => worker.turn(),
+                1..4 => {
+                    accept(&mut worker);
+                    worker.shard.slice();
+                }
+                // Membership changes only between what has arrived: what is sent before a join is not for the member.
+                4..7 => {
+                    accept(&mut worker);
+                    let at = random(members.len());
+                    let (member, own, _) = &mut members[at];
+                    let group = random(groups.len());
+                    if own[group] {
+                        while worker.shard.is_busy() {
+                            worker.shard.slice();
+                        }
+                        worker.shard.leave(member, &name(&groups[group]), CHAT);
+                    } else {
+                        worker.join(member, &groups[group], CHAT).await;
+                    }
+                    own[group] = !own[group];
+                }
+                7 => {
+                    let (member, ..) = &members[random(members.len())];
+                    if member.is_held() {
+                        worker.shard.release(member);
+                    } else {
+                        worker.shard.hold(member);
+                    }
+                }
+                _ => {}
+            }
+        }
+        worker.turn();
+        for (member, _, expected) in &members {
+            worker.shard.release(member);
+            let numbers: Vec<i64> = got(member).iter().map(|text| number(text)).collect();
+            assert_eq!(&numbers, expected, "seed {seed}");
+        }
+        assert_eq!(worker.backlog(), 0, "seed {seed}");
+    }
+}
+
+fn number(text: &str) -> i64 {
+    text.trim_start_matches("42[\"n\",").trim_end_matches(']').parse().unwrap()
+}

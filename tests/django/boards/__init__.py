@@ -1,0 +1,1 @@
+"""A board per room: its items at the connect, then its events."""
