@@ -12,7 +12,7 @@ fn said(send: &str, body: &str) -> String {
         received: Instant::now(),
     };
     match &consumer.on_event(&Arc::new(event)) {
-        Ok(outgoing) => text(&outgoing[0].payload).to_owned(),
+        Ok(mapped) => text(&mapped.messages[0].payload).to_owned(),
         Err(error) => error.to_string(),
     }
 }
@@ -53,7 +53,7 @@ fn half_an_emoji_is_text_like_any_other_in_expressions() {
     let raw = one("[consumer.on_event.\"*\"]\nsend_text = \"event.x\"\n");
     let event = Event { body: json::read(event.as_bytes()).unwrap(), ..(*super::event(json!({}))).clone() };
     let outgoing = raw.on_event(&Arc::new(event)).unwrap();
-    assert_eq!(text(&outgoing[0].payload), "x\u{fffd}y", "a frame has no form for it outside JSON");
+    assert_eq!(text(&outgoing.messages[0].payload), "x\u{fffd}y", "a frame has no form for it outside JSON");
 }
 
 #[test]
