@@ -161,6 +161,9 @@ impl<K: Into<Box<str>>> FromIterator<(K, Value)> for Value {
     }
 }
 
+// Most of a node's memory for data is values: `docs/operations/limits.md` and `MAX_VALUES` count with this size.
+const _: () = assert!(size_of::<Value>() == 72);
+
 impl Serialize for Value {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match self {
