@@ -6,6 +6,7 @@ mod groups;
 mod growth;
 mod presets;
 mod socketio_presets;
+mod values;
 
 use std::time::Instant;
 

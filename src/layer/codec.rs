@@ -25,10 +25,8 @@ pub mod pickle;
 mod properties;
 pub mod ring;
 #[cfg(test)]
+mod values;
+#[cfg(test)]
 mod vectors;
 
-/// How deeply lists and maps may nest in any format; the limit of serde_json.
-pub const MAX_DEPTH: usize = 127;
-
-/// Maximum number of values in one message; a value of one byte takes 72 in memory.
-pub const MAX_VALUES: usize = 1 << 20;
+pub use crate::event::{MAX_DEPTH, MAX_VALUES};

@@ -19,6 +19,7 @@ mod host_session;
 mod joined;
 mod markers;
 mod naming;
+mod old;
 mod outages;
 mod popper;
 mod probes;

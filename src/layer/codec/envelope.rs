@@ -18,7 +18,7 @@ use super::{
     copy,
     fernet::{FernetError, Keyring},
     json::{self, JsonError},
-    msgpack::{self, MsgpackError},
+    msgpack::{self, MsgpackError, Reader},
 };
 use crate::{
     config::Layer,
@@ -119,7 +119,16 @@ impl LayerCodec {
     /// Decodes a queue member of the core layer, popped at `now`.
     pub fn decode_core(&self, member: &[u8], now: SystemTime) -> Result<Envelope, EnvelopeError> {
         self.check_size(member)?;
-        let wire = member.get(self.random_prefix_length..).ok_or(EnvelopeError::Truncated)?;
+        self.addressed(member.get(self.random_prefix_length..).ok_or(EnvelopeError::Truncated)?, now)
+    }
+
+    /// Decodes a message of channels_redis 2, which has no random prefix.
+    pub fn decode_old(&self, message: &[u8], now: SystemTime) -> Result<Envelope, EnvelopeError> {
+        self.check_size(message)?;
+        self.addressed(message, now)
+    }
+
+    fn addressed(&self, wire: &[u8], now: SystemTime) -> Result<Envelope, EnvelopeError> {
         let mut body = decode_map(&self.decrypt(wire, Some(self.expiry + FERNET_GRACE), now)?)?;
         let channels = match body.shift_remove(ASGI_CHANNEL) {
             None => Vec::new(),
@@ -260,8 +269,8 @@ fn write_msgpack(
     let (own, address) = (copy::marked(own(entries), mark), address.as_ref());
     msgpack::map_header(own.clone().count() + usize::from(address.is_some()), out)?;
     for (key, value) in own.chain(address.map(|address| (ASGI_CHANNEL, address))) {
-        msgpack::write_text(key, out)?;
-        msgpack::encode_into(value, out)?;
+        msgpack::write_text(key, Reader::Any, out)?;
+        msgpack::encode_into(value, Reader::Any, out)?;
     }
     Ok(())
 }

@@ -112,7 +112,7 @@ fn tagged(tag: &str, inner: &Json) -> Value {
         "$int" => match (text.parse::<i64>(), text.parse::<u64>()) {
             (Ok(number), _) => Value::Int(number),
             (_, Ok(number)) => Value::UInt(number),
-            _ => text.into(),
+            _ => Value::Big(text.into()),
         },
         "$float" => Value::Float(text.parse().unwrap()),
         "$tuple" | "$set" => Value::List(inner.as_array().unwrap().iter().map(expected).collect()),

@@ -15,7 +15,11 @@ use crate::{
     event::{Emission, Event, Gap, GapReason, GroupName, Source, Value},
     layer::{
         ChannelMapping, MappedFrom, Signal, Sink, ToGroup,
-        codec::{envelope::LayerCodec, json, msgpack, names::LayerNames},
+        codec::{
+            envelope::{Envelope, EnvelopeError, LayerCodec},
+            json, msgpack,
+            names::LayerNames,
+        },
         emitter::{self, EmitterError},
     },
     redis::Published,
@@ -206,7 +210,25 @@ impl SignalDecoder {
     /// A member popped from a receive queue; `group_of` finds the group of a member name of this node, or `Err(())` if
     /// the node never used that name.
     pub fn member(&self, member: &[u8], now: SystemTime, group_of: impl Fn(&str) -> Result<Option<GroupName>, ()>) {
-        let envelope = match self.codec.decode_core(member, now) {
+        self.envelope(self.codec.decode_core(member, now), group_of);
+    }
+
+    /// The same for a message of channels_redis 2.
+    pub fn old_message(
+        &self,
+        message: &[u8],
+        now: SystemTime,
+        group_of: impl Fn(&str) -> Result<Option<GroupName>, ()>,
+    ) {
+        self.envelope(self.codec.decode_old(message, now), group_of);
+    }
+
+    fn envelope(
+        &self,
+        envelope: Result<Envelope, EnvelopeError>,
+        group_of: impl Fn(&str) -> Result<Option<GroupName>, ()>,
+    ) {
+        let envelope = match envelope {
             Ok(envelope) => envelope,
             Err(error) => return self.drop(error.drop_reason(), "a receive queue", &error),
         };

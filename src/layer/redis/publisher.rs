@@ -207,7 +207,7 @@ impl Publisher {
     /// Publishes to the nodes only: JSON, or msgpack if it contains bytes.
     async fn plain(&self, group: &GroupName, channel: String, body: &Value) -> Result<(), Failure> {
         let payload = match body.holds_bytes() {
-            true => msgpack::encode(body, self.max_message)?,
+            true => msgpack::encode_for_nodes(body, self.max_message)?,
             false => limited::json(body, self.max_message)?,
         };
         self.run(self.home(group), redis::cmd("PUBLISH").arg(channel).arg(payload)).await
