@@ -62,6 +62,8 @@ pub(super) struct Queued {
     pub frame: Arc<Frame>,
     pub rules: Option<Rc<Applied>>,
     pub received: Instant,
+    /// Its bytes in the worker's backlog. Those of a message for several groups are divided among them.
+    pub backlog: usize,
     /// How many members of the group got it before their turn.
     pub ahead: Cell<u32>,
 }
@@ -77,7 +79,8 @@ pub(super) struct Applied {
 
 impl Queued {
     pub fn new(number: u64, frame: Arc<Frame>, rules: Option<Applied>, received: Instant) -> Self {
-        Self { number, frame, rules: rules.map(Rc::new), received, ahead: Cell::new(0) }
+        let backlog = frame.size();
+        Self { number, frame, rules: rules.map(Rc::new), received, backlog, ahead: Cell::new(0) }
     }
 
     pub fn size(&self) -> usize {

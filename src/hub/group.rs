@@ -83,7 +83,13 @@ impl Group {
         if self.job.is_some() || self.pending.is_empty() {
             return None;
         }
-        self.job = Some(Box::new(Job::new(std::mem::take(&mut self.pending))));
+        let job = Job::new(std::mem::take(&mut self.pending));
+        // Those who joined before all of it need no record any more: a busy group may have new deliveries for ever.
+        self.late.take_if(|late| {
+            late.retain(|late| late.after >= job.numbers().0);
+            late.is_empty()
+        });
+        self.job = Some(Box::new(job));
         self.job.as_deref_mut()
     }
 
@@ -117,8 +123,9 @@ impl Group {
         running.iter().chain(&self.pending).filter(move |queued| queued.number > after)
     }
 
-    /// Bytes of the deliveries pending for its members.
-    pub fn bytes(&self) -> usize {
-        self.pending.iter().map(Queued::size).sum::<usize>() + self.job.as_ref().map_or(0, |job| job.bytes())
+    /// Bytes of the deliveries for its members in the worker's backlog.
+    pub fn backlog(&self) -> usize {
+        let pending = self.pending.iter().map(|queued| queued.backlog).sum::<usize>();
+        pending + self.job.as_ref().map_or(0, |job| job.backlog())
     }
 }

@@ -86,8 +86,9 @@ impl Job {
         self.deliveries.first().map(|first| first.received)
     }
 
-    pub fn bytes(&self) -> usize {
-        self.deliveries.iter().map(Queued::size).sum()
+    /// Its bytes in the worker's backlog.
+    pub fn backlog(&self) -> usize {
+        self.deliveries.iter().map(|queued| queued.backlog).sum()
     }
 
     fn encoding(&mut self, deflate: Option<Deflate>) -> usize {

@@ -63,13 +63,11 @@ impl Order {
             busy.chain(single).filter(|queued| queued.number > done && queued.is_for(member)).collect();
         messages.sort_by_key(|queued| queued.number);
         messages.dedup_by_key(|queued| queued.number);
-        if let [] | [_] = messages.as_slice() {
-            messages.iter().for_each(|queued| send(queued, member, served));
-        } else if messages.iter().any(|queued| queued.is_volatile() || queued.notice().is_some_and(Notice::is_personal))
-        {
-            messages.iter().for_each(|queued| send(queued, member, served));
-        } else {
+        let is_apart = |queued: &&Queued| queued.is_volatile() || queued.notice().is_some_and(Notice::is_personal);
+        if messages.len() > 1 && !messages.iter().any(is_apart) {
             self.send_merged(&messages, member, served);
+        } else {
+            messages.iter().for_each(|queued| send(queued, member, served));
         }
     }
 

@@ -59,8 +59,8 @@ pub struct Shard {
     backlog: Arc<AtomicUsize>,
     /// The backlog was full, and no gap notice has been sent yet.
     overrun: Arc<AtomicBool>,
-    /// To this worker itself, once it is served.
-    inbox: OnceCell<WeakUnboundedSender<ShardMessage>>,
+    /// To this worker's own receiver, once the worker runs.
+    sender: OnceCell<WeakUnboundedSender<ShardMessage>>,
     consumers: Consumers,
     pub(super) groups: RefCell<Groups>,
     /// Number of deliveries to small groups so far.
@@ -69,7 +69,7 @@ pub struct Shard {
 }
 
 impl Shard {
-    /// The shard of the worker that owns `inbox`.
+    /// The shard of the worker that owns `receiver`.
     pub fn new(receiver: &Receiver, registry: Arc<Registry>, metrics: Metrics) -> Rc<Self> {
         Rc::new(Self {
             worker: receiver.worker,
@@ -77,7 +77,7 @@ impl Shard {
             metrics,
             backlog: Arc::clone(&receiver.backlog),
             overrun: Arc::clone(&receiver.overrun),
-            inbox: OnceCell::new(),
+            sender: OnceCell::new(),
             consumers: receiver.consumers.clone(),
             groups: RefCell::default(),
             begun: Cell::default(),
@@ -298,7 +298,7 @@ impl Shard {
     }
 
     fn end(&self, groups: &mut Groups, group: Group) {
-        self.done(group.bytes());
+        self.done(group.backlog());
         groups.ready.retain(|audience| *audience != group.audience);
         self.registry.no_interest(&group.name, group.consumer, self.worker);
         groups.by_name.remove(&(group.name, group.consumer));

@@ -231,17 +231,22 @@ impl Worker {
         self.shard.join(member, &name(group), consumer).await.unwrap();
     }
 
-    /// Delivers everything that was sent to this worker.
-    fn turn(&mut self) {
+    /// Gives everything that was sent to this worker to the shard, without delivering it.
+    fn accept(&mut self) {
         while let Ok(work) = self.receiver.work.try_recv() {
             self.shard.accept(work);
         }
+    }
+
+    /// Delivers everything that was sent to this worker.
+    fn turn(&mut self) {
+        self.accept();
         while self.shard.is_busy() {
             self.shard.slice();
         }
     }
 
-    /// The members of a group, including waiting ones.
+    /// The members of a group, including those whose join is not confirmed.
     fn count(&self, group: &str, consumer: ConsumerId) -> usize {
         let groups = self.shard.groups.borrow();
         let audience = groups.by_name.get(&(name(group), consumer));

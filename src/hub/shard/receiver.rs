@@ -52,7 +52,7 @@ impl Shard {
         self.registry.joined(group).await?;
         // Without a backlog nothing is on its way to this worker.
         if self.backlog.load(Ordering::Relaxed) > 0
-            && let Some(sender) = self.inbox.get().and_then(WeakUnboundedSender::upgrade)
+            && let Some(sender) = self.sender.get().and_then(WeakUnboundedSender::upgrade)
         {
             let (accepted, earlier) = oneshot::channel();
             let question = Box::new(move |_: &Self| {

@@ -41,7 +41,7 @@ impl Shard {
 
     /// Delivers while the node lives.
     pub async fn run(self: Rc<Self>, mut receiver: Receiver) {
-        self.inbox.get_or_init(|| receiver.sender.clone());
+        self.sender.get_or_init(|| receiver.sender.clone());
         let mut batch = Vec::new();
         loop {
             if !self.is_busy() {
@@ -85,7 +85,7 @@ impl Shard {
 
     fn enqueue_one(&self, Groups { by_audience, ready, .. }: &mut Groups, audience: AudienceId, queued: Queued) {
         let Some(group) = by_audience.get_mut(&audience) else {
-            return self.done(queued.size());
+            return self.done(queued.backlog);
         };
         if !group.queued {
             group.queued = true;
@@ -94,13 +94,15 @@ impl Shard {
         group.pending.push(queued);
     }
 
-    /// Queues a message in each of these groups; a member of several gets it once. Its bytes are counted once so far.
+    /// Queues a message in each of these groups; a member of several gets it once.
     pub(super) fn enqueue(&self, groups: &mut Groups, audiences: &[AudienceId], queued: &Queued) {
-        self.backlog.fetch_add(queued.size() * audiences.len(), Ordering::Relaxed);
+        let share = queued.backlog / audiences.len().max(1);
+        let mut rest = queued.backlog;
         for audience in audiences {
-            self.enqueue_one(groups, *audience, queued.clone());
+            rest -= share;
+            self.enqueue_one(groups, *audience, Queued { backlog: share, ..queued.clone() });
         }
-        self.done(queued.size());
+        self.done(rest);
     }
 
     fn accept_union(&self, union: &Union) {
@@ -171,7 +173,7 @@ impl Shard {
                     observe(&self.metrics.durations.first_write, &job);
                 }
                 self.delivered(group, &job);
-                self.done(job.bytes());
+                self.done(job.backlog());
             }
             if group.has_more() {
                 groups.ready.push_back(audience);

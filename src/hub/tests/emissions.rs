@@ -74,9 +74,7 @@ async fn an_exception_applies_to_a_member_released_while_the_message_waits() {
     let member = worker.held("id");
     worker.join(&member, "r", CHAT).await;
     node.emit(Emission { except: vec!["id".into()], ..emission(&["r"], 1) });
-    while let Ok(work) = worker.receiver.work.try_recv() {
-        worker.shard.accept(work);
-    }
+    worker.accept();
     worker.shard.release(&member);
     worker.turn();
     assert_eq!(got(&member), Vec::<String>::new());
@@ -274,9 +272,7 @@ async fn a_group_that_ends_does_not_block_a_union() {
     node.emit(emission(&["a", "b"], 1));
     node.emit(emission(&["a", "b", "c"], 2));
     node.event("b", 3);
-    while let Ok(work) = worker.receiver.work.try_recv() {
-        worker.shard.accept(work);
-    }
+    worker.accept();
     worker.shard.leave_all(&leaver);
     worker.turn();
     assert_eq!(got(&stayer), [said(1), said(2), "3".to_owned()]);
@@ -288,9 +284,7 @@ async fn a_group_that_ends_does_not_block_a_union() {
     }
     node.emit(emission(&["a", "b"], 4));
     node.emit(emission(&["b", "a"], 5));
-    while let Ok(work) = worker.receiver.work.try_recv() {
-        worker.shard.accept(work);
-    }
+    worker.accept();
     worker.shard.slice();
     large.iter().for_each(|member| worker.shard.leave_all(member));
     let again = worker.socket("again");

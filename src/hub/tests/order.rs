@@ -2,13 +2,6 @@
 
 use super::{emissions::fastrand, *};
 
-/// Sends what has arrived to the shard, without delivering it.
-fn accept(worker: &mut Worker) {
-    while let Ok(work) = worker.receiver.work.try_recv() {
-        worker.shard.accept(work);
-    }
-}
-
 #[tokio::test]
 async fn events_of_two_groups_arrive_in_the_order_in_which_they_were_sent() {
     let node = Node::new();
@@ -40,10 +33,10 @@ async fn a_small_group_does_not_overtake_a_large_one_for_the_members_of_both() {
     worker.join(last, "small", FEED).await;
     worker.join(&small, "small", FEED).await;
     node.event("large", 1);
-    accept(&mut worker);
+    worker.accept();
     worker.shard.slice();
     node.event("small", 2);
-    accept(&mut worker);
+    worker.accept();
     worker.shard.slice();
     worker.shard.slice();
     assert_eq!(got(&small), ["2"], "a member of the small group alone does not wait for the large one");
@@ -63,7 +56,7 @@ async fn a_member_that_joins_while_events_wait_gets_only_later_ones() {
     for (group, n) in [("a", 0), ("b", 1)] {
         node.event(group, n);
     }
-    accept(&mut worker);
+    worker.accept();
     let (late, moved) = (worker.plain(), early);
     worker.join(&late, "a", FEED).await;
     worker.join(&late, "b", FEED).await;
@@ -75,6 +68,53 @@ async fn a_member_that_joins_while_events_wait_gets_only_later_ones() {
         (got(&late), got(&moved)),
         (vec!["2".into(), "3".into()], ["0", "1", "2", "3"].map(String::from).into())
     );
+}
+
+#[tokio::test]
+async fn a_busy_group_forgets_who_joined_before_all_that_waits() {
+    let node = Node::new();
+    let mut worker = node.worker();
+    for _ in 0..600 {
+        let member = worker.plain();
+        worker.join(&member, "a", FEED).await;
+    }
+    node.event("a", 0);
+    worker.accept();
+    let late = worker.plain();
+    worker.join(&late, "a", FEED).await;
+    node.event("a", 1);
+    worker.accept();
+    let has_late = |worker: &Worker| worker.shard.groups.borrow().by_audience.values().any(group::Group::has_late);
+    assert!(has_late(&worker));
+    worker.shard.slice();
+    // Serves the rest of what waited, and begins with what has arrived meanwhile.
+    node.event("a", 2);
+    worker.accept();
+    while has_late(&worker) {
+        assert!(worker.shard.is_busy(), "it is remembered as long as the group is busy");
+        worker.shard.slice();
+    }
+    assert!(worker.shard.is_busy());
+    worker.turn();
+    assert_eq!(got(&late), ["1", "2"]);
+}
+
+#[tokio::test]
+async fn a_message_for_several_groups_counts_once_in_the_backlog() {
+    let node = Node::new();
+    let mut worker = node.worker();
+    let members = ["a", "b", "c"].map(|group| (worker.plain(), group));
+    for (member, group) in &members {
+        worker.join(member, group, CHAT).await;
+    }
+    node.emit(emission(&["a", "b", "c"], 1));
+    let sent = worker.backlog();
+    worker.accept();
+    assert!(sent > 3 && (sent - 2..=sent).contains(&worker.backlog()), "{sent}, {}", worker.backlog());
+    worker.shard.leave_all(&members[0].0);
+    assert!((1..sent).contains(&worker.backlog()));
+    worker.turn();
+    assert_eq!(worker.backlog(), 0);
 }
 
 /// Random groups, bursts, slices, holds, joins, and leaves: each member gets exactly the messages of its groups, in the
@@ -124,12 +164,12 @@ async fn order_holds_for_any_groups_bursts_joins_and_holds() {
             match random(12) {
                 0 => worker.turn(),
                 1..4 => {
-                    accept(&mut worker);
+                    worker.accept();
                     worker.shard.slice();
                 }
                 // Membership changes only between what has arrived: what is sent before a join is not for the member.
                 4..7 => {
-                    accept(&mut worker);
+                    worker.accept();
                     let at = random(members.len());
                     let (member, own, _) = &mut members[at];
                     let group = random(groups.len());
