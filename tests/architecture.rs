@@ -50,7 +50,7 @@ const ORDERS: &[(&str, &str)] = &[
     ("layer::codec::pickle", "tree cost encode calls machine"),
     (
         "layer::redis",
-        "health naming fences old publisher markers decoder joined census core outages probes popper host_session \
+        "health naming fences channels_redis_2 publisher markers decoder joined census core outages probes popper host_session \
          supervisor thread",
     ),
     ("presence", "grace ledger store actor"),

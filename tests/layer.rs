@@ -13,12 +13,12 @@ mod support;
 mod bad_input;
 #[path = "layer/behind.rs"]
 mod behind;
+#[path = "layer/channels_redis_2.rs"]
+mod channels_redis_2;
 #[path = "layer/emitters.rs"]
 mod emitters;
 #[path = "layer/membership.rs"]
 mod membership;
-#[path = "layer/old.rs"]
-mod old;
 #[path = "layer/order.rs"]
 mod order;
 #[path = "layer/outage.rs"]

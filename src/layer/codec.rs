@@ -6,13 +6,15 @@
 //! in the data.
 //!
 //! - [`envelope`]: the messages of channels_redis' two layers, built from [`msgpack`], [`json`] and [`fernet`]
-//! - [`names`], [`ring`]: the Redis keys and channels that they use, and the host of each
+//! - [`names`], [`ring`], [`capacity`]: the Redis keys and channels that they use, the host and the capacity of each
+//! - `copy`: a node's copy of an event for Channels' own consumers; `date`: dates as JavaScript writes them
 //! - [`cache_value`]: the values of Django's cache, built from [`compress`], [`pickle`], [`json`] and [`msgpack`]
 
 pub mod cache_value;
 pub mod capacity;
 pub mod compress;
 mod copy;
+mod date;
 pub mod envelope;
 pub mod fernet;
 #[cfg(test)]

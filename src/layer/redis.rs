@@ -8,9 +8,11 @@
 //! - `supervisor`, `host_session`: keep one host connected; `core`: memberships; `popper`: receive queues; `markers`,
 //!   `probes`: prove that it delivers; `census`: prove that memberships are there; `outages`: what Redis refuses
 //! - `health`: the hosts that deliver
+//! - `channels_redis_2`: hears publishers of that version, which writes other keys
 //! - `decoder`: converts bytes to signals; `publisher`: writes the node's own messages
 
 mod census;
+mod channels_redis_2;
 mod core;
 mod decoder;
 mod fences;
@@ -19,7 +21,6 @@ mod host_session;
 mod joined;
 mod markers;
 mod naming;
-mod old;
 mod outages;
 mod popper;
 mod probes;

@@ -278,3 +278,30 @@ async fn a_redis_that_restarts_with_old_data_delivers_nothing_twice() {
     assert_eq!(node.received.numbers("room"), [0, 1, 2, 3, 4]);
     assert_eq!(node.received.numbers("later"), [5]);
 }
+
+/// Another client takes markers out of the node's queue, as a flush between the writing and the reading of one does.
+#[tokio::test(flavor = "multi_thread")]
+async fn joins_go_on_when_redis_loses_their_marker() {
+    let redis = RedisServer::start();
+    let options = options(&[&redis]);
+    let node = Node::ready(&options).await;
+    node.join("room").await;
+    let mut django = Django::new(&options, &[&redis]);
+    let queue = format!("asgispecific.{}m!", &django.members("room")[0]["specific.".len()..][..32]);
+    let mut thief = redis.connection();
+    let stolen = std::thread::spawn(move || {
+        loop {
+            let (_, marker, _): (String, String, f64) =
+                redis::cmd("BZPOPMIN").arg(&queue).arg(10).query(&mut thief).unwrap();
+            // Others are probes.
+            if marker.starts_with('f') {
+                return;
+            }
+        }
+    });
+    while !stolen.is_finished() {
+        node.join("room").await;
+    }
+    node.join("room").await;
+    never_reconnected(&node);
+}

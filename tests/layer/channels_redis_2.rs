@@ -46,10 +46,10 @@ async fn messages_of_channels_redis_2_are_heard_in_order_and_stop_nothing() {
         node.join("room").await;
         let mut django = Django::new(&options, &[&redis]);
         // The wire-vectors of channels_redis 2.4.2 have this form.
-        let old = LayerCodec::new(&config::Layer { random_prefix_length: 0, ..options.clone() });
+        let version_2 = LayerCodec::new(&config::Layer { random_prefix_length: 0, ..options.clone() });
         for n in 0..4 {
             let [member] = &django.members("room")[..] else { panic!() };
-            let message = old
+            let message = version_2
                 .encode_core(&event(n), Addressee::Members(std::slice::from_ref(member)), SystemTime::now())
                 .unwrap();
             let queue = LayerNames::new(prefix).core_queue_key(non_local_name(member));

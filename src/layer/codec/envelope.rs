@@ -18,7 +18,7 @@ use super::{
     copy,
     fernet::{FernetError, Keyring},
     json::{self, JsonError},
-    msgpack::{self, MsgpackError, Reader},
+    msgpack::{self, MsgpackError, Recipient},
 };
 use crate::{
     config::Layer,
@@ -123,7 +123,7 @@ impl LayerCodec {
     }
 
     /// Decodes a message of channels_redis 2, which has no random prefix.
-    pub fn decode_old(&self, message: &[u8], now: SystemTime) -> Result<Envelope, EnvelopeError> {
+    pub fn decode_version_2(&self, message: &[u8], now: SystemTime) -> Result<Envelope, EnvelopeError> {
         self.check_size(message)?;
         self.addressed(message, now)
     }
@@ -269,8 +269,8 @@ fn write_msgpack(
     let (own, address) = (copy::marked(own(entries), mark), address.as_ref());
     msgpack::map_header(own.clone().count() + usize::from(address.is_some()), out)?;
     for (key, value) in own.chain(address.map(|address| (ASGI_CHANNEL, address))) {
-        msgpack::write_text(key, Reader::Any, out)?;
-        msgpack::encode_into(value, Reader::Any, out)?;
+        msgpack::write_text(key, Recipient::Any, out)?;
+        msgpack::encode_into(value, Recipient::Any, out)?;
     }
     Ok(())
 }

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use indexmap::IndexMap;
 use rmp::{Marker, encode};
 
-use super::{MAX_DEPTH, MAX_VALUES, json::python_float};
+use super::{MAX_DEPTH, MAX_VALUES, date, json::python_float};
 use crate::{
     event::{Value, surrogate},
     limited::{self, WriteError, Writer},
@@ -289,7 +289,7 @@ impl<'a> Cursor<'a> {
         let kind = i8::from_be_bytes(self.array()?);
         let data = self.slice(length)?;
         Ok(match (kind, data) {
-            (-1, _) => timestamp(data)?,
+            (-1, _) => date::of_timestamp(data).ok_or(MsgpackError::Timestamp)?,
             // The types of notepack.io 2, which emitters of Socket.IO up to 4 use.
             (0, [_]) if fixed => {
                 self.undefined = true;
@@ -297,7 +297,7 @@ impl<'a> Cursor<'a> {
             }
             (0, _) if fixed && length == 8 => {
                 let millis = i64::from_be_bytes(data.try_into().map_err(|_| MsgpackError::Timestamp)?);
-                date(i128::from(millis) * 1_000_000)
+                date::of_millis(millis)
             }
             (0, _) if !fixed => Value::Bytes(Bytes::copy_from_slice(data)),
             (BIG, digits) => {
@@ -315,68 +315,21 @@ const BIG: i8 = 0x42;
 /// Maximum number of elements allocated at once for a collection's stated length.
 const PREALLOCATED: usize = 64;
 
-/// The timestamp extension in its three lengths (msgpack specification, "Timestamp extension type").
-fn timestamp(data: &[u8]) -> Result<Value, MsgpackError> {
-    let (seconds, nanos) = if let Ok(data) = <[u8; 4]>::try_from(data) {
-        (i64::from(u32::from_be_bytes(data)), 0)
-    } else if let Ok(data) = <[u8; 8]>::try_from(data) {
-        let packed = u64::from_be_bytes(data);
-        ((packed & 0x3_FFFF_FFFF).cast_signed(), packed >> 34)
-    } else if let Some((nanos, seconds)) = data.split_first_chunk::<4>() {
-        let seconds = <[u8; 8]>::try_from(seconds).map_err(|_| MsgpackError::Timestamp)?;
-        (i64::from_be_bytes(seconds), u64::from(u32::from_be_bytes(*nanos)))
-    } else {
-        return Err(MsgpackError::Timestamp);
-    };
-    if nanos >= 1_000_000_000 {
-        return Err(MsgpackError::Timestamp);
-    }
-    Ok(date(i128::from(seconds) * 1_000_000_000 + i128::from(nanos)))
-}
-
-/// A time since 1970 in nanoseconds as JavaScript writes a `Date` (`toISOString`), with more digits if it is not in whole
-/// milliseconds. Outside the range of `Date` it is null, as in JavaScript.
-fn date(nanos: i128) -> Value {
-    const DAY: i128 = 86_400_000_000_000;
-    // 100 million days in each direction.
-    if nanos.abs() > 100_000_000 * DAY {
-        return Value::Null;
-    }
-    let (days, time) = (nanos.div_euclid(DAY), nanos.rem_euclid(DAY));
-    // Days from 0000-03-01 in eras of 400 years; a year begins in March, so that the leap day is its last.
-    let days = days + 719_468;
-    let (era, day_of_era) = (days.div_euclid(146_097), days.rem_euclid(146_097));
-    let year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let month = (5 * day_of_year + 2) / 153;
-    let day = day_of_year - (153 * month + 2) / 5 + 1;
-    let month = if month < 10 { month + 3 } else { month - 9 };
-    let year = era * 400 + year_of_era + i128::from(month <= 2);
-    let year = if (0..=9999).contains(&year) { format!("{year:04}") } else { format!("{year:+07}") };
-    let (seconds, nanos) = (time / 1_000_000_000, time % 1_000_000_000);
-    let (minutes, second) = (seconds / 60, seconds % 60);
-    let (hour, minute) = (minutes / 60, minutes % 60);
-    let fraction = format!("{nanos:09}");
-    let length = fraction.trim_end_matches('0').len().max(3);
-    let fraction = &fraction[..length];
-    format!("{year}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{fraction}Z").into()
-}
-
 /// The output of Python's `msgpack.packb`: the shortest form of each integer, floats as float64. At most `limit` bytes.
 ///
 /// Python refuses text with lone surrogates and integers beyond 64 bits, and so does this.
 pub fn encode(value: &Value, limit: usize) -> Result<Vec<u8>, WriteError> {
-    limited::write(limit, |out| encode_into(value, Reader::Any, out))
+    limited::write(limit, |out| encode_into(value, Recipient::Any, out))
 }
 
 /// The same for other nodes, which read every value.
 pub fn encode_for_nodes(value: &Value, limit: usize) -> Result<Vec<u8>, WriteError> {
-    limited::write(limit, |out| encode_into(value, Reader::Node, out))
+    limited::write(limit, |out| encode_into(value, Recipient::Node, out))
 }
 
-/// Who reads it.
+/// Which programs read it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Reader {
+pub(super) enum Recipient {
     /// Any program.
     Any,
     /// Only nodes.
@@ -384,33 +337,33 @@ pub(super) enum Reader {
 }
 
 /// Like [`encode()`], appended to `out`.
-pub(super) fn encode_into(value: &Value, reader: Reader, out: &mut Writer<'_>) -> io::Result<()> {
+pub(super) fn encode_into(value: &Value, recipient: Recipient, out: &mut Writer<'_>) -> io::Result<()> {
     match value {
         Value::Null => encode::write_nil(out),
         Value::Bool(value) => encode::write_bool(out, *value),
         Value::Int(number) => Ok(encode::write_sint(out, *number).map(drop)?),
         Value::UInt(number) => Ok(encode::write_uint(out, *number).map(drop)?),
-        Value::Big(digits) => write_big(digits, reader, out),
+        Value::Big(digits) => write_big(digits, recipient, out),
         Value::Float(number) => Ok(encode::write_f64(out, *number)?),
-        Value::Str(text) => write_text(text, reader, out),
+        Value::Str(text) => write_text(text, recipient, out),
         Value::Bytes(bytes) => Ok(encode::write_bin(out, bytes)?),
         Value::List(items) => {
             encode::write_array_len(out, u32::try_from(items.len()).unwrap_or(u32::MAX))?;
-            items.iter().try_for_each(|item| encode_into(item, reader, out))
+            items.iter().try_for_each(|item| encode_into(item, recipient, out))
         }
         Value::Map(entries) => {
             map_header(entries.len(), out)?;
             entries.iter().try_for_each(|(key, value)| {
-                write_text(key, reader, out)?;
-                encode_into(value, reader, out)
+                write_text(key, recipient, out)?;
+                encode_into(value, recipient, out)
             })
         }
     }
 }
 
 #[cold]
-fn write_big(digits: &str, reader: Reader, out: &mut Writer<'_>) -> io::Result<()> {
-    if reader == Reader::Any {
+fn write_big(digits: &str, recipient: Recipient, out: &mut Writer<'_>) -> io::Result<()> {
+    if recipient == Recipient::Any {
         return Err(io::Error::other("msgpack has no integers beyond 64 bits"));
     }
     encode::write_ext_meta(out, u32::try_from(digits.len()).unwrap_or(u32::MAX), BIG)?;
@@ -429,13 +382,13 @@ pub fn begins_map(bytes: &[u8]) -> bool {
 }
 
 /// A text.
-pub(super) fn write_text(text: &str, reader: Reader, out: &mut Writer<'_>) -> io::Result<()> {
-    if surrogate::is_marked(text) { write_marked(text, reader, out) } else { Ok(encode::write_str(out, text)?) }
+pub(super) fn write_text(text: &str, recipient: Recipient, out: &mut Writer<'_>) -> io::Result<()> {
+    if surrogate::is_marked(text) { write_marked(text, recipient, out) } else { Ok(encode::write_str(out, text)?) }
 }
 
 #[cold]
-fn write_marked(text: &str, reader: Reader, out: &mut Writer<'_>) -> io::Result<()> {
-    if reader == Reader::Any && surrogate::has_lone(text) {
+fn write_marked(text: &str, recipient: Recipient, out: &mut Writer<'_>) -> io::Result<()> {
+    if recipient == Recipient::Any && surrogate::has_lone(text) {
         return Err(io::Error::other("msgpack has no lone surrogates, and a text has one: half an emoji"));
     }
     let bytes = surrogate::wide_utf8(text);

@@ -9,7 +9,10 @@ use std::{
 
 use redis::{Pipeline, RedisResult, aio::MultiplexedConnection};
 
-use super::{LayerContext, naming::Registration};
+use super::{
+    LayerContext,
+    naming::{CoreNames, Registration},
+};
 use crate::redis::{exchange, of_command, one_line, query};
 
 /// Registrations per pipeline.
@@ -25,11 +28,7 @@ pub(super) async fn add(
     group_expiry: Duration,
     fresh: &mut Vec<usize>,
 ) -> RedisResult<()> {
-    let here: Vec<_> = registrations
-        .iter()
-        .enumerate()
-        .filter_map(|(at, registration)| Some((at, registration.core_on(host)?)))
-        .collect();
+    let here = with_sets(registrations, host);
     let ttl = group_expiry.as_secs_f64().ceil().max(1.0) as u64;
     for chunk in here.chunks(CHUNK) {
         let now = now();
@@ -59,8 +58,7 @@ pub(super) async fn missing(
     host: usize,
     registrations: &[Rc<Registration>],
 ) -> RedisResult<Vec<usize>> {
-    let here = registrations.iter().enumerate();
-    let here: Vec<_> = here.filter_map(|(at, registration)| Some((at, registration.core_on(host)?))).collect();
+    let here = with_sets(registrations, host);
     let mut missing = Vec::new();
     for chunk in here.chunks(CHUNK) {
         let mut pipeline = redis::pipe();
@@ -71,6 +69,11 @@ pub(super) async fn missing(
         missing.extend(chunk.iter().zip(scores).filter(|(_, score)| score.is_none()).map(|((at, _), _)| *at));
     }
     Ok(missing)
+}
+
+/// The registrations with sets on `host`, with their positions.
+fn with_sets(registrations: &[Rc<Registration>], host: usize) -> Vec<(usize, &CoreNames)> {
+    registrations.iter().enumerate().filter_map(|(at, registration)| Some((at, registration.core_on(host)?))).collect()
 }
 
 /// Removes this node from the groups with sets on `host`.

@@ -214,13 +214,13 @@ impl SignalDecoder {
     }
 
     /// The same for a message of channels_redis 2.
-    pub fn old_message(
+    pub fn version_2_message(
         &self,
         message: &[u8],
         now: SystemTime,
         group_of: impl Fn(&str) -> Result<Option<GroupName>, ()>,
     ) {
-        self.envelope(self.codec.decode_old(message, now), group_of);
+        self.envelope(self.codec.decode_version_2(message, now), group_of);
     }
 
     fn envelope(

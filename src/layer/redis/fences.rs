@@ -47,6 +47,11 @@ impl Fences {
         Some(self.last)
     }
 
+    /// The marker that is not back from a host.
+    pub fn under_way(&self, host: usize) -> Option<u64> {
+        self.current.as_ref().filter(|fence| fence.hosts & (1 << host) != 0).map(|fence| fence.number)
+    }
+
     /// This marker, or a later one, is back from a host: the joins that need to wait no longer.
     pub fn passed(&mut self, host: usize, number: u64) -> Vec<FencedJoin> {
         match &mut self.current {
@@ -98,6 +103,7 @@ mod tests {
         fences.add(join("late", 0b11));
         assert_eq!(fences.start(0b11), None, "one at a time");
         assert!(fences.passed(0, 1).is_empty(), "the other host's is not back");
+        assert_eq!((fences.under_way(0), fences.under_way(1)), (None, Some(1)));
         assert_eq!(names(&fences.passed(1, 1)), ["a", "b"]);
         assert_eq!(fences.start(0b11), Some(2));
         assert!(fences.passed(0, 1).is_empty() && fences.passed(1, 1).is_empty(), "an earlier marker proves nothing");

@@ -14,11 +14,11 @@ use tokio::sync::{mpsc, oneshot};
 use super::{
     LayerContext,
     census::Census,
+    channels_redis_2::Look,
     core,
     joined::Update,
     markers::Markers,
     naming::Registration,
-    old::Look,
     outages::{Outages, Part},
     popper::{pop_forever, pop_wait},
     probes::{Prober, send_marker},
@@ -258,7 +258,8 @@ impl HostSession {
             self.outages.end(Part::Registrations);
             return Ok(());
         }
-        let mut part = self.census.next(&self.context.groups.borrow(), self.host);
+        self.repeat_fence().await?;
+        let part = self.census.next(&self.context.groups.borrow(), self.host);
         let mut missing = core::missing(&mut self.commands, self.host, &part).await?;
         self.lost.extend(missing.iter().map(|at| part[*at].group.clone()));
         if missing.len() * 2 > part.len() || self.lost.len() > missing.len() {
@@ -266,12 +267,20 @@ impl HostSession {
             return self.refresh().await;
         }
         // One is always renewed: that proves that the node may.
-        if !missing.contains(&0) {
-            missing.push(0);
+        if missing.first() != Some(&0) {
+            missing.insert(0, 0);
         }
-        let mut at = 0..;
-        part.retain(|_| at.next().is_some_and(|at| missing.contains(&at)));
+        let part: Vec<_> = missing.iter().filter_map(|at| part.get(*at).cloned()).collect();
         self.renew(&part).await
+    }
+
+    /// Sends a marker again that is not back: a flushed Redis has lost it, and joins wait for it.
+    async fn repeat_fence(&mut self) -> Result<(), RedisError> {
+        let number = self.context.groups.borrow().fence_under_way(self.host);
+        match number {
+            Some(number) => send_marker(&self.context, &mut self.commands, &Markers::fence(number)).await,
+            None => Ok(()),
+        }
     }
 
     /// Renews every membership, long before it would expire.

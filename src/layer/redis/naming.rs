@@ -219,7 +219,7 @@ mod tests {
     const NODE: &str = "0123456789abcdef0123456789abcdef";
 
     #[test]
-    fn members_of_nodes_are_told_from_those_of_channels() {
+    fn members_of_nodes_are_distinguished_from_those_of_channels() {
         for hosts in [1, 3, 64] {
             for number in 0..50 {
                 let group = GroupName::new(&format!("g{number}")).unwrap();

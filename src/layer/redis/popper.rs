@@ -13,10 +13,9 @@ use redis::{Pipeline, RedisError, RedisResult, Value, aio::MultiplexedConnection
 use tokio::time::sleep;
 
 use super::{
-    LayerContext,
+    LayerContext, channels_redis_2,
     markers::Markers,
     naming::GroupNaming,
-    old,
     outages::{Outages, Part},
 };
 use crate::{
@@ -35,8 +34,8 @@ const POP_COUNT: std::ops::RangeInclusive<usize> = 100..=1000;
 const MAX_HELD: usize = 10_000;
 
 /// How long a pop waits, and for how long after the last message of channels_redis 2.
-const OLD_WAIT: Duration = Duration::from_millis(100);
-const OLD_KEPT: Duration = Duration::from_secs(600);
+const VERSION_2_WAIT: Duration = Duration::from_millis(100);
+const VERSION_2_KEPT: Duration = Duration::from_secs(600);
 
 /// At most one gap per queue in this time: a full queue stays full for many pops.
 const GAP_PAUSE: Duration = Duration::from_secs(1);
@@ -107,7 +106,7 @@ struct Popper<'a> {
     keys: &'a [String],
     /// The queues of the groups that are on this host.
     queues: Vec<usize>,
-    /// Waits for a message in any queue, then takes all there are in `queues`, in one step.
+    /// The commands of one pop.
     round: Pipeline,
     wait: Duration,
     count: usize,
@@ -119,7 +118,7 @@ struct Popper<'a> {
     last_read: Instant,
     last_gap: Vec<Option<Instant>>,
     /// When a queue was a list, as channels_redis 2 writes it. A list does not wake a pop.
-    old: Option<Instant>,
+    version_2: Option<Instant>,
 }
 
 impl<'a> Popper<'a> {
@@ -144,7 +143,7 @@ impl<'a> Popper<'a> {
             early: Vec::new(),
             last_read: Instant::now(),
             last_gap: vec![None; keys.len()],
-            old: None,
+            version_2: None,
         }
     }
 
@@ -188,8 +187,8 @@ impl<'a> Popper<'a> {
         }
         self.deliver(until);
         match refused {
-            Some(error) if old::is_wrong_type(&error) => return self.take_lists(connection).await,
-            _ if self.old.is_some_and(|last| last.elapsed() > OLD_KEPT) => self.hear_old(None),
+            Some(error) if channels_redis_2::is_wrong_type(&error) => return self.take_lists(connection).await,
+            _ if self.version_2.is_some_and(|last| last.elapsed() > VERSION_2_KEPT) => self.hear_version_2(None),
             _ => {}
         }
         if let Some(error) = refused {
@@ -261,18 +260,18 @@ impl<'a> Popper<'a> {
 
     /// The messages of channels_redis 2.
     async fn take_lists(&mut self, connection: &mut MultiplexedConnection) -> RedisResult<()> {
-        let (messages, now) = (old::take_lists(connection, self.keys).await?, SystemTime::now());
+        let (messages, now) = (channels_redis_2::take_lists(connection, self.keys).await?, SystemTime::now());
         for message in messages {
-            self.context.decoder.old_message(&message, now, |name| group_of(self.context, name));
+            self.context.decoder.version_2_message(&message, now, |name| group_of(self.context, name));
         }
-        self.hear_old(Some(Instant::now()));
+        self.hear_version_2(Some(Instant::now()));
         Ok(())
     }
 
     /// Pops more often while there are such messages.
-    fn hear_old(&mut self, last: Option<Instant>) {
-        self.old = last;
-        let wait = if last.is_some() { OLD_WAIT } else { self.wait };
+    fn hear_version_2(&mut self, last: Option<Instant>) {
+        self.version_2 = last;
+        let wait = if last.is_some() { VERSION_2_WAIT } else { self.wait };
         self.round = round(self.keys, &self.queues, wait, self.count);
     }
 
