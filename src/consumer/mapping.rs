@@ -59,7 +59,7 @@ pub enum MapError {
 /// The messages for an event.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Mapped {
-    /// They, in order; at least one, unless `when` is false or a list of rooms is empty.
+    /// The messages, in order; at least one, unless `when` is false or a list of rooms is empty.
     pub messages: Vec<Outgoing>,
     /// Why another message is not sent: its room has no name, for instance for a missing value.
     pub unsent: Option<MapError>,
@@ -208,7 +208,7 @@ impl Mapping {
             if !emit.is_due(&scope)? {
                 continue;
             }
-            // A room without a name has no members: that is no reason to keep a message from another room's.
+            // A room without a name has no members. The members of the other rooms still get their messages.
             let to = match emit.rooms(&scope, forms) {
                 Ok(to) => to,
                 Err(reason) => {

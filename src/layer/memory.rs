@@ -131,8 +131,10 @@ impl Layer for MemoryLayer {
 
     fn emit<'a>(&'a self, groups: &'a [GroupName], body: &'a Value) -> BoxFuture<'a, Result<(), LayerError>> {
         Box::pin(async move {
-            if let [group] = groups {
-                return self.publish(group, body).await;
+            match groups {
+                [] => return Ok(()),
+                [group] => return self.publish(group, body).await,
+                _ => {}
             }
             let emission = Emission::from_rooms(body, Source::Memory, Instant::now());
             let emission = emission.map_err(|reason| LayerError::Refused(reason.to_owned()))?;

@@ -2,6 +2,7 @@
 
 use std::{
     io,
+    rc::Rc,
     task::{Context, Poll},
 };
 
@@ -12,7 +13,7 @@ use super::{CloseCode, Connection, State};
 use crate::{
     event::Payload,
     socket::{
-        encoded::{EncodedMessage, Loss},
+        encoded::{EncodedMessage, Loss, QueuedMessage},
         frame::{self, Frame},
         outbox::Outbox,
     },
@@ -134,18 +135,16 @@ impl Connection {
     /// Sends what was kept, in order; returns whether some of it was lost meanwhile.
     pub fn send_kept(&self, kept: Outbox) -> bool {
         let (messages, lost) = kept.into_messages();
-        let pressure = self.connections.pressure();
-        let is_open = matches!(self.state.get(), State::Pending | State::Open);
+        let count = |left: &[Rc<QueuedMessage>]| left.iter().map(|message| u64::from(message.messages)).sum();
+        if !matches!(self.state.get(), State::Pending | State::Open) {
+            self.connections.metrics().dropped(DropReason::Closed, count(&messages));
+            return false;
+        }
+        let from = (self.connections.pressure(), self.index.get());
         for (at, message) in messages.iter().enumerate() {
-            let left = || messages[at..].iter().map(|message| u64::from(message.messages)).sum();
-            if !is_open {
-                self.connections.metrics().dropped(DropReason::Closed, left());
-                return false;
-            }
-            let from = (pressure, self.index.get());
             let pushed = self.outbox.borrow_mut().push(message, 0, self.limits.outbox, from);
             if pushed.is_err() {
-                self.overflow(left());
+                self.overflow(count(&messages[at..]));
                 return false;
             }
         }
