@@ -140,7 +140,7 @@ async def through_api(node, group: str, event: dict) -> None:
     assert reply.status == 200, reply
 
 
-async def test_everyone_gets_each_event_once_and_unchanged_whoever_publishes(system):
+async def test_everyone_gets_each_event_once_and_unchanged_from_every_publisher(system):
     first, second = system.nodes
     clients = {
         "daphne": await Client.open(system.django.port, "/ws/"),
