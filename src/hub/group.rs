@@ -78,7 +78,7 @@ impl Group {
         self.members.len() - self.free.len()
     }
 
-    /// Makes a job of what is pending, if there is none.
+    /// Makes a job of what is pending, unless one is running.
     pub fn begin(&mut self) -> Option<&mut Job> {
         if self.job.is_some() || self.pending.is_empty() {
             return None;
@@ -108,7 +108,7 @@ impl Group {
         self.late.is_some()
     }
 
-    /// The number of the last message that is not for this slot's member, because it joined later; 0 if there is none.
+    /// The number of the last message that is not for this slot's member, because it joined later, or 0.
     pub fn late(&self, index: usize) -> u64 {
         let late = self.late.iter().flat_map(|all| all.iter()).filter(|late| late.index == index);
         late.map(|late| late.after).max().unwrap_or(0)

@@ -49,10 +49,10 @@ on_raw."*" = { publish = { group = "kept", event = "{'type': 'keep', 'data': mes
 #: The layer of the project, and `layer.kind` of the nodes.
 WAYS = {
     "core": ("core", "core"),
-    "core, not told": ("core", "both"),
+    "core, unnamed": ("core", "both"),
     "core, encrypted": ("core-encrypted", "core"),
     "pubsub": ("pubsub", "pubsub"),
-    "pubsub, not told": ("pubsub", "both"),
+    "pubsub, unnamed": ("pubsub", "both"),
     "pubsub, encrypted": ("pubsub-encrypted", "pubsub"),
 }
 
@@ -194,7 +194,7 @@ async def settled(clients: dict[str, Client], number: int) -> None:
         await client.count_of(number)
 
 
-@pytest.mark.parametrize("system", ["core", "pubsub, not told"], indirect=True)
+@pytest.mark.parametrize("system", ["core", "pubsub, unnamed"], indirect=True)
 async def test_emissions_and_events_without_a_handler_name_do_not_reach_channels(system):
     daphne = await Client.open(system.django.port, "/ws/")
     desk = await Client.open(system.nodes[0].port, "/desk/")

@@ -58,7 +58,7 @@ async fn a_flushed_redis_is_noticed_within_a_probe_interval_and_repaired() {
         django.core_send(&format!("room_{n}"), &event(n));
     }
     node.until(30).await;
-    // One that joins just after it is no worse off.
+    // A join just after the flush succeeds.
     let () = redis::cmd("FLUSHDB").query(django.host(0)).unwrap();
     node.join("room_0").await;
     node.join("new").await;

@@ -259,7 +259,7 @@ fn the_dashboard_receives_one_employee_or_all() {
     let deleted = json!({"id": "1", "user_name": "Meera", "employee_id": "E1", "action": "deleted"});
     let gone = r#"{"employee_id":"E1","employee_name":"Meera","status":null,"date":null,"timestamp":null,"device":null,"isLate":null}"#;
     assert_eq!(update(deleted), both(gone));
-    // Without an employee there is no employee's room, and everyone who watches all of them is informed.
+    // Without an employee there is no employee's room, and only the general room gets the update.
     for (id, shown) in [
         (None, "null"),
         (Some(json!(null)), "null"),

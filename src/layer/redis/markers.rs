@@ -93,7 +93,12 @@ impl Markers {
         }
     }
 
-    /// A marker came through a receive queue, and everything before it has been passed on.
+    /// Whether this marker is a fence.
+    pub fn is_fence(text: &[u8]) -> bool {
+        matches!(read(text), Some((true, _)))
+    }
+
+    /// A marker came through a receive queue; if it is a fence, everything before it has been passed on.
     pub fn popped(&self, text: &[u8]) {
         match read(text) {
             Some((true, number)) => self.back(&self.fence_popped, number),

@@ -158,7 +158,7 @@ impl Publisher {
         if !has_handler_name(body) || Emission::is_relayed(body) {
             return self.plain(group, self.group_channel(group), body).await;
         }
-        // Everything is encoded before the first command that writes: a failure then reaches nobody.
+        // Everything is encoded before the first command that writes: an event that cannot be encoded reaches no receiver at all.
         let copy = match self.kind {
             LayerKind::Core => None,
             LayerKind::Pubsub | LayerKind::Both => {
