@@ -57,7 +57,7 @@ pub struct Eviction {
 }
 
 impl Emission {
-    /// The type of the events that carry emissions through the channel layer; no handler of a consumer ever gets it.
+    /// The type of the events that carry emissions between nodes; no handler of a consumer ever gets it.
     pub const TYPE: &str = "channelgate.emit";
 
     /// The event that carries an emission to rooms of a consumer. A single room is the group that it is published to;

@@ -31,7 +31,7 @@ const POP_WAIT: Duration = Duration::from_secs(5);
 const POP_COUNT: std::ops::RangeInclusive<usize> = 100..=1000;
 
 /// Messages that may wait for earlier ones of a queue that was not emptied; beyond that their order is given up.
-const MAX_HELD: usize = 10_000;
+const MAX_WAITING: usize = 10_000;
 
 /// How long a pop waits, and for how long after the last message of channels_redis 2.
 const VERSION_2_WAIT: Duration = Duration::from_millis(100);
@@ -111,7 +111,7 @@ struct Popper<'a> {
     wait: Duration,
     count: usize,
     /// Popped, and not passed on yet.
-    held: Vec<Message>,
+    waiting: Vec<Message>,
     markers: &'a Markers,
     /// Fences that came before everything that was published before them.
     early: Vec<Vec<u8>>,
@@ -138,7 +138,7 @@ impl<'a> Popper<'a> {
             round,
             wait,
             count,
-            held: Vec::new(),
+            waiting: Vec::new(),
             markers,
             early: Vec::new(),
             last_read: Instant::now(),
@@ -172,12 +172,12 @@ impl<'a> Popper<'a> {
         let mut until = f64::INFINITY;
         for (at, list) in swept.into_iter().enumerate() {
             let Some(&queue) = self.queues.get(at) else { break };
-            let before = self.held.len();
-            self.held.extend(messages(list));
-            let taken = self.held.len() - before;
+            let before = self.waiting.len();
+            self.waiting.extend(messages(list));
+            let taken = self.waiting.len() - before;
             found[queue] += taken;
             if taken > 0
-                && let Some(last) = self.held.last()
+                && let Some(last) = self.waiting.last()
             {
                 self.note_popped(queue, last.score);
                 if taken == self.count {
@@ -221,7 +221,7 @@ impl<'a> Popper<'a> {
         }
         let score = number(&score);
         self.note_popped(queue, score);
-        self.held.push(Message { score, member });
+        self.waiting.push(Message { score, member });
         Some(queue)
     }
 
@@ -229,7 +229,7 @@ impl<'a> Popper<'a> {
     async fn pop_replies(&mut self, woken: Option<usize>, connection: &mut MultiplexedConnection) -> RedisResult<()> {
         let Some(queue) = woken.filter(|queue| *queue == self.keys.len() - 2) else { return Ok(()) };
         let rest = query(connection, redis::cmd("ZPOPMIN").arg(&self.keys[queue]).arg(self.count)).await?;
-        self.held.extend(messages(rest));
+        self.waiting.extend(messages(rest));
         self.deliver(f64::INFINITY);
         Ok(())
     }
@@ -252,13 +252,13 @@ impl<'a> Popper<'a> {
     /// Passes on what was published until then, in order. Later messages wait: a queue that was not emptied may have
     /// earlier ones.
     fn deliver(&mut self, until: f64) {
-        self.held.sort_by(|one, other| one.score.total_cmp(&other.score));
-        let ready = match self.held.len() > MAX_HELD {
-            true => self.held.len(),
-            false => self.held.partition_point(|message| message.score <= until),
+        self.waiting.sort_by(|one, other| one.score.total_cmp(&other.score));
+        let ready = match self.waiting.len() > MAX_WAITING {
+            true => self.waiting.len(),
+            false => self.waiting.partition_point(|message| message.score <= until),
         };
         let now = SystemTime::now();
-        for message in self.held.drain(..ready) {
+        for message in self.waiting.drain(..ready) {
             self.context.decoder.member(&message.member, now, |name| group_of(self.context, name));
         }
     }

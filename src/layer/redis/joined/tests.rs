@@ -1,5 +1,7 @@
 //! Joins and leaves on several hosts, and who is answered when.
 
+use tokio::sync::oneshot;
+
 use super::*;
 use crate::config;
 
