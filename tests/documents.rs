@@ -44,29 +44,28 @@ fn tests() -> BTreeSet<String> {
     names
 }
 
-/// The number and the names in the last cell of each numbered row of a table, with `letter` before the number.
-fn numbered_rows(text: &str, letter: &str) -> Vec<(usize, Vec<String>)> {
+/// The first cell of each row of a table, and the names in its last one.
+fn rows(text: &str) -> impl Iterator<Item = (&str, Vec<&str>)> {
     let rows = text.lines().filter_map(|line| line.strip_prefix("| "));
-    let numbered = rows.filter_map(|row| Some((row.split(" |").next()?.strip_prefix(letter)?.parse().ok()?, row)));
-    let names = |row: &str| {
-        let last = row.trim_end_matches('|').rsplit('|').next().unwrap();
-        last.split('`').skip(1).step_by(2).map(str::to_owned).collect()
-    };
-    numbered.map(|(number, row)| (number, names(row))).collect()
+    rows.filter_map(|row| {
+        let last = row.trim_end_matches('|').rsplit('|').next()?;
+        Some((row.split(" |").next()?, last.split('`').skip(1).step_by(2).collect()))
+    })
 }
 
 #[test]
 fn every_promise_names_an_existing_test() {
     let tests = tests();
     let text = fs::read_to_string(root().join("docs/PROOF.md")).unwrap();
-    let rows = numbered_rows(&text, "");
-    let numbers: Vec<usize> = rows.iter().map(|(number, _)| *number).collect();
+    let numbers: Vec<usize> = rows(&text).filter_map(|(first, _)| first.parse().ok()).collect();
     assert_eq!(numbers, (1..=25).collect::<Vec<_>>(), "one row per demand, in order");
-    let attacks = numbered_rows(&text, "A");
+    let attacks =
+        rows(&text).filter_map(|(first, names)| Some((first.strip_prefix('A')?.parse::<usize>().ok()?, names)));
+    let attacks: Vec<_> = attacks.collect();
     assert!(attacks.is_sorted_by_key(|(number, _)| *number) && attacks.iter().all(|(_, names)| !names.is_empty()));
-    for (number, names) in rows.into_iter().chain(attacks) {
+    for (first, names) in rows(&text) {
         for name in names {
-            assert!(tests.contains(&name), "row {number} of docs/PROOF.md names {name}, and there is no such test");
+            assert!(tests.contains(name), "row {first} of docs/PROOF.md names {name}, and there is no such test");
         }
     }
 }
