@@ -96,8 +96,8 @@ async fn a_password_and_a_database_are_used() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_old_redis_without_resp3_and_bulk_pops_works() {
-    let redis = RedisServer::with(&["--rename-command", "HELLO", "", "--rename-command", "BZMPOP", ""]);
+async fn an_old_redis_without_resp3_works() {
+    let redis = RedisServer::with(&["--rename-command", "HELLO", ""]);
     let options = options(&[&redis]);
     let node = Node::ready(&options).await;
     let mut django = Django::new(&options, &[&redis]);

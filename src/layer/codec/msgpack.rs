@@ -34,7 +34,7 @@ pub enum MsgpackError {
     #[error("msgpack extension type {0} is not supported")]
     Extension(i8),
     /// A malformed timestamp.
-    #[error("a msgpack timestamp is out of range")]
+    #[error("a msgpack timestamp is malformed")]
     Timestamp,
     /// A map key that JSON cannot write.
     #[error("a msgpack map key is {0}")]
