@@ -48,7 +48,10 @@ const ORDERS: &[(&str, &str)] = &[
          socketio server",
     ),
     ("layer::codec::pickle", "tree cost encode calls machine"),
-    ("layer::redis", "health naming publisher decoder joined probes core host_session supervisor thread"),
+    (
+        "layer::redis",
+        "health naming fences publisher markers decoder joined census core outages probes popper host_session supervisor thread",
+    ),
     ("presence", "grace ledger store actor"),
     (
         "protocol",

@@ -4,8 +4,12 @@
 //! In: joins, and markers that are back. Out: joins whose marker is back from every host. One marker serves all joins
 //! that wait for it, and the next one is sent when it is back. Pure.
 
-use super::joined::Waiter;
-use crate::event::GroupName;
+use tokio::sync::oneshot;
+
+use crate::{event::GroupName, layer::LayerError};
+
+/// The caller of a pending join.
+pub(super) type Waiter = oneshot::Sender<Result<(), LayerError>>;
 
 /// A join that waits for a marker.
 pub(super) struct FencedJoin {
@@ -76,8 +80,6 @@ impl Fences {
 
 #[cfg(test)]
 mod tests {
-    use tokio::sync::oneshot;
-
     use super::*;
 
     fn join(name: &str, needs: u64) -> FencedJoin {
