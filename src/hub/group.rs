@@ -48,6 +48,10 @@ impl Group {
         match self.free.pop() {
             Some(index) => index,
             None => {
+                if self.members.is_empty() {
+                    // There are many groups, and many have one member.
+                    self.members.reserve_exact(1);
+                }
                 self.members.push(None);
                 u32::try_from(self.members.len() - 1).unwrap_or(u32::MAX)
             }

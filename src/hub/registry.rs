@@ -34,7 +34,6 @@ pub struct GroupAudience {
     pub workers: u64,
 }
 
-#[derive(Default)]
 struct RegisteredGroup {
     audiences: Vec<GroupAudience>,
 }
@@ -71,7 +70,9 @@ impl Registry {
     pub(super) fn interest(&self, group: &GroupName, consumer: ConsumerId, worker: usize) -> AudienceId {
         let mut groups = self.write();
         let number = groups.number();
-        let entry = groups.by_name.entry(group.clone()).or_default();
+        let entry = groups.by_name.entry(group.clone());
+        // Nearly all groups have one audience.
+        let entry = entry.or_insert_with(|| RegisteredGroup { audiences: Vec::with_capacity(1) });
         let bit = 1 << worker;
         if let Some(audience) = entry.audiences.iter_mut().find(|audience| audience.consumer == consumer) {
             audience.workers |= bit;

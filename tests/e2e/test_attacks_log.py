@@ -14,6 +14,7 @@ import pytest
 import redis.asyncio as redis
 import stack
 from rig.client import Client, until
+from rig.deadline import in_time
 from rig.http import Http
 from rig.raw import TEXT, Raw, encode
 
@@ -111,10 +112,10 @@ async def test_events_are_delivered_while_the_log_is_blocked(system, blocked):
             await layer.group_send("broadcast", {"type": "send_event", "event": "n", "data": round_})
         await client.count(round_ + 1, 3)
         # New clients are accepted, and the node is alive and ready.
-        other = await asyncio.wait_for(Client.open(node.port, "/ws/"), 3)
+        other = await in_time(3, Client.open(node.port, "/ws/"))
         await other.close()
         for path in ("/health/live", "/health/ready", "/metrics"):
-            reply = await asyncio.wait_for(Http(node.port).get(path), 3)
+            reply = await in_time(3, Http(node.port).get(path))
             assert reply.status == 200, path
         await asyncio.sleep(0.5)
     assert await asyncio.to_thread(system.metric, node, DROPPED) > 0

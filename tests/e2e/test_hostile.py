@@ -6,6 +6,7 @@ import resource
 
 import pytest
 from rig.client import Client, until
+from rig.deadline import in_time
 from rig.http import Http
 from rig.memory import memory
 from rig.raw import BINARY, CLOSE, PING, PONG, TEXT, Raw, encode, request
@@ -223,7 +224,7 @@ async def test_five_thousand_half_open_handshakes_end_and_disturb_no_other(syste
         await raw.write([b"", data[:9], data[:-2]][number % 3])
     await undisturbed(system, node)
     assert memory(node) - before < 200 << 20
-    await asyncio.wait_for(asyncio.gather(*(raw.ended(30) for raw in half)), 40)
+    await in_time(40, asyncio.gather(*(raw.ended(30) for raw in half)))
     for raw in half:
         raw.abort()
     await undisturbed(system, node)

@@ -338,6 +338,7 @@ async def test_while_redis_is_frozen_a_user_is_refused_in_time_and_no_permit_is_
     held.close(), refused.close()
 
 
+@pytest.mark.alone("bounds the time until permits are free")
 async def test_the_permits_of_a_killed_node_are_free_after_three_heartbeats(system):
     heartbeat = {"CHANNELGATE__CLUSTER__HEARTBEAT": "500ms"}
     one, two = start(system, 2, **heartbeat, **limits(connections_per_user=2))

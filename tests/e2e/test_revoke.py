@@ -14,6 +14,7 @@ from django.conf import settings
 from django.core.cache.backends.redis import RedisCache
 from rig.browser import browser
 from rig.client import Client, refusal, until
+from rig.deadline import in_time
 from rig.demo import access_claims, mint, mint_person
 from rig.engine import SEPARATOR, Polling
 from rig.http import Http
@@ -738,7 +739,7 @@ async def test_a_browser_can_read_why_it_was_disconnected(one):
         told = asyncio.create_task(page.run(script % json.dumps(urls)))
         await until(lambda: page.run("window.opened === 2"), "both sockets to open")
         await disconnect(port, {"user": 7, "code": 4123, "reason": "von der Verwaltung gekündigt"})
-        assert await asyncio.wait_for(told, 20) == [
+        assert await in_time(20, told) == [
             [4123, "von der Verwaltung gekündigt", True],
             [4401, "token expired", True],
         ]

@@ -11,6 +11,7 @@ import sys
 import pytest
 import stack
 from rig.client import Client, until
+from rig.deadline import in_time
 from rig.demo import Demo
 
 
@@ -45,7 +46,7 @@ async def test_the_whole_system_starts_works_and_ends_on_ctrl_c(ports, tmp_path,
     finally:
         if up.returncode is None:
             up.send_signal(signal.SIGINT)
-        code = await asyncio.wait_for(up.wait(), 30)
+        code = await in_time(30, up.wait())
     assert code == 0, log.read_text()
     assert (await client.gone())[0] == 1012
     for name, number in ports.items():

@@ -37,18 +37,27 @@ async fn a_payload_is_no_larger_than_agreed() {
 
 #[tokio::test]
 async fn pings_come_on_time_and_silence_ends_the_session() {
-    let heartbeat = "[socketio]\nping_interval = \"300ms\"\nping_timeout = \"200ms\"\n";
+    let heartbeat = "[socketio]\nping_interval = \"300ms\"\nping_timeout = \"1s\"\n";
     let node = Node::start(&format!("{heartbeat}{ECHO}"));
-    let start = Instant::now();
-    let session = node.session("/engine.io/").await;
-    let answer = session.get().await.text().await.unwrap();
-    let (waited, late) = (start.elapsed(), Duration::from_millis(150));
-    assert_eq!(answer, "2");
-    assert!(waited >= Duration::from_millis(300) && waited < Duration::from_millis(300) + late, "{waited:?}");
-    assert_eq!(session.post("3").await.0, 200);
+    let (interval, late) = (Duration::from_millis(300), Duration::from_millis(150));
+    let mut tries = 0;
+    // A busy machine delays some pings. A node that sends them late delays all of them.
+    let session = loop {
+        let start = Instant::now();
+        let session = node.session("/engine.io/").await;
+        assert_eq!(session.get().await.text().await.unwrap(), "2");
+        let waited = start.elapsed();
+        assert!(waited >= interval, "{waited:?}");
+        if waited < interval + late {
+            break session;
+        }
+        tries += 1;
+        assert!(tries < 5, "{waited:?}");
+    };
     let pong = Instant::now();
+    assert_eq!(session.post("3").await.0, 200);
     assert_eq!(session.get().await.text().await.unwrap(), "2");
-    assert!(pong.elapsed() >= Duration::from_millis(290), "{:?}", pong.elapsed());
+    assert!(pong.elapsed() >= interval, "{:?}", pong.elapsed());
     assert_eq!(session.get().await.text().await.unwrap(), "1", "the session ends");
     assert_eq!(session.get().await.status(), 400);
 }

@@ -57,7 +57,7 @@ pub fn local_name(channel: &str) -> Option<&str> {
 
 /// The full channel name of something local to `client`: `specific.<client>!<local>`.
 pub fn specific_channel(client: &str, local: &str) -> String {
-    format!("specific.{client}!{local}")
+    ["specific.", client, "!", local].concat()
 }
 
 /// Whether Channels accepts this as a channel name: at most 99 ASCII letters, digits, `-`, `_`, `.`, then optionally
@@ -83,6 +83,9 @@ mod tests {
         assert_eq!(names.core_group_key("room_1"), "asgi:group:room_1");
         assert_eq!(names.core_queue_key("specific.gw1!g.room_1"), "asgispecific.gw1!");
         assert_eq!(names.core_queue_key("thumbnails"), "asgithumbnails");
+        let name = specific_channel("gw1", "1f");
+        assert_eq!(name, "specific.gw1!1f");
+        assert_eq!(name.capacity(), name.len(), "each group has one");
         assert_eq!(names.pubsub_group_channel("room_1"), "asgi__group__room_1");
         assert_eq!(names.group_of_pubsub_channel("asgi__group__room:1 é"), Some("room:1 é"));
         assert_eq!(names.group_of_pubsub_channel("asgispecific.1"), None);

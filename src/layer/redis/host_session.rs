@@ -5,8 +5,9 @@
 //! session that ends is never repaired: the next one starts from nothing, so there is a single way into a working
 //! state.
 
-use std::{collections::HashMap, rc::Rc, sync::Arc, time::Duration};
+use std::{rc::Rc, sync::Arc, time::Duration};
 
+use indexmap::IndexMap;
 use redis::{AsyncConnectionConfig, ProtocolVersion, RedisError, aio::MultiplexedConnection};
 use tokio::sync::{mpsc, oneshot};
 
@@ -186,7 +187,8 @@ impl HostSession {
 
     /// Carries out a batch of joins and leaves: many handshakes at once cost few round trips.
     async fn apply(&mut self) -> Result<(), RedisError> {
-        let mut wanted: HashMap<String, bool> = HashMap::new();
+        // In order, for the sake of the memory: see `JoinedGroups::sweep`.
+        let mut wanted: IndexMap<String, bool> = IndexMap::new();
         let (mut added, mut removed, mut fence) = (Vec::new(), Vec::new(), None);
         for op in &self.unapplied {
             // Of several changes to a channel the last one counts; member names never repeat.
@@ -232,7 +234,7 @@ impl HostSession {
                 Ok(_) => break,
             };
         }
-        self.unapplied.clear();
+        self.unapplied = Vec::new();
         let mut registry = self.context.groups.borrow_mut();
         for registration in &added {
             registry.confirm(host, registration);

@@ -15,6 +15,7 @@ import stack
 
 from .client import until
 from .config import ATTACKED
+from .deadline import in_time
 from .engine import BASE, Polling
 from .memory import memory
 from .raw import BINARY, TEXT, Raw, request
@@ -129,7 +130,7 @@ class Crowd:
         """Opens this many, thirty at a time; refused ones are left out."""
         opened = []
         for _ in range(0, count, 30):
-            together = await asyncio.gather(*(asyncio.wait_for(how(), 10) for _ in range(30)), return_exceptions=True)
+            together = await asyncio.gather(*(in_time(10, how()) for _ in range(30)), return_exceptions=True)
             opened += [one for one in together if not isinstance(one, BaseException)]
         self.raws += [one for one in opened if isinstance(one, Raw)]
         self.came += len(opened)
@@ -158,7 +159,7 @@ class Crowd:
 
         async def one(client) -> None:
             with contextlib.suppress(ConnectionError, TimeoutError, asyncio.IncompleteReadError, OSError):
-                await asyncio.wait_for(act(client), deadline)
+                await in_time(deadline, act(client))
 
         await asyncio.gather(*(one(client) for client in (self.raws if ones is None else ones)))
 
@@ -235,7 +236,7 @@ async def served(node: stack.Part) -> None:
     async def answered() -> bool:
         raw = None
         try:
-            raw = await asyncio.wait_for(Raw.open(node.port, "/plain/"), 5)
+            raw = await in_time(5, Raw.open(node.port, "/plain/"))
             await raw.write(frame(TEXT, b'{"type":"echo","data":1}'))
             opcode, payload = await raw.read(5)
             return (opcode, payload) == (TEXT, b"1")

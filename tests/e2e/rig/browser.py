@@ -15,6 +15,7 @@ from websockets import ConnectionClosed
 from websockets.asyncio.client import connect
 
 from .client import until
+from .deadline import in_time
 
 NAMES = ("chromium", "chromium-browser", "google-chrome")
 
@@ -47,7 +48,7 @@ class Page:
         if self.session:
             command["sessionId"] = self.session
         await self.connection.send(json.dumps(command))
-        message = await asyncio.wait_for(self.replies[number], 20)
+        message = await in_time(20, self.replies[number])
         if "error" in message:
             raise AssertionError(f"{method}: {message['error']}")
         return message["result"]

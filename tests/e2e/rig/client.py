@@ -8,6 +8,8 @@ import stack
 import websockets
 from websockets.asyncio.client import ClientConnection, connect
 
+from .deadline import in_time
+
 #: For expected events; a busy machine may take this long, unless a test says otherwise.
 DEADLINE = 30.0
 
@@ -75,7 +77,7 @@ class Client:
                 )
             self.news.clear()
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self.news.wait(), remaining)
+                await in_time(remaining, self.news.wait())
         return value
 
     async def count(self, number: int, deadline: float = DEADLINE) -> list:

@@ -11,6 +11,8 @@ from concurrent.futures import Future
 
 import stack
 
+from .deadline import in_time
+
 FOLDER = stack.ROOT / "tests" / "socketio"
 
 
@@ -53,7 +55,7 @@ class Driver:
         answer = asyncio.wrap_future(self.answers[number])
         self.process.stdin.write(json.dumps(pack({"number": number, "do": do, **parameters})) + "\n")
         self.process.stdin.flush()
-        return await asyncio.wait_for(answer, 30)
+        return await in_time(30, answer)
 
     def listen(self, socket: str, heard) -> None:
         """Passes the reports about a socket to the current loop."""

@@ -9,6 +9,8 @@ import struct
 
 import stack
 
+from .deadline import in_time
+
 TEXT, BINARY, CLOSE, PING, PONG = 0x1, 0x2, 0x8, 0x9, 0xA
 
 
@@ -49,7 +51,7 @@ class Raw:
 
     async def head(self, deadline: float = 10) -> tuple[int, dict[str, str]]:
         """Reads the head of an HTTP response."""
-        text = (await asyncio.wait_for(self.reader.readuntil(b"\r\n\r\n"), deadline)).decode("latin-1")
+        text = (await in_time(deadline, self.reader.readuntil(b"\r\n\r\n"))).decode("latin-1")
         first, *lines = text.strip().split("\r\n")
         headers = (line.split(": ", 1) for line in lines)
         return int(first.split(" ")[1]), {name.lower(): value for name, value in headers}
@@ -62,8 +64,7 @@ class Raw:
 
     async def read(self, deadline: float = 10) -> tuple[int, bytes]:
         """Reads one frame: opcode and payload."""
-
-        async def frame() -> tuple[int, bytes]:
+        async with asyncio.timeout(deadline):
             first, second = await self.reader.readexactly(2)
             length = second & 0x7F
             if length == 126:
@@ -72,23 +73,25 @@ class Raw:
                 (length,) = struct.unpack("!Q", await self.reader.readexactly(8))
             return first & 0x0F, await self.reader.readexactly(length)
 
-        return await asyncio.wait_for(frame(), deadline)
-
-    async def close_code(self, deadline: float = 10) -> int | None:
-        """Reads up to a Close frame and returns its code; None if the connection ends without one."""
+    async def close_code(self, deadline: float = 30) -> int | None:
+        """Reads up to a Close frame and returns its code; None if the connection ends without one. The deadline is for
+        all of it.
+        """
         try:
-            while True:
-                opcode, payload = await self.read(deadline)
-                if opcode == CLOSE:
-                    return struct.unpack("!H", payload[:2])[0] if payload else 1005
+            async with asyncio.timeout(deadline):
+                while True:
+                    opcode, payload = await self.read(deadline)
+                    if opcode == CLOSE:
+                        return struct.unpack("!H", payload[:2])[0] if payload else 1005
         except (asyncio.IncompleteReadError, ConnectionError):
             return None
 
-    async def ended(self, deadline: float = 10) -> None:
+    async def ended(self, deadline: float = 30) -> None:
         """Waits until the other side has closed the connection."""
         with contextlib.suppress(ConnectionError):
-            while await asyncio.wait_for(self.reader.read(65536), deadline):
-                pass
+            async with asyncio.timeout(deadline):
+                while await self.reader.read(65536):
+                    pass
 
     def abort(self) -> None:
         self.writer.transport.abort()

@@ -10,6 +10,7 @@ import socketio.exceptions
 import stack
 
 from .client import DEADLINE
+from .deadline import in_time
 from .driver import Driver
 
 QUICK_RECONNECT = {"reconnection_delay": 0.05, "reconnection_delay_max": 0.25}
@@ -58,7 +59,7 @@ class Socket:
                 raise AssertionError(f"not within {deadline:g} s: {what}; {seen}"[:3000])
             self.news.clear()
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self.news.wait(), remaining)
+                await in_time(remaining, self.news.wait())
         return value
 
     async def opened(self, number: int = 1, deadline: float = DEADLINE) -> "Socket":
@@ -178,12 +179,12 @@ class PySocket(Socket):
         await self.client.emit(
             event, tuple(args) or None, namespace=self.namespace, callback=lambda *got: answer.set_result(list(got))
         )
-        return await asyncio.wait_for(answer, 5)
+        return await in_time(5, answer)
 
     async def close(self) -> None:
         if self.client.connected:
             # During a POST python-engineio drops the packet of `disconnect`, and waits for a ping.
-            await asyncio.wait_for(self.client.eio.queue.join(), DEADLINE)
+            await in_time(DEADLINE, self.client.eio.queue.join())
         await self.client.disconnect()
         await self.client.shutdown()
 

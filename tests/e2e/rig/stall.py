@@ -6,6 +6,7 @@ import random
 
 import stack
 
+from .deadline import in_time
 from .raw import narrow
 
 
@@ -52,7 +53,7 @@ class Stalling:
             while data := await reader.read(65536 if self.mended.is_set() else self.PIECE):
                 while not self.mended.is_set():
                     with contextlib.suppress(TimeoutError):
-                        await asyncio.wait_for(self.mended.wait(), self.PAUSE)
+                        await in_time(self.PAUSE, self.mended.wait())
                     if self.dice.random() < 0.5:
                         break
                 writer.write(data)

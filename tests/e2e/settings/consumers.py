@@ -19,6 +19,7 @@ ANSWERS = {
     "ask": lambda call: (time.sleep(1) if call["data"] == "slow" else None, {"said": call["data"]})[1],
     "who": lambda call: {"id": call["data"]},
     "slow": answers.after(1.5, {"ok": True}),
+    "held": answers.after(8, {"ok": True}),
     "good": {"ok": True},
     "other": {"ok": "other"},
     "moved": (207, {"ok": True}),

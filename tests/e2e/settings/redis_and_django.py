@@ -16,7 +16,7 @@ from rig.door import connect
 from rig.raw import TEXT
 
 from . import OfNode
-from .world import Site, token
+from .world import Site, becomes, token
 
 numbers = itertools.count(1)
 #: A room per client; a fence of the node's own publish API.
@@ -77,8 +77,9 @@ def heard(*publishes, at=None):
         url = at(site) if at else site.redis_url
         for publish in publishes:
             await publish(site, url, f"r_{name}")
+        await becomes(lambda: client.frames, 3)
         # Enough time for channels without a subscription.
-        await asyncio.sleep(1)
+        await asyncio.sleep(0.7)
         found = [frame["n"] for frame in client.json()]
         await client.close()
         return sorted(found)
@@ -100,14 +101,12 @@ class _Second:
 SECOND = _Second()
 
 
-async def queue_of_worker(site: Site, calls: int = 1) -> list[bytes]:
-    """The messages for a worker that does not run."""
+async def queue_of_worker(site: Site) -> list[bytes]:
+    """The message for a worker that does not run."""
     client = await Client.open(site.port, "/ws/")
-    for number in range(calls):
-        await client.send({"type": "x", "n": number})
-        await asyncio.sleep(0.3)
+    await client.send({"type": "x", "n": 1})
     async with site.bus() as bus:
-        waiting = await bus.zrange("asgicalls", 0, -1)
+        waiting = await until(lambda: bus.zrange("asgicalls", 0, -1), "a call")
     client.connection.transport.abort()
     return waiting
 
@@ -139,8 +138,12 @@ async def queued(site: Site):
     clients = [await Client.open(site.port, "/ws/") for _ in range(3)]
     for client in clients:
         await client.send({"type": "x", "n": 1})
-        await asyncio.sleep(0.2)
     async with site.bus() as bus:
+
+        async def all_wait() -> bool:
+            return await bus.zcard("asgicalls") == len(clients)
+
+        await becomes(all_wait, 2)
         waiting = await bus.zcard("asgicalls")
     for client in clients:
         client.connection.transport.abort()
@@ -172,9 +175,13 @@ async def lingers(site: Site):
     name = f"linger{time.monotonic_ns()}"
     client = await Client.open(site.port, f"/ws/{name}/")
     await client.close()
-    await asyncio.sleep(1)
+    channel = f"channelgate:r_{name}"
     async with site.bus() as bus:
-        return dict(await bus.pubsub_numsub(f"channelgate:r_{name}"))[f"channelgate:r_{name}".encode()]
+
+        async def is_left() -> bool:
+            return dict(await bus.pubsub_numsub(channel))[channel.encode()] == 0
+
+        return 0 if await becomes(is_left, 3) else 1
 
 
 async def probes(site: Site):
@@ -193,11 +200,15 @@ async def ready(site: Site) -> int:
 
 
 async def is_ready_without_redis(site: Site):
+    """The status within four seconds."""
     site.redis.signal(signal.SIGSTOP)
-    await asyncio.sleep(2)
-    found = await ready(site)
+
+    async def fails() -> bool:
+        return await ready(site) == 503
+
+    failed = await becomes(fails, 4)
     site.redis.signal(signal.SIGCONT)
-    return found
+    return 503 if failed else 200
 
 
 async def is_ready_again(site: Site):
@@ -208,8 +219,11 @@ async def is_ready_again(site: Site):
 
     await until(fails, "the node to notice")
     site.redis.signal(signal.SIGCONT)
-    await asyncio.sleep(2.5)
-    return await ready(site)
+
+    async def is_back() -> bool:
+        return await ready(site) == 200
+
+    return 200 if await becomes(is_back) else 503
 
 
 async def gaps_after_a_pause(site: Site):
@@ -217,10 +231,13 @@ async def gaps_after_a_pause(site: Site):
     site.redis.signal(signal.SIGSTOP)
     await asyncio.sleep(3)
     site.redis.signal(signal.SIGCONT)
-    await asyncio.sleep(2)
-    found = await site.metric("channelgate_gaps_total")
+
+    async def counted() -> bool:
+        return await site.metric("channelgate_gaps_total") > 0
+
+    found = await becomes(counted)
     await client.close()
-    return found > 0
+    return found
 
 
 def emitted(channel: str = "socketio", data="text", node: bool = False):
@@ -240,7 +257,7 @@ def emitted(channel: str = "socketio", data="text", node: bool = False):
                 body |= {"skip_sid": None, "callback": None, "host_id": "emitter", "binary": False}
                 await bus.publish(channel, json.dumps(body))
         try:
-            async with asyncio.timeout(1.5):
+            async with asyncio.timeout(3):
                 while True:
                     opcode, payload = await raw.read()
                     if opcode == TEXT and payload.startswith(b"42"):
@@ -303,8 +320,10 @@ async def heard_from(site: Site, channel: str, group: str):
     client = await Client.open(site.port, f"/ws/{group}/")
     async with site.bus() as bus:
         await bus.publish(channel, json.dumps({"n": 1}))
-    await asyncio.sleep(0.5)
-    found = len(client.frames)
+        # The node reads publishes in order, and this one is for the same group. Other rows' nodes get it, too.
+        await bus.publish(f"channelgate:r_{group}", json.dumps({"n": site.name}))
+    await client.wait(lambda client: {"n": site.name} in client.json(), "the end")
+    found = client.json().count({"n": 1})
     await client.close()
     return found
 
@@ -347,11 +366,12 @@ async def slow_answer(site: Site):
 
 
 async def asked_at_once(site: Site):
-    """How many of four slow calls of four clients are answered within a bit more than the time of one."""
+    """How many of four slow calls of four clients are answered within the time of less than four."""
     clients = [await Client.open(site.port, "/ws/") for _ in range(4)]
     for client in clients:
         await client.send({"type": "x", "n": "slow"})
-    await asyncio.sleep(1.8)
+    # A call takes a second.
+    await becomes(lambda: all(client.frames for client in clients), 3)
     answered = sum(bool(client.frames) for client in clients)
     for client in clients:
         client.connection.transport.abort()
@@ -361,9 +381,9 @@ async def asked_at_once(site: Site):
 async def queue_of_which_worker(site: Site):
     client = await Client.open(site.port, "/ws/")
     await client.send({"type": "x", "n": 1})
-    await asyncio.sleep(0.5)
     async with site.bus() as bus:
-        found = [key.decode() for key in await bus.keys("asgi*calls")]
+        found = await until(lambda: bus.keys("asgi*calls"), "the call")
+        found = [key.decode() for key in found]
     client.connection.transport.abort()
     return found
 

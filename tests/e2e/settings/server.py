@@ -17,7 +17,7 @@ from rig.raw import CLOSE, TEXT, Raw, encode, request
 from rig.system import API_KEY
 
 from . import OfNode
-from .world import Site, is_ended, is_pinged, token
+from .world import Site, becomes, is_ended, is_pinged, token
 
 ECHO = """
 [[consumer]]
@@ -139,21 +139,22 @@ async def behind_proxy_protocol(site: Site):
 
 
 async def listens_after_sigterm(site: Site):
+    """Whether it does so for three seconds."""
     client = await site.open()
     site.node.signal(signal.SIGTERM)
-    await asyncio.sleep(0.7)
-    listens = stack.listening(site.port)
+    ended = await becomes(lambda: not stack.listening(site.port), 3)
     await client.close()
-    return listens
+    return not ended
 
 
 async def drain_takes(site: Site):
+    """The seconds until the last of six clients is closed."""
     clients = [await site.open() for _ in range(6)]
     began = time.monotonic()
     site.node.signal(signal.SIGTERM)
     for client in clients:
         await client.gone(10)
-    return time.monotonic() - began > 1
+    return time.monotonic() - began
 
 
 async def silent_client_is_dropped(site: Site):
@@ -241,7 +242,7 @@ def closes(reason: str):
 
 
 def echoed(count: int, size: int):
-    """Whether so many messages are answered within a second, in two parts: one read is handled completely."""
+    """Whether so many messages are answered within a few seconds, in two parts: one read is handled completely."""
 
     async def look(site: Site):
         raw = await Raw.open(site.port, "/ws/")
@@ -253,7 +254,8 @@ def echoed(count: int, size: int):
         await raw.write(part)
         answered = 1
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(1):
+            # Too short for the second part at one message per second.
+            async with asyncio.timeout(3):
                 while answered < count:
                     await raw.read()
                     answered += 1
@@ -325,8 +327,8 @@ async def post_of_5000(site: Site):
 WAITING = """
 [[consumer]]
 path = "/ws/"
-[consumer.on_message.slow.call]
-action = "slow"
+[consumer.on_message.held.call]
+action = "held"
 [consumer.on_message."*"]
 reply = "1"
 """
@@ -336,13 +338,16 @@ async def read_behind_a_call(site: Site):
     """Whether the node reads all of fifty messages while it handles the first."""
     before = await site.metric("channelgate_messages_total")
     raw = await Raw.open(site.port, "/ws/")
-    await raw.frame(TEXT, b'{"type":"slow"}')
+    await raw.frame(TEXT, b'{"type":"held"}')
     for _ in range(50):
         await raw.frame(TEXT, b'{"type":"other","data":"' + b"x" * 20_000 + b'"}')
-    await asyncio.sleep(0.5)
-    read = await site.metric("channelgate_messages_total") - before
+
+    async def are_read() -> bool:
+        return await site.metric("channelgate_messages_total") - before == 51
+
+    read = await becomes(are_read, 3)
     raw.abort()
-    return read == 51
+    return read
 
 
 async def half_messages(site: Site) -> list[Raw]:
@@ -354,13 +359,16 @@ async def half_messages(site: Site) -> list[Raw]:
 
 
 async def half_messages_are_too_much(site: Site):
-    """Whether one of three is closed at once."""
+    """Whether one of three is closed."""
     raws = await half_messages(site)
-    await asyncio.sleep(0.5)
-    ended = await site.metric("channelgate_closes_total", reason="inbox_total")
+
+    async def is_closed() -> bool:
+        return await site.metric("channelgate_closes_total", reason="inbox_total") > 0
+
+    closed = await becomes(is_closed, 3)
     for raw in raws:
         raw.abort()
-    return ended > 0
+    return closed
 
 
 async def half_a_message_ends(site: Site):
@@ -373,9 +381,9 @@ async def half_a_message_ends(site: Site):
 
 
 async def unpolled_ends(site: Site):
-    """Whether a session that is not polled is gone after a second."""
+    """Whether a session that is not polled is gone after three seconds."""
     session = await Polling.open(site.port)
-    await asyncio.sleep(1)
+    await asyncio.sleep(3)
     return (await session.post(b"3")).status == 400
 
 
@@ -413,8 +421,7 @@ async def boss_asks(site: Site):
 
 
 async def log_is_json(site: Site):
-    await asyncio.sleep(0.2)
-    return site.node.log.read_text().startswith("{")
+    return (await until(site.node.log.read_text, "a line of the log")).startswith("{")
 
 
 async def page(site: Site):
@@ -489,9 +496,16 @@ TABLE: dict[str, OfNode] = {
     ),
     "server.allowed_origins": OfNode(None, '["app.example"]', with_origin("http://app.example"), (403, 101), ECHO),
     "server.drain_delay": OfNode(
-        '"0s"', '"3s"', listens_after_sigterm, (False, True), ECHO, {"server.drain_period": '"100ms"'}
+        '"0s"', '"20s"', listens_after_sigterm, (False, True), ECHO, {"server.drain_period": '"100ms"'}
     ),
-    "server.drain_period": OfNode('"100ms"', '"3s"', drain_takes, (False, True), ECHO, {"server.drain_delay": '"0s"'}),
+    "server.drain_period": OfNode(
+        '"100ms"',
+        '"6s"',
+        drain_takes,
+        lambda one, two: one < 3 < two,
+        ECHO,
+        {"server.drain_delay": '"0s"'},
+    ),
     "server.drain_grace": OfNode(
         '"200ms"',
         '"20s"',
