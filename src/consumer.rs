@@ -29,7 +29,7 @@ pub use effect::{CallRequest, Continuation, Effect, MessageProblem, Outcome, Out
 pub use groups::GroupError;
 pub use groups::decode as decode_path;
 pub use load::load;
-pub use mapping::MapError;
+pub use mapping::{MapError, Mapped};
 pub use program::Quotas;
 
 use crate::{
@@ -193,7 +193,7 @@ impl Consumer {
     }
 
     /// The messages for the members of an event's group, in order; empty if `when` is false.
-    pub fn on_event(&self, event: &Arc<Event>) -> Result<Vec<Outgoing>, MapError> {
+    pub fn on_event(&self, event: &Arc<Event>) -> Result<Mapped, MapError> {
         self.mappings.map(event)
     }
 

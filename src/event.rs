@@ -8,9 +8,11 @@
 mod emission;
 mod fingerprint;
 mod incoming;
+pub mod json;
 mod name;
 mod payload;
 mod proof;
+pub mod surrogate;
 mod user;
 mod value;
 
@@ -23,7 +25,13 @@ pub use name::{GroupName, GroupNameError, NamePart, written};
 pub use payload::Payload;
 pub use proof::{Proof, WatchedToken};
 pub use user::{UserIdError, check_id, check_user};
-pub use value::{Raw, Value};
+pub use value::{MAX_DIGITS, Raw, Value};
+
+/// How deeply lists and maps may nest in any format: as in Python, whose `json` recurses to `sys.getrecursionlimit`.
+pub const MAX_DEPTH: usize = 1000;
+
+/// Maximum number of values in one message; a value of one byte takes 72 in memory.
+pub const MAX_VALUES: usize = 1 << 20;
 
 /// Where an event was published.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -77,6 +85,11 @@ impl Event {
     pub fn kind(&self) -> Option<&str> {
         self.body.get("type").and_then(Value::as_str)
     }
+}
+
+/// The names of groups, for the log.
+pub fn listed(groups: &[GroupName]) -> String {
+    groups.iter().map(GroupName::as_str).collect::<Vec<_>>().join(", ")
 }
 
 /// Events may be missing: it is known where, but not what was lost.

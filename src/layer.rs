@@ -90,8 +90,13 @@ pub trait Layer: Send + Sync + 'static {
     /// The last connection of this node has left the group. The layer may keep the subscription for a while.
     fn leave(&self, group: &GroupName);
 
-    /// Publishes an event to a group on every node.
+    /// `channel_layer.group_send(group, body)`: an event for the group's members on every node, and for Channels' own
+    /// consumers in it.
     fn publish<'a>(&'a self, group: &'a GroupName, body: &'a Value) -> BoxFuture<'a, Result<(), LayerError>>;
+
+    /// Sends an emission to the union of groups on every node; `body` is that of
+    /// [`Emission::relay_body`](crate::event::Emission::relay_body) for them.
+    fn emit<'a>(&'a self, groups: &'a [GroupName], body: &'a Value) -> BoxFuture<'a, Result<(), LayerError>>;
 
     /// `channel_layer.send(channel, body)`: one message for one Channels worker, or another reader of the channel.
     fn send<'a>(&'a self, channel: &'a str, body: &'a Value) -> BoxFuture<'a, Result<(), LayerError>>;

@@ -11,11 +11,11 @@
 
 pub mod gcra;
 
-pub mod limited;
-
 pub mod sparse;
 
 pub mod event;
+
+pub mod limited;
 
 pub mod config;
 

@@ -9,6 +9,9 @@ use std::{
 };
 
 use serde::Serialize;
+use serde_json::Serializer;
+
+use crate::event::json;
 
 /// Why something was not written.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -138,7 +141,7 @@ pub fn write(limit: usize, encode: impl FnOnce(&mut Writer<'_>) -> io::Result<()
 /// # Errors
 /// When it is larger, or cannot be written.
 pub fn json(value: &impl Serialize, limit: usize) -> Result<Vec<u8>, WriteError> {
-    write(limit, |writer| Ok(serde_json::to_writer(writer, value)?))
+    write(limit, |writer| Ok(value.serialize(&mut Serializer::with_formatter(writer, json::Text::default()))?))
 }
 
 #[cfg(test)]

@@ -34,7 +34,7 @@ const ORDERS: &[(&str, &str)] = &[
         "consumer",
         "groups context current expression input kind effect wire compiler emit mapping notice program action load",
     ),
-    ("consumer::expression", "names scope view frame functions product template name_source"),
+    ("consumer::expression", "scope view names frame functions product template name_source"),
     ("consumer::groups", "pattern shape collisions"),
     ("consumer::program", "quotas run step resume"),
     (
@@ -50,7 +50,8 @@ const ORDERS: &[(&str, &str)] = &[
     ("layer::codec::pickle", "tree cost encode calls machine"),
     (
         "layer::redis",
-        "health naming fences publisher markers decoder joined census core outages probes popper host_session supervisor thread",
+        "health naming fences old publisher markers decoder joined census core outages probes popper host_session \
+         supervisor thread",
     ),
     ("presence", "grace ledger store actor"),
     (

@@ -17,6 +17,8 @@ mod behind;
 mod emitters;
 #[path = "layer/membership.rs"]
 mod membership;
+#[path = "layer/old.rs"]
+mod old;
 #[path = "layer/order.rs"]
 mod order;
 #[path = "layer/outage.rs"]

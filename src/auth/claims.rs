@@ -9,7 +9,7 @@ use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, crypto};
 
 use super::{AuthError, credential::looks_like_jwt};
-use crate::event::{Fingerprint, Value, check_id};
+use crate::event::{Fingerprint, Value, check_id, json};
 
 /// simplejwt's wording for every fault in a token's form or signature.
 pub const INVALID: AuthError = AuthError::Invalid("Token is invalid");
@@ -115,7 +115,7 @@ pub fn user_id_of(user: &Value) -> Option<String> {
 /// A signed token with these claims, in order, with the header that PyJWT writes.
 pub fn sign(claims: &Value, algorithm: Algorithm, key: &EncodingKey) -> Option<String> {
     let header = format!(r#"{{"alg":"{algorithm:?}","typ":"JWT"}}"#);
-    let payload = serde_json::to_vec(claims).ok()?;
+    let payload = json::text(claims);
     let message = format!("{}.{}", URL_SAFE_NO_PAD.encode(header), URL_SAFE_NO_PAD.encode(payload));
     let signature = crypto::sign(message.as_bytes(), key, algorithm).ok()?;
     Some(format!("{message}.{signature}"))
@@ -135,7 +135,7 @@ fn seconds(time: SystemTime) -> f64 {
 /// A JSON object in base64url.
 fn part(encoded: &str) -> Result<Value, AuthError> {
     let json = URL_SAFE_NO_PAD.decode(encoded).map_err(|_| INVALID)?;
-    let value: Value = serde_json::from_slice(&json).map_err(|_| INVALID)?;
+    let value: Value = json::read(&json).map_err(|_| INVALID)?;
     if value.as_map().is_some() { Ok(value) } else { Err(INVALID) }
 }
 

@@ -9,8 +9,8 @@ use tokio::time::{sleep, timeout};
 use crate::{
     backend,
     config::{Config, Secret},
-    event::{GroupName, Value},
-    layer::{Layer, codec, redis::RedisLayer},
+    event::{GroupName, Value, json},
+    layer::{Layer, redis::RedisLayer},
     telemetry::Metrics,
 };
 
@@ -36,7 +36,7 @@ pub(super) struct Arguments {
 
 pub(super) async fn run(config: &Config, arguments: Arguments) -> anyhow::Result<ExitCode> {
     let group = GroupName::new(&arguments.group)?;
-    let event = codec::json::decode(arguments.event.as_bytes()).context("the event cannot be read")?;
+    let event = json::read(arguments.event.as_bytes()).context("the event cannot be read")?;
     if event.as_map().is_none() {
         bail!("the event must be an object, not {}", event.kind());
     }
@@ -74,12 +74,12 @@ async fn through_redis(config: &Config, group: &GroupName, event: &Value) -> any
 }
 
 async fn through_api(url: &str, key: Option<&str>, group: &GroupName, event: &Value) -> anyhow::Result<()> {
-    let body = serde_json::json!({ "group": group.as_str(), "event": event });
+    let body: Value = [("group", group.as_str().into()), ("event", event.clone())].into_iter().collect();
     let mut request = backend::http_client()?
         .post(format!("{}/api/publish", url.trim_end_matches('/')))
         .timeout(DEADLINE)
         .header("Content-Type", "application/json")
-        .body(body.to_string());
+        .body(json::text(&body));
     if let Some(key) = key {
         request = request.bearer_auth(key);
     }

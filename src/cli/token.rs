@@ -8,7 +8,7 @@ use clap::{Args, ValueEnum};
 use crate::{
     auth::{RedisCache, jwt, ws_token::WsTokens},
     config::{Config, Span},
-    event::Value,
+    event::{Value, json, surrogate},
 };
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -57,6 +57,6 @@ pub(super) async fn run(config: &Config, arguments: Arguments) -> anyhow::Result
 
 fn parse_claim(text: &str) -> anyhow::Result<(Box<str>, Value)> {
     let (name, value) = text.split_once('=').context("a claim is NAME=VALUE")?;
-    let value = serde_json::from_str(value).unwrap_or_else(|_| Value::from(value));
+    let value = json::read_strict(value).unwrap_or_else(|_| Value::Str(surrogate::pack(value)));
     Ok((name.into(), value))
 }

@@ -6,7 +6,7 @@ use futures_util::future::BoxFuture;
 use serde::{Deserialize, Serialize};
 
 use super::{Disconnect, NodeId, Recorded};
-use crate::event::{Content, Emission, EmissionTarget, Source, Value};
+use crate::event::{Content, Emission, EmissionTarget, Source, Value, json::as_text};
 
 /// A question that every node answers for itself.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -30,6 +30,7 @@ pub struct EmitOrder {
     /// The rooms; the event goes to their union.
     pub rooms: Vec<Arc<str>>,
     /// The event's name, then its arguments.
+    #[serde(with = "as_text")]
     pub args: Vec<Value>,
 }
 

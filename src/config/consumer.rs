@@ -78,6 +78,9 @@ pub struct Consumer {
     /// Maximum number of rooms that one connection may join by its messages.
     #[serde(default = "hundred")]
     pub max_rooms: usize,
+    /// Maximum number of items in the list of a step's `each`.
+    #[serde(default = "thousand")]
+    pub max_items: usize,
     /// What happens to events that wait for a slow client when its outbox is full.
     #[serde(default)]
     pub slow: Slow,
@@ -181,6 +184,10 @@ fn anonymous() -> Vec<AuthMethod> {
 
 fn hundred() -> usize {
     100
+}
+
+fn thousand() -> usize {
+    1000
 }
 
 fn type_key() -> String {

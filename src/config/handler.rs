@@ -53,6 +53,8 @@ pub struct Step {
     pub unsubscribe: Option<String>,
     /// Calls the backend.
     pub call: Option<Box<Call>>,
+    /// Expression: a list; what this step sends is sent once per item.
+    pub each: Option<String>,
     /// To this connection.
     pub reply: Option<Emits>,
     /// Expression; its text or bytes are sent back unchanged.

@@ -1,5 +1,6 @@
 //! Redis: the channel layer that Django publishes through, and the Django cache.
 
+use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 
 use super::{Secret, Span};
@@ -87,6 +88,8 @@ pub struct Layer {
     pub group_expiry: Span,
     /// Django's `capacity`; a receive queue found this full is a gap.
     pub capacity: usize,
+    /// Django's `channel_capacity`: globs of channel names and their capacities; the first that matches counts.
+    pub channel_capacity: IndexMap<String, usize>,
     /// Django's `random_prefix_length`.
     pub random_prefix_length: usize,
     /// Receive queues of this node (core layer); groups are spread over them.
@@ -121,6 +124,7 @@ impl Default for Layer {
             expiry: Span::seconds(60),
             group_expiry: Span::seconds(86_400),
             capacity: 100,
+            channel_capacity: IndexMap::new(),
             random_prefix_length: 12,
             queues: 4,
             publish_prefix: "channelgate:".to_owned(),

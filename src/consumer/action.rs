@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     config::{self, KeyPath},
-    event::{Incoming, Value},
+    event::{Incoming, Value, json},
 };
 
 /// Handlers and policies of a consumer.
@@ -163,7 +163,7 @@ fn or_failed(ran: Result<Reaction, MessageProblem>) -> Reaction {
 
 fn parse(incoming: Incoming<'_>) -> Result<Value, String> {
     match incoming {
-        Incoming::Text(text) => serde_json::from_str(text).map_err(|error| error.to_string()),
+        Incoming::Text(text) => json::read(text.as_bytes()).map_err(|error| error.to_string()),
         Incoming::Binary(_) | Incoming::Event { .. } => Err("it is binary".to_owned()),
     }
 }

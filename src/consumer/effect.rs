@@ -16,8 +16,8 @@ pub struct Outgoing {
     pub payload: Payload,
     /// Only to connections subscribed to this topic.
     pub topic: Option<Arc<str>>,
-    /// To the consumer's members of this group instead of the event's own.
-    pub to: Option<GroupName>,
+    /// To the consumer's members of these groups, each of them once, instead of those of the event's own.
+    pub to: Option<Box<[GroupName]>>,
     /// Dropped for slow clients.
     pub volatile: bool,
     /// Of several with the same key, only the newest waits for a slow client.
@@ -61,6 +61,15 @@ pub enum Effect {
         /// Sent to the client if that fails; the handler ends then.
         failed: Option<Arc<[Payload]>>,
     },
+    /// Send an emission to the union of groups on every node.
+    Emit {
+        /// The groups.
+        groups: Vec<GroupName>,
+        /// The emission, as [`Emission::relay_body`](crate::event::Emission::relay_body) writes it.
+        body: Box<Value>,
+        /// Sent to the client if that fails; the handler ends then.
+        failed: Option<Arc<[Payload]>>,
+    },
     /// Set connection variables: [`Context::vars`] is replaced.
     Set(Value),
     /// Replace the user by the one that the backend returned: [`Context::user`].
@@ -95,6 +104,18 @@ pub enum Effect {
         /// Close reason.
         reason: String,
     },
+}
+
+impl Effect {
+    /// The approximate number of bytes that it sends.
+    pub(super) fn sent_bytes(&self) -> usize {
+        match self {
+            Self::Reply(payload) => payload.size(),
+            Self::Emit { body, .. } => body.weight(),
+            Self::Publish { body, .. } => body.weight(),
+            _ => 0,
+        }
+    }
 }
 
 /// The result of a message or another occurrence: what to do now, and the problem, if any.

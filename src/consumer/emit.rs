@@ -1,10 +1,12 @@
 //! A compiled emit: what is sent, to which connections, and when.
 
+use indexmap::IndexSet;
 use minijinja::Value as Jinja;
 
 use super::{
     compiler::Compiler,
     expression::{Allowed, Expression, GroupTemplate, Template, VarSet, frame},
+    groups::{Forms, GroupError},
     wire::{Wire, check_name},
 };
 use crate::{
@@ -66,6 +68,21 @@ impl Emit {
     /// Whether its `when` is true.
     pub fn is_due(&self, scope: &Jinja) -> Result<bool, WriteError> {
         self.when.as_ref().map_or(Ok(true), |when| Ok(when.evaluate(scope)?.is_true()))
+    }
+
+    /// The groups of its rooms, each of them once; `None` if it goes to none.
+    pub fn rooms(&self, scope: &Jinja, forms: &Forms) -> Result<Option<Box<[GroupName]>>, GroupError> {
+        match &self.target {
+            EmitTarget::Connection => Ok(None),
+            EmitTarget::Group(group) => Ok(Some([group.clone()].into())),
+            EmitTarget::Rooms { rooms, .. } => {
+                let mut groups = IndexSet::new();
+                for room in rooms {
+                    groups.extend(room.groups(scope, forms, None)?);
+                }
+                Ok(Some(groups.into_iter().collect()))
+            }
+        }
     }
 
     /// The names that it uses.

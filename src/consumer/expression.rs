@@ -19,7 +19,7 @@ use minijinja::{Environment, Error, ErrorKind, Value as Jinja};
 use self::functions::{FUNCTIONS, METHODS};
 pub use self::{
     name_source::NameSources,
-    scope::{Allowed, Scope, Var, VarSet},
+    scope::{Allowed, Scope, Var, VarSet, with_item},
     template::{GroupTemplate, NameSource, Template, TemplateUse},
     view::{Root, View},
 };

@@ -9,7 +9,7 @@ use super::{
     context::Context,
     expression::{Root, Scope, Var, VarSet},
 };
-use crate::event::{Incoming, Value};
+use crate::event::{Incoming, Value, surrogate};
 
 /// The message of a handler.
 #[derive(Clone, Copy, Debug)]
@@ -34,7 +34,7 @@ impl Input<'_> {
         match self {
             Self::None | Self::Raw(Incoming::Event { .. }) => KeptInput::None,
             Self::Json(value) => KeptInput::Json(Arc::clone(value)),
-            Self::Raw(Incoming::Text(text)) => KeptInput::Json(Arc::new(text.into())),
+            Self::Raw(Incoming::Text(text)) => KeptInput::Json(Arc::new(Value::Str(surrogate::pack(text)))),
             Self::Raw(Incoming::Binary(bytes)) => {
                 KeptInput::Json(Arc::new(Value::Bytes(Bytes::copy_from_slice(bytes))))
             }
@@ -69,7 +69,7 @@ pub(super) fn of_message(scope: Scope, message: Input<'_>, names: VarSet) -> Sco
             let args = Root::Data(Arc::clone(args)).into_jinja();
             let scope = match names.has(Var::Message) {
                 true => {
-                    let whole = [("event", Jinja::from(name)), ("args", args.clone())];
+                    let whole = [("event", Jinja::from(&*surrogate::loosen(name))), ("args", args.clone())];
                     scope.with(Var::Message, Jinja::from_pairs(whole))
                 }
                 false => scope,
@@ -79,7 +79,7 @@ pub(super) fn of_message(scope: Scope, message: Input<'_>, names: VarSet) -> Sco
         _ if !names.has(Var::Message) => return scope,
         Input::None | Input::Raw(Incoming::Event { .. }) => return scope,
         Input::Json(value) => as_message(Root::Data(Arc::clone(value)).into_jinja()),
-        Input::Raw(Incoming::Text(text)) => as_message(text.into()),
+        Input::Raw(Incoming::Text(text)) => as_message(Jinja::from(&*surrogate::loosen_real(text))),
         Input::Raw(Incoming::Binary(bytes)) => as_message(Jinja::from_bytes(bytes.to_vec())),
     };
     scope.with(name, value)

@@ -122,6 +122,7 @@ impl Loader<'_> {
             backend: backend.url.is_some() || backend.worker.is_some(),
             tokens: !spec.is_anonymous(),
             max_rooms: spec.max_rooms,
+            max_items: spec.max_items,
             max_topics: spec.topics.max,
             max_state: no_limit_if_0(self.compiler.config.limits.connection_state),
             rejection: super::rejection_text(&spec.reject, false).into(),

@@ -56,6 +56,15 @@ pub enum MapError {
     TooLarge(WriteError),
 }
 
+/// The messages for an event.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Mapped {
+    /// They, in order; at least one, unless `when` is false or a list of rooms is empty.
+    pub messages: Vec<Outgoing>,
+    /// Why another message is not sent: its room has no name, for instance for a missing value.
+    pub unsent: Option<MapError>,
+}
+
 impl MapError {
     /// The reason under which it is counted.
     pub const fn drop_reason(&self) -> DropReason {
@@ -109,7 +118,7 @@ impl Mappings {
         Self { wire, forms: Arc::default(), by_type, rest }
     }
 
-    pub fn map(&self, event: &Arc<Event>) -> Result<Vec<Outgoing>, MapError> {
+    pub fn map(&self, event: &Arc<Event>) -> Result<Mapped, MapError> {
         self.handler(event.kind()).ok_or(MapError::NoHandler)?.map(event, self)
     }
 
@@ -163,7 +172,7 @@ impl Mapping {
         Some(Emit { target, ..compiled? })
     }
 
-    fn map(&self, event: &Arc<Event>, of: &Mappings) -> Result<Vec<Outgoing>, MapError> {
+    fn map(&self, event: &Arc<Event>, of: &Mappings) -> Result<Mapped, MapError> {
         let Mappings { wire, forms, .. } = of;
         let scope = Scope::default()
             .with(Var::Event, Root::Event(event.clone()).into_jinja())
@@ -172,13 +181,13 @@ impl Mapping {
         if let Some(when) = &self.when
             && !when.evaluate(&scope)?.is_true()
         {
-            return Ok(Vec::new());
+            return Ok(Mapped { messages: Vec::new(), unsent: None });
         }
         let topic = self.topic.as_ref().map(|topic| name(&topic.evaluate(&scope)?)).transpose()?;
         let key = self.key.as_ref().map(|key| name(&key.evaluate(&scope)?)).transpose()?;
         let mut outgoing: Vec<Outgoing> =
             Vec::with_capacity(self.send.len() + self.emits.len() + usize::from(self.send_text.is_some()));
-        let mut add = |index: usize, payload: Payload, to: Option<GroupName>, volatile: bool| {
+        let mut add = |index: usize, payload: Payload, to: Option<Box<[GroupName]>>, volatile: bool| {
             // Messages of different handlers or positions never replace each other.
             let key = key.as_ref().map(|key| format!("{index}/{key}").into());
             outgoing.push(Outgoing { payload, topic: topic.clone(), to, volatile, key });
@@ -190,6 +199,7 @@ impl Mapping {
             };
             add(index, payload, None, false);
         }
+        let mut unsent = None;
         let index = self.send.len();
         if let Some(send) = &self.send_text {
             add(index, wire.raw(&send.evaluate(&scope)?)?, None, false);
@@ -198,18 +208,21 @@ impl Mapping {
             if !emit.is_due(&scope)? {
                 continue;
             }
-            let payload = emit.content.payload(&scope, wire)?;
-            match &emit.target {
-                EmitTarget::Connection => add(index, payload, None, emit.volatile),
-                EmitTarget::Group(group) => add(index, payload, Some(group.clone()), emit.volatile),
-                EmitTarget::Rooms { rooms, .. } => {
-                    for room in rooms {
-                        let groups = room.groups(&scope, forms, None).map_err(String::from)?.into_iter();
-                        groups.for_each(|to| add(index, payload.clone(), Some(to), emit.volatile));
-                    }
+            // A room without a name has no members: that is no reason to keep a message from another room's.
+            let to = match emit.rooms(&scope, forms) {
+                Ok(to) => to,
+                Err(reason) => {
+                    unsent.get_or_insert(MapError::Mapping(reason.into()));
+                    continue;
                 }
+            };
+            if to.as_ref().is_none_or(|groups| !groups.is_empty()) {
+                add(index, emit.content.payload(&scope, wire)?, to, emit.volatile);
             }
         }
-        Ok(outgoing)
+        match unsent {
+            Some(reason) if outgoing.is_empty() => Err(reason),
+            unsent => Ok(Mapped { messages: outgoing, unsent }),
+        }
     }
 }

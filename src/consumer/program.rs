@@ -35,6 +35,8 @@ pub(super) struct Program {
     pub tokens: bool,
     /// How many rooms a client may choose in one step that sends.
     pub max_rooms: usize,
+    /// Maximum number of items of an `each`.
+    pub max_items: usize,
     pub max_topics: usize,
     /// Maximum bytes of a connection's state.
     pub max_state: usize,
@@ -106,6 +108,11 @@ pub(super) enum Op {
     Subscribe(Expression),
     Unsubscribe(Expression),
     Call(Box<CallOp>),
+    /// Runs the operations up to `end`, which only send, once per item of a list.
+    Each {
+        list: Arc<Expression>,
+        end: u32,
+    },
     Emit(Box<Emit>, Arc<Guard>),
     Ask(Box<AskOp>),
     ReplyRaw(Expression),

@@ -6,6 +6,7 @@ mod groups;
 mod growth;
 mod presets;
 mod socketio_presets;
+mod values;
 
 use std::time::Instant;
 
@@ -15,7 +16,7 @@ use serde_json::{Value as Json, json};
 use super::*;
 use crate::{
     config::{Environment, load_text},
-    event::Source,
+    event::{Source, listed},
 };
 
 fn value(json: Json) -> Value {
@@ -58,7 +59,13 @@ fn on(consumer: &Consumer, context: &Context, incoming: Incoming<'_>) -> Reactio
 }
 
 fn frames(consumer: &Consumer, body: Json) -> Vec<String> {
-    consumer.on_event(&event(body)).unwrap().iter().map(|outgoing| text(&outgoing.payload).to_owned()).collect()
+    consumer
+        .on_event(&event(body))
+        .unwrap()
+        .messages
+        .iter()
+        .map(|outgoing| text(&outgoing.payload).to_owned())
+        .collect()
 }
 
 fn replies(reaction: &Reaction) -> Vec<&str> {
@@ -133,7 +140,7 @@ fn values_without_json_form_are_written_as_in_python() {
     let mut event =
         Event { group: GroupName::new("g").unwrap(), body, source: Source::Memory, received: Instant::now() };
     event.body = event.body.clone();
-    let sent = consumer.on_event(&Arc::new(event)).unwrap();
+    let sent = consumer.on_event(&Arc::new(event)).unwrap().messages;
     let texts: Vec<_> = sent.iter().map(|outgoing| text(&outgoing.payload)).collect();
     let object = r#"{"d":{"nan":null,"inf":null,"b":"AAE="}}"#;
     assert_eq!(texts, [object, object, r#"[null,"AAE="]"#]);
@@ -162,11 +169,11 @@ fn conditions_topics_raw_text_and_several_frames() {
     let consumer = one("[consumer.on_event.note]\nwhen = \"event.level != 'low'\"\ntopic = \"event.topic\"\n\
          send = [\"{'n': event.n}\", \"{'count': event.count}\"]\nsend_text = \"event.html\"\n");
     let note = |level: &str| json!({"type": "note", "level": level, "topic": 5, "n": 1, "count": 2, "html": "<b>"});
-    let sent = consumer.on_event(&event(note("high"))).unwrap();
+    let sent = consumer.on_event(&event(note("high"))).unwrap().messages;
     let texts: Vec<_> = sent.iter().map(|outgoing| text(&outgoing.payload)).collect();
     assert_eq!(texts, [r#"{"n":1}"#, r#"{"count":2}"#, "<b>"]);
     assert!(sent.iter().all(|outgoing| outgoing.topic.as_deref() == Some("5")));
-    assert_eq!(consumer.on_event(&event(note("low"))), Ok(vec![]));
+    assert_eq!(consumer.on_event(&event(note("low"))), Ok(Mapped { messages: vec![], unsent: None }));
     assert!(matches!(consumer.on_event(&event(json!({"type": "note"}))), Err(MapError::Mapping(_))));
 }
 
@@ -270,7 +277,7 @@ fn the_cost_of_mapping_one_event() {
     for (name, (consumer, event)) in [("feed", feed), ("feed, unchanged", plain), ("parking", parking)] {
         let started = Instant::now();
         for _ in 0..20_000 {
-            std::hint::black_box(consumer.on_event(&event).unwrap());
+            std::hint::black_box(consumer.on_event(&event).unwrap().messages);
         }
         println!("{name}: {:?} per event", started.elapsed() / 20_000);
     }

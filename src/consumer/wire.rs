@@ -10,7 +10,7 @@ use serde::{Serialize, Serializer, ser::SerializeSeq};
 use super::expression::frame;
 use crate::{
     config::Protocol,
-    event::{Payload, Raw, Value},
+    event::{Payload, Raw, Value, surrogate},
     limited::{self, WriteError},
     packet,
 };
@@ -61,7 +61,8 @@ impl Wire {
             false => Ok(Bytes::copy_from_slice(bytes)),
         };
         match (value.as_str(), value.as_bytes()) {
-            (Some(text), _) => Ok(self.text(copy(text.as_bytes())?)),
+            // A frame has no form for a lone surrogate outside JSON.
+            (Some(text), _) => Ok(self.text(copy(surrogate::lossy(&surrogate::tighten(text)).as_bytes())?)),
             (None, Some(bytes)) => Ok(Payload::Binary(copy(bytes)?)),
             (None, None) => Err(format!("{} is neither text nor bytes", value.kind()).into()),
         }

@@ -1,11 +1,12 @@
 //! An event that names its receivers itself: rooms of a Socket.IO namespace, or the connections of one consumer.
 //!
 //! Socket.IO emitters write them to Redis, and connections make them with the actions `room`, `others`, `user`, `role` and
-//! `all`; those travel through the channel layer as events of the reserved type [`Emission::TYPE`].
+//! `all`; those travel between the nodes as events of the reserved type [`Emission::TYPE`]. Channels' own consumers
+//! never get them: an unknown type would end them.
 
 use std::{sync::Arc, time::Instant};
 
-use super::{Event, Source, Value};
+use super::{Event, GroupName, Source, Value};
 
 /// The connections that may receive an emission.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -59,13 +60,20 @@ impl Emission {
     /// The type of the events that carry emissions through the channel layer; no handler of a consumer ever gets it.
     pub const TYPE: &str = "channelgate.emit";
 
-    /// The event that carries an emission to one room of a consumer; the room is the group that it is published to.
+    /// The event that carries an emission to rooms of a consumer. A single room is the group that it is published to;
+    /// several are named in it, because their members get it once.
     ///
     /// ```text
     /// {"type": "channelgate.emit", "consumer": "chat", "event": ["said", {"text": "hi"}], "except": ["<id>"], "volatile": false}
-    /// {"type": "channelgate.emit", "consumer": "feed", "message": {"text": "hi"}, "except": [], "volatile": false}
+    /// {"type": "channelgate.emit", "consumer": "feed", "message": {"text": "hi"}, "except": [], "volatile": false, "rooms": ["a", "b"]}
     /// ```
-    pub fn relay_body(consumer: &str, content: Content, except: &[Arc<str>], volatile: bool) -> Value {
+    pub fn relay_body(
+        consumer: &str,
+        groups: &[GroupName],
+        content: Content,
+        except: &[Arc<str>],
+        volatile: bool,
+    ) -> Value {
         let (key, content) = match content {
             Content::Event(args) => ("event", Value::List(args)),
             Content::Message(value) => ("message", value),
@@ -78,7 +86,14 @@ impl Emission {
             ("except", Value::List(except)),
             ("volatile", Value::Bool(volatile)),
         ];
-        entries.into_iter().collect()
+        let rooms = groups.iter().map(|group| group.as_str().into()).collect();
+        let rooms = (groups.len() > 1).then_some(("rooms", Value::List(rooms)));
+        entries.into_iter().chain(rooms).collect()
+    }
+
+    /// Whether an event carries an emission.
+    pub fn is_relayed(body: &Value) -> bool {
+        body.get("type").and_then(Value::as_str) == Some(Self::TYPE)
     }
 
     /// The emission that an event carries; `None` for every other event.
@@ -86,11 +101,27 @@ impl Emission {
     /// # Errors
     /// An event of [`Self::TYPE`] that does not have the form of [`Self::relay_body`], with the reason.
     pub fn from_event(event: &Event) -> Result<Option<Self>, &'static str> {
-        if event.kind() != Some(Self::TYPE) {
+        if !Self::is_relayed(&event.body) {
             return Ok(None);
         }
-        let consumer = event.body.get("consumer").and_then(Value::as_str).ok_or("its consumer is not text")?;
-        let content = match (event.body.get("event"), event.body.get("message")) {
+        Self::from_body(&event.body, vec![event.group.as_str().into()], event.source, event.received).map(Some)
+    }
+
+    /// The emission to several rooms that an event for all nodes carries.
+    ///
+    /// # Errors
+    /// It does not have the form of [`Self::relay_body`], with the reason.
+    pub fn from_rooms(body: &Value, source: Source, received: Instant) -> Result<Self, &'static str> {
+        let rooms = texts(body, "rooms", "its rooms are not a list", "a room is not text")?;
+        if !Self::is_relayed(body) || rooms.is_empty() {
+            return Err("it is not an emission to rooms");
+        }
+        Self::from_body(body, rooms, source, received)
+    }
+
+    fn from_body(body: &Value, rooms: Vec<Arc<str>>, source: Source, received: Instant) -> Result<Self, &'static str> {
+        let consumer = body.get("consumer").and_then(Value::as_str).ok_or("its consumer is not text")?;
+        let content = match (body.get("event"), body.get("message")) {
             (Some(Value::List(args)), None) => match args.first() {
                 Some(Value::Str(_)) => Content::Event(args.clone()),
                 _ => return Err("its event does not begin with a name"),
@@ -99,28 +130,23 @@ impl Emission {
             (Some(_), None) => return Err("its event is not a list"),
             _ => return Err("it needs either event or message"),
         };
-        let except = match event.body.get("except") {
-            None => Vec::new(),
-            Some(Value::List(ids)) => {
-                let ids = ids.iter().map(|id| id.as_str().map(Arc::from).ok_or("an id in its except is not text"));
-                ids.collect::<Result<_, _>>()?
-            }
-            Some(_) => return Err("its except is not a list"),
-        };
-        let volatile = match event.body.get("volatile") {
+        let except = texts(body, "except", "its except is not a list", "an id in its except is not text")?;
+        let volatile = match body.get("volatile") {
             None => false,
             Some(Value::Bool(volatile)) => *volatile,
             Some(_) => return Err("its volatile is not a boolean"),
         };
-        Ok(Some(Self {
-            target: EmissionTarget::Consumer(consumer.into()),
-            rooms: vec![event.group.as_str().into()],
-            except,
-            content,
-            volatile,
-            source: event.source,
-            received: event.received,
-        }))
+        let target = EmissionTarget::Consumer(consumer.into());
+        Ok(Self { target, rooms, except, content, volatile, source, received })
+    }
+}
+
+/// A list of texts; a missing one is empty.
+fn texts(body: &Value, key: &str, no_list: &'static str, no_text: &'static str) -> Result<Vec<Arc<str>>, &'static str> {
+    match body.get(key) {
+        None => Ok(Vec::new()),
+        Some(Value::List(items)) => items.iter().map(|item| item.as_str().map(Arc::from).ok_or(no_text)).collect(),
+        Some(_) => Err(no_list),
     }
 }
 
@@ -143,12 +169,31 @@ mod tests {
     fn a_relayed_emission_comes_back_unchanged() {
         let args = vec![Value::from("said"), Value::Bytes(Bytes::from_static(&[0, 255])), Value::Null];
         for content in [Content::Event(args), Content::Message(Value::Int(7))] {
-            let body = Emission::relay_body("chat", content.clone(), &["a".into(), "b".into()], true);
+            let group = [GroupName::new("room_1").unwrap()];
+            let body = Emission::relay_body("chat", &group, content.clone(), &["a".into(), "b".into()], true);
+            assert_eq!(body.get("rooms"), None);
             let emission = Emission::from_event(&event(body)).unwrap().unwrap();
             assert_eq!(emission.target, EmissionTarget::Consumer("chat".into()));
             assert_eq!(emission.rooms, [Arc::<str>::from("room_1")]);
             assert_eq!(emission.except, [Arc::<str>::from("a"), "b".into()]);
             assert_eq!((emission.content, emission.volatile), (content, true));
+        }
+    }
+
+    #[test]
+    fn an_emission_to_several_rooms_names_them() {
+        let groups = ["a", "b"].map(|name| GroupName::new(name).unwrap());
+        let body = Emission::relay_body("chat", &groups, Content::Message(Value::Int(7)), &[], false);
+        let emission = Emission::from_rooms(&body, Source::Publish, Instant::now()).unwrap();
+        assert_eq!(emission.rooms, [Arc::<str>::from("a"), "b".into()]);
+        for wrong in [
+            r#"{"type": "channelgate.emit", "consumer": "c", "message": 1}"#,
+            r#"{"type": "channelgate.emit", "consumer": "c", "message": 1, "rooms": []}"#,
+            r#"{"type": "channelgate.emit", "consumer": "c", "message": 1, "rooms": ["a", 1]}"#,
+            r#"{"type": "channelgate.emit", "consumer": "c", "message": 1, "rooms": "a"}"#,
+            r#"{"type": "chat.message", "consumer": "c", "message": 1, "rooms": ["a"]}"#,
+        ] {
+            assert!(Emission::from_rooms(&json(wrong), Source::Publish, Instant::now()).is_err(), "{wrong}");
         }
     }
 

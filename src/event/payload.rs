@@ -19,3 +19,13 @@ pub enum Payload {
         attachments: Arc<[Bytes]>,
     },
 }
+
+impl Payload {
+    /// Its bytes.
+    pub fn size(&self) -> usize {
+        match self {
+            Self::Text(bytes) | Self::Binary(bytes) => bytes.len(),
+            Self::Packet { text, attachments } => text.len() + attachments.iter().map(Bytes::len).sum::<usize>(),
+        }
+    }
+}

@@ -8,7 +8,11 @@ use serde::{
     de::{MapAccess, SeqAccess, Visitor},
     ser::{SerializeMap, SerializeSeq},
 };
+use serde_json::value::RawValue;
 use std::fmt;
+
+/// Longer integers are refused, as by Python (`sys.get_int_max_str_digits`).
+pub const MAX_DIGITS: usize = 4300;
 
 /// Plain data. Map keys are text: other keys are written like Python's `json.dumps` does (`1`, `true`, `null`).
 #[derive(Clone, Debug, PartialEq, Default)]
@@ -22,21 +26,41 @@ pub enum Value {
     Int(i64),
     /// An integer above [`i64::MAX`].
     UInt(u64),
+    /// An integer beyond 64 bits: its decimal digits, with `-` if it is negative.
+    Big(Box<str>),
     /// A float; may be NaN or infinite, which JSON frames carry as `null`.
     Float(f64),
-    /// Text.
+    /// Text, packed as in [`surrogate`](super::surrogate).
     Str(Box<str>),
     /// Bytes (msgpack's bin family); JSON frames carry them as base64 text.
     Bytes(Bytes),
     /// A list or tuple.
     List(Vec<Value>),
-    /// A dict, in the publisher's order.
+    /// A dict, in the publisher's order; its keys are packed texts.
     Map(IndexMap<Box<str>, Value>),
 }
 
 impl Value {
     /// Memory of a map's entry, in addition to its key's text and its value.
     pub const ENTRY: usize = 40;
+
+    /// An integer from its decimal digits; `None` for other text, and for more digits than [`MAX_DIGITS`].
+    #[inline]
+    pub fn integer(digits: &str) -> Option<Self> {
+        digits.parse().map(Self::Int).ok().or_else(|| Self::large_integer(digits))
+    }
+
+    #[cold]
+    fn large_integer(text: &str) -> Option<Self> {
+        let text = text.strip_prefix('+').unwrap_or(text);
+        let (sign, digits) = text.strip_prefix('-').map_or(("", text), |digits| ("-", digits));
+        if digits.is_empty() || digits.len() > MAX_DIGITS || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
+            return None;
+        }
+        let canonical = format!("{sign}{}", digits.trim_start_matches('0'));
+        let small = canonical.parse().map(Self::Int).or_else(|_| canonical.parse().map(Self::UInt));
+        Some(small.unwrap_or_else(|_| Self::Big(canonical.into())))
+    }
 
     /// The value under `key`, if this is a map that has it.
     pub fn get(&self, key: &str) -> Option<&Self> {
@@ -76,7 +100,7 @@ impl Value {
     pub fn weight(&self) -> usize {
         size_of::<Self>()
             + match self {
-                Self::Str(text) => text.len(),
+                Self::Str(text) | Self::Big(text) => text.len(),
                 Self::Bytes(bytes) => bytes.len(),
                 // A list of one has room for four.
                 Self::List(items) => {
@@ -97,6 +121,7 @@ impl Value {
             Self::Null => "null",
             Self::Bool(_) => "a boolean",
             Self::Int(_) | Self::UInt(_) => "an integer",
+            Self::Big(_) => "an integer beyond 64 bits",
             Self::Float(_) => "a number",
             Self::Str(_) => "text",
             Self::Bytes(_) => "bytes",
@@ -136,6 +161,9 @@ impl<K: Into<Box<str>>> FromIterator<(K, Value)> for Value {
     }
 }
 
+// Most of a node's memory for data is values: `docs/operations/limits.md` and `MAX_VALUES` count with this size.
+const _: () = assert!(size_of::<Value>() == 72);
+
 impl Serialize for Value {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match self {
@@ -143,6 +171,7 @@ impl Serialize for Value {
             Self::Bool(value) => serializer.serialize_bool(*value),
             Self::Int(value) => serializer.serialize_i64(*value),
             Self::UInt(value) => serializer.serialize_u64(*value),
+            Self::Big(digits) => big(digits, serializer),
             Self::Float(value) => serializer.serialize_f64(*value),
             Self::Str(value) => serializer.serialize_str(value),
             Self::Bytes(value) if serializer.is_human_readable() => {
@@ -150,22 +179,35 @@ impl Serialize for Value {
                 serializer.collect_str(&Base64Display::new(value, &STANDARD))
             }
             Self::Bytes(value) => serializer.serialize_bytes(value),
-            Self::List(items) => {
-                let mut list = serializer.serialize_seq(Some(items.len()))?;
-                for item in items {
-                    list.serialize_element(item)?;
-                }
-                list.end()
-            }
-            Self::Map(entries) => {
-                let mut map = serializer.serialize_map(Some(entries.len()))?;
-                for (key, value) in entries {
-                    map.serialize_entry(key, value)?;
-                }
-                map.end()
-            }
+            Self::List(items) => list(items, serializer),
+            Self::Map(entries) => map(entries, serializer),
         }
     }
+}
+
+// Functions of their own: what they need is on the stack once for each level.
+#[cold]
+fn big<S: Serializer>(digits: &str, serializer: S) -> Result<S::Ok, S::Error> {
+    match serde_json::from_str::<&RawValue>(digits) {
+        Ok(number) => number.serialize(serializer),
+        Err(_) => serializer.serialize_str(digits),
+    }
+}
+
+fn list<S: Serializer>(items: &[Value], serializer: S) -> Result<S::Ok, S::Error> {
+    let mut list = serializer.serialize_seq(Some(items.len()))?;
+    for item in items {
+        list.serialize_element(item)?;
+    }
+    list.end()
+}
+
+fn map<S: Serializer>(entries: &IndexMap<Box<str>, Value>, serializer: S) -> Result<S::Ok, S::Error> {
+    let mut map = serializer.serialize_map(Some(entries.len()))?;
+    for (key, value) in entries {
+        map.serialize_entry(key, value)?;
+    }
+    map.end()
 }
 
 /// The same data for a format that carries bytes beside it, like Socket.IO's packets: they stay bytes.

@@ -17,7 +17,7 @@ use super::{
 };
 use crate::{
     config::Slow,
-    consumer::{Consumer, ConsumerId, Consumers, MapError, Outgoing, Snapshot},
+    consumer::{Consumer, ConsumerId, Consumers, MapError, Mapped, Outgoing, Snapshot},
     event::{self, Emission, Event, Eviction, Gap, GapReason, GroupName},
     layer::Signal,
     socket::{Loss, frame::Frame},
@@ -81,31 +81,38 @@ impl Dispatcher {
         for audience in self.audiences(&event.group) {
             let Some(consumer) = now.get(audience.consumer) else { continue };
             match consumer.on_event(event) {
-                Ok(messages) => {
+                Ok(Mapped { messages, unsent }) => {
                     handled = true;
                     trace::mapped(&self.metrics.tail, event, consumer, messages.len());
                     for message in messages {
                         self.send(audience, &message, consumer, event.received);
+                    }
+                    if let Some(reason) = unsent {
+                        self.not_mapped(consumer, event, &reason);
                     }
                 }
                 Err(MapError::NoHandler) if consumer.namespace().is_some() => unhandled = Some(consumer),
                 Err(MapError::NoHandler) => self.no_handler(consumer, event),
                 Err(reason @ (MapError::Mapping(_) | MapError::TooLarge(_))) => {
                     handled = true;
-                    let group = Some(event.group.as_str());
-                    self.metrics.lost(reason.drop_reason(), 1, group, Some(consumer.name()), &reason);
-                    warn_bounded!(
-                        "{}: dropped an event of type {:?} in group {}: mapping failed: {reason}",
-                        consumer.name(),
-                        event.kind().unwrap_or_default(),
-                        event.group
-                    );
+                    self.not_mapped(consumer, event, &reason);
                 }
             }
         }
         if let (false, Some(consumer)) = (handled, unhandled) {
             self.no_handler(consumer, event);
         }
+    }
+
+    fn not_mapped(&self, consumer: &Consumer, event: &Event, reason: &MapError) {
+        let group = Some(event.group.as_str());
+        self.metrics.lost(reason.drop_reason(), 1, group, Some(consumer.name()), reason);
+        warn_bounded!(
+            "{}: dropped an event of type {:?} in group {}: mapping failed: {reason}",
+            consumer.name(),
+            event.kind().unwrap_or_default(),
+            event.group
+        );
     }
 
     fn no_handler(&self, consumer: &Consumer, event: &Event) {
@@ -126,12 +133,14 @@ impl Dispatcher {
     }
 
     fn send(&self, own: GroupAudience, message: &Outgoing, consumer: &Consumer, received: Instant) {
-        let audience = match &message.to {
-            None => own,
-            Some(room) => match self.audiences(room).into_iter().find(|other| other.consumer == own.consumer) {
-                Some(other) => other,
-                None => return,
-            },
+        let mut targets = Targets::default();
+        for room in message.to.iter().flatten() {
+            targets.add(self.audiences(room).into_iter().filter(|other| other.consumer == own.consumer));
+        }
+        let audience = match (&message.to, targets.audiences.as_slice()) {
+            (None, _) => own,
+            (Some(_), []) => return,
+            (Some(_), [first, ..]) => *first,
         };
         let rules = Rules {
             names: message.topic.as_ref().map(|topic| matching_names(topic, consumer.topics().matching)),
@@ -139,7 +148,26 @@ impl Dispatcher {
             ..Rules::default()
         };
         let loss = loss(consumer, audience.id, message.key.as_deref());
-        self.deliver(audience, Arc::new(Frame::new(&message.payload).losable(loss)), rules.shared(), received);
+        let frame = Arc::new(Frame::new(&message.payload).losable(loss));
+        match targets.audiences.len() {
+            0 | 1 => self.deliver(audience, frame, rules.shared(), received),
+            _ => self.unite(targets, [own.consumer].into(), frame, rules.shared(), received),
+        }
+    }
+
+    fn unite(
+        &self,
+        targets: Targets,
+        consumers: Arc<[ConsumerId]>,
+        frame: Arc<Frame>,
+        rules: Option<Arc<Rules>>,
+        received: Instant,
+    ) {
+        let (mask, size) = (targets.mask(), frame.size());
+        let ids = targets.ids.into_iter().map(|(id, _)| id).collect();
+        let audiences = targets.audiences.iter().map(|audience| audience.id).collect();
+        let union = Arc::new(Union { audiences, ids, consumers, frame, rules, received });
+        self.give(mask, size, || ShardMessage::Union(Arc::clone(&union)));
     }
 
     fn deliver(&self, audience: GroupAudience, frame: Arc<Frame>, rules: Option<Arc<Rules>>, received: Instant) {
@@ -176,8 +204,7 @@ impl Dispatcher {
     fn emission_to(&self, emission: &Emission, now: &Snapshot, served: &[&Consumer]) {
         let consumers: Arc<[ConsumerId]> = served.iter().map(|consumer| consumer.id()).collect();
         let targets = self.targets(emission, now, served, &consumers);
-        let mask = targets.mask();
-        if mask == 0 {
+        if targets.mask() == 0 {
             return;
         }
         // All consumers of a namespace encode the same.
@@ -193,13 +220,7 @@ impl Dispatcher {
         let rules = self.exceptions(emission, now, &consumers).shared();
         match (targets.audiences.as_slice(), targets.ids.as_slice()) {
             (&[audience], []) => self.deliver(audience, frame, rules, emission.received),
-            _ => {
-                let size = frame.size();
-                let ids = targets.ids.into_iter().map(|(id, _)| id).collect();
-                let audiences = targets.audiences.iter().map(|audience| audience.id).collect();
-                let union = Arc::new(Union { audiences, ids, consumers, frame, rules, received: emission.received });
-                self.give(mask, size, || ShardMessage::Union(Arc::clone(&union)));
-            }
+            _ => self.unite(targets, consumers, frame, rules, emission.received),
         }
     }
 
@@ -230,15 +251,16 @@ impl Dispatcher {
             return targets;
         }
         for room in &emission.rooms {
-            let before = targets.audiences.len();
+            let mut is_room = false;
             match now.group(&emission.target, room) {
                 Ok(group) => {
-                    targets.add(self.audiences(&group).into_iter().filter(|one| consumers.contains(&one.consumer)));
+                    let of_room = self.audiences(&group).into_iter().filter(|one| consumers.contains(&one.consumer));
+                    targets.add(of_room.inspect(|_| is_room = true));
                 }
                 Err(reason) => warn_bounded!("an emission to a room is not delivered: {reason}"),
             }
             // A name that is not a room of this node may be the id of a member.
-            if targets.audiences.len() == before
+            if !is_room
                 && let Some(worker) = self.registry.worker_of(room)
                 && !targets.ids.iter().any(|(known, _)| known == room)
             {

@@ -24,7 +24,7 @@ pub(super) struct Group {
 
 /// A slot that was taken after the message with this number had arrived.
 struct Late {
-    index: u32,
+    index: usize,
     after: u64,
 }
 
@@ -59,8 +59,8 @@ impl Group {
     }
 
     /// Seats a member in its slot. It gets the messages after the one with this number, the last that has arrived.
-    pub fn seat(&mut self, index: u32, seat: Seat, last: u64) {
-        self.members[index as usize] = Some(seat);
+    pub fn seat(&mut self, index: usize, seat: Seat, last: u64) {
+        self.members[index] = Some(seat);
         if self.queued {
             self.late.get_or_insert_default().push(Late { index, after: last });
         }
@@ -97,22 +97,22 @@ impl Group {
         self.late = None;
     }
 
-    /// Whether somebody joined while deliveries were pending.
+    /// Whether a member joined while deliveries were pending.
     pub const fn has_late(&self) -> bool {
         self.late.is_some()
     }
 
     /// The number of the last message that is not for this slot's member, because it joined later; 0 if there is none.
-    pub fn late(&self, index: u32) -> u64 {
+    pub fn late(&self, index: usize) -> u64 {
         let late = self.late.iter().flat_map(|all| all.iter()).filter(|late| late.index == index);
         late.map(|late| late.after).max().unwrap_or(0)
     }
 
     /// What is still to be delivered to the member in this slot.
-    pub fn pending_for(&self, index: u32) -> impl Iterator<Item = &Queued> {
-        let is_seated = self.members.get(index as usize).is_some_and(Option::is_some);
+    pub fn pending_for(&self, index: usize) -> impl Iterator<Item = &Queued> {
+        let is_seated = self.members.get(index).is_some_and(Option::is_some);
         let after = if is_seated { self.late(index) } else { u64::MAX };
-        let running = self.job.as_deref().filter(|job| job.position <= index as usize);
+        let running = self.job.as_deref().filter(|job| job.position <= index);
         let running = running.map_or(&[][..], Job::deliveries);
         running.iter().chain(&self.pending).filter(move |queued| queued.number > after)
     }

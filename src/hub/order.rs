@@ -57,7 +57,7 @@ impl Order {
         let done = member.up_to.replace(self.last);
         self.ahead = self.last;
         let slots = member.slots.borrow();
-        let busy = slots.iter().filter_map(|slot| Some((groups.get(&slot.audience)?, slot.index)));
+        let busy = slots.iter().filter_map(|slot| Some((groups.get(&slot.audience)?, slot.index as usize)));
         let busy = busy.filter(|(group, _)| group.queued).flat_map(|(group, index)| group.pending_for(index));
         let mut messages: Vec<&Queued> =
             busy.chain(single).filter(|queued| queued.number > done && queued.is_for(member)).collect();

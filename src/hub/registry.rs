@@ -70,9 +70,10 @@ impl Registry {
     pub(super) fn interest(&self, group: &GroupName, consumer: ConsumerId, worker: usize) -> AudienceId {
         let mut groups = self.write();
         let number = groups.number();
-        let entry = groups.by_name.entry(group.clone());
-        // Nearly all groups have one audience.
-        let entry = entry.or_insert_with(|| RegisteredGroup { audiences: Vec::with_capacity(1) });
+        let entry = groups.by_name.entry(group.clone()).or_insert_with(|| RegisteredGroup {
+            // Nearly all groups have one audience.
+            audiences: Vec::with_capacity(1),
+        });
         let bit = 1 << worker;
         if let Some(audience) = entry.audiences.iter_mut().find(|audience| audience.consumer == consumer) {
             audience.workers |= bit;

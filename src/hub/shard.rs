@@ -167,7 +167,7 @@ impl Shard {
         if let Some(slot) = slots.iter().find(|slot| slot.audience == *audience)
             && group.members[slot.index as usize].is_none()
         {
-            group.seat(slot.index, Seat::of(member), groups.order.last);
+            group.seat(slot.index as usize, Seat::of(member), groups.order.last);
         }
     }
 

@@ -2,7 +2,7 @@
 
 use crate::{
     consumer::{Consumer, Snapshot},
-    event::{Content, Emission, Event, Gap, GroupName, Value},
+    event::{Content, Emission, Event, Gap, GroupName, Value, json},
     telemetry::tail::{Tail, TailEvent},
 };
 
@@ -45,8 +45,7 @@ pub(super) fn gap(tail: &Tail, gap: &Gap) {
 }
 
 fn came(tail: &Tail, source: &'static str, of: &str, body: &Value) -> TailEvent {
-    // Serializing data that was decoded cannot fail.
-    let text = serde_json::to_string(body).unwrap_or_default();
+    let text = json::text(body);
     let bytes = text.len();
     let payload = tail.shows_payloads().then(|| text.into());
     TailEvent::Event { source, of: of.to_owned(), bytes, payload }

@@ -10,7 +10,9 @@
 //! - [`cache_value`]: the values of Django's cache, built from [`compress`], [`pickle`], [`json`] and [`msgpack`]
 
 pub mod cache_value;
+pub mod capacity;
 pub mod compress;
+mod copy;
 pub mod envelope;
 pub mod fernet;
 #[cfg(test)]
@@ -23,10 +25,8 @@ pub mod pickle;
 mod properties;
 pub mod ring;
 #[cfg(test)]
+mod values;
+#[cfg(test)]
 mod vectors;
 
-/// How deeply lists and maps may nest in any format; the limit of serde_json.
-pub const MAX_DEPTH: usize = 127;
-
-/// Maximum number of values in one message; a value of one byte takes 72 in memory.
-pub const MAX_VALUES: usize = 1 << 20;
+pub use crate::event::{MAX_DEPTH, MAX_VALUES};

@@ -84,6 +84,7 @@ fn room(value: &Value) -> Option<Arc<str>> {
         Value::Str(text) => Some((**text).into()),
         Value::Int(number) => Some(number.to_string().into()),
         Value::UInt(number) => Some(number.to_string().into()),
+        Value::Big(digits) => Some((**digits).into()),
         _ => None,
     }
 }

@@ -16,7 +16,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::{Layer, LayerError, Readiness, Signal, Sink, started_before};
 use crate::{
-    event::{Event, GroupName, Source, Value},
+    event::{Emission, Event, GroupName, Source, Value},
     telemetry::Metrics,
 };
 
@@ -30,6 +30,8 @@ enum Command {
     Event(Event),
     /// Answered when all earlier events have been passed on.
     Fence(oneshot::Sender<()>),
+    /// For groups; the hub finds their members.
+    Emission(Emission),
     Stop(oneshot::Sender<()>),
 }
 
@@ -53,6 +55,13 @@ impl MemoryLayer {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner).is_some()
     }
 
+    async fn queue(&self, command: Command) -> Result<(), LayerError> {
+        self.jobs.send(command).await.map_err(|_| LayerError::Unavailable {
+            reason: "the embedded layer has stopped".to_owned(),
+            retry_after: Duration::from_secs(1),
+        })
+    }
+
     fn take_queue(&self) -> Option<mpsc::Receiver<Command>> {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
@@ -70,6 +79,10 @@ fn run(mut queue: mpsc::Receiver<Command>, members: &Mutex<HashSet<GroupName>>, 
             Command::Fence(passed) => {
                 // The caller may be gone.
                 let _ = passed.send(());
+            }
+            Command::Emission(emission) => {
+                metrics.event(emission.source.label());
+                sink(Signal::Emission(emission));
             }
             Command::Stop(done) => {
                 // A failure means that the caller stopped waiting.
@@ -112,10 +125,18 @@ impl Layer for MemoryLayer {
             }
             let event =
                 Event { group: group.clone(), body: body.clone(), source: Source::Memory, received: Instant::now() };
-            self.jobs.send(Command::Event(event)).await.map_err(|_| LayerError::Unavailable {
-                reason: "the embedded layer has stopped".to_owned(),
-                retry_after: Duration::from_secs(1),
-            })
+            self.queue(Command::Event(event)).await
+        })
+    }
+
+    fn emit<'a>(&'a self, groups: &'a [GroupName], body: &'a Value) -> BoxFuture<'a, Result<(), LayerError>> {
+        Box::pin(async move {
+            if let [group] = groups {
+                return self.publish(group, body).await;
+            }
+            let emission = Emission::from_rooms(body, Source::Memory, Instant::now());
+            let emission = emission.map_err(|reason| LayerError::Refused(reason.to_owned()))?;
+            self.queue(Command::Emission(emission)).await
         })
     }
 

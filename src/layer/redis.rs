@@ -19,6 +19,7 @@ mod host_session;
 mod joined;
 mod markers;
 mod naming;
+mod old;
 mod outages;
 mod popper;
 mod probes;
@@ -133,7 +134,7 @@ impl RedisLayer {
         let naming = GroupNaming::new(options, hosts.len(), &node);
         let reply_channel = naming.reply_channel();
         let states = Arc::new(HostStates::new(hosts.iter().map(Host::label), options.probe_successes));
-        let publisher = Arc::new(Publisher::new(options, hosts.len()));
+        let publisher = Arc::new(Publisher::new(options, hosts.len(), metrics.clone()));
         let (commands, queue) = mpsc::unbounded_channel();
         let shared = (naming.clone(), Arc::clone(&states), Arc::clone(&publisher), reply_channel.clone());
         let options = options.clone();
@@ -207,6 +208,13 @@ impl Layer for RedisLayer {
         Box::pin(async move {
             let published = self.publisher.publish(group, body).await;
             published.map_err(|failure| failure.into_error(|| self.unavailable()))
+        })
+    }
+
+    fn emit<'a>(&'a self, groups: &'a [GroupName], body: &'a Value) -> BoxFuture<'a, Result<(), LayerError>> {
+        Box::pin(async move {
+            let emitted = self.publisher.emit(groups, body).await;
+            emitted.map_err(|failure| failure.into_error(|| self.unavailable()))
         })
     }
 

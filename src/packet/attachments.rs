@@ -6,10 +6,13 @@
 use std::{collections::VecDeque, io};
 
 use bytes::Bytes;
-use serde_json::ser::Formatter;
+use serde_json::ser::{CharEscape, Formatter};
 
 use super::PacketError;
-use crate::{event::Value, limited::Allowance};
+use crate::{
+    event::{Value, json},
+    limited::Allowance,
+};
 
 /// Replaces placeholders by their attachments. They are named by number, in any order, each exactly once.
 ///
@@ -53,9 +56,24 @@ pub(super) struct Placeholders<'a> {
     /// The limit shared by the text and its attachments.
     pub room: &'a Allowance,
     pub attachments: &'a mut VecDeque<Bytes>,
+    pub text: json::Text,
 }
 
 impl Formatter for Placeholders<'_> {
+    #[inline]
+    fn begin_string<W: ?Sized + io::Write>(&mut self, text: &mut W) -> io::Result<()> {
+        self.text.begin_string(text)
+    }
+
+    #[inline]
+    fn write_string_fragment<W: ?Sized + io::Write>(&mut self, text: &mut W, fragment: &str) -> io::Result<()> {
+        self.text.write_string_fragment(text, fragment)
+    }
+
+    fn write_char_escape<W: ?Sized + io::Write>(&mut self, text: &mut W, escape: CharEscape) -> io::Result<()> {
+        self.text.write_char_escape(text, escape)
+    }
+
     fn write_byte_array<W: ?Sized + io::Write>(&mut self, text: &mut W, bytes: &[u8]) -> io::Result<()> {
         self.room.take(bytes.len())?;
         write!(text, r#"{{"_placeholder":true,"num":{}}}"#, self.attachments.len())?;

@@ -9,7 +9,7 @@ use socketioxide_core::{
 use socketioxide_parser_common::CommonParser;
 
 use super::{PacketError, Text, fill_placeholders, is_reserved_event};
-use crate::event::Value;
+use crate::event::{Value, json};
 
 /// Limits of what a client may send.
 #[derive(Clone, Copy, Debug)]
@@ -181,7 +181,7 @@ fn event(data: Data) -> Result<(Box<str>, Value), PacketError> {
 
 fn auth(data: Option<Data>) -> Result<Value, PacketError> {
     let Some(data) = data else { return Ok(Value::Null) };
-    match data.as_str().and_then(|text| serde_json::from_str(text).ok()) {
+    match data.as_str().and_then(|text| json::read_strict(text).ok()) {
         Some(value @ Value::Map(_)) => Ok(value),
         _ => Err(PacketError::Data("the auth data of a CONNECT must be an object")),
     }
@@ -189,8 +189,9 @@ fn auth(data: Option<Data>) -> Result<Value, PacketError> {
 
 fn list(data: Data) -> Result<Vec<Value>, PacketError> {
     let Data::Str(text, attachments) = data else { return Err(PacketError::UnexpectedBinary) };
-    let mut items: Vec<Value> =
-        serde_json::from_str(&text).map_err(|_| PacketError::Data("the arguments must be a JSON list"))?;
+    let Ok(Value::List(mut items)) = json::read_strict(&text) else {
+        return Err(PacketError::Data("the arguments must be a JSON list"));
+    };
     if let Some(attachments) = attachments {
         fill_placeholders(&mut items, attachments)?;
     }

@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use bytes::Bytes;
 use engineioxide_core::Packet as EnginePacket;
 use serde::Serialize;
-use serde_json::{Serializer, json};
+use serde_json::{Serializer, json as object};
 use socketioxide_core::{
     Value as Data,
     packet::{Packet, PacketData},
@@ -14,7 +14,10 @@ use socketioxide_core::{
 use socketioxide_parser_common::CommonParser;
 
 use super::{Payload, Text, attachments::Placeholders};
-use crate::limited::{Allowance, WriteError};
+use crate::{
+    event::json,
+    limited::{Allowance, WriteError},
+};
 
 /// An event: its arguments are a list that begins with the event's name. With `id` the client is asked for an
 /// acknowledgement. The arguments and their attachments take at most `limit` bytes.
@@ -40,7 +43,7 @@ pub fn ack(namespace: &str, id: u64, args: &impl Serialize, limit: usize) -> Res
 
 /// `40{"sid":"…"}`: the client is connected to the namespace.
 pub fn connected(namespace: &str, sid: &str) -> Payload {
-    let data = Data::Str(json!({ "sid": sid }).to_string().into(), None);
+    let data = Data::Str(object!({ "sid": sid }).to_string().into(), None);
     encode(Packet::connect(text(namespace), Some(data)))
 }
 
@@ -66,7 +69,7 @@ fn ack_id(id: u64) -> Result<i64, WriteError> {
 fn write(args: &impl Serialize, limit: usize, packet: impl FnOnce(Data) -> Packet) -> Result<Payload, WriteError> {
     let room = Allowance::new(limit);
     let (mut list, mut attachments) = (room.writer(), VecDeque::new());
-    let placeholders = Placeholders { room: &room, attachments: &mut attachments };
+    let placeholders = Placeholders { room: &room, attachments: &mut attachments, text: json::Text::default() };
     args.serialize(&mut Serializer::with_formatter(&mut list, placeholders))
         .map_err(|error| room.reason(&error.into()))?;
     let list = list.into_bytes();

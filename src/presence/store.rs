@@ -18,7 +18,7 @@ use super::{
     ledger::{ChangeResult, MemberChange, RejoinReason, Transition},
 };
 use crate::{
-    event::Value,
+    event::{Value, json},
     redis::{Host, KEEP, Lease, PoolError, RedisPool, millis},
 };
 
@@ -124,7 +124,7 @@ impl PresenceStore {
                 Transition::Went { unsure: false } => "-",
                 Transition::Went { unsure: true } => "m",
             };
-            let facts = serde_json::to_string(facts).unwrap_or_default();
+            let facts = json::text(facts);
             call.arg(what).arg(field(member)).arg(&*member.id).arg(facts);
         }
         let reply: Vec<i64> = self.pool.invoke(&call).await?;
@@ -155,7 +155,7 @@ impl PresenceStore {
             if let [Reply::BulkString(member), Reply::BulkString(facts)] = pair
                 && let Some(member) = of_field(member)
             {
-                taken.members.push((member, serde_json::from_slice(facts).unwrap_or_default()));
+                taken.members.push((member, json::read(facts).unwrap_or_default()));
             }
         }
         Ok(taken)

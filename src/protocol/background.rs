@@ -17,6 +17,7 @@ use super::effects::{Remaining, Stage, Wait, carry_out};
 use crate::{
     backend::Backend,
     consumer::{Consumer, Context, Effect, Reaction},
+    event::listed,
     layer::Layer,
     warn_bounded,
 };
@@ -64,6 +65,12 @@ impl Background {
                 Remaining::Wait(Wait::Publish { group, body, .. }) => {
                     if let Err(error) = self.layer.publish(&group, &body).await {
                         warn_bounded!("{}: cannot publish an event for group {group}: {error}", consumer.name());
+                    }
+                }
+                Remaining::Wait(Wait::Emit { groups, body, .. }) => {
+                    if let Err(error) = self.layer.emit(&groups, &body).await {
+                        let groups = listed(&groups);
+                        warn_bounded!("{}: cannot publish an event for {groups}: {error}", consumer.name());
                     }
                 }
                 Remaining::Wait(Wait::Call { request, then }) => {

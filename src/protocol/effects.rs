@@ -68,6 +68,8 @@ pub(super) enum Wait {
     Call { request: Box<CallRequest>, then: Continuation },
     /// Not at admission.
     Publish { group: GroupName, body: Arc<Value>, failed: Option<Arc<[Payload]>> },
+    /// Not at admission.
+    Emit { groups: Vec<GroupName>, body: Box<Value>, failed: Option<Arc<[Payload]>> },
     /// Only if the connection is open.
     Join { groups: Vec<GroupName>, failed: Option<Arc<[Payload]>> },
     /// Only if the connection is open: its user changes.
@@ -97,6 +99,9 @@ pub(super) fn carry_out(effect: Effect, consumer: &Consumer, stage: Stage<'_>) -
         // Not before admission.
         (Effect::Publish { group, body, failed }, Open(_) | Background(_)) => {
             return Remaining::Wait(Wait::Publish { group, body, failed });
+        }
+        (Effect::Emit { groups, body, failed }, Open(_) | Background(_)) => {
+            return Remaining::Wait(Wait::Emit { groups, body, failed });
         }
 
         // Only if there is a client to refuse.
@@ -183,12 +188,13 @@ mod tests {
     const CONSUMER: &str = "[[consumer]]\npath = '/feed/'\n";
 
     /// One of each effect that any handler can have without a connection.
-    fn effects() -> [Effect; 9] {
+    fn effects() -> [Effect; 10] {
         let group = GroupName::new("news").unwrap();
         [
             Effect::Set(Value::from("vars")),
             Effect::User(Value::from("user")),
             Effect::Publish { group: group.clone(), body: Arc::default(), failed: None },
+            Effect::Emit { groups: vec![group.clone()], body: Box::default(), failed: None },
             Effect::Refuse { message: "full".to_owned() },
             Effect::Reply(Payload::Text("x".into())),
             Effect::Subscribe(vec!["x".into()]),
@@ -215,14 +221,14 @@ mod tests {
     #[test]
     fn a_client_in_admission_can_be_refused_and_nothing_is_published_or_sent_for_it() {
         let (steps, context) = steps(|context| Stage::Admission(context));
-        assert_eq!(steps, ["", "", "", "refuse", "", "", "", "", ""]);
+        assert_eq!(steps, ["", "", "", "", "refuse", "", "", "", "", ""]);
         assert_eq!((context.vars, context.user), (Value::from("vars"), Value::from("user")));
     }
 
     #[test]
     fn without_a_connection_events_are_published_and_nothing_is_sent_or_joined() {
         let (steps, context) = steps(|context| Stage::Background(context));
-        assert_eq!(steps, ["", "", "wait", "", "", "", "", "", ""]);
+        assert_eq!(steps, ["", "", "wait", "wait", "", "", "", "", "", ""]);
         assert_eq!((context.vars, context.user), (Value::from("vars"), Value::from("user")));
     }
 }

@@ -213,6 +213,7 @@ impl Session {
         if let Some(member) = self.member()
             && self.services.shard.release(&member) == Released::Lossy
         {
+            self.services.metrics.gap(GapReason::Held.label());
             self.missed(GapReason::Held);
         }
     }

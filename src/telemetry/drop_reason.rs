@@ -35,6 +35,9 @@ pub enum DropReason {
     Unsupported,
     /// The event's channel is mapped, but the mapping gave no valid group.
     Unmapped,
+    /// An event that the node published did not reach Channels' own consumers: their queue is full, or the layer's
+    /// serializer cannot carry it.
+    Channels,
 }
 
 impl DropReason {
@@ -56,6 +59,7 @@ impl DropReason {
         Self::Superseded,
         Self::Shed,
         Self::Held,
+        Self::Channels,
     ];
 
     /// The metric label.
@@ -77,6 +81,7 @@ impl DropReason {
             Self::Backlog => "backlog",
             Self::Unsupported => "unsupported",
             Self::Unmapped => "unmapped",
+            Self::Channels => "channels",
         }
     }
 }

@@ -21,6 +21,7 @@ use tokio::sync::broadcast::{
 };
 
 use super::{DropReason, logging::Rfc3339};
+use crate::event::json;
 
 /// Lines that a watcher may be behind.
 const BACKLOG: usize = 4096;
@@ -244,8 +245,7 @@ impl TailWatcher {
         if let (false, Some(payload)) = (self.payloads, line.what.payload()) {
             *payload = None;
         }
-        // Serializing texts and numbers cannot fail.
-        serde_json::to_string(&line).unwrap_or_default() + "\n"
+        json::text(&line) + "\n"
     }
 }
 

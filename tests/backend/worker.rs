@@ -52,6 +52,10 @@ impl Layer for Wire {
         Box::pin(std::future::ready(Ok(())))
     }
 
+    fn emit<'a>(&'a self, _: &'a [GroupName], _: &'a Value) -> BoxFuture<'a, Result<(), LayerError>> {
+        Box::pin(std::future::ready(Ok(())))
+    }
+
     fn readiness(&self) -> Readiness {
         Readiness::Ready
     }

@@ -5,16 +5,20 @@ Each row is an attack by three hundred clients (`rig.attack`), or by one.
 """
 
 import asyncio
+import json
 import signal
 
 import pytest
+import redis.asyncio
 from rig.attack import BOUNDS, Target, attack, bounds, frame, polling
+from rig.client import until
 from rig.engine import SEPARATOR
 from rig.raw import TEXT
 
 pytestmark = pytest.mark.alone("measures memory")
 
 INBOX = BOUNDS["socket.inbox_total"]
+OUTBOXES = 4 << 20
 #: Bytes that decode to many values: each value takes seventy bytes of memory.
 ZEROS = b"[" + b"0," * 20_000 + b"0]"
 
@@ -29,7 +33,7 @@ QUICK = {
 
 @pytest.fixture(scope="module")
 def target(module_system, hanging):
-    return Target(module_system, hanging, **bounds(), **QUICK)
+    return Target(module_system, hanging, **bounds(socket__outbox_total=OUTBOXES), **QUICK)
 
 
 @pytest.fixture
@@ -70,6 +74,25 @@ async def test_polled_events_behind_a_hanging_call(node):
         sessions = await row.open(lambda: polling(row.port))
         body = SEPARATOR.join([event(b"call")] + [event(b"call", b"[0,0,0,0,0,0,0,0]")] * 2500)
         await row.each(lambda session: session.post(body), sessions, 10)
+
+
+async def test_events_behind_a_handler_that_has_joined_a_room(node, module_system):
+    async with attack(node, "30 kB of events each behind a call", OUTBOXES) as row:
+        await row.sockets("/plain/")
+        names = {id(raw): raw for raw in row.raws}
+        for name, raw in names.items():
+            await raw.write(frame(TEXT, json.dumps({"type": "join_and_call", "name": str(name)}).encode()))
+        event = json.dumps({"type": "shouted", "text": "x" * 30_000})
+        async with redis.asyncio.from_url(module_system.redis_url) as bus:
+
+            async def have_joined() -> bool:
+                return len(await bus.pubsub_channels("channelgate:room_*")) >= len(names)
+
+            await until(have_joined, "all of them to join", 10)
+            for name in names:
+                await bus.publish(f"channelgate:room_{name}", event)
+        lost = lambda: module_system.metric(node, "channelgate_drops_total", reason="held") > 0  # noqa: E731
+        await until(lost, "the node to give up", 10)
 
 
 async def test_a_message_with_a_hanging_call(node):

@@ -261,6 +261,7 @@ async def test_more_events_than_may_wait_for_a_snapshot_are_a_gap_or_the_end(boa
         items.permits["full"].set()
         if has_notices:
             assert await client.count(2) == [{"board": "full", "items": ["full", "as it was"]}, {"gap": "held"}]
+            assert boards.metric(node, "channelgate_gaps_total", reason="held") == 1
             await layer.group_send("board_full", {"type": "board.event", "n": 40})
             assert (await client.count(3))[2] == {"n": 40}
     lost = boards.metric(node, "channelgate_drops_total", reason="held")

@@ -6,10 +6,12 @@ import re
 import secrets
 import urllib.parse
 
+import msgpack
 import pytest
 import redis.asyncio as redis
 import stack
 from rig.client import Client, refusal, until
+from rig.config import ROOMS
 from rig.demo import access_claims, mint
 from rig.http import Http
 from rig.raw import Raw, request
@@ -206,3 +208,23 @@ async def test_json_lines_are_valid_with_any_content(system):
     assert all(re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z", entry["timestamp"]) for entry in entries)
     [warning] = [entry for entry in entries if "no handler" in entry["message"]]
     assert warning["level"] == "warn" and warning["target"].startswith("channelgate::hub")
+
+
+async def test_channels_redis_2_is_named_and_what_it_writes_is_heard(system):
+    node = system.start_node(config=ROOMS)
+    async with redis.from_url(system.redis_url) as bus:
+        # By default its keys have one colon more.
+        await bus.zadd("asgi::group:room_hall", {"specific.aBcDeFgH!iJkLmNoPqRsT": 1_760_000_000})
+        client = await Client.open(node.port, "/room/hall/")
+        await until(
+            lambda: "asgi::group:room_hall has members of channels_redis 2" in node.log.read_text(), "a warning"
+        )
+        # With the same prefix it finds the node, and its queues are lists.
+        [member] = await bus.zrange("asgi:group:room_hall", 0, -1)
+        queue = b"asgi" + member[: member.index(b"!") + 1]
+        for n in range(3):
+            message = {"type": "tick", "n": n, "__asgi_channel__": [member.decode()]}
+            await bus.lpush(queue, msgpack.packb(message))
+        assert await client.count(3) == [{"type": "tick", "n": n} for n in range(3)]
+    assert "a Django process with channels_redis 2 writes to this channel layer" in node.log.read_text()
+    await client.close()

@@ -18,6 +18,28 @@ PNG = ("seen.png", b"\x89PNG\r\n\x1a\n")
 JUNE = "2025-06-01T09:00:00Z"
 
 
+def nested(depth: int, of_objects: bool = False):
+    value = 1
+    for _ in range(depth):
+        value = {"a": value} if of_objects else [value]
+    return value
+
+
+#: What a reader could change. Python's json carries about 1000 levels, less its stack.
+VALUES = [
+    "\ud83d",
+    "x\ude00\ud83dy",
+    {"\ud83d": {"\ude00\ude00": ["\ud83d"]}, "": ""},
+    "\U0010e800\U0010e03d",
+    10**99,
+    [-(10**99), 2**64, -(2**63) - 1, 2**64 - 1, -(2**63)],
+    [1.0, -0.0, 1e16, 1e-7, 5e-324, 1.7976931348623157e308],
+    nested(130),
+    nested(500, of_objects=True),
+    nested(800),
+]
+
+
 @pytest.fixture
 async def compare(whole):
     targets = {"daphne": whole.django.port}
@@ -230,6 +252,33 @@ async def test_a_ping_is_answered_with_its_own_timestamp(compare):
     await compare.send("dashboard", {"type": "ping"}, {"timestamp": 1, "extra": {}, "type": "ping"})
     frames = (await compare.agree(dashboard=11))["dashboard"]
     assert frames[1:] == [{"type": "pong", "timestamp": stamp} for stamp in [*stamps, None, 1]]
+
+
+async def test_every_value_of_a_client_comes_back_as_from_daphne(compare):
+    await compare.connect("dashboard", "/ws/attendance/", ["attendance_updates"])
+    for value in VALUES:
+        await compare.send("dashboard", {"type": "ping", "timestamp": value})
+    await compare.send(
+        "dashboard", r'{"type": "ping", "timestamp": "\uD83D\u0041", "timestamp": [-0, 1E5, "\ud83d\uDE00"]}'
+    )
+    frames = (await compare.agree(dashboard=len(VALUES) + 2))["dashboard"]
+    assert frames[1:-1] == [{"type": "pong", "timestamp": value} for value in VALUES]
+
+
+async def test_every_value_of_a_publisher_arrives_as_from_daphne(compare):
+    await compare.connect("feed", "/ws/", ["broadcast"])
+    sent = []
+    for value in VALUES:
+        try:
+            await compare.publish("broadcast", type="send_event", event="value", data=value)
+        except (UnicodeEncodeError, OverflowError):
+            # Python's msgpack cannot write it.
+            assert "JSON" not in type(compare.layer._serializer).__name__
+            continue
+        sent.append(value)
+    frames = (await compare.agree(feed=len(sent)))["feed"]
+    assert [frame["data"] for frame in frames] == sent
+    assert len(sent) in (5, len(VALUES))
 
 
 async def test_messages_unknown_to_attendance_are_ignored(compare):

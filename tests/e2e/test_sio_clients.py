@@ -1,6 +1,7 @@
 """The features that real clients can use: transports, acknowledgements both ways, bytes, namespaces, rooms."""
 
 import asyncio
+import json
 
 import pytest
 from rig.config import ECHO
@@ -23,6 +24,10 @@ VALUES = [
     "x" * 300_000,
     b"",
     b"\x00\xff" * 1000,
+    "\ud83d",
+    {"\ud83d": ["x\ude00", {"\ude00\ud83d": None}]},
+    {"half": "\ud83d", "file": b"bytes"},
+    json.loads("[" * 400 + "]" * 400),
     {"file": b"first", "more": [b"second", {"third": b"third"}], "name": "three of them"},
 ]
 

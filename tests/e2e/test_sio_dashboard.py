@@ -80,6 +80,27 @@ async def test_a_deleted_employee_is_sent_with_djangos_data(gate, sockets):
     assert data == {**dict.fromkeys(FIELDS), **gone}
 
 
+async def test_an_update_without_an_employee_reaches_the_general_room(gate, sockets):
+    client = await sockets.open(gate.port, gate.demo.person("ann"))
+    employee = new_employee()
+    await client.emit("join_general_attendance")
+    await client.emit("join_attendance_room", employee)
+    await reached(gate, client, "attendance_update", employee)
+    before = len(client.all("attendance_update"))
+    marks = [str(uuid.uuid4()) for _ in range(3)]
+    async with gate.publisher() as layer:
+        for mark, named in zip(marks, ({}, {"employee_id": None}, {"employee_id": ""}), strict=True):
+            data = {"user_name": "Meera Joshi", "device": mark, **named}
+            await layer.group_send("attendance_updates", {"type": "attendance_update", "data": data})
+    general = lambda: [args[0] for args in client.all("general_attendance_update") if args[0]["device"] in marks]  # noqa: E731
+    await client.wait(lambda: len(general()) == 3, "the general updates")
+    assert [(data["device"], data["employee_id"]) for data in general()] == list(
+        zip(marks, (None, None, ""), strict=True)
+    )
+    assert {data["employee_name"] for data in general()} == {"Meera Joshi"}
+    assert len(client.all("attendance_update")) == before
+
+
 def matching(client, event: str, row: dict) -> bool:
     return any(same(args[0], row) for args in client.all(event) if args[0]["timestamp"])
 

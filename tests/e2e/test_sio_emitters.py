@@ -38,6 +38,8 @@ ARGUMENTS = {
     "one": [{"text": "héllo", "n": 1, "nested": [None, True, 1.5]}],
     "two": ["a", {"b": 2}],
     "bytes": [b"\x00\xff"],
+    "half an emoji": [{"\ude00x": ["y\ud83d"], "half": "\ud83d"}],
+    "deep": [{"levels": json.loads("[" * 130 + "]" * 130)}],
     "nested bytes": [{"file": b"ab", "more": [b"cd"]}],
 }
 NOISE = [b"", b"\x80", b"\x93\x01", b"{", b'{"method":"emit"}', b"\x80\x04c__builtin__\neval\n.", b"[1]", b"\xc1" * 99]
@@ -153,10 +155,15 @@ async def test_an_emit_reaches_exactly_its_receivers_on_every_node(pair, sockets
 async def test_arguments_arrive_unchanged(pair, sockets, publish):
     members = await audience(pair, sockets)
     # 5.14.0 has no bytes, and writes a tuple of arguments like a list that is one argument.
-    left_out = {"5.14.0": ("bytes", "nested bytes", "two")}.get(publish.version, ())
+    # The msgpack of redis-emitter makes another character of half an emoji.
+    left_out = {"5.14.0": ("bytes", "nested bytes", "two"), "redis-emitter": ("half an emoji",)}
+    left_out = left_out.get(publish.version, ())
     emits = [{"event": what, "args": args} for what, args in ARGUMENTS.items() if what not in left_out]
-    got = await fenced(publish, members, emits)
     expected = [(emit["event"], emit["args"]) for emit in emits]
+    if publish.version == "redis-emitter":
+        emits.append({"event": "dates", "args": [{"$date": 1500}, [{"$date": -1}]]})
+        expected.append(("dates", ["1970-01-01T00:00:01.500Z", ["1969-12-31T23:59:59.999Z"]]))
+    got = await fenced(publish, members, emits)
     for name in "abc":
         assert got[name] == expected
     assert got["d"] == []

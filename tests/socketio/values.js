@@ -1,4 +1,4 @@
-// Bytes in JSON, as { "$bytes": "<base64>" }.
+// Bytes in JSON, as { "$bytes": "<base64>" }; and for Node, dates as { "$date": <milliseconds> }.
 
 export function pack(value) {
   if (Buffer.isBuffer(value) || value instanceof Uint8Array || value instanceof ArrayBuffer) {
@@ -9,6 +9,7 @@ export function pack(value) {
 
 export function unpack(value) {
   if (typeof value?.$bytes === "string") return Buffer.from(value.$bytes, "base64");
+  if (typeof value?.$date === "number") return new Date(value.$date);
   return walk(value, unpack);
 }
 

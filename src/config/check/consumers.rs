@@ -43,6 +43,7 @@ pub(super) fn check(consumer: &Consumer, here: &KeyPath, note: &mut impl FnMut(K
     let least_one = [
         ("max_message", consumer.max_message == Some(0)),
         ("max_rooms", consumer.max_rooms == 0),
+        ("max_items", consumer.max_items == 0),
         ("topics.max", consumer.topics.max == 0),
     ];
     for (key, is_zero) in least_one {

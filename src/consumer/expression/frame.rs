@@ -11,7 +11,7 @@ use serde::{
 
 use super::View;
 use crate::{
-    event::{Raw, Value},
+    event::{MAX_DEPTH, Raw, Value, surrogate},
     limited::{self, Allowance, WriteError},
 };
 
@@ -37,7 +37,7 @@ impl<const BYTES: bool> Serialize for Json<'_, BYTES> {
             ValueKind::None => serializer.serialize_unit(),
             ValueKind::Bool => serializer.serialize_bool(value.is_true()),
             ValueKind::Number => number(value, serializer),
-            ValueKind::String => serializer.serialize_str(value.as_str().unwrap_or_default()),
+            ValueKind::String => serializer.serialize_str(&surrogate::tighten(value.as_str().unwrap_or_default())),
             ValueKind::Bytes if BYTES => serializer.serialize_bytes(value.as_bytes().unwrap_or_default()),
             ValueKind::Bytes => {
                 serializer.collect_str(&Base64Display::new(value.as_bytes().unwrap_or_default(), &STANDARD))
@@ -60,7 +60,7 @@ impl<const BYTES: bool> Serialize for Json<'_, BYTES> {
                         return Err(S::Error::custom(format_args!("\"{key}\" is undefined: a key is missing")));
                     }
                     match key.as_str() {
-                        Some(name) => map.serialize_entry(name, &Json::<BYTES>(&item))?,
+                        Some(name) => map.serialize_entry(&*surrogate::tighten(name), &Json::<BYTES>(&item))?,
                         None => map.serialize_entry(&key.to_string(), &Json::<BYTES>(&item))?,
                     }
                 }
@@ -71,13 +71,10 @@ impl<const BYTES: bool> Serialize for Json<'_, BYTES> {
     }
 }
 
-/// Most levels of lists and objects in plain data: as many as the decoders accept.
-const MAX_LEVELS: usize = 127;
-
 /// A value as plain data; an error names the key without a value. What is made is counted against `room` while it is
 /// made, by [`Value::weight`]: lists may be lazy, so a small result can be many values.
 pub fn value(value: &Jinja, room: &Allowance) -> Result<Value, WriteError> {
-    convert(value, room, MAX_LEVELS)
+    convert(value, room, MAX_DEPTH)
 }
 
 fn convert(value: &Jinja, room: &Allowance, levels: usize) -> Result<Value, WriteError> {
@@ -91,13 +88,15 @@ fn convert(value: &Jinja, room: &Allowance, levels: usize) -> Result<Value, Writ
         ValueKind::Bool => Value::Bool(value.is_true()),
         ValueKind::Number => match value.as_i64() {
             Some(number) if value.is_integer() => Value::Int(number),
-            _ if value.is_integer() => u64::try_from(value.clone()).map_err(|error| error.to_string())?.into(),
+            _ if value.is_integer() => {
+                Value::integer(&value.to_string()).ok_or_else(|| "the result is not an integer".to_owned())?
+            }
             _ => Value::Float(f64::try_from(value.clone()).map_err(|error| error.to_string())?),
         },
         ValueKind::String => {
             let text = value.as_str().unwrap_or_default();
             take(room, text.len())?;
-            text.into()
+            Value::Str(surrogate::tighten(text).into())
         }
         ValueKind::Bytes => {
             let bytes = value.as_bytes().unwrap_or_default();
@@ -115,7 +114,7 @@ fn convert(value: &Jinja, room: &Allowance, levels: usize) -> Result<Value, Writ
             let levels = below(levels)?;
             let pairs = value.as_object().and_then(|object| object.try_iter_pairs());
             let entry = |(key, item): (Jinja, Jinja)| {
-                let name = key.as_str().map_or_else(|| key.to_string(), str::to_owned);
+                let name = key.as_str().map_or_else(|| key.to_string(), |name| surrogate::tighten(name).into_owned());
                 take(room, Value::ENTRY + name.len())?;
                 match item.is_undefined() {
                     true => Err(format!("\"{name}\" is undefined: a key is missing").into()),
@@ -132,7 +131,7 @@ fn convert(value: &Jinja, room: &Allowance, levels: usize) -> Result<Value, Writ
 fn count(value: &Value, room: &Allowance, levels: usize) -> Result<(), WriteError> {
     take(room, size_of::<Value>())?;
     match value {
-        Value::Str(text) => take(room, text.len()),
+        Value::Str(text) | Value::Big(text) => take(room, text.len()),
         Value::Bytes(bytes) => take(room, bytes.len()),
         Value::List(items) => {
             let levels = below(levels)?;
@@ -155,7 +154,7 @@ fn take(room: &Allowance, bytes: usize) -> Result<(), WriteError> {
 
 /// The levels that are left inside a list or an object.
 fn below(levels: usize) -> Result<usize, WriteError> {
-    levels.checked_sub(1).ok_or_else(|| format!("the result has more than {MAX_LEVELS} levels").into())
+    levels.checked_sub(1).ok_or_else(|| format!("the result has more than {MAX_DEPTH} levels").into())
 }
 
 fn present(item: &Jinja) -> Result<&Jinja, String> {
@@ -186,5 +185,8 @@ fn number<S: Serializer>(value: &Jinja, serializer: S) -> Result<S::Ok, S::Error
     if let Some(number) = value.as_i64() {
         return serializer.serialize_i64(number);
     }
-    serializer.serialize_u64(u64::try_from(value.clone()).map_err(S::Error::custom)?)
+    match Value::integer(&value.to_string()) {
+        Some(number) => number.serialize(serializer),
+        None => Err(S::Error::custom("the result is not an integer")),
+    }
 }

@@ -8,7 +8,7 @@ use minijinja::{
 };
 
 use super::frame;
-use crate::limited::WriteError;
+use crate::{event::surrogate, limited::WriteError};
 
 /// Functions that may be called; MiniJinja's others are of no use in a single expression.
 pub const FUNCTIONS: &[&str] = &["now", "dict", "range", "min", "max"];
@@ -157,7 +157,7 @@ fn tojson(value: &Jinja) -> Result<String, Error> {
         WriteError::Invalid(reason) => Error::new(ErrorKind::BadSerialization, reason),
     })?;
     take(text.len())?;
-    Ok(String::from_utf8_lossy(&text).into_owned())
+    Ok(surrogate::loosen_real(&String::from_utf8_lossy(&text)).into_owned())
 }
 
 /// Python's `replace`; the size of the result is known before it is made.

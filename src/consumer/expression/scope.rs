@@ -22,10 +22,11 @@ pub enum Var {
     Backend,
     Channel,
     Gap,
+    Item,
 }
 
 impl Var {
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 16] = [
         Self::Event,
         Self::Group,
         Self::Message,
@@ -41,6 +42,7 @@ impl Var {
         Self::Backend,
         Self::Channel,
         Self::Gap,
+        Self::Item,
     ];
 
     pub const fn as_str(self) -> &'static str {
@@ -60,6 +62,7 @@ impl Var {
             Self::Backend => "backend",
             Self::Channel => "channel",
             Self::Gap => "gap",
+            Self::Item => "item",
         }
     }
 
@@ -129,5 +132,30 @@ impl Object for Scope {
 
     fn get_value_by_str(self: &Arc<Self>, key: &str) -> Option<Jinja> {
         self.0[Var::parse(key)? as usize].clone()
+    }
+}
+
+/// A scope that knows an item of a list, too.
+#[derive(Debug)]
+struct ItemScope {
+    scope: Jinja,
+    item: Jinja,
+}
+
+/// The same names, and `item`.
+pub fn with_item(scope: &Jinja, item: Jinja) -> Jinja {
+    Jinja::from_object(ItemScope { scope: scope.clone(), item })
+}
+
+impl Object for ItemScope {
+    fn get_value(self: &Arc<Self>, key: &Jinja) -> Option<Jinja> {
+        self.get_value_by_str(key.as_str()?)
+    }
+
+    fn get_value_by_str(self: &Arc<Self>, key: &str) -> Option<Jinja> {
+        if key == Var::Item.as_str() {
+            return Some(self.item.clone());
+        }
+        self.scope.get_attr(key).ok().filter(|value| !value.is_undefined())
     }
 }

@@ -2,11 +2,11 @@
 
 use minijinja::{Value as Jinja, value::ValueKind};
 
-use super::{Allowed, Expression, VarSet, describe};
+use super::{Allowed, Expression, VarSet, describe, view::is_integer};
 use crate::{
     config::KeyPath,
     consumer::groups::{Converter, FormId, Forms, GroupError, Part as FormPart, Pattern, Role},
-    event::{GroupName, GroupNameError, NamePart},
+    event::{GroupName, GroupNameError, NamePart, surrogate},
 };
 
 /// A compiled template of free text.
@@ -71,11 +71,11 @@ impl Template {
         let mut whole = String::new();
         for part in &self.0 {
             match part {
-                TemplatePart::Text(text) => whole.push_str(text),
-                TemplatePart::Value(expression) => whole.push_str(&expression.text(scope)?),
+                TemplatePart::Text(text) => whole.push_str(&surrogate::loosen_real(text)),
+                TemplatePart::Value(expression) => whole.push_str(&surrogate::loosen(&expression.text(scope)?)),
             }
         }
-        Ok(whole)
+        Ok(surrogate::tighten(&whole).into_owned())
     }
 
     /// Its expression, if it is nothing else.
@@ -121,8 +121,8 @@ fn text(value: &Jinja, expression: &Expression) -> Result<String, GroupError> {
     let source = expression.source();
     match value.as_str() {
         Some("") => Err(GroupError::Value(format!("`{source}` is empty"))),
-        Some(text) => Ok(text.to_owned()),
-        None if value.is_integer() => Ok(value.to_string()),
+        Some(text) => Ok(surrogate::tighten(text).into_owned()),
+        None if is_integer(value) => Ok(value.to_string()),
         None => Err(GroupError::Value(format!("`{source}` is {}, not text or an integer", value.kind()))),
     }
 }

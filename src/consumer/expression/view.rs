@@ -1,13 +1,13 @@
 //! Plain data as MiniJinja sees it, without copying: a position in a shared value, converted only when it is read.
 
-use std::sync::Arc;
+use std::{fmt, sync::Arc};
 
 use minijinja::{
     Value as Jinja,
     value::{DynObject, Enumerator, Object, ObjectRepr},
 };
 
-use crate::event::{Event, Value};
+use crate::event::{Event, Value, surrogate};
 
 /// The root value of a [`View`].
 #[derive(Clone, Debug)]
@@ -69,7 +69,7 @@ impl View {
     }
 
     fn entry(&self, key: &str) -> Option<Jinja> {
-        let (index, _, value) = self.target().as_map()?.get_full(key)?;
+        let (index, _, value) = self.target().as_map()?.get_full(&*surrogate::tighten(key))?;
         Some(self.child(index, value))
     }
 
@@ -86,17 +86,50 @@ fn scalar(value: &Value) -> Option<Jinja> {
         Value::Int(value) => Jinja::from(*value),
         Value::UInt(value) => Jinja::from(*value),
         Value::Float(value) => Jinja::from(*value),
-        Value::Str(text) => Jinja::from(&**text),
+        Value::Big(digits) => return digits.parse::<i128>().ok().map(Jinja::from),
+        Value::Str(text) => Jinja::from(&*surrogate::loosen(text)),
         Value::Bytes(bytes) => Jinja::from_bytes(bytes.to_vec()),
         Value::List(_) | Value::Map(_) => return None,
     })
+}
+
+/// Whether a value is an integer of any size.
+pub fn is_integer(value: &Jinja) -> bool {
+    value.is_integer() || value.downcast_object_ref::<View>().is_some_and(|view| matches!(view.target(), Value::Big(_)))
+}
+
+/// A value as MiniJinja writes it inside text, with as little stack for each level as possible.
+fn show(value: &Value, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    match value {
+        Value::Big(digits) => f.write_str(digits),
+        Value::List(items) => {
+            f.write_str("[")?;
+            for (index, item) in items.iter().enumerate() {
+                f.write_str(if index > 0 { ", " } else { "" })?;
+                show(item, f)?;
+            }
+            f.write_str("]")
+        }
+        Value::Map(entries) => {
+            f.write_str("{")?;
+            for (index, (key, item)) in entries.iter().enumerate() {
+                f.write_str(if index > 0 { ", " } else { "" })?;
+                fmt::Debug::fmt(&*surrogate::loosen(key), f)?;
+                f.write_str(": ")?;
+                show(item, f)?;
+            }
+            f.write_str("}")
+        }
+        small => fmt::Debug::fmt(&scalar(small).unwrap_or_default(), f),
+    }
 }
 
 impl Object for View {
     fn repr(self: &Arc<Self>) -> ObjectRepr {
         match self.target() {
             Value::List(_) => ObjectRepr::Seq,
-            _ => ObjectRepr::Map,
+            Value::Map(_) => ObjectRepr::Map,
+            _ => ObjectRepr::Plain,
         }
     }
 
@@ -120,7 +153,8 @@ impl Object for View {
     fn enumerate(self: &Arc<Self>) -> Enumerator {
         match self.target() {
             Value::List(items) => Enumerator::Seq(items.len()),
-            _ => Enumerator::Values(self.keys().map(Jinja::from).collect()),
+            Value::Map(_) => Enumerator::Values(self.keys().map(|key| Jinja::from(&*surrogate::loosen(key))).collect()),
+            _ => Enumerator::NonEnumerable,
         }
     }
 
@@ -128,8 +162,12 @@ impl Object for View {
         match self.target() {
             Value::List(items) => Some(items.len()),
             Value::Map(entries) => Some(entries.len()),
-            _ => Some(0),
+            _ => None,
         }
+    }
+
+    fn render(self: &Arc<Self>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        show(self.target(), f)
     }
 
     fn custom_cmp(self: &Arc<Self>, other: &DynObject) -> Option<std::cmp::Ordering> {

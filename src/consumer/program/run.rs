@@ -5,7 +5,7 @@ use std::{borrow::Cow, sync::Arc, time::Instant};
 
 use bytes::Bytes;
 use indexmap::IndexSet;
-use minijinja::Value as Jinja;
+use minijinja::{Value as Jinja, value::ValueKind};
 
 use super::{AskOp, CallOp, Guard, HandlerId, Op, Program, Quotas};
 use crate::{
@@ -14,7 +14,7 @@ use crate::{
         context::Context,
         effect::{CallRequest, Continuation, Effect, MessageProblem, Reaction, Suspended},
         emit::{Emit, EmitTarget},
-        expression::{Expression, GroupTemplate, Root, Var, VarSet, frame, names::topics},
+        expression::{Expression, GroupTemplate, Root, Var, VarSet, describe, frame, names::topics, with_item},
         groups::GroupError,
         input::{Input, KeptInput, of_connection, of_message},
     },
@@ -170,6 +170,7 @@ impl<'a> Run<'a> {
                     return self.denied(guard);
                 }
             }
+            Op::Each { list, end } => return self.each(list, position + 1, *end),
             Op::Ask(ask) => self.ask(ask, position)?,
             Op::ReplyRaw(reply) => {
                 let payload = self.raw(reply)?;
@@ -202,6 +203,37 @@ impl<'a> Run<'a> {
             Op::End => return Ok(Flow::End(None)),
         }
         Ok(Flow::Next)
+    }
+
+    /// Runs the operations from `first` to before `end` for each item. What is sent for all of them is bounded like one
+    /// message.
+    fn each(&mut self, list: &Expression, first: u32, end: u32) -> Result<Flow, MessageProblem> {
+        let (most, limit) = (self.program.max_items, self.program.wire.max_data());
+        let items = self.evaluate(list)?;
+        if !matches!(items.kind(), ValueKind::Seq | ValueKind::Iterable) {
+            return Err(format!("each: `{}` is {}, not a list", list.source(), items.kind()).into());
+        }
+        let whole = self.scope().clone();
+        let room = Allowance::new(limit);
+        for (number, item) in items.try_iter().map_err(|error| describe(&error))?.enumerate() {
+            if number == most {
+                let reason = format!("each: `{}` has more than {most} items (\"max_items\")", list.source());
+                return Err(reason.into());
+            }
+            self.scope = Some(with_item(&whole, item));
+            let before = self.effects.len();
+            for position in first..end {
+                let Some(instruction) = self.program.ops.get(position as usize) else { break };
+                match self.perform(&instruction.op, position)? {
+                    Flow::Next => {}
+                    over => return Ok(over),
+                }
+            }
+            let bytes = self.effects.get(before..).unwrap_or_default().iter().map(Effect::sent_bytes).sum();
+            room.take(bytes).map_err(|_| WriteError::TooLarge(limit))?;
+        }
+        self.scope = Some(whole);
+        Ok(Flow::To(end))
     }
 
     fn denied(&mut self, guard: &Guard) -> Result<Flow, MessageProblem> {
@@ -280,8 +312,11 @@ impl<'a> Run<'a> {
         let limit = self.program.wire.max_data();
         let content = emit.content.plain(self.scope(), limit)?;
         let except: &[Arc<str>] = if but_me { &[Arc::clone(&self.context.id)] } else { &[] };
-        let body = Emission::relay_body(&self.program.name, content, except, emit.volatile);
-        self.publish(groups, body, guard)?;
+        if !groups.is_empty() {
+            let body = Emission::relay_body(&self.program.name, &groups, content, except, emit.volatile);
+            let failed = self.failure_replies(&guard.failed)?;
+            self.effects.push(Effect::Emit { groups, body: Box::new(body), failed });
+        }
         Ok(true)
     }
 
@@ -345,9 +380,7 @@ impl<'a> Run<'a> {
     fn event_body(&mut self, event: &Expression) -> Result<Value, WriteError> {
         let body = self.value(event)?;
         match &body {
-            Value::Map(entries) if entries.get("type").and_then(Value::as_str) == Some(Emission::TYPE) => {
-                Err(format!("{:?} is a reserved event type", Emission::TYPE).into())
-            }
+            body if Emission::is_relayed(body) => Err(format!("{:?} is a reserved event type", Emission::TYPE).into()),
             Value::Map(_) => Ok(body),
             other => Err(format!("an event must be an object, not {}", other.kind()).into()),
         }

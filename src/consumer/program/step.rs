@@ -22,7 +22,7 @@ use crate::{
     consumer::{
         compiler::Usage,
         emit::Emit,
-        expression::{Allowed, Var, VarSet},
+        expression::{Allowed, Expression, Var, VarSet},
         kind::HandlerKind,
     },
 };
@@ -93,12 +93,29 @@ impl ProgramWriter<'_, '_> {
         if let Some(call) = &step.call {
             self.call(call, site, &key.then("call"));
         }
-        self.answers(step, *site, key);
-        self.messages(step, &guard, *site, key);
+        let each = self.optional("each", step.each.as_ref(), None, *site, key).map(Arc::new);
+        let sends = self.next();
+        self.answers(step, each.as_ref(), *site, key);
+        self.messages(step, (&guard, each.as_ref()), *site, key);
+        if each.is_some() {
+            self.check_each(step, sends, key);
+        }
         self.end(step, *site, key);
         let end = self.next();
         if let Some(Op::When { or_else, .. }) = when.and_then(|position| self.op_at(position)) {
             *or_else = end;
+        }
+    }
+
+    /// Writes what a key sends, once per item of `each` if the step has it.
+    fn per_item(&mut self, each: Option<&Arc<Expression>>, site: Site, write: impl FnOnce(&mut Self, Site)) {
+        let Some(list) = each else { return write(self, site) };
+        let position = self.next();
+        self.push(site, Op::Each { list: Arc::clone(list), end: 0 });
+        write(self, Site { each: true, ..site });
+        let after = self.next();
+        if let Some(Op::Each { end, .. }) = self.op_at(position) {
+            *end = after;
         }
     }
 
@@ -196,19 +213,22 @@ impl ProgramWriter<'_, '_> {
     }
 
     /// Replies to this connection.
-    fn answers(&mut self, step: &Step, site: Site, key: &KeyPath) {
+    fn answers(&mut self, step: &Step, each: Option<&Arc<Expression>>, site: Site, key: &KeyPath) {
         let socketio = self.program.wire.is_socketio();
         if let Some(replies) = &step.reply {
             let expects = replies.as_slice().iter().any(|emit| emit.expect.is_some());
             let against = unless(socketio || !expects, "only Socket.IO has acknowledgements to expect");
             let here = self.key("reply", site.unconnected().into_iter().chain(against), key);
-            for (here, reply) in replies.keyed(&here) {
-                let Some(emit) = self.emit(reply, Receivers::connection(To::Reply), site, &here) else { continue };
-                match &reply.expect {
-                    None => self.push(site, Op::Emit(Box::new(emit), Arc::default())),
-                    Some(expect) => self.ask(emit, expect, site, &here.then("expect")),
+            self.per_item(each, site, |writer, site| {
+                for (here, reply) in replies.keyed(&here) {
+                    let to = Receivers::connection(To::Reply);
+                    let Some(emit) = writer.emit(reply, to, site, &here) else { continue };
+                    match &reply.expect {
+                        None => writer.push(site, Op::Emit(Box::new(emit), Arc::default())),
+                        Some(expect) => writer.ask(emit, expect, site, &here.then("expect")),
+                    }
                 }
-            }
+            });
         }
         let against = unless(!socketio, "Socket.IO clients get events; write \"reply\" or \"ack\"");
         let against = site.unconnected().into_iter().chain(against);
@@ -228,7 +248,13 @@ impl ProgramWriter<'_, '_> {
     }
 
     /// Messages to other connections.
-    fn messages(&mut self, step: &Step, guard: &Arc<Guard>, site: Site, key: &KeyPath) {
+    fn messages(
+        &mut self,
+        step: &Step,
+        (guard, each): (&Arc<Guard>, Option<&Arc<Expression>>),
+        site: Site,
+        key: &KeyPath,
+    ) {
         let own = step.join.as_ref().or(step.leave.as_ref()).map_or(&[][..], OneOrMany::as_slice);
         let connection = site.kind != HandlerKind::Offline;
         let against_others = unless(connection, "the connection is closed; write \"room\"");
@@ -244,23 +270,27 @@ impl ProgramWriter<'_, '_> {
         for (name, emits, recipient, against) in keys {
             let Some(emits) = emits else { continue };
             let here = self.key(name, site.unadmitted().into_iter().chain(against), key);
-            for emit in self.emits(emits, Receivers { to: recipient, own, guard: Some(guard) }, site, &here) {
-                if recipient == To::Others {
-                    self.uses(VarSet::of(&[Var::Id]));
+            self.per_item(each, site, |writer, site| {
+                for emit in writer.emits(emits, Receivers { to: recipient, own, guard: Some(guard) }, site, &here) {
+                    if recipient == To::Others {
+                        writer.uses(VarSet::of(&[Var::Id]));
+                    }
+                    writer.push(site, Op::Emit(Box::new(emit), Arc::clone(guard)));
                 }
-                self.push(site, Op::Emit(Box::new(emit), Arc::clone(guard)));
-            }
+            });
         }
         let Some(publish) = &step.publish else { return };
         let here = self.key("publish", site.unadmitted(), key);
-        for (here, publish) in publish.keyed(&here) {
-            let to = Usage { allowed: guard.allow.is_some(), ..Usage::default() };
-            let group = self.room(&publish.group, to, site, &here.then("group"));
-            let event = self.expression(&publish.event, site, &here.then("event"));
-            if let (Some(group), Some(event)) = (group, event) {
-                self.push(site, Op::Publish { group, event, guard: Arc::clone(guard) });
+        self.per_item(each, site, |writer, site| {
+            for (here, publish) in publish.keyed(&here) {
+                let to = Usage { allowed: guard.allow.is_some(), ..Usage::default() };
+                let group = writer.room(&publish.group, to, site, &here.then("group"));
+                let event = writer.expression(&publish.event, site, &here.then("event"));
+                if let (Some(group), Some(event)) = (group, event) {
+                    writer.push(site, Op::Publish { group, event, guard: Arc::clone(guard) });
+                }
             }
-        }
+        });
     }
 
     /// `close` and `disconnect`.

@@ -1,7 +1,10 @@
 //! What handlers do, for both protocols.
 
-use super::*;
-use crate::{event::Emission, telemetry::DropReason};
+use super::{
+    groups::{SOCKETIO, refused},
+    *,
+};
+use crate::telemetry::DropReason;
 
 pub(super) fn socketio(text: &str) -> Arc<Consumer> {
     set(&format!("[[consumer]]\nname = \"chat\"\npath = \"/socket.io/\"\nprotocol = \"socket.io\"\n{text}"))
@@ -79,20 +82,17 @@ fn a_handler_cannot_send_beyond_the_message_limit() {
 }
 
 #[test]
-fn several_rooms_share_one_event() {
+fn several_rooms_are_one_emission_and_a_room_named_twice_is_one_room() {
     let chat = socketio(
         "[consumer.on_message.say]\nroom = { to = \"{{ args[0] }}\", event = \"said\", data = \"args[1]\" }\nallow = [\"r<int>\"]\n",
     );
     let reaction = hear(&chat, &ann(), "say", json!([["r1", "r2", "r3"], "hi"]));
-    let bodies: Vec<_> = reaction
-        .effects
-        .iter()
-        .map(|effect| match effect {
-            Effect::Publish { body, .. } => body,
-            other => panic!("{other:?}"),
-        })
-        .collect();
-    assert!(bodies.len() == 3 && bodies.iter().all(|body| Arc::ptr_eq(body, bodies[0])));
+    assert_eq!(effects(&reaction), [r#"to r1 r2 r3: ["said","hi"]"#]);
+    let [Effect::Emit { body, .. }] = reaction.effects.as_slice() else { panic!("{reaction:?}") };
+    assert_eq!(body.get("rooms"), Some(&value(json!(["r1", "r2", "r3"]))));
+    let once = hear(&chat, &ann(), "say", json!([["r1", "r1"], "hi"]));
+    assert_eq!(effects(&once), [r#"to r1: ["said","hi"]"#]);
+    assert_eq!(effects(&hear(&chat, &ann(), "say", json!([[], "hi"]))), [""; 0]);
 }
 
 /// Effects as short text.
@@ -107,14 +107,14 @@ fn say(effect: &Effect) -> String {
         Effect::Reply(payload) => super::text(payload).to_owned(),
         Effect::Join { groups, .. } => format!("join {}", names(groups)),
         Effect::Leave(groups) => format!("leave {}", names(groups)),
-        Effect::Publish { group, body, .. } if body.get("type").and_then(Value::as_str) == Some(Emission::TYPE) => {
+        Effect::Emit { groups, body, .. } => {
             let content = body.get("event").or(body.get("message")).unwrap();
             let except = match body.get("except") {
                 Some(Value::List(except)) if !except.is_empty() => format!(" but {}", text(&except[0])),
                 _ => String::new(),
             };
             let volatile = if body.get("volatile") == Some(&Value::Bool(true)) { " if it can" } else { "" };
-            format!("to {group}{except}{volatile}: {}", text(content))
+            format!("to {}{except}{volatile}: {}", names(groups), text(content))
         }
         Effect::Publish { group, body, .. } => format!("publish {group}: {}", text(body)),
         Effect::Set(vars) => format!("set {}", text(vars)),
@@ -275,13 +275,13 @@ fn bytes_stay_bytes_for_socketio_and_become_text_elsewhere() {
     let both = send("both");
     let first = r#"451-["one",{"event":"both","file":{"_placeholder":true,"num":0}}]"#.to_owned();
     assert_eq!(packet(&both, 0), (first, attached));
-    let Effect::Publish { body, .. } = &both.effects[1] else { panic!() };
+    let Effect::Emit { body, .. } = &both.effects[1] else { panic!() };
     assert_eq!(body.get("event"), Some(&Value::List(vec!["file".into(), bytes(), Value::Int(1)])));
     let mut event = (*event(json!({"type": "file"}))).clone();
     if let Value::Map(body) = &mut event.body {
         body.insert("data".into(), bytes());
     }
-    let sent = chat.on_event(&Arc::new(event)).unwrap();
+    let sent = chat.on_event(&Arc::new(event)).unwrap().messages;
     assert!(matches!(&sent[0].payload, Payload::Packet { attachments, .. } if attachments.len() == 1));
     let content = Content::Event(vec!["f".into(), bytes()]);
     assert!(matches!(chat.encode(&content), Ok(Payload::Packet { .. })));
@@ -296,9 +296,9 @@ fn one_django_event_reaches_rooms_under_different_names() {
          { to = 'all', event = 'general_{{ event.type }}', data = 'event.data', volatile = true, when = 'event.data.id > 1' },\n  { event = 'own' },\n]\n\
          [consumer.on_event.\"*\"]\nemit = { event = '{{ event.type }}', args = 'event.args' }\n",
     );
-    let sent = chat.on_event(&event(json!({"type": "update", "data": {"id": 2}}))).unwrap();
+    let sent = chat.on_event(&event(json!({"type": "update", "data": {"id": 2}}))).unwrap().messages;
     let lines: Vec<_> =
-        sent.iter().map(|one| (text(&one.payload), one.to.as_ref().map(ToString::to_string), one.volatile)).collect();
+        sent.iter().map(|one| (text(&one.payload), one.to.as_deref().map(listed), one.volatile)).collect();
     let room = |name: &str| Some(name.to_owned());
     assert_eq!(
         lines,
@@ -308,13 +308,108 @@ fn one_django_event_reaches_rooms_under_different_names() {
             (r#"42["own"]"#, None, false)
         ]
     );
-    assert_eq!(chat.on_event(&event(json!({"type": "update", "data": {"id": 1}}))).unwrap().len(), 2);
+    assert_eq!(chat.on_event(&event(json!({"type": "update", "data": {"id": 1}}))).unwrap().messages.len(), 2);
     assert_eq!(frames(&chat, json!({"type": "x", "args": [1, null]})), [r#"42["x",1,null]"#]);
     // A name that would make every client disconnect is not sent.
     for kind in ["connect", "disconnect", "newListener"] {
         let mapped = chat.on_event(&event(json!({"type": kind, "args": []})));
         assert!(matches!(mapped, Err(MapError::Mapping(_))), "{kind}");
         assert!(chat.encode(&Content::Event(vec![kind.into()])).is_err(), "{kind}");
+    }
+}
+
+#[test]
+fn a_room_without_a_name_keeps_no_message_from_other_rooms() {
+    let chat = socketio(
+        "[consumer.on_event.update]\nemit = [\n  { to = 'employee:{{ event.data.id }}', event = 'update', data = 'event.data' },\n\
+         { to = 'all', event = 'general', data = 'event.data' },\n]\n\
+         [consumer.on_event.one]\nemit = { to = 'employee:{{ event.data.id }}', event = 'update' }\n",
+    );
+    let long = "x".repeat(100);
+    for id in [json!(null), json!(""), json!(1.5), json!([1]), json!({}), json!(true), json!(long)] {
+        let data = json!({"id": id});
+        let mapped = chat.on_event(&event(json!({"type": "update", "data": data}))).unwrap();
+        let sent: Vec<_> = mapped.messages.iter().map(|one| one.to.as_deref().map(listed)).collect();
+        assert_eq!(sent, [Some("all".to_owned())], "{data}");
+        assert!(matches!(mapped.unsent, Some(MapError::Mapping(_))), "{data}");
+        let mapped = chat.on_event(&event(json!({"type": "one", "data": data})));
+        assert!(matches!(mapped, Err(MapError::Mapping(_))), "{data}");
+    }
+    let missing = chat.on_event(&event(json!({"type": "update", "data": {}}))).unwrap();
+    assert_eq!((missing.messages.len(), missing.unsent.is_some()), (1, true));
+}
+
+const EACH: &str = "max_items = 3\n[consumer.on_message.list]\neach = 'args[0]'\nallow = ['r<int>']\n\
+     reply = [{ event = 'row', data = \"[item.n, args[1]]\" }, { event = 'even', when = 'item.n % 2 == 0' }]\n\
+     room = { to = '{{ args[1] }}', event = 'told', data = 'item' }\n\
+     publish = { group = 'g', event = \"{'type': 'row', 'n': item.n}\" }\n";
+
+#[test]
+fn each_item_of_a_list_is_sent_by_each_key_in_order() {
+    let chat = socketio(EACH);
+    let rows = |most: i64| (1..=most).map(|n| json!({"n": n})).collect::<Vec<_>>();
+    let sent = hear(&chat, &ann(), "list", json!([rows(2), "r1"]));
+    assert_eq!(
+        effects(&sent),
+        [
+            r#"42["row",[1,"r1"]]"#,
+            r#"42["row",[2,"r1"]]"#,
+            r#"42["even"]"#,
+            r#"to r1: ["told",{"n":1}]"#,
+            r#"to r1: ["told",{"n":2}]"#,
+            r#"publish g: {"type":"row","n":1}"#,
+            r#"publish g: {"type":"row","n":2}"#,
+        ]
+    );
+    assert_eq!(hear(&chat, &ann(), "list", json!([[], "r1"])), Reaction::default());
+    // One too many, no list, an item without the key: nothing at all is sent, and the handler has failed.
+    for list in [json!(rows(4)), json!(7), json!("abc"), json!({"n": 1}), json!(null), json!([{"n": 1}, {"m": 2}])] {
+        let reaction = hear(&chat, &ann(), "list", json!([list, "r1"]));
+        assert_eq!(reaction.effects, [], "{list}");
+        assert_eq!(reaction.problem.map(|problem| problem.label()), Some("failed_message"), "{list}");
+    }
+    let denied = hear(&chat, &ann(), "list", json!([rows(2), "s1"]));
+    assert_eq!(denied.problem, Some(MessageProblem::Denied));
+}
+
+#[test]
+fn what_is_sent_for_all_items_is_bounded_like_one_message() {
+    let chat = socketio(
+        "[consumer.on_message.list]\neach = 'args[0]'\nreply = { event = 'row', data = \"args[1] ~ item\" }\n",
+    );
+    let text = "x".repeat(1 << 20);
+    assert_eq!(hear(&chat, &ann(), "list", json!([[1, 2, 3], text])).effects.len(), 3);
+    let items: Vec<_> = (0..17).collect();
+    let reaction = hear(&chat, &ann(), "list", json!([items, text]));
+    assert_eq!((reaction.effects.len(), reaction.problem.map(|problem| problem.label())), (0, Some("too_large")));
+}
+
+#[test]
+fn a_backends_list_is_sent_after_its_answer() {
+    let chat = socketio(
+        "[consumer.on_message.list]\ncall = { action = 'rows', ok = { each = 'result.body.items', reply = { event = 'row', data = \"[item, result.status]\" } } }\n",
+    );
+    let asked = hear(&chat, &ann(), "list", json!([]));
+    let answered = chat.resume(&ann(), then(&asked), answer(200, json!({"items": [1, "two"]})));
+    assert_eq!(effects(&answered), [r#"42["row",[1,200]]"#, r#"42["row",["two",200]]"#]);
+    let answered = chat.resume(&ann(), then(&asked), answer(200, json!({"items": null})));
+    assert_eq!((answered.effects.len(), answered.problem.is_some()), (0, true));
+}
+
+#[test]
+fn an_each_that_makes_no_sense_is_refused() {
+    for (step, reason) in [
+        ("each = 'args[0]'", "each: the step sends nothing"),
+        ("each = 'args[0]'\nack = 'args[0]'", "each: the step sends nothing"),
+        ("each = 'args[0]'\nreply = { event = 'row' }", "each: nothing that the step sends uses \"item\""),
+        ("reply = { event = 'row', data = 'item' }", "\"item\" is not known here"),
+        ("each = 'item'\nreply = { event = 'row', data = 'item' }", "each: bad expression: \"item\" is not known here"),
+        ("each = 'args'\nroom = { to = 'r{{ item }}', event = 'row', data = 'item' }", "\"item\" is not known here"),
+        ("each = 'args'\nack = 'item'\nreply = { event = 'row', data = 'item' }", "ack: bad expression: \"item\""),
+        ("each = 'args'\nreply = { event = 'row', data = 'item', expect = {} }", "expect: is for a single event"),
+    ] {
+        let errors = refused(&format!("[[consumer]]\npath = \"/\"\n{SOCKETIO}[consumer.on_message.list]\n{step}\n"));
+        assert!(errors.contains(reason), "{step}: {errors}");
     }
 }
 
@@ -337,8 +432,8 @@ fn plain_consumers_do_the_same_with_json_frames() {
             r#"to log if it can: {"type":"say","room":5}"#,
         ]
     );
-    let sent = plain.on_event(&event(json!({"type": "said", "n": 4}))).unwrap();
-    assert_eq!((text(&sent[0].payload), sent[0].to.as_ref().unwrap().as_str()), ("4", "room_4"));
+    let sent = plain.on_event(&event(json!({"type": "said", "n": 4}))).unwrap().messages;
+    assert_eq!((text(&sent[0].payload), &*listed(sent[0].to.as_ref().unwrap())), ("4", "room_4"));
     assert_eq!(plain.encode(&Content::Message(value(json!({"a": 1})))), Ok(Payload::Text("{\"a\":1}".into())));
     assert!(plain.encode(&Content::Event(vec!["e".into()])).is_err());
 }

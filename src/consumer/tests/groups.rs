@@ -11,7 +11,7 @@ fn compiled(text: &str) -> Result<ConsumerSet, ConfigErrors> {
     ConsumerSet::compile(&config)
 }
 
-fn refused(text: &str) -> String {
+pub(super) fn refused(text: &str) -> String {
     compiled(text).map(|_| text).unwrap_err().to_string()
 }
 
@@ -37,7 +37,7 @@ fn group_of(reaction: &Reaction) -> Option<String> {
     }
 }
 
-const SOCKETIO: &str = "protocol = \"socket.io\"\nauth = [\"jwt\"]\n";
+pub(super) const SOCKETIO: &str = "protocol = \"socket.io\"\nauth = [\"jwt\"]\n";
 
 #[test]
 fn two_values_never_give_one_group() {
@@ -158,7 +158,8 @@ fn one_message_is_sent_to_at_most_max_rooms_rooms_that_a_client_chooses() {
         "{SOCKETIO}max_rooms = 3\n[consumer.on_message.join]\nallow = \"order_<int>\"\n\
          room = {{ to = \"{{{{ args }}}}\", event = \"e\" }}\n"
     ));
-    assert_eq!(joined(&consumer, json!(["order_1", "order_2", "order_3", "order_1"])).effects.len(), 3);
+    let sent = joined(&consumer, json!(["order_1", "order_2", "order_3", "order_1"]));
+    assert!(matches!(sent.effects.as_slice(), [Effect::Emit { groups, .. }] if groups.len() == 3), "{sent:?}");
     let reaction = joined(&consumer, json!(["order_1", "order_2", "order_3", "order_4", "user_7"]));
     assert_eq!(reaction.effects, []);
     assert!(matches!(reaction.problem, Some(MessageProblem::Room(reason)) if reason.contains("at most 3 groups")));

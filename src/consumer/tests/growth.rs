@@ -6,6 +6,7 @@ use super::{
     actions::{ann, hear, socketio},
     *,
 };
+use crate::event::{self, MAX_DEPTH};
 
 fn label(reaction: &Reaction) -> Option<&'static str> {
     reaction.problem.as_ref().map(MessageProblem::label)
@@ -87,23 +88,70 @@ fn the_limit_on_text_is_that_of_a_message() {
 }
 
 #[test]
-fn the_result_of_an_expression_has_at_most_127_levels() {
+fn the_result_of_an_expression_has_at_most_as_many_levels_as_a_message() {
     let set = set("[limits]\nconnection_state = 0\n[[consumer]]\npath = \"/socket.io/\"\nprotocol = \"socket.io\"\n\
                    [consumer.on_message.keep]\nset = { last = \"{'text': args[0], 'before': vars.last}\" }\n");
     let chat = set.get(ConsumerId(0)).unwrap();
     let mut context = ann();
     context.vars = value(json!({"last": null}));
     let mut kept = 0;
-    for _ in 0..300 {
+    for _ in 0..2 * MAX_DEPTH {
         let reaction = hear(chat, &context, "keep", json!(["x"]));
         let Some(Effect::Set(vars)) = reaction.effects.first() else {
-            assert!(reaction.problem.unwrap().to_string().contains("127 levels"));
+            assert!(reaction.problem.unwrap().to_string().contains("1000 levels"));
             break;
         };
         context.vars = vars.clone();
         kept += 1;
     }
-    assert_eq!(kept, 127);
+    assert_eq!(kept, MAX_DEPTH);
+}
+
+#[test]
+fn the_deepest_message_can_be_used_in_every_expression() {
+    let used = || {
+        for (open, close) in [("[", "]"), ("{\"a\":", "}")] {
+            let nested = |inner: &str| format!("{}{inner}{}", open.repeat(MAX_DEPTH - 1), close.repeat(MAX_DEPTH - 1));
+            let args = event::json::read(format!("[{},{}]", nested("1"), nested("2")).as_bytes()).unwrap();
+            for data in [
+                "args[0]",
+                "[args[0]]",
+                "args[0] == args[1]",
+                "args[0] < args[1]",
+                "args[0] in [args[1]]",
+                "[args[0], args[1]] | sort",
+                "[args[0], args[1]] | max",
+                "min(args[0], args[1])",
+                "args[0] ~ ''",
+                "args[0] | string",
+                "args[0] | length",
+                "args[0] | list",
+                "args[0] | tojson",
+                "args[0] | first",
+                "args[0] | join(',')",
+                "args[0] | default('x')",
+                "{'x': args[0]} | without('y')",
+                "{'x': 1} | without(args[0])",
+                "{args[0]: 1}",
+                "[{'k': args[0]}, {'k': args[1]}] | groupby('k') | length",
+                "[{'k': args[0]}, {'k': args[1]}] | sort(attribute='k') | length",
+                "args[0] | reverse",
+                "args[0] + args[1]",
+            ] {
+                let toml = format!(
+                    "[[consumer]]\npath = \"/socket.io/\"\nprotocol = \"socket.io\"\n[consumer.on_message.say]\n\
+                     set = {{ a = \"{data}\" }}\nack = \"{data}\"\n"
+                );
+                let set = set(&toml);
+                let chat = set.get(ConsumerId(0)).unwrap();
+                let args = std::sync::Arc::new(args.clone());
+                let reaction = on(chat, &ann(), Incoming::Event { name: "say", args: &args, ack: Some(5) });
+                let problem = reaction.problem.map(|problem| problem.to_string()).unwrap_or_default();
+                assert!(!problem.contains("levels of the stack"), "{data}: {problem}");
+            }
+        }
+    };
+    std::thread::Builder::new().stack_size(2 << 20).spawn(used).unwrap().join().unwrap();
 }
 
 #[test]

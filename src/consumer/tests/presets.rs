@@ -46,15 +46,17 @@ fn only_a_parking_user_joins_groups_and_exactly_three() {
 fn parking_frames_carry_message_and_data_under_the_events_own_type() {
     let parking = preset("/ws/notifications");
     for kind in ["new_reservation", "reservation_expired", "reservation_cancelled", "upcoming_reservation"] {
-        let outgoing =
-            parking.on_event(&event(json!({"type": kind, "message": "m", "data": {"reservation_id": 1}}))).unwrap();
+        let outgoing = parking
+            .on_event(&event(json!({"type": kind, "message": "m", "data": {"reservation_id": 1}})))
+            .unwrap()
+            .messages;
         assert_eq!(outgoing.len(), 1);
         assert_eq!(text(&outgoing[0].payload), r#"{"type":"notification","message":"m","data":{"reservation_id":1}}"#);
         assert_eq!(outgoing[0].topic.as_deref(), Some(kind));
     }
     let named =
         json!({"type": "send_notification", "notification_type": "new_reservation", "message": "m", "data": {}});
-    assert_eq!(parking.on_event(&event(named)).unwrap()[0].topic.as_deref(), Some("new_reservation"));
+    assert_eq!(parking.on_event(&event(named)).unwrap().messages[0].topic.as_deref(), Some("new_reservation"));
     assert_eq!(
         frames(&parking, json!({"type": "t", "message": "m"})),
         [r#"{"type":"notification","message":"m","data":{}}"#]
@@ -123,7 +125,7 @@ fn the_samples_of_every_preset_reach_a_client() {
         assert!(consumer.samples().count() > 0, "{}", consumer.name());
         for (name, group, body) in consumer.samples() {
             let event = Event { group: GroupName::new(group).unwrap(), ..(*event(body)).clone() };
-            assert!(!consumer.on_event(&Arc::new(event)).unwrap().is_empty(), "{name}");
+            assert!(!consumer.on_event(&Arc::new(event)).unwrap().messages.is_empty(), "{name}");
         }
     }
 }

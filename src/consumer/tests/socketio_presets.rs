@@ -33,8 +33,8 @@ fn without_time(line: &str) -> String {
 
 fn sent(consumer: &Consumer, group: &str, body: Json) -> Vec<(String, Option<String>)> {
     let event = Event { group: GroupName::new(group).unwrap(), ..(*event(body)).clone() };
-    let sent = consumer.on_event(&Arc::new(event)).unwrap();
-    sent.iter().map(|one| (text(&one.payload).to_owned(), one.to.as_ref().map(ToString::to_string))).collect()
+    let sent = consumer.on_event(&Arc::new(event)).unwrap().messages;
+    sent.iter().map(|one| (text(&one.payload).to_owned(), one.to.as_deref().map(listed))).collect()
 }
 
 fn groups(consumer: &Consumer, user: Json) -> Vec<String> {
@@ -59,7 +59,7 @@ fn the_presets_share_a_namespace_from_the_strictest_to_the_most_open() {
     let in_user_group = |body: &Json| {
         let mapped = |consumer: &&Arc<Consumer>| {
             let event = Event { group: GroupName::new("user_7").unwrap(), ..(*event(body.clone())).clone() };
-            consumer.on_event(&Arc::new(event)).map_or(0, |sent| sent.len())
+            consumer.on_event(&Arc::new(event)).map_or(0, |sent| sent.messages.len())
         };
         shared.iter().map(mapped).sum::<usize>()
     };
@@ -259,6 +259,20 @@ fn the_dashboard_receives_one_employee_or_all() {
     let deleted = json!({"id": "1", "user_name": "Meera", "employee_id": "E1", "action": "deleted"});
     let gone = r#"{"employee_id":"E1","employee_name":"Meera","status":null,"date":null,"timestamp":null,"device":null,"isLate":null}"#;
     assert_eq!(update(deleted), both(gone));
+    // Without an employee there is no employee's room, and everyone who watches all of them is informed.
+    for (id, shown) in [
+        (None, "null"),
+        (Some(json!(null)), "null"),
+        (Some(json!("")), "\"\""),
+        (Some(json!(1.5)), "1.5"),
+        (Some(json!("\u{5458}".repeat(40))), ""),
+    ] {
+        let mut data = json!({"user_name": "Meera", "status": "present"});
+        id.into_iter().for_each(|id| data["employee_id"] = id);
+        let all = update(data);
+        assert_eq!((all.len(), all[0].1.as_deref()), (1, Some("general_attendance")), "{all:?}");
+        assert!(all[0].0.starts_with(&format!(r#"42["general_attendance_update",{{"employee_id":{shown}"#)), "{all:?}");
+    }
 }
 
 #[test]

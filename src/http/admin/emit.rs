@@ -6,7 +6,7 @@ use serde_json::json;
 use super::{Admin, access::Problem, order, plural, unknown};
 use crate::{
     cluster::{Answer, EmitOrder, Query},
-    event::GroupName,
+    event::{GroupName, Value, surrogate},
 };
 
 /// `POST emit/{userId}`
@@ -56,7 +56,7 @@ async fn emit(
         let reason = reason.to_string().replace("group name", "name of a room");
         return Err(Problem::Invalid { field: field.into(), reason });
     }
-    let event = args.first().cloned();
+    let event = args.first().and_then(Value::as_str).map(|name| surrogate::lossy(name).into_owned());
     let asked = admin.ask(Query::Emit(EmitOrder { namespace, rooms: vec![room.into()], args })).await?;
     let sockets = asked.answers.iter().map(|(_, answer)| match answer {
         Answer::Reached(sockets) => *sockets,

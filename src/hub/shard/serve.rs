@@ -16,7 +16,7 @@ use crate::{
         delivery::{Applied, Delivery, Queued, Rules, Union},
         group::Group,
         job::{Job, Tally},
-        member::Member,
+        member::{GroupSlot, Member},
         registry::AudienceId,
     },
     telemetry::{DropReason, Histogram, tail::TailEvent},
@@ -244,33 +244,51 @@ fn applied(by_id: &HashMap<Arc<str>, Rc<Member>>, rules: Arc<Rules>) -> Applied 
 impl Groups {
     /// Serves a group while others may have messages for its members.
     fn serve_in_order(&mut self, audience: AudienceId, budget: &mut usize, served: &mut Tally) {
-        loop {
-            let Some(group) = self.by_audience.get_mut(&audience) else { return };
-            let Some(job) = group.job.take() else { return };
-            let mut job = job;
-            let before = job.served;
-            let mut next = None;
-            while *budget > 0 && job.position < group.members.len() {
-                if let Some(seat) = &group.members[job.position] {
-                    let up_to = seat.member.up_to.get();
-                    if up_to < job.numbers().1 && seat.member.groups() > 1 {
-                        next = Some(Rc::clone(&seat.member));
-                        break;
-                    }
-                    let late = if group.has_late() { group.late(job.position as u32) } else { 0 };
-                    job.serve_after(up_to.max(late), seat);
-                    *budget -= 1;
-                }
-                job.position += 1;
-            }
-            served.add_since(before, job.served);
-            group.job = Some(job);
-            let Some(member) = next else { return };
+        let Some(mut job) = self.take_job(audience) else { return };
+        let before = job.served;
+        while let Some(member) = self.serve_until(audience, &mut job, budget) {
+            self.put_job(audience, job);
             self.order.catch_up(&self.by_audience, &member, None, served);
-            if let Some(job) = self.by_audience.get_mut(&audience).and_then(|group| group.job.as_mut()) {
-                job.position += 1;
-            }
             *budget -= 1;
+            let Some(same) = self.take_job(audience) else { return };
+            job = same;
+            job.position += 1;
+        }
+        served.add_since(before, job.served);
+        self.put_job(audience, job);
+    }
+
+    /// Serves up to the next member that has messages in other groups, too.
+    fn serve_until(&self, audience: AudienceId, job: &mut Job, budget: &mut usize) -> Option<Rc<Member>> {
+        let group = self.by_audience.get(&audience)?;
+        while *budget > 0 && job.position < group.members.len() {
+            if let Some(seat) = &group.members[job.position] {
+                let up_to = seat.member.up_to.get();
+                if up_to < job.numbers().1 && self.is_busy_elsewhere(&seat.member, audience) {
+                    return Some(Rc::clone(&seat.member));
+                }
+                let late = if group.has_late() { group.late(job.position) } else { 0 };
+                job.serve_after(up_to.max(late), seat);
+                *budget -= 1;
+            }
+            job.position += 1;
+        }
+        None
+    }
+
+    fn is_busy_elsewhere(&self, member: &Member, audience: AudienceId) -> bool {
+        let slots = member.slots.borrow();
+        let is_busy = |slot: &GroupSlot| self.by_audience.get(&slot.audience).is_some_and(|group| group.queued);
+        slots.len() > 1 && slots.iter().any(|slot| slot.audience != audience && is_busy(slot))
+    }
+
+    fn take_job(&mut self, audience: AudienceId) -> Option<Box<Job>> {
+        self.by_audience.get_mut(&audience)?.job.take()
+    }
+
+    fn put_job(&mut self, audience: AudienceId, job: Box<Job>) {
+        if let Some(group) = self.by_audience.get_mut(&audience) {
+            group.job = Some(job);
         }
     }
 }

@@ -141,14 +141,56 @@ async fn relayed_emissions_arrive_and_malformed_ones_are_counted() {
         node.dispatcher.take(Signal::Event(event));
     };
     let content = Content::Event(vec!["n".into(), Value::Int(1)]);
-    relay(Emission::relay_body("chat", content, &["s".into()], false));
-    relay(Emission::relay_body("feed", Content::Message(Value::Int(2)), &[], false));
+    relay(Emission::relay_body("chat", &[name("r")], content, &["s".into()], false));
+    relay(Emission::relay_body("feed", &[name("r")], Content::Message(Value::Int(2)), &[], false));
     relay([("type", Value::from(Emission::TYPE))].into_iter().collect());
     // Plain clients cannot receive a named event.
-    relay(Emission::relay_body("feed", Content::Event(vec!["n".into()]), &[], false));
+    relay(Emission::relay_body("feed", &[name("r")], Content::Event(vec!["n".into()]), &[], false));
     worker.turn();
     assert_eq!((got(&sender), got(&other), got(&plain)), (vec![], vec![said(1)], vec!["2".to_owned()]));
     assert_eq!((node.metrics.drops(DropReason::Decode), node.metrics.drops(DropReason::Mapping)), (1, 1));
+}
+
+#[tokio::test]
+async fn an_event_for_several_rooms_reaches_each_member_once_and_in_its_place() {
+    let node = Node::new();
+    let mut worker = node.worker();
+    let (one, both, source) = (worker.socket("1"), worker.socket("2"), worker.socket("3"));
+    for (member, rooms) in [(&one, &["a"][..]), (&both, &["a", "b"]), (&source, &["source"])] {
+        for room in rooms {
+            worker.join(member, room, CHAT).await;
+        }
+    }
+    // Without members in its group the node does not map it.
+    let split = |rooms: &[&str], n: i64| {
+        let rooms = Value::List(rooms.iter().map(|room| Value::from(*room)).collect());
+        let body = [("type", Value::from("split")), ("rooms", rooms), ("n", n.into())].into_iter().collect();
+        let event = Event { group: name("source"), body, source: Source::Core, received: Instant::now() };
+        node.dispatcher.take(Signal::Event(event));
+    };
+    split(&["a", "b"], 1);
+    node.emit(emission(&["b"], 2));
+    split(&["b", "b", "a", "nobody"], 3);
+    split(&["nobody"], 4);
+    split(&[], 5);
+    split(&["b"], 6);
+    worker.turn();
+    assert_eq!(got(&one), [said(1), said(3)]);
+    assert_eq!(got(&both), [said(1), said(2), said(3), said(6)]);
+    assert_eq!(got(&source), NOTHING);
+    assert_eq!(worker.backlog(), 0);
+}
+
+#[tokio::test]
+async fn a_room_named_twice_is_not_an_id() {
+    let node = Node::new();
+    let mut worker = node.worker();
+    let (in_room, of_name) = (worker.socket("1"), worker.socket("a"));
+    worker.join(&in_room, "a", CHAT).await;
+    worker.join(&of_name, "b", CHAT).await;
+    node.emit(emission(&["a", "a"], 1));
+    worker.turn();
+    assert_eq!((got(&in_room), got(&of_name)), (vec![said(1)], vec![]));
 }
 
 #[tokio::test]

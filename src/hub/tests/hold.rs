@@ -101,3 +101,26 @@ async fn what_is_kept_for_a_member_that_leaves_is_counted() {
     assert_eq!(worker.shard.release(&member), Released::Complete);
     assert_eq!((got(&member), node.metrics.drops(DropReason::Closed)), (vec![], 1));
 }
+
+#[tokio::test]
+async fn a_hold_gives_up_when_all_that_waits_on_the_node_is_too_much() {
+    let node = Node::new();
+    let mut worker = node.worker();
+    let socket = config::Socket { outbox_total: 60_000, ..config::Socket::default() };
+    let server = config::Server { workers: 1, ..config::Server::default() };
+    worker.connections = Connections::new(&socket, &server, node.metrics.clone());
+    let members: Vec<_> = (0..3).map(|at| worker.held(&format!("id{at}"))).collect();
+    for (at, member) in members.iter().enumerate() {
+        worker.join(member, &format!("g{at}"), CHAT).await;
+    }
+    for n in 0..6 {
+        let body = [("n", Value::from("x".repeat(10_000))), ("type", "tick".into())].into_iter().collect();
+        let group = name(&format!("g{}", n % 3));
+        let event = Event { group, body, source: Source::Memory, received: Instant::now() };
+        node.dispatcher.take(Signal::Event(event));
+        worker.turn();
+    }
+    let open = members.iter().filter(|member| member.connection.is_open()).count();
+    assert!(open < 3, "each is below its own limit, and all together are above that of the node");
+    assert!(node.metrics.drops(DropReason::Held) > 0);
+}

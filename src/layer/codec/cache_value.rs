@@ -52,7 +52,7 @@ impl CacheValueError {
 ///
 /// The bytes determine the format: a pickle of protocol 2 or later begins with `80` and its protocol, while msgpack's
 /// `80` is an empty map with nothing after it; the first bytes of JSON and of compressed data are msgpack integers,
-/// which the cache would have written as digits. An integer beyond 64 bits becomes text with its digits.
+/// which the cache would have written as digits.
 pub fn decode(bytes: &[u8]) -> Result<Value, CacheValueError> {
     if bytes.len() > MAX_CACHE_VALUE {
         return Err(CacheValueError::TooLarge(bytes.len()));
@@ -79,8 +79,7 @@ fn integer(bytes: &[u8]) -> Option<Value> {
         return None;
     }
     let text = std::str::from_utf8(bytes).ok()?;
-    let number = text.parse().map(Value::Int).or_else(|_| text.parse().map(Value::UInt));
-    Some(number.unwrap_or_else(|_| text.into()))
+    Value::integer(text)
 }
 
 /// The bytes that Django's RedisCache would store, readable by its `cache.get`: digits for an integer, else a pickle.
@@ -88,6 +87,7 @@ pub fn encode(value: &Value) -> Vec<u8> {
     match value {
         Value::Int(number) => number.to_string().into_bytes(),
         Value::UInt(number) => number.to_string().into_bytes(),
+        Value::Big(digits) => digits.as_bytes().to_vec(),
         other => pickle::encode(other),
     }
 }

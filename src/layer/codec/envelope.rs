@@ -7,6 +7,7 @@
 //! The serializer is recognised from the bytes: an event is a map, and no msgpack map begins like a JSON object.
 
 use std::{
+    borrow::Cow,
     io::{self, Write as _},
     time::{Duration, SystemTime},
 };
@@ -14,9 +15,10 @@ use std::{
 use indexmap::IndexMap;
 
 use super::{
+    copy,
     fernet::{FernetError, Keyring},
     json::{self, JsonError},
-    msgpack::{self, MsgpackError},
+    msgpack::{self, MsgpackError, Reader},
 };
 use crate::{
     config::Layer,
@@ -117,8 +119,17 @@ impl LayerCodec {
     /// Decodes a queue member of the core layer, popped at `now`.
     pub fn decode_core(&self, member: &[u8], now: SystemTime) -> Result<Envelope, EnvelopeError> {
         self.check_size(member)?;
-        let wire = member.get(self.random_prefix_length..).ok_or(EnvelopeError::Truncated)?;
-        let mut body = self.open(wire, Some(self.expiry + FERNET_GRACE), now)?;
+        self.addressed(member.get(self.random_prefix_length..).ok_or(EnvelopeError::Truncated)?, now)
+    }
+
+    /// Decodes a message of channels_redis 2, which has no random prefix.
+    pub fn decode_old(&self, message: &[u8], now: SystemTime) -> Result<Envelope, EnvelopeError> {
+        self.check_size(message)?;
+        self.addressed(message, now)
+    }
+
+    fn addressed(&self, wire: &[u8], now: SystemTime) -> Result<Envelope, EnvelopeError> {
+        let mut body = decode_map(&self.decrypt(wire, Some(self.expiry + FERNET_GRACE), now)?)?;
         let channels = match body.shift_remove(ASGI_CHANNEL) {
             None => Vec::new(),
             Some(Value::Str(channel)) => vec![channel.into_string()],
@@ -134,31 +145,51 @@ impl LayerCodec {
         Ok(Envelope { channels, body: Value::Map(body) })
     }
 
-    /// Decodes a message of the pub/sub layer: the event, always [`Value::Map`].
-    pub fn decode_pubsub(&self, payload: &[u8]) -> Result<Value, EnvelopeError> {
+    /// Decodes a message of the pub/sub layer: the event, always [`Value::Map`]; `None` for a node's copy, which is only
+    /// for Channels' own consumers.
+    pub fn decode_pubsub(&self, payload: &[u8]) -> Result<Option<Value>, EnvelopeError> {
         self.check_size(payload)?;
         // Without a TTL the clock is not used.
-        self.open(payload, None, SystemTime::UNIX_EPOCH).map(Value::Map)
+        let plain = self.decrypt(payload, None, SystemTime::UNIX_EPOCH)?;
+        if copy::is_copy(&plain) { Ok(None) } else { decode_map(&plain).map(Value::Map).map(Some) }
     }
 
     /// A queue member of the core layer, for ZADD.
     pub fn encode_core(&self, body: &Value, address: Addressee<'_>, now: SystemTime) -> Result<Vec<u8>, EnvelopeError> {
         let mut prefix = vec![0; self.random_prefix_length];
         rand::fill(prefix.as_mut_slice());
-        self.seal(body, address, now, &prefix)
+        self.seal(body, address, now, &prefix, false)
     }
 
     /// A message of the pub/sub layer, for PUBLISH.
     pub fn encode_pubsub(&self, body: &Value, now: SystemTime) -> Result<Vec<u8>, EnvelopeError> {
-        self.seal(body, Addressee::Plain, now, &[])
+        self.seal(body, Addressee::Plain, now, &[], false)
+    }
+
+    /// The same for Channels' own consumers only; nodes recognise it.
+    pub fn encode_copy(&self, body: &Value, now: SystemTime) -> Result<Vec<u8>, EnvelopeError> {
+        self.seal(body, Addressee::Plain, now, &[], true)
+    }
+
+    /// Whether it writes JSON, which has no bytes.
+    pub fn writes_json(&self) -> bool {
+        self.serializer == Serializer::Json
     }
 
     fn check_size(&self, wire: &[u8]) -> Result<(), EnvelopeError> {
         if wire.len() > self.max_message { Err(EnvelopeError::TooLarge(wire.len())) } else { Ok(()) }
     }
 
-    fn open(&self, wire: &[u8], ttl: Option<Duration>, now: SystemTime) -> Result<Entries, EnvelopeError> {
-        if self.keyring.is_empty() { decode_map(wire) } else { decode_map(&self.keyring.decrypt(wire, ttl, now)?) }
+    fn decrypt<'a>(
+        &self,
+        wire: &'a [u8],
+        ttl: Option<Duration>,
+        now: SystemTime,
+    ) -> Result<Cow<'a, [u8]>, EnvelopeError> {
+        if self.keyring.is_empty() {
+            return Ok(Cow::Borrowed(wire));
+        }
+        Ok(Cow::Owned(self.keyring.decrypt(wire, ttl, now)?))
     }
 
     /// The serialized and possibly encrypted event, after `prefix`.
@@ -168,6 +199,7 @@ impl LayerCodec {
         address: Addressee<'_>,
         now: SystemTime,
         prefix: &[u8],
+        is_copy: bool,
     ) -> Result<Vec<u8>, EnvelopeError> {
         let Value::Map(entries) = body else { return Err(EnvelopeError::NotADict(body.kind())) };
         // The plaintext to encrypt has no prefix; the limit for it is chosen so that its token fits the message.
@@ -177,9 +209,10 @@ impl LayerCodec {
         };
         let plain = limited::write(limit, |out| {
             out.write_all(prefix_of_plain)?;
+            let mark = is_copy.then_some(copy::MARK).map(Value::from);
             match self.serializer {
-                Serializer::Msgpack => write_msgpack(entries, address, out),
-                Serializer::Json => write_json(entries, address, out),
+                Serializer::Msgpack => write_msgpack(entries, address, mark.as_ref(), out),
+                Serializer::Json => write_json(entries, address, mark.as_ref(), out),
             }
         });
         let plain = plain.map_err(|error| match error {
@@ -225,22 +258,27 @@ fn decode_map(bytes: &[u8]) -> Result<Entries, EnvelopeError> {
     }
 }
 
-/// The event with its address as the last entry, without building that map first.
-fn write_msgpack(entries: &Entries, address: Addressee<'_>, out: &mut Writer<'_>) -> io::Result<()> {
+/// The event with its address as the last entry and the mark of a copy as the first, without building that map first.
+fn write_msgpack(
+    entries: &Entries,
+    address: Addressee<'_>,
+    mark: Option<&Value>,
+    out: &mut Writer<'_>,
+) -> io::Result<()> {
     let address = address.to_value();
-    let (own, address) = (own(entries), address.as_ref());
+    let (own, address) = (copy::marked(own(entries), mark), address.as_ref());
     msgpack::map_header(own.clone().count() + usize::from(address.is_some()), out)?;
     for (key, value) in own.chain(address.map(|address| (ASGI_CHANNEL, address))) {
-        msgpack::write_text(key, out)?;
-        msgpack::encode_into(value, out)?;
+        msgpack::write_text(key, Reader::Any, out)?;
+        msgpack::encode_into(value, Reader::Any, out)?;
     }
     Ok(())
 }
 
 /// The same as JSON.
-fn write_json(entries: &Entries, address: Addressee<'_>, out: &mut Writer<'_>) -> io::Result<()> {
+fn write_json(entries: &Entries, address: Addressee<'_>, mark: Option<&Value>, out: &mut Writer<'_>) -> io::Result<()> {
     let address = address.to_value();
-    json::write_map(own(entries).chain(address.iter().map(|address| (ASGI_CHANNEL, address))), out)
+    json::write_map(copy::marked(own(entries), mark).chain(address.iter().map(|address| (ASGI_CHANNEL, address))), out)
 }
 
 /// A reserved key from the publisher is replaced, as in Python's dict assignment.

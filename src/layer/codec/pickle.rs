@@ -41,7 +41,6 @@ pub enum PickleError {
 ///
 /// | Python | here |
 /// | --- | --- |
-/// | int beyond 64 bits | its digits as text |
 /// | tuple, set, frozenset | a list |
 /// | datetime, date | `isoformat()` as text |
 /// | timedelta | an ISO duration as `DjangoJSONEncoder` writes it, `P1DT00H00M02S` |

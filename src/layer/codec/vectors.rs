@@ -112,7 +112,7 @@ fn tagged(tag: &str, inner: &Json) -> Value {
         "$int" => match (text.parse::<i64>(), text.parse::<u64>()) {
             (Ok(number), _) => Value::Int(number),
             (_, Ok(number)) => Value::UInt(number),
-            _ => text.into(),
+            _ => Value::Big(text.into()),
         },
         "$float" => Value::Float(text.parse().unwrap()),
         "$tuple" | "$set" => Value::List(inner.as_array().unwrap().iter().map(expected).collect()),
@@ -243,11 +243,11 @@ fn check_pubsub_message(vector: &Vector) {
         assert_eq!(refused, Err(EnvelopeError::Decrypt(FernetError::Malformed)));
         codec = LayerCodec::new(&Layer::default());
     }
-    assert_same(vector.id(), &codec.decode_pubsub(&bytes).unwrap(), &want);
+    assert_same(vector.id(), &codec.decode_pubsub(&bytes).unwrap().unwrap(), &want);
     let written = codec.encode_pubsub(&want, now()).unwrap();
     if decoded["token"].is_string() {
         assert_token(vector, &bytes);
-        assert_same(vector.id(), &codec.decode_pubsub(&written).unwrap(), &want);
+        assert_same(vector.id(), &codec.decode_pubsub(&written).unwrap().unwrap(), &want);
     } else {
         assert_eq!(hex::encode(written), hex::encode(&bytes), "{}", vector.id());
     }

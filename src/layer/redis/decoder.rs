@@ -9,13 +9,17 @@ use std::{
     time::{Instant, SystemTime},
 };
 
-use super::markers::Markers;
+use super::{markers::Markers, naming::rooms_channel};
 use crate::{
     config,
-    event::{Event, Gap, GapReason, GroupName, Source, Value},
+    event::{Emission, Event, Gap, GapReason, GroupName, Source, Value},
     layer::{
         ChannelMapping, MappedFrom, Signal, Sink, ToGroup,
-        codec::{envelope::LayerCodec, json, msgpack, names::LayerNames},
+        codec::{
+            envelope::{Envelope, EnvelopeError, LayerCodec},
+            json, msgpack,
+            names::LayerNames,
+        },
         emitter::{self, EmitterError},
     },
     redis::Published,
@@ -32,6 +36,8 @@ pub(super) struct SignalDecoder {
     publish_prefix: String,
     max_message: usize,
     probe_channel: String,
+    /// Emissions of nodes to several rooms.
+    rooms_channel: String,
     /// The node's own channel; the pub/sub layer publishes to it if it is in use.
     reply_channel: String,
     hears_replies: bool,
@@ -67,6 +73,7 @@ impl SignalDecoder {
             publish_prefix: layer.publish_prefix.clone(),
             max_message: layer.max_message,
             probe_channel,
+            rooms_channel: rooms_channel(layer),
             reply_channel,
             hears_replies: layer.kind != config::LayerKind::Core,
             channels,
@@ -80,7 +87,7 @@ impl SignalDecoder {
     pub fn fixed_channels(&self) -> Vec<String> {
         let emitter = (!self.emitters.python.is_empty()).then_some(&self.emitters.python);
         let reply = self.hears_replies.then_some(&self.reply_channel);
-        let own = [&self.probe_channel].into_iter().chain(reply);
+        let own = [&self.probe_channel, &self.rooms_channel].into_iter().chain(reply);
         own.chain(self.channels.keys()).chain(emitter).cloned().collect()
     }
 
@@ -120,7 +127,9 @@ impl SignalDecoder {
         if let Some(group) = self.names.group_of_pubsub_channel(channel) {
             if let Ok(group) = GroupName::new(group) {
                 match self.codec.decode_pubsub(payload) {
-                    Ok(body) => self.event(group, body, Source::Pubsub),
+                    Ok(Some(body)) => self.event(group, body, Source::Pubsub),
+                    // It came as a plain publish, too.
+                    Ok(None) => {}
                     Err(error) => self.drop(error.drop_reason(), channel, &error),
                 }
             }
@@ -128,6 +137,8 @@ impl SignalDecoder {
             if let Some(took) = markers.heard(payload) {
                 self.metrics.durations.redis_round_trip.observe(took.as_secs_f64());
             }
+        } else if channel == self.rooms_channel {
+            self.emission(channel, payload);
         } else if let Some(group) = channel.strip_prefix(&self.publish_prefix)
             && let Ok(group) = GroupName::new(group)
         {
@@ -136,7 +147,8 @@ impl SignalDecoder {
             }
         } else if channel == self.reply_channel {
             match self.codec.decode_pubsub(payload) {
-                Ok(body) => self.reply(body, Source::Pubsub),
+                Ok(Some(body)) => self.reply(body, Source::Pubsub),
+                Ok(None) => {}
                 Err(error) => self.drop(error.drop_reason(), channel, &error),
             }
         } else if channel == self.emitters.python {
@@ -164,6 +176,18 @@ impl SignalDecoder {
         }
     }
 
+    /// An emission of a node to several rooms.
+    fn emission(&self, channel: &str, payload: &[u8]) {
+        let Some(body) = self.plain(channel, payload) else { return };
+        match Emission::from_rooms(&body, Source::Publish, Instant::now()) {
+            Ok(emission) => {
+                self.metrics.event(Source::Publish.label());
+                (self.sink)(Signal::Emission(emission));
+            }
+            Err(reason) => self.drop(DropReason::Decode, channel, &reason),
+        }
+    }
+
     fn emitted(
         &self,
         channel: &str,
@@ -186,7 +210,25 @@ impl SignalDecoder {
     /// A member popped from a receive queue; `group_of` finds the group of a member name of this node, or `Err(())` if
     /// the node never used that name.
     pub fn member(&self, member: &[u8], now: SystemTime, group_of: impl Fn(&str) -> Result<Option<GroupName>, ()>) {
-        let envelope = match self.codec.decode_core(member, now) {
+        self.envelope(self.codec.decode_core(member, now), group_of);
+    }
+
+    /// The same for a message of channels_redis 2.
+    pub fn old_message(
+        &self,
+        message: &[u8],
+        now: SystemTime,
+        group_of: impl Fn(&str) -> Result<Option<GroupName>, ()>,
+    ) {
+        self.envelope(self.codec.decode_old(message, now), group_of);
+    }
+
+    fn envelope(
+        &self,
+        envelope: Result<Envelope, EnvelopeError>,
+        group_of: impl Fn(&str) -> Result<Option<GroupName>, ()>,
+    ) {
+        let envelope = match envelope {
             Ok(envelope) => envelope,
             Err(error) => return self.drop(error.drop_reason(), "a receive queue", &error),
         };

@@ -18,6 +18,7 @@ use super::{
     joined::Update,
     markers::Markers,
     naming::Registration,
+    old::Look,
     outages::{Outages, Part},
     popper::{pop_forever, pop_wait},
     probes::{Prober, send_marker},
@@ -54,6 +55,7 @@ pub(super) struct HostSession {
     census: Census,
     /// Groups whose membership was missing, until it is there again.
     lost: Vec<GroupName>,
+    look: Look,
 }
 
 impl HostSession {
@@ -86,6 +88,7 @@ impl HostSession {
             unapplied: Vec::new(),
             census: Census::default(),
             lost: Vec::new(),
+            look: Look::new(&context.options.prefix),
         };
         session.register(&registrations).await.map_err(reason)?;
         if !context.queues.is_empty() {
@@ -235,11 +238,16 @@ impl HostSession {
             };
         }
         self.unapplied = Vec::new();
-        let mut registry = self.context.groups.borrow_mut();
-        for registration in &added {
-            registry.confirm(host, registration);
-        }
+        self.confirm(&added);
+        self.look.look(&mut self.commands, host, &added).await;
         Ok(())
+    }
+
+    fn confirm(&self, added: &[Rc<Registration>]) {
+        let mut registry = self.context.groups.borrow_mut();
+        for registration in added {
+            registry.confirm(self.host, registration);
+        }
     }
 
     /// Looks for a part of the memberships in Redis, or tries again what it refused.
@@ -269,6 +277,7 @@ impl HostSession {
     /// Renews every membership, long before it would expire.
     async fn refresh(&mut self) -> Result<(), RedisError> {
         let registrations = self.context.groups.borrow().registrations();
+        self.look.look(&mut self.commands, self.host, &registrations).await;
         self.renew(&registrations).await
     }
 

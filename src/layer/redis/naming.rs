@@ -11,6 +11,15 @@ use crate::{
     },
 };
 
+/// The length of a node's id, a UUID without hyphens.
+const NODE_ID: usize = 32;
+
+/// The channel of emissions to several rooms, to which every node subscribes on every host. A group's name has no colon,
+/// so no group's channel equals this one.
+pub(super) fn rooms_channel(layer: &config::Layer) -> String {
+    format!("{}rooms:", layer.publish_prefix)
+}
+
 /// The names of one group of this node, computed once when it is joined.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Registration {
@@ -160,6 +169,20 @@ impl GroupNaming {
         client_host(&self.clients[queue], self.hosts)
     }
 
+    /// Whether a member of a group is a node's: the client id of a node is longer than the UUID of channels_redis.
+    pub fn is_of_a_node(member: &str) -> bool {
+        let Some((client, token)) = member.strip_prefix("specific.").and_then(|rest| rest.split_once('!')) else {
+            return false;
+        };
+        let Some((node, queue)) = client.split_at_checked(NODE_ID) else { return false };
+        let is_hex = |text: &str| text.bytes().all(|byte| byte.is_ascii_hexdigit());
+        is_hex(node)
+            && !queue.is_empty()
+            && queue.bytes().all(|byte| byte.is_ascii_digit())
+            && !token.is_empty()
+            && is_hex(token)
+    }
+
     /// The token in a member name of this node.
     pub fn token(channel: &str) -> Option<u64> {
         u64::from_str_radix(crate::layer::codec::names::local_name(channel)?, 16).ok()
@@ -194,6 +217,31 @@ mod tests {
     use crate::layer::codec::names::is_channel_name;
 
     const NODE: &str = "0123456789abcdef0123456789abcdef";
+
+    #[test]
+    fn members_of_nodes_are_told_from_those_of_channels() {
+        for hosts in [1, 3, 64] {
+            for number in 0..50 {
+                let group = GroupName::new(&format!("g{number}")).unwrap();
+                let core = naming(hosts).registration(&group, number).core.unwrap();
+                assert!(GroupNaming::is_of_a_node(&core.member), "{}", core.member);
+            }
+        }
+        for channels in [
+            // channels_redis 3 and 4: a UUID of the process, another one of the consumer.
+            format!("specific.{NODE}!{NODE}"),
+            format!("specific..{NODE}!{NODE}"),
+            format!("other.{NODE}7!{NODE}"),
+            // channels_redis 2: letters.
+            "specific.AbCdEfGh!IjKlMnOpQrSt".to_owned(),
+            "thumbnails".to_owned(),
+            format!("specific.{NODE}7"),
+            format!("specific.{NODE}7!"),
+            format!("specific.{NODE}r!reply"),
+        ] {
+            assert!(!GroupNaming::is_of_a_node(&channels), "{channels}");
+        }
+    }
 
     fn naming(hosts: usize) -> GroupNaming {
         GroupNaming::new(&config::Layer::default(), hosts, NODE)

@@ -16,10 +16,11 @@ use super::{
     LayerContext,
     markers::Markers,
     naming::GroupNaming,
+    old,
     outages::{Outages, Part},
 };
 use crate::{
-    event::GapReason,
+    event::{GapReason, GroupName},
     redis::{exchange, of_command, query},
     warn_bounded,
 };
@@ -32,6 +33,10 @@ const POP_COUNT: std::ops::RangeInclusive<usize> = 100..=1000;
 
 /// Messages that may wait for earlier ones of a queue that was not emptied; beyond that their order is given up.
 const MAX_HELD: usize = 10_000;
+
+/// How long a pop waits, and for how long after the last message of channels_redis 2.
+const OLD_WAIT: Duration = Duration::from_millis(100);
+const OLD_KEPT: Duration = Duration::from_secs(600);
 
 /// At most one gap per queue in this time: a full queue stays full for many pops.
 const GAP_PAUSE: Duration = Duration::from_secs(1);
@@ -67,6 +72,35 @@ struct Message {
     member: Vec<u8>,
 }
 
+/// Waits for a message in any queue, then takes all there are in `queues`, in one step.
+fn round(keys: &[String], queues: &[usize], wait: Duration, count: usize) -> Pipeline {
+    let mut round = redis::pipe();
+    // The queue of markers comes first, then the one of replies: so many events never delay them.
+    round.ignore_errors().cmd("BZPOPMIN").arg(keys.iter().rev().collect::<Vec<_>>()).arg(wait.as_secs_f64());
+    let together = queues.len() > 1;
+    if together {
+        round.cmd("MULTI");
+    }
+    for queue in queues {
+        round.cmd("ZPOPMIN").arg(&keys[*queue]).arg(count);
+    }
+    if together {
+        round.cmd("EXEC");
+    }
+    round
+}
+
+/// The group of a member name; `Err(())` if this node never used the name.
+fn group_of(context: &LayerContext, name: &str) -> Result<Option<GroupName>, ()> {
+    let token = GroupNaming::token(name).ok_or(())?;
+    let registry = context.groups.borrow();
+    match registry.group(token) {
+        Some(group) => Ok(Some(group.clone())),
+        None if registry.knows(token) => Ok(None),
+        None => Err(()),
+    }
+}
+
 struct Popper<'a> {
     context: &'a LayerContext,
     host: usize,
@@ -84,6 +118,8 @@ struct Popper<'a> {
     early: Vec<Vec<u8>>,
     last_read: Instant,
     last_gap: Vec<Option<Instant>>,
+    /// When a queue was a list, as channels_redis 2 writes it. A list does not wake a pop.
+    old: Option<Instant>,
 }
 
 impl<'a> Popper<'a> {
@@ -94,19 +130,7 @@ impl<'a> Popper<'a> {
         let queues: Vec<_> = (0..naming.group_queues()).filter(|queue| naming.queue_host(*queue) == host).collect();
         let wait = pop_wait(context.options.expiry.0);
         let count = context.options.capacity.clamp(*POP_COUNT.start(), *POP_COUNT.end());
-        let mut round = redis::pipe();
-        // The queue of markers comes first, then the one of replies: so many events never delay them.
-        round.ignore_errors().cmd("BZPOPMIN").arg(keys.iter().rev().collect::<Vec<_>>()).arg(wait.as_secs());
-        let together = queues.len() > 1;
-        if together {
-            round.cmd("MULTI");
-        }
-        for queue in &queues {
-            round.cmd("ZPOPMIN").arg(&keys[*queue]).arg(count);
-        }
-        if together {
-            round.cmd("EXEC");
-        }
+        let round = round(keys, &queues, wait, count);
         Self {
             context,
             host,
@@ -120,6 +144,7 @@ impl<'a> Popper<'a> {
             early: Vec::new(),
             last_read: Instant::now(),
             last_gap: vec![None; keys.len()],
+            old: None,
         }
     }
 
@@ -162,6 +187,11 @@ impl<'a> Popper<'a> {
             }
         }
         self.deliver(until);
+        match refused {
+            Some(error) if old::is_wrong_type(&error) => return self.take_lists(connection).await,
+            _ if self.old.is_some_and(|last| last.elapsed() > OLD_KEPT) => self.hear_old(None),
+            _ => {}
+        }
         if let Some(error) = refused {
             return Err(of_command("a pop of the receive queues", error));
         }
@@ -225,16 +255,25 @@ impl<'a> Popper<'a> {
         };
         let now = SystemTime::now();
         for message in self.held.drain(..ready) {
-            self.context.decoder.member(&message.member, now, |name| {
-                let token = GroupNaming::token(name).ok_or(())?;
-                let registry = self.context.groups.borrow();
-                match registry.group(token) {
-                    Some(group) => Ok(Some(group.clone())),
-                    None if registry.knows(token) => Ok(None),
-                    None => Err(()),
-                }
-            });
+            self.context.decoder.member(&message.member, now, |name| group_of(self.context, name));
         }
+    }
+
+    /// The messages of channels_redis 2.
+    async fn take_lists(&mut self, connection: &mut MultiplexedConnection) -> RedisResult<()> {
+        let (messages, now) = (old::take_lists(connection, self.keys).await?, SystemTime::now());
+        for message in messages {
+            self.context.decoder.old_message(&message, now, |name| group_of(self.context, name));
+        }
+        self.hear_old(Some(Instant::now()));
+        Ok(())
+    }
+
+    /// Pops more often while there are such messages.
+    fn hear_old(&mut self, last: Option<Instant>) {
+        self.old = last;
+        let wait = if last.is_some() { OLD_WAIT } else { self.wait };
+        self.round = round(self.keys, &self.queues, wait, self.count);
     }
 
     fn note_popped(&self, queue: usize, score: f64) {

@@ -1,9 +1,15 @@
-//! Writes the node's own messages: events for groups, and messages for Channels workers.
+//! Writes the node's own messages: events for groups, emissions, and messages for Channels workers.
 //!
-//! In: an event or message, from any thread. Out: one or two commands on a serving connection, within a deadline. A key
-//! that is written has a TTL.
+//! In: an event or message, from any thread. Out: few commands on serving connections, within a deadline. A key that is
+//! written has a TTL.
+//!
+//! An event for a group reaches the nodes by a plain PUBLISH, which no queue's capacity limits, and Channels' own
+//! consumers as `group_send` does (decision 0021). No receiver has two copies: receive queues of nodes get none, and nodes
+//! recognise the copy on the channel of the pub/sub layer. Emissions, and events that no consumer can have a method for,
+//! are only for nodes. All that nodes get from one publisher goes over one connection to the group's host, in order.
 
 use std::{
+    collections::BTreeMap,
     fmt,
     sync::{
         Mutex, PoisonError,
@@ -12,34 +18,45 @@ use std::{
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
+use futures_util::future::{join_all, join3};
+use indexmap::IndexMap;
 use redis::{Cmd, FromRedisValue, aio::MultiplexedConnection};
 use tokio::time::timeout;
 
+use super::naming::{GroupNaming, rooms_channel};
 use crate::{
     config::{self, LayerKind},
-    event::{GroupName, Value},
+    event::{Emission, GroupName, Value},
     layer::{
         LayerError,
         codec::{
+            capacity::Capacity,
             envelope::{Addressee, EnvelopeError, LayerCodec},
             msgpack,
-            names::{LayerNames, is_channel_name},
+            names::{LayerNames, has_handler_name, is_channel_name, non_local_name},
             ring,
         },
     },
     limited::{self, WriteError},
     redis::{RESPONSE, query},
+    telemetry::{DropReason, Metrics},
+    warn_bounded,
 };
 
-/// `RedisChannelLayer.send` in one round trip: expired messages are removed, a full channel accepts none.
+/// The writes of `RedisChannelLayer.send` and `group_send` in one round trip: expired messages are removed, a full queue
+/// accepts none. Each queue has its message and its capacity; returns the number of full ones.
 const SEND: &str = "
-    redis.call('ZREMRANGEBYSCORE', KEYS[1], 0, ARGV[1])
-    if redis.call('ZCOUNT', KEYS[1], '-inf', '+inf') >= tonumber(ARGV[2]) then
-        return 0
+    local full = 0
+    for i = 1, #KEYS do
+        redis.call('ZREMRANGEBYSCORE', KEYS[i], 0, ARGV[1])
+        if redis.call('ZCOUNT', KEYS[i], '-inf', '+inf') < tonumber(ARGV[3 + 2 * i]) then
+            redis.call('ZADD', KEYS[i], ARGV[2], ARGV[2 + 2 * i])
+            redis.call('EXPIRE', KEYS[i], ARGV[3])
+        else
+            full = full + 1
+        end
     end
-    redis.call('ZADD', KEYS[1], ARGV[3], ARGV[4])
-    redis.call('EXPIRE', KEYS[1], ARGV[5])
-    return 1
+    return full
 ";
 
 /// Why a message was not written.
@@ -85,6 +102,13 @@ impl Failure {
     }
 }
 
+/// A message for a receive queue of the core layer.
+struct Queue {
+    key: String,
+    message: Vec<u8>,
+    capacity: usize,
+}
+
 /// Writes on the serving connections, in the layer's formats.
 pub(super) struct Publisher {
     /// One per serving host.
@@ -93,24 +117,30 @@ pub(super) struct Publisher {
     codec: LayerCodec,
     names: LayerNames,
     publish_prefix: String,
+    rooms_channel: String,
     max_message: usize,
-    capacity: usize,
+    capacity: Capacity,
     expiry: Duration,
+    group_expiry: Duration,
+    metrics: Metrics,
     /// Plain channels have no host of their own: their messages are spread over all.
     turn: AtomicUsize,
 }
 
 impl Publisher {
-    pub fn new(layer: &config::Layer, hosts: usize) -> Self {
+    pub fn new(layer: &config::Layer, hosts: usize, metrics: Metrics) -> Self {
         Self {
             connections: Mutex::new(vec![None; hosts]),
             kind: layer.kind,
             codec: LayerCodec::new(layer),
             names: LayerNames::new(&layer.prefix),
             publish_prefix: layer.publish_prefix.clone(),
+            rooms_channel: rooms_channel(layer),
             max_message: layer.max_message,
-            capacity: layer.capacity,
+            capacity: Capacity::new(layer),
             expiry: layer.expiry.0,
+            group_expiry: layer.group_expiry.0,
+            metrics,
             turn: AtomicUsize::new(0),
         }
     }
@@ -120,22 +150,143 @@ impl Publisher {
         self.connections.lock().unwrap_or_else(PoisonError::into_inner)[host] = connection;
     }
 
-    /// Publishes an event to a group's plain channel, which every node receives: JSON, or msgpack if it contains bytes.
+    /// `channel_layer.group_send(group, body)`.
     pub async fn publish(&self, group: &GroupName, body: &Value) -> Result<(), Failure> {
         if body.as_map().is_none() {
             return Err(Failure::refused(format_args!("an event must be an object, not {}", body.kind())));
         }
-        let payload = match body.holds_bytes() {
-            true => msgpack::encode(body, self.max_message)?,
-            false => limited::json(body, self.max_message)?,
+        if !has_handler_name(body) || Emission::is_relayed(body) {
+            return self.plain(group, self.group_channel(group), body).await;
+        }
+        // Everything is encoded before the first command that writes: a failure then reaches nobody.
+        let copy = match self.kind {
+            LayerKind::Core => None,
+            LayerKind::Pubsub | LayerKind::Both => {
+                self.for_channels(group, body, self.codec.encode_copy(body, SystemTime::now()))?
+            }
         };
-        let channel = format!("{}{group}", self.publish_prefix);
-        // Every node subscribes on every host; the group requires this one in any case.
-        let home = match self.kind {
+        let queues = match (self.kind, &copy) {
+            (LayerKind::Pubsub, _) | (LayerKind::Both, None) => BTreeMap::new(),
+            (LayerKind::Core, _) | (LayerKind::Both, Some(_)) => self.queues(group, body).await?,
+        };
+        let channel = self.names.pubsub_group_channel(group.as_str());
+        let subscribers = async {
+            match copy {
+                Some(copy) => self.run(self.host_of(&channel), redis::cmd("PUBLISH").arg(&channel).arg(copy)).await,
+                None => Ok(()),
+            }
+        };
+        let queues = join_all(queues.into_iter().map(|(host, queues)| self.fill(host, group, queues)));
+        let (nodes, subscribers, queues) =
+            join3(self.plain(group, self.group_channel(group), body), subscribers, queues).await;
+        queues.into_iter().fold(nodes.and(subscribers), Result::and)
+    }
+
+    /// Sends an emission to the nodes: over the channel of its group, or once over that of all emissions to several.
+    pub async fn emit(&self, groups: &[GroupName], body: &Value) -> Result<(), Failure> {
+        match groups {
+            [] => Ok(()),
+            [group] => self.plain(group, self.group_channel(group), body).await,
+            [first, ..] => self.plain(first, self.rooms_channel.clone(), body).await,
+        }
+    }
+
+    fn group_channel(&self, group: &GroupName) -> String {
+        format!("{}{group}", self.publish_prefix)
+    }
+
+    /// The host over which nodes get a group's events from other nodes. They subscribe to plain channels on every host,
+    /// and the group requires this one in any case.
+    fn home(&self, group: &GroupName) -> usize {
+        match self.kind {
             LayerKind::Pubsub => self.host_of(&self.names.pubsub_group_channel(group.as_str())),
             LayerKind::Core | LayerKind::Both => self.host_of(group.as_str()),
+        }
+    }
+
+    /// Publishes to the nodes only: JSON, or msgpack if it contains bytes.
+    async fn plain(&self, group: &GroupName, channel: String, body: &Value) -> Result<(), Failure> {
+        let payload = match body.holds_bytes() {
+            true => msgpack::encode_for_nodes(body, self.max_message)?,
+            false => limited::json(body, self.max_message)?,
         };
-        self.run(home, redis::cmd("PUBLISH").arg(channel).arg(payload)).await
+        self.run(self.home(group), redis::cmd("PUBLISH").arg(channel).arg(payload)).await
+    }
+
+    /// The encoded event, or `None` if the layer's serializer cannot carry it: then only the nodes get it.
+    fn for_channels<T>(
+        &self,
+        group: &GroupName,
+        body: &Value,
+        encoded: Result<T, EnvelopeError>,
+    ) -> Result<Option<T>, Failure> {
+        match encoded {
+            Ok(_) if self.codec.writes_json() && body.holds_bytes() => {
+                self.missed(1, group, &"layer.serializer is json, which cannot carry bytes");
+                Ok(None)
+            }
+            Ok(encoded) => Ok(Some(encoded)),
+            Err(EnvelopeError::Write(WriteError::Invalid(reason))) => {
+                self.missed(1, group, &format_args!("layer.serializer cannot carry it: {reason}"));
+                Ok(None)
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// The receive queues of Channels' own consumers in a group, by host, each with its message and capacity.
+    async fn queues(&self, group: &GroupName, body: &Value) -> Result<BTreeMap<usize, Vec<Queue>>, Failure> {
+        let now = SystemTime::now();
+        let oldest = seconds(now).saturating_sub(self.group_expiry.as_secs());
+        let key = self.names.core_group_key(group.as_str());
+        let command = redis::cmd("ZRANGEBYSCORE").arg(key).arg(format!("({oldest}")).arg("+inf").to_owned();
+        let members: Vec<Vec<u8>> = self.run(self.host_of(group.as_str()), &command).await?;
+        let mut by_queue: IndexMap<&str, Vec<String>> = IndexMap::new();
+        for member in members.iter().filter_map(|member| std::str::from_utf8(member).ok()) {
+            if !GroupNaming::is_of_a_node(member) {
+                by_queue.entry(non_local_name(member)).or_default().push(member.to_owned());
+            }
+        }
+        let mut by_host: BTreeMap<usize, Vec<Queue>> = BTreeMap::new();
+        for (name, members) in by_queue {
+            let encoded = self.codec.encode_core(body, Addressee::Members(&members), now);
+            let Some(message) = self.for_channels(group, body, encoded)? else { break };
+            let capacity = members.first().map_or(0, |member| self.capacity.of(member));
+            let queue = Queue { key: self.names.core_queue_key(name), message, capacity };
+            by_host.entry(self.host_of(name)).or_default().push(queue);
+        }
+        Ok(by_host)
+    }
+
+    async fn fill(&self, host: usize, group: &GroupName, queues: Vec<Queue>) -> Result<(), Failure> {
+        let full = self.write(host, &queues).await?;
+        if full > 0 {
+            self.missed(full, group, &"the queue of a process with consumers is full (layer.capacity)");
+        }
+        Ok(())
+    }
+
+    /// Channels' own consumers that do not get an event of this node; `group_send` does not fail then, either.
+    fn missed(&self, count: u64, group: &GroupName, why: &dyn fmt::Display) {
+        self.metrics.lost(DropReason::Channels, count, Some(group.as_str()), None, why);
+        warn_bounded!("an event for group {group} does not reach consumers of Channels: {why}");
+    }
+
+    /// Adds messages to receive queues of one host; returns how many are full.
+    async fn write(&self, host: usize, queues: &[Queue]) -> Result<u64, Failure> {
+        let now = SystemTime::now();
+        let mut command = redis::cmd("EVAL");
+        command.arg(SEND).arg(queues.len());
+        for queue in queues {
+            command.arg(&queue.key);
+        }
+        command.arg(seconds(now).saturating_sub(self.expiry.as_secs()));
+        command.arg(now.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64());
+        command.arg(self.expiry.as_secs().max(1));
+        for queue in queues {
+            command.arg(&queue.message).arg(queue.capacity);
+        }
+        self.run(host, &command).await
     }
 
     /// `channel_layer.send(channel, body)`. If either layer of channels_redis may be in use, the existing subscribers
@@ -170,15 +321,10 @@ impl Publisher {
         } else {
             (Addressee::Plain, self.turn.fetch_add(1, Ordering::Relaxed) % self.hosts())
         };
-        let now = SystemTime::now();
-        let member = self.codec.encode_core(body, address, now)?;
-        let now = now.duration_since(UNIX_EPOCH).unwrap_or_default();
-        let mut command = redis::cmd("EVAL");
-        command.arg(SEND).arg(1).arg(self.names.core_queue_key(channel));
-        command.arg(now.as_secs().saturating_sub(self.expiry.as_secs())).arg(self.capacity);
-        command.arg(now.as_secs_f64()).arg(member).arg(self.expiry.as_secs().max(1));
-        match self.run(host, &command).await? {
-            1 => Ok(()),
+        let message = self.codec.encode_core(body, address, SystemTime::now())?;
+        let queue = Queue { key: self.names.core_queue_key(channel), message, capacity: self.capacity.of(channel) };
+        match self.write(host, &[queue]).await? {
+            0 => Ok(()),
             _ => Err(Failure::refused(format_args!("the channel {channel:?} is full: no worker reads its messages"))),
         }
     }
@@ -200,4 +346,8 @@ impl Publisher {
             _ => Err(Failure::Unavailable),
         }
     }
+}
+
+fn seconds(time: SystemTime) -> u64 {
+    time.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs()
 }

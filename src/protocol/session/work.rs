@@ -8,7 +8,7 @@ use std::{
 use super::{After, Binding, Session, queue::Item};
 use crate::{
     consumer::{Continuation, Effect, MessageProblem, Outcome, Reaction},
-    event::{GroupName, Payload, Value},
+    event::{GroupName, Payload, Value, listed},
     presence,
     protocol::effects::{Opened, Remaining, Stage, Wait, carry_out},
     warn_bounded,
@@ -84,6 +84,11 @@ impl Session {
                 let published = self.services.shard.registry().layer().publish(&group, &body).await;
                 let published = published.map_err(|error| ("not_published", format!("to group {group}: {error}")));
                 return self.or_reply(binding, published, failed.as_deref());
+            }
+            Pending::Effect(Wait::Emit { groups, body, failed }) => {
+                let emitted = self.services.shard.registry().layer().emit(&groups, &body).await;
+                let emitted = emitted.map_err(|error| ("not_published", format!("to {}: {error}", listed(&groups))));
+                return self.or_reply(binding, emitted, failed.as_deref());
             }
             Pending::Effect(Wait::BecomeUser(user)) => return self.become_user(binding, user).await,
             Pending::Effect(Wait::Call { request, then }) => {

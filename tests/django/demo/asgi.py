@@ -8,13 +8,13 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "demo.settings")
 django_application = get_asgi_application()
 
 # Consumers import models, which exist only after the line above.
+from boards.consumers import BoardConsumer  # noqa: E402
 from channels.routing import ChannelNameRouter, ProtocolTypeRouter, URLRouter  # noqa: E402
 from channels.security.websocket import AllowedHostsOriginValidator  # noqa: E402
 from django.urls import path  # noqa: E402
 
 from accounts.middleware import WsTokenAuthMiddleware  # noqa: E402
 from attendance.consumers import AttendanceConsumer  # noqa: E402
-from boards.consumers import BoardConsumer  # noqa: E402
 from gateway.consumers import CallConsumer  # noqa: E402
 from parking.consumers import NotificationConsumer  # noqa: E402
 from visitors.consumers import BroadcastConsumer  # noqa: E402

@@ -77,6 +77,11 @@ kept = "message.data"
 subscribe = "message.names"
 [consumer.on_message.join]
 join = "room_{{ message.name }}"
+[consumer.on_message.join_and_call]
+join = "room_{{ message.name }}"
+call.action = "hang"
+[consumer.on_event.shouted]
+send = "event"
 
 [[consumer]]
 path = "/slow/"

@@ -321,6 +321,13 @@ TABLE: dict[str, OfConsumer] = {
         (["in", "full"], ["in", "in"]),
         '{key}\n[consumer.on_message.j]\njoin = "NAME_{{ message.n }}"\nreply = "\'in\'"\nfailed = "\'full\'"\n',
     ),
+    "consumer.max_items": OfConsumer(
+        "max_items = 1",
+        "max_items = 2",
+        talks({"type": "l", "items": [1, 2]}),
+        ([], [1, 2]),
+        '{key}\n[consumer.on_message.l]\neach = "message.items"\nreply = "item"\n',
+    ),
     "consumer.slow": OfConsumer('slow = "close"', 'slow = "drop_oldest"', behind, ("closed", "the newest"), TICKS),
     "consumer.topics.matching": OfConsumer(
         'matching = "exact"',

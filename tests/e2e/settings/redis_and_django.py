@@ -415,6 +415,7 @@ TABLE: dict[str, OfNode] = {
     "layer.expiry": OfNode('"5s"', '"60s"', expiry_of_queue, (False, True), ASKS, WORKER),
     "layer.group_expiry": OfNode('"20s"', '"86400s"', expiry_of_group, (False, True), ROOMS),
     "layer.capacity": OfNode("1", "100", queued, (1, 3), ASKS, WORKER),
+    "layer.channel_capacity": OfNode('{ "c*s" = 1 }', '{ "c*s" = 2 }', queued, (1, 2), ASKS, WORKER),
     "layer.random_prefix_length": OfNode("12", "20", prefix_length, (12, 20), ASKS, WORKER),
     "layer.queues": OfNode("1", "4", receive_queues, lambda one, two: one == 1 < two <= 4, ROOMS),
     "layer.publish_prefix": OfNode('"channelgate:"', '"gate:"', heard(plainly("gate:")), ([], ["event"]), ROOMS),

@@ -228,6 +228,7 @@ TABLE: dict[str, OfConsumer] = {
         CALL + 'action = "moved"\n' + OK,
     ),
     "step.call.error": step("", "error = { reply = \"'bad'\" }", ([], ["bad"]), CALL + 'action = "bad"\n'),
+    "step.each": step('each = "[1]"\nreply = "item"', 'each = "[message.n, 2]"\nreply = "item"', ([1], [1, 2])),
     "step.reply": step("reply = \"'one'\"", "reply = \"'two'\"", (["one"], ["two"])),
     "step.reply_raw": step("reply_raw = \"'one'\"", "reply_raw = \"'two'\"", (["one"], ["two"])),
     "step.ack": step('ack = "args[0]"', 'ack = "2"', ([1], [2]), look=chats(ask="m"), protocol="socket.io"),

@@ -51,6 +51,8 @@ impl ProgramWriter<'_, '_> {
 
     pub(super) fn room(&mut self, source: &str, room: Usage, site: Site, key: &KeyPath) -> Option<GroupTemplate> {
         let room = Usage { answered: !site.backend, ..room };
+        // Who receives it is the same for every item.
+        let site = Site { each: false, ..site };
         let room = self.compile(site, |compiler, allowed| compiler.group(source, allowed, room, key))?;
         self.uses(room.template().names());
         Some(room)
@@ -65,6 +67,9 @@ impl ProgramWriter<'_, '_> {
         let target = self.target(emit, to, site, key);
         if matches!(to.to, To::Reply | To::Failure) && emit.volatile {
             self.compiler.note(&key.then("volatile"), "applies to messages to others; a reply is always sent");
+        }
+        if site.each && emit.expect.is_some() {
+            self.compiler.note(&key.then("expect"), "is for a single event, not for the items of \"each\"");
         }
         if to.to != To::Reply && emit.expect.is_some() {
             self.compiler.note(&key.then("expect"), "only a reply can expect an acknowledgement");

@@ -3,7 +3,11 @@
 use super::writer::{ProgramWriter, Site};
 use crate::{
     config::{KeyPath, Step},
-    consumer::{expression::Expression, kind::HandlerKind},
+    consumer::{
+        expression::{Expression, Var},
+        kind::HandlerKind,
+        program::Op,
+    },
 };
 
 /// An objection to a key, unless something holds.
@@ -48,6 +52,26 @@ impl ProgramWriter<'_, '_> {
         let source = source?;
         let here = self.key(name, against, step);
         self.expression(source, site, &here)
+    }
+
+    /// Reports an `each` for which nothing is sent, or always the same.
+    pub(super) fn check_each(&mut self, step: &Step, sends: u32, key: &KeyPath) {
+        let emits = [&step.reply, &step.others, &step.room, &step.to_user, &step.to_role, &step.all];
+        let here = key.then("each");
+        if emits.iter().all(|emits| emits.is_none()) && step.publish.is_none() {
+            let reason = "the step sends nothing; write \"reply\", \"room\", \"others\", \"to_user\", \"to_role\", \"all\" \
+                          or \"publish\"";
+            return self.compiler.note(&here, reason);
+        }
+        let written = self.program.ops.get(sends as usize..).unwrap_or_default();
+        let uses_item = written.iter().any(|instruction| match &instruction.op {
+            Op::Emit(emit, _) => emit.names().has(Var::Item),
+            Op::Publish { event, .. } => event.names().has(Var::Item),
+            _ => false,
+        });
+        if !uses_item && self.compiler.errors.is_empty() {
+            self.compiler.note(&here, "nothing that the step sends uses \"item\"");
+        }
     }
 
     /// Reports keys that make no sense together, or without another.

@@ -21,6 +21,8 @@ pub struct Site {
     pub backend: bool,
     /// Whether a call came before: then the connection's limits are not available.
     pub called: bool,
+    /// Whether what is sent is sent once per item.
+    pub each: bool,
 }
 
 /// Writes the program of one consumer.
@@ -34,7 +36,7 @@ impl ProgramWriter<'_, '_> {
     pub(super) fn add(&mut self, kind: HandlerKind, write: impl FnOnce(&mut Self, &mut Site)) -> HandlerId {
         let id = HandlerId(u16::try_from(self.program.handlers.len()).unwrap_or(u16::MAX));
         self.program.handlers.push(HandlerInfo { start: self.next(), names: VarSet::default() });
-        let mut site = Site { kind, depth: 0, backend: false, called: false };
+        let mut site = Site { kind, depth: 0, backend: false, called: false, each: false };
         write(self, &mut site);
         self.push(site, Op::End);
         id
@@ -72,6 +74,9 @@ impl ProgramWriter<'_, '_> {
         let mut names = site.kind.names(self.program.wire.protocol);
         if site.depth > 0 {
             names.insert(0, Var::Result);
+        }
+        if site.each {
+            names.insert(0, Var::Item);
         }
         compile(self.compiler, Allowed { names: &names, at: "here" })
     }

@@ -104,6 +104,7 @@ impl Costs<'_, '_> {
 fn text(node: &Node<'_>) -> usize {
     match node {
         Node::Str(text) => text.len(),
+        Node::Digits(text) => text.len(),
         Node::Bytes(bytes) => bytes.len(),
         // A byte has less than two and a half decimal digits.
         Node::Huge(bytes) => bytes.len() * 5 / 2 + 2,

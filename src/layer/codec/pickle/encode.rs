@@ -1,7 +1,7 @@
 //! Writes pickles for Django, protocol 4, like CPython's `pickle.dumps(value, 4)` except that repeated texts are not
 //! shared.
 
-use crate::event::Value;
+use crate::event::{Value, surrogate};
 
 /// The number of items that CPython writes between a mark and APPENDS or SETITEMS.
 const BATCH: usize = 1000;
@@ -36,6 +36,7 @@ fn write(value: &Value, out: &mut Vec<u8>) {
             out.push(b'G');
             out.extend_from_slice(&number.to_be_bytes());
         }
+        Value::Big(digits) => write_big(digits, out),
         Value::Str(text) => write_text(text, out),
         Value::Bytes(bytes) => {
             write_length([b'C', b'B', 0x8e], bytes.len(), out);
@@ -77,9 +78,18 @@ fn write(value: &Value, out: &mut Vec<u8>) {
 const MEMOIZE: u8 = 0x94;
 
 fn write_text(text: &str, out: &mut Vec<u8>) {
-    write_length([0x8c, b'X', 0x8d], text.len(), out);
-    out.extend_from_slice(text.as_bytes());
+    let bytes = surrogate::wide_utf8(text);
+    write_length([0x8c, b'X', 0x8d], bytes.len(), out);
+    out.extend_from_slice(&bytes);
     out.push(MEMOIZE);
+}
+
+/// An integer as protocol 0 writes it, in digits.
+#[cold]
+fn write_big(digits: &str, out: &mut Vec<u8>) {
+    out.push(b'L');
+    out.extend_from_slice(digits.as_bytes());
+    out.extend_from_slice(b"L\n");
 }
 
 /// An opcode with a length of one, four or eight bytes.

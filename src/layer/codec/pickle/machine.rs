@@ -6,12 +6,18 @@ use super::{
     PickleError, calls,
     tree::{Callable, Id, Node, Tree, digit_work},
 };
-use crate::layer::codec::MAX_VALUES;
+use crate::{
+    event::{
+        MAX_DIGITS,
+        surrogate::{self, TextBuilder},
+    },
+    layer::codec::MAX_VALUES,
+};
 
 const UNDERFLOW: PickleError = PickleError::Malformed("the stack is empty");
 const NOT_TEXT: PickleError = PickleError::Malformed("text that is not UTF-8");
-/// The longest integer, in bytes.
-const MAX_INTEGER: usize = 1024;
+/// The longest integer, in bytes: it has up to [`MAX_DIGITS`] digits.
+const MAX_INTEGER: usize = 1786;
 
 /// Runs a pickle up to its STOP; the second of the pair is the value left on the stack.
 pub(super) fn run(bytes: &[u8]) -> Result<(Tree<'_>, Id), PickleError> {
@@ -260,8 +266,12 @@ impl<'a> Machine<'a> {
     }
 
     fn text(&mut self, length: usize) -> Result<(), PickleError> {
-        let text = std::str::from_utf8(self.slice(length)?).map_err(|_| NOT_TEXT)?;
-        self.push(Node::Str(Cow::Borrowed(text)))
+        let bytes = self.slice(length)?;
+        self.push(Node::Str(match std::str::from_utf8(bytes) {
+            Ok(text) if !surrogate::is_marked(text) => Cow::Borrowed(text),
+            // Python's pickles have lone surrogates as any other code point.
+            _ => Cow::Owned(surrogate::of_wide_utf8(bytes).ok_or(NOT_TEXT)?.into()),
+        }))
     }
 
     fn bytes(&mut self, length: usize) -> Result<(), PickleError> {
@@ -315,8 +325,10 @@ impl<'a> Machine<'a> {
                     Node::Int(number)
                 } else if let Ok(number) = text.parse() {
                     Node::UInt(number)
-                } else if !unsigned.is_empty() && unsigned.bytes().all(|byte| byte.is_ascii_digit()) {
-                    Node::Str(Cow::Borrowed(text))
+                } else if (1..=MAX_DIGITS).contains(&unsigned.len())
+                    && unsigned.bytes().all(|byte| byte.is_ascii_digit())
+                {
+                    Node::Digits(text)
                 } else {
                     return Err(BAD_NUMBER);
                 }
@@ -395,7 +407,7 @@ const fn within(length: usize) -> Result<(), PickleError> {
 
 /// Python's raw-unicode-escape: latin-1 with `\uXXXX` and `\UXXXXXXXX`.
 fn raw_unicode_escape(line: &[u8]) -> Result<String, PickleError> {
-    let mut text = String::with_capacity(line.len());
+    let mut text = TextBuilder::default();
     let mut rest = line;
     while let Some((byte, tail)) = rest.split_first() {
         rest = tail;
@@ -403,14 +415,14 @@ fn raw_unicode_escape(line: &[u8]) -> Result<String, PickleError> {
             (b'\\', Some(b'u')) => 4,
             (b'\\', Some(b'U')) => 8,
             _ => {
-                text.push(char::from(*byte));
+                text.push_point(u32::from(*byte));
                 continue;
             }
         };
         let digits = tail.get(1..=length).and_then(|digits| std::str::from_utf8(digits).ok());
-        let character = digits.and_then(|digits| char::from_u32(u32::from_str_radix(digits, 16).ok()?));
-        text.push(character.ok_or(NOT_TEXT)?);
+        let point = digits.and_then(|digits| u32::from_str_radix(digits, 16).ok()).filter(|point| *point <= 0x10_ffff);
+        text.push_point(point.ok_or(NOT_TEXT)?);
         rest = &tail[1 + length..];
     }
-    Ok(text)
+    Ok(text.finish().into())
 }

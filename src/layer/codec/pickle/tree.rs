@@ -27,6 +27,8 @@ pub(super) enum Node<'a> {
     UInt(u64),
     /// An integer beyond 64 bits, little-endian two's complement.
     Huge(&'a [u8]),
+    /// The same in decimal digits.
+    Digits(&'a str),
     Float(f64),
     Str(Cow<'a, str>),
     Bytes(Cow<'a, [u8]>),
@@ -165,29 +167,47 @@ impl<'a> Tree<'a> {
         tuples.filter_map(key).collect()
     }
 
+    // The functions that call each other need little stack, because a value may be nested deeply.
     fn convert(&self, id: Id, digits: &mut Digits) -> Result<Value, PickleError> {
+        match self.get(id) {
+            Node::List(items) | Node::Tuple(items) => self.list(items, digits),
+            Node::Dict(entries) => self.map(entries, digits),
+            _ => self.scalar(id, digits),
+        }
+    }
+
+    fn list(&self, ids: &[Id], digits: &mut Digits) -> Result<Value, PickleError> {
+        let mut items = Vec::with_capacity(ids.len());
+        for id in ids {
+            items.push(self.convert(*id, digits)?);
+        }
+        Ok(Value::List(items))
+    }
+
+    fn map(&self, pairs: &[(Id, Id)], digits: &mut Digits) -> Result<Value, PickleError> {
+        let mut entries = IndexMap::new();
+        for (key, value) in pairs {
+            let key = self.key(*key, digits)?;
+            entries.insert(key, self.convert(*value, digits)?);
+        }
+        Ok(Value::Map(entries))
+    }
+
+    /// Everything but lists and maps.
+    fn scalar(&self, id: Id, digits: &mut Digits) -> Result<Value, PickleError> {
         Ok(match self.get(id) {
+            Node::List(_) | Node::Tuple(_) | Node::Dict(_) => Value::Null,
             Node::Null => Value::Null,
             Node::Bool(value) => Value::Bool(*value),
             Node::Int(number) => Value::Int(*number),
             Node::UInt(number) => Value::UInt(*number),
             Node::Float(number) => Value::Float(*number),
             Node::Bytes(bytes) => Value::Bytes(Bytes::copy_from_slice(bytes)),
-            Node::List(items) | Node::Tuple(items) => {
-                Value::List(items.iter().map(|item| self.convert(*item, digits)).collect::<Result<_, _>>()?)
-            }
-            Node::Dict(entries) => {
-                let mut map = IndexMap::new();
-                for (key, value) in entries {
-                    let key = self.key(*key, digits)?;
-                    map.insert(key, self.convert(*value, digits)?);
-                }
-                Value::Map(map)
-            }
             Node::Callable(callable) => return Err(PickleError::Forbidden(callable.to_string())),
             Node::Zone(_) => return Err(PickleError::Forbidden("a bare time zone".to_owned())),
             Node::Uuid => return Err(PickleError::Malformed("a UUID without its number")),
-            Node::Str(_) | Node::Huge(_) | Node::Delta(_) => Value::Str(self.text(id, digits)),
+            Node::Huge(_) | Node::Digits(_) => Value::integer(&self.text(id, digits)).ok_or(PickleError::TooLarge)?,
+            Node::Str(_) | Node::Delta(_) => Value::Str(self.text(id, digits)),
         })
     }
 
@@ -200,7 +220,7 @@ impl<'a> Tree<'a> {
             Node::Int(number) => number.to_string().into(),
             Node::UInt(number) => number.to_string().into(),
             Node::Float(number) => python_float(*number).into(),
-            Node::Str(_) | Node::Huge(_) | Node::Delta(_) => self.text(id, digits),
+            Node::Str(_) | Node::Huge(_) | Node::Digits(_) | Node::Delta(_) => self.text(id, digits),
             _ => return Err(PickleError::Malformed("a dict key that JSON cannot write")),
         })
     }
@@ -208,6 +228,7 @@ impl<'a> Tree<'a> {
     fn text(&self, id: Id, digits: &mut Digits) -> Box<str> {
         match self.get(id) {
             Node::Str(text) => (**text).into(),
+            Node::Digits(digits) => (*digits).into(),
             Node::Huge(bytes) => digits.entry(id).or_insert_with(|| decimal(bytes).into()).clone(),
             Node::Delta(micros) => iso_duration(*micros).into(),
             _ => "".into(),
