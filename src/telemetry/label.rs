@@ -89,6 +89,9 @@ pub const HOLDS: &[&str] = &["rate"];
 /// What happens to an order to disconnect.
 pub const REVOCATIONS: &[&str] = &["dropped", "failed", "heard", "late", "malformed", "refused"];
 
+/// Why Redis refuses what the channel layer needs.
+pub const REDIS_REFUSALS: &[&str] = &["few_replicas", "full", "not_allowed", "not_saved", "other", "read_only"];
+
 /// How a reload of the configuration ends.
 pub const RELOADS: &[&str] = &["applied", "refused", "unchanged"];
 

@@ -92,6 +92,7 @@ pub struct Counters {
     revocations: Family<OutcomeLabel, Counter>,
     refused_messages: Family<Reason, Counter>,
     holds: Family<Reason, Counter>,
+    redis_refusals: Family<Reason, Counter>,
     reconnects: Counter,
     backend_calls: Family<CallLabel, Counter>,
     presence_failures: Counter,
@@ -163,6 +164,7 @@ impl Counters {
         add(&mut registry, MetricName::RefusedMessages, &self.refused_messages);
         add(&mut registry, MetricName::Holds, &self.holds);
         add(&mut registry, MetricName::RedisReconnects, &self.reconnects);
+        add(&mut registry, MetricName::RedisRefusals, &self.redis_refusals);
         add(&mut registry, MetricName::BackendCalls, &self.backend_calls);
         add(&mut registry, MetricName::PresenceFailures, &self.presence_failures);
         add(&mut registry, MetricName::Reloads, &self.reloads);
@@ -195,6 +197,7 @@ impl Counters {
             (&self.closes, label::CLOSES),
             (&self.refused_messages, label::REFUSED_MESSAGES),
             (&self.holds, label::HOLDS),
+            (&self.redis_refusals, label::REDIS_REFUSALS),
         ] {
             reasons.iter().for_each(|reason| drop(family.get_or_create(&Reason { reason })));
         }
@@ -320,6 +323,12 @@ impl Counters {
     /// A connection to Redis was restored.
     pub fn reconnected(&self) {
         self.reconnects.inc();
+    }
+
+    /// Redis refused what the channel layer needs.
+    pub fn redis_refused(&self, reason: &'static str) {
+        label::known(label::REDIS_REFUSALS, reason);
+        self.redis_refusals.get_or_create(&Reason { reason }).inc();
     }
 
     /// A question to the backend ended after this time.

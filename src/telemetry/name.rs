@@ -24,6 +24,8 @@ pub enum MetricName {
     Holds,
     /// Connections to Redis that were restored.
     RedisReconnects,
+    /// What Redis refused to the channel layer, by reason.
+    RedisRefusals,
     /// Calls to the backend, by action and outcome.
     BackendCalls,
     /// Arrivals and departures that Redis did not accept at first.
@@ -79,6 +81,7 @@ impl MetricName {
         Self::RefusedMessages,
         Self::Holds,
         Self::RedisReconnects,
+        Self::RedisRefusals,
         Self::BackendCalls,
         Self::PresenceFailures,
         Self::Reloads,
@@ -114,6 +117,7 @@ impl MetricName {
             Self::RefusedMessages => "refused_messages",
             Self::Holds => "holds",
             Self::RedisReconnects => "redis_reconnects",
+            Self::RedisRefusals => "redis_refusals",
             Self::BackendCalls => "backend_calls",
             Self::PresenceFailures => "presence_failures",
             Self::Reloads => "reloads",
@@ -150,6 +154,7 @@ impl MetricName {
             Self::RefusedMessages => "Client messages not handled, by reason",
             Self::Holds => "Number of times reading from a client was paused, by reason",
             Self::RedisReconnects => "Connections to Redis that were restored",
+            Self::RedisRefusals => "Requests of the channel layer that Redis refused, by reason",
             Self::BackendCalls => "Calls to the backend, by action and outcome",
             Self::PresenceFailures => "Arrivals and departures that Redis did not accept at first",
             Self::Reloads => "Reloads of the configuration, by outcome",

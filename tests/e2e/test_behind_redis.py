@@ -90,6 +90,7 @@ async def test_a_full_redis_is_named_by_readiness_and_its_clients_stay(bus):
 
     await until(lambda: answers(503, b"OOM"), "readiness to name the reason", 3)
     assert bus.metric(node, "channelgate_ready") == 0
+    assert bus.metric(node, "channelgate_redis_refusals_total", reason="full") > 0
     assert await refusal(node.port, "/room/new/") == 503
     async with bus.publisher() as publisher:
         try:

@@ -165,9 +165,10 @@ async def test_everyone_gets_each_event_once_and_unchanged_from_every_publisher(
 
         for _ in range(15):
             await layer.group_send("broadcast", await next_event())
+            # Django's events and those of nodes may take different ways to nodes.
+            await settled(clients, len(sent))
             await by_step()
             await through_api(second, "broadcast", await next_event())
-            # Django's events and those of nodes may take different ways.
             await settled(clients, len(sent))
         await publish_by_command(system, "broadcast", await next_event())
         assert await member.has(len(sent)) == sent

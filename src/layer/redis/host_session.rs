@@ -237,7 +237,7 @@ impl HostSession {
                 Ok(_) => break,
             };
         }
-        self.unapplied.clear();
+        self.unapplied = Vec::new();
         self.confirm(&added);
         self.look.look(&mut self.commands, host, &added).await;
         Ok(())

@@ -24,6 +24,18 @@ pub(super) enum Part {
     Pops,
 }
 
+/// The metric label of an error code.
+fn reason(code: &str) -> &'static str {
+    match code {
+        "OOM" => "full",
+        "READONLY" => "read_only",
+        "NOREPLICAS" => "few_replicas",
+        "MISCONF" => "not_saved",
+        "NOPERM" => "not_allowed",
+        _ => "other",
+    }
+}
+
 /// The reasons of one session.
 pub(super) struct Outages {
     context: Rc<LayerContext>,
@@ -74,7 +86,8 @@ impl Outages {
         match error.code() {
             None => Err(error),
             Some("READONLY") if moves => Err(error),
-            Some(_) => {
+            Some(code) => {
+                self.context.decoder.metrics().redis_refused(reason(code));
                 self.begin(part, &one_line(&error));
                 Ok(())
             }

@@ -158,17 +158,13 @@ impl Publisher {
         if !has_handler_name(body) || Emission::is_relayed(body) {
             return self.plain(group, self.group_channel(group), body).await;
         }
-        // Everything is encoded before the first command that writes: an event that cannot be encoded reaches no receiver at all.
         let copy = match self.kind {
             LayerKind::Core => None,
             LayerKind::Pubsub | LayerKind::Both => {
                 self.for_channels(group, body, self.codec.encode_copy(body, SystemTime::now()))?
             }
         };
-        let queues = match (self.kind, &copy) {
-            (LayerKind::Pubsub, _) | (LayerKind::Both, None) => BTreeMap::new(),
-            (LayerKind::Core, _) | (LayerKind::Both, Some(_)) => self.queues(group, body).await?,
-        };
+        let has_queues = self.kind == LayerKind::Core || self.kind == LayerKind::Both && copy.is_some();
         let channel = self.names.pubsub_group_channel(group.as_str());
         let subscribers = async {
             match copy {
@@ -176,10 +172,15 @@ impl Publisher {
                 None => Ok(()),
             }
         };
-        let queues = join_all(queues.into_iter().map(|(host, queues)| self.fill(host, group, queues)));
+        let queues = async {
+            let queues = if has_queues { self.queues(group, body).await? } else { BTreeMap::new() };
+            let filled = join_all(queues.into_iter().map(|(host, queues)| self.fill(host, group, queues))).await;
+            filled.into_iter().collect()
+        };
+        // One round trip, unless Channels' consumers are in the group.
         let (nodes, subscribers, queues) =
             join3(self.plain(group, self.group_channel(group), body), subscribers, queues).await;
-        queues.into_iter().fold(nodes.and(subscribers), Result::and)
+        nodes.and(subscribers).and(queues)
     }
 
     /// Sends an emission to the nodes: over the channel of its group, or once over that of all emissions to several.
