@@ -37,7 +37,7 @@ use std::{
 };
 
 use futures_util::future::BoxFuture;
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{Notify, mpsc, oneshot, watch};
 
 use self::{
     decoder::{SharedDecoder, SignalDecoder},
@@ -95,6 +95,8 @@ struct LayerContext {
     hosts: Vec<Host>,
     queues: Vec<String>,
     groups: RefCell<JoinedGroups>,
+    /// Joins may wait for a marker that can be sent.
+    fence_due: Notify,
     /// The last known popping connection of each host, by its Redis client id.
     poppers: RefCell<Vec<Option<i64>>>,
     /// The highest score popped from each queue, by host: a Redis with older data must not deliver it again.
@@ -154,6 +156,7 @@ impl RedisLayer {
                     popped: vec![vec![f64::NEG_INFINITY; naming.queues().len()]; naming.hosts()].into(),
                     queues: naming.queues(),
                     groups: JoinedGroups::new(naming, options.linger.0).into(),
+                    fence_due: Notify::new(),
                     options,
                     decoder,
                     states,

@@ -147,6 +147,7 @@ impl HostSession {
             loop {
                 last = markers.fence_after(last).await;
                 context.groups.borrow_mut().fenced(host, last);
+                context.fence_due.notify_one();
             }
         };
         let ended = tokio::select! {

@@ -143,11 +143,10 @@ impl JoinedGroups {
         self.fences.under_way(host)
     }
 
-    /// A marker is back from a host.
+    /// A marker is back from a host. If joins have come meanwhile, [`Self::fence`] is due.
     pub fn fenced(&mut self, host: usize, number: u64) {
         let passed = self.fences.passed(host, number);
         self.admit(passed);
-        self.fence();
     }
 
     /// What was published before these joins has been passed on.

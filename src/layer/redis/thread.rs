@@ -15,9 +15,13 @@ use tokio::{
 };
 
 use super::{Command, LayerContext, STOP, supervisor::supervise};
+use crate::redis::AbortOnDrop;
 
 /// Maximum number of commands per batch.
 const BATCH: usize = 1024;
+
+/// The pause between two markers.
+const FENCE_PAUSE: Duration = Duration::from_millis(2);
 
 /// Starts the thread; `make` creates the tasks' shared state on it.
 pub(super) fn start(
@@ -41,6 +45,7 @@ async fn run(context: Rc<LayerContext>, mut commands: mpsc::UnboundedReceiver<Co
     for host in 0..context.hosts.len() {
         supervisors.spawn_local(supervised(Rc::clone(&context), host));
     }
+    let _fences = AbortOnDrop(tokio::task::spawn_local(fence(Rc::clone(&context))));
     let delay = context.options.linger.0;
     let mut sweep = interval((delay / 4).clamp(Duration::from_millis(10), Duration::from_secs(1)));
     sweep.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -69,13 +74,22 @@ async fn run(context: Rc<LayerContext>, mut commands: mpsc::UnboundedReceiver<Co
                         }
                     }
                 }
-                context.groups.borrow_mut().fence();
+                context.fence_due.notify_one();
             }
             _ = sweep.tick() => {
                 context.heartbeat.beat();
                 context.groups.borrow_mut().sweep(Instant::now());
             }
         }
+    }
+}
+
+/// Sends markers for the joins that wait for one, with a pause between them: in a storm many joins share a marker.
+async fn fence(context: Rc<LayerContext>) {
+    loop {
+        context.fence_due.notified().await;
+        context.groups.borrow_mut().fence();
+        sleep(FENCE_PAUSE).await;
     }
 }
 
