@@ -40,16 +40,13 @@ struct JoinedGroup {
 }
 
 impl JoinedGroup {
-    /// Answers pending joins if every one of these hosts has confirmed; returns whether none is left.
-    fn answer(&mut self, serving: u64) -> bool {
-        if self.confirmed & serving != serving || self.waiters.is_empty() {
-            return true;
+    /// Answers pending joins if every one of these hosts has confirmed.
+    fn answer(&mut self, serving: u64) {
+        if self.confirmed & serving == serving {
+            for waiter in self.waiters.drain(..) {
+                let _ = waiter.send(Ok(()));
+            }
         }
-        let mut heard = false;
-        for waiter in self.waiters.drain(..) {
-            heard |= waiter.send(Ok(())).is_ok();
-        }
-        heard
     }
 }
 
@@ -134,8 +131,21 @@ impl JoinedGroups {
     /// Sends a marker for the joins that wait for one, if none is under way.
     pub fn fence(&mut self) {
         let hosts = self.serving();
-        let Some(number) = self.fences.start(hosts) else { return };
-        for ops in self.links.iter().filter(|link| link.up).filter_map(|link| link.ops.as_ref()) {
+        if let Some(number) = self.fences.start(hosts, Instant::now()) {
+            self.mark(number, hosts);
+        }
+    }
+
+    /// Sends a marker again that may be lost.
+    pub fn fence_again(&mut self, now: Instant) {
+        if let Some((number, hosts)) = self.fences.again(now) {
+            self.mark(number, hosts);
+        }
+    }
+
+    fn mark(&self, number: u64, hosts: u64) {
+        let chosen = self.links.iter().enumerate().filter(|(host, _)| hosts & (1 << host) != 0);
+        for ops in chosen.filter_map(|(_, link)| link.ops.as_ref()) {
             // A session that has just ended reports that it does not serve.
             let _ = ops.send(Update::Fence(number));
         }
@@ -160,6 +170,8 @@ impl JoinedGroups {
         }
     }
 
+    /// The last caller has left, or given up. No join that ends without a member does this by itself: others may wait
+    /// for the same group, or be in it.
     pub fn leave(&mut self, group: &GroupName, now: Instant) {
         if let Some(membership) = self.groups.get_mut(group)
             && membership.left.is_none()
@@ -224,9 +236,7 @@ impl JoinedGroups {
             return;
         }
         membership.confirmed |= 1 << host;
-        if !membership.answer(all) {
-            self.leave(&registration.group, Instant::now());
-        }
+        membership.answer(all);
     }
 
     /// Whether this registration is guaranteed on this host.
@@ -251,26 +261,16 @@ impl JoinedGroups {
         link.up = false;
         reason.clone_into(&mut link.reason);
         let all = self.serving();
-        let mut forsaken = Vec::new();
-        for (group, membership) in &mut self.groups {
+        for membership in self.groups.values_mut() {
             if membership.registration.needs & (1 << host) == 0 {
                 // It does not need this host, and may have waited for it only.
-                if !membership.answer(all) {
-                    forsaken.push(group.clone());
-                }
+                membership.answer(all);
                 continue;
-            }
-            // A pending join has no earlier guarantee, so after the refusal the group has no members.
-            if !membership.waiters.is_empty() {
-                forsaken.push(group.clone());
             }
             for waiter in membership.waiters.drain(..) {
                 let _ =
                     waiter.send(Err(LayerError::Unavailable { reason: reason.to_owned(), retry_after: RETRY_AFTER }));
             }
-        }
-        for group in forsaken {
-            self.leave(&group, Instant::now());
         }
         for join in self.fences.forsake(host) {
             let error = LayerError::Unavailable { reason: reason.to_owned(), retry_after: RETRY_AFTER };
@@ -396,7 +396,8 @@ mod tests {
         registry.down(0, "gone");
         assert!(matches!(waiting.try_recv().unwrap(), Err(LayerError::Unavailable { reason, .. }) if reason == "gone"));
         assert!(join(&mut registry, "g").try_recv().unwrap().is_err());
-        // No join was confirmed, so the group is removed after the linger time.
+        // The refused caller leaves, so the group is removed after the linger time.
+        registry.leave(&GroupName::new("g").unwrap(), Instant::now());
         registry.sweep(Instant::now() + Duration::from_secs(6));
         assert!(registry.registrations().is_empty());
     }
@@ -446,6 +447,22 @@ mod tests {
             _ => None,
         });
         assert_eq!(removed.collect::<Vec<_>>(), names);
+    }
+
+    #[test]
+    fn a_caller_that_gives_up_takes_the_group_from_no_other() {
+        let mut registry = registry(1);
+        let mut ops = up(&mut registry, 0);
+        let group = GroupName::new("g").unwrap();
+        drop(join(&mut registry, "g"));
+        registry.leave(&group, Instant::now());
+        let mut other = join(&mut registry, "g");
+        let registration = added(&mut ops);
+        registry.confirm(0, &registration);
+        markers_come_back(&mut registry);
+        assert!(other.try_recv().unwrap().is_ok());
+        registry.sweep(Instant::now() + Duration::from_secs(60));
+        assert_eq!(registry.group(registration.token), Some(&group), "it has a member");
     }
 
     #[test]
