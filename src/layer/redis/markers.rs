@@ -51,6 +51,11 @@ impl Markers {
         format!("{FENCE}{number}")
     }
 
+    /// Whether the text is that of a fence.
+    pub fn is_fence(text: &[u8]) -> bool {
+        read(text).is_some_and(|(is_fence, _)| is_fence)
+    }
+
     /// The last probe that is back both ways.
     pub fn seen(&self) -> u64 {
         self.popped.iter().map(Probe::seen).chain([self.heard.seen()]).min().unwrap_or_default()
@@ -93,7 +98,7 @@ impl Markers {
         }
     }
 
-    /// A marker came through a receive queue, and everything before it has been passed on.
+    /// A marker came through a receive queue; if it is a fence, everything before it has been passed on.
     pub fn popped(&self, text: &[u8]) {
         match read(text) {
             Some((true, number)) => self.back(&self.fence_popped, number),

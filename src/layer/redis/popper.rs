@@ -28,8 +28,8 @@ use crate::{
 /// The longest wait of a pop in Redis; shortly after it, its connection counts as dead.
 const POP_WAIT: Duration = Duration::from_secs(5);
 
-/// Members per pop of a queue: bounds the memory of one answer.
-const POP_COUNT: std::ops::RangeInclusive<usize> = 100..=1000;
+/// Members per pop of a queue: bounds the memory of one answer. A pop should empty a full queue, and show it.
+const POP_COUNT: std::ops::RangeInclusive<usize> = 101..=1001;
 
 /// Messages that may wait for earlier ones of a queue that was not emptied; beyond that their order is given up.
 const MAX_HELD: usize = 10_000;
@@ -114,7 +114,7 @@ struct Popper<'a> {
     /// Popped, and not passed on yet.
     held: Vec<Message>,
     markers: &'a Markers,
-    /// Markers that came before everything that was published before them.
+    /// Fences that came before everything that was published before them.
     early: Vec<Vec<u8>>,
     last_read: Instant,
     last_gap: Vec<Option<Instant>>,
@@ -129,7 +129,7 @@ impl<'a> Popper<'a> {
         let naming = registry.naming();
         let queues: Vec<_> = (0..naming.group_queues()).filter(|queue| naming.queue_host(*queue) == host).collect();
         let wait = pop_wait(context.options.expiry.0);
-        let count = context.options.capacity.clamp(*POP_COUNT.start(), *POP_COUNT.end());
+        let count = context.options.capacity.saturating_add(1).clamp(*POP_COUNT.start(), *POP_COUNT.end());
         let round = round(keys, &queues, wait, count);
         Self {
             context,
@@ -212,7 +212,11 @@ impl<'a> Popper<'a> {
         };
         let queue = self.keys.iter().position(|own| own.as_bytes() == key)?;
         if queue == self.keys.len() - 1 {
-            self.early.push(member);
+            match Markers::is_fence(&member) {
+                true => self.early.push(member),
+                // It proves that the queues are read, however many messages wait in them.
+                false => self.markers.popped(&member),
+            }
             return None;
         }
         let score = number(&score);
