@@ -80,9 +80,12 @@ impl Group {
 
     /// Makes a job of what is pending, if there is none.
     pub fn begin(&mut self) -> Option<&mut Job> {
-        if self.job.is_some() || self.pending.is_empty() {
-            return None;
-        }
+        let first = self.pending.first().filter(|_| self.job.is_none())?.number;
+        // A group that never rests would keep the joins of its whole life.
+        self.late.take_if(|late| {
+            late.retain(|one| one.after >= first);
+            late.is_empty()
+        });
         self.job = Some(Box::new(Job::new(std::mem::take(&mut self.pending))));
         self.job.as_deref_mut()
     }
