@@ -3,7 +3,9 @@ nothing from before the join, and one publisher's events stay in order whichever
 
 import asyncio
 import random
+import time
 
+import msgpack
 import redis.asyncio as redis
 from redis.exceptions import RedisError
 from rig.client import Client, refusal, until
@@ -159,6 +161,33 @@ async def test_joins_go_on_after_a_redis_that_was_flushed_again_and_again(system
     assert system.metric(node, "channelgate_redis_reconnects_total") == 0
     for one in (resident, client):
         await one.close()
+    await connection.aclose()
+
+
+async def test_a_node_whose_queue_is_never_empty_stays_ready(system):
+    """More events than the node reads: it is behind, but what arrives is delivered."""
+    node = system.start_node(config=GAPS)
+    client = await Client.open(node.port, "/room/a/")
+    connection = redis.Redis.from_url(system.redis_url)
+    member = (await connection.zrange("asgi:group:room_a", 0, 0))[0].decode()
+    body = msgpack.packb({**numbered(1), "__asgi_channel__": [member]})
+    flood = connection.register_script("""
+        for i = 1, 1000 do
+            redis.call('ZADD', KEYS[1], ARGV[1] + i / 1e6, string.format('%012d', ARGV[2] + i) .. ARGV[3])
+        end
+    """)
+    loop = asyncio.get_running_loop()
+    number, end, unready = 0, loop.time() + 5, []
+    while loop.time() < end:
+        await flood([f"asgi{member.partition('!')[0]}!"], [time.time(), number, body])
+        number += 1000
+        answer = await Http(node.port).get("/health/ready")
+        if answer.status != 200:
+            unready.append(answer.body)
+    assert unready == []
+    assert system.metric(node, "channelgate_redis_reconnects_total") == 0
+    assert client.frames
+    client.connection.transport.abort()
     await connection.aclose()
 
 
