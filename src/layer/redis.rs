@@ -40,8 +40,9 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use self::{
     decoder::{SharedDecoder, SignalDecoder},
+    fences::Waiter,
     health::HostStates,
-    joined::{JoinedGroups, RETRY_AFTER, Waiter},
+    joined::{JoinedGroups, RETRY_AFTER},
     naming::GroupNaming,
     publisher::Publisher,
 };

@@ -7,11 +7,15 @@
 
 use std::time::{Duration, Instant};
 
-use super::joined::Waiter;
-use crate::event::GroupName;
+use tokio::sync::oneshot;
+
+use crate::{event::GroupName, layer::LayerError};
 
 /// How long a marker may take before it is sent again; much longer than usual, and much shorter than a join may take.
 const AGAIN: Duration = Duration::from_secs(1);
+
+/// The caller of a pending join.
+pub(super) type Waiter = oneshot::Sender<Result<(), LayerError>>;
 
 /// A join that waits for a marker.
 pub(super) struct FencedJoin {
@@ -90,8 +94,6 @@ impl Fences {
 
 #[cfg(test)]
 mod tests {
-    use tokio::sync::oneshot;
-
     use super::*;
 
     fn join(name: &str, needs: u64) -> FencedJoin {

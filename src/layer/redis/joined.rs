@@ -9,10 +9,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::mpsc;
 
 use super::{
-    fences::{FencedJoin, Fences},
+    fences::{FencedJoin, Fences, Waiter},
     naming::{GroupNaming, Registration},
 };
 use crate::{event::GroupName, layer::LayerError, sparse::give_back};
@@ -27,9 +27,6 @@ pub(super) enum Update {
     /// Send this marker, then [`JoinedGroups::fenced`] when it is back.
     Fence(u64),
 }
-
-/// The caller of a pending join.
-pub(super) type Waiter = oneshot::Sender<Result<(), LayerError>>;
 
 struct JoinedGroup {
     registration: Rc<Registration>,
@@ -313,6 +310,8 @@ impl JoinedGroups {
 
 #[cfg(test)]
 mod tests {
+    use tokio::sync::oneshot;
+
     use super::*;
     use crate::config;
 
