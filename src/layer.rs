@@ -85,6 +85,7 @@ pub trait Layer: Send + Sync + 'static {
 
     /// Joins a group. When it resolves with `Ok`, every event published from then on arrives at the sink, and every
     /// earlier one of a group that was joined before has arrived there. Joins at the same time share one round trip.
+    /// If it fails or is dropped, the caller leaves the group, unless others are in it.
     fn join<'a>(&'a self, group: &'a GroupName) -> BoxFuture<'a, Result<(), LayerError>>;
 
     /// The last connection of this node has left the group. The layer may keep the subscription for a while.

@@ -209,7 +209,7 @@ impl SocketIoNamespaces {
         }
         match let_in {
             Ok((member, bindings)) => {
-                let outlet = NamespaceOutlet::new(&engine, &self, Arc::clone(&namespace.name));
+                let outlet = NamespaceOutlet::new(&engine, &self, Arc::clone(&namespace.name), attempt);
                 let session = Session::new(Rc::clone(&self.admission.services), outlet, member, bindings, attempt);
                 for entry in self.connected.borrow_mut().iter_mut().filter(|entry| entry.attempt == attempt) {
                     entry.session = Some(Rc::clone(&session));

@@ -3,7 +3,9 @@ nothing from before the join, and one publisher's events stay in order whichever
 
 import asyncio
 import random
+import time
 
+import msgpack
 import redis.asyncio as redis
 from redis.exceptions import RedisError
 from rig.client import Client, refusal, until
@@ -111,6 +113,82 @@ async def test_a_full_redis_is_named_by_readiness_and_its_clients_stay(bus):
     assert bus.metric(node, "channelgate_redis_reconnects_total") == 0
     for open_one in (client, new):
         await open_one.close()
+    await connection.aclose()
+
+
+async def test_a_client_that_gives_up_its_join_takes_the_group_from_no_other(bus):
+    """The first client of a group is refused while Redis pauses; the second is there when Redis goes on."""
+    times = {"LIMITS__ADMISSION_TIMEOUT": "400ms", "LAYER__LINGER": "300ms"}
+    node = bus.start_node(config=GAPS, **{f"CHANNELGATE__{name}": value for name, value in times.items()})
+    connection = redis.Redis.from_url(bus.redis_url)
+    await connection.execute_command("CLIENT", "PAUSE", "1000", "ALL")
+    assert await refusal(node.port, "/room/a/") == 503
+    await asyncio.sleep(0.3)
+    client = await Client.open(node.port, "/room/a/")
+    await asyncio.sleep(1.5)
+    async with bus.publisher() as publisher:
+        await publisher.group_send("room_a", numbered(1))
+        assert await client.count(1, deadline=3) == [1]
+    await client.close()
+    await connection.aclose()
+
+
+async def test_joins_go_on_after_a_redis_that_was_flushed_again_and_again(system):
+    """A flush can remove what a join waits for."""
+    node = system.start_node(config=GAPS)
+    resident = await Client.open(node.port, "/room/a/")
+    connection = redis.Redis.from_url(system.redis_url)
+    end = asyncio.get_running_loop().time() + 4
+
+    async def until_then(act):
+        while asyncio.get_running_loop().time() < end:
+            await act()
+
+    async def comes_and_goes():
+        client = await Client.open(node.port, "/room/a/")
+        await client.close()
+
+    async with system.publisher(capacity=10_000) as publisher:
+
+        async def publishes():
+            await publisher.group_send("room_a", numbered(0))
+
+        await asyncio.gather(*map(until_then, [publishes, publishes, connection.flushdb, *[comes_and_goes] * 3]))
+        # The last flush is noticed within a probe interval.
+        await asyncio.sleep(2)
+        client = await Client.open(node.port, "/room/a/")
+        await publisher.group_send("room_a", numbered(1))
+        await client.wait(lambda client: 1 in client.json(), "an event after the flushes", 3)
+    assert system.metric(node, "channelgate_redis_reconnects_total") == 0
+    for one in (resident, client):
+        await one.close()
+    await connection.aclose()
+
+
+async def test_a_node_whose_queue_is_never_empty_stays_ready(system):
+    """More events than the node reads: it is behind, but what arrives is delivered."""
+    node = system.start_node(config=GAPS)
+    client = await Client.open(node.port, "/room/a/")
+    connection = redis.Redis.from_url(system.redis_url)
+    member = (await connection.zrange("asgi:group:room_a", 0, 0))[0].decode()
+    body = msgpack.packb({**numbered(1), "__asgi_channel__": [member]})
+    flood = connection.register_script("""
+        for i = 1, 1000 do
+            redis.call('ZADD', KEYS[1], ARGV[1] + i / 1e6, string.format('%012d', ARGV[2] + i) .. ARGV[3])
+        end
+    """)
+    loop = asyncio.get_running_loop()
+    number, end, unready = 0, loop.time() + 5, []
+    while loop.time() < end:
+        await flood([f"asgi{member.partition('!')[0]}!"], [time.time(), number, body])
+        number += 1000
+        answer = await Http(node.port).get("/health/ready")
+        if answer.status != 200:
+            unready.append(answer.body)
+    assert unready == []
+    assert system.metric(node, "channelgate_redis_reconnects_total") == 0
+    assert client.frames
+    client.connection.transport.abort()
     await connection.aclose()
 
 

@@ -3,6 +3,7 @@
 The same script runs on Channelgate and on what it replaces: consumers under Daphne, and a Socket.IO server on Node.
 """
 
+import asyncio
 import json
 import threading
 
@@ -269,3 +270,29 @@ async def test_more_events_than_may_wait_for_a_snapshot_are_a_gap_or_the_end(boa
     for one in (client, witness):
         await one.close()
     node.stop()
+
+
+async def test_a_late_answer_is_not_sent_to_the_next_session_of_a_namespace(boards, items):
+    """The client leaves the namespace during the call and connects again: the old snapshot is not for it."""
+    port = boards.nodes[0].port
+    items.permits.clear()
+    items.block("left")
+    client = await Client.open(port, "/socket.io/?EIO=4&transport=websocket&board=left")
+    await client.count_of(1)
+    await client.send("40")
+    await items.is_asked("left", 1)
+    await client.send("41")
+    permit = items.permits.pop("left")
+    await client.send("40")
+    await client.wait(lambda client: '42["items",' in client.frames[-1], "the new session's snapshot")
+    async with boards.publisher() as publisher:
+        await publisher.group_send("board_left", {"type": "board_event", "n": 1})
+        await client.wait(lambda client: client.frames[-1] == '42["item",{"n":1}]', "the event")
+        permit.set()
+        await publisher.group_send("board_left", {"type": "board_event", "n": 2})
+        await client.wait(lambda client: '42["item",{"n":2}]' in client.frames, "the second event")
+    await asyncio.sleep(0.3)
+    kinds = [frame[:10] for frame in client.frames]
+    assert kinds.count('42["items"') == 1, kinds
+    assert client.closed is None
+    await client.close()

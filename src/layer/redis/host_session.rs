@@ -259,7 +259,6 @@ impl HostSession {
             self.outages.end(Part::Registrations);
             return Ok(());
         }
-        self.repeat_fence().await?;
         let part = self.census.next(&self.context.groups.borrow(), self.host);
         let mut missing = core::missing(&mut self.commands, self.host, &part).await?;
         self.lost.extend(missing.iter().map(|at| part[*at].group.clone()));
@@ -273,15 +272,6 @@ impl HostSession {
         }
         let part: Vec<_> = missing.iter().filter_map(|at| part.get(*at).cloned()).collect();
         self.renew(&part).await
-    }
-
-    /// Sends a marker again that is not back: a flushed Redis has lost it, and joins wait for it.
-    async fn repeat_fence(&mut self) -> Result<(), RedisError> {
-        let number = self.context.groups.borrow().fence_under_way(self.host);
-        match number {
-            Some(number) => send_marker(&self.context, &mut self.commands, &Markers::fence(number)).await,
-            None => Ok(()),
-        }
     }
 
     /// Renews every membership, long before it would expire.

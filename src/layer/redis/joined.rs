@@ -37,16 +37,13 @@ struct JoinedGroup {
 }
 
 impl JoinedGroup {
-    /// Answers pending joins if every one of these hosts has confirmed; returns whether none is left.
-    fn answer(&mut self, serving: u64) -> bool {
-        if self.confirmed & serving != serving || self.waiters.is_empty() {
-            return true;
+    /// Answers pending joins if every one of these hosts has confirmed.
+    fn answer(&mut self, serving: u64) {
+        if self.confirmed & serving == serving {
+            for waiter in self.waiters.drain(..) {
+                let _ = waiter.send(Ok(()));
+            }
         }
-        let mut heard = false;
-        for waiter in self.waiters.drain(..) {
-            heard |= waiter.send(Ok(())).is_ok();
-        }
-        heard
     }
 }
 
@@ -131,16 +128,24 @@ impl JoinedGroups {
     /// Sends a marker for the joins that wait for one, if none is under way.
     pub fn fence(&mut self) {
         let hosts = self.serving();
-        let Some(number) = self.fences.start(hosts) else { return };
-        for ops in self.links.iter().filter(|link| link.up).filter_map(|link| link.ops.as_ref()) {
-            // A session that has just ended reports that it does not serve.
-            let _ = ops.send(Update::Fence(number));
+        if let Some(number) = self.fences.start(hosts, Instant::now()) {
+            self.mark(number, hosts);
         }
     }
 
-    /// The marker that is not back from a host.
-    pub fn fence_under_way(&self, host: usize) -> Option<u64> {
-        self.fences.under_way(host)
+    /// Sends a marker again that may be lost.
+    pub fn fence_again(&mut self, now: Instant) {
+        if let Some((number, hosts)) = self.fences.again(now) {
+            self.mark(number, hosts);
+        }
+    }
+
+    fn mark(&self, number: u64, hosts: u64) {
+        let chosen = self.links.iter().enumerate().filter(|(host, _)| hosts & (1 << host) != 0);
+        for ops in chosen.filter_map(|(_, link)| link.ops.as_ref()) {
+            // A session that has just ended reports that it does not serve.
+            let _ = ops.send(Update::Fence(number));
+        }
     }
 
     /// A marker is back from a host. If joins have come meanwhile, [`Self::fence`] is due.
@@ -161,6 +166,8 @@ impl JoinedGroups {
         }
     }
 
+    /// The last caller has left, or given up. No join that ends without a member does this by itself: others may wait
+    /// for the same group, or be in it.
     pub fn leave(&mut self, group: &GroupName, now: Instant) {
         if let Some(membership) = self.groups.get_mut(group)
             && membership.left.is_none()
@@ -225,9 +232,7 @@ impl JoinedGroups {
             return;
         }
         membership.confirmed |= 1 << host;
-        if !membership.answer(all) {
-            self.leave(&registration.group, Instant::now());
-        }
+        membership.answer(all);
     }
 
     /// Whether this registration is guaranteed on this host.
@@ -252,26 +257,16 @@ impl JoinedGroups {
         link.up = false;
         reason.clone_into(&mut link.reason);
         let all = self.serving();
-        let mut forsaken = Vec::new();
-        for (group, membership) in &mut self.groups {
+        for membership in self.groups.values_mut() {
             if membership.registration.needs & (1 << host) == 0 {
                 // It does not need this host, and may have waited for it only.
-                if !membership.answer(all) {
-                    forsaken.push(group.clone());
-                }
+                membership.answer(all);
                 continue;
-            }
-            // A pending join has no earlier guarantee, so after the refusal the group has no members.
-            if !membership.waiters.is_empty() {
-                forsaken.push(group.clone());
             }
             for waiter in membership.waiters.drain(..) {
                 let _ =
                     waiter.send(Err(LayerError::Unavailable { reason: reason.to_owned(), retry_after: RETRY_AFTER }));
             }
-        }
-        for group in forsaken {
-            self.leave(&group, Instant::now());
         }
         for join in self.fences.forsake(host) {
             let error = LayerError::Unavailable { reason: reason.to_owned(), retry_after: RETRY_AFTER };

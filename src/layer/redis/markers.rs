@@ -51,6 +51,11 @@ impl Markers {
         format!("{FENCE}{number}")
     }
 
+    /// Whether the text is that of a fence.
+    pub fn is_fence(text: &[u8]) -> bool {
+        read(text).is_some_and(|(is_fence, _)| is_fence)
+    }
+
     /// The last probe that is back both ways.
     pub fn seen(&self) -> u64 {
         self.popped.iter().map(Probe::seen).chain([self.heard.seen()]).min().unwrap_or_default()
@@ -91,11 +96,6 @@ impl Markers {
             }
             (false, number) => self.heard.arrived(number),
         }
-    }
-
-    /// Whether this marker is a fence.
-    pub fn is_fence(text: &[u8]) -> bool {
-        matches!(read(text), Some((true, _)))
     }
 
     /// A marker came through a receive queue; if it is a fence, everything before it has been passed on.

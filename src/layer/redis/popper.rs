@@ -27,8 +27,8 @@ use crate::{
 /// The longest wait of a pop in Redis; shortly after it, its connection counts as dead.
 const POP_WAIT: Duration = Duration::from_secs(5);
 
-/// Members per pop of a queue: bounds the memory of one answer.
-const POP_COUNT: std::ops::RangeInclusive<usize> = 100..=1000;
+/// Members per pop of a queue: bounds the memory of one answer. A pop should empty a full queue, and show it.
+const POP_COUNT: std::ops::RangeInclusive<usize> = 101..=1001;
 
 /// Messages that may wait for earlier ones of a queue that was not emptied; beyond that their order is given up.
 const MAX_WAITING: usize = 10_000;
@@ -128,7 +128,7 @@ impl<'a> Popper<'a> {
         let naming = registry.naming();
         let queues: Vec<_> = (0..naming.group_queues()).filter(|queue| naming.queue_host(*queue) == host).collect();
         let wait = pop_wait(context.options.expiry.0);
-        let count = context.options.capacity.clamp(*POP_COUNT.start(), *POP_COUNT.end());
+        let count = context.options.capacity.saturating_add(1).clamp(*POP_COUNT.start(), *POP_COUNT.end());
         let round = round(keys, &queues, wait, count);
         Self {
             context,

@@ -78,7 +78,9 @@ async fn run(context: Rc<LayerContext>, mut commands: mpsc::UnboundedReceiver<Co
             }
             _ = sweep.tick() => {
                 context.heartbeat.beat();
-                context.groups.borrow_mut().sweep(Instant::now());
+                let (mut registry, now) = (context.groups.borrow_mut(), Instant::now());
+                registry.sweep(now);
+                registry.fence_again(now);
             }
         }
     }

@@ -15,23 +15,38 @@ use crate::{
 };
 
 /// One namespace of one Engine.IO session. Payloads name the namespace themselves.
+///
+/// A handler may run on after its client has left the namespace. Nothing of it is sent then: the client may have
+/// connected to the namespace again, and would take it for its new session's.
 pub(super) struct NamespaceOutlet {
     engine: Weak<EngineSession>,
     namespaces: Weak<SocketIoNamespaces>,
     name: Arc<str>,
+    attempt: u32,
     holding: Cell<bool>,
 }
 
 impl NamespaceOutlet {
-    pub fn new(engine: &Rc<EngineSession>, namespaces: &Rc<SocketIoNamespaces>, name: Arc<str>) -> Rc<Self> {
+    pub fn new(
+        engine: &Rc<EngineSession>,
+        namespaces: &Rc<SocketIoNamespaces>,
+        name: Arc<str>,
+        attempt: u32,
+    ) -> Rc<Self> {
         let (engine, namespaces) = (Rc::downgrade(engine), Rc::downgrade(namespaces));
-        Rc::new(Self { engine, namespaces, name, holding: Cell::new(false) })
+        Rc::new(Self { engine, namespaces, name, attempt, holding: Cell::new(false) })
+    }
+
+    /// Both, while the client is connected to the namespace.
+    fn connected(&self) -> Option<(Rc<EngineSession>, Rc<SocketIoNamespaces>)> {
+        let namespaces = self.namespaces.upgrade()?;
+        namespaces.is_waited_for(&self.name, self.attempt).then_some((self.engine.upgrade()?, namespaces))
     }
 }
 
 impl Outlet for NamespaceOutlet {
     fn send(&self, payload: &Payload) {
-        if let Some(engine) = self.engine.upgrade() {
+        if let Some((engine, _)) = self.connected() {
             engine.send(payload);
         }
     }
@@ -39,7 +54,7 @@ impl Outlet for NamespaceOutlet {
     /// Disconnects the client from the namespace; the other namespaces stay connected.
     fn close(&self, _code: CloseCode, _reason: &str) {
         self.hold(false);
-        let (Some(engine), Some(namespaces)) = (self.engine.upgrade(), self.namespaces.upgrade()) else { return };
+        let Some((engine, namespaces)) = self.connected() else { return };
         if let Some(session) = namespaces.remove(&engine, &self.name) {
             engine.send(&packet::disconnect(&self.name));
             // The session may still be running the work that closed it.

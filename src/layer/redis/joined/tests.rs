@@ -70,6 +70,7 @@ fn a_join_of_a_joined_group_waits_for_a_marker_that_is_sent_after_it() {
     assert!(second.try_recv().is_err());
     registry.fenced(0, 1);
     assert!(second.try_recv().unwrap().is_ok() && third.try_recv().is_err());
+    registry.fence();
     assert!(matches!(ops.try_recv(), Ok(Update::Fence(2))));
     registry.down(0, "gone");
     assert!(third.try_recv().unwrap().is_err());
@@ -85,7 +86,8 @@ fn without_a_host_joins_are_refused_including_pending_ones() {
     registry.down(0, "gone");
     assert!(matches!(waiting.try_recv().unwrap(), Err(LayerError::Unavailable { reason, .. }) if reason == "gone"));
     assert!(join(&mut registry, "g").try_recv().unwrap().is_err());
-    // No join was confirmed, so the group is removed after the linger time.
+    // The refused caller leaves, so the group is removed after the linger time.
+    registry.leave(&GroupName::new("g").unwrap(), Instant::now());
     registry.sweep(Instant::now() + Duration::from_secs(6));
     assert!(registry.registrations().is_empty());
 }
@@ -135,6 +137,22 @@ fn groups_are_freed_in_the_order_in_which_they_were_made() {
         _ => None,
     });
     assert_eq!(removed.collect::<Vec<_>>(), names);
+}
+
+#[test]
+fn a_caller_that_gives_up_takes_the_group_from_no_other() {
+    let mut registry = registry(1);
+    let mut ops = up(&mut registry, 0);
+    let group = GroupName::new("g").unwrap();
+    drop(join(&mut registry, "g"));
+    registry.leave(&group, Instant::now());
+    let mut other = join(&mut registry, "g");
+    let registration = added(&mut ops);
+    registry.confirm(0, &registration);
+    markers_come_back(&mut registry);
+    assert!(other.try_recv().unwrap().is_ok());
+    registry.sweep(Instant::now() + Duration::from_secs(60));
+    assert_eq!(registry.group(registration.token), Some(&group), "it has a member");
 }
 
 #[test]
