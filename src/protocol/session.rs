@@ -212,6 +212,7 @@ impl Session {
         }
         if let Some(member) = self.member()
             && self.services.shard.release(&member) == Released::Lossy
+            && member.gap_consumer().is_some()
         {
             self.services.metrics.gap(GapReason::Held.label());
             self.missed(GapReason::Held);

@@ -229,8 +229,10 @@ impl<'a> Popper<'a> {
     async fn pop_replies(&mut self, woken: Option<usize>, connection: &mut MultiplexedConnection) -> RedisResult<()> {
         let Some(queue) = woken.filter(|queue| *queue == self.keys.len() - 2) else { return Ok(()) };
         let rest = query(connection, redis::cmd("ZPOPMIN").arg(&self.keys[queue]).arg(self.count)).await?;
-        self.waiting.extend(messages(rest));
-        self.deliver(f64::INFINITY);
+        let now = SystemTime::now();
+        for message in messages(rest) {
+            self.context.decoder.member(&message.member, now, |name| group_of(self.context, name));
+        }
         Ok(())
     }
 
