@@ -27,7 +27,7 @@ pub mod pickle;
 mod properties;
 pub mod ring;
 #[cfg(test)]
-mod values;
+mod value_vectors;
 #[cfg(test)]
 mod vectors;
 
