@@ -2,7 +2,7 @@
 
 import { rules } from "../browser/eslint.config.js";
 
-const names = ["process", "Buffer", "console", "setTimeout", "clearTimeout"];
+const names = ["process", "Buffer", "console", "setTimeout", "clearTimeout", "fetch"];
 
 export default [
   { linterOptions: { reportUnusedDisableDirectives: "error" } },

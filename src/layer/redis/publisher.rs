@@ -18,7 +18,7 @@ use std::{
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
-use futures_util::future::{join_all, join3};
+use futures_util::future::{join, join_all};
 use indexmap::IndexMap;
 use redis::{Cmd, FromRedisValue, aio::MultiplexedConnection};
 use tokio::time::timeout;
@@ -42,6 +42,9 @@ use crate::{
     telemetry::{DropReason, Metrics},
     warn_bounded,
 };
+
+/// An event of more bytes is written to nodes first, and then to consumers.
+const LARGE: usize = 64 << 10;
 
 /// The writes of `RedisChannelLayer.send` and `group_send` in one round trip: expired messages are removed, a full queue
 /// accepts none. Each queue has its message and its capacity; returns the number of full ones.
@@ -158,6 +161,18 @@ impl Publisher {
         if !has_handler_name(body) || Emission::is_relayed(body) {
             return self.plain(group, self.group_channel(group), body).await;
         }
+        let nodes = self.plain(group, self.group_channel(group), body);
+        let channels = self.channels(group, body);
+        // One round trip, unless Channels' consumers are in the group. A large event is in memory once at a time.
+        let (nodes, channels) = match body.weight() > LARGE {
+            true => (nodes.await, channels.await),
+            false => join(nodes, channels).await,
+        };
+        nodes.and(channels)
+    }
+
+    /// Publishes to Channels' own consumers.
+    async fn channels(&self, group: &GroupName, body: &Value) -> Result<(), Failure> {
         let copy = match self.kind {
             LayerKind::Core => None,
             LayerKind::Pubsub | LayerKind::Both => {
@@ -177,10 +192,8 @@ impl Publisher {
             let filled = join_all(queues.into_iter().map(|(host, queues)| self.fill(host, group, queues))).await;
             filled.into_iter().collect()
         };
-        // One round trip, unless Channels' consumers are in the group.
-        let (nodes, subscribers, queues) =
-            join3(self.plain(group, self.group_channel(group), body), subscribers, queues).await;
-        nodes.and(subscribers).and(queues)
+        let (subscribers, queues) = join(subscribers, queues).await;
+        subscribers.and(queues)
     }
 
     /// Sends an emission to the nodes: over the channel of its group, or once over that of all emissions to several.

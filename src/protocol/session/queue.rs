@@ -64,8 +64,8 @@ pub(super) fn weight_of(incoming: Incoming<'_>, source: Option<&RawEvent>) -> us
     }
 }
 
-/// The memory of its values, and of the handler's copies for a publish or a backend call. A value begins at the start
-/// of the text, or after one of these characters.
+/// The memory of its values, and of the handler's copies for a backend call or a publish, which is encoded, becomes a
+/// command, and waits as bytes for Redis. A value begins at the start of the text, or after one of these characters.
 fn weight(text: &str, attached: usize) -> usize {
     // A list or an object has room for four, even if it has one.
     let values = text.bytes().map(|byte| match byte {
@@ -74,7 +74,7 @@ fn weight(text: &str, attached: usize) -> usize {
         b'{' => 8,
         _ => 0,
     });
-    3 * (text.len() + attached + values.sum::<usize>() * size_of::<Value>())
+    6 * (text.len() + attached + values.sum::<usize>() * size_of::<Value>())
 }
 
 /// An item that waits for its turn.
