@@ -128,14 +128,14 @@ async def test_behind_nginx_clients_are_distinguished_and_cannot_spoof(system, n
     config = (system.nginx.directory / "nginx" / "channelgate-locations.conf").read_text()
     assert "proxy_set_header X-Forwarded-For   $proxy_add_x_forwarded_for;" in config
     path = SIO
-    let_in, refused = await fill(port, path, source="127.0.0.5")
+    let_in, refused = await fill(port, path, nodes=nodes, source="127.0.0.5")
     assert len(let_in) == 2 * nodes and refused.status == 429, refused.body
     for spoof in ("203.0.113.77", "127.0.0.1", "203.0.113.77, 127.0.0.1", "unknown", '"', "\\", "\xff", ",", "a, b"):
         answer = await knock(port, path, source="127.0.0.5", X_Forwarded_For=spoof)
         assert answer.status == 429, spoof
     assert (await knock(port, path, source="127.0.0.5", Forwarded="for=203.0.113.77")).status == 429
     # No client is locked out by another.
-    others, refused = await fill(port, path, source="127.0.0.6", X_Forwarded_For="127.0.0.5")
+    others, refused = await fill(port, path, nodes=nodes, source="127.0.0.6", X_Forwarded_For="127.0.0.5")
     assert len(others) == 2 * nodes and refused.status == 429
     for one in [*let_in, *others]:
         one.close()

@@ -44,14 +44,21 @@ async def knock(
     return Knock(raw, status, found, body)
 
 
-async def fill(port: int, path: str, most: int = 100, **options) -> tuple[list[Knock], Knock]:
-    """Connects until one is refused: returns the accepted ones, and the refusal."""
-    let_in = []
+async def fill(port: int, path: str, most: int = 100, nodes: int = 1, **options) -> tuple[list[Knock], Knock]:
+    """Connects until one is refused: returns the accepted ones, and the refusal.
+
+    Behind nginx a full node may be asked before the others are full: then until all of them must have refused.
+    """
+    let_in, refused = [], 0
     for _ in range(most):
         answer = await knock(port, path, **options)
-        if answer.status != 101:
+        if answer.status == 101:
+            let_in.append(answer)
+            refused = 0
+            continue
+        refused += 1
+        if nodes == 1 or refused == 3 * nodes:
             return let_in, answer
-        let_in.append(answer)
     raise AssertionError(f"{most} were accepted")
 
 
