@@ -60,9 +60,8 @@ class Target:
         self.config = config
         self.env = {
             "CHANNELGATE_BACKEND_URL": f"http://{stack.LOOPBACK}:{backend_port}/",
-            # The allocator returns free memory at once: a row measures what the node holds for its clients. That the
-            # program's own settings return it, too, is what `test_an_idle_node_returns_its_memory` proves.
-            "_RJEM_MALLOC_CONF": "background_thread:true,dirty_decay_ms:0,muzzy_decay_ms:0",
+            # The allocator returns free memory at once, so that a row need not wait for it.
+            "_RJEM_MALLOC_CONF": "background_thread:true,dirty_decay_ms:500,muzzy_decay_ms:0",
             **env,
         }
         self._node: stack.Part | None = None
