@@ -61,6 +61,17 @@ enum Open {
     Map(IndexMap<Box<str>, Value>, Box<str>),
 }
 
+/// From this length on a list grows in large steps: each step leaves the memory of the one before it behind.
+const LARGE_LIST: usize = 1024;
+
+/// Makes room in a large list for as many items as the rest of the text can have, or for seven times as many as it has.
+fn make_room(items: &mut Vec<Value>, rest: usize) {
+    if items.len() >= LARGE_LIST && items.len() == items.capacity() {
+        // An item and its comma are at least two bytes.
+        items.reserve_exact((rest / 2 + 1).min(7 * items.len()));
+    }
+}
+
 impl<'a> Reader<'a> {
     fn whole(&mut self) -> Result<Value, JsonError> {
         let mut open = Vec::new();
@@ -73,6 +84,7 @@ impl<'a> Reader<'a> {
                     None if next.is_none() => return Ok(value),
                     None => return Err(self.unexpected("the end was expected")),
                     Some(Open::List(items)) => {
+                        make_room(items, self.text.len() - self.at);
                         items.push(value);
                         match next {
                             Some(b',') => {
@@ -98,7 +110,12 @@ impl<'a> Reader<'a> {
                 }
                 self.at += 1;
                 value = match open.pop() {
-                    Some(Open::List(items)) => Value::List(items),
+                    Some(Open::List(mut items)) => {
+                        if items.len() >= LARGE_LIST {
+                            items.shrink_to_fit();
+                        }
+                        Value::List(items)
+                    }
                     Some(Open::Map(entries, _)) => Value::Map(entries),
                     None => Value::Null,
                 };
