@@ -25,7 +25,7 @@ use std::{
 
 pub use context::Context;
 pub use current::{Consumers, Snapshot};
-pub use effect::{CallRequest, Continuation, Effect, MessageProblem, Outcome, Outgoing, Reaction};
+pub use effect::{CallRequest, Continuation, Denial, Effect, MessageProblem, Outcome, Outgoing, Reaction};
 pub use groups::GroupError;
 pub use groups::decode as decode_path;
 pub use load::load;
@@ -63,6 +63,8 @@ pub struct Consumer {
     allow: Option<Vec<FormId>>,
     forms: Arc<Forms>,
     refusal: Option<Expression>,
+    /// Who is accepted and then closed, of those who are refused; unset: everybody.
+    closed: Option<Expression>,
     presence: Option<Expression>,
     mappings: Mappings,
     notice: Option<GapNotice>,
@@ -160,6 +162,12 @@ impl Consumer {
         let refusal = self.refusal.as_ref()?;
         let scope = of_connection(context, refusal.names()).into_jinja();
         refusal.evaluate(&scope).ok().and_then(|value| self.actions.wire().json(&value).ok())
+    }
+
+    /// Whether a refused client is accepted and then closed, if there is a code for that; only route and query are known.
+    pub fn closes_refused(&self, context: &Context) -> bool {
+        let Some(when) = &self.closed else { return true };
+        when.evaluate(&of_connection(context, when.names()).into_jinja()).is_ok_and(|value| value.is_true())
     }
 
     /// The groups a connection joins, each once. An error refuses the connection; so do more groups than a client may

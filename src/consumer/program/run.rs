@@ -12,7 +12,7 @@ use crate::{
     config::Secret,
     consumer::{
         context::Context,
-        effect::{CallRequest, Continuation, Effect, MessageProblem, Reaction, Suspended},
+        effect::{CallRequest, Continuation, Denial, Effect, MessageProblem, Reaction, Suspended},
         emit::{Emit, EmitTarget},
         expression::{Expression, GroupTemplate, Root, Var, VarSet, describe, frame, names::topics, with_item},
         groups::GroupError,
@@ -105,7 +105,7 @@ impl<'a> Run<'a> {
             // A test that fails because a key is missing counts as false.
             Op::Require(test, guard) if !self.holds(test) => return self.denied(guard),
             Op::Admit(test) if !self.holds(test) => {
-                self.effects.push(Effect::Refuse { message: self.program.rejection.to_string() });
+                self.effects.push(Effect::Refuse(Denial { text: self.program.rejection.clone(), ..Denial::default() }));
                 return Ok(Flow::End(None));
             }
             Op::When { .. } | Op::Require(..) | Op::Admit(_) => {}
@@ -134,8 +134,8 @@ impl<'a> Run<'a> {
                 self.scope = None;
                 self.effects.push(Effect::User(user));
             }
-            Op::Refuse(message) => {
-                self.effects.push(Effect::Refuse { message: message.to_string() });
+            Op::Refuse(denial) => {
+                self.effects.push(Effect::Refuse(denial.clone()));
                 return Ok(Flow::End(None));
             }
             Op::Leave(rooms, guard) => match self.rooms(rooms, guard, usize::MAX)? {
@@ -195,8 +195,9 @@ impl<'a> Run<'a> {
                 let body = self.event_body(event)?;
                 self.publish(groups, body, guard)?;
             }
-            Op::Close(code) => {
-                self.effects.push(Effect::Close { code: *code, reason: String::new() });
+            Op::Close { code, reason } => {
+                let reason = reason.as_ref().map(|reason| reason.text(self.scope())).transpose()?;
+                self.effects.push(Effect::Close { code: *code, reason: reason.unwrap_or_default() });
                 return Ok(Flow::End(None));
             }
             Op::Jump(position) => return Ok(Flow::To(*position)),

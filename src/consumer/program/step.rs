@@ -21,8 +21,9 @@ use crate::{
     config::{self, Emits, Handler, KeyPath, OneOrMany, Policy, Protocol, Step},
     consumer::{
         compiler::Usage,
+        effect::Denial,
         emit::Emit,
-        expression::{Allowed, Expression, Var, VarSet},
+        expression::{Allowed, Expression, Template, Var, VarSet},
         kind::HandlerKind,
     },
 };
@@ -57,9 +58,10 @@ impl ProgramWriter<'_, '_> {
     pub fn policy(&mut self, policy: &Policy, kind: HandlerKind, key: &KeyPath) -> Option<HandlerId> {
         match policy {
             Policy::Ignore => None,
-            Policy::Close(code) => {
-                Some(self.add(HandlerKind::BadMessage, |writer, site| writer.push(*site, Op::Close(*code))))
-            }
+            Policy::Close(close) => Some(self.add(kind, |writer, site| {
+                let reason = writer.close_reason(close, *site, &key.then("close"));
+                writer.push(*site, Op::Close { code: close.code, reason });
+            })),
             Policy::Reply(replies) => Some(self.add(kind, |writer, site| {
                 for emit in writer.emits(replies, Receivers::connection(To::Failure), *site, &key.then("reply")) {
                     writer.push(*site, Op::Emit(Box::new(emit), Arc::default()));
@@ -183,10 +185,19 @@ impl ProgramWriter<'_, '_> {
                 self.push(site, Op::User(user));
             }
         }
-        if let Some(text) = &step.refuse {
+        if let Some(refuse) = &step.refuse {
             let against = unless(site.kind == HandlerKind::Admit, "a connection can be refused only in on_admit");
-            self.key("refuse", against, key);
-            self.push(site, Op::Refuse(text.as_str().into()));
+            let here = self.key("refuse", against, key);
+            let protocol = self.program.wire.protocol;
+            if refuse.code.is_some() && protocol != Protocol::WebSocket {
+                self.compiler.note(&here.then("code"), "only a plain WebSocket is closed with a code; write \"text\"");
+            }
+            if refuse.status.is_some() && protocol == Protocol::SocketIo {
+                let reason = "a Socket.IO client is refused with connect_error, which has no status; write \"text\"";
+                self.compiler.note(&here.then("status"), reason);
+            }
+            let denial = Denial { text: refuse.text.as_str().into(), code: refuse.code, status: refuse.status };
+            self.push(site, Op::Refuse(denial));
         }
     }
 
@@ -304,9 +315,22 @@ impl ProgramWriter<'_, '_> {
             let against = unless(!plain, "is for Socket.IO and Engine.IO; write close = 1000");
             self.key("disconnect", site.unconnected().into_iter().chain(against), key);
         }
-        if let Some(code) = step.close.or(step.disconnect.then_some(1000)) {
-            self.push(site, Op::Close(code));
+        if let Some(close) = &step.close {
+            let reason = self.close_reason(close, site, &key.then("close"));
+            self.push(site, Op::Close { code: close.code, reason });
+        } else if step.disconnect {
+            self.push(site, Op::Close { code: 1000, reason: None });
         }
+    }
+
+    fn close_reason(&mut self, close: &config::Close, site: Site, key: &KeyPath) -> Option<Template> {
+        let (source, here) = (close.reason.as_ref()?, key.then("reason"));
+        if self.program.wire.is_socketio() {
+            self.compiler.note(&here, "a Socket.IO client that is disconnected gets no reason");
+        }
+        let template = self.compile(site, |compiler, allowed| compiler.text("close reason", source, allowed, &here))?;
+        self.uses(template.names());
+        Some(template)
     }
 
     fn call(&mut self, call: &config::Call, site: &mut Site, key: &KeyPath) {
@@ -321,6 +345,7 @@ impl ProgramWriter<'_, '_> {
             timeout: call.timeout,
             ok: None,
             statuses: Vec::new(),
+            unavailable: None,
             error: None,
             after: 0,
         };
@@ -337,7 +362,11 @@ impl ProgramWriter<'_, '_> {
             let good = (200..300).contains(&number).then_some(&mut jumps);
             statuses.push((number, self.branch(branch, answered, &key.then("status").then(status.as_str()), good)));
         }
-        let error = call.error.as_ref().map(|branch| self.branch(branch, answered, &key.then("error"), None));
+        let mut failure = |branch: &Option<Handler>, name: &str| {
+            branch.as_ref().map(|branch| self.branch(branch, answered, &key.then(name), None))
+        };
+        let unavailable = failure(&call.unavailable, "unavailable");
+        let error = failure(&call.error, "error");
         let end = self.next();
         for jump in jumps {
             if let Some(Op::Jump(position)) = self.op_at(jump) {
@@ -345,7 +374,8 @@ impl ProgramWriter<'_, '_> {
             }
         }
         if let Some(Op::Call(call)) = self.op_at(position) {
-            (call.ok, call.statuses, call.error, call.after) = (ok, statuses, error, end);
+            (call.ok, call.statuses, call.after) = (ok, statuses, end);
+            (call.unavailable, call.error) = (unavailable, error);
         }
     }
 
