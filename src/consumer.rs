@@ -283,9 +283,9 @@ impl Consumer {
         self.spec.presence.as_ref().map(|presence| presence.grace.0)
     }
 
-    /// The text for a refused client, with a token that is not valid (`missing` is false) or without one.
-    pub fn rejection_text(&self, missing: bool) -> &str {
-        rejection_text(&self.spec.reject, missing)
+    /// The text for a client that is refused for this reason.
+    pub fn rejection_text(&self, why: Rejected) -> &str {
+        rejection_text(&self.spec, why)
     }
 
     /// What happens to events that wait for a slow client when its outbox is full.
@@ -342,9 +342,27 @@ impl Consumer {
     }
 }
 
-fn rejection_text(reject: &Reject, missing: bool) -> &str {
-    let first = if missing { &reject.missing } else { &reject.invalid };
-    first.as_ref().or(reject.message.as_ref()).map_or("Authentication error", String::as_str)
+/// Why a client is refused, as the texts of a consumer distinguish it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Rejected {
+    /// It sent no token.
+    Missing,
+    /// Its token is not valid.
+    Invalid,
+    /// It may not connect.
+    Forbidden,
+}
+
+fn rejection_text(spec: &config::Consumer, why: Rejected) -> &str {
+    let reject = &spec.reject;
+    let first = match why {
+        Rejected::Missing => reject.missing.as_ref(),
+        Rejected::Invalid => reject.invalid.as_ref(),
+        Rejected::Forbidden => None,
+    };
+    // Only Socket.IO has texts of its own; other clients get the reason.
+    let default = if spec.protocol == config::Protocol::SocketIo { "Authentication error" } else { "not allowed" };
+    first.or(reject.message.as_ref()).map_or(default, String::as_str)
 }
 
 /// All consumers, in the order in which paths are tried.

@@ -3,7 +3,7 @@
 use std::{path::Path, sync::Arc};
 
 use super::{
-    Consumer, ConsumerId, ConsumerSet, SourceGroup,
+    Consumer, ConsumerId, ConsumerSet, Rejected, SourceGroup,
     action::Actions,
     compiler::{Compiler, Usage},
     expression::{Allowed, GroupTemplate, NameSources, Var},
@@ -126,7 +126,7 @@ impl Loader<'_> {
             max_items: spec.max_items,
             max_topics: spec.topics.max,
             max_state: no_limit_if_0(self.compiler.config.limits.connection_state),
-            rejection: super::rejection_text(&spec.reject, false).into(),
+            rejection: super::rejection_text(spec, Rejected::Forbidden).into(),
         };
         let actions = Actions::compile(spec, program, &key, &mut self.compiler);
         let Some(id) = u32::try_from(index).ok().and_then(|index| self.first.checked_add(index)) else {

@@ -95,8 +95,7 @@ impl Refusal {
     pub fn connect_error<'a>(&'a self, consumer: &'a Consumer) -> &'a str {
         match self.row().connect_error {
             ConnectErrorText::Text(text) => text,
-            ConnectErrorText::Missing => consumer.rejection_text(true),
-            ConnectErrorText::Invalid => consumer.rejection_text(false),
+            ConnectErrorText::Rejected(why) => consumer.rejection_text(why),
             ConnectErrorText::Unavailable => UNAVAILABLE,
         }
     }

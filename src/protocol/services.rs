@@ -10,7 +10,7 @@ use crate::{
     admission::AdmissionControl,
     auth::Authenticator,
     backend::Backend,
-    consumer::{Consumer, Context, Denial, Effect, MessageProblem, Reaction},
+    consumer::{Consumer, Context, Denial, Effect, MessageProblem, Reaction, Rejected},
     hub::Shard,
     presence::Presence,
     telemetry::Metrics,
@@ -84,6 +84,6 @@ fn not_admitted(problem: MessageProblem, answered: bool, consumer: &Consumer) ->
         MessageProblem::Unavailable { retry_after, .. } => AdmitError::Backend { retry_after },
         MessageProblem::Failed(_) | MessageProblem::TooLarge(_) if answered => AdmitError::Backend { retry_after: None },
         MessageProblem::State => AdmitError::State,
-        _ => AdmitError::Denied(Denial { text: consumer.rejection_text(false).into(), ..Denial::default() }),
+        _ => AdmitError::Denied(Denial { text: consumer.rejection_text(Rejected::Forbidden).into(), ..Denial::default() }),
     }
 }

@@ -5,7 +5,12 @@ use std::{borrow::Cow, time::Duration};
 use log::Level;
 
 use super::{Refusal, breach::FORBIDDEN};
-use crate::{admission::Limit, auth::AuthError, consumer::GroupError, layer::LayerError};
+use crate::{
+    admission::Limit,
+    auth::AuthError,
+    consumer::{GroupError, Rejected},
+    layer::LayerError,
+};
 
 /// When to retry after a short problem.
 const SOON: Option<Duration> = Some(Duration::from_secs(1));
@@ -55,10 +60,8 @@ pub enum Cause {
 pub enum ConnectErrorText<'a> {
     /// This text.
     Text(&'a str),
-    /// The consumer's text for a client without a token.
-    Missing,
-    /// The consumer's text for an invalid token, and for any other refusal.
-    Invalid,
+    /// The consumer's text.
+    Rejected(Rejected),
     /// The text for a node at fault.
     Unavailable,
 }
@@ -142,7 +145,7 @@ impl Row<'static> {
         status: 403,
         code: Some(FORBIDDEN),
         cause: Cause::Forbidden,
-        connect_error: ConnectErrorText::Invalid,
+        connect_error: ConnectErrorText::Rejected(Rejected::Forbidden),
         ..Self::BAD_REQUEST
     };
 
@@ -193,9 +196,10 @@ fn limited(limit: Limit) -> Row<'static> {
 }
 
 fn unknown(error: &AuthError) -> Row<'static> {
+    let wrong = |cause, why| Row { cause, connect_error: ConnectErrorText::Rejected(why), ..Row::DENIED };
     let row = match error {
-        AuthError::Missing => Row { cause: Cause::Missing, connect_error: ConnectErrorText::Missing, ..Row::DENIED },
-        AuthError::Invalid(_) | AuthError::Revoked => Row { cause: Cause::Invalid, ..Row::DENIED },
+        AuthError::Missing => wrong(Cause::Missing, Rejected::Missing),
+        AuthError::Invalid(_) | AuthError::Revoked => wrong(Cause::Invalid, Rejected::Invalid),
         AuthError::Origin => Row { cause: Cause::Early, ..Row::DENIED },
         AuthError::Unconfigured(_) | AuthError::Unavailable { .. } => Row::UNAVAILABLE,
     };
