@@ -7,13 +7,14 @@ in each way that Channels has.
 import asyncio
 import json
 
-import django
 from channels.generic.websocket import AsyncWebsocketConsumer
 from channels.routing import ProtocolTypeRouter, URLRouter
 from django.conf import settings
 from django.core.asgi import get_asgi_application
 from django.http import HttpResponseRedirect, JsonResponse, StreamingHttpResponse
 from django.urls import path
+
+import django
 
 settings.configure(
     SECRET_KEY="of the moods", ALLOWED_HOSTS=["*"], ROOT_URLCONF=__name__, INSTALLED_APPS=["channels"], LOGGING={}
