@@ -122,8 +122,12 @@ pub struct Denial {
     pub text: Box<str>,
     /// The close code of a plain WebSocket, which is accepted for that; unset: as the consumer's `reject` says.
     pub code: Option<u16>,
-    /// The HTTP status; unset: 403.
+    /// The HTTP status; unset: 403, or 503 if it is `away`.
     pub status: Option<u16>,
+    /// Whether the handler refuses because the backend is away: the client is not at fault.
+    pub away: bool,
+    /// When a retry makes sense, if the backend said so.
+    pub retry_after: Option<Duration>,
 }
 
 /// The result of a message or another occurrence: what to do now, and the problem, if any.

@@ -67,6 +67,16 @@ impl Program {
     }
 }
 
+/// Whether the backend is too busy to answer: another try may succeed.
+pub(super) const fn is_busy(status: u16) -> bool {
+    matches!(status, 408 | 425 | 429 | 502..=504)
+}
+
+/// Whether an answer with this status says nothing about the client: the backend is busy, broken, or somewhere else.
+pub(super) const fn is_at_fault(status: u16) -> bool {
+    is_busy(status) || !matches!(status, 200..=299 | 400..=499)
+}
+
 /// A handler, by its index in [`Program::handlers`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct HandlerId(pub u16);

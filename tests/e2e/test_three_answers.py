@@ -3,6 +3,8 @@
 One node, whose consumers are the same for each protocol; a Django that answers as it is asked to; a Redis that stops.
 """
 
+import asyncio
+import contextlib
 import dataclasses
 import json
 import re
@@ -11,6 +13,7 @@ import time
 import pytest
 import stack
 from rig.client import until
+from rig.deadline import in_time
 from rig.demo import access_claims, mint, mint_person
 from rig.door import Knock, connect, knock
 from rig.engine import BASE
@@ -74,6 +77,25 @@ reject = {{ missing = "show a token", invalid = "a bad token", message = "no" }}
 """
 
 OTHERS = """
+[[consumer]]
+name = "needs a token"
+path = "/socket.io/"
+protocol = "socket.io"
+namespace = "/both"
+auth = ["jwt"]
+[[consumer]]
+name = "asks, too"
+path = "/socket.io/"
+protocol = "socket.io"
+namespace = "/both"
+[consumer.on_admit]
+call = { action = "admit", data = "query.mood" }
+[[consumer]]
+path = "/maintained/"
+reject.close = { unavailable = 4013 }
+reject.when = "query.cg == '1'"
+[consumer.on_admit]
+refuse = { text = "maintenance", status = 503 }
 [[consumer]]
 path = "/own/"
 [consumer.on_admit]
@@ -159,6 +181,11 @@ class Why:
     logged: str = "see the line about its call"
 
     @property
+    def closed(self) -> str:
+        """The reason of a close whose consumer has none."""
+        return self.reason or (AWAY if self.kind == "away" else "")
+
+    @property
     def http(self) -> int:
         return 503 if self.kind == "away" else self.status
 
@@ -169,6 +196,15 @@ def mood(name: str, **more) -> Why:
 
 def forbidden(rule: str, query: str = "", **more) -> Why:
     return Why(rule, query, **{"kind": "forbidden", "outcome": "denied", "told": "no", "logged": "", **more})
+
+
+def told(rule: str, query: str, text: str) -> Why:
+    return forbidden(rule, query, detail=text, told=text, reason=text, logged=f"refused by on_admit: {text}")
+
+
+def later(rule: str, query: str, text: str, **more) -> Why:
+    """Away, with a text of `refuse`."""
+    return Why(rule, query, detail=text, told=text, reason=text, logged=f"refused by on_admit: {text}", **more)
 
 
 CAUSES = {
@@ -213,27 +249,8 @@ CAUSES = {
         told="query, token and auth data together are too large",
         logged="limits.connection_state",
     ),
-    "Django: 404": mood(
-        "404",
-        kind="forbidden",
-        outcome="denied",
-        detail="no such user",
-        told="no such user",
-        reason="no such user",
-        logged="",
-    ),
-    "Django: 507 has steps": mood(
-        "507", kind="forbidden", outcome="denied", detail="full", told="full", reason="full", logged=""
-    ),
-    "Django: 403": mood(
-        "403",
-        kind="forbidden",
-        outcome="denied",
-        detail="log in again",
-        told="log in again",
-        reason="log in again",
-        logged="",
-    ),
+    "Django: 404": told("asks", "mood=404", "no such user"),
+    "Django: 403": told("asks", "mood=403", "log in again"),
     "Django hangs": mood("hangs"),
     "Django raises": mood("raises"),
     "Django: 503": mood("503%207", retry_after=7),
@@ -249,15 +266,11 @@ CAUSES = {
     "Django: 400, no error": forbidden(
         "asks_bare", "mood=400", detail="not allowed", reason="not allowed", logged="on_admit"
     ),
-    "Django: 503, its own steps": forbidden(
-        "handles", "mood=503", detail="come back", told="come back", reason="come back"
-    ),
-    "Django raises, its own steps": forbidden(
-        "handles", "mood=raises", detail="come back", told="come back", reason="come back"
-    ),
-    "Django: 403, its own steps": forbidden(
-        "handles", "mood=403", detail="log in again", told="log in again", reason="log in again"
-    ),
+    # `refuse` changes the text, and not what is true.
+    "Django: 507 has steps": later("asks", "mood=507", "full"),
+    "Django: 503, its own steps": later("handles", "mood=503%207", "come back", retry_after=7),
+    "Django raises, its own steps": later("handles", "mood=raises", "come back"),
+    "Django: 403, its own steps": told("handles", "mood=403", "log in again"),
 }
 
 #: Once Django is gone, and once Redis is.
@@ -265,6 +278,14 @@ WITHOUT_DJANGO = {"Django is gone": mood("fine"), "Django is gone, no error": Wh
 REDIS = {"outcome": "unavailable", "logged": "/health/ready"}
 WITHOUT_REDIS = {
     "no cache": Why("ticket", token=PERSON.token, detail="the token store is not reachable", **REDIS),
+    "no count of a user": Why(
+        "jwt",
+        token=PERSON.token,
+        detail="the connections of this user cannot be counted now",
+        reason="the connections of this user cannot be counted now",
+        outcome="unavailable",
+        logged="limits.connections_per_user needs Redis",
+    ),
     "no layer": Why("grouped", detail="the channel layer is not ready", **REDIS),
 }
 
@@ -287,6 +308,7 @@ class Place:
             config=CONFIG,
             CHANNELGATE_BACKEND_URL=f"http://{stack.LOOPBACK}:{self.django.port}/channelgate",
             CHANNELGATE__LIMITS__CONNECTION_STATE="16384",
+            CHANNELGATE__LIMITS__CONNECTIONS_PER_USER="1000",
         )
 
     def moods(self) -> stack.Part:
@@ -297,6 +319,15 @@ class Place:
         return self.system._start(
             stack.Part("moods", argv, self.system.directory, lambda: stack.listening(port), env, port)
         )
+
+    @contextlib.contextmanager
+    def at(self, node: stack.Part):
+        """Asks another node meanwhile."""
+        before, self.node = self.node, node
+        try:
+            yield
+        finally:
+            self.node = before
 
     def counted(self, outcome: str) -> float:
         return self.system.metric(self.node, "channelgate_handshakes_total", outcome=outcome)
@@ -369,11 +400,10 @@ class Place:
         away = why.kind == "away"
         room = dict(part.split("=") for part in why.query.split("&") if part).get("room")
         frame = json.dumps({"refused": room}, separators=(",", ":")).encode()
-        await self.closes(why, f"/one/{why.rule}/{query}", *((1013, AWAY) if away else (4401, "log in", frame)))
+        await self.closes(why, f"/one/{why.rule}/{query}", *((1013, why.closed) if away else (4401, "log in", frame)))
         code = {"missing": 4002, "invalid": 4003, "forbidden": 4403, "away": 1013}[why.kind]
-        reason = AWAY if away else why.reason
-        await self.closes(why, f"/table/{why.rule}/page/{query}", code, reason)
-        await self.closes(why, f"/table/{why.rule}/script/{query}&cg=1", code, reason)
+        await self.closes(why, f"/table/{why.rule}/page/{query}", code, why.closed)
+        await self.closes(why, f"/table/{why.rule}/script/{query}&cg=1", code, why.closed)
         await self.socketio(why, socket)
         await self.polling(why, sid)
         text = self.node.log.read_text()
@@ -391,6 +421,64 @@ async def test_a_cause_has_one_answer_for_every_protocol(place, why):
     await place.refuses(CAUSES[why])
 
 
+async def test_a_revoked_token_is_wrong(place):
+    token = mint_person(70).token
+    reply = await Http(place.node.port).post("/api/websocket/disconnect", data={"token": token}, token=API_KEY)
+    assert reply.status == 200, reply
+    revoked = {"outcome": "revoked", "detail": "the token was revoked", "told": "a bad token"}
+    await place.refuses(Why("jwt", token=token, kind="invalid", logged="it needs a new one", **revoked))
+
+
+async def test_a_namespace_with_one_consumer_away_is_away(place):
+    """The other one would admit the client with a token; but this one may admit it without, later."""
+    for mood, text in (("503", AWAY), ("hangs", AWAY), ("403", "Authentication error")):
+        raw, packet = await connect(place.node.port, None, "/both", await place.socket(f"mood={mood}"))
+        assert json.loads(packet.removeprefix("44")) == {"message": text}, mood
+        raw.abort()
+
+
+async def test_a_node_without_its_key_and_one_that_takes_too_long(place):
+    """A worker that does not run, behind a deadline for all of an admission."""
+    node = place.system.start_node(
+        config=CONFIG,
+        DJANGO_SECRET_KEY="",
+        CHANNELGATE__BACKEND__WORKER="nobody",
+        CHANNELGATE__LIMITS__ADMISSION_TIMEOUT="300ms",
+    )
+    late = {"outcome": "timeout", "detail": "admission took too long", "logged": "limits.admission_timeout"}
+    lacking = {"outcome": "unconfigured", "detail": "DJANGO_SECRET_KEY", "logged": "DJANGO_SECRET_KEY"}
+    with place.at(node):
+        await place.refuses(Why("asks", "mood=fine", **late))
+        await place.refuses(Why("jwt", token=PERSON.token, retry_after=60, **lacking))
+
+
+async def test_a_worker_is_a_backend_like_any_other(place):
+    """The tracker preset, whose `error` says *Authentication error*: without a worker, and with one."""
+    system = place.system
+    worker = {"CHANNELGATE__BACKEND__WORKER": "moody", "CHANNELGATE__BACKEND__TIMEOUT": "700ms"}
+    node = system.start_node(config='presets = ["tracker"]', **worker)
+
+    async def asked() -> str:
+        raw, packet = await connect(node.port, PERSON.token)
+        raw.abort()
+        return json.loads(packet.removeprefix("44"))["message"]
+
+    assert await asked() == AWAY
+    async with system.publisher() as layer:
+        await layer.receive("moody")
+        for answer, text in (
+            ({"status": 503, "retry_after": 9}, AWAY),
+            ({"status": 500}, AWAY),
+            ({"status": 404}, "User not found"),
+            ({"status": 403}, "Authentication error"),
+        ):
+            asking = asyncio.create_task(asked())
+            call = await in_time(5, layer.receive("moody"))
+            reply = {"type": "channelgate.answer", "id": call["id"], "body": {}, **answer}
+            await layer.send(call["reply_channel"], reply)
+            assert await asking == text, answer
+
+
 async def test_a_refusal_has_a_code_and_a_status_of_its_own(place):
     port = place.node.port
     for path, code, reason in (
@@ -398,6 +486,7 @@ async def test_a_refusal_has_a_code_and_a_status_of_its_own(place):
         ("/own/?cg=1", 4404, "no such board"),
         ("/code/", 4410, "gone"),
         ("/chosen_by/?cg=1", 4404, "no such board"),
+        ("/maintained/?cg=1", 4013, "maintenance"),
     ):
         answer = await knock(port, path)
         assert answer.status == 101, path
@@ -406,10 +495,12 @@ async def test_a_refusal_has_a_code_and_a_status_of_its_own(place):
     for path, status, detail in (
         ("/chosen_by/", 404, "no such board"),
         ("/status/", 410, "gone"),
+        ("/maintained/", 503, "maintenance"),
         ("/raw_status/?EIO=4&transport=polling", 402, "pay first"),
     ):
         answer = await ask(port, path)
         assert (answer.status, *answer.body.values()) in ((status, detail), (status, 4, detail)), (path, answer.body)
+        assert ("retry-after" in answer.headers) == (status == 503), path
 
 
 async def test_a_close_of_a_handler_has_a_reason(place):

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{CallOp, Op, Program, Run};
+use super::{CallOp, Op, Program, Run, is_at_fault, is_busy};
 use crate::{
     consumer::{
         context::Context,
@@ -26,9 +26,10 @@ impl Program {
             Op::Refresh { handler, .. } => (*handler, then.position + 1),
             _ => return Ok(Reaction::default()),
         };
+        let retry_after = if let Outcome::Answer { retry_after, .. } = &outcome { *retry_after } else { None };
         let mut results = then.results.clone();
         results.push(Arc::new(result(outcome)));
-        Run::new(self, handler, context, then.input.message()).after(then.ack, results).go(next)
+        Run::new(self, handler, context, then.input.message()).after(then.ack, results, retry_after).go(next)
     }
 }
 
@@ -45,9 +46,8 @@ impl CallOp {
                 if (200..300).contains(status) {
                     return Ok(self.ok.unwrap_or(self.after));
                 }
-                let busy = matches!(status, 408 | 425 | 429 | 502..=504);
-                let broken = !(400..500).contains(status);
-                (format!("was answered with status {status}"), busy || (admits && broken), *retry_after)
+                let away = if admits { is_at_fault(*status) } else { is_busy(*status) };
+                (format!("was answered with status {status}"), away, *retry_after)
             }
             Outcome::Failed(reason) => (reason.clone(), true, None),
             Outcome::Unusable(reason) => (reason.clone(), false, None),

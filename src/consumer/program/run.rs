@@ -1,7 +1,11 @@
 //! Runs the operations of a handler up to its end or its next call. Pure: actions come out as effects, and if an
 //! expression fails, none of them does.
 
-use std::{borrow::Cow, sync::Arc, time::Instant};
+use std::{
+    borrow::Cow,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use bytes::Bytes;
 use indexmap::IndexSet;
@@ -49,6 +53,8 @@ pub struct Run<'a> {
     buckets: Option<Buckets<'a>>,
     /// The answers so far, the innermost last.
     results: Vec<Arc<Value>>,
+    /// What the last of them said about another try.
+    retry_after: Option<Duration>,
     names: VarSet,
     scope: Option<Jinja>,
     effects: Vec<Effect>,
@@ -72,6 +78,7 @@ impl<'a> Run<'a> {
             ack: None,
             buckets: None,
             results: Vec::new(),
+            retry_after: None,
             names,
             scope: None,
             effects: Vec::new(),
@@ -79,8 +86,8 @@ impl<'a> Run<'a> {
     }
 
     /// The same after an outcome, with the answers so far.
-    pub fn after(self, ack: Option<u64>, results: Vec<Arc<Value>>) -> Self {
-        Self { ack, results, ..self }
+    pub fn after(self, ack: Option<u64>, results: Vec<Arc<Value>>, retry_after: Option<Duration>) -> Self {
+        Self { ack, results, retry_after, ..self }
     }
 
     /// Runs from the operation at `position`.
@@ -135,7 +142,8 @@ impl<'a> Run<'a> {
                 self.effects.push(Effect::User(user));
             }
             Op::Refuse(denial) => {
-                self.effects.push(Effect::Refuse(denial.clone()));
+                let retry_after = self.retry_after.filter(|_| denial.away);
+                self.effects.push(Effect::Refuse(Denial { retry_after, ..denial.clone() }));
                 return Ok(Flow::End(None));
             }
             Op::Leave(rooms, guard) => match self.rooms(rooms, guard, usize::MAX)? {

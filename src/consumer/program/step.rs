@@ -16,7 +16,7 @@ use self::{
     keys::unless,
     writer::Site,
 };
-use super::{AskOp, CallOp, Guard, HandlerId, HandlerTable, Op};
+use super::{AskOp, CallOp, Guard, HandlerId, HandlerTable, Op, is_at_fault};
 use crate::{
     config::{self, Emits, Handler, KeyPath, OneOrMany, Policy, Protocol, Step},
     consumer::{
@@ -196,8 +196,8 @@ impl ProgramWriter<'_, '_> {
                 let reason = "a Socket.IO client is refused with connect_error, which has no status; write \"text\"";
                 self.compiler.note(&here.then("status"), reason);
             }
-            let denial = Denial { text: refuse.text.as_str().into(), code: refuse.code, status: refuse.status };
-            self.push(site, Op::Refuse(denial));
+            let (text, code, status) = (refuse.text.as_str().into(), refuse.code, refuse.status);
+            self.push(site, Op::Refuse(Denial { text, code, status, away: site.away, retry_after: None }));
         }
     }
 
@@ -351,7 +351,7 @@ impl ProgramWriter<'_, '_> {
         };
         self.push(*site, Op::Call(Box::new(compiled)));
         site.called = true;
-        let answered = Site { backend: true, ..*site };
+        let answered = Site { backend: true, away: false, ..*site };
         // Branches that continue after the call end in a jump; its target is known only later.
         let mut jumps = Vec::new();
         let ok = call.ok.as_ref().map(|branch| self.branch(branch, answered, &key.then("ok"), Some(&mut jumps)));
@@ -360,13 +360,14 @@ impl ProgramWriter<'_, '_> {
             // An invalid status is reported by the check of values.
             let Ok(number) = status.parse::<u16>() else { continue };
             let good = (200..300).contains(&number).then_some(&mut jumps);
+            let answered = Site { away: is_at_fault(number), ..answered };
             statuses.push((number, self.branch(branch, answered, &key.then("status").then(status.as_str()), good)));
         }
-        let mut failure = |branch: &Option<Handler>, name: &str| {
-            branch.as_ref().map(|branch| self.branch(branch, answered, &key.then(name), None))
+        let mut failure = |branch: &Option<Handler>, name: &str, away| {
+            branch.as_ref().map(|branch| self.branch(branch, Site { away, ..answered }, &key.then(name), None))
         };
-        let unavailable = failure(&call.unavailable, "unavailable");
-        let error = failure(&call.error, "error");
+        let unavailable = failure(&call.unavailable, "unavailable", true);
+        let error = failure(&call.error, "error", false);
         let end = self.next();
         for jump in jumps {
             if let Some(Op::Jump(position)) = self.op_at(jump) {

@@ -40,7 +40,7 @@ impl Refusal {
     fn reason<'a>(&'a self, reject: &'a Reject) -> &'a str {
         match self {
             Self::Limited(over) => super::row::text_of(over.limit),
-            Self::Denied(denial) if reject.reason.is_empty() => &denial.text,
+            Self::Denied(denial) if reject.reason.is_empty() || self.row().cause == Cause::Unavailable => &denial.text,
             _ if self.row().cause == Cause::Unavailable => UNAVAILABLE,
             _ => &reject.reason,
         }

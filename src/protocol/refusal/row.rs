@@ -8,7 +8,7 @@ use super::{Refusal, breach::FORBIDDEN};
 use crate::{
     admission::Limit,
     auth::AuthError,
-    consumer::{GroupError, Rejected},
+    consumer::{Denial, GroupError, Rejected},
     layer::LayerError,
 };
 
@@ -92,10 +92,7 @@ impl Refusal {
                 Row { label: "origin", cause: Cause::Early, ..Row::DENIED }.saying(foreign.to_string())
             }
             Self::Auth(error) => unknown(error),
-            Self::Denied(denial) => {
-                let status = denial.status.unwrap_or(Row::DENIED.status);
-                Row { connect_error: ConnectErrorText::Text(&denial.text), status, ..Row::DENIED }.saying(&*denial.text)
-            }
+            Self::Denied(denial) => denied(denial),
             Self::Backend { retry_after } => Row {
                 label: "backend_unavailable",
                 retry_after: retry_after.or(SOON),
@@ -193,6 +190,18 @@ fn limited(limit: Limit) -> Row<'static> {
     let text = text_of(limit);
     let connect_error = if status == 429 { ConnectErrorText::Text(text) } else { ConnectErrorText::Unavailable };
     Row { label, status, limit: Some(key), cause, connect_error, ..Row::UNAVAILABLE }.saying(text)
+}
+
+/// A denial may say that the client is not at fault: by its place in the handler, or by its status.
+fn denied(denial: &Denial) -> Row<'_> {
+    let connect_error = ConnectErrorText::Text(&denial.text);
+    let away = Row { label: "backend_unavailable", retry_after: denial.retry_after.or(SOON), ..Row::UNAVAILABLE };
+    let row = match denial.status {
+        _ if denial.away => Row { status: denial.status.unwrap_or(away.status), ..away },
+        Some(status @ (429 | 503)) => Row { status, label: Row::DENIED.label, ..away },
+        status => Row { status: status.unwrap_or(Row::DENIED.status), ..Row::DENIED },
+    };
+    Row { connect_error, ..row }.saying(&*denial.text)
 }
 
 fn unknown(error: &AuthError) -> Row<'static> {

@@ -39,6 +39,8 @@ Auth unconfigured      | unconfigured WARN        | 503 4 no key; Retry-After 60
 Auth unavailable       | unavailable WARN         | 503 4 the token store is not reachable; Retry-After 2.5s | 1013 1013 Service unavailable | Service unavailable
 Denied                 | denied WARN              | 403 4 not today | 4401 4403 log in | not today
 Denied as it says      | denied WARN              | 404 4 no such board | 4404 4404 no such board | no such board
+Denied 503             | denied WARN              | 503 4 maintenance; Retry-After 1s | 1013 1013 maintenance | maintenance
+Denied away            | backend_unavailable WARN | 503 4 come back; Retry-After 2.5s | 1013 1013 come back | come back
 Backend                | backend_unavailable WARN | 503 4 the backend is not available; Retry-After 2.5s | 1013 1013 Service unavailable | Service unavailable
 Groups Value           | denied WARN              | 403 4 `user.id` is empty | 4401 4403 log in | no
 Groups NotAllowed      | denied WARN              | 403 4 \"user_9\" is not a name that \"allow\" permits | 4401 4403 log in | no
@@ -87,7 +89,11 @@ fn every_cause() -> Vec<Refusal> {
     )));
     all.extend(auth.map(Refusal::Auth));
     all.push(Refusal::Denied(Denial { text: "not today".into(), ..Denial::default() }));
-    all.push(Refusal::Denied(Denial { text: "no such board".into(), code: Some(4404), status: Some(404) }));
+    let own = Denial { code: Some(4404), status: Some(404), ..Denial::default() };
+    all.push(Refusal::Denied(Denial { text: "no such board".into(), ..own }));
+    all.push(Refusal::Denied(Denial { text: "maintenance".into(), status: Some(503), ..Denial::default() }));
+    let away = Denial { away: true, retry_after: Some(LATER), ..Denial::default() };
+    all.push(Refusal::Denied(Denial { text: "come back".into(), ..away }));
     all.push(Refusal::Backend { retry_after: Some(LATER) });
     let groups = [
         GroupError::Value("`user.id` is empty".to_owned()),
@@ -110,8 +116,10 @@ fn cause(refusal: &Refusal) -> String {
         Refusal::Limited(refused) => format!("Limited {:?}", refused.limit),
         Refusal::Auth(error) => format!("Auth {}", error.label()),
         Refusal::Origin(_) => "Origin".to_owned(),
-        Refusal::Denied(Denial { code: None, .. }) => "Denied".to_owned(),
-        Refusal::Denied(_) => "Denied as it says".to_owned(),
+        Refusal::Denied(Denial { away: true, .. }) => "Denied away".to_owned(),
+        Refusal::Denied(Denial { status: Some(503), .. }) => "Denied 503".to_owned(),
+        Refusal::Denied(Denial { code: Some(_), .. }) => "Denied as it says".to_owned(),
+        Refusal::Denied(_) => "Denied".to_owned(),
         Refusal::Backend { .. } => "Backend".to_owned(),
         Refusal::Groups(error) => {
             let kind = match error {
