@@ -11,7 +11,7 @@ from channels.generic.websocket import AsyncWebsocketConsumer
 from channels.routing import ProtocolTypeRouter, URLRouter
 from django.conf import settings
 from django.core.asgi import get_asgi_application
-from django.http import HttpResponseRedirect, JsonResponse, StreamingHttpResponse
+from django.http import HttpResponseRedirect, JsonResponse
 from django.urls import path
 
 import django
@@ -22,22 +22,18 @@ settings.configure(
 django.setup()
 
 
-async def broken_off():
-    yield b'{"id": 7'
-    raise ConnectionAbortedError
-
-
 async def admit(request, action):
     mood = json.loads(request.body)["data"]
     match mood:
         case "fine":
             return JsonResponse({"id": 7})
+        case "large":
+            return JsonResponse({"text": "x" * 20_000})
         case "hangs":
+            print("hangs", flush=True)
             await asyncio.sleep(3600)
         case "raises":
             raise ValueError(mood)
-        case "breaks off":
-            return StreamingHttpResponse(broken_off(), headers={"Content-Length": "100"})
         case "redirects":
             return HttpResponseRedirect("/elsewhere/")
         case "nonsense":
