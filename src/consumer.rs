@@ -16,6 +16,7 @@ mod load;
 mod mapping;
 mod notice;
 mod program;
+mod rejection;
 mod wire;
 
 use std::{
@@ -31,6 +32,7 @@ pub use groups::decode as decode_path;
 pub use load::load;
 pub use mapping::{MapError, Mapped};
 pub use program::Quotas;
+pub use rejection::Rejected;
 
 use crate::{
     config::{self, AuthMethod, Reject, Topics},
@@ -285,7 +287,7 @@ impl Consumer {
 
     /// The text for a client that is refused for this reason.
     pub fn rejection_text(&self, why: Rejected) -> &str {
-        rejection_text(&self.spec, why)
+        why.text(&self.spec)
     }
 
     /// What happens to events that wait for a slow client when its outbox is full.
@@ -340,29 +342,6 @@ impl Consumer {
             Some((name.as_str(), sample.group.as_str(), event))
         })
     }
-}
-
-/// Why a client is refused, as the texts of a consumer distinguish it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Rejected {
-    /// It sent no token.
-    Missing,
-    /// Its token is not valid.
-    Invalid,
-    /// It may not connect.
-    Forbidden,
-}
-
-fn rejection_text(spec: &config::Consumer, why: Rejected) -> &str {
-    let reject = &spec.reject;
-    let first = match why {
-        Rejected::Missing => reject.missing.as_ref(),
-        Rejected::Invalid => reject.invalid.as_ref(),
-        Rejected::Forbidden => None,
-    };
-    // Only Socket.IO has texts of its own; other clients get the reason.
-    let default = if spec.protocol == config::Protocol::SocketIo { "Authentication error" } else { "not allowed" };
-    first.or(reject.message.as_ref()).map_or(default, String::as_str)
 }
 
 /// All consumers, in the order in which paths are tried.

@@ -126,7 +126,7 @@ impl Loader<'_> {
             max_items: spec.max_items,
             max_topics: spec.topics.max,
             max_state: no_limit_if_0(self.compiler.config.limits.connection_state),
-            rejection: super::rejection_text(spec, Rejected::Forbidden).into(),
+            rejection: Rejected::Forbidden.text(spec).into(),
         };
         let actions = Actions::compile(spec, program, &key, &mut self.compiler);
         let Some(id) = u32::try_from(index).ok().and_then(|index| self.first.checked_add(index)) else {
@@ -137,7 +137,21 @@ impl Loader<'_> {
         self.everybody(&spec, &key);
         let forms = Arc::new(std::mem::take(&mut self.compiler.forms));
         let pattern = pattern?;
-        Some(Consumer { id, name, spec, pattern, groups, allow, forms, refusal, closed, presence, mappings, notice, actions })
+        Some(Consumer {
+            id,
+            name,
+            spec,
+            pattern,
+            groups,
+            allow,
+            forms,
+            refusal,
+            closed,
+            presence,
+            mappings,
+            notice,
+            actions,
+        })
     }
 
     /// Reserves the group of all connections in its namespace: no room may have that name.
@@ -195,7 +209,8 @@ impl Loader<'_> {
             self.compiler.note(&key.then("on_raw"), "Socket.IO clients send events; write on_message");
         }
         if spec.on_bad_json != Policy::Ignore {
-            let reason = "a Socket.IO packet that is not JSON ends the session; write on_failed for a handler that fails";
+            let reason =
+                "a Socket.IO packet that is not JSON ends the session; write on_failed for a handler that fails";
             self.compiler.note(&key.then("on_bad_json"), reason);
         }
         if spec.message_key != "type" {

@@ -71,7 +71,8 @@ impl WebSocketHandler {
         let subprotocol = match plain::admit(&self.admission, endpoint, &head, route, &connection).await {
             Ok(subprotocol) => subprotocol,
             Err(refusal) => {
-                let (consumer, requested) = (endpoint.consumer(), Requested { path: request.path(), query: head.query });
+                let (consumer, requested) =
+                    (endpoint.consumer(), Requested { path: request.path(), query: head.query });
                 let turned_away = plain::turn_away(&refusal, consumer, &connection, requested);
                 let Some(outcome) = turned_away else { return Err(refusal) };
                 refusal.log(consumer.name());

@@ -124,10 +124,7 @@ impl Admission {
     }
 
     /// Cancels what takes too long.
-    pub async fn in_time<T>(
-        &self,
-        work: impl Future<Output = Result<T, Refusal>>,
-    ) -> Result<T, Refusal> {
+    pub async fn in_time<T>(&self, work: impl Future<Output = Result<T, Refusal>>) -> Result<T, Refusal> {
         timeout(self.services.control.admission_timeout(), work).await.unwrap_or(Err(Refusal::Late))
     }
 

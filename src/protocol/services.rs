@@ -57,7 +57,7 @@ impl WorkerServices {
             if let Some(problem) = reaction.problem {
                 self.metrics.refused_message(problem.label());
                 warn_bounded!("{}: on_admit failed: {problem}", consumer.name());
-                return Err(not_admitted(problem, answered, consumer));
+                return Err(not_admitted(&problem, answered, consumer));
             }
             work.extend(reaction.effects.into_iter().rev());
             Ok(())
@@ -79,11 +79,16 @@ impl WorkerServices {
 
 /// What a problem of `on_admit` means. If the backend has answered, a handler that fails does so on the answer: the
 /// client can do nothing about that.
-fn not_admitted(problem: MessageProblem, answered: bool, consumer: &Consumer) -> AdmitError {
+fn not_admitted(problem: &MessageProblem, answered: bool, consumer: &Consumer) -> AdmitError {
     match problem {
-        MessageProblem::Unavailable { retry_after, .. } => AdmitError::Backend { retry_after },
-        MessageProblem::Failed(_) | MessageProblem::TooLarge(_) if answered => AdmitError::Backend { retry_after: None },
+        MessageProblem::Unavailable { retry_after, .. } => AdmitError::Backend { retry_after: *retry_after },
+        MessageProblem::Failed(_) | MessageProblem::TooLarge(_) if answered => {
+            AdmitError::Backend { retry_after: None }
+        }
         MessageProblem::State => AdmitError::State,
-        _ => AdmitError::Denied(Denial { text: consumer.rejection_text(Rejected::Forbidden).into(), ..Denial::default() }),
+        _ => AdmitError::Denied(Denial {
+            text: consumer.rejection_text(Rejected::Forbidden).into(),
+            ..Denial::default()
+        }),
     }
 }

@@ -469,7 +469,10 @@ fn opening_and_closing_have_their_own_handlers() {
         assert_eq!(chat.presence_member(&Context { user: value(user), ..Context::default() }), None);
     }
     assert_eq!((chat.presence_grace(), chat.max_rooms(), chat.has_presence()), (Some(Duration::from_secs(3)), 3, true));
-    assert_eq!((chat.rejection_text(Rejected::Missing), chat.rejection_text(Rejected::Invalid)), ("No token", "Authentication error"));
+    assert_eq!(
+        (chat.rejection_text(Rejected::Missing), chat.rejection_text(Rejected::Invalid)),
+        ("No token", "Authentication error")
+    );
 }
 
 #[test]

@@ -1,9 +1,5 @@
 //! The errors of Engine.IO requests: the codes and texts of the reference server (engine.io `lib/server.ts`).
 
-use std::borrow::Cow;
-
-use super::Row;
-
 /// The code of a request that is not allowed, as the reference server's `allowRequest` refuses; it may have a text of
 /// its own.
 pub(super) const FORBIDDEN: u8 = 4;
@@ -26,16 +22,15 @@ pub enum Breach {
 }
 
 impl Breach {
-    /// Its consequences.
-    pub(super) fn row(self) -> Row<'static> {
-        let (code, status, text) = match self {
+    /// Its code, the HTTP status, and its text.
+    pub(super) const fn answer(self) -> (u8, u16, &'static str) {
+        match self {
             Self::Transport => (0, 400, "Transport unknown"),
             Self::Session => (1, 400, "Session ID unknown"),
             Self::Method => (2, 400, "Bad handshake method"),
             Self::Request => (3, 400, "Bad request"),
             Self::TooLarge => (3, 413, "Bad request"),
             Self::Version => (5, 400, "Unsupported protocol version"),
-        };
-        Row { status, detail: Cow::Borrowed(text), code: Some(code), ..Row::BAD_REQUEST }
+        }
     }
 }

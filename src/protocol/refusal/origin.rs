@@ -52,7 +52,10 @@ impl fmt::Display for Foreign {
         f.write_str("the origin is not allowed: ")?;
         let Some(origin) = &self.origin else {
             let (OriginRule::List { key } | OriginRule::OwnHost { key }) = self.rule;
-            return write!(f, "the request has no Origin, and {key} is set; a client that is no browser sends one of the list");
+            return write!(
+                f,
+                "the request has no Origin, and {key} is set; a client that is no browser sends one of the list"
+            );
         };
         write!(f, "Origin {origin:?}, Host ")?;
         match &self.host {
@@ -80,14 +83,34 @@ mod tests {
         let own = OriginRule::OwnHost { key: "server.allowed_origins" };
         let list = OriginRule::List { key: "server.allowed_origins" };
         for (origin, given, rule, advice) in [
-            ("http://a.example:8080", Some("a.example"), own, "a proxy has removed the port from Host: let it pass Host"),
+            (
+                "http://a.example:8080",
+                Some("a.example"),
+                own,
+                "a proxy has removed the port from Host: let it pass Host",
+            ),
             ("http://[::1]:8080", Some("[::1]"), own, "a proxy has removed the port"),
             ("http://[::1]", Some("[::1]:9"), own, "add the origin to"),
-            ("http://localhost:3000", Some("localhost:8000"), own, "add the origin to server.allowed_origins, or, if a proxy"),
-            ("https://evil.example", Some("a.example"), own, "add the origin to server.allowed_origins, or, if a proxy"),
+            (
+                "http://localhost:3000",
+                Some("localhost:8000"),
+                own,
+                "add the origin to server.allowed_origins, or, if a proxy",
+            ),
+            (
+                "https://evil.example",
+                Some("a.example"),
+                own,
+                "add the origin to server.allowed_origins, or, if a proxy",
+            ),
             ("null", Some("a.example"), own, "add the origin to server.allowed_origins, or"),
             ("https://evil.example", None, own, "Host missing; add the origin"),
-            ("http://a.example:8080", Some("a.example"), list, "Host \"a.example\"; add the origin to server.allowed_origins"),
+            (
+                "http://a.example:8080",
+                Some("a.example"),
+                list,
+                "Host \"a.example\"; add the origin to server.allowed_origins",
+            ),
         ] {
             let text = Foreign::new(Some(origin), given, rule).to_string();
             assert!(text.starts_with(&format!("the origin is not allowed: Origin {origin:?}, Host ")), "{text}");

@@ -78,7 +78,10 @@ impl Refusal {
                 let row = Row { status: 426, headers: &[("Upgrade", "websocket")], ..Row::BAD_REQUEST };
                 row.saying("this path speaks WebSocket")
             }
-            Self::EngineIo(breach) => breach.row(),
+            Self::EngineIo(breach) => {
+                let (code, status, text) = breach.answer();
+                Row { status, code: Some(code), ..Row::BAD_REQUEST }.saying(text)
+            }
             Self::Draining => Row { label: "draining", level: Level::Debug, cause: Cause::Early, ..Row::UNAVAILABLE }
                 .saying("the node is draining"),
             Self::Limited(refused) => Row { retry_after: Some(refused.retry_after), ..limited(refused.limit) },
@@ -93,12 +96,10 @@ impl Refusal {
             }
             Self::Auth(error) => unknown(error),
             Self::Denied(denial) => denied(denial),
-            Self::Backend { retry_after } => Row {
-                label: "backend_unavailable",
-                retry_after: retry_after.or(SOON),
-                ..Row::UNAVAILABLE
+            Self::Backend { retry_after } => {
+                Row { label: "backend_unavailable", retry_after: retry_after.or(SOON), ..Row::UNAVAILABLE }
+                    .saying("the backend is not available")
             }
-            .saying("the backend is not available"),
             Self::Groups(error) => {
                 let label = if matches!(error, GroupError::Ambiguous(_)) { "ambiguous_group" } else { "denied" };
                 Row { label, ..Row::DENIED }.saying(error.to_string())
@@ -122,7 +123,7 @@ impl Refusal {
 
 impl Row<'static> {
     /// The client breaks a protocol.
-    pub(super) const BAD_REQUEST: Self = Row {
+    const BAD_REQUEST: Self = Row {
         label: "bad_request",
         level: Level::Debug,
         status: 400,

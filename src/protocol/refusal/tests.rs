@@ -54,16 +54,9 @@ Late                   | timeout WARN             | 503 4 admission took too lon
 
 fn every_cause() -> Vec<Refusal> {
     let handshake = [HandshakeError::Key, HandshakeError::MissingVersion, HandshakeError::Version];
-    let breaches = [
-        Breach::Transport,
-        Breach::Session,
-        Breach::Method,
-        Breach::Request,
-        Breach::TooLarge,
-        Breach::Version,
-    ];
-    let limits =
-        [Limit::Connections, Limit::Rate, Limit::Address, Limit::AddressRate, Limit::User, Limit::UserUnknown];
+    let breaches =
+        [Breach::Transport, Breach::Session, Breach::Method, Breach::Request, Breach::TooLarge, Breach::Version];
+    let limits = [Limit::Connections, Limit::Rate, Limit::Address, Limit::AddressRate, Limit::User, Limit::UserUnknown];
     let auth = [
         AuthError::Missing,
         AuthError::Invalid("expired"),
@@ -82,11 +75,7 @@ fn every_cause() -> Vec<Refusal> {
     all.push(Refusal::Draining);
     all.extend(limits.map(|limit| Refusal::Limited(Limited { limit, retry_after: LATER })));
     all.extend([Refusal::Overloaded, Refusal::NotReady, Refusal::Namespace]);
-    all.push(Refusal::Origin(Foreign::new(
-        Some("https://x.example"),
-        None,
-        OriginRule::List { key: "socketio.cors" },
-    )));
+    all.push(Refusal::Origin(Foreign::new(Some("https://x.example"), None, OriginRule::List { key: "socketio.cors" })));
     all.extend(auth.map(Refusal::Auth));
     all.push(Refusal::Denied(Denial { text: "not today".into(), ..Denial::default() }));
     let own = Denial { code: Some(4404), status: Some(404), ..Denial::default() };
