@@ -12,14 +12,17 @@ pub struct Consumer {
     /// Name for logs and metrics; unset: the path.
     #[serde(default)]
     pub name: Option<String>,
-    /// Path with parameters as Django writes them: `/ws/orders/<int:id>/`.
-    pub path: String,
+    /// Paths with parameters as Django writes them: `/ws/orders/<int:id>/`.
+    pub path: OneOrMany,
     /// The protocol of its clients.
     #[serde(default)]
     pub protocol: Protocol,
-    /// The Socket.IO namespace it serves.
+    /// The Socket.IO namespace it serves; with parameters, every namespace of this form: `/workspace-<int:id>`.
     #[serde(default = "main_namespace")]
     pub namespace: String,
+    /// The application's subprotocols, the preferred first: the first one that a client offers is echoed.
+    #[serde(default)]
+    pub subprotocols: Vec<String>,
     /// Ways to authenticate, tried in order; the first that yields a user wins.
     #[serde(default = "anonymous")]
     pub auth: Vec<AuthMethod>,
@@ -96,10 +99,20 @@ pub struct Consumer {
 }
 
 impl Consumer {
-    /// Its name for logs, metrics and other nodes: its own, else its path with the namespace, because several
+    /// Its name for logs, metrics and other nodes: its own, else its first path with the namespace, because several
     /// namespaces share a path.
     pub fn label(&self) -> String {
-        self.name.clone().unwrap_or_else(|| format!("{}{}", self.path, self.namespace.trim_start_matches('/')))
+        self.name.clone().unwrap_or_else(|| format!("{}{}", self.first_path(), self.namespace.trim_start_matches('/')))
+    }
+
+    /// The first of its paths.
+    pub fn first_path(&self) -> &str {
+        self.path.as_slice().first().map_or("", String::as_str)
+    }
+
+    /// Whether its namespace has parameters.
+    pub fn has_namespaces(&self) -> bool {
+        self.protocol == Protocol::SocketIo && self.namespace.contains('<')
     }
 
     /// Whether its clients never send a token.

@@ -26,7 +26,7 @@ use super::{
 };
 use crate::{
     auth::RequestHead,
-    consumer::Context,
+    consumer::{Consumer, Context, GroupError},
     event::{self, GapReason, Value},
     packet::{self, ClientPacket, PacketDecoder, PacketError, PacketLimits, Text},
     socket::{Held, close::CloseCode},
@@ -150,7 +150,8 @@ impl SocketIoNamespaces {
     }
 
     fn connect(self: &Rc<Self>, engine: &Rc<EngineSession>, namespace: &str, auth: Value) {
-        let Some(served) = self.endpoint.namespace(namespace) else {
+        let found = self.endpoint.namespace(namespace).map(|served| (served, Value::Null));
+        let Some((served, parameters)) = found.or_else(|| self.endpoint.form(namespace)) else {
             let text = Refusal::Namespace.connect_error(self.endpoint.consumer()).to_owned();
             engine.send(&packet::refused(namespace, &text));
             return;
@@ -162,6 +163,9 @@ impl SocketIoNamespaces {
             refusal.log(served.first.name());
             self.admission.services.metrics.handshake(refusal.row().label);
             engine.send(&packet::refused(namespace, refusal.connect_error(&served.first)));
+            return;
+        }
+        if served.first.has_namespaces() && !self.may_have_more(engine, namespace, &served.first) {
             return;
         }
         let mut connected = self.connected.borrow_mut();
@@ -177,21 +181,46 @@ impl SocketIoNamespaces {
             return;
         }
         self.pending.set(self.pending.get() + 1);
+        let served = match served.first.has_namespaces() {
+            true => Arc::new(served.named(namespace, &self.admission.services.shard.consumers())),
+            false => Arc::clone(served),
+        };
         let attempt = self.attempts.get();
         self.attempts.set(attempt.wrapping_add(1));
         // Most clients need one.
         connected.reserve_exact(1);
         connected.push(ConnectedNamespace { name: Arc::clone(&served.name), attempt, session: None });
         drop(connected);
-        let work = Rc::clone(self).enter(Rc::clone(engine), Arc::clone(served), attempt, auth);
+        let route = joined(&self.route, parameters);
+        let work = Rc::clone(self).enter(Rc::clone(engine), served, attempt, (route, auth));
         // In a task of its own, so that it takes no memory while no namespace is connected.
         actix_rt::spawn(work);
     }
 
-    async fn enter(self: Rc<Self>, engine: Rc<EngineSession>, namespace: Arc<Namespace>, attempt: u32, auth: Value) {
+    /// Whether the client may connect to one more namespace of a form: any number of names have it. It is refused if not.
+    fn may_have_more(&self, engine: &Rc<EngineSession>, namespace: &str, consumer: &Consumer) -> bool {
+        let connected = self.connected.borrow();
+        let of_form = connected.iter().filter(|entry| consumer.serves(&entry.name)).count();
+        if of_form < consumer.max_rooms() {
+            return true;
+        }
+        let refusal = Refusal::Groups(GroupError::TooMany(consumer.max_rooms()));
+        refusal.log(consumer.name());
+        self.admission.services.metrics.handshake(refusal.row().label);
+        engine.send(&packet::refused(namespace, refusal.connect_error(consumer)));
+        false
+    }
+
+    async fn enter(
+        self: Rc<Self>,
+        engine: Rc<EngineSession>,
+        namespace: Arc<Namespace>,
+        attempt: u32,
+        (route, auth): (Value, Value),
+    ) {
         let (id, connection) = (new_id(), engine.connection());
         let head = self.head.as_request();
-        let (route, query) = (self.route.clone(), query(head.query));
+        let query = query(head.query);
         let context = Context { route, query, auth, id: Arc::clone(&id), ..Context::default() };
         let client = Client { head: &head, connection, context };
         let let_in = self.admission.let_in(&namespace, client, attempt).await;
@@ -209,7 +238,7 @@ impl SocketIoNamespaces {
         }
         match let_in {
             Ok((member, bindings)) => {
-                let outlet = NamespaceOutlet::new(&engine, &self, Arc::clone(&namespace.name), attempt);
+                let outlet = NamespaceOutlet::new(&engine, &self, &namespace, attempt);
                 let session = Session::new(Rc::clone(&self.admission.services), outlet, member, bindings, attempt);
                 for entry in self.connected.borrow_mut().iter_mut().filter(|entry| entry.attempt == attempt) {
                     entry.session = Some(Rc::clone(&session));
@@ -239,6 +268,18 @@ impl SocketIoNamespaces {
             engine.wait_for_connect();
         }
         entry.session
+    }
+}
+
+/// The parameters of the path, and those of the namespace.
+fn joined(path: &Value, namespace: Value) -> Value {
+    match (path, namespace) {
+        (Value::Map(path), Value::Map(mut namespace)) => {
+            namespace.extend(path.clone());
+            Value::Map(namespace)
+        }
+        (path, Value::Null) => path.clone(),
+        (_, namespace) => namespace,
     }
 }
 
