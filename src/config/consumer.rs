@@ -3,7 +3,7 @@
 use indexmap::IndexMap;
 use serde::{Deserialize, Deserializer, Serialize, de};
 
-use super::{Emit, Emits, Handler, OneOrMany, Span, did_you_mean};
+use super::{Emit, Emits, Handler, OneOrMany, Span, Step, did_you_mean};
 
 /// A path, its clients, and how events and messages are handled.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -105,6 +105,20 @@ impl Consumer {
         self.name.clone().unwrap_or_else(|| format!("{}{}", self.first_path(), self.namespace.trim_start_matches('/')))
     }
 
+    /// Whether a handler sets the user.
+    pub fn sets_user(&self) -> bool {
+        self.steps().iter().any(|step| step.user.is_some())
+    }
+
+    /// All steps of its handlers, with those after an answer.
+    pub fn steps(&self) -> Vec<&Step> {
+        let life = [&self.on_admit, &self.on_connect, &self.on_disconnect, &self.on_online, &self.on_offline];
+        let handlers = life.into_iter().flatten().chain(self.on_message.values()).chain(self.on_raw.values());
+        let mut steps = Vec::new();
+        handlers.for_each(|handler| collect(handler, &mut steps));
+        steps
+    }
+
     /// The first of its paths.
     pub fn first_path(&self) -> &str {
         self.path.as_slice().first().map_or("", String::as_str)
@@ -118,6 +132,13 @@ impl Consumer {
     /// Whether its clients never send a token.
     pub fn is_anonymous(&self) -> bool {
         !self.auth.is_empty() && self.auth.iter().all(|method| *method == AuthMethod::Anonymous)
+    }
+}
+
+fn collect<'a>(handler: &'a Handler, steps: &mut Vec<&'a Step>) {
+    for step in handler.as_slice() {
+        steps.push(step);
+        step.branches().for_each(|branch| collect(branch, steps));
     }
 }
 

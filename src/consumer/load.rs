@@ -68,6 +68,9 @@ const fn no_limit_if_0(limit: usize) -> usize {
     if limit == 0 { usize::MAX } else { limit }
 }
 
+/// An objection to `user` where no client has one.
+const ALWAYS_NULL: &str = "no client of this consumer has a user: add a way to log in to \"auth\", or set \"user\" in on_admit";
+
 struct Loader<'a> {
     compiler: Compiler<'a>,
     /// The id of the first consumer.
@@ -105,6 +108,13 @@ impl Loader<'_> {
         let groups = groups.filter_map(|(index, group)| compiler.group(group, allowed, room, &here.then(index)));
         let groups: Vec<_> = groups.collect();
         parameters::check_groups(&patterns, namespaces.as_ref().map(Namespaces::pattern), spec, &groups, &key, compiler);
+        if spec.is_anonymous() && !spec.sets_user() {
+            let reads_user = |names: VarSet| names.has(Var::User) || names.has(Var::Claims);
+            for (index, group) in groups.iter().enumerate().filter(|(_, group)| reads_user(group.template().names())) {
+                let index = if groups.len() == spec.groups.len() { index } else { 0 };
+                compiler.note(&here.then(index), ALWAYS_NULL);
+            }
+        }
         let allow = spec.allow.as_ref().map(|allow| {
             let here = key.then("allow");
             if !groups.iter().any(GroupTemplate::is_chosen) {
@@ -116,7 +126,12 @@ impl Loader<'_> {
         let refusal = compiler.optional(spec.reject.send.as_ref(), allowed, &key.then("reject").then("send"));
         let allowed = Allowed { names: known, at: "in a member" };
         let member = spec.presence.as_ref().map(|presence| &presence.member);
-        let presence = compiler.optional(member, allowed, &key.then("presence").then("member"));
+        let here = key.then("presence").then("member");
+        let presence = compiler.optional(member, allowed, &here);
+        let of_user = presence.as_ref().is_some_and(|member| VarSet::of(&[Var::User, Var::Claims]).meets(member.names()));
+        if of_user && spec.is_anonymous() && !spec.sets_user() {
+            compiler.note(&here, ALWAYS_NULL);
+        }
         self.check_protocol(spec, &key);
         let mappings = Mappings::compile(&spec.on_event, wire.clone(), &key.then("on_event"), &mut self.compiler);
         let notice = spec.on_gap.as_ref();
@@ -179,7 +194,8 @@ impl Loader<'_> {
         let key = key.then("namespace");
         if let Some(namespaces) = namespaces {
             let pattern = Pattern::of(namespaces.of_everybody());
-            return drop(self.compiler.forms.add(pattern, Role::Inner, &spec.namespace, &key));
+            self.compiler.forms.add(pattern, Role::Inner, &spec.namespace, &key);
+            return;
         }
         if spec.has_namespaces() {
             return;

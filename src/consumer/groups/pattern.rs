@@ -278,7 +278,9 @@ fn converter(word: &str) -> Result<Converter, String> {
     let found = CONVERTERS.iter().find(|(known, _)| *known == word);
     found.map(|(_, converter)| *converter).ok_or_else(|| {
         let near = did_you_mean(word, CONVERTERS.iter().map(|(known, _)| *known));
-        format!("unknown converter {word:?}; known: str, int, slug, uuid, path{near}")
+        let own = "; one of your own (register_converter) is not known here: write str, and test its value in on_admit";
+        let own = if near.is_empty() { own } else { "" };
+        format!("unknown converter {word:?}; known: str, int, slug, uuid, path{near}{own}")
     })
 }
 
