@@ -110,7 +110,8 @@ impl Loader<'_> {
         parameters::check_groups(&patterns, namespaces.as_ref().map(Namespaces::pattern), spec, &groups, &key, compiler);
         if spec.is_anonymous() && !spec.sets_user() {
             let reads_user = |names: VarSet| names.has(Var::User) || names.has(Var::Claims);
-            for (index, group) in groups.iter().enumerate().filter(|(_, group)| reads_user(group.template().names())) {
+            let reading = groups.iter().enumerate().filter(|(_, group)| reads_user(group.template().names()));
+            for (index, _) in reading {
                 let index = if groups.len() == spec.groups.len() { index } else { 0 };
                 compiler.note(&here.then(index), ALWAYS_NULL);
             }

@@ -105,6 +105,10 @@ fn check_namespace(consumer: &Consumer, before: &[&Arc<Consumer>], key: &KeyPath
     let shares_path = |other: &Consumer| {
         other.patterns.iter().any(|theirs| consumer.patterns.iter().any(|mine| mine.is_same(theirs)))
     };
+    // Consumers of one form stand where the first of them stands.
+    if before.iter().any(|other| shares_path(other) && other.spec.namespace == consumer.spec.namespace) {
+        return;
+    }
     let others = before.iter().filter(|other| shares_path(other) && other.spec.namespace != consumer.spec.namespace);
     let hides = others.filter_map(|other| Some((other, other.namespaces.as_ref()?)));
     if let Some((other, _)) = hides.into_iter().find(|(_, theirs)| is_covered(form.pattern(), &[theirs.pattern()])) {

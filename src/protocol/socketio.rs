@@ -204,10 +204,12 @@ impl SocketIoNamespaces {
         if of_form < consumer.max_rooms() {
             return true;
         }
-        let refusal = Refusal::Groups(GroupError::TooMany(consumer.max_rooms()));
+        let too_many = GroupError::TooMany(consumer.max_rooms());
+        let text = too_many.to_string();
+        let refusal = Refusal::Groups(too_many);
         refusal.log(consumer.name());
         self.admission.services.metrics.handshake(refusal.row().label);
-        engine.send(&packet::refused(namespace, refusal.connect_error(consumer)));
+        engine.send(&packet::refused(namespace, &text));
         false
     }
 

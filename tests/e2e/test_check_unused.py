@@ -130,6 +130,19 @@ MISTAKES = {
     ),
     "a key of messages without handlers": (f'{HEAD}message_key = "action"\n', "consumer[0].message_key", 4, "on_message"),
     "a limit for no list": (f"{HEAD}max_items = 7\n", "consumer[0].max_items", 4, "each"),
+    "a limit for no rooms": (f"{HEAD}max_rooms = 7\n", "consumer[0].max_rooms", 4, "choose"),
+    "messages after every text": (
+        f'{HEAD}[consumer.on_raw."*"]\nreply_raw = "message"\n[consumer.on_message.a]\nreply = "1"\n',
+        "consumer[0].on_message",
+        6,
+        "on_raw",
+    ),
+    "messages without a handler, after a handler for all": (
+        f'{HEAD}on_unknown_message = {{ reply = "1" }}\n[consumer.on_message."*"]\nreply = "message"\n',
+        "consumer[0].on_unknown_message",
+        4,
+        "on_message",
+    ),
     "a failure of nothing": (
         f'{HEAD}[consumer.on_message.x]\nfailed = "1"\nreply = "2"\n',
         "consumer[0].on_message.x.failed",
@@ -150,7 +163,7 @@ GOOD = {
     ),
     "the optional parameter of another path": (
         'presets = []\n[[consumer]]\npath = ["/a/", "/b/<int:id>/"]\n'
-        "groups = [\"b_{{ route.id | default('x') }}\", \"{{ 'c' if route.id is defined else 'd' }}\"]\n",
+        "groups = [\"b_{{ route.id | default('x') }}\", \"x_{{ 'c' if route.id is defined else 'd' }}\"]\n",
         "",
     ),
     "the narrower namespace first": (

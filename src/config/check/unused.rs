@@ -1,6 +1,6 @@
 //! Reports keys of a consumer that have no effect next to its other keys.
 
-use crate::config::{BeforeSubscribe, Config, Consumer, Protocol, Topics, error::KeyPath};
+use crate::config::{BeforeSubscribe, Config, Consumer, Policy, Protocol, Step, Topics, error::KeyPath};
 
 /// Adds an error for each of them.
 pub(super) fn check(config: &Config, note: &mut impl FnMut(KeyPath, String)) {
@@ -9,12 +9,37 @@ pub(super) fn check(config: &Config, note: &mut impl FnMut(KeyPath, String)) {
         topics(config, consumer, &here, note);
         unreached(consumer, &here, note);
         let steps = consumer.steps();
+        every_message(consumer, &here, note);
+        let names_rooms = |step: &&Step| {
+            let emits = [&step.others, &step.room, &step.to_user, &step.to_role];
+            step.join.is_some() || step.publish.is_some() || emits.iter().any(|emits| emits.is_some())
+        };
+        let fixed = !consumer.has_namespaces() && consumer.groups.iter().all(|group| !group.contains("{{"));
+        if consumer.max_rooms != 100 && fixed && !steps.iter().any(|step| names_rooms(&step)) {
+            note(here.then("max_rooms"), "limits the rooms that a client may choose, and it can choose none".to_owned());
+        }
         if consumer.message_key != "type" && consumer.on_message.is_empty() && consumer.protocol != Protocol::SocketIo {
             note(here.then("message_key"), "finds handlers in \"on_message\", and there are none".to_owned());
         }
         if consumer.max_items != 1000 && steps.iter().all(|step| step.each.is_none()) {
             note(here.then("max_items"), "limits the list of \"each\", and no step has one".to_owned());
         }
+    }
+}
+
+/// Handlers for all messages leave none for those after them.
+fn every_message(consumer: &Consumer, here: &KeyPath, note: &mut impl FnMut(KeyPath, String)) {
+    let has_unknown = consumer.on_unknown_message != Policy::Ignore;
+    if consumer.on_raw.contains_key("*") {
+        for (key, is_set) in [("on_message", !consumer.on_message.is_empty()), ("on_unknown_message", has_unknown)] {
+            if is_set {
+                let reason = "is never reached: on_raw.\"*\" takes every message before JSON is tried";
+                note(here.then(key), reason.to_owned());
+            }
+        }
+    } else if consumer.on_message.contains_key("*") && has_unknown {
+        let reason = "is never reached: on_message.\"*\" takes every message that has no other handler";
+        note(here.then("on_unknown_message"), reason.to_owned());
     }
 }
 

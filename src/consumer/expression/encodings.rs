@@ -48,13 +48,17 @@ pub fn add_to(environment: &mut Environment<'static>) {
 
 /// The number of hexadecimal digits that this expression always gives, if it ends in a hash.
 ///
-/// A filter binds closer than an operator: before the hash there must be a name, or one text in parentheses.
+/// A filter binds closer than an operator: before the hash there must be a name, with filters or not, or one value in
+/// parentheses.
 pub fn digest_length(source: &str) -> Option<u8> {
     let (value, filter) = source.trim().rsplit_once('|')?;
     let (_, length) = HASHES.iter().find(|(name, _)| *name == filter.trim())?;
     let value = value.trim();
-    let is_name = value.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '.'));
-    (is_name && !value.is_empty() || is_in_parentheses(value)).then_some(*length)
+    let is_name = |word: &str| {
+        let word = word.trim();
+        !word.is_empty() && word.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '.'))
+    };
+    (value.split('|').all(is_name) || is_in_parentheses(value)).then_some(*length)
 }
 
 /// Whether the first parenthesis is closed by the last one. Text with quotes is not examined.
@@ -105,6 +109,32 @@ fn bytes<'a>(value: &'a Jinja, name: &str) -> Result<Cow<'a, [u8]>, Error> {
         (None, kind) => {
             let reason = format!("{name} takes text, bytes or an integer, not {kind}");
             Err(Error::new(ErrorKind::InvalidOperation, reason))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_result_of_a_hash_has_a_known_length_if_nothing_else_is_in_the_expression() {
+        for (source, length) in [
+            ("query.x | sha256", Some(64)),
+            (" user.id|md5 ", Some(32)),
+            ("query.x | lower | sha1", Some(40)),
+            ("(query.a ~ query.b) | sha512", Some(128)),
+            ("((query.a) ~ (query.b)) | md5", Some(32)),
+            ("query.a ~ query.b | sha256", None),
+            ("(query.a) ~ (query.b) | sha256", None),
+            ("query.a if query.b else query.c | md5", None),
+            ("query.x | sha256 | upper", None),
+            ("query.x | base64", None),
+            ("'(' ~ query.x ~ ')' | md5", None),
+            ("| md5", None),
+            ("query.x", None),
+        ] {
+            assert_eq!(digest_length(source), length, "{source}");
         }
     }
 }

@@ -31,6 +31,11 @@ class RouteConsumer(AsyncWebsocketConsumer):
         await self.send(json.dumps(kwargs, default=str))
 
 
+class NoConsumer(AsyncWebsocketConsumer):
+    async def connect(self):
+        await self.close()
+
+
 if "DJANGO_SETTINGS_MODULE" in os.environ:
     application = ProtocolTypeRouter(
         {
@@ -38,6 +43,8 @@ if "DJANGO_SETTINGS_MODULE" in os.environ:
             "websocket": URLRouter(
                 [path(f"r{index}/{route}", RouteConsumer.as_asgi()) for index, route in enumerate(ROUTES)]
                 + [path("a/", RouteConsumer.as_asgi()), path("b/<int:id>/", RouteConsumer.as_asgi())]
+                # Without a route Daphne answers after its own timeout.
+                + [path("<path:other>", NoConsumer.as_asgi())]
             ),
         }
     )
