@@ -1,7 +1,7 @@
 //! Checks values of the right type that still make no sense.
 
 mod consumers;
-mod unused;
+pub(super) mod unused;
 
 use std::time::Duration;
 
@@ -26,7 +26,6 @@ pub(super) fn check(config: &Config, errors: &mut Vec<ConfigError>) {
     tokens(&config.auth, &mut note);
     blanks(config, &mut note);
     useless(config, &mut note);
-    unused::check(config, &mut note);
     for (index, source) in config.sources.iter().enumerate() {
         if source.channel.is_some() == source.pattern.is_some() {
             let key = KeyPath::ROOT.then("source").then(index);

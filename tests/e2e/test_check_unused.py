@@ -61,7 +61,7 @@ MISTAKES = {
         4,
         "no parameter",
     ),
-    "a converter of one's own": ('presets = []\n[[consumer]]\npath = "/y/<yyyy:year>/"\n', "consumer[0].path", 3, "int"),
+    "a converter of one's own": ('presets = []\n[[consumer]]\npath = "/y/<yyyy:year>/"\n', "consumer[0].path", 3, "register_converter"),
     "a namespace as a regular expression": (
         f"{SOCKETIO}namespace = '/^\\/workspace-\\d+$/'\n",
         "consumer[0].namespace",

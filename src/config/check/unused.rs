@@ -1,9 +1,17 @@
-//! Reports keys of a consumer that have no effect next to its other keys.
+//! Reports keys of a consumer that have no effect next to its other keys, in a configuration that is loaded.
 
-use crate::config::{BeforeSubscribe, Config, Consumer, Policy, Protocol, Step, Topics, error::KeyPath};
+use crate::config::{
+    BeforeSubscribe, Config, ConfigError, Consumer, Policy, Protocol, Step, Topics, error::KeyPath,
+};
 
-/// Adds an error for each of them.
-pub(super) fn check(config: &Config, note: &mut impl FnMut(KeyPath, String)) {
+/// An error for each of them.
+pub fn unused(config: &Config) -> Vec<ConfigError> {
+    let mut errors = Vec::new();
+    check(config, &mut |key, reason| errors.push(config.error(&key, reason)));
+    errors
+}
+
+fn check(config: &Config, note: &mut impl FnMut(KeyPath, String)) {
     for (index, consumer) in config.consumers.iter().enumerate() {
         let here = KeyPath::ROOT.then("consumer").then(index);
         topics(config, consumer, &here, note);
@@ -15,13 +23,13 @@ pub(super) fn check(config: &Config, note: &mut impl FnMut(KeyPath, String)) {
             step.join.is_some() || step.publish.is_some() || emits.iter().any(|emits| emits.is_some())
         };
         let fixed = !consumer.has_namespaces() && consumer.groups.iter().all(|group| !group.contains("{{"));
-        if consumer.max_rooms != 100 && fixed && !steps.iter().any(|step| names_rooms(&step)) {
+        if !matches!(consumer.max_rooms, 0 | 100) && fixed && !steps.iter().any(|step| names_rooms(&step)) {
             note(here.then("max_rooms"), "limits the rooms that a client may choose, and it can choose none".to_owned());
         }
         if consumer.message_key != "type" && consumer.on_message.is_empty() && consumer.protocol != Protocol::SocketIo {
             note(here.then("message_key"), "finds handlers in \"on_message\", and there are none".to_owned());
         }
-        if consumer.max_items != 1000 && steps.iter().all(|step| step.each.is_none()) {
+        if !matches!(consumer.max_items, 0 | 1000) && steps.iter().all(|step| step.each.is_none()) {
             note(here.then("max_items"), "limits the list of \"each\", and no step has one".to_owned());
         }
     }
@@ -73,7 +81,7 @@ fn topics(config: &Config, consumer: &Consumer, here: &KeyPath, note: &mut impl 
     let changed = [
         ("matching", *matching != default.matching),
         ("before_subscribe", *before_subscribe != default.before_subscribe),
-        ("max", *max != default.max),
+        ("max", *max != default.max && *max != 0),
     ];
     for (key, _) in changed.iter().filter(|(_, changed)| *changed && !has_topic) {
         note(here.then("topics").then(*key), "no event of this consumer has a \"topic\"".to_owned());

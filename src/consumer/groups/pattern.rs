@@ -264,7 +264,10 @@ fn push_text(parts: &mut Vec<Part>, text: &str) -> Result<(), String> {
 
 fn parameter(inside: &str) -> Result<Part, String> {
     let (word, name) = inside.split_once(':').unwrap_or(("str", inside));
-    let converter = converter(word)?;
+    let converter = converter(word).map_err(|reason| match reason.contains('?') {
+        true => reason,
+        false => format!("{reason}; for one of your own (register_converter) write str, and test its value in on_admit"),
+    })?;
     let first = name.chars().next();
     if !first.is_some_and(|c| c.is_ascii_alphabetic() || c == '_')
         || !name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
@@ -278,9 +281,7 @@ fn converter(word: &str) -> Result<Converter, String> {
     let found = CONVERTERS.iter().find(|(known, _)| *known == word);
     found.map(|(_, converter)| *converter).ok_or_else(|| {
         let near = did_you_mean(word, CONVERTERS.iter().map(|(known, _)| *known));
-        let own = "; one of your own (register_converter) is not known here: write str, and test its value in on_admit";
-        let own = if near.is_empty() { own } else { "" };
-        format!("unknown converter {word:?}; known: str, int, slug, uuid, path{near}{own}")
+        format!("unknown converter {word:?}; known: str, int, slug, uuid, path{near}")
     })
 }
 

@@ -110,6 +110,13 @@ async def opens_namespace(place: Place):
     return tuple(opened)
 
 
+async def subprotocol(place: Place):
+    client = await place.open(subprotocols=["a", "b"])
+    chosen = client.connection.subprotocol
+    await client.close()
+    return chosen
+
+
 async def refusal(place: Place):
     """The status, or the frames, code and reason after it."""
     try:
@@ -256,9 +263,10 @@ TABLE: dict[str, OfConsumer] = {
         "socket.io",
         namespace="{key}",
     ),
+    "consumer.subprotocols": OfConsumer("", 'subprotocols = ["b", "a"]', subprotocol, (None, "b")),
     "consumer.auth": OfConsumer('auth = ["anonymous"]', 'auth = ["jwt"]', status(), (101, 403)),
     "consumer.groups": OfConsumer(
-        "groups = []", 'groups = ["NAME"]', talks(events=(X,)), ([], [X, {"type": "the_end"}]), "{key}\n" + ANY
+        'groups = ["other"]', 'groups = ["NAME"]', talks(events=(X,)), ([], [X, {"type": "the_end"}]), "{key}\n" + ANY
     ),
     "consumer.allow": OfConsumer(
         'allow = "order_<int>"',
