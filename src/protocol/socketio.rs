@@ -199,8 +199,7 @@ impl SocketIoNamespaces {
 
     /// Whether the client may connect to one more namespace of a form: any number of names have it. It is refused if not.
     fn may_have_more(&self, engine: &Rc<EngineSession>, namespace: &str, consumer: &Consumer) -> bool {
-        let connected = self.connected.borrow();
-        let of_form = connected.iter().filter(|entry| consumer.serves(&entry.name)).count();
+        let of_form = self.connected.borrow().iter().filter(|entry| consumer.serves(&entry.name)).count();
         if of_form < consumer.max_rooms() {
             return true;
         }

@@ -50,6 +50,10 @@ others = { to = "{{ args[0] }}", event = "told", data = "args[1]" }
 allow = ["general", "room_<int>"]
 [consumer.on_message.tell_all]
 all = { event = "told", data = "args[0]" }
+[consumer.on_message.enter]
+join = "{{ args[0] }}"
+allow = ["general", "room_<int>"]
+all = { event = "entered", data = "route.id" }
 [consumer.on_message.ask_me]
 reply = { event = "question", data = "args[0]", expect = { timeout = "5s", ok = { reply = { event = "answered", data = "result.args[0]" } } } }
 [consumer.on_message.bye]
@@ -264,7 +268,9 @@ async def test_who_leaves_is_told_to_its_own_namespace_only(sockets, system):
     assert await stays.data("left") == 17
     await stays.emit("tell_all", "after")
     await stays.args("told")
-    assert other.names("left", "told") == []
+    await stays.emit("enter", "general")
+    assert await stays.data("entered") == 17
+    assert other.names("left", "told", "entered") == []
 
 
 async def test_the_admin_api_names_the_namespace_and_reaches_it(sockets, system):

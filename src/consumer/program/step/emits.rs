@@ -112,8 +112,8 @@ impl ProgramWriter<'_, '_> {
                 return None;
             }
             (To::All, None) if let Some(source) = self.program.everybody.clone() => {
-                let room = self.room(&source, Usage { harmless: true, ..Usage::default() }, site, key)?;
-                return Some(EmitTarget::Rooms { rooms: vec![room], but_me: false });
+                let room = Usage { harmless: true, ..Usage::default() };
+                return self.room(&source, room, site, key).map(EmitTarget::Namespace);
             }
             (To::All, None) => {
                 return GroupName::of_namespace(&self.program.wire.namespace).ok().map(EmitTarget::Group);
