@@ -11,11 +11,15 @@ mod emit;
 mod expression;
 mod groups;
 mod input;
+mod instances;
 mod kind;
 mod load;
 mod mapping;
+mod namespaces;
 mod notice;
+mod parameters;
 mod program;
+mod reached;
 mod rejection;
 mod wire;
 
@@ -38,12 +42,14 @@ use crate::{
     config::{self, AuthMethod, Reject, Topics},
     event::{Content, Event, GapReason, GroupName, GroupNameError, Incoming, Payload, Value},
     limited::WriteError,
+    packet,
 };
 use action::Actions;
 use expression::{Allowed, Expression, GroupTemplate, NameSource, Root, Scope, TemplateUse, Var, VarSet};
 use groups::{FormId, Forms, Pattern};
 use input::of_connection;
 use mapping::Mappings;
+use namespaces::Namespaces;
 use notice::GapNotice;
 
 /// A member with a longer name is not counted, in bytes.
@@ -59,7 +65,8 @@ pub struct Consumer {
     id: ConsumerId,
     name: Arc<str>,
     spec: config::Consumer,
-    pattern: Pattern,
+    /// The patterns of its paths.
+    patterns: Box<[Pattern]>,
     groups: Vec<GroupTemplate>,
     /// The groups that a client may name; unset: all.
     allow: Option<Vec<FormId>>,
@@ -71,6 +78,10 @@ pub struct Consumer {
     mappings: Mappings,
     notice: Option<GapNotice>,
     actions: Actions,
+    /// The form of its namespaces, if they have parameters.
+    namespaces: Option<Namespaces>,
+    /// Whether its groups, or whether it wants gap notices, depend on the connection's id.
+    reads_id: bool,
 }
 
 impl Consumer {
@@ -89,14 +100,65 @@ impl Consumer {
         (self.id.0, self.name().into())
     }
 
-    /// Its Socket.IO namespace.
+    /// Its Socket.IO namespace, or the form of its namespaces.
     pub fn namespace(&self) -> Option<&str> {
         (self.spec.protocol == config::Protocol::SocketIo).then_some(&*self.spec.namespace)
     }
 
+    /// Whether it serves more than one namespace: all of one form.
+    pub const fn has_namespaces(&self) -> bool {
+        self.namespaces.is_some()
+    }
+
+    /// The parameters of a namespace of its form.
+    pub fn namespace_parameters(&self, name: &str) -> Option<Value> {
+        self.namespaces.as_ref()?.parameters(name)
+    }
+
+    /// Whether it serves this namespace.
+    pub fn serves(&self, namespace: &str) -> bool {
+        match &self.namespaces {
+            Some(namespaces) => namespaces.parameters(namespace).is_some(),
+            None => self.namespace() == Some(namespace),
+        }
+    }
+
+    /// The group of all connections in one of its namespaces; `None` without Socket.IO.
+    pub fn everybody(&self, namespace: &str) -> Result<Option<GroupName>, GroupError> {
+        let Some(own) = self.namespace() else { return Ok(None) };
+        let Some(namespaces) = &self.namespaces else { return Ok(GroupName::of_namespace(own).ok()) };
+        let parameters = namespaces.parameters(namespace).unwrap_or_default();
+        let name = || namespace.chars().take(100).collect();
+        namespaces.everybody(&parameters).map(Some).map_err(|reason| GroupError::Name { name: name(), reason })
+    }
+
+    /// A payload for the clients of one of its namespaces, which it names.
+    pub fn within(&self, payload: Payload, namespace: Option<&str>) -> Payload {
+        match namespace {
+            Some(namespace) if self.has_namespaces() => packet::in_namespace(&payload, namespace),
+            _ => payload,
+        }
+    }
+
     /// The parameters of a request's path, decoded by [`decode_path`]; `None` if the path is not this consumer's.
     pub fn matches(&self, path: &str) -> Option<Value> {
-        self.pattern.matches(path)
+        self.patterns.iter().find_map(|pattern| pattern.matches(path))
+    }
+
+    /// The same for one of its paths.
+    pub fn matches_path(&self, index: usize, path: &str) -> Option<Value> {
+        self.patterns.get(index)?.matches(path)
+    }
+
+    /// The subprotocol to echo to a client that offers these, separated by commas: its own order decides.
+    pub fn subprotocol(&self, offered: &str) -> Option<&str> {
+        let is_offered = |own: &&String| offered.split(',').any(|name| name.trim() == own.as_str());
+        self.spec.subprotocols.iter().find(is_offered).map(String::as_str)
+    }
+
+    /// Whether its groups, or its members, need the connection's id.
+    pub fn needs_id(&self) -> bool {
+        self.needs_context() || self.reads_id
     }
 
     /// The protocol of its clients.

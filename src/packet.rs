@@ -11,7 +11,7 @@ pub mod engine;
 
 pub use attachments::fill_placeholders;
 pub use decode::{ClientPacket, PacketDecoder, PacketLimits, RawEvent};
-pub use encode::{ack, connected, disconnect, event, refused};
+pub use encode::{ack, connected, disconnect, event, in_namespace, refused};
 /// Text of a packet: shared, and known to be UTF-8.
 pub use engineioxide_core::Str as Text;
 

@@ -32,10 +32,11 @@ const PAIRS: &[(&str, &[&str])] = &[
 const ORDERS: &[(&str, &str)] = &[
     (
         "consumer",
-        "groups context current rejection expression input kind effect wire compiler emit mapping notice program action load",
+        "groups namespaces context instances current rejection expression input kind effect wire compiler emit mapping notice \
+         parameters reached program action load",
     ),
-    ("consumer::expression", "scope view names frame functions product template name_source"),
-    ("consumer::groups", "pattern shape collisions"),
+    ("consumer::expression", "scope view names frame functions encodings product template name_source"),
+    ("consumer::groups", "pattern cover shape collisions"),
     ("consumer::program", "quotas run step resume"),
     (
         "hub",

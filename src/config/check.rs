@@ -1,6 +1,7 @@
 //! Checks values of the right type that still make no sense.
 
 mod consumers;
+pub(super) mod unused;
 
 use std::time::Duration;
 

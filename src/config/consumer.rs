@@ -3,7 +3,7 @@
 use indexmap::IndexMap;
 use serde::{Deserialize, Deserializer, Serialize, de};
 
-use super::{Close, Emit, Emits, Handler, OneOrMany, Reject, Span, did_you_mean};
+use super::{Close, Emit, Emits, Handler, OneOrMany, Reject, Span, Step, did_you_mean};
 
 /// A path, its clients, and how events and messages are handled.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -12,14 +12,17 @@ pub struct Consumer {
     /// Name for logs and metrics; unset: the path.
     #[serde(default)]
     pub name: Option<String>,
-    /// Path with parameters as Django writes them: `/ws/orders/<int:id>/`.
-    pub path: String,
+    /// Paths with parameters as Django writes them: `/ws/orders/<int:id>/`.
+    pub path: OneOrMany,
     /// The protocol of its clients.
     #[serde(default)]
     pub protocol: Protocol,
-    /// The Socket.IO namespace it serves.
+    /// The Socket.IO namespace it serves; with parameters, every namespace of this form: `/workspace-<int:id>`.
     #[serde(default = "main_namespace")]
     pub namespace: String,
+    /// The application's subprotocols, the preferred first: the first one that a client offers is echoed.
+    #[serde(default)]
+    pub subprotocols: Vec<String>,
     /// Ways to authenticate, tried in order; the first that yields a user wins.
     #[serde(default = "anonymous")]
     pub auth: Vec<AuthMethod>,
@@ -99,15 +102,46 @@ pub struct Consumer {
 }
 
 impl Consumer {
-    /// Its name for logs, metrics and other nodes: its own, else its path with the namespace, because several
+    /// Its name for logs, metrics and other nodes: its own, else its first path with the namespace, because several
     /// namespaces share a path.
     pub fn label(&self) -> String {
-        self.name.clone().unwrap_or_else(|| format!("{}{}", self.path, self.namespace.trim_start_matches('/')))
+        self.name.clone().unwrap_or_else(|| format!("{}{}", self.first_path(), self.namespace.trim_start_matches('/')))
+    }
+
+    /// Whether a handler sets the user.
+    pub fn sets_user(&self) -> bool {
+        self.steps().iter().any(|step| step.user.is_some())
+    }
+
+    /// All steps of its handlers, with those after an answer.
+    pub fn steps(&self) -> Vec<&Step> {
+        let life = [&self.on_admit, &self.on_connect, &self.on_disconnect, &self.on_online, &self.on_offline];
+        let handlers = life.into_iter().flatten().chain(self.on_message.values()).chain(self.on_raw.values());
+        let mut steps = Vec::new();
+        handlers.for_each(|handler| collect(handler, &mut steps));
+        steps
+    }
+
+    /// The first of its paths.
+    pub fn first_path(&self) -> &str {
+        self.path.as_slice().first().map_or("", String::as_str)
+    }
+
+    /// Whether its namespace has parameters.
+    pub fn has_namespaces(&self) -> bool {
+        self.protocol == Protocol::SocketIo && self.namespace.contains('<')
     }
 
     /// Whether its clients never send a token.
     pub fn is_anonymous(&self) -> bool {
         !self.auth.is_empty() && self.auth.iter().all(|method| *method == AuthMethod::Anonymous)
+    }
+}
+
+fn collect<'a>(handler: &'a Handler, steps: &mut Vec<&'a Step>) {
+    for step in handler.as_slice() {
+        steps.push(step);
+        step.branches().for_each(|branch| collect(branch, steps));
     }
 }
 

@@ -1,6 +1,6 @@
 //! The environment as plain data, so that no test touches the process's own, and the key of each variable.
 
-use std::{collections::BTreeMap, ffi::OsString, path::PathBuf};
+use std::{borrow::Cow, collections::BTreeMap, ffi::OsString, path::PathBuf};
 
 use super::{
     error::{ConfigError, ConfigSource, KeyLocation, KeyPath, did_you_mean},
@@ -35,13 +35,21 @@ impl Environment {
     pub(super) fn overrides(&self) -> Vec<(Vec<String>, TreeNode)> {
         let named = NAMED.iter().filter_map(|(name, key)| {
             // An empty variable counts as unset: compose files pass on `${REDIS_URL:-}`.
-            let node = verbatim(name, self.get(name)?);
+            let value = self.get(name)?;
+            let node = match WORDS.contains(key) {
+                true => verbatim(name, &with_commas(value)),
+                false => verbatim(name, value),
+            };
             Some((key.split('.').map(str::to_owned).collect(), node))
         });
         let generic = self.values.iter().filter_map(|(name, value)| {
             let key = name.strip_prefix(GENERIC_PREFIX)?;
-            let path = key.split("__").map(str::to_ascii_lowercase).collect();
-            Some((path, parse_variable(name, value)))
+            let path: Vec<String> = key.split("__").map(str::to_ascii_lowercase).collect();
+            let node = match WORDS.contains(&path.join(".").as_str()) {
+                true => parse_variable(name, &with_commas(value)),
+                false => parse_variable(name, value),
+            };
+            Some((path, node))
         });
         named.chain(generic).collect()
     }
@@ -63,6 +71,17 @@ impl Environment {
             (!near.is_empty()).then(|| mistake(name, format!("is not a variable of this program{near}")))
         }))
     }
+}
+
+/// A list with spaces or line breaks between its items as one with commas; a TOML list is not changed.
+fn with_commas(value: &str) -> Cow<'_, str> {
+    let value = value.trim();
+    if value.starts_with('[') || !value.contains(char::is_whitespace) {
+        return value.into();
+    }
+    let items = value.split(',').map(|item| item.split_whitespace().collect::<Vec<_>>().join(","));
+    // A comma at the end of a line, or before it, is one separator.
+    items.collect::<Vec<_>>().join(",").into()
 }
 
 fn mistake(variable: &str, reason: String) -> ConfigError {
@@ -116,6 +135,16 @@ const PREFIX: &str = "CHANNELGATE_";
 
 /// `CHANNELGATE__SECTION__KEY` is `section.key`.
 pub const GENERIC_PREFIX: &str = "CHANNELGATE__";
+
+/// Lists of which no item can contain a space, so that spaces separate, too: `DJANGO_ALLOWED_HOSTS` is often written so.
+const WORDS: [&str; 6] = [
+    "server.allowed_origins",
+    "server.trusted_proxies",
+    "socketio.cors",
+    "socketio.transports",
+    "auth.jwt.sources",
+    "auth.ws_token.sources",
+];
 
 /// The variables with names of their own, and their keys.
 pub const NAMED: &[(&str, &str)] = &[

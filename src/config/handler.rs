@@ -81,6 +81,15 @@ pub struct Step {
     pub disconnect: bool,
 }
 
+impl Step {
+    /// The steps after the answers that it waits for.
+    pub fn branches(&self) -> impl Iterator<Item = &Handler> {
+        let of_call = self.call.iter().flat_map(|call| call.ok.iter().chain(call.status.values()).chain(&call.error));
+        let expects = self.reply.iter().flat_map(|reply| reply.as_slice()).filter_map(|reply| reply.expect.as_ref());
+        of_call.chain(expects.flat_map(|expect| expect.ok.iter().chain(&expect.error)))
+    }
+}
+
 impl Listed for Step {
     const EXPECTED: &str = "a table, or a list of tables";
 }

@@ -25,10 +25,14 @@ pub fn load(path: Option<&Path>, environment: &Environment) -> Result<Config, Co
 
 /// Like [`load`], but returns what could be read together with all errors, so that more can be checked.
 pub fn load_lenient(path: Option<&Path>, environment: &Environment) -> (Config, Vec<ConfigError>) {
+    let complete = |(config, mut errors): (Config, Vec<ConfigError>)| {
+        errors.extend(check::unused::unused(&config));
+        (config, errors)
+    };
     match path.map(PathBuf::from).or_else(|| environment.config_path()) {
-        None => load_text(None, environment),
+        None => complete(load_text(None, environment)),
         Some(path) => match std::fs::read_to_string(&path) {
-            Ok(text) => load_text(Some((&path, &text)), environment),
+            Ok(text) => complete(load_text(Some((&path, &text)), environment)),
             Err(error) => {
                 let location = KeyLocation { source: ConfigSource::File(path).into(), line: 0 };
                 let reason = format!("cannot be read: {error}");
@@ -38,7 +42,7 @@ pub fn load_lenient(path: Option<&Path>, environment: &Environment) -> (Config, 
     }
 }
 
-/// Like [`load_lenient`], for a text; `name` stands for its file in errors.
+/// Like [`load_lenient`], for a text; `name` stands for its file in errors. Keys without an effect are accepted.
 pub fn load_text(file: Option<(&Path, &str)>, environment: &Environment) -> (Config, Vec<ConfigError>) {
     let (mut root, faults) = parse(file);
     if !faults.is_empty() {

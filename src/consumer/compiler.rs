@@ -4,7 +4,7 @@
 //! never stops at the first mistake.
 
 use super::{
-    expression::{Allowed, Expression, GroupTemplate, NameSources, Template, TemplateUse},
+    expression::{Allowed, Expression, GroupTemplate, NameSources, Template, TemplateUse, digest_length},
     groups::{Converter, FormId, Forms, Pattern, Role},
 };
 use crate::config::{self, Config, ConfigError, KeyPath, OneOrMany};
@@ -87,6 +87,9 @@ impl Compiler<'_> {
             allowed: room.allowed,
         };
         let typed = |expression: &Expression| {
+            if let Some(length) = digest_length(expression.source()) {
+                return Some(Converter::Digest(length));
+            }
             let name = expression.source().strip_prefix("route.")?;
             parameters.iter().find(|(known, _)| known == name).map(|(_, converter)| *converter)
         };
@@ -94,8 +97,14 @@ impl Compiler<'_> {
         let group = self.noted(compiled.map_err(|reason| format!("bad group name: {reason}")), key)?;
         group.template().expressions().for_each(|expression| self.check_route(expression, key));
         if group.is_chosen() && !room.allowed && !room.harmless && !group.template().begins_with_text() {
-            let reason = "would let clients choose any room, including those of other users; begin it with text, or list in \
-                          \"allow\" what they may name";
+            let hashed = group.template().expressions().any(|one| digest_length(one.source()).is_some());
+            let reason = if hashed {
+                "would let clients choose any room that is named like this: the hash of a client's value is the client's \
+                 choice, too; begin it with text"
+            } else {
+                "would let clients choose any room, including those of other users; begin it with text, or list in \
+                 \"allow\" what they may name"
+            };
             self.note(key, reason);
         }
         Some(group)

@@ -7,7 +7,7 @@ use std::{collections::HashMap, sync::Arc};
 
 use arc_swap::ArcSwap;
 
-use super::{Consumer, ConsumerId, ConsumerSet};
+use super::{Consumer, ConsumerId, ConsumerSet, instances::Instances};
 use crate::event::{EmissionTarget, GroupName, GroupNameError};
 
 /// The consumers of a node; a handle.
@@ -21,12 +21,14 @@ pub struct Snapshot {
     /// Consumers of earlier configurations, the latest first.
     former: Vec<Arc<Consumer>>,
     by_id: HashMap<ConsumerId, Arc<Consumer>>,
+    /// The same for all moments.
+    instances: Arc<Instances>,
 }
 
 impl Snapshot {
-    fn new(set: ConsumerSet, former: Vec<Arc<Consumer>>) -> Self {
+    fn new(set: ConsumerSet, former: Vec<Arc<Consumer>>, instances: Arc<Instances>) -> Self {
         let by_id = set.iter().chain(&former).map(|consumer| (consumer.id(), Arc::clone(consumer))).collect();
-        Self { set, former, by_id }
+        Self { set, former, by_id, instances }
     }
 
     /// The consumers for new connections.
@@ -34,9 +36,42 @@ impl Snapshot {
         &self.set
     }
 
-    /// The consumer with this id, in effect or former.
+    /// The consumer with this id, in effect or former; also by the id of one of its namespaces.
     pub fn get(&self, id: ConsumerId) -> Option<&Arc<Consumer>> {
+        if id.is_of_namespace() {
+            return self.by_id.get(&self.instances.get(id)?.0);
+        }
         self.by_id.get(&id)
+    }
+
+    /// The id of the consumer itself.
+    pub fn base(&self, id: ConsumerId) -> ConsumerId {
+        match id.is_of_namespace() {
+            true => self.instances.get(id).map_or(id, |(consumer, _)| consumer),
+            false => id,
+        }
+    }
+
+    /// The namespace with this id, if it is one of a form.
+    pub fn namespace(&self, id: ConsumerId) -> Option<Arc<str>> {
+        // The ordinary case takes no lock.
+        if !id.is_of_namespace() {
+            return None;
+        }
+        self.instances.get(id).map(|(_, name)| name)
+    }
+
+    /// The id under which a consumer has its members of one namespace; `None` if there are no members.
+    pub fn audience(&self, consumer: &Consumer, namespace: &str) -> Option<ConsumerId> {
+        match consumer.has_namespaces() {
+            true => self.instances.find(consumer.id(), namespace),
+            false => Some(consumer.id()),
+        }
+    }
+
+    /// A client connects to a namespace of these consumers; the name that it must hold meanwhile.
+    pub fn enter<'a>(&self, consumers: impl Iterator<Item = &'a Arc<Consumer>>, namespace: &str) -> Arc<str> {
+        self.instances.enter(consumers.map(|consumer| consumer.id()), namespace)
     }
 
     /// The group of a room as an emission names it. Rooms of a namespace are matched by its templates and patterns,
@@ -48,7 +83,7 @@ impl Snapshot {
         let EmissionTarget::Namespace(namespace) = target else {
             return GroupName::new(room).or_else(|_| GroupName::of_room(room));
         };
-        let serving = self.iter().filter(|consumer| consumer.namespace() == Some(namespace));
+        let serving = self.iter().filter(|consumer| consumer.serves(namespace));
         let recognised = serving.filter_map(|consumer| consumer.recognise(room)).max_by_key(|(text, _)| *text);
         recognised.map_or_else(|| GroupName::of_room(room), |(_, group)| group)
     }
@@ -62,7 +97,7 @@ impl Snapshot {
 impl Consumers {
     /// The consumers of the configuration at the start.
     pub fn new(set: ConsumerSet) -> Self {
-        Self(Arc::new(ArcSwap::from_pointee(Snapshot::new(set, Vec::new()))))
+        Self(Arc::new(ArcSwap::from_pointee(Snapshot::new(set, Vec::new(), Arc::default()))))
     }
 
     /// The current consumers.
@@ -77,7 +112,7 @@ impl Consumers {
         let in_use = |consumer: &&Arc<Consumer>| Arc::strong_count(consumer) > 2;
         let gone = |consumer: &&Arc<Consumer>| set.get(consumer.id()).is_none();
         let former = before.set.iter().chain(before.former.iter().filter(in_use)).filter(gone).cloned().collect();
-        self.0.store(Arc::new(Snapshot::new(set, former)));
+        self.0.store(Arc::new(Snapshot::new(set, former, Arc::clone(&before.instances))));
     }
 }
 

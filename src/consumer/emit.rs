@@ -33,6 +33,8 @@ pub(super) enum EmitTarget {
     Rooms { rooms: Vec<GroupTemplate>, but_me: bool },
     /// Every connection in this group.
     Group(GroupName),
+    /// Every connection in the namespace of this one, which is one of several.
+    Namespace(GroupTemplate),
 }
 
 /// What is sent.
@@ -75,6 +77,7 @@ impl Emit {
         match &self.target {
             EmitTarget::Connection => Ok(None),
             EmitTarget::Group(group) => Ok(Some([group.clone()].into())),
+            EmitTarget::Namespace(group) => Ok(Some(group.groups(scope, forms, None)?.into())),
             EmitTarget::Rooms { rooms, .. } => {
                 let mut groups = IndexSet::new();
                 for room in rooms {
@@ -89,8 +92,10 @@ impl Emit {
     pub fn names(&self) -> VarSet {
         let mut names = self.content.names();
         names.add(self.when.as_ref().map_or_else(VarSet::default, Expression::names));
-        if let EmitTarget::Rooms { rooms, .. } = &self.target {
-            rooms.iter().for_each(|room| names.add(room.template().names()));
+        match &self.target {
+            EmitTarget::Rooms { rooms, .. } => rooms.iter().for_each(|room| names.add(room.template().names())),
+            EmitTarget::Namespace(group) => names.add(group.template().names()),
+            EmitTarget::Connection | EmitTarget::Group(_) => {}
         }
         names
     }

@@ -3,6 +3,7 @@
 //! In: text of the configuration. Out: an expression to evaluate in a [`Scope`], or the reason why
 //! the text is wrong; an unknown name, filter, test or method is found here and not at the first event.
 
+pub(super) mod encodings;
 pub(super) mod frame;
 pub(super) mod functions;
 pub(super) mod name_source;
@@ -18,6 +19,7 @@ use minijinja::{Environment, Error, ErrorKind, Value as Jinja};
 
 use self::functions::{FUNCTIONS, METHODS};
 pub use self::{
+    encodings::digest_length,
     name_source::NameSources,
     scope::{Allowed, Scope, Var, VarSet, with_item},
     template::{GroupTemplate, NameSource, Template, TemplateUse},
@@ -28,7 +30,11 @@ use crate::{config::did_you_mean, limited::WriteError};
 /// Text that the functions of an expression may make in one evaluation, unless another limit is given.
 const MAX_TEXT: usize = 16 << 20;
 
-static ENVIRONMENT: LazyLock<Environment<'static>> = LazyLock::new(functions::environment);
+static ENVIRONMENT: LazyLock<Environment<'static>> = LazyLock::new(|| {
+    let mut environment = functions::environment();
+    encodings::add_to(&mut environment);
+    environment
+});
 
 /// A compiled expression.
 #[derive(Debug)]

@@ -6,6 +6,7 @@
 //! more text, and a value that would make the name of another form is refused.
 
 pub(super) mod collisions;
+pub(super) mod cover;
 pub(super) mod pattern;
 pub(super) mod shape;
 

@@ -55,8 +55,10 @@ impl HandlerKind {
 /// The names known in a group's name, in the order in which errors list them.
 pub(super) fn of_groups(protocol: Protocol) -> &'static [Var] {
     match protocol {
-        Protocol::SocketIo => &[Var::User, Var::Claims, Var::Route, Var::Query, Var::Auth, Var::Vars],
-        Protocol::WebSocket | Protocol::EngineIo => &[Var::User, Var::Claims, Var::Route, Var::Query, Var::Vars],
+        Protocol::SocketIo => &[Var::User, Var::Claims, Var::Route, Var::Query, Var::Auth, Var::Id, Var::Vars],
+        Protocol::WebSocket | Protocol::EngineIo => {
+            &[Var::User, Var::Claims, Var::Route, Var::Query, Var::Id, Var::Vars]
+        }
     }
 }
 

@@ -6,12 +6,15 @@ use super::{
     Consumer, ConsumerId, ConsumerSet, Rejected, SourceGroup,
     action::Actions,
     compiler::{Compiler, Usage},
-    expression::{Allowed, GroupTemplate, NameSources, Var},
+    expression::{Allowed, GroupTemplate, NameSources, Var, VarSet},
     groups::{Forms, Part, Pattern, Role, collisions},
     kind,
     mapping::Mappings,
+    namespaces::Namespaces,
     notice::GapNotice,
+    parameters,
     program::Program,
+    reached,
     wire::Wire,
 };
 use crate::{
@@ -46,7 +49,7 @@ impl ConsumerSet {
         let mut consumers: Vec<_> = specs.map(|(index, spec)| loader.consumer(index, spec)).collect();
         loader.settle(&mut consumers);
         let consumers: Vec<_> = consumers.into_iter().map(|consumer| consumer.map(Arc::new)).collect();
-        loader.check_shadows(&consumers);
+        reached::check(&consumers, &mut loader.compiler);
         for (index, source) in config.sources.iter().enumerate() {
             loader.source(index, source);
         }
@@ -65,6 +68,9 @@ const fn no_limit_if_0(limit: usize) -> usize {
     if limit == 0 { usize::MAX } else { limit }
 }
 
+/// An objection to `user` where no client has one.
+const ALWAYS_NULL: &str = "no client of this consumer has a user: add a way to log in to \"auth\", or set \"user\" in on_admit";
+
 struct Loader<'a> {
     compiler: Compiler<'a>,
     /// The id of the first consumer.
@@ -82,9 +88,16 @@ impl Loader<'_> {
             max_message: self.compiler.config.layer.max_message,
         };
         let compiler = &mut self.compiler;
-        let pattern = compiler.noted(Pattern::compile(&spec.path), &key.then("path"));
-        let typed = pattern.iter().flat_map(Pattern::typed);
-        compiler.parameters = typed.map(|(name, converter)| (name.to_owned(), converter)).collect();
+        let here = key.then("path");
+        let paths = spec.path.keyed(&here);
+        let paths = paths.filter_map(|(here, path)| compiler.noted(Pattern::compile(path), &here));
+        let patterns: Box<[Pattern]> = paths.collect();
+        let namespaces = match spec.has_namespaces() {
+            true => compiler.noted(Namespaces::compile(&spec.namespace), &key.then("namespace")),
+            false => None,
+        };
+        compiler.parameters = parameters::of(&patterns, namespaces.as_ref().map(Namespaces::pattern));
+        parameters::check(&patterns, namespaces.as_ref().map(Namespaces::pattern), &key, compiler);
         compiler.name_sources = NameSources::of(spec);
         compiler.socketio = wire.is_socketio();
         let known = kind::of_groups(spec.protocol);
@@ -94,6 +107,15 @@ impl Loader<'_> {
         let groups = spec.groups.iter().enumerate();
         let groups = groups.filter_map(|(index, group)| compiler.group(group, allowed, room, &here.then(index)));
         let groups: Vec<_> = groups.collect();
+        parameters::check_groups(&patterns, namespaces.as_ref().map(Namespaces::pattern), spec, &groups, &key, compiler);
+        if spec.is_anonymous() && !spec.sets_user() {
+            let reads_user = |names: VarSet| names.has(Var::User) || names.has(Var::Claims);
+            let reading = groups.iter().enumerate().filter(|(_, group)| reads_user(group.template().names()));
+            for (index, _) in reading {
+                let index = if groups.len() == spec.groups.len() { index } else { 0 };
+                compiler.note(&here.then(index), ALWAYS_NULL);
+            }
+        }
         let allow = spec.allow.as_ref().map(|allow| {
             let here = key.then("allow");
             if !groups.iter().any(GroupTemplate::is_chosen) {
@@ -106,7 +128,12 @@ impl Loader<'_> {
         let closed = compiler.optional(spec.reject.when.as_ref(), allowed, &key.then("reject").then("when"));
         let allowed = Allowed { names: known, at: "in a member" };
         let member = spec.presence.as_ref().map(|presence| &presence.member);
-        let presence = compiler.optional(member, allowed, &key.then("presence").then("member"));
+        let here = key.then("presence").then("member");
+        let presence = compiler.optional(member, allowed, &here);
+        let of_user = presence.as_ref().is_some_and(|member| VarSet::of(&[Var::User, Var::Claims]).meets(member.names()));
+        if of_user && spec.is_anonymous() && !spec.sets_user() {
+            compiler.note(&here, ALWAYS_NULL);
+        }
         self.check_protocol(spec, &key);
         let mappings = Mappings::compile(&spec.on_event, wire.clone(), &key.then("on_event"), &mut self.compiler);
         let notice = spec.on_gap.as_ref();
@@ -123,6 +150,7 @@ impl Loader<'_> {
             backend: backend.url.is_some() || backend.worker.is_some(),
             tokens: !spec.is_anonymous(),
             max_rooms: spec.max_rooms,
+            everybody: namespaces.as_ref().map(Namespaces::everybody_as_template),
             max_items: spec.max_items,
             max_topics: spec.topics.max,
             max_state: no_limit_if_0(self.compiler.config.limits.connection_state),
@@ -134,14 +162,19 @@ impl Loader<'_> {
             return None;
         };
         let (id, spec) = (ConsumerId(id), spec.clone());
-        self.everybody(&spec, &key);
+        self.everybody(&spec, namespaces.as_ref(), &key);
         let forms = Arc::new(std::mem::take(&mut self.compiler.forms));
-        let pattern = pattern?;
+        let reads = groups.iter().map(|group| group.template().names()).chain(notice.as_ref().map(GapNotice::names));
+        let reads_id = reads.fold(VarSet::default(), VarSet::and).has(Var::Id);
+        // Without one of its paths or namespaces it is not complete.
+        if patterns.len() != spec.path.as_slice().len() || spec.has_namespaces() != namespaces.is_some() {
+            return None;
+        }
         Some(Consumer {
             id,
             name,
             spec,
-            pattern,
+            patterns,
             groups,
             allow,
             forms,
@@ -151,15 +184,25 @@ impl Loader<'_> {
             mappings,
             notice,
             actions,
+            namespaces,
+            reads_id,
         })
     }
 
     /// Reserves the group of all connections in its namespace: no room may have that name.
-    fn everybody(&mut self, spec: &config::Consumer, key: &KeyPath) {
+    fn everybody(&mut self, spec: &config::Consumer, namespaces: Option<&Namespaces>, key: &KeyPath) {
         if spec.protocol != Protocol::SocketIo {
             return;
         }
         let key = key.then("namespace");
+        if let Some(namespaces) = namespaces {
+            let pattern = Pattern::of(namespaces.of_everybody());
+            self.compiler.forms.add(pattern, Role::Inner, &spec.namespace, &key);
+            return;
+        }
+        if spec.has_namespaces() {
+            return;
+        }
         let Some(group) =
             self.compiler.noted(GroupName::of_namespace(&spec.namespace).map_err(|error| error.to_string()), &key)
         else {
@@ -222,32 +265,5 @@ impl Loader<'_> {
         let key = KeyPath::ROOT.then("source").then(index).then("group");
         let compiled = SourceGroup::compile(&source.group).map_err(|reason| format!("bad group name: {reason}"));
         self.compiler.noted(compiled, &key);
-    }
-
-    /// A consumer that is never reached is an error, and so are two of the same name.
-    fn check_shadows(&mut self, consumers: &[Option<Arc<Consumer>>]) {
-        for (index, consumer) in consumers.iter().enumerate() {
-            let Some(consumer) = consumer else { continue };
-            let key = KeyPath::ROOT.then("consumer").then(index);
-            let before = || consumers[..index].iter().flatten();
-            let socketio = |one: &Consumer| one.spec.protocol == Protocol::SocketIo;
-            let same = |other: &&Arc<Consumer>| other.pattern.is_same(&consumer.pattern);
-            match before().find(|other| same(other) && !(socketio(other) && socketio(consumer))) {
-                Some(other) if other.spec.protocol == consumer.spec.protocol => {
-                    let reason = "is never reached: a consumer before this one has the same path";
-                    self.compiler.note(&key.then("path"), reason);
-                }
-                Some(_) => {
-                    let reason = "is never reached: a consumer before this one has the same path and speaks another \
-                                  protocol there";
-                    self.compiler.note(&key.then("path"), reason);
-                }
-                None if before().any(|other| other.name() == consumer.name()) => {
-                    let reason = "a consumer before this one has the same name, and messages between nodes go by names";
-                    self.compiler.note(&key.then("name"), reason);
-                }
-                None => {}
-            }
-        }
     }
 }

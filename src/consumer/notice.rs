@@ -9,7 +9,7 @@ use super::{
     compiler::Compiler,
     context::Context,
     emit::EmitContent,
-    expression::{Allowed, Expression, Scope, Var},
+    expression::{Allowed, Expression, Scope, Var, VarSet},
     input::of_connection,
     kind,
     wire::Wire,
@@ -91,6 +91,11 @@ impl GapNotice {
                 false
             }
         }
+    }
+
+    /// The names that decide about it.
+    pub fn names(&self) -> VarSet {
+        self.when.as_ref().map_or_else(VarSet::default, Expression::names)
     }
 
     pub fn payload(

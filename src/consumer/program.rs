@@ -36,6 +36,8 @@ pub(super) struct Program {
     /// Whether clients send tokens.
     pub tokens: bool,
     /// How many rooms a client may choose in one step that sends.
+    /// The room of all connections in one of its namespaces, if the consumer has several.
+    pub everybody: Option<String>,
     pub max_rooms: usize,
     /// Maximum number of items of an `each`.
     pub max_items: usize,

@@ -15,6 +15,13 @@ pub enum EmissionTarget {
     Namespace(Arc<str>),
     /// One consumer, by its name.
     Consumer(Arc<str>),
+    /// One consumer in one namespace of its form.
+    ConsumerIn {
+        /// The consumer's name.
+        consumer: Arc<str>,
+        /// The namespace.
+        namespace: Arc<str>,
+    },
 }
 
 /// What is sent.
@@ -91,6 +98,13 @@ impl Emission {
         entries.into_iter().chain(rooms).collect()
     }
 
+    /// The same emission, to one namespace of the consumer's form only.
+    pub fn keep_in(body: &mut Value, namespace: &str) {
+        if let Value::Map(entries) = body {
+            entries.insert("namespace".into(), namespace.into());
+        }
+    }
+
     /// Whether an event carries an emission.
     pub fn is_relayed(body: &Value) -> bool {
         body.get("type").and_then(Value::as_str) == Some(Self::TYPE)
@@ -136,7 +150,15 @@ impl Emission {
             Some(Value::Bool(volatile)) => *volatile,
             Some(_) => return Err("its volatile is not a boolean"),
         };
-        let target = EmissionTarget::Consumer(consumer.into());
+        let consumer = consumer.into();
+        let target = match body.get("namespace") {
+            None => EmissionTarget::Consumer(consumer),
+            Some(Value::Str(_)) => {
+                let namespace = body.get("namespace").and_then(Value::as_str).unwrap_or_default().into();
+                EmissionTarget::ConsumerIn { consumer, namespace }
+            }
+            Some(_) => return Err("its namespace is not text"),
+        };
         Ok(Self { target, rooms, except, content, volatile, source, received })
     }
 }

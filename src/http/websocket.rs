@@ -68,7 +68,8 @@ impl WebSocketHandler {
         let connection =
             Connection::pending(Rc::clone(&self.connections), Arc::clone(endpoint.limits()), agreed.deflate);
         let accepted = pending(&connection, permit);
-        let subprotocol = match plain::admit(&self.admission, endpoint, &head, route, &connection).await {
+        let chosen = endpoint.consumer().subprotocol(&head.subprotocols).map(str::to_owned);
+        let of_token = match plain::admit(&self.admission, endpoint, &head, route, &connection).await {
             Ok(subprotocol) => subprotocol,
             Err(refusal) => {
                 let (consumer, requested) =
@@ -83,6 +84,7 @@ impl WebSocketHandler {
             }
         };
         slot.accept(accepted);
-        Ok(upgrade::switch(agreed, subprotocol))
+        // The application's own goes before the one that carried the token.
+        Ok(upgrade::switch(agreed, chosen.or(of_token)))
     }
 }

@@ -78,14 +78,29 @@ impl Dispatcher {
         let now = self.consumers.now();
         let mut handled = false;
         let mut unhandled: Option<&Consumer> = None;
-        for audience in self.audiences(&event.group) {
+        let audiences = self.audiences(&event.group);
+        // The namespaces of one form get the same messages: they are mapped once, and each gets a copy that names it.
+        let mut forms: Vec<(ConsumerId, Vec<Outgoing>)> = Vec::new();
+        for audience in audiences {
             let Some(consumer) = now.get(audience.consumer) else { continue };
+            let namespace = now.namespace(audience.consumer);
+            if let Some(namespace) = &namespace
+                && let Some((_, messages)) = forms.iter().find(|(known, _)| *known == consumer.id())
+            {
+                messages.iter().for_each(|one| self.send_within(audience, one, (consumer, namespace), event.received));
+                continue;
+            }
             match consumer.on_event(event) {
                 Ok(Mapped { messages, unsent }) => {
                     handled = true;
                     trace::mapped(&self.metrics.tail, event, consumer, messages.len());
-                    for message in messages {
-                        self.send(audience, &message, consumer, event.received);
+                    match &namespace {
+                        None => messages.iter().for_each(|one| self.send(audience, one, consumer, event.received)),
+                        Some(name) => {
+                            let of = (&**consumer, name);
+                            messages.iter().for_each(|one| self.send_within(audience, one, of, event.received));
+                            forms.push((consumer.id(), messages));
+                        }
                     }
                     if let Some(reason) = unsent {
                         self.not_mapped(consumer, event, &reason);
@@ -96,6 +111,7 @@ impl Dispatcher {
                 Err(reason @ (MapError::Mapping(_) | MapError::TooLarge(_))) => {
                     handled = true;
                     self.not_mapped(consumer, event, &reason);
+                    forms.extend(namespace.map(|_| (consumer.id(), Vec::new())));
                 }
             }
         }
@@ -130,6 +146,17 @@ impl Dispatcher {
         let mut audiences = Vec::new();
         self.registry.audiences(group, |audience| audiences.push(audience));
         audiences
+    }
+
+    fn send_within(
+        &self,
+        own: GroupAudience,
+        message: &Outgoing,
+        (consumer, namespace): (&Consumer, &Arc<str>),
+        received: Instant,
+    ) {
+        let payload = consumer.within(message.payload.clone(), Some(namespace));
+        self.send(own, &Outgoing { payload, ..message.clone() }, consumer, received);
     }
 
     fn send(&self, own: GroupAudience, message: &Outgoing, consumer: &Consumer, received: Instant) {
@@ -202,7 +229,7 @@ impl Dispatcher {
 
     /// An emission to consumers that encode it alike.
     fn emission_to(&self, emission: &Emission, now: &Snapshot, served: &[&Consumer]) {
-        let consumers: Arc<[ConsumerId]> = served.iter().map(|consumer| consumer.id()).collect();
+        let consumers = audiences_of(now, &emission.target, served.iter().copied());
         let targets = self.targets(emission, now, served, &consumers);
         if targets.mask() == 0 {
             return;
@@ -210,7 +237,7 @@ impl Dispatcher {
         // All consumers of a namespace encode the same.
         let Some(consumer) = served.first() else { return };
         let frame = match consumer.encode(&emission.content) {
-            Ok(payload) => Arc::new(Frame::new(&payload).losable(loss(consumer, AudienceId(0), None))),
+            Ok(payload) => Arc::new(Frame::new(&consumer.within(payload, namespace_of(&emission.target))).losable(loss(consumer, AudienceId(0), None))),
             Err(reason) => {
                 self.metrics.lost(reason.drop_reason(), 1, None, Some(consumer.name()), &reason);
                 warn_bounded!("{}: dropped an emission that cannot be encoded: {reason}", consumer.name());
@@ -227,7 +254,7 @@ impl Dispatcher {
     fn evict(&self, eviction: &Eviction) {
         let now = self.consumers.now();
         let Ok(group) = now.group(&eviction.target, &eviction.room) else { return };
-        let consumers: Vec<ConsumerId> = served(&now, &eviction.target).map(Consumer::id).collect();
+        let consumers = audiences_of(&now, &eviction.target, served(&now, &eviction.target));
         let concerned = self.audiences(&group).into_iter().filter(|audience| consumers.contains(&audience.consumer));
         let mut mask = 0;
         let consumers: Arc<[ConsumerId]> =
@@ -243,9 +270,8 @@ impl Dispatcher {
         let mut targets = Targets::default();
         if emission.rooms.is_empty() {
             for consumer in served {
-                if let Some(group) = consumer.namespace().and_then(|namespace| GroupName::of_namespace(namespace).ok())
-                {
-                    targets.add(self.audiences(&group).into_iter().filter(|one| one.consumer == consumer.id()));
+                if let Ok(Some(group)) = consumer.everybody(namespace_of(&emission.target).unwrap_or_default()) {
+                    targets.add(self.audiences(&group).into_iter().filter(|one| consumers.contains(&one.consumer)));
                 }
             }
             return targets;
@@ -314,9 +340,31 @@ fn loss(consumer: &Consumer, audience: AudienceId, key: Option<&str>) -> Loss {
 /// The consumers in an audience.
 fn served<'a>(now: &'a Snapshot, target: &'a event::EmissionTarget) -> impl Iterator<Item = &'a Consumer> {
     now.iter().map(Arc::as_ref).filter(move |consumer| match target {
-        event::EmissionTarget::Namespace(namespace) => consumer.namespace() == Some(namespace),
-        event::EmissionTarget::Consumer(name) => consumer.name() == &**name,
+        event::EmissionTarget::Namespace(namespace) => consumer.serves(namespace),
+        event::EmissionTarget::Consumer(name) | event::EmissionTarget::ConsumerIn { consumer: name, .. } => {
+            consumer.name() == &**name
+        }
     })
+}
+
+/// The namespace of an audience, if it is one of a form.
+fn namespace_of(target: &event::EmissionTarget) -> Option<&str> {
+    match target {
+        event::EmissionTarget::Namespace(namespace) | event::EmissionTarget::ConsumerIn { namespace, .. } => {
+            Some(namespace)
+        }
+        event::EmissionTarget::Consumer(_) => None,
+    }
+}
+
+/// The ids under which these consumers have the members of an audience.
+fn audiences_of<'a>(
+    now: &Snapshot,
+    target: &event::EmissionTarget,
+    served: impl Iterator<Item = &'a Consumer>,
+) -> Arc<[ConsumerId]> {
+    let namespace = namespace_of(target).unwrap_or_default();
+    served.filter_map(|consumer| now.audience(consumer, namespace)).collect()
 }
 
 /// The receivers of an emission on this node.

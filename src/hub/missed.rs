@@ -3,7 +3,11 @@
 //! In: a gap, on the thread that found it. Out, on each worker: a notice that takes its place among the deliveries of
 //! the groups concerned, like a union. Members that do not want notices are skipped.
 
-use std::{collections::HashMap, sync::Arc, time::Instant};
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+    time::Instant,
+};
 
 use super::{
     delivery::{Applied, Queued, Rules},
@@ -47,6 +51,7 @@ impl Missed {
         &self,
         by_name: &HashMap<(GroupName, ConsumerId), AudienceId>,
         order: &mut Order,
+        consumers: &Arc<Snapshot>,
     ) -> Vec<(Vec<AudienceId>, Queued)> {
         let mut all = Vec::new();
         for share in &self.to {
@@ -54,8 +59,17 @@ impl Missed {
             let mut names = HashMap::new();
             match &self.groups {
                 None => {
-                    let own = by_name.iter().filter(|((_, of), _)| share.with.contains(of));
+                    let own = by_name.iter().filter(|((_, of), _)| share.with.contains(&consumers.base(*of)));
                     audiences.extend(own.map(|(_, audience)| *audience));
+                }
+                Some(groups) if share.consumer.has_namespaces() => {
+                    let groups: HashSet<&GroupName> = groups.iter().collect();
+                    for ((group, of), audience) in by_name {
+                        if groups.contains(group) && share.with.contains(&consumers.base(*of)) {
+                            audiences.push(*audience);
+                            names.insert(*audience, group.clone());
+                        }
+                    }
                 }
                 Some(groups) => {
                     for group in groups {
@@ -72,7 +86,7 @@ impl Missed {
                 continue;
             }
             let names = self.groups.is_some().then_some(names);
-            let notice = Notice::new(Arc::clone(&share.consumer), self.reason, names);
+            let notice = Notice::new(Arc::clone(&share.consumer), self.reason, names, Arc::clone(consumers));
             let applied = Applied { rules: Arc::new(Rules::default()), except: Vec::new(), notice: Some(notice) };
             all.push((audiences, Queued::new(order.next(), Arc::clone(&share.frame), Some(applied), self.found)));
         }
@@ -82,7 +96,7 @@ impl Missed {
 
 impl Share {
     fn new(reason: GapReason, consumer: &Arc<Consumer>, consumers: &Snapshot) -> Option<Self> {
-        let frame = frame(consumer, reason, None)?;
+        let frame = frame(consumer, reason, None, None)?;
         let shares = |other: &Arc<Consumer>| {
             other.id() == consumer.id() || (other.namespace().is_some() && other.namespace() == consumer.namespace())
         };

@@ -112,7 +112,7 @@ impl Registry {
     }
 
     /// Calls `each` with the audiences of a group.
-    pub(super) fn audiences(&self, group: &GroupName, mut each: impl FnMut(GroupAudience)) {
+    pub fn audiences(&self, group: &GroupName, mut each: impl FnMut(GroupAudience)) {
         if let Some(entry) = self.read().by_name.get(group) {
             entry.audiences.iter().copied().for_each(&mut each);
         }

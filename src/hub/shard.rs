@@ -30,7 +30,7 @@ use super::{
     registry::{AudienceId, Registry},
 };
 use crate::{
-    consumer::{ConsumerId, Consumers},
+    consumer::{Consumer, ConsumerId, Consumers, Snapshot},
     event::{Gap, GapReason, GroupName},
     layer::LayerError,
     sparse,
@@ -88,6 +88,18 @@ impl Shard {
     /// The registry of the node.
     pub fn registry(&self) -> &Arc<Registry> {
         &self.registry
+    }
+
+    /// The consumers of the node.
+    pub fn consumers(&self) -> Arc<Snapshot> {
+        self.consumers.now()
+    }
+
+    /// The id under which a consumer has its members of a namespace.
+    pub fn audience(&self, consumer: &Consumer, namespace: Option<&str>) -> ConsumerId {
+        let of_namespace = namespace.filter(|_| consumer.has_namespaces());
+        let known = of_namespace.and_then(|namespace| self.consumers.now().audience(consumer, namespace));
+        known.unwrap_or_else(|| consumer.id())
     }
 
     /// The users of its connections.
@@ -270,7 +282,7 @@ impl Shard {
     /// Sends gap notices to the members that want them, in order with their deliveries.
     pub(super) fn missed(&self, missed: &Missed) {
         let groups = &mut *self.groups.borrow_mut();
-        for (audiences, waiting) in missed.waiting(&groups.by_name, &mut groups.order) {
+        for (audiences, waiting) in missed.waiting(&groups.by_name, &mut groups.order, &self.consumers.now()) {
             self.backlog.fetch_add(waiting.size(), Ordering::Relaxed);
             self.enqueue(groups, &audiences, &waiting);
         }

@@ -10,7 +10,7 @@ use futures_util::future::BoxFuture;
 use crate::{
     auth::Authenticator,
     cluster::{Answer, Disconnect, EmitOrder, NodeStats, Query, Recorded, Responder, SocketRooms, Target},
-    consumer::{Consumer, ConsumerId, Consumers},
+    consumer::{ConsumerId, Consumers},
     event::{EmissionTarget, Fingerprint, GroupName, NamePart},
     hub::{DisconnectTarget, Disconnection, Dispatcher, Registry},
     layer::{Signal, codec::json},
@@ -63,8 +63,9 @@ impl NodeResponder {
         let parts = [NamePart::Text("user_"), NamePart::Value(user)];
         let Ok(group) = GroupName::of(parts) else { return Answer::Rooms(Vec::new()) };
         let known = self.consumers.now();
-        let asked: Vec<ConsumerId> =
-            known.iter().filter(|consumer| consumer.namespace().is_some()).map(|one| one.id()).collect();
+        let mut asked: Vec<ConsumerId> = Vec::new();
+        self.registry.audiences(&group, |audience| asked.push(audience.consumer));
+        asked.retain(|id| known.get(*id).is_some_and(|consumer| consumer.namespace().is_some()));
         let question = move |shard: &crate::hub::Shard| {
             asked.iter().flat_map(|consumer| shard.locations(&group, *consumer)).collect::<Vec<_>>()
         };
@@ -74,14 +75,15 @@ impl NodeResponder {
         }
         let mut sockets: Vec<SocketRooms> = Vec::new();
         for member in found.answers.into_iter().flatten() {
-            let namespace = member.groups.iter().find_map(|(_, consumer)| known.get(*consumer)?.namespace());
+            let name = |id| known.namespace(id).or_else(|| Some(known.get(id)?.namespace()?.into()));
+            let namespace = member.groups.iter().find_map(|(_, consumer)| name(*consumer));
             let names = member.groups.iter().map(|(group, _)| group.as_str());
             let mut rooms: Vec<Arc<str>> = names.filter(|name| !name.starts_with(NAMESPACE)).map(Arc::from).collect();
             rooms.sort();
             rooms.dedup();
             // Several consumers of one namespace see the same socket.
             if !sockets.iter().any(|known| known.socket == member.id) {
-                sockets.push(SocketRooms { socket: member.id, namespace: namespace.unwrap_or("/").into(), rooms });
+                sockets.push(SocketRooms { socket: member.id, namespace: namespace.unwrap_or_else(|| "/".into()), rooms });
             }
         }
         Answer::Rooms(sockets)
@@ -89,8 +91,9 @@ impl NodeResponder {
 
     async fn emit(&self, order: EmitOrder) -> Answer {
         let known = self.consumers.now();
-        let of = |consumer: &&Arc<Consumer>| consumer.namespace() == Some(&order.namespace);
-        let serving: Vec<ConsumerId> = known.iter().filter(of).map(|consumer| consumer.id()).collect();
+        let serving = known.iter().filter(|consumer| consumer.serves(&order.namespace));
+        let serving: Vec<ConsumerId> =
+            serving.filter_map(|consumer| known.audience(consumer, &order.namespace)).collect();
         let target = EmissionTarget::Namespace(Arc::clone(&order.namespace));
         let groups = order.rooms.iter().filter_map(|room| known.group(&target, room).ok());
         let groups: Vec<GroupName> = groups.collect();

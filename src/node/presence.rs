@@ -58,6 +58,6 @@ fn listener(consumers: &Consumers, background: &Background) -> Listener {
             PresenceChange::Arrived => (consumer.on_online(&context), "on_online"),
             PresenceChange::Departed => (consumer.on_offline(&context), "on_offline"),
         };
-        background.start(consumer, context, reaction, what);
+        background.start((consumer, None), context, reaction, what);
     })
 }

@@ -57,6 +57,23 @@ pub fn disconnect(namespace: &str) -> Payload {
     encode(Packet::disconnect(text(namespace)))
 }
 
+/// The same packet in another namespace; only for packets of a namespace other than `/`.
+pub fn in_namespace(payload: &Payload, namespace: &str) -> Payload {
+    // Before the namespace there are only digits and `-`; it ends at the first comma.
+    let moved = |packet: &Bytes| -> Bytes {
+        let start = packet.iter().position(|byte| *byte == b'/').unwrap_or(packet.len());
+        let length = packet[start..].iter().position(|byte| *byte == b',').unwrap_or(packet.len() - start);
+        [&packet[..start], namespace.as_bytes(), &packet[start + length..]].concat().into()
+    };
+    match payload {
+        Payload::Text(packet) => Payload::Text(moved(packet)),
+        Payload::Packet { text, attachments } => {
+            Payload::Packet { text: moved(text), attachments: attachments.clone() }
+        }
+        Payload::Binary(bytes) => Payload::Binary(bytes.clone()),
+    }
+}
+
 fn text(text: &str) -> Text {
     Text::copy_from_slice(text)
 }

@@ -327,3 +327,19 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_packet_moves_to_another_namespace_as_it_is() {
+    let form = "/workspace-<int:id>";
+    for args in [r#"["told"]"#, r#"["told","a,/b"]"#, r#"["told",{"/":","}]"#] {
+        let args: serde_json::Value = serde_json::from_str(args).unwrap();
+        let there = |namespace| event(namespace, None, &args, 1000).unwrap();
+        assert_eq!(in_namespace(&there(form), "/workspace-7"), there("/workspace-7"));
+        let question = |namespace| event(namespace, Some(12), &args, 1000).unwrap();
+        assert_eq!(in_namespace(&question(form), "/w-9"), question("/w-9"));
+        assert_eq!(in_namespace(&ack(form, 3, &args, 1000).unwrap(), "/w-9"), ack("/w-9", 3, &args, 1000).unwrap());
+    }
+    let file = [Value::from("file"), Value::Bytes(Bytes::from_static(b"/,")), Value::Bytes(Bytes::from_static(b"b"))];
+    let there = |namespace| event(namespace, None, &file.each_ref().map(Raw), 1000).unwrap();
+    assert_eq!(in_namespace(&there(form), "/w-9"), there("/w-9"));
+}

@@ -77,7 +77,10 @@ impl Admission {
             let each = alike.iter().zip(repeat_n(known, alike.len())).zip(contexts.by_ref());
             for ((consumer, known), context) in each {
                 let asked = match known {
-                    Ok(known) => self.ask(consumer, known, context, connection, &mut admitted).await,
+                    Ok(known) => {
+                        let of = (consumer, &*namespace.name);
+                        self.ask(of, known, context, connection, &mut admitted).await
+                    }
                     Err(error) => Err(Refusal::Auth(error)),
                 };
                 if let Err(refusal) = asked {
@@ -169,7 +172,7 @@ impl Admission {
     /// Whether a consumer admits a client, and the groups that it then joins.
     async fn ask(
         &self,
-        consumer: &Arc<Consumer>,
+        (consumer, namespace): (&Arc<Consumer>, &str),
         known: Identified,
         context: Context,
         connection: &Rc<Connection>,
@@ -193,7 +196,8 @@ impl Admission {
         }
         let permit = self.permit(connection, found.or(subject).as_deref()).await?;
         let groups = consumer.groups(&context).map_err(Refusal::Groups)?;
-        let everybody = consumer.namespace().and_then(|name| GroupName::of_namespace(name).ok());
+        let everybody = consumer.everybody(namespace).map_err(Refusal::Groups)?;
+        let audience = self.services.shard.audience(consumer, Some(namespace));
 
         let all = admitted.get_or_insert_with(|| Admitted {
             bindings: Vec::with_capacity(1),
@@ -203,10 +207,10 @@ impl Admission {
             before_subscribe: consumer.topics().before_subscribe,
             gap_consumer: None,
         });
-        all.gap_consumer = all.gap_consumer.or_else(|| consumer.asks_for_gaps(&context).then(|| consumer.id()));
+        all.gap_consumer = all.gap_consumer.or_else(|| consumer.asks_for_gaps(&context).then_some(audience));
         all.bindings.push(Binding::new(Arc::clone(consumer), context, principal));
         all.permits.extend(permit);
-        all.groups.extend(groups.into_iter().chain(everybody).map(|group| (group, consumer.id())));
+        all.groups.extend(groups.into_iter().chain(everybody).map(|group| (group, audience)));
         Ok(())
     }
 

@@ -17,7 +17,7 @@ use super::effects::{Remaining, Stage, Wait, carry_out};
 use crate::{
     backend::Backend,
     consumer::{Consumer, Context, Effect, Reaction},
-    event::listed,
+    event::{Emission, listed},
     layer::Layer,
     warn_bounded,
 };
@@ -41,7 +41,15 @@ impl Background {
     }
 
     /// Starts to carry out a reaction; `what` names its cause in the log.
-    pub fn start(&self, consumer: Arc<Consumer>, context: Context, reaction: Reaction, what: &'static str) {
+    ///
+    /// With the namespace of the client, if the consumer serves several.
+    pub fn start(
+        &self,
+        (consumer, namespace): (Arc<Consumer>, Option<Arc<str>>),
+        context: Context,
+        reaction: Reaction,
+        what: &'static str,
+    ) {
         if let Some(problem) = &reaction.problem {
             warn_bounded!("{}: {what} failed: {problem}", consumer.name());
         }
@@ -51,12 +59,18 @@ impl Background {
         self.open.fetch_add(1, Ordering::Relaxed);
         let this = self.clone();
         self.runtime.spawn(async move {
-            this.work(&consumer, context, reaction.effects).await;
+            this.work(&consumer, namespace.as_deref(), context, reaction.effects).await;
             this.open.fetch_sub(1, Ordering::Relaxed);
         });
     }
 
-    async fn work(&self, consumer: &Consumer, mut context: Context, effects: Vec<Effect>) {
+    async fn work(
+        &self,
+        consumer: &Consumer,
+        namespace: Option<&str>,
+        mut context: Context,
+        effects: Vec<Effect>,
+    ) {
         let mut work: Vec<Effect> = effects.into_iter().rev().collect();
         while let Some(effect) = work.pop() {
             // Not in the `match`: the stage must not live across the await.
@@ -67,7 +81,10 @@ impl Background {
                         warn_bounded!("{}: cannot publish an event for group {group}: {error}", consumer.name());
                     }
                 }
-                Remaining::Wait(Wait::Emit { groups, body, .. }) => {
+                Remaining::Wait(Wait::Emit { groups, mut body, .. }) => {
+                    if let Some(namespace) = namespace {
+                        Emission::keep_in(&mut body, namespace);
+                    }
                     if let Err(error) = self.layer.emit(&groups, &body).await {
                         let groups = listed(&groups);
                         warn_bounded!("{}: cannot publish an event for {groups}: {error}", consumer.name());

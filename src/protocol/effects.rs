@@ -28,6 +28,11 @@ pub trait Outlet {
 
     /// Whether to stop reading from the client for now.
     fn hold(&self, hold: bool);
+
+    /// The namespace of the client, if its consumers serve several.
+    fn namespace(&self) -> Option<&Arc<str>> {
+        None
+    }
 }
 
 /// The stage at which effects are carried out, and their target.
@@ -170,8 +175,9 @@ impl Opened<'_> {
 
     fn leave(&self, groups: &[GroupName]) {
         if let Some(member) = self.member() {
+            let audience = self.shard.audience(&self.binding.consumer, self.outlet.namespace().map(|name| &**name));
             for group in groups {
-                self.shard.leave(&member, group, self.binding.consumer.id());
+                self.shard.leave(&member, group, audience);
             }
         }
     }

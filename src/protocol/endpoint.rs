@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use crate::{
     config::{Config, Protocol},
-    consumer::{Consumer, ConsumerSet, decode_path},
+    consumer::{Consumer, ConsumerSet, Snapshot, decode_path},
     event::Value,
     socket::ConnectionLimits,
     telemetry::Metrics,
@@ -18,6 +18,8 @@ pub struct Endpoint {
     protocol: Protocol,
     /// The first of its consumers, which share the path.
     first: Arc<Consumer>,
+    /// Which of the paths of that consumer it is.
+    path: usize,
     /// One, unless it speaks Socket.IO.
     namespaces: Vec<Arc<Namespace>>,
     limits: Arc<ConnectionLimits>,
@@ -41,7 +43,13 @@ impl Endpoint {
 
     /// The namespace with this name, if there is one. Without Socket.IO there is only `/`.
     pub fn namespace(&self, name: &str) -> Option<&Arc<Namespace>> {
-        self.namespaces.iter().find(|known| *known.name == *name)
+        self.namespaces.iter().find(|known| *known.name == *name && !known.first.has_namespaces())
+    }
+
+    /// The first form that a namespace has, with the namespace's parameters. As on Node, one that is configured without
+    /// parameters comes first.
+    pub fn form(&self, name: &str) -> Option<(&Arc<Namespace>, Value)> {
+        self.namespaces.iter().find_map(|known| Some((known, known.first.namespace_parameters(name)?)))
     }
 }
 
@@ -56,6 +64,12 @@ pub struct Namespace {
 }
 
 impl Namespace {
+    /// One namespace of this form; it exists for as long as somebody holds its name.
+    pub fn named(&self, name: &str, consumers: &Snapshot) -> Self {
+        let name = consumers.enter(self.alike.iter().flatten(), name);
+        Self { name, first: Arc::clone(&self.first), alike: self.alike.clone() }
+    }
+
     fn add(&mut self, consumer: &Arc<Consumer>) {
         let is_alike = |alike: &&mut Vec<Arc<Consumer>>| alike.iter().any(|other| other.auth() == consumer.auth());
         match self.alike.iter_mut().find(is_alike) {
@@ -71,15 +85,18 @@ pub struct Endpoints(Vec<Arc<Endpoint>>);
 impl Endpoints {
     /// The endpoints of a configuration: consumers with the same spelling of a path share one.
     pub fn new(consumers: &ConsumerSet, config: &Config, metrics: &Metrics) -> Self {
-        let mut by_path: Vec<(&str, Protocol, Vec<&Arc<Consumer>>)> = Vec::new();
+        let mut by_path: Vec<(&str, usize, Protocol, Vec<&Arc<Consumer>>)> = Vec::new();
         for consumer in consumers.iter() {
-            let (path, protocol) = (consumer.spec().path.trim_end_matches('/'), consumer.protocol());
-            match by_path.iter_mut().find(|row| (row.0, row.1) == (path, protocol)) {
-                Some((_, _, sharing)) => sharing.push(consumer),
-                None => by_path.push((path, protocol, vec![consumer])),
+            let protocol = consumer.protocol();
+            for (index, path) in consumer.spec().path.as_slice().iter().enumerate() {
+                let path = path.trim_end_matches('/');
+                match by_path.iter_mut().find(|row| (row.0, row.2) == (path, protocol)) {
+                    Some((.., sharing)) => sharing.push(consumer),
+                    None => by_path.push((path, index, protocol, vec![consumer])),
+                }
             }
         }
-        let endpoint = |(_, protocol, consumers): (&str, Protocol, Vec<&Arc<Consumer>>)| {
+        let endpoint = |(_, path, protocol, consumers): (&str, usize, Protocol, Vec<&Arc<Consumer>>)| {
             // A connection does not belong to a single consumer: which of them admit it is decided when it connects to
             // a namespace.
             let names: Vec<&str> = consumers.iter().map(|consumer| consumer.name()).collect();
@@ -95,7 +112,7 @@ impl Endpoints {
             };
             let limits = Arc::new(ConnectionLimits { open, ..limits });
             let namespaces = namespaces(&consumers).into_iter().map(Arc::new).collect();
-            Some(Arc::new(Endpoint { protocol, first: Arc::clone(first), namespaces, limits }))
+            Some(Arc::new(Endpoint { protocol, path, first: Arc::clone(first), namespaces, limits }))
         };
         Self(by_path.into_iter().filter_map(endpoint).collect())
     }
@@ -103,7 +120,7 @@ impl Endpoints {
     /// The first endpoint for a request's raw path (percent-encoded, without the query), and the path's parameters.
     pub fn route(&self, path: &str) -> Option<(&Arc<Endpoint>, Value)> {
         let path = decode_path(path);
-        self.0.iter().find_map(|endpoint| Some((endpoint, endpoint.first.matches(&path)?)))
+        self.0.iter().find_map(|endpoint| Some((endpoint, endpoint.first.matches_path(endpoint.path, &path)?)))
     }
 }
 

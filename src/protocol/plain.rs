@@ -28,8 +28,8 @@ pub async fn admit(
     if !endpoint.consumer().may_keep(query_weight(head.query)) {
         return Err(Refusal::State);
     }
-    // Has a public id only if a handler can name it.
-    let id = if endpoint.consumer().needs_context() { new_id() } else { Arc::default() };
+    // Has a public id only if something can name it.
+    let id = if endpoint.consumer().needs_id() { new_id() } else { Arc::default() };
     let context = Context { route, query: query(head.query), id: Arc::clone(&id), ..Context::default() };
     let client = Client { head, connection, context };
     let work = async {

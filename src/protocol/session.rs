@@ -193,7 +193,7 @@ impl Session {
     /// Messages for the client are lost: sends a gap notice, if the client asked for notices.
     pub fn missed(&self, reason: GapReason) {
         let Some(consumer) = self.member().and_then(|member| member.gap_consumer()) else { return };
-        let Some(binding) = self.bindings.iter().find(|binding| binding.consumer.id() == consumer) else { return };
+        let Some(binding) = self.bindings.iter().find(|binding| self.audience(&binding.consumer) == consumer) else { return };
         match binding.consumer.gap_notice(reason, None) {
             Ok(notice) => self.outlet.send(&notice),
             Err(reason) => warn_bounded!("{}: a gap notice cannot be sent: {reason}", binding.consumer.name()),
@@ -282,7 +282,9 @@ impl Session {
             if !reaction.effects.is_empty() {
                 // Nothing of this is sent to the client, and the worker may end with its last connection.
                 let context = binding.with_context(Context::clone);
-                self.services.background.start(Arc::clone(&binding.consumer), context, reaction, "on_disconnect");
+                let namespace = self.outlet.namespace().cloned();
+                let consumer = (Arc::clone(&binding.consumer), namespace);
+                self.services.background.start(consumer, context, reaction, "on_disconnect");
             }
             agenda.push_back((index, Work::Exit));
         }

@@ -26,7 +26,7 @@ use super::{
 };
 use crate::{
     auth::RequestHead,
-    consumer::Context,
+    consumer::{Consumer, Context, GroupError},
     event::{self, GapReason, Value},
     packet::{self, ClientPacket, PacketDecoder, PacketError, PacketLimits, Text},
     socket::{Held, close::CloseCode},
@@ -150,7 +150,8 @@ impl SocketIoNamespaces {
     }
 
     fn connect(self: &Rc<Self>, engine: &Rc<EngineSession>, namespace: &str, auth: Value) {
-        let Some(served) = self.endpoint.namespace(namespace) else {
+        let found = self.endpoint.namespace(namespace).map(|served| (served, Value::Null));
+        let Some((served, parameters)) = found.or_else(|| self.endpoint.form(namespace)) else {
             self.admission.services.metrics.handshake(Refusal::Namespace.row().label);
             let text = Refusal::Namespace.connect_error(self.endpoint.consumer()).to_owned();
             engine.send(&packet::refused(namespace, &text));
@@ -160,6 +161,9 @@ impl SocketIoNamespaces {
         let attempts = usize::try_from(self.pending.get()).unwrap_or(usize::MAX).saturating_add(1);
         if !served.first.may_keep(attempts.saturating_mul(self.head.weight() + auth.weight())) {
             return self.refuse(engine, served, &Refusal::State);
+        }
+        if served.first.has_namespaces() && !self.may_have_more(engine, namespace, &served.first) {
+            return;
         }
         let mut connected = self.connected.borrow_mut();
         if connected.iter().any(|entry| *entry.name == *namespace) {
@@ -174,21 +178,47 @@ impl SocketIoNamespaces {
             return;
         }
         self.pending.set(self.pending.get() + 1);
+        let served = match served.first.has_namespaces() {
+            true => Arc::new(served.named(namespace, &self.admission.services.shard.consumers())),
+            false => Arc::clone(served),
+        };
         let attempt = self.attempts.get();
         self.attempts.set(attempt.wrapping_add(1));
         // Most clients need one.
         connected.reserve_exact(1);
         connected.push(ConnectedNamespace { name: Arc::clone(&served.name), attempt, session: None });
         drop(connected);
-        let work = Rc::clone(self).enter(Rc::clone(engine), Arc::clone(served), attempt, auth);
+        let route = joined(&self.route, parameters);
+        let work = Rc::clone(self).enter(Rc::clone(engine), served, attempt, (route, auth));
         // In a task of its own, so that it takes no memory while no namespace is connected.
         actix_rt::spawn(work);
     }
 
-    async fn enter(self: Rc<Self>, engine: Rc<EngineSession>, namespace: Arc<Namespace>, attempt: u32, auth: Value) {
+    /// Whether the client may connect to one more namespace of a form: any number of names have it. It is refused if not.
+    fn may_have_more(&self, engine: &Rc<EngineSession>, namespace: &str, consumer: &Consumer) -> bool {
+        let of_form = self.connected.borrow().iter().filter(|entry| consumer.serves(&entry.name)).count();
+        if of_form < consumer.max_rooms() {
+            return true;
+        }
+        let too_many = GroupError::TooMany(consumer.max_rooms());
+        let text = too_many.to_string();
+        let refusal = Refusal::Groups(too_many);
+        refusal.log(consumer.name());
+        self.admission.services.metrics.handshake(refusal.row().label);
+        engine.send(&packet::refused(namespace, &text));
+        false
+    }
+
+    async fn enter(
+        self: Rc<Self>,
+        engine: Rc<EngineSession>,
+        namespace: Arc<Namespace>,
+        attempt: u32,
+        (route, auth): (Value, Value),
+    ) {
         let (id, connection) = (new_id(), engine.connection());
         let head = self.head.as_request();
-        let (route, query) = (self.route.clone(), query(head.query));
+        let query = query(head.query);
         let context = Context { route, query, auth, id: Arc::clone(&id), ..Context::default() };
         let client = Client { head: &head, connection, context };
         let let_in = self.admission.let_in(&namespace, client, attempt).await;
@@ -204,7 +234,7 @@ impl SocketIoNamespaces {
         }
         match let_in {
             Ok((member, bindings)) => {
-                let outlet = NamespaceOutlet::new(&engine, &self, Arc::clone(&namespace.name), attempt);
+                let outlet = NamespaceOutlet::new(&engine, &self, &namespace, attempt);
                 let session = Session::new(Rc::clone(&self.admission.services), outlet, member, bindings, attempt);
                 for entry in self.connected.borrow_mut().iter_mut().filter(|entry| entry.attempt == attempt) {
                     entry.session = Some(Rc::clone(&session));
@@ -245,6 +275,18 @@ impl SocketIoNamespaces {
             engine.wait_for_connect();
         }
         entry.session
+    }
+}
+
+/// The parameters of the path, and those of the namespace.
+fn joined(path: &Value, namespace: Value) -> Value {
+    match (path, namespace) {
+        (Value::Map(path), Value::Map(mut namespace)) => {
+            namespace.extend(path.clone());
+            Value::Map(namespace)
+        }
+        (path, Value::Null) => path.clone(),
+        (_, namespace) => namespace,
     }
 }
 

@@ -14,7 +14,6 @@ from rig.raw import CLOSE, PING, TEXT, Raw, encode
 TALK = """
 [[consumer]]
 path = "/talk/"
-max_rooms = 10
 [consumer.on_raw."*"]
 reply_raw = "message"
 
@@ -40,9 +39,13 @@ send = "group"
 
 [[consumer]]
 path = "/topics/"
+groups = ["topics"]
 topics = { max = 10 }
 [consumer.on_message.subscribe]
 subscribe = "message.topics"
+[consumer.on_event.told]
+topic = "event.topic"
+send = "event"
 """
 
 

@@ -143,8 +143,8 @@ BAD = {
     "no duration": ("[socket]\nping_interval = 'soon'\n", 2, "ping_interval"),
     "not TOML": ("[server\n", 1, ""),
     "typo in an expression": (
-        '[[consumer]]\npath = "/ws/"\n[consumer.on_event.x]\nsend = "{\'a\': }"\n',
-        4,
+        '[[consumer]]\npath = "/ws/"\ngroups = ["x"]\n[consumer.on_event.x]\nsend = "{\'a\': }"\n',
+        5,
         "send",
     ),
     "unknown way to authenticate": ('[[consumer]]\npath = "/ws/"\nauth = ["magic"]\n', 3, "auth"),

@@ -58,8 +58,30 @@ pub(super) fn check(consumer: &Consumer, here: &KeyPath, note: &mut impl FnMut(K
             note(key.split('.').fold(here.clone(), |path, part| path.then(part)), "must be at least 1".to_owned());
         }
     }
+    if consumer.path.as_slice().is_empty() {
+        note(here.then("path"), "names no path; write \"/ws/\"".to_owned());
+    }
+    subprotocols(consumer, &here.then("subprotocols"), note);
     if consumer.protocol != Protocol::WebSocket && consumer.max_message.is_some() {
         note(here.then("max_message"), "the limit of these clients is \"socketio.max_payload\"".to_owned());
+    }
+}
+
+/// RFC 6455, section 4.1: each is a token (RFC 9110, section 5.6.2), and they differ.
+fn subprotocols(consumer: &Consumer, key: &KeyPath, note: &mut impl FnMut(KeyPath, String)) {
+    let names = &consumer.subprotocols;
+    if !names.is_empty() && consumer.protocol != Protocol::WebSocket {
+        note(key.clone(), "is for plain WebSocket; clients of Socket.IO and Engine.IO offer none".to_owned());
+        return;
+    }
+    for (index, name) in names.iter().enumerate() {
+        let is_token = |c: char| c.is_ascii_alphanumeric() || "!#$%&'*+-.^_`|~".contains(c);
+        if name.is_empty() || !name.chars().all(is_token) {
+            let reason = format!("{name:?} cannot be a subprotocol: a name has letters, digits and !#$%&'*+-.^_`|~ only");
+            note(key.then(index), reason);
+        } else if names[..index].contains(name) {
+            note(key.then(index), format!("{name:?} appears twice"));
+        }
     }
 }
 
@@ -92,6 +114,10 @@ fn namespace(consumer: &Consumer, key: &KeyPath, note: &mut impl FnMut(KeyPath, 
         note(key.clone(), "only Socket.IO has namespaces; write protocol = \"socket.io\"".to_owned());
     } else if !name.starts_with('/') {
         note(key.clone(), "must begin with \"/\"".to_owned());
+    } else if consumer.has_namespaces() && !name.contains(',') {
+        // Its form is checked when it is compiled.
+    } else if name.contains("(?P<") || name.contains("\\d") || name.contains("^/") {
+        note(key.clone(), "regular expressions are not supported; write \"/workspace-<int:id>\"".to_owned());
     } else if name.contains(',') || name.contains('?') || name.chars().any(char::is_whitespace) {
         // A packet's namespace ends at the first comma, and clients cut off a query.
         note(key.clone(), "must not contain a comma, \"?\" or space".to_owned());

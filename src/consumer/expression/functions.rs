@@ -1,4 +1,5 @@
-//! Functions for expressions besides MiniJinja's own: `now`, `slug`, `without`, and common Python methods.
+//! Functions for expressions besides MiniJinja's own: `now`, `slug`, `without`, and common Python methods; `encodings`
+//! has the hashes.
 
 use std::{cell::Cell, collections::HashSet};
 
@@ -47,7 +48,7 @@ pub fn allow_text(limit: usize) {
 }
 
 /// Takes bytes from the limit before they are made.
-fn take(bytes: usize) -> Result<(), Error> {
+pub fn take(bytes: usize) -> Result<(), Error> {
     let (limit, left) = TEXT.get();
     let left = left.checked_sub(bytes).ok_or_else(|| too_large(limit))?;
     TEXT.set((limit, left));

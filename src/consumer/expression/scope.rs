@@ -105,6 +105,11 @@ impl VarSet {
         self.0 & other.0 != 0
     }
 
+    /// Both together.
+    pub const fn and(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+
     pub fn add(&mut self, other: Self) {
         self.0 |= other.0;
     }

@@ -49,7 +49,10 @@ fn goes_on(form: &Form, other: &Form) -> bool {
     let owned = matches!(other.role, Role::Template { chosen: false, .. }) && other.shape.values() > 0;
     let (Role::Template { free: true, .. }, true) = (form.role, owned) else { return false };
     match (form.shape.parts().first(), other.shape.parts().first()) {
-        (Some(Some(mine)), Some(Some(theirs))) => theirs.len() > mine.len() && theirs.starts_with(&**mine),
+        // A hash, or a number, may be unable to continue like the other's text.
+        (Some(Some(mine)), Some(Some(theirs))) => {
+            theirs.len() > mine.len() && theirs.starts_with(&**mine) && form.shape.meets(&other.shape)
+        }
         _ => false,
     }
 }

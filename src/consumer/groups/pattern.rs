@@ -37,6 +37,8 @@ pub enum Converter {
     Uuid,
     /// Any text at all.
     Path,
+    /// The result of a hash: so many hexadecimal digits. It has no name in patterns.
+    Digest(u8),
 }
 
 const CONVERTERS: [(&str, Converter); 5] = [
@@ -165,7 +167,8 @@ impl Pattern {
         })
     }
 
-    fn values(&self, path: &str) -> Option<Value> {
+    /// The parameters of exactly this text.
+    pub fn values(&self, path: &str) -> Option<Value> {
         let taken = self.exactly(path)?.into_iter().rev();
         Some(self.typed().zip(taken).map(|((name, converter), text)| (name, converter.value(text))).collect())
     }
@@ -209,16 +212,21 @@ fn search<'a>(parts: &[Part], path: &'a str, at: usize, dead: &mut [bool], found
 }
 
 impl Converter {
-    /// How many bytes at the start of `text` it could match.
-    fn longest(self, text: &str) -> usize {
-        let fits = |c: char| match self {
+    /// Whether it can match this character.
+    pub const fn fits(self, c: char) -> bool {
+        match self {
             Self::Str => c != '/',
             Self::Int => c.is_ascii_digit(),
-            Self::Slug => c.is_ascii_alphanumeric() || c == '-' || c == '_',
-            Self::Uuid => c.is_ascii_digit() || ('a'..='f').contains(&c) || c == '-',
+            Self::Slug => c.is_ascii_alphanumeric() || matches!(c, '-' | '_'),
+            Self::Uuid => is_digit(c) || c == '-',
             Self::Path => true,
-        };
-        text.find(|c| !fits(c)).unwrap_or(text.len())
+            Self::Digest(_) => is_digit(c),
+        }
+    }
+
+    /// How many bytes at the start of `text` it could match.
+    fn longest(self, text: &str) -> usize {
+        text.find(|c| !self.fits(c)).unwrap_or(text.len())
     }
 
     /// Whether text with permitted characters is valid as a whole.
@@ -226,6 +234,7 @@ impl Converter {
         match self {
             Self::Int => text.parse::<u64>().is_ok(),
             Self::Uuid => text.split('-').map(str::len).eq([8, 4, 4, 4, 12]),
+            Self::Digest(length) => text.len() == usize::from(length),
             Self::Str | Self::Slug | Self::Path => true,
         }
     }
@@ -236,6 +245,11 @@ impl Converter {
             _ => text.into(),
         }
     }
+}
+
+/// Whether it is a hexadecimal digit in lower case.
+const fn is_digit(c: char) -> bool {
+    matches!(c, '0'..='9' | 'a'..='f')
 }
 
 fn push_text(parts: &mut Vec<Part>, text: &str) -> Result<(), String> {
@@ -250,7 +264,10 @@ fn push_text(parts: &mut Vec<Part>, text: &str) -> Result<(), String> {
 
 fn parameter(inside: &str) -> Result<Part, String> {
     let (word, name) = inside.split_once(':').unwrap_or(("str", inside));
-    let converter = converter(word)?;
+    let converter = converter(word).map_err(|reason| match reason.contains('?') {
+        true => reason,
+        false => format!("{reason}; for one of your own (register_converter) write str, and test its value in on_admit"),
+    })?;
     let first = name.chars().next();
     if !first.is_some_and(|c| c.is_ascii_alphabetic() || c == '_')
         || !name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')

@@ -35,6 +35,10 @@ impl Shape {
                     let one = |byte| Atom { characters: bit(byte), repeated: false };
                     atoms.extend(written([NamePart::Text(text)]).bytes().map(one));
                 }
+                Part::Parameter(_, converter @ Converter::Digest(length)) => {
+                    let one = Atom { characters: characters(*converter), repeated: false };
+                    atoms.extend((0..*length).map(|_| one));
+                }
                 Part::Parameter(_, converter) => {
                     let characters = characters(*converter);
                     atoms.extend([false, true].map(|repeated| Atom { characters, repeated }));
@@ -122,11 +126,16 @@ fn bit(byte: u8) -> u128 {
 fn characters(converter: Converter) -> u128 {
     let fits = |c: &u8| match converter {
         Converter::Int => c.is_ascii_digit(),
-        Converter::Uuid => c.is_ascii_digit() || (b'a'..=b'f').contains(c) || *c == b'-',
+        Converter::Uuid => is_digit(*c) || *c == b'-',
+        Converter::Digest(_) => is_digit(*c),
         Converter::Slug => c.is_ascii_alphanumeric() || matches!(c, b'-' | b'_'),
         Converter::Str | Converter::Path => c.is_ascii_alphanumeric() || matches!(c, b'-' | b'_' | b'.'),
     };
     (0..128).filter(fits).map(bit).fold(0, |all, one| all | one)
+}
+
+const fn is_digit(byte: u8) -> bool {
+    matches!(byte, b'0'..=b'9' | b'a'..=b'f')
 }
 
 #[cfg(test)]

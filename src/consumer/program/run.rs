@@ -313,6 +313,10 @@ impl<'a> Run<'a> {
                 return Ok(true);
             }
             EmitTarget::Group(group) => (vec![group.clone()], false),
+            EmitTarget::Namespace(group) => {
+                let scope = self.scope().clone();
+                (group.groups(&scope, &self.program.forms, None)?, false)
+            }
             EmitTarget::Rooms { rooms, but_me } => match self.rooms(rooms, guard, self.program.max_rooms)? {
                 Some(groups) => (groups, *but_me),
                 None => return Ok(false),

@@ -452,7 +452,7 @@ fn engine_io_messages_carry_their_type() {
 #[test]
 fn opening_and_closing_have_their_own_handlers() {
     let chat = socketio(
-        "presence = { member = 'user.id', grace = '3s' }\nmax_rooms = 3\n\
+        "auth = ['jwt']\npresence = { member = 'user.id', grace = '3s' }\nmax_rooms = 3\n\
          [consumer.on_connect]\nreply = { event = 'auth', data = 'auth' }\n\
          [consumer.on_online]\nto_role = { to = '{{ user.role }}', event = 'online', data = 'user.id' }\n\
          [consumer.on_offline]\nto_role = { to = '{{ user.role }}', event = 'offline', data = 'user.id' }\nset = { a = 'user.id' }\n\
@@ -488,7 +488,7 @@ fn a_context_is_kept_only_if_a_handler_reads_it() {
         ("[consumer.on_message.a]\nset = { a = '1' }\n", true),
         ("[consumer.on_connect]\nreply = { event = 'e', data = 'auth' }\n", true),
         ("[consumer.on_disconnect]\nroom = { to = 'r{{ user.id }}', event = 'e' }\n", true),
-        ("presence = { member = 'user.id' }\n", true),
+        ("auth = ['jwt']\npresence = { member = 'user.id' }\n", true),
     ] {
         assert_eq!(socketio(handlers).needs_context(), needs, "{handlers}");
     }

@@ -44,7 +44,11 @@ export class Card {
     const { transports } = node;
     this.connection = new Connection(
       this.#isSocketIo
-        ? dialSocketIo({ path, namespace, transports, makeToken: () => this.#token() })
+        ? dialSocketIo({
+            place: () => ({ path: this.#filled(path, encodeURIComponent), namespace: this.#filled(namespace, String) }),
+            transports,
+            makeToken: () => this.#token(),
+          })
         : dialPlain(() => this.#url()),
     );
     const parts = this.#parts;
@@ -129,7 +133,7 @@ export class Card {
     parts.remove.hidden = number === 1;
     parts.remove.addEventListener("click", () => element.dispatchEvent(new Event("remove")));
 
-    for (const { name, kind, text } of pathParameters(consumer.path)) {
+    for (const { name, kind, text } of pathParameters(`${consumer.path} ${consumer.namespace}`)) {
       const value = kind === "int" ? "1" : "";
       this.#addField(`route.${name}`, text, { value, testid: `route-${name}`, required: true });
     }
@@ -189,13 +193,17 @@ export class Card {
     return users.find((user) => user && /^\w+$/.test(user) && !user.includes("_"));
   }
 
+  /** A path or namespace with its parameters filled in. */
+  #filled(form, write) {
+    return pathParameters(form).reduce(
+      (filled, { name, text }) => filled.replace(text, () => write(this.#inputs[`route.${name}`].value.trim())),
+      form,
+    );
+  }
+
   async #url() {
     const { consumer } = this;
-    let { path } = consumer;
-    for (const { name, text } of pathParameters(path)) {
-      path = path.replace(text, encodeURIComponent(this.#inputs[`route.${name}`].value.trim()));
-    }
-    const url = new URL(path, location.href);
+    const url = new URL(this.#filled(consumer.path, encodeURIComponent), location.href);
     url.protocol = location.protocol === "https:" ? "wss:" : "ws:";
     const token = await this.#token();
     if (token) url.searchParams.set(consumer.token_query ?? "token", token);

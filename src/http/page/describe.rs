@@ -40,8 +40,8 @@ fn describe_consumer(config: &Config, consumer: &Consumer) -> Json {
     let messages: Vec<Json> =
         consumer.on_message.iter().map(|(name, handler)| describe_message(consumer, name, handler)).collect();
     json!({
-        "name": consumer.name.as_deref().unwrap_or(&consumer.path),
-        "path": consumer.path,
+        "name": consumer.name.as_deref().unwrap_or(consumer.first_path()),
+        "path": consumer.first_path(),
         "protocol": consumer.protocol,
         "namespace": consumer.namespace,
         "auth": consumer.auth,

@@ -11,11 +11,13 @@ const PATIENCE = 5_000;
 const PASSING = new Set(["Service unavailable", "too many connections of this user"]);
 
 /**
- * Opens connections to one namespace, each of its own (`forceNew`) and with the token that `makeToken` resolves with. Tries
+ * Opens connections to one namespace, each of its own (`forceNew`) and with the token that `makeToken` resolves with; `place`
+ * gives its path and the namespace. Tries
  * are counted and spaced by `Connection`, so the client's own reconnection is off. The link has `emit(event, args, asks)`.
  */
-export const dialSocketIo = ({ path, namespace, transports, makeToken }) => async (events) => {
+export const dialSocketIo = ({ place, transports, makeToken }) => async (events) => {
   const token = await makeToken();
+  const { path, namespace } = place();
   const socket = io(namespace, {
     path,
     // Without polling first: one request instead of four, where the node allows it.

@@ -206,7 +206,7 @@ impl Shard {
         if !tail.is_watched() {
             return;
         }
-        let consumer = tail.consumer(group.consumer.0);
+        let consumer = tail.consumer(self.consumers.now().base(group.consumer).0);
         let names = || std::iter::once(group.name.as_str());
         tail.tell(names(), || TailEvent::Delivered {
             consumer: Arc::clone(&consumer),

@@ -7,8 +7,8 @@ use std::{
 
 use super::{After, Binding, Session, queue::Item};
 use crate::{
-    consumer::{Continuation, Effect, MessageProblem, Outcome, Reaction},
-    event::{GroupName, Payload, Value, listed},
+    consumer::{Consumer, ConsumerId, Continuation, Effect, MessageProblem, Outcome, Reaction},
+    event::{Emission, GroupName, Payload, Value, listed},
     presence,
     protocol::effects::{Opened, Remaining, Stage, Wait, carry_out},
     warn_bounded,
@@ -85,7 +85,10 @@ impl Session {
                 let published = published.map_err(|error| ("not_published", format!("to group {group}: {error}")));
                 return self.or_reply(binding, published, failed.as_deref());
             }
-            Pending::Effect(Wait::Emit { groups, body, failed }) => {
+            Pending::Effect(Wait::Emit { groups, mut body, failed }) => {
+                if let Some(namespace) = self.outlet.namespace() {
+                    Emission::keep_in(&mut body, namespace);
+                }
                 let emitted = self.services.shard.registry().layer().emit(&groups, &body).await;
                 let emitted = emitted.map_err(|error| ("not_published", format!("to {}: {error}", listed(&groups))));
                 return self.or_reply(binding, emitted, failed.as_deref());
@@ -121,8 +124,13 @@ impl Session {
         After::End
     }
 
+    /// The id under which a consumer has this connection.
+    pub(super) fn audience(&self, consumer: &Consumer) -> ConsumerId {
+        self.services.shard.audience(consumer, self.outlet.namespace().map(|name| &**name))
+    }
+
     async fn join(&self, binding: &Binding, groups: &[GroupName]) -> Result<(), Failed> {
-        let (shard, consumer) = (&self.services.shard, binding.consumer.id());
+        let (shard, consumer) = (&self.services.shard, self.audience(&binding.consumer));
         for group in groups {
             if self.has_joined() {
                 self.hold();

@@ -10,11 +10,11 @@ use super::SocketIoNamespaces;
 use crate::{
     event::Payload,
     packet,
-    protocol::{engineio::EngineSession, session::Outlet},
+    protocol::{endpoint::Namespace, engineio::EngineSession, session::Outlet},
     socket::close::CloseCode,
 };
 
-/// One namespace of one Engine.IO session. Payloads name the namespace themselves.
+/// One namespace of one Engine.IO session. Payloads name the namespace themselves, or its form.
 ///
 /// A handler may run on after its client has left the namespace. Nothing of it is sent then: the client may have
 /// connected to the namespace again, and would take it for its new session's.
@@ -24,17 +24,20 @@ pub(super) struct NamespaceOutlet {
     name: Arc<str>,
     attempt: u32,
     holding: Cell<bool>,
+    /// Whether its consumers serve several namespaces, so that payloads name only their form.
+    of_form: bool,
 }
 
 impl NamespaceOutlet {
     pub fn new(
         engine: &Rc<EngineSession>,
         namespaces: &Rc<SocketIoNamespaces>,
-        name: Arc<str>,
+        namespace: &Namespace,
         attempt: u32,
     ) -> Rc<Self> {
         let (engine, namespaces) = (Rc::downgrade(engine), Rc::downgrade(namespaces));
-        Rc::new(Self { engine, namespaces, name, attempt, holding: Cell::new(false) })
+        let (name, of_form) = (Arc::clone(&namespace.name), namespace.first.has_namespaces());
+        Rc::new(Self { engine, namespaces, name, attempt, holding: Cell::new(false), of_form })
     }
 
     /// Both, while the client is connected to the namespace.
@@ -47,8 +50,15 @@ impl NamespaceOutlet {
 impl Outlet for NamespaceOutlet {
     fn send(&self, payload: &Payload) {
         if let Some((engine, _)) = self.connected() {
-            engine.send(payload);
+            match self.of_form {
+                true => engine.send(&packet::in_namespace(payload, &self.name)),
+                false => engine.send(payload),
+            }
         }
+    }
+
+    fn namespace(&self) -> Option<&Arc<str>> {
+        self.of_form.then_some(&self.name)
     }
 
     /// Disconnects the client from the namespace; the other namespaces stay connected.

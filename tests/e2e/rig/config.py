@@ -80,6 +80,9 @@ join = "room_{{ message.name }}"
 [consumer.on_message.join_and_call]
 join = "room_{{ message.name }}"
 call.action = "hang"
+[consumer.on_event.whispered]
+topic = "event.topic"
+send = "event"
 [consumer.on_event.shouted]
 send = "event"
 

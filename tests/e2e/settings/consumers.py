@@ -111,6 +111,13 @@ async def opens_namespace(place: Place):
     return tuple(opened)
 
 
+async def subprotocol(place: Place):
+    client = await place.open(subprotocols=["a", "b"])
+    chosen = client.connection.subprotocol
+    await client.close()
+    return chosen
+
+
 async def refusal(place: Place, more: str = ""):
     """The status, or the frames, code and reason after it."""
     try:
@@ -264,9 +271,10 @@ TABLE: dict[str, OfConsumer] = {
         "socket.io",
         namespace="{key}",
     ),
+    "consumer.subprotocols": OfConsumer("", 'subprotocols = ["b", "a"]', subprotocol, (None, "b")),
     "consumer.auth": OfConsumer('auth = ["anonymous"]', 'auth = ["jwt"]', status(), (101, 403)),
     "consumer.groups": OfConsumer(
-        "groups = []", 'groups = ["NAME"]', talks(events=(X,)), ([], [X, {"type": "the_end"}]), "{key}\n" + ANY
+        'groups = ["other"]', 'groups = ["NAME"]', talks(events=(X,)), ([], [X, {"type": "the_end"}]), "{key}\n" + ANY
     ),
     "consumer.allow": OfConsumer(
         'allow = "order_<int>"',

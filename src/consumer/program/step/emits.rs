@@ -9,6 +9,7 @@ use crate::{
         compiler::Usage,
         emit::{Emit, EmitTarget},
         expression::GroupTemplate,
+        kind::HandlerKind,
         program::Guard,
     },
     event::GroupName,
@@ -79,6 +80,11 @@ impl ProgramWriter<'_, '_> {
         Some(compiled)
     }
 
+    /// Whether it is not known which of several namespaces is meant.
+    fn is_lost(&self, site: Site) -> bool {
+        site.kind == HandlerKind::Offline && self.program.everybody.is_some()
+    }
+
     fn target(
         &mut self,
         emit: &config::Emit,
@@ -99,6 +105,16 @@ impl ProgramWriter<'_, '_> {
                 return None;
             }
             (To::Reply | To::Failure, None) => return Some(EmitTarget::Connection),
+            (To::Room | To::Others | To::All | To::User | To::Role, _) if self.is_lost(site) => {
+                let reason = "the member's last connection may have been in any of the consumer's namespaces, so nobody can \
+                              be reached in one; write \"publish\"";
+                self.compiler.note(key, reason);
+                return None;
+            }
+            (To::All, None) if let Some(source) = self.program.everybody.clone() => {
+                let room = Usage { harmless: true, ..Usage::default() };
+                return self.room(&source, room, site, key).map(EmitTarget::Namespace);
+            }
             (To::All, None) => {
                 return GroupName::of_namespace(&self.program.wire.namespace).ok().map(EmitTarget::Group);
             }

@@ -83,6 +83,12 @@ impl ProgramWriter<'_, '_> {
         if step.limited.is_some() && step.limit.is_none() {
             self.compiler.note(&key.then("limited"), "is never sent without \"limit\"");
         }
+        let to_others = [&step.others, &step.room, &step.to_user, &step.to_role, &step.all];
+        let sends = to_others.iter().any(|emits| emits.is_some()) || step.publish.is_some();
+        if step.failed.is_some() && !sends && step.join.is_none() && step.refresh.is_none() {
+            let reason = "is never sent: the step neither joins a room, nor sends to others, nor publishes, nor refreshes";
+            self.compiler.note(&key.then("failed"), reason);
+        }
         let no_rooms = step.join.is_none() && step.leave.is_none() && step.others.is_none() && step.room.is_none();
         if step.allow.is_some() && no_rooms && step.publish.is_none() {
             self.compiler.note(&key.then("allow"), "the step names no room");

@@ -1,0 +1,104 @@
+//! Reports keys of a consumer that have no effect next to its other keys, in a configuration that is loaded.
+
+use crate::config::{
+    BeforeSubscribe, Config, ConfigError, Consumer, Policy, Protocol, Step, Topics, error::KeyPath,
+};
+
+/// An error for each of them.
+pub fn unused(config: &Config) -> Vec<ConfigError> {
+    let mut errors = Vec::new();
+    check(config, &mut |key, reason| errors.push(config.error(&key, reason)));
+    errors
+}
+
+fn check(config: &Config, note: &mut impl FnMut(KeyPath, String)) {
+    for (index, consumer) in config.consumers.iter().enumerate() {
+        let here = KeyPath::ROOT.then("consumer").then(index);
+        topics(config, consumer, &here, note);
+        unreached(consumer, &here, note);
+        let steps = consumer.steps();
+        every_message(consumer, &here, note);
+        let names_rooms = |step: &&Step| {
+            let emits = [&step.others, &step.room, &step.to_user, &step.to_role];
+            step.join.is_some() || step.publish.is_some() || emits.iter().any(|emits| emits.is_some())
+        };
+        let fixed = !consumer.has_namespaces() && consumer.groups.iter().all(|group| !group.contains("{{"));
+        if !matches!(consumer.max_rooms, 0 | 100) && fixed && !steps.iter().any(|step| names_rooms(&step)) {
+            note(here.then("max_rooms"), "limits the rooms that a client may choose, and it can choose none".to_owned());
+        }
+        if consumer.message_key != "type" && consumer.on_message.is_empty() && consumer.protocol != Protocol::SocketIo {
+            note(here.then("message_key"), "finds handlers in \"on_message\", and there are none".to_owned());
+        }
+        if !matches!(consumer.max_items, 0 | 1000) && steps.iter().all(|step| step.each.is_none()) {
+            note(here.then("max_items"), "limits the list of \"each\", and no step has one".to_owned());
+        }
+    }
+}
+
+/// Handlers for all messages leave none for those after them.
+fn every_message(consumer: &Consumer, here: &KeyPath, note: &mut impl FnMut(KeyPath, String)) {
+    let has_unknown = consumer.on_unknown_message != Policy::Ignore;
+    if consumer.on_raw.contains_key("*") {
+        for (key, is_set) in [("on_message", !consumer.on_message.is_empty()), ("on_unknown_message", has_unknown)] {
+            if is_set {
+                let reason = "is never reached: on_raw.\"*\" takes every message before JSON is tried";
+                note(here.then(key), reason.to_owned());
+            }
+        }
+    } else if consumer.on_message.contains_key("*") && has_unknown {
+        let reason = "is never reached: on_message.\"*\" takes every message that has no other handler";
+        note(here.then("on_unknown_message"), reason.to_owned());
+    }
+}
+
+/// Events reach a consumer only through groups that its clients are in.
+fn unreached(consumer: &Consumer, here: &KeyPath, note: &mut impl FnMut(KeyPath, String)) {
+    let joins = !consumer.groups.is_empty() || consumer.steps().iter().any(|step| step.join.is_some());
+    // A Socket.IO client is always in the group of its namespace.
+    if joins || consumer.protocol == Protocol::SocketIo {
+        return;
+    }
+    for (key, is_set) in [("on_event", !consumer.on_event.is_empty()), ("on_gap", consumer.on_gap.is_some())] {
+        if is_set {
+            let reason = "is never reached: no client of this consumer is in a group; write \"groups\", or a step with \"join\"";
+            note(here.then(key), reason.to_owned());
+        }
+    }
+}
+
+/// A topic without subscribers, or subscribers without a topic.
+fn topics(config: &Config, consumer: &Consumer, here: &KeyPath, note: &mut impl FnMut(KeyPath, String)) {
+    // Consumers of one namespace share the subscriptions of its clients.
+    let shares = |other: &&Consumer| {
+        let both = consumer.protocol == Protocol::SocketIo && other.protocol == Protocol::SocketIo;
+        std::ptr::eq(*other, consumer) || both && other.namespace == consumer.namespace
+    };
+    let sharing: Vec<&Consumer> = config.consumers.iter().filter(shares).collect();
+    let subscribes = sharing.iter().any(|one| one.steps().iter().any(|step| step.subscribe.is_some()));
+    let has_topic = sharing.iter().any(|one| one.on_event.values().any(|event| event.topic.is_some()));
+    let Topics { matching, before_subscribe, max } = &consumer.topics;
+    let default = Topics::default();
+    let changed = [
+        ("matching", *matching != default.matching),
+        ("before_subscribe", *before_subscribe != default.before_subscribe),
+        ("max", *max != default.max && *max != 0),
+    ];
+    for (key, _) in changed.iter().filter(|(_, changed)| *changed && !has_topic) {
+        note(here.then("topics").then(*key), "no event of this consumer has a \"topic\"".to_owned());
+    }
+    if !has_topic {
+        let own = consumer.on_message.iter().map(|(name, handler)| (here.then("on_message").then(name.as_str()), handler));
+        for (key, handler) in own {
+            if handler.as_slice().iter().any(|step| step.subscribe.is_some()) {
+                note(key, "subscribes to topics, and no event has one; write \"topic\" in on_event".to_owned());
+            }
+        }
+    }
+    if !subscribes && *before_subscribe == BeforeSubscribe::None {
+        for (name, _) in consumer.on_event.iter().filter(|(_, event)| event.topic.is_some()) {
+            let reason = "reaches nobody: no client can subscribe; write a step with \"subscribe\", or \
+                          topics.before_subscribe = \"all\"";
+            note(here.then("on_event").then(name.as_str()).then("topic"), reason.to_owned());
+        }
+    }
+}
