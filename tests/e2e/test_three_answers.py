@@ -130,6 +130,10 @@ protocol = "engine.io"
 [consumer.on_admit]
 refuse = { text = "pay first", status = 402 }
 [[consumer]]
+path = "/framed/<int:id>/"
+auth = ["jwt"]
+reject = { close = 4001, send = "{'board': route.id, 'page': query.page}" }
+[[consumer]]
 path = "/silent/"
 auth = ["jwt"]
 reject.close = 4001
@@ -441,6 +445,12 @@ async def test_a_revoked_token_is_wrong(place):
     await place.refuses(Why("jwt", token=token, kind="invalid", logged="it needs a new one", **revoked))
 
 
+async def test_what_a_client_sends_is_shown_up_to_a_limit(place):
+    answer = await knock(place.node.port, f"/plain/chosen/?room={'x' * 6000}")
+    assert answer.status == 403 and "xxx" in answer.body["detail"] and len(answer.body["detail"]) < 400
+    assert max(map(len, place.node.log.read_text().splitlines())) < 700
+
+
 async def test_a_namespace_with_one_consumer_away_is_away(place):
     """The other one would admit the client with a token; but this one may admit it without, later."""
     for mood, text in (("503", AWAY), ("500", AWAY), ("403", "Authentication error")):
@@ -504,6 +514,9 @@ async def test_a_refusal_has_a_code_and_a_status_of_its_own(place):
         assert answer.status == 101, path
         assert await answer.raw.read() == (CLOSE, code.to_bytes(2) + reason.encode()), path
         answer.close()
+    framed = await knock(port, "/framed/7/?page=3")
+    assert await framed.raw.read() == (TEXT, b'{"board":7,"page":"3"}'), "a frame knows the route, too"
+    framed.close()
     for path, status, detail in (
         ("/chosen_by/", 404, "no such board"),
         ("/status/", 410, "gone"),

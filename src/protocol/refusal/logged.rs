@@ -29,8 +29,8 @@ impl Refusal {
             Self::Groups(GroupError::NotAllowed(_)) => {
                 warn_bounded!("{who}: a client is refused: {detail}; widen \"allow\" if it should be");
             }
-            Self::Groups(error) => {
-                warn_bounded!("{who}: a client is refused: no group for it: {error}");
+            Self::Groups(_) => {
+                warn_bounded!("{who}: a client is refused: no group for it: {detail}");
             }
             Self::State => {
                 warn_bounded!("{who}: a client is refused: {detail}; the limit is limits.connection_state");
@@ -92,7 +92,7 @@ fn log_limit(limit: Limit, detail: &str, who: &str) {
             warn_bounded!("{who}: a client is refused for now: {detail} (limits.connections_per_user)");
         }
         Limit::Address => {
-            warn_bounded!("{who}: a client is refused for now: {detail} (limits.connections_per_address)")
+            warn_bounded!("{who}: a client is refused for now: {detail} (limits.connections_per_address)");
         }
         Limit::AddressRate => {
             warn_bounded!("{who}: a client is refused for now: {detail} (limits.handshakes_per_second_per_address)");

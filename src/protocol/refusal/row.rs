@@ -15,6 +15,9 @@ use crate::{
 /// When to retry after a short problem.
 const SOON: Option<Duration> = Some(Duration::from_secs(1));
 
+/// A text of an answer and of the log is at most this long, in bytes.
+const MAX_SHOWN: usize = 300;
+
 /// The consequences of a refusal.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Row<'a> {
@@ -102,7 +105,7 @@ impl Refusal {
             }
             Self::Groups(error) => {
                 let label = if matches!(error, GroupError::Ambiguous(_)) { "ambiguous_group" } else { "denied" };
-                Row { label, ..Row::DENIED }.saying(error.to_string())
+                Row { label, ..Row::DENIED }.saying(shown(error.to_string()))
             }
             Self::State => {
                 let text = "query, token and auth data together are too large";
@@ -111,7 +114,7 @@ impl Refusal {
             }
             Self::Layer(LayerError::Unavailable { reason, retry_after }) => {
                 Row { retry_after: Some(*retry_after), ..Row::UNAVAILABLE }
-                    .saying(format!("the channel layer is not ready: {reason}"))
+                    .saying(shown(format!("the channel layer is not ready: {reason}")))
             }
             Self::Layer(LayerError::TooLarge(_) | LayerError::Refused(_)) => {
                 Row::UNAVAILABLE.saying("the channel layer refused")
@@ -163,6 +166,15 @@ impl<'a> Row<'a> {
     fn saying(self, detail: impl Into<Cow<'a, str>>) -> Self {
         Row { detail: detail.into(), ..self }
     }
+}
+
+/// A text that may contain what a client has sent, up to a limit.
+fn shown(mut text: String) -> String {
+    if text.len() > MAX_SHOWN {
+        text.truncate(text.floor_char_boundary(MAX_SHOWN));
+        text.push('…');
+    }
+    text
 }
 
 /// The text for a client of a limit.
