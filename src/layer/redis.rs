@@ -131,8 +131,6 @@ impl RedisLayer {
     /// A URL is not valid. Redis need not be reachable.
     pub fn new(options: &config::Layer, mappings: Vec<ChannelMapping>, metrics: Metrics) -> Result<Self, StartError> {
         let hosts = hosts(options)?;
-        // If the program has chosen a provider already, that one stays.
-        let _ = rustls::crypto::ring::default_provider().install_default();
         let node = uuid::Uuid::new_v4().simple().to_string();
         let naming = GroupNaming::new(options, hosts.len(), &node);
         let reply_channel = naming.reply_channel();

@@ -20,7 +20,7 @@ use super::{
 };
 use crate::{
     event::{GapReason, GroupName},
-    redis::{exchange, of_command, query},
+    redis::{Connection, exchange, of_command, query},
     warn_bounded,
 };
 
@@ -50,7 +50,7 @@ pub(super) async fn pop_forever(
     (context, host): (Rc<LayerContext>, usize),
     markers: &Markers,
     outages: &Outages,
-    mut connection: MultiplexedConnection,
+    mut connection: Connection,
 ) -> RedisError {
     let mut popper = Popper::new(&context, host, markers);
     loop {
