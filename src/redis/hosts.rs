@@ -97,6 +97,24 @@ impl Host {
         Ok(Self { label, endpoint })
     }
 
+    /// Parses the `LOCATION` of a Django cache: of several URLs, separated by `,` or `;`, the first is the leader, which
+    /// Django writes to. Its replicas are not read: they may not have a token yet.
+    ///
+    /// # Errors
+    /// Like [`Self::parse`], for any of them.
+    pub fn leader(text: &str) -> Result<Self, HostError> {
+        let is_scheme = |text: &str| text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'+');
+        let is_next = |rest: &str| rest.trim_start().split_once("://").is_some_and(|(scheme, _)| is_scheme(scheme));
+        let mut ends: Vec<usize> = text.match_indices([',', ';']).map(|(at, _)| at).collect();
+        ends.retain(|at| is_next(&text[at + 1..]));
+        let first = ends.first().map_or(text, |end| &text[..*end]);
+        let leader = Self::parse(first)?;
+        for (nth, at) in ends.iter().enumerate() {
+            Self::parse(&text[at + 1..ends.get(nth + 1).copied().unwrap_or(text.len())])?;
+        }
+        Ok(leader)
+    }
+
     /// The address without credentials, for logs.
     pub fn label(&self) -> &str {
         &self.label

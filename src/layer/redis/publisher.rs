@@ -131,7 +131,7 @@ pub(super) struct Publisher {
 }
 
 impl Publisher {
-    pub fn new(layer: &config::Layer, hosts: usize, metrics: Metrics) -> Self {
+    pub fn new(layer: &config::Layer, capacity: Capacity, hosts: usize, metrics: Metrics) -> Self {
         Self {
             connections: Mutex::new(vec![None; hosts]),
             kind: layer.kind,
@@ -140,7 +140,7 @@ impl Publisher {
             publish_prefix: layer.publish_prefix.clone(),
             rooms_channel: rooms_channel(layer),
             max_message: layer.max_message,
-            capacity: Capacity::new(layer),
+            capacity,
             expiry: layer.expiry.0,
             group_expiry: layer.group_expiry.0,
             metrics,
