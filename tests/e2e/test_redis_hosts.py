@@ -24,7 +24,7 @@ def forms(port: int, socket: str) -> list[tuple[object, str, int]]:
         (f"redis://one:pw-one@{at}/1", "one", 1),
         (f"redis://{at}?db=2&username=one&password=pw-one", "one", 2),
         (f"redis://{at}/9?db=3&username=two&password=pw%252Dtwo", "two", 3),
-        (f"redis://two:pw-two@{at}?username=one&password=wrong", "two", 0),
+        (f"redis://two:pw-two@{at}/12?username=one&password=wrong", "two", 12),
         (f"unix://one:pw-one@{socket}?db=4", "one", 4),
         (f"unix://{socket}?db=5&username=two&password=pw-two", "two", 5),
         (("127.0.0.1", port), "default", 0),
