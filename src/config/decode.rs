@@ -225,9 +225,7 @@ impl<'de> Deserializer<'de> for &TreeNode {
             NodeValue::Raw { parsed: Some(node), .. } if matches!(node.value, NodeValue::Array(_)) => {
                 node.deserialize_any(visitor)
             }
-            NodeValue::Raw { text, .. } => {
-                visitor.visit_seq(Words(words(text).into_iter().enumerate()))
-            }
+            NodeValue::Raw { text, .. } => visitor.visit_seq(Words(words(text).into_iter().enumerate())),
             _ => self.deserialize_any(visitor),
         }
     }
@@ -280,7 +278,10 @@ fn words(text: &str) -> Vec<Cow<'_, str>> {
     if text.trim_start().starts_with('[')
         && let Ok(items) = serde_json::from_str::<Vec<serde_json::Value>>(text)
     {
-        return items.into_iter().map(|item| item.as_str().map_or_else(|| item.to_string(), str::to_owned).into()).collect();
+        return items
+            .into_iter()
+            .map(|item| item.as_str().map_or_else(|| item.to_string(), str::to_owned).into())
+            .collect();
     }
     let mut words: Vec<Cow<'_, str>> = Vec::new();
     for word in text.split(',').map(str::trim) {

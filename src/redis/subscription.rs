@@ -122,9 +122,8 @@ async fn resp3(
     lost: Arc<Notify>,
 ) -> RedisResult<Resp> {
     let server = host.server().await?;
-    let config = AsyncConnectionConfig::new()
-        .set_response_timeout(Some(RESPONSE))
-        .set_push_sender(move |PushInfo { kind, data }| -> Result<(), redis::aio::SendError> {
+    let config = AsyncConnectionConfig::new().set_response_timeout(Some(RESPONSE)).set_push_sender(
+        move |PushInfo { kind, data }| -> Result<(), redis::aio::SendError> {
             match (kind, data.as_slice()) {
                 (PushKind::Message, [Value::BulkString(channel), Value::BulkString(payload)]) => {
                     hear(Published { pattern: None, channel, payload });
@@ -139,7 +138,8 @@ async fn resp3(
                 _ => {}
             }
             Ok(())
-        });
+        },
+    );
     Ok(Resp::Resp3(server.connect(ProtocolVersion::RESP3, CONNECT, config).await?))
 }
 

@@ -131,7 +131,8 @@ async fn two_nodes_at_one_address_are_noticed_and_a_restart_is_not() {
     runtime.shutdown_background();
     let two = at("127.0.0.1:7002", 2);
     let old = old.id();
-    eventually("the old one is forgotten", async || !two.cluster.nodes().await.unwrap().contains_key(old.as_str())).await;
+    eventually("the old one is forgotten", async || !two.cluster.nodes().await.unwrap().contains_key(old.as_str()))
+        .await;
     assert_eq!((one.cluster.trouble(), two.cluster.trouble()), (None, None));
 
     let double = at("127.0.0.1:7001", 3);

@@ -187,8 +187,9 @@ async def test_two_nodes_with_one_address_are_named_by_both(system):
         return json.loads((await Http(node.port).get("/health/ready")).body).get("reason", "")
 
     for node in nodes:
-        await until(lambda node=node: _contains(said(node), "127.0.0.1:7777"), "the other node to be noticed")
-        assert "cluster.address" in node.log.read_text() and (await Http(node.port).get("/health/ready")).status == 200
+        for text in (lambda node=node: said(node), lambda node=node: asyncio.to_thread(node.log.read_text)):
+            await until(lambda text=text: _contains(text(), "has the address 127.0.0.1:7777"), "the other is named")
+        assert (await Http(node.port).get("/health/ready")).status == 200
     await asyncio.to_thread(nodes[0].stop)
 
     async def alone() -> bool:

@@ -70,7 +70,8 @@ impl Pattern {
                 true => Err("no channel has a \"/\" in its name; a regular expression is written /…/".to_owned()),
             };
         };
-        let (expression, flags) = rest.rsplit_once('/').ok_or("a regular expression ends with a \"/\", as it begins")?;
+        let (expression, flags) =
+            rest.rsplit_once('/').ok_or("a regular expression ends with a \"/\", as it begins")?;
         let mut builder = RegexBuilder::new(&in_rust(expression));
         // The names of channels are ASCII.
         builder.unicode(false);

@@ -151,8 +151,7 @@ async fn tcp(host: &str, port: u16) -> io::Result<TcpStream> {
     }
     let (stream, _) = select_ok(attempts).await?;
     stream.set_nodelay(true)?;
-    let keepalive =
-        TcpKeepalive::new().with_time(DEAD).with_interval(Duration::from_secs(5)).with_retries(3);
+    let keepalive = TcpKeepalive::new().with_time(DEAD).with_interval(Duration::from_secs(5)).with_retries(3);
     let socket = SockRef::from(&stream);
     socket.set_tcp_keepalive(&keepalive)?;
     #[cfg(target_os = "linux")]

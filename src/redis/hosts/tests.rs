@@ -42,7 +42,13 @@ fn urls_are_read_as_redis_py_reads_them() {
         ("redis://[::1]:7000", "[::1]:7000", "", "", 0),
         ("redis://[::1]/1", "[::1]:6379", "", "", 1),
         ("valkey://:p@h:1/2", "h:1", "", "p", 2),
-        ("redis://h?client_name=gate&health_check_interval=30&retry_on_timeout=yes&socket_keepalive=1", "h:6379", "", "", 0),
+        (
+            "redis://h?client_name=gate&health_check_interval=30&retry_on_timeout=yes&socket_keepalive=1",
+            "h:6379",
+            "",
+            "",
+            0,
+        ),
         ("redis://h?socket_connect_timeout=2.5", "h:6379", "", "", 0),
     ] {
         let some = |text: &str| (!text.is_empty()).then(|| text.to_owned());
@@ -155,7 +161,10 @@ fn errors_say_what_to_write_and_do_not_contain_the_password() {
         (r#"{"sentinels": [["a", 1]], "password": "secret"}"#, "master_name"),
         (r#"{"sentinels": ["a:1"], "master_name": "m"}"#, "[\"10.0.0.1\", 6379]"),
         (r#"{"sentinels": [], "master_name": "m"}"#, "at least one"),
-        (r#"{"sentinels": [["a", 1]], "master_name": "m", "sentinel_kwargs": {"pasword": "secret"}}"#, "sentinel_kwargs: "),
+        (
+            r#"{"sentinels": [["a", 1]], "master_name": "m", "sentinel_kwargs": {"pasword": "secret"}}"#,
+            "sentinel_kwargs: ",
+        ),
         (r#"{"host": "secret", "port": }"#, "a table is written"),
         (r#"["h"]"#, "[\"10.0.0.1\", 6379]"),
         (r#"["h", 1, 2]"#, "[\"10.0.0.1\", 6379]"),

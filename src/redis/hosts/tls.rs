@@ -104,8 +104,7 @@ impl TlsOptions {
             provider.cipher_suites.retain(|one| one.tls13().is_some() || suites.contains(&one.suite()));
         }
         let failed = |error: rustls::Error| HostError::malformed(error.to_string());
-        let verifier =
-            Verifier::new(self.check, self.authorities.read()?, provider.signature_verification_algorithms)?;
+        let verifier = Verifier::new(self.check, self.authorities.read()?, provider.signature_verification_algorithms)?;
         let builder = ClientConfig::builder_with_provider(Arc::new(provider))
             .with_protocol_versions(self.versions)
             .map_err(failed)?
@@ -205,7 +204,9 @@ fn suites(keywords: &mut Keywords) -> Result<Option<Vec<CipherSuite>>, HostError
 fn flags(keywords: &mut Keywords, name: &str, fulfilled: &[&str]) -> Result<(), HostError> {
     let words: Vec<String> = match keywords.take(name) {
         None => return Ok(()),
-        Some(Json::String(text)) => text.trim_matches(['[', ']']).split(',').map(|flag| flag.trim().to_owned()).collect(),
+        Some(Json::String(text)) => {
+            text.trim_matches(['[', ']']).split(',').map(|flag| flag.trim().to_owned()).collect()
+        }
         Some(Json::Array(items)) => {
             items.into_iter().map(|item| item.as_str().unwrap_or_default().to_owned()).collect()
         }
@@ -219,7 +220,8 @@ fn flags(keywords: &mut Keywords, name: &str, fulfilled: &[&str]) -> Result<(), 
 
 /// The certificates of a directory that `openssl rehash` has prepared; OpenSSL reads only these names.
 fn hashed(directory: &Path) -> Result<Vec<CertificateDer<'static>>, HostError> {
-    let failed = |error: io::Error| HostError::File { path: directory.display().to_string(), reason: error.to_string() };
+    let failed =
+        |error: io::Error| HostError::File { path: directory.display().to_string(), reason: error.to_string() };
     let mut found = Vec::new();
     for entry in fs::read_dir(directory).map_err(failed)? {
         let path = entry.map_err(failed)?.path();

@@ -105,7 +105,9 @@ fn sentinel(rest: &str, tls: bool) -> Result<Keywords, HostError> {
     let sentinels = sentinels.collect::<Result<Vec<Json>, _>>()?;
     let mut theirs = parts.query.split("sentinel_");
     if theirs.has("kwargs") {
-        return Err(HostError::malformed("sentinel_kwargs is not a key of a URL; write sentinel_username, sentinel_ssl …"));
+        return Err(HostError::malformed(
+            "sentinel_kwargs is not a key of a URL; write sentinel_username, sentinel_ssl …",
+        ));
     }
     // Without a word of its own, the way to the Sentinels is protected like that to Redis.
     let theirs_tls = theirs.flag("ssl")?.unwrap_or(tls);

@@ -126,10 +126,9 @@ impl Verifier {
     }
 
     fn is_signed_by(&self, certificate: &Certificate, authority: &Certificate) -> bool {
-        let (Ok(signed), Some(algorithm)) = (
-            certificate.tbs_certificate.to_der(),
-            identifier(&certificate.signature_algorithm),
-        ) else {
+        let (Ok(signed), Some(algorithm)) =
+            (certificate.tbs_certificate.to_der(), identifier(&certificate.signature_algorithm))
+        else {
             return false;
         };
         let key = &authority.tbs_certificate.subject_public_key_info;
