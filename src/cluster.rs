@@ -119,6 +119,12 @@ impl Cluster {
         self.tasks.lock().unwrap_or_else(PoisonError::into_inner).extend(tasks);
     }
 
+    /// What keeps the nodes from working together: heartbeats that Redis refuses, or another node at this one's
+    /// address.
+    pub fn trouble(&self) -> Option<String> {
+        self.redis.as_ref()?.membership.trouble()
+    }
+
     /// The live nodes.
     ///
     /// # Errors

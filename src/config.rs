@@ -24,6 +24,7 @@ mod log;
 mod network;
 mod presets;
 mod print;
+mod redis_address;
 mod secret;
 mod security;
 mod server;

@@ -4,7 +4,7 @@
 //! without secrets. It never knows the meaning of the data: groups, members and nodes belong to the modules that use
 //! it.
 //!
-//! - `hosts`: the address of a Redis
+//! - `connection`: one that closes with its last clone; `hosts`: the address of a Redis, and connections to it
 //! - `command`: commands on a connection, with the command in permission errors; `pool`: commands on one of several
 //! - `subscription`: a connection that only receives; `probe`: proves that it works
 //! - `reconnect`, `backoff`: one connection after the other, and the pauses in between
@@ -13,6 +13,7 @@
 
 mod backoff;
 mod command;
+mod connection;
 mod error;
 mod hosts;
 mod lease;
@@ -23,7 +24,8 @@ mod subscription;
 mod task;
 mod time;
 
-pub use hosts::{Host, HostError};
+pub use connection::Connection;
+pub use hosts::{Host, HostError, Server};
 pub use pool::{PoolError, RedisPool};
 
 pub(crate) use command::{exchange, of_command, query};

@@ -60,7 +60,7 @@ const ORDERS: &[(&str, &str)] = &[
         "binding effects background services principal refusal session endpoint admission head plain engineio socketio",
     ),
     ("protocol::session", "queue asks refresh work identity"),
-    ("redis", "error command time task backoff hosts pool lease probe reconnect subscription"),
+    ("redis", "error command time task backoff connection hosts pool lease probe reconnect subscription"),
 ];
 
 fn rust_files(folder: &Path, found: &mut Vec<PathBuf>) {

@@ -47,6 +47,10 @@ struct KnownNodes {
     facts: Option<NodeFacts>,
     nodes: BTreeMap<NodeId, NodeFacts>,
     at: Option<Instant>,
+    /// Other nodes at this node's address, since when.
+    doubles: BTreeMap<NodeId, Instant>,
+    /// Why the last heartbeat failed.
+    failure: Option<String>,
     /// Set when this node has left, so that a running heartbeat does not register it again.
     resigned: bool,
 }
@@ -80,10 +84,36 @@ impl Membership {
                 };
                 self.beat(NodeFacts { address, started, connections: metrics.connections.get() }).await
             };
-            if let Err(error) = sent.await {
+            let failure = sent.await.err().map(|error| error.to_string());
+            if let Some(error) = &failure {
                 warn_bounded!("the heartbeat failed: {error}");
             }
+            self.with(|known| known.failure = failure);
+            if let Some(double) = self.double() {
+                warn_bounded!("{double}");
+            }
         }
+    }
+
+    /// What keeps the nodes from working together, although this one may serve its clients.
+    pub fn trouble(&self) -> Option<String> {
+        let failure = self.with(|known| known.failure.clone());
+        failure.map(|error| format!("the heartbeat failed: {error}")).or_else(|| self.double())
+    }
+
+    /// Another live node at this node's address. One that ended without a word is still listed until its lease ends,
+    /// and does not count.
+    fn double(&self) -> Option<String> {
+        let patience = self.lease.length() + self.lease.heartbeat;
+        self.with(|known| {
+            let (id, _) = known.doubles.iter().find(|(_, since)| since.elapsed() > patience)?;
+            let address = known.facts.as_ref().map_or("", |facts| &facts.address);
+            Some(format!(
+                "the node {id} has the address {address} of this node {}, so requests for one may reach the other; give \
+                 each its own cluster.address",
+                self.lease.node
+            ))
+        })
     }
 
     /// The address at which others reach a node that listens on every address: the one that Redis sees.
@@ -125,8 +155,16 @@ impl Membership {
             // A node of another version may have more fields, but not fewer.
             Some((NodeId::from(id.as_str()), serde_json::from_str(&facts).ok()?))
         });
-        let nodes = nodes.collect();
+        let nodes: BTreeMap<NodeId, NodeFacts> = nodes.collect();
         self.with(|known| {
+            let mine = known.facts.as_ref().map(|facts| &facts.address);
+            let is_double = |id: &NodeId| {
+                id.as_str() != self.lease.node && nodes.get(id).is_some_and(|facts| Some(&facts.address) == mine)
+            };
+            known.doubles.retain(|id, _| is_double(id));
+            for id in nodes.keys().filter(|id| is_double(id)) {
+                known.doubles.entry(id.clone()).or_insert_with(Instant::now);
+            }
             known.nodes = nodes;
             known.at = Some(Instant::now());
         });

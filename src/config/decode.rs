@@ -1,7 +1,7 @@
 //! Decodes typed structs from [`TreeNode`]s with serde; every error is recorded with its key, the value is removed, and
 //! decoding continues.
 
-use std::{fmt, vec};
+use std::{borrow::Cow, fmt, vec};
 
 use serde::{
     Deserializer,
@@ -225,10 +225,7 @@ impl<'de> Deserializer<'de> for &TreeNode {
             NodeValue::Raw { parsed: Some(node), .. } if matches!(node.value, NodeValue::Array(_)) => {
                 node.deserialize_any(visitor)
             }
-            NodeValue::Raw { text, .. } => {
-                let items: Vec<&str> = text.split(',').map(str::trim).collect();
-                visitor.visit_seq(Words(items.into_iter().enumerate()))
-            }
+            NodeValue::Raw { text, .. } => visitor.visit_seq(Words(words(text).into_iter().enumerate())),
             _ => self.deserialize_any(visitor),
         }
     }
@@ -275,8 +272,31 @@ impl<'de> de::SeqAccess<'de> for Items<'_> {
     }
 }
 
+/// The items of a list in an environment variable: of a list in JSON, or separated by commas. A comma between the
+/// Sentinels of one URL does not separate.
+fn words(text: &str) -> Vec<Cow<'_, str>> {
+    if text.trim_start().starts_with('[')
+        && let Ok(items) = serde_json::from_str::<Vec<serde_json::Value>>(text)
+    {
+        return items
+            .into_iter()
+            .map(|item| item.as_str().map_or_else(|| item.to_string(), str::to_owned).into())
+            .collect();
+    }
+    let mut words: Vec<Cow<'_, str>> = Vec::new();
+    for word in text.split(',').map(str::trim) {
+        match words.last_mut() {
+            Some(last) if last.contains("+sentinel://") && !word.contains("://") && !word.is_empty() => {
+                last.to_mut().push_str(&format!(",{word}"));
+            }
+            _ => words.push(word.into()),
+        }
+    }
+    words
+}
+
 /// The items of a list in an environment variable.
-struct Words<'a>(std::iter::Enumerate<vec::IntoIter<&'a str>>);
+struct Words<'a>(std::iter::Enumerate<vec::IntoIter<Cow<'a, str>>>);
 
 impl<'de> de::SeqAccess<'de> for Words<'_> {
     type Error = Fault;
@@ -286,7 +306,7 @@ impl<'de> de::SeqAccess<'de> for Words<'_> {
         if word.is_empty() {
             return Err(Fault::other("is empty; write a list as a,b and an empty list as []".to_owned()).inside(index));
         }
-        seed.deserialize(StrDeserializer::new(word)).map(Some).map_err(|fault: Fault| fault.inside(index))
+        seed.deserialize(StrDeserializer::new(&word)).map(Some).map_err(|fault: Fault| fault.inside(index))
     }
 }
 

@@ -119,7 +119,7 @@ impl<const N: usize> From<[(&str, &str); N]> for Environment {
 fn verbatim(name: &str, text: &str) -> TreeNode {
     let mut node = parse_variable(name, text);
     if let NodeValue::Raw { parsed, .. } = &mut node.value
-        && !parsed.as_ref().is_some_and(|value| matches!(value.value, NodeValue::Array(_)))
+        && !parsed.as_ref().is_some_and(|value| matches!(value.value, NodeValue::Array(_) | NodeValue::Table(_)))
     {
         *parsed = None;
     }

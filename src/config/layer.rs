@@ -3,7 +3,7 @@
 use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 
-use super::{Secret, Span};
+use super::{Secret, Span, redis_address};
 
 /// The channel layer of channels_redis that publishes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -70,9 +70,11 @@ pub enum PythonList {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Layer {
-    /// `redis://`, `rediss://`, `redis+sentinel://` or `redis+unix://`; unset: the embedded in-process layer.
+    /// A URL or another form of one of Django's `hosts`; unset: the embedded in-process layer.
+    #[serde(deserialize_with = "redis_address::one")]
     pub url: Option<Secret>,
-    /// Several Redis servers, in the order of Django's `hosts`; overrides `url`.
+    /// Several Redis servers, in the order and in the forms of Django's `hosts`; overrides `url`.
+    #[serde(deserialize_with = "redis_address::several")]
     pub hosts: Vec<Secret>,
     /// The layer that Django uses.
     pub kind: LayerKind,
@@ -143,7 +145,8 @@ impl Default for Layer {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Cache {
-    /// Unset: the first Redis of the layer.
+    /// In the forms of `Layer::url`. Unset: the first Redis of the layer.
+    #[serde(deserialize_with = "redis_address::one")]
     pub url: Option<Secret>,
     /// Django's `KEY_PREFIX:VERSION:`.
     pub prefix: String,

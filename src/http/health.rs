@@ -12,6 +12,7 @@ use actix_web::{HttpRequest, HttpResponse, http::StatusCode, http::header, web};
 use serde_json::json;
 
 use crate::{
+    cluster::Cluster,
     hub::Registry,
     layer::Readiness,
     telemetry::{Format, Metrics},
@@ -54,14 +55,20 @@ pub async fn live(metrics: web::Data<Metrics>, patience: web::Data<StuckAfter>) 
 ///
 /// With one of several Redis servers unreachable the answer stays 200, *degraded*: every node sees the same servers,
 /// and a balancer that avoided all of them would end what still works.
-pub async fn ready(registry: web::Data<Registry>, draining: web::Data<Draining>) -> HttpResponse {
+/// So it is while the nodes cannot work together: events still arrive.
+pub async fn ready(
+    registry: web::Data<Registry>,
+    draining: web::Data<Draining>,
+    cluster: web::Data<Cluster>,
+) -> HttpResponse {
     if draining.is_draining() {
         return answer(StatusCode::SERVICE_UNAVAILABLE, "draining", Some("the node is stopping"));
     }
-    match registry.layer().readiness() {
-        Readiness::Ready => answer(StatusCode::OK, "ready", None),
-        Readiness::Degraded(reason) => answer(StatusCode::OK, "degraded", Some(&reason)),
-        Readiness::NotReady(reason) => answer(StatusCode::SERVICE_UNAVAILABLE, "not ready", Some(&reason)),
+    match (registry.layer().readiness(), cluster.trouble()) {
+        (Readiness::Ready, None) => answer(StatusCode::OK, "ready", None),
+        (Readiness::Ready, Some(trouble)) => answer(StatusCode::OK, "degraded", Some(&trouble)),
+        (Readiness::Degraded(reason), _) => answer(StatusCode::OK, "degraded", Some(&reason)),
+        (Readiness::NotReady(reason), _) => answer(StatusCode::SERVICE_UNAVAILABLE, "not ready", Some(&reason)),
     }
 }
 

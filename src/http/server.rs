@@ -283,6 +283,7 @@ fn routes(service: &mut web::ServiceConfig, services: Services, admin: &Admin, h
         .app_data(web::Data::from(services.registry))
         .app_data(web::Data::from(services.authenticator))
         .app_data(web::Data::from(services.publish))
+        .app_data(web::Data::from(services.cluster))
         .app_data(web::Data::new(services.draining))
         .app_data(web::Data::new(health::StuckAfter(services.config.server.stuck_after.0)))
         .app_data(web::Data::new(services.metrics))

@@ -47,7 +47,11 @@ use self::{
     naming::GroupNaming,
     publisher::Publisher,
 };
-use super::{ChannelMapping, Layer, LayerError, Readiness, Sink, started_before};
+use super::{
+    ChannelMapping, Layer, LayerError, Readiness, Sink,
+    codec::capacity::{Capacity, PatternError},
+    started_before,
+};
 use crate::{
     config,
     event::{GroupName, Value},
@@ -78,6 +82,9 @@ pub enum StartError {
         /// What is wrong with it.
         error: HostError,
     },
+    /// A pattern of `channel_capacity` is wrong.
+    #[error("layer.channel_capacity: {0}")]
+    Capacity(#[from] PatternError),
 }
 
 /// A command for the layer thread.
@@ -94,6 +101,8 @@ struct LayerContext {
     node: String,
     hosts: Vec<Host>,
     queues: Vec<String>,
+    /// What publishers leave in each of them.
+    capacities: Vec<usize>,
     groups: RefCell<JoinedGroups>,
     /// Joins may wait for a marker that can be sent.
     fence_due: Notify,
@@ -131,13 +140,13 @@ impl RedisLayer {
     /// A URL is not valid. Redis need not be reachable.
     pub fn new(options: &config::Layer, mappings: Vec<ChannelMapping>, metrics: Metrics) -> Result<Self, StartError> {
         let hosts = hosts(options)?;
-        // If the program has chosen a provider already, that one stays.
-        let _ = rustls::crypto::ring::default_provider().install_default();
         let node = uuid::Uuid::new_v4().simple().to_string();
         let naming = GroupNaming::new(options, hosts.len(), &node);
         let reply_channel = naming.reply_channel();
         let states = Arc::new(HostStates::new(hosts.iter().map(Host::label), options.probe_successes));
-        let publisher = Arc::new(Publisher::new(options, hosts.len(), metrics.clone()));
+        let capacity = Capacity::new(options)?;
+        let capacities = naming.members().iter().map(|member| capacity.of(member)).collect();
+        let publisher = Arc::new(Publisher::new(options, capacity, hosts.len(), metrics.clone()));
         let (commands, queue) = mpsc::unbounded_channel();
         let shared = (naming.clone(), Arc::clone(&states), Arc::clone(&publisher), reply_channel.clone());
         let options = options.clone();
@@ -155,6 +164,7 @@ impl RedisLayer {
                     poppers: vec![None; naming.hosts()].into(),
                     popped: vec![vec![f64::NEG_INFINITY; naming.queues().len()]; naming.hosts()].into(),
                     queues: naming.queues(),
+                    capacities,
                     groups: JoinedGroups::new(naming, options.linger.0).into(),
                     fence_due: Notify::new(),
                     options,

@@ -6,6 +6,7 @@ use crate::{
     auth::{Authenticator, MemoryCache, OriginPolicy},
     config::{Config, ConfigErrors, KeyPath},
     hub::registry::MAX_WORKERS,
+    layer::codec::capacity::Capacity,
     redis::Host,
 };
 
@@ -16,11 +17,16 @@ pub fn check(config: &Config) -> Result<(), ConfigErrors> {
     let urls = config.layer.url.iter().map(|url| (KeyPath::dotted("layer.url"), url));
     let hosts = config.layer.hosts.iter().enumerate();
     let hosts = hosts.map(|(index, url)| (KeyPath::dotted("layer.hosts").then(index), url));
-    let cache = config.cache.url.iter().map(|url| (KeyPath::dotted("cache.url"), url));
-    for (key, url) in urls.chain(hosts).chain(cache) {
+    for (key, url) in urls.chain(hosts) {
         if let Err(reason) = Host::parse(url.expose()) {
             note(key, reason.to_string());
         }
+    }
+    if let Some(Err(reason)) = config.cache.url.as_ref().map(|url| Host::leader(url.expose())) {
+        note(KeyPath::dotted("cache.url"), reason.to_string());
+    }
+    if let Err(wrong) = Capacity::new(&config.layer) {
+        note(KeyPath::dotted("layer.channel_capacity").then(wrong.pattern.as_str()), wrong.reason);
     }
     if let Err(error) = Authenticator::new(config, Arc::new(MemoryCache::new())) {
         note(KeyPath::dotted(&error.key), error.reason);

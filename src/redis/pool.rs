@@ -9,13 +9,21 @@ use std::{
     time::Duration,
 };
 
-use deadpool_redis::{Manager, Pool, PoolConfig, Runtime, Timeouts};
+use deadpool::{
+    Runtime,
+    managed::{self, Metrics, Pool, PoolConfig, RecycleError, RecycleResult, Timeouts},
+};
 use redis::{
-    AsyncConnectionConfig, Cmd, FromRedisValue, Pipeline, ProtocolVersion, RedisResult, ScriptInvocation,
+    AsyncConnectionConfig, Cmd, FromRedisValue, Pipeline, ProtocolVersion, RedisError, RedisResult, ScriptInvocation,
     aio::MultiplexedConnection,
 };
 
-use super::{command, error::one_line, hosts::Host};
+use super::{
+    command,
+    connection::Connection,
+    error::one_line,
+    hosts::{Host, Server},
+};
 
 /// A command failed, for this reason; without secrets.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -27,11 +35,32 @@ pub struct PoolError {
     pub reason: String,
 }
 
+/// Makes the connections of a pool, all to one server.
+struct Connector {
+    server: Server,
+    timeout: Duration,
+}
+
+impl managed::Manager for Connector {
+    type Type = Connection;
+    type Error = RedisError;
+
+    async fn create(&self) -> Result<Connection, RedisError> {
+        let config = AsyncConnectionConfig::new().set_response_timeout(Some(self.timeout));
+        self.server.connect(ProtocolVersion::RESP2, self.timeout, config).await
+    }
+
+    async fn recycle(&self, connection: &mut Connection, _: &Metrics) -> RecycleResult<RedisError> {
+        let answer: RedisResult<String> = command::query(connection, &redis::cmd("PING")).await;
+        answer.map(drop).map_err(RecycleError::Backend)
+    }
+}
+
 /// Connections to one Redis. Connects when first used.
 pub struct RedisPool {
     host: Host,
     /// Connections to the host's last known address; none before the first use and after a failure.
-    pool: Mutex<Option<Pool>>,
+    pool: Mutex<Option<Pool<Connector>>>,
     connections: usize,
     timeout: Duration,
 }
@@ -45,8 +74,6 @@ impl fmt::Debug for RedisPool {
 impl RedisPool {
     /// With this maximum number of connections; `timeout` is the deadline of one whole operation.
     pub fn new(host: Host, connections: usize, timeout: Duration) -> Self {
-        // For rediss://; if the program has chosen a provider already, that one stays.
-        let _ = rustls::crypto::ring::default_provider().install_default();
         Self { host, pool: Mutex::new(None), connections: connections.max(1), timeout }
     }
 
@@ -72,7 +99,7 @@ impl RedisPool {
             let pool = self.pool().await?;
             let mut connection = pool.get().await.map_err(|error| match error {
                 // The error of Redis, without the pool's own text.
-                deadpool_redis::PoolError::Backend(error) => error.to_string(),
+                managed::PoolError::Backend(error) => error.to_string(),
                 error => error.to_string(),
             })?;
             work(&mut connection).await.map_err(|error| error.to_string())
@@ -108,25 +135,22 @@ impl RedisPool {
         self.within(async |connection: &mut MultiplexedConnection| command::invoke(connection, script).await).await
     }
 
-    async fn pool(&self) -> Result<Pool, String> {
+    async fn pool(&self) -> Result<Pool<Connector>, String> {
         let known = self.pool.lock().unwrap_or_else(PoisonError::into_inner).clone();
         if let Some(pool) = known {
             return Ok(pool);
         }
-        let client = self.host.client(ProtocolVersion::RESP2).await.map_err(|error| error.to_string())?;
-        let connection = AsyncConnectionConfig::new()
-            .set_connection_timeout(Some(self.timeout))
-            .set_response_timeout(Some(self.timeout));
-        let manager = Manager::new_with_config(client.get_connection_info().clone(), connection);
+        let server = self.host.server().await.map_err(|error| error.to_string())?;
+        let connector = Connector { server, timeout: self.timeout };
         let timeouts = Timeouts { wait: Some(self.timeout), create: Some(self.timeout), recycle: Some(self.timeout) };
         let config = PoolConfig { timeouts, ..PoolConfig::new(self.connections) };
-        let builder = Pool::builder(manager.map_err(|error| error.to_string())?);
+        let builder = Pool::builder(connector);
         let pool = builder.config(config).runtime(Runtime::Tokio1).build().map_err(|error| error.to_string())?;
         self.remember(Some(pool.clone()));
         Ok(pool)
     }
 
-    fn remember(&self, pool: Option<Pool>) {
+    fn remember(&self, pool: Option<Pool<Connector>>) {
         *self.pool.lock().unwrap_or_else(PoisonError::into_inner) = pool;
     }
 }

@@ -8,12 +8,13 @@ use std::sync::Arc;
 use futures_util::StreamExt;
 use redis::{
     AsyncConnectionConfig, ErrorKind, ProtocolVersion, PushInfo, PushKind, RedisError, RedisResult, Value,
-    aio::{MultiplexedConnection, PubSubSink},
+    aio::PubSubSink,
 };
 use tokio::{sync::Notify, time::timeout};
 
 use super::{
     command::of_command,
+    connection::Connection,
     error::timed_out,
     hosts::Host,
     task::AbortOnDrop,
@@ -40,7 +41,7 @@ pub struct Subscription {
 }
 
 enum Resp {
-    Resp3(MultiplexedConnection),
+    Resp3(Connection),
     Resp2(PubSubSink, #[allow(dead_code, reason = "dropping it ends the reader")] AbortOnDrop),
 }
 
@@ -120,11 +121,9 @@ async fn resp3(
     hear: impl Fn(Published<'_>) + Send + Sync + 'static,
     lost: Arc<Notify>,
 ) -> RedisResult<Resp> {
-    let client = host.client(ProtocolVersion::RESP3).await?;
-    let config = AsyncConnectionConfig::new()
-        .set_connection_timeout(Some(CONNECT))
-        .set_response_timeout(Some(RESPONSE))
-        .set_push_sender(move |PushInfo { kind, data }| -> Result<(), redis::aio::SendError> {
+    let server = host.server().await?;
+    let config = AsyncConnectionConfig::new().set_response_timeout(Some(RESPONSE)).set_push_sender(
+        move |PushInfo { kind, data }| -> Result<(), redis::aio::SendError> {
             match (kind, data.as_slice()) {
                 (PushKind::Message, [Value::BulkString(channel), Value::BulkString(payload)]) => {
                     hear(Published { pattern: None, channel, payload });
@@ -139,13 +138,13 @@ async fn resp3(
                 _ => {}
             }
             Ok(())
-        });
-    Ok(Resp::Resp3(client.get_multiplexed_async_connection_with_config(&config).await?))
+        },
+    );
+    Ok(Resp::Resp3(server.connect(ProtocolVersion::RESP3, CONNECT, config).await?))
 }
 
 async fn resp2(host: &Host, hear: impl Fn(Published<'_>) + Send + 'static, lost: Arc<Notify>) -> RedisResult<Resp> {
-    let client = host.client(ProtocolVersion::RESP2).await?;
-    let (sink, mut messages) = timeout(CONNECT, client.get_async_pubsub()).await.map_err(|_| timed_out())??.split();
+    let (sink, mut messages) = host.server().await?.subscribe(CONNECT).await?.split();
     let reader = tokio::spawn(async move {
         while let Some(message) = messages.next().await {
             let pattern = message.get_pattern::<Option<Vec<u8>>>().unwrap_or_default();

@@ -116,3 +116,33 @@ async fn without_redis_a_node_is_a_cluster_by_itself() {
     assert_eq!(node.cluster.address_of("other").await.unwrap(), None);
     node.cluster.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_nodes_at_one_address_are_noticed_and_a_restart_is_not() {
+    let redis = RedisServer::start();
+    let at = |listening: &str, number| Node::with(&config(&redis.url()), number, listening);
+    let one = at("127.0.0.1:7001", 1);
+    one.until(&[1]).await;
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+    let url = redis.url();
+    let old = runtime.spawn(async move { Node::with(&config(&url), 2, "127.0.0.1:7002") }).await.unwrap();
+    one.until(&[1, 2]).await;
+    // Like kill -9: the node that starts in its place finds it in the list, until its lease ends.
+    runtime.shutdown_background();
+    let two = at("127.0.0.1:7002", 2);
+    let old = old.id();
+    eventually("the old one is forgotten", async || !two.cluster.nodes().await.unwrap().contains_key(old.as_str()))
+        .await;
+    assert_eq!((one.cluster.trouble(), two.cluster.trouble()), (None, None));
+
+    let double = at("127.0.0.1:7001", 3);
+    for (node, other) in [(&one, &double), (&double, &one)] {
+        eventually("it is noticed", async || node.cluster.trouble().is_some()).await;
+        let trouble = node.cluster.trouble().unwrap();
+        let says = |text: &str| trouble.contains(text);
+        assert!(says(&other.id()) && says("127.0.0.1:7001") && says("cluster.address"), "{trouble}");
+    }
+    assert_eq!(two.cluster.trouble(), None);
+    double.cluster.stop().await;
+    eventually("it is over", async || one.cluster.trouble().is_none()).await;
+}

@@ -125,16 +125,15 @@ async fn a_burst_of_ten_thousand_into_one_group_arrives_completely() {
     assert_eq!(node.received.numbers("other"), (0..BURST).collect::<Vec<_>>());
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_full_queue_is_a_gap_of_its_groups() {
+/// A node whose one queue gets ten events at once, like after a stall.
+async fn after_ten_events(of: config::Layer) -> Node {
     let redis = RedisServer::start();
-    let options = config::Layer { capacity: 10, queues: 1, ..options(&[&redis]) };
+    let options = config::Layer { queues: 1, hosts: options(&[&redis]).hosts, ..of };
     let node = Node::ready(&options).await;
     node.join("room").await;
     let mut django = Django::new(&options, &[&redis]);
     let queue: Vec<String> =
         django.members("room").iter().map(|name| format!("asgi{}", name.split('!').next().unwrap()) + "!").collect();
-    // Like after a stall: everything arrives at once.
     let mut pipeline = redis::pipe();
     pipeline.atomic();
     let codec = channelgate::layer::codec::envelope::LayerCodec::new(&options);
@@ -147,8 +146,31 @@ async fn a_full_queue_is_a_gap_of_its_groups() {
     let () = pipeline.query(django.host(0)).unwrap();
     node.until(10).await;
     assert_eq!(node.received.numbers("room"), (0..10).collect::<Vec<_>>());
+    node
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_full_queue_is_a_gap_of_its_groups() {
+    let node = after_ten_events(config::Layer { capacity: 10, ..Default::default() }).await;
     eventually("a gap", || node.received.has_gap(GapReason::Capacity)).await;
     assert_eq!(node.received.gaps()[0].groups.as_deref(), Some(&[group("room")][..]));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_queue_over_the_capacity_of_its_pattern_is_a_gap() {
+    let of = |capacity, pattern: &str, its| config::Layer {
+        capacity,
+        channel_capacity: [(pattern.to_owned(), its)].into_iter().collect(),
+        ..Default::default()
+    };
+    for pattern in ["specific.*", r"/specific\.\w+!\w+$/"] {
+        let node = after_ten_events(of(100, pattern, 10)).await;
+        eventually(pattern, || node.received.has_gap(GapReason::Capacity)).await;
+        let node = after_ten_events(of(5, pattern, 11)).await;
+        // The marker of a join comes after everything before it.
+        node.join("room").await;
+        assert!(!node.received.has_gap(GapReason::Capacity), "{pattern}");
+    }
 }
 
 /// Like a hub: counts its connections per group, and calls the layer under the lock for the last leave.

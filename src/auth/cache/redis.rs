@@ -83,7 +83,7 @@ impl fmt::Debug for RedisCache {
 impl RedisCache {
     /// A cache at `url`, which is `cache.url` or else the first Redis of the layer. Connects on first use.
     pub fn new(config: &config::Cache, url: &Secret) -> Result<Self, AuthConfigError> {
-        let host = Host::parse(url.expose()).map_err(|error| AuthConfigError::new("cache.url", error.to_string()))?;
+        let host = Host::leader(url.expose()).map_err(|error| AuthConfigError::new("cache.url", error.to_string()))?;
         if config.timeout.0.is_zero() {
             return Err(AuthConfigError::new("cache.timeout", "must be longer than 0"));
         }

@@ -1,7 +1,9 @@
 //! How many messages a channel of the core layer may hold, by its name.
 //!
-//! In: `capacity` and the globs of `channel_capacity`, as in Django's settings. Out: the capacity of a channel, as
-//! `BaseChannelLayer.get_capacity` finds it.
+//! In: `capacity` and the patterns of `channel_capacity`, as in Django's settings: a glob, or between slashes what is a
+//! compiled regular expression there. Out: the capacity of a channel, as `BaseChannelLayer.get_capacity` finds it.
+
+use regex::bytes::{Regex, RegexBuilder};
 
 use crate::config::Layer;
 
@@ -9,8 +11,25 @@ use crate::config::Layer;
 #[derive(Clone, Debug)]
 pub struct Capacity {
     /// The first that matches counts.
-    by_glob: Vec<(Box<[Token]>, usize)>,
+    by_pattern: Vec<(Pattern, usize)>,
     default: usize,
+}
+
+/// A pattern of `channel_capacity` that cannot be used.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{reason}")]
+pub struct PatternError {
+    /// The pattern, as written.
+    pub pattern: String,
+    /// What is wrong with it.
+    pub reason: String,
+}
+
+#[derive(Clone, Debug)]
+enum Pattern {
+    Glob(Box<[Token]>),
+    /// Must match from the beginning of a name, like `match` of Python's `re`.
+    Regex(Regex),
 }
 
 /// A part of a glob.
@@ -24,16 +43,76 @@ enum Token {
 
 impl Capacity {
     /// The capacities of a layer.
-    pub fn new(layer: &Layer) -> Self {
-        let by_glob = layer.channel_capacity.iter().map(|(glob, capacity)| (tokens(glob), *capacity)).collect();
-        Self { by_glob, default: layer.capacity }
+    ///
+    /// # Errors
+    /// A regular expression is wrong, or a glob can match no name.
+    pub fn new(layer: &Layer) -> Result<Self, PatternError> {
+        let read = |(text, capacity): (&String, &usize)| {
+            let pattern = Pattern::read(text).map_err(|reason| PatternError { pattern: text.clone(), reason })?;
+            Ok((pattern, *capacity))
+        };
+        let by_pattern = layer.channel_capacity.iter().map(read).collect::<Result<_, _>>()?;
+        Ok(Self { by_pattern, default: layer.capacity })
     }
 
     /// The capacity of a channel.
     pub fn of(&self, channel: &str) -> usize {
-        let first = self.by_glob.iter().find(|(glob, _)| matches(glob, channel));
+        let first = self.by_pattern.iter().find(|(pattern, _)| pattern.matches(channel));
         first.map_or(self.default, |(_, capacity)| *capacity)
     }
+}
+
+impl Pattern {
+    fn read(text: &str) -> Result<Self, String> {
+        let Some(rest) = text.strip_prefix('/') else {
+            return match text.contains('/') {
+                false => Ok(Self::Glob(tokens(text))),
+                true => Err("no channel has a \"/\" in its name; a regular expression is written /…/".to_owned()),
+            };
+        };
+        let (expression, flags) =
+            rest.rsplit_once('/').ok_or("a regular expression ends with a \"/\", as it begins")?;
+        let mut builder = RegexBuilder::new(&in_rust(expression));
+        // The names of channels are ASCII.
+        builder.unicode(false);
+        for flag in flags.chars() {
+            match flag {
+                'i' => builder.case_insensitive(true),
+                'm' => builder.multi_line(true),
+                's' => builder.dot_matches_new_line(true),
+                'x' => builder.ignore_whitespace(true),
+                _ => return Err(format!("{flag:?} is unknown after the last \"/\"; known: i, m, s, x")),
+            };
+        }
+        let compiled = builder.build().map_err(|error| {
+            let last = error.to_string().lines().last().unwrap_or_default().trim().to_owned();
+            format!("the regular expression is not valid: {last}; look-around and back-references are not supported")
+        });
+        compiled.map(Self::Regex)
+    }
+
+    fn matches(&self, channel: &str) -> bool {
+        match self {
+            Self::Glob(glob) => matches(glob, channel),
+            // The leftmost match begins at the beginning if any does.
+            Self::Regex(regex) => regex.find(channel.as_bytes()).is_some_and(|found| found.start() == 0),
+        }
+    }
+}
+
+/// Python's regular expression in the syntax of this program's library: `\Z` is the end.
+fn in_rust(expression: &str) -> String {
+    let mut written = String::with_capacity(expression.len());
+    let mut rest = expression.chars();
+    while let Some(next) = rest.next() {
+        written.push(next);
+        if next == '\\'
+            && let Some(escaped) = rest.next()
+        {
+            written.push(if escaped == 'Z' { 'z' } else { escaped });
+        }
+    }
+    written
 }
 
 /// Reads a glob like Python's `fnmatch.translate`: `*`, `?`, `[a-c]` and `[!a-c]`.
@@ -151,7 +230,43 @@ mod tests {
     #[test]
     fn the_first_glob_counts_and_then_the_default() {
         let channel_capacity = [("a*".to_owned(), 1), ("ab".to_owned(), 2)].into_iter().collect();
-        let capacity = Capacity::new(&Layer { channel_capacity, capacity: 9, ..Layer::default() });
+        let capacity = Capacity::new(&Layer { channel_capacity, capacity: 9, ..Layer::default() }).unwrap();
         assert_eq!(["ab", "b"].map(|channel| capacity.of(channel)), [1, 9]);
+    }
+
+    #[test]
+    fn regular_expressions_match_like_a_compiled_pattern_of_python() {
+        // Each line is checked with re.compile(…).match.
+        for (pattern, yes, no) in [
+            (r"/^http\.request$/", "http.request", "http.requests"),
+            (r"/http\./", "http.request", "my.http.request"),
+            (r"/specific\.\w+!/", "specific.ab!x", "specific.!x"),
+            (r"/a|ab$/", "abc", "b"),
+            (r"/HTTP/i", "http.request", "ttp"),
+            (r"/(?i)HTTP/", "http.request", "ttp"),
+            (r"/a\Z/", "a", "ab"),
+            (r"/(?P<kind>a|b)-\d{2}/", "b-12", "b-1"),
+            (r"/.*-x/", "a-x", "a-y"),
+            ("/a b # letters/x", "ab", "a b"),
+        ] {
+            let pattern = Pattern::read(pattern).unwrap();
+            assert!(pattern.matches(yes) && !pattern.matches(no), "{pattern:?}");
+        }
+    }
+
+    #[test]
+    fn a_pattern_that_cannot_be_meant_is_an_error() {
+        for (pattern, said) in [
+            ("/http", "ends with"),
+            ("http/*", "no channel has"),
+            ("/(/", "not valid"),
+            ("/a(?=b)/", "look-around"),
+            (r"/(a)\1/", "back-references"),
+            ("/a/u", "known: i, m, s, x"),
+        ] {
+            let channel_capacity = [(pattern.to_owned(), 1)].into_iter().collect();
+            let error = Capacity::new(&Layer { channel_capacity, ..Layer::default() }).err().unwrap();
+            assert!(error.pattern == pattern && error.reason.contains(said), "{error:?}");
+        }
     }
 }

@@ -8,7 +8,7 @@
 use std::{rc::Rc, sync::Arc, time::Duration};
 
 use indexmap::IndexMap;
-use redis::{AsyncConnectionConfig, ProtocolVersion, RedisError, aio::MultiplexedConnection};
+use redis::{AsyncConnectionConfig, ProtocolVersion, RedisError};
 use tokio::sync::{mpsc, oneshot};
 
 use super::{
@@ -25,7 +25,7 @@ use super::{
 };
 use crate::{
     event::{GapReason, GroupName},
-    redis::{AbortOnDrop, CONNECT, Published, RESPONSE, Subscription, every, one_line, timed_out},
+    redis::{AbortOnDrop, CONNECT, Connection, Published, RESPONSE, Subscription, every, one_line, timed_out},
 };
 
 /// Maximum number of changes per batch.
@@ -42,7 +42,7 @@ const REFRESH: Duration = Duration::from_secs(60);
 pub(super) struct HostSession {
     context: Rc<LayerContext>,
     host: usize,
-    commands: MultiplexedConnection,
+    commands: Connection,
     /// The address of the connection.
     address: String,
     subscription: Subscription,
@@ -63,13 +63,13 @@ impl HostSession {
     pub async fn establish(context: &Rc<LayerContext>, host: usize) -> Result<Self, String> {
         let reason = |error: RedisError| one_line(&error);
         let at = &context.hosts[host];
-        let client = at.client(ProtocolVersion::RESP2).await.map_err(reason)?;
-        let config = AsyncConnectionConfig::new()
-            .set_connection_timeout(Some(CONNECT))
-            .set_response_timeout(Some(RESPONSE))
-            .set_pipeline_buffer_size(1024);
-        let commands = client.get_multiplexed_async_connection_with_config(&config).await.map_err(reason)?;
-        let address = client.get_connection_info().addr().to_string();
+        let server = at.server().await.map_err(reason)?;
+        let config = |answer: Duration| {
+            AsyncConnectionConfig::new().set_response_timeout(Some(answer)).set_pipeline_buffer_size(1024)
+        };
+        let connect = |answer| server.connect(ProtocolVersion::RESP2, CONNECT, config(answer));
+        let commands = connect(RESPONSE).await.map_err(reason)?;
+        let address = server.address();
         let markers = Arc::new(Markers::new(!context.queues.is_empty()));
         let (decoder, back) = (Arc::clone(&context.decoder), Arc::clone(&markers));
         let hear = move |message: Published<'_>| decoder.hear(message, &back);
@@ -94,8 +94,8 @@ impl HostSession {
         if !context.queues.is_empty() {
             let wait = pop_wait(context.options.expiry.0);
             // A pause that the probes tolerate must not end it.
-            let config = config.set_response_timeout(Some(wait + context.options.probe_timeout.0.max(RESPONSE)));
-            let mut connection = client.get_multiplexed_async_connection_with_config(&config).await.map_err(reason)?;
+            let answer = wait + context.options.probe_timeout.0.max(RESPONSE);
+            let mut connection = connect(answer).await.map_err(reason)?;
             core::replace_popper(context, host, &mut connection).await;
             session.start_popping(connection);
         }
@@ -118,7 +118,7 @@ impl HostSession {
         core::forget_delivered(&mut self.commands, &self.context.queues, &popped).await
     }
 
-    fn start_popping(&mut self, connection: MultiplexedConnection) {
+    fn start_popping(&mut self, connection: Connection) {
         let (failed, failure) = oneshot::channel();
         let at = (Rc::clone(&self.context), self.host);
         let (markers, outages) = (Arc::clone(&self.markers), Rc::clone(&self.outages));

@@ -145,13 +145,17 @@ impl GroupNaming {
     /// The receive queues of this node, in order, then the one for messages to the node itself, and last the one for
     /// markers; empty if the core layer is not in use.
     pub fn queues(&self) -> Vec<String> {
-        match self.kind {
-            config::LayerKind::Pubsub => Vec::new(),
-            config::LayerKind::Core | config::LayerKind::Both => {
-                let clients = self.clients.iter().chain([&self.reply_client, &self.marker_client]);
-                clients.map(|client| self.names.core_queue_key(&specific_channel(client, ""))).collect()
-            }
-        }
+        self.receivers().map(|client| self.names.core_queue_key(&specific_channel(client, ""))).collect()
+    }
+
+    /// A channel of each receive queue, as publishers name it.
+    pub fn members(&self) -> Vec<String> {
+        self.receivers().map(|client| specific_channel(client, "0")).collect()
+    }
+
+    fn receivers(&self) -> impl Iterator<Item = &String> {
+        let all = self.clients.iter().chain([&self.reply_client, &self.marker_client]);
+        all.take(if self.kind == config::LayerKind::Pubsub { 0 } else { usize::MAX })
     }
 
     /// The number of receive queues for groups.

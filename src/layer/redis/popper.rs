@@ -20,7 +20,7 @@ use super::{
 };
 use crate::{
     event::{GapReason, GroupName},
-    redis::{exchange, of_command, query},
+    redis::{Connection, exchange, of_command, query},
     warn_bounded,
 };
 
@@ -50,7 +50,7 @@ pub(super) async fn pop_forever(
     (context, host): (Rc<LayerContext>, usize),
     markers: &Markers,
     outages: &Outages,
-    mut connection: MultiplexedConnection,
+    mut connection: Connection,
 ) -> RedisError {
     let mut popper = Popper::new(&context, host, markers);
     loop {
@@ -128,7 +128,8 @@ impl<'a> Popper<'a> {
         let naming = registry.naming();
         let queues: Vec<_> = (0..naming.group_queues()).filter(|queue| naming.queue_host(*queue) == host).collect();
         let wait = pop_wait(context.options.expiry.0);
-        let count = context.options.capacity.saturating_add(1).clamp(*POP_COUNT.start(), *POP_COUNT.end());
+        let most = queues.iter().filter_map(|queue| context.capacities.get(*queue)).max().copied().unwrap_or_default();
+        let count = most.saturating_add(1).clamp(*POP_COUNT.start(), *POP_COUNT.end());
         let round = round(keys, &queues, wait, count);
         Self {
             context,
@@ -238,8 +239,8 @@ impl<'a> Popper<'a> {
 
     /// Reports the queues that were full.
     async fn judge(&mut self, found: Vec<usize>, connection: &mut MultiplexedConnection) -> RedisResult<()> {
-        let capacity = self.context.options.capacity;
         for (queue, mut found) in found.into_iter().enumerate() {
+            let capacity = self.context.capacities.get(queue).copied().unwrap_or(usize::MAX);
             if found >= self.count && found < capacity {
                 let left: usize = query(connection, redis::cmd("ZCARD").arg(&self.keys[queue])).await?;
                 found += left;
@@ -311,7 +312,7 @@ impl<'a> Popper<'a> {
         self.last_gap[queue] = Some(Instant::now());
         warn_bounded!(
             "a receive queue held {} or more messages: publishers drop beyond the layer's capacity",
-            self.context.options.capacity
+            self.context.capacities.get(queue).copied().unwrap_or_default()
         );
         let groups = self.context.groups.borrow().groups_of_queue(queue);
         if groups.is_empty() {

@@ -16,7 +16,7 @@ use super::{
     markers::Markers,
     outages::{Outages, Part},
 };
-use crate::redis::{RESPONSE, every, exchange, one_line};
+use crate::redis::{Connection, RESPONSE, every, exchange, one_line};
 
 /// With one in this many probes Sentinel is asked for the master: after a failover the old master may keep running, and
 /// until it learns of that it serves its clients while others publish elsewhere. For a suspected host Sentinel is asked
@@ -27,7 +27,7 @@ const SENTINEL: u64 = 3;
 pub(super) struct Prober {
     context: Rc<LayerContext>,
     host: usize,
-    commands: MultiplexedConnection,
+    commands: Connection,
     /// The address of the connection.
     address: String,
     markers: Arc<Markers>,
@@ -38,7 +38,7 @@ impl Prober {
     pub fn new(
         context: &Rc<LayerContext>,
         host: usize,
-        (commands, address): (MultiplexedConnection, String),
+        (commands, address): (Connection, String),
         markers: Arc<Markers>,
         outages: Rc<Outages>,
     ) -> Self {

@@ -20,7 +20,7 @@ use std::{
 
 use futures_util::future::{join, join_all};
 use indexmap::IndexMap;
-use redis::{Cmd, FromRedisValue, aio::MultiplexedConnection};
+use redis::{Cmd, FromRedisValue};
 use tokio::time::timeout;
 
 use super::naming::{GroupNaming, rooms_channel};
@@ -38,7 +38,7 @@ use crate::{
         },
     },
     limited::{self, WriteError},
-    redis::{RESPONSE, query},
+    redis::{Connection, RESPONSE, query},
     telemetry::{DropReason, Metrics},
     warn_bounded,
 };
@@ -115,7 +115,7 @@ struct Queue {
 /// Writes on the serving connections, in the layer's formats.
 pub(super) struct Publisher {
     /// One per serving host.
-    connections: Mutex<Vec<Option<MultiplexedConnection>>>,
+    connections: Mutex<Vec<Option<Connection>>>,
     kind: LayerKind,
     codec: LayerCodec,
     names: LayerNames,
@@ -131,7 +131,7 @@ pub(super) struct Publisher {
 }
 
 impl Publisher {
-    pub fn new(layer: &config::Layer, hosts: usize, metrics: Metrics) -> Self {
+    pub fn new(layer: &config::Layer, capacity: Capacity, hosts: usize, metrics: Metrics) -> Self {
         Self {
             connections: Mutex::new(vec![None; hosts]),
             kind: layer.kind,
@@ -140,7 +140,7 @@ impl Publisher {
             publish_prefix: layer.publish_prefix.clone(),
             rooms_channel: rooms_channel(layer),
             max_message: layer.max_message,
-            capacity: Capacity::new(layer),
+            capacity,
             expiry: layer.expiry.0,
             group_expiry: layer.group_expiry.0,
             metrics,
@@ -149,7 +149,7 @@ impl Publisher {
     }
 
     /// Sets the connection on which a host serves; `None` if it does not.
-    pub fn set(&self, host: usize, connection: Option<MultiplexedConnection>) {
+    pub fn set(&self, host: usize, connection: Option<Connection>) {
         self.connections.lock().unwrap_or_else(PoisonError::into_inner)[host] = connection;
     }
 
