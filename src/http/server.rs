@@ -12,13 +12,14 @@ use actix_http::HttpService;
 use actix_server::{Server, ServerHandle};
 use actix_service::{Service as _, ServiceFactoryExt as _, map_config};
 use actix_web::{
-    App, HttpRequest, HttpResponse,
+    App, HttpRequest, HttpResponse, Resource,
     dev::{AppConfig, RequestHead},
-    http::header::HeaderValue,
+    http::{Method, header::HeaderValue},
     middleware::DefaultHeaders,
     web,
 };
 use arc_swap::ArcSwap;
+use futures_util::future::Either;
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::sync::watch;
 
@@ -32,9 +33,11 @@ use super::{
     proxy_protocol::ProxyProtocol,
     publish::{self, PublishGate},
     refusal::not_found,
+    resource::{self, Verbs},
     serving::ServingConfig,
     socketio::{EngineIoShared, SocketIoHandler},
     tail,
+    unread::SharedBody,
     websocket::WebSocketHandler,
     ws_token,
 };
@@ -205,8 +208,11 @@ fn worker(
         ),
         websocket: WebSocketHandler { admission, precheck, connections },
     });
-    let options =
-        SocketOptions { send_buffer: config.socket.send_buffer, user_timeout: config.socket.tcp_user_timeout.0 };
+    let options = SocketOptions {
+        send_buffer: config.socket.send_buffer,
+        user_timeout: config.socket.tcp_user_timeout.0,
+        linger: config.server.body_timeout.0,
+    };
     let before = ProxyProtocol {
         enabled: config.server.proxy_protocol,
         hops: TrustedHops::new(&config.server),
@@ -223,7 +229,12 @@ fn worker(
             let app = App::new()
                 .wrap_fn(|mut request, service| {
                     detach(request.head_mut());
-                    service.call(request)
+                    let body = SharedBody::of(&mut request);
+                    let answer = service.call(request);
+                    match body {
+                        None => Either::Left(answer),
+                        Some(body) => Either::Right(async move { Ok(body.kept_by(answer.await?)) }),
+                    }
                 })
                 .wrap(DefaultHeaders::new().add(("Server", "channelgate")))
                 .configure(move |service| routes(service, services, &admin, handlers));
@@ -233,6 +244,8 @@ fn worker(
     let http = HttpService::build()
         .keep_alive(KEEP_ALIVE)
         .client_request_timeout(config.server.handshake_timeout.0)
+        // How long the rest of a body is read and discarded that no route reads.
+        .client_disconnect_timeout(config.server.body_timeout.0)
         .tcp_nodelay(true)
         // A client that is gone gets no answer: an abandoned polling request must be noticed at once.
         .h1_allow_half_closed(false)
@@ -277,6 +290,27 @@ async fn serve(request: HttpRequest, payload: web::Payload, handlers: web::Data<
     }
 }
 
+/// A page of an allowed origin may read the answer.
+async fn token(
+    request: HttpRequest,
+    handlers: web::Data<Rc<Handlers>>,
+    authenticator: web::Data<Authenticator>,
+    metrics: web::Data<Metrics>,
+) -> HttpResponse {
+    let mut response = ws_token::get(&request, &authenticator, &metrics).await;
+    handlers.serving.load().token_cors.add(&request, &mut response);
+    response
+}
+
+/// `OPTIONS` of the route, and a browser's preflight request.
+async fn token_options(request: HttpRequest, handlers: web::Data<Rc<Handlers>>) -> HttpResponse {
+    handlers.serving.load().token_cors.options(&request, Verbs::Read.allow())
+}
+
+fn reading(path: &str) -> Resource {
+    resource::both(path, Verbs::Read, resource::detail)
+}
+
 fn routes(service: &mut web::ServiceConfig, services: Services, admin: &Admin, handlers: Rc<Handlers>) {
     let bodies = BodyLimits::new(services.config.api.max_body, &services.config);
     service
@@ -288,14 +322,19 @@ fn routes(service: &mut web::ServiceConfig, services: Services, admin: &Admin, h
         .app_data(web::Data::new(services.metrics))
         .app_data(web::Data::new(services.drain))
         .app_data(web::Data::new(handlers))
-        .route("/health/live", web::get().to(health::live))
-        .route("/health/ready", web::get().to(health::ready))
-        .route("/metrics", web::get().to(health::metrics))
-        .route("/api/tail", web::get().to(tail::tail))
-        .route("/api/user/ws-token/", web::get().to(ws_token::get))
-        .route("/api/user/ws-token", web::get().to(ws_token::get))
+        .service(reading("/health/live").route(Verbs::Read.route().to(health::live)))
+        .service(reading("/health/ready").route(Verbs::Read.route().to(health::ready)))
+        .service(reading("/metrics").route(Verbs::Read.route().to(health::metrics)))
+        .service(reading("/api/tail").route(Verbs::Read.route().to(tail::tail)))
         .service(
-            web::resource("/api/publish").app_data(web::Data::new(bodies)).route(web::post().to(publish::publish)),
+            reading("/api/user/ws-token")
+                .route(Verbs::Read.route().to(token))
+                .route(web::method(Method::OPTIONS).to(token_options)),
+        )
+        .service(
+            resource::both("/api/publish", Verbs::Post, resource::detail)
+                .app_data(web::Data::new(bodies))
+                .route(Verbs::Post.route().to(publish::publish)),
         );
     admin::configure(service, admin);
     if let Some(page) = services.page {

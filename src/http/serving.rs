@@ -15,6 +15,7 @@ pub struct ServingConfig {
     pub(super) compression: bool,
     pub(super) transports: Vec<Transport>,
     pub(super) cors: Cors,
+    pub(super) token_cors: Cors,
 }
 
 impl ServingConfig {
@@ -25,6 +26,7 @@ impl ServingConfig {
             compression: config.socket.compression.enabled,
             transports: config.socketio.transports.clone(),
             cors: Cors::new(config),
+            token_cors: Cors::for_tokens(config),
         }
     }
 }

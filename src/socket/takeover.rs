@@ -22,18 +22,22 @@ use actix_http::{
     ConnectionType, HttpMessage as _, Request, Response, StatusCode,
     body::{self, BodySize, BoxBody, MessageBody},
     h1::{Codec, Message},
+    header,
 };
 use actix_service::{Service, ServiceFactory, fn_factory, fn_service};
 use bytes::BytesMut;
 use futures_util::future::LocalBoxFuture;
 use socket2::SockRef;
-use tokio::net::TcpStream;
+use tokio::{io::AsyncReadExt as _, net::TcpStream, time::timeout};
 
 use super::{connection::Connection, driver::Driver};
 use crate::admission::Admitting;
 
 /// Deadline for writing the answer to a handshake.
 const WRITE_DEADLINE: Duration = Duration::from_secs(5);
+
+/// Maximum number of bytes per read of what is discarded.
+const DISCARD: usize = 16 << 10;
 
 /// Where the handler of a handshake puts the accepted connection.
 #[derive(Clone, Default)]
@@ -103,6 +107,8 @@ pub struct SocketOptions {
     pub send_buffer: usize,
     /// `TCP_USER_TIMEOUT`; zero: the system's default.
     pub user_timeout: Duration,
+    /// How long the rest of a refused request is read and discarded.
+    pub linger: Duration,
 }
 
 impl SocketOptions {
@@ -171,6 +177,8 @@ where
     S::Error: Into<Response<BoxBody>>,
     B: MessageBody + 'static,
 {
+    let announced = [header::CONTENT_LENGTH, header::TRANSFER_ENCODING];
+    let has_body = announced.iter().any(|name| request.headers().contains_key(name));
     let slot = AcceptedSlot::default();
     request.extensions_mut().insert(slot.clone());
     let response = match app.call(request).await {
@@ -190,7 +198,14 @@ where
             }
             Ok(())
         }
-        _ => Ok(refuse(&mut framed, response).await?),
+        _ => {
+            refuse(&mut framed, response).await?;
+            if has_body || !framed.is_read_buf_empty() {
+                // Boxed, so that other handshakes do not carry it.
+                Box::pin(timeout(options.linger, discard(framed.io_mut()))).await.ok();
+            }
+            Ok(())
+        }
     }
 }
 
@@ -210,6 +225,13 @@ async fn refuse(framed: &mut Framed<TcpStream, Codec>, response: Response<BoxBod
     Ok(())
 }
 
+/// Reads until the client hangs up: the kernel would answer unread bytes with a reset, which can cost the client the
+/// answer.
+async fn discard(stream: &mut TcpStream) {
+    let mut scratch = vec![0; DISCARD];
+    while stream.read(&mut scratch).await.is_ok_and(|count| count > 0) {}
+}
+
 type Reply = Message<(Response<()>, BodySize)>;
 
 async fn write(framed: &mut Framed<TcpStream, Codec>, messages: impl IntoIterator<Item = Reply>) -> io::Result<()> {
@@ -217,7 +239,7 @@ async fn write(framed: &mut Framed<TcpStream, Codec>, messages: impl IntoIterato
         Pin::new(&mut *framed).write(message)?;
     }
     let flushed = poll_fn(|cx| Pin::new(&mut *framed).flush::<Reply>(cx));
-    tokio::time::timeout(WRITE_DEADLINE, flushed).await.map_err(|_| io::Error::from(io::ErrorKind::TimedOut))?
+    timeout(WRITE_DEADLINE, flushed).await.map_err(|_| io::Error::from(io::ErrorKind::TimedOut))?
 }
 
 /// Wraps the HTTP service of a socket: when its dispatcher has ended and left a [`Driver`], the driver continues.
