@@ -18,7 +18,7 @@ use crate::{
     telemetry::Metrics,
 };
 
-pub use http::{HttpBackend, HttpBackendError, http_client};
+pub use http::{HttpBackend, HttpBackendError, http_client, unix_client};
 pub use worker::WorkerBackend;
 
 /// A backend that answers calls.

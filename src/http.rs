@@ -6,6 +6,7 @@ pub mod client;
 mod cors;
 mod head;
 pub mod health;
+pub mod listener;
 pub mod page;
 mod precheck;
 pub mod proxy_protocol;

@@ -139,12 +139,12 @@ pub fn configure(service: &mut web::ServiceConfig, admin: &Admin) {
     let scope = web::scope("/api/websocket")
         .app_data(web::Data::new(admin.clone()))
         .service(read("/health").route(Verbs::Read.route().to(health)))
-        .service(read("/stats").route(Verbs::Read.route().to(stats)))
-        .service(read("/user/{id}/rooms").route(Verbs::Read.route().to(user_rooms)))
-        .service(post("/disconnect").route(Verbs::Post.route().to(disconnect::disconnect)))
-        .service(post("/emit/room/{name}").route(Verbs::Post.route().to(emit::to_room)))
-        .service(post("/emit/role/{name}").route(Verbs::Post.route().to(emit::to_role)))
-        .service(post("/emit/{name}").route(Verbs::Post.route().to(emit::to_user)))
+        .service(resource::counted(read("/stats").route(Verbs::Read.route().to(stats))))
+        .service(resource::counted(read("/user/{id}/rooms").route(Verbs::Read.route().to(user_rooms))))
+        .service(resource::counted(post("/disconnect").route(Verbs::Post.route().to(disconnect::disconnect))))
+        .service(resource::counted(post("/emit/room/{name}").route(Verbs::Post.route().to(emit::to_room))))
+        .service(resource::counted(post("/emit/role/{name}").route(Verbs::Post.route().to(emit::to_role))))
+        .service(resource::counted(post("/emit/{name}").route(Verbs::Post.route().to(emit::to_user))))
         .default_service(web::to(unknown));
     service.service(scope);
 }

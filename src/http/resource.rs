@@ -3,13 +3,17 @@
 //! In: a path and the methods that its handler takes. Out: a resource with and without a trailing slash that answers
 //! HEAD like GET, OPTIONS with 204, and every other method with 405; both name the methods in `Allow` (RFC 9110).
 
+use actix_service::{Service as _, ServiceFactory};
 use actix_web::{
-    HttpRequest, HttpResponse, Resource, Route, guard,
+    Error, HttpRequest, HttpResponse, Resource, Route,
+    dev::{ServiceRequest, ServiceResponse},
+    guard,
     http::{Method, StatusCode, header},
     web,
 };
 
 use super::refusal;
+use crate::{telemetry::Metrics, warn_bounded};
 
 /// The methods of a route.
 #[derive(Clone, Copy, Debug)]
@@ -70,4 +74,54 @@ fn restricted(resource: Resource, verbs: Verbs, refuse: Refuse) -> Resource {
         response
     };
     resource.default_service(web::to(other))
+}
+
+/// The same resource; its refusals are counted, and the log says what to change.
+pub(super) fn counted(
+    resource: Resource,
+) -> Resource<
+    impl ServiceFactory<ServiceRequest, Config = (), Response = ServiceResponse, Error = Error, InitError = ()> + 'static,
+> {
+    resource.wrap_fn(|request, service| {
+        let answer = service.call(request);
+        async move {
+            let answer = answer.await?;
+            count(&answer);
+            Ok(answer)
+        }
+    })
+}
+
+fn count(answer: &ServiceResponse) {
+    let (request, status) = (answer.request(), answer.status());
+    let reason = match status.as_u16() {
+        ..400 => return,
+        401 => "credentials",
+        403 => "forbidden",
+        404 | 405 => "method",
+        408 => "timeout",
+        413 => "too_large",
+        429 => "too_many",
+        500.. => "unavailable",
+        _ => "bad_request",
+    };
+    if let Some(metrics) = request.app_data::<web::Data<Metrics>>() {
+        metrics.refused_request(reason);
+    }
+    let what = || format!("{} {}", request.method(), request.match_pattern().unwrap_or_default());
+    // Each has its own bound, so that a storm of one does not hide another.
+    match reason {
+        "credentials" => warn_bounded!(
+            "{} is refused with 401: send Authorization: Bearer, with the value of CHANNELGATE_API_KEY or a valid access token",
+            what()
+        ),
+        "forbidden" => warn_bounded!(
+            "{} is refused with 403: the token's role is not in api.admin_roles, a page of another site asks, or \
+             CHANNELGATE_API_KEY is not set",
+            what()
+        ),
+        "too_large" => warn_bounded!("{} is refused with 413: send less at once, or raise api.max_body", what()),
+        "unavailable" => warn_bounded!("{} is refused with {status}: Redis is away, or a key is not set", what()),
+        _ => log::debug!("{} is refused with {status}", what()),
+    }
 }

@@ -30,7 +30,7 @@ use futures_util::future::LocalBoxFuture;
 use socket2::SockRef;
 use tokio::{io::AsyncReadExt as _, net::TcpStream, time::timeout};
 
-use super::{connection::Connection, driver::Driver};
+use super::{connection::Connection, driver::Driver, http_stream::HttpStream};
 use crate::admission::Admitting;
 
 /// Deadline for writing the answer to a handshake.
@@ -140,7 +140,7 @@ pub fn upgrade<A, B>(
     app: A,
     options: SocketOptions,
 ) -> impl ServiceFactory<
-    (Request, Framed<TcpStream, Codec>),
+    (Request, Framed<HttpStream, Codec>),
     Config = (),
     Response = (),
     Error = actix_web::Error,
@@ -158,7 +158,7 @@ where
         let app = Rc::clone(&app);
         async move {
             let service = Rc::new(app.new_service(()).await?);
-            Ok(fn_service(move |(request, framed): (Request, Framed<TcpStream, Codec>)| {
+            Ok(fn_service(move |(request, framed): (Request, Framed<HttpStream, Codec>)| {
                 handshake(Rc::clone(&service), request, framed, options)
             }))
         }
@@ -168,7 +168,7 @@ where
 async fn handshake<S, B>(
     app: Rc<S>,
     request: Request,
-    mut framed: Framed<TcpStream, Codec>,
+    mut framed: Framed<HttpStream, Codec>,
     options: SocketOptions,
 ) -> Result<(), actix_web::Error>
 where
@@ -191,9 +191,10 @@ where
             let (head, _) = response.into_parts();
             write(&mut framed, [Message::Item((head, BodySize::None))]).await?;
             let parts = framed.into_parts();
-            options.set(&parts.io);
-            let socket = parts.io.as_raw_fd();
-            if let Some(next) = accepted.take(parts.io, parts.read_buf) {
+            let stream = parts.io.into_tcp();
+            options.set(&stream);
+            let socket = stream.as_raw_fd();
+            if let Some(next) = accepted.take(stream, parts.read_buf) {
                 TAKEN.with_borrow_mut(|taken| taken.insert(socket, next));
             }
             Ok(())
@@ -202,7 +203,7 @@ where
             refuse(&mut framed, response).await?;
             if has_body || !framed.is_read_buf_empty() {
                 // Boxed, so that other handshakes do not carry it.
-                Box::pin(timeout(options.linger, discard(framed.io_mut()))).await.ok();
+                Box::pin(timeout(options.linger, discard(framed.io_mut().tcp_mut()))).await.ok();
             }
             Ok(())
         }
@@ -210,7 +211,7 @@ where
 }
 
 /// Any other answer is written completely, and the connection ends.
-async fn refuse(framed: &mut Framed<TcpStream, Codec>, response: Response<BoxBody>) -> io::Result<()> {
+async fn refuse(framed: &mut Framed<HttpStream, Codec>, response: Response<BoxBody>) -> io::Result<()> {
     let (mut head, body) = response.into_parts();
     head.head_mut().set_connection_type(ConnectionType::Close);
     let bytes = body::to_bytes(body).await.map_err(|_| io::Error::other("the body of the answer cannot be created"))?;
@@ -221,7 +222,7 @@ async fn refuse(framed: &mut Framed<TcpStream, Codec>, response: Response<BoxBod
     } else {
         write(framed, [head, Message::Chunk(Some(bytes)), Message::Chunk(None)]).await?;
     }
-    let _ = SockRef::from(framed.io_ref()).shutdown(std::net::Shutdown::Write);
+    let _ = SockRef::from(framed.io_ref().tcp()).shutdown(std::net::Shutdown::Write);
     Ok(())
 }
 
@@ -234,7 +235,7 @@ async fn discard(stream: &mut TcpStream) {
 
 type Reply = Message<(Response<()>, BodySize)>;
 
-async fn write(framed: &mut Framed<TcpStream, Codec>, messages: impl IntoIterator<Item = Reply>) -> io::Result<()> {
+async fn write(framed: &mut Framed<HttpStream, Codec>, messages: impl IntoIterator<Item = Reply>) -> io::Result<()> {
     for message in messages {
         Pin::new(&mut *framed).write(message)?;
     }
