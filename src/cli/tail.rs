@@ -103,7 +103,9 @@ async fn of_cluster(config: &Config) -> anyhow::Result<Vec<String>> {
     if addresses.is_empty() {
         bail!("this Redis has no live node of a cluster");
     }
-    let url = |address: &Arc<str>| if address.starts_with("unix:") { address.to_string() } else { format!("http://{address}") };
+    let url = |address: &Arc<str>| {
+        if address.starts_with("unix:") { address.to_string() } else { format!("http://{address}") }
+    };
     Ok(addresses.iter().map(url).collect())
 }
 

@@ -91,7 +91,9 @@ impl Membership {
         let listening = match listening {
             Listening::Tcp(address) => address,
             Listening::Unix(_) => {
-                log::info!("only nodes on this machine reach this one, at {listening}; set cluster.address to change that");
+                log::info!(
+                    "only nodes on this machine reach this one, at {listening}; set cluster.address to change that"
+                );
                 return Ok(listening.to_string().into());
             }
         };

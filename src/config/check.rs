@@ -270,7 +270,10 @@ fn is_mode(text: &str) -> bool {
 /// Checks the path of a unix socket.
 fn socket_path(path: &Path) -> Result<(), String> {
     if !path.is_absolute() || path.ends_with("/") || path.as_os_str().as_encoded_bytes().contains(&0) {
-        return Err(format!("\"unix:{}\" needs an absolute path, such as \"unix:/run/channelgate.sock\"", path.display()));
+        return Err(format!(
+            "\"unix:{}\" needs an absolute path, such as \"unix:/run/channelgate.sock\"",
+            path.display()
+        ));
     }
     let bytes = path.as_os_str().len();
     if bytes > MAX_SOCKET_PATH {

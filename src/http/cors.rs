@@ -77,7 +77,8 @@ impl Cors {
         }
         let Some(origin) = request.headers().get(header::ORIGIN).filter(|_| self.allows(request)) else { return };
         // When to try again, and with which credentials.
-        headers.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, HeaderValue::from_static("Retry-After, WWW-Authenticate"));
+        headers
+            .insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, HeaderValue::from_static("Retry-After, WWW-Authenticate"));
         if self.any {
             headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
             return;

@@ -127,7 +127,8 @@ pub fn configure(service: &mut web::ServiceConfig, page: PageData) {
     if let Some(maker) = page.token_maker {
         let limits = page.body;
         let make = move |request, gate, payload| token(maker.clone(), limits, request, gate, payload);
-        service.service(resource::counted(resource::one("/page/token", Verbs::Post).route(Verbs::Post.route().to(make))));
+        service
+            .service(resource::counted(resource::one("/page/token", Verbs::Post).route(Verbs::Post.route().to(make))));
     }
 }
 

@@ -209,8 +209,13 @@ mod tests {
             assert_eq!(judged("k", &[("authorization", header)]), Ok(()), "{header:?}");
         }
         assert_eq!(judged("two words", &[("authorization", "Bearer two words")]), Ok(()));
-        for headers in [&[][..], &[("authorization", "")], &[("authorization", "k")], &[("authorization", "Bearer K")], &[("authorization", "Basic k")]]
-        {
+        for headers in [
+            &[][..],
+            &[("authorization", "")],
+            &[("authorization", "k")],
+            &[("authorization", "Bearer K")],
+            &[("authorization", "Basic k")],
+        ] {
             assert_eq!(judged("k", headers), Err(Denied::Key), "{headers:?}");
         }
     }

@@ -36,9 +36,7 @@ impl Verbs {
     /// A route for these methods.
     pub fn route(self) -> Route {
         match self {
-            Self::Read => {
-                web::route().guard(guard::Any(guard::Method(Method::GET)).or(guard::Method(Method::HEAD)))
-            }
+            Self::Read => web::route().guard(guard::Any(guard::Method(Method::GET)).or(guard::Method(Method::HEAD))),
             Self::Post => web::post(),
         }
     }
@@ -95,7 +93,8 @@ pub(super) fn counted(
 fn count(answer: &ServiceResponse) {
     let (request, status) = (answer.request(), answer.status());
     let reason = match status.as_u16() {
-        ..400 => return,
+        ..=399 => return,
+        400 | 402 | 406 | 407 | 409..=412 | 414..=428 | 430..=499 => "bad_request",
         401 => "credentials",
         403 => "forbidden",
         404 | 405 => "method",
@@ -103,7 +102,6 @@ fn count(answer: &ServiceResponse) {
         413 => "too_large",
         429 => "too_many",
         500.. => "unavailable",
-        _ => "bad_request",
     };
     if let Some(metrics) = request.app_data::<web::Data<Metrics>>() {
         metrics.refused_request(reason);

@@ -1,9 +1,6 @@
 //! The HTTP server of a node: one listener, one `App` per worker, and around it the takeover of WebSockets.
 
-use std::{io, rc::Rc,
-    sync::Arc,
-    time::Duration,
-};
+use std::{io, rc::Rc, sync::Arc, time::Duration};
 
 use actix_http::{HttpService, error::DispatchError};
 use actix_server::{Server, ServerHandle};
@@ -150,7 +147,8 @@ fn worker(
     services: &Services,
     admin: &Admin,
     is_unix: bool,
-) -> impl actix_service::ServiceFactory<TcpStream, Config = (), Response = (), Error = DispatchError, InitError = ()> + use<> {
+) -> impl actix_service::ServiceFactory<TcpStream, Config = (), Response = (), Error = DispatchError, InitError = ()> + use<>
+{
     let config = &services.config;
     let Some(receiver) = services.dispatcher.connect() else {
         panic!("a node has at most {} workers, restarted ones included", crate::hub::registry::MAX_WORKERS);

@@ -5,6 +5,7 @@ import subprocess
 
 import pytest
 import stack
+from rig.client import Client
 from rig.demo import access_claims
 from rig.demo import mint as mint_claims
 from rig.http import Http
@@ -23,6 +24,7 @@ ROUTES = {
     "/api/websocket/emit/1": POST,
 }
 HERE = "https://shop.example"
+EVENT = {"group": "broadcast", "event": {"type": "send_event", "event": "n", "data": 1}}
 
 
 def mint(user_id: int, **claims) -> str:
@@ -31,7 +33,7 @@ def mint(user_id: int, **claims) -> str:
 
 @pytest.fixture(scope="module")
 def served(module_system) -> System:
-    module_system.start_node(CHANNELGATE_ALLOWED_ORIGINS=f"{HERE},.shop.example")
+    module_system.start_node(CHANNELGATE_ALLOWED_ORIGINS=f"{HERE},https://admin.shop.example")
     return module_system
 
 
@@ -61,8 +63,7 @@ async def test_head_is_get_without_its_body(web):
                 full = await web.get(spelling, token=token)
                 assert full.status == 200 and full.body, spelling
                 assert full.headers["content-type"] == reply.headers["content-type"], spelling
-    event = {"group": "nobody", "event": {"type": "x"}}
-    assert (await web.post("/api/publish/", data=event, token=API_KEY)).status == 200
+    assert (await web.post("/api/publish/", data=EVENT, token=API_KEY)).status == 200
 
 
 async def test_no_and_wrong_credentials_get_401_with_the_scheme_and_others_403(web, served):
@@ -105,7 +106,7 @@ async def test_the_scheme_may_be_in_any_case_on_every_route(web):
             headers = {"Authorization": f"{scheme} {token}"}
             method = {"/api/tail": "HEAD", "/api/publish": "POST", "/api/websocket/disconnect": "POST"}.get(path, "GET")
             data = {
-                "/api/publish": {"group": "nobody", "event": {"type": "x"}},
+                "/api/publish": EVENT,
                 "/api/websocket/disconnect": {"user": 77},
             }.get(path)
             assert (await web.request(method, path, headers=headers, data=data)).status == 200, (scheme, path)
@@ -175,6 +176,8 @@ async def test_a_command_takes_the_key_from_the_environment(served):
     """`tail` and `publish`, with either variable, and a flag goes before it."""
     port = served.nodes[0].port
     url = f"http://{stack.LOOPBACK}:{port}"
+    # A node hears the events of groups that it has members of.
+    member = await Client.open(port, "/ws/", origin=HERE)
 
     def run(*arguments: str, **env: str):
         command = [stack.binary(), *arguments, "--url", url]
@@ -192,10 +195,11 @@ async def test_a_command_takes_the_key_from_the_environment(served):
         async with asyncio.timeout(20):
             line = asyncio.create_task(tail.stdout.readline())
             while not line.done():
-                await Http(port).post("/api/publish", data={"group": "g", "event": {"type": "x"}}, token=API_KEY)
+                await Http(port).post("/api/publish", data=EVENT, token=API_KEY)
                 await asyncio.wait([line], timeout=0.1)
-        assert b'"g"' in line.result(), line.result()
+        assert b'"broadcast"' in line.result(), line.result()
         tail.kill()
         await tail.wait()
+    await member.close()
     ended = await asyncio.to_thread(run, *publish)
     assert ended.returncode == 1 and "401" in ended.stderr and "CHANNELGATE_API_KEY" in ended.stderr

@@ -106,7 +106,11 @@ async def test_a_proxy_protocol_header_names_the_client(system):
 
     opened: list[Raw] = []
     await until(path.exists, "the socket")
-    await until(lambda: handshake("192.0.2.1"), "the layer")
+
+    async def is_ready() -> bool:
+        return await handshake("192.0.2.1") == 101
+
+    await until(is_ready, "the layer")
     statuses = [await handshake(address) for address in ("192.0.2.2", "192.0.2.2", "192.0.2.3")]
     assert statuses == [101, 429, 101]
     assert node.running

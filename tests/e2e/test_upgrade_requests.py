@@ -12,7 +12,13 @@ from rig.engine import Polling
 from rig.http import Http
 from rig.raw import TEXT, Raw, encode, request
 
-RAW = '[[consumer]]\nname = "raw"\nprotocol = "engine.io"\npath = "/engine.io/"\n'
+RAW = """
+presets = ["feed", "attendance", "repair-shop"]
+[[consumer]]
+name = "raw"
+protocol = "engine.io"
+path = "/engine.io/"
+"""
 OPEN = "EIO=4&transport=websocket"
 PATHS = {"plain": "/ws/attendance/", "socket.io": f"/socket.io/?{OPEN}", "engine.io": f"/engine.io/?{OPEN}"}
 
@@ -143,11 +149,10 @@ async def test_paths_are_those_of_django(served):
         "/%2577s/",
     ]
     same += ["/./ws/", "/ws/%20", "/ws/%", "/ws%00/", "/ws/?a=//", "/ws/?%"]
-    for path in same:
-        accepted = {}
-        for name, port in {"daphne": served.django.port, "node": served.nodes[0].port}.items():
-            accepted[name] = (await answer(port, path))[0] == 101
-        assert accepted["node"] == accepted["daphne"], path
+    ports = (served.django.port, served.nodes[0].port)
+    by_daphne, by_node = [await asyncio.gather(*(answer(port, path) for path in same)) for port in ports]
+    for path, (daphne, _), (node, _) in zip(same, by_daphne, by_node, strict=True):
+        assert (node == 101) == (daphne == 101), path
     web = Http(served.nodes[0].port)
     for path, status in [
         ("/health/%6Cive", 200),
