@@ -169,11 +169,15 @@ def listening(port: int) -> bool:
         return False
 
 
-def http_status(port: int, path: str) -> int | None:
-    """The status of a GET, or None without an answer."""
+def http_status(port: int, path: str, method: str = "GET", unix: str | Path | None = None) -> int | None:
+    """The status of a request to a port, or to a unix socket; None without an answer."""
     connection = http.client.HTTPConnection(LOOPBACK, port, timeout=2)
     try:
-        connection.request("GET", path)
+        if unix is not None:
+            connection.sock = socket.socket(socket.AF_UNIX)
+            connection.sock.settimeout(2)
+            connection.sock.connect(str(unix))
+        connection.request(method, path)
         return connection.getresponse().status
     except (OSError, http.client.HTTPException):
         return None
@@ -300,7 +304,9 @@ def node(
     if listener is not None:
         fds.append(listener.fileno())
         argv = [sys.executable, "-c", _ACTIVATE, listener.fileno(), *argv]
-    return Part(name, argv, directory, lambda: http_status(port, ready) == 200, env, port, fds)
+    listen = env.get("CHANNELGATE__SERVER__LISTEN", env["CHANNELGATE_LISTEN"]).strip('"')
+    unix = listen.removeprefix("unix:") if listen.startswith("unix:") else None
+    return Part(name, argv, directory, lambda: http_status(port, ready, unix=unix) == 200, env, port, fds)
 
 
 def nginx(

@@ -20,7 +20,7 @@ use crate::{
     warn_bounded,
 };
 
-pub use http::{HttpBackend, HttpBackendError, http_client};
+pub use http::{HttpBackend, HttpBackendError, http_client, unix_client};
 pub use worker::WorkerBackend;
 
 /// A backend that answers calls.

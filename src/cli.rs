@@ -5,11 +5,17 @@ mod publish;
 mod tail;
 mod token;
 
-use std::{path::PathBuf, process::ExitCode, sync::Arc};
+use std::{
+    path::{Path, PathBuf},
+    process::ExitCode,
+    sync::Arc,
+};
 
 use clap::{Parser, Subcommand};
+use reqwest::Client;
 
 use crate::{
+    backend,
     config::{self, ConfigErrors, Environment},
     consumer,
     node::{self, ReadConfig},
@@ -99,6 +105,15 @@ fn split_key(url: &str) -> (&str, Option<&str>) {
     match url.split_once('#') {
         Some((address, fragment)) => (address, fragment.strip_prefix("key=")),
         None => (url, None),
+    }
+}
+
+/// A client for a node, and the beginning of its URLs; the node is at `http://host:port`, or at `unix:` and a path.
+fn client(url: &str) -> reqwest::Result<(Client, String)> {
+    let url = url.trim_end_matches('/');
+    match url.strip_prefix("unix:") {
+        Some(path) => Ok((backend::unix_client(Path::new(path))?, "http://localhost".to_owned())),
+        None => Ok((backend::http_client()?, url.to_owned())),
     }
 }
 

@@ -15,7 +15,6 @@ mod record;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    net::SocketAddr,
     sync::{Arc, Mutex, OnceLock, PoisonError},
     time::Duration,
 };
@@ -30,7 +29,7 @@ use crate::{
 };
 
 pub use disconnect::{Disconnect, InvalidOrder, Target};
-pub use node::{NodeFacts, NodeId};
+pub use node::{Listening, NodeFacts, NodeId};
 pub use query::{Answer, Answers, EmitOrder, NodeStats, Query, Responder, SocketRooms};
 pub use record::Recorded;
 
@@ -103,7 +102,7 @@ impl Cluster {
     }
 
     /// Registers this node and answers the others from now on. Runs on the caller's runtime.
-    pub fn start(&self, listening: SocketAddr, responder: Arc<dyn Responder>) {
+    pub fn start(&self, listening: Listening, responder: Arc<dyn Responder>) {
         let address = self.address.clone();
         let Some(redis) = &self.redis else {
             let address = address.unwrap_or_else(|| listening.to_string().into());

@@ -12,6 +12,7 @@ pub mod deflate;
 mod driver;
 pub mod encoded;
 pub mod frame;
+pub mod http_stream;
 mod inbox;
 pub mod meter;
 pub mod negotiate;

@@ -45,7 +45,7 @@ const ORDERS: &[(&str, &str)] = &[
     ),
     (
         "http",
-        "body client cors head refusal upgrade health publish page tail ws_token proxy_protocol admin precheck serving websocket \
+        "body unread listener client cors head refusal resource upgrade health publish page tail ws_token proxy_protocol admin precheck serving websocket \
          socketio server",
     ),
     ("layer::codec::pickle", "tree cost encode calls machine"),

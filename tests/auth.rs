@@ -12,13 +12,14 @@ use std::{
     time::{Duration, Instant, SystemTime},
 };
 
-use actix_web::{App, test, web};
+use actix_web::test;
 use channelgate::{
     auth::{AuthError, Authenticator, Identity, RedisCache, RequestHead, jwt},
     config::{Auth, AuthMethod, Cache, Config, Secret, Span},
     event::Value,
     http::ws_token,
     layer::codec::cache_value,
+    telemetry::Metrics,
 };
 use futures_util::future::join_all;
 use indexmap::IndexMap;
@@ -219,13 +220,12 @@ async fn the_master_that_sentinel_names_now_is_used_after_a_failure() {
 #[actix_web::test]
 async fn the_route_answers_503_with_retry_after_while_redis_is_unreachable() {
     let mut server = RedisServer::start();
-    let node = web::Data::new(node(&server.url(), |_| {}));
-    let app = test::init_service(App::new().app_data(node).route(ws_token::PATH, web::get().to(ws_token::get))).await;
-    let ask = || test::TestRequest::get().uri(ws_token::PATH).insert_header(("authorization", access())).to_request();
-    assert_eq!(test::call_service(&app, ask()).await.status(), 200);
+    let (node, metrics) = (node(&server.url(), |_| {}), Metrics::new());
+    let request = test::TestRequest::get().insert_header(("authorization", access())).to_http_request();
+    assert_eq!(ws_token::get(&request, &node, &metrics).await.status(), 200);
     server.kill();
-    let answer = test::call_service(&app, ask()).await;
+    let answer = ws_token::get(&request, &node, &metrics).await;
     assert_eq!((answer.status().as_u16(), answer.headers().get("retry-after").unwrap().as_bytes()), (503, &b"2"[..]));
-    let body: serde_json::Value = test::read_body_json(answer).await;
-    assert_eq!(body, serde_json::json!({ "detail": "the token store is not reachable" }));
+    let body = actix_web::body::to_bytes(answer.into_body()).await.unwrap();
+    assert_eq!(body, r#"{"detail":"the token store is not reachable"}"#);
 }

@@ -94,6 +94,7 @@ fn every_value_of_a_label_is_documented_and_every_documented_one_exists() {
     assert_eq!(documented("Refusals of Redis"), set(label::REDIS_REFUSALS.iter().copied()));
     assert_eq!(documented("Reloads"), set(label::RELOADS.iter().copied()));
     assert_eq!(documented("Revocations"), set(label::REVOCATIONS.iter().copied()));
+    assert_eq!(documented("Refused requests"), set(label::API_REFUSALS.iter().copied()));
     assert_eq!(documented("Backend calls"), set(label::BACKEND_CALLS.iter().copied()));
     let of = |what: &str| {
         let rows = rows(Some("Handshakes and tokens")).into_iter();

@@ -4,9 +4,12 @@ use std::ops::ControlFlow;
 
 use channelgate::socket::{
     close::ProtocolError,
-    deflate, negotiate,
+    deflate,
+    negotiate::{self, Start},
     reader::{ReadLimits, Reader, Received},
 };
+
+const START: Start = Start { is_get: true, is_http_1_1: true };
 
 /// A small limit, so that a fuzzer reaches it.
 const LIMITS: ReadLimits = ReadLimits { max_message: 1 << 12 };
@@ -45,7 +48,7 @@ pub fn run(data: &[u8]) {
         ("Sec-WebSocket-Key", b"dGhlIHNhbXBsZSBub25jZQ=="),
         ("Sec-WebSocket-Extensions", bytes),
     ];
-    if let Ok(agreed) = negotiate::handshake(headers.into_iter(), true) {
+    if let Ok(agreed) = negotiate::handshake(START, headers.into_iter(), true) {
         assert_eq!(agreed.deflate.is_some(), agreed.extensions.is_some());
     }
 }

@@ -5,12 +5,13 @@
 //! no proxy and never logs a request's content.
 
 use std::{
+    path::Path,
     sync::Arc,
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
 use futures_util::future::BoxFuture;
-use reqwest::{Client, Response, header, redirect::Policy};
+use reqwest::{Client, ClientBuilder, Response, header, redirect::Policy};
 use rustls::{ClientConfig, RootCertStore};
 use serde::Serialize;
 use tokio::{
@@ -99,6 +100,18 @@ struct Failure {
 /// # Errors
 /// The TLS library cannot be set up.
 pub fn http_client() -> reqwest::Result<Client> {
+    client().build()
+}
+
+/// The same through a unix socket, to a node of this machine.
+///
+/// # Errors
+/// The TLS library cannot be set up.
+pub fn unix_client(socket: &Path) -> reqwest::Result<Client> {
+    client().unix_socket(socket).build()
+}
+
+fn client() -> ClientBuilder {
     // If the program has chosen a provider already, that one stays.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let roots = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
@@ -112,7 +125,6 @@ pub fn http_client() -> reqwest::Result<Client> {
         .connect_timeout(CONNECT)
         .pool_idle_timeout(KEEP_IDLE)
         .tcp_nodelay(true)
-        .build()
 }
 
 impl HttpBackend {

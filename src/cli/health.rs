@@ -5,11 +5,11 @@ use std::{net::ToSocketAddrs as _, process::ExitCode, time::Duration};
 use anyhow::{Context as _, bail};
 use clap::Args;
 
-use crate::{backend, config::Config};
+use crate::config::Config;
 
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
-    /// The node, http://host:port; default: the node of this configuration on this machine.
+    /// The node, http://host:port or unix:/path; default: the node of this configuration on this machine.
     #[arg(long, value_name = "URL")]
     url: Option<String>,
     /// Ask only whether the process answers (/health/live), not whether events arrive (/health/ready).
@@ -22,16 +22,18 @@ pub(super) struct Arguments {
 
 pub(super) async fn run(config: &Config, arguments: Arguments) -> anyhow::Result<ExitCode> {
     let url = match arguments.url {
-        Some(url) => url.trim_end_matches('/').to_owned(),
+        Some(url) => url,
+        None if config.server.unix_socket().is_some() => config.server.url(),
         None => here(&config.server.listen)?,
     };
-    let url = format!("{url}/health/{}", if arguments.live { "live" } else { "ready" });
-    let request = backend::http_client()?.get(&url).timeout(Duration::from_secs(arguments.timeout));
-    let answer = request.send().await.with_context(|| format!("{url} is not reachable"))?;
+    let (client, base) = super::client(&url)?;
+    let path = if arguments.live { "/health/live" } else { "/health/ready" };
+    let request = client.get(format!("{base}{path}")).timeout(Duration::from_secs(arguments.timeout));
+    let answer = request.send().await.with_context(|| format!("{url}{path} is not reachable"))?;
     let status = answer.status();
     let body = answer.text().await.unwrap_or_default();
     if !status.is_success() {
-        bail!("{url} answered {status}: {body}");
+        bail!("{url}{path} answered {status}: {body}");
     }
     println!("{body}");
     Ok(ExitCode::SUCCESS)

@@ -7,7 +7,6 @@ use clap::Args;
 use tokio::time::{sleep, timeout};
 
 use crate::{
-    backend,
     config::{Config, Secret},
     event::{GroupName, Value, json},
     layer::{Layer, redis::RedisLayer},
@@ -25,7 +24,8 @@ pub(super) struct Arguments {
     group: String,
     /// The event, a JSON object such as '{"type": "send_event", "event": "ping", "data": {}}'.
     event: String,
-    /// Publish through this node's POST /api/publish instead of Redis; the address that the node printed works.
+    /// Publish through this node's POST /api/publish instead of Redis: http://host:port, unix:/path, or the address that
+    /// the node printed.
     #[arg(long, value_name = "URL")]
     url: Option<String>,
     /// The key of the publish API; default: the key in the address, else in the configuration. Other users of this
@@ -40,7 +40,7 @@ pub(super) async fn run(config: &Config, arguments: Arguments) -> anyhow::Result
     if event.as_map().is_none() {
         bail!("the event must be an object, not {}", event.kind());
     }
-    let url = arguments.url.or_else(|| config.is_embedded().then(|| format!("http://{}", config.server.listen)));
+    let url = arguments.url.or_else(|| config.is_embedded().then(|| config.server.url()));
     match url {
         Some(url) => {
             let (address, key) = super::split_key(&url);
@@ -75,8 +75,9 @@ async fn through_redis(config: &Config, group: &GroupName, event: &Value) -> any
 
 async fn through_api(url: &str, key: Option<&str>, group: &GroupName, event: &Value) -> anyhow::Result<()> {
     let body: Value = [("group", group.as_str().into()), ("event", event.clone())].into_iter().collect();
-    let mut request = backend::http_client()?
-        .post(format!("{}/api/publish", url.trim_end_matches('/')))
+    let (client, base) = super::client(url)?;
+    let mut request = client
+        .post(format!("{base}/api/publish"))
         .timeout(DEADLINE)
         .header("Content-Type", "application/json")
         .body(json::text(&body));

@@ -5,6 +5,7 @@ mod line;
 use std::{
     io::{self, IsTerminal as _, Write as _},
     process::ExitCode,
+    sync::Arc,
     time::Duration,
 };
 
@@ -19,7 +20,6 @@ use url::Url;
 
 use self::line::Printer;
 use crate::{
-    backend,
     cluster::Cluster,
     config::{Config, Secret},
     telemetry::Metrics,
@@ -39,7 +39,7 @@ const MAX_LINE: usize = 64 << 20;
 
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
-    /// A node, such as http://10.0.0.5:8000, or the address that it printed; may be given several times. Default: the
+    /// A node, such as http://10.0.0.5:8000 or unix:/run/channelgate.sock, or the address that it printed; may be given several times. Default: the
     /// node of this configuration.
     #[arg(long, value_name = "URL")]
     url: Vec<String>,
@@ -70,7 +70,7 @@ struct NodeLine {
 pub(super) async fn run(config: &Config, arguments: Arguments) -> anyhow::Result<ExitCode> {
     let urls = match arguments.url.as_slice() {
         [] if arguments.cluster => of_cluster(config).await?,
-        [] => vec![format!("http://{}", config.server.listen)],
+        [] => vec![config.server.url()],
         some => some.to_vec(),
     };
     let (sender, mut lines) = mpsc::channel(1024);
@@ -78,7 +78,8 @@ pub(super) async fn run(config: &Config, arguments: Arguments) -> anyhow::Result
     for (node, url) in urls.iter().enumerate() {
         let (url, key) = super::split_key(url);
         let key = arguments.key.as_deref().or(key).or(config.api.key.as_ref().map(Secret::expose)).map(str::to_owned);
-        let source = NodeTail { client: backend::http_client()?, url: address(url, &arguments)?, key };
+        let (client, base) = super::client(url)?;
+        let source = NodeTail { client, name: url.to_owned(), url: address(&base, &arguments)?, key };
         // An error of any node is reported before anything is shown.
         let first = source.connect().await.with_context(|| url.to_owned())?;
         nodes.push(url.to_owned());
@@ -102,7 +103,10 @@ async fn of_cluster(config: &Config) -> anyhow::Result<Vec<String>> {
     if addresses.is_empty() {
         bail!("this Redis has no live node of a cluster");
     }
-    Ok(addresses.iter().map(|address| format!("http://{address}")).collect())
+    let url = |address: &Arc<str>| {
+        if address.starts_with("unix:") { address.to_string() } else { format!("http://{address}") }
+    };
+    Ok(addresses.iter().map(url).collect())
 }
 
 fn address(url: &str, arguments: &Arguments) -> anyhow::Result<Url> {
@@ -123,6 +127,7 @@ fn address(url: &str, arguments: &Arguments) -> anyhow::Result<Url> {
 
 struct NodeTail {
     client: Client,
+    name: String,
     url: Url,
     key: Option<String>,
 }
@@ -150,7 +155,7 @@ impl NodeTail {
                     Ok(()) => "the node ended the stream".to_owned(),
                     Err(error) => format!("{error:#}"),
                 };
-                eprintln!("{}: {reason}; reconnecting", self.url.origin().ascii_serialization());
+                eprintln!("{}: {reason}; reconnecting", self.name);
             }
             sleep(PAUSE).await;
             response = self.connect().await.ok();

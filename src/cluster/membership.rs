@@ -13,7 +13,7 @@ use std::{
 use redis::{Script, aio::MultiplexedConnection};
 use tokio::time::sleep;
 
-use super::{ClusterError, NodeFacts, NodeId};
+use super::{ClusterError, Listening, NodeFacts, NodeId};
 use crate::{
     redis::{Lease, RedisPool, beats, exchange, millis, one_line, query},
     telemetry::Metrics,
@@ -70,7 +70,7 @@ impl Membership {
     /// everything, so none has to wait for another, and a request may send one, too.
     pub async fn run(
         self: Arc<Self>,
-        (mut address, listening): (Option<Arc<str>>, SocketAddr),
+        (mut address, listening): (Option<Arc<str>>, Listening),
         started: u64,
         metrics: Metrics,
     ) {
@@ -80,7 +80,7 @@ impl Membership {
             let sent = async {
                 let address = match &address {
                     Some(address) => Arc::clone(address),
-                    None => Arc::clone(address.insert(self.reachable(listening).await?)),
+                    None => Arc::clone(address.insert(self.reachable(&listening).await?)),
                 };
                 self.beat(NodeFacts { address, started, connections: metrics.connections.get() }).await
             };
@@ -117,7 +117,16 @@ impl Membership {
     }
 
     /// The address at which others reach a node that listens on every address: the one that Redis sees.
-    async fn reachable(&self, listening: SocketAddr) -> Result<Arc<str>, ClusterError> {
+    async fn reachable(&self, listening: &Listening) -> Result<Arc<str>, ClusterError> {
+        let listening = match listening {
+            Listening::Tcp(address) => address,
+            Listening::Unix(_) => {
+                log::info!(
+                    "only nodes on this machine reach this one, at {listening}; set cluster.address to change that"
+                );
+                return Ok(listening.to_string().into());
+            }
+        };
         if !listening.ip().is_unspecified() {
             return Ok(listening.to_string().into());
         }

@@ -2,6 +2,8 @@
 
 use std::{
     fmt,
+    net::SocketAddr,
+    path::PathBuf,
     sync::Arc,
     time::{SystemTime, UNIX_EPOCH},
 };
@@ -56,12 +58,31 @@ impl fmt::Display for NodeId {
 /// The content of a node's key in Redis: `{"address": "10.0.0.5:8000", "started": 1766304000, "connections": 412}`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NodeFacts {
-    /// Host and port at which the other nodes reach it.
+    /// Host and port at which the other nodes reach it, or `unix:` and a path for those of its machine.
     pub address: Arc<str>,
     /// When it started, in seconds of Unix time.
     pub started: u64,
     /// Open connections at its last heartbeat.
     pub connections: i64,
+}
+
+/// Where a node listens.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Listening {
+    /// On a TCP address.
+    Tcp(SocketAddr),
+    /// On a unix socket.
+    Unix(PathBuf),
+}
+
+impl fmt::Display for Listening {
+    /// `127.0.0.1:8000`, or `unix:/run/channelgate.sock`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Tcp(address) => address.fmt(f),
+            Self::Unix(path) => write!(f, "unix:{}", path.display()),
+        }
+    }
 }
 
 /// Now, in seconds of Unix time.

@@ -3,12 +3,15 @@
 mod consumers;
 pub(super) mod unused;
 
-use std::time::Duration;
+use std::{path::Path, time::Duration};
 
 use super::{
     Auth, Config,
     error::{ConfigError, KeyPath, did_you_mean},
 };
+
+/// `sun_path` of unix(7), without the zero byte at its end.
+const MAX_SOCKET_PATH: usize = 107;
 
 /// With faster heartbeats a node would count as dead before Redis answers.
 const MIN_HEARTBEAT: Duration = Duration::from_millis(100);
@@ -38,8 +41,23 @@ pub(super) fn check(config: &Config, errors: &mut Vec<ConfigError>) {
 }
 
 fn sections(config: &Config, note: &mut impl FnMut(KeyPath, String)) {
-    if let Err(reason) = listen(&config.server.listen) {
+    let listening = match config.server.unix_socket() {
+        Some(path) => socket_path(path),
+        None => listen(&config.server.listen),
+    };
+    if let Err(reason) = listening {
         note(KeyPath::dotted("server.listen"), reason);
+    }
+    match (&config.server.socket_mode, config.server.unix_socket()) {
+        (Some(_), None) => {
+            let reason = "has no effect: server.listen is not \"unix:/path\"".to_owned();
+            note(KeyPath::dotted("server.socket_mode"), reason);
+        }
+        (Some(mode), Some(_)) if !is_mode(mode) => {
+            let reason = format!("{mode:?} is not a file mode in octal, such as \"660\"");
+            note(KeyPath::dotted("server.socket_mode"), reason);
+        }
+        _ => {}
     }
     if let Some(Err(reason)) = config.cluster.address.as_deref().map(listen) {
         note(KeyPath::dotted("cluster.address"), reason);
@@ -105,7 +123,8 @@ fn sections(config: &Config, note: &mut impl FnMut(KeyPath, String)) {
             note(KeyPath::dotted(key), "must be longer than 0".to_owned());
         }
     }
-    if config.server.proxy_protocol && config.server.trusted_proxies.is_empty() {
+    let is_unix = config.server.unix_socket().is_some();
+    if config.server.proxy_protocol && config.server.trusted_proxies.is_empty() && !is_unix {
         note(
             KeyPath::dotted("server.proxy_protocol"),
             "needs server.trusted_proxies: only those proxies may use the protocol".to_owned(),
@@ -239,6 +258,27 @@ fn backend_url(text: &str) -> Result<(), String> {
     }
     if url.query().is_some() || url.fragment().is_some() {
         return Err("must end with its path: the action's name is appended to it".to_owned());
+    }
+    Ok(())
+}
+
+/// Whether this is a file's permissions, such as `660` or `0660`.
+fn is_mode(text: &str) -> bool {
+    let digits = text.strip_prefix('0').unwrap_or(text);
+    digits.len() == 3 && digits.bytes().all(|digit| (b'0'..=b'7').contains(&digit))
+}
+
+/// Checks the path of a unix socket.
+fn socket_path(path: &Path) -> Result<(), String> {
+    if !path.is_absolute() || path.ends_with("/") || path.as_os_str().as_encoded_bytes().contains(&0) {
+        return Err(format!(
+            "\"unix:{}\" needs an absolute path, such as \"unix:/run/channelgate.sock\"",
+            path.display()
+        ));
+    }
+    let bytes = path.as_os_str().len();
+    if bytes > MAX_SOCKET_PATH {
+        return Err(format!("the path has {bytes} bytes; that of a unix socket has at most {MAX_SOCKET_PATH}"));
     }
     Ok(())
 }

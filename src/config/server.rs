@@ -1,5 +1,7 @@
 //! Where the node listens, which proxies it trusts, and how it stops.
 
+use std::path::Path;
+
 use serde::{Deserialize, Serialize};
 
 use super::{Network, Span};
@@ -8,8 +10,10 @@ use super::{Network, Span};
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Server {
-    /// Address and port.
+    /// Address and port, or `unix:` and a path.
     pub listen: String,
+    /// The permissions of the unix socket's file, in octal; unset: `660`.
+    pub socket_mode: Option<String>,
     /// Worker threads; 0: one per core.
     pub workers: usize,
     /// Connections a node accepts, over all workers.
@@ -36,7 +40,28 @@ pub struct Server {
     pub stuck_after: Span,
 }
 
+/// Who may use a unix socket, unless it is configured: owner and group.
+const SOCKET_MODE: u32 = 0o660;
+
 impl Server {
+    /// The path of the unix socket to listen on; `None` with a TCP address.
+    pub fn unix_socket(&self) -> Option<&Path> {
+        self.listen.strip_prefix("unix:").map(Path::new)
+    }
+
+    /// The permissions of its file.
+    pub fn socket_mode(&self) -> u32 {
+        self.socket_mode.as_deref().and_then(|mode| u32::from_str_radix(mode, 8).ok()).unwrap_or(SOCKET_MODE)
+    }
+
+    /// Where a program on this machine reaches a node with these settings: `http://host:port`, or `unix:` and a path.
+    pub fn url(&self) -> String {
+        match self.unix_socket() {
+            Some(_) => self.listen.clone(),
+            None => format!("http://{}", self.listen),
+        }
+    }
+
     /// The number of worker threads.
     pub fn worker_threads(&self) -> usize {
         match self.workers {
@@ -50,6 +75,7 @@ impl Default for Server {
     fn default() -> Self {
         Self {
             listen: "127.0.0.1:8000".to_owned(),
+            socket_mode: None,
             workers: 0,
             max_connections: 100_000,
             handshake_timeout: Span::seconds(5),

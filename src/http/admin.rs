@@ -20,7 +20,11 @@ use serde_json::{Value as Json, json};
 use tokio::sync::Mutex;
 
 use self::access::{Access, Problem};
-use super::{body::BodyLimits, health::Draining};
+use super::{
+    body::BodyLimits,
+    health::Draining,
+    resource::{self, Verbs},
+};
 use crate::{
     auth::Authenticator,
     cluster::{Answer, Answers, Cluster, ClusterError, NodeId, Query},
@@ -134,29 +138,27 @@ impl From<ClusterError> for Problem {
 pub fn configure(service: &mut web::ServiceConfig, admin: &Admin) {
     let scope = web::scope("/api/websocket")
         .app_data(web::Data::new(admin.clone()))
-        .service(both("/health").route(web::get().to(health)))
-        .service(both("/stats").route(web::get().to(stats)))
-        .service(both("/user/{id}/rooms").route(web::get().to(user_rooms)))
-        .service(both("/disconnect").route(web::post().to(disconnect::disconnect)))
-        .service(both("/emit/room/{name}").route(web::post().to(emit::to_room)))
-        .service(both("/emit/role/{name}").route(web::post().to(emit::to_role)))
-        .service(both("/emit/{name}").route(web::post().to(emit::to_user)))
+        .service(read("/health").route(Verbs::Read.route().to(health)))
+        .service(resource::counted(read("/stats").route(Verbs::Read.route().to(stats))))
+        .service(resource::counted(read("/user/{id}/rooms").route(Verbs::Read.route().to(user_rooms))))
+        .service(resource::counted(post("/disconnect").route(Verbs::Post.route().to(disconnect::disconnect))))
+        .service(resource::counted(post("/emit/room/{name}").route(Verbs::Post.route().to(emit::to_room))))
+        .service(resource::counted(post("/emit/role/{name}").route(Verbs::Post.route().to(emit::to_role))))
+        .service(resource::counted(post("/emit/{name}").route(Verbs::Post.route().to(emit::to_user))))
         .default_service(web::to(unknown));
     service.service(scope);
 }
 
-/// With and without a trailing slash.
-fn both(path: &str) -> Resource {
-    web::resource([path.to_owned(), format!("{path}/")]).default_service(web::to(wrong_method))
+fn read(path: &str) -> Resource {
+    resource::both(path, Verbs::Read, |status, message| problem(status, message, None))
+}
+
+fn post(path: &str) -> Resource {
+    resource::both(path, Verbs::Post, |status, message| problem(status, message, None))
 }
 
 async fn unknown(request: HttpRequest) -> HttpResponse {
     problem(StatusCode::NOT_FOUND, &format!("Nothing is served at {}", request.path()), None)
-}
-
-async fn wrong_method(request: HttpRequest) -> HttpResponse {
-    let message = format!("{} does not take {}", request.path(), request.method());
-    problem(StatusCode::METHOD_NOT_ALLOWED, &message, None)
 }
 
 /// `GET health`: public.

@@ -21,18 +21,22 @@ use crate::{
 pub struct TrustedHops {
     trusted: Box<[Network]>,
     header: ForwardedHeader,
+    /// Whether connections come through a unix socket. Its permissions say who may connect, so these are trusted.
+    is_unix: bool,
 }
 
 impl TrustedHops {
     /// The trusted proxies of the configuration.
-    pub fn new(server: &Server) -> Self {
-        Self { trusted: server.trusted_proxies.as_slice().into(), header: server.forwarded_header }
+    pub fn new(server: &Server, is_unix: bool) -> Self {
+        Self { trusted: server.trusted_proxies.as_slice().into(), header: server.forwarded_header, is_unix }
     }
 
     /// The address under which a request is counted; `None` if it is unknown, or is a trusted proxy's own: a request
     /// from one without a client address is not counted.
     pub fn client(&self, request: &HttpRequest) -> Option<IpAddr> {
-        let peer = request.peer_addr()?.ip();
+        let Some(peer) = request.peer_addr().map(|peer| peer.ip()) else {
+            return if self.is_unix { self.behind(request.headers()) } else { None };
+        };
         if !self.trusts(peer) {
             if request.headers().contains_key(self.header_name()) {
                 warn_bounded!(
@@ -44,6 +48,11 @@ impl TrustedHops {
             return Some(peer);
         }
         self.behind(request.headers())
+    }
+
+    /// Whether a connection's peer is a trusted proxy.
+    pub fn trusts_peer(&self, peer: Option<IpAddr>) -> bool {
+        peer.map_or(self.is_unix, |peer| self.trusts(peer))
     }
 
     /// Whether an address is a trusted proxy's.
@@ -148,7 +157,7 @@ mod tests {
 
     fn hops(trusted: &[&str], header: ForwardedHeader) -> TrustedHops {
         let trusted_proxies = trusted.iter().filter_map(|network| network.parse().ok()).collect();
-        TrustedHops::new(&Server { trusted_proxies, forwarded_header: header, ..Server::default() })
+        TrustedHops::new(&Server { trusted_proxies, forwarded_header: header, ..Server::default() }, false)
     }
 
     fn client(hops: &TrustedHops, peer: &str, headers: &[(&str, &str)]) -> Option<String> {
@@ -170,6 +179,16 @@ mod tests {
             assert_eq!(client(&hops, "192.0.2.1", &[(XFF, "198.51.100.7")]).as_deref(), Some("192.0.2.1"));
             assert_eq!(client(&hops, "", &[(XFF, "198.51.100.7")]), None, "no socket address: a unix socket");
         }
+    }
+
+    #[test]
+    fn behind_a_unix_socket_the_client_is_the_one_that_the_proxy_names() {
+        let hops = TrustedHops { is_unix: true, ..hops(&["10.0.0.0/8"], ForwardedHeader::XForwardedFor) };
+        let of = |headers| client(&hops, "", headers);
+        assert_eq!(of(&[(XFF, "203.0.113.9, 198.51.100.7")]).as_deref(), Some("198.51.100.7"));
+        assert_eq!(of(&[(XFF, "198.51.100.7, 10.0.0.2")]).as_deref(), Some("198.51.100.7"));
+        assert_eq!((of(&[]), of(&[(XFF, "unix:")])), (None, None));
+        assert!(hops.trusts_peer(None) && !hops.trusts_peer("192.0.2.1".parse().ok()));
     }
 
     #[test]

@@ -24,7 +24,15 @@ pub struct Cors {
 
 impl Cors {
     pub fn new(config: &Config) -> Self {
-        let allowed = config.socketio.cors.as_deref().or(config.server.allowed_origins.as_deref());
+        Self::of(config.socketio.cors.as_deref().or(config.server.allowed_origins.as_deref()))
+    }
+
+    /// The rule of the route that issues ws-tokens: `server.allowed_origins`.
+    pub fn for_tokens(config: &Config) -> Self {
+        Self::of(config.server.allowed_origins.as_deref())
+    }
+
+    fn of(allowed: Option<&[String]>) -> Self {
         let any = allowed.is_some_and(|allowed| allowed.iter().any(|origin| origin == "*"));
         let rule = match (&config.socketio.cors, allowed) {
             (Some(_), _) => OriginRule::List { key: "socketio.cors" },
@@ -47,6 +55,23 @@ impl Cors {
         one(header::ORIGIN).is_none_or(|origin| self.policy.allows(Some(origin), one(header::HOST)))
     }
 
+    /// The answer to OPTIONS at a plain route with these methods: for a preflight request of an allowed origin with what
+    /// a browser asks for, else with `Allow` only.
+    pub fn options(&self, request: &HttpRequest, allow: &'static str) -> HttpResponse {
+        let is_preflight = request.headers().contains_key(header::ACCESS_CONTROL_REQUEST_METHOD);
+        let mut response = match is_preflight && self.allows(request) {
+            true => self.preflight(request),
+            false => HttpResponse::NoContent().finish(),
+        };
+        let headers = response.headers_mut();
+        headers.insert(header::ALLOW, HeaderValue::from_static(allow));
+        if is_preflight && headers.contains_key(header::ACCESS_CONTROL_ALLOW_METHODS) {
+            headers.insert(header::ACCESS_CONTROL_ALLOW_METHODS, HeaderValue::from_static(allow));
+        }
+        self.add(request, &mut response);
+        response
+    }
+
     /// The answer to a CORS preflight request.
     pub fn preflight(&self, request: &HttpRequest) -> HttpResponse {
         let mut response = HttpResponse::NoContent();
@@ -61,17 +86,20 @@ impl Cors {
 
     /// Lets the page read an answer, and send cookies if its origin is named explicitly.
     pub fn add(&self, request: &HttpRequest, response: &mut HttpResponse) {
-        let Some(origin) = request.headers().get(header::ORIGIN) else { return };
-        if !self.allows(request) {
-            return;
-        }
         let headers = response.headers_mut();
+        if !self.any {
+            // Also without an origin: a cache must not give this answer to a page.
+            headers.append(header::VARY, HeaderValue::from_static("Origin"));
+        }
+        let Some(origin) = request.headers().get(header::ORIGIN).filter(|_| self.allows(request)) else { return };
+        // When to try again, and with which credentials.
+        headers
+            .insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, HeaderValue::from_static("Retry-After, WWW-Authenticate"));
         if self.any {
             headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
             return;
         }
         headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin.clone());
         headers.insert(header::ACCESS_CONTROL_ALLOW_CREDENTIALS, HeaderValue::from_static("true"));
-        headers.append(header::VARY, HeaderValue::from_static("Origin"));
     }
 }

@@ -9,11 +9,11 @@
 mod describe;
 mod hints;
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use actix_web::{
-    HttpMessage as _, HttpRequest, HttpResponse, HttpResponseBuilder, Resource, guard,
-    http::{Method, StatusCode, header},
+    HttpMessage as _, HttpRequest, HttpResponse, HttpResponseBuilder, Resource,
+    http::{StatusCode, header},
     web,
 };
 use arc_swap::ArcSwap;
@@ -27,6 +27,7 @@ use super::{
     body::{self, BodyError, BodyLimits},
     publish::{self, PublishAccess, PublishGate},
     refusal,
+    resource::{self, Verbs},
 };
 use crate::config::{AuthMethod, Config};
 
@@ -53,6 +54,9 @@ pub struct PageUser {
 /// Only the page's own scripts, styles and images; sockets to any host, because a proxy may serve them elsewhere.
 const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; \
      connect-src 'self' ws: wss:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+
+/// When to try again while a token cannot be created.
+const SOON: Duration = Duration::from_secs(1);
 
 /// The body of `POST /page/token` is a number or a few short texts.
 const MAX_TOKEN_REQUEST: usize = 1024;
@@ -123,13 +127,13 @@ pub fn configure(service: &mut web::ServiceConfig, page: PageData) {
     if let Some(maker) = page.token_maker {
         let limits = page.body;
         let make = move |request, gate, payload| token(maker.clone(), limits, request, gate, payload);
-        service.service(web::resource("/page/token").route(web::post().to(make)));
+        service
+            .service(resource::counted(resource::one("/page/token", Verbs::Post).route(Verbs::Post.route().to(make))));
     }
 }
 
 fn read_only(path: &str, answer: impl Fn() -> HttpResponse + Clone + 'static) -> Resource {
-    let reading = guard::Any(guard::Method(Method::GET)).or(guard::Method(Method::HEAD));
-    web::resource(path).route(web::route().guard(reading).to(move || std::future::ready(answer())))
+    resource::one(path, Verbs::Read).route(Verbs::Read.route().to(move || std::future::ready(answer())))
 }
 
 /// A response that no browser caches, sniffs, frames or lets load anything foreign.
@@ -210,7 +214,7 @@ async fn token(
             return refusal::error(StatusCode::REQUEST_TIMEOUT, &late.to_string(), None);
         }
         Err(full @ BodyError::NoRoom) => {
-            return refusal::error(StatusCode::SERVICE_UNAVAILABLE, &full.to_string(), None);
+            return refusal::unavailable(&full.to_string(), SOON);
         }
         Err(BodyError::Broken(_)) => Bytes::new(),
     };
@@ -234,7 +238,7 @@ async fn token(
     match (maker.make)(method, PageUser { id, claims: claims.given() }).await {
         Ok(token) if method == AuthMethod::Jwt => strict(StatusCode::OK).json(json!({ "jwt": token })),
         Ok(token) => strict(StatusCode::OK).json(json!({ "ws_token": token })),
-        Err(reason) => refusal::error(StatusCode::SERVICE_UNAVAILABLE, &reason, None),
+        Err(reason) => refusal::unavailable(&reason, SOON),
     }
 }
 

@@ -14,7 +14,11 @@ use ppp::{v1, v2};
 use tokio::{io::AsyncReadExt as _, net::TcpStream, time::timeout};
 
 use super::client::TrustedHops;
-use crate::{socket::takeover::SocketOptions, telemetry::Metrics, warn_bounded};
+use crate::{
+    socket::{http_stream::HttpStream, takeover::SocketOptions},
+    telemetry::Metrics,
+    warn_bounded,
+};
 
 /// A header of version 1 with its line end.
 const MAX_V1: usize = 107;
@@ -50,7 +54,7 @@ impl ProxyProtocol {
     ) -> impl ServiceFactory<
         TcpStream,
         Config = (),
-        Response = (TcpStream, Option<SocketAddr>),
+        Response = (HttpStream, Option<SocketAddr>),
         Error = DispatchError,
         InitError = (),
     > {
@@ -60,15 +64,15 @@ impl ProxyProtocol {
             let reading = self.enabled.then(|| self.clone());
             async move {
                 let peer = stream.peer_addr().ok();
-                let Some(before) = reading else { return Ok((stream, peer)) };
+                let Some(before) = reading else { return Ok((HttpStream::new(stream), peer)) };
                 let client = Box::pin(before.read(&mut stream, peer)).await?;
-                Ok((stream, client))
+                Ok((HttpStream::new(stream), client))
             }
         })
     }
 
     async fn read(&self, stream: &mut TcpStream, peer: Option<SocketAddr>) -> io::Result<Option<SocketAddr>> {
-        let trusted = peer.is_some_and(|peer| self.hops.trusts(peer.ip()));
+        let trusted = self.hops.trusts_peer(peer.map(|peer| peer.ip()));
         let read = async {
             if trusted {
                 return read(stream).await;

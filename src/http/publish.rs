@@ -96,13 +96,20 @@ pub(super) async fn publish(
     HttpResponse::Ok().json(json!({ "accepted": accepted }))
 }
 
+/// The key in an `Authorization` header: the scheme in any case (RFC 9110, section 11.1), then the whole rest, because a
+/// key may contain spaces.
+fn bearer(value: &str) -> Option<&str> {
+    let (scheme, key) = value.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then(|| key.trim_start())
+}
+
 /// Whether this request may publish, watch, disconnect and have tokens made.
 ///
 /// The peer address proves nothing: a proxy on this machine has it, too.
 pub(super) fn judge(request: &HttpRequest, access: &PublishAccess) -> Result<(), Denied> {
     let PublishAccess::Key(key) = access else { return Err(Denied::Off) };
     let header = |name: &str| request.headers().get(name).map(|value| value.to_str().unwrap_or_default());
-    let shown = header("authorization").and_then(|value| value.strip_prefix("Bearer ")).filter(|key| !key.is_empty());
+    let shown = header("authorization").and_then(bearer).filter(|key| !key.is_empty());
     let is_right = shown.is_some_and(|shown| shown.as_bytes().ct_eq(key.expose().as_bytes()).into());
     if !is_right {
         return Err(Denied::Key);
@@ -198,9 +205,17 @@ mod tests {
 
     #[test]
     fn only_the_key_gives_access_and_not_the_local_address() {
-        assert_eq!(judged("k", &[("authorization", "Bearer k")]), Ok(()));
-        for headers in [&[][..], &[("authorization", "")], &[("authorization", "k")], &[("authorization", "Bearer K")]]
-        {
+        for header in ["Bearer k", "bearer k", "BEARER  k"] {
+            assert_eq!(judged("k", &[("authorization", header)]), Ok(()), "{header:?}");
+        }
+        assert_eq!(judged("two words", &[("authorization", "Bearer two words")]), Ok(()));
+        for headers in [
+            &[][..],
+            &[("authorization", "")],
+            &[("authorization", "k")],
+            &[("authorization", "Bearer K")],
+            &[("authorization", "Basic k")],
+        ] {
             assert_eq!(judged("k", headers), Err(Denied::Key), "{headers:?}");
         }
     }

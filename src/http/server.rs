@@ -1,40 +1,40 @@
 //! The HTTP server of a node: one listener, one `App` per worker, and around it the takeover of WebSockets.
 
-use std::{
-    io,
-    net::{SocketAddr, TcpListener, ToSocketAddrs as _},
-    rc::Rc,
-    sync::Arc,
-    time::Duration,
-};
+use std::{io, rc::Rc, sync::Arc, time::Duration};
 
-use actix_http::HttpService;
+use actix_http::{HttpService, error::DispatchError};
 use actix_server::{Server, ServerHandle};
-use actix_service::{Service as _, ServiceFactoryExt as _, map_config};
+use actix_service::{Service as _, ServiceFactoryExt as _, fn_service, map_config};
 use actix_web::{
-    App, HttpRequest, HttpResponse,
+    App, HttpRequest, HttpResponse, Resource,
     dev::{AppConfig, RequestHead},
-    http::header::HeaderValue,
+    http::{Method, header::HeaderValue},
     middleware::DefaultHeaders,
     web,
 };
 use arc_swap::ArcSwap;
-use socket2::{Domain, Protocol, Socket, Type};
-use tokio::sync::watch;
+use futures_util::future::Either;
+use tokio::{
+    net::{TcpStream, UnixStream},
+    sync::watch,
+};
 
 use super::{
     admin::{self, Admin},
     body::BodyLimits,
     client::TrustedHops,
     health::{self, Draining},
+    listener::{self, Listener, SocketFile},
     page,
     precheck::Precheck,
     proxy_protocol::ProxyProtocol,
     publish::{self, PublishGate},
     refusal::not_found,
+    resource::{self, Verbs},
     serving::ServingConfig,
     socketio::{EngineIoShared, SocketIoHandler},
     tail,
+    unread::SharedBody,
     websocket::WebSocketHandler,
     ws_token,
 };
@@ -42,7 +42,7 @@ use crate::{
     admission::AdmissionControl,
     auth::Authenticator,
     backend::Backend,
-    cluster::Cluster,
+    cluster::{Cluster, Listening},
     config::{Config, Protocol as Spoken},
     hub::{Dispatcher, Registry, Shard},
     presence::Presence,
@@ -53,9 +53,6 @@ use crate::{
     },
     telemetry::Metrics,
 };
-
-/// Connections that the kernel queues while a worker is busy: a storm of handshakes must not be refused.
-const BACKLOG: i32 = 4096;
 
 /// How long an idle HTTP connection is kept open.
 const KEEP_ALIVE: Duration = Duration::from_secs(75);
@@ -103,18 +100,20 @@ pub struct RunningServer {
     pub server: Server,
     /// Stops it.
     pub handle: ServerHandle,
-    /// Its address.
-    pub address: SocketAddr,
+    /// Where it listens.
+    pub listening: Listening,
+    /// The file of its unix socket, if it made one; to be kept until it has stopped.
+    pub file: Option<SocketFile>,
 }
 
 /// Starts, on the given listener or on a new one.
-pub fn start(services: Services, given: Option<TcpListener>) -> io::Result<RunningServer> {
+pub fn start(services: Services, given: Option<Listener>) -> io::Result<RunningServer> {
     let server = &services.config.server;
-    let listener = match given {
-        Some(listener) => listener,
-        None => listen(&server.listen)?,
+    let (listener, file) = match given {
+        Some(listener) => (listener, None),
+        None => listener::listen(server)?,
     };
-    let address = listener.local_addr()?;
+    let listening = listener.listening()?;
     let workers = server.worker_threads();
     // The maximum duration of the drain, plus a margin for the last answers; then the rest is cut.
     let patience = server.drain_period.0 + server.drain_grace.0 + Duration::from_secs(2);
@@ -126,47 +125,30 @@ pub fn start(services: Services, given: Option<TcpListener>) -> io::Result<Runni
         Arc::clone(&services.cluster),
         Arc::clone(&services.presence),
     );
-    let server = Server::build()
+    let builder = Server::build()
         .workers(workers)
         .max_concurrent_connections(per_worker)
         .shutdown_timeout(patience.as_secs())
-        .disable_signals()
-        .listen("channelgate", listener, move || worker(&services, &admin))?
-        .run();
-    Ok(RunningServer { handle: server.handle(), server, address })
+        .disable_signals();
+    let server = match listener {
+        Listener::Tcp(listener) => builder.listen("channelgate", listener, move || worker(&services, &admin, false))?,
+        Listener::Unix(listener) => builder.listen_uds("channelgate", listener, move || {
+            let converted = |stream: UnixStream| async move { Ok::<_, DispatchError>(listener::as_tcp(stream)?) };
+            fn_service(converted).and_then(worker(&services, &admin, true))
+        })?,
+    };
+    let server = server.run();
+    Ok(RunningServer { handle: server.handle(), server, listening, file })
 }
 
-fn listen(address: &str) -> io::Result<TcpListener> {
-    let mut last = io::Error::new(io::ErrorKind::InvalidInput, format!("{address:?} is not an address with a port"));
-    for address in address.to_socket_addrs()? {
-        match bind(address) {
-            Ok(listener) => return Ok(listener),
-            Err(error) => last = error,
-        }
-    }
-    Err(last)
-}
-
-fn bind(address: SocketAddr) -> io::Result<TcpListener> {
-    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
-    socket.set_reuse_address(true)?;
-    socket.set_nonblocking(true)?;
-    socket.bind(&address.into())?;
-    socket.listen(BACKLOG)?;
-    Ok(socket.into())
-}
-
-/// One worker: its shard of the hub, its sweep, its drain, and its services. Called on the worker's own thread.
+/// One worker: its shard of the hub, its sweep, its drain, and its services. Called on the worker's own thread. `is_unix`:
+/// its clients come through a unix socket.
 fn worker(
     services: &Services,
     admin: &Admin,
-) -> impl actix_service::ServiceFactory<
-    tokio::net::TcpStream,
-    Config = (),
-    Response = (),
-    Error = actix_http::error::DispatchError,
-    InitError = (),
-> + use<> {
+    is_unix: bool,
+) -> impl actix_service::ServiceFactory<TcpStream, Config = (), Response = (), Error = DispatchError, InitError = ()> + use<>
+{
     let config = &services.config;
     let Some(receiver) = services.dispatcher.connect() else {
         panic!("a node has at most {} workers, restarted ones included", crate::hub::registry::MAX_WORKERS);
@@ -188,10 +170,11 @@ fn worker(
         metrics: services.metrics.clone(),
     });
     let admission = Rc::new(Admission { services: worker });
+    let hops = TrustedHops::new(&config.server, is_unix);
     let precheck = Rc::new(Precheck {
         draining: services.draining.clone(),
         control: Arc::clone(&services.control),
-        hops: TrustedHops::new(&config.server),
+        hops: hops.clone(),
     });
     let handlers = Rc::new(Handlers {
         serving: Arc::clone(&services.serving),
@@ -205,11 +188,14 @@ fn worker(
         ),
         websocket: WebSocketHandler { admission, precheck, connections },
     });
-    let options =
-        SocketOptions { send_buffer: config.socket.send_buffer, user_timeout: config.socket.tcp_user_timeout.0 };
+    let options = SocketOptions {
+        send_buffer: config.socket.send_buffer,
+        user_timeout: config.socket.tcp_user_timeout.0,
+        linger: config.server.body_timeout.0,
+    };
     let before = ProxyProtocol {
         enabled: config.server.proxy_protocol,
-        hops: TrustedHops::new(&config.server),
+        hops,
         deadline: config.server.handshake_timeout.0,
         metrics: services.metrics.clone(),
         options,
@@ -223,7 +209,12 @@ fn worker(
             let app = App::new()
                 .wrap_fn(|mut request, service| {
                     detach(request.head_mut());
-                    service.call(request)
+                    let body = SharedBody::of(&mut request);
+                    let answer = service.call(request);
+                    match body {
+                        None => Either::Left(answer),
+                        Some(body) => Either::Right(async move { Ok(body.kept_by(answer.await?)) }),
+                    }
                 })
                 .wrap(DefaultHeaders::new().add(("Server", "channelgate")))
                 .configure(move |service| routes(service, services, &admin, handlers));
@@ -233,6 +224,8 @@ fn worker(
     let http = HttpService::build()
         .keep_alive(KEEP_ALIVE)
         .client_request_timeout(config.server.handshake_timeout.0)
+        // How long the rest of a body is read and discarded that no route reads.
+        .client_disconnect_timeout(config.server.body_timeout.0)
         .tcp_nodelay(true)
         // A client that is gone gets no answer: an abandoned polling request must be noticed at once.
         .h1_allow_half_closed(false)
@@ -277,6 +270,27 @@ async fn serve(request: HttpRequest, payload: web::Payload, handlers: web::Data<
     }
 }
 
+/// A page of an allowed origin may read the answer.
+async fn token(
+    request: HttpRequest,
+    handlers: web::Data<Rc<Handlers>>,
+    authenticator: web::Data<Authenticator>,
+    metrics: web::Data<Metrics>,
+) -> HttpResponse {
+    let mut response = ws_token::get(&request, &authenticator, &metrics).await;
+    handlers.serving.load().token_cors.add(&request, &mut response);
+    response
+}
+
+/// `OPTIONS` of the route, and a browser's preflight request.
+async fn token_options(request: HttpRequest, handlers: web::Data<Rc<Handlers>>) -> HttpResponse {
+    handlers.serving.load().token_cors.options(&request, Verbs::Read.allow())
+}
+
+fn reading(path: &str) -> Resource {
+    resource::both(path, Verbs::Read, resource::detail)
+}
+
 fn routes(service: &mut web::ServiceConfig, services: Services, admin: &Admin, handlers: Rc<Handlers>) {
     let bodies = BodyLimits::new(services.config.api.max_body, &services.config);
     service
@@ -289,15 +303,20 @@ fn routes(service: &mut web::ServiceConfig, services: Services, admin: &Admin, h
         .app_data(web::Data::new(services.metrics))
         .app_data(web::Data::new(services.drain))
         .app_data(web::Data::new(handlers))
-        .route("/health/live", web::get().to(health::live))
-        .route("/health/ready", web::get().to(health::ready))
-        .route("/metrics", web::get().to(health::metrics))
-        .route("/api/tail", web::get().to(tail::tail))
-        .route("/api/user/ws-token/", web::get().to(ws_token::get))
-        .route("/api/user/ws-token", web::get().to(ws_token::get))
-        .service(
-            web::resource("/api/publish").app_data(web::Data::new(bodies)).route(web::post().to(publish::publish)),
-        );
+        .service(reading("/health/live").route(Verbs::Read.route().to(health::live)))
+        .service(reading("/health/ready").route(Verbs::Read.route().to(health::ready)))
+        .service(reading("/metrics").route(Verbs::Read.route().to(health::metrics)))
+        .service(resource::counted(reading("/api/tail").route(Verbs::Read.route().to(tail::tail))))
+        .service(resource::counted(
+            reading("/api/user/ws-token")
+                .route(Verbs::Read.route().to(token))
+                .route(web::method(Method::OPTIONS).to(token_options)),
+        ))
+        .service(resource::counted(
+            resource::both("/api/publish", Verbs::Post, resource::detail)
+                .app_data(web::Data::new(bodies))
+                .route(Verbs::Post.route().to(publish::publish)),
+        ));
     admin::configure(service, admin);
     if let Some(page) = services.page {
         page::configure(service, page);

@@ -17,6 +17,7 @@ pub struct ServingConfig {
     pub(super) cors: Cors,
     /// The rule for the origins of plain WebSockets.
     pub(super) origins: OriginRule,
+    pub(super) token_cors: Cors,
 }
 
 impl ServingConfig {
@@ -31,6 +32,7 @@ impl ServingConfig {
                 Some(_) => OriginRule::List { key: "server.allowed_origins" },
                 None => OriginRule::OwnHost { key: "server.allowed_origins" },
             },
+            token_cors: Cors::for_tokens(config),
         }
     }
 }

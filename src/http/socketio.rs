@@ -42,7 +42,7 @@ use crate::{
         Connection, Connections, EncodedMessage,
         close::CloseCode,
         frame,
-        negotiate::Agreed,
+        negotiate::{Agreed, HandshakeError},
         takeover::{Accepted, AcceptedSlot},
     },
 };
@@ -133,7 +133,10 @@ impl SocketIoHandler {
         // A WebSocket uses an upgraded connection, polling does not.
         let websocket = match (transport, slot) {
             (Transport::Websocket, Some(slot)) => {
-                let agreed = upgrade::agree(request, serving.compression).map_err(|_| Breach::Request)?;
+                let agreed = upgrade::agree(request, serving.compression).map_err(|reason| match reason {
+                    HandshakeError::Method if query.sid.is_none() => Breach::Method,
+                    _ => Breach::Request,
+                })?;
                 Some((slot, agreed))
             }
             (Transport::Polling, None) => None,

@@ -7,7 +7,7 @@ use std::{collections::BTreeSet, convert::Infallible, time::Duration};
 
 use actix_web::{
     HttpRequest, HttpResponse,
-    http::{StatusCode, header},
+    http::{Method, StatusCode, header},
     web::{self, Bytes},
 };
 use futures_util::stream;
@@ -52,24 +52,29 @@ pub(super) async fn tail(
             _ => return error(StatusCode::BAD_REQUEST, "known parameters are group and payload", Some(&name)),
         }
     }
+    let mut response = HttpResponse::Ok();
+    response
+        .insert_header((header::CONTENT_TYPE, "application/x-ndjson"))
+        .insert_header((header::CACHE_CONTROL, "no-store"))
+        // nginx would buffer lines otherwise.
+        .insert_header(("X-Accel-Buffering", "no"));
+    if request.method() == Method::HEAD {
+        // A stream without content would never end.
+        return response.finish();
+    }
     let Some(watch) = metrics.tail.watch(groups, payloads) else {
         let detail = format!("the maximum of {MAX_WATCHERS} watchers is reached");
         return error(StatusCode::TOO_MANY_REQUESTS, &detail, None);
     };
     let drain = drain.get_ref().clone();
-    HttpResponse::Ok()
-        .insert_header((header::CONTENT_TYPE, "application/x-ndjson"))
-        .insert_header((header::CACHE_CONTROL, "no-store"))
-        // nginx would buffer lines otherwise.
-        .insert_header(("X-Accel-Buffering", "no"))
-        .streaming(stream::unfold(Some((watch, drain, true)), |state| async {
-            let (watch, drain, is_first) = state?;
-            if is_first {
-                // The first byte confirms the start before anything happens.
-                return Some((Ok::<_, Infallible>(Bytes::from_static(b"\n")), Some((watch, drain, false))));
-            }
-            lines(watch, drain).await.map(|(text, state)| (Ok(text), state.map(|(watch, drain)| (watch, drain, false))))
-        }))
+    response.streaming(stream::unfold(Some((watch, drain, true)), |state| async {
+        let (watch, drain, is_first) = state?;
+        if is_first {
+            // The first byte confirms the start before anything happens.
+            return Some((Ok::<_, Infallible>(Bytes::from_static(b"\n")), Some((watch, drain, false))));
+        }
+        lines(watch, drain).await.map(|(text, state)| (Ok(text), state.map(|(watch, drain)| (watch, drain, false))))
+    }))
 }
 
 /// The next lines, and the state to continue with.

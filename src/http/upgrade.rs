@@ -1,13 +1,17 @@
 //! The 101 answer, in one place for WebSocket and Engine.IO.
 
-use actix_web::{HttpRequest, HttpResponse, http::header};
+use actix_web::{
+    HttpRequest, HttpResponse,
+    http::{Method, Version, header},
+};
 
-use crate::socket::negotiate::{self, Agreed, HandshakeError};
+use crate::socket::negotiate::{self, Agreed, HandshakeError, Start};
 
 /// Negotiates with a client that requests a WebSocket.
 pub(super) fn agree(request: &HttpRequest, compression: bool) -> Result<Agreed, HandshakeError> {
     let headers = request.headers().iter().map(|(name, value)| (name.as_str(), value.as_bytes()));
-    negotiate::handshake(headers, compression)
+    let start = Start { is_get: request.method() == Method::GET, is_http_1_1: request.version() >= Version::HTTP_11 };
+    negotiate::handshake(start, headers, compression)
 }
 
 /// The answer, after which the socket belongs to the holder of the request's slot.

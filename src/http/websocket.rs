@@ -22,7 +22,7 @@ use crate::{
         plain::{self, Requested},
         refusal::{Foreign, Refusal},
     },
-    socket::{Connection, Connections, takeover::AcceptedSlot},
+    socket::{Connection, Connections, negotiate::HandshakeError, takeover::AcceptedSlot},
 };
 
 /// The state with which a worker accepts WebSockets.
@@ -59,8 +59,14 @@ impl WebSocketHandler {
         endpoint: &Endpoint,
         route: Value,
     ) -> Result<HttpResponse, Refusal> {
-        let slot = request.extensions().get::<AcceptedSlot>().cloned().ok_or(Refusal::NotAnUpgrade)?;
-        let agreed = upgrade::agree(request, serving.compression).map_err(Refusal::Handshake)?;
+        let slot = request.extensions().get::<AcceptedSlot>().cloned();
+        let agreed = upgrade::agree(request, serving.compression);
+        let (slot, agreed) = match (slot, agreed) {
+            (Some(slot), agreed) => (slot, agreed.map_err(Refusal::Handshake)?),
+            // actix-http takes a request with a chunked body for an ordinary one.
+            (None, Err(body @ HandshakeError::Body)) => return Err(Refusal::Handshake(body)),
+            (None, _) => return Err(Refusal::NotAnUpgrade),
+        };
         let permit = self.precheck.permit(request)?;
         let head = head::of(request);
         let foreign = |_| Refusal::Origin(Foreign::new(head.origin, head.host, serving.origins));

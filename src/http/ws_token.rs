@@ -4,9 +4,8 @@
 //! framework with simplejwt word for word, so that clients need no change. No answer may be cached.
 
 use actix_web::{
-    HttpRequest, HttpResponse, Responder,
+    HttpRequest, HttpResponse,
     http::{StatusCode, header},
-    web,
 };
 use serde_json::json;
 
@@ -15,21 +14,12 @@ use crate::{
     telemetry::Metrics,
 };
 
-/// The route's path, with the trailing slash of Django's router.
-pub const PATH: &str = "/api/user/ws-token/";
-
-/// The handler. [`Metrics`], if the application has them, count the outcome.
-pub async fn get(
-    request: HttpRequest,
-    authenticator: web::Data<Authenticator>,
-    metrics: Option<web::Data<Metrics>>,
-) -> impl Responder {
+/// The answer; the outcome is counted.
+pub async fn get(request: &HttpRequest, authenticator: &Authenticator, metrics: &Metrics) -> HttpResponse {
     // A header that is not text counts as missing: no scheme can be read from it.
     let authorization = request.headers().get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
     let issued = authenticator.issue_ws_token(authorization).await;
-    if let Some(metrics) = metrics {
-        metrics.token(issued.as_ref().map_or_else(AuthError::label, |_| "issued"));
-    }
+    metrics.token(issued.as_ref().map_or_else(AuthError::label, |_| "issued"));
     match issued {
         Ok(issued) => HttpResponse::Ok()
             .insert_header((header::CACHE_CONTROL, "no-store"))
@@ -79,7 +69,7 @@ mod tests {
         time::{Duration, SystemTime},
     };
 
-    use actix_web::{App, http::header::HeaderMap, test};
+    use actix_web::{http::header::HeaderMap, test};
     use indexmap::IndexMap;
     use serde_json::Value;
 
@@ -103,17 +93,15 @@ mod tests {
     }
 
     async fn ask(config: &Config, authorization: Option<&str>) -> (u16, HeaderMap, Value) {
-        let node = web::Data::new(Authenticator::new(config, Arc::new(MemoryCache::new())).unwrap());
-        let metrics = web::Data::new(Metrics::new());
-        let app = App::new().app_data(node).app_data(metrics).route(PATH, web::get().to(get));
-        let app = test::init_service(app).await;
-        let mut request = test::TestRequest::get().uri(PATH);
+        let node = Authenticator::new(config, Arc::new(MemoryCache::new())).unwrap();
+        let mut request = test::TestRequest::get();
         if let Some(authorization) = authorization {
             request = request.insert_header((header::AUTHORIZATION, authorization));
         }
-        let answer = test::call_service(&app, request.to_request()).await;
+        let answer = get(&request.to_http_request(), &node, &Metrics::new()).await;
         let (status, headers) = (answer.status().as_u16(), answer.headers().clone());
-        (status, headers, test::read_body_json(answer).await)
+        let body = actix_web::body::to_bytes(answer.into_body()).await.unwrap();
+        (status, headers, serde_json::from_slice(&body).unwrap())
     }
 
     #[actix_web::test]

@@ -11,7 +11,13 @@ use anyhow::Context as _;
 use tokio::task::JoinHandle;
 
 use super::{build::Node, systemd, tokens};
-use crate::http::server::{self, RunningServer};
+use crate::{
+    cluster::Listening,
+    http::{
+        listener::SocketFile,
+        server::{self, RunningServer},
+    },
+};
 
 /// A node that admits clients.
 pub struct Serving {
@@ -21,6 +27,8 @@ pub struct Serving {
     pub handle: ServerHandle,
     /// Whether the service manager passed the socket, which then outlives this process.
     pub activated: bool,
+    /// The file of the server's unix socket, removed with this.
+    pub _file: Option<SocketFile>,
 }
 
 impl Node {
@@ -35,15 +43,15 @@ impl Node {
             // Clients that connect meanwhile wait in the socket; admitted now, they would be refused.
             systemd::ready(&self.layer).await;
         }
-        let RunningServer { server, handle, address } = server::start(self.services(), given)
+        let RunningServer { server, handle, listening, file } = server::start(self.services(), given)
             .with_context(|| format!("cannot listen on {}", self.config.server.listen))?;
-        self.announce(address);
+        self.announce(&listening);
         let server = actix_rt::spawn(server);
-        self.cluster.start(address, Arc::new(self.answers()));
+        self.cluster.start(listening, Arc::new(self.answers()));
         self.watch_tokens();
         actix_rt::spawn(systemd::started(Arc::clone(&self.layer)));
         actix_rt::spawn(systemd::watched(Arc::clone(&self.dispatcher)));
-        Ok(Serving { server, handle, activated })
+        Ok(Serving { server, handle, activated, _file: file })
     }
 
     /// Watches the cached tokens of open connections, unless each token serves one handshake only.
@@ -55,13 +63,18 @@ impl Node {
         }
     }
 
-    fn announce(&self, address: SocketAddr) {
+    fn announce(&self, listening: &Listening) {
         let config = &self.config;
-        log::info!("channelgate {} listens on http://{address}", env!("CARGO_PKG_VERSION"));
+        let (url, here) = match listening {
+            Listening::Tcp(address) => (format!("http://{address}"), Some(from_here(*address))),
+            // No browser opens a unix socket.
+            Listening::Unix(_) => (listening.to_string(), None),
+        };
+        log::info!("channelgate {} listens on {url}", env!("CARGO_PKG_VERSION"));
         if config.is_embedded() && config.api.key.is_none() {
-            let (here, key) = (from_here(address), self.reload.made_key.expose());
-            match self.reload.page {
-                Some(_) => {
+            let key = self.reload.made_key.expose();
+            match here.filter(|_| self.reload.page.is_some()) {
+                Some(here) => {
                     log::info!(
                         "CHANNELGATE_API_KEY is not set: made a key that is valid until the stop; open http://{here}/#key={key}"
                     );
@@ -73,7 +86,7 @@ impl Node {
         }
         if config.is_embedded() {
             log::info!(
-                "REDIS_URL is not set: the embedded layer serves this one node; publish with POST http://{address}/api/publish, \
+                "REDIS_URL is not set: the embedded layer serves this one node; publish with POST {url}/api/publish, \
                  or set REDIS_URL to receive what Django's channel_layer.group_send writes"
             );
         }

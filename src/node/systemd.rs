@@ -5,13 +5,14 @@
 //! listener (sd_listen_fds(3)). A failure here never prevents serving, and a manager that does not read is never waited
 //! for long.
 
-use std::{env, ffi::OsStr, io, net::TcpListener, sync::Arc, time::Duration};
+use std::{env, ffi::OsStr, io, sync::Arc, time::Duration};
 
 use listenfd::ListenFd;
 use sd_notify::NotifyState;
 use tokio::{net::UnixDatagram, time::timeout};
 
 use crate::{
+    http::listener::Listener,
     hub::Dispatcher,
     layer::{Layer, Readiness},
     warn_bounded,
@@ -27,13 +28,17 @@ const LOOK: Duration = Duration::from_millis(20);
 const NOTIFY: Duration = Duration::from_millis(500);
 
 /// The listener passed to this process, if any.
-pub fn listener() -> io::Result<Option<TcpListener>> {
+pub fn listener() -> io::Result<Option<Listener>> {
     let mut given = ListenFd::from_env();
     if given.len() > 1 {
         let reason = format!("the service manager passed {} sockets, and the node serves one", given.len());
         return Err(io::Error::new(io::ErrorKind::InvalidInput, reason));
     }
-    given.take_tcp_listener(0)
+    // Of the other kind it is left in its place.
+    if let Ok(Some(listener)) = given.take_unix_listener(0) {
+        return Ok(Some(Listener::Unix(listener)));
+    }
+    Ok(given.take_tcp_listener(0)?.map(Listener::Tcp))
 }
 
 /// Does not use [`sd_notify::notify`], which blocks the thread while the manager does not read.

@@ -1,6 +1,6 @@
 //! The opening handshake as a pure function: which requests are answered with 101, and which compression is negotiated.
 //!
-//! In: the headers of a request. Out: [`Agreed`], or a [`HandshakeError`] with the HTTP status of the refusal.
+//! In: the start and the headers of a request. Out: [`Agreed`], or a [`HandshakeError`] with the HTTP status of the refusal.
 
 use base64::{Engine as _, alphabet, engine};
 use sha1::{Digest as _, Sha1};
@@ -35,6 +35,15 @@ pub struct Agreed {
 /// Why a request is not an acceptable handshake.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum HandshakeError {
+    /// Another method than GET.
+    #[error("a WebSocket handshake is a GET request")]
+    Method,
+    /// HTTP/1.0, in which `Upgrade` has no meaning (RFC 9110, section 7.8).
+    #[error("a WebSocket handshake needs HTTP/1.1; nginx: proxy_http_version 1.1")]
+    Http10,
+    /// A body is announced; its bytes would be taken for frames.
+    #[error("a WebSocket handshake has no body: send neither Content-Length nor Transfer-Encoding")]
+    Body,
     /// No `Upgrade: websocket` with `Connection: Upgrade`.
     #[error("not a WebSocket handshake: Upgrade: websocket and Connection: Upgrade are needed")]
     NotWebSocket,
@@ -56,7 +65,8 @@ impl HandshakeError {
     /// The HTTP status.
     pub const fn status(self) -> u16 {
         match self {
-            Self::Version => 426,
+            Self::Method => 405,
+            Self::Http10 | Self::Version => 426,
             _ => 400,
         }
     }
@@ -64,6 +74,8 @@ impl HandshakeError {
     /// Headers of the refusal.
     pub const fn headers(self) -> &'static [(&'static str, &'static str)] {
         match self {
+            Self::Method => &[("Allow", "GET")],
+            Self::Http10 => &[("Upgrade", "websocket")],
             Self::Version => &[("Sec-WebSocket-Version", "13"), ("Upgrade", "websocket")],
             Self::MissingVersion => &[("Sec-WebSocket-Version", "13")],
             _ => &[],
@@ -71,15 +83,25 @@ impl HandshakeError {
     }
 }
 
-/// Checks the headers of a GET request (names in any case) against RFC 6455 §4.2.1 and chooses a compression if
-/// `compression` is set.
+/// The start of a request.
+#[derive(Clone, Copy, Debug)]
+pub struct Start {
+    /// Whether its method is GET.
+    pub is_get: bool,
+    /// Whether its version is HTTP/1.1 or later.
+    pub is_http_1_1: bool,
+}
+
+/// Checks a request (header names in any case) against RFC 6455 §4.2.1 and chooses a compression if `compression` is
+/// set.
 pub fn handshake<'a>(
+    start: Start,
     headers: impl Iterator<Item = (&'a str, &'a [u8])>,
     compression: bool,
 ) -> Result<Agreed, HandshakeError> {
     let (mut upgrade, mut connection) = (false, false);
     let (mut version, mut key) = (Once::Missing, Once::Missing);
-    let mut agreed = None;
+    let (mut agreed, mut body) = (None, false);
     for (name, value) in headers {
         let value = value.trim_ascii();
         if name.eq_ignore_ascii_case("upgrade") {
@@ -90,13 +112,29 @@ pub fn handshake<'a>(
             version.see(value);
         } else if name.eq_ignore_ascii_case("sec-websocket-key") {
             key.see(value);
+        } else if name.eq_ignore_ascii_case("content-length") {
+            body |= value != b"0";
+        } else if name.eq_ignore_ascii_case("transfer-encoding") {
+            body = true;
         } else if compression && name.eq_ignore_ascii_case("sec-websocket-extensions") {
-            let chosen = choose(value)?;
-            agreed = agreed.or(chosen);
+            // A request that is not a handshake has more to say than its extensions.
+            agreed = Some(match agreed {
+                None | Some(Ok(None)) => choose(value),
+                Some(known) => choose(value).and(known),
+            });
         }
     }
     if !upgrade || !connection {
         return Err(HandshakeError::NotWebSocket);
+    }
+    if !start.is_http_1_1 {
+        return Err(HandshakeError::Http10);
+    }
+    if !start.is_get {
+        return Err(HandshakeError::Method);
+    }
+    if body {
+        return Err(HandshakeError::Body);
     }
     match version {
         Once::Seen(b"13") => {}
@@ -105,7 +143,7 @@ pub fn handshake<'a>(
     }
     let Once::Seen(key) = key else { return Err(HandshakeError::Key) };
     let accept = accept(key)?;
-    let (deflate, extensions) = agreed.unzip();
+    let (deflate, extensions) = agreed.transpose()?.flatten().unzip();
     Ok(Agreed { accept, deflate, extensions })
 }
 
@@ -301,8 +339,10 @@ mod tests {
     const UPGRADE: (&str, &str) = ("Upgrade", "WebSocket");
     const CONNECTION: (&str, &str) = ("connection", "keep-alive, Upgrade");
 
+    const START: Start = Start { is_get: true, is_http_1_1: true };
+
     fn shake(headers: &[(&str, &str)]) -> Result<Agreed, HandshakeError> {
-        handshake(headers.iter().map(|(name, value)| (*name, value.as_bytes())), true)
+        handshake(START, headers.iter().map(|(name, value)| (*name, value.as_bytes())), true)
     }
 
     /// The negotiated result for these `Sec-WebSocket-Extensions` headers.
@@ -341,6 +381,23 @@ mod tests {
         }
         let wrong_version = shake(&[UPGRADE, CONNECTION, ("Sec-WebSocket-Version", "8"), KEY]).unwrap_err();
         assert!(wrong_version.headers().contains(&("Sec-WebSocket-Version", "13")));
+    }
+
+    #[test]
+    fn only_a_get_of_http_1_1_without_a_body_is_a_handshake() {
+        let good = [UPGRADE, CONNECTION, VERSION, KEY];
+        let of = |start, more: &[(&str, &str)]| {
+            let headers: Vec<_> = good.iter().chain(more).copied().collect();
+            handshake(start, headers.iter().map(|(name, value)| (*name, value.as_bytes())), true)
+        };
+        let error = of(Start { is_get: false, ..START }, &[]).unwrap_err();
+        assert_eq!((error.status(), error.headers()), (405, &[("Allow", "GET")][..]));
+        let error = of(Start { is_http_1_1: false, ..START }, &[]).unwrap_err();
+        assert_eq!((error.status(), error.headers()), (426, &[("Upgrade", "websocket")][..]));
+        for body in [("Content-Length", "1"), ("content-length", "00"), ("Transfer-Encoding", "chunked")] {
+            assert_eq!(of(START, &[body]), Err(HandshakeError::Body), "{body:?}");
+        }
+        assert!(of(START, &[("Content-Length", "0")]).is_ok(), "no body");
     }
 
     const PLAIN: &str = "permessage-deflate; server_no_context_takeover; client_no_context_takeover";
@@ -410,7 +467,7 @@ mod tests {
             assert_eq!(agree(&[offer]), Err(HandshakeError::Extensions), "{offer}");
         }
         let off = [UPGRADE, CONNECTION, VERSION, KEY, ("Sec-WebSocket-Extensions", "permessage-deflate")];
-        let off = handshake(off.iter().map(|(name, value)| (*name, value.as_bytes())), false).unwrap();
+        let off = handshake(START, off.iter().map(|(name, value)| (*name, value.as_bytes())), false).unwrap();
         assert_eq!((off.deflate, off.extensions), (None, None), "compression is off");
     }
 }

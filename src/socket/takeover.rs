@@ -22,18 +22,22 @@ use actix_http::{
     ConnectionType, HttpMessage as _, Request, Response, StatusCode,
     body::{self, BodySize, BoxBody, MessageBody},
     h1::{Codec, Message},
+    header,
 };
 use actix_service::{Service, ServiceFactory, fn_factory, fn_service};
 use bytes::BytesMut;
 use futures_util::future::LocalBoxFuture;
 use socket2::SockRef;
-use tokio::net::TcpStream;
+use tokio::{io::AsyncReadExt as _, net::TcpStream, time::timeout};
 
-use super::{connection::Connection, driver::Driver};
+use super::{connection::Connection, driver::Driver, http_stream::HttpStream};
 use crate::admission::Admitting;
 
 /// Deadline for writing the answer to a handshake.
 const WRITE_DEADLINE: Duration = Duration::from_secs(5);
+
+/// Maximum number of bytes per read of what is discarded.
+const DISCARD: usize = 16 << 10;
 
 /// Where the handler of a handshake puts the accepted connection.
 #[derive(Clone, Default)]
@@ -103,6 +107,8 @@ pub struct SocketOptions {
     pub send_buffer: usize,
     /// `TCP_USER_TIMEOUT`; zero: the system's default.
     pub user_timeout: Duration,
+    /// How long the rest of a refused request is read and discarded.
+    pub linger: Duration,
 }
 
 impl SocketOptions {
@@ -134,7 +140,7 @@ pub fn upgrade<A, B>(
     app: A,
     options: SocketOptions,
 ) -> impl ServiceFactory<
-    (Request, Framed<TcpStream, Codec>),
+    (Request, Framed<HttpStream, Codec>),
     Config = (),
     Response = (),
     Error = actix_web::Error,
@@ -152,7 +158,7 @@ where
         let app = Rc::clone(&app);
         async move {
             let service = Rc::new(app.new_service(()).await?);
-            Ok(fn_service(move |(request, framed): (Request, Framed<TcpStream, Codec>)| {
+            Ok(fn_service(move |(request, framed): (Request, Framed<HttpStream, Codec>)| {
                 handshake(Rc::clone(&service), request, framed, options)
             }))
         }
@@ -162,7 +168,7 @@ where
 async fn handshake<S, B>(
     app: Rc<S>,
     request: Request,
-    mut framed: Framed<TcpStream, Codec>,
+    mut framed: Framed<HttpStream, Codec>,
     options: SocketOptions,
 ) -> Result<(), actix_web::Error>
 where
@@ -171,6 +177,8 @@ where
     S::Error: Into<Response<BoxBody>>,
     B: MessageBody + 'static,
 {
+    let announced = [header::CONTENT_LENGTH, header::TRANSFER_ENCODING];
+    let has_body = announced.iter().any(|name| request.headers().contains_key(name));
     let slot = AcceptedSlot::default();
     request.extensions_mut().insert(slot.clone());
     let response = match app.call(request).await {
@@ -183,19 +191,27 @@ where
             let (head, _) = response.into_parts();
             write(&mut framed, [Message::Item((head, BodySize::None))]).await?;
             let parts = framed.into_parts();
-            options.set(&parts.io);
-            let socket = parts.io.as_raw_fd();
-            if let Some(next) = accepted.take(parts.io, parts.read_buf) {
+            let stream = parts.io.into_tcp();
+            options.set(&stream);
+            let socket = stream.as_raw_fd();
+            if let Some(next) = accepted.take(stream, parts.read_buf) {
                 TAKEN.with_borrow_mut(|taken| taken.insert(socket, next));
             }
             Ok(())
         }
-        _ => Ok(refuse(&mut framed, response).await?),
+        _ => {
+            refuse(&mut framed, response).await?;
+            if has_body || !framed.is_read_buf_empty() {
+                // Boxed, so that other handshakes do not carry it.
+                Box::pin(timeout(options.linger, discard(framed.io_mut().tcp_mut()))).await.ok();
+            }
+            Ok(())
+        }
     }
 }
 
 /// Any other answer is written completely, and the connection ends.
-async fn refuse(framed: &mut Framed<TcpStream, Codec>, response: Response<BoxBody>) -> io::Result<()> {
+async fn refuse(framed: &mut Framed<HttpStream, Codec>, response: Response<BoxBody>) -> io::Result<()> {
     let (mut head, body) = response.into_parts();
     head.head_mut().set_connection_type(ConnectionType::Close);
     let bytes = body::to_bytes(body).await.map_err(|_| io::Error::other("the body of the answer cannot be created"))?;
@@ -206,18 +222,25 @@ async fn refuse(framed: &mut Framed<TcpStream, Codec>, response: Response<BoxBod
     } else {
         write(framed, [head, Message::Chunk(Some(bytes)), Message::Chunk(None)]).await?;
     }
-    let _ = SockRef::from(framed.io_ref()).shutdown(std::net::Shutdown::Write);
+    let _ = SockRef::from(framed.io_ref().tcp()).shutdown(std::net::Shutdown::Write);
     Ok(())
+}
+
+/// Reads until the client hangs up: the kernel would answer unread bytes with a reset, which can cost the client the
+/// answer.
+async fn discard(stream: &mut TcpStream) {
+    let mut scratch = vec![0; DISCARD];
+    while stream.read(&mut scratch).await.is_ok_and(|count| count > 0) {}
 }
 
 type Reply = Message<(Response<()>, BodySize)>;
 
-async fn write(framed: &mut Framed<TcpStream, Codec>, messages: impl IntoIterator<Item = Reply>) -> io::Result<()> {
+async fn write(framed: &mut Framed<HttpStream, Codec>, messages: impl IntoIterator<Item = Reply>) -> io::Result<()> {
     for message in messages {
         Pin::new(&mut *framed).write(message)?;
     }
     let flushed = poll_fn(|cx| Pin::new(&mut *framed).flush::<Reply>(cx));
-    tokio::time::timeout(WRITE_DEADLINE, flushed).await.map_err(|_| io::Error::from(io::ErrorKind::TimedOut))?
+    timeout(WRITE_DEADLINE, flushed).await.map_err(|_| io::Error::from(io::ErrorKind::TimedOut))?
 }
 
 /// Wraps the HTTP service of a socket: when its dispatcher has ended and left a [`Driver`], the driver continues.

@@ -63,6 +63,10 @@ pub const CLOSES: &[&str] = &[
     "user_limit",
 ];
 
+/// Why a request to a plain route is refused.
+pub const API_REFUSALS: &[&str] =
+    &["bad_request", "credentials", "forbidden", "method", "timeout", "too_large", "too_many", "unavailable"];
+
 /// Why a client's message is not handled.
 pub const REFUSED_MESSAGES: &[&str] = &[
     "bad_json",

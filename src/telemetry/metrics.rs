@@ -90,6 +90,7 @@ pub struct Counters {
     closes: Family<Reason, Counter>,
     tokens: Family<OutcomeLabel, Counter>,
     revocations: Family<OutcomeLabel, Counter>,
+    api_refusals: Family<Reason, Counter>,
     refused_messages: Family<Reason, Counter>,
     holds: Family<Reason, Counter>,
     redis_refusals: Family<Reason, Counter>,
@@ -161,6 +162,7 @@ impl Counters {
         add(&mut registry, MetricName::Closes, &self.closes);
         add(&mut registry, MetricName::Tokens, &self.tokens);
         add(&mut registry, MetricName::Revocations, &self.revocations);
+        add(&mut registry, MetricName::ApiRefusals, &self.api_refusals);
         add(&mut registry, MetricName::RefusedMessages, &self.refused_messages);
         add(&mut registry, MetricName::Holds, &self.holds);
         add(&mut registry, MetricName::RedisReconnects, &self.reconnects);
@@ -198,6 +200,7 @@ impl Counters {
             (&self.refused_messages, label::REFUSED_MESSAGES),
             (&self.holds, label::HOLDS),
             (&self.redis_refusals, label::REDIS_REFUSALS),
+            (&self.api_refusals, label::API_REFUSALS),
         ] {
             reasons.iter().for_each(|reason| drop(family.get_or_create(&Reason { reason })));
         }
@@ -306,6 +309,12 @@ impl Counters {
     pub fn revocation(&self, outcome: &'static str, count: u64) {
         label::known(label::REVOCATIONS, outcome);
         self.revocations.get_or_create(&OutcomeLabel { outcome }).inc_by(count);
+    }
+
+    /// A request to a plain route was refused.
+    pub fn refused_request(&self, reason: &'static str) {
+        label::known(label::API_REFUSALS, reason);
+        self.api_refusals.get_or_create(&Reason { reason }).inc();
     }
 
     /// A client's message was not handled.

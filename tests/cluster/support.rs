@@ -9,7 +9,7 @@ use std::{
 };
 
 use channelgate::{
-    cluster::{Answer, Answers, Cluster, ClusterError, Query, Recorded, Responder},
+    cluster::{Answer, Answers, Cluster, ClusterError, Listening, Query, Recorded, Responder},
     config::{Config, Secret, Span},
     telemetry::Metrics,
 };
@@ -79,7 +79,7 @@ impl Node {
             learned: Mutex::default(),
         });
         let given: Arc<dyn Responder> = responder.clone();
-        cluster.start(listening.parse().unwrap(), given);
+        cluster.start(Listening::Tcp(listening.parse().unwrap()), given);
         Self { cluster, responder, metrics }
     }
 

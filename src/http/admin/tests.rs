@@ -10,7 +10,7 @@ use indexmap::IndexMap;
 use super::*;
 use crate::{
     auth::{MemoryCache, jwt},
-    cluster::{EmitOrder, NodeStats, Responder, SocketRooms},
+    cluster::{EmitOrder, Listening, NodeStats, Responder, SocketRooms},
     config::{Auth, Secret},
     event::Value,
     http::publish::{PublishAccess, PublishGate},
@@ -93,7 +93,7 @@ impl Desk {
         let authenticator = Arc::new(Authenticator::new(&self.config, Arc::new(MemoryCache::new())).unwrap());
         let cluster = Arc::new(Cluster::new(&self.config, metrics.clone()).unwrap());
         let responder: Arc<dyn Responder> = self.responder.clone();
-        cluster.start("127.0.0.1:8000".parse().unwrap(), responder);
+        cluster.start(Listening::Tcp("127.0.0.1:8000".parse().unwrap()), responder);
         let presence =
             NodePresence::alone(GracePeriods::new([], Duration::from_secs(1)), Arc::new(|_, _, _| ()), metrics.clone());
         for id in ["7", "8"] {

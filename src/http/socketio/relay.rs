@@ -3,7 +3,7 @@
 //! In: the id of a node. Out: that node's answer, or nothing if the node is unknown or unreachable. A request
 //! that is abandoned here is abandoned there.
 
-use std::{sync::Arc, time::Duration};
+use std::{cell::RefCell, collections::HashMap, path::Path, sync::Arc, time::Duration};
 
 use actix_web::{
     HttpRequest, HttpResponse,
@@ -19,10 +19,17 @@ use tokio::{
     time::timeout,
 };
 
-use crate::{backend::http_client, cluster::Cluster, warn_bounded};
+use crate::{
+    backend::{http_client, unix_client},
+    cluster::Cluster,
+    warn_bounded,
+};
 
 /// How long finding and connecting to a node may take.
 const FIND: Duration = Duration::from_secs(2);
+
+/// Clients that are kept for other nodes of this machine; addresses of ended nodes stay until then.
+const MAX_UNIX_CLIENTS: usize = 64;
 
 /// A relayed request is not relayed again.
 const RELAYED: &str = "x-channelgate-relay";
@@ -48,7 +55,7 @@ pub trait Peers: Send + Sync + 'static {
     /// This node.
     fn node_id(&self) -> &str;
 
-    /// Host and port of another node; `None` if no such node is live. Bounded in time.
+    /// Host and port of another node, or `unix:` and a path; `None` if no such node is live. Bounded in time.
     fn address_of<'a>(&'a self, node: &'a str) -> BoxFuture<'a, Option<Arc<str>>>;
 }
 
@@ -75,6 +82,8 @@ impl Peers for Cluster {
 pub(super) struct Relay {
     peers: Arc<dyn Peers>,
     client: Client,
+    /// The clients of nodes that listen on unix sockets, by address.
+    unix_clients: RefCell<HashMap<Arc<str>, Client>>,
     drain: watch::Receiver<Option<Duration>>,
     /// The longest time a request may wait there for its answer.
     patience: Duration,
@@ -87,12 +96,29 @@ impl Relay {
         drain: watch::Receiver<Option<Duration>>,
         patience: Duration,
     ) -> reqwest::Result<Self> {
-        Ok(Self { peers, client: http_client()?, drain, patience })
+        Ok(Self { peers, client: http_client()?, unix_clients: RefCell::default(), drain, patience })
     }
 
     /// Whether another node relayed the request to this one.
     fn is_relayed(request: &HttpRequest) -> bool {
         request.headers().contains_key(RELAYED)
+    }
+
+    /// The client for a node's address, and the host of its URLs.
+    fn client_for<'a>(&self, address: &'a Arc<str>) -> Option<(Client, &'a str)> {
+        let Some(path) = address.strip_prefix("unix:") else { return Some((self.client.clone(), address)) };
+        let mut known = self.unix_clients.borrow_mut();
+        if let Some(client) = known.get(address) {
+            return Some((client.clone(), "localhost"));
+        }
+        let client = unix_client(Path::new(path))
+            .inspect_err(|error| warn_bounded!("cannot relay requests to {address}: {error}"))
+            .ok()?;
+        if known.len() >= MAX_UNIX_CLIENTS {
+            known.clear();
+        }
+        known.insert(Arc::clone(address), client.clone());
+        Some((client, "localhost"))
     }
 
     async fn ask(&self, node: &str, request: &HttpRequest, body: Bytes) -> Option<Response> {
@@ -102,7 +128,8 @@ impl Relay {
         let address = self.peers.address_of(node).await?;
         let target = request.uri().path_and_query().map_or("/", |target| target.as_str());
         let verb = reqwest::Method::from_bytes(request.method().as_str().as_bytes()).ok()?;
-        let mut asked = self.client.request(verb, format!("http://{address}{target}")).header(RELAYED, "1").body(body);
+        let (client, host) = self.client_for(&address)?;
+        let mut asked = client.request(verb, format!("http://{host}{target}")).header(RELAYED, "1").body(body);
         for name in PASSED_ON {
             for value in request.headers().get_all(name) {
                 asked = asked.header(name, value.as_bytes());

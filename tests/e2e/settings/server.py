@@ -5,7 +5,9 @@ import contextlib
 import json
 import re
 import signal
+import stat
 import time
+from pathlib import Path
 
 import stack
 from rig.client import until
@@ -58,6 +60,17 @@ async def listens_elsewhere(site: Site):
         return False
     writer.close()
     return True
+
+
+AT_SOCKET = '"unix:/tmp/channelgate-{port}.sock"'
+
+
+async def mode_of_socket(site: Site):
+    """The permissions of the unix socket's file."""
+    path = Path(AT_SOCKET.strip('"').removeprefix("unix:").replace("{port}", str(site.port)))
+    mode = stat.S_IMODE(path.stat().st_mode)
+    path.unlink()
+    return f"{mode:o}"
 
 
 async def threads(site: Site):
@@ -481,6 +494,7 @@ TABLE: dict[str, OfNode] = {
     ),
     # The test chooses the port; the key changes only the address here.
     "server.listen": OfNode("127.0.0.1", "0.0.0.0", listens_elsewhere, (False, True), ECHO),
+    "server.socket_mode": OfNode('"600"', '"666"', mode_of_socket, ("600", "666"), ECHO, {"server.listen": AT_SOCKET}),
     "server.workers": OfNode("1", "3", threads, (1, 3), ECHO),
     "server.max_connections": OfNode("1", "2", let_in(), (1, 2), ECHO),
     "server.body_timeout": OfNode('"300ms"', '"30s"', unfinished_body, (True, False), ECHO),

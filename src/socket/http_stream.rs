@@ -1,0 +1,225 @@
+//! A socket while actix-http reads it.
+//!
+//! actix-http takes a request for a WebSocket only if `Upgrade` is `websocket` and nothing else. RFC 9110 (section 7.8)
+//! makes it a list, and some clients and proxies send `websocket, h2c`. So in the head of a GET such a list becomes
+//! `websocket`, with spaces in place of the rest. Nothing else is ever changed, and no body: a head can begin only where
+//! the connection begins or after an answer.
+
+use std::{
+    io::{self, IoSlice},
+    mem,
+    pin::Pin,
+    task::{Context, Poll, ready},
+};
+
+use tokio::{
+    io::{AsyncRead, AsyncWrite, ReadBuf},
+    net::TcpStream,
+};
+
+/// Longer heads are passed on as they are.
+const MAX_HEAD: usize = 32 << 10;
+
+const GET: &[u8] = b"GET ";
+const UPGRADE: &[u8] = b"upgrade:";
+const WEBSOCKET: &[u8] = b"websocket";
+
+/// What the next bytes are.
+enum Next {
+    /// Perhaps the head of a GET: its bytes so far, which were already searched for its end.
+    Head(Vec<u8>),
+    /// A complete head that did not arrive in one piece.
+    Ready(Vec<u8>),
+    /// Anything else.
+    Rest,
+}
+
+/// A socket that actix-http reads.
+pub struct HttpStream {
+    tcp: TcpStream,
+    next: Next,
+}
+
+impl HttpStream {
+    /// A connection from its first byte on.
+    pub const fn new(tcp: TcpStream) -> Self {
+        Self { tcp, next: Next::Head(Vec::new()) }
+    }
+
+    /// The socket.
+    pub const fn tcp(&self) -> &TcpStream {
+        &self.tcp
+    }
+
+    /// The socket, to read it without actix-http.
+    pub const fn tcp_mut(&mut self) -> &mut TcpStream {
+        &mut self.tcp
+    }
+
+    /// The socket, to take it over.
+    pub fn into_tcp(self) -> TcpStream {
+        self.tcp
+    }
+}
+
+impl AsyncRead for HttpStream {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let this = &mut *self;
+        loop {
+            match &mut this.next {
+                Next::Rest => return Pin::new(&mut this.tcp).poll_read(cx, buffer),
+                Next::Ready(held) => {
+                    let count = held.len().min(buffer.remaining());
+                    buffer.put_slice(&held[..count]);
+                    held.drain(..count);
+                    if held.is_empty() {
+                        this.next = Next::Rest;
+                    }
+                    return Poll::Ready(Ok(()));
+                }
+                Next::Head(held) => {
+                    let start = buffer.filled().len();
+                    ready!(Pin::new(&mut this.tcp).poll_read(cx, buffer))?;
+                    let fresh = &mut buffer.filled_mut()[start..];
+                    // An ordinary head comes in one piece, and is never copied.
+                    if held.is_empty() && (!is_get(fresh) || fresh.is_empty() || normalise(fresh, 0)) {
+                        this.next = Next::Rest;
+                        return Poll::Ready(Ok(()));
+                    }
+                    let searched = held.len();
+                    held.extend_from_slice(fresh);
+                    let ended = fresh.is_empty();
+                    buffer.set_filled(start);
+                    if ended || !is_get(held) || normalise(held, searched) || held.len() >= MAX_HEAD {
+                        this.next = Next::Ready(mem::take(held));
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Whether these may be the first bytes of a GET.
+fn is_get(bytes: &[u8]) -> bool {
+    let count = bytes.len().min(GET.len());
+    bytes[..count] == GET[..count]
+}
+
+/// Returns whether a head ends in these bytes; its lists of upgrades with a WebSocket become `websocket` alone. The
+/// first `searched` bytes have no end.
+fn normalise(bytes: &mut [u8], searched: usize) -> bool {
+    // As lenient as the parser: lines may end without \r.
+    let is_end = |at: usize| matches!(bytes[at + 1..], [b'\n', ..] | [b'\r', b'\n', ..]);
+    let from = searched.saturating_sub(2);
+    let mut breaks = bytes[from..].iter().enumerate().filter(|(_, byte)| **byte == b'\n').map(|(at, _)| from + at);
+    let Some(end) = breaks.find(|at| is_end(*at)) else { return false };
+    for line in bytes[..end].split_mut(|byte| *byte == b'\n') {
+        let Some((name, value)) = line.split_at_mut_checked(UPGRADE.len()) else { continue };
+        if name.eq_ignore_ascii_case(UPGRADE) && value.contains(&b',') && lists_websocket(value) {
+            let had_return = value.last() == Some(&b'\r');
+            value.fill(b' ');
+            value[..WEBSOCKET.len()].copy_from_slice(WEBSOCKET);
+            if had_return && let Some(last) = value.last_mut() {
+                *last = b'\r';
+            }
+        }
+    }
+    true
+}
+
+fn lists_websocket(value: &[u8]) -> bool {
+    value.split(|byte| *byte == b',').any(|item| item.trim_ascii().eq_ignore_ascii_case(WEBSOCKET))
+}
+
+impl AsyncWrite for HttpStream {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        // After `100 Continue` comes a body; after any other answer, the next head.
+        if matches!(self.next, Next::Rest) && !bytes.starts_with(b"HTTP/1.1 100") {
+            self.next = Next::Head(Vec::new());
+        }
+        Pin::new(&mut self.tcp).poll_write(cx, bytes)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.tcp).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.tcp).poll_shutdown(cx)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        slices: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.tcp).poll_write_vectored(cx, slices)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.tcp.is_write_vectored()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::{
+        io::{AsyncReadExt as _, AsyncWriteExt as _},
+        net::TcpListener,
+    };
+
+    use super::*;
+
+    /// What is read of these pieces, sent one by one.
+    async fn read(pieces: &[&[u8]]) -> Vec<u8> {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let mut client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        client.set_nodelay(true).unwrap();
+        let mut stream = HttpStream::new(listener.accept().await.unwrap().0);
+        let pieces: Vec<Vec<u8>> = pieces.iter().map(|piece| piece.to_vec()).collect();
+        let sending = tokio::spawn(async move {
+            for piece in pieces {
+                client.write_all(&piece).await.unwrap();
+                tokio::task::yield_now().await;
+            }
+        });
+        let mut all = Vec::new();
+        stream.read_to_end(&mut all).await.unwrap();
+        sending.await.unwrap();
+        all
+    }
+
+    fn head(start: &str, upgrade: &str) -> String {
+        format!("{start} HTTP/1.1\r\nHost: x\r\n{upgrade}\r\nConnection: Upgrade\r\n\r\n")
+    }
+
+    #[tokio::test]
+    async fn a_list_with_a_websocket_becomes_one_however_it_arrives() {
+        for (list, passed) in [
+            ("Upgrade: websocket, h2c", "Upgrade:websocket      "),
+            ("UPGRADE:h2c ,\tWebSocket", "UPGRADE:websocket      "),
+            ("Upgrade: h2c", "Upgrade: h2c"),
+            ("Upgrade: h2c, websocket2", "Upgrade: h2c, websocket2"),
+            ("Upgrade: WebSocket ", "Upgrade: WebSocket "),
+            ("X-Upgrade: websocket, h2c", "X-Upgrade: websocket, h2c"),
+        ] {
+            let after = "frames\r\nUpgrade: websocket, h2c\r\n\r\n";
+            let (sent, expected) = (head("GET /", list) + after, head("GET /", passed) + after);
+            let apart: Vec<&[u8]> = sent.as_bytes().chunks(1).collect();
+            for pieces in [vec![sent.as_bytes()], apart] {
+                assert_eq!(String::from_utf8_lossy(&read(&pieces).await), expected, "{list}");
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn everything_else_passes_unchanged() {
+        let long = head(&format!("GET /{}", "x".repeat(MAX_HEAD)), "Upgrade: websocket, h2c");
+        let other = head("POST /", "Upgrade: websocket, h2c");
+        for sent in [&*long, &other, "", "G", "GET", "GET / HTTP/1.1\r\nUpgrade: websocket, h2c\r\n", "\u{0}\n\n"] {
+            assert_eq!(String::from_utf8_lossy(&read(&[sent.as_bytes()]).await), sent);
+        }
+        let bare = "GET / HTTP/1.1\nUpgrade: websocket, h2c\n\n";
+        assert_eq!(read(&[bare.as_bytes()]).await, b"GET / HTTP/1.1\nUpgrade:websocket      \n\n");
+    }
+}
