@@ -24,22 +24,20 @@ pub struct Cors {
 
 impl Cors {
     pub fn new(config: &Config) -> Self {
-        Self::of(config.socketio.cors.as_deref().or(config.server.allowed_origins.as_deref()))
+        match config.socketio.cors.as_deref() {
+            Some(list) => Self::of("socketio.cors", Some(list)),
+            None => Self::for_tokens(config),
+        }
     }
 
     /// The rule of the route that issues ws-tokens: `server.allowed_origins`.
     pub fn for_tokens(config: &Config) -> Self {
-        Self::of(config.server.allowed_origins.as_deref())
+        Self::of("server.allowed_origins", config.server.allowed_origins.as_deref())
     }
 
-    fn of(allowed: Option<&[String]>) -> Self {
+    fn of(key: &'static str, allowed: Option<&[String]>) -> Self {
         let any = allowed.is_some_and(|allowed| allowed.iter().any(|origin| origin == "*"));
-        let rule = match (&config.socketio.cors, allowed) {
-            (Some(_), _) => OriginRule::List { key: "socketio.cors" },
-            (None, Some(_)) => OriginRule::List { key: "server.allowed_origins" },
-            (None, None) => OriginRule::OwnHost { key: "server.allowed_origins" },
-        };
-        Self { policy: OriginPolicy::new(allowed), any, rule }
+        Self { policy: OriginPolicy::new(allowed), any, rule: OriginRule::of(key, allowed) }
     }
 
     /// The refusal of a request whose origin is not allowed.

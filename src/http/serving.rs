@@ -28,10 +28,7 @@ impl ServingConfig {
             compression: config.socket.compression.enabled,
             transports: config.socketio.transports.clone(),
             cors: Cors::new(config),
-            origins: match &config.server.allowed_origins {
-                Some(_) => OriginRule::List { key: "server.allowed_origins" },
-                None => OriginRule::OwnHost { key: "server.allowed_origins" },
-            },
+            origins: OriginRule::of("server.allowed_origins", config.server.allowed_origins.as_deref()),
             token_cors: Cors::for_tokens(config),
         }
     }

@@ -23,6 +23,13 @@ pub enum OriginRule {
     },
 }
 
+impl OriginRule {
+    /// The rule of the list under this key, if it is set.
+    pub fn of(key: &'static str, list: Option<&[String]>) -> Self {
+        if list.is_some() { Self::List { key } } else { Self::OwnHost { key } }
+    }
+}
+
 /// A request whose origin is not allowed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Foreign {
