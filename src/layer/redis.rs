@@ -140,6 +140,9 @@ impl RedisLayer {
     /// A URL is not valid. Redis need not be reachable.
     pub fn new(options: &config::Layer, mappings: Vec<ChannelMapping>, metrics: Metrics) -> Result<Self, StartError> {
         let hosts = hosts(options)?;
+        for host in hosts.iter().filter(|host| host.is_unverified()) {
+            log::warn!("{}: its certificate is not verified (ssl_cert_reqs)", host.label());
+        }
         let node = uuid::Uuid::new_v4().simple().to_string();
         let naming = GroupNaming::new(options, hosts.len(), &node);
         let reply_channel = naming.reply_channel();

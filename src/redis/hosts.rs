@@ -125,6 +125,14 @@ impl Host {
         matches!(self.endpoint, Endpoint::Sentinels(_))
     }
 
+    /// Whether any server is taken for this one, because the configuration says not to verify its certificate.
+    pub fn is_unverified(&self) -> bool {
+        match &self.endpoint {
+            Endpoint::Direct(server) => server.access.is_unverified(),
+            Endpoint::Sentinels(sentinels) => sentinels.is_unverified(),
+        }
+    }
+
     /// The server at the current address. Nothing is kept from earlier calls.
     ///
     /// # Errors

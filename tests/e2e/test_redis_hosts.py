@@ -147,6 +147,10 @@ def test_what_an_address_of_redis_cannot_mean_is_refused_with_what_to_write(tmp_
     ):
         verdict = check.run(tmp_path, text)
         assert verdict.code == 0, (text, verdict)
+    # The commas between the Sentinels of one URL do not separate hosts.
+    several = "redis+sentinel://a:1,b:2,c/mymaster, redis://d"
+    shown = check.run(tmp_path, "", command="print-config", CHANNELGATE__LAYER__HOSTS=several).output
+    assert 'hosts = [\n    "***",\n    "***",\n]' in shown, shown
 
 
 async def test_a_full_redis_is_said_by_readiness(bus):

@@ -64,6 +64,11 @@ impl Sentinels {
         Ok(Self { sentinels, master, access: Arc::new(access) })
     }
 
+    /// Whether any server is taken for the master.
+    pub fn is_unverified(&self) -> bool {
+        self.access.is_unverified()
+    }
+
     /// The name for logs.
     pub fn label(&self) -> String {
         let sentinels: Vec<String> = self.sentinels.iter().map(Server::address).collect();

@@ -70,6 +70,11 @@ impl Access {
         let connect = keywords.seconds("socket_connect_timeout")?;
         Ok(Self { login, client_name, tls: TlsOptions::of(keywords)?.map(Arc::new), connect })
     }
+
+    /// Whether any server is taken for Redis.
+    pub fn is_unverified(&self) -> bool {
+        self.tls.as_ref().is_some_and(|tls| tls.is_unverified())
+    }
 }
 
 /// A server at a known address.

@@ -117,6 +117,11 @@ impl TlsOptions {
         builder.with_client_auth_cert(chain, key).map_err(|error| of_key(format!("does not fit: {error}")))
     }
 
+    /// Whether any server is taken for Redis.
+    pub fn is_unverified(&self) -> bool {
+        self.check == Check::Nothing
+    }
+
     /// What to change after a certificate was refused.
     pub fn advice(&self, error: &CertificateError) -> Option<&'static str> {
         match error {

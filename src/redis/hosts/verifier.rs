@@ -33,6 +33,8 @@ use super::HostError;
 /// `commonName` of a subject.
 const COMMON_NAME: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.4.3");
 const SERVER_AUTH: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.6.1.5.5.7.3.1");
+/// `nameConstraints`, which only rustls follows.
+const NAME_CONSTRAINTS: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.29.30");
 const ANY_USAGE: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.29.37.0");
 
 /// The critical extensions that are understood where rustls does not verify the chain.
@@ -253,7 +255,9 @@ fn serves(certificate: &Certificate) -> bool {
 
 /// Whether it may sign another certificate; one of version 1 says nothing about that.
 fn may_sign(authority: &Certificate) -> bool {
+    let extensions = authority.tbs_certificate.extensions.as_deref().unwrap_or_default();
     is_understood(authority)
+        && extensions.iter().all(|one| one.extn_id != NAME_CONSTRAINTS)
         && extension::<BasicConstraints>(authority).is_some_and(|basic| basic.is_none_or(|basic| basic.ca))
         && extension::<KeyUsage>(authority).is_some_and(|usage| usage.is_none_or(|usage| usage.key_cert_sign()))
 }
