@@ -69,7 +69,8 @@ const fn no_limit_if_0(limit: usize) -> usize {
 }
 
 /// An objection to `user` where no client has one.
-const ALWAYS_NULL: &str = "no client of this consumer has a user: add a way to log in to \"auth\", or set \"user\" in on_admit";
+const ALWAYS_NULL: &str =
+    "no client of this consumer has a user: add a way to log in to \"auth\", or set \"user\" in on_admit";
 
 struct Loader<'a> {
     compiler: Compiler<'a>,
@@ -107,7 +108,14 @@ impl Loader<'_> {
         let groups = spec.groups.iter().enumerate();
         let groups = groups.filter_map(|(index, group)| compiler.group(group, allowed, room, &here.then(index)));
         let groups: Vec<_> = groups.collect();
-        parameters::check_groups(&patterns, namespaces.as_ref().map(Namespaces::pattern), spec, &groups, &key, compiler);
+        parameters::check_groups(
+            &patterns,
+            namespaces.as_ref().map(Namespaces::pattern),
+            spec,
+            &groups,
+            &key,
+            compiler,
+        );
         if spec.is_anonymous() && !spec.sets_user() {
             let reads_user = |names: VarSet| names.has(Var::User) || names.has(Var::Claims);
             let reading = groups.iter().enumerate().filter(|(_, group)| reads_user(group.template().names()));
@@ -129,7 +137,8 @@ impl Loader<'_> {
         let member = spec.presence.as_ref().map(|presence| &presence.member);
         let here = key.then("presence").then("member");
         let presence = compiler.optional(member, allowed, &here);
-        let of_user = presence.as_ref().is_some_and(|member| VarSet::of(&[Var::User, Var::Claims]).meets(member.names()));
+        let of_user =
+            presence.as_ref().is_some_and(|member| VarSet::of(&[Var::User, Var::Claims]).meets(member.names()));
         if of_user && spec.is_anonymous() && !spec.sets_user() {
             compiler.note(&here, ALWAYS_NULL);
         }

@@ -54,7 +54,8 @@ pub(super) fn check_groups(
             let known: Vec<&str> =
                 path.parameters().into_iter().chain(namespaces.iter().flat_map(|form| form.parameters())).collect();
             let needed = group.template().expressions().filter(|one| !copes(one));
-            let missing = needed.filter_map(|one| one.unknown_route(&known)).find(|name| all.iter().any(|one| one == name));
+            let missing =
+                needed.filter_map(|one| one.unknown_route(&known)).find(|name| all.iter().any(|one| one == name));
             if let Some(name) = missing {
                 let reason = format!(
                     "the path {source:?} has no parameter {name:?}, so all its clients would be refused; write a consumer of \

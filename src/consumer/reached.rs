@@ -10,8 +10,7 @@ use super::{
 use crate::config::{KeyPath, Protocol};
 
 /// Paths that the node serves itself.
-const OWN: [&str; 6] =
-    ["/health/live", "/health/ready", "/metrics", "/api/tail", "/api/user/ws-token", "/api/publish"];
+const OWN: [&str; 6] = ["/health/live", "/health/ready", "/metrics", "/api/tail", "/api/user/ws-token", "/api/publish"];
 
 /// Adds an error for each path or namespace that is never reached, and for two consumers of the same name.
 pub(super) fn check(consumers: &[Option<Arc<Consumer>>], compiler: &mut Compiler<'_>) {
@@ -42,7 +41,10 @@ fn check_paths(
     for (number, ((here, source), pattern)) in consumer.spec.path.keyed(&here).zip(&consumer.patterns).enumerate() {
         let mine = consumer.patterns[..number].iter();
         if mine.clone().any(|other| is_covered(pattern, &[other])) {
-            compiler.note(&here, "is never reached: another path of this consumer, before this one, takes all its requests");
+            compiler.note(
+                &here,
+                "is never reached: another path of this consumer, before this one, takes all its requests",
+            );
             any = true;
             continue;
         }
@@ -82,7 +84,8 @@ fn report(
             if other.spec.protocol == consumer.spec.protocol {
                 "is never reached: a consumer before this one has the same path".to_owned()
             } else {
-                "is never reached: a consumer before this one has the same path and speaks another protocol there".to_owned()
+                "is never reached: a consumer before this one has the same path and speaks another protocol there"
+                    .to_owned()
             }
         }
         Some((other, path, _)) => format!(

@@ -237,7 +237,13 @@ impl Dispatcher {
         // All consumers of a namespace encode the same.
         let Some(consumer) = served.first() else { return };
         let frame = match consumer.encode(&emission.content) {
-            Ok(payload) => Arc::new(Frame::new(&consumer.within(payload, namespace_of(&emission.target))).losable(loss(consumer, AudienceId(0), None))),
+            Ok(payload) => {
+                Arc::new(Frame::new(&consumer.within(payload, namespace_of(&emission.target))).losable(loss(
+                    consumer,
+                    AudienceId(0),
+                    None,
+                )))
+            }
             Err(reason) => {
                 self.metrics.lost(reason.drop_reason(), 1, None, Some(consumer.name()), &reason);
                 warn_bounded!("{}: dropped an emission that cannot be encoded: {reason}", consumer.name());

@@ -83,7 +83,11 @@ impl NodeResponder {
             rooms.dedup();
             // Several consumers of one namespace see the same socket.
             if !sockets.iter().any(|known| known.socket == member.id) {
-                sockets.push(SocketRooms { socket: member.id, namespace: namespace.unwrap_or_else(|| "/".into()), rooms });
+                sockets.push(SocketRooms {
+                    socket: member.id,
+                    namespace: namespace.unwrap_or_else(|| "/".into()),
+                    rooms,
+                });
             }
         }
         Answer::Rooms(sockets)

@@ -64,13 +64,7 @@ impl Background {
         });
     }
 
-    async fn work(
-        &self,
-        consumer: &Consumer,
-        namespace: Option<&str>,
-        mut context: Context,
-        effects: Vec<Effect>,
-    ) {
+    async fn work(&self, consumer: &Consumer, namespace: Option<&str>, mut context: Context, effects: Vec<Effect>) {
         let mut work: Vec<Effect> = effects.into_iter().rev().collect();
         while let Some(effect) = work.pop() {
             // Not in the `match`: the stage must not live across the await.

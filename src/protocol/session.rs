@@ -193,7 +193,9 @@ impl Session {
     /// Messages for the client are lost: sends a gap notice, if the client asked for notices.
     pub fn missed(&self, reason: GapReason) {
         let Some(consumer) = self.member().and_then(|member| member.gap_consumer()) else { return };
-        let Some(binding) = self.bindings.iter().find(|binding| self.audience(&binding.consumer) == consumer) else { return };
+        let Some(binding) = self.bindings.iter().find(|binding| self.audience(&binding.consumer) == consumer) else {
+            return;
+        };
         match binding.consumer.gap_notice(reason, None) {
             Ok(notice) => self.outlet.send(&notice),
             Err(reason) => warn_bounded!("{}: a gap notice cannot be sent: {reason}", binding.consumer.name()),

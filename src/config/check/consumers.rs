@@ -70,7 +70,8 @@ fn subprotocols(consumer: &Consumer, key: &KeyPath, note: &mut impl FnMut(KeyPat
     for (index, name) in names.iter().enumerate() {
         let is_token = |c: char| c.is_ascii_alphanumeric() || "!#$%&'*+-.^_`|~".contains(c);
         if name.is_empty() || !name.chars().all(is_token) {
-            let reason = format!("{name:?} cannot be a subprotocol: a name has letters, digits and !#$%&'*+-.^_`|~ only");
+            let reason =
+                format!("{name:?} cannot be a subprotocol: a name has letters, digits and !#$%&'*+-.^_`|~ only");
             note(key.then(index), reason);
         } else if names[..index].contains(name) {
             note(key.then(index), format!("{name:?} appears twice"));

@@ -1,8 +1,6 @@
 //! Reports keys of a consumer that have no effect next to its other keys, in a configuration that is loaded.
 
-use crate::config::{
-    BeforeSubscribe, Config, ConfigError, Consumer, Policy, Protocol, Step, Topics, error::KeyPath,
-};
+use crate::config::{BeforeSubscribe, Config, ConfigError, Consumer, Policy, Protocol, Step, Topics, error::KeyPath};
 
 /// An error for each of them.
 pub fn unused(config: &Config) -> Vec<ConfigError> {
@@ -24,7 +22,10 @@ fn check(config: &Config, note: &mut impl FnMut(KeyPath, String)) {
         };
         let fixed = !consumer.has_namespaces() && consumer.groups.iter().all(|group| !group.contains("{{"));
         if !matches!(consumer.max_rooms, 0 | 100) && fixed && !steps.iter().any(|step| names_rooms(&step)) {
-            note(here.then("max_rooms"), "limits the rooms that a client may choose, and it can choose none".to_owned());
+            note(
+                here.then("max_rooms"),
+                "limits the rooms that a client may choose, and it can choose none".to_owned(),
+            );
         }
         if consumer.message_key != "type" && consumer.on_message.is_empty() && consumer.protocol != Protocol::SocketIo {
             note(here.then("message_key"), "finds handlers in \"on_message\", and there are none".to_owned());
@@ -60,7 +61,8 @@ fn unreached(consumer: &Consumer, here: &KeyPath, note: &mut impl FnMut(KeyPath,
     }
     for (key, is_set) in [("on_event", !consumer.on_event.is_empty()), ("on_gap", consumer.on_gap.is_some())] {
         if is_set {
-            let reason = "is never reached: no client of this consumer is in a group; write \"groups\", or a step with \"join\"";
+            let reason =
+                "is never reached: no client of this consumer is in a group; write \"groups\", or a step with \"join\"";
             note(here.then(key), reason.to_owned());
         }
     }
@@ -87,7 +89,8 @@ fn topics(config: &Config, consumer: &Consumer, here: &KeyPath, note: &mut impl 
         note(here.then("topics").then(*key), "no event of this consumer has a \"topic\"".to_owned());
     }
     if !has_topic {
-        let own = consumer.on_message.iter().map(|(name, handler)| (here.then("on_message").then(name.as_str()), handler));
+        let own =
+            consumer.on_message.iter().map(|(name, handler)| (here.then("on_message").then(name.as_str()), handler));
         for (key, handler) in own {
             if handler.as_slice().iter().any(|step| step.subscribe.is_some()) {
                 note(key, "subscribes to topics, and no event has one; write \"topic\" in on_event".to_owned());

@@ -266,7 +266,9 @@ fn parameter(inside: &str) -> Result<Part, String> {
     let (word, name) = inside.split_once(':').unwrap_or(("str", inside));
     let converter = converter(word).map_err(|reason| match reason.contains('?') {
         true => reason,
-        false => format!("{reason}; for one of your own (register_converter) write str, and test its value in on_admit"),
+        false => {
+            format!("{reason}; for one of your own (register_converter) write str, and test its value in on_admit")
+        }
     })?;
     let first = name.chars().next();
     if !first.is_some_and(|c| c.is_ascii_alphabetic() || c == '_')

@@ -61,7 +61,9 @@ fn a_hash_has_a_known_shape_and_is_still_the_clients_choice() {
         assert!(refused(&text).contains("begin it with text"), "{chosen}");
     }
     assert!(refused(&with("\"a_{{ query.x | sha256 }}\", \"a_bad{{ user.id }}\"")).contains("goes on where"));
-    let consumer = one("auth = [\"jwt\"]\ngroups = [\"a_{{ query.x | md5 }}\", \"a_room{{ user.id }}\", \"{{ user.id | md5 }}\"]\n");
+    let consumer = one(
+        "auth = [\"jwt\"]\ngroups = [\"a_{{ query.x | md5 }}\", \"a_room{{ user.id }}\", \"{{ user.id | md5 }}\"]\n",
+    );
     let context = Context { query: value(json!({"x": "1"})), ..person(json!({"id": 7})) };
     let md5 = ["a_c4ca4238a0b923820dcc509a6f75849b", "a_room7", "8f14e45fceea167a5a36dedd4bea2543"];
     assert_eq!(names(&consumer, &context).unwrap(), md5);

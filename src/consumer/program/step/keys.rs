@@ -86,7 +86,8 @@ impl ProgramWriter<'_, '_> {
         let to_others = [&step.others, &step.room, &step.to_user, &step.to_role, &step.all];
         let sends = to_others.iter().any(|emits| emits.is_some()) || step.publish.is_some();
         if step.failed.is_some() && !sends && step.join.is_none() && step.refresh.is_none() {
-            let reason = "is never sent: the step neither joins a room, nor sends to others, nor publishes, nor refreshes";
+            let reason =
+                "is never sent: the step neither joins a room, nor sends to others, nor publishes, nor refreshes";
             self.compiler.note(&key.then("failed"), reason);
         }
         let no_rooms = step.join.is_none() && step.leave.is_none() && step.others.is_none() && step.room.is_none();
