@@ -46,7 +46,12 @@ MISTAKES = {
         8,
         '"/b/<path:r>"',
     ),
-    "a path that the node serves": ('presets = []\n[[consumer]]\npath = "/metrics"\n', "consumer[0].path", 3, "node itself"),
+    "a path that the node serves": (
+        'presets = []\n[[consumer]]\npath = "/metrics"\n',
+        "consumer[0].path",
+        3,
+        "node itself",
+    ),
     "no path": ("presets = []\n[[consumer]]\npath = []\n", "consumer[0].path", 3, "names no path"),
     "a path twice": ('presets = []\n[[consumer]]\npath = ["/a/", "/a"]\n', "consumer[0].path[1]", 3, "another path"),
     "a parameter of another path": (
@@ -61,7 +66,12 @@ MISTAKES = {
         4,
         "no parameter",
     ),
-    "a converter of one's own": ('presets = []\n[[consumer]]\npath = "/y/<yyyy:year>/"\n', "consumer[0].path", 3, "register_converter"),
+    "a converter of one's own": (
+        'presets = []\n[[consumer]]\npath = "/y/<yyyy:year>/"\n',
+        "consumer[0].path",
+        3,
+        "register_converter",
+    ),
     "a namespace as a regular expression": (
         f"{SOCKETIO}namespace = '/^\\/workspace-\\d+$/'\n",
         "consumer[0].namespace",
@@ -71,7 +81,12 @@ MISTAKES = {
     "a namespace's unknown converter": (f'{SOCKETIO}namespace = "/w-<number:id>"\n', "consumer[0].namespace", 5, "int"),
     "a namespace without a slash": (f'{SOCKETIO}namespace = "w-<int:id>"\n', "consumer[0].namespace", 5, "begin"),
     "a namespace with a comma": (f'{SOCKETIO}namespace = "/w,<int:id>"\n', "consumer[0].namespace", 5, "comma"),
-    "a namespace whose end is unknown": (f'{SOCKETIO}namespace = "/<int:a><int:b>"\n', "consumer[0].namespace", 5, "side"),
+    "a namespace whose end is unknown": (
+        f'{SOCKETIO}namespace = "/<int:a><int:b>"\n',
+        "consumer[0].namespace",
+        5,
+        "side",
+    ),
     "one name in path and namespace": (
         'presets = []\n[[consumer]]\nprotocol = "socket.io"\npath = "/s/<int:id>/"\nnamespace = "/w-<int:id>"\n',
         "consumer[0].namespace",
@@ -103,11 +118,21 @@ MISTAKES = {
         5,
         "goes on",
     ),
-    "a filter that does not exist": (f'{HEAD}groups = ["a_{{{{ query.room | sha3 }}}}"]\n', "consumer[0].groups[0]", 4, "sha3"),
+    "a filter that does not exist": (
+        f'{HEAD}groups = ["a_{{{{ query.room | sha3 }}}}"]\n',
+        "consumer[0].groups[0]",
+        4,
+        "sha3",
+    ),
     "a subprotocol with a space": (f'{HEAD}subprotocols = ["chat v1"]\n', "consumer[0].subprotocols[0]", 4, "letters"),
     "an empty subprotocol": (f'{HEAD}subprotocols = ["a", ""]\n', "consumer[0].subprotocols[1]", 4, "subprotocol"),
     "a subprotocol twice": (f'{HEAD}subprotocols = ["a", "a"]\n', "consumer[0].subprotocols[1]", 4, "twice"),
-    "a subprotocol of Socket.IO": (f'{SOCKETIO}subprotocols = ["a"]\n', "consumer[0].subprotocols", 5, "plain WebSocket"),
+    "a subprotocol of Socket.IO": (
+        f'{SOCKETIO}subprotocols = ["a"]\n',
+        "consumer[0].subprotocols",
+        5,
+        "plain WebSocket",
+    ),
     "events for nobody": (f'{HEAD}[consumer.on_event.a]\nsend = "event"\n', "consumer[0].on_event", 4, "groups"),
     "gaps for nobody": (f'{HEAD}on_gap = {{ send = "gap" }}\n', "consumer[0].on_gap", 4, "groups"),
     "a topic that nobody subscribes to": (
@@ -128,7 +153,12 @@ MISTAKES = {
         5,
         "topic",
     ),
-    "a key of messages without handlers": (f'{HEAD}message_key = "action"\n', "consumer[0].message_key", 4, "on_message"),
+    "a key of messages without handlers": (
+        f'{HEAD}message_key = "action"\n',
+        "consumer[0].message_key",
+        4,
+        "on_message",
+    ),
     "a limit for no list": (f"{HEAD}max_items = 7\n", "consumer[0].max_items", 4, "each"),
     "a limit for no rooms": (f"{HEAD}max_rooms = 7\n", "consumer[0].max_rooms", 4, "choose"),
     "messages after every text": (
@@ -180,7 +210,8 @@ GOOD = {
         "",
     ),
     "topics that all get": (
-        f'{HEAD}groups = ["a"]\ntopics = {{ before_subscribe = "all" }}\n[consumer.on_event.a]\ntopic = "event.t"\nsend = "event"\n',
+        f'{HEAD}groups = ["a"]\ntopics = {{ before_subscribe = "all" }}\n'
+        '[consumer.on_event.a]\ntopic = "event.t"\nsend = "event"\n',
         "",
     ),
 }
@@ -218,6 +249,6 @@ def test_spaces_separate_the_items_of_a_list(tmp_path, variable, value):
     assert verdict.code == 0, verdict.errors
 
 
-@pytest.mark.parametrize("value", ["https://a.example;https://b.example", "a.example,,b.example", "a.example|b.example"])
+@pytest.mark.parametrize("value", ["https://a.example;https://b.example", "a.example,,b.example", "a.example|b"])
 def test_other_separators_are_refused(tmp_path, value):
     assert "," in refused(tmp_path, "", "server.allowed_origins", CHANNELGATE_ALLOWED_ORIGINS=value)

@@ -1,4 +1,4 @@
-"""Paths, subprotocols, and names made of hashes: as Django's routes, Channels' accept() and Python's hashlib have them."""
+"""Paths, subprotocols and hashed names, as Django's routes, Channels' accept() and Python's hashlib have them."""
 
 import asyncio
 import base64
@@ -10,7 +10,7 @@ import urllib.parse
 import pytest
 import stack
 import websockets
-from rig.client import Client, until
+from rig.client import Client
 from rig.demo import access_claims, mint
 
 sys.path.insert(0, str(stack.ROOT / "tests" / "django"))
@@ -74,12 +74,17 @@ CODED = ", ".join(f"'{name}': VALUE | {name}" for name in FILTERS)
 CONFIG = f"""
 [auth.jwt]
 sources = ["subprotocol"]
-{"".join(f'''
+{
+    "".join(
+        f'''
 [[consumer]]
 path = "/r{index}/{route}"
 subprotocols = {SUBPROTOCOLS}
 on_connect = {{ reply = "route" }}
-''' for index, route in enumerate(ROUTES))}
+'''
+        for index, route in enumerate(ROUTES)
+    )
+}
 
 [[consumer]]
 path = ["/a/", "/b/<int:id>/"]
@@ -236,9 +241,7 @@ async def test_values_are_hashed_and_encoded_as_python_does(module_system, node)
 def written(value: str) -> str:
     import re
 
-    return re.sub(
-        r"[^A-Za-z0-9_.-]|-(?=x[0-9a-f]{2})", lambda m: "".join(f"-x{b:02x}" for b in m[0].encode()), value
-    )
+    return re.sub(r"[^A-Za-z0-9_.-]|-(?=x[0-9a-f]{2})", lambda m: "".join(f"-x{b:02x}" for b in m[0].encode()), value)
 
 
 async def test_groups_are_named_by_hashes_that_django_computes(module_system, node):
@@ -269,7 +272,7 @@ async def test_a_connection_has_a_group_of_its_own_by_its_id(module_system, node
             await layer.group_send(f"connection.{one}", {"type": "told", "what": number})
     for number, client in enumerate(clients):
         assert (await client.count(2))[1] == number
-    await until(lambda: module_system.metric(node, "channelgate_connections", consumer="/own/") == 3, "three connections")
+    assert module_system.metric(node, "channelgate_connections", consumer="/own/") == 3
     for client in clients:
         assert len(client.frames) == 2
         await client.close()

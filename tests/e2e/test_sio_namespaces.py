@@ -54,8 +54,11 @@ all = { event = "told", data = "args[0]" }
 join = "{{ args[0] }}"
 allow = ["general", "room_<int>"]
 all = { event = "entered", data = "route.id" }
-[consumer.on_message.ask_me]
-reply = { event = "question", data = "args[0]", expect = { timeout = "5s", ok = { reply = { event = "answered", data = "result.args[0]" } } } }
+[consumer.on_message.ask_me.reply]
+event = "question"
+data = "args[0]"
+[consumer.on_message.ask_me.reply.expect]
+ok = { reply = { event = "answered", data = "result.args[0]" } }
 [consumer.on_message.bye]
 disconnect = true
 [consumer.on_disconnect]
@@ -190,7 +193,8 @@ async def scenario(sockets: Sockets, ports: list[int], emit) -> dict:
     await c.args("told", 2)
     await b.emit("bye")
     await b.wait(lambda: b.disconnects, "the end")
-    seen |= {f"events of {name}": [event for event in client.events if event.name != "left"] for name, client in clients.items()}
+    for name, client in clients.items():
+        seen[f"events of {name}"] = [event for event in client.events if event.name != "left"]
     seen["end"] = b.disconnects
     return seen
 
@@ -262,7 +266,10 @@ async def test_one_connection_has_several_namespaces_up_to_max_rooms(system):
 
 async def test_who_leaves_is_told_to_its_own_namespace_only(sockets, system):
     first, last = (node.port for node in system.nodes)
-    stays, other = await sockets.open(first, namespace="/workspace-17"), await sockets.open(first, namespace="/workspace-18")
+    stays, other = (
+        await sockets.open(first, namespace="/workspace-17"),
+        await sockets.open(first, namespace="/workspace-18"),
+    )
     goes = await sockets.open(last, namespace="/workspace-17")
     await sockets.close(goes)
     assert await stays.data("left") == 17
@@ -279,7 +286,8 @@ async def test_the_admin_api_names_the_namespace_and_reaches_it(sockets, system)
     also = await sockets.open(last, namespace="/of-you", auth={"token": token_of(7)})
     admin, person = Http(first), mint_person(1, "admin").token
     rooms = (await admin.get("/api/websocket/user/7/rooms", token=person)).json()["data"]
-    assert {(socket["id"], socket["namespace"]) for socket in rooms["sockets"]} == {(mine.id, "/of-me"), (also.id, "/of-you")}
+    places = {socket["id"]: socket["namespace"] for socket in rooms["sockets"]}
+    assert places == {mine.id: "/of-me", also.id: "/of-you"}
     order = {"event": "notice", "data": 1, "namespace": "/of-you"}
     reply = await admin.post("/api/websocket/emit/7", data=order, token=person)
     assert reply.status == 200, reply
@@ -306,6 +314,28 @@ async def test_labels_and_the_tail_name_the_form_and_never_a_namespace(sockets, 
     assert 'consumer="the-one,workspace,beside,other,known"' in metrics
 
 
+async def test_namespaces_come_and_go_without_a_trace(system):
+    """A hundred clients, each in a namespace of its own, three times: ids and groups do not pile up."""
+    port = system.nodes[1].port
+
+    async def visit(number: int) -> None:
+        client = await Client.open(port, "/socket.io/?EIO=4&transport=websocket")
+        await client.send(f"40/workspace-{number},")
+        await client.wait(lambda client: f'42/workspace-{number},["welcome",{number}]' in client.frames, "the welcome")
+        await client.close()
+
+    for start in range(1000, 1300, 100):
+        await asyncio.gather(*(visit(number) for number in range(start, start + 100)))
+    await until(
+        lambda: "workspace_1" not in stack.redis_command(system.redis.port, "PUBSUB CHANNELS"), "no group is left"
+    )
+    client = await Client.open(port, "/socket.io/?EIO=4&transport=websocket")
+    await client.send("40/workspace-1000,")
+    await client.wait(lambda client: '42/workspace-1000,["welcome",1000]' in client.frames, "one that was there before")
+    assert json.dumps(client.frames).count("welcome") == 1
+    await client.close()
+
+
 async def test_a_gap_is_told_in_each_namespace(sockets, system):
     node = system.nodes[0].port
     clients = [await sockets.open(node, namespace=f"/workspace-{number}") for number in (31, 32)]
@@ -315,23 +345,3 @@ async def test_a_gap_is_told_in_each_namespace(sockets, system):
         assert await client.data("gap") == "reconnected"
     await until(lambda: system.metric(system.nodes[0], "channelgate_gaps_total") > before, "the count")
     assert [client.names("gap") for client in clients] == [["gap"], ["gap"]]
-
-
-async def test_namespaces_come_and_go_without_a_trace(system):
-    """A hundred clients, each in a namespace of its own, ten times: ids and groups do not pile up."""
-    port = system.nodes[1].port
-
-    async def visit(number: int) -> None:
-        client = await Client.open(port, "/socket.io/?EIO=4&transport=websocket")
-        await client.send(f"40/workspace-{number},")
-        await client.wait(lambda client: f'42/workspace-{number},["welcome",{number}]' in client.frames, "the welcome")
-        await client.close()
-
-    for start in range(1000, 2000, 100):
-        await asyncio.gather(*(visit(number) for number in range(start, start + 100)))
-    await until(lambda: "workspace_1" not in stack.redis_command(system.redis.port, "PUBSUB CHANNELS"), "no group is left")
-    client = await Client.open(port, "/socket.io/?EIO=4&transport=websocket")
-    await client.send("40/workspace-1000,")
-    await client.wait(lambda client: '42/workspace-1000,["welcome",1000]' in client.frames, "one that was there before")
-    assert json.dumps(client.frames).count("welcome") == 1
-    await client.close()

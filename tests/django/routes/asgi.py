@@ -1,4 +1,4 @@
-"""Consumers that say what Django's routes and Channels' accept() made of a handshake: the oracle for paths and subprotocols."""
+"""Consumers that say what Django's routes and Channels' accept() made of a handshake: the oracle for both."""
 
 import json
 import os

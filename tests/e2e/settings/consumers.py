@@ -414,7 +414,11 @@ TABLE: dict[str, OfConsumer] = {
         'when = "event.a == 1"', 'when = "event.a == 2"', talks(events=(X,)), ([1], []), HANDLED + 'send = "event.a"\n'
     ),
     "consumer.on_event.<name>.topic": OfConsumer(
-        "", 'topic = "event.b"', talks(events=(X,)), ([1], []), HANDLED + 'send = "event.a"\n'
+        'topic = "event.a"',
+        'topic = "event.b"',
+        talks(before=({"type": "s", "names": ["1"]},), events=(X,)),
+        ([1], []),
+        HANDLED + 'send = "event.a"\n[consumer.on_message.s]\nsubscribe = "message.names"\n',
     ),
     "consumer.on_event.<name>.key": OfConsumer(
         'key = "event.number"',

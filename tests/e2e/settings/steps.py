@@ -185,7 +185,7 @@ TABLE: dict[str, OfConsumer] = {
         "reply = \"'stays'\"",
         'join = "NAME_room"\nreply = "\'in\'"',
         (["stays"], ["in", 1]),
-        "[consumer.on_message.m]\n{key}\n"
+        'groups = ["NAME_other"]\n[consumer.on_message.m]\n{key}\n'
         "[consumer.on_message.p]\npublish = { group = \"NAME_room\", event = \"{'type': 'told', 'n': 1}\" }\n"
         '[consumer.on_event.told]\nsend = "event.n"\n',
         tells(M, {"type": "p"}, own=True),
@@ -198,7 +198,7 @@ TABLE: dict[str, OfConsumer] = {
         lambda place: place.talk({"type": "m", "room": f"{place.name}_7"}),
     ),
     "step.subscribe": step(
-        "",
+        "subscribe = \"['other']\"",
         'subscribe = "message.n"',
         ([], [1]),
         'groups = ["NAME"]\n[consumer.on_event.x]\ntopic = "1"\nsend = "event.a"\n[consumer.on_message.m]\n{key}\n',
