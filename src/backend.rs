@@ -18,7 +18,8 @@ use crate::{
     telemetry::Metrics,
 };
 
-pub use http::{HttpBackend, HttpBackendError, http_client};
+pub use crate::http_client::http_client;
+pub use http::{HttpBackend, HttpBackendError};
 pub use worker::WorkerBackend;
 
 /// A backend that answers calls.

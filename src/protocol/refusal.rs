@@ -354,7 +354,7 @@ Overloaded             | unavailable DEBUG        | 503 the node is receiving to
 NotReady               | unavailable DEBUG        | 503 the channel layer is not ready; Retry-After 1s | - | Service unavailable
 Namespace              | bad_request DEBUG        | 400 Invalid namespace | - | Invalid namespace
 Auth missing           | missing DEBUG            | 403 no credential was given | denied 4401 | show a token
-Auth invalid           | invalid DEBUG            | 403 expired | denied 4401 | a bad token
+Auth invalid           | invalid DEBUG            | 403 Token is expired | denied 4401 | a bad token
 Auth revoked           | revoked DEBUG            | 403 the token was revoked | denied 4401 | a bad token
 Auth origin            | origin DEBUG             | 403 the origin is not allowed | - | a bad token
 Auth unconfigured      | unconfigured WARN        | 503 no key; Retry-After 60s | - | Service unavailable
@@ -385,7 +385,7 @@ Late                   | timeout WARN             | 503 admission took too long;
             [Limit::Connections, Limit::Rate, Limit::Address, Limit::AddressRate, Limit::User, Limit::UserUnknown];
         let auth = [
             AuthError::Missing,
-            AuthError::Invalid("expired"),
+            AuthError::from(crate::auth::Reason::Expired),
             AuthError::Revoked,
             AuthError::Origin,
             AuthError::Unconfigured("no key"),

@@ -16,6 +16,8 @@ pub enum MetricName {
     Closes,
     /// Credentials checked, by outcome.
     Tokens,
+    /// Tokens that were not valid, by reason.
+    TokenRefusals,
     /// Orders to disconnect users or tokens, and handshakes that they refused, by outcome.
     Revocations,
     /// Client messages not handled, by reason.
@@ -77,6 +79,7 @@ impl MetricName {
         Self::Handshakes,
         Self::Closes,
         Self::Tokens,
+        Self::TokenRefusals,
         Self::Revocations,
         Self::RefusedMessages,
         Self::Holds,
@@ -113,6 +116,7 @@ impl MetricName {
             Self::Handshakes => "handshakes",
             Self::Closes => "closes",
             Self::Tokens => "tokens",
+            Self::TokenRefusals => "token_refusals",
             Self::Revocations => "revocations",
             Self::RefusedMessages => "refused_messages",
             Self::Holds => "holds",
@@ -150,6 +154,7 @@ impl MetricName {
             Self::Handshakes => "WebSocket and Engine.IO handshakes, by outcome",
             Self::Closes => "Connections that the node closed, by reason",
             Self::Tokens => "Credentials checked, by outcome",
+            Self::TokenRefusals => "Tokens that were not valid, by reason",
             Self::Revocations => "Orders to disconnect users or tokens, by outcome",
             Self::RefusedMessages => "Client messages not handled, by reason",
             Self::Holds => "Number of times reading from a client was paused, by reason",
