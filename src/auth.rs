@@ -27,7 +27,7 @@ pub use credential::RequestHead;
 pub use fault::{Fault, Reason};
 pub use origin::OriginPolicy;
 pub use page_tokens::PageTokens;
-pub use report::report;
+pub use report::{count, report};
 pub use revocations::Revocations;
 pub use ws_token::IssuedToken;
 

@@ -16,25 +16,33 @@ const INTERVAL: Duration = Duration::from_secs(10);
 static THROTTLES: LazyLock<Vec<(Reason, Throttle)>> =
     LazyLock::new(|| Reason::ALL.map(|reason| (reason, Throttle::new(INTERVAL))).into());
 
-/// Counts the check, with `valid` as the outcome of a success, and logs a token that is not valid; `place` is the
-/// consumer or the route.
+/// Counts a check and logs a token that is not valid; `place` is the consumer or the route.
 pub fn report(metrics: &Metrics, place: &str, checked: Result<&'static str, &AuthError>) {
+    count(metrics, checked);
+    if let Err(AuthError::Invalid(fault)) = checked {
+        fault.log(place);
+    }
+}
+
+/// Counts a check: the outcome of a success, or why it failed.
+pub fn count(metrics: &Metrics, checked: Result<&'static str, &AuthError>) {
     metrics.token(checked.unwrap_or_else(AuthError::outcome));
     match checked {
-        Err(AuthError::Invalid(fault)) => {
-            metrics.token_refused(fault.reason.label());
-            log(place, fault);
-        }
+        Err(AuthError::Invalid(fault)) => metrics.token_refused(fault.reason.label()),
         Err(error @ AuthError::Revoked) => metrics.token_refused(error.label()),
         _ => {}
     }
 }
 
-fn log(place: &str, Fault { reason, advice }: &Fault) {
-    let throttle = THROTTLES.iter().find(|(known, _)| known == reason).map(|(_, throttle)| throttle);
-    let Some(left_out) = throttle.and_then(Throttle::pass) else { return };
-    // A token that has ended is everyday; the others mean that a setting or a program is wrong.
-    let level = if *reason == Reason::Expired { log::Level::Info } else { log::Level::Warn };
-    let more = if left_out == 0 { String::new() } else { format!(" ({left_out} like it left out)") };
-    log::log!(level, "{place}: a token is not valid ({}): {advice}{more}", reason.label());
+impl Fault {
+    /// Logs it: once per reason and 10 seconds.
+    pub fn log(&self, place: &str) {
+        let Self { reason, advice } = self;
+        let throttle = THROTTLES.iter().find(|(known, _)| known == reason).map(|(_, throttle)| throttle);
+        let Some(left_out) = throttle.and_then(Throttle::pass) else { return };
+        // A token that has ended is everyday; the others mean that a setting or a program is wrong.
+        let level = if *reason == Reason::Expired { log::Level::Info } else { log::Level::Warn };
+        let more = if left_out == 0 { String::new() } else { format!(" ({left_out} like it left out)") };
+        log::log!(level, "{place}: a token is not valid ({}): {advice}{more}", reason.label());
+    }
 }

@@ -223,7 +223,19 @@ mod tests {
             }
             assert_eq!(keys(&told[0].changes(&told[1])), [key], "one value for another");
         }
-        assert_eq!(seen, secrets(&read("", &Environment::default())).len());
+        // The keys of kinds of JWT are one more, and have no line of their own.
+        assert_eq!(seen + 1, secrets(&read("", &Environment::default())).len());
+    }
+
+    #[test]
+    fn a_kind_of_jwt_that_follows_another_key_is_not_reported_again() {
+        let read = |text: &str| {
+            let of_device = "[[consumer]]\npath = \"/a/\"\nauth = [\"jwt:device\"]\n[auth.jwt.kinds.device]\n";
+            read(&format!("[auth.jwt]\n{text}\n{of_device}jti_claim = \"tid\"\n"), &Environment::default())
+        };
+        let before = read("leeway = \"1s\"\nsigning_key = \"hidden-1\"");
+        let after = read("leeway = \"2s\"\nsigning_key = \"hidden-2\"");
+        assert_eq!(keys(&before.changes(&after)), ["auth.jwt.leeway", "auth.jwt.signing_key"]);
     }
 
     #[test]

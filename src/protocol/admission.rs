@@ -155,12 +155,13 @@ impl Admission {
         let first = alike.first();
         let (methods, invalid) = first.map_or((&[][..], InvalidToken::Refuse), |one| (one.auth(), one.invalid()));
         let identity = self.services.authenticator.authenticate_client(methods, invalid, token, head).await;
-        let checked = match &identity {
-            Ok(Identity { ignored: Some(error), .. }) => Err(error),
-            Ok(_) => Ok("valid"),
-            Err(error) => Err(error),
-        };
-        auth::report(&self.services.metrics, first.map_or("", |one| one.name()), checked);
+        match &identity {
+            // This client is not refused, so nothing else says why it has no user.
+            Ok(Identity { ignored: Some(error), .. }) => {
+                auth::report(&self.services.metrics, first.map_or("", |one| one.name()), Err(error));
+            }
+            checked => auth::count(&self.services.metrics, checked.as_ref().map(|_| "valid")),
+        }
         let identity = identity?;
         let ends = alike.iter().any(|consumer| consumer.ends_with_token());
         let principal = self.services.enter(connection, &identity, &identity.user, ends, began)?;

@@ -210,6 +210,8 @@ impl Refusal {
     pub fn log(&self, who: &str) {
         let Row { level, detail, .. } = self.row();
         match self {
+            // Counted and throttled by its reason.
+            Self::Auth(AuthError::Invalid(fault)) => fault.log(who),
             _ if level > Level::Warn => log::debug!("{who}: a client is refused: {detail}"),
             // Each is throttled separately, so that a storm of one does not hide another.
             Self::Layer(error) => warn_bounded!("{who}: a client is refused: {error}"),
@@ -279,7 +281,7 @@ impl Breach {
             Self::Request => (3, 400, "bad_request", "Bad request"),
             Self::TooLarge => (3, 413, "bad_request", "Bad request"),
             Self::Forbidden => (4, 403, "origin", "Forbidden"),
-            Self::Version => (5, 400, "bad_request", "Unsupported protocol version"),
+            Self::Version => (5, 400, "protocol_version", "Unsupported protocol version"),
         };
         Row { label, status, detail: Cow::Borrowed(text), code: Some(code), ..Row::BAD_REQUEST }
     }
@@ -342,7 +344,7 @@ EngineIo Method        | bad_request DEBUG        | 400 2 Bad handshake method |
 EngineIo Request       | bad_request DEBUG        | 400 3 Bad request | - | Service unavailable
 EngineIo TooLarge      | bad_request DEBUG        | 413 3 Bad request | - | Service unavailable
 EngineIo Forbidden     | origin DEBUG             | 403 4 Forbidden | - | Service unavailable
-EngineIo Version       | bad_request DEBUG        | 400 5 Unsupported protocol version | - | Service unavailable
+EngineIo Version       | protocol_version DEBUG   | 400 5 Unsupported protocol version | - | Service unavailable
 Draining               | draining DEBUG           | 503 the node is draining; Retry-After 1s | - | Service unavailable
 Limited Connections    | full DEBUG               | 503 4 the node has no room for more connections; max_connections; Retry-After 2.5s | - | Service unavailable
 Limited Rate           | rate_limit DEBUG         | 503 4 too many handshakes; handshakes_per_second; Retry-After 2.5s | - | Service unavailable

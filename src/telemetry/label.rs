@@ -16,6 +16,7 @@ pub const HANDSHAKES: &[&str] = &[
     "invalid",
     "missing",
     "origin",
+    "protocol_version",
     "proxy_protocol",
     "rate_limit",
     "revoked",

@@ -136,7 +136,7 @@ async fn a_token_cannot_reach_keys_of_other_data() {
     let long = "x".repeat(MAX_OPAQUE + 1);
     for bad in ["", "a b", "a\nb", "a\0", "\u{7f}", "é", &long] {
         put(&cache, bad, "7").await;
-        assert_eq!(reason(user(&tokens, &cache, bad).await), Reason::Unknown, "{bad:.20}");
+        assert_eq!(reason(user(&tokens, &cache, bad).await), Reason::Malformed, "{bad:.20}");
     }
     put(&cache, "{token}", "7").await;
     assert!(user(&tokens, &cache, "{token}").await.is_ok(), "braces in a token are text");

@@ -1,12 +1,18 @@
 //! Checks values of one consumer that have the right type and still make no sense. Checks that depend on a key's
 //! position or on the consumer's protocol happen when it is compiled.
 
-use crate::config::{AtExpiry, AuthMethod, Consumer, Handler, Policy, Protocol, Reject, Slow, Step, error::KeyPath};
+use crate::config::{AtExpiry, AuthMethod, Consumer, Handler, InvalidToken, Policy, Protocol, Reject, Slow, Step, error::KeyPath};
 
 /// Adds the errors of `consumer`.
 pub(super) fn check(consumer: &Consumer, here: &KeyPath, note: &mut impl FnMut(KeyPath, String)) {
     slow(consumer, here, note);
     auth(&consumer.auth, &here.then("auth"), note);
+    if consumer.invalid == InvalidToken::Anonymous
+        && (consumer.is_anonymous() || !consumer.auth.contains(&AuthMethod::Anonymous))
+    {
+        let reason = "has an effect only beside a token and \"anonymous\"; write auth = [\"jwt\", \"anonymous\"]";
+        note(here.then("invalid"), reason.to_owned());
+    }
     if consumer.at_expiry == AtExpiry::Close && consumer.is_anonymous() {
         note(here.then("at_expiry"), "no client of this consumer has a token that could expire".to_owned());
     }
