@@ -1,7 +1,9 @@
 //! Checks values of one consumer that have the right type and still make no sense. Checks that depend on a key's
 //! position or on the consumer's protocol happen when it is compiled.
 
-use crate::config::{AtExpiry, AuthMethod, Consumer, Handler, InvalidToken, Policy, Protocol, Reject, Slow, Step, error::KeyPath};
+use crate::config::{
+    AtExpiry, AuthMethod, Consumer, Handler, InvalidToken, Policy, Protocol, Reject, Slow, Step, error::KeyPath,
+};
 
 /// Adds the errors of `consumer`.
 pub(super) fn check(consumer: &Consumer, here: &KeyPath, note: &mut impl FnMut(KeyPath, String)) {

@@ -2,8 +2,9 @@
 
 import contextlib
 
-import django
 from django.conf import settings
+
+import django
 
 if not settings.configured:
     settings.configure(
