@@ -3,13 +3,17 @@
 //! In: a [`RequestHead`], the relevant parts of a handshake request. Out: an [`Identity`], or an [`AuthError`] with the
 //! reason. It never logs a token, does not know the web framework, and reads Redis only through [`Cache`].
 
+pub mod algorithm;
 pub mod authenticator;
 pub mod cache;
 pub mod claims;
 pub mod credential;
+pub mod fault;
 pub mod jwt;
+pub mod key_set;
 pub mod origin;
 pub mod page_tokens;
+pub mod report;
 pub mod revocations;
 pub mod ws_token;
 
@@ -19,9 +23,11 @@ use crate::event::{Fingerprint, Value, WatchedToken};
 
 pub use authenticator::{Authenticator, Keys};
 pub use cache::{Cache, Cached, KeyExpiries, MemoryCache, RedisCache};
-pub use credential::{RequestHead, TokenSource};
+pub use credential::RequestHead;
+pub use fault::{Fault, Reason};
 pub use origin::OriginPolicy;
 pub use page_tokens::PageTokens;
+pub use report::{count, report};
 pub use revocations::Revocations;
 pub use ws_token::IssuedToken;
 
@@ -40,6 +46,8 @@ pub struct Identity {
     pub token: Option<Fingerprint>,
     /// The cache entry to watch while the connection is open.
     pub watch: Option<WatchedToken>,
+    /// Why the token of a client was not taken that is admitted without a user instead.
+    pub ignored: Option<AuthError>,
 }
 
 /// Why authentication failed.
@@ -50,7 +58,7 @@ pub enum AuthError {
     Missing,
     /// The credential is not valid.
     #[error("{0}")]
-    Invalid(&'static str),
+    Invalid(Fault),
     /// The credential would be valid, but was revoked.
     #[error("the token was revoked")]
     Revoked,
@@ -60,7 +68,7 @@ pub enum AuthError {
     /// The node lacks the configuration to check the credential.
     #[error("{0}")]
     Unconfigured(&'static str),
-    /// Redis is unreachable.
+    /// Redis is unreachable, or the URL of a set of keys.
     #[error("the token store is not reachable")]
     Unavailable {
         /// When a retry makes sense.
@@ -89,6 +97,15 @@ impl AuthError {
         }
     }
 
+    /// The metric label of a check of a credential; a cached value that cannot be read has its own, because the fault
+    /// is not the client's.
+    pub const fn outcome(&self) -> &'static str {
+        match self {
+            Self::Invalid(Fault { reason: Reason::Unreadable, .. }) => Reason::Unreadable.label(),
+            other => other.label(),
+        }
+    }
+
     /// The `Retry-After` value, if the node is at fault and not the client.
     pub const fn retry_after(&self) -> Option<Duration> {
         match self {
@@ -97,6 +114,19 @@ impl AuthError {
             Self::Unconfigured(_) => Some(Duration::from_secs(60)),
             Self::Missing | Self::Invalid(_) | Self::Revoked | Self::Origin => None,
         }
+    }
+}
+
+impl From<Fault> for AuthError {
+    fn from(fault: Fault) -> Self {
+        Self::Invalid(fault)
+    }
+}
+
+/// A fault that needs no further words.
+impl From<Reason> for AuthError {
+    fn from(reason: Reason) -> Self {
+        Self::Invalid(Fault::new(reason, reason.text()))
     }
 }
 

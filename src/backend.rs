@@ -20,7 +20,8 @@ use crate::{
     warn_bounded,
 };
 
-pub use http::{HttpBackend, HttpBackendError, http_client, unix_client};
+pub use crate::http_client::{http_client, unix_client};
+pub use http::{HttpBackend, HttpBackendError};
 pub use worker::WorkerBackend;
 
 /// A backend that answers calls.

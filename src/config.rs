@@ -15,12 +15,14 @@ mod ending;
 mod environment;
 mod error;
 mod handler;
+mod kinds;
 mod layer;
 mod limits;
 mod list;
 mod load;
 mod locations;
 mod log;
+mod names;
 mod network;
 mod presets;
 mod print;
@@ -30,6 +32,7 @@ mod security;
 mod server;
 mod socket;
 mod socketio;
+mod token_source;
 mod tree;
 
 use serde::{Deserialize, Serialize};
@@ -48,6 +51,7 @@ pub use list::OneOrMany;
 pub use load::{load, load_lenient, load_text};
 pub use locations::KeyLocations;
 pub use log::{Log, LogFormat};
+pub use names::Names;
 pub use network::Network;
 pub use presets::PRESETS;
 pub use print::effective_toml;
@@ -56,6 +60,7 @@ pub use security::{Api, Auth, Jwt, WsToken, WsTokenForm};
 pub use server::{ForwardedHeader, Page, Server};
 pub use socket::{Compression, Socket};
 pub use socketio::{SocketIo, Transport};
+pub use token_source::{TokenHeader, TokenSource};
 
 /// The whole configuration of a node.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -102,6 +107,12 @@ impl Config {
     /// Whether events stay in this process, because no Redis is configured.
     pub fn is_embedded(&self) -> bool {
         self.layer.url.is_none() && self.layer.hosts.is_empty()
+    }
+
+    /// Whether a consumer takes JWTs of this kind.
+    pub fn uses_kind(&self, kind: &str) -> bool {
+        let is_kind = |method: &AuthMethod| matches!(method, AuthMethod::JwtKind(name) if **name == *kind);
+        self.consumers.iter().any(|consumer| consumer.auth.iter().any(is_kind))
     }
 
     /// The Redis of presence and of the cluster: the first of the layer; `None` with the embedded layer.

@@ -194,6 +194,11 @@ impl Consumer {
         &self.spec.auth
     }
 
+    /// What happens to a client whose token is not valid.
+    pub fn invalid(&self) -> config::InvalidToken {
+        self.spec.invalid
+    }
+
     /// Whether a connection ends when its token expires.
     pub fn ends_with_token(&self) -> bool {
         self.spec.at_expiry == config::AtExpiry::Close

@@ -23,6 +23,8 @@ pub mod redis;
 
 pub mod telemetry;
 
+pub mod http_client;
+
 pub mod packet;
 
 pub mod layer;

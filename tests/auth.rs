@@ -56,7 +56,7 @@ fn access() -> String {
 }
 
 async fn issue(node: &Authenticator) -> Result<String, AuthError> {
-    Ok(node.issue_ws_token(Some(&access())).await?.token)
+    Ok(node.issue_ws_token(&RequestHead { authorization: Some(&access()), ..RequestHead::default() }).await?.token)
 }
 
 fn put(redis: &mut Connection, key: &str, value: &[u8]) {

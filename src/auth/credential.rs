@@ -7,6 +7,7 @@ use std::{borrow::Cow, fmt};
 use percent_encoding::percent_decode_str;
 
 use super::AuthConfigError;
+use crate::config::{TokenHeader, TokenSource};
 
 /// The parts of a handshake request that identify the client.
 #[derive(Clone, Default)]
@@ -15,6 +16,8 @@ pub struct RequestHead<'a> {
     pub query: &'a str,
     /// The `Authorization` header.
     pub authorization: Option<&'a str>,
+    /// The other headers.
+    pub headers: Option<&'a dyn Headers>,
     /// The `Cookie` headers, in order.
     pub cookie: Vec<&'a str>,
     /// The `Sec-WebSocket-Protocol` header; several joined with `,`.
@@ -46,65 +49,37 @@ impl fmt::Debug for Credential {
     }
 }
 
-/// A place where a credential may be.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum TokenSource {
-    /// `query:NAME`: a parameter of the query string; the first that is not empty.
-    Query(String),
-    /// `header`: `Authorization: Bearer <token>`; `header:Token` for another scheme.
-    Header(String),
-    /// `cookie:NAME`: a cookie; later duplicates win, as in Django.
-    Cookie(String),
-    /// `subprotocol`: `["access_token", "<jwt>"]`, `["Bearer", "<jwt>"]`, `access_token.<jwt>` or a bare `"<jwt>"`.
-    Subprotocol,
-    /// `subprotocol:NAME`: `["NAME", "<token>"]` or `NAME.<token>`.
-    NamedSubprotocol(String),
-}
-
 /// The names that precede a token in the `subprotocol` source.
 const MARKERS: [&str; 2] = ["access_token", "Bearer"];
 
+/// Parses a whole `sources` list; `key` is its name in the file.
+pub fn parse_sources(key: &str, texts: &[String]) -> Result<Vec<TokenSource>, AuthConfigError> {
+    if texts.is_empty() {
+        return Err(AuthConfigError::new(key, "lists no source, so no token could be found"));
+    }
+    let parse = |(index, text): (usize, &String)| {
+        TokenSource::parse(text).map_err(|reason| AuthConfigError::new(format!("{key}[{index}]"), reason))
+    };
+    texts.iter().enumerate().map(parse).collect()
+}
+
+/// Headers by name, as the web framework keeps them.
+pub trait Headers {
+    /// The value of the header with this name in small letters, if it is text.
+    fn text(&self, name: &str) -> Option<&str>;
+}
+
 impl TokenSource {
-    /// Parses one entry of a `sources` list. The error names the entry and the valid forms.
-    pub fn parse(text: &str) -> Result<Self, String> {
-        let (kind, name) = text.split_once(':').map_or((text, None), |(kind, name)| (kind, Some(name)));
-        match (kind, name) {
-            ("query" | "cookie", None | Some("")) => Err(format!("{text:?} needs a name, as in \"{kind}:token\"")),
-            ("header" | "subprotocol", Some("")) => Err(format!("{text:?} has an empty name; write \"{kind}\"")),
-            (_, Some(name)) if kind != "query" && !name.bytes().all(is_token_byte) => {
-                Err(format!("{text:?}: the name after ':' has a character that cannot be in a {kind}"))
-            }
-            ("query", Some(name)) => Ok(Self::Query(name.to_owned())),
-            ("header", name) => Ok(Self::Header(name.unwrap_or("Bearer").to_owned())),
-            ("cookie", Some(name)) => Ok(Self::Cookie(name.to_owned())),
-            ("subprotocol", None) => Ok(Self::Subprotocol),
-            ("subprotocol", Some(name)) => Ok(Self::NamedSubprotocol(name.to_owned())),
-            _ => Err(format!(
-                "{text:?} is not a source of tokens; write \"query:NAME\", \"header\", \"header:SCHEME\", \"cookie:NAME\", \
-                 \"subprotocol\" or \"subprotocol:NAME\""
-            )),
-        }
-    }
-
-    /// Parses a whole `sources` list; `key` is its name in the file.
-    pub fn parse_all(key: &str, texts: &[String]) -> Result<Vec<Self>, AuthConfigError> {
-        if texts.is_empty() {
-            return Err(AuthConfigError::new(key, "lists no source, so no token could be found"));
-        }
-        let parse = |(index, text): (usize, &String)| {
-            Self::parse(text).map_err(|reason| AuthConfigError::new(format!("{key}[{index}]"), reason))
-        };
-        texts.iter().enumerate().map(parse).collect()
-    }
-
     /// The credential in this source, if there is one.
     pub fn find(&self, head: &RequestHead<'_>) -> Option<Credential> {
         let plain = |token: String| Credential { token, subprotocol: None };
         match self {
             Self::Query(name) => url::form_urlencoded::parse(head.query.as_bytes())
-                .find(|(key, value)| key == name && !value.is_empty())
+                .filter(|(key, _)| key == name)
+                .last()
+                .filter(|(_, value)| !value.is_empty())
                 .map(|(_, value)| plain(value.into_owned())),
-            Self::Header(scheme) => match authorization(head.authorization, scheme) {
+            Self::Header(header) => match header.read(head) {
                 Authorization::Token(token) => Some(plain(token.to_owned())),
                 Authorization::None | Authorization::Malformed => None,
             },
@@ -112,6 +87,45 @@ impl TokenSource {
             Self::Subprotocol => subprotocol(&head.subprotocols, &MARKERS, true),
             Self::NamedSubprotocol(name) => subprotocol(&head.subprotocols, &[name], false),
         }
+    }
+}
+
+impl TokenHeader {
+    /// What this header of a request has.
+    pub fn read<'a>(&self, head: &RequestHead<'a>) -> Authorization<'a> {
+        let value = match self.name.as_deref() {
+            None | Some("authorization") => head.authorization,
+            Some(name) => head.headers.and_then(|headers| headers.text(name)),
+        };
+        match authorization(value, &self.scheme) {
+            Authorization::None if self.bare => match value.unwrap_or_default().trim() {
+                token if token.is_empty() || token.contains(char::is_whitespace) => Authorization::None,
+                token => Authorization::Token(token),
+            },
+            read => read,
+        }
+    }
+}
+
+/// The names of the headers that sources read besides `Authorization`.
+pub fn header_names<'a>(sources: impl IntoIterator<Item = &'a TokenSource>) -> Vec<Box<str>> {
+    let named = sources.into_iter().filter_map(|source| match source {
+        TokenSource::Header(TokenHeader { name: Some(name), .. }) if name != "authorization" => {
+            Some(name.as_str().into())
+        }
+        _ => None,
+    });
+    let mut names: Vec<Box<str>> = named.collect();
+    names.sort_unstable();
+    names.dedup();
+    names
+}
+
+/// A token as a message has it: alone, or after `Bearer`.
+pub fn bare(text: &str) -> &str {
+    match authorization(Some(text), "Bearer") {
+        Authorization::Token(token) => token,
+        Authorization::None | Authorization::Malformed => text.trim(),
     }
 }
 
@@ -189,11 +203,6 @@ pub fn looks_like_jwt(text: &str) -> bool {
     text.starts_with("ey") && text.split('.').count() == 3 && text.split('.').all(is_part)
 }
 
-/// RFC 9110 §5.6.2.
-fn is_token_byte(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -209,26 +218,18 @@ mod tests {
     }
 
     #[test]
-    fn a_source_is_parsed_or_refused_with_the_valid_forms() {
-        assert_eq!(TokenSource::parse("query:token"), Ok(TokenSource::Query("token".into())));
-        assert_eq!(TokenSource::parse("header"), Ok(TokenSource::Header("Bearer".into())));
-        assert_eq!(TokenSource::parse("header:Token"), Ok(TokenSource::Header("Token".into())));
-        assert_eq!(TokenSource::parse("subprotocol:app.token"), Ok(TokenSource::NamedSubprotocol("app.token".into())));
-        for bad in ["", "query", "query:", "cookie", "header:", "subprotocol:", "cookie:a b", "cookies:x", "Query:x"] {
-            let error = TokenSource::parse(bad).unwrap_err();
-            assert!(error.contains(&format!("{bad:?}")), "{error}");
-        }
-        let error = TokenSource::parse_all("auth.jwt.sources", &["header".into(), "quary:token".into()]).unwrap_err();
+    fn a_wrong_source_is_refused_with_its_key() {
+        let error = parse_sources("auth.jwt.sources", &["header".into(), "quary:token".into()]).unwrap_err();
         assert_eq!(error.key, "auth.jwt.sources[1]");
-        assert!(TokenSource::parse_all("auth.jwt.sources", &[]).is_err());
+        assert!(parse_sources("auth.jwt.sources", &[]).is_err());
     }
 
     #[test]
-    fn the_query_is_decoded_and_empty_parameters_do_not_count() {
+    fn the_query_is_decoded_and_of_several_the_last_counts_as_in_django() {
         let with = |query| RequestHead { query, ..head() };
-        assert_eq!(found("query:token", &with("a=1&token=x%2By&token=z")), Some(("x+y".into(), None)));
-        assert_eq!(found("query:token", &with("token=&token=z")), Some(("z".into(), None)));
-        for query in ["", "token", "token=", "Token=x", "xtoken=x", "%ff&&=&"] {
+        assert_eq!(found("query:token", &with("a=1&token=x%2By&b=2")), Some(("x+y".into(), None)));
+        assert_eq!(found("query:token", &with("token=x&token=z")), Some(("z".into(), None)));
+        for query in ["", "token", "token=", "token=z&token=", "Token=x", "xtoken=x", "%ff&&=&"] {
             assert_eq!(found("query:token", &with(query)), None, "{query}");
         }
     }
@@ -244,6 +245,33 @@ mod tests {
         }
         assert_eq!(found("header:Token", &with("Token x")), Some(("x".into(), None)));
         assert_eq!(authorization(Some("Bearer a b"), "Bearer"), Authorization::Malformed);
+    }
+
+    #[test]
+    fn a_header_of_another_name_has_the_token_alone_or_after_its_scheme() {
+        struct Own(&'static str);
+        impl Headers for Own {
+            fn text(&self, name: &str) -> Option<&str> {
+                (name == "x-access-token").then_some(self.0)
+            }
+        }
+        for (source, value, token) in [
+            ("header:X-Access-Token", "x", Some("x")),
+            ("header:X-Access-Token", "bearer x", Some("x")),
+            ("header:X-Access-Token", "JWT x", None),
+            ("header:X-Access-Token", "", None),
+            ("header:X-Access-Token:JWT", "jwt x", Some("x")),
+            ("header:X-Access-Token:JWT", "x", None),
+            ("header:X-Other", "x", None),
+        ] {
+            let headers = Own(value);
+            let head = RequestHead { headers: Some(&headers), authorization: Some("Bearer y"), ..head() };
+            assert_eq!(found(source, &head), token.map(|token| (token.to_owned(), None)), "{source} {value}");
+        }
+        let sources = ["header", "header:X-B", "cookie:c", "header:X-A", "header:HTTP_X_A"];
+        let sources = sources.map(|source| TokenSource::parse(source).unwrap());
+        assert_eq!(header_names(&sources), ["x-a", "x-b"].map(Box::from));
+        assert_eq!(["x", " bearer x ", "Bearer  x", "BEARER x"].map(bare), ["x"; 4]);
     }
 
     #[test]

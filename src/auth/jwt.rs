@@ -4,17 +4,23 @@
 //! blacklist is checked (simplejwt itself never looks up access tokens in its blacklist).
 
 use std::{
+    borrow::Cow,
     fmt,
-    str::FromStr,
     time::{Duration, SystemTime},
 };
 
 use indexmap::IndexMap;
-use jsonwebtoken::{Algorithm, AlgorithmFamily, DecodingKey, EncodingKey};
+use jsonwebtoken::EncodingKey;
 
-use super::{AuthConfigError, AuthError, Identity, claims};
+use super::{
+    AuthConfigError, AuthError, Identity,
+    algorithm::{Algorithm, Key},
+    claims::{self, Parts},
+    fault::{Fault, Reason},
+    key_set::KeySet,
+};
 use crate::{
-    config::{Auth, Jwt, Secret},
+    config::{Auth, Jwt, Names, Secret},
     event::Value,
 };
 
@@ -22,102 +28,115 @@ use crate::{
 pub const NO_KEY: AuthError =
     AuthError::Unconfigured("DJANGO_SECRET_KEY is not set (nor a key in auth.jwt), so access tokens cannot be checked");
 
-/// simplejwt's wording for a valid token without a user.
-pub const NO_USER: AuthError = AuthError::Invalid("Token contained no recognizable user identification");
-
-const WRONG_TYPE: AuthError = AuthError::Invalid("Token has wrong type");
-
 /// Claims about the token, not about the user.
 const ABOUT_THE_TOKEN: [&str; 8] = ["exp", "iat", "nbf", "jti", "aud", "iss", "sub", "id"];
 
 /// Claims with a token's type, checked besides the configured claim, and the types that are never access tokens: a
-/// ws-token would renew itself, and a refresh token lives for long.
-const TYPE_CLAIMS: [&str; 2] = ["type", "token_type"];
-const OTHER_TYPES: [&str; 2] = ["ws_token", "refresh"];
+/// ws-token would renew itself, and a refresh token lives for long. Without underscores and in small letters.
+const TYPE_CLAIMS: [&str; 4] = ["type", "token_type", "typ", "token_use"];
+const OTHER_TYPES: [&str; 3] = ["wstoken", "refresh", "refreshtoken"];
 
-/// Checks access tokens.
+/// Checks JWTs of one kind.
 pub struct Verifier {
+    /// The table of its rules: `auth.jwt`, or `auth.jwt.kinds.NAME`.
+    table: Cow<'static, str>,
     algorithm: Algorithm,
-    keys: Vec<DecodingKey>,
+    keys: Vec<Key>,
+    set: Option<KeySet>,
     rules: Jwt,
 }
 
 impl fmt::Debug for Verifier {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Verifier").field("algorithm", &self.algorithm).finish_non_exhaustive()
+        f.debug_struct("Verifier")
+            .field("table", &self.table)
+            .field("algorithm", &self.algorithm)
+            .finish_non_exhaustive()
     }
 }
 
 impl Verifier {
-    /// Reads keys and rules; `None` if no key is configured.
-    ///
+    /// Reads keys and rules of `auth.jwt`; `None` if no key is configured.
+    pub fn new(auth: &Auth) -> Result<Option<Self>, AuthConfigError> {
+        Self::of_table(auth, &auth.jwt, "auth.jwt".into())
+    }
+
+    /// The same for the kind of this name.
+    pub fn of_kind(auth: &Auth, name: &str, rules: &Jwt) -> Result<Option<Self>, AuthConfigError> {
+        Self::of_table(auth, rules, format!("auth.jwt.kinds.{name}").into())
+    }
+
     /// `previous_keys` are accepted besides the current key. If the key is Django's `SECRET_KEY`, so are
     /// `secret_key_fallbacks`: a key listed there is still trusted.
-    pub fn new(auth: &Auth) -> Result<Option<Self>, AuthConfigError> {
-        let rules = auth.jwt.clone();
-        let algorithm = algorithm(&rules.algorithm)?;
+    fn of_table(auth: &Auth, rules: &Jwt, table: Cow<'static, str>) -> Result<Option<Self>, AuthConfigError> {
+        let algorithm: Algorithm = (rules.algorithm.parse())
+            .map_err(|reason: String| AuthConfigError::new(format!("{table}.algorithm"), reason))?;
         let mut keys = Vec::new();
-        let mut add = |name: &str, secret: &Secret| {
-            let key = decoding_key(algorithm, secret.expose());
-            keys.push(key.map_err(|reason| AuthConfigError::new(name, reason))?);
+        let mut add = |name: String, secret: &Secret| {
+            keys.push(algorithm.key(secret.expose()).map_err(|reason| AuthConfigError::new(name, reason))?);
             Ok(())
         };
-        if algorithm.family() == AlgorithmFamily::Hmac {
+        if algorithm.is_hmac() {
             match (&rules.signing_key, &auth.secret_key) {
-                (Some(key), _) => add("auth.jwt.signing_key", key)?,
+                (Some(key), _) => add(format!("{table}.signing_key"), key)?,
                 (None, Some(key)) => {
-                    add("auth.secret_key", key)?;
+                    add("auth.secret_key".to_owned(), key)?;
                     for (index, key) in auth.secret_key_fallbacks.iter().enumerate() {
-                        add(&format!("auth.secret_key_fallbacks[{index}]"), key)?;
+                        add(format!("auth.secret_key_fallbacks[{index}]"), key)?;
                     }
                 }
                 (None, None) => {}
             }
         } else if let Some(key) = &rules.verifying_key {
-            add("auth.jwt.verifying_key", key)?;
+            add(format!("{table}.verifying_key"), key)?;
         }
         for (index, key) in rules.previous_keys.iter().enumerate() {
-            add(&format!("auth.jwt.previous_keys[{index}]"), key)?;
+            add(format!("{table}.previous_keys[{index}]"), key)?;
         }
         if rules.user_id_claims.is_empty() {
-            return Err(AuthConfigError::new("auth.jwt.user_id_claims", "names no claim, so no user would be known"));
+            let reason = "names no claim, so no user would be known";
+            return Err(AuthConfigError::new(format!("{table}.user_id_claims"), reason));
         }
-        Ok((!keys.is_empty()).then_some(Self { algorithm, keys, rules }))
+        let set = rules
+            .jwk_url
+            .as_ref()
+            .map(|url| KeySet::new(&format!("{table}.jwk_url"), url, algorithm, rules.jwk_lifetime.0));
+        let set = set.transpose()?;
+        let has_key = !keys.is_empty() || set.is_some();
+        Ok(has_key.then(|| Self { table, algorithm, keys, set, rules: rules.clone() }))
     }
 
-    /// The claims of a valid access token; the rules of `rest_framework_simplejwt.tokens.AccessToken(token)`.
-    pub fn verify(&self, token: &str, now: SystemTime) -> Result<Value, AuthError> {
-        let claims = claims::open(token, self.algorithm, &self.keys)?;
-        claims::check(&claims, self.rules.leeway.0, now)?;
-        let has_claim = |name: &str| claims.get(name).is_some();
-        if self.rules.audience.as_deref().is_some_and(|audience| !is_for(&claims, audience)) {
-            return Err(claims::INVALID);
-        }
-        if self.rules.issuer.is_some() && claims.get("iss").and_then(Value::as_str) != self.rules.issuer.as_deref() {
-            return Err(claims::INVALID);
-        }
-        if !self.rules.jti_claim.is_empty() && !has_claim(&self.rules.jti_claim) {
-            return Err(AuthError::Invalid("Token has no id"));
-        }
-        let types = TYPE_CLAIMS.iter().filter_map(|name| claims.get(name)).filter_map(Value::as_str);
-        if types.into_iter().any(|kind| OTHER_TYPES.contains(&kind)) {
-            return Err(WRONG_TYPE);
-        }
-        if !self.rules.token_type_claim.is_empty() {
-            let kind = claims.get(&self.rules.token_type_claim).ok_or(AuthError::Invalid("Token has no type"))?;
-            if kind.as_str() != Some(&self.rules.token_type) {
-                return Err(WRONG_TYPE);
-            }
-        }
-        Ok(claims)
+    /// The user of a valid token: the id, and every claim about the user (`role`, `email`, …).
+    pub async fn identify(&self, token: &str, now: SystemTime) -> Result<Identity, AuthError> {
+        let Some(set) = &self.set else { return Ok(self.identify_by(&self.keys, token, now)?) };
+        let parts = Parts::of(token, self.algorithm).map_err(|fault| self.advise(fault))?;
+        let Some(id) = parts.header.get("kid").and_then(Value::as_str) else {
+            let fault =
+                Fault::new(Reason::UnknownKey, "its header does not name a key (\"kid\"), and the key set needs that");
+            return Err(self.advise(fault).into());
+        };
+        let key = set.find(id).await.map_err(|error| match error {
+            AuthError::Invalid(fault) => self.advise(fault).into(),
+            error => error,
+        })?;
+        Ok(self.identify_by(&[key], token, now)?)
     }
 
-    /// The user of a valid access token: the id, and every claim about the user (`role`, `email`, …).
-    pub fn identify(&self, token: &str, now: SystemTime) -> Result<Identity, AuthError> {
-        let claims = self.verify(token, now)?;
-        let named = self.rules.user_id_claims.iter().find_map(|name| Some((name, claims.get(name)?)));
-        let id = named.and_then(|(_, value)| claims::user_id(value));
-        let id = id.ok_or(NO_USER)?;
+    /// The same with the keys of the configuration only.
+    pub fn identify_offline(&self, token: &str, now: SystemTime) -> Result<Identity, AuthError> {
+        Ok(self.identify_by(&self.keys, token, now)?)
+    }
+
+    /// Whether a key that is known now signed the token, valid or not.
+    pub fn signed(&self, token: &str) -> bool {
+        let Ok(parts) = Parts::of(token, self.algorithm) else { return false };
+        let is_signed = |key: &Key| parts.is_signed(self.algorithm, std::slice::from_ref(key));
+        self.keys.iter().any(is_signed) || self.set.as_ref().is_some_and(|set| set.any_known(is_signed))
+    }
+
+    fn identify_by(&self, keys: &[Key], token: &str, now: SystemTime) -> Result<Identity, Fault> {
+        let read = claims::open(token, self.algorithm, keys).and_then(|claims| self.judge(claims, now));
+        let (claims, id) = read.map_err(|fault| self.advise(fault))?;
         let mut user = IndexMap::from([("id".into(), id)]);
         for (name, value) in claims.as_map().into_iter().flatten() {
             let is_of_the_token = ABOUT_THE_TOKEN.contains(&&**name)
@@ -132,6 +151,84 @@ impl Verifier {
         let token = Some(claims::fingerprint(token, &claims, &self.rules.jti_claim));
         Ok(Identity { user: Value::Map(user), claims, expires, token, ..Identity::default() })
     }
+
+    /// Checks the claims of a signed token, as `rest_framework_simplejwt.tokens.AccessToken(token)` does, and finds the
+    /// user's id.
+    fn judge(&self, claims: Value, now: SystemTime) -> Result<(Value, Value), Fault> {
+        let rules = &self.rules;
+        claims::check(&claims, rules.leeway.0, !rules.require_exp, now)?;
+        if rules.audience.as_ref().is_some_and(|audience| !is_for(&claims, audience)) {
+            return Err(Fault::new(Reason::Audience, "its claim \"aud\" names none of the configured audiences"));
+        }
+        let by = claims.get("iss").and_then(Value::as_str);
+        if rules.issuer.as_ref().is_some_and(|issuer| !by.is_some_and(|by| issuer.has(by))) {
+            return Err(Fault::new(Reason::Issuer, "its claim \"iss\" is none of the configured issuers"));
+        }
+        let lacks = |claim: &str| Fault::new(Reason::NoId, format!("it has no claim {claim:?}"));
+        if !rules.jti_claim.is_empty() && claims.get(&rules.jti_claim).is_none() {
+            return Err(lacks(&rules.jti_claim));
+        }
+        self.check_type(&claims)?;
+        let named = rules.user_id_claims.iter().find_map(|name| claims.get(name));
+        let id = named.and_then(claims::user_id).ok_or_else(|| {
+            let names = rules.user_id_claims.join(", ");
+            Fault::new(Reason::NoUser, format!("it has no user's id in any of the claims {names}"))
+        })?;
+        Ok((claims, id))
+    }
+
+    fn check_type(&self, claims: &Value) -> Result<(), Fault> {
+        let rules = &self.rules;
+        let wrong = |claim: &str, shown: &str| {
+            let shown: String = shown.chars().take(32).collect();
+            Fault::new(Reason::WrongType, format!("its claim {claim:?} is {shown:?}, not {}", rules.token_type))
+        };
+        for claim in TYPE_CLAIMS {
+            let Some(kind) = claims.get(claim).and_then(Value::as_str) else { continue };
+            let plain = kind.replace(['_', '-'], "").to_ascii_lowercase();
+            if OTHER_TYPES.contains(&plain.as_str()) {
+                return Err(wrong(claim, kind));
+            }
+        }
+        let claim = match rules.token_type_claim.as_str() {
+            // A token needs no type then, but one that simplejwt made for another use is no access token either.
+            "" => match claims.get("token_type") {
+                Some(_) => "token_type",
+                None => return Ok(()),
+            },
+            claim => claim,
+        };
+        let kind = claims.get(claim).ok_or_else(|| Fault::new(Reason::NoType, format!("it has no claim {claim:?}")))?;
+        match kind.as_str() {
+            Some(kind) if rules.token_type.has(kind) => Ok(()),
+            kind => Err(wrong(claim, kind.unwrap_or("no text"))),
+        }
+    }
+
+    /// Adds the setting to change.
+    fn advise(&self, fault: Fault) -> Fault {
+        let table = &self.table;
+        match fault.reason {
+            Reason::Algorithm => fault.and(format_args!("see {table}.algorithm")),
+            Reason::UnknownKey => fault.and(format_args!("see {table}.jwk_url")),
+            Reason::Signature if self.set.is_some() => fault.and(format_args!("see {table}.jwk_url")),
+            Reason::Signature if !self.algorithm.is_hmac() => fault.and(format_args!("see {table}.verifying_key")),
+            Reason::Signature if self.rules.signing_key.is_none() => fault.and(format_args!(
+                "DJANGO_SECRET_KEY must be the SECRET_KEY of the Django that issues them; with SIGNING_KEY see \
+                 {table}.signing_key"
+            )),
+            Reason::Signature => fault.and(format_args!("see {table}.signing_key")),
+            Reason::Expired | Reason::NotYetValid => fault.and(format_args!("see {table}.leeway")),
+            Reason::NoExpiry => fault.and(format_args!("{table}.require_exp = false admits such tokens")),
+            Reason::Audience => fault.and(format_args!("see {table}.audience")),
+            Reason::Issuer => fault.and(format_args!("see {table}.issuer")),
+            Reason::NoId => fault.and(format_args!("{table}.jti_claim = \"\" admits such tokens")),
+            Reason::NoType => fault.and(format_args!("{table}.token_type_claim = \"\" admits such tokens")),
+            Reason::WrongType => fault.and(format_args!("see {table}.token_type")),
+            Reason::NoUser => fault.and(format_args!("see {table}.user_id_claims")),
+            _ => fault,
+        }
+    }
 }
 
 /// An access token as simplejwt 5.5 makes it, for testing an installation; HS algorithms only.
@@ -144,14 +241,23 @@ pub fn mint(
     extra: IndexMap<Box<str>, Value>,
     now: SystemTime,
 ) -> Result<String, AuthError> {
-    let rules = &auth.jwt;
-    let algorithm =
-        algorithm(&rules.algorithm).map_err(|_| AuthError::Unconfigured("auth.jwt.algorithm is unknown"))?;
-    if algorithm.family() != AlgorithmFamily::Hmac {
-        return Err(AuthError::Unconfigured(
-            "a token can be minted only with an HS algorithm: the others need a private key",
-        ));
-    }
+    mint_kind(auth, &auth.jwt, user_id, lifetime, extra, now)
+}
+
+/// The same for the kind of JWT with these rules.
+pub fn mint_kind(
+    auth: &Auth,
+    rules: &Jwt,
+    user_id: &str,
+    lifetime: Duration,
+    extra: IndexMap<Box<str>, Value>,
+    now: SystemTime,
+) -> Result<String, AuthError> {
+    let algorithm: Algorithm =
+        rules.algorithm.parse().map_err(|_| AuthError::Unconfigured("the algorithm of these tokens is unknown"))?;
+    let algorithm = algorithm.signing().ok_or(AuthError::Unconfigured(
+        "a token can be minted only with an HS algorithm: the others need a private key",
+    ))?;
     let key = rules.signing_key.as_ref().or(auth.secret_key.as_ref()).ok_or(NO_KEY)?;
     let mut token = IndexMap::new();
     let mut put = |name: &str, value: Value| {
@@ -159,53 +265,41 @@ pub fn mint(
             token.insert(name.into(), value);
         }
     };
-    put(&rules.token_type_claim, rules.token_type.as_str().into());
+    put(&rules.token_type_claim, first(&rules.token_type).into());
     put("exp", claims::timestamp(now, lifetime));
     put("iat", claims::timestamp(now, Duration::ZERO));
     put(&rules.jti_claim, uuid::Uuid::new_v4().simple().to_string().into());
     put(rules.user_id_claims.first().map_or("user_id", String::as_str), user_id.into());
     extra.into_iter().for_each(|(name, value)| put(&name, value));
-    rules.audience.iter().for_each(|audience| put("aud", audience.as_str().into()));
-    rules.issuer.iter().for_each(|issuer| put("iss", issuer.as_str().into()));
+    if let Some(audience) = &rules.audience {
+        put(
+            "aud",
+            match audience.as_slice() {
+                [one] => one.as_str().into(),
+                several => Value::List(several.iter().map(|one| one.as_str().into()).collect()),
+            },
+        );
+    }
+    // A token has one issuer.
+    rules.issuer.iter().for_each(|issuer| put("iss", first(issuer).into()));
     let key = EncodingKey::from_secret(key.expose().as_bytes());
     claims::sign(&Value::Map(token), algorithm, &key).ok_or(NO_KEY)
 }
 
-/// `aud`, one or several, must include the audience.
-fn is_for(claims: &Value, audience: &str) -> bool {
+fn first(names: &Names) -> &str {
+    names.as_slice().first().map_or("", String::as_str)
+}
+
+/// `aud`, one or several, must include one of the audiences.
+fn is_for(claims: &Value, audience: &Names) -> bool {
     match claims.get("aud") {
-        Some(Value::Str(one)) => **one == *audience,
+        Some(Value::Str(one)) => audience.has(one),
         Some(Value::List(several)) => {
-            several.iter().all(|one| one.as_str().is_some()) && several.iter().any(|one| one.as_str() == Some(audience))
+            several.iter().all(|one| one.as_str().is_some())
+                && several.iter().filter_map(Value::as_str).any(|one| audience.has(one))
         }
         _ => false,
     }
-}
-
-fn algorithm(name: &str) -> Result<Algorithm, AuthConfigError> {
-    Algorithm::from_str(name).map_err(|_| {
-        let reason = format!(
-            "{name:?} is unknown; write HS256, HS384, HS512, RS256, RS384, RS512, PS256, PS384, PS512, ES256, ES384 or EdDSA"
-        );
-        AuthConfigError::new("auth.jwt.algorithm", reason)
-    })
-}
-
-fn decoding_key(algorithm: Algorithm, key: &str) -> Result<DecodingKey, String> {
-    if key.is_empty() {
-        return Err("is empty".to_owned());
-    }
-    if algorithm.family() == AlgorithmFamily::Hmac {
-        return Ok(DecodingKey::from_secret(key.as_bytes()));
-    }
-    // An environment variable often carries a PEM with escaped line ends.
-    let pem = key.replace("\\n", "\n");
-    let read = match algorithm.family() {
-        AlgorithmFamily::Ec => DecodingKey::from_ec_pem(pem.as_bytes()),
-        AlgorithmFamily::Ed => DecodingKey::from_ed_pem(pem.as_bytes()),
-        _ => DecodingKey::from_rsa_pem(pem.as_bytes()),
-    };
-    read.map_err(|_| format!("is not a PEM public key for {algorithm:?}"))
 }
 
 #[cfg(test)]

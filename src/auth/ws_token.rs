@@ -14,10 +14,16 @@ use std::{
 
 use bytes::Bytes;
 use indexmap::IndexMap;
-use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey};
+use jsonwebtoken::{Algorithm as Signing, EncodingKey};
 use subtle::ConstantTimeEq;
 
-use super::{AuthConfigError, AuthError, Cache, Cached, Identity, claims, credential::looks_like_jwt};
+use super::{
+    AuthConfigError, AuthError, Cache, Cached, Identity,
+    algorithm::{Algorithm, Key},
+    claims,
+    credential::looks_like_jwt,
+    fault::{Fault, Reason},
+};
 use crate::{
     config::{Auth, Secret, WsToken, WsTokenForm},
     event::{Fingerprint, Value, WatchedToken},
@@ -28,8 +34,6 @@ use crate::{
 pub const NO_KEY: AuthError =
     AuthError::Unconfigured("DJANGO_SECRET_KEY is not set, so ws-tokens cannot be checked or signed");
 
-const UNKNOWN: AuthError = AuthError::Invalid("the ws-token is unknown or no longer valid");
-
 /// Longer opaque tokens are refused unread, in bytes; usual ones have 32 to 64.
 const MAX_OPAQUE: usize = 512;
 
@@ -38,7 +42,7 @@ const TYPE: (&str, &str) = ("type", "ws_token");
 
 /// Checks and issues ws-tokens.
 pub struct WsTokens {
-    keys: Vec<DecodingKey>,
+    keys: Vec<Key>,
     signing_key: Option<EncodingKey>,
     user_id_claims: Vec<String>,
     jti_claim: String,
@@ -83,14 +87,13 @@ impl WsTokens {
         }
         let mut secrets: Vec<&Secret> = auth.secret_key.iter().collect();
         secrets.extend(&auth.secret_key_fallbacks);
-        if secrets.iter().any(|secret| secret.expose().is_empty()) {
-            return Err(AuthConfigError::new("auth.secret_key", "is empty"));
-        }
+        let keys = secrets.iter().map(|secret| Algorithm::HS256.key(secret.expose()));
+        let keys = keys.collect::<Result<_, _>>().map_err(|reason| AuthConfigError::new("auth.secret_key", reason))?;
         // The parking system's documentation fixes `user_id`, whatever claim its access tokens use.
         let mut user_id_claims = vec!["user_id".to_owned()];
         user_id_claims.extend(auth.jwt.user_id_claims.iter().filter(|claim| *claim != "user_id").cloned());
         Ok(Self {
-            keys: secrets.iter().map(|secret| DecodingKey::from_secret(secret.expose().as_bytes())).collect(),
+            keys,
             signing_key: auth.secret_key.as_ref().map(|key| EncodingKey::from_secret(key.expose().as_bytes())),
             user_id_claims,
             jti_claim: auth.jwt.jti_claim.clone(),
@@ -116,37 +119,69 @@ impl WsTokens {
         if self.keys.is_empty() {
             return Err(NO_KEY);
         }
-        let claims = claims::open(token, Algorithm::HS256, &self.keys)?;
-        claims::check(&claims, Duration::ZERO, now)?;
+        let signed = claims::open(token, Algorithm::HS256, &self.keys).and_then(|claims| {
+            claims::check(&claims, Duration::ZERO, false, now)?;
+            Ok(claims)
+        });
+        let claims = signed.map_err(|fault| match fault.reason {
+            Reason::Signature => {
+                fault.and(format_args!("DJANGO_SECRET_KEY must be the SECRET_KEY of the Django that issues them"))
+            }
+            _ => fault,
+        })?;
         if claims.get(TYPE.0).and_then(Value::as_str) != Some(TYPE.1) {
-            return Err(AuthError::Invalid("Token has wrong type"));
+            return Err(Fault::new(
+                Reason::WrongType,
+                "it is a JWT, but no ws-token: its \"type\" is not \"ws_token\"",
+            )
+            .into());
         }
         let id = self.user_id_claims.iter().find_map(|name| claims.get(name)).and_then(claims::user_id);
-        let id = id.ok_or(AuthError::Invalid("the ws-token names no user"))?;
-        let key = self.jwt_key(&id).ok_or(UNKNOWN)?;
-        let cached = cache.get(&key).await?.ok_or(UNKNOWN)?;
-        let value = cache_value::decode(&cached.value).map_err(|_| UNKNOWN)?;
-        let current = value.as_str().ok_or(UNKNOWN)?;
+        let id = id.ok_or_else(|| Fault::new(Reason::NoUser, "the ws-token names no user"))?;
+        let key = self.jwt_key(&id).ok_or_else(|| unknown("the ws-token's user has no key in the cache"))?;
+        let missing = || {
+            let reason = "the cache has no ws-token for its user: it was deleted, or Django writes elsewhere; see cache.url, \
+                          cache.prefix and auth.ws_token.jwt_key";
+            unknown(reason)
+        };
+        let cached = cache.get(&key).await?.ok_or_else(missing)?;
+        let value = cache_value::decode(&cached.value).map_err(|error| unreadable(&self.rules.jwt_key, &error))?;
+        let current = value.as_str().ok_or_else(|| {
+            unreadable(&self.rules.jwt_key, &format_args!("it is {}, not the text of a JWT", value.kind()))
+        })?;
         if !bool::from(current.as_bytes().ct_eq(token.as_bytes())) {
-            return Err(UNKNOWN);
+            return Err(unknown("the user has a newer ws-token").into());
         }
         self.spend(cache, &key, &cached.value).await?;
         let user = Value::Map(IndexMap::from([("id".into(), id)]));
         let expires = claims::expiry(&claims);
         let token = Some(claims::fingerprint(token, &claims, &self.jti_claim));
-        Ok(Identity { user, claims, expires, token, watch: self.watch(key, &cached), subprotocol: None })
+        Ok(Identity { user, claims, expires, token, watch: self.watch(key, &cached), ..Identity::default() })
     }
 
     async fn identify_opaque(&self, cache: &dyn Cache, token: &str) -> Result<Identity, AuthError> {
         if token.is_empty() || token.len() > MAX_OPAQUE || !token.bytes().all(|byte| byte.is_ascii_graphic()) {
-            return Err(UNKNOWN);
+            return Err(Fault::new(Reason::Malformed, "it has no form that ws-tokens have").into());
         }
-        let key = self.rules.opaque_key.replacen("{token}", token, 1);
-        let cached = cache.get(&key).await?.ok_or(UNKNOWN)?;
-        let value = cache_value::decode(&cached.value).map_err(|_| UNKNOWN)?;
+        // The template stands for the key, which contains the token.
+        let template = &self.rules.opaque_key;
+        let key = template.replacen("{token}", token, 1);
+        let missing = || {
+            let reason = "the cache does not have this ws-token: it has ended, or Django writes elsewhere; see cache.url, \
+                          cache.prefix and auth.ws_token.opaque_key";
+            unknown(reason)
+        };
+        let cached = cache.get(&key).await?.ok_or_else(missing)?;
+        let value = cache_value::decode(&cached.value).map_err(|error| unreadable(template, &error))?;
         // Checked before it is spent: `?token=7` names the key of user 7's JWT, and must neither count as a user called
         // "eyJ…" nor delete that key.
-        let user = self.user_of(&value).ok_or(UNKNOWN)?;
+        let user = self.user_of(&value).ok_or_else(|| {
+            if value.as_str().is_some_and(looks_like_jwt) {
+                return unknown("it is not an opaque token: its key in the cache has a JWT");
+            }
+            let keys = self.rules.user_id_keys.join(", ");
+            unreadable(template, &format_args!("{} that is no user's id and has none under {keys}", value.kind()))
+        })?;
         self.spend(cache, &key, &cached.value).await?;
         let token = Some(Fingerprint::of_text(token));
         Ok(Identity { user, token, watch: self.watch(key, &cached), ..Identity::default() })
@@ -174,7 +209,7 @@ impl WsTokens {
         if !self.rules.single_use || cache.compare_and_delete(key, cached).await? {
             return Ok(());
         }
-        Err(AuthError::Invalid("the ws-token was already used"))
+        Err(unknown("the ws-token was already used").into())
     }
 
     /// Issues a ws-token for a user: the JWT form, cached so that Django's own `cache.get` reads it.
@@ -182,8 +217,8 @@ impl WsTokens {
     /// It revokes the user's older one.
     pub async fn issue(&self, cache: &dyn Cache, user_id: &Value, now: SystemTime) -> Result<IssuedToken, AuthError> {
         let signing_key = self.signing_key.as_ref().ok_or(NO_KEY)?;
-        let id = claims::user_id(user_id).ok_or(AuthError::Invalid("the user has no id"))?;
-        let key = self.jwt_key(&id).ok_or(UNKNOWN)?;
+        let id = claims::user_id(user_id).ok_or(AuthError::from(Reason::NoUser))?;
+        let key = self.jwt_key(&id).ok_or(AuthError::from(Reason::NoUser))?;
         let expires_in = Duration::from_secs(self.rules.lifetime.0.as_secs());
         // No `iat`: a Django with a clock one second behind would refuse it. The `jti` makes each token unique, so that
         // a newer one revokes the older within the same second, too.
@@ -193,7 +228,7 @@ impl WsTokens {
             ("exp".into(), claims::timestamp(now, expires_in)),
             ("jti".into(), uuid::Uuid::new_v4().simple().to_string().into()),
         ]));
-        let token = claims::sign(&token, Algorithm::HS256, signing_key).ok_or(NO_KEY)?;
+        let token = claims::sign(&token, Signing::HS256, signing_key).ok_or(NO_KEY)?;
         cache.set(&key, cache_value::encode_cache_str(&token).into(), expires_in).await?;
         Ok(IssuedToken { token, expires_in })
     }
@@ -201,6 +236,18 @@ impl WsTokens {
     fn jwt_key(&self, id: &Value) -> Option<String> {
         Some(self.rules.jwt_key.replacen("{user_id}", &claims::user_id_text(id)?, 1))
     }
+}
+
+fn unknown(advice: &str) -> Fault {
+    Fault::new(Reason::Unknown, advice)
+}
+
+/// The fault of a cached value; `template` is its key, with a placeholder for the user or token.
+fn unreadable(template: &str, why: &dyn fmt::Display) -> Fault {
+    let advice = format!(
+        "the cached value of {template:?} cannot be read: {why}; store the user's id as a number or as plain text (str(value))"
+    );
+    Fault::new(Reason::Unreadable, advice)
 }
 
 /// A cached value as a user's id. Text with a dot that parses as a JWT is a token of the other form, never an id.

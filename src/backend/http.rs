@@ -5,14 +5,12 @@
 //! no proxy and never logs a request's content.
 
 use std::{
-    path::Path,
     sync::Arc,
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
 use futures_util::future::BoxFuture;
-use reqwest::{Client, ClientBuilder, Response, header, redirect::Policy};
-use rustls::{ClientConfig, RootCertStore};
+use reqwest::{Client, Response, header};
 use serde::Serialize;
 use tokio::{
     runtime::Handle,
@@ -25,6 +23,7 @@ use crate::{
     config::{self, Secret},
     consumer::{CallRequest, Outcome},
     event::Value,
+    http_client::http_client,
     layer::codec::json,
     limited::{self, WriteError},
     telemetry::Metrics,
@@ -32,13 +31,6 @@ use crate::{
 
 /// Maximum size of an answer's body, in bytes.
 const MAX_ANSWER: usize = 1 << 20;
-
-/// Deadline for connecting; a backend in the same network needs a thousandth of that.
-const CONNECT: Duration = Duration::from_secs(2);
-
-/// Django's servers close idle connections after a few seconds (gunicorn: 2 s), and a connection closed during a write
-/// fails.
-const KEEP_IDLE: Duration = Duration::from_millis(1500);
 
 /// The pause before the second try.
 const PAUSE: Duration = Duration::from_millis(50);
@@ -93,38 +85,6 @@ struct Failure {
     reason: String,
     /// The backend certainly did not receive the request.
     unsent: bool,
-}
-
-/// A client for HTTP and for HTTPS, with the root certificates of browsers.
-///
-/// # Errors
-/// The TLS library cannot be set up.
-pub fn http_client() -> reqwest::Result<Client> {
-    client().build()
-}
-
-/// The same through a unix socket, to a node of this machine.
-///
-/// # Errors
-/// The TLS library cannot be set up.
-pub fn unix_client(socket: &Path) -> reqwest::Result<Client> {
-    client().unix_socket(socket).build()
-}
-
-fn client() -> ClientBuilder {
-    // If the program has chosen a provider already, that one stays.
-    let _ = rustls::crypto::ring::default_provider().install_default();
-    let roots = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
-    let tls = ClientConfig::builder().with_root_certificates(roots).with_no_client_auth();
-    Client::builder()
-        .tls_backend_preconfigured(tls)
-        .user_agent(concat!("channelgate/", env!("CARGO_PKG_VERSION")))
-        .redirect(Policy::none())
-        .retry(reqwest::retry::never())
-        .no_proxy()
-        .connect_timeout(CONNECT)
-        .pool_idle_timeout(KEEP_IDLE)
-        .tcp_nodelay(true)
 }
 
 impl HttpBackend {

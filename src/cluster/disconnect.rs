@@ -115,7 +115,7 @@ impl Disconnect {
             }
             _ => {
                 let token = text(field, value, MAX_TOKEN)?.trim();
-                let (fingerprint, end) = recognise(token.strip_prefix("Bearer ").unwrap_or(token));
+                let (fingerprint, end) = recognise(crate::auth::credential::bare(token));
                 ends = end;
                 Target::Fingerprint(fingerprint)
             }

@@ -1,13 +1,14 @@
 //! Checks values of the right type that still make no sense.
 
 mod consumers;
+mod tokens;
 pub(super) mod unused;
 
 use std::{path::Path, time::Duration};
 
 use super::{
-    Auth, Config,
-    error::{ConfigError, KeyPath, did_you_mean},
+    Config,
+    error::{ConfigError, KeyPath},
 };
 
 /// `sun_path` of unix(7), without the zero byte at its end.
@@ -26,7 +27,7 @@ pub(super) fn check(config: &Config, errors: &mut Vec<ConfigError>) {
         }
     };
     sections(config, &mut note);
-    tokens(&config.auth, &mut note);
+    tokens::check(config, &mut note);
     blanks(config, &mut note);
     useless(config, &mut note);
     for (index, source) in config.sources.iter().enumerate() {
@@ -158,87 +159,20 @@ fn sections(config: &Config, note: &mut impl FnMut(KeyPath, String)) {
     }
 }
 
-/// simplejwt's algorithms that are implemented here.
-const ALGORITHMS: &[&str] =
-    &["HS256", "HS384", "HS512", "RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "EdDSA"];
-
-fn tokens(auth: &Auth, note: &mut impl FnMut(KeyPath, String)) {
-    if !ALGORITHMS.contains(&auth.jwt.algorithm.as_str()) {
-        let near = did_you_mean(&auth.jwt.algorithm, ALGORITHMS.iter().copied());
-        note(
-            KeyPath::dotted("auth.jwt.algorithm"),
-            format!("unknown algorithm; known: {}{near}", ALGORITHMS.join(", ")),
-        );
-    }
-    if TYPES_OF_OTHERS.contains(&auth.jwt.token_type.as_str()) {
-        let reason = "a ws-token and a refresh token are never access tokens; write \"access\"".to_owned();
-        note(KeyPath::dotted("auth.jwt.token_type"), reason);
-    }
-    if auth.ws_token.user_id_keys.is_empty() {
-        let reason = "names no key, so no user would be known; write [\"user_id\"]".to_owned();
-        note(KeyPath::dotted("auth.ws_token.user_id_keys"), reason);
-    }
-    for (key, sources) in [("auth.jwt.sources", &auth.jwt.sources), ("auth.ws_token.sources", &auth.ws_token.sources)] {
-        for (index, source) in sources.iter().enumerate() {
-            let known = match source.split_once(':') {
-                Some((kind, name)) => ["query", "cookie", "subprotocol"].contains(&kind) && !name.is_empty(),
-                None => ["header", "subprotocol"].contains(&source.as_str()),
-            };
-            if !known {
-                let reason = format!(
-                    "unknown source {source:?}; known: query:NAME, header, cookie:NAME, subprotocol, subprotocol:NAME"
-                );
-                note(KeyPath::dotted(key).then(index), reason);
-            }
-        }
-    }
-    let templates = [
-        ("auth.ws_token.jwt_key", &auth.ws_token.jwt_key, "{user_id}"),
-        ("auth.ws_token.opaque_key", &auth.ws_token.opaque_key, "{token}"),
-    ];
-    for (key, template, part) in templates {
-        if !template.contains(part) {
-            // Without it, one cached value would be the token of every user.
-            note(KeyPath::dotted(key), format!("must contain {part}"));
-        }
-    }
-}
-
-/// Types of tokens with other uses.
-const TYPES_OF_OTHERS: [&str; 2] = ["ws_token", "refresh"];
-
 /// Names and values that must not be empty; an unset variable in a template leaves them so.
 fn blanks(config: &Config, note: &mut impl FnMut(KeyPath, String)) {
     let Config { auth, api, .. } = config;
-    let texts = [
-        ("auth.jwt.audience", auth.jwt.audience.as_slice()),
-        ("auth.jwt.issuer", auth.jwt.issuer.as_slice()),
-        ("auth.jwt.token_type", std::slice::from_ref(&auth.jwt.token_type)),
-    ];
-    let lists = [
-        ("api.admin_roles", &api.admin_roles),
-        ("auth.jwt.user_id_claims", &auth.jwt.user_id_claims),
-        ("auth.ws_token.user_id_keys", &auth.ws_token.user_id_keys),
-    ];
-    let texts = texts.into_iter().flat_map(|(key, text)| text.iter().map(move |text| (KeyPath::dotted(key), text)));
+    let lists = [("api.admin_roles", &api.admin_roles), ("auth.ws_token.user_id_keys", &auth.ws_token.user_id_keys)];
     let lists = lists.into_iter().flat_map(|(key, list)| {
         list.iter().enumerate().map(move |(index, text)| (KeyPath::dotted(key).then(index), text))
     });
-    for (key, _) in texts.chain(lists).filter(|(_, text)| text.trim().is_empty()) {
+    for (key, _) in lists.filter(|(_, text)| text.trim().is_empty()) {
         note(key, "is empty; write a value, or leave it out".to_owned());
     }
 }
 
 /// Keys without an effect next to other settings.
 fn useless(config: &Config, note: &mut impl FnMut(KeyPath, String)) {
-    let jwt = &config.auth.jwt;
-    let is_hmac = jwt.algorithm.starts_with("HS");
-    let unused = if is_hmac { ("verifying_key", &jwt.verifying_key) } else { ("signing_key", &jwt.signing_key) };
-    if let (name, Some(_)) = unused {
-        let wanted = if is_hmac { "signing_key" } else { "verifying_key" };
-        let reason = format!("is not used with {}; write \"{wanted}\", or another \"algorithm\"", jwt.algorithm);
-        note(KeyPath::dotted("auth.jwt").then(name), reason);
-    }
     if config.backend.worker.is_some() && config.backend.secret.is_some() {
         let reason = "signs requests over HTTP, but calls go to \"worker\"; remove one of the two".to_owned();
         note(KeyPath::dotted("backend.secret"), reason);

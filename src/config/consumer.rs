@@ -1,7 +1,9 @@
 //! A consumer as written in the file; `crate::consumer` compiles it.
 
+use std::fmt;
+
 use indexmap::IndexMap;
-use serde::{Deserialize, Deserializer, Serialize, de};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 use super::{Close, Emit, Emits, Handler, OneOrMany, Reject, Span, Step, did_you_mean};
 
@@ -26,6 +28,9 @@ pub struct Consumer {
     /// Ways to authenticate, tried in order; the first that yields a user wins.
     #[serde(default = "anonymous")]
     pub auth: Vec<AuthMethod>,
+    /// What happens to a client whose token is not valid.
+    #[serde(default)]
+    pub invalid: InvalidToken,
     /// Templates of the groups joined at connect, over `route`, `user`, `claims` and `query`.
     #[serde(default)]
     pub groups: Vec<String>,
@@ -145,31 +150,71 @@ fn collect<'a>(handler: &'a Handler, steps: &mut Vec<&'a Step>) {
     }
 }
 
+/// What happens to a client whose token is not valid, or revoked.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum InvalidToken {
+    /// It is refused.
+    #[default]
+    Refuse,
+    /// It is admitted like a client without a token, as by the usual middleware of Channels.
+    Anonymous,
+}
+
 /// A way to authenticate.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum AuthMethod {
     /// A short-lived token from Django's cache.
     WsToken,
     /// A simplejwt access token.
     Jwt,
+    /// A JWT of the kind with this name.
+    JwtKind(Box<str>),
     /// No user, if no credential is sent.
     Anonymous,
 }
 
 impl AuthMethod {
-    /// All methods with their names in the file.
+    /// Before the name of a kind of JWT.
+    const KIND: &str = "jwt:";
+
+    /// The methods with names of their own.
     const NAMED: [(&str, Self); 3] = [("ws_token", Self::WsToken), ("jwt", Self::Jwt), ("anonymous", Self::Anonymous)];
+
+    /// Whether its tokens are JWTs that their issuer signed.
+    pub const fn is_jwt(&self) -> bool {
+        matches!(self, Self::Jwt | Self::JwtKind(_))
+    }
+}
+
+impl fmt::Display for AuthMethod {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::WsToken => f.write_str("ws_token"),
+            Self::Jwt => f.write_str("jwt"),
+            Self::JwtKind(kind) => write!(f, "{}{kind}", Self::KIND),
+            Self::Anonymous => f.write_str("anonymous"),
+        }
+    }
+}
+
+impl Serialize for AuthMethod {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
 }
 
 impl<'de> Deserialize<'de> for AuthMethod {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = String::deserialize(deserializer)?;
-        let named = Self::NAMED.iter().find(|(name, _)| *name == text);
-        named.map(|(_, method)| *method).ok_or_else(|| {
+        if let Some(kind) = text.strip_prefix(Self::KIND).filter(|kind| !kind.is_empty()) {
+            return Ok(Self::JwtKind(kind.into()));
+        }
+        Self::NAMED.into_iter().find(|(name, _)| *name == text).map(|(_, method)| method).ok_or_else(|| {
             let names = Self::NAMED.map(|(name, _)| name);
             let near = did_you_mean(&text, names);
-            de::Error::custom(format!("unknown way to authenticate {text:?}; known: {}{near}", names.join(", ")))
+            let names = names.join(", ");
+            de::Error::custom(format!("unknown way to authenticate {text:?}; known: {names}, jwt:KIND{near}"))
         })
     }
 }

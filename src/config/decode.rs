@@ -14,6 +14,7 @@ use serde::{
 
 use super::{
     error::{ConfigError, Key, KeyPath, did_you_mean},
+    names::Names,
     tree::{NodeValue, TreeNode},
 };
 
@@ -202,8 +203,12 @@ impl<'de> Deserializer<'de> for &TreeNode {
         visitor.visit_some(self)
     }
 
-    fn deserialize_newtype_struct<V: Visitor<'de>>(self, _: &'static str, visitor: V) -> Result<V::Value, Fault> {
-        visitor.visit_newtype_struct(self)
+    fn deserialize_newtype_struct<V: Visitor<'de>>(self, name: &'static str, visitor: V) -> Result<V::Value, Fault> {
+        match &self.value {
+            // A variable may have several names, and one that looks like a number.
+            NodeValue::Raw { .. } if name == Names::TYPE => self.deserialize_seq(visitor),
+            _ => visitor.visit_newtype_struct(self),
+        }
     }
 
     fn deserialize_str<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Fault> {

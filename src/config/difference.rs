@@ -9,7 +9,7 @@ use std::fmt;
 use indexmap::IndexMap;
 use serde_json::Value as Json;
 
-use super::{Config, KeyPath, Secret};
+use super::{Config, Jwt, KeyPath, Secret};
 
 /// Longer values are cut in the log; in characters.
 const SHOWN: usize = 120;
@@ -69,6 +69,14 @@ impl Config {
                 changes.push(Change { key: key.to_owned(), path: KeyPath::dotted(key), was: None, is: None });
             }
         }
+        // A kind of JWT that follows `auth.jwt` is not reported again.
+        let common: Vec<Change> = changes.iter().filter(|change| of_kind(&change.key).is_none()).cloned().collect();
+        changes.retain(|change| {
+            let followed = of_kind(&change.key);
+            followed.is_none_or(|key| {
+                !common.iter().any(|other| other.key == key && other.was == change.was && other.is == change.is)
+            })
+        });
         changes
     }
 
@@ -132,6 +140,12 @@ fn collect(key: &str, path: KeyPath, value: Json, found: &mut IndexMap<String, (
     }
 }
 
+/// The key of `auth.jwt` that a key of a kind of JWT follows unless it is set.
+fn of_kind(key: &str) -> Option<String> {
+    let (_, rest) = key.strip_prefix("auth.jwt.kinds.")?.split_once('.')?;
+    Some(format!("auth.jwt.{rest}"))
+}
+
 fn shown(value: &Json) -> String {
     let text = value.to_string();
     match text.char_indices().nth(SHOWN) {
@@ -141,7 +155,7 @@ fn shown(value: &Json) -> String {
 }
 
 /// The keys with secret values, which are never shown; a test compares them with docs/CONFIGURATION.md.
-fn secrets(config: &Config) -> [(&'static str, Vec<&Secret>); 11] {
+fn secrets(config: &Config) -> [(&'static str, Vec<&Secret>); 12] {
     let Config { layer, cache, auth, backend, api, .. } = config;
     [
         ("layer.url", layer.url.iter().collect()),
@@ -153,9 +167,16 @@ fn secrets(config: &Config) -> [(&'static str, Vec<&Secret>); 11] {
         ("auth.jwt.signing_key", auth.jwt.signing_key.iter().collect()),
         ("auth.jwt.verifying_key", auth.jwt.verifying_key.iter().collect()),
         ("auth.jwt.previous_keys", auth.jwt.previous_keys.iter().collect()),
+        ("auth.jwt.kinds", auth.jwt.kinds.values().flat_map(|kind| own_keys(kind, &auth.jwt)).collect()),
         ("backend.secret", backend.secret.iter().collect()),
         ("api.key", api.key.iter().collect()),
     ]
+}
+
+/// The keys of a kind of JWT that are not those of `auth.jwt`.
+fn own_keys<'a>(kind: &'a Jwt, common: &'a Jwt) -> impl Iterator<Item = &'a Secret> {
+    let all = |jwt: &'a Jwt| jwt.signing_key.iter().chain(&jwt.verifying_key).chain(&jwt.previous_keys);
+    all(kind).filter(move |key| !all(common).any(|other| other == *key))
 }
 
 #[cfg(test)]
@@ -187,12 +208,14 @@ mod tests {
             let section = key.rsplit_once('.').unwrap();
             // This one is used only with another algorithm.
             let beside = if section.1 == "verifying_key" { "algorithm = \"RS256\"\n" } else { "" };
-            let before = read(&format!("[{}]\n{beside}", section.0), &Environment::default());
+            let before = read(&format!("presets = []\n[{}]\n{beside}", section.0), &Environment::default());
             let mut told = Vec::new();
             for value in ["redis://:hidden@a:1/0", "redis://:hidden@b:1/0"] {
                 let value = if kind.contains("list") { format!("[{value:?}]") } else { format!("{value:?}") };
-                let after =
-                    read(&format!("[{}]\n{} = {value}\n{beside}", section.0, section.1), &Environment::default());
+                let after = read(
+                    &format!("presets = []\n[{}]\n{} = {value}\n{beside}", section.0, section.1),
+                    &Environment::default(),
+                );
                 told.push(after.clone());
                 let changes = before.changes(&after);
                 assert_eq!(keys(&changes), [key]);
@@ -200,7 +223,19 @@ mod tests {
             }
             assert_eq!(keys(&told[0].changes(&told[1])), [key], "one value for another");
         }
-        assert_eq!(seen, secrets(&read("", &Environment::default())).len());
+        // The keys of kinds of JWT are one more, and have no line of their own.
+        assert_eq!(seen + 1, secrets(&read("", &Environment::default())).len());
+    }
+
+    #[test]
+    fn a_kind_of_jwt_that_follows_another_key_is_not_reported_again() {
+        let read = |text: &str| {
+            let of_device = "[[consumer]]\npath = \"/a/\"\nauth = [\"jwt:device\"]\n[auth.jwt.kinds.device]\n";
+            read(&format!("[auth.jwt]\n{text}\n{of_device}jti_claim = \"tid\"\n"), &Environment::default())
+        };
+        let before = read("leeway = \"1s\"\nsigning_key = \"hidden-1\"");
+        let after = read("leeway = \"2s\"\nsigning_key = \"hidden-2\"");
+        assert_eq!(keys(&before.changes(&after)), ["auth.jwt.leeway", "auth.jwt.signing_key"]);
     }
 
     #[test]

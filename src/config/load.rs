@@ -9,6 +9,7 @@ use super::{
     decode::decode,
     environment::Environment,
     error::{ConfigError, ConfigErrors, ConfigSource, KeyLocation, KeyPath},
+    kinds,
     presets::add_presets,
     tree::{self, TreeNode},
 };
@@ -55,9 +56,11 @@ pub fn load_text(file: Option<(&Path, &str)>, environment: &Environment) -> (Con
     overlay(&mut root, adjusting);
     add_presets(&mut root, &rest, &mut errors);
     overlay(&mut root, rest);
+    kinds::complete(&mut root);
     let mut config: Config = decode(&mut root, &mut errors).unwrap_or_default();
     config.locations = KeyLocations::of(root);
     check::check(&config, &mut errors);
+    kinds::once(&mut errors);
     (config, errors)
 }
 

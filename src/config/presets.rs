@@ -54,6 +54,21 @@ pub(super) fn add_presets(root: &mut TreeNode, overrides: &[(Vec<String>, TreeNo
         if let Some(list) = root.list_mut("consumer") {
             list.append(&mut consumers);
         }
+        add_kinds(root, &preset);
+    }
+}
+
+/// Adds the kinds of JWT that a preset brings; what the file sets for them wins.
+fn add_kinds(root: &mut TreeNode, preset: &TreeNode) {
+    let kinds = preset.get("auth").and_then(|auth| auth.get("jwt")).and_then(|jwt| jwt.get("kinds"));
+    let Some(NodeValue::Table(kinds)) = kinds.map(|kinds| &kinds.value) else { return };
+    for (name, kind) in kinds {
+        let mut whole = kind.node.clone();
+        let own = root.get("auth").and_then(|auth| auth.get("jwt")).and_then(|jwt| jwt.get("kinds"));
+        if let Some(own) = own.and_then(|own| own.get(name)) {
+            whole.overlay(own);
+        }
+        root.insert(&["auth", "jwt", "kinds", name].map(str::to_owned), whole);
     }
 }
 

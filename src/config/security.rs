@@ -1,8 +1,9 @@
 //! Keys and rules for tokens, and the key of the publish API.
 
+use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 
-use super::{Secret, Span};
+use super::{Names, Secret, Span};
 
 /// How clients authenticate.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -18,34 +19,43 @@ pub struct Auth {
     pub ws_token: WsToken,
 }
 
-/// `SIMPLE_JWT` of Django's settings.
+/// One kind of JWT: `SIMPLE_JWT` of Django's settings.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Jwt {
-    /// `ALGORITHM`: HS256/384/512, RS256/384/512, PS256/384/512, ES256/384 or EdDSA.
+    /// `ALGORITHM`: HS256/384/512, RS256/384/512, PS256/384/512, ES256/384/512, ES256K or EdDSA.
     pub algorithm: String,
     /// `SIGNING_KEY` of the HS family; unset: `auth.secret_key`.
     pub signing_key: Option<Secret>,
     /// `VERIFYING_KEY` of the others, PEM.
     pub verifying_key: Option<Secret>,
+    /// `JWK_URL`: a set of public keys (RFC 7517) instead of `verifying_key`.
+    pub jwk_url: Option<String>,
+    /// How long that set is used before it is fetched again.
+    pub jwk_lifetime: Span,
     /// Keys accepted besides the current one during a rotation (secrets for HS, PEM for the others).
     pub previous_keys: Vec<Secret>,
     /// `LEEWAY`.
     pub leeway: Span,
-    /// `AUDIENCE`.
-    pub audience: Option<String>,
-    /// `ISSUER`.
-    pub issuer: Option<String>,
+    /// `AUDIENCE`: a token must be for one of these.
+    pub audience: Option<Names>,
+    /// `ISSUER`: a token must be by one of these.
+    pub issuer: Option<Names>,
     /// Claims that may hold the user's id, tried in order; simplejwt's `USER_ID_CLAIM` first.
     pub user_id_claims: Vec<String>,
-    /// `TOKEN_TYPE_CLAIM`; empty: not checked.
+    /// `TOKEN_TYPE_CLAIM`; empty: a token needs no type.
     pub token_type_claim: String,
-    /// The value that claim must have.
-    pub token_type: String,
+    /// The values that claim may have: those of the classes in `AUTH_TOKEN_CLASSES`.
+    pub token_type: Names,
     /// `JTI_CLAIM`, a required claim; empty: not required.
     pub jti_claim: String,
-    /// Where the token may be, tried in order: `query:NAME`, `header` (Authorization: Bearer), `cookie:NAME`, `subprotocol`, `subprotocol:NAME`.
+    /// Whether a token must end. simplejwt requires it.
+    pub require_exp: bool,
+    /// Where the token may be, tried in order: `query:NAME`, `header` (Authorization: Bearer), `header:SCHEME`,
+    /// `header:NAME`, `cookie:NAME`, `subprotocol`, `subprotocol:NAME`.
     pub sources: Vec<String>,
+    /// Further kinds, for `auth = ["jwt:NAME"]`; what one does not set is as here.
+    pub kinds: IndexMap<String, Self>,
 }
 
 impl Default for Jwt {
@@ -54,15 +64,19 @@ impl Default for Jwt {
             algorithm: "HS256".to_owned(),
             signing_key: None,
             verifying_key: None,
+            jwk_url: None,
+            jwk_lifetime: Span::seconds(300),
             previous_keys: Vec::new(),
             leeway: Span::seconds(0),
             audience: None,
             issuer: None,
             user_id_claims: ["user_id", "id", "sub"].map(str::to_owned).to_vec(),
             token_type_claim: "token_type".to_owned(),
-            token_type: "access".to_owned(),
+            token_type: Names::one("access".to_owned()),
             jti_claim: "jti".to_owned(),
+            require_exp: true,
             sources: vec!["query:token".to_owned(), "header".to_owned()],
+            kinds: IndexMap::new(),
         }
     }
 }

@@ -17,7 +17,12 @@ const SHORT: [&str; 3] = ["consumer.reject.close", "step.close", "step.refuse"];
 fn known_keys() -> Vec<String> {
     let mut keys = Vec::new();
     let mut open: Vec<(String, String)> = vec![(String::new(), String::new())];
-    let mut shared = vec![("step", fields("consumer.on_connect")), ("emit", fields("consumer.on_connect.reply"))];
+    let mut shared = vec![
+        ("step", fields("consumer.on_connect")),
+        ("emit", fields("consumer.on_connect.reply")),
+        // A kind of JWT has the same keys.
+        ("auth.jwt", fields("auth.jwt")),
+    ];
     assert!(shared.iter().all(|(_, fields)| fields.len() > 5), "{shared:?}");
     while let Some((shown, path)) = open.pop() {
         for name in fields(&path) {
@@ -31,7 +36,7 @@ fn known_keys() -> Vec<String> {
             match shared.iter_mut().find(|(_, shared)| *shared == fields(&path)) {
                 None => open.push((shown, path)),
                 Some((name, _)) => {
-                    keys.push(shown);
+                    keys.extend((shown != *name).then_some(shown));
                     let name = std::mem::take(name);
                     if !name.is_empty() {
                         open.push((name.to_owned(), path));

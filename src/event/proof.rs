@@ -2,7 +2,10 @@
 //!
 //! It holds neither a token nor a user's name: each is represented by a [`Fingerprint`].
 
-use std::{sync::Arc, time::Instant};
+use std::{
+    sync::Arc,
+    time::{Instant, SystemTime},
+};
 
 use super::Fingerprint;
 
@@ -24,8 +27,9 @@ pub struct Proof {
     pub token: Option<Fingerprint>,
     /// When the check of the token began.
     pub began: Instant,
-    /// When the connection must end.
-    pub deadline: Option<Instant>,
+    /// When the connection must end. By the wall clock, like the token that says so: it goes on while a machine sleeps,
+    /// and it can be set.
+    pub deadline: Option<SystemTime>,
     /// The cache entry to watch.
     pub watch: Option<WatchedToken>,
 }

@@ -2,9 +2,18 @@
 
 use std::borrow::Cow;
 
-use actix_web::{HttpRequest, http::header};
+use actix_web::{
+    HttpRequest,
+    http::header::{self, HeaderMap},
+};
 
-use crate::auth::RequestHead;
+use crate::auth::{RequestHead, credential::Headers};
+
+impl Headers for HeaderMap {
+    fn text(&self, name: &str) -> Option<&str> {
+        self.get(name)?.to_str().ok()
+    }
+}
 
 /// The parts of a request's head that identify the client. A header that is not text counts as missing.
 pub(super) fn of(request: &HttpRequest) -> RequestHead<'_> {
@@ -17,6 +26,7 @@ pub(super) fn of(request: &HttpRequest) -> RequestHead<'_> {
     RequestHead {
         query: request.query_string(),
         authorization: one(header::AUTHORIZATION),
+        headers: Some(request.headers()),
         cookie: all(header::COOKIE).collect(),
         subprotocols,
         origin: one(header::ORIGIN),

@@ -235,8 +235,9 @@ async fn token(
             Some("method"),
         );
     }
+    let is_jwt = method.is_jwt();
     match (maker.make)(method, PageUser { id, claims: claims.given() }).await {
-        Ok(token) if method == AuthMethod::Jwt => strict(StatusCode::OK).json(json!({ "jwt": token })),
+        Ok(token) if is_jwt => strict(StatusCode::OK).json(json!({ "jwt": token })),
         Ok(token) => strict(StatusCode::OK).json(json!({ "ws_token": token })),
         Err(reason) => refusal::unavailable(&reason, SOON),
     }

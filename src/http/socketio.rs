@@ -45,6 +45,7 @@ use crate::{
         negotiate::{Agreed, HandshakeError},
         takeover::{Accepted, AcceptedSlot},
     },
+    warn_bounded,
 };
 
 /// State shared by the Engine.IO sessions of all workers. One per node.
@@ -147,6 +148,10 @@ impl SocketIoHandler {
                 return Err(Breach::Method.into());
             }
             if !query.version {
+                warn_bounded!(
+                    "{}: a client is refused: it speaks another version than Engine.IO 4; socket.io-client 1 and 2 need an update",
+                    endpoint.consumer().name()
+                );
                 return Err(Breach::Version.into());
             }
             return self.open(serving, request, websocket, endpoint, route).await;

@@ -1,6 +1,6 @@
 //! `GET /api/user/ws-token/`: a short-lived token for WebSockets in exchange for an access token.
 //!
-//! In: `Authorization: Bearer <access>`. Out: `{"ws_token": "…", "expires_in": 1800}`, or the refusals of Django REST
+//! In: `Authorization: Bearer <access>`, or the header of `auth.jwt.sources`. Out: `{"ws_token": "…", "expires_in": 1800}`, or the refusals of Django REST
 //! framework with simplejwt word for word, so that clients need no change. No answer may be cached.
 
 use actix_web::{
@@ -9,45 +9,44 @@ use actix_web::{
 };
 use serde_json::json;
 
+use super::head;
 use crate::{
-    auth::{AuthError, Authenticator, authenticator, jwt},
+    auth::{self, AuthError, Authenticator, Fault, Reason},
     telemetry::Metrics,
 };
 
 /// The answer; the outcome is counted.
 pub async fn get(request: &HttpRequest, authenticator: &Authenticator, metrics: &Metrics) -> HttpResponse {
-    // A header that is not text counts as missing: no scheme can be read from it.
-    let authorization = request.headers().get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
-    let issued = authenticator.issue_ws_token(authorization).await;
-    metrics.token(issued.as_ref().map_or_else(AuthError::label, |_| "issued"));
+    let issued = authenticator.issue_ws_token(&head::of(request)).await;
+    auth::report(metrics, "GET /api/user/ws-token/", issued.as_ref().map(|_| "issued"));
     match issued {
         Ok(issued) => HttpResponse::Ok()
             .insert_header((header::CACHE_CONTROL, "no-store"))
             .json(json!({ "ws_token": issued.token, "expires_in": issued.expires_in.as_secs() })),
-        Err(error) => refusal(&error),
+        Err(error) => refusal(&error, &authenticator.challenge()),
     }
 }
 
 /// The answer of Django REST framework.
-fn refusal(error: &AuthError) -> HttpResponse {
+fn refusal(error: &AuthError, challenge: &str) -> HttpResponse {
     let mut answer = HttpResponse::build(match error {
         AuthError::Missing | AuthError::Invalid(_) | AuthError::Revoked => StatusCode::UNAUTHORIZED,
         _ => StatusCode::from_u16(error.status()).unwrap_or(StatusCode::SERVICE_UNAVAILABLE),
     });
     answer.insert_header((header::CACHE_CONTROL, "no-store"));
     if let AuthError::Missing | AuthError::Invalid(_) | AuthError::Revoked = error {
-        answer.insert_header((header::WWW_AUTHENTICATE, r#"Bearer realm="api""#));
+        answer.insert_header((header::WWW_AUTHENTICATE, challenge));
     }
     if let Some(after) = error.retry_after() {
         answer.insert_header((header::RETRY_AFTER, after.as_secs().max(1)));
     }
     answer.json(match error {
         AuthError::Missing => json!({ "detail": "Authentication credentials were not provided." }),
-        AuthError::Invalid(reason) if *error == authenticator::MALFORMED_HEADER => {
-            json!({ "detail": reason, "code": "bad_authorization_header" })
-        }
-        AuthError::Invalid(reason) if *error == jwt::NO_USER => json!({ "detail": reason, "code": "token_not_valid" }),
-        AuthError::Invalid(reason) => not_valid(reason),
+        AuthError::Invalid(Fault { reason, .. }) => match reason {
+            Reason::BadHeader => json!({ "detail": reason.text(), "code": "bad_authorization_header" }),
+            Reason::NoUser => json!({ "detail": reason.text(), "code": "token_not_valid" }),
+            _ => not_valid(reason.text()),
+        },
         // As simplejwt's blacklist.
         AuthError::Revoked => not_valid("Token is blacklisted"),
         _ => json!({ "detail": error.to_string() }),
@@ -75,7 +74,7 @@ mod tests {
 
     use super::*;
     use crate::{
-        auth::MemoryCache,
+        auth::{MemoryCache, jwt},
         config::{Auth, Config, Secret},
     };
 

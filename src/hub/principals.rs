@@ -9,7 +9,7 @@ use std::{
     collections::{BTreeMap, VecDeque},
     rc::{Rc, Weak},
     sync::Arc,
-    time::{Duration, Instant},
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
 use tokio::sync::Notify;
@@ -22,6 +22,9 @@ use crate::{
 /// How long a disconnection is remembered for handshakes that began before it; no handshake takes longer to
 /// authenticate.
 const REMEMBERED: Duration = Duration::from_secs(60);
+
+/// The longest sleep before a look at the wall clock, while a connection has a deadline.
+const LOOK: Duration = Duration::from_secs(1);
 
 /// The target of a disconnect.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -71,6 +74,7 @@ pub struct Principal {
 
 #[derive(Clone, Default)]
 struct Extra {
+    /// In milliseconds since 1970.
     deadline: Option<u64>,
     watch: Option<WatchedToken>,
 }
@@ -78,6 +82,8 @@ struct Extra {
 /// The principals of one worker.
 pub struct PrincipalIndex {
     epoch: Instant,
+    /// The wall clock.
+    clock: fn() -> SystemTime,
     index: RefCell<Index>,
     /// The next deadline has moved closer.
     sooner: Notify,
@@ -90,7 +96,7 @@ type ByNumber = BTreeMap<(u64, usize), Weak<Principal>>;
 struct Index {
     /// By user, and by token.
     known: ByNumber,
-    /// By the millisecond at which they end.
+    /// By the millisecond since 1970 at which they end.
     ending: ByNumber,
     /// Those with a token to watch; by address.
     watched: BTreeMap<usize, Weak<Principal>>,
@@ -101,7 +107,12 @@ struct Index {
 impl PrincipalIndex {
     /// An empty index.
     pub fn new() -> Rc<Self> {
-        Rc::new(Self { epoch: Instant::now(), index: RefCell::default(), sooner: Notify::new() })
+        Self::with_clock(SystemTime::now)
+    }
+
+    /// The same with another wall clock.
+    pub fn with_clock(clock: fn() -> SystemTime) -> Rc<Self> {
+        Rc::new(Self { epoch: Instant::now(), clock, index: RefCell::default(), sooner: Notify::new() })
     }
 
     /// Adds an authenticated client. `None` if it was disconnected during its authentication.
@@ -150,7 +161,7 @@ impl PrincipalIndex {
         if proof.deadline.is_none() && proof.watch.is_none() {
             return;
         }
-        let deadline = proof.deadline.map(|deadline| self.millis(deadline));
+        let deadline = proof.deadline.map(since_1970);
         if let Some(deadline) = deadline {
             if index.ending.first_key_value().is_none_or(|((first, _), _)| deadline < *first) {
                 self.sooner.notify_one();
@@ -224,9 +235,10 @@ impl PrincipalIndex {
             let due = async {
                 match next {
                     Some(next) => {
-                        // A deadline in a millisecond is due when that millisecond is over.
-                        let at = self.epoch + Duration::from_millis(next + 1);
-                        tokio::time::sleep_until(at.into()).await;
+                        // A deadline in a millisecond is due when that millisecond is over. The timer does not follow a
+                        // wall clock that is set, nor runs while the machine sleeps: another look is due soon.
+                        let left = (next + 1).saturating_sub(since_1970((self.clock)()));
+                        tokio::time::sleep(Duration::from_millis(left).min(LOOK)).await;
                     }
                     None => std::future::pending().await,
                 }
@@ -239,7 +251,7 @@ impl PrincipalIndex {
     }
 
     fn end_due(&self) {
-        let now = self.millis(Instant::now());
+        let now = since_1970((self.clock)());
         let mut due = Vec::new();
         {
             let ending = &mut self.index.borrow_mut().ending;
@@ -265,6 +277,12 @@ impl PrincipalIndex {
     fn millis(&self, at: Instant) -> u64 {
         u64::try_from(at.saturating_duration_since(self.epoch).as_millis()).unwrap_or(u64::MAX)
     }
+}
+
+fn since_1970(time: SystemTime) -> u64 {
+    let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
+    // Milliseconds up to the year 9999 are fewer than 2^48; later deadlines never come.
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX).min(1 << 48)
 }
 
 impl Principal {
@@ -302,7 +320,7 @@ impl Principal {
             user: self.subject,
             token: self.token.get(),
             began: at(self.began.get()),
-            deadline: deadline.map(at),
+            deadline: deadline.map(|millis| UNIX_EPOCH + Duration::from_millis(millis)),
             watch,
         };
         self.principals.enter_as(&self.connection, proof, user)

@@ -54,14 +54,17 @@ pub fn page(
 ) -> PageData {
     let maker = makes_tokens(config).then(|| {
         let mut methods = vec![AuthMethod::WsToken];
-        methods.extend(page_tokens.is_some().then_some(AuthMethod::Jwt));
+        if page_tokens.is_some() {
+            methods.push(AuthMethod::Jwt);
+            methods.extend(config.auth.jwt.kinds.keys().map(|kind| AuthMethod::JwtKind(kind.as_str().into())));
+        }
         let (cache, rules) = (Arc::clone(cache), config.auth.ws_token.clone());
-        let make = Arc::new(move |method, user: PageUser| {
+        let make = Arc::new(move |method: AuthMethod, user: PageUser| {
             let (cache, rules, page_tokens) = (Arc::clone(&cache), rules.clone(), page_tokens.clone());
             Box::pin(async move {
                 match (method, page_tokens) {
                     (AuthMethod::WsToken, _) => ws_token(&*cache, &rules, &user.id).await,
-                    (AuthMethod::Jwt, Some(tokens)) => {
+                    (AuthMethod::Jwt | AuthMethod::JwtKind(_), Some(tokens)) => {
                         let claims = user.claims.into_iter().map(|(name, value)| (name, value.into())).collect();
                         tokens.sign(&user.id, claims, SystemTime::now())
                     }

@@ -15,8 +15,8 @@ use super::{
 };
 use crate::{
     admission::UserPermit,
-    auth::{AuthError, Identity, RequestHead, claims::user_id_of},
-    config::BeforeSubscribe,
+    auth::{self, AuthError, Identity, RequestHead, claims::user_id_of},
+    config::{BeforeSubscribe, InvalidToken},
     consumer::{Consumer, ConsumerId, Context},
     event::{GroupName, Value},
     hub::{Member, Principal},
@@ -154,15 +154,16 @@ impl Admission {
         connection: &Rc<Connection>,
     ) -> Result<Identified, AuthError> {
         let began = Instant::now();
-        let (authenticator, methods) = (&self.services.authenticator, alike.first().map_or(&[][..], |one| one.auth()));
-        let identity = match token {
-            Some(token) => {
-                let token = token.strip_prefix("Bearer ").unwrap_or(token);
-                authenticator.identify_by(methods, token.trim()).await
+        let first = alike.first();
+        let (methods, invalid) = first.map_or((&[][..], InvalidToken::Refuse), |one| (one.auth(), one.invalid()));
+        let identity = self.services.authenticator.authenticate_client(methods, invalid, token, head).await;
+        match &identity {
+            // This client is not refused, so nothing else says why it has no user.
+            Ok(Identity { ignored: Some(error), .. }) => {
+                auth::report(&self.services.metrics, first.map_or("", |one| one.name()), Err(error));
             }
-            None => authenticator.authenticate(methods, head).await,
-        };
-        self.services.metrics.token(identity.as_ref().map_or_else(AuthError::label, |_| "valid"));
+            checked => auth::count(&self.services.metrics, checked.as_ref().map(|_| "valid")),
+        }
         let identity = identity?;
         let ends = alike.iter().any(|consumer| consumer.ends_with_token());
         let principal = self.services.enter(connection, &identity, &identity.user, ends, began)?;

@@ -71,7 +71,8 @@ impl Namespace {
     }
 
     fn add(&mut self, consumer: &Arc<Consumer>) {
-        let is_alike = |alike: &&mut Vec<Arc<Consumer>>| alike.iter().any(|other| other.auth() == consumer.auth());
+        let is_same = |other: &Arc<Consumer>| other.auth() == consumer.auth() && other.invalid() == consumer.invalid();
+        let is_alike = |alike: &&mut Vec<Arc<Consumer>>| alike.iter().any(is_same);
         match self.alike.iter_mut().find(is_alike) {
             Some(alike) => alike.push(Arc::clone(consumer)),
             None => self.alike.push(vec![Arc::clone(consumer)]),

@@ -1,7 +1,7 @@
 //! The part of a session's first request that is needed when its client connects to a namespace: query and credentials.
 
 use super::query_weight;
-use crate::auth::RequestHead;
+use crate::auth::{RequestHead, credential::Headers};
 
 /// Kept for the session's lifetime, so it is small: absent parts take no memory.
 #[derive(Default)]
@@ -13,17 +13,31 @@ pub struct Head {
 
 struct Credentials {
     authorization: Option<Box<str>>,
+    /// The other headers in which a token may be.
+    headers: Box<[(Box<str>, Box<str>)]>,
     cookies: Box<[Box<str>]>,
     subprotocols: Box<str>,
 }
 
+impl Headers for Credentials {
+    fn text(&self, name: &str) -> Option<&str> {
+        self.headers.iter().find(|(known, _)| **known == *name).map(|(_, value)| &**value)
+    }
+}
+
 impl Head {
-    /// A copy of a request's head.
-    pub fn of(head: &RequestHead<'_>) -> Self {
-        let any = head.authorization.is_some() || !head.cookie.is_empty() || !head.subprotocols.is_empty();
+    /// A copy of a request's head, with the headers in which a token may be.
+    pub fn of(head: &RequestHead<'_>, names: &[Box<str>]) -> Self {
+        let named = |name: &Box<str>| Some((name.clone(), head.headers?.text(name)?.into()));
+        let headers: Box<[_]> = names.iter().filter_map(named).collect();
+        let any = head.authorization.is_some()
+            || !headers.is_empty()
+            || !head.cookie.is_empty()
+            || !head.subprotocols.is_empty();
         let credentials = any.then(|| {
             Box::new(Credentials {
                 authorization: head.authorization.map(Into::into),
+                headers,
                 cookies: head.cookie.iter().map(|cookie| Box::from(*cookie)).collect(),
                 subprotocols: (&*head.subprotocols).into(),
             })
@@ -35,7 +49,11 @@ impl Head {
     pub fn weight(&self) -> usize {
         let credentials = self.credentials.as_deref().map_or(0, |credentials| {
             let cookies: usize = credentials.cookies.iter().map(|cookie| cookie.len()).sum();
-            credentials.authorization.as_deref().map_or(0, str::len) + cookies + credentials.subprotocols.len()
+            let headers: usize = credentials.headers.iter().map(|(name, value)| name.len() + value.len()).sum();
+            credentials.authorization.as_deref().map_or(0, str::len)
+                + headers
+                + cookies
+                + credentials.subprotocols.len()
         });
         query_weight(&self.query) + credentials
     }
@@ -45,11 +63,12 @@ impl Head {
         let query = &self.query;
         match self.credentials.as_deref() {
             None => RequestHead { query, ..RequestHead::default() },
-            Some(Credentials { authorization, cookies, subprotocols }) => RequestHead {
+            Some(credentials) => RequestHead {
                 query,
-                authorization: authorization.as_deref(),
-                cookie: cookies.iter().map(|cookie| &**cookie).collect(),
-                subprotocols: (&**subprotocols).into(),
+                authorization: credentials.authorization.as_deref(),
+                headers: Some(credentials),
+                cookie: credentials.cookies.iter().map(|cookie| &**cookie).collect(),
+                subprotocols: (&*credentials.subprotocols).into(),
                 ..RequestHead::default()
             },
         }

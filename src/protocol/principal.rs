@@ -1,9 +1,6 @@
 //! Registers an authenticated client in the index of principals, so that it can be disconnected and can expire.
 
-use std::{
-    rc::Rc,
-    time::{Instant, SystemTime},
-};
+use std::{rc::Rc, time::Instant};
 
 use super::services::WorkerServices;
 use crate::{
@@ -48,9 +45,6 @@ pub(super) const fn anonymous(user: Fingerprint, began: Instant) -> Proof {
 /// The hub's data about an identity; `None` if anonymous.
 pub(super) fn proof(identity: &Identity, ends: bool, began: Instant) -> Option<Proof> {
     let user = fingerprint(&identity.user)?;
-    let deadline = identity.expires.filter(|_| ends).and_then(|end| {
-        let left = end.duration_since(SystemTime::now()).unwrap_or_default();
-        Instant::now().checked_add(left)
-    });
+    let deadline = identity.expires.filter(|_| ends);
     Some(Proof { user, token: identity.token, began, deadline, watch: identity.watch.clone() })
 }

@@ -74,7 +74,7 @@ impl SocketIoNamespaces {
         head: &RequestHead<'_>,
         route: Value,
     ) -> Result<Rc<Self>, Refusal> {
-        let head = Head::of(head);
+        let head = Head::of(head, &admission.services.authenticator.token_headers());
         if !endpoint.consumer().may_keep(head.weight()) {
             return Err(Refusal::State);
         }

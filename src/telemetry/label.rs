@@ -17,6 +17,7 @@ pub const HANDSHAKES: &[&str] = &[
     "invalid",
     "missing",
     "origin",
+    "protocol_version",
     "proxy_protocol",
     "rate_limit",
     "revoked",
@@ -29,7 +30,30 @@ pub const HANDSHAKES: &[&str] = &[
 
 /// How the check of a credential, or a request for a ws-token, ends.
 pub const TOKENS: &[&str] =
-    &["invalid", "issued", "missing", "origin", "revoked", "unavailable", "unconfigured", "valid"];
+    &["invalid", "issued", "missing", "origin", "revoked", "unavailable", "unconfigured", "unreadable", "valid"];
+
+/// Why a token is not valid.
+pub const TOKEN_REFUSALS: &[&str] = &[
+    "algorithm",
+    "audience",
+    "bad_claim",
+    "bad_header",
+    "expired",
+    "issuer",
+    "malformed",
+    "no_expiry",
+    "no_id",
+    "no_type",
+    "no_user",
+    "not_yet_valid",
+    "other_user",
+    "revoked",
+    "signature",
+    "unknown",
+    "unknown_key",
+    "unreadable",
+    "wrong_type",
+];
 
 /// Why the node closes a connection.
 pub const CLOSES: &[&str] = &[

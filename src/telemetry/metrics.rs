@@ -89,6 +89,7 @@ pub struct Counters {
     handshakes: Family<OutcomeLabel, Counter>,
     closes: Family<Reason, Counter>,
     tokens: Family<OutcomeLabel, Counter>,
+    token_refusals: Family<Reason, Counter>,
     revocations: Family<OutcomeLabel, Counter>,
     api_refusals: Family<Reason, Counter>,
     refused_messages: Family<Reason, Counter>,
@@ -161,6 +162,7 @@ impl Counters {
         add(&mut registry, MetricName::Handshakes, &self.handshakes);
         add(&mut registry, MetricName::Closes, &self.closes);
         add(&mut registry, MetricName::Tokens, &self.tokens);
+        add(&mut registry, MetricName::TokenRefusals, &self.token_refusals);
         add(&mut registry, MetricName::Revocations, &self.revocations);
         add(&mut registry, MetricName::ApiRefusals, &self.api_refusals);
         add(&mut registry, MetricName::RefusedMessages, &self.refused_messages);
@@ -197,6 +199,7 @@ impl Counters {
         }
         for (family, reasons) in [
             (&self.closes, label::CLOSES),
+            (&self.token_refusals, label::TOKEN_REFUSALS),
             (&self.refused_messages, label::REFUSED_MESSAGES),
             (&self.holds, label::HOLDS),
             (&self.redis_refusals, label::REDIS_REFUSALS),
@@ -303,6 +306,12 @@ impl Counters {
     pub fn token(&self, outcome: &'static str) {
         label::known(label::TOKENS, outcome);
         self.tokens.get_or_create(&OutcomeLabel { outcome }).inc();
+    }
+
+    /// A token was not valid.
+    pub fn token_refused(&self, reason: &'static str) {
+        label::known(label::TOKEN_REFUSALS, reason);
+        self.token_refusals.get_or_create(&Reason { reason }).inc();
     }
 
     /// Counts orders to disconnect, or the connections that they ended.

@@ -18,6 +18,8 @@ pub enum MetricName {
     Tokens,
     /// Requests to plain routes that were refused, by reason.
     ApiRefusals,
+    /// Tokens that were not valid, by reason.
+    TokenRefusals,
     /// Orders to disconnect users or tokens, and handshakes that they refused, by outcome.
     Revocations,
     /// Client messages not handled, by reason.
@@ -80,6 +82,7 @@ impl MetricName {
         Self::Closes,
         Self::Tokens,
         Self::ApiRefusals,
+        Self::TokenRefusals,
         Self::Revocations,
         Self::RefusedMessages,
         Self::Holds,
@@ -117,6 +120,7 @@ impl MetricName {
             Self::Closes => "closes",
             Self::Tokens => "tokens",
             Self::ApiRefusals => "api_refusals",
+            Self::TokenRefusals => "token_refusals",
             Self::Revocations => "revocations",
             Self::RefusedMessages => "refused_messages",
             Self::Holds => "holds",
@@ -155,6 +159,7 @@ impl MetricName {
             Self::Closes => "Connections that the node closed, by reason",
             Self::Tokens => "Credentials checked, by outcome",
             Self::ApiRefusals => "Requests to plain routes that were refused, by reason",
+            Self::TokenRefusals => "Tokens that were not valid, by reason",
             Self::Revocations => "Orders to disconnect users or tokens, by outcome",
             Self::RefusedMessages => "Client messages not handled, by reason",
             Self::Holds => "Number of times reading from a client was paused, by reason",

@@ -29,7 +29,9 @@ async fn a_call_is_a_signed_post_and_its_answer_is_returned_unchanged() {
     let config = channelgate::config::Backend { secret: Some(Secret::new("shared secret")), ..settings() };
     for slash in ["", "/"] {
         let (backend, metrics) = backend(&config, &format!("{}{slash}", server.url()));
-        let Outcome::Answer { status: 201, body: read, .. } = backend.call(request()).await else { panic!("no answer") };
+        let Outcome::Answer { status: 201, body: read, .. } = backend.call(request()).await else {
+            panic!("no answer")
+        };
         assert_eq!(serde_json::to_string(&read).unwrap(), body);
         assert_eq!(counted(&metrics, "2xx"), 1);
         let asked = server.last();

@@ -10,7 +10,7 @@ use serde::{
 
 use super::*;
 use crate::{
-    auth::{Cached, KeyExpiries, MemoryCache},
+    auth::{Cached, IssuedToken, KeyExpiries, MemoryCache},
     config::{Auth, Secret, Server},
     event::Value,
 };
@@ -56,11 +56,15 @@ async fn user(node: &Authenticator, methods: &str, query: &str) -> Result<String
     Ok(serde_json::to_string(&node.authenticate(&methods, &head).await?.user).unwrap())
 }
 
+async fn issue(node: &Authenticator, authorization: Option<&str>) -> Result<IssuedToken, AuthError> {
+    node.issue_ws_token(&RequestHead { authorization, ..RequestHead::default() }).await
+}
+
 #[tokio::test]
 async fn the_first_method_that_yields_a_user_wins() {
     let node = authenticator();
     let access = format!("token={}", access());
-    let issued = node.issue_ws_token(Some(&access.replace("token=", "Bearer "))).await.unwrap();
+    let issued = issue(&node, Some(&access.replace("token=", "Bearer "))).await.unwrap();
     let ws = format!("token={}", issued.token);
     for methods in ["ws_token,jwt", "jwt,ws_token", "anonymous,jwt,ws_token"] {
         assert_eq!(user(&node, methods, &access).await.unwrap(), r#"{"id":7,"role":"admin"}"#, "{methods}");
@@ -94,7 +98,7 @@ async fn a_node_without_a_key_reports_that_instead_of_refusing_the_user() {
     assert_eq!(user(&keyless, "jwt,anonymous", "").await.unwrap(), "null");
     assert_eq!(user(&keyless, "jwt,anonymous", "token=x").await, Err(jwt::NO_KEY));
     assert_eq!(user(&keyless, "ws_token", "").await, Err(AuthError::Missing), "opaque tokens need no key");
-    assert_eq!(keyless.issue_ws_token(None).await, Err(jwt::NO_KEY));
+    assert_eq!(issue(&keyless, None).await, Err(jwt::NO_KEY));
 }
 
 #[tokio::test]
@@ -109,8 +113,8 @@ async fn a_token_of_the_page_opens_connections_and_nothing_else() {
         assert_eq!(user(&node, "jwt", &query).await.unwrap(), r#"{"id":7,"role":"admin"}"#);
         assert!(node.identify_by(&[AuthMethod::Jwt], &token).await.is_ok());
         assert!(user(&node, "ws_token", &query).await.is_err());
-        assert!(node.identify(AuthMethod::Jwt, &token).await.is_err(), "as the admin API asks");
-        assert!(node.issue_ws_token(Some(&format!("Bearer {token}"))).await.is_err());
+        assert!(node.identify(&AuthMethod::Jwt, &token).await.is_err(), "as the admin API asks");
+        assert!(issue(&node, Some(&format!("Bearer {token}"))).await.is_err());
 
         let (fingerprint, ends) = node.recognise(&token);
         node.revocations().add(fingerprint, ends.unwrap());
@@ -129,14 +133,14 @@ async fn an_unreachable_store_does_not_refuse_the_user() {
         user(&node, "ws_token,jwt", &format!("token={}", access())).await.is_ok(),
         "an access token needs no store"
     );
-    assert_eq!(node.issue_ws_token(Some(&format!("Bearer {}", access()))).await, Err(away));
+    assert_eq!(issue(&node, Some(&format!("Bearer {}", access()))).await, Err(away));
 }
 
 #[tokio::test]
 async fn the_subprotocol_of_the_token_is_returned_to_be_echoed() {
     let node = authenticator();
     let bearer = format!("Bearer {}", access());
-    let token = node.issue_ws_token(Some(&bearer)).await.unwrap().token;
+    let token = issue(&node, Some(&bearer)).await.unwrap().token;
     let offered = format!("Bearer, {token}");
     let head = RequestHead { subprotocols: offered.into(), ..RequestHead::default() };
     let identity = node.authenticate(&[AuthMethod::WsToken], &head).await.unwrap();

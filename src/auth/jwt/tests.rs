@@ -56,30 +56,40 @@ fn at(seconds: u64) -> SystemTime {
 /// A token with these claims signed with the secret of the vectors, without the claims that simplejwt adds.
 fn signed(claims: &str) -> String {
     let claims: Value = serde_json::from_str(claims).unwrap();
-    claims::sign(&claims, Algorithm::HS256, &EncodingKey::from_secret(SECRET.as_bytes())).unwrap()
+    claims::sign(&claims, jsonwebtoken::Algorithm::HS256, &EncodingKey::from_secret(SECRET.as_bytes())).unwrap()
+}
+
+impl Verifier {
+    /// The claims of a valid token.
+    fn read(&self, token: &str, now: SystemTime) -> Result<Value, AuthError> {
+        let (claims, result) = (claims::open(token, self.algorithm, &self.keys), self.identify_offline(token, now));
+        match result {
+            // simplejwt itself reads the user from the claims only later.
+            Err(AuthError::Invalid(Fault { reason: Reason::NoUser, .. })) => Ok(claims?),
+            result => Ok(result?.claims),
+        }
+    }
 }
 
 fn reason<T: fmt::Debug>(result: Result<T, AuthError>) -> &'static str {
     match result {
-        Err(AuthError::Invalid(reason)) => reason,
+        Err(AuthError::Invalid(fault)) => fault.reason.text(),
         other => panic!("{other:?}"),
     }
 }
 
 #[test]
 fn tokens_are_accepted_and_refused_as_by_simplejwt() {
-    // PyJWT before 2.10 accepted any type for `sub` and `jti`; the node follows the later, stricter version for both.
-    const STRICTER: [&str; 2] = ["jwt53/accepts/sub_int", "jwt53/accepts/jti_int"];
+    // PyJWT before 2.10 accepted numbers for `sub` and `jti`, and systems with it have such tokens.
+    const NUMBERS: [&str; 2] = ["sub_int", "jti_int"];
     let verifier = with(|_| {});
     let mut ran = 0;
     for vector in vectors() {
         let Some(accepted) = vector.accepted else { continue };
-        let result = verifier.verify(&vector.token, at(vector.at));
-        if STRICTER.contains(&vector.id.as_str()) {
-            assert_eq!(reason(result), "Token is invalid", "{}", vector.id);
-        } else if accepted {
+        let result = verifier.read(&vector.token, at(vector.at));
+        if accepted || NUMBERS.iter().any(|name| vector.id.ends_with(name)) {
             let claims = result.unwrap_or_else(|error| panic!("{}: {error}", vector.id));
-            assert_eq!(claims.get("user_id"), vector.user_id.as_ref(), "{}", vector.id);
+            assert!(!accepted || claims.get("user_id") == vector.user_id.as_ref(), "{}", vector.id);
         } else {
             let reason = reason(result);
             // The wording is that of 5.5; 5.3 says less, and text in `exp` breaks both.
@@ -104,7 +114,7 @@ fn tokens_of_every_algorithm_are_read_with_their_key_and_with_no_other() {
             auth.jwt.verifying_key = key.public_key_pem.as_deref().map(Secret::new);
         };
         let verifier = with(|auth| configure(&key.algorithm, auth));
-        let result = verifier.verify(&vector.token, at(vector.at));
+        let result = verifier.read(&vector.token, at(vector.at));
         if vector.id.contains("/refresh_default") || vector.id.contains("/sliding") {
             assert_eq!(reason(result), "Token has wrong type", "{}", vector.id);
         } else {
@@ -125,13 +135,13 @@ fn tokens_of_every_algorithm_are_read_with_their_key_and_with_no_other() {
         let mut auth = auth();
         configure(other, &mut auth);
         if let Ok(Some(verifier)) = Verifier::new(&auth) {
-            assert_eq!(reason(verifier.verify(&vector.token, at(vector.at))), "Token is invalid", "{}", vector.id);
+            assert_eq!(reason(verifier.read(&vector.token, at(vector.at))), "Token is invalid", "{}", vector.id);
         }
         let (head, signature) = vector.token.rsplit_once('.').unwrap();
         let (head, last) = head.split_at(head.len() - 4);
         let changed = if last == "AAAA" { "BBBB" } else { "AAAA" };
         let tampered = format!("{head}{changed}.{signature}");
-        assert_eq!(reason(verifier.verify(&tampered, at(vector.at))), "Token is invalid", "{}", vector.id);
+        assert_eq!(reason(verifier.read(&tampered, at(vector.at))), "Token is invalid", "{}", vector.id);
         ran += 1;
     }
     assert_eq!(ran, 35);
@@ -158,30 +168,30 @@ fn the_defaults_are_those_of_simplejwt() {
 fn a_token_ends_at_its_second_and_leeway_moves_that() {
     let token = signed(r#"{"token_type":"access","exp":1000,"jti":"x","user_id":7}"#);
     let strict = with(|_| {});
-    assert!(strict.verify(&token, at(999)).is_ok());
-    assert_eq!(reason(strict.verify(&token, at(1000))), "Token is expired");
+    assert!(strict.read(&token, at(999)).is_ok());
+    assert_eq!(reason(strict.read(&token, at(1000))), "Token is expired");
     let lenient = with(|auth| auth.jwt.leeway = crate::config::Span::seconds(10));
-    assert!(lenient.verify(&token, at(1009)).is_ok());
-    assert_eq!(reason(lenient.verify(&token, at(1010))), "Token is expired");
+    assert!(lenient.read(&token, at(1009)).is_ok());
+    assert_eq!(reason(lenient.read(&token, at(1010))), "Token is expired");
     let early = signed(r#"{"token_type":"access","exp":1000,"nbf":510,"iat":510,"jti":"x","user_id":7}"#);
-    assert_eq!(reason(strict.verify(&early, at(500))), "Token is invalid");
-    assert!(lenient.verify(&early, at(500)).is_ok());
+    assert_eq!(reason(strict.read(&early, at(500))), "Token is invalid");
+    assert!(lenient.read(&early, at(500)).is_ok());
 }
 
 #[test]
 fn audience_and_issuer_count_where_they_are_configured() {
     let token = |more: &str| signed(&format!(r#"{{"token_type":"access","exp":1000,"jti":"x","user_id":7{more}}}"#));
-    let audience = with(|auth| auth.jwt.audience = Some("web".to_owned()));
+    let audience = with(|auth| auth.jwt.audience = Some(Names::one("web")));
     for good in [r#","aud":"web""#, r#","aud":["app","web"]"#] {
-        assert!(audience.verify(&token(good), at(0)).is_ok(), "{good}");
+        assert!(audience.read(&token(good), at(0)).is_ok(), "{good}");
     }
     for bad in ["", r#","aud":"app""#, r#","aud":[]"#, r#","aud":["web",7]"#, r#","aud":null"#] {
-        assert_eq!(reason(audience.verify(&token(bad), at(0))), "Token is invalid", "{bad}");
+        assert_eq!(reason(audience.read(&token(bad), at(0))), "Token is invalid", "{bad}");
     }
-    let issuer = with(|auth| auth.jwt.issuer = Some("https://idp.example".to_owned()));
-    assert!(issuer.verify(&token(r#","iss":"https://idp.example""#), at(0)).is_ok());
+    let issuer = with(|auth| auth.jwt.issuer = Some(Names::one("https://idp.example")));
+    assert!(issuer.read(&token(r#","iss":"https://idp.example""#), at(0)).is_ok());
     for bad in ["", r#","iss":"https://idp.example/""#, r#","iss":["https://idp.example"]"#] {
-        assert_eq!(reason(issuer.verify(&token(bad), at(0))), "Token is invalid", "{bad}");
+        assert_eq!(reason(issuer.read(&token(bad), at(0))), "Token is invalid", "{bad}");
     }
 }
 
@@ -189,23 +199,23 @@ fn audience_and_issuer_count_where_they_are_configured() {
 fn keys_that_were_current_before_are_still_accepted() {
     let token = &vectors()[1].token;
     let now = at(1_760_000_000);
-    assert!(with(|auth| auth.secret_key = Some(Secret::new("new"))).verify(token, now).is_err());
+    assert!(with(|auth| auth.secret_key = Some(Secret::new("new"))).read(token, now).is_err());
     let previous = with(|auth| {
         auth.jwt.signing_key = Some(Secret::new("new"));
         auth.jwt.previous_keys = vec![Secret::new("older"), Secret::new(SECRET)];
     });
-    assert!(previous.verify(token, now).is_ok());
+    assert!(previous.read(token, now).is_ok());
     let fallbacks = |auth: &mut Auth| {
         auth.secret_key = Some(Secret::new("new"));
         auth.secret_key_fallbacks = vec![Secret::new(SECRET)];
     };
-    assert!(with(fallbacks).verify(token, now).is_ok());
+    assert!(with(fallbacks).read(token, now).is_ok());
     // A configured signing key is not the SECRET_KEY, so the old SECRET_KEY does not count.
     let own_key = |auth: &mut Auth| {
         fallbacks(auth);
         auth.jwt.signing_key = Some(Secret::new("own"));
     };
-    assert!(with(own_key).verify(token, now).is_err());
+    assert!(with(own_key).read(token, now).is_err());
 }
 
 #[test]
@@ -213,7 +223,7 @@ fn the_user_has_one_id_in_any_form_and_the_claims_about_them() {
     let verifier = with(|auth| auth.jwt.user_id_claims = vec!["user_id".to_owned(), "uid".to_owned()]);
     let user = |more: &str| {
         let token = signed(&format!(r#"{{"token_type":"access","exp":1000,"jti":"x",{more}}}"#));
-        verifier.identify(&token, at(0)).map(|identity| serde_json::to_string(&identity.user).unwrap())
+        verifier.identify_offline(&token, at(0)).map(|identity| serde_json::to_string(&identity.user).unwrap())
     };
     for (claims, expected) in [
         (r#""user_id":7"#, r#"{"id":7}"#),
@@ -225,10 +235,10 @@ fn the_user_has_one_id_in_any_form_and_the_claims_about_them() {
     }
     for claims in [r#""role":"admin""#, r#""user_id":null"#, r#""user_id":true"#, r#""user_id":"""#, r#""user_id":[7]"#]
     {
-        assert_eq!(user(claims), Err(NO_USER), "{claims}");
+        assert_eq!(reason(user(claims)), Reason::NoUser.text(), "{claims}");
     }
     let token = signed(r#"{"token_type":"access","exp":1000.9,"jti":"x","user_id":7}"#);
-    assert_eq!(verifier.identify(&token, at(0)).unwrap().expires, Some(at(1000)));
+    assert_eq!(verifier.identify_offline(&token, at(0)).unwrap().expires, Some(at(1000)));
 }
 
 #[test]
@@ -252,10 +262,10 @@ fn malformed_tokens_are_refused_and_never_a_panic() {
         &format!("{valid}.{signature}"),
         &"e".repeat(1 << 20),
     ] {
-        assert_eq!(reason(verifier.verify(bad, at(0))), "Token is invalid", "{bad:.40}");
+        assert_eq!(reason(verifier.read(bad, at(0))), "Token is invalid", "{bad:.40}");
     }
     for claims in ["[]", "7", r#"{"exp":true}"#, r#"{"exp":null}"#, r#"{"exp":[1000]}"#] {
-        assert_eq!(reason(verifier.verify(&signed(claims), at(0))), "Token is invalid", "{claims}");
+        assert_eq!(reason(verifier.read(&signed(claims), at(0))), "Token is invalid", "{claims}");
     }
 }
 
@@ -266,8 +276,8 @@ fn a_header_with_other_demands_is_refused_even_with_a_valid_signature() {
     let judged = |header: &str| {
         let message = format!("{}.{payload}", URL_SAFE_NO_PAD.encode(header));
         let key = EncodingKey::from_secret(SECRET.as_bytes());
-        let signature = jsonwebtoken::crypto::sign(message.as_bytes(), &key, Algorithm::HS256).unwrap();
-        with(|_| {}).verify(&format!("{message}.{signature}"), at(0))
+        let signature = jsonwebtoken::crypto::sign(message.as_bytes(), &key, jsonwebtoken::Algorithm::HS256).unwrap();
+        with(|_| {}).read(&format!("{message}.{signature}"), at(0))
     };
     assert!(judged(r#"{"alg":"HS256"}"#).is_ok());
     for header in [
@@ -287,7 +297,7 @@ fn a_header_with_other_demands_is_refused_even_with_a_valid_signature() {
 fn a_minted_token_equals_simplejwts() {
     let extra = IndexMap::from([("role".into(), "manager".into())]);
     let token = mint(&auth(), "7", Duration::from_secs(300), extra, at(1_760_000_000)).unwrap();
-    let claims = with(|_| {}).verify(&token, at(1_760_000_001)).unwrap();
+    let claims = with(|_| {}).read(&token, at(1_760_000_001)).unwrap();
     let names: Vec<&str> = claims.as_map().unwrap().keys().map(|name| &**name).collect();
     assert_eq!(names, ["token_type", "exp", "iat", "jti", "user_id", "role"]);
     assert_eq!(claims.get("exp"), Some(&Value::Int(1_760_000_300)));

@@ -18,7 +18,7 @@ fn with(change: impl FnOnce(&mut Auth)) -> WsTokens {
 
 fn signed(claims: &str, secret: &str) -> String {
     let claims: Value = serde_json::from_str(claims).unwrap();
-    claims::sign(&claims, Algorithm::HS256, &EncodingKey::from_secret(secret.as_bytes())).unwrap()
+    claims::sign(&claims, Signing::HS256, &EncodingKey::from_secret(secret.as_bytes())).unwrap()
 }
 
 async fn put(cache: &MemoryCache, key: &str, value: impl AsRef<[u8]>) {
@@ -31,6 +31,13 @@ async fn user(tokens: &WsTokens, cache: &MemoryCache, token: &str) -> Result<Str
     Ok(serde_json::to_string(&identity.user).unwrap())
 }
 
+fn reason<T: std::fmt::Debug>(result: Result<T, AuthError>) -> Reason {
+    match result {
+        Err(AuthError::Invalid(fault)) => fault.reason,
+        other => panic!("{other:?}"),
+    }
+}
+
 #[tokio::test]
 async fn an_issued_token_is_valid_until_a_newer_one_and_to_its_last_second() {
     let (tokens, cache) = (with(|_| {}), MemoryCache::new());
@@ -41,10 +48,10 @@ async fn an_issued_token_is_valid_until_a_newer_one_and_to_its_last_second() {
     assert_eq!(identity.expires, Some(at(NOW + 1800)));
     assert_eq!(identity.claims.get("type"), Some(&"ws_token".into()));
     assert!(tokens.identify(&cache, &first.token, at(NOW + 1799)).await.is_ok());
-    assert_eq!(tokens.identify(&cache, &first.token, at(NOW + 1800)).await, Err(claims::EXPIRED));
+    assert_eq!(reason(tokens.identify(&cache, &first.token, at(NOW + 1800)).await), Reason::Expired);
     // Within the same second, too.
     let second = tokens.issue(&cache, &Value::Int(7), at(NOW)).await.unwrap();
-    assert_eq!(user(&tokens, &cache, &first.token).await, Err(UNKNOWN));
+    assert_eq!(reason(user(&tokens, &cache, &first.token).await), Reason::Unknown);
     assert_eq!(user(&tokens, &cache, &second.token).await.unwrap(), r#"{"id":7}"#);
 }
 
@@ -52,10 +59,10 @@ async fn an_issued_token_is_valid_until_a_newer_one_and_to_its_last_second() {
 async fn a_jwt_is_valid_only_while_the_cache_holds_it_and_its_claims_are_right() {
     let (tokens, cache) = (with(|_| {}), MemoryCache::new());
     let good = signed(&format!(r#"{{"user_id":7,"type":"ws_token","exp":{}}}"#, NOW + 60), SECRET);
-    assert_eq!(user(&tokens, &cache, &good).await, Err(UNKNOWN), "not in the cache");
+    assert_eq!(reason(user(&tokens, &cache, &good).await), Reason::Unknown, "not in the cache");
     put(&cache, "ws_token_7", cache_value::encode_cache_str(&good)).await;
     assert_eq!(user(&tokens, &cache, &good).await.unwrap(), r#"{"id":7}"#);
-    assert_eq!(user(&tokens, &cache, &format!("{good}=")).await, Err(UNKNOWN), "not equal");
+    assert_eq!(reason(user(&tokens, &cache, &format!("{good}=")).await), Reason::Unknown, "not equal");
     for (claims, secret, what) in [
         (format!(r#"{{"user_id":7,"type":"ws_token","exp":{NOW}}}"#), SECRET, "expired"),
         (r#"{"user_id":7,"type":"ws_token","exp":1800}"#.to_owned(), SECRET, "the lifetime as the time"),
@@ -100,7 +107,10 @@ async fn an_opaque_token_names_an_id_or_a_dict_with_one() {
     }
     for value in ["null", "true", "[7]", "{}", r#"{"user_id": null}"#, r#""""#, r#""a b""#, "nonsense"] {
         put(&cache, "ws_token_T", value).await;
-        assert_eq!(user(&tokens, &cache, "T").await, Err(UNKNOWN), "{value}");
+        let error = user(&tokens, &cache, "T").await.unwrap_err();
+        assert_eq!((error.label(), error.outcome(), error.status()), ("invalid", "unreadable", 403), "{value}");
+        let AuthError::Invalid(Fault { reason: Reason::Unreadable, advice }) = error else { panic!("{error:?}") };
+        assert!(advice.contains(r#""ws_token_{token}""#) && !advice.contains("ws_token_T"), "{advice}");
     }
 }
 
@@ -113,7 +123,7 @@ async fn a_token_that_names_the_key_of_a_jwt_proves_nothing_and_deletes_nothing(
             auth.ws_token.single_use = true;
         });
         let token = tokens.issue(&cache, &Value::Int(7), at(NOW)).await.unwrap().token;
-        assert_eq!(user(&tokens, &cache, "7").await, Err(UNKNOWN));
+        assert_eq!(reason(user(&tokens, &cache, "7").await), Reason::Unknown);
         let kept = cache.get("ws_token_7").await.unwrap().unwrap().value;
         assert_eq!(cache_value::decode(&kept).unwrap().as_str(), Some(&*token));
     }
@@ -126,7 +136,7 @@ async fn a_token_cannot_reach_keys_of_other_data() {
     let long = "x".repeat(MAX_OPAQUE + 1);
     for bad in ["", "a b", "a\nb", "a\0", "\u{7f}", "é", &long] {
         put(&cache, bad, "7").await;
-        assert_eq!(user(&tokens, &cache, bad).await, Err(UNKNOWN), "{bad:.20}");
+        assert_eq!(reason(user(&tokens, &cache, bad).await), Reason::Malformed, "{bad:.20}");
     }
     put(&cache, "{token}", "7").await;
     assert!(user(&tokens, &cache, "{token}").await.is_ok(), "braces in a token are text");
@@ -139,7 +149,7 @@ async fn a_single_use_token_is_valid_once() {
     put(&cache, "ws_token_opaque", "8").await;
     for token in [&*issued, "opaque"] {
         assert!(user(&tokens, &cache, token).await.is_ok());
-        assert_eq!(user(&tokens, &cache, token).await, Err(UNKNOWN));
+        assert_eq!(reason(user(&tokens, &cache, token).await), Reason::Unknown);
     }
 }
 
@@ -148,7 +158,7 @@ async fn the_form_decides_the_lookup_and_a_missing_key_is_reported() {
     let cache = MemoryCache::new();
     put(&cache, "ws_token_opaque", "8").await;
     let jwt_only = with(|auth| auth.ws_token.form = WsTokenForm::Jwt);
-    assert_eq!(user(&jwt_only, &cache, "opaque").await, Err(claims::INVALID));
+    assert_eq!(reason(user(&jwt_only, &cache, "opaque").await), Reason::Malformed);
     let keyless = with(|auth| auth.secret_key = None);
     assert!(!keyless.needs_key());
     assert!(user(&keyless, &cache, "opaque").await.is_ok());

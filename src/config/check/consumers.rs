@@ -4,12 +4,20 @@
 mod endings;
 
 use self::endings::{close, refuse, reject};
-use crate::config::{AtExpiry, AuthMethod, Consumer, Handler, Policy, Protocol, Slow, Step, error::KeyPath};
+use crate::config::{
+    AtExpiry, AuthMethod, Consumer, Handler, InvalidToken, Policy, Protocol, Slow, Step, error::KeyPath,
+};
 
 /// Adds the errors of `consumer`.
 pub(super) fn check(consumer: &Consumer, here: &KeyPath, note: &mut impl FnMut(KeyPath, String)) {
     slow(consumer, here, note);
     auth(&consumer.auth, &here.then("auth"), note);
+    if consumer.invalid == InvalidToken::Anonymous
+        && (consumer.is_anonymous() || !consumer.auth.contains(&AuthMethod::Anonymous))
+    {
+        let reason = "has an effect only beside a token and \"anonymous\"; write auth = [\"jwt\", \"anonymous\"]";
+        note(here.then("invalid"), reason.to_owned());
+    }
     if consumer.at_expiry == AtExpiry::Close && consumer.is_anonymous() {
         note(here.then("at_expiry"), "no client of this consumer has a token that could expire".to_owned());
     }

@@ -47,8 +47,9 @@ fn the_presets_share_a_namespace_from_the_strictest_to_the_most_open() {
     let (_, set) = load(None, &Environment::default()).unwrap();
     let shared: Vec<_> = set.iter().filter(|consumer| consumer.namespace() == Some("/")).collect();
     let names: Vec<_> = shared.iter().map(|consumer| (consumer.name(), consumer.auth())).collect();
-    let (jwt, anybody) = (&[AuthMethod::Jwt][..], &[AuthMethod::Jwt, AuthMethod::Anonymous][..]);
-    assert_eq!(names, [("tracker", jwt), ("repair-shop", jwt), ("dashboard", anybody)]);
+    let (node, anybody) = (|kind: &str| [AuthMethod::JwtKind(kind.into())], [AuthMethod::Jwt, AuthMethod::Anonymous]);
+    let (tracker, shop) = (node("tracker"), node("repair_shop"));
+    assert_eq!(names, [("tracker", &tracker[..]), ("repair-shop", &shop), ("dashboard", &anybody)]);
     assert!(shared.iter().all(|consumer| consumer.spec().first_path() == "/socket.io/"));
     // Each message of a client or of Django is handled by one of them, so no client receives duplicates.
     let mut events: Vec<_> = shared.iter().flat_map(|consumer| consumer.spec().on_message.keys()).collect();

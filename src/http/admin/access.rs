@@ -8,12 +8,9 @@ use actix_web::{
 };
 
 use super::problem;
+use crate::http::head;
 use crate::{
-    auth::{
-        AuthError, Authenticator,
-        credential::{self, Authorization},
-    },
-    config::AuthMethod,
+    auth::{AuthError, Authenticator, Fault, Reason},
     event::Value,
 };
 
@@ -102,15 +99,17 @@ impl Access {
 
     /// Checks that this request has access.
     pub async fn check(&self, request: &HttpRequest) -> Result<(), Problem> {
-        let header = request.headers().get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
         // The query is not read: URLs end up in logs.
-        let identity = match credential::authorization(header, "Bearer") {
-            Authorization::Token(token) => self.authenticator.identify(AuthMethod::Jwt, token).await,
-            Authorization::None | Authorization::Malformed => Err(AuthError::Missing),
-        };
+        let identity = self.authenticator.identify_request(&head::of(request)).await;
         let identity = identity.map_err(|error| match error.retry_after() {
             Some(after) => Problem::Unavailable(error.to_string(), after),
-            None if error == AuthError::Missing => Problem::Unauthorized("Authentication token required".to_owned()),
+            None if matches!(
+                error,
+                AuthError::Missing | AuthError::Invalid(Fault { reason: Reason::BadHeader, .. })
+            ) =>
+            {
+                Problem::Unauthorized("Authentication token required".to_owned())
+            }
             None => Problem::Unauthorized(error.to_string()),
         })?;
         if self.is_admin(&identity.claims) { Ok(()) } else { Err(Problem::Forbidden) }

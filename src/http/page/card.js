@@ -121,7 +121,7 @@ export class Card {
     element.classList.add(`hue-${this.hue}`);
     parts.name.textContent = this.name;
     parts.path.textContent = consumer.namespace === "/" ? consumer.path : `${consumer.path} ${consumer.namespace}`;
-    const methods = consumer.auth.map((method) => (method === "jwt" ? "JWT" : method.replace("_", "-")));
+    const methods = consumer.auth.map((method) => (isJwt(method) ? method.replace("jwt", "JWT") : method.replace("_", "-")));
     parts.speech.textContent = `${LABELS[consumer.protocol]}, ${methods.join(" or ")}`;
     this.#showShared();
     parts.expander.addEventListener("click", () => this.#expand(parts.body.hidden));
@@ -158,7 +158,7 @@ export class Card {
     if (method === undefined) return;
     const required = !this.consumer.auth.includes("anonymous");
     if (!this.#node.tokens.includes(method)) {
-      const label = method === "jwt" ? "Token (JWT)" : "Token (ws-token)";
+      const label = isJwt(method) ? "Token (JWT)" : "Token (ws-token)";
       this.#addField("token", label, { testid: "token", type: "password", required });
       return;
     }
@@ -166,7 +166,7 @@ export class Card {
     const another = /^\d+$/.test(user) ? String(Number(user) + number - 1) : user;
     const options = { testid: "user-id", required };
     this.#addField("user.id", "User id", required ? { ...options, value: another } : { ...options, placeholder: "anonymous" });
-    if (method !== "jwt") return;
+    if (!isJwt(method)) return;
     for (const claim of this.consumer.claims) {
       const { label, values } = CLAIMS[claim];
       this.#addField(`user.${claim}`, label, { value: values[(number - 1) % values.length], testid: claim });
@@ -257,14 +257,19 @@ export class Card {
   }
 }
 
+/** Whether it takes JWTs, of any kind: "jwt" or "jwt:tracker". */
+function isJwt(method) {
+  return method.split(":", 1)[0] === "jwt";
+}
+
 async function fetchToken(method, userId, claims, authorization) {
   const request = { user_id: /^\d{1,15}$/.test(userId) ? Number(userId) : userId, method };
   const response = await fetch("/page/token", {
     method: "POST",
     headers: { "Content-Type": "application/json", ...authorization },
-    body: JSON.stringify(method === "jwt" ? { ...request, claims } : request),
+    body: JSON.stringify(isJwt(method) ? { ...request, claims } : request),
   });
   const answer = await response.json().catch(() => ({}));
   if (!response.ok) throw new Error(`No token: ${answer.detail ?? `HTTP ${response.status}`}`);
-  return answer[method];
+  return isJwt(method) ? answer.jwt : answer[method];
 }

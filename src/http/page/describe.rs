@@ -32,6 +32,9 @@ fn describe_consumer(config: &Config, consumer: &Consumer) -> Json {
     let sources = match consumer.auth.iter().find(|method| **method != AuthMethod::Anonymous) {
         Some(AuthMethod::WsToken) => config.auth.ws_token.sources.as_slice(),
         Some(AuthMethod::Jwt) => config.auth.jwt.sources.as_slice(),
+        Some(AuthMethod::JwtKind(kind)) => {
+            config.auth.jwt.kinds.get(&**kind).map_or(&[][..], |kind| kind.sources.as_slice())
+        }
         _ => &[],
     };
     let token_query = sources.iter().find_map(|source| source.strip_prefix("query:"));

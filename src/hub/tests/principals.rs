@@ -1,7 +1,15 @@
 //! The index of principals, and when connections end.
 
+use std::{
+    cell::Cell,
+    time::{SystemTime, UNIX_EPOCH},
+};
+
 use super::*;
-use crate::event::{Fingerprint, Proof, WatchedToken};
+use crate::{
+    event::{Fingerprint, Proof, WatchedToken},
+    hub::PrincipalIndex,
+};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -159,12 +167,20 @@ fn consumers_may_set_different_users_for_a_client() {
     assert!(!connection.waiting().is_empty());
 }
 
+thread_local! {
+    /// How far the wall clock is ahead of the runtime's, which is paused and jumps to the next deadline.
+    static AHEAD: Cell<Duration> = const { Cell::new(Duration::ZERO) };
+    static BEGIN: tokio::time::Instant = tokio::time::Instant::now();
+}
+
+fn wall_clock() -> SystemTime {
+    UNIX_EPOCH + 1000 * SECOND + BEGIN.with(tokio::time::Instant::elapsed) + AHEAD.get()
+}
+
 #[tokio::test(start_paused = true)]
 async fn connections_end_at_their_deadlines_and_not_before() {
-    let worker = Node::new().worker();
-    let principals = worker.shard.principals();
-    // The runtime's clock is paused, and jumps to the next deadline.
-    let now = tokio::time::Instant::now().into_std();
+    let (worker, principals) = (Node::new().worker(), PrincipalIndex::with_clock(wall_clock));
+    let now = wall_clock();
     let ends = |after: u32| Proof { deadline: Some(now + after * SECOND), ..proof("7", &after.to_string()) };
     let connections = [3, 1, 2, 5].map(|after| {
         let connection = worker.connection();
@@ -172,10 +188,10 @@ async fn connections_end_at_their_deadlines_and_not_before() {
         (principal, connection)
     });
     assert!(connections[0].0.renew(ends(4)));
-    drop(worker.shard.principals().enter(&worker.connection(), ends(1)));
+    drop(principals.enter(&worker.connection(), ends(1)));
     let open = || connections.iter().map(|(_, connection)| connection.waiting().is_empty()).collect::<Vec<_>>();
     let local = tokio::task::LocalSet::new();
-    local.spawn_local(Rc::clone(principals).run());
+    local.spawn_local(Rc::clone(&principals).run());
     local
         .run_until(async {
             for (at, expected) in [
@@ -186,9 +202,28 @@ async fn connections_end_at_their_deadlines_and_not_before() {
                 (4500, [false, false, false, true]),
                 (5500, [false, false, false, false]),
             ] {
-                tokio::time::sleep_until((now + Duration::from_millis(at)).into()).await;
+                tokio::time::sleep_until(BEGIN.with(|begin| *begin) + Duration::from_millis(at)).await;
                 assert_eq!(open(), expected, "after {at} ms");
             }
+        })
+        .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_deadline_follows_the_wall_clock_when_that_is_set_or_the_machine_slept() {
+    let (worker, principals) = (Node::new().worker(), PrincipalIndex::with_clock(wall_clock));
+    let connection = worker.connection();
+    let deadline = Some(wall_clock() + 3600 * SECOND);
+    let _principal = principals.enter(&connection, Proof { deadline, ..proof("7", "a") }).unwrap();
+    let local = tokio::task::LocalSet::new();
+    local.spawn_local(Rc::clone(&principals).run());
+    local
+        .run_until(async {
+            tokio::time::sleep(2 * SECOND).await;
+            assert!(connection.waiting().is_empty());
+            AHEAD.set(3600 * SECOND);
+            tokio::time::sleep(2 * SECOND).await;
+            assert!(!connection.waiting().is_empty());
         })
         .await;
 }

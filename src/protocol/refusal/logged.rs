@@ -59,9 +59,8 @@ fn log_auth(error: &AuthError, who: &str) {
         AuthError::Missing => {
             warn_bounded!("{who}: a client is refused: {error}; add \"anonymous\" to auth to admit it without one");
         }
-        AuthError::Invalid(_) => {
-            warn_bounded!("{who}: a client is refused: its token is not valid: {error}");
-        }
+        // Throttled by its reason.
+        AuthError::Invalid(fault) => fault.log(who),
         AuthError::Revoked => {
             warn_bounded!("{who}: a client is refused: {error}; it needs a new one");
         }

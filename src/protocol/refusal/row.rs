@@ -4,7 +4,7 @@ use std::{borrow::Cow, time::Duration};
 
 use log::Level;
 
-use super::{Refusal, breach::FORBIDDEN};
+use super::{Breach, Refusal, breach::FORBIDDEN};
 use crate::{
     admission::Limit,
     auth::AuthError,
@@ -83,7 +83,8 @@ impl Refusal {
             }
             Self::EngineIo(breach) => {
                 let (code, status, text) = breach.answer();
-                Row { status, code: Some(code), ..Row::BAD_REQUEST }.saying(text)
+                let label = if *breach == Breach::Version { "protocol_version" } else { Row::BAD_REQUEST.label };
+                Row { label, status, code: Some(code), ..Row::BAD_REQUEST }.saying(text)
             }
             Self::Draining => Row { label: "draining", level: Level::Debug, cause: Cause::Early, ..Row::UNAVAILABLE }
                 .saying("the node is draining"),

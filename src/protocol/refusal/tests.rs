@@ -19,7 +19,7 @@ EngineIo Session       | bad_request DEBUG        | 400 1 Session ID unknown | -
 EngineIo Method        | bad_request DEBUG        | 400 2 Bad handshake method | - | Service unavailable
 EngineIo Request       | bad_request DEBUG        | 400 3 Bad request | - | Service unavailable
 EngineIo TooLarge      | bad_request DEBUG        | 413 3 Bad request | - | Service unavailable
-EngineIo Version       | bad_request DEBUG        | 400 5 Unsupported protocol version | - | Service unavailable
+EngineIo Version       | protocol_version DEBUG   | 400 5 Unsupported protocol version | - | Service unavailable
 Draining               | draining DEBUG           | 503 4 the node is draining; Retry-After 1s | - | Service unavailable
 Limited Connections    | full WARN                | 503 4 the node has no room for more connections; max_connections; Retry-After 2.5s | - | Service unavailable
 Limited Rate           | rate_limit WARN          | 503 4 too many handshakes; handshakes_per_second; Retry-After 2.5s | - | Service unavailable
@@ -59,7 +59,7 @@ fn every_cause() -> Vec<Refusal> {
     let limits = [Limit::Connections, Limit::Rate, Limit::Address, Limit::AddressRate, Limit::User, Limit::UserUnknown];
     let auth = [
         AuthError::Missing,
-        AuthError::Invalid("expired"),
+        AuthError::from(crate::auth::Reason::Expired),
         AuthError::Revoked,
         AuthError::Origin,
         AuthError::Unconfigured("no key"),

@@ -4,15 +4,12 @@ use std::time::Instant;
 
 use super::{After, Binding, Session};
 use crate::{
-    auth::AuthError,
+    auth::{self, AuthError, Reason, credential},
     consumer::{Continuation, Outcome},
     event::Value,
     protocol::{effects::FailureReplies, principal::proof},
     warn_bounded,
 };
-
-/// The token of another user.
-const ANOTHER: AuthError = AuthError::Invalid("the token is another user's");
 
 impl Session {
     /// Accepts the token and continues the handler; or sends the reply for a failure, and changes nothing.
@@ -51,18 +48,18 @@ impl Session {
     async fn renew(&self, binding: &Binding, token: &str) -> Result<(), AuthError> {
         let principal = binding.principal().ok_or(AuthError::Missing)?;
         let began = Instant::now();
-        let token = token.trim();
-        let token = token.strip_prefix("Bearer ").unwrap_or(token);
+        let token = credential::bare(token);
         let identity = match token.is_empty() {
             true => Err(AuthError::Missing),
             false => self.services.authenticator.identify_by(binding.consumer.auth(), token).await,
         };
-        self.services.metrics.token(identity.as_ref().map_or_else(AuthError::label, |_| "valid"));
+        auth::report(&self.services.metrics, binding.consumer.name(), identity.as_ref().map(|_| "valid"));
         let identity = identity?;
         // Consumers with the same authentication share the token.
         let alike = || self.bindings.iter().filter(|one| one.consumer.auth() == binding.consumer.auth());
         let ends = alike().any(|one| one.consumer.ends_with_token());
-        let proof = proof(&identity, ends, began).filter(|proof| proof.user == principal.subject()).ok_or(ANOTHER)?;
+        let proof = proof(&identity, ends, began).filter(|proof| proof.user == principal.subject());
+        let proof = proof.ok_or(AuthError::from(Reason::OtherUser))?;
         for one in alike() {
             let Some(principal) = one.principal() else { continue };
             if !principal.renew(proof.clone()) {

@@ -338,6 +338,13 @@ TABLE: dict[str, OfConsumer] = {
     "consumer.reject.invalid": OfConsumer(
         "", 'reject.invalid = "no"', why_invalid, ("Authentication error", "no"), 'auth = ["jwt"]\n{key}', "socket.io"
     ),
+    "consumer.invalid": OfConsumer(
+        'invalid = "refuse"',
+        'invalid = "anonymous"',
+        status("?token=noise"),
+        (403, 101),
+        'auth = ["jwt", "anonymous"]\n{key}',
+    ),
     "consumer.at_expiry": OfConsumer(
         'at_expiry = "keep"', 'at_expiry = "close"', ends_with_its_token, (None, 4401), 'auth = ["jwt"]\n{key}'
     ),

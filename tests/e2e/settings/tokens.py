@@ -7,13 +7,15 @@ import jwt
 import stack
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
-from rig.client import Client
+from rig.client import Client, until
 from rig.demo import access_claims, mint
+from rig.jwks import KeyServer, as_jwk, sign
 
 from . import OfNode
 from .world import Site, is_closed
 
 MINE = '[[consumer]]\npath = "/ws/"\nauth = ["jwt"]\n'
+OF_KIND = '[auth.jwt.kinds.device]\ntoken_type_claim = ""\n[[consumer]]\npath = "/ws/"\nauth = ["jwt:device"]\n'
 NOTED = '[[consumer]]\npath = "/ws/"\nauth = ["ws_token"]\n'
 LONG = "a key that is as long as HS512 wants keys to be, which is sixty-four bytes at the least"
 OTHER = "another key, as long as keys of the tests should be"
@@ -43,6 +45,35 @@ def rsa_pair() -> tuple[str, str]:
 
 PRIVATE, PUBLIC = rsa_pair()
 _, ANOTHER = rsa_pair()
+
+
+def key_server(public: str) -> KeyServer:
+    """A server with this public key, called "k"."""
+    server = KeyServer()
+    server.keys = [as_jwk("k", serialization.load_pem_public_key(public.replace("\\n", "\n").encode()))]
+    return server
+
+
+JWKS, OTHER_JWKS, ASKED_JWKS = key_server(PUBLIC), key_server(ANOTHER), key_server(PUBLIC)
+
+
+async def opens_with_kid(site: Site, servers: tuple[KeyServer, ...] = (JWKS, OTHER_JWKS)) -> int:
+    """The status of a handshake with a token that names its key."""
+    for server in servers:
+        if server.server is None:
+            server.start()
+    return await site.status(f"/ws/?token={sign('k', PRIVATE)}")
+
+
+async def asks_again(site: Site) -> bool:
+    """Whether the keys are fetched once more for a token some time later."""
+    await opens_with_kid(site, (ASKED_JWKS,))
+    before, begun = ASKED_JWKS.asked, time.monotonic()
+    await until(lambda: time.monotonic() > begun + 0.3, "the shorter lifetime to end")
+    # A fetch is at least a second after the one before.
+    status = await opens_with_kid(site, (ASKED_JWKS,))
+    assert status == 101
+    return ASKED_JWKS.asked > before
 
 
 def cached(value=7, key: str = ":1:ws_token_opaque", parameter: str = "token", times: int = 1):
@@ -105,6 +136,17 @@ TABLE: dict[str, OfNode] = {
         MINE,
         {"auth.jwt.algorithm": '"RS256"'},
     ),
+    "auth.jwt.jwk_url": OfNode(
+        text(JWKS.url), text(OTHER_JWKS.url), opens_with_kid, (101, 403), MINE, {"auth.jwt.algorithm": '"RS256"'}
+    ),
+    "auth.jwt.jwk_lifetime": OfNode(
+        '"200ms"',
+        '"1h"',
+        asks_again,
+        (True, False),
+        MINE,
+        {"auth.jwt.algorithm": '"RS256"', "auth.jwt.jwk_url": text(ASKED_JWKS.url)},
+    ),
     "auth.jwt.previous_keys": OfNode("[]", f'["{OTHER}"]', opens(key=OTHER), (403, 101), MINE),
     "auth.jwt.leeway": OfNode('"0s"', '"1h"', opens(exp=int(time.time()) - 60), (403, 101), MINE),
     "auth.jwt.audience": OfNode(None, '"shop"', opens(), (101, 403), MINE),
@@ -115,6 +157,15 @@ TABLE: dict[str, OfNode] = {
     ),
     "auth.jwt.token_type": OfNode('"access"', '"sliding"', opens(token_type="sliding"), (403, 101), MINE),
     "auth.jwt.jti_claim": OfNode('"jti"', '""', opens(without="jti"), (403, 101), MINE),
+    "auth.jwt.require_exp": OfNode("true", "false", opens(without="exp"), (403, 101), MINE),
+    "auth.jwt.kinds.<name>": OfNode(
+        text(stack.SECRET_KEY),
+        text(OTHER),
+        opens(key=OTHER),
+        (403, 101),
+        OF_KIND,
+        variable="auth.jwt.kinds.device.signing_key",
+    ),
     "auth.jwt.sources": OfNode('["query:token"]', '["cookie:t"]', opens("cookie"), (403, 101), MINE),
     "auth.ws_token.form": OfNode('"jwt"', '"any"', cached(), (403, 101), NOTED),
     "auth.ws_token.jwt_key": OfNode(
