@@ -10,6 +10,8 @@ use channelgate::{
 };
 use regex::Regex;
 
+use super::checked;
+
 /// A table, or a row of one, with its place.
 pub struct Table {
     pub heading: String,
@@ -66,7 +68,7 @@ pub fn parse(name: &str, text: &str) -> Page {
         code ^= is_fence;
         let item = line.strip_prefix("- ").or_else(|| {
             let (digits, rest) = line.split_once(". ")?;
-            digits.bytes().all(|digit| digit.is_ascii_digit()).then_some(rest)
+            (digits.len() < 3 && digits.bytes().all(|digit| digit.is_ascii_digit())).then_some(rest)
         });
         let ends = is_fence || code || is_row || line.is_empty() || line.starts_with(['#', '<']) || item.is_some();
         if ends {
@@ -106,7 +108,7 @@ pub fn plain(text: &str) -> String {
 
 /// The sentences of a paragraph or row.
 pub fn sentences(paragraph: &str) -> Vec<String> {
-    static END: LazyLock<Regex> = LazyLock::new(|| Regex::new(r#"[.!?][)*]* [A-Z`*(\["]"#).unwrap());
+    static END: LazyLock<Regex> = LazyLock::new(|| Regex::new(r#"[.!?][)*]* [A-Z0-9`*(\["]"#).unwrap());
     let text = plain(paragraph);
     let (mut from, mut found) = (0, Vec::new());
     for end in END.find_iter(&text) {
@@ -130,7 +132,7 @@ pub enum Mark {
     Outcome(Range<usize>),
 }
 
-/// The values of labels, without those that are ordinary words of the configuration.
+/// The values of labels, without those that are names of keys, too.
 static LABELS: LazyLock<BTreeSet<&str>> = LazyLock::new(|| {
     let lists = [
         label::HANDSHAKES,
@@ -142,15 +144,15 @@ static LABELS: LazyLock<BTreeSet<&str>> = LazyLock::new(|| {
         label::RELOADS,
     ];
     let lists = lists.iter().flat_map(|list| list.iter().copied());
-    lists
-        .chain(DropReason::ALL.iter().map(|one| one.label()))
-        .chain(GapReason::ALL.iter().map(|one| one.label()))
-        .collect()
+    let keys: BTreeSet<&str> = checked::DEFAULTS.keys().filter_map(|key| key.rsplit('.').next()).collect();
+    let labels = lists.chain(DropReason::ALL.iter().map(|one| one.label()));
+    let labels = labels.chain(GapReason::ALL.iter().map(|one| one.label()));
+    labels.filter(|label| !keys.contains(label) && *label != "capacity").collect()
 });
 
 /// Numbers that are part of a name.
 const NAMES: &str =
-    r"RFC [0-9]+|[Dd]ecisions? \[?[0-9]{4}|§[0-9.]+|[A-Za-z]+-?[0-9]+(/[0-9]+)*|[0-9]+ a\.m\.|127\.0\.0\.1";
+    r"RFC [0-9]+|[Dd]ecisions? \[?[0-9]{4}|§[0-9.]+|[A-Za-z]+-?[0-9]+(/[0-9]+)*|[0-9]+ a\.m|127\.0\.0\.1";
 const NUMBER: &str = r"[0-9]+([.,–][0-9]+)*%?";
 /// A number in a word.
 const COUNTED: &str = "(two|three|four|five|six|ten|twelve|sixteen|twenty|sixty) (seconds|minutes|hours|days|heartbeats|intervals|probes)";

@@ -200,8 +200,8 @@ fn a_statement_is_found_and_a_name_is_not_one() {
         ["1.5", "two seconds", "(closed)", "1013"]
     );
     assert_eq!(
-        exact("Counts as `denied`; see `drops{reason=\"held\"}` and `4401`."),
-        ["denied", "drops{reason=\"held\"}", "4401"]
+        exact("Counts as `kicked`; see `drops{reason=\"held\"}` and `4401`."),
+        ["kicked", "drops{reason=\"held\"}", "4401"]
     );
     assert_eq!(exact("RFC 6455, decision 0012, `HS256`, SHA-256, `socket.outbox`, IPv6."), [""; 0]);
     assert_eq!(
