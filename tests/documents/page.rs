@@ -156,7 +156,7 @@ const NAMES: &str =
 const NUMBER: &str = r"[0-9]+([.,–][0-9]+)*%?";
 /// A number in a word.
 const COUNTED: &str = "(two|three|four|five|six|ten|twelve|sixteen|twenty|sixty) (seconds|minutes|hours|days|heartbeats|intervals|probes)";
-const OUTCOME: &str = r"refused|refuses|rejected|rejects|closed|closes|dropped|drops|ignored|disconnected|counted|an error|is cut|are cut|fails|session ends|handler ends";
+const OUTCOME: &str = r"refused|refuses|rejected|rejects|closed|closes|dropped|drops|ignored|disconnected|counted|an error|is cut|are cut|fails|(session|connection|handler|client|oldest|members?)s? (end|ends|are closed)|ends? the (session|connection|handler)s?|ends? it";
 
 /// The marks of a sentence, in order.
 pub fn marks(text: &str) -> Vec<Mark> {
