@@ -139,3 +139,27 @@ fn types_of_keys_are_known_and_fit_their_defaults() {
         assert!(fits(&row[1], default.trim_matches('"')), "line {line}: {} is no {} as {}", row[2], row[1], row[0]);
     }
 }
+
+/// The number of a default, in milliseconds or bytes.
+fn default(key: &str) -> u64 {
+    quantity(&DEFAULTS[key]).unwrap_or_else(|| panic!("{key} has no default that is a number"))
+}
+
+#[test]
+fn figures_that_follow_from_defaults_are_computed_from_them() {
+    let text = |page: &str| page::plain(&std::fs::read_to_string(super::root().join(page)).unwrap());
+    let says = |page: &str, figure: String| assert!(text(page).contains(&figure), "{page} does not say {figure:?}");
+    let rolling = "docs/operations/rolling-updates.md";
+    let drain = ["server.drain_delay", "server.drain_period", "server.drain_grace"].map(default).iter().sum::<u64>();
+    // `FAREWELL` for `on_disconnect`, and as much for presence and Redis.
+    says(rolling, format!("+ 10 s*: {} s with the defaults", drain / 1000 + 10));
+    // To the next ten.
+    let rate = (10_000_000 / default("server.drain_period")).next_multiple_of(10);
+    says(rolling, format!("10,000 over {} s are {rate} per second", default("server.drain_period") / 1000));
+    says(rolling, format!("There is one version, {},", env!("CARGO_PKG_VERSION")));
+    // A third of twice the send buffer within a ping's interval and timeout.
+    let silence = default("socket.ping_interval") + default("socket.ping_timeout");
+    let slowest = default("socket.send_buffer") * 2 / 3 / (silence / 1000) / 1000;
+    says("docs/WEBSOCKET.md", format!("timeout: {slowest} KB/s by default"));
+    says("README.md", format!("Port:** {} (", DEFAULTS["server.listen"].split(':').next_back().unwrap()));
+}

@@ -147,6 +147,7 @@ fn every_entry_is_in_its_page_once_and_names_an_existing_test() {
         for (says, by) in entries.as_table().unwrap() {
             let found = sentences.iter().filter(|sentence| sentence.contains(&page::plain(says))).count();
             match found {
+                _ if sentences.contains(&page::plain(says)) => {}
                 0 => wrong.push(format!("{name} does not say (any more): {says}")),
                 1 => {}
                 _ => wrong.push(format!("{name} has {found} sentences with this text, make it longer: {says}")),
