@@ -161,5 +161,17 @@ fn figures_that_follow_from_defaults_are_computed_from_them() {
     let silence = default("socket.ping_interval") + default("socket.ping_timeout");
     let slowest = default("socket.send_buffer") * 2 / 3 / (silence / 1000) / 1000;
     says("docs/WEBSOCKET.md", format!("timeout: {slowest} KB/s by default"));
+    // Ports of nginx towards one address of a node.
+    let sysctl = std::fs::read_to_string(super::root().join("deploy/sysctl/60-channelgate.conf")).unwrap();
+    let range = sysctl.lines().find_map(|line| line.strip_prefix("net.ipv4.ip_local_port_range = ")).unwrap();
+    let ends: Vec<u32> = range.split(' ').map(|end| end.parse().unwrap()).collect();
+    says("docs/operations/capacity.md", format!("{},000 with `deploy/sysctl`", (ends[1] - ends[0]) / 1000));
+    // What a client is told at the start of a session.
+    let [interval, timeout, payload] =
+        ["socketio.ping_interval", "socketio.ping_timeout", "socketio.max_payload"].map(default);
+    let times = format!("\"pingInterval\":{interval},\"pingTimeout\":{timeout},\"maxPayload\":{payload}");
+    says("docs/SOCKETIO.md", times);
+    let lifetime = default("auth.ws_token.lifetime") / 1000;
+    says("docs/operations/README.md", format!("\"expires_in\": {lifetime}"));
     says("README.md", format!("Port:** {} (", DEFAULTS["server.listen"].split(':').next_back().unwrap()));
 }

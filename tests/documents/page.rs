@@ -167,7 +167,9 @@ pub fn marks(text: &str) -> Vec<Mark> {
         ))
         .unwrap()
     });
-    static VALUE: LazyLock<Regex> = LazyLock::new(|| Regex::new(r#"(reason|outcome)="([a-z_0-9]+)""#).unwrap());
+    // A label, or a key with a number: `"maxPayload":1000000`, `LimitNOFILE=120000`.
+    static VALUE: LazyLock<Regex> =
+        LazyLock::new(|| Regex::new(r#"(reason|outcome)="[a-z_0-9]+"|^[^/]*(": ?|= ?|: )[0-9]{2,}"#).unwrap());
     let (mut at, mut found) = (0, Vec::new());
     for (index, part) in text.split('`').enumerate() {
         let range = at..at + part.len();

@@ -8,8 +8,8 @@ use super::{
     page::{self, Mark, Page, Sentence},
 };
 
-/// Pages of measured figures: see `each_measured_figure_names_its_command`.
-pub const MEASURED: [&str; 2] = ["docs/BENCHMARKS.md", "docs/operations/capacity.md"];
+/// The page of measured figures: see `each_table_of_the_benchmarks_names_the_row_that_makes_it`.
+const MEASURED: &str = "docs/BENCHMARKS.md";
 
 /// A sentence and the marks in it that need an entry.
 struct Statement {
@@ -110,7 +110,7 @@ fn entries(ledger: &toml::Table, page: &str) -> Vec<String> {
 fn every_statement_of_the_manual_has_an_entry() {
     let (ledger, mut missing) = (ledger(), String::new());
     let mut count = 0;
-    for page in page::manual().into_iter().filter(|page| !MEASURED.contains(&&*page.name)) {
+    for page in page::manual().into_iter().filter(|page| page.name != MEASURED) {
         let (entries, sentences) = (entries(&ledger, &page.name), all_sentences(&page));
         for statement in statements(&page) {
             let covered = covered(&statement.text, &entries);
@@ -183,17 +183,39 @@ fn is_no_promise(text: &str, tests: &BTreeSet<String>) -> bool {
         None => text == "example",
         Some(("see", page)) => super::root().join(page).exists(),
         Some(("elsewhere", source)) => source.len() > 5,
-        Some(("measured", by)) => tests.contains(by) || super::root().join(by).exists(),
+        Some(("measured", by)) => is_command(by, tests),
         Some(_) => false,
     }
 }
 
+/// The command of a measured figure: a test, a file of tests, or `benches/run.py` with its rows.
+fn is_command(by: &str, tests: &BTreeSet<String>) -> bool {
+    let mut words = by.split(' ');
+    let command = words.next().unwrap_or_default();
+    let rows = fs::read_to_string(super::root().join("benches/rig/rows.py")).unwrap();
+    let is_row = |row: &str| rows.contains(&format!("    \"{row}\": "));
+    tests.contains(by) || (super::root().join(command).is_file() && words.all(is_row))
+}
+
 #[test]
-fn each_measured_figure_names_its_command() {
-    for page in page::manual().into_iter().filter(|page| MEASURED.contains(&&*page.name)) {
-        let text = fs::read_to_string(super::root().join(&page.name)).unwrap();
-        assert!(text.contains("benches/run.py"), "{}: nothing says how to repeat its figures", page.name);
+fn each_table_of_the_benchmarks_names_the_row_that_makes_it() {
+    let text = fs::read_to_string(super::root().join(MEASURED)).unwrap();
+    let (mut inside, mut tables) = (false, 0);
+    for (number, line) in text.lines().enumerate().map(|(index, line)| (index + 1, line)) {
+        if let Some(rows) = line.strip_prefix("<!-- table: ") {
+            let rows = rows.trim_end_matches(" -->");
+            let is_known = rows == "versions" || is_command(&format!("benches/run.py {rows}"), &BTreeSet::new());
+            assert!(is_known, "{MEASURED}:{number}: benches/run.py has no row {rows}");
+            (inside, tables) = (true, tables + 1);
+        }
+        inside &= line != "<!-- end -->";
+        let is_figure = line.starts_with('|') && line.bytes().any(|byte| byte.is_ascii_digit());
+        assert!(
+            inside || !is_figure,
+            "{MEASURED}:{number}: nothing says which row of benches/run.py makes this figure"
+        );
     }
+    assert!(tables > 10, "only {tables} tables were found");
 }
 
 #[test]

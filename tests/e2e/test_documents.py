@@ -139,3 +139,5 @@ async def test_an_order_that_no_node_hears_is_lost_and_a_node_accepts_no_token_b
     begun = time.monotonic()
     assert await refusal(late.port, f"/token/?token={token}") == 503
     assert 1.5 < time.monotonic() - begun < 4
+    reply = await Http(late.port).post("/api/publish", data={"group": "one", "event": {"type": "x"}}, token=API_KEY)
+    assert reply.status == 503 and int(reply.headers["retry-after"]) >= 1, reply
