@@ -69,6 +69,7 @@ struct Refusal {
     /// The code of Engine.IO.
     code: Option<String>,
     text: String,
+    has_retry_after: bool,
 }
 
 fn refusals() -> Vec<Refusal> {
@@ -87,6 +88,7 @@ fn refusals() -> Vec<Refusal> {
             status: row[3].to_owned(),
             code: row.get(4).map(|code| code.as_str().to_owned()),
             text: row[5].replace("\\\"", "\""),
+            has_retry_after: row[0].contains("; Retry-After "),
         })
         .collect();
     assert!(found.len() > 30, "only {} refusals are found: their table has another form", found.len());
@@ -108,6 +110,10 @@ fn every_refusal_has_its_row_and_every_row_a_refusal() {
     });
     let missing: String = missing.collect();
     assert!(missing.is_empty(), "refusals without a row in {ERRORS}, for instance\n{missing}");
+    // As the page says above its table.
+    for Refusal { cause, status, has_retry_after, .. } in &refusals {
+        assert_eq!(*has_retry_after, ["429", "503"].contains(&&**status), "Retry-After of {cause}, {status}");
+    }
     let sources = sources();
     for (line, row) in &table.rows {
         // What is refused before a path or a client is known is no cause of its own.
