@@ -281,3 +281,43 @@ pub fn of_label(text: &str, heading: &str, label: &str) -> Vec<Range<usize>> {
     let Some(codes) = CODES.get(&(heading.to_owned(), label.to_owned())) else { return Vec::new() };
     NUMBER.find_iter(text).filter(|number| codes.contains(number.as_str())).map(|number| number.range()).collect()
 }
+
+/// The texts of a page's answers in JSON: `"reason": "…"` and the like in `code` and in blocks of JSON.
+fn answers(text: &str) -> Vec<String> {
+    static ANSWER: LazyLock<Regex> =
+        LazyLock::new(|| Regex::new(r#""(?:reason|detail|message)": ?"([^"]*[a-z]{3}[^"]*)""#).unwrap());
+    let blocks = text.split("```json\n").skip(1).filter_map(|rest| rest.split("```").next());
+    let outside: String = text.split("```").step_by(2).collect();
+    let inline: String = outside.split('`').skip(1).step_by(2).collect::<Vec<_>>().join("\n");
+    let texts = blocks.map(str::to_owned).chain([inline]).collect::<Vec<_>>().join("\n");
+    ANSWER.captures_iter(&texts).map(|found| found[1].to_owned()).collect()
+}
+
+#[test]
+fn texts_of_answers_are_those_of_the_program() {
+    // Each literal of the source as a pattern, in which what is filled in stands for anything.
+    let literal = Regex::new(r#""((?:[^"\\]|\\.)*)""#).unwrap();
+    let filled = Regex::new(r"\\\{[^{}]*\\\}").unwrap();
+    let mut patterns = Vec::new();
+    for (_, source) in sources() {
+        for found in literal.captures_iter(&source).map(|found| found[1].replace("\\\"", "\"")) {
+            let pattern = filled.replace_all(&regex::escape(&found), ".*").into_owned();
+            if pattern.replace(".*", "").len() >= 8 {
+                patterns.push(Regex::new(&format!("^(?:.*: )?{pattern}$")).unwrap());
+            }
+        }
+    }
+    let mut seen = 0;
+    for page in page::manual() {
+        let text = fs::read_to_string(super::root().join(&page.name)).unwrap();
+        for answer in answers(&text) {
+            // A text that ends in `…` goes on.
+            let begins = answer.trim_end_matches('…').trim_end();
+            let is_text = patterns.iter().any(|pattern| pattern.is_match(&answer))
+                || (begins != answer && sources().iter().any(|(_, source)| source.contains(begins)));
+            seen += 1;
+            assert!(is_text, "{}: the program never says {answer:?}", page.name);
+        }
+    }
+    assert!(seen > 8, "only {seen} were found");
+}

@@ -114,7 +114,7 @@ pub fn sentences(paragraph: &str) -> Vec<String> {
     for end in END.find_iter(&text) {
         let at = end.end() - 1;
         // Not within code, and not after an abbreviation of one letter.
-        if text[from..at].matches('`').count() % 2 == 0 && !text[..end.start()].ends_with("e.g") {
+        if text[from..at].matches('`').count().is_multiple_of(2) && !text[..end.start()].ends_with("e.g") {
             found.push(text[from..at].trim().to_owned());
             from = at;
         }

@@ -12,7 +12,7 @@ from rig.client import Client, refusal, until
 from rig.demo import access_claims, mint, mint_person
 from rig.engine import BASE, Polling
 from rig.http import Http
-from rig.raw import TEXT, Raw
+from rig.raw import Raw
 from rig.system import API_KEY
 from stack import LOOPBACK, SECRET_KEY
 
