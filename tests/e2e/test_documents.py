@@ -1,6 +1,7 @@
 """Statuses and numbers of the manual that no other test holds; tests/documents/statements.toml names these tests."""
 
 import asyncio
+import functools
 import json
 import os
 import re
@@ -114,6 +115,47 @@ async def test_a_full_node_refuses_and_a_node_with_all_its_groups_refuses_joins_
     assert status == 503 and int(headers["retry-after"]) >= 1
     assert module_system.metric(node, "channelgate_handshakes_total", outcome="full") == 1
     await client.close()
+
+
+LATEST = """
+[[consumer]]
+path = "/latest/"
+groups = ["prices"]
+slow = "latest"
+[consumer.on_event.price]
+key = "event.symbol"
+send = "event"
+"""
+
+
+async def test_the_latest_of_too_many_keys_have_no_room_and_the_client_is_closed(module_system):
+    small = {"CHANNELGATE__SOCKET__OUTBOX": "50000", "CHANNELGATE__SOCKET__SEND_BUFFER": "4096"}
+    node = module_system.start_node(config=LATEST, **small)
+    stalled = await Raw.stalled(node.port, "/latest/")
+    async with module_system.publisher() as publisher:
+        for number in range(100):
+            await publisher.group_send("prices", {"type": "price", "symbol": number, "filler": "x" * 5000})
+        closes = lambda: module_system.metric(node, "channelgate_closes_total", reason="slow_client") == 1  # noqa: E731
+        await until(closes, "the client to be closed")
+    assert await stalled.close_code() == 1013
+    stalled.abort()
+
+
+async def test_events_for_nobody_are_not_counted_as_lost(module_system, node):
+    client = await Client.open(node.port, "/ws/")
+    await client.send(json.dumps({"type": "join", "name": 1}))
+    assert await client.count(1) == ["joined"]
+    await client.close()
+    events = functools.partial(module_system.metric, node, "channelgate_events_total", source="publish")
+    before = events()
+    bus = redis.Redis(LOOPBACK, module_system.redis.port)
+    # The group lingers, so that its events reach the node.
+    for group in ("room_1", "nobody"):
+        bus.publish(f"channelgate:{group}", json.dumps({"type": "x"}))
+    await until(lambda: events() > before, "the event to reach the node")
+    body = (await Http(node.port).get("/metrics")).body.decode()
+    drops = [line for line in body.splitlines() if line.startswith("channelgate_drops_total{")]
+    assert drops and all(line.endswith(" 0") for line in drops), drops
 
 
 def test_there_is_one_worker_per_core(node):
