@@ -7,15 +7,17 @@ mod signature;
 mod turns;
 mod worker;
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use futures_util::future::{self, BoxFuture};
 
 use crate::{
     config,
     consumer::{CallRequest, Outcome},
+    event::Value,
     layer::Layer,
     telemetry::Metrics,
+    warn_bounded,
 };
 
 pub use http::{HttpBackend, HttpBackendError, http_client};
@@ -76,6 +78,40 @@ enum CallResult {
     RequestTooLarge,
     /// Too many calls wait already.
     Overload,
+}
+
+/// How long a client may be told to wait, at most, whatever the backend says.
+const MAX_RETRY_AFTER: Duration = Duration::from_secs(3600);
+
+/// The answer of a backend.
+struct Answer {
+    status: u16,
+    body: Value,
+    retry_after: Option<Duration>,
+}
+
+/// A call without an answer.
+struct Unanswered {
+    ending: CallResult,
+    reason: String,
+}
+
+/// The result of a call, and its outcome for the handler; a failure is logged.
+fn ended(action: &str, who: &str, ended: Result<Answer, Unanswered>) -> (CallResult, Outcome) {
+    match ended {
+        Ok(Answer { status, body, retry_after }) => {
+            let retry_after = retry_after.map(|time| time.min(MAX_RETRY_AFTER));
+            (CallResult::Answered(status), Outcome::Answer { status, body, retry_after })
+        }
+        Err(Unanswered { ending, reason }) => {
+            warn_bounded!("the {who} did not answer {action:?}: {reason}");
+            let outcome = match ending {
+                CallResult::TooLarge | CallResult::RequestTooLarge => Outcome::Unusable(reason),
+                _ => Outcome::Failed(reason),
+            };
+            (ending, outcome)
+        }
+    }
 }
 
 impl CallResult {

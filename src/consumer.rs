@@ -16,6 +16,7 @@ mod load;
 mod mapping;
 mod notice;
 mod program;
+mod rejection;
 mod wire;
 
 use std::{
@@ -25,12 +26,13 @@ use std::{
 
 pub use context::Context;
 pub use current::{Consumers, Snapshot};
-pub use effect::{CallRequest, Continuation, Effect, MessageProblem, Outcome, Outgoing, Reaction};
+pub use effect::{CallRequest, Continuation, Denial, Effect, MessageProblem, Outcome, Outgoing, Reaction};
 pub use groups::GroupError;
 pub use groups::decode as decode_path;
 pub use load::load;
 pub use mapping::{MapError, Mapped};
 pub use program::Quotas;
+pub use rejection::Rejected;
 
 use crate::{
     config::{self, AuthMethod, Reject, Topics},
@@ -63,6 +65,8 @@ pub struct Consumer {
     allow: Option<Vec<FormId>>,
     forms: Arc<Forms>,
     refusal: Option<Expression>,
+    /// Who is accepted and then closed, of those who are refused; unset: everybody.
+    closed: Option<Expression>,
     presence: Option<Expression>,
     mappings: Mappings,
     notice: Option<GapNotice>,
@@ -160,6 +164,12 @@ impl Consumer {
         let refusal = self.refusal.as_ref()?;
         let scope = of_connection(context, refusal.names()).into_jinja();
         refusal.evaluate(&scope).ok().and_then(|value| self.actions.wire().json(&value).ok())
+    }
+
+    /// Whether a refused client is accepted and then closed, if there is a code for that; only route and query are known.
+    pub fn closes_refused(&self, context: &Context) -> bool {
+        let Some(when) = &self.closed else { return true };
+        when.evaluate(&of_connection(context, when.names()).into_jinja()).is_ok_and(|value| value.is_true())
     }
 
     /// The groups a connection joins, each once. An error refuses the connection; so do more groups than a client may
@@ -275,9 +285,9 @@ impl Consumer {
         self.spec.presence.as_ref().map(|presence| presence.grace.0)
     }
 
-    /// The text for a refused client, with a token that is not valid (`missing` is false) or without one.
-    pub fn rejection_text(&self, missing: bool) -> &str {
-        rejection_text(&self.spec.reject, missing)
+    /// The text for a client that is refused for this reason.
+    pub fn rejection_text(&self, why: Rejected) -> &str {
+        why.text(&self.spec)
     }
 
     /// What happens to events that wait for a slow client when its outbox is full.
@@ -332,11 +342,6 @@ impl Consumer {
             Some((name.as_str(), sample.group.as_str(), event))
         })
     }
-}
-
-fn rejection_text(reject: &Reject, missing: bool) -> &str {
-    let first = if missing { &reject.missing } else { &reject.invalid };
-    first.as_ref().or(reject.message.as_ref()).map_or("Authentication error", String::as_str)
 }
 
 /// All consumers, in the order in which paths are tried.

@@ -32,7 +32,7 @@ const PAIRS: &[(&str, &[&str])] = &[
 const ORDERS: &[(&str, &str)] = &[
     (
         "consumer",
-        "groups context current expression input kind effect wire compiler emit mapping notice program action load",
+        "groups context current rejection expression input kind effect wire compiler emit mapping notice program action load",
     ),
     ("consumer::expression", "scope view names frame functions product template name_source"),
     ("consumer::groups", "pattern shape collisions"),

@@ -19,7 +19,7 @@ use tokio::{
 };
 use url::Url;
 
-use super::{Backend, CallResult, signature::signature, turns::Turns};
+use super::{Answer, Backend, CallResult, Unanswered, signature::signature, turns::Turns};
 use crate::{
     config::{self, Secret},
     consumer::{CallRequest, Outcome},
@@ -27,7 +27,6 @@ use crate::{
     layer::codec::json,
     limited::{self, WriteError},
     telemetry::Metrics,
-    warn_bounded,
 };
 
 /// Maximum size of an answer's body, in bytes.
@@ -159,18 +158,13 @@ impl Shared {
             unsent: false,
         };
         let ended = timeout_at(deadline, self.asked(request, deadline)).await.unwrap_or_else(|_| Err(late()));
-        let (ending, outcome) = match ended {
-            Ok((status, body)) => (CallResult::Answered(status), Outcome::Answer { status, body }),
-            Err(Failure { ending, reason, .. }) => {
-                warn_bounded!("the backend did not answer {:?}: {reason}", &*action);
-                (ending, Outcome::Failed(reason))
-            }
-        };
+        let ended = ended.map_err(|Failure { ending, reason, .. }| Unanswered { ending, reason });
+        let (ending, outcome) = super::ended(&action, "backend", ended);
         self.metrics.backend_call(&action, ending.label(), began.elapsed());
         outcome
     }
 
-    async fn asked(&self, request: CallRequest, deadline: Instant) -> Result<(u16, Value), Failure> {
+    async fn asked(&self, request: CallRequest, deadline: Instant) -> Result<Answer, Failure> {
         // Encoded before waiting: the bytes take less memory than the values.
         let body = self.body(&request)?;
         let (action, idempotent) = (Arc::clone(&request.action), request.idempotent);
@@ -188,7 +182,7 @@ impl Shared {
         let question = Question { url: &url, body: &body, key: &key };
         let first = self.once(&question).await;
         let again = match &first {
-            Ok((502..=504, _)) => idempotent,
+            Ok(Answer { status: 502..=504, .. }) => idempotent,
             Ok(_) => false,
             Err(failure) => failure.unsent || (idempotent && failure.ending == CallResult::Broken),
         };
@@ -219,7 +213,7 @@ impl Shared {
         }
     }
 
-    async fn once(&self, question: &Question<'_>) -> Result<(u16, Value), Failure> {
+    async fn once(&self, question: &Question<'_>) -> Result<Answer, Failure> {
         let timestamp = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_secs()).to_string();
         let mut post = self
             .client
@@ -231,8 +225,17 @@ impl Shared {
             post = post.header("X-Channelgate-Signature", signature(secret, &timestamp, question.body));
         }
         let response = post.body(question.body.clone()).send().await.map_err(|error| failure(&error))?;
-        let status = response.status().as_u16();
-        Ok((status, body_of(response).await?))
+        let (status, retry_after) = (response.status().as_u16(), retry_after(&response));
+        Ok(Answer { status, body: body_of(response).await?, retry_after })
+    }
+}
+
+/// `Retry-After` (RFC 9110, section 10.2.3): seconds, or a date.
+fn retry_after(response: &Response) -> Option<Duration> {
+    let text = response.headers().get(header::RETRY_AFTER)?.to_str().ok()?.trim();
+    match text.parse() {
+        Ok(seconds) => Some(Duration::from_secs(seconds)),
+        Err(_) => Some(httpdate::parse_http_date(text).ok()?.duration_since(SystemTime::now()).unwrap_or_default()),
     }
 }
 

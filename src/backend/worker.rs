@@ -15,7 +15,7 @@ use tokio::{
     time::{Instant, timeout_at},
 };
 
-use super::{Backend, CallResult, turns::Turns};
+use super::{Answer, Backend, CallResult, Unanswered, turns::Turns};
 use crate::{
     config,
     consumer::{CallRequest, Outcome},
@@ -31,8 +31,8 @@ const CALL: &str = "channelgate.call";
 /// The type of the worker's answer.
 const ANSWER: &str = "channelgate.answer";
 
-/// Receives a status and a body.
-type Waiter = oneshot::Sender<(u16, Value)>;
+/// Receives the answer.
+type Waiter = oneshot::Sender<Answer>;
 
 /// A backend that is a Channels worker.
 pub struct WorkerBackend {
@@ -74,10 +74,14 @@ impl WorkerBackend {
             Some(_) => 500,
         };
         let body = message.get("body").cloned().unwrap_or_default();
-        waiting.send((status, body)).is_ok()
+        let retry_after = match message.get("retry_after") {
+            Some(Value::Int(seconds)) => u64::try_from(*seconds).ok().map(Duration::from_secs),
+            _ => None,
+        };
+        waiting.send(Answer { status, body, retry_after }).is_ok()
     }
 
-    async fn asked(&self, request: CallRequest) -> Result<(u16, Value), (CallResult, String)> {
+    async fn asked(&self, request: CallRequest) -> Result<Answer, (CallResult, String)> {
         let overload = |_| (CallResult::Overload, "too many calls wait for the worker".to_owned());
         let _turn = self.turns.take().await.map_err(overload)?;
         let id = uuid::Uuid::new_v4().to_string();
@@ -118,13 +122,8 @@ impl Backend for WorkerBackend {
                     format!("no answer from a worker on the channel {:?} in {} ms", self.worker, time.as_millis());
                 Err((CallResult::Timeout, reason))
             };
-            let (ending, outcome) = match ended.unwrap_or_else(late) {
-                Ok((status, body)) => (CallResult::Answered(status), Outcome::Answer { status, body }),
-                Err((ending, reason)) => {
-                    warn_bounded!("the worker did not answer {:?}: {reason}", &*action);
-                    (ending, Outcome::Failed(reason))
-                }
-            };
+            let ended = ended.unwrap_or_else(late).map_err(|(ending, reason)| Unanswered { ending, reason });
+            let (ending, outcome) = super::ended(&action, "worker", ended);
             self.metrics.backend_call(&action, ending.label(), began.elapsed());
             outcome
         })

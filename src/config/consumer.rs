@@ -3,7 +3,7 @@
 use indexmap::IndexMap;
 use serde::{Deserialize, Deserializer, Serialize, de};
 
-use super::{Emit, Emits, Handler, OneOrMany, Span, did_you_mean};
+use super::{Close, Emit, Emits, Handler, OneOrMany, Reject, Span, did_you_mean};
 
 /// A path, its clients, and how events and messages are handled.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -38,9 +38,12 @@ pub struct Consumer {
     /// The key of a client message that names its handler.
     #[serde(default = "type_key")]
     pub message_key: String,
-    /// What happens on text that is not JSON.
+    /// What happens on a message that is not JSON.
     #[serde(default)]
     pub on_bad_json: Policy,
+    /// What happens on a message whose handler fails.
+    #[serde(default)]
+    pub on_failed: Policy,
     /// What happens on a message without a handler.
     #[serde(default)]
     pub on_unknown_message: Policy,
@@ -194,24 +197,6 @@ fn type_key() -> String {
     "type".to_owned()
 }
 
-/// How a client is refused.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct Reject {
-    /// Unset: HTTP 403 before the upgrade. Set: accepted, then closed with this code (4000–4999, 1000–1014 where legal).
-    pub close: Option<u16>,
-    /// The close reason, at most 123 bytes.
-    pub reason: String,
-    /// A frame before the close: an expression.
-    pub send: Option<String>,
-    /// The message of Socket.IO's `connect_error`.
-    pub message: Option<String>,
-    /// The same, for a client without a token.
-    pub missing: Option<String>,
-    /// The same, for a client with an invalid token.
-    pub invalid: Option<String>,
-}
-
 /// What happens on a message that cannot be handled: one word (`ignore`, `close`), or a reply.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "snake_case")]
@@ -219,8 +204,8 @@ pub enum Policy {
     /// Nothing; it is counted.
     #[default]
     Ignore,
-    /// Close with this code.
-    Close(u16),
+    /// Close with this code and reason.
+    Close(Close),
     /// Reply with this.
     Reply(Emits),
 }

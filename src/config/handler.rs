@@ -8,7 +8,7 @@ use serde::{
     de::{self, Visitor, value::MapAccessDeserializer},
 };
 
-use super::{OneOrMany, Span, list::Listed};
+use super::{Close, OneOrMany, Refuse, Span, list::Listed};
 
 /// Steps, run one after the other.
 pub type Handler = OneOrMany<Step>;
@@ -40,7 +40,7 @@ pub struct Step {
     /// Expression: the user, from here on.
     pub user: Option<String>,
     /// Refuses the connection with this text.
-    pub refuse: Option<String>,
+    pub refuse: Option<Refuse>,
     /// Templates of the rooms to leave.
     pub leave: Option<OneOrMany>,
     /// Templates of the rooms to join.
@@ -75,8 +75,8 @@ pub struct Step {
     pub all: Option<Emits>,
     /// Events for groups, as `group_send` writes them.
     pub publish: Option<OneOrMany<Publish>>,
-    /// Closes the connection with this code.
-    pub close: Option<u16>,
+    /// Closes the connection with this code and reason.
+    pub close: Option<Close>,
     /// Disconnects the client.
     pub disconnect: bool,
 }
@@ -190,7 +190,10 @@ pub struct Call {
     /// Runs after exactly this status; the handler continues only after one from 200 to 299.
     #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
     pub status: IndexMap<String, Handler>,
-    /// Runs after any other status, or without an answer; the handler ends.
+    /// Runs without an answer in time, or if the backend is too busy to give one; the handler ends.
+    #[serde(default)]
+    pub unavailable: Option<Handler>,
+    /// Runs after any other status; the handler ends.
     #[serde(default)]
     pub error: Option<Handler>,
 }

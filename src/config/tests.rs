@@ -8,6 +8,9 @@ use super::{
     tree,
 };
 
+/// Keys that have a short form, beside the keys of their table.
+const SHORT: [&str; 3] = ["consumer.reject.close", "step.close", "step.refuse"];
+
 /// Every key, found by asking for one that cannot exist and reading which are known. `consumer.on_event.<type>.send` is
 /// `on_event` of any consumer, for any type. A step and an emit, which appear in many places and in each other, are
 /// shown once, as `step.when` and `emit.to`.
@@ -37,6 +40,7 @@ fn known_keys() -> Vec<String> {
             }
         }
     }
+    keys.extend(SHORT.map(str::to_owned));
     keys.sort();
     keys
 }

@@ -26,6 +26,7 @@ pub(super) struct Actions {
     raw: HandlerTable,
     messages: HandlerTable,
     bad_json: Option<HandlerId>,
+    failed: Option<HandlerId>,
     unknown: Option<HandlerId>,
     pub admit: Option<HandlerId>,
     pub connect: Option<HandlerId>,
@@ -41,6 +42,7 @@ impl Actions {
         let raw = writer.table(&spec.on_raw, &key.then("on_raw"));
         let messages = writer.table(&spec.on_message, &key.then("on_message"));
         let bad_json = writer.policy(&spec.on_bad_json, HandlerKind::BadMessage, &key.then("on_bad_json"));
+        let failed = writer.policy(&spec.on_failed, HandlerKind::BadMessage, &key.then("on_failed"));
         let unknown = writer.policy(&spec.on_unknown_message, HandlerKind::Message, &key.then("on_unknown_message"));
         let connect = writer.maybe(spec.on_connect.as_ref(), HandlerKind::Connect, &key.then("on_connect"));
         let disconnect = writer.maybe(spec.on_disconnect.as_ref(), HandlerKind::Disconnect, &key.then("on_disconnect"));
@@ -56,6 +58,7 @@ impl Actions {
             raw,
             messages,
             bad_json,
+            failed,
             unknown,
             admit,
             connect,
@@ -97,9 +100,12 @@ impl Actions {
         or_failed(self.program.start(handler, context, Input::None, None, None))
     }
 
-    /// Continues after an outcome.
+    /// Continues after an outcome; the policy for a message whose handler fails applies after a call, too.
     pub fn resume(&self, context: &Context, then: &Continuation, outcome: Outcome) -> Reaction {
-        or_failed(self.program.resume(context, then, outcome))
+        self.program.resume(context, then, outcome).unwrap_or_else(|problem| {
+            let policy = self.failed.filter(|_| self.program.is_of_message(then));
+            self.apply(policy, context, Input::None, problem)
+        })
     }
 
     /// Whether a handler matches the message.
@@ -139,8 +145,7 @@ impl Actions {
         };
         match self.program.start(handler, context, message, ack, Some((limits, now))) {
             Ok(reaction) => reaction,
-            // A message of a known type that lacks a value its handler needs is malformed, like one that is not JSON.
-            Err(problem) => self.apply(self.bad_json, context, Input::None, problem),
+            Err(problem) => self.apply(self.failed, context, Input::None, problem),
         }
     }
 

@@ -112,12 +112,12 @@ impl Compiler<'_> {
         forms
     }
 
-    /// The template of an event's name.
-    pub fn event_name(&mut self, source: &str, allowed: Allowed<'_>, key: &KeyPath) -> Option<Template> {
-        let compiled = Template::compile(source, allowed).map_err(|reason| format!("bad name of an event: {reason}"));
-        let name = self.noted(compiled, key)?;
-        name.expressions().for_each(|expression| self.check_route(expression, key));
-        Some(name)
+    /// The template of a text; errors call it `what`.
+    pub fn text(&mut self, what: &str, source: &str, allowed: Allowed<'_>, key: &KeyPath) -> Option<Template> {
+        let compiled = Template::compile(source, allowed).map_err(|reason| format!("bad {what}: {reason}"));
+        let text = self.noted(compiled, key)?;
+        text.expressions().for_each(|expression| self.check_route(expression, key));
+        Some(text)
     }
 
     /// Records an error for a parameter that the consumer's path does not have.

@@ -93,10 +93,7 @@ pub enum Effect {
         failed: Option<Arc<[Payload]>>,
     },
     /// Refuse the connection that is being admitted.
-    Refuse {
-        /// The reason for the client.
-        message: String,
-    },
+    Refuse(Denial),
     /// Close the connection (Socket.IO: disconnect it from the namespace).
     Close {
         /// Close code.
@@ -116,6 +113,21 @@ impl Effect {
             _ => 0,
         }
     }
+}
+
+/// A refusal by `on_admit`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Denial {
+    /// The text for the client.
+    pub text: Box<str>,
+    /// The close code of a plain WebSocket, which is accepted for that; unset: as the consumer's `reject` says.
+    pub code: Option<u16>,
+    /// The HTTP status; unset: 403, or 503 if it is `away`.
+    pub status: Option<u16>,
+    /// Whether the handler refuses because the backend is away: the client is not at fault.
+    pub away: bool,
+    /// When a retry makes sense, if the backend said so.
+    pub retry_after: Option<Duration>,
 }
 
 /// The result of a message or another occurrence: what to do now, and the problem, if any.
@@ -160,9 +172,17 @@ pub enum MessageProblem {
     /// It exceeds a rate limit.
     #[error("the client sends too fast")]
     Limited,
-    /// The backend did not answer, or with a status that the handler does not handle.
+    /// The backend answered with a status that the handler does not handle.
     #[error("the backend call failed: {0}")]
     Unanswered(String),
+    /// The backend did not answer, or is too busy, and the handler does not handle that.
+    #[error("the backend is not available: {reason}")]
+    Unavailable {
+        /// What happened.
+        reason: String,
+        /// When a retry makes sense, if the backend said so.
+        retry_after: Option<Duration>,
+    },
 }
 
 impl From<GroupError> for MessageProblem {
@@ -188,7 +208,7 @@ impl MessageProblem {
             Self::State => "state_too_large",
             Self::Denied => "denied_message",
             Self::Limited => "limited_message",
-            Self::Unanswered(_) => "unanswered_call",
+            Self::Unanswered(_) | Self::Unavailable { .. } => "unanswered_call",
         }
     }
 }
@@ -236,11 +256,15 @@ pub enum Outcome {
         status: u16,
         /// Its body.
         body: Value,
+        /// `Retry-After`, if it has one.
+        retry_after: Option<Duration>,
     },
     /// The client acknowledged, with these arguments.
     Acknowledged(Value),
     /// No answer in time, or none at all, for this reason.
     Failed(String),
+    /// The question or its answer is too large: another try would end in the same way.
+    Unusable(String),
 }
 
 /// Where a handler continues after an [`Outcome`]; made and read by the consumer only.

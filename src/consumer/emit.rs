@@ -132,7 +132,7 @@ impl EmitContent {
             return None;
         };
         let here = key.then("event");
-        let name = compiler.event_name(event, allowed, &here)?;
+        let name = compiler.text("name of an event", event, allowed, &here)?;
         if let Some(constant) = name.constant() {
             compiler.noted(check_name(constant), &here);
         }

@@ -3,7 +3,7 @@
 use std::{path::Path, sync::Arc};
 
 use super::{
-    Consumer, ConsumerId, ConsumerSet, SourceGroup,
+    Consumer, ConsumerId, ConsumerSet, Rejected, SourceGroup,
     action::Actions,
     compiler::{Compiler, Usage},
     expression::{Allowed, GroupTemplate, NameSources, Var},
@@ -15,7 +15,7 @@ use super::{
     wire::Wire,
 };
 use crate::{
-    config::{self, Config, ConfigErrors, Environment, KeyPath, Protocol, SourceMapping},
+    config::{self, Config, ConfigErrors, Environment, KeyPath, Policy, Protocol, SourceMapping},
     event::GroupName,
 };
 
@@ -103,6 +103,7 @@ impl Loader<'_> {
         });
         let allowed = Allowed { names: &[Var::Route, Var::Query], at: "in a refusal" };
         let refusal = compiler.optional(spec.reject.send.as_ref(), allowed, &key.then("reject").then("send"));
+        let closed = compiler.optional(spec.reject.when.as_ref(), allowed, &key.then("reject").then("when"));
         let allowed = Allowed { names: known, at: "in a member" };
         let member = spec.presence.as_ref().map(|presence| &presence.member);
         let presence = compiler.optional(member, allowed, &key.then("presence").then("member"));
@@ -125,7 +126,7 @@ impl Loader<'_> {
             max_items: spec.max_items,
             max_topics: spec.topics.max,
             max_state: no_limit_if_0(self.compiler.config.limits.connection_state),
-            rejection: super::rejection_text(&spec.reject, false).into(),
+            rejection: Rejected::Forbidden.text(spec).into(),
         };
         let actions = Actions::compile(spec, program, &key, &mut self.compiler);
         let Some(id) = u32::try_from(index).ok().and_then(|index| self.first.checked_add(index)) else {
@@ -136,7 +137,21 @@ impl Loader<'_> {
         self.everybody(&spec, &key);
         let forms = Arc::new(std::mem::take(&mut self.compiler.forms));
         let pattern = pattern?;
-        Some(Consumer { id, name, spec, pattern, groups, allow, forms, refusal, presence, mappings, notice, actions })
+        Some(Consumer {
+            id,
+            name,
+            spec,
+            pattern,
+            groups,
+            allow,
+            forms,
+            refusal,
+            closed,
+            presence,
+            mappings,
+            notice,
+            actions,
+        })
     }
 
     /// Reserves the group of all connections in its namespace: no room may have that name.
@@ -192,6 +207,11 @@ impl Loader<'_> {
         }
         if !spec.on_raw.is_empty() {
             self.compiler.note(&key.then("on_raw"), "Socket.IO clients send events; write on_message");
+        }
+        if spec.on_bad_json != Policy::Ignore {
+            let reason =
+                "a Socket.IO packet that is not JSON ends the session; write on_failed for a handler that fails";
+            self.compiler.note(&key.then("on_bad_json"), reason);
         }
         if spec.message_key != "type" {
             self.compiler.note(&key.then("message_key"), "Socket.IO events are found by their name");

@@ -10,9 +10,11 @@ use std::{collections::HashMap, sync::Arc};
 
 pub use self::{quotas::Quotas, run::Run, step::ProgramWriter};
 use super::{
+    effect::{Continuation, Denial},
     emit::Emit,
-    expression::{Expression, GroupTemplate, VarSet},
+    expression::{Expression, GroupTemplate, Template, VarSet},
     groups::{FormId, Forms},
+    kind::HandlerKind,
     wire::Wire,
 };
 use crate::config::{Rate, Span};
@@ -44,6 +46,37 @@ pub(super) struct Program {
     pub rejection: Box<str>,
 }
 
+impl Program {
+    /// Whether a handler decides about the admission of a client.
+    pub fn admits(&self, handler: HandlerId) -> bool {
+        self.is(handler, HandlerKind::Admit)
+    }
+
+    /// Whether the handler of a client's message waits here.
+    pub fn is_of_message(&self, then: &Continuation) -> bool {
+        match self.ops.get(then.0.position as usize).map(|instruction| &instruction.op) {
+            Some(Op::Call(call)) => self.is(call.handler, HandlerKind::Message),
+            Some(Op::Ask(ask)) => self.is(ask.handler, HandlerKind::Message),
+            Some(Op::Refresh { handler, .. }) => self.is(*handler, HandlerKind::Message),
+            _ => false,
+        }
+    }
+
+    fn is(&self, handler: HandlerId, kind: HandlerKind) -> bool {
+        self.handlers.get(usize::from(handler.0)).is_some_and(|info| info.kind == kind)
+    }
+}
+
+/// Whether the backend is too busy to answer: another try may succeed.
+pub(super) const fn is_busy(status: u16) -> bool {
+    matches!(status, 408 | 425 | 429 | 502..=504)
+}
+
+/// Whether an answer with this status says nothing about the client: the backend is busy, broken, or somewhere else.
+pub(super) const fn is_at_fault(status: u16) -> bool {
+    is_busy(status) || !matches!(status, 200..=299 | 400..=499)
+}
+
 /// A handler, by its index in [`Program::handlers`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct HandlerId(pub u16);
@@ -63,8 +96,9 @@ impl HandlerTable {
 }
 
 /// Facts about a handler.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug)]
 pub(super) struct HandlerInfo {
+    pub kind: HandlerKind,
     pub start: u32,
     /// The names that its expressions use.
     pub names: VarSet,
@@ -102,7 +136,7 @@ pub(super) enum Op {
     },
     Set(Vec<(Box<str>, Expression)>),
     User(Expression),
-    Refuse(Box<str>),
+    Refuse(Denial),
     Leave(Vec<GroupTemplate>, Arc<Guard>),
     Join(Vec<GroupTemplate>, Arc<Guard>),
     Subscribe(Expression),
@@ -123,7 +157,10 @@ pub(super) enum Op {
         event: Expression,
         guard: Arc<Guard>,
     },
-    Close(u16),
+    Close {
+        code: u16,
+        reason: Option<Template>,
+    },
     Jump(u32),
     End,
 }
@@ -149,6 +186,7 @@ pub(super) struct CallOp {
     pub timeout: Option<Span>,
     pub ok: Option<u32>,
     pub statuses: Vec<(u16, u32)>,
+    pub unavailable: Option<u32>,
     pub error: Option<u32>,
     /// The operation after the call.
     pub after: u32,

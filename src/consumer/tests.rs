@@ -211,6 +211,7 @@ fn groups_come_from_route_user_query_and_claims() {
 #[test]
 fn messages_meet_raw_handlers_then_json_handlers_then_policies() {
     let consumer = one("message_key = \"action\"\non_bad_json = { reply = \"{'type': 'error', 'message': 'bad'}\" }\n\
+         on_failed = { reply = \"{'type': 'error', 'message': 'failed'}\" }\n\
          on_unknown_message = { reply = \"{'error': message.action | default('?')}\" }\n\
          [consumer.on_raw.ping]\nreply_raw = \"'pong'\"\n\
          [consumer.on_message.hello]\nreply = [\"{'you': user.id, 'q': query.q}\", \"message\"]\n\
@@ -231,7 +232,7 @@ fn messages_meet_raw_handlers_then_json_handlers_then_policies() {
     assert_eq!((replies(&unknown), &unknown.problem), (vec![r#"{"error":"fly"}"#], &Some(MessageProblem::Unknown)));
     assert_eq!(replies(&hear("[1]")), [r#"{"error":"?"}"#]);
     let failed = hear(r#"{"action":"leave"}"#);
-    assert_eq!(replies(&failed), [r#"{"type":"error","message":"bad"}"#]);
+    assert_eq!(replies(&failed), [r#"{"type":"error","message":"failed"}"#]);
     assert!(matches!(failed.problem, Some(MessageProblem::Failed(_))));
     let binary = on(&consumer, &context, Incoming::Binary(b"{}"));
     assert!(matches!(binary.problem, Some(MessageProblem::BadJson(_))));

@@ -6,7 +6,11 @@ use actix_web::{
     http::header::{self, HeaderName, HeaderValue},
 };
 
-use crate::{auth::OriginPolicy, config::Config};
+use crate::{
+    auth::OriginPolicy,
+    config::Config,
+    protocol::refusal::{Foreign, OriginRule, Refusal},
+};
 
 /// Seconds for which a browser may cache the answer.
 const MAX_AGE: &str = "600";
@@ -15,13 +19,25 @@ const MAX_AGE: &str = "600";
 pub struct Cors {
     policy: OriginPolicy,
     any: bool,
+    rule: OriginRule,
 }
 
 impl Cors {
     pub fn new(config: &Config) -> Self {
         let allowed = config.socketio.cors.as_deref().or(config.server.allowed_origins.as_deref());
         let any = allowed.is_some_and(|allowed| allowed.iter().any(|origin| origin == "*"));
-        Self { policy: OriginPolicy::new(allowed), any }
+        let rule = match (&config.socketio.cors, allowed) {
+            (Some(_), _) => OriginRule::List { key: "socketio.cors" },
+            (None, Some(_)) => OriginRule::List { key: "server.allowed_origins" },
+            (None, None) => OriginRule::OwnHost { key: "server.allowed_origins" },
+        };
+        Self { policy: OriginPolicy::new(allowed), any, rule }
+    }
+
+    /// The refusal of a request whose origin is not allowed.
+    pub fn refusal(&self, request: &HttpRequest) -> Refusal {
+        let one = |name: HeaderName| request.headers().get(name).map(|value| value.to_str().unwrap_or("null"));
+        Refusal::Origin(Foreign::new(one(header::ORIGIN), one(header::HOST), self.rule))
     }
 
     /// Whether the request's origin is allowed. A request without an origin passes: a browser sends one with each

@@ -5,7 +5,7 @@ use super::cors::Cors;
 use crate::{
     config::{Config, Transport},
     consumer::ConsumerSet,
-    protocol::endpoint::Endpoints,
+    protocol::{endpoint::Endpoints, refusal::OriginRule},
     telemetry::Metrics,
 };
 
@@ -15,6 +15,8 @@ pub struct ServingConfig {
     pub(super) compression: bool,
     pub(super) transports: Vec<Transport>,
     pub(super) cors: Cors,
+    /// The rule for the origins of plain WebSockets.
+    pub(super) origins: OriginRule,
 }
 
 impl ServingConfig {
@@ -25,6 +27,10 @@ impl ServingConfig {
             compression: config.socket.compression.enabled,
             transports: config.socketio.transports.clone(),
             cors: Cors::new(config),
+            origins: match &config.server.allowed_origins {
+                Some(_) => OriginRule::List { key: "server.allowed_origins" },
+                None => OriginRule::OwnHost { key: "server.allowed_origins" },
+            },
         }
     }
 }

@@ -105,11 +105,12 @@ impl SocketIoHandler {
         route: Value,
     ) -> HttpResponse {
         let answered = match serving.cors.allows(request) {
-            false => Err(Breach::Forbidden.into()),
+            false => Err(serving.cors.refusal(request)),
             true if request.method() == Verb::OPTIONS => Ok(serving.cors.preflight(request)),
             true => self.answer(serving, request, payload, endpoint, route).await,
         };
         let mut response = answered.unwrap_or_else(|refusal| {
+            refusal.log(endpoint.consumer().name());
             self.admission.services.metrics.handshake(refusal.row().label);
             refusal::answer(&refusal, endpoint.protocol())
         });
@@ -170,7 +171,7 @@ impl SocketIoHandler {
         let permit = self.precheck.permit(request)?;
         // A new connection must be able to join groups.
         if let Some(outage) = services.shard.registry().layer().outage(None) {
-            log::debug!("a client is refused: {outage}");
+            log::debug!("a client is refused for now: {outage}");
             return Err(Refusal::NotReady);
         }
         let head = head::of(request);
@@ -180,7 +181,7 @@ impl SocketIoHandler {
         let (handler, raw): (Rc<dyn MessageHandler>, Option<Rc<RawSession>>) = match endpoint.protocol() {
             Protocol::EngineIo => {
                 let raw = RawSession::admit(&self.admission, endpoint, &head, route, &connection).await;
-                let raw = Rc::new(raw.map_err(Refusal::for_engine_io)?);
+                let raw = Rc::new(raw?);
                 (Rc::clone(&raw) as Rc<dyn MessageHandler>, Some(raw))
             }
             _ => (SocketIoNamespaces::new(&self.admission, endpoint, &head, route)?, None),

@@ -16,7 +16,12 @@ use crate::{
     auth::credential::looks_like_jwt,
     config::Protocol,
     event::Value,
-    protocol::{admission::Admission, endpoint::Endpoint, plain, refusal::Refusal},
+    protocol::{
+        admission::Admission,
+        endpoint::Endpoint,
+        plain::{self, Requested},
+        refusal::{Foreign, Refusal},
+    },
     socket::{Connection, Connections, takeover::AcceptedSlot},
 };
 
@@ -38,7 +43,10 @@ impl WebSocketHandler {
     ) -> HttpResponse {
         let (response, outcome) = match self.accept(serving, request, endpoint, route).await {
             Ok(response) => (response, "accepted"),
-            Err(refusal) => (refusal::answer(&refusal, Protocol::WebSocket), refusal.row().label),
+            Err(refusal) => {
+                refusal.log(endpoint.consumer().name());
+                (refusal::answer(&refusal, Protocol::WebSocket), refusal.row().label)
+            }
         };
         self.admission.services.metrics.handshake(outcome);
         response
@@ -55,15 +63,19 @@ impl WebSocketHandler {
         let agreed = upgrade::agree(request, serving.compression).map_err(Refusal::Handshake)?;
         let permit = self.precheck.permit(request)?;
         let head = head::of(request);
-        self.admission.services.authenticator.check_origin(&head).map_err(Refusal::Auth)?;
+        let foreign = |_| Refusal::Origin(Foreign::new(head.origin, head.host, serving.origins));
+        self.admission.services.authenticator.check_origin(&head).map_err(foreign)?;
         let connection =
             Connection::pending(Rc::clone(&self.connections), Arc::clone(endpoint.limits()), agreed.deflate);
         let accepted = pending(&connection, permit);
         let subprotocol = match plain::admit(&self.admission, endpoint, &head, route, &connection).await {
             Ok(subprotocol) => subprotocol,
             Err(refusal) => {
-                let turned_away = plain::turn_away(&refusal, endpoint.consumer(), &connection, head.query);
+                let (consumer, requested) =
+                    (endpoint.consumer(), Requested { path: request.path(), query: head.query });
+                let turned_away = plain::turn_away(&refusal, consumer, &connection, requested);
                 let Some(outcome) = turned_away else { return Err(refusal) };
+                refusal.log(consumer.name());
                 self.admission.services.metrics.handshake(outcome);
                 // A browser that offered subprotocols and gets none back would report an error, not the close code.
                 let mut offered = head.subprotocols.split(',').map(str::trim);

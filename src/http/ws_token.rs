@@ -41,11 +41,11 @@ pub async fn get(
 /// The answer of Django REST framework.
 fn refusal(error: &AuthError) -> HttpResponse {
     let mut answer = HttpResponse::build(match error {
-        AuthError::Missing | AuthError::Invalid(_) => StatusCode::UNAUTHORIZED,
+        AuthError::Missing | AuthError::Invalid(_) | AuthError::Revoked => StatusCode::UNAUTHORIZED,
         _ => StatusCode::from_u16(error.status()).unwrap_or(StatusCode::SERVICE_UNAVAILABLE),
     });
     answer.insert_header((header::CACHE_CONTROL, "no-store"));
-    if let AuthError::Missing | AuthError::Invalid(_) = error {
+    if let AuthError::Missing | AuthError::Invalid(_) | AuthError::Revoked = error {
         answer.insert_header((header::WWW_AUTHENTICATE, r#"Bearer realm="api""#));
     }
     if let Some(after) = error.retry_after() {
@@ -57,12 +57,18 @@ fn refusal(error: &AuthError) -> HttpResponse {
             json!({ "detail": reason, "code": "bad_authorization_header" })
         }
         AuthError::Invalid(reason) if *error == jwt::NO_USER => json!({ "detail": reason, "code": "token_not_valid" }),
-        AuthError::Invalid(reason) => json!({
-            "detail": "Given token not valid for any token type",
-            "code": "token_not_valid",
-            "messages": [{ "token_class": "AccessToken", "token_type": "access", "message": reason }],
-        }),
+        AuthError::Invalid(reason) => not_valid(reason),
+        // As simplejwt's blacklist.
+        AuthError::Revoked => not_valid("Token is blacklisted"),
         _ => json!({ "detail": error.to_string() }),
+    })
+}
+
+fn not_valid(reason: &str) -> serde_json::Value {
+    json!({
+        "detail": "Given token not valid for any token type",
+        "code": "token_not_valid",
+        "messages": [{ "token_class": "AccessToken", "token_type": "access", "message": reason }],
     })
 }
 

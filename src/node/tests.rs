@@ -108,7 +108,7 @@ async fn no_signal_of_the_layer_is_lost_during_the_start() {
         "the dispatcher heard the gap"
     );
     match asking.await.unwrap() {
-        Outcome::Answer { status: 200, body } => assert_eq!(body, Value::from("early")),
+        Outcome::Answer { status: 200, body, .. } => assert_eq!(body, Value::from("early")),
         other => panic!("the worker's answer is lost: {other:?}"),
     }
     serving.handle.stop(false).await;

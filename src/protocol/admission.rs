@@ -9,8 +9,8 @@ use tokio::time::timeout;
 
 use super::{
     endpoint::Namespace,
-    refusal::Refusal,
-    services::{AdmitError, WorkerServices},
+    refusal::{Cause, Refusal},
+    services::WorkerServices,
     session::Binding,
 };
 use crate::{
@@ -63,7 +63,8 @@ pub struct Admitted {
 }
 
 impl Admission {
-    /// Asks each consumer of a namespace; if none admits, the client is refused with the first one's reason.
+    /// Asks each consumer of a namespace; if none admits, the client is refused with the first one's reason, and with
+    /// that of an unavailable service before any other.
     pub async fn admit(&self, namespace: &Namespace, client: Client<'_>) -> Result<Admitted, Refusal> {
         let Client { head, connection, context } = client;
         let token = context.auth.get("token").and_then(Value::as_str).filter(|token| !token.is_empty());
@@ -80,8 +81,13 @@ impl Admission {
                     Err(error) => Err(Refusal::Auth(error)),
                 };
                 if let Err(refusal) = asked {
-                    refusal.log(consumer.name());
-                    refused.get_or_insert(refusal);
+                    // The client may still be admitted by another one; its first refusal is logged by the caller.
+                    log::debug!("{}: does not admit a client: {}", consumer.name(), refusal.row().detail);
+                    // If one of them is away, it may admit the client later, whatever the others say.
+                    let away = |refusal: &Refusal| refusal.row().cause == Cause::Unavailable;
+                    if refused.as_ref().is_none_or(|first| away(&refusal) && !away(first)) {
+                        refused = Some(refusal);
+                    }
                 }
             }
         }
@@ -97,7 +103,7 @@ impl Admission {
         attempt: u32,
     ) -> Result<(Rc<Member>, Box<[Binding]>), Refusal> {
         let (connection, id) = (Rc::clone(client.connection), Arc::clone(&client.context.id));
-        self.in_time(namespace, async {
+        self.in_time(async {
             let mut admitted = self.admit(namespace, client).await?;
             let bindings = admitted.take_parts();
             let member = self.member(&admitted, &connection, Some(id));
@@ -118,15 +124,8 @@ impl Admission {
     }
 
     /// Cancels what takes too long.
-    pub async fn in_time<T>(
-        &self,
-        namespace: &Namespace,
-        work: impl Future<Output = Result<T, Refusal>>,
-    ) -> Result<T, Refusal> {
-        timeout(self.services.control.admission_timeout(), work).await.unwrap_or_else(|_| {
-            Refusal::Late.log(namespace.first.name());
-            Err(Refusal::Late)
-        })
+    pub async fn in_time<T>(&self, work: impl Future<Output = Result<T, Refusal>>) -> Result<T, Refusal> {
+        timeout(self.services.control.admission_timeout(), work).await.unwrap_or(Err(Refusal::Late))
     }
 
     /// Joins a client's groups; leaves all of them again if that fails or is cancelled. Then its users' permits belong
@@ -184,7 +183,7 @@ impl Admission {
         if !consumer.may_keep(context.weight()) {
             return Err(Refusal::State);
         }
-        let context = self.services.admit(consumer, context).await.map_err(|AdmitError(text)| Refusal::Denied(text))?;
+        let context = self.services.admit(consumer, context).await.map_err(Refusal::from)?;
         // The user found by `on_admit` replaces the token's user, also where connections are counted and disconnected.
         // A user without an id remains the token's: when the token or its user ends, the connection must be found.
         let found = user_id_of(&context.user).filter(|found| subject.as_ref() != Some(found));

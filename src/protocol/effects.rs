@@ -11,7 +11,7 @@ use super::binding::Binding;
 use crate::{
     auth::claims::user_id_of,
     config::Secret,
-    consumer::{CallRequest, Consumer, Context, Continuation, Effect},
+    consumer::{CallRequest, Consumer, Context, Continuation, Denial, Effect},
     event::{GroupName, Payload, Value},
     hub::{Member, Shard},
     socket::close::CloseCode,
@@ -54,8 +54,8 @@ pub(super) struct Opened<'a> {
 pub(super) enum Remaining {
     /// Nothing.
     Done,
-    /// Refuse the client with this text; only at admission.
-    Refuse(String),
+    /// Refuse the client; only at admission.
+    Refuse(Denial),
     /// Ask the client; only if the connection is open. The handler continues with its answer.
     Ask { args: Vec<Value>, timeout: Duration, then: Continuation },
     /// An effect that takes time. The next effect is carried out when it is done.
@@ -105,8 +105,8 @@ pub(super) fn carry_out(effect: Effect, consumer: &Consumer, stage: Stage<'_>) -
         }
 
         // Only if there is a client to refuse.
-        (Effect::Refuse { message }, Admission(_)) => return Remaining::Refuse(message),
-        (Effect::Refuse { message }, Open(open)) => open.outlet.close(CloseCode::POLICY_VIOLATION, &message),
+        (Effect::Refuse(denial), Admission(_)) => return Remaining::Refuse(denial),
+        (Effect::Refuse(denial), Open(open)) => open.outlet.close(CloseCode::POLICY_VIOLATION, &denial.text),
 
         // Only if the connection is open.
         (Effect::Reply(payload), Open(open)) => open.outlet.send(&payload),
@@ -195,7 +195,7 @@ mod tests {
             Effect::User(Value::from("user")),
             Effect::Publish { group: group.clone(), body: Arc::default(), failed: None },
             Effect::Emit { groups: vec![group.clone()], body: Box::default(), failed: None },
-            Effect::Refuse { message: "full".to_owned() },
+            Effect::Refuse(Denial { text: "full".into(), ..Denial::default() }),
             Effect::Reply(Payload::Text("x".into())),
             Effect::Subscribe(vec!["x".into()]),
             Effect::Join { groups: vec![group.clone()], failed: None },

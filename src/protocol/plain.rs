@@ -6,12 +6,12 @@ use super::{
     admission::{Admission, Client},
     endpoint::Endpoint,
     new_id, query, query_weight,
-    refusal::{Close, Refusal},
+    refusal::Refusal,
     session::{Outlet, Session},
 };
 use crate::{
     auth::RequestHead,
-    consumer::{Consumer, Context},
+    consumer::{Consumer, Context, decode_path},
     event::{GapReason, Incoming, Payload, Value},
     socket::{Connection, ConnectionHandler, close::CloseCode},
 };
@@ -50,7 +50,7 @@ pub async fn admit(
         session.opened();
         Ok(subprotocol)
     };
-    admission.in_time(namespace, work).await
+    admission.in_time(work).await
 }
 
 /// Closes a connection that is accepted only for this, because a browser cannot read another answer; returns the
@@ -59,20 +59,28 @@ pub fn turn_away(
     refusal: &Refusal,
     consumer: &Consumer,
     connection: &Connection,
-    query_string: &str,
+    request: Requested<'_>,
 ) -> Option<&'static str> {
-    let (row, reject) = (refusal.row(), consumer.reject());
-    let (code, outcome) = row.closing(reject)?;
-    if row.close == Close::AsConfigured {
-        let context = Context { query: query(query_string), ..Context::default() };
-        if let Some(frame) = consumer.refusal_frame(&context) {
-            connection.send(&frame);
-        }
-        connection.close(code, &reject.reason);
-    } else {
-        connection.close(code, &row.detail);
+    let closing = refusal.closing(consumer.reject())?;
+    let route = consumer.matches(&decode_path(request.path)).unwrap_or_default();
+    let context = Context { route, query: query(request.query), ..Context::default() };
+    if !consumer.closes_refused(&context) {
+        return None;
     }
-    Some(outcome)
+    if let Some(frame) = consumer.refusal_frame(&context).filter(|_| closing.frame) {
+        connection.send(&frame);
+    }
+    connection.close(closing.code, closing.reason);
+    Some(refusal.row().label)
+}
+
+/// What a request says by itself.
+#[derive(Clone, Copy)]
+pub struct Requested<'a> {
+    /// Its raw path.
+    pub path: &'a str,
+    /// Its raw query, without `?`.
+    pub query: &'a str,
 }
 
 impl Outlet for Connection {

@@ -1,6 +1,6 @@
 //! The services for the sessions of one worker.
 
-use std::{rc::Rc, sync::Arc};
+use std::{rc::Rc, sync::Arc, time::Duration};
 
 use super::{
     background::Background,
@@ -10,7 +10,7 @@ use crate::{
     admission::AdmissionControl,
     auth::Authenticator,
     backend::Backend,
-    consumer::{Consumer, Context, Effect, Reaction},
+    consumer::{Consumer, Context, Denial, Effect, MessageProblem, Reaction, Rejected},
     hub::Shard,
     presence::Presence,
     telemetry::Metrics,
@@ -35,34 +35,60 @@ pub struct WorkerServices {
     pub metrics: Metrics,
 }
 
-/// Why a connection is not admitted: the text for the client.
+/// Why a connection is not admitted.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct AdmitError(pub String);
+pub enum AdmitError {
+    /// `on_admit` refuses it, or fails on what the client has sent.
+    Denied(Denial),
+    /// The backend gave no answer, or none that `on_admit` can use.
+    Backend {
+        /// When a retry makes sense, if the backend said so.
+        retry_after: Option<Duration>,
+    },
+    /// Its state would be too large.
+    State,
+}
 
 impl WorkerServices {
     /// Runs the consumer's `on_admit` for an authenticated user; returns the context after it.
     pub async fn admit(&self, consumer: &Consumer, mut context: Context) -> Result<Context, AdmitError> {
         let mut work: Vec<Effect> = Vec::new();
-        let push = |work: &mut Vec<Effect>, reaction: Reaction| {
-            if let Some(problem) = &reaction.problem {
+        let push = |work: &mut Vec<Effect>, reaction: Reaction, answered: bool| {
+            if let Some(problem) = reaction.problem {
                 self.metrics.refused_message(problem.label());
                 warn_bounded!("{}: on_admit failed: {problem}", consumer.name());
-                return Err(AdmitError(consumer.rejection_text(false).to_owned()));
+                return Err(not_admitted(&problem, answered, consumer));
             }
             work.extend(reaction.effects.into_iter().rev());
             Ok(())
         };
-        push(&mut work, consumer.admit(&context))?;
+        push(&mut work, consumer.admit(&context), false)?;
         while let Some(effect) = work.pop() {
             match carry_out(effect, consumer, Stage::Admission(&mut context)) {
-                Remaining::Refuse(message) => return Err(AdmitError(message)),
+                Remaining::Refuse(denial) => return Err(AdmitError::Denied(denial)),
                 Remaining::Wait(Wait::Call { request, then }) => {
                     let outcome = self.backend.call(*request).await;
-                    push(&mut work, consumer.resume(&context, &then, outcome))?;
+                    push(&mut work, consumer.resume(&context, &then, outcome), true)?;
                 }
                 Remaining::Done | Remaining::Ask { .. } | Remaining::Wait(_) => {}
             }
         }
         Ok(context)
+    }
+}
+
+/// What a problem of `on_admit` means. If the backend has answered, a handler that fails does so on the answer: the
+/// client can do nothing about that.
+fn not_admitted(problem: &MessageProblem, answered: bool, consumer: &Consumer) -> AdmitError {
+    match problem {
+        MessageProblem::Unavailable { retry_after, .. } => AdmitError::Backend { retry_after: *retry_after },
+        MessageProblem::Failed(_) | MessageProblem::TooLarge(_) if answered => {
+            AdmitError::Backend { retry_after: None }
+        }
+        MessageProblem::State => AdmitError::State,
+        _ => AdmitError::Denied(Denial {
+            text: consumer.rejection_text(Rejected::Forbidden).into(),
+            ..Denial::default()
+        }),
     }
 }

@@ -151,6 +151,7 @@ impl SocketIoNamespaces {
 
     fn connect(self: &Rc<Self>, engine: &Rc<EngineSession>, namespace: &str, auth: Value) {
         let Some(served) = self.endpoint.namespace(namespace) else {
+            self.admission.services.metrics.handshake(Refusal::Namespace.row().label);
             let text = Refusal::Namespace.connect_error(self.endpoint.consumer()).to_owned();
             engine.send(&packet::refused(namespace, &text));
             return;
@@ -158,11 +159,7 @@ impl SocketIoNamespaces {
         // Each attempt under way has a copy of the query and its own auth data.
         let attempts = usize::try_from(self.pending.get()).unwrap_or(usize::MAX).saturating_add(1);
         if !served.first.may_keep(attempts.saturating_mul(self.head.weight() + auth.weight())) {
-            let refusal = Refusal::State;
-            refusal.log(served.first.name());
-            self.admission.services.metrics.handshake(refusal.row().label);
-            engine.send(&packet::refused(namespace, refusal.connect_error(&served.first)));
-            return;
+            return self.refuse(engine, served, &Refusal::State);
         }
         let mut connected = self.connected.borrow_mut();
         if connected.iter().any(|entry| *entry.name == *namespace) {
@@ -195,14 +192,12 @@ impl SocketIoNamespaces {
         let context = Context { route, query, auth, id: Arc::clone(&id), ..Context::default() };
         let client = Client { head: &head, connection, context };
         let let_in = self.admission.let_in(&namespace, client, attempt).await;
-        if let Err(refusal @ (Refusal::Limited(_) | Refusal::Late)) = &let_in {
-            self.admission.services.metrics.handshake(refusal.row().label);
-        }
         self.pending.set(self.pending.get() - 1);
         if !self.is_waited_for(&namespace.name, attempt) || !engine.connection().is_open() {
             // The client has left meanwhile; joins without a session are undone.
-            if let Ok((member, _)) = let_in {
-                self.admission.services.shard.leave_all(&member);
+            match let_in {
+                Ok((member, _)) => self.admission.services.shard.leave_all(&member),
+                Err(refusal) => self.count(&namespace, &refusal),
             }
             connection.give_back(attempt);
             return;
@@ -219,9 +214,20 @@ impl SocketIoNamespaces {
             }
             Err(refusal) => {
                 self.remove(&engine, &namespace.name);
-                engine.send(&packet::refused(&namespace.name, refusal.connect_error(&namespace.first)));
+                self.refuse(&engine, &namespace, &refusal);
             }
         }
+    }
+
+    fn refuse(&self, engine: &EngineSession, namespace: &Namespace, refusal: &Refusal) {
+        self.count(namespace, refusal);
+        engine.send(&packet::refused(&namespace.name, refusal.connect_error(&namespace.first)));
+    }
+
+    /// Counts and logs the end of an attempt to connect.
+    fn count(&self, namespace: &Namespace, refusal: &Refusal) {
+        refusal.log(namespace.first.name());
+        self.admission.services.metrics.handshake(refusal.row().label);
     }
 
     fn is_waited_for(&self, namespace: &str, attempt: u32) -> bool {

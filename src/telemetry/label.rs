@@ -9,6 +9,7 @@ pub const HANDSHAKES: &[&str] = &[
     "address_limit",
     "address_rate_limit",
     "ambiguous_group",
+    "backend_unavailable",
     "bad_request",
     "denied",
     "draining",

@@ -1,7 +1,10 @@
 //! Checks values of one consumer that have the right type and still make no sense. Checks that depend on a key's
 //! position or on the consumer's protocol happen when it is compiled.
 
-use crate::config::{AtExpiry, AuthMethod, Consumer, Handler, Policy, Protocol, Reject, Slow, Step, error::KeyPath};
+mod endings;
+
+use self::endings::{close, refuse, reject};
+use crate::config::{AtExpiry, AuthMethod, Consumer, Handler, Policy, Protocol, Slow, Step, error::KeyPath};
 
 /// Adds the errors of `consumer`.
 pub(super) fn check(consumer: &Consumer, here: &KeyPath, note: &mut impl FnMut(KeyPath, String)) {
@@ -12,10 +15,14 @@ pub(super) fn check(consumer: &Consumer, here: &KeyPath, note: &mut impl FnMut(K
     }
     namespace(consumer, &here.then("namespace"), note);
     reject(&consumer.reject, consumer.protocol, &here.then("reject"), note);
-    for (name, policy) in [("on_bad_json", &consumer.on_bad_json), ("on_unknown_message", &consumer.on_unknown_message)]
-    {
-        if let Policy::Close(code) = policy {
-            close_code(*code, &here.then(name).then("close"), note);
+    let policies = [
+        ("on_bad_json", &consumer.on_bad_json),
+        ("on_failed", &consumer.on_failed),
+        ("on_unknown_message", &consumer.on_unknown_message),
+    ];
+    for (name, policy) in policies {
+        if let Policy::Close(one) = policy {
+            close(one, &here.then(name).then("close"), note);
         }
     }
     for (table, handlers) in [("on_message", &consumer.on_message), ("on_raw", &consumer.on_raw)] {
@@ -93,34 +100,6 @@ fn namespace(consumer: &Consumer, key: &KeyPath, note: &mut impl FnMut(KeyPath, 
     }
 }
 
-fn reject(reject: &Reject, protocol: Protocol, key: &KeyPath, note: &mut impl FnMut(KeyPath, String)) {
-    if protocol == Protocol::SocketIo {
-        for (name, is_set) in
-            [("close", reject.close.is_some()), ("send", reject.send.is_some()), ("reason", !reject.reason.is_empty())]
-        {
-            if is_set {
-                let reason = "a Socket.IO client is refused with connect_error; write \"message\"".to_owned();
-                note(key.then(name), reason);
-            }
-        }
-        return;
-    }
-    for (name, text) in [("message", &reject.message), ("missing", &reject.missing), ("invalid", &reject.invalid)] {
-        if text.is_some() {
-            note(key.then(name), "is for Socket.IO's connect_error; write \"close\" and \"reason\"".to_owned());
-        }
-    }
-    if let Some(code) = reject.close {
-        close_code(code, &key.then("close"), note);
-    }
-    if reject.reason.len() > 123 {
-        note(key.then("reason"), "a close reason has at most 123 bytes (RFC 6455, section 5.5)".to_owned());
-    }
-    if reject.close.is_none() && reject.send.is_some() {
-        note(key.then("send"), "a frame can only be sent before a close; set \"close\" too".to_owned());
-    }
-}
-
 fn handler(handler: Option<&Handler>, key: &KeyPath, note: &mut impl FnMut(KeyPath, String)) {
     for (here, step) in handler.into_iter().flat_map(|handler| handler.keyed(key)) {
         one_step(step, &here, note);
@@ -128,12 +107,16 @@ fn handler(handler: Option<&Handler>, key: &KeyPath, note: &mut impl FnMut(KeyPa
 }
 
 fn one_step(step: &Step, key: &KeyPath, note: &mut impl FnMut(KeyPath, String)) {
-    if let Some(code) = step.close {
-        close_code(code, &key.then("close"), note);
+    if let Some(one) = &step.close {
+        close(one, &key.then("close"), note);
+    }
+    if let Some(one) = &step.refuse {
+        refuse(one, &key.then("refuse"), note);
     }
     if let Some(call) = &step.call {
         let here = key.then("call");
         handler(call.ok.as_ref(), &here.then("ok"), note);
+        handler(call.unavailable.as_ref(), &here.then("unavailable"), note);
         handler(call.error.as_ref(), &here.then("error"), note);
         for (status, branch) in &call.status {
             let here = here.then("status").then(status.as_str());
@@ -162,13 +145,5 @@ fn one_step(step: &Step, key: &KeyPath, note: &mut impl FnMut(KeyPath, String)) 
         }
         handler(expect.ok.as_ref(), &here.then("ok"), note);
         handler(expect.error.as_ref(), &here.then("error"), note);
-    }
-}
-
-/// Codes that a server may send: RFC 6455, section 7.4, and IANA's registry (1012 to 1014).
-fn close_code(code: u16, key: &KeyPath, note: &mut impl FnMut(KeyPath, String)) {
-    if !matches!(code, 1000..=1003 | 1007..=1014 | 3000..=4999) {
-        let reason = format!("{code} may not be sent as a close code; use 4000 to 4999 for codes of your own");
-        note(key.clone(), reason);
     }
 }

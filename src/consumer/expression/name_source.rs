@@ -81,7 +81,7 @@ fn collect<'a>(handler: &'a Handler, answered: bool, settings: &mut IndexMap<&'a
             settings.entry(name).or_default().push((Expression::compile(source, anywhere).ok(), answered));
         }
         if let Some(call) = &step.call {
-            let branches = call.ok.iter().chain(call.status.values()).chain(&call.error);
+            let branches = call.ok.iter().chain(call.status.values()).chain(&call.unavailable).chain(&call.error);
             branches.for_each(|branch| collect(branch, false, settings));
         }
         let expects =

@@ -1,7 +1,11 @@
 //! Runs the operations of a handler up to its end or its next call. Pure: actions come out as effects, and if an
 //! expression fails, none of them does.
 
-use std::{borrow::Cow, sync::Arc, time::Instant};
+use std::{
+    borrow::Cow,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use bytes::Bytes;
 use indexmap::IndexSet;
@@ -12,7 +16,7 @@ use crate::{
     config::Secret,
     consumer::{
         context::Context,
-        effect::{CallRequest, Continuation, Effect, MessageProblem, Reaction, Suspended},
+        effect::{CallRequest, Continuation, Denial, Effect, MessageProblem, Reaction, Suspended},
         emit::{Emit, EmitTarget},
         expression::{Expression, GroupTemplate, Root, Var, VarSet, describe, frame, names::topics, with_item},
         groups::GroupError,
@@ -49,6 +53,8 @@ pub struct Run<'a> {
     buckets: Option<Buckets<'a>>,
     /// The answers so far, the innermost last.
     results: Vec<Arc<Value>>,
+    /// What the last of them said about another try.
+    retry_after: Option<Duration>,
     names: VarSet,
     scope: Option<Jinja>,
     effects: Vec<Effect>,
@@ -72,6 +78,7 @@ impl<'a> Run<'a> {
             ack: None,
             buckets: None,
             results: Vec::new(),
+            retry_after: None,
             names,
             scope: None,
             effects: Vec::new(),
@@ -79,8 +86,8 @@ impl<'a> Run<'a> {
     }
 
     /// The same after an outcome, with the answers so far.
-    pub fn after(self, ack: Option<u64>, results: Vec<Arc<Value>>) -> Self {
-        Self { ack, results, ..self }
+    pub fn after(self, ack: Option<u64>, results: Vec<Arc<Value>>, retry_after: Option<Duration>) -> Self {
+        Self { ack, results, retry_after, ..self }
     }
 
     /// Runs from the operation at `position`.
@@ -105,7 +112,7 @@ impl<'a> Run<'a> {
             // A test that fails because a key is missing counts as false.
             Op::Require(test, guard) if !self.holds(test) => return self.denied(guard),
             Op::Admit(test) if !self.holds(test) => {
-                self.effects.push(Effect::Refuse { message: self.program.rejection.to_string() });
+                self.effects.push(Effect::Refuse(Denial { text: self.program.rejection.clone(), ..Denial::default() }));
                 return Ok(Flow::End(None));
             }
             Op::When { .. } | Op::Require(..) | Op::Admit(_) => {}
@@ -134,8 +141,9 @@ impl<'a> Run<'a> {
                 self.scope = None;
                 self.effects.push(Effect::User(user));
             }
-            Op::Refuse(message) => {
-                self.effects.push(Effect::Refuse { message: message.to_string() });
+            Op::Refuse(denial) => {
+                let retry_after = self.retry_after.filter(|_| denial.away);
+                self.effects.push(Effect::Refuse(Denial { retry_after, ..denial.clone() }));
                 return Ok(Flow::End(None));
             }
             Op::Leave(rooms, guard) => match self.rooms(rooms, guard, usize::MAX)? {
@@ -195,8 +203,9 @@ impl<'a> Run<'a> {
                 let body = self.event_body(event)?;
                 self.publish(groups, body, guard)?;
             }
-            Op::Close(code) => {
-                self.effects.push(Effect::Close { code: *code, reason: String::new() });
+            Op::Close { code, reason } => {
+                let reason = reason.as_ref().map(|reason| reason.text(self.scope())).transpose()?;
+                self.effects.push(Effect::Close { code: *code, reason: reason.unwrap_or_default() });
                 return Ok(Flow::End(None));
             }
             Op::Jump(position) => return Ok(Flow::To(*position)),

@@ -4,6 +4,7 @@
 //! A new key is a field of [`Step`], the lines here that compile it, an [`Op`] and its arm in `run`.
 
 mod emits;
+mod endings;
 mod keys;
 mod writer;
 
@@ -16,9 +17,9 @@ use self::{
     keys::unless,
     writer::Site,
 };
-use super::{AskOp, CallOp, Guard, HandlerId, HandlerTable, Op};
+use super::{AskOp, CallOp, Guard, HandlerId, HandlerTable, Op, is_at_fault};
 use crate::{
-    config::{self, Emits, Handler, KeyPath, OneOrMany, Policy, Protocol, Step},
+    config::{self, Emits, Handler, KeyPath, OneOrMany, Step},
     consumer::{
         compiler::Usage,
         emit::Emit,
@@ -51,21 +52,6 @@ impl ProgramWriter<'_, '_> {
             }
         }
         table
-    }
-
-    /// Adds the policy for an invalid message.
-    pub fn policy(&mut self, policy: &Policy, kind: HandlerKind, key: &KeyPath) -> Option<HandlerId> {
-        match policy {
-            Policy::Ignore => None,
-            Policy::Close(code) => {
-                Some(self.add(HandlerKind::BadMessage, |writer, site| writer.push(*site, Op::Close(*code))))
-            }
-            Policy::Reply(replies) => Some(self.add(kind, |writer, site| {
-                for emit in writer.emits(replies, Receivers::connection(To::Failure), *site, &key.then("reply")) {
-                    writer.push(*site, Op::Emit(Box::new(emit), Arc::default()));
-                }
-            })),
-        }
     }
 
     fn steps(&mut self, handler: &Handler, site: &mut Site, key: &KeyPath) {
@@ -183,10 +169,8 @@ impl ProgramWriter<'_, '_> {
                 self.push(site, Op::User(user));
             }
         }
-        if let Some(text) = &step.refuse {
-            let against = unless(site.kind == HandlerKind::Admit, "a connection can be refused only in on_admit");
-            self.key("refuse", against, key);
-            self.push(site, Op::Refuse(text.as_str().into()));
+        if let Some(refuse) = &step.refuse {
+            self.refuse(refuse, site, key);
         }
     }
 
@@ -293,22 +277,6 @@ impl ProgramWriter<'_, '_> {
         });
     }
 
-    /// `close` and `disconnect`.
-    fn end(&mut self, step: &Step, site: Site, key: &KeyPath) {
-        let plain = self.program.wire.protocol == Protocol::WebSocket;
-        if step.close.is_some() {
-            let against = unless(plain, "only a plain WebSocket has close codes; write disconnect = true");
-            self.key("close", site.unconnected().into_iter().chain(against), key);
-        }
-        if step.disconnect {
-            let against = unless(!plain, "is for Socket.IO and Engine.IO; write close = 1000");
-            self.key("disconnect", site.unconnected().into_iter().chain(against), key);
-        }
-        if let Some(code) = step.close.or(step.disconnect.then_some(1000)) {
-            self.push(site, Op::Close(code));
-        }
-    }
-
     fn call(&mut self, call: &config::Call, site: &mut Site, key: &KeyPath) {
         self.uses(VarSet::of(&[Var::User, Var::Id]));
         let data = self.optional("data", call.data.as_ref(), None, *site, key);
@@ -321,12 +289,13 @@ impl ProgramWriter<'_, '_> {
             timeout: call.timeout,
             ok: None,
             statuses: Vec::new(),
+            unavailable: None,
             error: None,
             after: 0,
         };
         self.push(*site, Op::Call(Box::new(compiled)));
         site.called = true;
-        let answered = Site { backend: true, ..*site };
+        let answered = Site { backend: true, away: false, ..*site };
         // Branches that continue after the call end in a jump; its target is known only later.
         let mut jumps = Vec::new();
         let ok = call.ok.as_ref().map(|branch| self.branch(branch, answered, &key.then("ok"), Some(&mut jumps)));
@@ -335,9 +304,14 @@ impl ProgramWriter<'_, '_> {
             // An invalid status is reported by the check of values.
             let Ok(number) = status.parse::<u16>() else { continue };
             let good = (200..300).contains(&number).then_some(&mut jumps);
+            let answered = Site { away: is_at_fault(number), ..answered };
             statuses.push((number, self.branch(branch, answered, &key.then("status").then(status.as_str()), good)));
         }
-        let error = call.error.as_ref().map(|branch| self.branch(branch, answered, &key.then("error"), None));
+        let mut failure = |branch: &Option<Handler>, name: &str, away| {
+            branch.as_ref().map(|branch| self.branch(branch, Site { away, ..answered }, &key.then(name), None))
+        };
+        let unavailable = failure(&call.unavailable, "unavailable", true);
+        let error = failure(&call.error, "error", false);
         let end = self.next();
         for jump in jumps {
             if let Some(Op::Jump(position)) = self.op_at(jump) {
@@ -345,7 +319,8 @@ impl ProgramWriter<'_, '_> {
             }
         }
         if let Some(Op::Call(call)) = self.op_at(position) {
-            (call.ok, call.statuses, call.error, call.after) = (ok, statuses, error, end);
+            (call.ok, call.statuses, call.after) = (ok, statuses, end);
+            (call.unavailable, call.error) = (unavailable, error);
         }
     }
 

@@ -127,8 +127,8 @@ fn say(effect: &Effect) -> String {
             if request.idempotent { " again" } else { "" }
         ),
         Effect::Ask { args, timeout, .. } => format!("ask {} for {timeout:?}", text(&Value::List(args.clone()))),
-        Effect::Refuse { message } => format!("refuse {message}"),
-        Effect::Close { code, .. } => format!("close {code}"),
+        Effect::Refuse(denial) => format!("refuse {}", denial.text),
+        Effect::Close { code, reason } => format!("close {code} {reason}").trim_end().to_owned(),
         Effect::Refresh { token, .. } => format!("refresh {}", token.expose()),
         Effect::Subscribe(names) => format!("subscribe {}", names.join(" ")),
         Effect::Unsubscribe(names) => format!("unsubscribe {}", names.join(" ")),
@@ -143,7 +143,7 @@ pub(super) fn then(reaction: &Reaction) -> &Continuation {
 }
 
 pub(super) fn answer(status: u16, body: Json) -> Outcome {
-    Outcome::Answer { status, body: value(body) }
+    Outcome::Answer { status, body: value(body), retry_after: None }
 }
 
 #[test]
@@ -469,7 +469,10 @@ fn opening_and_closing_have_their_own_handlers() {
         assert_eq!(chat.presence_member(&Context { user: value(user), ..Context::default() }), None);
     }
     assert_eq!((chat.presence_grace(), chat.max_rooms(), chat.has_presence()), (Some(Duration::from_secs(3)), 3, true));
-    assert_eq!((chat.rejection_text(true), chat.rejection_text(false)), ("No token", "Authentication error"));
+    assert_eq!(
+        (chat.rejection_text(Rejected::Missing), chat.rejection_text(Rejected::Invalid)),
+        ("No token", "Authentication error")
+    );
 }
 
 #[test]

@@ -46,10 +46,15 @@ fn a_call_without_an_error_branch_ends_in_a_problem() {
     let chat =
         socketio("[consumer.on_message.enter]\ncall = { action = 'may', ok = { join = 'vip' } }\nack = 'true'\n");
     let asked = hear(&chat, &ann(), "enter", json!([]));
-    for outcome in [answer(403, json!({})), answer(302, json!({})), Outcome::Failed("no url".to_owned())] {
+    let large = Outcome::Unusable("larger than 1 byte".to_owned());
+    for outcome in [answer(403, json!({})), answer(302, json!({})), answer(500, json!({})), large] {
         let reaction = chat.resume(&ann(), then(&asked), outcome);
         assert_eq!(reaction.effects, []);
         assert!(matches!(reaction.problem, Some(MessageProblem::Unanswered(_))));
+    }
+    for outcome in [answer(503, json!({})), Outcome::Failed("no url".to_owned())] {
+        let reaction = chat.resume(&ann(), then(&asked), outcome);
+        assert!(matches!(reaction.problem, Some(MessageProblem::Unavailable { .. })));
     }
     assert_eq!(effects(&chat.resume(&ann(), then(&asked), answer(204, json!(null)))), ["join vip", "435[true]"]);
 }

@@ -85,11 +85,14 @@ fn the_tracker_asks_the_backend_for_the_user() {
     let found = after(answer(200, json!({"id": 7, "name": "Ann Archer", "role": "admin"})));
     assert_eq!(found.last().unwrap(), r#"user {"id":7,"name":"Ann Archer","role":"admin"}"#);
     assert_eq!(after(answer(404, json!({"message": "User not found"}))), ["refuse User not found"]);
-    for outcome in [answer(500, json!(null)), answer(403, json!(null)), Outcome::Failed("down".to_owned())] {
-        assert_eq!(after(outcome), ["refuse Authentication error"]);
+    assert_eq!(after(answer(403, json!(null))), ["refuse Authentication error"]);
+    for outcome in [answer(500, json!(null)), answer(301, json!(null)), Outcome::Failed("down".to_owned())] {
+        let reaction = tracker.resume(&ann(), then(&asked), outcome);
+        assert_eq!(reaction.effects, [], "its token is good");
+        assert!(matches!(reaction.problem, Some(MessageProblem::Unavailable { .. })));
     }
     assert_eq!(
-        (tracker.rejection_text(true), tracker.rejection_text(false)),
+        (tracker.rejection_text(Rejected::Missing), tracker.rejection_text(Rejected::Invalid)),
         ("Authentication error", "Authentication error")
     );
 }
@@ -286,7 +289,7 @@ fn a_repair_shops_rooms_follow_from_id_and_role() {
     let [Effect::User(user)] = &admitted.effects[..] else { panic!("{admitted:?}") };
     assert_eq!(groups(&shop, serde_json::to_value(user).unwrap()), ["user_7"]);
     assert_eq!(
-        (shop.rejection_text(true), shop.rejection_text(false)),
+        (shop.rejection_text(Rejected::Missing), shop.rejection_text(Rejected::Invalid)),
         ("Authentication token required", "Invalid authentication token")
     );
     for room in ["work_order_12", "ticket_3"] {

@@ -8,6 +8,7 @@ use crate::{
     consumer::{Continuation, Outcome},
     event::Value,
     protocol::{effects::FailureReplies, principal::proof},
+    warn_bounded,
 };
 
 /// The token of another user.
@@ -31,10 +32,16 @@ impl Session {
             }
             Err(error) => error,
         };
-        log::debug!("{}: a new token was refused: {error}", binding.consumer.name());
+        let name = binding.consumer.name();
         let (label, payloads) = match error.retry_after() {
-            Some(_) => ("refresh_failed", &replies.failed),
-            None => ("refresh_denied", &replies.denied),
+            Some(_) => {
+                warn_bounded!("{name}: a new token of an open connection cannot be checked now: {error}");
+                ("refresh_failed", &replies.failed)
+            }
+            None => {
+                warn_bounded!("{name}: a new token of an open connection is refused: {error}");
+                ("refresh_denied", &replies.denied)
+            }
         };
         self.services.metrics.refused_message(label);
         payloads.as_deref().into_iter().flatten().for_each(|payload| self.outlet.send(payload));

@@ -24,6 +24,7 @@ ANSWERS = {
     "other": {"ok": "other"},
     "moved": (207, {"ok": True}),
     "bad": (500, None),
+    "busy": (503, None),
     "gone": (404, None),
     "flaky": lambda call: flaky(call),
 }
@@ -110,14 +111,21 @@ async def opens_namespace(place: Place):
     return tuple(opened)
 
 
-async def refusal(place: Place):
+async def refusal(place: Place, more: str = ""):
     """The status, or the frames, code and reason after it."""
     try:
-        client = await place.open()
+        client = await place.open(more)
     except websockets.InvalidStatus as error:
         return error.response.status_code
     code, reason = await client.gone()
     return [*client.json(), code, reason]
+
+
+def refusal_of(more: str):
+    async def look(place: Place):
+        return await refusal(place, more)
+
+    return look
 
 
 async def why(place: Place):
@@ -268,6 +276,41 @@ TABLE: dict[str, OfConsumer] = {
         'groups = ["{{ query.room }}"]\n{key}',
     ),
     "consumer.reject.close": OfConsumer("", "reject.close = 4001", refusal, (403, [4001, ""]), 'auth = ["jwt"]\n{key}'),
+    "consumer.reject.close.missing": OfConsumer(
+        "reject.close = {}",
+        "reject.close = { missing = 4011 }",
+        refusal,
+        ([4001, ""], [4011, ""]),
+        'auth = ["jwt"]\n{key}',
+    ),
+    "consumer.reject.close.invalid": OfConsumer(
+        "reject.close = {}",
+        "reject.close = { invalid = 4011 }",
+        refusal_of("?token=a.b.c"),
+        ([4003, ""], [4011, ""]),
+        'auth = ["jwt"]\n{key}',
+    ),
+    "consumer.reject.close.forbidden": OfConsumer(
+        "reject.close = {}",
+        "reject.close = { forbidden = 4011 }",
+        refusal,
+        ([4403, "no"], [4011, "no"]),
+        '{key}\n[consumer.on_admit]\nrefuse = "no"',
+    ),
+    "consumer.reject.close.unavailable": OfConsumer(
+        "reject.close = {}",
+        "reject.close = { unavailable = 4011 }",
+        refusal,
+        ([1013, "Service unavailable"], [4011, "Service unavailable"]),
+        '{key}\n[consumer.on_admit.call]\naction = "bad"',
+    ),
+    "consumer.reject.when": OfConsumer(
+        "reject.when = \"query.cg == '1'\"",
+        "reject.when = \"query.cg == '2'\"",
+        refusal_of("?cg=2"),
+        (403, [4001, ""]),
+        'auth = ["jwt"]\nreject.close = 4001\n{key}',
+    ),
     "consumer.reject.reason": OfConsumer(
         "", 'reject.reason = "why"', refusal, ([4001, ""], [4001, "why"]), 'auth = ["jwt"]\nreject.close = 4001\n{key}'
     ),
@@ -299,6 +342,13 @@ TABLE: dict[str, OfConsumer] = {
     ),
     "consumer.on_bad_json": OfConsumer(
         'on_bad_json = "ignore"', "on_bad_json = { close = 4007 }", talks("{"), ([], [4007]), "{key}\n"
+    ),
+    "consumer.on_failed": OfConsumer(
+        'on_failed = "ignore"',
+        "on_failed = { close = { code = 4007, reason = 'failed' } }",
+        talks({"type": "m"}),
+        ([], [4007]),
+        '{key}\n[consumer.on_message.m]\nreply = "message.missing"\n',
     ),
     "consumer.on_unknown_message": OfConsumer(
         'on_unknown_message = "ignore"',

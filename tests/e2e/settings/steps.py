@@ -6,7 +6,7 @@ import json
 from rig.raw import Raw
 
 from . import OfConsumer
-from .consumers import status, talks
+from .consumers import refusal, status, talks
 from .world import Chat, Place, decoded, fence, token
 
 M = {"type": "m", "n": 1}
@@ -54,6 +54,17 @@ def chats(*emits, who=None, acknowledges=None, wait: float = 0.0, ask: str | Non
         found = [*chat.events, *([chat.over] if chat.over else [])]
         chat.close()
         return found
+
+    return look
+
+
+def closed_by(message):
+    """The code and reason after a message."""
+
+    async def look(place: Place):
+        client = await place.open()
+        await client.send(message)
+        return list(await client.gone())
 
     return look
 
@@ -202,6 +213,27 @@ TABLE: dict[str, OfConsumer] = {
         "[consumer.on_message.m]\n{key}\n",
         talks(before=({"type": "m", "n": "1"},), events=({"type": "x", "a": 1},)),
     ),
+    "step.refuse.text": step(
+        "refuse = { text = 'one', code = 4000 }",
+        "refuse = { text = 'two', code = 4000 }",
+        ([4000, "one"], [4000, "two"]),
+        "[consumer.on_admit]\n{key}\n",
+        refusal,
+    ),
+    "step.refuse.code": step(
+        "refuse = { text = 'no', code = 4001 }",
+        "refuse = { text = 'no', code = 4002 }",
+        ([4001, "no"], [4002, "no"]),
+        "[consumer.on_admit]\n{key}\n",
+        refusal,
+    ),
+    "step.refuse.status": step(
+        "refuse = { text = 'no', status = 404 }",
+        "refuse = { text = 'no', status = 410 }",
+        (404, 410),
+        "[consumer.on_admit]\n{key}\n",
+        refusal,
+    ),
     "step.call.action": step('action = "good"', 'action = "other"', ([True], ["other"]), CALL + OK),
     "step.call.data": step(
         'data = "1"', 'data = "2"', ([1], [2]), CALL + 'action = "ask"\nok = { reply = "result.body.said" }\n'
@@ -226,6 +258,12 @@ TABLE: dict[str, OfConsumer] = {
         "status.208 = { reply = \"'moved'\" }",
         (["moved"], [True]),
         CALL + 'action = "moved"\n' + OK,
+    ),
+    "step.call.unavailable": step(
+        "",
+        "unavailable = { reply = \"'away'\" }",
+        (["bad"], ["away"]),
+        CALL + 'action = "busy"\nerror = { reply = "\'bad\'" }\n',
     ),
     "step.call.error": step("", "error = { reply = \"'bad'\" }", ([], ["bad"]), CALL + 'action = "bad"\n'),
     "step.each": step('each = "[1]"\nreply = "item"', 'each = "[message.n, 2]"\nreply = "item"', ([1], [1, 2])),
@@ -285,6 +323,13 @@ TABLE: dict[str, OfConsumer] = {
         tells(M),
     ),
     "step.close": step("close = 4001", "close = 4002", ([4001], [4002])),
+    "step.close.code": step("close = { code = 4001 }", "close = { code = 4002 }", ([4001], [4002])),
+    "step.close.reason": step(
+        'close = { code = 4001, reason = "one" }',
+        'close = { code = 4001, reason = "{{ message.n }} two" }',
+        ([4001, "one"], [4001, "1 two"]),
+        look=closed_by(M),
+    ),
     "step.disconnect": step(
         "disconnect = false", "disconnect = true", ([], ["disconnected"]), look=chats(("m",)), protocol="socket.io"
     ),

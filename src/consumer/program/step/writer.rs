@@ -23,6 +23,8 @@ pub struct Site {
     pub called: bool,
     /// Whether what is sent is sent once per item.
     pub each: bool,
+    /// Whether the backend is away, or at fault.
+    pub away: bool,
 }
 
 /// Writes the program of one consumer.
@@ -35,8 +37,8 @@ impl ProgramWriter<'_, '_> {
     /// Adds a handler.
     pub(super) fn add(&mut self, kind: HandlerKind, write: impl FnOnce(&mut Self, &mut Site)) -> HandlerId {
         let id = HandlerId(u16::try_from(self.program.handlers.len()).unwrap_or(u16::MAX));
-        self.program.handlers.push(HandlerInfo { start: self.next(), names: VarSet::default() });
-        let mut site = Site { kind, depth: 0, backend: false, called: false, each: false };
+        self.program.handlers.push(HandlerInfo { kind, start: self.next(), names: VarSet::default() });
+        let mut site = Site { kind, depth: 0, backend: false, called: false, each: false, away: false };
         write(self, &mut site);
         self.push(site, Op::End);
         id

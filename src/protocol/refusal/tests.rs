@@ -1,0 +1,199 @@
+use super::*;
+use crate::{
+    admission::Limit,
+    config::{CloseCodes, Reject, RejectClose},
+    event::GroupNameError,
+};
+
+const LATER: Duration = Duration::from_millis(2500);
+
+/// The counted outcome and log level; the answer, with its headers; the close codes if `reject.close` is 4401, and if it
+/// is a table, with the reason; `connect_error`.
+const ROWS: &str = "\
+Handshake Key          | bad_request DEBUG        | 400 Sec-WebSocket-Key must be given once and be 16 bytes in base64 | - | Service unavailable
+Handshake MissingVersion | bad_request DEBUG      | 400 Sec-WebSocket-Version must be given once; Sec-WebSocket-Version: 13 | - | Service unavailable
+Handshake Version      | bad_request DEBUG        | 426 only WebSocket version 13 is supported; Sec-WebSocket-Version: 13; Upgrade: websocket | - | Service unavailable
+NotAnUpgrade           | bad_request DEBUG        | 426 this path speaks WebSocket; Upgrade: websocket | - | Service unavailable
+EngineIo Transport     | bad_request DEBUG        | 400 0 Transport unknown | - | Service unavailable
+EngineIo Session       | bad_request DEBUG        | 400 1 Session ID unknown | - | Service unavailable
+EngineIo Method        | bad_request DEBUG        | 400 2 Bad handshake method | - | Service unavailable
+EngineIo Request       | bad_request DEBUG        | 400 3 Bad request | - | Service unavailable
+EngineIo TooLarge      | bad_request DEBUG        | 413 3 Bad request | - | Service unavailable
+EngineIo Version       | bad_request DEBUG        | 400 5 Unsupported protocol version | - | Service unavailable
+Draining               | draining DEBUG           | 503 4 the node is draining; Retry-After 1s | - | Service unavailable
+Limited Connections    | full WARN                | 503 4 the node has no room for more connections; max_connections; Retry-After 2.5s | - | Service unavailable
+Limited Rate           | rate_limit WARN          | 503 4 too many handshakes; handshakes_per_second; Retry-After 2.5s | - | Service unavailable
+Limited Address        | address_limit WARN       | 429 4 too many connections from this address; connections_per_address; Retry-After 2.5s | - | too many connections from this address
+Limited AddressRate    | address_rate_limit WARN  | 429 4 too many handshakes from this address; handshakes_per_second_per_address; Retry-After 2.5s | - | too many handshakes from this address
+Limited User           | user_limit WARN          | 429 4 too many connections of this user; connections_per_user; Retry-After 2.5s | 1013 1013 too many connections of this user | too many connections of this user
+Limited UserUnknown    | unavailable WARN         | 503 4 the connections of this user cannot be counted now; connections_per_user; Retry-After 2.5s | 1013 1013 the connections of this user cannot be counted now | Service unavailable
+Overloaded             | unavailable WARN         | 503 4 the node is receiving too much data; Retry-After 1s | - | Service unavailable
+NotReady               | unavailable WARN         | 503 4 the channel layer is not ready; Retry-After 1s | - | Service unavailable
+Namespace              | bad_request DEBUG        | 400 Invalid namespace | - | Invalid namespace
+Origin                 | origin WARN              | 403 4 the origin is not allowed: Origin \"https://x.example\", Host missing; add the origin to socketio.cors | - | no
+Auth missing           | missing WARN             | 403 4 no credential was given | 4401 4001 log in | show a token
+Auth invalid           | invalid WARN             | 403 4 expired | 4401 4003 log in | a bad token
+Auth revoked           | revoked WARN             | 403 4 the token was revoked | 4401 4003 log in | a bad token
+Auth origin            | origin WARN              | 403 4 the origin is not allowed | - | no
+Auth unconfigured      | unconfigured WARN        | 503 4 no key; Retry-After 60s | 1013 1013 Service unavailable | Service unavailable
+Auth unavailable       | unavailable WARN         | 503 4 the token store is not reachable; Retry-After 2.5s | 1013 1013 Service unavailable | Service unavailable
+Denied                 | denied WARN              | 403 4 not today | 4401 4403 log in | not today
+Denied as it says      | denied WARN              | 404 4 no such board | 4404 4404 no such board | no such board
+Denied 503             | denied WARN              | 503 4 maintenance; Retry-After 1s | 1013 1013 maintenance | maintenance
+Denied away            | backend_unavailable WARN | 503 4 come back; Retry-After 2.5s | 1013 1013 come back | come back
+Backend                | backend_unavailable WARN | 503 4 the backend is not available; Retry-After 2.5s | 1013 1013 Service unavailable | Service unavailable
+Groups Value           | denied WARN              | 403 4 `user.id` is empty | 4401 4403 log in | no
+Groups NotAllowed      | denied WARN              | 403 4 \"user_9\" is not a name that \"allow\" permits | 4401 4403 log in | no
+Groups Name            | denied WARN              | 403 4 \"é\" is not a group name: a group name must be shorter than 100 characters, this one has 104 | 4401 4403 log in | no
+Groups Ambiguous       | ambiguous_group WARN     | 403 4 \"user_7_notifications\" could also be the name of another group: a value in it contains text of a name | 4401 4403 log in | no
+Groups TooMany         | denied WARN              | 403 4 a client may choose at most 100 groups here (\"max_rooms\") | 4401 4403 log in | no
+Layer Unavailable      | unavailable WARN         | 503 4 the channel layer is not ready: reset; Retry-After 2.5s | 1013 1013 Service unavailable | Service unavailable
+Layer Refused          | unavailable WARN         | 503 4 the channel layer refused; Retry-After 1s | 1013 1013 Service unavailable | Service unavailable
+State                  | state_too_large WARN     | 431 4 query, token and auth data together are too large | 4401 4403 log in | query, token and auth data together are too large
+Late                   | timeout WARN             | 503 4 admission took too long; Retry-After 1s | 1013 1013 Service unavailable | Service unavailable";
+
+fn every_cause() -> Vec<Refusal> {
+    let handshake = [HandshakeError::Key, HandshakeError::MissingVersion, HandshakeError::Version];
+    let breaches =
+        [Breach::Transport, Breach::Session, Breach::Method, Breach::Request, Breach::TooLarge, Breach::Version];
+    let limits = [Limit::Connections, Limit::Rate, Limit::Address, Limit::AddressRate, Limit::User, Limit::UserUnknown];
+    let auth = [
+        AuthError::Missing,
+        AuthError::Invalid("expired"),
+        AuthError::Revoked,
+        AuthError::Origin,
+        AuthError::Unconfigured("no key"),
+        AuthError::Unavailable { retry_after: LATER },
+    ];
+    let layer = [
+        LayerError::Unavailable { reason: "reset".to_owned(), retry_after: LATER },
+        LayerError::Refused("oom".to_owned()),
+    ];
+    let mut all: Vec<Refusal> = handshake.map(Refusal::Handshake).into();
+    all.push(Refusal::NotAnUpgrade);
+    all.extend(breaches.map(Refusal::EngineIo));
+    all.push(Refusal::Draining);
+    all.extend(limits.map(|limit| Refusal::Limited(Limited { limit, retry_after: LATER })));
+    all.extend([Refusal::Overloaded, Refusal::NotReady, Refusal::Namespace]);
+    all.push(Refusal::Origin(Foreign::new(Some("https://x.example"), None, OriginRule::List { key: "socketio.cors" })));
+    all.extend(auth.map(Refusal::Auth));
+    all.push(Refusal::Denied(Denial { text: "not today".into(), ..Denial::default() }));
+    let own = Denial { code: Some(4404), status: Some(404), ..Denial::default() };
+    all.push(Refusal::Denied(Denial { text: "no such board".into(), ..own }));
+    all.push(Refusal::Denied(Denial { text: "maintenance".into(), status: Some(503), ..Denial::default() }));
+    let away = Denial { away: true, retry_after: Some(LATER), ..Denial::default() };
+    all.push(Refusal::Denied(Denial { text: "come back".into(), ..away }));
+    all.push(Refusal::Backend { retry_after: Some(LATER) });
+    let groups = [
+        GroupError::Value("`user.id` is empty".to_owned()),
+        GroupError::NotAllowed("user_9".to_owned()),
+        GroupError::Name { name: "é".to_owned(), reason: GroupNameError::TooLong(104) },
+        GroupError::Ambiguous("user_7_notifications".to_owned()),
+        GroupError::TooMany(100),
+    ];
+    all.extend(groups.map(Refusal::Groups));
+    all.extend(layer.map(Refusal::Layer));
+    all.extend([Refusal::State, Refusal::Late]);
+    all
+}
+
+/// Without a wildcard, so that a new cause does not compile here.
+fn cause(refusal: &Refusal) -> String {
+    match refusal {
+        Refusal::Handshake(bad) => format!("Handshake {bad:?}"),
+        Refusal::EngineIo(breach) => format!("EngineIo {breach:?}"),
+        Refusal::Limited(refused) => format!("Limited {:?}", refused.limit),
+        Refusal::Auth(error) => format!("Auth {}", error.label()),
+        Refusal::Origin(_) => "Origin".to_owned(),
+        Refusal::Denied(Denial { away: true, .. }) => "Denied away".to_owned(),
+        Refusal::Denied(Denial { status: Some(503), .. }) => "Denied 503".to_owned(),
+        Refusal::Denied(Denial { code: Some(_), .. }) => "Denied as it says".to_owned(),
+        Refusal::Denied(_) => "Denied".to_owned(),
+        Refusal::Backend { .. } => "Backend".to_owned(),
+        Refusal::Groups(error) => {
+            let kind = match error {
+                GroupError::Value(_) => "Value",
+                GroupError::Name { .. } => "Name",
+                GroupError::NotAllowed(_) => "NotAllowed",
+                GroupError::Ambiguous(_) => "Ambiguous",
+                GroupError::TooMany(_) => "TooMany",
+            };
+            format!("Groups {kind}")
+        }
+        Refusal::Layer(LayerError::Unavailable { .. }) => "Layer Unavailable".to_owned(),
+        Refusal::Layer(LayerError::TooLarge(_) | LayerError::Refused(_)) => "Layer Refused".to_owned(),
+        Refusal::NotAnUpgrade
+        | Refusal::Draining
+        | Refusal::Overloaded
+        | Refusal::NotReady
+        | Refusal::Namespace
+        | Refusal::State
+        | Refusal::Late => format!("{refusal:?}"),
+    }
+}
+
+fn consumer() -> std::sync::Arc<Consumer> {
+    let text = "presets = []\n[[consumer]]\npath = \"/\"\nprotocol = \"socket.io\"\n\
+                reject = { missing = \"show a token\", invalid = \"a bad token\", message = \"no\" }";
+    let file = Some((std::path::Path::new("test.toml"), text));
+    let (config, errors) = crate::config::load_text(file, &crate::config::Environment::default());
+    assert_eq!(errors, []);
+    std::sync::Arc::clone(crate::consumer::ConsumerSet::compile(&config).unwrap().iter().next().unwrap())
+}
+
+fn written(refusal: &Refusal, consumer: &Consumer) -> String {
+    let reject = |close| Reject { close: Some(close), reason: "log in".to_owned(), ..Reject::default() };
+    let [one, table] = [RejectClose::Code(4401), RejectClose::ByCause(CloseCodes::default())].map(reject);
+    let close = match (refusal.closing(&one), refusal.closing(&table)) {
+        (Some(one), Some(table)) => {
+            assert_eq!(one.reason, table.reason);
+            assert_eq!(one.frame, !one.code.to_string().starts_with("1013"), "a frame says what the client did wrong");
+            format!("{} {} {}", one.code, table.code, one.reason)
+        }
+        (None, None) => "-".to_owned(),
+        both => panic!("{both:?}"),
+    };
+    let row = refusal.row();
+    let own = matches!(refusal, Refusal::Denied(Denial { code: Some(_), .. }));
+    assert_eq!(refusal.closing(&Reject::default()).is_some(), own, "without a code of the consumer");
+    let Row { label, level, status, detail, code, limit, retry_after, headers, .. } = row;
+    let mut answer = status.to_string();
+    code.into_iter().for_each(|code| answer += &format!(" {code}"));
+    answer += &format!(" {detail}");
+    limit.into_iter().for_each(|limit| answer += &format!("; {limit}"));
+    retry_after.into_iter().for_each(|time| answer += &format!("; Retry-After {}s", time.as_secs_f32()));
+    headers.iter().for_each(|(name, value)| answer += &format!("; {name}: {value}"));
+    let text = refusal.connect_error(consumer);
+    format!("{} | {label} {level} | {answer} | {close} | {text}", cause(refusal))
+}
+
+fn row_of(line: &str) -> String {
+    line.split(" | ").map(str::trim).collect::<Vec<_>>().join(" | ")
+}
+
+#[test]
+fn each_cause_has_its_row() {
+    let (consumer, causes) = (consumer(), every_cause());
+    assert_eq!(causes.len(), ROWS.lines().count());
+    for (refusal, expected) in causes.iter().zip(ROWS.lines()) {
+        assert_eq!(written(refusal, &consumer), row_of(expected));
+    }
+}
+
+#[test]
+fn the_three_answers_are_never_mistaken_for_each_other() {
+    for refusal in every_cause() {
+        let row = refusal.row();
+        let away = row.retry_after.is_some();
+        assert_eq!(away, matches!(row.status, 429 | 503), "{refusal:?}");
+        assert_eq!(row.cause == Cause::Unavailable, away && row.cause != Cause::Early, "{refusal:?}");
+    }
+}
+
+#[test]
+fn the_text_of_a_denial_is_the_reason_if_the_consumer_has_none() {
+    let reject = Reject { close: Some(RejectClose::Code(4001)), ..Reject::default() };
+    let denied = Refusal::Denied(Denial { text: "User not found".into(), ..Denial::default() });
+    assert_eq!(denied.closing(&reject).unwrap().reason, "User not found");
+    assert_eq!(Refusal::Auth(AuthError::Missing).closing(&reject).unwrap().reason, "");
+}
