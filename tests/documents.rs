@@ -1,4 +1,4 @@
-//! Names and links in the documents exist.
+//! Names and links in the documents exist, and what the manual says is so.
 #![allow(clippy::unwrap_used, reason = "a test may fail")]
 
 use std::{
@@ -6,6 +6,15 @@ use std::{
     fs,
     path::{Path, PathBuf},
 };
+
+#[path = "documents/checked.rs"]
+mod checked;
+#[path = "documents/codes.rs"]
+mod codes;
+#[path = "documents/page.rs"]
+mod page;
+#[path = "documents/statements.rs"]
+mod statements;
 
 fn root() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR"))

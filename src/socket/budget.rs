@@ -120,3 +120,30 @@ impl<T: Clone> Budget<T> {
         self.holders.borrow().iter().map(|(number, holder)| (number, holder.clone())).collect()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_worker_above_its_share_releases_and_ninety_percent_are_left() {
+        let gauge = Gauge::<i64, AtomicI64>::default();
+        let [small, large] = [1, 2].map(|_| Budget::<()>::new(100 << 20, 2, gauge.clone()));
+        small.more(45 << 20);
+        large.more(54 << 20);
+        assert!(!small.take_over() && !large.take_over());
+        large.more(2 << 20);
+        small.report();
+        assert!(!small.take_over() && large.take_over() && !large.take_over(), "the larger one, once");
+        large.less(5 << 20);
+        assert!(!large.is_relieved(), "96 % are left");
+        large.less(7 << 20);
+        assert!(large.is_relieved() && small.is_relieved(), "89 % are left");
+        // The gauge is exact to 64 KiB per worker.
+        let known = gauge.get();
+        large.more(64 << 10);
+        assert_eq!(gauge.get(), known);
+        large.more(1);
+        assert_eq!(gauge.get(), known + (64 << 10) + 1);
+    }
+}

@@ -108,7 +108,9 @@ async fn an_unreachable_backend_is_tried_twice_and_then_reported() {
 
 #[tokio::test]
 async fn only_an_idempotent_call_is_repeated_after_it_may_have_been_done() {
-    for broken in [answer("503 Service Unavailable", "{}"), answer("502 Bad Gateway", "{}"), Vec::new()] {
+    let failures =
+        ["502 Bad Gateway", "503 Service Unavailable", "504 Gateway Timeout"].map(|status| answer(status, "{}"));
+    for broken in failures.into_iter().chain([Vec::new()]) {
         for idempotent in [false, true] {
             let first = broken.clone();
             let server = Server::start(move |number| {

@@ -73,14 +73,15 @@ async def test_events_are_delivered_until_the_last_moment_of_a_drain(system):
     assert await asyncio.to_thread(node.join, 10) == 0
 
 
-async def test_a_second_signal_ends_at_once(system):
+@pytest.mark.parametrize("second", [signal.SIGTERM, signal.SIGINT])
+async def test_a_second_signal_ends_at_once(system, second):
     node = system.start_node(CHANNELGATE__SERVER__DRAIN_PERIOD="60s", CHANNELGATE__SERVER__DRAIN_GRACE="60s")
     clients = await open_many(node, 20)
     node.signal(signal.SIGTERM)
     await until(lambda: _refuses(node), "the drain to begin")
     assert node.running
-    node.signal(signal.SIGTERM)
-    assert await asyncio.to_thread(node.join, 2) == 128 + signal.SIGTERM
+    node.signal(second)
+    assert await asyncio.to_thread(node.join, 2) == 128 + second
     for client in clients:
         await client.gone()
 

@@ -64,6 +64,8 @@ fn large_integers_keep_their_digits_in_expressions() {
         ("event.n", &*hundred),
         ("{'a': [event.n, event.m]}", &format!(r#"{{"a":[{hundred},18446744073709551616]}}"#)),
         ("event.m + 1", "18446744073709551617"),
+        // 2^127 - 1 is the largest for arithmetic.
+        ("170141183460469231731687303715884105726 + 1", "170141183460469231731687303715884105727"),
         ("event.m > 5", "true"),
         ("event.m == 18446744073709551616", "true"),
         ("event.n == event.same", "true"),

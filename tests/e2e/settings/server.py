@@ -549,17 +549,17 @@ TABLE: dict[str, OfNode] = {
     "limits.admission_timeout": OfNode('"300ms"', '"10s"', admission, (503, 101), SLOW_ADMISSION),
     "limits.connection_state": OfNode("2000", "0", long_query, (431, 101), ECHO),
     "limits.groups": OfNode("3", "0", rooms_joined, (2, 6), ROOMS),
-    "socket.ping_interval": OfNode('"300ms"', '"30s"', pings, (True, False), ECHO),
+    "socket.ping_interval": OfNode('"300ms"', '"0s"', pings, (True, False), ECHO),
     "socket.ping_timeout": OfNode(
         '"300ms"', '"30s"', silent_one_ends, (True, False), ECHO, {"socket.ping_interval": '"200ms"'}
     ),
     "socket.max_message": OfNode("100", "1000", echo_of_500, (1009, 500), ECHO),
     "socket.outbox": OfNode("50_000", "5_000_000", closes("slow_client"), (True, False), ECHO, SMALL),
-    "socket.inbox": OfNode("10_000", "5_000_000", read_behind_a_call, (False, True), WAITING),
+    "socket.inbox": OfNode("10_000", "0", read_behind_a_call, (False, True), WAITING),
     "socket.inbox_total": OfNode("100_000", "0", half_messages_are_too_much, (True, False), ECHO),
-    "socket.message_timeout": OfNode('"500ms"', '"30s"', half_a_message_ends, (True, False), ECHO),
+    "socket.message_timeout": OfNode('"500ms"', '"0s"', half_a_message_ends, (True, False), ECHO),
     "socket.outbox_total": OfNode("50_000", "0", closes("outbox_total"), (True, False), ECHO, SMALL),
-    "socket.max_frames_per_second": OfNode("1", "1000", echoed(40, 1), (False, True), ECHO),
+    "socket.max_frames_per_second": OfNode("1", "0", echoed(40, 1), (False, True), ECHO),
     "socket.max_bytes_per_second": OfNode("1024", "0", echoed(40, 1000), (False, True), ECHO),
     "socket.send_buffer": OfNode(
         "4096", "1_000_000", waits_in_the_node, (True, False), ECHO, {"socket.tcp_user_timeout": '"0s"'}
