@@ -263,8 +263,10 @@ pub enum Outcome {
     Acknowledged(Value),
     /// No answer in time, or none at all, for this reason.
     Failed(String),
-    /// The question or its answer is too large: another try would end in the same way.
+    /// The answer is too large.
     Unusable(String),
+    /// The question is too large, so it was not asked.
+    NotAsked(String),
 }
 
 /// Where a handler continues after an [`Outcome`]; made and read by the consumer only.

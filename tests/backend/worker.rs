@@ -147,7 +147,7 @@ async fn a_missing_worker_is_a_timeout_and_a_closed_layer_fails_at_once() {
 async fn a_call_that_the_layer_refuses_fails_at_once() {
     let (backend, _messages, metrics) = worker(&settings());
     let data = "x".repeat(LARGE + 1).into();
-    let Outcome::Failed(reason) = backend.call(CallRequest { data, ..request() }).await else { panic!() };
+    let Outcome::NotAsked(reason) = backend.call(CallRequest { data, ..request() }).await else { panic!() };
     assert!(reason.contains("layer.max_message"), "{reason}");
     assert_eq!(counted(&metrics, "request_too_large"), 1);
 }
