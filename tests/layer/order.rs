@@ -126,7 +126,7 @@ async fn a_burst_of_ten_thousand_into_one_group_arrives_completely() {
 }
 
 /// A node whose one queue gets ten events at once, like after a stall.
-async fn after_ten_events(of: config::Layer) -> Node {
+async fn after_ten_events(of: config::Layer) -> (Node, RedisServer) {
     let redis = RedisServer::start();
     let options = config::Layer { queues: 1, hosts: options(&[&redis]).hosts, ..of };
     let node = Node::ready(&options).await;
@@ -146,12 +146,12 @@ async fn after_ten_events(of: config::Layer) -> Node {
     let () = pipeline.query(django.host(0)).unwrap();
     node.until(10).await;
     assert_eq!(node.received.numbers("room"), (0..10).collect::<Vec<_>>());
-    node
+    (node, redis)
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_full_queue_is_a_gap_of_its_groups() {
-    let node = after_ten_events(config::Layer { capacity: 10, ..Default::default() }).await;
+    let (node, _redis) = after_ten_events(config::Layer { capacity: 10, ..Default::default() }).await;
     eventually("a gap", || node.received.has_gap(GapReason::Capacity)).await;
     assert_eq!(node.received.gaps()[0].groups.as_deref(), Some(&[group("room")][..]));
 }
@@ -164,9 +164,9 @@ async fn a_queue_over_the_capacity_of_its_pattern_is_a_gap() {
         ..Default::default()
     };
     for pattern in ["specific.*", r"/specific\.\w+!\w+$/"] {
-        let node = after_ten_events(of(100, pattern, 10)).await;
+        let (node, _redis) = after_ten_events(of(100, pattern, 10)).await;
         eventually(pattern, || node.received.has_gap(GapReason::Capacity)).await;
-        let node = after_ten_events(of(5, pattern, 11)).await;
+        let (node, _redis) = after_ten_events(of(5, pattern, 11)).await;
         // The marker of a join comes after everything before it.
         node.join("room").await;
         assert!(!node.received.has_gap(GapReason::Capacity), "{pattern}");
