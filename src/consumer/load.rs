@@ -28,7 +28,11 @@ pub fn load(path: Option<&Path>, environment: &Environment) -> Result<(Config, C
     match ConsumerSet::compile(&config) {
         Ok(set) if errors.is_empty() => return Ok((config, set)),
         Ok(_) => {}
-        Err(ConfigErrors(more)) => errors.extend(more),
+        Err(ConfigErrors(more)) => {
+            // A wrong way to authenticate is left out, so that a consumer could seem to have no users.
+            let complete = errors.is_empty();
+            errors.extend(more.into_iter().filter(|error| complete || error.reason != ALWAYS_NULL));
+        }
     }
     // In the order of the file.
     errors.sort_by_key(|error| error.location.as_ref().map(|location| (location.source.clone(), location.line)));
