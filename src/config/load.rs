@@ -27,7 +27,10 @@ pub fn load(path: Option<&Path>, environment: &Environment) -> Result<Config, Co
 /// Like [`load`], but returns what could be read together with all errors, so that more can be checked.
 pub fn load_lenient(path: Option<&Path>, environment: &Environment) -> (Config, Vec<ConfigError>) {
     let complete = |(config, mut errors): (Config, Vec<ConfigError>)| {
-        errors.extend(check::unused::unused(&config));
+        // What was wrong is left out, so that other keys could seem to have no effect.
+        if errors.is_empty() {
+            errors = check::unused::unused(&config);
+        }
         (config, errors)
     };
     match path.map(PathBuf::from).or_else(|| environment.config_path()) {

@@ -28,7 +28,11 @@ pub fn load(path: Option<&Path>, environment: &Environment) -> Result<(Config, C
     match ConsumerSet::compile(&config) {
         Ok(set) if errors.is_empty() => return Ok((config, set)),
         Ok(_) => {}
-        Err(ConfigErrors(more)) => errors.extend(more),
+        Err(ConfigErrors(more)) => {
+            // A wrong way to authenticate is left out, so that a consumer could seem to have no users.
+            let complete = errors.is_empty();
+            errors.extend(more.into_iter().filter(|error| complete || error.reason != ALWAYS_NULL));
+        }
     }
     // In the order of the file.
     errors.sort_by_key(|error| error.location.as_ref().map(|location| (location.source.clone(), location.line)));
@@ -68,9 +72,18 @@ const fn no_limit_if_0(limit: usize) -> usize {
     if limit == 0 { usize::MAX } else { limit }
 }
 
-/// An objection to `user` where no client has one.
-const ALWAYS_NULL: &str =
-    "no client of this consumer has a user: add a way to log in to \"auth\", or set \"user\" in on_admit";
+/// An objection to a name that is always null.
+const ALWAYS_NULL: &str = "no client of this consumer has a user: add a way to log in to \"auth\", or set \"user\" in on_admit \
+                           (\"claims\" are those of a token)";
+
+/// The names that are null for all clients of a consumer.
+fn always_null(spec: &config::Consumer) -> VarSet {
+    match (spec.is_anonymous(), spec.sets_user()) {
+        (false, _) => VarSet::default(),
+        (true, false) => VarSet::of(&[Var::User, Var::Claims]),
+        (true, true) => VarSet::of(&[Var::Claims]),
+    }
+}
 
 struct Loader<'a> {
     compiler: Compiler<'a>,
@@ -116,13 +129,11 @@ impl Loader<'_> {
             &key,
             compiler,
         );
-        if spec.is_anonymous() && !spec.sets_user() {
-            let reads_user = |names: VarSet| names.has(Var::User) || names.has(Var::Claims);
-            let reading = groups.iter().enumerate().filter(|(_, group)| reads_user(group.template().names()));
-            for (index, _) in reading {
-                let index = if groups.len() == spec.groups.len() { index } else { 0 };
-                compiler.note(&here.then(index), ALWAYS_NULL);
-            }
+        let null = always_null(spec);
+        // With another error in the list, the positions are not known.
+        if groups.len() == spec.groups.len() {
+            let reading = groups.iter().enumerate().filter(|(_, group)| group.template().names().meets(null));
+            reading.for_each(|(index, _)| compiler.note(&here.then(index), ALWAYS_NULL));
         }
         let allow = spec.allow.as_ref().map(|allow| {
             let here = key.then("allow");
@@ -138,9 +149,7 @@ impl Loader<'_> {
         let member = spec.presence.as_ref().map(|presence| &presence.member);
         let here = key.then("presence").then("member");
         let presence = compiler.optional(member, allowed, &here);
-        let of_user =
-            presence.as_ref().is_some_and(|member| VarSet::of(&[Var::User, Var::Claims]).meets(member.names()));
-        if of_user && spec.is_anonymous() && !spec.sets_user() {
+        if presence.as_ref().is_some_and(|member| member.names().meets(null)) {
             compiler.note(&here, ALWAYS_NULL);
         }
         self.check_protocol(spec, &key);

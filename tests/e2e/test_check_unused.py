@@ -15,6 +15,14 @@ MISTAKES = {
         5,
         "on_admit",
     ),
+    "claims where only Django knows the user": (
+        f'{HEAD}groups = ["a_{{{{ claims.org }}}}"]\n'
+        '[consumer.on_admit.call]\naction = "who"\nok = { user = "result" }\n'
+        '[backend]\nurl = "http://127.0.0.1:1"\n',
+        "consumer[0].groups[0]",
+        4,
+        "token",
+    ),
     "the same for a member": (
         f'{HEAD}groups = ["a"]\npresence = {{ member = "user.id" }}\n',
         "consumer[0].presence.member",

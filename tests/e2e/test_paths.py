@@ -4,6 +4,7 @@ import asyncio
 import base64
 import hashlib
 import json
+import re
 import sys
 import urllib.parse
 
@@ -114,7 +115,7 @@ on_connect = {{ reply = "'ready'" }}
 [consumer.on_message.code]
 reply = "{{{CODED.replace("VALUE", "message.value")}}}"
 [consumer.on_message.number]
-reply = "[message.value | sha256, message.value | urlencode, message.value | base64]"
+reply = "[message.value | sha256, message.value | urlencode, message.value | base64, (message.value | md5)[:8]]"
 [consumer.on_bad_json]
 reply = "'not possible'"
 [consumer.on_event.coded]
@@ -229,6 +230,7 @@ async def test_values_are_hashed_and_encoded_as_python_does(module_system, node)
         hashlib.sha256(raw).hexdigest(),
         "12",
         base64.b64encode(raw).decode(),
+        hashlib.md5(raw).hexdigest()[:8],
     ]
     every = bytes(range(256))
     async with module_system.publisher() as layer:
@@ -239,8 +241,6 @@ async def test_values_are_hashed_and_encoded_as_python_does(module_system, node)
 
 #: The line of docs/GROUPS.md.
 def written(value: str) -> str:
-    import re
-
     return re.sub(r"[^A-Za-z0-9_.-]|-(?=x[0-9a-f]{2})", lambda m: "".join(f"-x{b:02x}" for b in m[0].encode()), value)
 
 
