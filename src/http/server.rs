@@ -224,14 +224,12 @@ fn worker(
     let http = HttpService::build()
         .keep_alive(KEEP_ALIVE)
         .client_request_timeout(config.server.handshake_timeout.0)
-        // How long the rest of a body is read and discarded that no route reads.
-        .client_disconnect_timeout(config.server.body_timeout.0)
         .tcp_nodelay(true)
         // A client that is gone gets no answer: an abandoned polling request must be noticed at once.
         .h1_allow_half_closed(false)
         .upgrade(takeover::upgrade(app(), options))
         .h1(app());
-    takeover::keep_driving(before.service().and_then(http))
+    takeover::keep_driving(before.service().and_then(http), options)
 }
 
 /// Copies the values of a request's headers, which are slices of the read buffer: actix keeps the heads of ended

@@ -6,8 +6,11 @@
 //! the connection begins or after an answer.
 
 use std::{
+    cell::RefCell,
+    collections::HashMap,
     io::{self, IoSlice},
     mem,
+    os::fd::{AsRawFd as _, RawFd},
     pin::Pin,
     task::{Context, Poll, ready},
 };
@@ -34,56 +37,71 @@ enum Next {
     Rest,
 }
 
-/// A socket that actix-http reads.
+thread_local! {
+    /// Sockets that actix-http has left open at its end, by number.
+    static LEFT: RefCell<HashMap<RawFd, TcpStream>> = RefCell::default();
+}
+
+/// Takes the socket with this number, if actix-http has left it.
+pub(super) fn left(socket: RawFd) -> Option<TcpStream> {
+    LEFT.with_borrow_mut(|left| left.remove(&socket))
+}
+
+/// A socket that actix-http reads. It is not closed with it, but [`left`].
 pub struct HttpStream {
-    tcp: TcpStream,
+    /// `None` once it was taken over.
+    tcp: Option<TcpStream>,
     next: Next,
+}
+
+impl Drop for HttpStream {
+    fn drop(&mut self) {
+        if let Some(tcp) = self.tcp.take() {
+            // At the end of the thread it is closed here.
+            let _ = LEFT.try_with(|left| left.borrow_mut().insert(tcp.as_raw_fd(), tcp));
+        }
+    }
 }
 
 impl HttpStream {
     /// A connection from its first byte on.
     pub const fn new(tcp: TcpStream) -> Self {
-        Self { tcp, next: Next::Head(Vec::new()) }
-    }
-
-    /// The socket.
-    pub const fn tcp(&self) -> &TcpStream {
-        &self.tcp
-    }
-
-    /// The socket, to read it without actix-http.
-    pub const fn tcp_mut(&mut self) -> &mut TcpStream {
-        &mut self.tcp
+        Self { tcp: Some(tcp), next: Next::Head(Vec::new()) }
     }
 
     /// The socket, to take it over.
-    pub fn into_tcp(self) -> TcpStream {
-        self.tcp
+    pub fn into_tcp(mut self) -> Option<TcpStream> {
+        self.tcp.take()
+    }
+
+    fn tcp(&mut self) -> io::Result<Pin<&mut TcpStream>> {
+        self.tcp.as_mut().map(Pin::new).ok_or_else(|| io::ErrorKind::NotConnected.into())
     }
 }
 
 impl AsyncRead for HttpStream {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        let this = &mut *self;
+        let Self { tcp, next } = &mut *self;
+        let Some(tcp) = tcp else { return Poll::Ready(Err(io::ErrorKind::NotConnected.into())) };
         loop {
-            match &mut this.next {
-                Next::Rest => return Pin::new(&mut this.tcp).poll_read(cx, buffer),
+            match next {
+                Next::Rest => return Pin::new(tcp).poll_read(cx, buffer),
                 Next::Ready(held) => {
                     let count = held.len().min(buffer.remaining());
                     buffer.put_slice(&held[..count]);
                     held.drain(..count);
                     if held.is_empty() {
-                        this.next = Next::Rest;
+                        *next = Next::Rest;
                     }
                     return Poll::Ready(Ok(()));
                 }
                 Next::Head(held) => {
                     let start = buffer.filled().len();
-                    ready!(Pin::new(&mut this.tcp).poll_read(cx, buffer))?;
+                    ready!(Pin::new(&mut *tcp).poll_read(cx, buffer))?;
                     let fresh = &mut buffer.filled_mut()[start..];
                     // An ordinary head comes in one piece, and is never copied.
                     if held.is_empty() && (!is_get(fresh) || fresh.is_empty() || normalise(fresh, 0)) {
-                        this.next = Next::Rest;
+                        *next = Next::Rest;
                         return Poll::Ready(Ok(()));
                     }
                     let searched = held.len();
@@ -91,7 +109,7 @@ impl AsyncRead for HttpStream {
                     let ended = fresh.is_empty();
                     buffer.set_filled(start);
                     if ended || !is_get(held) || normalise(held, searched) || held.len() >= MAX_HEAD {
-                        this.next = Next::Ready(mem::take(held));
+                        *next = Next::Ready(mem::take(held));
                     }
                 }
             }
@@ -137,15 +155,15 @@ impl AsyncWrite for HttpStream {
         if matches!(self.next, Next::Rest) && !bytes.starts_with(b"HTTP/1.1 100") {
             self.next = Next::Head(Vec::new());
         }
-        Pin::new(&mut self.tcp).poll_write(cx, bytes)
+        self.tcp()?.poll_write(cx, bytes)
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.tcp).poll_flush(cx)
+        self.tcp()?.poll_flush(cx)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.tcp).poll_shutdown(cx)
+        self.tcp()?.poll_shutdown(cx)
     }
 
     fn poll_write_vectored(
@@ -153,11 +171,11 @@ impl AsyncWrite for HttpStream {
         cx: &mut Context<'_>,
         slices: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.tcp).poll_write_vectored(cx, slices)
+        self.tcp()?.poll_write_vectored(cx, slices)
     }
 
     fn is_write_vectored(&self) -> bool {
-        self.tcp.is_write_vectored()
+        self.tcp.as_ref().is_some_and(AsyncWrite::is_write_vectored)
     }
 }
 

@@ -7,7 +7,7 @@
 //! counted as a connection by actix-server.
 
 use std::{
-    cell::RefCell,
+    cell::{Cell, RefCell},
     collections::HashMap,
     future::{Future, poll_fn},
     io,
@@ -28,9 +28,13 @@ use actix_service::{Service, ServiceFactory, fn_factory, fn_service};
 use bytes::BytesMut;
 use futures_util::future::LocalBoxFuture;
 use socket2::SockRef;
-use tokio::{io::AsyncReadExt as _, net::TcpStream, time::timeout};
+use tokio::{io::AsyncWrite as _, net::TcpStream, time::timeout};
 
-use super::{connection::Connection, driver::Driver, http_stream::HttpStream};
+use super::{
+    connection::Connection,
+    driver::Driver,
+    http_stream::{self, HttpStream},
+};
 use crate::admission::Admitting;
 
 /// Deadline for writing the answer to a handshake.
@@ -132,6 +136,9 @@ impl SocketOptions {
 thread_local! {
     /// Sockets on their way from the upgrade service to [`keep_driving`], with their next owner. A socket stays open
     /// while it is here, so its number cannot be reused.
+    /// Whether the request that this thread answers now has data that is not read.
+    static UNREAD: Cell<bool> = const { Cell::new(false) };
+
     static TAKEN: RefCell<HashMap<RawFd, Taken>> = RefCell::default();
 }
 
@@ -191,7 +198,7 @@ where
             let (head, _) = response.into_parts();
             write(&mut framed, [Message::Item((head, BodySize::None))]).await?;
             let parts = framed.into_parts();
-            let stream = parts.io.into_tcp();
+            let stream = parts.io.into_tcp().ok_or_else(|| io::Error::from(io::ErrorKind::NotConnected))?;
             options.set(&stream);
             let socket = stream.as_raw_fd();
             if let Some(next) = accepted.take(stream, parts.read_buf) {
@@ -202,8 +209,7 @@ where
         _ => {
             refuse(&mut framed, response).await?;
             if has_body || !framed.is_read_buf_empty() {
-                // Boxed, so that other handshakes do not carry it.
-                Box::pin(timeout(options.linger, discard(framed.io_mut().tcp_mut()))).await.ok();
+                mark_unread();
             }
             Ok(())
         }
@@ -222,15 +228,29 @@ async fn refuse(framed: &mut Framed<HttpStream, Codec>, response: Response<BoxBo
     } else {
         write(framed, [head, Message::Chunk(Some(bytes)), Message::Chunk(None)]).await?;
     }
-    let _ = SockRef::from(framed.io_ref().tcp()).shutdown(std::net::Shutdown::Write);
-    Ok(())
+    let closed = poll_fn(|cx| Pin::new(framed.io_mut()).poll_shutdown(cx));
+    closed.await
 }
 
-/// Reads until the client hangs up: the kernel would answer unread bytes with a reset, which can cost the client the
-/// answer.
-async fn discard(stream: &mut TcpStream) {
-    let mut scratch = vec![0; DISCARD];
-    while stream.read(&mut scratch).await.is_ok_and(|count| count > 0) {}
+/// The request that is answered now has data that is not read.
+pub fn mark_unread() {
+    UNREAD.set(true);
+}
+
+/// Closes a connection whose client may still send: reads and discards, for a limited time, until the client hangs up.
+/// The kernel answers unread bytes with a reset, which can cost the client the answer.
+async fn linger(stream: TcpStream, time: Duration) {
+    let _ = SockRef::from(&stream).shutdown(std::net::Shutdown::Write);
+    let discarded = async {
+        while stream.readable().await.is_ok() {
+            match stream.try_read(&mut [0; DISCARD]) {
+                Ok(0) => break,
+                Err(error) if error.kind() != io::ErrorKind::WouldBlock => break,
+                Ok(_) | Err(_) => {}
+            }
+        }
+    };
+    let _ = timeout(time, discarded).await;
 }
 
 type Reply = Message<(Response<()>, BodySize)>;
@@ -243,9 +263,11 @@ async fn write(framed: &mut Framed<HttpStream, Codec>, messages: impl IntoIterat
     timeout(WRITE_DEADLINE, flushed).await.map_err(|_| io::Error::from(io::ErrorKind::TimedOut))?
 }
 
-/// Wraps the HTTP service of a socket: when its dispatcher has ended and left a [`Driver`], the driver continues.
+/// Wraps the HTTP service of a socket: when its dispatcher has ended and left a [`Driver`], the driver continues; when a
+/// request was not read to its end, the connection lingers.
 pub fn keep_driving<F>(
     http: F,
+    options: SocketOptions,
 ) -> impl ServiceFactory<TcpStream, Config = (), Response = (), Error = F::Error, InitError = F::InitError>
 where
     F: ServiceFactory<TcpStream, Config = (), Response = ()> + 'static,
@@ -254,12 +276,44 @@ where
     let http = Rc::new(http);
     fn_factory(move || {
         let http = Rc::clone(&http);
-        async move { Ok(Wrap { http: http.new_service(()).await? }) }
+        async move { Ok(Wrap { http: http.new_service(()).await?, linger: options.linger }) }
     })
+}
+
+/// Runs a dispatcher to its end; also returns its socket if the client may still send what nobody reads.
+async fn dispatched<E>(
+    socket: RawFd,
+    dispatcher: Pin<Box<dyn Future<Output = Result<(), E>>>>,
+) -> (Result<(), E>, Option<TcpStream>) {
+    // Dropped after the dispatcher, also if this future is dropped.
+    let _rest = Rest(socket);
+    let mut dispatcher = dispatcher;
+    let mut is_unread = false;
+    let ended = poll_fn(|cx| {
+        // A dispatcher answers its requests while it is polled, so the mark is of one of its own.
+        UNREAD.set(false);
+        let polled = dispatcher.as_mut().poll(cx);
+        is_unread |= UNREAD.take();
+        polled
+    });
+    let ended = ended.await;
+    drop(dispatcher);
+    let left = http_stream::left(socket).filter(|_| is_unread || ended.is_err());
+    (ended, left)
+}
+
+/// Closes a socket that a dispatcher left.
+struct Rest(RawFd);
+
+impl Drop for Rest {
+    fn drop(&mut self) {
+        drop(http_stream::left(self.0));
+    }
 }
 
 struct Wrap<S> {
     http: S,
+    linger: Duration,
 }
 
 impl<S> Service<TcpStream> for Wrap<S>
@@ -278,8 +332,14 @@ where
         let socket = stream.as_raw_fd();
         // Boxed separately, so that its memory is freed when the driver takes over.
         let dispatcher: Pin<Box<dyn Future<Output = Result<(), S::Error>>>> = Box::pin(self.http.call(stream));
+        let time = self.linger;
         Box::pin(async move {
-            dispatcher.await?;
+            let (ended, left) = dispatched(socket, dispatcher).await;
+            if let Some(stream) = left {
+                // Boxed, so that a driver does not carry it.
+                Box::pin(linger(stream, time)).await;
+            }
+            ended?;
             match TAKEN.with_borrow_mut(|taken| taken.remove(&socket)) {
                 Some(Taken::Driver(driver)) => driver.await,
                 Some(Taken::Other(other)) => other.await,
