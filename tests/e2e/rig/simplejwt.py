@@ -7,16 +7,18 @@ from django.conf import settings
 import django
 
 if not settings.configured:
-    settings.configure(
-        INSTALLED_APPS=["django.contrib.contenttypes", "django.contrib.auth", "rest_framework"],
-        SECRET_KEY="settings of this process, never a key of a token",
-        USE_TZ=True,
-    )
+    settings.configure()
+if not settings.INSTALLED_APPS:
+    settings.INSTALLED_APPS = ["django.contrib.contenttypes", "django.contrib.auth", "rest_framework"]
+    settings.SECRET_KEY = "settings of this process, never a key of a token"
     django.setup()
 
 from rest_framework_simplejwt import authentication, tokens
 from rest_framework_simplejwt.backends import TokenBackend
 from rest_framework_simplejwt.exceptions import AuthenticationFailed, InvalidToken, TokenError
+from rest_framework_simplejwt.tokens import AccessToken, SlidingToken
+
+__all__ = ["AccessToken", "SlidingToken", "user_of"]
 
 #: Settings of SIMPLE_JWT that its token backend takes.
 OF_BACKEND = {
