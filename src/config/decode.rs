@@ -205,8 +205,11 @@ impl<'de> Deserializer<'de> for &TreeNode {
 
     fn deserialize_newtype_struct<V: Visitor<'de>>(self, name: &'static str, visitor: V) -> Result<V::Value, Fault> {
         match &self.value {
-            // A variable may have several names, and one that looks like a number.
-            NodeValue::Raw { .. } if name == Names::TYPE => self.deserialize_seq(visitor),
+            // A variable may have one name in quotation marks, several, and one that looks like a number.
+            NodeValue::Raw { parsed, .. } if name == Names::TYPE => match parsed {
+                Some(node) if matches!(node.value, NodeValue::String(_)) => visitor.visit_newtype_struct(&**node),
+                _ => self.deserialize_seq(visitor),
+            },
             _ => visitor.visit_newtype_struct(self),
         }
     }

@@ -28,7 +28,8 @@ pub(super) fn complete(root: &mut TreeNode) {
         let common_family = common.get("algorithm").is_none_or(|algorithm| is_hmac(&algorithm.node));
         let without_keys = has_own_key || family.is_some_and(|family| family != common_family);
         for (name, entry) in &common {
-            if !kind.contains_key(name) && !(without_keys && KEYS.contains(&name.as_str())) {
+            let is_left_out = without_keys && KEYS.contains(&name.as_str());
+            if !is_left_out && !kind.contains_key(name) {
                 kind.insert(name.clone(), entry.clone());
             }
         }

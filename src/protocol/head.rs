@@ -28,8 +28,8 @@ impl Headers for Credentials {
 impl Head {
     /// A copy of a request's head, with the headers in which a token may be.
     pub fn of(head: &RequestHead<'_>, names: &[Box<str>]) -> Self {
-        let named = |name: &Box<str>| Some((name.clone(), head.headers?.text(name)?.into()));
-        let headers: Box<[_]> = names.iter().filter_map(named).collect();
+        let named = names.iter().map(|name| Some((name.clone(), Box::from(head.headers?.text(name)?))));
+        let headers: Box<[_]> = named.flatten().collect();
         let any = head.authorization.is_some()
             || !headers.is_empty()
             || !head.cookie.is_empty()

@@ -11,7 +11,7 @@ use serde::{
 use super::*;
 use crate::{
     auth::{Cached, IssuedToken, KeyExpiries, MemoryCache},
-    config::{Auth, Secret, Server},
+    config::{Auth, Jwt, Secret, Server},
     event::Value,
 };
 
@@ -103,7 +103,12 @@ async fn a_node_without_a_key_reports_that_instead_of_refusing_the_user() {
 
 #[tokio::test]
 async fn a_token_of_the_page_opens_connections_and_nothing_else() {
-    for config in [config(), Config::default()] {
+    let with_kind = |mut config: Config| {
+        let signing_key = Some(Secret::new("the-key-of-devices"));
+        config.auth.jwt.kinds.insert("device".to_owned(), Jwt { signing_key, ..Jwt::default() });
+        config
+    };
+    for config in [with_kind(config()), with_kind(Config::default())] {
         let tokens = Arc::new(PageTokens::new(&config.auth).unwrap());
         let token = tokens.sign("7", IndexMap::from([("role".into(), "admin".into())]), SystemTime::now()).unwrap();
         let without = Authenticator::new(&config, Arc::new(MemoryCache::new())).unwrap();
@@ -111,6 +116,8 @@ async fn a_token_of_the_page_opens_connections_and_nothing_else() {
         assert!(user(&without, "jwt", &query).await.is_err(), "a node without a page");
         let node = Authenticator::new(&config, Arc::new(MemoryCache::new())).unwrap().with_page_tokens(Some(tokens));
         assert_eq!(user(&node, "jwt", &query).await.unwrap(), r#"{"id":7,"role":"admin"}"#);
+        assert_eq!(user(&node, "jwt:device", &query).await.unwrap(), r#"{"id":7,"role":"admin"}"#);
+        assert!(user(&without, "jwt:device", &query).await.is_err());
         assert!(node.identify_by(&[AuthMethod::Jwt], &token).await.is_ok());
         assert!(user(&node, "ws_token", &query).await.is_err());
         assert!(node.identify(&AuthMethod::Jwt, &token).await.is_err(), "as the admin API asks");
