@@ -276,7 +276,8 @@ def test_every_command_in_the_source_is_in_the_manual():
     text = "\n".join(path.read_text() for path in sources if path.name != "tests.rs")
     asked = {name.lower() for name in re.findall(r"""(?:\bcmd\(|redis\.p?call\()["'](\w+)["']""", text)}
     allowed = {right[1:].split("|")[0] for right in acl.rights(*acl.rows()) if right[0] == "+"}
-    assert len(asked) > 25 and asked - allowed == set()
+    # Sentinels have users of their own, and the manual names that right beside the table's.
+    assert len(asked) > 25 and asked - allowed == {"sentinel"}
 
 
 async def test_every_right_of_the_manual_is_known_to_redis(system):

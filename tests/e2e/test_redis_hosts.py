@@ -86,6 +86,7 @@ async def test_a_host_in_any_form_is_the_redis_that_redis_py_connects_to(system,
         case "json":
             env["CHANNELGATE__LAYER__HOSTS"] = json.dumps(hosts)
     node = system.start_node(config=config, **env)
+    await until(lambda: _is_ready(node), "every host to serve")
     expected = {(user, db) for _, user, db in table}
     assert expected <= await seen(connection)
     # The same list, so the same ring: events of every room arrive.
@@ -174,10 +175,7 @@ async def test_a_full_redis_is_said_by_readiness(bus):
             assert await client.count(1) == [{"type": "said"}]
     await connection.config_set("maxmemory", 0)
 
-    async def ready() -> bool:
-        return json.loads((await Http(node.port).get("/health/ready")).body) == {"status": "ready"}
-
-    await until(ready, "readiness to be as before")
+    await until(lambda: _is_ready(node), "readiness to be as before")
     await client.close()
     await connection.aclose()
 
@@ -200,6 +198,10 @@ async def test_two_nodes_with_one_address_are_named_by_both(system):
         return await said(nodes[1]) == ""
 
     await until(alone, "the other node to be forgotten")
+
+
+async def _is_ready(node) -> bool:
+    return json.loads((await Http(node.port).get("/health/ready")).body) == {"status": "ready"}
 
 
 async def _contains(text, part: str) -> bool:
