@@ -42,7 +42,6 @@ use crate::{
     config::{self, AuthMethod, Reject, Topics},
     event::{Content, Event, GapReason, GroupName, GroupNameError, Incoming, Payload, Value},
     limited::WriteError,
-    packet,
 };
 use action::Actions;
 use expression::{Allowed, Expression, GroupTemplate, NameSource, Root, Scope, TemplateUse, Var, VarSet};
@@ -103,41 +102,6 @@ impl Consumer {
     /// Its Socket.IO namespace, or the form of its namespaces.
     pub fn namespace(&self) -> Option<&str> {
         (self.spec.protocol == config::Protocol::SocketIo).then_some(&*self.spec.namespace)
-    }
-
-    /// Whether it serves more than one namespace: all of one form.
-    pub const fn has_namespaces(&self) -> bool {
-        self.namespaces.is_some()
-    }
-
-    /// The parameters of a namespace of its form.
-    pub fn namespace_parameters(&self, name: &str) -> Option<Value> {
-        self.namespaces.as_ref()?.parameters(name)
-    }
-
-    /// Whether it serves this namespace.
-    pub fn serves(&self, namespace: &str) -> bool {
-        match &self.namespaces {
-            Some(namespaces) => namespaces.parameters(namespace).is_some(),
-            None => self.namespace() == Some(namespace),
-        }
-    }
-
-    /// The group of all connections in one of its namespaces; `None` without Socket.IO.
-    pub fn everybody(&self, namespace: &str) -> Result<Option<GroupName>, GroupError> {
-        let Some(own) = self.namespace() else { return Ok(None) };
-        let Some(namespaces) = &self.namespaces else { return Ok(GroupName::of_namespace(own).ok()) };
-        let parameters = namespaces.parameters(namespace).unwrap_or_default();
-        let name = || namespace.chars().take(100).collect();
-        namespaces.everybody(&parameters).map(Some).map_err(|reason| GroupError::Name { name: name(), reason })
-    }
-
-    /// A payload for the clients of one of its namespaces, which it names.
-    pub fn within(&self, payload: Payload, namespace: Option<&str>) -> Payload {
-        match namespace {
-            Some(namespace) if self.has_namespaces() => packet::in_namespace(&payload, namespace),
-            _ => payload,
-        }
     }
 
     /// The parameters of a request's path, decoded by [`decode_path`]; `None` if the path is not this consumer's.

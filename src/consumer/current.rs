@@ -83,7 +83,10 @@ impl Snapshot {
         let EmissionTarget::Namespace(namespace) = target else {
             return GroupName::new(room).or_else(|_| GroupName::of_room(room));
         };
-        let serving = self.iter().filter(|consumer| consumer.serves(namespace));
+        // Of several forms that the name has, the one that serves it has its members.
+        let serves =
+            |consumer: &&Arc<Consumer>| consumer.serves(namespace) && self.audience(consumer, namespace).is_some();
+        let serving = self.iter().filter(serves);
         let recognised = serving.filter_map(|consumer| consumer.recognise(room)).max_by_key(|(text, _)| *text);
         recognised.map_or_else(|| GroupName::of_room(room), |(_, group)| group)
     }

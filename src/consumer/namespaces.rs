@@ -2,8 +2,14 @@
 //!
 //! In: the name that a client asks for. Out: its parameters, and the group of all its connections.
 
-use super::groups::{Part, Pattern};
-use crate::event::{GroupName, GroupNameError, NamePart, Value};
+use super::{
+    Consumer, GroupError,
+    groups::{Part, Pattern},
+};
+use crate::{
+    event::{GroupName, GroupNameError, NamePart, Payload, Value},
+    packet,
+};
 
 /// The form of the namespaces that a consumer serves.
 #[derive(Debug)]
@@ -64,5 +70,42 @@ impl Namespaces {
             *text = format!("namespace.{}", text.strip_prefix('/').unwrap_or(text)).into();
         }
         parts
+    }
+}
+
+impl Consumer {
+    /// Whether it serves more than one namespace: all of one form.
+    pub const fn has_namespaces(&self) -> bool {
+        self.namespaces.is_some()
+    }
+
+    /// The parameters of a namespace of its form.
+    pub fn namespace_parameters(&self, name: &str) -> Option<Value> {
+        self.namespaces.as_ref()?.parameters(name)
+    }
+
+    /// Whether it serves this namespace.
+    pub fn serves(&self, namespace: &str) -> bool {
+        match &self.namespaces {
+            Some(namespaces) => namespaces.parameters(namespace).is_some(),
+            None => self.namespace() == Some(namespace),
+        }
+    }
+
+    /// The group of all connections in one of its namespaces; `None` without Socket.IO.
+    pub fn everybody(&self, namespace: &str) -> Result<Option<GroupName>, GroupError> {
+        let Some(own) = self.namespace() else { return Ok(None) };
+        let Some(namespaces) = &self.namespaces else { return Ok(GroupName::of_namespace(own).ok()) };
+        let parameters = namespaces.parameters(namespace).unwrap_or_default();
+        let name = || namespace.chars().take(100).collect();
+        namespaces.everybody(&parameters).map(Some).map_err(|reason| GroupError::Name { name: name(), reason })
+    }
+
+    /// A payload for the clients of one of its namespaces, which it names.
+    pub fn within(&self, payload: Payload, namespace: Option<&str>) -> Payload {
+        match namespace {
+            Some(namespace) if self.has_namespaces() => packet::in_namespace(&payload, namespace),
+            _ => payload,
+        }
     }
 }

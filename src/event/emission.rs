@@ -203,6 +203,15 @@ mod tests {
     }
 
     #[test]
+    fn an_emission_keeps_to_its_namespace() {
+        let group = [GroupName::new("room_1").unwrap()];
+        let mut body = Emission::relay_body("chat", &group, Content::Message(Value::Null), &[], false);
+        Emission::keep_in(&mut body, "/workspace-7");
+        let target = EmissionTarget::ConsumerIn { consumer: "chat".into(), namespace: "/workspace-7".into() };
+        assert_eq!(Emission::from_event(&event(body)).unwrap().unwrap().target, target);
+    }
+
+    #[test]
     fn an_emission_to_several_rooms_names_them() {
         let groups = ["a", "b"].map(|name| GroupName::new(name).unwrap());
         let body = Emission::relay_body("chat", &groups, Content::Message(Value::Int(7)), &[], false);
@@ -239,6 +248,7 @@ mod tests {
             r#""consumer": "c", "message": 1, "except": "id""#,
             r#""consumer": "c", "message": 1, "except": [1]"#,
             r#""consumer": "c", "message": 1, "volatile": 1"#,
+            r#""consumer": "c", "message": 1, "namespace": 7"#,
         ] {
             let body = json(&format!(r#"{{"type": "channelgate.emit", {rest}}}"#));
             assert!(Emission::from_event(&event(body)).is_err(), "{rest}");

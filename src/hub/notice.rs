@@ -15,6 +15,9 @@ use crate::{
     warn_bounded,
 };
 
+/// What a frame names: the namespace, if the consumer has several, and groups.
+type About = (Option<ConsumerId>, BTreeSet<GroupName>);
+
 /// A notice on one worker.
 pub(super) struct Notice {
     consumer: Arc<Consumer>,
@@ -22,9 +25,8 @@ pub(super) struct Notice {
     /// The affected groups of this worker's audiences; `None`: every group.
     names: Option<HashMap<AudienceId, GroupName>>,
     consumers: Arc<Snapshot>,
-    /// Frames by the groups that they name, and by the namespace if the consumer has several: a member never gets the
-    /// name of a group that it is not in.
-    frames: RefCell<HashMap<(Option<ConsumerId>, BTreeSet<GroupName>), Option<Arc<Frame>>>>,
+    /// Frames by what they name: a member never gets the name of a group that it is not in.
+    frames: RefCell<HashMap<About, Option<Arc<Frame>>>>,
 }
 
 impl Notice {

@@ -16,12 +16,12 @@ fn check(config: &Config, note: &mut impl FnMut(KeyPath, String)) {
         unreached(consumer, &here, note);
         let steps = consumer.steps();
         every_message(consumer, &here, note);
-        let names_rooms = |step: &&Step| {
+        let names_rooms = |step: &Step| {
             let emits = [&step.others, &step.room, &step.to_user, &step.to_role];
             step.join.is_some() || step.publish.is_some() || emits.iter().any(|emits| emits.is_some())
         };
         let fixed = !consumer.has_namespaces() && consumer.groups.iter().all(|group| !group.contains("{{"));
-        if !matches!(consumer.max_rooms, 0 | 100) && fixed && !steps.iter().any(|step| names_rooms(&step)) {
+        if !matches!(consumer.max_rooms, 0 | 100) && fixed && !steps.iter().any(|step| names_rooms(step)) {
             note(
                 here.then("max_rooms"),
                 "limits the rooms that a client may choose, and it can choose none".to_owned(),
