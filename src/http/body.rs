@@ -1,8 +1,8 @@
 //! The body of a request, for every route that reads one.
 //!
 //! In: a request with checked method and access, and its payload. Out: the bytes, within a limit and a deadline, or the
-//! reason why not. It never reads before the announced length is checked. A body that no route reads is discarded by
-//! actix-http, which closes the connection.
+//! reason why not. It never reads before the announced length is checked. What no route reads
+//! is discarded at the end of the connection (`unread.rs`).
 
 use std::{sync::atomic::AtomicI64, time::Duration};
 
