@@ -273,10 +273,11 @@ where
     F: ServiceFactory<TcpStream, Config = (), Response = ()> + 'static,
     F::Service: 'static,
 {
+    let linger = u32::try_from(options.linger.as_millis()).unwrap_or(u32::MAX);
     let http = Rc::new(http);
     fn_factory(move || {
         let http = Rc::clone(&http);
-        async move { Ok(Wrap { http: http.new_service(()).await?, linger: options.linger }) }
+        async move { Ok(Wrap { http: http.new_service(()).await?, linger }) }
     })
 }
 
@@ -313,7 +314,8 @@ impl Drop for Rest {
 
 struct Wrap<S> {
     http: S,
-    linger: Duration,
+    /// Milliseconds, so that an open connection's task is as small as without it.
+    linger: u32,
 }
 
 impl<S> Service<TcpStream> for Wrap<S>
@@ -332,12 +334,12 @@ where
         let socket = stream.as_raw_fd();
         // Boxed separately, so that its memory is freed when the driver takes over.
         let dispatcher: Pin<Box<dyn Future<Output = Result<(), S::Error>>>> = Box::pin(self.http.call(stream));
-        let time = self.linger;
+        let milliseconds = self.linger;
         Box::pin(async move {
             let (ended, left) = dispatched(socket, dispatcher).await;
             if let Some(stream) = left {
                 // Boxed, so that a driver does not carry it.
-                Box::pin(linger(stream, time)).await;
+                Box::pin(linger(stream, Duration::from_millis(milliseconds.into()))).await;
             }
             ended?;
             match TAKEN.with_borrow_mut(|taken| taken.remove(&socket)) {
