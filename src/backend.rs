@@ -106,7 +106,8 @@ fn ended(action: &str, who: &str, ended: Result<Answer, Unanswered>) -> (CallRes
         Err(Unanswered { ending, reason }) => {
             warn_bounded!("the {who} did not answer {action:?}: {reason}");
             let outcome = match ending {
-                CallResult::TooLarge | CallResult::RequestTooLarge => Outcome::Unusable(reason),
+                CallResult::TooLarge => Outcome::Unusable(reason),
+                CallResult::RequestTooLarge => Outcome::NotAsked(reason),
                 _ => Outcome::Failed(reason),
             };
             (ending, outcome)

@@ -157,6 +157,9 @@ pub enum MessageProblem {
     /// Its handler failed on it, for instance for a missing key.
     #[error("the message's handler failed: {0}")]
     Failed(String),
+    /// Its handler sets a user that could not be disconnected by its id.
+    #[error("the message's handler failed: {0}")]
+    User(String),
     /// The message that its handler sends is too large.
     #[error("the message's handler sends too much: {0}")]
     TooLarge(WriteError),
@@ -203,7 +206,7 @@ impl MessageProblem {
         match self {
             Self::BadJson(_) => "bad_json",
             Self::Unknown => "unknown_message",
-            Self::Failed(_) | Self::Room(_) => "failed_message",
+            Self::Failed(_) | Self::User(_) | Self::Room(_) => "failed_message",
             Self::TooLarge(_) => "too_large",
             Self::State => "state_too_large",
             Self::Denied => "denied_message",
@@ -263,8 +266,10 @@ pub enum Outcome {
     Acknowledged(Value),
     /// No answer in time, or none at all, for this reason.
     Failed(String),
-    /// The question or its answer is too large: another try would end in the same way.
+    /// The answer is too large.
     Unusable(String),
+    /// The question is too large, so it was not asked.
+    NotAsked(String),
 }
 
 /// Where a handler continues after an [`Outcome`]; made and read by the consumer only.

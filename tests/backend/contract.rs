@@ -29,7 +29,9 @@ async fn a_call_is_a_signed_post_and_its_answer_is_returned_unchanged() {
     let config = channelgate::config::Backend { secret: Some(Secret::new("shared secret")), ..settings() };
     for slash in ["", "/"] {
         let (backend, metrics) = backend(&config, &format!("{}{slash}", server.url()));
-        let Outcome::Answer { status: 201, body: read } = backend.call(request()).await else { panic!("no answer") };
+        let Outcome::Answer { status: 201, body: read, .. } = backend.call(request()).await else {
+            panic!("no answer")
+        };
         assert_eq!(serde_json::to_string(&read).unwrap(), body);
         assert_eq!(counted(&metrics, "2xx"), 1);
         let asked = server.last();
@@ -81,7 +83,7 @@ async fn any_status_and_body_is_returned() {
     ] {
         let server = Server::start(move |_| async move { answer(status, text) }).await;
         let (backend, _) = backend(&settings(), &server.url());
-        let Outcome::Answer { status: code, body } = backend.call(request()).await else { panic!("{status}") };
+        let Outcome::Answer { status: code, body, .. } = backend.call(request()).await else { panic!("{status}") };
         assert_eq!(Some(code.to_string().as_str()), status.split(' ').next());
         assert_eq!(body.get("message").and_then(Value::as_str), expected);
         assert!(expected.is_some() || body == Value::Null, "{body:?}");
@@ -94,7 +96,7 @@ async fn a_redirect_is_an_answer_and_is_not_followed() {
     let redirect = b"HTTP/1.1 302 Found\r\nLocation: /elsewhere\r\nContent-Length: 0\r\n\r\n";
     let server = Server::start(move |_| async move { redirect.to_vec() }).await;
     let (backend, metrics) = backend(&settings(), &server.url());
-    assert_eq!(backend.call(request()).await, Outcome::Answer { status: 302, body: Value::Null });
+    assert_eq!(backend.call(request()).await, Outcome::Answer { status: 302, body: Value::Null, retry_after: None });
     assert_eq!((server.count(), counted(&metrics, "3xx")), (1, 1));
 }
 

@@ -23,7 +23,7 @@ use crate::{
 
 fn reason(outcome: Outcome) -> String {
     match outcome {
-        Outcome::Failed(reason) => reason,
+        Outcome::Failed(reason) | Outcome::Unusable(reason) | Outcome::NotAsked(reason) => reason,
         other => panic!("{other:?}"),
     }
 }

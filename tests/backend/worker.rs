@@ -104,7 +104,7 @@ async fn a_worker_is_asked_by_a_message_and_answers_with_one() {
     assert!(!backend.answered(&Value::Null));
     assert!(backend.answered(&answer(&id, Some(409), "taken")));
     assert!(!backend.answered(&answer(&id, Some(200), "again")), "once");
-    assert_eq!(asking.await.unwrap(), Outcome::Answer { status: 409, body: "taken".into() });
+    assert_eq!(asking.await.unwrap(), Outcome::Answer { status: 409, body: "taken".into(), retry_after: None });
     assert_eq!(counted(&metrics, "4xx"), 1);
 }
 
@@ -125,7 +125,7 @@ async fn answers_find_their_questions_and_a_missing_status_is_200() {
         assert!(backend.answered(&answer(message.get("id").unwrap(), None, &body)));
     }
     for (number, outcome) in asking.await.unwrap().into_iter().enumerate() {
-        assert_eq!(outcome, Outcome::Answer { status: 200, body: number.to_string().into() });
+        assert_eq!(outcome, Outcome::Answer { status: 200, body: number.to_string().into(), retry_after: None });
     }
 }
 
@@ -147,7 +147,7 @@ async fn a_missing_worker_is_a_timeout_and_a_closed_layer_fails_at_once() {
 async fn a_call_that_the_layer_refuses_fails_at_once() {
     let (backend, _messages, metrics) = worker(&settings());
     let data = "x".repeat(LARGE + 1).into();
-    let Outcome::Failed(reason) = backend.call(CallRequest { data, ..request() }).await else { panic!() };
+    let Outcome::NotAsked(reason) = backend.call(CallRequest { data, ..request() }).await else { panic!() };
     assert!(reason.contains("layer.max_message"), "{reason}");
     assert_eq!(counted(&metrics, "request_too_large"), 1);
 }

@@ -50,7 +50,8 @@ impl CallOp {
                 (format!("was answered with status {status}"), away, *retry_after)
             }
             Outcome::Failed(reason) => (reason.clone(), true, None),
-            Outcome::Unusable(reason) => (reason.clone(), false, None),
+            Outcome::Unusable(reason) => (reason.clone(), admits, None),
+            Outcome::NotAsked(reason) => (reason.clone(), false, None),
         };
         let branch = match (away, admits) {
             (true, true) => self.unavailable,
@@ -69,7 +70,7 @@ fn result(outcome: Outcome) -> Value {
     let entries = match outcome {
         Outcome::Answer { status, body, .. } => [("status", Value::Int(status.into())), ("body", body)],
         Outcome::Acknowledged(args) => [("args", args), ("error", Value::Null)],
-        Outcome::Failed(reason) | Outcome::Unusable(reason) => {
+        Outcome::Failed(reason) | Outcome::Unusable(reason) | Outcome::NotAsked(reason) => {
             let nothing = [("status", Value::Null), ("body", Value::Null), ("error", reason.into())];
             return nothing.into_iter().collect();
         }

@@ -136,7 +136,7 @@ impl<'a> Run<'a> {
             Op::Set(vars) => self.set(vars)?,
             Op::User(user) => {
                 let user = self.value(user)?;
-                check_user(&user).map_err(|error| MessageProblem::Failed(error.to_string()))?;
+                check_user(&user).map_err(|error| MessageProblem::User(error.to_string()))?;
                 self.context.to_mut().user = user.clone();
                 self.scope = None;
                 self.effects.push(Effect::User(user));

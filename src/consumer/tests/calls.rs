@@ -46,8 +46,8 @@ fn a_call_without_an_error_branch_ends_in_a_problem() {
     let chat =
         socketio("[consumer.on_message.enter]\ncall = { action = 'may', ok = { join = 'vip' } }\nack = 'true'\n");
     let asked = hear(&chat, &ann(), "enter", json!([]));
-    let large = Outcome::Unusable("larger than 1 byte".to_owned());
-    for outcome in [answer(403, json!({})), answer(302, json!({})), answer(500, json!({})), large] {
+    let large = [Outcome::Unusable, Outcome::NotAsked].map(|outcome| outcome("larger than 1 byte".to_owned()));
+    for outcome in [403, 302, 500].map(|status| answer(status, json!({}))).into_iter().chain(large) {
         let reaction = chat.resume(&ann(), then(&asked), outcome);
         assert_eq!(reaction.effects, []);
         assert!(matches!(reaction.problem, Some(MessageProblem::Unanswered(_))));

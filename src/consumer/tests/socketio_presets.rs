@@ -85,8 +85,11 @@ fn the_tracker_asks_the_backend_for_the_user() {
     let found = after(answer(200, json!({"id": 7, "name": "Ann Archer", "role": "admin"})));
     assert_eq!(found.last().unwrap(), r#"user {"id":7,"name":"Ann Archer","role":"admin"}"#);
     assert_eq!(after(answer(404, json!({"message": "User not found"}))), ["refuse User not found"]);
-    assert_eq!(after(answer(403, json!(null))), ["refuse Authentication error"]);
-    for outcome in [answer(500, json!(null)), answer(301, json!(null)), Outcome::Failed("down".to_owned())] {
+    for outcome in [answer(403, json!(null)), Outcome::NotAsked("the client sent too much".to_owned())] {
+        assert_eq!(after(outcome), ["refuse Authentication error"]);
+    }
+    let large = Outcome::Unusable("too large".to_owned());
+    for outcome in [answer(500, json!(null)), answer(301, json!(null)), Outcome::Failed("down".to_owned()), large] {
         let reaction = tracker.resume(&ann(), then(&asked), outcome);
         assert_eq!(reaction.effects, [], "its token is good");
         assert!(matches!(reaction.problem, Some(MessageProblem::Unavailable { .. })));
