@@ -1,8 +1,10 @@
 """A user that is set after the token check is known everywhere: for disconnects, limits and presence."""
 
+import contextlib
 import time
 
 import pytest
+import websockets
 from rig.answers import backend
 from rig.check import refused
 from rig.client import Client, refusal, until
@@ -176,6 +178,19 @@ on_admit = { user = "{'name': 'somebody'}" }
 """
 
 
+async def next_one(node, path: str) -> Client:
+    """A client in the only place of a user, which is given back a moment after the close of the one before."""
+    opened = []
+
+    async def is_open() -> bool:
+        with contextlib.suppress(websockets.InvalidStatus):
+            opened.append(await Client.open(node.port, path))
+        return bool(opened)
+
+    await until(is_open, "the place to be given back")
+    return opened[0]
+
+
 async def test_a_user_without_an_id_is_still_the_tokens_user(start):
     """The page has a name only; the token, its expiry and its user still count."""
     (node,) = start("", text=WITHOUT_ID + HANDLERS, CHANNELGATE__LIMITS__CONNECTIONS_PER_USER="1")
@@ -184,10 +199,10 @@ async def test_a_user_without_an_id_is_still_the_tokens_user(start):
     assert await refusal(node.port, f"/ws/mine/?token={token(7)}") == 429
     assert await disconnect(node, token=shown) == 1
     await client.gone()
-    client = await Client.open(node.port, f"/ws/mine/?token={token(7)}")
+    client = await next_one(node, f"/ws/mine/?token={token(7)}")
     assert await disconnect(node, user=1) == 1
     await client.gone()
-    client = await Client.open(node.port, f"/ws/mine/?token={token(7, exp=int(time.time()) + 4)}")
+    client = await next_one(node, f"/ws/mine/?token={token(7, exp=int(time.time()) + 4)}")
     assert (await client.gone(10))[0] == 4401
 
 
