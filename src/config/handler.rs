@@ -84,9 +84,10 @@ pub struct Step {
 impl Step {
     /// The steps after the answers that it waits for.
     pub fn branches(&self) -> impl Iterator<Item = &Handler> {
-        let of_call = self.call.iter().flat_map(|call| {
-            call.ok.iter().chain(call.status.values()).chain(&call.unavailable).chain(&call.error)
-        });
+        let of_call = self
+            .call
+            .iter()
+            .flat_map(|call| call.ok.iter().chain(call.status.values()).chain(&call.unavailable).chain(&call.error));
         let expects = self.reply.iter().flat_map(|reply| reply.as_slice()).filter_map(|reply| reply.expect.as_ref());
         of_call.chain(expects.flat_map(|expect| expect.ok.iter().chain(&expect.error)))
     }
