@@ -9,6 +9,7 @@
 use std::{
     cell::RefCell,
     collections::HashMap,
+    fmt,
     future::{Future, pending, poll_fn},
     io,
     os::fd::{AsRawFd, RawFd},
@@ -294,6 +295,7 @@ pub fn keep_driving<F>(
 where
     F: ServiceFactory<TcpStream, Config = (), Response = ()> + 'static,
     F::Service: 'static,
+    F::Error: fmt::Display,
 {
     let (http, lingering) = (Rc::new(http), Rc::new(Lingering { time: options.linger, drain }));
     fn_factory(move || {
@@ -303,7 +305,7 @@ where
 }
 
 /// Runs a dispatcher to its end, and closes its socket unless something else has taken it over.
-async fn dispatched<E>(
+async fn dispatched<E: fmt::Display>(
     socket: RawFd,
     dispatcher: impl Future<Output = Result<(), E>>,
     lingering: Rc<Lingering>,
@@ -315,6 +317,9 @@ async fn dispatched<E>(
         let mut dispatcher = pin!(dispatcher);
         poll_fn(|cx| turn.poll(cx, |cx| dispatcher.as_mut().poll(cx))).await
     };
+    if let Err(error) = &ended {
+        log::debug!("an HTTP connection ends: {error}");
+    }
     if let Some(stream) = http_stream::left(socket)
         && (turn.is_unread() || ended.is_err())
     {
@@ -341,7 +346,7 @@ impl<S> Service<TcpStream> for Wrap<S>
 where
     S: Service<TcpStream, Response = ()>,
     S::Future: 'static,
-    S::Error: 'static,
+    S::Error: fmt::Display + 'static,
 {
     type Response = ();
     type Error = S::Error;

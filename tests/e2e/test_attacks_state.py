@@ -22,8 +22,8 @@ pytestmark = pytest.mark.alone("measures memory")
 
 #: The maximum state of all clients, in addition to their connections.
 STATE = CLIENTS * BOUNDS["limits.connection_state"]
-#: What a client can send before its handshake is answered or its head is complete: a constant of actix.
-READ_AHEAD = CLIENTS * (128 << 10)
+#: The maximum head: a constant of actix.
+HEADS = CLIENTS * (128 << 10)
 #: The size of a name chosen by a client; the memory of a room with one member, including its name and its Redis data.
 NAME, ROOM = 256, 2300
 
@@ -147,13 +147,13 @@ async def test_handshakes_with_a_hanging_admission(node):
 
 
 async def test_frames_before_the_handshake_is_answered(node):
-    async with attack(node, "900 kB each behind a handshake that waits", READ_AHEAD) as row:
+    async with attack(node, "900 kB each behind a handshake that waits", 2 * CLIENTS * 16384) as row:
         await row.open(lambda: Raw.tcp(row.port))
         await row.write(request(row.port, "/slow/") + frame(BINARY, bytes(900_000)))
 
 
 async def test_endless_heads(node):
-    async with attack(node, "120 kB of a head each", READ_AHEAD) as row:
+    async with attack(node, "120 kB of a head each", HEADS) as row:
         await row.open(lambda: Raw.tcp(row.port))
         await row.write(b"GET /plain/ HTTP/1.1\r\nHost: x\r\n" + (b"X-Filler: " + b"x" * 4000 + b"\r\n") * 30)
 

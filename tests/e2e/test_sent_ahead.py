@@ -65,3 +65,23 @@ async def test_a_body_is_never_taken_for_a_head(port):
     body = event % (b"GET / HTTP/1.1\r\nUpgrade: websocket, h2c\r\n\r\n".replace(b"\r\n", b"\\r\\n") * 5000)
     found = await answers(port, [get + post(body), body, get], 3)
     assert [status for status, _ in found] == [200, 200, 200]
+
+
+async def test_malformed_requests_do_not_fill_the_log(module_system, port):
+    """Anybody can send them, as often as they like; each has its answer."""
+    log = module_system.nodes[0].log
+    before = len(log.read_text().splitlines())
+    for _ in range(20):
+        for head, status in [
+            (b"GET / HTTP/1.1\r\nX: \x01\r\n\r\n", b"400"),
+            (b"GET / HTTP/9.9\r\n\r\n", b"400"),
+            (b"POST / HTTP/1.1\r\nContent-Length: -1\r\n\r\n", b"400"),
+            (b"POST / HTTP/1.1\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n", b"400"),
+            (b"GET / HTTP/1.1\r\nX: " + b"x" * 140_000, b"431"),
+        ]:
+            reader, writer = await asyncio.open_connection(stack.LOOPBACK, port)
+            writer.write(head)
+            assert (await in_time(10, reader.readline())).split()[1] == status, head[:40]
+            writer.close()
+    written = log.read_text().splitlines()[before:]
+    assert len(written) < 10, written[:10]
