@@ -21,6 +21,7 @@ mod pressure;
 pub mod probe;
 pub mod reader;
 pub mod takeover;
+pub mod turn;
 mod utf8;
 
 pub use connection::{Connection, ConnectionHandler, ConnectionLimits};

@@ -74,10 +74,7 @@ impl WorkerBackend {
             Some(_) => 500,
         };
         let body = message.get("body").cloned().unwrap_or_default();
-        let retry_after = match message.get("retry_after") {
-            Some(Value::Int(seconds)) => u64::try_from(*seconds).ok().map(Duration::from_secs),
-            _ => None,
-        };
+        let retry_after = message.get("retry_after").and_then(time_of);
         waiting.send(Answer { status, body, retry_after }).is_ok()
     }
 
@@ -130,6 +127,15 @@ impl Backend for WorkerBackend {
     }
 }
 
+/// A time in seconds, which Python often has as a float (`exc.wait` of Django REST framework).
+fn time_of(seconds: &Value) -> Option<Duration> {
+    match seconds {
+        Value::Int(seconds) => u64::try_from(*seconds).ok().map(Duration::from_secs),
+        Value::Float(seconds) => Duration::try_from_secs_f64(*seconds).ok(),
+        _ => None,
+    }
+}
+
 /// Removes the open call when its caller stops waiting.
 struct PendingCall<'a> {
     backend: &'a WorkerBackend,
@@ -146,5 +152,19 @@ impl<'a> PendingCall<'a> {
 impl Drop for PendingCall<'_> {
     fn drop(&mut self) {
         self.backend.waiting.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.id);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_time_is_a_number_of_seconds_that_is_not_negative() {
+        let half = Duration::from_millis(2500);
+        assert_eq!((time_of(&Value::Int(7)), time_of(&Value::Float(2.5))), (Some(Duration::from_secs(7)), Some(half)));
+        for wrong in [Value::Int(-1), Value::Float(-0.5), Value::Float(f64::NAN), Value::Float(1e300), "7".into()] {
+            assert_eq!(time_of(&wrong), None, "{wrong:?}");
+        }
     }
 }

@@ -15,7 +15,8 @@ impl Headers for HeaderMap {
     }
 }
 
-/// The parts of a request's head that identify the client. A header that is not text counts as missing.
+/// The parts of a request's head that identify the client. A header that is not text counts as missing, and such an
+/// origin as `null`.
 pub(super) fn of(request: &HttpRequest) -> RequestHead<'_> {
     let all = |name| request.headers().get_all(name).filter_map(|value| value.to_str().ok());
     let one = |name| request.headers().get(name).and_then(|value| value.to_str().ok());
@@ -29,14 +30,15 @@ pub(super) fn of(request: &HttpRequest) -> RequestHead<'_> {
         headers: Some(request.headers()),
         cookie: all(header::COOKIE).collect(),
         subprotocols,
-        origin: one(header::ORIGIN),
+        // No browser sends one that is not text; it is not taken for a request without one.
+        origin: request.headers().get(header::ORIGIN).map(|value| value.to_str().unwrap_or("null")),
         host: one(header::HOST),
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use actix_web::test::TestRequest;
+    use actix_web::{http::header::HeaderValue, test::TestRequest};
 
     use super::*;
 
@@ -57,5 +59,12 @@ mod tests {
         let head = of(&bare);
         assert_eq!((&*head.subprotocols, head.authorization, head.origin), ("", None, None));
         assert!(head.cookie.is_empty());
+    }
+
+    #[test]
+    fn an_origin_that_is_not_text_is_not_taken_for_none() {
+        let origin = HeaderValue::from_bytes(b"https://evil\xff").unwrap();
+        let request = TestRequest::with_uri("/ws/").insert_header(("Origin", origin)).to_http_request();
+        assert_eq!(of(&request).origin, Some("null"));
     }
 }

@@ -13,7 +13,6 @@ use actix_web::{
     web,
 };
 use arc_swap::ArcSwap;
-use futures_util::future::Either;
 use tokio::{
     net::{TcpStream, UnixStream},
     sync::watch,
@@ -50,6 +49,7 @@ use crate::{
     socket::{
         Connections,
         takeover::{self, SocketOptions},
+        turn::Answering,
     },
     telemetry::Metrics,
 };
@@ -210,10 +210,15 @@ fn worker(
                 .wrap_fn(|mut request, service| {
                     detach(request.head_mut());
                     let body = SharedBody::of(&mut request);
+                    let answering = Answering::begin();
                     let answer = service.call(request);
-                    match body {
-                        None => Either::Left(answer),
-                        Some(body) => Either::Right(async move { Ok(body.kept_by(answer.await?)) }),
+                    async move {
+                        let _answering = answering;
+                        let answer = answer.await?;
+                        Ok(match body {
+                            None => answer,
+                            Some(body) => body.kept_by(answer),
+                        })
                     }
                 })
                 .wrap(DefaultHeaders::new().add(("Server", "channelgate")))
@@ -229,7 +234,7 @@ fn worker(
         .h1_allow_half_closed(false)
         .upgrade(takeover::upgrade(app(), options))
         .h1(app());
-    takeover::keep_driving(before.service().and_then(http), options)
+    takeover::keep_driving(before.service().and_then(http), options, services.drain.clone())
 }
 
 /// Copies the values of a request's headers, which are slices of the read buffer: actix keeps the heads of ended

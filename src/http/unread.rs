@@ -21,7 +21,7 @@ use actix_web::{
 use bytes::Bytes;
 use futures_util::Stream;
 
-use crate::socket::takeover;
+use crate::socket::turn;
 
 /// A body with two holders: the route that may read it, and the answer.
 pub(super) struct SharedBody(Rc<Shared>);
@@ -57,6 +57,7 @@ impl Stream for SharedBody {
         if let Poll::Ready(None) = polled {
             self.0.is_read.set(true);
         }
+        turn::want_body(polled.is_pending());
         polled
     }
 }
@@ -70,7 +71,7 @@ struct Answer {
 impl Drop for Answer {
     fn drop(&mut self) {
         if !self.request.0.is_read.get() {
-            takeover::mark_unread();
+            turn::mark_unread();
         }
     }
 }

@@ -3,7 +3,7 @@
 //! actix-http takes a request for a WebSocket only if `Upgrade` is `websocket` and nothing else. RFC 9110 (section 7.8)
 //! makes it a list, and some clients and proxies send `websocket, h2c`. So in the head of a GET such a list becomes
 //! `websocket`, with spaces in place of the rest. Nothing else is ever changed, and no body: a head can begin only where
-//! the connection begins or after an answer.
+//! the connection begins or after an answer. And actix-http gets no more at once than `turn.rs` permits.
 
 use std::{
     cell::RefCell,
@@ -16,9 +16,14 @@ use std::{
 };
 
 use tokio::{
-    io::{AsyncRead, AsyncWrite, ReadBuf},
+    io::{AsyncRead, AsyncReadExt as _, AsyncWrite, ReadBuf},
     net::TcpStream,
 };
+
+use super::turn;
+
+/// At most this much is read at once: an ordinary head, and few requests if they are sent without waiting for answers.
+const PIECE: u64 = 8 << 10;
 
 /// Longer heads are passed on as they are.
 const MAX_HEAD: usize = 32 << 10;
@@ -83,9 +88,15 @@ impl AsyncRead for HttpStream {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let Self { tcp, next } = &mut *self;
         let Some(tcp) = tcp else { return Poll::Ready(Err(io::ErrorKind::NotConnected.into())) };
+        if !turn::may_read() && !matches!(next, Next::Ready(_)) {
+            return poll_gone(tcp, cx);
+        }
+        if turn::wants_body() && matches!(next, Next::Head(held) if held.is_empty()) {
+            *next = Next::Rest;
+        }
         loop {
             match next {
-                Next::Rest => return Pin::new(tcp).poll_read(cx, buffer),
+                Next::Rest => return poll_piece(tcp, cx, buffer),
                 Next::Ready(held) => {
                     let count = held.len().min(buffer.remaining());
                     buffer.put_slice(&held[..count]);
@@ -97,7 +108,7 @@ impl AsyncRead for HttpStream {
                 }
                 Next::Head(held) => {
                     let start = buffer.filled().len();
-                    ready!(Pin::new(&mut *tcp).poll_read(cx, buffer))?;
+                    ready!(poll_piece(tcp, cx, buffer))?;
                     let fresh = &mut buffer.filled_mut()[start..];
                     // An ordinary head comes in one piece, and is never copied.
                     if held.is_empty() && (!is_get(fresh) || fresh.is_empty() || normalise(fresh, 0)) {
@@ -113,6 +124,23 @@ impl AsyncRead for HttpStream {
                     }
                 }
             }
+        }
+    }
+}
+
+fn poll_piece(tcp: &mut TcpStream, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+    ready!(Pin::new(&mut tcp.take(PIECE)).poll_read(cx, buffer))?;
+    turn::has_read();
+    Poll::Ready(Ok(()))
+}
+
+/// Reads nothing; ready only if the client has closed the connection.
+fn poll_gone(tcp: &TcpStream, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+    match ready!(tcp.poll_peek(cx, &mut ReadBuf::new(&mut [0])))? {
+        0 => Poll::Ready(Ok(())),
+        _ => {
+            turn::has_more();
+            Poll::Pending
         }
     }
 }
@@ -155,7 +183,9 @@ impl AsyncWrite for HttpStream {
         if matches!(self.next, Next::Rest) && !bytes.starts_with(b"HTTP/1.1 100") {
             self.next = Next::Head(Vec::new());
         }
-        self.tcp()?.poll_write(cx, bytes)
+        let written = self.tcp()?.poll_write(cx, bytes);
+        turn::is_blocked(written.is_pending());
+        written
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -171,7 +201,9 @@ impl AsyncWrite for HttpStream {
         cx: &mut Context<'_>,
         slices: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        self.tcp()?.poll_write_vectored(cx, slices)
+        let written = self.tcp()?.poll_write_vectored(cx, slices);
+        turn::is_blocked(written.is_pending());
+        written
     }
 
     fn is_write_vectored(&self) -> bool {

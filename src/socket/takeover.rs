@@ -7,12 +7,13 @@
 //! counted as a connection by actix-server.
 
 use std::{
-    cell::{Cell, RefCell},
+    cell::RefCell,
     collections::HashMap,
-    future::{Future, poll_fn},
+    fmt,
+    future::{Future, pending, poll_fn},
     io,
     os::fd::{AsRawFd, RawFd},
-    pin::Pin,
+    pin::{Pin, pin},
     rc::Rc,
     time::Duration,
 };
@@ -28,17 +29,26 @@ use actix_service::{Service, ServiceFactory, fn_factory, fn_service};
 use bytes::BytesMut;
 use futures_util::future::LocalBoxFuture;
 use socket2::SockRef;
-use tokio::{io::AsyncWrite as _, net::TcpStream, time::timeout};
+use tokio::{
+    io::AsyncWrite as _,
+    net::TcpStream,
+    sync::watch,
+    time::{sleep, timeout},
+};
 
 use super::{
     connection::Connection,
     driver::Driver,
     http_stream::{self, HttpStream},
+    turn::{self, Turn},
 };
 use crate::admission::Admitting;
 
 /// Deadline for writing the answer to a handshake.
 const WRITE_DEADLINE: Duration = Duration::from_secs(5);
+
+/// How long it is at most once the node drains: the answer is on its way, and nothing else waits for the client.
+const LINGER_IN_DRAIN: Duration = Duration::from_secs(1);
 
 /// Maximum number of bytes per read of what is discarded.
 const DISCARD: usize = 16 << 10;
@@ -111,7 +121,7 @@ pub struct SocketOptions {
     pub send_buffer: usize,
     /// `TCP_USER_TIMEOUT`; zero: the system's default.
     pub user_timeout: Duration,
-    /// How long the rest of a refused request is read and discarded.
+    /// How long the rest of a refused request is read and discarded, at most.
     pub linger: Duration,
 }
 
@@ -136,9 +146,6 @@ impl SocketOptions {
 thread_local! {
     /// Sockets on their way from the upgrade service to [`keep_driving`], with their next owner. A socket stays open
     /// while it is here, so its number cannot be reused.
-    /// Whether the request that this thread answers now has data that is not read.
-    static UNREAD: Cell<bool> = const { Cell::new(false) };
-
     static TAKEN: RefCell<HashMap<RawFd, Taken>> = RefCell::default();
 }
 
@@ -209,7 +216,7 @@ where
         _ => {
             refuse(&mut framed, response).await?;
             if has_body || !framed.is_read_buf_empty() {
-                mark_unread();
+                turn::mark_unread();
             }
             Ok(())
         }
@@ -232,25 +239,40 @@ async fn refuse(framed: &mut Framed<HttpStream, Codec>, response: Response<BoxBo
     closed.await
 }
 
-/// The request that is answered now has data that is not read.
-pub fn mark_unread() {
-    UNREAD.set(true);
+/// How a connection is closed whose client may still send.
+struct Lingering {
+    time: Duration,
+    drain: watch::Receiver<Option<Duration>>,
 }
 
-/// Closes a connection whose client may still send: reads and discards, for a limited time, until the client hangs up.
-/// The kernel answers unread bytes with a reset, which can cost the client the answer.
-async fn linger(stream: TcpStream, time: Duration) {
-    let _ = SockRef::from(&stream).shutdown(std::net::Shutdown::Write);
-    let discarded = async {
-        while stream.readable().await.is_ok() {
-            match stream.try_read(&mut [0; DISCARD]) {
-                Ok(0) => break,
-                Err(error) if error.kind() != io::ErrorKind::WouldBlock => break,
-                Ok(_) | Err(_) => {}
+impl Lingering {
+    /// Reads and discards, for a limited time, until the client hangs up. The kernel answers unread bytes with a reset,
+    /// which can cost the client the answer.
+    async fn linger(&self, stream: TcpStream) {
+        let _ = SockRef::from(&stream).shutdown(std::net::Shutdown::Write);
+        let discarded = async {
+            while stream.readable().await.is_ok() {
+                match stream.try_read(&mut [0; DISCARD]) {
+                    Ok(0) => break,
+                    Err(error) if error.kind() != io::ErrorKind::WouldBlock => break,
+                    Ok(_) | Err(_) => {}
+                }
             }
+        };
+        let mut drain = self.drain.clone();
+        let drained = async {
+            // Without a sender there is nothing to wait for: only `time` counts.
+            if drain.wait_for(Option::is_some).await.is_err() {
+                pending::<()>().await;
+            }
+            sleep(LINGER_IN_DRAIN).await;
+        };
+        tokio::select! {
+            () = discarded => {}
+            () = sleep(self.time) => {}
+            () = drained => {}
         }
-    };
-    let _ = timeout(time, discarded).await;
+    }
 }
 
 type Reply = Message<(Response<()>, BodySize)>;
@@ -264,43 +286,46 @@ async fn write(framed: &mut Framed<HttpStream, Codec>, messages: impl IntoIterat
 }
 
 /// Wraps the HTTP service of a socket: when its dispatcher has ended and left a [`Driver`], the driver continues; when a
-/// request was not read to its end, the connection lingers.
+/// request was not read to its end, the connection lingers, but hardly any longer once `drain` begins.
 pub fn keep_driving<F>(
     http: F,
     options: SocketOptions,
+    drain: watch::Receiver<Option<Duration>>,
 ) -> impl ServiceFactory<TcpStream, Config = (), Response = (), Error = F::Error, InitError = F::InitError>
 where
     F: ServiceFactory<TcpStream, Config = (), Response = ()> + 'static,
     F::Service: 'static,
+    F::Error: fmt::Display,
 {
-    let linger = u32::try_from(options.linger.as_millis()).unwrap_or(u32::MAX);
-    let http = Rc::new(http);
+    let (http, lingering) = (Rc::new(http), Rc::new(Lingering { time: options.linger, drain }));
     fn_factory(move || {
-        let http = Rc::clone(&http);
-        async move { Ok(Wrap { http: http.new_service(()).await?, linger }) }
+        let (http, lingering) = (Rc::clone(&http), Rc::clone(&lingering));
+        async move { Ok(Wrap { http: http.new_service(()).await?, lingering }) }
     })
 }
 
-/// Runs a dispatcher to its end; also returns its socket if the client may still send what nobody reads.
-async fn dispatched<E>(
+/// Runs a dispatcher to its end, and closes its socket unless something else has taken it over.
+async fn dispatched<E: fmt::Display>(
     socket: RawFd,
-    dispatcher: Pin<Box<dyn Future<Output = Result<(), E>>>>,
-) -> (Result<(), E>, Option<TcpStream>) {
+    dispatcher: impl Future<Output = Result<(), E>>,
+    lingering: Rc<Lingering>,
+) -> Result<(), E> {
     // Dropped after the dispatcher, also if this future is dropped.
     let _rest = Rest(socket);
-    let mut dispatcher = dispatcher;
-    let mut is_unread = false;
-    let ended = poll_fn(|cx| {
-        // A dispatcher answers its requests while it is polled, so the mark is of one of its own.
-        UNREAD.set(false);
-        let polled = dispatcher.as_mut().poll(cx);
-        is_unread |= UNREAD.take();
-        polled
-    });
-    let ended = ended.await;
-    drop(dispatcher);
-    let left = http_stream::left(socket).filter(|_| is_unread || ended.is_err());
-    (ended, left)
+    let mut turn = Turn::default();
+    let ended = {
+        let mut dispatcher = pin!(dispatcher);
+        poll_fn(|cx| turn.poll(cx, |cx| dispatcher.as_mut().poll(cx))).await
+    };
+    if let Err(error) = &ended {
+        log::debug!("an HTTP connection ends: {error}");
+    }
+    if let Some(stream) = http_stream::left(socket)
+        && (turn.is_unread() || ended.is_err())
+    {
+        lingering.linger(stream).await;
+    }
+    ended
 }
 
 /// Closes a socket that a dispatcher left.
@@ -314,15 +339,14 @@ impl Drop for Rest {
 
 struct Wrap<S> {
     http: S,
-    /// Milliseconds, so that an open connection's task is as small as without it.
-    linger: u32,
+    lingering: Rc<Lingering>,
 }
 
 impl<S> Service<TcpStream> for Wrap<S>
 where
     S: Service<TcpStream, Response = ()>,
     S::Future: 'static,
-    S::Error: 'static,
+    S::Error: fmt::Display + 'static,
 {
     type Response = ();
     type Error = S::Error;
@@ -333,15 +357,9 @@ where
     fn call(&self, stream: TcpStream) -> Self::Future {
         let socket = stream.as_raw_fd();
         // Boxed separately, so that its memory is freed when the driver takes over.
-        let dispatcher: Pin<Box<dyn Future<Output = Result<(), S::Error>>>> = Box::pin(self.http.call(stream));
-        let milliseconds = self.linger;
+        let dispatched = Box::pin(dispatched(socket, self.http.call(stream), Rc::clone(&self.lingering)));
         Box::pin(async move {
-            let (ended, left) = dispatched(socket, dispatcher).await;
-            if let Some(stream) = left {
-                // Boxed, so that a driver does not carry it.
-                Box::pin(linger(stream, Duration::from_millis(milliseconds.into()))).await;
-            }
-            ended?;
+            dispatched.await?;
             match TAKEN.with_borrow_mut(|taken| taken.remove(&socket)) {
                 Some(Taken::Driver(driver)) => driver.await,
                 Some(Taken::Other(other)) => other.await,

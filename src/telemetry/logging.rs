@@ -116,9 +116,11 @@ fn log_panic(panic: &PanicHookInfo<'_>) {
     }
 }
 
-/// Whether a record may be written at all.
+/// Whether a record may be written at all. actix-http has an error for each malformed request: any client could fill the
+/// log with them. `socket/takeover.rs` writes them at the level of other malformed requests.
 fn is_written(level: Level, target: &str) -> bool {
-    level <= Level::Info || target == "channelgate" || target.starts_with("channelgate::")
+    let of_clients = target.starts_with("actix_http");
+    (level <= Level::Info && !of_clients) || target == "channelgate" || target.starts_with("channelgate::")
 }
 
 fn human(out: &mut Formatter, record: &Record<'_>) -> io::Result<()> {
@@ -217,7 +219,9 @@ mod tests {
     fn records_of_other_libraries_below_info_are_not_written() {
         assert!(is_written(Level::Trace, "channelgate::node"));
         assert!(is_written(Level::Info, "actix_server::builder"));
-        assert!(!is_written(Level::Debug, "actix_http::h1::decoder"));
+        assert!(!is_written(Level::Debug, "actix_server::worker"));
+        assert!(is_written(Level::Info, "actix_server::worker"));
+        assert!(!is_written(Level::Error, "actix_http::h1::dispatcher"), "a line for each malformed request");
         assert!(!is_written(Level::Trace, "channelgated"));
     }
 }

@@ -124,3 +124,16 @@ async def test_a_body_without_an_end_holds_its_connection_for_body_timeout_only(
                         await asyncio.sleep(0.01)
                 except ConnectionError:
                     pass
+
+
+async def test_a_client_that_sends_what_nobody_reads_does_not_delay_a_drain(system):
+    """Its answer is on its way: `server.body_timeout` (10 s) is for a client that still sends it."""
+    node = system.start_node(CHANNELGATE__SERVER__DRAIN_GRACE="20s")
+    reader, writer = await asyncio.open_connection(stack.LOOPBACK, node.port)
+    writer.write(b"POST /api/publish HTTP/1.1\r\nHost: x\r\nContent-Length: 3000000\r\n\r\nx")
+    assert (await reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 401")
+    began = time.monotonic()
+    node.ask()
+    assert await asyncio.to_thread(node.process.wait, 20) == 0
+    assert time.monotonic() - began < 6, "the drain waited for it"
+    writer.close()
