@@ -263,7 +263,7 @@ fn a_token_of_another_use_is_known_by_every_claim_that_says_so() {
         r#","tokenUse":"refreshToken""#,
         r#","type":"wsToken""#,
     ] {
-        assert_eq!(reason(read(bad)), "wrong_type", "{bad}");
+        assert_eq!(reason(read(bad)), Reason::WrongType.text(), "{bad}");
     }
 }
 
