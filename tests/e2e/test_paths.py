@@ -116,7 +116,7 @@ on_connect = {{ reply = "'ready'" }}
 reply = "{{{CODED.replace("VALUE", "message.value")}}}"
 [consumer.on_message.number]
 reply = "[message.value | sha256, message.value | urlencode, message.value | base64, (message.value | md5)[:8]]"
-[consumer.on_bad_json]
+[consumer.on_failed]
 reply = "'not possible'"
 [consumer.on_event.coded]
 send = "{{{CODED.replace("VALUE", "event.value")}}}"
