@@ -68,9 +68,15 @@ pub enum AuthError {
     /// The node lacks the configuration to check the credential.
     #[error("{0}")]
     Unconfigured(&'static str),
-    /// Redis is unreachable, or the URL of a set of keys.
+    /// Redis is unreachable.
     #[error("the token store is not reachable")]
     Unavailable {
+        /// When a retry makes sense.
+        retry_after: Duration,
+    },
+    /// The URL of a set of public keys is unreachable, or may not be asked yet.
+    #[error("the set of public keys is not reachable")]
+    KeySetUnavailable {
         /// When a retry makes sense.
         retry_after: Duration,
     },
@@ -81,7 +87,7 @@ impl AuthError {
     pub const fn status(&self) -> u16 {
         match self {
             Self::Missing | Self::Invalid(_) | Self::Revoked | Self::Origin => 403,
-            Self::Unconfigured(_) | Self::Unavailable { .. } => 503,
+            Self::Unconfigured(_) | Self::Unavailable { .. } | Self::KeySetUnavailable { .. } => 503,
         }
     }
 
@@ -93,7 +99,7 @@ impl AuthError {
             Self::Revoked => "revoked",
             Self::Origin => "origin",
             Self::Unconfigured(_) => "unconfigured",
-            Self::Unavailable { .. } => "unavailable",
+            Self::Unavailable { .. } | Self::KeySetUnavailable { .. } => "unavailable",
         }
     }
 
@@ -109,7 +115,7 @@ impl AuthError {
     /// The `Retry-After` value, if the node is at fault and not the client.
     pub const fn retry_after(&self) -> Option<Duration> {
         match self {
-            Self::Unavailable { retry_after } => Some(*retry_after),
+            Self::Unavailable { retry_after } | Self::KeySetUnavailable { retry_after } => Some(*retry_after),
             // An operator has to set the key and restart the node.
             Self::Unconfigured(_) => Some(Duration::from_secs(60)),
             Self::Missing | Self::Invalid(_) | Self::Revoked | Self::Origin => None,

@@ -5,7 +5,9 @@
 use std::{path::Path, time::Duration};
 
 use reqwest::{Client, ClientBuilder, redirect::Policy};
-use rustls::{ClientConfig, RootCertStore};
+use rustls::ClientConfig;
+
+use crate::authorities::system_roots;
 
 /// Deadline for connecting; a backend in the same network needs a thousandth of that.
 const CONNECT: Duration = Duration::from_secs(2);
@@ -14,7 +16,7 @@ const CONNECT: Duration = Duration::from_secs(2);
 /// fails.
 const KEEP_IDLE: Duration = Duration::from_millis(1500);
 
-/// A client for HTTP and for HTTPS, with the root certificates of browsers.
+/// A client for HTTP and for HTTPS, with the authorities of the system.
 ///
 /// # Errors
 /// The TLS library cannot be set up.
@@ -33,8 +35,7 @@ pub fn unix_client(socket: &Path) -> reqwest::Result<Client> {
 fn client() -> ClientBuilder {
     // If the program has chosen a provider already, that one stays.
     let _ = rustls::crypto::ring::default_provider().install_default();
-    let roots = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
-    let tls = ClientConfig::builder().with_root_certificates(roots).with_no_client_auth();
+    let tls = ClientConfig::builder().with_root_certificates(system_roots().clone()).with_no_client_auth();
     Client::builder()
         .tls_backend_preconfigured(tls)
         .user_agent(concat!("channelgate/", env!("CARGO_PKG_VERSION")))

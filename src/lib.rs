@@ -19,6 +19,8 @@ pub mod limited;
 
 pub mod config;
 
+pub mod authorities;
+
 pub mod redis;
 
 pub mod telemetry;

@@ -108,6 +108,42 @@ fn a_preset_is_adjusted_by_one_variable() {
 }
 
 #[test]
+fn a_list_of_a_variable_has_its_items_in_every_spelling_or_is_refused() {
+    let read = |name: &str, text: &str| {
+        let name = format!("CHANNELGATE__{name}");
+        let environment = Environment::from([(name.as_str(), text)]);
+        consumer::load(None, &environment).map(|(config, _)| config)
+    };
+    for text in ["a,b", "a, b", r#""a","b""#, r#""a", "b""#, "'a','b'", r#""a,b""#, r#"["a","b"]"#, "['a', 'b']"] {
+        let config = read("API__ADMIN_ROLES", text).unwrap();
+        assert_eq!(config.api.admin_roles, ["a", "b"], "{text}");
+    }
+    for text in ["a,b", "a b", r#""a","b""#, r#""a" "b""#, r#""a b""#, "'a b'", "a,\n b"] {
+        let config = read("AUTH__JWT__USER_ID_CLAIMS", text).unwrap();
+        assert_eq!(config.auth.jwt.user_id_claims, ["a", "b"], "{text}");
+        let config = read("AUTH__JWT__KINDS__TRACKER__USER_ID_CLAIMS", text).unwrap();
+        assert_eq!(config.auth.jwt.kinds["tracker"].user_id_claims, ["a", "b"], "{text}");
+    }
+    for text in [r#""a","b""#, r#"["a", "b"]"#, "a,b"] {
+        let config = read("AUTH__JWT__AUDIENCE", text).unwrap();
+        assert_eq!(config.auth.jwt.audience.unwrap().as_slice(), ["a", "b"], "{text}");
+    }
+    for text in [r#"{"host": "h", "port": 1}"#, r#"{host = "h", port = 1}"#] {
+        let config = read("LAYER__HOSTS", text).unwrap();
+        assert_eq!(config.layer.hosts.len(), 1, "{text}");
+    }
+    for text in [r#"["a","b""#, r#""a","b"#, r#"a","b""#, r#"{"a": 1,}"#, "'a,b"] {
+        for name in ["API__ADMIN_ROLES", "AUTH__JWT__AUDIENCE", "AUTH__JWT__USER_ID_CLAIMS", "LAYER__HOSTS"] {
+            let error = read(name, text).unwrap_err().to_string();
+            assert!(error.contains("is no list; write it as a,b"), "{name} {text}: {error}");
+        }
+    }
+    // A secret is what it is.
+    let text = r#""k","l""#;
+    assert_eq!(read("AUTH__SECRET_KEY", text).unwrap().auth.secret_key.unwrap().expose(), text);
+}
+
+#[test]
 fn presets_are_chosen_by_name() {
     let environment = Environment::from([("CHANNELGATE__PRESETS", "parking, feed")]);
     let (_, set) = consumer::load(None, &environment).unwrap();

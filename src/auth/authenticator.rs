@@ -100,6 +100,24 @@ impl Keys {
         }
     }
 
+    /// Whether a set of keys would have to be asked for the key that this token names.
+    fn lacks_key_of(&self, method: &AuthMethod, token: &str) -> bool {
+        let verifier = self.kind(method).and_then(|kind| kind.verifier.as_ref());
+        verifier.is_some_and(|verifier| verifier.lacks_key_of(token))
+    }
+
+    /// Keeps the sets of keys that are known: their issuer may be away during a reload.
+    fn take_over(&self, old: &Self) {
+        for verifier in self.verifiers() {
+            old.verifiers().for_each(|old| verifier.take_over(old));
+        }
+    }
+
+    fn verifiers(&self) -> impl Iterator<Item = &jwt::Verifier> {
+        let kinds = self.kinds.iter().map(|(_, kind)| kind).chain([&self.jwt]);
+        kinds.filter_map(|kind| kind.verifier.as_ref())
+    }
+
     /// The headers in which an access token may be, on routes that take no token from elsewhere.
     fn token_headers(&self) -> Vec<TokenHeader> {
         let headers = self.jwt.sources.iter().filter_map(|source| match source {
@@ -126,6 +144,7 @@ impl Authenticator {
 
     /// Uses other rules from the next credential on.
     pub fn exchange(&self, keys: Keys) {
+        keys.take_over(&self.keys.load());
         self.keys.store(Arc::new(keys));
     }
 
@@ -161,27 +180,61 @@ impl Authenticator {
     /// invalid token, and that before no token.
     pub async fn authenticate(&self, methods: &[AuthMethod], head: &RequestHead<'_>) -> Result<Identity, AuthError> {
         let keys = self.keys.load_full();
-        let mut worst = AuthError::Missing;
-        let mut shown = false;
-        for method in methods {
-            if *method == AuthMethod::Anonymous {
-                continue;
+        let find = |method: &AuthMethod| credential::find(keys.sources(method), head);
+        match self.first(&keys, methods, find).await {
+            Err(AuthError::Missing | AuthError::Unconfigured(_))
+                if methods.contains(&AuthMethod::Anonymous) && methods.iter().all(|method| find(method).is_none()) =>
+            {
+                Ok(Identity::default())
             }
-            let result = match credential::find(keys.sources(method), head) {
-                Some(credential) => {
-                    shown = true;
-                    let identity = self.identify_client(method, &credential.token).await;
-                    identity.map(|identity| Identity { subprotocol: credential.subprotocol, ..identity })
+            result => result,
+        }
+    }
+
+    /// Tries each method with the credential that `find` has for it.
+    ///
+    /// Last comes one whose set of keys would have to be asked for the key that the token names: mostly the token is of
+    /// another kind, and neither it nor its client's answer depends on that set.
+    async fn first(
+        &self,
+        keys: &Keys,
+        methods: &[AuthMethod],
+        find: impl Fn(&AuthMethod) -> Option<Credential>,
+    ) -> Result<Identity, AuthError> {
+        let (mut worst, mut is_decided) = (AuthError::Missing, false);
+        let mut later = Vec::new();
+        for method in methods.iter().filter(|method| **method != AuthMethod::Anonymous) {
+            let result = match find(method) {
+                Some(credential) if keys.lacks_key_of(method, &credential.token) => {
+                    later.push((method, credential));
+                    continue;
                 }
-                None => Err(lacks_key(&keys, method).unwrap_or(AuthError::Missing)),
+                Some(credential) => self.identify_credential(method, credential).await,
+                None => Err(lacks_key(keys, method).unwrap_or(AuthError::Missing)),
             };
             match result {
                 Ok(identity) => return Ok(identity),
-                Err(error) if weight(&error) > weight(&worst) => worst = error,
-                Err(_) => {}
+                Err(error) => {
+                    is_decided |= method.is_jwt() && has_ended(&error);
+                    worst = worse(worst, error);
+                }
             }
         }
-        if methods.contains(&AuthMethod::Anonymous) && !shown { Ok(Identity::default()) } else { Err(worst) }
+        for (method, credential) in later {
+            if is_decided {
+                break;
+            }
+            match self.identify_credential(method, credential).await {
+                Ok(identity) => return Ok(identity),
+                Err(error) => worst = worse(worst, error),
+            }
+        }
+        Err(worst)
+    }
+
+    async fn identify_credential(&self, method: &AuthMethod, credential: Credential) -> Result<Identity, AuthError> {
+        let identity = self.identify_client(method, &credential.token).await?;
+        Ok(Identity { subprotocol: credential.subprotocol, ..identity })
     }
 
     /// Authenticates a client by the token that it sent in a message, else by those in its head; `invalid` says what
@@ -244,19 +297,12 @@ impl Authenticator {
 
     /// Like [`Self::authenticate`], with a token that has been found already.
     pub async fn identify_by(&self, methods: &[AuthMethod], token: &str) -> Result<Identity, AuthError> {
-        let mut worst = None;
-        for method in methods.iter().filter(|method| **method != AuthMethod::Anonymous) {
-            match self.identify_client(method, token).await {
-                Ok(identity) => return Ok(identity),
-                Err(error) => {
-                    if worst.as_ref().is_none_or(|worst: &AuthError| weight(&error) > weight(worst)) {
-                        worst = Some(error);
-                    }
-                }
-            }
+        if methods.iter().all(|method| *method == AuthMethod::Anonymous) {
+            // None of these methods reads tokens.
+            return Ok(Identity::default());
         }
-        // None of these methods reads tokens.
-        worst.map_or_else(|| Ok(Identity::default()), Err)
+        let shown = |_: &AuthMethod| Some(Credential { token: token.to_owned(), subprotocol: None });
+        self.first(&self.keys.load_full(), methods, shown).await
     }
 
     /// The user of the access token in a request's headers, for routes that are not for connections: as simplejwt reads
@@ -303,6 +349,16 @@ fn lacks_key(keys: &Keys, method: &AuthMethod) -> Option<AuthError> {
     }
 }
 
+/// Whether a token is valid no more, under a key that signed it: no other key can change that.
+const fn has_ended(error: &AuthError) -> bool {
+    matches!(error, AuthError::Revoked | AuthError::Invalid(Fault { reason: Reason::Expired, .. }))
+}
+
+/// The one of two errors that tells more; the first of equals.
+fn worse(first: AuthError, second: AuthError) -> AuthError {
+    if weight(&second) > weight(&first) { second } else { first }
+}
+
 /// How much an error tells if a client was read in several ways.
 const fn weight(error: &AuthError) -> u8 {
     match error {
@@ -311,7 +367,7 @@ const fn weight(error: &AuthError) -> u8 {
         AuthError::Origin => 5,
         AuthError::Revoked => 6,
         AuthError::Unconfigured(_) => 7,
-        AuthError::Unavailable { .. } => 8,
+        AuthError::Unavailable { .. } | AuthError::KeySetUnavailable { .. } => 8,
     }
 }
 

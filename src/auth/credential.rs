@@ -72,7 +72,7 @@ pub trait Headers {
 impl TokenSource {
     /// The credential in this source, if there is one.
     pub fn find(&self, head: &RequestHead<'_>) -> Option<Credential> {
-        let plain = |token: String| Credential { token, subprotocol: None };
+        let plain = |token: String| Credential { token: without_scheme(token), subprotocol: None };
         match self {
             Self::Query(name) => url::form_urlencoded::parse(head.query.as_bytes())
                 .filter(|(key, _)| key == name)
@@ -121,11 +121,19 @@ pub fn header_names<'a>(sources: impl IntoIterator<Item = &'a TokenSource>) -> V
     names
 }
 
-/// A token as a message has it: alone, or after `Bearer`.
+/// A token as clients write it outside of headers: alone, or after `Bearer`.
 pub fn bare(text: &str) -> &str {
     match authorization(Some(text), "Bearer") {
         Authorization::Token(token) => token,
         Authorization::None | Authorization::Malformed => text.trim(),
+    }
+}
+
+/// The same for a token that is owned.
+fn without_scheme(token: String) -> String {
+    match bare(&token) {
+        whole if whole.len() == token.len() => token,
+        part => part.to_owned(),
     }
 }
 
@@ -173,7 +181,7 @@ fn subprotocol(offered: &str, markers: &[&str], bare: bool) -> Option<Credential
     let credential = |token: &str, echo: &str| {
         // Daphne decodes percent signs in this header; a browser permits no other form of `=` and `/`.
         let token = percent_decode_str(token).decode_utf8().unwrap_or(Cow::Borrowed(token)).into_owned();
-        Credential { token, subprotocol: Some(echo.to_owned()) }
+        Credential { token: without_scheme(token), subprotocol: Some(echo.to_owned()) }
     };
     if let Some(pair) = offered.windows(2).find(|pair| is_marker(pair[0])) {
         return Some(credential(pair[1], pair[0]));
@@ -229,6 +237,9 @@ mod tests {
         let with = |query| RequestHead { query, ..head() };
         assert_eq!(found("query:token", &with("a=1&token=x%2By&b=2")), Some(("x+y".into(), None)));
         assert_eq!(found("query:token", &with("token=x&token=z")), Some(("z".into(), None)));
+        for query in ["token=Bearer%20x", "token=bearer+x", "token=BEARER%20%20x%20"] {
+            assert_eq!(found("query:token", &with(query)), Some(("x".into(), None)), "{query}");
+        }
         for query in ["", "token", "token=", "token=z&token=", "Token=x", "xtoken=x", "%ff&&=&"] {
             assert_eq!(found("query:token", &with(query)), None, "{query}");
         }
@@ -280,6 +291,7 @@ mod tests {
         assert_eq!(found("cookie:a", &with(&["a=1; b=3; a=2"])), Some(("2".into(), None)));
         assert_eq!(found("cookie:a", &with(&["a=1", "b=3;a=\"2\""])), Some(("2".into(), None)));
         assert_eq!(found("cookie:a", &with(&["aa=1; b; a="])), None);
+        assert_eq!(found("cookie:a", &with(&["a=\"Bearer x\""])), Some(("x".into(), None)));
     }
 
     #[test]
@@ -294,6 +306,7 @@ mod tests {
             (format!("chat.v1, {JWT}"), JWT, "chat.v1"),
             (JWT.to_owned(), JWT, JWT),
             ("access_token, opaque%3D%3D".to_owned(), "opaque==", "access_token"),
+            (format!("access_token, bearer%20{JWT}"), JWT, "access_token"),
         ];
         for (offered, token, echo) in &cases {
             let expected = Some(((*token).to_owned(), Some((*echo).to_owned())));

@@ -32,8 +32,8 @@ pub const NO_KEY: AuthError =
 const ABOUT_THE_TOKEN: [&str; 8] = ["exp", "iat", "nbf", "jti", "aud", "iss", "sub", "id"];
 
 /// Claims with a token's type, checked besides the configured claim, and the types that are never access tokens: a
-/// ws-token would renew itself, and a refresh token lives for long. Without underscores and in small letters.
-const TYPE_CLAIMS: [&str; 4] = ["type", "token_type", "typ", "token_use"];
+/// ws-token would renew itself, and a refresh token lives for long. As [`plain`] writes them.
+const TYPE_CLAIMS: [&str; 4] = ["type", "tokentype", "typ", "tokenuse"];
 const OTHER_TYPES: [&str; 3] = ["wstoken", "refresh", "refreshtoken"];
 
 /// Checks JWTs of one kind.
@@ -44,6 +44,8 @@ pub struct Verifier {
     keys: Vec<Key>,
     set: Option<KeySet>,
     rules: Jwt,
+    /// The claim with the type in tokens of `auth.jwt`.
+    main_type_claim: Box<str>,
 }
 
 impl fmt::Debug for Verifier {
@@ -103,7 +105,8 @@ impl Verifier {
             .map(|url| KeySet::new(&format!("{table}.jwk_url"), url, algorithm, rules.jwk_lifetime.0));
         let set = set.transpose()?;
         let has_key = !keys.is_empty() || set.is_some();
-        Ok(has_key.then(|| Self { table, algorithm, keys, set, rules: rules.clone() }))
+        let main_type_claim = auth.jwt.token_type_claim.as_str().into();
+        Ok(has_key.then(|| Self { table, algorithm, keys, set, rules: rules.clone(), main_type_claim }))
     }
 
     /// The user of a valid token: the id, and every claim about the user (`role`, `email`, …).
@@ -125,6 +128,20 @@ impl Verifier {
     /// The same with the keys of the configuration only.
     pub fn identify_offline(&self, token: &str, now: SystemTime) -> Result<Identity, AuthError> {
         Ok(self.identify_by(&self.keys, token, now)?)
+    }
+
+    /// Whether the set of keys would have to be asked for the key that this token names.
+    pub fn lacks_key_of(&self, token: &str) -> bool {
+        let Some(set) = &self.set else { return false };
+        let Ok(parts) = Parts::of(token, self.algorithm) else { return false };
+        parts.header.get("kid").and_then(Value::as_str).is_some_and(|id| set.lacks(id))
+    }
+
+    /// Keeps the keys that an earlier verifier has from the same URL.
+    pub fn take_over(&self, old: &Self) {
+        if let (Some(set), Some(old)) = (&self.set, &old.set) {
+            set.take_over(old);
+        }
     }
 
     /// Whether a key that is known now signed the token, valid or not.
@@ -183,17 +200,17 @@ impl Verifier {
             let shown: String = shown.chars().take(32).collect();
             Fault::new(Reason::WrongType, format!("its claim {claim:?} is {shown:?}, not {}", rules.token_type))
         };
-        for claim in TYPE_CLAIMS {
-            let Some(kind) = claims.get(claim).and_then(Value::as_str) else { continue };
-            let plain = kind.replace(['_', '-'], "").to_ascii_lowercase();
-            if OTHER_TYPES.contains(&plain.as_str()) {
+        for (claim, value) in claims.as_map().into_iter().flatten() {
+            let Some(kind) = value.as_str().filter(|_| TYPE_CLAIMS.contains(&plain(claim).as_str())) else { continue };
+            if OTHER_TYPES.contains(&plain(kind).as_str()) {
                 return Err(wrong(claim, kind));
             }
         }
         let claim = match rules.token_type_claim.as_str() {
-            // A token needs no type then, but one that simplejwt made for another use is no access token either.
-            "" => match claims.get("token_type") {
-                Some(_) => "token_type",
+            // A token needs no type then, but one that simplejwt made for another use is no access token either. It
+            // says so in its default claim, or in that of `auth.jwt`.
+            "" => match [&*self.main_type_claim, "token_type"].into_iter().find(|claim| claims.get(claim).is_some()) {
+                Some(claim) => claim,
                 None => return Ok(()),
             },
             claim => claim,
@@ -284,6 +301,11 @@ pub fn mint_kind(
     rules.issuer.iter().for_each(|issuer| put("iss", first(issuer).into()));
     let key = EncodingKey::from_secret(key.expose().as_bytes());
     claims::sign(&Value::Map(token), algorithm, &key).ok_or(NO_KEY)
+}
+
+/// A name without hyphens and underscores, in small letters: `refreshToken` and `refresh_token` are the same.
+fn plain(name: &str) -> String {
+    name.replace(['_', '-', ' '], "").to_ascii_lowercase()
 }
 
 fn first(names: &Names) -> &str {

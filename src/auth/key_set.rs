@@ -2,7 +2,7 @@
 //!
 //! In: the id of a key. Out: the key, from the last answer of the URL, or from a new one if that is too old or has no
 //! such key. One request is under way at a time, and made-up ids cannot cause many: as their number grows, so does the
-//! pause. An issuer that is away is [`AuthError::Unavailable`], never a refusal of the user, and while it is away its
+//! pause. An issuer that is away is [`AuthError::KeySetUnavailable`], never a refusal of the user, and while it is away its
 //! last keys count for an hour.
 
 use std::{
@@ -76,6 +76,20 @@ struct Turn {
     fruitless: u32,
 }
 
+impl Turn {
+    /// Between the last request and the next one for an id that is not known.
+    fn pause(&self) -> Duration {
+        let [first, longest] = PAUSE;
+        first.saturating_mul(1 << self.fruitless.min(5)).min(longest)
+    }
+
+    /// Whether it is too soon for a request that is only due.
+    fn is_soon_after(&self) -> bool {
+        let within = |at: Option<Instant>, pause| at.is_some_and(|at| at.elapsed() < pause);
+        within(self.last, PAUSE[0]) || within(self.failed, RETRY)
+    }
+}
+
 impl fmt::Debug for KeySet {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("KeySet").field("url", &self.url).finish_non_exhaustive()
@@ -96,13 +110,11 @@ impl KeySet {
         if let Some(key) = self.known(id, self.lifetime) {
             return Ok(key);
         }
-        // A key that is only due for a look need not wait for the look of another client, nor for an issuer that is
-        // away.
+        // A key that is only due for a look need not wait for the look of another client, nor for a pause, nor for an
+        // issuer that is away.
         let stale = self.known(id, STALE.max(self.lifetime));
         let mut turn = match (self.turn.try_lock(), &stale) {
-            (Ok(turn), Some(key)) if turn.failed.is_some_and(|failed| failed.elapsed() < RETRY) => {
-                return Ok(key.clone());
-            }
+            (Ok(turn), Some(key)) if turn.is_soon_after() => return Ok(key.clone()),
             (Ok(turn), _) => turn,
             (Err(_), Some(key)) => return Ok(key.clone()),
             (Err(_), None) => self.turn.lock().await,
@@ -112,14 +124,28 @@ impl KeySet {
         }
         let is_answered = |at: Option<Instant>| at.is_some_and(|at| at >= asked);
         if !is_answered(self.loaded.load().as_ref().map(|loaded| loaded.at)) && !is_answered(turn.failed) {
-            self.look(&mut turn, id).await?;
+            // Made-up ids do not delay the look that is due.
+            let pause = if stale.is_some() { PAUSE[0] } else { turn.pause() };
+            self.look(&mut turn, pause, id).await?;
         }
-        match self.known(id, self.lifetime).or(stale) {
-            Some(key) => Ok(key),
-            None if turn.failed.is_some() => Err(unavailable(RETRY)),
-            None => {
-                Err(Fault::new(Reason::UnknownKey, "the key set has no key with the id (\"kid\") in its header").into())
-            }
+        match turn.failed {
+            Some(_) => self.known(id, self.lifetime).or(stale).ok_or_else(|| unavailable(RETRY)),
+            // The answer is newer than the question, so its age does not matter, and a key that it lacks has ended.
+            None => self.known(id, Duration::MAX).ok_or_else(|| {
+                Fault::new(Reason::UnknownKey, "the key set has no key with the id (\"kid\") in its header").into()
+            }),
+        }
+    }
+
+    /// Whether [`Self::find`] would have to ask for this key.
+    pub fn lacks(&self, id: &str) -> bool {
+        self.known(id, STALE.max(self.lifetime)).is_none()
+    }
+
+    /// Takes the last answer of a set that a reload ends, if it is an answer of the same URL.
+    pub fn take_over(&self, old: &Self) {
+        if self.url == old.url && self.algorithm == old.algorithm && self.loaded.load().is_none() {
+            self.loaded.store(old.loaded.load_full());
         }
     }
 
@@ -135,9 +161,7 @@ impl KeySet {
     }
 
     /// Asks the URL once, after the pause since the last time.
-    async fn look(&self, turn: &mut MutexGuard<'_, Turn>, wanted: &str) -> Result<(), AuthError> {
-        let [first, longest] = PAUSE;
-        let pause = first.saturating_mul(1 << turn.fruitless.min(5)).min(longest);
+    async fn look(&self, turn: &mut MutexGuard<'_, Turn>, pause: Duration, wanted: &str) -> Result<(), AuthError> {
         let wait = turn.last.map_or(Duration::ZERO, |last| pause.saturating_sub(last.elapsed()));
         if wait > MAX_WAIT {
             return Err(unavailable(wait));
@@ -163,15 +187,18 @@ impl KeySet {
         // Each request may come from another worker thread, so no connection is kept.
         let request = self.client.get(&self.url).header(header::CONNECTION, "close");
         let answer = request.send().await.map_err(|error| error.without_url().to_string())?;
-        if !answer.status().is_success() {
-            return Err(format!("it answers with status {}", answer.status().as_u16()));
+        let status = answer.status();
+        if !status.is_success() {
+            let more = if status.is_redirection() { "; write the address to which it leads" } else { "" };
+            return Err(format!("it answers with status {}{more}", status.as_u16()));
         }
         let set = json::read(&body(answer).await?).map_err(|_| "its answer is not JSON".to_owned())?;
         let Some(Value::List(listed)) = set.get("keys") else {
             return Err("its answer has no list \"keys\"".to_owned());
         };
         let named = |jwk: &Value| Some((jwk.get("kid")?.as_str()?.into(), self.algorithm.key_of_set(jwk)?));
-        let keys: HashMap<_, _> = listed.iter().filter_map(named).collect();
+        // Of several keys with one id the first counts, as in PyJWT.
+        let keys: HashMap<_, _> = listed.iter().rev().filter_map(named).collect();
         if keys.is_empty() {
             return Err(format!("it has no key for {} with a \"kid\"", self.algorithm));
         }
@@ -191,5 +218,5 @@ async fn body(mut answer: Response) -> Result<Vec<u8>, String> {
 }
 
 const fn unavailable(retry_after: Duration) -> AuthError {
-    AuthError::Unavailable { retry_after }
+    AuthError::KeySetUnavailable { retry_after }
 }

@@ -233,7 +233,15 @@ impl<'de> Deserializer<'de> for &TreeNode {
             NodeValue::Raw { parsed: Some(node), .. } if matches!(node.value, NodeValue::Array(_)) => {
                 node.deserialize_any(visitor)
             }
-            NodeValue::Raw { text, .. } => visitor.visit_seq(Words(words(text).into_iter().enumerate())),
+            NodeValue::Raw { text, parsed } => match parsed.as_deref() {
+                // An item that is a table may stand alone, like any other.
+                Some(node @ TreeNode { value: NodeValue::Table(_), .. }) => {
+                    visitor.visit_seq(Items(std::slice::from_ref(node).iter().enumerate()))
+                }
+                // Files for containers keep quotation marks around the whole.
+                Some(TreeNode { value: NodeValue::String(quoted), .. }) => visitor.visit_seq(Words::of(quoted)?),
+                _ => visitor.visit_seq(Words::of(text)?),
+            },
             _ => self.deserialize_any(visitor),
         }
     }
@@ -280,31 +288,52 @@ impl<'de> de::SeqAccess<'de> for Items<'_> {
     }
 }
 
-/// The items of a list in an environment variable: of a list in JSON, or separated by commas. A comma between the
-/// Sentinels of one URL does not separate.
-fn words(text: &str) -> Vec<Cow<'_, str>> {
-    if text.trim_start().starts_with('[')
-        && let Ok(items) = serde_json::from_str::<Vec<serde_json::Value>>(text)
-    {
-        return items
-            .into_iter()
-            .map(|item| item.as_str().map_or_else(|| item.to_string(), str::to_owned).into())
-            .collect();
-    }
-    let mut words: Vec<Cow<'_, str>> = Vec::new();
-    for word in text.split(',').map(str::trim) {
-        match words.last_mut() {
-            Some(last) if last.contains("+sentinel://") && !word.contains("://") && !word.is_empty() => {
-                last.to_mut().push_str(&format!(",{word}"));
-            }
-            _ => words.push(word.into()),
-        }
-    }
-    words
-}
-
 /// The items of a list in an environment variable.
 struct Words<'a>(std::iter::Enumerate<vec::IntoIter<Cow<'a, str>>>);
+
+impl<'a> Words<'a> {
+    /// Those of a list in JSON, one table in JSON, or what is separated by commas. A comma between the Sentinels of one
+    /// URL does not separate.
+    fn of(text: &'a str) -> Result<Self, Fault> {
+        if let Ok(json) = serde_json::from_str(text)
+            && let Some(items) = of_json(json)
+        {
+            return Ok(Self(items.into_iter().map(Cow::Owned).collect::<Vec<_>>().into_iter().enumerate()));
+        }
+        let mut words: Vec<Cow<'_, str>> = Vec::new();
+        for word in text.split(',').map(str::trim) {
+            match words.last_mut() {
+                Some(last) if last.contains("+sentinel://") && !word.contains("://") && !word.is_empty() => {
+                    last.to_mut().push_str(&format!(",{word}"));
+                }
+                // As an item it could never be meant.
+                _ if is_part_of_a_value(word) => {
+                    let reason = "is no list; write it as a,b or as [\"a\", \"b\"]";
+                    return Err(Fault::other(reason.to_owned()));
+                }
+                _ => words.push(word.into()),
+            }
+        }
+        Ok(Self(words.into_iter().enumerate()))
+    }
+}
+
+fn of_json(json: serde_json::Value) -> Option<Vec<String>> {
+    let text = |item: serde_json::Value| item.as_str().map_or_else(|| item.to_string(), str::to_owned);
+    match json {
+        serde_json::Value::Array(items) => Some(items.into_iter().map(text).collect()),
+        table @ serde_json::Value::Object(_) => Some(vec![table.to_string()]),
+        _ => None,
+    }
+}
+
+/// Whether a word has a quotation mark or bracket of TOML or JSON whose other end is missing, or is not understood.
+fn is_part_of_a_value(word: &str) -> bool {
+    word.starts_with(['"', '\'', '{'])
+        || word.ends_with(['"', '\''])
+        || word.starts_with("[\"")
+        || word.starts_with("['")
+}
 
 impl<'de> de::SeqAccess<'de> for Words<'_> {
     type Error = Fault;

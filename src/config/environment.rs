@@ -36,7 +36,7 @@ impl Environment {
         let named = NAMED.iter().filter_map(|(name, key)| {
             // An empty variable counts as unset: compose files pass on `${REDIS_URL:-}`.
             let value = self.get(name)?;
-            let node = match WORDS.contains(key) {
+            let node = match is_of_words(key) {
                 true => verbatim(name, &with_commas(value)),
                 false => verbatim(name, value),
             };
@@ -45,7 +45,7 @@ impl Environment {
         let generic = self.values.iter().filter_map(|(name, value)| {
             let key = name.strip_prefix(GENERIC_PREFIX)?;
             let path: Vec<String> = key.split("__").map(str::to_ascii_lowercase).collect();
-            let node = match WORDS.contains(&path.join(".").as_str()) {
+            let node = match is_of_words(&path.join(".")) {
                 true => parse_variable(name, &with_commas(value)),
                 false => parse_variable(name, value),
             };
@@ -73,9 +73,20 @@ impl Environment {
     }
 }
 
+/// Whether this key is a list of which no item can contain a space.
+fn is_of_words(key: &str) -> bool {
+    // A kind of JWT has the keys of `auth.jwt`.
+    let of_kind = key.strip_prefix("auth.jwt.kinds.").and_then(|rest| rest.split_once('.'));
+    let common = of_kind.map(|(_, key)| format!("auth.jwt.{key}"));
+    WORDS.contains(&common.as_deref().unwrap_or(key))
+}
+
 /// A list with spaces or line breaks between its items as one with commas; a TOML list is not changed.
 fn with_commas(value: &str) -> Cow<'_, str> {
     let value = value.trim();
+    // Files for containers keep quotation marks around the whole.
+    let quoted = |mark: char| value.strip_prefix(mark)?.strip_suffix(mark).filter(|inner| !inner.contains(mark));
+    let value = quoted('"').or_else(|| quoted('\'')).unwrap_or(value);
     if value.starts_with('[') || !value.contains(char::is_whitespace) {
         return value.into();
     }
@@ -137,13 +148,16 @@ const PREFIX: &str = "CHANNELGATE_";
 pub const GENERIC_PREFIX: &str = "CHANNELGATE__";
 
 /// Lists of which no item can contain a space, so that spaces separate, too: `DJANGO_ALLOWED_HOSTS` is often written so.
-const WORDS: [&str; 6] = [
+const WORDS: [&str; 9] = [
     "server.allowed_origins",
     "server.trusted_proxies",
     "socketio.cors",
     "socketio.transports",
     "auth.jwt.sources",
+    "auth.jwt.token_type",
+    "auth.jwt.user_id_claims",
     "auth.ws_token.sources",
+    "auth.ws_token.user_id_keys",
 ];
 
 /// The variables with names of their own, and their keys.

@@ -60,10 +60,16 @@ pub(super) fn parse(text: &str, source: ConfigSource) -> (TreeNode, Vec<ConfigEr
     (reader.table(table.span().start, table.into_inner()), errors)
 }
 
-/// Parses an environment variable: a TOML value if it is one, else text.
+/// Parses an environment variable: a TOML value if it is one, or the items of a list, each in quotation marks, else text.
 pub(super) fn parse_variable(name: &str, text: &str) -> TreeNode {
     let reader = TreeReader { lines: Lines(Vec::new()), source: Arc::new(ConfigSource::Variable(name.to_owned())) };
-    let parsed = DeValue::parse(text.trim()).ok().map(|value| Box::new(reader.node(value)));
+    let text_of_list = format!("[{text}]");
+    let value = DeValue::parse(text.trim()).ok();
+    let value = value.or_else(|| {
+        let is_list = text.trim_start().starts_with(['"', '\'']);
+        is_list.then(|| DeValue::parse(&text_of_list).ok()).flatten()
+    });
+    let parsed = value.map(|value| Box::new(reader.node(value)));
     TreeNode { location: reader.location(0), value: NodeValue::Raw { text: text.to_owned(), parsed } }
 }
 

@@ -162,6 +162,12 @@ async def test_a_node_connects_to_a_redis_with_tls_exactly_if_redis_py_does(syst
             case _:
                 tls.start(name)
     system.wait()
+    said = await as_redis_py_connects(system, tls, table)
+    assert "ssl_ca_certs" in said and "ssl_check_hostname=false" in said, said
+
+
+async def as_redis_py_connects(system, tls: Tls, table: list[tuple[str, dict]], few: int = 15) -> str:
+    """Starts a node with every row, and waits until it has connected where redis-py does; what readiness says."""
     hosts = {}
     for number, (name, settings) in enumerate(table):
         # An address has no alternative name but that of its address.
@@ -170,7 +176,7 @@ async def test_a_node_connects_to_a_redis_with_tls_exactly_if_redis_py_does(syst
         hosts[client] = {"address": f"rediss://{machine}:{tls.ports[name]}/1", "client_name": client, **settings}
     assert len(hosts) <= 64, "a layer has at most 64 hosts"
     expected = {client: await redis_py_connects(host) for client, host in hosts.items()}
-    assert 20 < sum(expected.values()) < len(hosts) - 15, expected
+    assert few < sum(expected.values()) < len(hosts) - few, expected
     node = system.start_node(
         CHANNELGATE__LAYER__HOSTS=json.dumps([for_node(host) for host in hosts.values()]),
         wait=False,
@@ -193,8 +199,50 @@ async def test_a_node_connects_to_a_redis_with_tls_exactly_if_redis_py_does(syst
         found = await tls.clients()
         wrong = {client: hosts[client] for client in hosts if (client in found) != expected[client]}
         raise AssertionError(f"unlike redis-py: {wrong}\n{await reasons(node)}") from None
-    said = await reasons(node)
-    assert "ssl_ca_certs" in said and "ssl_check_hostname=false" in said, said
+    return await reasons(node)
+
+
+async def test_a_certificate_of_a_server_is_no_authority_and_an_authority_is_held_to_its_limits(system, tmp_path):
+    made = Certificates(tmp_path / "certificates")
+    usable, ca = "keyUsage=critical,keyCertSign", "basicConstraints=critical,CA:TRUE"
+    for name, extensions in {
+        "plain": [],
+        "pinned": [HERE, "basicConstraints=critical,CA:FALSE"],
+        "signing": [ca, usable],
+        "unsigning": [ca, "keyUsage=critical,digitalSignature"],
+        "short": [f"{ca},pathlen:0"],
+        "elsewhere": [ca, "nameConstraints=critical,permitted;DNS:elsewhere"],
+    }.items():
+        made.self_signed(name, name, *extensions)
+        made.signed(f"by_{name}", name, "redis", HERE)
+    made.self_signed("ended", "ended", days=-1)
+    made.signed("by_ended", "ended", "redis", HERE)
+    made.self_signed("first_version", "first_version", version_1=True)
+    made.signed("by_first_version", "first_version", "redis", HERE)
+    made.signed("server", "plain", "server", HERE)
+    made.signed("by_server", "server", "redis", HERE)
+    made.self_signed("twin", "plain")
+    for name in ("plain", "short"):
+        made.signed(f"between_{name}", name, "between", ca)
+        made.signed(f"far_{name}", f"between_{name}", "redis", HERE)
+        made.bundle(f"chain_{name}", f"far_{name}", f"between_{name}", key=f"far_{name}")
+    table = [
+        (name, {"ssl_ca_certs": made.path(f"{authority}.crt")})
+        for name, authority in [
+            *((f"by_{name}", name) for name in ("plain", "pinned", "signing", "unsigning", "short", "elsewhere")),
+            ("by_ended", "ended"),
+            ("by_first_version", "first_version"),
+            ("by_server", "server"),
+            ("by_plain", "twin"),
+            ("chain_plain", "plain"),
+            ("chain_short", "short"),
+        ]
+    ]
+    tls = Tls(system, made)
+    for name in dict.fromkeys(name for name, _ in table):
+        tls.start(name, authorities="plain")
+    system.wait()
+    await as_redis_py_connects(system, tls, table, few=4)
 
 
 async def test_certificates_that_were_exchanged_are_used_from_the_next_connection_on(system, certificates):

@@ -5,6 +5,8 @@ import json
 import pickle
 import re
 import shutil
+import signal
+import ssl
 import subprocess
 import sys
 import time
@@ -14,6 +16,7 @@ import pytest
 import redis.asyncio as redis
 import stack
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from rig.certificates import HERE, Certificates
 from rig.client import Client, refusal, until
 from rig.demo import access_claims, mint
 from rig.http import Http
@@ -85,6 +88,8 @@ async def test_an_issuer_that_is_away_refuses_nobody_and_made_up_keys_do_not_sto
     reply = await Http(node.port).get("/ws/idp/", headers=_upgrade(sign("one", ONE)))
     assert (reply.status, int(reply.headers["retry-after"]) > 0) == (503, True), reply
     await until(lambda: "key set at http://" in node.log.read_text(), "a line in the log")
+    await until(lambda: "see jwk_url" in node.log.read_text(), "what to change")
+    assert "REDIS_URL" not in node.log.read_text()
     keys.start()
     await until(lambda: _is(lambda token: refusal(node.port, f"/ws/idp/?token={token}"), sign("one", ONE), 101), "keys")
     # Many made-up keys: few requests, and a client with a known key is not kept waiting.
@@ -99,6 +104,130 @@ async def test_an_issuer_that_is_away_refuses_nobody_and_made_up_keys_do_not_sto
     await until(lambda: time.monotonic() - begun > 2.5, "jwk_lifetime to end")
     assert await refusal(node.port, f"/ws/idp/?token={sign('one', ONE)}") == 101
     assert await refusal(node.port, f"/ws/idp/?token={sign('two', TWO)}") == 503
+
+
+async def test_a_key_that_its_issuer_has_removed_counts_no_more(system, keys):
+    node = system.start_node(config=IDP.format(url=keys.url, lifetime="1s"))
+    assert await refusal(node.port, f"/ws/idp/?token={sign('one', ONE)}") == 101
+    keys.keys, begun = [as_jwk("two", TWO.public_key())], time.monotonic()
+    await until(lambda: time.monotonic() - begun > 1.2, "jwk_lifetime to end")
+    # Not even for the first client whose token makes the node look.
+    assert await refusal(node.port, f"/ws/idp/?token={sign('one', ONE)}") == 403
+
+
+async def test_an_issuer_may_be_slower_than_the_lifetime_of_its_keys(system, keys):
+    node = system.start_node(config=IDP.format(url=keys.url, lifetime="50ms"))
+    keys.delay = 0.3
+    for _ in range(2):
+        assert await refusal(node.port, f"/ws/idp/?token={sign('one', ONE)}") == 101
+
+
+async def test_known_keys_survive_a_reload_while_their_issuer_is_away(system, keys):
+    text = IDP.format(url=keys.url, lifetime="300s")
+    node = system.start_node(config=text)
+    assert await refusal(node.port, f"/ws/idp/?token={sign('one', ONE)}") == 101
+    keys.stop()
+    (system.directory / f"{node.name}.toml").write_text(text + 'on_connect = { reply = "{}" }\n')
+    node.signal(signal.SIGHUP)
+    await until(lambda: "keys applied" in node.log.read_text(), "the reload")
+    assert await refusal(node.port, f"/ws/idp/?token={sign('one', ONE)}") == 101
+
+
+SEVERAL = """
+[auth.jwt.kinds.first]
+algorithm = "RS256"
+jwk_url = "{first}"
+[auth.jwt.kinds.second]
+algorithm = "RS256"
+jwk_url = "{second}"
+[[consumer]]
+path = "/ws/"
+auth = ["jwt:first", "jwt:second"]
+[[consumer]]
+path = "/socket.io/"
+protocol = "socket.io"
+auth = ["jwt:first", "jwt:second"]
+"""
+
+
+async def test_a_token_of_one_issuer_asks_no_other_and_depends_on_none(system, keys, sockets):
+    other = KeyServer().start()
+    other.keys = [as_jwk("other", TWO.public_key())]
+    try:
+        node = system.start_node(config=SEVERAL.format(first=keys.url, second=other.url))
+
+        async def status(token: str) -> int:
+            return await refusal(node.port, f"/ws/?token={token}")
+
+        assert await status(sign("other", TWO)) == 101
+        asked = keys.asked
+        ended = sign("other", TWO, exp=int(time.time()) - 5)
+        assert [await status(ended) for _ in range(6)] == [403] * 6, "wrong, not away"
+        assert [await status(sign("other", TWO)) for _ in range(6)] == [101] * 6
+        await (await sockets.start(node.port, sign("other", TWO))).opened()
+        assert keys.asked == asked
+        assert await status(sign("one", ONE)) == 101
+        # The first issuer changes its key, which is found in spite of all those tokens; then it is away.
+        keys.keys = [as_jwk("new", FORGED.public_key())]
+        assert await status(sign("new", FORGED)) == 101
+        keys.stop()
+        assert await status(sign("other", TWO)) == 101
+        assert await status(ended) == 403
+    finally:
+        other.stop()
+
+
+async def test_an_issuer_is_verified_by_the_authorities_of_the_system(system, tmp_path):
+    made = Certificates(tmp_path / "certificates")
+    made.self_signed("company", "company")
+    made.signed("issuer", "company", "issuer", HERE)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(made.path("issuer.crt"), made.path("issuer.key"))
+    server = KeyServer(context).start()
+    server.keys = [as_jwk("one", ONE.public_key())]
+    try:
+        stranger = system.start_node(config=IDP.format(url=server.url, lifetime="300s"))
+        assert await refusal(stranger.port, f"/ws/idp/?token={sign('one', ONE)}") == 503
+        # As for Python, and so for PyJWT.
+        node = system.start_node(
+            config=IDP.format(url=server.url, lifetime="300s"), SSL_CERT_FILE=made.path("company.crt")
+        )
+        assert await refusal(node.port, f"/ws/idp/?token={sign('one', ONE)}") == 101
+    finally:
+        server.stop()
+
+
+#: What an issuer may answer, and the reason in the log.
+ANSWERS = [
+    ({"status": 302}, "status 302; write the address to which it leads"),
+    ({"status": 500}, "status 500"),
+    ({"body": b"<html>"}, "not JSON"),
+    ({"body": b"[" * 200_000}, "not JSON"),
+    ({"body": b"{}"}, 'no list "keys"'),
+    ({"body": b'{"keys": []}'}, "no key for RS256"),
+    ({"body": b" " * (2 << 20)}, "too large"),
+]
+
+
+async def test_an_answer_that_is_no_key_set_is_said_and_refuses_as_away(system, keys):
+    config = "".join(
+        f'[auth.jwt.kinds.k{n}]\nalgorithm = "RS256"\njwk_url = "{keys.url}?{n}"\n'
+        f'[[consumer]]\npath = "/ws/{n}/"\nauth = ["jwt:k{n}"]\n'
+        for n in range(len(ANSWERS))
+    )
+    node = system.start_node(config=config)
+    for n, (answer, reason) in enumerate(ANSWERS):
+        keys.status, keys.body = answer.get("status", 200), answer.get("body")
+        assert await refusal(node.port, f"/ws/{n}/?token={sign('one', ONE)}") == 503, answer
+        log = node.log.read_text()
+        assert n or reason in log, log
+
+
+async def test_of_keys_with_one_id_the_first_counts_as_in_pyjwt(system, keys):
+    node = system.start_node(config=IDP.format(url=keys.url, lifetime="300s"))
+    keys.keys = [as_jwk("one", ONE.public_key()), as_jwk("one", TWO.public_key())]
+    assert await refusal(node.port, f"/ws/idp/?token={sign('one', ONE)}") == 101
+    assert await refusal(node.port, f"/ws/idp/?token={sign('one', TWO)}") == 403
 
 
 def _upgrade(token: str) -> dict:
@@ -336,6 +465,7 @@ async def test_presets_take_the_tokens_of_the_systems_that_they_stand_for(preset
         {**WHO, "token_type": "refresh"},
         {**WHO, "type": "refresh_token"},
         {**WHO, "typ": "Refresh"},
+        {**WHO, "tokenType": "refreshToken"},
         {**django, "token_type": "password_reset"},
     ]
     text = {"tracker": "Authentication error", "repair-shop": "Invalid authentication token"}[name]

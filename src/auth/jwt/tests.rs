@@ -242,6 +242,32 @@ fn the_user_has_one_id_in_any_form_and_the_claims_about_them() {
 }
 
 #[test]
+fn a_token_of_another_use_is_known_by_every_claim_that_says_so() {
+    // A kind without types, beside a Django with TOKEN_TYPE_CLAIM = "tt".
+    let mut auth = auth();
+    auth.jwt.token_type_claim = "tt".to_owned();
+    let rules = Jwt { token_type_claim: String::new(), jti_claim: String::new(), ..auth.jwt.clone() };
+    let kind = Verifier::of_kind(&auth, "node", &rules).unwrap().unwrap();
+    let read = |claims: &str| kind.identify_offline(&signed(&format!(r#"{{"exp":9999999999,"id":7{claims}}}"#)), at(0));
+    for good in ["", r#","tt":"access""#, r#","type":"student""#, r#","tokenType":"Bearer""#, r#","kind":"refresh""#] {
+        assert!(read(good).is_ok(), "{good}");
+    }
+    for bad in [
+        r#","tt":"refresh""#,
+        r#","tt":"reset""#,
+        r#","tt":7"#,
+        r#","token_type":"sliding""#,
+        r#","tokenType":"refresh""#,
+        r#","token-type":"refresh-token""#,
+        r#","TYPE":"Refresh Token""#,
+        r#","tokenUse":"refreshToken""#,
+        r#","type":"wsToken""#,
+    ] {
+        assert_eq!(reason(read(bad)), Reason::WrongType.text(), "{bad}");
+    }
+}
+
+#[test]
 fn malformed_tokens_are_refused_and_never_a_panic() {
     let verifier = with(|_| {});
     let valid = signed(r#"{"token_type":"access","exp":1000,"jti":"x","user_id":7}"#);

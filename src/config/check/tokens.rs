@@ -40,6 +40,12 @@ pub(super) fn check(config: &Config, note: &mut impl FnMut(KeyPath, String)) {
         if !config.uses_kind(name) && !of_preset {
             note(here.clone(), format!("no consumer takes these tokens; write auth = [\"jwt:{name}\"] in one"));
         }
+        let has_own = auth.jwt.signing_key.is_some() || kind.previous_keys != auth.jwt.previous_keys;
+        if kind.algorithm.starts_with("HS") && kind.signing_key.is_none() && !kind.previous_keys.is_empty() && has_own {
+            let reason =
+                "needs \"signing_key\" beside it, or Django's SECRET_KEY would be the current key of these tokens";
+            note(here.then("previous_keys"), reason.to_owned());
+        }
         jwt(kind, &here, config.uses_kind(name), note);
     }
     for (index, consumer) in config.consumers.iter().enumerate() {

@@ -71,7 +71,10 @@ fn log_auth(error: &AuthError, who: &str) {
             warn_bounded!("{who}: a client is refused for now: {error}");
         }
         AuthError::Unavailable { .. } => {
-            warn_bounded!("{who}: a client is refused for now: {error}; see CHANNELGATE_REDIS_URL and /health/ready");
+            warn_bounded!("{who}: a client is refused for now: {error}; see REDIS_URL, cache.url and /health/ready");
+        }
+        AuthError::KeySetUnavailable { .. } => {
+            warn_bounded!("{who}: a client is refused for now: {error}; see jwk_url, and the line about its URL");
         }
     }
 }

@@ -224,7 +224,9 @@ fn unknown(error: &AuthError) -> Row<'static> {
         AuthError::Missing => wrong(Cause::Missing, Rejected::Missing),
         AuthError::Invalid(_) | AuthError::Revoked => wrong(Cause::Invalid, Rejected::Invalid),
         AuthError::Origin => Row { cause: Cause::Early, ..Row::DENIED },
-        AuthError::Unconfigured(_) | AuthError::Unavailable { .. } => Row::UNAVAILABLE,
+        AuthError::Unconfigured(_) | AuthError::Unavailable { .. } | AuthError::KeySetUnavailable { .. } => {
+            Row::UNAVAILABLE
+        }
     };
     Row { label: error.label(), retry_after: error.retry_after(), ..row }.saying(error.to_string())
 }

@@ -11,6 +11,9 @@ use serde_json::Value as Json;
 use super::HostError;
 use crate::config::did_you_mean;
 
+/// What the characters of a password must not be in a URL.
+pub(super) const ESCAPE: &str = "in a URL / is written %2F, ? is %3F and # is %23";
+
 /// Every keyword that an address may have.
 const KNOWN: &[&str] = &[
     "address",
@@ -85,7 +88,10 @@ impl Keywords {
         for (name, value) in url::form_urlencoded::parse(query.as_bytes()) {
             let value = decoded(&value)?;
             if value.is_empty() {
-                return Err(HostError::malformed(format!("{name} has no value; write one, or remove it")));
+                // What is not a keyword may be the rest of a password with a "?" in it.
+                let ours = name.strip_prefix("sentinel_").unwrap_or(&name);
+                let name = if KNOWN.contains(&ours) { &name } else { "a key after the \"?\"" };
+                return Err(HostError::malformed(format!("{name} has no value; write one, or remove it; {ESCAPE}")));
             }
             found.0.entry(name.into_owned()).or_insert(value.into());
         }

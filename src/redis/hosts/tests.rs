@@ -137,6 +137,9 @@ fn errors_say_what_to_write_and_do_not_contain_the_password() {
         ("redis://u:secret@h/0?dbb=3", "did you mean \"db\""),
         ("redis://h?passwort=secret", "did you mean \"password\""),
         ("redis://h?password=", "password has no value"),
+        // A password with a "?" in it.
+        ("redis://:p?secret@h:6379", "? is %3F"),
+        ("redis://u:p?secret&x@h", "? is %3F"),
         ("redis://h?db=secret", "db must be a number"),
         ("redis://h?max_connections=10", "cache.pool"),
         ("redis://h?socket_timeout=10", "layer.probe_timeout"),

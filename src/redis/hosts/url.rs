@@ -11,14 +11,11 @@ use serde_json::{Value as Json, json};
 
 use super::{
     HostError,
-    keywords::{Keywords, decoded},
+    keywords::{ESCAPE, Keywords, decoded},
 };
 
 const DEFAULT_PORT: u16 = 6379;
 const DEFAULT_SENTINEL_PORT: u16 = 26379;
-
-/// What the characters of a password must not be in a URL.
-const ESCAPE: &str = "in a URL / is written %2F, ? is %3F and # is %23";
 
 /// The parts of a URL.
 struct Parts<'a> {

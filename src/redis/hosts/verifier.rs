@@ -5,8 +5,6 @@
 //! certificate that is pinned itself, one of version 1 or with `CA:TRUE` that an own authority signed directly, and a
 //! name in the subject instead of an alternative name.
 
-use std::sync::OnceLock;
-
 use rustls::{
     CertificateError, DigitallySignedStruct, Error, RootCertStore, SignatureScheme,
     client::{
@@ -18,7 +16,7 @@ use rustls::{
     server::ParsedCertificate,
 };
 use x509_cert::{
-    Certificate,
+    Certificate, Version,
     der::{
         Decode, Encode, Tag, Tagged,
         asn1::{BitString, ObjectIdentifier},
@@ -29,6 +27,7 @@ use x509_cert::{
 };
 
 use super::HostError;
+use crate::authorities::system_roots;
 
 /// `commonName` of a subject.
 const COMMON_NAME: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.4.3");
@@ -57,21 +56,17 @@ pub(super) enum Check {
 pub(super) struct Verifier {
     check: Check,
     own: Vec<CertificateDer<'static>>,
-    own_roots: RootCertStore,
+    authorities: Vec<Authority>,
     algorithms: WebPkiSupportedAlgorithms,
 }
 
-/// The authorities that this machine trusts; in a container without any, those of Mozilla.
-fn system_roots() -> &'static RootCertStore {
-    static ROOTS: OnceLock<RootCertStore> = OnceLock::new();
-    ROOTS.get_or_init(|| {
-        let mut roots = RootCertStore::empty();
-        roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-        if roots.is_empty() {
-            roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
-        }
-        roots
-    })
+/// An own certificate that may sign others: rustls would take each for an authority, also that of a server.
+#[derive(Debug)]
+struct Authority {
+    /// It alone.
+    roots: RootCertStore,
+    /// `None` if only rustls can read it.
+    certificate: Option<Certificate>,
 }
 
 impl Verifier {
@@ -80,12 +75,17 @@ impl Verifier {
         own: Vec<CertificateDer<'static>>,
         algorithms: WebPkiSupportedAlgorithms,
     ) -> Result<Self, HostError> {
-        let mut own_roots = RootCertStore::empty();
-        for certificate in &own {
-            let added = own_roots.add(certificate.clone());
+        let mut authorities = Vec::new();
+        for one in &own {
+            let mut roots = RootCertStore::empty();
+            let added = roots.add(one.clone());
             added.map_err(|error| HostError::malformed(format!("an authority for TLS cannot be used: {error}")))?;
+            let certificate = Certificate::from_der(one).ok();
+            if certificate.as_ref().is_none_or(is_authority) {
+                authorities.push(Authority { roots, certificate });
+            }
         }
-        Ok(Self { check, own, own_roots, algorithms })
+        Ok(Self { check, own, authorities, algorithms })
     }
 
     fn chain(
@@ -94,13 +94,22 @@ impl Verifier {
         intermediates: &[CertificateDer<'_>],
         now: UnixTime,
     ) -> Result<(), Error> {
-        let by_roots = |roots: &RootCertStore| {
+        let by_roots = |roots: &RootCertStore, intermediates: &[CertificateDer<'_>]| {
             let parsed = ParsedCertificate::try_from(leaf)?;
             verify_server_cert_signed_by_trust_anchor(&parsed, roots, intermediates, now, self.algorithms.all)
         };
-        let Err(first) = by_roots(&self.own_roots) else { return Ok(()) };
+        let mut first = invalid(CertificateError::UnknownIssuer);
+        for authority in &self.authorities {
+            let most = authority.most_between().min(intermediates.len());
+            let verified = by_roots(&authority.roots, &intermediates[..most]);
+            match verified.and_then(|()| authority.certificate.iter().try_for_each(|one| is_current(one, now))) {
+                Ok(()) => return Ok(()),
+                Err(error) if first == invalid(CertificateError::UnknownIssuer) => first = error,
+                Err(_) => {}
+            }
+        }
         // With both, the reason of the own authorities says more.
-        let system = by_roots(system_roots());
+        let system = by_roots(system_roots(), intermediates);
         match (system, self.own.is_empty()) {
             (Ok(()), _) => Ok(()),
             (Err(error), true) => Err(error),
@@ -117,11 +126,11 @@ impl Verifier {
             return Err(Some(invalid(CertificateError::InvalidPurpose)));
         }
         let is_signed = || {
-            self.own.iter().filter_map(|one| Certificate::from_der(one).ok()).any(|authority| {
+            self.authorities.iter().filter_map(|one| one.certificate.as_ref()).any(|authority| {
                 authority.tbs_certificate.subject == certificate.tbs_certificate.issuer
-                    && is_current(&authority, now).is_ok()
-                    && may_sign(&authority)
-                    && self.is_signed_by(&certificate, &authority)
+                    && is_current(authority, now).is_ok()
+                    && is_followed(authority)
+                    && self.is_signed_by(&certificate, authority)
             })
         };
         if self.own.iter().any(|pinned| pinned == leaf) || is_signed() { Ok(()) } else { Err(None) }
@@ -253,13 +262,33 @@ fn serves(certificate: &Certificate) -> bool {
     is_understood(certificate) && extension::<ExtendedKeyUsage>(certificate).is_some_and(|usage| usage.is_none_or(may))
 }
 
-/// Whether it may sign another certificate; one of version 1 says nothing about that.
-fn may_sign(authority: &Certificate) -> bool {
+/// Whether it may sign another certificate, as OpenSSL decides (`X509_check_ca`): one of version 1 says nothing about
+/// that, and counts if it signed itself.
+fn is_authority(certificate: &Certificate) -> bool {
+    let content = &certificate.tbs_certificate;
+    let (Some(basic), Some(usage)) = (extension::<BasicConstraints>(certificate), extension::<KeyUsage>(certificate))
+    else {
+        return false;
+    };
+    match (basic, usage) {
+        (_, Some(usage)) if !usage.key_cert_sign() => false,
+        (Some(basic), _) => basic.ca,
+        (None, usage) => usage.is_some() || (content.version == Version::V1 && content.subject == content.issuer),
+    }
+}
+
+/// Whether all that it demands of the certificates that it signs is followed here, where rustls does not verify.
+fn is_followed(authority: &Certificate) -> bool {
     let extensions = authority.tbs_certificate.extensions.as_deref().unwrap_or_default();
-    is_understood(authority)
-        && extensions.iter().all(|one| one.extn_id != NAME_CONSTRAINTS)
-        && extension::<BasicConstraints>(authority).is_some_and(|basic| basic.is_none_or(|basic| basic.ca))
-        && extension::<KeyUsage>(authority).is_some_and(|usage| usage.is_none_or(|usage| usage.key_cert_sign()))
+    is_understood(authority) && extensions.iter().all(|one| one.extn_id != NAME_CONSTRAINTS)
+}
+
+impl Authority {
+    /// How many authorities may be between it and a server; rustls does not look.
+    fn most_between(&self) -> usize {
+        let basic = self.certificate.as_ref().and_then(|one| extension::<BasicConstraints>(one).flatten());
+        basic.and_then(|basic| basic.path_len_constraint).map_or(usize::MAX, usize::from)
+    }
 }
 
 /// The algorithm as rustls names it: its content, without the outer sequence.

@@ -24,11 +24,20 @@ class Certificates:
     def text(self, *names: str) -> str:
         return "".join((self.directory / f"{name}.crt").read_text() for name in names)
 
-    def self_signed(self, name: str, common_name: str, *extensions: str) -> None:
+    def self_signed(
+        self, name: str, common_name: str, *extensions: str, days: int = 30, version_1: bool = False
+    ) -> None:
         """Its own authority; openssl says CA:TRUE unless told otherwise."""
         more = [word for one in extensions for word in ("-addext", one)]
-        where = ["-keyout", f"{name}.key", "-out", f"{name}.crt"]
-        self.openssl("req", "-x509", *_KEY, *where, "-subj", f"/CN={common_name}", "-days", "30", *more)
+        where, subject = ["-keyout", f"{name}.key"], ["-subj", f"/CN={common_name}"]
+        if days > 0 and not version_1:
+            self.openssl("req", "-x509", *_KEY, *where, "-out", f"{name}.crt", *subject, "-days", str(days), *more)
+            return
+        self.openssl("req", *_KEY, *where, "-out", f"{name}.csr", *subject)
+        (self.directory / f"{name}.ext").write_text("basicConstraints=critical,CA:TRUE")
+        extended = [] if version_1 else ["-extfile", f"{name}.ext"]
+        by = ["-signkey", f"{name}.key", "-days", str(days)]
+        self.openssl("x509", "-req", "-in", f"{name}.csr", *by, *extended, "-out", f"{name}.crt")
 
     def signed(self, name: str, authority: str, common_name: str, *extensions: str, days: int = 30) -> None:
         """Signed by an authority; without extensions it has version 1, as from most recipes."""

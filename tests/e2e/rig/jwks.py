@@ -3,6 +3,7 @@
 import contextlib
 import http.server
 import json
+import ssl
 import threading
 import time
 
@@ -25,17 +26,19 @@ def sign(kid: str | None, private, algorithm: str = "RS256", **claims) -> str:
 
 
 class KeyServer:
-    """`keys` is what it serves; `status` its status; `asked` counts the requests."""
+    """`keys` is what it serves; `status` its status; `asked` counts the requests. With `tls`, it speaks HTTPS."""
 
-    def __init__(self):
-        self.port = stack.free_port()
+    def __init__(self, tls: ssl.SSLContext | None = None):
+        self.port, self.tls = stack.free_port(), tls
         self.keys: list[dict] = []
+        #: Instead of the keys.
+        self.body: bytes | None = None
         self.status, self.asked, self.delay = 200, 0, 0.0
         self.server: http.server.ThreadingHTTPServer | None = None
 
     @property
     def url(self) -> str:
-        return f"http://{stack.LOOPBACK}:{self.port}/.well-known/jwks.json"
+        return f"http{'s' if self.tls else ''}://{stack.LOOPBACK}:{self.port}/.well-known/jwks.json"
 
     def start(self) -> "KeyServer":
         outer = self
@@ -44,8 +47,10 @@ class KeyServer:
             def do_GET(self):
                 outer.asked += 1
                 time.sleep(outer.delay)
-                body = json.dumps({"keys": outer.keys}).encode()
+                body = json.dumps({"keys": outer.keys}).encode() if outer.body is None else outer.body
                 self.send_response(outer.status)
+                if 300 <= outer.status < 400:
+                    self.send_header("Location", f"{outer.url}?moved")
                 self.send_header("Content-Length", str(len(body)))
                 self.end_headers()
                 self.wfile.write(body)
@@ -54,6 +59,8 @@ class KeyServer:
                 pass
 
         self.server = http.server.ThreadingHTTPServer((stack.LOOPBACK, self.port), Handler)
+        if self.tls:
+            self.server.socket = self.tls.wrap_socket(self.server.socket, server_side=True)
         threading.Thread(target=self.server.serve_forever, args=(0.05,), daemon=True).start()
         return self
 
