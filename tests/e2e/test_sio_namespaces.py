@@ -264,6 +264,24 @@ async def test_one_connection_has_several_namespaces_up_to_max_rooms(system):
     await client.close()
 
 
+async def test_a_client_may_ask_for_all_its_namespaces_at_once(system):
+    """As socket.io-client does after a reconnect."""
+    client = await Client.open(system.nodes[0].port, "/socket.io/?EIO=4&transport=websocket")
+    for number in range(101):
+        await client.send(f"40/workspace-n{number},")
+    # Two that leave while they wait.
+    await client.send("41/workspace-n98,")
+    await client.send("41/workspace-n99,")
+    expected = {f"40/workspace-n{number}" for number in range(98)} | {"44/workspace-n100"}
+    await client.wait(
+        lambda client: expected <= {frame.partition(",")[0] for frame in client.frames} or client.closed, "the answers"
+    )
+    assert client.closed is None
+    await client.send('42/workspace-n97,1["where"]')
+    await client.wait(lambda client: '43/workspace-n97,1["n97"]' in client.frames, "the answer")
+    await client.close()
+
+
 async def test_who_leaves_is_told_to_its_own_namespace_only(sockets, system):
     first, last = (node.port for node in system.nodes)
     stays, other = (
