@@ -39,7 +39,7 @@ pub enum HandshakeError {
     #[error("a WebSocket handshake is a GET request")]
     Method,
     /// HTTP/1.0, in which `Upgrade` has no meaning (RFC 9110, section 7.8).
-    #[error("a WebSocket handshake needs HTTP/1.1; nginx: proxy_http_version 1.1")]
+    #[error("a WebSocket handshake needs HTTP/1.1 (nginx: proxy_http_version 1.1)")]
     Http10,
     /// A body is announced; its bytes would be taken for frames.
     #[error("a WebSocket handshake has no body: send neither Content-Length nor Transfer-Encoding")]

@@ -77,7 +77,7 @@ fn refusals() -> Vec<Refusal> {
     super::files(&super::root().join("src/protocol"), &["rs"], &mut paths);
     let text: String = paths.iter().map(|path| fs::read_to_string(path).unwrap()).collect();
     let form = Regex::new(
-        r"(?m)^([A-Z][A-Za-z ]+?) +\| ([a-z_]+) (?:DEBUG|WARN|INFO) *\| ([0-9]{3})(?: ([0-9]))? ([^;|]*?)(?:;[^|]*)? *\|",
+        r"(?m)^([A-Z][A-Za-z0-9 ]+?) +\| ([a-z_]+) (?:DEBUG|WARN|INFO) *\| ([0-9]{3})(?: ([0-9]))? ([^;|]*?)(?:;[^|]*)? *\|",
     );
     let found: Vec<_> = form
         .unwrap()
@@ -134,8 +134,13 @@ fn every_refusal_has_its_row_and_every_row_a_refusal() {
 
 #[test]
 fn every_outcome_of_a_handshake_is_in_the_table() {
-    let table = table(&page::read(ERRORS), "status");
-    let documented: BTreeSet<&str> = table.rows.iter().flat_map(|(_, row)| in_code(&row[4])).collect();
+    let page = page::read(ERRORS);
+    let table = table(&page, "status");
+    let text = fs::read_to_string(super::root().join(ERRORS)).unwrap();
+    let (_, of_engine_io) = text.split_once("## Engine.IO: HTTP").unwrap();
+    let of_engine_io = of_engine_io.split("\n## ").next().unwrap();
+    let documented: BTreeSet<&str> =
+        table.rows.iter().flat_map(|(_, row)| in_code(&row[4])).chain(in_code(of_engine_io)).collect();
     let missing: Vec<_> =
         label::HANDSHAKES.iter().filter(|one| **one != "accepted" && !documented.contains(**one)).collect();
     assert!(missing.is_empty(), "no row of {ERRORS} has the outcome {missing:?}");
@@ -306,11 +311,14 @@ fn answers(text: &str) -> Vec<String> {
 #[test]
 fn texts_of_answers_are_those_of_the_program() {
     // Each literal of the source as a pattern, in which what is filled in stands for anything.
-    let literal = Regex::new(r#""((?:[^"\\]|\\.)*)""#).unwrap();
+    let literal = Regex::new(r#"(?s)"((?:[^"\\]|\\.)*)""#).unwrap();
+    let continued = Regex::new(r"\\\n\s*").unwrap();
     let filled = Regex::new(r"\\\{[^{}]*\\\}").unwrap();
     let mut patterns = Vec::new();
     for (_, source) in sources() {
-        for found in literal.captures_iter(&source).map(|found| found[1].replace("\\\"", "\"")) {
+        for found in
+            literal.captures_iter(&source).map(|found| continued.replace_all(&found[1], "").replace("\\\"", "\""))
+        {
             let pattern = filled.replace_all(&regex::escape(&found), ".*").into_owned();
             if pattern.replace(".*", "").len() >= 8 {
                 patterns.push(Regex::new(&format!("^(?:.*: )?{pattern}$")).unwrap());

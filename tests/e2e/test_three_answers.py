@@ -237,7 +237,7 @@ CAUSES = {
         outcome="invalid",
         detail="",
         told="a bad token",
-        logged="its token is not valid",
+        logged="a token is not valid",
     ),
     "an expired token": Why(
         "jwt",
@@ -246,7 +246,7 @@ CAUSES = {
         outcome="invalid",
         detail="",
         told="a bad token",
-        logged="its token is not valid",
+        logged="a token is not valid",
     ),
     "on_admit refuses": forbidden(
         "refused", detail="not today", told="not today", reason="not today", logged="refused by on_admit: not today"

@@ -10,6 +10,11 @@ const LATER: Duration = Duration::from_millis(2500);
 /// The counted outcome and log level; the answer, with its headers; the close codes if `reject.close` is 4401, and if it
 /// is a table, with the reason; `connect_error`.
 const ROWS: &str = "\
+Handshake Method       | bad_request DEBUG        | 405 a WebSocket handshake is a GET request; Allow: GET | - | Service unavailable
+Handshake Http10       | bad_request DEBUG        | 426 a WebSocket handshake needs HTTP/1.1 (nginx: proxy_http_version 1.1); Upgrade: websocket | - | Service unavailable
+Handshake Body         | bad_request DEBUG        | 400 a WebSocket handshake has no body: send neither Content-Length nor Transfer-Encoding | - | Service unavailable
+Handshake NotWebSocket | bad_request DEBUG        | 400 not a WebSocket handshake: Upgrade: websocket and Connection: Upgrade are needed | - | Service unavailable
+Handshake Extensions   | bad_request DEBUG        | 400 Sec-WebSocket-Extensions is malformed | - | Service unavailable
 Handshake Key          | bad_request DEBUG        | 400 Sec-WebSocket-Key must be given once and be 16 bytes in base64 | - | Service unavailable
 Handshake MissingVersion | bad_request DEBUG      | 400 Sec-WebSocket-Version must be given once; Sec-WebSocket-Version: 13 | - | Service unavailable
 Handshake Version      | bad_request DEBUG        | 426 only WebSocket version 13 is supported; Sec-WebSocket-Version: 13; Upgrade: websocket | - | Service unavailable
@@ -32,7 +37,7 @@ NotReady               | unavailable WARN         | 503 4 the channel layer is n
 Namespace              | bad_request DEBUG        | 400 Invalid namespace | - | Invalid namespace
 Origin                 | origin WARN              | 403 4 the origin is not allowed: Origin \"https://x.example\", Host missing; add the origin to socketio.cors | - | no
 Auth missing           | missing WARN             | 403 4 no credential was given | 4401 4001 log in | show a token
-Auth invalid           | invalid WARN             | 403 4 expired | 4401 4003 log in | a bad token
+Auth invalid           | invalid WARN             | 403 4 Token is expired | 4401 4003 log in | a bad token
 Auth revoked           | revoked WARN             | 403 4 the token was revoked | 4401 4003 log in | a bad token
 Auth origin            | origin WARN              | 403 4 the origin is not allowed | - | no
 Auth unconfigured      | unconfigured WARN        | 503 4 no key; Retry-After 60s | 1013 1013 Service unavailable | Service unavailable
@@ -53,7 +58,16 @@ State                  | state_too_large WARN     | 431 4 query, token and auth 
 Late                   | timeout WARN             | 503 4 admission took too long; Retry-After 1s | 1013 1013 Service unavailable | Service unavailable";
 
 fn every_cause() -> Vec<Refusal> {
-    let handshake = [HandshakeError::Key, HandshakeError::MissingVersion, HandshakeError::Version];
+    let handshake = [
+        HandshakeError::Method,
+        HandshakeError::Http10,
+        HandshakeError::Body,
+        HandshakeError::NotWebSocket,
+        HandshakeError::Extensions,
+        HandshakeError::Key,
+        HandshakeError::MissingVersion,
+        HandshakeError::Version,
+    ];
     let breaches =
         [Breach::Transport, Breach::Session, Breach::Method, Breach::Request, Breach::TooLarge, Breach::Version];
     let limits = [Limit::Connections, Limit::Rate, Limit::Address, Limit::AddressRate, Limit::User, Limit::UserUnknown];
