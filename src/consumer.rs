@@ -21,6 +21,7 @@ mod parameters;
 mod program;
 mod reached;
 mod rejection;
+mod set;
 mod wire;
 
 use std::{
@@ -37,6 +38,7 @@ pub use load::load;
 pub use mapping::{MapError, Mapped};
 pub use program::Quotas;
 pub use rejection::Rejected;
+pub use set::ConsumerSet;
 
 use crate::{
     config::{self, AuthMethod, Reject, Topics},
@@ -372,49 +374,6 @@ impl Consumer {
             let event = serde_json::to_value(&sample.event).ok()?;
             Some((name.as_str(), sample.group.as_str(), event))
         })
-    }
-}
-
-/// All consumers, in the order in which paths are tried.
-#[derive(Clone, Debug, Default)]
-pub struct ConsumerSet {
-    consumers: Vec<Arc<Consumer>>,
-    /// The id of the next new consumer.
-    next: u32,
-}
-
-impl ConsumerSet {
-    /// The first consumer for a request's raw path (percent-encoded, without the query), and the path's parameters.
-    pub fn route(&self, path: &str) -> Option<(&Arc<Consumer>, Value)> {
-        let path = groups::pattern::decode(path);
-        self.consumers.iter().find_map(|consumer| Some((consumer, consumer.matches(&path)?)))
-    }
-
-    /// The consumer with this id.
-    pub fn get(&self, id: ConsumerId) -> Option<&Arc<Consumer>> {
-        self.consumers.iter().find(|consumer| consumer.id == id)
-    }
-
-    /// The existing consumer with the same name and the same configuration.
-    fn same(&self, other: &Consumer) -> Option<&Arc<Consumer>> {
-        let mine = self.consumers.iter().find(|consumer| consumer.name == other.name)?;
-        let alike = serde_json::to_value(&mine.spec).ok()? == serde_json::to_value(&other.spec).ok()?;
-        (alike && mine.forms.has_same_others(&other.forms)).then_some(mine)
-    }
-
-    /// All consumers.
-    pub fn iter(&self) -> std::slice::Iter<'_, Arc<Consumer>> {
-        self.consumers.iter()
-    }
-
-    /// The number of consumers.
-    pub fn len(&self) -> usize {
-        self.consumers.len()
-    }
-
-    /// Whether there are no consumers.
-    pub fn is_empty(&self) -> bool {
-        self.consumers.is_empty()
     }
 }
 

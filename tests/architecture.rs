@@ -32,7 +32,7 @@ const PAIRS: &[(&str, &[&str])] = &[
 const ORDERS: &[(&str, &str)] = &[
     (
         "consumer",
-        "groups namespaces context instances current rejection expression input kind effect wire compiler emit mapping notice \
+        "groups set namespaces context instances current rejection expression input kind effect wire compiler emit mapping notice \
          parameters reached program action load",
     ),
     ("consumer::expression", "scope view names frame functions encodings product template name_source"),

@@ -122,9 +122,7 @@ impl Consumer {
     pub fn steps(&self) -> Vec<&Step> {
         let life = [&self.on_admit, &self.on_connect, &self.on_disconnect, &self.on_online, &self.on_offline];
         let handlers = life.into_iter().flatten().chain(self.on_message.values()).chain(self.on_raw.values());
-        let mut steps = Vec::new();
-        handlers.for_each(|handler| collect(handler, &mut steps));
-        steps
+        handlers.flat_map(Handler::steps).collect()
     }
 
     /// The first of its paths.
@@ -140,13 +138,6 @@ impl Consumer {
     /// Whether its clients never send a token.
     pub fn is_anonymous(&self) -> bool {
         !self.auth.is_empty() && self.auth.iter().all(|method| *method == AuthMethod::Anonymous)
-    }
-}
-
-fn collect<'a>(handler: &'a Handler, steps: &mut Vec<&'a Step>) {
-    for step in handler.as_slice() {
-        steps.push(step);
-        step.branches().for_each(|branch| collect(branch, steps));
     }
 }
 

@@ -81,6 +81,22 @@ pub struct Step {
     pub disconnect: bool,
 }
 
+impl Handler {
+    /// All its steps, with those after an answer.
+    pub fn steps(&self) -> Vec<&Step> {
+        let mut steps = Vec::new();
+        self.collect(&mut steps);
+        steps
+    }
+
+    fn collect<'a>(&'a self, steps: &mut Vec<&'a Step>) {
+        for step in self.as_slice() {
+            steps.push(step);
+            step.branches().for_each(|branch| branch.collect(steps));
+        }
+    }
+}
+
 impl Step {
     /// The steps after the answers that it waits for.
     pub fn branches(&self) -> impl Iterator<Item = &Handler> {

@@ -44,4 +44,10 @@ impl Config {
         };
         ConfigError { location, key, reason: reason.into() }
     }
+
+    /// Whether a preset brings this key.
+    pub fn is_of_preset(&self, key: &KeyPath) -> bool {
+        let source = self.locations.of_key(key).map(|(location, _)| location.source);
+        source.is_some_and(|source| matches!(*source, ConfigSource::Preset(_)))
+    }
 }

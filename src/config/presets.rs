@@ -49,7 +49,7 @@ pub(super) fn add_presets(root: &mut TreeNode, overrides: &[(Vec<String>, TreeNo
         let (mut preset, faults) = tree::parse(text, ConfigSource::Preset(name));
         errors.extend(faults);
         let mut consumers = preset.list_mut("consumer").map(std::mem::take).unwrap_or_default();
-        consumers.retain(|consumer| endpoint(consumer).is_none_or(|endpoint| !own.contains(&endpoint)));
+        consumers.retain(|consumer| !endpoints_of(consumer).iter().any(|endpoint| own.contains(endpoint)));
         adjust(&mut consumers, name, &adjustments);
         if let Some(list) = root.list_mut("consumer") {
             list.append(&mut consumers);
@@ -139,24 +139,30 @@ fn is_same(preset: &str, adjusted: &str) -> bool {
     preset == adjusted || preset.replace('-', "_") == adjusted
 }
 
-/// What only one consumer can have: its path, ignoring the slash at its end; in Socket.IO, where consumers share a
-/// path, its path and name.
+/// What only one consumer can have: a path, ignoring the slash at its end; in Socket.IO, where consumers share a path,
+/// its path and name.
 type EndpointKey = (String, Option<String>);
 
-fn endpoint(consumer: &TreeNode) -> Option<EndpointKey> {
-    let text = |key: &str| match &consumer.get(key)?.value {
-        NodeValue::String(text) => Some(text.as_str()),
+/// One for each of its paths.
+fn endpoints_of(consumer: &TreeNode) -> Vec<EndpointKey> {
+    let text = |node: &TreeNode| match &node.value {
+        NodeValue::String(text) => Some(text.clone()),
         _ => None,
     };
-    let path = text("path")?.trim_end_matches('/').to_owned();
-    let name = (text("protocol") == Some("socket.io")).then(|| text("name").unwrap_or_default().to_owned());
-    Some((path, name))
+    let value = |key: &str| consumer.get(key).and_then(text);
+    let name = (value("protocol").as_deref() == Some("socket.io")).then(|| value("name").unwrap_or_default());
+    let paths = match consumer.get("path").map(|path| (path, &path.value)) {
+        Some((_, NodeValue::Array(items))) => items.iter().filter_map(text).collect(),
+        Some((path, _)) => Vec::from_iter(text(path)),
+        None => Vec::new(),
+    };
+    paths.into_iter().map(|path| (path.trim_end_matches('/').to_owned(), name.clone())).collect()
 }
 
 /// The endpoints of the file's own consumers.
 fn endpoints(root: &TreeNode) -> Vec<EndpointKey> {
     match root.get("consumer").map(|consumers| &consumers.value) {
-        Some(NodeValue::Array(items)) => items.iter().filter_map(endpoint).collect(),
+        Some(NodeValue::Array(items)) => items.iter().flat_map(endpoints_of).collect(),
         _ => Vec::new(),
     }
 }

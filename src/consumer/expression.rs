@@ -129,6 +129,11 @@ impl Expression {
         if value.is_undefined() { Err(format!("`{}` is undefined", self.source).into()) } else { Ok(value) }
     }
 
+    /// Whether it says what it gives without one of its values: `… if user else …`, `… | default(…)`.
+    pub fn has_alternative(&self) -> bool {
+        ["default", " if ", " is ", ".get("].iter().any(|word| self.source.contains(word))
+    }
+
     /// Parameters of the path that it reads and that are not in `known`.
     pub fn unknown_route<'a>(&'a self, known: &[&str]) -> Option<&'a str> {
         self.paths

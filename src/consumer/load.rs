@@ -6,7 +6,7 @@ use super::{
     Consumer, ConsumerId, ConsumerSet, Rejected, SourceGroup,
     action::Actions,
     compiler::{Compiler, Usage},
-    expression::{Allowed, GroupTemplate, NameSources, Var, VarSet},
+    expression::{Allowed, Expression, GroupTemplate, NameSources, Var, VarSet},
     groups::{Forms, Part, Pattern, Role, collisions},
     kind,
     mapping::Mappings,
@@ -130,9 +130,10 @@ impl Loader<'_> {
             compiler,
         );
         let null = always_null(spec);
+        let needs_null = |one: &Expression| one.names().meets(null) && !one.has_alternative();
         // With another error in the list, the positions are not known.
         if groups.len() == spec.groups.len() {
-            let reading = groups.iter().enumerate().filter(|(_, group)| group.template().names().meets(null));
+            let reading = groups.iter().enumerate().filter(|(_, group)| group.template().expressions().any(needs_null));
             reading.for_each(|(index, _)| compiler.note(&here.then(index), ALWAYS_NULL));
         }
         let allow = spec.allow.as_ref().map(|allow| {
@@ -149,7 +150,7 @@ impl Loader<'_> {
         let member = spec.presence.as_ref().map(|presence| &presence.member);
         let here = key.then("presence").then("member");
         let presence = compiler.optional(member, allowed, &here);
-        if presence.as_ref().is_some_and(|member| member.names().meets(null)) {
+        if presence.as_ref().is_some_and(needs_null) {
             compiler.note(&here, ALWAYS_NULL);
         }
         self.check_protocol(spec, &key);

@@ -11,6 +11,9 @@ use crate::{
     packet,
 };
 
+/// Bytes of text in a form; the group of each namespace has that and the values in its name.
+const MAX_TEXT: usize = 80;
+
 /// The form of the namespaces that a consumer serves.
 #[derive(Debug)]
 pub(super) struct Namespaces(Pattern);
@@ -18,6 +21,10 @@ pub(super) struct Namespaces(Pattern);
 impl Namespaces {
     pub fn compile(source: &str) -> Result<Self, String> {
         let pattern = Pattern::compile(source).map_err(|reason| reason.replace("in a path", "in a namespace"))?;
+        let text = |part: &Part| if let Part::Text(text) = part { text.len() } else { 0 };
+        if pattern.parts().iter().map(text).sum::<usize>() > MAX_TEXT {
+            return Err(format!("the text between its parameters must be at most {MAX_TEXT} bytes long"));
+        }
         let side_by_side = |pair: &[Part]| matches!(pair, [Part::Parameter(..), Part::Parameter(..)]);
         if pattern.parts().windows(2).any(side_by_side) {
             return Err("two parameters are side by side, so the end of the first is unknown".to_owned());

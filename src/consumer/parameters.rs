@@ -2,13 +2,10 @@
 
 use super::{
     compiler::Compiler,
-    expression::{Expression, GroupTemplate},
+    expression::GroupTemplate,
     groups::{Converter, Pattern},
 };
 use crate::config::{self, KeyPath};
-
-/// What makes an expression cope with a parameter that one path does not have.
-const COPES: [&str; 4] = ["default", " if ", " is ", ".get("];
 
 /// All parameters with their converters. If paths differ in one's converter, it may be any text.
 pub(super) fn of(paths: &[Pattern], namespaces: Option<&Pattern>) -> Vec<(String, Converter)> {
@@ -48,12 +45,11 @@ pub(super) fn check_groups(
         return;
     }
     let all: Vec<String> = compiler.parameters.iter().map(|(name, _)| name.clone()).collect();
-    let copes = |one: &&Expression| COPES.iter().any(|word| one.source().contains(word));
     for (index, group) in groups.iter().enumerate() {
         for (path, source) in paths.iter().zip(spec.path.as_slice()) {
             let known: Vec<&str> =
                 path.parameters().into_iter().chain(namespaces.iter().flat_map(|form| form.parameters())).collect();
-            let needed = group.template().expressions().filter(|one| !copes(one));
+            let needed = group.template().expressions().filter(|one| !one.has_alternative());
             let missing =
                 needed.filter_map(|one| one.unknown_route(&known)).find(|name| all.iter().any(|one| one == name));
             if let Some(name) = missing {

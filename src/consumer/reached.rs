@@ -89,17 +89,26 @@ fn report(
             }
         }
         Some((other, path, _)) => format!(
-            "is never reached: {path:?} of the consumer {:?}, before this one, takes all requests for {source:?}; write this \
-             consumer first",
-            other.name()
+            "is never reached: {path:?} of the consumer {:?}, before this one, takes all requests for {source:?}; {}",
+            other.name(),
+            advice(compiler, key)
         ),
         None if is_covered(pattern, &paths.iter().map(|(_, _, theirs)| *theirs).collect::<Vec<_>>()) => {
-            format!("is never reached: the consumers before this one take all requests for {source:?}; write it first")
+            let advice = advice(compiler, key);
+            format!("is never reached: the consumers before this one take all requests for {source:?}; {advice}")
         }
         None => return false,
     };
     compiler.note(key, reason);
     true
+}
+
+/// A preset's consumers come after those of the file.
+fn advice(compiler: &Compiler<'_>, key: &KeyPath) -> &'static str {
+    match compiler.config.is_of_preset(key) {
+        true => "take its preset out of \"presets\", or let the other path begin differently",
+        false => "write this consumer first",
+    }
 }
 
 /// A form of namespaces is tried after every namespace without parameters, and after the forms before it.

@@ -12,7 +12,7 @@ mod hints;
 use std::{sync::Arc, time::Duration};
 
 use actix_web::{
-    HttpMessage as _, HttpRequest, HttpResponse, HttpResponseBuilder, Resource,
+    HttpMessage as _, HttpRequest, HttpResponse, HttpResponseBuilder, Resource, guard,
     http::{StatusCode, header},
     web,
 };
@@ -28,6 +28,7 @@ use super::{
     publish::{self, PublishAccess, PublishGate},
     refusal,
     resource::{self, Verbs},
+    upgrade,
 };
 use crate::config::{AuthMethod, Config};
 
@@ -133,7 +134,10 @@ pub fn configure(service: &mut web::ServiceConfig, page: PageData) {
 }
 
 fn read_only(path: &str, answer: impl Fn() -> HttpResponse + Clone + 'static) -> Resource {
-    resource::one(path, Verbs::Read).route(Verbs::Read.route().to(move || std::future::ready(answer())))
+    // A consumer may have the path of the page, "/".
+    let is_page = guard::Not(guard::fn_guard(|request| upgrade::wants_websocket(request.head().headers())));
+    let route = Verbs::Read.route().to(move || std::future::ready(answer()));
+    resource::one(path, Verbs::Read).guard(is_page).route(route)
 }
 
 /// A response that no browser caches, sniffs, frames or lets load anything foreign.

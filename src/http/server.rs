@@ -169,7 +169,7 @@ fn worker(
         presence: Arc::clone(&services.presence),
         metrics: services.metrics.clone(),
     });
-    let admission = Rc::new(Admission { services: worker });
+    let admission = Rc::new(Admission::new(worker));
     let hops = TrustedHops::new(&config.server, is_unix);
     let precheck = Rc::new(Precheck {
         draining: services.draining.clone(),

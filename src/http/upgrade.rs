@@ -2,7 +2,10 @@
 
 use actix_web::{
     HttpRequest, HttpResponse,
-    http::{Method, Version, header},
+    http::{
+        Method, Version,
+        header::{self, HeaderMap},
+    },
 };
 
 use crate::socket::negotiate::{self, Agreed, HandshakeError, Start};
@@ -12,6 +15,11 @@ pub(super) fn agree(request: &HttpRequest, compression: bool) -> Result<Agreed, 
     let headers = request.headers().iter().map(|(name, value)| (name.as_str(), value.as_bytes()));
     let start = Start { is_get: request.method() == Method::GET, is_http_1_1: request.version() >= Version::HTTP_11 };
     negotiate::handshake(start, headers, compression)
+}
+
+/// Whether a client requests a WebSocket, in the right form or not.
+pub(super) fn wants_websocket(headers: &HeaderMap) -> bool {
+    headers.get_all(header::UPGRADE).any(|value| negotiate::lists(value.as_bytes(), b"websocket"))
 }
 
 /// The answer, after which the socket belongs to the holder of the request's slot.

@@ -5,7 +5,7 @@
 
 use std::{iter::repeat_n, mem::take, rc::Rc, sync::Arc, time::Instant};
 
-use tokio::time::timeout;
+use tokio::{sync::Notify, time::timeout};
 
 use super::{
     endpoint::Namespace,
@@ -27,6 +27,8 @@ use crate::{
 pub struct Admission {
     /// The worker's services.
     pub services: Rc<WorkerServices>,
+    /// Notified when the attempt of a Socket.IO client to connect to a namespace has an outcome.
+    pub ended: Notify,
 }
 
 /// A client that requests admission; the origin of its page was checked when its request arrived.
@@ -63,6 +65,11 @@ pub struct Admitted {
 }
 
 impl Admission {
+    /// With the services of a worker.
+    pub fn new(services: Rc<WorkerServices>) -> Self {
+        Self { services, ended: Notify::new() }
+    }
+
     /// Asks each consumer of a namespace; if none admits, the client is refused with the first one's reason, and with
     /// that of an unavailable service before any other.
     pub async fn admit(&self, namespace: &Namespace, client: Client<'_>) -> Result<Admitted, Refusal> {

@@ -32,8 +32,8 @@ use crate::{
     socket::{Held, close::CloseCode},
 };
 
-/// Maximum number of a client's concurrent attempts to connect.
-const MAX_PENDING: u32 = 16;
+/// Maximum number of a client's attempts that are judged at the same time.
+const MAX_ENTERING: u16 = 16;
 
 /// The namespaces of one Engine.IO session.
 pub struct SocketIoNamespaces {
@@ -46,7 +46,9 @@ pub struct SocketIoNamespaces {
     /// Number of attempts to connect so far, which identifies each attempt.
     attempts: Cell<u32>,
     /// Number of attempts without an outcome yet.
-    pending: Cell<u32>,
+    pending: Cell<u16>,
+    /// Number of those that are judged now; the others wait for their turn.
+    entering: Cell<u16>,
 }
 
 /// A packet that still needs attachments.
@@ -87,6 +89,7 @@ impl SocketIoNamespaces {
             connected: RefCell::default(),
             attempts: Cell::default(),
             pending: Cell::default(),
+            entering: Cell::default(),
         }))
     }
 
@@ -158,7 +161,7 @@ impl SocketIoNamespaces {
             return;
         };
         // Each attempt under way has a copy of the query and its own auth data.
-        let attempts = usize::try_from(self.pending.get()).unwrap_or(usize::MAX).saturating_add(1);
+        let attempts = usize::from(self.pending.get()) + 1;
         if !served.first.may_keep(attempts.saturating_mul(self.head.weight() + auth.weight())) {
             return self.refuse(engine, served, &Refusal::State);
         }
@@ -171,8 +174,10 @@ impl SocketIoNamespaces {
             engine.fail("connected_twice", CloseCode::PROTOCOL_ERROR, "the namespace is connected already");
             return;
         }
-        // Every attempt costs an authentication, even if the client leaves before it ends.
-        if self.pending.get() >= MAX_PENDING {
+        // Every attempt costs an authentication, even if the client leaves before it ends. After a reconnect a client asks
+        // for all its namespaces of a form at once.
+        let of_form = if served.first.has_namespaces() { served.first.max_rooms() } else { 0 };
+        if self.pending.get() >= MAX_ENTERING.saturating_add(u16::try_from(of_form).unwrap_or(u16::MAX)) {
             drop(connected);
             engine.fail("too_many_connects", CloseCode::POLICY_VIOLATION, "too many attempts to connect at once");
             return;
@@ -190,8 +195,27 @@ impl SocketIoNamespaces {
         drop(connected);
         let route = joined(&self.route, parameters);
         let work = Rc::clone(self).enter(Rc::clone(engine), served, attempt, (route, auth));
+        let this = Rc::clone(self);
         // In a task of its own, so that it takes no memory while no namespace is connected.
-        actix_rt::spawn(work);
+        actix_rt::spawn(async move {
+            this.turn().await;
+            work.await;
+        });
+    }
+
+    /// Waits until few of the client's attempts are judged.
+    async fn turn(&self) {
+        while self.entering.get() >= MAX_ENTERING {
+            self.admission.ended.notified().await;
+        }
+        self.entering.set(self.entering.get() + 1);
+    }
+
+    /// An attempt has an outcome, or its client has left.
+    fn ended(&self) {
+        self.pending.set(self.pending.get() - 1);
+        self.entering.set(self.entering.get() - 1);
+        self.admission.ended.notify_waiters();
     }
 
     /// Whether the client may connect to one more namespace of a form: any number of names have it. It is refused if not.
@@ -217,12 +241,15 @@ impl SocketIoNamespaces {
         (route, auth): (Value, Value),
     ) {
         let (id, connection) = (new_id(), engine.connection());
+        if !self.is_waited_for(&namespace.name, attempt) || !connection.is_open() {
+            return self.ended();
+        }
         let head = self.head.as_request();
         let query = query(head.query);
         let context = Context { route, query, auth, id: Arc::clone(&id), ..Context::default() };
         let client = Client { head: &head, connection, context };
         let let_in = self.admission.let_in(&namespace, client, attempt).await;
-        self.pending.set(self.pending.get() - 1);
+        self.ended();
         if !self.is_waited_for(&namespace.name, attempt) || !engine.connection().is_open() {
             // The client has left meanwhile; joins without a session are undone.
             match let_in {

@@ -164,7 +164,7 @@ impl<'a> Once<'a> {
 }
 
 /// Whether a comma-separated header value contains `token`.
-fn lists(value: &[u8], token: &[u8]) -> bool {
+pub fn lists(value: &[u8], token: &[u8]) -> bool {
     value.split(|byte| *byte == b',').any(|item| item.trim_ascii().eq_ignore_ascii_case(token))
 }
 

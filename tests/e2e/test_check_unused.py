@@ -1,5 +1,7 @@
 """Settings that would do nothing, or the opposite of what they say: `check` refuses each, and says what to write."""
 
+import re
+
 import pytest
 from rig.check import refused, run
 
@@ -95,6 +97,12 @@ MISTAKES = {
         5,
         "side",
     ),
+    "a namespace whose group would be too long": (
+        f'{SOCKETIO}namespace = "/{"w" * 90}-<int:id>"\n',
+        "consumer[0].namespace",
+        5,
+        "80 bytes",
+    ),
     "one name in path and namespace": (
         'presets = []\n[[consumer]]\nprotocol = "socket.io"\npath = "/s/<int:id>/"\nnamespace = "/w-<int:id>"\n',
         "consumer[0].namespace",
@@ -152,6 +160,13 @@ MISTAKES = {
     "a subscription without a topic": (
         f'{HEAD}groups = ["a"]\n[consumer.on_message.s]\nsubscribe = "message.names"\n',
         "consumer[0].on_message.s",
+        5,
+        "topic",
+    ),
+    "the same at connect, after an answer": (
+        f'{HEAD}groups = ["a"]\n[consumer.on_connect.call]\naction = "x"\nok = {{ subscribe = "result" }}\n'
+        '[backend]\nurl = "http://127.0.0.1:1"\n',
+        "consumer[0].on_connect",
         5,
         "topic",
     ),
@@ -213,6 +228,17 @@ GOOD = {
         f'{HEAD}auth = ["jwt"]\ngroups = ["a_{{{{ query.room | sha256 }}}}", "a_room{{{{ user.id }}}}"]\n',
         "",
     ),
+    "a user or not": (
+        f"{HEAD}groups = [\"x_{{{{ user.id if user else 'me' }}}}\", \"{{{{ ['u_' ~ user.id] if user else [] }}}}\"]\n"
+        'presence = { member = "user.id if user else id" }\n',
+        "",
+    ),
+    "a claim or not": (f"{HEAD}groups = [\"org_{{{{ claims.org | default('none') }}}}\"]\n", ""),
+    "a preset's path among several": (
+        'presets = ["parking", "feed"]\n[[consumer]]\npath = ["/ws/n/", "/ws/notifications"]\n',
+        "",
+    ),
+    "the root, where the page is": ('presets = []\n[[consumer]]\npath = "/"\n', ""),
     "events after a join": (
         f'{HEAD}[consumer.on_message.j]\njoin = "room_{{{{ message.n }}}}"\n[consumer.on_event.a]\nsend = "event"\n',
         "",
@@ -260,3 +286,15 @@ def test_spaces_separate_the_items_of_a_list(tmp_path, variable, value):
 @pytest.mark.parametrize("value", ["https://a.example;https://b.example", "a.example,,b.example", "a.example|b"])
 def test_other_separators_are_refused(tmp_path, value):
     assert "," in refused(tmp_path, "", "server.allowed_origins", CHANNELGATE_ALLOWED_ORIGINS=value)
+
+
+def test_a_preset_that_a_path_of_the_file_hides_can_only_be_taken_out(tmp_path):
+    verdict = run(tmp_path, 'presets = ["parking"]\n[[consumer]]\npath = "/ws/<str:room>/"\n')
+    assert verdict.code == 2
+    assert re.search(r"^presets/parking.toml:\d+: consumer\[1\]\.path: .*out of \"presets\"", verdict.errors, re.M)
+
+
+def test_many_consumers_are_compared_quickly(tmp_path):
+    paths = "".join(f'[[consumer]]\npath = "/ws/<str:t>/a{n}/<uuid:id>/<slug:name>/"\n' for n in range(200))
+    # A debug build on a busy machine; the limit of the command is 20 s.
+    assert run(tmp_path, paths).code == 0

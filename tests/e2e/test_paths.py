@@ -13,6 +13,7 @@ import stack
 import websockets
 from rig.client import Client
 from rig.demo import access_claims, mint
+from rig.http import Http
 
 sys.path.insert(0, str(stack.ROOT / "tests" / "django"))
 from routes.asgi import ROUTES, SUBPROTOCOLS
@@ -124,6 +125,10 @@ send = "{{{CODED.replace("VALUE", "event.value")}}}"
 send = "event.what"
 
 [[consumer]]
+path = "/"
+on_connect = {{ reply = "'the root'" }}
+
+[[consumer]]
 path = "/own/"
 groups = ["connection.{{{{ id }}}}"]
 on_connect = {{ reply = "id" }}
@@ -134,7 +139,7 @@ send = "event.what"
 
 @pytest.fixture(scope="module")
 def node(module_system):
-    return module_system.start_node(config=CONFIG)
+    return module_system.start_node(config=CONFIG, CHANNELGATE__PAGE__ENABLED="true")
 
 
 @pytest.fixture(scope="module")
@@ -193,6 +198,13 @@ async def test_a_token_among_the_subprotocols_leaves_the_application_its_own(nod
     refused = await Client.open(node.port, "/closed/", subprotocols=["other", "chat.v1"])
     assert refused.connection.subprotocol == "chat.v1"
     assert (await refused.gone())[0] == 4001
+
+
+async def test_a_consumer_may_have_the_path_of_the_page(node):
+    assert await first(node.port, "/") == (None, "the root")
+    assert await first(node.port, "/page/consumers") == "refused"
+    reply = await Http(node.port).get("/")
+    assert reply.status == 200 and b"<html" in reply.body.lower(), reply
 
 
 async def test_one_consumer_serves_several_paths(module_system, node):

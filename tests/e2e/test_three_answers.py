@@ -422,9 +422,9 @@ class Place:
         await self.closes(why, f"/table/{why.rule}/script/{query}&cg=1", code, why.closed)
         await self.socketio(why, socket)
         await self.polling(why, sid)
-        text = self.node.log.read_text()
-        assert why.logged in text, why.logged
-        assert not why.token or why.token not in text
+        log = self.node.log.read_text
+        await until(lambda: why.logged in log(), f"the log to say {why.logged!r}")
+        assert not why.token or why.token not in log()
 
 
 @pytest.fixture(scope="module")

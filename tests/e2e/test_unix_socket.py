@@ -1,7 +1,6 @@
 """`server.listen = "unix:/run/channelgate.sock"` behind nginx: WebSocket, Socket.IO, limits, drain."""
 
 import asyncio
-import contextlib
 import os
 import socket
 import stat
@@ -60,20 +59,14 @@ async def test_nginx_reaches_nodes_at_unix_sockets_and_they_drain_like_any_other
         raw.abort()
     # One stops: its clients are closed and come back to the other one; its file is gone.
     system.nodes[0].ask()
-    gone = [client for client in clients if await is_closed(client, 10)]
-    assert len(gone) == 4 and {client.closed[0] for client in gone} == {1012}
+    await until(lambda: sum(client.closed is not None for client in clients) == 4, "the end of its clients")
     assert await asyncio.to_thread(system.nodes[0].join, 20) == 0
+    assert [client.closed[0] for client in clients if client.closed] == [1012] * 4
     assert not paths[0].exists()
     again = [await Client.open(port, "/ws/", origin=f"http://{stack.LOOPBACK}:{port}") for _ in range(4)]
     assert metric(paths[1], "channelgate_connections") >= 8
     for client in again:
         await client.close()
-
-
-async def is_closed(client: Client, deadline: float) -> bool:
-    with contextlib.suppress(AssertionError):
-        await until(lambda: client.closed, "the close", deadline if client.closed else 1.5)
-    return client.closed is not None
 
 
 async def test_clients_are_told_apart_by_what_the_proxy_names(system):

@@ -1,6 +1,8 @@
 //! Reports keys of a consumer that have no effect next to its other keys, in a configuration that is loaded.
 
-use crate::config::{BeforeSubscribe, Config, ConfigError, Consumer, Policy, Protocol, Step, Topics, error::KeyPath};
+use crate::config::{
+    BeforeSubscribe, Config, ConfigError, Consumer, Handler, Policy, Protocol, Step, Topics, error::KeyPath,
+};
 
 /// An error for each of them.
 pub fn unused(config: &Config) -> Vec<ConfigError> {
@@ -89,10 +91,8 @@ fn topics(config: &Config, consumer: &Consumer, here: &KeyPath, note: &mut impl 
         note(here.then("topics").then(*key), "no event of this consumer has a \"topic\"".to_owned());
     }
     if !has_topic {
-        let own =
-            consumer.on_message.iter().map(|(name, handler)| (here.then("on_message").then(name.as_str()), handler));
-        for (key, handler) in own {
-            if handler.as_slice().iter().any(|step| step.subscribe.is_some()) {
+        for (key, handler) in subscribing(consumer, here) {
+            if handler.steps().iter().any(|step| step.subscribe.is_some()) {
                 note(key, "subscribes to topics, and no event has one; write \"topic\" in on_event".to_owned());
             }
         }
@@ -104,4 +104,15 @@ fn topics(config: &Config, consumer: &Consumer, here: &KeyPath, note: &mut impl 
             note(here.then("on_event").then(name.as_str()).then("topic"), reason.to_owned());
         }
     }
+}
+
+/// The handlers that may subscribe, each with its key.
+fn subscribing<'a>(consumer: &'a Consumer, here: &KeyPath) -> Vec<(KeyPath, &'a Handler)> {
+    let connect = consumer.on_connect.as_ref().map(|handler| (here.then("on_connect"), handler));
+    let tables = [("on_message", &consumer.on_message), ("on_raw", &consumer.on_raw)];
+    let messages = tables.into_iter().flat_map(|(table, handlers)| {
+        let key = here.then(table);
+        handlers.iter().map(move |(name, handler)| (key.then(name.as_str()), handler))
+    });
+    connect.into_iter().chain(messages).collect()
 }

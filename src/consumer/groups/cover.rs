@@ -33,9 +33,27 @@ impl Atom {
 
 /// Whether every path of `pattern` is one of `before`.
 pub fn is_covered(pattern: &Pattern, before: &[&Pattern]) -> bool {
+    // Almost always one request shows that it is not.
+    let request = example(pattern);
+    if !before.iter().any(|other| other.matches(&request).is_some()) {
+        return false;
+    }
     let all: Vec<Vec<Atom>> = before.iter().flat_map(|pattern| ways(pattern)).collect();
     let alphabet = alphabet(all.iter().chain(&ways(pattern)).flatten());
     !before.is_empty() && ways(pattern).iter().all(|way| is_within(way, &all, &alphabet))
+}
+
+/// A path of the pattern that few others have.
+fn example(pattern: &Pattern) -> String {
+    let parts = pattern.parts().iter().map(|part| match part {
+        Part::Text(text) => text,
+        Part::Parameter(_, Converter::Int) => "918273645",
+        Part::Parameter(_, Converter::Slug) => "Zq",
+        Part::Parameter(_, Converter::Uuid) => "91827364-0f0f-0f0f-0f0f-918273645f0f",
+        Part::Parameter(_, Converter::Path) => "→/→",
+        Part::Parameter(_, Converter::Str | Converter::Digest(_)) => "→",
+    });
+    parts.collect()
 }
 
 fn is_within(way: &[Atom], all: &[Vec<Atom>], alphabet: &[char]) -> bool {
@@ -170,7 +188,9 @@ mod tests {
     #[test]
     fn many_paths_cost_little() {
         let before: Vec<String> = (0..200).map(|n| format!("/ws/<path:a>/n{n}/<path:b>/x")).collect();
-        let before: Vec<&str> = before.iter().map(String::as_str).collect();
+        let mut before: Vec<&str> = before.iter().map(String::as_str).collect();
+        // It takes the example, so the search has to find another request.
+        before.push("/ws/<str:a>/<str:b>/y");
         let started = std::time::Instant::now();
         assert!(!covered("/ws/<path:rest>/y", &before));
         assert!(started.elapsed().as_secs() < 5);

@@ -61,7 +61,7 @@ impl fmt::Display for Foreign {
             let (OriginRule::List { key } | OriginRule::OwnHost { key }) = self.rule;
             return write!(
                 f,
-                "the request has no Origin, and {key} is set; a client that is no browser sends one of the list"
+                "the request has no Origin, and {key} is set; a client other than a browser has to send one of the list"
             );
         };
         write!(f, "Origin {origin:?}, Host ")?;
