@@ -174,7 +174,10 @@ fn normalise(bytes: &mut [u8], searched: usize) -> bool {
 }
 
 fn lists_websocket(value: &[u8]) -> bool {
-    value.split(|byte| *byte == b',').any(|item| item.trim_ascii().eq_ignore_ascii_case(WEBSOCKET))
+    // A value that the parser refuses stays as it is.
+    let line = value.strip_suffix(b"\r").unwrap_or(value);
+    let is_text = line.iter().all(|byte| *byte == b'\t' || !byte.is_ascii_control());
+    is_text && value.split(|byte| *byte == b',').any(|item| item.trim_ascii().eq_ignore_ascii_case(WEBSOCKET))
 }
 
 impl AsyncWrite for HttpStream {
@@ -252,6 +255,8 @@ mod tests {
             ("Upgrade: h2c, websocket2", "Upgrade: h2c, websocket2"),
             ("Upgrade: WebSocket ", "Upgrade: WebSocket "),
             ("X-Upgrade: websocket, h2c", "X-Upgrade: websocket, h2c"),
+            ("Upgrade: websocket, \u{1}", "Upgrade: websocket, \u{1}"),
+            ("Upgrade: websocket,\rX: y", "Upgrade: websocket,\rX: y"),
         ] {
             let after = "frames\r\nUpgrade: websocket, h2c\r\n\r\n";
             let (sent, expected) = (head("GET /", list) + after, head("GET /", passed) + after);
