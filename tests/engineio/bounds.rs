@@ -77,14 +77,6 @@ send = "event.text"
     let node = Node::start(&format!("drain_grace = \"3s\"\n{feed}"));
     let (told, forgotten) = (node.session("/engine.io/").await, node.session("/engine.io/").await);
     let client = client();
-    for _ in 0..4 {
-        let body =
-            serde_json::json!({ "group": "news", "event": { "type": "x", "text": "x".repeat(900) } }).to_string();
-        let asked =
-            client.post(node.http("/api/publish")).bearer_auth(API_KEY).header("content-type", "application/json");
-        let asked = asked.body(body);
-        assert_eq!(asked.send().await.unwrap().status(), 200);
-    }
     let metrics = async || client.get(node.http("/metrics")).send().await.unwrap().text().await.unwrap();
     let until = async |line: &str| {
         let start = Instant::now();
@@ -93,6 +85,18 @@ send = "event.text"
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     };
+    for number in 1..=4 {
+        let body =
+            serde_json::json!({ "group": "news", "event": { "type": "x", "text": "x".repeat(900) } }).to_string();
+        let asked =
+            client.post(node.http("/api/publish")).bearer_auth(API_KEY).header("content-type", "application/json");
+        let asked = asked.body(body);
+        assert_eq!(asked.send().await.unwrap().status(), 200);
+        // One by one: several together would be one message, and one that is larger than the outbox is let through.
+        if number <= 2 {
+            until(&format!("channelgate_deliveries_total {}\n", 2 * number)).await;
+        }
+    }
     until("channelgate_closes_total{reason=\"slow_client\"} 2\n").await;
     assert_eq!(told.get().await.text().await.unwrap(), "1");
     assert_eq!(told.get().await.status(), 400);
