@@ -6,7 +6,7 @@ use actix_http::{HttpService, error::DispatchError};
 use actix_server::{Server, ServerHandle};
 use actix_service::{Service as _, ServiceFactoryExt as _, fn_service, map_config};
 use actix_web::{
-    App, HttpRequest, HttpResponse, Resource,
+    App, HttpRequest, HttpResponse,
     dev::{AppConfig, RequestHead},
     http::{Method, header::HeaderValue},
     middleware::DefaultHeaders,
@@ -290,10 +290,6 @@ async fn token_options(request: HttpRequest, handlers: web::Data<Rc<Handlers>>) 
     handlers.serving.load().token_cors.options(&request, Verbs::Read.allow())
 }
 
-fn reading(path: &str) -> Resource {
-    resource::both(path, Verbs::Read, resource::detail)
-}
-
 fn routes(service: &mut web::ServiceConfig, services: Services, admin: &Admin, handlers: Rc<Handlers>) {
     let bodies = BodyLimits::new(services.config.api.max_body, &services.config);
     service
@@ -305,21 +301,20 @@ fn routes(service: &mut web::ServiceConfig, services: Services, admin: &Admin, h
         .app_data(web::Data::new(health::StuckAfter(services.config.server.stuck_after.0)))
         .app_data(web::Data::new(services.metrics))
         .app_data(web::Data::new(services.drain))
-        .app_data(web::Data::new(handlers))
-        .service(reading("/health/live").route(Verbs::Read.route().to(health::live)))
-        .service(reading("/health/ready").route(Verbs::Read.route().to(health::ready)))
-        .service(reading("/metrics").route(Verbs::Read.route().to(health::metrics)))
-        .service(resource::counted(reading("/api/tail").route(Verbs::Read.route().to(tail::tail))))
-        .service(resource::counted(
-            reading("/api/user/ws-token")
-                .route(Verbs::Read.route().to(token))
-                .route(web::method(Method::OPTIONS).to(token_options)),
-        ))
-        .service(resource::counted(
-            resource::both("/api/publish", Verbs::Post, resource::detail)
-                .app_data(web::Data::new(bodies))
-                .route(Verbs::Post.route().to(publish::publish)),
-        ));
+        .app_data(web::Data::new(handlers));
+    let get = Verbs::Read;
+    resource::register(service, "/health/live", get, |route| route.route(get.route().to(health::live)));
+    resource::register(service, "/health/ready", get, |route| route.route(get.route().to(health::ready)));
+    resource::register(service, "/metrics", get, |route| route.route(get.route().to(health::metrics)));
+    resource::register(service, "/api/tail", get, |route| resource::counted(route.route(get.route().to(tail::tail))));
+    resource::register(service, "/api/user/ws-token", get, |route| {
+        let options = web::method(Method::OPTIONS).to(token_options);
+        resource::counted(route.route(get.route().to(token)).route(options))
+    });
+    resource::register(service, "/api/publish", Verbs::Post, |route| {
+        let route = route.app_data(web::Data::new(bodies)).route(Verbs::Post.route().to(publish::publish));
+        resource::counted(route)
+    });
     admin::configure(service, admin);
     if let Some(page) = services.page {
         page::configure(service, page);
