@@ -18,7 +18,7 @@ FUZZ_SECONDS ?= 180
 PYTEST = CHANNELGATE_BIN=$(CURDIR)/target/$(PROFILE)/channelgate .venv/bin/python -m pytest tests/e2e
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build run up test lint unit node browser e2e soak fuzz audit bench clean
+.PHONY: help setup build run up test lint unit python node browser e2e soak fuzz audit bench clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9]+:.*## /{printf "  make %-7s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -42,7 +42,7 @@ up: build ## Redis, NODES=3 nodes, nginx and the demo Django project, on loopbac
 	@CHANNELGATE_BIN=target/release/channelgate .venv/bin/python scripts/up.py --nodes $(NODES)
 
 test: setup ## everything: format, lints, unit tests, the page in a browser, and the end-to-end suite
-	@.venv/bin/python scripts/test.py lint unit browser e2e
+	@.venv/bin/python scripts/test.py lint unit python browser e2e
 
 lint: setup ## formatting and lints of Rust, Python and JavaScript
 	@LOAD_TARGET=$(LOAD_TARGET) scripts/lint.sh
@@ -50,6 +50,9 @@ lint: setup ## formatting and lints of Rust, Python and JavaScript
 unit: setup ## the tests of the Rust code
 	$(CARGO) test --locked
 	CARGO_TARGET_DIR=$(LOAD_TARGET) $(CARGO) test --quiet --manifest-path benches/load/Cargo.toml --locked
+
+python: setup ## the tests of the Django package
+	.venv/bin/python -m pytest clients/django/tests --numprocesses 2
 
 node:
 	$(if $(filter release,$(PROFILE)),scripts/build.sh,$(CARGO) build --locked)
@@ -60,12 +63,16 @@ browser: setup node ## the live page in Chromium
 # Tests that measure time or memory, or need both cores, run alone afterwards.
 e2e: setup node ## real Django, Redis, nginx and Chromium against real nodes
 	@failed=0; \
-	$(PYTEST) -m "not alone" --numprocesses $(WORKERS) --dist loadgroup --no-loadscope-reorder || failed=1; \
+	$(PYTEST) -m "not alone and not soak" --numprocesses $(WORKERS) --dist loadgroup --no-loadscope-reorder || failed=1; \
 	$(PYTEST) -m alone || failed=1; \
 	exit $$failed
 
-soak: setup build ## memory over ten rounds of SOAK=10000 connections
+soak: setup build ## memory over ten rounds of SOAK=10000 connections, 2,000 clients that reconnect at once, every consumer of the corpus, every line of the idioms, every Python and Django
 	CHANNELGATE_BIN=$(CURDIR)/target/release/channelgate SOAK=$(SOAK) .venv/bin/python -m pytest tests/e2e/test_soak.py -s
+	CHANNELGATE_BIN=$(CURDIR)/target/release/channelgate RECONNECTING=2000 .venv/bin/python -m pytest tests/e2e/test_bridge_faults.py -s -k many_clients
+	CHANNELGATE_BIN=$(CURDIR)/target/release/channelgate .venv/bin/python -m pytest tests/e2e/test_corpus_matrix.py
+	CHANNELGATE_BIN=$(CURDIR)/target/release/channelgate .venv/bin/python -m pytest tests/e2e/test_idioms.py -m soak
+	.venv/bin/python scripts/matrix.py
 
 fuzz: ## every fuzz target for FUZZ_SECONDS=180, two at a time; needs nightly and cargo-fuzz
 	@FUZZ_SECONDS=$(FUZZ_SECONDS) scripts/fuzz.sh $(TARGETS)

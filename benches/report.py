@@ -31,7 +31,12 @@ class Result:
 
     def name(self, candidate: str) -> str:
         title = self.document["titles"][candidate]
-        return f"**{title}**" if candidate.startswith("channelgate") else title
+        return f"**{title}**" if candidate.startswith(("channelgate", "bridge")) else title
+
+    def bound(self, candidate: str) -> str:
+        """The most that the candidate may cost, in units of the reference."""
+        bound = self.document.get("bounds", {}).get(candidate)
+        return "" if bound is None else f"{bound} ×"
 
     def values(self, candidate: str, *path: str) -> list[float]:
         """One figure, from every round that has it."""
@@ -234,6 +239,70 @@ def storm(result: Result) -> str:
     return f"{events}\n\n{whole}"
 
 
+def bridge(result: Result) -> str:
+    """Django's processes and the node apart."""
+    part, each = ("connect", "handshake") if result.document["mode"] == "connect" else ("run", "message")
+    rate = ("connect", "per_s") if part == "connect" else ("run", "messages_per_s")
+    latency = "handshake_ms" if part == "connect" else "latency_ms"
+    head = [
+        "",
+        f"Django CPU µs per {each}",
+        "ratio",
+        "at most",
+        f"node CPU µs per {each}",
+        f"{each}s/s",
+        "p50 ms",
+        "p99 ms",
+        "lost, doubled, reordered",
+    ]
+    lines = [
+        [
+            result.name(one),
+            spread(result.values(one, part, f"server_us_per_{each}")),
+            times(result.ratios(one, part, f"server_us_per_{each}")),
+            result.bound(one),
+            spread(result.values(one, part, f"node_us_per_{each}")),
+            spread(result.values(one, *rate)),
+            spread(result.values(one, "run", latency, "p50")),
+            spread(result.values(one, "run", latency, "p99")),
+            result.wrong(one),
+        ]
+        for one in result.candidates
+    ]
+    return table(head, lines)
+
+
+def bridge_memory(result: Result) -> str:
+    """What a connection takes in the node, and what is left of it beside a plain one and its own state."""
+    path = ("run", "memory", "pss_bytes_per_connection")
+    head = ["", "bytes per connection (PSS)", "its state in Django's reply, bytes", "more than plain and state, bytes"]
+
+    def more(one: str) -> str:
+        rounds = [cells for cells in result.rounds if one in cells and result.reference in cells]
+        pairs = [(dig(cells[one], path), dig(cells[result.reference], path), cells[one]) for cells in rounds]
+        left = [own - plain - cell.get("state_bytes", 0) for own, plain, cell in pairs if None not in (own, plain)]
+        return "" if one == result.reference else spread(left)
+
+    lines = [
+        [result.name(one), spread(result.values(one, *path)), spread(result.values(one, "state_bytes")), more(one)]
+        for one in result.candidates
+    ]
+    return table(head, lines)
+
+
+def bridge_profile(results: list[Result]) -> str:
+    """The groups of functions, as shares and in µs of the call without a profiler."""
+    (shares,) = [cells["bridge-profiled"].get("profile", {}) for cells in results[0].rounds[:1]]
+    call = [
+        value for result in results[1:] for value in result.values("bridge-uvicorn", "run", "server_us_per_message")
+    ]
+    lines = [
+        [name, f"{share * 100:.0f} %", f"{share * statistics.median(call):.0f}" if call else "–"]
+        for name, share in shares.items()
+    ]
+    return table(["", "share", "µs of a call"], lines)
+
+
 def machine(results: list[Result]) -> str:
     """The machine and the versions of the measurement."""
     first = results[0].document
@@ -268,6 +337,9 @@ def rendered(names: list[str], folder: Path) -> str:
         return growth(results)
     if names[0].startswith("ingest"):
         return ingest(results)
+    if names[0].startswith("bridge"):
+        special = {"bridge-idle": bridge_memory, "bridge-profile": lambda _: bridge_profile(results)}
+        return special.get(names[0], bridge)(result)
     if names[0].startswith("latency"):
         return latency(result)
     kinds = {"idle": idle, "connect": connect, "storm": storm}

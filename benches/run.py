@@ -20,7 +20,6 @@ import sys
 import time
 
 from rig import cell, machine
-from rig.candidates import CANDIDATES
 from rig.paths import BUILT, RESULTS, ROOT, WORK, stack
 from rig.rows import ROWS, Row
 
@@ -63,7 +62,7 @@ def measure(name: str, row: Row, options: argparse.Namespace) -> list[str]:
     began, wrong, missing = time.monotonic(), [], []
     candidates = [candidate for candidate in row.candidates if not options.only or candidate in options.only]
     for candidate in list(candidates):
-        if not all(path.exists() for path in CANDIDATES[candidate].needs):
+        if not all(path.exists() for path in cell.ALL[candidate].needs):
             candidates.remove(candidate)
             missing.append(candidate)
     arguments = {**row.arguments, **(row.quick if options.quick else {})}
@@ -74,7 +73,7 @@ def measure(name: str, row: Row, options: argparse.Namespace) -> list[str]:
         # The first candidate meets a different state of the machine than the last.
         turn = candidates[number % len(candidates) :] + candidates[: number % len(candidates)] if candidates else []
         for candidate in turn:
-            if number >= CANDIDATES[candidate].rounds:
+            if number >= cell.ALL[candidate].rounds:
                 continue
             try:
                 report = cell.run(name, row, candidate, arguments)
@@ -84,7 +83,7 @@ def measure(name: str, row: Row, options: argparse.Namespace) -> list[str]:
                 report = {"error": str(error).splitlines()[0], "exit": 2}
             results[-1][candidate] = report
             print(f"{name} {number + 1}/{rounds} {candidate}: {summary(report)}", flush=True)
-            if CANDIDATES[candidate].ours and report["exit"]:
+            if cell.ALL[candidate].ours and report["exit"]:
                 wrong.append(f"{name}, round {number + 1}, {candidate}: {summary(report)}")
             cell.pause()
     document = {
@@ -92,15 +91,16 @@ def measure(name: str, row: Row, options: argparse.Namespace) -> list[str]:
         "title": row.title,
         "mode": row.mode,
         "reference": row.reference,
+        "bounds": row.bounds,
         "arguments": arguments,
         "measured": time.strftime("%Y-%m-%d", time.gmtime()),
         "machine": machine.describe(),
         "channelgate": machine.channelgate(),
         "versions": {
-            c: {package: machine.version(kind, package) for kind, package in CANDIDATES[c].versions} for c in candidates
+            c: {package: machine.version(kind, package) for kind, package in cell.ALL[c].versions} for c in candidates
         },
         "not_available": missing,
-        "titles": {candidate: CANDIDATES[candidate].title for candidate in candidates},
+        "titles": {candidate: cell.ALL[candidate].title for candidate in candidates},
         "seconds": round(time.monotonic() - began),
         "rounds": results,
     }
@@ -120,6 +120,7 @@ def summary(report: dict) -> str:
         "us/handshake": connect.get("server_us_per_handshake"),
         "bytes/conn": report["memory"]["pss_bytes_per_connection"],
         "us/delivery": run.get("server_us_per_delivery"),
+        "node us/message": run.get("node_us_per_message"),
         "us/message": run.get("server_us_per_message"),
         "messages/s": run.get("messages_per_s"),
         "p99 ms": (run.get("latency_ms") or {}).get("p99"),

@@ -19,13 +19,16 @@ scripts/build.sh
 CARGO_TARGET_DIR=$work/target cargo build --release --locked --manifest-path benches/load/Cargo.toml
 [ "${1:-all}" = ours ] && exit 0
 
-say "Django Channels under Daphne and uvicorn, and the library of uWebSockets"
+say "Django Channels under Daphne and uvicorn, the bridge's servers, and the library of uWebSockets"
 # Only a program that runs: a version manager may list a name without a program behind it.
 for python in python3.13 python3.12 python3.11 python3; do "$python" --version >/dev/null 2>&1 && break; done
 [ -x "$work/venv/bin/python" ] || "$python" -m venv "$work/venv"
 "$work/venv/bin/python" -m pip install --quiet --disable-pip-version-check \
     --constraint tests/constraints.txt --requirement benches/rivals/channels/requirements.txt ||
     skipped "Django Channels"
+"$work/venv/bin/python" -m pip install --quiet --disable-pip-version-check \
+    --constraint tests/constraints.txt --requirement benches/rivals/bridge/requirements.txt ||
+    skipped "gunicorn and the profiler of the bridge"
 
 say "Socket.IO and ws on Node"
 if have npm; then

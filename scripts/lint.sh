@@ -14,8 +14,9 @@ check "$cargo" fmt --all --check
 check "$cargo" clippy --all-targets --locked -- -D warnings
 check "$cargo" fmt --manifest-path $load --check
 CARGO_TARGET_DIR=${LOAD_TARGET:-$PWD/benches/.work/target} check "$cargo" clippy --manifest-path $load --all-targets --locked -- -D warnings
-check .venv/bin/ruff check tests scripts benches
-check .venv/bin/ruff format --check tests scripts benches
+check .venv/bin/ruff check tests scripts benches clients
+check .venv/bin/ruff format --check tests scripts benches clients
+check .venv/bin/mypy --config-file clients/django/pyproject.toml --strict clients/django/src
 for package in tests/*/package.json clients/*/package.json; do
     [ -e "$package" ] || continue
     for script in types lint; do

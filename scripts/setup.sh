@@ -77,11 +77,13 @@ install_packages() {
 # checksum.
 python_packages() {
     local pins
-    pins=$(cat tests/constraints.txt tests/*/requirements.txt tests/e2e/emitters.txt | sha256sum | cut -d' ' -f1)
+    pins=$(cat tests/constraints.txt tests/*/requirements.txt tests/e2e/emitters.txt clients/django/pyproject.toml | sha256sum | cut -d' ' -f1)
     [ "$(cat ".venv/pins.$need" 2>/dev/null)" != "$pins" ] || return 0
     say "installing the Python packages of $1 into .venv"
     [ -x .venv/bin/python ] || "$(find_python)" -m venv .venv
-    .venv/bin/python -m pip install --quiet --disable-pip-version-check --constraint tests/constraints.txt --requirement "$1"
+    # The package's build backend, too, has the constrained version.
+    PIP_CONSTRAINT=$PWD/tests/constraints.txt .venv/bin/python -m pip install --quiet --disable-pip-version-check \
+        --editable clients/django --constraint tests/constraints.txt --requirement "$1"
     [ "$need" != test ] || emitters
     echo "$pins" >".venv/pins.$need"
 }

@@ -14,8 +14,10 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -34,6 +36,8 @@ PORTS = range(10240, 32000)
 
 _LIBC = ctypes.CDLL(None, use_errno=True)
 _PR_SET_PDEATHSIG = 1
+#: A thread that starts processes for other threads, and lives as long as this program.
+_SPAWNER = ThreadPoolExecutor(1)
 
 
 class StackError(Exception):
@@ -76,9 +80,15 @@ class Part:
 
     def start(self) -> "Part":
         """Starts the process; `wait` waits until it is ready."""
+        # The process would end with the thread that has started it, not with this program.
+        is_lasting = threading.current_thread() is threading.main_thread()
+        self.process = self._spawn() if is_lasting else _SPAWNER.submit(self._spawn).result()
+        return self
+
+    def _spawn(self) -> "subprocess.Popen[bytes]":
         with self.log.open("ab") as log:
             # A session of its own, so that Ctrl-C reaches only the parent, which then ends all parts in order.
-            self.process = subprocess.Popen(
+            return subprocess.Popen(
                 self.argv,
                 cwd=self.directory,
                 env=self.env,
@@ -89,7 +99,6 @@ class Part:
                 pass_fds=self.fds,
                 preexec_fn=_end_with_parent,
             )
-        return self
 
     def wait(self, deadline: float = 30.0) -> "Part":
         """Waits until the part is ready."""
@@ -143,11 +152,19 @@ def _end_with_parent() -> None:
     _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
+#: Ports that were given already: a server takes its port some time later, when it has started.
+_given: set[int] = set()
+
+
 def free_port(neighbours: int = 1) -> int:
-    """The first of `neighbours` adjacent free ports."""
+    """The first of `neighbours` adjacent free ports, none of which was given before."""
+    if len(_given) > len(PORTS) // 2:
+        _given.clear()
     while True:
         first = random.randrange(PORTS.start, PORTS.stop - neighbours + 1)
-        if all(_is_free(first + offset) for offset in range(neighbours)):
+        ports = range(first, first + neighbours)
+        if _given.isdisjoint(ports) and all(map(_is_free, ports)):
+            _given.update(ports)
             return first
 
 

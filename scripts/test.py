@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Runs kinds of tests one after the other, each a target of the Makefile, and ends with one line per kind.
 
-    scripts/test.py lint unit browser e2e
+    scripts/test.py lint unit python browser e2e
 
 Every kind is run, even after another fails. A kind fails if its command fails, if it prints a warning, or if it runs no
 test. The numbers come from the runners' closing lines, which are printed again before the table.

@@ -8,6 +8,7 @@ pub mod authenticator;
 pub mod cache;
 pub mod claims;
 pub mod credential;
+pub mod django;
 pub mod fault;
 pub mod jwt;
 pub mod key_set;
@@ -15,20 +16,23 @@ pub mod origin;
 pub mod page_tokens;
 pub mod report;
 pub mod revocations;
+mod signed_group;
 pub mod ws_token;
 
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use crate::event::{Fingerprint, Value, WatchedToken};
 
 pub use authenticator::{Authenticator, Keys};
 pub use cache::{Cache, Cached, KeyExpiries, MemoryCache, RedisCache};
 pub use credential::RequestHead;
+pub use django::{AskDjango, DjangoLogins};
 pub use fault::{Fault, Reason};
 pub use origin::OriginPolicy;
 pub use page_tokens::PageTokens;
 pub use report::{count, report};
 pub use revocations::Revocations;
+pub use signed_group::{SignedGroup, SignedGroupError};
 pub use ws_token::IssuedToken;
 
 /// An authenticated user.
@@ -46,6 +50,8 @@ pub struct Identity {
     pub token: Option<Fingerprint>,
     /// The cache entry to watch while the connection is open.
     pub watch: Option<WatchedToken>,
+    /// When Django was asked, if it was: perhaps for another handshake, before this one.
+    pub asked: Option<Instant>,
     /// Why the token of a client was not taken that is admitted without a user instead.
     pub ignored: Option<AuthError>,
 }
@@ -65,6 +71,9 @@ pub enum AuthError {
     /// The origin of the page is not allowed.
     #[error("the origin is not allowed")]
     Origin,
+    /// Django refuses the client.
+    #[error("Django refuses the client")]
+    Denied,
     /// The node lacks the configuration to check the credential.
     #[error("{0}")]
     Unconfigured(&'static str),
@@ -80,14 +89,23 @@ pub enum AuthError {
         /// When a retry makes sense.
         retry_after: Duration,
     },
+    /// Django, which is asked who the client is, has given no answer that could be used.
+    #[error("Django cannot say who the client is now")]
+    DjangoUnavailable {
+        /// When a retry makes sense.
+        retry_after: Duration,
+    },
 }
 
 impl AuthError {
     /// The HTTP status that refuses a handshake, as in Daphne: 403, or 503 if the node is at fault.
     pub const fn status(&self) -> u16 {
         match self {
-            Self::Missing | Self::Invalid(_) | Self::Revoked | Self::Origin => 403,
-            Self::Unconfigured(_) | Self::Unavailable { .. } | Self::KeySetUnavailable { .. } => 503,
+            Self::Missing | Self::Invalid(_) | Self::Revoked | Self::Origin | Self::Denied => 403,
+            Self::Unconfigured(_)
+            | Self::Unavailable { .. }
+            | Self::KeySetUnavailable { .. }
+            | Self::DjangoUnavailable { .. } => 503,
         }
     }
 
@@ -98,6 +116,8 @@ impl AuthError {
             Self::Invalid(_) => "invalid",
             Self::Revoked => "revoked",
             Self::Origin => "origin",
+            Self::Denied => "denied",
+            Self::DjangoUnavailable { .. } => "backend_unavailable",
             Self::Unconfigured(_) => "unconfigured",
             Self::Unavailable { .. } | Self::KeySetUnavailable { .. } => "unavailable",
         }
@@ -108,6 +128,7 @@ impl AuthError {
     pub const fn outcome(&self) -> &'static str {
         match self {
             Self::Invalid(Fault { reason: Reason::Unreadable, .. }) => Reason::Unreadable.label(),
+            Self::DjangoUnavailable { .. } => "unavailable",
             other => other.label(),
         }
     }
@@ -115,10 +136,12 @@ impl AuthError {
     /// The `Retry-After` value, if the node is at fault and not the client.
     pub const fn retry_after(&self) -> Option<Duration> {
         match self {
-            Self::Unavailable { retry_after } | Self::KeySetUnavailable { retry_after } => Some(*retry_after),
+            Self::Unavailable { retry_after }
+            | Self::KeySetUnavailable { retry_after }
+            | Self::DjangoUnavailable { retry_after } => Some(*retry_after),
             // An operator has to set the key and restart the node.
             Self::Unconfigured(_) => Some(Duration::from_secs(60)),
-            Self::Missing | Self::Invalid(_) | Self::Revoked | Self::Origin => None,
+            Self::Missing | Self::Invalid(_) | Self::Revoked | Self::Origin | Self::Denied => None,
         }
     }
 }

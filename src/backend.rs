@@ -2,8 +2,11 @@
 //!
 //! In: a [`CallRequest`]. Out: always an [`Outcome`], within a deadline. docs/BACKEND.md describes the calls.
 
+pub mod bridge;
 mod http;
+mod login;
 mod signature;
+mod transport;
 mod turns;
 mod worker;
 
@@ -12,8 +15,9 @@ use std::{sync::Arc, time::Duration};
 use futures_util::future::{self, BoxFuture};
 
 use crate::{
+    auth::AskDjango,
     config,
-    consumer::{CallRequest, Outcome},
+    consumer::{BodyKind, CallRequest, Outcome},
     event::Value,
     layer::Layer,
     telemetry::Metrics,
@@ -21,7 +25,9 @@ use crate::{
 };
 
 pub use crate::http_client::{http_client, unix_client};
-pub use http::{HttpBackend, HttpBackendError};
+pub use http::HttpBackend;
+use login::LoginQuestions;
+pub use transport::HttpBackendError;
 pub use worker::WorkerBackend;
 
 /// A backend that answers calls.
@@ -62,6 +68,24 @@ pub fn choose(config: &config::Backend, layer: &Arc<dyn Layer>, metrics: Metrics
     }
 }
 
+/// The way for `auth = ["django"]`: always over HTTP, because no credential passes through a channel layer. `None`
+/// without a URL.
+///
+/// # Errors
+/// The URL is invalid.
+pub fn login(
+    config: &config::Backend,
+    (backend, worker): &Choice,
+    metrics: Metrics,
+) -> Result<Option<Arc<dyn AskDjango>>, HttpBackendError> {
+    let Some(url) = &config.url else { return Ok(None) };
+    let backend = match worker {
+        Some(_) => Arc::new(HttpBackend::new(config, url, metrics.clone())?) as Arc<dyn Backend>,
+        None => Arc::clone(backend),
+    };
+    Ok(Some(Arc::new(LoginQuestions::new(config, backend, metrics))))
+}
+
 /// The result of a call, for the counters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum CallResult {
@@ -81,13 +105,11 @@ enum CallResult {
     Overload,
 }
 
-/// How long a client may be told to wait, at most, whatever the backend says.
-const MAX_RETRY_AFTER: Duration = Duration::from_secs(3600);
-
 /// The answer of a backend.
 struct Answer {
     status: u16,
     body: Value,
+    kind: BodyKind,
     retry_after: Option<Duration>,
 }
 
@@ -100,9 +122,9 @@ struct Unanswered {
 /// The result of a call, and its outcome for the handler; a failure is logged.
 fn ended(action: &str, who: &str, ended: Result<Answer, Unanswered>) -> (CallResult, Outcome) {
     match ended {
-        Ok(Answer { status, body, retry_after }) => {
-            let retry_after = retry_after.map(|time| time.min(MAX_RETRY_AFTER));
-            (CallResult::Answered(status), Outcome::Answer { status, body, retry_after })
+        Ok(Answer { status, body, kind, retry_after }) => {
+            let retry_after = retry_after.map(|time| time.min(transport::MAX_RETRY_AFTER));
+            (CallResult::Answered(status), Outcome::Answer { status, body, kind, retry_after })
         }
         Err(Unanswered { ending, reason }) => {
             warn_bounded!("the {who} did not answer {action:?}: {reason}");

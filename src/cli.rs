@@ -78,6 +78,7 @@ pub fn run() -> ExitCode {
         Command::Check => {
             let file = named.map_or_else(|| "the built-in default".to_owned(), |file| file.display().to_string());
             println!("{file}: valid, {} consumers", consumers.len());
+            config::hints(&config).iter().for_each(|hint| println!("hint: {hint}"));
             ExitCode::SUCCESS
         }
         Command::PrintConfig => {

@@ -4,10 +4,12 @@
 //! embedded layer a node is a cluster by itself. It does not know how a node answers a question.
 //!
 //! - `membership`: heartbeats in Redis, and the live nodes; `control`: the channel for questions and answers
-//! - `disconnect`: orders to disconnect; `record`: orders kept in Redis for nodes that could not hear
+//! - `disconnect`: orders to disconnect; `group_order`: orders to join and leave groups; `record`: orders kept in Redis for
+//!   nodes that could not hear
 
 mod control;
 mod disconnect;
+mod group_order;
 mod membership;
 mod node;
 mod query;
@@ -24,11 +26,13 @@ use tokio::{task::JoinHandle, time::timeout};
 use self::{control::Control, membership::Membership, record::Record};
 use crate::{
     config::Config,
+    event::Value,
     redis::{Host, HostError, Lease, PoolError, RedisPool},
     telemetry::Metrics,
 };
 
 pub use disconnect::{Disconnect, InvalidOrder, Target};
+pub use group_order::read as read_group_order;
 pub use node::{Listening, NodeFacts, NodeId};
 pub use query::{Answer, Answers, EmitOrder, NodeStats, Query, Responder, SocketRooms};
 pub use record::Recorded;
@@ -48,6 +52,17 @@ impl From<PoolError> for ClusterError {
     fn from(error: PoolError) -> Self {
         Self(error.to_string())
     }
+}
+
+/// Why an order is not carried out.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum OrderError {
+    /// It is not valid.
+    #[error(transparent)]
+    Invalid(#[from] InvalidOrder),
+    /// The nodes cannot be asked.
+    #[error(transparent)]
+    Cluster(#[from] ClusterError),
 }
 
 /// This node in the cluster. One per node.
@@ -194,6 +209,22 @@ impl Cluster {
             redis.record.write(&order).await?;
         }
         self.ask(Query::Disconnect(order), deadline).await
+    }
+
+    /// Lets the connections of a user join or leave a group on every node; unreachable nodes learn of the order later.
+    ///
+    /// # Errors
+    /// The order is not valid, or Redis is unreachable.
+    pub async fn regroup(&self, order: &Value, deadline: Duration) -> Result<Answers, OrderError> {
+        let alone = self.alone.get().map(|(_, responder)| responder);
+        let responder = alone.or_else(|| self.redis.as_ref()?.control.responder());
+        let starting = || ClusterError("this node is starting".to_owned());
+        let order = responder.ok_or_else(starting)?.group_order(order)?;
+        if let Some(redis) = &self.redis {
+            // First, so that no node that comes back meanwhile misses it.
+            redis.record.write_group_order(&order).await?;
+        }
+        Ok(self.ask(Query::Regroup(order), deadline).await?)
     }
 
     /// Leaves the cluster; bounded in time.

@@ -5,7 +5,9 @@
 //!
 //! A table's type is named like the table; where another module has the same word, it is written `config::Layer`.
 
+mod auth_method;
 mod backend;
+mod bridge;
 mod check;
 mod consumer;
 mod decode;
@@ -14,7 +16,9 @@ mod duration;
 mod ending;
 mod environment;
 mod error;
+mod event_handler;
 mod handler;
+mod heartbeat;
 mod kinds;
 mod layer;
 mod limits;
@@ -24,6 +28,7 @@ mod locations;
 mod log;
 mod names;
 mod network;
+mod presence;
 mod presets;
 mod print;
 mod redis_address;
@@ -33,18 +38,24 @@ mod server;
 mod socket;
 mod socketio;
 mod token_source;
+mod topics;
 mod tree;
 
 use serde::{Deserialize, Serialize};
 
+pub use auth_method::{AtExpiry, AuthMethod, InvalidToken};
 pub use backend::{Backend, Cluster};
-pub use consumer::*;
+pub use bridge::{Bridge, Django, PythonPer};
+pub use check::hints::hints;
+pub use consumer::{Consumer, Policy, Protocol, Sample};
 pub use difference::Change;
 pub use duration::Span;
-pub use ending::{Close, CloseCodes, Refuse, Reject, RejectClose};
+pub use ending::{Close, CloseCodes, EventClose, EventCode, Refuse, Reject, RejectClose, is_close_code};
 pub use environment::{CONFIG_VARIABLE, Environment, GENERIC_PREFIX, NAMED};
 pub use error::{ConfigError, ConfigErrors, ConfigSource, Key, KeyLocation, KeyPath, did_you_mean};
+pub use event_handler::{EventHandler, GapHandler, Slow};
 pub use handler::{Call, Emit, Emits, Expect, Handler, Publish, Rate, Step};
+pub use heartbeat::Heartbeat;
 pub use layer::{Cache, Emitters, Layer, LayerKind, PythonList, Serializer, SourceMapping};
 pub use limits::Limits;
 pub use list::OneOrMany;
@@ -53,14 +64,16 @@ pub use locations::KeyLocations;
 pub use log::{Log, LogFormat};
 pub use names::Names;
 pub use network::Network;
+pub use presence::Presence;
 pub use presets::PRESETS;
 pub use print::effective_toml;
 pub use secret::Secret;
-pub use security::{Api, Auth, Jwt, WsToken, WsTokenForm};
+pub use security::{Api, Auth, DjangoLogin, Jwt, WsToken, WsTokenForm};
 pub use server::{ForwardedHeader, Page, Server};
 pub use socket::{Compression, Socket};
 pub use socketio::{SocketIo, Transport};
 pub use token_source::{TokenHeader, TokenSource};
+pub use topics::{BeforeSubscribe, TopicMatching, Topics};
 
 /// The whole configuration of a node.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -82,6 +95,8 @@ pub struct Config {
     pub auth: Auth,
     /// Calls to Django.
     pub backend: Backend,
+    /// Calls that run a project's own consumers.
+    pub bridge: Bridge,
     /// Several nodes on one Redis.
     pub cluster: Cluster,
     /// `POST /api/publish` and the admin API.
@@ -115,9 +130,20 @@ impl Config {
         self.consumers.iter().any(|consumer| consumer.auth.iter().any(is_kind))
     }
 
+    /// Whether Django is asked who the clients of any consumer are.
+    pub fn asks_django(&self) -> bool {
+        self.consumers.iter().any(Consumer::asks_django)
+    }
+
     /// The Redis of presence and of the cluster: the first of the layer; `None` with the embedded layer.
     pub fn redis_url(&self) -> Option<&Secret> {
         self.layer.hosts.first().or(self.layer.url.as_ref())
+    }
+
+    /// The secrets that the node shares with Django: either can sign groups for clients.
+    pub fn signing_secrets(&self) -> impl Iterator<Item = &Secret> {
+        let auth = &self.auth;
+        self.backend.secret.iter().chain(&auth.secret_key).chain(&auth.secret_key_fallbacks)
     }
 
     /// The Redis of the Django cache: its own, or the first of the layer.

@@ -1,60 +1,71 @@
 //! A consumer: compiled once from the configuration, then pure. No I/O, no async, no connection.
 //!
-//! In: an [`Event`] or a client's message. Out: frames, or [`Effect`]s that the caller carries out.
+//! In: an [`Event`] or a client's message. Out: frames, or [`Effect`]s that the caller carries out. Here is who a consumer
+//! is and whom it lets in; `reactions` has what it does when something happens, `needs` what it reads of a connection.
+//! `load` compiles: events to `mapping`, the other handlers to `action`, whose steps `program` runs.
 
 mod action;
 mod compiler;
+mod condition;
 mod context;
 mod current;
 mod effect;
 mod emit;
 mod expression;
 mod groups;
+mod heartbeat;
 mod input;
 mod instances;
 mod kind;
 mod load;
 mod mapping;
 mod namespaces;
+mod needs;
 mod notice;
+mod outcome;
+mod outside;
 mod parameters;
+mod personal;
+mod presence;
 mod program;
 mod reached;
+mod reactions;
 mod rejection;
 mod set;
+mod source_group;
 mod wire;
 
-use std::{
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{sync::Arc, time::Duration};
 
+pub use condition::{BLOCK, Chosen, MemberIndex, Positions, Selection, Traits};
 pub use context::Context;
 pub use current::{Consumers, Snapshot};
-pub use effect::{CallRequest, Continuation, Denial, Effect, MessageProblem, Outcome, Outgoing, Reaction};
+pub use effect::{BodyKind, CallRequest, Continuation, Denial, Effect, MessageProblem, Outcome, Outgoing, Reaction};
+pub use expression::{NoAnswer, Verdict};
 pub use groups::GroupError;
 pub use groups::decode as decode_path;
+pub use heartbeat::Heartbeat;
 pub use load::load;
-pub use mapping::{MapError, Mapped};
+pub use mapping::{MapError, Mapped, MappedCall};
+pub use outcome::EventOutcome;
+pub use personal::Personal;
 pub use program::Quotas;
 pub use rejection::Rejected;
 pub use set::ConsumerSet;
+pub use source_group::SourceGroup;
 
 use crate::{
-    config::{self, AuthMethod, Reject, Topics},
-    event::{Content, Event, GapReason, GroupName, GroupNameError, Incoming, Payload, Value},
+    config::{self, AuthMethod, Django, Reject, Topics},
+    event::{Content, GroupName, GroupNameError, Payload, Value},
     limited::WriteError,
 };
 use action::Actions;
-use expression::{Allowed, Expression, GroupTemplate, NameSource, Root, Scope, TemplateUse, Var, VarSet};
+use expression::{Expression, GroupTemplate, VarSet};
 use groups::{FormId, Forms, Pattern};
 use input::of_connection;
 use mapping::Mappings;
 use namespaces::Namespaces;
 use notice::GapNotice;
-
-/// A member with a longer name is not counted, in bytes.
-const MAX_MEMBER: usize = 255;
 
 /// The id of a consumer; a reload never reuses the id of an earlier consumer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -76,13 +87,20 @@ pub struct Consumer {
     /// Who is accepted and then closed, of those who are refused; unset: everybody.
     closed: Option<Expression>,
     presence: Option<Expression>,
+    /// The room in which a connection's member is counted; unset: the whole consumer.
+    presence_room: Option<GroupTemplate>,
+    heartbeat: Option<Heartbeat>,
     mappings: Mappings,
     notice: Option<GapNotice>,
     actions: Actions,
     /// The form of its namespaces, if they have parameters.
     namespaces: Option<Namespaces>,
-    /// Whether its groups, or whether it wants gap notices, depend on the connection's id.
-    reads_id: bool,
+    /// The names that its expressions use of a connection.
+    reads: VarSet,
+    /// Whether an expression reads the host that the client named.
+    reads_host: bool,
+    /// Attributes whose values are `vars`, if Django runs it.
+    export: Arc<[String]>,
 }
 
 impl Consumer {
@@ -94,6 +112,11 @@ impl Consumer {
     /// Its name for logs and metrics.
     pub fn name(&self) -> &str {
         &self.name
+    }
+
+    /// Its name, shared.
+    pub fn shared_name(&self) -> Arc<str> {
+        Arc::clone(&self.name)
     }
 
     /// Its id as a number, and its name.
@@ -122,9 +145,14 @@ impl Consumer {
         self.spec.subprotocols.iter().find(is_offered).map(String::as_str)
     }
 
-    /// Whether its groups, or its members, need the connection's id.
-    pub fn needs_id(&self) -> bool {
-        self.needs_context() || self.reads_id
+    /// The parts that Django runs.
+    pub fn django(&self) -> Django {
+        self.spec.django
+    }
+
+    /// The attributes of the consumer in Django whose values are `vars` after each call.
+    pub fn export(&self) -> Arc<[String]> {
+        Arc::clone(&self.export)
     }
 
     /// The protocol of its clients.
@@ -170,16 +198,9 @@ impl Consumer {
         self.spec.at_expiry == config::AtExpiry::Close
     }
 
-    /// Applies another token of the same user: its data replaces that of the previous token, except a user that
-    /// `on_admit` may have replaced.
-    pub fn renew(&self, context: &mut Context, user: &Value, claims: &Value) {
-        if !self.has_on_admit() {
-            context.user = user.clone();
-        }
-        // Absent if no handler reads them.
-        if context.claims != Value::Null {
-            context.claims = claims.clone();
-        }
+    /// How long a client without a user may stay.
+    pub fn anonymous_for(&self) -> Option<Duration> {
+        self.spec.anonymous_for.map(|time| time.0)
     }
 
     /// How topics select events for a connection.
@@ -235,87 +256,9 @@ impl Consumer {
         self.forms.recognise(room).map(|parts| (groups::text_of(&parts), GroupName::of(parts)))
     }
 
-    /// The messages for the members of an event's group, in order; empty if `when` is false.
-    pub fn on_event(&self, event: &Arc<Event>) -> Result<Mapped, MapError> {
-        self.mappings.map(event)
-    }
-
-    /// Whether any of its connections may receive gap notices.
-    pub fn has_gap_notice(&self) -> bool {
-        self.notice.is_some()
-    }
-
-    /// Whether this connection wants gap notices; evaluated once, when it opens.
-    pub fn asks_for_gaps(&self, context: &Context) -> bool {
-        self.notice.as_ref().is_some_and(|notice| notice.is_asked_for(context))
-    }
-
-    /// The gap notice for a connection about these of its groups; `None`: any of them.
-    pub fn gap_notice(&self, reason: GapReason, groups: Option<&[&GroupName]>) -> Result<Payload, WriteError> {
-        let notice = self.notice.as_ref().ok_or_else(|| "this consumer has no gap notice".to_owned())?;
-        notice.payload(reason, groups, self.actions.wire())
-    }
-
-    /// Whether an authenticated connection is admitted.
-    pub fn admit(&self, context: &Context) -> Reaction {
-        self.actions.happen(self.actions.admit, context)
-    }
-
-    /// Whether it has `on_admit`.
-    pub fn has_on_admit(&self) -> bool {
-        self.actions.admit.is_some()
-    }
-
-    /// Runs once the socket is open and its groups are joined.
-    pub fn on_connect(&self, context: &Context) -> Reaction {
-        self.actions.happen(self.actions.connect, context)
-    }
-
-    /// Runs when the connection has closed.
-    pub fn on_disconnect(&self, context: &Context) -> Reaction {
-        self.actions.happen(self.actions.disconnect, context)
-    }
-
-    /// Runs when the member's first connection has opened, on that connection.
-    pub fn on_online(&self, context: &Context) -> Reaction {
-        self.actions.happen(self.actions.online, context)
-    }
-
-    /// Runs when the member's last connection has closed; of the context only the user is used.
-    pub fn on_offline(&self, context: &Context) -> Reaction {
-        self.actions.happen(self.actions.offline, context)
-    }
-
-    /// Whether a handler matches the message.
-    pub fn handles(&self, incoming: &Incoming<'_>) -> bool {
-        self.actions.handles(incoming)
-    }
-
-    /// Handles a client's message.
-    pub fn on_message(&self, context: &Context, incoming: Incoming<'_>, limits: &mut Quotas, now: Instant) -> Reaction {
-        self.actions.message(context, incoming, limits, now)
-    }
-
-    /// Continues a handler after the outcome of a call, question or refresh.
-    pub fn resume(&self, context: &Context, then: &Continuation, outcome: Outcome) -> Reaction {
-        self.actions.resume(context, then, outcome)
-    }
-
-    /// Whether connections are counted per member.
-    pub fn has_presence(&self) -> bool {
-        self.presence.is_some()
-    }
-
-    /// The member of a connection; `None` if the expression gives null or fails.
-    pub fn presence_member(&self, context: &Context) -> Option<Arc<str>> {
-        let member = self.presence.as_ref()?;
-        let value = member.evaluate(&of_connection(context, member.names()).into_jinja()).ok()?;
-        expression::names::name(&value).ok().filter(|name| !name.is_empty() && name.len() <= MAX_MEMBER)
-    }
-
-    /// How long a member may be without a connection before it is gone; `None` without presence.
-    pub fn presence_grace(&self) -> Option<Duration> {
-        self.spec.presence.as_ref().map(|presence| presence.grace.0)
+    /// The message that its clients get at intervals.
+    pub fn heartbeat(&self) -> Option<&Heartbeat> {
+        self.heartbeat.as_ref()
     }
 
     /// The text for a client that is refused for this reason.
@@ -328,44 +271,10 @@ impl Consumer {
         self.spec.slow
     }
 
-    /// Whether a connection's state may have this many bytes.
-    pub fn may_keep(&self, bytes: usize) -> bool {
-        bytes <= self.actions.max_state()
-    }
-
     /// Maximum number of groups that a client may choose at its handshake, and that a connection may join by its
     /// messages.
     pub fn max_rooms(&self) -> usize {
         self.spec.max_rooms
-    }
-
-    /// Whether its handlers read their context; if not, an empty one is enough, and a connection need not keep its own.
-    pub fn needs_context(&self) -> bool {
-        self.has_presence() || self.actions.needs_context()
-    }
-
-    /// The part of a connection's context that its handlers need: there are many connections, and a token's claims
-    /// alone take a kilobyte.
-    pub fn keep(&self, mut context: Context) -> Option<Box<Context>> {
-        if !self.needs_context() {
-            return None;
-        }
-        let mut names = self.actions.names();
-        if let Some(member) = &self.presence {
-            names.add(member.names());
-        }
-        // The user is part of calls and presence, and the variables belong to the handlers.
-        for (name, value) in [
-            (Var::Route, &mut context.route),
-            (Var::Query, &mut context.query),
-            (Var::Claims, &mut context.claims),
-            (Var::Auth, &mut context.auth),
-        ] {
-            if !names.has(name) {
-                *value = Value::Null;
-            }
-        }
-        Some(Box::new(context))
     }
 
     /// Sample events for the live page: name, group and event.
@@ -374,32 +283,6 @@ impl Consumer {
             let event = serde_json::to_value(&sample.event).ok()?;
             Some((name.as_str(), sample.group.as_str(), event))
         })
-    }
-}
-
-/// The group that a message on a mapped Redis channel goes to: a template over `channel` and `event`.
-#[derive(Debug)]
-pub struct SourceGroup {
-    template: GroupTemplate,
-    forms: Forms,
-}
-
-impl SourceGroup {
-    /// Compiles the `group` of a `[[source]]`.
-    pub fn compile(template: &str) -> Result<Self, String> {
-        let allowed = Allowed { names: &[Var::Channel, Var::Event], at: "in the group of a source" };
-        let mut forms = Forms::default();
-        let how = TemplateUse { source: NameSource::Trusted, room: false, joins: false, allowed: false };
-        let of = (&mut forms, &config::KeyPath::ROOT);
-        let template = GroupTemplate::compile(template, allowed, |_| how, |_| None, of)?;
-        Ok(Self { template, forms })
-    }
-
-    /// The groups for one message; several if the template gives a list.
-    pub fn groups(&self, channel: &str, body: &Arc<Value>) -> Result<Vec<GroupName>, GroupError> {
-        let scope = Scope::default().with(Var::Channel, channel.into());
-        let scope = scope.with(Var::Event, Root::Data(body.clone()).into_jinja()).into_jinja();
-        self.template.groups(&scope, &self.forms, None)
     }
 }
 

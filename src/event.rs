@@ -5,8 +5,10 @@
 //! changed afterwards. The module also has the types between a connection and its consumer: [`Incoming`] and
 //! [`Payload`]. Nothing here knows Redis, a consumer or a socket.
 
+mod connection_id;
 mod emission;
 mod fingerprint;
+mod group_order;
 mod incoming;
 pub mod json;
 mod name;
@@ -18,8 +20,10 @@ mod value;
 
 use std::time::Instant;
 
+pub use connection_id::{ConnectionId, ConnectionIdText};
 pub use emission::{Content, Emission, EmissionTarget, Eviction};
 pub use fingerprint::Fingerprint;
+pub use group_order::{GroupChange, GroupOrder, GroupOrderResult, ReceivedOrder};
 pub use incoming::Incoming;
 pub use name::{GroupName, GroupNameError, NamePart, written};
 pub use payload::Payload;
@@ -116,12 +120,24 @@ pub enum GapReason {
     SlowClient,
     /// Too many messages waited for the end of a handler of the connection.
     Held,
+    /// More members needed a call of Python than one event may have.
+    Calls,
+    /// The members have more different values than one message may have forms.
+    Values,
 }
 
 impl GapReason {
     /// All reasons.
-    pub const ALL: &[Self] =
-        &[Self::Reconnected, Self::Capacity, Self::Expired, Self::Backlog, Self::SlowClient, Self::Held];
+    pub const ALL: &[Self] = &[
+        Self::Reconnected,
+        Self::Capacity,
+        Self::Expired,
+        Self::Backlog,
+        Self::SlowClient,
+        Self::Held,
+        Self::Calls,
+        Self::Values,
+    ];
 
     /// The metric label.
     pub const fn label(self) -> &'static str {
@@ -132,6 +148,8 @@ impl GapReason {
             Self::Backlog => "backlog",
             Self::SlowClient => "slow_client",
             Self::Held => "held",
+            Self::Calls => "calls",
+            Self::Values => "values",
         }
     }
 }

@@ -13,6 +13,7 @@ pub mod proxy_protocol;
 pub mod publish;
 mod refusal;
 mod resource;
+mod scope;
 pub mod server;
 pub mod serving;
 pub mod socketio;

@@ -13,7 +13,7 @@ use std::{fmt, io, sync::Arc, time::Duration};
 
 use futures_util::future::BoxFuture;
 
-use crate::event::{Emission, Event, Eviction, Gap, GroupName, Value};
+use crate::event::{Emission, Event, Eviction, Gap, GroupName, Source, Value};
 
 /// Receives the layer's signals. It is called on the layer's own thread and must not block; while it runs, the layer
 /// does not read.
@@ -30,6 +30,15 @@ pub enum Signal {
     Eviction(Eviction),
     /// A message to the node itself, on its [`Layer::reply_channel`].
     Message(Value),
+    /// A message to the [`Layer::channel_name`] of one connection.
+    Direct {
+        /// The connection's id.
+        id: Box<str>,
+        /// The message; always [`Value::Map`].
+        body: Value,
+        /// Which source it came from.
+        source: Source,
+    },
     /// Events may be missing.
     Gap(Gap),
 }
@@ -99,11 +108,19 @@ pub trait Layer: Send + Sync + 'static {
     /// [`Emission::relay_body`](crate::event::Emission::relay_body) for them.
     fn emit<'a>(&'a self, groups: &'a [GroupName], body: &'a Value) -> BoxFuture<'a, Result<(), LayerError>>;
 
-    /// `channel_layer.send(channel, body)`: one message for one Channels worker, or another reader of the channel.
+    /// `channel_layer.send(channel, body)`: one message for one connection of any node, one consumer of Channels, one
+    /// worker, or another reader of the channel.
     fn send<'a>(&'a self, channel: &'a str, body: &'a Value) -> BoxFuture<'a, Result<(), LayerError>>;
 
     /// The node's own channel: messages sent to it arrive as [`Signal::Message`]. `None` if the layer has none.
     fn reply_channel(&self) -> Option<String>;
+
+    /// The channel of a connection of this node: what is sent to it arrives as [`Signal::Direct`]. Valid for Channels.
+    fn channel_name(&self, id: &str) -> String;
+
+    /// The connection's channel is to be in this group no longer, in whatever way it was added: `group_discard(group, channel)`. It
+    /// does not wait. Groups that the node joined are left by [`Self::leave`].
+    fn discard(&self, group: &GroupName, id: &str);
 
     /// Whether events arrive now, as proven by probes.
     fn readiness(&self) -> Readiness;

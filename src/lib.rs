@@ -9,6 +9,7 @@
 //!
 //! A module imports only modules above it in this list; `node`, `cli` and `main` see everything.
 
+pub mod backoff;
 pub mod gcra;
 
 pub mod sparse;

@@ -3,20 +3,20 @@
 pub mod admission;
 pub mod background;
 mod binding;
+mod bridged;
 mod effects;
 pub mod endpoint;
 pub mod engineio;
 mod head;
+mod host;
+mod kept;
+mod login_deadlines;
 pub mod plain;
 mod principal;
 pub mod refusal;
 pub mod services;
 pub mod session;
 pub mod socketio;
-
-use std::sync::Arc;
-
-use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 
 use crate::event::Value;
 
@@ -31,12 +31,6 @@ pub fn query(text: &str) -> Value {
 pub fn query_weight(text: &str) -> usize {
     const ENTRY: usize = 112;
     text.len() + text.split('&').filter(|pair| !pair.is_empty()).count() * ENTRY
-}
-
-/// The public id of a connection: 20 characters like in the reference server of Socket.IO, which never shows the id of
-/// the session below it.
-pub fn new_id() -> Arc<str> {
-    URL_SAFE_NO_PAD.encode(rand::random::<[u8; 15]>()).into()
 }
 
 #[cfg(test)]

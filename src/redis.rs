@@ -7,11 +7,10 @@
 //! - `connection`: one that closes with its last clone; `hosts`: the address of a Redis, and connections to it
 //! - `command`: commands on a connection, with the command in permission errors; `pool`: commands on one of several
 //! - `subscription`: a connection that only receives; `probe`: proves that it works
-//! - `reconnect`, `backoff`: one connection after the other, and the pauses in between
+//! - `reconnect`: one connection after the other, with pauses in between
 //! - `lease`: a node's sign of life
 //! - `time`, `error`, `task`: deadlines and ticks, errors as text, requests to and the end of tasks
 
-mod backoff;
 mod command;
 mod connection;
 mod error;

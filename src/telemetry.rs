@@ -1,6 +1,7 @@
 //! What the node reports about itself: counters with fixed names, log lines without secrets, warnings at a bounded
 //! rate, whether its threads live, and a live trace of events for `channelgate tail`.
 
+mod bridge;
 mod drop_reason;
 mod exposition;
 pub mod label;

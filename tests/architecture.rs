@@ -31,36 +31,43 @@ const PAIRS: &[(&str, &[&str])] = &[
 /// Folders whose files are ordered: each imports only earlier ones.
 const ORDERS: &[(&str, &str)] = &[
     (
-        "consumer",
-        "groups set namespaces context instances current rejection expression input kind effect wire compiler emit mapping notice \
-         parameters reached program action load",
+        "backend::bridge",
+        "line call tagged request parse report item reach reader refusal services exchange collector disconnects http",
     ),
-    ("consumer::expression", "scope view names frame functions encodings product template name_source"),
+    (
+        "consumer",
+        "groups set namespaces outside context instances current rejection expression input kind wire compiler condition emit personal effect outcome mapping notice heartbeat \
+         parameters reached program action presence needs source_group reactions load",
+    ),
+    (
+        "consumer::expression",
+        "scope view present names frame clock fact functions encodings product cures arguments template name_source",
+    ),
     ("consumer::groups", "pattern cover shape collisions"),
     ("consumer::program", "quotas run step resume"),
     (
         "hub",
-        "principals registry trace topics hold member notice delivery job group order missed shard questions workers \
-         dispatch",
+        "principals group_orders registry trace topics tally outcome shared calls hold member directory throttle notice work snapshots variants delivery deferred job group order missed shard questions \
+         workers dispatch",
     ),
     (
         "http",
-        "body unread listener client cors head refusal resource upgrade health publish page tail ws_token proxy_protocol admin precheck serving websocket \
+        "body unread listener client cors scope head refusal resource upgrade health publish page tail ws_token proxy_protocol admin precheck serving websocket \
          socketio server",
     ),
     ("layer::codec::pickle", "tree cost encode calls machine"),
     (
         "layer::redis",
-        "health naming fences channels_redis_2 publisher markers decoder joined census core outages probes popper host_session \
+        "health naming direct fences channels_redis_2 publisher markers decoder joined census core outages probes popper host_session \
          supervisor thread",
     ),
-    ("presence", "grace ledger store actor"),
+    ("presence", "grace listing ledger store actor"),
     (
         "protocol",
-        "binding effects background services principal refusal session endpoint admission head plain engineio socketio",
+        "host kept bridged binding effects background login_deadlines services principal refusal session endpoint admission head plain engineio socketio",
     ),
-    ("protocol::session", "queue asks refresh work identity"),
-    ("redis", "error command time task backoff connection hosts pool lease probe reconnect subscription"),
+    ("protocol::session", "queue asks presence room refresh work agenda orders identity login calls shared outcomes"),
+    ("redis", "error command time task connection hosts pool lease probe reconnect subscription"),
 ];
 
 fn rust_files(folder: &Path, found: &mut Vec<PathBuf>) {

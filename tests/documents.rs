@@ -37,7 +37,7 @@ fn files(folder: &Path, extensions: &[&str], found: &mut Vec<PathBuf>) {
 /// Names of the tests, in all three languages.
 fn tests() -> BTreeSet<String> {
     let mut paths = Vec::new();
-    for folder in ["src", "tests"] {
+    for folder in ["src", "tests", "clients/django/tests"] {
         files(&root().join(folder), &["rs", "py", "js", "ts", "tsx"], &mut paths);
     }
     let mut names = BTreeSet::new();

@@ -15,6 +15,8 @@ mod bad_input;
 mod behind;
 #[path = "layer/channels_redis_2.rs"]
 mod channels_redis_2;
+#[path = "layer/direct.rs"]
+mod direct;
 #[path = "layer/emitters.rs"]
 mod emitters;
 #[path = "layer/membership.rs"]

@@ -41,6 +41,7 @@ fn served() -> BTreeMap<String, String> {
     metrics.held("rate");
     metrics.open("feed", "websocket").inc();
     metrics.backend_call("findUser", "2xx", Duration::from_millis(3));
+    metrics.bridge.ended("message", "open", Duration::from_millis(3));
     let text = metrics.render();
     let types = text.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.split_once(' '));
     types
@@ -96,6 +97,11 @@ fn every_value_of_a_label_is_documented_and_every_documented_one_exists() {
     assert_eq!(documented("Revocations"), set(label::REVOCATIONS.iter().copied()));
     assert_eq!(documented("Refused requests"), set(label::API_REFUSALS.iter().copied()));
     assert_eq!(documented("Backend calls"), set(label::BACKEND_CALLS.iter().copied()));
+    assert_eq!(documented("Bridge calls"), set(label::BRIDGE_CALLS.iter().copied()));
+    assert_eq!(documented("Sharers"), set(label::BRIDGE_SHARERS.iter().copied()));
+    assert_eq!(documented("Bridge outcomes"), set(label::BRIDGE_OUTCOMES.iter().copied()));
+    assert_eq!(documented("Bridge refusals"), set(label::BRIDGE_REFUSALS.iter().copied()));
+    assert_eq!(documented("Lost disconnects"), set(label::LOST_DISCONNECTS.iter().copied()));
     let of = |what: &str| {
         let rows = rows(Some("Handshakes and tokens")).into_iter();
         rows.filter(|(_, cells)| cells[0] == what || cells[0] == "both").map(|(name, _)| name).collect::<BTreeSet<_>>()
@@ -174,6 +180,9 @@ fn every_series_is_exported_at_zero_before_it_happens() {
     let text = metrics.render();
     for expected in [
         "channelgate_drops_total{reason=\"mapping\"} 0",
+        "channelgate_bridge_calls_total{call=\"message\",outcome=\"broken\"} 0",
+        "channelgate_bridge_refused_total{kind=\"background\"} 0",
+        "channelgate_bridge_disconnects_lost_total{reason=\"full\"} 0",
         "channelgate_gaps_total{reason=\"capacity\"} 0",
         "channelgate_events_total{source=\"core\"} 0",
         "channelgate_closes_total{reason=\"slow_client\"} 0",

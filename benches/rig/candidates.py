@@ -27,6 +27,9 @@ class Bench:
     nodes: int = 1
     #: Processes are bound to cores, unless several nodes and nginx share them.
     pinned: bool = True
+    #: The path of a row of the bridge, and whether its clients have a session.
+    path: str = ""
+    sessions: bool = False
     parts: list[stack.Part] = dataclasses.field(default_factory=list)
 
     @property
@@ -61,6 +64,10 @@ class Running:
     aux: dict[str, stack.Part] = dataclasses.field(default_factory=dict)
     #: Further arguments of the generator.
     arguments: list[str] = dataclasses.field(default_factory=list)
+    #: Figures of the candidate itself, for the result.
+    facts: dict[str, object] = dataclasses.field(default_factory=dict)
+    #: A Python process whose time is taken apart while the generator runs; the figures are then those of a slower one.
+    profiled: stack.Part | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -282,4 +289,4 @@ CANDIDATES: dict[str, Candidate] = {
     ),
 }
 
-__all__ = ["CANDIDATES", "EVENT", "FRAME", "ROOT", "Bench", "Candidate", "Running"]
+__all__ = ["BENCHES", "CANDIDATES", "EVENT", "FRAME", "RIVALS", "ROOT", "Bench", "Candidate", "Running"]

@@ -5,6 +5,7 @@ import dataclasses
 PLAIN = ("raw", "channelgate", "uwebsockets", "nchan", "ws-node")
 CHANNELS = ("daphne-core", "daphne-pubsub", "uvicorn-core", "uvicorn-pubsub")
 DJANGO = ("channelgate-core", "channelgate-pubsub", *CHANNELS)
+BRIDGE = ("django-daphne", "django-uvicorn", "bridge-uvicorn", "bridge-daphne", "bridge-gunicorn")
 SOCKETIO = ("channelgate-sio", "socketio-node", "socketioxide")
 
 
@@ -24,6 +25,11 @@ class Row:
     groups: bool = False
     deflate: bool = False
     nodes: int = 1
+    #: The path of the consumer, and whether clients come with a session (rows of the bridge).
+    path: str = ""
+    sessions: bool = False
+    #: The most that a candidate may cost, in units of the reference.
+    bounds: dict[str, float] = dataclasses.field(default_factory=dict)
 
 
 def _broadcast(conns: int, candidates: tuple[str, ...], rounds: int, **more: object) -> Row:
@@ -154,6 +160,51 @@ ROWS: dict[str, Row] = {
         {"conns": 1000, "rate": 2, "messages": 4000, "seconds": 120, "jitter-ms": 1000},
         rounds=1,
         nodes=3,
+    ),
+}
+
+
+def _bridge(title: str, path: str, bound: float, mode: str = "echo") -> Row:
+    arguments = {"conns": 200, "messages": 100_000, "seconds": 4, "inflight": 16, "timeout": 10}
+    quick = {"conns": 50, "messages": 500, "seconds": 3, "inflight": 16, "timeout": 10}
+    if mode == "connect":
+        arguments, quick = {"conns": 2000, "concurrency": 64}, {"conns": 200, "concurrency": 64}
+    return Row(
+        title,
+        mode,
+        BRIDGE,
+        arguments,
+        quick,
+        rounds=2,
+        reference="django-daphne",
+        path=path,
+        sessions=True,
+        bounds={"bridge-uvicorn": bound},
+    )
+
+
+ROWS |= {
+    "bridge-connect": _bridge("connects with a session that join a group", "ws/room/bench/", 0.6, "connect"),
+    "bridge-message-db": _bridge("a message that writes a row to the database", "ws/journal/", 1.4),
+    "bridge-echo": _bridge("an empty async echo", "ws/echo/", 2.2),
+    "bridge-idle": Row(
+        "idle connections, plain and bridged",
+        "idle",
+        ("plain-node", "bridge-node", "bridge-session-node"),
+        {"conns": 10_000, "base": 1000, "hold-ms": 3000, "concurrency": 64, "settle-ms": 3000},
+        {"conns": 1000, "base": 200, "hold-ms": 1000, "concurrency": 64},
+        rounds=2,
+        reference="plain-node",
+    ),
+    "bridge-profile": Row(
+        "where the time of a call goes",
+        "echo",
+        ("bridge-profiled",),
+        {"conns": 200, "messages": 100_000, "seconds": 10, "inflight": 16, "timeout": 10},
+        {"conns": 50, "messages": 500, "seconds": 3, "inflight": 16, "timeout": 10},
+        rounds=1,
+        path="ws/echo/",
+        sessions=True,
     ),
 }
 

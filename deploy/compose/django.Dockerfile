@@ -1,10 +1,11 @@
 # The demo project under Daphne, for compose.yml. Use your own image for your own project.
 FROM python:3.12.10-slim-bookworm
 WORKDIR /srv
-COPY requirements.txt /srv/
-RUN pip install --no-cache-dir --disable-pip-version-check -r requirements.txt \
+COPY tests/django/requirements.txt /srv/
+COPY clients/django /opt/channelgate
+RUN pip install --no-cache-dir --disable-pip-version-check -r requirements.txt /opt/channelgate \
     && useradd --uid 65532 --no-create-home demo && mkdir /data && chown 65532:65532 /data
-COPY . /srv/
+COPY tests/django /srv/
 ENV PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 DJANGO_SETTINGS_MODULE=demo.settings
 USER 65532:65532
 EXPOSE 8000

@@ -18,7 +18,7 @@ pub fn run(data: &[u8]) {
     let query = lines.next().unwrap_or_default();
     let (authorization, cookie, subprotocols) = (lines.next(), lines.next(), lines.next().unwrap_or_default());
     let (origin, host, path) = (lines.next(), lines.next(), lines.next().unwrap_or("/"));
-    let cookie = cookie.into_iter().collect();
+    let cookie = cookie.into_iter().map(Into::into).collect();
     let head =
         RequestHead { query, authorization, cookie, subprotocols: subprotocols.into(), origin, host, headers: None };
 

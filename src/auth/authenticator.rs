@@ -1,24 +1,29 @@
 //! Tries a consumer's authentication methods on one handshake.
 //!
-//! In: methods and a [`RequestHead`]. Out: an [`Identity`] or an [`AuthError`].
+//! In: methods and a [`RequestHead`]. Out: an [`Identity`] or an [`AuthError`]. `keys` is what the configuration says.
 //!
 //! The first method that yields a user wins. `anonymous` applies only without a credential, wherever it is in the list:
 //! a client that sends a token expects to be authenticated, so an invalid token refuses the connection instead of
 //! quietly making it anonymous (as a Channels middleware would), unless the consumer has `invalid = "anonymous"`. Why: `docs/decisions/0004-auth.md`.
 
-use std::{fmt, sync::Arc, time::SystemTime};
+mod keys;
+
+use std::{collections::HashSet, fmt, sync::Arc, time::SystemTime};
 
 use arc_swap::ArcSwap;
 
+pub use self::keys::Keys;
+use self::keys::{JwtKind, Shown, lacks_key};
 use super::{
-    AuthConfigError, AuthError, Cache, Fault, Identity, IssuedToken, OriginPolicy, PageTokens, Reason, RequestHead,
-    Revocations, claims,
+    AuthConfigError, AuthError, Cache, Fault, Identity, IssuedToken, PageTokens, Reason, RequestHead, Revocations,
+    claims,
     credential::{self, Authorization, Credential},
+    django::{DjangoLogins, Forwarded, Verdict},
     jwt,
-    ws_token::{self, WsTokens},
+    signed_group::{SignedGroup, SignedGroupError},
 };
 use crate::{
-    config::{AuthMethod, Config, InvalidToken, Jwt, TokenHeader, TokenSource},
+    config::{AuthMethod, Config, InvalidToken},
     event::Fingerprint,
 };
 
@@ -30,25 +35,8 @@ pub struct Authenticator {
     revocations: Arc<Revocations>,
     /// Tokens of the node's own live page, which open connections only.
     page_tokens: Option<Arc<PageTokens>>,
-}
-
-/// Keys, credential sources and origins of a configuration.
-pub struct Keys {
-    jwt: JwtKind,
-    /// The other kinds of JWT, by name.
-    kinds: Vec<(Box<str>, JwtKind)>,
-    ws_tokens: WsTokens,
-    ws_token_sources: Vec<TokenSource>,
-    origins: OriginPolicy,
-    /// The headers in which a token may be, besides `Authorization`.
-    headers: Arc<[Box<str>]>,
-}
-
-/// How the JWTs of one kind are found and checked.
-struct JwtKind {
-    verifier: Option<jwt::Verifier>,
-    sources: Vec<TokenSource>,
-    jti_claim: String,
+    /// Absent without `backend.url`.
+    django: Option<Arc<DjangoLogins>>,
 }
 
 impl fmt::Debug for Authenticator {
@@ -61,79 +49,11 @@ impl fmt::Debug for Authenticator {
     }
 }
 
-impl Keys {
-    /// Reads keys, rules and sources. An error names the key in the file.
-    pub fn new(config: &Config) -> Result<Self, AuthConfigError> {
-        let auth = &config.auth;
-        let kind = |rules: &Jwt, table: &str, verifier| {
-            let sources = credential::parse_sources(&format!("{table}.sources"), &rules.sources)?;
-            Ok(JwtKind { verifier, sources, jti_claim: rules.jti_claim.clone() })
-        };
-        let jwt = kind(&auth.jwt, "auth.jwt", jwt::Verifier::new(auth)?)?;
-        let kinds = auth.jwt.kinds.iter().map(|(name, rules)| {
-            let verifier = jwt::Verifier::of_kind(auth, name, rules)?;
-            Ok((name.as_str().into(), kind(rules, &format!("auth.jwt.kinds.{name}"), verifier)?))
-        });
-        let kinds: Vec<(Box<str>, JwtKind)> = kinds.collect::<Result<_, AuthConfigError>>()?;
-        let ws_token_sources = credential::parse_sources("auth.ws_token.sources", &auth.ws_token.sources)?;
-        let all = kinds.iter().map(|(_, kind)| kind).chain([&jwt]).flat_map(|kind| &kind.sources);
-        let headers = credential::header_names(all.chain(&ws_token_sources)).into();
-        let ws_tokens = WsTokens::new(auth)?;
-        let origins = OriginPolicy::new(config.server.allowed_origins.as_deref());
-        Ok(Self { jwt, kinds, ws_tokens, ws_token_sources, origins, headers })
-    }
-
-    /// How the JWTs of this method are checked.
-    fn kind(&self, method: &AuthMethod) -> Option<&JwtKind> {
-        match method {
-            AuthMethod::Jwt => Some(&self.jwt),
-            AuthMethod::JwtKind(name) => self.kinds.iter().find(|(known, _)| known == name).map(|(_, kind)| kind),
-            AuthMethod::WsToken | AuthMethod::Anonymous => None,
-        }
-    }
-
-    /// Where the token of this method may be.
-    fn sources(&self, method: &AuthMethod) -> &[TokenSource] {
-        match method {
-            AuthMethod::WsToken => &self.ws_token_sources,
-            _ => self.kind(method).map_or(&[], |kind| &kind.sources),
-        }
-    }
-
-    /// Whether a set of keys would have to be asked for the key that this token names.
-    fn lacks_key_of(&self, method: &AuthMethod, token: &str) -> bool {
-        let verifier = self.kind(method).and_then(|kind| kind.verifier.as_ref());
-        verifier.is_some_and(|verifier| verifier.lacks_key_of(token))
-    }
-
-    /// Keeps the sets of keys that are known: their issuer may be away during a reload.
-    fn take_over(&self, old: &Self) {
-        for verifier in self.verifiers() {
-            old.verifiers().for_each(|old| verifier.take_over(old));
-        }
-    }
-
-    fn verifiers(&self) -> impl Iterator<Item = &jwt::Verifier> {
-        let kinds = self.kinds.iter().map(|(_, kind)| kind).chain([&self.jwt]);
-        kinds.filter_map(|kind| kind.verifier.as_ref())
-    }
-
-    /// The headers in which an access token may be, on routes that take no token from elsewhere.
-    fn token_headers(&self) -> Vec<TokenHeader> {
-        let headers = self.jwt.sources.iter().filter_map(|source| match source {
-            TokenSource::Header(header) => Some(header.clone()),
-            _ => None,
-        });
-        let headers: Vec<TokenHeader> = headers.collect();
-        if headers.is_empty() { vec![TokenHeader::default()] } else { headers }
-    }
-}
-
 impl Authenticator {
     /// Uses the rules of the configuration, and the cache that holds ws-tokens. An error names the key in the file.
     pub fn new(config: &Config, cache: Arc<dyn Cache>) -> Result<Self, AuthConfigError> {
         let keys = ArcSwap::from_pointee(Keys::new(config)?);
-        Ok(Self { keys, cache, revocations: Arc::default(), page_tokens: None })
+        Ok(Self { keys, cache, revocations: Arc::default(), page_tokens: None, django: None })
     }
 
     /// Accepts the tokens of the node's own live page for connections, too.
@@ -142,10 +62,26 @@ impl Authenticator {
         Self { page_tokens, ..self }
     }
 
+    /// Asks Django for `auth = ["django"]`.
+    #[must_use]
+    pub fn with_django(self, django: Option<Arc<DjangoLogins>>) -> Self {
+        Self { django, ..self }
+    }
+
     /// Uses other rules from the next credential on.
     pub fn exchange(&self, keys: Keys) {
         keys.take_over(&self.keys.load());
         self.keys.store(Arc::new(keys));
+        if let Some(django) = &self.django {
+            django.clear();
+        }
+    }
+
+    /// Users or tokens were disconnected: Django is asked about them anew.
+    pub fn forget(&self, principals: &HashSet<Fingerprint>) {
+        if let Some(django) = &self.django {
+            django.forget(principals);
+        }
     }
 
     /// The revoked tokens.
@@ -180,9 +116,11 @@ impl Authenticator {
     /// invalid token, and that before no token.
     pub async fn authenticate(&self, methods: &[AuthMethod], head: &RequestHead<'_>) -> Result<Identity, AuthError> {
         let keys = self.keys.load_full();
-        let find = |method: &AuthMethod| credential::find(keys.sources(method), head);
+        let find = |method: &AuthMethod| keys.shown(method, head);
         match self.first(&keys, methods, find).await {
-            Err(AuthError::Missing | AuthError::Unconfigured(_))
+            // Only Django can say of a client that shows something that it shows no credential.
+            Err(AuthError::Missing) if methods.contains(&AuthMethod::Anonymous) => Ok(Identity::default()),
+            Err(AuthError::Unconfigured(_))
                 if methods.contains(&AuthMethod::Anonymous) && methods.iter().all(|method| find(method).is_none()) =>
             {
                 Ok(Identity::default())
@@ -191,7 +129,7 @@ impl Authenticator {
         }
     }
 
-    /// Tries each method with the credential that `find` has for it.
+    /// Tries each method with what `find` has for it. Django's refusal is final.
     ///
     /// Last comes one whose set of keys would have to be asked for the key that the token names: mostly the token is of
     /// another kind, and neither it nor its client's answer depends on that set.
@@ -199,21 +137,23 @@ impl Authenticator {
         &self,
         keys: &Keys,
         methods: &[AuthMethod],
-        find: impl Fn(&AuthMethod) -> Option<Credential>,
+        find: impl Fn(&AuthMethod) -> Option<Shown>,
     ) -> Result<Identity, AuthError> {
         let (mut worst, mut is_decided) = (AuthError::Missing, false);
         let mut later = Vec::new();
         for method in methods.iter().filter(|method| **method != AuthMethod::Anonymous) {
             let result = match find(method) {
-                Some(credential) if keys.lacks_key_of(method, &credential.token) => {
+                Some(Shown::Token(credential)) if keys.lacks_key_of(method, &credential.token) => {
                     later.push((method, credential));
                     continue;
                 }
-                Some(credential) => self.identify_credential(method, credential).await,
+                Some(Shown::Token(credential)) => self.identify_credential(method, credential).await,
+                Some(Shown::Django(forwarded)) => self.ask_django(keys, forwarded).await,
                 None => Err(lacks_key(keys, method).unwrap_or(AuthError::Missing)),
             };
             match result {
                 Ok(identity) => return Ok(identity),
+                Err(AuthError::Denied) => return Err(AuthError::Denied),
                 Err(error) => {
                     is_decided |= method.is_jwt() && has_ended(&error);
                     worst = worse(worst, error);
@@ -237,6 +177,39 @@ impl Authenticator {
         Ok(Identity { subprotocol: credential.subprotocol, ..identity })
     }
 
+    /// The user whom Django names for what a client shows.
+    async fn ask_django(&self, keys: &Keys, forwarded: Forwarded) -> Result<Identity, AuthError> {
+        let django = self.django.as_ref().ok_or(AuthError::Unconfigured("backend.url is not set"))?;
+        if forwarded.tokens().any(|token| token.len() > claims::MAX_TOKEN) {
+            return Err(no_login());
+        }
+        let tokens: Vec<Fingerprint> = forwarded.tokens().map(|token| self.recognise(token).0).collect();
+        let answer = django.ask(&forwarded, tokens.iter().copied(), keys.keep_answers).await;
+        let (user, expires, via) = match &answer.verdict {
+            Verdict::User { user, expires, via } => (user.clone(), *expires, via.as_deref()),
+            Verdict::Nobody => return Err(AuthError::Missing),
+            Verdict::Invalid => return Err(no_login()),
+            Verdict::Denied => return Err(AuthError::Denied),
+            Verdict::Unavailable { retry_after } => {
+                return Err(AuthError::DjangoUnavailable { retry_after: *retry_after });
+            }
+        };
+        if expires.is_some_and(|end| end <= SystemTime::now()) {
+            return Err(no_login());
+        }
+        for token in &tokens {
+            self.revocations.check(*token).await?;
+        }
+        Ok(Identity {
+            user,
+            expires,
+            token: tokens.get(forwarded.token_at(via)).copied(),
+            subprotocol: forwarded.subprotocol,
+            asked: Some(answer.asked),
+            ..Identity::default()
+        })
+    }
+
     /// Authenticates a client by the token that it sent in a message, else by those in its head; `invalid` says what
     /// happens if its token is not valid.
     pub async fn authenticate_client(
@@ -253,9 +226,8 @@ impl Authenticator {
         match result {
             Err(error @ (AuthError::Invalid(_) | AuthError::Revoked)) if invalid == InvalidToken::Anonymous => {
                 let keys = self.keys.load_full();
-                let find = |method| credential::find(keys.sources(method), head);
                 // A browser drops the connection unless the subprotocol of its token comes back.
-                let shown = methods.iter().find_map(find).and_then(|Credential { subprotocol, .. }| subprotocol);
+                let shown = methods.iter().find_map(|method| keys.shown(method, head)).and_then(Shown::subprotocol);
                 let subprotocol = shown.filter(|_| token.is_none());
                 Ok(Identity { subprotocol, ignored: Some(error), ..Identity::default() })
             }
@@ -268,6 +240,7 @@ impl Authenticator {
         let keys = self.keys.load_full();
         let identity = match method {
             AuthMethod::Anonymous => return Ok(Identity::default()),
+            AuthMethod::Django => return self.ask_django(&keys, Forwarded::token(token)).await,
             AuthMethod::WsToken => keys.ws_tokens.identify(&*self.cache, token, SystemTime::now()).await?,
             AuthMethod::Jwt | AuthMethod::JwtKind(_) => {
                 let verifier = keys.kind(method).and_then(|kind| kind.verifier.as_ref());
@@ -301,7 +274,10 @@ impl Authenticator {
             // None of these methods reads tokens.
             return Ok(Identity::default());
         }
-        let shown = |_: &AuthMethod| Some(Credential { token: token.to_owned(), subprotocol: None });
+        let shown = |method: &AuthMethod| match method {
+            AuthMethod::Django => Some(Shown::Django(Forwarded::token(token))),
+            _ => Some(Shown::Token(Credential { token: token.to_owned(), subprotocol: None })),
+        };
         self.first(&self.keys.load_full(), methods, shown).await
     }
 
@@ -324,6 +300,16 @@ impl Authenticator {
         })
     }
 
+    /// The group that a token signed by Django lets a client of this consumer join, if the client has this user.
+    pub fn signed_group(
+        &self,
+        token: &str,
+        user: Option<&str>,
+        consumer: &str,
+    ) -> Result<SignedGroup, SignedGroupError> {
+        self.keys.load().signed_groups.verify(token, user, consumer, SystemTime::now())
+    }
+
     /// The schemes of the headers that [`Self::identify_request`] reads, for `WWW-Authenticate`: the first one, as
     /// simplejwt.
     pub fn challenge(&self) -> String {
@@ -340,13 +326,11 @@ impl Authenticator {
     }
 }
 
-/// Why no token of this method could be checked: the key is missing.
-fn lacks_key(keys: &Keys, method: &AuthMethod) -> Option<AuthError> {
-    match method {
-        AuthMethod::WsToken => keys.ws_tokens.needs_key().then_some(ws_token::NO_KEY),
-        AuthMethod::Anonymous => None,
-        _ => keys.kind(method).is_none_or(|kind| kind.verifier.is_none()).then_some(jwt::NO_KEY),
-    }
+/// Django does not take what a client shows for a login.
+fn no_login() -> AuthError {
+    let advice = "Django does not know the login: it has ended, or it is of another project (compare auth.django with \
+                  SESSION_COOKIE_NAME and the authenticators of CHANNELGATE in Django's settings)";
+    Fault::new(Reason::Login, advice).into()
 }
 
 /// Whether a token is valid no more, under a key that signed it: no other key can change that.
@@ -367,7 +351,8 @@ const fn weight(error: &AuthError) -> u8 {
         AuthError::Origin => 5,
         AuthError::Revoked => 6,
         AuthError::Unconfigured(_) => 7,
-        AuthError::Unavailable { .. } | AuthError::KeySetUnavailable { .. } => 8,
+        AuthError::Unavailable { .. } | AuthError::KeySetUnavailable { .. } | AuthError::DjangoUnavailable { .. } => 8,
+        AuthError::Denied => 9,
     }
 }
 

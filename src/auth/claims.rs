@@ -16,10 +16,10 @@ use super::{
 use crate::event::{Fingerprint, Value, check_id, json};
 
 /// Longer tokens are refused unread, in bytes; a request's head is not larger.
-const MAX_TOKEN: usize = 16 << 10;
+pub const MAX_TOKEN: usize = 16 << 10;
 
 /// The last second of the year 9999, the last that Python's `datetime` has.
-const END_OF_TIME: f64 = 253_402_300_799.0;
+pub const END_OF_TIME: f64 = 253_402_300_799.0;
 
 /// A token split into its parts; only its header has been read.
 pub struct Parts<'a> {

@@ -19,7 +19,7 @@ pub struct RequestHead<'a> {
     /// The other headers.
     pub headers: Option<&'a dyn Headers>,
     /// The `Cookie` headers, in order.
-    pub cookie: Vec<&'a str>,
+    pub cookie: Vec<Cow<'a, str>>,
     /// The `Sec-WebSocket-Protocol` header; several joined with `,`.
     pub subprotocols: Cow<'a, str>,
     /// The `Origin` header.
@@ -74,11 +74,7 @@ impl TokenSource {
     pub fn find(&self, head: &RequestHead<'_>) -> Option<Credential> {
         let plain = |token: String| Credential { token: without_scheme(token), subprotocol: None };
         match self {
-            Self::Query(name) => url::form_urlencoded::parse(head.query.as_bytes())
-                .filter(|(key, _)| key == name)
-                .last()
-                .filter(|(_, value)| !value.is_empty())
-                .map(|(_, value)| plain(value.into_owned())),
+            Self::Query(name) => parameter(head.query, name).map(plain),
             Self::Header(header) => match header.read(head) {
                 Authorization::Token(token) => Some(plain(token.to_owned())),
                 Authorization::None | Authorization::Malformed => None,
@@ -165,17 +161,46 @@ pub fn authorization<'a>(header: Option<&'a str>, scheme: &str) -> Authorization
     }
 }
 
+/// The last value of a parameter of the query string, as in Django; not an empty one.
+pub(super) fn parameter(query: &str, name: &str) -> Option<String> {
+    let last = url::form_urlencoded::parse(query.as_bytes()).filter(|(key, _)| key == name).last();
+    last.filter(|(_, value)| !value.is_empty()).map(|(_, value)| value.into_owned())
+}
+
 /// A cookie's value, as `django.http.cookie.parse_cookie` reads it.
-fn cookie(headers: &[&str], name: &str) -> Option<String> {
+pub(super) fn cookie(headers: &[Cow<'_, str>], name: &str) -> Option<String> {
     let pairs = headers.iter().flat_map(|header| header.split(';'));
     let mut values = pairs.filter_map(|pair| pair.split_once('=')).filter(|(key, _)| key.trim() == name);
     let value = values.next_back()?.1.trim();
-    let value = value.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')).unwrap_or(value);
-    (!value.is_empty()).then(|| value.to_owned())
+    let quoted = value.strip_prefix('"').and_then(|rest| rest.strip_suffix('"'));
+    let value = quoted.map_or_else(|| value.to_owned(), unquoted);
+    (!value.is_empty()).then_some(value)
+}
+
+/// `http.cookies._unquote` of Python: a backslash stands before a character, or before three octal digits.
+fn unquoted(text: &str) -> String {
+    let mut rest = text.chars();
+    let mut value = String::with_capacity(text.len());
+    while let Some(one) = rest.next() {
+        let octal = rest.as_str().get(..3).filter(|digits| is_octal(digits.as_bytes()));
+        match octal.and_then(|digits| u8::from_str_radix(digits, 8).ok()) {
+            _ if one != '\\' => value.push(one),
+            Some(byte) => {
+                value.push(char::from(byte));
+                rest.nth(2);
+            }
+            None => value.push(rest.next().unwrap_or(one)),
+        }
+    }
+    value
+}
+
+fn is_octal(digits: &[u8]) -> bool {
+    matches!(digits, [b'0'..=b'3', b'0'..=b'7', b'0'..=b'7'])
 }
 
 /// A token among the offered subprotocols. The token is never echoed, unless nothing else was offered.
-fn subprotocol(offered: &str, markers: &[&str], bare: bool) -> Option<Credential> {
+pub(super) fn subprotocol(offered: &str, markers: &[&str], bare: bool) -> Option<Credential> {
     let offered: Vec<&str> = offered.split(',').map(str::trim).filter(|element| !element.is_empty()).collect();
     let is_marker = |element: &str| markers.iter().any(|marker| element.eq_ignore_ascii_case(marker));
     let credential = |token: &str, echo: &str| {
@@ -287,11 +312,27 @@ mod tests {
 
     #[test]
     fn the_last_of_several_cookies_wins_as_in_django() {
-        let with = |cookie: &[&'static str]| RequestHead { cookie: cookie.into(), ..head() };
+        let with = |cookie: &[&'static str]| RequestHead {
+            cookie: cookie.iter().map(|one| (*one).into()).collect(),
+            ..head()
+        };
         assert_eq!(found("cookie:a", &with(&["a=1; b=3; a=2"])), Some(("2".into(), None)));
         assert_eq!(found("cookie:a", &with(&["a=1", "b=3;a=\"2\""])), Some(("2".into(), None)));
         assert_eq!(found("cookie:a", &with(&["aa=1; b; a="])), None);
         assert_eq!(found("cookie:a", &with(&["a=\"Bearer x\""])), Some(("x".into(), None)));
+        // Python quotes these characters so.
+        for (written, value) in [
+            (r#""1\0542\"3\\4""#, r#"1,2"3\4"#),
+            (r#""a\073b\400\1""#, "a;b4001"),
+            (r#""\303\274""#, "\u{c3}\u{bc}"),
+            (r"1\0542", r"1\0542"),
+            ("\"", "\""),
+            (r#""\""#, "\\"),
+        ] {
+            let cookie = format!("b=1; a={written}");
+            let head = RequestHead { cookie: vec![cookie.into()], ..head() };
+            assert_eq!(found("cookie:a", &head), Some((value.into(), None)), "{written}");
+        }
     }
 
     #[test]
@@ -326,7 +367,7 @@ mod tests {
         let head = RequestHead {
             query: "token=secret-token",
             authorization: Some("Bearer secret-token"),
-            cookie: vec!["a=secret-token"],
+            cookie: vec!["a=secret-token".into()],
             subprotocols: "access_token, secret-token".into(),
             ..head()
         };

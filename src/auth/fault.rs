@@ -44,11 +44,13 @@ pub enum Reason {
     Unknown,
     /// The cached value of this ws-token cannot be read.
     Unreadable,
+    /// Django does not take what the client sent for a login.
+    Login,
 }
 
 impl Reason {
     /// All of them.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 19] = [
         Self::BadHeader,
         Self::Malformed,
         Self::Algorithm,
@@ -67,6 +69,7 @@ impl Reason {
         Self::OtherUser,
         Self::Unknown,
         Self::Unreadable,
+        Self::Login,
     ];
 
     /// The metric label.
@@ -90,6 +93,7 @@ impl Reason {
             Self::OtherUser => "other_user",
             Self::Unknown => "unknown",
             Self::Unreadable => "unreadable",
+            Self::Login => "login",
         }
     }
 
@@ -113,6 +117,7 @@ impl Reason {
             Self::NoUser => "Token contained no recognizable user identification",
             Self::OtherUser => "the token is another user's",
             Self::Unknown | Self::Unreadable => "the ws-token is unknown or no longer valid",
+            Self::Login => "the login is not valid or has ended",
         }
     }
 

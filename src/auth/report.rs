@@ -41,7 +41,7 @@ impl Fault {
         let throttle = THROTTLES.iter().find(|(known, _)| known == reason).map(|(_, throttle)| throttle);
         let Some(left_out) = throttle.and_then(Throttle::pass) else { return };
         // A token that has ended is everyday; the others mean that a setting or a program is wrong.
-        let level = if *reason == Reason::Expired { log::Level::Info } else { log::Level::Warn };
+        let level = if matches!(reason, Reason::Expired | Reason::Login) { log::Level::Info } else { log::Level::Warn };
         let more = if left_out == 0 { String::new() } else { format!(" ({left_out} like it left out)") };
         log::log!(level, "{place}: a token is not valid ({}): {advice}{more}", reason.label());
     }

@@ -4,13 +4,10 @@
 //! left the node, Django may have executed it, so only an idempotent call is then retried. It follows no redirect, uses
 //! no proxy and never logs a request's content.
 
-use std::{
-    sync::Arc,
-    time::{Duration, SystemTime, UNIX_EPOCH},
-};
+use std::{sync::Arc, time::Duration};
 
 use futures_util::future::BoxFuture;
-use reqwest::{Client, Response, header};
+use reqwest::Response;
 use serde::Serialize;
 use tokio::{
     runtime::Handle,
@@ -18,12 +15,15 @@ use tokio::{
 };
 use url::Url;
 
-use super::{Answer, Backend, CallResult, Unanswered, signature::signature, turns::Turns};
+use super::{
+    Answer, Backend, CallResult, Unanswered,
+    transport::{HttpBackendError, Transport, Trouble, retry_after},
+    turns::Turns,
+};
 use crate::{
-    config::{self, Secret},
-    consumer::{CallRequest, Outcome},
+    config,
+    consumer::{BodyKind, CallRequest, Outcome},
     event::Value,
-    http_client::http_client,
     layer::codec::json,
     limited::{self, WriteError},
     telemetry::Metrics,
@@ -35,25 +35,12 @@ const MAX_ANSWER: usize = 1 << 20;
 /// The pause before the second try.
 const PAUSE: Duration = Duration::from_millis(50);
 
-/// Why creating the backend failed.
-#[derive(Debug, thiserror::Error)]
-pub enum HttpBackendError {
-    /// The URL is not usable.
-    #[error("backend.url: {0}")]
-    Url(String),
-    /// The HTTP client.
-    #[error("the HTTP client cannot be created: {0}")]
-    Client(#[from] reqwest::Error),
-}
-
 /// The backend behind a URL.
 #[derive(Clone)]
 pub struct HttpBackend(Arc<Shared>);
 
 struct Shared {
-    client: Client,
-    url: Url,
-    secret: Option<Secret>,
+    transport: Transport,
     timeout: Duration,
     turns: Turns,
     max_request: usize,
@@ -93,14 +80,8 @@ impl HttpBackend {
     /// # Errors
     /// The URL is invalid.
     pub fn new(config: &config::Backend, url: &str, metrics: Metrics) -> Result<Self, HttpBackendError> {
-        let url = Url::parse(url).map_err(|error| HttpBackendError::Url(error.to_string()))?;
-        if url.cannot_be_a_base() {
-            return Err(HttpBackendError::Url("the URL cannot have a path".to_owned()));
-        }
         Ok(Self(Arc::new(Shared {
-            client: http_client()?,
-            url,
-            secret: config.secret.clone(),
+            transport: Transport::new(config, url)?,
             timeout: config.timeout.0,
             turns: Turns::new(config.concurrency),
             max_request: config.max_request,
@@ -146,10 +127,7 @@ impl Shared {
             reason: "too many calls wait for the backend".to_owned(),
             unsent: true,
         })?;
-        let mut url = self.url.clone();
-        if let Ok(mut path) = url.path_segments_mut() {
-            path.pop_if_empty().push(&action);
-        }
+        let url = self.transport.to(&action);
         let key = uuid::Uuid::new_v4().to_string();
         let question = Question { url: &url, body: &body, key: &key };
         let first = self.once(&question).await;
@@ -186,61 +164,37 @@ impl Shared {
     }
 
     async fn once(&self, question: &Question<'_>) -> Result<Answer, Failure> {
-        let timestamp = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_secs()).to_string();
-        let mut post = self
-            .client
-            .post(question.url.clone())
-            .header(header::CONTENT_TYPE, "application/json")
-            .header("Idempotency-Key", question.key)
-            .header("X-Channelgate-Timestamp", &timestamp);
-        if let Some(secret) = &self.secret {
-            post = post.header("X-Channelgate-Signature", signature(secret, &timestamp, question.body));
-        }
-        let response = post.body(question.body.clone()).send().await.map_err(|error| failure(&error))?;
+        let key = ("Idempotency-Key", question.key);
+        let response = self.transport.post(question.url, question.body, key).await?;
         let (status, retry_after) = (response.status().as_u16(), retry_after(&response));
-        Ok(Answer { status, body: body_of(response).await?, retry_after })
-    }
-}
-
-/// `Retry-After` (RFC 9110, section 10.2.3): seconds, or a date.
-fn retry_after(response: &Response) -> Option<Duration> {
-    let text = response.headers().get(header::RETRY_AFTER)?.to_str().ok()?.trim();
-    match text.parse() {
-        Ok(seconds) => Some(Duration::from_secs(seconds)),
-        Err(_) => Some(httpdate::parse_http_date(text).ok()?.duration_since(SystemTime::now()).unwrap_or_default()),
+        let (body, kind) = body_of(response).await?;
+        Ok(Answer { status, body, kind, retry_after })
     }
 }
 
 /// The decoded body; null if it is not valid JSON.
-async fn body_of(mut response: Response) -> Result<Value, Failure> {
+async fn body_of(mut response: Response) -> Result<(Value, BodyKind), Failure> {
     let mut body = Vec::new();
-    while let Some(chunk) = response.chunk().await.map_err(|error| failure(&error))? {
+    while let Some(chunk) = response.chunk().await.map_err(|error| Trouble::of(&error))? {
         if body.len() + chunk.len() > MAX_ANSWER {
             let reason = format!("the answer is larger than {MAX_ANSWER} bytes");
             return Err(Failure { ending: CallResult::TooLarge, reason, unsent: false });
         }
         body.extend_from_slice(&chunk);
     }
-    Ok(json::decode(&body).unwrap_or_default())
+    Ok(match json::decode(&body) {
+        Ok(value) => (value, BodyKind::Json),
+        Err(_) if body.is_empty() => (Value::Null, BodyKind::Empty),
+        Err(_) => (Value::Null, BodyKind::Other),
+    })
 }
 
 fn broken(reason: String) -> Failure {
     Failure { ending: CallResult::Broken, reason, unsent: false }
 }
 
-/// The innermost reason is the most precise; none contains the URL.
-fn failure(error: &reqwest::Error) -> Failure {
-    let mut innermost: &dyn std::error::Error = error;
-    while let Some(source) = innermost.source() {
-        innermost = source;
-    }
-    let reason = innermost.to_string();
-    match error.is_connect() {
-        true => Failure {
-            ending: CallResult::Unreachable,
-            reason: format!("the backend is not reachable: {reason}"),
-            unsent: true,
-        },
-        false => broken(format!("the backend's answer broke off: {reason}")),
+impl From<Trouble> for Failure {
+    fn from(Trouble { reason, unsent }: Trouble) -> Self {
+        Self { ending: if unsent { CallResult::Unreachable } else { CallResult::Broken }, reason, unsent }
     }
 }

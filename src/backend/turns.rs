@@ -1,15 +1,21 @@
 //! Limits the number of concurrent calls, and of calls that wait for their turn.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{
+    Arc,
+    atomic::{AtomicUsize, Ordering},
+};
 
-use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// For each running call, this many may wait.
 const WAITING_PER_TURN: usize = 16;
 
+/// A turn, until it is dropped.
+pub(super) type Turn = OwnedSemaphorePermit;
+
 /// Turns, granted in order of request.
 pub(super) struct Turns {
-    turns: Semaphore,
+    turns: Arc<Semaphore>,
     waiting: AtomicUsize,
     most_waiting: usize,
 }
@@ -20,30 +26,42 @@ pub(super) struct TooMany;
 
 impl Turns {
     pub fn new(concurrency: usize) -> Self {
-        let concurrency = concurrency.clamp(1, Semaphore::MAX_PERMITS);
+        Self::part(concurrency, concurrency)
+    }
+
+    /// A part of all turns; as many may wait for it as for all of them.
+    pub fn part(turns: usize, all: usize) -> Self {
         Self {
-            turns: Semaphore::new(concurrency),
+            turns: Arc::new(Semaphore::new(turns.clamp(1, Semaphore::MAX_PERMITS))),
             waiting: AtomicUsize::new(0),
-            most_waiting: concurrency.saturating_mul(WAITING_PER_TURN),
+            most_waiting: all.max(1).saturating_mul(WAITING_PER_TURN),
         }
     }
 
     /// Waits for a turn, which ends when the permit is dropped. A dropped wait frees its place.
-    pub async fn take(&self) -> Result<SemaphorePermit<'_>, TooMany> {
-        if let Ok(turn) = self.turns.try_acquire() {
+    pub async fn take(&self) -> Result<Turn, TooMany> {
+        if let Ok(turn) = Arc::clone(&self.turns).try_acquire_owned() {
             return Ok(turn);
         }
-        if self.waiting.fetch_add(1, Ordering::Relaxed) >= self.most_waiting {
-            self.waiting.fetch_sub(1, Ordering::Relaxed);
-            return Err(TooMany);
-        }
-        let _place = WaitingPosition(&self.waiting);
-        self.turns.acquire().await.map_err(|_| TooMany)
+        let _place = self.place()?;
+        self.turn().await
+    }
+
+    /// A place among those that wait, until it is dropped.
+    pub fn place(&self) -> Result<WaitingPosition<'_>, TooMany> {
+        let before = self.waiting.fetch_add(1, Ordering::Relaxed);
+        let place = WaitingPosition(&self.waiting);
+        if before < self.most_waiting { Ok(place) } else { Err(TooMany) }
+    }
+
+    /// Waits for a turn without a place: for those that are bounded elsewhere.
+    pub async fn turn(&self) -> Result<Turn, TooMany> {
+        Arc::clone(&self.turns).acquire_owned().await.map_err(|_| TooMany)
     }
 }
 
 /// A place in the queue.
-struct WaitingPosition<'a>(&'a AtomicUsize);
+pub(super) struct WaitingPosition<'a>(&'a AtomicUsize);
 
 impl Drop for WaitingPosition<'_> {
     fn drop(&mut self) {

@@ -18,7 +18,7 @@ use tokio::{
 use super::{Answer, Backend, CallResult, Unanswered, turns::Turns};
 use crate::{
     config,
-    consumer::{CallRequest, Outcome},
+    consumer::{BodyKind, CallRequest, Outcome},
     event::Value,
     layer::{Layer, LayerError},
     telemetry::Metrics,
@@ -75,7 +75,7 @@ impl WorkerBackend {
         };
         let body = message.get("body").cloned().unwrap_or_default();
         let retry_after = message.get("retry_after").and_then(time_of);
-        waiting.send(Answer { status, body, retry_after }).is_ok()
+        waiting.send(Answer { status, body, kind: BodyKind::Json, retry_after }).is_ok()
     }
 
     async fn asked(&self, request: CallRequest) -> Result<Answer, (CallResult, String)> {

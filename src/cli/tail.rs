@@ -49,6 +49,10 @@ pub(super) struct Arguments {
     /// Only this group, and lines that may concern it; may be given several times.
     #[arg(long, value_name = "GROUP")]
     group: Vec<String>,
+    /// Only the calls that ran a consumer in Django for this connection, and messages to its channel; may be given several
+    /// times.
+    #[arg(long, value_name = "ID")]
+    connection: Vec<String>,
     /// The key of the publish API; default: the key in the address, else in the configuration. Other users of this
     /// machine can see it: prefer CHANNELGATE_API_KEY.
     #[arg(long, value_name = "KEY")]
@@ -118,6 +122,9 @@ fn address(url: &str, arguments: &Arguments) -> anyhow::Result<Url> {
         .extend(["api", "tail"]);
     for group in &arguments.group {
         address.query_pairs_mut().append_pair("group", group);
+    }
+    for connection in &arguments.connection {
+        address.query_pairs_mut().append_pair("connection", connection);
     }
     if arguments.payload {
         address.query_pairs_mut().append_pair("payload", "1");

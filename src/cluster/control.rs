@@ -20,8 +20,12 @@ use tokio::{
     time::{Instant, timeout, timeout_at},
 };
 
-use super::{Answer, Answers, ClusterError, Disconnect, NodeId, Query, Responder, record::Record};
+use super::{
+    Answer, Answers, ClusterError, Disconnect, InvalidOrder, NodeId, Query, Responder, group_order, record::Record,
+};
 use crate::{
+    event::GroupOrder,
+    layer::codec::json,
     redis::{CONNECT, Probe, Published, RedisPool, Subscription, beats, millis, one_line, reconnect},
     telemetry::Metrics,
     warn_bounded,
@@ -32,6 +36,12 @@ const CONTROL: &str = "channelgate:control:";
 
 /// The channel on which any program with access to Redis can order a disconnect on all nodes.
 const DISCONNECT: &str = "channelgate:control:disconnect";
+
+/// The channel on which any program with access to Redis can order that a user's connections join or leave a group.
+const GROUP_ORDERS: &str = "channelgate:control:group";
+
+/// How long an answer to such an order waits for the orderer.
+const ANSWERED: Duration = Duration::from_secs(30);
 
 /// Larger orders are not read, in bytes.
 const MAX_ORDER: usize = 32 << 10;
@@ -74,6 +84,11 @@ impl Control {
     pub fn new(id: NodeId, pool: Arc<RedisPool>, record: Arc<Record>, metrics: Metrics) -> Self {
         let (responder, asked, waiting) = (OnceLock::new(), AtomicU64::new(0), Mutex::default());
         Self { id, pool, record, responder, asked, waiting, metrics }
+    }
+
+    /// What answers for this node; `None` while it starts.
+    pub fn responder(&self) -> Option<&Arc<dyn Responder>> {
+        self.responder.get()
     }
 
     /// Asks every node of `live`, this one included.
@@ -172,8 +187,10 @@ impl Control {
     async fn begin(&self) -> Result<Channel, ClusterError> {
         let channel = self.subscribe().await.map_err(|error| ClusterError(one_line(&error)))?;
         let recorded = self.record.read().await?;
+        let group_orders = self.record.read_group_orders().await?;
         if let Some(responder) = self.responder.get() {
             responder.learn(recorded).await;
+            responder.learn_group_orders(group_orders).await;
         }
         Ok(channel)
     }
@@ -182,10 +199,12 @@ impl Control {
         let (sender, messages) = mpsc::unbounded_channel();
         // Messages that arrive before this node has caught up are queued.
         let hear = move |message: Published<'_>| {
-            let _ = sender.send((message.channel == DISCONNECT.as_bytes(), message.payload.into()));
+            let _ = sender.send((HeardOn::of(message.channel), message.payload.into()));
         };
         let mut subscription = Subscription::open(self.pool.host(), hear).await?;
-        subscription.subscribe(&[format!("{CONTROL}{}", self.id), DISCONNECT.to_owned()]).await?;
+        subscription
+            .subscribe(&[format!("{CONTROL}{}", self.id), DISCONNECT.to_owned(), GROUP_ORDERS.to_owned()])
+            .await?;
         Ok(Channel { subscription, messages })
     }
 
@@ -194,9 +213,10 @@ impl Control {
         let (lost, probe, mut beat) = (channel.subscription.lost(), Probe::default(), beats(heartbeat));
         loop {
             tokio::select! {
-                Some((is_order, payload)) = channel.messages.recv() => match is_order {
-                    true => self.ordered(&payload),
-                    false => {
+                Some((heard_on, payload)) = channel.messages.recv() => match heard_on {
+                    HeardOn::Disconnect => self.ordered(&payload),
+                    HeardOn::GroupOrders => self.group_ordered(&payload),
+                    HeardOn::Control => {
                         if let Some(number) = self.take(&payload) {
                             probe.arrived(number);
                         }
@@ -245,6 +265,59 @@ impl Control {
         }
     }
 
+    /// An order to join or leave a group arrived by PUBLISH.
+    fn group_ordered(self: &Arc<Self>, payload: &[u8]) {
+        let decoded = if payload.len() <= MAX_ORDER { json::decode(payload).ok() } else { None };
+        let key = decoded.as_ref().and_then(group_order::answer_key).map(str::to_owned);
+        let order = decoded.as_ref().zip(self.responder.get()).map(|(order, responder)| responder.group_order(order));
+        let control = Arc::clone(self);
+        match order {
+            Some(Ok(order)) => {
+                self.metrics.group_order("heard", 1);
+                tokio::spawn(async move {
+                    let answer = control.carry_out_group_order(order).await;
+                    control.reply(key, answer).await;
+                });
+            }
+            wrong => {
+                self.metrics.group_order("malformed", 1);
+                warn_bounded!("a message on {GROUP_ORDERS} is not a valid order; see docs/ADMIN.md");
+                if let Some(Err(InvalidOrder { field, reason })) = wrong {
+                    let answer = serde_json::json!({ "field": field, "reason": reason });
+                    tokio::spawn(async move { control.reply(key, answer).await });
+                }
+            }
+        }
+    }
+
+    async fn carry_out_group_order(&self, order: GroupOrder) -> serde_json::Value {
+        let done = timeout(LONGEST_ANSWER, self.answer(Query::Regroup(order.clone())));
+        let (answer, written) = tokio::join!(done, self.record.write_group_order(&order));
+        if let Err(error) = written {
+            warn_bounded!("cannot record an order to join or leave a group for nodes that are offline: {error}");
+        }
+        match answer {
+            Ok(Answer::Regrouped(result)) => serde_json::json!({ "result": result }),
+            _ => {
+                self.metrics.group_order("failed", 1);
+                warn_bounded!("an order to join or leave a group was not carried out in time by every worker");
+                serde_json::json!({ "failed": "a worker thread did not answer in time" })
+            }
+        }
+    }
+
+    /// Answers the orderer, if it waits.
+    async fn reply(&self, key: Option<String>, mut answer: serde_json::Value) {
+        let Some(key) = key else { return };
+        answer["node"] = self.id.as_str().into();
+        let mut commands = redis::pipe();
+        commands.cmd("RPUSH").arg(&key).arg(answer.to_string()).ignore();
+        commands.cmd("PEXPIRE").arg(&key).arg(millis(ANSWERED)).ignore();
+        if let Err(error) = self.pool.exchange::<()>(&commands).await {
+            warn_bounded!("cannot answer an order to join or leave a group: {error}");
+        }
+    }
+
     /// Handles one message; returns the number if it is a probe.
     fn take(self: &Arc<Self>, payload: &[u8]) -> Option<u64> {
         match serde_json::from_slice(payload) {
@@ -278,10 +351,27 @@ impl Control {
     }
 }
 
-/// The queue of received messages: whether each is an order to disconnect, and its payload.
+/// The queue of received messages: the channel of each, and its payload.
 struct Channel {
     subscription: Subscription,
-    messages: mpsc::UnboundedReceiver<(bool, Box<[u8]>)>,
+    messages: mpsc::UnboundedReceiver<(HeardOn, Box<[u8]>)>,
+}
+
+/// A channel that the node listens to.
+enum HeardOn {
+    Control,
+    Disconnect,
+    GroupOrders,
+}
+
+impl HeardOn {
+    fn of(channel: &[u8]) -> Self {
+        match channel {
+            channel if channel == DISCONNECT.as_bytes() => Self::Disconnect,
+            channel if channel == GROUP_ORDERS.as_bytes() => Self::GroupOrders,
+            _ => Self::Control,
+        }
+    }
 }
 
 /// Removes the question when its caller stops waiting.

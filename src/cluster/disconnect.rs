@@ -23,7 +23,7 @@ const OTHERS: [&str; 4] = ["code", "reason", "reconnect", "until"];
 const MAX_REASON: usize = 123;
 
 /// Bytes of an id.
-const MAX_ID: usize = 255;
+pub(super) const MAX_ID: usize = 255;
 
 /// Bytes of a token; a request's head is not larger.
 const MAX_TOKEN: usize = 16 << 10;
@@ -75,7 +75,7 @@ pub struct InvalidOrder {
     pub reason: String,
 }
 
-fn wrong(field: &str, reason: impl Into<String>) -> InvalidOrder {
+pub(super) fn wrong(field: &str, reason: impl Into<String>) -> InvalidOrder {
     InvalidOrder { field: field.to_owned(), reason: reason.into() }
 }
 
@@ -153,7 +153,7 @@ impl Disconnect {
 }
 
 /// An id is compared as text, however it is written.
-fn user(value: &Value) -> Result<String, InvalidOrder> {
+pub(super) fn user(value: &Value) -> Result<String, InvalidOrder> {
     match value {
         Value::Int(id) => Ok(id.to_string()),
         Value::UInt(id) => Ok(id.to_string()),
@@ -162,7 +162,7 @@ fn user(value: &Value) -> Result<String, InvalidOrder> {
     }
 }
 
-fn text<'a>(field: &str, value: &'a Value, max: usize) -> Result<&'a str, InvalidOrder> {
+pub(super) fn text<'a>(field: &str, value: &'a Value, max: usize) -> Result<&'a str, InvalidOrder> {
     match value.as_str() {
         None => Err(wrong(field, format!("{field} must be text, not {}", value.kind()))),
         Some("") => Err(wrong(field, format!("{field} must not be empty"))),

@@ -5,8 +5,10 @@ use std::{collections::BTreeMap, sync::Arc, time::Instant};
 use futures_util::future::BoxFuture;
 use serde::{Deserialize, Serialize};
 
-use super::{Disconnect, NodeId, Recorded};
-use crate::event::{Content, Emission, EmissionTarget, Source, Value, json::as_text};
+use super::{Disconnect, InvalidOrder, NodeId, Recorded, group_order};
+use crate::event::{
+    Content, Emission, EmissionTarget, GroupOrder, GroupOrderResult, ReceivedOrder, Source, Value, json::as_text,
+};
 
 /// A question that every node answers for itself.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -20,6 +22,8 @@ pub enum Query {
     Emit(EmitOrder),
     /// Disconnect this node's own sockets; answered with [`Answer::Reached`].
     Disconnect(Disconnect),
+    /// Join or leave a group with this node's own connections of a user; answered with [`Answer::Regrouped`].
+    Regroup(GroupOrder),
 }
 
 /// An event that every node delivers to its own sockets.
@@ -38,6 +42,7 @@ impl EmitOrder {
     /// What a node's dispatcher delivers.
     pub fn emission(self) -> Emission {
         Emission {
+            presence: None,
             target: EmissionTarget::Namespace(self.namespace),
             rooms: self.rooms,
             except: Vec::new(),
@@ -59,6 +64,8 @@ pub enum Answer {
     Rooms(Vec<SocketRooms>),
     /// To [`Query::Emit`] and [`Query::Disconnect`]: the number of sockets reached.
     Reached(u64),
+    /// To [`Query::Regroup`].
+    Regrouped(GroupOrderResult),
     /// The node cannot answer, for this reason.
     Failed(String),
 }
@@ -105,6 +112,20 @@ pub trait Responder: Send + Sync + 'static {
     fn order(&self, payload: &[u8]) -> Option<Disconnect> {
         let _ = payload;
         None
+    }
+
+    /// Reads an order to join or leave a group.
+    ///
+    /// # Errors
+    /// The first field with an error.
+    fn group_order(&self, order: &Value) -> Result<GroupOrder, InvalidOrder> {
+        group_order::read(order)
+    }
+
+    /// The orders to join and leave groups recorded in Redis: all of them, each time the node can hear again.
+    fn learn_group_orders(&self, recorded: Vec<ReceivedOrder>) -> BoxFuture<'_, ()> {
+        drop(recorded);
+        Box::pin(std::future::ready(()))
     }
 
     /// The orders to disconnect recorded in Redis: all of them, each time the node can hear again.

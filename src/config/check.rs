@@ -1,6 +1,9 @@
 //! Checks values of the right type that still make no sense.
 
+mod bridge;
 mod consumers;
+pub mod hints;
+mod login;
 mod tokens;
 pub(super) mod unused;
 
@@ -28,6 +31,8 @@ pub(super) fn check(config: &Config, errors: &mut Vec<ConfigError>) {
     };
     sections(config, &mut note);
     tokens::check(config, &mut note);
+    bridge::check(config, &mut note);
+    login::check(config, &mut note);
     blanks(config, &mut note);
     useless(config, &mut note);
     for (index, source) in config.sources.iter().enumerate() {
@@ -36,8 +41,12 @@ pub(super) fn check(config: &Config, errors: &mut Vec<ConfigError>) {
             note(key, "needs either \"channel\" or \"pattern\"".to_owned());
         }
     }
+    let taken = consumers::TakenActions { channels: bridge::is_used(config), who_am_i: config.asks_django() };
     for (index, consumer) in config.consumers.iter().enumerate() {
-        consumers::check(consumer, &KeyPath::ROOT.then("consumer").then(index), &mut note);
+        let here = KeyPath::ROOT.then("consumer").then(index);
+        bridge::consumer(consumer, &here, &mut note);
+        login::anonymous_for(consumer, &here, &mut note);
+        consumers::check(consumer, &here, taken, &mut note);
     }
 }
 
@@ -173,10 +182,20 @@ fn blanks(config: &Config, note: &mut impl FnMut(KeyPath, String)) {
 
 /// Keys without an effect next to other settings.
 fn useless(config: &Config, note: &mut impl FnMut(KeyPath, String)) {
-    if config.backend.worker.is_some() && config.backend.secret.is_some() {
+    if config.backend.worker.is_some()
+        && config.backend.secret.is_some()
+        && !bridge::is_used(config)
+        && !config.asks_django()
+        && !joins_signed(config)
+    {
         let reason = "signs requests over HTTP, but calls go to \"worker\"; remove one of the two".to_owned();
         note(KeyPath::dotted("backend.secret"), reason);
     }
+}
+
+/// Whether a client may join signed groups.
+fn joins_signed(config: &Config) -> bool {
+    config.consumers.iter().flat_map(|consumer| consumer.steps()).any(|step| step.join_token.is_some())
 }
 
 /// Checks a base URL; a query or fragment would be lost when the action's name is appended.

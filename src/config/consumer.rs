@@ -1,11 +1,12 @@
 //! A consumer as written in the file; `crate::consumer` compiles it.
 
-use std::fmt;
-
 use indexmap::IndexMap;
-use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+use serde::{Deserialize, Serialize};
 
-use super::{Close, Emit, Emits, Handler, OneOrMany, Reject, Span, Step, did_you_mean};
+use super::{
+    AtExpiry, AuthMethod, Close, Django, Emits, EventHandler, GapHandler, Handler, Heartbeat, InvalidToken, OneOrMany,
+    Presence, Reject, Slow, Span, Step, Topics,
+};
 
 /// A path, its clients, and how events and messages are handled.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -31,6 +32,12 @@ pub struct Consumer {
     /// What happens to a client whose token is not valid.
     #[serde(default)]
     pub invalid: InvalidToken,
+    /// The parts of the project's own consumer that Django runs.
+    #[serde(default)]
+    pub django: Django,
+    /// Attributes of that consumer that become `vars` after each of its calls: `self.user.id` is `vars.user.id`.
+    #[serde(default)]
+    pub export: Vec<String>,
     /// Templates of the groups joined at connect, over `route`, `user`, `claims` and `query`.
     #[serde(default)]
     pub groups: Vec<String>,
@@ -43,6 +50,9 @@ pub struct Consumer {
     /// What happens to a connection when its token expires.
     #[serde(default)]
     pub at_expiry: AtExpiry,
+    /// How long a client that was admitted without a user may stay so; unset: as long as it likes.
+    #[serde(default)]
+    pub anonymous_for: Option<Span>,
     /// The key of a client message that names its handler.
     #[serde(default = "type_key")]
     pub message_key: String,
@@ -73,6 +83,9 @@ pub struct Consumer {
     /// Counts connections per member.
     #[serde(default)]
     pub presence: Option<Presence>,
+    /// A message of the application that clients answer.
+    #[serde(default)]
+    pub heartbeat: Option<Heartbeat>,
     /// Event types (dots and underscores are the same) and what is sent for them; `*` matches all other types.
     #[serde(default)]
     pub on_event: IndexMap<String, EventHandler>,
@@ -135,78 +148,20 @@ impl Consumer {
         self.protocol == Protocol::SocketIo && self.namespace.contains('<')
     }
 
+    /// Whether Django is asked who its clients are.
+    pub fn asks_django(&self) -> bool {
+        self.auth.contains(&AuthMethod::Django)
+    }
+
+    /// Whether its users are those whom Django names, and no others.
+    pub fn has_django_users(&self) -> bool {
+        let asked = |method: &AuthMethod| matches!(method, AuthMethod::Django | AuthMethod::Anonymous);
+        self.django.is_any() || (self.asks_django() && self.auth.iter().all(asked))
+    }
+
     /// Whether its clients never send a token.
     pub fn is_anonymous(&self) -> bool {
         !self.auth.is_empty() && self.auth.iter().all(|method| *method == AuthMethod::Anonymous)
-    }
-}
-
-/// What happens to a client whose token is not valid, or revoked.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum InvalidToken {
-    /// It is refused.
-    #[default]
-    Refuse,
-    /// It is admitted like a client without a token, as by the usual middleware of Channels.
-    Anonymous,
-}
-
-/// A way to authenticate.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum AuthMethod {
-    /// A short-lived token from Django's cache.
-    WsToken,
-    /// A simplejwt access token.
-    Jwt,
-    /// A JWT of the kind with this name.
-    JwtKind(Box<str>),
-    /// No user, if no credential is sent.
-    Anonymous,
-}
-
-impl AuthMethod {
-    /// Before the name of a kind of JWT.
-    const KIND: &str = "jwt:";
-
-    /// The methods with names of their own.
-    const NAMED: [(&str, Self); 3] = [("ws_token", Self::WsToken), ("jwt", Self::Jwt), ("anonymous", Self::Anonymous)];
-
-    /// Whether its tokens are JWTs that their issuer signed.
-    pub const fn is_jwt(&self) -> bool {
-        matches!(self, Self::Jwt | Self::JwtKind(_))
-    }
-}
-
-impl fmt::Display for AuthMethod {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::WsToken => f.write_str("ws_token"),
-            Self::Jwt => f.write_str("jwt"),
-            Self::JwtKind(kind) => write!(f, "{}{kind}", Self::KIND),
-            Self::Anonymous => f.write_str("anonymous"),
-        }
-    }
-}
-
-impl Serialize for AuthMethod {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
-    }
-}
-
-impl<'de> Deserialize<'de> for AuthMethod {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        if let Some(kind) = text.strip_prefix(Self::KIND).filter(|kind| !kind.is_empty()) {
-            return Ok(Self::JwtKind(kind.into()));
-        }
-        Self::NAMED.into_iter().find(|(name, _)| *name == text).map(|(_, method)| method).ok_or_else(|| {
-            let names = Self::NAMED.map(|(name, _)| name);
-            let near = did_you_mean(&text, names);
-            let names = names.join(", ");
-            de::Error::custom(format!("unknown way to authenticate {text:?}; known: {names}, jwt:KIND{near}"))
-        })
     }
 }
 
@@ -234,17 +189,6 @@ impl Protocol {
             Self::EngineIo => "engine.io",
         }
     }
-}
-
-/// What happens to a connection when its token expires.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum AtExpiry {
-    /// It stays open, as in Channels.
-    #[default]
-    Keep,
-    /// It is closed with 4401.
-    Close,
 }
 
 fn main_namespace() -> String {
@@ -278,105 +222,6 @@ pub enum Policy {
     Close(Close),
     /// Reply with this.
     Reply(Emits),
-}
-
-/// What is sent for an event.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct EventHandler {
-    /// Expression over `event` and `group`: the frame as JSON. A list of expressions gives several frames.
-    pub send: Option<OneOrMany>,
-    /// Expression; its text is sent unchanged.
-    pub send_text: Option<String>,
-    /// Expression: only events for which it is true are handled.
-    pub when: Option<String>,
-    /// Expression: of several events with the same key, only the newest waits for a slow client.
-    pub key: Option<String>,
-    /// Expression: the event's topic; only connections subscribed to it get the frame.
-    pub topic: Option<String>,
-    /// What is sent to the group's members, or, with `to`, to those of another room of the consumer.
-    pub emit: Option<Emits>,
-}
-
-/// What happens to events that wait for a slow client.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Slow {
-    /// All are kept; when the outbox is full, the connection is closed.
-    #[default]
-    Close,
-    /// The oldest are dropped for newer ones.
-    DropOldest,
-    /// Of those with the same key, only the newest is kept.
-    Latest,
-}
-
-/// A notice that events may have been missed.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct GapHandler {
-    /// Expression over the connection, evaluated once when it opens: whether it gets the notice. Unset: every
-    /// connection does.
-    pub when: Option<String>,
-    /// Expression over `gap`: the frame as JSON.
-    pub send: Option<String>,
-    /// The Socket.IO event, over `gap`.
-    pub emit: Option<Box<Emit>>,
-}
-
-/// Connections counted per member.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Presence {
-    /// Expression: the member's id, text or an integer; null is not counted.
-    pub member: String,
-    /// How long a member may be without a connection before it is gone.
-    #[serde(default = "two_seconds")]
-    pub grace: Span,
-}
-
-fn two_seconds() -> Span {
-    Span::seconds(2)
-}
-
-/// How topics select events.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct Topics {
-    /// `exact`, or `words`: a subscribed name also matches topics that contain it as whole words between underscores.
-    pub matching: TopicMatching,
-    /// What a connection gets before its first subscription.
-    pub before_subscribe: BeforeSubscribe,
-    /// Maximum number of names per connection; more close it with 1008.
-    pub max: usize,
-}
-
-impl Default for Topics {
-    fn default() -> Self {
-        Self { matching: TopicMatching::Exact, before_subscribe: BeforeSubscribe::None, max: 100 }
-    }
-}
-
-/// When a subscribed name matches a topic.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum TopicMatching {
-    /// When they are equal.
-    #[default]
-    Exact,
-    /// When the topic contains the name as whole words between underscores.
-    Words,
-}
-
-/// What a connection gets before its first subscription.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum BeforeSubscribe {
-    /// No event that has a topic.
-    #[default]
-    None,
-    /// Everything.
-    All,
 }
 
 /// A sample event for the live page.

@@ -59,6 +59,12 @@ impl Default for CloseCodes {
     }
 }
 
+impl Default for RejectClose {
+    fn default() -> Self {
+        Self::ByCause(CloseCodes::default())
+    }
+}
+
 impl RejectClose {
     /// The codes by cause.
     pub fn codes(self) -> CloseCodes {
@@ -92,6 +98,32 @@ pub struct Close {
     /// Template: the close reason, at most 123 bytes.
     #[serde(default)]
     pub reason: Option<String>,
+}
+
+/// The end of a connection by an event.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(remote = "Self", deny_unknown_fields)]
+pub struct EventClose {
+    /// The close code.
+    pub code: EventCode,
+    /// Template: the close reason, at most 123 bytes.
+    #[serde(default)]
+    pub reason: Option<String>,
+}
+
+/// A close code, or where it comes from.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(untagged)]
+pub enum EventCode {
+    /// This code.
+    Number(u16),
+    /// Expression: the code.
+    Expression(String),
+}
+
+/// Whether a server may send this close code: RFC 6455, section 7.4, and IANA's registry (1012 to 1014).
+pub const fn is_close_code(code: u16) -> bool {
+    matches!(code, 1000..=1003 | 1007..=1014 | 3000..=4999)
 }
 
 /// A value with a short form.
@@ -148,6 +180,33 @@ impl Short for Close {
     }
 }
 
+impl Short for EventClose {
+    const EXPECTED: &'static str = "a close code, an expression, or a table { code, reason }";
+
+    fn short(written: Written<'_>) -> Option<Self> {
+        Some(Self { code: EventCode::short(written)?, reason: None })
+    }
+
+    fn table<'de, D: Deserializer<'de>>(table: D) -> Result<Self, D::Error> {
+        Self::deserialize(table)
+    }
+}
+
+impl Short for EventCode {
+    const EXPECTED: &'static str = "a close code, or an expression";
+
+    fn short(written: Written<'_>) -> Option<Self> {
+        Some(match written {
+            Written::Code(code) => Self::Number(code),
+            Written::Text(source) => Self::Expression(source.to_owned()),
+        })
+    }
+
+    fn table<'de, D: Deserializer<'de>>(_: D) -> Result<Self, D::Error> {
+        Err(de::Error::invalid_type(Unexpected::Map, &Self::EXPECTED))
+    }
+}
+
 struct ShortVisitor<T>(PhantomData<T>);
 
 impl<'de, T: Short> Visitor<'de> for ShortVisitor<T> {
@@ -195,6 +254,18 @@ impl<'de> Deserialize<'de> for Close {
     }
 }
 
+impl<'de> Deserialize<'de> for EventClose {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(ShortVisitor(PhantomData))
+    }
+}
+
+impl<'de> Deserialize<'de> for EventCode {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(ShortVisitor(PhantomData))
+    }
+}
+
 impl Serialize for Refuse {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match self {
@@ -208,6 +279,15 @@ impl Serialize for Close {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match self {
             Self { code, reason: None } => serializer.serialize_u16(*code),
+            table => Self::serialize(table, serializer),
+        }
+    }
+}
+
+impl Serialize for EventClose {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self { code, reason: None } => code.serialize(serializer),
             table => Self::serialize(table, serializer),
         }
     }

@@ -172,6 +172,7 @@ pub const NAMED: &[(&str, &str)] = &[
     ("CHANNELGATE_CACHE_PREFIX", "cache.prefix"),
     ("DJANGO_SECRET_KEY", "auth.secret_key"),
     ("CHANNELGATE_BACKEND_URL", "backend.url"),
+    ("CHANNELGATE_BACKEND_SECRET", "backend.secret"),
     ("CHANNELGATE_API_KEY", "api.key"),
 ];
 

@@ -45,6 +45,8 @@ pub struct Step {
     pub leave: Option<OneOrMany>,
     /// Templates of the rooms to join.
     pub join: Option<OneOrMany>,
+    /// Expression: a token, or a list of tokens, that Django has signed, each for a group to join.
+    pub join_token: Option<String>,
     /// Patterns: the rooms that a client may name in this step.
     pub allow: Option<OneOrMany>,
     /// Expression: a name or list of names of topics to subscribe to.

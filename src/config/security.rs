@@ -17,6 +17,8 @@ pub struct Auth {
     pub jwt: Jwt,
     /// Short-lived tokens for WebSockets, kept in the Django cache.
     pub ws_token: WsToken,
+    /// What is passed on to Django for `auth = ["django"]`.
+    pub django: DjangoLogin,
 }
 
 /// One kind of JWT: `SIMPLE_JWT` of Django's settings.
@@ -127,6 +129,34 @@ impl Default for WsToken {
             recheck: Span::seconds(5),
             lifetime: Span::seconds(1800),
             sources: vec!["query:token".to_owned(), "header".to_owned(), "subprotocol".to_owned()],
+        }
+    }
+}
+
+/// What of a handshake is passed on to Django, which answers who the client is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct DjangoLogin {
+    /// Names of cookies: `SESSION_COOKIE_NAME` of Django's settings.
+    pub cookies: Vec<String>,
+    /// Names of headers, such as `Authorization`.
+    pub headers: Vec<String>,
+    /// Names of parameters of the query string.
+    pub query: Vec<String>,
+    /// Subprotocols that stand before a token: `["NAME", "<token>"]` or `NAME.<token>`.
+    pub subprotocols: Vec<String>,
+    /// How long an answer is used for other handshakes with the same credentials.
+    pub cache: Span,
+}
+
+impl Default for DjangoLogin {
+    fn default() -> Self {
+        Self {
+            cookies: vec!["sessionid".to_owned()],
+            headers: Vec::new(),
+            query: Vec::new(),
+            subprotocols: Vec::new(),
+            cache: Span::seconds(10),
         }
     }
 }

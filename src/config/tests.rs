@@ -9,7 +9,13 @@ use super::{
 };
 
 /// Keys that have a short form, beside the keys of their table.
-const SHORT: [&str; 3] = ["consumer.reject.close", "step.close", "step.refuse"];
+const SHORT: [&str; 5] = [
+    "consumer.heartbeat.close",
+    "consumer.on_event.<name>.close",
+    "consumer.reject.close",
+    "step.close",
+    "step.refuse",
+];
 
 /// Every key, found by asking for one that cannot exist and reading which are known. `consumer.on_event.<type>.send` is
 /// `on_event` of any consumer, for any type. A step and an emit, which appear in many places and in each other, are

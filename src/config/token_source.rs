@@ -84,7 +84,7 @@ fn header_name(text: &str) -> String {
 }
 
 /// RFC 9110 §5.6.2.
-fn is_token_byte(byte: u8) -> bool {
+pub(super) fn is_token_byte(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
 }
 

@@ -34,6 +34,7 @@ pub(super) struct Actions {
     pub online: Option<HandlerId>,
     pub offline: Option<HandlerId>,
     names: VarSet,
+    changes_connections: bool,
 }
 
 impl Actions {
@@ -50,6 +51,7 @@ impl Actions {
         // The handlers below have a context of their own.
         let mut names = VarSet::default();
         writer.program.handlers.iter().for_each(|handler| names.add(handler.names));
+        let changes_connections = writer.program.changes_connections();
         let offline = writer.maybe(spec.on_offline.as_ref(), HandlerKind::Offline, &key.then("on_offline"));
         let admit = writer.maybe(spec.on_admit.as_ref(), HandlerKind::Admit, &key.then("on_admit"));
         Self {
@@ -66,6 +68,7 @@ impl Actions {
             online,
             offline,
             names,
+            changes_connections,
         }
     }
 
@@ -79,9 +82,19 @@ impl Actions {
         self.names.meets(VarSet::CONNECTION)
     }
 
+    /// Whether handlers change the user, the variables or the claims of a connection.
+    pub const fn changes_connections(&self) -> bool {
+        self.changes_connections
+    }
+
     /// The names used by handlers of a connection's life.
     pub const fn names(&self) -> VarSet {
         self.names
+    }
+
+    /// The names used by all handlers.
+    pub fn all_names(&self) -> VarSet {
+        self.program.handlers.iter().fold(VarSet::default(), |names, handler| names.and(handler.names))
     }
 
     /// The writer for the consumer's clients.
@@ -118,35 +131,65 @@ impl Actions {
 
     /// Runs the handler of a client's message, or the policy for an invalid one.
     pub fn message(&self, context: &Context, incoming: Incoming<'_>, limits: &mut Quotas, now: Instant) -> Reaction {
-        let raw = match incoming {
-            Incoming::Text(text) => self.raw.find(Some(text)),
-            Incoming::Binary(_) => self.raw.find(None),
-            Incoming::Event { .. } => None,
+        let found = match self.find(&incoming) {
+            Ok(found) => found,
+            Err(reason) => return self.apply(self.bad_json, context, Input::None, MessageProblem::BadJson(reason)),
         };
-        let parsed;
-        let (handler, message, ack) = match (raw, incoming) {
-            (Some(handler), _) => (Some(handler), Input::Raw(incoming), None),
-            (None, Incoming::Event { name, args, ack }) => {
-                (self.messages.find(Some(name)), Input::Event { name, args }, ack)
-            }
-            (None, Incoming::Text(_) | Incoming::Binary(_)) => {
-                parsed = match parse(incoming) {
-                    Ok(message) => Arc::new(message),
-                    Err(reason) => {
-                        return self.apply(self.bad_json, context, Input::None, MessageProblem::BadJson(reason));
-                    }
-                };
-                let kind = parsed.get(&self.key).and_then(Value::as_str);
-                (self.messages.find(kind), Input::Json(&parsed), None)
-            }
+        let Some(handler) = found.handler else {
+            return self.apply(self.unknown, context, found.input(incoming).0, MessageProblem::Unknown);
         };
-        let Some(handler) = handler else {
-            return self.apply(self.unknown, context, message, MessageProblem::Unknown);
-        };
+        self.run(handler, context, found.input(incoming), limits, now)
+    }
+
+    /// Whether there is a handler for any message.
+    pub fn handles_messages(&self) -> bool {
+        !self.raw.is_empty() || !self.messages.is_empty()
+    }
+
+    /// Runs the handler that matches a client's message, if there is one.
+    pub fn matching(
+        &self,
+        context: &Context,
+        incoming: Incoming<'_>,
+        limits: &mut Quotas,
+        now: Instant,
+    ) -> Option<Reaction> {
+        if !self.handles_messages() {
+            return None;
+        }
+        let found = self.find(&incoming).ok()?;
+        Some(self.run(found.handler?, context, found.input(incoming), limits, now))
+    }
+
+    fn run(
+        &self,
+        handler: HandlerId,
+        context: &Context,
+        (message, ack): (Input<'_>, Option<u64>),
+        limits: &mut Quotas,
+        now: Instant,
+    ) -> Reaction {
         match self.program.start(handler, context, message, ack, Some((limits, now))) {
             Ok(reaction) => reaction,
             Err(problem) => self.apply(self.failed, context, Input::None, problem),
         }
+    }
+
+    /// The handler of a message; an error if it is not JSON, and nothing takes it unparsed.
+    fn find(&self, incoming: &Incoming<'_>) -> Result<Found, String> {
+        let raw = match incoming {
+            Incoming::Text(text) => self.raw.find(Some(text)),
+            Incoming::Binary(_) => self.raw.find(None),
+            Incoming::Event { name, .. } => {
+                return Ok(Found { handler: self.messages.find(Some(name)), parsed: None });
+            }
+        };
+        if raw.is_some() {
+            return Ok(Found { handler: raw, parsed: None });
+        }
+        let parsed = parse(*incoming)?;
+        let kind = parsed.get(&self.key).and_then(Value::as_str);
+        Ok(Found { handler: self.messages.find(kind), parsed: Some(Arc::new(parsed)) })
     }
 
     /// Applies the consumer's policy for a problem.
@@ -159,6 +202,23 @@ impl Actions {
     ) -> Reaction {
         let ran = policy.and_then(|policy| self.program.start(policy, context, message, None, None).ok());
         Reaction { effects: ran.unwrap_or_default().effects, problem: Some(problem) }
+    }
+}
+
+/// The handler of a message, and what was read of it.
+struct Found {
+    handler: Option<HandlerId>,
+    parsed: Option<Arc<Value>>,
+}
+
+impl Found {
+    /// The message for the handler, and the number of its acknowledgement.
+    fn input<'a>(&'a self, incoming: Incoming<'a>) -> (Input<'a>, Option<u64>) {
+        match (&self.parsed, incoming) {
+            (Some(parsed), _) => (Input::Json(parsed), None),
+            (None, Incoming::Event { name, args, ack }) => (Input::Event { name, args }, ack),
+            (None, Incoming::Text(_) | Incoming::Binary(_)) => (Input::Raw(incoming), None),
+        }
     }
 }
 

@@ -4,7 +4,9 @@
 //! never stops at the first mistake.
 
 use super::{
-    expression::{Allowed, Expression, GroupTemplate, NameSources, Template, TemplateUse, digest_length},
+    expression::{
+        Allowed, Expression, GroupTemplate, NameSources, Scope, Template, TemplateUse, Var, VarSet, digest_length,
+    },
     groups::{Converter, FormId, Forms, Pattern, Role},
 };
 use crate::config::{self, Config, ConfigError, KeyPath, OneOrMany};
@@ -22,6 +24,25 @@ pub(super) struct Usage {
     pub answered: bool,
 }
 
+/// What a consumer counts its members in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum CountedIn {
+    /// It counts none.
+    Nothing,
+    /// The whole consumer.
+    Consumer,
+    /// Rooms, whose names begin with this.
+    Rooms(Box<str>),
+}
+
+impl CountedIn {
+    pub fn of(spec: &config::Consumer) -> Self {
+        let Some(presence) = &spec.presence else { return Self::Nothing };
+        let start = |room: &String| room.split("{{").next().unwrap_or_default().into();
+        presence.room.as_ref().map_or(Self::Consumer, |room| Self::Rooms(start(room)))
+    }
+}
+
 /// Compiles the texts of one consumer after the other.
 pub(super) struct Compiler<'a> {
     pub config: &'a Config,
@@ -30,10 +51,18 @@ pub(super) struct Compiler<'a> {
     pub parameters: Vec<(String, Converter)>,
     /// Which values its clients can choose.
     pub name_sources: NameSources,
+    /// Whether `result` is a client's acknowledgement where the current text stands.
+    pub answered: bool,
+    /// What the current consumer counts its members in.
+    pub presence: CountedIn,
     /// The forms of its groups.
     pub forms: Forms,
     /// Whether its clients speak Socket.IO, so that groups are named as rooms.
     pub socketio: bool,
+    /// Whether its `allow` says which groups a client may name.
+    pub allows: bool,
+    /// The names that are null for all its clients, and what to say about them.
+    pub null: (VarSet, &'static str),
 }
 
 impl<'a> Compiler<'a> {
@@ -44,8 +73,12 @@ impl<'a> Compiler<'a> {
             errors: Vec::new(),
             parameters: Vec::new(),
             name_sources: NameSources::default(),
+            answered: false,
+            presence: CountedIn::Nothing,
             forms: Forms::default(),
             socketio: false,
+            allows: false,
+            null: (VarSet::default(), ""),
         }
     }
 }
@@ -129,8 +162,55 @@ impl Compiler<'_> {
         Some(text)
     }
 
-    /// Records an error for a parameter that the consumer's path does not have.
+    /// Records an error for a value that is null for all clients of the consumer.
+    pub fn check_null(&mut self, expression: &Expression, key: &KeyPath) {
+        let (null, reason) = self.null;
+        if expression.names().meets(null) && !expression.has_alternative() {
+            self.note(key, reason);
+        }
+    }
+
+    /// Reports who could ask for the members of any room.
+    fn check_present(&mut self, expression: &Expression, key: &KeyPath) {
+        if !expression.names().has(Var::Present) {
+            return;
+        }
+        if self.presence == CountedIn::Nothing {
+            self.note(key, "present() lists the members that \"presence\" counts, and the consumer has none");
+        }
+        let anywhere = Allowed { names: &Var::ALL, at: "" };
+        let rooms = expression.rooms_asked();
+        let rooms: Vec<_> = rooms.iter().filter_map(|room| Expression::compile(room, anywhere).ok()).collect();
+        if rooms.iter().any(|room| self.name_sources.is_clients(room, self.answered)) {
+            let reason = "would let clients see who is in any room; present() without a name is the connection's own";
+            return self.note(key, reason);
+        }
+        match &self.presence {
+            CountedIn::Nothing => {}
+            CountedIn::Consumer if rooms.is_empty() => {}
+            CountedIn::Consumer => self.note(
+                key,
+                "names a room, and \"presence\" counts the whole consumer: write present(), or give it a \"room\"",
+            ),
+            CountedIn::Rooms(start) => {
+                let named = |room: &Expression| {
+                    let value = room.evaluate(&Scope::default().into_jinja()).ok()?;
+                    value.as_str().filter(|name| !name.starts_with(&**start)).map(str::to_owned)
+                };
+                let constant = rooms.iter().filter(|room| room.names() == VarSet::default());
+                if let Some(room) = constant.filter_map(named).next() {
+                    let reason =
+                        format!("nobody is ever present in {room:?}: the rooms of \"presence\" begin with {start:?}");
+                    self.note(key, reason);
+                }
+            }
+        }
+    }
+
+    /// Records an error for a parameter that the consumer's path does not have, and for a list of members that says too
+    /// much.
     fn check_route(&mut self, expression: &Expression, key: &KeyPath) {
+        self.check_present(expression, key);
         let known: Vec<&str> = self.parameters.iter().map(|(name, _)| name.as_str()).collect();
         if let Some(name) = expression.unknown_route(&known) {
             let near = config::did_you_mean(name, known.iter().copied());

@@ -2,18 +2,24 @@
 
 use std::{sync::Arc, time::Duration};
 
-use super::{groups::GroupError, input::KeptInput};
+use super::{
+    condition::Selection, expression::present::Room, groups::GroupError, input::KeptInput, personal::Personal,
+};
 use crate::{
     config::Secret,
-    event::{GroupName, Payload, Value},
+    event::{Emission, GroupName, Payload, Value},
     limited::WriteError,
 };
 
 /// One message for the members of a group.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Outgoing {
-    /// What is sent.
+    /// What is sent, unless it contains values of the connection.
     pub payload: Payload,
+    /// What is sent, if it does.
+    pub personal: Option<Personal>,
+    /// Only to connections for which the condition is true.
+    pub selection: Option<Selection>,
     /// Only to connections subscribed to this topic.
     pub topic: Option<Arc<str>>,
     /// To the consumer's members of these groups, each of them once, instead of those of the event's own.
@@ -50,6 +56,15 @@ pub enum Effect {
         /// Sent to the client if that fails; the handler ends then.
         failed: Option<Arc<[Payload]>>,
     },
+    /// Join the groups of signed tokens; effective before the next effect.
+    JoinSigned {
+        /// The tokens; an empty one if the client sent none.
+        tokens: Vec<Secret>,
+        /// Sent to the client if one of them is not valid; the handler ends then.
+        denied: Option<Arc<[Payload]>>,
+        /// Sent to the client if it cannot join; the handler ends then.
+        failed: Option<Arc<[Payload]>>,
+    },
     /// Leave groups.
     Leave(Vec<GroupName>),
     /// Publish an event to a group on every node, as `group_send` does.
@@ -60,6 +75,13 @@ pub enum Effect {
         body: Arc<Value>,
         /// Sent to the client if that fails; the handler ends then.
         failed: Option<Arc<[Payload]>>,
+    },
+    /// Send a message to a channel, as `channel_layer.send` does.
+    Send {
+        /// The channel.
+        channel: String,
+        /// The message.
+        body: Value,
     },
     /// Send an emission to the union of groups on every node.
     Emit {
@@ -78,6 +100,13 @@ pub enum Effect {
     Call {
         /// The call.
         request: Box<CallRequest>,
+        /// The continuation.
+        then: Continuation,
+    },
+    /// List the members who are present, and continue with `then`.
+    Present {
+        /// The room; `None` for that of the connection, or the whole consumer.
+        room: Option<Arc<str>>,
         /// The continuation.
         then: Continuation,
     },
@@ -137,6 +166,17 @@ pub struct Reaction {
     pub effects: Vec<Effect>,
     /// For metrics and, at a bounded rate, for the log.
     pub problem: Option<MessageProblem>,
+}
+
+impl Reaction {
+    /// Marks what it sends to rooms as the report of a change of presence: who knows the change already does not get it.
+    pub fn report(&mut self, scope: &str, at: u64) {
+        for effect in &mut self.effects {
+            if let Effect::Emit { body, .. } = effect {
+                Emission::report(body, scope, at);
+            }
+        }
+    }
 }
 
 impl From<MessageProblem> for Reaction {
@@ -250,6 +290,17 @@ pub struct CallRequest {
     pub timeout: Option<Duration>,
 }
 
+/// What the body of a backend's answer was.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BodyKind {
+    /// JSON.
+    Json,
+    /// Nothing.
+    Empty,
+    /// Something else, such as a page.
+    Other,
+}
+
 /// The outcome of a call or question.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Outcome {
@@ -257,13 +308,17 @@ pub enum Outcome {
     Answer {
         /// Its status, as in HTTP.
         status: u16,
-        /// Its body.
+        /// Its body; null if that is not JSON.
         body: Value,
+        /// What the body was.
+        kind: BodyKind,
         /// `Retry-After`, if it has one.
         retry_after: Option<Duration>,
     },
     /// The client acknowledged, with these arguments.
     Acknowledged(Value),
+    /// The members who are present in the room that was asked for.
+    Present(Option<Arc<str>>, Arc<Value>),
     /// No answer in time, or none at all, for this reason.
     Failed(String),
     /// The answer is too large.
@@ -280,7 +335,13 @@ impl Continuation {
     /// A handler that holds nothing.
     #[cfg(test)]
     pub fn empty() -> Self {
-        Self(Box::new(Suspended { position: 0, input: KeptInput::None, ack: None, results: Vec::new() }))
+        Self(Box::new(Suspended {
+            position: 0,
+            input: KeptInput::None,
+            ack: None,
+            results: Vec::new(),
+            present: Vec::new(),
+        }))
     }
 
     /// The approximate number of bytes held.
@@ -306,4 +367,6 @@ pub(super) struct Suspended {
     pub ack: Option<u64>,
     /// The answers so far.
     pub results: Vec<Arc<Value>>,
+    /// The members of rooms that its operation asks for.
+    pub present: Vec<(Room, Arc<Value>)>,
 }

@@ -72,22 +72,6 @@ impl Emit {
         self.when.as_ref().map_or(Ok(true), |when| Ok(when.evaluate(scope)?.is_true()))
     }
 
-    /// The groups of its rooms, each of them once; `None` if it goes to none.
-    pub fn rooms(&self, scope: &Jinja, forms: &Forms) -> Result<Option<Box<[GroupName]>>, GroupError> {
-        match &self.target {
-            EmitTarget::Connection => Ok(None),
-            EmitTarget::Group(group) => Ok(Some([group.clone()].into())),
-            EmitTarget::Namespace(group) => Ok(Some(group.groups(scope, forms, None)?.into())),
-            EmitTarget::Rooms { rooms, .. } => {
-                let mut groups = IndexSet::new();
-                for room in rooms {
-                    groups.extend(room.groups(scope, forms, None)?);
-                }
-                Ok(Some(groups.into_iter().collect()))
-            }
-        }
-    }
-
     /// The names that it uses.
     pub fn names(&self) -> VarSet {
         let mut names = self.content.names();
@@ -98,6 +82,24 @@ impl Emit {
             EmitTarget::Connection | EmitTarget::Group(_) => {}
         }
         names
+    }
+}
+
+impl EmitTarget {
+    /// The groups of its rooms, each of them once; `None` if it goes to none.
+    pub fn rooms(&self, scope: &Jinja, forms: &Forms) -> Result<Option<Box<[GroupName]>>, GroupError> {
+        match self {
+            Self::Connection => Ok(None),
+            Self::Group(group) => Ok(Some([group.clone()].into())),
+            Self::Namespace(group) => Ok(Some(group.groups(scope, forms, None)?.into())),
+            Self::Rooms { rooms, .. } => {
+                let mut groups = IndexSet::new();
+                for room in rooms {
+                    groups.extend(room.groups(scope, forms, None)?);
+                }
+                Ok(Some(groups.into_iter().collect()))
+            }
+        }
     }
 }
 
@@ -154,7 +156,22 @@ impl EmitContent {
         Some(Self::Event { name, args })
     }
 
-    fn names(&self) -> VarSet {
+    /// Its expressions.
+    pub fn expressions(&self) -> Vec<&Expression> {
+        match self {
+            Self::Message(expression) => vec![expression],
+            Self::Event { name, args } => {
+                let args = match args {
+                    EmitArgs::None => None,
+                    EmitArgs::One(expression) | EmitArgs::List(expression) => Some(expression),
+                };
+                name.expressions().chain(args).collect()
+            }
+        }
+    }
+
+    /// The names that it uses.
+    pub fn names(&self) -> VarSet {
         match self {
             Self::Message(expression) => expression.names(),
             Self::Event { name, args } => {

@@ -3,11 +3,16 @@
 //! In: text of the configuration. Out: an expression to evaluate in a [`Scope`], or the reason why
 //! the text is wrong; an unknown name, filter, test or method is found here and not at the first event.
 
+mod arguments;
+mod clock;
+mod cures;
 pub(super) mod encodings;
+pub(super) mod fact;
 pub(super) mod frame;
 pub(super) mod functions;
 pub(super) mod name_source;
 pub(super) mod names;
+pub(super) mod present;
 pub(super) mod product;
 pub(super) mod scope;
 pub(super) mod template;
@@ -17,9 +22,11 @@ use std::sync::LazyLock;
 
 use minijinja::{Environment, Error, ErrorKind, Value as Jinja};
 
-use self::functions::{FUNCTIONS, METHODS};
+use self::functions::FUNCTIONS;
 pub use self::{
     encodings::digest_length,
+    fact::{Code, Fact, NoAnswer, Verdict},
+    functions::METHODS,
     name_source::NameSources,
     scope::{Allowed, Scope, Var, VarSet, with_item},
     template::{GroupTemplate, NameSource, Template, TemplateUse},
@@ -49,8 +56,12 @@ pub(super) struct Expression {
 }
 
 impl Expression {
-    /// Compiles `source`.
+    /// Compiles `source`; an error that comes from a habit of Python names the cure.
     pub fn compile(source: &str, allowed: Allowed<'_>) -> Result<Self, String> {
+        Self::checked(source, allowed).map_err(|reason| cures::cure(source).unwrap_or(reason))
+    }
+
+    fn checked(source: &str, allowed: Allowed<'_>) -> Result<Self, String> {
         let Allowed { names: allowed, at: place } = allowed;
         if source.trim().is_empty() {
             return Err("the expression is empty".to_owned());
@@ -82,12 +93,25 @@ impl Expression {
             }
         }
         check_words(source)?;
+        arguments::check(source)?;
         Ok(Self { compiled, names, paths, source: source.trim().into(), max_text: MAX_TEXT })
     }
 
     /// The same with another limit on the text that its functions make.
     pub fn within(self, max_text: usize) -> Self {
         Self { max_text, ..self }
+    }
+
+    /// The arguments of each call of `present`, as text.
+    pub fn rooms_asked(&self) -> Vec<String> {
+        arguments::of_calls(&self.source, Var::Present.as_str())
+    }
+
+    /// Whether it calls this function.
+    pub fn calls(&self, function: &str) -> bool {
+        let all: Vec<&str> = product::tokens(&self.source).map(|(_, token)| token).collect();
+        let is_method = |index: usize| index.checked_sub(1).is_some_and(|before| matches!(all[before], "." | "|"));
+        all.windows(2).enumerate().any(|(index, pair)| pair == [function, "("] && !is_method(index))
     }
 
     /// Whether it is just this name.
@@ -110,6 +134,12 @@ impl Expression {
         self.paths.iter().map(String::as_str)
     }
 
+    /// Whether it has an `if` without its `else`.
+    pub fn lacks_else(&self) -> bool {
+        let count = |wanted| words(&self.source).filter(|word| *word == wanted).count();
+        count("if") != count("else")
+    }
+
     /// The string literals in it, as written between quotes.
     pub fn literals(&self) -> impl Iterator<Item = &str> {
         let mut rest = &*self.source;
@@ -124,9 +154,19 @@ impl Expression {
 
     /// The value; undefined is an error.
     pub fn evaluate(&self, scope: &Jinja) -> Result<Jinja, WriteError> {
+        let value = self.value(scope)?;
+        if value.is_undefined() { Err(self.undefined()) } else { Ok(value) }
+    }
+
+    /// The value, which may be undefined.
+    pub fn value(&self, scope: &Jinja) -> Result<Jinja, WriteError> {
         functions::allow_text(self.max_text);
-        let value = self.compiled.eval(scope.clone()).map_err(|error| failure(&error))?;
-        if value.is_undefined() { Err(format!("`{}` is undefined", self.source).into()) } else { Ok(value) }
+        self.compiled.eval(scope.clone()).map_err(|error| failure(&error))
+    }
+
+    /// Why nothing can be done with an undefined value.
+    pub fn undefined(&self) -> WriteError {
+        format!("`{}` is undefined", self.source).into()
     }
 
     /// Whether it says what it gives without one of its values: `… if user else …`, `… | default(…)`.
@@ -199,7 +239,29 @@ fn check_words(source: &str) -> Result<(), String> {
     Ok(())
 }
 
-fn after_text(text: &str, quote: char) -> &str {
+/// The words of a source, without its texts.
+fn words(source: &str) -> impl Iterator<Item = &str> {
+    let mut rest = source;
+    std::iter::from_fn(move || {
+        while let Some(first) = rest.chars().next() {
+            if matches!(first, '"' | '\'') {
+                rest = after_text(&rest[1..], first);
+                continue;
+            }
+            let is_part = |c: char| c.is_alphanumeric() || c == '_';
+            let length = rest.find(|c| !is_part(c)).unwrap_or(rest.len()).max(first.len_utf8());
+            let (word, after) = rest.split_at(length);
+            rest = after;
+            if is_part(first) {
+                return Some(word);
+            }
+        }
+        None
+    })
+}
+
+/// What follows a text, after its first quote.
+pub(super) fn after_text(text: &str, quote: char) -> &str {
     let mut escaped = false;
     for (at, character) in text.char_indices() {
         match character {

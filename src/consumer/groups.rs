@@ -228,6 +228,11 @@ impl Forms {
         recognised.max_by_key(|parts| text_of(parts))
     }
 
+    /// Whether a template or a pattern gives this group.
+    pub fn names(&self, group: &GroupName) -> bool {
+        self.own.iter().filter(|form| form.role != Role::Hidden).any(|form| form.shape.ways(group.as_str()) > 0)
+    }
+
     /// The group of a room that the configuration or the backend names as a whole.
     pub fn given(&self, room: &str) -> Result<GroupName, GroupError> {
         check_length(room)?;

@@ -9,7 +9,7 @@ use super::{
     context::Context,
     expression::{Root, Scope, Var, VarSet},
 };
-use crate::event::{Incoming, Value, surrogate};
+use crate::event::{ConnectionId, Incoming, Value, surrogate};
 
 /// The message of a handler.
 #[derive(Clone, Copy, Debug)]
@@ -92,12 +92,26 @@ pub(super) fn of_connection(context: &Context, names: VarSet) -> Scope {
         (Var::Route, &context.route),
         (Var::Query, &context.query),
         (Var::Claims, &context.claims),
-        (Var::Auth, &context.auth),
+        (Var::Auth, context.auth.as_deref().unwrap_or(&Value::Null)),
         (Var::Vars, &context.vars),
     ];
     let used = parts.into_iter().filter(|(name, _)| names.has(*name));
     let scope = used.fold(Scope::default(), |scope, (name, value)| {
         scope.with(name, Root::Data(Arc::new(value.clone())).into_jinja())
     });
-    if names.has(Var::Id) { scope.with(Var::Id, Jinja::from(&*context.id)) } else { scope }
+    let scope = match names.has(Var::Id) {
+        true => {
+            let id = context.id.map(ConnectionId::text);
+            scope.with(Var::Id, Jinja::from(id.as_deref().unwrap_or_default()))
+        }
+        false => scope,
+    };
+    let scope = match names.has(Var::ChannelName) {
+        true => scope.with(Var::ChannelName, Jinja::from(&*context.channel_name)),
+        false => scope,
+    };
+    let texts = [(Var::Host, &context.host), (Var::Room, &context.room)];
+    texts.into_iter().filter(|(name, _)| names.has(*name)).fold(scope, |scope, (name, text)| {
+        scope.with(name, if text.is_empty() { Jinja::from(()) } else { Jinja::from(&**text) })
+    })
 }

@@ -35,8 +35,10 @@ impl HandlerKind {
         if self != Self::Offline {
             names.extend([Var::Claims, Var::Route, Var::Query]);
             names.extend(socketio.then_some(Var::Auth));
-            names.push(Var::Id);
+            names.extend([Var::Id, Var::ChannelName, Var::Host]);
         }
+        names.extend(matches!(self, Self::Online | Self::Offline).then_some(Var::Room));
+        names.extend(matches!(self, Self::Connect | Self::Message | Self::Online).then_some(Var::Present));
         names.extend([Var::Vars, Var::Backend]);
         names
     }
@@ -55,12 +57,33 @@ impl HandlerKind {
 /// The names known in a group's name, in the order in which errors list them.
 pub(super) fn of_groups(protocol: Protocol) -> &'static [Var] {
     match protocol {
-        Protocol::SocketIo => &[Var::User, Var::Claims, Var::Route, Var::Query, Var::Auth, Var::Id, Var::Vars],
+        Protocol::SocketIo => &[
+            Var::User,
+            Var::Claims,
+            Var::Route,
+            Var::Query,
+            Var::Auth,
+            Var::Id,
+            Var::ChannelName,
+            Var::Host,
+            Var::Vars,
+        ],
         Protocol::WebSocket | Protocol::EngineIo => {
-            &[Var::User, Var::Claims, Var::Route, Var::Query, Var::Id, Var::Vars]
+            &[Var::User, Var::Claims, Var::Route, Var::Query, Var::Id, Var::ChannelName, Var::Host, Var::Vars]
         }
     }
 }
 
 /// The names known where events are mapped.
 pub(super) const OF_EVENTS: &[Var] = &[Var::Event, Var::Group];
+
+/// The names known in the messages of `on_event`: those of the event, and what many connections can have in common.
+pub(super) fn of_messages(protocol: Protocol) -> Vec<Var> {
+    let own = of_groups(protocol).iter().filter(|name| !matches!(name, Var::Id | Var::ChannelName));
+    OF_EVENTS.iter().chain(own).copied().collect()
+}
+
+/// The names known in the conditions of `on_event`: those of the event, and those of each connection.
+pub(super) fn of_conditions(protocol: Protocol) -> Vec<Var> {
+    [OF_EVENTS, of_groups(protocol)].concat()
+}

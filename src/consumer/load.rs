@@ -5,9 +5,10 @@ use std::{path::Path, sync::Arc};
 use super::{
     Consumer, ConsumerId, ConsumerSet, Rejected, SourceGroup,
     action::Actions,
-    compiler::{Compiler, Usage},
+    compiler::{Compiler, CountedIn, Usage},
     expression::{Allowed, Expression, GroupTemplate, NameSources, Var, VarSet},
     groups::{Forms, Part, Pattern, Role, collisions},
+    heartbeat::Heartbeat,
     kind,
     mapping::Mappings,
     namespaces::Namespaces,
@@ -76,8 +77,14 @@ const fn no_limit_if_0(limit: usize) -> usize {
 const ALWAYS_NULL: &str = "no client of this consumer has a user: add a way to log in to \"auth\", or set \"user\" in on_admit \
                            (\"claims\" are those of a token)";
 
+/// The same, if Django knows the client.
+const NO_CLAIMS: &str = "the node reads no token for this consumer: Django knows who the client is; use `user`";
+
 /// The names that are null for all clients of a consumer.
 fn always_null(spec: &config::Consumer) -> VarSet {
+    if spec.has_django_users() {
+        return VarSet::of(&[Var::Claims]);
+    }
     match (spec.is_anonymous(), spec.sets_user()) {
         (false, _) => VarSet::default(),
         (true, false) => VarSet::of(&[Var::User, Var::Claims]),
@@ -96,6 +103,7 @@ struct Loader<'a> {
 impl Loader<'_> {
     fn consumer(&mut self, index: usize, spec: &config::Consumer) -> Option<Consumer> {
         let key = KeyPath::ROOT.then("consumer").then(index);
+        let known_errors = self.compiler.errors.len();
         let wire = Wire {
             protocol: spec.protocol,
             namespace: spec.namespace.as_str().into(),
@@ -113,7 +121,10 @@ impl Loader<'_> {
         compiler.parameters = parameters::of(&patterns, namespaces.as_ref().map(Namespaces::pattern));
         parameters::check(&patterns, namespaces.as_ref().map(Namespaces::pattern), &key, compiler);
         compiler.name_sources = NameSources::of(spec);
+        compiler.presence = CountedIn::of(spec);
         compiler.socketio = wire.is_socketio();
+        let null = always_null(spec);
+        compiler.null = (null, if spec.has_django_users() { NO_CLAIMS } else { ALWAYS_NULL });
         let known = kind::of_groups(spec.protocol);
         let allowed = Allowed { names: known, at: "in a group's name" };
         let here = key.then("groups");
@@ -129,12 +140,12 @@ impl Loader<'_> {
             &key,
             compiler,
         );
-        let null = always_null(spec);
         let needs_null = |one: &Expression| one.names().meets(null) && !one.has_alternative();
         // With another error in the list, the positions are not known.
         if groups.len() == spec.groups.len() {
             let reading = groups.iter().enumerate().filter(|(_, group)| group.template().expressions().any(needs_null));
-            reading.for_each(|(index, _)| compiler.note(&here.then(index), ALWAYS_NULL));
+            let reason = if spec.has_django_users() { NO_CLAIMS } else { ALWAYS_NULL };
+            reading.for_each(|(index, _)| compiler.note(&here.then(index), reason));
         }
         let allow = spec.allow.as_ref().map(|allow| {
             let here = key.then("allow");
@@ -150,13 +161,23 @@ impl Loader<'_> {
         let member = spec.presence.as_ref().map(|presence| &presence.member);
         let here = key.then("presence").then("member");
         let presence = compiler.optional(member, allowed, &here);
-        if presence.as_ref().is_some_and(needs_null) {
-            compiler.note(&here, ALWAYS_NULL);
+        if let Some(member) = &presence {
+            compiler.check_null(member, &here);
+        }
+        let here = key.then("presence").then("room");
+        let room = spec.presence.as_ref().and_then(|presence| presence.room.as_ref());
+        let allowed = Allowed { names: known, at: "in a room of members" };
+        let presence_room = room.and_then(|room| compiler.group(room, allowed, Usage::default(), &here));
+        // One expression alone could give a list, and a member is in one room.
+        if presence_room.as_ref().is_some_and(|room| !room.is_chosen() && !room.template().begins_with_text()) {
+            compiler.note(&here, "must begin with text, like \"room_{{ user.team }}\"");
         }
         self.check_protocol(spec, &key);
+        self.compiler.allows = spec.allow.is_some();
         let mappings = Mappings::compile(&spec.on_event, wire.clone(), &key.then("on_event"), &mut self.compiler);
         let notice = spec.on_gap.as_ref();
         let notice = notice.and_then(|gap| GapNotice::compile(gap, &wire, &key.then("on_gap"), &mut self.compiler));
+        let heartbeat = Heartbeat::compile(spec, &wire, &key.then("heartbeat"), &mut self.compiler);
         let name: Arc<str> = spec.label().into();
         let backend = &self.compiler.config.backend;
         let program = Program {
@@ -180,11 +201,22 @@ impl Loader<'_> {
             self.compiler.note(&key, "there are too many consumers");
             return None;
         };
+        let mut reads = mappings.names();
+        reads.add(presence.as_ref().map_or_else(VarSet::default, Expression::names));
+        // With another error, not every name is known.
+        if spec.django.is_any() && self.compiler.errors.len() == known_errors {
+            self.check_vars(spec, reads.and(actions.names()).has(Var::Vars), &key);
+        }
         let (id, spec) = (ConsumerId(id), spec.clone());
+        let export = spec.export.as_slice().into();
         self.everybody(&spec, namespaces.as_ref(), &key);
         let forms = Arc::new(std::mem::take(&mut self.compiler.forms));
-        let reads = groups.iter().map(|group| group.template().names()).chain(notice.as_ref().map(GapNotice::names));
-        let reads_id = reads.fold(VarSet::default(), VarSet::and).has(Var::Id);
+        let of_groups = groups.iter().map(|group| group.template().names());
+        let of_room = presence_room.as_ref().map(|room| room.template().names()).unwrap_or_default();
+        let reads =
+            of_groups.chain(notice.as_ref().map(GapNotice::names)).fold(reads.and(actions.names()), VarSet::and);
+        let reads = reads.and(of_room);
+        let reads_host = reads.and(actions.all_names()).has(Var::Host);
         // Without one of its paths or namespaces it is not complete.
         if patterns.len() != spec.path.as_slice().len() || spec.has_namespaces() != namespaces.is_some() {
             return None;
@@ -200,11 +232,15 @@ impl Loader<'_> {
             refusal,
             closed,
             presence,
+            presence_room,
+            heartbeat,
             mappings,
             notice,
             actions,
             namespaces,
-            reads_id,
+            reads,
+            reads_host,
+            export,
         })
     }
 
@@ -259,6 +295,17 @@ impl Loader<'_> {
             consumer.actions.settle(Arc::clone(&forms));
             consumer.mappings.forms = Arc::clone(&forms);
             consumer.forms = forms;
+        }
+    }
+
+    /// `vars` of a consumer in Django are what it exports.
+    fn check_vars(&mut self, spec: &config::Consumer, reads: bool, key: &KeyPath) {
+        let key = key.then("export");
+        if reads && spec.export.is_empty() {
+            let reason = "`vars` of this consumer would be empty; write export = [\"self.NAME\"] for vars.NAME";
+            self.compiler.note(&key, reason);
+        } else if !reads && !spec.export.is_empty() {
+            self.compiler.note(&key, "is never read: no expression of this consumer uses `vars`; remove it");
         }
     }
 

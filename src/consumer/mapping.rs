@@ -1,27 +1,31 @@
-//! Maps an event to the messages for its group's members; evaluated once per event and consumer.
+//! Maps an event to the messages for its group's members; evaluated once per event and consumer. `compile` makes it from
+//! the configuration, `mapped` is what comes out.
+
+mod compile;
+mod mapped;
 
 use std::sync::Arc;
 
+use bytes::Bytes;
 use indexmap::IndexMap;
 
+pub use self::mapped::{MapError, Mapped, MappedCall};
 use super::{
-    compiler::{Compiler, Usage},
-    effect::Outgoing,
-    emit::{Emit, EmitTarget},
-    expression::{Allowed, Expression, Root, Scope, Var, names::name},
-    groups::Forms,
-    kind::OF_EVENTS,
+    ConsumerId,
+    condition::{Condition, Decision, Questions, Selection, Traits},
+    context::Context,
+    effect::{Effect, Outgoing},
+    emit::{EmitContent, EmitTarget},
+    expression::{Expression, Root, Scope, Var, VarSet, names::name},
+    groups::{FormId, Forms},
+    outcome::{EventOutcome, Outcomes},
+    personal::{Personal, PersonalMessage},
     wire::Wire,
 };
 use crate::{
-    config::{self, KeyPath},
+    config::{PythonPer, Rate},
     event::{Event, GroupName, Payload},
-    limited::WriteError,
-    telemetry::DropReason,
 };
-
-const ALLOWED: Allowed<'static> =
-    Allowed { names: OF_EVENTS, at: "in on_event, which is evaluated once for all connections" };
 
 /// The handlers for events, by type.
 #[derive(Debug)]
@@ -30,96 +34,100 @@ pub(super) struct Mappings {
     pub forms: Arc<Forms>,
     by_type: IndexMap<Box<str>, Mapping>,
     rest: Option<Mapping>,
+    /// What its conditions ask of a connection.
+    questions: Questions,
 }
 
 #[derive(Debug)]
 struct Mapping {
-    when: Option<Expression>,
+    when: Option<Condition>,
     topic: Option<Expression>,
     key: Option<Expression>,
-    send: Vec<Expression>,
-    send_text: Option<Expression>,
-    emits: Vec<Emit>,
+    send: Vec<Sent<Expression>>,
+    send_text: Option<Sent<Expression>>,
+    emits: Vec<EventEmit>,
+    throttle: Option<Arc<Rate>>,
+    outcomes: Option<Box<Outcomes>>,
+    python_per: Option<PythonPer>,
 }
 
-/// Why a consumer sends nothing for an event.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum MapError {
-    /// No handler matches events of this type.
-    #[error("no handler matches events of this type")]
-    NoHandler,
-    /// An expression failed, for instance for a missing key.
-    #[error("{0}")]
-    Mapping(String),
-    /// The message is larger than the limit.
-    #[error("{0}")]
-    TooLarge(WriteError),
+/// An emit of an event, with its own condition.
+#[derive(Debug)]
+struct EventEmit {
+    when: Option<Condition>,
+    target: EmitTarget,
+    content: Sent<EmitContent>,
+    volatile: bool,
 }
 
-/// The messages for an event.
-#[derive(Debug, PartialEq, Eq)]
-pub struct Mapped {
-    /// The messages, in order; at least one, unless `when` is false or a list of rooms is empty.
-    pub messages: Vec<Outgoing>,
-    /// Why another message is not sent: its room has no name, for instance for a missing value.
-    pub unsent: Option<MapError>,
+/// What is sent.
+#[derive(Debug)]
+enum Sent<T> {
+    /// The same to all members.
+    Same(T),
+    /// It contains values of the connection.
+    Personal(Arc<PersonalMessage>),
 }
 
-impl MapError {
-    /// The reason under which it is counted.
-    pub const fn drop_reason(&self) -> DropReason {
-        match self {
-            Self::NoHandler => DropReason::NoHandler,
-            Self::Mapping(_) => DropReason::Mapping,
-            Self::TooLarge(_) => DropReason::TooLarge,
-        }
-    }
-}
-
-impl From<String> for MapError {
-    fn from(reason: String) -> Self {
-        Self::Mapping(reason)
-    }
-}
-
-impl From<WriteError> for MapError {
-    fn from(error: WriteError) -> Self {
-        match error {
-            WriteError::TooLarge(_) => Self::TooLarge(error),
-            WriteError::Invalid(reason) => Self::Mapping(reason),
-        }
-    }
+/// What one message is made of.
+enum Form {
+    Same(Payload),
+    Personal(Personal),
 }
 
 impl Mappings {
-    pub fn compile(
-        handlers: &IndexMap<String, config::EventHandler>,
-        wire: Wire,
-        key: &KeyPath,
-        compiler: &mut Compiler<'_>,
-    ) -> Self {
-        let mut by_type = IndexMap::new();
-        let mut rest = None;
-        for (kind, handler) in handlers {
-            let here = key.then(kind.as_str());
-            let mapping = Mapping::compile(handler, &wire, &here, compiler);
-            if kind == "*" {
-                rest = Some(mapping);
-                continue;
-            }
-            let method = kind.replace('.', "_");
-            if method.starts_with('_') {
-                compiler
-                    .note(&here, "Channels refuses event types that begin with \"_\" or \".\"; it would never match");
-            } else if by_type.insert(method.into_boxed_str(), mapping).is_some() {
-                compiler.note(&here, "appears twice: dots and underscores are the same in event types");
-            }
-        }
-        Self { wire, forms: Arc::default(), by_type, rest }
+    pub fn map(&self, consumer: (ConsumerId, &Arc<str>), event: &Arc<Event>) -> Result<Mapped, MapError> {
+        self.handler(event.kind()).ok_or(MapError::NoHandler)?.map(consumer, event, self)
     }
 
-    pub fn map(&self, event: &Arc<Event>) -> Result<Mapped, MapError> {
-        self.handler(event.kind()).ok_or(MapError::NoHandler)?.map(event, self)
+    /// What the conditions compare of a connection.
+    pub fn traits(&self, consumer: ConsumerId, context: &Context) -> Option<Traits> {
+        self.questions.traits(consumer, context)
+    }
+
+    /// Whether the conditions compare anything of a connection.
+    pub fn has_traits(&self) -> bool {
+        !self.questions.is_empty()
+    }
+
+    /// Whether an event asks something of a connection besides frames.
+    pub fn has_outcomes(&self) -> bool {
+        self.all().any(|mapping| mapping.outcomes.is_some())
+    }
+
+    /// The names about a connection that its handlers read.
+    pub fn names(&self) -> VarSet {
+        self.questions.names().and(self.outcome_names())
+    }
+
+    /// The names about a connection that its outcomes read, when an event comes.
+    pub fn outcome_names(&self) -> VarSet {
+        let outcomes = self.all().filter_map(|mapping| mapping.outcomes.as_deref());
+        let names = outcomes.fold(VarSet::default(), |names, outcomes| names.and(outcomes.names));
+        if self.needs_route() { names.and(VarSet::of(&[Var::Route])) } else { names }
+    }
+
+    /// Whether members are told apart by the parameters of their path.
+    fn needs_route(&self) -> bool {
+        self.all().any(|mapping| mapping.python_per == Some(PythonPer::Room))
+    }
+
+    fn all(&self) -> impl Iterator<Item = &Mapping> {
+        self.by_type.values().chain(&self.rest)
+    }
+
+    /// What an event asks of this connection.
+    pub fn outcome(
+        &self,
+        outcome: &EventOutcome,
+        context: &Context,
+        allow: Option<&[FormId]>,
+    ) -> Result<Vec<Effect>, MapError> {
+        let effects = outcome.effects(|event| {
+            let outcomes = self.handler(event.kind()).and_then(|mapping| mapping.outcomes.as_deref());
+            outcomes.map_or_else(|| Ok(Vec::new()), |own| own.of_connection(event, context, &self.forms, allow))
+        });
+        Ok(effects?)
     }
 
     /// Like `channels.consumer.get_handler_name`: dots become underscores, and a leading underscore is refused.
@@ -135,81 +143,63 @@ impl Mappings {
 }
 
 impl Mapping {
-    fn compile(handler: &config::EventHandler, wire: &Wire, key: &KeyPath, compiler: &mut Compiler<'_>) -> Self {
-        if wire.is_socketio() {
-            for (name, is_set) in [("send", handler.send.is_some()), ("send_text", handler.send_text.is_some())] {
-                if is_set {
-                    compiler.note(&key.then(name), "Socket.IO clients get events; write \"emit\"");
-                }
-            }
-        }
-        let here = key.then("emit");
-        let emits = handler.emit.iter().flat_map(|emits| emits.keyed(&here));
-        let emits = emits.filter_map(|(here, emit)| Self::emit(emit, &here, compiler)).collect();
-        Self {
-            when: compiler.optional(handler.when.as_ref(), ALLOWED, &key.then("when")),
-            topic: compiler.optional(handler.topic.as_ref(), ALLOWED, &key.then("topic")),
-            key: compiler.optional(handler.key.as_ref(), ALLOWED, &key.then("key")),
-            send: compiler.list(handler.send.as_ref(), ALLOWED, &key.then("send")),
-            send_text: compiler.optional(handler.send_text.as_ref(), ALLOWED, &key.then("send_text")),
-            emits,
-        }
-    }
-
-    /// Messages for the members of the event's group, or for those of another room.
-    fn emit(emit: &config::Emit, key: &KeyPath, compiler: &mut Compiler<'_>) -> Option<Emit> {
-        if emit.expect.is_some() {
-            compiler.note(&key.then("expect"), "only a reply can expect an acknowledgement");
-        }
-        let compiled = Emit::compile(emit, ALLOWED, key, compiler);
-        let target = match &emit.to {
-            None => EmitTarget::Connection,
-            Some(to) => {
-                let room = compiler.group(to, ALLOWED, Usage::default(), &key.then("to"))?;
-                EmitTarget::Rooms { rooms: vec![room], but_me: false }
-            }
-        };
-        Some(Emit { target, ..compiled? })
-    }
-
-    fn map(&self, event: &Arc<Event>, of: &Mappings) -> Result<Mapped, MapError> {
+    fn map(&self, consumer: (ConsumerId, &Arc<str>), event: &Arc<Event>, of: &Mappings) -> Result<Mapped, MapError> {
         let Mappings { wire, forms, .. } = of;
         let scope = Scope::default()
             .with(Var::Event, Root::Event(event.clone()).into_jinja())
             .with(Var::Group, event.group.as_str().into())
             .into_jinja();
-        if let Some(when) = &self.when
-            && !when.evaluate(&scope)?.is_true()
-        {
-            return Ok(Mapped { messages: Vec::new(), unsent: None });
-        }
+        let selection = match self.when.as_ref().map(|when| when.decide(consumer, event, &scope)).transpose()? {
+            Some(Decision::All(false)) => return Ok(Mapped::default()),
+            Some(Decision::All(true)) | None => None,
+            Some(Decision::Some(selection)) => Some(selection),
+        };
         let topic = self.topic.as_ref().map(|topic| name(&topic.evaluate(&scope)?)).transpose()?;
+        if let Some(per) = self.python_per {
+            let (throttle, python) = (self.throttle.clone(), Some(MappedCall { per, topic }));
+            return Ok(Mapped { throttle, selection, python, ..Mapped::default() });
+        }
         let key = self.key.as_ref().map(|key| name(&key.evaluate(&scope)?)).transpose()?;
         let mut outgoing: Vec<Outgoing> =
             Vec::with_capacity(self.send.len() + self.emits.len() + usize::from(self.send_text.is_some()));
-        let mut add = |index: usize, payload: Payload, to: Option<Box<[GroupName]>>, volatile: bool| {
+        let mut add = |index: usize, form: Form, to: Option<Box<[GroupName]>>, volatile, own: Option<Selection>| {
             // Messages of different handlers or positions never replace each other.
             let key = key.as_ref().map(|key| format!("{index}/{key}").into());
-            outgoing.push(Outgoing { payload, topic: topic.clone(), to, volatile, key });
+            let selection = match (&selection, own) {
+                (Some(both), Some(own)) => Some(both.and(&own)),
+                (both, own) => own.or_else(|| both.clone()),
+            };
+            let (payload, personal) = match form {
+                Form::Same(payload) => (payload, None),
+                Form::Personal(personal) => (Payload::Text(Bytes::new()), Some(personal)),
+            };
+            outgoing.push(Outgoing { payload, personal, selection, topic: topic.clone(), to, volatile, key });
         };
         for (index, send) in self.send.iter().enumerate() {
-            let payload = match send.is_just(Var::Event) {
-                true => wire.plain_json(&event.body)?,
-                false => wire.json(&send.evaluate(&scope)?)?,
+            let form = match send {
+                Sent::Same(send) if send.is_just(Var::Event) => Form::Same(wire.plain_json(&event.body)?),
+                Sent::Same(send) => Form::Same(wire.json(&send.evaluate(&scope)?)?),
+                Sent::Personal(message) => Form::Personal(Personal::new(message, event)),
             };
-            add(index, payload, None, false);
+            add(index, form, None, false, None);
         }
         let mut unsent = None;
         let index = self.send.len();
         if let Some(send) = &self.send_text {
-            add(index, wire.raw(&send.evaluate(&scope)?)?, None, false);
+            let form = match send {
+                Sent::Same(send) => Form::Same(wire.raw(&send.evaluate(&scope)?)?),
+                Sent::Personal(message) => Form::Personal(Personal::new(message, event)),
+            };
+            add(index, form, None, false, None);
         }
-        for (index, emit) in (index + 1..).zip(&self.emits) {
-            if !emit.is_due(&scope)? {
-                continue;
-            }
+        for (index, EventEmit { when, target, content, volatile }) in (index + 1..).zip(&self.emits) {
+            let own = match when.as_ref().map(|when| when.decide(consumer, event, &scope)).transpose()? {
+                Some(Decision::All(false)) => continue,
+                Some(Decision::All(true)) | None => None,
+                Some(Decision::Some(selection)) => Some(selection),
+            };
             // A room without a name has no members. The members of the other rooms still get their messages.
-            let to = match emit.rooms(&scope, forms) {
+            let to = match target.rooms(&scope, forms) {
                 Ok(to) => to,
                 Err(reason) => {
                     unsent.get_or_insert(MapError::Mapping(reason.into()));
@@ -217,12 +207,21 @@ impl Mapping {
                 }
             };
             if to.as_ref().is_none_or(|groups| !groups.is_empty()) {
-                add(index, emit.content.payload(&scope, wire)?, to, emit.volatile);
+                let form = match content {
+                    Sent::Same(content) => Form::Same(content.payload(&scope, wire)?),
+                    Sent::Personal(message) => Form::Personal(Personal::new(message, event)),
+                };
+                add(index, form, to, *volatile, own);
             }
         }
+        let outcome = self.outcomes.as_deref();
+        let outcome = outcome.map(|own| own.of_event(event, &scope, topic, forms).map_err(MapError::Mapping));
         match unsent {
-            Some(reason) if outgoing.is_empty() => Err(reason),
-            unsent => Ok(Mapped { messages: outgoing, unsent }),
+            Some(reason) if outgoing.is_empty() && outcome.is_none() => Err(reason),
+            unsent => {
+                let throttle = self.throttle.clone();
+                Ok(Mapped { messages: outgoing, unsent, throttle, selection, outcome, python: None })
+            }
         }
     }
 }

@@ -35,9 +35,9 @@ pub(super) struct Program {
     pub backend: bool,
     /// Whether clients send tokens.
     pub tokens: bool,
-    /// How many rooms a client may choose in one step that sends.
     /// The room of all connections in one of its namespaces, if the consumer has several.
     pub everybody: Option<String>,
+    /// How many rooms a client may choose in one step that sends.
     pub max_rooms: usize,
     /// Maximum number of items of an `each`.
     pub max_items: usize,
@@ -54,14 +54,20 @@ impl Program {
         self.is(handler, HandlerKind::Admit)
     }
 
+    /// Whether an operation changes the user, the variables or the claims of a connection.
+    pub fn changes_connections(&self) -> bool {
+        self.ops.iter().any(|one| matches!(one.op, Op::Set(_) | Op::User(_) | Op::Refresh { .. }))
+    }
+
+    /// The handler that the operation at this position belongs to: they lie one after the other.
+    pub fn handler_at(&self, position: u32) -> Option<HandlerId> {
+        let before = self.handlers.iter().rposition(|info| info.start <= position)?;
+        u16::try_from(before).ok().map(HandlerId)
+    }
+
     /// Whether the handler of a client's message waits here.
     pub fn is_of_message(&self, then: &Continuation) -> bool {
-        match self.ops.get(then.0.position as usize).map(|instruction| &instruction.op) {
-            Some(Op::Call(call)) => self.is(call.handler, HandlerKind::Message),
-            Some(Op::Ask(ask)) => self.is(ask.handler, HandlerKind::Message),
-            Some(Op::Refresh { handler, .. }) => self.is(*handler, HandlerKind::Message),
-            _ => false,
-        }
+        self.handler_at(then.0.position).is_some_and(|handler| self.is(handler, HandlerKind::Message))
     }
 
     fn is(&self, handler: HandlerId, kind: HandlerKind) -> bool {
@@ -91,6 +97,11 @@ pub(super) struct HandlerTable {
 }
 
 impl HandlerTable {
+    /// Whether it has no handler.
+    pub fn is_empty(&self) -> bool {
+        self.by_name.is_empty() && self.rest.is_none()
+    }
+
     /// The handler for a name; for `None`, the one for all other names.
     pub fn find(&self, name: Option<&str>) -> Option<HandlerId> {
         name.and_then(|name| self.by_name.get(name)).copied().or(self.rest)
@@ -141,6 +152,8 @@ pub(super) enum Op {
     Refuse(Denial),
     Leave(Vec<GroupTemplate>, Arc<Guard>),
     Join(Vec<GroupTemplate>, Arc<Guard>),
+    /// Joins the groups of signed tokens.
+    JoinSigned(Expression, Arc<Guard>),
     Subscribe(Expression),
     Unsubscribe(Expression),
     Call(Box<CallOp>),

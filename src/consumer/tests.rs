@@ -1,10 +1,18 @@
 //! The consumer engine on small consumers of every kind; `presets` tests the built-in ones.
 
 mod actions;
+mod bridge;
 mod calls;
+mod collisions;
+mod conditions;
+mod each;
 mod groups;
 mod growth;
+mod outcomes;
+mod present;
 mod presets;
+mod rooms;
+mod setup;
 mod socketio_presets;
 mod values;
 
@@ -16,7 +24,7 @@ use serde_json::{Value as Json, json};
 use super::*;
 use crate::{
     config::{Environment, load_text},
-    event::{Source, listed},
+    event::{Event, Incoming, Source, listed},
 };
 
 fn value(json: Json) -> Value {
@@ -98,6 +106,21 @@ fn expressions_cover_what_python_consumers_do() {
         ("event | without('type')", json!({"type": "t", "x": {"y": 1}, "z": 2}), r#"{"x":{"y":1},"z":2}"#),
         ("event | without(['type', 'z'])", json!({"type": "t", "x": 1, "z": 2}), r#"{"x":1}"#),
         ("dict(event.data, type='c')", json!({"data": {"a": 1, "type": "x"}}), r#"{"a":1,"type":"c"}"#),
+        (
+            "dict(event.a, event.b, x=1)",
+            json!({"a": {"k": 1, "x": 0}, "b": {"y": 2, "k": 3}}),
+            r#"{"k":3,"x":1,"y":2}"#,
+        ),
+        ("dict(event.a, {'b': 2}, event.gone, **event.c)", json!({"a": {}, "c": {"c": 3}}), r#"{"b":2,"c":3}"#),
+        ("dict()", json!({}), "{}"),
+        ("event.a | same_id(event.b)", json!({"a": 7, "b": "7"}), "true"),
+        ("event.a | same_id('07')", json!({"a": 7}), "false"),
+        ("event.a | same_id(7)", json!({"a": 7.0}), "false"),
+        ("event.a | same_id(1)", json!({"a": true}), "false"),
+        ("event.a | same_id(event.b)", json!({"a": "x-1", "b": "x-1"}), "true"),
+        ("event.a | same_id(event.b)", json!({"a": null, "b": null}), "false"),
+        ("event.gone | same_id(event.lost)", json!({}), "false"),
+        ("not event.a | same_id(event.b)", json!({"a": 7, "b": "7"}), "false"),
         ("dict(event, kind='c')", json!({"type": "t", "a": null}), r#"{"type":"t","a":null,"kind":"c"}"#),
         ("event.items()", json!({"a": 1}), r#"[["a",1]]"#),
         ("event.data | length", json!({"data": [1, 2, 3]}), "3"),
@@ -173,7 +196,7 @@ fn conditions_topics_raw_text_and_several_frames() {
     let texts: Vec<_> = sent.iter().map(|outgoing| text(&outgoing.payload)).collect();
     assert_eq!(texts, [r#"{"n":1}"#, r#"{"count":2}"#, "<b>"]);
     assert!(sent.iter().all(|outgoing| outgoing.topic.as_deref() == Some("5")));
-    assert_eq!(consumer.on_event(&event(note("low"))), Ok(Mapped { messages: vec![], unsent: None }));
+    assert_eq!(consumer.on_event(&event(note("low"))), Ok(Mapped::default()));
     assert!(matches!(consumer.on_event(&event(json!({"type": "note"}))), Err(MapError::Mapping(_))));
 }
 
@@ -294,8 +317,8 @@ fn a_failed_mapping_names_the_missing_key() {
         ("{'a': [event.nope]}", "an item of a list is undefined"),
         ("{'a': event.nope}", "\"a\" is undefined"),
         ("event.nope", "`event.nope` is undefined"),
-        ("event.s.upper(1)", "too many arguments"),
-        ("now('week')", "known: 'iso'"),
+        ("event.s.upper(*[1])", "too many arguments"),
+        ("now('week' ~ '')", "known: 'iso'"),
     ] {
         let consumer = one(&format!("[consumer.on_event.\"*\"]\nsend = {}\n", toml::Value::from(send)));
         let Err(MapError::Mapping(error)) = consumer.on_event(&event(json!({"s": "x"}))) else { panic!("{send}") };

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use minijinja::Value as Jinja;
 use serde::{Serialize, Serializer, ser::SerializeSeq};
 
-use super::expression::frame;
+use super::expression::{frame, view::as_text};
 use crate::{
     config::Protocol,
     event::{Payload, Raw, Value, surrogate},
@@ -60,7 +60,7 @@ impl Wire {
             true => Err(WriteError::TooLarge(self.max_message)),
             false => Ok(Bytes::copy_from_slice(bytes)),
         };
-        match (value.as_str(), value.as_bytes()) {
+        match (as_text(value), value.as_bytes()) {
             // A frame has no form for a lone surrogate outside JSON.
             (Some(text), _) => Ok(self.text(copy(surrogate::lossy(&surrogate::tighten(text)).as_bytes())?)),
             (None, Some(bytes)) => Ok(Payload::Binary(copy(bytes)?)),

@@ -46,6 +46,8 @@ pub struct Emission {
     pub content: Content,
     /// Dropped for slow clients.
     pub volatile: bool,
+    /// The change of presence that it reports: the scope, and the moment.
+    pub presence: Option<(Arc<str>, u64)>,
     /// Which source it came from.
     pub source: Source,
     /// When this node received it.
@@ -78,14 +80,14 @@ impl Emission {
         consumer: &str,
         groups: &[GroupName],
         content: Content,
-        except: &[Arc<str>],
+        except: &[&str],
         volatile: bool,
     ) -> Value {
         let (key, content) = match content {
             Content::Event(args) => ("event", Value::List(args)),
             Content::Message(value) => ("message", value),
         };
-        let except = except.iter().map(|id| Value::from(&**id)).collect();
+        let except = except.iter().map(|id| Value::from(*id)).collect();
         let entries = [
             ("type", Self::TYPE.into()),
             ("consumer", consumer.into()),
@@ -102,6 +104,14 @@ impl Emission {
     pub fn keep_in(body: &mut Value, namespace: &str) {
         if let Value::Map(entries) = body {
             entries.insert("namespace".into(), namespace.into());
+        }
+    }
+
+    /// The same emission, as the report of a change of presence.
+    pub fn report(body: &mut Value, scope: &str, at: u64) {
+        if let Value::Map(entries) = body {
+            let report = [("scope", scope.into()), ("at", at.into())];
+            entries.insert("presence".into(), report.into_iter().collect());
         }
     }
 
@@ -159,7 +169,19 @@ impl Emission {
             }
             Some(_) => return Err("its namespace is not text"),
         };
-        Ok(Self { target, rooms, except, content, volatile, source, received })
+        let presence = match body.get("presence") {
+            None => None,
+            Some(report) => {
+                let at = match report.get("at") {
+                    Some(Value::Int(at)) => u64::try_from(*at).ok(),
+                    Some(Value::UInt(at)) => Some(*at),
+                    _ => None,
+                };
+                let scope = report.get("scope").and_then(Value::as_str);
+                Some(scope.map(Arc::from).zip(at).ok_or("its presence has no scope and moment")?)
+            }
+        };
+        Ok(Self { target, rooms, except, content, volatile, presence, source, received })
     }
 }
 
@@ -192,7 +214,7 @@ mod tests {
         let args = vec![Value::from("said"), Value::Bytes(Bytes::from_static(&[0, 255])), Value::Null];
         for content in [Content::Event(args), Content::Message(Value::Int(7))] {
             let group = [GroupName::new("room_1").unwrap()];
-            let body = Emission::relay_body("chat", &group, content.clone(), &["a".into(), "b".into()], true);
+            let body = Emission::relay_body("chat", &group, content.clone(), &["a", "b"], true);
             assert_eq!(body.get("rooms"), None);
             let emission = Emission::from_event(&event(body)).unwrap().unwrap();
             assert_eq!(emission.target, EmissionTarget::Consumer("chat".into()));

@@ -7,6 +7,7 @@
 mod access;
 mod disconnect;
 mod emit;
+mod membership;
 mod order;
 
 use std::{
@@ -27,7 +28,7 @@ use super::{
 };
 use crate::{
     auth::Authenticator,
-    cluster::{Answer, Answers, Cluster, ClusterError, NodeId, Query},
+    cluster::{Answer, Answers, Cluster, ClusterError, NodeId, OrderError, Query},
     config::Config,
     hub::Registry,
     layer::Readiness,
@@ -134,6 +135,15 @@ impl From<ClusterError> for Problem {
     }
 }
 
+impl From<OrderError> for Problem {
+    fn from(error: OrderError) -> Self {
+        match error {
+            OrderError::Invalid(invalid) => invalid.into(),
+            OrderError::Cluster(error) => error.into(),
+        }
+    }
+}
+
 /// Registers the routes.
 pub fn configure(service: &mut web::ServiceConfig, admin: &Admin) {
     let scope = web::scope("/api/websocket")
@@ -141,6 +151,8 @@ pub fn configure(service: &mut web::ServiceConfig, admin: &Admin) {
         .service(read("/health").route(Verbs::Read.route().to(health)))
         .service(resource::counted(read("/stats").route(Verbs::Read.route().to(stats))))
         .service(resource::counted(read("/user/{id}/rooms").route(Verbs::Read.route().to(user_rooms))))
+        .service(resource::counted(post("/user/{id}/join").route(Verbs::Post.route().to(membership::join))))
+        .service(resource::counted(post("/user/{id}/leave").route(Verbs::Post.route().to(membership::leave))))
         .service(resource::counted(post("/disconnect").route(Verbs::Post.route().to(disconnect::disconnect))))
         .service(resource::counted(post("/emit/room/{name}").route(Verbs::Post.route().to(emit::to_room))))
         .service(resource::counted(post("/emit/role/{name}").route(Verbs::Post.route().to(emit::to_role))))

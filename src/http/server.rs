@@ -40,7 +40,7 @@ use super::{
 use crate::{
     admission::AdmissionControl,
     auth::Authenticator,
-    backend::Backend,
+    backend::{Backend, bridge::SharedBridge},
     cluster::{Cluster, Listening},
     config::{Config, Protocol as Spoken},
     hub::{Dispatcher, Registry, Shard},
@@ -70,6 +70,8 @@ pub struct Services {
     pub registry: Arc<Registry>,
     /// Answers calls.
     pub backend: Arc<dyn Backend>,
+    /// Runs consumers in Django.
+    pub bridge: SharedBridge,
     /// Runs work after a connection has closed.
     pub background: Background,
     /// Counts members.
@@ -161,12 +163,14 @@ fn worker(
     actix_rt::spawn(drain(services.drain.clone(), Rc::clone(&connections)));
 
     let worker = Rc::new(WorkerServices {
+        bridge: Arc::clone(&services.bridge),
         control: Arc::clone(&services.control),
         shard,
         background: services.background.clone(),
         authenticator: Arc::clone(&services.authenticator),
         backend: Arc::clone(&services.backend),
         presence: Arc::clone(&services.presence),
+        logins: Rc::default(),
         metrics: services.metrics.clone(),
     });
     let admission = Rc::new(Admission::new(worker));

@@ -35,6 +35,7 @@ use crate::{
         engineio::{
             Carrier, EngineWorkers, MessageHandler, PAYLOAD_TYPE, Polled, Sessions, Settings, Sid, raw::RawSession,
         },
+        plain,
         refusal::{Breach, Refusal},
         socketio::SocketIoNamespaces,
     },
@@ -201,7 +202,7 @@ impl SocketIoHandler {
             Some((slot, agreed)) => {
                 connection.deliver(&EncodedMessage::control(frame::text(open.as_bytes())), &[]);
                 slot.accept(accepted);
-                switch(agreed, None)
+                switch(agreed, plain::Accepted::default())
             }
             None => {
                 connection.open_without_socket();
@@ -278,7 +279,7 @@ impl SocketIoHandler {
                 slot.accept(Accepted::new(connection, None));
             }
         }
-        Ok(switch(agreed, None))
+        Ok(switch(agreed, plain::Accepted::default()))
     }
 }
 

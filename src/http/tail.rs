@@ -1,9 +1,9 @@
 //! `GET /api/tail`: what happens to events, live, as JSON lines while the client reads. It needs the publish key.
 //!
-//! `?group=` names a group, once or several times; `?payload=1` includes the content of events. The stream ends when
-//! the node drains.
+//! `?group=` names a group, once or several times; `?connection=` shows only the calls of a connection; `?payload=1`
+//! includes the content of events. The stream ends when the node drains.
 
-use std::{collections::BTreeSet, convert::Infallible, time::Duration};
+use std::{convert::Infallible, time::Duration};
 
 use actix_web::{
     HttpRequest, HttpResponse,
@@ -19,7 +19,7 @@ use super::{
 };
 use crate::telemetry::{
     Metrics,
-    tail::{MAX_WATCHERS, TailWatcher},
+    tail::{MAX_WATCHERS, TailFilter, TailWatcher},
 };
 
 /// Maximum number of lines per write.
@@ -44,12 +44,16 @@ pub(super) async fn tail(
     if let Some(refusal) = publish::refusal(&request, &access.load()) {
         return refusal;
     }
-    let (mut groups, mut payloads) = (BTreeSet::new(), false);
+    let mut filter = TailFilter::default();
     for (name, value) in url::form_urlencoded::parse(request.query_string().as_bytes()) {
         match &*name {
-            "group" => drop(groups.insert(value.into_owned())),
-            "payload" => payloads = value == "1" || value == "true",
-            _ => return error(StatusCode::BAD_REQUEST, "known parameters are group and payload", Some(&name)),
+            "group" => drop(filter.groups.insert(value.into_owned())),
+            "connection" => drop(filter.connections.insert(value.into_owned())),
+            "payload" => filter.payloads = value == "1" || value == "true",
+            _ => {
+                let known = "known parameters are group, connection and payload";
+                return error(StatusCode::BAD_REQUEST, known, Some(&name));
+            }
         }
     }
     let mut response = HttpResponse::Ok();
@@ -62,7 +66,7 @@ pub(super) async fn tail(
         // A stream without content would never end.
         return response.finish();
     }
-    let Some(watch) = metrics.tail.watch(groups, payloads) else {
+    let Some(watch) = metrics.tail.watch(filter) else {
         let detail = format!("the maximum of {MAX_WATCHERS} watchers is reached");
         return error(StatusCode::TOO_MANY_REQUESTS, &detail, None);
     };

@@ -8,7 +8,7 @@ use actix_web::{HttpMessage as _, HttpRequest, HttpResponse};
 use super::{
     head,
     precheck::{Precheck, pending},
-    refusal,
+    refusal, scope,
     serving::ServingConfig,
     upgrade,
 };
@@ -19,7 +19,7 @@ use crate::{
     protocol::{
         admission::Admission,
         endpoint::Endpoint,
-        plain::{self, Requested},
+        plain::{self, Accepted, Requested},
         refusal::{Foreign, Refusal},
     },
     socket::{Connection, Connections, negotiate::HandshakeError, takeover::AcceptedSlot},
@@ -73,10 +73,10 @@ impl WebSocketHandler {
         self.admission.services.authenticator.check_origin(&head).map_err(foreign)?;
         let connection =
             Connection::pending(Rc::clone(&self.connections), Arc::clone(endpoint.limits()), agreed.deflate);
-        let accepted = pending(&connection, permit);
-        let chosen = endpoint.consumer().subprotocol(&head.subprotocols).map(str::to_owned);
-        let of_token = match plain::admit(&self.admission, endpoint, &head, route, &connection).await {
-            Ok(subprotocol) => subprotocol,
+        let pending = pending(&connection, permit);
+        let scope = || scope::of(request, &self.precheck.hops);
+        let accepted = match plain::admit(&self.admission, endpoint, &head, route, &connection, scope).await {
+            Ok(accepted) => accepted,
             Err(refusal) => {
                 let (consumer, requested) =
                     (endpoint.consumer(), Requested { path: request.path(), query: head.query });
@@ -86,11 +86,12 @@ impl WebSocketHandler {
                 self.admission.services.metrics.handshake(outcome);
                 // A browser that offered subprotocols and gets none back would report an error, not the close code.
                 let mut offered = head.subprotocols.split(',').map(str::trim);
-                offered.find(|name| !name.is_empty() && !looks_like_jwt(name)).map(str::to_owned)
+                let own = consumer.subprotocol(&head.subprotocols);
+                let first = || offered.find(|name| !name.is_empty() && !looks_like_jwt(name));
+                Accepted { subprotocol: own.or_else(first).map(str::to_owned), headers: Vec::new() }
             }
         };
-        slot.accept(accepted);
-        // The application's own goes before the one that carried the token.
-        Ok(upgrade::switch(agreed, chosen.or(of_token)))
+        slot.accept(pending);
+        Ok(upgrade::switch(agreed, accepted))
     }
 }

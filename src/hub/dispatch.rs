@@ -7,20 +7,25 @@ use std::{
 };
 
 use super::{
-    delivery::{Delivery, Rules, Union},
+    calls::EventCalls,
+    delivery::{Delivery, Rules, Union, loss, unanswered, unanswered_by},
     missed::Missed,
     registry::{AudienceId, GroupAudience, Registry},
     shard::{Receiver, Shard, ShardMessage},
+    snapshots::PresenceMoment,
+    throttle::ThrottledEvent,
     topics::matching_names,
     trace,
-    workers::{WorkerAnswers, Workers},
+    variants::Variants,
+    work::MemberWork,
+    workers::{LaterAnswer, WorkerAnswers, Workers},
 };
 use crate::{
-    config::Slow,
-    consumer::{Consumer, ConsumerId, Consumers, MapError, Mapped, Outgoing, Snapshot},
-    event::{self, Emission, Event, Eviction, Gap, GapReason, GroupName},
+    config::PythonPer,
+    consumer::{Consumer, ConsumerId, Consumers, MapError, Mapped, MappedCall, Outgoing, Snapshot},
+    event::{self, ConnectionId, Emission, Event, Eviction, Gap, GapReason, GroupName, Source, Value},
     layer::Signal,
-    socket::{Loss, frame::Frame},
+    socket::{close::Ending, frame::Frame},
     telemetry::{DropReason, Metrics},
     warn_bounded,
 };
@@ -31,12 +36,14 @@ pub struct Dispatcher {
     consumers: Consumers,
     workers: Workers,
     metrics: Metrics,
+    /// Maximum number of calls for one event.
+    max_calls: usize,
 }
 
 impl Dispatcher {
-    /// A dispatcher without workers yet.
-    pub fn new(registry: Arc<Registry>, consumers: Consumers, metrics: Metrics) -> Self {
-        Self { registry, consumers, workers: Workers::default(), metrics }
+    /// A dispatcher without workers yet; one event makes at most `max_calls` calls of Django's consumers.
+    pub fn new(registry: Arc<Registry>, consumers: Consumers, max_calls: usize, metrics: Metrics) -> Self {
+        Self { registry, consumers, workers: Workers::default(), metrics, max_calls }
     }
 
     /// Connects a new worker: its end of a new link, or `None` if there are too many workers.
@@ -51,6 +58,15 @@ impl Dispatcher {
         deadline: Duration,
     ) -> WorkerAnswers<T> {
         self.workers.ask(question, deadline).await
+    }
+
+    /// Asks every worker something that takes it some time.
+    pub async fn ask_workers_later<T: Send + 'static>(
+        &self,
+        question: impl Fn(&Shard) -> LaterAnswer<T> + Send + Sync + 'static,
+        deadline: Duration,
+    ) -> WorkerAnswers<T> {
+        self.workers.ask_later(question, deadline).await
     }
 
     /// Handles one signal of the layer; called on the layer's thread.
@@ -68,6 +84,7 @@ impl Dispatcher {
             Signal::Eviction(eviction) => self.evict(&eviction),
             // Answers to the node's own questions; not for any connection.
             Signal::Message(_) => {}
+            Signal::Direct { id, body, source } => self.direct(&id, body, source),
             Signal::Gap(gap) => self.gap(&gap),
         }
     }
@@ -80,66 +97,117 @@ impl Dispatcher {
         let mut unhandled: Option<&Consumer> = None;
         let audiences = self.audiences(&event.group);
         // The namespaces of one form get the same messages: they are mapped once, and each gets a copy that names it.
-        let mut forms: Vec<(ConsumerId, Vec<Outgoing>)> = Vec::new();
+        let mut forms: Vec<(ConsumerId, Mapped, Occasion)> = Vec::new();
         for audience in audiences {
             let Some(consumer) = now.get(audience.consumer) else { continue };
             let namespace = now.namespace(audience.consumer);
             if let Some(namespace) = &namespace
-                && let Some((_, messages)) = forms.iter().find(|(known, _)| *known == consumer.id())
+                && let Some((_, mapped, of)) = forms.iter().find(|(known, ..)| *known == consumer.id())
             {
-                messages.iter().for_each(|one| self.send_within(audience, one, (consumer, namespace), event.received));
+                mapped.messages.iter().for_each(|one| self.send_within(audience, one, (consumer, namespace), of));
+                self.outcome(audience, mapped, consumer, of);
                 continue;
             }
             match consumer.on_event(event) {
-                Ok(Mapped { messages, unsent }) => {
+                Ok(Mapped { python: Some(python), throttle, selection, .. }) => {
                     handled = true;
+                    let throttle = throttle.map(|rate| ThrottledEvent::new(&rate, event, consumer, &self.metrics));
+                    let unanswered = selection.as_ref().and_then(|_| unanswered_by(consumer));
+                    let rules = Rules { selection, unanswered, throttle, ..Rules::default() };
+                    self.call(audience, (event, consumer), python, rules);
+                }
+                Ok(mapped) => {
+                    handled = true;
+                    let Mapped { messages, unsent, throttle, outcome, .. } = &mapped;
                     trace::mapped(&self.metrics.tail, event, consumer, messages.len());
+                    let throttle = throttle.as_ref();
+                    let throttle = throttle.map(|rate| ThrottledEvent::new(rate, event, consumer, &self.metrics));
+                    let of = Occasion { received: event.received, throttle };
                     match &namespace {
-                        None => messages.iter().for_each(|one| self.send(audience, one, consumer, event.received)),
+                        None => messages.iter().for_each(|one| self.send(audience, one, (consumer, None), &of)),
                         Some(name) => {
-                            let of = (&**consumer, name);
-                            messages.iter().for_each(|one| self.send_within(audience, one, of, event.received));
-                            forms.push((consumer.id(), messages));
+                            let of_namespace = (consumer, name);
+                            messages.iter().for_each(|one| self.send_within(audience, one, of_namespace, &of));
                         }
                     }
-                    if let Some(reason) = unsent {
-                        self.not_mapped(consumer, event, &reason);
+                    self.outcome(audience, &mapped, consumer, &of);
+                    for reason in unsent.iter().chain(outcome.iter().filter_map(|outcome| outcome.as_ref().err())) {
+                        trace::partly_mapped(&self.metrics, consumer, event, reason);
                     }
+                    forms.extend(namespace.map(|_| (consumer.id(), mapped, of)));
+                }
+                Err(MapError::NoHandler) if consumer.spec().django.is_any() => {
+                    handled = true;
+                    let python = MappedCall { per: PythonPer::Connection, topic: None };
+                    self.call(audience, (event, consumer), python, Rules::default());
                 }
                 Err(MapError::NoHandler) if consumer.namespace().is_some() => unhandled = Some(consumer),
-                Err(MapError::NoHandler) => self.no_handler(consumer, event),
+                Err(MapError::NoHandler) => trace::no_handler(&self.metrics, consumer, event),
                 Err(reason @ (MapError::Mapping(_) | MapError::TooLarge(_))) => {
                     handled = true;
-                    self.not_mapped(consumer, event, &reason);
-                    forms.extend(namespace.map(|_| (consumer.id(), Vec::new())));
+                    trace::not_mapped(&self.metrics, consumer, event, &reason);
+                    if consumer.spec().django.is_any() {
+                        self.work(
+                            audience,
+                            MemberWork::Close(Ending::event_failed()),
+                            Rules::default(),
+                            event.received,
+                        );
+                    }
+                    let of = Occasion { received: event.received, throttle: None };
+                    forms.extend(namespace.map(|_| (consumer.id(), Mapped::default(), of)));
                 }
             }
         }
         if let (false, Some(consumer)) = (handled, unhandled) {
-            self.no_handler(consumer, event);
+            trace::no_handler(&self.metrics, consumer, event);
         }
     }
 
-    fn not_mapped(&self, consumer: &Consumer, event: &Event, reason: &MapError) {
-        let group = Some(event.group.as_str());
-        self.metrics.lost(reason.drop_reason(), 1, group, Some(consumer.name()), reason);
-        warn_bounded!(
-            "{}: dropped an event of type {:?} in group {}: mapping failed: {reason}",
-            consumer.name(),
-            event.kind().unwrap_or_default(),
-            event.group
-        );
+    /// Asks of each member of an audience, after the messages, what the event asks.
+    fn outcome(&self, audience: GroupAudience, mapped: &Mapped, consumer: &Consumer, of: &Occasion) {
+        if let Some((work, topic)) = MemberWork::after(mapped, consumer) {
+            let names = topic.map(|topic| matching_names(topic, consumer.topics().matching));
+            let (selection, throttle) = (mapped.selection.clone(), of.throttle.clone());
+            // Without an answer for a message the connection ends by that.
+            let is_first = mapped.messages.is_empty() && selection.is_some();
+            let unanswered = if is_first { unanswered_by(consumer) } else { None };
+            let work = Some(Arc::new(work));
+            let rules = Rules { selection, unanswered, names, work, throttle, ..Rules::default() };
+            self.deliver(audience, Arc::new(Frame::empty()), rules.shared(), of.received);
+        }
     }
 
-    fn no_handler(&self, consumer: &Consumer, event: &Event) {
-        let detail = format_args!("no handler for events of type {:?}", event.kind().unwrap_or_default());
-        self.metrics.lost(DropReason::NoHandler, 1, Some(event.group.as_str()), Some(consumer.name()), &detail);
-        warn_bounded!(
-            "{}: no handler for events of type {:?} in group {}; dropped",
-            consumer.name(),
-            event.kind().unwrap_or_default(),
-            event.group
-        );
+    /// Has the consumer's own method called for the members of an audience.
+    fn call(
+        &self,
+        audience: GroupAudience,
+        (event, consumer): (&Arc<Event>, &Arc<Consumer>),
+        call: MappedCall,
+        rules: Rules,
+    ) {
+        let calls = EventCalls::new(event, consumer, call.per, self.max_calls, &self.metrics);
+        let names = call.topic.map(|topic| matching_names(&topic, consumer.topics().matching));
+        self.work(audience, MemberWork::Calls(calls), Rules { names, ..rules }, event.received);
+    }
+
+    /// Gives each member of an audience work, as far as the rules let it have some.
+    fn work(&self, audience: GroupAudience, work: MemberWork, rules: Rules, received: Instant) {
+        let rules = Rules { work: Some(Arc::new(work)), ..rules };
+        self.deliver(audience, Arc::new(Frame::empty()), rules.shared(), received);
+    }
+
+    /// A message for one connection.
+    fn direct(&self, id: &str, body: Value, source: Source) {
+        // Ids are valid names of groups, so another name is not the id of a connection.
+        let Ok(group) = GroupName::new(id) else { return self.metrics.direct_message("gone") };
+        let event = Arc::new(Event { group, body, source, received: Instant::now() });
+        trace::received(&self.metrics.tail, &event);
+        let Some((id, worker)) = self.registry.find(id) else {
+            self.metrics.direct_message("gone");
+            return trace::direct(&self.metrics.tail, &event, "gone");
+        };
+        self.give(1 << worker, event.body.weight(), || ShardMessage::Direct(id, Arc::clone(&event)));
     }
 
     fn audiences(&self, group: &GroupName) -> Vec<GroupAudience> {
@@ -152,14 +220,18 @@ impl Dispatcher {
         &self,
         own: GroupAudience,
         message: &Outgoing,
-        (consumer, namespace): (&Consumer, &Arc<str>),
-        received: Instant,
+        (consumer, namespace): (&Arc<Consumer>, &Arc<str>),
+        of: &Occasion,
     ) {
-        let payload = consumer.within(message.payload.clone(), Some(namespace));
-        self.send(own, &Outgoing { payload, ..message.clone() }, consumer, received);
+        let payload = match message.personal {
+            Some(_) => message.payload.clone(),
+            None => consumer.within(message.payload.clone(), Some(namespace)),
+        };
+        self.send(own, &Outgoing { payload, ..message.clone() }, (consumer, Some(namespace)), of);
     }
 
-    fn send(&self, own: GroupAudience, message: &Outgoing, consumer: &Consumer, received: Instant) {
+    fn send(&self, own: GroupAudience, message: &Outgoing, sender: (&Arc<Consumer>, Option<&Arc<str>>), of: &Occasion) {
+        let (consumer, _) = sender;
         let mut targets = Targets::default();
         for room in message.to.iter().flatten() {
             targets.add(self.audiences(room).into_iter().filter(|other| other.consumer == own.consumer));
@@ -169,16 +241,25 @@ impl Dispatcher {
             (Some(_), []) => return,
             (Some(_), [first, ..]) => *first,
         };
+        let loss = loss(consumer, audience.id, message.key.as_deref());
+        let variants = message.personal.clone();
+        let variants = variants.map(|one| Arc::new(Variants::new(one, sender, loss.clone(), &self.metrics)));
         let rules = Rules {
+            variants,
+            selection: message.selection.clone(),
+            unanswered: unanswered(consumer, message),
             names: message.topic.as_ref().map(|topic| matching_names(topic, consumer.topics().matching)),
             volatile: message.volatile,
+            throttle: of.throttle.clone(),
             ..Rules::default()
         };
-        let loss = loss(consumer, audience.id, message.key.as_deref());
-        let frame = Arc::new(Frame::new(&message.payload).losable(loss));
+        let frame = Arc::new(match message.personal {
+            Some(_) => Frame::empty(),
+            None => Frame::new(&message.payload).losable(loss),
+        });
         match targets.audiences.len() {
-            0 | 1 => self.deliver(audience, frame, rules.shared(), received),
-            _ => self.unite(targets, [own.consumer].into(), frame, rules.shared(), received),
+            0 | 1 => self.deliver(audience, frame, rules.shared(), of.received),
+            _ => self.unite(targets, [own.consumer].into(), frame, rules.shared(), of.received),
         }
     }
 
@@ -198,7 +279,7 @@ impl Dispatcher {
     }
 
     fn deliver(&self, audience: GroupAudience, frame: Arc<Frame>, rules: Option<Arc<Rules>>, received: Instant) {
-        let size = frame.size();
+        let size = frame.size() + rules.as_ref().map_or(0, |rules| rules.weight());
         let delivery = Delivery { audience: audience.id, frame, rules, received };
         self.give(audience.workers, size, || ShardMessage::Delivery(delivery.clone()));
     }
@@ -260,15 +341,18 @@ impl Dispatcher {
     fn evict(&self, eviction: &Eviction) {
         let now = self.consumers.now();
         let Ok(group) = now.group(&eviction.target, &eviction.room) else { return };
+        let id = eviction.id.as_deref().map(ConnectionId::parse);
+        if id == Some(None) {
+            return; // No connection has such an id.
+        }
         let consumers = audiences_of(&now, &eviction.target, served(&now, &eviction.target));
         let concerned = self.audiences(&group).into_iter().filter(|audience| consumers.contains(&audience.consumer));
         let mut mask = 0;
         let consumers: Arc<[ConsumerId]> =
             concerned.inspect(|one| mask |= one.workers).map(|one| one.consumer).collect();
-        let id = eviction.id.clone();
         self.give(mask, 0, || {
-            let (group, consumers, id) = (group.clone(), Arc::clone(&consumers), id.clone());
-            ShardMessage::Question(Box::new(move |shard| shard.evict(&group, &consumers, id.as_deref())))
+            let (group, consumers, id) = (group.clone(), Arc::clone(&consumers), id.flatten());
+            ShardMessage::Question(Box::new(move |shard| shard.evict(&group, &consumers, id)))
         });
     }
 
@@ -293,21 +377,20 @@ impl Dispatcher {
             }
             // A name that is not a room of this node may be the id of a member.
             if !is_room
-                && let Some(worker) = self.registry.worker_of(room)
-                && !targets.ids.iter().any(|(known, _)| known == room)
+                && let Some((id, worker)) = self.registry.find(room)
+                && !targets.ids.iter().any(|(known, _)| *known == id)
             {
-                targets.ids.push((Arc::clone(room), worker));
+                targets.ids.push((id, worker));
             }
         }
         targets
     }
 
     fn exceptions(&self, emission: &Emission, now: &Snapshot, consumers: &[ConsumerId]) -> Rules {
-        let mut rules = Rules { volatile: emission.volatile, ..Rules::default() };
+        let presence = emission.presence.clone().map(|(scope, at)| PresenceMoment { scope, at });
+        let mut rules = Rules { volatile: emission.volatile, presence, ..Rules::default() };
         for except in &emission.except {
-            if self.registry.worker_of(except).is_some() {
-                rules.except_ids.push(Arc::clone(except));
-            }
+            rules.except_ids.extend(self.registry.find(except).map(|(id, _)| id));
             if let Ok(group) = now.group(&emission.target, except) {
                 let of_consumers = self.audiences(&group).into_iter().filter(|one| consumers.contains(&one.consumer));
                 rules.except_audiences.extend(of_consumers.map(|audience| audience.id));
@@ -333,14 +416,11 @@ impl Dispatcher {
     }
 }
 
-/// How a consumer's message may be lost while it waits for a slow client. Keys of different groups are independent; a
-/// message without a key is kept, even if others have keys.
-fn loss(consumer: &Consumer, audience: AudienceId, key: Option<&str>) -> Loss {
-    match (consumer.slow(), key) {
-        (Slow::Close, _) | (Slow::Latest, None) => Loss::Never,
-        (Slow::DropOldest, _) => Loss::Oldest,
-        (Slow::Latest, Some(key)) => Loss::Superseded(format!("{}/{key}", audience.0).into()),
-    }
+/// The event behind messages of one handler.
+struct Occasion {
+    received: Instant,
+    /// How often one connection gets them.
+    throttle: Option<Arc<ThrottledEvent>>,
 }
 
 /// The consumers in an audience.
@@ -378,7 +458,7 @@ fn audiences_of<'a>(
 struct Targets {
     audiences: Vec<GroupAudience>,
     /// Ids of members, with their workers.
-    ids: Vec<(Arc<str>, usize)>,
+    ids: Vec<(ConnectionId, usize)>,
 }
 
 impl Targets {

@@ -1,20 +1,21 @@
 //! A connection as the hub sees it: its slots, its subscriptions, its id.
 
 use std::{
-    cell::{Cell, RefCell},
+    cell::{Cell, OnceCell, RefCell},
     rc::Rc,
     sync::Arc,
 };
 
 use super::{
-    hold::Hold,
+    hold::{HeldWork, Hold, Undecided},
     registry::AudienceId,
     topics::{TooManyTopics, TopicSubscriptions},
 };
 use crate::{
     config::BeforeSubscribe,
-    consumer::ConsumerId,
-    socket::{Connection, EncodedMessage},
+    consumer::{ConsumerId, Personal, Selection, Traits, Verdict},
+    event::ConnectionId,
+    socket::{Connection, ConnectionHandler, EncodedMessage, Outbox},
 };
 
 /// The state of a member.
@@ -38,14 +39,14 @@ pub(super) struct GroupSlot {
 /// A member's seat in a group. It contains the connection, so that a delivery to all members touches nothing else of
 /// the member.
 pub(super) struct Seat {
-    /// `None` while the member is held.
+    /// `None` while the member is held, and always if it serves calls: then its state alone decides.
     pub connection: Option<Rc<Connection>>,
     pub member: Rc<Member>,
 }
 
 impl Seat {
     pub fn of(member: &Rc<Member>) -> Self {
-        let connection = (!member.is_held()).then(|| Rc::clone(&member.connection));
+        let connection = (!member.is_held() && !member.serves.get()).then(|| Rc::clone(&member.connection));
         Self { connection, member: Rc::clone(member) }
     }
 }
@@ -53,15 +54,19 @@ impl Seat {
 /// A connection as the hub sees it.
 pub struct Member {
     pub(super) connection: Rc<Connection>,
-    pub(super) slots: RefCell<Vec<GroupSlot>>,
+    pub(super) slots: RefCell<Box<[GroupSlot]>>,
     subscriptions: RefCell<TopicSubscriptions>,
-    id: Option<Arc<str>>,
+    pub(super) id: Option<ConnectionId>,
     before_subscribe: BeforeSubscribe,
     /// The consumer that sends gap notices to the client; [`NOBODY`] if it wants none.
     gap_consumer: Cell<u32>,
     pub(super) state: Cell<MemberState>,
+    /// The handler of its connection carries out its work.
+    pub(super) serves: Cell<bool>,
     /// What is kept for it while it is held.
     pub(super) kept: Cell<Option<Box<Hold>>>,
+    /// What conditions compare of it.
+    traits: OnceCell<Box<Traits>>,
     /// It has got every message of its groups up to this number; see [`order`](super::order).
     pub(super) up_to: Cell<u64>,
 }
@@ -71,7 +76,7 @@ const NOBODY: u32 = u32::MAX;
 
 impl Member {
     /// A connection without groups, known to others by `id`, if it has one.
-    pub fn new(connection: Rc<Connection>, id: Option<Arc<str>>, before_subscribe: BeforeSubscribe) -> Rc<Self> {
+    pub fn new(connection: Rc<Connection>, id: Option<ConnectionId>, before_subscribe: BeforeSubscribe) -> Rc<Self> {
         Rc::new(Self {
             connection,
             slots: RefCell::default(),
@@ -80,7 +85,9 @@ impl Member {
             before_subscribe,
             gap_consumer: Cell::new(NOBODY),
             state: Cell::new(MemberState::Receiving),
+            serves: Cell::default(),
             kept: Cell::default(),
+            traits: OnceCell::new(),
             up_to: Cell::default(),
         })
     }
@@ -91,8 +98,8 @@ impl Member {
     }
 
     /// The id by which emissions may name it.
-    pub const fn id(&self) -> Option<&Arc<str>> {
-        self.id.as_ref()
+    pub const fn id(&self) -> Option<ConnectionId> {
+        self.id
     }
 
     /// This consumer sends gap notices to the client from now on.
@@ -105,9 +112,53 @@ impl Member {
         Some(ConsumerId(self.gap_consumer.get())).filter(|consumer| consumer.0 != NOBODY)
     }
 
+    /// Conditions compare these values of it. Call it once.
+    pub fn set_traits(&self, traits: Option<Box<Traits>>) {
+        if let Some(traits) = traits {
+            self.traits.get_or_init(|| traits);
+        }
+    }
+
+    /// Some of the values that conditions compare have changed; see [`Shard::change_traits`](super::Shard::change_traits).
+    pub(super) fn change_traits(&self, new: Traits) {
+        if let Some(traits) = self.traits.get() {
+            traits.replace(new);
+        }
+    }
+
+    /// The values that conditions compare.
+    #[inline]
+    pub(super) fn traits(&self) -> Option<&Traits> {
+        self.traits.get().map(|traits| &**traits)
+    }
+
+    /// The values that a message contains of it.
+    pub(super) fn values(&self, personal: &Personal) -> Option<Arc<str>> {
+        personal.values(self.traits.get()?)
+    }
+
+    /// Whether a message with this condition is for it.
+    #[inline]
+    pub(super) fn meets(&self, selection: &Selection) -> Verdict {
+        selection.is_for(self.traits())
+    }
+
     /// Whether the messages of its groups are kept for it.
     pub fn is_held(&self) -> bool {
         self.state.get() == MemberState::Held
+    }
+
+    /// From now on the handler of its connection carries out its work, which [`Shard::release`](super::Shard::release)
+    /// hands out: a handler that is busy releases the member when it is done. Nothing of the shard is borrowed when the
+    /// handler is called. Call it once, while the member is held.
+    pub fn serves_calls(&self) {
+        debug_assert!(self.is_held(), "its seats have no connection yet");
+        self.serves.set(true);
+    }
+
+    /// The handler of its work, while it lives.
+    pub(super) fn handler(&self) -> Option<Rc<dyn ConnectionHandler>> {
+        if self.serves.get() { self.connection.handler() } else { None }
     }
 
     /// Whether it has left for good.
@@ -125,12 +176,56 @@ impl Member {
     }
 
     #[cold]
-    pub(super) fn keep(&self, whole: &EncodedMessage, each: &[EncodedMessage]) -> u32 {
+    fn keep(&self, whole: &EncodedMessage, each: &[EncodedMessage]) -> u32 {
         let mut hold = self.kept.take().unwrap_or_default();
         let each = if each.is_empty() { std::slice::from_ref(whole) } else { each };
         let taken = hold.push(&self.connection, each, self.gap_consumer().is_some());
         self.kept.set(Some(hold));
         taken
+    }
+
+    /// Takes work in its place among the messages; returns whether it waits, and its handler does not know that yet.
+    pub(super) fn take_work(&self, work: HeldWork) -> bool {
+        let is_new = match self.state.get() {
+            MemberState::Held => false,
+            MemberState::Receiving if self.serves.get() => {
+                self.state.set(MemberState::Held);
+                true
+            }
+            MemberState::Receiving | MemberState::Gone => {
+                match work {
+                    HeldWork::Close(ending) => drop(self.connection.end(&ending)),
+                    _ => self.connection.discard_kept(Outbox::default(), 1),
+                }
+                return false;
+            }
+        };
+        self.keep_work(work);
+        is_new
+    }
+
+    /// Keeps a message until it is known whether it is for this member, which is held.
+    pub(super) fn keep_undecided(&self, message: Box<dyn Undecided>) {
+        self.keep_work(HeldWork::Undecided(message));
+    }
+
+    fn keep_work(&self, work: HeldWork) {
+        let mut hold = self.kept.take().unwrap_or_default();
+        hold.push_work(&self.connection, work, self.gap_consumer().is_some());
+        self.kept.set(Some(hold));
+    }
+
+    /// Does something of which the messages are sent at once, although the member is held.
+    pub(super) fn meanwhile<T>(&self, act: impl FnOnce() -> T) -> T {
+        let state = self.state.replace(MemberState::Receiving);
+        let done = act();
+        self.state.set(state);
+        done
+    }
+
+    /// Whether a handler may still change what conditions compare of it.
+    pub(super) fn may_change(&self) -> bool {
+        self.traits.get().is_some_and(|traits| traits.may_change())
     }
 
     /// The number of its groups.

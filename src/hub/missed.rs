@@ -4,13 +4,14 @@
 //! the groups concerned, like a union. Members that do not want notices are skipped.
 
 use std::{
+    cell::OnceCell,
     collections::{HashMap, HashSet},
     sync::Arc,
     time::Instant,
 };
 
 use super::{
-    delivery::{Applied, Queued, Rules},
+    delivery::{Applied, Queued},
     notice::{Notice, frame},
     order::Order,
     registry::AudienceId,
@@ -87,7 +88,17 @@ impl Missed {
             }
             let names = self.groups.is_some().then_some(names);
             let notice = Notice::new(Arc::clone(&share.consumer), self.reason, names, Arc::clone(consumers));
-            let applied = Applied { rules: Arc::new(Rules::default()), except: Vec::new(), notice: Some(notice) };
+            let applied = Applied {
+                rules: Arc::default(),
+                except: Vec::new(),
+                notice: Some(notice),
+                work: None,
+                snapshots: None,
+                throttle: None,
+                unanswered: None,
+                variants: None,
+                kept: OnceCell::new(),
+            };
             all.push((audiences, Queued::new(order.next(), Arc::clone(&share.frame), Some(applied), self.found)));
         }
         all

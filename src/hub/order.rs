@@ -11,8 +11,13 @@ use std::{collections::HashMap, rc::Rc};
 
 use bytes::BytesMut;
 
-use super::{delivery::Queued, group::Group, job::Tally, member::Member, notice::Notice, registry::AudienceId};
-use crate::socket::{EncodedMessage, Loss, negotiate::Deflate};
+use super::{
+    deferred::defer, delivery::Queued, group::Group, member::Member, registry::AudienceId, tally::Tally, variants::Form,
+};
+use crate::{
+    consumer::NoAnswer,
+    socket::{EncodedMessage, Loss, negotiate::Deflate},
+};
 
 /// The numbers of one worker's messages.
 #[derive(Default)]
@@ -59,11 +64,14 @@ impl Order {
         let slots = member.slots.borrow();
         let busy = slots.iter().filter_map(|slot| Some((groups.get(&slot.audience)?, slot.index as usize)));
         let busy = busy.filter(|(group, _)| group.queued).flat_map(|(group, index)| group.pending_for(index));
-        let mut messages: Vec<&Queued> =
-            busy.chain(single).filter(|queued| queued.number > done && queued.is_for(member)).collect();
+        let may_get = |queued: &&Queued| queued.is_undecided(member) || queued.verdict(member) != Ok(false);
+        let is_for = |queued: &&Queued| queued.number > done && may_get(queued);
+        let mut messages: Vec<&Queued> = busy.chain(single).filter(is_for).collect();
         messages.sort_by_key(|queued| queued.number);
         messages.dedup_by_key(|queued| queued.number);
-        let is_apart = |queued: &&Queued| queued.is_volatile() || queued.notice().is_some_and(Notice::is_personal);
+        let is_apart = |queued: &&Queued| {
+            queued.is_volatile() || queued.is_apart() || queued.is_undecided(member) || queued.verdict(member).is_err()
+        };
         if messages.len() > 1 && !messages.iter().any(is_apart) {
             self.send_merged(&messages, member, served);
         } else {
@@ -107,14 +115,30 @@ impl Merged {
 
 /// Sends one message to a member.
 fn send(queued: &Queued, member: &Rc<Member>, served: &mut Tally) {
+    if queued.is_undecided(member) {
+        return defer(queued, member);
+    }
+    if queued.verdict(member).is_err() {
+        return queued.unanswered(member, served);
+    }
+    if !queued.is_due(member) {
+        return;
+    }
+    if let Some(work) = queued.work() {
+        return work.give(member, served);
+    }
     let connection = member.connection();
     if queued.is_volatile() && connection.is_behind() {
         served.volatile += 1;
         return;
     }
     let (deflate, compression) = (connection.deflate(), &connection.limits().compression);
-    let message = queued.encoded_for(member, deflate, compression);
-    let message = message.unwrap_or_else(|| queued.encoded(deflate, compression));
+    let message = match queued.form(member, served) {
+        Ok(Form::Shared) => queued.encoded(deflate, compression),
+        Ok(Form::Own(message)) => message,
+        Ok(Form::Missed) => return,
+        Err(NoAnswer) => return queued.unanswered(member, served),
+    };
     let taken = member.deliver(&message, &[]);
     served.add(taken, &message);
     queued.ahead.set(queued.ahead.get() + taken);

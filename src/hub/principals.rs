@@ -63,20 +63,26 @@ pub struct Principal {
     connection: Rc<Connection>,
     /// The current user, which a handler may have changed.
     user: Cell<Fingerprint>,
-    /// The user named by its token.
-    subject: Fingerprint,
     token: Cell<Option<Fingerprint>>,
     /// In milliseconds of the worker's clock.
     began: Cell<u64>,
-    /// Most have neither.
+    /// Most have nothing of it.
     extra: Cell<Option<Box<Extra>>>,
 }
 
-#[derive(Clone, Default)]
+#[derive(Clone, Default, PartialEq, Eq)]
 struct Extra {
     /// In milliseconds since 1970.
     deadline: Option<u64>,
     watch: Option<WatchedToken>,
+    /// The user named by its token, if it is not the current one.
+    subject: Option<Fingerprint>,
+}
+
+impl Extra {
+    fn boxed(self) -> Option<Box<Self>> {
+        (self != Self::default()).then(|| Box::new(self))
+    }
 }
 
 /// The principals of one worker.
@@ -135,7 +141,6 @@ impl PrincipalIndex {
             principals: Rc::clone(self),
             connection: Rc::clone(connection),
             user: Cell::new(user),
-            subject: proof.user,
             token: Cell::new(proof.token),
             began: Cell::new(self.millis(proof.began)),
             extra: Cell::default(),
@@ -158,9 +163,6 @@ impl PrincipalIndex {
         if let Some(token) = proof.token {
             index.known.insert((token.get(), address), Weak::clone(&weak));
         }
-        if proof.deadline.is_none() && proof.watch.is_none() {
-            return;
-        }
         let deadline = proof.deadline.map(since_1970);
         if let Some(deadline) = deadline {
             if index.ending.first_key_value().is_none_or(|((first, _), _)| deadline < *first) {
@@ -171,7 +173,8 @@ impl PrincipalIndex {
         if proof.watch.is_some() {
             index.watched.insert(address, weak);
         }
-        principal.extra.set(Some(Box::new(Extra { deadline, watch: proof.watch })));
+        let subject = Some(proof.user).filter(|subject| *subject != principal.user());
+        principal.extra.set(Extra { deadline, watch: proof.watch, subject }.boxed());
     }
 
     /// Disconnects; returns the number of connections.
@@ -198,6 +201,22 @@ impl PrincipalIndex {
         ended
     }
 
+    /// The connections of a user whose authentication began before this time.
+    pub fn connections_of(&self, user: Fingerprint, until: Instant) -> Vec<Rc<Connection>> {
+        let until = self.millis(until);
+        let range = (user.get(), 0)..=(user.get(), usize::MAX);
+        let index = self.index.borrow();
+        let principals = index.known.range(range).filter_map(|(_, one)| one.upgrade());
+        let mut connections: Vec<Rc<Connection>> = Vec::new();
+        for principal in principals.filter(|one| one.began.get() <= until) {
+            // A connection has one for each of its users; several may be the same.
+            if !connections.iter().any(|known| Rc::ptr_eq(known, &principal.connection)) {
+                connections.push(Rc::clone(&principal.connection));
+            }
+        }
+        connections
+    }
+
     fn remember(&self, fingerprint: Fingerprint, until: Instant) {
         let recent = &mut self.index.borrow_mut().recent;
         while recent.front().is_some_and(|(_, at)| at.elapsed() > REMEMBERED) {
@@ -219,11 +238,10 @@ impl PrincipalIndex {
             let (Some(watch), Some(token)) = (extra.watch, principal.token.get()) else { continue };
             if watch.end.is_some_and(|end| end <= now) {
                 self.index.borrow_mut().watched.remove(&Rc::as_ptr(&principal).addr());
-                let rest = extra.deadline.map(|_| Box::new(Extra { watch: None, ..extra }));
-                principal.extra.set(rest);
+                principal.extra.set(Extra { watch: None, ..extra }.boxed());
                 continue;
             }
-            watched.push(Watched { watch, token, began: self.epoch + Duration::from_millis(principal.began.get()) });
+            watched.push(Watched { watch, token, began: principal.began() });
         }
         watched
     }
@@ -286,14 +304,24 @@ fn since_1970(time: SystemTime) -> u64 {
 }
 
 impl Principal {
+    /// Whether a token named its user.
+    pub fn has_token(&self) -> bool {
+        self.token.get().is_some()
+    }
+
     /// The current user.
     pub const fn user(&self) -> Fingerprint {
         self.user.get()
     }
 
+    /// When its authentication began.
+    pub fn began(&self) -> Instant {
+        self.principals.epoch + Duration::from_millis(self.began.get())
+    }
+
     /// The user named by its token.
-    pub const fn subject(&self) -> Fingerprint {
-        self.subject
+    pub fn subject(&self) -> Fingerprint {
+        self.extra().and_then(|extra| extra.subject).unwrap_or_else(|| self.user())
     }
 
     /// Changes the user to `user`; `false` if that user was disconnected since `began`, when the change was requested.
@@ -301,6 +329,8 @@ impl Principal {
         if self.principals.was_disconnected(user, None, began) {
             return false;
         }
+        let subject = Some(self.subject()).filter(|subject| *subject != user);
+        self.extra.set(Extra { subject, ..self.extra().unwrap_or_default() }.boxed());
         let mut index = self.principals.index.borrow_mut();
         let address = Rc::as_ptr(self).addr();
         index.known.remove(&(self.user.replace(user).get(), address));
@@ -314,12 +344,11 @@ impl Principal {
         if self.principals.was_disconnected(user, None, began) {
             return None;
         }
-        let at = |millis| self.principals.epoch + Duration::from_millis(millis);
-        let Extra { deadline, watch } = self.extra().unwrap_or_default();
+        let Extra { deadline, watch, .. } = self.extra().unwrap_or_default();
         let proof = Proof {
-            user: self.subject,
+            user: self.subject(),
             token: self.token.get(),
-            began: at(self.began.get()),
+            began: self.began(),
             deadline: deadline.map(|millis| UNIX_EPOCH + Duration::from_millis(millis)),
             watch,
         };

@@ -22,7 +22,7 @@ impl Shard {
             let slots = member.slots.borrow();
             let groups = slots.iter().filter_map(|slot| groups.by_audience.get(&slot.audience));
             let groups = groups.map(|group| (group.name.clone(), group.consumer)).collect();
-            Some(Location { id: Arc::clone(member.id()?), groups })
+            Some(Location { id: Arc::from(&*member.id()?.text()), groups })
         };
         let found = groups.by_name.get(&(group.clone(), consumer));
         let found = found.and_then(|audience| groups.by_audience.get(audience));
@@ -37,7 +37,7 @@ impl Shard {
             let found = groups.by_name.get(key).and_then(|audience| groups.by_audience.get(audience));
             reached.extend(found.into_iter().flat_map(members).map(Rc::as_ptr));
         }
-        reached.extend(ids.iter().filter_map(|id| groups.by_id.get(id)).map(Rc::as_ptr));
+        reached.extend(ids.iter().filter_map(|id| groups.by_id.find(id)).map(Rc::as_ptr));
         reached.len()
     }
 }

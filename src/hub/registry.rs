@@ -11,13 +11,18 @@ use std::{
 
 use crate::{
     consumer::ConsumerId,
-    event::GroupName,
+    event::{ConnectionId, GroupName},
     layer::{Layer, LayerError},
     sparse::give_back,
 };
 
 /// Maximum number of workers: one bit each.
 pub const MAX_WORKERS: usize = 64;
+
+/// A worker's number in the map of ids, which has an entry per connection.
+type WorkerIndex = u8;
+
+const _: () = assert!(MAX_WORKERS <= WorkerIndex::MAX as usize);
 
 /// One consumer's members of one group, on all workers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -56,7 +61,7 @@ impl RegisteredGroups {
 pub struct Registry {
     groups: RwLock<RegisteredGroups>,
     /// The worker of each member with an id.
-    ids: RwLock<HashMap<Arc<str>, usize>>,
+    ids: RwLock<HashMap<ConnectionId, WorkerIndex>>,
     layer: Arc<dyn Layer>,
 }
 
@@ -136,22 +141,28 @@ impl Registry {
     }
 
     /// Registers that the member with this id is on this worker.
-    pub(super) fn name(&self, id: &Arc<str>, worker: usize) {
-        self.ids.write().unwrap_or_else(PoisonError::into_inner).insert(Arc::clone(id), worker);
+    pub(super) fn name(&self, id: ConnectionId, worker: usize) {
+        self.ids.write().unwrap_or_else(PoisonError::into_inner).insert(id, index(worker));
     }
 
     /// Removes the id of a member that has left this worker.
-    pub(super) fn unname(&self, id: &str, worker: usize) {
+    pub(super) fn unname(&self, id: ConnectionId, worker: usize) {
         let mut ids = self.ids.write().unwrap_or_else(PoisonError::into_inner);
-        if ids.get(id) == Some(&worker) {
-            ids.remove(id);
+        if ids.get(&id) == Some(&index(worker)) {
+            ids.remove(&id);
             give_back(&mut ids);
         }
     }
 
     /// The worker of the member with this id.
-    pub(super) fn worker_of(&self, id: &str) -> Option<usize> {
-        self.ids.read().unwrap_or_else(PoisonError::into_inner).get(id).copied()
+    pub(super) fn worker_of(&self, id: ConnectionId) -> Option<usize> {
+        self.ids.read().unwrap_or_else(PoisonError::into_inner).get(&id).copied().map(usize::from)
+    }
+
+    /// The id of this text and the worker of its member.
+    pub(super) fn find(&self, id: &str) -> Option<(ConnectionId, usize)> {
+        let id = ConnectionId::parse(id)?;
+        Some((id, self.worker_of(id)?))
     }
 
     /// The layer behind the groups.
@@ -165,5 +176,19 @@ impl Registry {
 
     fn write(&self) -> RwLockWriteGuard<'_, RegisteredGroups> {
         self.groups.write().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn index(worker: usize) -> WorkerIndex {
+    WorkerIndex::try_from(worker).unwrap_or(WorkerIndex::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_id_takes_17_bytes_with_its_worker_and_its_mark_in_the_map() {
+        assert_eq!(size_of::<(ConnectionId, WorkerIndex)>(), 16);
     }
 }

@@ -2,7 +2,10 @@
 //!
 //! In: joins and leaves of the worker's connections. Out: changes for the registry, and answers about its members.
 
+mod personal;
 mod receiver;
+mod regroup;
+mod selected;
 mod serve;
 
 use std::{
@@ -20,23 +23,29 @@ use scopeguard::{ScopeGuard, guard};
 use tokio::sync::mpsc::WeakUnboundedSender;
 
 use super::{
+    directory::Directory,
     group::Group,
+    group_orders::GroupOrders,
     hold::Released,
-    job::Tally,
     member::{GroupSlot, Member, MemberState, Seat},
     missed::Missed,
     order::Order,
     principals::{Disconnection, PrincipalIndex},
     registry::{AudienceId, Registry},
+    snapshots::Snapshots,
+    tally::Tally,
+    throttle::Throttles,
+    work::Woken,
 };
 use crate::{
-    consumer::{Consumer, ConsumerId, Consumers, Snapshot},
-    event::{Gap, GapReason, GroupName},
+    consumer::{Consumer, ConsumerId, Consumers, Snapshot, Traits},
+    event::{ConnectionId, Gap, GapReason, GroupName},
     layer::LayerError,
     sparse,
     telemetry::Metrics,
 };
 
+pub use personal::ForMember;
 pub use receiver::Receiver;
 pub(super) use receiver::{MAX_BACKLOG, ShardMessage};
 
@@ -45,7 +54,7 @@ pub(super) struct Groups {
     pub(super) by_name: HashMap<(GroupName, ConsumerId), AudienceId>,
     pub(super) by_audience: HashMap<AudienceId, Group>,
     /// Members that emissions may name.
-    pub(super) by_id: HashMap<Arc<str>, Rc<Member>>,
+    pub(super) by_id: Directory,
     /// Groups with pending deliveries, in turn.
     ready: VecDeque<AudienceId>,
     order: Order,
@@ -66,9 +75,19 @@ pub struct Shard {
     /// Number of deliveries to small groups so far.
     begun: Cell<u32>,
     principals: Rc<PrincipalIndex>,
+    group_orders: Rc<GroupOrders>,
+    /// Members with new work, whose handlers are to be called.
+    woken: Woken,
+    snapshots: Rc<Snapshots>,
+    pub(super) throttles: Rc<Throttles>,
 }
 
 impl Shard {
+    /// The snapshots of presence that this worker's connections have.
+    pub fn snapshots(&self) -> &Snapshots {
+        &self.snapshots
+    }
+
     /// The shard of the worker that owns `receiver`.
     pub fn new(receiver: &Receiver, registry: Arc<Registry>, metrics: Metrics) -> Rc<Self> {
         Rc::new(Self {
@@ -82,6 +101,10 @@ impl Shard {
             groups: RefCell::default(),
             begun: Cell::default(),
             principals: PrincipalIndex::new(),
+            group_orders: Rc::default(),
+            woken: Woken::default(),
+            snapshots: Rc::default(),
+            throttles: Rc::default(),
         })
     }
 
@@ -111,8 +134,13 @@ impl Shard {
     pub fn disconnect(&self, orders: &[Disconnection]) -> usize {
         self.principals.disconnect(orders, |id| {
             let groups = self.groups.borrow();
-            groups.by_id.get(id).map(|member| Rc::clone(&member.connection))
+            groups.by_id.find(id).map(|member| Rc::clone(&member.connection))
         })
+    }
+
+    /// What other programs ordered for the users of its connections.
+    pub const fn group_orders(&self) -> &Rc<GroupOrders> {
+        &self.group_orders
     }
 
     /// Registers a member without groups under its id.
@@ -164,9 +192,11 @@ impl Shard {
         if slots.is_empty() {
             self.introduce(&mut groups.by_id, member);
         }
+        let mut more = Vec::from(std::mem::take(&mut *slots));
         // Most connections are in one group, and there are many connections.
-        slots.reserve_exact(1);
-        slots.push(GroupSlot { audience, index });
+        more.reserve_exact(1);
+        more.push(GroupSlot { audience, index });
+        *slots = more.into();
         true
     }
 
@@ -191,31 +221,58 @@ impl Shard {
         }
     }
 
-    /// Sends a held member what was kept, and everything that arrives from now on.
+    /// Sends a held member what was kept, and everything that arrives from now on; or, if it has work, what comes before
+    /// the work, which is handed out: then it stays held until the next release.
     pub fn release(&self, member: &Rc<Member>) -> Released {
         if !member.is_held() {
             return Released::Complete;
         }
-        member.state.set(MemberState::Receiving);
-        self.reseat(member);
-        member.kept.take().map_or(Released::Complete, |hold| hold.release(&member.connection))
+        let Some(mut hold) = member.kept.take() else {
+            member.state.set(MemberState::Receiving);
+            self.reseat(member);
+            return Released::Complete;
+        };
+        let mut served = Tally::default();
+        let released = hold.release(&member.connection, &mut served);
+        self.tally(&served);
+        let goes_on = matches!(released, Released::Call(_) | Released::Outcome(_) | Released::Close(_));
+        if goes_on {
+            member.kept.set(Some(hold));
+        } else {
+            member.state.set(MemberState::Receiving);
+            self.reseat(member);
+        }
+        released
     }
 
     fn reseat(&self, member: &Rc<Member>) {
+        if member.serves.get() {
+            return;
+        }
         let mut groups = self.groups.borrow_mut();
         for slot in member.slots.borrow().iter() {
-            let group = groups.by_audience.get_mut(&slot.audience);
-            if let Some(Some(seat)) = group.and_then(|group| group.members.get_mut(slot.index as usize)) {
-                *seat = Seat::of(member);
+            if let Some(group) = groups.by_audience.get_mut(&slot.audience) {
+                group.reseat(slot.index as usize, || Seat::of(member));
+            }
+        }
+    }
+
+    /// Some of the values that conditions compare of a member have changed.
+    pub fn change_traits(&self, member: &Member, new: Traits) {
+        member.change_traits(new);
+        let by_audience = &mut self.groups.borrow_mut().by_audience;
+        for slot in member.slots.borrow().iter() {
+            if let Some(group) = by_audience.get_mut(&slot.audience) {
+                group.forget(slot.index as usize);
             }
         }
     }
 
     /// Registers a member under its id, even before its join is confirmed: otherwise an emission that excludes it could
     /// reach it just after.
-    fn introduce(&self, by_id: &mut HashMap<Arc<str>, Rc<Member>>, member: &Rc<Member>) {
+    fn introduce(&self, by_id: &mut Directory, member: &Rc<Member>) {
         if let Some(id) = member.id() {
-            by_id.insert(Arc::clone(id), Rc::clone(member));
+            by_id.add(member);
             self.registry.name(id, self.worker);
         }
     }
@@ -226,9 +283,37 @@ impl Shard {
         let Some(audience) = groups.by_name.get(&(group.clone(), consumer)).copied() else { return };
         let mut slots = member.slots.borrow_mut();
         if let Some(at) = slots.iter().position(|slot| slot.audience == audience) {
-            let slot = slots.swap_remove(at);
+            let mut fewer = Vec::from(std::mem::take(&mut *slots));
+            let slot = fewer.swap_remove(at);
+            *slots = fewer.into();
             self.free(&mut groups, slot);
         }
+    }
+
+    /// Removes a member from one group, after the messages that were sent to the group before.
+    pub fn leave_after(&self, member: &Rc<Member>, group: &GroupName, consumer: ConsumerId) {
+        if !self.holds(member, group, consumer) {
+            return;
+        }
+        let mut served = Tally::default();
+        {
+            let Groups { by_audience, order, .. } = &mut *self.groups.borrow_mut();
+            order.catch_up(by_audience, member, None, &mut served);
+            order.rest();
+        }
+        self.tally(&served);
+        self.leave(member, group, consumer);
+    }
+
+    /// The same, once everything that was published to the group before has arrived at this worker. On an error it may
+    /// not have.
+    pub async fn depart(&self, member: &Rc<Member>, group: &GroupName, consumer: ConsumerId) -> Result<(), LayerError> {
+        if !self.holds(member, group, consumer) {
+            return Ok(());
+        }
+        let arrived = self.joined(group).await;
+        self.leave_after(member, group, consumer);
+        arrived
     }
 
     /// Whether a member is in a group, or about to be.
@@ -243,29 +328,28 @@ impl Shard {
         if let Some(hold) = member.kept.take() {
             hold.discard(&member.connection);
         }
+        self.throttles.forget(member);
         let slots = std::mem::take(&mut *member.slots.borrow_mut());
         let mut groups = self.groups.borrow_mut();
         for slot in slots {
             self.free(&mut groups, slot);
         }
         if let Some(id) = member.id()
-            && groups.by_id.get(id).is_some_and(|known| std::ptr::eq(&raw const **known, member))
+            && groups.by_id.remove(member)
         {
-            groups.by_id.remove(id);
-            sparse::give_back(&mut groups.by_id);
             self.registry.unname(id, self.worker);
         }
     }
 
     /// Removes the members of a group, or the one with this id, after the messages sent to them before.
-    pub(super) fn evict(&self, group: &GroupName, consumers: &[ConsumerId], id: Option<&str>) {
+    pub(super) fn evict(&self, group: &GroupName, consumers: &[ConsumerId], id: Option<ConnectionId>) {
         for consumer in consumers {
             let key = (group.clone(), *consumer);
             let Some(audience) = self.groups.borrow().by_name.get(&key).copied() else { continue };
             let mut groups = self.groups.borrow_mut();
             let Groups { by_audience, order, .. } = &mut *groups;
             let seated = by_audience.get(&audience).map_or(&[][..], |group| &group.members).iter().flatten();
-            let is_meant = |member: &&Rc<Member>| id.is_none() || member.id().map(|own| &**own) == id;
+            let is_meant = |member: &&Rc<Member>| id.is_none() || member.id() == id;
             let members: Vec<Rc<Member>> = seated.map(|one| &one.member).filter(is_meant).cloned().collect();
             let mut served = Tally::default();
             for member in &members {

@@ -1,13 +1,19 @@
 //! Deliveries: one worker's slices run by hand, and many workers at once.
 
+mod calls;
+mod conditions;
 mod delivery;
+mod direct;
 mod emissions;
 mod hold;
 mod membership;
 mod notices;
 mod order;
+mod outcomes;
 mod principals;
 mod slow;
+mod snapshots;
+mod throttle;
 
 use std::{
     collections::HashMap,
@@ -24,14 +30,21 @@ use futures_util::future::BoxFuture;
 use super::*;
 use crate::{
     config::{self, BeforeSubscribe, Environment, load_text},
-    consumer::{ConsumerId, ConsumerSet, Consumers},
-    event::{Content, Emission, EmissionTarget, Event, Eviction, GroupName, Source, Value},
+    consumer::{Consumer, ConsumerId, ConsumerSet, Consumers},
+    event::{ConnectionId, Content, Emission, EmissionTarget, Event, Eviction, GroupName, Incoming, Source, Value},
     layer::{Layer, LayerError, Readiness, Signal, Sink},
-    socket::{Connection, ConnectionLimits, Connections},
+    socket::{
+        Connection, ConnectionHandler, ConnectionLimits, Connections,
+        close::{CloseCode, Ending},
+    },
     telemetry::{DropReason, Metrics},
 };
 
 const CONSUMERS: &str = r#"
+[backend]
+url = "http://127.0.0.1:1/channelgate"
+secret = "the-secret-of-both"
+
 [[consumer]]
 name = "feed"
 path = "/feed/"
@@ -78,7 +91,70 @@ protocol = "socket.io"
 namespace = "/radio"
 path = "/radio/"
 slow = "drop_oldest"
+
+[[consumer]]
+name = "bridged"
+path = "/bridged/"
+django = true
+on_event.tick = { send = "event.n", when = "event.n != 13" }
+on_event.wrong = { send = "event.missing.key" }
+on_event.wrong_end = { send = "event.n", close = "event.missing.key" }
+on_event.shared = { python_per = "user" }
+on_event.seldom = { python_per = "event", throttle = "1/5s" }
+on_event.each_seldom = { python_per = "connection", throttle = "2/10s", when = "event.n != 13" }
+on_event.picked = { python_per = "connection", topic = "'all'", when = "event.n != 13" }
+on_event.hello = { send = "[event.n, user.name]" }
+on_event.picky = { send = "event.n", when = "event.n != user.id" }
+on_event.asked = { python_per = "connection", when = "event.n == user.id" }
+on_event.ended = { send = "event.n", close = 4001, when = "event.n == user.id" }
+on_event.rare = { send = "event.n", when = "event.n != user.id", throttle = "1/5s" }
+on_gap = { send = "[gap.reason, gap.groups]" }
+
+[[consumer]]
+name = "asks"
+path = "/asks/"
+topics.before_subscribe = "all"
+on_event.tick = { send = "event.n" }
+on_event.move = { send = "event.n", leave = "{{ group }}", join = "b" }
+on_event.bad = { send = "event.n", join = "x_{{ event.missing }}" }
+on_event.chosen = { send = "event.n", close = 4001, topic = "event.n" }
+on_event.own = { close = { code = 4001, reason = "{{ route }}" } }
+on_event.often = { send = ["event.n", "-event.n"], throttle = "1/5s" }
+on_event.burst = { send = "event.n", throttle = "2/10s" }
+on_event.once = { send = "event.n", close = 4001, throttle = "1/5s" }
+
+[[consumer]]
+name = "others"
+path = "/others/"
+auth = ["jwt"]
+on_event."*" = { send = "event.n", when = "event.n != user.id" }
+on_event.all = { send = "event.n" }
+on_event.to = { send = "event.n", when = "event.n == user.id" }
+on_event.hello = { send = "[event.n, user.name]", when = "event.n != user.id" }
+on_event.volatile = { send = "event.n", when = "event.n != user.id", topic = "'t'" }
+on_gap = { send = "[gap.reason, gap.groups]" }
+
+[[consumer]]
+name = "rooms"
+protocol = "socket.io"
+path = "/rooms/"
+on_event.often = { emit = { to = "{{ event.rooms }}", event = "n", data = "event.n" }, throttle = "1/5s" }
+
+[[consumer]]
+name = "namespaces"
+protocol = "socket.io"
+namespace = "/rooms/<int:n>"
+path = "/namespaces/"
+auth = ["jwt"]
+on_event."*" = { emit = [
+    { event = "e", data = "event.n", when = "event.n == user.id" },
+    { event = "e", data = "[event.n, user.name]", when = "event.n == 9" },
+    { event = "e", data = "-event.n", to = "{{ event.rooms }}", when = "event.n != user.id and event.n > 0" },
+] }
 "#;
+
+/// Calls for one event.
+const MAX_CALLS: usize = 5;
 
 const FEED: ConsumerId = ConsumerId(0);
 const CHAT: ConsumerId = ConsumerId(1);
@@ -87,6 +163,11 @@ const ADMIN: ConsumerId = ConsumerId(3);
 const LOG: ConsumerId = ConsumerId(4);
 const PRICES: ConsumerId = ConsumerId(5);
 const RADIO: ConsumerId = ConsumerId(6);
+const BRIDGED: ConsumerId = ConsumerId(7);
+const ASKS: ConsumerId = ConsumerId(8);
+const OTHERS: ConsumerId = ConsumerId(9);
+const ROOMS: ConsumerId = ConsumerId(10);
+const NAMESPACES: ConsumerId = ConsumerId(11);
 
 /// A layer that records calls, answers late, and fails on request.
 #[derive(Default)]
@@ -140,6 +221,12 @@ impl Layer for RecordingLayer {
         None
     }
 
+    fn channel_name(&self, id: &str) -> String {
+        format!("specific.node!c.{id}")
+    }
+
+    fn discard(&self, _: &GroupName, _: &str) {}
+
     fn readiness(&self) -> Readiness {
         Readiness::Ready
     }
@@ -155,6 +242,7 @@ struct Node {
     layer: Arc<RecordingLayer>,
     registry: Arc<Registry>,
     dispatcher: Arc<Dispatcher>,
+    consumers: Consumers,
     metrics: Metrics,
 }
 
@@ -168,8 +256,9 @@ impl Node {
         let set = ConsumerSet::compile(&config).unwrap_or_else(|errors| panic!("{errors}"));
         let consumers = Consumers::new(set);
         let metrics = Metrics::new();
-        let dispatcher = Arc::new(Dispatcher::new(Arc::clone(&registry), consumers, metrics.clone()));
-        Self { layer, registry, dispatcher, metrics }
+        let dispatcher =
+            Arc::new(Dispatcher::new(Arc::clone(&registry), consumers.clone(), MAX_CALLS, metrics.clone()));
+        Self { layer, registry, dispatcher, consumers, metrics }
     }
 
     fn worker(&self) -> Worker {
@@ -182,9 +271,17 @@ impl Node {
 
     /// An event in the form of `group_send`.
     fn event(&self, group: &str, n: i64) {
-        let body = [("type", Value::from("tick")), ("n", Value::from(n))].into_iter().collect();
-        let event = Event { group: name(group), body, source: Source::Memory, received: Instant::now() };
+        self.typed(group, "tick", n);
+    }
+
+    fn typed(&self, group: &str, kind: &str, n: i64) {
+        let event = Event { group: name(group), body: body(kind, n), source: Source::Memory, received: Instant::now() };
         self.dispatcher.take(Signal::Event(event));
+    }
+
+    /// A message to the channel of one connection.
+    fn direct(&self, id: &str, kind: &str, n: i64) {
+        self.dispatcher.take(Signal::Direct { id: (*id_text(id)).into(), body: body(kind, n), source: Source::Memory });
     }
 
     fn emit(&self, emission: Emission) {
@@ -214,15 +311,15 @@ impl Worker {
     }
 
     /// A member with an id.
-    fn socket(&self, id: &str) -> Rc<Member> {
-        let member = Member::new(self.connection(), Some(id.into()), BeforeSubscribe::All);
+    fn socket(&self, name: &str) -> Rc<Member> {
+        let member = Member::new(self.connection(), Some(id(name)), BeforeSubscribe::All);
         self.shard.announce(&member);
         member
     }
 
     /// A held member with an id.
-    fn held(&self, id: &str) -> Rc<Member> {
-        let member = Member::new(self.connection(), Some(id.into()), BeforeSubscribe::All);
+    fn held(&self, name: &str) -> Rc<Member> {
+        let member = Member::new(self.connection(), Some(id(name)), BeforeSubscribe::All);
         self.shard.hold(&member);
         member
     }
@@ -258,6 +355,19 @@ impl Worker {
     }
 }
 
+/// The text of the id of a member with a short name.
+fn id_text(name: &str) -> Arc<str> {
+    format!("{name:A<20}").into()
+}
+
+fn id(name: &str) -> ConnectionId {
+    ConnectionId::parse(&id_text(name)).unwrap()
+}
+
+fn body(kind: &str, n: i64) -> Value {
+    [("type", Value::from(kind)), ("n", Value::from(n))].into_iter().collect()
+}
+
 fn name(group: &str) -> GroupName {
     GroupName::new(group).unwrap()
 }
@@ -274,13 +384,24 @@ fn got(member: &Member) -> Vec<String> {
         messages.push(number.unwrap_or(text));
         rest = next;
     }
-    assert!(rest.is_empty(), "{rest:?}");
+    assert!(matches!(rest, [] | [0x88, ..]), "{rest:?}");
     messages
+}
+
+/// The close code that a member is sent, if its connection has read nothing.
+fn closed(member: &Member) -> Option<u16> {
+    let bytes = member.connection.waiting();
+    let mut rest = bytes.as_slice();
+    while let [0x81, length, after @ ..] = rest {
+        rest = &after[usize::from(*length)..];
+    }
+    rest.get(2..4).map(|code| u16::from_be_bytes([code[0], code[1]]))
 }
 
 /// An emission of one number to the rooms of the main namespace.
 fn emission(rooms: &[&str], n: i64) -> Emission {
     Emission {
+        presence: None,
         target: EmissionTarget::Namespace("/".into()),
         rooms: rooms.iter().map(|room| Arc::from(*room)).collect(),
         except: Vec::new(),

@@ -1,9 +1,13 @@
 //! Reports events to watchers; without a watcher nothing is made.
 
 use crate::{
-    consumer::{Consumer, Snapshot},
+    consumer::{Consumer, MapError, Snapshot},
     event::{Content, Emission, Event, Gap, GroupName, Value, json},
-    telemetry::tail::{Tail, TailEvent},
+    telemetry::{
+        DropReason, Metrics,
+        tail::{Tail, TailEvent},
+    },
+    warn_bounded,
 };
 
 /// An event arrived.
@@ -35,6 +39,50 @@ pub(super) fn mapped(tail: &Tail, event: &Event, consumer: &Consumer, frames: us
         consumer: consumer.name().into(),
         of: event.kind().unwrap_or_default().to_owned(),
         frames,
+    });
+}
+
+/// A consumer cannot map an event.
+pub(super) fn not_mapped(metrics: &Metrics, consumer: &Consumer, event: &Event, reason: &MapError) {
+    let group = Some(event.group.as_str());
+    metrics.lost(reason.drop_reason(), 1, group, Some(consumer.name()), reason);
+    warn_bounded!(
+        "{}: dropped an event of type {:?} in group {}: mapping failed: {reason}",
+        consumer.name(),
+        event.kind().unwrap_or_default(),
+        event.group
+    );
+}
+
+/// A consumer cannot map a part of what an event asks for: a message for another room, or the outcome.
+pub(super) fn partly_mapped(metrics: &Metrics, consumer: &Consumer, event: &Event, reason: &MapError) {
+    let group = Some(event.group.as_str());
+    metrics.lost(reason.drop_reason(), 1, group, Some(consumer.name()), reason);
+    warn_bounded!(
+        "{}: a part of what an event of type {:?} in group {} asks for is left out: {reason}",
+        consumer.name(),
+        event.kind().unwrap_or_default(),
+        event.group
+    );
+}
+
+/// A consumer has no handler for an event.
+pub(super) fn no_handler(metrics: &Metrics, consumer: &Consumer, event: &Event) {
+    let detail = format_args!("no handler for events of type {:?}", event.kind().unwrap_or_default());
+    metrics.lost(DropReason::NoHandler, 1, Some(event.group.as_str()), Some(consumer.name()), &detail);
+    warn_bounded!(
+        "{}: no handler for events of type {:?} in group {}; dropped",
+        consumer.name(),
+        event.kind().unwrap_or_default(),
+        event.group
+    );
+}
+
+/// A message to the channel of one connection.
+pub(super) fn direct(tail: &Tail, event: &Event, outcome: &'static str) {
+    tail.tell([event.group.as_str()], || TailEvent::Direct {
+        of: event.kind().unwrap_or_default().to_owned(),
+        outcome,
     });
 }
 

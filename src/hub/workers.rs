@@ -12,8 +12,10 @@ use std::{
     time::Duration,
 };
 
+use futures_util::future::LocalBoxFuture;
 use tokio::{
     sync::mpsc::{UnboundedSender, unbounded_channel},
+    task::spawn_local,
     time::{Instant, timeout_at},
 };
 
@@ -46,6 +48,9 @@ pub struct WorkerAnswers<T> {
     /// Workers that did not answer in time.
     pub silent: usize,
 }
+
+/// What a worker does for a question before it answers.
+pub type LaterAnswer<T> = LocalBoxFuture<'static, T>;
 
 /// All workers of the node.
 #[derive(Default)]
@@ -100,14 +105,35 @@ impl Workers {
         question: impl Fn(&Shard) -> T + Send + Sync + 'static,
         deadline: Duration,
     ) -> WorkerAnswers<T> {
+        // The caller may have stopped waiting.
+        self.ask_with(move |shard, sender| drop(sender.send(question(shard))), deadline).await
+    }
+
+    /// The same for questions that take a worker some time, in which it does other work.
+    pub async fn ask_later<T: Send + 'static>(
+        &self,
+        question: impl Fn(&Shard) -> LaterAnswer<T> + Send + Sync + 'static,
+        deadline: Duration,
+    ) -> WorkerAnswers<T> {
+        let begin = move |shard: &Shard, sender: UnboundedSender<T>| {
+            let answer = question(shard);
+            drop(spawn_local(async move { drop(sender.send(answer.await)) }));
+        };
+        self.ask_with(begin, deadline).await
+    }
+
+    async fn ask_with<T: Send + 'static>(
+        &self,
+        question: impl Fn(&Shard, UnboundedSender<T>) + Send + Sync + 'static,
+        deadline: Duration,
+    ) -> WorkerAnswers<T> {
         let until = Instant::now() + deadline;
         let question = Arc::new(question);
         let (sender, mut receiver) = unbounded_channel();
         let mut asked = 0;
         for link in self.0.read().unwrap_or_else(PoisonError::into_inner).iter() {
             let (question, sender) = (Arc::clone(&question), sender.clone());
-            // The caller may have stopped waiting.
-            let question = Box::new(move |shard: &Shard| drop(sender.send(question(shard))));
+            let question = Box::new(move |shard: &Shard| question(shard, sender));
             asked += usize::from(link.work.send(ShardMessage::Question(question)).is_ok());
         }
         drop(sender);

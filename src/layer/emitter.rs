@@ -67,6 +67,7 @@ struct Parts {
 impl Parts {
     fn emission(self) -> Emission {
         Emission {
+            presence: None,
             target: EmissionTarget::Namespace(self.namespace),
             rooms: self.rooms,
             except: self.except,

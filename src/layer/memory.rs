@@ -32,12 +32,16 @@ enum Command {
     Fence(oneshot::Sender<()>),
     /// For groups; the hub finds their members.
     Emission(Emission),
+    /// For one connection, by its id.
+    Direct(Box<str>, Value),
     Stop(oneshot::Sender<()>),
 }
 
 /// The in-process layer, for one node.
 pub struct MemoryLayer {
     groups: Arc<Mutex<HashSet<GroupName>>>,
+    /// What the channels of this process' connections begin with.
+    channels: String,
     jobs: mpsc::Sender<Command>,
     /// Published messages, until the layer starts.
     queue: Mutex<Option<mpsc::Receiver<Command>>>,
@@ -48,7 +52,8 @@ impl MemoryLayer {
     /// A layer that is not started yet.
     pub fn new(metrics: Metrics) -> Self {
         let (jobs, queue) = mpsc::channel(BACKLOG);
-        Self { groups: Arc::default(), jobs, queue: Mutex::new(Some(queue)), metrics }
+        let channels = format!("specific.{}r!c.", uuid::Uuid::new_v4().simple());
+        Self { groups: Arc::default(), channels, jobs, queue: Mutex::new(Some(queue)), metrics }
     }
 
     fn is_waiting(&self) -> bool {
@@ -83,6 +88,10 @@ fn run(mut queue: mpsc::Receiver<Command>, members: &Mutex<HashSet<GroupName>>, 
             Command::Emission(emission) => {
                 metrics.event(emission.source.label());
                 sink(Signal::Emission(emission));
+            }
+            Command::Direct(id, body) => {
+                metrics.event(Source::Memory.label());
+                sink(Signal::Direct { id, body, source: Source::Memory });
             }
             Command::Stop(done) => {
                 // A failure means that the caller stopped waiting.
@@ -142,14 +151,30 @@ impl Layer for MemoryLayer {
         })
     }
 
-    fn send<'a>(&'a self, _: &'a str, _: &'a Value) -> BoxFuture<'a, Result<(), LayerError>> {
-        Box::pin(async {
-            Err(LayerError::Refused("the embedded layer cannot reach a worker; that needs Redis".to_owned()))
+    fn send<'a>(&'a self, channel: &'a str, body: &'a Value) -> BoxFuture<'a, Result<(), LayerError>> {
+        Box::pin(async move {
+            let Some(id) = channel.strip_prefix(&self.channels) else {
+                let reason = "the embedded layer reaches the connections of its own process only; a worker, or another \
+                              process, needs Redis";
+                return Err(LayerError::Refused(reason.to_owned()));
+            };
+            if body.as_map().is_none() {
+                return Err(LayerError::Refused(format!("a message must be an object, not {}", body.kind())));
+            }
+            self.queue(Command::Direct(id.into(), body.clone())).await
         })
     }
 
     fn reply_channel(&self) -> Option<String> {
         None
+    }
+
+    fn channel_name(&self, id: &str) -> String {
+        format!("{}{id}", self.channels)
+    }
+
+    fn discard(&self, _: &GroupName, _: &str) {
+        // Nobody else can add a name here.
     }
 
     fn readiness(&self) -> Readiness {
@@ -181,6 +206,7 @@ mod tests {
     use std::sync::mpsc as std_mpsc;
 
     use super::*;
+    use crate::layer::codec::names::is_channel_name;
 
     fn group(name: &str) -> GroupName {
         GroupName::new(name).unwrap()
@@ -268,6 +294,35 @@ mod tests {
         layer.stop().await;
         assert!(matches!(layer.publish(&group("g"), &event(1)).await, Err(LayerError::Unavailable { .. })));
         assert_ne!(layer.readiness(), Readiness::Ready);
+    }
+
+    #[tokio::test]
+    async fn a_message_reaches_the_channel_of_a_connection_in_order_and_no_other() {
+        let (layer, received) = layer();
+        layer.join(&group("g")).await.unwrap();
+        let channel = layer.channel_name("id");
+        assert!(channel.starts_with("specific.") && is_channel_name(&channel), "{channel}");
+        for n in 0..10 {
+            layer.send(&channel, &event(2 * n)).await.unwrap();
+            layer.publish(&group("g"), &event(2 * n + 1)).await.unwrap();
+        }
+        for n in 0..10 {
+            match received.recv_timeout(Duration::from_secs(5)).unwrap() {
+                Signal::Direct { id, body, source: Source::Memory } => {
+                    assert_eq!((&*id, body.get("n")), ("id", Some(&Value::Int(2 * n))));
+                }
+                other => panic!("{other:?}"),
+            }
+            assert_eq!(next(&received).body.get("n"), Some(&Value::Int(2 * n + 1)));
+        }
+        assert!(matches!(layer.send(&channel, &Value::Int(7)).await, Err(LayerError::Refused(_))));
+        for other in ["worker", "specific.other!c.id", &layer.channels.replace("c.", "x.")] {
+            let refused = layer.send(other, &event(1)).await;
+            assert!(matches!(&refused, Err(LayerError::Refused(reason)) if reason.contains("Redis")), "{refused:?}");
+        }
+        layer.discard(&group("g"), "id");
+        layer.stop().await;
+        assert!(received.try_recv().is_err());
     }
 
     #[tokio::test]

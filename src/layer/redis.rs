@@ -9,12 +9,14 @@
 //!   `probes`: prove that it delivers; `census`: prove that memberships are there; `outages`: what Redis refuses
 //! - `health`: the hosts that deliver
 //! - `channels_redis_2`: hears publishers of that version, which writes other keys
-//! - `decoder`: converts bytes to signals; `publisher`: writes the node's own messages
+//! - `decoder`: converts bytes to signals; `publisher`: writes the node's own messages; `direct`: those to single
+//!   connections
 
 mod census;
 mod channels_redis_2;
 mod core;
 mod decoder;
+mod direct;
 mod fences;
 mod health;
 mod host_session;
@@ -40,7 +42,7 @@ use futures_util::future::BoxFuture;
 use tokio::sync::{Notify, mpsc, oneshot, watch};
 
 use self::{
-    decoder::{SharedDecoder, SignalDecoder},
+    decoder::{OwnChannels, SharedDecoder, SignalDecoder},
     fences::Waiter,
     health::HostStates,
     joined::{JoinedGroups, RETRY_AFTER},
@@ -91,6 +93,8 @@ pub enum StartError {
 enum Command {
     Join(GroupName, Waiter),
     Leave(GroupName),
+    /// Removes the channel of the connection with this id from a group.
+    Discard(GroupName, Box<str>),
     Stop(oneshot::Sender<()>),
 }
 
@@ -154,11 +158,16 @@ impl RedisLayer {
         let shared = (naming.clone(), Arc::clone(&states), Arc::clone(&publisher), reply_channel.clone());
         let options = options.clone();
         let starter: Starter = Box::new(move |sink| {
-            let (naming, states, publisher, reply_channel) = shared;
-            // A group's name has no colon, so no group's channel equals this one.
-            let probe_channel = format!("{}probe:{node}", options.publish_prefix);
+            let (naming, states, publisher, reply) = shared;
+            let own = OwnChannels {
+                // A group's name has no colon, so no group's channel equals this one.
+                probe: format!("{}probe:{node}", options.publish_prefix),
+                reply,
+                direct: direct::channel(&options.publish_prefix, &node),
+                connections: naming.connections(),
+            };
             let heartbeat = metrics.watchdog.start("the layer thread");
-            let decoder = Arc::new(SignalDecoder::new(&options, probe_channel, reply_channel, mappings, sink, metrics));
+            let decoder = Arc::new(SignalDecoder::new(&options, own, mappings, sink, metrics));
             // The context is created on the layer thread and never leaves it.
             thread::start(queue, move || {
                 Rc::new(LayerContext {
@@ -244,6 +253,17 @@ impl Layer for RedisLayer {
 
     fn reply_channel(&self) -> Option<String> {
         Some(self.reply_channel.clone())
+    }
+
+    fn channel_name(&self, id: &str) -> String {
+        self.naming.connection_channel(id)
+    }
+
+    fn discard(&self, group: &GroupName, id: &str) {
+        if self.naming.has_sets() {
+            // If the thread has ended its registrations expire.
+            let _ = self.commands.send(Command::Discard(group.clone(), id.into()));
+        }
     }
 
     fn readiness(&self) -> Readiness {

@@ -1,6 +1,7 @@
 //! How this node answers questions of the cluster.
 
 use std::{
+    collections::HashSet,
     sync::Arc,
     time::{Duration, Instant, SystemTime},
 };
@@ -9,9 +10,13 @@ use futures_util::future::BoxFuture;
 
 use crate::{
     auth::Authenticator,
-    cluster::{Answer, Disconnect, EmitOrder, NodeStats, Query, Recorded, Responder, SocketRooms, Target},
-    consumer::{ConsumerId, Consumers},
-    event::{EmissionTarget, Fingerprint, GroupName, NamePart},
+    cluster::{
+        Answer, Disconnect, EmitOrder, InvalidOrder, NodeStats, Query, Recorded, Responder, SocketRooms, Target,
+        read_group_order,
+    },
+    config,
+    consumer::{Consumer, ConsumerId, Consumers},
+    event::{EmissionTarget, Fingerprint, GroupName, GroupOrder, NamePart, ReceivedOrder, Value},
     hub::{DisconnectTarget, Disconnection, Dispatcher, Registry},
     layer::{Signal, codec::json},
     telemetry::Metrics,
@@ -20,6 +25,9 @@ use crate::{
 
 /// How long the worker threads have; the cluster's question waits longer.
 const PATIENCE: Duration = Duration::from_millis(800);
+
+/// The same for orders, which wait for Redis.
+const ORDER_PATIENCE: Duration = Duration::from_millis(1600);
 
 /// Prefix of the group that every namespace has; these groups are not rooms.
 const NAMESPACE: &str = "namespace.";
@@ -112,6 +120,7 @@ impl NodeResponder {
 
     async fn disconnect(&self, orders: Vec<(Disconnect, Instant)>) -> Answer {
         let mut disconnections = Vec::with_capacity(orders.len());
+        let mut principals = HashSet::new();
         for (order, until) in orders {
             let ending = order.ending();
             let target = match &order.target {
@@ -124,8 +133,13 @@ impl NodeResponder {
                     DisconnectTarget::Principal(*token)
                 }
             };
+            if let DisconnectTarget::Principal(principal) = target {
+                principals.insert(principal);
+            }
             disconnections.push(Disconnection { target, until, ending });
         }
+        // Before the workers: a handshake that has an answer of before is in their index, or is refused.
+        self.authenticator.forget(&principals);
         let ended = self.dispatcher.ask_workers(move |shard| shard.disconnect(&disconnections) as u64, PATIENCE).await;
         if ended.silent > 0 {
             return Answer::Failed("a worker thread did not answer in time".to_owned());
@@ -141,6 +155,24 @@ impl NodeResponder {
         }
         self.authenticator.revocations().read();
     }
+
+    /// Carries out an order to join or leave a group on every worker.
+    async fn regroup(&self, order: GroupOrder) -> Answer {
+        let order = Arc::new(ReceivedOrder::now(order));
+        let done = self.dispatcher.ask_workers_later(move |shard| shard.regroup(&order), ORDER_PATIENCE).await;
+        if done.silent > 0 {
+            return Answer::Failed("a worker thread did not answer in time".to_owned());
+        }
+        Answer::Regrouped(done.answers.into_iter().sum())
+    }
+
+    async fn catch_up_with_groups(&self, recorded: Vec<ReceivedOrder>) {
+        let orders: Vec<Arc<ReceivedOrder>> = recorded.into_iter().map(Arc::new).collect();
+        let done = self.dispatcher.ask_workers_later(move |shard| shard.regroup_late(&orders), ORDER_PATIENCE).await;
+        if done.silent > 0 {
+            warn_bounded!("not every worker carried out the missed orders to leave groups in time");
+        }
+    }
 }
 
 impl Responder for NodeResponder {
@@ -150,6 +182,7 @@ impl Responder for NodeResponder {
                 Query::Stats => Answer::Stats(self.stats()),
                 Query::UserRooms(user) => self.rooms_of(&user).await,
                 Query::Emit(order) => self.emit(order).await,
+                Query::Regroup(order) => self.regroup(order).await,
                 Query::Disconnect(order) => self.disconnect(vec![(order, Instant::now())]).await,
             }
         })
@@ -158,6 +191,28 @@ impl Responder for NodeResponder {
     fn order(&self, payload: &[u8]) -> Option<Disconnect> {
         let order = json::decode(payload).ok()?;
         Disconnect::read(&order, |token| self.authenticator.recognise(token), SystemTime::now()).ok()
+    }
+
+    fn group_order(&self, order: &Value) -> Result<GroupOrder, InvalidOrder> {
+        let order = read_group_order(order)?;
+        let known = self.consumers.now();
+        let wrong = |field: &str, reason: String| Err(InvalidOrder { field: field.to_owned(), reason });
+        let named = |one: &&Arc<Consumer>| order.consumer.as_deref().is_none_or(|name| name == one.name());
+        let meant: Vec<&Arc<Consumer>> = known.iter().filter(named).collect();
+        if let (Some(name), true) = (order.consumer.as_deref(), meant.is_empty()) {
+            let near = config::did_you_mean(name, known.set().iter().map(|consumer| consumer.name()));
+            return wrong("consumer", format!("No consumer is named {name:?}{near}"));
+        }
+        if meant.iter().all(|consumer| consumer.group_named(order.room()).is_none())
+            && let Err(reason) = GroupName::new(order.room())
+        {
+            return wrong(if order.joins() { "join" } else { "leave" }, reason.to_string());
+        }
+        Ok(order)
+    }
+
+    fn learn_group_orders(&self, recorded: Vec<ReceivedOrder>) -> BoxFuture<'_, ()> {
+        Box::pin(self.catch_up_with_groups(recorded))
     }
 
     fn learn(&self, recorded: Vec<Recorded>) -> BoxFuture<'_, ()> {

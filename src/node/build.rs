@@ -10,12 +10,15 @@ use tokio::sync::watch;
 use super::{
     answers::NodeResponder,
     layer, presence,
-    reload::{ReadConfig, Reload},
+    reload::{ReadConfig, Reload, Shared},
 };
 use crate::{
     admission::AdmissionControl,
-    auth::{Cache, MemoryCache, RedisCache},
-    backend::{self, Backend, WorkerBackend},
+    auth::{Cache, DjangoLogins, MemoryCache, RedisCache},
+    backend::{
+        self, Backend, WorkerBackend,
+        bridge::{self, SharedBridge},
+    },
     cluster::Cluster,
     config::Config,
     consumer::ConsumerSet,
@@ -39,6 +42,8 @@ pub struct Node {
     pub registry: Arc<Registry>,
     pub dispatcher: Arc<Dispatcher>,
     pub backend: Arc<dyn Backend>,
+    /// Runs consumers in Django.
+    pub bridge: SharedBridge,
     /// The backend, if it is a Channels worker: its answers arrive through the layer.
     pub worker: Option<Arc<WorkerBackend>>,
     pub cache: Arc<dyn Cache>,
@@ -73,10 +78,16 @@ impl Node {
         metrics.of_node(id);
         let control = AdmissionControl::new(&config, id, metrics.clone())?;
         let cache = cache(&config)?;
-        let reload = Reload::new(reader, config.clone(), consumers, &cache, Arc::clone(&control), metrics.clone())?;
+        let chosen = backend::choose(&config.backend, &layer, metrics.clone())?;
+        let django = backend::login(&config.backend, &chosen, metrics.clone())?;
+        let (backend, worker) = chosen;
+        let django = django.map(|way| DjangoLogins::new(way, metrics.clone()));
+        let services = Shared { cache: Arc::clone(&cache), django, control: Arc::clone(&control) };
+        let reload = Reload::new(reader, config.clone(), consumers, services, metrics.clone())?;
         let registry = Arc::new(Registry::new(Arc::clone(&layer)));
-        let dispatcher = Dispatcher::new(Arc::clone(&registry), reload.consumers.clone(), metrics.clone());
-        let (backend, worker) = backend::choose(&config.backend, &layer, metrics.clone())?;
+        let max_calls = config.bridge.max_calls_per_event;
+        let dispatcher = Dispatcher::new(Arc::clone(&registry), reload.consumers.clone(), max_calls, metrics.clone());
+        let bridge = bridge::choose(&config, &layer, control.admission_timeout(), metrics.clone())?;
         let background = Background::new(Arc::clone(&layer), Arc::clone(&backend));
         let presence =
             presence::start(&config, id, &reload.consumers, reload.graces.clone(), &background, metrics.clone())?;
@@ -88,6 +99,7 @@ impl Node {
             registry,
             dispatcher: Arc::new(dispatcher),
             backend,
+            bridge,
             worker,
             cache,
             control,
@@ -115,6 +127,7 @@ impl Node {
             registry: Arc::clone(&self.registry),
             engine: Arc::new(EngineIoShared::new(Arc::clone(&self.cluster) as _)),
             backend: Arc::clone(&self.backend),
+            bridge: Arc::clone(&self.bridge),
             presence: Arc::clone(&self.presence),
             background: self.background.clone(),
             cluster: Arc::clone(&self.cluster),

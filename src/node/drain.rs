@@ -55,8 +55,18 @@ impl Node {
         // Polling clients learn of the drain from the answer to their next request, so the server must still answer it.
         let patience = period + server.drain_grace.0 + Duration::from_secs(2);
         let _ = tokio::time::timeout(patience, no_session_polls(&self.metrics)).await;
+        let _ = tokio::time::timeout(period + server.drain_grace.0, self.no_calls()).await;
         serving.handle.stop(true).await;
         self.stop_parts().await;
+    }
+
+    /// Waits until no consumer in Django handles anything for a client: what it still publishes is passed on, and its
+    /// `disconnect()` follows with the state that it leaves. The workers end with their connections.
+    async fn no_calls(&self) {
+        let mut look = tokio::time::interval(Duration::from_millis(20));
+        while self.bridge.calls().is_some_and(|calls| calls > 0 || self.metrics.connections.get() > 0) {
+            look.tick().await;
+        }
     }
 
     /// Refuses new clients, and asks the workers to close the others over `period`.
@@ -83,6 +93,8 @@ impl Node {
         self.presence.stop().await;
         // The last background work of consumers for clients that have gone.
         let _ = tokio::time::timeout(FAREWELL, self.background.finished()).await;
+        // Every connection has closed, and the layer still takes what their consumers publish.
+        self.bridge.drain(self.config.server.drain_grace.0).await;
         self.cluster.stop().await;
         self.layer.stop().await;
     }

@@ -49,15 +49,18 @@ pub fn start(
 
 fn listener(consumers: &Consumers, background: &Background) -> Listener {
     let (consumers, background) = (consumers.clone(), background.clone());
-    Arc::new(move |change, member, user| {
-        let Some(consumer) = consumers.now().iter().find(|consumer| consumer.name() == &*member.scope).cloned() else {
+    Arc::new(move |change, member, user, at| {
+        let Some(consumer) = consumers.now().iter().find(|consumer| consumer.name() == member.consumer()).cloned()
+        else {
             return;
         };
-        let context = Context { user, ..Context::default() };
-        let (reaction, what) = match change {
+        let room = member.room().unwrap_or_default().into();
+        let context = Context { user, room, ..Context::default() };
+        let (mut reaction, what) = match change {
             PresenceChange::Arrived => (consumer.on_online(&context), "on_online"),
             PresenceChange::Departed => (consumer.on_offline(&context), "on_offline"),
         };
+        reaction.report(&member.scope, at);
         background.start((consumer, None), context, reaction, what);
     })
 }

@@ -10,7 +10,7 @@ use arc_swap::ArcSwap;
 use super::{access, layer, presence, systemd};
 use crate::{
     admission::AdmissionControl,
-    auth::{Authenticator, Cache, Keys},
+    auth::{Authenticator, Cache, DjangoLogins, Keys},
     config::{Config, ConfigErrors, Secret},
     consumer::{ConsumerSet, Consumers},
     http::{page::PageData, publish::PublishGate, serving::ServingConfig},
@@ -42,19 +42,27 @@ pub struct Reload {
     pub control: Arc<AdmissionControl>,
 }
 
+/// What these parts use of the node.
+pub struct Shared {
+    pub cache: Arc<dyn Cache>,
+    /// Says who clients are; absent without `backend.url`.
+    pub django: Option<Arc<DjangoLogins>>,
+    pub control: Arc<AdmissionControl>,
+}
+
 impl Reload {
     /// From the configuration at the start.
     pub fn new(
         reader: ReadConfig,
         config: Config,
         consumers: ConsumerSet,
-        cache: &Arc<dyn Cache>,
-        control: Arc<AdmissionControl>,
+        Shared { cache, django, control }: Shared,
         metrics: Metrics,
     ) -> anyhow::Result<Self> {
         metrics.tail.name_consumers(consumers.iter().map(|consumer| consumer.numbered()));
         let page_tokens = access::page_tokens(&config)?;
-        let authenticator = Authenticator::new(&config, Arc::clone(cache))?.with_page_tokens(page_tokens.clone());
+        let authenticator = Authenticator::new(&config, Arc::clone(&cache))?.with_page_tokens(page_tokens.clone());
+        let authenticator = authenticator.with_django(django);
         if config.redis_url().is_some() {
             authenticator.revocations().expect();
         }
@@ -65,7 +73,7 @@ impl Reload {
             reader,
             serving: Arc::new(ArcSwap::from_pointee(ServingConfig::new(&config, &consumers, &metrics))),
             authenticator: Arc::new(authenticator),
-            page: access::shows_page(&config).then(|| access::page(&config, &publish, cache, page_tokens)),
+            page: access::shows_page(&config).then(|| access::page(&config, &publish, &cache, page_tokens)),
             publish: Arc::new(ArcSwap::from_pointee(publish)),
             made_key,
             graces: presence::graces(consumers.iter()),

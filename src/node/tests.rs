@@ -57,6 +57,12 @@ impl Layer for Eager {
         Some("specific.node!calls".to_owned())
     }
 
+    fn channel_name(&self, id: &str) -> String {
+        format!("specific.node!c.{id}")
+    }
+
+    fn discard(&self, _: &GroupName, _: &str) {}
+
     fn readiness(&self) -> Readiness {
         Readiness::Ready
     }

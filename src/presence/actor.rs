@@ -20,6 +20,7 @@ use tokio::{
 use super::{
     GracePeriods, Listener, PresenceMember,
     ledger::{Announcement, ChangeResult, Ledger, MemberChange, RejoinReason},
+    listing::Listing,
     store::{HeartbeatResult, PresenceStore, TakeoverResult},
 };
 use crate::{
@@ -39,13 +40,19 @@ pub(super) enum PresenceCommand {
     Leave(PresenceMember),
     /// The number of ids present on this node.
     Count(oneshot::Sender<usize>),
+    /// The moment at which a member arrived.
+    Moment(PresenceMember, oneshot::Sender<u64>),
+    /// The members of a scope on this node, at most so many.
+    Present(Arc<str>, usize, oneshot::Sender<Listing>),
+    /// Redis lists nobody in this scope, as of a read that began then: the epoch of its data, if it has lost some.
+    Missing(Arc<str>, Instant, oneshot::Sender<Option<String>>),
     Stop(oneshot::Sender<()>),
 }
 
 /// The result of an exchange with Redis.
 enum Exchange {
     Beat(Result<HeartbeatResult, PoolError>),
-    Change(Vec<MemberChange>, Result<Option<Vec<ChangeResult>>, PoolError>),
+    Change(Vec<MemberChange>, Result<Option<(Vec<ChangeResult>, u64)>, PoolError>),
     Take(String, Result<TakeoverResult, PoolError>),
 }
 
@@ -142,10 +149,26 @@ impl PresenceActor {
                 }
             }
             PresenceCommand::Leave(member) => {
-                let until = Instant::now() + self.graces.of(&member.scope);
+                let until = Instant::now() + self.graces.of(member.consumer());
                 self.ledger.leave(&member, until);
             }
             PresenceCommand::Count(answer) => drop(answer.send(self.ledger.count())),
+            PresenceCommand::Moment(member, answer) => {
+                let _ = answer.send(self.ledger.moment_of(&member).unwrap_or(u64::MAX));
+            }
+            PresenceCommand::Present(scope, most, answer) => {
+                let (members, count) = self.ledger.present(&scope, most);
+                // With a Redis, the members of the other nodes are not known here.
+                let alone = self.redis.is_none();
+                let complete = alone && members.len() == count;
+                let at = if alone { self.ledger.moment() } else { 0 };
+                let _ = answer.send(Listing { members, count, complete, at });
+            }
+            PresenceCommand::Missing(scope, began, answer) => {
+                let redis = self.redis.as_ref().filter(|redis| redis.link == Link::Up && !redis.join);
+                let lost = redis.filter(|_| self.ledger.must_be_listed(&scope, began));
+                let _ = answer.send(lost.map(|redis| redis.epoch.clone()));
+            }
             PresenceCommand::Stop(_) => {}
         }
     }
@@ -156,6 +179,7 @@ impl PresenceActor {
             while self.ledger.has_steps() {
                 let steps = self.ledger.steps(STEPS);
                 let done = vec![ChangeResult::Changed; steps.len()];
+                self.ledger.set_moment(self.ledger.moment() + 1);
                 let announcements = self.ledger.done(steps, &done, Instant::now());
                 self.announce(announcements);
             }
@@ -192,7 +216,8 @@ impl PresenceActor {
         let now = Instant::now();
         match exchange {
             Exchange::Beat(Ok(beat)) => self.beaten(beat, now, beat_due),
-            Exchange::Change(steps, Ok(Some(done))) => {
+            Exchange::Change(steps, Ok(Some((done, at)))) => {
+                self.ledger.set_moment(at);
                 let announcements = self.ledger.done(steps, &done, now);
                 self.announce(announcements);
             }
@@ -247,7 +272,7 @@ impl PresenceActor {
         let Some(redis) = &mut self.redis else { return };
         let silent = if taken.goodbye { Duration::ZERO } else { redis.store.silence(redis.beat) };
         for (member, facts) in taken.members {
-            let grace = self.graces.of(&member.scope).saturating_sub(silent);
+            let grace = self.graces.of(member.consumer()).saturating_sub(silent);
             self.ledger.adopt(&member, facts, now, now + grace);
         }
         if !taken.complete {
@@ -280,8 +305,8 @@ impl PresenceActor {
     }
 
     fn announce(&self, announcements: Vec<Announcement>) {
-        for (change, member, facts) in announcements {
-            (self.listener)(change, member, facts);
+        for (change, member, facts, at) in announcements {
+            (self.listener)(change, member, facts, at);
         }
     }
 }

@@ -50,7 +50,8 @@ pub(super) enum RejoinReason {
     Data,
 }
 
-pub(super) type Announcement = (PresenceChange, PresenceMember, Value);
+/// A change, its moment, and the member with its facts.
+pub(super) type Announcement = (PresenceChange, PresenceMember, Value, u64);
 
 /// Whether Redis lists a member for this node, as far as is known.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -101,6 +102,8 @@ struct LedgerEntry {
     listing: Listing,
     progress: Progress,
     written: Option<Instant>,
+    /// The moment of its last step.
+    at: u64,
     /// The connection that may have made it present.
     waiter: Option<oneshot::Sender<bool>>,
 }
@@ -126,9 +129,46 @@ pub(super) struct Ledger {
     queue: VecDeque<PresenceMember>,
     graces: BTreeMap<(Instant, u64), PresenceMember>,
     grace_number: u64,
+    /// The moment of the last steps that were carried out.
+    at: u64,
 }
 
 impl Ledger {
+    /// The next answers are of this moment.
+    pub const fn set_moment(&mut self, at: u64) {
+        self.at = at;
+    }
+
+    /// The moment of the last answers.
+    pub const fn moment(&self) -> u64 {
+        self.at
+    }
+
+    /// The moment of a member's last step.
+    pub fn moment_of(&self, member: &PresenceMember) -> Option<u64> {
+        self.entries.get(member).map(|entry| entry.at)
+    }
+
+    /// The members of a scope on this node, at most so many, and their number.
+    pub fn present(&self, scope: &str, most: usize) -> (Vec<(Arc<str>, Value)>, usize) {
+        let present = self.entries.iter().filter(|(member, entry)| *member.scope == *scope && entry.wanted());
+        let mut members: Vec<_> = present.map(|(member, entry)| (entry.at, &member.id, &entry.facts)).collect();
+        members.sort_by_key(|(at, id, _)| (*at, Arc::clone(id)));
+        let count = members.len();
+        let listed = members.into_iter().take(most).map(|(_, id, facts)| (Arc::clone(id), facts.clone()));
+        (listed.collect(), count)
+    }
+
+    /// Whether Redis must list a member of this scope: it was written before then, and no step of it is pending.
+    pub fn must_be_listed(&self, scope: &str, before: Instant) -> bool {
+        self.entries.iter().any(|(member, entry)| {
+            *member.scope == *scope
+                && entry.listing == Listing::Listed
+                && entry.progress == Progress::Idle
+                && entry.written.is_some_and(|written| written < before)
+        })
+    }
+
     /// A connection has opened.
     pub fn enter(&mut self, member: &PresenceMember, facts: Value, waiter: oneshot::Sender<bool>) {
         let entry = self.entries.entry(member.clone()).or_default();
@@ -232,8 +272,11 @@ impl Ledger {
                     let came = done == ChangeResult::Changed && !entry.listing.is_listed();
                     entry.listing = Listing::Listed;
                     entry.written = Some(now);
+                    if came {
+                        entry.at = self.at;
+                    }
                     if !entry.answer(came) && came {
-                        announcements.push((PresenceChange::Arrived, member.clone(), facts));
+                        announcements.push((PresenceChange::Arrived, member.clone(), facts, self.at));
                     }
                 }
                 (Transition::Went { .. }, ChangeResult::Held(time)) => {
@@ -247,7 +290,7 @@ impl Ledger {
                 (Transition::Went { .. }, done) => {
                     entry.listing = Listing::Absent;
                     if done == ChangeResult::Changed {
-                        announcements.push((PresenceChange::Departed, member.clone(), facts));
+                        announcements.push((PresenceChange::Departed, member.clone(), facts, self.at));
                     }
                     if !entry.wanted() {
                         self.entries.remove(&member);

@@ -5,6 +5,7 @@
 //! | `channelgate:presence:nodes` | nodes by the end of their lease; 0 has said goodbye, -1 is being taken over |
 //! | `channelgate:presence:node:<id>` | a node's members, `["scope","id"]`, with their facts |
 //! | `channelgate:presence:member:<member>` | the nodes that have a member |
+//! | `channelgate:presence:scope:<scope>` | the members of a scope, with the moment of their arrival and their facts |
 //! | `channelgate:presence:ids` | for each id, in how many scopes it is present |
 //! | `channelgate:presence:epoch` | missing or changed when Redis has lost its data |
 //! | `channelgate:presence:recovering` | after that: the nodes write their members again |
@@ -16,6 +17,7 @@ use redis::{Script, Value as Reply, from_redis_value};
 use super::{
     PresenceMember,
     ledger::{ChangeResult, MemberChange, RejoinReason, Transition},
+    listing::Listing,
 };
 use crate::{
     event::{Value, json},
@@ -25,12 +27,13 @@ use crate::{
 const NODES: &str = "channelgate:presence:nodes";
 const NODE: &str = "channelgate:presence:node:";
 const MEMBER: &str = "channelgate:presence:member:";
+const SCOPE: &str = "channelgate:presence:scope:";
 const IDS: &str = "channelgate:presence:ids";
 const EPOCH: &str = "channelgate:presence:epoch";
 const RECOVERING: &str = "channelgate:presence:recovering";
 
-/// One for the node's own steps, one for counting.
-const CONNECTIONS: usize = 2;
+/// One for the node's own steps, one for counting, the others for listings.
+const CONNECTIONS: usize = 4;
 
 /// Maximum number of members taken over in one step.
 const TAKE: usize = 200;
@@ -43,6 +46,8 @@ pub(super) struct PresenceStore {
     change: Script,
     take: Script,
     goodbye: Script,
+    present: Script,
+    lose: Script,
 }
 
 /// The result of a heartbeat.
@@ -75,6 +80,8 @@ impl PresenceStore {
             change: Script::new(include_str!("change.lua")),
             take: Script::new(include_str!("take.lua")),
             goodbye: Script::new(include_str!("goodbye.lua")),
+            present: Script::new(include_str!("present.lua")),
+            lose: Script::new(include_str!("lose.lua")),
         }
     }
 
@@ -110,13 +117,17 @@ impl PresenceStore {
         })
     }
 
-    /// Carries out steps; `None` if this node must join first.
-    pub async fn change(&self, epoch: &str, steps: &[MemberChange]) -> Result<Option<Vec<ChangeResult>>, PoolError> {
+    /// Carries out steps; returns the answers and their moment, or `None` if this node must join first.
+    pub async fn change(
+        &self,
+        epoch: &str,
+        steps: &[MemberChange],
+    ) -> Result<Option<(Vec<ChangeResult>, u64)>, PoolError> {
         let mut call = self.change.prepare_invoke();
         for key in [NODES, &self.node_key, IDS, EPOCH, RECOVERING] {
             call.key(key);
         }
-        call.arg(&self.lease.node).arg(millis(KEEP)).arg(epoch).arg(MEMBER);
+        call.arg(&self.lease.node).arg(millis(KEEP)).arg(epoch).arg(MEMBER).arg(SCOPE);
         for MemberChange { member, what, facts } in steps {
             let what = match what {
                 Transition::Came { unsure: false } => "+",
@@ -125,19 +136,17 @@ impl PresenceStore {
                 Transition::Went { unsure: true } => "m",
             };
             let facts = json::text(facts);
-            call.arg(what).arg(field(member)).arg(&*member.id).arg(facts);
+            call.arg(what).arg(field(member)).arg(&*member.id).arg(facts).arg(&*member.scope);
         }
         let reply: Vec<i64> = self.pool.invoke(&call).await?;
-        let Some((recovering, codes)) = reply.split_first().filter(|(first, _)| **first >= 0) else {
-            return Ok(None);
-        };
+        let [recovering, at, codes @ ..] = reply.as_slice() else { return Ok(None) };
         let held = Duration::from_millis(u64::try_from(*recovering).unwrap_or_default());
         let done = codes.iter().map(|code| match code {
             0 => ChangeResult::NoChange,
             1 => ChangeResult::Changed,
             _ => ChangeResult::Held(held),
         });
-        Ok(Some(done.collect()))
+        Ok(Some((done.collect(), u64::try_from(*at).unwrap_or_default())))
     }
 
     /// Takes over some members of a dead node.
@@ -165,6 +174,39 @@ impl PresenceStore {
     pub async fn goodbye(&self) -> Result<(), PoolError> {
         let mut call = self.goodbye.prepare_invoke();
         call.key(NODES).key(&self.node_key).arg(&self.lease.node).arg(millis(KEEP));
+        self.pool.invoke(&call).await
+    }
+
+    /// The members of a scope, at most so many.
+    pub async fn present(&self, scope: &str, most: usize) -> Result<Listing, PoolError> {
+        let mut call = self.present.prepare_invoke();
+        call.key(format!("{SCOPE}{scope}")).key(RECOVERING).arg(most);
+        let reply: Vec<Reply> = self.pool.invoke(&call).await?;
+        let number = |index: usize| match reply.get(index) {
+            Some(Reply::Int(number)) => u64::try_from(*number).unwrap_or_default(),
+            _ => 0,
+        };
+        let count = usize::try_from(number(1)).unwrap_or(usize::MAX);
+        let mut members: Vec<(u64, Arc<str>, Value)> = Vec::new();
+        for pair in reply.get(3..).unwrap_or_default().chunks_exact(2) {
+            if let [Reply::BulkString(id), Reply::BulkString(text)] = pair
+                && let Ok(id) = std::str::from_utf8(id)
+                && let Some(space) = text.iter().position(|byte| *byte == b' ')
+            {
+                let at = std::str::from_utf8(&text[..space]).ok().and_then(|at| at.parse().ok()).unwrap_or_default();
+                members.push((at, id.into(), json::read(&text[space + 1..]).unwrap_or_default()));
+            }
+        }
+        members.sort_by(|one, other| (one.0, &one.1).cmp(&(other.0, &other.1)));
+        let members: Vec<_> = members.into_iter().map(|(_, id, facts)| (id, facts)).collect();
+        let complete = members.len() == count && number(2) == 0;
+        Ok(Listing { members, count, complete, at: number(0) })
+    }
+
+    /// Redis has lost a part of this epoch's data: all nodes write their members again.
+    pub async fn lose(&self, epoch: &str) -> Result<(), PoolError> {
+        let mut call = self.lose.prepare_invoke();
+        call.key(EPOCH).arg(epoch);
         self.pool.invoke(&call).await
     }
 

@@ -17,8 +17,8 @@ use crate::{
     admission::UserPermit,
     auth::{self, AuthError, Identity, RequestHead, claims::user_id_of},
     config::{BeforeSubscribe, InvalidToken},
-    consumer::{Consumer, ConsumerId, Context},
-    event::{GroupName, Value},
+    consumer::{Consumer, ConsumerId, Context, Traits},
+    event::{ConnectionId, GroupName, Value},
     hub::{Member, Principal},
     socket::Connection,
 };
@@ -62,6 +62,8 @@ pub struct Admitted {
     before_subscribe: BeforeSubscribe,
     /// The consumer that sends gap notices to the client: the first one that it asked.
     gap_consumer: Option<ConsumerId>,
+    /// What the conditions of its consumers compare of it.
+    traits: Option<Box<Traits>>,
 }
 
 impl Admission {
@@ -74,7 +76,12 @@ impl Admission {
     /// that of an unavailable service before any other.
     pub async fn admit(&self, namespace: &Namespace, client: Client<'_>) -> Result<Admitted, Refusal> {
         let Client { head, connection, context } = client;
-        let token = context.auth.get("token").and_then(Value::as_str).filter(|token| !token.is_empty());
+        let token = context
+            .auth
+            .as_deref()
+            .and_then(|auth| auth.get("token"))
+            .and_then(Value::as_str)
+            .filter(|token| !token.is_empty());
         let token = token.map(str::to_owned);
         let mut contexts = repeat_n(context, namespace.alike.iter().map(Vec::len).sum());
         let mut admitted = None;
@@ -112,11 +119,11 @@ impl Admission {
         client: Client<'_>,
         attempt: u32,
     ) -> Result<(Rc<Member>, Box<[Binding]>), Refusal> {
-        let (connection, id) = (Rc::clone(client.connection), Arc::clone(&client.context.id));
+        let (connection, id) = (Rc::clone(client.connection), client.context.id);
         self.in_time(async {
             let mut admitted = self.admit(namespace, client).await?;
             let bindings = admitted.take_parts();
-            let member = self.member(&admitted, &connection, Some(id));
+            let member = self.member(&mut admitted, &connection, id);
             self.join(admitted, &member, &connection, attempt).await?;
             Ok((member, bindings))
         })
@@ -124,8 +131,9 @@ impl Admission {
     }
 
     /// The client as a member of the hub, without groups yet; it is held until its session is open.
-    pub fn member(&self, admitted: &Admitted, connection: &Rc<Connection>, id: Option<Arc<str>>) -> Rc<Member> {
+    pub fn member(&self, admitted: &mut Admitted, connection: &Rc<Connection>, id: Option<ConnectionId>) -> Rc<Member> {
         let member = Member::new(Rc::clone(connection), id, admitted.before_subscribe);
+        member.set_traits(admitted.traits.take());
         if let Some(consumer) = admitted.gap_consumer {
             member.tell_gaps(consumer);
         }
@@ -190,7 +198,11 @@ impl Admission {
         let subject = user_id_of(&identity.user);
         // Only `on_admit` can set another user than the token's.
         let user = if consumer.has_on_admit() { identity.user.clone() } else { take(&mut identity.user) };
-        let context = Context { user, claims: take(&mut identity.claims), ..context };
+        let channel_name = match context.id.filter(|_| consumer.reads_channel_name()) {
+            Some(id) => self.services.shard.registry().layer().channel_name(&id.text()).into(),
+            None => Arc::default(),
+        };
+        let context = Context { user, claims: take(&mut identity.claims), channel_name, ..context };
         if !consumer.may_keep(context.weight()) {
             return Err(Refusal::State);
         }
@@ -214,7 +226,11 @@ impl Admission {
             permits: Vec::new(),
             before_subscribe: consumer.topics().before_subscribe,
             gap_consumer: None,
+            traits: None,
         });
+        if let Some(traits) = consumer.traits(&context) {
+            all.traits = Some(traits.with(all.traits.take()));
+        }
         all.gap_consumer = all.gap_consumer.or_else(|| consumer.asks_for_gaps(&context).then_some(audience));
         all.bindings.push(Binding::new(Arc::clone(consumer), context, principal));
         all.permits.extend(permit);

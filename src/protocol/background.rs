@@ -75,6 +75,11 @@ impl Background {
                         warn_bounded!("{}: cannot publish an event for group {group}: {error}", consumer.name());
                     }
                 }
+                Remaining::Wait(Wait::Send { channel, body }) => {
+                    if let Err(error) = self.layer.send(&channel, &body).await {
+                        warn_bounded!("{}: cannot send a message to channel {channel}: {error}", consumer.name());
+                    }
+                }
                 Remaining::Wait(Wait::Emit { groups, mut body, .. }) => {
                     if let Some(namespace) = namespace {
                         Emission::keep_in(&mut body, namespace);

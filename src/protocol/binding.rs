@@ -7,11 +7,12 @@ use std::{
     time::Instant,
 };
 
+use super::bridged::Bridged;
 use crate::{
     auth::claims::user_id_of,
     consumer::{Consumer, Context, Quotas, Reaction},
     event::Incoming,
-    hub::Principal,
+    hub::{Member, Principal, Shard},
     presence,
 };
 
@@ -25,13 +26,18 @@ pub struct Binding {
     pub(super) present: RefCell<Option<Box<presence::PresenceMember>>>,
     /// Absent for an anonymous client.
     principal: Cell<Option<Rc<Principal>>>,
+    /// Absent if Django runs no part of the consumer. Boxed, because most connections have none.
+    pub(super) bridged: Option<Box<Bridged>>,
 }
 
 impl Binding {
     /// A consumer's part in a connection.
     pub fn new(consumer: Arc<Consumer>, context: Context, principal: Option<Rc<Principal>>) -> Self {
+        let id = context.id.filter(|_| consumer.django().is_any());
+        let bridged = id.map(|id| Box::new(Bridged::new(id)));
         let context = consumer.keep(context);
         Self {
+            bridged,
             consumer,
             context: RefCell::new(context),
             limits: RefCell::default(),
@@ -53,7 +59,8 @@ impl Binding {
 
     /// The id of its user, as text.
     pub(super) fn user_id(&self) -> Option<String> {
-        self.with_context(|context| user_id_of(&context.user))
+        let of_django = self.bridged.as_deref().and_then(Bridged::user_id);
+        of_django.or_else(|| self.with_context(|context| user_id_of(&context.user)))
     }
 
     pub(super) fn with_context<T>(&self, read: impl FnOnce(&Context) -> T) -> T {
@@ -63,14 +70,25 @@ impl Binding {
         }
     }
 
-    pub(super) fn change(&self, change: impl FnOnce(&mut Context)) {
+    /// Changes the context; conditions of later events see the change.
+    pub(super) fn change(&self, shard: &Shard, member: Option<&Member>, change: impl FnOnce(&mut Context)) {
         if let Some(context) = self.context.borrow_mut().as_deref_mut() {
             change(context);
+            if self.consumer.has_traits()
+                && let (Some(member), Some(traits)) = (member, self.consumer.traits(context))
+            {
+                shard.change_traits(member, traits);
+            }
         }
     }
 
-    pub(super) fn react(&self, incoming: Incoming<'_>) -> Reaction {
+    /// `None`: Django handles the message.
+    pub(super) fn react(&self, incoming: Incoming<'_>) -> Option<Reaction> {
         let limits = &mut *self.limits.borrow_mut();
-        self.with_context(|context| self.consumer.on_message(context, incoming, limits, Instant::now()))
+        let (consumer, now) = (&self.consumer, Instant::now());
+        self.with_context(|context| match consumer.django().receive {
+            true => consumer.on_matching(context, incoming, limits, now),
+            false => Some(consumer.on_message(context, incoming, limits, now)),
+        })
     }
 }

@@ -74,16 +74,22 @@ pub(super) enum Wait {
     /// Not at admission.
     Publish { group: GroupName, body: Arc<Value>, failed: Option<Arc<[Payload]>> },
     /// Not at admission.
+    Send { channel: String, body: Value },
+    /// Not at admission.
     Emit { groups: Vec<GroupName>, body: Box<Value>, failed: Option<Arc<[Payload]>> },
     /// Only if the connection is open.
     Join { groups: Vec<GroupName>, failed: Option<Arc<[Payload]>> },
+    /// Only if the connection is open.
+    JoinSigned { tokens: Vec<Secret>, replies: FailureReplies },
     /// Only if the connection is open: its user changes.
     BecomeUser(Value),
+    /// Only if the connection is open.
+    Present { room: Option<Arc<str>>, then: Continuation },
     /// Only if the connection is open.
     Refresh { token: Secret, then: Continuation, replies: FailureReplies },
 }
 
-/// The replies to the client if its new token is not valid, and if that is unknown.
+/// The replies to the client if its token is not valid, and if that is unknown or it cannot join.
 pub(super) struct FailureReplies {
     pub denied: Option<Arc<[Payload]>>,
     pub failed: Option<Arc<[Payload]>>,
@@ -105,6 +111,9 @@ pub(super) fn carry_out(effect: Effect, consumer: &Consumer, stage: Stage<'_>) -
         (Effect::Publish { group, body, failed }, Open(_) | Background(_)) => {
             return Remaining::Wait(Wait::Publish { group, body, failed });
         }
+        (Effect::Send { channel, body }, Open(_) | Background(_)) => {
+            return Remaining::Wait(Wait::Send { channel, body });
+        }
         (Effect::Emit { groups, body, failed }, Open(_) | Background(_)) => {
             return Remaining::Wait(Wait::Emit { groups, body, failed });
         }
@@ -119,7 +128,11 @@ pub(super) fn carry_out(effect: Effect, consumer: &Consumer, stage: Stage<'_>) -
         (Effect::Subscribe(names), Open(open)) => open.subscribe(names),
         (Effect::Unsubscribe(names), Open(open)) => open.unsubscribe(&names),
         (Effect::Join { groups, failed }, Open(_)) => return Remaining::Wait(Wait::Join { groups, failed }),
+        (Effect::JoinSigned { tokens, denied, failed }, Open(_)) => {
+            return Remaining::Wait(Wait::JoinSigned { tokens, replies: FailureReplies { denied, failed } });
+        }
         (Effect::Leave(groups), Open(open)) => open.leave(&groups),
+        (Effect::Present { room, then }, Open(_)) => return Remaining::Wait(Wait::Present { room, then }),
         (Effect::Refresh { token, then, denied, failed }, Open(_)) => {
             return Remaining::Wait(Wait::Refresh { token, then, replies: FailureReplies { denied, failed } });
         }
@@ -140,7 +153,7 @@ impl Stage<'_> {
     fn change(self, change: impl FnOnce(&mut Context)) {
         match self {
             Self::Admission(context) | Self::Background(context) => change(context),
-            Self::Open(open) => open.binding.change(change),
+            Self::Open(open) => open.binding.change(open.shard, open.member().as_deref(), change),
         }
     }
 

@@ -5,11 +5,13 @@
 
 use std::sync::Arc;
 
+use super::host::host;
 use crate::{
+    auth::RequestHead,
     config::{Config, Protocol},
-    consumer::{Consumer, ConsumerSet, Snapshot, decode_path},
+    consumer::{self, Consumer, ConsumerSet, Snapshot, decode_path},
     event::Value,
-    socket::ConnectionLimits,
+    socket::{Answer, ConnectionLimits, Heartbeat, close::CloseCode, frame::Frame},
     telemetry::Metrics,
 };
 
@@ -39,6 +41,17 @@ impl Endpoint {
     /// Its consumer; the first one in Socket.IO, where there may be several.
     pub const fn consumer(&self) -> &Arc<Consumer> {
         &self.first
+    }
+
+    /// The host that a client named, if a consumer's expressions read it; empty if not.
+    pub(super) fn host(&self, head: &RequestHead<'_>) -> Arc<str> {
+        if self.reads_host() { host(head.host) } else { Arc::default() }
+    }
+
+    /// Whether a consumer's expressions read the host that the client named.
+    pub(super) fn reads_host(&self) -> bool {
+        let consumers = self.namespaces.iter().flat_map(|namespace| namespace.alike.iter().flatten());
+        consumers.into_iter().any(|consumer| consumer.reads_host())
     }
 
     /// The namespace with this name, if there is one. Without Socket.IO there is only `/`.
@@ -80,6 +93,22 @@ impl Namespace {
     }
 }
 
+/// A heartbeat for connections., encoded once
+fn heartbeat(of: &consumer::Heartbeat) -> Arc<Heartbeat> {
+    let answer = of.answer.as_ref().map(|answer| match answer {
+        (None, text) => Answer::Text(text.clone()),
+        (Some(key), kind) => Answer::Message { key: key.clone(), kind: kind.clone() },
+    });
+    Arc::new(Heartbeat {
+        every: of.every,
+        frame: Frame::new(&of.payload),
+        answer,
+        missed: of.missed,
+        code: CloseCode::new(of.code).unwrap_or(CloseCode::POLICY_VIOLATION),
+        reason: of.reason.clone(),
+    })
+}
+
 /// All endpoints of a node.
 pub struct Endpoints(Vec<Arc<Endpoint>>);
 
@@ -104,7 +133,10 @@ impl Endpoints {
             let open = metrics.open(&names.join(","), protocol.name());
             let first = *consumers.first()?;
             let limits = match protocol {
-                Protocol::WebSocket => ConnectionLimits::new(&config.socket, first.spec().max_message),
+                Protocol::WebSocket => ConnectionLimits {
+                    heartbeat: first.heartbeat().map(heartbeat),
+                    ..ConnectionLimits::new(&config.socket, first.spec().max_message)
+                },
                 // Engine.IO has its own heartbeat.
                 Protocol::EngineIo | Protocol::SocketIo => {
                     let most = Some(config.socketio.max_payload);

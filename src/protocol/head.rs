@@ -1,7 +1,12 @@
 //! The part of a session's first request that is needed when its client connects to a namespace: query and credentials.
 
+use std::borrow::Cow;
+
 use super::query_weight;
 use crate::auth::{RequestHead, credential::Headers};
+
+/// The header of the host, in the list of the others: most sessions keep none.
+const HOST: &str = "host";
 
 /// Kept for the session's lifetime, so it is small: absent parts take no memory.
 #[derive(Default)]
@@ -26,10 +31,11 @@ impl Headers for Credentials {
 }
 
 impl Head {
-    /// A copy of a request's head, with the headers in which a token may be.
-    pub fn of(head: &RequestHead<'_>, names: &[Box<str>]) -> Self {
+    /// A copy of a request's head, with the headers in which a token may be and, if it is read, the host.
+    pub fn of(head: &RequestHead<'_>, names: &[Box<str>], reads_host: bool) -> Self {
         let named = names.iter().map(|name| Some((name.clone(), Box::from(head.headers?.text(name)?))));
-        let headers: Box<[_]> = named.flatten().collect();
+        let host = head.host.filter(|_| reads_host).map(|host| (Box::from(HOST), Box::from(host)));
+        let headers: Box<[_]> = named.flatten().chain(host).collect();
         let any = head.authorization.is_some()
             || !headers.is_empty()
             || !head.cookie.is_empty()
@@ -38,7 +44,7 @@ impl Head {
             Box::new(Credentials {
                 authorization: head.authorization.map(Into::into),
                 headers,
-                cookies: head.cookie.iter().map(|cookie| Box::from(*cookie)).collect(),
+                cookies: head.cookie.iter().map(|cookie| Box::from(&**cookie)).collect(),
                 subprotocols: (&*head.subprotocols).into(),
             })
         });
@@ -67,8 +73,9 @@ impl Head {
                 query,
                 authorization: credentials.authorization.as_deref(),
                 headers: Some(credentials),
-                cookie: credentials.cookies.iter().map(|cookie| &**cookie).collect(),
+                cookie: credentials.cookies.iter().map(|cookie| Cow::Borrowed(&**cookie)).collect(),
                 subprotocols: (&*credentials.subprotocols).into(),
+                host: credentials.text(HOST),
                 ..RequestHead::default()
             },
         }

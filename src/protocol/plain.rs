@@ -2,43 +2,57 @@
 
 use std::{rc::Rc, sync::Arc};
 
+use futures_util::future::LocalBoxFuture;
+
 use super::{
     admission::{Admission, Client},
     endpoint::Endpoint,
-    new_id, query, query_weight,
+    query, query_weight,
     refusal::Refusal,
-    session::{Outlet, Session},
+    session::{self, Outlet, Session},
 };
 use crate::{
     auth::RequestHead,
     consumer::{Consumer, Context, decode_path},
-    event::{GapReason, Incoming, Payload, Value},
+    event::{ConnectionId, Event, GapReason, GroupOrderResult, Incoming, Payload, ReceivedOrder, Value},
     socket::{Connection, ConnectionHandler, close::CloseCode},
 };
 
-/// Admits a client and opens its session; returns the subprotocol to echo, if any.
+/// How a client is accepted.
+#[derive(Clone, Debug, Default)]
+pub struct Accepted {
+    /// The subprotocol to echo.
+    pub subprotocol: Option<String>,
+    /// Further headers of the answer.
+    pub headers: Vec<(String, String)>,
+}
+
+/// Admits a client and opens its session. Django gets `scope` if it runs the consumer's `connect()`.
 pub async fn admit(
     admission: &Admission,
     endpoint: &Endpoint,
     head: &RequestHead<'_>,
     route: Value,
     connection: &Rc<Connection>,
-) -> Result<Option<String>, Refusal> {
+    scope: impl FnOnce() -> Value,
+) -> Result<Accepted, Refusal> {
     let namespace = endpoint.namespace("/").ok_or(Refusal::Namespace)?;
     if !endpoint.consumer().may_keep(query_weight(head.query)) {
         return Err(Refusal::State);
     }
     // Has a public id only if something can name it.
-    let id = if endpoint.consumer().needs_id() { new_id() } else { Arc::default() };
-    let context = Context { route, query: query(head.query), id: Arc::clone(&id), ..Context::default() };
+    let id = endpoint.consumer().needs_id().then(ConnectionId::random);
+    let host = endpoint.host(head);
+    let context = Context { route, query: query(head.query), id, host, ..Context::default() };
     let client = Client { head, connection, context };
     let work = async {
         let mut admitted = admission.admit(namespace, client).await?;
-        let (bindings, subprotocol) = (admitted.take_parts(), admitted.subprotocol.take());
-        let member = admission.member(&admitted, connection, Some(id).filter(|id| !id.is_empty()));
+        let (bindings, of_token) = (admitted.take_parts(), admitted.subprotocol.take());
+        let member = admission.member(&mut admitted, connection, id);
         let outlet = Rc::clone(connection) as Rc<dyn Outlet>;
         let session = Session::new(Rc::clone(&admission.services), outlet, Rc::clone(&member), bindings, 0);
         connection.handled_by(Rc::clone(&session) as Rc<dyn ConnectionHandler>);
+        session.serve_calls(&member);
         // Before a handler can change the user.
         admitted.keep_permits(connection, 0);
         if admitted.groups.is_empty() {
@@ -46,9 +60,19 @@ pub async fn admit(
             admission.services.shard.announce(&member);
         }
         admission.join(admitted, &member, connection, 0).await?;
+        session.settle();
+        let accepted = session.connect(scope).await?;
         session.joined();
-        session.opened();
-        Ok(subprotocol)
+        let (accepted, call) = match accepted {
+            Some(session::Accepted { subprotocol, headers, call }) => (Accepted { subprotocol, headers }, Some(call)),
+            None => {
+                let own = endpoint.consumer().subprotocol(&head.subprotocols).map(str::to_owned);
+                // The application's own goes before the one that carried the token.
+                (Accepted { subprotocol: own.or(of_token), headers: Vec::new() }, None)
+            }
+        };
+        session.opened(call);
+        Ok(accepted)
     };
     admission.in_time(work).await
 }
@@ -98,7 +122,10 @@ impl Outlet for Connection {
 }
 
 impl ConnectionHandler for Session {
-    fn received(self: Rc<Self>, _connection: &Rc<Connection>, message: Incoming<'_>) {
+    fn received(self: Rc<Self>, connection: &Rc<Connection>, message: Incoming<'_>) {
+        if connection.answers_heartbeat(message) {
+            return;
+        }
         Self::received(&self, message, None);
     }
 
@@ -106,7 +133,23 @@ impl ConnectionHandler for Session {
         self.missed(GapReason::SlowClient);
     }
 
+    fn regroup(self: Rc<Self>, order: Arc<ReceivedOrder>) -> LocalBoxFuture<'static, GroupOrderResult> {
+        Self::regroup(self, order)
+    }
+
     fn gone(self: Rc<Self>) {
         Self::gone(&self);
+    }
+
+    fn work_waits(self: Rc<Self>, _id: Option<ConnectionId>) {
+        Self::work_waits(&self);
+    }
+
+    fn takes_messages(&self) -> bool {
+        self.is_bridged()
+    }
+
+    fn direct(self: Rc<Self>, event: Arc<Event>) {
+        Self::direct(&self, &event);
     }
 }

@@ -23,7 +23,7 @@ impl WorkerServices {
         began: Instant,
     ) -> Result<Option<Rc<Principal>>, AuthError> {
         let Some(user) = fingerprint(user) else { return Ok(None) };
-        let proof = proof(identity, ends, began).unwrap_or_else(|| anonymous(user, began));
+        let proof = proof(identity, ends, began).unwrap_or_else(|| anonymous(user, identity.asked.unwrap_or(began)));
         let principal = self.shard.principals().enter_as(connection, proof, user);
         principal.map(Some).ok_or_else(|| {
             self.metrics.revocation("refused", 1);
@@ -46,5 +46,7 @@ pub(super) const fn anonymous(user: Fingerprint, began: Instant) -> Proof {
 pub(super) fn proof(identity: &Identity, ends: bool, began: Instant) -> Option<Proof> {
     let user = fingerprint(&identity.user)?;
     let deadline = identity.expires.filter(|_| ends);
+    // Django may have been asked before this handshake began.
+    let began = identity.asked.unwrap_or(began);
     Some(Proof { user, token: identity.token, began, deadline, watch: identity.watch.clone() })
 }

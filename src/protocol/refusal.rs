@@ -4,9 +4,11 @@
 //! label and log line. It builds no response.
 //!
 //! Three answers must never be mistaken for each other: the node or what it needs is *away* (503 with `Retry-After`,
-//! 1013), the credential is *wrong* (403, a close code by cause), the client is *forbidden* (403, a close code).
+//! 1013), the credential is *wrong* (403, a close code by cause), the client is *forbidden* (403, a close code). A
+//! fourth exists only with a consumer that Django runs: it *failed* (500, 1011).
 
 mod breach;
+mod bridge;
 mod closing;
 mod logged;
 mod origin;
@@ -26,6 +28,7 @@ use super::services::AdmitError;
 
 pub use self::{
     breach::Breach,
+    bridge::{BridgeClose, BridgeRefusal},
     closing::Closing,
     origin::{Foreign, OriginRule},
     row::{Cause, ConnectErrorText, Row},
@@ -64,6 +67,8 @@ pub enum Refusal {
         /// When a retry makes sense, if the backend said so.
         retry_after: Option<Duration>,
     },
+    /// The consumer, which Django runs, did not admit it.
+    Bridge(BridgeRefusal),
     /// The name of one of its groups cannot be made.
     Groups(GroupError),
     /// Its state would be larger than `limits.connection_state`.
@@ -77,6 +82,12 @@ pub enum Refusal {
 impl From<Breach> for Refusal {
     fn from(breach: Breach) -> Self {
         Self::EngineIo(breach)
+    }
+}
+
+impl From<BridgeRefusal> for Refusal {
+    fn from(refusal: BridgeRefusal) -> Self {
+        Self::Bridge(refusal)
     }
 }
 

@@ -5,11 +5,12 @@ use std::{rc::Rc, sync::Arc, time::Duration};
 use super::{
     background::Background,
     effects::{Remaining, Stage, Wait, carry_out},
+    login_deadlines::LoginDeadlines,
 };
 use crate::{
     admission::AdmissionControl,
     auth::Authenticator,
-    backend::Backend,
+    backend::{Backend, bridge::Bridge},
     consumer::{Consumer, Context, Denial, Effect, MessageProblem, Reaction, Rejected},
     hub::Shard,
     presence::Presence,
@@ -27,10 +28,14 @@ pub struct WorkerServices {
     pub authenticator: Arc<Authenticator>,
     /// Answers calls.
     pub backend: Arc<dyn Backend>,
+    /// Runs the project's own consumers.
+    pub bridge: Arc<dyn Bridge>,
     /// Counts members.
     pub presence: Arc<dyn Presence>,
     /// Runs work after a connection has closed.
     pub background: Background,
+    /// Ends clients that do not log in.
+    pub logins: Rc<LoginDeadlines>,
     /// The counters.
     pub metrics: Metrics,
 }

@@ -4,12 +4,20 @@
 //! the hub, publishes to the layer, calls to the backend. As in Channels, one message is handled at a time: during a
 //! wait (for a join, a publish, the backend), the connection's next messages wait, within limits, and other connections
 //! continue. Waiting messages are counted, and dropped if the node holds too much. The session never depends on a
-//! transport.
+//! transport. `agenda` runs the work, `work` is each piece of it.
 
+mod agenda;
 mod asks;
+mod calls;
 mod identity;
+mod login;
+mod orders;
+mod outcomes;
+mod presence;
 mod queue;
 mod refresh;
+mod room;
+mod shared;
 mod work;
 
 use std::{
@@ -24,35 +32,30 @@ use tokio::time::sleep;
 
 use self::{
     asks::Asks,
-    queue::{Buffered, Item, Queue, UNCOUNTED, weight_of},
-    work::{Pending, Work},
+    queue::{Buffered, EventWork, Item, Queue, UNCOUNTED},
+    work::Work,
 };
-use super::services::WorkerServices;
+use super::{bridged::RunningCall, services::WorkerServices};
 use crate::{
+    backend::bridge::CallEvent,
     consumer::{Context, Continuation, MessageProblem, Outcome, Reaction},
     event::{GapReason, Incoming, Value},
     hub::{Member, Released},
     packet::RawEvent,
-    socket::{Held, Inbox, Keeper, close::CloseCode},
     warn_bounded,
 };
 
+pub use self::calls::Accepted;
 pub use super::{binding::Binding, effects::Outlet};
-
-/// Messages that may wait before reading from the client pauses.
-const HOLD_AT: usize = 64;
-
-/// The interval of checks for room for a message.
-const ROOM: Duration = Duration::from_millis(5);
 
 /// How long messages of a gone client are still handled: Daphne's `application_close_timeout`.
 const FORGET: Duration = Duration::from_secs(10);
 
-/// Maximum number of waiting messages: a polling client can send many at once.
-const MAX_WAITING: usize = 4096;
-
 /// Work in order, each item for one of the session's bindings.
 type Agenda = VecDeque<(usize, Work)>;
+
+/// The close code of a connection that ends without a Close, as ASGI servers report it.
+const ABNORMAL: u16 = 1006;
 
 /// How the session continues after a wait.
 enum After {
@@ -73,6 +76,8 @@ pub struct Session {
     asks: RefCell<Option<Box<Asks>>>,
     /// Number of groups joined on connect; the connection joined the others by its messages.
     own_groups: Cell<u16>,
+    /// How the connection ended.
+    closed: Cell<u16>,
     /// The number of this session's user permits in its connection.
     attempt: u32,
 }
@@ -94,6 +99,7 @@ impl Session {
             queue: RefCell::default(),
             asks: RefCell::default(),
             own_groups: Cell::default(),
+            closed: Cell::new(ABNORMAL),
             attempt,
         };
         session.joined();
@@ -105,13 +111,13 @@ impl Session {
         self.member.borrow().clone()
     }
 
-    /// The connection is open: runs the consumers' `on_connect`, releases the member, then enters presence.
-    pub fn opened(self: &Rc<Self>) {
+    /// The connection is open: goes on with the call that accepted it, runs the consumers' `on_connect`, releases the
+    /// member, then enters presence.
+    pub fn opened(self: &Rc<Self>, call: Option<RunningCall>) {
+        self.expect_login(&self.services.logins);
         let mut agenda = Agenda::new();
-        for (index, binding) in self.bindings.iter().enumerate() {
-            let reaction = binding.with_context(|context| binding.consumer.on_connect(context));
-            self.plan(&mut agenda, index, reaction, "on_connect");
-        }
+        agenda.extend(call.map(|call| (call.index, Work::Follow(call))));
+        agenda.extend((0..self.bindings.len()).map(|index| (index, Work::Connected)));
         agenda.push_back((0, Work::Release));
         for (index, binding) in self.bindings.iter().enumerate() {
             if binding.consumer.has_presence() {
@@ -141,23 +147,11 @@ impl Session {
             return self.bound(waiting);
         }
         let has_room = self.inbox().is_none_or(|inbox| inbox.has_room());
-        if !has_room && weight_of(incoming, source) > UNCOUNTED {
+        if !has_room && self.weight_of(incoming, source) > UNCOUNTED {
             return self.wait_for_room(Buffered::new(incoming, source));
         }
         let agenda = self.react(incoming);
-        self.start(agenda, || weight_of(incoming, source));
-    }
-
-    fn inbox(&self) -> Option<Rc<Inbox>> {
-        self.member().map(|member| Rc::clone(member.connection().inbox()))
-    }
-
-    fn wait_for_room(self: &Rc<Self>, message: Buffered) {
-        let mut queue = Queue::new(0, self.inbox());
-        queue.push(Item::Message(message));
-        *self.queue.borrow_mut() = Some(Box::new(queue));
-        self.weigh();
-        actix_rt::spawn(Rc::clone(self).go_on(None, Agenda::new()));
+        self.start(agenda, || self.weight_of(incoming, source));
     }
 
     /// Handles an acknowledgement with its arguments.
@@ -168,10 +162,14 @@ impl Session {
     /// The connection is gone: it receives nothing any more, and the consumers' `on_disconnect` runs.
     pub fn gone(self: &Rc<Self>) {
         let Some(member) = self.member.borrow_mut().take() else { return };
+        self.closed.set(member.connection().close_code().unwrap_or(ABNORMAL));
         self.services.shard.leave_all(&member);
         *self.asks.borrow_mut() = None;
         if let Some(queue) = self.queue.borrow_mut().as_deref_mut() {
             queue.push(Item::Gone);
+            if queue.follows {
+                queue.stop.notify_one();
+            }
             actix_rt::spawn(Self::forget(Rc::downgrade(self)));
             return;
         }
@@ -183,7 +181,15 @@ impl Session {
     async fn forget(session: Weak<Self>) {
         sleep(FORGET).await;
         let Some(session) = session.upgrade() else { return };
-        let forgotten = session.queue.borrow_mut().as_deref_mut().map_or(0, Queue::clear);
+        let mut queue = session.queue.borrow_mut();
+        let forgotten = queue.as_deref_mut().map_or(0, Queue::clear);
+        if let Some(queue) = queue.as_deref()
+            && session.is_bridged()
+        {
+            // The consumer's handler is cancelled, as under Daphne.
+            queue.stop.notify_one();
+        }
+        drop(queue);
         for _ in 0..forgotten {
             session.services.metrics.refused_message("client_gone");
         }
@@ -207,17 +213,33 @@ impl Session {
         self.queue.borrow().as_ref().map_or(0, |queue| queue.len())
     }
 
-    /// The handler is done: its member is held no longer.
-    fn release(&self) {
+    /// The handler is done: its member is held no longer, except by work of an event, which comes next.
+    fn release(&self) -> Option<EventWork> {
         if let Some(queue) = self.queue.borrow_mut().as_deref_mut() {
             queue.has_joined = false;
         }
-        if let Some(member) = self.member()
-            && self.services.shard.release(&member) == Released::Lossy
-            && member.gap_consumer().is_some()
-        {
-            self.services.metrics.gap(GapReason::Held.label());
-            self.missed(GapReason::Held);
+        loop {
+            let member = self.member()?;
+            match self.services.shard.release(&member) {
+                Released::Complete => return None,
+                Released::Lossy => {
+                    if member.gap_consumer().is_some() {
+                        self.services.metrics.gap(GapReason::Held.label());
+                        self.missed(GapReason::Held);
+                    }
+                    return None;
+                }
+                Released::Call(event) => return Some(EventWork::Call(event)),
+                Released::Outcome(asked) => {
+                    if let Some((index, effects)) = self.begin_outcome(&asked) {
+                        return Some(EventWork::Outcome(index, effects));
+                    }
+                }
+                Released::Close(ending) => {
+                    self.end_as_failed(&ending);
+                    return None;
+                }
+            }
         }
     }
 
@@ -232,46 +254,20 @@ impl Session {
         self.queue.borrow().as_ref().is_some_and(|queue| queue.has_joined)
     }
 
-    fn bound(&self, waiting: usize) {
-        if waiting == HOLD_AT {
-            self.outlet.hold(true);
-        } else if waiting > MAX_WAITING {
-            self.services.metrics.closed("too_many_messages");
-            self.outlet.close(CloseCode::POLICY_VIOLATION, "too many messages wait");
-        }
-    }
-
-    /// Counts the kept bytes. Above the limit, reading from the client pauses.
-    fn weigh(self: &Rc<Self>) {
-        let bytes = self.queue.borrow_mut().as_deref_mut().map_or(0, |queue| {
-            let inbox = queue.inbox.clone();
-            queue.counted.set(queue.bytes(), || self.held(inbox));
-            queue.bytes()
-        });
-        if let Some(member) = self.member() {
-            if bytes > member.connection().inbox().max_kept() {
-                self.outlet.hold(true);
-            }
-            member.connection().took_more();
-        }
-    }
-
-    fn held(self: &Rc<Self>, inbox: Option<Rc<Inbox>>) -> Option<Held> {
-        let keeper = Rc::downgrade(self);
-        inbox.map(|inbox| inbox.keep(keeper))
-    }
-
     fn react(&self, incoming: Incoming<'_>) -> Agenda {
         let mut agenda = Agenda::new();
         let handled = |binding: &Binding| self.bindings.len() == 1 || binding.consumer.handles(&incoming);
         let mut any = false;
         for (index, binding) in self.bindings.iter().enumerate().filter(|(_, binding)| handled(binding)) {
             any = true;
-            self.plan(&mut agenda, index, binding.react(incoming), "a message");
+            match binding.react(incoming) {
+                Some(reaction) => self.plan(&mut agenda, index, reaction, "a message"),
+                None => agenda.extend(CallEvent::of(incoming).map(|event| (index, Work::Call(event)))),
+            }
         }
         // No consumer handles the message: the first one decides about it.
         if let (false, Some(first)) = (any, self.bindings.first()) {
-            self.plan(&mut agenda, 0, first.react(incoming), "a message");
+            self.plan(&mut agenda, 0, first.react(incoming).unwrap_or_default(), "a message");
         }
         agenda
     }
@@ -288,6 +284,7 @@ impl Session {
                 let consumer = (Arc::clone(&binding.consumer), namespace);
                 self.services.background.start(consumer, context, reaction, "on_disconnect");
             }
+            self.call_disconnect(binding);
             agenda.push_back((index, Work::Exit));
         }
         agenda
@@ -310,80 +307,6 @@ impl Session {
         }
     }
 
-    /// Runs the work until the first wait; a task then continues with the rest, and its bytes are counted.
-    fn start(self: &Rc<Self>, mut agenda: Agenda, bytes: impl FnOnce() -> usize) {
-        if let Some(pending) = self.advance(&mut agenda) {
-            *self.queue.borrow_mut() = Some(Box::new(Queue::new(bytes(), self.inbox())));
-            self.weigh();
-            actix_rt::spawn(Rc::clone(self).go_on(Some(pending), agenda));
-        }
-    }
-
-    /// Runs the agenda up to the first wait.
-    fn advance(self: &Rc<Self>, agenda: &mut Agenda) -> Option<(usize, Pending)> {
-        while let Some((index, work)) = agenda.pop_front() {
-            if let Some(pending) = self.at_once(index, work) {
-                return Some((index, pending));
-            }
-        }
-        None
-    }
-
-    async fn go_on(self: Rc<Self>, mut next: Option<(usize, Pending)>, mut agenda: Agenda) {
-        let stop = self.queue.borrow().as_ref().map(|queue| Rc::clone(&queue.stop)).unwrap_or_default();
-        loop {
-            while let Some((index, pending)) = next {
-                // Changes of user counts and presence are not interrupted.
-                let can_stop = pending.can_stop();
-                if self.has_joined() {
-                    self.hold();
-                }
-                if let Some(queue) = self.queue.borrow_mut().as_deref_mut() {
-                    queue.can_stop = can_stop;
-                }
-                tokio::select! {
-                    after = self.in_time(index, pending) => match after {
-                        After::More(more) => more.into_iter().rev().for_each(|work| agenda.push_front((index, work))),
-                        After::End => agenda.retain(|(of, work)| *of != index || !matches!(work, Work::Effect(_))),
-                    },
-                    () = stop.notified(), if can_stop => agenda.clear(),
-                }
-                next = self.advance(&mut agenda);
-            }
-            self.release();
-            while self.queue.borrow().as_ref().is_some_and(|queue| queue.lacks_room()) {
-                sleep(ROOM).await;
-            }
-            let waiting = {
-                let mut queue = self.queue.borrow_mut();
-                let waiting = queue.as_deref_mut().and_then(Queue::pop);
-                if waiting.is_none() {
-                    *queue = None;
-                }
-                waiting
-            };
-            self.set_asked(None);
-            let bytes;
-            (agenda, bytes) = match waiting {
-                None => {
-                    self.outlet.hold(false);
-                    return;
-                }
-                Some(Item::Gone) => (self.farewell(), 0),
-                Some(Item::Resume { index, then, outcome }) => (self.resume(index, &then, outcome), then.weight()),
-                Some(Item::Message(message)) => {
-                    let weight = message.weight();
-                    (self.react_to(message), weight)
-                }
-            };
-            if let Some(queue) = self.queue.borrow_mut().as_deref_mut() {
-                queue.handled = bytes;
-            }
-            self.weigh();
-            next = self.advance(&mut agenda);
-        }
-    }
-
     fn react_to(&self, message: Buffered) -> Agenda {
         match message {
             Buffered::Text(text) => self.react(Incoming::Text(&text)),
@@ -402,23 +325,6 @@ impl Session {
         let mut agenda = Agenda::new();
         self.plan(&mut agenda, index, reaction, "an answer");
         agenda
-    }
-}
-
-impl Keeper for Session {
-    fn let_go(&self) -> bool {
-        *self.asks.borrow_mut() = None;
-        let mut freed = true;
-        if let Some(queue) = self.queue.borrow_mut().as_deref_mut() {
-            queue.clear();
-            queue.stop.notify_one();
-            freed = queue.can_stop;
-        }
-        match self.member() {
-            Some(member) => member.connection().overloads(),
-            None => self.services.metrics.refused_message("overloaded"),
-        }
-        freed
     }
 }
 

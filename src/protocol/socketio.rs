@@ -13,6 +13,10 @@ use std::{
 };
 
 use bytes::Bytes;
+use futures_util::{
+    FutureExt as _,
+    future::{LocalBoxFuture, join_all},
+};
 
 use self::outlet::NamespaceOutlet;
 use super::{
@@ -20,14 +24,14 @@ use super::{
     endpoint::{Endpoint, Namespace},
     engineio::{EngineSession, MessageHandler},
     head::Head,
-    new_id, query,
+    query,
     refusal::Refusal,
     session::Session,
 };
 use crate::{
     auth::RequestHead,
     consumer::{Consumer, Context, GroupError},
-    event::{self, GapReason, Value},
+    event::{self, ConnectionId, GapReason, GroupOrderResult, ReceivedOrder, Value},
     packet::{self, ClientPacket, PacketDecoder, PacketError, PacketLimits, Text},
     socket::{Held, close::CloseCode},
 };
@@ -76,7 +80,7 @@ impl SocketIoNamespaces {
         head: &RequestHead<'_>,
         route: Value,
     ) -> Result<Rc<Self>, Refusal> {
-        let head = Head::of(head, &admission.services.authenticator.token_headers());
+        let head = Head::of(head, &admission.services.authenticator.token_headers(), endpoint.reads_host());
         if !endpoint.consumer().may_keep(head.weight()) {
             return Err(Refusal::State);
         }
@@ -240,13 +244,14 @@ impl SocketIoNamespaces {
         attempt: u32,
         (route, auth): (Value, Value),
     ) {
-        let (id, connection) = (new_id(), engine.connection());
+        let (id, connection) = (ConnectionId::random(), engine.connection());
         if !self.is_waited_for(&namespace.name, attempt) || !connection.is_open() {
             return self.ended();
         }
         let head = self.head.as_request();
         let query = query(head.query);
-        let context = Context { route, query, auth, id: Arc::clone(&id), ..Context::default() };
+        let (auth, host) = (Some(Box::new(auth)).filter(|auth| **auth != Value::Null), self.endpoint.host(&head));
+        let context = Context { route, query, auth, id: Some(id), host, ..Context::default() };
         let client = Client { head: &head, connection, context };
         let let_in = self.admission.let_in(&namespace, client, attempt).await;
         self.ended();
@@ -262,12 +267,15 @@ impl SocketIoNamespaces {
         match let_in {
             Ok((member, bindings)) => {
                 let outlet = NamespaceOutlet::new(&engine, &self, &namespace, attempt);
-                let session = Session::new(Rc::clone(&self.admission.services), outlet, member, bindings, attempt);
+                let services = Rc::clone(&self.admission.services);
+                let session = Session::new(services, outlet, Rc::clone(&member), bindings, attempt);
+                session.serve_calls(&member);
                 for entry in self.connected.borrow_mut().iter_mut().filter(|entry| entry.attempt == attempt) {
                     entry.session = Some(Rc::clone(&session));
                 }
-                engine.send(&packet::connected(&namespace.name, &id));
-                session.opened();
+                session.settle();
+                engine.send(&packet::connected(&namespace.name, &id.text()));
+                session.opened(None);
             }
             Err(refusal) => {
                 self.remove(&engine, &namespace.name);
@@ -350,6 +358,20 @@ impl MessageHandler for SocketIoNamespaces {
         let sessions: Vec<_> = self.connected.borrow().iter().filter_map(|entry| entry.session.clone()).collect();
         for session in sessions {
             session.missed(GapReason::SlowClient);
+        }
+    }
+
+    fn regroup(&self, order: Arc<ReceivedOrder>) -> LocalBoxFuture<'static, GroupOrderResult> {
+        let sessions: Vec<_> = self.connected.borrow().iter().filter_map(|entry| entry.session.clone()).collect();
+        let each = sessions.into_iter().map(move |session| session.regroup(Arc::clone(&order)));
+        Box::pin(join_all(each).map(GroupOrderResult::of_connection))
+    }
+
+    fn work_waits(&self, id: Option<ConnectionId>) {
+        let is_of = |session: &Rc<Session>| session.member().is_some_and(|member| member.id() == id);
+        let session = self.connected.borrow().iter().filter_map(|entry| entry.session.clone()).find(is_of);
+        if let Some(session) = session {
+            session.work_waits();
         }
     }
 

@@ -7,7 +7,7 @@ use std::{
 
 use tokio::time::sleep;
 
-use super::backoff::Backoff;
+use crate::backoff::Backoff;
 
 /// A connection that lasted this long was good: after it the pauses start again from the beginning.
 const GOOD: Duration = Duration::from_secs(5);

@@ -103,6 +103,12 @@ impl Ending {
         Self { label: "expired", code: CloseCode::EXPIRED, reason: Arc::from("token expired"), reconnect: false }
     }
 
+    /// The consumer cannot handle an event, as if it had raised an exception in Channels.
+    pub fn event_failed() -> Self {
+        let reason = Arc::from("an event could not be handled");
+        Self { label: "event_failed", code: CloseCode::INTERNAL_ERROR, reason, reconnect: true }
+    }
+
     /// The connection's user was disconnected.
     pub fn disconnected() -> Self {
         Self { label: "kicked", code: CloseCode::DISCONNECTED, reason: Arc::from("disconnected"), reconnect: false }

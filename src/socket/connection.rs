@@ -15,11 +15,13 @@ use std::{
     task::Waker,
 };
 
+use futures_util::future::{LocalBoxFuture, ready};
 use tokio::net::TcpStream;
 
 use super::{
     close::CloseCode,
     connections::Connections,
+    heartbeat::Heartbeat,
     inbox::{Held, Holder, Inbox},
     meter::Rates,
     negotiate::Deflate,
@@ -28,7 +30,7 @@ use super::{
 use crate::{
     admission::ConnectionPermits,
     config::{self, Compression},
-    event::Incoming,
+    event::{ConnectionId, Event, GroupOrderResult, Incoming, ReceivedOrder},
     telemetry::{DropReason, Metrics, OpenGauge},
 };
 
@@ -43,6 +45,12 @@ pub trait ConnectionHandler {
         let _ = messages;
     }
 
+    /// Another program has ordered that the connections of a user join or leave a group.
+    fn regroup(self: Rc<Self>, order: Arc<ReceivedOrder>) -> LocalBoxFuture<'static, GroupOrderResult> {
+        drop(order);
+        Box::pin(ready(GroupOrderResult::default()))
+    }
+
     /// The connection has ended; called once, for a connection that was open and for one that never was.
     fn gone(self: Rc<Self>);
 
@@ -51,6 +59,23 @@ pub trait ConnectionHandler {
 
     /// The rest of a message from the client is not awaited any more: its received part is dropped.
     fn give_up(&self) {}
+
+    /// Work waits for the hub's member with this id, which is held from now on: see `hub::hold`. Several members of one
+    /// connection have ids. Called only if the member serves calls.
+    fn work_waits(self: Rc<Self>, id: Option<ConnectionId>) {
+        let _ = id;
+    }
+
+    /// Whether messages for this connection alone come to it; if not, they are mapped as events of its groups are.
+    fn takes_messages(&self) -> bool {
+        false
+    }
+
+    /// A message for this connection alone; the group of the event is the connection's id. Called only if the hub's
+    /// member of this connection serves calls.
+    fn direct(self: Rc<Self>, event: Arc<Event>) {
+        let _ = event;
+    }
 }
 
 /// Limits of a connection, shared by all of a consumer.
@@ -66,6 +91,8 @@ pub struct ConnectionLimits {
     pub compression: Compression,
     /// Whether the sweep pings silent clients; not needed if the protocol above does.
     pub pings: bool,
+    /// The heartbeat of its consumer, if it has one.
+    pub heartbeat: Option<Arc<Heartbeat>>,
     /// Counts the open ones.
     pub open: OpenGauge,
 }
@@ -79,6 +106,7 @@ impl ConnectionLimits {
             rates: Rates::new(socket),
             compression: socket.compression.clone(),
             pings: true,
+            heartbeat: None,
             open: OpenGauge::default(),
         }
     }
@@ -111,6 +139,10 @@ pub struct Connection {
     /// Reading is paused because the client sent too fast.
     throttled: Cell<bool>,
     deflate: Cell<Option<Deflate>>,
+    /// How many messages of the consumer's heartbeat have no answer.
+    unanswered: Cell<u8>,
+    /// The code of the client's Close, 1005 for one without a code; 0 before it.
+    close_code: Cell<u16>,
     limits: Arc<ConnectionLimits>,
     stream: OnceCell<TcpStream>,
     outbox: RefCell<Outbox>,
@@ -138,6 +170,8 @@ impl Connection {
             state: Cell::new(State::Pending),
             held: Cell::new(false),
             throttled: Cell::new(false),
+            unanswered: Cell::new(0),
+            close_code: Cell::new(0),
             heard: Cell::new(0),
             index: Cell::new(u32::MAX),
             permits: Cell::default(),
@@ -223,6 +257,11 @@ impl Connection {
         self.connections.now().saturating_sub(self.heard.get())
     }
 
+    /// The code of the client's Close, 1005 for one without a code; `None` if none has arrived.
+    pub fn close_code(&self) -> Option<u16> {
+        Some(self.close_code.get()).filter(|code| *code != 0)
+    }
+
     /// Whether it has ended.
     pub fn is_gone(&self) -> bool {
         self.state.get() == State::Gone
@@ -299,7 +338,13 @@ impl Connection {
         self.stream.get()
     }
 
-    pub(super) fn handler(&self) -> Option<Rc<dyn ConnectionHandler>> {
+    /// Carries out an order of another program to join or leave a group; `None` if it is not open.
+    pub fn regroup(&self, order: &Arc<ReceivedOrder>) -> Option<LocalBoxFuture<'static, GroupOrderResult>> {
+        Some(self.handler()?.regroup(Arc::clone(order)))
+    }
+
+    /// The handler of this connection's messages; `None` once the connection has ended.
+    pub fn handler(&self) -> Option<Rc<dyn ConnectionHandler>> {
         self.handler.borrow().clone()
     }
 

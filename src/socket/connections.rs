@@ -38,6 +38,8 @@ pub struct Connections {
     /// Connections with a sent Close, with the second at which they are dropped.
     closing: RefCell<Vec<(u32, Rc<Connection>)>>,
     draining: Cell<bool>,
+    /// The intervals of the consumers' heartbeats, in seconds; empty if no consumer has one.
+    heartbeats: RefCell<Vec<u32>>,
 }
 
 impl Connections {
@@ -58,6 +60,7 @@ impl Connections {
             all: RefCell::default(),
             closing: RefCell::default(),
             draining: Cell::new(false),
+            heartbeats: RefCell::default(),
         })
     }
 
@@ -156,6 +159,12 @@ impl Connections {
     pub(super) fn enter(&self, connection: Rc<Connection>) -> u32 {
         self.metrics.connections.inc();
         connection.limits().open.inc();
+        if let Some(heartbeat) = &connection.limits().heartbeat {
+            let mut known = self.heartbeats.borrow_mut();
+            if !known.contains(&heartbeat.every) {
+                known.push(heartbeat.every);
+            }
+        }
         u32::try_from(self.all.borrow_mut().insert(connection)).unwrap_or(u32::MAX)
     }
 
@@ -209,6 +218,7 @@ impl Connections {
             for second in now.saturating_sub(passed.saturating_sub(1))..=now {
                 self.look_after(second);
             }
+            self.beat(now, passed);
         }
     }
 
@@ -253,6 +263,27 @@ impl Connections {
                 }
             }
             index += ping_interval as usize;
+        }
+    }
+
+    /// The consumers' heartbeats of the last seconds: like pings, each connection's turn comes once per interval, spread
+    /// by index. After a tick that came late, answers may have arrived that this worker had no time to read.
+    fn beat(&self, now: u32, passed: u32) {
+        let is_late = passed > 1;
+        for every in self.heartbeats.borrow().iter() {
+            for second in (0..passed.min(*every)).map(|ago| now - ago) {
+                let connections = self.all.borrow();
+                let mut index = (second % every) as usize;
+                while index < connections.capacity() {
+                    if let Some(connection) = connections.get(index)
+                        && let Some(heartbeat) =
+                            connection.limits().heartbeat.as_ref().filter(|one| one.every == *every)
+                    {
+                        connection.beat(heartbeat, is_late);
+                    }
+                    index += *every as usize;
+                }
+            }
         }
     }
 

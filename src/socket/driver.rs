@@ -187,7 +187,7 @@ pub(super) fn hand_on(
         Received::Ping(payload) => connection.pong(payload),
         Received::Pong(_) => {}
         Received::Close(close) => {
-            connection.closed_by_client(&frame::close_reply(close));
+            connection.closed_by_client(close.map(|close| close.code), &frame::close_reply(close));
             return ControlFlow::Break(());
         }
     }

@@ -25,6 +25,8 @@ pub struct EncodedMessage {
     bytes: Bytes,
     messages: u32,
     loss: Loss,
+    /// It is made of the same bytes again, for other clients of the worker.
+    recurs: bool,
     /// Created for the first slow client, and shared by all of them.
     waiting: OnceCell<Rc<QueuedMessage>>,
 }
@@ -33,7 +35,12 @@ impl EncodedMessage {
     /// Frames with this many messages, one after the other. Several together are never lost.
     pub fn new(bytes: Bytes, messages: u32, loss: Loss) -> Self {
         debug_assert!(messages <= 1 || loss == Loss::Never);
-        Self { bytes, messages, loss, waiting: OnceCell::new() }
+        Self { bytes, messages, loss, recurs: false, waiting: OnceCell::new() }
+    }
+
+    /// A message that is made anew for each client, of the same bytes; where they wait, they count once for a worker.
+    pub fn recurring(bytes: Bytes, loss: Loss) -> Self {
+        Self { recurs: true, ..Self::new(bytes, 1, loss) }
     }
 
     /// Control frames, which are not messages: pings, pongs.
@@ -57,7 +64,8 @@ impl EncodedMessage {
 
     /// The same, in the form in which it waits in outboxes.
     pub(super) fn queued(&self, pressure: &Rc<Pressure>) -> &Rc<QueuedMessage> {
-        self.waiting.get_or_init(|| QueuedMessage::new(self.bytes.clone(), self.messages, self.loss.clone(), pressure))
+        let make = || QueuedMessage::of(self.bytes.clone(), self.messages, self.loss.clone(), self.recurs, pressure);
+        self.waiting.get_or_init(make)
     }
 }
 
@@ -66,13 +74,19 @@ pub(super) struct QueuedMessage {
     pub bytes: Bytes,
     pub messages: u32,
     pub loss: Loss,
+    recurs: bool,
     pressure: Rc<Pressure>,
 }
 
 impl QueuedMessage {
     pub fn new(bytes: Bytes, messages: u32, loss: Loss, pressure: &Rc<Pressure>) -> Rc<Self> {
-        pressure.more(size_of::<Self>() + bytes.len());
-        Rc::new(Self { bytes, messages, loss, pressure: Rc::clone(pressure) })
+        Self::of(bytes, messages, loss, false, pressure)
+    }
+
+    fn of(bytes: Bytes, messages: u32, loss: Loss, recurs: bool, pressure: &Rc<Pressure>) -> Rc<Self> {
+        let is_first = !recurs || pressure.waits_again(&bytes);
+        pressure.more(size_of::<Self>() + if is_first { bytes.len() } else { 0 });
+        Rc::new(Self { bytes, messages, loss, recurs, pressure: Rc::clone(pressure) })
     }
 
     pub fn len(&self) -> usize {
@@ -82,6 +96,7 @@ impl QueuedMessage {
 
 impl Drop for QueuedMessage {
     fn drop(&mut self) {
-        self.pressure.less(size_of::<Self>() + self.bytes.len());
+        let is_last = !self.recurs || self.pressure.waits_no_longer(&self.bytes);
+        self.pressure.less(size_of::<Self>() + if is_last { self.bytes.len() } else { 0 });
     }
 }

@@ -200,6 +200,11 @@ pub struct Frame {
 }
 
 impl Frame {
+    /// Nothing.
+    pub const fn empty() -> Self {
+        Self { plain: Bytes::new(), loss: Loss::Never, compressed: OnceLock::new() }
+    }
+
     /// From a consumer's payload.
     pub fn new(payload: &Payload) -> Self {
         match payload {

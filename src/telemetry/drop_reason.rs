@@ -35,6 +35,12 @@ pub enum DropReason {
     Unsupported,
     /// The event's channel is mapped, but the mapping gave no valid group.
     Unmapped,
+    /// Each member needs a call of Python, and there were more members than one event may have calls.
+    Calls,
+    /// A handler's events came more often than its `throttle` lets one connection have them.
+    Throttled,
+    /// A message contains values of the connection, and its members have more different ones than it may have forms.
+    Values,
     /// An event that the node published did not reach Channels' own consumers: their queue is full, or the layer's
     /// serializer cannot carry it.
     Channels,
@@ -60,6 +66,9 @@ impl DropReason {
         Self::Shed,
         Self::Held,
         Self::Channels,
+        Self::Calls,
+        Self::Throttled,
+        Self::Values,
     ];
 
     /// The metric label.
@@ -82,6 +91,9 @@ impl DropReason {
             Self::Unsupported => "unsupported",
             Self::Unmapped => "unmapped",
             Self::Channels => "channels",
+            Self::Calls => "calls",
+            Self::Throttled => "throttled",
+            Self::Values => "values",
         }
     }
 }

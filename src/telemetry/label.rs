@@ -11,6 +11,8 @@ pub const HANDSHAKES: &[&str] = &[
     "ambiguous_group",
     "backend_unavailable",
     "bad_request",
+    "consumer_error",
+    "consumer_refused",
     "denied",
     "draining",
     "full",
@@ -29,8 +31,18 @@ pub const HANDSHAKES: &[&str] = &[
 ];
 
 /// How the check of a credential, or a request for a ws-token, ends.
-pub const TOKENS: &[&str] =
-    &["invalid", "issued", "missing", "origin", "revoked", "unavailable", "unconfigured", "unreadable", "valid"];
+pub const TOKENS: &[&str] = &[
+    "denied",
+    "invalid",
+    "issued",
+    "missing",
+    "origin",
+    "revoked",
+    "unavailable",
+    "unconfigured",
+    "unreadable",
+    "valid",
+];
 
 /// Why a token is not valid.
 pub const TOKEN_REFUSALS: &[&str] = &[
@@ -40,6 +52,7 @@ pub const TOKEN_REFUSALS: &[&str] = &[
     "bad_header",
     "expired",
     "issuer",
+    "login",
     "malformed",
     "no_expiry",
     "no_id",
@@ -55,14 +68,26 @@ pub const TOKEN_REFUSALS: &[&str] = &[
     "wrong_type",
 ];
 
+/// Where the answer comes from that says who a client is: Django was asked for it, it was asked by another handshake at
+/// the same time, or not long ago.
+pub const DJANGO_LOGINS: &[&str] = &["asked", "cached", "shared"];
+
+/// What happens to a message to the channel of one connection.
+pub const DIRECT_MESSAGES: &[&str] = &["gone", "reached", "unhandled"];
+
 /// Why the node closes a connection.
 pub const CLOSES: &[&str] = &[
+    "backend_unavailable",
     "bad_packet",
     "connect_timeout",
     "connected_twice",
+    "consumer_error",
+    "consumer_refused",
     "drain",
     "duplicate_poll",
+    "event_failed",
     "expired",
+    "heartbeat_timeout",
     "held",
     "inbox_total",
     "invalid_deflate",
@@ -71,6 +96,7 @@ pub const CLOSES: &[&str] = &[
     "max_pending",
     "message_timeout",
     "message_too_big",
+    "no_login",
     "not_connected",
     "outbox_total",
     "overlapping_post",
@@ -81,9 +107,12 @@ pub const CLOSES: &[&str] = &[
     "rate",
     "revoked",
     "slow_client",
+    "state_outdated",
+    "state_unknown",
     "too_many_connects",
     "too_many_messages",
     "too_many_topics",
+    "unconfigured",
     "user_limit",
 ];
 
@@ -97,6 +126,7 @@ pub const REFUSED_MESSAGES: &[&str] = &[
     "client_gone",
     "denied_message",
     "failed_message",
+    "join_denied",
     "limited_message",
     "not_joined",
     "not_published",
@@ -118,6 +148,13 @@ pub const HOLDS: &[&str] = &["rate"];
 /// What happens to an order to disconnect.
 pub const REVOCATIONS: &[&str] = &["dropped", "failed", "heard", "late", "malformed", "refused"];
 
+/// What happens to an order to join or leave a group, or to connections because of one.
+pub const GROUP_ORDERS: &[&str] = &["dropped", "failed", "heard", "joined", "late", "left", "malformed", "refused"];
+
+/// How the check of a signed group ends.
+pub const JOIN_TOKENS: &[&str] =
+    &["consumer", "expired", "group", "left", "malformed", "missing", "signature", "user", "valid"];
+
 /// Why Redis refuses what the channel layer needs.
 pub const REDIS_REFUSALS: &[&str] = &["few_replicas", "full", "not_allowed", "not_saved", "other", "read_only"];
 
@@ -138,6 +175,50 @@ pub const BACKEND_CALLS: &[&str] = &[
     "too_large",
     "unreachable",
 ];
+
+/// What a call of the bridge is for.
+pub const BRIDGE_CALLS: &[&str] = &["connect", "disconnect", "event", "message"];
+
+/// How a call of the bridge ends.
+pub const BRIDGE_OUTCOMES: &[&str] = &[
+    "away",
+    "broken",
+    "cancelled",
+    "error",
+    "misconfigured",
+    "open",
+    "overloaded",
+    "refused",
+    "restart",
+    "stopped",
+    "too_large",
+];
+
+/// The connections that share a call, as `python_per` says.
+pub const BRIDGE_SHARERS: &[&str] = &["event", "room", "user"];
+
+/// What a consumer does that one call per event cannot do.
+pub const BRIDGE_REFUSALS: &[&str] = &[
+    "background",
+    "export",
+    "long",
+    "message",
+    "nested",
+    "no_channels",
+    "no_consumer",
+    "other",
+    "python_per",
+    "receive",
+    "replay",
+    "shared",
+    "signature",
+    "state",
+    "state_size",
+    "version",
+];
+
+/// Why a disconnect does not reach Django.
+pub const LOST_DISCONNECTS: &[&str] = &["failed", "full", "stopped", "too_large"];
 
 /// The protocol of a connection.
 pub const PROTOCOLS: &[&str] = &["engine.io", "socket.io", "websocket"];

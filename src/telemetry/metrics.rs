@@ -15,6 +15,7 @@ use prometheus_client::{
 };
 
 use super::{
+    bridge::BridgeMetrics,
     drop_reason::DropReason,
     label::{self, Action, Build, CallLabel, ConsumerLabel, NodeLabel, OutcomeLabel, Reason, SourceLabel},
     logging,
@@ -91,7 +92,11 @@ pub struct Counters {
     tokens: Family<OutcomeLabel, Counter>,
     token_refusals: Family<Reason, Counter>,
     revocations: Family<OutcomeLabel, Counter>,
+    group_orders: Family<OutcomeLabel, Counter>,
+    join_tokens: Family<OutcomeLabel, Counter>,
     api_refusals: Family<Reason, Counter>,
+    django_logins: Family<OutcomeLabel, Counter>,
+    direct_messages: Family<OutcomeLabel, Counter>,
     refused_messages: Family<Reason, Counter>,
     holds: Family<Reason, Counter>,
     redis_refusals: Family<Reason, Counter>,
@@ -108,6 +113,8 @@ pub struct Counters {
     pub tail: Tail,
     /// Histograms of durations.
     pub durations: Durations,
+    /// Calls that run consumers in Django.
+    pub bridge: BridgeMetrics,
     /// Events received, from all sources; not registered, because it is the sum of `events`.
     pub all_events: Counter<u64, AtomicU64>,
     /// Open connections: WebSockets, and Engine.IO sessions without one; not registered, because it is the sum of
@@ -164,12 +171,21 @@ impl Counters {
         add(&mut registry, MetricName::Tokens, &self.tokens);
         add(&mut registry, MetricName::TokenRefusals, &self.token_refusals);
         add(&mut registry, MetricName::Revocations, &self.revocations);
+        add(&mut registry, MetricName::GroupOrders, &self.group_orders);
+        add(&mut registry, MetricName::JoinTokens, &self.join_tokens);
         add(&mut registry, MetricName::ApiRefusals, &self.api_refusals);
         add(&mut registry, MetricName::RefusedMessages, &self.refused_messages);
+        add(&mut registry, MetricName::DjangoLogins, &self.django_logins);
+        add(&mut registry, MetricName::DirectMessages, &self.direct_messages);
         add(&mut registry, MetricName::Holds, &self.holds);
         add(&mut registry, MetricName::RedisReconnects, &self.reconnects);
         add(&mut registry, MetricName::RedisRefusals, &self.redis_refusals);
         add(&mut registry, MetricName::BackendCalls, &self.backend_calls);
+        add(&mut registry, MetricName::BridgeCalls, &self.bridge.calls);
+        add(&mut registry, MetricName::BridgeSharers, &self.bridge.sharers);
+        add(&mut registry, MetricName::BridgeRefused, &self.bridge.refused);
+        add(&mut registry, MetricName::BridgeRetries, &self.bridge.retries);
+        add(&mut registry, MetricName::BridgeDisconnectsLost, &self.bridge.lost);
         add(&mut registry, MetricName::PresenceFailures, &self.presence_failures);
         add(&mut registry, MetricName::Reloads, &self.reloads);
         add(&mut registry, MetricName::Connections, &self.served);
@@ -183,6 +199,11 @@ impl Counters {
         add(&mut registry, MetricName::EventFanout, &self.durations.fanout);
         add(&mut registry, MetricName::RedisRoundTrip, &self.durations.redis_round_trip);
         add(&mut registry, MetricName::BackendSeconds, &self.durations.backend_calls);
+        add(&mut registry, MetricName::BridgeSeconds, &self.bridge.seconds);
+        add(&mut registry, MetricName::BridgeBatches, &self.bridge.batches);
+        add(&mut registry, MetricName::BridgeWaiting, &self.bridge.waiting);
+        add(&mut registry, MetricName::BridgeStreams, &self.bridge.streams);
+        add(&mut registry, MetricName::BridgeDisconnectsQueued, &self.bridge.queued);
         add(&mut registry, MetricName::Ready, &self.ready);
         add(&mut registry, MetricName::TailWatchers, &self.tail_watchers);
         // The log exists before the metrics, and once per process.
@@ -211,7 +232,11 @@ impl Counters {
             (&self.handshakes, label::HANDSHAKES),
             (&self.tokens, label::TOKENS),
             (&self.revocations, label::REVOCATIONS),
+            (&self.group_orders, label::GROUP_ORDERS),
+            (&self.join_tokens, label::JOIN_TOKENS),
             (&self.reloads, label::RELOADS),
+            (&self.django_logins, label::DJANGO_LOGINS),
+            (&self.direct_messages, label::DIRECT_MESSAGES),
         ] {
             outcomes.iter().for_each(|outcome| drop(family.get_or_create(&OutcomeLabel { outcome })));
         }
@@ -308,6 +333,12 @@ impl Counters {
         self.tokens.get_or_create(&OutcomeLabel { outcome }).inc();
     }
 
+    /// Django said who a client is.
+    pub fn django_login(&self, outcome: &'static str) {
+        label::known(label::DJANGO_LOGINS, outcome);
+        self.django_logins.get_or_create(&OutcomeLabel { outcome }).inc();
+    }
+
     /// A token was not valid.
     pub fn token_refused(&self, reason: &'static str) {
         label::known(label::TOKEN_REFUSALS, reason);
@@ -320,6 +351,18 @@ impl Counters {
         self.revocations.get_or_create(&OutcomeLabel { outcome }).inc_by(count);
     }
 
+    /// Counts orders to join or leave a group, or the connections that they changed.
+    pub fn group_order(&self, outcome: &'static str, count: u64) {
+        label::known(label::GROUP_ORDERS, outcome);
+        self.group_orders.get_or_create(&OutcomeLabel { outcome }).inc_by(count);
+    }
+
+    /// A signed group was checked.
+    pub fn join_token(&self, outcome: &'static str) {
+        label::known(label::JOIN_TOKENS, outcome);
+        self.join_tokens.get_or_create(&OutcomeLabel { outcome }).inc();
+    }
+
     /// A request to a plain route was refused.
     pub fn refused_request(&self, reason: &'static str) {
         label::known(label::API_REFUSALS, reason);
@@ -330,6 +373,12 @@ impl Counters {
     pub fn refused_message(&self, reason: &'static str) {
         label::known(label::REFUSED_MESSAGES, reason);
         self.refused_messages.get_or_create(&Reason { reason }).inc();
+    }
+
+    /// A message to the channel of one connection arrived.
+    pub fn direct_message(&self, outcome: &'static str) {
+        label::known(label::DIRECT_MESSAGES, outcome);
+        self.direct_messages.get_or_create(&OutcomeLabel { outcome }).inc();
     }
 
     /// Reading from a client is paused.

@@ -20,10 +20,18 @@ pub enum MetricName {
     ApiRefusals,
     /// Tokens that were not valid, by reason.
     TokenRefusals,
+    /// Clients of whom Django said who they are, by where the answer comes from.
+    DjangoLogins,
     /// Orders to disconnect users or tokens, and handshakes that they refused, by outcome.
     Revocations,
+    /// Orders to join or leave groups, and the connections that they changed.
+    GroupOrders,
+    /// Checks of groups signed by Django.
+    JoinTokens,
     /// Client messages not handled, by reason.
     RefusedMessages,
+    /// Messages to the channel of one connection, by outcome.
+    DirectMessages,
     /// Number of times reading from a client was paused, by reason.
     Holds,
     /// Connections to Redis that were restored.
@@ -32,6 +40,16 @@ pub enum MetricName {
     RedisRefusals,
     /// Calls to the backend, by action and outcome.
     BackendCalls,
+    /// Calls that run a consumer in Django, by kind and outcome.
+    BridgeCalls,
+    /// Connections whose event was handled by a call that they share, by who shares it.
+    BridgeSharers,
+    /// Consumers that Django refused to run for the node, by kind.
+    BridgeRefused,
+    /// Tries to reach Django that were refused, or made because one was.
+    BridgeRetries,
+    /// Disconnects that Django did not hear of, by reason.
+    BridgeDisconnectsLost,
     /// Arrivals and departures that Redis did not accept at first.
     PresenceFailures,
     /// Reloads of the configuration, by outcome.
@@ -58,6 +76,16 @@ pub enum MetricName {
     RedisRoundTrip,
     /// Duration of backend calls, by action.
     BackendSeconds,
+    /// Duration of calls that run a consumer in Django, including waiting, by kind.
+    BridgeSeconds,
+    /// Number of calls in one request to Django.
+    BridgeBatches,
+    /// Calls that wait for a turn, or for Django to accept connections.
+    BridgeWaiting,
+    /// Calls that have answered something and go on beside the turns.
+    BridgeStreams,
+    /// Disconnects that wait to be passed to Django.
+    BridgeDisconnectsQueued,
     /// Whether the node is ready.
     Ready,
     /// Open streams of `channelgate tail`.
@@ -83,12 +111,21 @@ impl MetricName {
         Self::Tokens,
         Self::ApiRefusals,
         Self::TokenRefusals,
+        Self::DjangoLogins,
         Self::Revocations,
+        Self::GroupOrders,
+        Self::JoinTokens,
         Self::RefusedMessages,
+        Self::DirectMessages,
         Self::Holds,
         Self::RedisReconnects,
         Self::RedisRefusals,
         Self::BackendCalls,
+        Self::BridgeCalls,
+        Self::BridgeSharers,
+        Self::BridgeRefused,
+        Self::BridgeRetries,
+        Self::BridgeDisconnectsLost,
         Self::PresenceFailures,
         Self::Reloads,
         Self::Connections,
@@ -102,6 +139,11 @@ impl MetricName {
         Self::EventFanout,
         Self::RedisRoundTrip,
         Self::BackendSeconds,
+        Self::BridgeSeconds,
+        Self::BridgeBatches,
+        Self::BridgeWaiting,
+        Self::BridgeStreams,
+        Self::BridgeDisconnectsQueued,
         Self::Ready,
         Self::TailWatchers,
         Self::LogLinesDropped,
@@ -121,12 +163,21 @@ impl MetricName {
             Self::Tokens => "tokens",
             Self::ApiRefusals => "api_refusals",
             Self::TokenRefusals => "token_refusals",
+            Self::DjangoLogins => "django_logins",
             Self::Revocations => "revocations",
+            Self::GroupOrders => "group_orders",
+            Self::JoinTokens => "join_tokens",
             Self::RefusedMessages => "refused_messages",
+            Self::DirectMessages => "direct_messages",
             Self::Holds => "holds",
             Self::RedisReconnects => "redis_reconnects",
             Self::RedisRefusals => "redis_refusals",
             Self::BackendCalls => "backend_calls",
+            Self::BridgeCalls => "bridge_calls",
+            Self::BridgeSharers => "bridge_sharers",
+            Self::BridgeRefused => "bridge_refused",
+            Self::BridgeRetries => "bridge_retries",
+            Self::BridgeDisconnectsLost => "bridge_disconnects_lost",
             Self::PresenceFailures => "presence_failures",
             Self::Reloads => "reloads",
             Self::Connections => "connections",
@@ -140,6 +191,11 @@ impl MetricName {
             Self::EventFanout => "event_fanout_seconds",
             Self::RedisRoundTrip => "redis_round_trip_seconds",
             Self::BackendSeconds => "backend_call_seconds",
+            Self::BridgeSeconds => "bridge_call_seconds",
+            Self::BridgeBatches => "bridge_batch_calls",
+            Self::BridgeWaiting => "bridge_waiting",
+            Self::BridgeStreams => "bridge_streams",
+            Self::BridgeDisconnectsQueued => "bridge_disconnects_queued",
             Self::Ready => "ready",
             Self::TailWatchers => "tail_watchers",
             Self::LogLinesDropped => "log_lines_dropped",
@@ -160,12 +216,21 @@ impl MetricName {
             Self::Tokens => "Credentials checked, by outcome",
             Self::ApiRefusals => "Requests to plain routes that were refused, by reason",
             Self::TokenRefusals => "Tokens that were not valid, by reason",
+            Self::DjangoLogins => "Answers of Django about who a client is, by where they come from",
             Self::Revocations => "Orders to disconnect users or tokens, by outcome",
+            Self::GroupOrders => "Orders to join or leave groups, and the connections that they changed, by outcome",
+            Self::JoinTokens => "Groups signed by Django that clients sent to join them, by outcome",
             Self::RefusedMessages => "Client messages not handled, by reason",
+            Self::DirectMessages => "Messages to the channel of one connection, by outcome",
             Self::Holds => "Number of times reading from a client was paused, by reason",
             Self::RedisReconnects => "Connections to Redis that were restored",
             Self::RedisRefusals => "Requests of the channel layer that Redis refused, by reason",
             Self::BackendCalls => "Calls to the backend, by action and outcome",
+            Self::BridgeCalls => "Calls that run a consumer in Django, by kind and outcome",
+            Self::BridgeSharers => "Connections whose event was handled by a call that they share, by who shares it",
+            Self::BridgeRefused => "Consumers that Django refused to run for the node, by kind",
+            Self::BridgeRetries => "Tries to reach Django that were refused, or made because one was",
+            Self::BridgeDisconnectsLost => "Disconnects that Django did not hear of, by reason",
             Self::PresenceFailures => "Arrivals and departures that Redis did not accept at first",
             Self::Reloads => "Reloads of the configuration, by outcome",
             Self::Connections => "Open connections by consumer and protocol, polling sessions included",
@@ -183,6 +248,11 @@ impl MetricName {
             }
             Self::RedisRoundTrip => "Time of a probe published to Redis until the node's own subscription receives it",
             Self::BackendSeconds => "Duration of calls to the backend, including retries and waiting, by action",
+            Self::BridgeSeconds => "Duration of calls that run a consumer in Django, including waiting, by kind",
+            Self::BridgeBatches => "Number of calls in one request to Django",
+            Self::BridgeWaiting => "Calls that wait for a turn, or for Django to accept connections",
+            Self::BridgeStreams => "Calls that have answered something and go on beside the turns",
+            Self::BridgeDisconnectsQueued => "Disconnects that wait to be passed to Django",
             Self::Ready => "1 while /health/ready answers 200",
             Self::TailWatchers => "Open streams of channelgate tail",
             Self::LogLinesDropped => "Log lines that standard error did not accept",

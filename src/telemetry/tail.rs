@@ -2,11 +2,12 @@
 //!
 //! In: what the layer, the hub and its workers report. Out: [`TailLine`]s to a bounded number of watchers. Without a
 //! watcher it costs one relaxed load and makes nothing. It never waits: a watcher that is too slow misses lines and
-//! gets their number.
+//! gets their number. `line` is what one says.
+
+mod line;
 
 use std::{
     collections::{BTreeSet, HashMap},
-    fmt,
     sync::{
         Arc, Mutex, OnceLock, PoisonError,
         atomic::{AtomicUsize, Ordering},
@@ -14,13 +15,12 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use serde::Serialize;
 use tokio::sync::broadcast::{
     self,
     error::{RecvError, TryRecvError},
 };
 
-use super::{DropReason, logging::Rfc3339};
+pub use self::line::{CallTrace, TailEvent, TailLine};
 use crate::event::json;
 
 /// Lines that a watcher may be behind.
@@ -28,101 +28,6 @@ const BACKLOG: usize = 4096;
 
 /// Maximum number of watchers.
 pub const MAX_WATCHERS: usize = 16;
-
-/// One thing that happened.
-#[derive(Clone, Debug, Serialize)]
-pub struct TailLine {
-    /// When, in RFC 3339.
-    #[serde(serialize_with = "rfc3339")]
-    pub time: SystemTime,
-    /// The group; several if one message is for their union; empty if it is unknown or means all groups.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub groups: Vec<Arc<str>>,
-    /// What happened.
-    #[serde(flatten)]
-    pub what: TailEvent,
-}
-
-/// What happened.
-#[derive(Clone, Debug, Serialize)]
-#[serde(tag = "kind", rename_all = "snake_case")]
-pub enum TailEvent {
-    /// The node received an event.
-    Event {
-        /// The source.
-        source: &'static str,
-        /// Its type, or the name of a Socket.IO event.
-        #[serde(rename = "type")]
-        of: String,
-        /// Its length as JSON.
-        bytes: usize,
-        /// Its body, for watchers that ask for it.
-        #[serde(skip_serializing_if = "Option::is_none")]
-        payload: Option<Arc<str>>,
-    },
-    /// A consumer mapped it to messages.
-    Mapped {
-        /// The consumer.
-        consumer: Arc<str>,
-        /// The event's type.
-        #[serde(rename = "type")]
-        of: String,
-        /// The number of messages.
-        frames: usize,
-    },
-    /// A worker delivered.
-    Delivered {
-        /// The consumer of its members.
-        consumer: Arc<str>,
-        /// The worker.
-        worker: usize,
-        /// The number of events at once.
-        events: usize,
-        /// The number of members.
-        members: u64,
-        /// Bytes on the wire to all of them.
-        bytes: u64,
-        /// From the node's receipt of the first of the events to the last member's frame.
-        us: u64,
-    },
-    /// Something was dropped.
-    Dropped {
-        /// Why, as in the metric.
-        reason: &'static str,
-        /// The number of drops.
-        count: u64,
-        /// The consumer.
-        #[serde(skip_serializing_if = "Option::is_none")]
-        consumer: Option<Arc<str>>,
-        /// Further details.
-        #[serde(skip_serializing_if = "String::is_empty")]
-        detail: String,
-    },
-    /// Events may have been missed.
-    Gap {
-        /// Why, as in the metric.
-        reason: &'static str,
-    },
-    /// The watcher was too slow.
-    Missed {
-        /// The number of lines that are missing here.
-        lines: u64,
-    },
-}
-
-impl TailEvent {
-    /// The line for a drop.
-    pub fn dropped(reason: DropReason, count: u64, consumer: Option<&str>, detail: &dyn fmt::Display) -> Self {
-        Self::Dropped { reason: reason.label(), count, consumer: consumer.map(Arc::from), detail: detail.to_string() }
-    }
-
-    fn payload(&mut self) -> Option<&mut Option<Arc<str>>> {
-        match self {
-            Self::Event { payload, .. } => Some(payload),
-            _ => None,
-        }
-    }
-}
 
 /// Sends lines to the watchers.
 #[derive(Default)]
@@ -182,26 +87,35 @@ impl Tail {
     }
 
     /// Watches from now on; `None` if there are too many watchers.
-    pub fn watch(&self, groups: BTreeSet<String>, payloads: bool) -> Option<TailWatcher> {
+    pub fn watch(&self, filter: TailFilter) -> Option<TailWatcher> {
         let lines = self.lines.get_or_init(|| broadcast::Sender::new(BACKLOG)).subscribe();
-        let watch = TailWatcher { lines, groups, payloads, watchers: Arc::clone(&self.watchers) };
-        watch.watchers.of_payloads.fetch_add(payloads.into(), Ordering::Relaxed);
+        let watch = TailWatcher { lines, filter, watchers: Arc::clone(&self.watchers) };
+        watch.watchers.of_payloads.fetch_add(watch.filter.payloads.into(), Ordering::Relaxed);
         // If it was one too many, dropping the watch counts down again.
         (watch.watchers.all.fetch_add(1, Ordering::Relaxed) < MAX_WATCHERS).then_some(watch)
     }
 }
 
+/// What a watcher wants to see.
+#[derive(Clone, Debug, Default)]
+pub struct TailFilter {
+    /// Only these groups; empty means all. A line of an unknown group may concern a watched one, so it is included.
+    pub groups: BTreeSet<String>,
+    /// Only the calls of these connections, and messages to their channels; empty means everything.
+    pub connections: BTreeSet<String>,
+    /// The content of events, too.
+    pub payloads: bool,
+}
+
 /// A watcher.
 pub struct TailWatcher {
     lines: broadcast::Receiver<Arc<TailLine>>,
-    /// Only these groups; empty means all.
-    groups: BTreeSet<String>,
-    payloads: bool,
+    filter: TailFilter,
     watchers: Arc<Watchers>,
 }
 
 impl TailWatcher {
-    /// The next line; `None` at the end. A line of an unknown group may concern a watched one, so it is included.
+    /// The next line; `None` at the end.
     pub async fn next(&mut self) -> Option<String> {
         loop {
             match self.lines.recv().await {
@@ -235,14 +149,22 @@ impl TailWatcher {
     }
 
     fn concerns(&self, line: &TailLine) -> bool {
-        self.groups.is_empty()
-            || line.groups.is_empty()
-            || line.groups.iter().any(|group| self.groups.contains(&**group))
+        let TailFilter { groups, connections, .. } = &self.filter;
+        let is_of_connection = connections.is_empty()
+            || match &line.what {
+                TailEvent::Call(call) => connections.contains(&*call.connection),
+                TailEvent::Direct { .. } => line.groups.iter().any(|id| connections.contains(&**id)),
+                _ => false,
+            };
+        is_of_connection
+            && (groups.is_empty()
+                || line.groups.is_empty()
+                || line.groups.iter().any(|group| groups.contains(&**group)))
     }
 
     fn written(&self, line: &TailLine) -> String {
         let mut line = line.clone();
-        if let (false, Some(payload)) = (self.payloads, line.what.payload()) {
+        if let (false, Some(payload)) = (self.filter.payloads, line.what.payload()) {
             *payload = None;
         }
         json::text(&line) + "\n"
@@ -252,80 +174,9 @@ impl TailWatcher {
 impl Drop for TailWatcher {
     fn drop(&mut self) {
         self.watchers.all.fetch_sub(1, Ordering::Relaxed);
-        self.watchers.of_payloads.fetch_sub(self.payloads.into(), Ordering::Relaxed);
+        self.watchers.of_payloads.fetch_sub(self.filter.payloads.into(), Ordering::Relaxed);
     }
-}
-
-fn rfc3339<S: serde::Serializer>(time: &SystemTime, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.collect_str(&Rfc3339(*time))
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn gap() -> TailEvent {
-        TailEvent::Gap { reason: "capacity" }
-    }
-
-    fn groups(names: &[&str]) -> BTreeSet<String> {
-        names.iter().map(|name| (*name).to_owned()).collect()
-    }
-
-    fn kinds(text: &str) -> Vec<String> {
-        let line =
-            |line: &str| serde_json::from_str::<serde_json::Value>(line).unwrap()["kind"].as_str().unwrap().to_owned();
-        text.lines().map(line).collect()
-    }
-
-    #[test]
-    fn nothing_is_made_without_a_watcher() {
-        let tail = Tail::default();
-        tail.tell(["a"], || unreachable!("without a watcher"));
-        drop(tail.watch(BTreeSet::new(), true));
-        assert!(!tail.is_watched() && !tail.shows_payloads());
-        tail.tell(["a"], || unreachable!("after the last watcher left"));
-    }
-
-    #[tokio::test]
-    async fn a_slow_watcher_learns_how_many_lines_it_missed() {
-        let tail = Tail::default();
-        let mut watch = tail.watch(BTreeSet::new(), false).unwrap();
-        for _ in 0..BACKLOG + 7 {
-            tail.tell(["a"], gap);
-        }
-        let first: serde_json::Value = serde_json::from_str(&watch.next().await.unwrap()).unwrap();
-        assert_eq!((&first["kind"], &first["lines"]), (&"missed".into(), &7.into()));
-        let mut text = String::new();
-        watch.rest(BACKLOG + 1, &mut text);
-        assert_eq!(kinds(&text), vec!["gap"; BACKLOG]);
-    }
-
-    #[tokio::test]
-    async fn a_line_that_may_concern_a_group_reaches_its_watchers() {
-        let tail = Tail::default();
-        let mut watch = tail.watch(groups(&["a"]), false).unwrap();
-        tail.tell(["b"], gap);
-        tail.tell(["b", "a"], gap);
-        tail.tell(None, || TailEvent::dropped(DropReason::Decode, 1, None, &"of an unknown group"));
-        let mut text = watch.next().await.unwrap();
-        watch.rest(9, &mut text);
-        assert_eq!(kinds(&text), ["gap", "dropped"]);
-    }
-
-    #[tokio::test]
-    async fn payloads_are_sent_only_on_request() {
-        let tail = Tail::default();
-        let (mut plain, mut curious) =
-            (tail.watch(BTreeSet::new(), false).unwrap(), tail.watch(BTreeSet::new(), true).unwrap());
-        assert!(tail.shows_payloads());
-        tail.tell(["a"], || TailEvent::Event {
-            source: "core",
-            of: "t".into(),
-            bytes: 8,
-            payload: Some("{\"k\": 1}".into()),
-        });
-        assert!(!plain.next().await.unwrap().contains("payload"));
-        assert!(curious.next().await.unwrap().contains(r#""payload":"{\"k\": 1}""#));
-    }
-}
+mod tests;

@@ -8,7 +8,7 @@ use std::{
 use channelgate::{
     backend::{Backend as _, NoBackend, choose},
     config::Secret,
-    consumer::Outcome,
+    consumer::{BodyKind, Outcome},
     event::Value,
     layer::{Layer, memory::MemoryLayer},
     telemetry::Metrics,
@@ -83,7 +83,11 @@ async fn any_status_and_body_is_returned() {
     ] {
         let server = Server::start(move |_| async move { answer(status, text) }).await;
         let (backend, _) = backend(&settings(), &server.url());
-        let Outcome::Answer { status: code, body, .. } = backend.call(request()).await else { panic!("{status}") };
+        let Outcome::Answer { status: code, body, kind, .. } = backend.call(request()).await else {
+            panic!("{status}")
+        };
+        let of_text = if text.is_empty() { BodyKind::Empty } else { BodyKind::Other };
+        assert_eq!(kind, if expected.is_some() { BodyKind::Json } else { of_text }, "{text}");
         assert_eq!(Some(code.to_string().as_str()), status.split(' ').next());
         assert_eq!(body.get("message").and_then(Value::as_str), expected);
         assert!(expected.is_some() || body == Value::Null, "{body:?}");
@@ -96,7 +100,8 @@ async fn a_redirect_is_an_answer_and_is_not_followed() {
     let redirect = b"HTTP/1.1 302 Found\r\nLocation: /elsewhere\r\nContent-Length: 0\r\n\r\n";
     let server = Server::start(move |_| async move { redirect.to_vec() }).await;
     let (backend, metrics) = backend(&settings(), &server.url());
-    assert_eq!(backend.call(request()).await, Outcome::Answer { status: 302, body: Value::Null, retry_after: None });
+    let expected = Outcome::Answer { status: 302, body: Value::Null, kind: BodyKind::Empty, retry_after: None };
+    assert_eq!(backend.call(request()).await, expected);
     assert_eq!((server.count(), counted(&metrics, "3xx")), (1, 1));
 }
 

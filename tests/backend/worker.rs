@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use channelgate::{
     backend::{Backend as _, WorkerBackend, choose},
     config,
-    consumer::{CallRequest, Outcome},
+    consumer::{BodyKind, CallRequest, Outcome},
     event::{GroupName, Value},
     layer::{Layer, LayerError, Readiness, Sink, memory::MemoryLayer},
     telemetry::Metrics,
@@ -56,6 +56,12 @@ impl Layer for Wire {
         Box::pin(std::future::ready(Ok(())))
     }
 
+    fn channel_name(&self, id: &str) -> String {
+        format!("specific.node!c.{id}")
+    }
+
+    fn discard(&self, _: &GroupName, _: &str) {}
+
     fn readiness(&self) -> Readiness {
         Readiness::Ready
     }
@@ -104,7 +110,10 @@ async fn a_worker_is_asked_by_a_message_and_answers_with_one() {
     assert!(!backend.answered(&Value::Null));
     assert!(backend.answered(&answer(&id, Some(409), "taken")));
     assert!(!backend.answered(&answer(&id, Some(200), "again")), "once");
-    assert_eq!(asking.await.unwrap(), Outcome::Answer { status: 409, body: "taken".into(), retry_after: None });
+    assert_eq!(
+        asking.await.unwrap(),
+        Outcome::Answer { status: 409, body: "taken".into(), kind: BodyKind::Json, retry_after: None }
+    );
     assert_eq!(counted(&metrics, "4xx"), 1);
 }
 
@@ -125,7 +134,10 @@ async fn answers_find_their_questions_and_a_missing_status_is_200() {
         assert!(backend.answered(&answer(message.get("id").unwrap(), None, &body)));
     }
     for (number, outcome) in asking.await.unwrap().into_iter().enumerate() {
-        assert_eq!(outcome, Outcome::Answer { status: 200, body: number.to_string().into(), retry_after: None });
+        assert_eq!(
+            outcome,
+            Outcome::Answer { status: 200, body: number.to_string().into(), kind: BodyKind::Json, retry_after: None }
+        );
     }
 }
 

@@ -3,8 +3,8 @@
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use channelgate::{
-    cluster::{Disconnect, Query, Target},
-    event::Fingerprint,
+    cluster::{Disconnect, OrderError, Query, Target},
+    event::{Fingerprint, Value},
 };
 use redis::Commands as _;
 
@@ -16,6 +16,7 @@ use crate::{
 
 const KICKS: &str = "channelgate:disconnected";
 const TOKENS: &str = "channelgate:revoked";
+const GROUP_ORDERS: &str = "channelgate:group_orders";
 const MOST: usize = 20_000;
 
 fn order(target: Target, until: Option<u64>) -> Disconnect {
@@ -106,4 +107,31 @@ async fn the_record_in_redis_is_bounded_and_dropped_orders_are_counted() {
     assert!(node.metrics.render().contains(r#"channelgate_revocations_total{outcome="dropped"} 1"#));
     let first: Vec<String> = commands.zrange(TOKENS, 0, 0).unwrap();
     assert!(first[0].contains(&Fingerprint::of_jti("1").to_string()), "the one that ends first had to go: {first:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_order_about_a_group_reaches_every_node_and_is_recorded_for_an_hour() {
+    let redis = RedisServer::start();
+    let nodes = [1, 2].map(|number| Node::start(&redis.url(), number));
+    nodes[0].until(&[1, 2]).await;
+    nodes[1].until(&[1, 2]).await;
+    let mut commands = redis.connection();
+    let _: () = commands.zadd(GROUP_ORDERS, r#"{"user":"7","join":"a","id":"old"}"#, 1).unwrap();
+    let order: Value = [("user", "7"), ("leave", "board.7"), ("id", "one more")]
+        .into_iter()
+        .map(|(name, value)| (name, Value::from(value)))
+        .collect();
+    let answers = nodes[0].cluster.regroup(&order, DEADLINE).await.unwrap();
+    assert_eq!((answers.by_node.len(), answers.silent.len()), (2, 0));
+    for node in &nodes {
+        let asked = node.responder.asked.lock().unwrap();
+        let Some(Query::Regroup(order)) = asked.last() else { panic!("{asked:?}") };
+        assert_eq!((&*order.id, order.room(), order.joins()), ("one more", "board.7", false));
+    }
+    // What is more than an hour old has gone.
+    let recorded: Vec<String> = commands.zrange(GROUP_ORDERS, 0, -1).unwrap();
+    assert_eq!(recorded, [r#"{"user":"7","leave":"board.7","id":"one more"}"#]);
+    assert!((3_590_000..=3_600_000).contains(&commands.pttl::<_, i64>(GROUP_ORDERS).unwrap()));
+    let bad: Value = [("user", Value::from("7")), ("leave", Value::from(""))].into_iter().collect();
+    assert!(matches!(nodes[0].cluster.regroup(&bad, DEADLINE).await, Err(OrderError::Invalid(_))));
 }

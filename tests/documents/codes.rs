@@ -103,7 +103,8 @@ fn every_refusal_has_its_row_and_every_row_a_refusal() {
         let texts = says(&row[1]);
         let has_text = |texts: Vec<&str>| texts.iter().any(|text| is_text(text, &refusal.text));
         // An application may choose status and text of its own refusals.
-        let is_own = refusal.cause.starts_with("Denied") && row[0].contains("`refuse.status`");
+        let is_own = refusal.cause.starts_with("Denied") && row[0].contains("`refuse.status`")
+            || refusal.cause == "Bridge Denied" && row[0] == "its own";
         let is_told = row[0].starts_with(&refusal.status) && texts.is_none_or(has_text);
         is_own || is_told && in_code(&row[4]).contains(&&*refusal.label)
     };
@@ -204,7 +205,7 @@ static CLOSES: LazyLock<Vec<Close>> = LazyLock::new(|| {
     let forms = [
         format!(r#"(?:fail|give_up)\(\s*"([a-z_]+)",\s*CloseCode::([A-Z_]+),\s*(?:{text}|&error)"#),
         format!(r#"\.closed\("([a-z_]+)"\);[^;]*?CloseCode::([A-Z_]+),\s*(?:{text}|&Refusal)"#),
-        format!(r#"label: "([a-z_]+)", code: CloseCode::([A-Z_]+), reason: Arc::from\({text}"#),
+        format!(r#"label: "([a-z_]+)",\s*code: CloseCode::([A-Z_]+),\s*reason: (?:Arc::from\()?{text}"#),
     ];
     let forms = forms.map(|form| Regex::new(&form).unwrap());
     let mut found = Vec::new();

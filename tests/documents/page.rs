@@ -33,11 +33,12 @@ pub struct Page {
     pub tables: Vec<Table>,
 }
 
-/// The pages of the manual: README.md, deploy/README.md, docs/ and docs/operations/. docs/PROOF.md is a list of tests.
+/// The pages of the manual: README.md, deploy/README.md, docs/, docs/django/ and docs/operations/. docs/PROOF.md is a list
+/// of tests.
 pub fn manual() -> Vec<Page> {
     let root = super::root();
     let mut names = vec!["README.md".to_owned(), "deploy/README.md".to_owned()];
-    for folder in ["docs", "docs/operations"] {
+    for folder in ["docs", "docs/django", "docs/operations"] {
         let entries = fs::read_dir(root.join(folder)).unwrap();
         let files = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap());
         names.extend(files.filter(|name| name.ends_with(".md")).map(|name| format!("{folder}/{name}")));

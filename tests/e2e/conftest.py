@@ -17,6 +17,7 @@ if worker := os.environ.get("PYTEST_XDIST_WORKER"):
 
 #: The longest tests start first, so that the others do not wait for them at the end.
 LONGEST = (
+    "corpus",
     "link",
     "test_revoke.py",
     "test_a_failover_of_sentinel",

@@ -252,10 +252,10 @@ async def test_a_permission_error_names_its_command(least):
         ):
             # Each a different user, so that there is a group to join.
             await bus.set(f":1:ws_token_{right}", number, ex=600)
-            await until(lambda: Http(node.port).request_now("GET", "/health/ready").status == 200, "readiness", 20)
+            await until(lambda: Http(node.port).request_now("GET", "/health/ready").status == 200, "readiness")
             await bus.execute_command("ACL", "SETUSER", acl.USER, f"-{right}")
             waiting = asyncio.create_task(refusal(node.port, f"/ws/notifications/?token={right}"))
-            await until(lambda said=said: said in node.log.read_text(), f"the log to say: {said}", 20)
+            await until(lambda said=said: said in node.log.read_text(), f"the log to say: {said}")
             await bus.execute_command("ACL", "SETUSER", acl.USER, f"+{right}")
             await waiting
     lines = [line for line in node.log.read_text().splitlines() if " is not allowed: " in line]

@@ -129,7 +129,7 @@ async def test_a_start_without_redis_succeeds(system):
     system.redis.kill()
     async with notifications(system.directory) as (path, told):
         system.start_node(wait=False, NOTIFY_SOCKET=str(path))
-        await until(lambda: any("READY" in one for one in told), "READY", 15)
+        await until(lambda: any("READY" in one for one in told), "READY")
         assert "without the channel layer" in told[-1]["STATUS"]
 
 

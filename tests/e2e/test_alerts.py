@@ -105,6 +105,7 @@ def test_the_dashboard_can_be_imported_anywhere():
         "Latency on the node",
         "Redis",
         "Backend",
+        "Bridge",
         "Node and process",
     ]
     for panel in dashboard["panels"]:

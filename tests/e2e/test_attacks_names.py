@@ -204,10 +204,10 @@ def refusals(node) -> int:
 @pytest.mark.parametrize("name", ["x" * 97, "я" * 20], ids=["long", "long once it is written"])
 async def test_a_name_that_is_too_long_is_refused_and_logged(node, sockets, module_system, name):
     assert await refusal(node.port, f"/ws/mine/?token={person(name).token}") == 403
-    assert refusals(node) >= 1
+    await until(lambda: refusals(node) >= 1, "the group to be refused in the log")
     client = await sockets.open(node.port, person("1"))
     await client.emit("join", f"dm:{name}")
-    await until(lambda: refusals(node) >= 2, "the room to be refused in the log", 4)
+    await until(lambda: refusals(node) >= 2, "the room to be refused in the log")
     assert client.all("told") == []
 
 

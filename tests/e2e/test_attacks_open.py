@@ -75,7 +75,7 @@ async def test_a_reload_refuses_an_empty_key(system):
     metric = lambda outcome: system.metric(node, "channelgate_reloads_total", outcome=outcome)  # noqa: E731
     await until(lambda: any(metric(outcome) for outcome in outcomes), "the reload")
     assert (metric("applied"), metric("refused")) == (0, 1)
-    assert "api.key" in node.log.read_text()
+    await until(lambda: "api.key" in node.log.read_text(), "the reason in the log")
     for method, path, data in OPENED.values():
         assert await status(node.port, method, path, data) == 401
     assert (await Http(node.port).post("/api/publish", data=EVENT, token=API_KEY)).status == 200

@@ -88,11 +88,11 @@ async def test_events_behind_a_handler_that_has_joined_a_room(node, module_syste
             async def have_joined() -> bool:
                 return len(await bus.pubsub_channels("channelgate:room_*")) >= len(names)
 
-            await until(have_joined, "all of them to join", 10)
+            await until(have_joined, "all of them to join")
             for name in names:
                 await bus.publish(f"channelgate:room_{name}", event)
         lost = lambda: module_system.metric(node, "channelgate_drops_total", reason="held") > 0  # noqa: E731
-        await until(lost, "the node to give up", 10)
+        await until(lost, "the node to give up")
 
 
 async def test_a_message_with_a_hanging_call(node):

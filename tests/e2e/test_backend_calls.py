@@ -122,5 +122,5 @@ async def test_only_calls_signed_with_the_secret_are_answered(answering):
 async def test_without_a_secret_no_call_is_answered(system, database):
     django = system.start_django(database, CHANNELGATE_SECRET="")
     body = json.dumps(call_of("findUser")).encode()
-    assert post(django.port, "findUser", body, signed(body, secret="")).status == 403
+    assert post(django.port, "findUser", body, signed(body, secret="")).status == 404
     assert stack.BACKEND_SECRET not in django.tail()

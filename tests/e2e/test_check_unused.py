@@ -56,6 +56,18 @@ MISTAKES = {
         8,
         '"/b/<path:r>"',
     ),
+    "a condition of a handler without output": (
+        f'{HEAD}groups = ["a"]\n[consumer.on_event.news]\nwhen = "event.n"\n',
+        "consumer[0].on_event.news.when",
+        6,
+        'write "send"',
+    ),
+    "a throttle of a handler without output": (
+        f'{SOCKETIO}groups = ["a"]\n[consumer.on_event.news]\nthrottle = "1/5s"\n',
+        "consumer[0].on_event.news.throttle",
+        7,
+        'write "emit"',
+    ),
     "a path that the node serves": (
         'presets = []\n[[consumer]]\npath = "/metrics"\n',
         "consumer[0].path",
@@ -241,6 +253,15 @@ GOOD = {
     "the root, where the page is": ('presets = []\n[[consumer]]\npath = "/"\n', ""),
     "events after a join": (
         f'{HEAD}[consumer.on_message.j]\njoin = "room_{{{{ message.n }}}}"\n[consumer.on_event.a]\nsend = "event"\n',
+        "",
+    ),
+    "events after a signed group": (
+        f'{HEAD}[consumer.on_message.w]\njoin_token = "message.t"\n[consumer.on_event.a]\nsend = "event"\n'
+        '[backend]\nsecret = "a secret"\nurl = "http://127.0.0.1:9/x"\n',
+        "",
+    ),
+    "events for those whom an order lets join": (
+        f'{HEAD}name = "board"\n[consumer.on_event.a]\nsend = "event"\n',
         "",
     ),
     "topics that all get": (

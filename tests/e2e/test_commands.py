@@ -35,11 +35,12 @@ INSTALLERS = ("apt-get", "npm", "pip", "rustup", "cargo", "python3.11", "python"
 def machine(tmp_path):
     """A machine with only Rust, Node and Python; yields the actions of `setup.sh` on it, line by line."""
     shutil.copytree(stack.ROOT / "scripts", tmp_path / "scripts")
-    for pattern in ("constraints.txt", "*/requirements.txt", "e2e/emitters.txt", "*/package-lock.json"):
-        for file in (stack.ROOT / "tests").glob(pattern):
-            copy = tmp_path / file.relative_to(stack.ROOT)
-            copy.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy(file, copy)
+    patterns = ("constraints.txt", "*/requirements.txt", "e2e/emitters.txt", "*/package-lock.json")
+    needed = [file for pattern in patterns for file in (stack.ROOT / "tests").glob(pattern)]
+    for file in [*needed, stack.ROOT / "clients" / "django" / "pyproject.toml"]:
+        copy = tmp_path / file.relative_to(stack.ROOT)
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(file, copy)
     programs, record = tmp_path / "bin", tmp_path / "record"
     programs.mkdir()
     for tool in TOOLS:

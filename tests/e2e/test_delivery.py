@@ -86,7 +86,8 @@ async def test_redis_carries_one_copy_per_node_however_many_sockets(system):
         await connection.echo("the end")
         async for command in monitor.listen():
             words = command["command"].upper()
-            copies += words.startswith("ZADD ASGISPECIFIC")
+            # Nodes send themselves markers in the same way.
+            copies += words.startswith("ZADD ASGISPECIFIC") and "SEND_EVENT" in words
             if words.startswith("ECHO"):
                 break
     assert copies == 15

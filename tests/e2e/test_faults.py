@@ -156,13 +156,13 @@ async def test_a_stuck_thread_fails_liveness(system, name):
 
     assert await alive() == 200
     with standstill(node, name):
-        await until(lambda: _is(alive, 503), "liveness to fail", 20)
+        await until(lambda: _is(alive, 503), "liveness to fail")
         body = None
         while body is None:
             if await alive() == 503:
                 body = (await http.get("/health/live")).json() if name == "layer" else {"status": "stuck", "reason": ""}
         assert body["status"] == "stuck", body
-    await until(lambda: _is(alive, 200), "life again", 20)
+    await until(lambda: _is(alive, 200), "life again")
 
 
 async def _is(probe, status: int) -> bool:
@@ -311,7 +311,7 @@ async def test_presence_cluster_and_cache_follow_a_failover(system, sockets, how
             reply = await Http(node.port).get("/api/websocket/stats", token=admin.token)
             return reply.status == 200 and len(reply.json()["data"]["perNode"]) == 2
 
-        await until(whole, f"{node.name} to hear of both nodes", 20)
+        await until(whole, f"{node.name} to hear of both nodes")
     # Presence: present members stay, arrivals and departures are reported, over both nodes.
     late = await sockets.open(nodes[0].port, mint_person(stranger().id, person.role))
     del late

@@ -12,7 +12,7 @@ import pytest
 import stack
 import websockets
 from rig.client import Client
-from rig.demo import access_claims, mint
+from rig.demo import mint_access
 from rig.http import Http
 
 sys.path.insert(0, str(stack.ROOT / "tests" / "django"))
@@ -186,7 +186,7 @@ async def test_subprotocols_are_chosen_as_channels_accept_does(node, daphne):
 
 
 async def test_a_token_among_the_subprotocols_leaves_the_application_its_own(node):
-    token = mint(**access_claims(7), user_id="7")
+    token = mint_access(7)
     for offered, chosen in [
         (["access_token", token], "access_token"),
         (["access_token", token, "chat.v1"], "chat.v1"),

@@ -12,15 +12,28 @@ from pathlib import Path
 import jwt
 import pytest
 import stack
+from django.conf import settings
+from django.template import Context, Engine
+from django.test.utils import override_settings
 from rig.browser import browser
 from rig.client import Client, refusal, until
-from rig.system import API_KEY, QUICK_DRAIN
+from rig.logins import Logins
+from rig.system import API_KEY, LAYERS, QUICK_DRAIN
+
+if not settings.configured:
+    settings.configure()
 
 README = (stack.ROOT / "README.md").read_text()
 DOCS = {name: (stack.ROOT / "docs" / name).read_text() for name in ("MOVING-FROM-CHANNELS.md", "WEBSOCKET.md")}
 
 #: The variables that the README exports before the first command.
-VARIABLES = ("REDIS_URL", "DJANGO_SECRET_KEY", "CHANNELGATE_API_KEY", "CHANNELGATE_CONFIG")
+VARIABLES = (
+    "REDIS_URL",
+    "DJANGO_SECRET_KEY",
+    "CHANNELGATE_BACKEND_SECRET",
+    "CHANNELGATE_API_KEY",
+    "CHANNELGATE_CONFIG",
+)
 PAGES = {"README.md": README, **DOCS}
 
 #: The project of a reader of the README: two paths for HTTP, one consumer, and users of simplejwt.
@@ -44,6 +57,7 @@ CHANNEL_LAYERS = {
         "CONFIG": {"hosts": [os.environ["REDIS_URL"]]},
     }
 }
+{settings}
 """,
     "shop/notes.py": """
 from types import SimpleNamespace
@@ -88,14 +102,46 @@ def with_token(app):
 
 orders = URLRouter([path("ws/orders/<int:id>/", with_token(OrderConsumer.as_asgi()))])
 application = ProtocolTypeRouter({"http": http, "websocket": orders})
+{asgi}
 """,
 }
 
 
-def block(page: str, language: str) -> str:
-    """The only block of code in this language."""
-    [code] = re.findall(rf"^```{language}\n(.*?)^```", PAGES[page], re.M | re.S)
+#: For the configuration of "Who it is, and who gets it": the consumer that stays in Django, with sessions.
+POLL = """
+from logins.asgi import Counted, http
+import itertools
+from channelgate import bridge
+from channels.auth import AuthMiddlewareStack
+from channels.generic.websocket import AsyncJsonWebsocketConsumer
+from channels.routing import ProtocolTypeRouter, URLRouter
+from django.urls import path
+
+calls = itertools.count(1)
+
+class PollConsumer(AsyncJsonWebsocketConsumer):
+    async def connect(self):
+        await self.channel_layer.group_add("poll_{id}".format(**self.scope["url_route"]["kwargs"]), self.channel_name)
+        await self.accept()
+
+    async def poll_results(self, event):
+        await self.send_json({"results": event["of"], "call": next(calls)})
+
+polls = URLRouter([path("ws/poll/<int:id>/", PollConsumer.as_asgi())])
+application = Counted(bridge(ProtocolTypeRouter({"http": http, "websocket": AuthMiddlewareStack(polls)})))
+"""
+
+
+def block(page: str, language: str, of: str = "") -> str:
+    """The only block of code in this language, or the one with this text."""
+    [code] = [code for code in re.findall(rf"^```{language}\n(.*?)^```", PAGES[page], re.M | re.S) if of in code]
     return code
+
+
+def added_to(file: str) -> str:
+    """What the README adds to a file of the project."""
+    parts = re.split(r"^# (\w+\.py).*\n", block("README.md", "python", "bridge(application)"), flags=re.M)
+    return dict(zip(parts[1::2], parts[2::2], strict=True))[file]
 
 
 def commands() -> list[str]:
@@ -118,21 +164,31 @@ class Project:
 
     def __init__(self, directory: Path, redis_url: str):
         self.directory = directory
-        view, consumer = block("MOVING-FROM-CHANNELS.md", "python"), block("README.md", "python")
+        parts = {
+            "view": block("MOVING-FROM-CHANNELS.md", "python"),
+            "consumer": block("README.md", "python", "class"),
+            "settings": added_to("settings.py"),
+            "asgi": added_to("asgi.py"),
+        }
         for name, text in PROJECT.items():
             file = directory / name
             file.parent.mkdir(exist_ok=True)
-            file.write_text(text.replace("{view}", view).replace("{consumer}", consumer))
-        (directory / "channelgate.toml").write_text(block("README.md", "toml"))
+            for part, code in parts.items():
+                text = text.replace(f"{{{part}}}", code)
+            file.write_text(text)
+        (directory / "channelgate.toml").write_text(block("README.md", "toml", "the class beside this"))
+        # The same consumer without Python.
+        (directory / "native.toml").write_text(block("MOVING-FROM-CHANNELS.md", "toml", "save_note"))
         programs = directory / "bin"
         programs.mkdir()
         (programs / "channelgate").symlink_to(stack.binary())
         self.port, self.django_port = stack.free_port(), stack.free_port()
-        values = (redis_url, stack.SECRET_KEY, API_KEY, command("export CHANNELGATE_CONFIG").partition("=")[2])
+        config = command("export CHANNELGATE_CONFIG").partition("=")[2]
+        values = (redis_url, stack.SECRET_KEY, stack.BACKEND_SECRET, API_KEY, config)
         self.env = {
             "PATH": f"{programs}:{stack.PYTHON.parent}:{os.environ['PATH']}",
             "CHANNELGATE_LISTEN": f"{stack.LOOPBACK}:{self.port}",
-            "CHANNELGATE_BACKEND_URL": f"http://{stack.LOOPBACK}:{self.django_port}/gate",
+            "CHANNELGATE_BACKEND_URL": f"http://{stack.LOOPBACK}:{self.django_port}/channelgate",
             **dict(zip(VARIABLES, values, strict=True)),
             **QUICK_DRAIN,
         }
@@ -144,14 +200,14 @@ class Project:
         assert done.returncode == 0, f"{line}: {done.stdout}{done.stderr}"
         return done
 
-    def part(self, name: str, line: str, ready) -> stack.Part:
+    def part(self, name: str, line: str, ready, **env: str) -> stack.Part:
         """Runs a line of the README that does not end by itself."""
-        return stack.Part(name, ["bash", "-c", f"exec {line}"], self.directory, ready, self.env)
+        return stack.Part(name, ["bash", "-c", f"exec {line}"], self.directory, ready, {**self.env, **env})
 
 
 @pytest.fixture
 def project(system, tmp_path):
-    """The project, the README's node, and the same consumer under Daphne."""
+    """The project under Daphne, the README's node, and a node that needs no Python."""
     directory = tmp_path / "project"
     directory.mkdir()
     project = Project(directory, system.redis_url)
@@ -162,7 +218,16 @@ def project(system, tmp_path):
         "daphne": lambda: stack.http_status(project.django_port, "/") == 404,
     }
     project.node = project.part("node", command("channelgate"), ready["node"])
-    for part in (project.node, project.part("daphne", daphne, ready["daphne"])):
+    project.native_port = stack.free_port()
+    native = project.part(
+        "native",
+        command("channelgate"),
+        lambda: stack.http_status(project.native_port, "/health/ready") == 200,
+        CHANNELGATE_CONFIG="native.toml",
+        CHANNELGATE_LISTEN=f"{stack.LOOPBACK}:{project.native_port}",
+        CHANNELGATE_BACKEND_URL=f"http://{stack.LOOPBACK}:{project.django_port}/gate",
+    )
+    for part in (project.node, native, project.part("daphne", daphne, ready["daphne"])):
         system.parts.append(part.start())
     system.wait()
     return project
@@ -172,7 +237,7 @@ async def test_the_five_minutes(project):
     token = project.run(command("channelgate token")).stdout.strip()
     assert jwt.decode(token, stack.SECRET_KEY, ["HS256"])["user_id"] == "7"
     path = f"/ws/orders/7/?token={token}"
-    ports = {"daphne": project.django_port, "node": project.port}
+    ports = {"daphne": project.django_port, "node": project.port, "native": project.native_port}
     clients = {name: await Client.open(port, path) for name, port in ports.items()}
 
     tail = project.part("tail", command("channelgate tail"), lambda: True).start()
@@ -191,11 +256,11 @@ async def test_the_five_minutes(project):
         tail.stop(grace=5)
 
     sent = {"type": "status", "to": "sent"}
-    await clients["daphne"].wait(lambda client: sent in client.json(), "what Django sent")
-    await clients["node"].wait(lambda client: sent in client.json(), "what Django sent")
+    for client in clients.values():
+        await client.wait(lambda client: sent in client.json(), "what Django sent")
     assert {"type": "status", "to": "paid"} in clients["node"].json(), "what the command published"
 
-    # The consumer class and the configuration beside it are the same consumer.
+    # Under Daphne, run by Django behind a node, and without Python it is the same consumer.
     answers = {}
     for name, client in clients.items():
         client.frames.clear()
@@ -204,8 +269,78 @@ async def test_the_five_minutes(project):
         answers[name] = await client.count(3)
         await client.close()
     assert answers["daphne"] == [{"type": "pong"}, {"type": "saved", "id": 5}, {"type": "pong"}]
-    assert answers["node"] == answers["daphne"]
+    assert answers["node"] == answers["native"] == answers["daphne"]
     assert {await refusal(port, "/ws/orders/7/") for port in ports.values()} == {403}
+
+
+@pytest.fixture
+def board(tmp_path):
+    """A project with sessions under Daphne, and a node with "Who it is, and who gets it"."""
+    directory = tmp_path / "board"
+    board = Logins(directory, "poll:application")
+    (directory / "poll.py").write_text(POLL)
+    try:
+        board.django.start()
+        board.node(text=block("README.md", "toml", 'auth = ["django"]'))
+        yield board.wait()
+    finally:
+        board.stop()
+
+
+async def test_who_it_is_and_who_gets_it(board):
+    people = {name: await board.login(name) for name in ("anna", "ben", "carl")}
+    ids = {name: str(person["id"]) for name, person in people.items()}
+    assert await refusal(board.nodes[0].port, "/ws/board/7/") == 403
+    clients = {}
+    for name, person in people.items():
+        client = await board.open("/ws/board/7/", person["session"])
+        # Those who came before, then everybody who comes.
+        here, online = await client.count(2)
+        assert (sorted(here["here"]), online) == (sorted(ids[name] for name in clients), {"online": person["id"]})
+        clients[name] = client
+
+    token = signed_by_the_tag(user=int(ids["anna"]))
+    for name in ("anna", "ben"):
+        await clients[name].send({"type": "open", "token": token})
+    layer = LAYERS["core"].publisher(board.redis_url)
+    try:
+        # Ben has sent Anna's token.
+        async def has_opened() -> bool:
+            await layer.group_send("card_3", {"type": "comment", "author": 0, "readers": list(every), "text": "card"})
+            return any("card" in frame for frame in clients["anna"].frames)
+
+        every = [person["id"] for person in people.values()]
+        await until(has_opened, "the group that was signed")
+        comment = {"type": "comment", "author": people["anna"]["id"], "readers": every[:2], "text": "hello"}
+        await layer.group_send("board_7", comment)
+        for name in ("a", "b"):
+            await layer.group_send("board_7", {"type": "typing", "name": name})
+        await layer.group_send("board_7", {"type": "archived"})
+        ended = {name: await client.gone() for name, client in clients.items()}
+        assert {code for code, _ in ended.values()} == {4001}, ended
+        for client in clients.values():
+            client.frames[:] = [frame for frame in client.frames if "here" not in frame and "online" not in frame]
+        rest = [{"typing": "a"}, {"archived": 7}]
+        of_anna = [frame for frame in clients["anna"].json() if frame != {"comment": "card"}]
+        assert of_anna == rest, "without her own comment"
+        assert clients["ben"].json() == [{"comment": "hello"}, *rest], "without the group that was signed for Anna"
+        assert clients["carl"].json() == rest, "without a comment that he may not read"
+
+        polls = [await board.open("/ws/poll/5/", person["session"]) for person in people.values()]
+        for number in (1, 2):
+            await layer.group_send("poll_5", {"type": "poll.results", "of": number})
+        for poll in polls:
+            assert await poll.count(2) == [{"results": number, "call": number} for number in (1, 2)]
+    finally:
+        await layer.close_pools()
+
+
+def signed_by_the_tag(user: int) -> str:
+    """What the tag of the README gives on a page of this user."""
+    [tag] = re.findall(r"{% channelgate_group .*?%}", README)
+    engine = Engine(libraries={"channelgate": "channelgate.templatetags.channelgate"})
+    with override_settings(CHANNELGATE={"SECRET": stack.BACKEND_SECRET}):
+        return engine.from_string("{% load channelgate %}" + tag).render(Context({"user": user}))
 
 
 async def test_the_snippet_in_a_browser(project):
@@ -239,6 +374,10 @@ async def test_the_loop_that_reconnects(project):
         await until(lambda: page.run("got.length"), "the event")
         assert await page.run("got") == [{"type": "status", "to": "paid"}]
         await page.run("end()")
+        # With session cookies there is no token, and no query.
+        recorded = "class extends WebSocket { constructor(url) { super(url); window.url = url; } }"
+        await page.run(f'window.WebSocket = {recorded}; connect("/ws/orders/7/", {{}})(); 0')
+        assert await page.run("url") == f"ws://{stack.LOOPBACK}:{project.port}/ws/orders/7/"
 
 
 async def test_the_location_of_nginx(project, system, tmp_path):
@@ -296,6 +435,11 @@ async def test_a_first_look(checkout):
         part.stop()
 
 
+def test_the_package_of_the_readme_is_that_of_this_checkout():
+    [folder] = re.findall(r"`pip install \./([\w/]+)`", README)
+    assert 'name = "channelgate"' in (stack.ROOT / folder / "pyproject.toml").read_text()
+
+
 def test_the_continuous_integration_runs_the_tests():
     assert command("make test") in (stack.ROOT / ".ci" / "run").read_text()
 
@@ -314,10 +458,11 @@ def test_every_code_block_of_the_readme_is_tested():
         "js",
         "mermaid",
         "python",
+        "python",
         "sh",
         "sh",
         "sh",
-        "sh",
+        "toml",
         "toml",
     ]
     assert len(README.splitlines()) <= 150

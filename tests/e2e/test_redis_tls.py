@@ -194,7 +194,7 @@ async def as_redis_py_connects(system, tls: Tls, table: list[tuple[str, dict]], 
         return await tls.clients() == wanted
 
     try:
-        await until(as_redis_py, "the same connections as redis-py", 20)
+        await until(as_redis_py, "the same connections as redis-py")
     except AssertionError:
         found = await tls.clients()
         wrong = {client: hosts[client] for client in hosts if (client in found) != expected[client]}
@@ -265,7 +265,7 @@ async def test_certificates_that_were_exchanged_are_used_from_the_next_connectio
         new = {client["id"] for client in await admin.client_list()} - before
         return len(new) >= 2 and (await Http(node.port).get("/health/ready")).status == 200
 
-    await until(back, "the node to connect again", 20)
+    await until(back, "the node to connect again")
     await admin.aclose()
 
 

@@ -2,6 +2,8 @@
 
 import asyncio
 import contextlib
+import subprocess
+import threading
 
 import pytest
 import stack
@@ -41,3 +43,14 @@ async def test_a_deadline_ends_a_wait_even_if_something_arrives_all_the_time(wai
         with pytest.raises(TimeoutError):
             await wait(raw, 0.2)
         raw.abort()
+
+
+def test_a_part_outlives_the_thread_that_started_it(tmp_path):
+    """A thread of an event loop ends with its test, before the test's servers are stopped."""
+    part = stack.Part("sleeper", ["sleep", "60"], tmp_path, lambda: True)
+    thread = threading.Thread(target=part.start)
+    thread.start()
+    thread.join()
+    with pytest.raises(subprocess.TimeoutExpired):
+        part.join(0.5)
+    part.stop()

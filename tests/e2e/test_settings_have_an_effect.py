@@ -6,12 +6,13 @@ import re
 import pytest
 import settings
 from rig import answers
-from settings import OfConsumer, OfNode, consumers, redis_and_django, server, steps, tokens, world
+from rig.bridged import Faults
+from settings import OfConsumer, OfNode, bridge, consumers, redis_and_django, server, steps, tokens, world
 
 #: Many rows measure how long something takes.
 pytestmark = pytest.mark.alone("bounds times, and starts many nodes")
 
-TABLES = (server.TABLE, tokens.TABLE, redis_and_django.TABLE, consumers.TABLE, steps.TABLE)
+TABLES = (server.TABLE, tokens.TABLE, redis_and_django.TABLE, bridge.TABLE, consumers.TABLE, steps.TABLE)
 ROWS: dict[str, OfNode | OfConsumer] = {key: row for table in TABLES for key, row in table.items()}
 #: Number of rows tested at the same time.
 AT_ONCE = 8
@@ -34,8 +35,11 @@ def filled(text: str | None, site: world.Site) -> str | None:
         "redis": site.redis_url,
         "second": redis_and_django.other_redis(site),
         "backend": site.backend.url.rpartition("/")[0],
+        "bridge": bridge.PROJECT[0].url if bridge.PROJECT else "",
     }
-    return re.sub(r"\{(redis|second|backend)\}", lambda found: known[found[1]], text)
+    if text == "{door}":
+        return bridge.door(site)
+    return re.sub(r"\{(redis|second|backend|bridge)\}", lambda found: known[found[1]], text)
 
 
 #: Keys with a named variable, whose value is taken as text.
@@ -46,11 +50,13 @@ NAMED = {
     "auth.secret_key": "DJANGO_SECRET_KEY",
     "api.key": "CHANNELGATE_API_KEY",
     "backend.url": "CHANNELGATE_BACKEND_URL",
+    "backend.secret": "CHANNELGATE_BACKEND_SECRET",
 }
 
 
 def environment(key: str, row: OfNode, value: str | None, site: world.Site) -> dict[str, str]:
-    env = {f"CHANNELGATE__{name.replace('.', '__').upper()}": text for name, text in row.beside.items()}
+    beside = {name: filled(text, site) for name, text in row.beside.items()}
+    env = {f"CHANNELGATE__{name.replace('.', '__').upper()}": text for name, text in beside.items()}
     value = filled(value, site)
     name = row.variable or key
     if value is not None and not row.in_file:
@@ -66,16 +72,24 @@ class Looked:
         self.redises = world.Redises(directory)
         redis_and_django.SECOND.port = self.redises.alone().port
         self.backend = backend
+        self.directory = directory
         self.found: dict[str, list] = {}
         self.turns = asyncio.Semaphore(AT_ONCE)
 
     async def all(self, keys: list[str]) -> None:
         of_consumers = [key for key in keys if isinstance(ROWS[key], OfConsumer)]
         of_nodes = [key for key in keys if isinstance(ROWS[key], OfNode)]
+        if any(key in bridge.TABLE for key in keys):
+            project = Faults(self.directory / "bridge")
+            bridge.PROJECT[:] = [project]
+            project.django.start()
+            await asyncio.to_thread(project.django.wait)
         try:
             await asyncio.gather(*(self._of_node(key) for key in of_nodes), self._of_consumers(of_consumers))
         finally:
             self.redises.stop()
+            for project in bridge.PROJECT:
+                await asyncio.to_thread(project.stop)
 
     async def _look(self, key: str, look, where) -> object:
         try:
@@ -115,7 +129,8 @@ class Looked:
             for number, value in enumerate((row.one, row.two)):
                 name = re.sub(r"[^a-z0-9]+", "-", f"{key}-{number}".replace("<name>", "name"))
                 texts.append(consumers.written(row, name, value))
-                places[key, number] = world.Place(site, name)
+                expected = None if callable(row.seen) else row.seen[number]
+                places[key, number] = world.Place(site, name, expected)
         try:
             await site.start("\n".join(texts), CHANNELGATE__PAGE__ENABLED="true")
         except Exception as error:

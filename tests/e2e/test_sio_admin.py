@@ -174,4 +174,4 @@ async def test_a_node_that_does_not_answer_is_named(three, sockets, admin):
     async def complete() -> bool:
         return (await ask(others[0].port, "/stats", admin))["silent"] == []
 
-    await until(complete, "the node to answer again", 15)
+    await until(complete, "the node to answer again")

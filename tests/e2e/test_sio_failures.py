@@ -40,10 +40,10 @@ async def test_after_a_killed_node_members_that_return_stay_and_others_are_repor
     await watcher.wait(lambda: everybody <= set(user_ids(watcher, "user_online")), "everybody to be there")
     doomed.kill()
     await watcher.wait(
-        lambda: {person.id for person in lost} <= set(user_ids(watcher, "user_offline")), "the lost to be missed", 20
+        lambda: {person.id for person in lost} <= set(user_ids(watcher, "user_offline")), "the lost to be missed"
     )
     for client in clients:
-        await client.wait(lambda client=client: client.connected, "the other clients to be back", 20)
+        await client.wait(lambda client=client: client.connected, "the other clients to be back")
     assert any(len(client.ids) > 1 for client in clients), "no client was on the killed node"
     # Clients that have come back receive again, with their groups joined anew, and can send.
     async with three.publisher() as layer:

@@ -9,7 +9,7 @@ import json
 import pytest
 import stack
 from rig.client import Client, until
-from rig.demo import access_claims, mint, mint_person
+from rig.demo import mint_access, mint_person
 from rig.driver import Driver
 from rig.http import Http
 from rig.sio import Sockets
@@ -99,10 +99,6 @@ namespace = "/of-<str:who>"
 auth = ["jwt"]
 groups = ["user_{{ user.id }}"]
 """
-
-
-def token_of(user: int) -> str:
-    return mint(**access_claims(user), user_id=str(user))
 
 
 @pytest.fixture(scope="module")
@@ -300,8 +296,8 @@ async def test_who_leaves_is_told_to_its_own_namespace_only(sockets, system):
 
 async def test_the_admin_api_names_the_namespace_and_reaches_it(sockets, system):
     first, last = (node.port for node in system.nodes)
-    mine = await sockets.open(first, namespace="/of-me", auth={"token": token_of(7)})
-    also = await sockets.open(last, namespace="/of-you", auth={"token": token_of(7)})
+    mine = await sockets.open(first, namespace="/of-me", auth={"token": mint_access(7)})
+    also = await sockets.open(last, namespace="/of-you", auth={"token": mint_access(7)})
     admin, person = Http(first), mint_person(1, "admin").token
     rooms = (await admin.get("/api/websocket/user/7/rooms", token=person)).json()["data"]
     places = {socket["id"]: socket["namespace"] for socket in rooms["sockets"]}

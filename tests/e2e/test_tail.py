@@ -6,7 +6,7 @@ import json
 import pytest
 import redis.asyncio as redis
 import stack
-from rig.client import Client, until
+from rig.client import DEADLINE, Client, until
 from rig.config import ROOMS
 from rig.deadline import in_time
 from rig.http import Http
@@ -157,7 +157,7 @@ async def test_watching_needs_the_publish_key(system):
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
     )
-    out, error = await in_time(10, process.communicate())
+    out, error = await in_time(DEADLINE, process.communicate())
     assert process.returncode == 1 and out == b"" and b"401" in error, error
 
 
@@ -184,7 +184,7 @@ async def test_a_watcher_that_does_not_read_delays_no_other_and_learns_what_it_m
     assert [frame["data"] for frame in frames] == list(range(number))
     text = b""
     while b'"missed"' not in text:
-        piece = await in_time(10, raw.reader.read(1 << 20))
+        piece = await in_time(DEADLINE, raw.reader.read(1 << 20))
         assert piece, "the node has ended the stream"
         # The word may come in two pieces. All of the stream is several megabytes, in pieces of two kilobytes.
         text = text[-16:] + piece
@@ -199,7 +199,7 @@ async def test_a_draining_node_lets_its_watchers_go(system):
     node.ask()
     assert node.join(10) == 0
     # Not cut: the answer has an end.
-    assert b"the node ended the stream" in await in_time(10, tail.process.stderr.readline())
+    assert b"the node ended the stream" in await in_time(DEADLINE, tail.process.stderr.readline())
     await tail.stop()
 
 

@@ -12,7 +12,7 @@ import time
 
 import pytest
 import stack
-from rig.client import until
+from rig.client import DEADLINE, until
 from rig.deadline import in_time
 from rig.demo import access_claims, mint, mint_person
 from rig.door import Knock, connect, knock
@@ -495,7 +495,7 @@ async def test_a_worker_is_a_backend_like_any_other(place):
             ({"status": 403}, "Authentication error"),
         ):
             asking = asyncio.create_task(asked())
-            call = await in_time(5, layer.receive("moody"))
+            call = await in_time(DEADLINE, layer.receive("moody"))
             reply = {"type": "channelgate.answer", "id": call["id"], "body": {}, **answer}
             await layer.send(call["reply_channel"], reply)
             assert await asking == text, answer

@@ -18,7 +18,7 @@ import stack
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from rig.certificates import HERE, Certificates
 from rig.client import Client, refusal, until
-from rig.demo import access_claims, mint
+from rig.demo import access_claims, mint, mint_access
 from rig.http import Http
 from rig.jwks import KeyServer, as_jwk, sign
 from rig.system import API_KEY
@@ -68,7 +68,7 @@ async def test_keys_of_a_url_are_rotated_without_a_restart(system, keys):
     # One for all, and one for each jwk_lifetime of a second that is over meanwhile.
     assert 1 <= keys.asked <= 1 + (time.monotonic() - begun)
     assert await status(sign("curve", CURVE, "ES512"), "curve") == 101
-    assert await status(mint(**access_claims(7), user_id="7")) == 101, "tokens of Django go on"
+    assert await status(mint_access(7)) == 101, "tokens of Django go on"
     for token in (sign("one", FORGED), sign("for encryption", TWO), sign(None, ONE)):
         assert await status(token) == 403
     # The provider changes its key: the new one counts at once, the old one until the set is fetched again.
@@ -279,7 +279,7 @@ def headed(module_system):
 
 
 async def test_headers_of_simplejwt_are_read_on_every_route(headed, sockets):
-    token = mint(**access_claims(7), user_id="7", role="admin")
+    token = mint_access(7, role="admin")
     for headers, taken in [
         ({"Authorization": f"JWT {token}"}, True),
         ({"Authorization": f"jwt {token}"}, True),
@@ -304,7 +304,7 @@ async def test_headers_of_simplejwt_are_read_on_every_route(headed, sockets):
 
 async def test_a_kind_has_its_own_key_and_opens_nothing_else(headed):
     assert await refusal(headed.port, f"/ws/?token={device()}") == 101
-    token = mint(**access_claims(7), user_id="7")
+    token = mint_access(7)
     wrong = {
         "Django's key": device(stack.SECRET_KEY),
         "another type": device(token_type="access"),
@@ -517,7 +517,7 @@ async def test_a_connection_ends_with_its_token_when_the_wall_clock_is_set(syste
     compiler = ["cc", "-shared", "-fPIC", "-o", library, source]
     await asyncio.to_thread(subprocess.run, compiler, check=True, timeout=60)
     node = system.start_node(config=ENDING, LD_PRELOAD=str(library), WALL_CLOCK=str(clock))
-    token = mint(**access_claims(7), user_id="7", exp=int(time.time()) + 3600)
+    token = mint_access(7, exp=int(time.time()) + 3600)
     client = await Client.open(node.port, f"/ws/?token={token}")
     # As after a night in which the machine slept: no timer of the node has run, but the wall clock has gone on.
     clock.write_text("3601")

@@ -110,7 +110,7 @@ async fn bytes_survive_a_publish_and_order_holds_among_events_without_them() {
         channelgate::event::json::read(format!(r#"["\\ud83d", {{"\\ude00": 1{}}}]"#, "0".repeat(99)).as_bytes())
             .unwrap();
     let content = Content::Event(vec!["file".into(), Value::List(vec![bytes, Value::Float(0.5), large])]);
-    let emission = channelgate::event::Emission::relay_body("chat", &[group("r")], content, &["id".into()], false);
+    let emission = channelgate::event::Emission::relay_body("chat", &[group("r")], content, &["id"], false);
     node.layer.publish(&group("room"), &event(1)).await.unwrap();
     node.layer.publish(&group("room"), &emission).await.unwrap();
     node.layer.publish(&group("room"), &event(2)).await.unwrap();

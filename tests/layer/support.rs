@@ -65,6 +65,10 @@ impl Received {
         self.0.lock().unwrap().push(signal);
     }
 
+    pub fn signals(&self) -> Vec<Signal> {
+        self.0.lock().unwrap().clone()
+    }
+
     pub fn events(&self) -> Vec<Event> {
         let signals = self.0.lock().unwrap();
         let events = signals.iter().filter_map(|signal| match signal {

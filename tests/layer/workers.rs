@@ -123,7 +123,7 @@ async fn bad_messages_and_an_unreachable_redis_are_errors() {
 }
 
 /// A Python with channels_redis: the project's own environment, or the configured one.
-fn python() -> Option<PathBuf> {
+pub fn python() -> Option<PathBuf> {
     let named = std::env::var_os("CHANNELGATE_TEST_PYTHON").map(PathBuf::from);
     let own = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(".venv/bin/python");
     let found = named.or(Some(own)).filter(|python| python.exists());

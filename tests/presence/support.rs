@@ -42,7 +42,7 @@ pub struct Diary(Arc<Mutex<Vec<(PresenceChange, PresenceMember, Value)>>>);
 impl Diary {
     pub fn listener(&self) -> Listener {
         let diary = Arc::clone(&self.0);
-        Arc::new(move |change, member, facts| diary.lock().unwrap().push((change, member, facts)))
+        Arc::new(move |change, member, facts, _| diary.lock().unwrap().push((change, member, facts)))
     }
 
     /// The number of reports of this change per id.
@@ -131,7 +131,7 @@ impl Cluster {
 
 impl Node {
     pub async fn enter(&self, id: &str) -> bool {
-        self.presence.enter(&member(id), &facts(id)).await
+        self.presence.enter(&member(id), &facts(id)).await.is_some()
     }
 
     pub fn leave(&self, id: &str) {

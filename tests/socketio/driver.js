@@ -12,6 +12,7 @@ const sockets = new Sockets(write);
 
 const commands = {
   open: (command) => sockets.open(command),
+  openEngine: (command) => sockets.openEngine(command),
   emit: (command) => sockets.emit(command),
   close: (command) => sockets.close(command),
   publish: (command) => emit(command),

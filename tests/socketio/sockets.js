@@ -1,5 +1,6 @@
 // Sockets of socket.io-client that report everything that happens to them, in order.
 
+import { Socket as Engine } from "engine.io-client";
 import { Manager } from "socket.io-client";
 
 export class Sockets {
@@ -39,6 +40,16 @@ export class Sockets {
       beside.on("disconnect", (reason) => report("disconnect", { reason, namespace: further }));
     }
     this.#sockets.set(name, { manager, socket });
+  }
+
+  /** A socket of engine.io-client alone: its messages are events with the name "message". */
+  openEngine({ socket: name, url, options }) {
+    const report = (what, details) => this.#report({ socket: name, what, ...details });
+    const engine = new Engine(url, options);
+    engine.on("open", () => report("connect", { id: engine.id }));
+    engine.on("message", (data) => report("event", { event: "message", args: [data] }));
+    engine.on("close", (reason) => report("disconnect", { reason }));
+    this.#sockets.set(name, { manager: { engine }, socket: { emit: (_, data) => engine.send(data), disconnect() {} } });
   }
 
   /** Emits; with `ack`, resolves with the arguments of the acknowledgement, at the latest after so many milliseconds. */

@@ -242,6 +242,7 @@ impl Client {
     /// The connection ended.
     fn gone(&mut self, ci: usize, why: &str) {
         let conn = &mut self.conns[ci];
+        self.shared.sockets[ci].store(-1, SeqCst);
         socket::close(std::mem::replace(&mut conn.fd, -1));
         conn.part = Vec::new();
         match std::mem::replace(&mut conn.state, State::Down) {
@@ -308,6 +309,7 @@ impl Client {
         self.under_way -= 1;
         // Messages published from here on count as lost if they do not arrive.
         self.totals.ledger.opened(ci, self.shared.begun.load(SeqCst));
+        self.shared.sockets[ci].store(conn.fd, SeqCst);
         self.shared.members[conn.group].fetch_add(u64::from(conn.lost_at == 0), SeqCst);
         self.shared.last_open_ns.store(now, SeqCst);
         self.shared.open.fetch_add(1, SeqCst);

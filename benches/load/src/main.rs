@@ -30,8 +30,10 @@ use shared::{Shared, now_ns};
 
 fn main() -> ExitCode {
     let mut options = Options::parse();
-    if !matches!(options.mode, Mode::Groups | Mode::Ingest) {
-        options.groups = 1;
+    match options.mode {
+        Mode::Groups | Mode::Ingest => {}
+        Mode::Echo => options.groups = options.conns,
+        _ => options.groups = 1,
     }
     match measure(options) {
         Ok(code) => code,
@@ -48,13 +50,14 @@ fn measure(options: Options) -> Result<ExitCode, Box<dyn std::error::Error>> {
         return Err(format!("{} connections need more open files than this process may have", options.conns).into());
     }
     let publishes = matches!(options.mode, Mode::Broadcast | Mode::Groups | Mode::Storm | Mode::Ingest);
+    let shared = Arc::new(Shared::new(options.groups, options.conns));
     let mut publisher = match &options.publisher {
+        _ if options.mode == Mode::Echo => Some(Publisher::clients(shared.clone(), &options.template)?),
         Some(url) if publishes => Some(Publisher::open(url, &options.template)?),
         None if publishes => return Err("--pub is needed".into()),
         _ => None,
     };
     let options = Arc::new(options);
-    let shared = Arc::new(Shared::new(options.groups));
     let mut report = Map::new();
     report.insert("mode".into(), json!(options.mode.name()));
     report.insert("connections".into(), json!(options.conns));

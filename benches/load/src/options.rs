@@ -70,7 +70,7 @@ pub struct Options {
     /// Concurrent messages (closed loop).
     #[arg(long, default_value_t = 1)]
     pub inflight: usize,
-    /// Groups (mode groups and ingest).
+    /// Groups (mode groups and ingest); in mode echo every connection is one.
     #[arg(long, default_value_t = 1)]
     pub groups: usize,
     /// How long to wait for missing deliveries.
@@ -123,6 +123,8 @@ pub enum Mode {
     Storm,
     /// Messages as fast as Redis takes them.
     Ingest,
+    /// Clients send the messages, and each is answered to the client that sent it.
+    Echo,
 }
 
 impl Mode {

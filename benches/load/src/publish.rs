@@ -1,18 +1,32 @@
-//! Publishers: Redis, HTTP POST, and lines over TCP to a program that publishes like its users.
+//! Publishers: Redis, HTTP POST, lines over TCP to a program that publishes like its users, and the clients themselves.
 
 use std::io::{Error, Read, Result, Write};
 use std::net::TcpStream;
+use std::sync::Arc;
+use std::sync::atomic::Ordering::SeqCst;
 use std::time::Duration;
 
+use crate::frames::masked;
+use crate::shared::Shared;
+use crate::socket;
+
 enum Kind {
-    Redis { channel: String },
-    Http { path: String, host: String },
+    Redis {
+        channel: String,
+    },
+    Http {
+        path: String,
+        host: String,
+    },
     Lines,
+    /// Client number `group` sends the message over its own connection.
+    Clients(Arc<Shared>),
 }
 
 /// One connection to a publisher.
 pub struct Publisher {
-    socket: TcpStream,
+    /// The connection; clients have their own.
+    socket: Option<TcpStream>,
     kind: Kind,
     before: String,
     after: String,
@@ -32,13 +46,26 @@ impl Publisher {
             "tcp" => Kind::Lines,
             _ => return Err(bad()),
         };
-        let (before, after) = template.split_once("{}").ok_or_else(|| Error::other("--template has no {}"))?;
         let socket = TcpStream::connect(address)?;
         socket.set_nodelay(true)?;
         socket.set_read_timeout(Some(Duration::from_secs(20)))?;
         socket.set_write_timeout(Some(Duration::from_secs(20)))?;
+        Self::new(Some(socket), kind, template)
+    }
+
+    /// The clients as senders; their answers are counted where they arrive.
+    pub fn clients(shared: Arc<Shared>, template: &str) -> Result<Self> {
+        Self::new(None, Kind::Clients(shared), template)
+    }
+
+    fn new(socket: Option<TcpStream>, kind: Kind, template: &str) -> Result<Self> {
+        let (before, after) = template.split_once("{}").ok_or_else(|| Error::other("--template has no {}"))?;
         let (out, answer) = (Vec::new(), Vec::new());
         Ok(Self { socket, kind, before: before.to_owned(), after: after.to_owned(), out, answer })
+    }
+
+    fn socket(&mut self) -> Result<&mut TcpStream> {
+        self.socket.as_mut().ok_or_else(|| Error::other("clients publish only single messages"))
     }
 
     /// Adds one message to the buffer of `flush`.
@@ -57,13 +84,14 @@ impl Publisher {
             }
             // The group, a space, the message.
             Kind::Lines => write!(self.out, "{group} ")?,
+            Kind::Clients(_) => {}
         }
         self.out.extend_from_slice(before.as_bytes());
         self.out.extend_from_slice(text);
         self.out.extend_from_slice(after.as_bytes());
         match &self.kind {
             Kind::Redis { .. } => self.out.extend_from_slice(b"\r\n"),
-            Kind::Http { .. } => {}
+            Kind::Http { .. } | Kind::Clients(_) => {}
             Kind::Lines => self.out.push(b'\n'),
         }
         Ok(())
@@ -71,7 +99,9 @@ impl Publisher {
 
     /// Sends the buffered messages, without waiting for answers.
     pub fn flush(&mut self) -> Result<()> {
-        self.socket.write_all(&self.out)?;
+        let out = std::mem::take(&mut self.out);
+        self.socket()?.write_all(&out)?;
+        self.out = out;
         self.out.clear();
         Ok(())
     }
@@ -95,13 +125,20 @@ impl Publisher {
     /// Publishes one message and waits for the answer.
     pub fn publish(&mut self, text: &[u8], group: usize) -> Result<()> {
         self.push(text, group)?;
+        if let Kind::Clients(shared) = &self.kind {
+            let frame = masked(1, &self.out);
+            self.out.clear();
+            // A short write or a closed socket: the answer will be missing, and counted.
+            socket::send(shared.sockets[group].load(SeqCst), &frame);
+            return Ok(());
+        }
         self.flush()?;
         self.answers(1)
     }
 
     fn fill(&mut self) -> Result<()> {
         let mut buffer = [0u8; 65536];
-        let read = self.socket.read(&mut buffer)?;
+        let read = self.socket()?.read(&mut buffer)?;
         if read == 0 {
             return Err(Error::other("the publisher's connection was closed"));
         }
@@ -141,5 +178,32 @@ impl Publisher {
         } else {
             Err(Error::other(status))
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::TcpListener;
+    use std::os::fd::AsRawFd as _;
+
+    use super::*;
+
+    #[test]
+    fn a_client_sends_over_its_own_connection() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let (mut server, _) = listener.accept().unwrap();
+        let shared = Arc::new(Shared::new(2, 2));
+        shared.sockets[1].store(client.as_raw_fd(), SeqCst);
+        let mut clients = Publisher::clients(shared, "<{}>").unwrap();
+        // Client 0 has no connection: its message is lost, and counted as such where its answer is missing.
+        clients.publish(b"nobody", 0).unwrap();
+        clients.publish(b"text", 1).unwrap();
+        let expected = masked(1, b"<text>");
+        let mut frame = vec![0; expected.len()];
+        server.read_exact(&mut frame).unwrap();
+        assert_eq!(frame, expected);
+        drop((client, clients));
+        assert_eq!(server.read_to_end(&mut Vec::new()).unwrap(), 0);
     }
 }

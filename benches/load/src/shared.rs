@@ -1,6 +1,6 @@
 //! Data shared by the receiving thread and the measuring thread, and their clock.
 
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::SeqCst};
+use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU32, AtomicU64, Ordering::SeqCst};
 use std::thread::Thread;
 
 use hdrhistogram::Histogram;
@@ -49,13 +49,15 @@ pub struct Shared {
     pub published: AtomicU32,
     /// Open connections by group.
     pub members: Vec<AtomicU64>,
+    /// The socket of each open connection, for messages that the clients send; -1 while it has none.
+    pub sockets: Vec<AtomicI32>,
     pub stop: AtomicBool,
     waiter: Thread,
 }
 
 impl Shared {
     /// Marks the calling thread as the waiting one.
-    pub fn new(groups: usize) -> Self {
+    pub fn new(groups: usize, connections: usize) -> Self {
         let zero = || AtomicU64::new(0);
         Self {
             handshakes: zero(),
@@ -71,6 +73,7 @@ impl Shared {
             begun: AtomicU32::new(0),
             published: AtomicU32::new(0),
             members: (0..groups).map(|_| zero()).collect(),
+            sockets: (0..connections).map(|_| AtomicI32::new(-1)).collect(),
             stop: AtomicBool::new(false),
             waiter: std::thread::current(),
         }

@@ -42,10 +42,11 @@ impl Printer {
         let groups = if groups.is_empty() { "-".to_owned() } else { groups.join(",") };
         let kind = text("kind");
         let colour = match kind {
+            "call" if !["open", "stopped"].contains(&text("outcome")) => YELLOW,
             "dropped" | "missed" => RED,
             "gap" => YELLOW,
             "delivered" => GREEN,
-            "event" => CYAN,
+            "event" | "call" => CYAN,
             _ => DIM,
         };
         let node = name.map(|name| format!("{name}  ")).unwrap_or_default();
@@ -88,6 +89,17 @@ fn describe(kind: &str, record: &Value) -> String {
             bytes(number("bytes")),
             time(number("us"))
         ),
+        "calls" => {
+            let refused = number("refused");
+            let refused = if refused == 0 { String::new() } else { format!(", {refused} refused") };
+            let calls = counted(number("calls"), "call");
+            let members = match number("members") {
+                members if text("per") == "connection" || members == 0 => String::new(),
+                members => format!(" for {}", counted(members, "member")),
+            };
+            format!("{:<24}  {}: {calls}{members}{refused}", text("type"), text("consumer"))
+        }
+        "direct" => format!("{:<24}  a message for one connection: {}", text("type"), text("outcome")),
         "dropped" => {
             let count = number("count");
             let count = if count == 1 { String::new() } else { format!(" ×{count}") };
@@ -95,11 +107,40 @@ fn describe(kind: &str, record: &Value) -> String {
             let parts = [text("consumer"), text("detail")].into_iter().filter(|part| !part.is_empty());
             format!("{why:<24}  {}", parts.collect::<Vec<_>>().join(": "))
         }
+        "call" => call(record),
         "gap" => format!("{:<24}  events may have been missed", text("reason")),
         "missed" => format!("{}: more than can be shown; name a --group", counted(number("lines"), "line")),
         _ => record.to_string(),
     };
     OneLine(shown.trim_end()).to_string()
+}
+
+/// `connect  room: /ws/room/7/ k2Jx…#0, 3.2 ms, accept, 2 send, open`
+fn call(record: &Value) -> String {
+    let text = |key: &str| record.get(key).and_then(Value::as_str).unwrap_or_default();
+    let number = |key: &str| record.get(key).and_then(Value::as_u64).unwrap_or_default();
+    let path = if text("path").is_empty() { String::new() } else { format!("{} ", text("path")) };
+    let why = if text("why").is_empty() { String::new() } else { format!(": {}", text("why")) };
+    let sharers = match number("sharers") {
+        0 => String::new(),
+        sharers => format!(" for {}", counted(sharers, "connection")),
+    };
+    let commands = record.get("commands").and_then(Value::as_object).into_iter().flatten();
+    let commands: String = commands
+        .map(|(name, count)| match count.as_u64() {
+            Some(1) => format!("{name}, "),
+            _ => format!("{count} {name}, "),
+        })
+        .collect();
+    format!(
+        "{:<24}  {}: {path}{}#{}{sharers}, {}, {commands}{}{why}",
+        text("call"),
+        text("consumer"),
+        text("connection"),
+        number("seq"),
+        time(number("us")),
+        text("outcome")
+    )
 }
 
 fn counted(count: u64, what: &str) -> String {
@@ -144,11 +185,39 @@ mod tests {
             "14:03:22.124  delivered  broadcast                 /ws/                      \
              worker 1: 1 event, 800 members, 51.2 kB, 1.2 ms"
         );
+        let calls = r#"{"time":"2026-11-21T14:03:22.124456Z","groups":["room"],"kind":"calls","consumer":"chat","type":"room.stats","calls":1,"refused":2}"#;
+        assert_eq!(
+            shown(calls, false, &[]),
+            "14:03:22.124  calls      room                      room.stats                chat: 1 call, 2 refused"
+        );
+        let calls = r#"{"time":"2026-11-21T14:03:22.124456Z","groups":["room"],"kind":"calls","consumer":"chat","type":"room.stats","per":"room","calls":2,"members":50,"refused":0}"#;
+        assert_eq!(
+            shown(calls, false, &[]),
+            "14:03:22.124  calls      room                      room.stats                chat: 2 calls for 50 members"
+        );
+        let direct = r#"{"time":"2026-11-21T14:03:22.124456Z","groups":["k2Jx"],"kind":"direct","type":"task.done","outcome":"gone"}"#;
+        assert_eq!(
+            shown(direct, false, &[]),
+            "14:03:22.124  direct     k2Jx                      task.done                 \
+             a message for one connection: gone"
+        );
         let dropped =
             r#"{"time":"2026-11-21T14:03:22.124456Z","kind":"dropped","reason":"decode","count":3,"detail":"x\ny"}"#;
         assert_eq!(
             shown(dropped, false, &[]),
             "14:03:22.124  dropped    -                         decode ×3                 x\\ny"
+        );
+        let call = r#"{"time":"2026-11-21T14:03:22.124456Z","kind":"call","connection":"k2Jx","consumer":"room","path":"/ws/7/","seq":0,"call":"connect","us":3210,"commands":{"accept":1,"send":2},"outcome":"error","why":"KeyError: 'x'"}"#;
+        assert_eq!(
+            shown(call, false, &[]),
+            "14:03:22.124  call       -                         connect                   \
+             room: /ws/7/ k2Jx#0, 3.2 ms, accept, 2 send, error: KeyError: 'x'"
+        );
+        let call = r#"{"time":"2026-11-21T14:03:22.124456Z","kind":"call","connection":"k2Jx","consumer":"room","seq":7,"call":"event","sharers":50,"us":3210,"commands":{"send":1},"outcome":"open"}"#;
+        assert_eq!(
+            shown(call, false, &[]),
+            "14:03:22.124  call       -                         event                     \
+             room: k2Jx#7 for 50 connections, 3.2 ms, send, open"
         );
     }
 

@@ -2,14 +2,37 @@
 //! position or on the consumer's protocol happen when it is compiled.
 
 mod endings;
+mod heartbeat;
 
-use self::endings::{close, refuse, reject};
+use self::endings::{close, event_close, refuse, reject};
 use crate::config::{
     AtExpiry, AuthMethod, Consumer, Handler, InvalidToken, Policy, Protocol, Slow, Step, error::KeyPath,
 };
 
+/// What its steps may not do.
+#[derive(Clone, Copy)]
+struct Steps {
+    /// Django runs it: variables and user are those of its own consumer.
+    bridged: bool,
+    taken: TakenActions,
+}
+
+/// Bytes of a consumer's name: no order about a group names a longer one.
+const MAX_NAME: usize = 255;
+
+/// The names of actions that this configuration uses for the package channelgate.
+#[derive(Clone, Copy)]
+pub(super) struct TakenActions {
+    /// Django runs some consumer.
+    pub channels: bool,
+    /// Django says who some clients are.
+    pub who_am_i: bool,
+}
+
 /// Adds the errors of `consumer`.
-pub(super) fn check(consumer: &Consumer, here: &KeyPath, note: &mut impl FnMut(KeyPath, String)) {
+pub(super) fn check(consumer: &Consumer, here: &KeyPath, taken: TakenActions, note: &mut impl FnMut(KeyPath, String)) {
+    let steps = Steps { bridged: consumer.django.is_any(), taken };
+    label(consumer, here, note);
     slow(consumer, here, note);
     auth(&consumer.auth, &here.then("auth"), note);
     if consumer.invalid == InvalidToken::Anonymous
@@ -18,7 +41,8 @@ pub(super) fn check(consumer: &Consumer, here: &KeyPath, note: &mut impl FnMut(K
         let reason = "has an effect only beside a token and \"anonymous\"; write auth = [\"jwt\", \"anonymous\"]";
         note(here.then("invalid"), reason.to_owned());
     }
-    if consumer.at_expiry == AtExpiry::Close && consumer.is_anonymous() {
+    // In Django, the consumer's own middleware knows when a login ends.
+    if consumer.at_expiry == AtExpiry::Close && consumer.is_anonymous() && !steps.bridged {
         note(here.then("at_expiry"), "no client of this consumer has a token that could expire".to_owned());
     }
     namespace(consumer, &here.then("namespace"), note);
@@ -33,9 +57,14 @@ pub(super) fn check(consumer: &Consumer, here: &KeyPath, note: &mut impl FnMut(K
             close(one, &here.then(name).then("close"), note);
         }
     }
+    for (name, one) in &consumer.on_event {
+        if let Some(close) = &one.close {
+            event_close(close, &here.then("on_event").then(name.as_str()).then("close"), note);
+        }
+    }
     for (table, handlers) in [("on_message", &consumer.on_message), ("on_raw", &consumer.on_raw)] {
         for (name, one) in handlers {
-            handler(Some(one), &here.then(table).then(name.as_str()), note);
+            handler(Some(one), steps, &here.then(table).then(name.as_str()), note);
         }
     }
     let alone = [
@@ -46,7 +75,7 @@ pub(super) fn check(consumer: &Consumer, here: &KeyPath, note: &mut impl FnMut(K
         ("on_offline", &consumer.on_offline),
     ];
     for (name, one) in alone {
-        handler(one.as_ref(), &here.then(name), note);
+        handler(one.as_ref(), steps, &here.then(name), note);
     }
     if consumer.presence.is_none() {
         for (name, handler) in [("on_online", &consumer.on_online), ("on_offline", &consumer.on_offline)] {
@@ -55,11 +84,13 @@ pub(super) fn check(consumer: &Consumer, here: &KeyPath, note: &mut impl FnMut(K
             }
         }
     }
+    heartbeat::check(consumer, &here.then("heartbeat"), note);
     let least_one = [
         ("max_message", consumer.max_message == Some(0)),
         ("max_rooms", consumer.max_rooms == 0),
         ("max_items", consumer.max_items == 0),
         ("topics.max", consumer.topics.max == 0),
+        ("presence.max_listed", consumer.presence.as_ref().is_some_and(|presence| presence.max_listed == 0)),
     ];
     for (key, is_zero) in least_one {
         if is_zero {
@@ -117,6 +148,17 @@ fn auth(methods: &[AuthMethod], key: &KeyPath, note: &mut impl FnMut(KeyPath, St
     }
 }
 
+/// Logs, metrics and other programs name the consumer by its label.
+fn label(consumer: &Consumer, here: &KeyPath, note: &mut impl FnMut(KeyPath, String)) {
+    let label = consumer.label();
+    let key = here.then(if consumer.name.is_some() { "name" } else { "path" });
+    if label.contains(char::is_control) {
+        note(key, "must have no control characters".to_owned());
+    } else if consumer.name.is_some() && (label.trim().is_empty() || label.len() > MAX_NAME) {
+        note(key, format!("must have 1 to {MAX_NAME} bytes, so that others can name the consumer"));
+    }
+}
+
 fn namespace(consumer: &Consumer, key: &KeyPath, note: &mut impl FnMut(KeyPath, String)) {
     let name = consumer.namespace.as_str();
     if consumer.protocol != Protocol::SocketIo && name != "/" {
@@ -135,13 +177,24 @@ fn namespace(consumer: &Consumer, key: &KeyPath, note: &mut impl FnMut(KeyPath, 
     }
 }
 
-fn handler(handler: Option<&Handler>, key: &KeyPath, note: &mut impl FnMut(KeyPath, String)) {
+fn handler(handler: Option<&Handler>, steps: Steps, key: &KeyPath, note: &mut impl FnMut(KeyPath, String)) {
     for (here, step) in handler.into_iter().flat_map(|handler| handler.keyed(key)) {
-        one_step(step, &here, note);
+        one_step(step, steps, &here, note);
     }
 }
 
-fn one_step(step: &Step, key: &KeyPath, note: &mut impl FnMut(KeyPath, String)) {
+fn one_step(step: &Step, steps: Steps, key: &KeyPath, note: &mut impl FnMut(KeyPath, String)) {
+    if steps.bridged {
+        for name in step.set.keys() {
+            let reason = "has no place beside \"django\": `vars` are what \"export\" reads from the consumer in Django; \
+                          keep the value there, as self.NAME";
+            note(key.then("set").then(name.as_str()), reason.to_owned());
+        }
+        if step.user.is_some() {
+            let reason = "has no place beside \"django\": the user is that of the consumer in Django; remove it";
+            note(key.then("user"), reason.to_owned());
+        }
+    }
     if let Some(one) = &step.close {
         close(one, &key.then("close"), note);
     }
@@ -150,18 +203,26 @@ fn one_step(step: &Step, key: &KeyPath, note: &mut impl FnMut(KeyPath, String)) 
     }
     if let Some(call) = &step.call {
         let here = key.then("call");
-        handler(call.ok.as_ref(), &here.then("ok"), note);
-        handler(call.unavailable.as_ref(), &here.then("unavailable"), note);
-        handler(call.error.as_ref(), &here.then("error"), note);
+        handler(call.ok.as_ref(), steps, &here.then("ok"), note);
+        handler(call.unavailable.as_ref(), steps, &here.then("unavailable"), note);
+        handler(call.error.as_ref(), steps, &here.then("error"), note);
         for (status, branch) in &call.status {
             let here = here.then("status").then(status.as_str());
             if !status.parse::<u16>().is_ok_and(|status| (200..=599).contains(&status)) {
                 note(here.clone(), "is not a response status; write 200 to 599".to_owned());
             }
-            handler(Some(branch), &here, note);
+            handler(Some(branch), steps, &here, note);
         }
         if call.timeout.is_some_and(|timeout| timeout.0.is_zero()) {
             note(here.then("timeout"), "must be longer than 0".to_owned());
+        }
+        let taken = match call.action.as_str() {
+            "channels" if steps.taken.channels => Some("is the name under which Django's consumers run"),
+            "who_am_i" if steps.taken.who_am_i => Some("is the question of auth = [\"django\"]"),
+            _ => None,
+        };
+        if let Some(reason) = taken {
+            note(here.then("action"), format!("{reason}; name the action differently"));
         }
         if !call.action.starts_with(|c: char| c.is_ascii_alphanumeric())
             || !call.action.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.'))
@@ -178,7 +239,7 @@ fn one_step(step: &Step, key: &KeyPath, note: &mut impl FnMut(KeyPath, String)) 
         if expect.timeout.0.is_zero() {
             note(here.then("timeout"), "must be longer than 0".to_owned());
         }
-        handler(expect.ok.as_ref(), &here.then("ok"), note);
-        handler(expect.error.as_ref(), &here.then("error"), note);
+        handler(expect.ok.as_ref(), steps, &here.then("ok"), note);
+        handler(expect.error.as_ref(), steps, &here.then("error"), note);
     }
 }

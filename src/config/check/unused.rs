@@ -1,7 +1,8 @@
 //! Reports keys of a consumer that have no effect next to its other keys, in a configuration that is loaded.
 
 use crate::config::{
-    BeforeSubscribe, Config, ConfigError, Consumer, Handler, Policy, Protocol, Step, Topics, error::KeyPath,
+    BeforeSubscribe, Config, ConfigError, Consumer, EventHandler, Handler, Policy, Protocol, Step, Topics,
+    error::KeyPath,
 };
 
 /// An error for each of them.
@@ -18,22 +19,53 @@ fn check(config: &Config, note: &mut impl FnMut(KeyPath, String)) {
         unreached(consumer, &here, note);
         let steps = consumer.steps();
         every_message(consumer, &here, note);
+        silent(consumer, &here, note);
         let names_rooms = |step: &Step| {
             let emits = [&step.others, &step.room, &step.to_user, &step.to_role];
             step.join.is_some() || step.publish.is_some() || emits.iter().any(|emits| emits.is_some())
         };
         let fixed = !consumer.has_namespaces() && consumer.groups.iter().all(|group| !group.contains("{{"));
-        if !matches!(consumer.max_rooms, 0 | 100) && fixed && !steps.iter().any(|step| names_rooms(step)) {
-            note(
-                here.then("max_rooms"),
-                "limits the rooms that a client may choose, and it can choose none".to_owned(),
-            );
+        let joins_by_event = consumer.on_event.values().any(|handler| handler.join.is_some());
+        let names_any = joins_by_event || steps.iter().any(|step| names_rooms(step));
+        if !matches!(consumer.max_rooms, 0 | 100) && fixed && !names_any {
+            let reason = match consumer.django.is_any() {
+                true => {
+                    "limits rooms that a client joins by messages here, not the groups that the consumer in Django joins"
+                }
+                false => "limits the rooms that a client may choose, and it can choose none",
+            };
+            note(here.then("max_rooms"), reason.to_owned());
         }
-        if consumer.message_key != "type" && consumer.on_message.is_empty() && consumer.protocol != Protocol::SocketIo {
+        let is_read = consumer.heartbeat.as_ref().is_some_and(|heartbeat| heartbeat.expect.is_some())
+            || !consumer.on_message.is_empty();
+        if consumer.message_key != "type" && !is_read && consumer.protocol != Protocol::SocketIo {
             note(here.then("message_key"), "finds handlers in \"on_message\", and there are none".to_owned());
         }
         if !matches!(consumer.max_items, 0 | 1000) && steps.iter().all(|step| step.each.is_none()) {
             note(here.then("max_items"), "limits the list of \"each\", and no step has one".to_owned());
+        }
+    }
+}
+
+/// A handler without output has nothing that a condition, a topic, a key or a throttle could be for.
+fn silent(consumer: &Consumer, here: &KeyPath, note: &mut impl FnMut(KeyPath, String)) {
+    for (name, handler) in &consumer.on_event {
+        let EventHandler { send, send_text, emit, leave, join, close, python_per, .. } = handler;
+        let sends = send.is_some() || send_text.is_some() || emit.is_some();
+        let asks = leave.is_some() || join.is_some() || close.is_some() || handler.disconnect;
+        if sends || asks || python_per.is_some() {
+            continue;
+        }
+        let keys = [
+            ("when", handler.when.is_some()),
+            ("topic", handler.topic.is_some()),
+            ("key", handler.key.is_some()),
+            ("throttle", handler.throttle.is_some()),
+        ];
+        let output = if consumer.protocol == Protocol::SocketIo { "emit" } else { "send" };
+        for (key, _) in keys.into_iter().filter(|(_, is_set)| *is_set) {
+            let reason = format!("has no effect: this handler sends nothing; write \"{output}\", or remove it");
+            note(here.then("on_event").then(name.as_str()).then(key), reason);
         }
     }
 }
@@ -56,15 +88,19 @@ fn every_message(consumer: &Consumer, here: &KeyPath, note: &mut impl FnMut(KeyP
 
 /// Events reach a consumer only through groups that its clients are in.
 fn unreached(consumer: &Consumer, here: &KeyPath, note: &mut impl FnMut(KeyPath, String)) {
-    let joins = !consumer.groups.is_empty() || consumer.steps().iter().any(|step| step.join.is_some());
-    // A Socket.IO client is always in the group of its namespace.
-    if joins || consumer.protocol == Protocol::SocketIo {
+    let steps = consumer.steps();
+    let joins = !consumer.groups.is_empty()
+        || steps.iter().any(|step| step.join.is_some() || step.join_token.is_some())
+        // An order from outside names the consumer, and joins any group.
+        || consumer.name.is_some();
+    // A Socket.IO client is always in the group of its namespace; in Django, a consumer joins with group_add.
+    if joins || consumer.django.connect || consumer.protocol == Protocol::SocketIo {
         return;
     }
     for (key, is_set) in [("on_event", !consumer.on_event.is_empty()), ("on_gap", consumer.on_gap.is_some())] {
         if is_set {
-            let reason =
-                "is never reached: no client of this consumer is in a group; write \"groups\", or a step with \"join\"";
+            let reason = "is never reached: no client of this consumer is in a group; write \"groups\", a step with \
+                          \"join\" or \"join_token\", or a \"name\" for orders to join";
             note(here.then(key), reason.to_owned());
         }
     }

@@ -15,7 +15,10 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_encode};
 use sha1::Sha1;
 use sha2::{Digest, Sha256, Sha512};
 
-use super::{functions::take, view::is_integer};
+use super::{
+    functions::take,
+    view::{as_text, is_integer},
+};
 use crate::event::surrogate;
 
 /// What `urllib.parse.quote` leaves as it is, besides letters and digits.
@@ -94,7 +97,7 @@ fn digits(bytes: &[u8]) -> String {
 }
 
 fn bytes<'a>(value: &'a Jinja, name: &str) -> Result<Cow<'a, [u8]>, Error> {
-    if let Some(text) = value.as_str() {
+    if let Some(text) = as_text(value) {
         let text = surrogate::tighten(text);
         if surrogate::has_lone(&text) {
             let reason = "half of a surrogate pair has no UTF-8 (Python's encode() fails on it, too)";

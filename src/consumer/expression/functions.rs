@@ -1,14 +1,20 @@
-//! Functions for expressions besides MiniJinja's own: `now`, `slug`, `without`, and common Python methods; `encodings`
-//! has the hashes.
+//! Functions for expressions besides MiniJinja's own: `now`, `dict`, `slug`, `without`, `same_id`, `prefix`, and common
+//! Python methods; `encodings` has the hashes.
 
-use std::{cell::Cell, collections::HashSet};
+use std::{borrow::Cow, cell::Cell, collections::HashSet};
 
+use indexmap::IndexMap;
 use minijinja::{
     Environment, Error, ErrorKind, State, UndefinedBehavior, Value as Jinja,
     value::{Kwargs, Rest, StringInput, ValueKind, from_args},
 };
 
-use super::frame;
+use super::{
+    clock::Form,
+    fact::Fact,
+    frame,
+    view::{as_text, is_integer},
+};
 use crate::{event::surrogate, limited::WriteError};
 
 /// Functions that may be called; MiniJinja's others are of no use in a single expression.
@@ -67,10 +73,14 @@ pub fn environment() -> Environment<'static> {
     environment.remove_global("debug");
     environment.remove_global("namespace");
     environment.add_function("now", now);
+    environment.add_function("dict", |maps: Rest<Jinja>, named: Kwargs| dict(&maps.0, &named));
     environment.add_function("min", |args: Rest<Jinja>| extreme(args.0, std::cmp::Ordering::Less));
     environment.add_function("max", |args: Rest<Jinja>| extreme(args.0, std::cmp::Ordering::Greater));
     environment.add_filter("slug", |text: &str| slug(text));
     environment.add_filter("without", without);
+    environment.add_filter("intersects", intersects);
+    environment.add_filter("same_id", same_id);
+    environment.add_filter("prefix", prefix);
     environment.add_filter("tojson", tojson);
     environment.add_filter("replace", |text: StringInput<'_>, old: StringInput<'_>, new: StringInput<'_>| {
         replace(text.as_str(), old.as_str(), new.as_str())
@@ -87,18 +97,33 @@ pub fn environment() -> Environment<'static> {
     environment
 }
 
-/// `now()`, `now('iso')`: `2026-03-02T09:15:00.123Z`; `now('epoch')`: seconds; `now('epoch_ms')`: milliseconds.
+/// `now()`, `now('iso')`, `now('isoformat')`, …
 fn now(format: Option<&str>) -> Result<Jinja, Error> {
-    let now = jiff::Timestamp::now();
-    match format.unwrap_or("iso") {
-        "iso" => Ok(Jinja::from(format!("{now:.3}"))),
-        "epoch" => Ok(Jinja::from(now.as_second())),
-        "epoch_ms" => Ok(Jinja::from(now.as_millisecond())),
-        other => {
-            let known = format!("now({other:?}) is unknown; known: 'iso', 'epoch', 'epoch_ms'");
-            Err(Error::new(ErrorKind::InvalidOperation, known))
-        }
+    let form = Form::parse(format.unwrap_or("iso"));
+    let form = form.map_err(|reason| Error::new(ErrorKind::InvalidOperation, reason))?;
+    Ok(form.write(jiff::Timestamp::now()))
+}
+
+/// Why `now` does not know this form, if so.
+pub fn unknown_form(name: &str) -> Option<String> {
+    Form::parse(name).err()
+}
+
+/// `dict(a, b, x=1)`, Python's `{**a, **b, 'x': 1}`: a later value wins, and keeps the place of the first. As in
+/// MiniJinja's own, an undefined map counts as empty.
+fn dict(maps: &[Jinja], named: &Kwargs) -> Result<Jinja, Error> {
+    let mut all: IndexMap<Jinja, Jinja> = IndexMap::new();
+    for map in maps.iter().filter(|map| !map.is_undefined()) {
+        let Some(pairs) = map.as_object().filter(|_| map.kind() == ValueKind::Map).and_then(|map| map.try_iter_pairs())
+        else {
+            return Err(Error::new(ErrorKind::InvalidOperation, format!("dict takes objects, not {}", map.kind())));
+        };
+        all.extend(pairs);
     }
+    for name in named.args() {
+        all.insert(name.into(), named.get(name)?);
+    }
+    Ok(Jinja::from_pairs(all))
 }
 
 /// Python's `min` and `max`: of the arguments, or of a single list.
@@ -148,6 +173,47 @@ fn without(object: &Jinja, names: Rest<Jinja>) -> Result<Jinja, Error> {
         return Err(Error::new(ErrorKind::InvalidOperation, format!("without needs an object, not {}", object.kind())));
     };
     Ok(Jinja::from_pairs(pairs.filter(|(key, _)| !gone.contains(key))))
+}
+
+/// `query.orders.split(',') | prefix('order_')`: the items of a list, each with this text before it.
+fn prefix(list: &Jinja, before: &str) -> Result<Jinja, Error> {
+    if !matches!(list.kind(), ValueKind::Seq | ValueKind::Iterable) {
+        return Err(Error::new(ErrorKind::InvalidOperation, format!("prefix needs a list, not {}", list.kind())));
+    }
+    let with_text = |item: Jinja| {
+        let text = digits(&item).filter(|text| !text.is_empty()).ok_or_else(|| {
+            let reason = format!("prefix needs items that are integers or text that is not empty, not {}", item.kind());
+            Error::new(ErrorKind::InvalidOperation, reason)
+        })?;
+        take(before.len() + text.len())?;
+        Ok(Jinja::from(format!("{before}{text}")))
+    };
+    list.try_iter()?.map(with_text).collect::<Result<Vec<_>, Error>>().map(Jinja::from)
+}
+
+/// `event.groups | intersects(user.groups)`: whether two lists have an item in common.
+fn intersects(one: &Jinja, other: &Jinja) -> Result<bool, Error> {
+    if one.is_undefined() || other.is_undefined() {
+        return Err(ErrorKind::UndefinedError.into());
+    }
+    let not_lists = || format!("intersects needs two lists, not {} and {}", one.kind(), other.kind());
+    Fact::of(one).intersects(&Fact::of(other)).map_err(|_| Error::new(ErrorKind::InvalidOperation, not_lists()))
+}
+
+/// Whether two values are the same id: the same text, where an integer counts as its digits. `7` is `'7'`, and neither
+/// `'07'` nor `7.0` nor true. Null and undefined are the same id as nothing else.
+pub fn same_id(one: &Jinja, other: &Jinja) -> bool {
+    match (digits(one), digits(other)) {
+        (Some(one), Some(other)) => one == other,
+        _ => false,
+    }
+}
+
+fn digits(value: &Jinja) -> Option<Cow<'_, str>> {
+    match as_text(value) {
+        Some(text) => Some(text.into()),
+        None => is_integer(value).then(|| value.to_string().into()),
+    }
 }
 
 /// JSON as text inside a value; unlike Jinja's own filter it escapes nothing for HTML.

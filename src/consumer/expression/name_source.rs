@@ -8,10 +8,11 @@ use super::{Allowed, Expression, NameSource, Template, Var, VarSet};
 use crate::config::{self, Handler};
 
 /// Names with values that a client can choose freely; for variables see [`NameSources`].
-const CLIENTS: VarSet = VarSet::of(&[Var::Message, Var::Args, Var::Route, Var::Query, Var::Auth]);
+const CLIENTS: VarSet =
+    VarSet::of(&[Var::Message, Var::Args, Var::Route, Var::Query, Var::Auth, Var::Host, Var::Present]);
 
 /// Names with values from a token or from Django.
-const IDENTITIES: VarSet = VarSet::of(&[Var::User, Var::Claims, Var::Id, Var::Vars]);
+const IDENTITIES: VarSet = VarSet::of(&[Var::User, Var::Claims, Var::Id, Var::ChannelName, Var::Vars]);
 
 /// Where the values of one consumer's names come from.
 #[derive(Debug, Default)]

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use minijinja::{Value as Jinja, value::ValueKind};
 
-use super::view::is_integer;
+use super::view::{as_text, is_integer};
 use crate::event::surrogate;
 
 /// Longer names of topics are refused: this bounds what one connection can make the node store.
@@ -12,7 +12,7 @@ const MAX_TOPIC_LENGTH: usize = 256;
 
 /// The name of a topic, a key or a member: text, or an integer as text.
 pub fn name(value: &Jinja) -> Result<Arc<str>, String> {
-    match value.as_str() {
+    match as_text(value) {
         Some(text) => Ok(surrogate::tighten(text).into()),
         None if is_integer(value) => Ok(value.to_string().into()),
         None => Err(format!("{} is not a name: it must be text or an integer", value.kind())),

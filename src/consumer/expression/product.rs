@@ -75,6 +75,17 @@ impl Guarded {
     }
 }
 
+/// The tokens of a source, each with its offset.
+pub fn tokens(source: &str) -> impl Iterator<Item = (usize, &str)> {
+    let mut offset = 0;
+    std::iter::from_fn(move || {
+        offset += source[offset..].find(|c: char| !c.is_whitespace())?;
+        let (at, token) = (offset, token(&source[offset..]));
+        offset += token.len();
+        Some((at, token))
+    })
+}
+
 /// The token at the start of the text.
 fn token(text: &str) -> &str {
     let first = text.chars().next().unwrap_or_default();

@@ -18,15 +18,19 @@ pub enum Var {
     Claims,
     Auth,
     Id,
+    ChannelName,
+    Host,
     Vars,
     Backend,
     Channel,
     Gap,
     Item,
+    Present,
+    Room,
 }
 
 impl Var {
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 20] = [
         Self::Event,
         Self::Group,
         Self::Message,
@@ -38,11 +42,15 @@ impl Var {
         Self::Claims,
         Self::Auth,
         Self::Id,
+        Self::ChannelName,
+        Self::Host,
         Self::Vars,
         Self::Backend,
         Self::Channel,
         Self::Gap,
         Self::Item,
+        Self::Present,
+        Self::Room,
     ];
 
     pub const fn as_str(self) -> &'static str {
@@ -58,11 +66,15 @@ impl Var {
             Self::Claims => "claims",
             Self::Auth => "auth",
             Self::Id => "id",
+            Self::ChannelName => "channel_name",
+            Self::Host => "host",
             Self::Vars => "vars",
             Self::Backend => "backend",
             Self::Channel => "channel",
             Self::Gap => "gap",
             Self::Item => "item",
+            Self::Present => "present",
+            Self::Room => "room",
         }
     }
 
@@ -81,28 +93,51 @@ pub struct Allowed<'a> {
 
 /// Some of the names.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct VarSet(u16);
+pub struct VarSet(u32);
 
 impl VarSet {
     /// The names for which a connection's context is kept.
-    pub const CONNECTION: Self =
-        Self::of(&[Var::User, Var::Route, Var::Query, Var::Claims, Var::Auth, Var::Id, Var::Vars]);
+    pub const CONNECTION: Self = Self::of(&[
+        Var::User,
+        Var::Route,
+        Var::Query,
+        Var::Claims,
+        Var::Auth,
+        Var::Id,
+        Var::ChannelName,
+        Var::Host,
+        Var::Room,
+        Var::Vars,
+    ]);
+
+    /// All names.
+    pub const ALL: Self = Self::of(&Var::ALL);
 
     pub const fn of(names: &[Var]) -> Self {
         let (mut set, mut index) = (0, 0);
         while index < names.len() {
-            set |= 1 << names[index] as u16;
+            set |= 1 << names[index] as u32;
             index += 1;
         }
         Self(set)
     }
 
     pub const fn has(self, name: Var) -> bool {
-        self.0 & (1 << name as u16) != 0
+        self.0 & (1 << name as u32) != 0
     }
 
     pub const fn meets(self, other: Self) -> bool {
         self.0 & other.0 != 0
+    }
+
+    /// Whether it has only names of `other`.
+    pub const fn is_within(self, other: Self) -> bool {
+        self.0 & !other.0 == 0
+    }
+
+    /// Those that are not in the other set.
+    pub const fn without(self, other: Self) -> Self {
+        Self(self.0 & !other.0)
     }
 
     /// Both together.

@@ -2,7 +2,10 @@
 
 use minijinja::{Value as Jinja, value::ValueKind};
 
-use super::{Allowed, Expression, VarSet, describe, view::is_integer};
+use super::{
+    Allowed, Expression, VarSet, describe,
+    view::{as_text, is_integer},
+};
 use crate::{
     config::KeyPath,
     consumer::groups::{Converter, FormId, Forms, GroupError, Part as FormPart, Pattern, Role},
@@ -78,6 +81,23 @@ impl Template {
         Ok(surrogate::tighten(&whole).into_owned())
     }
 
+    /// The resulting text for people, such as a close reason: a variable that is empty or null adds nothing.
+    pub fn reason(&self, scope: &Jinja) -> Result<String, GroupError> {
+        let mut whole = String::new();
+        for part in &self.0 {
+            match part {
+                TemplatePart::Text(text) => whole.push_str(&surrogate::loosen_real(text)),
+                TemplatePart::Value(expression) => {
+                    let value = expression.evaluate(scope).map_err(|error| GroupError::Value(error.to_string()))?;
+                    if !(value.is_none() || value.as_str() == Some("")) {
+                        whole.push_str(&surrogate::loosen(&text(&value, expression)?));
+                    }
+                }
+            }
+        }
+        Ok(surrogate::tighten(&whole).into_owned())
+    }
+
     /// Its expression, if it is nothing else.
     fn whole(&self) -> Option<&Expression> {
         if let [TemplatePart::Value(expression)] = self.0.as_slice() { Some(expression) } else { None }
@@ -119,7 +139,7 @@ fn push_text(parts: &mut Vec<TemplatePart>, text: &str) -> Result<(), String> {
 
 fn text(value: &Jinja, expression: &Expression) -> Result<String, GroupError> {
     let source = expression.source();
-    match value.as_str() {
+    match as_text(value) {
         Some("") => Err(GroupError::Value(format!("`{source}` is empty"))),
         Some(text) => Ok(surrogate::tighten(text).into_owned()),
         None if is_integer(value) => Ok(value.to_string()),

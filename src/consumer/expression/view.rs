@@ -4,7 +4,7 @@ use std::{fmt, sync::Arc};
 
 use minijinja::{
     Value as Jinja,
-    value::{DynObject, Enumerator, Object, ObjectRepr},
+    value::{DynObject, Enumerator, Object, ObjectRepr, ValueKind},
 };
 
 use crate::event::{Event, Value, surrogate};
@@ -61,6 +61,11 @@ impl View {
         }
     }
 
+    /// Whether it is a map with this key.
+    pub fn has_key(&self, key: &str) -> bool {
+        self.target().as_map().is_some_and(|entries| entries.contains_key(&*surrogate::tighten(key)))
+    }
+
     fn child(&self, index: usize, value: &Value) -> Jinja {
         scalar(value).unwrap_or_else(|| {
             let path = self.path.iter().copied().chain(u32::try_from(index).ok()).collect();
@@ -96,6 +101,11 @@ fn scalar(value: &Value) -> Option<Jinja> {
 /// Whether a value is an integer of any size.
 pub fn is_integer(value: &Jinja) -> bool {
     value.is_integer() || value.downcast_object_ref::<View>().is_some_and(|view| matches!(view.target(), Value::Big(_)))
+}
+
+/// The text of a value that is text. Bytes are not, although MiniJinja takes them for it if they are valid UTF-8.
+pub fn as_text(value: &Jinja) -> Option<&str> {
+    value.as_str().filter(|_| value.kind() == ValueKind::String)
 }
 
 /// A value as MiniJinja writes it inside text, with as little stack for each level as possible.

@@ -6,7 +6,8 @@ use super::{CallOp, Op, Program, Run, is_at_fault, is_busy};
 use crate::{
     consumer::{
         context::Context,
-        effect::{Continuation, MessageProblem, Outcome, Reaction},
+        effect::{Continuation, MessageProblem, Outcome, Reaction, Suspended},
+        expression::present::Room,
     },
     event::Value,
 };
@@ -15,6 +16,9 @@ impl Program {
     /// Continues after an outcome.
     pub fn resume(&self, context: &Context, then: &Continuation, outcome: Outcome) -> Result<Reaction, MessageProblem> {
         let Continuation(then) = then;
+        if let Outcome::Present(room, members) = outcome {
+            return self.repeat(context, then, (room, members));
+        }
         let Some(instruction) = self.ops.get(then.position as usize) else { return Ok(Reaction::default()) };
         let (handler, next) = match &instruction.op {
             Op::Call(call) => (call.handler, call.branch(&outcome, self.admits(call.handler))?),
@@ -33,12 +37,27 @@ impl Program {
     }
 }
 
+impl Program {
+    /// Repeats the operation that lacked these members.
+    fn repeat(
+        &self,
+        context: &Context,
+        then: &Suspended,
+        members: (Room, Arc<Value>),
+    ) -> Result<Reaction, MessageProblem> {
+        let Some(handler) = self.handler_at(then.position) else { return Ok(Reaction::default()) };
+        let present = then.present.iter().cloned().chain([members]).collect();
+        let run = Run::new(self, handler, context, then.input.message()).after(then.ack, then.results.clone(), None);
+        run.knowing(present).go(then.position)
+    }
+}
+
 impl CallOp {
     /// Where to continue. A client that requests admission (`admits`) is not at fault if the backend is, so `error` does
     /// not refuse it: it is handled as if there were no answer.
     fn branch(&self, outcome: &Outcome, admits: bool) -> Result<u32, MessageProblem> {
         let (reason, away, retry_after) = match outcome {
-            Outcome::Acknowledged(_) => return Ok(self.after),
+            Outcome::Acknowledged(_) | Outcome::Present(..) => return Ok(self.after),
             Outcome::Answer { status, retry_after, .. } => {
                 if let Some((_, position)) = self.statuses.iter().find(|(one, _)| one == status) {
                     return Ok(*position);
@@ -70,6 +89,7 @@ fn result(outcome: Outcome) -> Value {
     let entries = match outcome {
         Outcome::Answer { status, body, .. } => [("status", Value::Int(status.into())), ("body", body)],
         Outcome::Acknowledged(args) => [("args", args), ("error", Value::Null)],
+        Outcome::Present(..) => return Value::Null,
         Outcome::Failed(reason) | Outcome::Unusable(reason) | Outcome::NotAsked(reason) => {
             let nothing = [("status", Value::Null), ("body", Value::Null), ("error", reason.into())];
             return nothing.into_iter().collect();

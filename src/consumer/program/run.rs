@@ -1,5 +1,8 @@
 //! Runs the operations of a handler up to its end or its next call. Pure: actions come out as effects, and if an
-//! expression fails, none of them does.
+//! expression fails, none of them does. `rooms` finds the groups that a step names, `send` makes what is sent to them.
+
+mod rooms;
+mod send;
 
 use std::{
     borrow::Cow,
@@ -7,22 +10,23 @@ use std::{
     time::{Duration, Instant},
 };
 
-use bytes::Bytes;
-use indexmap::IndexSet;
 use minijinja::{Value as Jinja, value::ValueKind};
 
-use super::{AskOp, CallOp, Guard, HandlerId, Op, Program, Quotas};
+use super::{Guard, HandlerId, Op, Program, Quotas};
 use crate::{
     config::Secret,
     consumer::{
         context::Context,
-        effect::{CallRequest, Continuation, Denial, Effect, MessageProblem, Reaction, Suspended},
-        emit::{Emit, EmitTarget},
-        expression::{Expression, GroupTemplate, Root, Var, VarSet, describe, frame, names::topics, with_item},
-        groups::GroupError,
+        effect::{Continuation, Denial, Effect, MessageProblem, Reaction, Suspended},
+        expression::{
+            Expression, Root, Var, VarSet, describe, frame,
+            names::topics,
+            present::{Present, Room},
+            with_item,
+        },
         input::{Input, KeptInput, of_connection, of_message},
     },
-    event::{Emission, GroupName, Incoming, Payload, Value, check_user},
+    event::{Value, check_user},
     limited::{Allowance, WriteError},
 };
 
@@ -56,9 +60,14 @@ pub struct Run<'a> {
     /// What the last of them said about another try.
     retry_after: Option<Duration>,
     names: VarSet,
+    /// Who is present, if the handler asks for it.
+    present: Option<Arc<Present>>,
     scope: Option<Jinja>,
     effects: Vec<Effect>,
 }
+
+/// How many rooms one operation may ask for.
+const MAX_ROOMS_ASKED: usize = 16;
 
 /// How it continues after an operation.
 enum Flow {
@@ -80,6 +89,7 @@ impl<'a> Run<'a> {
             results: Vec::new(),
             retry_after: None,
             names,
+            present: names.has(Var::Present).then(Arc::default),
             scope: None,
             effects: Vec::new(),
         }
@@ -90,6 +100,11 @@ impl<'a> Run<'a> {
         Self { ack, results, retry_after, ..self }
     }
 
+    /// The same, with the members of these rooms.
+    pub fn knowing(self, present: Vec<(Room, Arc<Value>)>) -> Self {
+        Self { present: self.present.is_some().then(|| Present::of(present)), ..self }
+    }
+
     /// Runs from the operation at `position`.
     pub fn go(mut self, mut position: u32) -> Result<Reaction, MessageProblem> {
         while let Some(instruction) = self.program.ops.get(position as usize) {
@@ -97,12 +112,33 @@ impl<'a> Run<'a> {
                 self.results.truncate(instruction.depth.into());
                 self.scope = None;
             }
-            position = match self.perform(&instruction.op, position)? {
+            let before = self.effects.len();
+            let performed = self.perform(&instruction.op, position);
+            if let Some(room) = self.present.as_ref().and_then(|present| present.missing()) {
+                return self.ask_who_is_present(room, position, before);
+            }
+            position = match performed? {
                 Flow::Next => position + 1,
                 Flow::To(position) => position,
                 Flow::End(problem) => return Ok(Reaction { effects: self.effects, problem }),
             };
         }
+        Ok(Reaction { effects: self.effects, problem: None })
+    }
+
+    /// Stops before the operation at `position`, which is repeated when the members of a room are known. Nothing of it
+    /// happens before.
+    fn ask_who_is_present(mut self, room: Room, position: u32, before: usize) -> Result<Reaction, MessageProblem> {
+        let present = self.present.as_ref().map(|present| present.known().to_vec()).unwrap_or_default();
+        if present.len() == MAX_ROOMS_ASKED {
+            return Err(format!("present(): a step asks for more than {MAX_ROOMS_ASKED} rooms").into());
+        }
+        if let Some(Err(reason)) = room.as_deref().map(|room| self.program.forms.given(room)) {
+            return Err(format!("present(): {reason}").into());
+        }
+        self.effects.truncate(before);
+        let then = self.suspended(position, present);
+        self.effects.push(Effect::Present { room, then });
         Ok(Reaction { effects: self.effects, problem: None })
     }
 
@@ -124,12 +160,12 @@ impl<'a> Run<'a> {
                     return Ok(Flow::End(Some(MessageProblem::Limited)));
                 }
             }
-            Op::Refresh { handler, token, guard } => {
+            Op::Refresh { token, guard, .. } => {
                 // A missing token is as bad as an invalid one.
                 let token = self.evaluate(token).ok().and_then(|token| token.as_str().map(Secret::new));
                 let token = token.unwrap_or_else(|| Secret::new(""));
                 let (denied, failed) = (self.failure_replies(&guard.denied)?, self.failure_replies(&guard.failed)?);
-                let then = self.continuation(*handler, position);
+                let then = self.continuation(position);
                 self.effects.push(Effect::Refresh { token, then, denied, failed });
                 return Ok(Flow::End(None));
             }
@@ -159,6 +195,7 @@ impl<'a> Run<'a> {
                 }
                 None => return self.denied(guard),
             },
+            Op::JoinSigned(tokens, guard) => self.join_signed(tokens, guard)?,
             Op::Subscribe(names) => {
                 let names = topics(&self.evaluate(names)?, self.program.max_topics)?;
                 self.effects.push(Effect::Subscribe(names));
@@ -169,7 +206,7 @@ impl<'a> Run<'a> {
             }
             Op::Call(call) => {
                 let request = self.request(call)?;
-                let then = self.continuation(call.handler, position);
+                let then = self.continuation(position);
                 self.effects.push(Effect::Call { request: Box::new(request), then });
                 return Ok(Flow::End(None));
             }
@@ -204,7 +241,7 @@ impl<'a> Run<'a> {
                 self.publish(groups, body, guard)?;
             }
             Op::Close { code, reason } => {
-                let reason = reason.as_ref().map(|reason| reason.text(self.scope())).transpose()?;
+                let reason = reason.as_ref().map(|reason| reason.reason(self.scope())).transpose()?;
                 self.effects.push(Effect::Close { code: *code, reason: reason.unwrap_or_default() });
                 return Ok(Flow::End(None));
             }
@@ -270,146 +307,20 @@ impl<'a> Run<'a> {
         Ok(())
     }
 
-    /// The groups of rooms; `None` if one is not allowed. Fails if a client chooses more than `most`.
-    fn rooms(
-        &mut self,
-        rooms: &[GroupTemplate],
-        guard: &Guard,
-        most: usize,
-    ) -> Result<Option<Vec<GroupName>>, MessageProblem> {
-        let mut groups = IndexSet::with_capacity(rooms.len());
-        let mut chosen = 0;
-        for template in rooms {
-            let forms = &self.program.forms;
-            let named = template.each_group(self.scope(), forms, guard.allow.as_deref(), |group| {
-                if groups.contains(&group) {
-                    return Ok(());
-                }
-                chosen += usize::from(template.is_chosen());
-                if chosen > most {
-                    return Err(GroupError::TooMany(most));
-                }
-                groups.insert(group);
-                Ok(())
-            });
-            match named {
-                Err(GroupError::NotAllowed(_)) => return Ok(None),
-                named => named?,
-            }
-        }
-        Ok(Some(groups.into_iter().collect()))
+    fn continuation(&self, position: u32) -> Continuation {
+        self.suspended(position, Vec::new())
     }
 
-    /// Sends; `false` if a room is not allowed.
-    fn emit(&mut self, emit: &Emit, guard: &Guard) -> Result<bool, MessageProblem> {
-        if !emit.is_due(self.scope())? {
-            return Ok(true);
-        }
-        let (groups, but_me) = match &emit.target {
-            EmitTarget::Connection => {
-                let wire = &self.program.wire;
-                let payload = emit.content.payload(self.scope(), wire)?;
-                self.effects.push(Effect::Reply(payload));
-                return Ok(true);
-            }
-            EmitTarget::Group(group) => (vec![group.clone()], false),
-            EmitTarget::Namespace(group) => {
-                let scope = self.scope().clone();
-                (group.groups(&scope, &self.program.forms, None)?, false)
-            }
-            EmitTarget::Rooms { rooms, but_me } => match self.rooms(rooms, guard, self.program.max_rooms)? {
-                Some(groups) => (groups, *but_me),
-                None => return Ok(false),
-            },
-        };
-        let limit = self.program.wire.max_data();
-        let content = emit.content.plain(self.scope(), limit)?;
-        let except: &[Arc<str>] = if but_me { &[Arc::clone(&self.context.id)] } else { &[] };
-        if !groups.is_empty() {
-            let body = Emission::relay_body(&self.program.name, &groups, content, except, emit.volatile);
-            let failed = self.failure_replies(&guard.failed)?;
-            self.effects.push(Effect::Emit { groups, body: Box::new(body), failed });
-        }
-        Ok(true)
-    }
-
-    fn publish(&mut self, groups: Vec<GroupName>, body: Value, guard: &Guard) -> Result<(), MessageProblem> {
-        let failed = self.failure_replies(&guard.failed)?;
-        let body = Arc::new(body);
-        let to = |group| Effect::Publish { group, body: Arc::clone(&body), failed: failed.clone() };
-        self.effects.extend(groups.into_iter().map(to));
-        Ok(())
-    }
-
-    /// The replies to the client if something in this step fails.
-    fn failure_replies(&mut self, emits: &[Emit]) -> Result<Option<Arc<[Payload]>>, MessageProblem> {
-        if emits.is_empty() {
-            return Ok(None);
-        }
-        let mut replies = Vec::with_capacity(emits.len());
-        for emit in emits {
-            if emit.is_due(self.scope())? {
-                let wire = &self.program.wire;
-                replies.push(emit.content.payload(self.scope(), wire)?);
-            }
-        }
-        Ok(Some(replies.into()))
-    }
-
-    fn ask(&mut self, ask: &AskOp, position: u32) -> Result<(), MessageProblem> {
-        if ask.emit.is_due(self.scope())? {
-            let limit = self.program.wire.max_data();
-            let args = ask.emit.content.arguments(self.scope(), limit)?;
-            let then = self.continuation(ask.handler, position);
-            self.effects.push(Effect::Ask { args, timeout: ask.timeout.0, then });
-        }
-        Ok(())
-    }
-
-    fn request(&mut self, call: &CallOp) -> Result<CallRequest, WriteError> {
-        let data = match &call.data {
-            Some(data) => self.value(data)?,
-            None => Value::Null,
-        };
-        Ok(CallRequest {
-            action: Arc::clone(&call.action),
-            data,
-            user: self.context.user.clone(),
-            connection: Arc::clone(&self.context.id),
-            consumer: Arc::clone(&self.program.name),
-            idempotent: call.idempotent,
-            timeout: call.timeout.map(|timeout| timeout.0),
-        })
-    }
-
-    fn continuation(&self, handler: HandlerId, position: u32) -> Continuation {
-        let names = self.program.handlers[usize::from(handler.0)].names;
-        let uses_message = names.meets(VarSet::of(&[Var::Message, Var::Args]));
+    fn suspended(&self, position: u32, present: Vec<(Room, Arc<Value>)>) -> Continuation {
+        let uses_message = self.names.meets(VarSet::of(&[Var::Message, Var::Args]));
         let message = if uses_message { self.message.keep() } else { KeptInput::None };
-        Continuation(Box::new(Suspended { position, input: message, ack: self.ack, results: self.results.clone() }))
-    }
-
-    /// An event for other consumers; it must not have the type of emissions.
-    fn event_body(&mut self, event: &Expression) -> Result<Value, WriteError> {
-        let body = self.value(event)?;
-        match &body {
-            body if Emission::is_relayed(body) => Err(format!("{:?} is a reserved event type", Emission::TYPE).into()),
-            Value::Map(_) => Ok(body),
-            other => Err(format!("an event must be an object, not {}", other.kind()).into()),
-        }
-    }
-
-    fn raw(&mut self, reply: &Expression) -> Result<Payload, MessageProblem> {
-        // An echo of up to 16 MiB: one copy, without parsing.
-        match self.message {
-            Input::Raw(Incoming::Text(text)) if reply.is_just(Var::Message) => {
-                Ok(self.program.wire.text(Bytes::copy_from_slice(text.as_bytes())))
-            }
-            Input::Raw(Incoming::Binary(bytes)) if reply.is_just(Var::Message) => {
-                Ok(Payload::Binary(bytes.to_vec().into()))
-            }
-            _ => Ok(self.program.wire.raw(&self.evaluate(reply)?)?),
-        }
+        Continuation(Box::new(Suspended {
+            position,
+            input: message,
+            ack: self.ack,
+            results: self.results.clone(),
+            present,
+        }))
     }
 
     fn holds(&mut self, test: &Expression) -> bool {
@@ -429,9 +340,12 @@ impl<'a> Run<'a> {
     /// The current values of the names of this handler, and no others, because it is copied.
     fn scope(&mut self) -> &Jinja {
         let (names, context, message) = (self.names, &self.context, self.message);
-        let (result, backend) = (self.results.last(), self.program.backend);
+        let (result, backend, present) = (self.results.last(), self.program.backend, &self.present);
         self.scope.get_or_insert_with(|| {
             let mut scope = of_connection(context, names);
+            if let Some(present) = present {
+                scope = scope.with(Var::Present, Jinja::from_dyn_object(Arc::clone(present)));
+            }
             if names.has(Var::Backend) {
                 scope = scope.with(Var::Backend, backend.into());
             }

@@ -30,6 +30,10 @@ use crate::{
 
 pub use writer::ProgramWriter;
 
+/// An objection to a signed group.
+const NO_SECRET: &str = "no secret is set that Django could sign with: set backend.secret (CHANNELGATE_BACKEND_SECRET) or \
+                         auth.secret_key (DJANGO_SECRET_KEY)";
+
 impl ProgramWriter<'_, '_> {
     /// Adds a handler.
     pub fn handler(&mut self, handler: &Handler, kind: HandlerKind, key: &KeyPath) -> HandlerId {
@@ -187,6 +191,17 @@ impl ProgramWriter<'_, '_> {
             let usage = Usage { joins: true, allowed: guard.allow.is_some(), ..Usage::default() };
             let rooms = self.rooms(join, usage, site, &here);
             self.push(site, Op::Join(rooms, Arc::clone(guard)));
+        }
+        let against = [
+            site.unconnected(),
+            unless(self.compiler.config.signing_secrets().next().is_some(), NO_SECRET),
+            unless(step.join.is_none(), "a step joins by names or by tokens; write \"join\" in a step of its own"),
+        ];
+        let against = against.into_iter().flatten();
+        if let Some(tokens) = self.optional("join_token", step.join_token.as_ref(), against, site, key) {
+            // A token names its user.
+            self.uses(VarSet::of(&[Var::User]));
+            self.push(site, Op::JoinSigned(tokens, Arc::clone(guard)));
         }
         if let Some(names) = self.optional("subscribe", step.subscribe.as_ref(), site.unconnected(), site, key) {
             self.push(site, Op::Subscribe(names));

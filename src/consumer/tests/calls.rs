@@ -1,7 +1,7 @@
 //! Calls of the backend and questions to the client, and what follows their answers.
 
 use super::{
-    actions::{ann, answer, effects, hear, socketio, then},
+    setup::{ann, answer, effects, hear, socketio, then},
     *,
 };
 
@@ -21,7 +21,7 @@ fn a_call_stops_the_handler_until_its_answer() {
         [r#"set {"asked":4}"#, r#"call mark {"id":4} as {"id":7,"name":"Ann","role":"user"} again"#]
     );
     let Some(Effect::Call { request, .. }) = asked.effects.last() else { panic!() };
-    assert_eq!((&*request.connection, &*request.consumer), ("socket-1", "chat"));
+    assert_eq!((&*request.connection, &*request.consumer), ("socket-of-connection", "chat"));
     assert_eq!(request.timeout, Some(Duration::from_secs(2)));
     let Effect::Set(vars) = &asked.effects[0] else { panic!() };
     context.vars = vars.clone();
@@ -81,7 +81,7 @@ fn a_client_can_be_asked_and_the_rest_does_not_wait() {
          [[consumer.on_connect]]\nreply = { event = 'welcome' }\n",
     );
     let greeting = chat.on_connect(&ann());
-    assert_eq!(effects(&greeting), [r#"ask ["who","socket-1"] for 300ms"#, r#"42["welcome"]"#]);
+    assert_eq!(effects(&greeting), [r#"ask ["who","socket-of-connection"] for 300ms"#, r#"42["welcome"]"#]);
     let Effect::Ask { then, .. } = &greeting.effects[0] else { panic!() };
     let told_name = chat.resume(&ann(), then, Outcome::Acknowledged(value(json!(["Bob"]))));
     assert_eq!(effects(&told_name), [r#"set {"name":"Bob"}"#, r#"42["hello","Bob"]"#]);

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::{
-    actions::{ann, hear, socketio},
+    setup::{ann, hear, socketio},
     *,
 };
 use crate::event::{self, MAX_DEPTH};
@@ -34,7 +34,7 @@ fn an_expression_does_not_repeat_text_or_lists() {
         assert!(reaction.problem.unwrap().to_string().contains("only numbers can be multiplied"));
     }
     let reaction = hear(&chat, &ann(), "say", json!([{"qty": 3, "price": 1.5}]));
-    assert_eq!(actions::effects(&reaction), [r#"publish g: {"total":4.5}"#]);
+    assert_eq!(setup::effects(&reaction), [r#"publish g: {"total":4.5}"#]);
 }
 
 #[test]

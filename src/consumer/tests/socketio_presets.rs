@@ -1,7 +1,7 @@
 //! The Socket.IO presets against the contracts of the systems that they replace.
 
 use super::{
-    actions::{ann, answer, effects, hear, then},
+    setup::{ann, answer, effects, hear, then},
     *,
 };
 
@@ -128,14 +128,14 @@ fn tracker_sessions_are_joined_and_left_and_announced() {
             timeless(&joined),
             [
                 "join session.12",
-                r#"to session.12 but "socket-1": ["userJoined",{"userId":7,"userName":"Ann","timestamp":T}]"#
+                r#"to session.12 but "socket-of-connection": ["userJoined",{"userId":7,"userName":"Ann","timestamp":T}]"#
             ]
         );
     }
     let left = hear(&tracker, &ann(), "leaveSession", json!(["12"]));
     assert_eq!(
         timeless(&left),
-        ["leave session.12", r#"to session.12 but "socket-1": ["userLeft",{"userId":7,"timestamp":T}]"#]
+        ["leave session.12", r#"to session.12 but "socket-of-connection": ["userLeft",{"userId":7,"timestamp":T}]"#]
     );
     for bad in [json!([]), json!([null]), json!([{}]), json!([""]), json!(["x".repeat(81)]), json!([1.5])] {
         let reaction = hear(&tracker, &ann(), "joinSession", bad.clone());
@@ -338,17 +338,19 @@ fn a_repair_shop_shows_typing_and_presence() {
     let lie = json!([{"roomName": "work_order_12", "message": "m", "userId": 1, "userName": "x"}]);
     assert_eq!(
         timeless(&hear(&shop, &ann(), "typing_start", lie.clone())),
-        [r#"to work_order_12 but "socket-1": ["user_typing_start",{"userId":7,"userName":"Ann","message":"m"}]"#]
+        [
+            r#"to work_order_12 but "socket-of-connection": ["user_typing_start",{"userId":7,"userName":"Ann","message":"m"}]"#
+        ]
     );
     assert_eq!(
         timeless(&hear(&shop, &ann(), "typing_stop", lie)),
-        [r#"to work_order_12 but "socket-1": ["user_typing_stop",{"userId":7,"userName":"Ann"}]"#]
+        [r#"to work_order_12 but "socket-of-connection": ["user_typing_stop",{"userId":7,"userName":"Ann"}]"#]
     );
     let presence = json!([{"status": "viewing", "workOrderId": 12, "userId": 1, "userName": "x"}]);
     assert_eq!(
         timeless(&hear(&shop, &ann(), "user_presence", presence)),
         [
-            r#"to work_order_12 but "socket-1": ["user_presence_update",{"userId":7,"userName":"Ann","status":"viewing","workOrderId":12,"timestamp":T}]"#
+            r#"to work_order_12 but "socket-of-connection": ["user_presence_update",{"userId":7,"userName":"Ann","status":"viewing","workOrderId":12,"timestamp":T}]"#
         ]
     );
     assert_eq!(hear(&shop, &ann(), "user_presence", json!([{"workOrderId": "1_admin"}])).effects, []);

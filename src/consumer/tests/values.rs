@@ -1,6 +1,8 @@
 //! Expressions on values that other readers would change: text with lone surrogates, large integers, deep nesting.
 
 use super::*;
+use sha2::{Digest, Sha256};
+
 use crate::event::json;
 
 fn said(send: &str, body: &str) -> String {
@@ -57,6 +59,24 @@ fn half_an_emoji_is_text_like_any_other_in_expressions() {
 }
 
 #[test]
+fn bytes_stay_bytes_whether_they_are_text_or_not() {
+    let bytes = |bytes: &'static [u8]| Value::Map([("x".into(), Value::Bytes(bytes.into()))].into_iter().collect());
+    let consumer = one("[consumer.on_event.\"*\"]\nsend_text = 'event.x'\n");
+    let hashed = one("[consumer.on_event.\"*\"]\nsend_text = 'event.x | sha256'\n");
+    let named = one("[consumer.on_event.\"*\"]\nsend = \"'x'\"\ntopic = 'event.x'\n");
+    let group = SourceGroup::compile("room_{{ event.x }}").unwrap();
+    for content in [&b"\0"[..], b"{}", b"\xff", "\u{10e800}\u{10e03d}".as_bytes()] {
+        let event = || Arc::new(Event { body: bytes(content), ..(*event(json!({}))).clone() });
+        let sent = consumer.on_event(&event()).unwrap();
+        assert_eq!(sent.messages[0].payload, Payload::Binary(content.into()), "{content:?}");
+        let digest: String = Sha256::digest(content).iter().map(|byte| format!("{byte:02x}")).collect();
+        assert_eq!(text(&hashed.on_event(&event()).unwrap().messages[0].payload), digest, "{content:?}");
+        assert!(named.on_event(&event()).is_err(), "{content:?} is not a topic");
+        assert!(group.groups("c", &Arc::new(bytes(content))).is_err(), "{content:?} is not part of a name");
+    }
+}
+
+#[test]
 fn large_integers_keep_their_digits_in_expressions() {
     let hundred = "9".repeat(100);
     let event = format!(r#"{{"n": {hundred}, "same": {hundred}, "m": 18446744073709551616, "f": 1.0, "z": -0.0}}"#);
@@ -82,21 +102,21 @@ fn large_integers_keep_their_digits_in_expressions() {
 
 #[test]
 fn a_name_may_have_half_an_emoji_or_a_large_integer() {
-    let chat = actions::socketio(
+    let chat = setup::socketio(
         "[consumer.on_message.go]\njoin = \"room_{{ args[0] }}\"\n[consumer.on_message.say]\nreply = { event = \"{{ args[0] }}\", data = \"args\" }\n",
     );
     let hear = |name: &str, args: &str| {
         let args = Arc::new(json::read(args.as_bytes()).unwrap());
-        on(&chat, &actions::ann(), Incoming::Event { name, args: &args, ack: None })
+        on(&chat, &setup::ann(), Incoming::Event { name, args: &args, ack: None })
     };
-    let joined = |args: &str| actions::effects(&hear("go", args)).join(" ");
+    let joined = |args: &str| setup::effects(&hear("go", args)).join(" ");
     let names =
         [r#"["\ud83d"]"#, r#"["\ude00"]"#, r#"["\udbf8\udc3d"]"#, r#"["\udbfa\udc00\udbf8\udc3d"]"#].map(joined);
     assert!(names.iter().all(|name| name.starts_with("join room_-xf4")), "{names:?}");
     assert!((1..4).all(|at| !names[at..].contains(&names[at - 1])), "two values are never written alike: {names:?}");
     assert_eq!(joined("[18446744073709551616]"), "join room_18446744073709551616");
     assert_eq!(joined(&format!("[{}]", "9".repeat(50))), format!("join room_{}", "9".repeat(50)));
-    assert_eq!(actions::effects(&hear("say", r#"["\ud83d"]"#)), [r#"42["\ud83d",["\ud83d"]]"#]);
+    assert_eq!(setup::effects(&hear("say", r#"["\ud83d"]"#)), [r#"42["\ud83d",["\ud83d"]]"#]);
 }
 
 #[test]

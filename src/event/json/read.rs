@@ -332,7 +332,7 @@ impl<'a> Reader<'a> {
         Ok(character.into())
     }
 
-    /// The code point of `\uXXXX`, or of the two that together are one character; a surrogate that is alone stays.
+    /// The code point of `\u` and four digits, or of the two that together are one character; a surrogate that is alone stays.
     fn unicode(&mut self) -> Result<u32, JsonError> {
         let first = self.hex()?;
         if (0xd800..0xdc00).contains(&first) && self.rest().starts_with("\\u") {

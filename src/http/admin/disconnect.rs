@@ -17,6 +17,15 @@ impl From<InvalidOrder> for Problem {
     }
 }
 
+/// Admins, and clients with the publish key, may give orders.
+pub(super) async fn admit(request: &HttpRequest, admin: &Admin, publish: &PublishGate) -> Result<(), Problem> {
+    match publish::judge(request, &publish.load()) {
+        Ok(()) => Ok(()),
+        Err(Denied::Foreign) => Err(Problem::Foreign),
+        Err(Denied::Key | Denied::Off) => admin.0.access.check(request).await,
+    }
+}
+
 /// `POST disconnect`: for admins, and for clients with the publish key.
 pub(super) async fn disconnect(
     request: HttpRequest,
@@ -24,11 +33,7 @@ pub(super) async fn disconnect(
     publish: web::Data<PublishGate>,
     payload: web::Payload,
 ) -> Result<HttpResponse, Problem> {
-    match publish::judge(&request, &publish.load()) {
-        Ok(()) => {}
-        Err(Denied::Foreign) => return Err(Problem::Foreign),
-        Err(Denied::Key | Denied::Off) => admin.0.access.check(&request).await?,
-    }
+    admit(&request, &admin, &publish).await?;
     let order = order::json(&request, payload, admin.0.body).await?;
     let recognise = |token: &str| admin.0.access.authenticator().recognise(token);
     let order = Disconnect::read(&order, recognise, SystemTime::now())?;

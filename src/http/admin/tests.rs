@@ -12,7 +12,7 @@ use crate::{
     auth::{MemoryCache, jwt},
     cluster::{EmitOrder, Listening, NodeStats, Responder, SocketRooms},
     config::{Auth, Secret},
-    event::Value,
+    event::{GroupChange, GroupOrderResult, Value},
     http::publish::{PublishAccess, PublishGate},
     layer::memory::MemoryLayer,
     presence::{GracePeriods, NodePresence, PresenceMember},
@@ -51,6 +51,9 @@ impl Responder for Answering {
                     },
                 ]),
                 (None, Query::Emit(_) | Query::Disconnect(_)) => Answer::Reached(2),
+                (None, Query::Regroup(_)) => {
+                    Answer::Regrouped(GroupOrderResult { connections: 3, changed: 2, failed: 1 })
+                }
             }
         })
     }
@@ -94,11 +97,14 @@ impl Desk {
         let cluster = Arc::new(Cluster::new(&self.config, metrics.clone()).unwrap());
         let responder: Arc<dyn Responder> = self.responder.clone();
         cluster.start(Listening::Tcp("127.0.0.1:8000".parse().unwrap()), responder);
-        let presence =
-            NodePresence::alone(GracePeriods::new([], Duration::from_secs(1)), Arc::new(|_, _, _| ()), metrics.clone());
+        let presence = NodePresence::alone(
+            GracePeriods::new([], Duration::from_secs(1)),
+            Arc::new(|_, _, _, _| ()),
+            metrics.clone(),
+        );
         for id in ["7", "8"] {
             let member = PresenceMember { scope: "shop".into(), id: id.into() };
-            assert!(presence.enter(&member, &Value::Null).await);
+            assert!(presence.enter(&member, &Value::Null).await.is_some());
         }
         let admin = Admin::new(&self.config, authenticator, cluster, Arc::new(presence));
         let layer = MemoryLayer::new(metrics);
@@ -254,6 +260,8 @@ async fn only_an_admin_has_access() {
         ("POST", "/api/websocket/emit/7"),
         ("POST", "/api/websocket/emit/room/x"),
         ("POST", "/api/websocket/emit/role/x"),
+        ("POST", "/api/websocket/user/7/join"),
+        ("POST", "/api/websocket/user/7/leave"),
     ];
     let desk = Desk::new();
     for (method, path) in paths {
@@ -296,6 +304,55 @@ async fn only_an_admin_has_access() {
         request.insert_header((header::AUTHORIZATION, token(&[("role", role.into())])))
     };
     assert_eq!((desk.call(with("manager")).await.0, desk.call(with("admin")).await.0), (200, 403));
+}
+
+#[actix_web::test]
+async fn an_order_about_a_group_reaches_the_nodes_and_its_counts_are_answered() {
+    let desk = Desk::new();
+    let body = r#"{"group": "board.7", "consumer": "board"}"#;
+    let (status, answer) = desk.post("/api/websocket/user/7/join", body).await;
+    assert_eq!((status, &answer["message"]), (200, &json!("2 connections joined the group")));
+    let data = json!({ "userId": "7", "group": "board.7", "connections": 3, "joined": 2, "refused": 1 });
+    assert_eq!((&answer["data"], &answer["silent"]), (&data, &json!([])));
+    let (status, answer) = desk.post("/api/websocket/user/a%20b/leave/", r#"{"group": "session:7"}"#).await;
+    assert_eq!((status, &answer["message"]), (200, &json!("2 connections left the group")));
+    let data = json!({ "userId": "a b", "group": "session:7", "connections": 3, "left": 2 });
+    assert_eq!(answer["data"], data);
+    let asked = desk.responder.asked.lock().unwrap().clone();
+    let [Query::Regroup(join), Query::Regroup(leave)] = asked.as_slice() else { panic!("{asked:?}") };
+    assert_eq!((&*join.user, &join.change), ("7", &GroupChange::Join("board.7".into())));
+    assert_eq!((&*leave.user, &leave.change), ("a b", &GroupChange::Leave("session:7".into())));
+    assert_eq!((join.consumer.as_deref(), leave.consumer.as_deref()), (Some("board"), None));
+    assert_ne!(join.id, leave.id);
+}
+
+#[actix_web::test]
+async fn an_invalid_order_about_a_group_is_reported_with_its_field() {
+    let desk = Desk::new();
+    let long = format!(r#"{{"group": "{}"}}"#, "x".repeat(100));
+    for (field, body) in [
+        ("body", ""),
+        ("body", "[]"),
+        ("group", "{}"),
+        ("group", r#"{"group": null}"#),
+        ("group", r#"{"group": ""}"#),
+        ("group", r#"{"group": 7}"#),
+        ("group", long.as_str()),
+        ("consumer", r#"{"group": "a", "consumer": 7}"#),
+        ("user", r#"{"group": "a", "user": 7}"#),
+        ("id", r#"{"group": "a", "id": "1"}"#),
+    ] {
+        for change in ["join", "leave"] {
+            let (status, answer) = desk.post(&format!("/api/websocket/user/7/{change}"), body.to_owned()).await;
+            assert_eq!((status, &answer["field"]), (400, &json!(field)), "{change} {body}: {answer}");
+            assert!(!answer["message"].as_str().unwrap().contains(&format!("{change} ")), "{answer}");
+        }
+    }
+    let named = format!(r#"{{"group": "leave {}"}}"#, "x".repeat(100));
+    let (status, answer) = desk.post("/api/websocket/user/7/leave", named).await;
+    let message = answer["message"].as_str().unwrap().to_owned();
+    assert!(status == 400 && message.starts_with("\"leave xxx"), "a name is quoted as it came: {message}");
+    assert!(desk.responder.asked.lock().unwrap().is_empty());
 }
 
 #[actix_web::test]

@@ -13,7 +13,7 @@ use tokio::sync::{
 use super::Shard;
 use crate::{
     consumer::Consumers,
-    event::GroupName,
+    event::{ConnectionId, Event, GroupName},
     hub::{
         delivery::{Delivery, Union},
         missed::Missed,
@@ -29,6 +29,8 @@ pub enum ShardMessage {
     Delivery(Delivery),
     Union(Arc<Union>),
     Gap(Arc<Missed>),
+    /// For the member with this id alone.
+    Direct(ConnectionId, Arc<Event>),
     Question(Box<dyn FnOnce(&Shard) + Send>),
 }
 

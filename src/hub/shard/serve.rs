@@ -5,19 +5,24 @@
 //! little more than single events.
 
 use std::{
-    collections::HashMap,
+    cell::OnceCell,
     rc::Rc,
     sync::{Arc, atomic::Ordering},
 };
 
-use super::{Groups, Receiver, Shard, ShardMessage};
+use super::{Groups, Receiver, Shard, ShardMessage, selected};
 use crate::{
     hub::{
         delivery::{Applied, Delivery, Queued, Rules, Union},
+        directory::Directory,
         group::Group,
-        job::{Job, Tally},
+        job::Job,
         member::{GroupSlot, Member},
         registry::AudienceId,
+        tally::Tally,
+        throttle::ThrottleHere,
+        variants::VariantsHere,
+        work::{MemberWork, WorkHere},
     },
     telemetry::{DropReason, Histogram, tail::TailEvent},
 };
@@ -72,13 +77,14 @@ impl Shard {
             ShardMessage::Delivery(delivery) => self.accept_delivery(delivery),
             ShardMessage::Union(union) => self.accept_union(&union),
             ShardMessage::Gap(missed) => self.missed(&missed),
+            ShardMessage::Direct(id, event) => self.direct(id, event),
             ShardMessage::Question(question) => question(self),
         }
     }
 
     fn accept_delivery(&self, Delivery { audience, frame, rules, received }: Delivery) {
         let groups = &mut *self.groups.borrow_mut();
-        let rules = rules.map(|rules| applied(&groups.by_id, rules));
+        let rules = rules.map(|rules| self.applied(&groups.by_id, rules));
         let queued = Queued::new(groups.order.next(), frame, rules, received);
         self.enqueue_one(groups, audience, queued);
     }
@@ -109,14 +115,14 @@ impl Shard {
         let groups = &mut *self.groups.borrow_mut();
         let here = |audience: &&AudienceId| groups.by_audience.contains_key(*audience);
         let audiences: Vec<AudienceId> = union.audiences.iter().filter(here).copied().collect();
-        let named = union.ids.iter().filter_map(|id| groups.by_id.get(id));
+        let named = union.ids.iter().filter_map(|id| groups.by_id.get(*id));
         let is_of = |member: &&Rc<Member>| {
             let slots = member.slots.borrow();
             let mut own = slots.iter().filter_map(|slot| groups.by_audience.get(&slot.audience));
             own.any(|group| union.consumers.contains(&group.consumer))
         };
         let single: Vec<Rc<Member>> = named.filter(is_of).cloned().collect();
-        let rules = union.rules.clone().map(|rules| applied(&groups.by_id, rules));
+        let rules = union.rules.clone().map(|rules| self.applied(&groups.by_id, rules));
         let queued = Queued::new(groups.order.next(), Arc::clone(&union.frame), rules, union.received);
         self.enqueue(groups, &audiences, &queued);
         let mut served = Tally::default();
@@ -126,12 +132,14 @@ impl Shard {
         self.tally(&served);
     }
 
-    /// Serves up to [`SLICE`] members. Nothing here calls back into the shard: a connection only writes, or queues.
+    /// Serves up to [`SLICE`] members; then the handlers of those with new work are called.
     pub(in crate::hub) fn slice(&self) {
         self.serve();
         self.tell_of_backlog();
+        self.wake();
     }
 
+    /// Nothing here calls back into the shard: a connection only writes, or queues.
     fn serve(&self) {
         let groups = &mut *self.groups.borrow_mut();
         let mut budget = SLICE;
@@ -147,19 +155,25 @@ impl Shard {
                 awaits_first = job.is_timed;
             }
             let is_alone = groups.ready.is_empty() && !group.has_late();
-            if let Some(job) = &mut group.job
-                && is_alone
-                && job.numbers().0 > groups.order.ahead
-            {
+            let ahead = groups.order.ahead;
+            let is_next = is_alone && group.job.as_ref().is_some_and(|job| job.numbers().0 > ahead);
+            let mut then = |job: &Job| {
+                if awaits_first && job.served.members > 0 {
+                    awaits_first = false;
+                    observe(&self.metrics.durations.first_write, job);
+                }
+            };
+            if is_next && let Some(mut selected) = group.selected() {
+                let before = selected.job.served;
+                selected::serve(&mut selected, &mut budget, then);
+                served.add_since(before, selected.job.served);
+            } else if is_next && let Some(job) = &mut group.job {
                 let before = job.served;
                 while budget > 0 && job.position < group.members.len() {
                     if let Some(seat) = &group.members[job.position] {
                         job.serve(seat);
                         budget -= 1;
-                        if awaits_first && job.served.members > 0 {
-                            awaits_first = false;
-                            observe(&self.metrics.durations.first_write, job);
-                        }
+                        then(job);
                     }
                     job.position += 1;
                 }
@@ -183,6 +197,29 @@ impl Shard {
         }
         groups.order.rest();
         self.tally(&served);
+    }
+
+    /// Calls the handlers of the members with new work.
+    fn wake(&self) {
+        if self.woken.borrow().is_empty() {
+            return;
+        }
+        for member in self.woken.take() {
+            if let Some(handler) = member.handler() {
+                handler.work_waits(member.id());
+            }
+        }
+    }
+
+    /// Rules resolved on this worker.
+    pub(super) fn applied(&self, by_id: &Directory, rules: Arc<Rules>) -> Applied {
+        let except = rules.except_ids.iter().filter_map(|id| by_id.get(*id)).cloned().collect();
+        let here = |work: &Arc<MemberWork>| WorkHere::new(work, &self.woken);
+        let (work, unanswered) = (rules.work.as_ref().map(here), rules.unanswered.as_ref().map(here));
+        let variants = rules.variants.as_ref().map(VariantsHere::new);
+        let snapshots = rules.presence.as_ref().map(|_| Rc::clone(&self.snapshots));
+        let throttle = rules.throttle.as_ref().map(|event| ThrottleHere::new(event, &self.throttles));
+        Applied { rules, except, notice: None, work, snapshots, throttle, unanswered, variants, kept: OnceCell::new() }
     }
 
     /// Whether a delivery to this many members is timed: always for many, else one in a few, so that small groups do
@@ -219,6 +256,11 @@ impl Shard {
         if job.served.volatile > 0 {
             tail.tell(names(), || TailEvent::dropped(DropReason::Volatile, job.served.volatile, Some(&consumer), &""));
         }
+        let unanswered = job.served.unanswered;
+        if unanswered > 0 {
+            let detail = "the condition has no answer for the member";
+            tail.tell(names(), || TailEvent::dropped(DropReason::Mapping, unanswered, Some(&consumer), &detail));
+        }
     }
 
     pub(super) fn tally(&self, served: &Tally) {
@@ -228,6 +270,7 @@ impl Shard {
         }
         // The trace of these, with their group, is sent when the delivery is finished.
         self.metrics.count_drops(DropReason::Volatile, served.volatile);
+        self.metrics.count_drops(DropReason::Mapping, served.unanswered);
     }
 }
 
@@ -236,11 +279,6 @@ fn observe(histogram: &Histogram, job: &Job) {
     if let Some(received) = job.received() {
         histogram.observe(received.elapsed().as_secs_f64());
     }
-}
-
-fn applied(by_id: &HashMap<Arc<str>, Rc<Member>>, rules: Arc<Rules>) -> Applied {
-    let except = rules.except_ids.iter().filter_map(|id| by_id.get(id)).cloned().collect();
-    Applied { rules, except, notice: None }
 }
 
 impl Groups {

@@ -37,7 +37,7 @@ async fn a_member_that_leaves_while_it_joins_is_removed_completely() {
     worker.shard.leave_all(&member);
     worker.shard.release(&member);
     worker.join(&member, "b", CHAT).await;
-    assert_eq!((node.registry.groups(), node.registry.worker_of("id")), (0, None));
+    assert_eq!((node.registry.groups(), node.registry.worker_of(id("id"))), (0, None));
 }
 
 #[tokio::test]
@@ -119,7 +119,7 @@ async fn groups_of_a_users_connections_can_be_queried() {
     worker.join(&phone, "elsewhere", SHOP).await;
     let user = name("user_7");
     let named = [(user.clone(), CHAT), (name("elsewhere"), SHOP)];
-    let ids = [Arc::from("l"), Arc::from("unknown")];
+    let ids = [id_text("l"), id_text("unknown"), Arc::from("l")];
     let asked = node
         .dispatcher
         .ask_workers(move |shard| (shard.locations(&user, CHAT), shard.reach(&named, &ids)), Duration::from_secs(5));
@@ -128,7 +128,7 @@ async fn groups_of_a_users_connections_can_be_queried() {
     let (whereabouts, reached) = &answers.answers[0];
     assert_eq!(*reached, 2, "each once");
     let [laptop, phone] = whereabouts.as_slice() else { panic!("{whereabouts:?}") };
-    assert_eq!((&*laptop.id, &*phone.id), ("l", "p"));
+    assert_eq!((&laptop.id, &phone.id), (&id_text("l"), &id_text("p")));
     assert_eq!(laptop.groups, [(name("user_7"), CHAT), (name("x"), CHAT)]);
     assert_eq!(phone.groups, [(name("user_7"), CHAT), (name("y"), CHAT), (name("elsewhere"), SHOP)]);
     assert_eq!(node.registry.names(|consumer| consumer == SHOP), [name("elsewhere")]);

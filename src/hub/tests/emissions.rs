@@ -58,9 +58,9 @@ async fn exceptions_are_ids_and_rooms() {
         worker.join(member, "r", CHAT).await;
     }
     worker.join(&muted, "quiet", CHAT).await;
-    node.emit(Emission { except: vec!["s".into(), "quiet".into()], ..emission(&["r"], 1) });
+    node.emit(Emission { except: vec![id_text("s"), "quiet".into()], ..emission(&["r"], 1) });
     node.emit(emission(&["r"], 2));
-    node.emit(Emission { except: vec!["s".into(), "unknown".into()], ..emission(&["r", "quiet"], 3) });
+    node.emit(Emission { except: vec![id_text("s"), "unknown".into()], ..emission(&["r", "quiet"], 3) });
     worker.turn();
     assert_eq!(got(&sender), [said(2)]);
     assert_eq!(got(&muted), [said(2), said(3)]);
@@ -73,7 +73,7 @@ async fn an_exception_applies_to_a_member_released_while_the_message_waits() {
     let mut worker = node.worker();
     let member = worker.held("id");
     worker.join(&member, "r", CHAT).await;
-    node.emit(Emission { except: vec!["id".into()], ..emission(&["r"], 1) });
+    node.emit(Emission { except: vec![id_text("id")], ..emission(&["r"], 1) });
     worker.accept();
     worker.shard.release(&member);
     worker.turn();
@@ -88,15 +88,16 @@ async fn an_id_is_a_room_in_its_namespace_only() {
     let (one, two) = (worker.socket("one"), worker.socket("two"));
     worker.join(&one, "namespace.main", CHAT).await;
     worker.join(&two, "namespace.main", CHAT).await;
-    node.emit(emission(&["one"], 1));
-    node.emit(Emission { target: EmissionTarget::Namespace("/admin".into()), ..emission(&["one"], 2) });
-    node.emit(emission(&["one", "namespace.main", "one"], 3));
+    let name = id_text("one");
+    node.emit(emission(&[&name], 1));
+    node.emit(Emission { target: EmissionTarget::Namespace("/admin".into()), ..emission(&[&name], 2) });
+    node.emit(emission(&[&name, "namespace.main", &name], 3));
     worker.turn();
     assert_eq!(got(&one), [said(1), said(3)]);
     assert_eq!(got(&two), [said(3)]);
     idle.turn();
     worker.shard.leave_all(&one);
-    node.emit(emission(&["one"], 4));
+    node.emit(emission(&[&name], 4));
     worker.turn();
     assert_eq!(got(&one), [said(1), said(3)]);
     assert_eq!((worker.backlog(), idle.backlog()), (0, 0));
@@ -139,7 +140,7 @@ async fn relayed_emissions_arrive_and_malformed_ones_are_counted() {
         node.dispatcher.take(Signal::Event(event));
     };
     let content = Content::Event(vec!["n".into(), Value::Int(1)]);
-    relay(Emission::relay_body("chat", &[name("r")], content, &["s".into()], false));
+    relay(Emission::relay_body("chat", &[name("r")], content, &[&id_text("s")], false));
     relay(Emission::relay_body("feed", &[name("r")], Content::Message(Value::Int(2)), &[], false));
     relay([("type", Value::from(Emission::TYPE))].into_iter().collect());
     // Plain clients cannot receive a named event.
@@ -217,7 +218,7 @@ async fn order_holds_in_every_group_between_events_and_unions() {
         let targets: Vec<String> = match random(4) {
             0 | 1 => vec![one.to_owned()],
             2 => rooms.iter().filter(|_| random(2) == 0).map(|room| (*room).to_owned()).collect(),
-            _ => vec![one.to_owned(), format!("id{}", random(members.len()))],
+            _ => vec![one.to_owned(), id_text(&format!("id{}", random(members.len()))).to_string()],
         };
         if targets.is_empty() {
             continue;
@@ -228,7 +229,7 @@ async fn order_holds_in_every_group_between_events_and_unions() {
             node.emit(emission(&targets.iter().map(String::as_str).collect::<Vec<_>>(), n));
         }
         for (at, (member, own)) in members.iter().enumerate() {
-            let is_own_id = targets.iter().any(|target| Some(&**target) == member.id().map(|id| &**id));
+            let is_own_id = targets.iter().any(|target| Some(&**target) == member.id().map(|id| id.text()).as_deref());
             let of: Vec<&str> = own.iter().copied().filter(|room| targets.iter().any(|one| one == room)).collect();
             if is_own_id || !of.is_empty() {
                 expected[at].push((n, of));
@@ -311,9 +312,10 @@ async fn members_are_removed_from_a_room_between_earlier_and_later_messages() {
         node.dispatcher.take(Signal::Eviction(Eviction { target, room: "r".into(), id: id.map(Into::into) }));
     };
     node.emit(emission(&["r"], 1));
-    evict(Some("one"));
+    evict(Some(&id_text("one")));
     node.emit(emission(&["r"], 2));
     evict(Some("nobody"));
+    evict(Some(&id_text("nobody")));
     node.event("r", 3);
     evict(None);
     node.emit(emission(&["r"], 4));

@@ -17,7 +17,7 @@ async fn a_held_member_gets_everything_after_its_join_in_order_at_its_release() 
     }
     node.event("a", 1);
     node.event("b", 2);
-    node.emit(emission(&["id"], 3));
+    node.emit(emission(&[&id_text("id")], 3));
     node.dispatcher.take(Signal::Gap(Gap { groups: Some(vec![name("b")]), reason: GapReason::Capacity }));
     node.event("a", 4);
     worker.turn();

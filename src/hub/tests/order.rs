@@ -155,7 +155,7 @@ async fn order_holds_for_any_groups_bursts_joins_and_holds() {
                 ([one], None) => node.event(&groups[*one], n),
                 _ => {
                     let mut rooms: Vec<String> = to.iter().map(|at| groups[*at].clone()).collect();
-                    rooms.extend(named.map(|at| format!("id{at}")));
+                    rooms.extend(named.map(|at| id_text(&format!("id{at}")).to_string()));
                     node.emit(emission(&rooms.iter().map(String::as_str).collect::<Vec<_>>(), n));
                 }
             }
@@ -230,8 +230,7 @@ async fn order_holds_for_exceptions_notices_evictions_and_volatile_messages() {
             let limits = ConnectionLimits::new(&config::Socket::default(), None);
             let deflate = (number % 3 == 0).then_some(Deflate { server_window_bits: 15 });
             let connection = Connection::pending(Rc::clone(&worker.connections), Arc::new(limits), deflate);
-            let id: Arc<str> = format!("id{number}").into();
-            let member = Member::new(connection, Some(id), BeforeSubscribe::All);
+            let member = Member::new(connection, Some(id(&format!("id{number}"))), BeforeSubscribe::All);
             worker.shard.announce(&member);
             // From now on it is behind.
             member.connection.send(&crate::event::Payload::Text("x".into()));
@@ -280,7 +279,7 @@ async fn order_holds_for_exceptions_notices_evictions_and_volatile_messages() {
                     node.dispatcher.take(Signal::Eviction(Eviction {
                         target: EmissionTarget::Namespace("/".into()),
                         room: groups[one].as_str().into(),
-                        id: id.map(|at| format!("id{at}").into()),
+                        id: id.map(|at| id_text(&format!("id{at}"))),
                     }));
                     // Whom the later messages exclude is decided when they are delivered.
                     worker.accept();
@@ -298,9 +297,9 @@ async fn order_holds_for_exceptions_notices_evictions_and_volatile_messages() {
                     let except_id = (random(2) == 0).then(|| random(members.len()));
                     let except_group = (random(3) == 0).then(|| random(groups.len()));
                     let mut rooms: Vec<String> = to.iter().map(|at| groups[*at].clone()).collect();
-                    rooms.extend(named.map(|at| format!("id{at}")));
+                    rooms.extend(named.map(|at| id_text(&format!("id{at}")).to_string()));
                     let mut except: Vec<Arc<str>> = Vec::new();
-                    except.extend(except_id.map(|at| Arc::from(format!("id{at}"))));
+                    except.extend(except_id.map(|at| id_text(&format!("id{at}"))));
                     except.extend(except_group.map(|at| Arc::from(groups[at].as_str())));
                     let rooms: Vec<&str> = rooms.iter().map(String::as_str).collect();
                     node.emit(Emission { except, volatile, ..emission(&rooms, n) });

@@ -75,7 +75,7 @@ fn a_socket_is_found_by_its_id() {
     let worker = Node::new().worker();
     let (one, two) = (worker.socket("one"), worker.socket("two"));
     let order =
-        Disconnection { target: DisconnectTarget::Socket("one".into()), ..disconnection(Fingerprint::of_user("7")) };
+        Disconnection { target: DisconnectTarget::Socket(id_text("one")), ..disconnection(Fingerprint::of_user("7")) };
     assert_eq!(worker.shard.disconnect(&[order.clone(), order]), 1);
     assert!(!one.connection.waiting().is_empty() && two.connection.waiting().is_empty());
 }
@@ -132,6 +132,10 @@ fn a_changed_user_moves_and_keeps_its_token() {
     let (principal, connection) = &crowd[0];
     assert!(principal.become_user(Fingerprint::of_user("7"), Instant::now()));
     assert_eq!((principal.user(), principal.subject()), (Fingerprint::of_user("7"), Fingerprint::of_user("1")));
+    for user in ["1", "7"] {
+        assert!(principal.become_user(Fingerprint::of_user(user), Instant::now()));
+        assert_eq!((principal.user(), principal.subject()), (Fingerprint::of_user(user), Fingerprint::of_user("1")));
+    }
     assert_eq!(worker.shard.disconnect(&[disconnection(Fingerprint::of_user("1"))]), 0);
     // Another token of the token's user does not change that.
     assert!(principal.renew(Proof { began: Instant::now() + SECOND, ..proof("1", "new") }));
@@ -165,6 +169,11 @@ fn consumers_may_set_different_users_for_a_client() {
     let _other = principal.also_user(Fingerprint::of_user("8"), Instant::now() + SECOND).unwrap();
     assert_eq!(worker.shard.disconnect(&[disconnection(Fingerprint::of_user("8"))]), 1);
     assert!(!connection.waiting().is_empty());
+}
+
+#[test]
+fn a_principal_has_48_bytes() {
+    assert_eq!(size_of::<Principal>(), 48);
 }
 
 thread_local! {

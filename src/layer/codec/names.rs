@@ -27,8 +27,8 @@ impl LayerNames {
     }
 
     /// Core layer: the sorted set from which messages for `channel` are popped, `asgispecific.<client>!`, or
-    /// `asgi<channel>` for a plain channel. A group's copy goes to the host of [`non_local_name`]; a direct `send` to
-    /// that of the full name.
+    /// `asgi<channel>` for a plain channel. A group's copy goes to the host of [`non_local_name`]; a direct `send` of
+    /// channels_redis to that of the full name, although a process reads only the former.
     pub fn core_queue_key(&self, channel: &str) -> String {
         format!("{}{}", self.prefix, non_local_name(channel))
     }

@@ -93,6 +93,19 @@ pub(super) async fn remove(
     Ok(())
 }
 
+/// Removes channels from sets, each a key and a channel.
+pub(super) async fn discard(connection: &mut MultiplexedConnection, names: &[Rc<(String, String)>]) -> RedisResult<()> {
+    for chunk in names.chunks(CHUNK) {
+        let mut pipeline = redis::pipe();
+        for name in chunk {
+            let (key, channel) = &**name;
+            pipeline.cmd("ZREM").arg(key).arg(channel).ignore();
+        }
+        let () = exchange(connection, &pipeline).await?;
+    }
+    Ok(())
+}
+
 /// Removes this node's receive queues.
 pub(super) async fn delete_queues(connection: &mut MultiplexedConnection, queues: &[String]) -> RedisResult<()> {
     if queues.is_empty() {

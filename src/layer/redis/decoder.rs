@@ -9,7 +9,7 @@ use std::{
     time::{Instant, SystemTime},
 };
 
-use super::{markers::Markers, naming::rooms_channel};
+use super::{direct, markers::Markers, naming::rooms_channel};
 use crate::{
     config,
     event::{Emission, Event, Gap, GapReason, GroupName, Source, Value},
@@ -27,6 +27,17 @@ use crate::{
     warn_bounded,
 };
 
+/// The channels of one node.
+pub(super) struct OwnChannels {
+    pub probe: String,
+    /// For messages to the node itself; the pub/sub layer publishes to it if it is in use.
+    pub reply: String,
+    /// For other nodes' messages to connections of this one.
+    pub direct: String,
+    /// What the channels of its connections begin with.
+    pub connections: String,
+}
+
 /// Converts bytes to signals.
 pub(super) struct SignalDecoder {
     sink: Sink,
@@ -35,12 +46,12 @@ pub(super) struct SignalDecoder {
     names: LayerNames,
     publish_prefix: String,
     max_message: usize,
-    probe_channel: String,
+    /// The node's own channels.
+    own: OwnChannels,
     /// Emissions of nodes to several rooms.
     rooms_channel: String,
-    /// The node's own channel; the pub/sub layer publishes to it if it is in use.
-    reply_channel: String,
-    hears_replies: bool,
+    /// Whether the pub/sub layer, which publishes to the node's own channels, is in use.
+    has_pubsub: bool,
     channels: HashMap<String, Vec<ToGroup>>,
     patterns: HashMap<String, Vec<ToGroup>>,
     emitters: config::Emitters,
@@ -51,8 +62,7 @@ pub(super) struct SignalDecoder {
 impl SignalDecoder {
     pub fn new(
         layer: &config::Layer,
-        probe_channel: String,
-        reply_channel: String,
+        own: OwnChannels,
         mappings: Vec<ChannelMapping>,
         sink: Sink,
         metrics: Metrics,
@@ -72,10 +82,9 @@ impl SignalDecoder {
             names: LayerNames::new(&layer.prefix),
             publish_prefix: layer.publish_prefix.clone(),
             max_message: layer.max_message,
-            probe_channel,
+            own,
             rooms_channel: rooms_channel(layer),
-            reply_channel,
-            hears_replies: layer.kind != config::LayerKind::Core,
+            has_pubsub: layer.kind != config::LayerKind::Core,
             channels,
             patterns,
             node_pattern: (!layer.emitters.node.is_empty()).then(|| format!("{}#*", literal(&layer.emitters.node))),
@@ -86,8 +95,8 @@ impl SignalDecoder {
     /// The channels that every session subscribes to, with or without groups.
     pub fn fixed_channels(&self) -> Vec<String> {
         let emitter = (!self.emitters.python.is_empty()).then_some(&self.emitters.python);
-        let reply = self.hears_replies.then_some(&self.reply_channel);
-        let own = [&self.probe_channel, &self.rooms_channel].into_iter().chain(reply);
+        let reply = self.has_pubsub.then_some(&self.own.reply);
+        let own = [&self.own.probe, &self.rooms_channel, &self.own.direct].into_iter().chain(reply);
         own.chain(self.channels.keys()).chain(emitter).cloned().collect()
     }
 
@@ -95,8 +104,15 @@ impl SignalDecoder {
         self.patterns.keys().chain(&self.node_pattern).cloned().collect()
     }
 
+    /// The pattern of the channels of this node's connections, and a wider one for a user who may subscribe to no other:
+    /// an ACL permits patterns literally, and a node's names are not known before it starts. `None` if nobody publishes
+    /// to them.
+    pub fn connection_patterns(&self) -> Option<[String; 2]> {
+        self.has_pubsub.then(|| [format!("{}*", self.own.connections), ALL_SPECIFIC.to_owned()])
+    }
+
     pub fn probe_channel(&self) -> &str {
-        &self.probe_channel
+        &self.own.probe
     }
 
     pub fn is_fixed(&self, channel: &str) -> bool {
@@ -133,19 +149,21 @@ impl SignalDecoder {
                     Err(error) => self.drop(error.drop_reason(), channel, &error),
                 }
             }
-        } else if channel == self.probe_channel {
+        } else if channel == self.own.probe {
             if let Some(took) = markers.heard(payload) {
                 self.metrics.durations.redis_round_trip.observe(took.as_secs_f64());
             }
         } else if channel == self.rooms_channel {
             self.emission(channel, payload);
+        } else if channel == self.own.direct {
+            self.direct_from_node(channel, payload);
         } else if let Some(group) = channel.strip_prefix(&self.publish_prefix)
             && let Ok(group) = GroupName::new(group)
         {
             if let Some(body) = self.plain(channel, payload) {
                 self.event(group, body, Source::Publish);
             }
-        } else if channel == self.reply_channel {
+        } else if channel == self.own.reply {
             match self.codec.decode_pubsub(payload) {
                 Ok(Some(body)) => self.reply(body, Source::Pubsub),
                 Ok(None) => {}
@@ -167,13 +185,38 @@ impl SignalDecoder {
         };
         // A pattern may be wide enough to match the probes; those are not events.
         if let Some(mappings) = self.patterns.get(pattern)
-            && channel != self.probe_channel
+            && channel != self.own.probe
         {
             self.mapped(mappings, channel, payload);
+        }
+        if self.is_of_connections(pattern)
+            && let Some(id) = channel.strip_prefix(&self.own.connections)
+        {
+            match self.codec.decode_pubsub(payload) {
+                Ok(Some(body)) => self.direct(id, body, Source::Pubsub),
+                Ok(None) => {}
+                Err(error) => self.drop(error.drop_reason(), channel, &error),
+            }
         }
         if self.node_pattern.as_deref() == Some(pattern) {
             self.emitted(channel, payload, |payload| emitter::decode_node(payload).map(Signal::Emission).map(Some));
         }
+    }
+
+    fn is_of_connections(&self, pattern: &str) -> bool {
+        let narrow = || pattern.strip_suffix('*').is_some_and(|rest| rest == self.own.connections);
+        self.has_pubsub && (pattern == ALL_SPECIFIC || narrow())
+    }
+
+    /// A node's message to a connection of this one.
+    fn direct_from_node(&self, channel: &str, payload: &[u8]) {
+        let Some(message) = self.plain(channel, payload) else { return };
+        if let Some((name, body)) = direct::read(message)
+            && let Some(id) = name.strip_prefix(&self.own.connections)
+        {
+            return self.direct(id, body, Source::Publish);
+        }
+        self.drop(DropReason::Decode, channel, &"it names no connection of this node, or has no message");
     }
 
     /// An emission of a node to several rooms.
@@ -238,8 +281,13 @@ impl SignalDecoder {
             self.drop(DropReason::UnknownChannel, "a receive queue", &"the message names no channel");
         }
         while let Some(name) = names.next() {
-            if *name == self.reply_channel {
+            if *name == self.own.reply {
                 self.reply(body.clone().unwrap_or_default(), Source::Core);
+                continue;
+            }
+            if let Some(id) = name.strip_prefix(&self.own.connections) {
+                let body = if names.peek().is_none() { body.take() } else { body.clone() };
+                self.direct(id, body.unwrap_or_default(), Source::Core);
                 continue;
             }
             match group_of(name) {
@@ -305,6 +353,11 @@ impl SignalDecoder {
         (self.sink)(Signal::Message(body));
     }
 
+    fn direct(&self, id: &str, body: Value, source: Source) {
+        self.metrics.event(source.label());
+        (self.sink)(Signal::Direct { id: id.into(), body, source });
+    }
+
     fn event(&self, group: GroupName, body: Value, source: Source) {
         self.metrics.event(source.label());
         (self.sink)(Signal::Event(Event { group, body, source, received: Instant::now() }));
@@ -321,6 +374,9 @@ impl SignalDecoder {
         warn_bounded!("dropped a message from {from} ({}): {why}", reason.label());
     }
 }
+
+/// The pattern of everything that is sent to one process.
+const ALL_SPECIFIC: &str = "specific.*";
 
 /// Text as a PSUBSCRIBE pattern that matches only itself.
 fn literal(text: &str) -> String {

@@ -112,10 +112,33 @@ impl HostSession {
         channels.extend(registrations.iter().flat_map(|one| one.channels(self.host)).map(str::to_owned));
         self.subscription.subscribe(&channels).await?;
         self.subscription.psubscribe(&decoder.fixed_patterns()).await?;
+        self.hear_connections().await?;
         let group_expiry = self.context.options.group_expiry.0;
         core::add(&mut self.commands, self.host, registrations, group_expiry, &mut Vec::new()).await?;
         let popped = self.context.popped.borrow()[self.host].clone();
         core::forget_delivered(&mut self.commands, &self.context.queues, &popped).await
+    }
+
+    /// Subscribes to the channels of the node's connections. A user without the right misses only what the pub/sub layer
+    /// of Django sends to them.
+    async fn hear_connections(&mut self) -> Result<(), RedisError> {
+        let Some(patterns) = self.context.decoder.connection_patterns() else { return Ok(()) };
+        let mut refusal = None;
+        for pattern in patterns {
+            match self.subscription.psubscribe(&[pattern]).await {
+                Ok(()) => return Ok(()),
+                Err(error) if error.code().is_some() => refusal = Some(error),
+                Err(error) => return Err(error),
+            }
+        }
+        if let Some(refusal) = refusal {
+            let host = self.context.hosts[self.host].label();
+            log::warn!(
+                "{host}: what Django sends to the channel of a connection does not arrive: {}",
+                one_line(&refusal)
+            );
+        }
+        Ok(())
     }
 
     fn start_popping(&mut self, connection: Connection) {
@@ -193,12 +216,16 @@ impl HostSession {
     async fn apply(&mut self) -> Result<(), RedisError> {
         // In order, for the sake of the memory: see `JoinedGroups::sweep`.
         let mut wanted: IndexMap<String, bool> = IndexMap::new();
-        let (mut added, mut removed, mut fence) = (Vec::new(), Vec::new(), None);
+        let (mut added, mut removed, mut discarded, mut fence) = (Vec::new(), Vec::new(), Vec::new(), None);
         for op in &self.unapplied {
             // Of several changes to a channel the last one counts; member names never repeat.
             let (registration, want, list) = match op {
                 Update::Add(registration) => (registration, true, &mut added),
                 Update::Remove(registration) => (registration, false, &mut removed),
+                Update::Discard(name) => {
+                    discarded.push(Rc::clone(name));
+                    continue;
+                }
                 Update::Fence(number) => {
                     fence = Some(Markers::fence(*number));
                     continue;
@@ -218,7 +245,8 @@ impl HostSession {
             let mut marking = commands.clone();
             let sets = async {
                 core::add(commands, host, &added, group_expiry, &mut Vec::new()).await?;
-                core::remove(commands, host, &removed).await
+                core::remove(commands, host, &removed).await?;
+                core::discard(commands, &discarded).await
             };
             let channels = async {
                 subscription.subscribe(&join).await?;

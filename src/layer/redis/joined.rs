@@ -24,6 +24,8 @@ pub(super) enum Update {
     Add(Rc<Registration>),
     /// Remove it.
     Remove(Rc<Registration>),
+    /// Remove this channel, which somebody else has added, from the set with this key.
+    Discard(Rc<(String, String)>),
     /// Send this marker, then [`JoinedGroups::fenced`] when it is back.
     Fence(u64),
 }
@@ -123,6 +125,15 @@ impl JoinedGroups {
             JoinedGroup { registration: Rc::clone(&registration), confirmed: 0, waiters: vec![waiter], left: None },
         );
         self.tell(&Update::Add(registration));
+    }
+
+    /// Removes a connection's channel from a group's set.
+    pub fn discard(&self, group: &GroupName, id: &str) {
+        let (key, host) = self.naming.set_of(group);
+        if let Some(ops) = self.links.get(host).and_then(|link| link.ops.as_ref()) {
+            // Without a session it expires with the set, as if a process of Channels had ended.
+            let _ = ops.send(Update::Discard(Rc::new((key, self.naming.connection_channel(id)))));
+        }
     }
 
     /// Sends a marker for the joins that wait for one, if none is under way.

@@ -14,6 +14,9 @@ use crate::{
 /// The length of a node's id, a UUID without hyphens.
 const NODE_ID: usize = 32;
 
+/// The local part of a connection's channel begins with it; that of a group's member name is a number.
+const CONNECTION: &str = "c.";
+
 /// The channel of emissions to several rooms, to which every node subscribes on every host. A group's name has no colon,
 /// so no group's channel equals this one.
 pub(super) fn rooms_channel(layer: &config::Layer) -> String {
@@ -168,6 +171,33 @@ impl GroupNaming {
         specific_channel(&self.reply_client, "reply")
     }
 
+    /// The channel of a connection of this node.
+    pub fn connection_channel(&self, id: &str) -> String {
+        specific_channel(&self.reply_client, &format!("{CONNECTION}{id}"))
+    }
+
+    /// What the channels of this node's connections begin with.
+    pub fn connections(&self) -> String {
+        self.connection_channel("")
+    }
+
+    /// The node and the id in the channel of a connection of any node.
+    pub fn connection_of(channel: &str) -> Option<(&str, &str)> {
+        let (client, local) = channel.strip_prefix("specific.")?.split_once('!')?;
+        let node = client.strip_suffix('r').filter(|node| node.len() == NODE_ID && is_hex(node))?;
+        Some((node, local.strip_prefix(CONNECTION)?))
+    }
+
+    /// Whether groups are sets in Redis, as in the core layer.
+    pub fn has_sets(&self) -> bool {
+        self.kind != config::LayerKind::Pubsub
+    }
+
+    /// The set of a group, and its host.
+    pub fn set_of(&self, group: &GroupName) -> (String, usize) {
+        (self.names.core_group_key(group.as_str()), ring::index(group.as_str(), self.hosts))
+    }
+
     /// The host that `group_send` writes this queue's messages to.
     pub fn queue_host(&self, queue: usize) -> usize {
         client_host(&self.clients[queue], self.hosts)
@@ -179,7 +209,6 @@ impl GroupNaming {
             return false;
         };
         let Some((node, queue)) = client.split_at_checked(NODE_ID) else { return false };
-        let is_hex = |text: &str| text.bytes().all(|byte| byte.is_ascii_hexdigit());
         is_hex(node)
             && !queue.is_empty()
             && queue.bytes().all(|byte| byte.is_ascii_digit())
@@ -191,6 +220,10 @@ impl GroupNaming {
     pub fn token(channel: &str) -> Option<u64> {
         u64::from_str_radix(crate::layer::codec::names::local_name(channel)?, 16).ok()
     }
+}
+
+fn is_hex(text: &str) -> bool {
+    text.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
 
 fn client_host(client: &str, hosts: usize) -> usize {
@@ -258,6 +291,28 @@ mod tests {
         assert!(member.len() < 100 && is_channel_name(&member), "{member}");
         assert_eq!(GroupNaming::token(&member), Some(u64::MAX));
         assert!(member.starts_with(&format!("specific.{NODE}{}!", registration.queue)));
+    }
+
+    #[test]
+    fn a_connections_channel_is_valid_for_channels_and_leads_back_to_its_node_and_id() {
+        let id = "k2Jx-_k2Jx-_k2Jx-_k2";
+        let channel = naming(1).connection_channel(id);
+        assert!(channel.len() < 100 && is_channel_name(&channel), "{channel}");
+        assert_eq!(GroupNaming::connection_of(&channel), Some((NODE, id)));
+        assert_eq!(channel.strip_prefix(&naming(3).connections()), Some(id));
+        // Not one of the node's members of groups, whose events the node gets otherwise.
+        assert!(!GroupNaming::is_of_a_node(&channel) && GroupNaming::token(&channel).is_none());
+        assert_eq!(LayerNames::new("asgi").core_queue_key(&channel), naming(1).queues()[4]);
+        for other in [
+            naming(1).reply_channel(),
+            format!("specific.{NODE}7!1f"),
+            format!("specific.{NODE}!c.{id}"),
+            format!("specific.{NODE}r!c{id}"),
+            format!("specific.{}r!c.{id}", &NODE[1..]),
+            "thumbnails".to_owned(),
+        ] {
+            assert_eq!(GroupNaming::connection_of(&other), None, "{other}");
+        }
     }
 
     #[test]

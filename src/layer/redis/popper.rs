@@ -104,7 +104,7 @@ struct Popper<'a> {
     context: &'a LayerContext,
     host: usize,
     keys: &'a [String],
-    /// The queues of the groups that are on this host.
+    /// The queues of the groups that are on this host, and the one for messages to the node itself and to its connections.
     queues: Vec<usize>,
     /// The commands of one pop.
     round: Pipeline,
@@ -126,7 +126,10 @@ impl<'a> Popper<'a> {
         let keys = &context.queues;
         let registry = context.groups.borrow();
         let naming = registry.naming();
-        let queues: Vec<_> = (0..naming.group_queues()).filter(|queue| naming.queue_host(*queue) == host).collect();
+        // A message to one channel may be on any host.
+        let of_replies = keys.len().checked_sub(2);
+        let of_groups = (0..naming.group_queues()).filter(|queue| naming.queue_host(*queue) == host);
+        let queues: Vec<_> = of_groups.chain(of_replies).collect();
         let wait = pop_wait(context.options.expiry.0);
         let most = queues.iter().filter_map(|queue| context.capacities.get(*queue)).max().copied().unwrap_or_default();
         let count = most.saturating_add(1).clamp(*POP_COUNT.start(), *POP_COUNT.end());
@@ -198,7 +201,6 @@ impl<'a> Popper<'a> {
         if until == f64::INFINITY {
             self.early.drain(..).for_each(|fence| self.markers.popped(&fence));
         }
-        self.pop_replies(woken, connection).await?;
         self.judge(found, connection).await
     }
 
@@ -224,17 +226,6 @@ impl<'a> Popper<'a> {
         self.note_popped(queue, score);
         self.waiting.push(Message { score, member });
         Some(queue)
-    }
-
-    /// Pops the rest of the queue for messages to the node itself, whose order among events does not matter.
-    async fn pop_replies(&mut self, woken: Option<usize>, connection: &mut MultiplexedConnection) -> RedisResult<()> {
-        let Some(queue) = woken.filter(|queue| *queue == self.keys.len() - 2) else { return Ok(()) };
-        let rest = query(connection, redis::cmd("ZPOPMIN").arg(&self.keys[queue]).arg(self.count)).await?;
-        let now = SystemTime::now();
-        for message in messages(rest) {
-            self.context.decoder.member(&message.member, now, |name| group_of(self.context, name));
-        }
-        Ok(())
     }
 
     /// Reports the queues that were full.

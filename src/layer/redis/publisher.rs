@@ -23,7 +23,10 @@ use indexmap::IndexMap;
 use redis::{Cmd, FromRedisValue};
 use tokio::time::timeout;
 
-use super::naming::{GroupNaming, rooms_channel};
+use super::{
+    direct,
+    naming::{GroupNaming, rooms_channel},
+};
 use crate::{
     config::{self, LayerKind},
     event::{Emission, GroupName, Value},
@@ -220,11 +223,15 @@ impl Publisher {
 
     /// Publishes to the nodes only: JSON, or msgpack if it contains bytes.
     async fn plain(&self, group: &GroupName, channel: String, body: &Value) -> Result<(), Failure> {
+        self.to_nodes(self.home(group), channel, body).await
+    }
+
+    async fn to_nodes(&self, host: usize, channel: String, body: &Value) -> Result<(), Failure> {
         let payload = match body.holds_bytes() {
             true => msgpack::encode_for_nodes(body, self.max_message)?,
             false => limited::json(body, self.max_message)?,
         };
-        self.run(self.home(group), redis::cmd("PUBLISH").arg(channel).arg(payload)).await
+        self.run(host, redis::cmd("PUBLISH").arg(channel).arg(payload)).await
     }
 
     /// The encoded event, or `None` if the layer's serializer cannot carry it: then only the nodes get it.
@@ -303,11 +310,19 @@ impl Publisher {
         self.run(host, &command).await
     }
 
-    /// `channel_layer.send(channel, body)`. If either layer of channels_redis may be in use, the existing subscribers
+    /// `channel_layer.send(channel, body)`. A connection of a node gets it as it gets events. Otherwise, if either layer of channels_redis may be in use, the existing subscribers
     /// decide.
     pub async fn send(&self, channel: &str, body: &Value) -> Result<(), Failure> {
         if !is_channel_name(channel) {
             return Err(Failure::refused(format_args!("{channel:?} is not a valid channel name")));
+        }
+        if body.as_map().is_none() {
+            return Err(Failure::refused(format_args!("a message must be an object, not {}", body.kind())));
+        }
+        if let Some((node, _)) = GroupNaming::connection_of(channel) {
+            // As events reach it: over one connection to its host, in order.
+            let (to, message) = (direct::channel(&self.publish_prefix, node), direct::write(channel, body));
+            return self.to_nodes(self.host_of(channel), to, &message).await;
         }
         let by_pubsub = match self.kind {
             LayerKind::Core => false,
@@ -331,7 +346,9 @@ impl Publisher {
 
     async fn send_core(&self, channel: &str, body: &Value) -> Result<(), Failure> {
         let (address, host) = if channel.contains('!') {
-            (Addressee::Channel(channel), self.host_of(channel))
+            // Where its process reads. channels_redis itself writes to the host of the full name: with several hosts,
+            // most of what it sends there is never read.
+            (Addressee::Channel(channel), self.host_of(non_local_name(channel)))
         } else {
             (Addressee::Plain, self.turn.fetch_add(1, Ordering::Relaxed) % self.hosts())
         };

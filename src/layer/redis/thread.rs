@@ -61,6 +61,7 @@ async fn run(context: Rc<LayerContext>, mut commands: mpsc::UnboundedReceiver<Co
                     match command {
                         Command::Join(group, waiter) => registry.join(&group, waiter),
                         Command::Leave(group) => registry.leave(&group, Instant::now()),
+                        Command::Discard(group, id) => registry.discard(&group, &id),
                         Command::Stop(done) => {
                             drop(registry);
                             context.stop.send_replace(true);

@@ -55,7 +55,7 @@ impl Desk {
         let (steps, said) = self.steps(second);
         let answers = vec![done; steps.len()];
         let announcements = self.ledger.done(steps, &answers, self.at(second));
-        (said, announcements.into_iter().map(|(change, member, _)| (change, member.id.to_string())).collect())
+        (said, announcements.into_iter().map(|(change, member, ..)| (change, member.id.to_string())).collect())
     }
 }
 

@@ -3,18 +3,21 @@
 use std::{
     cell::OnceCell,
     rc::{Rc, Weak},
+    sync::Arc,
 };
+
+use futures_util::future::LocalBoxFuture;
 
 use super::session::{EngineSession, MessageHandler};
 use crate::{
     auth::RequestHead,
     consumer::Context,
-    event::{GapReason, Incoming, Payload, Value},
+    event::{ConnectionId, GapReason, GroupOrderResult, Incoming, Payload, ReceivedOrder, Value},
     packet::Text,
     protocol::{
         admission::{Admission, Client},
         endpoint::Endpoint,
-        new_id, query, query_weight,
+        query, query_weight,
         refusal::Refusal,
         session::{Outlet, Session},
     },
@@ -62,18 +65,21 @@ impl RawSession {
         if !endpoint.consumer().may_keep(query_weight(head.query)) {
             return Err(Refusal::State);
         }
-        let context = Context { route, query: query(head.query), id: new_id(), ..Context::default() };
+        let (id, host) = (Some(ConnectionId::random()), endpoint.host(head));
+        let context = Context { route, query: query(head.query), id, host, ..Context::default() };
         let (member, bindings) = admission.let_in(namespace, Client { head, connection, context }, 0).await?;
         let outlet = Rc::new(RawOutlet { connection: Rc::clone(connection), carrier: OnceCell::new() });
-        let session =
-            Session::new(Rc::clone(&admission.services), Rc::clone(&outlet) as Rc<dyn Outlet>, member, bindings, 0);
+        let (services, out) = (Rc::clone(&admission.services), Rc::clone(&outlet) as Rc<dyn Outlet>);
+        let session = Session::new(services, out, Rc::clone(&member), bindings, 0);
+        session.serve_calls(&member);
         Ok(Self { session, outlet })
     }
 
     /// The session is open, on this Engine.IO session.
     pub fn opened(&self, carrier: &Rc<EngineSession>) {
         if self.outlet.carrier.set(Rc::downgrade(carrier)).is_ok() {
-            self.session.opened();
+            self.session.settle();
+            self.session.opened(None);
         }
     }
 }
@@ -93,6 +99,14 @@ impl MessageHandler for RawSession {
 
     fn lost(&self) {
         self.session.missed(GapReason::SlowClient);
+    }
+
+    fn regroup(&self, order: Arc<ReceivedOrder>) -> LocalBoxFuture<'static, GroupOrderResult> {
+        Rc::clone(&self.session).regroup(order)
+    }
+
+    fn work_waits(&self, _id: Option<ConnectionId>) {
+        self.session.work_waits();
     }
 
     fn gone(&self) {

@@ -3,14 +3,16 @@
 use std::{
     cell::{Cell, OnceCell, RefCell},
     rc::Rc,
+    sync::Arc,
 };
 
 use bytes::Bytes;
+use futures_util::future::{LocalBoxFuture, ready};
 use tokio::time::Instant;
 
 use super::{deadlines::SessionKey, polling::Polling, sessions::Sessions, sid::SidSecret};
 use crate::{
-    event::{Incoming, Payload},
+    event::{ConnectionId, GroupOrderResult, Incoming, Payload, ReceivedOrder},
     packet::{
         Text,
         engine::{self, EnginePacket},
@@ -33,6 +35,15 @@ pub trait MessageHandler {
     fn is_silent(&self) -> bool {
         false
     }
+
+    /// Another program has ordered that the connections of a user join or leave a group.
+    fn regroup(&self, order: Arc<ReceivedOrder>) -> LocalBoxFuture<'static, GroupOrderResult> {
+        drop(order);
+        Box::pin(ready(GroupOrderResult::default()))
+    }
+
+    /// Work waits for the member with this id.
+    fn work_waits(&self, id: Option<ConnectionId>);
 
     /// Some messages to the client were lost.
     fn lost(&self);
@@ -288,6 +299,14 @@ impl ConnectionHandler for EngineSession {
 
     fn lost(self: Rc<Self>, _messages: u64) {
         self.handler.lost();
+    }
+
+    fn regroup(self: Rc<Self>, order: Arc<ReceivedOrder>) -> LocalBoxFuture<'static, GroupOrderResult> {
+        self.handler.regroup(order)
+    }
+
+    fn work_waits(self: Rc<Self>, id: Option<ConnectionId>) {
+        self.handler.work_waits(id);
     }
 
     fn gone(self: Rc<Self>) {

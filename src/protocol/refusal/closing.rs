@@ -30,10 +30,12 @@ impl Refusal {
             (Cause::Invalid, _) => (codes?.invalid, &*reject.reason),
             (Cause::Forbidden, _) => (codes?.forbidden, self.reason(reject)),
             (Cause::Unavailable, _) => (codes?.unavailable, self.reason(reject)),
+            // As a consumer that fails after it has accepted.
+            (Cause::Failed, _) => codes.map(|_| (CloseCode::INTERNAL_ERROR.get(), ""))?,
         };
         // The configuration was checked to contain only codes that may be sent.
         let code = CloseCode::new(code).unwrap_or(CloseCode::POLICY_VIOLATION);
-        Some(Closing { code, reason, frame: cause != Cause::Unavailable })
+        Some(Closing { code, reason, frame: !matches!(cause, Cause::Unavailable | Cause::Failed) })
     }
 
     /// The reason of a close without a reason of its own code.

@@ -4,7 +4,7 @@
 
 use log::Level;
 
-use super::Refusal;
+use super::{BridgeRefusal, Refusal};
 use crate::{admission::Limit, auth::AuthError, consumer::GroupError, warn_bounded};
 
 impl Refusal {
@@ -26,6 +26,7 @@ impl Refusal {
             Self::Backend { .. } => {
                 warn_bounded!("{who}: a client is refused for now: {detail}; see the line about its call");
             }
+            Self::Bridge(refusal) => log_bridge(refusal, who),
             Self::Groups(GroupError::NotAllowed(_)) => {
                 warn_bounded!("{who}: a client is refused: {detail}; widen \"allow\" if it should be");
             }
@@ -73,9 +74,40 @@ fn log_auth(error: &AuthError, who: &str) {
         AuthError::Unavailable { .. } => {
             warn_bounded!("{who}: a client is refused for now: {error}; see REDIS_URL, cache.url and /health/ready");
         }
+        AuthError::Denied => {
+            warn_bounded!("{who}: a client is refused: {error} (403)");
+        }
+        // The line about the question says why.
+        AuthError::DjangoUnavailable { .. } => {
+            warn_bounded!("{who}: a client is refused for now: {error}; see the line about who_am_i");
+        }
         AuthError::KeySetUnavailable { .. } => {
             warn_bounded!("{who}: a client is refused for now: {error}; see jwk_url, and the line about its URL");
         }
+    }
+}
+
+impl BridgeRefusal {
+    /// Logs that the node closes an open connection for this; `who` is its consumer.
+    pub fn log_close(&self, who: &str) {
+        warn_bounded!("{who}: a connection is closed: {}", self.cause());
+    }
+}
+
+fn log_bridge(refusal: &BridgeRefusal, who: &str) {
+    let cause = refusal.cause();
+    match refusal {
+        BridgeRefusal::Denied { .. } => {
+            warn_bounded!("{who}: a client is refused by its consumer: {cause}");
+        }
+        BridgeRefusal::Closed => {
+            warn_bounded!("{who}: a client is refused by its consumer: {cause}");
+        }
+        BridgeRefusal::Stopped => {
+            warn_bounded!("{who}: a client is refused: {cause}; call accept() or close() in it");
+        }
+        // The line about its call says the same, once for each kind of fault.
+        _ => log::debug!("{who}: a client is refused: {cause}"),
     }
 }
 

@@ -13,7 +13,7 @@ use crate::{
 };
 
 /// When to retry after a short problem.
-const SOON: Option<Duration> = Some(Duration::from_secs(1));
+pub(super) const SOON: Option<Duration> = Some(Duration::from_secs(1));
 
 /// A text of an answer and of the log is at most this long, in bytes.
 const MAX_SHOWN: usize = 300;
@@ -56,6 +56,8 @@ pub enum Cause {
     Forbidden,
     /// The client is not at fault, or only for now.
     Unavailable,
+    /// The consumer has a fault; trying again does not help.
+    Failed,
 }
 
 /// The text of `connect_error`.
@@ -104,6 +106,7 @@ impl Refusal {
                 Row { label: "backend_unavailable", retry_after: retry_after.or(SOON), ..Row::UNAVAILABLE }
                     .saying("the backend is not available")
             }
+            Self::Bridge(refusal) => refusal.row(),
             Self::Groups(error) => {
                 let label = if matches!(error, GroupError::Ambiguous(_)) { "ambiguous_group" } else { "denied" };
                 Row { label, ..Row::DENIED }.saying(shown(error.to_string()))
@@ -141,7 +144,7 @@ impl Row<'static> {
     };
 
     /// A consumer refuses.
-    const DENIED: Self = Row {
+    pub(super) const DENIED: Self = Row {
         label: "denied",
         level: Level::Warn,
         status: 403,
@@ -152,7 +155,7 @@ impl Row<'static> {
     };
 
     /// The node, or what it needs, is at fault.
-    const UNAVAILABLE: Self = Row {
+    pub(super) const UNAVAILABLE: Self = Row {
         label: "unavailable",
         level: Level::Warn,
         status: 503,
@@ -164,13 +167,13 @@ impl Row<'static> {
 }
 
 impl<'a> Row<'a> {
-    fn saying(self, detail: impl Into<Cow<'a, str>>) -> Self {
+    pub(super) fn saying(self, detail: impl Into<Cow<'a, str>>) -> Self {
         Row { detail: detail.into(), ..self }
     }
 }
 
 /// A text that may contain what a client has sent, up to a limit.
-fn shown(mut text: String) -> String {
+pub(super) fn shown(mut text: String) -> String {
     if text.len() > MAX_SHOWN {
         text.truncate(text.floor_char_boundary(MAX_SHOWN));
         text.push('…');
@@ -224,9 +227,11 @@ fn unknown(error: &AuthError) -> Row<'static> {
         AuthError::Missing => wrong(Cause::Missing, Rejected::Missing),
         AuthError::Invalid(_) | AuthError::Revoked => wrong(Cause::Invalid, Rejected::Invalid),
         AuthError::Origin => Row { cause: Cause::Early, ..Row::DENIED },
-        AuthError::Unconfigured(_) | AuthError::Unavailable { .. } | AuthError::KeySetUnavailable { .. } => {
-            Row::UNAVAILABLE
-        }
+        AuthError::Denied => Row::DENIED,
+        AuthError::Unconfigured(_)
+        | AuthError::Unavailable { .. }
+        | AuthError::KeySetUnavailable { .. }
+        | AuthError::DjangoUnavailable { .. } => Row::UNAVAILABLE,
     };
     Row { label: error.label(), retry_after: error.retry_after(), ..row }.saying(error.to_string())
 }

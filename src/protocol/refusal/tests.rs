@@ -3,6 +3,7 @@ use crate::{
     admission::Limit,
     config::{CloseCodes, Reject, RejectClose},
     event::GroupNameError,
+    socket::close::CloseCode,
 };
 
 const LATER: Duration = Duration::from_millis(2500);
@@ -41,12 +42,27 @@ Auth invalid           | invalid WARN             | 403 4 Token is expired | 440
 Auth revoked           | revoked WARN             | 403 4 the token was revoked | 4401 4003 log in | a bad token
 Auth origin            | origin WARN              | 403 4 the origin is not allowed | - | no
 Auth unconfigured      | unconfigured WARN        | 503 4 no key; Retry-After 60s | 1013 1013 Service unavailable | Service unavailable
+Auth invalid           | invalid WARN             | 403 4 the login is not valid or has ended | 4401 4003 log in | a bad token
+Auth denied            | denied WARN              | 403 4 Django refuses the client | 4401 4403 log in | no
+Auth backend unavailable | backend_unavailable WARN | 503 4 Django cannot say who the client is now; Retry-After 2.5s | 1013 1013 Service unavailable | Service unavailable
 Auth unavailable       | unavailable WARN         | 503 4 the token store is not reachable; Retry-After 2.5s | 1013 1013 Service unavailable | Service unavailable
 Denied                 | denied WARN              | 403 4 not today | 4401 4403 log in | not today
 Denied as it says      | denied WARN              | 404 4 no such board | 4404 4404 no such board | no such board
 Denied 503             | denied WARN              | 503 4 maintenance; Retry-After 1s | 1013 1013 maintenance | maintenance
 Denied away            | backend_unavailable WARN | 503 4 come back; Retry-After 2.5s | 1013 1013 come back | come back
 Backend                | backend_unavailable WARN | 503 4 the backend is not available; Retry-After 2.5s | 1013 1013 Service unavailable | Service unavailable
+Bridge Denied          | denied WARN              | 404 4 the consumer refused the connection with an answer of its own | 4401 4403 log in | no
+Bridge Denied          | consumer_error WARN      | 500 4 the consumer failed | 1011 1011 | no
+Bridge Closed          | denied WARN              | 403 4 the consumer refused the connection | 4401 4403 log in | no
+Bridge Stopped         | denied WARN              | 403 4 the consumer did not accept the connection | 4401 4403 log in | no
+Bridge Error           | consumer_error WARN      | 500 4 the consumer failed | 1011 1011 | no
+Bridge Refused         | consumer_refused WARN    | 500 4 the consumer cannot be served here | 1011 1011 | no
+Bridge Away            | backend_unavailable WARN | 503 4 the backend is not available; Retry-After 2.5s | 1013 1013 Service unavailable | Service unavailable
+Bridge Overloaded      | backend_unavailable WARN | 503 4 the backend is not available: too many calls wait; Retry-After 1s | 1013 1013 Service unavailable | Service unavailable
+Bridge Broken          | backend_unavailable WARN | 503 4 the backend gave no complete answer; Retry-After 1s | 1013 1013 Service unavailable | Service unavailable
+Bridge Misconfigured   | unconfigured WARN        | 503 4 the backend refuses the calls of this node; Retry-After 60s | 1013 1013 Service unavailable | Service unavailable
+Bridge TooLarge        | state_too_large WARN     | 431 4 path, query and headers together are too large | 4401 4403 log in | no
+Bridge Restart         | unavailable WARN         | 503 4 the application was replaced; Retry-After 1s | 1013 1013 Service unavailable | Service unavailable
 Groups Value           | denied WARN              | 403 4 `user.id` is empty | 4401 4403 log in | no
 Groups NotAllowed      | denied WARN              | 403 4 \"user_9\" is not a name that \"allow\" permits | 4401 4403 log in | no
 Groups Name            | denied WARN              | 403 4 \"é\" is not a group name: a group name must be shorter than 100 characters, this one has 104 | 4401 4403 log in | no
@@ -77,6 +93,9 @@ fn every_cause() -> Vec<Refusal> {
         AuthError::Revoked,
         AuthError::Origin,
         AuthError::Unconfigured("no key"),
+        AuthError::from(crate::auth::Reason::Login),
+        AuthError::Denied,
+        AuthError::DjangoUnavailable { retry_after: LATER },
         AuthError::Unavailable { retry_after: LATER },
     ];
     let layer = [
@@ -98,6 +117,7 @@ fn every_cause() -> Vec<Refusal> {
     let away = Denial { away: true, retry_after: Some(LATER), ..Denial::default() };
     all.push(Refusal::Denied(Denial { text: "come back".into(), ..away }));
     all.push(Refusal::Backend { retry_after: Some(LATER) });
+    all.extend(every_bridge().map(Refusal::Bridge));
     let groups = [
         GroupError::Value("`user.id` is empty".to_owned()),
         GroupError::NotAllowed("user_9".to_owned()),
@@ -111,19 +131,54 @@ fn every_cause() -> Vec<Refusal> {
     all
 }
 
+fn every_bridge() -> [BridgeRefusal; 12] {
+    let secret = || ("ValueError".to_owned(), "of the log only".to_owned());
+    let [(kind, text), (refused, why)] = [secret(), secret()];
+    [
+        BridgeRefusal::Denied { status: 404, headers: Vec::new(), body: "none".into() },
+        BridgeRefusal::Denied { status: 101, headers: Vec::new(), body: "none".into() },
+        BridgeRefusal::Closed,
+        BridgeRefusal::Stopped,
+        BridgeRefusal::Error { kind, text },
+        BridgeRefusal::Refused { kind: refused, text: why },
+        BridgeRefusal::Away { reason: "connection refused".to_owned(), retry_after: Some(LATER) },
+        BridgeRefusal::Overloaded,
+        BridgeRefusal::Broken("it ended early".to_owned()),
+        BridgeRefusal::Misconfigured("401".to_owned()),
+        BridgeRefusal::TooLarge(100_000),
+        BridgeRefusal::Restart("no class chat.Room".to_owned()),
+    ]
+}
+
 /// Without a wildcard, so that a new cause does not compile here.
 fn cause(refusal: &Refusal) -> String {
     match refusal {
         Refusal::Handshake(bad) => format!("Handshake {bad:?}"),
         Refusal::EngineIo(breach) => format!("EngineIo {breach:?}"),
         Refusal::Limited(refused) => format!("Limited {:?}", refused.limit),
-        Refusal::Auth(error) => format!("Auth {}", error.label()),
+        Refusal::Auth(error) => format!("Auth {}", error.label().replace('_', " ")),
         Refusal::Origin(_) => "Origin".to_owned(),
         Refusal::Denied(Denial { away: true, .. }) => "Denied away".to_owned(),
         Refusal::Denied(Denial { status: Some(503), .. }) => "Denied 503".to_owned(),
         Refusal::Denied(Denial { code: Some(_), .. }) => "Denied as it says".to_owned(),
         Refusal::Denied(_) => "Denied".to_owned(),
         Refusal::Backend { .. } => "Backend".to_owned(),
+        Refusal::Bridge(refusal) => {
+            let kind = match refusal {
+                BridgeRefusal::Denied { .. } => "Denied",
+                BridgeRefusal::Closed => "Closed",
+                BridgeRefusal::Stopped => "Stopped",
+                BridgeRefusal::Error { .. } => "Error",
+                BridgeRefusal::Refused { .. } => "Refused",
+                BridgeRefusal::Away { .. } => "Away",
+                BridgeRefusal::Overloaded => "Overloaded",
+                BridgeRefusal::Broken(_) => "Broken",
+                BridgeRefusal::Misconfigured(_) => "Misconfigured",
+                BridgeRefusal::TooLarge(_) => "TooLarge",
+                BridgeRefusal::Restart(_) => "Restart",
+            };
+            format!("Bridge {kind}")
+        }
         Refusal::Groups(error) => {
             let kind = match error {
                 GroupError::Value(_) => "Value",
@@ -161,7 +216,8 @@ fn written(refusal: &Refusal, consumer: &Consumer) -> String {
     let close = match (refusal.closing(&one), refusal.closing(&table)) {
         (Some(one), Some(table)) => {
             assert_eq!(one.reason, table.reason);
-            assert_eq!(one.frame, !one.code.to_string().starts_with("1013"), "a frame says what the client did wrong");
+            let fault = matches!(one.code, CloseCode::TRY_AGAIN_LATER | CloseCode::INTERNAL_ERROR);
+            assert_eq!(one.frame, !fault, "a frame says what the client did wrong");
             format!("{} {} {}", one.code, table.code, one.reason)
         }
         (None, None) => "-".to_owned(),
@@ -190,7 +246,7 @@ fn each_cause_has_its_row() {
     let (consumer, causes) = (consumer(), every_cause());
     assert_eq!(causes.len(), ROWS.lines().count());
     for (refusal, expected) in causes.iter().zip(ROWS.lines()) {
-        assert_eq!(written(refusal, &consumer), row_of(expected));
+        assert_eq!(row_of(&written(refusal, &consumer)), row_of(expected));
     }
 }
 
@@ -200,7 +256,32 @@ fn the_three_answers_are_never_mistaken_for_each_other() {
         let row = refusal.row();
         let away = row.retry_after.is_some();
         assert_eq!(away, matches!(row.status, 429 | 503), "{refusal:?}");
+        assert_eq!(row.cause == Cause::Failed, row.status == 500, "{refusal:?}");
         assert_eq!(row.cause == Cause::Unavailable, away && row.cause != Cause::Early, "{refusal:?}");
+    }
+}
+
+#[test]
+fn what_a_consumer_in_django_raised_is_in_the_log_in_one_bounded_line() {
+    let raised = BridgeRefusal::Error { kind: "ValueError".to_owned(), text: format!("a\nb{}", "é".repeat(300)) };
+    let logged = raised.cause();
+    assert!(logged.starts_with("ValueError: a\\nbé") && logged.ends_with('…') && logged.len() < 310, "{logged}");
+    let row = raised.row();
+    assert!(!row.detail.contains("ValueError"), "a client reads {row:?}");
+}
+
+#[test]
+fn an_accepted_connection_of_django_ends_with_a_code_that_says_whether_to_come_back() {
+    let closes = every_bridge().map(|one| (cause(&Refusal::Bridge(one.clone())), one.close()));
+    for (cause, BridgeClose { label, code, .. }) in closes {
+        let expected = match &*cause {
+            "Bridge Away" | "Bridge Overloaded" | "Bridge Misconfigured" => 1013,
+            "Bridge Restart" => 1012,
+            "Bridge TooLarge" => 1009,
+            _ => 1011,
+        };
+        assert_eq!(code.get(), expected, "{cause}");
+        assert!(crate::telemetry::label::CLOSES.contains(&label), "{cause}: {label}");
     }
 }
 

@@ -1,12 +1,15 @@
 //! Changes the user of an open connection: from then on disconnects, limits and presence use the new user only.
 
-use std::{rc::Rc, time::Instant};
+use std::{
+    rc::Rc,
+    time::{Instant, SystemTime},
+};
 
 use super::{After, Binding, Session, work::Work};
 use crate::{
     admission::OverLimit,
     auth::claims::user_id_of,
-    event::Value,
+    event::{Fingerprint, Proof, Value},
     hub::{Member, Principal},
     protocol::{
         principal::{anonymous, fingerprint},
@@ -32,8 +35,12 @@ impl Session {
                 return After::End;
             };
             binding.set_principal(principal);
+            self.join_ordered(binding, self.leave_since(binding, self.asked())).await;
         }
-        binding.change(|context| context.user = user);
+        if let Some(bridged) = binding.bridged.as_deref() {
+            bridged.set_user(user_id_of(&user));
+        }
+        binding.change(&self.services.shard, self.member().as_deref(), |context| context.user = user);
         After::More(if binding.consumer.has_presence() { vec![Work::Enter] } else { Vec::new() })
     }
 
@@ -55,8 +62,13 @@ impl Session {
     /// The binding's entry in the index for disconnects, as this user. Without an id it stays unchanged, so that its
     /// token can still end it. An error if the user was disconnected meanwhile.
     fn principal_as(&self, binding: &Binding, member: &Member, user: &Value) -> Result<Option<Rc<Principal>>, ()> {
-        let asked = self.queue.borrow().as_deref().and_then(|queue| queue.asked).unwrap_or_else(Instant::now);
+        let asked = self.asked();
         let before = binding.principal();
+        if let Some(bridged) = binding.bridged.as_deref()
+            && before.as_ref().is_none_or(|known| !known.has_token())
+        {
+            return self.login(binding, member, fingerprint(user), bridged.expires(), asked);
+        }
         let Some(user) = fingerprint(user) else { return Ok(before) };
         let now = match before {
             // Other bindings of the connection use the same entry.
@@ -65,6 +77,40 @@ impl Session {
             None => self.services.shard.principals().enter(member.connection(), anonymous(user, asked)),
         };
         now.map(Some).ok_or(())
+    }
+
+    /// The entry of a user whom Django named. No token says when it ends, but its login may.
+    fn login(
+        &self,
+        binding: &Binding,
+        member: &Member,
+        user: Option<Fingerprint>,
+        expires: Option<SystemTime>,
+        asked: Instant,
+    ) -> Result<Option<Rc<Principal>>, ()> {
+        let Some(user) = user else { return Ok(None) };
+        let deadline = expires.filter(|_| binding.consumer.ends_with_token());
+        let proof = Proof { deadline, ..anonymous(user, asked) };
+        self.services.shard.principals().enter(member.connection(), proof).map(Some).ok_or(())
+    }
+
+    /// The login of the user whom Django named expires at another time.
+    pub(super) fn renew_login(&self, binding: &Binding) -> After {
+        if let (Some(member), Some(bridged), Some(user)) =
+            (self.member(), binding.bridged.as_deref(), binding.user_id())
+            && binding.principal().is_none_or(|known| !known.has_token())
+        {
+            let user = Some(Fingerprint::of_user(&user));
+            if let Ok(principal) = self.login(binding, &member, user, bridged.expires(), Instant::now()) {
+                binding.set_principal(principal);
+            }
+        }
+        After::More(Vec::new())
+    }
+
+    /// When the current handler first called the backend; now if it has not.
+    pub(super) fn asked(&self) -> Instant {
+        self.queue.borrow().as_deref().and_then(|queue| queue.asked).unwrap_or_else(Instant::now)
     }
 
     /// Records when the current handler called the backend, or that another handler begins.

@@ -8,8 +8,9 @@ use std::{collections::VecDeque, rc::Rc, time::Instant};
 use tokio::sync::Notify;
 
 use crate::{
-    consumer::{Continuation, Outcome},
+    consumer::{Continuation, Effect, Outcome},
     event::{Incoming, Value},
+    hub::EventCall,
     packet::RawEvent,
     socket::{Held, Inbox},
 };
@@ -74,13 +75,27 @@ fn weight(text: &str, attached: usize) -> usize {
         b'{' => 8,
         _ => 0,
     });
-    6 * (text.len() + attached + values.sum::<usize>() * size_of::<Value>())
+    8 * (text.len() + attached + values.sum::<usize>() * size_of::<Value>())
+}
+
+/// Work of an event for the session of one member.
+pub(super) enum EventWork {
+    /// Its consumer handles the event itself.
+    Call(EventCall),
+    /// What the event asks of the connection, by the index of the binding.
+    Outcome(usize, Vec<Effect>),
 }
 
 /// An item that waits for its turn.
 pub(super) enum Item {
     Message(Buffered),
-    Resume { index: usize, then: Continuation, outcome: Outcome },
+    Resume {
+        index: usize,
+        then: Continuation,
+        outcome: Outcome,
+    },
+    /// Work of an event. It waits with the member's other events, never here.
+    Event(EventWork),
     Gone,
 }
 
@@ -90,7 +105,7 @@ impl Item {
             + match self {
                 Self::Message(message) => message.bytes(),
                 Self::Resume { then, outcome, .. } => then.weight() + outcome.weight(),
-                Self::Gone => 0,
+                Self::Event(_) | Self::Gone => 0,
             }
     }
 }
@@ -124,6 +139,8 @@ pub(super) struct Queue {
     pub stop: Rc<Notify>,
     /// Whether `stop` ends what the handler waits for, which frees its memory.
     pub can_stop: bool,
+    /// It waits for a call that another connection makes.
+    pub follows: bool,
     /// The current handler has joined a group.
     pub has_joined: bool,
     /// When the current handler first called the backend.

@@ -67,7 +67,7 @@ impl Session {
             }
             // A user set by a handler or by `on_admit` stays.
             let found = principal.user() != principal.subject();
-            one.change(|context| {
+            one.change(&self.services.shard, self.member().as_deref(), |context| {
                 let user = if found { context.user.clone() } else { identity.user.clone() };
                 one.consumer.renew(context, &user, &identity.claims);
             });

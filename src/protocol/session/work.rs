@@ -2,14 +2,17 @@
 
 use std::{
     rc::Rc,
+    sync::Arc,
     time::{Duration, Instant},
 };
 
 use super::{After, Binding, Session, queue::Item};
 use crate::{
+    backend::bridge::CallEvent,
     consumer::{Consumer, ConsumerId, Continuation, Effect, MessageProblem, Outcome, Reaction},
     event::{Emission, GroupName, Payload, Value, listed},
-    presence,
+    hub::{EventCall, EventCalls, Member, shared::Sharer},
+    protocol::bridged::RunningCall,
     protocol::effects::{Opened, Remaining, Stage, Wait, carry_out},
     warn_bounded,
 };
@@ -17,6 +20,16 @@ use crate::{
 /// Work for one binding.
 pub(super) enum Work {
     Effect(Effect),
+    /// The project's own consumer handles this.
+    Call(CallEvent),
+    /// What an event asks of the connection.
+    Outcome(Vec<Effect>),
+    /// The project's own consumer handles this event.
+    Event(EventCall),
+    /// Its call goes on.
+    Follow(RunningCall),
+    /// The consumer's `on_connect`.
+    Connected,
     /// The connection's first handlers are done: its member is released.
     Release,
     /// Add the connection to the presence of its user.
@@ -26,18 +39,25 @@ pub(super) enum Work {
 }
 
 /// What failed, and why.
-type Failed = (&'static str, String);
+pub(super) type Failed = (&'static str, String);
 
 /// Work that needs a wait.
 pub(super) enum Pending {
     Effect(Wait),
+    /// A call of the project's own consumer.
+    Call(RunningCall),
+    /// What an event asks of the connection.
+    Outcome(Vec<Effect>),
+    /// A call that several connections share.
+    Shared(Box<Sharer>, Arc<EventCalls>),
     Enter,
 }
 
 impl Pending {
-    /// Whether it can be interrupted, which frees its memory. A publish cannot: it is on its way to Redis.
+    /// Whether it can be interrupted, which frees its memory. A publish cannot: it is on its way to Redis. A shared call
+    /// decides for itself.
     pub const fn can_stop(&self) -> bool {
-        matches!(self, Self::Effect(Wait::Call { .. }))
+        matches!(self, Self::Effect(Wait::Call { .. }) | Self::Call(_))
     }
 }
 
@@ -47,10 +67,12 @@ impl Session {
         let binding = &self.bindings[index];
         let effect = match work {
             Work::Effect(effect) => effect,
-            Work::Release => {
-                self.release();
-                return None;
-            }
+            Work::Call(event) => return self.begin(index, event).map(Pending::Call),
+            Work::Event(event) => return self.begin_event(index, event),
+            Work::Follow(call) => return Some(Pending::Call(call)),
+            Work::Outcome(effects) => return Some(Pending::Outcome(effects)),
+            // What they are is planned when it is their turn.
+            Work::Connected | Work::Release => return None,
             Work::Enter => return Some(Pending::Enter),
             Work::Exit => {
                 if let Some(member) = binding.present.borrow_mut().take() {
@@ -67,7 +89,7 @@ impl Session {
         None
     }
 
-    fn open<'a>(&'a self, binding: &'a Binding) -> Opened<'a> {
+    pub(super) fn open<'a>(&'a self, binding: &'a Binding) -> Opened<'a> {
         let (shard, metrics) = (&*self.services.shard, &self.services.metrics);
         Opened { binding, member: &self.member, outlet: &*self.outlet, shard, metrics }
     }
@@ -76,14 +98,26 @@ impl Session {
     pub(super) async fn in_time(&self, index: usize, pending: Pending) -> After {
         let binding = &self.bindings[index];
         let reaction = match pending {
+            // Boxed: most sessions have none.
+            Pending::Call(call) => return Box::pin(self.follow(call)).await,
+            Pending::Outcome(effects) => return Box::pin(self.carry_out_outcome(index, effects)).await,
+            Pending::Shared(sharer, calls) => return Box::pin(self.share(index, *sharer, calls)).await,
             Pending::Effect(Wait::Join { groups, failed }) => {
                 let joined = self.join(binding, &groups).await;
                 return self.or_reply(binding, joined, failed.as_deref());
+            }
+            Pending::Effect(Wait::JoinSigned { tokens, replies }) => {
+                return self.join_signed(binding, &tokens, &replies).await;
             }
             Pending::Effect(Wait::Publish { group, body, failed }) => {
                 let published = self.services.shard.registry().layer().publish(&group, &body).await;
                 let published = published.map_err(|error| ("not_published", format!("to group {group}: {error}")));
                 return self.or_reply(binding, published, failed.as_deref());
+            }
+            Pending::Effect(Wait::Send { channel, body }) => {
+                let sent = self.services.shard.registry().layer().send(&channel, &body).await;
+                let sent = sent.map_err(|error| ("not_published", format!("to channel {channel}: {error}")));
+                return self.or_reply(binding, sent, None);
             }
             Pending::Effect(Wait::Emit { groups, mut body, failed }) => {
                 if let Some(namespace) = self.outlet.namespace() {
@@ -99,13 +133,20 @@ impl Session {
                 let outcome = self.services.backend.call(*request).await;
                 binding.with_context(|context| binding.consumer.resume(context, &then, outcome))
             }
+            Pending::Effect(Wait::Present { room, then }) => {
+                let members = self.present(binding, room.as_deref()).await;
+                let outcome = Outcome::Present(room, members);
+                binding.with_context(|context| binding.consumer.resume(context, &then, outcome))
+            }
             Pending::Effect(Wait::Refresh { token, then, replies }) => {
                 return self.refresh(index, token.expose(), &then, &replies).await;
             }
-            Pending::Enter => match self.enter(binding).await {
-                true => binding.with_context(|context| binding.consumer.on_online(context)),
-                false => return After::More(Vec::new()),
-            },
+            Pending::Enter => {
+                let Some(arrival) = self.enter(binding).await else { return After::More(Vec::new()) };
+                let mut reaction = binding.with_context(|context| binding.consumer.on_online(context));
+                reaction.report(&arrival.scope, arrival.at);
+                reaction
+            }
         };
         self.go_on_with(index, reaction)
     }
@@ -116,7 +157,7 @@ impl Session {
     }
 
     /// If Redis did not accept it, the client gets the handler's replies for a failure, and the handler ends.
-    fn or_reply(&self, binding: &Binding, done: Result<(), Failed>, failed: Option<&[Payload]>) -> After {
+    pub(super) fn or_reply(&self, binding: &Binding, done: Result<(), Failed>, failed: Option<&[Payload]>) -> After {
         let Err((label, reason)) = done else { return After::More(Vec::new()) };
         self.services.metrics.refused_message(label);
         warn_bounded!("{}: {label}: {reason}", binding.consumer.name());
@@ -129,25 +170,27 @@ impl Session {
         self.services.shard.audience(consumer, self.outlet.namespace().map(|name| &**name))
     }
 
-    async fn join(&self, binding: &Binding, groups: &[GroupName]) -> Result<(), Failed> {
+    pub(super) async fn join(&self, binding: &Binding, groups: &[GroupName]) -> Result<(), Failed> {
         let (shard, consumer) = (&self.services.shard, self.audience(&binding.consumer));
+        let asked = self.asked();
         for group in groups {
+            self.after_orders(binding, group).await;
             if self.has_joined() {
                 self.hold();
             }
             // A gone connection joins no group.
             let Some(member) = self.member() else { return Ok(()) };
-            let most = usize::from(self.own_groups.get()).saturating_add(binding.consumer.max_rooms());
-            if member.groups() >= most && !shard.holds(&member, group, consumer) {
-                let reason = format!("the connection would exceed its limit of {} rooms", binding.consumer.max_rooms());
-                return Err(("too_many_rooms", reason));
-            }
-            if shard.registry().groups() >= self.services.control.max_groups() && !shard.registry().has(group) {
-                let reason = "the node has reached limits.groups".to_owned();
-                return Err(("too_many_groups", reason));
-            }
+            self.check_limits(binding, &member, group)?;
             let joined = shard.join(&member, group, consumer).await;
             joined.map_err(|error| ("not_joined", format!("group {group}: {error}")))?;
+            if self.had_to_leave(binding, group, asked) {
+                shard.leave(&member, group, consumer);
+                if binding.bridged.is_some() {
+                    // As if the consumer had been discarded from the group just after it was added.
+                    continue;
+                }
+                return Err(("not_joined", format!("group {group}: the user had to leave it meanwhile")));
+            }
             if let Some(queue) = self.queue.borrow_mut().as_deref_mut() {
                 queue.has_joined = true;
             }
@@ -155,25 +198,21 @@ impl Session {
         Ok(())
     }
 
-    /// Enters the presence of the current user, and leaves that of the previous one. Returns whether the user was
-    /// absent before.
-    async fn enter(&self, binding: &Binding) -> bool {
-        let entering = binding.with_context(|context| {
-            let id = binding.consumer.presence_member(context)?;
-            Some((presence::PresenceMember { scope: binding.consumer.name().into(), id }, context.user.clone()))
-        });
-        let before = binding.present.borrow_mut().take();
-        if before.is_some() && before.as_deref() == entering.as_ref().map(|(member, _)| member) {
-            *binding.present.borrow_mut() = before;
-            return false;
+    /// Whether the connection may be in one more group.
+    pub(super) fn check_limits(&self, binding: &Binding, member: &Member, group: &GroupName) -> Result<(), Failed> {
+        let (shard, consumer) = (&self.services.shard, self.audience(&binding.consumer));
+        // Django's own code names the groups of a bridged consumer, not the client.
+        let max_rooms = if binding.bridged.is_some() { usize::MAX } else { binding.consumer.max_rooms() };
+        let most = usize::from(self.own_groups.get()).saturating_add(max_rooms);
+        if member.groups() >= most && !shard.holds(member, group, consumer) {
+            let reason = format!("the connection would exceed its limit of {} rooms", binding.consumer.max_rooms());
+            return Err(("too_many_rooms", reason));
         }
-        if let Some(member) = before {
-            self.services.presence.leave(&member);
+        if shard.registry().groups() >= self.services.control.max_groups() && !shard.registry().has(group) {
+            let reason = "the node has reached limits.groups".to_owned();
+            return Err(("too_many_groups", reason));
         }
-        let Some((member, user)) = entering else { return false };
-        let first = self.services.presence.enter(&member, &user).await;
-        *binding.present.borrow_mut() = Some(Box::new(member));
-        first
+        Ok(())
     }
 
     fn ask(self: &Rc<Self>, index: usize, args: &[Value], timeout: Duration, then: Continuation) {

@@ -12,6 +12,9 @@ use crate::{
     },
 };
 
+/// How a Close without a code is reported (RFC 6455 §7.4.1).
+const NO_STATUS: u16 = 1005;
+
 impl Connection {
     /// The node stops: the client should reconnect, and will reach another node.
     pub(in crate::socket) fn restart(&self) {
@@ -69,8 +72,9 @@ impl Connection {
         }
     }
 
-    /// The client's Close arrived: answers it, unless ours was sent first.
-    pub(in crate::socket) fn closed_by_client(&self, answer: &Bytes) {
+    /// The client's Close arrived, with this code if it has one: answers it, unless ours was sent first.
+    pub(in crate::socket) fn closed_by_client(&self, code: Option<CloseCode>, answer: &Bytes) {
+        self.close_code.set(code.map_or(NO_STATUS, CloseCode::get));
         if self.state.get() == State::Closing {
             self.state.set(State::Finishing);
             self.wake();

@@ -11,11 +11,13 @@ use tokio::net::TcpStream;
 
 use super::{CloseCode, Connection, State};
 use crate::{
-    event::Payload,
+    event::{Incoming, Payload},
     socket::{
         encoded::{EncodedMessage, Loss, QueuedMessage},
         frame::{self, Frame},
+        heartbeat::Heartbeat,
         outbox::Outbox,
+        pressure::Charge,
     },
     telemetry::DropReason,
 };
@@ -102,15 +104,17 @@ impl Connection {
         self.close(CloseCode::TRY_AGAIN_LATER, "slow client");
     }
 
-    /// Keeps messages in an outbox of their own instead of sending them; returns how many were accepted. `None` if there
-    /// is no room for all of them: then everything in that outbox is lost, and counted.
-    pub fn keep(&self, kept: &mut Outbox, messages: &[EncodedMessage]) -> Option<u32> {
+    /// Keeps messages in an outbox of their own instead of sending them, while this many bytes wait before them; returns
+    /// how many were accepted. `None` if there is no room for all of them: then everything in that outbox is lost, and
+    /// counted.
+    pub fn keep(&self, kept: &mut Outbox, messages: &[EncodedMessage], ahead: usize) -> Option<u32> {
         let pressure = self.connections.pressure();
         let from = (pressure, self.index.get());
+        let limit = self.limits.outbox.saturating_sub(ahead);
         for message in messages {
             // An empty outbox accepts any size.
-            let fits = message.messages() <= 1 || message.size() <= self.limits.outbox;
-            let is_kept = fits && kept.push(message.queued(pressure), 0, self.limits.outbox, from).is_ok();
+            let fits = message.size() <= limit || (message.messages() <= 1 && ahead == 0);
+            let is_kept = fits && kept.push(message.queued(pressure), 0, limit, from).is_ok();
             if !is_kept || pressure.is_over() {
                 let refused = if is_kept { 0 } else { u64::from(message.messages()) };
                 self.connections.metrics().dropped(DropReason::Held, kept.discard() + refused);
@@ -118,6 +122,22 @@ impl Connection {
             }
         }
         Some(messages.iter().map(EncodedMessage::messages).sum())
+    }
+
+    /// These kept messages, and this many calls, are lost.
+    pub fn lose_kept(&self, kept: impl IntoIterator<Item = Outbox>, calls: u64) {
+        let messages: u64 = kept.into_iter().map(Outbox::discard_all).sum();
+        self.connections.metrics().dropped(DropReason::Held, messages + calls);
+    }
+
+    /// Counts bytes that wait for this client in another form than frames.
+    pub fn charge(&self, bytes: usize) -> Charge {
+        Charge::new(bytes, self.connections.pressure())
+    }
+
+    /// Whether all that waits on the node is too much.
+    pub fn is_pressed(&self) -> bool {
+        self.connections.pressure().is_over()
     }
 
     /// What was kept is lost, and the client would not learn it otherwise.
@@ -154,9 +174,9 @@ impl Connection {
         lost > 0
     }
 
-    /// The member has left: nothing of what was kept is sent.
-    pub fn discard_kept(&self, kept: Outbox) {
-        self.connections.metrics().dropped(DropReason::Closed, kept.discard_all());
+    /// The member has left: nothing of what was kept is sent, and this many calls are not made.
+    pub fn discard_kept(&self, kept: Outbox, calls: u64) {
+        self.connections.metrics().dropped(DropReason::Closed, kept.discard_all() + calls);
     }
 
     /// The worker's memory for the messages that wait for this client.
@@ -209,6 +229,37 @@ impl Connection {
         {
             handler.lost(lost);
         }
+    }
+
+    /// It is time for the consumer's heartbeat: sends its message, or closes the connection if its client has not
+    /// answered. If the worker is late, or reads no further from this client, a missing answer means nothing.
+    pub(in crate::socket) fn beat(&self, heartbeat: &Heartbeat, is_late: bool) {
+        if !self.is_open() || self.outbox.borrow().kept() > self.limits.outbox / 2 {
+            return;
+        }
+        let is_read = !self.is_throttled() && !self.held.get();
+        if heartbeat.answer.is_some() && is_read && !is_late {
+            let unanswered = self.unanswered.get();
+            if unanswered >= heartbeat.missed {
+                self.connections.metrics().closed("heartbeat_timeout");
+                return self.close(heartbeat.code, &heartbeat.reason);
+            }
+            self.unanswered.set(unanswered + 1);
+        }
+        let bytes = heartbeat.frame.bytes(self.deflate.get(), &self.limits.compression).clone();
+        self.deliver(&EncodedMessage::new(bytes, 1, Loss::Never), &[]);
+    }
+
+    /// Whether a message is the answer to the consumer's heartbeat; then it needs no handler.
+    pub fn answers_heartbeat(&self, message: Incoming<'_>) -> bool {
+        let Some(answer) = self.limits.heartbeat.as_ref().and_then(|heartbeat| heartbeat.answer.as_ref()) else {
+            return false;
+        };
+        let answers = answer.is(message);
+        if answers {
+            self.unanswered.set(0);
+        }
+        answers
     }
 
     /// Answers a ping; dropped if the client does not even read its pongs.

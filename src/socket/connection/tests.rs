@@ -255,3 +255,33 @@ fn a_piece_shares_its_bytes() {
     let message = EncodedMessage::new(bytes.clone(), 1, Loss::Never);
     assert_eq!(message.queued(worker.connections.pressure()).bytes.as_ptr(), bytes.as_ptr());
 }
+
+#[test]
+fn a_message_that_is_made_anew_for_each_client_counts_once_where_it_waits() {
+    let worker = Worker::new(config::Socket { outbox: 4 << 20, ..config::Socket::default() });
+    let [one, other] = [b"x", b"y"].map(|byte| Bytes::from(byte.repeat(1 << 20)));
+    let waits = |bytes: &Bytes| {
+        let connection = worker.pending();
+        connection.deliver(&EncodedMessage::recurring(bytes.clone(), Loss::Never), &[]);
+        connection
+    };
+    // The gauge is exact to 64 KiB.
+    let counted = |megabytes: i64| (megabytes << 20) - (70 << 10)..(megabytes << 20) + (70 << 10);
+    let is = |megabytes: i64| counted(megabytes).contains(&worker.metrics.outbox_bytes.get());
+    let mut clients: Vec<_> = (0..5).map(|_| waits(&one)).collect();
+    assert!(is(1), "{}", worker.metrics.outbox_bytes.get());
+    let second = waits(&other);
+    assert!(is(2), "other bytes");
+    // A part of the same bytes is another message.
+    let part = waits(&one.slice(..1 << 19));
+    assert!(counted(2).end < worker.metrics.outbox_bytes.get());
+    drop(part);
+    clients.truncate(1);
+    assert!(is(2), "one of them waits");
+    clients.clear();
+    assert!(is(1));
+    let again = waits(&one);
+    assert!(is(2));
+    drop((second, again));
+    assert_eq!(worker.metrics.outbox_bytes.get(), 0);
+}

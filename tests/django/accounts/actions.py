@@ -1,7 +1,7 @@
+from channelgate import Refused, action
 from django.contrib.auth import get_user_model
 
 from accounts import people
-from gateway.registry import Refused, action
 
 
 @action("findUser")

@@ -22,7 +22,7 @@ INSTALLED_APPS = [
     "parking",
     "tracker",
     "repairs",
-    "gateway",
+    "channelgate",
 ]
 MIDDLEWARE = ["django.middleware.common.CommonMiddleware"]
 ROOT_URLCONF = "demo.urls"
@@ -64,8 +64,11 @@ CHANNEL_LAYERS = {
     "default": {"BACKEND": _LAYERS[os.environ.get("LAYER", "core")], "CONFIG": _layer_options},
 }
 
-# Shared with Channelgate, which signs its calls with it (`gateway`); without it all calls are refused.
-CHANNELGATE_SECRET = os.environ.get("CHANNELGATE_SECRET", "")
+# The secret is shared with Channelgate, which signs its calls with it; without it nothing is answered.
+CHANNELGATE = {
+    "SECRET": os.environ.get("CHANNELGATE_SECRET", ""),
+    "DESCRIBE": "accounts.people.describe",
+}
 
 # The service that has the boards' items (`boards`).
 BOARDS_URL = os.environ.get("BOARDS_URL", "")

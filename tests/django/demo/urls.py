@@ -6,7 +6,6 @@ from rest_framework_simplejwt.views import TokenObtainPairView, TokenRefreshView
 
 from accounts.views import LogoutView, RegisterView, WsTokenView
 from attendance.views import AttendanceViewSet
-from gateway.views import call
 from parking.views import NotificationViewSet, ParkingLotViewSet, ReservationViewSet
 from repairs.views import NotificationViewSet as RepairNotificationViewSet
 from repairs.views import TicketViewSet, WorkOrderViewSet
@@ -30,7 +29,7 @@ router.register("repairs/tickets", TicketViewSet)
 router.register("repairs/notifications", RepairNotificationViewSet, basename="repair-notification")
 
 urlpatterns = [
-    path("channelgate/<str:action>", call),
+    path("channelgate/", include("channelgate.urls")),
     path("api/", include(router.urls)),
     path("api/token/", TokenObtainPairView.as_view()),
     path("api/token/refresh/", TokenRefreshView.as_view()),

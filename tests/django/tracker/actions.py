@@ -1,7 +1,7 @@
+from channelgate import Refused, action
 from django.contrib.auth import get_user_model
 from django.db.models import Count
 
-from gateway.registry import Refused, action
 from tracker.models import Attendance, Session
 
 

@@ -39,9 +39,11 @@ class Client:
         self.reader = asyncio.create_task(self._read())
 
     @classmethod
-    async def open(cls, port: int, path: str, **options) -> "Client":
+    async def open(cls, port: int, path: str, site: str = stack.LOOPBACK, **options) -> "Client":
         """Opens a socket from the site's own origin; `options` are those of `websockets.connect`."""
-        options.setdefault("origin", f"http://{stack.LOOPBACK}:{port}")
+        options.setdefault("origin", f"http://{site}:{port}")
+        if site != stack.LOOPBACK:
+            options |= {"host": stack.LOOPBACK, "port": port}
         options.setdefault("compression", None)
         options.setdefault("proxy", None)
         options.setdefault("max_size", None)
@@ -49,7 +51,7 @@ class Client:
         options.setdefault("ping_interval", None)
         options.setdefault("open_timeout", 20)
         options.setdefault("close_timeout", 2)
-        return cls(await connect(f"ws://{stack.LOOPBACK}:{port}{path}", **options))
+        return cls(await connect(f"ws://{site}:{port}{path}", **options))
 
     async def _read(self) -> None:
         try:

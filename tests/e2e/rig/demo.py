@@ -34,11 +34,15 @@ def access_claims(user_id) -> dict:
     return {"token_type": "access", "jti": f"{user_id}-{time.monotonic_ns()}"}
 
 
+def mint_access(user_id, **claims) -> str:
+    """An access token of a user, as simplejwt makes it."""
+    return mint(**{**access_claims(user_id), "user_id": str(user_id), **claims})
+
+
 def mint_person(user_id, role: str = "user", name: str | None = None) -> Person:
     """A person that Django need not know, with the claims of Django's own tokens."""
     name = name or f"User {user_id}"
-    claims = {**access_claims(user_id), "user_id": str(user_id), "id": user_id, "role": role, "name": name}
-    return Person(user_id, name, role, mint(**claims))
+    return Person(user_id, name, role, mint_access(user_id, id=user_id, role=role, name=name))
 
 
 class Demo:

@@ -208,6 +208,16 @@ class Sockets:
         await socket.open(f"http://{stack.LOOPBACK}:{port}", namespace, auth, transports, answers or {}, options)
         return socket
 
+    async def engine(self, port: int, *, kind=None, **options) -> Socket:
+        """An accepted socket of engine.io-client; `options` are its own."""
+        client, transports = KINDS[kind or self.kind]
+        assert client == "js", "there is no other client of Engine.IO alone"
+        socket = JsSocket(self.driver)
+        self.open_ones.append(socket)
+        url, options = f"http://{stack.LOOPBACK}:{port}", {"transports": transports, **options}
+        await self.driver.tell("openEngine", socket=socket.name, url=url, options=options)
+        return await socket.opened()
+
     async def open(self, port: int, person=None, **options) -> Socket:
         """An accepted socket, with a person's token or without one."""
         socket = await self.start(port, person.token if person else None, **options)

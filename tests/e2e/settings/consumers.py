@@ -7,17 +7,18 @@ import time
 
 import websockets
 from rig import answers
-from rig.client import Client, until
+from rig.client import DEADLINE, Client, until
 from rig.http import Http
 from rig.raw import Raw
 
 from . import OfConsumer
-from .world import FENCE, FENCE_OF_SOCKETIO, Chat, Place, is_closed, says, token
+from .world import FENCE, FENCE_OF_SOCKETIO, Chat, Place, fence, is_closed, says, token
 
 #: The answers of the backend.
 ANSWERS = {
     "ask": lambda call: (time.sleep(1) if call["data"] == "slow" else None, {"said": call["data"]})[1],
     "who": lambda call: {"id": call["data"]},
+    "who_am_i": {"id": 7},
     "slow": answers.after(1.5, {"ok": True}),
     "held": answers.after(8, {"ok": True}),
     "good": {"ok": True},
@@ -58,6 +59,9 @@ def written(row: OfConsumer, name: str, value: str) -> str:
     route, namespace = row.route.replace("{key}", value), row.namespace.replace("{key}", value) or f"/{name}"
     top, table, rest = body.partition("\n[")
     socketio = row.protocol == "socket.io"
+    if row.protocol == "websocket":
+        own = f'groups = ["fence_{name}", '
+        top = top.replace("groups = [", own, 1) if "groups = [" in top else f"{own}]\n{top}"
     fence = FENCE_OF_SOCKETIO if socketio else FENCE if row.protocol == "websocket" else ""
     head = "[[consumer]]\n"
     head += f'path = "/socket.io/"\nnamespace = "{namespace}"\n' if socketio else f'path = "/{name}/{route}"\n'
@@ -147,9 +151,18 @@ async def why_invalid(place: Place):
     return chat.refused
 
 
+async def ends_alone(place: Place):
+    """The code with which a client without a user is closed, if it is."""
+    client = await place.open()
+    if await is_closed(client, place.patience(1.5)):
+        return client.closed[0]
+    await client.close()
+    return None
+
+
 async def ends_with_its_token(place: Place):
     client = await place.open(f"?token={token(exp=int(time.time()) + 2)}")
-    ended = await is_closed(client, 4)
+    ended = await is_closed(client, place.patience(4))
     found = client.closed[0] if ended else None
     await client.close()
     return found
@@ -157,7 +170,7 @@ async def ends_with_its_token(place: Place):
 
 async def behind(place: Place):
     """The remaining messages of a client that did not read for a while."""
-    raw = await Raw.stalled(place.site.port, place.path)
+    raw, reads = await Raw.stalled(place.site.port, place.path), await place.open()
     total = 400
     async with place.site.bus() as bus:
         for number in range(total):
@@ -165,11 +178,14 @@ async def behind(place: Place):
             await bus.publish(f"channelgate:{place.name}", json.dumps(event))
             if number % 20 == 0:
                 await asyncio.sleep(0.02)
-    await asyncio.sleep(1)
+    # By then most of them have waited for the other one.
+    last = f'"number":{total - 1},'
+    await reads.wait(lambda reads: reads.closed or (reads.frames and last in reads.frames[-1]), "the last event")
+    await reads.close()
     numbers = []
     with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError, TimeoutError):
         while not numbers or numbers[-1] != total - 1:
-            opcode, payload = await raw.read(3)
+            opcode, payload = await raw.read(DEADLINE)
             if opcode == 8:
                 raw.abort()
                 return "closed"
@@ -197,7 +213,7 @@ async def gap(place: Place, more: str = ""):
     async with place.site.bus() as bus:
         await bus.execute_command("CLIENT", "KILL", "TYPE", "pubsub")
     with contextlib.suppress(AssertionError):
-        await client.wait(lambda client: client.frames, "a gap", 3)
+        await client.wait(lambda client: client.frames, "a gap", place.patience(3))
     found = client.frames[0][:3] if client.frames else None
     await client.close()
     return found
@@ -208,7 +224,7 @@ async def gap_event(place: Place):
     chat = await Chat.open(place.site, place.namespace)
     async with place.site.bus() as bus:
         await bus.execute_command("CLIENT", "KILL", "TYPE", "pubsub")
-    await chat.told("gap", 3)
+    await chat.told(place.expected[0], DEADLINE)
     names = [event[0] for event in chat.events]
     chat.close()
     return names[:1]
@@ -218,13 +234,77 @@ async def comes_and_goes(place: Place):
     """The messages that others get while a client comes and goes, and within three seconds after that."""
     watcher = await Client.open(place.site.port, f"/watch{place.path}")
     client = await place.open(f"?token={token()}")
-    await asyncio.sleep(0.4)
+    await fence(client)
     await client.close()
-    with contextlib.suppress(AssertionError):
-        await until(lambda: watcher.frames, "a word", 3)
-    found = watcher.json()
+    found = await place.settled(watcher.json, 0.5 if place.expected else 3)
     await watcher.close()
     return found
+
+
+def beats(count: int, *answers):
+    """What a client gets of so many heartbeats, and the end of its connection; it answers each with these."""
+
+    async def look(place: Place):
+        client = await place.open()
+        for number in range(count):
+            await client.wait(lambda client, number=number: len(client.frames) > number or client.closed, "a heartbeat")
+            with contextlib.suppress(websockets.ConnectionClosed):
+                for answer in answers:
+                    await client.send(answer)
+        found = (sorted(set(client.frames)), client.closed)
+        await client.close()
+        return found
+
+    return look
+
+
+def events_to(*sent):
+    """The frames of a client, and how it was closed, after events for groups, each when it is done with the last."""
+
+    async def look(place: Place):
+        client = await place.open()
+        for group, event in sent:
+            await place.publish(event, group.replace("NAME", place.name))
+            await place.passed(client)
+        found = [frame for frame in client.json() if frame != "passed"]
+        found += [list(client.closed)] if client.closed else []
+        await client.close()
+        return found
+
+    return look
+
+
+async def beats_again(place: Place):
+    """Whether a second message follows the first, which comes at once or later, so that connections take turns."""
+    client = await place.open()
+    with contextlib.suppress(AssertionError):
+        await client.count_of(2, place.patience(4))
+    found = len(client.frames) >= 2
+    await client.close()
+    return found
+
+
+async def two_users(place: Place):
+    """What the second of two users is told."""
+    clients = [await place.open(f"?token={token(user)}") for user in (7, 8)]
+    for client in clients:
+        await client.count(1)
+    await clients[1].send({"type": "m"})
+    found = (await clients[1].count(2))[1]
+    for client in clients:
+        await client.close()
+    return found
+
+
+async def ends(place: Place):
+    """How a Socket.IO client is disconnected by an event."""
+    chat = await Chat.open(place.site, place.namespace)
+    await place.publish(X)
+    with contextlib.suppress(AssertionError):
+        await until(lambda: chat.over, "the end", place.patience(2))
+    over = chat.over
+    chat.close()
+    return over
 
 
 async def samples(place: Place):
@@ -244,6 +324,7 @@ def sample(name: str):
 
 HANDLED = 'groups = ["NAME"]\n[consumer.on_event.x]\n{key}\n'
 ANY = '[consumer.on_event."*"]\nsend = "event"'
+SENDS = HANDLED + 'send = "event.a"\n'
 TELLS = 'auth = ["jwt"]\n{key}\n'
 TOLD = "{ publish = { group = \"watch_NAME\", event = \"{'type': 'told', 'what': '%s'}\" } }"
 PRESENCE = 'presence = { member = "user.id", grace = "100ms" }\n'
@@ -274,7 +355,7 @@ TABLE: dict[str, OfConsumer] = {
     "consumer.subprotocols": OfConsumer("", 'subprotocols = ["b", "a"]', subprotocol, (None, "b")),
     "consumer.auth": OfConsumer('auth = ["anonymous"]', 'auth = ["jwt"]', status(), (101, 403)),
     "consumer.groups": OfConsumer(
-        'groups = ["other"]', 'groups = ["NAME"]', talks(events=(X,)), ([], [X, {"type": "the_end"}]), "{key}\n" + ANY
+        'groups = ["other"]', 'groups = ["NAME"]', talks(events=(X,)), ([], [X]), "{key}\n" + ANY
     ),
     "consumer.allow": OfConsumer(
         'allow = "order_<int>"',
@@ -347,6 +428,13 @@ TABLE: dict[str, OfConsumer] = {
     ),
     "consumer.at_expiry": OfConsumer(
         'at_expiry = "keep"', 'at_expiry = "close"', ends_with_its_token, (None, 4401), 'auth = ["jwt"]\n{key}'
+    ),
+    "consumer.anonymous_for": OfConsumer(
+        "",
+        'anonymous_for = "300ms"',
+        ends_alone,
+        (None, 4001),
+        '{key}\n[consumer.on_message.login.call]\naction = "who"\nok.user = "result.body"\n',
     ),
     "consumer.message_key": OfConsumer(
         'message_key = "type"',
@@ -437,6 +525,35 @@ TABLE: dict[str, OfConsumer] = {
     "consumer.on_event.<name>.emit": OfConsumer(
         'emit = "event.a"', 'emit = "event.b"', talks(events=(X,)), ([1], ["two"]), HANDLED
     ),
+    "consumer.on_event.<name>.throttle": OfConsumer(
+        'throttle = "1/60s"', 'throttle = "2/60s"', talks(events=(X, X, X)), ([1], [1, 1]), SENDS
+    ),
+    "consumer.on_event.<name>.leave": OfConsumer(
+        'leave = "NAME-none"', 'leave = "{{ group }}"', events_to(("NAME", X), ("NAME", X)), ([1, 1], [1]), SENDS
+    ),
+    "consumer.on_event.<name>.join": OfConsumer(
+        'join = "NAME_one"',
+        'join = "NAME_two"',
+        events_to(("NAME", X), ("NAME_two", {**X, "a": 2})),
+        ([1], [1, 2]),
+        SENDS,
+    ),
+    "consumer.on_event.<name>.close": OfConsumer(
+        "close = 4001", 'close = "event.a + 4001"', talks(events=(X,)), ([4001], [4002]), HANDLED
+    ),
+    "consumer.on_event.<name>.close.code": OfConsumer(
+        "close = { code = 4001 }", "close = { code = 'event.a + 4001' }", talks(events=(X,)), ([4001], [4002]), HANDLED
+    ),
+    "consumer.on_event.<name>.close.reason": OfConsumer(
+        'close = { code = 4001, reason = "one" }',
+        'close = { code = 4001, reason = "{{ event.b }}" }',
+        events_to(("NAME", X)),
+        ([[4001, "one"]], [[4001, "two"]]),
+        HANDLED,
+    ),
+    "consumer.on_event.<name>.disconnect": OfConsumer(
+        "disconnect = false", "disconnect = true", ends, (None, "disconnected"), HANDLED, protocol="socket.io"
+    ),
     "consumer.on_gap.when": OfConsumer(
         'when = "query.no"',
         'when = "true"',
@@ -489,6 +606,76 @@ TABLE: dict[str, OfConsumer] = {
         comes_and_goes,
         (["away"], []),
         f"{TELLS}on_offline = {TOLD % 'away'}\n",
+    ),
+    "consumer.presence.room": OfConsumer(
+        'presence = { member = "user.id" }',
+        'presence = { member = "user.id", room = "room_{{ user.id }}" }',
+        two_users,
+        ([2, "none"], [1, "room_8"]),
+        'auth = ["jwt"]\n{key}\non_online = { set.room = "room | default(\'none\', true)", reply = "room" }\n'
+        '[consumer.on_message.m]\nreply = "[present().count, vars.room]"\n',
+    ),
+    "consumer.presence.max_listed": OfConsumer(
+        'presence = { member = "user.id" }',
+        'presence = { member = "user.id", max_listed = 1 }',
+        two_users,
+        ([2, 2, True], [1, 2, False]),
+        'auth = ["jwt"]\n{key}\non_online = { reply = "1" }\n[consumer.on_message.m]\n'
+        'reply = "[present().members | length, present().count, present().complete]"\n',
+    ),
+    "consumer.heartbeat.every": OfConsumer(
+        'heartbeat = { every = "1s", send_text = "ping" }',
+        'heartbeat = { every = "1h", send_text = "ping" }',
+        beats_again,
+        (True, False),
+    ),
+    "consumer.heartbeat.send": OfConsumer(
+        "heartbeat = { every = '1s', send = \"{'type': 'ping'}\" }",
+        'heartbeat = { every = "1s", send = "[1]" }',
+        beats(2),
+        ((['{"type":"ping"}'], None), (["[1]"], None)),
+    ),
+    "consumer.heartbeat.send_text": OfConsumer(
+        'heartbeat = { every = "1s", send_text = "ping" }',
+        'heartbeat = { every = "1s", send_text = "tick" }',
+        beats(2),
+        ((["ping"], None), (["tick"], None)),
+    ),
+    "consumer.heartbeat.expect": OfConsumer(
+        'heartbeat = { every = "1s", send_text = "ping", missed = 1, expect = "pong" }',
+        'heartbeat = { every = "1s", send_text = "ping", missed = 1, expect = "ping" }',
+        beats(4, {"type": "pong"}),
+        ((["ping"], None), (["ping"], (4408, "no answer to the heartbeat"))),
+    ),
+    "consumer.heartbeat.expect_text": OfConsumer(
+        'heartbeat = { every = "1s", send_text = "ping", missed = 1, expect_text = "pong" }',
+        'heartbeat = { every = "1s", send_text = "ping", missed = 1, expect_text = "PONG" }',
+        beats(4, "pong"),
+        ((["ping"], None), (["ping"], (4408, "no answer to the heartbeat"))),
+    ),
+    "consumer.heartbeat.missed": OfConsumer(
+        'heartbeat = { every = "1s", send_text = "ping", missed = 1, expect_text = "pong" }',
+        'heartbeat = { every = "1s", send_text = "ping", missed = 9, expect_text = "pong" }',
+        beats(4),
+        ((["ping"], (4408, "no answer to the heartbeat")), (["ping"], None)),
+    ),
+    "consumer.heartbeat.close": OfConsumer(
+        'heartbeat = { every = "1s", send_text = "ping", missed = 1, expect = "pong" }',
+        'heartbeat = { every = "1s", send_text = "ping", missed = 1, expect = "pong", close = 4000 }',
+        beats(4),
+        ((["ping"], (4408, "no answer to the heartbeat")), (["ping"], (4000, "no answer to the heartbeat"))),
+    ),
+    "consumer.heartbeat.close.code": OfConsumer(
+        'heartbeat = { every = "1s", send_text = "ping", missed = 1, expect = "pong", close = { code = 4001 } }',
+        'heartbeat = { every = "1s", send_text = "ping", missed = 1, expect = "pong", close = { code = 4002 } }',
+        beats(4),
+        ((["ping"], (4001, "no answer to the heartbeat")), (["ping"], (4002, "no answer to the heartbeat"))),
+    ),
+    "consumer.heartbeat.close.reason": OfConsumer(
+        'heartbeat = { every = "1s", send_text = "x", expect = "p", missed = 1, close = { code = 4001, reason = "a" }}',
+        'heartbeat = { every = "1s", send_text = "x", expect = "p", missed = 1, close = { code = 4001, reason = "b" }}',
+        beats(4),
+        ((["x"], (4001, "a")), (["x"], (4001, "b"))),
     ),
     "consumer.samples.<name>.group": OfConsumer(
         'group = "one"',

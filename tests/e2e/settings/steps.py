@@ -1,8 +1,12 @@
 """The behaviour of handlers: each key of a step and of an emit."""
 
-import asyncio
 import json
 
+import stack
+from channelgate import signed_group
+from django.conf import settings
+from django.test.utils import override_settings
+from rig.client import DEADLINE
 from rig.raw import Raw
 
 from . import OfConsumer
@@ -27,13 +31,22 @@ def tells(*messages, own: bool = False):
         for message in messages:
             await client.send(message)
         await fence(client)
-        await asyncio.sleep(0.5)
-        found = [decoded(frame) for frame in (client if own else other).frames if frame != "fence"]
+        listener = client if own else other
+        found = await place.settled(lambda: [decoded(frame) for frame in listener.frames if frame != "fence"])
         await client.close()
         await other.close()
         return found
 
     return look
+
+
+async def joins_as_signed(place: Place):
+    """What a client receives from a group that Django has signed."""
+    if not settings.configured:
+        settings.configure()
+    with override_settings(CHANNELGATE={"SECRET": stack.SECRET_KEY}):
+        signed = signed_group(f"{place.name}_room")
+    return await tells({"type": "m", "token": signed}, {"type": "p"}, own=True)(place)
 
 
 def chats(*emits, who=None, acknowledges=None, wait: float = 0.0, ask: str | None = None):
@@ -44,14 +57,13 @@ def chats(*emits, who=None, acknowledges=None, wait: float = 0.0, ask: str | Non
         chat.acknowledges = acknowledges
         assert not chat.refused, chat.refused
         if ask:
-            found = await chat.ask(ask, 1, patience=1.5)
+            found = await chat.ask(ask, 1, patience=place.patience(1.5))
             chat.close()
             return found
         for emit in emits:
             await chat.emit(*emit)
-        await chat.ask("fence", patience=1)
-        await asyncio.sleep(wait)
-        found = [*chat.events, *([chat.over] if chat.over else [])]
+        await chat.ask("fence")
+        found = await place.settled(lambda: [*chat.events, *([chat.over] if chat.over else [])], wait)
         chat.close()
         return found
 
@@ -78,8 +90,7 @@ def in_rooms(user_one: dict, *emits):
         for emit in emits:
             await chat.emit(*emit)
         await chat.fence()
-        await asyncio.sleep(0.4)
-        found = other.events
+        found = await place.settled(lambda: list(other.events))
         chat.close()
         other.close()
         return found
@@ -102,11 +113,11 @@ async def left_out(place: Place):
     count = 60
     for number in range(count):
         await client.send({"type": "m", "n": number, "text": "x" * 10_000})
-    await asyncio.sleep(1)
+    await fence(client)
     await client.send({"type": "last"})
     numbers = []
     while not numbers or numbers[-1] != "last":
-        opcode, payload = await raw.read(5)
+        opcode, payload = await raw.read(DEADLINE)
         if opcode == 1:
             numbers.append(json.loads(payload)["n"])
     raw.abort()
@@ -189,6 +200,15 @@ TABLE: dict[str, OfConsumer] = {
         "[consumer.on_message.p]\npublish = { group = \"NAME_room\", event = \"{'type': 'told', 'n': 1}\" }\n"
         '[consumer.on_event.told]\nsend = "event.n"\n',
         tells(M, {"type": "p"}, own=True),
+    ),
+    "step.join_token": step(
+        "reply = \"'stays'\"",
+        'join_token = "message.token"\nreply = "\'in\'"',
+        (["stays"], ["in", 1]),
+        'groups = ["NAME_other"]\n[consumer.on_message.m]\n{key}\n'
+        "[consumer.on_message.p]\npublish = { group = \"NAME_room\", event = \"{'type': 'told', 'n': 1}\" }\n"
+        '[consumer.on_event.told]\nsend = "event.n"\n',
+        joins_as_signed,
     ),
     "step.allow": step(
         'allow = "NAME_<int>"',

@@ -17,6 +17,8 @@ from .world import Site, is_closed
 MINE = '[[consumer]]\npath = "/ws/"\nauth = ["jwt"]\n'
 OF_KIND = '[auth.jwt.kinds.device]\ntoken_type_claim = ""\n[[consumer]]\npath = "/ws/"\nauth = ["jwt:device"]\n'
 NOTED = '[[consumer]]\npath = "/ws/"\nauth = ["ws_token"]\n'
+BY_DJANGO = '[[consumer]]\npath = "/ws/"\nauth = ["django"]\n'
+SIGNED = {"backend.secret": stack.BACKEND_SECRET}
 LONG = "a key that is as long as HS512 wants keys to be, which is sixty-four bytes at the least"
 OTHER = "another key, as long as keys of the tests should be"
 
@@ -117,6 +119,23 @@ async def ends_with_its_token(site: Site):
     return ended
 
 
+def known_by(**shown):
+    """The status of a handshake that shows this to Django, which knows everybody."""
+
+    async def look(site: Site):
+        options = dict(shown)
+        return await site.status(options.pop("path", "/ws/"), **options)
+
+    return look
+
+
+async def asked_twice(site: Site):
+    """How often Django is asked about two handshakes, one after the other."""
+    for _ in range(2):
+        assert await site.status(additional_headers={"Cookie": f"sessionid={site.name}"}) == 101
+    return sum(site.name in str(call["data"]) for call in site.backend.calls("who_am_i"))
+
+
 def text(value: str) -> str:
     return f'"{value}"'
 
@@ -167,6 +186,27 @@ TABLE: dict[str, OfNode] = {
         variable="auth.jwt.kinds.device.signing_key",
     ),
     "auth.jwt.sources": OfNode('["query:token"]', '["cookie:t"]', opens("cookie"), (403, 101), MINE),
+    "auth.django.cookies": OfNode(
+        '["sessionid"]',
+        '["other"]',
+        known_by(additional_headers={"Cookie": "other=1"}),
+        (403, 101),
+        BY_DJANGO,
+        SIGNED,
+    ),
+    "auth.django.headers": OfNode(
+        "[]",
+        '["Authorization"]',
+        known_by(additional_headers={"Authorization": "Token 1"}),
+        (403, 101),
+        BY_DJANGO,
+        SIGNED,
+    ),
+    "auth.django.query": OfNode("[]", '["key"]', known_by(path="/ws/?key=1"), (403, 101), BY_DJANGO, SIGNED),
+    "auth.django.subprotocols": OfNode(
+        "[]", '["Token"]', known_by(subprotocols=["Token", "1"]), (403, 101), BY_DJANGO, SIGNED
+    ),
+    "auth.django.cache": OfNode('"0s"', '"60s"', asked_twice, (2, 1), BY_DJANGO, SIGNED),
     "auth.ws_token.form": OfNode('"jwt"', '"any"', cached(), (403, 101), NOTED),
     "auth.ws_token.jwt_key": OfNode(
         '"ws_token_{user_id}"', '"mine_{user_id}"', issued_key, ([":1:ws_token_7"], [":1:mine_7"]), NOTED

@@ -11,15 +11,17 @@ import redis.asyncio as redis
 import stack
 import websockets
 from rig import answers
-from rig.client import Client, refusal, until
+from rig.client import DEADLINE, Client, refusal, until
 from rig.demo import access_claims, mint
 from rig.door import connect
 from rig.http import Http
 from rig.raw import CLOSE, PING, TEXT, Raw
 from rig.system import API_KEY
 
-#: Every plain consumer of the tables answers this, after everything sent before it.
-FENCE = "[consumer.on_raw.fence]\nreply_raw = \"'fence'\"\n"
+#: Every plain consumer of the tables answers this, after everything sent before it; and its clients get an event that
+#: is published to a group of its own, after all that was published before.
+FENCE = "[consumer.on_raw.fence]\nreply_raw = \"'fence'\"\n[consumer.on_event.fence]\nsend = \"'passed'\"\n"
+PASSED = '"passed"'
 FENCE_OF_SOCKETIO = "[consumer.on_message.fence]\nack = \"'fence'\"\n"
 
 
@@ -116,12 +118,23 @@ class Site:
 
 
 class Place:
-    """One consumer of a row, on the node shared by all of them."""
+    """One consumer of a row, on the node shared by all of them; `expected` is what is to be seen, if that is known."""
 
-    def __init__(self, site: Site, name: str):
-        self.site, self.name = site, name
+    def __init__(self, site: Site, name: str, expected: object = None):
+        self.site, self.name, self.expected = site, name, expected
         self.path = f"/{name}/"
         self.namespace = f"/{name}"
+
+    def patience(self, quiet: float) -> float:
+        """How long to wait for what is to be seen; if that is nothing, only this long."""
+        return DEADLINE if self.expected else quiet
+
+    async def settled(self, read, quiet: float = 0.5):
+        """What is to be seen, as soon as it is as expected, and nothing else follows for a moment."""
+        with contextlib.suppress(AssertionError):
+            await until(lambda: read() == self.expected, "what is expected")
+        await asyncio.sleep(quiet)
+        return read()
 
     async def open(self, more: str = "", **options) -> Client:
         return await self.site.open(self.path + more, **options)
@@ -132,6 +145,12 @@ class Place:
     async def publish(self, event: dict, group: str | None = None) -> None:
         async with self.site.bus() as bus:
             await bus.publish(f"channelgate:{group or self.name}", json.dumps(event))
+
+    async def passed(self, client: Client) -> None:
+        """Waits until the client has what was published before, and is done with it, or is closed."""
+        count = client.frames.count(PASSED)
+        await self.publish({"type": "fence"}, f"fence_{self.name}")
+        await client.wait(lambda client: client.frames.count(PASSED) > count or client.closed, "the event behind")
 
     async def talk(self, *messages, more: str = "", events: tuple[dict, ...] = (), before: tuple = (), **options):
         """The client's decoded messages for these messages and events; followed by the close code if it is closed."""
@@ -147,15 +166,13 @@ class Place:
             for event in events:
                 await self.publish(event)
             if events:
-                # Plain publishes arrive in order, and this one is for the same group.
-                await self.publish({"type": "the_end"})
-                await asyncio.sleep(0.3)
+                await self.passed(client)
             for message in messages:
                 await client.send(message)
             await fence(client)
         if client.closed:
             await client.reader
-        frames = [decoded(frame) for frame in client.frames if frame != "fence"]
+        frames = [decoded(frame) for frame in client.frames if frame not in ("fence", PASSED)]
         ending = [client.closed[0]] if client.closed else []
         await client.close()
         return frames + ending
@@ -165,7 +182,7 @@ async def fence(client: Client) -> None:
     """Waits until everything sent before is handled, or the connection is closed."""
     count = client.frames.count("fence")
     await client.send("fence")
-    await client.wait(lambda client: client.frames.count("fence") > count or client.closed, "the fence", 5)
+    await client.wait(lambda client: client.frames.count("fence") > count or client.closed, "the fence")
 
 
 def decoded(frame):

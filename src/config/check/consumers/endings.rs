@@ -1,6 +1,8 @@
 //! Checks how a consumer refuses clients and ends connections.
 
-use crate::config::{Close, Protocol, Refuse, Reject, RejectClose, error::KeyPath};
+use crate::config::{
+    Close, EventClose, EventCode, Protocol, Refuse, Reject, RejectClose, error::KeyPath, is_close_code,
+};
 
 /// Maximum bytes of a close reason: RFC 6455, section 5.5.
 const MAX_REASON: usize = 123;
@@ -78,15 +80,24 @@ pub(super) fn close(close: &Close, key: &KeyPath, note: &mut impl FnMut(KeyPath,
     }
 }
 
+/// Adds the errors of a close by an event.
+pub(super) fn event_close(close: &EventClose, key: &KeyPath, note: &mut impl FnMut(KeyPath, String)) {
+    if let EventCode::Number(code) = close.code {
+        close_code(code, &if close.reason.is_some() { key.then("code") } else { key.clone() }, note);
+    }
+    if let Some(text) = close.reason.as_ref().filter(|text| !text.contains("{{")) {
+        reason(text, &key.then("reason"), note);
+    }
+}
+
 fn reason(text: &str, key: &KeyPath, note: &mut impl FnMut(KeyPath, String)) {
     if text.len() > MAX_REASON {
         note(key.clone(), "a close reason has at most 123 bytes (RFC 6455, section 5.5)".to_owned());
     }
 }
 
-/// Codes that a server may send: RFC 6455, section 7.4, and IANA's registry (1012 to 1014).
 fn close_code(code: u16, key: &KeyPath, note: &mut impl FnMut(KeyPath, String)) {
-    if !matches!(code, 1000..=1003 | 1007..=1014 | 3000..=4999) {
+    if !is_close_code(code) {
         let reason = format!("{code} may not be sent as a close code; use 4000 to 4999 for codes of your own");
         note(key.clone(), reason);
     }

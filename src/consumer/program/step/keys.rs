@@ -77,15 +77,17 @@ impl ProgramWriter<'_, '_> {
     /// Reports keys that make no sense together, or without another.
     pub(super) fn check_together(&mut self, step: &Step, key: &KeyPath) {
         let unguarded = step.require.is_none() && step.allow.is_none() && step.refresh.is_none();
-        if step.denied.is_some() && unguarded {
-            self.compiler.note(&key.then("denied"), "is never sent without \"require\", \"allow\" or \"refresh\"");
+        if step.denied.is_some() && unguarded && step.join_token.is_none() {
+            let reason = "is never sent without \"require\", \"allow\", \"refresh\" or \"join_token\"";
+            self.compiler.note(&key.then("denied"), reason);
         }
         if step.limited.is_some() && step.limit.is_none() {
             self.compiler.note(&key.then("limited"), "is never sent without \"limit\"");
         }
         let to_others = [&step.others, &step.room, &step.to_user, &step.to_role, &step.all];
         let sends = to_others.iter().any(|emits| emits.is_some()) || step.publish.is_some();
-        if step.failed.is_some() && !sends && step.join.is_none() && step.refresh.is_none() {
+        let joins = step.join.is_some() || step.join_token.is_some();
+        if step.failed.is_some() && !sends && !joins && step.refresh.is_none() {
             let reason =
                 "is never sent: the step neither joins a room, nor sends to others, nor publishes, nor refreshes";
             self.compiler.note(&key.then("failed"), reason);

@@ -80,6 +80,7 @@ impl ProgramWriter<'_, '_> {
         if site.each {
             names.insert(0, Var::Item);
         }
+        self.compiler.answered = !site.backend;
         compile(self.compiler, Allowed { names: &names, at: "here" })
     }
 

@@ -405,7 +405,7 @@ const fn within(length: usize) -> Result<(), PickleError> {
     if length >= MAX_VALUES { Err(PickleError::TooLarge) } else { Ok(()) }
 }
 
-/// Python's raw-unicode-escape: latin-1 with `\uXXXX` and `\UXXXXXXXX`.
+/// Python's raw-unicode-escape: latin-1 with `\u` and four, or `\U` and eight, hexadecimal digits.
 fn raw_unicode_escape(line: &[u8]) -> Result<String, PickleError> {
     let mut text = TextBuilder::default();
     let mut rest = line;

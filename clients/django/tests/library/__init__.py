@@ -1,0 +1,1 @@
+"""Models and consumers of a small project, for the tests of the state."""

@@ -1,0 +1,1 @@
+"""Consumers with one condition per connection, as projects write them."""

@@ -1,0 +1,8 @@
+"""The same project where only WSGI is served."""
+
+import os
+
+from django.core.wsgi import get_wsgi_application
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "corpus.settings")
+application = get_wsgi_application()

@@ -1,1 +1,0 @@
-"""Answers Channelgate's calls, over HTTP or as a worker. Copy this folder to answer them in your project."""

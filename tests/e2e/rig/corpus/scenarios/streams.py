@@ -1,0 +1,171 @@
+"""Frames over time, binary ones, big ones; work inside a handler."""
+
+from ..scenario import Frames, Gone, Open, Publish, Rows, Scenario, Send
+
+BIG = "ä" * 100_000
+
+SCENARIOS = [
+    Scenario(
+        "assistant: an answer word by word",
+        "streams.consumers.AssistantConsumer",
+        [
+            Open("a", "/ws/streams/assistant/"),
+            Frames("a", 1),
+            Send("a", {"prompt": "why"}),
+            Frames("a", 11),
+            Send("a", {"prompt": "how"}),
+            Frames("a", 21),
+        ],
+        rows=[Rows("streams_answer", "prompt IN ('why', 'how')", 2)],
+        sample=True,
+    ),
+    Scenario(
+        "assistant: a second question waits for the first answer",
+        "streams.consumers.AssistantConsumer",
+        [
+            Open("a", "/ws/streams/assistant/"),
+            Send("a", {"prompt": "one"}),
+            Send("a", {"prompt": "two"}),
+            Frames("a", 21),
+        ],
+        rows=[Rows("streams_answer", "prompt IN ('one', 'two')", 2)],
+    ),
+    Scenario(
+        "progress: to itself, and to the group",
+        "streams.consumers.ProgressConsumer",
+        [
+            Open("a", "/ws/streams/progress/j/"),
+            Open("b", "/ws/streams/progress/j/"),
+            Send("a", "go"),
+            Frames("b", 3),
+            Frames("a", 7),
+        ],
+        events={"job_j": 3},
+        sample=True,
+    ),
+    Scenario(
+        "sync: several frames over time, then a close",
+        "streams.consumers.SyncStreamConsumer",
+        [
+            Open("a", "/ws/streams/sync/"),
+            Send("a", "5"),
+            Gone("a"),
+            Open("b", "/ws/streams/sync/"),
+            Send("b", "five"),
+            Gone("b"),
+        ],
+        sample=True,
+    ),
+    Scenario(
+        "upload: binary chunks that add up",
+        "streams.consumers.UploadConsumer",
+        [
+            Open("a", "/ws/streams/upload/"),
+            Send("a", {"type": "start", "name": "ünd.bin"}),
+            Send("a", bytes(range(256))),
+            Send("a", b"\x00" * 1000),
+            Send("a", b"x"),
+            Frames("a", 3),
+            Send("a", {"type": "end"}),
+            Frames("a", 5),
+            Send("a", b"again"),
+            Frames("a", 6),
+        ],
+        rows=[Rows("streams_upload", "name = 'ünd.bin'", 1)],
+        sample=True,
+    ),
+    Scenario(
+        "echo: text and bytes, small and big",
+        "streams.consumers.EchoConsumer",
+        [
+            Open("a", "/ws/streams/echo/"),
+            Send("a", "x"),
+            Send("a", b"\x00\xff"),
+            Send("a", BIG),
+            Send("a", b"\x80" * 300_000),
+            Send("a", '"\u2028\u0000\\u0000 \U0001f600\ufffd'),
+            Send("a", " "),
+            Frames("a", 6),
+        ],
+        sample=True,
+    ),
+    Scenario(
+        "raw: synchronous, counts, closes with a code of its own",
+        "streams.consumers.RawSyncEchoConsumer",
+        [
+            Open("a", "/ws/streams/raw/"),
+            Send("a", "ab"),
+            Send("a", b"\x01"),
+            Frames("a", 2),
+            Send("a", "close"),
+            Gone("a"),
+        ],
+    ),
+    Scenario(
+        "gather: several at once under a lock",
+        "streams.consumers.GatherConsumer",
+        [
+            Open("a", "/ws/streams/gather/"),
+            Send("a", {"numbers": [1, 2, 3]}),
+            Send("a", {"numbers": [4]}),
+            Frames("a", 2),
+            Send("a", {"numbers": ["x"]}),
+            Gone("a"),
+        ],
+    ),
+    Scenario(
+        "task: ends soon after the handler",
+        "streams.consumers.ShortTaskConsumer",
+        [
+            Open("a", "/ws/streams/task/"),
+            Send("a", "abc"),
+            Frames("a", 2),
+            Send("a", "de"),
+            Frames("a", 4),
+        ],
+        sample=True,
+    ),
+    Scenario(
+        "rate: the times of the last messages",
+        "streams.consumers.RateConsumer",
+        [Open("a", "/ws/streams/rate/"), *[Send("a", {"n": n}) for n in range(5)], Frames("a", 5)],
+    ),
+    Scenario(
+        "mixed: text and binary in one answer",
+        "streams.consumers.MixedFramesConsumer",
+        [
+            Open("a", "/ws/streams/mixed/"),
+            Send("a", "some text ☕"),
+            Send("a", b"\x01\x02\x03\x04\x05"),
+            Frames("a", 4),
+            Send("a", {"json": True}),
+            Frames("a", 6),
+        ],
+    ),
+    Scenario(
+        "batch: a transaction that fails leaves nothing",
+        "streams.consumers.ThreadedDatabaseConsumer",
+        [
+            Open("a", "/ws/streams/batch/"),
+            Send("a", {"texts": ["x", "y"]}),
+            Send("a", {"texts": ["z", ""]}),
+            Send("a", {"texts": ["w"]}),
+            Frames("a", 3),
+            Send("a", {}),
+            Gone("a"),
+        ],
+        rows=[Rows("streams_answer", "prompt = 'batch'", 3)],
+    ),
+    Scenario(
+        "progress: an event from outside comes between",
+        "streams.consumers.ProgressConsumer",
+        [
+            Open("a", "/ws/streams/progress/k/"),
+            Publish("job_k", {"type": "job.progress", "percent": 7}),
+            Frames("a", 1),
+            Send("a", "go"),
+            Frames("a", 8),
+        ],
+        events={"job_k": 4},
+    ),
+]
