@@ -11,7 +11,7 @@ SHARE = 1 / 3
 
 
 def exchange(commands: Sequence[tuple[Any, ...]], deadline: float, timeout: float) -> list[Any]:
-    """Sends the commands at once and returns their answers, before the `deadline`, which is the end of `timeout` seconds.
+    """Sends the commands at once and returns their answers before the `deadline`, the end of `timeout` seconds.
 
     An answer that is an error is raised after the others have been read. Raises `TimeoutError` at the deadline.
     """

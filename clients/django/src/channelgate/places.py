@@ -103,7 +103,11 @@ def connect_here() -> Any:
 def _pool(kind: Any, arguments: dict[str, Any]) -> Any:
     arguments = {**TIMEOUTS, **_of_kind(kind, arguments)}
     if "address" in arguments:
-        return kind.ConnectionPool.from_url(arguments.pop("address"), **arguments)
+        address = arguments.pop("address")
+        if address.startswith("unix:"):
+            # redis-py before 6 does not know this for sockets in the file system.
+            del arguments["socket_connect_timeout"]
+        return kind.ConnectionPool.from_url(address, **arguments)
     if "master_name" in arguments:
         master = arguments.pop("master_name")
         sentinels = arguments.pop("sentinels")
