@@ -17,12 +17,21 @@ def server():
     server.stop()
 
 
-@pytest.fixture
-def own_server():
-    """One that the test may kill."""
+@pytest.fixture(scope="module")
+def victim():
     server = Server()
     yield server
     server.stop()
+
+
+@pytest.fixture
+def own_server(victim):
+    """One that the test may kill and freeze; it is empty and well at the begin."""
+    if victim.process.poll() is not None:
+        victim.start()
+    victim.thaw()
+    victim.client.flushall()
+    return victim
 
 
 @pytest.fixture(autouse=True)

@@ -95,7 +95,7 @@ def test_to_a_user_and_many_at_once_wait_alike(server, node, anna):
     with transaction.atomic():
         to_user(anna[0], event("as a user"))
         to_user("auth0|1", event("by id"))
-        publish_many(((group, event(number)) for number in range(250)))
+        publish_many((group, event(number)) for number in range(250))
         publish(group, event("first"), on_commit=False)
     assert names(own, 3 + 250) == ["first", "as a user", "by id", *range(250)]
     own.close()
