@@ -88,7 +88,7 @@ async def test_over_http(api):
     await apublish("g", EVENT)
     assert got == [("/api/publish", "Bearer key", [{"group": "g", "event": EVENT}])] * 3
     answers += [401, 401]
-    with pytest.raises(Exception, match="answered 401: .*why") as raised:
+    with pytest.raises(Exception, match=r"answered 401: .*why") as raised:
         await apublish("g", EVENT)
     assert "key" not in str(raised.value).replace("could", "")
 

@@ -9,9 +9,7 @@ import atexit
 import concurrent.futures
 import contextvars
 import os
-import select
 import selectors
-import sys
 import threading
 from collections.abc import Coroutine
 from typing import Any, TypeVar
@@ -85,17 +83,12 @@ def _after_fork() -> None:
 
 
 def _disown(selector: selectors.BaseSelector) -> None:
-    """Has the inherited descriptors lead nowhere. Sockets would send the parent's peer what the child's destructors
-    write, and an epoll instance is one for both processes: taking a descriptor out of it would stop the parent's loop.
-    """
+    """Has the inherited descriptors lead nowhere: a destructor in the child would write to the parent's connections, or
+    take them out of its epoll instance, which both processes share."""
     nowhere = os.open(os.devnull, os.O_RDWR)
     for key in list(selector.get_map().values()):
         os.dup2(nowhere, key.fd, inheritable=False)
     os.close(nowhere)
-    if sys.platform == "linux" and isinstance(selector, selectors.EpollSelector):
-        own = select.epoll()
-        os.dup2(own.fileno(), selector.fileno(), inheritable=False)
-        own.close()
 
 
 if hasattr(os, "register_at_fork"):

@@ -1,5 +1,6 @@
 """Publishes in a process, in three children that it forks while it publishes, and in itself again."""
 
+import asyncio
 import os
 import sys
 import threading
@@ -14,6 +15,7 @@ warnings.filterwarnings("ignore", "This process .* is multi-threaded", Deprecati
 warnings.filterwarnings("ignore", category=ResourceWarning)
 
 from channelgate import publish  # noqa: E402
+from channelgate.publishing.background import background  # noqa: E402
 
 
 def note(name):
@@ -21,6 +23,20 @@ def note(name):
 
 
 publish("g", note("before"))
+
+
+async def connect():
+    """A connection of the background loop, as those of the layer are."""
+    reader, writer = await asyncio.open_unix_connection(os.environ["PUBLISHING_REDIS"].removeprefix("unix://"))
+    return reader, writer, asyncio.get_running_loop()
+
+
+async def ping(times):
+    writer.write(b"PING\r\n" * times)
+    return await reader.readexactly(len(b"+PONG\r\n") * times)
+
+
+reader, writer, loop = background().submit(connect()).result(5)
 
 
 def publish_on():
@@ -36,9 +52,17 @@ for own in range(3):
     if pid == 0:
         for number in range(30):
             publish("g", note(f"child {own} {number}"))
+        # What a destructor may do.
+        loop.call_soon_threadsafe(print)
+        writer.write(b"PING\r\n")
+        writer.close()
         sys.exit(0)
     children.append(pid)
 for pid in children:
     assert os.waitpid(pid, 0)[1] == 0, "a child has failed"
 busy.join()
+assert background().submit(ping(3)).result(5) == b"+PONG\r\n" * 3
+assert background().loop is loop
+assert background().submit(asyncio.wait_for(reader.read(1), 0.1)).exception(5) is not None, "a child has written"
+writer.close()
 publish("g", note("after"))
