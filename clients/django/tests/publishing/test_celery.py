@@ -28,15 +28,8 @@ def test_tasks_of_a_prefork_worker_publish(server, script_environment):
         "PYTHONPATH": os.pathsep.join([str(SCRIPTS), str(Path(channelgate.__file__).parents[1])]),
     }
     consumer = Consumer(layer_of(server, capacity=1000), "g")
-    command = [
-        "worker",
-        "--pool=prefork",
-        "--concurrency=2",
-        "--without-gossip",
-        "--without-mingle",
-        "--loglevel=error",
-    ]
-    program = [sys.executable, "-m", "celery", "-A", "tasks", *command]
+    options = ["--pool=prefork", "--concurrency=2", "--without-gossip", "--without-mingle", "--loglevel=error"]
+    program = [sys.executable, "-m", "celery", "-A", "tasks", "worker", *options]
     log = server.folder / "celery.log"
     with log.open("wb") as output:
         worker = subprocess.Popen(program, env=environment, cwd=SCRIPTS, stdout=output, stderr=output)
