@@ -1,4 +1,4 @@
-"""A consumer in a call of the bridge publishes: it is a command of the call, in its place among what the handler sends."""
+"""In a call of the bridge, what a consumer publishes is a command, in its place among what the handler sends."""
 
 import asyncio
 
