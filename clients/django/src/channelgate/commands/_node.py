@@ -20,9 +20,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--port", metavar="[ADDRESS:]PORT", help='where the node listens; that of CHANNELGATE["URL"] by default'
     )
-    parser.add_argument(
-        "--backend", metavar="URL", help=f"where Django answers the node's calls; {DJANGO} by default"
-    )
+    parser.add_argument("--backend", metavar="URL", help=f"where Django answers the node's calls; {DJANGO} by default")
 
 
 def chosen_file(options: Mapping[str, Any]) -> Path | None:

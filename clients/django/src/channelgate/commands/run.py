@@ -101,6 +101,8 @@ def become(planned: Plan, is_reloading: bool) -> None:
         keys = [one.key for one in planned.used]
         program = [sys.executable, "-I", "-S", str(Path(watch.__file__))]
         subprocess.Popen(
-            [*program, str(os.getpid()), str(planned.config), *keys], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL
+            [*program, str(os.getpid()), str(planned.config), *keys],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
         )
     os.execve(planned.argv[0], list(planned.argv), planned.environ)

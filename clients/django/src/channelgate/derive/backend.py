@@ -89,7 +89,8 @@ def _listen(derived: Derived, listen: str | None) -> None:
     derived.put("server.listen", address or "127.0.0.1:8001", 'CHANNELGATE["URL"]', name="CHANNELGATE_LISTEN")
     if address is None:
         derived.problem(
-            f'CHANNELGATE["URL"] is {url}, which is not an address of this machine: the node listens at 127.0.0.1:8001.',
+            f'CHANNELGATE["URL"] is {url}, which is not an address of this machine: '
+            "the node listens at 127.0.0.1:8001.",
             "Name another place with --port, or server.listen in channelgate.toml.",
             "note",
         )

@@ -16,12 +16,12 @@ HINT = 'Use django.core.cache.backends.redis.RedisCache, or name another cache: 
 ELSEWHERE = 'Give ws-tokens a cache of their own: CHANNELGATE["WS_TOKEN"] = {"CACHE": "…"}.'
 #: Options of Django's cache and of django-redis that say how values are written, which a node finds out, or that
 #: concern only the client.
-HARMLESS = frozenset(
-    """serializer pool_class parser_class SERIALIZER COMPRESSOR COMPRESS_COMPRESSOR COMPRESS_MIN_LENGTH PICKLE_VERSION
+_HARMLESS = """
+    serializer pool_class parser_class SERIALIZER COMPRESSOR COMPRESS_COMPRESSOR COMPRESS_MIN_LENGTH PICKLE_VERSION
     PARSER_CLASS CONNECTION_POOL_CLASS CONNECTION_FACTORY REDIS_CLIENT_CLASS REDIS_CLIENT_KWARGS IGNORE_EXCEPTIONS
     LOG_IGNORED_EXCEPTIONS SOCKET_TIMEOUT MAX_ENTRIES CULL_FREQUENCY CLOSE_CONNECTION REVERSE_KEY_FUNCTION
-    max_entries cull_frequency""".split()
-)
+    max_entries cull_frequency"""
+HARMLESS = frozenset(_HARMLESS.split())
 #: Clients of django-redis that keep a key where a node would not look.
 SPREAD = ("ShardClient", "HerdClient", "ClusterClient")
 

@@ -9,19 +9,19 @@ from urllib.parse import parse_qsl, urlsplit
 from channelgate.derive.values import Problem, json_text, plain, text_of
 
 #: Keywords of redis-py that a node follows.
-FOLLOWED = frozenset(
-    """address host port path db username password client_name socket_connect_timeout ssl ssl_cert_reqs
+_FOLLOWED = """
+    address host port path db username password client_name socket_connect_timeout ssl ssl_cert_reqs
     ssl_check_hostname ssl_ca_certs ssl_ca_path ssl_ca_data ssl_certfile ssl_keyfile ssl_min_version ssl_ciphers
-    sentinels master_name sentinel_kwargs""".split()
-)
+    sentinels master_name sentinel_kwargs"""
+FOLLOWED = frozenset(_FOLLOWED.split())
 #: Keywords that concern only the client in Python; leaving them out changes nothing for a node.
-OF_THE_CLIENT = frozenset(
-    """max_connections timeout socket_timeout socket_read_size socket_type socket_keepalive socket_keepalive_options
+_OF_THE_CLIENT = """
+    max_connections timeout socket_timeout socket_read_size socket_type socket_keepalive socket_keepalive_options
     retry retry_on_timeout retry_on_error health_check_interval protocol encoding encoding_errors decode_responses
     parser_class lib_name lib_version driver_info redis_connect_func event_dispatcher single_connection_client
     auto_close_connection_pool check_connection is_master connection_class legacy_responses
-    min_other_sentinels""".split()
-)
+    min_other_sentinels"""
+OF_THE_CLIENT = frozenset(_OF_THE_CLIENT.split())
 #: What a person does about keywords that change where or as whom a connection is made.
 INSTEAD = {
     "credential_provider": "Write username and password.",

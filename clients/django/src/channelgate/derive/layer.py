@@ -71,9 +71,7 @@ def add(derived: Derived) -> None:
     (first, *others) = found.hosts
     if others or isinstance(first.value, dict):
         text = json_text([host.value for host in found.hosts])
-        derived.put(
-            "layer.hosts", text, source, name="CHANNELGATE__LAYER__HOSTS", secret=secret, beside=("layer.url",)
-        )
+        derived.put("layer.hosts", text, source, name="CHANNELGATE__LAYER__HOSTS", secret=secret, beside=("layer.url",))
     else:
         derived.put("layer.url", first.value, source, name="REDIS_URL", secret=secret, beside=("layer.hosts",))
     derived.put("layer.kind", found.kind, f'{WHERE}["BACKEND"]', name="CHANNELGATE_LAYER")
@@ -126,9 +124,7 @@ def kind_of(kind: type | None) -> Literal["core", "pubsub"] | None:
 
 def ignores_keys(kind: str | None, config: Mapping[str, Any]) -> bool:
     """Whether keys are set that the installed version does not use."""
-    return (
-        kind == "pubsub" and bool(config.get("symmetric_encryption_keys")) and _channels_redis() < ENCRYPTED_PUBSUB
-    )
+    return kind == "pubsub" and bool(config.get("symmetric_encryption_keys")) and _channels_redis() < ENCRYPTED_PUBSUB
 
 
 def _channels_redis() -> tuple[int, ...]:

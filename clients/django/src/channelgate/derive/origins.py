@@ -118,7 +118,7 @@ def _of_validators(derived: Derived, lists: list[tuple[str, ...]]) -> None:
 
 
 def _without_validator(derived: Derived) -> None:
-    """Consumers that check no origin. Without a list a node admits pages of its own host, and clients that are no pages.
+    """Consumers that check no origin. Without a list a node admits pages of its own host, and programs.
 
     Pages of other hosts are known by `CSRF_TRUSTED_ORIGINS`, and in development those of another port: there a list
     is better, and it is still less than the project allows.

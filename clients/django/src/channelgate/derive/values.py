@@ -63,10 +63,7 @@ class Derived:
         only_with: str | None = None,
     ) -> None:
         """Adds a variable; `name` is that of a variable with a name of its own, whose text is taken as it is."""
-        if name is not None and isinstance(value, str):
-            text = value
-        else:
-            text = toml(value)
+        text = value if name is not None and isinstance(value, str) else toml(value)
         variable = name or "CHANNELGATE__" + key.replace(".", "__").upper()
         if "\0" in text:
             self.problem(f"{source} has a NUL character, which no variable can hold.", level="error")
@@ -79,7 +76,7 @@ class Derived:
 
 
 def toml(value: Any) -> str:
-    """A value as TOML, in one line and without quotation marks, dollars or backslashes inside a text but for escapes."""
+    """A value as TOML, in one line; inside a text, quotation marks, dollars and backslashes are escapes."""
     match value:
         case bool():
             return "true" if value else "false"

@@ -45,9 +45,7 @@ def kubernetes(variables: Sequence[Variable], reveal: bool) -> str:
         rows = [f"  {_yaml_row(one, reveal, lambda text: text)}" for one in chosen]
         empty = "" if any(not row.lstrip().startswith("#") for row in rows) else " {}"
         parts.append(
-            "\n".join(
-                ["apiVersion: v1", f"kind: {kind}", "metadata:", f"  name: {OBJECT}", f"{field}:{empty}", *rows]
-            )
+            "\n".join(["apiVersion: v1", f"kind: {kind}", "metadata:", f"  name: {OBJECT}", f"{field}:{empty}", *rows])
         )
     return "\n---\n".join(parts)
 

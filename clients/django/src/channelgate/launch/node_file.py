@@ -1,6 +1,7 @@
 """The node's file: where it is, and which keys it sets."""
 
 import dataclasses
+import importlib
 import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -80,9 +81,6 @@ def read(path: Path | None) -> NodeFile:
 
 def loads(text: str) -> dict[str, Any]:
     """TOML; a `ValueError` if it is not valid."""
-    if sys.version_info >= (3, 11):
-        import tomllib
-    else:
-        # Python 3.10 has no reader of its own; the package depends on tomli there.
-        import tomli as tomllib
-    return dict(tomllib.loads(text))
+    # Python 3.10 has no reader of its own; the package depends on tomli there.
+    reader = importlib.import_module("tomllib" if sys.version_info >= (3, 11) else "tomli")
+    return dict(reader.loads(text))

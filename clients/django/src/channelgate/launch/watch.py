@@ -1,9 +1,10 @@
 """Watches a node's file in development, and asks the node to read it again: SIGHUP after each change.
 
-A program of its own, without Django: `python watch.py PID FILE [KEY…]`. It is a child of the node, and ends with it. The
-keys are those that the environment sets: the file has no effect on them until the node is started anew.
+A program of its own, without Django: `python watch.py PID FILE [KEY…]`. It is a child of the node, and ends with it.
+The keys are those that the environment sets: the file has no effect on them until the node is started anew.
 """
 
+import importlib
 import os
 import signal
 import sys
@@ -46,12 +47,8 @@ def set_by(text: bytes, keys: list[str]) -> list[str]:
     if not keys:
         return []
     try:
-        import tomllib
-    except ImportError:
-        return []
-    try:
-        found = tomllib.loads(text.decode())
-    except ValueError:
+        found = importlib.import_module("tomllib").loads(text.decode())
+    except (ImportError, ValueError):
         return []
     return [key for key in keys if _has(found, key.split("."))]
 

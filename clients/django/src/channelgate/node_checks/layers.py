@@ -41,6 +41,9 @@ def check_layer(**_: Any) -> list[CheckMessage]:
 
 
 def is_testing() -> bool:
-    """Whether this process runs tests: a layer in memory is usual there. Django's runner and pytest-django set up a test
-    environment before they run checks; `manage.py check`, `runserver` and `migrate` do not."""
+    """Whether this process runs tests, where a layer in memory is usual.
+
+    Django's runner and pytest-django set up a test environment before they run checks; `manage.py check`, `runserver`
+    and `migrate` do not.
+    """
     return hasattr(utils._TestState, "saved_data")
