@@ -167,16 +167,17 @@ def _table(entry: Mapping[Any, Any], where: str) -> tuple[Host | None, list[Prob
 
 def _of_class(kind: Any, found: dict[str, Any], where: str) -> list[Problem]:
     """The class of a connection says whether it has TLS or is a unix socket."""
-    name = kind if isinstance(kind, str) else getattr(kind, "__name__", "")
-    match name.rpartition(".")[2]:
-        case "Connection" | "UnixDomainSocketConnection" | "SentinelManagedConnection":
-            return []
-        case "SSLConnection" | "SentinelManagedSSLConnection":
-            found["ssl"] = True
-            return []
+    name = kind if isinstance(kind, str) else f"{getattr(kind, '__module__', '')}.{getattr(kind, '__name__', '')}"
+    if name.startswith("redis."):
+        match name.rpartition(".")[2]:
+            case "Connection" | "UnixDomainSocketConnection" | "SentinelManagedConnection":
+                return []
+            case "SSLConnection" | "SentinelManagedSSLConnection":
+                found["ssl"] = True
+                return []
     return [
         Problem(
-            f"{where} has the connection_class {name or type(kind).__name__}, which a node cannot follow.",
+            f"{where} has the connection_class {name}, which a node cannot follow.",
             "Write ssl = True for TLS, path for a unix socket.",
             "error",
         )

@@ -22,6 +22,8 @@ class Variable:
     key: str
     #: Keys that mean the same: a file that has one of them sets this value itself.
     beside: tuple[str, ...] = ()
+    #: Whether the value is a text that is taken as it is; others are TOML or JSON, with escapes.
+    is_text: bool = False
     #: The method of `auth` without which the node refuses the key as one that has no effect.
     only_with: str | None = None
 
@@ -68,7 +70,8 @@ class Derived:
         if "\0" in text:
             self.problem(f"{source} has a NUL character, which no variable can hold.", level="error")
             return
-        self.variables.append(Variable(variable, text, secret, source, key, beside, only_with))
+        is_text = text is value and not isinstance(value, Json)
+        self.variables.append(Variable(variable, text, secret, source, key, beside, is_text, only_with))
 
     def problem(self, text: str, hint: str = "", level: Level = "warning") -> None:
         """Adds a problem."""
@@ -102,9 +105,15 @@ def _character(one: str) -> str:
     return f"\\u{number:04x}"
 
 
-def json_text(value: Any) -> str:
+class Json(str):
+    """A text that is JSON."""
+
+    __slots__ = ()
+
+
+def json_text(value: Any) -> Json:
     """A value as JSON, for addresses of Redis, with the same characters inside its texts as in `toml`."""
-    return _ESCAPE.sub(lambda found: _character(_ESCAPED.get(found[0], found[0])), json.dumps(value))
+    return Json(_ESCAPE.sub(lambda found: _character(_ESCAPED.get(found[0], found[0])), json.dumps(value)))
 
 
 #: An escape of two characters of JSON, and what has a meaning outside of JSON.

@@ -31,7 +31,7 @@ def systemd(variables: Sequence[Variable], reveal: bool) -> str:
 
 def compose(variables: Sequence[Variable], reveal: bool) -> str:
     """The service's `environment` in compose.yml."""
-    rows = [f"      {_yaml_row(one, reveal, lambda text: text.replace('$', '$$'))}" for one in variables]
+    rows = [f"      {_yaml_row(one, reveal)}" for one in variables]
     return "\n".join(["services:", f"  {OBJECT}:", "    environment:", *rows])
 
 
@@ -42,7 +42,7 @@ def kubernetes(variables: Sequence[Variable], reveal: bool) -> str:
         ("ConfigMap", "data", [one for one in variables if not one.secret]),
         ("Secret", "stringData", [one for one in variables if one.secret]),
     ):
-        rows = [f"  {_yaml_row(one, reveal, lambda text: text)}" for one in chosen]
+        rows = [f"  {_yaml_row(one, reveal)}" for one in chosen]
         empty = "" if any(not row.lstrip().startswith("#") for row in rows) else " {}"
         parts.append(
             "\n".join(["apiVersion: v1", f"kind: {kind}", "metadata:", f"  name: {OBJECT}", f"{field}:{empty}", *rows])
@@ -60,15 +60,16 @@ FORMATS: dict[str, Callable[[Sequence[Variable], bool], str]] = {
 
 
 def pair(one: Variable) -> tuple[str, str]:
-    """Name and value, in one line of printable characters without single quotes: where the value has others, by the
-    variable that is read as TOML, which has escapes."""
-    if one.name.startswith("CHANNELGATE__") or not _is_special(one.value):
+    """Name and value, in one line of characters that mean themselves: where the value has others, by the variable that
+    is read as TOML, which has escapes. Only the quotation marks and backslashes of TOML and JSON are left."""
+    if not one.is_text or not _is_special(one.value):
         return one.name, one.value
     return "CHANNELGATE__" + one.key.replace(".", "__").upper(), toml(one.value)
 
 
 def _is_special(text: str) -> bool:
-    return not text.isprintable() or "'" in text or text != text.strip()
+    """Whether a program on the way could take a character for something else."""
+    return toml(text) != f'"{text}"' or not text.isprintable() or text != text.strip()
 
 
 def _lines(variables: Sequence[Variable], reveal: bool, quoted: Callable[[str], str]) -> str:
@@ -88,9 +89,9 @@ def _double(text: str) -> str:
     return f'"{escaped}"'
 
 
-def _yaml_row(one: Variable, reveal: bool, change: Callable[[str], str]) -> str:
+def _yaml_row(one: Variable, reveal: bool) -> str:
     if one.secret and not reveal:
         return f"# {one.name}: *** ({HOW})"
     name, value = pair(one)
-    # A text of JSON is one of YAML. `isprintable` and `toml` leave no character that YAML refuses.
-    return f"{name}: {json.dumps(change(value), ensure_ascii=False)}"
+    # A text of JSON is one of YAML, and no dollar is left that Compose would replace.
+    return f"{name}: {json.dumps(value, ensure_ascii=False)}"
