@@ -27,7 +27,7 @@ SAME = {
     "auth.jwt.jti_claim": "jti",
 }
 #: A type that no token has.
-NONE = "(none of this project's)"
+NONE = "(a type of no token)"
 LET_DJANGO_SAY = 'Let Django say who a client is: auth = ["django"] in channelgate.toml.'
 
 
