@@ -58,7 +58,10 @@ def test_keys_that_are_changed_otherwise_are_a_problem(settings):
         ({"LOCATION": "redis://a,redis://b"}, "redis://a"),
         ({"LOCATION": ["redis://a/1", "redis://b"]}, "redis://a/1"),
         ({"OPTIONS": {"db": 5}}, {"address": "redis://h:1/2", "db": 5}),
-        ({"OPTIONS": {"pool_class": "redis.BlockingConnectionPool", "max_connections": 3}}, {"address": "redis://h:1/2"}),
+        (
+            {"OPTIONS": {"pool_class": "redis.BlockingConnectionPool", "max_connections": 3}},
+            {"address": "redis://h:1/2"},
+        ),
         ({"OPTIONS": {"serializer": "x.Y"}}, "redis://h:1/2"),
         (
             {"LOCATION": "rediss://h", "OPTIONS": {"ssl_cert_reqs": None}},
@@ -84,7 +87,6 @@ def test_a_cache_of_its_own_for_ws_tokens(settings):
     # A project that says nothing about ws-tokens is not bothered.
     settings.CHANNELGATE = {"SECRET": "s"}
     assert text not in [one.text for one in derived().problems]
-
 
 
 @pytest.mark.parametrize(

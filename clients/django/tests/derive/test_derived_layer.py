@@ -74,7 +74,7 @@ def test_a_host_in_any_form(settings, hosts, expected):
 def test_what_a_node_gets_is_where_channels_redis_connects_to(settings):
     hosts = [
         "redis://u:p%40w@10.0.0.1:7/3?max_connections=5",
-        {"address": "redis://10.0.0.2/1", "db": 5, "username": "u", "password": 'p"\\\'$`'},
+        {"address": "redis://10.0.0.2/1", "db": 5, "username": "u", "password": "p\"\\'$`"},
         ("10.0.0.3", 6380),
         {"host": "10.0.0.4", "port": 9, "db": 2, "client_name": "n"},
     ]
@@ -94,10 +94,16 @@ def test_what_a_node_gets_is_where_channels_redis_connects_to(settings):
         ("redis://10.0.0.1", '["hosts"] is not a list.'),
         ([7], '["hosts"][0] is not an address of Redis: int.'),
         ([("h", "port")], '["hosts"][0] is not an address of Redis: tuple.'),
-        ([{"host": "h", "credential_provider": object()}], '["hosts"][0] has "credential_provider", which a node cannot'),
+        (
+            [{"host": "h", "credential_provider": object()}],
+            '["hosts"][0] has "credential_provider", which a node cannot',
+        ),
         ([{"host": "h", "connection_class": "my.Connection"}], '["hosts"][0] has the connection_class my.Connection'),
         ([{"host": "h", "password": object()}], '["hosts"][0]["password"] is object, which has no form'),
-        ([{"sentinels": [("s", 1)], "master_name": "m", "sentinel_kwargs": {"nope": 1}}], '["sentinel_kwargs"] has "nope"'),
+        (
+            [{"sentinels": [("s", 1)], "master_name": "m", "sentinel_kwargs": {"nope": 1}}],
+            '["sentinel_kwargs"] has "nope"',
+        ),
     ],
 )
 def test_what_a_node_cannot_do_is_an_error_and_never_dropped(settings, hosts, text):
@@ -137,7 +143,10 @@ def test_the_kind_of_layer(settings, backend, kind):
         (of({"prefix": 7}), 'CHANNEL_LAYERS["default"]["CONFIG"]["prefix"] is not text.'),
         (of({"serializer_format": "yaml"}), 'CHANNEL_LAYERS["default"]["CONFIG"]["serializer_format"] is \'yaml\'.'),
         (of({"capacity": "many"}), 'CHANNEL_LAYERS["default"]["CONFIG"]["capacity"] is not a number.'),
-        (of({"symmetric_encryption_keys": [b"\xff"]}), 'CHANNEL_LAYERS["default"]["CONFIG"]["symmetric_encryption_keys"]'),
+        (
+            of({"symmetric_encryption_keys": [b"\xff"]}),
+            'CHANNEL_LAYERS["default"]["CONFIG"]["symmetric_encryption_keys"]',
+        ),
     ],
 )
 def test_a_layer_that_cannot_be_carried_over_is_an_error(settings, layers, text):

@@ -107,7 +107,11 @@ def test_without_a_validator_the_node_keeps_to_its_own_host(settings, applicatio
 
 def test_a_star_is_never_handed_on(settings, application):
     settings.ALLOWED_HOSTS = ["*"]
-    for made in (AllowedHostsOriginValidator(consumer), router(consumer), OriginValidator(consumer, ["*", "a.example"])):
+    for made in (
+        AllowedHostsOriginValidator(consumer),
+        router(consumer),
+        OriginValidator(consumer, ["*", "a.example"]),
+    ):
         application(made)
         found = derived()
         assert listed(found) is None
@@ -129,7 +133,10 @@ def test_an_application_that_cannot_be_imported_is_a_problem(settings):
 
 
 HOSTS = ["a.example", "sub.a.example", "b.example", "localhost", "127.0.0.1", "[::1]", "xn--exmple-cua.com"]
-ORIGINS = [None, *(f"{scheme}://{host}{port}" for scheme in ("http", "https") for host in HOSTS for port in ("", ":81"))]
+ORIGINS = [
+    None,
+    *(f"{scheme}://{host}{port}" for scheme in ("http", "https") for host in HOSTS for port in ("", ":81")),
+]
 ENTRIES = ["a.example", ".a.example", "https://a.example", "http://.b.example:81", "*.a.example", "localhost:3000", "*"]
 
 
