@@ -9,7 +9,8 @@ from django.test import override_settings
 
 from channelgate.inspection import commits, inspect_code, names, sources
 
-HEAD = "from asgiref.sync import async_to_sync\nfrom django.db import transaction\nfrom django.db.transaction import atomic\n"
+IMPORTS = ("asgiref.sync import async_to_sync", "django.db import transaction", "django.db.transaction import atomic")
+HEAD = "".join(f"from {one}\n" for one in IMPORTS)
 SEND = 'async_to_sync(layer.group_send)("g", {})'
 
 
@@ -36,7 +37,7 @@ def early(text, **others):
             [("views", 3, "")],
         ),
         (
-            f"send = async_to_sync(layer.group_send)\ndef f():\n  with atomic():\n    send('g', {{}})\n",
+            "send = async_to_sync(layer.group_send)\ndef f():\n  with atomic():\n    send('g', {})\n",
             [("views", 4, "")],
         ),
         (f"def tell():\n  {SEND}\ndef f():\n  with atomic():\n    tell()\n", [("views", 5, "tell")]),
