@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from django.test import override_settings
 
-from channelgate.inspection import commits, inspect_code, names, sources
+from channelgate.inspection import commits, inspect, names, sources
 
 IMPORTS = ("asgiref.sync import async_to_sync", "django.db import transaction", "django.db.transaction import atomic")
 HEAD = "".join(f"from {one}\n" for one in IMPORTS)
@@ -141,7 +141,7 @@ def project(tmp_path, monkeypatch):
 
 
 def test_a_project_with_file_and_line(project):
-    found = {one.id: one for one in inspect_code() if "inspected_shop" in one.msg}
+    found = {one.id: one for one in inspect() if "inspected_shop" in one.msg}
     assert found["channelgate.W008"].msg == (
         "group_send in inspected_shop/views.py:6 is inside a transaction and not in on_commit: clients may receive "
         "events that are rolled back."
@@ -149,7 +149,7 @@ def test_a_project_with_file_and_line(project):
     assert found["channelgate.W009"].msg == (
         'Group name "n_{email}" in inspected_shop/consumers.py:2 can hold characters that Channels refuses.'
     )
-    assert len([one for one in inspect_code() if "inspected_shop" in one.msg]) == 2
+    assert len([one for one in inspect() if "inspected_shop" in one.msg]) == 2
     assert all(one.hint for one in found.values())
 
 

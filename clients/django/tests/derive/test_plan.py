@@ -1,5 +1,6 @@
 """What a node is started with: the file and the environment go before the settings."""
 
+import dataclasses
 import os
 import signal
 import subprocess
@@ -9,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from channelgate.derive import derived
+from channelgate import launch
+from channelgate.derive import backend, derived, layer
 from channelgate.launch import node_file, used_variables, watch
 
 CORE = {"default": {"BACKEND": "channels_redis.core.RedisChannelLayer", "CONFIG": {"hosts": ["redis://h:1"]}}}
@@ -88,8 +90,6 @@ def test_the_place_of_the_file(settings, tmp_path, monkeypatch):
     ],
 )
 def test_where_the_node_listens(monkeypatch, url, listen, noted):
-    from channelgate.derive import backend
-
     monkeypatch.setattr(backend, "URL", url)
     found = derived()
     assert found.environment()["CHANNELGATE_LISTEN"] == listen
@@ -127,6 +127,7 @@ def heard(*_):
     pathlib.Path(out).write_text(str(count))
 signal.signal(signal.SIGHUP, heard)
 pathlib.Path(out).write_text("0")
+import dataclasses
 import os
 child = subprocess.Popen([sys.executable, "-I", "-S", watcher, str(os.getpid()), *words])
 pathlib.Path(out + ".pid").write_text(str(child.pid))
@@ -178,3 +179,61 @@ def test_a_changed_file_is_a_signal_and_the_watcher_ends_with_the_node(tmp_path)
 def test_the_watcher_reads_nothing_of_django():
     done = subprocess.run([sys.executable, "-I", "-S", watch.__file__, "1", "nowhere"], check=False, timeout=20)
     assert done.returncode == 0 and os.getpid() != 1
+
+
+def test_an_option_goes_before_the_file_and_the_environment(monkeypatch):
+    monkeypatch.setenv("CHANNELGATE_BIN", sys.executable)
+    environ = {"CHANNELGATE__SERVER__LISTEN": '"127.0.0.1:1"', "REDIS_URL": "redis://of-celery", "OTHER": "x"}
+    options = {"listen": "127.0.0.1:9", "backend": "http://127.0.0.1:8", "proxy": True}
+    planned = launch.plan(Path("gate.toml"), environ, **options)
+    assert planned.argv == (sys.executable, "serve", "--config", "gate.toml")
+    assert planned.environ["CHANNELGATE_LISTEN"] == "127.0.0.1:9"
+    assert "CHANNELGATE__SERVER__LISTEN" not in planned.environ
+    assert planned.environ["CHANNELGATE_BACKEND_URL"] == "http://127.0.0.1:8/gate"
+    assert planned.environ["CHANNELGATE__SERVER__PROXY"] == '"http://127.0.0.1:8"'
+    # What the project reads for itself is not the node's.
+    assert planned.environ["REDIS_URL"] == "redis://h:1" and planned.environ["OTHER"] == "x"
+    file = node_file.NodeFile(node_file.loads('[backend]\nurl = "http://x"\n[server]\nlisten = "x:1"'))
+    names = {one.name for one in used_variables(derived(**options), file, {})}
+    assert {"CHANNELGATE_BACKEND_URL", "CHANNELGATE_LISTEN", "CHANNELGATE__SERVER__PROXY"} <= names
+    assert "CHANNELGATE__SERVER__PROXY" not in planned_without_options()
+
+
+def planned_without_options():
+    return launch.plan(None, {}).environ
+
+
+@dataclasses.dataclass(frozen=True)
+class Given:
+    """`CHANNELGATE` with its keys for publishing."""
+
+    url: str = "http://127.0.0.1:8001"
+    redis_url: object = None
+    prefix: str = "channelgate:"
+    api_key: str | None = None
+    config: object = None
+    secrets: tuple = (b"s",)
+
+
+def test_the_redis_of_publishing(settings, monkeypatch):
+    def give(**given):
+        for module in (backend, layer):
+            monkeypatch.setattr(module, "conf", lambda: Given(**given))
+
+    give(prefix="of-shop:", api_key="key")
+    environment = derived().environment()
+    assert environment["CHANNELGATE__LAYER__PUBLISH_PREFIX"] == '"of-shop:"'
+    assert environment["CHANNELGATE_API_KEY"] == "key"
+    # Another server than that of the layer is one that nodes do not listen to.
+    give(redis_url="redis://elsewhere:1/2")
+    found = derived()
+    assert found.environment()["REDIS_URL"] == "redis://h:1"
+    assert any("redis://elsewhere:1/2, which is not among the hosts" in one.text for one in found.problems)
+    # Without a layer in Redis it is where publish() goes: nodes listen there, and what the layer sends is missing.
+    settings.CHANNEL_LAYERS = {"default": {"BACKEND": "channels.layers.InMemoryChannelLayer"}}
+    found = derived()
+    assert found.environment()["REDIS_URL"] == "redis://elsewhere:1/2"
+    (problem,) = [one for one in found.problems if "InMemoryChannelLayer" in one.text]
+    assert problem.level == "warning"
+    give()
+    assert "REDIS_URL" not in derived().environment()

@@ -20,6 +20,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--port", metavar="[ADDRESS:]PORT", help='where the node listens; that of CHANNELGATE["URL"] by default'
     )
+    parser.add_argument(
+        "--proxy", action="store_true", help="the node passes what is not its own on to Django: one port"
+    )
     parser.add_argument("--backend", metavar="URL", help=f"where Django answers the node's calls; {DJANGO} by default")
 
 

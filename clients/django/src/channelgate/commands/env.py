@@ -25,7 +25,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def handle(options: Mapping[str, Any], output: Output) -> int:
     """Prints the variables."""
     form, listen = options["format"], listen_at(options)
-    found = derived(backend=options.get("backend"), listen=listen)
+    found = derived(backend=options.get("backend"), listen=listen, proxy=bool(options.get("proxy")))
     file = node_file.read(chosen_file(options))
     used = used_variables(found, file, {})
     if listen is None and form in LISTEN_ELSEWHERE:

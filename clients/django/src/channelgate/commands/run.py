@@ -41,7 +41,9 @@ def handle(options: Mapping[str, Any], output: Output) -> int:
         output.error(f"{file} is not there. Write it with: manage.py channelgate init")
         return INVALID
     try:
-        planned = plan(file, backend=options.get("backend"), listen=listen_at(options))
+        planned = plan(
+            file, backend=options.get("backend"), listen=listen_at(options), proxy=bool(options.get("proxy"))
+        )
     except BinaryMissing as missing:
         output.error(str(missing))
         return 1

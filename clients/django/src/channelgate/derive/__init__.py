@@ -11,14 +11,14 @@ from channelgate.derive.values import Derived, Problem, Variable
 __all__ = ["Derived", "Problem", "Variable", "derived"]
 
 
-def derived(*, backend: str | None = None, listen: str | None = None) -> Derived:
+def derived(*, backend: str | None = None, listen: str | None = None, proxy: bool = False) -> Derived:
     """Everything that a node needs from the settings.
 
     `backend` is where Django answers nodes, `http://127.0.0.1:8000` by default; `listen` is where the node listens,
-    that of `CHANNELGATE["URL"]` by default.
+    that of `CHANNELGATE["URL"]` by default; with `proxy` it passes what is not its own on to Django.
     """
     found = Derived()
-    backends.add(found, backend, listen)
+    backends.add(found, backend, listen, proxy)
     layer.add(found)
     cache.add(found)
     tokens.add(found)

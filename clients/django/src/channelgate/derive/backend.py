@@ -14,14 +14,23 @@ from channelgate.derive.values import Derived
 #: Where a node listens, and where `manage.py runserver` does.
 URL = "http://127.0.0.1:8001"
 DJANGO = "http://127.0.0.1:8000"
+#: What the channels of plain publishes begin with.
+PREFIX = "channelgate:"
 NO_SECRET = 'CHANNELGATE["SECRET"] is not set: /channelgate/ answers 404, and nodes get no answers from Django.'
 #: The last part of a path that `reverse` fills in.
 _ACTION = "action"
 
 
-def add(derived: Derived, backend: str | None = None, listen: str | None = None) -> None:
+def add(derived: Derived, backend: str | None = None, listen: str | None = None, proxy: bool = False) -> None:
     """Adds the variables; `backend` is where Django answers, `listen` where the node listens."""
     _listen(derived, listen)
+    url = (backend or DJANGO).rstrip("/")
+    if proxy:
+        parts = urlsplit(url)
+        derived.put("server.proxy", f"{parts.scheme}://{parts.netloc}", "--proxy")
+    prefix = getattr(conf(), "prefix", PREFIX)
+    if prefix != PREFIX:
+        derived.put("layer.publish_prefix", str(prefix), 'CHANNELGATE["PREFIX"]')
     key = getattr(conf(), "api_key", None)
     if key:
         derived.put("api.key", str(key), 'CHANNELGATE["API_KEY"]', name="CHANNELGATE_API_KEY", secret=True)
@@ -36,9 +45,8 @@ def add(derived: Derived, backend: str | None = None, listen: str | None = None)
             'Add path("channelgate/", include("channelgate.urls")) to the project\'s urls.py.',
         )
         return
-    url = (backend or DJANGO).rstrip("/")
     _host_is_allowed(derived, url)
-    source = 'path("channelgate/", include("channelgate.urls"))'
+    source = "--backend" if backend else 'path("channelgate/", include("channelgate.urls"))'
     derived.put("backend.url", url + path, source, name="CHANNELGATE_BACKEND_URL", beside=("backend.worker",))
     # While a secret is exchanged Django accepts all of them; the first is the new one.
     secret = secrets[0].decode()

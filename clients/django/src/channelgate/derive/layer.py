@@ -9,6 +9,7 @@ from typing import Any, Literal
 from django.conf import settings
 from django.utils.module_loading import import_string
 
+from channelgate.conf import conf
 from channelgate.derive import hosts
 from channelgate.derive.hosts import Host
 from channelgate.derive.values import Derived, Problem, json_text, plain, text_of
@@ -16,6 +17,7 @@ from channelgate.derive.values import Derived, Problem, json_text, plain, text_o
 #: Where the values are in the settings.
 WHERE = 'CHANNEL_LAYERS["default"]'
 CONFIG = f'{WHERE}["CONFIG"]'
+NODES_REDIS = 'CHANNELGATE["REDIS_URL"]'
 #: The node's defaults, and channels_redis's.
 DEFAULT_HOST = "redis://localhost:6379"
 DEFAULT_PREFIX = "asgi"
@@ -63,9 +65,21 @@ def layer() -> Layer | None:
 def add(derived: Derived) -> None:
     """Adds the variables of the layer, and what cannot be carried over."""
     found, problems = _read()
+    own, more = nodes_redis()
+    problems += more
+    if found is None and own is not None and not any(_is_about_hosts(one) for one in problems):
+        # `publish()` goes there without a channel layer; what the layer sends itself does not.
+        problems = [dataclasses.replace(one, level="warning") for one in problems]
+        derived.put("layer.url", own.text, NODES_REDIS, name="REDIS_URL", secret=own.secret, beside=("layer.hosts",))
     derived.problems += problems
     if found is None:
         return
+    if own is not None and own.label not in [host.label for host in found.hosts]:
+        derived.problem(
+            f"{NODES_REDIS} is {own.label}, which is not among the hosts of the channel layer: nodes listen to those.",
+            "Orders such as disconnect() reach nodes if it is the same server and database under another name.",
+            "note",
+        )
     source = f'{CONFIG}["hosts"]'
     secret = any(host.secret for host in found.hosts)
     (first, *others) = found.hosts
@@ -85,6 +99,16 @@ def add(derived: Derived) -> None:
         derived.put(NUMBERS[name][0], number, f'{CONFIG}["{name}"]')
     if found.channel_capacity:
         derived.put("layer.channel_capacity", dict(found.channel_capacity), f'{CONFIG}["channel_capacity"]')
+
+
+def nodes_redis() -> tuple[Host | None, list[Problem]]:
+    """`CHANNELGATE["REDIS_URL"]`, where `publish()` and orders go without the layer."""
+    given = getattr(conf(), "redis_url", None)
+    return (None, []) if not given else hosts.read(given, NODES_REDIS)
+
+
+def _is_about_hosts(problem: Problem) -> bool:
+    return problem.text.startswith((CONFIG, NODES_REDIS)) and problem.level == "error"
 
 
 def written() -> Mapping[str, Any]:

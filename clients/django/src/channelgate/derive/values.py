@@ -27,6 +27,21 @@ class Variable:
     #: The method of `auth` without which the node refuses the key as one that has no effect.
     only_with: str | None = None
 
+    @property
+    def is_option(self) -> bool:
+        """Whether it is from the command line, which goes before everything."""
+        return self.source.startswith("--")
+
+    @property
+    def generic(self) -> str:
+        """The variable that is read as TOML."""
+        return generic(self.key)
+
+
+def generic(key: str) -> str:
+    """The variable of a key that is read as TOML."""
+    return "CHANNELGATE__" + key.replace(".", "__").upper()
+
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Problem:
@@ -66,7 +81,7 @@ class Derived:
     ) -> None:
         """Adds a variable; `name` is that of a variable with a name of its own, whose text is taken as it is."""
         text = value if name is not None and isinstance(value, str) else toml(value)
-        variable = name or "CHANNELGATE__" + key.replace(".", "__").upper()
+        variable = name or generic(key)
         if "\0" in text:
             self.problem(f"{source} has a NUL character, which no variable can hold.", level="error")
             return

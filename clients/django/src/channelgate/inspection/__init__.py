@@ -5,10 +5,10 @@ from django.core.checks import CheckMessage, Warning
 from channelgate.inspection import commits, names
 from channelgate.inspection.sources import parsed, shown, source_files
 
-__all__ = ["inspect_code"]
+__all__ = ["inspect"]
 
 
-def inspect_code() -> list[CheckMessage]:
+def inspect() -> list[CheckMessage]:
     """W008 and W009, by file and line."""
     modules = {path: tree for path in source_files() if (tree := parsed(path)) is not None}
     found: list[tuple[str, int, CheckMessage]] = []

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from channelgate import binary
 from channelgate.derive import Derived, Variable, derived
+from channelgate.derive.values import generic
 from channelgate.launch import node_file
 from channelgate.launch.node_file import NodeFile
 
@@ -35,33 +36,36 @@ def plan(
     *,
     backend: str | None = None,
     listen: str | None = None,
+    proxy: bool = False,
     command: str = "serve",
 ) -> Plan:
     """The plan for a node with this file, or with the built-in presets."""
     environ = os.environ if environ is None else environ
-    found = derived(backend=backend, listen=listen)
+    found = derived(backend=backend, listen=listen, proxy=proxy)
     used = used_variables(found, node_file.read(config), environ)
     given = {name: value for name, value in environ.items() if name not in SHARED and name != "CHANNELGATE_CONFIG"}
     argv = [str(binary.find()), command, *(["--config", str(config)] if config is not None else [])]
+    for one in used:
+        if one.is_option:
+            # The node would prefer this variable.
+            given.pop(one.generic, None)
     return Plan(tuple(argv), {**given, **{one.name: one.value for one in used}}, found, used, config)
 
 
 def used_variables(found: Derived, file: NodeFile, environ: Mapping[str, str]) -> tuple[Variable, ...]:
     """What neither the file nor the environment says itself, and what has an effect."""
-    return tuple(
-        one
-        for one in found.variables
-        if not (one.source != "--port" and file.sets(one.key, *one.beside))
-        and not _given(one, environ)
-        and (one.only_with is None or file.has_auth(one.only_with))
-    )
+
+    def is_used(one: Variable) -> bool:
+        if one.is_option:
+            return True
+        if file.sets(one.key, *one.beside) or _given(one, environ):
+            return False
+        return one.only_with is None or file.has_auth(one.only_with)
+
+    return tuple(filter(is_used, found.variables))
 
 
 def _given(one: Variable, environ: Mapping[str, str]) -> bool:
     """Whether the environment sets the key, by either of its names."""
-    names = {one.name} - set(SHARED) | {_generic(key) for key in (one.key, *one.beside)}
+    names = {one.name} - set(SHARED) | {generic(key) for key in (one.key, *one.beside)}
     return any(environ.get(name) for name in names)
-
-
-def _generic(key: str) -> str:
-    return "CHANNELGATE__" + key.replace(".", "__").upper()

@@ -64,7 +64,7 @@ def pair(one: Variable) -> tuple[str, str]:
     is read as TOML, which has escapes. Only the quotation marks and backslashes of TOML and JSON are left."""
     if not one.is_text or not _is_special(one.value):
         return one.name, one.value
-    return "CHANNELGATE__" + one.key.replace(".", "__").upper(), toml(one.value)
+    return one.generic, toml(one.value)
 
 
 def _is_special(text: str) -> bool:

@@ -4,12 +4,13 @@ import os
 
 from django.core.exceptions import ImproperlyConfigured
 
+from channelgate.derive.values import generic
 from channelgate.launch import node_file
 
 
 def has(variable: str, key: str, *others: str) -> bool:
     """Whether the node's file or the environment sets the key."""
-    names = (variable, *("CHANNELGATE__" + one.replace(".", "__").upper() for one in (key, *others)))
+    names = (variable, *map(generic, (key, *others)))
     if any(os.environ.get(name) for name in names):
         return True
     return file().sets(key, *others)
