@@ -1,19 +1,21 @@
 """`manage.py channelgate run`: a group_send of the project reaches a client, and nothing was copied by hand."""
 
+import asyncio
 import os
 import signal
-import subprocess
 from pathlib import Path
 
 import pytest
 import stack
 from rig.certificates import HERE, Certificates
 from rig.client import Client, refusal, until
-from rig.derived import DerivedSite
+from rig.derived import DerivedSite, Shell
 
 BACKENDS = {"core": "channels_redis.core.RedisChannelLayer", "pubsub": "channels_redis.pubsub.RedisPubSubChannelLayer"}
 #: A secret key of each project, with what shells and files of variables could misread.
 SECRET_KEY = "of-{name}-'$x`\\\"#-and-as-long-as-Django-wants-it-to-be"
+#: And a password of Redis.
+PASSWORD = "p@'$/w"
 ROOMS = """
 [[consumer]]
 path = "/room/<str:name>/"
@@ -42,9 +44,8 @@ class Servers:
         self.socket = directory / "redis.sock"
         arguments = [*self.made.server("redis", "ca", self.tls), "--unixsocket", str(self.socket)]
         self.first = self.start(stack.redis(directory, stack.free_port(), "first", arguments))
-        self.second = self.start(stack.redis(directory, stack.free_port(), "second"))
-        self.guarded = self.start(stack.redis(directory, stack.free_port(), "guarded", ["--requirepass", "p@'$/w"]))
-        self.guarded.ready = lambda: stack.listening(self.guarded.port)
+        self.second = self.start(stack.redis(directory, stack.free_port(), "second", ["--requirepass", PASSWORD]))
+        self.second.ready = lambda: stack.listening(self.second.port)
         file = directory / "sentinel.conf"
         lines = [f"bind {stack.LOOPBACK}", f"port {self.sentinel}", f"dir {directory}"]
         file.write_text("\n".join([*lines, f"sentinel monitor mymaster {stack.LOOPBACK} {self.first.port} 1"]) + "\n")
@@ -64,12 +65,12 @@ class Servers:
 
 def forms(servers: Servers) -> dict[str, str]:
     """The settings of each project. All but the encrypted ones share servers, so each has a prefix or a database."""
-    first, second = servers.first.port, servers.second.port
+    first = servers.first.port
     ca = servers.made.path("ca.crt")
     tokens = f"""
 CACHES = {{"default": {{
-    "BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": "redis://{stack.LOOPBACK}:{second}/5",
-    "KEY_PREFIX": "shop", "VERSION": 3,
+    "BACKEND": "django.core.cache.backends.redis.RedisCache", "KEY_PREFIX": "shop", "VERSION": 3,
+    "LOCATION": "redis://{stack.LOOPBACK}:{servers.second.port}/5", "OPTIONS": {{"password": {PASSWORD!r}}},
 }}}}
 """
     return {
@@ -88,10 +89,14 @@ CACHES = {{"default": {{
                 "capacity": 200,
             },
         ),
-        "hosts": settings("hosts", {"hosts": [(stack.LOOPBACK, second), f"redis://{stack.LOOPBACK}:{first}/4"]}),
-        "socket": settings("socket", {"hosts": [f"unix://{servers.socket}?db=5"]}),
-        "password": settings(
-            "password", {"hosts": [{"host": stack.LOOPBACK, "port": servers.guarded.port, "password": "p@'$/w"}]}
+        "hosts": settings(
+            "hosts",
+            {
+                "hosts": [
+                    f"unix://{servers.socket}?db=4",
+                    {"host": stack.LOOPBACK, "port": servers.second.port, "password": PASSWORD},
+                ]
+            },
         ),
         "sentinel": settings(
             "sentinel",
@@ -105,7 +110,7 @@ CACHES = {{"default": {{
     }
 
 
-FORMS = ["core", "pubsub", "prefix", "encrypted", "hosts", "socket", "password", "sentinel", "tls"]
+FORMS = ["core", "pubsub", "prefix", "encrypted", "hosts", "sentinel", "tls"]
 #: The files of some of the projects; the others have the built-in presets.
 FILES = {
     "hosts": ROOMS,
@@ -129,17 +134,26 @@ def sites(servers):
     try:
         for site in sites.values():
             site.start()
-            site.open_shell()
         for site in sites.values():
             site.node.wait()
         yield sites
     finally:
         for site in sites.values():
+            site.node.ask()
+        for site in sites.values():
             site.stop()
 
 
+@pytest.fixture(scope="module")
+def shell(sites):
+    """A process of the project `prefix`."""
+    shell = Shell(sites["prefix"], list(sites.values()))
+    yield shell
+    shell.stop()
+
+
 @pytest.mark.parametrize("form", FORMS)
-async def test_a_group_send_of_the_project_reaches_a_client(sites, form):
+async def test_a_group_send_of_the_project_reaches_a_client(sites, shell, form):
     site = sites[form]
     if form == "hosts":
         # Rooms on both servers.
@@ -147,7 +161,7 @@ async def test_a_group_send_of_the_project_reaches_a_client(sites, form):
     else:
         clients = {"broadcast": await Client.open(site.port, "/ws/")}
     for number, group in enumerate(clients):
-        await site.ask("send", group, {"type": "send_event", "event": form, "data": number})
+        await shell.ask(site, "send", group, {"type": "send_event", "event": form, "data": number})
     for number, (group, client) in enumerate(clients.items()):
         frame = {"event": form, "data": number}
         assert await client.count(1) == [{"type": "send_event", **frame} if form == "hosts" else frame], group
@@ -155,17 +169,19 @@ async def test_a_group_send_of_the_project_reaches_a_client(sites, form):
 
 
 async def test_the_process_is_the_node_and_says_in_a_line_what_starts(sites):
-    site = sites["password"]
+    site = sites["tls"]
     assert Path(f"/proc/{site.node.pid}/exe").resolve() == stack.binary()
     said = [line for line in site.node.log.read_text().splitlines() if line.startswith("Starts ")]
     (line,) = said
     assert f"at 127.0.0.1:{site.port}: the built-in default: valid" in line, line
-    assert f"redis://{stack.LOOPBACK}:" in line and "core, prefix asgi" in line and "p@" not in line, line
+    assert f"Redis rediss://{stack.LOOPBACK}:" in line and "pubsub, prefix asgi" in line, line
+    hosts = sites["hosts"].node.log.read_text()
+    assert f"{sites['hosts'].file}: valid, 1 consumers" in hosts and "p@" not in hosts
 
 
-async def test_tokens_of_django_are_admitted_with_its_keys_and_its_cache(sites):
+async def test_tokens_of_django_are_admitted_with_its_keys_and_its_cache(sites, shell):
     site = sites["prefix"]
-    token = await site.ask("access", 7)
+    token = await shell.ask(site, "access", 7)
     client = await Client.open(site.port, f"/ws/attendance/?token={token}")
     await client.close()
     assert await refusal(site.port, f"/ws/attendance/?token={token[:-2]}xx") == 403
@@ -173,10 +189,8 @@ async def test_tokens_of_django_are_admitted_with_its_keys_and_its_cache(sites):
     # KEY_PREFIX, VERSION and the database of the cache.
     opaque = "opaque-token-of-the-project"
     assert await refusal(site.port, f"/ws/notifications/?token={opaque}") == 403
-    await site.ask("keep", f"ws_token_{opaque}", {"user_id": 7})
+    await shell.ask(site, "keep", f"ws_token_{opaque}", {"user_id": 7})
     await (await Client.open(site.port, f"/ws/notifications/?token={opaque}")).close()
-    # Another project's key is another key.
-    assert await refusal(site.port, f"/ws/attendance/?token={await sites['core'].ask('access', 7)}") == 403
 
 
 async def test_only_pages_of_allowed_hosts_are_admitted(sites):
@@ -193,14 +207,12 @@ async def test_only_pages_of_allowed_hosts_are_admitted(sites):
             assert await refusal(port, path, origin=origin) == status, (form, origin)
 
 
-async def test_env_starts_the_same_node_elsewhere(servers, sites):
+async def test_env_starts_the_same_node_elsewhere(sites, shell):
     site = sites["encrypted"]
     file = site.directory / "node.env"
     done = site.command("env", "--reveal", "--port", str(port := stack.free_port()))
     assert done.returncode == 0, done.stderr
     file.write_text(done.stdout)
-    hidden = site.command("env").stdout
-    assert "a 'key'" not in hidden and "CHANNELGATE_LAYER_KEYS=***" in hidden
     bare = {name: value for name, value in site.env.items() if not name.startswith(("CHANNELGATE", "DJANGO"))}
     argv = ["sh", "-c", 'set -a; . "$1"; exec "$2" serve', "sh", str(file), str(stack.binary())]
     ready = lambda: stack.http_status(port, "/health/ready") == 200  # noqa: E731
@@ -209,7 +221,7 @@ async def test_env_starts_the_same_node_elsewhere(servers, sites):
     try:
         node.start().wait()
         client = await Client.open(port, "/ws/")
-        await site.ask("send", "broadcast", {"type": "send_event", "event": "env", "data": 1})
+        await shell.ask(site, "send", "broadcast", {"type": "send_event", "event": "env", "data": 1})
         assert await client.count(1) == [{"event": "env", "data": 1}]
         await client.close()
     finally:
@@ -248,30 +260,20 @@ def children(pid: int) -> list[int]:
     return [int(word) for word in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
 
 
-def test_errors_are_in_plain_words_and_no_node_starts(servers, tmp_path):
+async def test_errors_are_in_plain_words_and_no_node_starts(servers, tmp_path):
     host = (stack.LOOPBACK, servers.first.port)
-    memory = 'CHANNEL_LAYERS = {"default": {"BACKEND": "channels.layers.InMemoryChannelLayer"}}'
+    good = DerivedSite(tmp_path, "good", settings("good", {"hosts": [host]}), ROOMS)
     bad = DerivedSite(tmp_path, "bad", settings("bad", {"hosts": [host]}), '[server]\nlistn = "127.0.0.1:1"\n')
-    rows = [
-        (DerivedSite(tmp_path, "memory", memory), (), 2, 'error: CHANNEL_LAYERS["default"] is InMemoryChannelLayer'),
-        (bad, (), 2, f'{bad.file}:2: server.listn: unknown key; did you mean "listen"?'),
-        (
-            DerivedSite(tmp_path, "host", settings("host", {"hosts": ["http://127.0.0.1"]})),
-            (),
-            2,
-            'CHANNEL_LAYERS["default"]["CONFIG"]["hosts"] (REDIS_URL: ',
-        ),
-        (bad, ("--config", "nowhere.toml"), 2, "nowhere.toml is not there. Write it with: manage.py channelgate init"),
-    ]
-    for site, words, code, text in rows:
-        done = site.command("run", "--port", str(site.port), *words)
-        assert (done.returncode, text in done.stderr, done.stdout) == (code, True, ""), (site.name, done)
-
-
-def test_a_missing_program_and_check_alone(servers, tmp_path):
-    site = DerivedSite(tmp_path, "check", settings("check", {"hosts": [(stack.LOOPBACK, servers.first.port)]}), ROOMS)
-    done = site.command("run", "--check")
-    assert (done.returncode, done.stdout.strip()) == (0, f"{site.file}: valid, 1 consumers"), done
-    env = {**site.env, "CHANNELGATE_BIN": str(tmp_path / "nothing")}
-    done = subprocess.run(site.argv("run"), env=env, capture_output=True, text=True, timeout=60, check=False)
-    assert done.returncode == 1 and "which is not a program" in done.stderr, done
+    wrong = DerivedSite(tmp_path, "wrong", settings("wrong", {"hosts": ["http://127.0.0.1"]}))
+    of_good, of_bad, of_wrong = await asyncio.gather(
+        asyncio.to_thread(good.command, "run", "--check"),
+        *(asyncio.to_thread(site.command, "run", "--port", str(site.port)) for site in (bad, wrong)),
+    )
+    assert (of_good.returncode, of_good.stdout.strip()) == (0, f"{good.file}: valid, 1 consumers"), of_good
+    assert (of_bad.returncode, of_bad.stdout) == (2, "") and of_bad.stderr.endswith(
+        f'{bad.file}:2: server.listn: unknown key; did you mean "listen"?\n'
+    ), of_bad
+    assert (of_wrong.returncode, of_wrong.stdout) == (2, ""), of_wrong
+    # The setting, the variable that it becomes, and what the node says of it.
+    where = 'CHANNEL_LAYERS["default"]["CONFIG"]["hosts"] (REDIS_URL: layer.url: '
+    assert where in of_wrong.stderr and "must begin with redis://" in of_wrong.stderr, of_wrong

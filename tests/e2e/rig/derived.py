@@ -11,37 +11,69 @@ from pathlib import Path
 
 import stack
 
-from .http import Http
-
 #: What `run` must not get from the environment of the tests.
 NOT_HANDED_ON = ("REDIS_URL", "DJANGO_SECRET_KEY", "CHANNELGATE_", "LAYER", "SERIALIZER", "CACHE_URL")
 
-#: A process of the project: it does what each line asks for.
+#: A process of a project: it does what each line asks for, with the layer and the cache of a module of settings.
 SHELL = """
-import json, sys
+import importlib, json, sys
 import django
 django.setup()
-from channels.layers import get_channel_layer
-from django.core.cache import cache
 from asgiref.sync import async_to_sync
-print("ready", flush=True)
+from channels.layers import get_channel_layer
+from django.conf import settings
+from django.contrib.auth.models import User
+from django.core.cache import cache
+from django.test.utils import override_settings
+from rest_framework_simplejwt.tokens import AccessToken
 for line in sys.stdin:
-    what, *words = json.loads(line)
-    if what == "send":
-        async_to_sync(get_channel_layer().group_send)(*words)
-    elif what == "keep":
-        cache.set(*words, timeout=60)
-    elif what == "access":
-        from django.contrib.auth.models import User
-        from rest_framework_simplejwt.tokens import AccessToken
-        print(AccessToken.for_user(User(pk=words[0])), flush=True)
-        continue
-    print("done", flush=True)
+    module, what, *words = json.loads(line)
+    site = importlib.import_module(module)
+    answer = "done"
+    with override_settings(CHANNEL_LAYERS=site.CHANNEL_LAYERS, CACHES=site.CACHES):
+        if what == "send":
+            async_to_sync(get_channel_layer().group_send)(*words)
+        elif what == "keep":
+            cache.set(*words, timeout=60)
+        elif what == "access":
+            # simplejwt takes the key when it is imported: this is the token of the process's own project.
+            assert site.SECRET_KEY == settings.SECRET_KEY
+            answer = str(AccessToken.for_user(User(pk=words[0])))
+    print(answer, flush=True)
 """
 
 
+class Shell:
+    """A process of one project, which publishes for the others as well."""
+
+    def __init__(self, site: "DerivedSite", others: list["DerivedSite"]):
+        env = site.env
+        env["PYTHONPATH"] = os.pathsep.join([env["PYTHONPATH"], *(str(other.directory) for other in others)])
+        argv = [str(stack.PYTHON), "-c", SHELL]
+        self.process = subprocess.Popen(
+            argv, env=env, cwd=site.directory, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+
+    async def ask(self, site: "DerivedSite", *words: object) -> str:
+        """Has it do something with the site's settings; returns what it says."""
+        return await asyncio.to_thread(self._ask, [site.module, *words])
+
+    def _ask(self, words: list[object]) -> str:
+        self.process.stdin.write(json.dumps(words) + "\n")
+        self.process.stdin.flush()
+        answer = self.process.stdout.readline().strip()
+        assert answer, f"the project's process ended: {self.process.wait(10)}"
+        return answer
+
+    def stop(self) -> None:
+        """Ends the process."""
+        self.process.stdin.close()
+        self.process.stdout.close()
+        self.process.wait(10)
+
+
 class DerivedSite:
-    """One project: a file of settings, perhaps a channelgate.toml, a node and a process of Django."""
+    """One project: a file of settings, perhaps a channelgate.toml, and a node."""
 
     def __init__(self, directory: Path, name: str, settings: str, config: str | None = None):
         self.directory = directory / name
@@ -56,7 +88,6 @@ class DerivedSite:
             self.file.write_text(config)
         self.port = stack.free_port()
         self.node: stack.Part | None = None
-        self.shell: subprocess.Popen[str] | None = None
 
     @property
     def env(self) -> dict[str, str]:
@@ -88,44 +119,13 @@ class DerivedSite:
         self.node.start()
         return self
 
-    def open_shell(self) -> None:
-        """Starts the process of Django, without waiting for it."""
-        argv = [str(stack.PYTHON), "-c", SHELL]
-        self.shell = subprocess.Popen(
-            argv, env=self.env, cwd=self.directory, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-        )
-
-    async def ask(self, *words: object) -> str:
-        """Has the project do something; returns what it says."""
-        return await asyncio.to_thread(self._ask, words)
-
-    def _ask(self, words: tuple[object, ...]) -> str:
-        if self.shell is None:
-            self.open_shell()
-        if not hasattr(self, "said"):
-            self.said = self.shell.stdout.readline()
-        self.shell.stdin.write(json.dumps(words) + "\n")
-        self.shell.stdin.flush()
-        answer = self.shell.stdout.readline().strip()
-        assert answer, f"the project's process ended: {self.shell.wait(10)}"
-        return answer
-
     def command(self, *words: str) -> "subprocess.CompletedProcess[str]":
         """Runs a sub-command to its end."""
         return subprocess.run(
             self.argv(*words), env=self.env, cwd=self.directory, capture_output=True, text=True, timeout=60, check=False
         )
 
-    @property
-    def http(self) -> Http:
-        """The node."""
-        return Http(self.port)
-
     def stop(self) -> None:
-        """Ends both processes."""
-        if self.shell is not None:
-            self.shell.stdin.close()
-            self.shell.stdout.close()
-            self.shell.wait(10)
+        """Ends the node."""
         if self.node is not None:
             self.node.stop(5)
