@@ -7,6 +7,18 @@ With pytest the fixtures `published` and `gate` are there by themselves.
 
 from channelgate.testing.actions import acall_action, call_action
 from channelgate.testing.captured import Captured, captured
+from channelgate.testing.communicator import WebsocketCommunicator
+from channelgate.testing.gate import Gate
 from channelgate.testing.match import Published
+from channelgate.testing.node import NodeFailed
 
-__all__ = ["Captured", "Published", "acall_action", "call_action", "captured"]
+__all__ = [
+    "Captured",
+    "Gate",
+    "NodeFailed",
+    "Published",
+    "WebsocketCommunicator",
+    "acall_action",
+    "call_action",
+    "captured",
+]

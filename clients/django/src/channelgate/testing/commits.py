@@ -24,8 +24,10 @@ _on_commit: Callable[..., Any] = BaseDatabaseWrapper.on_commit
 class Commits:
     """While it is entered, callbacks run where Django would have committed; with `run=False` they wait for `now()`."""
 
-    def __init__(self, run: bool = True) -> None:
+    def __init__(self, run: bool = True, before_end: Callable[[], None] | None = None) -> None:
         self.run = run
+        #: Called before a test case rolls its transaction back.
+        self.before_end = before_end
         # Callbacks of what was written before: of `setUpTestData`, for instance.
         self._before: list[Any] = []
 
@@ -85,6 +87,10 @@ def _call(function: Callable[[], Any], robust: bool) -> None:
 
 
 def _leave(self: Any, exc_type: Any, exc_value: Any, traceback: Any) -> None:
+    if getattr(self, "_from_testcase", False):
+        for each in list(_active):
+            if each.before_end is not None:
+                each.before_end()
     _exit(self, exc_type, exc_value, traceback)
     if exc_type is None:
         _after(connections[self.using or DEFAULT_DB_ALIAS])
