@@ -234,7 +234,7 @@ def test_a_failure_says_what_was_published_instead(layer):
         )
         with pytest.raises(AssertionError, match="Groups: order_7, order_8"):
             sent.assert_published("orders_7")
-        with pytest.raises(AssertionError, match="^2 events were published to 'order_7'"):
+        with pytest.raises(AssertionError, match=r"^2 events were published to 'order_7'"):
             send("order_7", status="open")
             sent.assert_not_published("order_7", status="open")
         for number in range(20):

@@ -178,8 +178,8 @@ class _Exchange:
         body, self._body = self._body, None
         if body is not None:
             return {"type": "http.request", "body": body, "more_body": False}
-        # The node sends nothing while it waits for an answer.
-        while not self._reader.at_eof():
+        # To read would take the first byte of the next request.
+        while not self._reader.at_eof():  # noqa: ASYNC110
             await asyncio.sleep(0.05)
         return {"type": "http.disconnect"}
 

@@ -111,7 +111,8 @@ class WebsocketCommunicator:
             from channelgate.testing.gate import current
 
             self.gate = current()
-        return self.gate.handshake(self, self.scope, self._token)
+        request: dict[str, Any] = self.gate.handshake(self, self.scope, self._token)
+        return request
 
     def _open(self, handshake: dict[str, Any], timeout: float) -> tuple[bool, Any]:
         client = _library()
@@ -145,7 +146,7 @@ class WebsocketCommunicator:
         """Sends a text or a binary frame."""
         if (text_data is None) == (bytes_data is None):
             raise TypeError("send_to() wants one of text_data and bytes_data")
-        self._send(text_data if bytes_data is None else bytes_data)
+        self._send(text_data if text_data is not None else bytes_data or b"")
 
     @_in_both
     def send_json_to(self, data: Any) -> None:

@@ -233,7 +233,7 @@ def current() -> Gate:
     """The gate of the running test."""
     if not _gates:
         raise RuntimeError(
-            "No gate runs: let the test have the fixture `gate`, or write `with Gate():` around it (channelgate.testing)"
+            "No gate runs: let the test have the fixture `gate`, or write `with channelgate.testing.Gate():` around it"
         )
     return _gates[-1]
 

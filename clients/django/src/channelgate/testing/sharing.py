@@ -11,7 +11,6 @@ from typing import Any
 
 from django.db import connections
 
-
 #: The methods of a connection that would end it.
 CLOSING = ("close", "close_if_unusable_or_obsolete")
 
