@@ -15,6 +15,10 @@ if not any(one.name == "channelgate" for one in importlib.metadata.entry_points(
     )
 
 
+# A project of its own: test_projects.py runs its tests.
+collect_ignore = ["shop"]
+
+
 @pytest.fixture(scope="session")
 def channelgate_config():
     return Path(__file__).parent / "files" / "channelgate.toml"

@@ -6,7 +6,6 @@ code of the project runs in one thread, and what touches the database in it has 
 
 import asyncio
 import contextlib
-import json
 import logging
 import threading
 from collections.abc import Callable
@@ -15,6 +14,7 @@ from typing import Any
 from asgiref.sync import sync_to_async
 
 from channelgate.bridge.entry import BridgeApplication
+from channelgate.testing.clients import Clients, read_calls
 from channelgate.testing.node import HOST
 from channelgate.testing.sharing import Lent
 from channelgate.views import project_runner
@@ -22,8 +22,6 @@ from channelgate.views import project_runner
 logger = logging.getLogger("channelgate.testing")
 
 PREFIX = "/channelgate/"
-#: By this header of a handshake a call is known to be about a client of the test.
-HEADER = "x-channelgate-test"
 #: Bytes of a line of a request.
 LINE = 1024 * 1024
 
@@ -49,9 +47,7 @@ class Answering:
 
     def __init__(self, secret: str) -> None:
         self._entry = _Entry(secret)
-        self._clients: dict[str, str] = {}
-        self._gone: set[str] = set()
-        self._changed = threading.Condition()
+        self.clients = Clients()
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._run, name="channelgate-answering", daemon=True)
         self._requests: set[asyncio.Task[None]] = set()
@@ -87,16 +83,6 @@ class Answering:
             function()
         else:
             self._await(sync_to_async(function)())
-
-    def knows(self, client: str) -> bool:
-        """Whether Django runs this client's consumer."""
-        with self._changed:
-            return client in self._clients.values()
-
-    def wait_until_gone(self, client: str, timeout: float) -> bool:
-        """Waits until the consumer's `disconnect()` has run."""
-        with self._changed:
-            return self._changed.wait_for(lambda: client in self._gone, timeout)
 
     def _run(self) -> None:
         asyncio.set_event_loop(self._loop)
@@ -138,8 +124,8 @@ class Answering:
             name, _, value = line.partition(b":")
             headers.append((name.strip().lower(), value.strip()))
         body = await reader.readexactly(int(dict(headers).get(b"content-length", b"0")))
-        calls = _calls(path, body)
-        self._arrive(calls)
+        calls = read_calls(body) if path == PREFIX + "channels" else []
+        self.clients.arrive(calls)
         exchange = _Exchange(reader, writer, body)
         scope = {"type": "http", "method": method, "path": path, "root_path": "", "headers": headers}
         try:
@@ -148,19 +134,8 @@ class Answering:
             logger.error("Django failed at the node's request %s: %s", path, error, exc_info=error)
             return False
         finally:
-            self._leave(calls)
+            self.clients.leave(calls, exchange.last)
         return exchange.ended_well
-
-    def _arrive(self, calls: list[tuple[str, str | None]]) -> None:
-        with self._changed:
-            self._clients.update((connection, client) for connection, client in calls if client is not None)
-
-    def _leave(self, calls: list[tuple[str, str | None]]) -> None:
-        with self._changed:
-            self._gone.update(
-                self._clients.pop(one) for one, client in calls if client is None and one in self._clients
-            )
-            self._changed.notify_all()
 
 
 class _Exchange:
@@ -170,6 +145,8 @@ class _Exchange:
         self._reader, self._writer = reader, writer
         self._body: bytes | None = body
         self._chunked = False
+        #: The last piece of the response.
+        self.last = b""
         #: Whether the connection can have another request.
         self.ended_well = False
 
@@ -195,6 +172,7 @@ class _Exchange:
             return
         body, more = message.get("body", b""), message.get("more_body", False)
         if body:
+            self.last = body
             self._writer.write(b"%x\r\n%s\r\n" % (len(body), body) if self._chunked else body)
         if not more:
             if self._chunked:
@@ -208,18 +186,3 @@ async def _not_found(scope: Any, receive: Any, send: Any) -> None:
     headers = [(b"content-length", b"0")]
     await send({"type": "http.response.start", "status": 404, "headers": headers})
     await send({"type": "http.response.body"})
-
-
-def _calls(path: str, body: bytes) -> list[tuple[str, str | None]]:
-    """The connects and disconnects in a request: the connection, and at connect the client of the test."""
-    if path != PREFIX + "channels":
-        return []
-    data = json.loads(body)
-    found: list[tuple[str, str | None]] = []
-    for call in data.get("batch") or [data]:
-        for name, value in (call.get("scope") or {}).get("headers") or ():
-            if name.lower() == HEADER:
-                found.append((call["connection"], value))
-        if (call.get("event") or {}).get("type") == "websocket.disconnect":
-            found.append((call["connection"], None))
-    return found

@@ -16,14 +16,12 @@ from typing import TYPE_CHECKING, Any
 
 from asgiref.sync import sync_to_async
 
-from channelgate.testing.answering import HEADER
+from channelgate.testing.clients import HEADER
 from channelgate.testing.node import HOST
 
 if TYPE_CHECKING:
     from channelgate.testing.gate import Gate
 
-#: The host of Django's test client, which `ALLOWED_HOSTS` has in tests.
-TESTSERVER = "testserver"
 #: Seconds that a method waits, if the test says nothing. A test that passes waits for as long as it takes.
 PATIENCE = 5.0
 #: What a test may set in `scope`.
@@ -136,6 +134,7 @@ class WebsocketCommunicator:
             text = (refused.response.body or b"").decode(errors="replace").strip()
             self.refusal = f"{refused.response.status_code} {refused.response.reason_phrase}: {text}".rstrip(": ")
             self._is_over = True
+            self.gate.refused(self)
             return False, refused.response.status_code
         except TimeoutError:
             raise asyncio.TimeoutError(f"{self!r}: the handshake took more than {timeout} s") from None

@@ -20,9 +20,10 @@ from channelgate.testing import described
 from channelgate.testing.answering import Answering
 from channelgate.testing.captured import diverted, valid
 from channelgate.testing.commits import Commits
-from channelgate.testing.communicator import PATIENCE, TESTSERVER, WebsocketCommunicator
+from channelgate.testing.communicator import PATIENCE, WebsocketCommunicator
 from channelgate.testing.credentials import shown
 from channelgate.testing.node import Node, NodeFailed
+from channelgate.testing.origins import TESTSERVER, host
 
 #: Variables of a node that are about Redis.
 OF_REDIS = ("REDIS_URL", "CHANNELGATE__LAYER__", "CHANNELGATE_LAYER_", "CHANNELGATE__CACHE__", "CHANNELGATE_CACHE_")
@@ -149,33 +150,38 @@ class Gate:
         self._open.append(communicator)
         return _request(scope, credentials)
 
+    def refused(self, communicator: WebsocketCommunicator) -> None:
+        """A client was not admitted."""
+        self._open.remove(communicator)
+
     def parted(self, communicator: WebsocketCommunicator, timeout: float = PATIENCE) -> None:
         """A client has gone: waits for the consumer's `disconnect()`."""
-        if communicator in self._open:
-            self._open.remove(communicator)
+        if communicator not in self._open:
+            return
+        self._open.remove(communicator)
         answering = self._running[1]
         assert self._described is not None
         consumer = self._described.consumer(communicator.scope["path"])
-        if consumer is not None and "disconnect" in consumer.django and answering.knows(communicator.id):
-            answering.wait_until_gone(communicator.id, timeout)
+        if consumer is not None and "disconnect" in consumer.django:
+            answering.clients.wait_until_gone(communicator.id, timeout)
 
 
 def _request(scope: Mapping[str, Any], credentials: Any) -> dict[str, Any]:
     given = [(_text(name).lower(), _text(value)) for name, value in scope["headers"]]
     names = {name for name, _ in given}
     hosts = [value for name, value in given if name == "host"]
-    host = hosts[0] if hosts else TESTSERVER
+    own = hosts[0] if hosts else host()
     headers = [(name, value) for name, value in given if name not in ("host", "cookie")]
     headers += [(name, value) for name, value in credentials.headers if name not in names]
     if "origin" not in names:
-        headers.append(("origin", f"http://{host}"))
+        headers.append(("origin", f"http://{own}"))
     cookies = [value for name, value in given if name == "cookie"]
     cookies += [f"{name}={value}" for name, value in credentials.cookies.items()]
     if cookies:
         headers.append(("cookie", "; ".join(cookies)))
     query = [one for one in (_text(scope["query_string"]), *credentials.query) if one]
     return {
-        "host": host,
+        "host": own,
         "target": scope["path"] + ("?" + "&".join(query) if query else ""),
         "headers": headers,
         "subprotocols": [*scope["subprotocols"], *credentials.subprotocols] or None,
@@ -262,9 +268,9 @@ def derived() -> dict[str, str]:
 
 def _own(url: str, secret: str) -> dict[str, str]:
     """What is different in tests, whatever the settings say."""
-    hosts = [one for one in settings.ALLOWED_HOSTS if one.strip(".").replace("-", "").replace(".", "").isalnum()]
+    hosts = [one for one in settings.ALLOWED_HOSTS if one.replace("-", "").replace(".", "").isalnum()]
     return {
         "CHANNELGATE_BACKEND_URL": url,
         "CHANNELGATE_BACKEND_SECRET": secret,
-        "CHANNELGATE_ALLOWED_ORIGINS": ",".join(dict.fromkeys([TESTSERVER, *hosts])),
+        "CHANNELGATE_ALLOWED_ORIGINS": ",".join(dict.fromkeys([TESTSERVER, host().partition(":")[0], *hosts])),
     }
