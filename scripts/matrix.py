@@ -34,7 +34,7 @@ TOOLS = [
     "daphne",
     "channels_redis",
 ]
-TOOLS += ["djangorestframework", "djangorestframework_simplejwt"]
+TOOLS += ["djangorestframework", "djangorestframework_simplejwt", "pytest-django"]
 
 
 def interpreter(version: str) -> str | None:
