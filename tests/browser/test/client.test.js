@@ -133,7 +133,7 @@ describe("the client of a page", () => {
       seen.client.onMissed(async (missed, signal) => {
         calls.push([missed.reason, missed.detail, missed.groups]);
         signals.push(signal);
-        if (calls.length === 1) await new Promise((resolve) => signal.addEventListener("abort", resolve));
+        if (calls.length === 1) await new Promise((resolve) => void signal.addEventListener("abort", resolve));
         if (calls.length === 2) throw new Error("the server is busy");
       });
       await opened(seen);

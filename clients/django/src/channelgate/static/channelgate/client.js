@@ -244,7 +244,7 @@ class Client {
     if (token === undefined) return undefined;
     const signal = AbortSignal.timeout(TOKEN);
     const context = { attempt: this.#failures, why: this.#why, signal };
-    const late = new Promise((_, reject) => signal.addEventListener("abort", () => reject(new Error("the token took too long"))));
+    const late = new Promise((_, reject) => void signal.addEventListener("abort", () => reject(new Error("the token took too long"))));
     const found = typeof token === "function" ? await Promise.race([token(context), late]) : token;
     if (typeof found !== "string") throw new Unauthorized("there is no token");
     return found;
@@ -380,7 +380,7 @@ class Client {
     this.#set({ missed });
     /** @param {number} pause */
     const run = async (pause) => {
-      await new Promise((resolve) => setTimeout(resolve, pause));
+      await new Promise((resolve) => void setTimeout(resolve, pause));
       if (reload.signal.aborted) return;
       const results = await Promise.allSettled([...this.#onMissed].map(async (handler) => handler(missed, reload.signal)));
       if (reload.signal.aborted) return;
