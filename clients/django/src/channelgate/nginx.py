@@ -64,7 +64,7 @@ def locations(
 
 
 def _location(path: str, body: str, upstream: str) -> str:
-    if not path.startswith("/") or not path.isprintable() or set(path) & set('"\\\'`'):
+    if not path.startswith("/") or not path.isprintable() or set(path) & set("\"\\'`"):
         raise ValueError(f"{path!r} cannot be the path of a location: it begins with a slash, and has no quotes")
     # The quotes are for braces, of which the expression of a UUID has some.
     return f'location ~ "{expression(path)}" {{\n{body.format(upstream=upstream_of(upstream))}\n}}'

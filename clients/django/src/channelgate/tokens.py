@@ -1,6 +1,6 @@
-"""Tokens that a node admits, for tries and for doctor: an access token as simplejwt signs it, and a ws-token of the cache.
+"""Tokens that a node admits, for tries: an access token as simplejwt signs it, and a ws-token of the cache.
 
-An access token follows `SIMPLE_JWT` where simplejwt is installed, and else the node's defaults: HS256 with `SECRET_KEY`.
+An access token follows `SIMPLE_JWT` where simplejwt is installed, and else what a node expects: HS256, `SECRET_KEY`.
 """
 
 import base64
@@ -48,7 +48,8 @@ def _by_hand(user_id: Any, lifetime: float, claims: Mapping[str, Any]) -> str:
         "user_id": user_id,
         **claims,
     }
-    text = ".".join(_base64(json.dumps(part, separators=(",", ":")).encode()) for part in ({"alg": "HS256", "typ": "JWT"}, payload))
+    header = {"alg": "HS256", "typ": "JWT"}
+    text = ".".join(_base64(json.dumps(part, separators=(",", ":")).encode()) for part in (header, payload))
     key = settings.SECRET_KEY
     signature = hmac.digest(key if isinstance(key, bytes) else str(key).encode(), text.encode(), hashlib.sha256)
     return f"{text}.{_base64(signature)}"

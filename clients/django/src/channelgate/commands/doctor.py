@@ -1,4 +1,4 @@
-"""`manage.py channelgate doctor`: looks at the layer, the node, the logins, nginx and the routes, and says what to do."""
+"""`manage.py channelgate doctor`: looks at the layer, the node, logins, nginx and routes, and says what to do."""
 
 import argparse
 import json
@@ -24,7 +24,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="PATH",
-        help="a path at which a socket may be opened, whatever its consumer does at a connect; may be given several times",
+        help="a path at which a socket may be opened, whatever its consumer does then; may be given several times",
     )
     parser.add_argument("--nginx-file", type=Path, metavar="FILE", help="the locations; default: what init wrote")
     parser.add_argument("--code", action="store_true", help="looks for events that are sent inside transactions, too")

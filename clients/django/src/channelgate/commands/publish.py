@@ -16,7 +16,7 @@ HELP = "Sends an event to a group, through the project's own channel layer."
 def arguments(parser: argparse.ArgumentParser) -> None:
     """The options."""
     parser.add_argument("group", help="the group, as group_send names it")
-    parser.add_argument("event", help='the event, a JSON object: \'{"type": "order.status", "status": "paid"}\'; - reads it')
+    parser.add_argument("event", help='a JSON object: {"type": "order.status", "status": "paid"}; - reads it')
     parser.add_argument("--layer", default="default", metavar="ALIAS", help="another layer of CHANNEL_LAYERS")
 
 
@@ -41,7 +41,8 @@ def handle(options: Mapping[str, Any], output: Output) -> int:
         output.error(f'CHANNEL_LAYERS has no "{options["layer"]}".')
         return 1
     if isinstance(layer, InMemoryChannelLayer):
-        output.error(f'CHANNEL_LAYERS["{options["layer"]}"] is InMemoryChannelLayer: the event would stay in this process.')
+        alias = options["layer"]
+        output.error(f'CHANNEL_LAYERS["{alias}"] is InMemoryChannelLayer: the event would stay in this process.')
         return 1
     try:
         async_to_sync(layer.group_send)(options["group"], event)

@@ -42,7 +42,12 @@ def handle(options: Mapping[str, Any], output: Output) -> int:
     environment[KEY] = key
     sys.stdout.flush()
     sys.stderr.flush()
-    os.execve(program, words(options, str(program)), environment)
+    _become(words(options, str(program)), environment)
+    return 0
+
+
+def _become(argv: list[str], environment: Mapping[str, str]) -> None:
+    os.execve(argv[0], argv, environment)
 
 
 def words(options: Mapping[str, Any], program: str) -> list[str]:

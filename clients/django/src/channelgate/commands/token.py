@@ -22,7 +22,9 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         default="access",
         help="an access token (a JWT), or a ws-token, which is kept in the cache; default: access",
     )
-    parser.add_argument("--lifetime", type=seconds, default=300, metavar="TIME", help='"5m", "1h" or seconds; default: 5m')
+    parser.add_argument(
+        "--lifetime", type=seconds, default=300, metavar="TIME", help='"5m", "1h" or seconds; default: 5m'
+    )
     parser.add_argument("--claim", action="append", default=[], metavar="NAME=VALUE", help="a further claim of a JWT")
 
 

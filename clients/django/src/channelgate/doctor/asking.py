@@ -1,4 +1,4 @@
-"""Whether the node can ask Django: it is made to ask who a client is, and its counters say what became of the question."""
+"""Whether the node can ask Django: it is made to ask who a client is, and its counters say how that ended."""
 
 import json
 import os
@@ -14,7 +14,8 @@ from channelgate.doctor.context import Context
 from channelgate.doctor.result import Result, fail, ok, skip
 
 ACTION = "who_am_i"
-_SERIES = re.compile(r'^channelgate_backend_calls_total\{(?P<labels>[^}]*)\} (?P<value>[0-9.e+]+)', re.MULTILINE)
+MOUNT = "Mount channelgate at backend.url: bridge(…) in asgi.py, or channelgate.urls."
+_SERIES = re.compile(r"^channelgate_backend_calls_total\{(?P<labels>[^}]*)\} (?P<value>[0-9.e+]+)", re.MULTILINE)
 #: What a node answers if Django says that the cookie is not a login, which is what it says of a made-up one.
 KNOWN = "the login is not valid or has ended"
 
@@ -36,7 +37,7 @@ def node_asks_django(context: Context) -> Iterator[Result]:
     began = time.perf_counter()
     answer = web.handshake(context.node, asking[0].path, headers=headers, host=handshakes.host_of(page))
     took = (time.perf_counter() - began) * 1000
-    if answer.status == 403 and KNOWN in answer.detail or answer.status == 101:
+    if (answer.status == 403 and KNOWN in answer.detail) or answer.status == 101:
         # 101: the consumer closes afterwards, because a browser can read that.
         outcomes = _outcomes(before, _calls(context))
         if not outcomes - {"ok", "4xx"}:
@@ -74,14 +75,14 @@ def _diagnosis(context: Context, outcomes: set[str], answer: web.Answer) -> Resu
         if here.status == 404:
             return fail(
                 f"The node cannot ask Django: 404: {here.reason}",
-                'Set CHANNELGATE["SECRET"], and mount channelgate at backend.url: bridge(…) in asgi.py, or channelgate.urls.',
+                f'Set CHANNELGATE["SECRET"]. {MOUNT}',
             )
     said = ", ".join(sorted(outcomes)) or answer.reason
     if "unreachable" in outcomes or isinstance(here, str):
         why = here if isinstance(here, str) else "it is not reachable from the node"
         return fail(
             f"The node cannot ask Django: {why}",
-            f"Does Django run at backend.url ({_backend(context) or 'not set here'})? CHANNELGATE_BACKEND_URL of the node.",
+            f"Does Django run at backend.url of the node ({_backend(context) or 'not set here'})?",
         )
     return fail(f"The node cannot ask Django: {said}", "The node's log has the reason (backend).")
 
@@ -109,6 +110,8 @@ def _from_here(context: Context) -> Iterator[Result]:
     began = time.perf_counter()
     here = _asked_from_here(context)
     took = (time.perf_counter() - began) * 1000
+    if here is None:
+        return
     if isinstance(here, str):
         yield fail(f"Django at {url} does not answer: {here}", "Start Django, or correct backend.url.")
     elif here.status in (200, 401) and not _is_of_signature(here):
@@ -121,7 +124,7 @@ def _from_here(context: Context) -> Iterator[Result]:
     else:
         yield fail(
             f"Django at {url} answers {here.reason}",
-            "Mount channelgate at backend.url: bridge(…) in asgi.py, or channelgate.urls.",
+            MOUNT,
         )
 
 

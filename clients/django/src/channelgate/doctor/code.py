@@ -1,4 +1,4 @@
-"""Check of the code (`--code`): events that are sent inside a transaction, and names of groups that Channels refuses."""
+"""Check of the code (`--code`): events sent inside a transaction, and names of groups that Channels refuses."""
 
 import importlib
 from collections.abc import Iterator

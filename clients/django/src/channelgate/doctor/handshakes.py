@@ -19,9 +19,33 @@ from channelgate.nodefile.paths import Parameter, expression, fill, made_up
 
 #: Keys of a consumer that have no effect at a handshake but to refuse it, or to join groups.
 _HARMLESS = frozenset(
-    "path name protocol namespace subprotocols auth invalid groups allow reject at_expiry anonymous_for message_key "
-    "on_bad_json on_failed on_unknown_message max_message max_rooms max_items slow topics on_event on_message on_raw "
-    "on_gap heartbeat samples".split()
+    {
+        *(
+            "path",
+            "name",
+            "protocol",
+            "namespace",
+            "subprotocols",
+            "auth",
+            "invalid",
+            "anonymous_for",
+            "groups",
+            "allow",
+        ),
+        *("reject", "at_expiry", "message_key", "on_bad_json", "on_failed", "on_unknown_message", "max_message"),
+        *(
+            "max_rooms",
+            "max_items",
+            "slow",
+            "topics",
+            "on_event",
+            "on_message",
+            "on_raw",
+            "on_gap",
+            "heartbeat",
+            "samples",
+        ),
+    }
 )
 #: Keys of a step that only send something to the client itself.
 _ANSWERS = frozenset({"reply", "reply_raw", "when"})

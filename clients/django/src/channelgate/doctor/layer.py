@@ -31,7 +31,7 @@ def which_layer(context: Context) -> Iterator[Result]:
     """`CHANNEL_LAYERS["default"]`."""
     dotted = str(redis.written().get("BACKEND", ""))
     name = dotted.rpartition(".")[2]
-    cure = 'Set CHANNEL_LAYERS["default"] to channels_redis.core.RedisChannelLayer with the hosts of the node\'s REDIS_URL.'
+    cure = 'Set CHANNEL_LAYERS["default"] to channels_redis.core.RedisChannelLayer, with the REDIS_URL of the node.'
     if not dotted:
         yield fail('CHANNEL_LAYERS has no "default"', cure)
         return

@@ -38,7 +38,7 @@ def secret_key(context: Context) -> Iterator[Result]:
         return
     yield fail(
         f"A token of Django was refused: {answer.reason}",
-        "DJANGO_SECRET_KEY of the node is SECRET_KEY; with SIMPLE_JWT also SIGNING_KEY, ALGORITHM, AUDIENCE and ISSUER: "
+        "DJANGO_SECRET_KEY of the node is SECRET_KEY; SIMPLE_JWT has SIGNING_KEY, ALGORITHM, AUDIENCE and ISSUER, too: "
         "start the node with python manage.py channelgate run, or compare with python manage.py channelgate env.",
     )
 
@@ -74,7 +74,7 @@ def session(context: Context) -> Iterator[Result]:
         return
     found = next((one for one in handshakes.tries(context) if "django" in one.consumer.auth), None)
     if found is None:
-        yield skip("A session: each consumer with auth = [\"django\"] does more at a connect; name a path with --path")
+        yield skip('A session: each consumer with auth = ["django"] does more at a connect; name a path with --path')
         return
     user = _user(context)
     if user is None:

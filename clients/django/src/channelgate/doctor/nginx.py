@@ -19,7 +19,7 @@ SHORTEST = 60
 
 
 def upgrades(context: Context) -> Iterator[Result]:
-    """A handshake through the site for each moved path, with the origin of another site: the node refuses it by name."""
+    """A handshake for each moved path, with the origin of another site: a node refuses that in words of its own."""
     if context.site is None or context.node_file is None:
         return
     good: list[str] = []

@@ -40,7 +40,7 @@ def takes_api_key(context: Context) -> Iterator[Result]:
     """The API key, which doctor, tail and publish over HTTP need."""
     set_both = 'Set CHANNELGATE["API_KEY"] and CHANNELGATE_API_KEY of the node to the same text.'
     if context.api_key is None:
-        yield warn('CHANNELGATE["API_KEY"] is not set: doctor cannot look into the node, and tail cannot be used', set_both)
+        yield warn('CHANNELGATE["API_KEY"] is not set: doctor and tail cannot look into the node', set_both)
         context.broken.add("the API key")
         return
     # A request without a body is refused for its body, after its key was looked at; nothing is published.

@@ -1,4 +1,4 @@
-"""The Redis servers of the project's channel layer: their addresses without secrets, and clients with short deadlines."""
+"""The Redis servers of the project's channel layer: their addresses without secrets, and clients that do not wait."""
 
 import contextlib
 from collections.abc import Iterator, Mapping

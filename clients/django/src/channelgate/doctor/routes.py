@@ -31,9 +31,7 @@ def counted(context: Context) -> Iterator[Result]:
     lost = [path for path in moved if shape(path) not in known]
     text = f"{_number(len(moved), 'consumer')} in channelgate.toml, {len(routes)} in routing.py"
     # A consumer without Django needs no route there.
-    needed = {
-        path for one in context.node_file.consumers if one.is_in_django for path in one.paths if path in lost
-    }
+    needed = {path for one in context.node_file.consumers if one.is_in_django for path in one.paths if path in lost}
     if needed:
         yield fail(f"{text}: {', '.join(sorted(needed))} has no consumer in Django", f"{INIT} --check")
     elif lost:

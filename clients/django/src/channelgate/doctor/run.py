@@ -52,7 +52,8 @@ def _one(check: Check, context: Context, end: float, late: list[threading.Thread
         return [skip(f"{check.title}: {' and '.join(sorted(missing))} first")]
     seconds = min(check.seconds, end - time.monotonic())
     if seconds <= 0:
-        return [fail(f"{check.title}: not looked at, the time was over", "Repair what fails above, and run doctor again.")]
+        late_text = f"{check.title}: not looked at, the time was over"
+        return [fail(late_text, "Repair what fails above, and run doctor again.")]
     found: list[Result] = []
     thread = threading.Thread(target=_work, args=(check, context, found), name=check.name, daemon=True)
     thread.start()
@@ -70,7 +71,8 @@ def _work(check: Check, context: Context, found: list[Result]) -> None:
     try:
         found.extend(check.function(context))
     except Exception as error:
-        found.append(fail(f"{check.title}: {type(error).__name__}: {_one_line(error)}", "Is this a bug? Please report it."))
+        why = f"{type(error).__name__}: {_one_line(error)}"
+        found.append(fail(f"{check.title}: {why}", "Is this a bug? Please report it."))
     finally:
         connections.close_all()
 

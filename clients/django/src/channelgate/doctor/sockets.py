@@ -44,9 +44,7 @@ def _knows_anybody(one: Try) -> bool:
     return one.consumer.auth[0] in ("jwt", "ws_token")
 
 
-def _tried(
-    context: Context, one: Try, event: Expected, user_id: str, marker: str, connect: Any
-) -> Iterator[Result]:
+def _tried(context: Context, one: Try, event: Expected, user_id: str, marker: str, connect: Any) -> Iterator[Result]:
     match one.consumer.auth[0]:
         case "anonymous":
             yield _sent(context, one, event, Credential(), marker, connect)
@@ -73,9 +71,7 @@ def _tried(
             yield skip(f"{WHAT}: doctor has no credential of the kind {other}")
 
 
-def _sent(
-    context: Context, one: Try, event: Expected, credential: Credential, marker: str, connect: Any
-) -> Result:
+def _sent(context: Context, one: Try, event: Expected, credential: Credential, marker: str, connect: Any) -> Result:
     from websockets.exceptions import InvalidStatus, WebSocketException
 
     page = handshakes.origin(context)

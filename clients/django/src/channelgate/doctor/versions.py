@@ -33,7 +33,7 @@ def known_troubles(found: dict[str, str], layer: str | None, has_keys: bool) -> 
     if channels_redis is not None and layer == "pubsub" and has_keys and parsed(channels_redis) < (4, 2, 1):
         yield Result(
             FAIL,
-            f"channels_redis {channels_redis}: its pub/sub layer ignores symmetric_encryption_keys and sends plain text",
+            f"channels_redis {channels_redis}: its pub/sub layer ignores symmetric_encryption_keys, and sends text",
             "pip install 'channels_redis>=4.2.1'",
         )
     if channels_redis is not None and parsed(channels_redis) < (3, 0):

@@ -123,5 +123,6 @@ def _event(handler: str) -> Shape:
 
 def _route(consumer: Consumer) -> dict[str, Shape]:
     """The parameters of the consumer's path."""
-    fields = {one.name: NUMBER if one.converter == "int" else STRING for path in consumer.paths for one in parameters(path)}
+    found = [one for path in consumer.paths for one in parameters(path)]
+    fields = {one.name: NUMBER if one.converter == "int" else STRING for one in found}
     return {"route": Record(tuple(fields.items()))}

@@ -182,7 +182,7 @@ class _Parser:
         kind, value = self.peek()
         self.at += 1
         match kind, value:
-            case ("number" | "text"), _:
+            case (("number" | "text"), _):
                 return Constant(value)
             case "name", _ if value in _CONSTANTS:
                 return Constant(_CONSTANTS[value])

@@ -71,25 +71,26 @@ STRING, NUMBER, BOOLEAN, NULL, UNKNOWN = (Plain(name) for name in ("string", "nu
 OPEN = Record((), is_open=True)
 
 #: Filters by what they give, whatever they get.
+_OF_TEXT = (
+    *("string", "upper", "lower", "title", "capitalize", "trim", "replace", "join", "tojson", "safe", "escape", "e"),
+    *("urlencode", "slug", "hex", "base64", "base64url", "md5", "sha1", "sha256", "sha512"),
+)
+_OF_NUMBERS = ("length", "count", "int", "float", "abs", "round", "sum")
+_OF_LISTS = ("list", "sort", "map", "select", "reject", "selectattr", "rejectattr", "items", "dictsort", "zip", "chain")
 _FILTERS: dict[str, Shape] = {
-    **dict.fromkeys(
-        "string upper lower title capitalize trim replace join tojson safe escape e urlencode slug hex base64 base64url "
-        "md5 sha1 sha256 sha512".split(),
-        STRING,
-    ),
-    **dict.fromkeys("length count int float abs round sum".split(), NUMBER),
-    **dict.fromkeys("same_id intersects bool".split(), BOOLEAN),
-    **dict.fromkeys("split lines prefix".split(), Array(STRING)),
-    **dict.fromkeys("list sort map select reject selectattr rejectattr items dictsort zip chain".split(), Array(UNKNOWN)),
+    **dict.fromkeys(_OF_TEXT, STRING),
+    **dict.fromkeys(_OF_NUMBERS, NUMBER),
+    **dict.fromkeys(("same_id", "intersects", "bool"), BOOLEAN),
+    **dict.fromkeys(("split", "lines", "prefix"), Array(STRING)),
+    **dict.fromkeys(_OF_LISTS, Array(UNKNOWN)),
     "without": OPEN,
 }
+#: Methods likewise.
 _METHODS: dict[str, Shape] = {
-    **dict.fromkeys("upper lower strip replace isoformat".split(), STRING),
-    **dict.fromkeys("startswith endswith".split(), BOOLEAN),
-    "split": Array(STRING),
-    "keys": Array(STRING),
-    "values": Array(UNKNOWN),
-    "items": Array(UNKNOWN),
+    **dict.fromkeys(("upper", "lower", "strip", "replace", "isoformat"), STRING),
+    **dict.fromkeys(("startswith", "endswith"), BOOLEAN),
+    **dict.fromkeys(("split", "keys"), Array(STRING)),
+    **dict.fromkeys(("values", "items"), Array(UNKNOWN)),
 }
 #: The forms of `now` that give a number.
 _NUMBERS = {"epoch", "epoch_ms", "timestamp"}
