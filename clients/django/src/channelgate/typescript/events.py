@@ -59,33 +59,35 @@ def by_name(events: list[Sent]) -> dict[str, Shape]:
 def _one(handler: str, key: str, value: Any, names: Mapping[str, Shape]) -> Iterator[Sent]:
     if key == "send" and isinstance(value, str):
         data, problem = _read(value, names)
-        named = list(_split(data)) or [(None, data)]
-        yield from (Sent(name if name is not None else _own(handler), one, handler, problem) for name, one in named)
+        yield from (
+            Sent(name, one, handler, problem) for name, one in _split(data, None if handler == "*" else handler)
+        )
     elif key == "emit" and isinstance(value, Mapping):
         data, problem = _emitted(value, names)
         name, why = _name(value.get("event"), names)
         yield Sent(name, data, handler, problem or why)
 
 
-def _own(handler: str) -> str | None:
-    """The name of a frame that says none itself: the type of its event."""
-    return None if handler == "*" else handler
+def _split(frame: Shape, own: str | None) -> Iterator[tuple[str | None, Shape]]:
+    """The names of a frame: one, several where a condition chooses, or none if the event chooses.
 
-
-def _split(frame: Shape) -> Iterator[tuple[str | None, Shape]]:
-    """The names of a frame: one, or several where a condition chooses."""
+    `own` is the name of a frame that says none itself: the type of its event.
+    """
     for one in frame.of if isinstance(frame, Union) else (frame,):
         fields = dict(one.fields) if isinstance(one, Record) else {}
-        naming = next((fields[key] for key in NAMING if key in fields), None)
+        key = next((key for key in NAMING if key in fields), None)
+        if key is None:
+            yield own, one
+            continue
+        naming = fields[key]
         choices = naming.of if isinstance(naming, Union) else (naming,)
         texts = [choice.value for choice in choices if isinstance(choice, Literal) and isinstance(choice.value, str)]
-        if naming is None:
+        if len(texts) < len(choices):
             yield None, one
-        elif len(texts) == len(choices):
-            key = next(key for key in NAMING if key in fields)
-            for text in texts:
-                fixed = tuple((name, Literal(text) if name == key else of) for name, of in fields.items())
-                yield text, Record(fixed, isinstance(one, Record) and one.is_open)
+            continue
+        for text in texts:
+            fixed = tuple((name, Literal(text) if name == key else of) for name, of in fields.items())
+            yield text, Record(fixed, isinstance(one, Record) and one.is_open)
 
 
 def _emitted(value: Mapping[str, Any], names: Mapping[str, Shape]) -> tuple[Shape, str | None]:

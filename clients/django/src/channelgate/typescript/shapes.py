@@ -25,11 +25,18 @@ class Plain:
     name: str
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
+@dataclasses.dataclass(frozen=True, slots=True, eq=False)
 class Literal:
     """One text, number or truth value."""
 
     value: str | int | float | bool
+
+    def __eq__(self, other: object) -> bool:
+        # In Python 1 is True.
+        return isinstance(other, Literal) and (type(other.value), other.value) == (type(self.value), self.value)
+
+    def __hash__(self) -> int:
+        return hash((type(self.value), self.value))
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
