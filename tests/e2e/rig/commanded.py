@@ -1,7 +1,7 @@
 """A process with a project's settings that runs `manage.py channelgate …` once for each line that it reads.
 
-Started as a program by `Commands`; a line is `{"words": […], "settings": {…}}`, the answer `{"code", "out", "err"}`. One
-start of Django serves many commands, and each may have settings of its own.
+Started as a program by `Commands`; a line is `{"words": […], "settings": {…}}`, the answer `{"code", "out", "err"}`.
+One start of Django serves many commands, and each may have settings of its own.
 """
 
 import contextlib
@@ -78,7 +78,8 @@ def serve() -> None:
         with contextlib.redirect_stderr(err), override_settings(**order["settings"]):
             try:
                 if order["code"]:
-                    exec(order["code"], {"print": lambda *words: print(*words, file=out)})
+                    with contextlib.redirect_stdout(out):
+                        exec(order["code"], {})
                 else:
                     call_command("channelgate", *order["words"], stdout=out, stderr=err)
             except SystemExit as ended:

@@ -7,11 +7,12 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from django.core.management import call_command
+
 from channelgate.nodefile import Consumer, NodeFile, read
 from channelgate.typescript.parse import NotUnderstood, parse
 from channelgate.typescript.shapes import shape
 from channelgate.typescript.write import _type, file
-from django.core.management import call_command
 
 ROOT = Path(__file__).resolve().parents[4]
 COMPILER = ROOT / "tests" / "browser" / "node_modules" / ".bin" / "tsc"
@@ -144,7 +145,8 @@ def test_each_event_of_a_consumer_has_its_name_and_its_type(tmp_path):
 USE = """
 import type { BoardEvents, Paths, WsOrdersEvents, WsOrdersFrame } from "./events";
 declare function on<E, K extends keyof E>(event: K, handler: (data: E[K]) => void): void;
-on<WsOrdersEvents, "order.status">("order.status", data => { const n: number = data.at; const b: boolean = data.urgent; n + +b; });
+on<WsOrdersEvents, "order.status">("order.status", data => data.at.toFixed());
+on<WsOrdersEvents, "order.status">("order.status", data => data.urgent satisfies boolean);
 on<Paths["/ws/orders/<int:id>/"], "log">("log", data => data.order.toFixed());
 on<BoardEvents, "pair">("pair", ([, second]) => second satisfies "b");
 export const frame = (one: WsOrdersFrame) => one;

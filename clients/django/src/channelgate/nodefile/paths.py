@@ -15,8 +15,6 @@ CONVERTERS = {
     "path": ".+",
 }
 _PARAMETER = re.compile(r"<(?:(?P<converter>[^>:]+):)?(?P<name>[^>]+)>")
-#: A parameter of a route of Django that is written as a regular expression.
-_GROUP = re.compile(r"\((?:\?P<[^>]+>)?(?:[^()\\]|\\.|\[[^\]]*\])*\)")
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -75,13 +73,33 @@ def shape(path: str) -> str:
 
 
 def shape_of_expression(text: str) -> str:
-    """The same of a route that is written as a regular expression."""
+    """The same of a route that is written as a regular expression: each of its groups is a parameter."""
     text = text.removeprefix("^").replace(r"\Z", "").removesuffix("$")
-    before = None
-    while before != text:
-        # Nested groups from the inside.
-        before, text = text, _GROUP.sub("<>", text)
-    return _slashed(re.sub(r"/\?", "/", text).replace("\\", ""))
+    found: list[str] = []
+    depth = at = 0
+    while at < len(text):
+        end = _end_of_atom(text, at)
+        atom = text[at:end]
+        if atom == "(":
+            found += ["<>"] if depth == 0 else []
+            depth += 1
+        elif atom == ")":
+            depth -= 1
+        elif depth == 0 and atom != "?":
+            found.append(atom.removeprefix("\\"))
+        at = end
+    return _slashed("".join(found))
+
+
+def _end_of_atom(text: str, at: int) -> int:
+    """The end of an escaped character, of a class, or of one character."""
+    if text[at] == "\\":
+        return at + 2
+    if text[at] == "[":
+        # A bracket that comes first is a member of the class.
+        end = text.find("]", at + (3 if text[at + 1 : at + 2] == "^" else 2))
+        return len(text) if end < 0 else end + 1
+    return at + 1
 
 
 def _slashed(text: str) -> str:
