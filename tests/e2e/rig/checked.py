@@ -58,7 +58,7 @@ http {{
     }}
     server {{
         listen 127.0.0.1:{plain};
-        location /ws/ {{ proxy_pass http://127.0.0.1:{node}; proxy_http_version 1.1; proxy_set_header Host $http_host; }}
+        location /ws/ {{ proxy_pass http://127.0.0.1:{node}; proxy_http_version 1.1; }}
     }}
     server {{
         listen 127.0.0.1:{old};
@@ -116,7 +116,7 @@ class Checked:
         ready = lambda: stack.http_status(self.port, "/page/") == 200  # noqa: E731
         self.django = self._start(stack.Part("django", argv, directory, ready, self.env, self.port), wait=False)
         self.good = self.node("good")
-        #: Another SECRET_KEY, another secret, another API key, no consumer for the news, and pages of another site only.
+        #: Another SECRET_KEY, another secret, no consumer for the news, and pages of another site only.
         self.wrong = self.node(
             "wrong",
             self.config,
