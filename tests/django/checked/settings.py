@@ -38,9 +38,5 @@ CACHES = {
     "default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": os.environ["REDIS_URL"]},
     "memory": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"},
 }
-CHANNELGATE = {
-    "SECRET": os.environ["CHANNELGATE_BACKEND_SECRET"],
-    "URL": os.environ.get("NODE_URL", "http://127.0.0.1:8001"),
-    "API_KEY": os.environ.get("CHANNELGATE_API_KEY"),
-}
+CHANNELGATE = {"SECRET": os.environ["CHANNELGATE_BACKEND_SECRET"]}
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]

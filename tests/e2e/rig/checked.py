@@ -40,6 +40,10 @@ groups = ["news"]
 send = "{'type': 'news', 'title': event.title | default(none), 'tags': event.tags}"
 """
 
+MIGRATE = """
+from django.core.management import call_command
+call_command("migrate", run_syncdb=True, verbosity=0)
+"""
 SITES = """
 pid nginx.pid;
 error_log error.log warn;
@@ -111,22 +115,21 @@ class Checked:
         self.env = {**project.environment("checked", directory, self.redis_url), "CHANNELGATE_API_KEY": API_KEY}
         self.config = CONFIG.format(backend=f"http://{stack.LOOPBACK}:{self.port}/channelgate")
         (directory / "channelgate.toml").write_text(self.config + NEWS)
-        project.migrate(directory, self.env)
         argv = [stack.PYTHON, "-m", "daphne", "-b", stack.LOOPBACK, "-p", str(self.port), "checked.asgi:application"]
         ready = lambda: stack.http_status(self.port, "/page/") == 200  # noqa: E731
         self.django = self._start(stack.Part("django", argv, directory, ready, self.env, self.port), wait=False)
-        self.good = self.node("good")
-        #: Another SECRET_KEY, another secret, no consumer for the news, and pages of another site only.
+        self.good = self.node("good", CHANNELGATE_ALLOWED_ORIGINS=stack.LOOPBACK, CHANNELGATE_LAYER="core")
+        #: Another SECRET_KEY, another secret, and no consumer for the news.
         self.wrong = self.node(
             "wrong",
             self.config,
             DJANGO_SECRET_KEY="the-key-of-another-project",
             CHANNELGATE_BACKEND_SECRET="another-secret",
-            CHANNELGATE_ALLOWED_ORIGINS="shop.example",
         )
         self.strange = self.node("strange", NEWS, CHANNELGATE_API_KEY="another-key", CHANNELGATE_ALLOWED_ORIGINS="*")
         self.away = self.node("away", ready="/health/live", REDIS_URL=f"redis://{stack.LOOPBACK}:{self.nobody}/0")
         self.commands = Commands(stack.PYTHON, directory, self.env)
+        self.commands.run(code=MIGRATE)
         for part in self.parts:
             part.wait()
 
@@ -143,6 +146,7 @@ class Checked:
             "DJANGO_SECRET_KEY": stack.SECRET_KEY,
             "CHANNELGATE_API_KEY": API_KEY,
             "CHANNELGATE_BACKEND_SECRET": stack.BACKEND_SECRET,
+            "CHANNELGATE__LAYER__LINGER": "0s",
             **QUICK_DRAIN,
             **env,
         }

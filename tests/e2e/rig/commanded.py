@@ -14,6 +14,9 @@ import traceback
 from collections.abc import Mapping
 from pathlib import Path
 
+#: Without the folder of this file on the path: it has names of the standard library.
+_START = "import runpy, sys; runpy.run_path(sys.argv[1], run_name='__main__')"
+
 
 class Said:
     """What a command has printed, and its exit status."""
@@ -35,7 +38,7 @@ class Commands:
     def __init__(self, python: Path, directory: Path, env: Mapping[str, str]):
         self.log = (directory / "commands.log").open("ab")
         self.process = subprocess.Popen(
-            [python, __file__],
+            [python, "-c", _START, __file__],
             cwd=directory,
             env={**os.environ, **env},
             stdin=subprocess.PIPE,

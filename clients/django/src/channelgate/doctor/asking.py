@@ -22,8 +22,7 @@ KNOWN = "the login is not valid or has ended"
 
 def node_asks_django(context: Context) -> Iterator[Result]:
     """A handshake with a cookie that no session has, at a consumer with `auth = ["django"]`."""
-    consumers = context.node_file.consumers if context.node_file else ()
-    if not any(one.asks_django for one in consumers):
+    if not any(one.asks_django for one in context.consumers):
         return
     asking = [one for one in handshakes.turned_away(context) if one.consumer.auth[0] == "django"]
     if not asking:

@@ -7,7 +7,7 @@ from typing import Any
 
 from channelgate.conf import conf
 from channelgate.doctor.secret import Secrets
-from channelgate.nodefile import NodeFile, NodeFileError, place, read
+from channelgate.nodefile import Consumer, NodeFile, NodeFileError, place, read
 
 NODE = "http://127.0.0.1:8001"
 
@@ -27,6 +27,8 @@ class Context:
     secrets: Secrets = dataclasses.field(default_factory=Secrets)
     node_file: NodeFile | None = None
     node_file_error: str | None = None
+    #: Paths of channelgate.toml that the running node does not serve.
+    not_served: set[str] = dataclasses.field(default_factory=set)
     #: Names of things that later checks need and that do not work: "redis", "node".
     broken: set[str] = dataclasses.field(default_factory=set)
 
@@ -45,6 +47,12 @@ class Context:
         """The key of the node's API."""
         key: Any = getattr(conf(), "api_key", None) or os.environ.get("CHANNELGATE_API_KEY")
         return key or None
+
+    @property
+    def consumers(self) -> tuple[Consumer, ...]:
+        """The consumers of channelgate.toml that the node serves."""
+        found = self.node_file.consumers if self.node_file else ()
+        return tuple(one for one in found if not self.not_served & set(one.paths))
 
     @property
     def node_file_name(self) -> str:

@@ -90,7 +90,7 @@ def is_harmless(consumer: Consumer) -> bool:
 
 def tries(context: Context) -> Iterator[Try]:
     """Every path that may be tried: those of the options first, then a made-up one of each harmless consumer."""
-    consumers = context.node_file.consumers if context.node_file else ()
+    consumers = context.consumers
     for path in context.allowed_paths:
         plain = path.partition("?")[0]
         for consumer in consumers:
@@ -115,15 +115,14 @@ def made_up_try(consumer: Consumer, path: str) -> Try:
 
 def turned_away(context: Context) -> Iterator[Try]:
     """Paths at which a client without a credential is refused before anything else is done for it."""
-    for consumer in context.node_file.consumers if context.node_file else ():
+    for consumer in context.consumers:
         if consumer.protocol == "websocket" and consumer.auth and "anonymous" not in consumer.auth and consumer.paths:
             yield made_up_try(consumer, consumer.paths[0])
 
 
 def any_path(context: Context) -> Try | None:
     """A path of a WebSocket consumer, for handshakes that are refused for their origin."""
-    consumers = context.node_file.consumers if context.node_file else ()
-    rest = (made_up_try(one, one.paths[0]) for one in consumers if one.protocol == "websocket" and one.paths)
+    rest = (made_up_try(one, one.paths[0]) for one in context.consumers if one.protocol == "websocket" and one.paths)
     # If the origin is not refused after all, the first of these have no effect either.
     return next(chain(turned_away(context), tries(context), rest), None)
 

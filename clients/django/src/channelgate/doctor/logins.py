@@ -60,6 +60,7 @@ def ws_token(context: Context) -> Iterator[Result]:
     finally:
         tokens.drop_ws_token(token, key)
     yield _judged(
+        "A ws-token",
         answer,
         "A ws-token of the cache was admitted",
         "A ws-token of the cache was refused",
@@ -89,6 +90,7 @@ def session(context: Context) -> Iterator[Result]:
         yield fail(f"A session cookie was refused: {answer.reason}", "See whether the node can ask Django, below.")
         return
     yield _judged(
+        "A session",
         answer,
         f"A session cookie was admitted as user {user.pk}",
         f"A session cookie of user {user.pk} was refused",
@@ -105,9 +107,6 @@ def origins(context: Context) -> Iterator[Result]:
     page = handshakes.origin(context)
     foreign = web.handshake(context.node, found.path, headers={"Origin": EVIL}, host=handshakes.host_of(page))
     if foreign.status != 403 or ORIGIN not in foreign.detail:
-        if foreign.status == 404:
-            # Said by the check of the paths.
-            return
         yield fail(
             f"{EVIL} is allowed: a page of any site may open sockets of your visitors",
             "Name your hosts in server.allowed_origins, CHANNELGATE_ALLOWED_ORIGINS, or ALLOWED_HOSTS; not *.",
@@ -133,7 +132,7 @@ def _own_origin(context: Context, page: str) -> web.Answer | None:
 
 
 def _auth(context: Context) -> set[str]:
-    return {one for consumer in (context.node_file.consumers if context.node_file else ()) for one in consumer.auth}
+    return {one for consumer in context.consumers for one in consumer.auth}
 
 
 def _open(context: Context, one: Try, credential: Credential) -> web.Answer:
@@ -142,8 +141,13 @@ def _open(context: Context, one: Try, credential: Credential) -> web.Answer:
     return web.handshake(context.node, credential.path(one.path), headers=headers, host=handshakes.host_of(page))
 
 
-def _judged(answer: web.Answer, good: str, bad: str, cure: str) -> Result:
-    return ok(good) if answer.status == 101 else fail(f"{bad}: {answer.reason}", cure)
+def _judged(what: str, answer: web.Answer, good: str, bad: str, cure: str) -> Result:
+    if answer.status == 101:
+        return ok(good)
+    if answer.status == 403 and ORIGIN in answer.detail:
+        # The check of the origins says it.
+        return skip(f"{what}: the node refuses the origin; name the site with --site")
+    return fail(f"{bad}: {answer.reason}", cure)
 
 
 def _user(context: Context) -> Any:

@@ -22,60 +22,51 @@ def upgrades(context: Context) -> Iterator[Result]:
     """A handshake for each moved path, with the origin of another site: a node refuses that in words of its own."""
     if context.site is None or context.node_file is None:
         return
-    good: list[str] = []
-    for consumer in context.node_file.consumers:
-        if consumer.protocol != "websocket":
-            continue
-        for written in consumer.paths:
-            path = handshakes.made_up_try(consumer, written).path
-            try:
-                problem = _problem(context, path, written)
-            except web.NoAnswer as error:
-                yield fail(f"nginx at {context.site} does not answer: {error}", "Is the address right (--site)?")
-                return
-            if problem is not None:
-                yield problem
-            else:
-                good.append(written)
-    if good:
-        yield ok(f"nginx at {context.site} upgrades {', '.join(good)} to the node")
-
-
-def _problem(context: Context, path: str, written: str) -> Result | None:
-    """What is wrong with a path; None if its handshakes reach the node."""
     where = f"nginx at {context.site}"
-    site = context.site or ""
+    good: list[str] = []
+    troubles: dict[tuple[str, str], list[str]] = {}
+    for consumer in context.node_file.consumers:
+        for written in consumer.paths if consumer.protocol == "websocket" else ():
+            try:
+                trouble = _trouble(context.site, handshakes.made_up_try(consumer, written).path)
+            except web.NoAnswer as error:
+                yield fail(f"{where} does not answer: {error}", "Is the address right (--site)?")
+                return
+            (good if trouble is None else troubles.setdefault(trouble, [])).append(written)
+    for (text, cure), paths in troubles.items():
+        yield fail(f"{where} {text}", f"{cure} ({', '.join(paths)})")
+    if good:
+        yield ok(f"{where} upgrades {', '.join(good)} to the node")
+
+
+def _trouble(site: str, path: str) -> tuple[str, str] | None:
+    """What is wrong with a path, and what to do; None if its handshakes reach the node."""
     # An ordinary request first: a server that is not the node might run a consumer for a handshake.
     plain = web.ask(site, path)
     if SPEAKS not in plain.detail and "WebSocket" not in plain.detail:
-        return _elsewhere(where, plain, written)
+        return _elsewhere(plain)
     answer = web.handshake(site, path, headers={"Origin": handshakes.EVIL})
-    if answer.status == 403 and ORIGIN in answer.detail:
-        return None
-    if answer.status == 101:
-        # The node allows every origin, which its own check says.
+    # 101: the node allows every origin, which another check says.
+    if answer.status == 101 or (answer.status == 403 and ORIGIN in answer.detail):
         return None
     if answer.status == 426 and "HTTP/1.1" in answer.detail:
-        return fail(f"{where} answered 426: the location lacks proxy_http_version 1.1", f"{PRINT} ({written})")
+        return "answered 426: the location lacks proxy_http_version 1.1", PRINT
     if answer.status in (400, 426):
-        return fail(f"{where} answered {answer.status}: the location lacks the Upgrade headers", f"{PRINT} ({written})")
-    return fail(f"{where} answered {answer.status} for {written}: {answer.reason}", "The node's log has the reason.")
+        return f"answered {answer.status}: the location lacks the Upgrade headers", PRINT
+    return f"answered {answer.status}: {answer.reason}", "The node's log has the reason."
 
 
-def _elsewhere(where: str, answer: web.Answer, written: str) -> Result:
-    """A request that the node has not answered as a consumer's."""
+def _elsewhere(answer: web.Answer) -> tuple[str, str]:
+    """A request that no node has answered as a consumer's."""
     status = answer.status
     if status == 404 and answer.detail.startswith("nothing is served at"):
-        return fail(
-            f"{where} sends {written} to a node that does not serve it",
-            "The node has read another channelgate.toml, or an older one: reload it (kill -HUP).",
-        )
+        return "sends it to a node that does not serve it", "The node has read another channelgate.toml: reload it."
     if status in (502, 503, 504):
-        return fail(f"{where} answered {status}: no node listens where the location sends {written}", PRINT)
+        return f"answered {status}: no node listens where the location sends it", PRINT
     if status == 200:
         # Some other server answers, as if it were an ordinary page.
-        return fail(f"{where} answered 200: the location lacks the Upgrade headers", f"{PRINT} ({written})")
-    return fail(f"{where} answered {status}: {written} does not reach the node", PRINT)
+        return "answered 200: the location lacks the Upgrade headers", PRINT
+    return f"answered {status}: the path does not reach the node", PRINT
 
 
 def timeouts(context: Context) -> Iterator[Result]:

@@ -59,7 +59,7 @@ def serves_paths(context: Context) -> Iterator[Result]:
     """Whether the running node has the consumers of channelgate.toml."""
     if context.node_file is None:
         return
-    missing = []
+    missing: list[str] = []
     for consumer in context.node_file.consumers:
         if consumer.protocol != "websocket":
             continue
@@ -68,6 +68,7 @@ def serves_paths(context: Context) -> Iterator[Result]:
             answer = web.ask(context.node, fill(path, made_up))
             if answer.status == 404:
                 missing.append(path)
+    context.not_served.update(missing)
     if missing:
         yield fail(
             f"The node at {context.node} does not serve {', '.join(missing)}",
