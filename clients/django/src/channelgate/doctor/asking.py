@@ -14,6 +14,8 @@ from channelgate.doctor.context import Context
 from channelgate.doctor.result import Result, fail, ok, skip
 
 ACTION = "who_am_i"
+#: Seconds for a node that waits for Django: more than `backend.timeout`.
+PATIENCE = 6.0
 MOUNT = "Mount channelgate at backend.url: bridge(…) in asgi.py, or channelgate.urls."
 _SERIES = re.compile(r"^channelgate_backend_calls_total\{(?P<labels>[^}]*)\} (?P<value>[0-9.e+]+)", re.MULTILINE)
 #: What a node answers if Django says that the cookie is not a login, which is what it says of a made-up one.
@@ -34,7 +36,9 @@ def node_asks_django(context: Context) -> Iterator[Result]:
     headers = {"Cookie": f"{name}={secrets.token_hex(16)}", "Origin": page}
     before = _calls(context)
     began = time.perf_counter()
-    answer = web.handshake(context.node, asking[0].path, headers=headers, host=handshakes.host_of(page))
+    answer = web.handshake(
+        context.node, asking[0].path, headers=headers, host=handshakes.host_of(page), timeout=PATIENCE
+    )
     took = (time.perf_counter() - began) * 1000
     if (answer.status == 403 and KNOWN in answer.detail) or answer.status == 101:
         # 101: the consumer closes afterwards, because a browser can read that.

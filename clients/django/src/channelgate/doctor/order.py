@@ -48,7 +48,7 @@ CHECKS = (
     Check("origins", logins.origins, "The origins", needs=_NODE),
     Check("nginx", nginx.upgrades, "nginx"),
     Check("timeouts", nginx.timeouts, "The timeouts of nginx"),
-    Check("django", asking.node_asks_django, "Whether the node can ask Django", needs=_NODE, seconds=8),
+    Check("django", asking.node_asks_django, "Whether the node can ask Django", needs=_NODE, seconds=10),
     Check("clocks", clocks.clocks, "The clocks", needs=_NODE),
     Check("versions", versions.versions, "The versions"),
     Check("routes", routes.counted, "The routes"),

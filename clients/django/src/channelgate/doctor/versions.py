@@ -19,7 +19,7 @@ def versions(context: Context) -> Iterator[Result]:
     has_keys = bool(redis.written().get("CONFIG", {}).get("symmetric_encryption_keys"))
     found = {name: version for name in ("channels_redis", "redis") if (version := _version(name)) is not None}
     troubles = list(known_troubles(found, kind(), has_keys))
-    if "redis" not in context.broken:
+    if "Redis" not in context.broken:
         for host in redis.hosts():
             troubles += _of_server(host)
     yield from troubles
