@@ -299,7 +299,7 @@ async def test_a_token_of_the_command_is_admitted(world):
     try:
         assert await refusal(world.good.port, f"/ws/news/?token={ws}") == 101
     finally:
-        world.commands.run(code=f"from channelgate.tokens import drop_ws_token; drop_ws_token({ws!r})")
+        world.commands.run(code=f"from django.core.cache import cache; cache.delete({'ws_token_' + ws!r})")
 
 
 async def test_an_event_of_the_command_reaches_a_socket_through_nginx(world):

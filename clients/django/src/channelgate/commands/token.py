@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from channelgate import tokens
+from channelgate import credentials
 from channelgate.commands import Output
 
 HELP = "Prints a token with which a node admits a user."
@@ -48,9 +48,9 @@ def handle(options: Mapping[str, Any], output: Output) -> int:
         claims[name] = _value(value)
     try:
         if options["kind"] == "ws":
-            token = tokens.put_ws_token(user, options["lifetime"])
+            token = credentials.ws_token(user, options["lifetime"]).text
         else:
-            token = tokens.access_token(user, options["lifetime"], claims)
+            token = credentials.access_token(user, options["lifetime"], claims)
     except Exception as error:
         output.error(f"The token was not made: {type(error).__name__}: {error}")
         return 1

@@ -1,5 +1,6 @@
 """Whether the node can ask Django: it is made to ask who a client is, and its counters say how that ended."""
 
+import importlib
 import json
 import os
 import re
@@ -158,7 +159,16 @@ def _is_of_signature(answer: web.Answer) -> bool:
 
 
 def _backend(context: Context) -> str | None:
-    """Where the node asks."""
+    """Where the node asks: its variable, channelgate.toml, or what follows from the settings."""
     written = context.node_file.get("backend.url") if context.node_file else None
-    found = os.environ.get("CHANNELGATE_BACKEND_URL") or written
+    found = os.environ.get("CHANNELGATE_BACKEND_URL") or written or _derived()
     return found if isinstance(found, str) else None
+
+
+def _derived() -> str | None:
+    try:
+        derive = importlib.import_module("channelgate.derive")
+    except ModuleNotFoundError:
+        return None
+    found: str | None = derive.derived().environment().get("CHANNELGATE_BACKEND_URL")
+    return found

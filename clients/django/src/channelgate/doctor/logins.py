@@ -9,7 +9,7 @@ from typing import Any
 from django.apps import apps
 from django.conf import settings
 
-from channelgate import tokens
+from channelgate import credentials
 from channelgate.doctor import handshakes, web
 from channelgate.doctor.context import Context
 from channelgate.doctor.handshakes import EVIL, Credential, Try
@@ -22,7 +22,7 @@ ORIGIN = "the origin is not allowed"
 
 def secret_key(context: Context) -> Iterator[Result]:
     """A token that this process signs, at the node's admin API: no consumer is asked, and nothing is changed."""
-    token = tokens.access_token(f"channelgate-doctor-{secrets.token_hex(8)}", LIFETIME, {"role": "admin"})
+    token = credentials.access_token(f"channelgate-doctor-{secrets.token_hex(8)}", LIFETIME, {"role": "admin"})
     context.secrets.add(token)
     answer = web.ask(context.node, "/api/websocket/stats", headers={"Authorization": f"Bearer {token}"})
     # 403: the token is valid, and this role has no rights here.
@@ -51,14 +51,11 @@ def ws_token(context: Context) -> Iterator[Result]:
     if found is None:
         yield skip("A ws-token: each consumer that reads them does more at a connect; name a path with --path")
         return
-    node_file = context.node_file
-    key = node_file.get("auth.ws_token.opaque_key", tokens.OPAQUE_KEY) if node_file else tokens.OPAQUE_KEY
-    token = tokens.put_ws_token(f"channelgate-doctor-{secrets.token_hex(8)}", LIFETIME, key)
-    context.secrets.add(token)
+    token = made_ws_token(context, f"channelgate-doctor-{secrets.token_hex(8)}")
     try:
-        answer = _open(context, found, handshakes.ws_token(context, token))
+        answer = _open(context, found, handshakes.ws_token(context, token.text))
     finally:
-        tokens.drop_ws_token(token, key)
+        token.drop()
     yield _judged(
         "A ws-token",
         answer,
@@ -69,6 +66,18 @@ def ws_token(context: Context) -> Iterator[Result]:
     )
 
 
+def made_ws_token(context: Context, user_id: str) -> credentials.WsToken:
+    """A ws-token of a made-up user, where the node looks for it; to be dropped."""
+    node_file = context.node_file
+    opaque, of_jwt = credentials.OPAQUE_KEY, credentials.JWT_KEY
+    if node_file is not None:
+        opaque = node_file.get("auth.ws_token.opaque_key", opaque)
+        of_jwt = node_file.get("auth.ws_token.jwt_key", of_jwt)
+    token = credentials.ws_token(user_id, LIFETIME, (opaque, of_jwt))
+    context.secrets.add(token.text)
+    return token
+
+
 def session(context: Context) -> Iterator[Result]:
     """A session of a user, which lives as long as the handshake."""
     if "django" not in _auth(context) or not apps.is_installed("django.contrib.auth"):
@@ -77,12 +86,12 @@ def session(context: Context) -> Iterator[Result]:
     if found is None:
         yield skip('A session: each consumer with auth = ["django"] does more at a connect; name a path with --path')
         return
-    user = _user(context)
-    if user is None:
+    person = user(context)
+    if person is None:
         which = f"user {context.user} does not exist" if context.user else "there is no active user"
         yield skip(f"A session: {which}; name one with --user")
         return
-    with _session_of(user) as key:
+    with session_of(person) as key:
         context.secrets.add(key)
         answer = _open(context, found, handshakes.session(key))
     if answer.status == 503:
@@ -92,8 +101,8 @@ def session(context: Context) -> Iterator[Result]:
     yield _judged(
         "A session",
         answer,
-        f"A session cookie was admitted as user {user.pk}",
-        f"A session cookie of user {user.pk} was refused",
+        f"A session cookie was admitted as user {person.pk}",
+        f"A session cookie of user {person.pk} was refused",
         f'[auth.django] cookies of the node names "{settings.SESSION_COOKIE_NAME}"; the Django that the node asks has '
         "the database and the SECRET_KEY of this one.",
     )
@@ -150,7 +159,7 @@ def _judged(what: str, answer: web.Answer, good: str, bad: str, cure: str) -> Re
     return fail(f"{bad}: {answer.reason}", cure)
 
 
-def _user(context: Context) -> Any:
+def user(context: Context) -> Any:
     from django.contrib.auth import get_user_model
 
     users = get_user_model()._default_manager.all()
@@ -161,7 +170,7 @@ def _user(context: Context) -> Any:
 
 
 @contextlib.contextmanager
-def _session_of(user: Any) -> Iterator[str]:
+def session_of(user: Any) -> Iterator[str]:
     """A new session, deleted at the end; no signal of a login is sent, and the user is not changed."""
     from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY
 

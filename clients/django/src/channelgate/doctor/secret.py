@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator, Mapping
 from typing import Any
-from urllib.parse import quote, unquote, urlsplit
+from urllib.parse import parse_qsl, quote, unquote, urlsplit
 
 from django.conf import settings
 
@@ -71,9 +71,11 @@ def _named(value: Any, is_secret: bool = False) -> Iterator[Any]:
             yield value
         case str() if "://" in value:
             try:
-                yield urlsplit(value).password
+                parts = urlsplit(value)
             except ValueError:
                 return
+            yield parts.password
+            yield from (text for name, text in parse_qsl(parts.query) if _NAMED.search(name))
 
 
 def _texts(value: Any) -> Iterator[Any]:

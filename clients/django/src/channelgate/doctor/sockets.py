@@ -7,12 +7,12 @@ from collections.abc import Iterator
 from typing import Any
 from urllib.parse import urlsplit
 
-from channelgate import tokens
+from channelgate import credentials
 from channelgate.doctor import handshakes, sends, web
 from channelgate.doctor.context import Context
 from channelgate.doctor.expected import Expected, expected
 from channelgate.doctor.handshakes import Credential, Try
-from channelgate.doctor.logins import LIFETIME, _session_of, _user
+from channelgate.doctor.logins import LIFETIME, made_ws_token, session_of, user
 from channelgate.doctor.result import Result, fail, ok, skip, warn
 
 #: Seconds for the frame.
@@ -49,22 +49,21 @@ def _tried(context: Context, one: Try, event: Expected, user_id: str, marker: st
         case "anonymous":
             yield _sent(context, one, event, Credential(), marker, connect)
         case "jwt":
-            token = tokens.access_token(user_id, LIFETIME)
+            token = credentials.access_token(user_id, LIFETIME)
             context.secrets.add(token)
             yield _sent(context, one, event, handshakes.bearer(context, token), marker, connect)
         case "ws_token":
-            token = tokens.put_ws_token(user_id, LIFETIME)
-            context.secrets.add(token)
+            made = made_ws_token(context, user_id)
             try:
-                yield _sent(context, one, event, handshakes.ws_token(context, token), marker, connect)
+                yield _sent(context, one, event, handshakes.ws_token(context, made.text), marker, connect)
             finally:
-                tokens.drop_ws_token(token)
+                made.drop()
         case "django":
-            user = _user(context)
-            if user is None:
+            person = user(context)
+            if person is None:
                 yield skip(f"{WHAT}: there is no user for a session; name one with --user")
                 return
-            with _session_of(user) as key:
+            with session_of(person) as key:
                 context.secrets.add(key)
                 yield _sent(context, one, event, handshakes.session(key), marker, connect)
         case other:
