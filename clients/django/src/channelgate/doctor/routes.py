@@ -1,11 +1,12 @@
 """Checks of the routes: those of `ASGI_APPLICATION` beside those of channelgate.toml."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from django.conf import settings
 from django.utils.module_loading import import_string
 
+from channelgate.bridge import tree
 from channelgate.doctor import web
 from channelgate.doctor.context import Context
 from channelgate.doctor.result import Result, fail, ok, skip, warn
@@ -99,9 +100,9 @@ def _websocket(application: Any, depth: int = 0) -> Any:
 
 
 def _inner(application: Any) -> Iterator[Any]:
-    from channelgate.bridge.tree import _children
-
-    yield from _children(application)
+    # `children`, where `init` is part of the package.
+    walk: Callable[[Any], Iterator[Any]] = getattr(tree, "children", None) or tree._children
+    return walk(application)
 
 
 def _routes(application: Any, before: str, depth: int) -> Iterator[str]:
