@@ -84,13 +84,12 @@ def test_the_place_of_the_file(settings, tmp_path, monkeypatch):
         ("http://127.0.0.1:8001", "127.0.0.1:8001", False),
         ("http://localhost:9000/", "127.0.0.1:9000", False),
         ("http://[::1]:9000", "[::1]:9000", False),
-        ("unix:///run/gate.sock", "unix:/run/gate.sock", False),
         ("https://ws.example.com", "127.0.0.1:8001", True),
         ("http://10.0.0.9:80", "127.0.0.1:8001", True),
     ],
 )
-def test_where_the_node_listens(monkeypatch, url, listen, noted):
-    monkeypatch.setattr(backend, "URL", url)
+def test_where_the_node_listens(settings, url, listen, noted):
+    settings.CHANNELGATE = {**settings.CHANNELGATE, "URL": url}
     found = derived()
     assert found.environment()["CHANNELGATE_LISTEN"] == listen
     assert any("is not an address of this machine" in one.text for one in found.problems) is noted
