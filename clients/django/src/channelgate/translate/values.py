@@ -365,3 +365,8 @@ def text_of(parts: list[Expr]) -> Expr:
         return joined([only], text, "str", FILTER, parts=(only,), is_plain=True)
     text = " ~ ".join(one.within(ATOM) for one in flat)
     return joined(flat, text, "str", CONCAT, parts=tuple(flat), is_plain=True)
+
+
+def combined_sides(of: Expr) -> frozenset[str]:
+    """The names that an expression uses, its parts included."""
+    return of.sides.union(*(one.sides for one in of.parts)) if of.parts else of.sides
