@@ -16,7 +16,7 @@ from django.http import QueryDict
 from django.utils import timezone
 
 from channelgate.translate import effects, things
-from channelgate.translate.source import is_library, of_function, raw_function
+from channelgate.translate.source import is_library, is_of_project, of_function, raw_function
 from channelgate.translate.values import (
     ATOM,
     CONCAT,
@@ -283,7 +283,7 @@ def _of_python(
     known = _FUNCTIONS.get(_name(function))
     if known is not None:
         return known(run, arguments, named, node)
-    if isinstance(function, FunctionType) and not (function.__module__ or "").startswith(("django.", "asyncio")):
+    if isinstance(function, FunctionType) and is_of_project(function):
         source = of_function(function)
         bound = bind(run, source, arguments, named, node, frame)
         return run.function(source, bound, frame.depth + 1)

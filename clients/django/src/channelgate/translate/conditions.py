@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Any
 from channelgate.translate.values import (
     AND,
     COMPARE,
-    CONNECTION,
     CONCAT,
+    CONNECTION,
+    FILTER,
     OR,
     Bound,
     DictV,
@@ -77,6 +78,8 @@ def _several(run: "Run", is_and: bool, nodes: list[ast.expr], frame: "Frame") ->
 
 def combined(is_and: bool, of: list[Expr]) -> Expr:
     """Conditions joined by `and` or `or`."""
+    if len(of) == 1:
+        return of[0]
     level = AND if is_and else OR
     word = " and " if is_and else " or "
     kind = of[0].kind if len({one.kind for one in of}) == 1 else "any"
@@ -176,10 +179,27 @@ def _equal(run: "Run", left: Any, right: Any, node: ast.AST) -> Expr:
         return _special("dispatch", one.key, other.const, one)
     if _is_secret(one, other) or _is_secret(other, one):
         raise NotUnderstood("a comparison with what may be a secret stays in Python", node)
+    same = _same_id(run, one, other)
+    if same is not None:
+        return same
     texts = [one.within(CONCAT), other.within(CONCAT)]
     equal, unequal = (f"{texts[0]} {sign} {texts[1]}" for sign in ("==", "!="))
     split = _splits(one, other)
     return joined([one, other], equal, "bool", COMPARE, negative=(unequal, COMPARE), divisible=split)
+
+
+def _same_id(run: "Run", one: Expr, other: Expr) -> Expr | None:
+    """`str(a) == str(b)`, of which one is an integer."""
+    if len(one.parts) != 1 or len(other.parts) != 1 or "string" not in one.text + other.text:
+        return None
+    left, right = one.parts[0], other.parts[0]
+    if "int" not in (left.kind, right.kind):
+        return None
+    run.path.notes = [note for note in run.path.notes if not note.startswith((f"{left.text} as", f"{right.text} as"))]
+    if left.kind == "int" and right.kind != "int":
+        left, right = right, left
+    text = f"{left.within(FILTER)} | same_id({right.text})"
+    return joined([left, right], text, "bool", FILTER, divisible=_splits(left, right))
 
 
 def _splits(one: Expr, other: Expr) -> bool:

@@ -7,7 +7,7 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-from channelgate.translate import effects, literals
+from channelgate.translate import effects, literals, sharing
 from channelgate.translate.paths import Context, Effect, Path, Problem
 from channelgate.translate.run import event, explore
 from channelgate.translate.source import Class, Source
@@ -85,6 +85,7 @@ def translate(context: Context, name: str, joined: Sequence[Expr] | None) -> Han
         handled.problem = Problem(error.reason, source.place(), f"def {name}")
     if handled.problem:
         handled.keys = None
+        handled.per = sharing.per(context.cls, source)
     return handled
 
 

@@ -41,6 +41,9 @@ def conjunction(literals: Sequence[Literal]) -> Expr | None:
 def when(paths: Sequence[Path], holds: Callable[[Path], bool], login: bool = False) -> Expr | None:
     """When one of the paths is taken for which `holds` is true: None for always, false for never."""
     found = _tree([(of(path, login), holds(path)) for path in paths])
+    needs = {one.text: one for path in paths if holds(path) for one in path.needs}
+    if needs and not (found.is_known and not found.const):
+        return combined(True, [*([] if found.is_known else [found]), *needs.values()])
     if found.is_known:
         return None if found.const else constant(False)
     return found

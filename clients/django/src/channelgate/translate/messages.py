@@ -193,7 +193,8 @@ def _of_json(found: Messages, paths: list[Path]) -> None:
     if found.on_message:
         is_caught = any(path.is_caught for path in paths)
         found.on_failed = None if is_caught else {"close": 1011}
-    found.notes.extend(note for path in paths for note in path.notes if note not in found.notes)
+    kept = [path for path in paths if _value(path) not in found.problems]
+    found.notes.extend(dict.fromkeys(note for path in kept for note in path.notes))
 
 
 def _both(one: str, other: str | None) -> str:

@@ -271,7 +271,7 @@ def _dict(run: "Run", node: ast.Dict, frame: "Frame") -> DictV:
 def spread(run: "Run", of: Expr) -> Expr:
     """An object whose keys become keys of another. Where it is missing the node would go on without; Python fails."""
     if of.sides & {"event", "message"} and of.rank == ATOM and not of.text.endswith(")"):
-        run.path.conditions.append((Expr(f"{of.text} is defined", "bool", COMPARE, of.sides), True))
+        run.path.needs.append(Expr(f"{of.text} is defined", "bool", COMPARE, of.sides))
     return of
 
 

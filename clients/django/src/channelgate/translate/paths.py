@@ -54,6 +54,8 @@ class Path:
     #: Expressions of which an `except` expects that they fail, and does nothing then.
     is_caught: bool = False
     notes: list[str] = dataclasses.field(default_factory=list)
+    #: What has to be so, or the method raises where the node would go on.
+    needs: list[Expr] = dataclasses.field(default_factory=list)
     result: Any = None
 
     def asks(self, what: str) -> bool | None:

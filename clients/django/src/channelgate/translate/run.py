@@ -33,6 +33,17 @@ MOST_PATHS = 128
 _DEEPEST = 6
 
 
+#: What statements are called in reasons.
+_KINDS = {
+    "AsyncFor": "a loop over what Python makes",
+    "While": "a loop",
+    "With": "a with block",
+    "AsyncWith": "a with block",
+    "FunctionDef": "a function inside",
+    "AsyncFunctionDef": "a function inside",
+}
+
+
 class _Returned(Exception):
     def __init__(self, value: Any):
         super().__init__()
@@ -160,7 +171,9 @@ class Run:
                 pass
             case _:
                 return False
-        self.path.problems.append(error.problem)  # type: ignore[attr-defined]
+        # What follows from a statement that is named already is not named again; the path stays Python's.
+        if not any(one.reason == error.reason for one in self.path.problems):
+            self.path.problems.append(error.problem)  # type: ignore[attr-defined]
         return True
 
     def statement(self, statement: ast.stmt, frame: Frame) -> None:
@@ -205,7 +218,7 @@ class Run:
             case ast.Break() | ast.Continue():
                 raise _Loop(isinstance(statement, ast.Break))
             case _:
-                raise NotUnderstood(f"a statement of the kind {type(statement).__name__}", statement)
+                raise NotUnderstood(_KINDS.get(type(statement).__name__, "a statement of its kind"), statement)
 
     def assign(self, target: ast.expr, value: Any, frame: Frame) -> None:
         match target:

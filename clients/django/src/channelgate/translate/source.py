@@ -6,6 +6,7 @@ import functools
 import inspect
 import os
 import re
+import sysconfig
 import textwrap
 from pathlib import Path
 from types import FunctionType
@@ -18,7 +19,11 @@ from channelgate.translate.values import NotUnderstood
 #: Packages whose classes are the frame that a consumer stands in, and not a part of it.
 _LIBRARIES = ("channels", "builtins", "asgiref", "abc", "typing")
 #: Of a statement with such a name, texts are not quoted: the file must not hold a secret.
-SECRET = re.compile(r"api|auth|token|key|secret|pass|pwd|signature|credential", re.IGNORECASE)
+SECRET = re.compile(
+    r"(?:\b|_)(?:auth|authorization|tokens?|secrets?|pass|passwd|password|passphrase|pwd|pin|signature|credentials?"
+    r"|(?:api|access|secret|private|auth|signing)_?keys?)(?:\b|_)",
+    re.IGNORECASE,
+)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -92,6 +97,21 @@ def shown(file: Path) -> str:
         except ValueError:
             continue
     return os.path.join(file.parent.name, file.name)  # noqa: PTH118  (a name for people, not a path)
+
+
+_OUTSIDE = tuple(
+    str(Path(path).resolve()) for path in {sysconfig.get_path("stdlib"), sysconfig.get_path("platstdlib")} if path
+)
+
+
+def is_of_project(function: Any) -> bool:
+    """Whether a function is the project's own, not Python's and not an installed package's."""
+    try:
+        file = Path(inspect.getsourcefile(function) or "").resolve()
+    except (TypeError, OSError):
+        return False
+    parts = set(file.parts)
+    return not parts & {"site-packages", "dist-packages"} and not str(file).startswith(_OUTSIDE)
 
 
 @functools.lru_cache(maxsize=4096)
