@@ -44,6 +44,7 @@ def ending(context: Context) -> Ending:
             if kept:
                 shapes.setdefault(repr([(one.group, one.value) for one in kept]), kept)
         for shape, kept in shapes.items():
+
             def same(path: Any, shape: str = shape) -> bool:
                 now = [effect for effect in path.effects if effect.what == "publish"]
                 return repr([(one.group, one.value) for one in now]) == shape

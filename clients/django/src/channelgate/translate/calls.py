@@ -53,6 +53,8 @@ _TEXTS = ("str", "digits", "slug", "word")
 
 def call(run: "Run", node: ast.Call, frame: "Frame") -> Any:
     """The value of a call; its effects are noted."""
+    if isinstance(node.func, ast.Attribute) and _is_super(node.func.value) and node.func.attr == "__init__":
+        return constant(None)
     if any(isinstance(one, ast.Starred) for one in node.args) or any(one.arg is None for one in node.keywords):
         raise NotUnderstood("arguments that are spread", node)
     if isinstance(node.func, ast.Attribute) and _is_super(node.func.value):
@@ -193,7 +195,9 @@ def _got(run: "Run", base: DictV, key: str, default: Any, node: ast.AST) -> Any:
         return found
     of = found.of if len(base.entries) == 1 or base.is_event else to_expr(base, node)
     if isinstance(default, Expr) and default.const is None:
-        return names.keyed(Expr(f"{of.within(ATOM)}.get({to_expr(constant(key)).text})", "any", ATOM, of.sides), of, key)
+        return names.keyed(
+            Expr(f"{of.within(ATOM)}.get({to_expr(constant(key)).text})", "any", ATOM, of.sides), of, key
+        )
     other = to_expr(default, node)
     return joined([of, other], f"{of.within(ATOM)}.get({to_expr(constant(key)).text}, {other.text})")
 

@@ -39,7 +39,9 @@ def settle(written: Written, folder: Path) -> str:
             if index < len(served) and served[index].table.get("django") is not True:
                 old = served[index]
                 at = written.verdicts.index(old)
-                written.verdicts[at] = whole(old.route, old.login, [f"channelgate check refuses the native form: {reason}"])
+                written.verdicts[at] = whole(
+                    old.route, old.login, [f"channelgate check refuses the native form: {reason}"]
+                )
     return "channelgate check refuses the file, which is a fault of init:\n" + "\n".join(errors)
 
 

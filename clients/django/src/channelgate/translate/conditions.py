@@ -1,6 +1,7 @@
 """Conditions of Python: which way an `if` goes, and comparisons as the node writes them."""
 
 import ast
+import dataclasses
 from typing import TYPE_CHECKING, Any
 
 from channelgate.translate.values import (
@@ -32,7 +33,16 @@ if TYPE_CHECKING:
     from channelgate.translate.run import Run
 
 _OPERATORS: dict[type[ast.cmpop], str] = {ast.Lt: "<", ast.LtE: "<=", ast.Gt: ">", ast.GtE: ">="}
+#: Whether somebody is logged in. In a consumer with `django` a client without a login has the id null.
 LOGIN = Expr("user", "bool", sides=frozenset({"user"}), special=Special("login"))
+
+
+def login_of_django(condition: Expr) -> Expr:
+    """The same for a consumer of Django's."""
+    texts = ("user.id is not none", "user.id is none")
+    if condition.is_negated:
+        texts = texts[::-1]
+    return dataclasses.replace(condition, text=texts[0], rank=COMPARE, negative=(texts[1], COMPARE))
 
 
 def truth(run: "Run", node: ast.expr, frame: "Frame") -> bool:
@@ -125,7 +135,9 @@ def compare(run: "Run", node: ast.Compare, frame: "Frame") -> Expr:
 def _one(run: "Run", left: Any, op: ast.cmpop, right: Any, node: ast.AST) -> Expr:
     is_negative = isinstance(op, ast.NotEq | ast.NotIn | ast.IsNot)
     match op:
-        case ast.Eq() | ast.NotEq() | ast.Is() | ast.IsNot():
+        case ast.Is() | ast.IsNot():
+            found = _is(run, left, right, node)
+        case ast.Eq() | ast.NotEq():
             found = _equal(run, left, right, node)
         case ast.In() | ast.NotIn():
             found = _contains(run, left, right, node)
@@ -136,6 +148,22 @@ def _one(run: "Run", left: Any, op: ast.cmpop, right: Any, node: ast.AST) -> Exp
             text = f"{one.within(CONCAT)} {_OPERATORS[type(op)]} {other.within(CONCAT)}"
             return joined([one, other], text, "bool", COMPARE)
     return negated(found) if is_negative else found
+
+
+def _is(run: "Run", left: Any, right: Any, node: ast.AST) -> Expr:
+    """`is`: of None, True and False."""
+    const = right.const if isinstance(right, Expr) else right.value if isinstance(right, Known) else ...
+    if const is None:
+        return _equal(run, left, right, node)
+    if isinstance(const, bool):
+        one = to_expr(left, node)
+        if one.special or one.is_known:
+            return one if const else negated(one)
+        word = str(const).lower()
+        inside = one.within(CONCAT)
+        no = (f"{inside} is not {word}", COMPARE)
+        return joined([one], f"{inside} is {word}", "bool", COMPARE, negative=no)
+    raise NotUnderstood("the identity of two objects", node)
 
 
 def _comparable(value: Any, node: ast.AST) -> Expr:
@@ -175,10 +203,10 @@ def _equal(run: "Run", left: Any, right: Any, node: ast.AST) -> Expr:
         if one.sides == {"user"} and one.kind == "int":
             return negated(LOGIN)
         return joined([one], f"{inside} is none", "bool", COMPARE, negative=(f"{inside} is not none", COMPARE))
-    if one.key and isinstance(other.const, str):
-        return _special("dispatch", one.key, other.const, one)
     if _is_secret(one, other) or _is_secret(other, one):
         raise NotUnderstood("a comparison with what may be a secret stays in Python", node)
+    if one.key and isinstance(other.const, str):
+        return _special("dispatch", one.key, other.const, one)
     same = _same_id(run, one, other)
     if same is not None:
         return same

@@ -81,10 +81,22 @@ def _placed(problem: Problem, cls: Class) -> Problem:
 def paths_of(context: Context, user: str) -> list[Path]:
     """The ways through `connect()`, with what is known of the user."""
     known = dataclasses.replace(context, user=user, may_set=True, goes_on=True)
+    known.attributes = {**context.attributes, **_made(known)}
     source = context.cls.method("connect")
     if source is None:
         return [Path([], [Effect("accept")], dict(known.attributes))]
     return explore(known, source)
+
+
+def _made(context: Context) -> dict[str, Any]:
+    """The attributes that `__init__` sets."""
+    source = context.cls.method("__init__")
+    if source is None:
+        return {}
+    paths = explore(context, source, {name: Unknown(f"{name} of __init__()") for name in source.every_parameter})
+    if len(paths) != 1 or paths[0].end == "python" or paths[0].effects:
+        return {name: Unknown(f"self.{name}, which __init__() sets") for path in paths for name in path.attributes}
+    return paths[0].attributes
 
 
 def _native(context: Context, admission: Admission) -> None:
@@ -152,8 +164,7 @@ def _names_user(path: Path) -> bool:
     if any("user" in one.sides for one in exprs):
         return True
     return any(
-        value is Thing.USER or (isinstance(value, Expr) and "user" in value.sides)
-        for value in path.attributes.values()
+        value is Thing.USER or (isinstance(value, Expr) and "user" in value.sides) for value in path.attributes.values()
     )
 
 
@@ -181,7 +192,9 @@ def _conditions(paths: list[Path], admission: Admission) -> None:
     for path, outcome in zip(paths, outcomes, strict=True):
         if outcome.is_admitted:
             continue
-        broken = [key for key in codes if any(literals.key(one) == (key[0], not key[1]) for one in literals.of(path, login))]
+        broken = [
+            key for key in codes if any(literals.key(one) == (key[0], not key[1]) for one in literals.of(path, login))
+        ]
         if not broken:
             if path.end == "raise":
                 # The node fails on the same value, and refuses as well.
@@ -313,7 +326,10 @@ def attributes(context: Context, paths: list[Path]) -> dict[str, Any]:
 
 def _shape(value: Any) -> Any:
     if isinstance(value, DictV):
-        return [(one.of.text, tuple(one.without)) if isinstance(one, Spread) else (one[0], _shape(one[1])) for one in value.entries]
+        return [
+            (one.of.text, tuple(one.without)) if isinstance(one, Spread) else (one[0], _shape(one[1]))
+            for one in value.entries
+        ]
     return repr(value)
 
 

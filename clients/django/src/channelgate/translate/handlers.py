@@ -97,7 +97,7 @@ def _keys(paths: list[Path], joined: Sequence[Expr] | None) -> dict[str, Any]:
         _check(path, joined)
     if len(shapes) == 1:
         (path,) = shapes.values()
-        condition = literals.when(paths, lambda one: bool(one.effects))
+        condition = literals.when(paths, lambda one: bool(one.effects), True)
         return {**_when(condition), **_frames(path), **_outcomes(path)}
     if any(effect.what not in _SENDS for path in paths for effect in path.effects):
         raise NotUnderstood("what it does beside sending depends on a condition")
@@ -105,7 +105,7 @@ def _keys(paths: list[Path], joined: Sequence[Expr] | None) -> dict[str, Any]:
         raise NotUnderstood("whether it sends text depends on a condition")
     emits = []
     for text, path in shapes.items():
-        condition = literals.when(paths, lambda one, text=text: repr(_shape(one)) == text)
+        condition = literals.when(paths, lambda one, text=text: repr(_shape(one)) == text, True)
         for effect in path.effects:
             emits.append({"send": _text(effect), **_when(condition)})
     return {"emit": emits}
@@ -120,7 +120,9 @@ def _when(condition: Expr | None) -> dict[str, str]:
 
 
 def _shape(path: Path) -> list[tuple[str, str, str]]:
-    return [(one.what, one.value.text if one.value else "", one.group.text if one.group else "") for one in path.effects]
+    return [
+        (one.what, one.value.text if one.value else "", one.group.text if one.group else "") for one in path.effects
+    ]
 
 
 def _text(effect: Effect) -> str:

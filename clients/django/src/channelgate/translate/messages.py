@@ -100,7 +100,7 @@ def _policy(path: Path) -> Any:
         return {"close": 1011}
     if not path.effects:
         return None
-    if len(path.effects) > 1 or literals.of(path):
+    if len(path.effects) > 1 or literals.of(path, login=True):
         raise NotUnderstood("what it does with a message that is not JSON is more than one thing")
     effect = path.effects[0]
     if effect.what == "close" and effect.value is not None and effect.value.is_known:
@@ -158,7 +158,7 @@ def _weaker(policy: Any, binary: Any) -> Any:
 def _text_only(step: dict[str, Any]) -> dict[str, Any]:
     condition = step.get("when")
     only = "message is string"
-    return {**step, "when": f"{only} and ({condition})" if condition else only}
+    return {"when": f"{only} and ({condition})" if condition else only, **_rest(step)}
 
 
 def _of_json(found: Messages, paths: list[Path]) -> None:
@@ -183,9 +183,13 @@ def _of_json(found: Messages, paths: list[Path]) -> None:
     others = ways.get(OTHERS, [])
     made = _steps(found, others, OTHERS) if others else []
     if made is not None:
-        wrong = f"message is not mapping or message{_index(found.key)} is undefined" if is_strict else "message is not mapping"
+        wrong = (
+            f"message is not mapping or message{_index(found.key)} is undefined"
+            if is_strict
+            else "message is not mapping"
+        )
         if any(path.is_caught for path in paths):
-            made = [{**one, "when": _both("message is mapping", one.get("when"))} for one in made]
+            made = [{"when": _both("message is mapping", one.get("when")), **_rest(one)} for one in made]
         elif paths:
             made = [{"when": wrong, "close": 1011}, *made]
         if made:
@@ -195,6 +199,10 @@ def _of_json(found: Messages, paths: list[Path]) -> None:
         found.on_failed = None if is_caught else {"close": 1011}
     kept = [path for path in paths if _value(path) not in found.problems]
     found.notes.extend(dict.fromkeys(note for path in kept for note in path.notes))
+
+
+def _rest(step: dict[str, Any]) -> dict[str, Any]:
+    return {key: one for key, one in step.items() if key != "when"}
 
 
 def _both(one: str, other: str | None) -> str:
@@ -243,7 +251,9 @@ def _steps(found: Messages, paths: list[Path], value: str) -> list[dict[str, Any
             if any(one in same for one in paths[: paths.index(path)]):
                 continue
             shape = _shape(path)
-            condition = literals.when(paths, lambda one, shape=shape: one.end == "return" and _shape(one) == shape, True)
+            condition = literals.when(
+                paths, lambda one, shape=shape: one.end == "return" and _shape(one) == shape, True
+            )
             text = condition.text if condition else None
             written = steps.steps(path.effects, text)
             made += [_allowed(one, path) for one in written]
@@ -255,7 +265,9 @@ def _steps(found: Messages, paths: list[Path], value: str) -> list[dict[str, Any
 
 
 def _shape(path: Path) -> list[tuple[str, str, str]]:
-    return [(one.what, one.value.text if one.value else "", one.group.text if one.group else "") for one in path.effects]
+    return [
+        (one.what, one.value.text if one.value else "", one.group.text if one.group else "") for one in path.effects
+    ]
 
 
 def _allowed(step: dict[str, Any], path: Path) -> dict[str, Any]:

@@ -82,7 +82,9 @@ def _of_converter(name: str, converter: Any) -> tuple[Parameter, str]:
     if kind is not None:
         return Parameter(name, kind, "str" if kind == "path" else kind), ""
     converter_ = "path" if re.fullmatch(converter.regex, "a/b") else "str"
-    return Parameter(name, converter_, "unknown"), f"<{name}> has a converter of the project, {type(converter).__name__}"
+    return Parameter(
+        name, converter_, "unknown"
+    ), f"<{name}> has a converter of the project, {type(converter).__name__}"
 
 
 def _literal(text: str) -> str:

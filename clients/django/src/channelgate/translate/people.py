@@ -2,8 +2,6 @@
 
 from typing import Any
 
-from channelgate.conf import conf
-
 _TEXTS = ("username", "email", "first_name", "last_name", "role")
 _FLAGS = ("is_staff", "is_superuser", "is_active")
 
@@ -13,7 +11,7 @@ def known() -> dict[str, tuple[str, str]]:
     try:
         from channelgate.bridge import people
 
-        probes = [_probe(0), _probe(1)]
+        probes = [_probe(number) for number in range(8)]
         described = [people.function()(one) for one in probes]
     except Exception:
         return {}
@@ -22,20 +20,18 @@ def known() -> dict[str, tuple[str, str]]:
     found: dict[str, tuple[str, str]] = {}
     for name in ("pk", "id", *_TEXTS, *_FLAGS):
         values = [getattr(one, name, None) for one in probes]
-        if values[0] == values[1]:
+        # Users that share a value do not tell two attributes apart.
+        if len(set(map(repr, values))) < (2 if name in _FLAGS else len(values)):
             continue
-        for key in ("id", "name", *described[0]):
+        for key in dict.fromkeys((name, "id", "name", *described[0])):
             if [one.get(key) for one in described] == values:
                 found[name] = (key, _kind(values[0]))
                 break
-    username = getattr(type(probes[0]), "USERNAME_FIELD", "")
-    if username in found:
-        found.setdefault("username" if not hasattr(probes[0], "username") else username, found[username])
     return found
 
 
 def _probe(number: int) -> Any:
-    """A user that is not in the database: two of them differ in every attribute."""
+    """A user that is not in the database: of eight, each has other texts, and another set of flags."""
     from django.contrib.auth import get_user_model
     from django.db import models
 
@@ -52,8 +48,8 @@ def _probe(number: int) -> Any:
         values[key.attname] = f"probe{number}"
     names = {field.attname for field in model._meta.concrete_fields}
     values |= {name: f"probe-{name}-{number}" for name in (*_TEXTS, model.USERNAME_FIELD) if name in names}
-    values |= {name: bool(number) for name in _FLAGS if name in names}
-    return model(**{**values, key.attname: values[key.attname]})
+    values |= {name: bool(number >> bit & 1) for bit, name in enumerate(_FLAGS) if name in names}
+    return model(**values)
 
 
 def _kind(value: Any) -> str:
@@ -62,6 +58,3 @@ def _kind(value: Any) -> str:
     if isinstance(value, int):
         return "int"
     return "str" if isinstance(value, str) else "uuid"
-
-
-__all__ = ["conf", "known"]

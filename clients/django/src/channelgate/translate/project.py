@@ -13,6 +13,8 @@ from channelgate.translate.bridged import whole
 from channelgate.translate.verdict import STAYS, Verdict, of_route
 
 _TYPE = re.compile(r"""["']type["']\s*:\s*["']([A-Za-z][\w.]*)["']|\btype\s*=\s*["']([A-Za-z][\w.]*)["']""")
+#: What sends an event; its dictionary is near, before or after it.
+_SENDS = re.compile(r"\b(?:group_send|channel_layer\.send|publish|notify|broadcast)\b")
 _SKIPPED = frozenset({"node_modules", "site-packages", ".git", ".venv", "venv", "env", "__pycache__", "static"})
 _MOST_FILES = 4000
 URL = "http://127.0.0.1:8001/channelgate"
@@ -61,7 +63,9 @@ def _apart(verdicts: list[Verdict]) -> list[Verdict]:
         if earlier is None:
             kept.append(verdict)
             continue
-        reason = f"{verdict.route.shown} has the same path in the node as {earlier.route.shown}: Django's router decides"
+        reason = (
+            f"{verdict.route.shown} has the same path in the node as {earlier.route.shown}: Django's router decides"
+        )
         index = kept.index(earlier)
         if verdict.kind == STAYS:
             kept[index] = dataclasses.replace(earlier, kind=STAYS, why=[reason, *verdict.why], table={})
@@ -77,7 +81,13 @@ def _covers(one: Verdict, other: Verdict) -> bool:
     return bool(re.fullmatch(_regex(one.route.path), _sample(other.route.path)))
 
 
-_CONVERTERS = {"int": "[0-9]+", "str": "[^/]+", "slug": "[-a-zA-Z0-9_]+", "uuid": "[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", "path": ".+"}
+_CONVERTERS = {
+    "int": "[0-9]+",
+    "str": "[^/]+",
+    "slug": "[-a-zA-Z0-9_]+",
+    "uuid": "[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}",
+    "path": ".+",
+}
 _SAMPLES = {"int": "7", "str": "a b", "slug": "a-b", "uuid": "01234567-89ab-cdef-0123-456789abcdef", "path": "a b/c"}
 
 
@@ -112,8 +122,9 @@ def sent_types(base: Path) -> set[str]:
             text = file.read_text(encoding="utf-8", errors="ignore")
         except OSError:
             continue
-        for one, other in _TYPE.findall(text):
-            found.add((one or other).replace(".", "_"))
+        for call in _SENDS.finditer(text):
+            near = text[max(0, call.start() - 500) : call.end() + 500]
+            found.update((one or other).replace(".", "_") for one, other in _TYPE.findall(near))
     return found
 
 

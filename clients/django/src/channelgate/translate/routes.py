@@ -81,7 +81,15 @@ def _walk(
         yield from _walk(inner, (*chain, app), prefix, extra, shown, seen)
         return
     yield Route(
-        shown or "/", prefix.text if shown else None, {}, (), (), (), None, {}, chain,
+        shown or "/",
+        prefix.text if shown else None,
+        {},
+        (),
+        (),
+        (),
+        None,
+        {},
+        chain,
         f"{_name(app)} is a plain ASGI application, not a consumer of Channels",
     )
 
@@ -112,8 +120,15 @@ def _route(app: Any, chain: tuple[Any, ...], path: Part, extra: dict[str, Any], 
         if isinstance(value, str | int | bool | None):
             parameters[name] = constant(value)
     return Route(
-        shown, path.text, parameters, path.parameters, path.wider, path.notes,
-        Class(app.consumer_class), dict(app.consumer_initkwargs), chain,
+        shown,
+        path.text,
+        parameters,
+        path.parameters,
+        path.wider,
+        path.notes,
+        Class(app.consumer_class),
+        dict(app.consumer_initkwargs),
+        chain,
     )
 
 

@@ -102,6 +102,8 @@ class Run:
         is_true = self.decisions[index] if index < len(self.decisions) else True
         self.taken.append(is_true)
         self.known[source] = is_true == positive
+        if condition.special and condition.special.what == "login" and self.context.user == "django":
+            condition = conditions.login_of_django(condition)
         if condition.is_negated:
             self.path.conditions.append((negated(condition), not is_true))
         else:
@@ -301,9 +303,7 @@ class Run:
     def match(self, statement: ast.Match, frame: Frame) -> None:
         subject = self.value(statement.subject, frame)
         for case in statement.cases:
-            if names.fits(self, subject, case.pattern, frame) and (
-                case.guard is None or self.truth(case.guard, frame)
-            ):
+            if names.fits(self, subject, case.pattern, frame) and (case.guard is None or self.truth(case.guard, frame)):
                 self.block(case.body, frame)
                 return
 
@@ -369,4 +369,3 @@ def event() -> DictV:
 def message() -> DictV:
     """The JSON of a client."""
     return DictV([Spread(Expr("message", "dict", sides=frozenset({"message"})))], is_event=True)
-

@@ -11,12 +11,14 @@ _READS = frozenset(
     "filter exclude get aget all count acount first afirst last alast exists aexists values values_list order_by only "
     "select_related prefetch_related distinct aggregate aaggregate annotate in_bulk".split()
 )
-_FREE = frozenset({"str", "int", "len", "list", "dict", "sorted", "min", "max", "sum", "round", "bool", "float", "tuple"})
+_FREE = frozenset(
+    {"str", "int", "len", "list", "dict", "sorted", "min", "max", "sum", "round", "bool", "float", "tuple"}
+)
 _SENDS = frozenset({"send", "send_json"})
 
 
 def per(cls: Class, source: Source) -> str:
-    """"event", "user" or "room"; empty if it is not sure."""
+    """ "event", "user" or "room"; empty if it is not sure."""
     if source.decorators:
         return ""
     seen = _Reads(source)

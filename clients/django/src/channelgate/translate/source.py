@@ -46,6 +46,13 @@ class Source:
         return names[1:] if self.owner is not None and not self.is_static else names
 
     @property
+    def every_parameter(self) -> list[str]:
+        """All its parameters, without `self`."""
+        spec = self.tree.args
+        more = [one.arg for one in (*spec.kwonlyargs, spec.vararg, spec.kwarg) if one is not None]
+        return [*self.parameters, *more]
+
+    @property
     def is_static(self) -> bool:
         return any(isinstance(one, ast.Name) and one.id == "staticmethod" for one in self.tree.decorator_list)
 
@@ -74,7 +81,9 @@ class Source:
 
 class _Hide(ast.NodeTransformer):
     def visit_Constant(self, node: ast.Constant) -> ast.AST:
-        return ast.copy_location(ast.Constant("…"), node) if isinstance(node.value, str | bytes) and node.value else node
+        return (
+            ast.copy_location(ast.Constant("…"), node) if isinstance(node.value, str | bytes) and node.value else node
+        )
 
 
 def _hidden(node: ast.AST) -> ast.AST:
@@ -117,7 +126,8 @@ def is_of_project(function: Any) -> bool:
 @functools.lru_cache(maxsize=4096)
 def of_function(function: Any, owner: type | None = None) -> Source:
     """The source of a function."""
-    function = inspect.unwrap(function)
+    if hasattr(function, "__wrapped__"):
+        raise NotUnderstood(f"{getattr(function, '__qualname__', function)} is wrapped by a decorator")
     if not isinstance(function, FunctionType):
         raise NotUnderstood(f"{getattr(function, '__name__', function)!s} has no source in Python")
     try:
@@ -260,4 +270,16 @@ def _targets(node: ast.AST) -> list[str]:
     return []
 
 
-_CHANGING = {"append", "add", "remove", "discard", "pop", "update", "clear", "extend", "insert", "setdefault", "popitem"}
+_CHANGING = {
+    "append",
+    "add",
+    "remove",
+    "discard",
+    "pop",
+    "update",
+    "clear",
+    "extend",
+    "insert",
+    "setdefault",
+    "popitem",
+}

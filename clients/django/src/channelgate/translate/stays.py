@@ -6,7 +6,9 @@ from collections.abc import Iterator
 from channelgate.translate.paths import Problem
 from channelgate.translate.source import Class, Source, is_library
 
-_TASKS = frozenset({"create_task", "ensure_future", "run_coroutine_threadsafe", "call_later", "call_soon", "start_soon"})
+_TASKS = frozenset(
+    {"create_task", "ensure_future", "run_coroutine_threadsafe", "call_later", "call_soon", "start_soon"}
+)
 _THREADS = frozenset({"Thread", "Timer", "run_in_executor", "start_new_thread", "submit"})
 _PROCESSES = frozenset({"create_subprocess_exec", "create_subprocess_shell", "Popen", "fork", "openpty", "spawn"})
 _SLEEPS = frozenset({"sleep", "wait_for", "wait", "recv", "receive", "get_message", "listen"})

@@ -23,6 +23,10 @@ _FRAME = frozenset(
 )
 
 
+#: Methods of Channels that a consumer may replace on itself.
+_CALLED = frozenset("connect disconnect receive receive_json accept close send send_json".split())
+
+
 @dataclasses.dataclass(slots=True)
 class Verdict:
     """What is written for a route, and why."""
@@ -74,6 +78,8 @@ def _whole(cls: Class) -> str | None:
             return f"{cls.place}: {cls.label} has its own {name}"
     if cls.cls.__dict__.get("channel_layer_alias", "default") != "default":
         return f"{cls.place}: {cls.label} uses another channel layer"
+    if replaced := sorted(set(cls.stores) & (set(cls.methods) | _CALLED)):
+        return f"{cls.place}: {cls.label} replaces its own {replaced[0]}()"
     if any(name == "__dict__" for name in cls.stores):
         return f"{cls.place}: {cls.label} changes its own __dict__"
     return None

@@ -24,7 +24,10 @@ def document(verdicts: Sequence[Verdict], origins: list[str] | None, cookie: str
         lines = ["# As the validator of origins in ASGI_APPLICATION; manage.py channelgate run passes on its list."]
         parts.append("\n".join([*lines, "[server]", f"allowed_origins = {value(origins)}", ""]))
     if any(_asks_django(one) for one in verdicts):
-        lines = ["# Where Django answers; its secret is in CHANNELGATE_BACKEND_SECRET, never in this file.", "[backend]"]
+        lines = [
+            "# Where Django answers; its secret is in CHANNELGATE_BACKEND_SECRET, never in this file.",
+            "[backend]",
+        ]
         parts.append("\n".join([*lines, f"url = {text(url)}", ""]))
     if cookie is not None:
         parts.append(f"[auth.django]\ncookies = {value([cookie])}\n")
@@ -45,7 +48,7 @@ def consumer(verdict: Verdict) -> str:
     table = verdict.table
     for key, one in table.items():
         if key not in _TABLES + _NAMED:
-            lines.append(f"{key} = {value(one)}")
+            lines += _pair(key, one)
     for key in _TABLES:
         if key in table:
             lines += _steps(f"consumer.{key}", table[key])
@@ -82,13 +85,21 @@ def _wrapped(comment: str) -> list[str]:
 
 def _steps(name: str, steps: Any) -> list[str]:
     if isinstance(steps, Mapping):
-        return ["", f"[{name}]", *(f"{quoted_key(key)} = {value(one)}" for key, one in steps.items())]
+        return ["", f"[{name}]", *(line for pair in steps.items() for line in _pair(*pair))]
     if len(steps) == 1:
         return _steps(name, steps[0])
     lines = []
     for step in steps:
-        lines += ["", f"[[{name}]]", *(f"{quoted_key(key)} = {value(one)}" for key, one in step.items())]
+        lines += ["", f"[[{name}]]", *(line for pair in step.items() for line in _pair(*pair))]
     return lines
+
+
+def _pair(key: str, one: Any) -> list[str]:
+    """A key and its value; a long list has a line for each item."""
+    line = f"{quoted_key(key)} = {value(one)}"
+    if len(line) <= 110 or not isinstance(one, list):
+        return [line]
+    return [f"{quoted_key(key)} = [", *(f"    {value(item)}," for item in one), "]"]
 
 
 def quoted_key(key: str) -> str:
