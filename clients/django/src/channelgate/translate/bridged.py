@@ -24,8 +24,12 @@ class Ending:
 
 def ending(context: Context) -> Ending:
     """`disconnect()` as `on_disconnect`: leaving groups needs nothing."""
-    source = context.cls.method("disconnect")
     found = Ending()
+    try:
+        source = context.cls.method("disconnect")
+    except NotUnderstood as error:
+        found.problems.append(Problem(error.reason, context.cls.methods["disconnect"].place(), "def disconnect"))
+        return found
     if source is None:
         return found
     known = dataclasses.replace(context, may_set=True)
@@ -58,9 +62,11 @@ def ending(context: Context) -> Ending:
 
 def is_quiet(context: Context) -> bool:
     """Whether `disconnect()` only leaves groups, as far as its source says, in whatever state the consumer is."""
-    source = context.cls.method("disconnect")
+    source = context.cls.methods.get("disconnect")
     if source is None:
         return True
+    if source.decorators:
+        return False
     found = ending(dataclasses.replace(context, attributes=_anything(context)))
     return not found.problems and not found.steps or _only_discards(source.tree)
 

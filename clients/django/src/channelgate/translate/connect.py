@@ -73,7 +73,7 @@ def translate(context: Context) -> Admission:
 
 
 def _placed(problem: Problem, cls: Class) -> Problem:
-    source = cls.method("connect")
+    source = cls.methods.get("connect")
     place = problem.place or (source.place() if source else cls.place)
     return Problem(problem.reason, place, problem.quote)
 

@@ -43,7 +43,8 @@ def types(cls: Class, sent: set[str]) -> list[str]:
         if name.startswith("_") or name in _NOT_TYPES or not _takes_event(source):
             continue
         member = inspect.getattr_static(cls.cls, name)
-        is_plain = inspect.isfunction(member)
+        # A function that a decorator of asgiref has made is there for the consumer's own calls.
+        is_plain = not type(member).__module__.startswith(("asgiref", "channels"))
         if name in sent or (is_plain and name not in called):
             found.append(name)
     return found
@@ -67,10 +68,11 @@ def _takes_event(source: Source) -> bool:
 
 def translate(context: Context, name: str, joined: Sequence[Expr] | None) -> Handled:
     """One handler. `joined` are the consumer's groups, None if only Python knows them."""
-    source = context.cls.method(name)
-    assert source is not None
+    source = context.cls.methods[name]
     handled = Handled(name)
     try:
+        if context.cls.method(name) is None:
+            raise NotUnderstood("it is not a method")
         paths = explore(context, source, {source.parameters[0]: event()})
         for path in paths:
             if path.end == "python":

@@ -41,8 +41,13 @@ def translate(context: Context) -> Messages:
     """The messages of a consumer."""
     cls = context.cls
     is_json = any(one.__name__ in effects.JSON_CLASSES for one in cls.cls.__mro__)
-    receive, receive_json = cls.method("receive"), cls.method("receive_json")
     found = Messages()
+    try:
+        receive, receive_json = cls.method("receive"), cls.method("receive_json")
+    except NotUnderstood as error:
+        name = "receive" if "receive" in cls.methods else "receive_json"
+        found.method = name
+        return found.whole(Problem(error.reason, cls.methods[name].place() if name in cls.methods else cls.place, ""))
     if receive is None and not is_json:
         return found
     if receive is None and receive_json is None:

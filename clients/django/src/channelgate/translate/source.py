@@ -194,18 +194,37 @@ class Class:
 
     @functools.cached_property
     def methods(self) -> dict[str, Source]:
-        """Every method of the project's own."""
+        """Every method of the project's own, as it is written: also of those that a decorator wraps."""
         found = {}
-        for name, value in self.own.items():
-            function = raw_function(value)
+        for name in self.own:
+            owner, value = self.find(name) or (None, None)
+            function = inspect.unwrap(raw_function(value)) if callable(raw_function(value)) else None
             if isinstance(function, FunctionType):
                 try:
-                    source = self.method(name)
+                    found[name] = of_function(function, owner)
                 except NotUnderstood:
                     continue
-                if source is not None:
-                    found[name] = source
         return found
+
+    @functools.cached_property
+    def unread(self) -> list[str]:
+        """Members that do something, and whose source cannot be read."""
+        return [
+            name
+            for name, value in self.own.items()
+            if name not in self.methods
+            and not name.startswith("__")
+            and (isinstance(value, property) or callable(raw_function(value)))
+            and not isinstance(value, type)
+            and not (isinstance(value, property) and self._reads_only(value))
+        ]
+
+    def _reads_only(self, value: property) -> bool:
+        try:
+            tree = of_function(value.fget).tree
+        except NotUnderstood:
+            return False
+        return value.fset is None and not any(_targets(node) for node in ast.walk(tree))
 
     @functools.cached_property
     def stores(self) -> dict[str, set[str]]:

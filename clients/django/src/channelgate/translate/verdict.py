@@ -78,6 +78,8 @@ def _whole(cls: Class) -> str | None:
             return f"{cls.place}: {cls.label} has its own {name}"
     if cls.cls.__dict__.get("channel_layer_alias", "default") != "default":
         return f"{cls.place}: {cls.label} uses another channel layer"
+    if cls.unread:
+        return f"{cls.place}: the source of {cls.label}.{cls.unread[0]} cannot be read"
     if replaced := sorted(set(cls.stores) & (set(cls.methods) | _CALLED)):
         return f"{cls.place}: {cls.label} replaces its own {replaced[0]}()"
     if any(name == "__dict__" for name in cls.stores):
