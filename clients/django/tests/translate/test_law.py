@@ -257,13 +257,16 @@ C.connect = checked(C.connect)
 
 def test_what_a_decorated_method_changes_is_known(verdict):
     source = connect("self.user = self.scope['user']\nawait self.accept()")
-    source = """
+    source = (
+        """
 def logged(function):
     @functools.wraps(function)
     async def log(self, *args):
         return await function(self, *args)
     return log
-""" + source
+"""
+        + source
+    )
     source += """
     @logged
     async def receive_json(self, content):

@@ -6,12 +6,12 @@ from typing import Any
 
 from channelgate.translate import connect, handlers, literals, messages, steps
 from channelgate.translate.auth import Login
-from channelgate.translate.handlers import Handled
+from channelgate.translate.explore import explore
 from channelgate.translate.messages import Messages
+from channelgate.translate.outcome import BRIDGED, CALLS, Verdict, add_events, add_messages
 from channelgate.translate.paths import Context, Problem
 from channelgate.translate.routes import Route
-from channelgate.translate.run import explore
-from channelgate.translate.values import Expr, NotUnderstood, Thing, Unknown, constant
+from channelgate.translate.values import Expr, NotUnderstood, Thing, Unknown
 
 
 @dataclasses.dataclass(slots=True)
@@ -68,7 +68,7 @@ def is_quiet(context: Context) -> bool:
     if source.decorators:
         return False
     found = ending(dataclasses.replace(context, attributes=_anything(context)))
-    return not found.problems and not found.steps or _only_discards(source.tree)
+    return (not found.problems and not found.steps) or _only_discards(source.tree)
 
 
 def _anything(context: Context) -> dict[str, Any]:
@@ -91,17 +91,13 @@ def _only_discards(tree: ast.AST) -> bool:
     return True
 
 
-def whole(route: Route, login: Login, why: list[str]) -> Any:
+def whole(route: Route, login: Login, why: list[str]) -> Verdict:
     """The whole class stays in Python."""
-    from channelgate.translate.verdict import BRIDGED, Verdict
-
     return Verdict(route, BRIDGED, why, table={"path": route.path, "django": True}, login=login)
 
 
-def partly(route: Route, login: Login, context: Context, names: list[str], why: list[str]) -> Any:
+def partly(route: Route, login: Login, context: Context, names: list[str], why: list[str]) -> Verdict:
     """`connect()` stays in Python, and what else needs it."""
-    from channelgate.translate.verdict import BRIDGED, CALLS, Verdict, add_events, add_messages
-
     known = dataclasses.replace(context, user="django" if login.kind != "absent" else "absent")
     known.attributes = _attributes(known)
     exports: set[str] = set()
@@ -173,6 +169,3 @@ def _messages(context: Context) -> Messages:
         kept.on_failed = said.on_failed
     kept.notes = said.notes
     return kept
-
-
-__all__ = ["Ending", "Handled", "constant", "ending", "is_quiet", "partly", "whole"]

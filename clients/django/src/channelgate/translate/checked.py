@@ -8,8 +8,8 @@ from pathlib import Path
 
 from channelgate import binary
 from channelgate.translate.bridged import whole
+from channelgate.translate.outcome import STAYS
 from channelgate.translate.project import Written
-from channelgate.translate.verdict import STAYS
 
 _ERROR = re.compile(r"consumer\[(\d+)\][.\w\[\]\"*-]*: (.*)")
 #: In place of what `run` takes from the settings: check only asks that they are there.

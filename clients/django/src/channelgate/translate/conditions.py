@@ -4,13 +4,14 @@ import ast
 import dataclasses
 from typing import TYPE_CHECKING, Any
 
+from channelgate.translate.expressions import combined, constant, from_python, joined, negated, to_expr
+from channelgate.translate.paths import Frame
+from channelgate.translate.source import SECRET
 from channelgate.translate.values import (
-    AND,
     COMPARE,
     CONCAT,
     CONNECTION,
     FILTER,
-    OR,
     Bound,
     DictV,
     Expr,
@@ -21,16 +22,11 @@ from channelgate.translate.values import (
     Spread,
     Thing,
     Unknown,
-    constant,
-    from_python,
-    joined,
-    negated,
-    to_expr,
 )
 
 if TYPE_CHECKING:
-    from channelgate.translate.paths import Frame
     from channelgate.translate.run import Run
+
 
 _OPERATORS: dict[type[ast.cmpop], str] = {ast.Lt: "<", ast.LtE: "<=", ast.Gt: ">", ast.GtE: ">="}
 #: Whether somebody is logged in. In a consumer with `django` a client without a login has the id null.
@@ -86,17 +82,6 @@ def _several(run: "Run", is_and: bool, nodes: list[ast.expr], frame: "Frame") ->
     return not is_and if decided() else is_and
 
 
-def combined(is_and: bool, of: list[Expr]) -> Expr:
-    """Conditions joined by `and` or `or`."""
-    if len(of) == 1:
-        return of[0]
-    level = AND if is_and else OR
-    word = " and " if is_and else " or "
-    kind = of[0].kind if len({one.kind for one in of}) == 1 else "any"
-    text = word.join(one.within(level if one.rank == level else level - 1) for one in of)
-    return joined(of, text, kind, level, divisible=all(one.divisible for one in of))
-
-
 def condition(run: "Run", value: Any, node: ast.AST) -> Expr:
     """The truth of a value, as a condition."""
     match value:
@@ -138,7 +123,7 @@ def _one(run: "Run", left: Any, op: ast.cmpop, right: Any, node: ast.AST) -> Exp
         case ast.Is() | ast.IsNot():
             found = _is(run, left, right, node)
         case ast.Eq() | ast.NotEq():
-            found = _equal(run, left, right, node)
+            found = equal(run, left, right, node)
         case ast.In() | ast.NotIn():
             found = _contains(run, left, right, node)
         case _:
@@ -154,7 +139,7 @@ def _is(run: "Run", left: Any, right: Any, node: ast.AST) -> Expr:
     """`is`: of None, True and False."""
     const = right.const if isinstance(right, Expr) else right.value if isinstance(right, Known) else ...
     if const is None:
-        return _equal(run, left, right, node)
+        return equal(run, left, right, node)
     if isinstance(const, bool):
         one = to_expr(left, node)
         if one.special or one.is_known:
@@ -179,7 +164,7 @@ def is_anonymous_class(value: Any) -> bool:
     return isinstance(value, Known) and (value.value is AnonymousUser or isinstance(value.value, AnonymousUser))
 
 
-def _equal(run: "Run", left: Any, right: Any, node: ast.AST) -> Expr:
+def equal(run: "Run", left: Any, right: Any, node: ast.AST) -> Expr:
     if isinstance(left, Expr) and left.is_known and not (isinstance(right, Expr) and right.is_known):
         left, right = right, left
     if left is Thing.USER:
@@ -237,8 +222,6 @@ def _splits(one: Expr, other: Expr) -> bool:
 
 
 def _is_secret(value: Expr, constant_: Expr) -> bool:
-    from channelgate.translate.source import SECRET
-
     is_text = isinstance(constant_.const, str) and bool(constant_.const)
     return is_text and bool(SECRET.search(value.text)) and bool(value.sides & {"query", "message", "route"})
 
@@ -256,7 +239,7 @@ def _contains(run: "Run", left: Any, right: Any, node: ast.AST) -> Expr:
     if isinstance(right, ListV) and isinstance(left, Expr):
         items = [to_expr(one, node) for one in right.items]
         if left.key or left.special:
-            return constant(any(run.decide(_equal(run, left, item, node)) for item in items))
+            return constant(any(run.decide(equal(run, left, item, node)) for item in items))
         if left.is_known and all(item.is_known for item in items):
             return constant(left.const in [item.const for item in items])
     if right is Thing.KWARGS and isinstance(left, Expr):

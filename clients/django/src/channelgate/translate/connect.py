@@ -1,24 +1,16 @@
 """`connect()` as configuration: who is admitted, which groups it joins, what it sends at the beginning."""
 
 import dataclasses
+import functools
+import operator
 from typing import Any
 
 from channelgate.translate import effects, literals, steps
+from channelgate.translate.explore import explore
+from channelgate.translate.expressions import constant, text_of
 from channelgate.translate.paths import Context, Effect, Path, Problem
-from channelgate.translate.run import explore
 from channelgate.translate.source import Class
-from channelgate.translate.values import (
-    CONNECTION,
-    DictV,
-    Expr,
-    ListV,
-    NotUnderstood,
-    Spread,
-    Thing,
-    Unknown,
-    constant,
-    text_of,
-)
+from channelgate.translate.values import CONNECTION, DictV, Expr, ListV, NotUnderstood, Spread, Thing, Unknown
 
 
 @dataclasses.dataclass(slots=True)
@@ -235,7 +227,7 @@ def _groups(context: Context, paths: list[Path], admission: Admission) -> None:
             if effect.what == "join" and effect.group is not None:
                 joins.setdefault(effect.group.text, effect.group)
     for text, group in joins.items():
-        condition = literals.when(free, lambda path, text=text: _joins(path, text), login)
+        condition = literals.when(free, functools.partial(_joins, text), login)
         if condition is None:
             _join(admission, group)
             continue
@@ -251,7 +243,7 @@ def _groups(context: Context, paths: list[Path], admission: Admission) -> None:
     for index, path in enumerate(free):
         condition = None
         if len(begins) > 1:
-            condition = literals.when(free, lambda one, index=index: one is free[index], login)
+            condition = literals.when(free, functools.partial(operator.is_, path), login)
         elif index:
             break
         made = steps.steps(_beginning(path), condition.text if condition else None)
@@ -274,7 +266,7 @@ def _join(admission: Admission, group: Expr) -> None:
             admission.notes.append(f"{one.text}: Channels refuses other characters in the name of a group")
 
 
-def _joins(path: Path, text: str) -> bool:
+def _joins(text: str, path: Path) -> bool:
     return any(effect.what == "join" and effect.group and effect.group.text == text for effect in path.effects)
 
 
@@ -291,7 +283,7 @@ def _beginning(path: Path) -> list[Effect]:
 def _without(path: Path, required: set[tuple[str, bool]]) -> Path:
     """The path without the conditions that all have."""
     kept = [one for one in path.conditions if one[0].special or literals.key(one) not in required]
-    kept = [one for one in kept if not (literals.key(one) in required)]
+    kept = [one for one in kept if literals.key(one) not in required]
     return dataclasses.replace(path, conditions=kept)
 
 
@@ -342,6 +334,3 @@ def stale_attributes(cls: Class) -> dict[str, set[str]]:
         if name not in cls.reachable("connect") and name not in only:
             others.add(name)
     return {name: methods & others for name, methods in cls.stores.items() if methods & others}
-
-
-__all__ = ["Admission", "attributes", "paths_of", "stale_attributes", "translate"]

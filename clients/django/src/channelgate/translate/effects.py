@@ -5,20 +5,13 @@ import dataclasses
 import re
 from typing import TYPE_CHECKING, Any
 
-from channelgate.translate.values import (
-    Bound,
-    DictV,
-    Expr,
-    NotUnderstood,
-    Spread,
-    Thing,
-    constant,
-    to_expr,
-)
+from channelgate.translate.expressions import constant, to_expr
+from channelgate.translate.paths import Frame
+from channelgate.translate.values import DictV, Expr, NotUnderstood, Spread, Thing
 
 if TYPE_CHECKING:
-    from channelgate.translate.paths import Frame
     from channelgate.translate.run import Run
+
 
 _GROUP_TEXT = re.compile(r"[A-Za-z0-9_.-]*\Z")
 #: Values that always make a name which Channels accepts, and each only one.
@@ -190,6 +183,3 @@ def _send_json(run: "Run", given: list[Any], named: dict[str, Any], node: ast.Ca
         raise NotUnderstood("send_json() that closes, or encodes in a way of its own", node)
     run.effect("send", frame, node, plain(to_expr(values["content"], node), node))
     return constant(None)
-
-
-__all__ = ["Bound", "Json", "base", "group", "is_json", "layer", "plain", "template", "unsafe"]

@@ -8,15 +8,33 @@ from collections.abc import Sequence
 from typing import Any
 
 from channelgate.translate import effects, literals, sharing
+from channelgate.translate.explore import explore
+from channelgate.translate.expressions import combined_sides, event
 from channelgate.translate.paths import Context, Effect, Path, Problem
-from channelgate.translate.run import event, explore
 from channelgate.translate.source import Class, Source
-from channelgate.translate.values import CONNECTION, Expr, NotUnderstood, combined_sides
+from channelgate.translate.values import CONNECTION, Expr, NotUnderstood
 
 #: Methods that Channels calls itself, or that consumers call: no types of events.
 _NOT_TYPES = frozenset(
-    "connect disconnect receive receive_json accept close send send_json encode_json decode_json dispatch as_asgi "
-    "websocket_connect websocket_receive websocket_disconnect http_request http_disconnect".split()
+    [
+        "connect",
+        "disconnect",
+        "receive",
+        "receive_json",
+        "accept",
+        "close",
+        "send",
+        "send_json",
+        "encode_json",
+        "decode_json",
+        "dispatch",
+        "as_asgi",
+        "websocket_connect",
+        "websocket_receive",
+        "websocket_disconnect",
+        "http_request",
+        "http_disconnect",
+    ]
 )
 _OF_CONNECTION = re.compile(r"\b(?:user|route|query|vars)\.\w+")
 _SENDS = ("send", "send_text")
@@ -92,7 +110,7 @@ def translate(context: Context, name: str, joined: Sequence[Expr] | None) -> Han
 
 
 def _keys(paths: list[Path], joined: Sequence[Expr] | None) -> dict[str, Any]:
-    shapes = {repr(_shape(path)): path for path in paths if path.effects}
+    shapes = {literals.shape(path): path for path in paths if path.effects}
     if not shapes:
         return {}
     for path in shapes.values():
@@ -106,8 +124,8 @@ def _keys(paths: list[Path], joined: Sequence[Expr] | None) -> dict[str, Any]:
     if any(effect.what == "send_text" for path in paths for effect in path.effects):
         raise NotUnderstood("whether it sends text depends on a condition")
     emits = []
-    for text, path in shapes.items():
-        condition = literals.when(paths, lambda one, text=text: repr(_shape(one)) == text, True)
+    for shape, path in shapes.items():
+        condition = literals.when(paths, literals.does(shape), True)
         for effect in path.effects:
             emits.append({"send": _text(effect), **_when(condition)})
     return {"emit": emits}
@@ -119,12 +137,6 @@ def _when(condition: Expr | None) -> dict[str, str]:
     if not condition.divisible:
         raise NotUnderstood(f"{condition.text} mixes the event and the connection")
     return {"when": condition.text}
-
-
-def _shape(path: Path) -> list[tuple[str, str, str]]:
-    return [
-        (one.what, one.value.text if one.value else "", one.group.text if one.group else "") for one in path.effects
-    ]
 
 
 def _text(effect: Effect) -> str:
@@ -140,7 +152,7 @@ def _check(path: Path, joined: Sequence[Expr] | None) -> None:
     if "close" in kinds and kinds.index("close") != len(kinds) - 1:
         raise NotUnderstood("it does something after close()")
     texts = [index for index, kind in enumerate(kinds) if kind == "send_text"]
-    if texts and any(kind == "send" for kind in kinds[texts[0] :]) or len(texts) > 1:
+    if len(texts) > 1 or (texts and "send" in kinds[texts[0] :]):
         raise NotUnderstood("it sends text before JSON")
     groups = {"join": set(), "leave": set()}  # type: dict[str, set[str]]
     for effect in path.effects:

@@ -2,9 +2,9 @@
 
 from collections.abc import Callable, Sequence
 
-from channelgate.translate.conditions import combined
+from channelgate.translate.expressions import combined, constant, negated
 from channelgate.translate.paths import Path
-from channelgate.translate.values import Expr, constant, negated
+from channelgate.translate.values import Expr
 
 Literal = tuple[Expr, bool]
 
@@ -76,3 +76,15 @@ def _tree(paths: list[tuple[list[Literal], bool]]) -> Expr:
     if yes.text == no.text:
         return yes
     return combined(False, [combined(True, [asked, yes]), combined(True, [unasked, no])])
+
+
+def shape(path: Path) -> tuple[tuple[str, str, str], ...]:
+    """What a path does, to compare it with others."""
+    return tuple(
+        (one.what, one.value.text if one.value else "", one.group.text if one.group else "") for one in path.effects
+    )
+
+
+def does(wanted: tuple[tuple[str, str, str], ...]) -> Callable[[Path], bool]:
+    """Whether a path ends well and does exactly this."""
+    return lambda path: path.end == "return" and shape(path) == wanted

@@ -4,9 +4,10 @@ import dataclasses
 from typing import Any
 
 from channelgate.translate import effects, literals, steps
+from channelgate.translate.explore import explore
+from channelgate.translate.expressions import attribute, constant, message
 from channelgate.translate.paths import Context, Path, Problem
-from channelgate.translate.run import explore, message
-from channelgate.translate.values import Expr, NotUnderstood, Thing, constant
+from channelgate.translate.values import Expr, NotUnderstood, Thing
 
 
 @dataclasses.dataclass(slots=True)
@@ -215,8 +216,6 @@ def _both(one: str, other: str | None) -> str:
 
 
 def _index(key: str) -> str:
-    from channelgate.translate.values import attribute
-
     return attribute(Expr("message"), key).text.removeprefix("message")
 
 
@@ -252,13 +251,10 @@ def _steps(found: Messages, paths: list[Path], value: str) -> list[dict[str, Any
                 continue
             if not path.effects:
                 continue
-            same = [one for one in paths if one is not path and _shape(one) == _shape(path)]
+            same = [one for one in paths if one is not path and literals.shape(one) == literals.shape(path)]
             if any(one in same for one in paths[: paths.index(path)]):
                 continue
-            shape = _shape(path)
-            condition = literals.when(
-                paths, lambda one, shape=shape: one.end == "return" and _shape(one) == shape, True
-            )
+            condition = literals.when(paths, literals.does(literals.shape(path)), True)
             text = condition.text if condition else None
             written = steps.steps(path.effects, text)
             made += [_allowed(one, path) for one in written]
@@ -267,12 +263,6 @@ def _steps(found: Messages, paths: list[Path], value: str) -> list[dict[str, Any
         found.problems[value] = Problem(error.reason, place, "")
         return None
     return made
-
-
-def _shape(path: Path) -> list[tuple[str, str, str]]:
-    return [
-        (one.what, one.value.text if one.value else "", one.group.text if one.group else "") for one in path.effects
-    ]
 
 
 def _allowed(step: dict[str, Any], path: Path) -> dict[str, Any]:
@@ -288,10 +278,4 @@ def _allowed(step: dict[str, Any], path: Path) -> dict[str, Any]:
             patterns.append("".join(str(part.const) if part.is_known else "<slug>" for part in parts))
     if not patterns:
         return step
-    if effects_of_unknown(path):
-        raise NotUnderstood("a group that the client names by something else than text")
     return {"allow": patterns[0] if len(patterns) == 1 else patterns, **step}
-
-
-def effects_of_unknown(path: Path) -> bool:
-    return False

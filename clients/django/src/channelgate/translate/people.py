@@ -1,4 +1,4 @@
-"""Which attributes of a user the node knows, and under which name: `DESCRIBE` is asked about users that it has not seen."""
+"""Which attributes of a user the node knows, and under which name: `DESCRIBE` is asked about made-up users."""
 
 from typing import Any
 

@@ -2,7 +2,7 @@
 
 import dataclasses
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +10,8 @@ from django.conf import settings
 
 from channelgate.translate import people, routes, write
 from channelgate.translate.bridged import whole
-from channelgate.translate.verdict import STAYS, Verdict, of_route
+from channelgate.translate.outcome import STAYS, Verdict
+from channelgate.translate.verdict import of_route
 
 _TYPE = re.compile(r"""["']type["']\s*:\s*["']([A-Za-z][\w.]*)["']|\btype\s*=\s*["']([A-Za-z][\w.]*)["']""")
 #: What sends an event; its dictionary is near, before or after it.
@@ -143,6 +144,3 @@ def _files(base: Path) -> list[Path]:
             elif entry.suffix == ".py":
                 found.append(entry)
     return found
-
-
-__all__ = ["Callable", "Written", "sent_types", "translate"]

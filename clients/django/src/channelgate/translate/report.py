@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Sequence
 
-from channelgate.translate.verdict import BRIDGED, CALLS, NATIVE, STAYS, Verdict
+from channelgate.translate.outcome import BRIDGED, CALLS, NATIVE, STAYS, Verdict
 
 _WIDTH = 110
 

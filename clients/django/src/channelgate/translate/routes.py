@@ -8,9 +8,9 @@ from typing import Any
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 
+from channelgate.translate.expressions import constant
 from channelgate.translate.patterns import NoPath, Parameter, Part, convert
 from channelgate.translate.source import Class
-from channelgate.translate.values import constant
 
 #: Attributes under which middleware keeps what it wraps.
 _INNER = ("inner", "application", "app", "asgi_app", "get_response", "__wrapped__")

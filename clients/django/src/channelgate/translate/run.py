@@ -7,29 +7,14 @@ again for the other one. Out: the paths, each with its conditions, its effects i
 import ast
 import contextlib
 import dataclasses
-from collections.abc import Iterator
 from typing import Any
 
-from channelgate.translate import conditions, names
+from channelgate.translate import conditions, excepts, names
+from channelgate.translate.expressions import constant, fresh, from_python, negated, to_expr
 from channelgate.translate.paths import Context, Effect, Frame, Path, Problem, Raised
 from channelgate.translate.source import Source
-from channelgate.translate.values import (
-    DictV,
-    Expr,
-    Known,
-    ListV,
-    NotUnderstood,
-    Spread,
-    Thing,
-    Unknown,
-    constant,
-    from_python,
-    negated,
-    to_expr,
-)
+from channelgate.translate.values import DictV, Expr, Known, ListV, NotUnderstood, Unknown
 
-#: More paths than this are not looked at.
-MOST_PATHS = 128
 _DEEPEST = 6
 
 
@@ -183,7 +168,7 @@ class Run:
             case ast.Expr(value=ast.Constant()) | ast.Pass() | ast.Global() | ast.Nonlocal():
                 pass
             case ast.Expr(value=value):
-                if not names.is_log(self, value, frame):
+                if not excepts.is_log(self, value, frame):
                     self.value(value, frame)
             case ast.Return(value=value):
                 raise _Returned(constant(None) if value is None else self.value(value, frame))
@@ -202,7 +187,7 @@ class Run:
                 both = ast.copy_location(ast.BinOp(left, statement.op, statement.value), statement)
                 self.assign(target, self.value(both, frame), frame)
             case ast.Import() | ast.ImportFrom():
-                names.imported(statement, frame)
+                excepts.imported(statement, frame)
             case ast.Delete(targets=targets):
                 for one in targets:
                     self.delete(one, frame)
@@ -213,7 +198,7 @@ class Run:
             case ast.Match():
                 self.match(statement, frame)
             case ast.Raise(exc=exc):
-                raise Raised(names.exception(self, exc, frame), statement)
+                raise Raised(excepts.exception(self, exc, frame), statement)
             case ast.Assert(test=test):
                 if not self.truth(test, frame):
                     raise Raised(AssertionError, statement)
@@ -260,9 +245,9 @@ class Run:
         raise NotUnderstood(f"del {ast.unparse(target)}", target)
 
     def try_(self, statement: ast.Try, frame: Frame) -> None:
-        handlers = [(names.caught(self, one, frame), one) for one in statement.handlers]
+        handlers = [(excepts.caught(self, one, frame), one) for one in statement.handlers]
         caught = tuple(error for errors, _ in handlers for error in errors)
-        is_quiet = all(names.does_nothing(one.body, frame) for _, one in handlers)
+        is_quiet = all(excepts.does_nothing(one.body, frame) for _, one in handlers)
         self.guards.append(_Guard(caught, is_quiet))
         try:
             self.block(statement.body, frame)
@@ -303,7 +288,9 @@ class Run:
     def match(self, statement: ast.Match, frame: Frame) -> None:
         subject = self.value(statement.subject, frame)
         for case in statement.cases:
-            if names.fits(self, subject, case.pattern, frame) and (case.guard is None or self.truth(case.guard, frame)):
+            if excepts.fits(self, subject, case.pattern, frame) and (
+                case.guard is None or self.truth(case.guard, frame)
+            ):
                 self.block(case.body, frame)
                 return
 
@@ -317,55 +304,3 @@ class Run:
 
     def truth(self, node: ast.expr, frame: Frame) -> bool:
         return conditions.truth(self, node, frame)
-
-
-def explore(context: Context, source: Source, arguments: dict[str, Any] | None = None) -> list[Path]:
-    """Every path through a method. `arguments` makes its values anew for each run, if it is called."""
-    paths: list[Path] = []
-    for run in _runs(context):
-        given = {name: fresh(value) for name, value in (arguments or {}).items()}
-        try:
-            run.path.result = run.function(source, {"self": Thing.SELF, **given})
-        except Raised as raised:
-            run.path.end, run.path.error = "raise", raised.error
-        except NotUnderstood as error:
-            problem = getattr(error, "problem", None) or Problem(error.reason, source.place(), f"def {source.name}")
-            run.path.end = "python"
-            run.path.problems.append(problem)
-        if run.path.problems:
-            run.path.end = "python"
-        paths.append(run.path)
-    return paths
-
-
-def _runs(context: Context) -> Iterator[Run]:
-    decisions: list[bool] = []
-    for _ in range(MOST_PATHS):
-        run = Run(context, decisions)
-        yield run
-        taken = run.taken
-        while taken and not taken[-1]:
-            taken.pop()
-        if not taken:
-            return
-        decisions = [*taken[:-1], False]
-    raise NotUnderstood(f"it has more than {MOST_PATHS} ways through it")
-
-
-def fresh(value: Any) -> Any:
-    """A value that a run may change."""
-    if isinstance(value, DictV):
-        copy = value.copy()
-        copy.is_event = value.is_event
-        return copy
-    return value
-
-
-def event() -> DictV:
-    """The parameter of a group's handler."""
-    return DictV([Spread(Expr("event", "dict", sides=frozenset({"event"})))], is_event=True)
-
-
-def message() -> DictV:
-    """The JSON of a client."""
-    return DictV([Spread(Expr("message", "dict", sides=frozenset({"message"})))], is_event=True)

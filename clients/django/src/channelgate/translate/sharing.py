@@ -8,8 +8,32 @@ from channelgate.translate.source import Class, Source
 
 #: Steps of a query that read and change nothing.
 _READS = frozenset(
-    "filter exclude get aget all count acount first afirst last alast exists aexists values values_list order_by only "
-    "select_related prefetch_related distinct aggregate aaggregate annotate in_bulk".split()
+    [
+        "filter",
+        "exclude",
+        "get",
+        "aget",
+        "all",
+        "count",
+        "acount",
+        "first",
+        "afirst",
+        "last",
+        "alast",
+        "exists",
+        "aexists",
+        "values",
+        "values_list",
+        "order_by",
+        "only",
+        "select_related",
+        "prefetch_related",
+        "distinct",
+        "aggregate",
+        "aaggregate",
+        "annotate",
+        "in_bulk",
+    ]
 )
 _FREE = frozenset(
     {"str", "int", "len", "list", "dict", "sorted", "min", "max", "sum", "round", "bool", "float", "tuple"}
@@ -43,9 +67,7 @@ class _Reads(ast.NodeVisitor):
 
     def visit_Attribute(self, node: ast.Attribute) -> None:
         if isinstance(node.value, ast.Name) and node.value.id == "self":
-            if node.attr == "scope":
-                self.is_sure = False
-            elif node.attr not in _SENDS:
+            if node.attr == "scope" or node.attr not in _SENDS:
                 self.is_sure = False
             if isinstance(node.ctx, ast.Store):
                 self.is_sure = False
@@ -75,7 +97,7 @@ class _Reads(ast.NodeVisitor):
         match func:
             case ast.Name(id=name):
                 found = self.globals.get(name)
-                return name in _FREE and found is None or getattr(found, "__module__", "") == "django.template.loader"
+                return (name in _FREE and found is None) or getattr(found, "__module__", "") == "django.template.loader"
             case ast.Attribute(value=ast.Name(id="self"), attr=name):
                 return name in _SENDS
             case ast.Attribute(value=ast.Name(id="json"), attr="dumps"):

@@ -1,17 +1,21 @@
 """What a consumer asks of itself and of its connection: attributes of `self`, the scope, the user, the query."""
 
 import ast
+import importlib
+import inspect
+import re
 from typing import TYPE_CHECKING, Any
 
-from channelgate.translate.source import raw_function
+from channelgate.translate.conditions import LOGIN
+from channelgate.translate.expressions import attribute, constant, joined, negated, to_expr
+from channelgate.translate.paths import Raised
+from channelgate.translate.source import SECRET, raw_function
 from channelgate.translate.values import (
     ATOM,
-    CONCAT,
     FILTER,
     NOTHING,
     Bound,
     Clock,
-    DictV,
     Expr,
     Known,
     ListV,
@@ -19,16 +23,11 @@ from channelgate.translate.values import (
     QueryValues,
     Thing,
     Unknown,
-    attribute,
-    constant,
-    from_python,
-    joined,
-    negated,
-    to_expr,
 )
 
 if TYPE_CHECKING:
     from channelgate.translate.run import Run
+
 
 CHANNEL_NAME = Expr("channel_name", "str", sides=frozenset({"channel_name"}))
 _QUERY = frozenset({"query"})
@@ -74,21 +73,13 @@ def of_self(run: "Run", name: str, node: ast.AST) -> Any:
         return Bound(Thing.SELF, name)
     if isinstance(value, property):
         raise NotUnderstood(f"self.{name} is a property", node)
-    if isinstance(value, list | dict | set) and _changes(run, name):
+    if isinstance(value, list | dict | set) and name in run.context.cls.stores:
         raise NotUnderstood(f"self.{name} can change", node)
-    from channelgate.translate.names import known
-
     return known(value, name, run.context.cls.cls, node)
-
-
-def _changes(run: "Run", name: str) -> bool:
-    return name in run.context.cls.stores
 
 
 def of_user(run: "Run", name: str, node: ast.AST) -> Any:
     """`user.name`: what the node knows under this or another name."""
-    from channelgate.translate.conditions import LOGIN
-
     if name == "is_authenticated":
         return LOGIN
     if name == "is_anonymous":
@@ -148,8 +139,6 @@ def of_scope(run: "Run", key: str, node: ast.AST) -> Any:
 
 def parameter(run: "Run", key: str, node: ast.AST, default: Any = NOTHING) -> Any:
     """A parameter of the path."""
-    from channelgate.translate.paths import Raised
-
     if key in run.context.route:
         return run.context.route[key]
     if default is not NOTHING:
@@ -210,4 +199,25 @@ def clock(base: Clock, name: str, node: ast.AST) -> Expr:
     return Expr(f"now('{form}')", "str" if name == "isoformat" else "number")
 
 
-__all__ = ["CONCAT", "DictV", "Known", "from_python"]
+def known(found: Any, name: str, of: Any, node: ast.AST) -> Any:
+    """An object of a module or class, unless its value may be a secret, or may change."""
+    if isinstance(found, str | bytes) and found and SECRET.search(name):
+        raise NotUnderstood(f"{name} may be a secret", node)
+    if isinstance(of, dict) and isinstance(found, list | dict | set | str | int | float | bool | None):
+        module = of.get("__name__", "")
+        if _changes(module, name) or (isinstance(found, list | dict | set) and not name.isupper()):
+            raise NotUnderstood(f"{name} of {module} can change", node)
+    return Known(found)
+
+
+def _changes(module: str, name: str) -> bool:
+    try:
+        text = inspect.getsource(importlib.import_module(module))
+    except (OSError, TypeError, ImportError, ValueError):
+        return False
+    word = re.escape(name)
+    changing = r"append|add|remove|discard|pop|update|clear|extend|insert|setdefault|popitem"
+    return bool(
+        re.search(rf"^\s*global\b.*\b{word}\b", text, re.MULTILINE)
+        or re.search(rf"\b{word}(\[[^]\n]*\]\s*[-+|]?=(?!=)|\.({changing})\()|\bdel\s+{word}\b", text)
+    )

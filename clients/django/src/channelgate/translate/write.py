@@ -5,7 +5,7 @@ import textwrap
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from channelgate.translate.verdict import CALLS, NATIVE, STAYS, Verdict
+from channelgate.translate.outcome import CALLS, NATIVE, STAYS, Verdict
 
 _BARE = re.compile(r"[A-Za-z0-9_-]+\Z")
 #: Keys whose values are tables of their own, after the plain keys.
