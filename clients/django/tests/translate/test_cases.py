@@ -1,10 +1,9 @@
 """Each row of the contract's table, as a consumer and the configuration that init writes for it."""
 
 import os
-
-import pytest
 from pathlib import Path
 
+import pytest
 
 CASES = Path(__file__).parent / "cases"
 NAMES = sorted(file.stem for file in CASES.glob("*.py"))

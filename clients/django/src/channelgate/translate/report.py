@@ -1,11 +1,14 @@
 """The table at the end: route, verdict, why."""
 
+import re
 from collections import Counter
 from collections.abc import Sequence
 
 from channelgate.translate.outcome import BRIDGED, CALLS, NATIVE, STAYS, Verdict
 
-_WIDTH = 110
+_WIDTH = 150
+#: A place, a statement and a reason: in the table the reason comes first.
+_PROBLEM = re.compile(r"(\S+:\d+)(?:: .*)? \((.*)\)\Z", re.DOTALL)
 
 
 def table(verdicts: Sequence[Verdict]) -> list[str]:
@@ -24,4 +27,6 @@ def table(verdicts: Sequence[Verdict]) -> list[str]:
 
 
 def _short(text: str, width: int) -> str:
+    if found := _PROBLEM.match(text):
+        text = f"{found[2]} ({found[1]})"
     return text if len(text) <= width else text[: width - 1] + "…"
