@@ -1,0 +1,170 @@
+"""Drives both sides: opens them, sends the script to one after the other, and listens."""
+
+import asyncio
+import contextlib
+import functools
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any
+
+from channelgate.shadow.record import Side, Stage
+from channelgate.shadow.recorded import Act, Recorded
+from channelgate.shadow.script import Step
+from channelgate.shadow.target import Target, Visitor
+
+#: A message is answered when nothing came for so long.
+QUIET = 0.5
+#: The longest wait for an answer, and for silence before a message.
+PATIENCE, CALM = 10.0, 2.0
+
+
+class Shadow:
+    """One visitor on two servers."""
+
+    def __init__(self, left: Target, right: Target, visitor: Visitor, quiet: float = QUIET) -> None:
+        self.visitor, self.quiet = visitor, quiet
+        self.stage = Stage()
+        self.left, self.right = (Side(target, visitor, self.stage) for target in (left, right))
+        self.acts: list[Act] = []
+        self._steps = 0
+
+    @property
+    def sides(self) -> tuple[Side, Side]:
+        """Left and right."""
+        return self.left, self.right
+
+    @property
+    def is_open(self) -> bool:
+        """Whether both are."""
+        return self.left.is_open and self.right.is_open
+
+    @property
+    def heard(self) -> tuple[int, int]:
+        """How many frames each side has got since the last act began."""
+        turn = self.stage.turn
+        left, right = (len(side.recording.of(turn)) for side in self.sides)
+        return left, right
+
+    async def open(self) -> None:
+        """Opens left, then right: what a handshake writes or publishes is told apart from the other's."""
+        left, right = [await self._turn(side, side.open) for side in self.sides]
+        self.acts.append(Act("opening", left, right))
+        self.listen()
+
+    async def reconnect(self) -> None:
+        """Closes and opens each side again while the other one stays."""
+        self._steps += 1
+        await self._before()
+        leaving: list[int] = []
+        coming: list[int] = []
+        for side in self.sides:
+            leaving.append(await self._turn(side, side.close))
+            coming.append(await self._turn(side, side.open))
+        for what, (left, right) in (("leaving", leaving), ("reconnect", coming)):
+            self.acts.append(Act(what, left, right, self._steps))
+        self.listen()
+
+    async def say(self, step: Step) -> None:
+        """Sends a message on the left, waits for what comes of it, and does the same on the right."""
+        self._steps += 1
+        data = step.data if step.data is not None else ""
+        await self._before()
+        turns: list[int | None] = []
+        for side in self.sides:
+            # What came of the left's message may have closed the right, too.
+            is_open = side.is_open
+            turn = await self._turn(side, functools.partial(side.send, data), step.frames) if is_open else None
+            turns.append(turn)
+        self.acts.append(Act("message", turns[0], turns[1], self._steps, data))
+        self.listen()
+
+    def listen(self) -> None:
+        """From now on both sides hear the same."""
+        turn = self.stage.next_turn()
+        self.acts.append(Act("listening", turn, turn))
+
+    async def play(self, steps: Sequence[Step]) -> None:
+        """A whole script."""
+        for step in steps:
+            if step.reconnect:
+                await self.reconnect()
+            elif step.data is not None:
+                await self.say(step)
+            await asyncio.sleep(step.wait)
+
+    async def settle(self, patience: float) -> None:
+        """Waits until both sides have heard equally much, for what one of them has yet to hear."""
+        await self.until(lambda: self.heard[0] == self.heard[1], patience)
+        await self._silence(patience)
+
+    async def until(self, condition: Callable[[], bool], patience: float) -> bool:
+        """Waits for a condition, looking each time something arrives."""
+        end = self.stage.now() + patience
+        while not condition():
+            left = end - self.stage.now()
+            if left <= 0:
+                return False
+            await self._news(left)
+        return True
+
+    async def finish(self) -> Recorded:
+        """Closes both. What comes of that belongs to no act."""
+        self.stage.next_turn()
+        for side in self.sides:
+            await side.close()
+        left, right = (side.recording for side in self.sides)
+        return Recorded(left, right, tuple(self.acts), tuple(self.stage.starts), self.visitor.ids)
+
+    async def _turn(self, side: Side, do: Callable[[], Awaitable[Any]], frames: int | None = None) -> int:
+        """Does something on one side, and waits for what comes of it: so many frames, and silence."""
+        turn = self.stage.next_turn()
+        await do()
+        if frames is not None:
+            await self.until(lambda: len(side.recording.of(turn)) >= frames or not side.is_open, PATIENCE)
+        await self._silence(PATIENCE, since=self.stage.now())
+        return turn
+
+    async def _before(self) -> None:
+        """A message is sent into silence, if there is any."""
+        await self._silence(CALM)
+
+    async def _silence(self, patience: float, since: float = 0.0) -> None:
+        """Until nothing has come for a while since then; gives up after `patience` seconds."""
+        end = self.stage.now() + patience
+        while (rest := max(self.stage.last, since) + self.quiet - self.stage.now()) > 0:
+            left = end - self.stage.now()
+            if left <= 0:
+                return
+            await self._news(min(rest, left))
+
+    async def _news(self, seconds: float) -> None:
+        self.stage.news.clear()
+        waiting = asyncio.ensure_future(self.stage.news.wait())
+        await asyncio.wait({waiting}, timeout=seconds)
+        waiting.cancel()
+
+
+async def run(shadow: Shadow, steps: Sequence[Step], seconds: float, tolerance: float, stop: Any) -> Recorded:
+    """The command's way through: opens, plays, listens for the rest of the time or until `stop`, and closes."""
+    try:
+        await shadow.open()
+        began = shadow.stage.now()
+        work = asyncio.ensure_future(_until_the_end(shadow, steps, began + seconds))
+        stopped = asyncio.ensure_future(stop.wait())
+        await asyncio.wait({work, stopped}, return_when=asyncio.FIRST_COMPLETED)
+        stopped.cancel()
+        if work.done():
+            work.result()
+        else:
+            work.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await work
+        if any(side.is_open for side in shadow.sides):
+            await shadow.settle(tolerance)
+    finally:
+        recorded = await shadow.finish()
+    return recorded
+
+
+async def _until_the_end(shadow: Shadow, steps: Sequence[Step], end: float) -> None:
+    await shadow.play(steps)
+    await shadow.until(lambda: not any(side.is_open for side in shadow.sides), max(end - shadow.stage.now(), 0.0))
