@@ -54,9 +54,8 @@ def handle(options: Mapping[str, Any], output: Output) -> int:
             target.Target(name, target.base(f"--{name}", value), path)
             for name, value in (("left", options["left"]), ("right", right))
         ]
-        where, _, query = path.partition("?")
-        for part in query.split("&"):
-            secrets.add(part.partition("=")[2])
+        for secret in target.secrets_in(path):
+            secrets.add(secret)
         given = {**options, "origin": options["origin"] or origin.default(sides[0].base)}
         with login.visitor(given, secrets) as visitor:
             recorded = _recorded(sides, visitor, steps, options)
@@ -68,7 +67,7 @@ def handle(options: Mapping[str, Any], output: Output) -> int:
         output.error(secrets.hide(f"{recorded}. Nothing was compared."))
         return NOT_COMPARED
     found = compare(recorded, ignored, options["tolerance"])
-    run = report.Run(where, name, options["seconds"])
+    run = report.Run(path.partition("?")[0], name, options["seconds"])
     text = [report.as_json(run, recorded, found)] if options["json"] else report.lines(run, recorded, found)
     for line in text:
         output.line(secrets.hide(line))

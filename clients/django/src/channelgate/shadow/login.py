@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from channelgate.shadow.secrets import Secrets
-from channelgate.shadow.target import Visitor, ids_in
+from channelgate.shadow.target import ANONYMOUS, Visitor, ids_in
 
 #: Headers whose values are no secret.
 _PLAIN = frozenset({"host", "origin", "user-agent", "accept-language"})
@@ -56,7 +56,7 @@ def visitor(options: Mapping[str, Any], secrets: Secrets) -> Iterator[Visitor]:
         if cookies:
             headers.append(("Cookie", "; ".join(cookies)))
         yield Visitor(
-            name=" with ".join([names[0], " and ".join(names[1:])]) if len(names) > 1 else (names or [Visitor.name])[0],
+            name=" with ".join(part for part in (names[0], " and ".join(names[1:])) if part) if names else ANONYMOUS,
             headers=tuple(headers),
             token=token,
             subprotocols=tuple(options["subprotocol"]),

@@ -43,7 +43,7 @@ def lines(run: Run, recorded: Recorded, found: Comparison) -> Iterator[str]:
 
 def _part(found: Comparison, name: str, kinds: Sequence[str], text: str) -> Iterator[str]:
     findings = [finding for finding in found.findings if finding.kind in kinds]
-    yield f"{'FAIL' if findings else 'ok':4}  {name}: {text}"
+    yield f"FAIL  {name}" if findings else f"ok    {name}: {text}"
     for finding in findings[:MOST]:
         yield f"      {_finding(finding)}"
     if len(findings) > MOST:

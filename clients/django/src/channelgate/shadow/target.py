@@ -2,9 +2,14 @@
 
 import dataclasses
 import re
-from urllib.parse import quote, urlsplit
+from urllib.parse import parse_qsl, quote, urlsplit
 
 _SCHEMES = {"ws": "ws", "wss": "wss", "http": "ws", "https": "wss"}
+#: What a visitor without any credential is called.
+ANONYMOUS = "an anonymous client"
+_SECRET = re.compile(r"token|ticket|jwt|key|nonce|secret|auth|session|sig", re.IGNORECASE)
+#: A longer value of a query may be a secret, whatever its name.
+LONG = 20
 _SOCKET_IO = re.compile(r"/socket\.io(?:/|$)")
 
 
@@ -16,7 +21,7 @@ class WrongAddress(Exception):
 class Visitor:
     """Who connects, and how: the same for both sides."""
 
-    name: str = "an anonymous client"
+    name: str = ANONYMOUS
     headers: tuple[tuple[str, str], ...] = ()
     #: Goes into the query.
     token: str | None = None
@@ -72,3 +77,9 @@ def path(value: str) -> str:
 def ids_in(value: str) -> tuple[str, ...]:
     """The numbers and names in a path: ids that both sides know."""
     return tuple(word for word in re.split(r"[/?&=]", value) if word)
+
+
+def secrets_in(value: str) -> list[str]:
+    """The values of a path's query that must not be printed."""
+    query = value.partition("?")[2]
+    return [text for name, text in parse_qsl(query) if _SECRET.search(name) or len(text) >= LONG]
