@@ -1,11 +1,11 @@
 """What a comparison finds: one table of recordings, and what is said about each."""
 
 import pytest
-from shadow.play import LISTENING, OPENING, accepted, closed, listened, recorded, side
 
 from channelgate.shadow import ignore
 from channelgate.shadow.compare import compare
 from channelgate.shadow.recorded import Act
+from shadow.play import LISTENING, OPENING, accepted, closed, listened, recorded, side
 
 A, B, C = ({"type": name, "n": 1} for name in "abc")
 A2 = {"type": "a", "n": 2}

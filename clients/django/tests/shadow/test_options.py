@@ -72,7 +72,7 @@ def test_the_address_of_a_side(value):
 
 @pytest.mark.parametrize("value", ["", "127.0.0.1:8000", "ftp://a", "ws://", "ws://a:x", "ws://a:99999", "ws://u:p@a"])
 def test_a_wrong_address_is_refused(value):
-    with pytest.raises(target.WrongAddress, match="--left .*write the address of a server"):
+    with pytest.raises(target.WrongAddress, match=r"--left .*write the address of a server"):
         target.base("--left", value)
 
 
@@ -81,7 +81,7 @@ def test_a_wrong_address_is_refused(value):
 )
 def test_socket_io_is_refused_in_plain_words(path):
     with pytest.raises(
-        target.WrongAddress, match="this is a Socket.IO path. shadow compares plain WebSocket consumers"
+        target.WrongAddress, match=r"this is a Socket\.IO path\. shadow compares plain WebSocket consumers"
     ):
         target.path(path)
 

@@ -2,12 +2,11 @@
 
 import json
 
-from shadow.play import accepted, closed, listened, recorded, side
-
 from channelgate.shadow import report
 from channelgate.shadow.compare import compare
 from channelgate.shadow.latency import latency
 from channelgate.shadow.report import Run
+from shadow.play import accepted, closed, listened, recorded, side
 
 RUN = Run("/ws/orders/7/", "user 7", 60)
 
