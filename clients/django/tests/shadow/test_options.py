@@ -22,7 +22,7 @@ STEPS = {
 }
 WRONG_STEPS = {
     '"ping"': 'step 1: a step is an object, such as {"send": {"type": "ping"}}',
-    '{"sendd": 1}': 'step 1: "sendd" is not a key of a step. The keys are send, text, bytes, frames, wait, reconnect.',
+    '{"sendd": 1}': 'step 1: "sendd" is not a key of a step. The keys are send, text, bytes, frames, others, wait, reconnect.',
     '{"send": 1, "text": "a"}': 'step 1: a step has one of "send", "text", "bytes", "reconnect" and "wait".',
     '{"frames": 1}': 'step 1: a step has one of "send", "text", "bytes", "reconnect" and "wait".',
     '{"text": 7}': 'step 1: "text" is a text; "send" takes any JSON.',

@@ -44,11 +44,11 @@ async def open_side(target: Target, visitor: Visitor) -> tuple[Handshake, Client
         "max_size": None,
     }
     parts = urlsplit(url)
-    for name, value in visitor.headers:
-        if name.lower() == "host":
-            options |= {"host": parts.hostname, "port": parts.port or (443 if parts.scheme == "wss" else 80)}
-            url = parts._replace(netloc=value).geturl()
-    if _HAS_PROXY and (_is_loopback(parts.hostname or "") or "host" in options):
+    if host := _host(visitor, parts.hostname or ""):
+        # The connection goes to the side's own address; its certificate is the one for this name.
+        options |= {"host": parts.hostname, "port": parts.port or (443 if parts.scheme == "wss" else 80)}
+        url = parts._replace(netloc=host).geturl()
+    if _HAS_PROXY and (host or _is_inside(parts.hostname or "")):
         options["proxy"] = None
     began = time.monotonic()
     try:
@@ -78,8 +78,18 @@ def _is_upgraded(error: Exception) -> bool:
     return isinstance(error, InvalidHeader | NegotiationError)
 
 
-def _is_loopback(host: str) -> bool:
+def _host(visitor: Visitor, address: str) -> str | None:
+    """The `Host` that a browser sends: of a side inside, it is the page's, which the proxy in front passes on."""
+    given = [value for name, value in visitor.headers if name.lower() == "host"]
+    if given:
+        return given[0]
+    return urlsplit(visitor.origin).netloc if visitor.origin and _is_inside(address) else None
+
+
+def _is_inside(address: str) -> bool:
+    """Whether it is an address behind a proxy, not the name of a site."""
     try:
-        return ipaddress.ip_address(host).is_loopback
+        ipaddress.ip_address(address)
     except ValueError:
-        return host == "localhost" or host.endswith(".localhost")
+        return address == "localhost" or address.endswith(".localhost") or "." not in address
+    return True

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import dataclasses
 import functools
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
@@ -15,6 +16,17 @@ from channelgate.shadow.target import Target, Visitor
 QUIET = 0.5
 #: The longest wait for an answer, and for silence before a message.
 PATIENCE, CALM = 10.0, 2.0
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Wanted:
+    """How many frames come of something: to the side itself, and to the other one. None: what comes before silence."""
+
+    own: int | None = None
+    others: int | None = None
+
+
+ANY = Wanted()
 
 
 class Shadow:
@@ -44,23 +56,26 @@ class Shadow:
         left, right = (len(side.recording.of(turn)) for side in self.sides)
         return left, right
 
-    async def open(self) -> None:
+    async def open(self, wants: Wanted = ANY) -> None:
         """Opens left, then right: what a handshake writes or publishes is told apart from the other's."""
-        left, right = [await self._turn(side, side.open) for side in self.sides]
+        left = await self._turn(self.left, self.left.open, wants)
+        # The right has as much to wait for as the left got; what the left hears of the right is not repeated.
+        right = await self._turn(self.right, self.right.open, Wanted(self._got(self.left, left), wants.others))
         self.acts.append(Act("opening", left, right))
         self.listen()
 
-    async def reconnect(self) -> None:
+    async def reconnect(self, leaves: Wanted = ANY, comes: Wanted = ANY) -> None:
         """Closes and opens each side again while the other one stays."""
         self._steps += 1
         await self._before()
-        leaving: list[int] = []
-        coming: list[int] = []
+        turns: list[tuple[int, int]] = []
         for side in self.sides:
-            leaving.append(await self._turn(side, side.close))
-            coming.append(await self._turn(side, side.open))
-        for what, (left, right) in (("leaving", leaving), ("reconnect", coming)):
-            self.acts.append(Act(what, left, right, self._steps))
+            gone = await self._turn(side, side.close, leaves)
+            back = await self._turn(side, side.open, comes)
+            turns.append((gone, back))
+            leaves, comes = (self._like(turn) for turn in turns[0])
+        (left, first), (right, second) = turns
+        self.acts += [Act("leaving", left, right, self._steps), Act("reconnect", first, second, self._steps)]
         self.listen()
 
     async def say(self, step: Step) -> None:
@@ -69,11 +84,13 @@ class Shadow:
         data = step.data if step.data is not None else ""
         await self._before()
         turns: list[int | None] = []
+        wants = Wanted(step.frames, step.others)
         for side in self.sides:
             # What came of the left's message may have closed the right, too.
-            is_open = side.is_open
-            turn = await self._turn(side, functools.partial(side.send, data), step.frames) if is_open else None
+            turn = await self._turn(side, functools.partial(side.send, data), wants) if side.is_open else None
             turns.append(turn)
+            if turn is not None:
+                wants = self._like(turn)
         self.acts.append(Act("message", turns[0], turns[1], self._steps, data))
         self.listen()
 
@@ -114,14 +131,26 @@ class Shadow:
         left, right = (side.recording for side in self.sides)
         return Recorded(left, right, tuple(self.acts), tuple(self.stage.starts), self.visitor.ids)
 
-    async def _turn(self, side: Side, do: Callable[[], Awaitable[Any]], frames: int | None = None) -> int:
-        """Does something on one side, and waits for what comes of it: so many frames, and silence."""
+    async def _turn(self, side: Side, do: Callable[[], Awaitable[Any]], wants: Wanted) -> int:
+        """Does something on one side, and waits for what comes of it: what is wanted, and silence."""
+        other = self.right if side is self.left else self.left
         turn = self.stage.next_turn()
         await do()
-        if frames is not None:
-            await self.until(lambda: len(side.recording.of(turn)) >= frames or not side.is_open, PATIENCE)
+
+        def has_come() -> bool:
+            enough = self._got(side, turn) >= (wants.own or 0) or not side.is_open
+            return enough and (self._got(other, turn) >= (wants.others or 0) or not other.is_open)
+
+        await self.until(has_come, PATIENCE)
         await self._silence(PATIENCE, since=self.stage.now())
         return turn
+
+    def _got(self, side: Side, turn: int) -> int:
+        return len(side.recording.of(turn))
+
+    def _like(self, turn: int) -> Wanted:
+        """What the right has to wait for: as much as came of it on the left."""
+        return Wanted(self._got(self.left, turn), self._got(self.right, turn))
 
     async def _before(self) -> None:
         """A message is sent into silence, if there is any."""

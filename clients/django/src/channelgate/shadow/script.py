@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 _CONTENT = ("send", "text", "bytes")
-_KEYS = (*_CONTENT, "frames", "wait", "reconnect")
+_KEYS = (*_CONTENT, "frames", "others", "wait", "reconnect")
 
 
 class WrongScript(Exception):
@@ -20,8 +20,9 @@ class Step:
     """A message, a reconnect, or a pause of `wait` seconds."""
 
     data: str | bytes | None = None
-    #: The frames that the sender gets for it; None waits for silence.
+    #: The frames that the sender gets for it, and those that the other side gets; None waits for silence.
     frames: int | None = None
+    others: int | None = None
     wait: float = 0.0
     reconnect: bool = False
 
@@ -57,6 +58,7 @@ def _step(value: Any, where: str) -> Step:
     return Step(
         data=_content(value, where),
         frames=_number(value, "frames", where, whole=True),
+        others=_number(value, "others", where, whole=True),
         wait=_number(value, "wait", where) or 0.0,
         reconnect="reconnect" in value,
     )
