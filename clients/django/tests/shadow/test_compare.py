@@ -46,6 +46,9 @@ EQUAL = {
     "events of one message change places": said(
         [(0, A), (0.1, B)], [(0, B), (0.1, A)], [(0, A), (0.1, B)], [(0, A), (0.1, B)]
     ),
+    "the left is away in the right's turn": said(
+        [(0, A)], [(0, A)], [], [(0, B)], (OPENING, LISTENING, Act("message", 4, 5, 1, "x", both=False))
+    ),
     "both closed by the first one's message": recorded(
         side("left", (4, 4, A), connections=[accepted(closed=closed(4000, 4, 4))]),
         side("right", (4, 4, A), connections=[accepted(closed=closed(4000, 4, 4))]),

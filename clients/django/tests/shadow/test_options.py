@@ -18,11 +18,12 @@ STEPS = {
     '{"send": 1, "frames": 2, "wait": 0.5}': Step(data="1", frames=2, wait=0.5),
     '{"send": 1, "frames": 0}': Step(data="1", frames=0),
     '{"wait": 2}': Step(wait=2),
+    '{"text": "{", "closes": true, "others": 1}': Step(data="{", others=1, closes=True),
     '{"reconnect": true}': Step(reconnect=True),
 }
 WRONG_STEPS = {
     '"ping"': 'step 1: a step is an object, such as {"send": {"type": "ping"}}',
-    '{"sendd": 1}': 'step 1: "sendd" is not a key of a step. The keys are send, text, bytes, frames, others, wait, reconnect.',
+    '{"sendd": 1}': 'step 1: "sendd" is not a key of a step. The keys are send, text, bytes, frames, others, closes, wait, reconnect.',
     '{"send": 1, "text": "a"}': 'step 1: a step has one of "send", "text", "bytes", "reconnect" and "wait".',
     '{"frames": 1}': 'step 1: a step has one of "send", "text", "bytes", "reconnect" and "wait".',
     '{"text": 7}': 'step 1: "text" is a text; "send" takes any JSON.',
@@ -31,6 +32,7 @@ WRONG_STEPS = {
     '{"send": 1, "frames": 1.5}': 'step 1: "frames" is a whole number from 0 on.',
     '{"send": 1, "frames": true}': 'step 1: "frames" is a whole number from 0 on.',
     '{"wait": -1}': 'step 1: "wait" is a number of seconds from 0 on.',
+    '{"text": "{", "closes": 1}': 'step 1: write "closes": true',
     '{"reconnect": 1}': 'step 1: write "reconnect": true',
 }
 

@@ -55,6 +55,17 @@ def rows(user):
     return made
 
 
+def spread_ids():
+    """Rows that are made from now on have ids of their own: those of two tables are never the same."""
+    from django.db import connection
+
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT name FROM sqlite_master WHERE type = 'table' AND sql LIKE '%AUTOINCREMENT%'")
+        for place, (table,) in enumerate(sorted(cursor.fetchall()), start=1):
+            cursor.execute("DELETE FROM sqlite_sequence WHERE name = %s", [table])
+            cursor.execute("INSERT INTO sqlite_sequence VALUES (%s, %s)", [table, place * 1000])
+
+
 def main():
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "together.settings")
     django.setup()
@@ -68,7 +79,9 @@ def main():
     users, people = {}, {}
     for name, rights in PEOPLE.items():
         users[name], people[name] = person(name, **rights)
-    (settings.BASE_DIR / "people.json").write_text(json.dumps({"people": people, "rows": rows(users)}))
+    found = {"people": people, "rows": rows(users)}
+    spread_ids()
+    (settings.BASE_DIR / "people.json").write_text(json.dumps(found))
 
 
 if __name__ == "__main__":

@@ -163,6 +163,8 @@ class _Work:
             (self._witness(act), self._of("right", act.left), self._of("left", act.right)),
         ):
             mirrored = what is not act
+            if mirrored and not act.both:
+                continue
             pairs, left, right = fresh(first, second)
             # What the other side did not get too is the server's answer, whose order is one.
             shared = live(first, self._of("right", act.left), self.tolerance)[0] if not mirrored else []

@@ -54,7 +54,7 @@ class Side:
     @property
     def is_open(self) -> bool:
         """Whether the server has accepted, and has not closed since."""
-        return self._socket is not None and self.recording.connections[-1].closed is None
+        return self._socket is not None and not self._is_leaving and self.recording.connections[-1].closed is None
 
     async def open(self) -> None:
         """Makes a handshake and begins to read."""

@@ -70,6 +70,8 @@ class Act:
     step: int = 0
     #: The message that was sent.
     data: str | bytes = ""
+    #: Whether each side was there while it was the other one's turn.
+    both: bool = True
 
     @property
     def name(self) -> str:

@@ -24,6 +24,8 @@ class Wanted:
 
     own: int | None = None
     others: int | None = None
+    #: Whether the server closes the connection.
+    closes: bool = False
 
 
 ANY = Wanted()
@@ -69,13 +71,17 @@ class Shadow:
         self._steps += 1
         await self._before()
         turns: list[tuple[int, int]] = []
+        both = True
         for side in self.sides:
+            both = both and self._other(side).is_open
             gone = await self._turn(side, side.close, leaves)
             back = await self._turn(side, side.open, comes)
             turns.append((gone, back))
-            leaves, comes = (self._like(turn) for turn in turns[0])
+            if side is self.left:
+                leaves, comes = (dataclasses.replace(self._like(turn), closes=False) for turn in (gone, back))
         (left, first), (right, second) = turns
-        self.acts += [Act("leaving", left, right, self._steps), Act("reconnect", first, second, self._steps)]
+        self.acts.append(Act("leaving", left, right, self._steps, both=both))
+        self.acts.append(Act("reconnect", first, second, self._steps, both=both))
         self.listen()
 
     async def say(self, step: Step) -> None:
@@ -84,14 +90,16 @@ class Shadow:
         data = step.data if step.data is not None else ""
         await self._before()
         turns: list[int | None] = []
-        wants = Wanted(step.frames, step.others)
+        wants = Wanted(step.frames, step.others, step.closes)
+        both = True
         for side in self.sides:
+            both = both and self._other(side).is_open
             # What came of the left's message may have closed the right, too.
             turn = await self._turn(side, functools.partial(side.send, data), wants) if side.is_open else None
             turns.append(turn)
-            if turn is not None:
+            if turn is not None and side is self.left:
                 wants = self._like(turn)
-        self.acts.append(Act("message", turns[0], turns[1], self._steps, data))
+        self.acts.append(Act("message", turns[0], turns[1], self._steps, data, both))
         self.listen()
 
     def listen(self) -> None:
@@ -133,24 +141,27 @@ class Shadow:
 
     async def _turn(self, side: Side, do: Callable[[], Awaitable[Any]], wants: Wanted) -> int:
         """Does something on one side, and waits for what comes of it: what is wanted, and silence."""
-        other = self.right if side is self.left else self.left
+        other = self._other(side)
         turn = self.stage.next_turn()
         await do()
 
         def has_come() -> bool:
-            enough = self._got(side, turn) >= (wants.own or 0) or not side.is_open
-            return enough and (self._got(other, turn) >= (wants.others or 0) or not other.is_open)
+            enough = not wants.closes and self._got(side, turn) >= (wants.own or 0)
+            return (enough or not side.is_open) and (self._got(other, turn) >= (wants.others or 0) or not other.is_open)
 
         await self.until(has_come, PATIENCE)
         await self._silence(PATIENCE, since=self.stage.now())
         return turn
+
+    def _other(self, side: Side) -> Side:
+        return self.right if side is self.left else self.left
 
     def _got(self, side: Side, turn: int) -> int:
         return len(side.recording.of(turn))
 
     def _like(self, turn: int) -> Wanted:
         """What the right has to wait for: as much as came of it on the left."""
-        return Wanted(self._got(self.left, turn), self._got(self.right, turn))
+        return Wanted(self._got(self.left, turn), self._got(self.right, turn), not self.left.is_open)
 
     async def _before(self) -> None:
         """A message is sent into silence, if there is any."""

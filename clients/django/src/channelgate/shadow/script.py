@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 _CONTENT = ("send", "text", "bytes")
-_KEYS = (*_CONTENT, "frames", "others", "wait", "reconnect")
+_KEYS = (*_CONTENT, "frames", "others", "closes", "wait", "reconnect")
 
 
 class WrongScript(Exception):
@@ -23,6 +23,8 @@ class Step:
     #: The frames that the sender gets for it, and those that the other side gets; None waits for silence.
     frames: int | None = None
     others: int | None = None
+    #: Whether the server closes the connection for it.
+    closes: bool = False
     wait: float = 0.0
     reconnect: bool = False
 
@@ -53,12 +55,14 @@ def _step(value: Any, where: str) -> Step:
     does = [key for key in (*_CONTENT, "reconnect") if key in value]
     if len(does) > 1 or (not does and "wait" not in value):
         raise WrongScript(f'{where}: a step has one of "send", "text", "bytes", "reconnect" and "wait".')
-    if "reconnect" in value and value["reconnect"] is not True:
-        raise WrongScript(f'{where}: write "reconnect": true')
+    for key in ("reconnect", "closes"):
+        if key in value and value[key] is not True:
+            raise WrongScript(f'{where}: write "{key}": true')
     return Step(
         data=_content(value, where),
         frames=_number(value, "frames", where, whole=True),
         others=_number(value, "others", where, whole=True),
+        closes="closes" in value,
         wait=_number(value, "wait", where) or 0.0,
         reconnect="reconnect" in value,
     )
