@@ -17,7 +17,7 @@ from channelgate.shadow.run import Shadow, Wanted
 from channelgate.shadow.script import parse
 from channelgate.shadow.target import Target, Visitor
 
-from .everyday_visits import Change, Project, Visit
+from .everyday_visits import PROJECTS, Change, Project, Visit
 from .http import Http
 from .system import LAYERS, System
 
@@ -56,6 +56,16 @@ def environment(directory: Path, redis_url: str, layer: str, settings: str = "to
     }
 
 
+@dataclasses.dataclass(frozen=True)
+class Edit:
+    """A line of a project that is another one in a second Django."""
+
+    project: str
+    file: str
+    old: str
+    new: str
+
+
 class Everyday:
     """Redis, the database, Daphne on the left, and on the right a Django that only nodes call, with a node for each."""
 
@@ -68,6 +78,7 @@ class Everyday:
         self.people: dict[str, dict] = found["people"]
         self.rows: dict[str, object] = found["rows"]
         self.nodes: dict[str, stack.Part] = {}
+        self.changed_nodes: dict[str, stack.Part] = {}
         self.left = self._django("daphne", "-m", "daphne", "--websocket_connect_timeout", "8", "-b", stack.LOOPBACK)
         self.right = self._django("bridge", "-m", "uvicorn", "--lifespan", "off", "--log-level", "warning")
 
@@ -81,31 +92,30 @@ class Everyday:
     def _django(self, name: str, *words: str, folder: Path = FOLDER) -> stack.Part:
         port = stack.free_port()
         argv = [stack.PYTHON, *words, "--port", str(port), "together.asgi:application"]
-        if name == "daphne":
-            argv = [stack.PYTHON, *words, "-p", str(port), "together.asgi:application"]
         env = {**self.env, "BRIDGE": "" if name == "daphne" else "1"}
         env["PYTHONPATH"] = env["PYTHONPATH"].replace(str(FOLDER), str(folder))
         ready = lambda: stack.http_status(port, "/alive/") == 200  # noqa: E731
         return self.system._start(stack.Part(name, argv, self.directory, ready, env, port), wait=False)
 
-    def changed(self, name: str, **files: tuple[str, str]) -> stack.Part:
-        """A second Django from a copy in which some files of a project differ: `consumers=(old, new)`."""
-        folder = self.directory / f"changed-{name}-{len(self.system.parts)}"
+    def changed(self, *edits: Edit) -> None:
+        """A second Django, from a copy of the projects in which some lines differ, and a node for each of those."""
+        folder = self.directory / "changed"
         shutil.copytree(FOLDER, folder, ignore=shutil.ignore_patterns("__pycache__"))
-        for file, (old, new) in files.items():
-            path = folder / name / f"{file}.py"
+        for edit in edits:
+            path = folder / edit.project / edit.file
             text = path.read_text()
-            assert old in text, f"{path.name} of {name} has no {old!r}"
-            path.write_text(text.replace(old, new))
+            assert edit.old in text, f"{edit.project}/{edit.file} has no {edit.old!r}"
+            path.write_text(text.replace(edit.old, edit.new))
         words = ("-m", "uvicorn", "--lifespan", "off", "--log-level", "warning")
-        return self._django(folder.name, *words, folder=folder)
+        self.start_nodes(*{edit.project for edit in edits}, django=self._django("changed", *words, folder=folder))
 
     def start_nodes(self, *names: str, django: stack.Part | None = None) -> None:
-        """A node for each project, with the configuration of `init`."""
+        """A node for each project, with the configuration of `init`; for a Django with changes it is another one."""
         self.system.django, self.system.backend = django or self.right, "http"
-        for name in names:
+        nodes = self.nodes if django is None else self.changed_nodes
+        for name in names or [project.name for project in PROJECTS]:
             config = self._init(name) if INIT else BRIDGED.format(name=name)
-            self.nodes[name] = self.system.start_node(wait=False, config=config, **BUSY)
+            nodes[name] = self.system.start_node(wait=False, config=config, **BUSY)
 
     def _init(self, name: str) -> str:
         folder = self.directory / f"init-{name}"
@@ -223,12 +233,8 @@ class Play:
             await self._play()
         finally:
             recorded = [await shadow.finish() for shadow in self.shadows]
-        results = [
-            self._result(visit, one) for visit, one in zip(self.project.visits, recorded, strict=True)
-        ]
-        for visit in self.project.others:
-            results.append(await self._other(visit))
-        return results
+        results = [self._result(visit, one) for visit, one in zip(self.project.visits, recorded, strict=True)]
+        return [*results, *[await self._other(visit) for visit in self.project.others]]
 
     def _result(self, visit: Visit, recorded: Recorded) -> Result:
         ignored = [ignore.parse(path) for path in visit.ignore]
@@ -252,9 +258,8 @@ class Play:
         await self._changes(self.project.changes, self.everyday.right.port)
         await self._changes(self.project.last, self.everyday.right.port)
         if self.project.logout:
-            await self.everyday.change(
-                self.project, Change("POST", self.project.logout, who=self.project.visits[0].who), self.everyday.right.port, {}
-            )
+            logout = Change("POST", self.project.logout, who=self.project.visits[0].who)
+            await self.everyday.change(self.project, logout, self.everyday.right.port, {})
             await self._settle()
             await self.shadows[0].reconnect()
 
@@ -288,7 +293,7 @@ class Play:
         return self._result(visit, await shadow.finish())
 
 
-async def play_all(everyday: Everyday, projects) -> dict[str, list[Result]]:
+async def play_all(everyday: Everyday) -> dict[str, list[Result]]:
     """All projects at once."""
-    results = await asyncio.gather(*(Play(everyday, project).run() for project in projects))
-    return dict(zip((project.name for project in projects), results, strict=True))
+    results = await asyncio.gather(*(Play(everyday, project).run() for project in PROJECTS))
+    return dict(zip((project.name for project in PROJECTS), results, strict=True))

@@ -47,6 +47,9 @@ class Project:
     others: tuple[Visit, ...] = ()
     page: str = ""
 
+    def __str__(self) -> str:
+        return self.name
+
 
 def say(frames: int, others: int = 0, **message) -> dict:
     """A message as JSON, and what comes of it."""
