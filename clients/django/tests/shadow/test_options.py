@@ -23,7 +23,8 @@ STEPS = {
 }
 WRONG_STEPS = {
     '"ping"': 'step 1: a step is an object, such as {"send": {"type": "ping"}}',
-    '{"sendd": 1}': 'step 1: "sendd" is not a key of a step. The keys are send, text, bytes, frames, others, closes, wait, reconnect.',
+    '{"sendd": 1}': 'step 1: "sendd" is not a key of a step. '
+    "The keys are send, text, bytes, frames, others, closes, wait, reconnect.",
     '{"send": 1, "text": "a"}': 'step 1: a step has one of "send", "text", "bytes", "reconnect" and "wait".',
     '{"frames": 1}': 'step 1: a step has one of "send", "text", "bytes", "reconnect" and "wait".',
     '{"text": 7}': 'step 1: "text" is a text; "send" takes any JSON.',
@@ -170,7 +171,7 @@ def test_other_credentials_are_passed_on_and_hidden(monkeypatch):
     with login.visitor(given, secrets) as visitor:
         assert visitor.token == "t0ken-of-env"
         assert visitor.headers == (("Authorization", "Bearer h3ader"), ("Cookie", "access=c00kie; b=x"))
-        assert visitor.name == "a token with a cookie and headers"
+        assert visitor.name == "a client with a token and cookies and headers"
     assert secrets.hide("t0ken-of-env c00kie h3ader Bearer h3ader") == "… … … …"
     with login.visitor(options(header=["Host: example.org"]), secrets) as visitor:
         assert secrets.hide("example.org") == "example.org"

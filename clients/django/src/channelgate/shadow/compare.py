@@ -61,6 +61,8 @@ class _Work:
             for side in (recorded.left, recorded.right)
         )
         self.seen = values.Seen(recorded.ids)
+        #: Events of the left that the right may get a moment later, when it already counts as listening.
+        self._unclaimed: list[Kept] = []
 
     def result(self) -> Comparison:
         self._handshakes()
@@ -119,27 +121,41 @@ class _Work:
 
     def _listening(self, act: Act, turn: int | None) -> None:
         """Both have heard the same events."""
-        pairs, left, right = live(self._of("left", turn), self._of("right", turn), self.tolerance)
+        ours = [*self._unclaimed, *self._of("left", turn)]
+        self._unclaimed = []
+        pairs, left, right = live(ours, self._of("right", turn), self.tolerance)
         self._pairs(act, pairs, None)
         for pair in pairs:
             first = min(pair.left.at, pair.right.at)
             for side, frame in zip(self.found.behind, (pair.left, pair.right), strict=True):
                 side.append(frame.at - first)
         self._order(act, pairs)
-        self._rest(act, left, right, None)
+        # What the left got while the right was opened is not missing.
+        self._rest(act, [frame for frame in left if frame.turn == turn], right, None)
 
     def _opening(self, act: Act) -> None:
-        """Each side's first frames. Who comes first hears of the other's arrival, which no one repeats."""
-        sent, left, right = fresh(self._of("left", act.left), self._of("right", act.right))
-        # What else came while the right was opened came to the left as well.
-        also, right, _ = live(right, self._of("left", act.right), self.tolerance)
-        self._pairs(act, sent, self.seen)
-        self.found.same += len(also)
-        self._order(act, sent, {pair.left for pair in sent})
-        kinds = {frame.kind for frame in self._of("right", *self._turns_of("listening"))}
-        traffic = [frame for frame in left if frame.kind in kinds]
+        """Each side's first frames, among events that also come.
+
+        While the right is opened both hear of events, and of the right's arrival. What only the right gets is its own,
+        and the left must have had it in its turn. What else the left got then has no witness.
+        """
+        first, second = self._of("left", act.left), self._of("right", act.right)
+        shared, own, self._unclaimed = live(second, self._of("left", act.right), self.tolerance)
+        pairs, left, right = fresh(first, own)
+        also, left, _ = fresh(left, [pair.left for pair in shared])
+        equal = [pair for pair in also if not self._differences(pair, self.seen, 0.0)]
+        self._pairs(act, pairs, self.seen)
+        self._order(act, sorted([*pairs, *equal], key=lambda pair: pair.left.at), {pair.left for pair in pairs})
+        self.found.same += len(shared)
+        events = {pair.left.kind for pair in shared}
+        events |= {frame.kind for frame in self._of("right", *self._turns_of("listening"))}
+        left += [pair.left for pair in also if pair not in equal]
+        traffic = [frame for frame in left if frame.kind in events]
         if traffic:
-            self.found.notes.append(f"{len(traffic)} frames came while only left was open; they are not compared.")
+            self.found.notes.append(
+                f"Not compared: {len(traffic)} of the frames that came while only the left was open. "
+                "A reconnect in a script compares such frames."
+            )
         self._rest(act, [frame for frame in left if frame not in traffic], right, self.seen)
 
     def _turns_of(self, what: str) -> list[int | None]:
@@ -195,13 +211,16 @@ class _Work:
                 self.found.same += 1
 
     def _inside(self, act: Act, pair: Pair, seen: values.Seen | None, more: float) -> bool:
-        made = seen.made if seen is not None else None
-        found = values.differences(pair.left.value, pair.right.value, self.tolerance + more, made)
+        found = self._differences(pair, seen, more)
         for one in found:
             text = f"{one.path}: left {show(one.left)}, right {show(one.right)}"
             at = min(pair.left.at, pair.right.at)
             self.found.findings.append(Finding("differs", act.name, at, text, one.path, one.left, one.right))
         return not found
+
+    def _differences(self, pair: Pair, seen: values.Seen | None, more: float) -> list[values.Difference]:
+        made = seen.made if seen is not None else None
+        return values.differences(pair.left.value, pair.right.value, self.tolerance + more, made)
 
     def _order(self, act: Act, pairs: Sequence[Pair], own: Container[Kept] = ()) -> None:
         wrong, swapped = order(pairs, self.tolerance, own)

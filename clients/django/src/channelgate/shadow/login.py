@@ -26,7 +26,7 @@ class NoLogin(Exception):
 def visitor(options: Mapping[str, Any], secrets: Secrets) -> Iterator[Visitor]:
     """The visitor of the options; its session exists as long as the context."""
     with contextlib.ExitStack() as stack:
-        names: list[str] = []
+        who = ""
         cookies: list[str] = []
         ids = list(ids_in(options["path"]))
         if options["user"] is not None:
@@ -35,7 +35,7 @@ def visitor(options: Mapping[str, Any], secrets: Secrets) -> Iterator[Visitor]:
             secrets.add(key)
             cookies.append(f"{_cookie_name()}={key}")
             ids.append(str(user.pk))
-            names.append(f"user {user.pk}")
+            who = f"user {user.pk}"
         headers: list[tuple[str, str]] = []
         for text in options["header"]:
             name, value = _pair("--header", text, ":")
@@ -51,12 +51,12 @@ def visitor(options: Mapping[str, Any], secrets: Secrets) -> Iterator[Visitor]:
         token = _value("--token", options["token"]) if options["token"] is not None else None
         if token is not None:
             secrets.add(token)
-        given = ("token", token), ("cookie", options["cookie"]), ("headers", options["header"])
-        names += [f"a {what}" if what != "headers" else what for what, value in given if value]
+        given = ("a token", token), ("cookies", options["cookie"]), ("headers", options["header"])
+        names = [what for what, value in given if value]
         if cookies:
             headers.append(("Cookie", "; ".join(cookies)))
         yield Visitor(
-            name=" with ".join(part for part in (names[0], " and ".join(names[1:])) if part) if names else ANONYMOUS,
+            name=f"{who or 'a client'} with {' and '.join(names)}" if names else who or ANONYMOUS,
             headers=tuple(headers),
             token=token,
             subprotocols=tuple(options["subprotocol"]),

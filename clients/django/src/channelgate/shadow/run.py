@@ -14,7 +14,7 @@ from channelgate.shadow.target import Target, Visitor
 
 #: A message is answered when nothing came for so long.
 QUIET = 0.5
-#: The longest wait for an answer, and for silence before a message.
+#: The longest wait for an answer, and for silence before a message and after a handshake: there may be traffic.
 PATIENCE, CALM = 10.0, 2.0
 
 
@@ -60,9 +60,8 @@ class Shadow:
 
     async def open(self, wants: Wanted = ANY) -> None:
         """Opens left, then right: what a handshake writes or publishes is told apart from the other's."""
-        left = await self._turn(self.left, self.left.open, wants)
-        # The right has as much to wait for as the left got; what the left hears of the right is not repeated.
-        right = await self._turn(self.right, self.right.open, Wanted(self._got(self.left, left), wants.others))
+        left = await self._turn(self.left, self.left.open, wants, CALM)
+        right = await self._turn(self.right, self.right.open, wants, CALM)
         self.acts.append(Act("opening", left, right))
         self.listen()
 
@@ -117,9 +116,9 @@ class Shadow:
             await asyncio.sleep(step.wait)
 
     async def settle(self, patience: float) -> None:
-        """Waits until both sides have heard equally much, for what one of them has yet to hear."""
-        await self.until(lambda: self.heard[0] == self.heard[1], patience)
+        """Waits for silence, and until both sides have heard equally much: in traffic, that is where to cut."""
         await self._silence(patience)
+        await self.until(lambda: self.heard[0] == self.heard[1], patience)
 
     async def until(self, condition: Callable[[], bool], patience: float) -> bool:
         """Waits for a condition, looking each time something arrives."""
@@ -139,7 +138,7 @@ class Shadow:
         left, right = (side.recording for side in self.sides)
         return Recorded(left, right, tuple(self.acts), tuple(self.stage.starts), self.visitor.ids)
 
-    async def _turn(self, side: Side, do: Callable[[], Awaitable[Any]], wants: Wanted) -> int:
+    async def _turn(self, side: Side, do: Callable[[], Awaitable[Any]], wants: Wanted, calm: float = PATIENCE) -> int:
         """Does something on one side, and waits for what comes of it: what is wanted, and silence."""
         other = self._other(side)
         turn = self.stage.next_turn()
@@ -150,7 +149,7 @@ class Shadow:
             return (enough or not side.is_open) and (self._got(other, turn) >= (wants.others or 0) or not other.is_open)
 
         await self.until(has_come, PATIENCE)
-        await self._silence(PATIENCE, since=self.stage.now())
+        await self._silence(calm, since=self.stage.now())
         return turn
 
     def _other(self, side: Side) -> Side:
@@ -165,7 +164,7 @@ class Shadow:
 
     async def _before(self) -> None:
         """A message is sent into silence, if there is any."""
-        await self._silence(CALM)
+        await self.settle(CALM)
 
     async def _silence(self, patience: float, since: float = 0.0) -> None:
         """Until nothing has come for a while since then; gives up after `patience` seconds."""
