@@ -97,8 +97,11 @@ class Everyday:
         ready = lambda: stack.http_status(port, "/alive/") == 200  # noqa: E731
         return self.system._start(stack.Part(name, argv, self.directory, ready, env, port), wait=False)
 
-    def changed(self, *edits: Edit) -> None:
-        """A second Django, from a copy of the projects in which some lines differ, and a node for each of those."""
+    def changed(self, *edits: Edit, more: Mapping[str, str]) -> stack.Part:
+        """A second Django, from a copy of the projects in which some lines differ, and a node for each of those.
+
+        `more` is for the configuration of single nodes.
+        """
         folder = self.directory / "changed"
         shutil.copytree(FOLDER, folder, ignore=shutil.ignore_patterns("__pycache__"))
         for edit in edits:
@@ -107,15 +110,19 @@ class Everyday:
             assert edit.old in text, f"{edit.project}/{edit.file} has no {edit.old!r}"
             path.write_text(text.replace(edit.old, edit.new))
         words = ("-m", "uvicorn", "--lifespan", "off", "--log-level", "warning")
-        self.start_nodes(*{edit.project for edit in edits}, django=self._django("changed", *words, folder=folder))
+        django = self._django("changed", *words, folder=folder)
+        self.system.django = django
+        for name in sorted({edit.project for edit in edits if edit.project}):
+            config = BRIDGED.format(name=name) + more.get(name, "")
+            self.changed_nodes[name] = self.system.start_node(wait=False, config=config, **BUSY)
+        return django
 
-    def start_nodes(self, *names: str, django: stack.Part | None = None) -> None:
-        """A node for each project, with the configuration of `init`; for a Django with changes it is another one."""
-        self.system.django, self.system.backend = django or self.right, "http"
-        nodes = self.nodes if django is None else self.changed_nodes
-        for name in names or [project.name for project in PROJECTS]:
-            config = self._init(name) if INIT else BRIDGED.format(name=name)
-            nodes[name] = self.system.start_node(wait=False, config=config, **BUSY)
+    def start_nodes(self) -> None:
+        """A node for each project, with the configuration of `init`."""
+        self.system.django, self.system.backend = self.right, "http"
+        for project in PROJECTS:
+            config = self._init(project.name) if INIT else BRIDGED.format(name=project.name)
+            self.nodes[project.name] = self.system.start_node(wait=False, config=config, **BUSY)
 
     def _init(self, name: str) -> str:
         folder = self.directory / f"init-{name}"
@@ -175,12 +182,12 @@ class Everyday:
             ids=(str(person["id"]), *map(str, self.rows.values())),
         )
 
-    def shadow(self, project: Project, visit: Visit, node: stack.Part | None = None) -> Shadow:
+    def shadow(self, project: Project, visit: Visit, node: stack.Part | None = None, patience: float = 10) -> Shadow:
         """The visit on both sides."""
         path = self.filled(visit.path)
         right = node or self.nodes[project.name]
         sides = (Target(name, f"ws://{stack.LOOPBACK}:{part.port}", path) for name, part in self.sides(right))
-        return Shadow(*sides, self.visitor(project, visit), QUIET)
+        return Shadow(*sides, self.visitor(project, visit), QUIET, patience)
 
     def sides(self, node: stack.Part):
         """The names and the servers."""

@@ -6,7 +6,8 @@ import os
 
 import django
 
-PEOPLE = {"anna": {}, "ben": {}, "carl": {"is_staff": True}, "dora": {"is_staff": True, "is_superuser": True}}
+STAFF = {"is_staff": True}
+PEOPLE = {"anna": {}, "ben": {}, "carl": STAFF, "dora": {**STAFF, "is_superuser": True}, "eva": STAFF}
 
 
 def person(name, **rights):

@@ -34,8 +34,10 @@ ANY = Wanted()
 class Shadow:
     """One visitor on two servers."""
 
-    def __init__(self, left: Target, right: Target, visitor: Visitor, quiet: float = QUIET) -> None:
-        self.visitor, self.quiet = visitor, quiet
+    def __init__(
+        self, left: Target, right: Target, visitor: Visitor, quiet: float = QUIET, patience: float = PATIENCE
+    ) -> None:
+        self.visitor, self.quiet, self.patience = visitor, quiet, patience
         self.stage = Stage()
         self.left, self.right = (Side(target, visitor, self.stage) for target in (left, right))
         self.acts: list[Act] = []
@@ -138,7 +140,9 @@ class Shadow:
         left, right = (side.recording for side in self.sides)
         return Recorded(left, right, tuple(self.acts), tuple(self.stage.starts), self.visitor.ids)
 
-    async def _turn(self, side: Side, do: Callable[[], Awaitable[Any]], wants: Wanted, calm: float = PATIENCE) -> int:
+    async def _turn(
+        self, side: Side, do: Callable[[], Awaitable[Any]], wants: Wanted, calm: float | None = None
+    ) -> int:
         """Does something on one side, and waits for what comes of it: what is wanted, and silence."""
         other = self._other(side)
         turn = self.stage.next_turn()
@@ -148,8 +152,8 @@ class Shadow:
             enough = not wants.closes and self._got(side, turn) >= (wants.own or 0)
             return (enough or not side.is_open) and (self._got(other, turn) >= (wants.others or 0) or not other.is_open)
 
-        await self.until(has_come, PATIENCE)
-        await self._silence(calm, since=self.stage.now())
+        await self.until(has_come, self.patience)
+        await self._silence(self.patience if calm is None else calm, since=self.stage.now())
         return turn
 
     def _other(self, side: Side) -> Side:
