@@ -183,7 +183,7 @@ GREET = Edit(
     '    async def greet(self):\n        await self.send_json({"type": "hello"})\n\n    async def user_status(',
 )
 #: Settings of the right: a logout ends what the node has.
-LOGOUT = Edit("", "base.py", '"LOGOUT": False', '"LOGOUT": True')
+LOGOUT = Edit("", "base.py", '"DISCONNECT_ON_LOGOUT": False', '"DISCONNECT_ON_LOGOUT": True')
 
 
 @pytest.fixture(scope="module")
@@ -212,7 +212,7 @@ async def test_a_planted_difference_is_found(changed, everyday, name):
 
 
 async def test_a_logout_that_ends_the_nodes_connection_is_seen(changed, everyday):
-    """Daphne keeps the socket: with `LOGOUT` and `auth` the node does more than the consumer."""
+    """Daphne keeps the socket: with `DISCONNECT_ON_LOGOUT` and `auth` the node does more than the consumer."""
     project = PROJECT["feed"]
     shadow = everyday.shadow(project, Visit("eva", "/ws/feed/"), everyday.changed_nodes["feed"])
     await shadow.open(Wanted(1))

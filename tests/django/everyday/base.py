@@ -50,7 +50,7 @@ REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": ["rest_framework_simplejwt.authentication.JWTAuthentication"],
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
 }
-CHANNELGATE = {"SECRET": os.environ.get("CHANNELGATE_BACKEND_SECRET", ""), "LOGOUT": False}
+CHANNELGATE = {"SECRET": os.environ.get("CHANNELGATE_BACKEND_SECRET", ""), "DISCONNECT_ON_LOGOUT": False}
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
