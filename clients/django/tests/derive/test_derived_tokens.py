@@ -103,3 +103,4 @@ def test_the_cookie_of_sessions_is_for_consumers_that_ask_django(settings):
     settings.SESSION_COOKIE_NAME = "shop_session"
     found = derived().get("auth.django.cookies")
     assert (found.value, found.only_with) == ('["shop_session"]', "django")
+    assert found.name not in derived().environment()
