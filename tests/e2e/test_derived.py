@@ -16,6 +16,8 @@ from rig.derived import DerivedSite, Shell
 BACKENDS = {"core": "channels_redis.core.RedisChannelLayer", "pubsub": "channels_redis.pubsub.RedisPubSubChannelLayer"}
 #: A secret key of each project, with what shells and files of variables could misread.
 SECRET_KEY = "of-{name}-'$x`\\\"#-and-as-long-as-Django-wants-it-to-be"
+#: One that still opens sessions, and no tokens: simplejwt does not know it.
+FORMER_KEY = "of-before-and-as-long-as-Django-wants-it-to-be"
 #: And a password of Redis.
 PASSWORD = "p@'$/w"
 ROOMS = """
@@ -73,6 +75,7 @@ def forms(servers: Servers) -> dict[str, str]:
     first = servers.first.port
     ca = servers.made.path("ca.crt")
     tokens = f"""
+SECRET_KEY_FALLBACKS = [{FORMER_KEY!r}]
 CACHES = {{"default": {{
     "BACKEND": "django.core.cache.backends.redis.RedisCache", "KEY_PREFIX": "shop", "VERSION": 3,
     "LOCATION": "redis://{stack.LOOPBACK}:{servers.second.port}/5", "OPTIONS": {{"password": {PASSWORD!r}}},
@@ -209,6 +212,9 @@ async def test_tokens_of_django_are_admitted_with_its_keys_and_its_cache(sites, 
     await client.close()
     assert await refusal(site.port, f"/ws/attendance/?token={token[:-2]}xx") == 403
     assert await refusal(site.port, "/ws/attendance/") == 403
+    claims = jwt.decode(token, SECRET_KEY.format(name="prefix"), algorithms=["HS256"])
+    former = jwt.encode(claims, FORMER_KEY, algorithm="HS256")
+    assert await refusal(site.port, f"/ws/attendance/?token={former}") == 403
     # KEY_PREFIX, VERSION and the database of the cache.
     opaque = "opaque-token-of-the-project"
     assert await refusal(site.port, f"/ws/notifications/?token={opaque}") == 403
