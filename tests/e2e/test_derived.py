@@ -3,8 +3,10 @@
 import asyncio
 import os
 import signal
+import time
 from pathlib import Path
 
+import jwt
 import pytest
 import stack
 from rig.certificates import HERE, Certificates
@@ -14,6 +16,8 @@ from rig.derived import DerivedSite, Shell
 BACKENDS = {"core": "channels_redis.core.RedisChannelLayer", "pubsub": "channels_redis.pubsub.RedisPubSubChannelLayer"}
 #: A secret key of each project, with what shells and files of variables could misread.
 SECRET_KEY = "of-{name}-'$x`\\\"#-and-as-long-as-Django-wants-it-to-be"
+#: One that still opens sessions, and no tokens: simplejwt does not know it.
+FORMER_KEY = "of-before-and-as-long-as-Django-wants-it-to-be"
 #: And a password of Redis.
 PASSWORD = "p@'$/w"
 ROOMS = """
@@ -40,6 +44,9 @@ class Servers:
         self.made = Certificates(directory / "certificates")
         self.made.self_signed("ca", "ca")
         self.made.signed("redis", "ca", "redis", HERE)
+        self.made.openssl("genrsa", "-out", "jwt.key", "2048")
+        self.made.openssl("rsa", "-in", "jwt.key", "-pubout", "-out", "jwt.pub")
+        self.private_key, self.public_key = (Path(self.made.path(f"jwt.{end}")).read_text() for end in ("key", "pub"))
         self.tls, self.sentinel = stack.free_port(), stack.free_port()
         self.socket = directory / "redis.sock"
         arguments = [*self.made.server("redis", "ca", self.tls), "--unixsocket", str(self.socket)]
@@ -68,6 +75,7 @@ def forms(servers: Servers) -> dict[str, str]:
     first = servers.first.port
     ca = servers.made.path("ca.crt")
     tokens = f"""
+SECRET_KEY_FALLBACKS = [{FORMER_KEY!r}]
 CACHES = {{"default": {{
     "BACKEND": "django.core.cache.backends.redis.RedisCache", "KEY_PREFIX": "shop", "VERSION": 3,
     "LOCATION": "redis://{stack.LOOPBACK}:{servers.second.port}/5", "OPTIONS": {{"password": {PASSWORD!r}}},
@@ -88,6 +96,7 @@ CACHES = {{"default": {{
                 "expiry": 30,
                 "capacity": 200,
             },
+            more=f"SIMPLE_JWT = {simple_jwt(servers)!r}",
         ),
         "hosts": settings(
             "hosts",
@@ -110,10 +119,27 @@ CACHES = {{"default": {{
     }
 
 
+def simple_jwt(servers: Servers) -> dict:
+    """Keys and rules that are none of the node's defaults."""
+    return {
+        "ALGORITHM": "RS256",
+        "SIGNING_KEY": "only Django's",
+        "VERIFYING_KEY": servers.public_key,
+        "AUDIENCE": ["gate", "other"],
+        "ISSUER": "shop",
+        "LEEWAY": 30,
+        "USER_ID_CLAIM": "member",
+        "TOKEN_TYPE_CLAIM": "kind",
+        "JTI_CLAIM": None,
+        "AUTH_HEADER_TYPES": ("JWT",),
+    }
+
+
 FORMS = ["core", "pubsub", "prefix", "encrypted", "hosts", "sentinel", "tls"]
 #: The files of some of the projects; the others have the built-in presets.
 FILES = {
     "hosts": ROOMS,
+    "encrypted": 'presets = ["feed", "attendance"]\n[preset.attendance]\nauth = ["jwt"]\n',
     "prefix": 'presets = ["feed", "attendance", "parking"]\n[preset.attendance]\nauth = ["jwt"]\n',
 }
 
@@ -186,11 +212,40 @@ async def test_tokens_of_django_are_admitted_with_its_keys_and_its_cache(sites, 
     await client.close()
     assert await refusal(site.port, f"/ws/attendance/?token={token[:-2]}xx") == 403
     assert await refusal(site.port, "/ws/attendance/") == 403
+    claims = jwt.decode(token, SECRET_KEY.format(name="prefix"), algorithms=["HS256"])
+    former = jwt.encode(claims, FORMER_KEY, algorithm="HS256")
+    assert await refusal(site.port, f"/ws/attendance/?token={former}") == 403
     # KEY_PREFIX, VERSION and the database of the cache.
     opaque = "opaque-token-of-the-project"
     assert await refusal(site.port, f"/ws/notifications/?token={opaque}") == 403
     await shell.ask(site, "keep", f"ws_token_{opaque}", {"user_id": 7})
     await (await Client.open(site.port, f"/ws/notifications/?token={opaque}")).close()
+
+
+async def test_the_rules_of_simplejwt_are_the_nodes(servers, sites):
+    port, now = sites["encrypted"].port, int(time.time())
+    right = {"member": 7, "kind": "access", "aud": "gate", "iss": "shop", "exp": now + 60}
+
+    async def status(key: str = servers.private_key, algorithm: str = "RS256", scheme: str = "JWT", **changed) -> int:
+        claims = {name: value for name, value in {**right, **changed}.items() if value is not None}
+        token = jwt.encode(claims, key, algorithm=algorithm)
+        return await refusal(port, "/ws/attendance/", additional_headers={"Authorization": f"{scheme} {token}"})
+
+    assert await status() == await status(aud="other") == await status(exp=now - 10) == 101
+    for wrong in (
+        {"aud": "elsewhere"},
+        {"aud": None},
+        {"iss": "elsewhere"},
+        {"kind": "refresh"},
+        {"kind": None, "token_type": "access"},
+        {"exp": now - 40},
+        # The node's own defaults read these claims, too; the project does not.
+        {"member": None, "user_id": 7},
+        {"member": None, "sub": "7"},
+        {"key": SECRET_KEY.format(name="encrypted"), "algorithm": "HS256"},
+        {"scheme": "Bearer"},
+    ):
+        assert await status(**wrong) == 403, wrong
 
 
 async def test_only_pages_of_allowed_hosts_are_admitted(sites):
@@ -254,6 +309,63 @@ async def test_the_files_own_list_of_origins_is_not_widened_and_a_changed_file_i
         await until(lambda: not Path(f"/proc/{watcher}").exists(), "the watcher to end")
     finally:
         site.stop()
+
+
+ACTIONS = """
+from channelgate import action
+from django.contrib.auth.models import User
+
+@action("told")
+def told(call):
+    return {"by": "django", "user": call.user}
+
+def by_cookie(request):
+    return User(pk=7, username="anna") if request.COOKIES.get("shop_session") == "of-anna" else None
+"""
+ASKING = """
+presets = []
+[[consumer]]
+path = "/ws/mine/"
+auth = ["django"]
+[consumer.on_connect.call]
+action = "told"
+data = "{}"
+ok.reply = "{'by': result.body.by, 'id': result.body.user.id}"
+"""
+
+
+async def test_the_node_asks_django_with_the_secret_and_the_cookie_of_the_settings(servers):
+    more = """
+import sys
+sys.path.insert(0, str(BASE_DIR))
+INSTALLED_APPS = [*INSTALLED_APPS, "shop"]
+SESSION_COOKIE_NAME = "shop_session"
+CHANNELGATE = {"SECRET": ["the new $secret", "the old one"], "AUTHENTICATORS": ["shop.actions.by_cookie"]}
+"""
+    text = settings("asking", {"hosts": [(stack.LOOPBACK, servers.first.port)], "prefix": "asking"}, more=more)
+    site = DerivedSite(servers.directory, "asking", text, ASKING)
+    shop = site.directory / "shop"
+    shop.mkdir()
+    (shop / "__init__.py").write_text("")
+    (shop / "actions.py").write_text(ACTIONS)
+    port = stack.free_port()
+    argv = [stack.PYTHON, stack.MANAGE, "runserver", "--noreload", "--skip-checks", f"{stack.LOOPBACK}:{port}"]
+    django = stack.Part("runserver", argv, site.directory, lambda: stack.http_status(port, "/api/") is not None)
+    django.env = site.env
+    try:
+        django.start()
+        site.start("--backend", f"http://{stack.LOOPBACK}:{port}").node.wait()
+        django.wait()
+        mine = {"additional_headers": {"Cookie": "sessionid=of-anna; shop_session=of-anna"}}
+        client = await Client.open(site.port, "/ws/mine/", **mine)
+        assert await client.count(1) == [{"by": "django", "id": 7}]
+        await client.close()
+        others = {"additional_headers": {"Cookie": "sessionid=of-anna"}}
+        assert await refusal(site.port, "/ws/mine/", **others) == 403
+    finally:
+        django.ask()
+        site.stop()
+        django.stop(5)
 
 
 def children(pid: int) -> list[int]:

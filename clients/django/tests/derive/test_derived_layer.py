@@ -142,6 +142,7 @@ def test_the_kind_of_layer(settings, backend, kind):
         (of([]) | {"default": {"BACKEND": CORE, "CONFIG": [1]}}, 'CHANNEL_LAYERS["default"]["CONFIG"] is not a dict'),
         (of({"prefix": 7}), 'CHANNEL_LAYERS["default"]["CONFIG"]["prefix"] is not text.'),
         (of({"serializer_format": "yaml"}), 'CHANNEL_LAYERS["default"]["CONFIG"]["serializer_format"] is \'yaml\'.'),
+        (of({"channel_capacity": {"x": "y"}}), 'CHANNEL_LAYERS["default"]["CONFIG"]["channel_capacity"] has'),
         (of({"capacity": "many"}), 'CHANNEL_LAYERS["default"]["CONFIG"]["capacity"] is not a number.'),
         (
             of({"symmetric_encryption_keys": [b"\xff"]}),

@@ -60,6 +60,13 @@ def test_the_environment_goes_before_the_settings(variable, gone):
     assert used() == used(**{variable: ""})
 
 
+def test_a_file_with_a_key_of_jwts_has_all_of_them(settings):
+    settings.SIMPLE_JWT = {"ALGORITHM": "HS512", "SIGNING_KEY": "x", "ISSUER": "i"}
+    keys = {"CHANNELGATE__AUTH__JWT__ALGORITHM", "CHANNELGATE__AUTH__JWT__SIGNING_KEY"}
+    for file in ('algorithm = "RS256"', 'jwk_url = "https://x"', 'verifying_key = "PEM"', 'signing_key = "y"'):
+        assert used() - used(f"[auth.jwt]\n{file}") == keys, file
+
+
 def test_what_needs_a_consumer_is_for_files_that_have_one(settings):
     settings.SESSION_COOKIE_NAME = "own"
     name = "CHANNELGATE__AUTH__DJANGO__COOKIES"

@@ -74,6 +74,13 @@ def test_errors_of_the_node_have_the_setting_beside_the_variable(monkeypatch):
     )
 
 
+def test_a_setting_that_is_not_valid_has_no_traceback(settings):
+    settings.CHANNELGATE = {"SECRET": 7}
+    code, out, err = said("--check")
+    assert (code, out) == (2, "")
+    assert err == 'error: CHANNELGATE["SECRET"] must be a text or a list of texts\n'
+
+
 def test_check_starts_nothing():
     assert said("--check")[:2] == (0, "the built-in default: valid, 6 consumers\n")
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from channelgate.commands import Output
-from channelgate.commands._node import add_arguments, chosen_file, listen_at, report
+from channelgate.commands._node import INVALID, add_arguments, chosen_file, in_plain_words, listen_at, report
 from channelgate.derive import derived
 from channelgate.launch import node_file, used_variables
 from channelgate.launch.formats import FORMATS, render
@@ -22,6 +22,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--reveal", action="store_true", help="print secrets, too")
 
 
+@in_plain_words
 def handle(options: Mapping[str, Any], output: Output) -> int:
     """Prints the variables."""
     form, listen = options["format"], listen_at(options)
@@ -31,4 +32,4 @@ def handle(options: Mapping[str, Any], output: Output) -> int:
     if listen is None and form in LISTEN_ELSEWHERE:
         used = tuple(one for one in used if one.key != "server.listen")
     output.line(render(form, used, bool(options.get("reveal"))))
-    return 2 if report(found.problems, output) else 0
+    return INVALID if report(found.problems, output) else 0

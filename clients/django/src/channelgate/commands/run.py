@@ -13,13 +13,11 @@ from django.conf import settings
 
 from channelgate.binary import BinaryMissing
 from channelgate.commands import Output
-from channelgate.commands._node import add_arguments, chosen_file, listen_at, report
+from channelgate.commands._node import INVALID, add_arguments, chosen_file, in_plain_words, listen_at, report
 from channelgate.derive import layer
 from channelgate.launch import Plan, plan, watch
 
 HELP = "Starts a node with everything from the project's settings."
-#: Of a configuration that is not valid, as the node's own.
-INVALID = 2
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -34,6 +32,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
+@in_plain_words
 def handle(options: Mapping[str, Any], output: Output) -> int:
     """Checks, says what starts, and becomes the node."""
     file = chosen_file(options)

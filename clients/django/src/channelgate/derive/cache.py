@@ -113,7 +113,7 @@ def _host(name: str, library: str) -> tuple[Host | None, list[Problem]]:
     location = plain(given.get("LOCATION"))
     first = _first(location)
     if first is None:
-        return None, [Problem(f'{where}["LOCATION"] is not an address of Redis.', "", "error")]
+        return None, [Problem(f'{where}["LOCATION"] is not an address of Redis.')]
     if library == "django":
         keywords = {key: value for key, value in options.items() if key not in HARMLESS}
         return hosts.read({"address": first, **keywords} if keywords else first, f'{where}["OPTIONS"]')

@@ -272,8 +272,10 @@ class _Reader:
             text = _pattern(pattern)
             if text is None:
                 self._wrong("channel_capacity", f"has the key {pattern!r}, which is neither text nor a pattern.")
+            elif isinstance(capacity, bool) or not isinstance(capacity, int):
+                self._wrong("channel_capacity", f"has {capacity!r} for {pattern!r}, which is not a number.")
             else:
-                found[text] = int(capacity)
+                found[text] = capacity
         return found
 
 

@@ -28,6 +28,8 @@ SAME = {
 }
 #: A type that no token has.
 NONE = "(a type of no token)"
+#: The keys of JWTs, which belong together: a file with one of them has all.
+KEYS = ("auth.jwt.algorithm", "auth.jwt.signing_key", "auth.jwt.verifying_key", "auth.jwt.jwk_url")
 LET_DJANGO_SAY = 'Let Django say who a client is: auth = ["django"] in channelgate.toml.'
 
 
@@ -36,6 +38,12 @@ def add(derived: Derived) -> None:
     _secret_key(derived)
     if _has_simplejwt():
         _SimpleJwt(derived).add()
+    algorithm = derived.get("auth.jwt.algorithm")
+    is_shared = algorithm is None or algorithm.value.startswith('"HS')
+    if is_shared and derived.get("auth.secret_key_fallbacks") and not derived.get("auth.jwt.signing_key"):
+        # With SECRET_KEY alone nodes accept JWTs of earlier keys. Django's do, and neither simplejwt nor PyJWT does.
+        key = text_of(plain(settings.SECRET_KEY))
+        derived.put("auth.jwt.signing_key", key, "SECRET_KEY", secret=True, beside=KEYS)
     _ws_token(derived)
     cookie = str(settings.SESSION_COOKIE_NAME)
     if cookie != "sessionid":
@@ -79,7 +87,8 @@ class _SimpleJwt:
     def put(self, key: str, value: Any, name: str, secret: bool = False) -> None:
         """Adds a rule that differs from the node's default."""
         if SAME.get(key) != value:
-            self.derived.put(key, value, f'SIMPLE_JWT["{name}"]', secret=secret)
+            beside = KEYS if key in KEYS else ()
+            self.derived.put(key, value, f'SIMPLE_JWT["{name}"]', secret=secret, beside=beside)
 
     def add(self) -> None:
         self.keys()
@@ -159,7 +168,10 @@ class _SimpleJwt:
         given = self.get("LEEWAY")
         if not given:
             return
-        seconds = given.total_seconds() if isinstance(given, datetime.timedelta) else float(given)
+        seconds = given.total_seconds() if isinstance(given, datetime.timedelta) else given
+        if isinstance(seconds, bool) or not isinstance(seconds, int | float):
+            self.derived.problem(f'SIMPLE_JWT["LEEWAY"] is {given!r}, which is not a time.', level="error")
+            return
         self.put("auth.jwt.leeway", int(seconds) if seconds == int(seconds) else seconds, "LEEWAY")
 
     def sources(self) -> None:
@@ -204,9 +216,7 @@ def _ws_token(derived: Derived) -> None:
         return
     where = 'CHANNELGATE["WS_TOKEN"]'
     if "LIFETIME" in given:
-        seconds = given["LIFETIME"]
-        seconds = seconds.total_seconds() if isinstance(seconds, datetime.timedelta) else seconds
-        derived.put("auth.ws_token.lifetime", int(seconds), f'{where}["LIFETIME"]')
+        derived.put("auth.ws_token.lifetime", given["LIFETIME"], f'{where}["LIFETIME"]')
     if "FORM" in given:
         derived.put("auth.ws_token.form", str(given["FORM"]), f'{where}["FORM"]')
     if "SINGLE_USE" in given:

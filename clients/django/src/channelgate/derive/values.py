@@ -61,8 +61,8 @@ class Derived:
     problems: list[Problem] = dataclasses.field(default_factory=list)
 
     def environment(self) -> dict[str, str]:
-        """The variables by name."""
-        return {one.name: one.value for one in self.variables}
+        """The variables by name, without those that need a consumer: `launch.used_variables` knows the node's file."""
+        return {one.name: one.value for one in self.variables if one.only_with is None}
 
     def get(self, key: str) -> Variable | None:
         """The variable that sets a key."""
