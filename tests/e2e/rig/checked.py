@@ -132,10 +132,11 @@ class Checked:
         ready = lambda: stack.http_status(self.port, "/page/") == 200  # noqa: E731
         self.django = self._start(stack.Part("django", argv, directory, ready, self.env, self.port), wait=False)
         self.good = self.node("good", CHANNELGATE_LAYER="core")
-        #: Another SECRET_KEY, another secret, no consumer for the news, and pages of one host.
+        #: Another SECRET_KEY, another secret, no consumer for the news, and pages of one host. It accepts clients to
+        #: close them.
         self.wrong = self.node(
             "wrong",
-            self.config,
+            self.config.replace('auth = ["django"]', 'auth = ["django"]\nreject = { close = 4401 }'),
             DJANGO_SECRET_KEY="the-key-of-another-project",
             CHANNELGATE_BACKEND_SECRET="another-secret",
             CHANNELGATE_ALLOWED_ORIGINS=stack.LOOPBACK,
