@@ -38,5 +38,9 @@ CACHES = {
     "default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": os.environ["REDIS_URL"]},
     "memory": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"},
 }
-CHANNELGATE = {"SECRET": os.environ["CHANNELGATE_BACKEND_SECRET"]}
+CHANNELGATE = {
+    "SECRET": os.environ["CHANNELGATE_BACKEND_SECRET"],
+    "API_KEY": os.environ.get("API_KEY_OF_NODES"),
+    "URL": os.environ.get("URL_OF_A_NODE", "http://127.0.0.1:8001"),
+}
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]

@@ -96,6 +96,15 @@ http {{
         }}
     }}
     server {{
+        listen 127.0.0.1:{host};
+        location /ws/ {{
+            proxy_pass http://127.0.0.1:{node};
+            proxy_http_version 1.1;
+            proxy_set_header Upgrade $http_upgrade;
+            proxy_set_header Connection "upgrade";
+        }}
+    }}
+    server {{
         listen 127.0.0.1:{without};
         location / {{ proxy_pass http://127.0.0.1:{django}; }}
     }}
@@ -116,19 +125,21 @@ class Checked:
             admin.execute_command("ACL", "SETUSER", "shop", "on", f">{PASSWORD}", "~*", "&*", "+@all")
         self.port, self.nobody = stack.free_port(), stack.free_port()
         self.redis_url = f"redis://shop:{PASSWORD}@{stack.LOOPBACK}:{self.redis.port}/0"
-        self.env = {**project.environment("checked", directory, self.redis_url), "CHANNELGATE_API_KEY": API_KEY}
+        self.env = {**project.environment("checked", directory, self.redis_url), "API_KEY_OF_NODES": API_KEY}
         self.config = CONFIG.format(backend=f"http://{stack.LOOPBACK}:{self.port}/channelgate")
         (directory / "channelgate.toml").write_text(self.config + NEWS)
         argv = [stack.PYTHON, "-m", "daphne", "-b", stack.LOOPBACK, "-p", str(self.port), "checked.asgi:application"]
         ready = lambda: stack.http_status(self.port, "/page/") == 200  # noqa: E731
         self.django = self._start(stack.Part("django", argv, directory, ready, self.env, self.port), wait=False)
-        self.good = self.node("good", CHANNELGATE_ALLOWED_ORIGINS=stack.LOOPBACK, CHANNELGATE_LAYER="core")
-        #: Another SECRET_KEY, another secret, and no consumer for the news.
+        self.good = self.node("good", CHANNELGATE_LAYER="core")
+        #: Another SECRET_KEY, another secret, no consumer for the news, and pages of one host. It accepts clients to
+        #: close them.
         self.wrong = self.node(
             "wrong",
-            self.config,
+            self.config.replace('auth = ["django"]', 'auth = ["django"]\nreject = { close = 4401 }'),
             DJANGO_SECRET_KEY="the-key-of-another-project",
             CHANNELGATE_BACKEND_SECRET="another-secret",
+            CHANNELGATE_ALLOWED_ORIGINS=stack.LOOPBACK,
         )
         self.strange = self.node("strange", NEWS, CHANNELGATE_API_KEY="another-key", CHANNELGATE_ALLOWED_ORIGINS="*")
         self.away = self.node("away", ready="/health/live", REDIS_URL=f"redis://{stack.LOOPBACK}:{self.nobody}/0")
@@ -171,7 +182,7 @@ class Checked:
         home.mkdir()
         locations = self.directory / "nginx-channelgate.conf"
         locations.write_text(self.commands.run("nginx", "--node", self.url(self.good)).out)
-        sites = {name: stack.free_port() for name in ("good", "plain", "old", "page", "dead", "all", "without")}
+        sites = {name: stack.free_port() for name in ("good", "plain", "old", "page", "dead", "all", "host", "without")}
         text = SITES.format(**sites, django=self.port, node=self.good.port, nobody=self.nobody, locations=locations)
         (home / "nginx.conf").write_text(text)
         user = "user root; " if stack.os.geteuid() == 0 else ""

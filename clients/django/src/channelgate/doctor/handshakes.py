@@ -61,6 +61,12 @@ class Try:
     path: str
     route: Mapping[str, str]
 
+    @property
+    def closes(self) -> bool:
+        """Whether a client that is refused is accepted first, and then closed."""
+        reject = self.consumer.written.get("reject")
+        return isinstance(reject, Mapping) and reject.get("close") is not None
+
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Credential:
@@ -159,7 +165,7 @@ def session(key: str) -> Credential:
 def origin(context: Context) -> str:
     """A page of the project: `--site`, else what the settings name, else the node itself."""
     if context.site:
-        return context.site
+        return f"{urlsplit(context.site).scheme}://{host_of(context.site)}"
     for one in getattr(settings, "CSRF_TRUSTED_ORIGINS", ()):
         if "*" not in one:
             return str(one)
@@ -173,5 +179,7 @@ def origin(context: Context) -> str:
 
 
 def host_of(page: str) -> str:
-    """The `Host` with which a browser asks for a page's own server."""
-    return urlsplit(page).netloc
+    """The `Host` with which a browser asks for a page's own server: without the port of the scheme."""
+    parts = urlsplit(page)
+    default = {"http": ":80", "https": ":443"}.get(parts.scheme, "")
+    return parts.netloc.removesuffix(default) if default else parts.netloc

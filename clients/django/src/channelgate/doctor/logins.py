@@ -17,6 +17,8 @@ from channelgate.doctor.result import Result, fail, ok, skip
 
 #: Seconds for which a credential of doctor is valid, should it not be taken back.
 LIFETIME = 30
+#: The close code that stands for 503, unless the consumer has another one.
+TRY_LATER = 1013
 ORIGIN = "the origin is not allowed"
 
 
@@ -94,8 +96,8 @@ def session(context: Context) -> Iterator[Result]:
     with session_of(person) as key:
         context.secrets.add(key)
         answer = _open(context, found, handshakes.session(key))
-    if answer.status == 503:
-        # The next check says why.
+    if answer.status == 503 or answer.close == TRY_LATER:
+        # A later check says why.
         yield fail(f"A session cookie was refused: {answer.reason}", "See whether the node can ask Django, below.")
         return
     yield _judged(
@@ -147,11 +149,12 @@ def _auth(context: Context) -> set[str]:
 def _open(context: Context, one: Try, credential: Credential) -> web.Answer:
     page = handshakes.origin(context)
     headers = {**credential.headers, "Origin": page}
-    return web.handshake(context.node, credential.path(one.path), headers=headers, host=handshakes.host_of(page))
+    host = handshakes.host_of(page)
+    return web.handshake(context.node, credential.path(one.path), headers=headers, host=host, waits=one.closes)
 
 
 def _judged(what: str, answer: web.Answer, good: str, bad: str, cure: str) -> Result:
-    if answer.status == 101:
+    if answer.status == 101 and answer.close is None:
         return ok(good)
     if answer.status == 403 and ORIGIN in answer.detail:
         # The check of the origins says it.

@@ -12,6 +12,9 @@ from channelgate.doctor.result import Result, fail, ok, warn
 PRINT = "python manage.py channelgate nginx prints the location."
 #: What `init` writes beside channelgate.toml.
 FILE = "nginx-channelgate.conf"
+#: What a node says of a request whose origin is not allowed: its host, and, without a list of origins, the cure.
+_HOST = re.compile(r'Host "([^"]*)"')
+PASS_HOST = "proxy_set_header Host"
 _TIMEOUT = re.compile(r"^\s*proxy_read_timeout\s+(?P<time>[^;]+);", re.MULTILINE)
 _UNITS = {"ms": 0.001, "s": 1, "": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800, "M": 2592000, "y": 31536000}
 #: Seconds; the node pings every 20 s, and a client may be silent for twice that.
@@ -46,14 +49,24 @@ def _trouble(site: str, path: str) -> tuple[str, str] | None:
     if SPEAKS not in plain.detail and "WebSocket" not in plain.detail:
         return _elsewhere(plain)
     answer = web.handshake(site, path, headers={"Origin": handshakes.EVIL})
-    # 101: the node allows every origin, which another check says.
-    if answer.status == 101 or (answer.status == 403 and ORIGIN in answer.detail):
+    if answer.status == 403 and ORIGIN in answer.detail:
+        return _host(site, answer.detail)
+    if answer.status == 101:
+        # The node allows every origin, which another check says.
         return None
     if answer.status == 426 and "HTTP/1.1" in answer.detail:
         return "answered 426: the location lacks proxy_http_version 1.1", PRINT
     if answer.status in (400, 426):
         return f"answered {answer.status}: the location lacks the Upgrade headers", PRINT
     return f"answered {answer.status}: {answer.reason}", "The node's log has the reason."
+
+
+def _host(site: str, detail: str) -> tuple[str, str] | None:
+    """Whether `Host` arrives as the client sent it, where the node compares the origin with it."""
+    match = _HOST.search(detail)
+    if match is None or PASS_HOST not in detail or match[1].lower() == handshakes.host_of(site).lower():
+        return None
+    return f"passes on the Host {match[1]}, so each page's origin is refused", "proxy_set_header Host $http_host;"
 
 
 def _elsewhere(answer: web.Answer) -> tuple[str, str]:

@@ -71,7 +71,7 @@ def _tried(context: Context, one: Try, event: Expected, user_id: str, marker: st
 
 
 def _sent(context: Context, one: Try, event: Expected, credential: Credential, marker: str, connect: Any) -> Result:
-    from websockets.exceptions import InvalidStatus, WebSocketException
+    from websockets.exceptions import ConnectionClosed, InvalidStatus, WebSocketException
 
     page = handshakes.origin(context)
     path = credential.path(one.path)
@@ -94,6 +94,11 @@ def _sent(context: Context, one: Try, event: Expected, credential: Credential, m
     except InvalidStatus as refused:
         # The checks of logins say why.
         return skip(f"{WHAT}: {one.consumer.name} refused it with {refused.response.status_code}")
+    except ConnectionClosed as closed:
+        code = closed.rcvd.code if closed.rcvd else 1006
+        if one.closes:
+            return skip(f"{WHAT}: {one.consumer.name} accepted it, and closed it with {code}")
+        return fail(f"{WHAT}: {one.consumer.name} closed it with {code}", "The node's log has the reason.")
     except (OSError, WebSocketException) as error:
         return fail(f"{WHAT} failed: {type(error).__name__}: {error}", "The node's log has the reason.")
     return fail(

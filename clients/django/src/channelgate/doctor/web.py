@@ -15,6 +15,8 @@ from urllib.parse import urlsplit
 #: Seconds for an answer, and bytes of it that are read.
 TIMEOUT = 4.0
 LIMIT = 1 << 20
+#: Seconds in which a server that accepts a client only to refuse it has closed.
+CLOSES = 0.5
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -24,6 +26,8 @@ class Answer:
     status: int
     headers: Mapping[str, str]
     body: bytes
+    #: The code with which a server closes what it has just accepted, if it was waited for.
+    close: int | None = None
 
     def json(self) -> Any:
         """The body, or None if it is not JSON."""
@@ -42,6 +46,8 @@ class Answer:
     @property
     def reason(self) -> str:
         """The detail, else the status in words."""
+        if self.close is not None:
+            return f"closed with {self.close}"
         return self.detail or f"{self.status} {http.client.responses.get(self.status, '')}".strip()
 
 
@@ -70,13 +76,14 @@ def handshake(
     headers: Mapping[str, str] | None = None,
     host: str | None = None,
     timeout: float = TIMEOUT,
+    waits: bool = False,
 ) -> Answer:
-    """Asks for a WebSocket, and leaves at once if it is granted."""
+    """Asks for a WebSocket, and leaves at once if it is granted; `waits` for a close that follows at once."""
     asked = {**(headers or {}), **_upgrade()}
     if host is not None:
         asked["Host"] = host
     with _connection(url, timeout) as connection:
-        return _exchange(connection, "GET", path, asked, None)
+        return _exchange(connection, "GET", path, asked, None, waits)
 
 
 def stream(url: str, path: str, headers: Mapping[str, str], timeout: float) -> contextlib.AbstractContextManager[Any]:
@@ -104,14 +111,37 @@ def _upgrade() -> dict[str, str]:
 
 
 def _exchange(
-    connection: http.client.HTTPConnection, method: str, path: str, headers: dict[str, str], body: bytes | None
+    connection: http.client.HTTPConnection,
+    method: str,
+    path: str,
+    headers: dict[str, str],
+    body: bytes | None,
+    waits: bool = False,
 ) -> Answer:
     with _reported():
         connection.request(method, path, body=body, headers=headers)
+        # Of 101 the response keeps what follows; the connection itself forgets its socket.
+        wire = connection.sock
         response = connection.getresponse()
         # After 101 nothing ends; http.client would wait for it.
         content = b"" if response.status == 101 else response.read(LIMIT)
-        return Answer(response.status, {name.lower(): value for name, value in response.getheaders()}, content)
+        close = _close_code(response, wire) if waits and response.status == 101 else None
+        return Answer(response.status, {name.lower(): value for name, value in response.getheaders()}, content, close)
+
+
+def _close_code(response: http.client.HTTPResponse, wire: socket.socket | None) -> int | None:
+    """The code, if the first frame is a close that comes at once (RFC 6455, section 5.5.1)."""
+    if wire is None:
+        return None
+    wire.settimeout(CLOSES)
+    try:
+        head = response.fp.read(2)
+        if len(head) == 2 and head[0] & 0x0F == 8 and head[1] >= 2:
+            return int.from_bytes(response.fp.read(2), "big")
+    except OSError:
+        # Nothing comes: the connection is open.
+        pass
+    return None
 
 
 @contextlib.contextmanager
