@@ -33,11 +33,12 @@ def test_scripts_import_the_client_by_the_name_of_the_package():
         rendered('channelgate_script "element"')
 
 
-def test_the_address_cannot_end_the_script(settings):
-    settings.STATIC_URL = "https://cdn.example/</script>&"
+def test_an_address_of_a_storage_cannot_end_the_script(monkeypatch):
+    address = "https://cdn.example/client.js?a=1&b=</script>"
+    monkeypatch.setattr("channelgate.templatetags.channelgate.static", lambda path: address)
     html = rendered()
     assert html.count("</script>") == 1
-    assert imports(html)["@channelgate/client"].endswith("channelgate/client.js")
+    assert imports(html)["@channelgate/client"] == address
 
 
 class Request:

@@ -135,6 +135,18 @@ def test_what_is_rolled_back_is_not_published(layer):
     run(TestCase, test)
 
 
+def test_nothing_is_published_of_a_transaction_that_is_broken(layer):
+    def test(self):
+        with captured() as sent:
+            with pytest.raises(KeyError), transaction.atomic(savepoint=False):
+                on_commit("order_1")
+                raise KeyError
+            on_commit("order_2")
+        assert not sent
+
+    run(TestCase, test)
+
+
 def test_callbacks_can_be_kept(layer):
     def test(self):
         with captured(commit=False) as sent:

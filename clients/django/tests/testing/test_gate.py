@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import time
 import unittest
 
 import pytest
@@ -182,6 +183,25 @@ def test_a_user_shows_what_the_consumer_wants(gate, anna):
     assert ws.connect()[0]
     assert str(ws.receive_json_from()["id"]) == str(anna[0].pk)
     assert gate.connect("/ws/orders/7/", token="nonsense").connect() == (False, 403)
+
+
+def test_nothing_means_nothing_that_was_sent_before(gate, anna):
+    ws = gate.connect("/ws/orders/7/", user=anna[0])
+    assert ws.connect()[0]
+    ws.send_json_to({"type": "ping"})
+    assert not ws.receive_nothing(timeout=0)
+    assert ws.receive_json_from()["type"] == "pong"
+    assert ws.receive_nothing(timeout=0)
+
+
+def test_a_consumer_that_fails_closes_and_is_not_waited_for(gate):
+    ws = gate.connect("/fails-accepted/")
+    assert ws.connect()[0]
+    with pytest.raises(AssertionError, match=r"closed with 1011.*the consumer failed, see the log"):
+        ws.receive_from()
+    began = time.monotonic()
+    ws.disconnect()
+    assert time.monotonic() - began < 2
 
 
 def test_a_message_for_one_connection_says_why_it_cannot_arrive(gate):

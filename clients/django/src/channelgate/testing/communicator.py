@@ -134,7 +134,7 @@ class WebsocketCommunicator:
             text = (refused.response.body or b"").decode(errors="replace").strip()
             self.refusal = f"{refused.response.status_code} {refused.response.reason_phrase}: {text}".rstrip(": ")
             self._is_over = True
-            self.gate.refused(self)
+            self._parted(timeout)
             return False, refused.response.status_code
         except TimeoutError:
             raise asyncio.TimeoutError(f"{self!r}: the handshake took more than {timeout} s") from None

@@ -149,12 +149,8 @@ class Gate:
         self._open.append(communicator)
         return _request(scope, credentials)
 
-    def refused(self, communicator: WebsocketCommunicator) -> None:
-        """A client was not admitted."""
-        self._open.remove(communicator)
-
     def parted(self, communicator: WebsocketCommunicator, timeout: float = PATIENCE) -> None:
-        """A client has gone: waits for the consumer's `disconnect()`."""
+        """A client has gone, or was refused: waits for the consumer's `disconnect()`, which it gets in both cases."""
         if communicator not in self._open:
             return
         self._open.remove(communicator)

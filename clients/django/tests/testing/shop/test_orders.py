@@ -4,7 +4,7 @@ import pytest
 from django.contrib.auth.models import User
 from django.test import TestCase
 from orders.asgi import application
-from orders.models import Order
+from orders.models import Order, Visit
 from orders.views import tell
 
 from channelgate.testing import WebsocketCommunicator
@@ -39,6 +39,8 @@ def test_in_the_transaction_of_the_test(gate, client, order):
 @pytest.mark.django_db
 def test_that_was_rolled_back_with_its_clients():
     assert not Order.objects.exists() and not User.objects.exists()
+    # The consumer's `disconnect()` has run before.
+    assert not Visit.objects.exists()
 
 
 @pytest.mark.django_db(transaction=True)
@@ -53,8 +55,7 @@ async def test_of_channels(gate):
     assert await communicator.receive_json_from() == {"note": "x"}
     assert await communicator.receive_nothing()
     await communicator.disconnect()
-    await order.arefresh_from_db()
-    assert order.note == "left with 1000"
+    assert await Visit.objects.filter(order=order.pk, code=1000).aexists()
 
 
 class WithAFixture(TestCase):
@@ -69,3 +70,6 @@ class WithAFixture(TestCase):
         assert ws.connect()[0]
         ws.send_json_to({"note": "x"})
         assert ws.receive_json_from() == {"note": "x"}
+
+    def test_that_was_rolled_back_with_its_clients(self):
+        assert not Visit.objects.exists()

@@ -1,7 +1,7 @@
 from channels.db import database_sync_to_async
 from channels.generic.websocket import AsyncJsonWebsocketConsumer
 
-from orders.models import Order
+from orders.models import Order, Visit
 
 
 class OrderConsumer(AsyncJsonWebsocketConsumer):
@@ -25,4 +25,4 @@ class OrderConsumer(AsyncJsonWebsocketConsumer):
         await self.send_json({"order": self.pk, "status": event["status"]})
 
     async def disconnect(self, code):
-        await Order.objects.filter(pk=self.pk).aupdate(note=f"left with {code}")
+        await Visit.objects.acreate(order=self.pk, code=code)

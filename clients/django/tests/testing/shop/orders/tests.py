@@ -3,11 +3,12 @@
 import asyncio
 
 from django.contrib.auth.models import User
+from django.db import connection
 from django.test import TestCase, TransactionTestCase
 
 from channelgate import Refused
 from channelgate.testing import Gate, call_action, captured
-from orders.models import Order
+from orders.models import Order, Visit
 
 
 class Published(TestCase):
@@ -58,8 +59,7 @@ class Sockets:
         self.assertEqual(ws.receive_json_from(), {"order": self.order.pk, "status": "paid"})
         self.assertEqual(mine.receive_json_from(), {"status": "paid"})
         ws.disconnect(4000)
-        self.order.refresh_from_db()
-        self.assertEqual(self.order.note, "left with 4000")
+        self.assertEqual(list(Visit.objects.values_list("order", "code")), [(self.order.pk, 4000)])
 
     def test_nobody_else_is_admitted(self):
         ben = User.objects.create(username="ben")
@@ -80,4 +80,13 @@ class SocketsInATransaction(Sockets, TestCase):
 
 
 class SocketsWithCommits(Sockets, TransactionTestCase):
-    pass
+    def test_a_consumer_writes_while_the_test_reads(self):
+        """An SQLite in memory is locked for another connection then."""
+        Order.objects.create(owner=self.anna)
+        ws = self.gate.connect(f"/ws/orders/{self.order.pk}/", user=self.anna)
+        self.assertTrue(ws.connect()[0])
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT id FROM orders_order")
+            cursor.fetchone()
+            ws.send_json_to({"note": "x"})
+            self.assertEqual(ws.receive_json_from(), {"note": "x"})
