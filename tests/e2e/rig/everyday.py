@@ -40,7 +40,7 @@ django = true
 INIT_EACH = """
 import os, sys
 from django.core.management import execute_from_command_line
-import asgiref.sync, channels.consumer, channels_redis.core, django.contrib.auth.hashers, django.db.models, redis.asyncio
+import asgiref.sync, channels.consumer, channels_redis.core, django.db.models, redis.asyncio
 folder, failed, running = os.environ["RUN_DIR"], 0, []
 for name in sys.argv[1:]:
     if len(running) == 2:
