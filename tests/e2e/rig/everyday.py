@@ -36,6 +36,25 @@ name = "{name}"
 path = ["/ws/{name}/", "/ws/{name}/<path:rest>"]
 django = true
 """
+#: `manage.py channelgate init` with the settings of each project; two at a time.
+INIT_EACH = """
+import os, sys
+from django.core.management import execute_from_command_line
+import asgiref.sync, channels.consumer, channels_redis.core, django.db.models, redis.asyncio
+folder, failed, running = os.environ["RUN_DIR"], 0, []
+for name in sys.argv[1:]:
+    if len(running) == 2:
+        failed |= os.waitpid(running.pop(0), 0)[1]
+    if (child := os.fork()) == 0:
+        os.environ.update(DJANGO_SETTINGS_MODULE=f"{name}.settings", RUN_DIR=os.path.join(folder, name))
+        os.mkdir(os.environ["RUN_DIR"])
+        execute_from_command_line(["manage.py", "channelgate", "init"])
+        sys.exit()
+    running.append(child)
+for child in running:
+    failed |= os.waitpid(child, 0)[1]
+sys.exit(failed != 0)
+"""
 #: A handshake may take as long as Django needs on a busy machine.
 BUSY = {"CHANNELGATE__BACKEND__CONCURRENCY": "64"}
 
@@ -120,29 +139,27 @@ class Everyday:
     def start_nodes(self) -> None:
         """A node for each project, with the configuration of `init`."""
         self.system.django, self.system.backend = self.right, "http"
+        written = self._init() if INIT else {}
         for project in PROJECTS:
-            config = self._init(project.name) if INIT else BRIDGED.format(name=project.name)
+            config = written.get(project.name) or BRIDGED.format(name=project.name)
             self.nodes[project.name] = self.system.start_node(wait=False, config=config, **BUSY)
 
-    def _init(self, name: str) -> str:
-        folder = self.directory / f"init-{name}"
-        folder.mkdir()
-        env = {**self.env, "DJANGO_SETTINGS_MODULE": f"{name}.settings", "RUN_DIR": str(folder)}
-        done = self.manage("init", env=env)
-        assert done.returncode == 0, f"{name}: {done.stdout}{done.stderr}"
-        return (folder / "channelgate.toml").read_text()
-
-    def manage(self, *words: str, env: Mapping[str, str] | None = None) -> subprocess.CompletedProcess:
-        """`manage.py channelgate …`."""
-        return subprocess.run(
-            [stack.PYTHON, MANAGE, "channelgate", *words],
-            env={**os.environ, **(env or self.env)},
+    def _init(self) -> dict[str, str]:
+        """What `manage.py channelgate init` writes for each project; one process imports what all of them need."""
+        (self.directory / "init").mkdir()
+        names = [project.name for project in PROJECTS]
+        done = subprocess.run(
+            [stack.PYTHON, "-c", INIT_EACH, *names],
+            env={**os.environ, **self.env, "RUN_DIR": str(self.directory / "init")},
             cwd=self.directory,
-            capture_output=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
             text=True,
             check=False,
-            timeout=60,
+            timeout=90,
         )
+        assert done.returncode == 0, done.stdout
+        return {name: (self.directory / "init" / name / "channelgate.toml").read_text() for name in names}
 
     def wait(self) -> "Everyday":
         """Until all serve."""
@@ -268,7 +285,8 @@ class Play:
             logout = Change("POST", self.project.logout, who=self.project.visits[0].who)
             await self.everyday.change(self.project, logout, self.everyday.right.port, {})
             await self._settle()
-            await self.shadows[0].reconnect()
+            visit = self.project.visits[0]
+            await self.shadows[0].reconnect(Wanted(0, visit.leaves), Wanted(self.project.afterwards))
 
     async def _again(self, visit: Visit, shadow: Shadow) -> None:
         comes = visit.opens if visit.reopens is None else visit.reopens

@@ -43,6 +43,8 @@ class Project:
     #: What ends it.
     last: tuple[Change, ...] = ()
     logout: str = ""
+    #: Frames of the first user's handshake after that.
+    afterwards: int = 0
     #: Clients that are refused, or let in to be sent away.
     others: tuple[Visit, ...] = ()
     page: str = ""
@@ -178,6 +180,7 @@ PROJECTS = (
             Change("DELETE", "/api/feed/{made.id}/", None, "carl", (1, 1)),
         ),
         logout="/feed/logout/",
+        afterwards=1,
         others=(Visit("anna", "/ws/feed/", opens=1), Visit("", "/ws/feed/", opens=1)),
         page="/feed/",
     ),
@@ -290,6 +293,7 @@ PROJECTS = (
             Change("DELETE", "/api/parcels/{made.id}/", None, "ben"),
         ),
         logout="/delivery/logout/",
+        afterwards=1,
         others=(Visit("", "/ws/delivery/7d444840-9dc0-11d1-b245-5ffdce74fad2/"),),
         page="/delivery/{tracking}/",
     ),
@@ -332,6 +336,7 @@ PROJECTS = (
         ),
         last=(Change("POST", "/api/polls/lunch/end/", hears=(1, 1)),),
         logout="/polls/logout/",
+        afterwards=1,
         others=(Visit("", "/ws/polls/nowhere/"), Visit("anna", "/ws/polls/nowhere/")),
         page="/polls/lunch/",
     ),

@@ -98,6 +98,13 @@ DIFFERENT = {
         recorded(side("left", (1, 1, A)), side("right", (2, 2, A), (2.1, 2, B))),
         [("only right", "opening", '{"type": "b", "n": 1}')],
     ),
+    "an event while the right comes is another one": (
+        recorded(
+            side("left", (2.1, 2, {"at": "2026-11-27T10:00:00Z"})),
+            side("right", (2.1, 2, {"at": "2026-11-27T10:00:09Z"})),
+        ),
+        [("differs", "opening", '$.at: left "2026-11-27T10:00:00Z", right "2026-11-27T10:00:09Z"')],
+    ),
     "hello differs": (
         recorded(side("left", (1, 1, A)), side("right", (2, 2, A2))),
         [("differs", "opening", "$.n: left 1, right 2")],

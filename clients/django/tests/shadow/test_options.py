@@ -1,11 +1,15 @@
 """What the options become: a script, two addresses, a visitor; and how mistakes read."""
 
 import json
+import os
+import subprocess
+import sys
 import time
+from urllib.parse import urlsplit
 
 import pytest
 
-from channelgate.shadow import login, origin, script, target
+from channelgate.shadow import handshake, login, origin, script, target
 from channelgate.shadow.script import Step
 from channelgate.shadow.secrets import Secrets
 from channelgate.shadow.target import Target, Visitor
@@ -231,3 +235,42 @@ def test_the_origin_is_one_that_the_project_allows(settings, allowed, left, expe
 def test_in_development_the_origin_is_the_loopback(settings):
     settings.ALLOWED_HOSTS, settings.DEBUG = [], True
     assert origin.default("ws://127.0.0.1:8000") == "http://127.0.0.1:8000"
+
+
+HOSTS = {
+    "ws://127.0.0.1:8000": "example.org",
+    "ws://[::1]:8000": "example.org",
+    "ws://localhost:8000": "example.org",
+    "ws://node:8000": "example.org",
+    "wss://gate.example.org": None,
+}
+
+
+@pytest.mark.parametrize("base", HOSTS)
+def test_a_side_behind_the_proxy_gets_the_host_of_the_page(base):
+    visitor = Visitor(origin="https://example.org")
+    address = urlsplit(base).hostname
+    assert handshake.host_of(visitor, address) == HOSTS[base]
+    assert handshake.host_of(Visitor(), address) is None
+    assert handshake.host_of(Visitor(headers=(("host", "shop.example.org"),)), address) == "shop.example.org"
+
+
+WITHOUT_WEBSOCKETS = """
+import os, sys
+class Blocker:
+    def find_spec(self, name, path=None, target=None):
+        if name.split(".")[0] == "websockets":
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+sys.meta_path.insert(0, Blocker())
+from django.core.management import execute_from_command_line
+execute_from_command_line(["manage.py", "channelgate", "shadow", "--path", "/ws/", "--left", "ws://a"])
+"""
+
+
+def test_without_websockets_it_says_what_to_install(monkeypatch):
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(sys.path))
+    done = subprocess.run(
+        [sys.executable, "-c", WITHOUT_WEBSOCKETS], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.returncode == 2
+    assert done.stderr.strip() == "shadow needs websockets 13 or later: pip install 'channelgate[shadow]'"

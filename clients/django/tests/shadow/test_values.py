@@ -38,6 +38,8 @@ DIFFERENT = {
     "not a date": ({"at": "2026-13-27T10:00:00Z"}, {"at": "2026-13-27T10:00:01Z"}, "$.at"),
     "another text around a time": ("saved 2026-11-27 10:00:00", "Saved 2026-11-27 10:00:00", "$"),
     "list and object": ({"a": []}, {"a": {}}, "$.a"),
+    "large numbers": ({"n": 2**53}, {"n": 2**53 + 1}, "$.n"),
+    "very large numbers": ({"n": 10**400}, {"n": 10**400 + 1}, "$.n"),
     "case": ({"a": "Anna"}, {"a": "anna"}, "$.a"),
 }
 

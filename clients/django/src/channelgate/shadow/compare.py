@@ -146,7 +146,7 @@ class _Work:
         equal = [pair for pair in also if not self._differences(pair, self.seen, 0.0)]
         self._pairs(act, pairs, self.seen)
         self._order(act, sorted([*pairs, *equal], key=lambda pair: pair.left.at), {pair.left for pair in pairs})
-        self.found.same += len(shared)
+        self._pairs(act, [Pair(pair.right, pair.left) for pair in shared], None)
         events = {pair.left.kind for pair in shared}
         events |= {frame.kind for frame in self._of("right", *self._turns_of("listening"))}
         left += [pair.left for pair in also if pair not in equal]

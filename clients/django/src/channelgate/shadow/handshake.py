@@ -44,7 +44,7 @@ async def open_side(target: Target, visitor: Visitor) -> tuple[Handshake, Client
         "max_size": None,
     }
     parts = urlsplit(url)
-    if host := _host(visitor, parts.hostname or ""):
+    if host := host_of(visitor, parts.hostname or ""):
         # The connection goes to the side's own address; its certificate is the one for this name.
         options |= {"host": parts.hostname, "port": parts.port or (443 if parts.scheme == "wss" else 80)}
         url = parts._replace(netloc=host).geturl()
@@ -78,7 +78,7 @@ def _is_upgraded(error: Exception) -> bool:
     return isinstance(error, InvalidHeader | NegotiationError)
 
 
-def _host(visitor: Visitor, address: str) -> str | None:
+def host_of(visitor: Visitor, address: str) -> str | None:
     """The `Host` that a browser sends: of a side inside, it is the page's, which the proxy in front passes on."""
     given = [value for name, value in visitor.headers if name.lower() == "host"]
     if given:

@@ -97,7 +97,7 @@ def _user(key: str) -> Any:
     if not apps.is_installed("django.contrib.sessions"):
         raise NoLogin(
             "--user makes a session, and django.contrib.sessions is not in INSTALLED_APPS. "
-            "Use --token, --cookie or --header."
+            "Use --token (manage.py channelgate token makes one), --cookie or --header."
         )
     model = get_user_model()
     with contextlib.suppress(ValidationError, ValueError, model.DoesNotExist):

@@ -63,7 +63,10 @@ class Shadow:
     async def open(self, wants: Wanted = ANY) -> None:
         """Opens left, then right: what a handshake writes or publishes is told apart from the other's."""
         left = await self._turn(self.left, self.left.open, wants, CALM)
-        right = await self._turn(self.right, self.right.open, wants, CALM)
+        # In traffic the left gets more than is its own: the right does not wait long for as much.
+        patience = CALM if wants.own is None else None
+        wants = Wanted(self._got(self.left, left), wants.others) if wants.own is None else wants
+        right = await self._turn(self.right, self.right.open, wants, CALM, patience)
         self.acts.append(Act("opening", left, right))
         self.listen()
 
@@ -141,7 +144,12 @@ class Shadow:
         return Recorded(left, right, tuple(self.acts), tuple(self.stage.starts), self.visitor.ids)
 
     async def _turn(
-        self, side: Side, do: Callable[[], Awaitable[Any]], wants: Wanted, calm: float | None = None
+        self,
+        side: Side,
+        do: Callable[[], Awaitable[Any]],
+        wants: Wanted,
+        calm: float | None = None,
+        patience: float | None = None,
     ) -> int:
         """Does something on one side, and waits for what comes of it: what is wanted, and silence."""
         other = self._other(side)
@@ -152,7 +160,7 @@ class Shadow:
             enough = not wants.closes and self._got(side, turn) >= (wants.own or 0)
             return (enough or not side.is_open) and (self._got(other, turn) >= (wants.others or 0) or not other.is_open)
 
-        await self.until(has_come, self.patience)
+        await self.until(has_come, self.patience if patience is None else patience)
         await self._silence(self.patience if calm is None else calm, since=self.stage.now())
         return turn
 

@@ -37,7 +37,7 @@ def moment(value: Any) -> Moment | None:
     if isinstance(value, bool):
         return None
     if isinstance(value, int | float):
-        return _number(float(value))
+        return _number(value)
     if not isinstance(value, str):
         return None
     if ISO.fullmatch(value):
@@ -72,9 +72,9 @@ def _clock(found: "re.Match[str]") -> Moment | None:
     return Moment("clock", hours * 3600.0 + int(minute) * 60 + int(second or 0), 1.0 if second else 60.0)
 
 
-def _number(value: float) -> Moment | None:
+def _number(value: int | float) -> Moment | None:
     if _SECONDS[0] <= value <= _SECONDS[1]:
-        return Moment("seconds", value, 0.0 if value % 1 else 1.0)
+        return Moment("seconds", float(value), 0.0 if value % 1 else 1.0)
     if _MILLISECONDS[0] <= value <= _MILLISECONDS[1]:
         return Moment("milliseconds", value / 1000, 0.0)
     return None

@@ -16,6 +16,9 @@ _ID_KEY = re.compile(r"(?:.*_)?(?:id|pk|uuid|uid)|.*(?:Id|ID|Uuid|UUID)")
 #: Keys by which clients tell events apart.
 _KINDS = ("type", "event", "action", "command", "op", "kind", "method", "topic")
 
+#: Below it a float has every whole number.
+_EXACT = 2**53
+
 #: Whether two values under a key may differ, because each was made for its side.
 Made = Callable[[str, Any, Any], bool]
 
@@ -95,8 +98,8 @@ def _masked(value: Any, key: str, made: bool) -> Any:
     if isinstance(value, str):
         text = times.ISO.sub("<time>", _CHANNEL.sub("<channel>", value))
         return _UUID.sub("<id>", text) if made else text
-    # JSON has one kind of number.
-    return float(value)
+    # JSON has one kind of number; a whole one may be too large for a float.
+    return float(value) if abs(value) < _EXACT else str(value)
 
 
 def differences(left: Any, right: Any, tolerance: float, made: Made | None = None, path: str = "$") -> list[Difference]:
