@@ -1,12 +1,12 @@
 """`pip install channelgate`: what the wheel has, and what works in an environment that has nothing else."""
 
 import json
-import os
 import signal
 import subprocess
 import tarfile
 import tomllib
 import zipfile
+from pathlib import Path
 
 import dist
 import pytest
@@ -97,8 +97,8 @@ def test_a_node_runs_in_the_place_of_python(installed):
     )
     node.start().wait()
     try:
-        program = os.readlink(f"/proc/{node.pid}/exe")
-        assert program == str(installed.bin / "channelgate"), "no Python is left in between"
+        program = Path(f"/proc/{node.pid}/exe").readlink()
+        assert program == (installed.bin / "channelgate").resolve(), "no Python is left in between"
         node.signal(signal.SIGTERM)
         assert node.join(20) == 0, "the signal reaches the node, which drains"
     finally:

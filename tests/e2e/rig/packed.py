@@ -1,9 +1,11 @@
-"""A wheel of the program that is tested, without a second build, and empty environments into which it is installed."""
+"""A wheel of the program that is tested, without a second build; empty environments to install it; earlier sources."""
 
+import io
 import os
 import shutil
 import subprocess
 import sys
+import tarfile
 from pathlib import Path
 
 import dist
@@ -28,6 +30,18 @@ def pack(folder: Path) -> Path:
         patch.setenv("CARGO_NET_OFFLINE", "true")
         # Compressing a program with its debug information takes longer than all the rest.
         return dist.pack(folder, [*options, "--compression-method", "stored"])
+
+
+def previous(folder: Path, *paths: str) -> Path:
+    """These folders as the commit before has them."""
+    git = ["git", "-C", str(stack.ROOT)]
+    known = subprocess.run([*git, "rev-parse", "--verify", "--quiet", "HEAD~1"], capture_output=True, check=False)
+    if known.returncode:
+        pytest.skip("this checkout has no commit before its last one (a shallow clone, or no repository)")
+    archive = subprocess.run([*git, "archive", "HEAD~1", *paths], capture_output=True, check=True).stdout
+    with tarfile.open(fileobj=io.BytesIO(archive)) as content:
+        content.extractall(folder, filter="data")
+    return folder
 
 
 class Environment:
