@@ -1,6 +1,7 @@
 """`pip install channelgate`: what the wheel has, and what works in an environment that has nothing else."""
 
 import json
+import shutil
 import signal
 import subprocess
 import tarfile
@@ -11,7 +12,7 @@ from pathlib import Path
 import dist
 import pytest
 import stack
-from rig.packed import WHEELS, Environment, pack
+from rig.packed import Environment, pack
 from rig.system import QUICK_DRAIN
 
 #: Commands of the program and of Django, and what they print.
@@ -105,12 +106,31 @@ def test_a_node_runs_in_the_place_of_python(installed):
         node.stop()
 
 
-def test_without_the_program_it_is_said_what_to_do(installed, tmp_path):
+@pytest.mark.parametrize("how", ["user", "target"])
+def test_the_program_is_found_where_pip_puts_it(tmp_path, how):
+    """`pip install --user`, and `--target`, as for an archive that is copied to servers."""
+    packages, programs = tmp_path / "lib", tmp_path / ("home/bin" if how == "user" else "lib/bin")
+    packages.mkdir()
+    programs.mkdir(parents=True)
+    shutil.copytree(dist.SOURCES / "channelgate", packages / "channelgate")
+    (programs / "channelgate").symlink_to(stack.binary())
+    env = {"PYTHONPATH": str(packages), "PATH": "/usr/bin:/bin", "PYTHONUSERBASE": str(tmp_path / "home")}
+    command = [stack.PYTHON, "-m", "channelgate", "--version"]
+    done = subprocess.run(command, env=env, cwd=tmp_path, capture_output=True, text=True, check=True, timeout=60)
+    assert done.stdout.strip() == VERSION
+
+
+def test_without_the_program_it_is_said_what_to_do(tmp_path):
     # As on a system without a wheel: the Python sources alone.
-    env = {"PYTHONPATH": str(dist.SOURCES), "PATH": "/usr/bin:/bin"}
-    python = WHEELS.parent / "bin" / "python"
+    env = {"PYTHONPATH": str(dist.SOURCES), "PATH": "/usr/bin:/bin", "PYTHONUSERBASE": str(tmp_path)}
     done = subprocess.run(
-        [python, "-m", "channelgate"], env=env, cwd=tmp_path, capture_output=True, text=True, check=False, timeout=60
+        [stack.PYTHON, "-m", "channelgate"],
+        env=env,
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
     )
     assert done.returncode == 1
     assert "container or in WSL, or keep Daphne in development" in done.stderr and "Traceback" not in done.stderr
