@@ -155,5 +155,7 @@ fi
 [ ${#packages[@]} -eq 0 ] || install_packages "${packages[@]}"
 [ "$need" = run ] || find_python >/dev/null || die "Python 3.11 or newer is needed"
 [ "$need" != wheel ] || python_packages tests/wheel/release.txt
+# maturin reads the crates of every system, of which cargo builds a part; it asks no registry then.
+[ "$level" -lt 3 ] && [ "$need" != wheel ] || cargo fetch --locked --quiet
 [ "$level" -ne 2 ] || python_packages tests/django/requirements.txt
 [ "$level" -lt 3 ] || { rust_components; python_packages tests/e2e/requirements.txt; node_modules; }
