@@ -23,8 +23,18 @@ DJANGOS = {
     "6.0": (["3.12", "3.13", "3.14"], "channels>=4.3"),
     "6.1": (["3.12", "3.13", "3.14"], "channels>=4.3"),
 }
-TOOLS = ["pytest", "pytest-asyncio", "pytest-timeout", "hypothesis", "pytz", "websockets", "daphne", "channels_redis"]
-TOOLS += ["djangorestframework", "djangorestframework_simplejwt"]
+TOOLS = [
+    "pytest",
+    "pytest-asyncio",
+    "pytest-django",
+    "pytest-timeout",
+    "hypothesis",
+    "pytz",
+    "websockets",
+    "daphne",
+    "channels_redis",
+]
+TOOLS += ["djangorestframework", "djangorestframework_simplejwt", "pytest-django"]
 
 
 def interpreter(version: str) -> str | None:

@@ -73,6 +73,21 @@ export default [
   { linterOptions: { reportUnusedDisableDirectives: "error" } },
   { files: ["src/http/page/**/*.js"], languageOptions: { sourceType: "module", globals: { ...both, ...browser } }, rules },
   {
+    files: ["clients/django/src/channelgate/static/**/*.js"],
+    languageOptions: {
+      sourceType: "module",
+      globals: { ...both, ...browser, ...readonly("AbortController AbortSignal MutationObserver removeEventListener reportError") },
+    },
+    rules,
+  },
+  {
+    // What support/page.js and the test itself put into the page.
+    files: ["tests/browser/test/client.test.js"],
+    languageOptions: {
+      globals: readonly("connect createClient wsToken node watched opened waitFor seen mine told off release leaveTwo dispatchEvent"),
+    },
+  },
+  {
     // Functions handed to page.evaluate run in the browser, so its names are known here too.
     files: ["tests/browser/**/*.js"],
     languageOptions: { sourceType: "module", globals: { ...both, ...browser, ...readonly("process Buffer AbortSignal") } },

@@ -79,7 +79,7 @@ def two(module_system):
     for _ in range(2):
         module_system.start_node(wait=False, config=CONFIG)
     module_system.wait()
-    with override_settings(CHANNELGATE={"REDIS": module_system.redis_url}):
+    with override_settings(CHANNELGATE={"REDIS_URL": module_system.redis_url}):
         yield module_system
 
 
@@ -226,7 +226,7 @@ async def test_an_order_by_hand_is_answered_and_a_node_that_does_not_answer_is_n
             assert time.monotonic() - began >= 0.4
             assert (done.changed, done.nodes, done.silent) == (1, 2, 1)
             # Nor is it an error for a project whose connections wait less long than the order.
-            with override_settings(CHANNELGATE={"REDIS": {"address": two.redis_url, "socket_timeout": 1}}):
+            with override_settings(CHANNELGATE={"REDIS_URL": {"address": two.redis_url, "socket_timeout": 1}}):
                 in_thread = asyncio.to_thread(leave, user, "board.6", timeout=1.2)
                 for done in await asyncio.gather(aleave(user, "board.6", timeout=1.2), in_thread):
                     assert (done.nodes, done.silent) == (2, 1)
@@ -472,7 +472,7 @@ async def test_an_admission_that_began_before_an_order_ends_as_ordered(system, d
     opening = [asyncio.create_task(opened(node, 7, "/ws/asking/")) for _ in range(3)]
     clients = [await sockets.start(node.port, mint_access(7)) for _ in range(2)]
     await until(lambda: backend.asked == 5, "all clients to be asked about")
-    with override_settings(CHANNELGATE={"REDIS": system.redis_url}):
+    with override_settings(CHANNELGATE={"REDIS_URL": system.redis_url}):
         await aleave(7, "board.1")
         await ajoin(7, "board.2", consumer="asking")
         await ajoin(7, "board.2", consumer="asking-rooms")
@@ -484,7 +484,7 @@ async def test_an_admission_that_began_before_an_order_ends_as_ordered(system, d
         await client.opened()
 
     async def all_joined() -> bool:
-        with override_settings(CHANNELGATE={"REDIS": system.redis_url}):
+        with override_settings(CHANNELGATE={"REDIS_URL": system.redis_url}):
             done = await aleave(7, "nothing")
         async with system.publisher() as layer:
             await layer.group_send("board.2", {"type": "note", "text": "two"})
@@ -519,7 +519,7 @@ async def test_a_handler_that_asked_before_the_user_had_to_leave_does_not_join(s
     backend.may.clear()
     await client.send({"type": "watch"})
     await until(lambda: backend.asked == 2, "the handler to ask")
-    with override_settings(CHANNELGATE={"REDIS": system.redis_url}):
+    with override_settings(CHANNELGATE={"REDIS_URL": system.redis_url}):
         await aleave(7, "board.5")
     backend.may.set()
     assert await client.count(1) == [{"failed": 5}]
@@ -536,7 +536,7 @@ async def test_a_node_that_was_cut_off_learns_of_group_orders_later(system):
     near = system.start_node(config=CONFIG)
     # In a thread, because the proxy must be served meanwhile.
     node = await asyncio.to_thread(system.start_node, config=CONFIG, REDIS_URL=url)
-    with override_settings(CHANNELGATE={"REDIS": system.redis_url}):
+    with override_settings(CHANNELGATE={"REDIS_URL": system.redis_url}):
         stays, goes = await opened(node, 8), await opened(node, 7)
         for user in (7, 8):
             assert (await ajoin(user, "board.1")).changed == 1
@@ -569,7 +569,7 @@ async def test_a_node_that_was_cut_off_learns_of_group_orders_later(system):
 async def test_while_redis_is_away_an_order_is_an_error_and_an_order_that_no_node_hears_is_kept(system):
     node = system.start_node(config=CONFIG)
     client = await opened(node, 7)
-    with override_settings(CHANNELGATE={"REDIS": system.redis_url}):
+    with override_settings(CHANNELGATE={"REDIS_URL": system.redis_url}):
         assert (await ajoin(7, "board.1")).changed == 1
         node.stop(grace=5)
         done = await aleave(7, "board.1")

@@ -628,7 +628,7 @@ async def test_an_order_of_the_package_that_no_node_hears_is_kept(system, cache)
         return subscribers == 0
 
     await until(is_deaf, "the node to hear nothing")
-    with override_settings(CHANNELGATE={"REDIS": system.redis_url}):
+    with override_settings(CHANNELGATE={"REDIS_URL": system.redis_url}):
         assert await adisconnect(7, reason="over") == 0
         assert await adisconnect(token="opaque", code=4010) == 0
     for key in ("disconnected", "revoked"):

@@ -116,7 +116,7 @@ def two(module_system):
         module_system.start_node(wait=False, config=CONFIG + BRIDGED, **stack.backend_env(pages.port))
     module_system.wait()
     module_system.pages = pages
-    with override_settings(CHANNELGATE={"REDIS": module_system.redis_url, "SECRET": stack.BACKEND_SECRET}):
+    with override_settings(CHANNELGATE={"REDIS_URL": module_system.redis_url, "SECRET": stack.BACKEND_SECRET}):
         yield module_system
 
 

@@ -56,7 +56,7 @@ async def test_bad_input_is_an_error_before_anything_is_sent(arguments, options,
     ],
 )
 def test_redis_is_that_of_the_setting_or_of_the_layer(redis, layer, host, settings):
-    settings.CHANNELGATE = {"REDIS": redis}
+    settings.CHANNELGATE = {"REDIS_URL": redis}
     settings.CHANNEL_LAYERS = {"default": layer}
     if host is None:
         with pytest.raises(ImproperlyConfigured):

@@ -1,7 +1,9 @@
 """The setting `CHANNELGATE`: its checks, and what the package does without the parts that a project lacks."""
 
+import dataclasses
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from django.core.exceptions import ImproperlyConfigured
@@ -13,7 +15,10 @@ S = "secret"
 WRONG = [
     ({"SECERT": S}, "E002", 'CHANNELGATE["SECERT"] is not a setting. Did you mean "SECRET"?'),
     ({"secret": S}, "E002", 'CHANNELGATE["secret"] is not a setting. Did you mean "SECRET"?'),
-    ({"API_KEY": S}, "E002", 'CHANNELGATE["API_KEY"] is not a setting.'),
+    ({"REDIS": "redis://x"}, "E002", 'CHANNELGATE["REDIS"] is not a setting. Did you mean "REDIS_URL"?'),
+    ({"LOGOUT": True}, "E002", 'CHANNELGATE["LOGOUT"] is not a setting. Did you mean "DISCONNECT_ON_LOGOUT"?'),
+    ({"PUBLISH": {"TIME": 1}}, "E002", 'CHANNELGATE["PUBLISH"]["TIME"] is not a setting. Did you mean "TIMEOUT"?'),
+    ({"WS_TOKEN": {"TTL": 1}}, "E002", 'CHANNELGATE["WS_TOKEN"]["TTL"] is not a setting.'),
     ({"ZZZ": S}, "E002", 'CHANNELGATE["ZZZ"] is not a setting.'),
     (
         {"BRIDGE": {"MODEL": "pk"}},
@@ -46,7 +51,41 @@ WRONG = [
         'CHANNELGATE["AUTHENTICATORS"] has "nowhere.at_all", which ',
     ),
     ({"AUTHENTICATORS": ["channelgate.users.describe", "session"]}, None, None),
-    ({"LOGOUT": "yes"}, "E005", 'CHANNELGATE["LOGOUT"] must be True or False.'),
+    ({"DISCONNECT_ON_LOGOUT": "yes"}, "E005", 'CHANNELGATE["DISCONNECT_ON_LOGOUT"] must be True or False.'),
+    ({"URL": "127.0.0.1:8001"}, "E005", 'CHANNELGATE["URL"] must be a URL of a node, such as "http://127.0.0.1:8001".'),
+    ({"URL": None}, "E005", 'CHANNELGATE["URL"] must be a URL of a node'),
+    ({"URL": "http://[::1"}, "E005", 'CHANNELGATE["URL"] must be a URL of a node'),
+    ({"REDIS_URL": 6379}, "E005", 'CHANNELGATE["REDIS_URL"] must be a URL, or a dictionary as an entry of "hosts".'),
+    ({"PREFIX": ""}, "E005", 'CHANNELGATE["PREFIX"] must be a text, and not empty.'),
+    ({"API_KEY": 7}, "E005", 'CHANNELGATE["API_KEY"] must be a text, or None.'),
+    ({"CONFIG": 7}, "E005", 'CHANNELGATE["CONFIG"] must be the path of channelgate.toml, or None.'),
+    ({"PUBLISH": "redis"}, "E005", 'CHANNELGATE["PUBLISH"] must be a dictionary.'),
+    (
+        {"PUBLISH": {"VIA": "smoke"}},
+        "E005",
+        "CHANNELGATE[\"PUBLISH\"][\"VIA\"] must be one of 'auto', 'layer', 'redis', 'http'.",
+    ),
+    ({"PUBLISH": {"ON_COMMIT": 1}}, "E005", 'CHANNELGATE["PUBLISH"]["ON_COMMIT"] must be True or False.'),
+    ({"PUBLISH": {"TIMEOUT": 0}}, "E005", 'CHANNELGATE["PUBLISH"]["TIMEOUT"] must be a number of seconds, more than 0'),
+    ({"PUBLISH": {"TIMEOUT": "2"}}, "E005", 'CHANNELGATE["PUBLISH"]["TIMEOUT"] must be a number of seconds'),
+    ({"PUBLISH": {"CONNECTIONS": 0}}, "E005", 'CHANNELGATE["PUBLISH"]["CONNECTIONS"] must be a number from 1 to 1000.'),
+    (
+        {"PUBLISH": {"ON_ERROR": "ignore"}},
+        "E005",
+        "CHANNELGATE[\"PUBLISH\"][\"ON_ERROR\"] must be one of 'log', 'raise'.",
+    ),
+    ({"WS_TOKEN": {"LIFETIME": 1.5}}, "E005", 'CHANNELGATE["WS_TOKEN"]["LIFETIME"] must be a whole number of seconds'),
+    (
+        {"WS_TOKEN": {"FORM": "any"}},
+        "E005",
+        "CHANNELGATE[\"WS_TOKEN\"][\"FORM\"] must be one of 'opaque', 'jwt'.",
+    ),
+    (
+        {"WS_TOKEN": {"CACHE": "tokens"}},
+        "E005",
+        'CHANNELGATE["WS_TOKEN"]["CACHE"] is "tokens", which CACHES does not have.',
+    ),
+    ({"WS_TOKEN": {"SINGLE_USE": None}}, "E005", 'CHANNELGATE["WS_TOKEN"]["SINGLE_USE"] must be True or False.'),
     ([], None, None),
     ("x", "E005", "CHANNELGATE must be a dictionary."),
     ({"SECRET": [S, S], "BRIDGE": {"MODELS": "pk", "REPLAY_CACHE": "default"}}, None, None),
@@ -78,6 +117,29 @@ def test_the_checks_are_registered():
 
     names = {check.__name__ for check in registry.get_checks(include_deployment_checks=True)}
     assert {"check_settings", "check_actions", "check_secret"} <= names
+
+
+def test_the_defaults_are_those_of_the_manual(settings):
+    settings.CHANNELGATE = {}
+    assert conf().url == "http://127.0.0.1:8001" and conf().prefix == "channelgate:"
+    assert (conf().redis_url, conf().secrets, conf().api_key, conf().config) == (None, (), None, None)
+    assert dataclasses.astuple(conf().publish) == ("auto", True, 2.0, 4, False)
+    assert dataclasses.astuple(conf().ws_token) == (1800, "opaque", "default", False)
+    assert conf().disconnect_on_logout and conf().actions_module == "actions"
+
+
+def test_what_is_written_is_used(settings):
+    settings.CHANNELGATE = {
+        "URL": "https://node.example/base/",
+        "REDIS_URL": {"host": "r"},
+        "API_KEY": "k",
+        "CONFIG": "deploy/channelgate.toml",
+        "PUBLISH": {"TIMEOUT": 1},
+    }
+    assert checks.check_settings() == []
+    assert (conf().url, conf().redis_url, conf().api_key) == ("https://node.example/base", {"host": "r"}, "k")
+    assert conf().config == Path("deploy/channelgate.toml")
+    assert dataclasses.astuple(conf().publish) == ("auto", True, 1.0, 4, False)
 
 
 def test_a_mistake_is_an_error_when_it_is_used(settings):

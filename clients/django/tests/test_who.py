@@ -421,7 +421,7 @@ def test_a_fingerprint_is_the_nodes():
 
 def test_an_order_names_one_target_and_needs_the_layer_of_the_nodes():
     for wrong in ({}, {"user": 7, "token": "x"}):
-        with pytest.raises(TypeError, match="one of user, session and token"):
+        with pytest.raises(TypeError, match="one of user, session, token, jti and socket"):
             disconnect(**wrong)
     with pytest.raises(ImproperlyConfigured, match="channels_redis"):
         disconnect(user=7)
@@ -429,12 +429,7 @@ def test_an_order_names_one_target_and_needs_the_layer_of_the_nodes():
 
 def test_an_order_names_a_user_as_join_and_leave_do(bea, monkeypatch):
     orders_given = []
-
-    async def publish(channel, message):
-        orders_given.append(message)
-        return 1
-
-    monkeypatch.setattr(orders, "publish", publish)
+    monkeypatch.setattr(orders, "send", orders_given.append)
     for user in (bea, bea.pk, str(bea.pk), {"id": bea.pk}):
         disconnect(user)
     assert orders_given == [{"user": str(bea.pk)}] * 4
@@ -463,19 +458,14 @@ def test_an_order_names_a_user_as_join_and_leave_do(bea, monkeypatch):
 )
 def test_an_order_that_nodes_would_ignore_is_an_error(wrong, monkeypatch):
     """They count and log it, which its author does not see."""
-    monkeypatch.setattr(orders, "connect_here", pytest.fail)
+    monkeypatch.setattr(orders, "exchange", pytest.fail)
     with pytest.raises((TypeError, ValueError), match=r"code|reason|reconnect|session|token"):
         disconnect(**wrong)
 
 
 def test_a_token_may_be_written_as_in_its_header(monkeypatch):
     given = []
-
-    async def publish(channel, order):
-        given.append(order["fingerprint"])
-        return 1
-
-    monkeypatch.setattr(orders, "publish", publish)
+    monkeypatch.setattr(orders, "send", lambda order: given.append(order["fingerprint"]))
     for token in ("abc", "Token abc", " abc "):
         disconnect(token=token)
     assert given == [orders.fingerprint("abc")] * 3

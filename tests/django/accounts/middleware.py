@@ -2,16 +2,15 @@
 
 from urllib.parse import parse_qs
 
+from channelgate.tokens import ws_token_user
 from channels.db import database_sync_to_async
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import AnonymousUser
 
-from accounts.tokens import user_id_of
-
 
 @database_sync_to_async
 def get_user(token):
-    user_id = user_id_of(token)
+    user_id = ws_token_user(token)
     if user_id is None:
         return AnonymousUser()
     try:

@@ -1,10 +1,10 @@
+from channelgate import disconnect
+from channelgate.tokens import revoke_ws_token
 from django.contrib.auth import get_user_model
 from rest_framework import serializers, status
 from rest_framework.permissions import IsAuthenticated
 from rest_framework.response import Response
 from rest_framework.views import APIView
-
-from accounts import sessions, tokens
 
 
 class RegisterSerializer(serializers.ModelSerializer):
@@ -32,14 +32,7 @@ class LogoutView(APIView):
 
     def post(self, request, what):
         if what == "ws-token":
-            tokens.take_back(request.user.id)
+            revoke_ws_token(user=request.user)
         else:
-            sessions.end(request.user.id, "logged out")
+            disconnect(request.user, reason="logged out")
         return Response(status=status.HTTP_204_NO_CONTENT)
-
-
-class WsTokenView(APIView):
-    permission_classes = [IsAuthenticated]
-
-    def get(self, request):
-        return Response({"ws_token": tokens.issue(request.user.id), "expires_in": tokens.LIFETIME})

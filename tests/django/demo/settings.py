@@ -68,6 +68,8 @@ CHANNEL_LAYERS = {
 CHANNELGATE = {
     "SECRET": os.environ.get("CHANNELGATE_SECRET", ""),
     "DESCRIBE": "accounts.people.describe",
+    # As the parking system has them.
+    "WS_TOKEN": {"FORM": "jwt"},
 }
 
 # The service that has the boards' items (`boards`).

@@ -1,10 +1,11 @@
 """REST, and the calls of Channelgate."""
 
+from channelgate.tokens import WsTokenView
 from django.urls import include, path
 from rest_framework.routers import DefaultRouter
 from rest_framework_simplejwt.views import TokenObtainPairView, TokenRefreshView
 
-from accounts.views import LogoutView, RegisterView, WsTokenView
+from accounts.views import LogoutView, RegisterView
 from attendance.views import AttendanceViewSet
 from parking.views import NotificationViewSet, ParkingLotViewSet, ReservationViewSet
 from repairs.views import NotificationViewSet as RepairNotificationViewSet

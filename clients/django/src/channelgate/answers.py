@@ -64,7 +64,7 @@ def answer(message: Mapping[str, Any], key: str = "") -> Answer:
     if kept is not None:
         return kept
     try:
-        result = async_to_sync(registered.function)(call) if _is_async(registered) else _run(registered, call)
+        result = async_to_sync(registered.function)(call) if _is_async(registered) else run(registered, call)
         return _keep(registered, key, (200, json.loads(dumps(result))))
     except Exception as error:
         return _failed(registered, error)
@@ -128,7 +128,7 @@ def _is_async(registered: Registered) -> bool:
     return bool(iscoroutinefunction(registered.function))
 
 
-def _run(registered: Registered, call: Call) -> Any:
+def run(registered: Registered, call: Call) -> Any:
     if not registered.atomic:
         return registered.function(call)
     from django.db import transaction

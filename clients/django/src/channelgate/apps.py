@@ -14,7 +14,8 @@ class ChannelgateConfig(AppConfig):  # type: ignore[misc]
     verbose_name = "Channelgate"
 
     def ready(self) -> None:
-        from channelgate import checks, who  # noqa: F401  (register the system checks, and the action of the package)
+        # They register the system checks, and the action of the package.
+        from channelgate import checks, node_checks, who  # noqa: F401
         from channelgate.bridge.hooks import install
         from channelgate.conf import conf
 

@@ -8,7 +8,7 @@ from django.core.checks import CheckMessage, Error, Warning, register
 from django.core.exceptions import ImproperlyConfigured
 from django.utils.module_loading import import_string
 
-from channelgate.conf import DEFAULTS, conf, raw, secrets_of
+from channelgate.conf import DEFAULTS, RENAMED, conf, raw, secrets_of
 from channelgate.registry import RESERVED, actions, twice
 
 TAG = "channelgate"
@@ -21,16 +21,19 @@ def check_settings(**_: Any) -> list[CheckMessage]:
     except ImproperlyConfigured as error:
         return [Error(f"{error}.", id="channelgate.E005")]
     found: list[CheckMessage] = [*_unknown(given, DEFAULTS, "CHANNELGATE")]
-    inner = given.get("BRIDGE")
-    if isinstance(inner, Mapping):
-        found += _unknown(inner, DEFAULTS["BRIDGE"], 'CHANNELGATE["BRIDGE"]')
+    for key, default in DEFAULTS.items():
+        inner = given.get(key)
+        if isinstance(default, Mapping) and isinstance(inner, Mapping):
+            found += _unknown(inner, default, f'CHANNELGATE["{key}"]')
     try:
         conf()
     except ImproperlyConfigured as error:
         found.append(Error(f"{error}.", id="channelgate.E005"))
         return found
     found += _describe(conf().describe)
-    found += _replay_cache(conf().replay_cache)
+    found += _cache('["BRIDGE"]["REPLAY_CACHE"]', conf().replay_cache)
+    if "CACHE" in (given.get("WS_TOKEN") or {}):
+        found += _cache('["WS_TOKEN"]["CACHE"]', conf().ws_token.cache)
     found += _authenticators(conf().authenticators)
     return found
 
@@ -40,7 +43,8 @@ def _unknown(given: Mapping[str, Any], known: Mapping[str, Any], where: str) -> 
     for key in given:
         if key in known:
             continue
-        close = difflib.get_close_matches(str(key).upper(), known, n=1, cutoff=0.5)
+        renamed = [RENAMED[key]] if RENAMED.get(key) in known else []
+        close = renamed or difflib.get_close_matches(str(key).upper(), known, n=1, cutoff=0.5)
         guess = f' Did you mean "{close[0]}"?' if close else ""
         hint = None if close else f"The settings are {', '.join(known)}."
         found.append(Error(f'{where}["{key}"] is not a setting.{guess}', hint=hint, id="channelgate.E002"))
@@ -75,14 +79,14 @@ def _authenticators(names: tuple[str, ...] | None) -> list[CheckMessage]:
     return found
 
 
-def _replay_cache(alias: str | None) -> list[CheckMessage]:
+def _cache(where: str, alias: str | None) -> list[CheckMessage]:
     from django.conf import settings
 
     if alias is None or alias in settings.CACHES:
         return []
     return [
         Error(
-            f'CHANNELGATE["BRIDGE"]["REPLAY_CACHE"] is "{alias}", which CACHES does not have.',
+            f'CHANNELGATE{where} is "{alias}", which CACHES does not have.',
             hint=f"CACHES has {', '.join(settings.CACHES)}.",
             id="channelgate.E005",
         )

@@ -26,25 +26,26 @@ def user_id(user: Any) -> str | None:
     if not isinstance(user, str | int | uuid.UUID):
         if getattr(user, "is_authenticated", True) is False:
             return None
-        user = _described(user)
+        user = described(user)["id"]
     identity = str(user)
     if not 0 < len(identity.encode()) <= MAX_ID:
         raise ValueError(f"the id of a user has 1 to {MAX_ID} bytes")
     return identity
 
 
-def _described(user: Any) -> Any:
+def described(user: Any) -> Mapping[str, Any]:
+    """What nodes know of a user, as `CHANNELGATE["DESCRIBE"]` says; it has an "id"."""
     path = conf().describe
-    described = import_string(path)(user)
-    if hasattr(described, "__await__"):
-        described = async_to_sync(_awaited)(described)
-    if described is None:
+    found = import_string(path)(user)
+    if hasattr(found, "__await__"):
+        found = async_to_sync(_awaited)(found)
+    if found is None:
         if not hasattr(user, "is_authenticated") and not isinstance(user, Mapping):
             raise TypeError(f"a user is a user of the project, or an id: text, an integer or a UUID, not {_kind(user)}")
         raise ValueError(f'CHANNELGATE["DESCRIBE"] {path} knows no id of this {_kind(user)}: is it saved?')
-    if not isinstance(described, Mapping) or described.get("id") is None:
+    if not isinstance(found, Mapping) or found.get("id") is None:
         raise ImproperlyConfigured(f'CHANNELGATE["DESCRIBE"] {path} has to return a dictionary with "id"')
-    return described["id"]
+    return found
 
 
 def _kind(user: Any) -> str:

@@ -1,4 +1,4 @@
-"""Where the nodes' Redis is, and connections to it: `CHANNELGATE["REDIS"]`, else the layer's first host."""
+"""Connections to the nodes' Redis: that of `CHANNELGATE["REDIS_URL"]`, else the first host of the channel layer."""
 
 import functools
 from collections.abc import Mapping
@@ -6,6 +6,7 @@ from typing import Any
 
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
+from django.utils.module_loading import import_string
 
 from channelgate.conf import conf
 
@@ -13,18 +14,36 @@ from channelgate.conf import conf
 TIMEOUTS = {"socket_connect_timeout": 3, "socket_timeout": 5}
 
 
+def layer_settings() -> Mapping[str, Any]:
+    """The default channel layer as CHANNEL_LAYERS has it; empty if there is none."""
+    layers = getattr(settings, "CHANNEL_LAYERS", None) or {}
+    found: Mapping[str, Any] = layers.get("default") or {}
+    return found
+
+
+def is_redis_layer() -> bool:
+    """Whether the default channel layer is one of channels_redis, or a class of the project's own on top of one."""
+    backend = str(layer_settings().get("BACKEND", ""))
+    if not backend or backend.startswith("channels_redis."):
+        return bool(backend)
+    try:
+        kind = import_string(backend)
+    except ImportError:
+        return False
+    return any(base.__module__.startswith("channels_redis.") for base in getattr(kind, "__mro__", ()))
+
+
 def host() -> dict[str, Any]:
     """The arguments of a connection, as an entry of channels_redis's `hosts`."""
-    redis = conf().redis
+    redis = conf().redis_url
     if redis is not None:
         return _entry(redis)
-    layer = (getattr(settings, "CHANNEL_LAYERS", None) or {}).get("default", {})
-    if not str(layer.get("BACKEND", "")).startswith("channels_redis."):
+    if not is_redis_layer():
         raise ImproperlyConfigured(
-            'CHANNELGATE["REDIS"] is not set, and the default channel layer is not one of channels_redis: set it to '
-            "the node's REDIS_URL"
+            'CHANNELGATE["REDIS_URL"] is not set, and the default channel layer is not one of channels_redis: set it '
+            "to the node's REDIS_URL"
         )
-    hosts = layer.get("CONFIG", {}).get("hosts") or ["redis://localhost:6379"]
+    hosts = layer_settings().get("CONFIG", {}).get("hosts") or ["redis://localhost:6379"]
     return _entry(hosts[0])
 
 
@@ -41,7 +60,14 @@ def _entry(entry: Any) -> dict[str, Any]:
 
 def connect() -> Any:
     """A client with a pool that the process keeps."""
-    return _client(_Frozen(host()))
+    import redis
+
+    return redis.Redis(connection_pool=pool())
+
+
+def pool(**options: Any) -> Any:
+    """A pool that the process keeps, for these options; they go before those of the project."""
+    return _kept(_Frozen({**host(), **options}))
 
 
 class _Frozen:
@@ -58,12 +84,12 @@ class _Frozen:
         return hash(self.text)
 
 
-@functools.lru_cache(maxsize=4)
-def _client(place: _Frozen) -> Any:
+@functools.lru_cache(maxsize=8)
+def _kept(place: _Frozen) -> Any:
     import redis
     import redis.sentinel
 
-    return redis.Redis(connection_pool=_pool(redis, place.arguments))
+    return _pool(redis, place.arguments)
 
 
 def connect_here() -> Any:
@@ -75,12 +101,32 @@ def connect_here() -> Any:
 
 
 def _pool(kind: Any, arguments: dict[str, Any]) -> Any:
-    arguments = {**TIMEOUTS, **arguments}
+    arguments = {**TIMEOUTS, **_of_kind(kind, arguments)}
     if "address" in arguments:
-        return kind.ConnectionPool.from_url(arguments.pop("address"), **arguments)
+        address = arguments.pop("address")
+        if address.startswith("unix:"):
+            # redis-py before 6 does not know this for sockets in the file system.
+            del arguments["socket_connect_timeout"]
+        return kind.ConnectionPool.from_url(address, **arguments)
     if "master_name" in arguments:
         master = arguments.pop("master_name")
         sentinels = arguments.pop("sentinels")
-        sentinel = kind.sentinel.Sentinel(sentinels, sentinel_kwargs=arguments.pop("sentinel_kwargs", None))
+        limits = {key: value for key, value in arguments.items() if key in TIMEOUTS}
+        sentinel = kind.sentinel.Sentinel(
+            sentinels, sentinel_kwargs={**limits, **(arguments.pop("sentinel_kwargs", None) or {})}
+        )
         return kind.sentinel.SentinelConnectionPool(master, sentinel, **arguments)
     return kind.ConnectionPool(**arguments)
+
+
+def _of_kind(kind: Any, arguments: dict[str, Any]) -> dict[str, Any]:
+    """A host is written for channels_redis: classes and objects in it may be those of redis.asyncio."""
+    if kind.__name__.endswith(".asyncio"):
+        return arguments
+    found = dict(arguments)
+    wanted = found.get("connection_class")
+    if wanted is not None and wanted.__module__.startswith("redis.asyncio"):
+        found["connection_class"] = getattr(kind, wanted.__name__)
+    if type(found.get("retry")).__module__.startswith("redis.asyncio"):
+        del found["retry"]
+    return found

@@ -20,7 +20,8 @@ INSTALLED_APPS = [
 ]
 MIDDLEWARE: list[str] = []
 DATABASES = {
-    "default": {"ENGINE": "django.db.backends.sqlite3", "NAME": RUN_DIR / "db.sqlite3", "OPTIONS": {"timeout": 20}}
+    "default": {"ENGINE": "django.db.backends.sqlite3", "NAME": RUN_DIR / "db.sqlite3", "OPTIONS": {"timeout": 20}},
+    "other": {"ENGINE": "django.db.backends.sqlite3", "NAME": RUN_DIR / "other.sqlite3", "OPTIONS": {"timeout": 20}},
 }
 CACHES = {
     "default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"},

@@ -38,6 +38,11 @@ class BridgeApplication:
         self._runner: Any = None
 
     @property
+    def secrets(self) -> tuple[bytes, ...]:
+        """What nodes sign with."""
+        return conf().secrets
+
+    @property
     def runner(self) -> Any:
         """Runs the calls; Channels is needed only for them."""
         if self._runner is None:
@@ -60,7 +65,7 @@ class BridgeApplication:
         headers: Mapping[bytes, bytes] = dict(scope["headers"])
         timestamp = headers.get(b"x-channelgate-timestamp", b"")
         given = headers.get(b"x-channelgate-signature", b"")
-        secrets = conf().secrets
+        secrets = self.secrets
         limit = CALL_LIMIT if name == "channels" else ACTION_LIMIT
         wrong = signature.unsigned(secrets, timestamp, given)
         body = b""

@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from channelgate.bridge.context import CALL
+from channelgate.bridge.diverted import DIVERSIONS
 from channelgate.bridge.values import UnfitKey, unwire, wire
 
 MARK = "_channelgate_alias"
@@ -31,6 +32,9 @@ def dress(alias: str, layer: Any) -> None:
     }
     if "send" not in real or "receive" not in real:
         return
+    for name in ("group_send", "send"):
+        if name in real:
+            real[name] = _divertible(layer, name, real[name])
     setattr(layer, MARK, alias)
     layer.send = _sender(alias, layer, real["send"])
     layer.receive = _receiver(alias, real["receive"])
@@ -46,6 +50,17 @@ def _check(layer: Any, what: str, name: str) -> None:
     check = getattr(layer, f"require_valid_{what}_name", None) or getattr(layer, f"valid_{what}_name", None)
     if check is not None:
         check(name)
+
+
+def _divertible(layer: Any, name: str, real: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
+    """The layer's own method, or what a test of the project has put in its place."""
+
+    async def reach(target: str, message: dict[str, Any]) -> Any:
+        if DIVERSIONS:
+            return await getattr(DIVERSIONS[-1], name)(layer, target, message)
+        return await real(target, message)
+
+    return reach
 
 
 def _member(

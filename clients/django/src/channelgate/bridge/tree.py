@@ -54,10 +54,11 @@ def consumer_apps(application: Any) -> Iterator[Any]:
         if isinstance(getattr(one, "consumer_class", None), type):
             yield one
             continue
-        waiting.extend(reversed(list(_children(one))))
+        waiting.extend(reversed(list(children(one))))
 
 
-def _children(one: Any) -> Iterator[Any]:
+def children(one: Any) -> Iterator[Any]:
+    """What a router or a middleware wraps."""
     mapping = getattr(one, "application_mapping", None)
     if isinstance(mapping, dict):
         yield from mapping.values()

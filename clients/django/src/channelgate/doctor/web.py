@@ -1,0 +1,168 @@
+"""HTTP and handshakes of WebSockets, by the standard library: what a server answers, within seconds."""
+
+import base64
+import contextlib
+import dataclasses
+import http.client
+import json
+import secrets
+import socket
+import ssl
+from collections.abc import Iterator, Mapping
+from typing import Any
+from urllib.parse import urlsplit
+
+#: Seconds for an answer, and bytes of it that are read.
+TIMEOUT = 4.0
+LIMIT = 1 << 20
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Answer:
+    """An answer, or a handshake that succeeded (101)."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+    def json(self) -> Any:
+        """The body, or None if it is not JSON."""
+        try:
+            return json.loads(self.body)
+        except ValueError:
+            return None
+
+    @property
+    def detail(self) -> str:
+        """What a node writes about a refusal; empty if this is not a node's answer."""
+        body = self.json()
+        found = body.get("detail", body.get("message", "")) if isinstance(body, dict) else ""
+        return found if isinstance(found, str) else ""
+
+    @property
+    def reason(self) -> str:
+        """The detail, else the status in words."""
+        return self.detail or f"{self.status} {http.client.responses.get(self.status, '')}".strip()
+
+
+class NoAnswer(Exception):
+    """The server could not be asked; the text says why, in few words."""
+
+
+def ask(
+    url: str,
+    path: str,
+    *,
+    method: str = "GET",
+    headers: Mapping[str, str] | None = None,
+    body: bytes | None = None,
+    timeout: float = TIMEOUT,
+) -> Answer:
+    """One request."""
+    with _connection(url, timeout) as connection:
+        return _exchange(connection, method, path, dict(headers or {}), body)
+
+
+def handshake(
+    url: str,
+    path: str,
+    *,
+    headers: Mapping[str, str] | None = None,
+    host: str | None = None,
+    timeout: float = TIMEOUT,
+) -> Answer:
+    """Asks for a WebSocket, and leaves at once if it is granted."""
+    asked = {**(headers or {}), **_upgrade()}
+    if host is not None:
+        asked["Host"] = host
+    with _connection(url, timeout) as connection:
+        return _exchange(connection, "GET", path, asked, None)
+
+
+def stream(url: str, path: str, headers: Mapping[str, str], timeout: float) -> contextlib.AbstractContextManager[Any]:
+    """The response of a request whose body does not end, such as `/api/tail`."""
+    return _stream(url, path, headers, timeout)
+
+
+@contextlib.contextmanager
+def _stream(url: str, path: str, headers: Mapping[str, str], timeout: float) -> Iterator[Any]:
+    with _connection(url, timeout) as connection:
+        with _reported():
+            connection.request("GET", path, headers=dict(headers))
+            response = connection.getresponse()
+        yield response
+
+
+def _upgrade() -> dict[str, str]:
+    key = base64.b64encode(secrets.token_bytes(16)).decode()
+    return {
+        "Connection": "Upgrade",
+        "Upgrade": "websocket",
+        "Sec-WebSocket-Version": "13",
+        "Sec-WebSocket-Key": key,
+    }
+
+
+def _exchange(
+    connection: http.client.HTTPConnection, method: str, path: str, headers: dict[str, str], body: bytes | None
+) -> Answer:
+    with _reported():
+        connection.request(method, path, body=body, headers=headers)
+        response = connection.getresponse()
+        # After 101 nothing ends; http.client would wait for it.
+        content = b"" if response.status == 101 else response.read(LIMIT)
+        return Answer(response.status, {name.lower(): value for name, value in response.getheaders()}, content)
+
+
+@contextlib.contextmanager
+def _reported() -> Iterator[None]:
+    """Failures of the network as `NoAnswer`."""
+    try:
+        yield
+    except TimeoutError:
+        raise NoAnswer("no answer in time") from None
+    except ssl.SSLError as error:
+        raise NoAnswer(f"TLS: {getattr(error, 'verify_message', '') or error.reason or error}") from None
+    except socket.gaierror as error:
+        raise NoAnswer(f"its name is not known: {error.strerror}") from None
+    except OSError as error:
+        raise NoAnswer(error.strerror or str(error)) from None
+    except http.client.HTTPException as error:
+        raise NoAnswer(f"not an answer of HTTP: {type(error).__name__}") from None
+
+
+class _UnixConnection(http.client.HTTPConnection):
+    """A connection to the unix socket of a node."""
+
+    def __init__(self, path: str, timeout: float):
+        super().__init__("localhost", timeout=timeout)
+        self.path = path
+
+    def connect(self) -> None:
+        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self.sock.settimeout(self.timeout)
+        self.sock.connect(self.path)
+
+
+@contextlib.contextmanager
+def _connection(url: str, timeout: float) -> Iterator[http.client.HTTPConnection]:
+    connection = _made(url, timeout)
+    try:
+        yield connection
+    finally:
+        connection.close()
+
+
+def _made(url: str, timeout: float) -> http.client.HTTPConnection:
+    if url.startswith("unix:"):
+        return _UnixConnection(url.removeprefix("unix:").removeprefix("//"), timeout)
+    try:
+        parts = urlsplit(url)
+        host, port = parts.hostname, parts.port
+    except ValueError as error:
+        raise NoAnswer(f"{url} is not a URL: {error}") from None
+    if parts.scheme not in ("http", "https", "ws", "wss") or not host:
+        raise NoAnswer(f"{url} is not a URL: write http://host:port")
+    if parts.scheme in ("https", "wss"):
+        return http.client.HTTPSConnection(host, port, timeout=timeout, context=ssl.create_default_context())
+    return http.client.HTTPConnection(host, port, timeout=timeout)

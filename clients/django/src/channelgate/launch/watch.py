@@ -1,0 +1,71 @@
+"""Watches a node's file in development, and asks the node to read it again: SIGHUP after each change.
+
+A program of its own, without Django: `python watch.py PID FILE [KEY…]`. It is a child of the node, and ends with it.
+The keys are those that the environment sets: the file has no effect on them until the node is started anew.
+"""
+
+import importlib
+import os
+import signal
+import sys
+import time
+
+#: Seconds between two looks, and how many equal looks make a change: an editor may write a file in several steps.
+PAUSE = 0.25
+
+
+def main(arguments: list[str]) -> None:
+    """Runs until the node ends."""
+    pid, path, keys = int(arguments[0]), arguments[1], arguments[2:]
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    in_effect = seen = content(path)
+    while os.getppid() == pid:
+        time.sleep(PAUSE)
+        now = content(path)
+        is_whole = now == seen
+        seen = now
+        if now is None or now == in_effect or not is_whole:
+            continue
+        in_effect = now
+        for key in set_by(now, keys):
+            say(f"{path}: {key} is also set by the environment of this node; start it anew for the file's value")
+        if os.getppid() == pid:
+            os.kill(pid, signal.SIGHUP)
+
+
+def content(path: str) -> bytes | None:
+    """The file's bytes; None while it is not there."""
+    try:
+        with open(path, "rb") as file:  # noqa: PTH123  (without the time to import pathlib)
+            return file.read()
+    except OSError:
+        return None
+
+
+def set_by(text: bytes, keys: list[str]) -> list[str]:
+    """Which of the keys the file sets; none if it cannot be read."""
+    if not keys:
+        return []
+    try:
+        found = importlib.import_module("tomllib").loads(text.decode())
+    except (ImportError, ValueError):
+        return []
+    return [key for key in keys if _has(found, key.split("."))]
+
+
+def _has(table: object, path: list[str]) -> bool:
+    for part in path:
+        if not isinstance(table, dict) or part not in table:
+            return False
+        table = table[part]
+    return True
+
+
+def say(text: str) -> None:
+    """A line beside the node's log."""
+    sys.stderr.write(text + "\n")
+    sys.stderr.flush()
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

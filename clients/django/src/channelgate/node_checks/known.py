@@ -1,0 +1,29 @@
+"""What a node already has: the keys of its file, and the variables of this environment."""
+
+import os
+
+from django.core.exceptions import ImproperlyConfigured
+
+from channelgate.derive.values import generic
+from channelgate.launch import node_file
+
+
+def has(variable: str, key: str, *others: str) -> bool:
+    """Whether the node's file or the environment sets the key."""
+    names = (variable, *map(generic, (key, *others)))
+    if any(os.environ.get(name) for name in names):
+        return True
+    return file().sets(key, *others)
+
+
+def file() -> node_file.NodeFile:
+    """The node's file, empty without one."""
+    try:
+        return node_file.read(node_file.find())
+    except (ImproperlyConfigured, ImportError):
+        # Another check says what is wrong with the setting.
+        return node_file.NodeFile({})
+
+
+#: For each check whose value `run` carries over.
+RUN = "manage.py channelgate run sets it; manage.py channelgate env prints it for nodes that are started otherwise."

@@ -1,0 +1,93 @@
+"""The consumers of channelgate.toml, with the defaults of the node."""
+
+import dataclasses
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Consumer:
+    """One `[[consumer]]`."""
+
+    written: Mapping[str, Any]
+
+    @property
+    def paths(self) -> tuple[str, ...]:
+        """Its paths; most have one."""
+        path = self.written.get("path", ())
+        return (path,) if isinstance(path, str) else tuple(one for one in path if isinstance(one, str))
+
+    @property
+    def name(self) -> str:
+        """Its name: the one that is written, else the first path and the namespace."""
+        name = self.written.get("name")
+        return name if isinstance(name, str) else "".join(self.paths[:1])
+
+    @property
+    def protocol(self) -> str:
+        """What its clients speak."""
+        return str(self.written.get("protocol", "websocket"))
+
+    @property
+    def auth(self) -> tuple[str, ...]:
+        """How it knows its clients."""
+        return tuple(_texts(self.written.get("auth", ["anonymous"])))
+
+    @property
+    def groups(self) -> tuple[str, ...]:
+        """The templates of the groups that a connection joins."""
+        return tuple(_texts(self.written.get("groups", ())))
+
+    @property
+    def is_in_django(self) -> bool:
+        """Whether Django runs a part of it."""
+        return bool(self.written.get("django"))
+
+    @property
+    def events(self) -> Mapping[str, Mapping[str, Any]]:
+        """Its handlers of events, by type."""
+        found = self.written.get("on_event", {})
+        return {name: one for name, one in found.items() if isinstance(one, Mapping)}
+
+    @property
+    def asks_django(self) -> bool:
+        """Whether the node needs Django for it."""
+        return self.is_in_django or "django" in self.auth or _has_key(self.written, "call")
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class NodeFile:
+    """A channelgate.toml."""
+
+    path: Path
+    tables: Mapping[str, Any]
+
+    @property
+    def consumers(self) -> tuple[Consumer, ...]:
+        """Its consumers, in order."""
+        return tuple(Consumer(one) for one in self.tables.get("consumer", ()) if isinstance(one, Mapping))
+
+    @property
+    def paths(self) -> tuple[str, ...]:
+        """The paths that have moved to the node, each once."""
+        return tuple(dict.fromkeys(path for one in self.consumers for path in one.paths))
+
+    def get(self, dotted: str, default: Any = None) -> Any:
+        """The value of a key such as `auth.jwt.sources`."""
+        found: Any = self.tables
+        for key in dotted.split("."):
+            if not isinstance(found, Mapping) or key not in found:
+                return default
+            found = found[key]
+        return found
+
+
+def _texts(value: Any) -> Iterator[str]:
+    yield from (one for one in ([value] if isinstance(value, str) else value) if isinstance(one, str))
+
+
+def _has_key(value: Any, key: str) -> bool:
+    if isinstance(value, Mapping):
+        return key in value or any(_has_key(one, key) for one in value.values())
+    return isinstance(value, list) and any(_has_key(one, key) for one in value)

@@ -1,0 +1,10 @@
+"""The project of a user of the package: its own tests run in a process of their own, see ../test_projects.py."""
+
+import os
+import sys
+
+if __name__ == "__main__":
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "settings")
+    from django.core.management import execute_from_command_line
+
+    execute_from_command_line(sys.argv)

@@ -1,0 +1,83 @@
+"""Tests with Django alone, as `manage.py test` runs them; pytest runs them, too."""
+
+import asyncio
+
+from django.contrib.auth.models import User
+from django.test import TestCase, TransactionTestCase
+
+from channelgate import Refused
+from channelgate.testing import Gate, call_action, captured
+from orders.models import Order
+
+
+class Published(TestCase):
+    def setUp(self):
+        self.anna = User.objects.create(username="anna")
+        self.order = Order.objects.create(owner=self.anna)
+        self.client.force_login(self.anna)
+
+    def test_a_view_publishes_after_its_transaction(self):
+        with captured() as sent:
+            self.client.get(f"/orders/{self.order.pk}/pay/")
+            sent.assert_published(f"order_{self.order.pk}", type="order.status", status="paid")
+        self.assertEqual(len(sent), 2)
+
+    def test_a_view_that_fails_publishes_nothing(self):
+        with captured() as sent, self.assertRaises(ValueError):
+            self.client.get(f"/orders/{self.order.pk}/pay/?fail=1")
+        self.assertEqual(len(sent), 0)
+
+    def test_an_action(self):
+        answer = call_action("cancel", {"order": self.order.pk}, user=self.anna)
+        self.assertEqual(answer, {"order": self.order.pk, "status": "cancelled"})
+        with self.assertRaises(Refused) as refused:
+            call_action("cancel", {"order": 0}, user=self.anna)
+        self.assertEqual(refused.exception.status, 409)
+
+
+class Sockets:
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.gate = Gate().start()
+        cls.addClassCleanup(cls.gate.stop)
+
+    def setUp(self):
+        test = self.gate.test()
+        test.__enter__()
+        self.addCleanup(test.__exit__, None, None, None)
+        self.anna = User.objects.create(username="anna")
+        self.order = Order.objects.create(owner=self.anna)
+
+    def test_the_owner_hears_of_the_payment(self):
+        ws = self.gate.connect(f"/ws/orders/{self.order.pk}/", user=self.anna)
+        mine = self.gate.connect("/ws/mine/", user=self.anna)
+        self.assertEqual((ws.connect()[0], mine.connect()[0]), (True, True))
+        self.client.force_login(self.anna)
+        self.client.get(f"/orders/{self.order.pk}/pay/")
+        self.assertEqual(ws.receive_json_from(), {"order": self.order.pk, "status": "paid"})
+        self.assertEqual(mine.receive_json_from(), {"status": "paid"})
+        ws.disconnect(4000)
+        self.order.refresh_from_db()
+        self.assertEqual(self.order.note, "left with 4000")
+
+    def test_nobody_else_is_admitted(self):
+        ben = User.objects.create(username="ben")
+        for user in (ben, None):
+            self.assertEqual(self.gate.connect(f"/ws/orders/{self.order.pk}/", user=user).connect(), (False, 403))
+
+    async def test_in_an_async_method(self):
+        ws = self.gate.connect(f"/ws/orders/{self.order.pk}/", user=self.anna)
+        self.assertTrue((await ws.connect())[0])
+        await ws.send_json_to({"note": "hurry"})
+        self.assertEqual(await ws.receive_json_from(), {"note": "hurry"})
+        await asyncio.gather(self.order.arefresh_from_db())
+        self.assertEqual(self.order.note, "hurry")
+
+
+class SocketsInATransaction(Sockets, TestCase):
+    pass
+
+
+class SocketsWithCommits(Sockets, TransactionTestCase):
+    pass

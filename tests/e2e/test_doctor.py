@@ -1,0 +1,410 @@
+"""`manage.py channelgate doctor`, `nginx`, `token`, `publish` and `tail` against real nodes, Django, Redis and nginx.
+
+One set of servers serves all cases: nodes that are right and wrong, and settings of Django that differ by case.
+"""
+
+import asyncio
+import json
+import os
+import re
+import sqlite3
+import subprocess
+import time
+
+import pytest
+import stack
+from rig.checked import PASSWORD, Checked
+from rig.client import Client, refusal
+from rig.system import API_KEY
+
+#: What must not be printed, whatever is wrong.
+SECRETS = (PASSWORD, API_KEY, stack.SECRET_KEY, stack.BACKEND_SECRET)
+DEAF = "The node is ready but did not hear a group_send: other Redis, prefix, keys or database"
+#: A message that does not come does not come later, either.
+IMPATIENT = "from channelgate.doctor import hearing; hearing.PATIENCE = 0.4"
+PATIENT = "from channelgate.doctor import hearing; hearing.PATIENCE = 2.0"
+USER = "from django.contrib.auth.models import User; print(User.objects.create_user('ada').pk)"
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory, hanging):
+    checked = Checked(tmp_path_factory.mktemp("checked"))
+    try:
+        assert checked.commands.run(code=USER).out == "1\n"
+        checked.sites = checked.start_nginx()
+        # Beside the other tests: all that it does is wait.
+        where = f"http://{stack.LOOPBACK}:{hanging}"
+        redis_url = f"redis://shop:{PASSWORD}@{stack.LOOPBACK}:{hanging}/0"
+        checked.stuck = manage(checked, "--traceback", "doctor", "--node", where, "--site", where, REDIS_URL=redis_url)
+        yield checked
+    finally:
+        checked.stop()
+
+
+def rows(world) -> list[str]:
+    """Everything in the project's database."""
+    with sqlite3.connect(world.directory / "checked.sqlite3") as database:
+        return list(database.iterdump())
+
+
+@pytest.fixture(autouse=True)
+def traces(world):
+    """A command leaves Redis, the database and the sessions as they were, and prints no secret."""
+    said = []
+    run = world.commands.run
+
+    def kept(*words, **options):
+        answer = run(*words, **options)
+        said.append(answer.out + answer.err)
+        return answer
+
+    world.commands.run = kept
+    before = world.keys(), rows(world)
+    yield
+    world.commands.run = run
+    # The nodes keep a group for a moment.
+    until = time.monotonic() + 5
+    while (world.keys(), rows(world)) != before and time.monotonic() < until:
+        time.sleep(0.05)
+    assert (world.keys(), rows(world)) == before
+    for text in said:
+        assert not [secret for secret in SECRETS if secret in text], text
+
+
+def failures(said) -> list[str]:
+    assert (said.code == 1) == any(line.startswith("FAIL") for line in said.lines), said.out
+    assert said.code in (0, 1) and not said.err, said.err
+    return [line[6:] for line in said.lines if line.startswith("FAIL")]
+
+
+def good(said) -> list[str]:
+    return [line[6:] for line in said.lines if line.startswith("ok ")]
+
+
+def layer(world, host=None, **config) -> dict:
+    """Settings of a layer that differs from the nodes'."""
+    kind = config.pop("kind", "core.RedisChannelLayer")
+    config = {"hosts": [host or world.redis_url], **config}
+    return {"CHANNEL_LAYERS": {"default": {"BACKEND": f"channels_redis.{kind}", "CONFIG": config}}}
+
+
+@pytest.fixture
+def impatient(world):
+    world.commands.run(code=IMPATIENT)
+    yield
+    world.commands.run(code=PATIENT)
+
+
+def test_all_is_well(world):
+    site = world.sites["good"]
+    said = world.doctor("--site", site)
+    assert failures(said) == []
+    where = re.escape(f"redis://{stack.LOOPBACK}:{world.redis.port}/0")
+    node = re.escape(world.url(world.good))
+    expected = [
+        rf"The channel layer is RedisChannelLayer at {where}, prefix asgi",
+        rf"Redis {where} answers in \d+\.\d ms",
+        rf"The node at {node} is ready",
+        r"The node reads the same Redis \(probe seen\)",
+        r"A group_send reached a socket in \d+ ms",
+        r"SECRET_KEY is the same: a token of Django was admitted",
+        r"A ws-token of the cache was admitted",
+        r"A session cookie was admitted as user 1",
+        rf"Origin {re.escape(site)} is allowed, http://evil\.example is not",
+        rf"nginx at {re.escape(site)} upgrades /ws/orders/<int:id>/, /ws/prices/<slug:symbol>/, /ws/news/ to the node",
+        r"The node can ask Django: who_am_i answered 401 in \d+ ms",
+        r"Clocks differ by 0\.\d s",
+        r"channels_redis \d+\.\d+\.\d+, redis \d+\.\d+\.\d+: no known trouble",
+        r"3 consumers in channelgate\.toml, 4 in routing\.py",
+        r"Daphne still serves /ws/chat/",
+    ]
+    found = [line for line in good(said) if not line.startswith("publish()")]
+    assert len(found) == len(expected), said.out
+    for line, pattern in zip(found, expected, strict=True):
+        assert re.fullmatch(pattern, line), (line, pattern)
+    assert not [line for line in said.lines if line.startswith("warn")], said.out
+
+
+def test_json_has_the_same_results(world):
+    said = world.doctor("--json")
+    found = said.json()
+    assert {one["status"] for one in found} <= {"ok", "skip"} and said.code == 0
+    assert {"layer", "redis", "node", "same_redis", "secret_key", "clocks"} <= {one["check"] for one in found}
+
+
+@pytest.mark.parametrize(
+    "different",
+    [
+        {"prefix": "shop"},
+        {"host": "database 1"},
+        {"host": "other Redis"},
+        {"symmetric_encryption_keys": ["a key of Django alone"]},
+        {"kind": "pubsub.RedisPubSubChannelLayer"},
+    ],
+    ids=["prefix", "database", "redis", "keys", "kind"],
+)
+@pytest.mark.usefixtures("impatient")
+def test_a_node_that_reads_elsewhere_is_found(world, different):
+    hosts = {
+        "database 1": world.redis_url.removesuffix("/0") + "/1",
+        "other Redis": f"redis://{stack.LOOPBACK}:{world.other_redis.port}/0",
+    }
+    settings = layer(world, **{**different, "host": hosts.get(different.get("host"))})
+    said = world.doctor(**settings)
+    assert failures(said) == [DEAF]
+    assert "not looked at: A group_send to a socket: the same Redis first" in said.out
+
+
+def test_what_the_node_publishes_must_reach_django_too(world):
+    """The pub/sub layer has its prefix in the names of groups alone."""
+    node = world.node("pubsub", CHANNELGATE_LAYER="pubsub").wait()
+    kind = "pubsub.RedisPubSubChannelLayer"
+    assert failures(world.doctor(node=node, **layer(world, kind=kind))) == []
+    world.commands.run(code=IMPATIENT)
+    said = world.doctor(node=node, **layer(world, kind=kind, prefix="shop"))
+    world.commands.run(code=PATIENT)
+    assert failures(said) == [DEAF]
+    assert "what it publishes does not reach Django" in said.out
+    node.stop()
+
+
+def test_a_redis_that_is_away_is_named_without_its_password(world):
+    where = f"redis://{stack.LOOPBACK}:{world.nobody}/0"
+    said = world.doctor(**layer(world, host=where.replace("//", f"//shop:{PASSWORD}@")))
+    [line] = failures(said)
+    assert line.startswith(f"Redis {where} does not answer: Error 111 connecting to {stack.LOOPBACK}:{world.nobody}")
+
+
+def test_a_node_that_is_away_is_named_and_what_needs_it_is_not_asked(world):
+    where = f"http://{stack.LOOPBACK}:{world.nobody}"
+    said = world.doctor(node=where)
+    assert failures(said) == [f"The node at {where} does not answer: Connection refused"]
+    assert "python manage.py channelgate run" in said.out
+    assert "not looked at: A token of Django: the node first" in said.out
+
+
+def test_a_node_that_is_not_ready_says_why(world):
+    [line] = failures(world.doctor(node=world.away))
+    assert line.startswith(f"The node at {world.url(world.away)} says: Redis {stack.LOOPBACK}:{world.nobody}")
+
+
+def test_another_server_is_not_taken_for_a_node(world):
+    where = world.url(world.django)
+    assert failures(world.doctor(node=where)) == [
+        f"The node at {where} says: 404 Not Found, which is not the answer of a node"
+    ]
+
+
+def test_every_difference_of_a_wrong_node_has_its_line(world):
+    said = world.doctor(node=world.wrong)
+    where = world.url(world.wrong)
+    found = failures(said)
+    for line in [
+        f"The node at {where} does not serve /ws/news/",
+        "The node cannot ask Django: 403: SECRET differs",
+    ]:
+        assert line in found, said.out
+    assert [line for line in found if line.startswith("A token of Django was refused: ")], said.out
+    assert "A session cookie was refused: Django cannot say who the client is now" in found, said.out
+    assert "The node's is not that of Django: CHANNELGATE_BACKEND_SECRET of the node is" in said.out
+
+
+def test_a_node_with_another_api_key_or_with_every_origin_has_its_line(world):
+    found = failures(world.doctor(node=world.strange))
+    assert f'The node at {world.url(world.strange)} does not accept CHANNELGATE["API_KEY"]' in found
+    assert "http://evil.example is allowed: a page of any site may open sockets of your visitors" in found
+
+
+def test_another_cache_refuses_a_ws_token(world):
+    caches = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}}
+    [line] = failures(world.doctor(CACHES=caches))
+    assert line.startswith("A ws-token of the cache was refused: ")
+
+
+def test_a_secret_of_django_that_has_changed_is_told_from_one_of_the_node(world):
+    said = world.doctor(node=world.wrong, CHANNELGATE={"SECRET": "a third secret"})
+    assert "The node cannot ask Django: 403: SECRET differs" in failures(said)
+    assert "Django runs with another one than these settings" in said.out
+
+
+NGINX = {
+    "plain": "answered 426: the location lacks the Upgrade headers",
+    "old": "answered 426: the location lacks proxy_http_version 1.1",
+    "page": "answered 200: the location lacks the Upgrade headers",
+    "dead": "answered 502: no node listens where the location sends it",
+    "without": "answered 404: the path does not reach the node",
+}
+
+
+@pytest.mark.parametrize("site", NGINX)
+def test_a_site_whose_nginx_does_not_pass_sockets_is_found(world, site):
+    said = world.doctor("--site", world.sites[site])
+    assert f"nginx at {world.sites[site]} {NGINX[site]}" in failures(said), said.out
+
+
+def test_a_location_that_takes_more_than_has_moved_is_found(world):
+    where = world.sites["all"]
+    said = world.doctor("--site", where)
+    assert failures(said) == [f"nginx at {where} sends /ws/chat/ to the node, which has no consumer for it"]
+
+
+def test_a_site_that_is_away_is_one_line(world):
+    where = f"http://{stack.LOOPBACK}:{world.nobody}"
+    assert f"nginx at {where} does not answer: Connection refused" in failures(world.doctor("--site", where))
+
+
+def test_clocks_that_differ_are_warned_of_and_fail_when_calls_would(world):
+    code = """
+import time
+from channelgate.doctor import Context
+from channelgate.doctor.clocks import clocks
+for apart in (0, 10, 400):
+    [one] = clocks(Context(node={node!r}), now=lambda: time.time() + apart)
+    print(one.status, one.text)
+"""
+    lines = world.commands.run(code=code.format(node=world.url(world.good))).lines
+    assert [line[:24] for line in lines] == [
+        "ok Clocks differ by 0.0 s"[:24],
+        "warn Clocks differ by 10",
+        "FAIL Clocks differ by 40",
+    ]
+
+
+def test_without_an_api_key_doctor_says_what_it_cannot_see(world, monkeypatch):
+    code = "import os; os.environ.pop('CHANNELGATE_API_KEY', None)"
+    back = f"import os; os.environ['CHANNELGATE_API_KEY'] = {API_KEY!r}"
+    world.commands.run(code=code)
+    try:
+        said = world.doctor(CHANNELGATE={"SECRET": stack.BACKEND_SECRET})
+    finally:
+        world.commands.run(code=back)
+    assert failures(said) == []
+    assert 'warn  CHANNELGATE["API_KEY"] is not set: doctor and tail cannot look into the node' in said.lines
+    assert "not looked at: Whether the node reads the same Redis: the API key first" in said.out
+
+
+def test_a_page_that_the_node_does_not_know_is_named_with_what_to_change(world):
+    where = f"http://127.0.0.2:{world.nobody}"
+    said = world.doctor("--site", where)
+    assert [line for line in failures(said) if line.startswith(f"Origin {where} is refused: ")], said.out
+    assert "CHANNELGATE_ALLOWED_ORIGINS" in said.out
+
+
+async def test_a_token_of_the_command_is_admitted(world):
+    token = world.commands.run("token", "--user", "7", "--lifetime", "1m", "--claim", "role=admin").out.strip()
+    path = f"/ws/prices/abc/?token={token}"
+    assert await refusal(world.good.port, path) == 101
+    assert await refusal(world.wrong.port, path) == 403
+    ws = world.commands.run("token", "--user", "7", "--kind", "ws", "--lifetime", "5s").out.strip()
+    try:
+        assert await refusal(world.good.port, f"/ws/news/?token={ws}") == 101
+    finally:
+        world.commands.run(code=f"from django.core.cache import cache; cache.delete({'ws_token_' + ws!r})")
+
+
+async def test_an_event_of_the_command_reaches_a_socket_through_nginx(world):
+    token = world.commands.run("token", "--user", "7").out.strip()
+    port = int(world.sites["good"].rpartition(":")[2])
+    client = await Client.open(port, f"/ws/prices/abc/?token={token}")
+    event = '{"type": "price", "price": 1.4}'
+    said = await asyncio.to_thread(world.commands.run, "publish", "prices", event)
+    assert said.out == "Sent price to prices through RedisChannelLayer.\n"
+    assert (await client.count(1))[0] | {"at": 0} == {"type": "price", "price": 1.0, "at": 0}
+    await client.close()
+
+
+@pytest.mark.parametrize(
+    ("words", "error"),
+    [
+        (("prices", "{"), "The event is not JSON"),
+        (("prices", "[1]"), 'The event is an object with "type"'),
+        (("a group", '{"type": "x"}'), "The event was not sent: TypeError: "),
+        (("prices", '{"type": "x"}', "--layer", "other"), 'CHANNEL_LAYERS has no "other"'),
+    ],
+)
+def test_an_event_that_cannot_be_sent_is_an_error(world, words, error):
+    said = world.commands.run("publish", *words)
+    assert said.code == 1 and said.err.startswith(error) and not said.out
+
+
+def test_the_locations_are_those_of_the_paths_and_of_no_others(world):
+    text = world.commands.run("nginx").out
+    assert [line for line in text.splitlines() if line.startswith("location")] == [
+        'location ~ "^/ws/orders/[0-9]+/?$" {',
+        'location ~ "^/ws/prices/[-a-zA-Z0-9_]+/?$" {',
+        'location ~ "^/ws/news/?$" {',
+    ]
+    assert "proxy_pass http://127.0.0.1:8001;" in text
+
+
+def manage(world, *words: str, **env: str) -> subprocess.Popen:
+    """A command in a process of its own."""
+    code = """
+import atexit, sys, time
+from django.core.management import execute_from_command_line as run
+began = time.monotonic()
+if "--traceback" in sys.argv:
+    atexit.register(lambda: print("took", time.monotonic() - began))
+run(["manage.py", *sys.argv[1:]])
+"""
+    return subprocess.Popen(
+        [stack.PYTHON, "-c", code, "channelgate", *words],
+        cwd=world.directory,
+        env={**os.environ, **world.env, **env},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+async def test_tail_becomes_the_programs_own_with_the_key_of_the_settings(world):
+    tail = manage(
+        world,
+        "tail",
+        "--url",
+        world.url(world.good),
+        "--json",
+        "--payload",
+        "--group",
+        "prices",
+        CHANNELGATE_BIN=str(stack.binary()),
+    )
+    try:
+        token = world.commands.run("token", "--user", "7").out.strip()
+        client = await Client.open(world.good.port, f"/ws/prices/abc/?token={token}")
+        reading = asyncio.ensure_future(asyncio.to_thread(tail.stdout.readline))
+        while not reading.done():
+            # It watches from some time on.
+            await asyncio.to_thread(world.commands.run, "publish", "prices", '{"type": "price", "price": 3}')
+            await asyncio.wait({reading}, timeout=0.2)
+        assert json.loads(reading.result())["groups"] == ["prices"]
+        # The key is not among the arguments, which others can see.
+        arguments = stack.Path(f"/proc/{tail.pid}/cmdline").read_bytes().split(b"\0")
+        assert arguments[1] == b"tail" and API_KEY.encode() not in arguments
+        await client.close()
+    finally:
+        tail.terminate()
+        tail.communicate(timeout=10)
+
+
+def test_servers_that_accept_and_never_answer_do_not_hang_it(world, hanging):
+    """In a process of its own, as a user runs it: its exit status, and its time."""
+    out, err = world.stuck.communicate(timeout=40)
+    took = float(out.rpartition("took ")[2])
+    assert world.stuck.returncode == 1 and "Traceback" not in err, err
+    where = f"http://{stack.LOOPBACK}:{hanging}"
+    for text in [
+        f"Redis redis://{stack.LOOPBACK}:{hanging}/0 does not answer: ",
+        f"The node at {where} does not answer: no answer in time",
+        f"nginx at {where} does not answer: no answer in time",
+    ]:
+        assert f"FAIL  {text}" in out, out
+    assert not [secret for secret in SECRETS if secret in out + err]
+    assert took < 30
+
+
+def test_django_that_has_ended_is_named(world):
+    """The last one: it ends Django."""
+    world.django.stop()
+    found = failures(world.doctor())
+    assert "The node cannot ask Django: Connection refused" in found
