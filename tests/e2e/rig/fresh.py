@@ -4,8 +4,8 @@ from pathlib import Path
 
 from .packed import Environment
 
-#: What its developer had installed before: Channels with Daphne, and the Redis layer.
-BEFORE = ("django", "channels", "channels_redis", "daphne")
+#: What `pip install "channelgate[shadow]"` brings. Django, Channels, Daphne and the Redis layer are there before.
+BROUGHT = ("channelgate", "websockets")
 
 SETTINGS = """
 INSTALLED_APPS = ["daphne", *INSTALLED_APPS, "channels", "chat"]
@@ -90,10 +90,10 @@ class Fresh:
 
     def __init__(self, folder: Path, redis_url: str, *wheels: Path):
         self.environment = Environment(folder / "venv", *wheels)
-        self.environment.run("pip", "install", *BEFORE)
+        self.environment.link(but=BROUGHT)
         self.folder = folder / "mysite"
         self.folder.mkdir()
-        self.environment.run("django-admin", "startproject", "mysite", self.folder)
+        self.environment.run("python", "-m", "django", "startproject", "mysite", self.folder)
         for name, text in FILES.items():
             file = self.folder / name
             file.parent.mkdir(exist_ok=True)

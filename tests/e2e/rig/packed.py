@@ -5,7 +5,9 @@ import os
 import shutil
 import subprocess
 import sys
+import sysconfig
 import tarfile
+from collections.abc import Collection
 from pathlib import Path
 
 import dist
@@ -49,8 +51,12 @@ class Environment:
 
     def __init__(self, folder: Path, *links: Path):
         self.folder = folder
-        subprocess.run([sys.executable, "-m", "venv", folder], check=True)
+        subprocess.run([sys.executable, "-m", "venv", "--without-pip", folder], check=True)
         self.bin = folder / "bin"
+        # A copy of pip would take some seconds: that of the tests works on this environment.
+        pip = self.bin / "pip"
+        pip.write_text(f'#!/bin/sh\nexec {sys.executable} -m pip --python {self.bin}/python "$@"\n')
+        pip.chmod(0o755)
         #: Of the tests' own environment nothing is left, not even the program that they test.
         kept = {
             name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "CHANNELGATE", "PIP_"))
@@ -59,12 +65,19 @@ class Environment:
             **kept,
             "PATH": f"{self.bin}:/usr/bin:/bin",
             "VIRTUAL_ENV": str(folder),
-            "PYTHONDONTWRITEBYTECODE": "1",
             "PIP_NO_INDEX": "1",
             "PIP_FIND_LINKS": " ".join(link.as_uri() for link in (WHEELS, *links)),
             "PIP_NO_COMPILE": "1",
             "PIP_DISABLE_PIP_VERSION_CHECK": "1",
         }
+
+    def link(self, but: Collection[str]) -> None:
+        """Packages that somebody has installed before: all those of the tests but these."""
+        theirs = Path(sysconfig.get_path("purelib"))
+        ours = Path(sysconfig.get_path("purelib", vars={"base": str(self.folder)}))
+        for entry in theirs.iterdir():
+            if entry.suffix != ".pth" and not entry.name.strip("_").startswith((*but, "pip")):
+                (ours / entry.name).symlink_to(entry)
 
     def run(
         self, *words: str | Path, check: bool = True, cwd: Path | None = None, **env: str
