@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import stack
 from rig.driver import Driver
+from rig.everyday import Everyday
 from rig.sio import KINDS, Sockets
 from rig.system import GATES, LAYERS, ORACLE_ONLY, System
 
@@ -34,7 +35,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if own := item.get_closest_marker("xdist_group"):
             return own.args[0]
         parameters = item.callspec.params if hasattr(item, "callspec") else {}
-        for name in ("whole", "gate"):
+        for name in ("whole", "gate", "everyday"):
             if name in parameters:
                 return f"{name}-{parameters[name]}"
         scopes = {fixtures[-1].scope for fixtures in item._fixtureinfo.name2fixturedefs.values()}
@@ -128,6 +129,17 @@ def gate(request, tmp_path_factory, database):
         yield system.start_gate(nodes, database, backend)
     finally:
         system.stop()
+
+
+@pytest.fixture(scope="session", params=["core", "pubsub"])
+def everyday(request, tmp_path_factory):
+    """The ten everyday projects under Daphne, and behind a node each."""
+    everyday = Everyday(tmp_path_factory.mktemp(request.param), request.param)
+    try:
+        everyday.start_nodes()
+        yield everyday.wait()
+    finally:
+        everyday.stop()
 
 
 @pytest.fixture(scope="session")

@@ -182,6 +182,22 @@ async def test_disconnect_ends_what_it_names_on_every_node(two):
     await stays.close()
 
 
+async def test_without_a_redis_of_the_nodes_both_go_over_http(two):
+    clients = [await opened(node, FIRST) for node in two.nodes]
+    token = mint_access(SECOND, jti=f"http-{id(two)}")
+    other = await Client.open(two.nodes[1].port, f"/ws/orders/?token={token}")
+    with override_settings(CHANNEL_LAYERS={}):
+        await apublish("orders", status("by http"))
+        for client in (*clients, other):
+            assert await client.count(1) == ["by http"]
+        assert await adisconnect(FIRST, reason="over") == 1
+        assert await adisconnect(jti=f"http-{id(two)}") == 1
+    for client in clients:
+        assert await client.gone() == (4403, "over")
+    assert await other.gone() == (4403, "")
+    assert await refusal(two.nodes[0].port, f"/ws/orders/?token={token}") == 403
+
+
 @pytest.fixture
 def secret_key():
     """Settings that are made in a test have none, and reading that is an error."""

@@ -16,6 +16,7 @@ from asgiref.sync import sync_to_async
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 
+from channelgate import api, places
 from channelgate.conf import conf
 from channelgate.exchange import exchange
 from channelgate.identity import MAX_ID, user_id
@@ -131,6 +132,10 @@ def checked(code: Any, reason: Any, reconnect: Any) -> dict[str, Any]:
 def send(order: dict[str, Any]) -> int:
     """Publishes to the nodes, within the time of `PUBLISH["TIMEOUT"]`; returns how many heard it."""
     timeout = conf().publish.timeout
+    if not places.is_known() and conf().api_key is not None:
+        # Nodes without a Redis: the one at URL passes it on, and does not say to how many.
+        api.post("/api/websocket/disconnect", order, timeout)
+        return 1
     deadline = time.monotonic() + timeout
     (heard,) = exchange([("PUBLISH", CHANNEL, json.dumps(order))], deadline, timeout)
     # Nodes record what they hear. Of a JWT only they know the fingerprint.

@@ -33,6 +33,11 @@ def is_redis_layer() -> bool:
     return any(base.__module__.startswith("channels_redis.") for base in getattr(kind, "__mro__", ()))
 
 
+def is_known() -> bool:
+    """Whether the settings name the nodes' Redis."""
+    return conf().redis_url is not None or is_redis_layer()
+
+
 def host() -> dict[str, Any]:
     """The arguments of a connection, as an entry of channels_redis's `hosts`."""
     redis = conf().redis_url

@@ -49,6 +49,8 @@ def early(text, **others):
             f"class V:\n  def tell(self):\n    {SEND}\n  @atomic\n  def f(self):\n    self.tell()\n",
             [("views", 6, "tell")],
         ),
+        # Run at once, whatever `on_commit` gets of it.
+        (f"def f():\n  with atomic():\n    transaction.on_commit({SEND})\n", [("views", 3, "")]),
         # After the commit, outside, or not run there.
         (f"def f():\n  with atomic():\n    pass\n  {SEND}\n", []),
         (f"def f():\n  with atomic():\n    transaction.on_commit(lambda: {SEND})\n", []),
@@ -110,6 +112,15 @@ def test_a_name_that_channels_refuses(argument, name):
     # Where it is built, once, however often it is used.
     text = f"class C:\n  def a(self): self.group = {argument}\n  def b(self): l.group_add(self.group, c)\n"
     assert wrong(text + "  def c(self): l.group_discard(self.group, c)\n") == expected
+
+
+def test_every_value_that_a_name_may_have_counts_where_it_is_known():
+    text = "def f():\n  g = 'a'\n  if 1:\n    g = f'u_{email}'\n  l.group_send(g, {})\n"
+    assert wrong(text) == [(4, "u_{email}")]
+    # A variable of another function, and an attribute of another class, are others.
+    assert wrong("def f():\n  g = 'a:b'\ndef h(g):\n  l.group_send(g, {})\n") == []
+    assert wrong("class A:\n  def f(self): self.g = 'a:b'\nclass B:\n  def h(self): l.group_send(self.g, {})\n") == []
+    assert wrong("G = 'a:b'\ndef f():\n  l.group_send(G, {})\n") == [(1, "a:b")]
 
 
 def test_the_rule_is_that_of_channels():

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from django.core.checks import run_checks
+from django.test import utils
 
 from channelgate import node_checks
 from channelgate.derive import layer
@@ -69,7 +70,9 @@ def gate_file(settings, tmp_path):
         ({}, []),
     ],
 )
-def test_the_layer(settings, layers, expected):
+def test_the_layer(settings, monkeypatch, layers, expected):
+    # pytest-django has set up a test environment here, where a layer in memory is usual.
+    monkeypatch.delattr(utils._TestState, "saved_data", raising=False)
     settings.CHANNEL_LAYERS = layers
     found = node_checks.check_layer()
     assert said(found) == expected

@@ -84,13 +84,12 @@ def test_the_place_of_the_file(settings, tmp_path, monkeypatch):
         ("http://127.0.0.1:8001", "127.0.0.1:8001", False),
         ("http://localhost:9000/", "127.0.0.1:9000", False),
         ("http://[::1]:9000", "[::1]:9000", False),
-        ("unix:///run/gate.sock", "unix:/run/gate.sock", False),
         ("https://ws.example.com", "127.0.0.1:8001", True),
         ("http://10.0.0.9:80", "127.0.0.1:8001", True),
     ],
 )
-def test_where_the_node_listens(monkeypatch, url, listen, noted):
-    monkeypatch.setattr(backend, "URL", url)
+def test_where_the_node_listens(settings, url, listen, noted):
+    settings.CHANNELGATE = {**settings.CHANNELGATE, "URL": url}
     found = derived()
     assert found.environment()["CHANNELGATE_LISTEN"] == listen
     assert any("is not an address of this machine" in one.text for one in found.problems) is noted
@@ -176,12 +175,20 @@ def test_a_changed_file_is_a_signal_and_the_watcher_ends_with_the_node(tmp_path)
     assert node.returncode == -signal.SIGKILL
 
 
+def test_a_file_that_is_being_written_is_not_read():
+    file = watch.File(b"a")
+    looks = [(b"a", False), (b"b", False), (b"b", True), (b"b", False), (None, False), (None, False), (b"c", False)]
+    looks += [(b"cd", False), (b"cde", False), (b"cde", True), (b"", False), (b"cde", False), (b"cde", False)]
+    for number, (now, expected) in enumerate(looks):
+        assert file.has_changed(now) is expected, number
+
+
 def test_the_watcher_reads_nothing_of_django():
     done = subprocess.run([sys.executable, "-I", "-S", watch.__file__, "1", "nowhere"], check=False, timeout=20)
     assert done.returncode == 0 and os.getpid() != 1
 
 
-def test_an_option_goes_before_the_file_and_the_environment(monkeypatch):
+def test_an_option_goes_before_the_file_and_the_environment(monkeypatch, tmp_path):
     monkeypatch.setenv("CHANNELGATE_BIN", sys.executable)
     environ = {"CHANNELGATE__SERVER__LISTEN": '"127.0.0.1:1"', "REDIS_URL": "redis://of-celery", "OTHER": "x"}
     options = {"listen": "127.0.0.1:9", "backend": "http://127.0.0.1:8", "proxy": True}
@@ -193,6 +200,9 @@ def test_an_option_goes_before_the_file_and_the_environment(monkeypatch):
     assert planned.environ["CHANNELGATE__SERVER__PROXY"] == '"http://127.0.0.1:8"'
     # What the project reads for itself is not the node's.
     assert planned.environ["REDIS_URL"] == "redis://h:1" and planned.environ["OTHER"] == "x"
+    of_file = tmp_path / "gate.toml"
+    of_file.write_text('layer.url = "redis://of-the-file"')
+    assert "REDIS_URL" not in launch.plan(of_file, environ).environ
     file = node_file.NodeFile(node_file.loads('[backend]\nurl = "http://x"\n[server]\nlisten = "x:1"'))
     names = {one.name for one in used_variables(derived(**options), file, {})}
     assert {"CHANNELGATE_BACKEND_URL", "CHANNELGATE_LISTEN", "CHANNELGATE__SERVER__PROXY"} <= names

@@ -126,6 +126,17 @@ def test_a_frozen_redis_that_was_never_reached(way, own_server, losses):
     assert len(losses) == 300
 
 
+def test_a_redis_that_is_slow_has_the_whole_time(way, own_server, losses):
+    way(TIMEOUT=3)
+    publish("g", EVENT)
+    own_server.freeze()
+    thawing = threading.Timer(1.5, own_server.thaw)
+    thawing.start()
+    publish("g", EVENT)
+    thawing.join()
+    assert not losses
+
+
 def test_redis_comes_back_between_the_two_attempts(way, own_server, losses, monkeypatch):
     way(TIMEOUT=5)
     publish("g", EVENT)

@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-from channelgate import apublish, publish, publish_many
+from channelgate import adisconnect, apublish, publish, publish_many
 from channelgate.publishing import via
 
 from .conftest import CORE, layer_of
@@ -91,6 +91,15 @@ async def test_over_http(api):
     with pytest.raises(Exception, match=r"answered 401: .*why") as raised:
         await apublish("g", EVENT)
     assert "key" not in str(raised.value).replace("could", "")
+
+
+async def test_an_order_without_a_redis_takes_the_api(api):
+    got, answers = api
+    assert await adisconnect(user=7, reason="over") == 1
+    assert got == [("/api/websocket/disconnect", "Bearer key", {"user": "7", "reason": "over"})]
+    answers.append(403)
+    with pytest.raises(Exception, match=r"answered 403: .*why"):
+        await adisconnect(jti="one")
 
 
 def test_many_over_http_are_few_requests(api):

@@ -5,6 +5,7 @@ import json
 import os
 import shutil
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 
 import stack
@@ -42,7 +43,8 @@ class Side:
 class Sides:
     """Each side has a Redis and a database of its own, with the same people."""
 
-    def __init__(self, directory: Path, sections: list[Section]):
+    def __init__(self, directory: Path, sections: list[Section], config: Callable[["Sides"], str] | None = None):
+        """`config` makes the node's configuration once the project is there; default: that of the sections."""
         self.directory = directory
         self.sections = sections
         self.project = directory / "project"
@@ -54,7 +56,7 @@ class Sides:
         self.systems: list[System] = []
         # With the core layer a connection that ends may take events of the others in its process with it.
         self.daphne = self._side("daphne", "daphne", LAYER="pubsub")
-        self.node = self.bridged("node", configuration(sections))
+        self.node = self.bridged("node", config(self) if config else configuration(sections))
 
     def _seed(self) -> Path:
         directory = self.directory / "seed"

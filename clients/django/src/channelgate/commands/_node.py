@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 from channelgate.commands import Output
 from channelgate.conf import conf
 from channelgate.derive import Problem
-from channelgate.derive.backend import DJANGO, URL
+from channelgate.derive.backend import DJANGO
 from channelgate.launch import node_file
 
 
@@ -40,7 +40,7 @@ def listen_at(options: Mapping[str, Any]) -> str | None:
     text = str(given)
     if not text.isdigit():
         return text
-    host = urlsplit(str(getattr(conf(), "url", None) or URL)).hostname or ""
+    host = urlsplit(conf().url).hostname or ""
     return f"[::1]:{text}" if host == "::1" else f"127.0.0.1:{text}"
 
 

@@ -29,7 +29,7 @@ def handle(options: Mapping[str, Any], output: Output) -> int:
                 f"{path} does not exist: write it with manage.py channelgate init, or name another with --config."
             )
             return 1
-        node = options["node"] or getattr(conf(), "url", "http://127.0.0.1:8001")
+        node = options["node"] or conf().url
         output.line(locations(node_file.paths, node).rstrip("\n"))
     except (NodeFileError, ValueError) as error:
         output.error(str(error))

@@ -32,7 +32,7 @@ def handle(options: Mapping[str, Any], output: Output) -> int:
         output.error(str(missing))
         return 1
     environment = dict(os.environ)
-    key = getattr(conf(), "api_key", None) or environment.get(KEY)
+    key = conf().api_key or environment.get(KEY)
     if not key:
         output.error(
             'The node shows its events only to who has its API key: set CHANNELGATE["API_KEY"] to the '
@@ -54,6 +54,6 @@ def words(options: Mapping[str, Any], program: str) -> list[str]:
     """The program and its arguments."""
     found = [program, "tail"]
     for name in ("url", "group", "connection"):
-        for value in options[name] or ([getattr(conf(), "url", "http://127.0.0.1:8001")] if name == "url" else []):
+        for value in options[name] or ([conf().url] if name == "url" else []):
             found += [f"--{name}", value]
     return found + [f"--{name}" for name in ("payload", "json") if options[name]]

@@ -11,8 +11,7 @@ from channelgate.conf import conf
 from channelgate.derive.origins import OF_DEVELOPMENT
 from channelgate.derive.values import Derived
 
-#: Where a node listens, and where `manage.py runserver` does.
-URL = "http://127.0.0.1:8001"
+#: Where `manage.py runserver` listens.
 DJANGO = "http://127.0.0.1:8000"
 #: What the channels of plain publishes begin with.
 PREFIX = "channelgate:"
@@ -28,12 +27,12 @@ def add(derived: Derived, backend: str | None = None, listen: str | None = None,
     if proxy:
         parts = urlsplit(url)
         derived.put("server.proxy", f"{parts.scheme}://{parts.netloc}", "--proxy")
-    prefix = getattr(conf(), "prefix", PREFIX)
+    prefix = conf().prefix
     if prefix != PREFIX:
-        derived.put("layer.publish_prefix", str(prefix), 'CHANNELGATE["PREFIX"]')
-    key = getattr(conf(), "api_key", None)
+        derived.put("layer.publish_prefix", prefix, 'CHANNELGATE["PREFIX"]')
+    key = conf().api_key
     if key:
-        derived.put("api.key", str(key), 'CHANNELGATE["API_KEY"]', name="CHANNELGATE_API_KEY", secret=True)
+        derived.put("api.key", key, 'CHANNELGATE["API_KEY"]', name="CHANNELGATE_API_KEY", secret=True)
     secrets = conf().secrets
     if not secrets:
         derived.problem(NO_SECRET, "Consumers and actions of Django need it; others do not.", "note")
@@ -92,7 +91,7 @@ def _listen(derived: Derived, listen: str | None) -> None:
     if listen is not None:
         derived.put("server.listen", listen, "--port", name="CHANNELGATE_LISTEN")
         return
-    url = str(getattr(conf(), "url", None) or URL)
+    url = conf().url
     address = address_of(url)
     derived.put("server.listen", address or "127.0.0.1:8001", 'CHANNELGATE["URL"]', name="CHANNELGATE_LISTEN")
     if address is None:
@@ -106,8 +105,6 @@ def _listen(derived: Derived, listen: str | None) -> None:
 
 def address_of(url: str) -> str | None:
     """Where a node listens that is found at this URL; None if it is behind a proxy or elsewhere."""
-    if url.startswith("unix:"):
-        return "unix:" + url.removeprefix("unix://").removeprefix("unix:")
     parts = urlsplit(url)
     host = parts.hostname or ""
     if parts.scheme != "http" or not (host == "localhost" or host.startswith("127.") or host == "::1"):

@@ -103,7 +103,7 @@ def add(derived: Derived) -> None:
 
 def nodes_redis() -> tuple[Host | None, list[Problem]]:
     """`CHANNELGATE["REDIS_URL"]`, where `publish()` and orders go without the layer."""
-    given = getattr(conf(), "redis_url", None)
+    given = conf().redis_url
     return (None, []) if not given else hosts.read(given, NODES_REDIS)
 
 

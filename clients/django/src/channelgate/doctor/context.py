@@ -3,13 +3,10 @@
 import dataclasses
 import os
 from pathlib import Path
-from typing import Any
 
 from channelgate.conf import conf
 from channelgate.doctor.secret import Secrets
 from channelgate.nodefile import Consumer, NodeFile, NodeFileError, place, read
-
-NODE = "http://127.0.0.1:8001"
 
 
 @dataclasses.dataclass(slots=True)
@@ -33,7 +30,7 @@ class Context:
     broken: set[str] = dataclasses.field(default_factory=set)
 
     def __post_init__(self) -> None:
-        self.node = (self.node or getattr(conf(), "url", None) or NODE).rstrip("/")
+        self.node = (self.node or conf().url).rstrip("/")
         self.site = self.site.rstrip("/") if self.site else None
         if self.node_file is None:
             try:
@@ -45,7 +42,7 @@ class Context:
     @property
     def api_key(self) -> str | None:
         """The key of the node's API."""
-        key: Any = getattr(conf(), "api_key", None) or os.environ.get("CHANNELGATE_API_KEY")
+        key = conf().api_key or os.environ.get("CHANNELGATE_API_KEY")
         return key or None
 
     @property

@@ -52,7 +52,7 @@ def same_redis(context: Context) -> Iterator[Result]:
 
 def _nodes() -> list[str]:
     """The names of the nodes that listen at the layer's Redis."""
-    prefix = getattr(conf(), "prefix", None) or "channelgate:"
+    prefix = conf().prefix
     found: dict[str, None] = {}
     for host in redis.hosts():
         with redis.client(host) as client:

@@ -101,7 +101,7 @@ def _websocket(application: Any, depth: int = 0) -> Any:
 
 def _inner(application: Any) -> Iterator[Any]:
     # `children`, where `init` is part of the package.
-    walk: Callable[[Any], Iterator[Any]] = getattr(tree, "children", None) or tree._children
+    walk: Callable[[Any], Iterator[Any]] = getattr(tree, "children", None) or tree.children
     return walk(application)
 
 

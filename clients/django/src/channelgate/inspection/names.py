@@ -36,37 +36,43 @@ def find(modules: Mapping[Path, ast.Module]) -> Iterator[Wrong]:
     """Every such name, where it is built."""
     for path, tree in modules.items():
         found: dict[tuple[int, str], Wrong] = {}
-        for scope in _scopes(tree):
-            known = _assigned(scope)
-            for call in (node for node in ast.walk(scope) if isinstance(node, ast.Call)):
-                argument = _first_argument(call)
-                if argument is None:
-                    continue
-                built = known.get(ast.unparse(argument), argument)
-                parts = _parts(built)
+        for call, built in _calls(tree, {}):
+            argument = _first_argument(call)
+            if argument is None:
+                continue
+            for one in built.get(ast.unparse(argument), [argument]):
+                parts = _parts(one)
                 if parts is not None and any(map(_can_be_refused, parts)):
-                    name = "".join(one if isinstance(one, str) else f"{{{ast.unparse(one)}}}" for one in parts)
-                    found[built.lineno, name] = Wrong(path, built.lineno, name)
+                    name = "".join(part if isinstance(part, str) else f"{{{ast.unparse(part)}}}" for part in parts)
+                    found[one.lineno, name] = Wrong(path, one.lineno, name)
         yield from found.values()
 
 
-def _scopes(tree: ast.Module) -> Iterator[ast.AST]:
-    """Classes, whose methods share `self`, and the functions outside of them."""
-    yield from tree.body
+#: What a variable, or an attribute of `self`, is built from.
+Built = Mapping[str, list[ast.expr]]
 
 
-def _assigned(scope: ast.AST) -> dict[str, ast.expr]:
-    """What variables and attributes of `self` are built from, where each has one such value."""
-    found: dict[str, ast.expr] = {}
-    several: set[str] = set()
-    for node in ast.walk(scope):
+def _calls(node: ast.AST, built: Built) -> Iterator[tuple[ast.Call, Built]]:
+    """Every call with what is known where it stands: the variables of its function, and what its class keeps."""
+    match node:
+        case ast.ClassDef():
+            built = {**built, **_assigned(node, ast.Attribute)}
+        case ast.FunctionDef() | ast.AsyncFunctionDef() | ast.Module():
+            built = {**built, **_assigned(node, ast.Name)}
+        case ast.Call():
+            yield node, built
+    for child in ast.iter_child_nodes(node):
+        yield from _calls(child, built)
+
+
+def _assigned(scope: ast.AST, kind: type) -> dict[str, list[ast.expr]]:
+    found: dict[str, list[ast.expr]] = {}
+    nodes = ast.walk(scope) if not isinstance(scope, ast.Module) else iter(scope.body)
+    for node in nodes:
         match node:
-            case ast.Assign(targets=[ast.Name() | ast.Attribute() as target], value=value) if _parts(value):
-                name = ast.unparse(target)
-                if name in found:
-                    several.add(name)
-                found[name] = value
-    return {name: value for name, value in found.items() if name not in several}
+            case ast.Assign(targets=[target], value=value) if isinstance(target, kind) and _parts(value):
+                found.setdefault(ast.unparse(target), []).append(value)
+    return found
 
 
 def _first_argument(call: ast.Call) -> ast.expr | None:

@@ -10,7 +10,7 @@ import signal
 import sys
 import time
 
-#: Seconds between two looks, and how many equal looks make a change: an editor may write a file in several steps.
+#: Seconds between two looks. Two equal ones make a change: an editor may write a file in several steps.
 PAUSE = 0.25
 
 
@@ -18,19 +18,31 @@ def main(arguments: list[str]) -> None:
     """Runs until the node ends."""
     pid, path, keys = int(arguments[0]), arguments[1], arguments[2:]
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    in_effect = seen = content(path)
+    file = File(content(path))
     while os.getppid() == pid:
         time.sleep(PAUSE)
         now = content(path)
-        is_whole = now == seen
-        seen = now
-        if now is None or now == in_effect or not is_whole:
+        if not file.has_changed(now):
             continue
-        in_effect = now
-        for key in set_by(now, keys):
+        for key in set_by(now or b"", keys):
             say(f"{path}: {key} is also set by the environment of this node; start it anew for the file's value")
         if os.getppid() == pid:
             os.kill(pid, signal.SIGHUP)
+
+
+class File:
+    """What was seen of the file."""
+
+    def __init__(self, now: bytes | None) -> None:
+        self.in_effect = self.seen = now
+
+    def has_changed(self, now: bytes | None) -> bool:
+        """Whether the file is another one, and stays so: it was the same at the look before."""
+        is_whole, self.seen = now == self.seen, now
+        if now is None or now == self.in_effect or not is_whole:
+            return False
+        self.in_effect = now
+        return True
 
 
 def content(path: str) -> bytes | None:

@@ -21,7 +21,7 @@ class NotPublished(Exception):
 def failed(messages: Sequence[Message], error: BaseException, way: str) -> None:
     """Tells of messages that were given up: `PUBLISH["ON_ERROR"]` says how."""
     for message in messages:
-        told = publish_failed.send_robust(NotPublished, group=message.group, event=message.event, error=error)
+        told = publish_failed.send_robust(None, group=message.group, event=message.event, error=error)
         for _, outcome in told:
             if isinstance(outcome, Exception):
                 logger.error("A receiver of publish_failed failed", exc_info=outcome)

@@ -5,8 +5,6 @@ import importlib
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from django.db import DEFAULT_DB_ALIAS, connections, transaction
-
 from channelgate.bridge.diverted import DIVERSIONS
 from channelgate.testing.commits import Commits
 from channelgate.testing.match import Published, differences, listing, named, wanted
@@ -80,15 +78,9 @@ class Captured:
 
     # What `publish()` and the layers hand over.
 
-    def add(
-        self, group: str, event: Mapping[str, Any], using: str | None = None, on_commit: bool | None = None
-    ) -> None:
-        """An event of `channelgate.publish`, at the call."""
-        one = Published(str(group), dict(event))
-        if on_commit is not False and connections[using or DEFAULT_DB_ALIAS].in_atomic_block:
-            transaction.on_commit(lambda: self._published.append(one), using=using)
-        else:
-            self._published.append(one)
+    def add(self, group: str, event: Mapping[str, Any], using: str | None = None, on_commit: bool = False) -> None:
+        """An event of `channelgate.publish`, when it would be sent: after the transaction, if it waited for one."""
+        self._published.append(Published(str(group), dict(event)))
 
     async def group_send(self, layer: Any, group: str, message: dict[str, Any]) -> None:
         """An event of the project's own `channel_layer.group_send`."""

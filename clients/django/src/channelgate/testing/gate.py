@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 from django.conf import settings
-from django.db import DEFAULT_DB_ALIAS, connections, transaction
 
 from channelgate.conf import conf
 from channelgate.testing import described
@@ -198,14 +197,9 @@ class _Forward:
     def __init__(self, gate: Gate) -> None:
         self._gate = gate
 
-    def add(
-        self, group: str, event: Mapping[str, Any], using: str | None = None, on_commit: bool | None = None
-    ) -> None:
-        """An event of `channelgate.publish`."""
-        if on_commit is not False and connections[using or DEFAULT_DB_ALIAS].in_atomic_block:
-            transaction.on_commit(lambda: self._gate.publish(group, event), using=using)
-        else:
-            self._gate.publish(group, event)
+    def add(self, group: str, event: Mapping[str, Any], using: str | None = None, on_commit: bool = False) -> None:
+        """An event of `channelgate.publish`, when it would be sent."""
+        self._gate.publish(group, event)
 
     async def group_send(self, layer: Any, group: str, message: dict[str, Any]) -> None:
         """An event of the project's own `channel_layer.group_send`."""
@@ -269,6 +263,8 @@ def derived() -> dict[str, str]:
 def _own(url: str, secret: str) -> dict[str, str]:
     """What is different in tests, whatever the settings say."""
     hosts = [one for one in settings.ALLOWED_HOSTS if one.replace("-", "").replace(".", "").isalnum()]
+    # Pages of Django's live server are there, too.
+    hosts += ["localhost", "127.0.0.1"]
     return {
         "CHANNELGATE_BACKEND_URL": url,
         "CHANNELGATE_BACKEND_SECRET": secret,

@@ -1,0 +1,121 @@
+"""`manage.py channelgate init`: reads the project's consumers and writes `channelgate.toml` and the nginx locations."""
+
+import argparse
+import difflib
+import importlib
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+
+from channelgate import binary
+from channelgate.commands import Output
+from channelgate.conf import raw
+
+HELP = "Writes channelgate.toml from the project's consumers; what it does not understand stays in Python."
+CHANGED = 3
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """The options."""
+    parser.add_argument("--force", action="store_true", help="overwrite the files that are there")
+    parser.add_argument("--diff", action="store_true", help="show what would change, and write nothing")
+    parser.add_argument("--check", action="store_true", help="exit with 3 if the file is not what init would write")
+    parser.add_argument("--config", type=Path, metavar="FILE", help="another place for channelgate.toml")
+
+
+def handle(options: Mapping[str, Any], output: Output) -> int:
+    """Writes the files, or compares them."""
+    try:
+        from channelgate.translate import checked, project, report, routes
+    except ModuleNotFoundError as error:
+        output.error(f"{error.name} is not installed: init reads the consumers of a project with Channels.")
+        return 1
+    written = project.translate(routes.application())
+    place: Path = options["config"] or default_place()
+    verdict = checked.settle(written, place.parent)
+    files = {place: written.text}
+    nginx = _nginx(written)
+    if nginx is not None:
+        files[place.with_name("nginx-channelgate.conf")] = nginx
+    for line in report.table(written.verdicts):
+        output.line(line)
+    output.line()
+    if options["check"]:
+        return _compare(files, place, written, output)
+    if options["diff"]:
+        _differences(files, output)
+        return 0
+    if not _write(files, bool(options["force"]), output):
+        return 1
+    output.line(verdict)
+    _next(written, output)
+    return 0
+
+
+def default_place() -> Path:
+    """`CHANNELGATE["CONFIG"]`, else beside manage.py."""
+    named = raw().get("CONFIG")
+    if named:
+        return Path(named)
+    base = getattr(settings, "BASE_DIR", None)
+    return (Path(base) if base else Path(sys.argv[0]).resolve().parent) / "channelgate.toml"
+
+
+def _nginx(written: Any) -> str | None:
+    try:
+        module = importlib.import_module("channelgate.nginx")
+    except ModuleNotFoundError:
+        return None
+    node = raw().get("URL") or "http://127.0.0.1:8001"
+    return str(module.locations(written.moved, node, None, written.stays))
+
+
+def _write(files: Mapping[Path, str], is_forced: bool, output: Output) -> bool:
+    taken = [path for path, text in files.items() if path.exists() and path.read_text(encoding="utf-8") != text]
+    if taken and not is_forced:
+        for path in taken:
+            output.error(f"{path} is there and differs: nothing was written. See --diff, or overwrite it with --force.")
+        return False
+    for path, text in files.items():
+        path.write_text(text, encoding="utf-8")
+        output.line(f"wrote {path}")
+    return True
+
+
+def _differences(files: Mapping[Path, str], output: Output) -> bool:
+    is_same = True
+    for path, text in files.items():
+        before = path.read_text(encoding="utf-8") if path.exists() else ""
+        lines = list(
+            difflib.unified_diff(before.splitlines(), text.splitlines(), str(path), f"{path} (new)", lineterm="")
+        )
+        is_same = is_same and not lines
+        for line in lines:
+            output.line(line)
+    return is_same
+
+
+def _compare(files: Mapping[Path, str], place: Path, written: Any, output: Output) -> int:
+    for verdict in written.verdicts:
+        if verdict.refused:
+            output.line(f"refused: {verdict.route.shown}: {verdict.why_line}")
+    if _differences(files, output):
+        output.line(f"{place} is what init would write.")
+        return 0
+    output.error(f"{place} differs from what the consumers say now. Run init --diff, or init --force.")
+    return CHANGED
+
+
+def _next(written: Any, output: Output) -> None:
+    output.line()
+    output.line("Next: run your tests, then compare each path on live traffic, which harms nobody:")
+    for path in written.moved:
+        output.line(f"  manage.py channelgate shadow --path {path} --left ws://daphne --right ws://node --user 7")
+
+
+__all__ = ["arguments", "binary", "handle", "os", "subprocess"]

@@ -1,0 +1,86 @@
+"""Middleware: who a client is, and which pages may connect."""
+
+import dataclasses
+import inspect
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+
+from channelgate.conf import conf
+from channelgate.translate.source import shown
+
+#: Classes of REST framework that find a user by what a session's handshake does not have: a header.
+_BY_HEADER = frozenset(
+    {
+        "rest_framework.authentication.SessionAuthentication",
+        "rest_framework.authentication.BasicAuthentication",
+        "rest_framework.authentication.TokenAuthentication",
+        "rest_framework_simplejwt.authentication.JWTAuthentication",
+        "rest_framework_simplejwt.authentication.JWTStatelessUserAuthentication",
+        "knox.auth.TokenAuthentication",
+    }
+)
+_SESSION = ("channels.sessions.CookieMiddleware", "channels.sessions.SessionMiddleware", "channels.auth.AuthMiddleware")
+_ORIGINS = "channels.security.websocket.OriginValidator"
+
+
+@dataclasses.dataclass(slots=True)
+class Login:
+    """What the middleware of a route does."""
+
+    #: "absent": there is no user in the scope. "session": Django's login. "unknown": Python has to run it.
+    kind: str = "absent"
+    #: The origins that may connect; None if nobody asks.
+    origins: list[str] | None = None
+    reason: str = ""
+
+
+def of_chain(chain: Sequence[Any]) -> Login:
+    """The login of these middlewares."""
+    login = Login()
+    for one in chain:
+        name = f"{type(one).__module__}.{type(one).__qualname__}"
+        if name in _SESSION:
+            if name == _SESSION[-1]:
+                login.kind = "session" if login.kind != "unknown" else login.kind
+        elif name == _ORIGINS:
+            origins = [str(origin) for origin in one.allowed_origins]
+            login.origins = origins if login.origins is None else [item for item in origins if item in login.origins]
+        elif not login.reason:
+            login.kind = "unknown"
+            login.reason = f"{_place(one)}: {_class(one)} runs in Python, where it decides who a client is"
+    if login.kind == "session" and (reason := _others()):
+        login.kind, login.reason = "unknown", reason
+    return login
+
+
+def _class(one: Any) -> str:
+    return getattr(one, "__qualname__", None) or type(one).__qualname__
+
+
+def _place(one: Any) -> str:
+    target = one if inspect.isfunction(one) else type(one)
+    try:
+        return f"{shown(Path(inspect.getsourcefile(target) or '?'))}:{inspect.getsourcelines(target)[1]}"
+    except (OSError, TypeError):
+        return type(one).__module__
+
+
+def _others() -> str:
+    """Why `auth = ["django"]` may admit more than a session; empty if it does not."""
+    names = conf().authenticators
+    if names is not None:
+        others = [name for name in names if name != "session" and name not in _BY_HEADER]
+        where = 'CHANNELGATE["AUTHENTICATORS"]'
+    else:
+        found = getattr(settings, "REST_FRAMEWORK", {}).get("DEFAULT_AUTHENTICATION_CLASSES", ())
+        others = [str(name) for name in found if not isinstance(name, str) or name not in _BY_HEADER]
+        where = 'REST_FRAMEWORK["DEFAULT_AUTHENTICATION_CLASSES"]'
+    if not others:
+        return ""
+    return (
+        f"{where} has {others[0]}, which may admit clients that the session does not; "
+        'with CHANNELGATE["AUTHENTICATORS"] = ["session"] the login becomes auth = ["django"]'
+    )

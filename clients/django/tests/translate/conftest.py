@@ -1,0 +1,71 @@
+"""Projects of a file each, under `cases`: what they are is Python, what init writes for them is the TOML beside it."""
+
+import importlib
+import sys
+import textwrap
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+
+def application(name):
+    """The application of a case."""
+    from channels.routing import URLRouter
+
+    module = importlib.import_module(f"cases.{name}")
+    return getattr(module, "application", None) or URLRouter(module.websocket_urlpatterns)
+
+
+@pytest.fixture(scope="session")
+def translated():
+    """What init makes of a case, by its name."""
+    from channelgate.translate import project
+
+    made = {}
+
+    def translate(name):
+        if name not in made:
+            made[name] = project.translate(application(name))
+        return made[name]
+
+    return translate
+
+
+HEAD = """
+import asyncio, datetime, functools, hashlib, json, logging, random, time
+from asgiref.sync import async_to_sync
+from channels.auth import AuthMiddlewareStack
+from channels.db import database_sync_to_async
+from channels.exceptions import AcceptConnection, DenyConnection, StopConsumer
+from channels.generic.websocket import *
+from channels.routing import URLRouter
+from django.conf import settings
+from django.contrib.auth.models import AnonymousUser, User
+from django.urls import path, re_path
+from django.utils import timezone
+
+logger = logging.getLogger(__name__)
+"""
+
+
+@pytest.fixture
+def verdict(tmp_path, monkeypatch):
+    """What becomes of the class `C` of this source, at this route, behind `AuthMiddlewareStack`."""
+    from channelgate.translate import project
+
+    count = iter(range(1000))
+
+    def translate(source, route='path("x/<slug:room>/", {})', outside="AuthMiddlewareStack"):
+        name = f"law_{tmp_path.name.replace('-', '_')}_{next(count)}"
+        text = HEAD + textwrap.dedent(source)
+        text += f"\n\nROUTES = URLRouter([{route.format('C.as_asgi()')}])\n"
+        text += f"APPLICATION = {outside}(ROUTES)\n" if outside else "APPLICATION = ROUTES\n"
+        (tmp_path / f"{name}.py").write_text(text)
+        monkeypatch.syspath_prepend(str(tmp_path))
+        importlib.invalidate_caches()
+        (found,) = project.translate(importlib.import_module(name).APPLICATION).verdicts
+        return found
+
+    return translate

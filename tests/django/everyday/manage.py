@@ -1,0 +1,8 @@
+"""The command of every project: DJANGO_SETTINGS_MODULE says which."""
+
+import sys
+
+if __name__ == "__main__":
+    from django.core.management import execute_from_command_line
+
+    execute_from_command_line(sys.argv)

@@ -1,0 +1,306 @@
+"""The ten projects of tests/django/everyday under Daphne and behind nodes, on one Redis and one database."""
+
+import asyncio
+import dataclasses
+import json
+import os
+import shutil
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
+
+import stack
+from channelgate.shadow import ignore
+from channelgate.shadow.compare import Comparison, compare
+from channelgate.shadow.recorded import Recorded
+from channelgate.shadow.run import Shadow, Wanted
+from channelgate.shadow.script import parse
+from channelgate.shadow.target import Target, Visitor
+
+from .everyday_visits import PROJECTS, Change, Project, Visit
+from .http import Http
+from .system import LAYERS, System
+
+FOLDER = stack.ROOT / "tests" / "django" / "everyday"
+MANAGE = FOLDER / "manage.py"
+#: Whether `manage.py channelgate init` writes the configuration of each node, or the whole project is bridged.
+INIT = False
+#: Silence after which a message is answered. The visits say how many frames come, so it only shows that no more do.
+QUIET = 0.06
+#: Times and arrivals may differ by this much: a machine of two cores runs thirty processes.
+TOLERANCE = 10.0
+#: The whole project behind the node.
+BRIDGED = """
+[[consumer]]
+name = "{name}"
+path = ["/ws/{name}/", "/ws/{name}/<path:rest>"]
+django = true
+"""
+#: A handshake may take as long as Django needs on a busy machine.
+BUSY = {"CHANNELGATE__BACKEND__CONCURRENCY": "64"}
+
+
+def environment(directory: Path, redis_url: str, layer: str, settings: str = "together.settings") -> dict[str, str]:
+    """The environment of all their processes."""
+    paths = (FOLDER, stack.ROOT / "clients" / "django" / "src")
+    return {
+        "DJANGO_SETTINGS_MODULE": settings,
+        "PYTHONPATH": os.pathsep.join(map(str, paths)),
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "PYTHONUNBUFFERED": "1",
+        "DJANGO_SECRET_KEY": stack.SECRET_KEY,
+        "CHANNELGATE_BACKEND_SECRET": stack.BACKEND_SECRET,
+        "RUN_DIR": str(directory),
+        "REDIS_URL": redis_url,
+        "LAYER": layer,
+    }
+
+
+@dataclasses.dataclass(frozen=True)
+class Edit:
+    """A line of a project that is another one in a second Django."""
+
+    project: str
+    file: str
+    old: str
+    new: str
+
+
+class Everyday:
+    """Redis, the database, Daphne on the left, and on the right a Django that only nodes call, with a node for each."""
+
+    def __init__(self, directory: Path, layer: str = "core"):
+        self.directory, self.layer = directory, layer
+        self.system = System(directory, LAYERS[layer])
+        self.env = environment(directory, self.system.redis_url, layer)
+        self._seed()
+        found = json.loads((directory / "people.json").read_text())
+        self.people: dict[str, dict] = found["people"]
+        self.rows: dict[str, object] = found["rows"]
+        self.nodes: dict[str, stack.Part] = {}
+        self.changed_nodes: dict[str, stack.Part] = {}
+        self.left = self._django("daphne", "-m", "daphne", "--websocket_connect_timeout", "8", "-b", stack.LOOPBACK)
+        self.right = self._django("bridge", "-m", "uvicorn", "--lifespan", "off", "--log-level", "warning")
+
+    def _seed(self) -> None:
+        argv = [stack.PYTHON, "-m", "together.seed"]
+        done = subprocess.run(
+            argv, env={**os.environ, **self.env}, cwd=self.directory, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, done.stderr
+
+    def _django(self, name: str, *words: str, folder: Path = FOLDER) -> stack.Part:
+        port = stack.free_port()
+        argv = [stack.PYTHON, *words, "--port", str(port), "together.asgi:application"]
+        env = {**self.env, "BRIDGE": "" if name == "daphne" else "1"}
+        env["PYTHONPATH"] = env["PYTHONPATH"].replace(str(FOLDER), str(folder))
+        ready = lambda: stack.http_status(port, "/alive/") == 200  # noqa: E731
+        return self.system._start(stack.Part(name, argv, self.directory, ready, env, port), wait=False)
+
+    def changed(self, *edits: Edit, more: Mapping[str, str]) -> stack.Part:
+        """A second Django, from a copy of the projects in which some lines differ, and a node for each of those.
+
+        `more` is for the configuration of single nodes.
+        """
+        folder = self.directory / "changed"
+        shutil.copytree(FOLDER, folder, ignore=shutil.ignore_patterns("__pycache__"))
+        for edit in edits:
+            path = folder / edit.project / edit.file
+            text = path.read_text()
+            assert edit.old in text, f"{edit.project}/{edit.file} has no {edit.old!r}"
+            path.write_text(text.replace(edit.old, edit.new))
+        words = ("-m", "uvicorn", "--lifespan", "off", "--log-level", "warning")
+        django = self._django("changed", *words, folder=folder)
+        self.system.django = django
+        for name in sorted({edit.project for edit in edits if edit.project}):
+            config = BRIDGED.format(name=name) + more.get(name, "")
+            self.changed_nodes[name] = self.system.start_node(wait=False, config=config, **BUSY)
+        return django
+
+    def start_nodes(self) -> None:
+        """A node for each project, with the configuration of `init`."""
+        self.system.django, self.system.backend = self.right, "http"
+        for project in PROJECTS:
+            config = self._init(project.name) if INIT else BRIDGED.format(name=project.name)
+            self.nodes[project.name] = self.system.start_node(wait=False, config=config, **BUSY)
+
+    def _init(self, name: str) -> str:
+        folder = self.directory / f"init-{name}"
+        folder.mkdir()
+        env = {**self.env, "DJANGO_SETTINGS_MODULE": f"{name}.settings", "RUN_DIR": str(folder)}
+        done = self.manage("init", env=env)
+        assert done.returncode == 0, f"{name}: {done.stdout}{done.stderr}"
+        return (folder / "channelgate.toml").read_text()
+
+    def manage(self, *words: str, env: Mapping[str, str] | None = None) -> subprocess.CompletedProcess:
+        """`manage.py channelgate …`."""
+        return subprocess.run(
+            [stack.PYTHON, MANAGE, "channelgate", *words],
+            env={**os.environ, **(env or self.env)},
+            cwd=self.directory,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=60,
+        )
+
+    def wait(self) -> "Everyday":
+        """Until all serve."""
+        self.system.wait()
+        return self
+
+    def stop(self) -> None:
+        """Ends all."""
+        self.system.stop()
+
+    def filled(self, text: str) -> str:
+        """A text with the ids of rows: `{order}`."""
+        for key, value in self.rows.items():
+            text = text.replace(f"{{{key}}}", str(value))
+        return text
+
+    def filled_json(self, value: object) -> str:
+        """A value as JSON, with the ids of rows as numbers."""
+        text = json.dumps(value)
+        for key, row in self.rows.items():
+            text = text.replace(f'"{{{key}}}"', json.dumps(row))
+        return text
+
+    def visitor(self, project: Project, visit: Visit) -> Visitor:
+        """Who opens the path, with the credential that the project wants."""
+        person = self.people[visit.who] if visit.who else None
+        origin = f"http://{stack.LOOPBACK}:{self.left.port}"
+        if person is None:
+            return Visitor(origin=origin)
+        headers = {"session": ("Cookie", f"sessionid={person['sessions'].get(project.name)}")}
+        headers["cookie"] = ("Cookie", f"access={person['jwt']}")
+        return Visitor(
+            name=visit.who,
+            headers=(headers[project.login],) if project.login in headers else (),
+            token=person["jwt"] if project.login == "query" else None,
+            origin=origin,
+            ids=(str(person["id"]), *map(str, self.rows.values())),
+        )
+
+    def shadow(self, project: Project, visit: Visit, node: stack.Part | None = None, patience: float = 10) -> Shadow:
+        """The visit on both sides."""
+        path = self.filled(visit.path)
+        right = node or self.nodes[project.name]
+        sides = (Target(name, f"ws://{stack.LOOPBACK}:{part.port}", path) for name, part in self.sides(right))
+        return Shadow(*sides, self.visitor(project, visit), QUIET, patience)
+
+    def sides(self, node: stack.Part):
+        """The names and the servers."""
+        return ("left", self.left), ("right", node)
+
+    async def change(self, project: Project, change: Change, port: int, made: dict) -> None:
+        """A request to a view of the project."""
+        person = self.people[change.who]
+        headers = {"Authorization": f"Bearer {person['jwt']}"}
+        if project.login == "session":
+            headers = {"Cookie": f"sessionid={person['sessions'][project.name]}"}
+        path = self.filled(change.path)
+        for key, value in made.items():
+            path = path.replace(f"{{made.{key}}}", str(value))
+        body = self.filled_json(change.body or {})
+        headers["Content-Type"] = "application/json"
+        reply = await Http(port).request(change.method, path, body=body.encode(), headers=headers)
+        assert reply.status in (200, 201, 204), f"{project.name}: {change.method} {path}: {reply.status} {reply.body!r}"
+        if change.method == "POST" and reply.status == 201:
+            made.clear()
+            made.update(reply.json())
+
+
+@dataclasses.dataclass
+class Result:
+    """What a visit was, and what was found."""
+
+    visit: Visit
+    recorded: Recorded
+    found: Comparison
+
+    @property
+    def frames(self) -> int:
+        """Of both sides."""
+        return len(self.recorded.left.frames) + len(self.recorded.right.frames)
+
+
+class Play:
+    """One project: two users at once, each client message once, each model created, changed and deleted, one
+    reconnect, and one logout."""
+
+    def __init__(self, everyday: Everyday, project: Project):
+        self.everyday, self.project = everyday, project
+        self.shadows = [everyday.shadow(project, visit) for visit in project.visits]
+        self.heard = [0 for _ in project.visits]
+
+    async def run(self) -> list[Result]:
+        """Plays all, and compares."""
+        try:
+            await self._play()
+        finally:
+            recorded = [await shadow.finish() for shadow in self.shadows]
+        results = [self._result(visit, one) for visit, one in zip(self.project.visits, recorded, strict=True)]
+        return [*results, *[await self._other(visit) for visit in self.project.others]]
+
+    def _result(self, visit: Visit, recorded: Recorded) -> Result:
+        ignored = [ignore.parse(path) for path in visit.ignore]
+        return Result(visit, recorded, compare(recorded, ignored, TOLERANCE))
+
+    async def _play(self) -> None:
+        pairs = list(zip(self.project.visits, self.shadows, strict=True))
+        for visit, shadow in pairs:
+            await shadow.open(Wanted(visit.opens, visit.arrives))
+        for visit, shadow in pairs:
+            await self._settle()
+            for step in parse(json.loads(self.everyday.filled_json(visit.script)), self.project.name):
+                if step.reconnect:
+                    await self._again(visit, shadow)
+                else:
+                    await shadow.say(step)
+        await self._changes(self.project.changes, self.everyday.left.port)
+        for visit, shadow in pairs:
+            await self._settle()
+            await self._again(visit, shadow)
+        await self._changes(self.project.changes, self.everyday.right.port)
+        await self._changes(self.project.last, self.everyday.right.port)
+        if self.project.logout:
+            logout = Change("POST", self.project.logout, who=self.project.visits[0].who)
+            await self.everyday.change(self.project, logout, self.everyday.right.port, {})
+            await self._settle()
+            await self.shadows[0].reconnect()
+
+    async def _again(self, visit: Visit, shadow: Shadow) -> None:
+        comes = visit.opens if visit.reopens is None else visit.reopens
+        await shadow.reconnect(Wanted(0, visit.leaves), Wanted(comes, visit.arrives))
+
+    async def _settle(self) -> None:
+        for shadow in self.shadows:
+            await shadow.settle(TOLERANCE)
+
+    async def _changes(self, changes, port: int) -> None:
+        """Each is heard before the next: some handlers read the database while they deliver."""
+        await self._settle()
+        made: dict = {}
+        for shadow in self.shadows:
+            shadow.listen()
+        expected = [0, 0]
+        for change in changes:
+            await self.everyday.change(self.project, change, port, made)
+            for number, shadow in enumerate(self.shadows):
+                expected[number] += change.hears[number]
+                want = expected[number]
+                await shadow.until(lambda s=shadow, w=want: min(s.heard) >= w, TOLERANCE)
+        await self._settle()
+        self.heard = [one + more for one, more in zip(self.heard, expected, strict=True)]
+
+    async def _other(self, visit: Visit) -> Result:
+        shadow = self.everyday.shadow(self.project, visit)
+        await shadow.open(Wanted(visit.opens))
+        return self._result(visit, await shadow.finish())
+
+
+async def play_all(everyday: Everyday) -> dict[str, list[Result]]:
+    """All projects at once."""
+    results = await asyncio.gather(*(Play(everyday, project).run() for project in PROJECTS))
+    return dict(zip((project.name for project in PROJECTS), results, strict=True))
