@@ -18,7 +18,7 @@ FUZZ_SECONDS ?= 180
 PYTEST = CHANNELGATE_BIN=$(CURDIR)/target/$(PROFILE)/channelgate .venv/bin/python -m pytest tests/e2e
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build run up test lint unit python node browser e2e soak fuzz audit bench clean
+.PHONY: help setup build run up test lint unit python node browser e2e soak fuzz audit wheel release bench clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9]+:.*## /{printf "  make %-7s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -80,6 +80,14 @@ fuzz: ## every fuzz target for FUZZ_SECONDS=180, two at a time; needs nightly an
 audit: setup ## licences, sources, withdrawn versions and known vulnerabilities of all dependencies
 	@scripts/audit.sh
 
+wheel: ## the wheel of a release in dist/: the Python package and the node's program, for every Linux with glibc 2.17 or newer
+	@scripts/setup.sh wheel
+	@.venv/bin/python scripts/dist.py wheel
+
+release: ## what is published, in dist/: source distribution, wheel, SBOM, checksums
+	@scripts/setup.sh wheel
+	@.venv/bin/python scripts/dist.py release
+
 bench: ## load tests of Channelgate and other servers, into benches/results/ and docs/BENCHMARKS.md; BENCH="--quick"
 	@scripts/setup.sh up
 	@benches/setup.sh
@@ -88,5 +96,5 @@ bench: ## load tests of Channelgate and other servers, into benches/results/ and
 
 clean: ## remove everything built and installed here
 	$(CARGO) clean
-	rm -rf .venv .run benches/.work benches/rivals/*/node_modules tests/*/node_modules clients/*/node_modules
+	rm -rf .venv .run dist benches/.work benches/rivals/*/node_modules tests/*/node_modules clients/*/node_modules
 	find tests scripts benches -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -5,6 +5,7 @@
 #   scripts/setup.sh up     a whole system: also Redis, nginx, and the demo project's Python packages in .venv
 #   scripts/setup.sh test   every test: also Chromium, Prometheus (for promtool), iproute2, systemd's tools, rustfmt and
 #                           clippy, the Python packages of the tests in .venv, and Node modules
+#   scripts/setup.sh wheel  what packs a wheel: maturin, zig and auditwheel in .venv
 #
 # Requires Debian or Ubuntu with Rust; the tests also need Node with npm. No service is left running.
 set -euo pipefail
@@ -16,6 +17,7 @@ case $need in
     run) level=1 ;;
     up) level=2 ;;
     test) level=3 ;;
+    wheel) level=1 ;;
     *) sed -n '2,/^set/{/^#/s/^# \{0,1\}//p}' "$0" >&2; exit 2 ;;
 esac
 
@@ -77,14 +79,14 @@ install_packages() {
 # checksum.
 python_packages() {
     local pins
-    pins=$(cat tests/constraints.txt tests/*/requirements.txt tests/e2e/emitters.txt clients/django/pyproject.toml | sha256sum | cut -d' ' -f1)
+    pins=$(cat tests/constraints.txt tests/*/requirements.txt tests/wheel/*.txt tests/e2e/emitters.txt clients/django/pyproject.toml | sha256sum | cut -d' ' -f1)
     [ "$(cat ".venv/pins.$need" 2>/dev/null)" != "$pins" ] || return 0
     say "installing the Python packages of $1 into .venv"
     [ -x .venv/bin/python ] || "$(find_python)" -m venv .venv
     # The package's build backend, too, has the constrained version.
     PIP_CONSTRAINT=$PWD/tests/constraints.txt .venv/bin/python -m pip install --quiet --disable-pip-version-check \
         --editable clients/django --constraint tests/constraints.txt --requirement "$1"
-    [ "$need" != test ] || emitters
+    [ "$need" != test ] || { emitters; wheels; }
     echo "$pins" >".venv/pins.$need"
 }
 
@@ -95,6 +97,13 @@ emitters() {
     for package in $(grep -v '^#' tests/e2e/emitters.txt); do
         .venv/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --target ".venv/emitters/${package##*==}" "$package"
     done
+}
+
+# What tests install into empty environments, so that they ask no registry.
+wheels() {
+    rm -rf .venv/wheels
+    .venv/bin/python -m pip wheel --quiet --disable-pip-version-check --constraint tests/constraints.txt \
+        --wheel-dir .venv/wheels --requirement tests/wheel/installs.txt
 }
 
 node_modules() {
@@ -129,6 +138,8 @@ have objcopy || packages+=(binutils)
 if [ "$level" -ge 2 ]; then
     have redis-server || packages+=(redis-server)
     have nginx || packages+=(nginx)
+fi
+if [ "$level" -ge 2 ] || [ "$need" = wheel ]; then
     if ! python=$(find_python); then
         packages+=(python3 python3-venv)
     elif ! "$python" -c 'import ensurepip, venv' 2>/dev/null; then
@@ -142,6 +153,9 @@ if [ "$level" -ge 3 ]; then
     have chromium || have chromium-browser || have google-chrome || packages+=(chromium fonts-dejavu-core)
 fi
 [ ${#packages[@]} -eq 0 ] || install_packages "${packages[@]}"
-[ "$level" -lt 2 ] || find_python >/dev/null || die "Python 3.11 or newer is needed"
+[ "$need" = run ] || find_python >/dev/null || die "Python 3.11 or newer is needed"
+[ "$need" != wheel ] || python_packages tests/wheel/release.txt
+# maturin reads the crates of every system, of which cargo builds a part; it asks no registry then.
+[ "$level" -lt 3 ] && [ "$need" != wheel ] || cargo fetch --locked --quiet
 [ "$level" -ne 2 ] || python_packages tests/django/requirements.txt
 [ "$level" -lt 3 ] || { rust_components; python_packages tests/e2e/requirements.txt; node_modules; }

@@ -3,6 +3,8 @@
 //! Between folders: a module imports only modules above it in `src/lib.rs`; `node`, `cli` and `main` put everything
 //! together and may import all. Inside a folder no files import each other in a circle. The file that has the folder's
 //! name is left out there: it contains what the others share, and re-exports them.
+//!
+//! What only Linux has stands behind its `cfg`, so that a source distribution builds on macOS as well.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -69,6 +71,9 @@ const ORDERS: &[(&str, &str)] = &[
     ("protocol::session", "queue asks presence room refresh work agenda orders identity login calls shared outcomes"),
     ("redis", "error command time task connection hosts pool lease probe reconnect subscription"),
 ];
+
+/// What only Linux has, of the crates that the program uses.
+const LINUX_ONLY: [&str; 2] = ["set_tcp_user_timeout(", "tikv_jemallocator"];
 
 fn rust_files(folder: &Path, found: &mut Vec<PathBuf>) {
     for entry in fs::read_dir(folder).unwrap() {
@@ -196,6 +201,26 @@ fn files_of_a_folder_with_an_order_keep_it() {
         }
     }
     assert!(wrong.is_empty(), "imports against the order, or of files without a place in it:\n{}", wrong.join("\n"));
+}
+
+#[test]
+fn what_only_linux_has_stands_behind_its_cfg() {
+    let mut files = Vec::new();
+    rust_files(Path::new(SOURCE), &mut files);
+    let (mut found, mut wrong) = (BTreeSet::new(), Vec::new());
+    for file in &files {
+        let text = fs::read_to_string(file).unwrap();
+        let lines: Vec<&str> = text.lines().map(str::trim).collect();
+        for (number, line) in lines.iter().enumerate() {
+            let Some(name) = LINUX_ONLY.iter().find(|name| line.contains(**name)) else { continue };
+            found.insert(name);
+            if !lines[number.saturating_sub(3)..number].contains(&r#"#[cfg(target_os = "linux")]"#) {
+                wrong.push(format!("{}:{}: {name}", file.display(), number + 1));
+            }
+        }
+    }
+    assert_eq!(found.len(), LINUX_ONLY.len(), "only {found:?} are in use: take the others out of the list");
+    assert!(wrong.is_empty(), "without cfg(target_os = \"linux\") in one of the three lines before:\n{}", wrong.join("\n"));
 }
 
 #[cfg(test)]

@@ -35,7 +35,7 @@ INSTALLERS = ("apt-get", "npm", "pip", "rustup", "cargo", "python3.11", "python"
 def machine(tmp_path):
     """A machine with only Rust, Node and Python; yields the actions of `setup.sh` on it, line by line."""
     shutil.copytree(stack.ROOT / "scripts", tmp_path / "scripts")
-    patterns = ("constraints.txt", "*/requirements.txt", "e2e/emitters.txt", "*/package-lock.json")
+    patterns = ("constraints.txt", "*/requirements.txt", "e2e/emitters.txt", "wheel/*.txt", "*/package-lock.json")
     needed = [file for pattern in patterns for file in (stack.ROOT / "tests").glob(pattern)]
     for file in [*needed, stack.ROOT / "clients" / "django" / "pyproject.toml"]:
         copy = tmp_path / file.relative_to(stack.ROOT)
@@ -92,13 +92,23 @@ def test_a_whole_system_needs_no_browser_no_prometheus_and_no_node(machine):
     assert requirements.endswith("--requirement tests/django/requirements.txt")
 
 
+def test_to_pack_a_wheel_a_compiler_and_the_packages_for_it_are_installed(machine):
+    lines = machine("wheel")
+    assert packages(lines) == COMPILER | {"python3.11-venv"}
+    venv, requirements = others(lines)
+    assert venv.startswith("python3.11 -m venv")
+    assert requirements.endswith("--requirement tests/wheel/release.txt")
+
+
 def test_the_tests_need_everything(machine):
     lines = machine("test")
     assert packages(lines) == COMPILER | SYSTEM | TESTS
     assert {line.split()[0] for line in others(lines)} == {"python3.11", "python", "rustup", "npm"}
 
 
-@pytest.mark.parametrize(("target", "need"), [("run", "run"), ("up", "up"), ("bench", "up")])
+@pytest.mark.parametrize(
+    ("target", "need"), [("run", "run"), ("up", "up"), ("bench", "up"), ("wheel", "wheel"), ("release", "wheel")]
+)
 def test_each_command_asks_for_what_it_needs(target, need):
     said = subprocess.run(
         ["make", "--dry-run", target],

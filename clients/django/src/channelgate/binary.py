@@ -17,14 +17,21 @@ def find() -> Path:
         if os.access(named, os.X_OK) and Path(named).is_file():
             return Path(named)
         raise BinaryMissing(f"CHANNELGATE_BIN is {named}, which is not a program.")
-    beside = Path(sysconfig.get_path("scripts")) / "channelgate"
-    if os.access(beside, os.X_OK) and beside.is_file():
-        return beside
+    places = [folder / "channelgate" for folder in _folders()]
+    for place in places:
+        if os.access(place, os.X_OK) and place.is_file():
+            return place
     on_path = shutil.which("channelgate")
     if on_path is not None:
         return Path(on_path)
     raise BinaryMissing(
-        f"The program channelgate is neither at {beside} nor on the PATH. The wheels for Linux bring it "
+        f"The program channelgate is neither at {places[0]} nor on the PATH. The wheels for Linux bring it "
         "(pip install channelgate). On other systems run the node in a container or in WSL, or keep Daphne in "
         "development; CHANNELGATE_BIN names a program that you built yourself."
     )
+
+
+def _folders() -> list[Path]:
+    """Where pip puts programs: of this Python, of the user (`--user`), and beside the package (`--target`)."""
+    of_user = sysconfig.get_path("scripts", sysconfig.get_preferred_scheme("user"))
+    return [Path(sysconfig.get_path("scripts")), Path(of_user), Path(__file__).resolve().parents[1] / "bin"]
