@@ -10,7 +10,7 @@ from django.urls import path
 
 from channelgate import bridge
 from channelgate.derive import derived, origins
-from channelgate.launch.node_file import loads
+from channelgate.nodefile import loads
 
 
 async def consumer(scope, receive, send):

@@ -12,7 +12,8 @@ from django.core.management import call_command
 
 from channelgate.derive import Variable, derived
 from channelgate.derive.values import json_text
-from channelgate.launch import formats, node_file
+from channelgate.launch import formats
+from channelgate.nodefile import loads
 
 #: Texts in which some program would find a meaning.
 TEXTS = [
@@ -51,7 +52,7 @@ def meant(environment):
     for number in range(len(TEXTS)):
         generic = environment.get(f"CHANNELGATE__TEXT__N{number}")
         if generic is not None:
-            found.append(node_file.loads(f"one = {generic}")["one"])
+            found.append(loads(f"one = {generic}")["one"])
         else:
             found.append(environment[f"TEXT_{number}"])
     hosts = json.loads(environment["CHANNELGATE__LAYER__HOSTS"])

@@ -10,15 +10,15 @@ from pathlib import Path
 
 import pytest
 
-from channelgate import launch
+from channelgate import launch, nodefile
 from channelgate.derive import backend, derived, layer
-from channelgate.launch import node_file, used_variables, watch
+from channelgate.launch import used_variables, watch
 
 CORE = {"default": {"BACKEND": "channels_redis.core.RedisChannelLayer", "CONFIG": {"hosts": ["redis://h:1"]}}}
 
 
 def used(file="", **environ):
-    return {one.name for one in used_variables(derived(), node_file.NodeFile(node_file.loads(file)), environ)}
+    return {one.name for one in used_variables(derived(), nodefile.NodeFile(None, nodefile.loads(file)), environ)}
 
 
 @pytest.fixture(autouse=True)
@@ -77,12 +77,12 @@ def test_what_needs_a_consumer_is_for_files_that_have_one(settings):
 
 def test_the_place_of_the_file(settings, tmp_path, monkeypatch):
     settings.BASE_DIR = tmp_path
-    assert node_file.find() is None and node_file.intended() == tmp_path / "channelgate.toml"
+    assert nodefile.find() is None and nodefile.place() == tmp_path / "channelgate.toml"
     (tmp_path / "channelgate.toml").write_text("presets = []")
-    assert node_file.find() == tmp_path / "channelgate.toml"
+    assert nodefile.find() == tmp_path / "channelgate.toml"
     settings.BASE_DIR = None
     monkeypatch.setattr(sys, "argv", [str(tmp_path / "manage.py"), "channelgate", "run"])
-    assert node_file.find() == tmp_path / "channelgate.toml"
+    assert nodefile.find() == tmp_path / "channelgate.toml"
 
 
 @pytest.mark.parametrize(
@@ -210,7 +210,7 @@ def test_an_option_goes_before_the_file_and_the_environment(monkeypatch, tmp_pat
     of_file = tmp_path / "gate.toml"
     of_file.write_text('layer.url = "redis://of-the-file"')
     assert "REDIS_URL" not in launch.plan(of_file, environ).environ
-    file = node_file.NodeFile(node_file.loads('[backend]\nurl = "http://x"\n[server]\nlisten = "x:1"'))
+    file = nodefile.NodeFile(None, nodefile.loads('[backend]\nurl = "http://x"\n[server]\nlisten = "x:1"'))
     names = {one.name for one in used_variables(derived(**options), file, {})}
     assert {"CHANNELGATE_BACKEND_URL", "CHANNELGATE_LISTEN", "CHANNELGATE__SERVER__PROXY"} <= names
     assert "CHANNELGATE__SERVER__PROXY" not in planned_without_options()

@@ -14,7 +14,7 @@ from channelgate.commands import Output
 from channelgate.conf import conf
 from channelgate.derive import Problem
 from channelgate.derive.backend import DJANGO
-from channelgate.launch import node_file
+from channelgate.nodefile import find
 
 #: The exit status for a configuration that is not valid, as the node's own.
 INVALID = 2
@@ -49,7 +49,7 @@ def in_plain_words(handle: Callable[[Mapping[str, Any], Output], int]) -> Callab
 def chosen_file(options: Mapping[str, Any]) -> Path | None:
     """The file that is named, or the project's; None for the built-in presets."""
     named = options.get("config") or os.environ.get("CHANNELGATE_CONFIG")
-    return Path(named).absolute() if named else node_file.find()
+    return Path(named).absolute() if named else find()
 
 
 def listen_at(options: Mapping[str, Any]) -> str | None:

@@ -7,8 +7,9 @@ from typing import Any
 from channelgate.commands import Output
 from channelgate.commands._node import INVALID, add_arguments, chosen_file, in_plain_words, listen_at, report
 from channelgate.derive import derived
-from channelgate.launch import node_file, used_variables
+from channelgate.launch import used_variables
 from channelgate.launch.formats import FORMATS, render
+from channelgate.nodefile import read_or_empty
 
 HELP = "Prints a node's variables from the project's settings, for systemd, Compose or Kubernetes."
 #: Those that listen where their image or their socket says.
@@ -27,7 +28,7 @@ def handle(options: Mapping[str, Any], output: Output) -> int:
     """Prints the variables."""
     form, listen = options["format"], listen_at(options)
     found = derived(backend=options.get("backend"), listen=listen, proxy=bool(options.get("proxy")))
-    file = node_file.read(chosen_file(options))
+    file = read_or_empty(chosen_file(options))
     used = used_variables(found, file, {})
     if listen is None and form in LISTEN_ELSEWHERE:
         used = tuple(one for one in used if one.key != "server.listen")

@@ -2,19 +2,14 @@
 
 import argparse
 import difflib
-import importlib
-import os
-import subprocess
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from django.conf import settings
-
-from channelgate import binary
 from channelgate.commands import Output
-from channelgate.conf import raw
+from channelgate.conf import conf
+from channelgate.nginx import locations
+from channelgate.nodefile import place as node_file_place
 
 HELP = "Writes channelgate.toml from the project's consumers; what it does not understand stays in Python."
 CHANGED = 3
@@ -36,12 +31,10 @@ def handle(options: Mapping[str, Any], output: Output) -> int:
         output.error(f"{error.name} is not installed: init reads the consumers of a project with Channels.")
         return 1
     written = project.translate(routes.application())
-    place: Path = options["config"] or default_place()
+    place: Path = options["config"] or node_file_place()
     verdict = checked.settle(written, place.parent)
     files = {place: written.text}
-    nginx = _nginx(written)
-    if nginx is not None:
-        files[place.with_name("nginx-channelgate.conf")] = nginx
+    files[place.with_name("nginx-channelgate.conf")] = _nginx(written)
     for line in report.table(written.verdicts):
         output.line(line)
     output.line()
@@ -57,22 +50,8 @@ def handle(options: Mapping[str, Any], output: Output) -> int:
     return 0
 
 
-def default_place() -> Path:
-    """`CHANNELGATE["CONFIG"]`, else beside manage.py."""
-    named = raw().get("CONFIG")
-    if named:
-        return Path(named)
-    base = getattr(settings, "BASE_DIR", None)
-    return (Path(base) if base else Path(sys.argv[0]).resolve().parent) / "channelgate.toml"
-
-
-def _nginx(written: Any) -> str | None:
-    try:
-        module = importlib.import_module("channelgate.nginx")
-    except ModuleNotFoundError:
-        return None
-    node = raw().get("URL") or "http://127.0.0.1:8001"
-    return str(module.locations(written.moved, node, None, written.stays))
+def _nginx(written: Any) -> str:
+    return locations(written.moved, conf().url, None, written.stays)
 
 
 def _write(files: Mapping[Path, str], is_forced: bool, output: Output) -> bool:
@@ -116,6 +95,3 @@ def _next(written: Any, output: Output) -> None:
     output.line("Next: run your tests, then compare each path on live traffic, which harms nobody:")
     for path in written.moved:
         output.line(f"  manage.py channelgate shadow --path {path} --left ws://daphne --right ws://node --user 7")
-
-
-__all__ = ["arguments", "binary", "handle", "os", "subprocess"]

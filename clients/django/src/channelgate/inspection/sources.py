@@ -9,7 +9,7 @@ from pathlib import Path
 from django.apps import apps
 from django.conf import settings
 
-from channelgate.launch import node_file
+from channelgate.nodefile import folder as project_folder
 
 #: Folders without code of the project.
 SKIPPED = frozenset({"migrations", "node_modules", "__pycache__", "tests", "testing", "venv", "env"})
@@ -60,5 +60,5 @@ def parsed(path: Path) -> ast.Module | None:
 
 def shown(path: Path) -> str:
     """The path in a message: from the project's folder on."""
-    base = node_file.folder().resolve()
+    base = project_folder().resolve()
     return str(path.relative_to(base)) if base in path.parents else str(path)

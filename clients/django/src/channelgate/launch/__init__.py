@@ -11,8 +11,7 @@ from pathlib import Path
 from channelgate import binary
 from channelgate.derive import Derived, Variable, derived
 from channelgate.derive.values import generic
-from channelgate.launch import node_file
-from channelgate.launch.node_file import NodeFile
+from channelgate.nodefile import NodeFile, read_or_empty
 
 #: Variables that the node reads and projects use for themselves: their meaning here is what the settings make of them.
 SHARED = ("REDIS_URL", "DJANGO_SECRET_KEY")
@@ -42,7 +41,7 @@ def plan(
     """The plan for a node with this file, or with the built-in presets."""
     environ = os.environ if environ is None else environ
     found = derived(backend=backend, listen=listen, proxy=proxy)
-    used = used_variables(found, node_file.read(config), environ)
+    used = used_variables(found, read_or_empty(config), environ)
     given = {name: value for name, value in environ.items() if name not in SHARED and name != "CHANNELGATE_CONFIG"}
     argv = [str(binary.find()), command, *(["--config", str(config)] if config is not None else [])]
     for one in used:

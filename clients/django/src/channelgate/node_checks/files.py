@@ -8,13 +8,13 @@ from django.core.checks import CheckMessage, Info
 from django.core.exceptions import ImproperlyConfigured
 
 from channelgate.inspection.sources import shown, source_files
-from channelgate.launch import node_file
+from channelgate.nodefile import find
 
 
 def check_file(**_: Any) -> list[CheckMessage]:
     """Whether the file is as new as the consumers' source."""
     try:
-        path = node_file.find()
+        path = find()
     except ImproperlyConfigured:
         return []
     if path is None:

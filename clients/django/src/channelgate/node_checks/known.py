@@ -1,11 +1,12 @@
 """What a node already has: the keys of its file, and the variables of this environment."""
 
 import os
+from pathlib import Path
 
 from django.core.exceptions import ImproperlyConfigured
 
 from channelgate.derive.values import generic
-from channelgate.launch import node_file
+from channelgate.nodefile import NAME, NodeFile, find, read_or_empty
 
 
 def has(variable: str, key: str, *others: str) -> bool:
@@ -16,13 +17,13 @@ def has(variable: str, key: str, *others: str) -> bool:
     return file().sets(key, *others)
 
 
-def file() -> node_file.NodeFile:
+def file() -> NodeFile:
     """The node's file, empty without one."""
     try:
-        return node_file.read(node_file.find())
+        return read_or_empty(find())
     except (ImproperlyConfigured, ImportError):
         # Another check says what is wrong with the setting.
-        return node_file.NodeFile({})
+        return NodeFile(Path(NAME), {})
 
 
 #: For each check whose value `run` carries over.

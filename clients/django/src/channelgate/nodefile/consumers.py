@@ -73,6 +73,20 @@ class NodeFile:
         """The paths that have moved to the node, each once."""
         return tuple(dict.fromkeys(path for one in self.consumers for path in one.paths))
 
+    def sets(self, *keys: str) -> bool:
+        """Whether the file has one of the keys."""
+        return any(self.get(key) is not None for key in keys)
+
+    def has_auth(self, method: str) -> bool:
+        """Whether a consumer of the file, or a preset as the file changes it, admits by this method."""
+        presets = self.tables.get("preset")
+        changed = presets.values() if isinstance(presets, Mapping) else ()
+        return any(
+            method in _texts(one.get("auth", ()))
+            for one in (*self.tables.get("consumer", ()), *changed)
+            if isinstance(one, Mapping)
+        )
+
     def get(self, dotted: str, default: Any = None) -> Any:
         """The value of a key such as `auth.jwt.sources`."""
         found: Any = self.tables

@@ -1,54 +1,42 @@
-"""Finds and reads channelgate.toml: `CHANNELGATE["CONFIG"]`, else beside manage.py."""
+"""Reads channelgate.toml."""
 
 import importlib
 import sys
 from pathlib import Path
 from typing import Any
 
-from django.conf import settings
-
-from channelgate.conf import conf
 from channelgate.nodefile.consumers import NodeFile
-
-NAME = "channelgate.toml"
+from channelgate.nodefile.place import NAME, place
 
 
 class NodeFileError(Exception):
     """The file cannot be read; the text says where and why."""
 
 
-def place() -> Path:
-    """Where the file is, or would be."""
-    named = getattr(conf(), "config", None)
-    if named:
-        return Path(named)
-    base = getattr(settings, "BASE_DIR", None)
-    if base is not None:
-        return Path(base) / NAME
-    program = Path(sys.argv[0] or ".")
-    return (program.resolve().parent if program.name == "manage.py" else Path.cwd()) / NAME
-
-
 def read(path: Path | None = None) -> NodeFile | None:
-    """The file, or None if there is none."""
+    """The file at `path`, or the project's; None if it does not exist."""
     path = path or place()
     try:
-        text = path.read_text(encoding="utf-8")
+        return NodeFile(path, loads(path.read_text(encoding="utf-8")))
     except FileNotFoundError:
         return None
-    except (OSError, UnicodeDecodeError) as error:
+    except OSError as error:
         raise NodeFileError(f"{path} cannot be read: {error}") from None
-    toml = _library()
-    try:
-        return NodeFile(path, toml.loads(text))
-    except toml.TOMLDecodeError as error:
+    except ValueError as error:
         raise NodeFileError(f"{path}: {error}") from None
 
 
-def _library() -> Any:
-    for name in ("tomllib", "tomli"):
-        try:
-            return importlib.import_module(name)
-        except ImportError:
-            continue
-    raise NodeFileError("Python 3.10 cannot read channelgate.toml by itself: pip install tomli")
+def read_or_empty(path: Path | None) -> NodeFile:
+    """The file for code that only asks what it sets: empty without one, or if the node has to say what is wrong."""
+    try:
+        found = read(path) if path is not None else None
+    except NodeFileError:
+        found = None
+    return found or NodeFile(path or Path(NAME), {})
+
+
+def loads(text: str) -> dict[str, Any]:
+    """TOML; a `ValueError` if it is not valid."""
+    # Python 3.10 has no reader of its own; the package depends on tomli there.
+    reader = importlib.import_module("tomllib" if sys.version_info >= (3, 11) else "tomli")
+    return dict(reader.loads(text))

@@ -5,7 +5,6 @@ What the project publishes meanwhile goes to the node.
 """
 
 import contextlib
-import importlib
 import json
 import secrets
 from collections.abc import Iterable, Iterator, Mapping
@@ -15,6 +14,8 @@ from typing import Any
 from django.conf import settings
 
 from channelgate.conf import conf
+from channelgate.derive import derived as of_settings
+from channelgate.nodefile import place
 from channelgate.testing import described
 from channelgate.testing.answering import Answering
 from channelgate.testing.captured import diverted, valid
@@ -235,10 +236,8 @@ def current() -> Gate:
 
 
 def project_config() -> Path:
-    """The project's `channelgate.toml`: `CHANNELGATE["CONFIG"]`, or in `BASE_DIR`, or in this folder."""
-    named = getattr(conf(), "config", None)
-    folder = Path(getattr(settings, "BASE_DIR", None) or Path.cwd())
-    path = Path(named) if named else folder / "channelgate.toml"
+    """The project's `channelgate.toml`: `CHANNELGATE["CONFIG"]`, else in its folder."""
+    path = place()
     if not path.is_file():
         raise NodeFailed(
             f"{path} does not exist: `manage.py channelgate init` writes it. Another place is named in "
@@ -249,11 +248,7 @@ def project_config() -> Path:
 
 def derived() -> dict[str, str]:
     """What a node needs from the settings of the project, without what is about Redis."""
-    try:
-        module: Any = importlib.import_module("channelgate.derive")
-    except ModuleNotFoundError:
-        return {"DJANGO_SECRET_KEY": settings.SECRET_KEY}
-    return {name: value for name, value in module.derived().environment().items() if not name.startswith(OF_REDIS)}
+    return {name: value for name, value in of_settings().environment().items() if not name.startswith(OF_REDIS)}
 
 
 def _own(url: str, secret: str) -> dict[str, str]:
