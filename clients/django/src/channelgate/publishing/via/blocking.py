@@ -8,13 +8,14 @@ import time
 from collections.abc import Sequence
 
 from channelgate.conf import conf
+from channelgate.locks import Lock
 from channelgate.publishing import failures
 from channelgate.publishing.attempts import PAUSE, Attempts
 from channelgate.publishing.values import Message
 
 _gates: dict[int, threading.BoundedSemaphore] = {}
 _pools: dict[int, concurrent.futures.ThreadPoolExecutor] = {}
-_lock = threading.Lock()
+_lock = Lock()
 
 
 class Blocking:
@@ -77,8 +78,6 @@ def _pool(connections: int) -> concurrent.futures.ThreadPoolExecutor:
 
 def _after_fork() -> None:
     """Threads that held them are not in the child."""
-    global _lock
-    _lock = threading.Lock()
     _gates.clear()
     _pools.clear()
 
