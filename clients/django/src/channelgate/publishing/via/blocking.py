@@ -31,8 +31,9 @@ class Blocking:
 
     def send(self, messages: Sequence[Message]) -> None:
         """Waits in this thread."""
-        for start in range(0, len(messages), self.together):
-            part = messages[start : start + self.together]
+        start = 0
+        while start < len(messages):
+            part = messages[start : start + self.fitting(messages, start)]
             attempts = Attempts(self.name)
             try:
                 self._tried(part, attempts)
@@ -41,6 +42,11 @@ class Blocking:
                 failures.failed(messages[start:], error, self.name)
                 return
             attempts.succeeded()
+            start += len(part)
+
+    def fitting(self, messages: Sequence[Message], start: int) -> int:
+        """How many of the messages from `start` on are sent together, at least one."""
+        return self.together
 
     async def asend(self, messages: Sequence[Message]) -> None:
         """Waits in a thread of its own."""
