@@ -9,7 +9,9 @@ from django.core.exceptions import ImproperlyConfigured
 from django.utils.module_loading import import_string
 
 from channelgate.conf import conf
+from channelgate.locks import Lock
 
+_lock = Lock()
 #: Of an exchange with Redis, in seconds; what the project writes for its host goes before.
 TIMEOUTS = {"socket_connect_timeout": 3, "socket_timeout": 5}
 
@@ -72,7 +74,9 @@ def connect() -> Any:
 
 def pool(**options: Any) -> Any:
     """A pool that the process keeps, for these options; they go before those of the project."""
-    return _kept(_Frozen({**host(), **options}))
+    # Threads that ask at once would each make one.
+    with _lock:
+        return _kept(_Frozen({**host(), **options}))
 
 
 class _Frozen:

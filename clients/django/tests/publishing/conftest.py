@@ -38,6 +38,7 @@ def own_server(victim):
 def fresh():
     """No loop, connection or outage of another test."""
     attempts._until.clear()
+    attempts._once.clear()
     yield
     background.close()
 

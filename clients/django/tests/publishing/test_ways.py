@@ -107,3 +107,11 @@ def test_many_over_http_are_few_requests(api):
     publish_many([("g", {**EVENT, "name": number}) for number in range(250)])
     assert [len(one[2]) for one in got] == [100, 100, 50]
     assert [one["event"]["name"] for request in got for one in request[2]] == list(range(250))
+
+
+def test_large_messages_over_http_are_more_requests(api):
+    got, _ = api
+    publish_many([("g", {**EVENT, "name": str(number) * 200_000}) for number in range(5)])
+    assert [len(one[2]) for one in got] == [2, 2, 1]
+    publish("g", {**EVENT, "name": "x" * 600_000})
+    assert len(got) == 4

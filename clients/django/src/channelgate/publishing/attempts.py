@@ -12,7 +12,8 @@ NEEDED = 2 / 3
 #: messages does not wait twenty times.
 REDUCED = 1 / 20
 
-#: Until when each way has the reduced time.
+#: Until when each way has one attempt, and until when the reduced time.
+_once: dict[str, float] = {}
 _until: dict[str, float] = {}
 
 
@@ -34,17 +35,19 @@ class Attempts:
 
     def again(self) -> bool:
         """Whether there is another attempt, after `PAUSE`."""
-        if self._second or self.left() - PAUSE < self.timeout * NEEDED:
+        if self._second or self.began < _once.get(self.way, 0) or self.left() - PAUSE < self.timeout * NEEDED:
             return False
         self._second = True
         return True
 
     def succeeded(self) -> None:
         """Redis answers: the next ones have the whole time."""
+        _once.pop(self.way, None)
         _until.pop(self.way, None)
 
     def gave_up(self) -> None:
-        """The next ones have less time, but one in a while tries for the whole time."""
+        """The next ones have one attempt, and less time if this took it; but one in a while has all of it."""
         now = time.monotonic()
+        _once[self.way] = now + self._full
         if self.timeout == self._full and now - self.began > self._full / 2:
             _until[self.way] = now + self._full

@@ -14,6 +14,8 @@ import threading
 from collections.abc import Coroutine
 from typing import Any, TypeVar
 
+from channelgate.locks import Lock
+
 T = TypeVar("T")
 
 #: How long the end of the process waits for the loop, in seconds.
@@ -49,7 +51,7 @@ class Background:
             self.loop.close()
 
 
-_lock = threading.Lock()
+_lock = Lock()
 _current: Background | None = None
 #: What a child has inherited. It is never freed: the destructors of connections would write to them.
 _inherited: list[Background] = []
@@ -74,8 +76,7 @@ def close() -> None:
 
 
 def _after_fork() -> None:
-    global _current, _lock
-    _lock = threading.Lock()
+    global _current
     if _current is not None:
         _inherited.append(_current)
         _disown(_current.selector)

@@ -3,8 +3,9 @@
 A message belongs to the capture of the moment in which `publish()` is called, also if it is sent after the commit.
 """
 
-import threading
 from typing import Any, Protocol
+
+from channelgate.locks import Lock
 
 
 class Capture(Protocol):
@@ -15,7 +16,7 @@ class Capture(Protocol):
         ...
 
 
-_lock = threading.Lock()
+_lock = Lock()
 _captures: list[Capture] = []
 
 

@@ -8,13 +8,14 @@ import time
 from collections.abc import Sequence
 
 from channelgate.conf import conf
+from channelgate.locks import Lock
 from channelgate.publishing import failures
 from channelgate.publishing.attempts import PAUSE, Attempts
 from channelgate.publishing.values import Message
 
 _gates: dict[int, threading.BoundedSemaphore] = {}
 _pools: dict[int, concurrent.futures.ThreadPoolExecutor] = {}
-_lock = threading.Lock()
+_lock = Lock()
 
 
 class Blocking:
@@ -30,8 +31,9 @@ class Blocking:
 
     def send(self, messages: Sequence[Message]) -> None:
         """Waits in this thread."""
-        for start in range(0, len(messages), self.together):
-            part = messages[start : start + self.together]
+        start = 0
+        while start < len(messages):
+            part = messages[start : start + self.fitting(messages, start)]
             attempts = Attempts(self.name)
             try:
                 self._tried(part, attempts)
@@ -40,6 +42,11 @@ class Blocking:
                 failures.failed(messages[start:], error, self.name)
                 return
             attempts.succeeded()
+            start += len(part)
+
+    def fitting(self, messages: Sequence[Message], start: int) -> int:
+        """How many of the messages from `start` on are sent together, at least one."""
+        return self.together
 
     async def asend(self, messages: Sequence[Message]) -> None:
         """Waits in a thread of its own."""
@@ -77,8 +84,6 @@ def _pool(connections: int) -> concurrent.futures.ThreadPoolExecutor:
 
 def _after_fork() -> None:
     """Threads that held them are not in the child."""
-    global _lock
-    _lock = threading.Lock()
     _gates.clear()
     _pools.clear()
 

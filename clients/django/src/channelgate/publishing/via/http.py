@@ -1,5 +1,6 @@
 """`POST /api/publish` of a node: for projects whose nodes have no Redis, or one that Django does not reach."""
 
+import json
 from collections.abc import Sequence
 
 from channelgate import api
@@ -14,11 +15,24 @@ def of_settings() -> "Http":
     return Http()
 
 
+#: Bytes of a request: half of a node's `api.max_body`.
+MOST = 512 << 10
+
+
 class Http(Blocking):
     """One request for up to a hundred messages."""
 
     name = "http"
     together = 100
+
+    def fitting(self, messages: Sequence[Message], start: int) -> int:
+        """As many as a node accepts in one body."""
+        size = 0
+        for number, message in enumerate(messages[start : start + self.together]):
+            size += len(json.dumps(message))
+            if size > MOST:
+                return max(number, 1)
+        return self.together
 
     def attempt(self, messages: Sequence[Message], attempts: Attempts) -> None:
         """The node has passed them on when it answers 200."""

@@ -10,12 +10,14 @@ from django.core.exceptions import ImproperlyConfigured
 
 from channelgate import places
 from channelgate.conf import conf
+from channelgate.locks import Lock
 from channelgate.publishing import failures
 from channelgate.publishing.attempts import PAUSE, Attempts
 from channelgate.publishing.background import background
 from channelgate.publishing.values import Message
 
 WAY = "layer"
+_lock = Lock()
 #: How long a caller waits beyond the end of the last attempt, in seconds: the loop answers unless it cannot run.
 GRACE = 0.5
 
@@ -25,12 +27,18 @@ def of_settings() -> "Shared | Local":
     from channelgate.publishing.via import needs
 
     needs("channels", "layer", "publishing by way of the channel layer")
-    from channels.layers import get_channel_layer
-
-    layer = get_channel_layer()
+    # Threads that ask at once would each make one.
+    with _lock:
+        layer = _default()
     if layer is None:
         raise ImproperlyConfigured('CHANNEL_LAYERS has no layer "default"')
     return Shared(layer) if places.is_redis_layer() else Local(layer)
+
+
+def _default() -> Any:
+    from channels.layers import get_channel_layer
+
+    return get_channel_layer()
 
 
 class Local:
