@@ -1,9 +1,9 @@
 """`manage.py channelgate init`: what it writes, and what it leaves alone."""
 
 import os
-import tomllib
 
 import pytest
+import tomllib
 from django.core.management import call_command
 
 
