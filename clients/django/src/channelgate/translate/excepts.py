@@ -3,6 +3,8 @@
 import ast
 import importlib
 import logging
+import traceback
+import warnings
 import re
 from typing import TYPE_CHECKING, Any
 
@@ -30,7 +32,7 @@ def is_log(run: "Run", node: ast.expr, frame: "Frame") -> bool:
         return False
     found = frame.names.get(root.id) or frame.source.function.__globals__.get(root.id)
     found = found.value if isinstance(found, Known) else found
-    if isinstance(found, logging.Logger) or found is logging:
+    if isinstance(found, logging.Logger) or found in (logging, traceback, warnings):
         return True
     if root.id == "self" and isinstance(inner.func, ast.Attribute) and isinstance(inner.func.value, ast.Attribute):
         return bool(_LOG.match(inner.func.value.attr))

@@ -134,6 +134,10 @@ def _of_receive(found: Messages, paths: list[Path], binary: Any) -> None:
     if any(path.asks("json") for path in rest):
         if any(path.asks("json") is None and path.effects for path in rest):
             raise NotUnderstood("it looks at some messages before it reads their JSON")
+        for path in bad:
+            if path.end == "python":
+                found.problems[""] = path.problems[0]
+                return
         policies = {repr(_policy(path)) for path in bad}
         if len(policies) > 1:
             raise NotUnderstood("what it does with a message that is not JSON depends on a condition")

@@ -65,6 +65,9 @@ def of_dict(run: "Run", base: DictV, name: str, arguments: list[Any], node: ast.
 
 def _got(run: "Run", base: DictV, key: str, default: Any, node: ast.AST) -> Any:
     """`base.get(key, default)`."""
+    if base.is_event and "message" in to_expr(base.entries[0].of).sides:
+        # The message may be JSON of another kind.
+        run.may_fail(AttributeError, node)
     found = base.find(key)
     if found is None:
         return default

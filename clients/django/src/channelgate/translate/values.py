@@ -175,8 +175,9 @@ class DictV:
         """The entry that has this key: a value, a spread that may have it, or None."""
         for entry in reversed(self.entries):
             if isinstance(entry, Spread):
-                return None if key in entry.without and len(self.entries) == 1 else entry
-            if entry[0] == key:
+                if key not in entry.without:
+                    return entry
+            elif entry[0] == key:
                 return entry[1]
         return None
 

@@ -167,12 +167,10 @@ class Synchronous(JsonWebsocketConsumer):
         self.send_json({"text": event["text"]})
 
 
-application = AuthMiddlewareStack(
-    URLRouter(
-        [
-            path("events/<slug:room>/", Events.as_asgi()),
-            path("python/<slug:room>/", Python.as_asgi()),
-            path("sync/", Synchronous.as_asgi()),
-        ]
-    )
-)
+ROUTES = [
+    path("events/<slug:room>/", Events.as_asgi()),
+    path("python/<slug:room>/", Python.as_asgi()),
+    path("sync/", Synchronous.as_asgi()),
+]
+
+application = AuthMiddlewareStack(URLRouter(ROUTES))

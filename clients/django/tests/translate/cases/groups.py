@@ -78,15 +78,13 @@ class Branch(AsyncJsonWebsocketConsumer):
         await self.accept()
 
 
-application = AuthMiddlewareStack(
-    URLRouter(
-        [
-            path("names/<slug:slug>/<int:number>/", Names.as_asgi()),
-            path("of-class/", OfClass.as_asgi()),
-            path("chosen/<slug:slug>/", Chosen.as_asgi()),
-            path("foreign/", Foreign.as_asgi()),
-            path("side/<slug:slug>/<int:number>/", SideBySide.as_asgi()),
-            path("branch/<int:number>/", Branch.as_asgi()),
-        ]
-    )
-)
+ROUTES = [
+    path("names/<slug:slug>/<int:number>/", Names.as_asgi()),
+    path("of-class/", OfClass.as_asgi()),
+    path("chosen/<slug:slug>/", Chosen.as_asgi()),
+    path("foreign/", Foreign.as_asgi()),
+    path("side/<slug:slug>/<int:number>/", SideBySide.as_asgi()),
+    path("branch/<int:number>/", Branch.as_asgi()),
+]
+
+application = AuthMiddlewareStack(URLRouter(ROUTES))

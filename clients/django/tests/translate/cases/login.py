@@ -126,29 +126,22 @@ class Chained(Base, AsyncJsonWebsocketConsumer):
     pass
 
 
+ROUTES = [
+    path("authenticated/", Authenticated.as_asgi()),
+    path("anonymous/", Anonymous.as_asgi()),
+    path("of-class/", OfClass.as_asgi()),
+    path("equal/", Equal.as_asgi()),
+    path("after-accept/", AfterAccept.as_asgi()),
+    path("synchronous/", Synchronous.as_asgi()),
+    path("staff/", Staff.as_asgi()),
+    path("staff-after-accept/", StaffAfterAccept.as_asgi()),
+    path("own/<int:pk>/", Own.as_asgi()),
+    path("optional/", Optional.as_asgi()),
+    path("with-frame/", WithFrame.as_asgi()),
+    path("mixin/", Mixin.as_asgi()),
+    path("chained/", Chained.as_asgi()),
+]
+
 application = ProtocolTypeRouter(
-    {
-        "websocket": OriginValidator(
-            AuthMiddlewareStack(
-                URLRouter(
-                    [
-                        path("authenticated/", Authenticated.as_asgi()),
-                        path("anonymous/", Anonymous.as_asgi()),
-                        path("of-class/", OfClass.as_asgi()),
-                        path("equal/", Equal.as_asgi()),
-                        path("after-accept/", AfterAccept.as_asgi()),
-                        path("synchronous/", Synchronous.as_asgi()),
-                        path("staff/", Staff.as_asgi()),
-                        path("staff-after-accept/", StaffAfterAccept.as_asgi()),
-                        path("own/<int:pk>/", Own.as_asgi()),
-                        path("optional/", Optional.as_asgi()),
-                        path("with-frame/", WithFrame.as_asgi()),
-                        path("mixin/", Mixin.as_asgi()),
-                        path("chained/", Chained.as_asgi()),
-                    ]
-                )
-            ),
-            ["https://example.com"],
-        )
-    }
+    {"websocket": OriginValidator(AuthMiddlewareStack(URLRouter(ROUTES)), ["https://example.com"])}
 )

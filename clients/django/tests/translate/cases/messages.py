@@ -152,12 +152,12 @@ class Secret(Room):
             await self.send_json({"type": "welcome"})
 
 
-application = AuthMiddlewareStack(
-    URLRouter(
-        [
-            path(f"{one.__name__.lower()}/<int:room>/", one.as_asgi())
-            for one in (If, Match, Table, TwoKeys, Dynamic, State, Leaving, Secret)
-        ]
-        + [path(f"{one.__name__.lower()}/", one.as_asgi()) for one in (Text, Caught, Told, ToldText, Echo)]
-    )
-)
+ROUTES = [
+    *(
+        path(f"{one.__name__.lower()}/<int:room>/", one.as_asgi())
+        for one in (If, Match, Table, TwoKeys, Dynamic, State, Leaving, Secret)
+    ),
+    *(path(f"{one.__name__.lower()}/", one.as_asgi()) for one in (Text, Caught, Told, ToldText, Echo)),
+]
+
+application = AuthMiddlewareStack(URLRouter(ROUTES))

@@ -32,7 +32,7 @@ class Feed(AsyncJsonWebsocketConsumer):
 
 nested = URLRouter([path("<int:room>/", Room.as_asgi()), re_path(r"^(?P<room>\d+)/live/$", Room.as_asgi())])
 
-websocket_urlpatterns = [
+ROUTES = [
     path("int/<int:room>/", Room.as_asgi()),
     path("str/<str:room>/", Room.as_asgi()),
     path("plain/<room>/", Room.as_asgi()),
@@ -56,3 +56,5 @@ websocket_urlpatterns = [
     re_path(r"^open/", Feed.as_asgi()),
     path("arguments/", Feed.as_asgi(kind="x") if hasattr(Feed, "kind") else Feed.as_asgi()),
 ]
+
+application = URLRouter(ROUTES)

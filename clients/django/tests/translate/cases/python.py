@@ -113,15 +113,13 @@ async def plain(scope, receive, send):
     pass
 
 
-application = AuthMiddlewareStack(
-    URLRouter(
-        [
-            path("chat/<int:pk>/", Chat.as_asgi()),
-            *(
-                path(f"{one.__name__.lower()}/", one.as_asgi())
-                for one in (Orm, Decorated, Loop, Task, Thread, Process, Mail, Frame, Worker)
-            ),
-            path("plain/", plain),
-        ]
-    )
-)
+ROUTES = [
+    path("chat/<int:pk>/", Chat.as_asgi()),
+    *(
+        path(f"{one.__name__.lower()}/", one.as_asgi())
+        for one in (Orm, Decorated, Loop, Task, Thread, Process, Mail, Frame, Worker)
+    ),
+    path("plain/", plain),
+]
+
+application = AuthMiddlewareStack(URLRouter(ROUTES))
