@@ -158,11 +158,13 @@ def test_a_node_that_reads_elsewhere_is_found(world, different):
 
 def test_what_the_node_publishes_must_reach_django_too(world):
     """The pub/sub layer has its prefix in the names of groups alone."""
-    node = world.node("pubsub", CHANNELGATE_LAYER="pubsub").wait()
-    kind = "pubsub.RedisPubSubChannelLayer"
-    assert failures(world.doctor(node=node, **layer(world, kind=kind))) == []
+    options = {"kind": "pubsub.RedisPubSubChannelLayer", "symmetric_encryption_keys": ["a key"]}
+    node = world.node(
+        "pubsub", CHANNELGATE_LAYER="pubsub", CHANNELGATE_LAYER_KEYS="a key", CHANNELGATE_LAYER_PREFIX="shop"
+    ).wait()
+    assert failures(world.doctor(node=node, **layer(world, prefix="shop", **options))) == []
     world.commands.run(code=IMPATIENT)
-    said = world.doctor(node=node, **layer(world, kind=kind, prefix="shop"))
+    said = world.doctor(node=node, **layer(world, prefix="other", **options))
     world.commands.run(code=PATIENT)
     assert failures(said) == [DEAF]
     assert "what it publishes does not reach Django" in said.out
