@@ -66,7 +66,9 @@ def traces(world):
     until = time.monotonic() + 5
     while (world.keys(), rows(world)) != before and time.monotonic() < until:
         time.sleep(0.05)
-    assert (world.keys(), rows(world)) == before
+    after = world.keys(), rows(world)
+    assert after[0] == before[0]
+    assert after[1] == before[1]
     for text in said:
         assert not [secret for secret in SECRETS if secret in text], text
 

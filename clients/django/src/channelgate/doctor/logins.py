@@ -187,7 +187,7 @@ def session_of(person: Any) -> Iterator[str]:
     from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY
 
     store = importlib.import_module(settings.SESSION_ENGINE).SessionStore()
-    store[SESSION_KEY] = person._meta.pk.value_to_string(user)
+    store[SESSION_KEY] = person._meta.pk.value_to_string(person)
     store[BACKEND_SESSION_KEY] = _backend_of(person)
     store[HASH_SESSION_KEY] = person.get_session_auth_hash() if hasattr(person, "get_session_auth_hash") else ""
     store.set_expiry(LIFETIME)
