@@ -32,6 +32,8 @@ def world(tmp_path_factory, hanging):
     try:
         assert checked.commands.run(code=USER).out == "1\n"
         checked.sites = checked.start_nginx()
+        checked.clean, checked.rows = checked.keys(), rows(checked)
+        assert not any(checked.clean.values())
         # Beside the other tests: all that it does is wait.
         where = f"http://{stack.LOOPBACK}:{hanging}"
         redis_url = f"redis://shop:{PASSWORD}@{stack.LOOPBACK}:{hanging}/0"
@@ -59,16 +61,14 @@ def traces(world):
         return answer
 
     world.commands.run = kept
-    before = world.keys(), rows(world)
     yield
     world.commands.run = run
     # The nodes keep a group for a moment.
     until = time.monotonic() + 5
-    while (world.keys(), rows(world)) != before and time.monotonic() < until:
+    while world.keys() != world.clean and time.monotonic() < until:
         time.sleep(0.05)
-    after = world.keys(), rows(world)
-    assert after[0] == before[0]
-    assert after[1] == before[1]
+    assert world.keys() == world.clean
+    assert rows(world) == world.rows
     for text in said:
         assert not [secret for secret in SECRETS if secret in text], text
 
