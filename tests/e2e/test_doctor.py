@@ -32,6 +32,8 @@ def world(tmp_path_factory, hanging):
     try:
         assert checked.commands.run(code=USER).out == "1\n"
         checked.sites = checked.start_nginx()
+        checked.clean, checked.rows = checked.keys(), rows(checked)
+        assert not any(checked.clean.values())
         # Beside the other tests: all that it does is wait.
         where = f"http://{stack.LOOPBACK}:{hanging}"
         redis_url = f"redis://shop:{PASSWORD}@{stack.LOOPBACK}:{hanging}/0"
@@ -59,14 +61,14 @@ def traces(world):
         return answer
 
     world.commands.run = kept
-    before = world.keys(), rows(world)
     yield
     world.commands.run = run
     # The nodes keep a group for a moment.
     until = time.monotonic() + 5
-    while (world.keys(), rows(world)) != before and time.monotonic() < until:
+    while world.keys() != world.clean and time.monotonic() < until:
         time.sleep(0.05)
-    assert (world.keys(), rows(world)) == before
+    assert world.keys() == world.clean
+    assert rows(world) == world.rows
     for text in said:
         assert not [secret for secret in SECRETS if secret in text], text
 
@@ -158,11 +160,13 @@ def test_a_node_that_reads_elsewhere_is_found(world, different):
 
 def test_what_the_node_publishes_must_reach_django_too(world):
     """The pub/sub layer has its prefix in the names of groups alone."""
-    node = world.node("pubsub", CHANNELGATE_LAYER="pubsub").wait()
-    kind = "pubsub.RedisPubSubChannelLayer"
-    assert failures(world.doctor(node=node, **layer(world, kind=kind))) == []
+    options = {"kind": "pubsub.RedisPubSubChannelLayer", "symmetric_encryption_keys": ["a key"]}
+    node = world.node(
+        "pubsub", CHANNELGATE_LAYER="pubsub", CHANNELGATE_LAYER_KEYS="a key", CHANNELGATE_LAYER_PREFIX="shop"
+    ).wait()
+    assert failures(world.doctor(node=node, **layer(world, prefix="shop", **options))) == []
     world.commands.run(code=IMPATIENT)
-    said = world.doctor(node=node, **layer(world, kind=kind, prefix="shop"))
+    said = world.doctor(node=node, **layer(world, prefix="other", **options))
     world.commands.run(code=PATIENT)
     assert failures(said) == [DEAF]
     assert "what it publishes does not reach Django" in said.out

@@ -141,7 +141,14 @@ class Checked:
             CHANNELGATE_BACKEND_SECRET="another-secret",
             CHANNELGATE_ALLOWED_ORIGINS=stack.LOOPBACK,
         )
-        self.strange = self.node("strange", NEWS, CHANNELGATE_API_KEY="another-key", CHANNELGATE_ALLOWED_ORIGINS="*")
+        #: Another API key, every origin, and a unix socket.
+        self.strange = self.node(
+            "strange",
+            NEWS,
+            CHANNELGATE_API_KEY="another-key",
+            CHANNELGATE_ALLOWED_ORIGINS="*",
+            CHANNELGATE_LISTEN=f"unix:{directory}/node",
+        )
         self.away = self.node("away", ready="/health/live", REDIS_URL=f"redis://{stack.LOOPBACK}:{self.nobody}/0")
         self.commands = Commands(stack.PYTHON, directory, self.env)
         self.commands.run(code=MIGRATE)
@@ -168,7 +175,8 @@ class Checked:
         return self._start(stack.node(self.directory, stack.free_port(), env, name, config, ready), wait=False)
 
     def url(self, part: stack.Part) -> str:
-        return f"http://{stack.LOOPBACK}:{part.port}"
+        listen = part.env.get("CHANNELGATE_LISTEN", "")
+        return listen if listen.startswith("unix:") else f"http://{stack.LOOPBACK}:{part.port}"
 
     def doctor(self, *words: str, node: stack.Part | str | None = None, **settings) -> Said:
         """`manage.py channelgate doctor`."""

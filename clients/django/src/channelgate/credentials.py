@@ -81,7 +81,7 @@ def ws_token(user_id: Any, lifetime: float, keys: tuple[str, str] = (OPAQUE_KEY,
         return made
     text = secrets.token_urlsafe(32)
     made = WsToken(text, opaque.replace("{token}", text))
-    _cache().set(made.key, user_id, lifetime)
+    _cache().set(made.key, {"id": user_id}, lifetime)
     return made
 
 

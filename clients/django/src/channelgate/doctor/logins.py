@@ -82,7 +82,8 @@ def made_ws_token(context: Context, user_id: str) -> credentials.WsToken:
 
 def session(context: Context) -> Iterator[Result]:
     """A session of a user, which lives as long as the handshake."""
-    if "django" not in _auth(context) or not apps.is_installed("django.contrib.auth"):
+    needed = ("django.contrib.auth", "django.contrib.sessions")
+    if "django" not in _auth(context) or not all(apps.is_installed(name) for name in needed):
         return
     found = next((one for one in handshakes.tries(context) if "django" in one.consumer.auth), None)
     if found is None:
@@ -172,15 +173,23 @@ def user(context: Context) -> Any:
     return (users.filter(is_active=True) if "is_active" in names else users).order_by("pk").first()
 
 
+def _backend_of(person: Any) -> str:
+    """The first backend that finds this user."""
+    from django.contrib.auth import load_backend
+
+    found = (one for one in settings.AUTHENTICATION_BACKENDS if load_backend(one).get_user(person.pk) is not None)
+    return str(next(found, settings.AUTHENTICATION_BACKENDS[0]))
+
+
 @contextlib.contextmanager
-def session_of(user: Any) -> Iterator[str]:
+def session_of(person: Any) -> Iterator[str]:
     """A new session, deleted at the end; no signal of a login is sent, and the user is not changed."""
     from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY
 
     store = importlib.import_module(settings.SESSION_ENGINE).SessionStore()
-    store[SESSION_KEY] = user._meta.pk.value_to_string(user)
-    store[BACKEND_SESSION_KEY] = settings.AUTHENTICATION_BACKENDS[0]
-    store[HASH_SESSION_KEY] = user.get_session_auth_hash() if hasattr(user, "get_session_auth_hash") else ""
+    store[SESSION_KEY] = person._meta.pk.value_to_string(person)
+    store[BACKEND_SESSION_KEY] = _backend_of(person)
+    store[HASH_SESSION_KEY] = person.get_session_auth_hash() if hasattr(person, "get_session_auth_hash") else ""
     store.set_expiry(LIFETIME)
     store.save()
     key = store.session_key
