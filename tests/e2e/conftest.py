@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import stack
 from rig.driver import Driver
-from rig.everyday import Everyday
+from rig.everyday.stage import Everyday
 from rig.sio import KINDS, Sockets
 from rig.system import GATES, LAYERS, ORACLE_ONLY, System
 

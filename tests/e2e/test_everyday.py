@@ -8,8 +8,8 @@ import asyncio
 import re
 
 import pytest
-from rig.everyday import play_all
-from rig.everyday_visits import PROJECTS
+from rig.everyday.play import play_all
+from rig.everyday.projects import PROJECTS
 from rig.http import Http
 
 

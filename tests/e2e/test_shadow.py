@@ -16,8 +16,9 @@ from channelgate.shadow.compare import compare
 from channelgate.shadow.run import Wanted
 from channelgate.shadow.script import parse
 from rig.client import until
-from rig.everyday import MANAGE, Edit, Everyday
-from rig.everyday_visits import PROJECTS, Change, Visit, say
+from rig.everyday.projects import PROJECTS
+from rig.everyday.stage import MANAGE, Edit, Everyday
+from rig.everyday.visits import Change, Visit, say
 
 pytestmark = pytest.mark.parametrize("everyday", ["core"], indirect=True)
 PROJECT = {project.name: project for project in PROJECTS}

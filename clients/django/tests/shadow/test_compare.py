@@ -68,6 +68,10 @@ DIFFERENT = {
     "only left": (listened([(3, A), (9, B)], [(3, A)]), [("only left", "listening", '{"type": "b", "n": 1}')]),
     "only right": (listened([(3, A)], [(3, A), (9, B)]), [("only right", "listening", '{"type": "b", "n": 1}')]),
     "one of two equal ones": (listened([(3, A), (4, A)], [(3, A)]), [("only left", "listening", None)]),
+    "one of two rows": (
+        listened([(3, {"id": 1}), (3.1, {"id": 2})], [(3.1, {"id": 2})]),
+        [("only left", "listening", '{"id": 1}')],
+    ),
     "another value": (listened([(3, A)], [(3, A2)]), [("differs", "listening", "$.n: left 1, right 2")]),
     "another value, much later": (
         listened([(3, A)], [(9, A2)]),

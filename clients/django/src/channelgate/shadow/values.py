@@ -127,7 +127,7 @@ def _same(left: Any, right: Any, tolerance: float) -> bool:
         left, right = left.text, right.text
     if isinstance(left, bool) or isinstance(right, bool):
         return left is right
-    if left == right and (type(left) is type(right) or {type(left), type(right)} == {int, float}):
+    if left == right:
         return True
     one, two = times.moment(left), times.moment(right)
     if one is not None and two is not None and isinstance(left, str) == isinstance(right, str):

@@ -1,64 +1,8 @@
-"""Who visits the ten projects, what they send, and what happens meanwhile: data."""
+"""The projects whose users log in by session: who visits, what is sent, and what happens meanwhile."""
 
-import dataclasses
+from .visits import Change, Project, Visit, say
 
-
-@dataclasses.dataclass(frozen=True)
-class Visit:
-    """A user at a path. The numbers say how many frames come, so that nothing waits longer than it must."""
-
-    who: str
-    path: str
-    #: Steps of `--script`.
-    script: tuple[dict, ...] = ()
-    #: Frames after the handshake; after the next ones, if they differ.
-    opens: int = 0
-    reopens: int | None = None
-    #: Frames that the same user's other connection gets when this one comes, and when it goes.
-    arrives: int = 0
-    leaves: int = 0
-    ignore: tuple[str, ...] = ()
-
-
-@dataclasses.dataclass(frozen=True)
-class Change:
-    """A request to a view; `hears` has the frames that each of the two users gets for it."""
-
-    method: str
-    path: str
-    body: dict | None = None
-    who: str = "anna"
-    hears: tuple[int, int] = (0, 0)
-
-
-@dataclasses.dataclass(frozen=True)
-class Project:
-    """One project."""
-
-    name: str
-    #: session | query | cookie
-    login: str
-    visits: tuple[Visit, Visit]
-    changes: tuple[Change, ...]
-    #: What ends it.
-    last: tuple[Change, ...] = ()
-    logout: str = ""
-    #: Frames of the first user's handshake after that.
-    afterwards: int = 0
-    #: Clients that are refused, or let in to be sent away.
-    others: tuple[Visit, ...] = ()
-    page: str = ""
-
-    def __str__(self) -> str:
-        return self.name
-
-
-def say(frames: int, others: int = 0, **message) -> dict:
-    """A message as JSON, and what comes of it."""
-    return {"send": message, "frames": frames, "others": others}
-
-
-PROJECTS = (
+SESSIONS = (
     Project(
         "orders",
         "session",
@@ -185,60 +129,6 @@ PROJECTS = (
         page="/feed/",
     ),
     Project(
-        "presence",
-        "query",
-        (
-            Visit(
-                "anna",
-                "/ws/presence/lobby/",
-                (
-                    say(1, type="heartbeat"),
-                    say(1, type="who"),
-                    say(0, type="status", mood="away"),
-                    say(0, type="unknown"),
-                ),
-                opens=2,
-                arrives=1,
-            ),
-            Visit("ben", "/ws/presence/lobby/", (say(1, type="who"),), opens=2, arrives=1),
-        ),
-        (
-            Change("POST", "/api/spaces/", {"slug": "kitchen", "topic": "Tea"}, hears=(1, 1)),
-            Change("PATCH", "/api/spaces/{made.id}/", {"topic": "Coffee"}, hears=(1, 1)),
-            Change("DELETE", "/api/spaces/{made.id}/", hears=(1, 1)),
-        ),
-        others=(Visit("", "/ws/presence/lobby/"), Visit("anna", "/ws/presence/nowhere/")),
-        page="/presence/lobby/",
-    ),
-    Project(
-        "tasks",
-        "query",
-        (
-            Visit(
-                "anna",
-                "/ws/tasks/",
-                (
-                    say(2, 1, action="create", title="Sweep"),
-                    say(1, action="list"),
-                    say(1, action="unknown"),
-                    say(1, something=1),
-                    {"send": {"action": "close"}, "closes": True},
-                    {"reconnect": True},
-                ),
-                opens=1,
-            ),
-            Visit("ben", "/ws/tasks/", (say(2, 1, action="create", title="Mop"), say(1, action="list")), opens=1),
-        ),
-        (
-            Change("POST", "/api/tasks/", {"title": "Cook"}, hears=(1, 0)),
-            Change("PATCH", "/api/tasks/{made.id}/", {"done": True}, hears=(1, 0)),
-            Change("DELETE", "/api/tasks/{made.id}/", hears=(1, 0)),
-            Change("POST", "/api/tasks/", {"title": "Wash"}, "ben", (0, 1)),
-        ),
-        others=(Visit("", "/ws/tasks/"), Visit("", "/ws/tasks/?token=a.b.c")),
-        page="/tasks/",
-    ),
-    Project(
         "helpdesk",
         "session",
         (
@@ -296,31 +186,6 @@ PROJECTS = (
         afterwards=1,
         others=(Visit("", "/ws/delivery/7d444840-9dc0-11d1-b245-5ffdce74fad2/"),),
         page="/delivery/{tracking}/",
-    ),
-    Project(
-        "teams",
-        "cookie",
-        (
-            Visit(
-                "anna",
-                "/ws/teams/",
-                (
-                    say(1, op="mute", team="{blue}"),
-                    say(1, op="unmute", team="{blue}"),
-                    say(0, op="wave", team="{red}"),
-                    say(1, op="unknown"),
-                ),
-                opens=1,
-            ),
-            Visit("ben", "/ws/teams/", (say(0, op="wave", team="{red}"), say(1, op="wave", team="{blue}")), opens=1),
-        ),
-        (
-            Change("POST", "/api/teams/posts/", {"team": "{red}", "text": "News"}, hears=(1, 1)),
-            Change("PATCH", "/api/teams/posts/{made.id}/", {"text": "draft of news"}, hears=(1, 0)),
-            Change("DELETE", "/api/teams/posts/{made.id}/", hears=(1, 1)),
-        ),
-        others=(Visit("", "/ws/teams/"),),
-        page="/teams/",
     ),
     Project(
         "polls",

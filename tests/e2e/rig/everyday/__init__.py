@@ -1,0 +1,1 @@
+"""Ten everyday Django projects under Daphne and behind nodes, visited by the two clients of `shadow`."""

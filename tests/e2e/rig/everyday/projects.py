@@ -1,0 +1,6 @@
+"""All ten."""
+
+from .sessions import SESSIONS
+from .tokens import TOKENS
+
+PROJECTS = (*SESSIONS, *TOKENS)
