@@ -9,9 +9,10 @@ from asgiref.sync import async_to_sync
 from channels.layers import get_channel_layer
 from django.contrib.auth.models import User
 from django.db import transaction
-from django.test import TestCase
+from django.test import Client, TestCase
 from django.utils import timezone
 
+from channelgate import adisconnect, ajoin, disconnect, join, leave
 from channelgate.testing import captured
 
 
@@ -59,6 +60,33 @@ def test_what_the_layer_refuses_is_refused(layer):
         with pytest.raises(TypeError, match="message is a dict"):
             async_to_sync(get_channel_layer().group_send)("order_7", ["x"])
     assert not sent
+
+
+def test_orders_to_the_nodes_are_captured(layer, anna):
+    identity = str(anna[0].pk)
+    with captured() as sent:
+        disconnect(anna[0], reason="locked")
+        join(anna[0], "board.7")
+        leave(anna[0], "board.8", consumer="board")
+        client = Client()
+        client.force_login(anna[0])
+        client.logout()
+    assert sent.orders[:3] == [
+        {"user": identity, "reason": "locked"},
+        {"user": identity, "join": "board.7"},
+        {"user": identity, "leave": "board.8", "consumer": "board"},
+    ]
+    (logout,) = sent.orders[3:]
+    assert logout["reason"] == "logged out" and "fingerprint" in logout
+    with captured() as sent, pytest.raises(ValueError, match="anonymous"):
+        leave(None, "board.7")
+
+
+async def test_orders_on_an_event_loop_are_captured(layer, anna):
+    with captured() as sent:
+        await adisconnect(anna[0])
+        await ajoin(anna[0], "board.7")
+    assert sent.orders == [{"user": str(anna[0].pk)}, {"user": str(anna[0].pk), "join": "board.7"}]
 
 
 async def test_on_an_event_loop(layer):
