@@ -2,7 +2,6 @@
 
 import datetime
 import threading
-import unittest
 
 import pytest
 from asgiref.sync import async_to_sync
@@ -11,6 +10,7 @@ from django.contrib.auth.models import User
 from django.db import transaction
 from django.test import Client, TestCase
 from django.utils import timezone
+from harness.cases import run
 
 from channelgate import adisconnect, ajoin, disconnect, join, leave
 from channelgate.testing import captured
@@ -19,16 +19,6 @@ from channelgate.testing import captured
 def send(group, **event):
     """As projects call it."""
     async_to_sync(get_channel_layer().group_send)(group, {"type": "order.status", **event})
-
-
-def run(case, test):
-    """A method of a test case of Django, as unittest runs it."""
-    result = unittest.TestResult()
-    # A suite sets up the class, too, which opens a transaction of its own.
-    unittest.TestSuite([type(case.__name__, (case,), {"runTest": test})()]).run(result)
-    for _, trace in result.errors + result.failures:
-        raise AssertionError(trace)
-    assert result.testsRun == 1
 
 
 def test_nothing_reaches_the_layer(layer):

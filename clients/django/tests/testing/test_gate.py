@@ -4,7 +4,6 @@ import asyncio
 import json
 import os
 import time
-import unittest
 
 import pytest
 from asgiref.sync import async_to_sync
@@ -12,6 +11,7 @@ from channels.layers import get_channel_layer
 from django.contrib.auth.models import User
 from django.db import transaction
 from django.test import Client, TestCase
+from harness import cases
 from project.models import Message
 
 from channelgate import disconnect, join, leave
@@ -116,11 +116,7 @@ def run(test, gate):
     async def amethod(self):
         await test(self, gate)
 
-    body = amethod if asyncio.iscoroutinefunction(test) else method
-    result = unittest.TestResult()
-    unittest.TestSuite([type("Case", (InATransaction,), {"test": body})("test")]).run(result)
-    for _, trace in result.errors + result.failures:
-        raise AssertionError(trace)
+    cases.run(InATransaction, amethod if asyncio.iscoroutinefunction(test) else method)
 
 
 def test_a_test_case_shares_its_transaction(gate):
