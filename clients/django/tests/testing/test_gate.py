@@ -267,3 +267,13 @@ def test_the_node_ends_with_its_gate(tmp_path, settings):
         os.kill(pid, 0)
     with pytest.raises(RuntimeError, match="is closed"):
         ws.receive_output()
+
+
+def test_a_file_without_django_is_served(tmp_path):
+    file = tmp_path / "mine.toml"
+    file.write_text('[[consumer]]\npath = "/ws/"\ngroups = ["all"]\n[consumer.on_event.x]\nsend = "event"\n')
+    with Gate(file) as gate:
+        ws = gate.connect("/ws/")
+        assert ws.connect()[0]
+        send("all", type="x")
+        assert ws.receive_json_from() == {"type": "x"}

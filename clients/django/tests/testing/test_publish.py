@@ -9,7 +9,6 @@ from channelgate.testing import captured
 
 pytest.importorskip("channelgate.publishing", reason="publish() is another part of the package")
 
-from testing.test_captured import run
 
 from channelgate import apublish, publish, publish_many, to_user
 
