@@ -2,32 +2,23 @@
 
 import datetime
 import threading
-import unittest
 
 import pytest
 from asgiref.sync import async_to_sync
 from channels.layers import get_channel_layer
 from django.contrib.auth.models import User
 from django.db import transaction
-from django.test import TestCase
+from django.test import Client, TestCase
 from django.utils import timezone
+from harness.cases import run
 
+from channelgate import adisconnect, ajoin, disconnect, join, leave
 from channelgate.testing import captured
 
 
 def send(group, **event):
     """As projects call it."""
     async_to_sync(get_channel_layer().group_send)(group, {"type": "order.status", **event})
-
-
-def run(case, test):
-    """A method of a test case of Django, as unittest runs it."""
-    result = unittest.TestResult()
-    # A suite sets up the class, too, which opens a transaction of its own.
-    unittest.TestSuite([type(case.__name__, (case,), {"runTest": test})()]).run(result)
-    for _, trace in result.errors + result.failures:
-        raise AssertionError(trace)
-    assert result.testsRun == 1
 
 
 def test_nothing_reaches_the_layer(layer):
@@ -59,6 +50,33 @@ def test_what_the_layer_refuses_is_refused(layer):
         with pytest.raises(TypeError, match="message is a dict"):
             async_to_sync(get_channel_layer().group_send)("order_7", ["x"])
     assert not sent
+
+
+def test_orders_to_the_nodes_are_captured(layer, anna):
+    identity = str(anna[0].pk)
+    with captured() as sent:
+        disconnect(anna[0], reason="locked")
+        join(anna[0], "board.7")
+        leave(anna[0], "board.8", consumer="board")
+        client = Client()
+        client.force_login(anna[0])
+        client.logout()
+    assert sent.orders[:3] == [
+        {"user": identity, "reason": "locked"},
+        {"user": identity, "join": "board.7"},
+        {"user": identity, "leave": "board.8", "consumer": "board"},
+    ]
+    (logout,) = sent.orders[3:]
+    assert logout["reason"] == "logged out" and "fingerprint" in logout
+    with captured() as sent, pytest.raises(ValueError, match="anonymous"):
+        leave(None, "board.7")
+
+
+async def test_orders_on_an_event_loop_are_captured(layer, anna):
+    with captured() as sent:
+        await adisconnect(anna[0])
+        await ajoin(anna[0], "board.7")
+    assert sent.orders == [{"user": str(anna[0].pk)}, {"user": str(anna[0].pk), "join": "board.7"}]
 
 
 async def test_on_an_event_loop(layer):

@@ -4,16 +4,17 @@ import asyncio
 import json
 import os
 import time
-import unittest
 
 import pytest
 from asgiref.sync import async_to_sync
 from channels.layers import get_channel_layer
 from django.contrib.auth.models import User
 from django.db import transaction
-from django.test import TestCase
+from django.test import Client, TestCase
+from harness import cases
 from project.models import Message
 
+from channelgate import disconnect, join, leave
 from channelgate.testing import Gate, NodeFailed, WebsocketCommunicator
 
 
@@ -115,11 +116,7 @@ def run(test, gate):
     async def amethod(self):
         await test(self, gate)
 
-    body = amethod if asyncio.iscoroutinefunction(test) else method
-    result = unittest.TestResult()
-    unittest.TestSuite([type("Case", (InATransaction,), {"test": body})("test")]).run(result)
-    for _, trace in result.errors + result.failures:
-        raise AssertionError(trace)
+    cases.run(InATransaction, amethod if asyncio.iscoroutinefunction(test) else method)
 
 
 def test_a_test_case_shares_its_transaction(gate):
@@ -157,6 +154,32 @@ def test_commits_of_a_test_case_reach_them_too(gate, anna):
         assert ws.receive_json_from()["status"] == "sent"
 
     run(test, gate)
+
+
+def test_orders_of_the_project_reach_the_node(gate, anna):
+    board = gate.connect("/ws/orders/7/", user=anna[0])
+    assert board.connect()[0]
+    done = leave(anna[0], "order_7")
+    assert (done.connections, done.changed, done.nodes) == (1, 1, 1)
+    gate.publish("order_7", {"type": "order.status", "status": "after leave()"})
+    assert board.receive_nothing()
+    assert join(anna[0], "order_7").changed == 1
+    gate.publish("order_7", {"type": "order.status", "status": "after join()"})
+    assert board.receive_json_from()["status"] == "after join()"
+    disconnect(anna[0], reason="locked")
+    assert board.receive_output() == {"type": "websocket.close", "code": 4403, "reason": "locked"}
+
+
+def test_a_logout_ends_the_connections_of_its_session(gate, anna):
+    client = Client()
+    client.force_login(anna[0])
+    cookie = f"sessionid={client.cookies['sessionid'].value}"
+    mine, other = gate.connect("/ws/me/", headers=[(b"cookie", cookie.encode())]), gate.connect("/ws/me/", user=anna[0])
+    assert mine.connect()[0] and other.connect()[0]
+    client.logout()
+    assert mine.receive_output() == {"type": "websocket.close", "code": 4403, "reason": "logged out"}
+    assert gate.connect("/ws/me/", headers=[(b"cookie", cookie.encode())]).connect() == (False, 403)
+    assert other.receive_nothing()
 
 
 def test_captured_events_do_not_reach_them(gate, published, anna):
@@ -244,3 +267,13 @@ def test_the_node_ends_with_its_gate(tmp_path, settings):
         os.kill(pid, 0)
     with pytest.raises(RuntimeError, match="is closed"):
         ws.receive_output()
+
+
+def test_a_file_without_django_is_served(tmp_path):
+    file = tmp_path / "mine.toml"
+    file.write_text('[[consumer]]\npath = "/ws/"\ngroups = ["all"]\n[consumer.on_event.x]\nsend = "event"\n')
+    with Gate(file) as gate:
+        ws = gate.connect("/ws/")
+        assert ws.connect()[0]
+        send("all", type="x")
+        assert ws.receive_json_from() == {"type": "x"}

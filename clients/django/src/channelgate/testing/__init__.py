@@ -7,6 +7,7 @@ With pytest the fixtures `published` and `gate` are there by themselves.
 
 from channelgate.testing.actions import acall_action, call_action
 from channelgate.testing.captured import Captured, captured
+from channelgate.testing.cases import WithGate
 from channelgate.testing.communicator import WebsocketCommunicator
 from channelgate.testing.gate import Gate
 from channelgate.testing.match import Published
@@ -18,6 +19,7 @@ __all__ = [
     "NodeFailed",
     "Published",
     "WebsocketCommunicator",
+    "WithGate",
     "acall_action",
     "call_action",
     "captured",

@@ -6,6 +6,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from channelgate.bridge.diverted import DIVERSIONS
+from channelgate.membership import Membership
+from channelgate.testing import orders
 from channelgate.testing.commits import Commits
 from channelgate.testing.match import Published, differences, listing, named, wanted
 
@@ -18,6 +20,8 @@ class Captured:
         self._published: list[Published] = []
         #: What went to single channels by `channel_layer.send`: `(channel, message)`.
         self.sends: list[tuple[str, dict[str, Any]]] = []
+        #: What `disconnect()`, `join()`, `leave()` and logouts ordered: `{"user": "7", "leave": "board.7"}`.
+        self.orders: list[dict[str, Any]] = []
 
     def __len__(self) -> int:
         return len(self._published)
@@ -38,6 +42,7 @@ class Captured:
         """Forgets what was published so far."""
         self._published.clear()
         self.sends.clear()
+        self.orders.clear()
 
     def commit(self) -> None:
         """Runs the callbacks that `captured(commit=False)` has kept."""
@@ -90,6 +95,16 @@ class Captured:
         """A message of the project's own `channel_layer.send`."""
         self.sends.append((str(channel), dict(valid(layer, "channel", channel, message))))
 
+    def disconnect(self, order: dict[str, Any]) -> int:
+        """An order to end connections."""
+        self.orders.append(order)
+        return 1
+
+    def change(self, order: dict[str, Any]) -> Membership:
+        """An order to join or to leave a group."""
+        self.orders.append(order)
+        return Membership(connections=0, changed=0, refused=0, nodes=1, silent=0)
+
 
 def valid(layer: Any, what: str, name: str, message: dict[str, Any]) -> dict[str, Any]:
     """The message, if the layer would have taken it: names and values are checked by the layer's own rules."""
@@ -125,7 +140,8 @@ def diverted(taker: Any) -> Iterator[None]:
     if captures is not None:
         captures.push(taker)
     try:
-        yield
+        with orders.diverted(taker):
+            yield
     finally:
         if captures is not None:
             captures.pop(taker)

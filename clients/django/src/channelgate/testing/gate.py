@@ -5,7 +5,6 @@ What the project publishes meanwhile goes to the node.
 """
 
 import contextlib
-import json
 import secrets
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
@@ -18,10 +17,11 @@ from channelgate.derive import derived as of_settings
 from channelgate.nodefile import place
 from channelgate.testing import described
 from channelgate.testing.answering import Answering
-from channelgate.testing.captured import diverted, valid
+from channelgate.testing.captured import diverted
 from channelgate.testing.commits import Commits
 from channelgate.testing.communicator import PATIENCE, WebsocketCommunicator
 from channelgate.testing.credentials import shown
+from channelgate.testing.forward import Forward
 from channelgate.testing.node import Node, NodeFailed
 from channelgate.testing.origins import TESTSERVER, host
 
@@ -80,7 +80,7 @@ class Gate:
     @contextlib.contextmanager
     def test(self) -> Iterator["Gate"]:
         """One test: what the project publishes reaches the node, and at the end every client is disconnected."""
-        with Commits(before_end=self.part), diverted(_Forward(self)), _using(self):
+        with Commits(before_end=self.part), diverted(Forward(self)), _using(self):
             try:
                 yield self
             finally:
@@ -135,9 +135,14 @@ class Gate:
 
     def publish(self, group: str, event: Mapping[str, Any]) -> None:
         """What `group_send` does, past the project's layer."""
-        status, answer = self._running[0].ask("POST", "/api/publish", {"group": group, "event": dict(event)})
+        self.post("/api/publish", {"group": group, "event": dict(event)})
+
+    def post(self, path: str, body: Mapping[str, Any]) -> Any:
+        """A request to the node's API, with its key; the answer's JSON."""
+        status, answer = self._running[0].ask("POST", path, body)
         if status != 200:
-            raise NodeFailed(f"The node did not take an event for {group!r}: {status} {answer}")
+            raise NodeFailed(f"The node answered {path} with {status}: {answer}")
+        return answer
 
     # For the communicators.
 
@@ -186,31 +191,6 @@ def _request(scope: Mapping[str, Any], credentials: Any) -> dict[str, Any]:
 
 def _text(value: bytes | str) -> str:
     return value.decode("latin-1") if isinstance(value, bytes) else value
-
-
-class _Forward:
-    """Hands to the node what the project publishes."""
-
-    def __init__(self, gate: Gate) -> None:
-        self._gate = gate
-
-    def add(self, group: str, event: Mapping[str, Any], using: str | None = None, on_commit: bool = False) -> None:
-        """An event of `channelgate.publish`, when it would be sent."""
-        self._gate.publish(group, event)
-
-    async def group_send(self, layer: Any, group: str, message: dict[str, Any]) -> None:
-        """An event of the project's own `channel_layer.group_send`."""
-        json.dumps(valid(layer, "group", group, message))
-        self._gate.publish(str(group), message)
-
-    async def send(self, layer: Any, channel: str, message: dict[str, Any]) -> None:
-        """A message for one channel, of a worker for instance: nobody is there in a test."""
-        valid(layer, "channel", channel, message)
-        if str(channel).startswith("specific"):
-            raise NotImplementedError(
-                f"channel_layer.send({channel!r}) from outside of the consumer needs Redis: the node of the tests has "
-                "the embedded layer. Send to a group of this connection."
-            )
 
 
 _gates: list[Gate] = []

@@ -7,7 +7,7 @@ from django.db import connection
 from django.test import TestCase, TransactionTestCase
 
 from channelgate import Refused
-from channelgate.testing import Gate, call_action, captured
+from channelgate.testing import WithGate, call_action, captured
 from orders.models import Order, Visit
 
 
@@ -36,17 +36,8 @@ class Published(TestCase):
         self.assertEqual(refused.exception.status, 409)
 
 
-class Sockets:
-    @classmethod
-    def setUpClass(cls):
-        super().setUpClass()
-        cls.gate = Gate().start()
-        cls.addClassCleanup(cls.gate.stop)
-
+class Sockets(WithGate):
     def setUp(self):
-        test = self.gate.test()
-        test.__enter__()
-        self.addCleanup(test.__exit__, None, None, None)
         self.anna = User.objects.create(username="anna")
         self.order = Order.objects.create(owner=self.anna)
 
