@@ -1,6 +1,7 @@
 """The five-minute guide: every command of docs/django/install.md and migrating.md, typed into a fresh project."""
 
 import asyncio
+import contextlib
 import dataclasses
 import os
 import re
@@ -44,7 +45,8 @@ from django.http import HttpResponse
 
 def enter(request, name):
     login(request, User.objects.get(username=name))
-    return HttpResponse("in")
+    request.session.save()
+    return HttpResponse(request.session.session_key)
 """
 
 
@@ -71,7 +73,7 @@ class Site:
         """The session of a user who has logged in at the site."""
         reply = await Http(self.port).get(f"/enter/{name}/")
         assert reply.status == 200, reply.body
-        return {"Cookie": re.search(r"sessionid=\w+", reply.headers["Set-Cookie"])[0]}
+        return {"Cookie": f"sessionid={reply.body.decode()}"}
 
     async def of_the_node(self) -> int:
         """How many sockets the node holds."""
@@ -135,6 +137,7 @@ async def talk(site: Site, names: dict[str, dict[str, str]]) -> None:
         await client.close()
 
 
+@pytest.mark.timeout(FIVE_MINUTES)
 async def test_the_guide_from_pip_install_to_a_moved_path(site):
     walk = site.walk
     install, migrating = (steps(page) for page in PAGES)
@@ -150,6 +153,10 @@ async def test_the_guide_from_pip_install_to_a_moved_path(site):
             assert await site.of_the_node() == 0, "nothing has moved before"
             site.configure(walk.here(step.text))
             await until(lambda: moved(site, names["anna"]), "the path to move")
+        elif "shadow" in step.text and "--script" not in step.text:
+            # Live traffic: somebody talks at the site meanwhile.
+            async with talking(site, names["ben"]):
+                await carry_out(walk, step)
         else:
             await carry_out(walk, step)
     await talk(site, names)
@@ -168,6 +175,26 @@ async def test_the_guide_from_pip_install_to_a_moved_path(site):
     await talk(site, names)
     print(f"the commands of the guide took {walk.seconds:.1f} s")
     assert walk.seconds < FIVE_MINUTES
+
+
+@contextlib.asynccontextmanager
+async def talking(site: Site, head: dict[str, str]):
+    """A user who says something again and again."""
+    client = await Client.open(site.port, "/ws/chat/lobby/", additional_headers=head)
+
+    async def talk_on() -> None:
+        while True:
+            await client.send({"message": "still here"})
+            await client.wait(lambda client: client.frames, "what was said")
+            client.frames.clear()
+            await asyncio.sleep(0.2)
+
+    task = asyncio.create_task(talk_on())
+    try:
+        yield
+    finally:
+        task.cancel()
+        await client.close()
 
 
 async def moved(site: Site, head: dict[str, str]) -> bool:
