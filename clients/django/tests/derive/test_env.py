@@ -7,7 +7,6 @@ import subprocess
 from pathlib import Path
 
 import pytest
-import yaml
 from django.core.management import call_command
 
 from channelgate.derive import Variable, derived
@@ -83,10 +82,12 @@ def systemd(text, directory):
 
 
 def compose(text, _):
+    yaml = pytest.importorskip("yaml")
     return yaml.safe_load(text)["services"]["channelgate"]["environment"]
 
 
 def kubernetes(text, _):
+    yaml = pytest.importorskip("yaml")
     config, secret = yaml.safe_load_all(text)
     assert (config["kind"], secret["kind"]) == ("ConfigMap", "Secret")
     return {**(config["data"] or {}), **(secret["stringData"] or {})}
@@ -110,7 +111,7 @@ def test_a_secret_is_shown_on_demand_only(form, settings, tmp_path):
     settings.SECRET_KEY = "the-secret-of-the-project"
     hidden = formats.render(form, derived().variables, reveal=False)
     assert settings.SECRET_KEY not in hidden and "--reveal" in hidden
-    # Its place has no value either: a node with "***" would accept tokens that everybody can make.
+    # Its place has no value either: a node with "***" would have a publicly known key.
     assert "DJANGO_SECRET_KEY" not in READERS[form](hidden, tmp_path)
     assert settings.SECRET_KEY in formats.render(form, derived().variables, reveal=True)
 

@@ -48,6 +48,7 @@ def handle(options: Mapping[str, Any], output: Output) -> int:
         return 1
     if report(planned.derived.problems, output):
         return INVALID
+    digest = watch.digest(str(file)) if file is not None else ""
     checked = check(planned)
     if checked.returncode:
         output.error(explained(checked.stderr, planned).rstrip())
@@ -57,7 +58,7 @@ def handle(options: Mapping[str, Any], output: Output) -> int:
         return 0
     output.line(started(planned, checked.stdout))
     is_reloading = options.get("reload")
-    become(planned, settings.DEBUG if is_reloading is None else bool(is_reloading))
+    become(planned, digest, settings.DEBUG if is_reloading is None else bool(is_reloading))
     return 0
 
 
@@ -92,18 +93,15 @@ def _uses_layer(planned: Plan) -> bool:
     return any(one.key in ("layer.url", "layer.hosts") for one in planned.used)
 
 
-def become(planned: Plan, is_reloading: bool) -> None:
-    """Replaces this process with the node, so that signals reach it."""
+def become(planned: Plan, digest: str, is_reloading: bool) -> None:
+    """Replaces this process with the node, so that signals reach it; `digest` is that of the file that was checked."""
     for stream in (sys.stdout, sys.stderr):
         stream.flush()
     if is_reloading and planned.config is not None:
         # A change before the node handles the signal must not end it.
         signal.signal(signal.SIGHUP, signal.SIG_IGN)
         keys = [one.key for one in planned.used]
-        program = [sys.executable, "-I", "-S", str(Path(watch.__file__))]
-        subprocess.Popen(
-            [*program, str(os.getpid()), str(planned.config), *keys],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-        )
+        program = [sys.executable, "-I", str(Path(watch.__file__))]
+        words = [*program, str(os.getpid()), str(planned.config), digest, *keys]
+        subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
     os.execve(planned.argv[0], list(planned.argv), planned.environ)

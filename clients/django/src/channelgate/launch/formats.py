@@ -1,6 +1,6 @@
 """Variables as files for the programs that start nodes: sh, systemd, Compose and Kubernetes.
 
-A secret that is not to be shown is a comment: as a value, its stars would be a key that everybody knows.
+A secret that is not to be shown is a comment: as a value, its stars would be a publicly known key.
 """
 
 import json

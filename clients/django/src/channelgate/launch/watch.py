@@ -1,9 +1,11 @@
 """Watches a node's file in development, and asks the node to read it again: SIGHUP after each change.
 
-A program of its own, without Django: `python watch.py PID FILE [KEY…]`. It is a child of the node, and ends with it.
-The keys are those that the environment sets: the file has no effect on them until the node is started anew.
+A program of its own, without Django: `python watch.py PID FILE DIGEST [KEY…]`. It is a child of the node, and ends with
+it. The digest is that of the file which the node was started with. The keys are those that the environment sets: the
+file has no effect on them until the node is started anew.
 """
 
+import hashlib
 import importlib
 import os
 import signal
@@ -16,15 +18,14 @@ PAUSE = 0.25
 
 def main(arguments: list[str]) -> None:
     """Runs until the node ends."""
-    pid, path, keys = int(arguments[0]), arguments[1], arguments[2:]
+    pid, path, keys = int(arguments[0]), arguments[1], arguments[3:]
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    file = File(content(path))
+    file = File(arguments[2])
     while os.getppid() == pid:
         time.sleep(PAUSE)
-        now = content(path)
-        if not file.has_changed(now):
+        if not file.has_changed(digest(path)):
             continue
-        for key in set_by(now or b"", keys):
+        for key in set_by(path, keys):
             say(f"{path}: {key} is also set by the environment of this node; start it anew for the file's value")
         if os.getppid() == pid:
             os.kill(pid, signal.SIGHUP)
@@ -33,13 +34,13 @@ def main(arguments: list[str]) -> None:
 class File:
     """What was seen of the file."""
 
-    def __init__(self, now: bytes | None) -> None:
+    def __init__(self, now: str) -> None:
         self.in_effect = self.seen = now
 
-    def has_changed(self, now: bytes | None) -> bool:
+    def has_changed(self, now: str) -> bool:
         """Whether the file is another one, and stays so: it was the same at the look before."""
         is_whole, self.seen = now == self.seen, now
-        if now is None or now == self.in_effect or not is_whole:
+        if not now or now == self.in_effect or not is_whole:
             return False
         self.in_effect = now
         return True
@@ -54,12 +55,18 @@ def content(path: str) -> bytes | None:
         return None
 
 
-def set_by(text: bytes, keys: list[str]) -> list[str]:
+def digest(path: str) -> str:
+    """The file's content in short; empty while it is not there."""
+    found = content(path)
+    return "" if found is None else hashlib.sha256(found).hexdigest()
+
+
+def set_by(path: str, keys: list[str]) -> list[str]:
     """Which of the keys the file sets; none if it cannot be read."""
-    if not keys:
-        return []
     try:
-        found = importlib.import_module("tomllib").loads(text.decode())
+        # Python 3.10 has no reader of its own.
+        reader = importlib.import_module("tomllib" if sys.version_info >= (3, 11) else "tomli")
+        found = reader.loads((content(path) or b"").decode())
     except (ImportError, ValueError):
         return []
     return [key for key in keys if _has(found, key.split("."))]
