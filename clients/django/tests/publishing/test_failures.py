@@ -17,7 +17,7 @@ from .conftest import CORE, PUBSUB, layer_of
 
 TIMEOUT = 0.6
 #: The machine may be busy: what a call takes beyond its time, in seconds.
-SLACK = 0.5
+SLACK = 1.0
 EVENT = {"type": "note", "name": "x"}
 WAYS = ["core", "pubsub", "redis"]
 
