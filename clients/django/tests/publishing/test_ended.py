@@ -33,8 +33,12 @@ def heard(own_server, use):
     pubsub.get_message(timeout=5)
 
     def heard():
-        found = pubsub.get_message(ignore_subscribe_messages=True, timeout=0.3)
-        return None if found is None else json.loads(found["data"])
+        """The next order; None if no other was given before now."""
+        own_server.client.publish(orders.CHANNEL, '"now"')
+        orders_heard.extend(iter(lambda: json.loads(pubsub.get_message(timeout=10)["data"]), "now"))
+        return orders_heard.pop(0) if orders_heard else None
+
+    orders_heard = []
 
     yield heard
     pubsub.close()

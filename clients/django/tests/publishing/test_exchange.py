@@ -49,4 +49,4 @@ def test_the_deadline_holds_whatever_redis_does(own_server, use):
         began = time.monotonic()
         with pytest.raises(redis.RedisError):
             ask(("ECHO", "x"), timeout=0.6)
-        assert time.monotonic() - began < 0.6 + 0.3
+        assert time.monotonic() - began < 0.6 + 1
