@@ -304,6 +304,68 @@ def test_a_page_that_the_node_does_not_know_is_named_with_what_to_change(world):
     assert "CHANNELGATE_ALLOWED_ORIGINS" in said.out
 
 
+BRIDGED = """
+[backend]
+url = "{backend}"
+
+[[consumer]]
+path = "/ws/orders/<int:id>/"
+django = true
+"""
+
+
+def of_a_bridged_project(world, port=None, **more) -> dict:
+    """The settings of a project whose consumers all do something at a connect."""
+    config = world.directory / "bridged.toml"
+    config.write_text(BRIDGED.format(backend=f"http://{stack.LOOPBACK}:{port or world.port}/channelgate"))
+    return {"CHANNELGATE": {"SECRET": stack.BACKEND_SECRET, "API_KEY": API_KEY, "CONFIG": str(config), **more}}
+
+
+def test_where_every_consumer_runs_in_django_what_has_no_effect_is_asked(world):
+    said = world.doctor(**of_a_bridged_project(world))
+    assert failures(said) == []
+    page = f"http://{stack.LOOPBACK}"
+    assert f"Origin {page} is allowed, http://evil.example is not" in good(said)
+    backend = f"{page}:{world.port}/channelgate"
+    [line] = [line for line in good(said) if line.startswith("Django at ")]
+    assert re.fullmatch(
+        rf"Django at {re.escape(backend)} answers: who_am_i answered 401 in \d+ ms \(asked from here\)", line
+    )
+    assert "not looked at: A group_send to a socket: no consumer of channelgate.toml has a group" in said.out
+
+    where = f"http://127.0.0.2:{world.nobody}"
+    found = failures(world.doctor("--site", where, node=world.wrong, **of_a_bridged_project(world)))
+    assert f"Origin {where} is refused: the origin is not allowed" in found
+
+
+@pytest.mark.parametrize(
+    ("more", "line"),
+    [
+        ({"SECRET": "another"}, "Django at {} answers 403: SECRET differs"),
+        ({"port": "nobody"}, "Django at {} does not answer: Connection refused"),
+        (
+            {"SECRET": None},
+            'CHANNELGATE["SECRET"] is not set: /channelgate/ answers 404, and nodes get no answers from Django.',
+        ),
+    ],
+)
+def test_a_django_that_does_not_answer_nodes_is_found_from_here(world, more, line):
+    port = world.nobody if "port" in more else world.port
+    said = world.doctor(**of_a_bridged_project(world, **{**more, "port": port}))
+    assert failures(said) == [line.format(f"http://{stack.LOOPBACK}:{port}/channelgate")]
+
+
+def test_code_is_looked_at_on_demand(world):
+    said = world.doctor("--code")
+    place = f"{stack.ROOT / 'tests' / 'django' / 'checked' / 'moves.py'}:12"
+    early = f"group_send in {place} is inside a transaction and not in on_commit"
+    assert [line[6:] for line in said.lines if line.startswith("warn")] == [
+        f"{early}: clients may receive events that are rolled back.",
+        f'Group name "orders_{{order.email}}" in {place} can hold characters that Channels refuses.',
+    ], said.out
+    assert said.code == 0 and "→ Use channelgate.publish()" in said.out
+
+
 async def test_a_token_of_the_command_is_admitted(world):
     token = world.commands.run("token", "--user", "7", "--lifetime", "1m", "--claim", "role=admin").out.strip()
     path = f"/ws/prices/abc/?token={token}"

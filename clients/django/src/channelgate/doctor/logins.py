@@ -124,23 +124,26 @@ def origins(context: Context) -> Iterator[Result]:
             "Name your hosts in server.allowed_origins, CHANNELGATE_ALLOWED_ORIGINS, or ALLOWED_HOSTS; not *.",
         )
         return
-    own = _own_origin(context, page)
-    if own is None:
-        yield skip(f"Origin {page}: each consumer does something at a connect; {EVIL} is refused")
-    elif own.status == 403 and ORIGIN in own.detail:
+    refused = _refused(context, page)
+    if refused is None:
+        yield ok(f"Origin {page} is allowed, {EVIL} is not")
+    else:
         yield fail(
-            f"Origin {page} is refused: {own.reason}",
+            f"Origin {page} is refused: {refused}",
             "Add it to CHANNELGATE_ALLOWED_ORIGINS (ALLOWED_HOSTS of Django), or name the site with --site.",
         )
-    else:
-        yield ok(f"Origin {page} is allowed, {EVIL} is not")
 
 
-def _own_origin(context: Context, page: str) -> web.Answer | None:
-    """The answer to a client of the project's own page, at a path where nothing is done for it."""
+def _refused(context: Context, page: str) -> str | None:
+    """Why the node refuses a page of the project; None if it does not."""
+    headers, host = {"Origin": page}, handshakes.host_of(page)
     for one in [*handshakes.turned_away(context), *handshakes.tries(context)]:
-        return web.handshake(context.node, one.path, headers={"Origin": page}, host=handshakes.host_of(page))
-    return None
+        answer = web.handshake(context.node, one.path, headers=headers, host=host)
+        return answer.reason if answer.status == 403 and ORIGIN in answer.detail else None
+    # Each consumer does something at a connect. Who may fetch ws-tokens is decided by the same rule.
+    headers |= {"Host": host, "Access-Control-Request-Method": "GET"}
+    answer = web.ask(context.node, "/api/user/ws-token/", method="OPTIONS", headers=headers)
+    return None if "access-control-allow-methods" in answer.headers else ORIGIN
 
 
 def _auth(context: Context) -> set[str]:
