@@ -91,6 +91,7 @@ impl Config {
         next.api.key.clone_from(&read.api.key);
         next.server.allowed_origins.clone_from(&read.server.allowed_origins);
         next.server.max_connections = read.server.max_connections;
+        next.server.proxy.clone_from(&read.server.proxy);
         next.socket.max_message = read.socket.max_message;
         next.socket.outbox = read.socket.outbox;
         next.socket.max_frames_per_second = read.socket.max_frames_per_second;

@@ -26,6 +26,7 @@ use super::{
     listener::{self, Listener, SocketFile},
     page,
     precheck::Precheck,
+    proxy::Proxy,
     proxy_protocol::ProxyProtocol,
     publish::{self, PublishGate},
     refusal::not_found,
@@ -182,6 +183,12 @@ fn worker(
     });
     let handlers = Rc::new(Handlers {
         serving: Arc::clone(&services.serving),
+        proxy: Proxy {
+            hops: hops.clone(),
+            draining: services.draining.clone(),
+            drain: services.drain.clone(),
+            patience: Proxy::PATIENCE,
+        },
         socketio: SocketIoHandler::start(
             config,
             &services.engine,
@@ -259,15 +266,20 @@ async fn drain(mut begin: watch::Receiver<Option<Duration>>, connections: Rc<Con
 /// The handlers of the configured paths. One per worker.
 struct Handlers {
     serving: Arc<ArcSwap<ServingConfig>>,
+    proxy: Proxy,
     websocket: WebSocketHandler,
     socketio: SocketIoHandler,
 }
 
-/// Every request without another route: the endpoints of the configuration, or 404.
+/// Every request without another route: the endpoints of the configuration, the server behind, or 404.
 async fn serve(request: HttpRequest, payload: web::Payload, handlers: web::Data<Rc<Handlers>>) -> HttpResponse {
     let serving = handlers.serving.load_full();
     let Some((endpoint, route)) = serving.endpoints.route(request.path()) else {
-        return not_found(&request);
+        return match &serving.proxy {
+            // Boxed: an ordinary connection must not carry a future with all this state.
+            Some(upstream) => Box::pin(handlers.proxy.serve(upstream, &request, payload)).await,
+            None => not_found(&request),
+        };
     };
     match endpoint.protocol() {
         Spoken::WebSocket => handlers.websocket.serve(&serving, &request, endpoint, route).await,
@@ -296,6 +308,7 @@ async fn token_options(request: HttpRequest, handlers: web::Data<Rc<Handlers>>) 
 
 fn routes(service: &mut web::ServiceConfig, services: Services, admin: &Admin, handlers: Rc<Handlers>) {
     let bodies = BodyLimits::new(services.config.api.max_body, &services.config);
+    let serving = services.serving;
     service
         .app_data(web::Data::from(services.registry))
         .app_data(web::Data::from(services.authenticator))
@@ -321,7 +334,7 @@ fn routes(service: &mut web::ServiceConfig, services: Services, admin: &Admin, h
     });
     admin::configure(service, admin);
     if let Some(page) = services.page {
-        page::configure(service, page);
+        page::configure(service, page, move || serving.load().proxy.is_none());
     }
     service.default_service(web::route().to(serve));
 }

@@ -65,7 +65,8 @@ fn key() -> PublishAccess {
 
 async fn ask(page: PageData, request: test::TestRequest) -> ServiceResponse {
     let gate = web::Data::new(PublishGate::from_pointee(key()));
-    let app = test::init_service(App::new().app_data(gate).configure(|service| configure(service, page))).await;
+    let app =
+        test::init_service(App::new().app_data(gate).configure(|service| configure(service, page, || true))).await;
     test::call_service(&app, request.to_request()).await
 }
 
