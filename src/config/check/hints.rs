@@ -117,6 +117,24 @@ mod tests {
     }
 
     #[test]
+    fn a_server_behind_the_node_on_another_machine_is_named() {
+        for (proxy, is_named) in
+            [("http://127.0.0.1:8001", false), ("http://localhost:8001", false), ("http://web:8001", true)]
+        {
+            let text = format!("presets = []\n[server]\nproxy = '{proxy}'\n");
+            let (config, errors) = load_text(Some((Path::new("test.toml"), &text)), &Environment::default());
+            assert_eq!(errors, []);
+            let hints: Vec<String> = super::hints(&config).iter().map(ToString::to_string).collect();
+            assert_eq!(hints.len(), usize::from(is_named), "{hints:?}");
+            assert!(
+                hints
+                    .iter()
+                    .all(|hint| hint.starts_with("test.toml:3: server.proxy: http://web:8001 is not this machine"))
+            );
+        }
+    }
+
+    #[test]
     fn a_call_for_a_room_of_several_paths_is_named() {
         for (paths, is_named) in [("['/a/', '/b/']", true), ("'/a/<int:room>/'", false)] {
             let text = format!(

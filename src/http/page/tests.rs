@@ -134,6 +134,18 @@ async fn scripts_and_styles_have_their_media_types() {
 }
 
 #[actix_web::test]
+async fn with_another_server_at_the_root_the_page_has_its_own_path() {
+    for (has_root, statuses) in [(true, [200, 200]), (false, [404, 200])] {
+        let page = PageData::new(&config(), true, &key(), None);
+        let app = test::init_service(App::new().configure(|service| configure(service, page, move || has_root))).await;
+        for (path, status) in ["/", "/page/"].into_iter().zip(statuses) {
+            let response = test::call_service(&app, test::TestRequest::get().uri(path).to_request()).await;
+            assert_eq!(response.status().as_u16(), status, "{path}");
+        }
+    }
+}
+
+#[actix_web::test]
 async fn the_description_contains_all_that_a_client_needs_and_no_secret() {
     let page = PageData::new(&config(), true, &key(), Some(maker()));
     let response = ask(page, test::TestRequest::get().uri("/page/consumers")).await;
