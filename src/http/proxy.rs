@@ -40,6 +40,9 @@ use crate::{
     warn_bounded,
 };
 
+/// How long a handshake may wait: nothing notices meanwhile that its client has gone.
+const HANDSHAKE: Duration = Duration::from_secs(60);
+
 /// The longest answer to a handshake that is not accepted; it is sent as a whole.
 const MAX_REFUSAL: usize = 1 << 20;
 
@@ -60,8 +63,8 @@ enum Trouble {
     Away(String),
     #[error("the server broke off before its answer ({0})")]
     Broken(String),
-    #[error("the server has not answered within {} minutes", exchange::PATIENCE.as_secs() / 60)]
-    Late,
+    #[error("the server has not answered within {} s", .0.as_secs())]
+    Late(Duration),
 }
 
 impl Trouble {
@@ -72,7 +75,7 @@ impl Trouble {
             Self::Draining => StatusCode::SERVICE_UNAVAILABLE,
             Self::Loop => StatusCode::LOOP_DETECTED,
             Self::Away(_) | Self::Broken(_) => StatusCode::BAD_GATEWAY,
-            Self::Late => StatusCode::GATEWAY_TIMEOUT,
+            Self::Late(_) => StatusCode::GATEWAY_TIMEOUT,
         }
     }
 
@@ -80,7 +83,7 @@ impl Trouble {
     fn answer(&self, upstream: &Upstream) -> HttpResponse {
         let (status, todo) = (self.status(), self.todo(upstream));
         let what = format!("server.proxy = \"{upstream}\": {self}.{todo}");
-        if matches!(self, Self::Loop | Self::Away(_) | Self::Broken(_) | Self::Late) {
+        if matches!(self, Self::Loop | Self::Away(_) | Self::Broken(_) | Self::Late(_)) {
             warn_bounded!("{what}");
         }
         let mut response = HttpResponse::build(status);
@@ -181,9 +184,10 @@ impl Proxy {
         }
         let head = headers::to_upstream(request, upstream, &self.hops, true)?;
         let sent = head.body(RequestBody::new(Payload::None, None)).map_err(|_| Trouble::Target)?;
-        let (link, answer) = ask(upstream, sent, self.patience).await?;
+        let patience = self.patience.min(HANDSHAKE);
+        let (link, answer) = ask(upstream, sent, patience).await?;
         if answer.status() != hyper::StatusCode::SWITCHING_PROTOCOLS {
-            return timeout(self.patience, refused(link, answer, request)).await.unwrap_or(Err(Trouble::Late));
+            return timeout(patience, refused(link, answer, request)).await.unwrap_or(Err(Trouble::Late(patience)));
         }
         let (head, _) = answer.into_parts();
         let mut response = headers::to_client(&head, request)?;

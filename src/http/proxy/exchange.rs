@@ -7,7 +7,7 @@ use std::{
     cell::Cell,
     error::Error,
     future::poll_fn,
-    pin::{Pin, pin},
+    pin::pin,
     rc::Rc,
     task::{Context, Poll},
     time::Duration,
@@ -73,8 +73,9 @@ pub(super) async fn ask(
     request: Request<RequestBody>,
     patience: Duration,
 ) -> Result<(Link, Response<Incoming>), Trouble> {
-    let connected = timeout(CONNECT, TcpStream::connect((upstream.host().as_str(), upstream.port())));
-    let stream = connected.await.map_err(|_| Trouble::Away("connecting took too long".to_owned()))?;
+    let address = (upstream.host(), upstream.port());
+    let connected = timeout(CONNECT, TcpStream::connect((address.0.as_str(), address.1))).await;
+    let stream = connected.map_err(|_| Trouble::Away("connecting took too long".to_owned()))?;
     let stream = stream.map_err(|error| Trouble::Away(error.to_string()))?;
     // The exchange works without it, too.
     let _ = stream.set_nodelay(true);
@@ -90,7 +91,7 @@ pub(super) async fn ask(
         });
         tokio::select! {
             answer = answered => answer.map_err(|error| broken(&error))?,
-            () = silence(moved, patience) => return Err(Trouble::Late),
+            () = silence(moved, patience) => return Err(Trouble::Late(patience)),
         }
     };
     Ok((link, answer))
