@@ -89,7 +89,7 @@ impl Trouble {
         let mut response = HttpResponse::build(status);
         response.insert_header((CONTENT_TYPE, "text/plain; charset=utf-8")).insert_header((CACHE_CONTROL, "no-store"));
         if matches!(self, Self::Draining) {
-            response.insert_header((header::RETRY_AFTER, 1));
+            response.insert_header((header::RETRY_AFTER, 1)).force_close();
         }
         response.body(format!("{status}\n\n{what}\n"))
     }

@@ -91,6 +91,8 @@ pub struct Services {
     pub draining: Draining,
     /// The period over which the connections are closed; set once, when the drain begins.
     pub drain: watch::Receiver<Option<Duration>>,
+    /// Whether the server stops, so that idle connections are closed; set after the drain.
+    pub stopping: watch::Receiver<bool>,
     /// Which clients may publish.
     pub publish: Arc<PublishGate>,
     /// The live page, if it is on.
@@ -162,6 +164,7 @@ fn worker(
     actix_rt::spawn(Rc::clone(shard.principals()).run());
     actix_rt::spawn(Rc::clone(&connections).run());
     actix_rt::spawn(drain(services.drain.clone(), Rc::clone(&connections)));
+    let stopping = stopping(services.stopping.clone());
 
     let worker = Rc::new(WorkerServices {
         bridge: Arc::clone(&services.bridge),
@@ -243,6 +246,12 @@ fn worker(
         .tcp_nodelay(true)
         // A client that is gone gets no answer: an abandoned polling request must be noticed at once.
         .h1_allow_half_closed(false)
+        // Otherwise a browser that keeps its connection open would hold the stop. Public, but hidden in the documentation
+        // of actix-http: its own server uses it.
+        .graceful_shutdown_signal(move || {
+            let mut stopping = stopping.subscribe();
+            async move { drop(stopping.wait_for(|is_stopping| *is_stopping).await) }
+        })
         .upgrade(takeover::upgrade(app(), options))
         .h1(app());
     takeover::keep_driving(before.service().and_then(http), options, services.drain.clone())
@@ -261,6 +270,17 @@ async fn drain(mut begin: watch::Receiver<Option<Duration>>, connections: Rc<Con
     {
         connections.drain(period).await;
     }
+}
+
+/// The node's signal for one worker, on a channel of its own: its many subscribers are not in the way of other workers.
+fn stopping(mut node: watch::Receiver<bool>) -> watch::Sender<bool> {
+    let worker = watch::Sender::new(false);
+    let sender = worker.clone();
+    actix_rt::spawn(async move {
+        let _ = node.wait_for(|is_stopping| *is_stopping).await;
+        sender.send_replace(true);
+    });
+    worker
 }
 
 /// The handlers of the configured paths. One per worker.

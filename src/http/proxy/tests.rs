@@ -201,7 +201,7 @@ async fn a_body_is_passed_on_as_it_comes_and_in_its_framing() {
             send.send("llo").unwrap();
             assert_eq!(sees.recv().await.as_deref(), Some(pieces[1]));
         };
-        let (answer, ()) = futures_util::join!(asked, steps);
+        let (answer, ()) = futures_util::future::join(asked, steps).await;
         assert_eq!(answer, "ok");
     }
 }

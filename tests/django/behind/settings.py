@@ -11,6 +11,7 @@ INSTALLED_APPS = ["django.contrib.staticfiles", "channels", "behind"]
 MIDDLEWARE = ["django.middleware.common.CommonMiddleware", "django.middleware.csrf.CsrfViewMiddleware"]
 ROOT_URLCONF = "behind.urls"
 ASGI_APPLICATION = "behind.asgi.application"
+TEMPLATES = [{"BACKEND": "django.template.backends.django.DjangoTemplates"}]
 STATIC_URL = "/static/"
 DATABASES = {}
 USE_TZ = True

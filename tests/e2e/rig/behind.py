@@ -50,8 +50,8 @@ class Behind:
     def node(self, proxy: str | None = None, **env: str) -> stack.Part:
         """One more node, started; without Redis, so that nothing else is needed."""
         name = f"node{len(self.nodes)}"
-        nothing = dict.fromkeys(("REDIS_URL", "DJANGO_SECRET_KEY"), "")
-        env = {**nothing, "CHANNELGATE_API_KEY": API_KEY, **QUICK_DRAIN, **env}
+        own = {"REDIS_URL": "", "DJANGO_SECRET_KEY": stack.SECRET_KEY, "CHANNELGATE_API_KEY": API_KEY}
+        env = {**own, **QUICK_DRAIN, **env}
         config = self.config(name, proxy or self.url)
         self.nodes.append(stack.node(self.directory, stack.free_port(), env, name, config).start())
         return self.nodes[-1]
