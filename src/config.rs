@@ -40,6 +40,7 @@ mod socketio;
 mod token_source;
 mod topics;
 mod tree;
+mod upstream;
 
 use serde::{Deserialize, Serialize};
 
@@ -74,6 +75,7 @@ pub use socket::{Compression, Socket};
 pub use socketio::{SocketIo, Transport};
 pub use token_source::{TokenHeader, TokenSource};
 pub use topics::{BeforeSubscribe, TopicMatching, Topics};
+pub use upstream::Upstream;
 
 /// The whole configuration of a node.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]

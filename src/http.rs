@@ -1,4 +1,5 @@
-//! The node's HTTP side: WebSocket handshakes, health, metrics, the publish API, ws-tokens and the live page.
+//! The node's HTTP side: WebSocket handshakes, health, metrics, the publish API, ws-tokens, the live page and the development
+//! proxy.
 
 pub mod admin;
 mod body;
@@ -9,6 +10,7 @@ pub mod health;
 pub mod listener;
 pub mod page;
 mod precheck;
+mod proxy;
 pub mod proxy_protocol;
 pub mod publish;
 mod refusal;
@@ -18,6 +20,7 @@ pub mod server;
 pub mod serving;
 pub mod socketio;
 mod tail;
+mod tunnel;
 mod unread;
 mod upgrade;
 mod websocket;

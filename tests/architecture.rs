@@ -54,8 +54,8 @@ const ORDERS: &[(&str, &str)] = &[
     ),
     (
         "http",
-        "body unread listener client cors scope head refusal resource upgrade health publish page tail ws_token proxy_protocol admin precheck serving websocket \
-         socketio server",
+        "body unread tunnel listener client cors scope head refusal resource upgrade health publish page tail ws_token proxy_protocol admin precheck proxy serving \
+         websocket socketio server",
     ),
     ("layer::codec::pickle", "tree cost encode calls machine"),
     (

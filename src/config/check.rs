@@ -140,6 +140,12 @@ fn sections(config: &Config, note: &mut impl FnMut(KeyPath, String)) {
             "needs server.trusted_proxies: only those proxies may use the protocol".to_owned(),
         );
     }
+    if config.server.proxy.as_ref().is_some_and(|upstream| upstream.is_at(&config.server.listen)) {
+        note(
+            KeyPath::dotted("server.proxy"),
+            "is this node itself (server.listen); name the address of Django".to_owned(),
+        );
+    }
     let limits = &config.limits;
     for (burst, value, rate, of) in [
         ("handshake_burst", limits.handshake_burst, "handshakes_per_second", limits.handshakes_per_second),

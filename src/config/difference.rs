@@ -91,6 +91,7 @@ impl Config {
         next.api.key.clone_from(&read.api.key);
         next.server.allowed_origins.clone_from(&read.server.allowed_origins);
         next.server.max_connections = read.server.max_connections;
+        next.server.proxy.clone_from(&read.server.proxy);
         next.socket.max_message = read.socket.max_message;
         next.socket.outbox = read.socket.outbox;
         next.socket.max_frames_per_second = read.socket.max_frames_per_second;
@@ -253,11 +254,14 @@ mod tests {
     #[test]
     fn a_key_that_only_a_start_can_change_stays_and_is_reported() {
         let before = read("", &Environment::default());
-        let text = "[server]\nlisten = \"127.0.0.1:1\"\nmax_connections = 5\n[socket]\nping_interval = \"3s\"\noutbox = 9\n\
+        let text = "[server]\nlisten = \"127.0.0.1:1\"\nmax_connections = 5\nproxy = \"http://a:1\"\n[socket]\nping_interval = \"3s\"\noutbox = 9\n\
                     [layer]\nprefix = \"shop\"\n[auth]\nsecret_key = \"new\"\n";
         let after = read(text, &Environment::default());
         let next = before.reloaded(&after);
-        assert_eq!(keys(&before.changes(&next)), ["server.max_connections", "socket.outbox", "auth.secret_key"]);
+        assert_eq!(
+            keys(&before.changes(&next)),
+            ["server.max_connections", "server.proxy", "socket.outbox", "auth.secret_key"]
+        );
         assert_eq!(keys(&next.changes(&after)), ["server.listen", "socket.ping_interval", "layer.prefix"]);
     }
 }

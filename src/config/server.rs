@@ -4,7 +4,7 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Network, Span};
+use super::{Network, Span, Upstream};
 
 /// Listening, origins, drain.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -28,6 +28,8 @@ pub struct Server {
     pub forwarded_header: ForwardedHeader,
     /// Whether those proxies begin each connection with a PROXY protocol header.
     pub proxy_protocol: bool,
+    /// Where requests at paths of no consumer are passed on to, for development.
+    pub proxy: Option<Upstream>,
     /// `None`: the request's own host; requests without an Origin pass. A list: Django's `ALLOWED_HOSTS` rules.
     pub allowed_origins: Option<Vec<String>>,
     /// After SIGTERM: how long readiness answers 503 before the listener closes.
@@ -83,6 +85,7 @@ impl Default for Server {
             trusted_proxies: Vec::new(),
             forwarded_header: ForwardedHeader::default(),
             proxy_protocol: false,
+            proxy: None,
             allowed_origins: None,
             drain_delay: Span::seconds(2),
             drain_period: Span::seconds(15),

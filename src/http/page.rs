@@ -1,4 +1,4 @@
-//! The live page at `/`: the first thing that a new user opens. It connects to each consumer, shows frames and events
+//! The live page at `/page/`, and at `/` unless that belongs to another server: the first thing that a new user opens. It connects to each consumer, shows frames and events
 //! as they arrive, emits events, and publishes samples.
 //!
 //! In: the configuration and, with the embedded layer, a maker of tokens. Out: fixed assets, a JSON description of the
@@ -64,7 +64,7 @@ const MAX_TOKEN_REQUEST: usize = 1024;
 
 /// Path, media type, content. Every file of the page is here: no path is ever looked up on a disk.
 const ASSETS: [(&str, &str, &str); 14] = [
-    ("/", "text/html; charset=utf-8", include_str!("page/index.html")),
+    (PAGE, "text/html; charset=utf-8", include_str!("page/index.html")),
     ("/page/style.css", "text/css; charset=utf-8", include_str!("page/style.css")),
     ("/page/icon.svg", "image/svg+xml", include_str!("page/icon.svg")),
     ("/page/app.js", SCRIPT, include_str!("page/app.js")),
@@ -79,6 +79,9 @@ const ASSETS: [(&str, &str, &str); 14] = [
     ("/page/text.js", SCRIPT, include_str!("page/text.js")),
     (CLIENT, SCRIPT, include_str!("page/vendor/socket.io.esm.min.js")),
 ];
+
+/// The path of the page itself.
+const PAGE: &str = "/page/";
 
 const SCRIPT: &str = "text/javascript; charset=utf-8";
 
@@ -114,13 +117,14 @@ fn methods(maker: Option<&TokenMaker>) -> &[AuthMethod] {
     maker.map_or(&[], |maker| &maker.methods)
 }
 
-/// Registers the page's routes.
-pub fn configure(service: &mut web::ServiceConfig, page: PageData) {
+/// Registers the page's routes; `has_root`: whether the page is at `/`, too, at the moment.
+pub fn configure(service: &mut web::ServiceConfig, page: PageData, has_root: impl Fn() -> bool + 'static) {
     for (path, media_type, content) in ASSETS {
-        service.service(read_only(path, move || {
-            strict(StatusCode::OK).insert_header((header::CONTENT_TYPE, media_type)).body(content)
-        }));
+        let answer = move || strict(StatusCode::OK).insert_header((header::CONTENT_TYPE, media_type)).body(content);
+        service.service(read_only(path, answer));
     }
+    let root = move || strict(StatusCode::OK).insert_header((header::CONTENT_TYPE, ASSETS[0].1)).body(ASSETS[0].2);
+    service.service(read_only("/", root).guard(guard::fn_guard(move |_| has_root())));
     let description = page.description;
     service.service(read_only("/page/consumers", move || {
         strict(StatusCode::OK).content_type(mime_json()).body(Bytes::clone(&description.load()))

@@ -66,7 +66,8 @@ fn server(request: &HttpRequest) -> Value {
     Value::List(vec![address.ip().to_string().into(), i64::from(address.port()).into()])
 }
 
-fn is_secure(request: &HttpRequest, hops: &TrustedHops) -> bool {
+/// Whether the client's connection has TLS, as far as the node can know.
+pub(super) fn is_secure(request: &HttpRequest, hops: &TrustedHops) -> bool {
     let is_trusted = hops.trusts_peer(request.peer_addr().map(|peer| peer.ip()));
     let proto = request.headers().get(FORWARDED_PROTO).and_then(|value| value.to_str().ok());
     is_trusted && proto.is_some_and(|proto| matches!(proto.trim(), "https" | "wss"))

@@ -26,6 +26,7 @@ use super::{
     listener::{self, Listener, SocketFile},
     page,
     precheck::Precheck,
+    proxy::Proxy,
     proxy_protocol::ProxyProtocol,
     publish::{self, PublishGate},
     refusal::not_found,
@@ -90,6 +91,8 @@ pub struct Services {
     pub draining: Draining,
     /// The period over which the connections are closed; set once, when the drain begins.
     pub drain: watch::Receiver<Option<Duration>>,
+    /// Whether the server stops, so that idle connections are closed; set after the drain.
+    pub stopping: watch::Receiver<bool>,
     /// Which clients may publish.
     pub publish: Arc<PublishGate>,
     /// The live page, if it is on.
@@ -161,6 +164,7 @@ fn worker(
     actix_rt::spawn(Rc::clone(shard.principals()).run());
     actix_rt::spawn(Rc::clone(&connections).run());
     actix_rt::spawn(drain(services.drain.clone(), Rc::clone(&connections)));
+    let stopping = stopping(services.stopping.clone());
 
     let worker = Rc::new(WorkerServices {
         bridge: Arc::clone(&services.bridge),
@@ -182,6 +186,12 @@ fn worker(
     });
     let handlers = Rc::new(Handlers {
         serving: Arc::clone(&services.serving),
+        proxy: Proxy {
+            hops: hops.clone(),
+            draining: services.draining.clone(),
+            drain: services.drain.clone(),
+            patience: Proxy::PATIENCE,
+        },
         socketio: SocketIoHandler::start(
             config,
             &services.engine,
@@ -236,6 +246,12 @@ fn worker(
         .tcp_nodelay(true)
         // A client that is gone gets no answer: an abandoned polling request must be noticed at once.
         .h1_allow_half_closed(false)
+        // Otherwise a browser that keeps its connection open would hold the stop. Public, but hidden in the documentation
+        // of actix-http: its own server uses it.
+        .graceful_shutdown_signal(move || {
+            let mut stopping = stopping.subscribe();
+            async move { drop(stopping.wait_for(|is_stopping| *is_stopping).await) }
+        })
         .upgrade(takeover::upgrade(app(), options))
         .h1(app());
     takeover::keep_driving(before.service().and_then(http), options, services.drain.clone())
@@ -256,18 +272,34 @@ async fn drain(mut begin: watch::Receiver<Option<Duration>>, connections: Rc<Con
     }
 }
 
+/// The node's signal for one worker, on a channel of its own: its many subscribers are not in the way of other workers.
+fn stopping(mut node: watch::Receiver<bool>) -> watch::Sender<bool> {
+    let worker = watch::Sender::new(false);
+    let sender = worker.clone();
+    actix_rt::spawn(async move {
+        let _ = node.wait_for(|is_stopping| *is_stopping).await;
+        sender.send_replace(true);
+    });
+    worker
+}
+
 /// The handlers of the configured paths. One per worker.
 struct Handlers {
     serving: Arc<ArcSwap<ServingConfig>>,
+    proxy: Proxy,
     websocket: WebSocketHandler,
     socketio: SocketIoHandler,
 }
 
-/// Every request without another route: the endpoints of the configuration, or 404.
+/// Every request without another route: the endpoints of the configuration, the server behind, or 404.
 async fn serve(request: HttpRequest, payload: web::Payload, handlers: web::Data<Rc<Handlers>>) -> HttpResponse {
     let serving = handlers.serving.load_full();
     let Some((endpoint, route)) = serving.endpoints.route(request.path()) else {
-        return not_found(&request);
+        return match &serving.proxy {
+            // Boxed: an ordinary connection must not carry a future with all this state.
+            Some(upstream) => Box::pin(handlers.proxy.serve(upstream, &request, payload)).await,
+            None => not_found(&request),
+        };
     };
     match endpoint.protocol() {
         Spoken::WebSocket => handlers.websocket.serve(&serving, &request, endpoint, route).await,
@@ -296,6 +328,7 @@ async fn token_options(request: HttpRequest, handlers: web::Data<Rc<Handlers>>) 
 
 fn routes(service: &mut web::ServiceConfig, services: Services, admin: &Admin, handlers: Rc<Handlers>) {
     let bodies = BodyLimits::new(services.config.api.max_body, &services.config);
+    let serving = services.serving;
     service
         .app_data(web::Data::from(services.registry))
         .app_data(web::Data::from(services.authenticator))
@@ -321,7 +354,7 @@ fn routes(service: &mut web::ServiceConfig, services: Services, admin: &Admin, h
     });
     admin::configure(service, admin);
     if let Some(page) = services.page {
-        page::configure(service, page);
+        page::configure(service, page, move || serving.load().proxy.is_none());
     }
     service.default_service(web::route().to(serve));
 }

@@ -3,7 +3,7 @@
 
 use super::cors::Cors;
 use crate::{
-    config::{Config, Transport},
+    config::{Config, Transport, Upstream},
     consumer::ConsumerSet,
     protocol::{endpoint::Endpoints, refusal::OriginRule},
     telemetry::Metrics,
@@ -18,6 +18,8 @@ pub struct ServingConfig {
     /// The rule for the origins of plain WebSockets.
     pub(super) origins: OriginRule,
     pub(super) token_cors: Cors,
+    /// Where everything else is passed on to.
+    pub(super) proxy: Option<Upstream>,
 }
 
 impl ServingConfig {
@@ -30,6 +32,7 @@ impl ServingConfig {
             cors: Cors::new(config),
             origins: OriginRule::of("server.allowed_origins", config.server.allowed_origins.as_deref()),
             token_cors: Cors::for_tokens(config),
+            proxy: config.server.proxy.clone(),
         }
     }
 }

@@ -11,11 +11,11 @@ use actix_web::{
     web::{self, Bytes},
 };
 use futures_util::stream;
-use tokio::sync::watch;
 
 use super::{
     publish::{self, PublishGate},
     refusal::error,
+    tunnel::Drain,
 };
 use crate::telemetry::{
     Metrics,
@@ -30,9 +30,6 @@ const PAUSE: Duration = Duration::from_millis(20);
 
 /// An empty line is sent after this time without another, so that a client that is gone is noticed.
 const IDLE: Duration = Duration::from_secs(10);
-
-/// Announces the start of the drain.
-pub(super) type Drain = watch::Receiver<Option<Duration>>;
 
 /// Handles the request.
 pub(super) async fn tail(

@@ -54,6 +54,8 @@ pub struct Node {
     pub draining: Draining,
     /// Announces the start of the drain and its duration.
     pub drain: watch::Sender<Option<Duration>>,
+    /// Announces the stop of the server, after the drain.
+    pub stopping: watch::Sender<bool>,
 }
 
 impl Node {
@@ -108,6 +110,7 @@ impl Node {
             cluster: Arc::new(cluster),
             draining: Draining::default(),
             drain: watch::Sender::new(None),
+            stopping: watch::Sender::new(false),
         })
     }
 
@@ -136,6 +139,7 @@ impl Node {
             metrics: self.metrics.clone(),
             draining: self.draining.clone(),
             drain: self.drain.subscribe(),
+            stopping: self.stopping.subscribe(),
         }
     }
 

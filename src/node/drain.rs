@@ -56,6 +56,8 @@ impl Node {
         let patience = period + server.drain_grace.0 + Duration::from_secs(2);
         let _ = tokio::time::timeout(patience, no_session_polls(&self.metrics)).await;
         let _ = tokio::time::timeout(period + server.drain_grace.0, self.no_calls()).await;
+        // Idle connections are closed; a request that is being answered is not.
+        self.stopping.send_replace(true);
         serving.handle.stop(true).await;
         self.stop_parts().await;
     }

@@ -73,10 +73,12 @@ impl Node {
         log::info!("channelgate {} listens on {url}", env!("CARGO_PKG_VERSION"));
         if config.is_embedded() && config.api.key.is_none() {
             let key = self.reload.made_key.expose();
+            // With a proxy, the page at `/` is that of Django.
+            let page = if config.server.proxy.is_some() { "/page/" } else { "/" };
             match here.filter(|_| self.reload.page.is_some()) {
                 Some(here) => {
                     log::info!(
-                        "CHANNELGATE_API_KEY is not set: made a key that is valid until the stop; open http://{here}/#key={key}"
+                        "CHANNELGATE_API_KEY is not set: made a key that is valid until the stop; open http://{here}{page}#key={key}"
                     );
                 }
                 None => log::info!(
@@ -89,6 +91,15 @@ impl Node {
                 "REDIS_URL is not set: the embedded layer serves this one node; publish with POST {url}/api/publish, \
                  or set REDIS_URL to receive what Django's channel_layer.group_send writes"
             );
+        }
+        match &config.server.proxy {
+            Some(upstream) if upstream.is_loopback() => {
+                log::info!("paths of no consumer are passed on to {upstream} (server.proxy, for development)");
+            }
+            Some(upstream) => log::warn!(
+                "paths of no consumer are passed on to {upstream}, another machine (server.proxy): it is for development"
+            ),
+            None => {}
         }
         if config.auth.secret_key.is_none() {
             log::info!("DJANGO_SECRET_KEY is not set: routes that check JWTs answer 503");

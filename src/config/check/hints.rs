@@ -11,6 +11,10 @@ const FETCHES: &str = "only fetches the user: `auth` says who somebody is, `on_a
 const PATHS: &str = "members with the same parameters share a call, whichever of the paths they took; if the handler reads \
                      which one, write a consumer for each path, or another python_per";
 
+/// Why a development server is on the same machine.
+const AWAY: &str = "is not this machine, and the way there has no TLS; the key is for development: in production a proxy such as \
+                    nginx decides which paths are the node's (nginx/)";
+
 /// The hints, each under its key.
 pub fn hints(config: &Config) -> Vec<ConfigError> {
     let consumers = config.consumers.iter().enumerate();
@@ -25,7 +29,9 @@ pub fn hints(config: &Config) -> Vec<ConfigError> {
         let rooms = rooms.filter(move |_| consumer.path.as_slice().len() > 1);
         rooms.map(move |(name, _)| (here.then(name.as_str()).then("python_per"), PATHS.to_owned()))
     });
-    fetching.chain(bare.chain(rooms).map(|(key, reason)| config.error(&key, reason))).collect()
+    let away = config.server.proxy.as_ref().filter(|upstream| !upstream.is_loopback());
+    let away = away.map(|upstream| (KeyPath::dotted("server.proxy"), format!("{upstream} {AWAY}")));
+    fetching.chain(bare.chain(rooms).chain(away).map(|(key, reason)| config.error(&key, reason))).collect()
 }
 
 /// Templates that look like an expression: they are text, and a name of a group like any other.
@@ -108,6 +114,24 @@ mod tests {
                 "consumer[0].on_event.moved.close.reason: \"event.why\" is text here; for the value write {{ event.why }}",
             ]
         );
+    }
+
+    #[test]
+    fn a_server_behind_the_node_on_another_machine_is_named() {
+        for (proxy, is_named) in
+            [("http://127.0.0.1:8001", false), ("http://localhost:8001", false), ("http://web:8001", true)]
+        {
+            let text = format!("presets = []\n[server]\nproxy = '{proxy}'\n");
+            let (config, errors) = load_text(Some((Path::new("test.toml"), &text)), &Environment::default());
+            assert_eq!(errors, []);
+            let hints: Vec<String> = super::hints(&config).iter().map(ToString::to_string).collect();
+            assert_eq!(hints.len(), usize::from(is_named), "{hints:?}");
+            assert!(
+                hints
+                    .iter()
+                    .all(|hint| hint.starts_with("test.toml:3: server.proxy: http://web:8001 is not this machine"))
+            );
+        }
     }
 
     #[test]

@@ -65,7 +65,8 @@ fn key() -> PublishAccess {
 
 async fn ask(page: PageData, request: test::TestRequest) -> ServiceResponse {
     let gate = web::Data::new(PublishGate::from_pointee(key()));
-    let app = test::init_service(App::new().app_data(gate).configure(|service| configure(service, page))).await;
+    let app =
+        test::init_service(App::new().app_data(gate).configure(|service| configure(service, page, || true))).await;
     test::call_service(&app, request.to_request()).await
 }
 
@@ -129,6 +130,18 @@ async fn scripts_and_styles_have_their_media_types() {
         let response = ask(PageData::new(&config(), true, &key(), None), test::TestRequest::get().uri(path)).await;
         let media_type = response.headers().get(header::CONTENT_TYPE).unwrap().to_str().unwrap().to_owned();
         assert!(media_type.starts_with(expected), "{path}: {media_type}");
+    }
+}
+
+#[actix_web::test]
+async fn with_another_server_at_the_root_the_page_has_its_own_path() {
+    for (has_root, statuses) in [(true, [200, 200]), (false, [404, 200])] {
+        let page = PageData::new(&config(), true, &key(), None);
+        let app = test::init_service(App::new().configure(|service| configure(service, page, move || has_root))).await;
+        for (path, status) in ["/", "/page/"].into_iter().zip(statuses) {
+            let response = test::call_service(&app, test::TestRequest::get().uri(path).to_request()).await;
+            assert_eq!(response.status().as_u16(), status, "{path}");
+        }
     }
 }
 

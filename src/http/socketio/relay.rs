@@ -12,16 +12,12 @@ use actix_web::{
 use bytes::{Bytes, BytesMut};
 use futures_util::future::BoxFuture;
 use reqwest::{Client, Response};
-use tokio::{
-    io::{AsyncWriteExt as _, copy_bidirectional},
-    net::TcpStream,
-    sync::watch,
-    time::timeout,
-};
+use tokio::{net::TcpStream, time::timeout};
 
 use crate::{
     backend::{http_client, unix_client},
     cluster::Cluster,
+    http::tunnel::{Drain, tunnel},
     warn_bounded,
 };
 
@@ -84,18 +80,14 @@ pub(super) struct Relay {
     client: Client,
     /// The clients of nodes that listen on unix sockets, by address.
     unix_clients: RefCell<HashMap<Arc<str>, Client>>,
-    drain: watch::Receiver<Option<Duration>>,
+    drain: Drain,
     /// The longest time a request may wait there for its answer.
     patience: Duration,
 }
 
 impl Relay {
     /// Fails if the TLS library cannot start; relaying needs no TLS, but uses the same client.
-    pub fn new(
-        peers: Arc<dyn Peers>,
-        drain: watch::Receiver<Option<Duration>>,
-        patience: Duration,
-    ) -> reqwest::Result<Self> {
+    pub fn new(peers: Arc<dyn Peers>, drain: Drain, patience: Duration) -> reqwest::Result<Self> {
         Ok(Self { peers, client: http_client()?, unix_clients: RefCell::default(), drain, patience })
     }
 
@@ -165,24 +157,13 @@ impl Relay {
         let mut response = HttpResponse::SwitchingProtocols();
         response.upgrade("websocket");
         copy_headers(&answer, &mut response);
-        let mut there = timeout(self.patience, answer.upgrade()).await.ok()?.ok()?;
+        let there = timeout(self.patience, answer.upgrade()).await.ok()?.ok()?;
         let drain = self.drain.clone();
-        let splice = async move |mut here: TcpStream, early: BytesMut| {
-            if there.write_all(&early).await.is_ok() {
-                tokio::select! {
-                    _ = copy_bidirectional(&mut here, &mut there) => {}
-                    () = until_drained(drain) => {}
-                }
-            }
+        let splice = async move |here: TcpStream, early: BytesMut| {
+            tunnel((here, early.freeze()), (there, Bytes::new()), drain).await;
         };
         Some((response.finish(), Some(splice)))
     }
-}
-
-/// When this node stops, connections relayed for another node end at some time within the drain.
-async fn until_drained(mut drain: watch::Receiver<Option<Duration>>) {
-    let period = drain.wait_for(Option::is_some).await.map_or(None, |period| *period);
-    tokio::time::sleep(period.unwrap_or_default().mul_f64(rand::random())).await;
 }
 
 async fn passed_back(answer: Response) -> HttpResponse {

@@ -141,6 +141,10 @@ async def unfinished_body(site: Site):
     return True
 
 
+async def at_no_consumer(site: Site):
+    return (await site.get("/elsewhere/")).status
+
+
 async def behind_proxy_protocol(site: Site):
     first = b"PROXY TCP4 203.0.113.1 127.0.0.1 1 2\r\n"
     try:
@@ -508,6 +512,8 @@ TABLE: dict[str, OfNode] = {
     "server.proxy_protocol": OfNode(
         "false", "true", behind_proxy_protocol, (False, True), ECHO, {"server.trusted_proxies": '["127.0.0.5"]'}
     ),
+    # The other server takes no GET.
+    "server.proxy": OfNode(None, '"{backend}"', at_no_consumer, (404, 501), ECHO),
     "server.allowed_origins": OfNode(None, '["app.example"]', with_origin("http://app.example"), (403, 101), ECHO),
     "server.drain_delay": OfNode(
         '"0s"', '"20s"', listens_after_sigterm, (False, True), ECHO, {"server.drain_period": '"100ms"'}
