@@ -156,8 +156,8 @@ def test_the_hosts(settings):
     ],
 )
 def test_what_a_node_has_already_is_not_said(settings, gate_file, monkeypatch, check, change, file, variable, value):
-    for name, value in change.items():
-        setattr(settings, name, value)
+    for name, setting in change.items():
+        setattr(settings, name, setting)
     run = getattr(node_checks, check)
     assert len(run()) == 1
     path = gate_file(file)
