@@ -76,6 +76,7 @@ def forms(servers: Servers) -> dict[str, str]:
     ca = servers.made.path("ca.crt")
     tokens = f"""
 SECRET_KEY_FALLBACKS = [{FORMER_KEY!r}]
+CHANNELGATE = {{"WS_TOKEN": {{"FORM": "opaque"}}}}
 CACHES = {{"default": {{
     "BACKEND": "django.core.cache.backends.redis.RedisCache", "KEY_PREFIX": "shop", "VERSION": 3,
     "LOCATION": "redis://{stack.LOOPBACK}:{servers.second.port}/5", "OPTIONS": {{"password": {PASSWORD!r}}},
