@@ -3,9 +3,9 @@
 import ast
 import importlib
 import logging
+import re
 import traceback
 import warnings
-import re
 from typing import TYPE_CHECKING, Any
 
 from channelgate.translate import conditions

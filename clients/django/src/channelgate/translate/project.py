@@ -8,7 +8,7 @@ from typing import Any
 
 from django.conf import settings
 
-from channelgate.translate import people, routes, write
+from channelgate.translate import collisions, people, routes, write
 from channelgate.translate.bridged import whole
 from channelgate.translate.outcome import STAYS, Verdict
 from channelgate.translate.verdict import of_route
@@ -49,7 +49,7 @@ def translate(application: Any) -> Written:
     sent = sent_types(Path(getattr(settings, "BASE_DIR", None) or Path.cwd()))
     known = people.known()
     verdicts = [of_route(route, known, sent) for route in routes.routes(application)]
-    verdicts = _apart(verdicts)
+    verdicts = collisions.settled(_apart(verdicts))
     origins = _origins(verdicts)
     name = getattr(settings, "SESSION_COOKIE_NAME", "sessionid")
     asks = any("django" in one.table.get("auth", ()) for one in verdicts)
