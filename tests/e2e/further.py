@@ -116,7 +116,7 @@ async def groups(stage: Stage) -> None:
     for client in clients:
         await client.got(name="end")
     one = await stage.open("of-class/")
-    for name in ("broadcast", "news"):
+    for name in ("broadcast", "sports"):
         await stage.publish(name, type="told", name=name)
         await one.got(name=name)
 

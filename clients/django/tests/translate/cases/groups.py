@@ -47,7 +47,7 @@ class Names(AsyncJsonWebsocketConsumer):
 
 
 class OfClass(AsyncJsonWebsocketConsumer):
-    groups = ["broadcast", "news"]
+    groups = ["broadcast", "sports"]
 
     async def told(self, event):
         await self.send_json({"name": event["name"]})
