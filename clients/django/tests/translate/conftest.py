@@ -6,6 +6,7 @@ import textwrap
 from pathlib import Path
 
 import pytest
+from django.test import override_settings
 
 sys.path.insert(0, str(Path(__file__).parent))
 
@@ -16,6 +17,13 @@ def application(name):
 
     module = importlib.import_module(f"cases.{name}")
     return getattr(module, "application", None) or URLRouter(module.websocket_urlpatterns)
+
+
+@pytest.fixture(autouse=True)
+def project_folder():
+    """The project's own source says which events it sends."""
+    with override_settings(BASE_DIR=Path(__file__).parent / "cases"):
+        yield
 
 
 @pytest.fixture(scope="session")
@@ -65,7 +73,8 @@ def verdict(tmp_path, monkeypatch):
         (tmp_path / f"{name}.py").write_text(text)
         monkeypatch.syspath_prepend(str(tmp_path))
         importlib.invalidate_caches()
-        (found,) = project.translate(importlib.import_module(name).APPLICATION).verdicts
+        with override_settings(BASE_DIR=tmp_path):
+            (found,) = project.translate(importlib.import_module(name).APPLICATION).verdicts
         return found
 
     return translate

@@ -18,7 +18,7 @@ _TYPE = re.compile(r"""["']type["']\s*:\s*["']([A-Za-z][\w.]*)["']|\btype\s*=\s*
 _SENDS = re.compile(r"\b(?:group_send|channel_layer\.send|publish|notify|broadcast)\b")
 _SKIPPED = frozenset({"node_modules", "site-packages", ".git", ".venv", "venv", "env", "__pycache__", "static"})
 _MOST_FILES = 4000
-URL = "http://127.0.0.1:8001/channelgate"
+URL = "http://127.0.0.1:8000/channelgate"
 
 
 @dataclasses.dataclass(slots=True)
