@@ -153,9 +153,7 @@ def _messages(context: Context) -> Messages:
     """What of the messages the node handles beside Django: each whole value of the key that needs no Python."""
     said = messages.translate(context)
     if said.is_native:
-        if said.method:
-            return said
-        return dataclasses.replace(said, on_bad_json=None) if context.cls.method("connect") is None else said
+        return said
     kept = Messages(said.method, said.key, problems=said.problems)
     if "" in said.problems:
         return kept

@@ -115,7 +115,7 @@ def _native(
     handled: Iterable[Handled],
     ending: list[dict[str, Any]],
 ) -> Verdict:
-    verdict = Verdict(route, NATIVE, login=login)
+    verdict = Verdict(route, NATIVE, login=login, joined=list(admission.joined))
     table: dict[str, Any] = {"path": route.path}
     if admission.user != "absent":
         table["auth"] = ["django"] if admission.user == "required" else ["django", "anonymous"]
