@@ -19,7 +19,7 @@ from typing import Any
 from channelgate.conf import conf
 from channelgate.doctor import redis, sends, web
 from channelgate.doctor.context import Context
-from channelgate.doctor.layer import kind
+from channelgate.doctor.layer import known
 from channelgate.doctor.result import Result, fail, ok
 
 #: Seconds for a message to arrive.
@@ -34,9 +34,8 @@ def same_redis(context: Context) -> Iterator[Result]:
     """One message each way."""
     nodes = _nodes()
     cure = (
-        f"Django writes to {', '.join(redis.address(host) for host in redis.hosts())}, prefix "
-        f"{redis.written().get('CONFIG', {}).get('prefix', 'asgi')}, {kind()} layer: "
-        "compare with `channelgate print-config`, or start the node with python manage.py channelgate run."
+        f"Django writes to {known().label}: compare with `channelgate print-config`, "
+        "or start the node with python manage.py channelgate run."
     )
     if not nodes:
         yield fail(DEAF, f"No node is subscribed there. {cure}")
@@ -54,7 +53,7 @@ def _nodes() -> list[str]:
     """The names of the nodes that listen at the layer's Redis."""
     prefix = getattr(conf(), "prefix", None) or "channelgate:"
     found: dict[str, None] = {}
-    for host in redis.hosts():
+    for host in known().hosts:
         with redis.client(host) as client:
             channels = client.pubsub_channels(f"{_literal(prefix)}direct:*")
         for channel in channels:
@@ -77,7 +76,7 @@ async def _to_node(context: Context, nodes: list[str]) -> bool:
     with _Watcher(context, connection) as watcher:
         async with sends.layer() as layer:
             try:
-                if kind() == "core":
+                if known().kind == "core":
                     await _group_send(layer, channels, message)
                 else:
                     # Here a group is a subscription of a process, so only the channel itself can be written to.
@@ -102,7 +101,7 @@ async def _group_send(layer: Any, channels: list[str], message: dict[str, Any]) 
 
 async def _take_back(layer: Any, channels: list[str], connection: str) -> None:
     """Removes messages that no node has read: they would wait for a minute."""
-    if kind() != "core":
+    if known().kind != "core":
         return
     for channel in channels:
         key = layer.prefix + channel.partition("!")[0] + "!"
