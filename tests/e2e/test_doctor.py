@@ -304,6 +304,19 @@ def test_a_page_that_the_node_does_not_know_is_named_with_what_to_change(world):
     assert "CHANNELGATE_ALLOWED_ORIGINS" in said.out
 
 
+@pytest.mark.parametrize(
+    ("publishing", "line"),
+    [
+        ({"VIA": "redis"}, "ok    publish() inside a rolled-back transaction sent nothing"),
+        ({"ON_COMMIT": False}, "FAIL  publish() inside a rolled-back transaction sent its event"),
+    ],
+)
+def test_publish_keeps_to_the_transaction_unless_the_settings_say_otherwise(world, publishing, line):
+    settings = {"SECRET": stack.BACKEND_SECRET, "API_KEY": API_KEY, "PUBLISH": publishing}
+    said = world.doctor(CHANNELGATE=settings)
+    assert line in said.lines and len(failures(said)) == line.startswith("FAIL"), said.out
+
+
 BRIDGED = """
 [backend]
 url = "{backend}"
