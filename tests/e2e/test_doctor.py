@@ -317,6 +317,16 @@ def test_publish_keeps_to_the_transaction_unless_the_settings_say_otherwise(worl
     assert line in said.lines and len(failures(said)) == line.startswith("FAIL"), said.out
 
 
+STAFF = """
+[backend]
+url = "{backend}"
+
+[[consumer]]
+path = "/ws/orders/<int:id>/"
+auth = ["django"]
+groups = ["order_{{{{ route.id }}}}"]
+on_admit.require = "user.is_staff"
+"""
 BRIDGED = """
 [backend]
 url = "{backend}"
@@ -349,6 +359,15 @@ def test_where_every_consumer_runs_in_django_what_has_no_effect_is_asked(world):
     where = f"http://127.0.0.2:{world.nobody}"
     found = failures(world.doctor("--site", where, node=world.wrong, **of_a_bridged_project(world)))
     assert f"Origin {where} is refused: the origin is not allowed" in found
+
+
+def test_a_user_whom_a_consumer_does_not_admit_is_known_all_the_same(world):
+    node = world.node("staff", STAFF.format(backend=f"http://{stack.LOOPBACK}:{world.port}/channelgate")).wait()
+    config = {"SECRET": stack.BACKEND_SECRET, "API_KEY": API_KEY, "CONFIG": str(world.directory / "staff.toml")}
+    said = world.doctor(node=node, CHANNELGATE=config)
+    assert failures(said) == []
+    assert "A session cookie was known as user 1, whom /ws/orders/<int:id>/ does not admit" in good(said)
+    node.stop()
 
 
 @pytest.mark.parametrize(

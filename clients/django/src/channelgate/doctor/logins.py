@@ -19,6 +19,8 @@ from channelgate.doctor.result import Result, fail, ok, skip
 LIFETIME = 30
 #: The close code that stands for 503, unless the consumer has another one.
 TRY_LATER = 1013
+#: What a node says of a login that it does not know, before the consumer decides.
+NO_LOGIN = ("no credential was given", "the login is not valid or has ended", "Django refuses the client", "revoked")
 ORIGIN = "the origin is not allowed"
 
 
@@ -100,6 +102,10 @@ def session(context: Context) -> Iterator[Result]:
     if answer.status == 503 or answer.close == TRY_LATER:
         # A later check says why.
         yield fail(f"A session cookie was refused: {answer.reason}", "See whether the node can ask Django, below.")
+        return
+    if answer.status == 403 and not any(text in answer.detail for text in (*NO_LOGIN, ORIGIN)):
+        # After the login, the consumer has decided.
+        yield ok(f"A session cookie was known as user {person.pk}, whom {found.consumer.name} does not admit")
         return
     yield _judged(
         "A session",
