@@ -87,7 +87,9 @@ def session(context: Context) -> Iterator[Result]:
     needed = ("django.contrib.auth", "django.contrib.sessions")
     if "django" not in _auth(context) or not all(apps.is_installed(name) for name in needed):
         return
-    found = next((one for one in handshakes.tries(context) if "django" in one.consumer.auth), None)
+    of_sessions = (one for one in handshakes.tries(context) if "django" in one.consumer.auth)
+    # Where every refusal is a close with one code, it is not known whether the login was refused.
+    found = next((one for one in of_sessions if not (one.closes and "on_admit" in one.consumer.written)), None)
     if found is None:
         yield skip('A session: each consumer with auth = ["django"] does more at a connect; name a path with --path')
         return
@@ -103,7 +105,8 @@ def session(context: Context) -> Iterator[Result]:
         # A later check says why.
         yield fail(f"A session cookie was refused: {answer.reason}", "See whether the node can ask Django, below.")
         return
-    if answer.status == 403 and not any(text in answer.detail for text in (*NO_LOGIN, ORIGIN)):
+    is_login = answer.status not in (101, 404, 429) and not any(text in answer.detail for text in (*NO_LOGIN, ORIGIN))
+    if "on_admit" in found.consumer.written and is_login:
         # After the login, the consumer has decided.
         yield ok(f"A session cookie was known as user {person.pk}, whom {found.consumer.name} does not admit")
         return
