@@ -304,6 +304,29 @@ def test_a_page_that_the_node_does_not_know_is_named_with_what_to_change(world):
     assert "CHANNELGATE_ALLOWED_ORIGINS" in said.out
 
 
+@pytest.mark.parametrize(
+    ("publishing", "line"),
+    [
+        ({"VIA": "redis"}, "ok    publish() inside a rolled-back transaction sent nothing"),
+        ({"ON_COMMIT": False}, "FAIL  publish() inside a rolled-back transaction sent its event"),
+    ],
+)
+def test_publish_keeps_to_the_transaction_unless_the_settings_say_otherwise(world, publishing, line):
+    settings = {"SECRET": stack.BACKEND_SECRET, "API_KEY": API_KEY, "PUBLISH": publishing}
+    said = world.doctor(CHANNELGATE=settings)
+    assert line in said.lines and len(failures(said)) == line.startswith("FAIL"), said.out
+
+
+STAFF = """
+[backend]
+url = "{backend}"
+
+[[consumer]]
+path = "/ws/orders/<int:id>/"
+auth = ["django"]
+groups = ["order_{{{{ route.id }}}}"]
+on_admit.require = "user.is_staff"
+"""
 BRIDGED = """
 [backend]
 url = "{backend}"
@@ -336,6 +359,15 @@ def test_where_every_consumer_runs_in_django_what_has_no_effect_is_asked(world):
     where = f"http://127.0.0.2:{world.nobody}"
     found = failures(world.doctor("--site", where, node=world.wrong, **of_a_bridged_project(world)))
     assert f"Origin {where} is refused: the origin is not allowed" in found
+
+
+def test_a_user_whom_a_consumer_does_not_admit_is_known_all_the_same(world):
+    node = world.node("staff", STAFF.format(backend=f"http://{stack.LOOPBACK}:{world.port}/channelgate")).wait()
+    config = {"SECRET": stack.BACKEND_SECRET, "API_KEY": API_KEY, "CONFIG": str(world.directory / "staff.toml")}
+    said = world.doctor(node=node, CHANNELGATE=config)
+    assert failures(said) == []
+    assert "A session cookie was known as user 1, whom /ws/orders/<int:id>/ does not admit" in good(said)
+    node.stop()
 
 
 @pytest.mark.parametrize(
