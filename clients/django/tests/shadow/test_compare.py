@@ -37,6 +37,14 @@ EQUAL = {
         side("left", (1, 1, A), (1.1, 1, {**B, "n": 7}), (2.1, 2, {**B, "n": 8}), (2.9, 2, {**B, "n": 9})),
         side("right", (2, 2, A), (2.1, 2, {**B, "n": 8}), (3, 3, {**B, "n": 9})),
     ),
+    "an event when the right arrives": recorded(
+        side("left", (1, 1, A), (1.9, 1, {"id": 1}), (2.2, 2, {"id": 2})),
+        side("right", (2, 2, {"id": 1}), (2.1, 2, A), (2.2, 2, {"id": 2})),
+    ),
+    "much traffic, of one kind": recorded(
+        side("left", (1, 1, A), *((1 + n / 10, 1, {"id": n}) for n in range(1, 9)), (2.2, 2, {"id": 9})),
+        side("right", (2.1, 2, A), (2.2, 2, {"id": 9})),
+    ),
     "both arrive, and hear of it": recorded(
         side("left", (1, 1, A), (1.1, 1, B), (2, 2, B)), side("right", (2, 2, A), (2.1, 2, B))
     ),

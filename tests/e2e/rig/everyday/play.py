@@ -101,7 +101,7 @@ class Play:
 
     async def _other(self, visit: Visit) -> Result:
         shadow = self.everyday.shadow(self.project, visit)
-        await shadow.open(Wanted(visit.opens))
+        await shadow.open(Wanted(visit.opens, None, visit.closes))
         return self._result(visit, await shadow.finish())
 
 

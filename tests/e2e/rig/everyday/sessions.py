@@ -125,7 +125,7 @@ SESSIONS = (
         ),
         logout="/feed/logout/",
         afterwards=1,
-        others=(Visit("anna", "/ws/feed/", opens=1), Visit("", "/ws/feed/", opens=1)),
+        others=(Visit("anna", "/ws/feed/", opens=1, closes=True), Visit("", "/ws/feed/", opens=1, closes=True)),
         page="/feed/",
     ),
     Project(
@@ -202,7 +202,7 @@ SESSIONS = (
         last=(Change("POST", "/api/polls/lunch/end/", hears=(1, 1)),),
         logout="/polls/logout/",
         afterwards=1,
-        others=(Visit("", "/ws/polls/nowhere/"), Visit("anna", "/ws/polls/nowhere/")),
+        others=(Visit("", "/ws/polls/nowhere/", closes=True), Visit("anna", "/ws/polls/nowhere/", closes=True)),
         page="/polls/lunch/",
     ),
 )

@@ -14,6 +14,8 @@ class Visit:
     #: Frames after the handshake; after the next ones, if they differ.
     opens: int = 0
     reopens: int | None = None
+    #: Whether the server closes the connection at once.
+    closes: bool = False
     #: Frames that the same user's other connection gets when this one comes, and when it goes.
     arrives: int = 0
     leaves: int = 0

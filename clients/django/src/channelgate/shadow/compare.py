@@ -141,12 +141,17 @@ class _Work:
         """
         first, second = self._of("left", act.left), self._of("right", act.right)
         shared, own, self._unclaimed = live(second, self._of("left", act.right), self.tolerance)
+        # An event at the moment of the right's arrival belongs to the left's turn.
+        early, first, own = live(first, own, self.tolerance) if shared else ([], first, own)
         pairs, left, right = fresh(first, own)
         also, left, _ = fresh(left, [pair.left for pair in shared])
         equal = [pair for pair in also if not self._differences(pair, self.seen, 0.0)]
-        self._pairs(act, pairs, self.seen)
-        self._order(act, sorted([*pairs, *equal], key=lambda pair: pair.left.at), {pair.left for pair in pairs})
+        self._pairs(act, [*early, *pairs], self.seen)
         self._pairs(act, [Pair(pair.right, pair.left) for pair in shared], None)
+        # In traffic an event is not the one that the other side got in its own turn.
+        is_calm = len(equal) == len(shared) and not left
+        in_order = sorted([*pairs, *equal], key=lambda pair: pair.left.at) if is_calm else pairs
+        self._order(act, in_order, {pair.left for pair in pairs})
         events = {pair.left.kind for pair in shared}
         events |= {frame.kind for frame in self._of("right", *self._turns_of("listening"))}
         left += [pair.left for pair in also if pair not in equal]

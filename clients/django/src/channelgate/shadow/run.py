@@ -65,7 +65,8 @@ class Shadow:
         left = await self._turn(self.left, self.left.open, wants, CALM)
         # In traffic the left gets more than is its own: the right does not wait long for as much.
         patience = CALM if wants.own is None else None
-        wants = Wanted(self._got(self.left, left), wants.others) if wants.own is None else wants
+        own = self._got(self.left, left) if wants.own is None else wants.own
+        wants = Wanted(own, wants.others, not self.left.is_open)
         right = await self._turn(self.right, self.right.open, wants, CALM, patience)
         self.acts.append(Act("opening", left, right))
         self.listen()
