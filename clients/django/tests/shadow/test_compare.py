@@ -54,6 +54,11 @@ EQUAL = {
         side("left", connections=[accepted(closed=closed(4001))]),
         side("right", connections=[accepted(closed=closed(4001, reason="why"))]),
     ),
+    "what one side gets in time, and the other one after the end": recorded(
+        side("left", (3, 3, A), (4, 4, {**B, "n": 2})),
+        side("right", (4, 4, A)),
+        (OPENING, Act("listening", 3, 3, grace=4)),
+    ),
     "an answer of each side": said([(0, A)], [(0, A)]),
     "a row of each side": said([(0, {"id": 5})], [(0, {"id": 6})]),
     "a message to all": said([(0, A), (0.1, B)], [(0, A), (0.1, B)], [(0, B)], [(0.1, B)]),
@@ -79,6 +84,10 @@ DIFFERENT = {
     "one of two rows": (
         listened([(3, {"id": 1}), (3.1, {"id": 2})], [(3.1, {"id": 2})]),
         [("only left", "listening", '{"id": 1}')],
+    ),
+    "what does not come to the other one after the end": (
+        recorded(side("left", (3, 3, A)), side("right", (4, 4, B)), (OPENING, Act("listening", 3, 3, grace=4))),
+        [("only left", "listening", '{"type": "a", "n": 1}')],
     ),
     "another value": (listened([(3, A)], [(3, A2)]), [("differs", "listening", "$.n: left 1, right 2")]),
     "another value, much later": (

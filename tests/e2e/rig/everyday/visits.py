@@ -55,6 +55,6 @@ class Project:
         return self.name
 
 
-def say(frames: int, others: int = 0, **message) -> dict:
-    """A message as JSON, and what comes of it."""
-    return {"send": message, "frames": frames, "others": others}
+def say(frames: int, others: int = 0, tells: int = 0, **message) -> dict:
+    """A message as JSON, and what comes of it: to its side, to the other side, and to each side of the other user."""
+    return {"send": message, "frames": frames, "others": others, "tells": tells}

@@ -121,17 +121,21 @@ class _Work:
 
     def _listening(self, act: Act, turn: int | None) -> None:
         """Both have heard the same events."""
-        ours = [*self._unclaimed, *self._of("left", turn)]
+        turns = (turn,) if act.grace is None else (turn, act.grace)
+        ours = [*self._unclaimed, *self._of("left", *turns)]
         self._unclaimed = []
-        pairs, left, right = live(ours, self._of("right", turn), self.tolerance)
+        pairs, left, right = live(ours, self._of("right", *turns), self.tolerance)
+        # What both got after the end is no part of it.
+        pairs = [pair for pair in pairs if act.grace is None or (pair.left.turn, pair.right.turn) != (act.grace,) * 2]
         self._pairs(act, pairs, None)
         for pair in pairs:
             first = min(pair.left.at, pair.right.at)
             for side, frame in zip(self.found.behind, (pair.left, pair.right), strict=True):
                 side.append(frame.at - first)
         self._order(act, pairs)
-        # What the left got while the right was opened is not missing.
-        self._rest(act, [frame for frame in left if frame.turn == turn], right, None)
+        # What the left got while the right was opened is not missing, and nothing is that came after the end.
+        lost, extra = ([frame for frame in some if frame.turn == turn] for some in (left, right))
+        self._rest(act, lost, extra, None)
 
     def _opening(self, act: Act) -> None:
         """Each side's first frames, among events that also come.
