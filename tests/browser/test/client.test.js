@@ -213,7 +213,7 @@ describe("the client of a page", () => {
       // What wakes a page wakes its connection, too.
       Math.random = () => 0;
       dispatchEvent(new Event("online"));
-      await waitFor("an early attempt", () => pauses.length === 3, 1_000);
+      await waitFor("an early attempt", () => pauses.length === 3, 1_500);
       seen.client.disconnect();
       return [pauses, apart];
     });
