@@ -265,16 +265,15 @@ async def test_a_server_that_is_away_is_named_and_found_again(own):
     assert (await Http(node.port).get("/seen/")).status == 200
 
 
-async def test_a_stop_ends_what_is_open_and_does_not_wait_for_it(own):
-    own.django.start().wait()
-    node = own.node(CHANNELGATE__SERVER__DRAIN_GRACE="30s").wait()
+async def test_a_stop_ends_what_is_open_and_does_not_wait_for_it(daphne, own):
+    node = own.node(daphne.url, CHANNELGATE__SERVER__DRAIN_GRACE="30s").wait()
     socket = await Client.open(node.port, "/live/eve/")
     raw = await Raw.tcp(node.port)
     await raw.write(b"GET /events/eve/ HTTP/1.1\r\nHost: localhost\r\n\r\n")
     assert (await raw.head())[0] == 200
     waiting = await Raw.tcp(node.port)
     await waiting.write(b"GET /never/eve/ HTTP/1.1\r\nHost: localhost\r\n\r\n")
-    await until(lambda: "eve waits" in own.notes(), "the request to arrive", 5)
+    await until(lambda: "eve waits" in daphne.notes(), "the request to arrive", 5)
     # As a browser keeps its connection open for the next page.
     idle = await Raw.tcp(node.port)
     await idle.write(b"GET /seen/ HTTP/1.1\r\nHost: localhost\r\n\r\n")
@@ -286,7 +285,7 @@ async def test_a_stop_ends_what_is_open_and_does_not_wait_for_it(own):
     await waiting.ended(5)
     await idle.ended(5)
     assert await asyncio.to_thread(node.join, 5) == 0
-    await until(lambda: "eve left the events" in own.notes(), "Django to learn of it", 5)
+    await until(lambda: "eve left the events" in daphne.notes(), "Django to learn of it", 5)
 
 
 async def test_a_reload_changes_where_requests_go(both, tmp_path):
