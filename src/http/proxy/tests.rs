@@ -2,7 +2,13 @@
 
 use std::{cell::RefCell, rc::Rc};
 
-use actix_web::{FromRequest as _, body::to_bytes, error::PayloadError, test::TestRequest};
+use actix_web::{
+    FromRequest as _,
+    body::{BodySize, MessageBody as _, to_bytes},
+    error::PayloadError,
+    test::TestRequest,
+};
+use bytes::Bytes;
 use futures_util::{StreamExt as _, stream};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
