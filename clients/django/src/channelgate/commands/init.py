@@ -3,8 +3,6 @@
 import argparse
 import difflib
 import importlib
-import os
-import subprocess
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,7 +10,6 @@ from typing import Any
 
 from django.conf import settings
 
-from channelgate import binary
 from channelgate.commands import Output
 from channelgate.conf import raw
 
@@ -35,7 +32,12 @@ def handle(options: Mapping[str, Any], output: Output) -> int:
     except ModuleNotFoundError as error:
         output.error(f"{error.name} is not installed: init reads the consumers of a project with Channels.")
         return 1
-    written = project.translate(routes.application())
+    try:
+        application = routes.application()
+    except Exception as error:
+        output.error(f"ASGI_APPLICATION cannot be imported, so there are no consumers to read: {error}")
+        return 1
+    written = project.translate(application)
     place: Path = options["config"] or default_place()
     verdict = checked.settle(written, place.parent)
     files = {place: written.text}
@@ -116,6 +118,3 @@ def _next(written: Any, output: Output) -> None:
     output.line("Next: run your tests, then compare each path on live traffic, which harms nobody:")
     for path in written.moved:
         output.line(f"  manage.py channelgate shadow --path {path} --left ws://daphne --right ws://node --user 7")
-
-
-__all__ = ["arguments", "binary", "handle", "os", "subprocess"]
