@@ -334,6 +334,8 @@ url = "{backend}"
 [[consumer]]
 path = "/ws/orders/<int:id>/"
 django = true
+[consumer.on_event."order.status"]
+send = "{{'type': 'order.status', 'status': event.status}}"
 """
 
 
@@ -359,6 +361,17 @@ def test_where_every_consumer_runs_in_django_what_has_no_effect_is_asked(world):
     where = f"http://127.0.0.2:{world.nobody}"
     found = failures(world.doctor("--site", where, node=world.wrong, **of_a_bridged_project(world)))
     assert f"Origin {where} is refused: the origin is not allowed" in found
+
+
+def test_a_socket_of_a_consumer_in_django_is_reached_at_a_path_that_is_named(world):
+    settings = of_a_bridged_project(world)
+    config = (world.directory / "bridged.toml").read_text()
+    node = world.node("in_django", config, CHANNELGATE_BACKEND_URL=f"http://{stack.LOOPBACK}:{world.port}/channelgate")
+    node.wait()
+    said = world.doctor("--path", "/ws/orders/7/", node=node, **settings)
+    assert failures(said) == []
+    assert [line for line in good(said) if re.fullmatch(r"A group_send reached a socket in \d+ ms", line)], said.out
+    node.stop()
 
 
 def test_a_user_whom_a_consumer_does_not_admit_is_known_all_the_same(world):
