@@ -129,13 +129,13 @@ def consumers(*paths, **more):
     ],
 )
 def test_the_routes_of_both_sides_are_counted(monkeypatch, tmp_path, tables, status, text):
-    monkeypatch.setattr(routes, "websocket_routes", lambda: ["/ws/a/<int:id>/", r"^ws/b/$", "/ws/chat/"])
+    monkeypatch.setattr(routes, "websocket_routes", lambda: ["/ws/a/<int:id>/", "/ws/b/", "/ws/chat/"])
     [one] = routes.counted(Context(node_file=NodeFile(tmp_path / "channelgate.toml", tables)))
     assert (one.status, one.text) == (status, text)
 
 
 def test_what_is_not_moved_is_said_to_stay_with_daphne(monkeypatch, tmp_path):
-    monkeypatch.setattr(routes, "websocket_routes", lambda: ["/ws/a/<int:id>/", r"^ws/b/$", "/ws/chat/"])
+    monkeypatch.setattr(routes, "websocket_routes", lambda: ["/ws/a/<int:id>/", "/ws/b/", "/ws/chat/"])
     context = Context(node_file=NodeFile(tmp_path / "channelgate.toml", consumers("/ws/a/<int:pk>/", "/ws/b/")))
     assert [(one.status, one.text) for one in routes.stay_with_daphne(context)] == [
         (OK, "Daphne still serves /ws/chat/")
@@ -145,7 +145,7 @@ def test_what_is_not_moved_is_said_to_stay_with_daphne(monkeypatch, tmp_path):
 def test_the_routes_of_an_application_are_found_below_its_middleware(settings):
     settings.ASGI_APPLICATION = "project.asgi.application"
     found = routes.websocket_routes()
-    assert found and all(route.startswith(("/", "^")) for route in found)
-    assert len(found) > 5
+    assert found and all(route.startswith("/") for route in found)
+    assert "/re/<room>/" in found and "/nested/<room>/" in found
     settings.ASGI_APPLICATION = "project.nowhere.application"
     assert routes.websocket_routes() is None
