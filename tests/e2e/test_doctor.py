@@ -363,7 +363,7 @@ def test_where_every_consumer_runs_in_django_what_has_no_effect_is_asked(world):
     assert f"Origin {where} is refused: the origin is not allowed" in found
 
 
-def test_a_socket_of_a_consumer_in_django_is_reached_at_a_path_that_is_named(world):
+async def test_a_socket_of_a_consumer_in_django_is_reached_at_a_path_that_is_named(world):
     settings = of_a_bridged_project(world)
     config = (world.directory / "bridged.toml").read_text()
     node = world.node("in_django", config, CHANNELGATE_BACKEND_URL=f"http://{stack.LOOPBACK}:{world.port}/channelgate")
@@ -371,6 +371,15 @@ def test_a_socket_of_a_consumer_in_django_is_reached_at_a_path_that_is_named(wor
     said = world.doctor("--path", "/ws/orders/7/", node=node, **settings)
     assert failures(said) == []
     assert [line for line in good(said) if re.fullmatch(r"A group_send reached a socket in \d+ ms", line)], said.out
+
+    # While others connect there, it is not known for certain which connection is doctor's: nothing is sent.
+    words = ("doctor", "--node", world.url(node), "--path", "/ws/orders/7/")
+    running = asyncio.ensure_future(asyncio.to_thread(world.commands.run, *words, **settings))
+    while not running.done():
+        assert await refusal(node.port, "/ws/orders/7/") == 403
+    said = running.result()
+    assert failures(said) == []
+    assert "not looked at: A group_send to a socket: others connect at /ws/orders/7/ at the same time" in said.out
     node.stop()
 
 
