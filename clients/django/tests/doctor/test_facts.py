@@ -37,6 +37,17 @@ def test_the_layer_is_named_with_its_place_and_without_a_password(settings, laye
     assert bool(one.next) == (status == FAIL)
 
 
+def test_without_a_layer_the_redis_of_publishing_is_looked_at_and_nothing_that_needs_a_layer(settings):
+    settings.CHANNEL_LAYERS = {}
+    settings.CHANNELGATE = {"REDIS_URL": "redis://127.0.0.1:1/0"}
+    context = Context()
+    [one] = layer.which_layer(context)
+    assert (one.status, one.text) == (WARN, "CHANNEL_LAYERS has no default layer.")
+    assert context.broken == {"the channel layer"}
+    [one] = layer.redis_answers(context)
+    assert one.status == FAIL and one.text.startswith("Redis redis://127.0.0.1:1/0 does not answer: ")
+
+
 @pytest.mark.parametrize(
     ("found", "statuses"),
     [({"channels_redis": "4.3.0"}, []), ({"channels_redis": "2.4.2"}, [WARN]), ({}, [])],
