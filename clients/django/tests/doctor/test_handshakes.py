@@ -81,7 +81,7 @@ def foreseen(route=None, user=None, **changes):
     return expected(Try(Consumer({**ORDERS, **changes}), "", {"id": "42"} if route is None else route), user, MARK)
 
 
-def test_the_event_is_for_a_group_of_a_value_that_nobody_else_has():
+def test_the_event_is_for_a_group_with_a_made_up_value():
     found = foreseen()
     assert (found.group, found.event) == ("order_42", {"type": "order.status", "status": MARK})
     assert foreseen(groups=["news", "user_{{ user.id }}"], user="u1").group == "user_u1"

@@ -1,4 +1,4 @@
-"""An event for one consumer that nobody else gets, made from what channelgate.toml says of its groups and handlers."""
+"""An event for the socket of doctor alone, made from what channelgate.toml says of groups and handlers."""
 
 import dataclasses
 import re
@@ -39,7 +39,7 @@ def expected(one: Try, user_id: str | None, marker: str) -> Expected | None:
 
 
 def _alone(template: str, values: Mapping[tuple[str, str], str]) -> str | None:
-    """The name of the group, if it has a value in it that nobody else has, and none that is not known."""
+    """The name of the group, if its values are known and one of them is made up."""
     found = _PLACEHOLDER.findall(template)
     if not found or not all(pair in values for pair in found):
         return None

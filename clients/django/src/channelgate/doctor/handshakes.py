@@ -105,7 +105,7 @@ def tries(context: Context) -> Iterator[Try]:
             if any(re.match(expression(one), plain) for one in consumer.paths):
                 yield Try(consumer, path, {})
                 break
-    # Those that admit whoever has logged in come first.
+    # Those that admit every user come first.
     for consumer in sorted(filter(is_harmless, consumers), key=lambda one: "on_admit" in one.written):
         for path in consumer.paths[:1]:
             yield made_up_try(consumer, path)

@@ -1,8 +1,8 @@
 """Whether Django and the node hear each other: through the project's own layer, and past every client.
 
 From Django to the node: the connections of a node have channels that begin with a name of the node, which its
-subscriptions in Redis show. A message to the channel of a connection that does not exist reaches the node and nobody
-else, and `/api/tail` says that it came. From the node to Django: the node publishes to a group of which only this
+subscriptions in Redis show. A message to the channel of a connection that does not exist reaches the node and no
+client, and `/api/tail` says that it came. From the node to Django: the node publishes to a group of which only this
 process is a member.
 """
 

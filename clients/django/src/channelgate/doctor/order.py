@@ -23,7 +23,7 @@ _NODE = frozenset({"the node"})
 
 CHECKS = (
     Check("layer", layer.which_layer, "The channel layer", breaks="the channel layer"),
-    Check("redis", layer.redis_answers, "Redis", needs=_LAYER, breaks="Redis"),
+    Check("redis", layer.redis_answers, "Redis", breaks="Redis"),
     Check("node", node.is_ready, "The node", breaks="the node"),
     Check("api_key", node.takes_api_key, "The API key", needs=_NODE),
     Check("paths", node.serves_paths, "The paths of the node", needs=_NODE),

@@ -34,7 +34,7 @@ async def layer() -> AsyncIterator[Any]:
 
 
 async def _forget(made: Any) -> None:
-    """Deletes the receive queue of this layer object, in which messages may be that nobody waited for."""
+    """Deletes the receive queue of this layer object: a message may have come too late."""
     client = getattr(made, "client_prefix", None)
     if client is not None and hasattr(made, "consistent_hash"):
         queue = f"specific.{client}!"

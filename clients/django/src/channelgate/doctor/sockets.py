@@ -120,8 +120,11 @@ def _sent(context: Context, one: Try, credential: Credential, sending: _Sending,
             with open_socket(sock=_plain_socket(context.node)) as client:
                 took = _delivered(client, sending, lambda: _to_group(sending))
     except InvalidStatus as refused:
+        status = refused.response.status_code
+        if status == 500:
+            return fail(f"{WHAT}: {name} failed at its connect", "Django's log has the traceback.")
         # The checks of logins say why.
-        return skip(f"{WHAT}: {name} refused it with {refused.response.status_code}")
+        return skip(f"{WHAT}: {name} refused it with {status}")
     except _NotKnown as why:
         return skip(f"{WHAT}: {why}")
     except ConnectionClosed as closed:
