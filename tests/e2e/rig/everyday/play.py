@@ -15,7 +15,6 @@ from .projects import PROJECTS
 from .stage import TOLERANCE, Everyday
 from .visits import Change, Project, Visit
 
-
 #: As many sessions has everybody.
 ATTEMPTS = 3
 
