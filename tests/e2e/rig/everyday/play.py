@@ -15,6 +15,9 @@ from .projects import PROJECTS
 from .stage import TOLERANCE, Everyday
 from .visits import Change, Project, Visit
 
+#: As many sessions has everybody.
+ATTEMPTS = 3
+
 
 @dataclasses.dataclass
 class Result:
@@ -121,7 +124,20 @@ class Play:
         return self._result(visit, await shadow.finish())
 
 
+def has_lost(results: list[Result]) -> bool:
+    """Whether the right got a frame that the left did not get."""
+    return any(finding.kind == "only right" for result in results for finding in result.found.findings)
+
+
 async def play_all(everyday: Everyday) -> dict[str, list[Result]]:
-    """All projects at once."""
+    """All projects at once. Where Daphne has lost a message, the project is played again, by itself.
+
+    channels_redis' core layer loses one now and then when a connection ends while others wait.
+    """
     results = await asyncio.gather(*(Play(everyday, project).run() for project in PROJECTS))
-    return dict(zip((project.name for project in PROJECTS), results, strict=True))
+    found = dict(zip((project.name for project in PROJECTS), results, strict=True))
+    for project in PROJECTS if everyday.layer == "core" else ():
+        while has_lost(found[project.name]) and everyday.session[project.name] < ATTEMPTS - 1:
+            everyday.session[project.name] += 1
+            found[project.name] = await Play(everyday, project).run()
+    return found

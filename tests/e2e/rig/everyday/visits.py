@@ -57,4 +57,4 @@ class Project:
 
 def say(frames: int, others: int = 0, tells: int = 0, **message) -> dict:
     """A message as JSON, and what comes of it: to its side, to the other side, and to each side of the other user."""
-    return {"send": message, "frames": frames, "others": others, "tells": tells}
+    return {"send": message, "frames": frames, "others": others, **({"tells": tells} if tells else {})}
