@@ -240,7 +240,10 @@ async def test_redirects_and_cookies_reach_the_client_as_django_wrote_them(place
     text = (await raw.reader.readuntil(b"\r\n\r\n")).decode()
     assert text.startswith("HTTP/1.1 302 ")
     assert f"location: http://{stack.LOOPBACK}:{port}/seen/\r\n" in text
-    assert re.findall(r"(?m)^set-cookie: (.*?)\r$", text) == ["first=1; HttpOnly; Path=/", "second=2; Path=/; SameSite=Lax"]
+    assert re.findall(r"(?m)^set-cookie: (.*?)\r$", text) == [
+        "first=1; HttpOnly; Path=/",
+        "second=2; Path=/; SameSite=Lax",
+    ]
     raw.abort()
 
 
@@ -364,7 +367,9 @@ async def test_requests_that_follow_each_other_stay_apart(place):
     inner = b"GET /seen/inner HTTP/1.1\r\nHost: localhost\r\n\r\n"
     sent = [
         b"POST /seen/1 HTTP/1.1\r\n" + HOST + b"Content-Length: %d\r\n\r\n" % len(inner) + inner,
-        b"POST /seen/2 HTTP/1.1\r\n" + HOST + b"Transfer-Encoding: chunked\r\n\r\n%x\r\n%s\r\n0\r\n\r\n" % (len(inner), inner),
+        b"POST /seen/2 HTTP/1.1\r\n"
+        + HOST
+        + b"Transfer-Encoding: chunked\r\n\r\n%x\r\n%s\r\n0\r\n\r\n" % (len(inner), inner),
         b"GET /seen/3 HTTP/1.1\r\n" + HOST + b"Connection: close\r\n\r\n",
     ]
     assert await answers_to(place.nodes[0].port, b"".join(sent), 3) == [200, 200, 200]
@@ -411,7 +416,9 @@ async def test_a_proxy_that_leads_back_is_noticed(tmp_path, own):
     """Two nodes that pass everything on to each other."""
     first_port = stack.free_port()
     second = own.node(f"http://{stack.LOOPBACK}:{first_port}").wait()
-    first = own.node(f"http://{stack.LOOPBACK}:{second.port}", CHANNELGATE__SERVER__LISTEN=f"{stack.LOOPBACK}:{first_port}")
+    first = own.node(
+        f"http://{stack.LOOPBACK}:{second.port}", CHANNELGATE__SERVER__LISTEN=f"{stack.LOOPBACK}:{first_port}"
+    )
     await until(lambda: stack.listening(first_port), "the first node")
     answer = await Http(first_port).get("/")
     assert answer.status == 508 and b"came back" in answer.body
