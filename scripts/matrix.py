@@ -31,7 +31,7 @@ TOOLS = [
     "hypothesis",
     "pytz",
     "pyyaml",
-    "tomli; python_version < '3.11'",
+    "tomli;python_version<'3.11'",
     "websockets",
     "daphne",
     "channels_redis",

@@ -93,8 +93,6 @@ def site(tmp_path):
         'from mysite.login import enter\n\nurlpatterns.append(path("enter/<slug:name>/", enter))\n',
     )
     ports = {port: stack.free_port() for port in (DJANGO, NODE, NGINX)}
-    # The ports of the page are free on the reader's machine; here each test has its own.
-    project.environment.env["CHANNELGATE_BACKEND_URL"] = f"http://{stack.LOOPBACK}:{ports[DJANGO]}/channelgate"
     walk = Walk(project, ports)
     home = tmp_path / "nginx"
     home.mkdir()
@@ -129,9 +127,9 @@ async def talk(site: Site, names: dict[str, dict[str, str]]) -> None:
     """Both users are in a room, and each hears the other."""
     rooms = [await Client.open(site.port, "/ws/chat/lobby/", additional_headers=head) for head in names.values()]
     for name, client in zip(names, rooms, strict=True):
-        await client.send({"message": f"I am {name}"})
+        await client.send({"text": f"I am {name}"})
         for one in rooms:
-            said = {"message": f"I am {name}", "by": name}
+            said = {"text": f"I am {name}", "by": name}
             await one.wait(lambda one, said=said: said in one.json(), said)
     for client in rooms:
         await client.close()
@@ -173,6 +171,9 @@ async def test_the_guide_from_pip_install_to_a_moved_path(site):
 
     await until(is_back, "the path to be back")
     await talk(site, names)
+    [node] = [server for server in walk.servers if server.name == "node"]
+    node.signal(signal.SIGINT)
+    assert await asyncio.to_thread(node.join, 20) == 0, "Ctrl-C ends it"
     print(f"the commands of the guide took {walk.seconds:.1f} s")
     assert walk.seconds < FIVE_MINUTES
 
@@ -184,7 +185,7 @@ async def talking(site: Site, head: dict[str, str]):
 
     async def talk_on() -> None:
         while True:
-            await client.send({"message": "still here"})
+            await client.send({"text": "still here"})
             await client.wait(lambda client: client.frames, "what was said")
             client.frames.clear()
             await asyncio.sleep(0.2)

@@ -40,12 +40,11 @@ class ChatConsumer(AsyncWebsocketConsumer):
             await self.channel_layer.group_discard(self.group, self.channel_name)
 
     async def receive(self, text_data):
-        text = json.loads(text_data)["message"]
-        message = {"type": "chat.message", "message": text, "by": self.scope["user"].username}
+        message = {"type": "chat.message", "text": json.loads(text_data)["text"], "by": self.scope["user"].username}
         await self.channel_layer.group_send(self.group, message)
 
     async def chat_message(self, event):
-        await self.send(text_data=json.dumps({"message": event["message"], "by": event["by"]}))
+        await self.send(text_data=json.dumps({"text": event["text"], "by": event["by"]}))
 ''',
     "chat/routing.py": """
 from django.urls import path
