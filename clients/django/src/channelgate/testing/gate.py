@@ -14,7 +14,8 @@ from django.conf import settings
 
 from channelgate.conf import conf
 from channelgate.derive import derived as of_settings
-from channelgate.nodefile import place
+from channelgate.launch import used_variables
+from channelgate.nodefile import place, read_or_empty
 from channelgate.testing import described
 from channelgate.testing.answering import Answering
 from channelgate.testing.captured import diverted
@@ -47,7 +48,7 @@ class Gate:
         secret = conf().secrets[0].decode() if conf().secrets else secrets.token_hex(16)
         answering = Answering(secret).start()
         try:
-            node = Node(config, {**derived(), **self._environ, **_own(answering.url, secret)})
+            node = Node(config, {**derived(config), **self._environ, **_own(answering.url, secret)})
             self._described = described.read(node.run("print-config"))
             if self._described.asks_django:
                 # A test logs out between two connections, and does not wait for an answer to grow old.
@@ -226,9 +227,10 @@ def project_config() -> Path:
     return path
 
 
-def derived() -> dict[str, str]:
-    """What a node needs from the settings of the project, without what is about Redis."""
-    return {name: value for name, value in of_settings().environment().items() if not name.startswith(OF_REDIS)}
+def derived(config: Path) -> dict[str, str]:
+    """What a node needs from the settings of the project beside the file, without what is about Redis."""
+    used = used_variables(of_settings(), read_or_empty(config), {})
+    return {one.name: one.value for one in used if not one.name.startswith(OF_REDIS)}
 
 
 def _own(url: str, secret: str) -> dict[str, str]:
