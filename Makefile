@@ -51,8 +51,8 @@ unit: setup ## the tests of the Rust code
 	$(CARGO) test --locked
 	CARGO_TARGET_DIR=$(LOAD_TARGET) $(CARGO) test --quiet --manifest-path benches/load/Cargo.toml --locked
 
-python: setup ## the tests of the Django package
-	.venv/bin/python -m pytest clients/django/tests --numprocesses 2
+python: setup node ## the tests of the Django package
+	CHANNELGATE_BIN=$(CURDIR)/target/$(PROFILE)/channelgate .venv/bin/python -m pytest clients/django/tests --numprocesses 2
 
 node:
 	$(if $(filter release,$(PROFILE)),scripts/build.sh,$(CARGO) build --locked)
