@@ -52,11 +52,12 @@ def shop(module_system):
     return system
 
 
-@pytest.mark.parametrize("kind", ["plain", "htmx"])
+@pytest.mark.parametrize("kind", ["plain", "htmx2", "htmx4"])
 async def test_a_page_of_a_template_stays_fresh(shop, kind):
     site, (node,) = Http(shop.pages), shop.nodes
     address = f"http://127.0.0.1:{shop.pages}"
-    order = {"plain": 7, "htmx": 8}[kind]
+    order = {"plain": 7, "htmx2": 8, "htmx4": 9}[kind]
+    connected = CONNECTION[kind.rstrip("24")]
 
     async def change(to: str):
         assert (await site.get(f"/orders/{order}/change/{to}/")).status == 200
@@ -68,11 +69,11 @@ async def test_a_page_of_a_template_stays_fresh(shop, kind):
             await until(lambda: is_true(page, f"{STATE} === {json.dumps(wanted)}"), f"the page to show {wanted}")
 
         async def connection(status: str):
-            await until(lambda: is_true(page, f"{CONNECTION[kind]} === {json.dumps(status)}"), status)
+            await until(lambda: is_true(page, f"{connected} === {json.dumps(status)}"), status)
 
         await page.call("Page.addScriptToEvaluateOnNewDocument", source=VIOLATIONS)
         await page.goto(f"{address}/login/anna/")
-        await page.goto(f"{address}/orders/{order}/{kind}/")
+        await page.goto(f"{address}/orders/{order}/page/{kind}/")
         await connection("open")
         await change("paid")
         await shows("paid")
