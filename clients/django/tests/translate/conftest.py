@@ -59,8 +59,19 @@ logger = logging.getLogger(__name__)
 
 
 @pytest.fixture
-def verdict(tmp_path, monkeypatch):
+def verdict(verdicts):
     """What becomes of the class `C` of this source, at this route, behind `AuthMiddlewareStack`."""
+
+    def translate(*arguments, **named):
+        (found,) = verdicts(*arguments, **named)
+        return found
+
+    return translate
+
+
+@pytest.fixture
+def verdicts(tmp_path, monkeypatch):
+    """The same, for several routes."""
     from channelgate.translate import project
 
     count = iter(range(1000))
@@ -74,7 +85,6 @@ def verdict(tmp_path, monkeypatch):
         monkeypatch.syspath_prepend(str(tmp_path))
         importlib.invalidate_caches()
         with override_settings(BASE_DIR=tmp_path):
-            (found,) = project.translate(importlib.import_module(name).APPLICATION).verdicts
-        return found
+            return project.translate(importlib.import_module(name).APPLICATION).verdicts
 
     return translate
