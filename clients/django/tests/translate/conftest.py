@@ -53,6 +53,12 @@ from django.conf import settings
 from django.contrib.auth.models import AnonymousUser, User
 from django.urls import path, re_path
 from django.utils import timezone
+from channels.security.websocket import AllowedHostsOriginValidator
+
+
+def allowed(inner):
+    return AllowedHostsOriginValidator(AuthMiddlewareStack(inner))
+
 
 logger = logging.getLogger(__name__)
 """

@@ -493,6 +493,60 @@ def test_bad_json_is_never_answered_where_the_consumer_does_not(verdict):
     assert found.table["on_bad_json"] == {"reply": "{'error': 'no JSON'}"}
 
 
+def test_a_route_behind_one_that_may_take_its_paths_is_left_to_django(verdicts):
+    """The node would serve `/x/a/` with the second consumer, where Django's router takes the first."""
+    source = connect("await self.accept()")
+    source += connect("await self.accept()").replace("class C(", "class D(")
+    behind = [
+        r're_path(r"^x/(?:a|b)/$", {}), path("x/<slug:room>/", D.as_asgi())',
+        r're_path(r"^x/", {}), path("x/<slug:room>/", D.as_asgi())',
+        r're_path(r"y/$", {}), path("x/y/", D.as_asgi())',
+        r're_path(r"^x/(?:a|b)/$", {}), path("x/a/", D.as_asgi())',
+    ]
+    for routes in behind:
+        assert verdicts(source, routes)[-1].table["django"] is True, routes
+    for routes in (
+        r're_path(r"^x/(?:a|b)/$", {}), path("x/c/", D.as_asgi())',
+        'path("x/a/", {}), path("x/<slug:room>/", D.as_asgi())',
+    ):
+        assert verdicts(source, routes)[-1].kind == "native", routes
+
+
+def test_origins_that_can_match_nothing_are_left_out(verdicts, settings):
+    from channelgate.translate import project
+
+    settings.ALLOWED_HOSTS = [
+        "localhost:3000",
+        "*.example.com",
+        ".example.org",
+        "[::1]",
+        "https://a.example:8443",
+        "null",
+    ]
+    found = verdicts(connect("await self.accept()"), outside="allowed")
+    assert project._origins(found) == [".example.org", "[::1]", "https://a.example:8443"]
+
+
+def test_events_of_the_name_of_a_method_of_channels_stay_in_python(verdict):
+    source = connect("await self.accept()")
+    source += """
+
+def notify():
+    async_to_sync(None.group_send)("x", {"type": "send.json", "text": "y"})
+"""
+    assert "connect" in verdict(source).table["django"]
+
+
+def test_a_message_of_the_name_of_all_others_stays_in_python(verdict):
+    source = connect("await self.accept()")
+    source += """
+    async def receive_json(self, content):
+        if content.get("type") == "*":
+            await self.send_json({"x": 1})
+"""
+    assert "receive" in verdict(source).table["django"]
+
+
 def test_two_routes_that_the_node_cannot_tell_apart_are_left_to_django(verdict):
     route = r're_path(r"^x/(?P<room>\d+)/$", {0}), re_path(r"^x/(?P<room>\w+)/$", {0})'
     found = verdict(connect("await self.accept()"), route)
