@@ -120,12 +120,11 @@ def _attributes(context: Context) -> dict[str, Any]:
         paths = connect.paths_of(context, context.user)
     except NotUnderstood:
         return {}
-    stale = connect.stale_attributes(context.cls)
     found: dict[str, Any] = {}
     for name in {name for path in paths for name in path.attributes}:
         values = {repr(path.attributes[name]): path.attributes[name] for path in paths if name in path.attributes}
         value = next(iter(values.values()))
-        once = _stores(context, name) == 1 and len(values) == 1 and name not in stale
+        once = _stores(context, name) == 1 and len(values) == 1
         if once and (value is Thing.USER or isinstance(value, Expr | Thing)):
             found[name] = value
         else:

@@ -11,6 +11,7 @@ from django.conf import settings
 from channelgate.translate import collisions, people, routes, write
 from channelgate.translate.bridged import whole
 from channelgate.translate.outcome import STAYS, Verdict
+from channelgate.translate.routes import Route
 from channelgate.translate.verdict import of_route
 
 _TYPE = re.compile(r"""["']type["']\s*:\s*["']([A-Za-z][\w.]*)["']|\btype\s*=\s*["']([A-Za-z][\w.]*)["']""")
@@ -18,6 +19,11 @@ _TYPE = re.compile(r"""["']type["']\s*:\s*["']([A-Za-z][\w.]*)["']|\btype\s*=\s*
 _SENDS = re.compile(r"\b(?:group_send|channel_layer\.send|publish|notify|broadcast)\b")
 _SKIPPED = frozenset({"node_modules", "site-packages", ".git", ".venv", "venv", "env", "__pycache__", "static"})
 _MOST_FILES = 4000
+#: What can match an origin: a host, with a dot before it for its subdomains, or a whole origin.
+_ORIGIN = re.compile(
+    r"(?!null\Z)(?:\.?[\w-]+(?:\.[\w-]+)*|\[[0-9a-f:.]+\]|[a-z][a-z0-9+.-]*://(?:\.?[\w-]+(?:\.[\w-]+)*|\[[0-9a-f:.]+\])(?::\d+)?)",
+    re.IGNORECASE,
+)
 URL = "http://127.0.0.1:8000/channelgate"
 
 
@@ -62,17 +68,38 @@ def _apart(verdicts: list[Verdict]) -> list[Verdict]:
     for verdict in verdicts:
         earlier = next((one for one in kept if one.kind != STAYS and _covers(one, verdict)), None)
         if earlier is None:
-            kept.append(verdict)
+            kept.append(_behind(verdict, kept))
             continue
         reason = (
             f"{verdict.route.shown} has the same path in the node as {earlier.route.shown}: Django's router decides"
         )
         index = kept.index(earlier)
         if verdict.kind == STAYS:
-            kept[index] = dataclasses.replace(earlier, kind=STAYS, why=[reason, *verdict.why], table={})
+            kept[index] = dataclasses.replace(earlier, kind=STAYS, why=[reason, *verdict.why], table={}, joined=[])
         else:
             kept[index] = whole(earlier.route, earlier.login, [reason])
     return kept
+
+
+def _behind(verdict: Verdict, earlier: Sequence[Verdict]) -> Verdict:
+    """A route of which an earlier one may take some paths, as Channels reads its expression."""
+    if verdict.kind == STAYS or verdict.route.path is None:
+        return verdict
+    for one in earlier:
+        if _takes(one.route, verdict.route.path):
+            reason = f"{one.route.shown} comes first and may take some of its paths: Django's router decides"
+            return whole(verdict.route, verdict.login, [reason])
+    return verdict
+
+
+def _takes(route: Route, path: str) -> bool:
+    """Whether an earlier route may take clients of a path, beyond what the node's path of that route says."""
+    if route.path is None:
+        # Of a path with parameters it is not known which values it would take.
+        return "<" in path or route.pattern is None or route.pattern.match(path.lstrip("/")) is not None
+    before = ".*" if any("without ^" in note for note in route.notes) else ""
+    after = ".*" if any("without $" in note for note in route.notes) else ""
+    return bool(before or after) and bool(re.fullmatch(before + _regex(route.path) + after, _sample(path)))
 
 
 def _covers(one: Verdict, other: Verdict) -> bool:
@@ -112,7 +139,7 @@ def _origins(verdicts: Sequence[Verdict]) -> list[str] | None:
     narrow = [one for one in lists if "*" not in one]
     if not narrow:
         return None
-    return [one for one in narrow[0] if all(one in other for other in narrow)]
+    return [one for one in narrow[0] if all(one in other for other in narrow) and _ORIGIN.fullmatch(one)]
 
 
 def sent_types(base: Path) -> set[str]:
