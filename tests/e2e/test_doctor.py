@@ -372,6 +372,8 @@ async def test_a_socket_of_a_consumer_in_django_is_reached_at_a_path_that_is_nam
     assert failures(said) == []
     assert [line for line in good(said) if re.fullmatch(r"A group_send reached a socket in \d+ ms", line)], said.out
 
+    assert "The node can ask Django: /ws/orders/<int:id>/ has accepted a socket" in good(said)
+
     # While others connect there, it is not known for certain which connection is doctor's: nothing is sent.
     words = ("doctor", "--node", world.url(node), "--path", "/ws/orders/7/")
     running = asyncio.ensure_future(asyncio.to_thread(world.commands.run, *words, **settings))
