@@ -122,7 +122,7 @@ def _from_here(context: Context) -> Iterator[Result]:
     if isinstance(here, str):
         yield fail(
             f"Django at {url} does not answer: {here}",
-            "Start Django, or correct backend.url. Of a node with another one: CHANNELGATE_BACKEND_URL=… for doctor, too.",
+            "Start Django, or correct backend.url; CHANNELGATE_BACKEND_URL of the node counts here, too.",
         )
     elif here.status in (200, 401) and not _is_of_signature(here):
         yield ok(f"Django at {url} answers: {ACTION} answered {here.status} in {took:.0f} ms (asked from here)")
