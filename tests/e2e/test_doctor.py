@@ -385,6 +385,35 @@ async def test_a_socket_of_a_consumer_in_django_is_reached_at_a_path_that_is_nam
     node.stop()
 
 
+ALONE = {
+    "anonymous": ["room_{{ route.room }}"],
+    "jwt": ["everybody", "user_{{ user.id }}"],
+    "ws_token": ["user_{{ user.id }}"],
+}
+
+
+def test_a_socket_is_reached_in_a_group_of_its_own_with_every_credential_of_a_node(world):
+    texts = {
+        auth: f"""
+[[consumer]]
+path = "/ws/{auth}/<str:room>/"
+auth = ["{auth}"]
+groups = {json.dumps(groups)}
+on_event."*".send = "event"
+"""
+        for auth, groups in ALONE.items()
+    }
+    node = world.node("alone", "".join(texts.values())).wait()
+    for auth, text in texts.items():
+        config = world.directory / f"{auth}.toml"
+        config.write_text(text)
+        settings = {"SECRET": stack.BACKEND_SECRET, "API_KEY": API_KEY, "CONFIG": str(config)}
+        said = world.doctor(node=node, CHANNELGATE=settings)
+        assert failures(said) == []
+        assert [line for line in good(said) if line.startswith("A group_send reached a socket")], (auth, said.out)
+    node.stop()
+
+
 def test_a_user_whom_a_consumer_does_not_admit_is_known_all_the_same(world):
     node = world.node("staff", STAFF.format(backend=f"http://{stack.LOOPBACK}:{world.port}/channelgate")).wait()
     config = {"SECRET": stack.BACKEND_SECRET, "API_KEY": API_KEY, "CONFIG": str(world.directory / "staff.toml")}
