@@ -52,11 +52,11 @@ def ways(layer, messages: int) -> dict[str, Callable[[], object]]:
             publish("g", EVENT, via=via)
 
     return {
-        "`async_to_sync(layer.group_send)`": group_send,
-        "`publish()`": lambda: one_by_one("layer"),
-        '`publish(via="redis")`': lambda: one_by_one("redis"),
-        "`publish_many()`": lambda: publish_many([("g", EVENT)] * messages, via="layer"),
-        '`publish_many(via="redis")`': lambda: publish_many([("g", EVENT)] * messages, via="redis"),
+        "async_to_sync(layer.group_send)": group_send,
+        "publish()": lambda: one_by_one("layer"),
+        'publish(via="redis")': lambda: one_by_one("redis"),
+        "publish_many()": lambda: publish_many([("g", EVENT)] * messages, via="layer"),
+        'publish_many(via="redis")': lambda: publish_many([("g", EVENT)] * messages, via="redis"),
     }
 
 
@@ -93,7 +93,10 @@ def run(options: argparse.Namespace, port: int) -> None:
     print(
         f"Python {platform.python_version()}, Redis {client.info('server')['redis_version']}, {os.cpu_count()} cores\n"
     )
-    print("| layer | way | ms per message | connections per 1,000 messages |\n| --- | --- | --- | --- |")
+    heading = ("layer", "way", "ms per message", "connections per 1,000 messages")
+    row = "| {:7} | {:33} | {:14} | {:30} |"
+    print(row.format(*heading))
+    print(row.format(*("-" * width for width in (7, 33, 14, 30))))
     found: dict[tuple[str, str], list[tuple[float, int]]] = {}
     for number in range(options.passes + 1):
         for name in LAYERS:
@@ -112,7 +115,7 @@ def run(options: argparse.Namespace, port: int) -> None:
         time.sleep(options.pause)
     for (name, way), each in found.items():
         connections = each[-1][1] * 1000 // options.messages
-        print(f"| {name} | {way} | {min(one for one, _ in each):.2f} | {connections:,} |")
+        print(row.format(name, way, f"{min(one for one, _ in each):.2f}", f"{connections:,}"))
 
 
 if __name__ == "__main__":

@@ -30,6 +30,8 @@ TOOLS = [
     "pytest-timeout",
     "hypothesis",
     "pytz",
+    "pyyaml",
+    "tomli;python_version<'3.11'",
     "websockets",
     "daphne",
     "channels_redis",

@@ -4,6 +4,7 @@
 //! In: a request and its body, a stream. Out: that server's answer, a stream; an accepted WebSocket is a tunnel. It follows no
 //! redirect, decodes no content, repeats nothing and keeps no connection.
 
+mod answer;
 mod body;
 mod exchange;
 mod headers;
@@ -12,7 +13,6 @@ use std::time::Duration;
 
 use actix_web::{
     HttpMessage as _, HttpRequest, HttpResponse,
-    body::{BodySize, MessageBody as _},
     dev::Payload,
     http::{
         Method, StatusCode, Version,
@@ -20,14 +20,14 @@ use actix_web::{
     },
     web,
 };
-use bytes::{Bytes, BytesMut};
+use bytes::BytesMut;
 use futures_util::FutureExt as _;
-use hyper::{Response, body::Incoming, http::response};
 use tokio::time::timeout;
 
 use self::{
-    body::{AnswerBody, RequestBody},
-    exchange::{Link, ask},
+    answer::{AnswerBody, refused, size},
+    body::RequestBody,
+    exchange::ask,
 };
 use super::{
     client::TrustedHops,
@@ -42,9 +42,6 @@ use crate::{
 
 /// How long a handshake may wait: nothing notices meanwhile that its client has gone.
 const HANDSHAKE: Duration = Duration::from_secs(60);
-
-/// The longest answer to a handshake that is not accepted; it is sent as a whole.
-const MAX_REFUSAL: usize = 1 << 20;
 
 /// Why a request has no answer of the other server.
 #[derive(Debug, thiserror::Error)]
@@ -209,34 +206,6 @@ fn check(request: &HttpRequest) -> Result<(), Trouble> {
         return Err(Trouble::Loop);
     }
     Ok(())
-}
-
-/// How the client learns where the body ends.
-fn size(head: &response::Parts, body: &Incoming, is_head: bool) -> BodySize {
-    use hyper::body::Body as _;
-    let announced = || head.headers.get("content-length")?.to_str().ok()?.parse().ok();
-    match head.status.as_u16() {
-        204 | 304 => BodySize::None,
-        _ if is_head => announced().map_or(BodySize::None, BodySize::Sized),
-        _ => body.size_hint().exact().map_or(BodySize::Stream, BodySize::Sized),
-    }
-}
-
-/// The answer to a handshake that the other server does not accept. The client's connection ends with it, so that it is
-/// collected first (`socket/takeover.rs`).
-async fn refused(link: Link, answer: Response<Incoming>, request: &HttpRequest) -> Result<HttpResponse, Trouble> {
-    let (head, body) = answer.into_parts();
-    let mut body = AnswerBody::new(link, body, BodySize::Stream, std::future::pending().boxed_local());
-    let mut collected = BytesMut::new();
-    let mut body = std::pin::Pin::new(&mut body);
-    while let Some(piece) = std::future::poll_fn(|cx| body.as_mut().poll_next(cx)).await {
-        let piece: Bytes = piece.map_err(|error| Trouble::Broken(error.to_string()))?;
-        if collected.len() + piece.len() > MAX_REFUSAL {
-            return Err(Trouble::Broken("its answer to a handshake is longer than 1 MiB".to_owned()));
-        }
-        collected.extend_from_slice(&piece);
-    }
-    Ok(headers::to_client(&head, request)?.body(collected.freeze()))
 }
 
 #[cfg(test)]

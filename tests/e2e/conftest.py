@@ -19,6 +19,7 @@ if worker := os.environ.get("PYTEST_XDIST_WORKER"):
 #: The longest tests start first, so that the others do not wait for them at the end.
 LONGEST = (
     "corpus",
+    "everyday",
     "link",
     "test_revoke.py",
     "test_a_failover_of_sentinel",
@@ -44,6 +45,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     groups = {item: group(item) for item in items}
     for item, name in groups.items():
         item.add_marker(pytest.mark.xdist_group(name))
+        if worker:
+            # pytest-xdist 3.8 writes the group to an attribute that pytest 9.2 does not read any more.
+            item._id = type(item._id).parse(f"{item.nodeid}@{name}")
     first = {name: rank for rank, name in enumerate(dict.fromkeys(groups.values()))}
 
     def rank(item: pytest.Item) -> tuple[int, int]:

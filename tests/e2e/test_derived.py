@@ -12,6 +12,7 @@ import stack
 from rig.certificates import HERE, Certificates
 from rig.client import Client, refusal, until
 from rig.derived import DerivedSite, Shell
+from rig.http import Http
 
 BACKENDS = {"core": "channels_redis.core.RedisChannelLayer", "pubsub": "channels_redis.pubsub.RedisPubSubChannelLayer"}
 #: A secret key of each project, with what shells and files of variables could misread.
@@ -76,6 +77,7 @@ def forms(servers: Servers) -> dict[str, str]:
     ca = servers.made.path("ca.crt")
     tokens = f"""
 SECRET_KEY_FALLBACKS = [{FORMER_KEY!r}]
+CHANNELGATE = {{"WS_TOKEN": {{"FORM": "opaque"}}}}
 CACHES = {{"default": {{
     "BACKEND": "django.core.cache.backends.redis.RedisCache", "KEY_PREFIX": "shop", "VERSION": 3,
     "LOCATION": "redis://{stack.LOOPBACK}:{servers.second.port}/5", "OPTIONS": {{"password": {PASSWORD!r}}},
@@ -334,7 +336,7 @@ ok.reply = "{'by': result.body.by, 'id': result.body.user.id}"
 """
 
 
-async def test_the_node_asks_django_with_the_secret_and_the_cookie_of_the_settings(servers):
+async def test_the_node_asks_django_with_the_secret_and_the_cookie_of_the_settings_and_passes_pages_on(servers):
     more = """
 import sys
 sys.path.insert(0, str(BASE_DIR))
@@ -354,7 +356,7 @@ CHANNELGATE = {"SECRET": ["the new $secret", "the old one"], "AUTHENTICATORS": [
     django.env = site.env
     try:
         django.start()
-        site.start("--backend", f"http://{stack.LOOPBACK}:{port}").node.wait()
+        site.start("--backend", f"http://{stack.LOOPBACK}:{port}", "--proxy").node.wait()
         django.wait()
         mine = {"additional_headers": {"Cookie": "sessionid=of-anna; shop_session=of-anna"}}
         client = await Client.open(site.port, "/ws/mine/", **mine)
@@ -362,6 +364,8 @@ CHANNELGATE = {"SECRET": ["the new $secret", "the old one"], "AUTHENTICATORS": [
         await client.close()
         others = {"additional_headers": {"Cookie": "sessionid=of-anna"}}
         assert await refusal(site.port, "/ws/mine/", **others) == 403
+        # One port for the page and its sockets: Django's answer at a path of no consumer.
+        assert (await Http(site.port).get("/api/token/")).status == 405
     finally:
         django.ask()
         site.stop()

@@ -174,14 +174,14 @@ def test_what_the_node_publishes_must_reach_django_too(world):
 
 
 def test_a_redis_that_is_away_is_named_without_its_password(world):
-    where = f"redis://{stack.LOOPBACK}:{world.nobody}/0"
+    where = f"redis://{stack.LOOPBACK}:{world.closed}/0"
     said = world.doctor(**layer(world, host=where.replace("//", f"//shop:{PASSWORD}@")))
     [line] = failures(said)
-    assert line.startswith(f"Redis {where} does not answer: Error 111 connecting to {stack.LOOPBACK}:{world.nobody}")
+    assert line.startswith(f"Redis {where} does not answer: Error 111 connecting to {stack.LOOPBACK}:{world.closed}")
 
 
 def test_a_node_that_is_away_is_named_and_what_needs_it_is_not_asked(world):
-    where = f"http://{stack.LOOPBACK}:{world.nobody}"
+    where = f"http://{stack.LOOPBACK}:{world.closed}"
     said = world.doctor(node=where)
     assert failures(said) == [f"The node at {where} does not answer: Connection refused"]
     assert "python manage.py channelgate run" in said.out
@@ -190,7 +190,7 @@ def test_a_node_that_is_away_is_named_and_what_needs_it_is_not_asked(world):
 
 def test_a_node_that_is_not_ready_says_why(world):
     [line] = failures(world.doctor(node=world.away))
-    assert line.startswith(f"The node at {world.url(world.away)} says: Redis {stack.LOOPBACK}:{world.nobody}")
+    assert line.startswith(f"The node at {world.url(world.away)} says: Redis {stack.LOOPBACK}:{world.closed}")
 
 
 def test_another_server_is_not_taken_for_a_node(world):
@@ -269,7 +269,7 @@ def test_an_nginx_that_changes_the_host_is_found(world):
 
 
 def test_a_site_that_is_away_is_one_line(world):
-    where = f"http://{stack.LOOPBACK}:{world.nobody}"
+    where = f"http://{stack.LOOPBACK}:{world.closed}"
     assert f"nginx at {where} does not answer: Connection refused" in failures(world.doctor("--site", where))
 
 
@@ -298,12 +298,35 @@ def test_without_an_api_key_doctor_says_what_it_cannot_see(world):
 
 
 def test_a_page_that_the_node_does_not_know_is_named_with_what_to_change(world):
-    where = f"http://127.0.0.2:{world.nobody}"
+    where = f"http://127.0.0.2:{world.closed}"
     said = world.doctor("--site", where, node=world.wrong)
     assert [line for line in failures(said) if line.startswith(f"Origin {where} is refused: ")], said.out
     assert "CHANNELGATE_ALLOWED_ORIGINS" in said.out
 
 
+@pytest.mark.parametrize(
+    ("publishing", "line"),
+    [
+        ({"VIA": "redis"}, "ok    publish() inside a rolled-back transaction sent nothing"),
+        ({"ON_COMMIT": False}, "FAIL  publish() inside a rolled-back transaction sent its event"),
+    ],
+)
+def test_publish_keeps_to_the_transaction_unless_the_settings_say_otherwise(world, publishing, line):
+    settings = {"SECRET": stack.BACKEND_SECRET, "API_KEY": API_KEY, "PUBLISH": publishing}
+    said = world.doctor(CHANNELGATE=settings)
+    assert line in said.lines and len(failures(said)) == line.startswith("FAIL"), said.out
+
+
+STAFF = """
+[backend]
+url = "{backend}"
+
+[[consumer]]
+path = "/ws/orders/<int:id>/"
+auth = ["django"]
+groups = ["order_{{{{ route.id }}}}"]
+on_admit.require = "user.is_staff"
+"""
 BRIDGED = """
 [backend]
 url = "{backend}"
@@ -311,6 +334,8 @@ url = "{backend}"
 [[consumer]]
 path = "/ws/orders/<int:id>/"
 django = true
+[consumer.on_event."order.status"]
+send = "{{'type': 'order.status', 'status': event.status}}"
 """
 
 
@@ -333,16 +358,45 @@ def test_where_every_consumer_runs_in_django_what_has_no_effect_is_asked(world):
     )
     assert "not looked at: A group_send to a socket: no consumer of channelgate.toml has a group" in said.out
 
-    where = f"http://127.0.0.2:{world.nobody}"
+    where = f"http://127.0.0.2:{world.closed}"
     found = failures(world.doctor("--site", where, node=world.wrong, **of_a_bridged_project(world)))
     assert f"Origin {where} is refused: the origin is not allowed" in found
+
+
+async def test_a_socket_of_a_consumer_in_django_is_reached_at_a_path_that_is_named(world):
+    settings = of_a_bridged_project(world)
+    config = (world.directory / "bridged.toml").read_text()
+    node = world.node("in_django", config, CHANNELGATE_BACKEND_URL=f"http://{stack.LOOPBACK}:{world.port}/channelgate")
+    node.wait()
+    said = world.doctor("--path", "/ws/orders/7/", node=node, **settings)
+    assert failures(said) == []
+    assert [line for line in good(said) if re.fullmatch(r"A group_send reached a socket in \d+ ms", line)], said.out
+
+    # While others connect there, it is not known for certain which connection is doctor's: nothing is sent.
+    words = ("doctor", "--node", world.url(node), "--path", "/ws/orders/7/")
+    running = asyncio.ensure_future(asyncio.to_thread(world.commands.run, *words, **settings))
+    while not running.done():
+        assert await refusal(node.port, "/ws/orders/7/") == 403
+    said = running.result()
+    assert failures(said) == []
+    assert "not looked at: A group_send to a socket: others connect at /ws/orders/7/ at the same time" in said.out
+    node.stop()
+
+
+def test_a_user_whom_a_consumer_does_not_admit_is_known_all_the_same(world):
+    node = world.node("staff", STAFF.format(backend=f"http://{stack.LOOPBACK}:{world.port}/channelgate")).wait()
+    config = {"SECRET": stack.BACKEND_SECRET, "API_KEY": API_KEY, "CONFIG": str(world.directory / "staff.toml")}
+    said = world.doctor(node=node, CHANNELGATE=config)
+    assert failures(said) == []
+    assert "A session cookie was known as user 1, whom /ws/orders/<int:id>/ does not admit" in good(said)
+    node.stop()
 
 
 @pytest.mark.parametrize(
     ("more", "line"),
     [
         ({"SECRET": "another"}, "Django at {} answers 403: SECRET differs"),
-        ({"port": "nobody"}, "Django at {} does not answer: Connection refused"),
+        ({"port": "closed"}, "Django at {} does not answer: Connection refused"),
         (
             {"SECRET": None},
             'CHANNELGATE["SECRET"] is not set: /channelgate/ answers 404, and nodes get no answers from Django.',
@@ -350,7 +404,7 @@ def test_where_every_consumer_runs_in_django_what_has_no_effect_is_asked(world):
     ],
 )
 def test_a_django_that_does_not_answer_nodes_is_found_from_here(world, more, line):
-    port = world.nobody if "port" in more else world.port
+    port = world.closed if "port" in more else world.port
     said = world.doctor(**of_a_bridged_project(world, **{**more, "port": port}))
     assert failures(said) == [line.format(f"http://{stack.LOOPBACK}:{port}/channelgate")]
 

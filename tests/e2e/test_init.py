@@ -6,6 +6,7 @@ import os
 import subprocess
 import tomllib
 
+import further
 import idioms  # noqa: F401  (registers the scenarios)
 import pytest
 import stack
@@ -25,7 +26,8 @@ def unmoved(section: document.Section) -> document.Section:
     return dataclasses.replace(section, blocks=tuple(kept))
 
 
-SECTIONS = [unmoved(section) for section in document.read()]
+IDIOMS = [unmoved(section) for section in document.read()]
+SECTIONS = [*IDIOMS, *further.sections()]
 MOVED = [section for section in SECTIONS if section.number not in STAY]
 
 
@@ -68,7 +70,7 @@ def seen(sides, request):
 
 
 @pytest.mark.parametrize("section", MOVED, ids=str)
-def test_what_init_writes_for_an_idiom_shows_clients_the_same(seen, section):
+def test_what_init_writes_shows_clients_the_same(seen, section):
     for outcome in seen[section.number]:
         if isinstance(outcome, BaseException):
             raise outcome
@@ -79,7 +81,7 @@ def test_what_init_writes_for_an_idiom_shows_clients_the_same(seen, section):
 def test_every_idiom_is_served_or_stays_with_its_reason(sides):
     written = (sides.directory / "channelgate.toml").read_text()
     paths = {one["path"] for one in tomllib.loads(written)["consumer"]}
-    for section in SECTIONS:
+    for section in IDIOMS:
         for path in section.paths:
             assert (path in paths) == (section.number not in STAY), path
             if section.number in STAY:

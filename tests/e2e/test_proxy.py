@@ -14,7 +14,7 @@ import stack
 from rig.behind import Behind
 from rig.client import Client, refusal, until
 from rig.http import Http
-from rig.raw import Raw, request
+from rig.raw import Raw
 from rig.system import API_KEY
 from websockets.asyncio.server import serve
 
@@ -240,7 +240,8 @@ async def test_redirects_and_cookies_reach_the_client_as_django_wrote_them(place
     text = (await raw.reader.readuntil(b"\r\n\r\n")).decode()
     assert text.startswith("HTTP/1.1 302 ")
     assert f"location: http://{stack.LOOPBACK}:{port}/seen/\r\n" in text
-    assert re.findall(r"(?m)^set-cookie: (.*?)\r$", text) == [
+    cookies = re.findall(r"(?m)^set-cookie: (.*?)\r$", text)
+    assert cookies == [
         "first=1; HttpOnly; Path=/",
         "second=2; Path=/; SameSite=Lax",
     ]
@@ -264,22 +265,27 @@ async def test_a_server_that_is_away_is_named_and_found_again(own):
     assert (await Http(node.port).get("/seen/")).status == 200
 
 
-async def test_a_stop_ends_what_is_open_and_does_not_wait_for_it(own):
-    own.django.start().wait()
-    node = own.node(CHANNELGATE__SERVER__DRAIN_GRACE="30s").wait()
+async def test_a_stop_ends_what_is_open_and_does_not_wait_for_it(daphne, own):
+    node = own.node(daphne.url, CHANNELGATE__SERVER__DRAIN_GRACE="30s").wait()
     socket = await Client.open(node.port, "/live/eve/")
     raw = await Raw.tcp(node.port)
     await raw.write(b"GET /events/eve/ HTTP/1.1\r\nHost: localhost\r\n\r\n")
     assert (await raw.head())[0] == 200
     waiting = await Raw.tcp(node.port)
     await waiting.write(b"GET /never/eve/ HTTP/1.1\r\nHost: localhost\r\n\r\n")
-    await until(lambda: "eve waits" in own.notes(), "the request to arrive", 5)
+    await until(lambda: "eve waits" in daphne.notes(), "the request to arrive", 5)
+    # As a browser keeps its connection open for the next page.
+    idle = await Raw.tcp(node.port)
+    await idle.write(b"GET /seen/ HTTP/1.1\r\nHost: localhost\r\n\r\n")
+    assert (await idle.head())[0] == 200
     node.signal(signal.SIGTERM)
     assert (await socket.gone(5))[0] == 1006
     await raw.ended(5)
+    assert (await waiting.head(5))[0] == 503
     await waiting.ended(5)
+    await idle.ended(5)
     assert await asyncio.to_thread(node.join, 5) == 0
-    await until(lambda: "eve left the events" in own.notes(), "Django to learn of it", 5)
+    await until(lambda: "eve left the events" in daphne.notes(), "Django to learn of it", 5)
 
 
 async def test_a_reload_changes_where_requests_go(both, tmp_path):
@@ -365,11 +371,10 @@ async def test_requests_that_follow_each_other_stay_apart(place):
     """The body of one is never the head of the next, in any framing."""
     before = len(place.notes())
     inner = b"GET /seen/inner HTTP/1.1\r\nHost: localhost\r\n\r\n"
+    chunk = b"%x\r\n%s\r\n0\r\n\r\n" % (len(inner), inner)
     sent = [
         b"POST /seen/1 HTTP/1.1\r\n" + HOST + b"Content-Length: %d\r\n\r\n" % len(inner) + inner,
-        b"POST /seen/2 HTTP/1.1\r\n"
-        + HOST
-        + b"Transfer-Encoding: chunked\r\n\r\n%x\r\n%s\r\n0\r\n\r\n" % (len(inner), inner),
+        b"POST /seen/2 HTTP/1.1\r\n" + HOST + b"Transfer-Encoding: chunked\r\n\r\n" + chunk,
         b"GET /seen/3 HTTP/1.1\r\n" + HOST + b"Connection: close\r\n\r\n",
     ]
     assert await answers_to(place.nodes[0].port, b"".join(sent), 3) == [200, 200, 200]

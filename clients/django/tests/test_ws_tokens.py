@@ -185,7 +185,7 @@ assert answer.data["expires_in"] == 1800 and "no-store" in answer["Cache-Control
 """
 
 
-@pytest.mark.parametrize("named", ["SessionAuthentication", "TokenAuthentication", "BasicAuthentication"])
+@pytest.mark.parametrize("named", ["SessionAuthentication", "TokenAuthentication"])
 def test_the_view_of_rest_framework(named):
     pytest.importorskip("rest_framework")
     script = REST % [f"rest_framework.authentication.{named}"]

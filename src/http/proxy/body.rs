@@ -1,4 +1,4 @@
-//! The bodies of what is passed on, each as a stream: nothing is collected.
+//! The body of a client's request, for the other server: a stream of which nothing is collected.
 
 use std::{
     cell::Cell,
@@ -8,18 +8,13 @@ use std::{
     task::{Context, Poll, ready},
 };
 
-use actix_web::{
-    body::{BodySize, MessageBody},
-    dev::Payload,
-};
+use actix_web::dev::Payload;
 use bytes::Bytes;
-use futures_util::{Stream as _, future::LocalBoxFuture};
-use hyper::body::{Body, Frame, Incoming, SizeHint};
+use futures_util::Stream as _;
+use hyper::body::{Body, Frame, SizeHint};
 use tokio::time::Instant;
 
-use super::exchange::Link;
-
-/// The body of a client's request, for the other server.
+/// The body of a request.
 pub(super) struct RequestBody {
     /// `None` once it has ended.
     payload: Option<Payload>,
@@ -83,45 +78,6 @@ impl Body for RequestBody {
             _ if self.is_end_stream() => SizeHint::with_exact(0),
             Some(left) => SizeHint::with_exact(left),
             None => SizeHint::default(),
-        }
-    }
-}
-
-/// The body of the other server's answer, for the client. It drives the connection to that server.
-pub(super) struct AnswerBody {
-    link: Link,
-    body: Incoming,
-    size: BodySize,
-    /// Resolves when the node ends what is still open.
-    cut: LocalBoxFuture<'static, ()>,
-}
-
-impl AnswerBody {
-    /// What comes over this connection.
-    pub const fn new(link: Link, body: Incoming, size: BodySize, cut: LocalBoxFuture<'static, ()>) -> Self {
-        Self { link, body, size, cut }
-    }
-}
-
-impl MessageBody for AnswerBody {
-    type Error = Box<dyn std::error::Error>;
-
-    fn size(&self) -> BodySize {
-        self.size
-    }
-
-    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, Self::Error>>> {
-        if self.cut.as_mut().poll(cx).is_ready() {
-            return Poll::Ready(Some(Err("the node stops".into())));
-        }
-        self.link.poll(cx);
-        loop {
-            let Some(frame) = ready!(Pin::new(&mut self.body).poll_frame(cx)) else { return Poll::Ready(None) };
-            match frame?.into_data() {
-                // An empty chunk would be the end.
-                Ok(data) if !data.is_empty() => return Poll::Ready(Some(Ok(data))),
-                _ => {}
-            }
         }
     }
 }

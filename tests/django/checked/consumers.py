@@ -10,7 +10,7 @@ class OrderConsumer(AsyncJsonWebsocketConsumer):
         if not self.scope["user"].is_authenticated:
             await self.close()
             return
-        self.group = f"order_{self.scope['url_route']['kwargs']['id']}"
+        self.group = f"order_{self.scope['url_route']['kwargs']['pk']}"
         await self.channel_layer.group_add(self.group, self.channel_name)
         await self.accept()
 

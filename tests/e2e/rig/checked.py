@@ -83,7 +83,7 @@ http {{
     }}
     server {{
         listen 127.0.0.1:{dead};
-        location /ws/ {{ proxy_pass http://127.0.0.1:{nobody}; }}
+        location /ws/ {{ proxy_pass http://127.0.0.1:{closed}; }}
     }}
     server {{
         listen 127.0.0.1:{all};
@@ -123,7 +123,7 @@ class Checked:
         )
         with redis.Redis(port=self.redis.port) as admin:
             admin.execute_command("ACL", "SETUSER", "shop", "on", f">{PASSWORD}", "~*", "&*", "+@all")
-        self.port, self.nobody = stack.free_port(), stack.free_port()
+        self.port, self.closed = stack.free_port(), stack.free_port()
         self.redis_url = f"redis://shop:{PASSWORD}@{stack.LOOPBACK}:{self.redis.port}/0"
         self.env = {**project.environment("checked", directory, self.redis_url), "API_KEY_OF_NODES": API_KEY}
         self.config = CONFIG.format(backend=f"http://{stack.LOOPBACK}:{self.port}/channelgate")
@@ -149,7 +149,7 @@ class Checked:
             CHANNELGATE_ALLOWED_ORIGINS="*",
             CHANNELGATE_LISTEN=f"unix:{directory}/node",
         )
-        self.away = self.node("away", ready="/health/live", REDIS_URL=f"redis://{stack.LOOPBACK}:{self.nobody}/0")
+        self.away = self.node("away", ready="/health/live", REDIS_URL=f"redis://{stack.LOOPBACK}:{self.closed}/0")
         self.commands = Commands(stack.PYTHON, directory, self.env)
         self.commands.run(code=MIGRATE)
         for part in self.parts:
@@ -191,7 +191,7 @@ class Checked:
         locations = self.directory / "nginx-channelgate.conf"
         locations.write_text(self.commands.run("nginx", "--node", self.url(self.good)).out)
         sites = {name: stack.free_port() for name in ("good", "plain", "old", "page", "dead", "all", "host", "without")}
-        text = SITES.format(**sites, django=self.port, node=self.good.port, nobody=self.nobody, locations=locations)
+        text = SITES.format(**sites, django=self.port, node=self.good.port, closed=self.closed, locations=locations)
         (home / "nginx.conf").write_text(text)
         user = "user root; " if stack.os.geteuid() == 0 else ""
         argv = [stack.tool("nginx"), "-p", f"{home}/", "-c", home / "nginx.conf", "-e", home / "error.log", "-g"]

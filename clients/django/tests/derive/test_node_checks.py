@@ -123,44 +123,57 @@ def test_the_hosts(settings):
 
 
 @pytest.mark.parametrize(
-    ("check", "change", "file", "variable"),
+    ("check", "change", "file", "variable", "value"),
     [
         (
             "check_layer",
             {"CHANNEL_LAYERS": of({"prefix": "shop"})},
             '[layer]\nprefix = "shop"',
             "CHANNELGATE_LAYER_PREFIX",
+            "shop",
         ),
         (
             "check_layer",
             {"CHANNEL_LAYERS": of({"hosts": ["redis://a", "redis://b"]})},
             '[layer]\nhosts = ["redis://a", "redis://b"]',
             "CHANNELGATE__LAYER__HOSTS",
+            "redis://a,redis://b",
         ),
         (
             "check_cache",
             {"CACHES": {"default": {"BACKEND": REDIS, "LOCATION": "redis://h", "KEY_PREFIX": "x"}}},
             '[cache]\nprefix = "x:1:"',
             "CHANNELGATE_CACHE_PREFIX",
+            "x:1:",
         ),
         (
             "check_hosts",
             {"ALLOWED_HOSTS": ["*"]},
             '[server]\nallowed_origins = ["a"]',
             "CHANNELGATE__SERVER__ALLOWED_ORIGINS",
+            "a",
         ),
     ],
 )
-def test_what_a_node_has_already_is_not_said(settings, gate_file, monkeypatch, check, change, file, variable):
-    for name, value in change.items():
-        setattr(settings, name, value)
+def test_what_a_node_has_already_is_not_said(settings, gate_file, monkeypatch, check, change, file, variable, value):
+    for name, setting in change.items():
+        setattr(settings, name, setting)
     run = getattr(node_checks, check)
     assert len(run()) == 1
     path = gate_file(file)
     assert run() == []
     path.unlink()
-    monkeypatch.setenv(variable, "x")
+    monkeypatch.setenv(variable, value)
     assert run() == []
+
+
+def test_another_value_of_the_environment_is_no_answer(settings, monkeypatch):
+    settings.CHANNEL_LAYERS = of({"prefix": "shop"})
+    monkeypatch.setenv("CHANNELGATE_LAYER_PREFIX", "stop")
+    assert [one.id for one in node_checks.check_layer()] == ["channelgate.W003"]
+    settings.CACHES = {"default": {"BACKEND": REDIS, "LOCATION": "redis://h", "KEY_PREFIX": "x"}}
+    monkeypatch.setenv("CHANNELGATE_CACHE_PREFIX", ":1:")
+    assert [one.id for one in node_checks.check_cache()] == ["channelgate.W005"]
 
 
 def test_a_file_that_is_older_than_the_consumers(settings, gate_file):

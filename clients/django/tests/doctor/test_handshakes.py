@@ -35,6 +35,7 @@ def context(*consumers, **options) -> Context:
     [
         {"django": True},
         {"on_admit": {"call": {"action": "a"}}},
+        {"on_admit": [{"require": "user.is_staff"}, {"when": "1", "call": {"action": "a"}}]},
         {"on_connect": {"call": {"action": "a"}}},
         {"on_connect": [{"reply": "1"}, {"publish": {"group": "a"}}]},
         {"on_disconnect": {"call": {"action": "a"}}},
@@ -53,6 +54,11 @@ def test_a_consumer_that_does_anything_at_a_connect_is_not_tried(more):
 
 def test_a_greeting_is_harmless():
     assert is_harmless(Consumer({**ORDERS, "on_connect": {"reply": "{'hello': true}"}}))
+
+
+def test_a_condition_on_the_user_is_harmless_and_tried_after_the_others():
+    staff = {**ORDERS, "path": "/ws/staff/", "on_admit": {"require": "user.is_staff"}}
+    assert [one.consumer.name for one in tries(context(staff, ORDERS))] == [ORDERS["path"], "/ws/staff/"]
 
 
 def test_a_path_of_the_options_is_tried_whatever_its_consumer_does():
@@ -75,7 +81,7 @@ def foreseen(route=None, user=None, **changes):
     return expected(Try(Consumer({**ORDERS, **changes}), "", {"id": "42"} if route is None else route), user, MARK)
 
 
-def test_the_event_is_for_a_group_of_a_value_that_nobody_else_has():
+def test_the_event_is_for_a_group_with_a_made_up_value():
     found = foreseen()
     assert (found.group, found.event) == ("order_42", {"type": "order.status", "status": MARK})
     assert foreseen(groups=["news", "user_{{ user.id }}"], user="u1").group == "user_u1"

@@ -5,7 +5,7 @@ import re
 import pytest
 
 from channelgate.nodefile import Consumer
-from channelgate.nodefile.paths import expression, fill, made_up, parameters, shape, shape_of_expression
+from channelgate.nodefile.paths import expression, fill, made_up, parameters, path_of_expression, shape
 
 
 @pytest.mark.parametrize(
@@ -54,7 +54,11 @@ def test_a_made_up_value_is_one_of_its_converter_and_new_each_time(converter):
     ],
 )
 def test_a_route_of_django_is_the_same_as_the_path_that_was_made_of_it(path, route):
-    assert shape(path) == shape_of_expression(route)
+    assert shape(path) == shape(path_of_expression(route))
+
+
+def test_the_names_of_groups_are_kept():
+    assert path_of_expression(r"^ws/(?P<room>\w+)/(\d+)/$") == "/ws/<room>/<value>/"
 
 
 def test_different_routes_are_different():

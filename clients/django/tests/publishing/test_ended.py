@@ -195,6 +195,10 @@ def test_a_row_is_saved_although_no_order_can_be_given(use, connected, carl, cap
     disconnects(User)
     carl.save()
     assert "could not be ended" in caplog.text
+    caplog.clear()
+    use(None)
+    carl.save()
+    assert not caplog.text
     with pytest.raises(ValueError, match="reason"):
         disconnects(User, reason="x" * 124)
 

@@ -37,6 +37,14 @@ EQUAL = {
         side("left", (1, 1, A), (1.1, 1, {**B, "n": 7}), (2.1, 2, {**B, "n": 8}), (2.9, 2, {**B, "n": 9})),
         side("right", (2, 2, A), (2.1, 2, {**B, "n": 8}), (3, 3, {**B, "n": 9})),
     ),
+    "an event when the right arrives": recorded(
+        side("left", (1, 1, A), (1.9, 1, {"id": 1}), (2.2, 2, {"id": 2})),
+        side("right", (2, 2, {"id": 1}), (2.1, 2, A), (2.2, 2, {"id": 2})),
+    ),
+    "much traffic, of one kind": recorded(
+        side("left", (1, 1, A), *((1 + n / 10, 1, {"id": n}) for n in range(1, 9)), (2.2, 2, {"id": 9})),
+        side("right", (2.1, 2, A), (2.2, 2, {"id": 9})),
+    ),
     "both arrive, and hear of it": recorded(
         side("left", (1, 1, A), (1.1, 1, B), (2, 2, B)), side("right", (2, 2, A), (2.1, 2, B))
     ),
@@ -45,6 +53,11 @@ EQUAL = {
     "closed alike": recorded(
         side("left", connections=[accepted(closed=closed(4001))]),
         side("right", connections=[accepted(closed=closed(4001, reason="why"))]),
+    ),
+    "what one side gets in time, and the other one after the end": recorded(
+        side("left", (3, 3, A), (4, 4, {**B, "n": 2})),
+        side("right", (4, 4, A)),
+        (OPENING, Act("listening", 3, 3, grace=4)),
     ),
     "an answer of each side": said([(0, A)], [(0, A)]),
     "a row of each side": said([(0, {"id": 5})], [(0, {"id": 6})]),
@@ -71,6 +84,10 @@ DIFFERENT = {
     "one of two rows": (
         listened([(3, {"id": 1}), (3.1, {"id": 2})], [(3.1, {"id": 2})]),
         [("only left", "listening", '{"id": 1}')],
+    ),
+    "what does not come to the other one after the end": (
+        recorded(side("left", (3, 3, A)), side("right", (4, 4, B)), (OPENING, Act("listening", 3, 3, grace=4))),
+        [("only left", "listening", '{"type": "a", "n": 1}')],
     ),
     "another value": (listened([(3, A)], [(3, A2)]), [("differs", "listening", "$.n: left 1, right 2")]),
     "another value, much later": (

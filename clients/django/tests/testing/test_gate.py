@@ -182,6 +182,20 @@ def test_a_logout_ends_the_connections_of_its_session(gate, anna):
     assert other.receive_nothing()
 
 
+def test_who_a_client_is_is_asked_for_each_connection(gate):
+    def test(self, gate):
+        ben = User.objects.create(username="ben")
+        client = Client()
+        client.force_login(ben)
+        headers = [(b"cookie", f"sessionid={client.cookies['sessionid'].value}".encode())]
+        assert gate.connect("/ws/me/", headers=headers).connect()[0]
+        ben.set_password("another")
+        ben.save()
+        assert gate.connect("/ws/me/", headers=headers).connect() == (False, 403)
+
+    run(test, gate)
+
+
 def test_captured_events_do_not_reach_them(gate, published, anna):
     ws = gate.connect("/ws/me/", user=anna[0])
     assert ws.connect()[0]

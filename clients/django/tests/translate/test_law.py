@@ -218,6 +218,53 @@ def test_what_python_takes_from_an_event_has_to_be_there(verdict):
     assert verdict(source).table["on_event"]["told"]["when"] == "event.data is defined"
 
 
+def test_a_key_that_python_reads_and_nobody_uses_has_to_be_there(verdict):
+    """Python raises without it, and sends nothing."""
+    source = connect("await self.accept()")
+    source += """
+    async def told(self, event):
+        user = event["user"]
+        text = event["text"].strip()
+        if event["draft"]:
+            logger.info("a draft of %s", user)
+        await self.send_json({"x": event.get("x")})
+
+    async def either(self, event):
+        await self.send_json({"x": event["a"] if event.get("b") else 0})
+
+    async def both(self, event):
+        name = event["name"]
+        if event["a"] and event["b"]:
+            await self.send_json({"x": name})
+
+    async def receive_json(self, content):
+        text = content["text"]
+        if content["type"] == "ping":
+            await self.send_json({"type": "pong"})
+        elif content["type"] == "echo":
+            await self.send_json({"text": text})
+"""
+    table = verdict(source).table
+    assert table["on_event"]["told"]["when"] == (
+        "event.user is defined and event.text is defined and event.text.strip() is defined and event.draft is defined"
+    )
+    assert "when" not in table["on_event"]["either"]
+    assert table["on_event"]["both"]["when"] == "event.a and event.b"
+    assert table["on_message"]["ping"] == [{"when": "message.text is defined", "reply": "{'type': 'pong'}"}]
+    assert table["on_message"]["echo"] == [{"reply": "{'text': message.text}"}]
+
+
+def test_a_parameter_of_the_query_has_to_be_there(verdict):
+    body = """
+from urllib.parse import parse_qs
+query = parse_qs(self.scope["query_string"].decode())
+page = query["page"][0]
+await self.channel_layer.group_add("pages", self.channel_name)
+await self.accept()
+"""
+    assert verdict(connect(body)).table["on_admit"] == [{"require": "query.page"}]
+
+
 def test_true_is_not_one(verdict):
     source = connect("await self.accept()")
     source += """

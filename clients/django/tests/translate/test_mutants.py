@@ -115,7 +115,9 @@ def test_a_mutant_fails_a_test(tmp_path, name):
     assert text.count(there) == 1, f"{file} has this {text.count(there)} times: {there}"
     path.write_text(text.replace(there, instead))
     tests = ["test_law.py", "test_cases.py"]
-    argv = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", *tests]
-    env = {**os.environ, "PYTHONPATH": str(copy)}
+    plugins = ["-p", "no:cacheprovider", "-p", "pytest_asyncio.plugin", "-p", "pytest_timeout"]
+    argv = [sys.executable, "-m", "pytest", "-q", "-x", *plugins, *tests]
+    # Other plugins would load the package itself before its mutant.
+    env = {**os.environ, "PYTHONPATH": str(copy), "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
     done = subprocess.run(argv, cwd=Path(__file__).parent, env=env, capture_output=True, text=True, check=False)
     assert done.returncode == 1, f"it lives: {done.stdout[-2000:]}{done.stderr[-500:]}"

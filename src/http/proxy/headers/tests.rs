@@ -32,7 +32,7 @@ fn values<'a>(request: &'a Request<()>, name: &str) -> Vec<&'a [u8]> {
 
 #[test]
 fn a_request_keeps_its_host_its_cookies_and_every_byte_of_its_target() {
-    for target in ["/a/../b/%2e%2e/./c%2Fd?x=%41&y=/../", "//double", "/?", "/ü", "/a;b=c,d'()*!$&~"] {
+    for target in ["/a/../b/%2e%2e/./c%2Fd?x=%41&y=/../", "//double", "/?", "*", "/a;b=c,d'()*!$&~"] {
         let request = sent(from(CLIENT).uri(target), false).unwrap();
         assert_eq!(request.uri().to_string(), target);
     }

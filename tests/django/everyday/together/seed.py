@@ -6,29 +6,35 @@ import os
 
 import django
 
+SESSIONS = 3
 STAFF = {"is_staff": True}
 PEOPLE = {"anna": {}, "ben": {}, "carl": STAFF, "dora": {**STAFF, "is_superuser": True}, "eva": STAFF}
 
 
-def person(name, **rights):
+def session(user):
     from django.conf import settings
     from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY
-    from django.contrib.auth.models import User
     from django.contrib.sessions.backends.db import SessionStore
+
+    store = SessionStore()
+    store[SESSION_KEY] = str(user.pk)
+    store[BACKEND_SESSION_KEY] = settings.AUTHENTICATION_BACKENDS[0]
+    store[HASH_SESSION_KEY] = user.get_session_auth_hash()
+    store.save()
+    return store
+
+
+def person(name, **rights):
+    from django.contrib.auth.models import User
     from rest_framework_simplejwt.tokens import AccessToken
 
     user = User.objects.create_user(name, f"{name}@example.org", "a password", **rights)
     access = AccessToken.for_user(user)
     access.set_exp(lifetime=datetime.timedelta(days=1))
-    # A logout ends one session: each project has one of its own.
+    # A logout ends one session: each project has some of its own.
     sessions = {}
     for project in ("orders", "notifications", "chat", "feed", "helpdesk", "delivery", "polls"):
-        store = SessionStore()
-        store[SESSION_KEY] = str(user.pk)
-        store[BACKEND_SESSION_KEY] = settings.AUTHENTICATION_BACKENDS[0]
-        store[HASH_SESSION_KEY] = user.get_session_auth_hash()
-        store.save()
-        sessions[project] = store.session_key
+        sessions[project] = [session(user).session_key for _ in range(SESSIONS)]
     return user, {"id": user.pk, "jwt": str(access), "sessions": sessions}
 
 

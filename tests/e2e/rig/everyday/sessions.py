@@ -72,9 +72,9 @@ SESSIONS = (
                 "anna",
                 "/ws/chat/garden/",
                 (
-                    say(1, 1, message="Hello"),
-                    say(1, 1, type="message", message="Ünïcode 🌱"),
-                    say(0, 1, type="typing"),
+                    say(1, 1, 1, message="Hello"),
+                    say(1, 1, 1, type="message", message="Ünïcode 🌱"),
+                    say(0, 1, 1, type="typing"),
                     say(1, type="unknown"),
                 ),
                 opens=1,
@@ -85,7 +85,7 @@ SESSIONS = (
             Visit(
                 "ben",
                 "/ws/chat/garden/",
-                (say(1, 1, message="Hi"), say(0, 1, type="typing")),
+                (say(1, 1, 1, message="Hi"), say(0, 1, 1, type="typing")),
                 opens=1,
                 reopens=4,
                 arrives=1,
@@ -110,7 +110,7 @@ SESSIONS = (
                 "/ws/feed/",
                 (
                     say(1, command="levels", levels=["error"]),
-                    say(1, 1, command="announce", text="Tea"),
+                    say(1, 1, 1, command="announce", text="Tea"),
                     say(1, command="levels", levels=["info", "warning", "error"]),
                     say(0, command="unknown"),
                 ),
@@ -125,7 +125,7 @@ SESSIONS = (
         ),
         logout="/feed/logout/",
         afterwards=1,
-        others=(Visit("anna", "/ws/feed/", opens=1), Visit("", "/ws/feed/", opens=1)),
+        others=(Visit("anna", "/ws/feed/", opens=1, closes=True), Visit("", "/ws/feed/", opens=1, closes=True)),
         page="/feed/",
     ),
     Project(
@@ -138,7 +138,7 @@ SESSIONS = (
                 (
                     say(1, action="ping", n=7),
                     say(2, 1, action="comment", body="It blinks"),
-                    say(1, 1, action="close"),
+                    say(1, 1, 1, action="close"),
                     say(1, action="unknown"),
                 ),
             ),
@@ -168,9 +168,9 @@ SESSIONS = (
                 "/ws/delivery/{tracking}/",
                 (
                     {"text": "ping", "frames": 1},
-                    say(1, 1, lat=1.5, lng=2),
+                    say(1, 1, 1, lat=1.5, lng=2),
                     {"text": "not JSON", "frames": 1},
-                    {"bytes": "eyJsYXQiOiAzLCAibG5nIjogNH0=", "frames": 1, "others": 1},
+                    {"bytes": "eyJsYXQiOiAzLCAibG5nIjogNH0=", "frames": 1, "others": 1, "tells": 1},
                 ),
                 opens=1,
             ),
@@ -191,7 +191,7 @@ SESSIONS = (
         "polls",
         "session",
         (
-            Visit("anna", "/ws/polls/lunch/", (say(1, 1, choice="{choice}"), say(1)), opens=1),
+            Visit("anna", "/ws/polls/lunch/", (say(1, 1, 1, choice="{choice}"), say(1)), opens=1),
             Visit("", "/ws/polls/lunch/", (say(1, choice="{choice}"),), opens=1),
         ),
         (
@@ -202,7 +202,7 @@ SESSIONS = (
         last=(Change("POST", "/api/polls/lunch/end/", hears=(1, 1)),),
         logout="/polls/logout/",
         afterwards=1,
-        others=(Visit("", "/ws/polls/nowhere/"), Visit("anna", "/ws/polls/nowhere/")),
+        others=(Visit("", "/ws/polls/nowhere/", closes=True), Visit("anna", "/ws/polls/nowhere/", closes=True)),
         page="/polls/lunch/",
     ),
 )

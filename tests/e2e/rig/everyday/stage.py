@@ -1,5 +1,6 @@
 """The ten projects of tests/django/everyday under Daphne and behind nodes, on one Redis and one database."""
 
+import collections
 import dataclasses
 import json
 import os
@@ -94,6 +95,8 @@ class Everyday:
         self.rows: dict[str, object] = found["rows"]
         self.nodes: dict[str, stack.Part] = {}
         self.changed_nodes: dict[str, stack.Part] = {}
+        #: Which of their sessions people use, for each project: a logout has ended the ones before.
+        self.session: collections.Counter[str] = collections.Counter()
         self.left = self._django("daphne", "-m", "daphne", "--websocket_connect_timeout", "8", "-b", stack.LOOPBACK)
         self.right = self._django("bridge", "-m", "uvicorn", "--lifespan", "off", "--log-level", "warning")
 
@@ -185,15 +188,18 @@ class Everyday:
         origin = f"http://{stack.LOOPBACK}:{self.left.port}"
         if person is None:
             return Visitor(origin=origin)
-        headers = {"session": ("Cookie", f"sessionid={person['sessions'].get(project.name)}")}
-        headers["cookie"] = ("Cookie", f"access={person['jwt']}")
         return Visitor(
             name=visit.who,
-            headers=(headers[project.login],) if project.login in headers else (),
+            headers=tuple(self._headers(project, person).items()) if project.login != "query" else (),
             token=person["jwt"] if project.login == "query" else None,
             origin=origin,
             ids=(str(person["id"]), *map(str, self.rows.values())),
         )
+
+    def _headers(self, project: Project, person: Mapping) -> dict[str, str]:
+        if project.login == "session":
+            return {"Cookie": f"sessionid={person['sessions'][project.name][self.session[project.name]]}"}
+        return {"Cookie": f"access={person['jwt']}"}
 
     def shadow(self, project: Project, visit: Visit, node: stack.Part | None = None, patience: float = 10) -> Shadow:
         """The visit on both sides."""
@@ -209,9 +215,7 @@ class Everyday:
     async def change(self, project: Project, change: Change, port: int, made: dict) -> None:
         """A request to a view of the project."""
         person = self.people[change.who]
-        headers = {"Authorization": f"Bearer {person['jwt']}"}
-        if project.login == "session":
-            headers = {"Cookie": f"sessionid={person['sessions'][project.name]}"}
+        headers = {"Authorization": f"Bearer {person['jwt']}", **self._headers(project, person)}
         path = self.filled(change.path)
         for key, value in made.items():
             path = path.replace(f"{{made.{key}}}", str(value))

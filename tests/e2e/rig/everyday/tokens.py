@@ -13,7 +13,7 @@ TOKENS = (
                 (
                     say(1, type="heartbeat"),
                     say(1, type="who"),
-                    say(0, type="status", mood="away"),
+                    say(0, 0, 1, type="status", mood="away"),
                     say(0, type="unknown"),
                 ),
                 opens=2,
@@ -67,12 +67,14 @@ TOKENS = (
                 (
                     say(1, op="mute", team="{blue}"),
                     say(1, op="unmute", team="{blue}"),
-                    say(0, op="wave", team="{red}"),
+                    say(0, 0, 1, op="wave", team="{red}"),
                     say(1, op="unknown"),
                 ),
                 opens=1,
             ),
-            Visit("ben", "/ws/teams/", (say(0, op="wave", team="{red}"), say(1, op="wave", team="{blue}")), opens=1),
+            Visit(
+                "ben", "/ws/teams/", (say(0, 0, 1, op="wave", team="{red}"), say(1, op="wave", team="{blue}")), opens=1
+            ),
         ),
         (
             Change("POST", "/api/teams/posts/", {"team": "{red}", "text": "News"}, hears=(1, 1)),

@@ -14,6 +14,8 @@ class Visit:
     #: Frames after the handshake; after the next ones, if they differ.
     opens: int = 0
     reopens: int | None = None
+    #: Whether the server closes the connection at once.
+    closes: bool = False
     #: Frames that the same user's other connection gets when this one comes, and when it goes.
     arrives: int = 0
     leaves: int = 0
@@ -53,6 +55,6 @@ class Project:
         return self.name
 
 
-def say(frames: int, others: int = 0, **message) -> dict:
-    """A message as JSON, and what comes of it."""
-    return {"send": message, "frames": frames, "others": others}
+def say(frames: int, others: int = 0, tells: int = 0, **message) -> dict:
+    """A message as JSON, and what comes of it: to its side, to the other side, and to each side of the other user."""
+    return {"send": message, "frames": frames, "others": others, **({"tells": tells} if tells else {})}

@@ -30,7 +30,12 @@ def handle(options: Mapping[str, Any], output: Output) -> int:
     except ModuleNotFoundError as error:
         output.error(f"{error.name} is not installed: init reads the consumers of a project with Channels.")
         return 1
-    written = project.translate(routes.application())
+    try:
+        application = routes.application()
+    except Exception as error:
+        output.error(f"ASGI_APPLICATION cannot be imported, so there are no consumers to read: {error}")
+        return 1
+    written = project.translate(application)
     place: Path = options["config"] or node_file_place()
     verdict = checked.settle(written, place.parent)
     files = {place: written.text}

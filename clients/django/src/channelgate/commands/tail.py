@@ -35,7 +35,7 @@ def handle(options: Mapping[str, Any], output: Output) -> int:
     key = conf().api_key or environment.get(KEY)
     if not key:
         output.error(
-            'The node shows its events only to who has its API key: set CHANNELGATE["API_KEY"] to the '
+            'The node shows its events only with its API key: set CHANNELGATE["API_KEY"] to the '
             "CHANNELGATE_API_KEY of the node."
         )
         return 1

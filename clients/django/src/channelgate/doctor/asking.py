@@ -133,9 +133,9 @@ def _from_here(context: Context) -> Iterator[Result]:
 
 
 def _asked_from_here(context: Context) -> web.Answer | str | None:
-    """Django's answer to the question who a client without a login is, signed as a node signs; or why there is none."""
-    url, secrets_ = _backend(context), conf().secrets
-    if url is None or not secrets_:
+    """Django's answer to a question of this process, signed as a node signs; or the reason why it did not answer."""
+    url, known = _backend(context), conf().secrets
+    if url is None or not known:
         return None
     data = {"cookies": {"sessionid": secrets.token_hex(16)}}
     question = {"action": ACTION, "data": data, "user": None, "connection": "", "consumer": ""}
@@ -144,7 +144,7 @@ def _asked_from_here(context: Context) -> web.Answer | str | None:
     headers = {
         "Content-Type": "application/json",
         "X-Channelgate-Timestamp": timestamp.decode(),
-        "X-Channelgate-Signature": signature.sign(secrets_[0], timestamp, body).decode(),
+        "X-Channelgate-Signature": signature.sign(known[0], timestamp, body).decode(),
     }
     path = url.partition("://")[2].partition("/")[2].rstrip("/")
     try:

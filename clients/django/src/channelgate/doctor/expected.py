@@ -1,4 +1,4 @@
-"""An event for one consumer that nobody else gets, made from what channelgate.toml says of its groups and handlers."""
+"""An event for the socket of doctor alone, made from what channelgate.toml says of groups and handlers."""
 
 import dataclasses
 import re
@@ -34,12 +34,12 @@ def expected(one: Try, user_id: str | None, marker: str) -> Expected | None:
     group = next(filter(None, (_alone(template, values) for template in one.consumer.groups)), None)
     if group is None:
         return None
-    event = _event(one.consumer, marker)
+    event = event_for(one.consumer, marker)
     return None if event is None else Expected(group, event)
 
 
 def _alone(template: str, values: Mapping[tuple[str, str], str]) -> str | None:
-    """The name of the group, if it has a value in it that nobody else has, and none that is not known."""
+    """The name of the group, if its values are known and one of them is made up."""
     found = _PLACEHOLDER.findall(template)
     if not found or not all(pair in values for pair in found):
         return None
@@ -47,7 +47,8 @@ def _alone(template: str, values: Mapping[tuple[str, str], str]) -> str | None:
     return None if "{{" in text or "{%" in text else text
 
 
-def _event(consumer: Consumer, marker: str) -> dict[str, Any] | None:
+def event_for(consumer: Consumer, marker: str) -> dict[str, Any] | None:
+    """An event whose frame is known: it has the marker in it, and nothing else happens."""
     for handler, written in consumer.events.items():
         if not written.keys() <= _PLAIN or not isinstance(written.get("send"), str):
             continue

@@ -47,8 +47,9 @@ _HARMLESS = frozenset(
         ),
     }
 )
-#: Keys of a step that only send something to the client itself.
+#: Keys of a step that only send something to the client itself, and of one that only decides about it.
 _ANSWERS = frozenset({"reply", "reply_raw", "when"})
+_DECIDES = frozenset({"when", "require", "set", "refuse"})
 #: The origin of no site of the project.
 EVIL = "http://evil.example"
 
@@ -85,9 +86,10 @@ def is_harmless(consumer: Consumer) -> bool:
     if consumer.protocol != "websocket":
         return False
     for key, value in consumer.written.items():
-        if key == "on_connect":
+        if key in ("on_connect", "on_admit"):
+            known = _ANSWERS if key == "on_connect" else _DECIDES
             steps = value if isinstance(value, list) else [value]
-            if not all(isinstance(step, Mapping) and step.keys() <= _ANSWERS for step in steps):
+            if not all(isinstance(step, Mapping) and step.keys() <= known for step in steps):
                 return False
         elif key not in _HARMLESS:
             return False
@@ -103,10 +105,10 @@ def tries(context: Context) -> Iterator[Try]:
             if any(re.match(expression(one), plain) for one in consumer.paths):
                 yield Try(consumer, path, {})
                 break
-    for consumer in consumers:
-        if is_harmless(consumer):
-            for path in consumer.paths[:1]:
-                yield made_up_try(consumer, path)
+    # Those that admit every user come first.
+    for consumer in sorted(filter(is_harmless, consumers), key=lambda one: "on_admit" in one.written):
+        for path in consumer.paths[:1]:
+            yield made_up_try(consumer, path)
 
 
 def made_up_try(consumer: Consumer, path: str) -> Try:

@@ -1,26 +1,25 @@
 """Whether Django and the node hear each other: through the project's own layer, and past every client.
 
 From Django to the node: the connections of a node have channels that begin with a name of the node, which its
-subscriptions in Redis show. A message to the channel of a connection that does not exist reaches the node and nobody
-else, and `/api/tail` says that it came. From the node to Django: the node publishes to a group of which only this
+subscriptions in Redis show. A message to the channel of a connection that does not exist reaches the node and no
+client, and `/api/tail` says that it came. From the node to Django: the node publishes to a group of which only this
 process is a member.
 """
 
 import asyncio
 import contextlib
-import http.client
 import json
 import re
 import secrets
-import threading
 from collections.abc import Iterator
 from typing import Any
 
 from channelgate.conf import conf
 from channelgate.doctor import redis, sends, web
 from channelgate.doctor.context import Context
-from channelgate.doctor.layer import kind
+from channelgate.doctor.layer import known
 from channelgate.doctor.result import Result, fail, ok
+from channelgate.doctor.watching import Watcher
 
 #: Seconds for a message to arrive.
 PATIENCE = 2.0
@@ -32,11 +31,10 @@ DEAF = "The node is ready but did not hear a group_send: other Redis, prefix, ke
 
 def same_redis(context: Context) -> Iterator[Result]:
     """One message each way."""
-    nodes = _nodes()
+    nodes = nodes_there()
     cure = (
-        f"Django writes to {', '.join(redis.address(host) for host in redis.hosts())}, prefix "
-        f"{redis.written().get('CONFIG', {}).get('prefix', 'asgi')}, {kind()} layer: "
-        "compare with `channelgate print-config`, or start the node with python manage.py channelgate run."
+        f"Django writes to {known().label}: compare with `channelgate print-config`, "
+        "or start the node with python manage.py channelgate run."
     )
     if not nodes:
         yield fail(DEAF, f"No node is subscribed there. {cure}")
@@ -50,11 +48,11 @@ def same_redis(context: Context) -> Iterator[Result]:
     yield ok("The node reads the same Redis (probe seen)")
 
 
-def _nodes() -> list[str]:
+def nodes_there() -> list[str]:
     """The names of the nodes that listen at the layer's Redis."""
     prefix = conf().prefix
     found: dict[str, None] = {}
-    for host in redis.hosts():
+    for host in known().hosts:
         with redis.client(host) as client:
             channels = client.pubsub_channels(f"{_literal(prefix)}direct:*")
         for channel in channels:
@@ -62,6 +60,11 @@ def _nodes() -> list[str]:
             if match is not None:
                 found[match[1]] = None
     return list(found)[:MOST]
+
+
+def channels_of(connection: str, nodes: list[str]) -> list[str]:
+    """The channel of a connection, on whichever of the nodes it is."""
+    return [f"specific.{node}r!c.{connection}" for node in nodes]
 
 
 def _literal(text: str) -> str:
@@ -72,24 +75,25 @@ def _literal(text: str) -> str:
 async def _to_node(context: Context, nodes: list[str]) -> bool:
     """Whether a message to a channel of the node is seen there."""
     connection = f"doctor{secrets.token_hex(8)}"
-    channels = [f"specific.{node}r!c.{connection}" for node in nodes]
+    channels = channels_of(connection, nodes)
     message = {"type": sends.TYPE, "id": connection}
-    with _Watcher(context, connection) as watcher:
+    with Watcher(context, f"connection={connection}", lambda line: connection in line.get("groups", ())) as watcher:
         async with sends.layer() as layer:
             try:
-                if kind() == "core":
-                    await _group_send(layer, channels, message)
-                else:
-                    # Here a group is a subscription of a process, so only the channel itself can be written to.
-                    for channel in channels:
-                        await layer.send(channel, message)
+                await send_to_channels(layer, channels, message)
                 return await asyncio.to_thread(watcher.saw, PATIENCE)
             finally:
                 if not watcher.has_seen:
                     await _take_back(layer, channels, connection)
 
 
-async def _group_send(layer: Any, channels: list[str], message: dict[str, Any]) -> None:
+async def send_to_channels(layer: Any, channels: list[str], message: dict[str, Any]) -> None:
+    """A `group_send` to a group of which only these channels are members."""
+    if known().kind == "pubsub":
+        # Here a group is a subscription of a process, so only the channel itself can be written to.
+        for channel in channels:
+            await layer.send(channel, message)
+        return
     group = sends.name()
     for channel in channels:
         await layer.group_add(group, channel)
@@ -102,7 +106,7 @@ async def _group_send(layer: Any, channels: list[str], message: dict[str, Any]) 
 
 async def _take_back(layer: Any, channels: list[str], connection: str) -> None:
     """Removes messages that no node has read: they would wait for a minute."""
-    if kind() != "core":
+    if known().kind != "core":
         return
     for channel in channels:
         key = layer.prefix + channel.partition("!")[0] + "!"
@@ -125,53 +129,3 @@ async def _from_node(context: Context) -> bool:
         )
         found = await receiving
     return answer.status == 200 and isinstance(found, dict) and found.get("id") == group
-
-
-class _Watcher:
-    """Reads the node's `/api/tail`, in a thread, for what concerns one connection."""
-
-    def __init__(self, context: Context, connection: str):
-        self.path = f"/api/tail?connection={connection}"
-        self.connection = connection
-        self.url = context.node
-        self.headers = {"Authorization": f"Bearer {context.api_key}"}
-        self.ready, self.seen = threading.Event(), threading.Event()
-        self.problem: Exception | None = None
-        self.response: Any = None
-        self.thread = threading.Thread(target=self._read, daemon=True)
-
-    def __enter__(self) -> "_Watcher":
-        self.thread.start()
-        # The first line says that from now on everything is shown.
-        self.ready.wait(PATIENCE + web.TIMEOUT)
-        if self.problem is not None:
-            raise self.problem
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.thread.join(0.1)
-
-    @property
-    def has_seen(self) -> bool:
-        """Whether the node has got the message."""
-        return self.seen.is_set()
-
-    def saw(self, seconds: float) -> bool:
-        """Waits for it."""
-        return self.seen.wait(seconds)
-
-    def _read(self) -> None:
-        try:
-            with web.stream(self.url, self.path, self.headers, PATIENCE + 1) as response:
-                if response.status != 200:
-                    raise web.NoAnswer(f"/api/tail answered {response.status}")
-                while line := response.readline():
-                    self.ready.set()
-                    if self.connection.encode() in line:
-                        self.seen.set()
-                        return
-        except (OSError, http.client.HTTPException, web.NoAnswer) as error:
-            if not self.ready.is_set():
-                self.problem = error
-        finally:
-            self.ready.set()

@@ -3,53 +3,49 @@
 import time
 from collections.abc import Iterator
 
+from channelgate.derive import Derived
+from channelgate.derive import layer as layers
+from channelgate.derive.hosts import Host
+from channelgate.derive.layer import Layer
 from channelgate.doctor import redis
 from channelgate.doctor.context import Context
-from channelgate.doctor.result import Result, fail, ok
-
-_KINDS = {
-    "channels_redis.core.RedisChannelLayer": "core",
-    "channels_redis.pubsub.RedisPubSubChannelLayer": "pubsub",
-}
+from channelgate.doctor.result import Result, fail, ok, warn
 
 
-def kind() -> str | None:
-    """`core` or `pubsub`; None for a layer that nodes cannot read."""
-    from django.utils.module_loading import import_string
+def known() -> Layer:
+    """The layer, after it was found to be one that nodes read."""
+    found = layers.layer()
+    assert found is not None
+    return found
 
-    dotted = str(redis.written().get("BACKEND", ""))
-    if dotted in _KINDS:
-        return _KINDS[dotted]
-    try:
-        bases = {f"{one.__module__}.{one.__qualname__}" for one in import_string(dotted).__mro__}
-    except (ImportError, AttributeError):
-        return None
-    return next((name for base, name in _KINDS.items() if base in bases), None)
+
+def hosts() -> tuple[Host, ...]:
+    """The Redis servers of the layer; without a layer, that of `CHANNELGATE["REDIS_URL"]`."""
+    found = layers.layer()
+    own, _ = layers.nodes_redis()
+    return found.hosts if found is not None else () if own is None else (own,)
 
 
 def which_layer(context: Context) -> Iterator[Result]:
     """`CHANNEL_LAYERS["default"]`."""
-    dotted = str(redis.written().get("BACKEND", ""))
-    name = dotted.rpartition(".")[2]
-    cure = 'Set CHANNEL_LAYERS["default"] to channels_redis.core.RedisChannelLayer, with the REDIS_URL of the node.'
-    if not dotted:
-        yield fail('CHANNEL_LAYERS has no "default"', cure)
+    found, (kind, _) = layers.layer(), layers.backend()
+    if found is None or kind is None:
+        context.broken.add("the channel layer")
+        derived = Derived()
+        layers.add(derived)
+        # With REDIS_URL alone publish() works, so that is a warning.
+        for problem in derived.problems:
+            if problem.level != "note":
+                say = fail if problem.level == "error" else warn
+                yield say(problem.text, problem.hint or layers.OF_REDIS)
         return
-    if name == "InMemoryChannelLayer":
-        yield fail('CHANNEL_LAYERS["default"] is InMemoryChannelLayer: messages stay inside one process.', cure)
-        return
-    if kind() is None:
-        yield fail(f'CHANNEL_LAYERS["default"] is {name}, which nodes cannot read', cure)
-        return
-    where = ", ".join(redis.address(host) for host in redis.hosts())
-    prefix = redis.written().get("CONFIG", {}).get("prefix", "asgi")
-    yield ok(f"The channel layer is {name} at {where}, prefix {prefix}")
+    where = ", ".join(host.label for host in found.hosts)
+    yield ok(f"The channel layer is {kind.__name__} at {where}, prefix {found.prefix}")
 
 
 def redis_answers(context: Context) -> Iterator[Result]:
     """A PING to each host."""
-    for host in redis.hosts():
-        where = redis.address(host)
+    for host in hosts():
         try:
             with redis.client(host) as client:
                 client.ping()
@@ -57,9 +53,8 @@ def redis_answers(context: Context) -> Iterator[Result]:
                 client.ping()
                 took = (time.perf_counter() - began) * 1000
         except Exception as error:
-            yield fail(
-                f"Redis {where} does not answer: {' '.join(str(error).split()) or type(error).__name__}",
-                'Start Redis, or correct "hosts" in CHANNEL_LAYERS.',
-            )
+            why = " ".join(str(error).split()) or type(error).__name__
+            cure = f'Start Redis, or correct {layers.CONFIG}["hosts"].'
+            yield fail(f"Redis {host.label} does not answer: {why}", cure)
         else:
-            yield ok(f"Redis {where} answers in {took:.1f} ms")
+            yield ok(f"Redis {host.label} answers in {took:.1f} ms")

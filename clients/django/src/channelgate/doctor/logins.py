@@ -19,6 +19,8 @@ from channelgate.doctor.result import Result, fail, ok, skip
 LIFETIME = 30
 #: The close code that stands for 503, unless the consumer has another one.
 TRY_LATER = 1013
+#: What a node says of a login that it does not know, before the consumer decides.
+NO_LOGIN = ("no credential was given", "the login is not valid or has ended", "Django refuses the client", "revoked")
 ORIGIN = "the origin is not allowed"
 
 
@@ -85,7 +87,9 @@ def session(context: Context) -> Iterator[Result]:
     needed = ("django.contrib.auth", "django.contrib.sessions")
     if "django" not in _auth(context) or not all(apps.is_installed(name) for name in needed):
         return
-    found = next((one for one in handshakes.tries(context) if "django" in one.consumer.auth), None)
+    of_sessions = (one for one in handshakes.tries(context) if "django" in one.consumer.auth)
+    # Where every refusal is a close with one code, it is not known whether the login was refused.
+    found = next((one for one in of_sessions if not (one.closes and "on_admit" in one.consumer.written)), None)
     if found is None:
         yield skip('A session: each consumer with auth = ["django"] does more at a connect; name a path with --path')
         return
@@ -100,6 +104,11 @@ def session(context: Context) -> Iterator[Result]:
     if answer.status == 503 or answer.close == TRY_LATER:
         # A later check says why.
         yield fail(f"A session cookie was refused: {answer.reason}", "See whether the node can ask Django, below.")
+        return
+    is_login = answer.status not in (101, 404, 429) and not any(text in answer.detail for text in (*NO_LOGIN, ORIGIN))
+    if "on_admit" in found.consumer.written and is_login:
+        # After the login, the consumer has decided.
+        yield ok(f"A session cookie was known as user {person.pk}, whom {found.consumer.name} does not admit")
         return
     yield _judged(
         "A session",

@@ -11,6 +11,7 @@ from channelgate.doctor import (
     node,
     publishing,
     routes,
+    settings,
     sockets,
     versions,
 )
@@ -22,7 +23,7 @@ _NODE = frozenset({"the node"})
 
 CHECKS = (
     Check("layer", layer.which_layer, "The channel layer", breaks="the channel layer"),
-    Check("redis", layer.redis_answers, "Redis", needs=_LAYER, breaks="Redis"),
+    Check("redis", layer.redis_answers, "Redis", breaks="Redis"),
     Check("node", node.is_ready, "The node", breaks="the node"),
     Check("api_key", node.takes_api_key, "The API key", needs=_NODE),
     Check("paths", node.serves_paths, "The paths of the node", needs=_NODE),
@@ -51,6 +52,7 @@ CHECKS = (
     Check("django", asking.node_asks_django, "Whether the node can ask Django", needs=_NODE, seconds=10),
     Check("clocks", clocks.clocks, "The clocks", needs=_NODE),
     Check("versions", versions.versions, "The versions"),
+    Check("settings", settings.carried_over, "What a node needs of the settings"),
     Check("routes", routes.counted, "The routes"),
     Check("daphne", routes.stay_with_daphne, "What stays with Daphne"),
     Check("code", code.code, "The code"),

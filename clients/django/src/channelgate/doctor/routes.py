@@ -10,7 +10,7 @@ from channelgate.bridge import tree
 from channelgate.doctor import web
 from channelgate.doctor.context import Context
 from channelgate.doctor.result import Result, fail, ok, skip, warn
-from channelgate.nodefile.paths import fill, made_up, shape, shape_of_expression
+from channelgate.nodefile.paths import fill, made_up, path_of_expression, shape
 
 INIT = "python manage.py channelgate init"
 
@@ -28,7 +28,7 @@ def counted(context: Context) -> Iterator[Result]:
         yield skip("The routes: ASGI_APPLICATION cannot be imported, or has no websocket routes")
         return
     moved = [path for one in context.node_file.consumers if one.protocol == "websocket" for path in one.paths]
-    known = {shape_of(route) for route in routes}
+    known = {shape(route) for route in routes}
     lost = [path for path in moved if shape(path) not in known]
     text = f"{_number(len(moved), 'consumer')} in channelgate.toml, {len(routes)} in routing.py"
     # A consumer without Django needs no route there.
@@ -48,10 +48,10 @@ def stay_with_daphne(context: Context) -> Iterator[Result]:
         return
     moved = {shape(path) for path in context.node_file.paths}
     for route in routes:
-        if shape_of(route) in moved:
+        if shape(route) in moved:
             continue
         text = f"Daphne still serves {route}"
-        if context.site is None or not route.startswith("/"):
+        if context.site is None:
             yield ok(text)
             continue
         try:
@@ -70,7 +70,7 @@ def stay_with_daphne(context: Context) -> Iterator[Result]:
 
 
 def websocket_routes() -> list[str] | None:
-    """The project's routes, as `/ws/orders/<int:id>/`, or as their regular expressions."""
+    """The project's routes as paths, also those that are regular expressions: `/ws/orders/<id>/`."""
     dotted = getattr(settings, "ASGI_APPLICATION", None)
     if not dotted:
         return None
@@ -79,12 +79,10 @@ def websocket_routes() -> list[str] | None:
     except Exception:
         return None
     websocket = _websocket(application)
-    return None if websocket is None else list(dict.fromkeys(_routes(websocket, "", 0)))
-
-
-def shape_of(route: str) -> str:
-    """A route without the names of its parameters."""
-    return shape(route) if route.startswith("/") else shape_of_expression(route)
+    if websocket is None:
+        return None
+    found = dict.fromkeys(_routes(websocket, "", 0))
+    return [path_of_expression(route) if route.startswith("^") else route for route in found]
 
 
 def _websocket(application: Any, depth: int = 0) -> Any:

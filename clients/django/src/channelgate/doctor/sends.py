@@ -25,10 +25,21 @@ async def layer() -> AsyncIterator[Any]:
     try:
         yield made
     finally:
+        with contextlib.suppress(Exception):
+            await _forget(made)
         close = getattr(made, "close_pools", None) or getattr(made, "flush", None)
         if close is not None:
             with contextlib.suppress(Exception):
                 await close()
+
+
+async def _forget(made: Any) -> None:
+    """Deletes the receive queue of this layer object: a message may have come too late."""
+    client = getattr(made, "client_prefix", None)
+    if client is not None and hasattr(made, "consistent_hash"):
+        queue = f"specific.{client}!"
+        key = f"{made.prefix}{queue}"
+        await made.connection(made.consistent_hash(queue)).delete(key, f"{key}$inflight")
 
 
 @contextlib.asynccontextmanager

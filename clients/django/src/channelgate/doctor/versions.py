@@ -5,10 +5,12 @@ import re
 from collections.abc import Iterator
 from importlib import metadata
 
+from channelgate.derive import layer as layers
+from channelgate.derive.hosts import Host
 from channelgate.doctor import redis
 from channelgate.doctor.context import Context
-from channelgate.doctor.layer import kind
-from channelgate.doctor.result import FAIL, WARN, Result, ok
+from channelgate.doctor.layer import known
+from channelgate.doctor.result import Result, fail, ok, warn
 
 #: The oldest Redis with BZPOPMIN, which the core layer and the nodes need.
 REDIS = (5, 0)
@@ -16,40 +18,35 @@ REDIS = (5, 0)
 
 def versions(context: Context) -> Iterator[Result]:
     """channels_redis, its client, and the server."""
-    has_keys = bool(redis.written().get("CONFIG", {}).get("symmetric_encryption_keys"))
     found = {name: version for name in ("channels_redis", "redis") if (version := _version(name)) is not None}
-    troubles = list(known_troubles(found, kind(), has_keys))
-    if "Redis" not in context.broken:
-        for host in redis.hosts():
+    troubles = list(known_troubles(found))
+    config = layers.written().get("CONFIG") or {}
+    if layers.ignores_keys(layers.kind_of(layers.backend()[0]), config):
+        troubles.append(fail(layers.IGNORED_KEYS, "pip install 'channels_redis>=4.2.1'"))
+    if not context.broken & {"the channel layer", "Redis"}:
+        for host in known().hosts:
             troubles += _of_server(host)
     yield from troubles
     if found and not troubles:
         yield ok(f"{', '.join(f'{name} {version}' for name, version in found.items())}: no known trouble")
 
 
-def known_troubles(found: dict[str, str], layer: str | None, has_keys: bool) -> Iterator[Result]:
-    """What is known of these releases."""
+def known_troubles(found: dict[str, str]) -> Iterator[Result]:
+    """What is known of these releases, whatever the settings."""
     channels_redis = found.get("channels_redis")
-    if channels_redis is not None and layer == "pubsub" and has_keys and parsed(channels_redis) < (4, 2, 1):
-        yield Result(
-            FAIL,
-            f"channels_redis {channels_redis}: its pub/sub layer ignores symmetric_encryption_keys, and sends text",
-            "pip install 'channels_redis>=4.2.1'",
-        )
     if channels_redis is not None and parsed(channels_redis) < (3, 0):
-        yield Result(
-            WARN,
+        yield warn(
             f"channels_redis {channels_redis}: nodes read its groups, and it needs Channels 2",
             "pip install 'channels_redis>=4.2.1'",
         )
 
 
-def _of_server(host: dict[str, object]) -> Iterator[Result]:
+def _of_server(host: Host) -> Iterator[Result]:
     # A user without the right to ask is not a trouble.
     with contextlib.suppress(Exception), redis.client(host) as client:
         version = str(client.info("server").get("redis_version", ""))
         if version and parsed(version) < REDIS:
-            yield Result(FAIL, f"Redis {redis.address(host)} is {version}", "Nodes need Redis 5 or later.")
+            yield fail(f"Redis {host.label} is {version}", "Nodes need Redis 5 or later.")
 
 
 def parsed(version: str) -> tuple[int, ...]:

@@ -24,7 +24,7 @@ def check_cache(**_: Any) -> list[CheckMessage]:
     if not cache.is_redis(name):
         return []
     found = cache.prefix(name)
-    if found in (None, cache.DEFAULT_PREFIX) or has("CHANNELGATE_CACHE_PREFIX", "cache.prefix"):
+    if found in (None, cache.DEFAULT_PREFIX) or has("CHANNELGATE_CACHE_PREFIX", "cache.prefix", wanted=found):
         return []
     text = f'KEY_PREFIX or VERSION of the cache is "{found}"; set CHANNELGATE_CACHE_PREFIX={found}.'
     return [Warning(text, hint=RUN, id="channelgate.W005")]

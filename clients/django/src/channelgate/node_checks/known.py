@@ -9,8 +9,10 @@ from channelgate.derive.values import generic
 from channelgate.nodefile import NAME, NodeFile, find, read_or_empty
 
 
-def has(variable: str, key: str, *others: str) -> bool:
-    """Whether the node's file or the environment sets the key."""
+def has(variable: str, key: str, *others: str, wanted: str | None = None) -> bool:
+    """Whether the node's file or the environment sets the key; in its own variable, to the value that is wanted."""
+    if wanted is not None and os.environ.get(variable, wanted) != wanted:
+        return False
     names = (variable, *map(generic, (key, *others)))
     if any(os.environ.get(name) for name in names):
         return True

@@ -26,7 +26,7 @@ def check_layer(**_: Any) -> list[CheckMessage]:
         return []
     found: list[CheckMessage] = []
     prefix = plain(config.get("prefix", layer.DEFAULT_PREFIX))
-    if prefix != layer.DEFAULT_PREFIX and not has("CHANNELGATE_LAYER_PREFIX", "layer.prefix"):
+    if prefix != layer.DEFAULT_PREFIX and not has("CHANNELGATE_LAYER_PREFIX", "layer.prefix", wanted=prefix):
         text = f'The channel layer\'s prefix is "{prefix}"; the node\'s default is "asgi". '
         found.append(Warning(f"{text}Set CHANNELGATE_LAYER_PREFIX={prefix}.", hint=RUN, id="channelgate.W003"))
     if layer.ignores_keys(which, config):

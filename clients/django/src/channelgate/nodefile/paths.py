@@ -14,6 +14,8 @@ CONVERTERS = {
     "uuid": "[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}",
     "path": ".+",
 }
+#: The beginning of a named group.
+_NAMED = re.compile(r"\(\?P<(\w+)>")
 _PARAMETER = re.compile(r"<(?:(?P<converter>[^>:]+):)?(?P<name>[^>]+)>")
 
 
@@ -72,8 +74,8 @@ def shape(path: str) -> str:
     return _slashed("".join("<>" if isinstance(piece, Parameter) else piece for piece in pieces(path)))
 
 
-def shape_of_expression(text: str) -> str:
-    """The same of a route that is written as a regular expression: each of its groups is a parameter."""
+def path_of_expression(text: str) -> str:
+    """A route that is written as a regular expression as a path: each of its groups is a parameter."""
     text = text.removeprefix("^").replace(r"\Z", "").removesuffix("$")
     found: list[str] = []
     depth = at = 0
@@ -81,7 +83,8 @@ def shape_of_expression(text: str) -> str:
         end = _end_of_atom(text, at)
         atom = text[at:end]
         if atom == "(":
-            found += ["<>"] if depth == 0 else []
+            named = _NAMED.match(text, at)
+            found += [f"<{named[1] if named else 'value'}>"] if depth == 0 else []
             depth += 1
         elif atom == ")":
             depth -= 1

@@ -121,17 +121,21 @@ class _Work:
 
     def _listening(self, act: Act, turn: int | None) -> None:
         """Both have heard the same events."""
-        ours = [*self._unclaimed, *self._of("left", turn)]
+        turns = (turn,) if act.grace is None else (turn, act.grace)
+        ours = [*self._unclaimed, *self._of("left", *turns)]
         self._unclaimed = []
-        pairs, left, right = live(ours, self._of("right", turn), self.tolerance)
+        pairs, left, right = live(ours, self._of("right", *turns), self.tolerance)
+        # What both got after the end is no part of it.
+        pairs = [pair for pair in pairs if act.grace is None or (pair.left.turn, pair.right.turn) != (act.grace,) * 2]
         self._pairs(act, pairs, None)
         for pair in pairs:
             first = min(pair.left.at, pair.right.at)
             for side, frame in zip(self.found.behind, (pair.left, pair.right), strict=True):
                 side.append(frame.at - first)
         self._order(act, pairs)
-        # What the left got while the right was opened is not missing.
-        self._rest(act, [frame for frame in left if frame.turn == turn], right, None)
+        # What the left got while the right was opened is not missing, and nothing is that came after the end.
+        lost, extra = ([frame for frame in some if frame.turn == turn] for some in (left, right))
+        self._rest(act, lost, extra, None)
 
     def _opening(self, act: Act) -> None:
         """Each side's first frames, among events that also come.
@@ -141,12 +145,17 @@ class _Work:
         """
         first, second = self._of("left", act.left), self._of("right", act.right)
         shared, own, self._unclaimed = live(second, self._of("left", act.right), self.tolerance)
+        # An event at the moment of the right's arrival belongs to the left's turn.
+        early, first, own = live(first, own, self.tolerance) if shared else ([], first, own)
         pairs, left, right = fresh(first, own)
         also, left, _ = fresh(left, [pair.left for pair in shared])
         equal = [pair for pair in also if not self._differences(pair, self.seen, 0.0)]
-        self._pairs(act, pairs, self.seen)
-        self._order(act, sorted([*pairs, *equal], key=lambda pair: pair.left.at), {pair.left for pair in pairs})
+        self._pairs(act, [*early, *pairs], self.seen)
         self._pairs(act, [Pair(pair.right, pair.left) for pair in shared], None)
+        # In traffic an event is not the one that the other side got in its own turn.
+        is_calm = len(equal) == len(shared) and not left
+        in_order = sorted([*pairs, *equal], key=lambda pair: pair.left.at) if is_calm else pairs
+        self._order(act, in_order, {pair.left for pair in pairs})
         events = {pair.left.kind for pair in shared}
         events |= {frame.kind for frame in self._of("right", *self._turns_of("listening"))}
         left += [pair.left for pair in also if pair not in equal]

@@ -54,7 +54,7 @@ class Recording:
     connections: list[Connection] = dataclasses.field(default_factory=list)
     frames: list[Frame] = dataclasses.field(default_factory=list)
 
-    def of(self, turn: int | None) -> list[Frame]:
+    def of(self, turn: int) -> list[Frame]:
         """The frames of one turn."""
         return [frame for frame in self.frames if frame.turn == turn]
 
@@ -70,6 +70,8 @@ class Act:
     step: int = 0
     #: The message that was sent.
     data: str | bytes = ""
+    #: The turn after the last listening: what a side got before may come to the other one in it.
+    grace: int | None = None
     #: Whether each side was there while it was the other one's turn.
     both: bool = True
 

@@ -65,7 +65,8 @@ class Shadow:
         left = await self._turn(self.left, self.left.open, wants, CALM)
         # In traffic the left gets more than is its own: the right does not wait long for as much.
         patience = CALM if wants.own is None else None
-        wants = Wanted(self._got(self.left, left), wants.others) if wants.own is None else wants
+        own = self._got(self.left, left) if wants.own is None else wants.own
+        wants = Wanted(own, wants.others, not self.left.is_open)
         right = await self._turn(self.right, self.right.open, wants, CALM, patience)
         self.acts.append(Act("opening", left, right))
         self.listen()
@@ -103,7 +104,7 @@ class Shadow:
             turns.append(turn)
             if turn is not None and side is self.left:
                 wants = self._like(turn)
-        self.acts.append(Act("message", turns[0], turns[1], self._steps, data, both))
+        self.acts.append(Act("message", turns[0], turns[1], self._steps, data, both=both))
         self.listen()
 
     def listen(self) -> None:
@@ -135,8 +136,18 @@ class Shadow:
             await self._news(left)
         return True
 
-    async def finish(self) -> Recorded:
-        """Closes both. What comes of that belongs to no act."""
+    async def finish(self, patience: float = 0.0) -> Recorded:
+        """Closes both. What one of them has heard by now may come to the other one within `patience` seconds."""
+        if self.acts and patience:
+            turn, grace = self.stage.turn, self.stage.next_turn()
+            self.acts[-1] = dataclasses.replace(self.acts[-1], grace=grace)
+
+            def has_all() -> bool:
+                left, right = (self._got(side, turn) + self._got(side, grace) for side in self.sides)
+                return left == right
+
+            await self.until(has_all, patience)
+        # What comes of the end itself belongs to no act.
         self.stage.next_turn()
         for side in self.sides:
             await side.close()
@@ -209,11 +220,10 @@ async def run(shadow: Shadow, steps: Sequence[Step], seconds: float, tolerance: 
             work.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await work
-        if any(side.is_open for side in shadow.sides):
-            await shadow.settle(tolerance)
-    finally:
-        recorded = await shadow.finish()
-    return recorded
+    except BaseException:
+        await shadow.finish()
+        raise
+    return await shadow.finish(tolerance)
 
 
 async def _until_the_end(shadow: Shadow, steps: Sequence[Step], end: float) -> None:

@@ -67,12 +67,8 @@ def is_quiet(context: Context) -> bool:
         return True
     if source.decorators:
         return False
-    found = ending(dataclasses.replace(context, attributes=_anything(context)))
+    found = ending(context)
     return (not found.problems and not found.steps) or _only_discards(source.tree)
-
-
-def _anything(context: Context) -> dict[str, Any]:
-    return dict(context.attributes)
 
 
 def _only_discards(tree: ast.AST) -> bool:
@@ -100,7 +96,6 @@ def partly(route: Route, login: Login, context: Context, names: list[str], why: 
     """`connect()` stays in Python, and what else needs it."""
     known = dataclasses.replace(context, user="django" if login.kind != "absent" else "absent")
     known.attributes = _attributes(known)
-    exports: set[str] = set()
     said = _messages(known)
     handled = [handlers.translate(known, name, None) for name in names]
     parts = ["connect"]
@@ -110,8 +105,6 @@ def partly(route: Route, login: Login, context: Context, names: list[str], why: 
         parts.append("disconnect")
     is_all = len(parts) == 3 and not any(one.keys for one in handled) and not said.on_message and not said.on_raw
     table: dict[str, Any] = {"path": route.path, "django": True if is_all else parts}
-    if exports:
-        table["export"] = sorted(exports)
     add_messages(table, said)
     python = [one for one in handled if one.problem]
     verdict = Verdict(route, BRIDGED if python or is_all else CALLS, list(dict.fromkeys(why)), login=login)
@@ -153,9 +146,7 @@ def _messages(context: Context) -> Messages:
     """What of the messages the node handles beside Django: each whole value of the key that needs no Python."""
     said = messages.translate(context)
     if said.is_native:
-        if said.method:
-            return said
-        return dataclasses.replace(said, on_bad_json=None) if context.cls.method("connect") is None else said
+        return said
     kept = Messages(said.method, said.key, problems=said.problems)
     if "" in said.problems:
         return kept

@@ -54,12 +54,15 @@ def truth(run: "Run", node: ast.expr, frame: "Frame") -> bool:
 def _several(run: "Run", is_and: bool, nodes: list[ast.expr], frame: "Frame") -> bool:
     """`and` and `or`: conditions that are not special are decided together."""
     waiting: list[Expr] = []
+    before = len(run.path.needs)
 
     def decided() -> bool:
         """Whether what has waited decides the whole."""
+        nonlocal before
         if not waiting:
             return False
-        whole = waiting[0] if len(waiting) == 1 else combined(is_and, waiting)
+        whole = run.perhaps(before, combined(is_and, waiting), nodes[0])
+        before = len(run.path.needs)
         waiting.clear()
         return run.decide(whole) is not is_and
 
@@ -79,6 +82,8 @@ def _several(run: "Run", is_and: bool, nodes: list[ast.expr], frame: "Frame") ->
                 return not is_and
         else:
             waiting.append(one)
+            # The first is evaluated in any case.
+            before = len(run.path.needs) if len(waiting) == 1 else before
     return not is_and if decided() else is_and
 
 
@@ -131,7 +136,7 @@ def _one(run: "Run", left: Any, op: ast.cmpop, right: Any, node: ast.AST) -> Exp
             if one.is_known and other.is_known:
                 raise NotUnderstood("a comparison of constants", node)
             text = f"{one.within(CONCAT)} {_OPERATORS[type(op)]} {other.within(CONCAT)}"
-            return joined([one, other], text, "bool", COMPARE)
+            return run.evaluates(joined([one, other], text, "bool", COMPARE), node, TypeError)
     return negated(found) if is_negative else found
 
 
@@ -228,7 +233,8 @@ def _is_secret(value: Expr, constant_: Expr) -> bool:
 
 def _special(what: str, key: str, value: str, of: Expr | None = None) -> Expr:
     text = f"{of.text if of else 'message'} == {to_expr(constant(value)).text}"
-    return Expr(text, "bool", COMPARE, frozenset({"message"}), special=Special(what, key, value))
+    always = of.always if of else frozenset()
+    return Expr(text, "bool", COMPARE, frozenset({"message"}), special=Special(what, key, value), always=always)
 
 
 def _contains(run: "Run", left: Any, right: Any, node: ast.AST) -> Expr:

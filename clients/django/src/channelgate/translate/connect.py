@@ -195,6 +195,10 @@ def _conditions(paths: list[Path], admission: Admission) -> None:
         codes[broken[0]].add(outcome.code)
         if outcome.is_silent:
             admission.notes.append("connect() may neither accept nor close: the node refuses such a client at once")
+    for path in admitted:
+        for need in literals.needed(path):
+            if need.text not in admission.requires:
+                admission.requires.append(need.text)
     for literal in required:
         expr = literals.written(literal)
         found = codes[literals.key(literal)] or {None}

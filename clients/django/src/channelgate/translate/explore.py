@@ -19,7 +19,7 @@ def explore(context: Context, source: Source, arguments: dict[str, Any] | None =
     for run in _runs(context):
         given = {name: fresh(value) for name, value in (arguments or {}).items()}
         try:
-            run.path.result = run.function(source, {"self": Thing.SELF, **given})
+            run.function(source, {"self": Thing.SELF, **given})
         except Raised as raised:
             run.path.end, run.path.error = "raise", raised.error
         except NotUnderstood as error:

@@ -92,7 +92,7 @@ def attribute(base: Expr, key: str, kind: str = "any") -> Expr:
     inside = base.within(ATOM)
     plain = _IDENTIFIER.match(key) and key not in _WORDS
     text = f"{inside}.{key}" if plain else f"{inside}[{quoted(key)}]"
-    return Expr(text, kind, sides=base.sides)
+    return Expr(text, kind, sides=base.sides, always=base.always)
 
 
 def json_keys(entries: list[Any]) -> str:
@@ -128,7 +128,8 @@ def _of_dict(value: DictV, node: Any) -> Expr:
             one = entry.of
             if entry.without:
                 names = ", ".join(quoted(name) for name in entry.without)
-                one = Expr(f"{one.within(FILTER)} | without({names})", "dict", FILTER, one.sides)
+                text = f"{one.within(FILTER)} | without({names})"
+                one = Expr(text, "dict", FILTER, one.sides, always=one.always)
             parts.append((True, one))
             used.append(one)
         else:
@@ -160,7 +161,8 @@ def joined(of: list[Expr], text: str, kind: str = "any", rank: int = ATOM, **mor
     sides = frozenset().union(*(one.sides for one in of)) if of else frozenset()
     plain = more.pop("is_plain", all(one.is_plain for one in of))
     divisible = more.pop("divisible", _is_one_sided(sides))
-    return Expr(text, kind, rank, sides, is_plain=plain, divisible=divisible, **more)
+    always = more.pop("always", frozenset().union(*(one.always for one in of)) if of else frozenset())
+    return Expr(text, kind, rank, sides, is_plain=plain, divisible=divisible, always=always, **more)
 
 
 def _is_one_sided(sides: frozenset[str]) -> bool:
@@ -173,6 +175,7 @@ def negated(of: Expr) -> Expr:
         return constant(not of.const)
     text, rank = of.negative or (f"not {of.within(NOT)}", NOT)
     source, positive = of.canon or (of.text, True)
+    # What is true now was false before.
     return dataclasses.replace(
         of,
         text=text,
@@ -180,6 +183,7 @@ def negated(of: Expr) -> Expr:
         kind="bool",
         negative=(of.text, of.rank),
         canon=(source, not positive),
+        if_true=frozenset(),
         is_negated=not of.is_negated if of.special else False,
         parts=(),
     )
@@ -223,7 +227,10 @@ def combined(is_and: bool, of: list[Expr]) -> Expr:
     word = " and " if is_and else " or "
     kind = of[0].kind if len({one.kind for one in of}) == 1 else "any"
     text = word.join(one.within(level if one.rank == level else level - 1) for one in of)
-    return joined(of, text, kind, level, divisible=all(one.divisible for one in of))
+    asked = {"always": of[0].always, "if_true": of[0].if_true}
+    if is_and:
+        asked["if_true"] = frozenset().union(*(one.always | one.if_true for one in of))
+    return joined(of, text, kind, level, divisible=all(one.divisible for one in of), **asked)
 
 
 def keyed(expr: Expr, of: Expr, key: str) -> Expr:
@@ -236,7 +243,7 @@ def keyed(expr: Expr, of: Expr, key: str) -> Expr:
 def spread(run: "Run", of: Expr) -> Expr:
     """An object whose keys become keys of another. Where it is missing the node would go on without; Python fails."""
     if of.sides & {"event", "message"} and of.rank == ATOM and not of.text.endswith(")"):
-        run.path.needs.append(Expr(f"{of.text} is defined", "bool", COMPARE, of.sides))
+        run.needs(Expr(f"{of.text} is defined", "bool", COMPARE, of.sides), of.text, is_asked=True)
     return of
 
 

@@ -108,7 +108,7 @@ def _filter(name: str, kind: str) -> _Function:
         if isinstance(given[0], ListV) and name == "length":
             return constant(len(given[0].items))
         one = to_expr(given[0], node)
-        return joined([one], f"{one.within(FILTER)} | {name}", kind, FILTER)
+        return run.evaluates(joined([one], f"{one.within(FILTER)} | {name}", kind, FILTER), node, TypeError)
 
     return function
 

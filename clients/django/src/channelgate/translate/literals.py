@@ -18,6 +18,17 @@ def of(path: Path, login: bool = False) -> list[Literal]:
     return kept
 
 
+def needed(path: Path, asked: Expr | None = None) -> list[Expr]:
+    """What Python evaluates on this path, and the node neither for the condition that it asks nor for an effect."""
+    done = [one for effect in path.effects for one in (effect.value, effect.group) if one is not None]
+    # Who handles a message is decided by its key, so it is there.
+    done += [condition for condition, _ in path.conditions if condition.special]
+    evaluated = frozenset().union(*(one.always for one in done))
+    if asked is not None:
+        evaluated |= asked.always | asked.if_true
+    return [need.condition for need in path.needs if need.is_asked or need.text not in evaluated]
+
+
 def key(literal: Literal) -> tuple[str, bool]:
     condition, is_true = literal
     source, positive = condition.canon or (condition.text, True)
@@ -41,7 +52,7 @@ def conjunction(literals: Sequence[Literal]) -> Expr | None:
 def when(paths: Sequence[Path], holds: Callable[[Path], bool], login: bool = False) -> Expr | None:
     """When one of the paths is taken for which `holds` is true: None for always, false for never."""
     found = _tree([(of(path, login), holds(path)) for path in paths])
-    needs = {one.text: one for path in paths if holds(path) for one in path.needs}
+    needs = {one.text: one for path in paths if holds(path) for one in needed(path, found)}
     if needs and not (found.is_known and not found.const):
         return combined(True, [*([] if found.is_known else [found]), *needs.values()])
     if found.is_known:

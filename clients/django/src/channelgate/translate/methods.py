@@ -56,8 +56,7 @@ def of_dict(run: "Run", base: DictV, name: str, arguments: list[Any], node: ast.
     if name == "pop":
         result = found if len(arguments) == 1 and found is not None else _got(run, base, key.const, default, node)
         if isinstance(found, Spread) and len(arguments) == 1:
-            run.may_fail(KeyError, node)
-            result = keyed(attribute(found.of, key.const), found.of, key.const)
+            result = keyed(run.evaluates(attribute(found.of, key.const), node), found.of, key.const)
         base.remove(key.const)
         return result
     return _got(run, base, key.const, default, node)
@@ -92,14 +91,14 @@ def of_text(run: "Run", base: Expr, name: str, arguments: list[Any], node: ast.A
     inside = base.within(ATOM)
     listed = ", ".join(one.text for one in given)
     if name == "get" and len(given) in (1, 2):
-        return joined([base, *given], f"{inside}.get({listed})")
+        return run.evaluates(joined([base, *given], f"{inside}.get({listed})"), node, AttributeError)
     if name in _TEXT_METHODS and len(given) in _TEXT_METHODS[name]:
         kind = "bool" if name in ("startswith", "endswith") else "str"
-        return joined([base, *given], f"{inside}.{name}({listed})", kind)
+        return run.evaluates(joined([base, *given], f"{inside}.{name}({listed})", kind), node, AttributeError)
     if name == "split" and len(given) <= 1:
-        return joined([base, *given], f"{inside}.split({listed})", "list")
+        return run.evaluates(joined([base, *given], f"{inside}.split({listed})", "list"), node, AttributeError)
     if name in ("keys", "values") and not given:
-        return joined([base], f"{inside}.{name}()", "list")
+        return run.evaluates(joined([base], f"{inside}.{name}()", "list"), node, AttributeError)
     if name == "join" and isinstance(base.const, str) and len(given) == 1:
         raise NotUnderstood("join(), whose items are text in Python", node)
     if name == "copy" and not given and base.kind in ("any", "dict"):

@@ -134,12 +134,11 @@ def item(run: "Run", node: ast.Subscript, frame: "Frame") -> Any:
         raise NotUnderstood("an index of a list", node)
     if isinstance(base, DictV):
         return of_dict(run, base, key, node)
-    run.may_fail(KeyError, node)
     if isinstance(key.const, str):
-        return attribute(base, key.const)
+        return run.evaluates(attribute(base, key.const), node)
     if isinstance(key.const, bool) or key.kind not in ("int", "any", *TEXTS):
         raise NotUnderstood("an index", node)
-    return joined([base, key], f"{base.within(0)}[{key.text}]")
+    return run.evaluates(joined([base, key], f"{base.within(0)}[{key.text}]"), node)
 
 
 def of_dict(run: "Run", base: DictV, key: Expr, node: ast.AST) -> Any:
@@ -156,10 +155,9 @@ def of_dict(run: "Run", base: DictV, key: Expr, node: ast.AST) -> Any:
     if found is None:
         raise Raised(KeyError, node)
     if isinstance(found, Spread):
-        run.may_fail(KeyError, node)
         if len(base.entries) > 1 and not base.is_event:
-            return attribute(to_expr(base, node), key.const)
-        return keyed(attribute(found.of, key.const), found.of, key.const)
+            return run.evaluates(attribute(to_expr(base, node), key.const), node)
+        return keyed(run.evaluates(attribute(found.of, key.const), node), found.of, key.const)
     return found
 
 

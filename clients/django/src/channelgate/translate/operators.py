@@ -52,8 +52,10 @@ def dictionary(run: "Run", node: ast.Dict, frame: "Frame") -> DictV:
 def bool_op(run: "Run", node: ast.BoolOp, frame: "Frame") -> Any:
     is_and = isinstance(node.op, ast.And)
     kept: list[Expr] = []
+    before = len(run.path.needs)
     for index, one in enumerate(node.values):
         found = run.value(one, frame)
+        before = len(run.path.needs) if index == 0 else before
         truth = conditions.condition(run, found, one) if not isinstance(found, Expr) else found
         is_last = index == len(node.values) - 1
         if truth.is_known or truth.special:
@@ -65,19 +67,21 @@ def bool_op(run: "Run", node: ast.BoolOp, frame: "Frame") -> Any:
                 return found
             continue
         kept.append(truth)
-    return combined(is_and, kept) if len(kept) > 1 else kept[0]
+    return run.perhaps(before, combined(is_and, kept), node)
 
 
 def ternary(run: "Run", node: ast.IfExp, frame: "Frame") -> Any:
     if not isinstance(node.test, ast.BoolOp):
         test = conditions.condition(run, run.value(node.test, frame), node.test)
         if not test.is_known and not test.special:
+            before = len(run.path.needs)
             one, other = run.value(node.body, frame), run.value(node.orelse, frame)
             if isinstance(one, Expr | DictV | ListV) and isinstance(other, Expr | DictV | ListV):
                 one, other = to_expr(one, node), to_expr(other, node)
                 kind = one.kind if one.kind == other.kind else "any"
                 text = f"{one.within(NOT)} if {test.within(TERNARY - 1)} else {other.within(TERNARY - 1)}"
-                return joined([one, test, other], text, kind, TERNARY)
+                whole = joined([one, test, other], text, kind, TERNARY, always=test.always)
+                return run.perhaps(before, whole, node)
     return run.value(node.body if run.truth(node.test, frame) else node.orelse, frame)
 
 
@@ -127,7 +131,7 @@ def binary(run: "Run", node: ast.BinOp, frame: "Frame") -> Any:
         return ListV([*left.items, *right.items])
     one, other = to_expr(left, node), to_expr(right, node)
     if isinstance(node.op, ast.Add):
-        return _sum(one, other, node)
+        return _sum(run, one, other, node)
     signs: dict[type[ast.operator], str] = {ast.Sub: "-", ast.Mult: "*", ast.Div: "/", ast.FloorDiv: "//", ast.Mod: "%"}
     sign = signs.get(type(node.op))
     if sign is None or one.kind in _TEXTS or other.kind in _TEXTS:
@@ -136,10 +140,10 @@ def binary(run: "Run", node: ast.BinOp, frame: "Frame") -> Any:
         raise NotUnderstood("a calculation with constants", node)
     level = SUM if sign == "-" else PRODUCT
     text = f"{one.within(level)} {sign} {other.within(level - 1 if level == PRODUCT else FILTER)}"
-    return joined([one, other], text, "number" if sign == "/" else "any", level)
+    return run.evaluates(joined([one, other], text, "number" if sign == "/" else "any", level), node, TypeError)
 
 
-def _sum(one: Expr, other: Expr, node: ast.AST) -> Expr:
+def _sum(run: "Run", one: Expr, other: Expr, node: ast.AST) -> Expr:
     kinds = {one.kind, other.kind}
     if kinds <= _TEXTS:
         return text_of([one, other])
@@ -151,4 +155,4 @@ def _sum(one: Expr, other: Expr, node: ast.AST) -> Expr:
     text = f"{one.within(FILTER)} + {other.within(FILTER)}"
     if one.rank == SUM:
         text = f"{one.text} + {other.within(FILTER)}"
-    return joined([one, other], text, kind, SUM)
+    return run.evaluates(joined([one, other], text, kind, SUM), node, TypeError)

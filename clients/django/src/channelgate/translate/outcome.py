@@ -9,6 +9,7 @@ from channelgate.translate.auth import Login
 from channelgate.translate.handlers import Handled
 from channelgate.translate.messages import Messages
 from channelgate.translate.routes import Route
+from channelgate.translate.values import Expr
 
 NATIVE, CALLS, BRIDGED, STAYS = "native", "native + calls", "bridged", "stays with Daphne"
 
@@ -26,6 +27,8 @@ class Verdict:
     table: dict[str, Any] = dataclasses.field(default_factory=dict)
     #: Comments above the handlers of events, by name.
     comments: dict[str, list[str]] = dataclasses.field(default_factory=dict)
+    #: The groups that the node joins by itself.
+    joined: list[Expr] = dataclasses.field(default_factory=list)
     login: Login = dataclasses.field(default_factory=Login)
 
     @property

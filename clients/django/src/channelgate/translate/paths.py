@@ -40,6 +40,18 @@ class Problem:
         return f"{self.place}{quote} ({self.reason})"
 
 
+@dataclasses.dataclass(frozen=True, slots=True)
+class Need:
+    """An expression that the method evaluates."""
+
+    #: True where Python does not raise.
+    condition: Expr
+    #: Its text; in an effect or condition it raises by itself.
+    text: str
+    #: Whether it has to be asked in any case: the node goes on where it is missing.
+    is_asked: bool = False
+
+
 @dataclasses.dataclass(slots=True)
 class Path:
     """One way through a method."""
@@ -54,9 +66,8 @@ class Path:
     #: Expressions of which an `except` expects that they fail, and does nothing then.
     is_caught: bool = False
     notes: list[str] = dataclasses.field(default_factory=list)
-    #: What has to be so, or the method raises where the node would go on.
-    needs: list[Expr] = dataclasses.field(default_factory=list)
-    result: Any = None
+    #: What the method evaluates: where it raises, nothing may happen in the node, either.
+    needs: list["Need"] = dataclasses.field(default_factory=list)
 
     def asks(self, what: str) -> bool | None:
         """What the path knows about a special condition: of "login" and "json"."""
@@ -64,11 +75,6 @@ class Path:
             if condition.special and condition.special.what == what:
                 return is_true
         return None
-
-    @property
-    def others(self) -> list[tuple[Expr, bool]]:
-        """Its conditions that are not special."""
-        return [(condition, is_true) for condition, is_true in self.conditions if condition.special is None]
 
 
 @dataclasses.dataclass(slots=True)
@@ -81,6 +87,8 @@ class Context:
     user: str = "absent"
     #: The user's attributes that the node knows: name → name in the node, kind.
     people: dict[str, tuple[str, str]] = dataclasses.field(default_factory=dict)
+    #: Why it knows nothing of them.
+    no_people: str = ""
     #: Parameters of the path: an expression, or a constant.
     route: dict[str, Any] = dataclasses.field(default_factory=dict)
     attributes: dict[str, Any] = dataclasses.field(default_factory=dict)
@@ -88,8 +96,6 @@ class Context:
     may_set: bool = False
     #: Whether a statement that is not understood is passed over, and noted: in `connect()`.
     goes_on: bool = False
-    #: Attributes that are exported, if the consumer is Django's.
-    exported: set[str] = dataclasses.field(default_factory=set)
 
 
 @dataclasses.dataclass(slots=True)

@@ -1,22 +1,33 @@
 """Which attributes of a user the node knows, and under which name: `DESCRIBE` is asked about made-up users."""
 
+import dataclasses
 from typing import Any
 
 _TEXTS = ("username", "email", "first_name", "last_name", "role")
 _FLAGS = ("is_staff", "is_superuser", "is_active")
 
 
-def known() -> dict[str, tuple[str, str]]:
-    """Attribute of the user → name in the node, and its kind. Empty if `DESCRIBE` cannot be asked."""
+@dataclasses.dataclass(slots=True)
+class People:
+    """What the node knows of a user."""
+
+    #: Attribute of the user → name in the node, and its kind.
+    attributes: dict[str, tuple[str, str]] = dataclasses.field(default_factory=dict)
+    #: Why `DESCRIBE` could not be asked.
+    problem: str = ""
+
+
+def known() -> People:
+    """Asks `DESCRIBE`."""
     try:
         from channelgate.bridge import people
 
         probes = [_probe(number) for number in range(8)]
         described = [people.function()(one) for one in probes]
-    except Exception:
-        return {}
+    except Exception as error:
+        return People(problem=f"DESCRIBE cannot be asked about a made-up user: {type(error).__name__}: {error}")
     if not all(isinstance(one, dict) for one in described):
-        return {}
+        return People(problem="DESCRIBE does not return a dictionary for a made-up user")
     found: dict[str, tuple[str, str]] = {}
     for name in ("pk", "id", *_TEXTS, *_FLAGS):
         values = [getattr(one, name, None) for one in probes]
@@ -27,7 +38,7 @@ def known() -> dict[str, tuple[str, str]]:
             if [one.get(key) for one in described] == values:
                 found[name] = (key, _kind(values[0]))
                 break
-    return found
+    return People(found)
 
 
 def _probe(number: int) -> Any:

@@ -8,7 +8,7 @@ from typing import Any
 
 from django.conf import settings
 
-from channelgate.translate import people, routes, write
+from channelgate.translate import collisions, people, routes, write
 from channelgate.translate.bridged import whole
 from channelgate.translate.outcome import STAYS, Verdict
 from channelgate.translate.verdict import of_route
@@ -18,7 +18,7 @@ _TYPE = re.compile(r"""["']type["']\s*:\s*["']([A-Za-z][\w.]*)["']|\btype\s*=\s*
 _SENDS = re.compile(r"\b(?:group_send|channel_layer\.send|publish|notify|broadcast)\b")
 _SKIPPED = frozenset({"node_modules", "site-packages", ".git", ".venv", "venv", "env", "__pycache__", "static"})
 _MOST_FILES = 4000
-URL = "http://127.0.0.1:8001/channelgate"
+URL = "http://127.0.0.1:8000/channelgate"
 
 
 @dataclasses.dataclass(slots=True)
@@ -49,7 +49,7 @@ def translate(application: Any) -> Written:
     sent = sent_types(Path(getattr(settings, "BASE_DIR", None) or Path.cwd()))
     known = people.known()
     verdicts = [of_route(route, known, sent) for route in routes.routes(application)]
-    verdicts = _apart(verdicts)
+    verdicts = collisions.settled(_apart(verdicts))
     origins = _origins(verdicts)
     name = getattr(settings, "SESSION_COOKIE_NAME", "sessionid")
     asks = any("django" in one.table.get("auth", ()) for one in verdicts)

@@ -11,9 +11,9 @@ from typing import Any
 
 from channelgate.translate import conditions, excepts, names
 from channelgate.translate.expressions import constant, fresh, from_python, negated, to_expr
-from channelgate.translate.paths import Context, Effect, Frame, Path, Problem, Raised
+from channelgate.translate.paths import Context, Effect, Frame, Need, Path, Problem, Raised
 from channelgate.translate.source import Source
-from channelgate.translate.values import DictV, Expr, Known, ListV, NotUnderstood, Unknown
+from channelgate.translate.values import COMPARE, CONCAT, DictV, Expr, Known, ListV, NotUnderstood, Unknown
 
 _DEEPEST = 6
 
@@ -104,6 +104,28 @@ class Run:
     def note(self, text: str) -> None:
         if text not in self.path.notes:
             self.path.notes.append(text)
+
+    def evaluates(self, expr: Expr, node: ast.AST, error: type[BaseException] = KeyError) -> Expr:
+        """Notes an expression that raises for some values, and returns it."""
+        self.may_fail(error, node)
+        # The node finds the handler by the type, so it is there.
+        if expr.is_known or expr.text == "event.type":
+            return expr
+        self.needs(Expr(f"{expr.within(CONCAT)} is defined", "bool", COMPARE, expr.sides), expr.text)
+        return dataclasses.replace(expr, always=expr.always | {expr.text})
+
+    def perhaps(self, before: int, whole: Expr, node: ast.AST) -> Expr:
+        """An expression of which some parts are evaluated only in some cases: it is asked as a whole."""
+        if len(self.path.needs) == before or whole.is_known:
+            return whole
+        self.path.needs[before:] = [need for need in self.path.needs[before:] if need.is_asked]
+        return self.evaluates(whole, node)
+
+    def needs(self, condition: Expr, text: str, is_asked: bool = False) -> None:
+        """Notes what has to be so, or Python raises."""
+        need = Need(condition, text, is_asked)
+        if need not in self.path.needs:
+            self.path.needs.append(need)
 
     def may_fail(self, error: type[BaseException], node: ast.AST) -> None:
         """An expression that raises for some values: the node drops the message then."""

@@ -12,6 +12,7 @@ from channelgate.translate.paths import Raised
 from channelgate.translate.source import SECRET, raw_function
 from channelgate.translate.values import (
     ATOM,
+    COMPARE,
     FILTER,
     NOTHING,
     Bound,
@@ -88,7 +89,7 @@ def of_user(run: "Run", name: str, node: ast.AST) -> Any:
     if known is None:
         if name in ("get_username", "get_full_name", "get_short_name", "has_perm", "groups"):
             return Bound(Thing.USER, name)
-        raise NotUnderstood(f"user.{name}, which DESCRIBE does not give the node", node)
+        raise NotUnderstood(run.context.no_people or f"user.{name}, which DESCRIBE does not give the node", node)
     written, kind = known
     sides = frozenset({"user"})
     text = f"user.{written}"
@@ -120,7 +121,9 @@ def item(run: "Run", base: Any, index: Any, node: ast.AST) -> Any:
     if base is Thing.QUERY_LISTS:
         return QueryValues(key)
     if base is Thing.QUERY_LAST:
-        return Expr(attribute(Expr("query"), key).text, "str", sides=_QUERY)
+        one = Expr(attribute(Expr("query"), key).text, "str", sides=_QUERY)
+        run.needs(Expr(f"{one.text} is defined", "bool", COMPARE, _QUERY), one.text, is_asked=True)
+        return one
     raise NotUnderstood("an index of what only Python knows", node)
 
 
@@ -152,6 +155,8 @@ def first(run: "Run", values: QueryValues, is_last: bool = False) -> Expr:
         run.note(f"of several parameters {values.name} the node takes the last, parse_qs(…)[0] the first")
     one = attribute(Expr("query", sides=_QUERY), values.name, "str")
     if values.default is NOTHING:
+        # Without the parameter, or with an empty one, Python raises.
+        run.needs(Expr(one.text, "bool", ATOM, _QUERY), one.text, is_asked=True)
         return one
     default = values.default
     if isinstance(default, ListV) and default.items:

@@ -63,6 +63,10 @@ class Expr:
     is_negated: bool = False
     #: Whether a node can divide the condition between the event and its members.
     divisible: bool = True
+    #: What it evaluates in any case, and may raise.
+    always: frozenset[str] = frozenset()
+    #: What it has evaluated besides, if it is true.
+    if_true: frozenset[str] = frozenset()
     #: Whether JSON and the channel layer can write it as Python does.
     is_plain: bool = True
 

@@ -11,6 +11,7 @@ from channelgate.translate.handlers import Handled
 from channelgate.translate.messages import Messages
 from channelgate.translate.outcome import NATIVE, STAYS, Verdict, add_events, add_messages
 from channelgate.translate.paths import Context, Problem
+from channelgate.translate.people import People
 from channelgate.translate.routes import Route
 from channelgate.translate.source import Class
 from channelgate.translate.values import Expr, NotUnderstood
@@ -40,7 +41,7 @@ _FRAME = frozenset(
 _CALLED = frozenset(["connect", "disconnect", "receive", "receive_json", "accept", "close", "send", "send_json"])
 
 
-def of_route(route: Route, people: dict[str, tuple[str, str]], sent: set[str]) -> Verdict:
+def of_route(route: Route, people: People, sent: set[str]) -> Verdict:
     """The verdict on one route."""
     login = auth.of_chain(route.chain)
     if route.cls is None or route.path is None:
@@ -51,7 +52,7 @@ def of_route(route: Route, people: dict[str, tuple[str, str]], sent: set[str]) -
     whole = _whole(route.cls)
     if whole is not None:
         return bridged.whole(route, login, [whole])
-    context = Context(route.cls, route=dict(route.parameters), people=people)
+    context = Context(route.cls, route=dict(route.parameters), people=people.attributes, no_people=people.problem)
     context.user = {"absent": "absent", "session": "open", "unknown": "django"}[login.kind]
     try:
         return _translated(route, login, context, sent)
@@ -115,7 +116,7 @@ def _native(
     handled: Iterable[Handled],
     ending: list[dict[str, Any]],
 ) -> Verdict:
-    verdict = Verdict(route, NATIVE, login=login)
+    verdict = Verdict(route, NATIVE, login=login, joined=list(admission.joined))
     table: dict[str, Any] = {"path": route.path}
     if admission.user != "absent":
         table["auth"] = ["django"] if admission.user == "required" else ["django", "anonymous"]

@@ -62,10 +62,13 @@ class Events(Room):
         await self.send(text_data=json.dumps({**event["data"], "at": datetime.now(timezone.utc).isoformat()}))
 
     async def times(self, event):
-        payload = {"a": django_timezone.now().isoformat(), "b": time.time(), "c": int(time.time())}
-        payload["d"] = str(django_timezone.now())
+        payload = {"a": django_timezone.now().isoformat(), "b": int(time.time())}
+        payload["c"] = str(django_timezone.now())
         logger.info("times %s", payload)
         await self.send(text_data=json.dumps(payload))
+
+    async def moment(self, event):
+        await self.send(text_data=json.dumps({"at": time.time()}))
 
     async def text(self, event):
         await self.send(text_data=event["text"])

@@ -42,9 +42,15 @@ class Names(AsyncJsonWebsocketConsumer):
             await self.channel_layer.group_add("staff", self.channel_name)
         await self.accept()
 
+    async def told(self, event):
+        await self.send_json({"name": event["name"]})
+
 
 class OfClass(AsyncJsonWebsocketConsumer):
-    groups = ["broadcast", "news"]
+    groups = ["broadcast", "sports"]
+
+    async def told(self, event):
+        await self.send_json({"name": event["name"]})
 
 
 class Chosen(AsyncJsonWebsocketConsumer):

@@ -12,7 +12,7 @@ class Room(AsyncJsonWebsocketConsumer):
         if self.user.is_anonymous:
             await self.close()
             return
-        self.group = f"room_{self.scope['url_route']['kwargs']['room']}"
+        self.group = f"talk_{self.scope['url_route']['kwargs']['room']}"
         await self.channel_layer.group_add(self.group, self.channel_name)
         await self.accept()
 

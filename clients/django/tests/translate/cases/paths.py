@@ -25,6 +25,12 @@ class Room(AsyncJsonWebsocketConsumer):
         await self.send_json({"text": event["text"]})
 
 
+class Kind(Room):
+    async def connect(self):
+        await self.channel_layer.group_add(f"kind_{self.scope['url_route']['kwargs']['room']}", self.channel_name)
+        await self.accept()
+
+
 class Feed(AsyncJsonWebsocketConsumer):
     async def said(self, event):
         await self.send_json({"text": event["text"]})
@@ -40,7 +46,7 @@ ROUTES = [
     path("uuid/<uuid:room>/", Room.as_asgi()),
     path("path/<path:room>/end/", Room.as_asgi()),
     path("year/<year:room>/", Room.as_asgi()),
-    path("kind/", Room.as_asgi(), {"room": "lobby"}),
+    path("kind/", Kind.as_asgi(), {"room": "lobby"}),
     path("nested/", nested),
     re_path(r"^/?digits/(?P<room>\d+)/$", Room.as_asgi()),
     re_path(r"zero/(?P<room>[0-9]+)/?$", Room.as_asgi()),

@@ -235,6 +235,7 @@ class Client {
       else this.#retry(0, String(error), /** @type {{ after?: number }} */ (error).after || 0);
       return;
     }
+    this.#lastAttempt = Date.now();
     this.#open(new WebSocket(url, protocols), turn);
   }
 

@@ -56,6 +56,8 @@ class Sockets(WithGate):
         ben = User.objects.create(username="ben")
         for user in (ben, None):
             self.assertEqual(self.gate.connect(f"/ws/orders/{self.order.pk}/", user=user).connect(), (False, 403))
+        # As under Daphne, a consumer that refuses is told of the end; it has run by now.
+        self.assertEqual(list(Visit.objects.values_list("code", flat=True)), [1006, 1006])
 
     async def test_in_an_async_method(self):
         ws = self.gate.connect(f"/ws/orders/{self.order.pk}/", user=self.anna)
