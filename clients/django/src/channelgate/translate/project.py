@@ -8,6 +8,7 @@ from typing import Any
 
 from django.conf import settings
 
+from channelgate.derive.backend import DJANGO, answers_at
 from channelgate.translate import collisions, people, routes, write
 from channelgate.translate.bridged import whole
 from channelgate.translate.outcome import STAYS, Verdict
@@ -24,7 +25,8 @@ _ORIGIN = re.compile(
     r"(?!null\Z)(?:\.?[\w-]+(?:\.[\w-]+)*|\[[0-9a-f:.]+\]|[a-z][a-z0-9+.-]*://(?:\.?[\w-]+(?:\.[\w-]+)*|\[[0-9a-f:.]+\])(?::\d+)?)",
     re.IGNORECASE,
 )
-URL = "http://127.0.0.1:8000/channelgate"
+#: The path that the manual names, where the project has not yet mounted the package.
+MANUAL = "/channelgate"
 
 
 @dataclasses.dataclass(slots=True)
@@ -37,7 +39,7 @@ class Written:
 
     @property
     def text(self) -> str:
-        return write.document(self.verdicts, self.origins, self.cookie, URL)
+        return write.document(self.verdicts, self.origins, self.cookie, DJANGO + (answers_at() or MANUAL))
 
     @property
     def moved(self) -> list[str]:
