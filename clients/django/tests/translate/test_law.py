@@ -512,6 +512,30 @@ def test_a_route_behind_one_that_may_take_its_paths_is_left_to_django(verdicts):
         assert verdicts(source, routes)[-1].kind == "native", routes
 
 
+def test_a_value_that_a_converter_of_the_project_makes_is_not_known(verdict):
+    source = connect("self.year = self.scope['url_route']['kwargs']['year']\nawait self.accept()")
+    source += """
+    async def receive_json(self, content):
+        await self.send_json({"year": self.year, "type": content["type"]})
+
+
+class Year:
+    regex = "[0-9]{4}"
+
+    def to_python(self, value):
+        return int(value) + 1
+
+    def to_url(self, value):
+        return str(value)
+
+
+from django.urls import register_converter
+register_converter(Year, "year_of_law")
+"""
+    found = verdict(source, 'path("x/<year_of_law:year>/", {})')
+    assert found.table["django"] == ["connect", "receive"]
+
+
 def test_origins_that_can_match_nothing_are_left_out(verdicts, settings):
     from channelgate.translate import project
 

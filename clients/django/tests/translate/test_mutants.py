@@ -84,7 +84,7 @@ MUTANTS = {
         'return {"close": 1011}\n    if not path.effects',
         "return None\n    if not path.effects",
     ),
-    "an attribute that changes": ("connect.py", "if name in stale:", "if False:"),
+    "an attribute that changes": ("attributes.py", "if name in stale:", "if False:"),
     "a close code of a refusal": ("connect.py", '"code": code}', '"code": 4000}'),
     "a refusal after accept": ("connect.py", "admission.close = _login_code(first, outcomes)", "pass"),
     "an event whose except sends": ("run.py", "if not guard.is_quiet:", "if False:"),

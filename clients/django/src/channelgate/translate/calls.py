@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from channelgate.translate.run import Run
 
 
+_WRAPPERS = {"DatabaseSyncToAsync": "database_sync_to_async", "SyncToAsync": "sync_to_async"}
+
+
 def call(run: "Run", node: ast.Call, frame: "Frame") -> Any:
     """The value of a call; its effects are noted."""
     if isinstance(node.func, ast.Attribute) and _is_super(node.func.value) and node.func.attr == "__init__":
@@ -77,7 +80,10 @@ def of_self(
     _, member = found
     function = raw_function(member)
     if function is not member and not isinstance(member, staticmethod | classmethod):
-        raise NotUnderstood(f"self.{target.name}() runs in Python: it has {type(member).__name__}", node)
+        raise NotUnderstood(
+            f"self.{target.name}() runs in Python, with {_WRAPPERS.get(type(member).__name__, type(member).__name__)}",
+            node,
+        )
     source = cls.method(target.name, target.after)
     if source is None:
         raise NotUnderstood(f"self.{target.name}()", node)
