@@ -71,7 +71,8 @@ class Play:
             visit, shadow = pairs[0]
             logout = Change("POST", self.project.logout, who=visit.who)
             await self.everyday.change(self.project, logout, self.everyday.right.port, {})
-            await shadow.reconnect(Wanted(0, visit.leaves), Wanted(self.project.afterwards))
+            comes = Wanted(self.project.afterwards, closes=self.project.closes)
+            await shadow.reconnect(Wanted(0, visit.leaves), comes)
 
     async def _script(self, visit: Visit, shadow: Shadow) -> None:
         for written in json.loads(self.everyday.filled_json(visit.script)):

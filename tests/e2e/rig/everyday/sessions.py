@@ -125,6 +125,7 @@ SESSIONS = (
         ),
         logout="/feed/logout/",
         afterwards=1,
+        closes=True,
         others=(Visit("anna", "/ws/feed/", opens=1, closes=True), Visit("", "/ws/feed/", opens=1, closes=True)),
         page="/feed/",
     ),

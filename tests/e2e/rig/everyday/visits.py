@@ -47,6 +47,8 @@ class Project:
     logout: str = ""
     #: Frames of the first user's handshake after that.
     afterwards: int = 0
+    #: Whether the server then closes the connection.
+    closes: bool = False
     #: Clients that are refused, or let in to be sent away.
     others: tuple[Visit, ...] = ()
     page: str = ""

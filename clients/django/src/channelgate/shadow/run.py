@@ -83,7 +83,8 @@ class Shadow:
             back = await self._turn(side, side.open, comes)
             turns.append((gone, back))
             if side is self.left:
-                leaves, comes = (dataclasses.replace(self._like(turn), closes=False) for turn in (gone, back))
+                # The left has gone by itself, and is back unless the server refuses or closes.
+                leaves, comes = dataclasses.replace(self._like(gone), closes=False), self._like(back)
         (left, first), (right, second) = turns
         self.acts.append(Act("leaving", left, right, self._steps, both=both))
         self.acts.append(Act("reconnect", first, second, self._steps, both=both))
