@@ -220,7 +220,11 @@ fn what_only_linux_has_stands_behind_its_cfg() {
         }
     }
     assert_eq!(found.len(), LINUX_ONLY.len(), "only {found:?} are in use: take the others out of the list");
-    assert!(wrong.is_empty(), "without cfg(target_os = \"linux\") in one of the three lines before:\n{}", wrong.join("\n"));
+    assert!(
+        wrong.is_empty(),
+        "without cfg(target_os = \"linux\") in one of the three lines before:\n{}",
+        wrong.join("\n")
+    );
 }
 
 #[cfg(test)]
