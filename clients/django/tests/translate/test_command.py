@@ -36,6 +36,8 @@ def test_it_writes_the_file_and_a_table_of_its_verdicts(init):
     assert " native  " in lines["/staff/"] and "it sends something to a client that it refuses" in lines["/with-frame/"]
     assert "run your tests" in said
     assert "shadow --path /staff/" in said
+    # A path that a shell takes as it is.
+    assert "shadow --path /own/7/ " in said and "shadow --path /own/<" not in said
 
 
 def test_it_never_overwrites_without_force(init):

@@ -47,6 +47,11 @@ class Written:
         return [one.route.path for one in self.verdicts if one.kind != STAYS and one.route.path]
 
     @property
+    def samples(self) -> list[str]:
+        """The same, as a client could name them."""
+        return [_sample(path).replace(" ", "-") + "/" for path in self.moved]
+
+    @property
     def stays(self) -> dict[str, str]:
         """The paths that stay with Daphne, and why."""
         return {one.route.path: one.why_line for one in self.verdicts if one.kind == STAYS and one.route.path}
