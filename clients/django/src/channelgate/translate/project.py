@@ -8,7 +8,7 @@ from typing import Any
 
 from django.conf import settings
 
-from channelgate.translate import collisions, people, routes, write
+from channelgate.translate import changing, collisions, people, routes, write
 from channelgate.translate.bridged import whole
 from channelgate.translate.outcome import STAYS, Verdict
 from channelgate.translate.verdict import of_route
@@ -16,8 +16,6 @@ from channelgate.translate.verdict import of_route
 _TYPE = re.compile(r"""["']type["']\s*:\s*["']([A-Za-z][\w.]*)["']|\btype\s*=\s*["']([A-Za-z][\w.]*)["']""")
 #: What sends an event; its dictionary is near, before or after it.
 _SENDS = re.compile(r"\b(?:group_send|channel_layer\.send|publish|notify|broadcast)\b")
-_SKIPPED = frozenset({"node_modules", "site-packages", ".git", ".venv", "venv", "env", "__pycache__", "static"})
-_MOST_FILES = 4000
 URL = "http://127.0.0.1:8000/channelgate"
 
 
@@ -118,7 +116,7 @@ def _origins(verdicts: Sequence[Verdict]) -> list[str] | None:
 def sent_types(base: Path) -> set[str]:
     """The types of events that the project's source names, as methods."""
     found: set[str] = set()
-    for file in _files(base):
+    for file in changing.files(base):
         try:
             text = file.read_text(encoding="utf-8", errors="ignore")
         except OSError:
@@ -126,21 +124,4 @@ def sent_types(base: Path) -> set[str]:
         for call in _SENDS.finditer(text):
             near = text[max(0, call.start() - 500) : call.end() + 500]
             found.update((one or other).replace(".", "_") for one, other in _TYPE.findall(near))
-    return found
-
-
-def _files(base: Path) -> list[Path]:
-    found: list[Path] = []
-    waiting = [base]
-    while waiting and len(found) < _MOST_FILES:
-        folder = waiting.pop()
-        try:
-            entries = sorted(folder.iterdir())
-        except OSError:
-            continue
-        for entry in entries:
-            if entry.is_dir() and entry.name not in _SKIPPED and not entry.is_symlink():
-                waiting.append(entry)
-            elif entry.suffix == ".py":
-                found.append(entry)
     return found

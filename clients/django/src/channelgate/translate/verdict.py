@@ -37,6 +37,8 @@ _FRAME = frozenset(
 )
 
 
+#: Attributes that Channels gives a consumer: set by the project, they mean something else.
+_OF_CHANNELS = frozenset(["scope", "channel_name", "channel_layer", "channel_layer_alias", "groups", "base_send"])
 #: Methods of Channels that a consumer may replace on itself.
 _CALLED = frozenset(["connect", "disconnect", "receive", "receive_json", "accept", "close", "send", "send_json"])
 
@@ -65,12 +67,15 @@ def _whole(cls: Class) -> str | None:
     for name in sorted(_FRAME & set(cls.own)):
         if name not in ("channel_layer", "channel_name", "scope"):
             return f"{cls.place}: {cls.label} has its own {name}"
-    if cls.cls.__dict__.get("channel_layer_alias", "default") != "default":
+    alias = cls.find("channel_layer_alias")
+    if alias is not None and alias[1] != "default":
         return f"{cls.place}: {cls.label} uses another channel layer"
     if cls.unread:
         return f"{cls.place}: the source of {cls.label}.{cls.unread[0]} cannot be read"
     if replaced := sorted(set(cls.stores) & (set(cls.methods) | _CALLED)):
         return f"{cls.place}: {cls.label} replaces its own {replaced[0]}()"
+    if changed := sorted(_OF_CHANNELS & cls.assigned):
+        return f"{cls.place}: {cls.label} sets its own {changed[0]}"
     if any(name == "__dict__" for name in cls.stores):
         return f"{cls.place}: {cls.label} changes its own __dict__"
     return None
