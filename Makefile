@@ -51,8 +51,8 @@ unit: setup ## the tests of the Rust code
 	$(CARGO) test --locked
 	CARGO_TARGET_DIR=$(LOAD_TARGET) $(CARGO) test --quiet --manifest-path benches/load/Cargo.toml --locked
 
-python: setup ## the tests of the Django package
-	.venv/bin/python -m pytest clients/django/tests --numprocesses 2
+python: setup node ## the tests of the Django package
+	CHANNELGATE_BIN=$(CURDIR)/target/$(PROFILE)/channelgate .venv/bin/python -m pytest clients/django/tests --numprocesses 2
 
 node:
 	$(if $(filter release,$(PROFILE)),scripts/build.sh,$(CARGO) build --locked)
@@ -67,11 +67,12 @@ e2e: setup node ## real Django, Redis, nginx and Chromium against real nodes
 	$(PYTEST) -m alone || failed=1; \
 	exit $$failed
 
-soak: setup build ## memory over ten rounds of SOAK=10000 connections, 2,000 clients that reconnect at once, every consumer of the corpus, every line of the idioms, every Python and Django
+soak: setup build ## memory over ten rounds of SOAK=10000 connections, 2,000 clients that reconnect at once, every consumer of the corpus, every line of the idioms, mutants of init, every Python and Django
 	CHANNELGATE_BIN=$(CURDIR)/target/release/channelgate SOAK=$(SOAK) .venv/bin/python -m pytest tests/e2e/test_soak.py -s
 	CHANNELGATE_BIN=$(CURDIR)/target/release/channelgate RECONNECTING=2000 .venv/bin/python -m pytest tests/e2e/test_bridge_faults.py -s -k many_clients
 	CHANNELGATE_BIN=$(CURDIR)/target/release/channelgate .venv/bin/python -m pytest tests/e2e/test_corpus_matrix.py
 	CHANNELGATE_BIN=$(CURDIR)/target/release/channelgate .venv/bin/python -m pytest tests/e2e/test_idioms.py -m soak
+	MUTANTS=1 .venv/bin/python -m pytest clients/django/tests/translate/test_mutants.py --numprocesses 2
 	.venv/bin/python scripts/matrix.py
 
 fuzz: ## every fuzz target for FUZZ_SECONDS=180, two at a time; needs nightly and cargo-fuzz

@@ -93,7 +93,8 @@ fn links(text: &str) -> impl Iterator<Item = &str> {
     let targets = ends
         .into_iter()
         .flat_map(|(start, ends)| text.split(start).skip(1).filter_map(move |rest| rest.split(ends).next()));
-    targets.filter(|link| !link.contains("://"))
+    // A tag of a template is not a file.
+    targets.filter(|link| !link.contains("://") && !link.starts_with("{%"))
 }
 
 #[test]

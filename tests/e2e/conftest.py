@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import stack
 from rig.driver import Driver
-from rig.everyday.stage import Everyday
+from rig.everyday.stage import Everyday, configurations
 from rig.sio import KINDS, Sockets
 from rig.system import GATES, LAYERS, ORACLE_ONLY, System
 
@@ -36,18 +36,17 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if own := item.get_closest_marker("xdist_group"):
             return own.args[0]
         parameters = item.callspec.params if hasattr(item, "callspec") else {}
-        for name in ("whole", "gate", "everyday"):
+        for name in ("whole", "gate"):
             if name in parameters:
                 return f"{name}-{parameters[name]}"
+        if "everyday" in parameters:
+            return "everyday"
         scopes = {fixtures[-1].scope for fixtures in item._fixtureinfo.name2fixturedefs.values()}
         return item.path.name if "module" in scopes else item.name
 
     groups = {item: group(item) for item in items}
     for item, name in groups.items():
         item.add_marker(pytest.mark.xdist_group(name))
-        if worker:
-            # pytest-xdist 3.8 writes the group to an attribute that pytest 9.2 does not read any more.
-            item._id = type(item._id).parse(f"{item.nodeid}@{name}")
     first = {name: rank for rank, name in enumerate(dict.fromkeys(groups.values()))}
 
     def rank(item: pytest.Item) -> tuple[int, int]:
@@ -135,12 +134,18 @@ def gate(request, tmp_path_factory, database):
         system.stop()
 
 
+@pytest.fixture(scope="session")
+def everyday_configurations(tmp_path_factory):
+    """What `init` writes for the ten everyday projects, without an edit."""
+    return configurations(tmp_path_factory.mktemp("init"))
+
+
 @pytest.fixture(scope="session", params=["core", "pubsub"])
-def everyday(request, tmp_path_factory):
+def everyday(request, tmp_path_factory, everyday_configurations):
     """The ten everyday projects under Daphne, and behind a node each."""
     everyday = Everyday(tmp_path_factory.mktemp(request.param), request.param)
     try:
-        everyday.start_nodes()
+        everyday.start_nodes(everyday_configurations)
         yield everyday.wait()
     finally:
         everyday.stop()

@@ -372,6 +372,8 @@ async def test_a_socket_of_a_consumer_in_django_is_reached_at_a_path_that_is_nam
     assert failures(said) == []
     assert [line for line in good(said) if re.fullmatch(r"A group_send reached a socket in \d+ ms", line)], said.out
 
+    assert "The node can ask Django: /ws/orders/<int:id>/ has accepted a socket" in good(said)
+
     # While others connect there, it is not known for certain which connection is doctor's: nothing is sent.
     words = ("doctor", "--node", world.url(node), "--path", "/ws/orders/7/")
     running = asyncio.ensure_future(asyncio.to_thread(world.commands.run, *words, **settings))
@@ -380,6 +382,35 @@ async def test_a_socket_of_a_consumer_in_django_is_reached_at_a_path_that_is_nam
     said = running.result()
     assert failures(said) == []
     assert "not looked at: A group_send to a socket: others connect at /ws/orders/7/ at the same time" in said.out
+    node.stop()
+
+
+ALONE = {
+    "anonymous": ["room_{{ route.room }}"],
+    "jwt": ["everybody", "user_{{ user.id }}"],
+    "ws_token": ["user_{{ user.id }}"],
+}
+
+
+def test_a_socket_is_reached_in_a_group_of_its_own_with_every_credential_of_a_node(world):
+    texts = {
+        auth: f"""
+[[consumer]]
+path = "/ws/{auth}/<str:room>/"
+auth = ["{auth}"]
+groups = {json.dumps(groups)}
+on_event."*".send = "event"
+"""
+        for auth, groups in ALONE.items()
+    }
+    node = world.node("alone", "".join(texts.values())).wait()
+    for auth, text in texts.items():
+        config = world.directory / f"{auth}.toml"
+        config.write_text(text)
+        settings = {"SECRET": stack.BACKEND_SECRET, "API_KEY": API_KEY, "CONFIG": str(config)}
+        said = world.doctor(node=node, CHANNELGATE=settings)
+        assert failures(said) == []
+        assert [line for line in good(said) if line.startswith("A group_send reached a socket")], (auth, said.out)
     node.stop()
 
 

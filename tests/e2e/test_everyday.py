@@ -1,7 +1,7 @@
 """Ten everyday Django projects behave behind a node as under Daphne: `shadow` finds no difference.
 
-For each: two users, each client message once, each model created, changed and deleted, one reconnect, one logout; and
-the clients that are refused. Nothing of a project is changed for the node.
+Each goes through `manage.py channelgate init` without an edit. Then two users visit both sides: each client message
+once, each model created, changed and deleted, one reconnect, one logout; and clients come that are refused.
 """
 
 import asyncio

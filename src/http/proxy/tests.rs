@@ -93,6 +93,16 @@ async fn an_answer_comes_back_in_each_framing() {
 }
 
 #[actix_web::test]
+async fn an_old_client_gets_no_chunks_and_sees_the_end_of_the_body() {
+    let chunked = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n";
+    for (version, is_old) in [(Version::HTTP_10, true), (Version::HTTP_11, false)] {
+        let response = answered(chunked, request().version(version)).await;
+        assert_eq!((response.head().chunked(), response.head().keep_alive()), (!is_old, !is_old), "{version:?}");
+        assert_eq!(text(response).await, "hello");
+    }
+}
+
+#[actix_web::test]
 async fn an_answer_without_a_body_keeps_its_length_and_needs_none() {
     let head = || request().method(Method::HEAD);
     for (request, answer, size) in [

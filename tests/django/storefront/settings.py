@@ -39,7 +39,8 @@ TEMPLATES = [
     }
 ]
 STATIC_URL = "/static/"
-STATICFILES_DIRS = [("htmx", ROOT / "tests" / "browser" / "node_modules" / "htmx.org" / "dist")]
+MODULES = ROOT / "tests" / "browser" / "node_modules"
+STATICFILES_DIRS = [("htmx2", MODULES / "htmx.org" / "dist"), ("htmx4", MODULES / "htmx4" / "dist")]
 CHANNEL_LAYERS = {
     "default": {
         "BACKEND": "channels_redis.core.RedisChannelLayer",

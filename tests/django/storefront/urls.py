@@ -24,9 +24,10 @@ def state(pk):
 
 
 def page(request, pk, kind):
-    return render(
-        request, f"{kind}.html", {"pk": pk, "state": state(pk), "node": f"ws://127.0.0.1:{os.environ['NODE_PORT']}"}
-    )
+    """`kind` is the version of htmx, or none of them."""
+    template = "htmx.html" if kind.startswith("htmx") else "plain.html"
+    node = f"ws://127.0.0.1:{os.environ['NODE_PORT']}"
+    return render(request, template, {"pk": pk, "state": state(pk), "node": node, "htmx": f"{kind}/htmx.min.js"})
 
 
 def fragment(request, pk):
@@ -46,9 +47,8 @@ def change(request, pk, to):
 
 urlpatterns = [
     path("login/<str:name>/", log_in),
-    path("orders/<int:pk>/plain/", page, {"kind": "plain"}),
-    path("orders/<int:pk>/htmx/", page, {"kind": "htmx"}),
     path("orders/<int:pk>/fragment/", fragment),
     path("orders/<int:pk>/state/", read),
     path("orders/<int:pk>/change/<str:to>/", change),
+    path("orders/<int:pk>/page/<str:kind>/", page),
 ]

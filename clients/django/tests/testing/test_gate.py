@@ -247,6 +247,11 @@ def test_a_message_for_one_connection_says_why_it_cannot_arrive(gate):
     async_to_sync(get_channel_layer().send)("thumbnails", {"type": "x"})
 
 
+def test_bytes_have_no_way_to_the_node(gate):
+    with pytest.raises(TypeError, match="bytes"):
+        send("order_7", status=b"paid")
+
+
 def test_a_scope_that_no_handshake_has_is_refused(gate):
     ws = WebsocketCommunicator(None, "/json/")
     ws.scope["url_route"] = {"kwargs": {"room": "x"}}

@@ -53,14 +53,31 @@ from django.conf import settings
 from django.contrib.auth.models import AnonymousUser, User
 from django.urls import path, re_path
 from django.utils import timezone
+from channels.security.websocket import AllowedHostsOriginValidator
+
+
+def allowed(inner):
+    return AllowedHostsOriginValidator(AuthMiddlewareStack(inner))
+
 
 logger = logging.getLogger(__name__)
 """
 
 
 @pytest.fixture
-def verdict(tmp_path, monkeypatch):
+def verdict(verdicts):
     """What becomes of the class `C` of this source, at this route, behind `AuthMiddlewareStack`."""
+
+    def translate(*arguments, **named):
+        (found,) = verdicts(*arguments, **named)
+        return found
+
+    return translate
+
+
+@pytest.fixture
+def verdicts(tmp_path, monkeypatch):
+    """The same, for several routes."""
     from channelgate.translate import project
 
     count = iter(range(1000))
@@ -74,7 +91,6 @@ def verdict(tmp_path, monkeypatch):
         monkeypatch.syspath_prepend(str(tmp_path))
         importlib.invalidate_caches()
         with override_settings(BASE_DIR=tmp_path):
-            (found,) = project.translate(importlib.import_module(name).APPLICATION).verdicts
-        return found
+            return project.translate(importlib.import_module(name).APPLICATION).verdicts
 
     return translate

@@ -237,6 +237,10 @@ def test_a_key_that_python_reads_and_nobody_uses_has_to_be_there(verdict):
         if event["a"] and event["b"]:
             await self.send_json({"x": name})
 
+    async def parts(self, event):
+        name = event["b"]
+        await self.send_json({"x": event["a"] and event["b"], "y": event["c"] or name})
+
     async def receive_json(self, content):
         text = content["text"]
         if content["type"] == "ping":
@@ -250,6 +254,7 @@ def test_a_key_that_python_reads_and_nobody_uses_has_to_be_there(verdict):
     )
     assert "when" not in table["on_event"]["either"]
     assert table["on_event"]["both"]["when"] == "event.a and event.b"
+    assert table["on_event"]["parts"]["when"] == "event.b is defined"
     assert table["on_message"]["ping"] == [{"when": "message.text is defined", "reply": "{'type': 'pong'}"}]
     assert table["on_message"]["echo"] == [{"reply": "{'text': message.text}"}]
 
@@ -326,6 +331,51 @@ def logged(function):
     found = verdict(source)
     assert is_python(found, "receive")
     assert "told" not in found.table["on_event"]
+
+
+def test_an_attribute_that_some_other_method_sets_is_not_known(verdict):
+    source = connect("self.user = self.scope['user']\nawait self.accept()")
+    source += """
+    async def become(self, user, why):
+        self.user = user
+
+    async def told(self, event):
+        if event["to"] == self.user.id:
+            await self.send_json({"x": 1})
+"""
+    assert "told" not in verdict(source).table["on_event"]
+    assert "told" in verdict(source.replace("self.user = user", "pass")).table["on_event"]
+
+
+def test_what_disconnect_does_besides_leaving_groups_is_done(verdict):
+    source = connect("await self.in_database()\nawait self.accept()")
+    leaving = """
+    async def disconnect(self, code):
+        logger.info("gone: %s", code)
+        await self.channel_layer.group_discard("x", self.channel_name)
+"""
+    assert verdict(source + leaving).table["django"] == ["connect"]
+    for more in ("await self.in_database()", "await self.channel_layer.group_send('x', {'type': 'said', 'text': 'y'})"):
+        found = verdict(source + leaving + f"        {more}\n")
+        assert found.table["django"] == ["connect", "disconnect"]
+    native = connect("await self.accept()") + leaving
+    native += "        await self.channel_layer.group_send('x', {'type': 'said', 'text': 'y'})\n"
+    found = verdict(native)
+    assert found.kind == "native"
+    publish = {"group": "x", "event": "{'type': 'said', 'text': 'y'}"}
+    assert found.table["on_disconnect"] == [{"publish": publish}]
+
+
+def test_a_group_that_another_template_can_name_is_left_to_django(verdicts):
+    """The node would refuse the room `staff`, which Channels lets two consumers share."""
+    group = "await self.channel_layer.group_add({}, self.channel_name)\nawait self.accept()"
+    source = connect(group.format("f\"room_{self.scope['url_route']['kwargs']['room']}\""))
+    source += connect(group.format("'room_staff'")).replace("class C(", "class D(")
+    routes = 'path("x/<slug:room>/", {}), path("y/", D.as_asgi())'
+    rooms, staff = verdicts(source, routes)
+    assert rooms.table["django"] is True and staff.table["groups"] == ["room_staff"]
+    rooms, staff = verdicts(source.replace("room_staff", "staff"), routes)
+    assert rooms.table["groups"] == ["room_{{ route.room }}"]
 
 
 def test_a_method_that_the_consumer_replaces_on_itself_stays_in_python(verdict):
@@ -441,6 +491,60 @@ def test_bad_json_is_never_answered_where_the_consumer_does_not(verdict):
     assert "receive" in verdict(both).table["django"]
     found = verdict(both.replace("except ValueError", "except (TypeError, ValueError)"))
     assert found.table["on_bad_json"] == {"reply": "{'error': 'no JSON'}"}
+
+
+def test_a_route_behind_one_that_may_take_its_paths_is_left_to_django(verdicts):
+    """The node would serve `/x/a/` with the second consumer, where Django's router takes the first."""
+    source = connect("await self.accept()")
+    source += connect("await self.accept()").replace("class C(", "class D(")
+    behind = [
+        r're_path(r"^x/(?:a|b)/$", {}), path("x/<slug:room>/", D.as_asgi())',
+        r're_path(r"^x/", {}), path("x/<slug:room>/", D.as_asgi())',
+        r're_path(r"y/$", {}), path("x/y/", D.as_asgi())',
+        r're_path(r"^x/(?:a|b)/$", {}), path("x/a/", D.as_asgi())',
+    ]
+    for routes in behind:
+        assert verdicts(source, routes)[-1].table["django"] is True, routes
+    for routes in (
+        r're_path(r"^x/(?:a|b)/$", {}), path("x/c/", D.as_asgi())',
+        'path("x/a/", {}), path("x/<slug:room>/", D.as_asgi())',
+    ):
+        assert verdicts(source, routes)[-1].kind == "native", routes
+
+
+def test_origins_that_can_match_nothing_are_left_out(verdicts, settings):
+    from channelgate.translate import project
+
+    settings.ALLOWED_HOSTS = [
+        "localhost:3000",
+        "*.example.com",
+        ".example.org",
+        "[::1]",
+        "https://a.example:8443",
+        "null",
+    ]
+    found = verdicts(connect("await self.accept()"), outside="allowed")
+    assert project._origins(found) == [".example.org", "[::1]", "https://a.example:8443"]
+
+
+def test_events_of_the_name_of_a_method_of_channels_stay_in_python(verdict):
+    source = connect("await self.accept()")
+    source += """
+
+def notify():
+    async_to_sync(None.group_send)("x", {"type": "send.json", "text": "y"})
+"""
+    assert "connect" in verdict(source).table["django"]
+
+
+def test_a_message_of_the_name_of_all_others_stays_in_python(verdict):
+    source = connect("await self.accept()")
+    source += """
+    async def receive_json(self, content):
+        if content.get("type") == "*":
+            await self.send_json({"x": 1})
+"""
+    assert "receive" in verdict(source).table["django"]
 
 
 def test_two_routes_that_the_node_cannot_tell_apart_are_left_to_django(verdict):

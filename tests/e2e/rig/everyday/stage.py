@@ -20,13 +20,11 @@ from .visits import Change, Project, Visit
 
 FOLDER = stack.ROOT / "tests" / "django" / "everyday"
 MANAGE = FOLDER / "manage.py"
-#: Whether `manage.py channelgate init` writes the configuration of each node, or the whole project is bridged.
-INIT = False
 #: Silence after which a message is answered. The visits say how many frames come, so it only shows that no more do.
 QUIET = 0.06
 #: Times and arrivals may differ by this much: a machine of two cores runs thirty processes.
 TOLERANCE = 10.0
-#: The whole project behind the node.
+#: A project with changes: its whole consumers, in Django.
 BRIDGED = """
 [[consumer]]
 name = "{name}"
@@ -70,6 +68,23 @@ def environment(directory: Path, redis_url: str, layer: str, settings: str = "to
         "REDIS_URL": redis_url,
         "LAYER": layer,
     }
+
+
+def configurations(directory: Path) -> dict[str, str]:
+    """What `manage.py channelgate init` writes for each project; one process imports what all of them need."""
+    names = [project.name for project in PROJECTS]
+    done = subprocess.run(
+        [stack.PYTHON, "-c", INIT_EACH, *names],
+        env={**os.environ, **environment(directory, "redis://127.0.0.1:1/0", "core")},
+        cwd=directory,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+    assert done.returncode == 0, done.stdout
+    return {name: (directory / name / "channelgate.toml").read_text() for name in names}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -135,30 +150,11 @@ class Everyday:
             self.changed_nodes[name] = self.system.start_node(wait=False, config=config, **BUSY)
         return django
 
-    def start_nodes(self) -> None:
-        """A node for each project, with the configuration of `init`."""
+    def start_nodes(self, configurations: Mapping[str, str]) -> None:
+        """A node for each project."""
         self.system.django, self.system.backend = self.right, "http"
-        written = self._init() if INIT else {}
-        for project in PROJECTS:
-            config = written.get(project.name) or BRIDGED.format(name=project.name)
-            self.nodes[project.name] = self.system.start_node(wait=False, config=config, **BUSY)
-
-    def _init(self) -> dict[str, str]:
-        """What `manage.py channelgate init` writes for each project; one process imports what all of them need."""
-        (self.directory / "init").mkdir()
-        names = [project.name for project in PROJECTS]
-        done = subprocess.run(
-            [stack.PYTHON, "-c", INIT_EACH, *names],
-            env={**os.environ, **self.env, "RUN_DIR": str(self.directory / "init")},
-            cwd=self.directory,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            check=False,
-            timeout=90,
-        )
-        assert done.returncode == 0, done.stdout
-        return {name: (self.directory / "init" / name / "channelgate.toml").read_text() for name in names}
+        for name, config in configurations.items():
+            self.nodes[name] = self.system.start_node(wait=False, config=config, **BUSY)
 
     def wait(self) -> "Everyday":
         """Until all serve."""

@@ -30,7 +30,10 @@ def node_asks_django(context: Context) -> Iterator[Result]:
         return
     asking = [one for one in handshakes.turned_away(context) if one.consumer.auth[0] == "django"]
     if not asking:
-        yield from _from_here(context)
+        if context.accepted_by is not None:
+            yield ok(f"The node can ask Django: {context.accepted_by} has accepted a socket")
+        else:
+            yield from _from_here(context)
         return
     cookies = context.node_file.get("auth.django.cookies") if context.node_file else None
     name = (cookies or ["sessionid"])[0]
@@ -117,7 +120,10 @@ def _from_here(context: Context) -> Iterator[Result]:
     if here is None:
         return
     if isinstance(here, str):
-        yield fail(f"Django at {url} does not answer: {here}", "Start Django, or correct backend.url.")
+        yield fail(
+            f"Django at {url} does not answer: {here}",
+            "Start Django, or correct backend.url; CHANNELGATE_BACKEND_URL of the node counts here, too.",
+        )
     elif here.status in (200, 401) and not _is_of_signature(here):
         yield ok(f"Django at {url} answers: {ACTION} answered {here.status} in {took:.0f} ms (asked from here)")
     elif here.status == 403:

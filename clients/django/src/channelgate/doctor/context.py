@@ -26,6 +26,8 @@ class Context:
     node_file_error: str | None = None
     #: Paths of channelgate.toml that the running node does not serve.
     not_served: set[str] = dataclasses.field(default_factory=set)
+    #: The consumer in Django that has accepted a socket, which it does only when the node asks it.
+    accepted_by: str | None = None
     #: Names of things that later checks need and that do not work: "redis", "node".
     broken: set[str] = dataclasses.field(default_factory=set)
 

@@ -150,6 +150,7 @@ def _through_channel(context: Context, one: Try, sending: _Sending, open_socket:
         return line.get("kind") == "missed" or (line.get("call") == "connect" and line.get("path") == path)
 
     with Watcher(context, "", is_ours) as watcher, open_socket(sock=_plain_socket(context.node)) as client:
+        context.accepted_by = one.consumer.name
         watcher.saw(PATIENCE)
         # Another client of the same path would be seen now, too.
         time.sleep(OTHERS)

@@ -71,10 +71,10 @@ class Side:
                 data = await socket.recv()
                 self.recording.frames.append(Frame(self.stage.now(), self.stage.turn, data))
                 self.stage.arrived()
-        except ConnectionClosed:
+        except ConnectionClosed as end:
             if not self._is_leaving:
-                code = ABNORMAL if socket.close_code is None else socket.close_code
-                connection.closed = Close(self.stage.now(), self.stage.turn, code, socket.close_reason or "")
+                code, reason = (end.rcvd.code, end.rcvd.reason) if end.rcvd else (ABNORMAL, "")
+                connection.closed = Close(self.stage.now(), self.stage.turn, code, reason)
             self.stage.arrived()
 
     async def send(self, data: str | bytes) -> bool:

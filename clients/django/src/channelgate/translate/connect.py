@@ -5,7 +5,7 @@ import functools
 import operator
 from typing import Any
 
-from channelgate.translate import effects, literals, steps
+from channelgate.translate import changing, effects, literals, steps
 from channelgate.translate.explore import explore
 from channelgate.translate.expressions import constant, text_of
 from channelgate.translate.paths import Context, Effect, Path, Problem
@@ -339,4 +339,9 @@ def stale_attributes(cls: Class) -> dict[str, set[str]]:
     for name in cls.methods:
         if name not in cls.reachable("connect") and name not in only:
             others.add(name)
-    return {name: methods & others for name, methods in cls.stores.items() if methods & others}
+    found = {name: methods & others for name, methods in cls.stores.items() if methods & others}
+    if cls.hands_out is not None:
+        # Another function may have the consumer, and assign what the project assigns somewhere.
+        for name in changing.assigned() & cls.stores.keys():
+            found.setdefault(name, {cls.hands_out})
+    return found

@@ -121,6 +121,8 @@ def _of_receive(found: Messages, paths: list[Path], binary: Any) -> None:
     bad, rest = [], []
     for path in paths:
         exact = [c.special.value for c, is_true in path.conditions if c.special and c.special.what == "raw" and is_true]
+        if OTHERS in exact:
+            raise NotUnderstood("the text *")
         if exact:
             raw.setdefault(exact[0], []).append(path)
         elif path.asks("json") is False:
@@ -181,6 +183,8 @@ def _of_json(found: Messages, paths: list[Path]) -> None:
     for path in paths:
         ways.setdefault(_value(path), []).append(path)
     is_strict = _is_strict(paths, found.key)
+    if any(c.special and c.special.value == OTHERS for path in paths for c, _ in path.conditions):
+        raise NotUnderstood("a message of the name *")
     for value, some in ways.items():
         if value == OTHERS:
             continue

@@ -8,7 +8,8 @@ from typing import Any
 
 from django.conf import settings
 
-from channelgate.translate import changing, collisions, people, routes, write
+from channelgate.derive.backend import DJANGO, answers_at
+from channelgate.translate import changing, collisions, meeting, people, routes, write
 from channelgate.translate.bridged import whole
 from channelgate.translate.outcome import STAYS, Verdict
 from channelgate.translate.verdict import of_route
@@ -16,7 +17,13 @@ from channelgate.translate.verdict import of_route
 _TYPE = re.compile(r"""["']type["']\s*:\s*["']([A-Za-z][\w.]*)["']|\btype\s*=\s*["']([A-Za-z][\w.]*)["']""")
 #: What sends an event; its dictionary is near, before or after it.
 _SENDS = re.compile(r"\b(?:group_send|channel_layer\.send|publish|notify|broadcast)\b")
-URL = "http://127.0.0.1:8000/channelgate"
+#: What can match an origin: a host, with a dot before it for its subdomains, or a whole origin.
+_ORIGIN = re.compile(
+    r"(?!null\Z)(?:\.?[\w-]+(?:\.[\w-]+)*|\[[0-9a-f:.]+\]|[a-z][a-z0-9+.-]*://(?:\.?[\w-]+(?:\.[\w-]+)*|\[[0-9a-f:.]+\])(?::\d+)?)",
+    re.IGNORECASE,
+)
+#: The path that the manual names, where the project has not yet mounted the package.
+MANUAL = "/channelgate"
 
 
 @dataclasses.dataclass(slots=True)
@@ -29,7 +36,7 @@ class Written:
 
     @property
     def text(self) -> str:
-        return write.document(self.verdicts, self.origins, self.cookie, URL)
+        return write.document(self.verdicts, self.origins, self.cookie, DJANGO + (answers_at() or MANUAL))
 
     @property
     def moved(self) -> list[str]:
@@ -60,17 +67,32 @@ def _apart(verdicts: list[Verdict]) -> list[Verdict]:
     for verdict in verdicts:
         earlier = next((one for one in kept if one.kind != STAYS and _covers(one, verdict)), None)
         if earlier is None:
-            kept.append(verdict)
+            kept.append(_behind(verdict, kept))
             continue
         reason = (
             f"{verdict.route.shown} has the same path in the node as {earlier.route.shown}: Django's router decides"
         )
         index = kept.index(earlier)
         if verdict.kind == STAYS:
-            kept[index] = dataclasses.replace(earlier, kind=STAYS, why=[reason, *verdict.why], table={})
+            kept[index] = dataclasses.replace(earlier, kind=STAYS, why=[reason, *verdict.why], table={}, joined=[])
         else:
             kept[index] = whole(earlier.route, earlier.login, [reason])
     return kept
+
+
+def _behind(verdict: Verdict, earlier: Sequence[Verdict]) -> Verdict:
+    """A route of which an earlier one may take some paths, as Channels reads its expression."""
+    if verdict.kind == STAYS or verdict.route.path is None:
+        return verdict
+    for one in earlier:
+        if one.kind == STAYS and one.route.path is not None and meeting.may_meet(one.route, verdict.route.path):
+            # The node would serve with this route what Daphne serves with the other.
+            reason = f"{one.route.shown} comes first, may take some of its paths, and stays with Daphne"
+            return dataclasses.replace(verdict, kind=STAYS, why=[reason], table={}, joined=[])
+        if meeting.takes(one.route, verdict.route.path):
+            reason = f"{one.route.shown} comes first and may take some of its paths: Django's router decides"
+            return whole(verdict.route, verdict.login, [reason])
+    return verdict
 
 
 def _covers(one: Verdict, other: Verdict) -> bool:
@@ -110,7 +132,7 @@ def _origins(verdicts: Sequence[Verdict]) -> list[str] | None:
     narrow = [one for one in lists if "*" not in one]
     if not narrow:
         return None
-    return [one for one in narrow[0] if all(one in other for other in narrow)]
+    return [one for one in narrow[0] if all(one in other for other in narrow) and _ORIGIN.fullmatch(one)]
 
 
 def sent_types(base: Path) -> set[str]:

@@ -34,6 +34,8 @@ class Route:
     #: The middleware, from the outside in.
     chain: tuple[Any, ...]
     reason: str = ""
+    #: Django's pattern of a route without a path, if it stands at the top.
+    pattern: Any = None
 
     @property
     def label(self) -> str:
@@ -103,7 +105,9 @@ def _of_url(
     try:
         part = convert(pattern)
     except NoPath as error:
-        yield Route(text, None, {}, (), (), (), _class(callback), {}, chain, f"{error} has no form in the node's paths")
+        reason = f"{error} has no form in the node's paths"
+        top = pattern if prefix.text == "/" else None
+        yield Route(text, None, {}, (), (), (), _class(callback), {}, chain, reason, top)
         return
     joined = Part(
         (prefix.text + part.text).replace("//", "/"),

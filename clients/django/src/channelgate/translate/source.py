@@ -268,6 +268,24 @@ class Class:
         return None
 
     @functools.cached_property
+    def hands_out(self) -> str | None:
+        """The method that gives the consumer to something else, or to another name."""
+        for name, source in self.every:
+            first = [*source.tree.args.posonlyargs, *source.tree.args.args][:1]
+            if first and not source.is_static and first[0].arg != "self":
+                return name
+            asked = {id(node.value) for node in ast.walk(source.tree) if isinstance(node, ast.Attribute)}
+            asked |= {
+                id(one)
+                for node in ast.walk(source.tree)
+                if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in _ASKING
+                for one in node.args[:2]
+            }
+            if any(_is_self(node) and id(node) not in asked for node in ast.walk(source.tree)):
+                return name
+        return None
+
+    @functools.cached_property
     def calls(self) -> dict[str, set[str]]:
         """Which methods of `self` each method names."""
         found: dict[str, set[str]] = {name: set() for name in self.methods}
@@ -300,6 +318,10 @@ class Class:
             return f"{shown(Path(inspect.getsourcefile(self.cls) or '?'))}:{inspect.getsourcelines(self.cls)[1]}"
         except (OSError, TypeError):
             return self.label
+
+
+#: Functions that only ask something of the consumer.
+_ASKING = frozenset({"super", "isinstance", "hasattr", "getattr", "type", "id", "str", "repr"})
 
 
 def _is_self(node: ast.AST) -> bool:

@@ -39,6 +39,8 @@ _FRAME = frozenset(
 
 #: Attributes that Channels gives a consumer: set by the project, they mean something else.
 _OF_CHANNELS = frozenset(["scope", "channel_name", "channel_layer", "channel_layer_alias", "groups", "base_send"])
+#: Methods of Channels that an event may name.
+_SENT = frozenset(["accept", "close", "send", "send_json"])
 #: Methods of Channels that a consumer may replace on itself.
 _CALLED = frozenset(["connect", "disconnect", "receive", "receive_json", "accept", "close", "send", "send_json"])
 
@@ -67,8 +69,7 @@ def _whole(cls: Class) -> str | None:
     for name in sorted(_FRAME & set(cls.own)):
         if name not in ("channel_layer", "channel_name", "scope"):
             return f"{cls.place}: {cls.label} has its own {name}"
-    alias = cls.find("channel_layer_alias")
-    if alias is not None and alias[1] != "default":
+    if getattr(cls.cls, "channel_layer_alias", "default") != "default":
         return f"{cls.place}: {cls.label} uses another channel layer"
     if cls.unread:
         return f"{cls.place}: the source of {cls.label}.{cls.unread[0]} cannot be read"
@@ -83,6 +84,7 @@ def _whole(cls: Class) -> str | None:
 
 def _translated(route: Route, login: Login, context: Context, sent: set[str]) -> Verdict:
     reasons = _outside(route, login)
+    reasons += [f"the project sends events of the type {name}, a method of Channels" for name in sorted(sent & _SENT)]
     admission = Admission(problems=[Problem(one, "", "") for one in reasons])
     if not reasons:
         admission = connect.translate(context)

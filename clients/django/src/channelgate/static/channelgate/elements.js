@@ -1,8 +1,8 @@
 /**
  * Connections written in HTML, for pages with little or no script of their own, and for htmx.
  *
- *     <section cg-connect="/ws/orders/7/">
- *       <div hx-get="/orders/7/row/" hx-trigger="cg:order.status from:closest section, cg:missed from:closest section">
+ *     <section id="order" cg-connect="/ws/orders/7/">
+ *       <div hx-get="/orders/7/row/" hx-trigger="cg:order.status from:#order, cg:missed from:#order">
  *
  * An element with `cg-connect` gets a DOM event `cg:<name>` for each event of the server (its data is `detail`),
  * `cg:missed` when something may be missing, and the attribute `cg-status`. `cg-token` is the address of ws-tokens.
