@@ -38,12 +38,12 @@ def _called_as_written(context: Context, source: Source) -> None:
     """Channels awaits the methods of an asynchronous consumer, and calls those of a synchronous one."""
     from channels.consumer import SyncConsumer
 
-    if source.owner is None or source.name.startswith("__"):
+    if source.owner is None or source.decorators or source.name.startswith("__"):
         return
     is_async = isinstance(source.tree, ast.AsyncFunctionDef)
     if is_async is issubclass(context.cls.cls, SyncConsumer):
-        kind = "async def in a synchronous" if is_async else "def in an asynchronous"
-        raise NotUnderstood(f"{source.name}() is a {kind} consumer, which Channels does not run to its end")
+        kind = "an async def in a synchronous" if is_async else "a def in an asynchronous"
+        raise NotUnderstood(f"{source.name}() is {kind} consumer, which Channels does not run to its end")
 
 
 def _runs(context: Context) -> Iterator[Run]:

@@ -113,7 +113,7 @@ def member(run: "Run", base: Any, name: str, node: ast.AST) -> Any:
             inner = found
             if isinstance(inner, str | int | float | bool) and not hasattr(type(inner), "name"):
                 return Bound(from_python(inner, node), name)
-            if not _is_fixed(inner, name):
+            if not _is_fixed(inner, name) and not inspect.isroutine(inspect.getattr_static(type(inner), name, None)):
                 raise NotUnderstood(f"{name} of an object, which can change", node)
             try:
                 got = getattr(inner, name)

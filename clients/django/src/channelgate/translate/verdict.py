@@ -53,7 +53,7 @@ def of_route(route: Route, people: People, sent: set[str]) -> Verdict:
     reason = stays.reason(route.cls)
     if reason is not None:
         return Verdict(route, STAYS, [str(reason)], login=login)
-    whole = _whole(route.cls)
+    whole = login.between or _whole(route.cls)
     if whole is not None:
         return bridged.whole(route, login, [whole])
     context = Context(route.cls, route=dict(route.parameters), people=people.attributes, no_people=people.problem)
