@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from channelgate.translate import changing
 from channelgate.translate.paths import Context, Path
 from channelgate.translate.source import Class
 from channelgate.translate.values import DictV, ListV, Spread, Unknown
@@ -42,4 +43,9 @@ def stale_attributes(cls: Class) -> dict[str, set[str]]:
     for name in cls.methods:
         if name not in cls.reachable("connect") and name not in only:
             others.add(name)
-    return {name: methods & others for name, methods in cls.stores.items() if methods & others}
+    found = {name: methods & others for name, methods in cls.stores.items() if methods & others}
+    if cls.hands_out is not None:
+        # Another function may have the consumer, and assign what the project assigns somewhere.
+        for name in changing.assigned() & cls.stores.keys():
+            found.setdefault(name, {cls.hands_out})
+    return found

@@ -1,7 +1,9 @@
 """Middleware: who a client is, and which pages may connect."""
 
+import ast
 import dataclasses
 import inspect
+import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -35,6 +37,8 @@ class Login:
     #: The origins that may connect; None if nobody asks.
     origins: list[str] | None = None
     reason: str = ""
+    #: Why no frame may go past the middleware; empty if it hands on `receive` and `send` as they are.
+    between: str = ""
 
 
 def of_chain(chain: Sequence[Any]) -> Login:
@@ -48,12 +52,56 @@ def of_chain(chain: Sequence[Any]) -> Login:
         elif name == _ORIGINS:
             origins = [str(origin) for origin in one.allowed_origins]
             login.origins = origins if login.origins is None else [item for item in origins if item in login.origins]
-        elif not login.reason:
+        else:
             login.kind = "unknown"
-            login.reason = f"{_place(one)}: {_class(one)} runs in Python, where it decides who a client is"
+            login.reason = (
+                login.reason or f"{_place(one)}: {_class(one)} runs in Python, where it decides who a client is"
+            )
+            if not login.between and not _hands_on(one):
+                login.between = f"{_place(one)}: {_class(one)} stands between the consumer and its messages"
     if login.kind == "session" and (reason := _others()):
         login.kind, login.reason = "unknown", reason
     return login
+
+
+def _hands_on(one: Any) -> bool:
+    """Whether a middleware gives what it wraps its own `receive` and `send`, and uses them for nothing else."""
+    function = one if inspect.isfunction(one) else inspect.getattr_static(one, "__call__", None)
+    module = getattr(function, "__module__", "") or ""
+    if module.partition(".")[0] in ("channels", "asgiref"):
+        return True
+    try:
+        tree = ast.parse(textwrap.dedent(inspect.getsource(inspect.unwrap(function))))
+    except (OSError, TypeError, SyntaxError):
+        return False
+    outer = tree.body[0]
+    if not isinstance(outer, ast.FunctionDef | ast.AsyncFunctionDef):
+        return False
+    names = [argument.arg for argument in (*outer.args.posonlyargs, *outer.args.args)]
+    names = names if inspect.isfunction(one) else names[1:]
+    if len(names) != 3 or outer.args.vararg:
+        return False
+    plain = {id(node) for call in ast.walk(outer) if isinstance(call, ast.Call) for node in _handed(call, names[1:])}
+    for node in ast.walk(outer):
+        if isinstance(node, ast.Name) and node.id in names[1:] and id(node) not in plain:
+            return False
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda) and node is not outer:
+            return False
+    return bool(plain)
+
+
+def _handed(call: ast.Call, names: Sequence[str]) -> list[ast.expr]:
+    """`receive` and `send` as the second and third argument of what it wraps, or `send` that refuses a client."""
+    match call:
+        case ast.Call(func=ast.Name(id=name) as func, args=[ast.Dict(keys=keys, values=values)]) if name == names[1]:
+            types = [
+                one
+                for key, one in zip(keys, values, strict=True)
+                if isinstance(key, ast.Constant) and key.value == "type"
+            ]
+            return [func] if [getattr(one, "value", "") for one in types] == ["websocket.close"] else []
+    given = call.args[1:] if len(call.args) == 3 else []
+    return given if [one.id for one in given if isinstance(one, ast.Name)] == list(names) else []
 
 
 def _class(one: Any) -> str:

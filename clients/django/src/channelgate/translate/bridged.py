@@ -4,7 +4,7 @@ import ast
 import dataclasses
 from typing import Any
 
-from channelgate.translate import connect, handlers, literals, messages, steps
+from channelgate.translate import attributes, connect, handlers, literals, messages, steps
 from channelgate.translate.auth import Login
 from channelgate.translate.explore import explore
 from channelgate.translate.messages import Messages
@@ -120,11 +120,12 @@ def _attributes(context: Context) -> dict[str, Any]:
         paths = connect.paths_of(context, context.user)
     except NotUnderstood:
         return {}
+    stale = attributes.stale_attributes(context.cls)
     found: dict[str, Any] = {}
     for name in {name for path in paths for name in path.attributes}:
         values = {repr(path.attributes[name]): path.attributes[name] for path in paths if name in path.attributes}
         value = next(iter(values.values()))
-        once = _stores(context, name) == 1 and len(values) == 1
+        once = _stores(context, name) == 1 and len(values) == 1 and name not in stale
         if once and (value is Thing.USER or isinstance(value, Expr | Thing)):
             found[name] = value
         else:

@@ -1,6 +1,9 @@
 """Calls in a method: of the consumer itself, of functions of the project, of what Python and Django bring."""
 
 import ast
+import dataclasses
+import inspect
+import json
 from types import FunctionType
 from typing import TYPE_CHECKING, Any
 
@@ -9,7 +12,7 @@ from channelgate.translate.expressions import constant
 from channelgate.translate.functions import FUNCTIONS, identity
 from channelgate.translate.paths import Frame
 from channelgate.translate.source import is_library, is_of_project, of_function, raw_function
-from channelgate.translate.values import Bound, Clock, DictV, Expr, Known, NotUnderstood, QueryValues, Thing
+from channelgate.translate.values import Bound, Clock, DictV, Expr, Known, NotUnderstood, QueryValues, Thing, Unknown
 
 if TYPE_CHECKING:
     from channelgate.translate.run import Run
@@ -21,7 +24,7 @@ _WRAPPERS = {"DatabaseSyncToAsync": "database_sync_to_async", "SyncToAsync": "sy
 def call(run: "Run", node: ast.Call, frame: "Frame") -> Any:
     """The value of a call; its effects are noted."""
     if isinstance(node.func, ast.Attribute) and _is_super(node.func.value) and node.func.attr == "__init__":
-        return constant(None)
+        return _of_init(run, node, frame)
     if any(isinstance(one, ast.Starred) for one in node.args) or any(one.arg is None for one in node.keywords):
         raise NotUnderstood("arguments that are spread", node)
     if isinstance(node.func, ast.Attribute) and _is_super(node.func.value):
@@ -29,7 +32,8 @@ def call(run: "Run", node: ast.Call, frame: "Frame") -> Any:
     else:
         target = run.value(node.func, frame)
     if isinstance(target, Known) and _is_wrapper(target.value) and len(node.args) == 1:
-        return run.value(node.args[0], frame)
+        wrapped = run.value(node.args[0], frame)
+        return dataclasses.replace(wrapped, is_synced=True) if isinstance(wrapped, Bound) else wrapped
     if isinstance(target, Known) and isinstance(target.value, FunctionType) and _reads_other(target.value):
         raise NotUnderstood(_reason(target.value, node), node)
     arguments = [run.value(one, frame) for one in node.args]
@@ -38,6 +42,7 @@ def call(run: "Run", node: ast.Call, frame: "Frame") -> Any:
         case Bound(of=Thing.SELF):
             return of_self(run, target, arguments, named, node, frame)
         case Bound(of=Thing.LAYER):
+            _runs_now(run, True, target.is_synced, node, frame)
             return effects.layer(run, target.name, arguments, named, node, frame)
         case Bound(of=Thing.RAW_TEXT):
             raise NotUnderstood(f"{target.name}() of the text of the message", node)
@@ -45,6 +50,8 @@ def call(run: "Run", node: ast.Call, frame: "Frame") -> Any:
             return things.method(run, target, arguments, named, node)
         case Bound(of=Clock()):
             return things.clock(target.of, target.name, node)
+        case Bound(of=DictV() | Expr()) if named and target.name != "format":
+            raise NotUnderstood(f"{target.name}() with {next(iter(named))}", node)
         case Bound(of=DictV()):
             return methods.of_dict(run, target.of, target.name, arguments, node)
         case Bound(of=Expr()):
@@ -52,6 +59,27 @@ def call(run: "Run", node: ast.Call, frame: "Frame") -> Any:
         case Known():
             return _of_python(run, target.value, arguments, named, node, frame)
     raise NotUnderstood(f"{ast.unparse(node.func)}()", node)
+
+
+def _of_init(run: "Run", node: ast.Call, frame: "Frame") -> Any:
+    """`super().__init__(…)`: another class of the project sets attributes there."""
+    source = run.context.cls.method("__init__", frame.source.owner)
+    if source is None:
+        return constant(None)
+    given = {name: Unknown(f"{name} of __init__()") for name in source.every_parameter}
+    return run.function(source, {"self": Thing.SELF, **given}, frame.depth + 1)
+
+
+def _runs_now(run: "Run", is_coroutine: bool, is_synced: bool, node: ast.Call, frame: "Frame") -> None:
+    """A coroutine that nothing awaits never runs; and what is awaited has to be one."""
+    name = ast.unparse(node.func)
+    if is_synced:
+        if isinstance(frame.source.tree, ast.AsyncFunctionDef):
+            raise NotUnderstood(f"{name}() raises in an async def", node)
+    elif is_coroutine and id(node) not in run.awaited:
+        raise NotUnderstood(f"{name}() is a coroutine that is not awaited", node)
+    elif not is_coroutine and id(node) in run.awaited:
+        raise NotUnderstood(f"{name}() is awaited, and is no coroutine", node)
 
 
 def _is_super(node: ast.expr) -> bool:
@@ -76,6 +104,9 @@ def of_self(
     cls = run.context.cls
     found = cls.find(target.name, target.after)
     if found is None or is_library(found[0]):
+        if found is not None:
+            is_coroutine = inspect.iscoroutinefunction(raw_function(found[1]))
+            _runs_now(run, is_coroutine, target.is_synced, node, frame)
         return effects.base(run, target.name, arguments, named, node, frame)
     _, member = found
     function = raw_function(member)
@@ -87,6 +118,7 @@ def of_self(
     source = cls.method(target.name, target.after)
     if source is None:
         raise NotUnderstood(f"self.{target.name}()", node)
+    _runs_now(run, isinstance(source.tree, ast.AsyncFunctionDef), target.is_synced, node, frame)
     first = {} if source.is_static else {"self": Thing.SELF}
     return run.function(source, {**first, **bind(run, source, arguments, named, node, frame)}, frame.depth + 1)
 
@@ -117,11 +149,16 @@ def bind(
 def _of_python(
     run: "Run", function: Any, arguments: list[Any], named: dict[str, Any], node: ast.Call, frame: "Frame"
 ) -> Any:
+    for one in (*arguments, *named.values()):
+        if isinstance(one, Known) and one.varies and function not in (json.dumps, str):
+            raise NotUnderstood(one.varies, node)
     known = FUNCTIONS.get(identity(function))
     if known is not None:
         return known(run, arguments, named, node)
     if isinstance(function, FunctionType) and is_of_project(function):
         source = of_function(function)
+        is_synced = isinstance(node.func, ast.Call)
+        _runs_now(run, isinstance(source.tree, ast.AsyncFunctionDef), is_synced, node, frame)
         bound = bind(run, source, arguments, named, node, frame)
         return run.function(source, bound, frame.depth + 1)
     if isinstance(function, type) and issubclass(function, BaseException):

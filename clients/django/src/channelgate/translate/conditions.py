@@ -105,6 +105,8 @@ def condition(run: "Run", value: Any, node: ast.AST) -> Expr:
         case Bound():
             return constant(True)
         case Known():
+            if value.varies:
+                raise NotUnderstood(value.varies, node)
             return constant(bool(value.value))
         case Unknown():
             raise NotUnderstood(value.reason, node)
@@ -124,9 +126,12 @@ def compare(run: "Run", node: ast.Compare, frame: "Frame") -> Expr:
 
 def _one(run: "Run", left: Any, op: ast.cmpop, right: Any, node: ast.AST) -> Expr:
     is_negative = isinstance(op, ast.NotEq | ast.NotIn | ast.IsNot)
+    for one in (left, right):
+        if isinstance(one, Known) and one.varies:
+            raise NotUnderstood(one.varies, node)
     match op:
         case ast.Is() | ast.IsNot():
-            found = _is(run, left, right, node)
+            found = same(run, left, right, node)
         case ast.Eq() | ast.NotEq():
             found = equal(run, left, right, node)
         case ast.In() | ast.NotIn():
@@ -140,12 +145,15 @@ def _one(run: "Run", left: Any, op: ast.cmpop, right: Any, node: ast.AST) -> Exp
     return negated(found) if is_negative else found
 
 
-def _is(run: "Run", left: Any, right: Any, node: ast.AST) -> Expr:
+def same(run: "Run", left: Any, right: Any, node: ast.AST) -> Expr:
     """`is`: of None, True and False."""
     const = right.const if isinstance(right, Expr) else right.value if isinstance(right, Known) else ...
     if const is None:
         return equal(run, left, right, node)
     if isinstance(const, bool):
+        login = _of_login(left, constant(const), node)
+        if login is not None:
+            return login
         one = to_expr(left, node)
         if one.special or one.is_known:
             return one if const else negated(one)
@@ -158,6 +166,8 @@ def _is(run: "Run", left: Any, right: Any, node: ast.AST) -> Expr:
 
 def _comparable(value: Any, node: ast.AST) -> Expr:
     expr = to_expr(value, node)
+    if expr.special and expr.special.what == "login":
+        raise NotUnderstood("whether somebody is logged in is compared", node)
     if not expr.is_plain:
         raise NotUnderstood("a UUID is compared, which is text in the node", node)
     return expr
@@ -169,7 +179,22 @@ def is_anonymous_class(value: Any) -> bool:
     return isinstance(value, Known) and (value.value is AnonymousUser or isinstance(value.value, AnonymousUser))
 
 
+def _of_login(left: Any, right: Any, node: ast.AST) -> Expr | None:
+    """`user.is_authenticated == False`: the node's `user` is no bool."""
+    for one, other in ((left, right), (right, left)):
+        if isinstance(one, Expr) and one.special and one.special.what == "login":
+            if isinstance(other, Expr) and isinstance(other.const, bool):
+                return one if other.const else negated(one)
+            if isinstance(other, Expr) and other.const is None:
+                return constant(False)
+            raise NotUnderstood("whether somebody is logged in is compared", node)
+    return None
+
+
 def equal(run: "Run", left: Any, right: Any, node: ast.AST) -> Expr:
+    login = _of_login(left, right, node)
+    if login is not None:
+        return login
     if isinstance(left, Expr) and left.is_known and not (isinstance(right, Expr) and right.is_known):
         left, right = right, left
     if left is Thing.USER:
@@ -248,7 +273,7 @@ def _contains(run: "Run", left: Any, right: Any, node: ast.AST) -> Expr:
             return constant(any(run.decide(equal(run, left, item, node)) for item in items))
         if left.is_known and all(item.is_known for item in items):
             return constant(left.const in [item.const for item in items])
-    if right is Thing.KWARGS and isinstance(left, Expr):
+    if right is Thing.KWARGS and isinstance(left, Expr) and left.is_known:
         return constant(left.const in run.context.route)
     if isinstance(right, DictV) and right.is_event and isinstance(left, Expr) and isinstance(left.const, str):
         entry = right.find(left.const)

@@ -77,6 +77,8 @@ def paths_of(context: Context, user: str) -> list[Path]:
     known.attributes = {**context.attributes, **_made(known)}
     source = context.cls.method("connect")
     if source is None:
+        if context.cls.method("accept") is not None:
+            raise NotUnderstood("connect() of Channels calls accept(), which is the consumer's own")
         return [Path([], [Effect("accept")], dict(known.attributes))]
     return explore(known, source)
 

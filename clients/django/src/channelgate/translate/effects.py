@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from channelgate.translate.expressions import constant, to_expr
 from channelgate.translate.paths import Frame
+from channelgate.translate.source import is_library
 from channelgate.translate.values import DictV, Expr, NotUnderstood, Spread, Thing
 
 if TYPE_CHECKING:
@@ -102,6 +103,8 @@ def base(run: "Run", name: str, given: list[Any], named: dict[str, Any], node: a
         case "accept":
             return _accept(run, given, named, node, frame)
         case "connect":
+            if run.context.cls.method("accept") is not None:
+                raise NotUnderstood("connect() of Channels calls accept(), which is the consumer's own", node)
             run.effect("accept", frame, node)
             return constant(None)
         case "close":
@@ -121,7 +124,12 @@ def base(run: "Run", name: str, given: list[Any], named: dict[str, Any], node: a
 
 def is_json(run: "Run") -> bool:
     """Whether the consumer is one of Channels' JSON consumers."""
-    return any(one.__name__ in JSON_CLASSES for one in run.context.cls.cls.__mro__)
+    return is_json_class(run.context.cls.cls)
+
+
+def is_json_class(cls: type) -> bool:
+    """Whether a class is one of Channels' JSON consumers."""
+    return any(one.__name__ in JSON_CLASSES and is_library(one) for one in cls.__mro__)
 
 
 JSON_CLASSES = ("AsyncJsonWebsocketConsumer", "JsonWebsocketConsumer")
@@ -181,5 +189,8 @@ def _send_json(run: "Run", given: list[Any], named: dict[str, Any], node: ast.Ca
     values = dict(zip(("content", "close"), given, strict=False)) | named
     if set(values) != {"content"}:
         raise NotUnderstood("send_json() that closes, or encodes in a way of its own", node)
+    if run.context.cls.method("send") is not None:
+        # Channels' send_json() calls send(), which is the consumer's own.
+        raise NotUnderstood("send_json() of Channels calls send(), which is the consumer's own", node)
     run.effect("send", frame, node, plain(to_expr(values["content"], node), node))
     return constant(None)

@@ -6,12 +6,14 @@ import logging
 import re
 import traceback
 import warnings
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from channelgate.translate import conditions
 from channelgate.translate.expressions import constant
 from channelgate.translate.paths import Frame
-from channelgate.translate.values import Known, NotUnderstood
+from channelgate.translate.source import is_of_project
+from channelgate.translate.values import Expr, Known, NotUnderstood, Thing, Unknown
 
 if TYPE_CHECKING:
     from channelgate.translate.run import Run
@@ -32,11 +34,71 @@ def is_log(run: "Run", node: ast.expr, frame: "Frame") -> bool:
         return False
     found = frame.names.get(root.id) or frame.source.function.__globals__.get(root.id)
     found = found.value if isinstance(found, Known) else found
-    if isinstance(found, logging.Logger) or found in (logging, traceback, warnings):
+    if isinstance(found, logging.Logger) or any(found is one for one in (logging, traceback, warnings)):
         return True
     if root.id == "self" and isinstance(inner.func, ast.Attribute) and isinstance(inner.func.value, ast.Attribute):
-        return bool(_LOG.match(inner.func.value.attr))
-    return bool(_LOG.match(root.id)) and (root.id != "print" or found is None)
+        of_class = run.context.cls.find(inner.func.value.attr) if run is not None else None
+        return of_class is not None and inner.func.value.attr not in run.context.cls.stores and _writes(of_class[1])
+    if root.id == "print":
+        return found is None
+    return bool(_LOG.match(root.id)) and _writes(found)
+
+
+def _writes(found: Any) -> bool:
+    """Whether it is a log of Python or of a package, and not the project's own."""
+    if found is None or isinstance(found, Expr | Unknown | Thing):
+        return False
+    return not is_of_project(found if callable(found) or isinstance(found, ModuleType) else type(found))
+
+
+#: Calls in the arguments of a log that do nothing else.
+_HARMLESS = frozenset(
+    [
+        "str",
+        "repr",
+        "len",
+        "type",
+        "id",
+        "getattr",
+        "dict",
+        "list",
+        "sorted",
+        "get",
+        "format",
+        "format_exc",
+        "join",
+        "dumps",
+        "keys",
+        "values",
+        "items",
+        "isoformat",
+        "now",
+        "decode",
+    ]
+)
+
+
+def logged(run: "Run", node: ast.expr, frame: "Frame") -> None:
+    """The arguments of a log: what they evaluate may raise, and a call in them may do anything."""
+    inner = node.value if isinstance(node, ast.Await) else node
+    assert isinstance(inner, ast.Call)
+    waiting: list[ast.expr] = [*inner.args, *(one.value for one in inner.keywords)]
+    while waiting:
+        one = waiting.pop(0)
+        if isinstance(one, ast.JoinedStr):
+            waiting += [part.value for part in one.values if isinstance(part, ast.FormattedValue)]
+            continue
+        try:
+            run.value(one, frame)
+        except NotUnderstood:
+            for call in ast.walk(one):
+                if isinstance(call, ast.NamedExpr):
+                    raise
+                if (
+                    isinstance(call, ast.Call)
+                    and getattr(call.func, "attr", getattr(call.func, "id", "")) not in _HARMLESS
+                ):
+                    raise
 
 
 def does_nothing(body: list[ast.stmt], frame: "Frame") -> bool:
@@ -83,7 +145,7 @@ def fits(run: "Run", subject: Any, pattern: ast.pattern, frame: "Frame") -> bool
         case ast.MatchValue(value=value):
             return run.decide(conditions.equal(run, subject, run.value(value, frame), pattern))
         case ast.MatchSingleton(value=value):
-            return run.decide(conditions.equal(run, subject, constant(value), pattern))
+            return run.decide(conditions.same(run, subject, constant(value), pattern))
         case ast.MatchOr(patterns=patterns):
             return any(fits(run, subject, one, frame) for one in patterns)
         case ast.MatchAs(pattern=None, name=None):

@@ -1,5 +1,6 @@
 """Every way through a method: it is run once for each."""
 
+import ast
 from collections.abc import Iterator
 from typing import Any
 
@@ -16,6 +17,7 @@ MOST_PATHS = 128
 def explore(context: Context, source: Source, arguments: dict[str, Any] | None = None) -> list[Path]:
     """Every path through a method. `arguments` makes its values anew for each run, if it is called."""
     paths: list[Path] = []
+    _called_as_written(context, source)
     for run in _runs(context):
         given = {name: fresh(value) for name, value in (arguments or {}).items()}
         try:
@@ -30,6 +32,18 @@ def explore(context: Context, source: Source, arguments: dict[str, Any] | None =
             run.path.end = "python"
         paths.append(run.path)
     return paths
+
+
+def _called_as_written(context: Context, source: Source) -> None:
+    """Channels awaits the methods of an asynchronous consumer, and calls those of a synchronous one."""
+    from channels.consumer import SyncConsumer
+
+    if source.owner is None or source.decorators or source.name.startswith("__"):
+        return
+    is_async = isinstance(source.tree, ast.AsyncFunctionDef)
+    if is_async is issubclass(context.cls.cls, SyncConsumer):
+        kind = "an async def in a synchronous" if is_async else "a def in an asynchronous"
+        raise NotUnderstood(f"{source.name}() is {kind} consumer, which Channels does not run to its end")
 
 
 def _runs(context: Context) -> Iterator[Run]:

@@ -103,6 +103,8 @@ def to_expr(value: Any, node: Any = None) -> Expr:
     """A value as one expression."""
     match value:
         case Expr():
+            if value.special and value.special.what == "login":
+                raise NotUnderstood("whether somebody is logged in, as a value", node)
             return value
         case Known():
             return to_expr(from_python(value.value, node))

@@ -41,7 +41,7 @@ OTHERS = "*"
 def translate(context: Context) -> Messages:
     """The messages of a consumer."""
     cls = context.cls
-    is_json = any(one.__name__ in effects.JSON_CLASSES for one in cls.cls.__mro__)
+    is_json = effects.is_json_class(cls.cls)
     found = Messages()
     try:
         receive, receive_json = cls.method("receive"), cls.method("receive_json")

@@ -2,8 +2,13 @@
 
 import ast
 import builtins
+import datetime
+import enum
 import inspect
+import types
 from typing import TYPE_CHECKING, Any
+
+from django.conf import LazySettings
 
 from channelgate.translate import calls, conditions, operators, things
 from channelgate.translate.expressions import attribute, constant, from_python, joined, keyed, negated, to_expr
@@ -33,6 +38,7 @@ def value(run: "Run", node: ast.expr, frame: "Frame") -> Any:
     """The value of an expression."""
     match node:
         case ast.Await(value=inner):
+            run.awaited.add(id(inner))
             return run.value(inner, frame)
         case ast.Constant(value=plain):
             return constant(plain, node)
@@ -107,6 +113,8 @@ def member(run: "Run", base: Any, name: str, node: ast.AST) -> Any:
             inner = found
             if isinstance(inner, str | int | float | bool) and not hasattr(type(inner), "name"):
                 return Bound(from_python(inner, node), name)
+            if not _is_fixed(inner, name) and not inspect.isroutine(inspect.getattr_static(type(inner), name, None)):
+                raise NotUnderstood(f"{name} of an object, which can change", node)
             try:
                 got = getattr(inner, name)
             except Exception:
@@ -117,12 +125,23 @@ def member(run: "Run", base: Any, name: str, node: ast.AST) -> Any:
     return Bound(base, name)
 
 
+def _is_fixed(inner: Any, name: str) -> bool:
+    """Whether an attribute is what its module or class says, and not what a property or an object's state is."""
+    if isinstance(inner, types.ModuleType):
+        return name in vars(inner)
+    if isinstance(inner, type):
+        return isinstance(inner, enum.EnumMeta) or any(name in vars(one) for one in inner.__mro__)
+    return isinstance(inner, enum.Enum | LazySettings | types.FunctionType | BaseException | datetime.timezone)
+
+
 def item(run: "Run", node: ast.Subscript, frame: "Frame") -> Any:
     """`base[index]`."""
     base = run.value(node.value, frame)
     if isinstance(node.slice, ast.Slice):
         return _slice(run, base, node.slice, node, frame)
     index = run.value(node.slice, frame)
+    if isinstance(base, Known) and base.varies:
+        raise NotUnderstood(base.varies, node)
     if isinstance(base, Known) and isinstance(base.value, list | tuple | dict | str):
         base = from_python(base.value, node)
     if isinstance(base, Thing) or not isinstance(base, DictV | ListV | Expr):

@@ -42,6 +42,9 @@ def dictionary(run: "Run", node: ast.Dict, frame: "Frame") -> DictV:
             else:
                 made.entries.append(Spread(spread(run, to_expr(found, one))))
             continue
+        if isinstance(found, Expr) and found.special and found.special.what == "login":
+            # The node's `user` is more than whether there is one.
+            found = constant(run.decide(found))
         name = run.expr(key, frame)
         if not isinstance(name.const, str):
             raise NotUnderstood("a key that is not a constant text", key)

@@ -65,6 +65,8 @@ class Path:
     problems: list[Problem] = dataclasses.field(default_factory=list)
     #: Expressions of which an `except` expects that they fail, and does nothing then.
     is_caught: bool = False
+    #: Whether the method goes on after such an `except`.
+    goes_on_after: bool = False
     notes: list[str] = dataclasses.field(default_factory=list)
     #: What the method evaluates: where it raises, nothing may happen in the node, either.
     needs: list["Need"] = dataclasses.field(default_factory=list)

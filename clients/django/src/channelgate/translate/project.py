@@ -9,17 +9,14 @@ from typing import Any
 from django.conf import settings
 
 from channelgate.derive.backend import DJANGO, answers_at
-from channelgate.translate import collisions, people, routes, write
+from channelgate.translate import changing, collisions, meeting, people, routes, write
 from channelgate.translate.bridged import whole
 from channelgate.translate.outcome import STAYS, Verdict
-from channelgate.translate.routes import Route
 from channelgate.translate.verdict import of_route
 
 _TYPE = re.compile(r"""["']type["']\s*:\s*["']([A-Za-z][\w.]*)["']|\btype\s*=\s*["']([A-Za-z][\w.]*)["']""")
 #: What sends an event; its dictionary is near, before or after it.
 _SENDS = re.compile(r"\b(?:group_send|channel_layer\.send|publish|notify|broadcast)\b")
-_SKIPPED = frozenset({"node_modules", "site-packages", ".git", ".venv", "venv", "env", "__pycache__", "static"})
-_MOST_FILES = 4000
 #: What can match an origin: a host, with a dot before it for its subdomains, or a whole origin.
 _ORIGIN = re.compile(
     r"(?!null\Z)(?:\.?[\w-]+(?:\.[\w-]+)*|\[[0-9a-f:.]+\]|[a-z][a-z0-9+.-]*://(?:\.?[\w-]+(?:\.[\w-]+)*|\[[0-9a-f:.]+\])(?::\d+)?)",
@@ -93,20 +90,14 @@ def _behind(verdict: Verdict, earlier: Sequence[Verdict]) -> Verdict:
     if verdict.kind == STAYS or verdict.route.path is None:
         return verdict
     for one in earlier:
-        if _takes(one.route, verdict.route.path):
+        if one.kind == STAYS and one.route.path is not None and meeting.may_meet(one.route, verdict.route.path):
+            # The node would serve with this route what Daphne serves with the other.
+            reason = f"{one.route.shown} comes first, may take some of its paths, and stays with Daphne"
+            return dataclasses.replace(verdict, kind=STAYS, why=[reason], table={}, joined=[])
+        if meeting.takes(one.route, verdict.route.path):
             reason = f"{one.route.shown} comes first and may take some of its paths: Django's router decides"
             return whole(verdict.route, verdict.login, [reason])
     return verdict
-
-
-def _takes(route: Route, path: str) -> bool:
-    """Whether an earlier route may take clients of a path, beyond what the node's path of that route says."""
-    if route.path is None:
-        # Of a path with parameters it is not known which values it would take.
-        return "<" in path or route.pattern is None or route.pattern.match(path.lstrip("/")) is not None
-    before = ".*" if any("without ^" in note for note in route.notes) else ""
-    after = ".*" if any("without $" in note for note in route.notes) else ""
-    return bool(before or after) and bool(re.fullmatch(before + _regex(route.path) + after, _sample(path)))
 
 
 def _covers(one: Verdict, other: Verdict) -> bool:
@@ -152,7 +143,7 @@ def _origins(verdicts: Sequence[Verdict]) -> list[str] | None:
 def sent_types(base: Path) -> set[str]:
     """The types of events that the project's source names, as methods."""
     found: set[str] = set()
-    for file in _files(base):
+    for file in changing.files(base):
         try:
             text = file.read_text(encoding="utf-8", errors="ignore")
         except OSError:
@@ -160,21 +151,4 @@ def sent_types(base: Path) -> set[str]:
         for call in _SENDS.finditer(text):
             near = text[max(0, call.start() - 500) : call.end() + 500]
             found.update((one or other).replace(".", "_") for one, other in _TYPE.findall(near))
-    return found
-
-
-def _files(base: Path) -> list[Path]:
-    found: list[Path] = []
-    waiting = [base]
-    while waiting and len(found) < _MOST_FILES:
-        folder = waiting.pop()
-        try:
-            entries = sorted(folder.iterdir())
-        except OSError:
-            continue
-        for entry in entries:
-            if entry.is_dir() and entry.name not in _SKIPPED and not entry.is_symlink():
-                waiting.append(entry)
-            elif entry.suffix == ".py":
-                found.append(entry)
     return found

@@ -79,6 +79,10 @@ def _walk(
         yield from _walk(app.application, chain, prefix, extra, shown, seen)
         return
     inner = _inner(app)
+    if inner is not None and len(_applications(app)) > 1:
+        reason = f"{_name(app)} chooses between several applications"
+        yield Route(shown or "/", prefix.text if shown else None, {}, (), (), (), None, {}, chain, reason)
+        return
     if inner is not None:
         yield from _walk(inner, (*chain, app), prefix, extra, shown, seen)
         return
@@ -161,6 +165,17 @@ def _inner(app: Any) -> Any:
         if callable(content) and not isinstance(content, type) and _is_asgi(content):
             return content
     return None
+
+
+def _applications(app: Any) -> set[int]:
+    """The applications that a middleware has, by their identity."""
+    found = [content for content in vars(app).values() if callable(content)] if hasattr(app, "__dict__") else []
+    for cell in getattr(app, "__closure__", None) or ():
+        try:
+            found.append(cell.cell_contents)
+        except ValueError:
+            continue
+    return {id(one) for one in found if not isinstance(one, type) and callable(one) and _is_asgi(one)}
 
 
 def _is_asgi(content: Any) -> bool:

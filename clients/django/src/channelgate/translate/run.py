@@ -13,7 +13,7 @@ from channelgate.translate import conditions, excepts, names
 from channelgate.translate.expressions import constant, fresh, from_python, negated, to_expr
 from channelgate.translate.paths import Context, Effect, Frame, Need, Path, Problem, Raised
 from channelgate.translate.source import Source
-from channelgate.translate.values import COMPARE, CONCAT, DictV, Expr, Known, ListV, NotUnderstood, Unknown
+from channelgate.translate.values import COMPARE, CONCAT, DictV, Expr, Known, ListV, NotUnderstood, Thing, Unknown
 
 _DEEPEST = 6
 
@@ -49,6 +49,8 @@ class _Guard:
 
     catches: tuple[type[BaseException], ...]
     is_quiet: bool
+    #: Whether they all leave the method.
+    returns: bool = False
 
 
 class Run:
@@ -62,6 +64,8 @@ class Run:
         self.path = Path([], [], {name: fresh(one) for name, one in context.attributes.items()})
         self.guards: list[_Guard] = []
         self.executed: set[str] = set()
+        #: The calls that are awaited.
+        self.awaited: set[int] = set()
 
     # Conditions
 
@@ -78,10 +82,15 @@ class Run:
             return self.known[source] == positive
         same = condition.special
         if same and same.what in ("dispatch", "raw"):
-            others = [one for one, is_true in self.path.conditions if is_true and one.special]
-            for one in others:
+            others = [(one, is_true) for one, is_true in self.path.conditions if one.special]
+            for one, is_true in others:
                 assert one.special is not None
-                if one.special.what == same.what and one.special.key == same.key:
+                if (one.special.what, one.special.key) != (same.what, same.key):
+                    continue
+                if one.special.value == same.value:
+                    # The same question in other words: `message["type"]` and `message.get("type")`.
+                    return is_true is not condition.is_negated
+                if is_true:
                     return condition.is_negated
         index = len(self.taken)
         is_true = self.decisions[index] if index < len(self.decisions) else True
@@ -99,6 +108,8 @@ class Run:
 
     def effect(self, what: str, frame: Frame, node: ast.AST, value: Expr | None = None, group: Any = None) -> None:
         """Notes what the method does."""
+        if what in ("close", "leave") and self.path.goes_on_after:
+            raise NotUnderstood(f"an except goes on to {what}()", node)
         self.path.effects.append(Effect(what, value, group, frame.source.place(node)))
 
     def note(self, text: str) -> None:
@@ -134,6 +145,7 @@ class Run:
                 if not guard.is_quiet:
                     raise NotUnderstood(f"an except does something if it raises {error.__name__}", node)
                 self.path.is_caught = True
+                self.path.goes_on_after = self.path.goes_on_after or not guard.returns
                 return
 
     # Statements
@@ -190,7 +202,9 @@ class Run:
             case ast.Expr(value=ast.Constant()) | ast.Pass() | ast.Global() | ast.Nonlocal():
                 pass
             case ast.Expr(value=value):
-                if not excepts.is_log(self, value, frame):
+                if excepts.is_log(self, value, frame):
+                    excepts.logged(self, value, frame)
+                else:
                     self.value(value, frame)
             case ast.Return(value=value):
                 raise _Returned(constant(None) if value is None else self.value(value, frame))
@@ -245,6 +259,8 @@ class Run:
             case ast.Attribute(value=ast.Name(id="self"), attr=name):
                 if not self.context.may_set:
                     raise NotUnderstood(f"it keeps self.{name}", target)
+                if isinstance(value, Thing) and value is Thing.SELF:
+                    raise NotUnderstood(f"self.{name} is the consumer itself", target)
                 self.path.attributes[name] = value
             case ast.Subscript(value=of, slice=key):
                 base, index = self.value(of, frame), self.value(key, frame)
@@ -270,7 +286,8 @@ class Run:
         handlers = [(excepts.caught(self, one, frame), one) for one in statement.handlers]
         caught = tuple(error for errors, _ in handlers for error in errors)
         is_quiet = all(excepts.does_nothing(one.body, frame) for _, one in handlers)
-        self.guards.append(_Guard(caught, is_quiet))
+        returns = all(isinstance(one.body[-1], ast.Return) for _, one in handlers)
+        self.guards.append(_Guard(caught, is_quiet, returns))
         try:
             self.block(statement.body, frame)
         except Raised as raised:
@@ -284,7 +301,7 @@ class Run:
             else:
                 self.block(statement.finalbody, frame)
                 raise
-        except _Returned:
+        except (_Returned, _Loop):
             self.guards.pop()
             self.block(statement.finalbody, frame)
             raise

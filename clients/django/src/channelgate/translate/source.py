@@ -10,7 +10,7 @@ import sysconfig
 import textwrap
 from pathlib import Path
 from types import FunctionType
-from typing import Any
+from typing import Any, TypeGuard
 
 from django.conf import settings
 
@@ -179,7 +179,7 @@ class Class:
         owner, value = found
         function = raw_function(value)
         if not callable(function) or isinstance(function, type):
-            return None
+            raise NotUnderstood(f"{name} is not a function, but a {type(value).__name__}")
         return of_function(function, owner)
 
     @functools.cached_property
@@ -227,26 +227,75 @@ class Class:
         return value.fset is None and not any(_targets(node) for node in ast.walk(tree))
 
     @functools.cached_property
+    def every(self) -> list[tuple[str, Source]]:
+        """Every method of the project's classes along the MRO, replaced ones too: `super()` runs them."""
+        found = []
+        for one in self.cls.__mro__:
+            if is_library(one):
+                continue
+            for name, value in one.__dict__.items():
+                function = inspect.unwrap(raw_function(value)) if callable(raw_function(value)) else None
+                if isinstance(function, FunctionType):
+                    try:
+                        found.append((name, of_function(function, one)))
+                    except NotUnderstood:
+                        continue
+        return found
+
+    @functools.cached_property
     def stores(self) -> dict[str, set[str]]:
         """Which methods assign each attribute of `self`."""
         found: dict[str, set[str]] = {}
-        for name, source in self.methods.items():
+        for name, source in self.every:
             for node in ast.walk(source.tree):
                 for target in _targets(node):
                     found.setdefault(target, set()).add(name)
         return found
 
     @functools.cached_property
+    def assigned(self) -> set[str]:
+        """The attributes of `self` that a method replaces as a whole."""
+        nodes = [node for _, source in self.every for node in ast.walk(source.tree)]
+        return {node.attr for node in nodes if _is_stored(node)}
+
+    @functools.cached_property
+    def open_to(self) -> str | None:
+        """The method that may set any attribute: it makes the attribute's name, or asks for the dictionary."""
+        for name, source in self.every:
+            for node in ast.walk(source.tree):
+                if isinstance(node, ast.Call) and _sets_any(node):
+                    return name
+        return None
+
+    @functools.cached_property
+    def hands_out(self) -> str | None:
+        """The method that gives the consumer to something else, or to another name."""
+        for name, source in self.every:
+            first = [*source.tree.args.posonlyargs, *source.tree.args.args][:1]
+            if first and not source.is_static and first[0].arg != "self":
+                return name
+            asked = {id(node.value) for node in ast.walk(source.tree) if isinstance(node, ast.Attribute)}
+            asked |= {
+                id(one)
+                for node in ast.walk(source.tree)
+                if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in _ASKING
+                for one in node.args[:2]
+            }
+            if any(_is_self(node) and id(node) not in asked for node in ast.walk(source.tree)):
+                return name
+        return None
+
+    @functools.cached_property
     def calls(self) -> dict[str, set[str]]:
         """Which methods of `self` each method names."""
-        return {
-            name: {
+        found: dict[str, set[str]] = {name: set() for name in self.methods}
+        for name, source in self.every:
+            found.setdefault(name, set()).update(
                 node.attr
                 for node in ast.walk(source.tree)
                 if isinstance(node, ast.Attribute) and _is_self(node.value) and node.attr in self.methods
-            }
-            for name, source in self.methods.items()
-        }
+            )
+        return found
 
     def reachable(self, *names: str) -> set[str]:
         """These methods, and those that they run."""
@@ -271,8 +320,24 @@ class Class:
             return self.label
 
 
+#: Functions that only ask something of the consumer.
+_ASKING = frozenset({"super", "isinstance", "hasattr", "getattr", "type", "id", "str", "repr"})
+
+
 def _is_self(node: ast.AST) -> bool:
     return isinstance(node, ast.Name) and node.id == "self"
+
+
+def _is_stored(node: ast.AST) -> TypeGuard[ast.Attribute]:
+    return isinstance(node, ast.Attribute) and _is_self(node.value) and isinstance(node.ctx, ast.Store | ast.Del)
+
+
+def _sets_any(node: ast.Call) -> bool:
+    """`setattr(self, name, …)` with a name that is made, and `vars(self)`."""
+    if not (isinstance(node.func, ast.Name) and node.args and _is_self(node.args[0])):
+        return False
+    is_made = len(node.args) > 1 and not isinstance(node.args[1], ast.Constant)
+    return node.func.id == "vars" or (node.func.id in ("setattr", "delattr") and is_made)
 
 
 def _targets(node: ast.AST) -> list[str]:

@@ -1,11 +1,13 @@
 """What a consumer asks of itself and of its connection: attributes of `self`, the scope, the user, the query."""
 
 import ast
+import enum
 import importlib
 import inspect
 import re
 from typing import TYPE_CHECKING, Any
 
+from channelgate.translate import changing
 from channelgate.translate.conditions import LOGIN
 from channelgate.translate.expressions import attribute, constant, joined, negated, to_expr
 from channelgate.translate.paths import Raised
@@ -32,6 +34,8 @@ if TYPE_CHECKING:
 
 CHANNEL_NAME = Expr("channel_name", "str", sides=frozenset({"channel_name"}))
 _QUERY = frozenset({"query"})
+#: The attributes that `AnonymousUser` has as well.
+_OF_ANONYMOUS = frozenset({"id", "pk", "username", "is_staff", "is_active", "is_superuser"})
 
 
 def member(run: "Run", base: Thing, name: str, node: ast.AST) -> Any:
@@ -58,6 +62,8 @@ def of_self(run: "Run", name: str, node: ast.AST) -> Any:
         return Thing.LAYER
     if name == "channel_name":
         return CHANNEL_NAME
+    if run.context.cls.open_to and run.context.cls.find(name) is None:
+        raise NotUnderstood(f"self.{name}, which {run.context.cls.open_to}() may set", node)
     if name in run.path.attributes:
         found = run.path.attributes[name]
         if isinstance(found, Unknown):
@@ -90,6 +96,9 @@ def of_user(run: "Run", name: str, node: ast.AST) -> Any:
         if name in ("get_username", "get_full_name", "get_short_name", "has_perm", "groups"):
             return Bound(Thing.USER, name)
         raise NotUnderstood(run.context.no_people or f"user.{name}, which DESCRIBE does not give the node", node)
+    if name not in _OF_ANONYMOUS and run.context.user in ("open", "optional") and not run.decide(LOGIN):
+        # AnonymousUser has no such attribute.
+        raise Raised(AttributeError, node)
     written, kind = known
     sides = frozenset({"user"})
     text = f"user.{written}"
@@ -212,6 +221,12 @@ def known(found: Any, name: str, of: Any, node: ast.AST) -> Any:
         module = of.get("__name__", "")
         if _changes(module, name) or (isinstance(found, list | dict | set) and not name.isupper()):
             raise NotUnderstood(f"{name} of {module} can change", node)
+    if isinstance(found, list | tuple | dict | set | frozenset | str | int | float | bool | None):
+        if isinstance(found, enum.Enum):
+            return Known(found)
+        if not isinstance(of, dict) and name in changing.assigned():
+            raise NotUnderstood(f"{name}, which a statement of the project assigns, can change", node)
+        return Known(found, changing.varies(name, of))
     return Known(found)
 
 

@@ -108,6 +108,8 @@ class Known:
     """An object of Python: a module, a function, a class."""
 
     value: Any
+    #: Why nothing may depend on it: it may be another where the node runs.
+    varies: str = ""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -118,6 +120,8 @@ class Bound:
     name: str
     #: The class after which `super()` looks.
     after: type | None = None
+    #: Whether `async_to_sync` has wrapped it.
+    is_synced: bool = False
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -37,9 +37,11 @@ _FRAME = frozenset(
 )
 
 
-#: Methods of Channels that a consumer may replace on itself.
+#: Attributes that Channels gives a consumer: set by the project, they mean something else.
+_OF_CHANNELS = frozenset(["scope", "channel_name", "channel_layer", "channel_layer_alias", "groups", "base_send"])
 #: Methods of Channels that an event may name.
 _SENT = frozenset(["accept", "close", "send", "send_json"])
+#: Methods of Channels that a consumer may replace on itself.
 _CALLED = frozenset(["connect", "disconnect", "receive", "receive_json", "accept", "close", "send", "send_json"])
 
 
@@ -51,7 +53,7 @@ def of_route(route: Route, people: People, sent: set[str]) -> Verdict:
     reason = stays.reason(route.cls)
     if reason is not None:
         return Verdict(route, STAYS, [str(reason)], login=login)
-    whole = _whole(route.cls)
+    whole = login.between or _whole(route.cls)
     if whole is not None:
         return bridged.whole(route, login, [whole])
     context = Context(route.cls, route=dict(route.parameters), people=people.attributes, no_people=people.problem)
@@ -73,6 +75,8 @@ def _whole(cls: Class) -> str | None:
         return f"{cls.place}: the source of {cls.label}.{cls.unread[0]} cannot be read"
     if replaced := sorted(set(cls.stores) & (set(cls.methods) | _CALLED)):
         return f"{cls.place}: {cls.label} replaces its own {replaced[0]}()"
+    if changed := sorted(_OF_CHANNELS & cls.assigned):
+        return f"{cls.place}: {cls.label} sets its own {changed[0]}"
     if any(name == "__dict__" for name in cls.stores):
         return f"{cls.place}: {cls.label} changes its own __dict__"
     return None

@@ -1,0 +1,69 @@
+"""Whether two routes may have a path in common: Channels takes the first, and so has the node."""
+
+import re
+
+from channelgate.translate.routes import Route
+
+_PARAMETER = re.compile(r"<(\w+):\w+>")
+#: What a parameter may be, as far as that tells two segments apart.
+_VALUES = {
+    "int": "[0-9]+",
+    "slug": "[-a-zA-Z0-9_]+",
+    "uuid": "[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}",
+    "str": "[^/]+",
+}
+
+
+def takes(route: Route, path: str) -> bool:
+    """Whether an earlier route may take clients of a path, beyond what the node's path of that route says."""
+    if route.path is None:
+        # Of a path with parameters it is not known which values it would take.
+        return "<" in path or route.pattern is None or route.pattern.match(path.lstrip("/")) is not None
+    return (_is_open(route, "^") or _is_open(route, "$")) and may_meet(route, path)
+
+
+def may_meet(route: Route, path: str) -> bool:
+    """Whether a client may have a path of both, with what Channels allows before and after the route's own."""
+    assert route.path is not None
+    one, other = _segments(route.path), _segments(path)
+    if any("<path:" in segment for segment in (*one, *other)):
+        return True
+    before, after = _is_open(route, "^"), _is_open(route, "$")
+    starts = range(len(other) - len(one) + 1) if before else [0]
+    for start in starts:
+        if len(one) > len(other) - start or (not after and len(one) != len(other) - start):
+            continue
+        pairs = list(zip(one, other[start:], strict=False))
+        if all(
+            _meets(mine, theirs, before and index == 0, after and index == len(pairs) - 1)
+            for index, (mine, theirs) in enumerate(pairs)
+        ):
+            return True
+    return False
+
+
+def _is_open(route: Route, end: str) -> bool:
+    return any(f"without {end} " in note for note in route.notes)
+
+
+def _segments(path: str) -> list[str]:
+    return path.strip("/").split("/")
+
+
+def _meets(mine: str, theirs: str, before: bool, after: bool) -> bool:
+    """Whether two segments may be the same text; `before` and `after`: the first may be a part of it."""
+    if not _PARAMETER.search(theirs):
+        start, end = ("[^/]*" if one else "" for one in (before, after))
+        return bool(re.fullmatch(start + _expression(mine) + end, theirs))
+    if not _PARAMETER.search(mine) and not (before or after):
+        return bool(re.fullmatch(_expression(theirs), mine))
+    kinds = {one for segment in (mine, theirs) for one in _PARAMETER.findall(segment)}
+    is_whole = all(_PARAMETER.fullmatch(segment) for segment in (mine, theirs))
+    return not (is_whole and not (before or after) and kinds == {"int", "uuid"})
+
+
+def _expression(segment: str) -> str:
+    pieces = re.split(r"(<\w+:\w+>)", segment)
+    return "".join(
+        _VALUES.get(one[1:].partition(":")[0], "[^/]+") if one.startswith("<") else re.escape(one) for one in pieces
+    )
