@@ -20,14 +20,14 @@ def played(everyday):
 
 
 @pytest.mark.parametrize("project", PROJECTS, ids=str)
-def test_no_difference_is_found(played, project):
+def test_no_difference_is_found(everyday, played, project):
     wrong = [
         f"{result.visit.who or 'anonymous'} at {result.visit.path}: {finding.kind} ({finding.act}): {finding.text}"
         for result in played[project.name]
         for finding in result.found.findings
     ]
     if wrong:
-        pytest.fail("\n".join(wrong), pytrace=False)
+        pytest.fail("\n".join([*wrong, *everyday.complaints(project.name)]), pytrace=False)
     one, two = played[project.name][:2]
     for result, at_least in ((one, 2), (two, 2)):
         # Both were let in, came again, and heard of the models.

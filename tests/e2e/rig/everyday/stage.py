@@ -4,6 +4,7 @@ import collections
 import dataclasses
 import json
 import os
+import re
 import shutil
 import subprocess
 from collections.abc import Mapping
@@ -160,6 +161,13 @@ class Everyday:
         """Until all serve."""
         self.system.wait()
         return self
+
+    def complaints(self, name: str) -> list[str]:
+        """What a project's node, and the two servers of Django, have logged besides what is usual."""
+        found = [line for line in self.nodes[name].log.read_text().splitlines() if re.search(r"WARN|ERROR", line)]
+        for django in (self.left, self.right):
+            found += [f"{django.name}: {line}" for line in django.log.read_text().splitlines()[-20:]]
+        return found
 
     def stop(self) -> None:
         """Ends all."""
