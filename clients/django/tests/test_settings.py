@@ -58,6 +58,8 @@ WRONG = [
     ({"REDIS_URL": 6379}, "E005", 'CHANNELGATE["REDIS_URL"] must be a URL, or a dictionary as an entry of "hosts".'),
     ({"PREFIX": ""}, "E005", 'CHANNELGATE["PREFIX"] must be a text, and not empty.'),
     ({"API_KEY": 7}, "E005", 'CHANNELGATE["API_KEY"] must be a text, or None.'),
+    ({"API_KEY": "the-key\n"}, "E005", 'CHANNELGATE["API_KEY"] must be printable ASCII, without a line break'),
+    ({"API_KEY": "ключ"}, "E005", 'CHANNELGATE["API_KEY"] must be printable ASCII, without a line break'),
     ({"CONFIG": 7}, "E005", 'CHANNELGATE["CONFIG"] must be the path of channelgate.toml, or None.'),
     ({"PUBLISH": "redis"}, "E005", 'CHANNELGATE["PUBLISH"] must be a dictionary.'),
     (

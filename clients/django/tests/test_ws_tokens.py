@@ -199,3 +199,13 @@ def test_without_rest_framework_it_is_djangos():
     assert tokens.WsTokenView is plain_view.WsTokenView
     with pytest.raises(AttributeError):
         tokens.nothing  # noqa: B018
+
+
+@pytest.mark.parametrize("part", [0, 1])
+def test_nothing_of_a_token_is_read_before_its_signature(part, settings):
+    use(settings, **JWT)
+    deep = base64.urlsafe_b64encode(b"[" * 100_000).decode()
+    parts = [base64.urlsafe_b64encode(json.dumps(one).encode()).decode() for one in (ours.HEADER, {})]
+    parts[part] = deep
+    token = ".".join([*parts, "AAAA"])
+    assert ws_token_user(token) is None and revoke_ws_token(token) is False

@@ -79,6 +79,66 @@ describe("the client of a page", () => {
     }
   });
 
+  it("goes on where functions of the page fail, and reports what they throw", async () => {
+    const page = await open(browser, gate);
+    try {
+      const found = await page.evaluate(async () => {
+        const mistake = (text) => () => {
+          throw new Error(text);
+        };
+        const client = createClient({ url: node("/ws/orders/7/"), write: mistake("of write") });
+        client.subscribe(mistake("of a listener"));
+        client.want("room", "a");
+        const listening = watched(client);
+        client.connect();
+        await opened(listening);
+        const refused = watched(createClient({ url: node("/ws/orders/7/"), token: () => Promise.reject() }));
+        refused.client.connect();
+        await waitFor("a retry", () => refused.client.snapshot().status === "reconnecting");
+        client.disconnect();
+        refused.client.disconnect();
+        return [listening.statuses, refused.statuses];
+      });
+      assert.deepEqual(found, [["connecting", "open", "closed"], ["connecting", "reconnecting", "closed"]]);
+      assert.deepEqual(new Set(page.problems), new Set(["of write", "of a listener"]));
+    } finally {
+      await page.done();
+    }
+  });
+
+  it("fails with a reason that has no token where no WebSocket can be made", () => onPage(async (page) => {
+    const found = await page.evaluate(async () => {
+      const options = [{ url: "http://[bad" }, { url: "ftp://page/" }, { url: node("/ws/orders/7/"), tokenIn: "subprotocol", token: "c2VjcmV0==" }];
+      return Promise.all(options.map(async (one) => {
+        const seen = watched(createClient(one));
+        seen.client.connect();
+        await waitFor("an end", () => seen.client.snapshot().status !== "connecting");
+        const { status, reason } = seen.client.snapshot();
+        return `${status}: ${reason.text}`;
+      }));
+    });
+    for (const text of found) assert.match(text, /^failed: no WebSocket can be made of this url and token \((Type|Syntax)Error\)$/);
+  }));
+
+  it("reports nothing about a token that is there when its time is over", () => onPage(async (page) => {
+    const status = await page.evaluate(async () => {
+      const real = AbortSignal.timeout;
+      const started = [];
+      AbortSignal.timeout = () => {
+        started.push(real.call(AbortSignal, 50));
+        return started.at(-1);
+      };
+      const seen = watched(createClient({ url: node("/ws/orders/7/"), token: "a" }));
+      seen.client.connect();
+      await opened(seen);
+      await waitFor("the end of the time", () => started.length > 0 && started.every(({ aborted }) => aborted));
+      // Unhandled rejections are reported in a task of their own.
+      await new Promise((resolve) => void setTimeout(resolve, 0));
+      return seen.client.snapshot().status;
+    });
+    assert.equal(status, "open");
+  }));
+
   it("comes back after a restart, joins its rooms again, and says what may be missing", () => onPage(async (page) => {
     await page.evaluate(async () => {
       Math.random = () => 0;

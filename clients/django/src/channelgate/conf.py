@@ -178,6 +178,9 @@ def _path(key: str, value: Any) -> Path | None:
 def _api_key(key: str, value: Any) -> str | None:
     if value is not None and not isinstance(value, str):
         raise _wrong(key, "a text, or None")
+    # An error of the HTTP client about another character would quote the key.
+    if value and not (value.isascii() and value.isprintable() and value == value.strip()):
+        raise _wrong(key, "printable ASCII, without a line break or a space at its ends (strip() what a file has)")
     return value or None
 
 

@@ -55,7 +55,8 @@ def locations(
     for path in moved:
         lines += ["", f"# {path}", _location(path, _OF_THE_NODE, node)]
     for path, reason in stays.items():
-        lines += ["", f"# {path} stays with Daphne: {' '.join(reason.split())}"]
+        # An expression may have several lines, of which nginx would read all but the first.
+        lines += ["", f"# {' '.join(path.split())} stays with Daphne: {' '.join(reason.split())}"]
         if daphne is not None:
             lines.append(_location(path, _OF_DAPHNE, daphne))
     if not moved and not stays:

@@ -126,7 +126,7 @@ def test_a_connection_class_with_tls_is_tls(settings):
     ("backend", "kind"),
     [(CORE, "core"), (PUBSUB, "pubsub"), ("test_derived_layer.Own", "core")],
 )
-def test_the_kind_of_layer(settings, backend, kind):
+def test_the_kind_of(settings, backend, kind):
     settings.CHANNEL_LAYERS = of({"hosts": ["redis://h"]}, backend)
     assert derived().environment()["CHANNELGATE_LAYER"] == kind
     assert layer.layer().kind == kind
@@ -228,3 +228,23 @@ def test_another_layer_is_a_note(settings):
     settings.CHANNEL_LAYERS = of({"hosts": ["redis://h"]}) | {"second": {"BACKEND": CORE}}
     (problem,) = [one for one in derived().problems if "second" in one.text]
     assert problem.level == "note"
+
+
+@pytest.mark.parametrize("one", ["redis://:se[cret@h:6379/0", "redis://:se/cret@h/0", "redis://h:99999"])
+@pytest.mark.parametrize("form", [lambda url: url, lambda url: {"address": url}])
+def test_an_address_that_cannot_be_taken_apart_is_a_problem_without_its_password(one, form, settings):
+    settings.CHANNEL_LAYERS = of({"hosts": [form(one)]})
+    found = derived()
+    assert found.get("layer.url") is None and found.get("layer.hosts") is None
+    (problem,) = [one for one in found.problems if one.level == "error"]
+    assert "is not a URL" in problem.text and "%2F" in problem.hint and "cret" not in problem.text + problem.hint
+
+
+def test_a_password_behind_a_hash_is_a_secret(settings):
+    settings.CHANNEL_LAYERS = of({"hosts": ["redis://h#se@cret"]})
+    assert derived().get("layer.url").secret and layer.layer().label == "redis://cret (core, prefix asgi)"
+
+
+def test_an_address_of_ipv6_has_its_brackets_in_messages(settings):
+    settings.CHANNEL_LAYERS = of({"hosts": [("::1", 6379)]})
+    assert layer.layer().label.startswith("redis://[::1]:6379/0")

@@ -155,3 +155,10 @@ def test_what_the_nodes_file_says_is_not_repeated(settings, tmp_path):
     assert "CHANNELGATE_ALLOWED_ORIGINS" in printed()[1]
     out = printed("--config", str(file))[1]
     assert "REDIS_URL" not in out and "CHANNELGATE_ALLOWED_ORIGINS" not in out and "CHANNELGATE_LAYER=" in out
+
+
+@pytest.mark.parametrize("backend", ["localhost:8000", "http://[bad", "http://h:99999", "http://u:secret@h", "ftp://h"])
+def test_a_backend_that_is_not_a_url_of_django(backend):
+    code, out, err = printed("--backend", backend, "--proxy")
+    assert code == 2 and "error: --backend is not the URL of Django." in err
+    assert "BACKEND_URL" not in out and "secret@" not in out + err

@@ -1,12 +1,14 @@
 """How the checks are run: deadlines, order, what is left out, and that no secret is printed."""
 
+import contextlib
+import socket
 import threading
 import time
 
 import pytest
 
 from channelgate.commands.doctor import lines
-from channelgate.doctor import FAIL, OK, Context, Result, examine
+from channelgate.doctor import FAIL, OK, Context, Result, examine, node, web
 from channelgate.doctor.order import CHECKS
 from channelgate.doctor.result import SKIP, fail, ok, warn
 from channelgate.doctor.run import Check
@@ -132,3 +134,47 @@ def test_data_is_what_json_prints():
         "text": "bad",
         "next": "do",
     }
+
+
+def test_what_others_have_written_is_one_line_without_commands_for_the_terminal():
+    def asks(_):
+        yield fail("It says: \x1b[2J\x9b0m\r\nok    all is well\u202e", "Look\x07.")
+
+    (found,) = examine([Check("a", asks, "A")], context())
+    assert found.text == "It says:  [2J 0m  ok    all is well " and found.next == "Look ."
+
+
+def test_json_that_is_nested_too_deep_is_no_json():
+    assert web.Answer(200, {}, b"[" * 100_000).json() is None
+
+
+def test_a_key_that_no_header_can_have_is_not_quoted():
+    with serving(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n") as url, pytest.raises(web.NoAnswer) as said:
+        web.ask(url, "/", headers={"Authorization": "Bearer the-key\n"})
+    assert "has a character that a header cannot have" in str(said.value) and "the-key" not in str(said.value)
+
+
+@pytest.mark.parametrize("body", [b'{"status": "ok"}', b'{"status": []}', b'"ready"'])
+def test_a_service_that_answers_everything_is_not_a_node(body):
+    with serving(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body)) as url:
+        (found,) = node.is_ready(Context(node=url))
+    assert found.status == FAIL and "which is not the answer of a node" in found.text
+
+
+@contextlib.contextmanager
+def serving(answer: bytes):
+    """A server that answers one request."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def serve():
+            connection, _ = listener.accept()
+            with connection:
+                connection.recv(65_536)
+                connection.sendall(answer)
+
+        thread = threading.Thread(target=serve, daemon=True)
+        thread.start()
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+        # A request that is not sent leaves it waiting.
+        socket.create_connection(listener.getsockname()).close()
+        thread.join(5)

@@ -152,3 +152,10 @@ def test_the_group_of_a_user_is_that_of_the_node():
         "a-x41": "user_a-x2dx41",
     }
     assert {identity: group_of(identity) for identity in table} == table
+
+
+def test_an_event_that_contains_itself_is_refused():
+    event = {"type": "order.status"}
+    event["order"] = [event]
+    with pytest.raises(ValueError, match="nested too deep, or contains itself"):
+        publish("order_7", event)

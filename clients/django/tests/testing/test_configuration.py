@@ -1,8 +1,12 @@
 """What the helpers read of a configuration, and what of it a node without Redis does not get."""
 
-from channelgate.testing import described
+import subprocess
+
+import pytest
+
+from channelgate.testing import Gate, described
 from channelgate.testing.credentials import Shown, _place
-from channelgate.testing.node import without_redis
+from channelgate.testing.node import Node, without_redis
 
 FILE = """\
 presets = ["feed"]
@@ -109,3 +113,28 @@ def test_a_token_is_put_where_the_node_looks():
     assert placed("query:token") == ([], {}, ["token=a%2Bb"], [])
     assert placed("subprotocol") == ([], {}, [], ["access_token", "a+b"])
     assert placed("subprotocol:jwt") == ([], {}, [], ["jwt", "a+b"])
+
+
+@pytest.mark.parametrize("where", ["_is_ready", "test"])
+def test_a_gate_that_is_interrupted_at_its_start_leaves_no_process(where, tmp_path, monkeypatch):
+    config = tmp_path / "channelgate.toml"
+    config.write_text('[[consumer]]\npath = "/ws/"\nauth = ["anonymous"]\n')
+    started = []
+    popen = subprocess.Popen
+
+    def noted(*words, **options):
+        started.append(popen(*words, **options))
+        return started[-1]
+
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(subprocess, "Popen", noted)
+    monkeypatch.setattr(Node if where == "_is_ready" else Gate, where, interrupted)
+    with pytest.raises(KeyboardInterrupt), Gate(config=config):
+        pass
+    ended = [one.poll() is not None for one in started]
+    for one in started:
+        one.kill()
+        one.wait()
+    assert started and all(ended)

@@ -87,6 +87,7 @@ def _recorded(
 ) -> Recorded | str:
     """The recording, or why there is none."""
     from channelgate.shadow.handshake import Unreachable
+    from channelgate.shadow.record import TooMuch
     from channelgate.shadow.run import Shadow, run
 
     async def go() -> Recorded:
@@ -97,7 +98,7 @@ def _recorded(
 
     try:
         return asyncio.run(go())
-    except Unreachable as error:
+    except (Unreachable, TooMuch) as error:
         return str(error)
 
 

@@ -24,6 +24,9 @@ def add(derived: Derived, backend: str | None = None, listen: str | None = None,
     """Adds the variables; `backend` is where Django answers, `listen` where the node listens."""
     _listen(derived, listen)
     url = (backend or DJANGO).rstrip("/")
+    if not _is_url(url):
+        derived.problem("--backend is not the URL of Django.", f"Write a URL such as {DJANGO}.", "error")
+        return
     if proxy:
         parts = urlsplit(url)
         derived.put("server.proxy", f"{parts.scheme}://{parts.netloc}", "--proxy")
@@ -51,6 +54,15 @@ def add(derived: Derived, backend: str | None = None, listen: str | None = None,
     secret = secrets[0].decode()
     source = 'CHANNELGATE["SECRET"]'
     derived.put("backend.secret", secret, source, name="CHANNELGATE_BACKEND_SECRET", secret=True)
+
+
+def _is_url(text: str) -> bool:
+    """Whether a node can call it; a password in it would be shown as an address is."""
+    try:
+        parts = urlsplit(text)
+        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0 and "@" not in text
+    except ValueError:
+        return False
 
 
 def answers_at() -> str | None:

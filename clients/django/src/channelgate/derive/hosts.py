@@ -67,14 +67,14 @@ class Host:
         if "path" in self.value:
             return f"unix://{self.value['path']}"
         scheme = "rediss" if self.value.get("ssl") else "redis"
-        return (
-            f"{scheme}://{self.value.get('host', 'localhost')}:{self.value.get('port', 6379)}/{self.value.get('db', 0)}"
-        )
+        host = str(self.value.get("host", "localhost"))
+        host = f"[{host}]" if ":" in host else host
+        return f"{scheme}://{host}:{self.value.get('port', 6379)}/{self.value.get('db', 0)}"
 
 
 def _has_password(url: str) -> bool:
-    parts = urlsplit(url)
-    return "@" in parts.netloc or any(name in SECRETS for name, _ in parse_qsl(parts.query))
+    # Behind a slash or a hash that should have been %2F or %23, the rest of a password is in another part.
+    return "@" in url or any(name in SECRETS for name, _ in parse_qsl(url.partition("?")[2]))
 
 
 def _is_secret(table: Mapping[str, Any]) -> bool:
@@ -87,8 +87,24 @@ def _is_secret(table: Mapping[str, Any]) -> bool:
 
 
 def _without_login(url: str) -> str:
-    parts = urlsplit(url)
-    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
+    scheme, mark, rest = url.partition("://")
+    return f"{scheme if mark else 'redis'}://{(rest if mark else url).rpartition('@')[2].partition('?')[0]}"
+
+
+def _problem_of(url: str, where: str) -> list[Problem]:
+    """An address that redis-py cannot take apart either."""
+    try:
+        _ = urlsplit(url).port
+    except ValueError:
+        return [
+            Problem(
+                f"{where} is not a URL: its host or its port cannot be read.",
+                'Write "redis://127.0.0.1:6379/0"; in a password :, /, ?, #, [, ] and @ are %3A, %2F, %3F, %23, %5B, '
+                "%5D and %40.",
+                "error",
+            )
+        ]
+    return []
 
 
 def read(entry: Any, where: str) -> tuple[Host | None, list[Problem]]:
@@ -96,7 +112,8 @@ def read(entry: Any, where: str) -> tuple[Host | None, list[Problem]]:
     entry = plain(entry)
     url = text_of(entry)
     if url is not None:
-        return Host(_for_nodes(url.strip())), []
+        wrong = _problem_of(url.strip(), where)
+        return (None, wrong) if wrong else (Host(_for_nodes(url.strip())), [])
     if isinstance(entry, Mapping):
         return _table(entry, where)
     if isinstance(entry, list | tuple) and len(entry) >= 2:
@@ -159,7 +176,10 @@ def _table(entry: Mapping[Any, Any], where: str) -> tuple[Host | None, list[Prob
                 )
             )
             continue
-        found[name] = _for_nodes(converted) if name == "address" else converted
+        if name == "address":
+            converted = _for_nodes(str(converted))
+            problems += _problem_of(converted, f'{where}["address"]')
+        found[name] = converted
     if any(problem.level == "error" for problem in problems):
         return None, problems
     return Host(found), problems

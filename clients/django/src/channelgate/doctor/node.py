@@ -8,6 +8,8 @@ from channelgate.doctor.result import Result, fail, ok, warn
 from channelgate.nodefile.paths import fill, made_up
 
 RUN = "python manage.py channelgate run"
+#: What `status` may be (docs/HEALTH.md).
+KNOWN = ("ready", "degraded", "not ready", "draining")
 #: What a node says to an ordinary request at the path of a consumer.
 SPEAKS = "this path speaks WebSocket"
 
@@ -23,7 +25,7 @@ def is_ready(context: Context) -> Iterator[Result]:
     body = answer.json()
     status = body.get("status") if isinstance(body, dict) else None
     reason = body.get("reason", status) if isinstance(body, dict) else None
-    if status is None:
+    if status not in KNOWN:
         yield fail(
             f"The node at {where} says: {answer.reason}, which is not the answer of a node",
             'Something else listens there: correct CHANNELGATE["URL"].',

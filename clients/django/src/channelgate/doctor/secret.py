@@ -35,6 +35,8 @@ class Secrets:
         """The text without them, and URLs without user and password."""
         for known in sorted(self._known, key=len, reverse=True):
             text = text.replace(known, HIDDEN)
+        # What others have written must not reach the terminal as commands, nor begin a line of its own.
+        text = "".join(one if one.isprintable() else " " for one in text)
         return _USERINFO.sub(f"{HIDDEN}@", text)
 
 

@@ -33,7 +33,7 @@ class Answer:
         """The body, or None if it is not JSON."""
         try:
             return json.loads(self.body)
-        except ValueError:
+        except (ValueError, RecursionError):
             return None
 
     @property
@@ -159,6 +159,9 @@ def _reported() -> Iterator[None]:
         raise NoAnswer(error.strerror or str(error)) from None
     except http.client.HTTPException as error:
         raise NoAnswer(f"not an answer of HTTP: {type(error).__name__}") from None
+    except ValueError:
+        # Its text quotes the header, and with it the API key.
+        raise NoAnswer("the API key, or another value, has a character that a header cannot have") from None
 
 
 class _UnixConnection(http.client.HTTPConnection):

@@ -67,7 +67,10 @@ def _group(group: Any) -> str:
 def _event(event: Any) -> dict[str, Any]:
     if not isinstance(event, Mapping):
         raise TypeError(f'an event is a dictionary with a "type", not {type(event).__name__}')
-    found: dict[str, Any] = plain(event, "event")
+    try:
+        found: dict[str, Any] = plain(event, "event")
+    except RecursionError:
+        raise ValueError("the event is nested too deep, or contains itself") from None
     if not isinstance(found.get("type"), str) or not TYPE.fullmatch(found["type"]):
         raise ValueError(
             'event["type"] is the name of a consumer\'s method, such as "order.status": letters, digits, "_" and ".", '

@@ -15,6 +15,8 @@ from channelgate.shadow.target import Target, Visitor
 
 #: Longer than a node waits for a slow Django.
 TIMEOUT = 20.0
+#: Bytes of a message; the whole recording has no more.
+MAX_SIZE = 32 << 20
 #: A server in front says that the one behind it does not answer.
 AWAY = frozenset({502, 503, 504})
 #: websockets 15 uses the proxy of the environment; the versions before do not know the word.
@@ -41,7 +43,7 @@ async def open_side(target: Target, visitor: Visitor) -> tuple[Handshake, Client
         "subprotocols": list(visitor.subprotocols) or None,
         "open_timeout": TIMEOUT,
         "close_timeout": 2,
-        "max_size": None,
+        "max_size": MAX_SIZE,
     }
     parts = urlsplit(url)
     if host := host_of(visitor, parts.hostname or ""):

@@ -7,12 +7,22 @@ import time
 from websockets.asyncio.client import ClientConnection
 from websockets.exceptions import ConnectionClosed
 
-from channelgate.shadow.handshake import open_side
+from channelgate.shadow.handshake import MAX_SIZE, open_side
 from channelgate.shadow.recorded import Close, Connection, Frame, Recording
 from channelgate.shadow.target import Target, Visitor
 
 #: RFC 6455: the connection ended without a close frame.
 ABNORMAL = 1006
+#: A message is longer than the client takes.
+TOO_BIG = 1009
+
+
+#: Frames of a side, and their characters and bytes, that are kept for the comparison.
+MOST_FRAMES, MOST_SIZE = 100_000, MAX_SIZE
+
+
+class TooMuch(Exception):
+    """A side sends more than can be compared; the text says which."""
 
 
 class Stage:
@@ -24,6 +34,8 @@ class Stage:
         self.starts = [0.0]
         self.last = 0.0
         self.news = asyncio.Event()
+        #: Why the run has to end.
+        self.problem: str | None = None
 
     def now(self) -> float:
         """Seconds since the beginning."""
@@ -34,6 +46,11 @@ class Stage:
         self.turn += 1
         self.starts.append(self.now())
         return self.turn
+
+    def check(self) -> None:
+        """Raises if the run has to end."""
+        if self.problem is not None:
+            raise TooMuch(self.problem)
 
     def arrived(self) -> None:
         """Something has come."""
@@ -69,13 +86,26 @@ class Side:
         try:
             while True:
                 data = await socket.recv()
-                self.recording.frames.append(Frame(self.stage.now(), self.stage.turn, data))
+                self.recording.add(Frame(self.stage.now(), self.stage.turn, data))
                 self.stage.arrived()
+                if len(self.recording.frames) > MOST_FRAMES or self.recording.size > MOST_SIZE:
+                    self._too_much()
+                    return
+                # Frames that are here already are no reason to wait: the other side and the clock have their turn.
+                await asyncio.sleep(0)
         except ConnectionClosed as end:
+            if end.sent is not None and end.sent.code == TOO_BIG and not end.rcvd_then_sent:
+                self._too_much()
+                return
             if not self._is_leaving:
                 code, reason = (end.rcvd.code, end.rcvd.reason) if end.rcvd else (ABNORMAL, "")
                 connection.closed = Close(self.stage.now(), self.stage.turn, code, reason)
             self.stage.arrived()
+
+    def _too_much(self) -> None:
+        what = f"more than {MOST_FRAMES} messages, or {MOST_SIZE >> 20} MB"
+        self.stage.problem = f"{self.target.name} {self.target.base} sends {what}: listen for fewer --seconds"
+        self.stage.arrived()
 
     async def send(self, data: str | bytes) -> bool:
         """Sends a message; False if the server has closed the connection."""

@@ -4,6 +4,7 @@ An act is what happens on both sides: on each in a turn of its own where the oth
 message), or on both at once (listening).
 """
 
+import collections
 import dataclasses
 
 
@@ -53,6 +54,16 @@ class Recording:
     base: str
     connections: list[Connection] = dataclasses.field(default_factory=list)
     frames: list[Frame] = dataclasses.field(default_factory=list)
+    #: How many frames came in each turn.
+    counts: collections.Counter[int] = dataclasses.field(default_factory=collections.Counter)
+    #: Characters and bytes of all frames.
+    size: int = 0
+
+    def add(self, frame: Frame) -> None:
+        """One more frame."""
+        self.frames.append(frame)
+        self.counts[frame.turn] += 1
+        self.size += len(frame.data)
 
     def of(self, turn: int) -> list[Frame]:
         """The frames of one turn."""

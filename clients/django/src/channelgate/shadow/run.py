@@ -57,7 +57,7 @@ class Shadow:
     def heard(self) -> tuple[int, int]:
         """How many frames each side has got since the last act began."""
         turn = self.stage.turn
-        left, right = (len(side.recording.of(turn)) for side in self.sides)
+        left, right = (self._got(side, turn) for side in self.sides)
         return left, right
 
     async def open(self, wants: Wanted = ANY) -> None:
@@ -180,7 +180,7 @@ class Shadow:
         return self.right if side is self.left else self.left
 
     def _got(self, side: Side, turn: int) -> int:
-        return len(side.recording.of(turn))
+        return side.recording.counts[turn]
 
     def _like(self, turn: int) -> Wanted:
         """What the right has to wait for: as much as came of it on the left."""
@@ -200,6 +200,7 @@ class Shadow:
             await self._news(min(rest, left))
 
     async def _news(self, seconds: float) -> None:
+        self.stage.check()
         self.stage.news.clear()
         waiting = asyncio.ensure_future(self.stage.news.wait())
         await asyncio.wait({waiting}, timeout=seconds)
@@ -224,7 +225,9 @@ async def run(shadow: Shadow, steps: Sequence[Step], seconds: float, tolerance: 
     except BaseException:
         await shadow.finish()
         raise
-    return await shadow.finish(tolerance)
+    recorded = await shadow.finish(tolerance)
+    shadow.stage.check()
+    return recorded
 
 
 async def _until_the_end(shadow: Shadow, steps: Sequence[Step], end: float) -> None:

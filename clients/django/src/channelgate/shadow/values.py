@@ -9,7 +9,8 @@ from typing import Any
 from channelgate.shadow import ignore, times
 
 #: The name of a connection's channel, which differs by chance.
-_CHANNEL = re.compile(r"[\w.-]*specific[.\w-]*![\w.!-]+")
+#: Names have at most 100 characters; without a limit, the time for a long word grows with its square.
+_CHANNEL = re.compile(r"[\w.-]{0,100}specific[.\w-]{0,100}![\w.!-]+")
 _UUID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}|[0-9a-f]{32}")
 #: Keys whose values name a row: a message that is sent to both sides makes one on each.
 _ID_KEY = re.compile(r"(?:.*_)?(?:id|pk|uuid|uid)|.*(?:Id|ID|Uuid|UUID)")
@@ -18,6 +19,8 @@ _KINDS = ("type", "event", "action", "command", "op", "kind", "method", "topic")
 
 #: Below it a float has every whole number.
 _EXACT = 2**53
+#: JSON that is nested deeper is compared as text.
+DEEPEST = 100
 
 #: Whether two values under a key may differ, because each was made for its side.
 Made = Callable[[str, Any, Any], bool]
@@ -49,13 +52,30 @@ class Difference:
     right: Any
 
 
+def _refused(constant: str) -> None:
+    raise ValueError(f"{constant} is not JSON")
+
+
+def _without_channels(text: str) -> str:
+    return _CHANNEL.sub("<channel>", text) if "specific" in text else text
+
+
+def _depth(value: Any, left: int) -> None:
+    if left < 0:
+        raise RecursionError
+    for one in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
+        _depth(one, left - 1)
+
+
 def decode(data: str | bytes, ignored: Sequence[ignore.Path]) -> Any:
     """A frame without what is ignored."""
     if isinstance(data, bytes):
         return data
     try:
-        value = json.loads(data)
-    except ValueError:
+        value = json.loads(data, parse_constant=_refused)
+        # What comes later goes as deep, with more frames of Python's stack.
+        _depth(value, DEEPEST)
+    except (ValueError, RecursionError):
         return Text(data)
     return ignore.without(value, ignored)
 
@@ -96,7 +116,7 @@ def _masked(value: Any, key: str, made: bool) -> Any:
     if times.moment(value) is not None:
         return "<time>"
     if isinstance(value, str):
-        text = times.ISO.sub("<time>", _CHANNEL.sub("<channel>", value))
+        text = times.ISO.sub("<time>", _without_channels(value))
         return _UUID.sub("<id>", text) if made else text
     # JSON has one kind of number; a whole one may be too large for a float.
     return float(value) if abs(value) < _EXACT else str(value)
@@ -133,7 +153,7 @@ def _same(left: Any, right: Any, tolerance: float) -> bool:
     if one is not None and two is not None and isinstance(left, str) == isinstance(right, str):
         return one.is_near(two, tolerance)
     if isinstance(left, str) and isinstance(right, str):
-        plain = _CHANNEL.sub("<channel>", left), _CHANNEL.sub("<channel>", right)
+        plain = _without_channels(left), _without_channels(right)
         return times.same_text(*plain, tolerance)
     return False
 

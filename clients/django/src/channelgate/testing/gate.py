@@ -47,6 +47,7 @@ class Gate:
         config = project_config() if self._config is None else Path(self._config)
         secret = conf().secrets[0].decode() if conf().secrets else secrets.token_hex(16)
         answering = Answering(secret).start()
+        node: Node | None = None
         try:
             node = Node(config, {**derived(config), **self._environ, **_own(answering.url, secret)})
             self._described = described.read(node.run("print-config"))
@@ -55,6 +56,9 @@ class Gate:
                 node.environ["CHANNELGATE__AUTH__DJANGO__CACHE"] = "0s"
             node.start()
         except BaseException:
+            # Also one that was interrupted while it started.
+            if node is not None:
+                node.stop()
             answering.stop()
             raise
         self._answering, self._node = answering, node
@@ -70,9 +74,12 @@ class Gate:
             answering.stop()
 
     def __enter__(self) -> "Gate":
-        self.start()
-        self._stack.callback(self.stop)
-        self._stack.enter_context(self.test())
+        with contextlib.ExitStack() as stack:
+            self.start()
+            # Also if the test cannot begin.
+            stack.callback(self.stop)
+            stack.enter_context(self.test())
+            self._stack = stack.pop_all()
         return self
 
     def __exit__(self, *_: Any) -> None:

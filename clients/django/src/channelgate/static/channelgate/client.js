@@ -218,25 +218,38 @@ class Client {
     const turn = this.#turn;
     this.#lastAttempt = Date.now();
     this.#set({ status, retryAt: null });
+    /** @type {string | undefined} */
+    let token;
+    try {
+      token = await this.#token();
+      if (turn !== this.#turn) return;
+    } catch (error) {
+      if (turn !== this.#turn) return;
+      if (error instanceof Unauthorized) this.#end("unauthorized", 0, error.message);
+      else this.#retry(0, String(error), /** @type {{ after?: number } | undefined} */ (error)?.after || 0);
+      return;
+    }
+    this.#lastAttempt = Date.now();
+    let socket;
+    try {
+      socket = this.#made(token);
+    } catch (error) {
+      // An address or a token that no browser takes stays one. The error may quote the token.
+      this.#end("failed", 0, `no WebSocket can be made of this url and token (${/** @type {Error} */ (error).name})`);
+      return;
+    }
+    this.#open(socket, turn);
+  }
+
+  /** @param {string | undefined} token */
+  #made(token) {
     const url = new URL(this.#options.url ?? "/", document.baseURI);
     url.protocol = url.protocol.replace("http", "ws");
     // Asks consumers with a notice of gaps for it.
     url.searchParams.set("cg", "1");
-    /** @type {string[]} */
-    const protocols = [];
-    try {
-      const token = await this.#token();
-      if (turn !== this.#turn) return;
-      if (token !== undefined && this.#options.tokenIn === "subprotocol") protocols.push("access_token", token);
-      else if (token !== undefined) url.searchParams.set("token", token);
-    } catch (error) {
-      if (turn !== this.#turn) return;
-      if (error instanceof Unauthorized) this.#end("unauthorized", 0, error.message);
-      else this.#retry(0, String(error), /** @type {{ after?: number }} */ (error).after || 0);
-      return;
-    }
-    this.#lastAttempt = Date.now();
-    this.#open(new WebSocket(url, protocols), turn);
+    if (token !== undefined && this.#options.tokenIn === "subprotocol") return new WebSocket(url, ["access_token", token]);
+    if (token !== undefined) url.searchParams.set("token", token);
+    return new WebSocket(url);
   }
 
   /** The token of an attempt; undefined if there is none to be shown. */
@@ -246,7 +259,7 @@ class Client {
     const signal = AbortSignal.timeout(TOKEN);
     const context = { attempt: this.#failures, why: this.#why, signal };
     const late = new Promise((_, reject) => void signal.addEventListener("abort", () => reject(new Error("the token took too long"))));
-    const found = typeof token === "function" ? await Promise.race([token(context), late]) : token;
+    const found = await Promise.race([typeof token === "function" ? token(context) : token, late]);
     if (typeof found !== "string") throw new Unauthorized("there is no token");
     return found;
   }
@@ -266,7 +279,7 @@ class Client {
       const since = this.#lastFrame;
       this.#lastFrame = Date.now();
       this.#cancel(tooLong);
-      for (const wanted of this.#wanted.values()) this.#tell(wanted, true);
+      for (const wanted of this.#wanted.values()) reported(() => this.#tell(wanted, true));
       // A server that refuses accepts and closes within a moment; a page must not blink.
       this.#later(SHOWN, () => this.#opened(since));
       this.#later(STABLE, () => {
@@ -300,14 +313,7 @@ class Client {
     if (event === "gap") this.#miss({ reason: "gap", detail: data?.reason, groups: data?.groups ?? null, since: this.#lastFrame, until: Date.now() }, true);
     this.#lastFrame = Date.now();
     for (const name of [event, "*"]) {
-      for (const handler of this.#handlers.get(name) ?? []) {
-        try {
-          handler(data, { event, frame });
-        } catch (error) {
-          // One handler does not take the event from the others.
-          reportError(error);
-        }
-      }
+      for (const handler of this.#handlers.get(name) ?? []) reported(() => handler(data, { event, frame }));
     }
   }
 
@@ -438,7 +444,7 @@ class Client {
   /** @param {Partial<Snapshot>} change */
   #set(change) {
     this.#snapshot = Object.freeze({ ...this.#snapshot, ...change });
-    for (const listener of [...this.#listeners]) listener();
+    for (const listener of [...this.#listeners]) reported(listener);
   }
 
   /**
@@ -463,6 +469,18 @@ class Client {
   #clear() {
     for (const timer of this.#timers) clearTimeout(timer);
     this.#timers.clear();
+  }
+}
+
+/**
+ * Calls a function of the page, whose errors are reported: they take nothing from other functions, nor stop the client.
+ * @param {() => void} call
+ */
+function reported(call) {
+  try {
+    call();
+  } catch (error) {
+    reportError(error);
   }
 }
 
