@@ -1,11 +1,13 @@
 """Logs, exceptions, patterns and imports: statements around what a method does."""
 
 import ast
+import contextlib
 import importlib
 import logging
 import re
 import traceback
 import warnings
+from types import FunctionType
 from typing import TYPE_CHECKING, Any
 
 from channelgate.translate import conditions
@@ -17,26 +19,71 @@ if TYPE_CHECKING:
     from channelgate.translate.run import Run
 
 
-_LOG = re.compile(r"(logger|log|logging|_logger|_log|print|capture_exception|sentry_sdk)\Z", re.IGNORECASE)
+#: Names of what writes logs, where the object itself does not say so: other packages than Python's own.
+_LOG = re.compile(r"(logger|log|logging|_logger|_log|sentry_sdk)\Z", re.IGNORECASE)
+_WRITES = frozenset(
+    "debug info warning warn error exception critical fatal log success trace capture_exception capture_message".split()  # noqa: SIM905
+)
 
 
-def is_log(run: "Run", node: ast.expr, frame: "Frame") -> bool:
+def is_log(node: ast.expr, frame: "Frame") -> bool:
     """Whether a statement only writes a log: it has no effect that a client sees."""
     inner = node.value if isinstance(node, ast.Await) else node
-    if not isinstance(inner, ast.Call):
+    if not isinstance(inner, ast.Call) or any(isinstance(one, ast.Await) for one in ast.walk(inner)):
         return False
-    root = inner.func
-    while isinstance(root, ast.Attribute | ast.Call):
-        root = root.value if isinstance(root, ast.Attribute) else root.func
-    if not isinstance(root, ast.Name) or any(isinstance(one, ast.Await) for one in ast.walk(inner)):
+    if any(_may_act(one, frame) for part in (*inner.args, *inner.keywords) for one in ast.walk(part)):
         return False
-    found = frame.names.get(root.id) or frame.source.function.__globals__.get(root.id)
-    found = found.value if isinstance(found, Known) else found
-    if isinstance(found, logging.Logger) or found in (logging, traceback, warnings):
-        return True
-    if root.id == "self" and isinstance(inner.func, ast.Attribute) and isinstance(inner.func.value, ast.Attribute):
-        return bool(_LOG.match(inner.func.value.attr))
-    return bool(_LOG.match(root.id)) and (root.id != "print" or found is None)
+    return _writes_log(inner.func, frame)
+
+
+def _writes_log(func: ast.expr, frame: "Frame") -> bool:
+    if isinstance(func, ast.Name):
+        found = _found(func.id, frame)
+        if func.id == "print":
+            return found is None
+        return func.id in _WRITES and getattr(found, "__module__", "").startswith("sentry_sdk")
+    if not isinstance(func, ast.Attribute):
+        return False
+    of = func.value
+    while isinstance(of, ast.Call) and isinstance(of.func, ast.Attribute):
+        # logging.getLogger(…).info(…), logger.bind(…).info(…)
+        of = of.func.value
+    if isinstance(of, ast.Name):
+        found = _found(of.id, frame)
+        if found in (traceback, warnings):
+            return func.attr.startswith(("print", "warn"))
+        if isinstance(found, logging.Logger) or found is logging:
+            return func.attr in _WRITES
+        return bool(_LOG.match(of.id)) and func.attr in _WRITES
+    match of:
+        case ast.Attribute(value=ast.Name(id="self"), attr=name):
+            return bool(_LOG.match(name)) and func.attr in _WRITES
+    return False
+
+
+def _found(name: str, frame: "Frame") -> Any:
+    found = frame.names.get(name) or frame.source.function.__globals__.get(name)
+    return found.value if isinstance(found, Known) else found
+
+
+def _may_act(node: ast.AST, frame: "Frame") -> bool:
+    """Whether a part of what is logged is a call that may do something."""
+    if not isinstance(node, ast.Call):
+        return False
+    if isinstance(node.func, ast.Attribute):
+        return isinstance(node.func.value, ast.Name) and node.func.value.id == "self"
+    return isinstance(node.func, ast.Name) and isinstance(_found(node.func.id, frame), FunctionType)
+
+
+def logged(run: "Run", node: ast.expr, frame: "Frame") -> None:
+    """Evaluates what is logged: where that raises, the method ends."""
+    inner = node.value if isinstance(node, ast.Await) else node
+    assert isinstance(inner, ast.Call)
+    for one in (*inner.args, *(keyword.value for keyword in inner.keywords)):
+        notes = list(run.path.notes)
+        with contextlib.suppress(NotUnderstood):
+            run.value(one, frame)
+        run.path.notes = notes
 
 
 def does_nothing(body: list[ast.stmt], frame: "Frame") -> bool:
@@ -46,7 +93,7 @@ def does_nothing(body: list[ast.stmt], frame: "Frame") -> bool:
             continue
         if isinstance(one, ast.Return) and (one.value is None or isinstance(one.value, ast.Constant)):
             continue
-        if isinstance(one, ast.Expr) and is_log(None, one.value, frame):  # type: ignore[arg-type]
+        if isinstance(one, ast.Expr) and is_log(one.value, frame):
             continue
         return False
     return True

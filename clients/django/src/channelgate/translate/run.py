@@ -23,6 +23,7 @@ _KINDS = {
     "AsyncFor": "a loop over what Python makes",
     "While": "a loop",
     "With": "a with block",
+    "Global": "a variable of the module that it sets",
     "AsyncWith": "a with block",
     "FunctionDef": "a function inside",
     "AsyncFunctionDef": "a function inside",
@@ -187,10 +188,12 @@ class Run:
 
     def statement(self, statement: ast.stmt, frame: Frame) -> None:
         match statement:
-            case ast.Expr(value=ast.Constant()) | ast.Pass() | ast.Global() | ast.Nonlocal():
+            case ast.Expr(value=ast.Constant()) | ast.Pass():
                 pass
             case ast.Expr(value=value):
-                if not excepts.is_log(self, value, frame):
+                if excepts.is_log(value, frame):
+                    excepts.logged(self, value, frame)
+                else:
                     self.value(value, frame)
             case ast.Return(value=value):
                 raise _Returned(constant(None) if value is None else self.value(value, frame))
