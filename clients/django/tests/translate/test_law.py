@@ -398,7 +398,11 @@ def test_what_disconnect_does_besides_leaving_groups_is_done(verdict):
         await self.channel_layer.group_discard("x", self.channel_name)
 """
     assert verdict(source + leaving).table["django"] == ["connect"]
-    for more in ("await self.in_database()", "await self.channel_layer.group_send('x', {'type': 'said', 'text': 'y'})"):
+    for more in (
+        "await self.in_database()",
+        "self.report.error('gone')",
+        "await self.channel_layer.group_send('x', {'type': 'said', 'text': 'y'})",
+    ):
         found = verdict(source + leaving + f"        {more}\n")
         assert found.table["django"] == ["connect", "disconnect"]
     native = connect("await self.accept()") + leaving
