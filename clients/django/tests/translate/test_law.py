@@ -259,6 +259,49 @@ def test_a_key_that_python_reads_and_nobody_uses_has_to_be_there(verdict):
     assert table["on_message"]["echo"] == [{"reply": "{'text': message.text}"}]
 
 
+def test_what_is_logged_is_evaluated(verdict):
+    """Where that raises, the method ends; where it may do something, it stays in Python."""
+    source = """
+def log(user):
+    random.seed(user)
+
+
+class Journal:
+    def save(self, text):
+        random.seed(text)
+""" + connect("await self.accept()")
+    source += """
+    async def told(self, event):
+        print(f"told by {event['user']:>5}", event["place"])
+        logger.debug("told: %s", event["text"].upper())
+        await self.send_json({"x": 1})
+
+    async def first(self, event):
+        log(event["user"])
+        await self.send_json({"x": 1})
+
+    async def second(self, event):
+        logger.info("%s", self.count())
+        await self.send_json({"x": 1})
+
+    async def third(self, event):
+        self.log.save(event["text"])
+        await self.send_json({"x": 1})
+
+    async def fourth(self, event):
+        global latest
+        latest = event["x"]
+        await self.send_json({"x": 1})
+
+    def count(self):
+        return random.random()
+"""
+    events = verdict(source).table["on_event"]
+    assert "event.place is defined" in events["told"]["when"]
+    assert "event.text is defined and event.text.upper() is defined" in events["told"]["when"]
+    assert not {"first", "second", "third", "fourth"} & set(events)
+
+
 def test_a_parameter_of_the_query_has_to_be_there(verdict):
     body = """
 from urllib.parse import parse_qs
@@ -355,7 +398,11 @@ def test_what_disconnect_does_besides_leaving_groups_is_done(verdict):
         await self.channel_layer.group_discard("x", self.channel_name)
 """
     assert verdict(source + leaving).table["django"] == ["connect"]
-    for more in ("await self.in_database()", "await self.channel_layer.group_send('x', {'type': 'said', 'text': 'y'})"):
+    for more in (
+        "await self.in_database()",
+        "self.report.error('gone')",
+        "await self.channel_layer.group_send('x', {'type': 'said', 'text': 'y'})",
+    ):
         found = verdict(source + leaving + f"        {more}\n")
         assert found.table["django"] == ["connect", "disconnect"]
     native = connect("await self.accept()") + leaving

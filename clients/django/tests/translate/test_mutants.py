@@ -109,6 +109,13 @@ MUTANTS = {
     "a key that nobody uses": ("literals.py", "if need.is_asked or need.text not in evaluated", "if need.is_asked"),
     "a query that nobody uses": ("things.py", "run.needs(Expr(one.text, ", "str(Expr(one.text, "),
     "and, evaluated as a whole": ("expressions.py", 'asked["if_true"] = frozenset()', 'asked["always"] = frozenset()'),
+    "a log that may do something": ("excepts.py", "if any(_may_act(one, frame) for", "if any(False for"),
+    "a log that is not evaluated": ("run.py", "excepts.logged(self, value, frame)", "pass"),
+    "a log of the project": (
+        "excepts.py",
+        'func.id == "print":',
+        'func.id in ("print", "log"):\n            return True\n        if False:',
+    ),
     "a call that others share": ("sharing.py", "if not self._is_known(node.func):", "if False:"),
     "a disconnect that is forgotten": ("bridged.py", 'parts.append("disconnect")', "pass"),
 }

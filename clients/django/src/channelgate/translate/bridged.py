@@ -79,7 +79,8 @@ def _only_discards(tree: ast.AST) -> bool:
             name = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
             if isinstance(node.func, ast.Call):
                 continue
-            is_log = name in ("debug", "info", "warning", "error", "exception")
+            of = node.func.value if isinstance(node.func, ast.Attribute) else None
+            is_log = isinstance(of, ast.Name) and of.id.lower().strip("_") in ("log", "logger", "logging")
             if name not in harmless and not is_log:
                 return False
         elif isinstance(node, ast.Assign | ast.AugAssign | ast.Raise | ast.For | ast.While | ast.With | ast.AsyncWith):

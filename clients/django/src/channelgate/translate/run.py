@@ -23,6 +23,7 @@ _KINDS = {
     "AsyncFor": "a loop over what Python makes",
     "While": "a loop",
     "With": "a with block",
+    "Global": "a variable of the module that it sets",
     "AsyncWith": "a with block",
     "FunctionDef": "a function inside",
     "AsyncFunctionDef": "a function inside",
@@ -199,7 +200,7 @@ class Run:
 
     def statement(self, statement: ast.stmt, frame: Frame) -> None:
         match statement:
-            case ast.Expr(value=ast.Constant()) | ast.Pass() | ast.Global() | ast.Nonlocal():
+            case ast.Expr(value=ast.Constant()) | ast.Pass():
                 pass
             case ast.Expr(value=value):
                 if excepts.is_log(self, value, frame):
