@@ -36,8 +36,9 @@ class Route:
     #: The middleware, from the outside in.
     chain: tuple[Any, ...]
     reason: str = ""
-    #: Django's pattern of a route without a path, if it stands at the top.
+    #: Of a route without a path: Django's pattern, and the path before it.
     pattern: Any = None
+    under: str = "/"
 
     @property
     def label(self) -> str:
@@ -112,8 +113,7 @@ def _of_url(
         part = convert(pattern)
     except NoPath as error:
         reason = f"{error} has no form in the node's paths"
-        top = pattern if prefix.text == "/" else None
-        yield Route(text, None, {}, (), (), (), _class(callback), {}, chain, reason, top)
+        yield Route(text, None, {}, (), (), (), _class(callback), {}, chain, reason, pattern, prefix.text)
         return
     joined = Part(
         (prefix.text + part.text).replace("//", "/"),
