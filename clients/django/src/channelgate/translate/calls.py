@@ -28,7 +28,7 @@ def call(run: "Run", node: ast.Call, frame: "Frame") -> Any:
     if any(isinstance(one, ast.Starred) for one in node.args) or any(one.arg is None for one in node.keywords):
         raise NotUnderstood("arguments that are spread", node)
     if isinstance(node.func, ast.Attribute) and _is_super(node.func.value):
-        target: Any = Bound(Thing.SELF, node.func.attr, after=frame.source.owner)
+        target: Any = Bound(Thing.SELF, node.func.attr, after=_after(run, node.func.value, frame))
     else:
         target = run.value(node.func, frame)
     if isinstance(target, Known) and _is_wrapper(target.value) and len(node.args) == 1:
@@ -61,9 +61,23 @@ def call(run: "Run", node: ast.Call, frame: "Frame") -> Any:
     raise NotUnderstood(f"{ast.unparse(node.func)}()", node)
 
 
+def _after(run: "Run", node: ast.expr, frame: "Frame") -> type:
+    """The class after which `super()` looks, also of `super(Chat, self)`."""
+    assert isinstance(node, ast.Call)
+    found: Any = Known(frame.source.owner)
+    if node.args:
+        found = run.value(node.args[0], frame)
+        if len(node.args) != 2 or run.value(node.args[1], frame) is not Thing.SELF:
+            raise NotUnderstood("super() of something else", node)
+    if not isinstance(found, Known) or found.value not in run.context.cls.cls.__mro__:
+        raise NotUnderstood("super() of something else", node)
+    return found.value  # type: ignore[no-any-return]
+
+
 def _of_init(run: "Run", node: ast.Call, frame: "Frame") -> Any:
     """`super().__init__(…)`: another class of the project sets attributes there."""
-    source = run.context.cls.method("__init__", frame.source.owner)
+    assert isinstance(node.func, ast.Attribute)
+    source = run.context.cls.method("__init__", _after(run, node.func.value, frame))
     if source is None:
         return constant(None)
     given = {name: Unknown(f"{name} of __init__()") for name in source.every_parameter}

@@ -1,6 +1,7 @@
 """What may have another value elsewhere or later than when `init` runs: settings, and what the project assigns."""
 
 import ast
+import enum
 import functools
 import importlib
 import inspect
@@ -76,6 +77,8 @@ def _assigned(base: str) -> frozenset[str]:
 
 def varies(name: str, of: Any) -> str:
     """Why a value may differ where the node runs: it comes from the environment. Empty for a constant."""
+    if isinstance(of, enum.Enum):
+        return ""
     if isinstance(of, LazySettings):
         return f"settings.{name} decides, which may differ where the node runs"
     module, body = _place(of)

@@ -2,6 +2,7 @@
 
 import ast
 import dataclasses
+import re
 from typing import TYPE_CHECKING, Any
 
 from channelgate.translate.expressions import combined, constant, from_python, joined, negated, to_expr
@@ -31,6 +32,12 @@ if TYPE_CHECKING:
 _OPERATORS: dict[type[ast.cmpop], str] = {ast.Lt: "<", ast.LtE: "<=", ast.Gt: ">", ast.GtE: ">="}
 #: Whether somebody is logged in. In a consumer with `django` a client without a login has the id null.
 LOGIN = Expr("user", "bool", sides=frozenset({"user"}), special=Special("login"))
+
+
+#: What has an order among itself only.
+_ORDERED = {"str": "text", "slug": "text", "word": "text", "digits": "text", "int": "number", "number": "number"}
+#: The id of a user in a text, where there may be none.
+_NO_ID = re.compile(r"default\(none\)(?: \| string|\) ~)")
 
 
 def login_of_django(condition: Expr) -> Expr:
@@ -125,6 +132,10 @@ def compare(run: "Run", node: ast.Compare, frame: "Frame") -> Expr:
 
 
 def _one(run: "Run", left: Any, op: ast.cmpop, right: Any, node: ast.AST) -> Expr:
+    for one in (left, right):
+        if isinstance(one, Expr) and _NO_ID.search(one.text) and not run.decide(LOGIN):
+            # Python writes None, the node none.
+            raise NotUnderstood("the id of a client without a login, as text", node)
     is_negative = isinstance(op, ast.NotEq | ast.NotIn | ast.IsNot)
     for one in (left, right):
         if isinstance(one, Known) and one.varies:
@@ -140,6 +151,9 @@ def _one(run: "Run", left: Any, op: ast.cmpop, right: Any, node: ast.AST) -> Exp
             one, other = _comparable(left, node), _comparable(right, node)
             if one.is_known and other.is_known:
                 raise NotUnderstood("a comparison of constants", node)
+            kinds = [_ORDERED.get(each.kind) for each in (one, other)]
+            if None not in kinds and kinds[0] != kinds[1]:
+                raise NotUnderstood("an order of a text and a number", node)
             text = f"{one.within(CONCAT)} {_OPERATORS[type(op)]} {other.within(CONCAT)}"
             return run.evaluates(joined([one, other], text, "bool", COMPARE), node, TypeError)
     return negated(found) if is_negative else found

@@ -17,9 +17,30 @@ _VALUES = {
 def takes(route: Route, path: str) -> bool:
     """Whether an earlier route may take clients of a path, beyond what the node's path of that route says."""
     if route.path is None:
-        # Of a path with parameters it is not known which values it would take.
-        return "<" in path or route.pattern is None or route.pattern.match(path.lstrip("/")) is not None
+        return _without_path(route, path)
     return (_is_open(route, "^") or _is_open(route, "$")) and may_meet(route, path)
+
+
+def _without_path(route: Route, path: str) -> bool:
+    if "<" in route.under or "<path:" in path:
+        return True
+    literal, _, rest = path.partition("<")
+    if not (literal.startswith(route.under) or (rest and route.under.startswith(literal))):
+        return False
+    if route.pattern is None:
+        return True
+    begins = _begins(str(route.pattern))
+    inside = literal.removeprefix(route.under).lstrip("/")
+    if rest:
+        # It is not known which values it would take.
+        return not literal.startswith(route.under) or inside.startswith(begins) or begins.startswith(inside)
+    return any(route.pattern.match(one) is not None for one in (inside, inside.rstrip("/"), f"{inside.rstrip('/')}/"))
+
+
+def _begins(expression: str) -> str:
+    """The text with which everything begins that an expression matches."""
+    found = re.match(r"\^/?([\w/-]*)(?![?*{|])", expression)
+    return "" if found is None or "|" in expression.partition("(")[0] else re.sub(r"\w$", "", found[1])
 
 
 def may_meet(route: Route, path: str) -> bool:

@@ -96,12 +96,22 @@ def lookup(name: str, frame: "Frame", node: ast.AST) -> Any:
     except (TypeError, ValueError):
         closure = {}
     if name in closure:
-        return Known(closure[name])
+        return _of_closure(closure[name], name, function, node)
+    if name in (*function.__code__.co_varnames, *function.__code__.co_cellvars):
+        raise NotUnderstood(f"{name} has no value here", node)
     if name in function.__globals__:
         return things.known(function.__globals__[name], name, function.__globals__, node)
     if hasattr(builtins, name):
         return Known(getattr(builtins, name))
     raise NotUnderstood(f"the name {name}", node)
+
+
+def _of_closure(found: Any, name: str, function: Any, node: ast.AST) -> Any:
+    """A value of the function around: it may be another after the next call, unless it is a function or a class."""
+    if isinstance(found, list | dict | set):
+        raise NotUnderstood(f"{name} of the function around can change", node)
+    is_plain = isinstance(found, str | bytes | int | float | bool | None)
+    return Known(found, f"{name} of the function around decides" if is_plain else "")
 
 
 def member(run: "Run", base: Any, name: str, node: ast.AST) -> Any:

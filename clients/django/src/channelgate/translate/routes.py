@@ -1,6 +1,7 @@
 """The routes of the real `ASGI_APPLICATION`: routers and middleware are walked down to the consumers."""
 
 import dataclasses
+import enum
 import importlib
 from collections.abc import Iterator
 from typing import Any
@@ -11,6 +12,7 @@ from django.core.exceptions import ImproperlyConfigured
 from channelgate.translate.expressions import constant
 from channelgate.translate.patterns import NoPath, Parameter, Part, convert
 from channelgate.translate.source import Class
+from channelgate.translate.values import Unknown
 
 #: Attributes under which middleware keeps what it wraps.
 _INNER = ("inner", "application", "app", "asgi_app", "get_response", "__wrapped__")
@@ -34,8 +36,9 @@ class Route:
     #: The middleware, from the outside in.
     chain: tuple[Any, ...]
     reason: str = ""
-    #: Django's pattern of a route without a path, if it stands at the top.
+    #: Of a route without a path: Django's pattern, and the path before it.
     pattern: Any = None
+    under: str = "/"
 
     @property
     def label(self) -> str:
@@ -110,8 +113,7 @@ def _of_url(
         part = convert(pattern)
     except NoPath as error:
         reason = f"{error} has no form in the node's paths"
-        top = pattern if prefix.text == "/" else None
-        yield Route(text, None, {}, (), (), (), _class(callback), {}, chain, reason, top)
+        yield Route(text, None, {}, (), (), (), _class(callback), {}, chain, reason, pattern, prefix.text)
         return
     joined = Part(
         (prefix.text + part.text).replace("//", "/"),
@@ -123,10 +125,13 @@ def _of_url(
 
 
 def _route(app: Any, chain: tuple[Any, ...], path: Part, extra: dict[str, Any], shown: str) -> Route:
-    parameters: dict[str, Any] = {one.name: one.expr for one in path.parameters if one.kind != "unknown"}
+    parameters: dict[str, Any] = {
+        one.name: one.expr if one.kind != "unknown" else Unknown(f"the parameter {one.name}, which only Python reads")
+        for one in path.parameters
+    }
     for name, value in extra.items():
-        if isinstance(value, str | int | bool | None):
-            parameters[name] = constant(value)
+        plain = isinstance(value, str | int | bool | None) and not isinstance(value, enum.Enum)
+        parameters[name] = constant(value) if plain else Unknown(f"the argument {name} of the route")
     return Route(
         shown,
         path.text,

@@ -260,7 +260,9 @@ class Run:
             case ast.Attribute(value=ast.Name(id="self"), attr=name):
                 if not self.context.may_set:
                     raise NotUnderstood(f"it keeps self.{name}", target)
-                if isinstance(value, Thing) and value is Thing.SELF:
+                if name.startswith("__") and not name.endswith("__"):
+                    raise NotUnderstood(f"self.{name} is another attribute in each class", target)
+                if value is Thing.SELF:
                     raise NotUnderstood(f"self.{name} is the consumer itself", target)
                 self.path.attributes[name] = value
             case ast.Subscript(value=of, slice=key):
@@ -314,6 +316,8 @@ class Run:
     def loop(self, statement: ast.For, frame: Frame) -> None:
         items = self.value(statement.iter, frame)
         if isinstance(items, Known):
+            if items.varies:
+                raise NotUnderstood(items.varies, statement)
             items = from_python(items.value, statement.iter)
         if not isinstance(items, ListV) or len(items.items) > 20:
             raise NotUnderstood("a loop over what only Python knows", statement)

@@ -56,6 +56,8 @@ def member(run: "Run", base: Thing, name: str, node: ast.AST) -> Any:
 
 def of_self(run: "Run", name: str, node: ast.AST) -> Any:
     """`self.name`."""
+    if name.startswith("__") and not name.endswith("__"):
+        raise NotUnderstood(f"self.{name} is another attribute in each class", node)
     if name == "scope":
         return Thing.SCOPE
     if name == "channel_layer":
@@ -78,7 +80,7 @@ def of_self(run: "Run", name: str, node: ast.AST) -> Any:
     _, value = found
     if callable(raw_function(value)) and not isinstance(value, type):
         return Bound(Thing.SELF, name)
-    if isinstance(value, property):
+    if isinstance(value, property) or hasattr(type(value), "__get__"):
         raise NotUnderstood(f"self.{name} is a property", node)
     if isinstance(value, list | dict | set) and name in run.context.cls.stores:
         raise NotUnderstood(f"self.{name} can change", node)
@@ -152,7 +154,10 @@ def of_scope(run: "Run", key: str, node: ast.AST) -> Any:
 def parameter(run: "Run", key: str, node: ast.AST, default: Any = NOTHING) -> Any:
     """A parameter of the path."""
     if key in run.context.route:
-        return run.context.route[key]
+        found = run.context.route[key]
+        if isinstance(found, Unknown):
+            raise NotUnderstood(found.reason, node)
+        return found
     if default is not NOTHING:
         return default
     raise Raised(KeyError, node)
