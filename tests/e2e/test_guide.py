@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import dataclasses
+import itertools
 import os
 import re
 import signal
@@ -184,10 +185,9 @@ async def talking(site: Site, head: dict[str, str]):
     client = await Client.open(site.port, "/ws/chat/lobby/", additional_headers=head)
 
     async def talk_on() -> None:
-        while True:
-            await client.send({"text": "still here"})
-            await client.wait(lambda client: client.frames, "what was said")
-            client.frames.clear()
+        for number in itertools.count(1):
+            await client.send({"text": f"still here {number}"})
+            await client.count_of(number)
             await asyncio.sleep(0.2)
 
     task = asyncio.create_task(talk_on())
