@@ -10,7 +10,7 @@ import uuid
 import pytest
 from django.contrib.auth.models import AnonymousUser
 from django.db import transaction
-from django.utils.functional import lazystr
+from django.utils.functional import SimpleLazyObject, lazystr
 from django.utils.safestring import mark_safe
 from django.utils.translation import gettext_lazy
 
@@ -159,3 +159,15 @@ def test_an_event_that_contains_itself_is_refused():
     event["order"] = [event]
     with pytest.raises(ValueError, match="nested too deep, or contains itself"):
         publish("order_7", event)
+
+
+@pytest.mark.parametrize("one", ["text", 7, True, None, 1.5, {"a": [1]}, decimal.Decimal("1.5")])
+def test_a_lazy_object_is_what_it_stands_for(one):
+    lazy = SimpleLazyObject(lambda: SimpleLazyObject(lambda: one))
+    sent = message("order_7", {"type": "order.status", "v": lazy, "all": [lazy]}).event
+    assert sent == message("order_7", {"type": "order.status", "v": one, "all": [one]}).event
+    assert type(sent["v"]) in (str, int, bool, type(None), float, dict)
+
+
+def test_so_is_a_lazy_name_of_a_group():
+    assert type(message(SimpleLazyObject(lambda: "order_7"), {"type": "order.status"}).group) is str

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
 from django.core.serializers.json import DjangoJSONEncoder
-from django.utils.functional import Promise
+from django.utils.functional import LazyObject, Promise, empty
 
 #: Channels' rule for a group: at most 99 of these characters.
 GROUP = re.compile(r"[A-Za-z0-9_.-]{1,99}")
@@ -54,6 +54,7 @@ def _escaped(found: re.Match[str]) -> str:
 
 
 def _group(group: Any) -> str:
+    group = _behind(group)
     if not isinstance(group, str):
         raise TypeError(f"the name of a group is text, not {type(group).__name__}")
     name = str.__str__(group)
@@ -81,6 +82,7 @@ def _event(event: Any) -> dict[str, Any]:
 
 def plain(value: Any, where: str) -> Any:
     """The value as JSON has it: what Django's encoder knows (dates, Decimal, UUID, lazy text) becomes text."""
+    value = _behind(value)
     if value is None or isinstance(value, bool):
         return value
     if isinstance(value, str):
@@ -99,6 +101,15 @@ def plain(value: Any, where: str) -> Any:
         return plain(_encoder.default(value), where)
     except TypeError:
         raise TypeError(f"{where} is {_kind(value)}, which JSON does not have: send its fields") from None
+
+
+def _behind(value: Any) -> Any:
+    """What a lazy object stands for: a check of its class says that it is one already."""
+    while issubclass(type(value), LazyObject):
+        if value._wrapped is empty:
+            value._setup()
+        value = value._wrapped
+    return value
 
 
 def _text(value: str, where: str) -> str:
