@@ -54,7 +54,9 @@ def of_chain(chain: Sequence[Any]) -> Login:
             login.origins = origins if login.origins is None else [item for item in origins if item in login.origins]
         else:
             login.kind = "unknown"
-            login.reason = login.reason or f"{_place(one)}: {_class(one)} runs in Python, where it decides who a client is"
+            login.reason = (
+                login.reason or f"{_place(one)}: {_class(one)} runs in Python, where it decides who a client is"
+            )
             if not login.between and not _hands_on(one):
                 login.between = f"{_place(one)}: {_class(one)} stands between the consumer and its messages"
     if login.kind == "session" and (reason := _others()):
@@ -92,7 +94,11 @@ def _handed(call: ast.Call, names: Sequence[str]) -> list[ast.expr]:
     """`receive` and `send` as the second and third argument of what it wraps, or `send` that refuses a client."""
     match call:
         case ast.Call(func=ast.Name(id=name) as func, args=[ast.Dict(keys=keys, values=values)]) if name == names[1]:
-            types = [one for key, one in zip(keys, values, strict=True) if isinstance(key, ast.Constant) and key.value == "type"]
+            types = [
+                one
+                for key, one in zip(keys, values, strict=True)
+                if isinstance(key, ast.Constant) and key.value == "type"
+            ]
             return [func] if [getattr(one, "value", "") for one in types] == ["websocket.close"] else []
     given = call.args[1:] if len(call.args) == 3 else []
     return given if [one.id for one in given if isinstance(one, ast.Name)] == list(names) else []

@@ -74,7 +74,10 @@ def logged(run: "Run", node: ast.expr, frame: "Frame") -> None:
             for call in ast.walk(one):
                 if isinstance(call, ast.NamedExpr):
                     raise
-                if isinstance(call, ast.Call) and getattr(call.func, "attr", getattr(call.func, "id", "")) not in _HARMLESS:
+                if (
+                    isinstance(call, ast.Call)
+                    and getattr(call.func, "attr", getattr(call.func, "id", "")) not in _HARMLESS
+                ):
                     raise
 
 
