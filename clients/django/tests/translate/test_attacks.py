@@ -102,7 +102,8 @@ def test_who_is_admitted_is_not_guessed(verdict, name):
 
 #: Classes whose connect() is not a function of their own.
 CLASSES = {
-    "a partial method": "    async def go(self, strict):\n        await self.close()\n    connect = functools.partialmethod(go, 1)",
+    "a partial method": "    async def go(self, strict):\n        await self.close()\n"
+    "    connect = functools.partialmethod(go, 1)",
     "nothing": "    connect = None",
     "a descriptor": "    @Wrapped\n    async def connect(self):\n        await self.close()",
     "accept alone": "    async def accept(self, subprotocol=None):\n        await self.close()",
@@ -112,7 +113,13 @@ CLASSES = {
 
 @pytest.mark.parametrize("name", CLASSES)
 def test_a_connect_that_is_no_method_is_run_by_python(verdict, name):
-    source = "class Wrapped:\n    def __init__(self, f):\n        self.f = f\n    def __get__(self, o, t=None):\n        return self.f\n"
+    source = """
+class Wrapped:
+    def __init__(self, f):
+        self.f = f
+    def __get__(self, instance, owner=None):
+        return self.f
+"""
     base = "JsonWebsocketConsumer" if "synchronous" in name else "AsyncJsonWebsocketConsumer"
     assert in_python(verdict(f"{source}\nclass C({base}):\n{CLASSES[name]}\n"))
 
@@ -192,7 +199,11 @@ def test_an_attribute_that_changes_out_of_sight_is_not_known(verdict, name):
 
 
 def test_a_method_that_another_replaces_still_changes_what_it_changes(verdict):
-    source = "class B(AsyncJsonWebsocketConsumer):\n    async def receive_json(self, content):\n        self.muted = True\n\n"
+    source = """
+class B(AsyncJsonWebsocketConsumer):
+    async def receive_json(self, content):
+        self.muted = True
+"""
     more = "async def receive_json(self, content):\n    await super().receive_json(content)\n" + TOLD
     assert "told" in verdict(source + consumer(MUTED, more, base="B")).comments
 
@@ -203,7 +214,8 @@ HANDLERS = {
     "an own coroutine that nothing awaits": "self.out()",
     "a close after an except": "try:\n    t = event['t']\nexcept KeyError:\n    pass\nawait self.close()",
     "an argument by its name": "await self.send_json({'x': event['x'].split(maxsplit=1)})",
-    "a key of the path": "if event['k'] in self.scope['url_route']['kwargs']:\n    return\nawait self.send_json({'x': 1})",
+    "a key of the path": "if event['k'] in self.scope['url_route']['kwargs']:\n    return\n"
+    "await self.send_json({'x': 1})",
     "a call in a log": "logger.info('%s', self.check())\nawait self.send_json({'x': 1})",
     "a list of the environment": "for k in KINDS:\n    await self.send_json({'x': k})",
 }
@@ -231,7 +243,12 @@ def test_what_a_log_reads_of_an_event_has_to_be_there(verdict):
 
 
 def test_true_of_a_match_is_not_one(verdict):
-    more = "async def told(self, event):\n    match event['x']:\n        case True:\n            await self.send_json({'x': 1})"
+    more = """
+async def told(self, event):
+    match event['x']:
+        case True:
+            await self.send_json({'x': 1})
+"""
     assert verdict(consumer(more=more)).table["on_event"]["told"]["when"] == "event.x is true"
 
 
@@ -303,7 +320,7 @@ def test_a_middleware_between_the_consumer_and_its_messages_stays_there(verdict)
         return verdict(source, 'path("x/", M({}))').table["django"]
 
     assert made("return await self.inner(dict(scope), receive, send)") == ["connect"]
-    refusal = 'if not scope["user"].is_staff:\n            await send({"type": "websocket.close"})\n            return\n        '
+    refusal = 'if not scope["user"].is_staff:\n            return await send({"type": "websocket.close"})\n        '
     assert made(refusal + "await self.inner(scope, receive, send)") == ["connect"]
     assert made("return await self.inner(scope, receive, self.masked(send))") is True
     assert made("await self.inner(scope, receive, lambda one: send(dict(one)))") is True

@@ -53,8 +53,7 @@ def _writes(found: Any) -> bool:
 
 #: Calls in the arguments of a log that do nothing else.
 _HARMLESS = frozenset(
-    ["str", "repr", "len", "type", "id", "getattr", "dict", "list", "sorted", "get", "format", "format_exc", "join"]
-    + ["dumps", "keys", "values", "items", "isoformat", "now", "decode"]
+    "str repr len type id getattr dict list sorted get format format_exc join dumps keys values items isoformat now decode".split()
 )
 
 

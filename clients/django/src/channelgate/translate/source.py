@@ -228,7 +228,7 @@ class Class:
 
     @functools.cached_property
     def every(self) -> list[tuple[str, Source]]:
-        """Every method of the project's classes along the MRO, also those that another replaces: `super()` runs them."""
+        """Every method of the project's classes along the MRO, also those that `super()` runs."""
         found = []
         for one in self.cls.__mro__:
             if is_library(one):
