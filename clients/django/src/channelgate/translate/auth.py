@@ -75,7 +75,7 @@ def _hands_on(one: Any) -> bool:
     if module.partition(".")[0] in ("channels", "asgiref"):
         return True
     try:
-        tree = ast.parse(textwrap.dedent(inspect.getsource(inspect.unwrap(function))))  # type: ignore[arg-type]
+        tree = ast.parse(textwrap.dedent(inspect.getsource(inspect.unwrap(function))))
     except (OSError, TypeError, SyntaxError):
         return False
     outer = tree.body[0]

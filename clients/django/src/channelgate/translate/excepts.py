@@ -52,9 +52,28 @@ def _writes(found: Any) -> bool:
 
 
 #: Calls in the arguments of a log that do nothing else.
-_HARMLESS = frozenset(
-    "str repr len type id getattr dict list sorted get format format_exc join dumps keys values items isoformat now decode".split()
-)
+_HARMLESS = {
+    "str",
+    "repr",
+    "len",
+    "type",
+    "id",
+    "getattr",
+    "dict",
+    "list",
+    "sorted",
+    "get",
+    "format",
+    "format_exc",
+    "join",
+    "dumps",
+    "keys",
+    "values",
+    "items",
+    "isoformat",
+    "now",
+    "decode",
+}
 
 
 def logged(run: "Run", node: ast.expr, frame: "Frame") -> None:
