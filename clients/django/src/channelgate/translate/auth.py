@@ -66,7 +66,11 @@ def of_chain(chain: Sequence[Any]) -> Login:
 
 def _hands_on(one: Any) -> bool:
     """Whether a middleware gives what it wraps its own `receive` and `send`, and uses them for nothing else."""
-    function = one if inspect.isfunction(one) else inspect.getattr_static(one, "__call__", None)
+    function = (
+        one
+        if inspect.isfunction(one)
+        else vars(type(one)).get("__call__") or inspect.getattr_static(type(one), "__call__", None)
+    )
     module = getattr(function, "__module__", "") or ""
     if module.partition(".")[0] in ("channels", "asgiref"):
         return True

@@ -47,20 +47,18 @@ def may_meet(route: Route, path: str) -> bool:
     """Whether a client may have a path of both, with what Channels allows before and after the route's own."""
     assert route.path is not None
     one, other = _segments(route.path), _segments(path)
-    if any("<path:" in segment for segment in (*one, *other)):
-        return True
     before, after = _is_open(route, "^"), _is_open(route, "$")
-    starts = range(len(other) - len(one) + 1) if before else [0]
-    for start in starts:
-        if len(one) > len(other) - start or (not after and len(one) != len(other) - start):
-            continue
-        pairs = list(zip(one, other[start:], strict=False))
-        if all(
-            _meets(mine, theirs, before and index == 0, after and index == len(pairs) - 1)
-            for index, (mine, theirs) in enumerate(pairs)
-        ):
+    starts = range(len(other)) if before else [0]
+    return any(_in_line(one, other[start:], before, after) for start in starts)
+
+
+def _in_line(one: list[str], other: list[str], before: bool, after: bool) -> bool:
+    for index, (mine, theirs) in enumerate(zip(one, other, strict=False)):
+        if "<path:" in mine + theirs:
             return True
-    return False
+        if not _meets(mine, theirs, before and index == 0, after and index == len(one) - 1):
+            return False
+    return len(one) == len(other) or (after and len(one) < len(other))
 
 
 def _is_open(route: Route, end: str) -> bool:
