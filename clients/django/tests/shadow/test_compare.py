@@ -27,6 +27,9 @@ EQUAL = {
     "hello, and the left hears that the right comes": recorded(
         side("left", (1, 1, A), (2, 2, B)), side("right", (2, 2, A))
     ),
+    "events of one text, the first of which the right got before both listened": recorded(
+        side("left", (3.01, 3, A), (3.2, 3, A)), side("right", (2.99, 2, A), (3.21, 3, A))
+    ),
     "hello to both, and an event while the right comes": recorded(
         side("left", (1, 1, A), (2.1, 2, C)), side("right", (2, 2, A), (2.1, 2, C))
     ),
@@ -111,6 +114,10 @@ DIFFERENT = {
         [("order", "listening", None)],
     ),
     "hello is missing": (recorded(side("left", (1, 1, A)), side("right")), [("only left", "opening", None)]),
+    "a hello of the right alone, with the text of an event": (
+        recorded(side("left", (3.5, 3, A)), side("right", (2.9, 2, A), (3.5, 3, A))),
+        [("only right", "listening", '{"type": "a", "n": 1}')],
+    ),
     "only the left hears of its arrival": (
         recorded(side("left", (1, 1, A), (1.1, 1, B)), side("right", (2, 2, A))),
         [("only left", "opening", '{"type": "b", "n": 1}')],

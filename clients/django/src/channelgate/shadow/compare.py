@@ -63,6 +63,8 @@ class _Work:
         self.seen = values.Seen(recorded.ids)
         #: Events of the left that the right may get a moment later, when it already counts as listening.
         self._unclaimed: list[Kept] = []
+        #: Events of the left that the right got a moment earlier, when it still counted as being opened.
+        self._claimed: set[Kept] = set()
 
     def result(self) -> Comparison:
         self._handshakes()
@@ -122,7 +124,7 @@ class _Work:
     def _listening(self, act: Act, turn: int | None) -> None:
         """Both have heard the same events."""
         turns = (turn,) if act.grace is None else (turn, act.grace)
-        ours = [*self._unclaimed, *self._of("left", *turns)]
+        ours = [*self._unclaimed, *(frame for frame in self._of("left", *turns) if frame not in self._claimed)]
         self._unclaimed = []
         pairs, left, right = live(ours, self._of("right", *turns), self.tolerance)
         # What both got after the end is no part of it.
@@ -159,6 +161,9 @@ class _Work:
         events = {pair.left.kind for pair in shared}
         events |= {frame.kind for frame in self._of("right", *self._turns_of("listening"))}
         left += [pair.left for pair in also if pair not in equal]
+        late, right, _ = live(right, self._of("left", *self._turns_of("listening")[:1]), self.tolerance)
+        self._claimed = {pair.right for pair in late}
+        self._pairs(act, [Pair(pair.right, pair.left) for pair in late], None)
         traffic = [frame for frame in left if frame.kind in events]
         if traffic:
             self.found.notes.append(
