@@ -329,3 +329,19 @@ def test_a_middleware_between_the_consumer_and_its_messages_stays_there(verdict)
 def test_an_application_that_chooses_between_others_stays_with_daphne(verdict):
     found = verdict(ADMIN + MIDDLEWARE.format(body="pass") + consumer(), 'path("x/", choose({}, Admin.as_asgi()))')
     assert found.kind == "stays with Daphne"
+
+
+def test_a_client_may_send_a_text_where_a_number_is_compared(verdict):
+    """Python raises; the node would find every text greater than every number."""
+    more = """
+async def receive_json(self, content):
+    if content["type"] == "more":
+        if content["n"] > 3:
+            await self.send_json({"x": 1})
+    elif content["type"] == "less":
+        if not content["n"] > 3:
+            await self.send_json({"x": 1})
+"""
+    found = verdict(consumer(more=more)).table["on_message"]
+    assert found["more"][0]["when"] == "message.n > 3 and message.n is number"
+    assert found["less"][0]["when"] == "not message.n > 3 and message.n is number"

@@ -71,6 +71,14 @@ def test_check_exits_with_3_if_something_changed_and_names_what_stays(init):
     assert "+django = true" in said
 
 
+def test_a_file_that_cannot_be_read_is_an_error_in_one_line(init):
+    init.file.write_bytes(b"\xff\xfe")
+    for options in ([], ["--check"], ["--diff"]):
+        code, said = init("login", *options)
+        assert code == 1
+        assert "channelgate.toml or nginx-channelgate.conf beside it cannot be read or written: " in said
+
+
 def test_without_the_node_it_says_that_nothing_has_read_the_file(init):
     _, said = init("login")
     assert "channelgate check has not read the file. CHANNELGATE_BIN is" in said

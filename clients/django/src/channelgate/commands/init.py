@@ -43,12 +43,16 @@ def handle(options: Mapping[str, Any], output: Output) -> int:
     for line in report.table(written.verdicts):
         output.line(line)
     output.line()
-    if options["check"]:
-        return _compare(files, place, written, output)
-    if options["diff"]:
-        _differences(files, output)
-        return 0
-    if not _write(files, bool(options["force"]), output):
+    try:
+        if options["check"]:
+            return _compare(files, place, written, output)
+        if options["diff"]:
+            _differences(files, output)
+            return 0
+        if not _write(files, bool(options["force"]), output):
+            return 1
+    except (OSError, UnicodeError) as error:
+        output.error(f"{place} or nginx-channelgate.conf beside it cannot be read or written: {error}")
         return 1
     output.line(verdict)
     _next(written, output)

@@ -154,9 +154,22 @@ def _one(run: "Run", left: Any, op: ast.cmpop, right: Any, node: ast.AST) -> Exp
             kinds = [_ORDERED.get(each.kind) for each in (one, other)]
             if None not in kinds and kinds[0] != kinds[1]:
                 raise NotUnderstood("an order of a text and a number", node)
+            _of_client(run, one, other, node)
+            _of_client(run, other, one, node)
             text = f"{one.within(CONCAT)} {_OPERATORS[type(op)]} {other.within(CONCAT)}"
             return run.evaluates(joined([one, other], text, "bool", COMPARE), node, TypeError)
     return negated(found) if is_negative else found
+
+
+def _of_client(run: "Run", one: Expr, other: Expr, node: ast.AST) -> None:
+    """A client may send any type: Python raises where the node has an order of its own."""
+    if "message" not in one.sides or one.kind in _ORDERED:
+        return
+    kind = _ORDERED.get(other.kind)
+    if kind is None:
+        raise NotUnderstood("an order of what the client sends", node)
+    text = f"{one.within(CONCAT)} is {'number' if kind == 'number' else 'string'}"
+    run.needs(Expr(text, "bool", COMPARE, one.sides), text, is_asked=True)
 
 
 def same(run: "Run", left: Any, right: Any, node: ast.AST) -> Expr:

@@ -111,6 +111,8 @@ def _of_url(
     more = {**extra, **(getattr(route, "default_args", None) or {})}
     try:
         part = convert(pattern)
+        if {one.name for one in part.parameters} & {one.name for one in prefix.parameters}:
+            raise NoPath("a parameter that is there twice")
     except NoPath as error:
         reason = f"{error} has no form in the node's paths"
         yield Route(text, None, {}, (), (), (), _class(callback), {}, chain, reason, pattern, prefix.text)
