@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+import types
 from pathlib import Path
 
 import pytest
@@ -261,3 +262,16 @@ def test_the_redis_of_publishing(settings, monkeypatch):
     assert problem.level == "warning"
     give()
     assert "REDIS_URL" not in derived().environment()
+
+
+@pytest.mark.parametrize("urls", [None, "urls_without_the_package"])
+def test_a_project_whose_urls_do_not_lead_to_the_package_is_named(settings, monkeypatch, urls):
+    if urls is not None:
+        module = types.ModuleType(urls)
+        module.urlpatterns = []
+        monkeypatch.setitem(sys.modules, urls, module)
+    settings.ROOT_URLCONF = urls
+    settings.ASGI_APPLICATION = None
+    found = derived()
+    assert "CHANNELGATE_BACKEND_URL" not in found.environment()
+    assert any("No URL of the project leads to channelgate.urls" in one.text for one in found.problems)

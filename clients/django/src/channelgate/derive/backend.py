@@ -70,6 +70,9 @@ def answers_at() -> str | None:
     from channelgate import views
 
     try:
+        # A project with consumers only may have no URLs.
+        if not getattr(settings, "ROOT_URLCONF", None):
+            raise NoReverseMatch
         return str(reverse(views.answer, args=[_ACTION])).removesuffix(f"/{_ACTION}")
     except NoReverseMatch:
         pass
