@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 _LOG = re.compile(r"(logger|log|logging|_logger|_log|print|capture_exception|sentry_sdk)\Z", re.IGNORECASE)
 
 
-def is_log(run: "Run", node: ast.expr, frame: "Frame") -> bool:
-    """Whether a statement only writes a log: it has no effect that a client sees."""
+def is_log(run: "Run | None", node: ast.expr, frame: "Frame") -> bool:
+    """Whether a statement only writes a log: it has no effect that a client sees. Without a run `self` is unknown."""
     inner = node.value if isinstance(node, ast.Await) else node
     if not isinstance(inner, ast.Call):
         return False
@@ -37,7 +37,9 @@ def is_log(run: "Run", node: ast.expr, frame: "Frame") -> bool:
     if isinstance(found, logging.Logger) or any(found is one for one in (logging, traceback, warnings)):
         return True
     if root.id == "self" and isinstance(inner.func, ast.Attribute) and isinstance(inner.func.value, ast.Attribute):
-        of_class = run.context.cls.find(inner.func.value.attr) if run is not None else None
+        if run is None:
+            return False
+        of_class = run.context.cls.find(inner.func.value.attr)
         return of_class is not None and inner.func.value.attr not in run.context.cls.stores and _writes(of_class[1])
     if root.id == "print":
         return found is None
@@ -108,7 +110,7 @@ def does_nothing(body: list[ast.stmt], frame: "Frame") -> bool:
             continue
         if isinstance(one, ast.Return) and (one.value is None or isinstance(one.value, ast.Constant)):
             continue
-        if isinstance(one, ast.Expr) and is_log(None, one.value, frame):  # type: ignore[arg-type]
+        if isinstance(one, ast.Expr) and is_log(None, one.value, frame):
             continue
         return False
     return True
