@@ -43,7 +43,7 @@ const SHOWN = 30, STABLE = 5_000, CONNECT = 20_000, TOKEN = 10_000, TWICE = 10_0
 /** Attempts after a close code of the application that nothing is said about. */
 const UNKNOWN = 3;
 
-/** Thrown by a token function: nobody is logged in, so do not try again. */
+/** Thrown by a token function if there is no login: the client does not try again. */
 export class Unauthorized extends Error {}
 
 /**
@@ -58,7 +58,7 @@ export function connect(url, options = {}) {
 }
 
 /**
- * A client that connects when it is told to.
+ * A client that connects when `connect()` is called.
  * @param {Options} [options]
  */
 export function createClient(options = {}) {
