@@ -43,7 +43,7 @@ async def attempt(stage: Stage, path: str, who: str | None) -> Actor | None:
 
 
 async def ended(client: Actor) -> None:
-    """Text that is no JSON ends a JSON consumer; what it has done by itself before comes first."""
+    """Text that is not JSON ends a JSON consumer; what it has done by itself before comes first."""
     with contextlib.suppress(websockets.ConnectionClosed):
         await client.send("no JSON")
     await client.gone()

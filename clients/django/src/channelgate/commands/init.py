@@ -101,6 +101,6 @@ def _compare(files: Mapping[Path, str], place: Path, written: Any, output: Outpu
 
 def _next(written: Any, output: Output) -> None:
     output.line()
-    output.line("Next: run your tests, then compare each path on live traffic, which harms nobody:")
+    output.line("Next: run your tests, then compare each path on live traffic; clients do not notice:")
     for path in written.samples:
         output.line(f"  manage.py channelgate shadow --path {path} --left ws://daphne --right ws://node --user 7")

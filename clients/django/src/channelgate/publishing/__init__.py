@@ -127,7 +127,7 @@ def _group_of(identity: str | None) -> str:
 
 
 def _refuse_loop(name: str) -> None:
-    """A loop that waits for Redis serves nobody meanwhile."""
+    """A loop that waits for Redis runs nothing else meanwhile."""
     try:
         asyncio.get_running_loop()
     except RuntimeError:

@@ -34,7 +34,7 @@ class Background:
         self.thread.start()
 
     def submit(self, work: Coroutine[Any, Any, T]) -> "concurrent.futures.Future[T]":
-        """Starts it in the loop, without the context of the caller: a call of the bridge is none of the loop's."""
+        """Starts it in the loop, without the context of the caller: a call of the bridge does not concern the loop."""
         return contextvars.Context().run(asyncio.run_coroutine_threadsafe, work, self.loop)
 
     def gate(self, connections: int) -> asyncio.Semaphore:

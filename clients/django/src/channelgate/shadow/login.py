@@ -12,14 +12,14 @@ from typing import Any
 from channelgate.shadow.secrets import Secrets
 from channelgate.shadow.target import ANONYMOUS, Visitor, ids_in
 
-#: Headers whose values are no secret.
+#: Headers whose values are not secret.
 _PLAIN = frozenset({"host", "origin", "user-agent", "accept-language"})
 #: A session outlives the run by this, should the command be killed before it removes it; in seconds.
 SPARE = 300
 
 
 class NoLogin(Exception):
-    """The text says why nobody can connect like that."""
+    """The text says why such a login cannot connect."""
 
 
 @contextlib.contextmanager

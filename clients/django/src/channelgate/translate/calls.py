@@ -93,7 +93,7 @@ def _runs_now(run: "Run", is_coroutine: bool, is_synced: bool, node: ast.Call, f
     elif is_coroutine and id(node) not in run.awaited:
         raise NotUnderstood(f"{name}() is a coroutine that is not awaited", node)
     elif not is_coroutine and id(node) in run.awaited:
-        raise NotUnderstood(f"{name}() is awaited, and is no coroutine", node)
+        raise NotUnderstood(f"{name}() is awaited, and is not a coroutine", node)
 
 
 def _is_super(node: ast.expr) -> bool:

@@ -84,7 +84,7 @@ def varies(name: str, of: Any) -> str:
     module, body = _place(of)
     if module is None or not _is_of_project(module) or _is_fixed(name, body, module, 0):
         return ""
-    return f"{name} decides, which is no constant of the source"
+    return f"{name} decides, which is not a constant of the source"
 
 
 def _place(of: Any) -> tuple[types.ModuleType | None, Any]:

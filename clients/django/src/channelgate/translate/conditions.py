@@ -207,7 +207,7 @@ def is_anonymous_class(value: Any) -> bool:
 
 
 def _of_login(left: Any, right: Any, node: ast.AST) -> Expr | None:
-    """`user.is_authenticated == False`: the node's `user` is no bool."""
+    """`user.is_authenticated == False`: the node's `user` is not a bool."""
     for one, other in ((left, right), (right, left)):
         if isinstance(one, Expr) and one.special and one.special.what == "login":
             if isinstance(other, Expr) and isinstance(other.const, bool):

@@ -99,7 +99,7 @@ def _native(context: Context, admission: Admission) -> None:
     outcomes = [_outcome(path) for path in first]
     admitted = [path for path, outcome in zip(first, outcomes, strict=True) if outcome.is_admitted]
     if not admitted:
-        raise _Not("connect() accepts nobody, as far as its source says")
+        raise _Not("connect() never accepts, as far as its source says")
     asks = {path.asks("login") for path in admitted}
     if asks == {True}:
         admission.user = "required"
