@@ -55,7 +55,8 @@ def sides(tmp_path_factory):
 @pytest.fixture(scope="module")
 def seen(sides, request):
     """What was seen on both sides, or an exception, by section: of those that are to be tested."""
-    chosen = [item.callspec.params["section"] for item in request.session.items if "section" in item.fixturenames]
+    items = [item for item in request.session.items if item.path == request.path and "section" in item.fixturenames]
+    chosen = [item.callspec.params["section"] for item in items]
     turns = asyncio.Semaphore(AT_ONCE)
 
     async def both(section: document.Section):

@@ -120,11 +120,12 @@ async def empty(port: int, path: str = "/ws/lobby/") -> None:
 
 async def test_a_snapshot_has_everybody_on_every_node_once(nodes):
     await empty(nodes[0].port)
-    crowd = [await visit(nodes[n % 2].port, n) for n in range(1, 7)]
-    # A second tab of the same user on the other node.
-    crowd.append(await visit(nodes[0].port, 1))
-    for client in crowd:
-        await client.wait(lambda one: len(one.frames) >= 1, "the snapshot")
+    crowd = []
+    # At the end a second tab of the same user on the other node.
+    for number, node in [*((n, nodes[n % 2]) for n in range(1, 7)), (1, nodes[0])]:
+        crowd.append(await visit(node.port, number))
+        # The next one arrives after this one.
+        await crowd[-1].wait(lambda one: len(one.frames) >= 1, "the snapshot")
     observer = await visit(nodes[1].port, 7)
     (snapshot, *_) = await observer.count(1)
     users = [str(user) for user in snapshot["users"] if str(user) != "999999"]

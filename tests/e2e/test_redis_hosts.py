@@ -112,8 +112,15 @@ async def test_a_host_in_any_form_is_the_redis_that_redis_py_connects_to(system,
 async def test_redis_url_may_have_any_form(system, url):
     node = system.start_node(REDIS_URL=url.format(port=system.redis.port))
     connection = redis.Redis(port=system.redis.port)
-    named = [client for client in await connection.client_list() if client["name"] == "gate"]
-    assert len(named) >= 3 and {client["db"] for client in named} == {"3"}
+
+    async def named() -> list[dict]:
+        return [client for client in await connection.client_list() if client["name"] == "gate"]
+
+    async def has_all() -> bool:
+        return len(await named()) >= 3
+
+    await until(has_all, "the connections of the node")
+    assert {client["db"] for client in await named()} == {"3"}
     await connection.aclose()
     node.stop()
 

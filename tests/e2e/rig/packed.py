@@ -7,6 +7,7 @@ import subprocess
 import sys
 import sysconfig
 import tarfile
+import tempfile
 from collections.abc import Collection
 from pathlib import Path
 
@@ -27,11 +28,19 @@ def pack(folder: Path) -> Path:
     if built.name not in PROFILES or not (built / "deps").is_dir():
         pytest.skip(f"{binary} is not in a folder in which cargo builds: there is nothing to pack")
     options = ["--profile", PROFILES[built.name], "--compatibility", "linux", "--strip", "false"]
+    # maturin takes the program out of its folder for a moment, and other tests start it meanwhile: it gets links.
+    target = Path(tempfile.mkdtemp(prefix="packed-", dir=built.parent))
+    (target / built.name).mkdir()
+    parts = [built / part for part in ("build", "deps", ".fingerprint", binary.name)]
+    subprocess.run(["cp", "-al", *parts, target / built.name], check=True)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("CARGO_TARGET_DIR", str(built.parent))
+        patch.setenv("CARGO_TARGET_DIR", str(target))
         patch.setenv("CARGO_NET_OFFLINE", "true")
         # Compressing a program with its debug information takes longer than all the rest.
-        return dist.pack(folder, [*options, "--compression-method", "stored"])
+        try:
+            return dist.pack(folder, [*options, "--compression-method", "stored"])
+        finally:
+            shutil.rmtree(target)
 
 
 def previous(folder: Path, *paths: str) -> Path:
