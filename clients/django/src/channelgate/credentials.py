@@ -3,12 +3,8 @@
 An access token follows `SIMPLE_JWT` where simplejwt is installed, and else what a node expects: HS256, `SECRET_KEY`.
 """
 
-import base64
 import dataclasses
 import datetime
-import hashlib
-import hmac
-import json
 import secrets
 import time
 from collections.abc import Mapping
@@ -19,6 +15,7 @@ from django.core.cache import caches
 from django.core.exceptions import ImproperlyConfigured
 
 from channelgate.conf import conf
+from channelgate.tokens import jwt
 
 #: The keys of ws-tokens in the cache, as in `auth.ws_token` of the node.
 OPAQUE_KEY, JWT_KEY = "ws_token_{token}", "ws_token_{user_id}"
@@ -42,19 +39,7 @@ def access_token(user_id: Any, lifetime: float, claims: Mapping[str, Any] | None
 def _by_hand(user_id: Any, lifetime: float, claims: Mapping[str, Any]) -> str:
     now = int(time.time())
     own = {"token_type": "access", "exp": now + int(lifetime), "iat": now, "jti": secrets.token_hex(16)}
-    return _signed({**own, "user_id": user_id, **claims})
-
-
-def _signed(payload: Mapping[str, Any]) -> str:
-    header = {"alg": "HS256", "typ": "JWT"}
-    text = ".".join(_base64(json.dumps(part, separators=(",", ":")).encode()) for part in (header, payload))
-    key = settings.SECRET_KEY
-    signature = hmac.digest(key if isinstance(key, bytes) else str(key).encode(), text.encode(), hashlib.sha256)
-    return f"{text}.{_base64(signature)}"
-
-
-def _base64(data: bytes) -> str:
-    return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
+    return jwt.signed({**own, "user_id": user_id, **claims})
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -72,10 +57,10 @@ class WsToken:
 def ws_token(user_id: Any, lifetime: float, keys: tuple[str, str] = (OPAQUE_KEY, JWT_KEY)) -> WsToken:
     """A new ws-token of this user in the cache, in the form of `WS_TOKEN`."""
     opaque, of_jwt = keys
-    if _setting("form", "opaque") == "jwt":
+    if conf().ws_token.form == "jwt":
         end = int(time.time() + lifetime)
         # The `jti` makes each token unique: a newer one of the same second is another one.
-        text = _signed({"user_id": user_id, "type": "ws_token", "exp": end, "jti": secrets.token_hex(16)})
+        text = jwt.signed({"user_id": user_id, "type": "ws_token", "exp": end, "jti": secrets.token_hex(16)})
         made = WsToken(text, of_jwt.replace("{user_id}", str(user_id)))
         _cache().set(made.key, text, lifetime)
         return made
@@ -86,12 +71,7 @@ def ws_token(user_id: Any, lifetime: float, keys: tuple[str, str] = (OPAQUE_KEY,
 
 
 def _cache() -> Any:
-    alias = _setting("cache", "default")
+    alias = conf().ws_token.cache
     if alias not in settings.CACHES:
         raise ImproperlyConfigured(f'CHANNELGATE["WS_TOKEN"]["CACHE"] is "{alias}", which CACHES does not have')
     return caches[alias]
-
-
-def _setting(name: str, default: str) -> str:
-    """A key of `WS_TOKEN`."""
-    return str(getattr(getattr(conf(), "ws_token", None), name, default))
