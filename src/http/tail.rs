@@ -28,8 +28,8 @@ const BATCH: usize = 256;
 /// The pause between two writes, so that a flood costs the worker little; lines beyond that are reported as missed.
 const PAUSE: Duration = Duration::from_millis(20);
 
-/// An empty line is sent after this time without another, so that a client that is gone is noticed.
-const IDLE: Duration = Duration::from_secs(10);
+/// An empty line is sent after this time without another: until a write fails, a client that is gone counts.
+const IDLE: Duration = Duration::from_secs(2);
 
 /// Handles the request.
 pub(super) async fn tail(

@@ -3,6 +3,7 @@
 import http.client
 import json
 import threading
+import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -11,6 +12,9 @@ from channelgate.doctor.context import Context
 
 #: Seconds for which it reads.
 LONGEST = 6.0
+#: Seconds between two tries while others have all the node's places: those of clients that are gone become free.
+AGAIN = 0.2
+FULL = 429
 
 
 class Watcher:
@@ -46,18 +50,28 @@ class Watcher:
         return self._seen.wait(seconds)
 
     def _read(self) -> None:
+        end = time.monotonic() + web.TIMEOUT - AGAIN
         try:
-            with web.stream(self.url, self.path, self.headers, LONGEST) as response:
-                if response.status != 200:
-                    raise web.NoAnswer(f"/api/tail answered {response.status}")
-                while not self._over.is_set() and (line := response.readline()):
-                    self._ready.set()
-                    self._take(line)
+            while not self._watched(time.monotonic() >= end):
+                if self._over.wait(AGAIN):
+                    return
         except (OSError, http.client.HTTPException, web.NoAnswer) as error:
             if not self._ready.is_set():
                 self._problem = error
         finally:
             self._ready.set()
+
+    def _watched(self, is_last: bool) -> bool:
+        """Reads to the end; False if all places are taken."""
+        with web.stream(self.url, self.path, self.headers, LONGEST) as response:
+            if response.status == FULL and not is_last:
+                return False
+            if response.status != 200:
+                raise web.NoAnswer(f"/api/tail answered {response.status}")
+            while not self._over.is_set() and (line := response.readline()):
+                self._ready.set()
+                self._take(line)
+        return True
 
     def _take(self, line: bytes) -> None:
         try:
