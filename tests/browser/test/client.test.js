@@ -166,7 +166,8 @@ describe("the client of a page", () => {
       seen.events.length = 0;
     });
     await gate.start();
-    await page.evaluate(() => waitFor("open again", () => seen.missed.length === 1));
+    // The page is open before the node has carried out its joins.
+    await page.evaluate(() => waitFor("open again, with its rooms", () => seen.missed.length === 1 && seen.events.length === 2));
     await gate.publish("lobby_1", { type: "said", text: "again" });
     await gate.publish("lobby_2", { type: "said", text: "not here" });
     await gate.publish("order_7", { type: "news", topic: "sport" });
