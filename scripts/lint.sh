@@ -17,7 +17,7 @@ CARGO_TARGET_DIR=${LOAD_TARGET:-$PWD/benches/.work/target} check "$cargo" clippy
 check .venv/bin/ruff check tests scripts benches clients
 check .venv/bin/ruff format --check tests scripts benches clients
 check .venv/bin/mypy --config-file clients/django/pyproject.toml --strict clients/django/src
-for package in tests/*/package.json clients/*/package.json; do
+for package in tests/*/package.json clients/package.json; do
     [ -e "$package" ] || continue
     for script in types lint; do
         grep -q "\"$script\":" "$package" && check npm run --silent --prefix "$(dirname "$package")" "$script"

@@ -1,0 +1,3 @@
+// What `@channelgate/client` exports.
+
+export type * from "./types.js";

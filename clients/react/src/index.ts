@@ -1,0 +1,3 @@
+// What `@channelgate/react` exports.
+
+export {};

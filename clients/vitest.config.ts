@@ -1,0 +1,71 @@
+// Tests of the client packages: the core in Node, React in Chromium with both of its versions.
+// Everything runs from the sources; tests/packed tries the packages as they are published.
+
+import { existsSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+
+import { playwright } from "@vitest/browser-playwright";
+import { defineConfig } from "vitest/config";
+
+const here = (path: string) => fileURLToPath(new URL(path, import.meta.url));
+
+/** CHROMIUM_BIN, or the first Chromium that is found. */
+const chromium =
+  process.env["CHROMIUM_BIN"] ??
+  ["/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome"].find((path) => existsSync(path));
+
+const provider = playwright({
+  launchOptions: {
+    ...(chromium === undefined ? {} : { executablePath: chromium }),
+    args: [
+      "--headless",
+      "--no-sandbox",
+      "--disable-gpu",
+      "--disable-quic",
+      "--no-first-run",
+      "--disable-background-networking",
+      "--disable-component-update",
+      "--disable-sync",
+    ],
+  },
+});
+
+/** The packages, from their sources. */
+const packages = [
+  { find: /^@channelgate\/client$/, replacement: here("core/src/index.ts") },
+  { find: /^@channelgate\/client\/(.+)$/, replacement: here("core/src/$1.ts") },
+  { find: /^@channelgate\/react$/, replacement: here("react/src/index.ts") },
+  { find: /^@channelgate\/react\/(dashboard|tracker|feed|repair-shop|parking|components)$/, replacement: here("react/src/$1/index.ts") },
+  { find: /^@channelgate\/react\/styles\.css$/, replacement: here("react/styles.css") },
+  { find: /^@channelgate\/react\/(.+)$/, replacement: here("react/src/$1") },
+];
+
+const react18 = [
+  { find: /^react($|\/)/, replacement: `${here("tests/react18/node_modules/react")}$1` },
+  { find: /^react-dom($|\/)/, replacement: `${here("tests/react18/node_modules/react-dom")}$1` },
+];
+
+const react = (version: 18 | 19) => ({
+  // In the workspace's folder "react" would be the folder of that name.
+  root: here("react"),
+  resolve: { alias: version === 18 ? [...packages, ...react18] : packages },
+  optimizeDeps: {
+    include: ["react", "react/jsx-runtime", "react/jsx-dev-runtime", "react-dom", "react-dom/client", "socket.io-client", "axe-core"],
+  },
+  cacheDir: here(`node_modules/.vite/react${version}`),
+  test: {
+    name: `react${version}`,
+    include: ["tests/**/*.test.tsx"],
+    browser: { enabled: true, headless: true, screenshotFailures: false, provider, instances: [{ browser: "chromium" as const }] },
+  },
+});
+
+export default defineConfig({
+  test: {
+    projects: [
+      { resolve: { alias: packages }, test: { name: "core", include: ["core/tests/**/*.test.ts"], environment: "node" } },
+      react(19),
+      react(18),
+    ],
+  },
+});
