@@ -60,6 +60,6 @@ describe("a client", () => {
     await clock.pass(30);
     expect(missed).toEqual([{ reason: "reconnected", groups: null, since: seen, until: clock.now() }]);
     expect(client.snapshot()).toMatchObject({ status: "open", recovery: "live", missed: null, recovered: false, drops: 1, attempt: 1 });
-    expect(statuses).toEqual(["connecting", "open", "reconnecting", "open"]);
+    expect(statuses).toEqual(["idle", "connecting", "open", "reconnecting", "open"]);
   });
 });
