@@ -33,18 +33,17 @@ const General = createContext<"general_attendance_update" | "attendance_update">
 export function WebSocketProvider({ children, url, token, transport = "socket.io", storageKey = "access_token", labels }: WebSocketProviderProps): ReactNode {
   const isPlain = transport === "websocket";
   const server = useMemo(() => (isPlain ? { dialect: deployed() } : { transport: laterSocketIo() }), [isPlain]);
-  // "": none, and none is needed.
-  const current = token ?? (() => stored(storageKey) ?? "");
-  const user = token === undefined ? userOf(stored(storageKey)) : undefined;
+  const kept = stored(storageKey);
+  // Read in each render, too: a login in this tab sends no event of its own.
+  const login = token !== undefined ? { token } : kept !== null ? { token: () => stored(storageKey), user: userOf(kept) } : {};
   return (
     <ChannelgateProvider
       key={transport}
       name="dashboard"
       url={url ?? (isPlain ? "/ws/attendance/" : "/")}
-      token={current}
       backoff={FIVE}
       {...server}
-      {...(user === undefined ? {} : { user })}
+      {...login}
       {...(labels && { labels })}
     >
       <General.Provider value={isPlain ? "attendance_update" : "general_attendance_update"}>{children}</General.Provider>

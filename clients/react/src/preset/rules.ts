@@ -8,3 +8,6 @@ export const isOpen = ({ isConnected }: Status): boolean => isConnected;
 
 /** Five attempts, each about a second after the last. Then it is `failed`, and tries again when there is reason to. */
 export const FIVE: NonNullable<Options["backoff"]> = { attempts: 5, strategy: () => 500 + Math.random() * 1_000 };
+
+/** Not what the node tells the client itself. */
+export const isEvent = (event: string): boolean => event !== "hello" && event !== "gap";

@@ -1,12 +1,18 @@
-// One client for a page without a provider: the documents of three systems import functions, and configure them once.
+"use client";
+// One client for a page without a provider: the documents of three systems import functions, and nothing else.
 
 import { createClient, type Client, type Options, type Token } from "@channelgate/client";
+import { useEffect } from "react";
 
-/** Where the server is, and who the user is. Both may be given again: a new user or server reconnects. */
+import type { AnyClient } from "../context.js";
+
+/** Where the server is, and who the user is. What is absent stays as it was. */
 export interface Settings {
   url?: string | URL | undefined;
-  /** A token, or a function that fetches one for each attempt; null: nobody is logged in. */
+  /** A token, or a function that fetches one for each attempt; null: nobody is logged in. Another text reconnects. */
   token?: Token | undefined;
+  /** A client instead, such as that of "@channelgate/client/testing". */
+  client?: AnyClient | undefined;
 }
 
 export interface Shared {
@@ -15,22 +21,28 @@ export interface Shared {
   client(): Client;
 }
 
-/** `options` is called once, when the client is made. */
-export function shared(path: string, token: Token | undefined, options: () => Options): Shared {
-  let settings: Settings = { url: path, token };
-  let client: Client | undefined;
-  // A function that is made anew by each render is the same setting.
-  const differ = (a: unknown, b: unknown) => String(a) !== String(b) && !(typeof a === "function" && typeof b === "function");
-
+/** `token` and `options` are the defaults; `options` is called when the client is made. */
+export function shared(url: string, token: Token | undefined, options: () => Options): Shared {
+  let settings: Settings = { url, token };
+  let made: Client | undefined;
+  const make = () => createClient({ ...options(), url: () => settings.url ?? url, ...(settings.token === undefined ? {} : { token: settings.token }) });
   return {
     configure: (given) => {
-      const former = settings;
-      settings = { url: given.url ?? former.url, token: "token" in given ? given.token : former.token };
-      if (client === undefined) return;
-      client.setToken(settings.token ?? null);
-      const isOther = differ(former.url, settings.url) || differ(former.token, settings.token);
-      if (isOther && client.snapshot().status !== "idle") client.reconnect("configured anew");
+      const before = settings;
+      settings = { ...before, ...Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined)) };
+      if (made === undefined) return;
+      if (settings.token !== undefined && settings.token !== before.token) made.setToken(settings.token);
+      // A function that each render makes anew is not another user.
+      const isOther = typeof settings.token !== "function" && settings.token !== before.token;
+      if ((isOther || `${settings.url}` !== `${before.url}`) && made.snapshot().status !== "idle") made.reconnect("configured anew");
     },
-    client: () => (client ??= createClient({ ...options(), url: () => settings.url ?? path, ...(settings.token === undefined ? {} : { token: settings.token }) })),
+    client: () => (settings.client as unknown as Client | undefined) ?? (made ??= make()),
   };
+}
+
+/** The client, connected while the component is mounted. */
+export function useShared({ client }: Shared): Client {
+  const own = client();
+  useEffect(() => own.acquire(), [own]);
+  return own;
 }

@@ -3,6 +3,8 @@
 
 import type { Client } from "@channelgate/client";
 
+import type { AnyClient } from "../context.js";
+
 // eslint-disable-next-line @typescript-eslint/no-explicit-any -- not exported: handlers of all events in one list
 type Handler = (data: any) => void;
 
@@ -14,6 +16,15 @@ export interface Socket {
   off<T = unknown>(event: string, handler?: (data: T) => void): void;
   /** Waits for the connection, up to the limits of the outbox. */
   emit(event: string, data?: unknown): void;
+}
+
+const sockets = new WeakMap<object, Socket>();
+
+/** The socket of a client: always the same. */
+export function socketOf(client: AnyClient): Socket {
+  let own = sockets.get(client);
+  if (!own) sockets.set(client, (own = socket(() => client as unknown as Client)));
+  return own;
 }
 
 export function socket(client: () => Client): Socket {
