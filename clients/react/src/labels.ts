@@ -6,7 +6,8 @@ import type { Status } from "@channelgate/client";
 export type Forms = Partial<Record<Intl.LDMLPluralRule, string>> & { other: string };
 export type Count = (n: number) => string;
 
-export interface Labels {
+/** The words of the components. */
+export interface ComponentLabels {
   /** For `Intl` and for the `lang` attribute. */
   locale: string;
   dir: "ltr" | "rtl";
@@ -29,13 +30,14 @@ export interface Labels {
   missed: (from: string, to: string) => string;
   recovering: string;
   loadAnew: string;
-  loadFailed: string;
 
   /** The name of the region with the toasts. */
   messages: string;
   dismiss: (title: string) => string;
   error: string;
   warning: string;
+  /** What is spoken instead of several messages. */
+  newUpdates: Count;
 
   notifications: string;
   /** The name of the badge: "Notifications, 3 unread". */
@@ -44,10 +46,10 @@ export interface Labels {
   noNotifications: string;
   markAllRead: string;
   details: string;
+}
 
-  /** What is spoken instead of several updates: "4 new attendance updates". `update` is for kinds without words. */
-  updates: { update: Count; [kind: string]: Count };
-
+/** The words of the five systems, and of browser notifications. */
+export interface PresetLabels {
   total: string;
   present: string;
   late: string;
@@ -58,13 +60,18 @@ export interface Labels {
   lastUpdate: (time: string) => string;
   markAttendance: string;
   updating: string;
-  /** Names, already joined. */
+  /** Names, already joined, and how many they are. */
   typing: (names: string, n: number) => string;
+  newAttendance: Count;
+  newNotifications: Count;
+  newWorkOrders: Count;
 
   notifyMe: string;
   notifyOn: string;
   notifyBlocked: string;
 }
+
+export type Labels = ComponentLabels & PresetLabels;
 
 /** Makes a function of plural forms. */
 export const plural =
@@ -73,8 +80,8 @@ export const plural =
   (n) =>
     (forms[new Intl.PluralRules(locale).select(n)] ?? forms.other).replace("#", number(locale, n));
 
-export const number = (locale: string, n: number, options?: Intl.NumberFormatOptions): string =>
-  new Intl.NumberFormat(locale, options).format(n);
+export const number = (locale: string, n: number, unit?: string): string =>
+  new Intl.NumberFormat(locale, unit ? { style: "unit", unit } : {}).format(n);
 
 /** A time of day; with its date where it is another day than `today`. */
 export const time = (locale: string, at: number | Date, timeStyle: "short" | "medium" = "short", today: Date = new Date()): string =>
@@ -83,7 +90,8 @@ export const time = (locale: string, at: number | Date, timeStyle: "short" | "me
     ...(new Date(at).toDateString() === today.toDateString() ? {} : { dateStyle: "medium" }),
   }).format(at);
 
-export const english: Labels = /* @__PURE__ */ (() => {
+/** The words of the components in English. Those of the five systems are in preset-labels.ts: who needs none loads none. */
+export const english: ComponentLabels = /* @__PURE__ */ (() => {
   const count = plural("en");
   return {
     locale: "en",
@@ -111,35 +119,16 @@ export const english: Labels = /* @__PURE__ */ (() => {
     missed: (from, to) => `Updates between ${from} and ${to} may be missing.`,
     recovering: "Loading what was missed",
     loadAnew: "Load anew",
-    loadFailed: "Loading failed.",
     messages: "Messages",
     dismiss: (title) => `Dismiss: ${title}`,
     error: "Error",
     warning: "Warning",
+    newUpdates: count({ one: "# new update", other: "# new updates" }),
     notifications: "Notifications",
     unreadCount: count({ other: "Notifications, # unread" }),
     unread: "Unread",
     noNotifications: "No notifications yet",
     markAllRead: "Mark all as read",
     details: "Details",
-    updates: {
-      update: count({ one: "# new update", other: "# new updates" }),
-      attendance: count({ one: "# new attendance update", other: "# new attendance updates" }),
-      notification: count({ one: "# new notification", other: "# new notifications" }),
-      workOrder: count({ one: "# work order updated", other: "# work orders updated" }),
-    },
-    total: "Total",
-    present: "Present",
-    late: "Late",
-    absent: "Absent",
-    attendance: "Live attendance",
-    noUpdates: "No updates yet",
-    lastUpdate: (time) => `Last update ${time}`,
-    markAttendance: "Mark attendance",
-    updating: "Updating",
-    typing: (names, n) => `${names} ${n > 1 ? "are" : "is"} typing`,
-    notifyMe: "Notify me in the background",
-    notifyOn: "Background notifications are on",
-    notifyBlocked: "Notifications are blocked in the browser's settings",
   };
 })();

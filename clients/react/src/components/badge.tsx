@@ -1,28 +1,32 @@
 "use client";
 // A button with the number of what is unread.
 
-import type { JSX, MouseEventHandler } from "react";
+import type { MouseEventHandler, ReactElement, ReactNode } from "react";
 
 import { number } from "../labels.js";
-import { Icon, parts, speech, useLabels, type PartProps } from "./parts.js";
+import { useParts, type PartProps } from "./parts.js";
 
 export interface BadgeProps extends PartProps {
   count: number;
-  onClick?: MouseEventHandler<HTMLButtonElement> | undefined;
+  onClick?: MouseEventHandler<HTMLElement> | undefined;
+  /** Instead of the bell. */
+  children?: ReactNode;
 }
 
+const bell = (
+  <svg viewBox="0 0 16 16" width="20" fill="none" stroke="currentColor" strokeWidth="1.5" strokeLinejoin="round" aria-hidden>
+    <path d="M3.5 11.5h9l-1-1.5V7a3.5 3.5 0 0 0-7 0v3zM6.5 14h3" />
+  </svg>
+);
+
 /** Its name says the number; above 99 "99+" is shown. */
-export function Badge({ count, onClick, ...props }: BadgeProps): JSX.Element {
-  const p = parts(props);
-  const labels = useLabels(props.labels);
-  return (
-    <button {...p("badge", true)} {...speech(labels)} type="button" aria-label={count > 0 ? labels.unreadCount(count) : labels.notifications} onClick={onClick}>
-      <Icon {...p("icon")} of="bell" />
-      {count > 0 && (
-        <span {...p("count")} aria-hidden>
-          {number(labels.locale, Math.min(count, 99)) + (count > 99 ? "+" : "")}
-        </span>
-      )}
-    </button>
+export function Badge({ count, onClick, children = bell, ...props }: BadgeProps): ReactElement {
+  const { h, labels, root } = useParts(props);
+  return h(
+    "badge",
+    "button",
+    { ...root, type: "button", "aria-label": count ? labels.unreadCount(count) : labels.notifications, onClick },
+    children,
+    count > 0 && h("count", "span", { "aria-hidden": true }, number(labels.locale, Math.min(count, 99)), count > 99 && "+"),
   );
 }

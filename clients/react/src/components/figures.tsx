@@ -1,10 +1,10 @@
 "use client";
 // A row of numbers with their names.
 
-import type { JSX, ReactNode } from "react";
+import type { ReactElement, ReactNode } from "react";
 
 import { number } from "../labels.js";
-import { parts, speech, useLabels, type PartProps } from "./parts.js";
+import { facts, useParts, type PartProps } from "./parts.js";
 
 export interface Figure {
   readonly term: string;
@@ -18,27 +18,18 @@ export interface FiguresProps extends PartProps {
   /** Above the row, for example "Live attendance". */
   heading?: string | undefined;
   /** Below the row, for example the time of the last update. */
-  footer?: ReactNode;
+  children?: ReactNode;
 }
 
 /** Numbers that change in place: their width stays, and what changed is marked for a moment. */
-export function Figures({ figures, heading, footer, ...props }: FiguresProps): JSX.Element {
-  const p = parts(props);
-  const labels = useLabels(props.labels);
-  return (
-    <section {...p("figures", true)} {...speech(labels)} aria-label={heading}>
-      {heading && <h3 {...p("heading")}>{heading}</h3>}
-      <dl {...p("facts")}>
-        {figures.map(({ term, value, tone }) => (
-          <div {...p("figure")} key={term} data-tone={tone}>
-            <dt {...p("term")}>{term}</dt>
-            <dd {...p("value")} key={String(value)}>
-              {typeof value === "number" ? number(labels.locale, value) : (value ?? "–")}
-            </dd>
-          </div>
-        ))}
-      </dl>
-      {footer && <p {...p("footer")}>{footer}</p>}
-    </section>
+export function Figures({ figures, heading, children, ...props }: FiguresProps): ReactElement {
+  const { h, labels, root } = useParts(props);
+  return h(
+    "figures",
+    "section",
+    { ...root, "aria-label": heading },
+    heading && h("heading", "h3", null, heading),
+    facts(h, figures.map(({ term, value, tone }) => [term, typeof value === "number" ? number(labels.locale, value) : (value ?? "–"), { "data-tone": tone }])),
+    children && h("footer", "div", null, children),
   );
 }

@@ -1,10 +1,10 @@
 "use client";
-// A list of notifications, the newest first.
+// A list of notifications.
 
-import type { JSX, ReactNode } from "react";
+import type { ReactElement, ReactNode } from "react";
 
 import { time } from "../labels.js";
-import { Hidden, parts, speech, useLabels, type PartProps } from "./parts.js";
+import { facts, hidden, useParts, type PartProps } from "./parts.js";
 
 export interface NotificationItem {
   readonly id: string | number;
@@ -14,9 +14,10 @@ export interface NotificationItem {
   readonly at?: number | Date | undefined;
   /** Written to `data-type`, for styles of the application. */
   readonly type?: string | undefined;
+  /** `false` is shown as unread. */
   readonly seen?: boolean | undefined;
-  /** Shown when it is opened. */
-  readonly data?: unknown;
+  /** Fields that are shown when the details are opened. */
+  readonly data?: object | null | undefined;
 }
 
 export interface NotificationListProps extends PartProps {
@@ -25,73 +26,40 @@ export interface NotificationListProps extends PartProps {
   /** Default: `labels.notifications`. */
   heading?: string | undefined;
   /** Beside the heading, for example `<ConnectionStatus />`. */
-  status?: ReactNode;
+  children?: ReactNode;
   /** With it there is a button while something is unread. */
   onMarkAllRead?: (() => void) | undefined;
-  /** Called when an item's details are opened. */
-  onOpen?: ((item: NotificationItem) => void) | undefined;
 }
 
-export function NotificationList({ items, heading, status, onMarkAllRead, onOpen, ...props }: NotificationListProps): JSX.Element {
-  const p = parts(props);
-  const labels = useLabels(props.labels);
-  const title = heading ?? labels.notifications;
-  return (
-    <section {...p("list", true)} {...speech(labels)} aria-label={title}>
-      <div {...p("header")}>
-        <h3 {...p("heading")}>{title}</h3>
-        {status}
-        {onMarkAllRead && items.some((item) => item.seen === false) && (
-          <button {...p("button")} type="button" onClick={onMarkAllRead}>
-            {labels.markAllRead}
-          </button>
-        )}
-      </div>
-      {items.length ? (
-        <ul {...p("items")}>
-          {items.map((item) => (
-            <li {...p("item")} key={item.id} data-type={item.type} data-seen={item.seen}>
-              <p {...p("title")} dir="auto">
-                {item.seen === false && (
-                  <span {...p("unread")}>
-                    <Hidden>{labels.unread}: </Hidden>
-                  </span>
-                )}
-                {item.title}
-              </p>
-              {item.at !== undefined && (
-                <time {...p("time")} dateTime={new Date(item.at).toISOString()}>
-                  {time(labels.locale, item.at)}
-                </time>
-              )}
-              {item.body && <p {...p("body")} dir="auto">{item.body}</p>}
-              {item.data !== undefined && item.data !== null && (
-                <details {...p("details")} onToggle={(event) => event.currentTarget.open && onOpen?.(item)}>
-                  <summary {...p("summary")}>{labels.details}</summary>
-                  <Data {...props} data={item.data} />
-                </details>
-              )}
-            </li>
-          ))}
-        </ul>
-      ) : (
-        <p {...p("empty")}>{labels.noNotifications}</p>
-      )}
-    </section>
+export function NotificationList({ items, heading, children, onMarkAllRead, ...props }: NotificationListProps): ReactElement {
+  const { h, labels, root } = useParts(props);
+  heading ??= labels.notifications;
+  return h(
+    "list",
+    "section",
+    { ...root, "aria-label": heading },
+    h(
+      "header",
+      "div",
+      null,
+      h("heading", "h3", null, heading),
+      children,
+      onMarkAllRead && items.some((item) => item.seen === false) && h("button", "button", { type: "button", onClick: onMarkAllRead }, labels.markAllRead),
+    ),
+    items[0]
+      ? h("items", "ul", null, items.map((item) => listed(item)))
+      : h("empty", "p", null, labels.noNotifications),
   );
-}
 
-/** Fields and values; what is nested as JSON. */
-function Data({ data, ...props }: PartProps & { data: unknown }): JSX.Element {
-  const p = parts(props);
-  return (
-    <dl {...p("facts")} dir="auto">
-      {Object.entries(typeof data === "object" ? (data as object) : { "": data }).map(([name, value]) => (
-        <div {...p("fact")} key={name}>
-          <dt {...p("term")}>{name}</dt>
-          <dd {...p("value")}>{typeof value === "string" ? value : JSON.stringify(value)}</dd>
-        </div>
-      ))}
-    </dl>
-  );
+  function listed({ id, title, body, at, type, seen, data }: NotificationItem) {
+    return h(
+      "item",
+      "li",
+      { key: id, "data-type": type, "data-seen": seen },
+      h("title", "p", { dir: "auto" }, seen === false && h("unread", "span", null, <span style={hidden}>{labels.unread}: </span>), title),
+      at && h("time", "time", { dateTime: new Date(at).toISOString() }, time(labels.locale, at)),
+      body && h("body", "p", { dir: "auto" }, body),
+      data && h("details", "details", null, h("summary", "summary", null, labels.details), facts(h, Object.entries(data).map(([name, value]) => [name, typeof value === "string" ? value : JSON.stringify(value)]))),
+    );
+  }
 }
