@@ -57,10 +57,12 @@ export type OnAttendance = (update: Attendance) => void;
 export const useDashboard = (hook: string): Client<DashboardEvents> =>
   useClientOf<DashboardEvents>(hook, "dashboard", { provider: "WebSocketProvider", from: "@channelgate/react/dashboard" });
 
+export const useGeneral = (): "general_attendance_update" | "attendance_update" => useContext(General);
+
 /** Subscribes to one employee, or to all. A function of what to do with their updates, which returns what ends it. */
 export function useFollow(hook: string): (employee: string, callback: OnAttendance) => () => void {
   const client = useDashboard(hook);
-  const general = useContext(General);
+  const general = useGeneral();
   return useMemo(
     () => (employee, callback) => {
       const leave = client.want("room", employee);

@@ -9,6 +9,7 @@ import { useEvent, type UseEvent } from "../hooks/events.js";
 import { useMissed as useMissedOf } from "../hooks/missed.js";
 import { useStatus } from "../hooks/status.js";
 import { useLiveList, type LiveList, type LiveListOptions } from "../live-list.js";
+import { withoutLoad } from "../preset/no-load.js";
 import { isEvent, isOpen } from "../preset/rules.js";
 import { shared, useShared, type Settings } from "../preset/shared.js";
 import type { Client, Employee, FeedEvents, Visit } from "./events.js";
@@ -89,7 +90,7 @@ interface Rules<T> {
 function useList<T extends { id: number }>({ persist, ...options }: FeedListOptions<T>, { upsert, remove, item }: Rules<T>): LiveList<T> {
   const client = useShared(page);
   const list: LiveList<T> = useLiveList<T>({
-    load: () => (client.snapshot().recovery === "live" ? Promise.resolve(list.items) : Promise.reject(new Error("without `load` what was missed cannot be loaded"))),
+    load: withoutLoad(client, () => list.items),
     ...options,
     key: ({ id }) => id,
     events: { upsert, remove },
