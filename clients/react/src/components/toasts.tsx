@@ -1,7 +1,7 @@
 "use client";
 // Toasts: short messages that leave after a while, never while they are read.
 
-import { useEffect, useMemo, useRef, type ReactElement, type RefObject } from "react";
+import { useEffect, useMemo, useState, type ReactElement } from "react";
 
 import { useClientOf, type Of } from "../context.js";
 import { Announcer } from "./announcer.js";
@@ -77,16 +77,16 @@ interface OneProps extends PartProps {
 function One({ toast, dismiss, ...props }: OneProps): ReactElement {
   const { h, labels } = useParts(props);
   const { id, title, body, kind = "info", duration = 6000, action } = toast;
-  const item = useRef<HTMLLIElement>(null);
+  const [item, setItem] = useState<HTMLElement | null>(null);
   useEffect(() => {
     if (kind === "error" || duration === null) return;
     let left = Math.max(5000, duration);
     const timer = setInterval(() => {
       // The clocks of all stop while one of them may be read, and in a tab that is not seen.
-      if (!document.hidden && !item.current?.parentElement?.matches(":hover,:focus-within") && (left -= TICK) <= 0) dismiss(id);
+      if (!document.hidden && !item?.parentElement?.matches(":hover,:focus-within") && (left -= TICK) <= 0) dismiss(id);
     }, TICK);
     return () => clearInterval(timer);
-  }, [toast, id, kind, duration, dismiss]);
+  }, [toast, id, kind, duration, dismiss, item]);
   const close = (element: HTMLElement) => {
     // A user who is inside goes on with the next one; one who is elsewhere stays there.
     const next = element.nextElementSibling ?? element.previousElementSibling;
@@ -96,7 +96,7 @@ function One({ toast, dismiss, ...props }: OneProps): ReactElement {
   return h(
     "toast",
     "li",
-    { "data-kind": kind, onKeyDown: ({ key, currentTarget }) => key === "Escape" && close(currentTarget) },
+    { ref: setItem, "data-kind": kind, onKeyDown: ({ key, currentTarget }) => key === "Escape" && close(currentTarget) },
     h("icon", "i", { "aria-hidden": true }),
     h(
       "text",
