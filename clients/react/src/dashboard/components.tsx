@@ -58,7 +58,7 @@ export function RealTimeAttendance({ total, load, ...props }: RealTimeAttendance
   const general = useGeneral();
   const labels = useLabels(props.labels, allEnglish);
   const { lastUpdate } = useRealTimeAttendance();
-  const list: LiveList<Attendance> = useLiveList<Attendance, DashboardEvents>({
+  const list: LiveList<Attendance> = useLiveList<Attendance, DashboardEvents, typeof general>({
     load: load ?? withoutLoad(client, () => list.items),
     key: (one) => one.employee_id,
     events: { upsert: [general] },

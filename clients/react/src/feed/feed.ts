@@ -1,7 +1,7 @@
 "use client";
 // The feed of visitors and employees: one connection for the page.
 
-import type { Meta } from "@channelgate/client";
+import type { Client as Connection, Meta } from "@channelgate/client";
 import { useMemo, useSyncExternalStore } from "react";
 
 import { createFold } from "../frame.js";
@@ -19,12 +19,12 @@ export type FeedEvent = Exclude<keyof FeedEvents, "gap" | "hello">;
 /** An event with its data, as the documents' frames have them. */
 export type FeedMessage = { [K in FeedEvent]: { event: K; data: FeedEvents[K] } }[FeedEvent];
 
-const page = shared("/ws/", undefined, () => ({}));
+const page = shared<FeedEvents>("/ws/", undefined, () => ({}));
 
 /** Where the feed is, by default /ws/ of this page's origin, and a token, if the server wants one. */
 export const configure = (settings: Settings): void => page.configure(settings);
 
-export const feedClient = page.client;
+export const feedClient: () => Connection<FeedEvents> = page.client;
 
 export interface Feed {
   isConnected: boolean;

@@ -1,7 +1,7 @@
 "use client";
 // Notifications of the parking lots: one connection for the page, and every component has the types that it asks for.
 
-import { webSocket, wsToken, type Dialect } from "@channelgate/client";
+import { notifications as dialect, wsToken, type Client } from "@channelgate/client";
 import { useEffect, useMemo, useSyncExternalStore } from "react";
 
 import { createFold } from "../frame.js";
@@ -28,13 +28,7 @@ export interface ParkingNotification extends WebSocketMessage {
   seen: boolean;
 }
 
-/** Types of notifications are topics, which this server cannot take back. */
-function dialect(): Dialect {
-  const plain = webSocket().dialect;
-  return { ...plain, interest: (kind, name, wanted) => (kind === "topic" && wanted ? { event: "subscribe", data: { notification_types: [name] } } : null) };
-}
-
-const page = shared("/ws/notifications/", wsToken(), () => ({ dialect: dialect() }));
+const page = shared<ParkingEvents>("/ws/notifications/", wsToken(), () => ({ dialect }));
 let topics: readonly string[] = ["reservation", "parking_lot"];
 let change: ((next: (all: readonly ParkingNotification[]) => readonly ParkingNotification[]) => void) | undefined;
 
@@ -45,7 +39,7 @@ export function configure(settings: Settings & { topics?: readonly string[] }): 
   page.configure(rest);
 }
 
-export const parkingClient = page.client;
+export const parkingClient: () => Client<ParkingEvents> = page.client;
 
 /** Subscribed to while the component is mounted. */
 function useTopics(wanted: readonly string[] = topics): readonly string[] {

@@ -15,17 +15,17 @@ export interface Settings {
   client?: AnyClient | undefined;
 }
 
-export interface Shared {
+export interface Shared<E> {
   configure(settings: Settings): void;
   /** The client, made when it is asked for the first time. */
-  client(): Client;
+  client(): Client<E>;
 }
 
 /** `token` and `options` are the defaults; `options` is called when the client is made. */
-export function shared(url: string, token: Token | undefined, options: () => Options): Shared {
+export function shared<E>(url: string, token: Token | undefined, options: () => Options): Shared<E> {
   let settings: Settings = { url, token };
-  let made: Client | undefined;
-  const make = () => createClient({ ...options(), url: () => settings.url ?? url, ...(settings.token === undefined ? {} : { token: settings.token }) });
+  let made: Client<E> | undefined;
+  const make = () => createClient<E>({ ...options(), url: () => settings.url ?? url, ...(settings.token === undefined ? {} : { token: settings.token }) });
   return {
     configure: (given) => {
       const before = settings;
@@ -36,12 +36,12 @@ export function shared(url: string, token: Token | undefined, options: () => Opt
       const isOther = typeof settings.token !== "function" && settings.token !== before.token;
       if ((isOther || `${settings.url}` !== `${before.url}`) && made.snapshot().status !== "idle") made.reconnect("configured anew");
     },
-    client: () => (settings.client as unknown as Client | undefined) ?? (made ??= make()),
+    client: () => (settings.client as unknown as Client<E> | undefined) ?? (made ??= make()),
   };
 }
 
 /** The client, connected while the component is mounted. */
-export function useShared({ client }: Shared): Client {
+export function useShared<E>({ client }: Shared<E>): Client<E> {
   const own = client();
   useEffect(() => own.acquire(), [own]);
   return own;

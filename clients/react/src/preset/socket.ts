@@ -23,16 +23,16 @@ const sockets = new WeakMap<object, Socket>();
 /** The socket of a client: always the same. */
 export function socketOf(client: AnyClient): Socket {
   let own = sockets.get(client);
-  if (!own) sockets.set(client, (own = socket(() => client as unknown as Client)));
+  if (!own) sockets.set(client, (own = socket(() => client)));
   return own;
 }
 
-export function socket(client: () => Client): Socket {
+export function socket(client: () => AnyClient): Socket {
   let handlers: { event: string; handler: Handler; stop: () => void }[] = [];
   const isOpen = () => client().snapshot().status === "open";
 
   const listen = (event: string, handler: Handler): (() => void) => {
-    if (event !== "connect" && event !== "disconnect") return client().on(event, (data) => handler(data));
+    if (event !== "connect" && event !== "disconnect") return (client() as unknown as Client).on(event, (data) => handler(data));
     let wasOpen = isOpen();
     return client().subscribe(() => {
       if (isOpen() === wasOpen) return;

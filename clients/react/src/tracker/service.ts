@@ -11,7 +11,7 @@ import type { Location, TrackerEvents } from "./events.js";
 type Id = string | number;
 type Handler<K> = (data: K extends keyof TrackerEvents ? TrackerEvents[K] : unknown) => void;
 
-const page = shared("/", null, () => ({ transport: socketIo(), dialect: rooms("joinSession", "leaveSession"), backoff: FIVE }));
+const page = shared<TrackerEvents>("/", null, () => ({ transport: socketIo(), dialect: rooms("joinSession", "leaveSession"), backoff: FIVE }));
 const facade = socket(page.client);
 /** What ends each `connect` and each `joinSession`, oldest first. */
 const connects: (() => void)[] = [];
@@ -20,7 +20,7 @@ const joined = new Map<string, (() => void)[]>();
 /** Where the server is, and the user's token: text, a function, or null without a login. */
 export const configure = (settings: Settings): void => page.configure(settings);
 
-export const trackerClient = page.client as () => Client<TrackerEvents>;
+export const trackerClient: () => Client<TrackerEvents> = page.client;
 
 export interface SocketService {
   /** Counts: the connection ends with the last `disconnect`, not with the first. */

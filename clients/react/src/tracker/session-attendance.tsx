@@ -34,7 +34,7 @@ export function SessionAttendance({ sessionId, initial = NONE, load, ...props }:
   const { joinSession, leaveSession, markAttendance, onEvent } = useSocket();
   const client = trackerClient();
   const [message, setMessage] = useState("");
-  const list: LiveList<Attendee> = useLiveList<Attendee, TrackerEvents>({
+  const list: LiveList<Attendee> = useLiveList<Attendee, TrackerEvents, "attendanceUpdate">({
     id: sessionId,
     load: load ?? withoutLoad(client, () => (list.status === "loading" ? initial : list.items)),
     key: ({ userId }) => userId,
