@@ -82,6 +82,16 @@ export default defineConfig({
       { resolve: { alias: packages }, test: { name: "core", include: ["core/tests/**/*.test.ts"], environment: "node" } },
       react(19),
       react(18),
+      {
+        test: {
+          name: "packed",
+          include: ["tests/packed/*.test.ts"],
+          environment: "node",
+          globalSetup: ["tests/packed/support/setup.ts"],
+          testTimeout: 90_000,
+          hookTimeout: 30_000,
+        },
+      },
       real(19),
       real(18),
     ],
