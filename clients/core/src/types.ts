@@ -101,7 +101,7 @@ export interface OpenRequest {
 
 export type TokenIn = "query" | "subprotocol" | "auth";
 
-/** What a connection tells the client; nothing more after `closed`. */
+/** What a connection tells the client, never before `open` has returned it; nothing more after `closed`. */
 export interface ConnectionEvents {
   /** With what the transport knows of the connection itself; a `hello` of the node says more. */
   opened(known?: { readonly node: string | null; readonly id: string | null }): void;
@@ -121,7 +121,6 @@ export interface Connection {
   check?(): void;
   /** Sends and waits for the acknowledgement. Absent where the transport has none. */
   request?(event: string, data: unknown): Promise<unknown>;
-  /** Bytes that `send` has taken and not written, as far as the transport knows. */
   close(code?: number): void;
 }
 
@@ -130,6 +129,11 @@ export interface Transport {
   readonly tokenIn: TokenIn;
   /** The dialect of servers with this transport, unless the application has another one. */
   readonly dialect: Dialect;
+  /**
+   * Whether it was made for use without a page. On a server (no `document`, and no `lifecycle` in the options) a client
+   * connects with such a transport only.
+   */
+  readonly anywhere?: boolean;
   /** Throws where no connection can be made of the request, for a reason that waiting does not change. */
   open(request: OpenRequest, events: ConnectionEvents): Connection;
 }
