@@ -17,6 +17,8 @@ export interface ComponentLabels {
   again: Count;
   tryAgain: string;
   signIn: string;
+  /** Milliseconds, already written. */
+  ms: (n: string) => string;
   node: string;
   latency: string;
   attempts: string;
@@ -42,7 +44,6 @@ export interface ComponentLabels {
   unread: string;
   noNotifications: string;
   markAllRead: string;
-  details: string;
 }
 
 /** The words of the five systems, and of browser notifications. */
@@ -77,8 +78,7 @@ export const plural =
   (n) =>
     (forms[new Intl.PluralRules(locale).select(n)] ?? forms.other).replace("#", number(locale, n));
 
-export const number = (locale: string, n: number, unit?: string): string =>
-  new Intl.NumberFormat(locale, unit ? { style: "unit", unit } : {}).format(n);
+export const number = (locale: string, n: number): string => new Intl.NumberFormat(locale).format(n);
 
 /** A time of day; with its date where it is another day. */
 export const time = (locale: string, at: number | Date, timeStyle: "short" | "medium" = "short"): string =>
@@ -101,6 +101,7 @@ export const english: ComponentLabels = {
   again: (n) => `again in ${n} s`,
   tryAgain: "Try again",
   signIn: "Sign in",
+  ms: (n) => `${n} ms`,
   node: "Node",
   latency: "Latency",
   attempts: "Failed attempts",
@@ -119,5 +120,4 @@ export const english: ComponentLabels = {
   unread: "Unread",
   noNotifications: "No notifications yet",
   markAllRead: "Mark all as read",
-  details: "Details",
 };

@@ -15,7 +15,7 @@ const PAUSE = 5000;
 export function Announcer(props: ConnectedProps): ReactElement | null {
   const connected = useConnected("Announcer", props);
   const { h, labels, root, snapshot: { status }, shared: { waiting, settled, spokenAt, polite, urgent }, board: { set } } = connected;
-  const isFirst = useFirst(connected, "announcers");
+  const isFirst = useFirst(connected, "announcer");
   const text = labels.status[status];
 
   useEffect(() => {

@@ -17,6 +17,9 @@ export interface Toast {
   readonly counts?: Count | undefined;
 }
 
+/** `left`: milliseconds until it goes. */
+export type LiveToast = Toast & { left: number };
+
 /** Something to be spoken; `counts` has the words for several of its kind. */
 export interface Utterance {
   readonly text: string;
@@ -24,7 +27,7 @@ export interface Utterance {
 }
 
 export interface Shared {
-  readonly toasts: readonly Toast[];
+  readonly toasts: readonly LiveToast[];
   /** What waits to be spoken. */
   readonly waiting: readonly Utterance[];
   /** The content of the live regions. */
@@ -34,9 +37,9 @@ export interface Shared {
   readonly settled: Status;
   /** When an update was spoken last, by `performance.now()`. */
   readonly spokenAt: number;
-  /** Mounted components of which only the first is rendered. */
-  readonly announcers: readonly object[];
-  readonly regions: readonly object[];
+  /** Of several mounted components of a kind, the one that is rendered. */
+  readonly announcer?: object | null;
+  readonly region?: object | null;
 }
 
 export interface Board {
@@ -51,7 +54,7 @@ const boards = new WeakMap<object, Board>();
 export function boardOf(client: object): Board {
   let board = boards.get(client);
   if (!board) {
-    let shared: Shared = { toasts: [], waiting: [], announcers: [], regions: [], settled: "idle", spokenAt: -1e5 };
+    let shared: Shared = { toasts: [], waiting: [], settled: "idle", spokenAt: -1e5 };
     const listeners = new Set<() => void>();
     board = {
       get: () => shared,

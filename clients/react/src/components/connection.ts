@@ -19,7 +19,7 @@ export function ConnectionStatus({ showDetails, onSignIn, ...props }: Connection
   const { h, labels, root, client, snapshot } = useConnected("ConnectionStatus", props);
   const { status, retryAt, latency } = snapshot;
   const isEnded = status === "unauthorized";
-  const n = (value: number, unit?: string) => number(labels.locale, value, unit);
+  const n = (value: number) => number(labels.locale, value);
   return announced(
     props,
     h(
@@ -36,7 +36,7 @@ export function ConnectionStatus({ showDetails, onSignIn, ...props }: Connection
       isEnded && onSignIn ? button(h, labels.signIn, onSignIn) : (isEnded || status === "failed") && button(h, labels.tryAgain, () => client.reconnect()),
       showDetails &&
         facts(h, [
-          [labels.latency, latency && n(Math.round(latency), "millisecond")],
+          [labels.latency, latency && labels.ms(n(Math.round(latency)))],
           [labels.node, snapshot.node],
           [labels.attempts, n(snapshot.attempt)],
           [labels.drops, n(snapshot.drops)],

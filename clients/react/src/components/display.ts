@@ -1,7 +1,7 @@
 "use client";
 // Components that show what they are given: a badge, a row of figures, a list of notifications.
 
-import { createElement, type MouseEventHandler, type ReactElement, type ReactNode } from "react";
+import type { MouseEventHandler, ReactElement, ReactNode } from "react";
 
 import { number, time } from "../labels.js";
 import { button, facts, hidden, useParts, type PartProps } from "./parts.js";
@@ -9,7 +9,7 @@ import { button, facts, hidden, useParts, type PartProps } from "./parts.js";
 export interface BadgeProps extends PartProps {
   count: number;
   onClick?: MouseEventHandler<HTMLElement> | undefined;
-  /** Instead of the bell. */
+  /** Instead of the word, which styles.css shows as a bell. */
   children?: ReactNode;
 }
 
@@ -20,12 +20,7 @@ export function Badge({ count, onClick, children, ...props }: BadgeProps): React
     "badge",
     "button",
     { ...root, type: "button", "aria-label": count ? labels.unreadCount(count) : labels.notifications, onClick },
-    children ??
-      createElement(
-        "svg",
-        { viewBox: "0 0 16 16", width: 20, fill: "none", stroke: "currentColor", strokeWidth: 1.5, "aria-hidden": true },
-        createElement("path", { d: "M3 11.5h10l-1.5-2V7a3.5 3.5 0 0 0-7 0v2.5zM6.5 14h3" }),
-      ),
+    children ?? h("text", "span", null, labels.notifications),
     count > 0 && h("count", "span", { "aria-hidden": true }, number(labels.locale, Math.min(count, 99)), count > 99 && "+"),
   );
 }
@@ -68,7 +63,7 @@ export interface NotificationItem {
   readonly type?: string | undefined;
   /** `false` is shown as unread. */
   readonly seen?: boolean | undefined;
-  /** Fields that are shown when the details are opened. */
+  /** Fields that are shown below. */
   readonly data?: object | null | undefined;
 }
 
@@ -94,14 +89,7 @@ export function NotificationList({ items, heading, children, onMarkAllRead, ...p
       h("title", "p", { dir: "auto" }, seen === false && h("unread", "span", null, h("hidden", "span", hidden, labels.unread, ": ")), title),
       at && h("time", "time", { dateTime: new Date(at).toISOString() }, time(labels.locale, at)),
       body && h("body", "p", { dir: "auto" }, body),
-      data &&
-        h(
-          "details",
-          "details",
-          null,
-          h("summary", "summary", null, labels.details),
-          facts(h, Object.entries(data).map(([field, value]) => [field, typeof value === "string" ? value : JSON.stringify(value)])),
-        ),
+      data && facts(h, Object.entries(data).map(([field, value]) => [field, typeof value === "string" ? value : JSON.stringify(value)])),
     ),
   );
   return h(

@@ -16,7 +16,7 @@ export type Part =
   | "missed"
   | "toasts" | "toast" | "title" | "body" | "dismiss"
   | "badge" | "count"
-  | "list" | "header" | "heading" | "items" | "item" | "unread" | "time" | "details" | "summary" | "empty" | "footer"
+  | "list" | "header" | "heading" | "items" | "item" | "unread" | "time" | "empty" | "footer"
   | "figures"
   | "notify"
   | "hidden";
@@ -86,21 +86,19 @@ export function useConnected(component: string, { of, ...props }: ConnectedProps
   return { ...useParts(props), client, board, snapshot: useStatus(whole, of), shared: useSyncExternalStore(subscribe, get, get) };
 }
 
-/** Whether this is the first of the mounted components of a kind. */
-export function useFirst({ board: { get, set }, shared }: Connected, kind: "announcers" | "regions"): boolean {
+/** Whether this component is the one of its kind that is rendered. */
+export function useFirst({ board: { set }, shared }: Connected, kind: "announcer" | "region"): boolean {
   const [me] = useState({});
-  const [first = me] = shared[kind];
+  const first = shared[kind];
   useEffect(() => {
-    set({ [kind]: [...get()[kind], me] });
-    return () => set({ [kind]: get()[kind].filter((one) => one !== me) });
-  }, [get, set, kind, me]);
-  return first === me;
+    if (!first) set({ [kind]: me });
+    return first === me ? () => set({ [kind]: null }) : undefined;
+  }, [first, set, kind, me]);
+  return !first || first === me;
 }
 
 /** What only screen readers read; it holds without styles.css, too. */
-export const hidden: { style: CSSProperties } = {
-  style: { position: "absolute", width: 1, height: 1, overflow: "hidden", clipPath: "inset(50%)", whiteSpace: "nowrap" },
-};
+export const hidden: { style: CSSProperties } = { style: { position: "fixed", clipPath: "inset(50%)" } };
 
 /** The mark of a state; its shape is in styles.css. */
 export const icon = (h: MakePart): ReactElement => h("icon", "i", { "aria-hidden": true });
