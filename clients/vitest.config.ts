@@ -82,6 +82,18 @@ export default defineConfig({
       { resolve: { alias: packages }, test: { name: "core", include: ["core/tests/**/*.test.ts"], environment: "node" } },
       react(19),
       react(18),
+      { test: { name: "documents", include: ["tests/documents/*.test.ts"], environment: "node", testTimeout: 60_000 } },
+      { test: { name: "pages", include: ["tests/real/pages/*.test.ts"], environment: "node", testTimeout: 60_000, hookTimeout: 30_000 } },
+      {
+        test: {
+          name: "packed",
+          include: ["tests/packed/*.test.ts"],
+          environment: "node",
+          globalSetup: ["tests/packed/support/setup.ts"],
+          testTimeout: 90_000,
+          hookTimeout: 30_000,
+        },
+      },
       real(19),
       real(18),
     ],

@@ -120,9 +120,10 @@ export function createList<T>(client: Client, options: () => ListOptions<T>, sto
     }
   };
 
-  /** Loads; or loads once more, if a load is running. */
+  /** Loads; once more, if a load is running. One that waits for the connection is still early enough. */
   const reload = (): Promise<void> => {
     if (!running) return (running = load());
+    if (!kept) return running;
     const { signal } = life;
     next ??= running.catch(ignore).then(() => {
       if (signal.aborted) return undefined;
@@ -161,8 +162,8 @@ export function createList<T>(client: Client, options: () => ListOptions<T>, sto
       status = error ? "error" : "loading";
       show();
     };
-    const stops = [client.on("*", onEvent), client.subscribe(onStatus), client.onMissed(reload)];
     reload().catch(ignore);
+    const stops = [client.on("*", onEvent), client.subscribe(onStatus), client.onMissed(reload)];
     const read = async () => {
       const stored = await store?.read();
       if (!stored || signal.aborted || status === "ready" || status === "cached" || client.snapshot().status === "unauthorized") return;

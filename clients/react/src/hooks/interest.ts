@@ -11,7 +11,7 @@ import { createFold } from "../frame.js";
 export interface Interest {
   /** The connection is open, the server has been asked, and has not refused. */
   readonly joined: boolean;
-  /** The server has refused. */
+  /** The server has refused: an event `denied` with `{room}`, `{topic}` or `{kind, name}`. */
   readonly denied: boolean;
 }
 
@@ -44,8 +44,8 @@ function follow(client: Client, kind: "room" | "topic", name: string | null) {
     const stops = [
       client.subscribe(onStatus),
       client.on("denied", (data) => {
-        const denied = data as { kind?: string; name?: string } | null;
-        if (denied?.name === name && (denied.kind ?? kind) === kind) update(() => DENIED);
+        const denied = (data ?? {}) as Record<string, unknown>;
+        if ((denied[kind] ?? (denied["kind"] === kind && denied["name"])) === name) update(() => DENIED);
       }),
     ];
     return () => {
