@@ -124,7 +124,7 @@ function refused(error: Error, refusals: SocketIoOptions["refusals"]): Parameter
   // A status of HTTP (polling), or an event with a message that has one (WebSocket in Node; browsers do not tell).
   const { description } = error as { description?: number | { message?: string } };
   const detail = typeof description === "object" ? (description.message ?? "") : `${description ?? ""}`;
-  return { code: 1006, text: `${message} ${detail}`.trim(), verdict: /\b(428)\b/.test(detail) ? "retry-later" : "retry" };
+  return { code: 1006, text: `${message} ${detail}`.trim(), verdict: /\b(429|503)\b/.test(detail) ? "retry-later" : "retry" };
 }
 
 /** A connection that was open, or was about to be. */
