@@ -1,57 +1,10 @@
 "use client";
-// Components that show what they are given: a badge, a row of figures, a list of notifications.
+// A list of notifications.
 
-import type { MouseEventHandler, ReactElement, ReactNode } from "react";
+import type { ReactElement, ReactNode } from "react";
 
-import { number, time } from "../labels.js";
+import { time } from "../labels.js";
 import { button, facts, hidden, useParts, type PartProps } from "./parts.js";
-
-export interface BadgeProps extends PartProps {
-  count: number;
-  onClick?: MouseEventHandler<HTMLElement> | undefined;
-  /** Instead of the word, which styles.css shows as a bell. */
-  children?: ReactNode;
-}
-
-/** A button with a number. Its name says the number; above 99 "99+" is shown. */
-export function Badge({ count, onClick, children, ...props }: BadgeProps): ReactElement {
-  const { h, labels, root } = useParts(props);
-  return h(
-    "badge",
-    "button",
-    { ...root, type: "button", "aria-label": count ? labels.unreadCount(count) : labels.notifications, onClick },
-    children ?? h("text", "span", null, labels.notifications),
-    count > 0 && h("count", "span", { "aria-hidden": true }, number(labels.locale, Math.min(count, 99)), count > 99 && "+"),
-  );
-}
-
-export interface Figure {
-  readonly term: string;
-  /** A number is written as the labels' locale does; null: not known yet. */
-  readonly value: number | string | null;
-  readonly tone?: "good" | "warn" | "bad" | undefined;
-}
-
-export interface FiguresProps extends PartProps {
-  figures: readonly Figure[];
-  /** Above the row, for example "Live attendance". */
-  heading?: string | undefined;
-  /** Below the row, for example the time of the last update. */
-  children?: ReactNode;
-}
-
-/** Numbers that change in place: their width stays, and what changed is marked for a moment. */
-export function Figures({ figures, heading, children, ...props }: FiguresProps): ReactElement {
-  const { h, labels, root } = useParts(props);
-  return h(
-    "figures",
-    "section",
-    { ...root, "aria-label": heading },
-    heading && h("heading", "h3", null, heading),
-    facts(h, figures.map(({ term, value, tone }) => [term, typeof value === "number" ? number(labels.locale, value) : (value ?? "–"), { "data-tone": tone }])),
-    children && h("footer", "div", null, children),
-  );
-}
 
 export interface NotificationItem {
   readonly id: string | number;
