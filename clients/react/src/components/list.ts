@@ -39,7 +39,7 @@ export function NotificationList({ items, heading, children, onMarkAllRead, ...p
       "item",
       "li",
       { key: id, "data-type": type, "data-seen": seen },
-      h("title", "p", { dir: "auto" }, seen === false && h("unread", "span", null, h("hidden", "span", hidden, labels.unread, ": ")), title),
+      h("title", "p", { dir: "auto" }, seen === false && h("unread", "span", null, h("hidden", "span", hidden, labels.unread)), title),
       at && h("time", "time", { dateTime: new Date(at).toISOString() }, time(labels.locale, at)),
       body && h("body", "p", { dir: "auto" }, body),
       data && facts(h, Object.entries(data).map(([field, value]) => [field, typeof value === "string" ? value : JSON.stringify(value)])),

@@ -53,7 +53,7 @@ function Again({ at, text }: { at: number; text: (seconds: number) => string }) 
     () => Math.ceil((at - Date.now()) / 1000),
     () => 0,
   );
-  return seconds > 0 && `, ${text(seconds)}`;
+  return seconds > 0 && text(seconds);
 }
 
 function ticking(changed: () => void) {

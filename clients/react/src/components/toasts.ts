@@ -34,7 +34,7 @@ export function useToasts(of?: Of): Toaster {
         const stays = kind === "error" || duration === null;
         const toasts = [...without(id), { ...toast, id, left: stays ? Infinity : Math.max(5000, duration) }];
         const oldest = toasts.length > MOST && toasts.find((one) => one.kind !== "error");
-        const text = body ? `${title}: ${body}` : title;
+        const text = body ? `${title}\n${body}` : title;
         set({ toasts: toasts.filter((one) => one !== oldest) });
         say(board, { text, counts, isError: kind === "error" });
         return id;
@@ -79,7 +79,7 @@ export function Toasts(props: ToastsProps): ReactElement {
         "text",
         "div",
         { dir: "auto" },
-        h("title", "p", null, labels[kind as "error"] && h("hidden", "span", hidden, labels[kind as "error"], ": "), title),
+        h("title", "p", null, labels[kind as "error"] && h("hidden", "span", hidden, labels[kind as "error"]), title),
         body && h("body", "p", null, body),
       ),
       h("dismiss", "button", { type: "button", "aria-label": labels.dismiss(title), onClick: ({ currentTarget }) => close(id, currentTarget.parentElement) }, "×"),
