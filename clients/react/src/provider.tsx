@@ -14,9 +14,9 @@ interface Common {
    * Who is logged in: an id, or null without a login. The connection is made anew when it changes. Default: the user of
    * a token that is a text and a JWT.
    */
-  user?: string | number | null;
+  user?: string | number | null | undefined;
   /** Texts of the components. */
-  labels?: object;
+  labels?: object | undefined;
   children?: ReactNode;
 }
 
@@ -94,7 +94,7 @@ function useToken(client: AnyClient, props: ChannelgateProviderProps, user: stri
 }
 
 /** The user of a JWT. null without a token, undefined where it is not known. */
-function userOf(token: Token | undefined): string | null | undefined {
+export function userOf(token: Token | undefined): string | null | undefined {
   if (typeof token !== "string") return token === null ? null : undefined;
   try {
     const claims = JSON.parse(atob((token.split(".")[1] ?? "").replace(/-/g, "+").replace(/_/g, "/"))) as Record<string, unknown>;
