@@ -84,7 +84,6 @@ function open(options: SocketIoOptions, { url, token, tokenIn }: OpenRequest, ev
   };
   const end = () => {
     isClosed = true;
-    socket.off().offAny();
     socket.disconnect();
   };
   const closed = (how: Parameters<ConnectionEvents["closed"]>[0]) => {
@@ -125,7 +124,7 @@ function refused(error: Error, refusals: SocketIoOptions["refusals"]): Parameter
   // A status of HTTP (polling), or an event with a message that has one (WebSocket in Node; browsers do not tell).
   const { description } = error as { description?: number | { message?: string } };
   const detail = typeof description === "object" ? (description.message ?? "") : `${description ?? ""}`;
-  return { code: 1006, text: `${message} ${detail}`.trim(), verdict: /\b(429|503)\b/.test(detail) ? "retry-later" : "retry" };
+  return { code: 1006, text: `${message} ${detail}`.trim(), verdict: /\b(428)\b/.test(detail) ? "retry-later" : "retry" };
 }
 
 /** A connection that was open, or was about to be. */

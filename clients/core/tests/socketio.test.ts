@@ -1,6 +1,9 @@
 // The Socket.IO transport alone: the real socket.io-client against real nodes.
 
-import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
+import { once } from "node:events";
+
+import { afterAll, afterEach, beforeAll, describe, expect, it, onTestFinished } from "vitest";
+import { WebSocketServer } from "ws";
 
 import { rooms, socketIo, type SocketIoFrame, type SocketIoOptions } from "@channelgate/client/socketio";
 
@@ -39,7 +42,7 @@ auth = ["jwt"]
 missing = "No token"
 message = "Members only"
 [consumer.on_connect]
-reply = { event = "hello", data = "user" }
+reply = { event = "hello", data = "dict(user, shop=query.shop | default(none))" }
 
 [[consumer]]
 name = "closed"
@@ -117,7 +120,7 @@ describe("with a node", () => {
 
   it("shows the token in the query where that is asked for, and keeps the query of the url", async () => {
     const { frame } = open(`${gate.url}members?shop=7`, { token: gate.token(7), tokenIn: "query" });
-    expect((await frame("hello")).data).toMatchObject({ id: 7 });
+    expect((await frame("hello")).data).toMatchObject({ id: 7, shop: "7" });
   });
 
   it("has no subprotocols", () => {
@@ -184,10 +187,10 @@ describe("with a node", () => {
   });
 
   it("gives each client a connection of its own", async () => {
-    const before = await gate.metric("channelgate_connections");
+    await until("those of other tests are gone", async () => (await gate.metric("channelgate_connections")) === 0);
     const all = [open(gate.url), open(gate.url), open(gate.url)];
     await Promise.all(all.map(({ frame }) => frame("auth")));
-    expect(await gate.metric("channelgate_connections")).toBe(before + 3);
+    expect(await gate.metric("channelgate_connections")).toBe(3);
     all[0]?.connection.close();
     expect(all[1]?.connection.send({ event: "back", data: "still here" })).toBe(true);
     await all[1]?.frame("message-back");
@@ -221,7 +224,6 @@ describe("with a node", () => {
   });
 
   it("tells nothing more after it was closed, also while it opens", async () => {
-    const before = await gate.metric("channelgate_connections");
     const early = open(gate.url);
     early.connection.close();
     const late = open(gate.url);
@@ -230,27 +232,56 @@ describe("with a node", () => {
     await late.frame("first");
     late.connection.close();
     late.connection.close();
-    await until("both connections are gone", async () => (await gate.metric("channelgate_connections")) === before);
+    await until("both connections are gone", async () => (await gate.metric("channelgate_connections")) === 0);
     expect([early.opened, early.closed, late.closed]).toEqual([[], [], []]);
   });
 
-  it("finds a missed heartbeat when it is asked to look, and does not keep what it cannot send", async () => {
+  it.each(["check", "send"] as const)("finds that it has missed a heartbeat at the first %s after sleep", async (what) => {
     const { connection, frame, end } = open(gate.url);
     await frame("auth");
     connection.check?.();
-    connection.send({ event: "back", data: "alive" });
+    expect(connection.send({ event: "back", data: "alive" })).toBe(true);
     await frame("message-back");
-    // As after sleep: the clock is ahead, and the timers are not.
-    const now = Date.now();
+    // The clock is ahead, and the timers are not.
     const clock = Date.now;
-    Date.now = () => now + 60_000;
+    Date.now = () => clock() + 60_000;
     try {
-      expect(connection.send({ event: "back", data: "kept" })).toBe(false);
-      connection.check?.();
+      if (what === "check") connection.check?.();
+      else expect(connection.send({ event: "back", data: "kept" })).toBe(false);
       expect(await end()).toEqual({ code: 1006, text: "ping timeout", verdict: "retry" });
     } finally {
       Date.now = clock;
     }
+  });
+});
+
+describe("with servers of another make", () => {
+  /** A server that answers the request for a namespace with these packets. */
+  const answering = async (...packets: string[]) => {
+    const server = new WebSocketServer({ port: 0, host: "127.0.0.1" });
+    onTestFinished(() => server.close());
+    server.on("connection", (socket) => {
+      socket.send('0{"sid":"abc.def","upgrades":[],"pingInterval":25000,"pingTimeout":20000,"maxPayload":100000}');
+      socket.on("message", () => {
+        for (const packet of packets) socket.send(packet);
+      });
+    });
+    await once(server, "listening");
+    return `http://127.0.0.1:${server.address().port}/`;
+  };
+
+  it("is open before it hands over an event that came too early", async () => {
+    const order: unknown[] = [];
+    const url = new URL(await answering('42["early",1]', '40{"sid":"xyz"}'));
+    const events = { opened: (known: unknown) => order.push(known), frame: (frame: unknown) => order.push(frame), closed: () => order.push("closed") };
+    connections.push(socketIo().open({ url, token: null, tokenIn: "auth" }, events));
+    await until("both", () => order.length > 1);
+    expect(order).toEqual([{ node: null, id: "xyz" }, { event: "early", data: 1, args: [1] }]);
+  });
+
+  it("has failed if the server is older than the protocol", async () => {
+    const { end } = open(await answering("40"));
+    expect(await end()).toMatchObject({ verdict: "failed" });
   });
 });
 
