@@ -3,7 +3,7 @@
 
 import { useEffect, type JSX } from "react";
 
-import { ConnectionStatus, Figures, MissedBanner, Toasts, useLabels, useToasts, type ConnectionStatusProps, type FiguresProps, type ToastsProps } from "../components/index.js";
+import { ConnectionStatus, Figures, MissedBanner, Toasts, useLabels, useToasts, type ConnectionStatusProps, type FiguresProps, type ConnectedProps } from "../components/index.js";
 import { useLatest } from "../hooks/latest.js";
 import { time } from "../labels.js";
 import { useLiveList, type LiveList } from "../live-list.js";
@@ -19,7 +19,7 @@ const stateOf = ({ isLate, status }: Attendance): string => (isLate ? "late" : (
 const isKnown = (state: string): state is "present" | "late" | "absent" => /^(present|late|absent)$/.test(state);
 const dayOf = ({ date }: Attendance): string => date ?? "";
 
-export interface RealTimeNotificationProps extends Omit<ToastsProps, "of"> {
+export interface RealTimeNotificationProps extends Omit<ConnectedProps, "of"> {
   /** Without it: all employees. */
   employeeId?: string | number | undefined;
   /** Default: true. Otherwise a message stays until it is dismissed. */

@@ -3,7 +3,7 @@
 
 import type { JSX } from "react";
 
-import { ConnectionStatus, Toasts, useLabels, useToasts, type ConnectionStatusProps, type ToastsProps } from "../components/index.js";
+import { ConnectionStatus, Toasts, useLabels, useToasts, type ConnectionStatusProps, type ConnectedProps } from "../components/index.js";
 import { useEvent, type UseEvent } from "../hooks/events.js";
 import { shopEnglish } from "../preset-labels.js";
 import { useShopClient } from "./context.js";
@@ -12,7 +12,7 @@ import type { RepairShopEvents } from "./events.js";
 export const WebSocketStatus = (props: Omit<ConnectionStatusProps, "of">): JSX.Element => <ConnectionStatus {...props} of={useShopClient("WebSocketStatus")} />;
 
 /** Shows each notification as a message. */
-export function RealTimeToasts(props: Omit<ToastsProps, "of">): JSX.Element {
+export function RealTimeToasts(props: Omit<ConnectedProps, "of">): JSX.Element {
   const client = useShopClient("RealTimeToasts");
   const { show } = useToasts(client);
   const { newNotifications } = useLabels(props.labels, shopEnglish);

@@ -5,7 +5,7 @@ import { useEffect, useState, type ReactElement } from "react";
 
 import { Announcer, MissedBanner } from "../components/index.js";
 import { useLabels, useParts, type PartProps } from "../components/parts.js";
-import { boardOf, say } from "../components/store.js";
+import { boardOf } from "../components/board.js";
 import { useLiveList, type LiveList } from "../live-list.js";
 import { trackerEnglish } from "../preset-labels.js";
 import { withoutLoad } from "../preset/no-load.js";
@@ -45,12 +45,13 @@ export function SessionAttendance({ sessionId, initial = NONE, load, ...props }:
   const attendees = list.status === "loading" && !list.items[0] ? initial : list.items;
 
   useEffect(() => {
-    const tell = ({ message: text }: { message: string }, isError: boolean) => {
+    const { get, set } = boardOf(client);
+    const tell = ({ message: text }: { message: string }) => {
       setMessage(text);
-      say(boardOf(client), { text, isError });
+      set({ waiting: [...get().waiting, { text }] });
     };
     joinSession(sessionId);
-    const stops = [onEvent("attendanceMarked", (marked) => tell(marked, false)), onEvent("error", (error) => tell(error, true))];
+    const stops = [onEvent("attendanceMarked", tell), onEvent("error", tell)];
     return () => {
       leaveSession(sessionId);
       for (const stop of stops) stop();
