@@ -160,7 +160,7 @@ async def test_every_event_of_the_feed_matches_its_schema(scene):
     await scene.samples(client_create="broadcast", employee_attendance="broadcast")
     await client.wait(lambda client: client.frames[-1].startswith('{"event":"employee_attendance"'), "the last sample")
     await scene.send(client, "ping")
-    await client.wait(lambda client: client.frames[-1] == "pong", "the pong")
+    await client.wait(lambda client: "pong" in client.frames, "the pong")
     await scene.gap(client)
     await scene.end()
 
@@ -174,7 +174,7 @@ async def test_every_event_of_the_deployed_dashboard_matches_its_schema(scene):
     await scene.site.demo.delete("attendance", key)
     for frame in ({"type": "ping", "timestamp": 1748768400000}, {"type": "ping"}, "ping"):
         await scene.send(client, frame)
-    await client.wait(lambda client: client.frames[-1] == "pong", "the pong")
+    await client.wait(lambda client: "pong" in client.frames, "the pong")
     await client.wait(lambda client: "deleted" in "".join(client.frames), "the deletion")
     await scene.samples(check_in="attendance_updates")
     await client.wait(lambda client: "EMP014" in client.frames[-1], "the sample")
@@ -191,7 +191,7 @@ async def test_every_event_of_parking_matches_its_schema(scene):
     await scene.send(client, {"type": "subscribe", "notification_types": ["reservation", "parking_lot", "offer"]})
     # Messages are handled in order, so with this answer it has subscribed.
     await scene.send(client, "ping")
-    await client.wait(lambda client: client.frames[-1] == "pong", "the pong")
+    await client.wait(lambda client: "pong" in client.frames, "the pong")
     lot = (await site.post("parking/lots", name="Roxas Night Market", capacity=40))["id"]
     reservation = {"parking_lot": lot, "start_time": JUNE, "end_time": "2036-06-01T11:00:00Z"}
     first = (await site.post("parking/reservations", by=ann, **reservation))["id"]
