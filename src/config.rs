@@ -54,7 +54,7 @@ pub use duration::Span;
 pub use ending::{Close, CloseCodes, EventClose, EventCode, Refuse, Reject, RejectClose, is_close_code};
 pub use environment::{CONFIG_VARIABLE, Environment, GENERIC_PREFIX, NAMED};
 pub use error::{ConfigError, ConfigErrors, ConfigSource, Key, KeyLocation, KeyPath, did_you_mean};
-pub use event_handler::{EventHandler, GapHandler, Slow};
+pub use event_handler::{EventHandler, Notice, Slow};
 pub use handler::{Call, Emit, Emits, Expect, Handler, Publish, Rate, Step};
 pub use heartbeat::Heartbeat;
 pub use layer::{Cache, Emitters, Layer, LayerKind, PythonList, Serializer, SourceMapping};

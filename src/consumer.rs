@@ -65,7 +65,7 @@ use groups::{FormId, Forms, Pattern};
 use input::of_connection;
 use mapping::Mappings;
 use namespaces::Namespaces;
-use notice::GapNotice;
+use notice::{GapNotice, Hello};
 
 /// The id of a consumer; a reload never reuses the id of an earlier consumer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -92,6 +92,7 @@ pub struct Consumer {
     heartbeat: Option<Heartbeat>,
     mappings: Mappings,
     notice: Option<GapNotice>,
+    hello: Option<Hello>,
     actions: Actions,
     /// The form of its namespaces, if they have parameters.
     namespaces: Option<Namespaces>,

@@ -32,6 +32,8 @@ impl Default for Backend {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Cluster {
+    /// The name of this node in expressions (`node`); unset: its id, which is new at each start.
+    pub name: Option<String>,
     /// Host and port at which the other nodes reach this one; unset: the listen address.
     pub address: Option<String>,
     /// How often a node sends a sign of life; after three that are missed it counts as dead.
@@ -40,6 +42,6 @@ pub struct Cluster {
 
 impl Default for Cluster {
     fn default() -> Self {
-        Self { address: None, heartbeat: Span::seconds(3) }
+        Self { name: None, address: None, heartbeat: Span::seconds(3) }
     }
 }

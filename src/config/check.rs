@@ -69,6 +69,13 @@ fn sections(config: &Config, note: &mut impl FnMut(KeyPath, String)) {
         }
         _ => {}
     }
+    let in_name = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
+    if let Some(name) = &config.cluster.name
+        && (name.is_empty() || name.len() > 64 || !name.chars().all(in_name))
+    {
+        let reason = "a node's name is 1 to 64 ASCII letters, digits, '-', '_' and '.'; every client may read it";
+        note(KeyPath::dotted("cluster.name"), reason.to_owned());
+    }
     if let Some(Err(reason)) = config.cluster.address.as_deref().map(listen) {
         note(KeyPath::dotted("cluster.address"), reason);
     }

@@ -4,7 +4,7 @@ use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    AtExpiry, AuthMethod, Close, Django, Emits, EventHandler, GapHandler, Handler, Heartbeat, InvalidToken, OneOrMany,
+    AtExpiry, AuthMethod, Close, Django, Emits, EventHandler, Handler, Heartbeat, InvalidToken, Notice, OneOrMany,
     Presence, Reject, Slow, Span, Step, Topics,
 };
 
@@ -91,7 +91,10 @@ pub struct Consumer {
     pub on_event: IndexMap<String, EventHandler>,
     /// What a client receives when events may have been missed; unset: nothing.
     #[serde(default)]
-    pub on_gap: Option<GapHandler>,
+    pub on_gap: Option<Notice>,
+    /// What a client receives first, before everything else; unset: nothing.
+    #[serde(default)]
+    pub hello: Option<Notice>,
     /// Client messages by the value of `message_key`, or Socket.IO events by their name; `*` matches all others.
     #[serde(default)]
     pub on_message: IndexMap<String, Handler>,

@@ -34,16 +34,16 @@ pub struct EventHandler {
     pub python_per: Option<PythonPer>,
 }
 
-/// A notice that events may have been missed.
+/// A notice for the connections that ask for it: that events may have been missed, or the first message.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-pub struct GapHandler {
+pub struct Notice {
     /// Expression over the connection, evaluated once when it opens: whether it gets the notice. Unset: every
     /// connection does.
     pub when: Option<String>,
-    /// Expression over `gap`: the frame as JSON.
+    /// The frame as JSON: an expression over `gap`, or over the connection in `hello`.
     pub send: Option<String>,
-    /// The Socket.IO event, over `gap`.
+    /// The Socket.IO event, over the same.
     pub emit: Option<Box<Emit>>,
 }
 

@@ -39,7 +39,7 @@ impl HandlerKind {
         }
         names.extend(matches!(self, Self::Online | Self::Offline).then_some(Var::Room));
         names.extend(matches!(self, Self::Connect | Self::Message | Self::Online).then_some(Var::Present));
-        names.extend([Var::Vars, Var::Backend]);
+        names.extend([Var::Vars, Var::Backend, Var::Node]);
         names
     }
 
@@ -74,13 +74,18 @@ pub(super) fn of_groups(protocol: Protocol) -> &'static [Var] {
     }
 }
 
+/// The names known in the first message of a connection.
+pub(super) fn of_hello(protocol: Protocol) -> Vec<Var> {
+    of_groups(protocol).iter().chain(&[Var::Node]).copied().collect()
+}
+
 /// The names known where events are mapped.
 pub(super) const OF_EVENTS: &[Var] = &[Var::Event, Var::Group];
 
 /// The names known in the messages of `on_event`: those of the event, and what many connections can have in common.
 pub(super) fn of_messages(protocol: Protocol) -> Vec<Var> {
     let own = of_groups(protocol).iter().filter(|name| !matches!(name, Var::Id | Var::ChannelName));
-    OF_EVENTS.iter().chain(own).copied().collect()
+    OF_EVENTS.iter().chain(own).chain(&[Var::Node]).copied().collect()
 }
 
 /// The names known in the conditions of `on_event`: those of the event, and those of each connection.

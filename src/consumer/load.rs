@@ -12,11 +12,11 @@ use super::{
     kind,
     mapping::Mappings,
     namespaces::Namespaces,
-    notice::GapNotice,
+    notice::{GapNotice, Hello},
     parameters,
     program::Program,
     reached,
-    wire::Wire,
+    wire::{NodeName, Wire},
 };
 use crate::{
     config::{self, Config, ConfigErrors, Environment, KeyPath, Policy, Protocol, SourceMapping},
@@ -49,7 +49,8 @@ impl ConsumerSet {
     /// The consumers after a reload: an unchanged one is kept, so that its connections are not affected; any other gets
     /// an id that was never used.
     pub fn followed_by(&self, config: &Config) -> Result<Self, ConfigErrors> {
-        let mut loader = Loader { compiler: Compiler::new(config), first: self.next, namespaces: Vec::new() };
+        let node = self.node.clone();
+        let mut loader = Loader { compiler: Compiler::new(config), first: self.next, namespaces: Vec::new(), node };
         let specs = config.consumers.iter().enumerate();
         let mut consumers: Vec<_> = specs.map(|(index, spec)| loader.consumer(index, spec)).collect();
         loader.settle(&mut consumers);
@@ -64,7 +65,8 @@ impl ConsumerSet {
         }
         let next = self.next.saturating_add(u32::try_from(consumers.len()).unwrap_or(u32::MAX));
         let same = |one: Arc<Consumer>| self.same(&one).cloned().unwrap_or(one);
-        Ok(Self { consumers: consumers.into_iter().flatten().map(same).collect(), next })
+        let consumers = consumers.into_iter().flatten().map(same).collect();
+        Ok(Self { consumers, next, node: self.node.clone() })
     }
 }
 
@@ -98,6 +100,7 @@ struct Loader<'a> {
     first: u32,
     /// The namespaces so far, each with the group of all its connections.
     namespaces: Vec<(String, GroupName)>,
+    node: NodeName,
 }
 
 impl Loader<'_> {
@@ -108,6 +111,7 @@ impl Loader<'_> {
             protocol: spec.protocol,
             namespace: spec.namespace.as_str().into(),
             max_message: self.compiler.config.layer.max_message,
+            node: self.node.clone(),
         };
         let compiler = &mut self.compiler;
         let here = key.then("path");
@@ -177,6 +181,8 @@ impl Loader<'_> {
         let mappings = Mappings::compile(&spec.on_event, wire.clone(), &key.then("on_event"), &mut self.compiler);
         let notice = spec.on_gap.as_ref();
         let notice = notice.and_then(|gap| GapNotice::compile(gap, &wire, &key.then("on_gap"), &mut self.compiler));
+        let hello = spec.hello.as_ref();
+        let hello = hello.and_then(|hello| Hello::compile(hello, &wire, &key.then("hello"), &mut self.compiler));
         let heartbeat = Heartbeat::compile(spec, &wire, &key.then("heartbeat"), &mut self.compiler);
         let name: Arc<str> = spec.label().into();
         let backend = &self.compiler.config.backend;
@@ -216,7 +222,9 @@ impl Loader<'_> {
         let reads =
             of_groups.chain(notice.as_ref().map(GapNotice::names)).fold(reads.and(actions.names()), VarSet::and);
         let reads = reads.and(of_room);
-        let reads_host = reads.and(actions.all_names()).has(Var::Host);
+        // Its first message is made once, of a context that is not kept.
+        let of_hello = hello.as_ref().map(Hello::names).unwrap_or_default();
+        let reads_host = reads.and(of_hello).and(actions.all_names()).has(Var::Host);
         // Without one of its paths or namespaces it is not complete.
         if patterns.len() != spec.path.as_slice().len() || spec.has_namespaces() != namespaces.is_some() {
             return None;
@@ -236,6 +244,7 @@ impl Loader<'_> {
             heartbeat,
             mappings,
             notice,
+            hello,
             actions,
             namespaces,
             reads,

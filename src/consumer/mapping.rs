@@ -148,6 +148,7 @@ impl Mapping {
         let scope = Scope::default()
             .with(Var::Event, Root::Event(event.clone()).into_jinja())
             .with(Var::Group, event.group.as_str().into())
+            .with(Var::Node, wire.node.value())
             .into_jinja();
         let selection = match self.when.as_ref().map(|when| when.decide(consumer, event, &scope)).transpose()? {
             Some(Decision::All(false)) => return Ok(Mapped::default()),

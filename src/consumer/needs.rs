@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::{
     Consumer, Context, Traits,
     expression::{Var, VarSet},
+    notice::Hello,
 };
 use crate::event::Value;
 
@@ -15,9 +16,18 @@ impl Consumer {
         self.needs_context() || reads || self.spec.django.is_any()
     }
 
+    /// Whether a connection that gets its first message needs an id, because that names it.
+    pub fn hello_names(&self) -> bool {
+        self.hello_reads().meets(VarSet::of(&[Var::Id, Var::ChannelName]))
+    }
+
+    fn hello_reads(&self) -> VarSet {
+        self.hello.as_ref().map(Hello::names).unwrap_or_default()
+    }
+
     /// Whether its expressions read the name of the connection's channel.
     pub fn reads_channel_name(&self) -> bool {
-        self.reads.has(Var::ChannelName)
+        self.reads.and(self.hello_reads()).has(Var::ChannelName)
     }
 
     /// Whether its expressions need the host that the client named.

@@ -85,7 +85,8 @@ impl Personal {
         let values = json::read(values.as_bytes()).map_err(|error| error.to_string())?;
         let mut scope = Scope::default()
             .with(Var::Event, Root::Event(Arc::clone(&self.event)).into_jinja())
-            .with(Var::Group, self.event.group.as_str().into());
+            .with(Var::Group, self.event.group.as_str().into())
+            .with(Var::Node, wire.node.value());
         for (name, value) in values.as_map().into_iter().flatten() {
             if let Some(name) = Var::parse(name) {
                 scope = scope.with(name, Root::Data(Arc::new(value.clone())).into_jinja());

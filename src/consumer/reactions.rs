@@ -6,6 +6,7 @@ use super::{Consumer, Context, Continuation, Effect, EventOutcome, MapError, Map
 use crate::{
     event::{Event, GapReason, GroupName, Incoming, Payload},
     limited::WriteError,
+    warn_bounded,
 };
 
 impl Consumer {
@@ -93,6 +94,17 @@ impl Consumer {
     /// Whether this connection wants gap notices; evaluated once, when it opens.
     pub fn asks_for_gaps(&self, context: &Context) -> bool {
         self.notice.as_ref().is_some_and(|notice| notice.is_asked_for(context))
+    }
+
+    /// The first message for this connection, if it asks for one.
+    pub fn hello(&self, context: &Context) -> Option<Payload> {
+        match self.hello.as_ref()?.payload(context, self.actions.wire())? {
+            Ok(hello) => Some(hello),
+            Err(reason) => {
+                warn_bounded!("{}: cannot send a hello: {reason}", self.name());
+                None
+            }
+        }
     }
 
     /// The gap notice for a connection about these of its groups; `None`: any of them.

@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use super::{Consumer, ConsumerId, decode_path};
+use super::{Consumer, ConsumerId, decode_path, wire::NodeName};
 use crate::event::Value;
 
 /// All consumers, in the order in which paths are tried.
@@ -13,6 +13,8 @@ pub struct ConsumerSet {
     pub(super) consumers: Vec<Arc<Consumer>>,
     /// The id of the next new consumer.
     pub(super) next: u32,
+    /// The name of the node that they are on.
+    pub(super) node: NodeName,
 }
 
 impl ConsumerSet {
@@ -20,6 +22,11 @@ impl ConsumerSet {
     pub fn route(&self, path: &str) -> Option<(&Arc<Consumer>, Value)> {
         let path = decode_path(path);
         self.consumers.iter().find_map(|consumer| Some((consumer, consumer.matches(&path)?)))
+    }
+
+    /// Names the node that they are on, for its consumers of now and after each reload. Call it once, at the start.
+    pub fn on_node(&self, name: &str) {
+        self.node.set(name);
     }
 
     /// The consumer with this id.

@@ -187,11 +187,12 @@ impl SocketIoHandler {
         let deflate = websocket.as_ref().and_then(|(_, agreed)| agreed.deflate);
         let connection = self.sessions.connection(endpoint.limits(), deflate);
         let accepted = pending(&connection, permit);
-        let (handler, raw): (Rc<dyn MessageHandler>, Option<Rc<RawSession>>) = match endpoint.protocol() {
+        let (handler, raw): (Rc<dyn MessageHandler>, Option<(Rc<RawSession>, _)>) = match endpoint.protocol() {
             Protocol::EngineIo => {
                 let raw = RawSession::admit(&self.admission, endpoint, &head, route, &connection).await;
-                let raw = Rc::new(raw?);
-                (Rc::clone(&raw) as Rc<dyn MessageHandler>, Some(raw))
+                let (raw, hello) = raw?;
+                let raw = Rc::new(raw);
+                (Rc::clone(&raw) as Rc<dyn MessageHandler>, Some((raw, hello)))
             }
             _ => (SocketIoNamespaces::new(&self.admission, endpoint, &head, route)?, None),
         };
@@ -210,8 +211,8 @@ impl SocketIoHandler {
                 payload_response(open.into())
             }
         };
-        if let Some(raw) = raw {
-            raw.opened(&session);
+        if let Some((raw, hello)) = raw {
+            raw.opened(&session, hello);
         }
         Ok(response)
     }

@@ -78,6 +78,7 @@ impl Node {
         let cluster = Cluster::new(&config, metrics.clone())?;
         let id = cluster.id().as_str();
         metrics.of_node(id);
+        consumers.on_node(config.cluster.name.as_deref().unwrap_or(id));
         let control = AdmissionControl::new(&config, id, metrics.clone())?;
         let cache = cache(&config)?;
         let chosen = backend::choose(&config.backend, &layer, metrics.clone())?;

@@ -18,7 +18,7 @@ use crate::{
     auth::{self, AuthError, Identity, RequestHead, claims::user_id_of},
     config::{BeforeSubscribe, InvalidToken},
     consumer::{Consumer, ConsumerId, Context, Traits},
-    event::{ConnectionId, GroupName, Value},
+    event::{ConnectionId, GroupName, Payload, Value},
     hub::{Member, Principal},
     socket::Connection,
 };
@@ -62,8 +62,22 @@ pub struct Admitted {
     before_subscribe: BeforeSubscribe,
     /// The consumer that sends gap notices to the client: the first one that it asked.
     gap_consumer: Option<ConsumerId>,
+    /// What the client gets first: the hello of the first consumer that it asked for one.
+    pub(super) hello: Option<Payload>,
+    /// Whether that names the connection, so that others must be able to name it, too.
+    hello_names: bool,
     /// What the conditions of its consumers compare of it.
     traits: Option<Box<Traits>>,
+}
+
+/// A client that is in all its groups.
+pub struct LetIn {
+    /// The held member.
+    pub member: Rc<Member>,
+    /// Its consumers' parts in the session.
+    pub bindings: Box<[Binding]>,
+    /// What it gets first.
+    pub hello: Option<Payload>,
 }
 
 impl Admission {
@@ -118,19 +132,21 @@ impl Admission {
         namespace: &Namespace,
         client: Client<'_>,
         attempt: u32,
-    ) -> Result<(Rc<Member>, Box<[Binding]>), Refusal> {
+    ) -> Result<LetIn, Refusal> {
         let (connection, id) = (Rc::clone(client.connection), client.context.id);
         self.in_time(async {
             let mut admitted = self.admit(namespace, client).await?;
             let bindings = admitted.take_parts();
             let member = self.member(&mut admitted, &connection, id);
+            let hello = admitted.hello.take();
             self.join(admitted, &member, &connection, attempt).await?;
-            Ok((member, bindings))
+            Ok(LetIn { member, bindings, hello })
         })
         .await
     }
 
-    /// The client as a member of the hub, without groups yet; it is held until its session is open.
+    /// The client as a member of the hub, without groups yet; it is held until its session is open. `id` is unset if
+    /// nothing can name it.
     pub fn member(&self, admitted: &mut Admitted, connection: &Rc<Connection>, id: Option<ConnectionId>) -> Rc<Member> {
         let member = Member::new(Rc::clone(connection), id, admitted.before_subscribe);
         member.set_traits(admitted.traits.take());
@@ -226,12 +242,18 @@ impl Admission {
             permits: Vec::new(),
             before_subscribe: consumer.topics().before_subscribe,
             gap_consumer: None,
+            hello: None,
+            hello_names: false,
             traits: None,
         });
         if let Some(traits) = consumer.traits(&context) {
             all.traits = Some(traits.with(all.traits.take()));
         }
         all.gap_consumer = all.gap_consumer.or_else(|| consumer.asks_for_gaps(&context).then_some(audience));
+        if all.hello.is_none() {
+            all.hello = consumer.hello(&context);
+            all.hello_names = all.hello.is_some() && consumer.hello_names();
+        }
         all.bindings.push(Binding::new(Arc::clone(consumer), context, principal));
         all.permits.extend(permit);
         all.groups.extend(groups.into_iter().chain(everybody).map(|group| (group, audience)));
@@ -251,6 +273,11 @@ impl Admitted {
     /// Its consumers' parts in the session.
     pub fn take_parts(&mut self) -> Box<[Binding]> {
         take(&mut self.bindings).into_boxed_slice()
+    }
+
+    /// Whether its first message names the connection.
+    pub(super) const fn is_named(&self) -> bool {
+        self.hello_names
     }
 
     /// Gives its users' permits to the connection, for as long as this attempt lasts.

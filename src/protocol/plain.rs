@@ -41,13 +41,15 @@ pub async fn admit(
         return Err(Refusal::State);
     }
     // Has a public id only if something can name it.
-    let id = endpoint.consumer().needs_id().then(ConnectionId::random);
+    let needs_id = endpoint.consumer().needs_id();
+    let id = (needs_id || endpoint.consumer().hello_names()).then(ConnectionId::random);
     let host = endpoint.host(head);
     let context = Context { route, query: query(head.query), id, host, ..Context::default() };
     let client = Client { head, connection, context };
     let work = async {
         let mut admitted = admission.admit(namespace, client).await?;
         let (bindings, of_token) = (admitted.take_parts(), admitted.subprotocol.take());
+        let (hello, id) = (admitted.hello.take(), id.filter(|_| needs_id || admitted.is_named()));
         let member = admission.member(&mut admitted, connection, id);
         let outlet = Rc::clone(connection) as Rc<dyn Outlet>;
         let session = Session::new(Rc::clone(&admission.services), outlet, Rc::clone(&member), bindings, 0);
@@ -71,7 +73,7 @@ pub async fn admit(
                 (Accepted { subprotocol: own.or(of_token), headers: Vec::new() }, None)
             }
         };
-        session.opened(call);
+        session.opened(hello, call);
         Ok(accepted)
     };
     admission.in_time(work).await

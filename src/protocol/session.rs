@@ -39,7 +39,7 @@ use super::{bridged::RunningCall, services::WorkerServices};
 use crate::{
     backend::bridge::CallEvent,
     consumer::{Context, Continuation, MessageProblem, Outcome, Reaction},
-    event::{GapReason, Incoming, Value},
+    event::{GapReason, Incoming, Payload, Value},
     hub::{Member, Released},
     packet::RawEvent,
     warn_bounded,
@@ -111,9 +111,10 @@ impl Session {
         self.member.borrow().clone()
     }
 
-    /// The connection is open: goes on with the call that accepted it, runs the consumers' `on_connect`, releases the
-    /// member, then enters presence.
-    pub fn opened(self: &Rc<Self>, call: Option<RunningCall>) {
+    /// The connection is open: sends its first message, goes on with the call that accepted it, runs the consumers'
+    /// `on_connect`, releases the member, then enters presence.
+    pub fn opened(self: &Rc<Self>, hello: Option<Payload>, call: Option<RunningCall>) {
+        hello.iter().for_each(|hello| self.outlet.send(hello));
         self.expect_login(&self.services.logins);
         let mut agenda = Agenda::new();
         agenda.extend(call.map(|call| (call.index, Work::Follow(call))));

@@ -20,7 +20,7 @@ use futures_util::{
 
 use self::outlet::NamespaceOutlet;
 use super::{
-    admission::{Admission, Client},
+    admission::{Admission, Client, LetIn},
     endpoint::{Endpoint, Namespace},
     engineio::{EngineSession, MessageHandler},
     head::Head,
@@ -258,14 +258,14 @@ impl SocketIoNamespaces {
         if !self.is_waited_for(&namespace.name, attempt) || !engine.connection().is_open() {
             // The client has left meanwhile; joins without a session are undone.
             match let_in {
-                Ok((member, _)) => self.admission.services.shard.leave_all(&member),
+                Ok(LetIn { member, .. }) => self.admission.services.shard.leave_all(&member),
                 Err(refusal) => self.count(&namespace, &refusal),
             }
             connection.give_back(attempt);
             return;
         }
         match let_in {
-            Ok((member, bindings)) => {
+            Ok(LetIn { member, bindings, hello }) => {
                 let outlet = NamespaceOutlet::new(&engine, &self, &namespace, attempt);
                 let services = Rc::clone(&self.admission.services);
                 let session = Session::new(services, outlet, Rc::clone(&member), bindings, attempt);
@@ -275,7 +275,7 @@ impl SocketIoNamespaces {
                 }
                 session.settle();
                 engine.send(&packet::connected(&namespace.name, &id.text()));
-                session.opened(None);
+                session.opened(hello, None);
             }
             Err(refusal) => {
                 self.remove(&engine, &namespace.name);

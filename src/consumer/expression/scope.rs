@@ -27,10 +27,11 @@ pub enum Var {
     Item,
     Present,
     Room,
+    Node,
 }
 
 impl Var {
-    pub const ALL: [Self; 20] = [
+    pub const ALL: [Self; 21] = [
         Self::Event,
         Self::Group,
         Self::Message,
@@ -51,6 +52,7 @@ impl Var {
         Self::Item,
         Self::Present,
         Self::Room,
+        Self::Node,
     ];
 
     pub const fn as_str(self) -> &'static str {
@@ -75,6 +77,7 @@ impl Var {
             Self::Item => "item",
             Self::Present => "present",
             Self::Room => "room",
+            Self::Node => "node",
         }
     }
 

@@ -341,6 +341,7 @@ impl<'a> Run<'a> {
     fn scope(&mut self) -> &Jinja {
         let (names, context, message) = (self.names, &self.context, self.message);
         let (result, backend, present) = (self.results.last(), self.program.backend, &self.present);
+        let node = &self.program.wire.node;
         self.scope.get_or_insert_with(|| {
             let mut scope = of_connection(context, names);
             if let Some(present) = present {
@@ -348,6 +349,9 @@ impl<'a> Run<'a> {
             }
             if names.has(Var::Backend) {
                 scope = scope.with(Var::Backend, backend.into());
+            }
+            if names.has(Var::Node) {
+                scope = scope.with(Var::Node, node.value());
             }
             if let (true, Some(result)) = (names.has(Var::Result), result) {
                 scope = scope.with(Var::Result, Root::Data(Arc::clone(result)).into_jinja());

@@ -15,7 +15,7 @@ use crate::{
     event::{ConnectionId, GapReason, GroupOrderResult, Incoming, Payload, ReceivedOrder, Value},
     packet::Text,
     protocol::{
-        admission::{Admission, Client},
+        admission::{Admission, Client, LetIn},
         endpoint::Endpoint,
         query, query_weight,
         refusal::Refusal,
@@ -53,33 +53,35 @@ pub struct RawSession {
 }
 
 impl RawSession {
-    /// Admits a client at once: without Socket.IO it does not connect to a namespace later.
+    /// Admits a client at once: without Socket.IO it does not connect to a namespace later. Its first message comes with
+    /// the session, which does not keep it.
     pub async fn admit(
         admission: &Admission,
         endpoint: &Endpoint,
         head: &RequestHead<'_>,
         route: Value,
         connection: &Rc<Connection>,
-    ) -> Result<Self, Refusal> {
+    ) -> Result<(Self, Option<Payload>), Refusal> {
         let namespace = endpoint.namespace("/").ok_or(Refusal::Namespace)?;
         if !endpoint.consumer().may_keep(query_weight(head.query)) {
             return Err(Refusal::State);
         }
         let (id, host) = (Some(ConnectionId::random()), endpoint.host(head));
         let context = Context { route, query: query(head.query), id, host, ..Context::default() };
-        let (member, bindings) = admission.let_in(namespace, Client { head, connection, context }, 0).await?;
+        let admitted = admission.let_in(namespace, Client { head, connection, context }, 0).await?;
+        let LetIn { member, bindings, hello } = admitted;
         let outlet = Rc::new(RawOutlet { connection: Rc::clone(connection), carrier: OnceCell::new() });
         let (services, out) = (Rc::clone(&admission.services), Rc::clone(&outlet) as Rc<dyn Outlet>);
         let session = Session::new(services, out, Rc::clone(&member), bindings, 0);
         session.serve_calls(&member);
-        Ok(Self { session, outlet })
+        Ok((Self { session, outlet }, hello))
     }
 
     /// The session is open, on this Engine.IO session.
-    pub fn opened(&self, carrier: &Rc<EngineSession>) {
+    pub fn opened(&self, carrier: &Rc<EngineSession>, hello: Option<Payload>) {
         if self.outlet.carrier.set(Rc::downgrade(carrier)).is_ok() {
             self.session.settle();
-            self.session.opened(None);
+            self.session.opened(hello, None);
         }
     }
 }

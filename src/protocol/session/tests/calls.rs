@@ -105,7 +105,7 @@ impl Client {
         let client = Self::new();
         let (accepted, _) = client.connect(vec![accept(), open("0")]).await;
         let accepted = accepted.unwrap().unwrap();
-        client.session.opened(Some(accepted.call));
+        client.session.opened(None, Some(accepted.call));
         until(|| client.session.waiting() == 0 && client.session.queue.borrow().is_none()).await;
         client
     }
@@ -266,7 +266,7 @@ async fn no_event_waits_for_a_consumer_that_has_stopped() {
     client.worker.run();
     let group = GroupName::new("room").unwrap();
     let (accepted, _) = client.connect(vec![line(Command::GroupAdd(group)), accept(), open("0")]).await;
-    client.session.opened(Some(accepted.unwrap().unwrap().call));
+    client.session.opened(None, Some(accepted.unwrap().unwrap().call));
     client.sends("a");
     let (_, answer) = client.bridge.next().await;
     answer.send(Line::End(End::Stopped)).await.unwrap();
@@ -295,7 +295,7 @@ async fn a_user_who_is_disconnected_while_a_call_runs_is_not_let_in_by_it() {
     for is_connect in [true, false] {
         let client = Client::new();
         let (accepted, mut answer) = client.connect(vec![accept()]).await;
-        client.session.opened(Some(accepted.unwrap().unwrap().call));
+        client.session.opened(None, Some(accepted.unwrap().unwrap().call));
         if !is_connect {
             answer.send(open("0")).await.unwrap();
             until(|| client.session.queue.borrow().is_none()).await;
@@ -381,7 +381,7 @@ async fn events_that_need_a_call_come_in_order_with_the_others_and_wait_for_each
     client.worker.run();
     let group = GroupName::new("room").unwrap();
     let (accepted, connecting) = client.connect(vec![line(Command::GroupAdd(group)), accept(), text("hello")]).await;
-    client.session.opened(Some(accepted.unwrap().unwrap().call));
+    client.session.opened(None, Some(accepted.unwrap().unwrap().call));
     let events = [("tick", 1), ("chat.message", 2), ("tick", 3), ("tick", 4), ("chat.message", 5), ("tick", 6)];
     events.iter().for_each(|(kind, number)| client.worker.event("room", kind, *number));
     // A message of the client takes turns with them.

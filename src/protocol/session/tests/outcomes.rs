@@ -71,7 +71,7 @@ impl Client {
     async fn new() -> Self {
         let worker = Rc::new(Worker::new(ROOMS, Arc::new(NoBridge)));
         let client = Self::of(&worker, "one").await;
-        client.session.opened(None);
+        client.session.opened(None, None);
         worker.run();
         client
     }
@@ -100,7 +100,7 @@ impl Client {
 async fn an_event_moves_a_connection_from_its_group_to_another() {
     let client = Client::new().await;
     let other = Client::of(&client.worker, "other").await;
-    other.session.opened(None);
+    other.session.opened(None, None);
     for (group, kind, n) in [("lobby", "tick", 1), ("lobby", "move", 2), ("lobby", "tick", 3)] {
         client.worker.event(group, kind, n);
     }
@@ -181,10 +181,10 @@ async fn an_event_that_comes_before_the_connection_is_open_is_carried_out_when_i
         tokio::task::yield_now().await;
     }
     assert_eq!((texts(&moved.connection), moved.groups()), (vec![], vec!["lobby".to_owned()]));
-    moved.session.opened(None);
+    moved.session.opened(None, None);
     moved.has(&["1", "2", "3", "4", "close 4001 bye 4"]).await;
     closed.session.gone();
-    closed.session.opened(None);
+    closed.session.opened(None, None);
     assert_eq!(texts(&closed.connection), Vec::<String>::new());
 }
 
@@ -192,7 +192,7 @@ async fn an_event_that_comes_before_the_connection_is_open_is_carried_out_when_i
 async fn a_consumer_in_django_ends_on_an_outcome_that_cannot_be_said() {
     let worker = Rc::new(Worker::with_django(BRIDGED, Arc::new(NoBridge)));
     let client = Client::of(&worker, "one").await;
-    client.session.opened(None);
+    client.session.opened(None, None);
     worker.run();
     worker.event("lobby", "mine", 1);
     until(|| texts(&client.connection) == ["1", "close 1011 an event could not be handled"]).await;

@@ -91,7 +91,7 @@ impl Room {
 
     async fn connect(&self, id: &str, of: Of) -> Peer {
         let (peer, accepted) = self.accepted(id, of).await;
-        peer.session.opened(Some(accepted.call));
+        peer.session.opened(None, Some(accepted.call));
         until(|| peer.rest()).await;
         peer
     }
@@ -258,7 +258,7 @@ async fn a_connection_that_opens_when_the_call_is_over_gets_everything_in_its_pl
     room.got(&["1 two 3 four 5"; 2]).await;
     room.settled().await;
     assert_eq!(peer.got(), Vec::<String>::new());
-    peer.session.opened(Some(accepted.call));
+    peer.session.opened(None, Some(accepted.call));
     room.peers.push(peer);
     room.got(&["1 two 3 four 5"; 3]).await;
     room.settled().await;
@@ -284,7 +284,7 @@ async fn a_connection_that_opens_when_there_are_too_many_calls_gets_what_follows
     }
     room.got(&["one 2 three 4"]).await;
     // Neither of its events needs a wait.
-    peer.session.opened(Some(accepted.call));
+    peer.session.opened(None, Some(accepted.call));
     room.peers.push(peer);
     room.got(&["one 2 three 4", "2 4"]).await;
     room.settled().await;

@@ -1,0 +1,104 @@
+// Opens the page of these tests in a Chromium of its own, with all that DevTools can do to a page.
+
+import { existsSync } from "node:fs";
+import { createServer, type Server } from "node:http";
+
+import { chromium, type Browser, type BrowserContext, type CDPSession, type Page } from "playwright-core";
+
+import { until } from "../../support/until.js";
+import type { Facts } from "./app.js";
+import { bundle, type Variant } from "./bundle.js";
+
+// Sockets are counted before the application's first line; they stay real.
+const HTML = `<!doctype html><meta charset="utf-8"><title>A page</title><link rel="icon" href="data:,"><div id="root"></div>
+<script>
+window.sockets = [];
+window.WebSocket = class extends WebSocket { constructor(...all) { super(...all); window.sockets.push(this); } };
+</script><script src="/app.js"></script>`;
+
+/** Starts a Chromium; pages may be kept in its back/forward cache. */
+export function launch(): Promise<Browser> {
+  const found = ["/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome"].find((path) => existsSync(path));
+  const executablePath = process.env["CHROMIUM_BIN"] ?? found;
+  return chromium.launch({
+    ...(executablePath === undefined ? {} : { executablePath }),
+    ignoreDefaultArgs: ["--disable-back-forward-cache"],
+    args: ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"],
+  });
+}
+
+/** Serves the page, and an empty one at /other. */
+export async function serve(variant: Variant): Promise<{ url: string; server: Server }> {
+  const script = await bundle(variant);
+  const server = createServer((request, response) => {
+    const isScript = request.url === "/app.js";
+    response.setHeader("Content-Type", isScript ? "text/javascript" : "text/html");
+    response.end(isScript ? script : request.url === "/other" ? "<!doctype html><title>Another page</title>" : HTML);
+  });
+  await new Promise<void>((resolve) => void server.listen(0, "127.0.0.1", resolve));
+  const address = server.address();
+  return { url: `http://127.0.0.1:${address !== null && typeof address === "object" ? address.port : 0}/`, server };
+}
+
+export class Tab {
+  /** Console messages that are errors or warnings, and exceptions. */
+  readonly problems: string[] = [];
+
+  private constructor(
+    readonly context: BrowserContext,
+    readonly page: Page,
+    readonly devtools: CDPSession,
+    private readonly server: Server,
+  ) {}
+
+  static async open(browser: Browser, variant: Variant = { react: 19, production: false }): Promise<Tab> {
+    const { url, server } = await serve(variant);
+    const context = await browser.newContext();
+    const page = await context.newPage();
+    page.setDefaultTimeout(10_000);
+    const tab = new Tab(context, page, await context.newCDPSession(page), server);
+    page.on("console", (message) => {
+      const text = message.text();
+      // The browser says so itself when a connection is refused or lost, and React where its DevTools are.
+      const isExpected = /WebSocket connection to|React DevTools|net::ERR_/.test(text);
+      if (["error", "warning"].includes(message.type()) && !isExpected) tab.problems.push(`${message.type()}: ${text}`);
+    });
+    page.on("pageerror", (error) => tab.problems.push(`exception: ${error.message}`));
+    await page.goto(url);
+    return tab;
+  }
+
+  /** Starts the application; see `app.tsx`. */
+  start(options: Parameters<Window["page"]["start"]>[0]): Promise<void> {
+    return this.page.evaluate((all) => window.page.start(all), options);
+  }
+
+  facts(): Promise<Facts> {
+    return this.page.evaluate(() => window.page.facts());
+  }
+
+  clear(): Promise<void> {
+    return this.page.evaluate(() => window.page.clear());
+  }
+
+  /** Waits until the facts are so, and returns them. */
+  async until(what: string, condition: (facts: Facts) => boolean, ms = 10_000): Promise<Facts> {
+    let last: Facts | undefined;
+    try {
+      await until(what, async () => condition((last = await this.facts())), ms);
+    } catch (error) {
+      throw new Error(`${(error as Error).message}\n${JSON.stringify({ ...last, numbers: last?.numbers.length, renders: last?.renders.length })}`, { cause: error });
+    }
+    return last as Facts;
+  }
+
+  status(status: string, ms?: number): Promise<Facts> {
+    return this.until(`the status ${status}`, ({ snapshot }) => snapshot.status === status, ms);
+  }
+
+  async close(): Promise<void> {
+    await this.context.close();
+    this.server.closeAllConnections();
+    await new Promise((resolve) => void this.server.close(resolve));
+  }
+}
