@@ -82,7 +82,8 @@ export interface ShopSocket {
   sendTypingStart(room: string, message?: string): void;
   sendTypingStop(room: string): void;
   sendUserPresence(status: string, workOrderId: string | number): void;
-  on: Socket["on"];
+  /** Returns what ends it. */
+  on<K extends string>(event: K, handler: (data: K extends keyof RepairShopEvents ? RepairShopEvents[K] : unknown) => void): () => void;
   off: Socket["off"];
 }
 
