@@ -78,6 +78,8 @@ const real = (version: 18 | 19) => ({
 
 export default defineConfig({
   test: {
+    // Tests with real nodes mostly wait.
+    maxWorkers: 4,
     projects: [
       { resolve: { alias: packages }, test: { name: "core", include: ["core/tests/**/*.test.ts"], environment: "node" } },
       react(19),
