@@ -5,7 +5,7 @@ import { useEffect, useState, type ReactElement } from "react";
 
 import { Announcer, MissedBanner } from "../components/index.js";
 import { useLabels, useParts, type PartProps } from "../components/parts.js";
-import { boardOf } from "../components/board.js";
+import { boardOf } from "../components/store.js";
 import { useLiveList, type LiveList } from "../live-list.js";
 import { trackerEnglish } from "../preset-labels.js";
 import { withoutLoad } from "../preset/no-load.js";
