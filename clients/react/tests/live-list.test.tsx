@@ -254,6 +254,22 @@ describe("the order of load and events", () => {
     await expect.poll(page.text).toBe("Ann Bob|ready|live");
   });
 
+  it("one load for a list that mounts when something was missed, and then it is live", async () => {
+    const client = createTestClient();
+    const { calls, load } = deferred();
+    const tree = (list: boolean) => <ChannelgateProvider client={client}>{list && <People options={{ load }} />}</ChannelgateProvider>;
+    const page = mount(tree(false));
+    await expect.poll(() => client.connections).toBe(1);
+    client.open();
+    client.gap();
+    expect(client.snapshot().recovery).toBe("missed");
+    page.render(tree(true));
+    await expect.poll(() => calls.length).toBe(1);
+    calls[0]?.resolve(named("Ann"));
+    await expect.poll(page.text).toBe("Ann|ready|live");
+    expect(calls).toHaveLength(1);
+  });
+
   it("another id is another list", async () => {
     const { call, calls, page, tree } = await start({ id: 1 });
     call(0).resolve(named("Ann"));
