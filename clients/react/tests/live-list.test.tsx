@@ -262,7 +262,7 @@ describe("the order of load and events", () => {
     await expect.poll(() => client.connections).toBe(1);
     client.open();
     client.gap();
-    expect(client.snapshot().recovery).toBe("missed");
+    await expect.poll(() => client.snapshot().recovery).toBe("missed");
     page.render(tree(true));
     await expect.poll(() => calls.length).toBe(1);
     calls[0]?.resolve(named("Ann"));
