@@ -157,7 +157,7 @@ const rows: [string, (list: Started) => void | Promise<void>, string, number][] 
       client.drop();
       client.open();
       await expect.poll(() => calls.length, { timeout: 4_000 }).toBe(2);
-      expect(page.text()).toBe("Ann|ready|recovering");
+      await expect.poll(page.text).toBe("Ann|ready|recovering");
       call(1).resolve(named("Ann Bob"));
     },
     "Ann Bob|ready|live",
