@@ -3,6 +3,7 @@
 
 import { Manager, type ManagerOptions } from "socket.io-client";
 
+import { Disconnected, TimedOut } from "./errors.js";
 import type { Connection, ConnectionEvents, Dialect, OpenRequest, Transport, Verdict } from "./types.js";
 
 export interface SocketIoOptions {
@@ -35,6 +36,9 @@ const REFUSALS: Readonly<Record<string, Verdict>> = {
   "too many connections of this user": "retry-later",
   "Invalid namespace": "failed",
 };
+
+/** How long a request waits for its acknowledgement, if the client does not say. */
+const REQUEST = 10_000;
 
 /** An id of Engine.IO that begins with the name of a Channelgate node. */
 const SESSION = /^([a-z\d]{1,64})\.[\w-]{23}$/i;
@@ -110,7 +114,17 @@ function open(options: SocketIoOptions, { url, token, tokenIn }: OpenRequest, ev
       // It keeps what it cannot send, if it finds that it has missed a ping; this connection will not send it.
       return socket.sendBuffer.length === 0;
     },
-    request: (event, data) => socket.emitWithAck(event, ...args({ event, data })),
+    request: (event, data, timeout = REQUEST, signal?: AbortSignal) =>
+      new Promise((resolve, reject) => {
+        signal?.throwIfAborted();
+        const abort = () => reject(signal?.reason as Error);
+        signal?.addEventListener("abort", abort);
+        const answer = socket.timeout(timeout).emitWithAck(event, ...args({ event, data }));
+        const failed = ({ message }: Error) =>
+          reject(message.includes("timed out") ? new TimedOut(`${event}: no acknowledgement within ${timeout} ms`) : new Disconnected(`${event}: ${message}`));
+        void answer.then(resolve, failed).then(() => signal?.removeEventListener("abort", abort));
+        if (socket.sendBuffer.length > 0) failed(new Error("the connection is lost"));
+      }),
     check: () => void manager.engine._hasPingExpired?.(),
     close: end,
   };
@@ -124,7 +138,7 @@ function refused(error: Error, refusals: SocketIoOptions["refusals"]): Parameter
   // A status of HTTP (polling), or an event with a message that has one (WebSocket in Node; browsers do not tell).
   const { description } = error as { description?: number | { message?: string } };
   const detail = typeof description === "object" ? (description.message ?? "") : `${description ?? ""}`;
-  return { code: 1006, text: `${message} ${detail}`.trim(), verdict: /\b(428)\b/.test(detail) ? "retry-later" : "retry" };
+  return { code: 1006, text: `${message} ${detail}`.trim(), verdict: /\b(429|503)\b/.test(detail) ? "retry-later" : "retry" };
 }
 
 /** A connection that was open, or was about to be. */

@@ -5,6 +5,7 @@ import { once } from "node:events";
 import { afterAll, afterEach, beforeAll, describe, expect, it, onTestFinished } from "vitest";
 import { WebSocketServer } from "ws";
 
+import { Disconnected, TimedOut } from "@channelgate/client";
 import { rooms, socketIo, type SocketIoFrame, type SocketIoOptions } from "@channelgate/client/socketio";
 
 import { Gate } from "../../tests/real/support/gate.js";
@@ -63,8 +64,9 @@ action = "decide"
 `;
 
 type Closed = Parameters<ConnectionEvents["closed"]>[0];
+type Asking = Connection & { request(event: string, data: unknown, timeout: number, signal?: AbortSignal): Promise<unknown> };
 interface Opened {
-  connection: Connection;
+  connection: Asking;
   opened: { node: string | null; id: string | null }[];
   frames: SocketIoFrame[];
   closed: Closed[];
@@ -97,7 +99,7 @@ function open(url: string, how: { options?: SocketIoOptions; token?: string; tok
     },
   );
   connections.push(connection);
-  return Object.assign(seen, { connection });
+  return Object.assign(seen, { connection: connection as Asking });
 }
 
 describe("with a node", () => {
@@ -168,13 +170,28 @@ describe("with a node", () => {
     expect(frames.map(({ event, data }) => [event, event === "auth" ? null : data])).toEqual([["auth", null], ["message-back", "now"]]);
   });
 
-  it("resolves a request with the acknowledgement, and rejects it when the connection ends", async () => {
+  it("resolves a request with the acknowledgement; rejects it in time, when it is aborted, and with the connection", async () => {
     const { connection, frame } = open(gate.url);
     await frame("auth");
-    await expect(connection.request?.("echo", { a: 1 })).resolves.toEqual({ a: 1 });
-    const unanswered = connection.request?.("silent", 1);
+    const request = (event: string, timeout: number, signal?: AbortSignal) => connection.request(event, { a: 1 }, timeout, signal);
+    await expect(request("echo", 1_000)).resolves.toEqual({ a: 1 });
+    await expect(request("silent", 20)).rejects.toBeInstanceOf(TimedOut);
+    const controller = new AbortController();
+    const aborted = expect(request("silent", 1_000, controller.signal)).rejects.toThrow("enough");
+    controller.abort(new Error("enough"));
+    await aborted;
+    await expect(request("echo", 1_000, controller.signal)).rejects.toThrow("enough");
+    const lost = expect(request("silent", 10_000)).rejects.toBeInstanceOf(Disconnected);
     connection.send({ event: "quit" });
-    await expect(unanswered).rejects.toThrow("disconnected");
+    await lost;
+  });
+
+  it("rejects what waits for an acknowledgement when the client closes", async () => {
+    const { connection, frame } = open(gate.url);
+    await frame("auth");
+    const lost = expect(connection.request("silent", 1, 10_000)).rejects.toBeInstanceOf(Disconnected);
+    connection.close();
+    await lost;
   });
 
   it("lets the application answer the server's request for an acknowledgement", async () => {
@@ -236,7 +253,7 @@ describe("with a node", () => {
     expect([early.opened, early.closed, late.closed]).toEqual([[], [], []]);
   });
 
-  it.each(["check", "send"] as const)("finds that it has missed a heartbeat at the first %s after sleep", async (what) => {
+  it.each(["check", "send", "request"] as const)("finds that it has missed a heartbeat at the first %s after sleep", async (what) => {
     const { connection, frame, end } = open(gate.url);
     await frame("auth");
     connection.check?.();
@@ -247,6 +264,7 @@ describe("with a node", () => {
     Date.now = () => clock() + 60_000;
     try {
       if (what === "check") connection.check?.();
+      else if (what === "request") await expect(connection.request("echo", 1, 10_000)).rejects.toBeInstanceOf(Disconnected);
       else expect(connection.send({ event: "back", data: "kept" })).toBe(false);
       expect(await end()).toEqual({ code: 1006, text: "ping timeout", verdict: "retry" });
     } finally {

@@ -13,7 +13,7 @@ export interface ComponentLabels {
   dir: "ltr" | "rtl";
 
   status: Record<Status, string>;
-  /** Follows the status: "Reconnecting, again in 4 s". */
+  /** Follows the status: "Reconnecting" and ", again in 4 s". */
   again: Count;
   tryAgain: string;
   signIn: string;
@@ -33,6 +33,7 @@ export interface ComponentLabels {
   /** The name of the region with the toasts. */
   messages: string;
   dismiss: (title: string) => string;
+  /** Read before an error, a warning and what is unread, where others see a shape: "Error: ". */
   error: string;
   warning: string;
   /** What is spoken instead of several messages. */
@@ -98,7 +99,7 @@ export const english: ComponentLabels = {
     failed: "Connection failed",
     closed: "Disconnected",
   },
-  again: (n) => `again in ${n} s`,
+  again: (n) => `, again in ${n} s`,
   tryAgain: "Try again",
   signIn: "Sign in",
   ms: (n) => `${n} ms`,
@@ -112,12 +113,12 @@ export const english: ComponentLabels = {
   loadAnew: "Load anew",
   messages: "Messages",
   dismiss: (title) => `Dismiss: ${title}`,
-  error: "Error",
-  warning: "Warning",
+  error: "Error: ",
+  warning: "Warning: ",
   newUpdates: (n) => `${n} new update${n > 1 ? "s" : ""}`,
   notifications: "Notifications",
   unreadCount: (n) => `Notifications, ${n} unread`,
-  unread: "Unread",
+  unread: "Unread: ",
   noNotifications: "No notifications yet",
   markAllRead: "Mark all as read",
 };

@@ -2,7 +2,7 @@
 
 import type { Client, Meta } from "@channelgate/client";
 
-import { createSource, type Source } from "./frame.js";
+import { createSource, together, type Source } from "./frame.js";
 import type { Store } from "./persist.js";
 
 export type Key = string | number;
@@ -163,7 +163,7 @@ export function createList<T>(client: Client, options: () => ListOptions<T>, sto
       show();
     };
     reload().catch(ignore);
-    const stops = [client.on("*", onEvent), client.subscribe(onStatus), client.onMissed(reload)];
+    const stop = together(client.on("*", onEvent), client.subscribe(onStatus), client.onMissed(reload));
     const read = async () => {
       const stored = await store?.read();
       if (!stored || signal.aborted || status === "ready" || status === "cached" || client.snapshot().status === "unauthorized") return;
@@ -176,7 +176,7 @@ export function createList<T>(client: Client, options: () => ListOptions<T>, sto
     return () => {
       life.abort();
       store?.flush();
-      for (const stop of stops) stop();
+      stop();
     };
   };
 

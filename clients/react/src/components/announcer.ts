@@ -3,7 +3,7 @@
 
 import { createElement, Fragment, useEffect, type ReactElement, type ReactNode } from "react";
 
-import { spoken } from "./board.js";
+import { spoken } from "./store.js";
 import { hidden, useConnected, useFirst, type ConnectedProps } from "./parts.js";
 
 /** A status is spoken when it has lasted this long: a blip says nothing. */

@@ -7,7 +7,7 @@ import { createElement, useContext, useEffect, useMemo, useState, useSyncExterna
 import { ScopeContext, useClientOf, type Of } from "../context.js";
 import { useStatus, type Status } from "../hooks/status.js";
 import { english, type ComponentLabels, type Labels } from "../labels.js";
-import { boardOf, type Board, type Shared } from "./board.js";
+import { boardOf, type Board, type Shared } from "./store.js";
 
 /** The values of `data-cg`: one for each kind of element. With styles it is the class `cg-…`, too. */
 export type Part =

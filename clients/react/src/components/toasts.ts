@@ -5,7 +5,7 @@ import { useEffect, useMemo, useState, type ReactElement } from "react";
 
 import { useClientOf, type Of } from "../context.js";
 import { announced } from "./announcer.js";
-import { boardOf, spoken, type Toast } from "./board.js";
+import { boardOf, say, type Toast } from "./store.js";
 import { hidden, icon, useConnected, useFirst, type ConnectedProps } from "./parts.js";
 
 /** More than this many are not shown: the oldest goes, but an error stays. */
@@ -25,7 +25,8 @@ let ids = 0;
 export function useToasts(of?: Of): Toaster {
   const client = useClientOf("useToasts", of);
   return useMemo(() => {
-    const { get, set } = boardOf(client);
+    const board = boardOf(client);
+    const { get, set } = board;
     const without = (id: string) => get().toasts.filter((one) => one.id !== id);
     return {
       show: ({ id = `cg-${ids++}`, ...toast }) => {
@@ -33,11 +34,9 @@ export function useToasts(of?: Of): Toaster {
         const stays = kind === "error" || duration === null;
         const toasts = [...without(id), { ...toast, id, left: stays ? Infinity : Math.max(5000, duration) }];
         const oldest = toasts.length > MOST && toasts.find((one) => one.kind !== "error");
-        const text = body ? `${title}: ${body}` : title;
-        set({
-          toasts: toasts.filter((one) => one !== oldest),
-          ...(kind === "error" ? { urgent: spoken(text) } : { waiting: [...get().waiting, { text, counts }] }),
-        });
+        const text = body ? `${title}\n${body}` : title;
+        set({ toasts: toasts.filter((one) => one !== oldest) });
+        say(board, { text, counts, isError: kind === "error" });
         return id;
       },
       dismiss: (id) => set({ toasts: without(id) }),
@@ -45,8 +44,10 @@ export function useToasts(of?: Of): Toaster {
   }, [client]);
 }
 
+export type ToastsProps = ConnectedProps;
+
 /** The toasts of a provider. Of several only one is rendered. */
-export function Toasts(props: ConnectedProps): ReactElement {
+export function Toasts(props: ToastsProps): ReactElement {
   const connected = useConnected("Toasts", props);
   const { h, labels, root, board: { get }, shared: { toasts } } = connected;
   const { dismiss } = useToasts(props.of);
@@ -78,7 +79,7 @@ export function Toasts(props: ConnectedProps): ReactElement {
         "text",
         "div",
         { dir: "auto" },
-        h("title", "p", null, labels[kind as "error"] && h("hidden", "span", hidden, labels[kind as "error"], ": "), title),
+        h("title", "p", null, labels[kind as "error"] && h("hidden", "span", hidden, labels[kind as "error"]), title),
         body && h("body", "p", null, body),
       ),
       h("dismiss", "button", { type: "button", "aria-label": labels.dismiss(title), onClick: ({ currentTarget }) => close(id, currentTarget.parentElement) }, "×"),

@@ -9,7 +9,8 @@ import { useStatus, type Status } from "../hooks/status.js";
 import { useHeld } from "../preset/held.js";
 import { FIVE, retry } from "../preset/rules.js";
 import { stored } from "../preset/stored.js";
-import { ChannelgateProvider, userOf } from "../provider.js";
+import { userOf } from "../preset/user-of.js";
+import { ChannelgateProvider } from "../provider.js";
 import { ALL, deployed, GENERAL, laterSocketIo } from "./dialects.js";
 import type { Attendance, DashboardEvents } from "./events.js";
 

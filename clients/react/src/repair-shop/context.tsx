@@ -13,7 +13,8 @@ import { useHeld } from "../preset/held.js";
 import { isOpen, retry } from "../preset/rules.js";
 import { socketOf, type Socket } from "../preset/socket.js";
 import { stored } from "../preset/stored.js";
-import { ChannelgateProvider, userOf } from "../provider.js";
+import { userOf } from "../preset/user-of.js";
+import { ChannelgateProvider } from "../provider.js";
 import type { RepairShopEvents, UserOnline } from "./events.js";
 
 export interface WebSocketProviderProps {
@@ -81,7 +82,8 @@ export interface ShopSocket {
   sendTypingStart(room: string, message?: string): void;
   sendTypingStop(room: string): void;
   sendUserPresence(status: string, workOrderId: string | number): void;
-  on: Socket["on"];
+  /** Returns what ends it. */
+  on<K extends string>(event: K, handler: (data: K extends keyof RepairShopEvents ? RepairShopEvents[K] : unknown) => void): () => void;
   off: Socket["off"];
 }
 

@@ -1,10 +1,13 @@
 // Opens the page of these tests in a Chromium of its own, with all that DevTools can do to a page.
 
-import { existsSync } from "node:fs";
+import { existsSync, mkdtempSync, rmSync } from "node:fs";
 import { createServer, type Server } from "node:http";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 
 import { chromium, type Browser, type BrowserContext, type CDPSession, type Page } from "playwright-core";
 
+import { end, run } from "../../support/children.js";
 import { until } from "../../support/until.js";
 import type { Facts } from "./app.js";
 import { bundle, type Variant } from "./bundle.js";
@@ -16,15 +19,37 @@ window.sockets = [];
 window.WebSocket = class extends WebSocket { constructor(...all) { super(...all); window.sockets.push(this); } };
 </script><script src="/app.js"></script>`;
 
-/** Starts a Chromium; pages may be kept in its back/forward cache. */
+const SWITCHES = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"];
+
+/** CHROMIUM_BIN, or the first Chromium that is found. */
+function chromiumPath(): string {
+  const found = process.env["CHROMIUM_BIN"] ?? ["/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome"].find((path) => existsSync(path));
+  if (found === undefined) throw new Error("there is no Chromium: install it, or set CHROMIUM_BIN");
+  return found;
+}
+
+/** Starts a Chromium; each page has a profile of its own. */
 export function launch(): Promise<Browser> {
-  const found = ["/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome"].find((path) => existsSync(path));
-  const executablePath = process.env["CHROMIUM_BIN"] ?? found;
-  return chromium.launch({
-    ...(executablePath === undefined ? {} : { executablePath }),
-    ignoreDefaultArgs: ["--disable-back-forward-cache"],
-    args: ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"],
-  });
+  return chromium.launch({ executablePath: chromiumPath(), args: SWITCHES });
+}
+
+/**
+ * Starts a Chromium as a person does: a page can be hidden by another tab, put to sleep, and kept in the back/forward
+ * cache. Playwright prevents that in the browsers that it starts itself.
+ */
+export async function launchPlain(): Promise<{ browser: Browser; close: () => Promise<void> }> {
+  const profile = mkdtempSync(join(tmpdir(), "channelgate-chromium-"));
+  const child = run(chromiumPath(), [...SWITCHES, "--remote-debugging-port=0", `--user-data-dir=${profile}`, "about:blank"], { stdio: ["ignore", "ignore", "pipe"] });
+  let log = "";
+  child.stderr?.on("data", (data: Buffer) => (log += data.toString()));
+  const address = await until("the address of DevTools", () => /DevTools listening on (ws:\S+)/.exec(log)?.[1], 20_000);
+  const browser = await chromium.connectOverCDP(address, { noDefaults: true });
+  const close = async (): Promise<void> => {
+    await browser.close();
+    await end(child, "SIGTERM");
+    rmSync(profile, { recursive: true, force: true, maxRetries: 5 });
+  };
+  return { browser, close };
 }
 
 /** Serves the page, and an empty one at /other. */
@@ -53,7 +78,8 @@ export class Tab {
 
   static async open(browser: Browser, variant: Variant = { react: 19, production: false }): Promise<Tab> {
     const { url, server } = await serve(variant);
-    const context = await browser.newContext();
+    // A plain browser has one profile for all pages.
+    const context = browser.contexts()[0] ?? (await browser.newContext());
     const page = await context.newPage();
     page.setDefaultTimeout(10_000);
     const tab = new Tab(context, page, await context.newCDPSession(page), server);
@@ -97,7 +123,7 @@ export class Tab {
   }
 
   async close(): Promise<void> {
-    await this.context.close();
+    await this.page.close();
     this.server.closeAllConnections();
     await new Promise((resolve) => void this.server.close(resolve));
   }

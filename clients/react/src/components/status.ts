@@ -1,9 +1,9 @@
 "use client";
-// The connection's state in words, and a banner that says that updates may be missing.
+// The connection's state in words, with the countdown of the next attempt.
 
-import { createElement, useEffect, useState, useSyncExternalStore, type ReactElement } from "react";
+import { createElement, useSyncExternalStore, type ReactElement } from "react";
 
-import { number, time } from "../labels.js";
+import { number } from "../labels.js";
 import { announced } from "./announcer.js";
 import { button, facts, icon, useConnected, type ConnectedProps } from "./parts.js";
 
@@ -53,37 +53,10 @@ function Again({ at, text }: { at: number; text: (seconds: number) => string }) 
     () => Math.ceil((at - Date.now()) / 1000),
     () => 0,
   );
-  return seconds > 0 && `, ${text(seconds)}`;
+  return seconds > 0 && text(seconds);
 }
 
 function ticking(changed: () => void) {
   const timer = setInterval(changed, 250);
   return () => clearInterval(timer);
-}
-
-export interface MissedBannerProps extends ConnectedProps {
-  /** Loads what the page shows. Without it the button loads the page again. */
-  load?: (() => unknown) | undefined;
-}
-
-/** Is there only when something was missed. */
-export function MissedBanner({ load, ...props }: MissedBannerProps): ReactElement {
-  const { h, labels, root, client, board: { get, set }, snapshot: { recovery, missed } } = useConnected("MissedBanner", props);
-  const [isLoading, setLoading] = useState(false);
-  const isBusy = isLoading || recovery === "recovering";
-  const at = (when: number) => time(labels.locale, when, "medium");
-  const text = missed && (isBusy ? labels.recovering : labels.missed(at(missed.since), at(missed.until)));
-  useEffect(() => {
-    if (text && !isBusy) set({ waiting: [...get().waiting, { text }] });
-  }, [text, isBusy, get, set]);
-  const click = async () => {
-    setLoading(true);
-    try {
-      await (load ? load() : location.reload());
-      client.fresh();
-    } finally {
-      setLoading(false);
-    }
-  };
-  return announced(props, text && h("missed", "div", { ...root, "data-busy": isBusy }, icon(h), h("text", "p", null, text), !isBusy && button(h, labels.loadAnew, click)));
 }

@@ -24,6 +24,8 @@ export type LiveToast = Toast & { left: number };
 export interface Utterance {
   readonly text: string;
   readonly counts?: Count | undefined;
+  /** Spoken at once. */
+  readonly isError?: boolean | undefined;
 }
 
 export interface Shared {
@@ -76,3 +78,7 @@ let key = 0;
 
 /** Content of a live region. The same text a second time is a new element, so that it is spoken again. */
 export const spoken = (text: string): ReactNode => createElement("p", { key: key++ }, text);
+
+/** Has the announcer speak. */
+export const say = ({ get, set }: Board, utterance: Utterance): void =>
+  set(utterance.isError ? { urgent: spoken(utterance.text) } : { waiting: [...get().waiting, utterance] });
