@@ -99,17 +99,25 @@ it("has a centre with what came before it was opened, and marks it as seen", asy
   const page = mount(<Badge />);
   await until("open", () => parkingClient().snapshot().status === "open");
   await reaches((n) => gate.publish("user_7", reserved(n)), () => (page.element.querySelector("output")?.textContent === "0" ? [] : [Infinity]));
+  const notify = vi.fn();
   page.render(
     <>
       <Badge />
-      <Centre limit={1} />
+      <Centre limit={1} notify={notify} />
     </>,
   );
   await until("the newest", () => page.element.querySelectorAll("li").length === 1);
   expect(page.element.querySelector("li")?.getAttribute("data-seen")).toBe("false");
+  // Not for what was there before, and then once for each.
+  expect(notify).not.toHaveBeenCalled();
+  await gate.publish("user_7", reserved(501), reserved(502));
+  await until("both", () => notify.mock.calls.length === 2);
+  expect(notify).toHaveBeenLastCalledWith(expect.objectContaining({ title: "New reservation 502" }));
   [...page.element.querySelectorAll("button")].find(({ textContent }) => textContent === "Mark all as read")!.click();
   await until("seen", () => page.element.querySelector("output")?.textContent === "0");
   expect(page.element.querySelector("li")?.getAttribute("data-seen")).toBe("true");
+
+  expect(notify).toHaveBeenCalledTimes(2);
 
   await gate.kill();
   await gate.start();

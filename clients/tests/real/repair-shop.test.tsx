@@ -52,7 +52,7 @@ it("runs the three snippets over a killed node: one socket, each notification on
   const events: number[] = [];
   function Probe() {
     const { on } = useWebSocket();
-    useEffect(() => on<{ workOrder: { status: string } }>("work_order_updated", ({ workOrder }) => events.push(Number(workOrder.status.slice(5)))), [on]);
+    useEffect(() => on("work_order_updated", ({ workOrder }: { workOrder: WorkOrder }) => events.push(Number(workOrder.status.slice(5)))), [on]);
     return <output>{useStatus(({ status, recovery }) => `${status} ${recovery}`)}</output>;
   }
   const page = mount(
@@ -127,6 +127,22 @@ function Recovery() {
   return useStatus(({ status, recovery }) => `${status} ${recovery}`);
 }
 
+it("gives notifications to the browser where the application wants that", async () => {
+  const gate = await shop();
+  const notify = vi.fn();
+  const page = mount(
+    <WebSocketProvider url={gate.url}>
+      <RealTimeToasts notify={notify} />
+      <Recovery />
+    </WebSocketProvider>,
+  );
+  await until("open", () => page.text().includes("open"));
+  await gate.publish("user_7", notification(1), notification(2));
+  await until("both", () => notify.mock.calls.length === 2);
+  expect(notify).toHaveBeenCalledWith(expect.objectContaining({ tag: "notification-2", title: "Ready 2", body: "Your phone is ready" }));
+  expect(page.element.querySelector("[data-cg=toast]")).toBeNull();
+});
+
 it("shows typing, presence and people to others, and nothing after the end", async () => {
   const gate = await startGate({ presets: ["repair-shop"] });
   const [ada, tom] = await Promise.all([tokenOf(gate, 1), tokenOf(gate, 2)]);
@@ -136,7 +152,7 @@ it("shows typing, presence and people to others, and nothing after the end", asy
     useRealTimeWorkOrder({ id: 12 });
     useEffect(() => {
       const names = ["user_typing_start", "user_typing_stop", "user_presence_update"];
-      const handlers = names.map((name) => [name, (data: object) => void seen(name, data)] as const);
+      const handlers = names.map((name) => [name, (data: unknown) => void seen(name, data)] as const);
       for (const [name, handler] of handlers) on(name, handler);
       return () => handlers.forEach(([name, handler]) => off(name, handler));
     }, [on, off]);
