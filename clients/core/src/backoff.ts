@@ -4,8 +4,6 @@ import type { Verdict } from "./types.js";
 
 /** Milliseconds. */
 export const SOON = 2_000;
-/** No two attempts are closer than this. */
-export const APART = 250;
 /** At least this long after "try again later". */
 const LATER = 5_000;
 
@@ -13,17 +11,17 @@ export interface Backoff {
   readonly base: number;
   readonly cap: number;
   readonly attempts: number;
-  readonly giveUp: boolean;
-  readonly strategy: ((n: number) => number) | undefined;
+  readonly giveUp?: boolean;
+  readonly strategy?: (n: number) => number;
 }
 
-/** A random time up to `base · 2ⁿ`, or the application's own for attempt `n`. */
-export function jitter(n: number, random: number, { base, cap, strategy }: Backoff): number {
-  return strategy ? strategy(n) : random * Math.min(cap, base * 2 ** n);
+/** A random time up to `base · 2ⁿ`. */
+export function jitter(n: number, random: number, { base, cap }: Backoff): number {
+  return random * Math.min(cap, base * 2 ** n);
 }
 
-/** The pause before the next attempt; `atLeast` is what the server asked for. */
+/** The pause before attempt `n`; `atLeast` is what the server asked for. */
 export function pause(verdict: Verdict, n: number, random: number, atLeast: number, backoff: Backoff): number {
-  const wait = verdict === "retry-soon" ? random * SOON : jitter(n, random, backoff);
+  const wait = verdict === "retry-soon" ? random * SOON : (backoff.strategy?.(n) ?? jitter(n, random, backoff));
   return Math.max(wait, atLeast, verdict === "retry-later" ? LATER : 0);
 }

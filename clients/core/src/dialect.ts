@@ -4,33 +4,31 @@ import type { Dialect, Named } from "./types.js";
 
 /** `{event, data}` is the event `event`; `{type, …}` the event `type` with the whole frame as data. Other frames have no name. */
 function read(frame: unknown): Named {
-  if (typeof frame === "object" && frame !== null) {
-    const { event, type, data } = frame as Record<string, unknown>;
-    if (typeof event === "string") return { event, data };
-    if (typeof type === "string") return { event: type, data: frame };
-  }
-  return { event: "", data: frame };
+  const { event, type, data } = Object(frame) as Record<string, unknown>;
+  if (typeof event === "string") return { event, data };
+  return { event: typeof type === "string" ? type : "", data: frame };
 }
 
 /** Rooms: `join` and `leave` with `{room}`. Topics: `subscribe` and `unsubscribe` with `{topic}`. */
 function interest(kind: "room" | "topic", name: string, wanted: boolean): Named {
-  if (kind === "room") return { event: wanted ? "join" : "leave", data: { room: name } };
-  return { event: wanted ? "subscribe" : "unsubscribe", data: { topic: name } };
+  const [on, off] = kind === "room" ? ["join", "leave"] : ["subscribe", "unsubscribe"];
+  return { event: wanted ? on : off, data: { [kind]: name } } as Named;
 }
 
 /** Messages are `{type: event, …data}`, as consumers of Django Channels read them. The dialect of `webSocket()`. */
 export const typed: Dialect = {
   read,
-  write: (event, data) => ({ type: event, ...(typeof data === "object" && !Array.isArray(data) ? data : { data }) }),
+  write: (event, data) => ({ type: event, ...((Object(data) !== data || Array.isArray(data) ? { data } : data) as object) }),
   interest,
 };
 
 /** Messages are `{event, data}`. */
-export const enveloped: Dialect = { ...typed, write: (event, data) => ({ event, data }) };
+export const enveloped: Dialect = { read, write: (event, data) => ({ event, data }), interest };
 
 /** As `typed`, and topics are lists: `{"type": "subscribe", "notification_types": ["reservation"]}`. They cannot be taken back. */
 export const notifications: Dialect = {
-  ...typed,
+  read,
+  write: (event, data) => typed.write(event, data),
   interest: (kind, name, wanted) =>
     kind === "room" ? interest(kind, name, wanted) : wanted ? { event: "subscribe", data: { notification_types: [name] } } : null,
 };

@@ -11,14 +11,9 @@ export function guarded<T>(call: () => T): T | undefined {
   try {
     return call();
   } catch (error) {
-    report(error);
+    setTimeout(() => {
+      throw error;
+    });
     return undefined;
   }
-}
-
-export function report(error: unknown): void {
-  if (typeof reportError === "function") return reportError(error);
-  setTimeout(() => {
-    throw error;
-  });
 }

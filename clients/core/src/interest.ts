@@ -6,17 +6,12 @@ export interface Wanted {
   readonly kind: Kind;
   readonly name: string;
   readonly users: number;
-  /** When it is taken back; Infinity while it has users. */
-  readonly until: number;
 }
 
-/** One user more or less. The first appends it, and without users it goes at `until`. */
-export function counted(wanted: readonly Wanted[], kind: Kind, name: string, change: 1 | -1, until: number): readonly Wanted[] {
-  const isIt = (one: Wanted) => one.kind === kind && one.name === name;
-  if (!wanted.some(isIt)) return change > 0 ? [...wanted, { kind, name, users: 1, until: Infinity }] : wanted;
-  return wanted.map((one) => {
-    if (!isIt(one)) return one;
-    const users = one.users + change;
-    return { kind, name, users, until: users > 0 ? Infinity : until };
-  });
+/** One user more or less; the first appends it. Without users it is there until it is taken back. */
+export function counted(wanted: readonly Wanted[], kind: Kind, name: string, change: 1 | -1): readonly Wanted[] {
+  const found = wanted.find((one) => one.kind === kind && one.name === name);
+  return found
+    ? wanted.map((one) => (one === found ? { ...one, users: one.users + change } : one))
+    : [...wanted, { kind, name, users: 1 }];
 }

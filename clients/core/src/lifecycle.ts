@@ -4,28 +4,27 @@ import type { Lifecycle } from "./types.js";
 
 type What = Parameters<Parameters<Lifecycle["watch"]>[0]>[0];
 
+/** Events of the window and, as they are captured, of the document. */
+const EVENTS = ["online", "offline", "storage", "pagehide", "pageshow", "resume", "visibilitychange"];
+
+function meaning({ type, persisted }: Event & { persisted?: boolean }): What | undefined {
+  if (type === "visibilitychange") return document.hidden ? "hidden" : "visible";
+  if (type === "pageshow") return persisted ? "back" : undefined;
+  return type === "pagehide" ? "away" : type === "resume" ? "wake" : (type as What);
+}
+
 /** The lifecycle of a page. */
 export const page: Lifecycle = {
   online: () => navigator.onLine,
   hidden: () => document.hidden,
   watch(on) {
-    const ends: (() => void)[] = [];
-    const listen = (target: EventTarget, type: string, what: (event: Event) => What | false) => {
-      const listener = (event: Event) => {
-        const told = what(event);
-        if (told) on(told);
-      };
-      target.addEventListener(type, listener);
-      ends.push(() => target.removeEventListener(type, listener));
+    const end = new AbortController();
+    const listener = (event: Event) => {
+      const what = meaning(event);
+      if (what) on(what);
     };
-    listen(window, "online", () => "online");
-    listen(window, "offline", () => "offline");
-    listen(window, "storage", () => "storage");
-    listen(window, "pagehide", () => "away");
-    listen(window, "pageshow", (event) => (event as PageTransitionEvent).persisted && "back");
-    listen(document, "resume", () => "wake");
-    listen(document, "visibilitychange", () => (document.hidden ? "hidden" : "visible"));
-    return () => ends.forEach((end) => end());
+    for (const type of EVENTS) addEventListener(type, listener, { capture: true, signal: end.signal });
+    return () => end.abort();
   },
 };
 

@@ -1,33 +1,33 @@
 // The rules of the connection as a pure function: state × input → state × effects. It has no timers, sockets or clock:
 // times come in with each input, deadlines are part of the state, and the driver (client.ts) carries the effects out.
 
-import { APART, pause } from "./backoff.js";
+import { pause } from "./backoff.js";
 import { UNKNOWN_RETRIES, verdictOf } from "./closecodes.js";
-import { beat, heard, isDead, ping, WAKE } from "./heartbeat.js";
+import { answer, beat, isDead, ping, WAKE } from "./heartbeat.js";
 import { counted } from "./interest.js";
 import { kept } from "./outbox.js";
 import type { Queued } from "./outbox.js";
-import { fresh, miss, notice, ran, recover, reopened, schedule } from "./recovery.js";
-import type { Config, Draft, Effect, Input, State, Timer } from "./state.js";
-import type { Named, Reason, Snapshot, Verdict } from "./types.js";
+import { fresh, interrupt, miss, notice, ran, recover } from "./recovery.js";
+import type { Config, Draft, Effect, Input, Inputs, Phase, State, Timer } from "./state.js";
+import type { Reason, Snapshot, Verdict } from "./types.js";
 
 /** Milliseconds. */
 const SHOWN = 30;
-const TOKEN = 10_000;
-const DOUBT = 10_000;
-const HIDDEN = 60_000;
-const FAILED = 60_000;
-const SLEEP = 30_000;
+/** No two attempts are closer than this. */
+const APART = 250;
 const WAKING = 500;
 /** Another tab writes to the storage as often as it likes. */
 const STORAGE = 2_000;
+const TOKEN = 10_000;
+const DOUBT = 10_000;
+const SLEEP = 30_000;
+const MINUTE = 60_000;
+/** Losses are logged once in this time. */
+const LOG = 10_000;
 /** Attempts that never opened, until the reason says what to look at. */
 const REFUSED = 3;
 
-/** In this order, if several are due. */
-const TIMERS: readonly Timer[] = ["expire", "release", "leave", "connect", "pong", "shown", "stable", "beat", "recover", "retry"];
-
-const IDLE: Snapshot = Object.freeze({
+const IDLE: Snapshot = {
   status: "idle",
   recovery: "live",
   missed: null,
@@ -42,64 +42,182 @@ const IDLE: Snapshot = Object.freeze({
   queued: 0,
   recovered: null,
   drops: 0,
-});
+};
+const KEYS = Object.keys(IDLE) as (keyof Snapshot)[];
 
+/** What happens when something is due; in this order, if several things are. */
+const due: Record<Timer, (m: Draft, at: number) => void> = {
+  expire: (m) => enqueue(m, m.queue),
+  release(m) {
+    for (const { kind, name, users } of m.wanted) if (users < 1 && m.phase === "up") m.effect("tell", kind, name, false);
+    m.wanted = m.wanted.filter(({ users }) => users);
+    if (m.users === 0) leave(m);
+  },
+  connect(m) {
+    closed(m, 0, "no answer in time", "retry", m.phase === "asking" ? "token" : "network");
+  },
+  pong(m, at) {
+    if (!isDead(m, at)) return;
+    m.drops += 1;
+    m.reason = { kind: "heartbeat", text: "no answer to a ping" };
+    begin(m, 0);
+  },
+  show,
+  stable(m) {
+    m.attempt = m.unknown = 0;
+  },
+  beat,
+  recover,
+  retry: attempt,
+};
+const TIMERS = Object.keys(due) as Timer[];
+const NEVER = Object.fromEntries(TIMERS.map((name) => [name, Infinity])) as Record<Timer, number>;
+
+const rules: { [K in keyof Inputs]: (m: Draft, ...input: Inputs[K]) => void } = {
+  connect(m) {
+    if (m.phase === "off") restart(m);
+  },
+  disconnect: leave,
+  reconnect(m, text) {
+    restart(m);
+    if (text) m.reason = { kind: "closed", text };
+  },
+  acquire(m) {
+    m.users = (m.users ?? 0) + 1;
+    if (m.users === 1 && m.phase === "off") restart(m);
+  },
+  release(m) {
+    if (m.users) m.users -= 1;
+    m.at.release = m.now + m.config.linger;
+  },
+  token(m) {
+    m.hasToken = true;
+    if (m.end === "unauthorized") restart(m);
+  },
+  ready(m, url, token) {
+    m.phase = "opening";
+    m.at.connect = m.now + m.config.connectTimeout;
+    m.effect("open", url, token);
+  },
+  opened(m, pings, node, id) {
+    m.phase = "up";
+    m.pings = pings;
+    m.node = node;
+    m.id = id;
+    m.refused = 0;
+    if (m.doubtful === Infinity) m.doubtful = m.now + DOUBT;
+    m.at.connect = Infinity;
+    m.at.show = m.now + SHOWN;
+    m.at.stable = m.now + m.config.stableAfter;
+    for (const { kind, name, users } of m.wanted) if (users) m.effect("tell", kind, name, true);
+    enqueue(m, m.queue);
+    for (const message of m.queue) write(m, message);
+    enqueue(m, []);
+  },
+  frame(m, named) {
+    // A server that refuses sends no frame.
+    if (!m.shown) show(m);
+    if (named) notice(m, named);
+    else {
+      m.latency = m.now - m.pinged;
+      m.pinged = 0;
+    }
+    m.heard = m.now;
+    if (m.at.pong < Infinity) {
+      m.at.pong = Infinity;
+      beat(m);
+    }
+  },
+  closed,
+  send(m, message) {
+    if (m.phase === "up") write(m, message);
+    else rules.unsent(m, message);
+  },
+  unsent: (m, message) => enqueue(m, [...m.queue, message]),
+  want(m, kind, name, change) {
+    const before = m.wanted.length;
+    m.wanted = counted(m.wanted, kind, name, change);
+    if (change < 0) m.at.release = m.now + m.config.linger;
+    else if (m.phase === "up" && m.wanted.length > before) m.effect("tell", kind, name, true);
+  },
+  ran,
+  handler(m) {
+    if (m.recovery === "missed" && m.at.recover === Infinity) m.at.recover = m.now;
+  },
+  fresh,
+  tick(m) {
+    const isLate = deadline(m) < m.now - SLEEP;
+    for (const name of TIMERS) {
+      const at = m.at[name];
+      if (at > m.now) continue;
+      m.at[name] = Infinity;
+      due[name](m, at);
+    }
+    if (isLate) wake(m);
+  },
+  page(m, online, isHidden) {
+    m.online = online;
+    m.hidden = isHidden ? m.now : 0;
+  },
+  online(m) {
+    m.online = true;
+    wake(m);
+  },
+  offline(m) {
+    m.online = false;
+    ping(m, WAKE);
+  },
+  visible(m) {
+    const slept = m.now - m.hidden >= SLEEP;
+    m.hidden = 0;
+    if (slept || m.phase !== "up") wake(m);
+  },
+  hidden(m) {
+    m.hidden = m.now;
+  },
+  wake,
+  away(m) {
+    // A page with an open socket cannot be kept for the way back.
+    if (m.phase !== "off") drop(m, "away");
+  },
+  back(m) {
+    if (m.phase === "away") begin(m, 0);
+  },
+  storage(m) {
+    if (m.phase === "off" && m.end === "unauthorized") begin(m, m.tried + STORAGE);
+  },
+};
+
+/** Before the first input. */
 export function initial(config: Config, hasToken: boolean): State {
-  return {
-    config,
+  const begun: Partial<State> = {
+    ...IDLE,
     view: IDLE,
-    now: 0,
+    config,
     phase: "off",
     turn: 0,
     end: "idle",
-    at: {},
-    reason: null,
-    users: 0,
+    at: NEVER,
     wanted: [],
     queue: [],
     unsure: [],
     lost: 0,
+    logged: 0,
     hasToken,
     why: "first",
-    failures: 0,
-    unknown: 0,
-    refused: 0,
-    doubtful: 0,
-    tried: -Infinity,
-    due: 0,
-    retried: false,
-    shown: false,
-    wasOpen: false,
-    drops: 0,
-    hiddenSince: null,
-    online: null,
-    pings: false,
-    answers: false,
-    heard: 0,
-    lastSeen: 0,
-    pinged: 0,
-    latency: null,
-    node: null,
-    id: null,
-    recovery: "live",
-    missed: null,
-    recovered: null,
-    resumed: false,
-    shared: false,
-    run: 0,
-    reruns: 0,
+    tried: 0,
   };
+  // What an attempt sets before it is read.
+  return begun as State;
 }
 
 /** `random`: from 0 to 1, for all that is left to chance in this step. */
-export function step(state: State, input: Input, now: number, random: number): readonly [State, readonly Effect[]] {
-  const m: Draft = { ...state, at: { ...state.at }, now, random, effects: [] };
-  // The clock was set back: what was due in a second still is.
-  const back = now - state.now;
-  if (back < 0) for (const name of TIMERS) if (m.at[name] !== undefined) m.at[name] += back;
-  react(m, input);
-  m.view = look(m);
-  return [m, m.effects];
+export function step(state: State, [name, ...input]: Input, now: number, random: number): readonly [State, readonly Effect[]] {
+  const effects: Effect[] = [];
+  const m: Draft = { ...state, at: { ...state.at }, now, random, effect: (...effect) => effects.push(effect) };
+  (rules[name] as (m: Draft, ...input: unknown[]) => void)(m, ...input);
+  look(m);
+  return [m, effects];
 }
 
 /** The earliest time at which something is due. */
@@ -107,131 +225,50 @@ export function deadline(state: State): number {
   return Math.min(...Object.values(state.at));
 }
 
-function react(m: Draft, input: Input): void {
-  switch (input.type) {
-    case "connect":
-      if (m.phase === "off") restart(m);
-      return;
-    case "disconnect":
-      return leave(m);
-    case "reconnect":
-      if (input.why) m.reason = { kind: "closed", text: input.why };
-      return restart(m);
-    case "acquire":
-      delete m.at.leave;
-      m.users += 1;
-      if (m.users === 1 && m.phase === "off") restart(m);
-      return;
-    case "release":
-      m.users -= 1;
-      if (m.users === 0) m.at.leave = m.now + m.config.linger;
-      return;
-    case "token":
-      m.hasToken = input.hasToken;
-      if (m.end === "unauthorized") restart(m);
-      return;
-    case "ready":
-      if (m.phase !== "asking" || input.turn !== m.turn) return;
-      m.phase = "opening";
-      m.tried = m.now;
-      m.at.connect = m.now + m.config.connectTimeout;
-      m.effects.push({ do: "open", turn: m.turn });
-      return;
-    case "opened":
-      if (m.phase === "opening" && input.turn === m.turn) opened(m, input.pings);
-      return;
-    case "frame":
-      if (m.phase === "up" && input.turn === m.turn) frame(m, input.named);
-      return;
-    case "closed":
-      if (input.turn === m.turn) closed(m, input.code, input.text, input.verdict, input.kind, input.after);
-      return;
-    case "send":
-      if (m.phase === "up") write(m, input.message);
-      else if (!input.volatile) queue(m, [...m.queue, input.message]);
-      return;
-    case "unsent":
-      return queue(m, [...m.queue, input.message]);
-    case "want":
-      return want(m, input);
-    case "ran":
-      if (input.run === m.run) ran(m, input.ok);
-      return;
-    case "handler":
-      if (m.recovery === "missed" && m.at.recover === undefined) schedule(m, false);
-      return;
-    case "fresh":
-      return fresh(m);
-    case "tick":
-      return tick(m);
-    case "page":
-      m.online = input.online;
-      m.hiddenSince = input.hidden ? m.now : null;
-      return;
-    case "online":
-      m.online = true;
-      return wake(m);
-    case "offline":
-      m.online = false;
-      return ping(m, WAKE);
-    case "hidden":
-      m.hiddenSince = m.now;
-      return;
-    case "visible": {
-      const slept = m.hiddenSince !== null && m.now - m.hiddenSince >= SLEEP;
-      m.hiddenSince = null;
-      if (slept || m.end === "failed") wake(m);
-      else if (m.at.retry !== undefined) m.at.retry = Math.min(m.at.retry, Math.max(m.due, m.now));
-      return;
-    }
-    case "wake":
-      return wake(m);
-    case "away":
-      // A page with an open socket cannot be kept for the way back.
-      if (m.phase !== "off") drop(m, "away");
-      return;
-    case "back":
-      if (m.phase === "away") begin(m, m.now);
-      return;
-    case "storage":
-      if (m.phase === "off" && m.end === "unauthorized") begin(m, m.tried + STORAGE);
-  }
+/** What the application sees: another object only if something has changed. */
+function look(m: Draft): void {
+  const status = m.shown
+    ? "open"
+    : (m.end ?? (m.online === false && m.phase !== "up" ? "offline" : m.wasOpen || m.reason ? "reconnecting" : "connecting"));
+  if (status !== m.status) m.since = m.now;
+  m.status = status;
+  m.retryAt = m.at.retry < Infinity ? m.at.retry : null;
+  m.queued = m.queue.length;
+  if (KEYS.some((key) => m[key] !== m.view[key])) m.view = Object.freeze(Object.fromEntries(KEYS.map((key) => [key, m[key]]))) as unknown as Snapshot;
 }
 
 /** Tries anew, and forgets what failed before. */
 function restart(m: Draft): void {
-  m.failures = m.unknown = m.refused = m.doubtful = 0;
+  m.attempt = m.unknown = m.refused = m.doubtful = 0;
   m.end = null;
-  m.retried = m.wasOpen && m.phase !== "off";
-  begin(m, m.now);
+  begin(m, 0);
 }
 
 /** The next attempt is made at this time, though never sooner than APART after the one before. */
 function begin(m: Draft, at: number): void {
   drop(m, "waiting");
-  m.at.retry = Math.max(at, m.now, m.tried + APART);
+  m.at.retry = Math.max(at, m.tried + APART);
   if (m.at.retry <= m.now) attempt(m);
 }
 
 function attempt(m: Draft): void {
-  delete m.at.retry;
   m.phase = "asking";
   m.tried = m.now;
+  m.at.retry = Infinity;
   m.at.connect = m.now + TOKEN;
-  m.effects.push({ do: "ask", turn: m.turn, attempt: m.failures, why: m.why });
+  m.effect("ask", m.why);
 }
 
 /** Ends the connection or the attempt, if there is one; nothing of it counts any more. */
-function drop(m: Draft, phase: "off" | "waiting" | "away"): void {
-  if (m.phase === "asking" || m.phase === "opening" || m.phase === "up") m.effects.push({ do: "drop", code: 1000 });
-  if (m.shown) m.lastSeen = m.heard;
+function drop(m: Draft, phase: Phase): void {
+  m.effect("drop");
   m.phase = phase;
   m.turn += 1;
-  m.shown = m.pings = m.answers = m.resumed = false;
+  m.shown = m.answers = false;
   m.pinged = 0;
-  for (const name of ["retry", "connect", "shown", "stable", "beat", "pong", "recover"] as const) delete m.at[name];
+  m.at = { ...NEVER, release: m.at.release };
   // A server that refuses accepts and closes at once; it has read nothing.
-  queue(m, [...m.unsure, ...m.queue]);
+  enqueue(m, [...m.unsure, ...m.queue]);
   m.unsure = [];
 }
 
@@ -242,202 +279,84 @@ function stop(m: Draft, end: "closed" | "failed" | "unauthorized"): void {
 
 /** The application ends it. */
 function leave(m: Draft): void {
-  delete m.at.leave;
+  m.users = undefined;
   if (m.end === "idle") return;
-  if (m.recovery === "recovering") {
-    m.recovery = "missed";
-    m.run += 1;
-    m.effects.push({ do: "abort" });
-  }
+  interrupt(m);
   stop(m, "closed");
   m.reason = null;
 }
 
-function opened(m: Draft, pings: boolean): void {
-  m.phase = "up";
+function show(m: Draft): void {
+  const isShared = m.reason?.code === 1012;
+  m.at.show = Infinity;
+  m.shown = true;
+  m.end = m.reason = null;
+  m.why = "retry";
+  m.unsure = [];
+  if (m.wasOpen) {
+    m.recovered = false;
+    miss(m, "reconnected", m.heard, isShared);
+  } else recover(m);
+  m.wasOpen = true;
   m.heard = m.now;
-  m.pings = pings;
-  m.refused = 0;
-  if (m.doubtful === Infinity) m.doubtful = m.now + DOUBT;
-  delete m.at.connect;
-  m.at.shown = m.now + SHOWN;
-  m.at.stable = m.now + m.config.stableAfter;
-  const { heartbeat } = m.config;
-  if (heartbeat && heartbeat.always) m.at.beat = m.now + heartbeat.interval;
-  for (const { kind, name, users } of m.wanted) if (users > 0) m.effects.push({ do: "tell", kind, name, wanted: true });
-  queue(m, m.queue);
-  for (const message of m.queue) write(m, message);
-  queue(m, []);
+  if (m.config.heartbeat.always) answer(m);
 }
 
-function frame(m: Draft, named: Named | null): void {
-  // The answer to a ping is not an event.
-  if (!named) {
-    m.latency = m.now - m.pinged;
-    m.pinged = 0;
-  } else if (named.event === "hello") hello(m, named.data);
-  else notice(m, named);
-  heard(m);
-}
-
-/** Only Channelgate's own: applications may have an event of this name, too. */
-function hello(m: Draft, data: unknown): void {
-  const { node, id, v } = (data ?? {}) as Record<string, unknown>;
-  if (v !== 1 || typeof node !== "string") return;
-  m.node = node;
-  m.id = typeof id === "string" ? id : null;
-  m.answers = true;
-  beat(m);
-}
-
-function closed(m: Draft, code: number, text: string, said?: Verdict, kind?: Reason["kind"], after = 0): void {
-  const { phase, shown } = m;
-  const isOpen = phase === "up";
+function closed(m: Draft, code: number, text: string, said?: Verdict, kind: Reason["kind"] = code === 1006 ? "network" : "closed", after = 0): void {
   const verdict = m.config.closeCodes[code] ?? said ?? verdictOf(code) ?? (m.unknown++ < UNKNOWN_RETRIES ? "retry" : "failed");
+  if (m.phase === "opening") {
+    m.why = "refused";
+    m.refused += 1;
+  }
+  if (m.shown) m.drops += 1;
   // The browser does not say why a handshake failed: the server refused, or there is no network.
-  if (phase === "opening") m.refused += 1;
-  m.why = isOpen ? "retry" : phase === "opening" ? "refused" : m.why;
-  if (shown) m.drops += 1;
-  const isRefused = m.refused >= REFUSED && verdict === "retry";
-  m.reason = isRefused
-    ? { kind: "refused", code, text: `Refused ${m.refused} times before it was open. Look at the address, the token, the allowed origins, and whether the server runs.` }
-    : { kind: kind ?? (code === 1006 ? "network" : "closed"), ...(code && { code }), text };
+  m.reason = m.refused < REFUSED ? { kind, ...(code && { code }), text } : { kind: "refused", code, text: `never opened: check url, token, origins and server. ${text}` };
   drop(m, "waiting");
-  m.shared = verdict === "retry-soon";
-  if (code === 1013 && m.wasOpen) miss(m, { reason: "gap", ...(text && { detail: text }), groups: null, since: m.lastSeen, until: m.now }, false);
-  if (verdict === "closed" || verdict === "failed" || verdict === "unauthorized") return stop(m, verdict);
-  if (verdict !== "expired") return retry(m, verdict, after);
-  if (!m.hasToken || m.now < m.doubtful) return stop(m, "unauthorized");
-  m.doubtful = Infinity;
-  m.why = "expired";
-  m.retried = true;
-  begin(m, m.now);
+  if (code === 1013 && m.wasOpen) miss(m, "gap", m.heard, false, text);
+  if (verdict !== "expired") {
+    if (verdict.startsWith("retry")) retry(m, verdict, after);
+    else stop(m, verdict as "failed");
+  } else if (m.hasToken && m.now >= m.doubtful) {
+    m.doubtful = Infinity;
+    m.why = "expired";
+    begin(m, 0);
+  } else stop(m, "unauthorized");
 }
 
 function retry(m: Draft, verdict: Verdict, after: number): void {
   const { backoff } = m.config;
-  const spent = m.failures >= backoff.attempts && verdict !== "retry-soon";
-  if (spent && backoff.giveUp) return stop(m, "failed");
-  const wait = spent ? Math.max(FAILED, after) : pause(verdict, m.failures, m.random, after, backoff);
-  if (!spent && verdict !== "retry-soon") m.failures += 1;
-  m.end = spent ? "failed" : null;
-  m.retried = true;
-  m.due = m.now + wait;
-  begin(m, m.hiddenSince !== null ? Math.max(m.due, m.tried + HIDDEN) : m.due);
+  // A node that stops is not a failure.
+  const isFailure = verdict !== "retry-soon";
+  const isSpent = isFailure && m.attempt >= backoff.attempts;
+  if (isSpent && backoff.giveUp) return stop(m, "failed");
+  const wait = isSpent ? Math.max(MINUTE, after) : pause(verdict, m.attempt, m.random, after, backoff);
+  if (isFailure && !isSpent) m.attempt += 1;
+  m.end = isSpent ? "failed" : null;
+  begin(m, Math.max(m.now + wait, m.hidden && m.tried + MINUTE));
 }
 
 /** The page or the device has slept, or the network is back: an open connection has to show that it is. */
 function wake(m: Draft): void {
   ping(m, WAKE);
-  if (m.at.retry === undefined || m.hiddenSince !== null) return;
-  m.at.retry = Math.min(m.at.retry, Math.max(m.now + m.random * WAKING, m.tried + APART));
-}
-
-function tick(m: Draft): void {
-  const isLate = deadline(m) < m.now - SLEEP;
-  for (const name of TIMERS) {
-    const at = m.at[name];
-    if (at === undefined || at > m.now) continue;
-    delete m.at[name];
-    fire(m, name, at);
-  }
-  if (isLate) wake(m);
-}
-
-function fire(m: Draft, name: Timer, at: number): void {
-  switch (name) {
-    case "expire":
-      return queue(m, m.queue);
-    case "release":
-      return release(m);
-    case "leave":
-      return leave(m);
-    case "connect":
-      if (m.phase === "asking") return closed(m, 0, "The token took too long.", "retry", "token");
-      return closed(m, 1006, "The handshake took too long.");
-    case "pong":
-      if (!isDead(m, at)) return;
-      m.drops += 1;
-      m.retried = true;
-      m.why = "retry";
-      m.reason = { kind: "heartbeat", text: "The server did not answer a ping." };
-      return begin(m, m.now);
-    case "shown":
-      m.shown = true;
-      m.end = m.reason = null;
-      m.why = "retry";
-      m.unsure = [];
-      return reopened(m);
-    case "stable":
-      m.failures = m.unknown = 0;
-      return;
-    case "beat":
-      return beat(m);
-    case "recover":
-      return recover(m);
-    case "retry":
-      attempt(m);
-  }
+  if (m.phase === "waiting" && !m.hidden) begin(m, Math.min(m.at.retry, m.now + m.random * WAKING));
 }
 
 function write(m: Draft, message: Queued): void {
-  m.effects.push({ do: "send", message });
+  m.effect("send", message);
   if (!m.shown) m.unsure = [...m.unsure, message];
 }
 
 /** Keeps what the limits allow, and counts the rest. */
-function queue(m: Draft, messages: readonly Queued[]): void {
-  const { outbox } = m.config;
-  m.queue = kept(messages, m.now, outbox);
-  const oldest = m.queue[0];
-  if (oldest) m.at.expire = oldest.at + outbox.age;
-  else delete m.at.expire;
+function enqueue(m: Draft, messages: readonly Queued[]): void {
+  m.queue = kept(messages, m.now, m.config.outbox);
+  m.at.expire = m.queue[0] ? m.queue[0].at + m.config.outbox.age : Infinity;
   const count = messages.length - m.queue.length;
-  if (count === 0) return;
+  if (!count) return;
   m.lost += count;
-  m.effects.push({ do: "lost", count });
-  miss(m, { reason: "outbox", detail: `${m.lost} messages were not sent`, groups: null, since: messages[0]?.at ?? m.now, until: m.now }, false);
-}
-
-function want(m: Draft, { kind, name, change }: Input & { type: "want" }): void {
-  const before = m.wanted;
-  m.wanted = counted(before, kind, name, change, m.now + m.config.linger);
-  if (m.phase === "up" && m.wanted.length > before.length) m.effects.push({ do: "tell", kind, name, wanted: true });
-  nextRelease(m);
-}
-
-function release(m: Draft): void {
-  const gone = m.wanted.filter(({ until }) => until <= m.now);
-  m.wanted = m.wanted.filter(({ until }) => until > m.now);
-  if (m.phase === "up") for (const { kind, name } of gone) m.effects.push({ do: "tell", kind, name, wanted: false });
-  nextRelease(m);
-}
-
-function nextRelease(m: Draft): void {
-  const next = Math.min(...m.wanted.map(({ until }) => until));
-  if (next < Infinity) m.at.release = next;
-  else delete m.at.release;
-}
-
-/** What the application sees: another object only if something has changed. */
-function look(m: Draft): Snapshot {
-  const status = m.shown ? "open" : (m.end ?? (m.online === false && m.phase !== "up" ? "offline" : m.retried ? "reconnecting" : "connecting"));
-  const before = m.view;
-  const view: Snapshot = {
-    status,
-    recovery: m.recovery,
-    missed: m.missed,
-    attempt: m.failures,
-    retryAt: m.at.retry ?? null,
-    since: status === before.status ? before.since : m.now,
-    reason: m.reason,
-    online: m.online,
-    node: m.node,
-    id: m.id,
-    latency: m.latency,
-    queued: m.queue.length,
-    recovered: m.recovered,
-    drops: m.drops,
-  };
-  return (Object.keys(view) as (keyof Snapshot)[]).some((key) => view[key] !== before[key]) ? Object.freeze(view) : before;
+  const text = `${m.lost} messages were not sent`;
+  if (m.now >= m.logged + LOG) {
+    m.logged = m.now;
+    m.effect("lost", text);
+  }
+  miss(m, "outbox", (messages[0] as Queued).at, false, text);
 }

@@ -15,13 +15,8 @@ export interface OutboxLimits {
 }
 
 /** The messages that may go on waiting: the newest within the limits. The others, the oldest first, are lost. */
-export function kept(queue: readonly Queued[], now: number, limits: OutboxLimits): readonly Queued[] {
-  let bytes = 0;
-  let from = queue.length;
-  for (; from > 0 && queue.length - from < limits.messages; from -= 1) {
-    const { size, at } = queue[from - 1] as Queued;
-    bytes += size;
-    if (bytes > limits.bytes || now - at >= limits.age) break;
-  }
-  return from === 0 ? queue : queue.slice(from);
+export function kept(queue: readonly Queued[], now: number, { messages, bytes, age }: OutboxLimits): readonly Queued[] {
+  let sum = 0;
+  const isKept = ({ size, at }: Queued, index: number) => (sum += size) <= bytes && index < messages && now - at < age;
+  return [...queue].reverse().filter(isKept).reverse();
 }

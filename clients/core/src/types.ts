@@ -119,8 +119,11 @@ export interface Connection {
   ping?(): void;
   /** For transports without `ping`, after sleep: closes the connection if it has missed a heartbeat of the server. */
   check?(): void;
-  /** Sends and waits for the acknowledgement. Absent where the transport has none. */
-  request?(event: string, data: unknown): Promise<unknown>;
+  /**
+   * Sends and waits for the acknowledgement; rejects with `TimedOut` after `timeout` ms, with `Disconnected` when the
+   * connection ends, and with the signal's reason. Absent where the transport has none.
+   */
+  request?(event: string, data: unknown, timeout?: number, signal?: AbortSignal): Promise<unknown>;
   close(code?: number): void;
 }
 

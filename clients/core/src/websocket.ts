@@ -35,22 +35,21 @@ function open(Socket: new (url: string, protocols?: string[]) => WebSocketLike, 
   const address = new URL(url);
   address.protocol = address.protocol.replace("http", "ws");
   address.searchParams.set("cg", "1");
-  const inProtocol = token !== null && tokenIn === "subprotocol";
-  if (token !== null && !inProtocol) address.searchParams.set("token", token);
-  const socket = inProtocol ? new Socket(address.href, ["access_token", token]) : new Socket(address.href);
-  const write = (text: string) => {
-    if (socket.readyState !== OPEN) return false;
-    socket.send(text);
-    return true;
-  };
+  const isInProtocol = token !== null && tokenIn === "subprotocol";
+  if (token !== null && !isInProtocol) address.searchParams.set("token", token);
+  const socket = new Socket(address.href, isInProtocol ? ["access_token", token] : []);
   socket.onopen = () => events.opened();
   socket.onmessage = ({ data }: { data: unknown }) => events.frame(parsed(data));
   socket.onclose = ({ code, reason }: { code: number; reason: string }) => events.closed({ code, text: reason });
-  // An `error` is always followed by `close`; Node's classes throw where nothing listens.
+  // `close` follows. Node's classes throw where nothing listens.
   socket.onerror = () => undefined;
   return {
-    send: (frame) => write(JSON.stringify(frame)),
-    ping: () => void write("ping"),
+    send(frame) {
+      const isOpen = socket.readyState === OPEN;
+      if (isOpen) socket.send(JSON.stringify(frame));
+      return isOpen;
+    },
+    ping: () => socket.send("ping"),
     close: (code) => socket.close(code),
   };
 }

@@ -1,7 +1,7 @@
 // A clock that the test turns, and a transport whose server is the test.
 
-import type { Clock } from "../src/requests.js";
 import { makeClient } from "../src/client.js";
+import type { Clock } from "../src/client.js";
 import { typed } from "../src/dialect.js";
 import type { Client, Connection, ConnectionEvents, Lifecycle, OpenRequest, Options, Transport, Verdict } from "../src/types.js";
 

@@ -28,28 +28,30 @@ export interface BrowserNotifications {
   notify(this: void, notification: BrowserNotification): "toast" | "notification";
 }
 
-/** Where "denied" is kept: browsers forget it when the user closes their question. */
+/** Where "denied" is kept: some browsers forget it with the window. */
 const KEY = "channelgate:notifications";
 
 const listeners = new Set<() => void>();
 const changed = () => listeners.forEach((listener) => listener());
 
+let isWatched = false;
+
 function subscribe(listener: () => void) {
   listeners.add(listener);
-  let status: PermissionStatus | undefined;
-  // The user may change it in the browser's settings. Some browsers do not know this name.
-  void navigator.permissions?.query({ name: "notifications" }).then(
-    (found) => {
-      if (!listeners.has(listener)) return;
-      status = found;
-      found.addEventListener("change", listener);
-    },
-    () => undefined,
-  );
-  return () => {
-    listeners.delete(listener);
-    status?.removeEventListener("change", listener);
-  };
+  if (!isWatched) void watch();
+  return () => listeners.delete(listener);
+}
+
+/** Follows what the user changes in the browser's settings. Some browsers do not know this name. */
+async function watch() {
+  isWatched = true;
+  const status = await navigator.permissions?.query({ name: "notifications" }).catch(() => undefined);
+  if (status) {
+    status.onchange = () => {
+      stored(status.state === "prompt" ? "default" : status.state);
+      changed();
+    };
+  }
 }
 
 function stored(set?: Permission): string | null {
@@ -73,10 +75,9 @@ async function ask(): Promise<Permission> {
   const known = read();
   if (known !== "default" || navigator.userActivation?.isActive === false) return known;
   const answer = await Notification.requestPermission();
-  // A question that was closed without an answer counts as a no: asking again is for the browser's settings.
-  stored(answer === "granted" ? answer : "denied");
+  stored(answer);
   changed();
-  return read();
+  return answer;
 }
 
 /** Whether the user sees the page, or has its window in front. */
@@ -104,8 +105,8 @@ export function useBrowserNotifications(of?: Of): BrowserNotifications {
   const notify = useCallback(
     (notification: BrowserNotification) => {
       if (isInFront() || read() !== "granted") {
-        const { tag, icon: _icon, onClick: _onClick, ...toast } = notification;
-        show({ ...toast, ...(tag && { id: tag }) });
+        const { tag: id, title, body, kind, duration, counts } = notification;
+        show({ title, body, kind, duration, counts, ...(id && { id }) });
         return "toast";
       }
       void display(notification);

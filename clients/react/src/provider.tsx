@@ -14,9 +14,9 @@ interface Common {
    * Who is logged in: an id, or null without a login. The connection is made anew when it changes. Without it, it is
    * made anew when another token is given as a text, since that may be another user's.
    */
-  user?: string | number | null;
+  user?: string | number | null | undefined;
   /** Texts of the components. */
-  labels?: object;
+  labels?: object | undefined;
   children?: ReactNode;
 }
 

@@ -66,8 +66,8 @@ function follow(client: Client, latest: () => { cache: QueryClientLike | MutateL
   const add = (key: QueryKey | null | undefined) => {
     if (key !== null && key !== undefined) due.set(JSON.stringify(key), typeof key === "string" ? [key] : key);
   };
-  const each = (use: (pattern: string, target: Target) => void) => {
-    for (const [pattern, target] of Object.entries(latest().targets as Record<string, Target | undefined>)) if (target !== undefined) use(pattern, target);
+  const each = (visit: (pattern: string, target: Target) => void) => {
+    for (const [pattern, target] of Object.entries(latest().targets as Record<string, Target | undefined>)) if (target !== undefined) visit(pattern, target);
   };
 
   const ends = [
@@ -98,10 +98,6 @@ async function invalidate(cache: QueryClientLike | MutateLike, key: readonly unk
 
 /** Whether a name has the form of the pattern, in which `*` stands for any text. */
 function isLike(pattern: string, name: string): boolean {
-  const [first = "", ...rest] = pattern.split("*");
-  if (rest.length === 0) return name === pattern;
-  const last = rest.pop() ?? "";
-  if (!name.startsWith(first) || !name.endsWith(last) || name.length < first.length + last.length) return false;
-  let at = first.length;
-  return rest.every((part) => (at = name.indexOf(part, at) + part.length) >= part.length);
+  const parts = pattern.split("*").map((text) => text.replace(/[.+?^${}()|[\]\\]/g, "\\$&"));
+  return new RegExp(`^${parts.join(".*")}$`, "s").test(name);
 }

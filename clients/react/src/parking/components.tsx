@@ -3,9 +3,7 @@
 
 import type { JSX } from "react";
 
-import { NotificationList, type NotificationListProps } from "../components/list.js";
-import { MissedBanner } from "../components/missed.js";
-import { ConnectionStatus, type ConnectionStatusProps } from "../components/status.js";
+import { ConnectionStatus, MissedBanner, NotificationList, type ConnectionStatusProps, type NotificationListProps } from "../components/index.js";
 import { parkingClient, useNotifications } from "./notifications.js";
 
 export const WebSocketStatus = (props: Omit<ConnectionStatusProps, "of">): JSX.Element => <ConnectionStatus {...props} of={parkingClient()} />;

@@ -3,30 +3,33 @@
 
 import { useEffect, useState } from "react";
 
+type Name = string | number;
+
 export interface Held {
   /** Starts something under a name, after what has this name has ended. Returns what ends it. */
-  hold(name: string, start: () => () => void): () => void;
-  end(name: string): void;
+  hold(this: void, name: Name, start: () => () => void): () => void;
+  end(this: void, name: Name): void;
+  endAll(this: void): void;
 }
 
-function held(): Held & { endAll(): void } {
+function held(): Held {
   const stops = new Map<string, () => void>();
-  const end = (name: string) => {
-    stops.get(name)?.();
-    stops.delete(name);
+  const end = (name: Name) => {
+    stops.get(`${name}`)?.();
+    stops.delete(`${name}`);
   };
   return {
+    end,
+    endAll: () => [...stops.keys()].forEach(end),
     hold: (name, start) => {
       end(name);
       const stop = start();
-      stops.set(name, stop);
-      // What has replaced it goes on.
+      stops.set(`${name}`, stop);
       return () => {
-        if (stops.get(name) === stop) end(name);
+        // What has replaced it goes on.
+        if (stops.get(`${name}`) === stop) end(name);
       };
     },
-    end,
-    endAll: () => [...stops.keys()].forEach(end),
   };
 }
 

@@ -3,21 +3,19 @@
 
 import type { JSX } from "react";
 
-import { useLabels } from "../components/parts.js";
-import { ConnectionStatus, type ConnectionStatusProps } from "../components/status.js";
-import { Toasts, useToasts, type ToastsProps } from "../components/toasts.js";
+import { ConnectionStatus, Toasts, useLabels, useToasts, type ConnectionStatusProps, type ConnectedProps } from "../components/index.js";
 import { useEvent, type UseEvent } from "../hooks/events.js";
-import { allEnglish } from "../preset-labels.js";
+import { shopEnglish } from "../preset-labels.js";
 import { useShopClient } from "./context.js";
 import type { RepairShopEvents } from "./events.js";
 
 export const WebSocketStatus = (props: Omit<ConnectionStatusProps, "of">): JSX.Element => <ConnectionStatus {...props} of={useShopClient("WebSocketStatus")} />;
 
 /** Shows each notification as a message. */
-export function RealTimeToasts(props: Omit<ToastsProps, "of">): JSX.Element {
+export function RealTimeToasts(props: Omit<ConnectedProps, "of">): JSX.Element {
   const client = useShopClient("RealTimeToasts");
   const { show } = useToasts(client);
-  const { newNotifications } = useLabels(props.labels, allEnglish);
+  const { newNotifications } = useLabels(props.labels, shopEnglish);
   (useEvent as UseEvent<RepairShopEvents>)(
     "notification_received",
     ({ notification: { id, title, message } }) => void show({ id: `notification-${id}`, title, body: message, counts: newNotifications }),

@@ -1,7 +1,6 @@
 // "@channelgate/react/repair-shop": work orders, notifications, and who is online.
 
 export type * from "./events.js";
-export { useMissed } from "../hooks/missed.js";
 export type { Socket } from "../preset/socket.js";
 export { RealTimeNotificationBadge, type RealTimeNotificationBadgeProps } from "./badge.js";
 export { RealTimeToasts, WebSocketStatus } from "./components.js";
