@@ -1,10 +1,11 @@
-// Writes what is made of the schemas: the types of the presets of @channelgate/react. With --check it writes nothing,
-// and fails if a file is not what the schemas say.
+// Writes what is made of the schemas: the types of the presets of @channelgate/react, and a page of the manual. With
+// --check it writes nothing, and fails if a file is not what the schemas say.
 
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 
+import { markdown } from "./markdown.mjs";
 import { ROOT, readSystems } from "./read.mjs";
 import { typescript } from "./typescript.mjs";
 
@@ -14,12 +15,12 @@ const CLIENTS = dirname(ROOT);
 export function generated() {
   const systems = readSystems();
   const subpaths = [...new Set(systems.map(({ subpath }) => subpath))];
-  return new Map(
-    subpaths.map((subpath) => [
-      join(CLIENTS, "react", "src", subpath, "events.ts"),
-      typescript(systems.filter((system) => system.subpath === subpath)),
-    ]),
-  );
+  const types = subpaths.map((subpath) => ({
+    file: join(CLIENTS, "react", "src", subpath, "events.ts"),
+    text: typescript(systems.filter((system) => system.subpath === subpath)),
+  }));
+  const manual = { file: join(dirname(CLIENTS), "docs", "clients", "events.md"), text: markdown(systems) };
+  return new Map([...types, manual].map(({ file, text }) => [file, text]));
 }
 
 /** The files that are not what the schemas say. */

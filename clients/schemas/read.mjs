@@ -28,8 +28,30 @@ export const SYSTEMS = [
 /** @type {readonly Direction[]} */
 export const DIRECTIONS = ["to-client", "to-server"];
 
+/** What the types and the manual can say, and what they leave to the schema. */
+const KEYWORDS = new Set(
+  ("$schema $defs $ref title description type const enum anyOf properties required additionalProperties items prefixItems" +
+    " format pattern minimum minLength minItems").split(" "),
+);
+
 /** @param {string} file @returns {Schema} */
-const json = (file) => JSON.parse(readFileSync(file, "utf8"));
+function json(file) {
+  const schema = JSON.parse(readFileSync(file, "utf8"));
+  check(schema, relative(ROOT, file));
+  return schema;
+}
+
+/** An unknown keyword would make a type that says less than its schema. @param {Schema} schema @param {string} file */
+function check(schema, file) {
+  const unknown = Object.keys(schema).find((keyword) => !KEYWORDS.has(keyword));
+  if (unknown) throw new Error(`${file}: the keyword ${unknown} is not known to the generator`);
+  if (schema.type === "object" && typeof schema.additionalProperties !== "boolean") {
+    throw new Error(`${file}: an object says whether it may have more fields, with additionalProperties`);
+  }
+  const { $defs = {}, properties = {}, anyOf = [], prefixItems = [], items } = schema;
+  const inner = [...Object.values($defs), ...Object.values(properties), ...anyOf, ...prefixItems, ...(items ? [items] : [])];
+  for (const one of inner) check(one, file);
+}
 
 /** @returns {ReadSystem[]} */
 export function readSystems() {

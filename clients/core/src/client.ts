@@ -18,7 +18,7 @@ export interface Clock {
   later(then: () => void, ms: number): () => void;
 }
 
-const clock: Clock = {
+const real: Clock = {
   now: () => Date.now(),
   random: () => Math.random(),
   later(then, ms) {
@@ -26,11 +26,6 @@ const clock: Clock = {
     return () => clearTimeout(timer);
   },
 };
-
-/** A client that connects when `connect()` is called, or as long as it is acquired. */
-export function createClient<E = Events>(options: Options = {}): Client<E> {
-  return makeClient<E>(options, clock);
-}
 
 export function configure({ backoff, heartbeat, outbox, connectTimeout = 20_000, stableAfter = 5_000, linger = 0, closeCodes = {} }: Options): Config {
   return {
@@ -44,7 +39,8 @@ export function configure({ backoff, heartbeat, outbox, connectTimeout = 20_000,
   };
 }
 
-export function makeClient<E>(options: Options, clock: Clock): Client<E> {
+/** A client that connects when `connect()` is called, or as long as it is acquired. */
+export function createClient<E = Events>(options: Options = {}, clock: Clock = real): Client<E> {
   const transport = options.transport ?? webSocket();
   const { dialect = transport.dialect, url = "/", tokenIn = transport.tokenIn } = options;
   // A server renders pages, and keeps no connection for them.
@@ -116,11 +112,10 @@ export function makeClient<E>(options: Options, clock: Clock): Client<E> {
   async function ask(why: TokenContext["why"]): Promise<void> {
     const { signal } = (asking = new AbortController());
     try {
-      const given = await valueOf(token, { attempt: state.attempt, why, signal });
-      const address = await valueOf(url, undefined);
-      if (signal.aborted) return;
-      if (token === undefined || typeof given === "string") input("ready", address, given ?? null);
-      else throw new Unauthorized("no token");
+      const given = typeof token === "function" ? await token({ attempt: state.attempt, why, signal }) : token;
+      const address = typeof url === "function" ? await url() : url;
+      if (given === null) throw new Unauthorized("no token");
+      if (!signal.aborted) input("ready", address, given ?? null);
     } catch (error) {
       const { message = String(error), after } = Object(error) as { message?: string; after?: number };
       if (!signal.aborted) input("closed", 0, message, error instanceof Unauthorized ? "unauthorized" : "retry", "token", after);
@@ -193,7 +188,7 @@ export function makeClient<E>(options: Options, clock: Clock): Client<E> {
     },
     async request(event, data, { timeout = REQUEST, signal } = {}) {
       if (!connection?.request || state.phase !== "up") throw new Disconnected("no connection that acknowledges");
-      return (await connection.request(event, data, timeout, signal)) as never;
+      return connection.request(event, data, timeout, signal) as never;
     },
   };
 }
@@ -202,10 +197,6 @@ export function makeClient<E>(options: Options, clock: Clock): Client<E> {
 function added<T extends unknown[]>(set: Set<T>, item: T): () => void {
   set.add(item);
   return () => void set.delete(item);
-}
-
-function valueOf<T, A>(value: T | ((argument: A) => T | Promise<T>), argument: A): T | Promise<T> {
-  return typeof value === "function" ? (value as (argument: A) => T | Promise<T>)(argument) : value;
 }
 
 function once(call: (() => void) | null): () => void {

@@ -34,9 +34,9 @@ export function interrupt(m: Draft): void {
 
 /** Handlers start when the connection is open. */
 export function recover(m: Draft): void {
-  if (!m.missed || !m.shown) return;
+  if (m.recovery !== "missed" || !m.shown) return;
   m.recovery = "recovering";
-  m.effect("recover", m.missed);
+  m.effect("recover", m.missed as Missed);
 }
 
 /** All handlers have succeeded; one has failed; there was none (null). */

@@ -29,13 +29,14 @@ export function webSocket(options: WebSocketOptions = {}): Transport {
     anywhere: !!options.WebSocket,
     open({ url, token, tokenIn }, events) {
       const protocols: string[] = [];
-      url.protocol = url.protocol.replace("http", "ws");
-      url.searchParams.set("cg", "1");
+      // React Native's URL has no setters.
+      const address = new URL(url.href.replace(/^http/, "ws"));
+      address.searchParams.set("cg", "1");
       if (token !== null) {
         if (tokenIn === "subprotocol") protocols.push("access_token", token);
-        else url.searchParams.set("token", token);
+        else address.searchParams.set("token", token);
       }
-      const socket = new (options.WebSocket ?? WebSocket)(url.href, protocols) as WebSocketLike;
+      const socket = new (options.WebSocket ?? WebSocket)(address.href, protocols) as WebSocketLike;
       socket.onopen = () => events.opened();
       socket.onmessage = ({ data }: { data: string }) => events.frame(parsed(data));
       socket.onclose = ({ code, reason }: { code: number; reason: string }) => events.closed({ code, text: reason });

@@ -76,3 +76,10 @@ export function createFold<S>(idle: S, start: (update: (next: (state: S) => S) =
     () => state,
   );
 }
+
+/** What ends all of them. */
+export function together(...stops: readonly (() => void)[]): () => void {
+  return () => {
+    for (const stop of stops) stop();
+  };
+}

@@ -12,14 +12,13 @@ export interface ComponentLabels {
   locale: string;
   dir: "ltr" | "rtl";
 
-  /** The name of the group around the status. */
-  connection: string;
   status: Record<Status, string>;
-  /** Follows the status: "Reconnecting, again in 4 s". */
+  /** Follows the status: "Reconnecting" and ", again in 4 s". */
   again: Count;
   tryAgain: string;
   signIn: string;
-  since: string;
+  /** Milliseconds, already written. */
+  ms: (n: string) => string;
   node: string;
   latency: string;
   attempts: string;
@@ -34,6 +33,7 @@ export interface ComponentLabels {
   /** The name of the region with the toasts. */
   messages: string;
   dismiss: (title: string) => string;
+  /** Read before an error, a warning and what is unread, where others see a shape: "Error: ". */
   error: string;
   warning: string;
   /** What is spoken instead of several messages. */
@@ -45,7 +45,6 @@ export interface ComponentLabels {
   unread: string;
   noNotifications: string;
   markAllRead: string;
-  details: string;
 }
 
 /** The words of the five systems, and of browser notifications. */
@@ -80,55 +79,46 @@ export const plural =
   (n) =>
     (forms[new Intl.PluralRules(locale).select(n)] ?? forms.other).replace("#", number(locale, n));
 
-export const number = (locale: string, n: number, unit?: string): string =>
-  new Intl.NumberFormat(locale, unit ? { style: "unit", unit } : {}).format(n);
+export const number = (locale: string, n: number): string => new Intl.NumberFormat(locale).format(n);
 
-/** A time of day; with its date where it is another day than `today`. */
-export const time = (locale: string, at: number | Date, timeStyle: "short" | "medium" = "short", today: Date = new Date()): string =>
-  new Intl.DateTimeFormat(locale, {
-    timeStyle,
-    ...(new Date(at).toDateString() === today.toDateString() ? {} : { dateStyle: "medium" }),
-  }).format(at);
+/** A time of day; with its date where it is another day. */
+export const time = (locale: string, at: number | Date, timeStyle: "short" | "medium" = "short"): string =>
+  new Intl.DateTimeFormat(locale, { timeStyle, dateStyle: new Date(at).toDateString() === new Date().toDateString() ? undefined : "medium" }).format(at);
 
 /** The words of the components in English. Those of the five systems are in preset-labels.ts: who needs none loads none. */
-export const english: ComponentLabels = /* @__PURE__ */ (() => {
-  const count = plural("en");
-  return {
-    locale: "en",
-    dir: "ltr",
-    connection: "Connection",
-    status: {
-      idle: "Not connected",
-      connecting: "Connecting",
-      open: "Connected",
-      reconnecting: "Reconnecting",
-      offline: "Waiting for network",
-      unauthorized: "Your session has ended",
-      failed: "Connection failed",
-      closed: "Disconnected",
-    },
-    again: count({ other: "again in # s" }),
-    tryAgain: "Try again",
-    signIn: "Sign in",
-    since: "Since",
-    node: "Node",
-    latency: "Latency",
-    attempts: "Failed attempts",
-    drops: "Lost connections",
-    queued: "Waiting messages",
-    missed: (from, to) => `Updates between ${from} and ${to} may be missing.`,
-    recovering: "Loading what was missed",
-    loadAnew: "Load anew",
-    messages: "Messages",
-    dismiss: (title) => `Dismiss: ${title}`,
-    error: "Error",
-    warning: "Warning",
-    newUpdates: count({ one: "# new update", other: "# new updates" }),
-    notifications: "Notifications",
-    unreadCount: count({ other: "Notifications, # unread" }),
-    unread: "Unread",
-    noNotifications: "No notifications yet",
-    markAllRead: "Mark all as read",
-    details: "Details",
-  };
-})();
+export const english: ComponentLabels = {
+  locale: "en",
+  dir: "ltr",
+  status: {
+    idle: "Not connected",
+    connecting: "Connecting",
+    open: "Connected",
+    reconnecting: "Reconnecting",
+    offline: "Waiting for network",
+    unauthorized: "Your session has ended",
+    failed: "Connection failed",
+    closed: "Disconnected",
+  },
+  again: (n) => `, again in ${n} s`,
+  tryAgain: "Try again",
+  signIn: "Sign in",
+  ms: (n) => `${n} ms`,
+  node: "Node",
+  latency: "Latency",
+  attempts: "Failed attempts",
+  drops: "Lost connections",
+  queued: "Waiting messages",
+  missed: (from, to) => `Updates between ${from} and ${to} may be missing.`,
+  recovering: "Loading what was missed",
+  loadAnew: "Load anew",
+  messages: "Messages",
+  dismiss: (title) => `Dismiss: ${title}`,
+  error: "Error: ",
+  warning: "Warning: ",
+  newUpdates: (n) => `${n} new update${n > 1 ? "s" : ""}`,
+  notifications: "Notifications",
+  unreadCount: (n) => `Notifications, ${n} unread`,
+  unread: "Unread: ",
+  noNotifications: "No notifications yet",
+  markAllRead: "Mark all as read",
+};

@@ -2,10 +2,11 @@
 // A list that is loaded once and kept up to date by events, without races between the two.
 
 import type { Data, Events, Name, Recovery } from "@channelgate/client";
-import { useContext, useMemo, useSyncExternalStore } from "react";
+import { useContext, useMemo } from "react";
 
 import { ScopeContext, useClientOf, type Of } from "./context.js";
 import { useLatest } from "./hooks/latest.js";
+import { useShown } from "./hooks/shown.js";
 import { useStatus } from "./hooks/status.js";
 import { createList, type Key, type ListOptions, type ListState } from "./list.js";
 import { createStore, type Persist } from "./persist.js";
@@ -39,6 +40,9 @@ export interface LiveList<T> extends ListState<T> {
   readonly reload: () => Promise<void>;
 }
 
+/** `useLiveList` for events that are not declared by module augmentation. */
+export type UseLiveList<E> = <T, U extends Name<E> = Name<E>, R extends Name<E> = Name<E>>(options: LiveListOptions<T, E, U, R>) => LiveList<T>;
+
 /** A list that is loaded once, changed by events, and loaded anew when events may have been missed. */
 export function useLiveList<T, E = Events, U extends Name<E> = Name<E>, R extends Name<E> = Name<E>>(
   options: LiveListOptions<T, E, U, R>,
@@ -53,7 +57,7 @@ export function useLiveList<T, E = Events, U extends Name<E> = Name<E>, R extend
     return createList(client, current, how && user !== undefined ? createStore<T>({ ...how, key: place ?? "" }, user) : null);
     // eslint-disable-next-line react-hooks/exhaustive-deps -- another id is another list
   }, [client, current, user, place, id]);
-  const state = useSyncExternalStore(list.subscribe, list.shown, list.idle);
+  const state = useShown(list);
   const recovery = useStatus(({ recovery: now }) => now, client);
   return { ...state, recovery, reload: list.reload };
 }

@@ -1,27 +1,44 @@
-// The words of the five systems and of browser notifications in English.
+// The words of the five systems and of browser notifications in English. Each preset loads its own.
 
-import { english, plural, type Labels } from "./labels.js";
+import { english, plural, type ComponentLabels, type Labels, type PresetLabels } from "./labels.js";
+
+type Words<K extends keyof PresetLabels> = ComponentLabels & Pick<PresetLabels, K>;
+
+export const attendanceEnglish: Words<"present" | "late" | "absent" | "attendance"> = /* @__PURE__ */ (() => ({
+  ...english,
+  present: "Present",
+  late: "Late",
+  absent: "Absent",
+  attendance: "Live attendance",
+}))();
+
+export const dashboardEnglish: typeof attendanceEnglish & Words<"total" | "noUpdates" | "lastUpdate" | "newAttendance"> = /* @__PURE__ */ (() => ({
+  ...attendanceEnglish,
+  total: "Total",
+  noUpdates: "No updates yet",
+  lastUpdate: (time: string) => `Last update ${time}`,
+  newAttendance: plural("en")({ one: "# new attendance update", other: "# new attendance updates" }),
+}))();
+
+export const trackerEnglish: typeof attendanceEnglish & Words<"markAttendance"> = /* @__PURE__ */ (() => ({
+  ...attendanceEnglish,
+  markAttendance: "Mark attendance",
+}))();
+
+export const shopEnglish: Words<"newNotifications"> = /* @__PURE__ */ (() => ({
+  ...english,
+  newNotifications: plural("en")({ one: "# new notification", other: "# new notifications" }),
+}))();
 
 /** Every word in English. */
-export const allEnglish: Labels = /* @__PURE__ */ (() => {
-  const count = plural("en");
-  return {
-    ...english,
-    total: "Total",
-    present: "Present",
-    late: "Late",
-    absent: "Absent",
-    attendance: "Live attendance",
-    noUpdates: "No updates yet",
-    lastUpdate: (time) => `Last update ${time}`,
-    markAttendance: "Mark attendance",
-    updating: "Updating",
-    typing: (names, n) => `${names} ${n > 1 ? "are" : "is"} typing`,
-    newAttendance: count({ one: "# new attendance update", other: "# new attendance updates" }),
-    newNotifications: count({ one: "# new notification", other: "# new notifications" }),
-    newWorkOrders: count({ one: "# work order updated", other: "# work orders updated" }),
-    notifyMe: "Notify me in the background",
-    notifyOn: "Background notifications are on",
-    notifyBlocked: "Notifications are blocked in the browser's settings",
-  };
-})();
+export const allEnglish: Labels = /* @__PURE__ */ (() => ({
+  ...dashboardEnglish,
+  ...trackerEnglish,
+  ...shopEnglish,
+  updating: "Updating",
+  typing: (names: string, n: number) => `${names} ${n > 1 ? "are" : "is"} typing`,
+  newWorkOrders: plural("en")({ one: "# work order updated", other: "# work orders updated" }),
+  notifyMe: "Notify me in the background",
+  notifyOn: "Background notifications are on",
+  notifyBlocked: "Notifications are blocked in the browser's settings",
+}))();

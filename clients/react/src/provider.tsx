@@ -11,12 +11,12 @@ interface Common {
   /** Tells providers apart that are nested: `useClient("name")`. */
   name?: string;
   /**
-   * Who is logged in: an id, or null without a login. The connection is made anew when it changes. Default: the user of
-   * a token that is a text and a JWT.
+   * Who is logged in: an id, or null without a login. The connection is made anew when it changes. Without it, it is
+   * made anew when another token is given as a text, since that may be another user's.
    */
-  user?: string | number | null;
+  user?: string | number | null | undefined;
   /** Texts of the components. */
-  labels?: object;
+  labels?: object | undefined;
   children?: ReactNode;
 }
 
@@ -37,70 +37,48 @@ export type ChannelgateProviderProps = UrlProps | ClientProps;
 
 /** Gives a client to the hooks and components below it: one connection, however many there are. */
 export function ChannelgateProvider(props: ChannelgateProviderProps): ReactNode {
-  const { name, labels, children, client: given, url, token } = props as Common & Options & { client?: AnyClient };
+  const { name, labels, children, client: given, url, token, user: who } = props as Common & Options & { client?: AnyClient };
   const parent = useContext(ScopeContext);
-  const current = useLatest({ url, token });
+  const current = useLatest(token);
   const place = typeof url === "function" ? "" : String(url);
   const client = useMemo(
     () => given ?? make(props as UrlProps, current),
     // eslint-disable-next-line react-hooks/exhaustive-deps -- options count when the client is made
     [given, place],
   );
-  const user = props.user === undefined ? userOf(token) : props.user === null ? null : String(props.user);
-  useToken(client, props, user, current);
+  const user = who === undefined || who === null ? who : String(who);
+  useToken(client, token, user, current);
   useEffect(() => client.acquire(), [client]);
   const scope = useMemo<Scope>(() => ({ client, name, labels, user, parent }), [client, name, labels, user, parent]);
   return <ScopeContext.Provider value={scope}>{children}</ScopeContext.Provider>;
 }
 
-type Current = () => { url: Options["url"]; token: Token | undefined };
+type Current = () => Token | undefined;
 
-/** A client that asks for the address and the token of the latest render: these may be functions that close over state. */
 function make(props: UrlProps, current: Current): Client {
-  const options: Options = { ...props };
-  if (typeof options.url === "function") {
-    options.url = () => {
-      const { url } = current();
-      return typeof url === "function" ? url() : (url ?? "");
-    };
-  }
-  if ("token" in options) options.token = latestToken(current);
-  return createClient(options);
+  return createClient("token" in props ? { ...props, token: latestToken(current) } : props);
 }
 
+/** Asks the token of the latest render: it may be a function that closes over state. */
 function latestToken(current: Current): Token {
   return (context) => {
-    const { token = null } = current();
-    return typeof token === "function" ? token(context) : token;
+    const token = current();
+    return typeof token === "function" ? token(context) : (token ?? null);
   };
 }
 
 /** Follows another token; connects anew for another user. */
-function useToken(client: AnyClient, props: ChannelgateProviderProps, user: string | null | undefined, current: Current) {
-  const { token } = props as Options;
-  const has = "token" in props;
-  // A text that does not say whose it is may be anyone's.
-  const identity = user === undefined && typeof token === "string" ? token : user;
-  const before = useRef({ client, has, token, identity });
+function useToken(client: AnyClient, token: Token | undefined, user: string | null | undefined, current: Current) {
+  // A text that does not say whose it is may be that of another user.
+  const identity = user === undefined && typeof token !== "function" ? token : user;
+  const before = useRef({ client, token, identity });
   useEffect(() => {
     const last = before.current;
-    before.current = { client, has, token, identity };
+    before.current = { client, token, identity };
     if (last.client !== client) return;
     // Who it is may become known later: that is not another user.
-    const isOther = has !== last.has || (last.identity !== undefined && identity !== last.identity);
-    if (has && (!last.has || (typeof token !== "function" && token !== last.token && !isOther))) client.setToken(latestToken(current));
-    if (isOther) client.reconnect("another user");
-  }, [client, has, token, identity, current]);
-}
-
-/** The user of a JWT. null without a token, undefined where it is not known. */
-function userOf(token: Token | undefined): string | null | undefined {
-  if (typeof token !== "string") return token === null ? null : undefined;
-  try {
-    const claims = JSON.parse(atob((token.split(".")[1] ?? "").replace(/-/g, "+").replace(/_/g, "/"))) as Record<string, unknown>;
-    const id = claims["user_id"] ?? claims["id"] ?? claims["sub"];
-    return id === undefined ? undefined : String(id);
-  } catch {
-    return undefined;
-  }
+    if (last.identity !== undefined && identity !== last.identity) client.reconnect("another user");
+    // A fresh one leaves `unauthorized`.
+    else if (token !== last.token && typeof token !== "function") client.setToken(latestToken(current));
+  }, [client, token, identity, current]);
 }

@@ -118,7 +118,6 @@ describe("one connection", () => {
       };
     });
     const Slow = () => {
-      // eslint-disable-next-line @typescript-eslint/only-throw-error -- how React 18 and 19 both suspend
       if (!isReady) throw promise;
       return <Shown />;
     };

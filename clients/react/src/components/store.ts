@@ -1,28 +1,9 @@
-// What the components of one provider share: its toasts, and what is to be spoken.
+// What the components of one provider share: its toasts, and what is spoken.
+
+import type { Status } from "@channelgate/client";
+import { createElement, type ReactNode } from "react";
 
 import type { Count } from "../labels.js";
-
-/** A value with subscribers. */
-export interface Store<T> {
-  get(this: void): T;
-  set(this: void, value: T): void;
-  subscribe(this: void, listener: () => void): () => void;
-}
-
-function store<T>(value: T): Store<T> {
-  const listeners = new Set<() => void>();
-  return {
-    get: () => value,
-    set: (next) => {
-      value = next;
-      listeners.forEach((listener) => listener());
-    },
-    subscribe: (listener) => {
-      listeners.add(listener);
-      return () => listeners.delete(listener);
-    },
-  };
-}
 
 export interface Toast {
   readonly id: string;
@@ -32,24 +13,41 @@ export interface Toast {
   readonly kind?: "info" | "success" | "warning" | "error" | undefined;
   /** Milliseconds, at least 5000; null: until it is dismissed. Default: 6000. */
   readonly duration?: number | null | undefined;
-  readonly action?: { readonly label: string; readonly onClick: () => void } | undefined;
   /** The words for several of its kind, spoken at once. Default: `labels.newUpdates`. */
   readonly counts?: Count | undefined;
 }
 
-/** Something to be spoken; `counts` has the words for several of its kind. An error interrupts. */
+/** `left`: milliseconds until it goes. */
+export type LiveToast = Toast & { left: number };
+
+/** Something to be spoken; `counts` has the words for several of its kind. */
 export interface Utterance {
   readonly text: string;
   readonly counts?: Count | undefined;
+  /** Spoken at once. */
   readonly isError?: boolean | undefined;
 }
 
+export interface Shared {
+  readonly toasts: readonly LiveToast[];
+  /** What waits to be spoken. */
+  readonly waiting: readonly Utterance[];
+  /** The content of the live regions. */
+  readonly polite?: ReactNode;
+  readonly urgent?: ReactNode;
+  /** The status that was spoken last. */
+  readonly settled: Status;
+  /** When an update was spoken last, by `performance.now()`. */
+  readonly spokenAt: number;
+  /** Of several mounted components of a kind, the one that is rendered. */
+  readonly announcer?: object | null;
+  readonly region?: object | null;
+}
+
 export interface Board {
-  readonly toasts: Store<readonly Toast[]>;
-  readonly utterances: Store<readonly Utterance[]>;
-  /** Mounted components of which only the first is rendered. */
-  readonly announcers: Store<readonly object[]>;
-  readonly regions: Store<readonly object[]>;
+  get(this: void): Shared;
+  set(this: void, some: Partial<Shared>): void;
+  subscribe(this: void, listener: () => void): () => void;
 }
 
 const boards = new WeakMap<object, Board>();
@@ -57,9 +55,30 @@ const boards = new WeakMap<object, Board>();
 /** The board of a client. */
 export function boardOf(client: object): Board {
   let board = boards.get(client);
-  if (!board) boards.set(client, (board = { toasts: store<readonly Toast[]>([]), utterances: store<readonly Utterance[]>([]), announcers: store<readonly object[]>([]), regions: store<readonly object[]>([]) }));
+  if (!board) {
+    let shared: Shared = { toasts: [], waiting: [], settled: "idle", spokenAt: -1e5 };
+    const listeners = new Set<() => void>();
+    board = {
+      get: () => shared,
+      set: (some) => {
+        shared = { ...shared, ...some };
+        listeners.forEach((listener) => listener());
+      },
+      subscribe: (listener) => {
+        listeners.add(listener);
+        return () => listeners.delete(listener);
+      },
+    };
+    boards.set(client, board);
+  }
   return board;
 }
 
+let key = 0;
+
+/** Content of a live region. The same text a second time is a new element, so that it is spoken again. */
+export const spoken = (text: string): ReactNode => createElement("p", { key: key++ }, text);
+
 /** Has the announcer speak. */
-export const say = (board: Board, utterance: Utterance): void => board.utterances.set([...board.utterances.get(), utterance]);
+export const say = ({ get, set }: Board, utterance: Utterance): void =>
+  set(utterance.isError ? { urgent: spoken(utterance.text) } : { waiting: [...get().waiting, utterance] });

@@ -3,24 +3,23 @@
 
 import { useEffect, type JSX } from "react";
 
-import { Figures, type FiguresProps } from "../components/figures.js";
-import { MissedBanner } from "../components/missed.js";
-import { useLabels } from "../components/parts.js";
-import { ConnectionStatus, type ConnectionStatusProps } from "../components/status.js";
-import { Toasts, useToasts, type ToastsProps } from "../components/toasts.js";
+import { ConnectionStatus, Figures, MissedBanner, Toasts, useLabels, useToasts, type ConnectionStatusProps, type FiguresProps, type ConnectedProps } from "../components/index.js";
 import { useLatest } from "../hooks/latest.js";
 import { time } from "../labels.js";
 import { useLiveList, type LiveList } from "../live-list.js";
-import { allEnglish } from "../preset-labels.js";
+import { dashboardEnglish } from "../preset-labels.js";
 import { withoutLoad } from "../preset/no-load.js";
-import { useRealTimeAttendance } from "./attendance.js";
-import { useDashboard, useFollow, useGeneral } from "./context.js";
-import { ALL } from "./dialects.js";
+import { follow, useDashboard, useRealTimeAttendance } from "./context.js";
+import { ALL, GENERAL } from "./dialects.js";
 import type { Attendance, DashboardEvents } from "./events.js";
 
 export const WebSocketStatus = (props: Omit<ConnectionStatusProps, "of">): JSX.Element => <ConnectionStatus {...props} of={useDashboard("WebSocketStatus")} />;
 
-export interface RealTimeNotificationProps extends Omit<ToastsProps, "of"> {
+const stateOf = ({ isLate, status }: Attendance): string => (isLate ? "late" : (status ?? ""));
+const isKnown = (state: string): state is "present" | "late" | "absent" => /^(present|late|absent)$/.test(state);
+const dayOf = ({ date }: Attendance): string => date ?? "";
+
+export interface RealTimeNotificationProps extends Omit<ConnectedProps, "of"> {
   /** Without it: all employees. */
   employeeId?: string | number | undefined;
   /** Default: true. Otherwise a message stays until it is dismissed. */
@@ -32,16 +31,14 @@ export interface RealTimeNotificationProps extends Omit<ToastsProps, "of"> {
 /** Shows each update as a message. */
 export function RealTimeNotification({ employeeId = ALL, autoHide = true, hideDelay = 5_000, ...props }: RealTimeNotificationProps): JSX.Element {
   const client = useDashboard("RealTimeNotification");
-  const follow = useFollow("RealTimeNotification");
   const { show } = useToasts(client);
-  const labels = useLabels(props.labels, allEnglish);
+  const labels = useLabels(props.labels, dashboardEnglish);
   const latest = useLatest((update: Attendance) => {
-    const { present, late, absent } = labels;
-    const words: Record<string, string> = { present, late, absent };
-    const status = update.isLate ? "late" : (update.status ?? "");
-    show({ title: update.employee_name ?? update.employee_id, body: words[status] ?? status, duration: autoHide ? hideDelay : null, counts: labels.newAttendance });
+    const state = stateOf(update);
+    const body = isKnown(state) ? labels[state] : state;
+    show({ title: update.employee_name ?? update.employee_id, body, duration: autoHide ? hideDelay : null, counts: labels.newAttendance });
   });
-  useEffect(() => follow(`${employeeId}`, (update) => latest()(update)), [follow, employeeId, latest]);
+  useEffect(() => follow(client, employeeId, (update) => latest()(update)), [client, employeeId, latest]);
   return <Toasts {...props} of={client} />;
 }
 
@@ -55,35 +52,32 @@ export interface RealTimeAttendanceProps extends Omit<FiguresProps, "figures"> {
 /** The numbers of the latest day, each employee once. */
 export function RealTimeAttendance({ total, load, ...props }: RealTimeAttendanceProps): JSX.Element {
   const client = useDashboard("RealTimeAttendance");
-  const general = useGeneral();
-  const labels = useLabels(props.labels, allEnglish);
+  const labels = useLabels(props.labels, dashboardEnglish);
   const { lastUpdate } = useRealTimeAttendance();
-  const list: LiveList<Attendance> = useLiveList<Attendance, DashboardEvents, typeof general>({
+  const list: LiveList<Attendance> = useLiveList<Attendance, DashboardEvents, typeof GENERAL>({
     load: load ?? withoutLoad(client, () => list.items),
     key: (one) => one.employee_id,
-    events: { upsert: [general] },
+    events: { upsert: [GENERAL] },
     item: (update) => (update.employee_id === null ? null : (update as Attendance)),
     of: client,
   });
 
-  const day = list.items.reduce((last, { date }) => ((date ?? "") > last ? (date ?? "") : last), "");
-  const today = list.items.filter(({ date }) => (date ?? day) === day);
-  const count = (is: (one: Attendance) => boolean) => today.filter(is).length;
-  const late = count((one) => one.isLate === true || one.status === "late");
-  const present = count((one) => one.status === "present" || one.status === "late");
+  const day = list.items.map(dayOf).sort().at(-1);
+  const count = (...states: string[]) => list.items.filter((one) => dayOf(one) === day && states.includes(stateOf(one))).length;
+  const present = count("present", "late");
   return (
     <Figures
       heading={labels.attendance}
       {...props}
       figures={[
         { term: labels.present, value: present, tone: "good" },
-        { term: labels.late, value: late, tone: "warn" },
-        { term: labels.absent, value: total === undefined ? count((one) => one.status === "absent") : total - present, tone: "bad" },
+        { term: labels.late, value: count("late"), tone: "warn" },
+        { term: labels.absent, value: total === undefined ? count("absent") : total - present, tone: "bad" },
         ...(total === undefined ? [] : [{ term: labels.total, value: total }]),
       ]}
     >
       {props.children ?? (lastUpdate ? labels.lastUpdate(time(labels.locale, lastUpdate)) : labels.noUpdates)}
-      <MissedBanner of={client} labels={props.labels} {...(load && { load: list.reload })} />
+      <MissedBanner of={client} labels={props.labels} load={load && list.reload} />
     </Figures>
   );
 }

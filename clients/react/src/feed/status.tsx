@@ -3,7 +3,7 @@
 
 import type { JSX } from "react";
 
-import { ConnectionStatus, type ConnectionStatusProps } from "../components/status.js";
+import { ConnectionStatus, type ConnectionStatusProps } from "../components/index.js";
 import { feedClient } from "./feed.js";
 
 export const WebSocketStatus = (props: Omit<ConnectionStatusProps, "of">): JSX.Element => <ConnectionStatus {...props} of={feedClient()} />;

@@ -2,11 +2,12 @@
 // Handles events, or collects them.
 
 import type { Data, Events, Meta, Name } from "@channelgate/client";
-import { useEffect, useMemo, useSyncExternalStore } from "react";
+import { useEffect, useMemo } from "react";
 
 import { useClientOf, type Of } from "../context.js";
 import { createFold } from "../frame.js";
 import { useLatest } from "./latest.js";
+import { useShown } from "./shown.js";
 
 /** `useEvent` for events that are not declared by module augmentation: `const useMyEvent: UseEvent<MyEvents> = useEvent`. */
 export type UseEvent<E> = <K extends Name<E> | "*">(event: K, handler: (data: Data<E, K>, meta: Meta) => void, of?: Of) => void;
@@ -51,5 +52,5 @@ export function useEvents<E = Events, K extends Name<E> | "*" = Name<E> | "*">(
       ),
     [client, event, limit],
   );
-  return useSyncExternalStore(source.subscribe, source.shown, source.idle);
+  return useShown(source);
 }

@@ -2,10 +2,11 @@
 // Joins rooms and subscribes to topics.
 
 import type { Client } from "@channelgate/client";
-import { useEffect, useMemo, useSyncExternalStore } from "react";
+import { useEffect, useMemo } from "react";
 
 import { useClientOf, type Of } from "../context.js";
-import { createFold } from "../frame.js";
+import { createFold, together } from "../frame.js";
+import { useShown } from "./shown.js";
 
 /** What became of a wish to join. */
 export interface Interest {
@@ -33,7 +34,7 @@ function useInterest(hook: string, kind: "room" | "topic", name: string | null, 
   const client = useClientOf(hook, of);
   useEffect(() => (name === null ? undefined : client.want(kind, name)), [client, kind, name]);
   const source = useMemo(() => follow(client, kind, name), [client, kind, name]);
-  return useSyncExternalStore(source.subscribe, source.shown, source.idle);
+  return useShown(source);
 }
 
 function follow(client: Client, kind: "room" | "topic", name: string | null) {
@@ -41,15 +42,12 @@ function follow(client: Client, kind: "room" | "topic", name: string | null) {
     if (name === null) return () => undefined;
     const onStatus = () => update((now) => (client.snapshot().status !== "open" ? APART : now === APART ? JOINED : now));
     onStatus();
-    const stops = [
+    return together(
       client.subscribe(onStatus),
       client.on("denied", (data) => {
         const denied = (data ?? {}) as Record<string, unknown>;
         if ((denied[kind] ?? (denied["kind"] === kind && denied["name"])) === name) update(() => DENIED);
       }),
-    ];
-    return () => {
-      for (const stop of stops) stop();
-    };
+    );
   });
 }

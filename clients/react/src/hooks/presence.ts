@@ -2,10 +2,11 @@
 // Who is online.
 
 import type { Client } from "@channelgate/client";
-import { useMemo, useSyncExternalStore } from "react";
+import { useMemo } from "react";
 
 import { useClientOf, type Of } from "../context.js";
-import { createFold, type Source } from "../frame.js";
+import { createFold, together, type Source } from "../frame.js";
+import { useShown } from "./shown.js";
 
 /** A person, as the last event described them. */
 export interface PresentUser {
@@ -34,9 +35,8 @@ const NOBODY: Presence = { online: new Set(), users: [] };
 
 /** The person that the repair shop's events describe. */
 export function userOf(data: Readonly<Record<string, unknown>>): PresentUser | null {
-  const { userId, userName, status } = data;
-  if (typeof userId !== "string" && typeof userId !== "number") return null;
-  return { id: String(userId), name: typeof userName === "string" ? userName : null, status: typeof status === "string" ? status : null, data };
+  const { userId, userName = null, status = null } = data as Record<string, string | null | undefined>;
+  return userId === undefined || userId === null ? null : { id: String(userId), name: userName, status, data };
 }
 
 /**
@@ -47,7 +47,7 @@ export function usePresence({ events = {}, user = userOf, of }: PresenceOptions 
   const client = useClientOf("usePresence", of);
   const { online = "user_online", offline = "user_offline", update = "user_presence_update" } = events;
   const source = useMemo(() => follow(client, online, offline, update, user), [client, online, offline, update, user]);
-  return useSyncExternalStore(source.subscribe, source.shown, source.idle);
+  return useShown(source);
 }
 
 function follow(client: Client, online: string, offline: string, update: string, user: NonNullable<PresenceOptions["user"]>): Source<Presence> {
@@ -61,7 +61,7 @@ function follow(client: Client, online: string, offline: string, update: string,
         return { users, online: new Set(users.map(({ id }) => id)) };
       });
     let { missed } = client.snapshot();
-    const stops = [
+    return together(
       client.on(online, set(true)),
       client.on(update, set(true)),
       client.on(offline, set(false)),
@@ -70,9 +70,6 @@ function follow(client: Client, online: string, offline: string, update: string,
         if (now && now !== missed) change(() => NOBODY);
         missed = now;
       }),
-    ];
-    return () => {
-      for (const stop of stops) stop();
-    };
+    );
   });
 }

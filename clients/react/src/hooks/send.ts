@@ -40,7 +40,7 @@ export function useRequest<R = unknown>(event: string, of?: Of): Request<R> {
         settle({ data: received });
         return received;
       } catch (error) {
-        settle({ error: error instanceof Error ? error : new Error(String(error)) });
+        settle({ error: error as Error });
         throw error;
       }
     };

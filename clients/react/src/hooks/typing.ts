@@ -2,10 +2,11 @@
 // Who types in a room, and that this person does.
 
 import type { Client } from "@channelgate/client";
-import { useEffect, useMemo, useSyncExternalStore, type KeyboardEvent } from "react";
+import { useEffect, useMemo, type KeyboardEvent } from "react";
 
 import { useClientOf, type Of } from "../context.js";
-import { createFold } from "../frame.js";
+import { createFold, together } from "../frame.js";
+import { useShown } from "./shown.js";
 import { userOf, type PresentUser } from "./presence.js";
 
 export interface TypingOptions {
@@ -32,7 +33,7 @@ const AGAIN = 3_000;
 const PAUSE = 3_000;
 
 /** Keys that write nothing. */
-const SILENT = /^(Tab|Escape|Shift|Control|Alt|Meta|CapsLock|Arrow|Page|Home|End|F\d)/;
+const SILENT = /^(Tab|Esc|Shift|Control|Alt|Meta|Arrow)/;
 
 const NOBODY: readonly PresentUser[] = [];
 
@@ -43,7 +44,7 @@ export function useTyping(room: string | null, { events = {}, user = userOf, of 
   const source = useMemo(() => others(client, room, start, stop, user), [client, room, start, stop, user]);
   const own = useMemo(() => createOwn(client, room, sendStart, sendStop), [client, room, sendStart, sendStop]);
   useEffect(() => own.stop, [own]);
-  return { typing: useSyncExternalStore(source.subscribe, source.shown, source.idle), ...own };
+  return { typing: useShown(source), ...own };
 }
 
 function others(client: Client, room: string | null, start: string, stop: string, user: NonNullable<TypingOptions["user"]>) {
@@ -65,10 +66,7 @@ function others(client: Client, room: string | null, start: string, stop: string
         timers.set(person.id, setTimeout(remove, EXPIRES, person.id));
         update((before) => [...before, person]);
       });
-    const stops = [on(start, true), on(stop, false)];
-    return () => {
-      for (const end of [...stops, ...[...timers.keys()].map((id) => () => remove(id))]) end();
-    };
+    return together(on(start, true), on(stop, false), () => [...timers.keys()].forEach(remove));
   });
 }
 

@@ -3,30 +3,29 @@
 
 import { useEffect, useState } from "react";
 
+type Name = string | number;
+
+/** What ends something; a second call does nothing. */
+export type Stop = () => void;
+
 export interface Held {
-  /** Starts something under a name, after what has this name has ended. Returns what ends it. */
-  hold(name: string, start: () => () => void): () => void;
-  end(name: string): void;
+  /** Starts something under a name, after what has this name has ended. */
+  hold(this: void, name: Name, start: () => Stop): Stop;
+  end(this: void, name: Name): void;
 }
 
-function held(): Held & { endAll(): void } {
-  const stops = new Map<string, () => void>();
-  const end = (name: string) => {
-    stops.get(name)?.();
-    stops.delete(name);
-  };
+function held(): Held & { endAll: Stop } {
+  const stops = new Map<string, Stop>();
+  const end = (name: Name) => stops.get(`${name}`)?.();
   return {
+    end,
+    endAll: () => stops.forEach((stop) => stop()),
     hold: (name, start) => {
       end(name);
       const stop = start();
-      stops.set(name, stop);
-      // What has replaced it goes on.
-      return () => {
-        if (stops.get(name) === stop) end(name);
-      };
+      stops.set(`${name}`, stop);
+      return stop;
     },
-    end,
-    endAll: () => [...stops.keys()].forEach(end),
   };
 }
 

@@ -5,4 +5,4 @@ import type { AnyClient } from "../context.js";
 export const withoutLoad =
   <T>(client: AnyClient, items: () => readonly T[]) =>
   (): Promise<readonly T[]> =>
-    client.snapshot().recovery === "live" ? Promise.resolve(items()) : Promise.reject(new Error("without `load` what was missed cannot be loaded"));
+    client.snapshot().recovery === "live" ? Promise.resolve(items()) : Promise.reject(new Error("what was missed needs a `load`"));

@@ -3,17 +3,17 @@
 
 import { useEffect, useMemo, useState, type JSX } from "react";
 
-import { Badge, type BadgeProps } from "../components/badge.js";
+import { Badge, type BadgeProps } from "../components/index.js";
 import { useEvent, type UseEvent } from "../hooks/events.js";
 import { useLatest } from "../hooks/latest.js";
 import { useShop, useShopClient } from "./context.js";
-import type { RepairShopEvents } from "./events.js";
+import type { NotificationCountUpdated, RepairShopEvents } from "./events.js";
 
 const useShopEvent: UseEvent<RepairShopEvents> = useEvent;
 
 export interface RealTimeNotificationBadgeProps extends Omit<BadgeProps, "count"> {
   /** Loads the number: at first, when the server says that it has changed, and when events may have been missed. */
-  loadCount?: ((signal: AbortSignal) => Promise<number>) | undefined;
+  loadCount?: (() => Promise<number>) | undefined;
   initialCount?: number | undefined;
 }
 
@@ -29,65 +29,51 @@ export function RealTimeNotificationBadge({ loadCount, initialCount = 0, ...prop
   }
 
   const latest = useLatest(loadCount);
-  const loader = useMemo(() => createLoader((signal) => latest()?.(signal), setCount), [latest]);
+  const loader = useMemo(() => createLoader(() => latest()?.(), setCount), [latest]);
   const canLoad = loadCount !== undefined;
   useEffect(() => {
     if (!canLoad) return undefined;
     loader.load().catch(ignore);
-    const stop = client.onMissed(loader.load);
-    return () => {
-      stop();
-      loader.stop();
-    };
+    return client.onMissed(loader.load);
   }, [client, loader, canLoad]);
 
-  useShopEvent(
-    "notification_received",
-    () => {
-      setCount((n) => n + 1);
-      loader.stale();
-    },
-    client,
-  );
-  useShopEvent(
-    "notification_count_updated",
-    ({ userId }) => {
-      // It goes to everyone of the role.
-      const me = user();
-      if (canLoad && (me === null || me === String(userId))) loader.load().catch(ignore);
-    },
-    client,
-  );
+  const onReceived = () => {
+    setCount((n) => n + 1);
+    loader.spoil();
+  };
+  useShopEvent("notification_received", onReceived, client);
+  const onCount = ({ userId }: NotificationCountUpdated) => {
+    // It goes to everyone of the role.
+    if (canLoad && `${user() ?? userId}` === `${userId}`) loader.load().catch(ignore);
+  };
+  useShopEvent("notification_count_updated", onCount, client);
   return <Badge {...props} count={count} />;
 }
 
-const ignore = (): undefined => undefined;
+const ignore = () => undefined;
 
-/** One load at a time; what makes its result out of date is followed by another. */
-function createLoader(load: (signal: AbortSignal) => Promise<number> | undefined, show: (count: number) => void) {
-  let running: Promise<void> | null = null;
-  let isStale = false;
-  let life = new AbortController();
-  const run = async ({ signal }: AbortController) => {
+/** One load at a time; a number that something has spoilt meanwhile is loaded once more. */
+function createLoader(load: () => Promise<number> | undefined, show: (count: number) => void) {
+  let running: Promise<void> | undefined;
+  let isSpoilt = false;
+  const spoil = () => {
+    isSpoilt = true;
+  };
+  const run = async () => {
     do {
-      isStale = false;
-      const count = await load(signal);
-      if (signal.aborted) return;
-      if (count !== undefined && !isStale) show(count);
-    } while (isStale);
+      isSpoilt = false;
+      const count = await load();
+      if (!isSpoilt && count !== undefined) show(count);
+    } while (isSpoilt);
+  };
+  const done = () => {
+    running = undefined;
   };
   return {
+    spoil,
     load: () => {
-      isStale = true;
-      return (running ??= run(life).finally(() => (running = null)));
-    },
-    stale: () => {
-      isStale = running !== null;
-    },
-    stop: () => {
-      life.abort();
-      life = new AbortController();
-      running = null;
+      spoil();
+      return (running ??= run().finally(done));
     },
   };
 }

@@ -3,24 +3,31 @@
 
 import type { JSX } from "react";
 
-import { useLabels } from "../components/parts.js";
-import { ConnectionStatus, type ConnectionStatusProps } from "../components/status.js";
-import { Toasts, useToasts, type ToastsProps } from "../components/toasts.js";
+import { ConnectionStatus, Toasts, useLabels, useToasts, type ConnectionStatusProps, type ConnectedProps } from "../components/index.js";
 import { useEvent, type UseEvent } from "../hooks/events.js";
-import { allEnglish } from "../preset-labels.js";
+import { shopEnglish } from "../preset-labels.js";
 import { useShopClient } from "./context.js";
 import type { RepairShopEvents } from "./events.js";
 
 export const WebSocketStatus = (props: Omit<ConnectionStatusProps, "of">): JSX.Element => <ConnectionStatus {...props} of={useShopClient("WebSocketStatus")} />;
 
+export interface RealTimeToastsProps extends Omit<ConnectedProps, "of"> {
+  /** Instead of a message: `notify` of `useBrowserNotifications`, which shows one if the page is in front. */
+  notify?: ((notification: { tag: string; title: string; body: string; counts: (n: number) => string }) => unknown) | undefined;
+}
+
 /** Shows each notification as a message. */
-export function RealTimeToasts(props: Omit<ToastsProps, "of">): JSX.Element {
+export function RealTimeToasts({ notify, ...props }: RealTimeToastsProps): JSX.Element {
   const client = useShopClient("RealTimeToasts");
   const { show } = useToasts(client);
-  const { newNotifications } = useLabels(props.labels, allEnglish);
+  const { newNotifications: counts } = useLabels(props.labels, shopEnglish);
   (useEvent as UseEvent<RepairShopEvents>)(
     "notification_received",
-    ({ notification: { id, title, message } }) => void show({ id: `notification-${id}`, title, body: message, counts: newNotifications }),
+    ({ notification: { id, title, message: body } }) => {
+      const tag = `notification-${id}`;
+      if (notify) notify({ tag, title, body, counts });
+      else show({ id: tag, title, body, counts });
+    },
     client,
   );
   return <Toasts {...props} of={client} />;

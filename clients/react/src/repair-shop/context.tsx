@@ -10,9 +10,10 @@ import { useLatest } from "../hooks/latest.js";
 import { usePresence } from "../hooks/presence.js";
 import { useStatus } from "../hooks/status.js";
 import { useHeld } from "../preset/held.js";
-import { isOpen } from "../preset/rules.js";
+import { isOpen, retry } from "../preset/rules.js";
 import { socketOf, type Socket } from "../preset/socket.js";
-import { stored, userOf } from "../preset/stored.js";
+import { stored } from "../preset/stored.js";
+import { userOf } from "../preset/user-of.js";
 import { ChannelgateProvider } from "../provider.js";
 import type { RepairShopEvents, UserOnline } from "./events.js";
 
@@ -38,7 +39,7 @@ const ShopContext = createContext<Shop>({ user: () => null, connectedUsers: [] }
 
 export function WebSocketProvider({ children, url = "/", token, storageKey = "token", labels, client }: WebSocketProviderProps): ReactNode {
   const server = useMemo(() => ({ transport: socketIo(), dialect: rooms("join_room", "leave_room") }), []);
-  const common = { name: "repair-shop", ...(labels && { labels }) };
+  const common = { name: "repair-shop", labels };
   const now = useLatest(token === undefined ? () => stored(storageKey) : () => (typeof token === "string" ? token : null));
   const inside = <People token={now}>{children}</People>;
   if (client) return <ChannelgateProvider {...common} client={client}>{inside}</ChannelgateProvider>;
@@ -54,7 +55,7 @@ export function WebSocketProvider({ children, url = "/", token, storageKey = "to
 /** Collects who is online from the beginning: a component that is mounted later needs it, too. */
 function People({ token, children }: { token: () => () => string | null; children: ReactNode }): ReactNode {
   const { users } = usePresence({ of: "repair-shop" });
-  const shop = useMemo<Shop>(() => ({ user: () => userOf(token()()), connectedUsers: users.map(({ data }) => data as unknown as UserOnline) }), [token, users]);
+  const shop = useMemo<Shop>(() => ({ user: () => userOf(token()()) ?? null, connectedUsers: users.map(({ data }) => data as unknown as UserOnline) }), [token, users]);
   return <ShopContext.Provider value={shop}>{children}</ShopContext.Provider>;
 }
 
@@ -81,7 +82,8 @@ export interface ShopSocket {
   sendTypingStart(room: string, message?: string): void;
   sendTypingStop(room: string): void;
   sendUserPresence(status: string, workOrderId: string | number): void;
-  on: Socket["on"];
+  /** Returns what ends it. */
+  on<K extends string>(event: K, handler: (data: K extends keyof RepairShopEvents ? RepairShopEvents[K] : unknown) => void): () => void;
   off: Socket["off"];
 }
 
@@ -101,9 +103,7 @@ export function useWebSocket(): ShopSocket {
       emit: (event: string, data?: unknown) =>
         event === "join_room" ? joinRoom(String(data)) : event === "leave_room" ? leaveRoom(String(data)) : socket.emit(event, data),
       socket,
-      connectSocket: () => {
-        if (client.snapshot().status !== "open") client.reconnect("connectSocket");
-      },
+      connectSocket: () => retry(client),
       disconnectSocket: () => client.disconnect(),
       sendTypingStart: (roomName: string, message = "") => now("typing_start", { roomName, message }),
       sendTypingStop: (roomName: string) => now("typing_stop", { roomName }),

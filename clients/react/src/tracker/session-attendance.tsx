@@ -3,12 +3,11 @@
 
 import { useEffect, useState, type ReactElement } from "react";
 
-import { Announcer } from "../components/announcer.js";
-import { MissedBanner } from "../components/missed.js";
+import { Announcer, MissedBanner } from "../components/index.js";
 import { useLabels, useParts, type PartProps } from "../components/parts.js";
 import { boardOf, say } from "../components/store.js";
 import { useLiveList, type LiveList } from "../live-list.js";
-import { allEnglish } from "../preset-labels.js";
+import { trackerEnglish } from "../preset-labels.js";
 import { withoutLoad } from "../preset/no-load.js";
 import type { AttendanceUpdate, TrackerEvents } from "./events.js";
 import { trackerClient } from "./service.js";
@@ -30,7 +29,7 @@ const NONE: readonly Attendee[] = [];
 /** One row per user: a repeated mark changes it. */
 export function SessionAttendance({ sessionId, initial = NONE, load, ...props }: SessionAttendanceProps): ReactElement {
   const { h, root } = useParts(props);
-  const labels = useLabels(props.labels, allEnglish);
+  const labels = useLabels(props.labels, trackerEnglish);
   const { joinSession, leaveSession, markAttendance, onEvent } = useSocket();
   const client = trackerClient();
   const [message, setMessage] = useState("");
@@ -46,12 +45,12 @@ export function SessionAttendance({ sessionId, initial = NONE, load, ...props }:
   const attendees = list.status === "loading" && !list.items[0] ? initial : list.items;
 
   useEffect(() => {
-    const tell = ({ message: text }: { message: string }, isError: boolean) => {
+    const tell = ({ message: text }: { message: string }) => {
       setMessage(text);
-      say(boardOf(client), { text, isError });
+      say(boardOf(client), { text });
     };
     joinSession(sessionId);
-    const stops = [onEvent("attendanceMarked", (marked) => tell(marked, false)), onEvent("error", (error) => tell(error, true))];
+    const stops = [onEvent("attendanceMarked", tell), onEvent("error", tell)];
     return () => {
       leaveSession(sessionId);
       for (const stop of stops) stop();
@@ -69,7 +68,7 @@ export function SessionAttendance({ sessionId, initial = NONE, load, ...props }:
     { ...root, "aria-label": labels.attendance },
     <Announcer of={client} labels={props.labels} />,
     h("header", "div", null, h("button", "button", { type: "button", onClick: mark }, labels.markAttendance), message && h("text", "p", { dir: "auto" }, message)),
-    <MissedBanner of={client} labels={props.labels} {...(load && { load: list.reload })} />,
+    <MissedBanner of={client} labels={props.labels} load={load && list.reload} />,
     h(
       "items",
       "ul",

@@ -3,7 +3,7 @@
 
 import type { JSX } from "react";
 
-import { ConnectionStatus, type ConnectionStatusProps } from "../components/status.js";
+import { ConnectionStatus, type ConnectionStatusProps } from "../components/index.js";
 import { useMissed as useMissedOf } from "../hooks/missed.js";
 import { trackerClient } from "./service.js";
 

@@ -12,6 +12,8 @@ export interface Facts {
   open: number;
   statuses: string[];
   recoveries: string[];
+  /** Close codes of connections that were lost, and what kind of loss others were. */
+  reasons: (string | number)[];
   missed: Missed[];
   snapshot: { status: string; recovery: string; attempt: number; reason: { kind: string; code?: number; text: string } | null; node: string | null; latency: number | null; queued: number };
   /** Numbers of the events as the first handler got them, and how many each handler got. */
@@ -44,6 +46,7 @@ declare global {
 const facts: Omit<Facts, "made" | "open" | "snapshot" | "text"> = {
   statuses: [],
   recoveries: [],
+  reasons: [],
   missed: [],
   numbers: [],
   calls: [],
@@ -101,8 +104,11 @@ const page = {
           }),
     });
     client = connection;
+    let last: unknown = null;
     connection.subscribe(() => {
-      const { status, recovery } = connection.snapshot();
+      const { status, recovery, reason } = connection.snapshot();
+      if (reason !== null && reason !== last) facts.reasons.push(reason.code ?? reason.kind);
+      last = reason;
       if (facts.statuses.at(-1) !== status) facts.statuses.push(status);
       if (facts.recoveries.at(-1) !== recovery) facts.recoveries.push(recovery);
     });

@@ -1,13 +1,16 @@
 // Opens the page of these tests in a Chromium of its own, with all that DevTools can do to a page.
 
-import { existsSync } from "node:fs";
+import { existsSync, mkdtempSync, rmSync } from "node:fs";
 import { createServer, type Server } from "node:http";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 
 import { chromium, type Browser, type BrowserContext, type CDPSession, type Page } from "playwright-core";
 
+import { end, run } from "../../support/children.js";
 import { until } from "../../support/until.js";
-import type { Facts } from "./app.js";
 import { bundle, type Variant } from "./bundle.js";
+import { Watched } from "./watched.js";
 
 // Sockets are counted before the application's first line; they stay real.
 const HTML = `<!doctype html><meta charset="utf-8"><title>A page</title><link rel="icon" href="data:,"><div id="root"></div>
@@ -16,15 +19,37 @@ window.sockets = [];
 window.WebSocket = class extends WebSocket { constructor(...all) { super(...all); window.sockets.push(this); } };
 </script><script src="/app.js"></script>`;
 
-/** Starts a Chromium; pages may be kept in its back/forward cache. */
+const SWITCHES = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"];
+
+/** CHROMIUM_BIN, or the first Chromium that is found. */
+function chromiumPath(): string {
+  const found = process.env["CHROMIUM_BIN"] ?? ["/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome"].find((path) => existsSync(path));
+  if (found === undefined) throw new Error("there is no Chromium: install it, or set CHROMIUM_BIN");
+  return found;
+}
+
+/** Starts a Chromium; each page has a profile of its own. */
 export function launch(): Promise<Browser> {
-  const found = ["/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome"].find((path) => existsSync(path));
-  const executablePath = process.env["CHROMIUM_BIN"] ?? found;
-  return chromium.launch({
-    ...(executablePath === undefined ? {} : { executablePath }),
-    ignoreDefaultArgs: ["--disable-back-forward-cache"],
-    args: ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"],
-  });
+  return chromium.launch({ executablePath: chromiumPath(), args: SWITCHES });
+}
+
+/**
+ * Starts a Chromium as a person does: a page can be hidden by another tab, put to sleep, and kept in the back/forward
+ * cache. Playwright prevents that in the browsers that it starts itself.
+ */
+export async function launchPlain(): Promise<{ browser: Browser; close: () => Promise<void> }> {
+  const profile = mkdtempSync(join(tmpdir(), "channelgate-chromium-"));
+  const child = run(chromiumPath(), [...SWITCHES, "--remote-debugging-port=0", `--user-data-dir=${profile}`, "about:blank"], { stdio: ["ignore", "ignore", "pipe"] });
+  let log = "";
+  child.stderr?.on("data", (data: Buffer) => (log += data.toString()));
+  const address = await until("the address of DevTools", () => /DevTools listening on (ws:\S+)/.exec(log)?.[1], 20_000);
+  const browser = await chromium.connectOverCDP(address, { noDefaults: true });
+  const close = async (): Promise<void> => {
+    await browser.close();
+    await end(child, "SIGTERM");
+    rmSync(profile, { recursive: true, force: true, maxRetries: 5 });
+  };
+  return { browser, close };
 }
 
 /** Serves the page, and an empty one at /other. */
@@ -40,7 +65,7 @@ export async function serve(variant: Variant): Promise<{ url: string; server: Se
   return { url: `http://127.0.0.1:${address !== null && typeof address === "object" ? address.port : 0}/`, server };
 }
 
-export class Tab {
+export class Tab extends Watched {
   /** Console messages that are errors or warnings, and exceptions. */
   readonly problems: string[] = [];
 
@@ -49,11 +74,14 @@ export class Tab {
     readonly page: Page,
     readonly devtools: CDPSession,
     private readonly server: Server,
-  ) {}
+  ) {
+    super();
+  }
 
   static async open(browser: Browser, variant: Variant = { react: 19, production: false }): Promise<Tab> {
     const { url, server } = await serve(variant);
-    const context = await browser.newContext();
+    // A plain browser has one profile for all pages.
+    const context = browser.contexts()[0] ?? (await browser.newContext());
     const page = await context.newPage();
     page.setDefaultTimeout(10_000);
     const tab = new Tab(context, page, await context.newCDPSession(page), server);
@@ -68,36 +96,12 @@ export class Tab {
     return tab;
   }
 
-  /** Starts the application; see `app.tsx`. */
-  start(options: Parameters<Window["page"]["start"]>[0]): Promise<void> {
-    return this.page.evaluate((all) => window.page.start(all), options);
-  }
-
-  facts(): Promise<Facts> {
-    return this.page.evaluate(() => window.page.facts());
-  }
-
-  clear(): Promise<void> {
-    return this.page.evaluate(() => window.page.clear());
-  }
-
-  /** Waits until the facts are so, and returns them. */
-  async until(what: string, condition: (facts: Facts) => boolean, ms = 10_000): Promise<Facts> {
-    let last: Facts | undefined;
-    try {
-      await until(what, async () => condition((last = await this.facts())), ms);
-    } catch (error) {
-      throw new Error(`${(error as Error).message}\n${JSON.stringify({ ...last, numbers: last?.numbers.length, renders: last?.renders.length })}`, { cause: error });
-    }
-    return last as Facts;
-  }
-
-  status(status: string, ms?: number): Promise<Facts> {
-    return this.until(`the status ${status}`, ({ snapshot }) => snapshot.status === status, ms);
+  protected call(name: keyof Window["page"], ...args: readonly unknown[]): Promise<unknown> {
+    return this.page.evaluate(([called, all]) => (window.page[called] as (...each: readonly unknown[]) => unknown)(...all), [name, args] as const);
   }
 
   async close(): Promise<void> {
-    await this.context.close();
+    await this.page.close();
     this.server.closeAllConnections();
     await new Promise((resolve) => void this.server.close(resolve));
   }

@@ -4,7 +4,7 @@
 import type { ReactElement, ReactNode } from "react";
 
 import { time } from "../labels.js";
-import { facts, hidden, useParts, type PartProps } from "./parts.js";
+import { button, facts, hidden, useParts, type PartProps } from "./parts.js";
 
 export interface NotificationItem {
   readonly id: string | number;
@@ -16,7 +16,7 @@ export interface NotificationItem {
   readonly type?: string | undefined;
   /** `false` is shown as unread. */
   readonly seen?: boolean | undefined;
-  /** Fields that are shown when the details are opened. */
+  /** Fields that are shown below. */
   readonly data?: object | null | undefined;
 }
 
@@ -33,33 +33,30 @@ export interface NotificationListProps extends PartProps {
 
 export function NotificationList({ items, heading, children, onMarkAllRead, ...props }: NotificationListProps): ReactElement {
   const { h, labels, root } = useParts(props);
-  heading ??= labels.notifications;
+  const name = heading ?? labels.notifications;
+  const shown = items.map(({ id, title, body, at, type, seen, data }) =>
+    h(
+      "item",
+      "li",
+      { key: id, "data-type": type, "data-seen": seen },
+      h("title", "p", { dir: "auto" }, seen === false && h("unread", "span", null, h("hidden", "span", hidden, labels.unread)), title),
+      at && h("time", "time", { dateTime: new Date(at).toISOString() }, time(labels.locale, at)),
+      body && h("body", "p", { dir: "auto" }, body),
+      data && facts(h, Object.entries(data).map(([field, value]) => [field, typeof value === "string" ? value : JSON.stringify(value)])),
+    ),
+  );
   return h(
     "list",
     "section",
-    { ...root, "aria-label": heading },
+    { ...root, "aria-label": name },
     h(
       "header",
       "div",
       null,
-      h("heading", "h3", null, heading),
+      h("heading", "h3", null, name),
       children,
-      onMarkAllRead && items.some((item) => item.seen === false) && h("button", "button", { type: "button", onClick: onMarkAllRead }, labels.markAllRead),
+      onMarkAllRead && items.some((item) => item.seen === false) && button(h, labels.markAllRead, onMarkAllRead),
     ),
-    items[0]
-      ? h("items", "ul", null, items.map((item) => listed(item)))
-      : h("empty", "p", null, labels.noNotifications),
+    shown[0] ? h("items", "ul", null, shown) : h("empty", "p", null, labels.noNotifications),
   );
-
-  function listed({ id, title, body, at, type, seen, data }: NotificationItem) {
-    return h(
-      "item",
-      "li",
-      { key: id, "data-type": type, "data-seen": seen },
-      h("title", "p", { dir: "auto" }, seen === false && h("unread", "span", null, <span style={hidden}>{labels.unread}: </span>), title),
-      at && h("time", "time", { dateTime: new Date(at).toISOString() }, time(labels.locale, at)),
-      body && h("body", "p", { dir: "auto" }, body),
-      data && h("details", "details", null, h("summary", "summary", null, labels.details), facts(h, Object.entries(data).map(([name, value]) => [name, typeof value === "string" ? value : JSON.stringify(value)]))),
-    );
-  }
 }
