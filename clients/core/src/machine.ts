@@ -266,7 +266,6 @@ function leave(m: Draft): void {
   if (m.end === "idle") return;
   interrupt(m);
   stop(m, "closed");
-  m.reason = null;
 }
 
 function show(m: Draft): void {

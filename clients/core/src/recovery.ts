@@ -41,9 +41,9 @@ export function recover(m: Draft): void {
 
 /** All handlers have succeeded; one has failed; there was none (null). */
 export function ran(m: Draft, ok: boolean | null): void {
-  if (ok) return fresh(m);
   m.recovery = "missed";
-  if (ok !== null) m.at.recover = m.now + AGAIN + jitter(m.reruns++, m.random, m.backoff);
+  if (ok) fresh(m);
+  else if (ok !== null) m.at.recover = m.now + AGAIN + jitter(m.reruns++, m.random, m.backoff);
 }
 
 /** What is shown has been loaded anew. */
