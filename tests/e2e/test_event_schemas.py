@@ -99,7 +99,7 @@ class Scene:
                 await layer.group_send(groups[name], event)
 
     async def gap(self, client) -> None:
-        """Breaks the node's connections to Redis, which every client that asked is told of."""
+        """Breaks the node's connections to Redis: clients that asked for it get a notice."""
         stack.redis_command(self.site.system.redis.port, "CLIENT KILL TYPE pubsub")
         if hasattr(client, "events"):
             await client.args("gap")
@@ -372,7 +372,7 @@ async def test_every_event_of_the_repair_shop_matches_its_schema(scene):
     await scene.sockets.close(tia)
     await tom.args("user_offline")
     statuses = lambda: {args[0]["status"] for args in ada.all("user_activity_update")}  # noqa: E731
-    await ada.wait(lambda: statuses() == {"online", "offline"}, "all that admins are told")
+    await ada.wait(lambda: statuses() == {"online", "offline"}, "all that admins hear")
     await scene.gap(tom)
     own = ("customer_name", "device", "description", "technician_id", "technician_name", "updated_at")
     await scene.end(
