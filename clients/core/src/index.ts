@@ -1,7 +1,7 @@
 // What `@channelgate/client` exports.
 
 export { createClient } from "./client.js";
-export { typed } from "./dialect.js";
+export { notifications, typed } from "./dialect.js";
 export { Disconnected, TimedOut } from "./errors.js";
 export { always } from "./lifecycle.js";
 export { Unauthorized, wsToken } from "./token.js";
