@@ -115,6 +115,7 @@ describe("createTestClient", () => {
     const client = createTestClient();
     client.open();
     client.gap("slow", ["order_7"]);
+    await settled();
     expect(client.snapshot()).toMatchObject({ status: "open", recovery: "missed", missed: { reason: "gap", detail: "slow", groups: ["order_7"] } });
     client.fresh();
     expect(client.snapshot().recovery).toBe("live");

@@ -70,57 +70,61 @@ export function Gallery({ labels = allEnglish, unstyled }: GalleryProps): ReactE
     <ChannelgateProvider client={clients.open} labels={labels}>
       <main className="gallery" lang={labels.locale} dir={labels.dir}>
         <h1>Components</h1>
-        <Frame name="ConnectionStatus">
-          <div className="grid">
-            {clients.statuses.map(([name, client]) => (
-              <ConnectionStatus key={name} of={client} unstyled={unstyled} />
-            ))}
-          </div>
-        </Frame>
-        <Frame name="ConnectionStatus, showDetails">
-          <ConnectionStatus showDetails unstyled={unstyled} />
-          <ConnectionStatus showDetails of={clients.statuses[3]?.[1]} unstyled={unstyled} />
-        </Frame>
-        <Frame name="Badge">
-          <p className="row">
-            <Badge count={0} unstyled={unstyled} />
-            <Badge count={3} unstyled={unstyled} />
-            <Badge count={42} unstyled={unstyled} />
-            <Badge count={120} unstyled={unstyled} />
-          </p>
-        </Frame>
-        <Frame name="MissedBanner">
-          <MissedBanner of={clients.missed} load={() => undefined} unstyled={unstyled} />
-          <MissedBanner of={clients.recovering} unstyled={unstyled} />
-        </Frame>
-        <Frame name="Figures">
-          <Figures
-            heading={labels.attendance}
-            figures={[
-              { term: labels.present, value: 41, tone: "good" },
-              { term: labels.late, value: 3, tone: "warn" },
-              { term: labels.absent, value: 7, tone: "bad" },
-              { term: labels.total, value: 1048 },
-              { term: english.latency, value: null },
-            ]}
-            unstyled={unstyled}
-          >
-            {labels.lastUpdate(time(labels.locale, at, "medium"))}
-          </Figures>
-        </Frame>
-        <Frame name="NotificationList">
-          <NotificationList items={notifications(at)} onMarkAllRead={() => undefined} unstyled={unstyled}>
-            <ConnectionStatus unstyled={unstyled} />
-          </NotificationList>
-        </Frame>
-        <Frame name="NotificationList, empty">
-          <NotificationList items={[]} unstyled={unstyled} />
-        </Frame>
-        <Frame name="Toasts">
-          <div className="screen">
-            <Toasts of={clients.toasted} unstyled={unstyled} />
-          </div>
-        </Frame>
+        <div className="column">
+          <Frame name="ConnectionStatus">
+            <div className="grid">
+              {clients.statuses.map(([name, client]) => (
+                <ConnectionStatus key={name} of={client} unstyled={unstyled} />
+              ))}
+            </div>
+          </Frame>
+          <Frame name="Badge">
+            <p className="row">
+              <Badge count={0} unstyled={unstyled} />
+              <Badge count={3} unstyled={unstyled} />
+              <Badge count={42} unstyled={unstyled} />
+              <Badge count={120} unstyled={unstyled} />
+            </p>
+          </Frame>
+          <Frame name="Figures">
+            <Figures
+              heading={labels.attendance}
+              figures={[
+                { term: labels.present, value: 41, tone: "good" },
+                { term: labels.late, value: 3, tone: "warn" },
+                { term: labels.absent, value: 7, tone: "bad" },
+                { term: labels.total, value: 1048 },
+                { term: english.latency, value: null },
+              ]}
+              unstyled={unstyled}
+            >
+              {labels.lastUpdate(time(labels.locale, at, "medium"))}
+            </Figures>
+          </Frame>
+          <Frame name="NotificationList, empty">
+            <NotificationList items={[]} heading="Archive" unstyled={unstyled} />
+          </Frame>
+        </div>
+        <div className="column">
+          <Frame name="ConnectionStatus, showDetails">
+            <ConnectionStatus showDetails unstyled={unstyled} />
+            <ConnectionStatus showDetails of={clients.statuses[3]?.[1]} unstyled={unstyled} />
+          </Frame>
+          <Frame name="MissedBanner">
+            <MissedBanner of={clients.missed} load={() => undefined} unstyled={unstyled} />
+            <MissedBanner of={clients.recovering} unstyled={unstyled} />
+          </Frame>
+          <Frame name="NotificationList">
+            <NotificationList items={notifications(at)} onMarkAllRead={() => undefined} unstyled={unstyled}>
+              <ConnectionStatus unstyled={unstyled} />
+            </NotificationList>
+          </Frame>
+          <Frame name="Toasts">
+            <div className="screen">
+              <Toasts of={clients.toasted} unstyled={unstyled} />
+            </div>
+          </Frame>
+        </div>
       </main>
     </ChannelgateProvider>
   );

@@ -1,7 +1,8 @@
-// A server component that renders the provider: the package's "use client" makes it a client component.
+// A server component: the package's "use client" makes client components of the provider and what is inside.
 
 import "@channelgate/react/styles.css";
 import { ChannelgateProvider } from "@channelgate/react";
+import { ConnectionStatus } from "@channelgate/react/components";
 
 export const dynamic = "force-dynamic";
 export const metadata = { title: "Next.js", icons: { icon: "data:," } };
@@ -10,7 +11,10 @@ export default function Layout({ children }) {
   return (
     <html lang="en">
       <body>
-        <ChannelgateProvider url={process.env.GATE_URL}>{children}</ChannelgateProvider>
+        <ChannelgateProvider url={process.env.GATE_URL}>
+          <ConnectionStatus />
+          {children}
+        </ChannelgateProvider>
       </body>
     </html>
   );

@@ -2,6 +2,7 @@
 
 import "@channelgate/react/styles.css";
 import { ChannelgateProvider, useEvents, useStatus } from "@channelgate/react";
+import { ConnectionStatus } from "@channelgate/react/components";
 import { createElement, StrictMode } from "react";
 import { createRoot } from "react-dom/client";
 
@@ -17,4 +18,4 @@ function Clients() {
 }
 
 const url = new URLSearchParams(location.search).get("gate");
-createRoot(document.getElementById("root")).render(createElement(StrictMode, null, createElement(ChannelgateProvider, { url }, createElement(Clients))));
+createRoot(document.getElementById("root")).render(createElement(StrictMode, null, createElement(ChannelgateProvider, { url }, createElement(ConnectionStatus), createElement(Clients))));

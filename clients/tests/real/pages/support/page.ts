@@ -9,8 +9,8 @@ import { chromium, type Browser, type BrowserContext, type CDPSession, type Page
 
 import { end, run } from "../../support/children.js";
 import { until } from "../../support/until.js";
-import type { Facts } from "./app.js";
 import { bundle, type Variant } from "./bundle.js";
+import { Watched } from "./watched.js";
 
 // Sockets are counted before the application's first line; they stay real.
 const HTML = `<!doctype html><meta charset="utf-8"><title>A page</title><link rel="icon" href="data:,"><div id="root"></div>
@@ -65,7 +65,7 @@ export async function serve(variant: Variant): Promise<{ url: string; server: Se
   return { url: `http://127.0.0.1:${address !== null && typeof address === "object" ? address.port : 0}/`, server };
 }
 
-export class Tab {
+export class Tab extends Watched {
   /** Console messages that are errors or warnings, and exceptions. */
   readonly problems: string[] = [];
 
@@ -74,7 +74,9 @@ export class Tab {
     readonly page: Page,
     readonly devtools: CDPSession,
     private readonly server: Server,
-  ) {}
+  ) {
+    super();
+  }
 
   static async open(browser: Browser, variant: Variant = { react: 19, production: false }): Promise<Tab> {
     const { url, server } = await serve(variant);
@@ -94,32 +96,8 @@ export class Tab {
     return tab;
   }
 
-  /** Starts the application; see `app.tsx`. */
-  start(options: Parameters<Window["page"]["start"]>[0]): Promise<void> {
-    return this.page.evaluate((all) => window.page.start(all), options);
-  }
-
-  facts(): Promise<Facts> {
-    return this.page.evaluate(() => window.page.facts());
-  }
-
-  clear(): Promise<void> {
-    return this.page.evaluate(() => window.page.clear());
-  }
-
-  /** Waits until the facts are so, and returns them. */
-  async until(what: string, condition: (facts: Facts) => boolean, ms = 10_000): Promise<Facts> {
-    let last: Facts | undefined;
-    try {
-      await until(what, async () => condition((last = await this.facts())), ms);
-    } catch (error) {
-      throw new Error(`${(error as Error).message}\n${JSON.stringify({ ...last, numbers: last?.numbers.length, renders: last?.renders.length })}`, { cause: error });
-    }
-    return last as Facts;
-  }
-
-  status(status: string, ms?: number): Promise<Facts> {
-    return this.until(`the status ${status}`, ({ snapshot }) => snapshot.status === status, ms);
+  protected call(name: keyof Window["page"], ...args: readonly unknown[]): Promise<unknown> {
+    return this.page.evaluate(([called, all]) => (window.page[called] as (...each: readonly unknown[]) => unknown)(...all), [name, args] as const);
   }
 
   async close(): Promise<void> {
